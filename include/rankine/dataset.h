@@ -1,0 +1,101 @@
+/*
+ * A prepared data set: dense ids, splits, item labels, statistics, fingerprint; one HDF5 file.
+ */
+#ifndef RANKINE_DATASET_H
+#define RANKINE_DATASET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rankine/config.h"
+#include "rankine/hooks.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rk_dataset rk_dataset;
+
+/* The data set of a config: read from data.cache when that file is there and its fingerprint fits
+ * the config and the sources (size and modification time), else prepared from the sources and
+ * cached. force prepares in any case. hooks may be NULL. Free with rk_dataset_free. */
+RK_API rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
+                                    rk_dataset **out);
+
+/* A prepared file as it stands. A truncated, foreign or corrupted file is RK_ERR_DATA. */
+RK_API rk_status rk_dataset_open(const char *path, rk_dataset **out);
+
+/* NULL is fine. */
+RK_API void rk_dataset_free(rk_dataset *dataset);
+
+/* min, median, mean, max and the deciles of a degree distribution. */
+typedef struct rk_degrees {
+    int64_t min, median, max;
+    double mean;
+    int64_t decile[9]; /* 10 % .. 90 % */
+} rk_degrees;
+
+/* Every count a reader of results asks for. */
+typedef struct rk_dataset_stats {
+    int64_t users, items;
+    int64_t rows_read;            /* data rows in all sources, before anything was dropped */
+    int64_t rows_filtered;        /* dropped by source.where */
+    int64_t duplicates;           /* dropped: same user and item */
+    int64_t overlap;              /* split given: held-out pairs that were in train too, dropped */
+    int64_t interactions;         /* kept, over all parts */
+    int64_t train, valid, test;
+    int64_t filter_passes;        /* rounds of min_user / min_item until nothing changed */
+    int64_t users_dropped, items_dropped; /* by those rounds */
+    int64_t empty_users;          /* listed without any item in train (left out of training) */
+    int64_t valid_users, test_users;      /* users with at least one item there */
+    int64_t cold_valid_items, cold_test_items; /* distinct items there without a train interaction */
+    int64_t cold_test_users;      /* users with test items and no train item */
+    double density;               /* interactions / (users * items) */
+    rk_degrees user_degrees, item_degrees; /* in train */
+} rk_dataset_stats;
+
+RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);
+RK_API const char *rk_dataset_name(const rk_dataset *dataset);
+RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 file */
+
+/* 16 hex digits over ids and splits: two data sets with the same fingerprint train alike. */
+RK_API const char *rk_dataset_fingerprint(const rk_dataset *dataset);
+
+/* Original id of a dense index, as text; NULL when out of range. Valid until the next call. */
+RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user);
+RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item);
+
+/* Label of an item, "" if it has none. */
+RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
+
+/* Dense index of an original id; RK_ERR_DATA names an id that is not in the data set. */
+RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
+RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
+
+typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST } rk_part;
+
+/* The items of a user in a part, ascending dense indices; owned by the data set. */
+RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
+                                  const int32_t **out_items, int64_t *out_count);
+
+/* What the generator plants: users and items in taste clusters, item popularity a power law. */
+typedef struct rk_synth_options {
+    int64_t users, items, interactions; /* interactions: wanted; duplicates are redrawn */
+    int64_t clusters;
+    double affinity;  /* share of a user's interactions inside their cluster, 0..1 */
+    double exponent;  /* item popularity ~ rank^-exponent */
+    uint64_t seed;
+} rk_synth_options;
+
+/* Defaults: the demo's data set (about two minutes' worth on two cores). */
+RK_API rk_synth_options rk_synth_defaults(void);
+
+/* Writes DIR/ratings.csv (user_id,item_id,rating,timestamp) and DIR/items.csv (item_id,title) and
+ * DIR/synth.yaml, a config that trains on them. Refuses to overwrite unless force. */
+RK_API rk_status rk_synth_write(const rk_synth_options *options, const char *directory, bool force,
+                                const rk_hooks *hooks);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

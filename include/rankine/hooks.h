@@ -1,0 +1,44 @@
+/*
+ * How long-running calls talk to their caller: messages, progress, and the wish to stop.
+ *
+ * Every member may be NULL. The callbacks run on the thread that made the call.
+ */
+#ifndef RANKINE_HOOKS_H
+#define RANKINE_HOOKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rankine/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum rk_log_level { RK_LOG_DEBUG, RK_LOG_INFO, RK_LOG_WARNING } rk_log_level;
+
+/* What a call is busy with; the texts are lent for the time of the callback. */
+typedef struct rk_progress {
+    const char *phase;      /* "reading ratings.csv", "training", "evaluating" */
+    int64_t done, total;    /* in units; total 0 = not known */
+    const char *unit;       /* "rows", "steps", "users" */
+    double seconds;         /* since the phase began */
+    int64_t epoch, epochs;  /* 1-based while training, else 0 */
+    double loss;            /* mean over the epoch so far; NaN when not training */
+    double samples_per_second; /* 0 when not training */
+    double eta_seconds;     /* until the last epoch; negative = not known */
+    const char *metric;     /* name of the watched metric, or NULL */
+    double metric_value;    /* its newest value; NaN = none yet */
+} rk_progress;
+
+typedef struct rk_hooks {
+    void (*log)(void *user, rk_log_level level, const char *message);
+    void (*progress)(void *user, const rk_progress *progress);
+    bool (*should_stop)(void *user); /* true: write a checkpoint, return RK_ERR_INTERRUPTED */
+    void *user;
+} rk_hooks;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,20 @@
+/* What this build of the library can do, as text for people. */
+#ifndef RANKINE_INFO_H
+#define RANKINE_INFO_H
+
+#include "rankine/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+RK_API const char *rk_version(void); /* "0.1.0" */
+
+/* A topic is "devices", "models", "operations" or "metrics" (with the formula of each).
+ * Free with rk_string_free (rankine/config.h). */
+RK_API rk_status rk_info(const char *topic, char **out_text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

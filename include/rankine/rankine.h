@@ -1,0 +1,13 @@
+/* The whole public API of librankine. */
+#ifndef RANKINE_RANKINE_H
+#define RANKINE_RANKINE_H
+
+#include "rankine/config.h"
+#include "rankine/dataset.h"
+#include "rankine/hooks.h"
+#include "rankine/info.h"
+#include "rankine/run.h"
+#include "rankine/status.h"
+#include "rankine/train.h"
+
+#endif

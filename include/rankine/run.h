@@ -1,0 +1,81 @@
+/*
+ * A finished (or interrupted) run: its model, evaluated, asked for recommendations, exported.
+ */
+#ifndef RANKINE_RUN_H
+#define RANKINE_RUN_H
+
+#include <stdint.h>
+
+#include "rankine/config.h"
+#include "rankine/dataset.h"
+#include "rankine/hooks.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rk_run rk_run;
+
+/* Opens a run folder: config, data set, and the chosen checkpoint (best.h5, or last.h5 when
+ * eval.select is last or there is no best yet). Computes the final embeddings once.
+ * device: "auto", "cpu" or "cuda"; NULL = as the config says. data_root: where the sources are now,
+ * if the cached data set is gone and they moved; NULL = as the config says.
+ * Free with rk_run_free. */
+RK_API rk_status rk_run_open(const char *directory, const char *device, const char *data_root,
+                             const rk_hooks *hooks, rk_run **out);
+
+/* NULL is fine. */
+RK_API void rk_run_free(rk_run *run);
+
+RK_API const rk_dataset *rk_run_dataset(const rk_run *run);
+RK_API const rk_config *rk_run_config(const rk_run *run);
+RK_API int64_t rk_run_epoch(const rk_run *run); /* that the model was taken from */
+
+/* One number of an evaluation. */
+typedef struct rk_metric_value {
+    const char *name; /* "ndcg@10" */
+    double value;
+} rk_metric_value;
+
+typedef struct rk_metrics {
+    rk_metric_value *values; /* in the order of eval.metrics x eval.k */
+    int64_t count;
+    int64_t users; /* that were averaged over */
+    double seconds;
+} rk_metrics;
+
+/* Full ranking of the model (popularity: of the popularity ranking) on valid or test. Seen items
+ * are masked: train, and on test also valid. Free with rk_metrics_free. */
+RK_API rk_status rk_run_evaluate(rk_run *run, rk_part part, bool popularity, const rk_hooks *hooks,
+                                 rk_metrics *out);
+RK_API void rk_metrics_free(rk_metrics *metrics);
+
+typedef struct rk_recommendation {
+    int32_t item; /* dense index; ids and labels: rk_dataset_item_id, rk_dataset_item_label */
+    float score;
+} rk_recommendation;
+
+/* The top K unseen items (every part counts as seen) of a user, best first, ties to the smaller
+ * item; out holds K, *out_count says how many there are. A user without train items gets popularity.*/
+RK_API rk_status rk_run_recommend(rk_run *run, int64_t user, int64_t k, rk_recommendation *out,
+                                  int64_t *out_count);
+
+/* The same for a new user who is known by some items only (fold-in). */
+RK_API rk_status rk_run_recommend_items(rk_run *run, const int32_t *items, int64_t n_items,
+                                        int64_t k, rk_recommendation *out, int64_t *out_count);
+
+/* The final embeddings, float[rows][dim], users' or items'; owned by the run. */
+RK_API const float *rk_run_user_embeddings(const rk_run *run, int64_t *rows, int64_t *dim);
+RK_API const float *rk_run_item_embeddings(const rk_run *run, int64_t *rows, int64_t *dim);
+
+typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
+
+/* Writes user_embeddings and item_embeddings (.npy, with user_ids.txt and item_ids.txt beside
+ * them; or .tsv: original id, then the values) into a folder. Refuses to overwrite unless force. */
+RK_API rk_status rk_run_export(rk_run *run, rk_export_format format, const char *directory,
+                               bool force);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

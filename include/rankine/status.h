@@ -1,0 +1,57 @@
+/*
+ * What every call of librankine returns.
+ *
+ * Functions that can fail return rk_status; RK_OK is zero. The text of the last failure of the
+ * calling thread is rk_last_error(): one sentence saying what is wrong, where (file, line, key)
+ * and what to do about it. Nothing in the library prints or exits.
+ */
+#ifndef RANKINE_STATUS_H
+#define RANKINE_STATUS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define RK_API __attribute__((visibility("default")))
+#define RK_PRINTF(text, first) __attribute__((__format__(__printf__, text, first)))
+#else
+#define RK_API
+#define RK_PRINTF(text, first)
+#endif
+
+/* X(enumerator, process exit code, meaning) */
+#define RK_STATUS_TABLE(X)                                                                         \
+    X(RK_OK, 0, "ok")                                                                              \
+    X(RK_ERR_CONFIG, 2, "usage or configuration")                                                  \
+    X(RK_ERR_DATA, 3, "bad data")                                                                  \
+    X(RK_ERR_IO, 3, "file could not be read or written")                                           \
+    X(RK_ERR_MEMORY, 4, "out of memory")                                                           \
+    X(RK_ERR_DIVERGED, 5, "training diverged")                                                     \
+    X(RK_ERR_DEVICE, 6, "device not usable")                                                       \
+    X(RK_ERR_INTERRUPTED, 130, "interrupted, checkpoint written")                                  \
+    X(RK_ERR_INTERNAL, 1, "internal error, please report it")
+
+typedef enum rk_status {
+#define RK_STATUS_ENUM(name, code, text) name,
+    RK_STATUS_TABLE(RK_STATUS_ENUM)
+#undef RK_STATUS_ENUM
+        RK_STATUS_COUNT
+} rk_status;
+
+/* The meaning of a status ("bad data"), never NULL. */
+RK_API const char *rk_status_text(rk_status status);
+
+/* The exit code a program should end with: 0, 1, 2, 3, 4, 5, 6 or 130. */
+RK_API int rk_status_exit_code(rk_status status);
+
+/* The message of this thread's last failure; "" if there was none. Valid until the next failure. */
+RK_API const char *rk_last_error(void);
+
+/* "file.c:123 in function" of this thread's last failure, for bug reports. */
+RK_API const char *rk_last_error_origin(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Training a model into a run folder, and what a run folder holds.
+ *
+ * A run folder: config.yaml (resolved), environment.json, train.log, metrics.jsonl (one object an
+ * epoch), last.h5 and best.h5 (checkpoints, written aside and renamed), report.json, report.html.
+ */
+#ifndef RANKINE_TRAIN_H
+#define RANKINE_TRAIN_H
+
+#include <stdbool.h>
+
+#include "rankine/config.h"
+#include "rankine/dataset.h"
+#include "rankine/hooks.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rk_train_options {
+    const char *run_dir; /* created; must not hold a run unless resume or force */
+    bool resume;         /* go on from last.h5, bit for bit as if never stopped */
+    bool force;          /* replace a run that is there */
+} rk_train_options;
+
+/* Prepares the data set if needed, trains, chooses the checkpoint, evaluates on valid and test
+ * beside popularity, writes the report. RK_ERR_INTERRUPTED when hooks->should_stop said so: the
+ * checkpoint is written and resume goes on from it. RK_ERR_DIVERGED names the step. */
+RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
+                          const rk_hooks *hooks);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

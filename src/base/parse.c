@@ -1,0 +1,111 @@
+#include "base/parse.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+rk_parse rk__parse_int(const char *text, size_t length, int64_t *out)
+{
+    size_t i = 0;
+    bool negative = false;
+    if (length > 0 && (text[0] == '-' || text[0] == '+')) {
+        negative = text[0] == '-';
+        i = 1;
+    }
+    if (i == length) {
+        return RK_PARSE_NOT_A_NUMBER;
+    }
+    uint64_t value = 0;
+    bool overflow = false;
+    const uint64_t limit = (uint64_t)INT64_MAX + (negative ? 1u : 0u);
+    for (; i < length; i++) {
+        unsigned digit = (unsigned)(unsigned char)text[i] - '0';
+        if (digit > 9) {
+            return RK_PARSE_NOT_A_NUMBER;
+        }
+        if (value > (limit - digit) / 10) {
+            overflow = true; /* keep scanning: "99999999999999999999x" is not a number at all */
+        } else {
+            value = value * 10 + digit;
+        }
+    }
+    if (overflow) {
+        return RK_PARSE_OUT_OF_RANGE;
+    }
+    *out = negative ? (int64_t)(0 - value) : (int64_t)value;
+    return RK_PARSE_OK;
+}
+
+/* Only [+-]digits[.digits][e[+-]digits], so that strtod's hex, nan, inf and blanks stay out. */
+static bool is_decimal(const char *text, size_t length, bool *is_plain)
+{
+    size_t i = 0, digits = 0;
+    *is_plain = true;
+    if (i < length && (text[i] == '-' || text[i] == '+')) {
+        i++;
+    }
+    for (; i < length && text[i] >= '0' && text[i] <= '9'; i++) {
+        digits++;
+    }
+    if (i < length && text[i] == '.') {
+        *is_plain = false;
+        for (i++; i < length && text[i] >= '0' && text[i] <= '9'; i++) {
+            digits++;
+        }
+    }
+    if (digits == 0) {
+        return false;
+    }
+    if (i < length && (text[i] == 'e' || text[i] == 'E')) {
+        *is_plain = false;
+        i++;
+        if (i < length && (text[i] == '-' || text[i] == '+')) {
+            i++;
+        }
+        size_t start = i;
+        for (; i < length && text[i] >= '0' && text[i] <= '9'; i++) {
+        }
+        if (i == start) {
+            return false;
+        }
+    }
+    return i == length;
+}
+
+rk_parse rk__parse_real(const char *text, size_t length, double *out)
+{
+    bool is_plain = false;
+    int64_t whole = 0;
+    if (!is_decimal(text, length, &is_plain)) {
+        return RK_PARSE_NOT_A_NUMBER;
+    }
+    if (is_plain && length <= 15) { /* exact in a double: the fast path for ratings and times */
+        rk_parse result = rk__parse_int(text, length, &whole);
+        *out = (double)whole;
+        return result;
+    }
+    char buffer[128];
+    if (length >= sizeof buffer) {
+        return RK_PARSE_OUT_OF_RANGE;
+    }
+    memcpy(buffer, text, length);
+    buffer[length] = '\0';
+    /* strtod follows the program's locale; ours must not, so the point is translated. */
+    const char *point = localeconv()->decimal_point;
+    char *dot = strchr(buffer, '.');
+    if (dot && point[0] != '.' && point[1] == '\0') {
+        *dot = point[0];
+    }
+    char *end = NULL;
+    double value = strtod(buffer, &end);
+    if (end != buffer + length) {
+        return RK_PARSE_NOT_A_NUMBER;
+    }
+    if (!isfinite(value)) {
+        return RK_PARSE_OUT_OF_RANGE;
+    }
+    *out = value;
+    return RK_PARSE_OK;
+}

@@ -1,0 +1,24 @@
+/*
+ * Strict number parsing: the whole text must be the number. No locale, no leading blanks, no
+ * silent overflow. strtol and atoi are banned elsewhere (tools/check_style).
+ */
+#ifndef RK_BASE_PARSE_H
+#define RK_BASE_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum rk_parse {
+    RK_PARSE_OK,
+    RK_PARSE_NOT_A_NUMBER, /* empty, or a character that does not belong */
+    RK_PARSE_OUT_OF_RANGE,
+} rk_parse;
+
+/* Decimal integer with optional sign. */
+rk_parse rk__parse_int(const char *text, size_t length, int64_t *out);
+
+/* Decimal number with optional fraction and exponent; nan and inf are not numbers. */
+rk_parse rk__parse_real(const char *text, size_t length, double *out);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * Counter-based random numbers: every draw is a pure function of (seed, purpose, step, index).
+ *
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), from
+ * Random123 on the host. The mapping from words to uniform, bounded and normal numbers is here, so
+ * that every device draws the same values.
+ */
+#ifndef RK_BASE_PHILOX_H
+#define RK_BASE_PHILOX_H
+
+#include <Random123/philox.h>
+#include <math.h>
+#include <stdint.h>
+
+/* What a stream of draws is for; part of the key, so that no two purposes share numbers. */
+typedef enum rk_purpose {
+    RK_PURPOSE_INIT = 1, /* initial parameters: step = parameter number, index = element block */
+    RK_PURPOSE_POSITIVE, /* training positives: step, index = triplet */
+    RK_PURPOSE_NEGATIVE, /* training negatives: step, index = candidate, attempt */
+    RK_PURPOSE_SHUFFLE,  /* the epoch's permutation of interactions: step = epoch */
+    RK_PURPOSE_SPLIT,    /* train / valid / test */
+    RK_PURPOSE_EVAL,     /* the random subset of users of the in-training check */
+    RK_PURPOSE_SYNTH,    /* the generated data set */
+} rk_purpose;
+
+typedef struct rk_words {
+    uint32_t v[4];
+} rk_words;
+
+/* Four words of the stream (seed, purpose) at (step, index, attempt). */
+static inline rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t step, uint64_t index,
+                                  uint32_t attempt)
+{
+    /* 32 bits of index, attempt (20 bits) with the purpose, 64 bits of step; the high index bits
+     * go to the key's second word together with the seed's. */
+    philox4x32_ctr_t counter = {
+        {(uint32_t)index, (attempt & 0xfffffu) | ((uint32_t)purpose << 20), (uint32_t)step,
+         (uint32_t)(step >> 32)}};
+    philox4x32_key_t key = {
+        {(uint32_t)seed, (uint32_t)(seed >> 32) ^ ((uint32_t)(index >> 32) * 0x9E3779B9u)}};
+    philox4x32_ctr_t r = philox4x32(counter, key);
+    rk_words w = {{r.v[0], r.v[1], r.v[2], r.v[3]}};
+    return w;
+}
+
+/* [0, 1) with 24 bits: exact in a float. */
+static inline float rk__uniform(uint32_t word)
+{
+    return (float)(word >> 8) * 0x1p-24f;
+}
+
+/* [0, bound) from 64 random bits; the bias is below bound / 2^64. */
+static inline uint64_t rk__bounded(uint32_t high, uint32_t low, uint64_t bound)
+{
+    uint64_t bits = ((uint64_t)high << 32) | low;
+    return (uint64_t)(((unsigned __int128)bits * bound) >> 64);
+}
+
+/* Two standard normal numbers from two words (Box-Muller). */
+static inline void rk__normal2(uint32_t a, uint32_t b, float out[2])
+{
+    double u = ((double)a + 0.5) * 0x1p-32, v = ((double)b + 0.5) * 0x1p-32;
+    double radius = sqrt(-2.0 * log(u)), angle = 6.283185307179586 * v;
+    out[0] = (float)(radius * cos(angle));
+    out[1] = (float)(radius * sin(angle));
+}
+
+#endif

@@ -1,0 +1,18 @@
+#include "base/timer.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+double rk__now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int64_t rk__peak_memory(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (int64_t)usage.ru_maxrss * 1024; /* Linux counts in KiB */
+}

@@ -1,0 +1,43 @@
+/*
+ * The data set inside the library: what the public rk_dataset points to.
+ *
+ * Users and items are dense indices in ascending order of their original ids (as numbers for
+ * integer ids, bytewise for text ids). Item lists are ascending and free of duplicates; no pair is
+ * in two parts.
+ */
+#ifndef RK_DATA_DATASET_H
+#define RK_DATA_DATASET_H
+
+#include "config/options.h"
+#include "rankine/dataset.h"
+
+/* Lists of items, one a row: row u is items[offsets[u] .. offsets[u + 1]). */
+typedef struct rk_lists {
+    int64_t n_rows;
+    int64_t *offsets; /* n_rows + 1, owned */
+    int32_t *items;   /* offsets[n_rows], owned */
+} rk_lists;
+
+/* Original ids of dense indices; exactly one of the two is set. */
+typedef struct rk_ids {
+    int64_t n;
+    int64_t *numbers; /* n, ascending; or NULL */
+    char **texts;     /* n, ascending bytewise, each owned; or NULL */
+} rk_ids;
+
+struct rk_dataset {
+    char *name;
+    char *path;           /* of the HDF5 file; "" before it is written */
+    char fingerprint[17]; /* over ids and splits, see dataset_fingerprint */
+    int64_t n_users, n_items;
+    rk_ids users, items;
+    char **labels;        /* n_items, "" = none; NULL = the data set has no labels */
+    rk_lists parts[3];    /* by rk_part: n_users rows each; valid or test may be empty */
+    rk_dataset_stats stats;
+    char id_text[32];     /* buffer of rk_dataset_user_id */
+};
+
+void rk__lists_free(rk_lists *lists);
+void rk__ids_free(rk_ids *ids);
+
+#endif

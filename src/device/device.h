@@ -1,0 +1,82 @@
+/*
+ * The interface of a device. A model's program knows nothing of it; the trainer and the evaluator
+ * talk to a device only through these slots.
+ *
+ * Life: open -> bind a store -> load programs -> run / write / read -> unload -> close.
+ * Calls on one context come from one thread at a time.
+ */
+#ifndef RK_DEVICE_DEVICE_H
+#define RK_DEVICE_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ops/program.h"
+
+typedef struct rk_device_context rk_device_context; /* each device's own */
+typedef struct rk_loaded rk_loaded;                 /* a program made ready on a device */
+
+typedef struct rk_device_options {
+    int64_t threads; /* 0 = all cores */
+    bool eager;      /* run operation by operation, check every output, name the first bad one */
+} rk_device_options;
+
+typedef struct rk_device_info {
+    char name[128];        /* "AMD EPYC 9654, 2 threads, AVX-512" */
+    int64_t memory_total;  /* bytes */
+    int64_t memory_free;
+} rk_device_info;
+
+/* Time spent in each operation since the profile was switched on. */
+typedef struct rk_op_time {
+    double seconds;
+    int64_t calls;
+} rk_op_time;
+
+typedef struct rk_device {
+    const char *name; /* "cpu", "cuda" */
+
+    /* RK_OK, or RK_ERR_DEVICE with the reason why this machine cannot use it. */
+    rk_status (*probe)(void);
+    rk_status (*open)(const rk_device_options *options, rk_device_context **out);
+    void (*close)(rk_device_context *context); /* unloads everything; NULL is fine */
+    rk_status (*info)(rk_device_context *context, rk_device_info *out);
+
+    /* Allocates every tensor of the store; constants are uploaded (or lent), others zeroed. */
+    rk_status (*bind)(rk_device_context *context, const rk_store *store);
+    /* Makes a planned program ready: one allocation for its arena. */
+    rk_status (*load)(rk_device_context *context, const rk_program *program, rk_loaded **out);
+    void (*unload)(rk_device_context *context, rk_loaded *loaded); /* NULL is fine */
+
+    /* Host <-> stored tensor, `rows` rows from `first`. Synchronous. */
+    rk_status (*write)(rk_device_context *context, int32_t stored, int64_t first, int64_t rows,
+                       const void *host);
+    rk_status (*read)(rk_device_context *context, int32_t stored, int64_t first, int64_t rows,
+                      void *host);
+    /* Host address of a stored tensor if the device computes in host memory, else NULL. Optional:
+     * NULL slot = never. Saves copies of large tables. */
+    const void *(*peek)(rk_device_context *context, int32_t stored);
+    /* Temporary of a loaded program, whole; for tests, after run. The value must be still alive:
+     * the program's last use of its memory (keep it alive with eager). */
+    rk_status (*read_value)(rk_device_context *context, rk_loaded *loaded, rk_value value,
+                            void *host);
+
+    /* Replays the program `steps` times; returns when they are queued. */
+    rk_status (*run)(rk_device_context *context, rk_loaded *loaded, int64_t steps);
+    /* Waits for everything queued. */
+    rk_status (*sync)(rk_device_context *context);
+
+    /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional. */
+    void (*profile)(rk_device_context *context, rk_op_time times[RK_OP_COUNT]);
+} rk_device;
+
+extern const rk_device rk__device_cpu;
+
+/* All devices of this build, NULL-terminated, best first for `auto`. */
+const rk_device *const *rk__devices(void);
+
+/* By choice of run.device; *out_reason (static or thread-local text) says why auto took it.
+ * RK_ERR_DEVICE when a named device is not in this build or not usable. */
+rk_status rk__device_choose(int choice, const rk_device **out, const char **out_reason);
+
+#endif

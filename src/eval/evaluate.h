@@ -1,0 +1,38 @@
+/*
+ * Full-ranking evaluation: any ranker, any part, any list of metrics and cut-offs.
+ *
+ * A ranker returns the top K unmasked items of a tile of users; models (train/session.h) and the
+ * reference rankings (eval/popularity.h) all go through the same masking and the same formulas.
+ */
+#ifndef RK_EVAL_EVALUATE_H
+#define RK_EVAL_EVALUATE_H
+
+#include "data/dataset.h"
+#include "rankine/run.h"
+
+enum { RK_RANK_TILE = 1024 }; /* most users in one call of rank */
+
+typedef struct rk_ranker {
+    void *self;
+    /* items int32 [n, k]: the best unseen items of each user, best first, -1 where fewer are left.
+     * Seen: train, and valid too when `part` is test. n <= RK_RANK_TILE. */
+    rk_status (*rank)(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
+                      int32_t *items);
+} rk_ranker;
+
+/* Averages over the users of `users` (ascending; NULL = all) who have an item in the part.
+ * metrics, k: from rk_options.eval. A k larger than the catalogue is RK_ERR_CONFIG.
+ * Values are sums in user order in double: the tile size changes nothing. */
+rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                       const int32_t *users, int64_t n_users, const rk_ranker *ranker,
+                       const rk_hooks *hooks, rk_metrics *out);
+
+/* A fixed random subset (ascending) of the users with items in the part; n >= their number or 0
+ * gives all. Free *out with rk__free. */
+rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,
+                          int32_t **out, int64_t *out_n);
+
+/* The value of "ndcg@10" in metrics, NaN if it is not there. */
+double rk__metric_find(const rk_metrics *metrics, const char *name);
+
+#endif

@@ -1,0 +1,16 @@
+/* Ranking by train degree, ties to the smaller item id: the bar that every model must clear. */
+#ifndef RK_EVAL_POPULARITY_H
+#define RK_EVAL_POPULARITY_H
+
+#include "eval/evaluate.h"
+
+typedef struct rk_popularity {
+    const rk_dataset *dataset; /* lent */
+    int32_t *order;            /* items, most popular first; owned */
+} rk_popularity;
+
+rk_status rk__popularity_init(rk_popularity *out, const rk_dataset *dataset);
+rk_ranker rk__popularity_ranker(rk_popularity *popularity);
+void rk__popularity_free(rk_popularity *popularity);
+
+#endif

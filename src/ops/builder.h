@@ -1,0 +1,108 @@
+/*
+ * Appending operations to a program. Models and the trainer call these and nothing else.
+ *
+ * A failure (wrong shape, no memory) sticks in program->status and makes the later calls return
+ * RK_NONE, so that a model's code is straight-line and checks once.
+ *
+ * Shapes: N nodes, d columns, S rows of a row set, B triplets, M candidates per negative.
+ */
+#ifndef RK_OPS_BUILDER_H
+#define RK_OPS_BUILDER_H
+
+#include "ops/program.h"
+
+/* The value of a stored tensor in this program. */
+rk_value rk__use(rk_program *p, int32_t stored);
+
+/* The graph as three stored tensors. */
+typedef struct rk_graph_values {
+    rk_value offsets; /* i64 [N+1, 1] */
+    rk_value columns; /* i32 [2E, 1] */
+    rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
+} rk_graph_values;
+
+/* What sampling reads besides the graph. */
+typedef struct rk_sample_values {
+    rk_value state;
+    rk_value users;       /* i32 [n_eligible_users, 1]: users with a positive and a negative */
+    rk_value edge_offsets; /* i64 [n_eligible_users + 1, 1]: their positives, counted up */
+    rk_value pool;        /* i32 [pool_size, 1]: most popular items, or RK_NONE */
+    rk_value alias_share; /* f32 [n_items, 1]: alias table of popularity^alpha, or RK_NONE */
+    rk_value alias_item;  /* i32 [n_items, 1], or RK_NONE */
+} rk_sample_values;
+
+/* A batch's distinct nodes. The slots of a batch are: b = user of triplet b, B + b = its positive,
+ * 2B + M b + k = its k-th negative candidate. Unused slots (a short last batch) hold node -1. */
+typedef struct rk_row_set {
+    rk_value rows;     /* i32 [S, 1]: distinct nodes, ascending; S = slots */
+    rk_value count;    /* i32 [1, 1]: how many there are */
+    rk_value map;      /* i32 [N, 1]: node -> its index in rows, -1 = not in the batch */
+    rk_value slot_row; /* i32 [S, 1]: slot -> index in rows, -1 = unused */
+    rk_value segments; /* i32 [S+1, 1]: slots of row r are order[segments[r] .. segments[r+1]) */
+    rk_value order;    /* i32 [S, 1]: slots grouped by row, ascending in each group */
+} rk_row_set;
+
+/* i32 [(2+M)B, 1]: the nodes of a batch by slot (items as nodes). */
+rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values sample,
+                             rk_sample_attr attr, int64_t batch);
+rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes);
+
+/* alpha * A^ x: [N,d] -> [N,d]. Its own adjoint. */
+rk_value rk__propagate(rk_program *p, rk_graph_values graph, rk_value x, float alpha);
+/* [N,d] -> [S,d]. */
+rk_value rk__propagate_rows(rk_program *p, rk_graph_values graph, rk_value x, rk_row_set rows,
+                            float alpha);
+/* [S,d] -> [N,d]. */
+rk_value rk__propagate_from_rows(rk_program *p, rk_graph_values graph, rk_value x, rk_row_set rows,
+                                 float alpha);
+
+/* sum_k weights[k] * tables[k]: n tables [N,d] -> [N,d]. */
+rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n);
+/* The same at the rows of a row set: [N,d] each -> [S,d]. One table of weight 1 is a gather. */
+rk_value rk__combine_rows(rk_program *p, const rk_value *tables, const float *weights, int n,
+                          rk_row_set rows);
+
+/* alpha a + beta b, equal shapes. */
+rk_value rk__add(rk_program *p, rk_value a, rk_value b, float alpha, float beta);
+/* x[r] * factor[r] for r < count: [S,d], [S,1] -> [S,d]. */
+rk_value rk__scale_rows(rk_program *p, rk_value x, rk_value factor, rk_row_set rows);
+/* [S,d] -> [N,d]. */
+rk_value rk__scatter_rows(rk_program *p, rk_value x, rk_row_set rows, int64_t n_nodes, float alpha);
+/* In place on table (which must have no later reader): [N,d], [S,d] -> [N,d]. */
+rk_value rk__scatter_add_rows(rk_program *p, rk_value table, rk_value x, rk_row_set rows,
+                              float alpha);
+
+/* i32 [B,1]: of each triplet's M candidates the one with the largest score in final [S,d]. */
+rk_value rk__select_negatives(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
+                              int64_t batch);
+
+/* The batch's loss terms. final: [S,d]. chosen: from rk__select_negatives, or RK_NONE when M = 1.
+ * The term is registered with the program, its gradient comes from rk__program_backward. */
+void rk__bpr_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value chosen, rk_value state,
+                  int64_t batch);
+void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
+                 rk_l2_attr attr, int64_t batch);
+
+/* Sums the registered loss terms into the step state. */
+void rk__step_loss(rk_program *p, rk_value state);
+
+/* Updates, in place on the stored tensors. */
+void rk__adam(rk_program *p, rk_value parameter, rk_value gradient, rk_value m, rk_value v,
+              rk_value state, rk_adam_attr attr);
+void rk__sgd(rk_program *p, rk_value parameter, rk_value gradient, rk_value state,
+             double weight_decay);
+void rk__step_advance(rk_program *p, rk_value state);
+
+/* Ranking a tile of T users. final: f32 [N,d] (users first). users: i32 [T,1], -1 = unused.
+ * seen_offsets i64, seen_columns i32: lists per user; the graph's own (items as nodes) or others
+ * (see column_base). A second pair may be RK_NONE. items i32 [T,K] (-1 = fewer than K items left),
+ * scores f32 [T,K]: stored tensors that the host reads. */
+typedef struct rk_topk_values {
+    rk_value final, users;
+    rk_value train_offsets, train_columns; /* the graph's: columns are nodes */
+    rk_value other_offsets, other_columns; /* columns are items; or RK_NONE */
+    rk_value items, scores;                /* outputs */
+} rk_topk_values;
+void rk__score_topk(rk_program *p, rk_topk_values v, rk_topk_attr attr);
+
+#endif

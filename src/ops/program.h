@@ -1,0 +1,186 @@
+/*
+ * A static program of operations over tensors.
+ *
+ * A program is appended to by the builder (builder.h) and by rk__program_backward, checked by
+ * rk__program_verify, laid out by rk__program_plan, and from then on only replayed by a device.
+ *
+ * Tensors are row-major matrices [rows, cols]. There are two kinds:
+ *  - stored tensors live in a store: parameters, optimizer moments, the graph, the step state.
+ *    They outlive the program and are shared by all programs of the same store; the host can read
+ *    and write them through the device.
+ *  - temporaries live in the program's arena at planned offsets, reused as liveness allows.
+ * Nothing a step changes from one replay to the next is an attribute: it is in the step state.
+ */
+#ifndef RK_OPS_PROGRAM_H
+#define RK_OPS_PROGRAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "ops/ops.def"
+
+typedef enum rk_op {
+#define RK_OP_ENUM(ENUM, name, min, max, outs, grad, help) RK_OP_##ENUM,
+    RK_OPS(RK_OP_ENUM)
+#undef RK_OP_ENUM
+        RK_OP_COUNT
+} rk_op;
+
+typedef enum rk_dtype { RK_F32, RK_F64, RK_I32, RK_I64, RK_STATE } rk_dtype;
+
+enum { RK_MAX_INPUTS = 14, RK_MAX_OUTPUTS = 6, RK_MAX_LAYERS = 12, RK_NAME_LENGTH = 48 };
+
+/* Index of a tensor in a program; RK_NONE is an absent optional one. */
+typedef int32_t rk_value;
+enum { RK_NONE = -1 };
+
+/* ---- the store: what outlives a program ---------------------------------------------------- */
+
+typedef struct rk_stored {
+    char name[RK_NAME_LENGTH]; /* unique in the store, e.g. "embedding", "embedding.m" */
+    rk_dtype dtype;
+    int64_t rows, cols;
+    const void *constant; /* host memory the device takes it from when it binds the store; lent by
+                             the caller for as long as the store is bound; NULL = zero-filled */
+} rk_stored;
+
+typedef struct rk_store {
+    rk_stored *items; /* owned */
+    int32_t n, capacity;
+} rk_store;
+
+/* Adds a tensor; *out is its number in the store. Before the store is bound to a device only. */
+rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
+                        int64_t cols, const void *constant, int32_t *out);
+/* Its number, or -1. */
+int32_t rk__store_find(const rk_store *store, const char *name);
+void rk__store_free(rk_store *store);
+
+/* What changes from step to step; one stored tensor [1, 1] of dtype RK_STATE named "step_state".
+ * Shared with kernels, so: fixed-width members only. */
+typedef struct rk_step_state {
+    uint64_t seed;
+    int64_t step;            /* steps done since the run began */
+    int64_t epoch;           /* epochs done */
+    int64_t step_in_epoch;   /* steps done in this epoch */
+    int64_t steps_per_epoch;
+    int64_t draws_per_epoch; /* triplets in an epoch; the last batch holds what remains */
+    int64_t batch;           /* B, triplets in a full batch */
+    int64_t bad_step;        /* first step (from 1) with a non-finite loss; 0 = none */
+    double bad_loss;
+    double learning_rate;
+    double loss_sum[4];      /* over this epoch's steps: total, bpr, l2, unused */
+    double last_loss;
+} rk_step_state;
+
+/* Triplets in the step that the state is at. */
+static inline int64_t rk__step_count(const rk_step_state *s)
+{
+    int64_t rest = s->draws_per_epoch - s->step_in_epoch * s->batch;
+    return rest < s->batch ? (rest > 0 ? rest : 0) : s->batch;
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------- */
+
+/* How triplets are drawn; enumerators of config/options.h. Fixed for a program. */
+typedef struct rk_sample_attr {
+    int32_t positives, negatives;
+    int32_t n_candidates; /* M */
+    int32_t pool_size;
+    float pool_probability;
+    int64_t n_users, n_items;
+    int64_t n_eligible_users, n_eligible_edges;
+} rk_sample_attr;
+
+typedef struct rk_l2_attr {
+    double weight; /* lambda */
+    int32_t form, rows, divisor; /* enumerators of config/options.h */
+} rk_l2_attr;
+
+typedef struct rk_adam_attr {
+    double beta1, beta2, epsilon, weight_decay;
+} rk_adam_attr;
+
+typedef struct rk_topk_attr {
+    int32_t k;
+    int64_t n_users, n_items;
+} rk_topk_attr;
+
+typedef union rk_attr {
+    float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
+                                    add: alpha, beta = weight[0], weight[1] */
+    rk_sample_attr sample;
+    rk_l2_attr l2;
+    rk_adam_attr adam;
+    rk_topk_attr topk;
+    int32_t loss_slot[RK_MAX_LAYERS]; /* step_loss: entry of loss_sum for each term */
+} rk_attr;
+
+typedef struct rk_node {
+    rk_op op;
+    int32_t n_inputs, n_outputs;
+    rk_value in[RK_MAX_INPUTS];
+    rk_value out[RK_MAX_OUTPUTS];
+    rk_attr attr;
+} rk_node;
+
+typedef struct rk_tensor {
+    char name[RK_NAME_LENGTH];
+    rk_dtype dtype;
+    int64_t rows, cols;
+    int32_t stored;   /* number in the store, or -1: a temporary */
+    int32_t producer; /* node that writes it, or -1 */
+    rk_value alias_of; /* a temporary that shares this one's memory (in-place output), or RK_NONE */
+    int64_t offset;   /* bytes into the arena, set by the plan; -1 for stored tensors */
+} rk_tensor;
+
+typedef struct rk_loss_term {
+    rk_value value; /* f64 [1,1], weight already in it */
+    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 bpr, 2 l2 */
+} rk_loss_term;
+
+typedef struct rk_program {
+    const rk_store *store; /* lent; must outlive the program */
+    char name[RK_NAME_LENGTH];
+    rk_tensor *tensors; /* owned */
+    int32_t n_tensors, tensor_capacity;
+    rk_node *nodes; /* owned, in order of execution */
+    int32_t n_nodes, node_capacity;
+    rk_loss_term losses[8];
+    int32_t n_losses;
+    rk_status status; /* of the builder: the first failure sticks, later calls do nothing */
+    int64_t arena_bytes; /* set by the plan */
+    bool planned;
+} rk_program;
+
+/* An empty program over a store. Free with rk__program_free. */
+void rk__program_init(rk_program *program, const rk_store *store, const char *name);
+void rk__program_free(rk_program *program);
+
+/* Appends the backward pass of all loss terms. For each stored parameter, the value of its
+ * gradient (f32, the parameter's shape) is written to gradients[i]. */
+rk_status rk__program_backward(rk_program *program, const int32_t *parameters, int32_t n,
+                               rk_value *gradients);
+
+/* Checks that every input is written before it is read, shapes fit, no temporary is written twice
+ * but in place, and every parameter is updated once. RK_ERR_INTERNAL names the node. */
+rk_status rk__program_verify(const rk_program *program);
+
+/* Liveness to arena offsets (64-byte aligned), best fit. After this the program is immutable. */
+rk_status rk__program_plan(rk_program *program);
+
+/* The program as text, one node a line with shapes and offsets. Free with rk__free. */
+rk_status rk__program_print(const rk_program *program, char **out_text);
+
+/* ---- facts about operations and types ---------------------------------------------------------*/
+
+const char *rk__op_name(rk_op op);
+const char *rk__op_help(rk_op op);
+int64_t rk__dtype_size(rk_dtype dtype); /* bytes of one element */
+static inline int64_t rk__tensor_bytes(const rk_tensor *t)
+{
+    return t->rows * t->cols * rk__dtype_size(t->dtype);
+}
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * What the sampler needs besides the graph, computed once on the host: who can be drawn at all, the
+ * popular pool, the alias table of popularity^alpha (Walker 1977, Vose 1991).
+ */
+#ifndef RK_TRAIN_SAMPLING_H
+#define RK_TRAIN_SAMPLING_H
+
+#include "config/options.h"
+#include "graph/graph.h"
+#include "ops/builder.h"
+
+typedef struct rk_sampling {
+    int64_t n_eligible_users; /* with at least one positive and one negative */
+    int64_t n_eligible_edges;
+    int64_t n_skipped_users;  /* who have every item: counted, never drawn */
+    int32_t *users;           /* n_eligible_users, ascending; owned */
+    int64_t *edge_offsets;    /* n_eligible_users + 1; owned */
+    int32_t *pool;            /* pool_size most popular items, or NULL; owned */
+    int64_t pool_size;
+    float *alias_share;       /* n_items, or NULL; owned */
+    int32_t *alias_item;      /* n_items, or NULL; owned */
+} rk_sampling;
+
+/* RK_ERR_DATA when nobody is eligible. */
+rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_options *options);
+void rk__sampling_free(rk_sampling *sampling);
+
+/* Adds the tables to the store (lent to it) and fills the attribute of the operation. */
+rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *options,
+                               const rk_graph *graph, rk_store *store, rk_sample_attr *out_attr);
+/* Their values in a program. */
+rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * A model on a device: store, graph, programs. The trainer and an opened run share it.
+ *
+ * Life: create (device, store, graph, model, programs; parameters initialised) -> train steps,
+ * refresh the final embeddings, rank -> free.
+ */
+#ifndef RK_TRAIN_SESSION_H
+#define RK_TRAIN_SESSION_H
+
+#include "data/dataset.h"
+#include "device/device.h"
+#include "eval/evaluate.h"
+#include "graph/graph.h"
+#include "models/model.h"
+#include "train/sampling.h"
+
+typedef struct rk_session {
+    const rk_options *options; /* lent */
+    const rk_dataset *dataset; /* lent */
+    const rk_device *device;
+    const char *device_reason;  /* why auto took it */
+    rk_device_context *context; /* owned */
+    rk_graph graph;             /* owned; on a host device the store borrows it */
+    rk_sampling sampling;       /* owned: pools, alias table, eligible users */
+    rk_store store;
+    rk_model_instance model;
+    int32_t stored_state, stored_final; /* numbers in the store */
+    rk_program train, embed, rank[2];   /* rank: on valid, on test */
+    rk_loaded *loaded_train, *loaded_embed, *loaded_rank[2];
+    bool final_is_fresh; /* the final embeddings belong to the present parameters */
+} rk_session;
+
+typedef struct rk_session_options {
+    bool training; /* build the training program, too */
+    bool eager;
+} rk_session_options;
+
+rk_status rk__session_create(rk_session *out, const rk_options *options, const rk_dataset *dataset,
+                             rk_session_options what, const rk_hooks *hooks);
+/* A zeroed or half-created session is fine. */
+void rk__session_free(rk_session *session);
+
+/* Runs the training program; the parameters change, the final embeddings go stale. */
+rk_status rk__session_step(rk_session *session, int64_t steps);
+
+/* The step state: read and write between steps. */
+rk_status rk__session_get_state(rk_session *session, rk_step_state *out);
+rk_status rk__session_set_state(rk_session *session, const rk_step_state *state);
+
+/* Ranks by the model's final embeddings, recomputed when stale. */
+rk_ranker rk__session_ranker(rk_session *session);
+
+/* The final embeddings on the host, float [n_users + n_items, dim]; owned by the caller, who frees
+ * them with rk__free. */
+rk_status rk__session_embeddings(rk_session *session, float **out);
+
+#endif

@@ -1,0 +1,1 @@
+rankine_test(unit/test_base.c)
