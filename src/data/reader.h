@@ -1,0 +1,48 @@
+/*
+ * Streaming readers: one record at a time from a text file, never the whole file in memory.
+ *
+ * Every format gives the same records. Bad input is RK_ERR_DATA with file:line:column, the text
+ * that was found and what was wanted. Accepted everywhere: CRLF, a missing last newline, a UTF-8
+ * byte order mark, blank lines at the end. NUL bytes are an error.
+ */
+#ifndef RK_DATA_READER_H
+#define RK_DATA_READER_H
+
+#include "config/options.h"
+
+typedef struct rk_text {
+    const char *at; /* not zero-terminated; valid until the next record */
+    int64_t length;
+} rk_text;
+
+typedef struct rk_record {
+    rk_text user, item;        /* the ids as they stand (quotes removed) */
+    int64_t user_id, item_id;  /* as numbers, when data.ids is integer: >= 0 */
+    bool has_item;             /* false: adjacency lists a user with no items */
+    double time;               /* 0 when the source names no time column */
+    int64_t line;              /* from 1 */
+} rk_record;
+
+typedef struct rk_reader rk_reader;
+
+/* path: resolved. ids: RK_IDS_*. The source's columns are looked up in the header here; a column
+ * that is not there is RK_ERR_DATA that lists the ones that are. */
+rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, const char *path,
+                          int ids);
+/* *out_end = true (and no record) after the last one. Rows that `where` drops are not returned. */
+rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end);
+/* So far: data rows met, rows dropped by `where`, bytes read; size of the file in bytes. */
+typedef struct rk_reader_counts {
+    int64_t rows, filtered, bytes, file_bytes;
+} rk_reader_counts;
+rk_reader_counts rk__reader_counts(const rk_reader *reader);
+void rk__reader_close(rk_reader *reader); /* NULL is fine */
+
+/* Labels: streams labels.file, calls `take` for each row. */
+typedef rk_status (*rk_label_fn)(void *self, const rk_record *id_in_item, rk_text label);
+rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take, void *self);
+
+/* data.root or the config's folder in front of a relative path. Free with rk__free. */
+rk_status rk__source_path(const rk_options *options, const char *file, char **out);
+
+#endif
