@@ -58,7 +58,10 @@ int32_t rk__store_find(const rk_store *store, const char *name);
 void rk__store_free(rk_store *store);
 
 /* What changes from step to step; one stored tensor [1, 1] of dtype RK_STATE named "step_state".
- * Shared with kernels, so: fixed-width members only. */
+ * Shared with kernels, so: fixed-width members only. step_advance adds one to step and
+ * step_in_epoch and touches nothing else; the host opens the next epoch (epoch + 1, step_in_epoch
+ * and loss_sum zero), so that the sums of a finished epoch can still be read. step_loss keeps the
+ * first bad_step that it meets. */
 typedef struct rk_step_state {
     uint64_t seed;
     int64_t step;            /* steps done since the run began */
