@@ -38,19 +38,20 @@ typedef struct rk_degrees {
 /* Every count a reader of results asks for. */
 typedef struct rk_dataset_stats {
     int64_t users, items;
-    int64_t rows_read;            /* data rows in all sources, before anything was dropped */
-    int64_t rows_filtered;        /* dropped by source.where */
-    int64_t duplicates;           /* dropped: same user and item */
-    int64_t overlap;              /* split given: held-out pairs that were in train too, dropped */
-    int64_t interactions;         /* kept, over all parts */
+    int64_t rows_read;     /* data rows in all sources, before anything was dropped */
+    int64_t rows_filtered; /* dropped by source.where */
+    int64_t duplicates;    /* dropped: same user and item */
+    int64_t overlap;       /* split given: held-out pairs that were in train too, dropped */
+    int64_t interactions;  /* kept, over all parts */
     int64_t train, valid, test;
-    int64_t filter_passes;        /* rounds of min_user / min_item until nothing changed */
+    int64_t filter_passes;                /* rounds of min_user / min_item until nothing changed */
     int64_t users_dropped, items_dropped; /* by those rounds */
-    int64_t empty_users;          /* listed without any item in train (left out of training) */
-    int64_t valid_users, test_users;      /* users with at least one item there */
-    int64_t cold_valid_items, cold_test_items; /* distinct items there without a train interaction */
-    int64_t cold_test_users;      /* users with test items and no train item */
-    double density;               /* interactions / (users * items) */
+    int64_t empty_users;             /* listed without any item in train (left out of training) */
+    int64_t valid_users, test_users; /* users with at least one item there */
+    int64_t cold_valid_items,
+        cold_test_items;                   /* distinct items there without a train interaction */
+    int64_t cold_test_users;               /* users with test items and no train item */
+    double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
 } rk_dataset_stats;
 
@@ -82,8 +83,8 @@ RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64
 typedef struct rk_synth_options {
     int64_t users, items, interactions; /* interactions: wanted; duplicates are redrawn */
     int64_t clusters;
-    double affinity;  /* share of a user's interactions inside their cluster, 0..1 */
-    double exponent;  /* item popularity ~ rank^-exponent */
+    double affinity; /* share of a user's interactions inside their cluster, 0..1 */
+    double exponent; /* item popularity ~ rank^-exponent */
     uint64_t seed;
 } rk_synth_options;
 

@@ -19,16 +19,16 @@ typedef enum rk_log_level { RK_LOG_DEBUG, RK_LOG_INFO, RK_LOG_WARNING } rk_log_l
 
 /* What a call is busy with; the texts are lent for the time of the callback. */
 typedef struct rk_progress {
-    const char *phase;      /* "reading ratings.csv", "training", "evaluating" */
-    int64_t done, total;    /* in units; total 0 = not known */
-    const char *unit;       /* "rows", "steps", "users" */
-    double seconds;         /* since the phase began */
-    int64_t epoch, epochs;  /* 1-based while training, else 0 */
-    double loss;            /* mean over the epoch so far; NaN when not training */
+    const char *phase;         /* "reading ratings.csv", "training", "evaluating" */
+    int64_t done, total;       /* in units; total 0 = not known */
+    const char *unit;          /* "rows", "steps", "users" */
+    double seconds;            /* since the phase began */
+    int64_t epoch, epochs;     /* 1-based while training, else 0 */
+    double loss;               /* mean over the epoch so far; NaN when not training */
     double samples_per_second; /* 0 when not training */
-    double eta_seconds;     /* until the last epoch; negative = not known */
-    const char *metric;     /* name of the watched metric, or NULL */
-    double metric_value;    /* its newest value; NaN = none yet */
+    double eta_seconds;        /* until the last epoch; negative = not known */
+    const char *metric;        /* name of the watched metric, or NULL */
+    double metric_value;       /* its newest value; NaN = none yet */
 } rk_progress;
 
 typedef struct rk_hooks {

@@ -56,7 +56,8 @@ typedef struct rk_recommendation {
 } rk_recommendation;
 
 /* The top K unseen items (every part counts as seen) of a user, best first, ties to the smaller
- * item; out holds K, *out_count says how many there are. A user without train items gets popularity.*/
+ * item; out holds K, *out_count says how many there are. A user without train items gets
+ * popularity.*/
 RK_API rk_status rk_run_recommend(rk_run *run, int64_t user, int64_t k, rk_recommendation *out,
                                   int64_t *out_count);
 

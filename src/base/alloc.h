@@ -33,7 +33,8 @@ rk_status rk__format(char **out, const char *format, ...) RK_PRINTF(2, 3);
 /* NULL is fine. */
 void rk__free(void *pointer);
 
-/* For tests: the n-th allocation from now on this thread fails, and all after it; negative = off. */
+/* For tests: the n-th allocation from now on this thread fails, and all after it; negative = off.
+ */
 void rk__alloc_fail_after(int64_t n);
 
 /* a * b, or a failure when that passes INT64_MAX; both must be >= 0. */

@@ -33,9 +33,8 @@ static inline rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t st
 {
     /* 32 bits of index, attempt (20 bits) with the purpose, 64 bits of step; the high index bits
      * go to the key's second word together with the seed's. */
-    philox4x32_ctr_t counter = {
-        {(uint32_t)index, (attempt & 0xfffffu) | ((uint32_t)purpose << 20), (uint32_t)step,
-         (uint32_t)(step >> 32)}};
+    philox4x32_ctr_t counter = {{(uint32_t)index, (attempt & 0xfffffu) | ((uint32_t)purpose << 20),
+                                 (uint32_t)step, (uint32_t)(step >> 32)}};
     philox4x32_key_t key = {
         {(uint32_t)seed, (uint32_t)(seed >> 32) ^ ((uint32_t)(index >> 32) * 0x9E3779B9u)}};
     philox4x32_ctr_t r = philox4x32(counter, key);

@@ -38,7 +38,12 @@ enum { RK_L2_SQUARED, RK_L2_NORM };
 enum { RK_L2_BATCH, RK_L2_UNIQUE };
 enum { RK_L2_ACTUAL, RK_L2_NOMINAL, RK_L2_ONE };
 enum { RK_POSITIVES_USER, RK_POSITIVES_INTERACTION, RK_POSITIVES_SHUFFLE };
-enum { RK_NEGATIVES_UNIFORM, RK_NEGATIVES_POPULAR_POOL, RK_NEGATIVES_POPULARITY, RK_NEGATIVES_DYNAMIC };
+enum {
+    RK_NEGATIVES_UNIFORM,
+    RK_NEGATIVES_POPULAR_POOL,
+    RK_NEGATIVES_POPULARITY,
+    RK_NEGATIVES_DYNAMIC
+};
 enum { RK_OPTIMIZER_ADAM, RK_OPTIMIZER_SGD };
 enum { RK_EVAL_VALID, RK_EVAL_TEST };
 enum { RK_SELECT_BEST, RK_SELECT_LAST };
@@ -58,7 +63,10 @@ typedef struct rk_source_options {
 } rk_source_options;
 
 typedef struct rk_options {
-#define RK_OPTION_SECTION(name, NAME, title) struct { RK_OPTIONS_##NAME(RK_OPTION_FIELD) } name;
+#define RK_OPTION_SECTION(name, NAME, title)                                                       \
+    struct {                                                                                       \
+        RK_OPTIONS_##NAME(RK_OPTION_FIELD)                                                         \
+    } name;
     RK_OPTION_SECTIONS(RK_OPTION_SECTION)
 #undef RK_OPTION_SECTION
     rk_source_options *sources;

@@ -31,10 +31,10 @@ struct rk_dataset {
     char fingerprint[17]; /* over ids and splits, see dataset_fingerprint */
     int64_t n_users, n_items;
     rk_ids users, items;
-    char **labels;        /* n_items, "" = none; NULL = the data set has no labels */
-    rk_lists parts[3];    /* by rk_part: n_users rows each; valid or test may be empty */
+    char **labels;     /* n_items, "" = none; NULL = the data set has no labels */
+    rk_lists parts[3]; /* by rk_part: n_users rows each; valid or test may be empty */
     rk_dataset_stats stats;
-    char id_text[32];     /* buffer of rk_dataset_user_id */
+    char id_text[32]; /* buffer of rk_dataset_user_id */
 };
 
 void rk__lists_free(rk_lists *lists);

@@ -16,11 +16,11 @@ typedef struct rk_text {
 } rk_text;
 
 typedef struct rk_record {
-    rk_text user, item;        /* the ids as they stand (quotes removed) */
-    int64_t user_id, item_id;  /* as numbers, when data.ids is integer: >= 0 */
-    bool has_item;             /* false: adjacency lists a user with no items */
-    double time;               /* 0 when the source names no time column */
-    int64_t line;              /* from 1 */
+    rk_text user, item;       /* the ids as they stand (quotes removed) */
+    int64_t user_id, item_id; /* as numbers, when data.ids is integer: >= 0 */
+    bool has_item;            /* false: adjacency lists a user with no items */
+    double time;              /* 0 when the source names no time column */
+    int64_t line;             /* from 1 */
 } rk_record;
 
 typedef struct rk_reader rk_reader;
@@ -40,7 +40,8 @@ void rk__reader_close(rk_reader *reader); /* NULL is fine */
 
 /* Labels: streams labels.file, calls `take` for each row. */
 typedef rk_status (*rk_label_fn)(void *self, const rk_record *id_in_item, rk_text label);
-rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take, void *self);
+rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take,
+                          void *self);
 
 /* data.root or the config's folder in front of a relative path. Free with rk__free. */
 rk_status rk__source_path(const rk_options *options, const char *file, char **out);

@@ -22,8 +22,8 @@ typedef struct rk_device_options {
 } rk_device_options;
 
 typedef struct rk_device_info {
-    char name[128];        /* "AMD EPYC 9654, 2 threads, AVX-512" */
-    int64_t memory_total;  /* bytes */
+    char name[128];       /* "AMD EPYC 9654, 2 threads, AVX-512" */
+    int64_t memory_total; /* bytes */
     int64_t memory_free;
 } rk_device_info;
 
@@ -66,7 +66,8 @@ typedef struct rk_device {
     /* Waits for everything queued. */
     rk_status (*sync)(rk_device_context *context);
 
-    /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional. */
+    /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional.
+     */
     void (*profile)(rk_device_context *context, rk_op_time times[RK_OP_COUNT]);
 } rk_device;
 

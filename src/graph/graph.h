@@ -22,7 +22,8 @@ typedef struct rk_graph {
 } rk_graph;
 
 /* From n_edges pairs in any order without duplicates; the arrays are only read. Threads do not
- * change the result. Peak memory: the result plus O(n_nodes) per thread. Free with rk__graph_free. */
+ * change the result. Peak memory: the result plus O(n_nodes) per thread. Free with rk__graph_free.
+ */
 rk_status rk__graph_build(rk_graph *out, const int32_t *users, const int32_t *items,
                           int64_t n_edges, int64_t n_users, int64_t n_items);
 

@@ -18,7 +18,7 @@ enum { RK_MAX_PARAMETERS = 8 };
 typedef struct rk_parameter {
     char name[RK_NAME_LENGTH];
     int64_t rows, cols;
-    int init;             /* RK_INIT_NORMAL or RK_INIT_XAVIER */
+    int init; /* RK_INIT_NORMAL or RK_INIT_XAVIER */
     double init_sd;
     int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */
     int32_t stored;       /* number in the store, set by rk__model_declare */
@@ -34,9 +34,8 @@ typedef struct rk_model {
     /* The final embeddings at a row set [S,d], or at all nodes [N,d] when rows is NULL.
      * values[i] is the program's value of parameter i. *out_ego (may be NULL, only with rows) gets
      * layer 0 at the row set, for the L2 term. */
-    rk_value (*embed)(const rk_model_instance *instance, rk_program *program,
-                      rk_graph_values graph, const rk_value *values, const rk_row_set *rows,
-                      rk_value *out_ego);
+    rk_value (*embed)(const rk_model_instance *instance, rk_program *program, rk_graph_values graph,
+                      const rk_value *values, const rk_row_set *rows, rk_value *out_ego);
 } rk_model;
 
 struct rk_model_instance {

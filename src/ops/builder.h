@@ -14,6 +14,10 @@
 /* The value of a stored tensor in this program. */
 rk_value rk__use(rk_program *p, int32_t stored);
 
+/* Makes the stored tensor receive a result: the node that computes `value` writes there (a copy is
+ * appended when `value` is itself stored). Same shape and type. */
+void rk__assign(rk_program *p, int32_t stored, rk_value value);
+
 /* The graph as three stored tensors. */
 typedef struct rk_graph_values {
     rk_value offsets; /* i64 [N+1, 1] */
@@ -24,11 +28,11 @@ typedef struct rk_graph_values {
 /* What sampling reads besides the graph. */
 typedef struct rk_sample_values {
     rk_value state;
-    rk_value users;       /* i32 [n_eligible_users, 1]: users with a positive and a negative */
+    rk_value users;        /* i32 [n_eligible_users, 1]: users with a positive and a negative */
     rk_value edge_offsets; /* i64 [n_eligible_users + 1, 1]: their positives, counted up */
-    rk_value pool;        /* i32 [pool_size, 1]: most popular items, or RK_NONE */
-    rk_value alias_share; /* f32 [n_items, 1]: alias table of popularity^alpha, or RK_NONE */
-    rk_value alias_item;  /* i32 [n_items, 1], or RK_NONE */
+    rk_value pool;         /* i32 [pool_size, 1]: most popular items, or RK_NONE */
+    rk_value alias_share;  /* f32 [n_items, 1]: alias table of popularity^alpha, or RK_NONE */
+    rk_value alias_item;   /* i32 [n_items, 1], or RK_NONE */
 } rk_sample_values;
 
 /* A batch's distinct nodes. The slots of a batch are: b = user of triplet b, B + b = its positive,
@@ -44,7 +48,7 @@ typedef struct rk_row_set {
 
 /* i32 [(2+M)B, 1]: the nodes of a batch by slot (items as nodes). */
 rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values sample,
-                             rk_sample_attr attr, int64_t batch);
+                             rk_sample_attr attr);
 rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes);
 
 /* alpha * A^ x: [N,d] -> [N,d]. Its own adjoint. */
@@ -67,7 +71,7 @@ rk_value rk__add(rk_program *p, rk_value a, rk_value b, float alpha, float beta)
 /* x[r] * factor[r] for r < count: [S,d], [S,1] -> [S,d]. */
 rk_value rk__scale_rows(rk_program *p, rk_value x, rk_value factor, rk_row_set rows);
 /* [S,d] -> [N,d]. */
-rk_value rk__scatter_rows(rk_program *p, rk_value x, rk_row_set rows, int64_t n_nodes, float alpha);
+rk_value rk__scatter_rows(rk_program *p, rk_value x, rk_row_set rows, float alpha);
 /* In place on table (which must have no later reader): [N,d], [S,d] -> [N,d]. */
 rk_value rk__scatter_add_rows(rk_program *p, rk_value table, rk_value x, rk_row_set rows,
                               float alpha);
@@ -81,7 +85,7 @@ rk_value rk__select_negatives(rk_program *p, rk_value final, rk_row_set rows, rk
 void rk__bpr_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value chosen, rk_value state,
                   int64_t batch);
 void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
-                 rk_l2_attr attr, int64_t batch);
+                 rk_l2_attr attr);
 
 /* Sums the registered loss terms into the step state. */
 void rk__step_loss(rk_program *p, rk_value state);

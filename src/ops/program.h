@@ -64,16 +64,16 @@ void rk__store_free(rk_store *store);
  * first bad_step that it meets. */
 typedef struct rk_step_state {
     uint64_t seed;
-    int64_t step;            /* steps done since the run began */
-    int64_t epoch;           /* epochs done */
-    int64_t step_in_epoch;   /* steps done in this epoch */
+    int64_t step;          /* steps done since the run began */
+    int64_t epoch;         /* epochs done */
+    int64_t step_in_epoch; /* steps done in this epoch */
     int64_t steps_per_epoch;
     int64_t draws_per_epoch; /* triplets in an epoch; the last batch holds what remains */
     int64_t batch;           /* B, triplets in a full batch */
     int64_t bad_step;        /* first step (from 1) with a non-finite loss; 0 = none */
     double bad_loss;
     double learning_rate;
-    double loss_sum[4];      /* over this epoch's steps: total, bpr, l2, unused */
+    double loss_sum[4]; /* over this epoch's steps: total, bpr, l2, unused */
     double last_loss;
 } rk_step_state;
 
@@ -88,6 +88,7 @@ static inline int64_t rk__step_count(const rk_step_state *s)
 
 /* How triplets are drawn; enumerators of config/options.h. Fixed for a program. */
 typedef struct rk_sample_attr {
+    int64_t batch; /* B */
     int32_t positives, negatives;
     int32_t n_candidates; /* M */
     int32_t pool_size;
@@ -98,6 +99,7 @@ typedef struct rk_sample_attr {
 
 typedef struct rk_l2_attr {
     double weight; /* lambda */
+    int64_t batch; /* B: slots below are users, below 2B positives, the rest candidates */
     int32_t form, rows, divisor; /* enumerators of config/options.h */
 } rk_l2_attr;
 
@@ -117,6 +119,8 @@ typedef union rk_attr {
     rk_l2_attr l2;
     rk_adam_attr adam;
     rk_topk_attr topk;
+    int64_t n_nodes;                  /* unique_rows */
+    int64_t batch;                    /* bpr_loss, bpr_grad, select_negatives */
     int32_t loss_slot[RK_MAX_LAYERS]; /* step_loss: entry of loss_sum for each term */
 } rk_attr;
 
@@ -132,10 +136,10 @@ typedef struct rk_tensor {
     char name[RK_NAME_LENGTH];
     rk_dtype dtype;
     int64_t rows, cols;
-    int32_t stored;   /* number in the store, or -1: a temporary */
-    int32_t producer; /* node that writes it, or -1 */
-    rk_value alias_of; /* a temporary that shares this one's memory (in-place output), or RK_NONE */
-    int64_t offset;   /* bytes into the arena, set by the plan; -1 for stored tensors */
+    int32_t stored;    /* number in the store, or -1: a temporary */
+    int32_t producer;  /* node that writes it, or -1 */
+    rk_value alias_of; /* the temporary whose memory this in-place output takes over, or RK_NONE */
+    int64_t offset;    /* bytes into the arena, set by the plan; -1 for stored tensors */
 } rk_tensor;
 
 typedef struct rk_loss_term {
@@ -152,7 +156,7 @@ typedef struct rk_program {
     int32_t n_nodes, node_capacity;
     rk_loss_term losses[8];
     int32_t n_losses;
-    rk_status status; /* of the builder: the first failure sticks, later calls do nothing */
+    rk_status status;    /* of the builder: the first failure sticks, later calls do nothing */
     int64_t arena_bytes; /* set by the plan */
     bool planned;
 } rk_program;

@@ -12,13 +12,13 @@
 typedef struct rk_sampling {
     int64_t n_eligible_users; /* with at least one positive and one negative */
     int64_t n_eligible_edges;
-    int64_t n_skipped_users;  /* who have every item: counted, never drawn */
-    int32_t *users;           /* n_eligible_users, ascending; owned */
-    int64_t *edge_offsets;    /* n_eligible_users + 1; owned */
-    int32_t *pool;            /* pool_size most popular items, or NULL; owned */
+    int64_t n_skipped_users; /* who have every item: counted, never drawn */
+    int32_t *users;          /* n_eligible_users, ascending; owned */
+    int64_t *edge_offsets;   /* n_eligible_users + 1; owned */
+    int32_t *pool;           /* pool_size most popular items, or NULL; owned */
     int64_t pool_size;
-    float *alias_share;       /* n_items, or NULL; owned */
-    int32_t *alias_item;      /* n_items, or NULL; owned */
+    float *alias_share;  /* n_items, or NULL; owned */
+    int32_t *alias_item; /* n_items, or NULL; owned */
 } rk_sampling;
 
 /* RK_ERR_DATA when nobody is eligible. */

@@ -1,0 +1,240 @@
+/*
+ * Reverse-mode differentiation of a program: one gradient rule per operation, walked backwards.
+ *
+ * The gradient of a value is gathered as contributions and only materialised when its producer is
+ * reached. A contribution is dense (a tensor of the value's shape) or sparse (a tensor at the rows
+ * of a row set), each with a factor, so that a scaled or scattered copy is made only where one is
+ * really needed: this is the Horner form of performance.md 4d, a propagation of the dense part plus
+ * a scatter of the batch's rows. The order of additions is fixed by the order of nodes.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "ops/ops_internal.h"
+
+enum { MAX_CONTRIBUTIONS = 8 };
+
+typedef struct contribution {
+    rk_value value;
+    float alpha;
+    bool is_sparse;
+    bool is_fresh; /* nobody else reads it: may be updated in place */
+    rk_row_set rows;
+} contribution;
+
+typedef struct gradient {
+    contribution parts[MAX_CONTRIBUTIONS];
+    int n;
+} gradient;
+
+typedef struct backward {
+    rk_program *p;
+    gradient *of; /* by value */
+    int32_t n_values;
+} backward;
+
+static void contribute(backward *b, rk_value to, contribution part)
+{
+    RK_ASSERT(to >= 0 && to < b->n_values && b->of[to].n < MAX_CONTRIBUTIONS);
+    if (part.value != RK_NONE) {
+        b->of[to].parts[b->of[to].n++] = part;
+    }
+}
+
+static void contribute_fresh(backward *b, rk_value to, rk_value value)
+{
+    contribute(b, to, (contribution){.value = value, .alpha = 1, .is_fresh = true});
+}
+
+/* Sums the contributions into one tensor; *alpha is a factor that is still to be applied. */
+static rk_value materialise(backward *b, rk_value of, float *alpha)
+{
+    rk_program *p = b->p;
+    gradient *g = &b->of[of];
+    contribution sum = {.value = RK_NONE};
+    for (int i = 0; i < g->n; i++) {
+        const contribution *c = &g->parts[i];
+        if (c->is_sparse) {
+            continue;
+        }
+        if (sum.value == RK_NONE) {
+            sum = *c;
+        } else {
+            sum.value = rk__add(p, sum.value, c->value, sum.alpha, c->alpha);
+            sum.alpha = 1;
+            sum.is_fresh = true;
+        }
+    }
+    for (int i = 0; i < g->n; i++) {
+        const contribution *c = &g->parts[i];
+        if (!c->is_sparse) {
+            continue;
+        }
+        if (sum.value == RK_NONE) {
+            sum.value = rk__scatter_rows(p, c->value, c->rows, c->alpha);
+        } else {
+            if (!sum.is_fresh || sum.alpha != 1) {
+                sum.value = rk__combine(p, &sum.value, &sum.alpha, 1);
+            }
+            sum.value = rk__scatter_add_rows(p, sum.value, c->value, c->rows, c->alpha);
+        }
+        sum.alpha = 1;
+        sum.is_fresh = true;
+    }
+    *alpha = sum.alpha;
+    return sum.value;
+}
+
+/* ---- gradient rules: what a node passes on to its inputs, given the gradient of output 0 ------
+ */
+
+typedef void (*gradient_rule)(backward *b, const rk_node *node, rk_value g, float alpha);
+
+static rk_graph_values graph_of(const rk_node *node)
+{
+    return (rk_graph_values){node->in[0], node->in[1], node->in[2]};
+}
+
+/* A^ is symmetric: the adjoint of a propagation is a propagation. */
+static void rk__grad_propagate(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    contribute_fresh(b, node->in[3],
+                     rk__propagate(b->p, graph_of(node), g, alpha * node->attr.weight[0]));
+}
+
+static void rk__grad_propagate_rows(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    contribute_fresh(b, node->in[3],
+                     rk__propagate_from_rows(b->p, graph_of(node), g,
+                                             rk__row_set_of(b->p, node->in[4]),
+                                             alpha * node->attr.weight[0]));
+}
+
+static void rk__grad_combine(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        contribute(b, node->in[i],
+                   (contribution){.value = g, .alpha = alpha * node->attr.weight[i]});
+    }
+}
+
+static void rk__grad_combine_rows(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_row_set rows = rk__row_set_of(b->p, node->in[0]);
+    for (int32_t i = 2; i < node->n_inputs; i++) {
+        contribute(b, node->in[i],
+                   (contribution){.value = g,
+                                  .alpha = alpha * node->attr.weight[i - 2],
+                                  .is_sparse = true,
+                                  .rows = rows});
+    }
+}
+
+static void rk__grad_add(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    for (int32_t i = 0; i < 2; i++) {
+        contribute(b, node->in[i],
+                   (contribution){.value = g, .alpha = alpha * node->attr.weight[i]});
+    }
+}
+
+/* The loss ops leave what their gradient needs in output 1; the upstream factor of a loss is 1. */
+static void rk__grad_bpr_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    rk_node grad = {.op = RK_OP_BPR_GRAD, .n_inputs = 7, .attr.batch = node->attr.batch};
+    int32_t n = 0;
+    /* slot_row is an output of the row set's node: the rest of the set comes from there. */
+    const rk_node *unique = &b->p->nodes[b->p->tensors[node->in[1]].producer];
+    grad.in[n++] = node->in[0];
+    grad.in[n++] = node->out[1];
+    grad.in[n++] = node->in[1];
+    grad.in[n++] = unique->out[4];
+    grad.in[n++] = unique->out[5];
+    grad.in[n++] = unique->out[1];
+    grad.in[n++] = node->in[3];
+    for (int32_t i = 0; i < RK_MAX_OUTPUTS; i++) {
+        grad.out[i] = RK_NONE;
+    }
+    rk_value final = node->in[0];
+    n = rk__append(b->p, grad);
+    contribute_fresh(b, final, n < 0 ? RK_NONE : b->p->nodes[n].out[0]);
+}
+
+static void rk__grad_l2_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    rk_row_set rows = rk__row_set_of(b->p, b->p->nodes[b->p->tensors[node->in[3]].producer].out[0]);
+    contribute_fresh(b, node->in[0], rk__scale_rows(b->p, node->in[0], node->out[1], rows));
+}
+
+#define rk__grad_none NULL
+
+static const gradient_rule gradient_rules[RK_OP_COUNT] = {
+#define RK_OP_GRADIENT(ENUM, name, min, max, outs, grad, help) rk__grad_##grad,
+    RK_OPS(RK_OP_GRADIENT)
+#undef RK_OP_GRADIENT
+};
+
+static bool is_loss(const rk_program *p, rk_value value)
+{
+    for (int32_t i = 0; i < p->n_losses; i++) {
+        if (p->losses[i].value == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Walks the forward nodes backwards. The node is copied: rules append and may move the array. */
+static rk_status walk(backward *b)
+{
+    for (int32_t i = b->p->n_nodes - 1; i >= 0; i--) {
+        const rk_node node = b->p->nodes[i];
+        if (node.n_outputs == 0 || node.out[0] >= b->n_values) {
+            continue;
+        }
+        float alpha = 1;
+        rk_value g = RK_NONE;
+        if (!is_loss(b->p, node.out[0])) {
+            if (b->of[node.out[0]].n == 0) {
+                continue; /* no loss depends on it */
+            }
+            g = materialise(b, node.out[0], &alpha);
+        }
+        if (!gradient_rules[node.op]) {
+            RK_FAIL(RK_ERR_INTERNAL, "%s has no gradient rule", rk__op_name(node.op));
+        }
+        gradient_rules[node.op](b, &node, g, alpha);
+        RK_TRY(b->p->status);
+    }
+    return RK_OK;
+}
+
+rk_status rk__program_backward(rk_program *p, const int32_t *parameters, int32_t n,
+                               rk_value *gradients)
+{
+    RK_TRY(p->status);
+    for (int32_t i = 0; i < n; i++) {
+        rk__use(p, parameters[i]);
+    }
+    RK_TRY(p->status);
+    rk_status status = RK_OK;
+    backward b = {.p = p, .n_values = p->n_tensors};
+    RK_TRY(rk__calloc(&b.of, b.n_values, sizeof *b.of, "a program's gradients"));
+    RK_TRY_GOTO(done, walk(&b));
+    for (int32_t i = 0; i < n; i++) {
+        rk_value parameter = rk__use(p, parameters[i]);
+        float alpha = 1;
+        if (b.of[parameter].n == 0) {
+            RK_FAIL_GOTO(done, RK_ERR_INTERNAL, "no loss depends on the parameter %s",
+                         p->tensors[parameter].name);
+        }
+        rk_value g = materialise(&b, parameter, &alpha);
+        gradients[i] = alpha == 1 ? g : rk__combine(p, &g, &alpha, 1);
+        RK_TRY_GOTO(done, p->status);
+    }
+done:
+    rk__free(b.of);
+    return status;
+}

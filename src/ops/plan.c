@@ -1,0 +1,194 @@
+/*
+ * Verification and memory planning. Both see a program as a straight line of nodes: node i reads
+ * its inputs, then writes its outputs.
+ *
+ * Planning: every temporary lives from the node that writes it to the last node that reads it; an
+ * in-place output continues the life of the tensor it takes over. Tensors are placed largest first
+ * at the lowest offset where no placed tensor with an overlapping life stands.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "ops/ops_internal.h"
+
+enum { ARENA_ALIGNMENT = 64 };
+
+/* ---- verification
+ * ------------------------------------------------------------------------------*/
+
+static bool is_update(rk_op op)
+{
+    return op == RK_OP_ADAM || op == RK_OP_SGD;
+}
+
+/* Inputs written before, in-place targets not read later, temporaries written once. */
+static rk_status verify_node(const rk_program *p, int32_t i, bool *written, bool *consumed)
+{
+    const rk_node *node = &p->nodes[i];
+    for (int32_t j = 0; j < node->n_inputs; j++) {
+        rk_value v = node->in[j];
+        if (v == RK_NONE) {
+            continue;
+        }
+        const rk_tensor *t = &p->tensors[v];
+        if (t->stored < 0 && !written[v]) {
+            RK_FAIL(RK_ERR_INTERNAL,
+                    "program %s, node %d (%s): input %s is read before it is written", p->name, i,
+                    rk__op_name(node->op), t->name);
+        }
+        if (consumed[v]) {
+            RK_FAIL(RK_ERR_INTERNAL,
+                    "program %s, node %d (%s): input %s was overwritten in place before", p->name,
+                    i, rk__op_name(node->op), t->name);
+        }
+    }
+    for (int32_t j = 0; j < node->n_outputs; j++) {
+        rk_value v = node->out[j];
+        if (written[v]) {
+            RK_FAIL(RK_ERR_INTERNAL, "program %s, node %d (%s): %s is written twice", p->name, i,
+                    rk__op_name(node->op), p->tensors[v].name);
+        }
+        written[v] = true;
+        if (p->tensors[v].alias_of != RK_NONE) {
+            consumed[p->tensors[v].alias_of] = true;
+        }
+    }
+    return RK_OK;
+}
+
+rk_status rk__program_verify(const rk_program *p)
+{
+    RK_TRY(p->status);
+    rk_status status = RK_OK;
+    bool *written = NULL, *consumed = NULL;
+    int32_t *updates = NULL;
+    RK_TRY_GOTO(done, rk__calloc(&written, p->n_tensors, sizeof *written, "verification"));
+    RK_TRY_GOTO(done, rk__calloc(&consumed, p->n_tensors, sizeof *consumed, "verification"));
+    RK_TRY_GOTO(done, rk__calloc(&updates, p->n_tensors, sizeof *updates, "verification"));
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        RK_TRY_GOTO(done, verify_node(p, i, written, consumed));
+        if (is_update(p->nodes[i].op) && updates[p->nodes[i].in[0]]++ > 0) {
+            RK_FAIL_GOTO(done, RK_ERR_INTERNAL, "program %s, node %d (%s): %s is updated twice",
+                         p->name, i, rk__op_name(p->nodes[i].op),
+                         p->tensors[p->nodes[i].in[0]].name);
+        }
+    }
+done:
+    rk__free(written);
+    rk__free(consumed);
+    rk__free(updates);
+    return status;
+}
+
+/* ---- planning
+ * ----------------------------------------------------------------------------------*/
+
+typedef struct block {
+    rk_value root;       /* the tensor whose memory it is; in-place outputs share it */
+    int32_t first, last; /* nodes */
+    int64_t bytes, offset;
+} block;
+
+static rk_value root_of(const rk_program *p, rk_value v)
+{
+    while (p->tensors[v].alias_of != RK_NONE) {
+        v = p->tensors[v].alias_of;
+    }
+    return v;
+}
+
+static int by_size_then_life(const void *left, const void *right)
+{
+    const block *a = left, *b = right;
+    if (a->bytes != b->bytes) {
+        return a->bytes > b->bytes ? -1 : 1;
+    }
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+static int by_offset(const void *left, const void *right)
+{
+    const block *a = *(block *const *)left, *b = *(block *const *)right;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+/* The lowest offset for blocks[i] among the placed blocks[0..i) whose lives overlap its own. */
+static int64_t lowest_gap(block *blocks, int32_t i, block **neighbours)
+{
+    int32_t n = 0;
+    for (int32_t j = 0; j < i; j++) {
+        if (blocks[j].first <= blocks[i].last && blocks[i].first <= blocks[j].last) {
+            neighbours[n++] = &blocks[j];
+        }
+    }
+    qsort(neighbours, (size_t)n, sizeof *neighbours, by_offset);
+    int64_t offset = 0;
+    for (int32_t j = 0; j < n; j++) {
+        if (offset + blocks[i].bytes <= neighbours[j]->offset) {
+            break;
+        }
+        int64_t end = neighbours[j]->offset + neighbours[j]->bytes;
+        offset = end > offset ? end : offset;
+    }
+    return offset;
+}
+
+static void touch(block *blocks, const int32_t *block_of, const rk_program *p, rk_value v,
+                  int32_t node)
+{
+    if (v == RK_NONE || p->tensors[v].stored >= 0) {
+        return;
+    }
+    block *life = &blocks[block_of[root_of(p, v)]];
+    life->first = life->first < 0 ? node : life->first;
+    life->last = node;
+}
+
+rk_status rk__program_plan(rk_program *p)
+{
+    RK_TRY(p->status);
+    RK_ASSERT(!p->planned);
+    rk_status status = RK_OK;
+    block *blocks = NULL, **neighbours = NULL;
+    int32_t *block_of = NULL, n = 0;
+    RK_TRY_GOTO(done, rk__calloc(&blocks, p->n_tensors, sizeof *blocks, "a memory plan"));
+    RK_TRY_GOTO(done, rk__calloc(&neighbours, p->n_tensors, sizeof *neighbours, "a memory plan"));
+    RK_TRY_GOTO(done, rk__calloc(&block_of, p->n_tensors, sizeof *block_of, "a memory plan"));
+    for (rk_value v = 0; v < p->n_tensors; v++) {
+        const rk_tensor *t = &p->tensors[v];
+        if (t->stored < 0 && t->alias_of == RK_NONE && t->producer >= 0) {
+            int64_t bytes =
+                (rk__tensor_bytes(t) + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+            block_of[v] = n;
+            blocks[n++] = (block){.root = v, .first = -1, .bytes = bytes};
+        }
+    }
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        const rk_node *node = &p->nodes[i];
+        for (int32_t j = 0; j < node->n_inputs; j++) {
+            touch(blocks, block_of, p, node->in[j], i);
+        }
+        for (int32_t j = 0; j < node->n_outputs; j++) {
+            touch(blocks, block_of, p, node->out[j], i);
+        }
+    }
+    qsort(blocks, (size_t)n, sizeof *blocks, by_size_then_life);
+    p->arena_bytes = 0;
+    for (int32_t i = 0; i < n; i++) {
+        blocks[i].offset = lowest_gap(blocks, i, neighbours);
+        int64_t end = blocks[i].offset + blocks[i].bytes;
+        p->arena_bytes = end > p->arena_bytes ? end : p->arena_bytes;
+        p->tensors[blocks[i].root].offset = blocks[i].offset;
+    }
+    for (rk_value v = 0; v < p->n_tensors; v++) {
+        if (p->tensors[v].alias_of != RK_NONE) {
+            p->tensors[v].offset = p->tensors[root_of(p, v)].offset;
+        }
+    }
+    p->planned = true;
+done:
+    rk__free(blocks);
+    rk__free(neighbours);
+    rk__free(block_of);
+    return status;
+}

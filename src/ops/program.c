@@ -1,0 +1,132 @@
+/* Stores, programs as growing arrays, and the facts that the table of operations gives. */
+#include "ops/program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const struct {
+    const char *name, *help;
+} op_table[] = {
+#define RK_OP_ROW(ENUM, name, min, max, outs, grad, help) {#name, help},
+    RK_OPS(RK_OP_ROW)
+#undef RK_OP_ROW
+};
+
+const char *rk__op_name(rk_op op)
+{
+    RK_ASSERT((unsigned)op < RK_OP_COUNT);
+    return op_table[op].name;
+}
+
+const char *rk__op_help(rk_op op)
+{
+    RK_ASSERT((unsigned)op < RK_OP_COUNT);
+    return op_table[op].help;
+}
+
+int64_t rk__dtype_size(rk_dtype dtype)
+{
+    switch (dtype) {
+    case RK_F32:
+    case RK_I32:
+        return 4;
+    case RK_F64:
+    case RK_I64:
+        return 8;
+    case RK_STATE:
+        return (int64_t)sizeof(rk_step_state);
+    }
+    RK_ASSERT(!"a dtype of the enumeration");
+    return 0;
+}
+
+rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
+                        int64_t cols, const void *constant, int32_t *out)
+{
+    RK_ASSERT(rk__store_find(store, name) < 0 && strlen(name) < RK_NAME_LENGTH);
+    RK_ASSERT(rows >= 0 && cols >= 0);
+    int64_t elements = 0, bytes = 0;
+    RK_TRY(rk__mul(&elements, rows, cols, name));
+    RK_TRY(rk__mul(&bytes, elements, rk__dtype_size(dtype), name));
+    if (store->n == store->capacity) {
+        int32_t capacity = store->capacity ? 2 * store->capacity : 32;
+        RK_TRY(rk__realloc(&store->items, store->n, capacity, sizeof *store->items,
+                           "the table of stored tensors"));
+        store->capacity = capacity;
+    }
+    rk_stored *item = &store->items[store->n];
+    *item = (rk_stored){.dtype = dtype, .rows = rows, .cols = cols, .constant = constant};
+    snprintf(item->name, sizeof item->name, "%s", name);
+    *out = store->n++;
+    return RK_OK;
+}
+
+int32_t rk__store_find(const rk_store *store, const char *name)
+{
+    for (int32_t i = 0; i < store->n; i++) {
+        if (strcmp(store->items[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void rk__store_free(rk_store *store)
+{
+    rk__free(store->items);
+    *store = (rk_store){0};
+}
+
+void rk__program_init(rk_program *program, const rk_store *store, const char *name)
+{
+    *program = (rk_program){.store = store};
+    snprintf(program->name, sizeof program->name, "%s", name);
+}
+
+void rk__program_free(rk_program *program)
+{
+    rk__free(program->tensors);
+    rk__free(program->nodes);
+    *program = (rk_program){0};
+}
+
+static const char *dtype_name(rk_dtype dtype)
+{
+    static const char *names[] = {"f32", "f64", "i32", "i64", "state"};
+    return names[dtype];
+}
+
+rk_status rk__program_print(const rk_program *program, char **out_text)
+{
+    /* One line a node is at most: name, and for each value "name dtype[rows,cols]@offset". */
+    size_t room = 256 + (size_t)program->n_nodes * (32 + (RK_MAX_INPUTS + RK_MAX_OUTPUTS) * 160);
+    char *text = NULL;
+    RK_TRY(rk__alloc(&text, (int64_t)room, 1, "a printed program"));
+    size_t at = (size_t)snprintf(text, room, "program %s: %d operations, arena %lld bytes\n",
+                                 program->name, program->n_nodes, (long long)program->arena_bytes);
+    for (int32_t i = 0; i < program->n_nodes; i++) {
+        const rk_node *node = &program->nodes[i];
+        at += (size_t)snprintf(text + at, room - at, "%3d %-20s", i, rk__op_name(node->op));
+        for (int32_t j = 0; j < node->n_inputs + node->n_outputs; j++) {
+            bool is_output = j >= node->n_inputs;
+            rk_value v = is_output ? node->out[j - node->n_inputs] : node->in[j];
+            at += (size_t)snprintf(text + at, room - at, "%s",
+                                   j == node->n_inputs ? " -> " : (j ? ", " : " "));
+            if (v == RK_NONE) {
+                at += (size_t)snprintf(text + at, room - at, "-");
+                continue;
+            }
+            const rk_tensor *t = &program->tensors[v];
+            at += (size_t)snprintf(text + at, room - at, "%s %s[%lld,%lld]", t->name,
+                                   dtype_name(t->dtype), (long long)t->rows, (long long)t->cols);
+            if (is_output && t->offset >= 0) {
+                at += (size_t)snprintf(text + at, room - at, "@%lld", (long long)t->offset);
+            }
+        }
+        at += (size_t)snprintf(text + at, room - at, "\n");
+    }
+    *out_text = text;
+    return RK_OK;
+}

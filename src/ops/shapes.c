@@ -1,0 +1,267 @@
+/*
+ * Shape rules: what each operation takes and gives, and the table that binds the rules to rows of
+ * ops.def. The comment above a rule is the operation's signature: inputs in order -> outputs.
+ */
+#include "base/alloc.h"
+#include "ops/ops_internal.h"
+
+#define AT(i) (&p->tensors[node->in[i]])
+#define HAS(i) (node->in[i] != RK_NONE)
+
+/* A condition on inputs; the message is the condition, the caller adds the node. */
+#define NEED(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            RK_FAIL(RK_ERR_INTERNAL, "%s: %s does not hold", rk__op_name(node->op), #condition);   \
+        }                                                                                          \
+    } while (0)
+
+static bool is(const rk_tensor *t, rk_dtype dtype, int64_t rows, int64_t cols)
+{
+    return t->dtype == dtype && (rows < 0 || t->rows == rows) && (cols < 0 || t->cols == cols);
+}
+
+static rk_shape shape(rk_dtype dtype, int64_t rows, int64_t cols)
+{
+    return (rk_shape){dtype, rows, cols, RK_NONE};
+}
+
+/* offsets i64[N+1], columns i32[2E], state, users i32[n], edge_offsets i64[n+1], pool i32[P] or -,
+ * alias_share f32[items] or -, alias_item i32[items] or - -> nodes i32[(2+M)B] */
+static rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_sample_attr *a = &node->attr.sample;
+    NEED(is(AT(0), RK_I64, a->n_users + a->n_items + 1, 1) && is(AT(1), RK_I32, -1, 1));
+    NEED(is(AT(2), RK_STATE, 1, 1) && is(AT(3), RK_I32, a->n_eligible_users, 1));
+    NEED(is(AT(4), RK_I64, a->n_eligible_users + 1, 1));
+    NEED(!HAS(5) || is(AT(5), RK_I32, a->pool_size, 1));
+    NEED(HAS(6) == HAS(7));
+    NEED(!HAS(6) || (is(AT(6), RK_F32, a->n_items, 1) && is(AT(7), RK_I32, a->n_items, 1)));
+    NEED(a->batch > 0 && a->n_candidates > 0 && a->n_eligible_edges > 0);
+    int64_t slots = 0;
+    RK_TRY(rk__mul(&slots, a->batch, 2 + (int64_t)a->n_candidates, "a batch's slots"));
+    NEED(slots < INT32_MAX);
+    out[0] = shape(RK_I32, slots, 1);
+    return RK_OK;
+}
+
+/* nodes i32[S] -> rows i32[S], count i32[1], map i32[N], slot_row i32[S], segments i32[S+1],
+ * order i32[S] */
+static rk_status rk__shape_unique_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_I32, -1, 1) && node->attr.n_nodes > 0);
+    int64_t slots = AT(0)->rows;
+    out[0] = shape(RK_I32, slots, 1);
+    out[1] = shape(RK_I32, 1, 1);
+    out[2] = shape(RK_I32, node->attr.n_nodes, 1);
+    out[3] = shape(RK_I32, slots, 1);
+    out[4] = shape(RK_I32, slots + 1, 1);
+    out[5] = shape(RK_I32, slots, 1);
+    return RK_OK;
+}
+
+static rk_status need_graph(const rk_program *p, const rk_node *node, int64_t n)
+{
+    NEED(is(AT(0), RK_I64, n + 1, 1) && is(AT(1), RK_I32, -1, 1) && is(AT(2), RK_F32, n, 1));
+    return RK_OK;
+}
+
+/* offsets, columns, scale, x f32[N,d] -> f32[N,d] */
+static rk_status rk__shape_propagate(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(3), RK_F32, -1, -1));
+    RK_TRY(need_graph(p, node, AT(3)->rows));
+    out[0] = shape(RK_F32, AT(3)->rows, AT(3)->cols);
+    return RK_OK;
+}
+
+/* offsets, columns, scale, x f32[N,d], rows i32[S], count i32[1] -> f32[S,d] */
+static rk_status rk__shape_propagate_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, -1, 1) && is(AT(5), RK_I32, 1, 1));
+    RK_TRY(need_graph(p, node, AT(3)->rows));
+    out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
+    return RK_OK;
+}
+
+/* offsets, columns, scale, x f32[S,d], map i32[N] -> f32[N,d] */
+static rk_status rk__shape_propagate_from_rows(const rk_program *p, const rk_node *node,
+                                               rk_shape *out)
+{
+    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, -1, 1));
+    RK_TRY(need_graph(p, node, AT(4)->rows));
+    out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
+    return RK_OK;
+}
+
+/* n tables f32[N,d] -> f32[N,d] */
+static rk_status rk__shape_combine(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(node->n_inputs <= RK_MAX_LAYERS);
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F32, AT(0)->rows, AT(0)->cols));
+    }
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* rows i32[S], count i32[1], n tables f32[N,d] -> f32[S,d] */
+static rk_status rk__shape_combine_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(node->n_inputs - 2 <= RK_MAX_LAYERS);
+    NEED(is(AT(0), RK_I32, -1, 1) && is(AT(1), RK_I32, 1, 1));
+    for (int32_t i = 2; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F32, AT(2)->rows, AT(2)->cols));
+    }
+    out[0] = shape(RK_F32, AT(0)->rows, AT(2)->cols);
+    return RK_OK;
+}
+
+/* a f32[R,d], b f32[R,d] -> f32[R,d] */
+static rk_status rk__shape_add(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[S,d], factor f32[S], count i32[1] -> f32[S,d] */
+static rk_status rk__shape_scale_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, 1));
+    NEED(is(AT(2), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[S,d], map i32[N] -> f32[N,d] */
+static rk_status rk__shape_scatter_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
+    out[0] = shape(RK_F32, AT(1)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* table f32[N,d], x f32[S,d], rows i32[S], count i32[1] -> f32[N,d], in place on table */
+static rk_status rk__shape_scatter_add_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, -1, AT(0)->cols));
+    NEED(is(AT(2), RK_I32, AT(1)->rows, 1) && is(AT(3), RK_I32, 1, 1));
+    NEED(AT(0)->stored < 0); /* a parameter is only ever changed by an optimizer */
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    out[0].in_place = node->in[0];
+    return RK_OK;
+}
+
+/* final f32[S,d], slot_row i32[S], state -> chosen i32[B] */
+static rk_status rk__shape_select_negatives(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, 1));
+    NEED(is(AT(2), RK_STATE, 1, 1) && node->attr.batch > 0);
+    NEED(AT(0)->rows % node->attr.batch == 0 && AT(0)->rows / node->attr.batch >= 3);
+    out[0] = shape(RK_I32, node->attr.batch, 1);
+    return RK_OK;
+}
+
+/* final f32[S,d], slot_row i32[S], state, chosen i32[B] or -
+ * -> loss f64[1], coefficient f32[B]: sigmoid(negative - positive) / triplets, 0 beyond them */
+static rk_status rk__shape_bpr_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t batch = node->attr.batch;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, 1));
+    NEED(is(AT(2), RK_STATE, 1, 1) && batch > 0 && AT(0)->rows % batch == 0);
+    NEED(HAS(3) ? is(AT(3), RK_I32, batch, 1) : AT(0)->rows == 3 * batch);
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, batch, 1);
+    return RK_OK;
+}
+
+/* final f32[S,d], coefficient f32[B], slot_row i32[S], segments i32[S+1], order i32[S],
+ * count i32[1], chosen i32[B] or - -> f32[S,d] */
+static rk_status rk__shape_bpr_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t slots = AT(0)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, node->attr.batch, 1));
+    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, slots + 1, 1));
+    NEED(is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
+    NEED(!HAS(6) || is(AT(6), RK_I32, node->attr.batch, 1));
+    out[0] = shape(RK_F32, slots, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[S,d], segments i32[S+1], order i32[S], count i32[1], state, chosen i32[B] or -
+ * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
+static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t slots = AT(0)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots + 1, 1));
+    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, 1, 1) && is(AT(4), RK_STATE, 1, 1));
+    NEED(!HAS(5) || is(AT(5), RK_I32, node->attr.l2.batch, 1));
+    NEED(HAS(5) || slots == 3 * node->attr.l2.batch);
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, slots, 1);
+    return RK_OK;
+}
+
+/* state, n losses f64[1] -> (adds them to state.loss_sum) */
+static rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    (void)out;
+    NEED(is(AT(0), RK_STATE, 1, 1));
+    for (int32_t i = 1; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F64, 1, 1));
+    }
+    return RK_OK;
+}
+
+/* parameter f32[R,d], gradient f32[R,d], m f32[R,d], v f32[R,d], state -> (updates 0, 2, 3) */
+static rk_status rk__shape_adam(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    (void)out;
+    for (int32_t i = 0; i < 4; i++) {
+        NEED(is(AT(i), RK_F32, AT(0)->rows, AT(0)->cols));
+        NEED(i == 1 || AT(i)->stored >= 0);
+    }
+    NEED(is(AT(4), RK_STATE, 1, 1));
+    return RK_OK;
+}
+
+/* parameter f32[R,d], gradient f32[R,d], state -> (updates 0) */
+static rk_status rk__shape_sgd(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    (void)out;
+    NEED(is(AT(0), RK_F32, -1, -1) && AT(0)->stored >= 0);
+    NEED(is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols) && is(AT(2), RK_STATE, 1, 1));
+    return RK_OK;
+}
+
+/* state -> (counts the step) */
+static rk_status rk__shape_step_advance(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    (void)out;
+    NEED(is(AT(0), RK_STATE, 1, 1));
+    return RK_OK;
+}
+
+/* final f32[N,d], users i32[T], train_offsets i64[N+1], train_columns i32 (nodes),
+ * other_offsets i64[users+1] or -, other_columns i32 (items) or - -> items i32[T,K], scores
+ * f32[T,K] */
+static rk_status rk__shape_score_topk(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_topk_attr *a = &node->attr.topk;
+    int64_t nodes = a->n_users + a->n_items;
+    NEED(is(AT(0), RK_F32, nodes, -1) && is(AT(1), RK_I32, -1, 1));
+    NEED(is(AT(2), RK_I64, nodes + 1, 1) && is(AT(3), RK_I32, -1, 1));
+    NEED(HAS(4) == HAS(5));
+    NEED(!HAS(4) || (is(AT(4), RK_I64, a->n_users + 1, 1) && is(AT(5), RK_I32, -1, 1)));
+    NEED(a->k > 0 && a->k <= a->n_items);
+    out[0] = shape(RK_I32, AT(1)->rows, a->k);
+    out[1] = shape(RK_F32, AT(1)->rows, a->k);
+    return RK_OK;
+}
+
+const rk_op_facts rk__op_facts[RK_OP_COUNT] = {
+#define RK_OP_FACTS(ENUM, name, min, max, outs, grad, help) {rk__shape_##name, min, max, outs},
+    RK_OPS(RK_OP_FACTS)
+#undef RK_OP_FACTS
+};
