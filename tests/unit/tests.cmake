@@ -1,1 +1,2 @@
 rankine_test(unit/test_base.c)
+rankine_test(unit/test_build.c)

@@ -1,0 +1,82 @@
+# Each command does all the set-up it needs.
+# Everything that needs more control is in CMakePresets.json.
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+# PACKAGES=no leaves the system packages to you.
+PACKAGES ?= yes
+# More arguments for ctest, e.g. TESTS='-R adam'.
+TESTS ?=
+
+PROGRAM = build/release/bin/rankine
+SOURCES = git ls-files -z -- '*.c' '*.h' '*.cu' '*.cuh'
+FORMAT = clang-format-14
+
+# Idle OpenMP threads sleep: two tests at a time share the cores without spinning at each other.
+CTEST = OMP_WAIT_POLICY=passive ctest --output-on-failure -j $(JOBS)
+
+ifeq ($(PACKAGES),yes)
+packages = tools/install_packages.sh $(1)
+else
+packages = true
+endif
+
+# $(call build,PRESET[,TARGET])
+build = { test -f build/$(1)/build.ninja || cmake --preset $(1) --log-level=WARNING; } && \
+	cmake --build build/$(1) -j $(JOBS) $(if $(2),--target $(2))
+# $(call run_tests,PRESET,CTEST ARGUMENTS): ctest, then "N passed, N failed, N skipped" alone on a line.
+run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit ctest.xml; status=$$?; \
+	python3 tools/count_tests.py build/$(1)/ctest.xml && exit $$status
+
+.PHONY: all help test test-sanitize test-clang test-long format format-check install clean
+
+all:
+	@$(call packages,build test)
+	@$(call build,release)
+	@echo "built $(PROGRAM); next: make test, make help"
+
+help:
+	@echo "make                    build the program and the libraries into build/release"
+	@echo "make test               every test but the long ones; TESTS='-R adam' for some"
+	@echo "make test-sanitize      the same, built with AddressSanitizer and UBSan"
+	@echo "make test-clang         the same, built with clang"
+	@echo "make test-long          the long tests, on real data"
+	@echo "make format             lay out the sources; format-check only looks"
+	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"
+	@echo "make clean              remove build/"
+
+test:
+	@$(call packages,build test)
+	@$(call build,release)
+	@$(call run_tests,release,-LE long)
+
+test-sanitize:
+	@$(call packages,build test)
+	@$(call build,sanitize)
+	@$(call run_tests,sanitize,-LE long)
+
+test-clang:
+	@$(call packages,build test clang)
+	@$(call build,clang)
+	@$(call run_tests,clang,-LE long)
+
+test-long:
+	@$(call packages,build test)
+	@$(call build,release)
+	@$(call run_tests,release,-L long)
+
+format:
+	@$(call packages,format)
+	@$(SOURCES) | xargs -0 $(FORMAT) -i
+
+format-check:
+	@$(call packages,format)
+	@$(SOURCES) | xargs -0 $(FORMAT) --dry-run -Werror
+
+install:
+	@$(call packages,build test)
+	@$(call build,release)
+	cmake --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build

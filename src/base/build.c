@@ -1,0 +1,16 @@
+/* The only file that sees the generated header, so that a new commit recompiles this one alone. */
+#include "base/build.h"
+
+#include "rankine_build.h" /* cmake/build_info.cmake */
+
+const rk_build_info *rk__build_info(void)
+{
+    static const rk_build_info info = {
+        .version = RK_BUILD_VERSION,
+        .revision = RK_BUILD_REVISION,
+        .compiler = RK_BUILD_COMPILER,
+        .type = RK_BUILD_TYPE,
+        .sanitize = RK_BUILD_SANITIZE,
+    };
+    return &info;
+}
