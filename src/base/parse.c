@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,4 +109,35 @@ rk_parse rk__parse_real(const char *text, size_t length, double *out)
     }
     *out = value;
     return RK_PARSE_OK;
+}
+
+static void print_digits(char out[32], double value, int digits)
+{
+    snprintf(out, 32, "%.*g", digits, value);
+    char *point = strpbrk(out, ",.");
+    if (point) {
+        *point = '.';
+    }
+}
+
+void rk__print_real(char out[32], double value)
+{
+    for (int digits = 15; digits <= 17; digits++) {
+        double back = 0;
+        print_digits(out, value, digits);
+        if (rk__parse_real(out, strlen(out), &back) == RK_PARSE_OK && back == value) {
+            return;
+        }
+    }
+}
+
+void rk__print_float(char out[32], float value)
+{
+    for (int digits = 6; digits <= 9; digits++) {
+        double back = 0;
+        print_digits(out, (double)value, digits);
+        if (rk__parse_real(out, strlen(out), &back) == RK_PARSE_OK && (float)back == value) {
+            return;
+        }
+    }
 }

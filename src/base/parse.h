@@ -21,4 +21,10 @@ rk_parse rk__parse_int(const char *text, size_t length, int64_t *out);
 /* Decimal number with optional fraction and exponent; nan and inf are not numbers. */
 rk_parse rk__parse_real(const char *text, size_t length, double *out);
 
+/* The way back: the shortest decimal text that parses to the same number, with a point in every
+ * locale. The value must be finite. */
+void rk__print_real(char out[32], double value);
+/* The same for a float. */
+void rk__print_float(char out[32], float value);
+
 #endif

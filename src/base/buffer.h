@@ -1,0 +1,29 @@
+/*
+ * A growing text. A failure sticks in `status` and makes the later calls do nothing, so that
+ * writing a long text is straight-line and checked once, by rk__buffer_take or by the caller.
+ */
+#ifndef RK_BASE_BUFFER_H
+#define RK_BASE_BUFFER_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct rk_buffer {
+    char *at;       /* owned; always zero-terminated once something was added; NULL before */
+    int64_t length; /* without the final zero byte */
+    int64_t capacity;
+    rk_status status;
+} rk_buffer;
+
+void rk__buffer_add(rk_buffer *buffer, const char *format, ...) RK_PRINTF(2, 3);
+void rk__buffer_add_bytes(rk_buffer *buffer, const char *bytes, int64_t length);
+
+/* Hands the text over ("" if nothing was added); the buffer is empty again. Returns the failure
+ * that stuck, if any, and frees the text then. Free *out with rk__free. */
+rk_status rk__buffer_take(rk_buffer *buffer, char **out);
+
+/* A zeroed buffer is fine. */
+void rk__buffer_free(rk_buffer *buffer);
+
+#endif

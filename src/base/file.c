@@ -1,0 +1,99 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+rk_status rk__path_join(char **out, const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
+    return rk__format(out, "%s%s%s", folder, slash, name);
+}
+
+bool rk__file_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+rk_status rk__file_read(const char *path, char **out, int64_t *out_length)
+{
+    rk_status status = RK_OK;
+    char *text = NULL;
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        RK_FAIL(RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    }
+    if (fseeko(file, 0, SEEK_END) != 0) {
+        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    }
+    int64_t length = ftello(file);
+    rewind(file);
+    if (length < 0) {
+        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    }
+    RK_TRY_GOTO(done, rk__alloc(&text, length + 1, 1, "the contents of a file"));
+    if (fread(text, 1, (size_t)length, file) != (size_t)length) {
+        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read to its end", path);
+    }
+    text[length] = '\0';
+    *out = text;
+    text = NULL;
+    if (out_length) {
+        *out_length = length;
+    }
+done:
+    rk__free(text);
+    fclose(file);
+    return status;
+}
+
+rk_status rk__file_aside(char **out, const char *path)
+{
+    return rk__format(out, "%s.tmp", path);
+}
+
+rk_status rk__file_commit(const char *path)
+{
+    char *aside = NULL;
+    RK_TRY(rk__file_aside(&aside, path));
+    rk_status status = RK_OK;
+    int descriptor = open(aside, O_RDONLY | O_CLOEXEC);
+    /* The rename must not reach the disk before the bytes do. */
+    if (descriptor < 0 || fsync(descriptor) != 0 || rename(aside, path) != 0) {
+        status = rk__fail(RK_ERR_IO, __FILE__, __LINE__, __func__, "%s cannot be written: %s", path,
+                          strerror(errno));
+        unlink(aside);
+    }
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    rk__free(aside);
+    return status;
+}
+
+rk_status rk__file_replace(const char *path, const void *bytes, int64_t length)
+{
+    char *aside = NULL;
+    RK_TRY(rk__file_aside(&aside, path));
+    rk_status status = RK_OK;
+    FILE *file = fopen(aside, "wb");
+    if (!file) {
+        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    }
+    bool written = fwrite(bytes, 1, (size_t)length, file) == (size_t)length;
+    int error = errno;
+    if (fclose(file) != 0 || !written) {
+        error = written ? errno : error;
+        unlink(aside);
+        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(error));
+    }
+    status = rk__file_commit(path);
+done:
+    rk__free(aside);
+    return status;
+}
