@@ -1,0 +1,1 @@
+rankine_test(ops/test_program.c)
