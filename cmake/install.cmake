@@ -21,7 +21,8 @@ if(TARGET rankine_cli)
         INSTALL_RPATH "$ORIGIN/${rankine_bin_to_lib}")
     install(TARGETS rankine_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
-install(DIRECTORY include/rankine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/rankine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rankine/configs
     FILES_MATCHING PATTERN "*.yaml")
 

@@ -5,7 +5,7 @@
 /* Static texts, none NULL. */
 typedef struct rk_build_info {
     const char *version;  /* "0.1.0" */
-    const char *revision; /* git describe, "-dirty" with uncommitted changes; "unknown" without git */
+    const char *revision; /* git describe, -dirty with uncommitted changes; or "unknown" */
     const char *compiler; /* "GNU 12.2.0" */
     const char *type;     /* "Release", "Debug" */
     const char *sanitize; /* "address,undefined" or "" */

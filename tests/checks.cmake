@@ -1,0 +1,9 @@
+# The checks of the sources themselves, and of the checks.
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+foreach(check style layers)
+    set(script ${PROJECT_SOURCE_DIR}/tools/check_${check}.py)
+    add_test(NAME unit/check_${check} COMMAND Python3::Interpreter ${script} ${PROJECT_SOURCE_DIR})
+    add_test(NAME unit/check_${check}_self_test COMMAND Python3::Interpreter ${script} --self-test)
+    set_tests_properties(unit/check_${check} unit/check_${check}_self_test PROPERTIES LABELS unit
+        ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+endforeach()
