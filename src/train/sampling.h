@@ -21,7 +21,8 @@ typedef struct rk_sampling {
     int32_t *alias_item; /* n_items, or NULL; owned */
 } rk_sampling;
 
-/* RK_ERR_DATA when nobody is eligible. */
+/* RK_ERR_DATA when nobody is eligible. A pool larger than the catalogue is all items: pool_size is
+ * what it became. */
 rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_options *options);
 void rk__sampling_free(rk_sampling *sampling);
 

@@ -1,0 +1,214 @@
+/*
+ * Tables for the sampler. Invariants: users are ascending; an item without train interactions has
+ * no chance in the alias table (for alpha > 0), not even by rounding.
+ */
+#include "train/sampling.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/order.h"
+
+/* Names in the store; the state is the trainer's. */
+static const char *const NAME_STATE = "step_state";
+static const char *const NAME_USERS = "sampling.users";
+static const char *const NAME_EDGES = "sampling.edge_offsets";
+static const char *const NAME_POOL = "sampling.pool";
+static const char *const NAME_SHARE = "sampling.alias_share";
+static const char *const NAME_ALIAS = "sampling.alias_item";
+
+static rk_status find_eligible(rk_sampling *s, const rk_graph *graph)
+{
+    for (int64_t u = 0; u < graph->n_users; u++) {
+        int64_t degree = rk__graph_degree(graph, u);
+        s->n_eligible_users += degree > 0 && degree < graph->n_items;
+        s->n_skipped_users += degree > 0 && degree == graph->n_items;
+    }
+    if (s->n_eligible_users == 0) {
+        RK_FAIL(RK_ERR_DATA,
+                "nobody can be trained on: of %lld users and %lld items, %lld users have every "
+                "item and the others have none in train",
+                (long long)graph->n_users, (long long)graph->n_items,
+                (long long)s->n_skipped_users);
+    }
+    RK_TRY(rk__alloc(&s->users, s->n_eligible_users, sizeof *s->users, "the users to draw from"));
+    RK_TRY(rk__alloc(&s->edge_offsets, s->n_eligible_users + 1, sizeof *s->edge_offsets,
+                     "the interactions to draw from"));
+    int64_t n = 0;
+    s->edge_offsets[0] = 0;
+    for (int64_t u = 0; u < graph->n_users; u++) {
+        int64_t degree = rk__graph_degree(graph, u);
+        if (degree > 0 && degree < graph->n_items) {
+            s->users[n] = (int32_t)u;
+            s->edge_offsets[n + 1] = s->edge_offsets[n] + degree;
+            n++;
+        }
+    }
+    s->n_eligible_edges = s->edge_offsets[n];
+    return RK_OK;
+}
+
+static rk_status build_pool(rk_sampling *s, const rk_graph *graph, int64_t pool_size)
+{
+    rk_status status = RK_OK;
+    int64_t *degrees = NULL;
+    int32_t *order = NULL;
+    RK_TRY_GOTO(done, rk__alloc(&degrees, graph->n_items, sizeof *degrees, "item degrees"));
+    RK_TRY_GOTO(done, rk__alloc(&order, graph->n_items, sizeof *order, "the popular pool"));
+    for (int64_t i = 0; i < graph->n_items; i++) {
+        degrees[i] = rk__graph_degree(graph, graph->n_users + i);
+    }
+    RK_TRY_GOTO(done, rk__order_by_count(degrees, graph->n_items, order));
+    s->pool_size = pool_size < graph->n_items ? pool_size : graph->n_items;
+    RK_TRY_GOTO(done, rk__alloc(&s->pool, s->pool_size, sizeof *s->pool, "the popular pool"));
+    memcpy(s->pool, order, (size_t)s->pool_size * sizeof *s->pool);
+done:
+    rk__free(degrees);
+    rk__free(order);
+    return status;
+}
+
+/* A share as the sampler can tell it from its neighbours: it compares 24 random bits with it. */
+static float quantised(double share)
+{
+    return (float)(rint(fmin(share, 1) * 0x1p24) * 0x1p-24);
+}
+
+/* Vose's method. weight[i] (sum n after scaling by `scale`) is used up. `stack` holds n indices:
+ * the items lighter than a mean slot grow from its bottom, the others from its top. */
+static void fill_alias(rk_sampling *s, double *weight, int32_t *stack, int64_t n, double scale)
+{
+    int64_t n_light = 0, n_heavy = 0;
+    int32_t heaviest = 0;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        weight[i] *= scale;
+        heaviest = weight[i] >= weight[heaviest] ? (int32_t)i : heaviest;
+        if (weight[i] < 1) {
+            stack[n_light++] = (int32_t)i;
+        } else {
+            stack[n - ++n_heavy] = (int32_t)i;
+        }
+    }
+    while (n_light > 0 && n_heavy > 0) {
+        int32_t light = stack[--n_light], heavy = stack[n - n_heavy];
+        s->alias_share[light] = quantised(weight[light]);
+        s->alias_item[light] = heavy;
+        weight[heavy] = (weight[heavy] + weight[light]) - 1; /* what heavy has left */
+        if (weight[heavy] < 1) {
+            n_heavy--;
+            stack[n_light++] = heavy;
+        }
+    }
+    /* What is left over is a full slot up to rounding; an item without weight must not become one.
+     */
+    while (n_heavy > 0) {
+        int32_t item = stack[n - n_heavy--];
+        s->alias_share[item] = 1;
+        s->alias_item[item] = item;
+    }
+    while (n_light > 0) {
+        int32_t item = stack[--n_light];
+        s->alias_share[item] = weight[item] > 0 ? 1 : 0;
+        s->alias_item[item] = weight[item] > 0 ? item : heaviest;
+    }
+}
+
+static rk_status build_alias(rk_sampling *s, const rk_graph *graph, double alpha)
+{
+    rk_status status = RK_OK;
+    int64_t n = graph->n_items;
+    double *weight = NULL, sum = 0;
+    int32_t *stack = NULL;
+    RK_TRY_GOTO(done, rk__alloc(&weight, n, sizeof *weight, "popularity weights"));
+    RK_TRY_GOTO(done, rk__alloc(&stack, n, sizeof *stack, "popularity weights"));
+    RK_TRY_GOTO(done, rk__alloc(&s->alias_share, n, sizeof *s->alias_share, "the alias table"));
+    RK_TRY_GOTO(done, rk__alloc(&s->alias_item, n, sizeof *s->alias_item, "the alias table"));
+    for (int64_t i = 0; i < n; i++) {
+        weight[i] = pow((double)rk__graph_degree(graph, graph->n_users + i), alpha);
+        sum += weight[i];
+    }
+    fill_alias(s, weight, stack, n, (double)n / sum);
+done:
+    rk__free(weight);
+    rk__free(stack);
+    return status;
+}
+
+rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_options *options)
+{
+    rk_status status = RK_OK;
+    *out = (rk_sampling){0};
+    RK_TRY_GOTO(done, find_eligible(out, graph));
+    if (options->sampling.negatives == RK_NEGATIVES_POPULAR_POOL) {
+        RK_TRY_GOTO(done, build_pool(out, graph, options->sampling.pool_size));
+    } else if (options->sampling.negatives == RK_NEGATIVES_POPULARITY) {
+        RK_TRY_GOTO(done, build_alias(out, graph, options->sampling.alpha));
+    }
+done:
+    if (status != RK_OK) {
+        rk__sampling_free(out);
+    }
+    return status;
+}
+
+void rk__sampling_free(rk_sampling *sampling)
+{
+    rk__free(sampling->users);
+    rk__free(sampling->edge_offsets);
+    rk__free(sampling->pool);
+    rk__free(sampling->alias_share);
+    rk__free(sampling->alias_item);
+    *sampling = (rk_sampling){0};
+}
+
+rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *options,
+                               const rk_graph *graph, rk_store *store, rk_sample_attr *out_attr)
+{
+    const rk_sampling *s = sampling;
+    int32_t number;
+    RK_TRY(rk__store_add(store, NAME_USERS, RK_I32, s->n_eligible_users, 1, s->users, &number));
+    RK_TRY(rk__store_add(store, NAME_EDGES, RK_I64, s->n_eligible_users + 1, 1, s->edge_offsets,
+                         &number));
+    if (s->pool) {
+        RK_TRY(rk__store_add(store, NAME_POOL, RK_I32, s->pool_size, 1, s->pool, &number));
+    }
+    if (s->alias_share) {
+        RK_TRY(
+            rk__store_add(store, NAME_SHARE, RK_F32, graph->n_items, 1, s->alias_share, &number));
+        RK_TRY(rk__store_add(store, NAME_ALIAS, RK_I32, graph->n_items, 1, s->alias_item, &number));
+    }
+    bool dynamic = options->sampling.negatives == RK_NEGATIVES_DYNAMIC;
+    *out_attr = (rk_sample_attr){
+        .batch = options->train.batch,
+        .positives = options->sampling.positives,
+        .negatives = options->sampling.negatives,
+        .n_candidates = dynamic ? (int32_t)options->sampling.candidates : 1,
+        .pool_size = (int32_t)s->pool_size,
+        .pool_probability = (float)options->sampling.pool_probability,
+        .n_users = graph->n_users,
+        .n_items = graph->n_items,
+        .n_eligible_users = s->n_eligible_users,
+        .n_eligible_edges = s->n_eligible_edges,
+    };
+    return RK_OK;
+}
+
+static rk_value use_if_there(rk_program *program, const rk_store *store, const char *name)
+{
+    int32_t number = rk__store_find(store, name);
+    return number < 0 ? RK_NONE : rk__use(program, number);
+}
+
+rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store)
+{
+    RK_ASSERT(rk__store_find(store, NAME_STATE) >= 0 && rk__store_find(store, NAME_USERS) >= 0);
+    return (rk_sample_values){
+        .state = use_if_there(program, store, NAME_STATE),
+        .users = use_if_there(program, store, NAME_USERS),
+        .edge_offsets = use_if_there(program, store, NAME_EDGES),
+        .pool = use_if_there(program, store, NAME_POOL),
+        .alias_share = use_if_there(program, store, NAME_SHARE),
+        .alias_item = use_if_there(program, store, NAME_ALIAS),
+    };
+}

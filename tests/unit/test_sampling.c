@@ -1,0 +1,237 @@
+/* sampling: who can be drawn, the popular pool, the probabilities that the alias table implies. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/philox.h"
+#include "support/support.h"
+#include "train/sampling.h"
+
+/* Item degrees 3 3 1 4 0; user 1 has every item but item 4, user 2 has none, user 4 has one. */
+enum { USERS = 6, ITEMS = 5 };
+static const int64_t OFFSETS[USERS + 1] = {0, 3, 7, 7, 9, 10, 11};
+static const int32_t LISTS[] = {0, 1, 3, 0, 1, 2, 3, 0, 3, 1, 3};
+
+static rk_options options_with(int negatives)
+{
+    rk_options o = {0};
+    o.train.batch = 16;
+    o.sampling.positives = RK_POSITIVES_USER;
+    o.sampling.negatives = negatives;
+    o.sampling.pool_size = 3;
+    o.sampling.pool_probability = 0.7;
+    o.sampling.alpha = 0.75;
+    o.sampling.candidates = 8;
+    return o;
+}
+
+static void eligible_users(void **state)
+{
+    (void)state;
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_UNIFORM);
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    static const int32_t users[] = {0, 1, 3, 4, 5};
+    static const int64_t edges[] = {0, 3, 7, 9, 10, 11};
+    assert_int_equal(s.n_eligible_users, 5);
+    assert_memory_equal(s.users, users, sizeof users);
+    assert_memory_equal(s.edge_offsets, edges, sizeof edges);
+    assert_int_equal(s.n_eligible_edges, 11);
+    assert_int_equal(s.n_skipped_users, 0);
+    assert_null(s.pool);
+    assert_null(s.alias_share);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+
+    /* The same lists where there is no item 4: user 1 now has everything. */
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS - 1));
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_int_equal(s.n_eligible_users, 4);
+    assert_int_equal(s.n_skipped_users, 1);
+    assert_int_equal(s.users[1], 3);
+    assert_int_equal(s.edge_offsets[2], 5);
+    assert_int_equal(s.n_eligible_edges, 7);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+
+    static const int64_t full[] = {0, 1, 1};
+    static const int32_t only[] = {0};
+    assert_ok(rk__graph_build_lists(&g, full, only, 2, 1));
+    assert_fails(RK_ERR_DATA, "nobody can be trained on", rk__sampling_init(&s, &g, &o));
+    rk__graph_free(&g);
+}
+
+static void popular_pool(void **state)
+{
+    (void)state;
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_POPULAR_POOL);
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    static const int32_t pool[] = {3, 0, 1, 2, 4}; /* items 0 and 1 tie */
+    assert_int_equal(s.pool_size, 3);
+    assert_memory_equal(s.pool, pool, 3 * sizeof *pool);
+    rk__sampling_free(&s);
+
+    o.sampling.pool_size = 2000; /* more than there are: all of them */
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_int_equal(s.pool_size, ITEMS);
+    assert_memory_equal(s.pool, pool, sizeof pool);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+}
+
+/* n_items items with these degrees, their users side by side on a ring. */
+static void graph_of_degrees(rk_graph *g, const int64_t *degrees, int64_t n_items)
+{
+    int64_t n_users = 1, n = 0;
+    for (int64_t i = 0; i < n_items; i++) {
+        n_users = degrees[i] >= n_users ? degrees[i] + 1 : n_users;
+        n += degrees[i];
+    }
+    int32_t *users = malloc((size_t)n * sizeof *users), *items = malloc((size_t)n * sizeof *items);
+    assert_true(users && items);
+    n = 0;
+    for (int64_t i = 0; i < n_items; i++) {
+        for (int64_t d = 0; d < degrees[i]; d++, n++) {
+            users[n] = (int32_t)((i + d) % n_users);
+            items[n] = (int32_t)i;
+        }
+    }
+    assert_ok(rk__graph_build(g, users, items, n, n_users, n_items));
+    free(users);
+    free(items);
+}
+
+/* P(item) = (share[item] + sum of 1 - share over the slots that point to it) / n must be
+ * degree^alpha / sum; a slot's share is known to 24 bits, so each slot may be off by 2^-25. */
+static void check_alias(const int64_t *degrees, int64_t n, double alpha)
+{
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_POPULARITY);
+    o.sampling.alpha = alpha;
+    graph_of_degrees(&g, degrees, n);
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    double *implied = calloc((size_t)n, sizeof *implied), sum = 0;
+    int64_t *slots = calloc((size_t)n, sizeof *slots);
+    assert_true(implied && slots);
+    for (int64_t i = 0; i < n; i++) {
+        double share = (double)s.alias_share[i];
+        assert_true(share >= 0 && share <= 1);
+        assert_true(share * 0x1p24 == floor(share * 0x1p24));
+        assert_true(s.alias_item[i] >= 0 && s.alias_item[i] < n);
+        implied[i] += share / (double)n;
+        implied[s.alias_item[i]] += (1 - share) / (double)n;
+        slots[i]++;
+        slots[s.alias_item[i]]++;
+        sum += pow((double)degrees[i], alpha);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double wanted = pow((double)degrees[i], alpha) / sum;
+        assert_close(implied[i] - wanted, 0, 0x1.1p-25 * (double)slots[i] / (double)n + 1e-15, 1);
+        if (degrees[i] == 0 && alpha > 0) {
+            assert_true(implied[i] == 0);
+        }
+    }
+    free(implied);
+    free(slots);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+}
+
+static void alias_probabilities(void **state)
+{
+    (void)state;
+    static const int64_t few[] = {3, 3, 1, 4, 0}, equal[] = {2, 2, 2, 2}, one_of_two[] = {0, 1};
+    static const double alphas[] = {0, 0.5, 0.75, 1, 2, 4};
+    int64_t power[400];
+    for (int i = 0; i < 400; i++) {
+        power[i] = i % 7 == 3 ? 0 : 1 + (int64_t)(900 * pow(i + 1, -0.9));
+    }
+    for (size_t a = 0; a < sizeof alphas / sizeof alphas[0]; a++) {
+        check_alias(few, 5, alphas[a]);
+        check_alias(one_of_two, 2, alphas[a]);
+        check_alias(power, 400, alphas[a]);
+        check_alias(equal, 4, alphas[a]);
+    }
+}
+
+static void tables_in_a_store(void **state)
+{
+    (void)state;
+    static const struct {
+        int negatives;
+        bool pool, alias;
+        int candidates;
+    } cases[] = {{RK_NEGATIVES_UNIFORM, false, false, 1},
+                 {RK_NEGATIVES_POPULAR_POOL, true, false, 1},
+                 {RK_NEGATIVES_POPULARITY, false, true, 1},
+                 {RK_NEGATIVES_DYNAMIC, false, false, 8}};
+    rk_graph g;
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        rk_options o = options_with(cases[c].negatives);
+        rk_sampling s;
+        rk_store store = {0};
+        rk_program p;
+        rk_sample_attr attr;
+        int32_t offsets, columns, scale, step;
+        assert_ok(rk__sampling_init(&s, &g, &o));
+        assert_ok(rk__store_add(&store, "offsets", RK_I64, g.n_nodes + 1, 1, g.offsets, &offsets));
+        assert_ok(rk__store_add(&store, "columns", RK_I32, 2 * g.n_edges, 1, g.columns, &columns));
+        assert_ok(rk__store_add(&store, "scale", RK_F32, g.n_nodes, 1, g.scale, &scale));
+        assert_ok(rk__store_add(&store, "step_state", RK_STATE, 1, 1, NULL, &step));
+        assert_ok(rk__sampling_declare(&s, &o, &g, &store, &attr));
+        rk__program_init(&p, &store, "sampling");
+        rk_sample_values values = rk__sampling_use(&p, &store);
+        assert_int_equal(values.pool != RK_NONE, cases[c].pool);
+        assert_int_equal(values.alias_share != RK_NONE, cases[c].alias);
+        assert_int_equal(values.alias_item != RK_NONE, cases[c].alias);
+        assert_int_equal(attr.n_candidates, cases[c].candidates);
+        assert_int_equal(attr.pool_size, cases[c].pool ? 3 : 0);
+        /* The operation accepts the shapes. */
+        rk_graph_values graph = {rk__use(&p, offsets), rk__use(&p, columns), rk__use(&p, scale)};
+        rk_value nodes = rk__sample_triplets(&p, graph, values, attr);
+        assert_ok(p.status);
+        assert_int_equal(p.tensors[nodes].rows, 16 * (2 + cases[c].candidates));
+        rk__program_free(&p);
+        rk__store_free(&store);
+        rk__sampling_free(&s);
+    }
+    rk__graph_free(&g);
+}
+
+static void running_out_of_memory_is_clean(void **state)
+{
+    (void)state;
+    rk_graph g;
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    for (int negatives = RK_NEGATIVES_UNIFORM; negatives <= RK_NEGATIVES_DYNAMIC; negatives++) {
+        rk_options o = options_with(negatives);
+        rk_status status = RK_ERR_MEMORY;
+        for (int n = 0; status != RK_OK; n++) {
+            rk_sampling s;
+            rk__alloc_fail_after(n);
+            status = rk__sampling_init(&s, &g, &o);
+            rk__alloc_fail_after(-1);
+            assert_true(status == RK_OK ? n >= 2 : status == RK_ERR_MEMORY);
+            rk__sampling_free(&s);
+        }
+    }
+    rk__graph_free(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(eligible_users),
+        cmocka_unit_test(popular_pool),
+        cmocka_unit_test(alias_probabilities),
+        cmocka_unit_test(tables_in_a_store),
+        cmocka_unit_test(running_out_of_memory_is_clean),
+    };
+    return cmocka_run_group_tests_name("sampling", tests, NULL, NULL);
+}
