@@ -37,7 +37,7 @@ FILES = {
 # Headers of other libraries -> the only rooms that see them.
 LIBRARIES = {
     r"hdf5\w*\.h|H5\w+\.h": "io",
-    r"yaml\.h": "config",
+    r"yaml\.h": "config api",
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
     r"cuda.*|cublas.*|cusparse.*|curand.*|nvtx.*": "device/cuda kernels",

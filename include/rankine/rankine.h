@@ -6,6 +6,7 @@
 #include "rankine/dataset.h"
 #include "rankine/hooks.h"
 #include "rankine/info.h"
+#include "rankine/report.h"
 #include "rankine/run.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
