@@ -1,0 +1,218 @@
+/*
+ * The arguments of a command, from its table of options; its --help comes from the same table.
+ *
+ * --key value and --key=value are the same. "--" ends the options. A value that itself starts with
+ * "--" needs the form with "=", so that a forgotten value is noticed.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { HELP_COLUMN = 26 };
+
+typedef struct cli_walk {
+    cli *c;
+    const cli_spec *spec;
+    char **argv;
+    int argc, at;
+} cli_walk;
+
+static void print_option(const char *name, const char *value, const char *help)
+{
+    int width = printf("  %s%s%s", name, value ? " " : "", value ? value : "");
+    if (width + 2 > HELP_COLUMN) {
+        printf("\n%*s", HELP_COLUMN, "");
+    } else {
+        printf("%*s", HELP_COLUMN - width, "");
+    }
+    for (const char *at = help; *at; at++) {
+        fputc(*at, stdout);
+        if (*at == '\n') {
+            printf("%*s", HELP_COLUMN, "");
+        }
+    }
+    fputc('\n', stdout);
+}
+
+static void print_spec(const cli_spec *spec)
+{
+    printf("usage: rankine %s", spec->name);
+    if (spec->positional) {
+        printf(spec->positional_optional ? " [%s]" : " %s", spec->positional);
+    }
+    printf(" [option]...\n\n%s\n\noptions:\n", spec->about);
+    for (const cli_option *o = spec->options; o->name; o++) {
+        print_option(o->name, o->value, o->help);
+    }
+    print_option("--verbose", NULL, "more messages; errors say where in the source they arose");
+    print_option("-h, --help", NULL, "this text");
+    printf("\nexamples:\n%s\n", spec->examples);
+}
+
+/* The option called like arg[0, length), or NULL after a message with the one most like it. */
+static const cli_option *find_option(const cli_spec *spec, const char *arg, size_t length)
+{
+    const char *nearest = NULL;
+    int best = 4; /* more edits than this are another word */
+    char *name = cli_format("%.*s", (int)length, arg);
+    const cli_option *found = NULL;
+    for (const cli_option *o = spec->options; o->name && !found; o++) {
+        int distance = cli_distance(o->name, name);
+        if (distance == 0) {
+            found = o;
+        } else if (distance < best) {
+            best = distance;
+            nearest = o->name;
+        }
+    }
+    if (!found && nearest) {
+        cli_usage(spec->name, "%s has no option %s; did you mean %s?", spec->name, name, nearest);
+    } else if (!found) {
+        cli_usage(spec->name, "%s has no option %s", spec->name, name);
+    }
+    cli_free(name);
+    return found;
+}
+
+static bool is_option(const char *arg)
+{
+    return strncmp(arg, "--", 2) == 0 || strcmp(arg, "-h") == 0;
+}
+
+static void append(cli_list *list, int capacity, const char *value)
+{
+    if (!list->v) {
+        list->v = cli_alloc((size_t)capacity, sizeof *list->v);
+    }
+    list->v[list->n++] = value;
+}
+
+/* value is one of the words of "a|b|c". */
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
+        if (length > 0 && strcspn(at, "|") == length && strncmp(at, value, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool store(const cli_walk *w, const cli_option *o, const char *value)
+{
+    int64_t number;
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(bool *)o->out = true;
+        return true;
+    case CLI_TEXT:
+        if (strchr(o->value, '|') && !is_choice(o->value, value)) {
+            cli_usage(w->spec->name, "%s '%s': must be one of %s", o->name, value, o->value);
+            return false;
+        }
+        if (*value == '\0') {
+            cli_usage(w->spec->name, "%s: the value is empty", o->name);
+            return false;
+        }
+        *(const char **)o->out = value;
+        return true;
+    case CLI_INT:
+        if (!cli_parse_int(value, o->min, o->max, &number)) {
+            cli_usage(w->spec->name, "%s '%s': must be a whole number from %" PRId64 " to %" PRId64,
+                      o->name, value, o->min, o->max);
+            return false;
+        }
+        *(int64_t *)o->out = number;
+        return true;
+    case CLI_REPEAT:
+    case CLI_MANY:
+        append(o->out, w->argc, value);
+        return true;
+    }
+    return false;
+}
+
+/* argv[at] is an option: takes it and its values. */
+static bool take_option(cli_walk *w)
+{
+    const char *arg = w->argv[w->at++];
+    const char *equals = strchr(arg, '=');
+    size_t length = equals ? (size_t)(equals - arg) : strlen(arg);
+    const char *value = equals ? equals + 1 : NULL;
+    if (strcmp(arg, "--verbose") == 0) {
+        w->c->verbose = true;
+        return true;
+    }
+    const cli_option *o = find_option(w->spec, arg, length);
+    if (!o) {
+        return false;
+    }
+    if (o->kind == CLI_FLAG && value) {
+        cli_usage(w->spec->name, "%s takes no value", o->name);
+        return false;
+    }
+    if (o->kind != CLI_FLAG && !value) {
+        if (w->at >= w->argc || is_option(w->argv[w->at])) {
+            cli_usage(w->spec->name, "%s needs a value: %s %s", o->name, o->name, o->value);
+            return false;
+        }
+        value = w->argv[w->at++];
+    }
+    if (!store(w, o, value)) {
+        return false;
+    }
+    while (o->kind == CLI_MANY && w->at < w->argc && !is_option(w->argv[w->at])) {
+        append(o->out, w->argc, w->argv[w->at++]);
+    }
+    return true;
+}
+
+static bool take_positional(cli_walk *w)
+{
+    const char *arg = w->argv[w->at++];
+    const cli_spec *spec = w->spec;
+    if (!spec->positional) {
+        cli_usage(spec->name, "%s takes only options; what is '%s'?", spec->name, arg);
+        return false;
+    }
+    if (w->c->positional) {
+        cli_usage(spec->name, "%s takes one %s; it has '%s' already, what is '%s'?%s", spec->name,
+                  spec->positional, w->c->positional, arg,
+                  strchr(arg, '=') ? " (options of the config go behind --set)" : "");
+        return false;
+    }
+    w->c->positional = arg;
+    return true;
+}
+
+bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_code)
+{
+    cli_walk w = {.c = c, .spec = spec, .argv = argv, .argc = argc, .at = 1};
+    bool options = true;
+    *exit_code = rk_status_exit_code(RK_ERR_CONFIG);
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) {
+            print_spec(spec);
+            *exit_code = 0;
+            return false;
+        }
+    }
+    while (w.at < argc) {
+        if (options && strcmp(argv[w.at], "--") == 0) {
+            options = false;
+            w.at++;
+        } else if (!(options && argv[w.at][0] == '-' && argv[w.at][1] != '\0'
+                         ? take_option(&w)
+                         : take_positional(&w))) {
+            return false;
+        }
+    }
+    if (spec->positional && !spec->positional_optional && !c->positional) {
+        cli_usage(spec->name, "%s needs a %s", spec->name, spec->positional);
+        return false;
+    }
+    *exit_code = 0;
+    return true;
+}

@@ -1,0 +1,209 @@
+/*
+ * What the commands of the rankine program share: arguments, texts, the display, signals.
+ *
+ * The program stands on the public API alone (rankine/rankine.h, the shared library). It is the
+ * only room that prints and exits: results go to standard output, everything else (messages,
+ * progress, errors) to standard error.
+ */
+#ifndef RK_CLI_CLI_H
+#define RK_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "rankine/rankine.h"
+
+/* ---- arguments (args.c) ---- */
+
+typedef struct cli_list {
+    const char **v; /* each points into argv; the array is owned */
+    int n;
+} cli_list;
+
+typedef enum cli_kind {
+    CLI_FLAG,   /* bool *:          --resume */
+    CLI_TEXT,   /* const char **:   --run DIR; a value name with '|' lists the choices */
+    CLI_INT,    /* int64_t *:       --top K, in [min, max] */
+    CLI_REPEAT, /* cli_list *:      --set A --set B */
+    CLI_MANY,   /* cli_list *:      --user A B C, up to the next option */
+} cli_kind;
+
+typedef struct cli_option {
+    const char *name; /* "--run" */
+    cli_kind kind;
+    void *out;         /* where the value goes, see cli_kind; lent */
+    const char *value; /* name of the value in the help, e.g. "DIR"; NULL for flags */
+    const char *help;  /* may hold newlines */
+    int64_t min, max;  /* CLI_INT */
+} cli_option;
+
+/* What a command takes; its --help is made from this. */
+typedef struct cli_spec {
+    const char *name;
+    const char *positional; /* "CONFIG", "RUN"; NULL = takes none */
+    bool positional_optional;
+    const char *about;
+    const char *examples;      /* lines, each starting with two blanks */
+    const cli_option *options; /* ended by a row without a name */
+} cli_spec;
+
+/* One invocation of the program. */
+typedef struct cli {
+    bool verbose, quiet;
+    const char *positional; /* as given, or NULL */
+} cli;
+
+/* Fills the outs. false: the command ends now with *exit_code (help was printed, or an error). */
+bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_code);
+
+/* ---- commands (cmd_*.c); argv[0] is the command's name; they return the exit code ---- */
+
+int cmd_train(cli *c, int argc, char **argv);
+int cmd_prepare(cli *c, int argc, char **argv);
+int cmd_evaluate(cli *c, int argc, char **argv);
+int cmd_recommend(cli *c, int argc, char **argv);
+int cmd_export(cli *c, int argc, char **argv);
+int cmd_info(cli *c, int argc, char **argv);
+int cmd_synth(cli *c, int argc, char **argv);
+int cmd_help(cli *c, int argc, char **argv);
+
+typedef struct cli_command {
+    const char *name;
+    const char *help;
+    int (*run)(cli *c, int argc, char **argv);
+} cli_command;
+
+/* All of them, ended by a row without a name (main.c). */
+const cli_command *cli_commands(void);
+/* NULL if there is none of that name; *nearest (may be NULL) gets the one most like it or NULL. */
+const cli_command *cli_find_command(const char *name, const char **nearest);
+void cli_print_help(FILE *out);
+/* Every option of a config; returns an exit code. */
+int cli_print_options(const cli *c);
+
+/* ---- errors ---- */
+
+/* Prints "rankine: MESSAGE" for the library's last error; returns the exit code of the status. */
+int cli_fail(const cli *c, rk_status status);
+/* Prints "rankine: MESSAGE" and where the help is; returns 2. command may be NULL. */
+int cli_usage(const char *command, const char *format, ...) RK_PRINTF(2, 3);
+/* Prints "rankine: MESSAGE"; returns the code. */
+int cli_error(int code, const char *format, ...) RK_PRINTF(2, 3);
+
+/* ---- texts (text.c) ---- */
+
+typedef struct cli_text {
+    char s[48];
+} cli_text;
+
+cli_text cli_count(int64_t n);        /* 1,234,567 */
+cli_text cli_rate(double per_second); /* 1.25M */
+cli_text cli_seconds(double seconds); /* 0.42 s, 12.3 s, 3m05s, 1h02m */
+cli_text cli_bytes(double bytes);     /* 213 MB */
+cli_text cli_percent(double share);   /* 0.953 % */
+
+/* The whole text must be a decimal integer in [min, max]. */
+bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out);
+
+/* Edits (insert, delete, replace, swap of neighbours) between two words. */
+int cli_distance(const char *a, const char *b);
+
+/* Zeroed memory; without any left, the program ends with code 4. Free with cli_free. */
+void *cli_alloc(size_t count, size_t size);
+void cli_free(void *pointer);
+/* printf into a fresh text; free with cli_free. */
+char *cli_format(const char *format, ...) RK_PRINTF(1, 2);
+
+/* One character of UTF-8 at *at, which moves on; U+FFFD for a byte that is not UTF-8. */
+uint32_t cli_utf8_next(const char **at);
+/* For people: at most `width` characters, control characters as '?'; cut with "...". */
+void cli_print_label(FILE *out, const char *text, int width);
+
+bool cli_is_directory(const char *path);
+bool cli_exists(const char *directory, const char *file);
+
+/* ---- JSON (json.c) ---- */
+
+enum { CLI_JSON_DEPTH = 16 };
+
+typedef struct cli_json {
+    FILE *out;
+    int depth;
+    bool filled[CLI_JSON_DEPTH]; /* this level holds something already */
+    bool after_key;
+} cli_json;
+
+void cli_json_open(cli_json *j, char bracket);  /* '{' or '[' */
+void cli_json_close(cli_json *j, char bracket); /* '}' or ']'; the outermost ends the line */
+void cli_json_key(cli_json *j, const char *key);
+void cli_json_text(cli_json *j, const char *text); /* escaped; bytes that are not UTF-8: U+FFFD */
+void cli_json_int(cli_json *j, int64_t value);
+void cli_json_real(cli_json *j, double value); /* shortest that reads back; null if not finite */
+void cli_json_float(cli_json *j, float value);
+/* An original id: a number when the data set's ids are integers, else a text. */
+void cli_json_id(cli_json *j, const char *id, bool integer);
+
+/* ---- display (display.c): messages and progress on standard error ---- */
+
+typedef struct cli_display {
+    bool quiet, verbose;
+    bool terminal, colour;
+    bool line_shown; /* a progress line stands on the terminal */
+    double drawn_at; /* seconds, monotonic; when a line was last shown */
+    char phase[160]; /* of the last progress */
+    char unit[32];
+    int64_t done; /* in that phase */
+    double phase_seconds;
+    rk_progress epoch; /* the newest of training; .epoch 0 = none yet, or told already */
+    char metric[64];   /* what epoch.metric points to */
+} cli_display;
+
+void cli_display_init(cli_display *d, const cli *c);
+rk_hooks cli_display_hooks(cli_display *d);
+/* Takes the progress line away; tells the last epoch where lines are plain. */
+void cli_display_end(cli_display *d);
+
+/* Whether a stream may get colours: a terminal, NO_COLOR is unset, TERM is not dumb. */
+bool cli_colour(FILE *stream);
+/* Escape sequences, "" without colour. */
+const char *cli_bold(bool colour);
+const char *cli_dim(bool colour);
+const char *cli_green(bool colour);
+const char *cli_yellow(bool colour);
+const char *cli_plain(bool colour);
+
+/* ---- signals (signals.c) ---- */
+
+/* The first SIGINT or SIGTERM asks the library to stop, the second ends the program with 130.
+ * said_first: what to tell the user at the first; a constant text. */
+void cli_signals_install(const char *said_first);
+bool cli_signals_stop(void);
+
+/* ---- reports for people (tables.c) ---- */
+
+void cli_print_stats(FILE *out, const rk_dataset *dataset);
+/* The model beside popularity with the ratio. */
+typedef struct cli_metric_row {
+    const char *name;
+    double model, popularity; /* NaN = not known */
+} cli_metric_row;
+void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n);
+/* What a finished run reported. */
+void cli_print_report(FILE *out, const rk_report *report);
+
+/* ---- configs and runs (common.c) ---- */
+
+/* A config file with --data, --device and --set on top (NULL = not given); returns an exit code
+ * after printing what is wrong. */
+int cli_load_config(const cli *c, const char *path, const char *data, const char *device,
+                    const cli_list *set, rk_config **out);
+
+/* Opens the run c->positional; device, data: NULL = as the run's config says. Returns an exit code
+ * after printing what is wrong. */
+int cli_open_run(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
+                 rk_run **out);
+bool cli_integer_ids(const rk_run *run);
+
+#endif

@@ -1,0 +1,126 @@
+/* rankine info: what this build can do, what a data set holds, how a run went. */
+#include <string.h>
+
+#include "cli.h"
+
+static int print_topic(const cli *c, const char *topic)
+{
+    char *text = NULL;
+    rk_status status = rk_info(topic, &text);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    fputs(text, stdout);
+    rk_string_free(text);
+    return 0;
+}
+
+static int print_dataset(const cli *c)
+{
+    rk_dataset *dataset = NULL;
+    rk_status status = rk_dataset_open(c->positional, &dataset);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    cli_print_stats(stdout, dataset);
+    rk_dataset_free(dataset);
+    return 0;
+}
+
+static void print_value(const rk_config *config, const char *name, const char *key)
+{
+    const char *text;
+    if (rk_config_get(config, key, &text) == RK_OK) {
+        printf("  %-15s%s\n", name, text);
+    }
+}
+
+static int print_run(const cli *c)
+{
+    rk_config *config = NULL;
+    rk_report *report = NULL;
+    if (!cli_exists(c->positional, "config.yaml")) {
+        return cli_error(rk_status_exit_code(RK_ERR_DATA),
+                         "%s: not a run folder, it has no config.yaml", c->positional);
+    }
+    char *path = cli_format("%s/config.yaml", c->positional);
+    rk_status status = rk_config_load(&config, path);
+    cli_free(path);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    printf("run %s\n", c->positional);
+    print_value(config, "data set", "data.name");
+    print_value(config, "model", "model.kind");
+    print_value(config, "dim", "model.dim");
+    print_value(config, "layers", "model.layers");
+    print_value(config, "epochs", "train.epochs");
+    print_value(config, "seed", "run.seed");
+    rk_config_free(config);
+    if (!cli_exists(c->positional, "report.json")) {
+        printf("  not finished%s%s\n",
+               cli_exists(c->positional, "last.h5") ? "; go on with: rankine train --resume --run "
+                                                    : "",
+               cli_exists(c->positional, "last.h5") ? c->positional : "");
+        return 0;
+    }
+    status = rk_report_open(c->positional, &report);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    cli_print_report(stdout, report);
+    rk_report_free(report);
+    return 0;
+}
+
+int cmd_info(cli *c, int argc, char **argv)
+{
+    static const char *const topics[] = {"devices", "models", "operations", "metrics"};
+    bool wanted[4] = {false};
+    bool options = false;
+    int chosen = 0;
+    int code;
+    const cli_option table[] = {
+        {"--devices", CLI_FLAG, &wanted[0], NULL, "what there is to compute on", 0, 0},
+        {"--models", CLI_FLAG, &wanted[1], NULL, "models and where they come from", 0, 0},
+        {"--operations", CLI_FLAG, &wanted[2], NULL, "what models are made of", 0, 0},
+        {"--metrics", CLI_FLAG, &wanted[3], NULL, "metrics and their formulas", 0, 0},
+        {"--options", CLI_FLAG, &options, NULL, "every option of a config", 0, 0},
+        {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
+    };
+    const cli_spec spec = {"info",
+                           "PATH",
+                           true,
+                           "Shows what this build can do; or, given a PATH, what a prepared data "
+                           "set (.h5) holds\nor how a run (a folder) went.",
+                           "  rankine info\n"
+                           "  rankine info --metrics\n"
+                           "  rankine info runs/demo\n"
+                           "  rankine info .rankine/demo-0123456789abcdef.h5",
+                           table};
+    if (!cli_parse(c, &spec, argc, argv, &code)) {
+        return code;
+    }
+    for (int i = 0; i < 4; i++) {
+        chosen += wanted[i];
+    }
+    if (c->positional) {
+        if (chosen > 0 || options) {
+            return cli_usage("info", "info takes either a PATH or options, not both");
+        }
+        return cli_is_directory(c->positional) ? print_run(c) : print_dataset(c);
+    }
+    if (chosen == 0 && !options) {
+        code = print_topic(c, "build");
+        wanted[0] = wanted[1] = true;
+    }
+    for (int i = 0; i < 4 && code == 0; i++) {
+        if (wanted[i]) {
+            code = print_topic(c, topics[i]);
+        }
+    }
+    if (options && code == 0) {
+        code = cli_print_options(c);
+    }
+    return code;
+}

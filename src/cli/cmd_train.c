@@ -1,0 +1,190 @@
+/*
+ * rankine train: the data set first (and its statistics), then rk_train, then what came of it, read
+ * back from the run's report.
+ */
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "cli.h"
+
+typedef struct train_args {
+    cli_list set;
+    const char *data, *device, *run;
+    bool resume, force, print_config;
+} train_args;
+
+static const char examples[] =
+    "  rankine train configs/lightgcn-paper.yaml --data DIR\n"
+    "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
+    "  rankine train exp.yaml --run runs/dim32 --resume\n"
+    "  rankine train exp.yaml --print-config";
+
+static const char stop_text[] =
+    "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
+
+/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... behind it when that is taken; owned by the caller. */
+static char *default_run_dir(const cli *c, const rk_config *config)
+{
+    const char *name;
+    char stamp[32];
+    struct tm parts;
+    time_t t = time(NULL);
+    localtime_r(&t, &parts);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
+    if (rk_config_get(config, "data.name", &name) != RK_OK || *name == '\0' ||
+        strpbrk(name, "/\"' ")) {
+        const char *slash = strrchr(c->positional, '/');
+        name = slash ? slash + 1 : c->positional;
+    }
+    size_t length = strlen(name);
+    const char *dot = strrchr(name, '.');
+    if (dot && dot > name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) {
+        length = (size_t)(dot - name);
+    }
+    char *path = cli_format("runs/%.*s-%s", (int)length, name, stamp);
+    for (int i = 2; cli_exists(path, ""); i++) {
+        cli_free(path);
+        path = cli_format("runs/%.*s-%s-%d", (int)length, name, stamp, i);
+    }
+    return path;
+}
+
+/* A command line for a user of the data set to go on with. */
+static void print_next(const rk_config *config, const char *run_dir)
+{
+    rk_dataset *dataset = NULL;
+    if (rk_dataset_prepare(config, false, NULL, &dataset) == RK_OK) {
+        printf("next      rankine recommend %s --user %s\n", run_dir,
+               rk_dataset_user_id(dataset, 0));
+    }
+    rk_dataset_free(dataset);
+}
+
+static int train(cli *c, const train_args *args, rk_config *config, const char *run_dir)
+{
+    cli_display display;
+    rk_dataset *dataset = NULL;
+    rk_report *report = NULL;
+    rk_train_options options = {.run_dir = run_dir, .resume = args->resume, .force = args->force};
+    cli_display_init(&display, c);
+    rk_hooks hooks = cli_display_hooks(&display);
+    cli_signals_install(stop_text);
+    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    cli_display_end(&display);
+    if (status == RK_OK) {
+        if (!c->quiet) {
+            cli_print_stats(stdout, dataset);
+            fflush(stdout);
+        }
+        rk_dataset_free(dataset);
+        status = rk_train(config, &options, &hooks);
+        cli_display_end(&display);
+    }
+    if (status == RK_ERR_INTERRUPTED && cli_exists(run_dir, "last.h5")) {
+        fprintf(stderr, "rankine: interrupted; go on with\n  rankine train %s --run %s --resume\n",
+                c->positional, run_dir);
+        return rk_status_exit_code(status);
+    }
+    if (status == RK_OK) {
+        status = rk_report_open(run_dir, &report);
+    }
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    cli_print_report(stdout, report);
+    printf("run       %s\n", run_dir);
+    print_next(config, run_dir);
+    rk_report_free(report);
+    return 0;
+}
+
+static int check_usage(const cli *c, const train_args *args)
+{
+    if (args->resume && args->force) {
+        return cli_usage("train", "--resume goes on with a run, --force replaces it: not both");
+    }
+    if (args->resume && !args->run) {
+        return cli_usage("train", "--resume needs the run to go on with: --run DIR");
+    }
+    if (!c->positional && !args->resume) {
+        return cli_usage("train", "train needs a CONFIG, e.g. configs/lightgcn-paper.yaml");
+    }
+    return 0;
+}
+
+static int print_config(const cli *c, const rk_config *config)
+{
+    char *text = NULL;
+    rk_status status = rk_config_text(config, 1, &text);
+    if (status == RK_OK) {
+        fputs(text, stdout);
+        status = rk_config_check(config);
+    }
+    rk_string_free(text);
+    return status == RK_OK ? 0 : cli_fail(c, status);
+}
+
+int cmd_train(cli *c, int argc, char **argv)
+{
+    train_args args = {.run = NULL};
+    const cli_option table[] = {
+        {"--set", CLI_REPEAT, &args.set, "KEY=VALUE",
+         "set an option of the config, e.g. train.epochs=50; may be repeated", 0, 0},
+        {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are (= --set data.root=DIR)",
+         0, 0},
+        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda",
+         "where to compute (= --set run.device=...)", 0, 0},
+        {"--run", CLI_TEXT, &args.run, "DIR", "the run folder; default runs/NAME-YYYYmmdd-HHMMSS",
+         0, 0},
+        {"--resume", CLI_FLAG, &args.resume, NULL,
+         "go on from the last checkpoint in --run DIR, as if never stopped;\n"
+         "without CONFIG the run's own config is taken",
+         0, 0},
+        {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
+        {"--print-config", CLI_FLAG, &args.print_config, NULL,
+         "show every option with its value and where that came from; train nothing", 0, 0},
+        {"--quiet", CLI_FLAG, &c->quiet, NULL, "only warnings, errors and the final metrics", 0, 0},
+        {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
+    };
+    const cli_spec spec = {
+        "train",
+        "CONFIG",
+        true,
+        "Trains a model as a config says, into a run folder: checkpoints, metrics, a report.\n"
+        "Ctrl-C or SIGTERM writes a checkpoint and ends with exit code 130; --resume goes on.",
+        examples,
+        table};
+    rk_config *config = NULL;
+    char *run_config = NULL;
+    char *run_dir = NULL;
+    int code;
+    if (!cli_parse(c, &spec, argc, argv, &code)) {
+        goto done;
+    }
+    code = check_usage(c, &args);
+    if (code != 0) {
+        goto done;
+    }
+    if (!c->positional) {
+        run_config = cli_format("%s/config.yaml", args.run);
+    }
+    code = cli_load_config(c, run_config ? run_config : c->positional, args.data, args.device,
+                           &args.set, &config);
+    if (code != 0) {
+        goto done;
+    }
+    if (args.print_config) {
+        code = print_config(c, config);
+        goto done;
+    }
+    run_dir = args.run ? cli_format("%s", args.run) : default_run_dir(c, config);
+    code = train(c, &args, config, run_dir);
+done:
+    rk_config_free(config);
+    cli_free(run_config);
+    cli_free(run_dir);
+    cli_free(args.set.v);
+    return code;
+}

@@ -1,0 +1,97 @@
+/* Opening what the commands work on: configs and runs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* KEY='VALUE' with the quotes of YAML, so that any path is a plain text. */
+static char *assignment(const char *key, const char *value)
+{
+    size_t length = strlen(value);
+    char *quoted = cli_alloc(2 * length + 1, 1);
+    char *at = quoted;
+    for (size_t i = 0; i < length; i++) {
+        *at++ = value[i];
+        if (value[i] == '\'') {
+            *at++ = '\'';
+        }
+    }
+    char *text = cli_format("%s='%s'", key, quoted);
+    cli_free(quoted);
+    return text;
+}
+
+static rk_status set_quoted(rk_config *config, const char *key, const char *value,
+                            const char *origin)
+{
+    char *text = assignment(key, value);
+    rk_status status = rk_config_set(config, text, origin);
+    cli_free(text);
+    return status;
+}
+
+/* The folder as an absolute path, since the run folder remembers it; owned by the caller. NULL
+ * after a message if there is no such folder. */
+static char *data_folder(const char *data)
+{
+    char *path = realpath(data, NULL);
+    if (!path) {
+        cli_error(0, "--data %s: %s", data, strerror(errno));
+        return NULL;
+    }
+    if (!cli_is_directory(path)) {
+        cli_error(0, "--data %s: not a folder", data);
+        cli_free(path);
+        return NULL;
+    }
+    return path;
+}
+
+int cli_load_config(const cli *c, const char *path, const char *data, const char *device,
+                    const cli_list *set, rk_config **out)
+{
+    char *folder = NULL;
+    *out = NULL;
+    if (data) {
+        folder = data_folder(data);
+        if (!folder) {
+            return rk_status_exit_code(RK_ERR_IO);
+        }
+    }
+    rk_status status = rk_config_load(out, path);
+    if (status == RK_OK && folder) {
+        status = set_quoted(*out, "data.root", folder, "--data");
+    }
+    if (status == RK_OK && device) {
+        status = set_quoted(*out, "run.device", device, "--device");
+    }
+    for (int i = 0; status == RK_OK && i < set->n; i++) {
+        status = rk_config_set(*out, set->v[i], "--set");
+    }
+    cli_free(folder);
+    return status == RK_OK ? 0 : cli_fail(c, status);
+}
+
+int cli_open_run(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
+                 rk_run **out)
+{
+    char *folder = NULL;
+    *out = NULL;
+    if (data) {
+        folder = data_folder(data);
+        if (!folder) {
+            return rk_status_exit_code(RK_ERR_IO);
+        }
+    }
+    rk_status status = rk_run_open(c->positional, device, folder, hooks, out);
+    cli_free(folder);
+    return status == RK_OK ? 0 : cli_fail(c, status);
+}
+
+bool cli_integer_ids(const rk_run *run)
+{
+    const char *kind;
+    return rk_config_get(rk_run_config(run), "data.ids", &kind) == RK_OK &&
+           strcmp(kind, "integer") == 0;
+}

@@ -1,0 +1,134 @@
+/*
+ * The rankine program: finds the command, runs it, ends with its exit code.
+ *
+ * Exit codes are the library's (rankine/status.h): 0 ok, 1 internal error, 2 usage or
+ * configuration, 3 data or files, 4 memory, 5 diverged, 6 device, 130 interrupted.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli.h"
+
+const cli_command *cli_commands(void)
+{
+    static const cli_command commands[] = {
+        {"train", "train a model from a config into a run folder", cmd_train},
+        {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
+        {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
+        {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
+        {"export", "write a run's embeddings for other programs", cmd_export},
+        {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info},
+        {"synth", "generate a data set with planted tastes to try things on", cmd_synth},
+        {"help", "help on a command, or on the options of a config", cmd_help},
+        {NULL, NULL, NULL},
+    };
+    return commands;
+}
+
+const cli_command *cli_find_command(const char *name, const char **nearest)
+{
+    int best = 3;
+    if (nearest) {
+        *nearest = NULL;
+    }
+    for (const cli_command *command = cli_commands(); command->name; command++) {
+        int distance = cli_distance(name, command->name);
+        if (distance == 0) {
+            return command;
+        }
+        if (nearest && distance < best) {
+            best = distance;
+            *nearest = command->name;
+        }
+    }
+    return NULL;
+}
+
+void cli_print_help(FILE *out)
+{
+    fprintf(out,
+            "rankine %s: trains graph recommenders from a config file\n\n"
+            "usage: rankine COMMAND [argument]... [option]...\n\ncommands:\n",
+            rk_version());
+    for (const cli_command *command = cli_commands(); command->name; command++) {
+        fprintf(out, "  %-12s%s\n", command->name, command->help);
+    }
+    fputs("\n  rankine COMMAND --help    what a command takes, with examples\n"
+          "  rankine help options      every option of a config\n"
+          "  rankine --version\n\n"
+          "start here:\n"
+          "  rankine synth demo && rankine train demo/synth.yaml\n",
+          out);
+}
+
+int cli_error(int code, const char *format, ...)
+{
+    va_list arguments;
+    fflush(stdout);
+    fputs("rankine: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+    return code;
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    fflush(stdout);
+    fputs("rankine: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\nTry: rankine %s%s--help\n", command ? command : "", command ? " " : "");
+    return rk_status_exit_code(RK_ERR_CONFIG);
+}
+
+int cli_fail(const cli *c, rk_status status)
+{
+    const char *message = rk_last_error();
+    cli_error(0, "%s", *message ? message : rk_status_text(status));
+    if (c->verbose) {
+        fprintf(stderr, "  (%s, at %s)\n", rk_status_text(status), rk_last_error_origin());
+    }
+    return rk_status_exit_code(status);
+}
+
+static int run(int argc, char **argv)
+{
+    cli c = {.verbose = false};
+    const char *nearest;
+    if (argc < 2) {
+        cli_print_help(stderr);
+        return rk_status_exit_code(RK_ERR_CONFIG);
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
+        cli_print_help(stdout);
+        return 0;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("rankine %s\n", rk_version());
+        return 0;
+    }
+    const cli_command *command = cli_find_command(name, &nearest);
+    if (command) {
+        return command->run(&c, argc - 1, argv + 1);
+    }
+    const char *what = name[0] == '-' ? "option" : "command";
+    if (nearest) {
+        return cli_usage(NULL, "there is no %s '%s'; did you mean '%s'?", what, name, nearest);
+    }
+    return cli_usage(NULL, "there is no %s '%s'", what, name);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
+        return cli_error(rk_status_exit_code(RK_ERR_IO), "standard output: %s", strerror(errno));
+    }
+    return code;
+}

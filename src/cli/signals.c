@@ -1,0 +1,46 @@
+/*
+ * Ctrl-C and SIGTERM. A handler may do next to nothing, so the first signal only raises a flag,
+ * which the library polls through hooks.should_stop between steps, and says so; whoever cannot wait
+ * sends a second one.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static volatile sig_atomic_t stop_wanted; /* a handler has no argument: this cannot be elsewhere */
+static const char *volatile first_text;
+
+static void handle(int number)
+{
+    (void)number;
+    int saved_errno = errno;
+    if (stop_wanted) {
+        _exit(rk_status_exit_code(RK_ERR_INTERRUPTED));
+    }
+    stop_wanted = 1;
+    const char *text = first_text;
+    if (text && write(STDERR_FILENO, text, strlen(text)) < 0) {
+        /* nobody is listening: nothing to be done here */
+    }
+    errno = saved_errno;
+}
+
+void cli_signals_install(const char *said_first)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    first_text = said_first;
+    action.sa_handler = handle;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_signals_stop(void)
+{
+    return stop_wanted != 0;
+}

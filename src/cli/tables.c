@@ -1,0 +1,106 @@
+/* The two tables that several commands print: a data set's statistics, and metrics. */
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli.h"
+
+static void row(FILE *out, const char *name, const char *format, ...) RK_PRINTF(3, 4);
+
+static void row(FILE *out, const char *name, const char *format, ...)
+{
+    va_list arguments;
+    fprintf(out, "  %-15s", name);
+    va_start(arguments, format);
+    vfprintf(out, format, arguments);
+    va_end(arguments);
+    fputc('\n', out);
+}
+
+static void print_degrees(FILE *out, const char *name, const rk_degrees *d)
+{
+    fprintf(out, "  %-15s%10s%10s%10s%10s%10s%10.2f\n", name, cli_count(d->min).s,
+            cli_count(d->decile[0]).s, cli_count(d->median).s, cli_count(d->decile[8]).s,
+            cli_count(d->max).s, d->mean);
+}
+
+void cli_print_stats(FILE *out, const rk_dataset *dataset)
+{
+    const rk_dataset_stats *s = rk_dataset_get_stats(dataset);
+    bool colour = cli_colour(out);
+    fprintf(out, "%sdata set %s%s  fingerprint %s\n", cli_bold(colour), rk_dataset_name(dataset),
+            cli_plain(colour), rk_dataset_fingerprint(dataset));
+    row(out, "users", "%s", cli_count(s->users).s);
+    row(out, "items", "%s", cli_count(s->items).s);
+    row(out, "interactions", "%s: train %s, valid %s, test %s", cli_count(s->interactions).s,
+        cli_count(s->train).s, cli_count(s->valid).s, cli_count(s->test).s);
+    row(out, "density", "%s (sparsity %s)", cli_percent(s->density).s,
+        cli_percent(1 - s->density).s);
+    row(out, "rows read", "%s: %s dropped by where, %s duplicates, %s held-out pairs in train too",
+        cli_count(s->rows_read).s, cli_count(s->rows_filtered).s, cli_count(s->duplicates).s,
+        cli_count(s->overlap).s);
+    row(out, "filter", "%s %s: %s users and %s items dropped", cli_count(s->filter_passes).s,
+        s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,
+        cli_count(s->items_dropped).s);
+    row(out, "held out", "%s users in valid, %s users in test", cli_count(s->valid_users).s,
+        cli_count(s->test_users).s);
+    row(out, "cold", "%s items in valid and %s in test never in train; %s test users without train",
+        cli_count(s->cold_valid_items).s, cli_count(s->cold_test_items).s,
+        cli_count(s->cold_test_users).s);
+    row(out, "empty users", "%s", cli_count(s->empty_users).s);
+    fprintf(out, "  %-15s%10s%10s%10s%10s%10s%10s\n", "train degree", "min", "10 %", "median",
+            "90 %", "max", "mean");
+    print_degrees(out, "  per user", &s->user_degrees);
+    print_degrees(out, "  per item", &s->item_degrees);
+    row(out, "file", "%s", rk_dataset_path(dataset));
+}
+
+void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n)
+{
+    bool colour = cli_colour(out);
+    fprintf(out, "%s%-20s%12s%12s%9s%s\n", cli_bold(colour), title, "model", "popularity", "ratio",
+            cli_plain(colour));
+    for (int64_t i = 0; i < n; i++) {
+        fprintf(out, "  %-18s%12.5f", rows[i].name, rows[i].model);
+        if (isfinite(rows[i].popularity)) {
+            fprintf(out, "%12.5f", rows[i].popularity);
+        } else {
+            fprintf(out, "%12s", "");
+        }
+        if (isfinite(rows[i].popularity) && rows[i].popularity > 0) {
+            bool better = rows[i].model > rows[i].popularity;
+            fprintf(out, "%s%8.2fx%s", cli_green(colour && better),
+                    rows[i].model / rows[i].popularity, cli_plain(colour && better));
+        }
+        fputc('\n', out);
+    }
+}
+
+/* The metrics of one part from the report, popularity beside them. */
+static void print_part(FILE *out, const rk_report *report, const char *part)
+{
+    enum { MAX_ROWS = 256 };
+    cli_metric_row rows[MAX_ROWS];
+    int64_t n = 0;
+    char *prefix = cli_format("%s.", part);
+    for (int64_t i = 0; i < rk_report_count(report) && n < MAX_ROWS; i++) {
+        const char *path = rk_report_path(report, i);
+        if (strncmp(path, prefix, strlen(prefix)) != 0 || !strchr(path, '@')) {
+            continue;
+        }
+        char *beside = cli_format("popularity.%s", path);
+        rows[n++] = (cli_metric_row){path + strlen(prefix), rk_report_number(report, path),
+                                     rk_report_number(report, beside)};
+        cli_free(beside);
+    }
+    if (n > 0) {
+        cli_print_metrics(out, part, rows, n);
+    }
+    cli_free(prefix);
+}
+
+void cli_print_report(FILE *out, const rk_report *report)
+{
+    print_part(out, report, "valid");
+    print_part(out, report, "test");
+}
