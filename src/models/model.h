@@ -32,8 +32,8 @@ typedef struct rk_model {
     /* Fills instance->parameters from the options and the sizes. */
     rk_status (*declare)(rk_model_instance *instance);
     /* The final embeddings at a row set [S,d], or at all nodes [N,d] when rows is NULL.
-     * values[i] is the program's value of parameter i. *out_ego (may be NULL, only with rows) gets
-     * layer 0 at the row set, for the L2 term. */
+     * values[i] is the program's value of parameter i; the result may be one of them itself.
+     * *out_ego (may be NULL, only with rows) gets layer 0 at the row set, for the L2 term. */
     rk_value (*embed)(const rk_model_instance *instance, rk_program *program, rk_graph_values graph,
                       const rk_value *values, const rk_row_set *rows, rk_value *out_ego);
 } rk_model;

@@ -1,0 +1,223 @@
+/* models: the registry, initial values as distributions, which operations an embedding takes. */
+#include <math.h>
+#include <omp.h>
+
+#include "models/model.h"
+#include "support/support.h"
+
+enum { N_USERS = 7, N_ITEMS = 5, N = N_USERS + N_ITEMS, EDGES = 12, DIM = 3, SLOTS = 6 };
+
+static rk_options options_with(int kind, int64_t layers, int weights)
+{
+    rk_options o = {0};
+    o.model.kind = kind;
+    o.model.dim = DIM;
+    o.model.layers = layers;
+    o.model.layer_weights = weights;
+    o.model.init = RK_INIT_XAVIER;
+    o.model.init_sd = 0.1;
+    return o;
+}
+
+static void registry_follows_the_choices(void **state)
+{
+    (void)state;
+    static const char *const names[] = {[RK_MODEL_LIGHTGCN] = "lightgcn", [RK_MODEL_MF] = "mf"};
+    const rk_model *const *models = rk__models();
+    for (int kind = 0; kind < 2; kind++) {
+        assert_string_equal(models[kind]->name, names[kind]);
+        assert_true(strlen(models[kind]->help) > 0);
+    }
+    assert_null(models[2]);
+}
+
+static void declares_one_table(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        rk_options o = options_with(kind, 2, RK_WEIGHTS_MEAN);
+        rk_store store = {0};
+        rk_model_instance m;
+        assert_ok(rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+        assert_int_equal(m.n_parameters, 1);
+        assert_int_equal(m.parameters[0].stored, rk__store_find(&store, "embedding"));
+        const rk_stored *s = &store.items[m.parameters[0].stored];
+        assert_true(s->dtype == RK_F32 && s->rows == N && s->cols == DIM && !s->constant);
+        rk__store_free(&store);
+    }
+    rk_options o = options_with(RK_MODEL_LIGHTGCN, 0, RK_WEIGHTS_MEAN_WITHOUT_EGO);
+    rk_store store = {0};
+    rk_model_instance m;
+    assert_fails(RK_ERR_CONFIG, "needs model.layers >= 1",
+                 rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+    o = options_with(RK_MODEL_LIGHTGCN, RK_MAX_LAYERS, RK_WEIGHTS_MEAN);
+    assert_fails(RK_ERR_CONFIG, "model.layers is 12, at most 11",
+                 rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+    rk__store_free(&store);
+}
+
+static float *initial(const rk_parameter *p, int number, uint64_t seed)
+{
+    float *x = malloc((size_t)(p->rows * p->cols) * sizeof *x);
+    assert_non_null(x);
+    rk__parameter_init(p, number, seed, x);
+    return x;
+}
+
+/* Empirical distribution function of x[0, n) at t. */
+static double below(const float *x, int64_t n, double t)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        count += (double)x[i] < t;
+    }
+    return (double)count / (double)n;
+}
+
+/* Within 5 standard errors of a probability. */
+static void assert_share(const float *x, int64_t n, double t, double expected)
+{
+    assert_close(below(x, n, t), expected, 5 * sqrt(expected * (1 - expected) / (double)n), 1);
+}
+
+static void normal_initialiser(void **state)
+{
+    (void)state;
+    const rk_parameter p = {.rows = 3001,
+                            .cols = 67,
+                            .init = RK_INIT_NORMAL,
+                            .init_sd = 0.1,
+                            .block_end = {1500, 3001}};
+    int64_t n = p.rows * p.cols;
+    float *x = initial(&p, 0, 2020);
+    double mean = 0, square = 0, neighbours = 0;
+    for (int64_t i = 0; i < n; i++) {
+        mean += (double)x[i];
+        square += (double)x[i] * (double)x[i];
+        neighbours += i > 0 ? (double)x[i] * (double)x[i - 1] : 0;
+    }
+    double error = 1 / sqrt((double)n);
+    assert_close(mean / (double)n, 0, 5 * 0.1 * error, 1);
+    assert_close(square / (double)n, 0.01, 5 * sqrt(2.0) * error, 0);
+    assert_close(neighbours / (double)n, 0, 5 * 0.01 * error, 1);
+    for (double z = -3; z <= 3; z += 0.5) {
+        assert_share(x, n, 0.1 * z, 0.5 * erfc(-z / sqrt(2.0)));
+    }
+    free(x);
+}
+
+static void xavier_initialiser_by_block(void **state)
+{
+    (void)state;
+    /* 1501 x 67 elements in the first block: no multiple of the 4 that are drawn at once */
+    const rk_parameter p = {
+        .rows = 1901, .cols = 67, .init = RK_INIT_XAVIER, .block_end = {1501, 1901}};
+    float *x = initial(&p, 0, 2020);
+    static const int64_t first[] = {0, 1501}, rows[] = {1501, 400};
+    for (int b = 0; b < 2; b++) {
+        const float *block = x + first[b] * p.cols;
+        int64_t n = rows[b] * p.cols;
+        double bound = sqrt(6.0 / (double)(rows[b] + p.cols)), largest = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) {
+            largest = fmax(largest, fabs((double)block[i]));
+            square += (double)block[i] * (double)block[i];
+        }
+        assert_true(largest <= bound * (1 + 1e-6) && largest > bound * 0.999);
+        /* the variance of a square of a uniform number is 4/45 bound^4 */
+        assert_close(square / (double)n, bound * bound / 3, 5 * sqrt(0.8 / (double)n), 0);
+        for (double t = -0.9; t < 0.95; t += 0.3) {
+            assert_share(block, n, t * bound, (1 + t) / 2);
+        }
+    }
+    free(x);
+}
+
+static void initial_values_are_pure_functions(void **state)
+{
+    (void)state;
+    for (int init = RK_INIT_NORMAL; init <= RK_INIT_XAVIER; init++) {
+        const rk_parameter p = {
+            .rows = 101, .cols = 5, .init = init, .init_sd = 0.1, .block_end = {33, 101}};
+        size_t bytes = (size_t)(p.rows * p.cols) * sizeof(float);
+        omp_set_num_threads(1);
+        float *reference = initial(&p, 0, 1);
+        for (int threads = 1; threads <= 4; threads++) {
+            omp_set_num_threads(threads);
+            float *again = initial(&p, 0, 1);
+            assert_memory_equal(again, reference, bytes);
+            free(again);
+        }
+        float *other_seed = initial(&p, 0, 2), *other_number = initial(&p, 1, 1);
+        assert_memory_not_equal(other_seed, reference, bytes);
+        assert_memory_not_equal(other_number, reference, bytes);
+        free(other_seed);
+        free(other_number);
+        free(reference);
+    }
+}
+
+static int count(const rk_program *p, rk_op op)
+{
+    int n = 0;
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        n += p->nodes[i].op == op;
+    }
+    return n;
+}
+
+/* Operations of an embedding, at rows or full. */
+static void check_operations(rk_options o, bool at_rows, int propagate, int propagate_rows, int add)
+{
+    rk_store store = {0};
+    rk_model_instance m;
+    rk_program p;
+    int32_t offsets, columns, scale, nodes;
+    assert_ok(rk__store_add(&store, "offsets", RK_I64, N + 1, 1, NULL, &offsets));
+    assert_ok(rk__store_add(&store, "columns", RK_I32, 2 * EDGES, 1, NULL, &columns));
+    assert_ok(rk__store_add(&store, "scale", RK_F32, N, 1, NULL, &scale));
+    assert_ok(rk__store_add(&store, "nodes", RK_I32, SLOTS, 1, NULL, &nodes));
+    assert_ok(rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+    rk__program_init(&p, &store, "embed");
+    rk_graph_values graph = {rk__use(&p, offsets), rk__use(&p, columns), rk__use(&p, scale)};
+    rk_value values[] = {rk__use(&p, m.parameters[0].stored)}, ego = RK_NONE;
+    rk_row_set rows = rk__unique_rows(&p, rk__use(&p, nodes), N);
+    rk_value final =
+        m.model->embed(&m, &p, graph, values, at_rows ? &rows : NULL, at_rows ? &ego : NULL);
+    assert_ok(p.status);
+    assert_int_equal(p.tensors[final].rows, at_rows ? SLOTS : N);
+    assert_int_equal(p.tensors[final].cols, DIM);
+    if (at_rows) {
+        assert_int_equal(p.tensors[ego].rows, SLOTS);
+    }
+    assert_int_equal(count(&p, RK_OP_PROPAGATE), propagate);
+    assert_int_equal(count(&p, RK_OP_PROPAGATE_ROWS), propagate_rows);
+    assert_int_equal(count(&p, RK_OP_ADD), add);
+    rk__program_free(&p);
+    rk__store_free(&store);
+}
+
+static void last_layer_at_the_rows_only(void **state)
+{
+    (void)state;
+    for (int k = 1; k <= 4; k++) {
+        check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_MEAN), true, k - 1, 1, 1);
+        check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_MEAN), false, k, 0, 0);
+        check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_LAST), true, k - 1, 1, 0);
+        check_operations(options_with(RK_MODEL_MF, k, RK_WEIGHTS_MEAN), true, 0, 0, 0);
+    }
+    check_operations(options_with(RK_MODEL_LIGHTGCN, 0, RK_WEIGHTS_MEAN), true, 0, 0, 0);
+    check_operations(options_with(RK_MODEL_LIGHTGCN, 0, RK_WEIGHTS_LAST), false, 0, 0, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(registry_follows_the_choices),
+        cmocka_unit_test(declares_one_table),
+        cmocka_unit_test(normal_initialiser),
+        cmocka_unit_test(xavier_initialiser_by_block),
+        cmocka_unit_test(initial_values_are_pure_functions),
+        cmocka_unit_test(last_layer_at_the_rows_only),
+    };
+    return cmocka_run_group_tests_name("models", tests, NULL, NULL);
+}
