@@ -50,6 +50,9 @@ void test_write(const char *path, const char *bytes, int64_t length);
 /* The whole file as a string; free() it. NULL if it is not there. */
 char *test_read(const char *path);
 
+/* How many files and folders a folder holds, not counting what is inside those. */
+int64_t test_count_files(const char *directory);
+
 /* Path of a real data set below RANKINE_DATA ("gowalla"), or the test is skipped with the reason.
  */
 const char *test_data_or_skip(const char *name);

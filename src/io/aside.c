@@ -1,0 +1,141 @@
+#include "io/aside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+enum { MAX_WRITERS = 1000 };
+
+/* Whether the descriptor is still the file of that name: another writer may have renamed or removed
+ * it between our open and our lock. */
+static bool is_named(int descriptor, const char *name)
+{
+    struct stat ours, named;
+    return fstat(descriptor, &ours) == 0 && stat(name, &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* An open file of that name that nobody else writes, emptied; -1 with errno otherwise, EBUSY when
+ * another writer has it. */
+static int open_locked(const char *name)
+{
+    for (int attempt = 0; attempt < MAX_WRITERS; attempt++) {
+        int descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (descriptor < 0) {
+            return -1;
+        }
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int error = fcntl(descriptor, F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+        if (error == 0 && is_named(descriptor, name)) {
+            if (ftruncate(descriptor, 0) == 0) {
+                return descriptor;
+            }
+            error = errno;
+        }
+        close(descriptor);
+        if (error != 0) {
+            errno = error == EAGAIN || error == EACCES ? EBUSY : error;
+            return -1;
+        }
+    }
+    errno = EBUSY;
+    return -1;
+}
+
+/* The same where the file system knows no locks: only a name that is not there yet is ours. */
+static int open_exclusive(const char *name)
+{
+    int descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor < 0 && errno == EEXIST) {
+        errno = EBUSY;
+    }
+    return descriptor;
+}
+
+rk_status rk__aside_fail(const rk_aside *aside, int error)
+{
+    RK_FAIL(RK_ERR_IO, "%s cannot be written: %s", aside->path, strerror(error));
+}
+
+rk_status rk__aside_open(rk_aside *out, const char *path)
+{
+    rk_aside aside = {.descriptor = -1};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__strdup(&aside.path, path));
+    for (int writer = 0; writer < MAX_WRITERS; writer++) {
+        if (writer == 0) {
+            RK_TRY_GOTO(done, rk__format(&aside.temporary, "%s.tmp", path));
+        } else {
+            RK_TRY_GOTO(done, rk__format(&aside.temporary, "%s.%d.tmp", path, writer));
+        }
+        aside.descriptor = open_locked(aside.temporary);
+        if (aside.descriptor < 0 &&
+            (errno == ENOLCK || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS)) {
+            aside.descriptor = open_exclusive(aside.temporary);
+        }
+        int error = errno;
+        if (aside.descriptor >= 0) {
+            break;
+        }
+        rk__free(aside.temporary);
+        aside.temporary = NULL;
+        if (error != EBUSY || writer + 1 == MAX_WRITERS) {
+            status = rk__aside_fail(&aside, error);
+            goto done;
+        }
+    }
+    *out = aside;
+    return RK_OK;
+done:
+    rk__free(aside.path);
+    return status;
+}
+
+/* Makes the new name of a file survive a power cut; cuts the path short. Some file systems cannot
+ * sync a folder; the file itself is safe by then, so that is not a failure. */
+static void sync_folder(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash) {
+        slash[slash == path] = '\0';
+    }
+    int descriptor = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        close(descriptor);
+    }
+}
+
+rk_status rk__aside_commit(rk_aside *aside)
+{
+    RK_ASSERT(aside->temporary);
+    if (fsync(aside->descriptor) != 0 || rename(aside->temporary, aside->path) != 0) {
+        rk_status status = rk__aside_fail(aside, errno);
+        rk__aside_close(aside);
+        return status;
+    }
+    sync_folder(aside->path);
+    rk__free(aside->temporary);
+    aside->temporary = NULL;
+    close(aside->descriptor);
+    rk__aside_close(aside);
+    return RK_OK;
+}
+
+void rk__aside_close(rk_aside *aside)
+{
+    if (aside->temporary) {
+        /* Unlinked while still locked, so that nobody takes the name in between. */
+        unlink(aside->temporary);
+        close(aside->descriptor);
+        rk__free(aside->temporary);
+    }
+    rk__free(aside->path);
+    *aside = (rk_aside){.descriptor = -1};
+}

@@ -1,0 +1,30 @@
+/* What the files of src/io share; nobody else includes it. */
+#ifndef RK_IO_H5_INTERNAL_H
+#define RK_IO_H5_INTERNAL_H
+
+#include <hdf5.h>
+
+#include "io/aside.h"
+#include "io/h5.h"
+#include "io/h5_sink.h"
+
+struct rk_h5 {
+    char *path; /* owned */
+    hid_t id;   /* negative = closed */
+    int deflate;
+    bool writing;
+    rk_aside aside;  /* when writing */
+    rk_h5_sink sink; /* when writing: its descriptor is the aside's */
+};
+
+/* HDF5 prints every failure to the standard error unless told not to, thread by thread. */
+void rk__h5_quiet(void);
+
+/* The failure of the HDF5 call just made, `what` saying what was tried ("array 'x' cannot be
+ * read"). A failed write of the system counts first, then HDF5's own reason. */
+rk_status rk__h5_fail(const rk_h5 *file, const char *what, ...) RK_PRINTF(2, 3);
+
+/* RK_OK, or the first failed write so far. */
+rk_status rk__h5_check_writes(const rk_h5 *file);
+
+#endif
