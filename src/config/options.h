@@ -52,6 +52,7 @@ enum { RK_SELECT_BEST, RK_SELECT_LAST };
 #define RK_CTYPE_INT int64_t
 #define RK_CTYPE_REAL double
 #define RK_CTYPE_STRING char *
+#define RK_CTYPE_PATH char *
 #define RK_CTYPE_CHOICE int
 #define RK_CTYPE_INTS rk_ints
 #define RK_CTYPE_STRINGS rk_strings

@@ -1,0 +1,213 @@
+/*
+ * rk_config_check: what no single option can see. A message names the options, their values and
+ * where those came from, and says what to change.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/parse.h"
+#include "config/internal.h"
+#include "eval/metric_names.def"
+
+static const char *const metric_names[] = {
+#define METRIC_NAME(name, formula, source) #name,
+    RK_METRICS(METRIC_NAME)
+#undef METRIC_NAME
+};
+
+enum { N_METRICS = sizeof metric_names / sizeof metric_names[0] };
+
+/* "split.kind is time (exp.yaml:12)". */
+typedef struct said {
+    char text[256];
+} said;
+
+static said says(const rk_config *config, const char *key)
+{
+    said out;
+    const char *value = "";
+    RK_ASSERT(rk_config_get(config, key, &value) == RK_OK);
+    const char *origin = rk__config_origin(config, key);
+    if (strcmp(origin, "default") == 0) {
+        origin = "the default";
+    }
+    snprintf(out.text, sizeof out.text, "%s is %.100s (%.80s)", key, value, origin);
+    return out;
+}
+
+static bool has_times(const rk_source_options *source)
+{
+    return source->time[0] != '\0' || source->format == RK_FORMAT_MOVIELENS ||
+           source->format == RK_FORMAT_INTER;
+}
+
+static rk_status check_source(const rk_config *config, int64_t i)
+{
+    const rk_options *o = &config->options;
+    const rk_source_options *source = &o->sources[i];
+    bool by_time = o->split.kind == RK_SPLIT_TIME ||
+                   (o->split.kind != RK_SPLIT_GIVEN && o->split.order == RK_ORDER_TIME);
+    const char *key = o->split.kind == RK_SPLIT_TIME ? "split.kind" : "split.order";
+    long long n = (long long)i;
+    if (source->file[0] == '\0') {
+        RK_FAIL(RK_ERR_CONFIG, "data.sources[%lld] (%s) has no file", n, source->origin);
+    }
+    if (source->format == RK_FORMAT_ADJACENCY &&
+        (source->time[0] != '\0' || source->where[0] != '\0')) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "data.sources[%lld] (%s) has '%s', but adjacency files have no columns: remove it",
+                n, source->origin, source->time[0] != '\0' ? "time" : "where");
+    }
+    if (by_time && !has_times(source)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but data.sources[%lld] (%s) has no times: %s",
+                says(config, key).text, n, source->origin,
+                source->format == RK_FORMAT_ADJACENCY
+                    ? "adjacency files carry none; take split.order=random"
+                    : "name the column in its key 'time'");
+    }
+    if (o->split.kind == RK_SPLIT_GIVEN && source->part == RK_PART_ALL) {
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "%s, so data.sources[%lld] (%s) must say its part: train, valid or test; to have one "
+            "set divided, take split.kind leave_one_out, ratio or time",
+            says(config, "split.kind").text, n, source->origin);
+    }
+    if (o->split.kind != RK_SPLIT_GIVEN && source->part != RK_PART_ALL) {
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "data.sources[%lld] (%s) says part %s, but %s, which divides everything: remove the "
+            "part or take split.kind given",
+            n, source->origin, rk__option_choice("data.sources.part", source->part),
+            says(config, "split.kind").text);
+    }
+    return RK_OK;
+}
+
+static rk_status check_sources(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    bool has_train = false;
+    if (o->n_sources == 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the config %s names no data: list at least one file under data.sources, e.g. "
+                "'- file: ratings.csv'",
+                o->config_name);
+    }
+    for (int64_t i = 0; i < o->n_sources; i++) {
+        RK_TRY(check_source(config, i));
+        has_train = has_train || o->sources[i].part == RK_PART_TRAIN;
+    }
+    if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train", says(config, "split.kind").text);
+    }
+    return RK_OK;
+}
+
+static rk_status check_split(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    bool by_shares = o->split.kind == RK_SPLIT_RATIO || o->split.kind == RK_SPLIT_TIME;
+    if (by_shares && o->split.valid + o->split.test >= 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
+                says(config, "split.valid").text, says(config, "split.test").text);
+    }
+    if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
+        o->split.valid_from > o->split.test_from) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, after %s: valid must begin before test",
+                says(config, "split.valid_from").text, says(config, "split.test_from").text);
+    }
+    return RK_OK;
+}
+
+static rk_status check_model(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    if (o->model.layer_weights != RK_WEIGHTS_MEAN_WITHOUT_EGO) {
+        return RK_OK;
+    }
+    if (o->model.kind == RK_MODEL_MF) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has layer 0 only: take mean",
+                says(config, "model.layer_weights").text, says(config, "model.kind").text);
+    }
+    if (o->model.layers == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without layer 0 nothing is left; take mean",
+                says(config, "model.layer_weights").text, says(config, "model.layers").text);
+    }
+    return RK_OK;
+}
+
+static rk_status check_metric_names(const rk_config *config)
+{
+    const rk_strings *wanted = &config->options.eval.metrics;
+    for (int64_t i = 0; i < wanted->n; i++) {
+        bool found = false;
+        for (int m = 0; m < N_METRICS; m++) {
+            found = found || strcmp(wanted->v[i], metric_names[m]) == 0;
+        }
+        if (!found) {
+            char list[256] = "";
+            for (int m = 0; m < N_METRICS; m++) {
+                size_t used = strlen(list);
+                snprintf(list + used, sizeof list - used, "%s%s", m > 0 ? ", " : "",
+                         metric_names[m]);
+            }
+            RK_FAIL(RK_ERR_CONFIG, "%s: there is no metric '%s'; there are %s",
+                    rk__config_origin(config, "eval.metrics"),
+                    rk__excerpt(wanted->v[i], strlen(wanted->v[i])).text, list);
+        }
+    }
+    return RK_OK;
+}
+
+/* eval.metric must be among eval.metrics x eval.k. */
+static rk_status check_watched_metric(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    const char *at = strchr(o->eval.metric, '@');
+    int64_t k = 0;
+    if (!at || rk__parse_int(at + 1, strlen(at + 1), &k) != RK_PARSE_OK) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: write METRIC@K, e.g. ndcg@%lld",
+                says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
+    }
+    size_t length = (size_t)(at - o->eval.metric);
+    bool has_name = false, has_k = false;
+    for (int64_t i = 0; i < o->eval.metrics.n; i++) {
+        const char *name = o->eval.metrics.v[i];
+        has_name =
+            has_name || (strlen(name) == length && memcmp(name, o->eval.metric, length) == 0);
+    }
+    for (int64_t i = 0; i < o->eval.k.n; i++) {
+        has_k = has_k || o->eval.k.v[i] == k;
+    }
+    if (!has_name) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
+                says(config, "eval.metric").text, says(config, "eval.metrics").text,
+                (int)(length < 60 ? length : 60), o->eval.metric, o->eval.metrics.v[0],
+                (long long)(has_k ? k : o->eval.k.v[0]));
+    }
+    if (!has_k) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set eval.metric=%.*s@%lld or add %lld to eval.k",
+                says(config, "eval.metric").text, says(config, "eval.k").text, (int)length,
+                o->eval.metric, (long long)o->eval.k.v[0], (long long)k);
+    }
+    return RK_OK;
+}
+
+static rk_status check_eval(const rk_config *config)
+{
+    RK_TRY(check_metric_names(config));
+    RK_TRY(check_watched_metric(config));
+    if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
+                says(config, "eval.patience").text, says(config, "eval.every").text);
+    }
+    return RK_OK;
+}
+
+rk_status rk_config_check(const rk_config *config)
+{
+    RK_TRY(check_sources(config));
+    RK_TRY(check_split(config));
+    RK_TRY(check_model(config));
+    return check_eval(config);
+}

@@ -1,0 +1,62 @@
+/*
+ * The table of options at run time: one row an option, and the search in it.
+ */
+#ifndef RK_CONFIG_SCHEMA_H
+#define RK_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buffer.h"
+#include "config/options.h"
+#include "config/utf8.h"
+
+typedef enum rk_option_type {
+    RK_TYPE_BOOL,
+    RK_TYPE_INT,
+    RK_TYPE_REAL,
+    RK_TYPE_STRING,
+    RK_TYPE_PATH,
+    RK_TYPE_CHOICE,
+    RK_TYPE_INTS,
+    RK_TYPE_STRINGS,
+} rk_option_type;
+
+typedef struct rk_option {
+    const char *section, *key;
+    rk_option_type type;
+    const char *default_text;
+    const char *minimum; /* of numbers; CHOICE: the choices, each ended by a zero byte, "" ends */
+    const char *maximum;
+    const char *help;
+    size_t offset; /* in rk_options; of a row of section "source" in rk_source_options */
+} rk_option;
+
+typedef struct rk_option_section {
+    const char *name, *title;
+} rk_option_section;
+
+/* The scalar sections in the order of print, the rows of all of them in the same order, and the
+ * rows of an element of data.sources. */
+const rk_option_section *rk__option_sections(int64_t *out_n);
+const rk_option *rk__option_rows(int64_t *out_n);
+const rk_option *rk__source_rows(int64_t *out_n);
+
+/* NULL when there is none. Texts need no final zero byte. The section "source" is known, too. */
+const rk_option_section *rk__section_find(const char *name, size_t length);
+const rk_option *rk__option_find(const char *section, const char *key, size_t length);
+
+/* Position among the rows of its table (rk__option_rows or rk__source_rows). */
+int64_t rk__option_index(const rk_option *row);
+
+/* The choices after the first one; NULL at the end. Begin with row->minimum. */
+const char *rk__choice_next(const char *choice);
+
+/* "an integer in [0, 10]", "one of lightgcn, mf", ... */
+void rk__option_describe(rk_buffer *out, const rk_option *row);
+
+/* Appends "; did you mean 'train.epochs'?", or the list of what there is when nothing is near.
+ * section "": an unknown section called `name`; else an unknown key `name` of that section. */
+void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length);
+
+#endif

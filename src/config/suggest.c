@@ -1,0 +1,195 @@
+/*
+ * "did you mean": the nearest known key by edit distance, wherever it is, or the name that other
+ * programs give it.
+ */
+#include <string.h>
+
+#include "config/schema.h"
+
+enum { LONGEST = 40 }; /* longer words are not near anything */
+
+/* What RecBole, LightGCN-PyTorch and SELFRec call our options, for people who come from there. */
+static const struct {
+    const char *foreign, *ours;
+} foreign_names[] = {
+    {"lr", "train.learning_rate"},
+    {"learner", "train.optimizer"},
+    {"n_epochs", "train.epochs"},
+    {"max_epoch", "train.epochs"},
+    {"batch_size", "train.batch"},
+    {"train_batch_size", "train.batch"},
+    {"bpr_batch", "train.batch"},
+    {"embedding_size", "model.dim"},
+    {"embedding_dim", "model.dim"},
+    {"emb_dim", "model.dim"},
+    {"recdim", "model.dim"},
+    {"n_layers", "model.layers"},
+    {"num_layers", "model.layers"},
+    {"reg_weight", "loss.l2"},
+    {"decay", "loss.l2"},
+    {"reg", "loss.l2"},
+    {"require_pow", "loss.l2_form"},
+    {"topk", "eval.k"},
+    {"topks", "eval.k"},
+    {"eval_step", "eval.every"},
+    {"stopping_step", "eval.patience"},
+    {"early_stop", "eval.patience"},
+    {"valid_metric", "eval.metric"},
+    {"monitor", "eval.metric"},
+    {"data_path", "data.root"},
+    {"dataset", "data.sources"},
+    {"source", "data.sources"},
+    {"min_rating", "data.sources[].where"},
+    {"threshold", "data.sources[].where"},
+    {"timestamp", "data.sources[].time"},
+    {"sep", "data.sources[].separator"},
+};
+
+/* Optimal string alignment distance: insert, delete, replace, swap neighbours. */
+static int distance(const char *a, size_t n, const char *b, size_t m)
+{
+    if (n > LONGEST || m > LONGEST) {
+        return LONGEST;
+    }
+    int table[3][LONGEST + 1];
+    int *before = table[0], *above = table[1], *row = table[2];
+    for (size_t j = 0; j <= m; j++) {
+        above[j] = (int)j;
+    }
+    for (size_t i = 1; i <= n; i++) {
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            best = above[j] + 1 < best ? above[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best) {
+                best = before[j - 2] + 1;
+            }
+            row[j] = best;
+        }
+        int *spare = before;
+        before = above;
+        above = row;
+        row = spare;
+    }
+    return above[m];
+}
+
+/* How far apart two words may be and still be taken for one another. */
+static bool is_near(int d, size_t length)
+{
+    return d <= (length <= 3 ? 1 : length <= 6 ? 2 : 3) && (size_t)d < length;
+}
+
+typedef struct search {
+    const char *section, *name; /* what the user wrote */
+    size_t length;
+    int best; /* lowest cost so far */
+    const char *found_section, *found_key;
+} search;
+
+/* The key counts more than the section: a right key in the wrong section is the nearest. */
+static void consider(search *s, const char *section, const char *key)
+{
+    int d = distance(s->name, s->length, key, strlen(key));
+    if (!is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
+        return;
+    }
+    int apart = distance(s->section, strlen(s->section), section, strlen(section));
+    int cost = 4 * d + (apart < 3 ? apart : 3);
+    if (cost < s->best) {
+        s->best = cost;
+        s->found_section = section;
+        s->found_key = key;
+    }
+}
+
+static const char *shown_section(const char *section)
+{
+    return strcmp(section, "source") == 0 ? "data.sources[]" : section;
+}
+
+static void list_what_there_is(rk_buffer *out, const char *section)
+{
+    int64_t n = 0;
+    if (section[0] == '\0') {
+        const rk_option_section *sections = rk__option_sections(&n);
+        rk__buffer_add(out, "; the sections are ");
+        for (int64_t i = 0; i < n; i++) {
+            rk__buffer_add(out, "%s%s", i > 0 ? ", " : "", sections[i].name);
+        }
+        return;
+    }
+    bool in_source = strcmp(section, "source") == 0;
+    const rk_option *rows = in_source ? rk__source_rows(&n) : rk__option_rows(&n);
+    const char *comma = "";
+    rk__buffer_add(out, "; the keys of '%s' are ", shown_section(section));
+    for (int64_t i = 0; i < n; i++) {
+        if (strcmp(rows[i].section, section) == 0) {
+            rk__buffer_add(out, "%s%s", comma, rows[i].key);
+            comma = ", ";
+        }
+    }
+    if (strcmp(section, "data") == 0) {
+        rk__buffer_add(out, ", sources");
+    }
+}
+
+/* "train.epochs: 5" as one word at the top of a file. */
+static bool is_dotted_key(rk_buffer *out, const char *name, size_t length)
+{
+    const char *dot = memchr(name, '.', length);
+    const rk_option_section *section = dot ? rk__section_find(name, (size_t)(dot - name)) : NULL;
+    if (!section) {
+        return false;
+    }
+    const rk_option *row =
+        rk__option_find(section->name, dot + 1, length - (size_t)(dot + 1 - name));
+    if (row) {
+        rk__buffer_add(out, "; write '%s:' on a line of its own and '%s:' indented below it",
+                       section->name, row->key);
+    }
+    return row != NULL;
+}
+
+void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length)
+{
+    int64_t n_sections = 0, n_rows = 0, n_source_rows = 0;
+    const rk_option_section *sections = rk__option_sections(&n_sections);
+    const rk_option *rows = rk__option_rows(&n_rows);
+    const rk_option *source_rows = rk__source_rows(&n_source_rows);
+    bool is_section = section[0] == '\0';
+    if (is_section) {
+        if (is_dotted_key(out, name, length)) {
+            return;
+        }
+        for (int64_t i = 0; i < n_sections; i++) {
+            size_t known = strlen(sections[i].name);
+            if (is_near(distance(name, length, sections[i].name, known), known)) {
+                rk__buffer_add(out, "; did you mean '%s'?", sections[i].name);
+                return;
+            }
+        }
+    }
+    search s = {.section = section, .name = name, .length = length, .best = INT32_MAX};
+    for (int64_t i = 0; i < n_rows; i++) {
+        consider(&s, rows[i].section, rows[i].key);
+    }
+    for (int64_t i = 0; i < n_source_rows; i++) {
+        consider(&s, source_rows[i].section, source_rows[i].key);
+    }
+    consider(&s, "data", "sources");
+    for (size_t i = 0; i < sizeof foreign_names / sizeof foreign_names[0]; i++) {
+        const char *foreign = foreign_names[i].foreign;
+        if (s.best >= 4 && strlen(foreign) == length && memcmp(foreign, name, length) == 0) {
+            rk__buffer_add(out, "; did you mean '%s'?", foreign_names[i].ours);
+            return;
+        }
+    }
+    if (s.found_key) {
+        rk__buffer_add(out, "; did you mean '%s.%s'?", shown_section(s.found_section), s.found_key);
+    } else {
+        list_what_there_is(out, section);
+    }
+}
