@@ -38,6 +38,28 @@ struct rk_dataset {
 };
 
 void rk__lists_free(rk_lists *lists);
+
+/* How many items a row has, and whether it has this one. Lists without rows have nothing. */
+static inline int64_t rk__lists_count(const rk_lists *lists, int64_t row)
+{
+    return lists->n_rows == 0 ? 0 : lists->offsets[row + 1] - lists->offsets[row];
+}
+
+static inline bool rk__lists_has(const rk_lists *lists, int64_t row, int32_t item)
+{
+    int64_t lo = lists->n_rows == 0 ? 0 : lists->offsets[row];
+    int64_t end = lo + rk__lists_count(lists, row);
+    for (int64_t hi = end; lo < hi;) {
+        int64_t middle = lo + (hi - lo) / 2;
+        if (lists->items[middle] < item) {
+            lo = middle + 1;
+        } else {
+            hi = middle;
+        }
+    }
+    return lo < end && lists->items[lo] == item;
+}
+
 void rk__ids_free(rk_ids *ids);
 
 #endif

@@ -1,0 +1,292 @@
+/*
+ * Users are ranked in tiles. Inside a tile, users are worked on in parallel and each writes its own
+ * values; the sums are then taken in user order by one thread, so that neither threads nor the
+ * size of a tile change a bit.
+ */
+#include "eval/evaluate.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/philox.h"
+#include "base/timer.h"
+#include "eval/metrics.h"
+
+enum { NAME_BYTES = 32 }; /* "precision@9223372036854775807" */
+
+typedef struct work {
+    const rk_dataset *dataset;
+    const rk_lists *targets;
+    rk_metric *metrics; /* n_metrics */
+    const int64_t *k;   /* n_k */
+    int64_t n_metrics, n_k, k_max;
+    int32_t *users; /* n_users, who have targets */
+    int64_t n_users;
+    int32_t *items; /* [RK_RANK_TILE, k_max], the ranked lists of a tile */
+    uint8_t *hits;  /* [RK_RANK_TILE, k_max] */
+    double *values; /* [RK_RANK_TILE, n_metrics * n_k] */
+    double *sums;   /* n_metrics * n_k */
+    int64_t *best;  /* n_items: smallest rank (from 0) in any list, for coverage */
+} work;
+
+/* The users (of the given ones, or of all) who have an item in the part. */
+static rk_status find_users(const rk_dataset *dataset, rk_part part, const int32_t *users,
+                            int64_t n_users, int32_t **out, int64_t *out_n)
+{
+    const rk_lists *lists = &dataset->parts[part];
+    int64_t n = users ? n_users : dataset->n_users;
+    RK_TRY(rk__alloc(out, n, sizeof **out, "the users to evaluate"));
+    *out_n = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t user = users ? users[i] : i;
+        RK_ASSERT(user >= 0 && user < dataset->n_users);
+        if (rk__lists_count(lists, user) > 0) {
+            (*out)[(*out_n)++] = (int32_t)user;
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status check_options(work *w, const rk_options *options)
+{
+    w->n_metrics = options->eval.metrics.n;
+    w->n_k = options->eval.k.n;
+    w->k = options->eval.k.v;
+    if (w->n_metrics == 0 || w->n_k == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s is empty: nothing to evaluate",
+                w->n_k == 0 ? "eval.k" : "eval.metrics");
+    }
+    RK_TRY(rk__alloc(&w->metrics, w->n_metrics, sizeof *w->metrics, "metrics"));
+    for (int64_t m = 0; m < w->n_metrics; m++) {
+        RK_TRY(rk__metric_parse(options->eval.metrics.v[m], &w->metrics[m]));
+    }
+    for (int64_t j = 0; j < w->n_k; j++) {
+        if (w->k[j] < 1 || w->k[j] > w->dataset->n_items) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "eval.k holds %" PRId64 ", but the data set has %" PRId64
+                    " items: every cut-off must lie between 1 and the number of items",
+                    w->k[j], w->dataset->n_items);
+        }
+        w->k_max = w->k[j] > w->k_max ? w->k[j] : w->k_max;
+    }
+    return RK_OK;
+}
+
+static rk_status allocate(work *w)
+{
+    int64_t n_values = w->n_metrics * w->n_k, n_ranks = 0;
+    RK_TRY(rk__mul(&n_ranks, RK_RANK_TILE, w->k_max, "ranked lists"));
+    RK_TRY(rk__alloc(&w->items, n_ranks, sizeof *w->items, "ranked lists"));
+    RK_TRY(rk__alloc(&w->hits, n_ranks, sizeof *w->hits, "hits"));
+    RK_TRY(rk__alloc(&w->values, RK_RANK_TILE * n_values, sizeof *w->values, "metric values"));
+    RK_TRY(rk__calloc(&w->sums, n_values, sizeof *w->sums, "metric sums"));
+    RK_TRY(rk__alloc(&w->best, w->dataset->n_items, sizeof *w->best, "item coverage"));
+    for (int64_t i = 0; i < w->dataset->n_items; i++) {
+        w->best[i] = INT64_MAX;
+    }
+    return RK_OK;
+}
+
+/* The values of one user from w->items; i: index in the tile. */
+static void value_user(work *w, int64_t user, int64_t i)
+{
+    const int32_t *ranked = w->items + i * w->k_max;
+    uint8_t *hits = w->hits + i * w->k_max;
+    double *values = w->values + i * w->n_metrics * w->n_k;
+    int64_t n_targets = rk__lists_count(w->targets, user);
+    for (int64_t r = 0; r < w->k_max; r++) {
+        hits[r] = rk__lists_has(w->targets, user, ranked[r]);
+    }
+    for (int64_t m = 0; m < w->n_metrics; m++) {
+        for (int64_t j = 0; j < w->n_k; j++) {
+            *values++ = rk__metric_of_user(w->metrics[m], hits, w->k[j], n_targets);
+        }
+    }
+}
+
+static rk_status evaluate_tile(work *w, const rk_ranker *ranker, rk_part part, int64_t first,
+                               int64_t n)
+{
+    const int64_t n_values = w->n_metrics * w->n_k;
+    RK_TRY(ranker->rank(ranker->self, part, w->users + first, n, w->k_max, w->items));
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++) {
+        value_user(w, w->users[first + i], i);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t v = 0; v < n_values; v++) {
+            w->sums[v] += w->values[i * n_values + v];
+        }
+        for (int64_t r = 0; r < w->k_max; r++) {
+            int32_t item = w->items[i * w->k_max + r];
+            RK_ASSERT(item >= -1 && item < w->dataset->n_items);
+            if (item >= 0 && r < w->best[item]) {
+                w->best[item] = r;
+            }
+        }
+    }
+    return RK_OK;
+}
+
+static double coverage(const work *w, int64_t k)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < w->dataset->n_items; i++) {
+        n += w->best[i] < k;
+    }
+    return (double)n / (double)w->dataset->n_items;
+}
+
+/* One block: the values, then their names. */
+static rk_status report(const work *w, rk_metrics *out, const rk_options *options)
+{
+    int64_t n = w->n_metrics * w->n_k;
+    RK_TRY(rk__alloc(&out->values, n, sizeof *out->values + NAME_BYTES, "metrics"));
+    char *name = (char *)(out->values + n);
+    for (int64_t v = 0; v < n; v++, name += NAME_BYTES) {
+        int64_t m = v / w->n_k, k = w->k[v % w->n_k];
+        double value =
+            w->metrics[m] == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)w->n_users;
+        snprintf(name, NAME_BYTES, "%s@%" PRId64, options->eval.metrics.v[m], k);
+        out->values[v] = (rk_metric_value){name, value};
+    }
+    out->count = n;
+    out->users = w->n_users;
+    return RK_OK;
+}
+
+static void tell(const rk_hooks *hooks, int64_t done, int64_t total, double start)
+{
+    if (hooks && hooks->progress) {
+        const rk_progress progress = {.phase = "evaluating",
+                                      .done = done,
+                                      .total = total,
+                                      .unit = "users",
+                                      .seconds = rk__now() - start,
+                                      .loss = (double)NAN,
+                                      .eta_seconds = -1,
+                                      .metric_value = (double)NAN};
+        hooks->progress(hooks->user, &progress);
+    }
+}
+
+static bool wants_stop(const rk_hooks *hooks)
+{
+    return hooks && hooks->should_stop && hooks->should_stop(hooks->user);
+}
+
+rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                       const int32_t *users, int64_t n_users, const rk_ranker *ranker,
+                       const rk_hooks *hooks, rk_metrics *out)
+{
+    rk_status status = RK_OK;
+    double start = rk__now();
+    work w = {.dataset = dataset, .targets = &dataset->parts[part]};
+    *out = (rk_metrics){0};
+    RK_TRY_GOTO(done, check_options(&w, options));
+    RK_TRY_GOTO(done, find_users(dataset, part, users, n_users, &w.users, &w.n_users));
+    if (w.n_users == 0) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA,
+                     "nothing to evaluate: none of %" PRId64 " users has an item in %s",
+                     users ? n_users : dataset->n_users,
+                     part == RK_TRAIN   ? "train"
+                     : part == RK_VALID ? "valid"
+                                        : "test");
+    }
+    RK_TRY_GOTO(done, allocate(&w));
+    for (int64_t first = 0; first < w.n_users; first += RK_RANK_TILE) {
+        int64_t n = w.n_users - first < RK_RANK_TILE ? w.n_users - first : RK_RANK_TILE;
+        if (wants_stop(hooks)) {
+            RK_FAIL_GOTO(done, RK_ERR_INTERRUPTED,
+                         "interrupted after the evaluation of %" PRId64 " of %" PRId64 " users",
+                         first, w.n_users);
+        }
+        RK_TRY_GOTO(done, evaluate_tile(&w, ranker, part, first, n));
+        tell(hooks, first + n, w.n_users, start);
+    }
+    RK_TRY_GOTO(done, report(&w, out, options));
+    out->seconds = rk__now() - start;
+done:
+    rk__free(w.metrics);
+    rk__free(w.users);
+    rk__free(w.items);
+    rk__free(w.hits);
+    rk__free(w.values);
+    rk__free(w.sums);
+    rk__free(w.best);
+    return status;
+}
+
+void rk_metrics_free(rk_metrics *metrics)
+{
+    if (metrics) {
+        rk__free(metrics->values);
+        *metrics = (rk_metrics){0};
+    }
+}
+
+double rk__metric_find(const rk_metrics *metrics, const char *name)
+{
+    for (int64_t v = 0; v < metrics->count; v++) {
+        if (strcmp(metrics->values[v].name, name) == 0) {
+            return metrics->values[v].value;
+        }
+    }
+    return (double)NAN;
+}
+
+typedef struct lot {
+    uint64_t key;
+    int32_t user;
+} lot;
+
+static int compare_lots(const void *a, const void *b)
+{
+    const lot *x = a, *y = b;
+    if (x->key != y->key) {
+        return x->key < y->key ? -1 : 1;
+    }
+    return (x->user > y->user) - (x->user < y->user);
+}
+
+static int compare_users(const void *a, const void *b)
+{
+    const lot *x = a, *y = b;
+    return (x->user > y->user) - (x->user < y->user);
+}
+
+/* Every user draws a number that depends on the seed and the user alone; the n smallest are taken.
+ */
+rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,
+                          int32_t **out, int64_t *out_n)
+{
+    rk_status status = RK_OK;
+    lot *lots = NULL;
+    int32_t *users = NULL;
+    int64_t n_users = 0;
+    RK_TRY_GOTO(done, find_users(dataset, part, NULL, 0, &users, &n_users));
+    if (n > 0 && n < n_users) {
+        RK_TRY_GOTO(done, rk__alloc(&lots, n_users, sizeof *lots, "the users to evaluate"));
+        for (int64_t i = 0; i < n_users; i++) {
+            rk_words w = rk__philox(seed, RK_PURPOSE_EVAL, 0, (uint64_t)users[i], 0);
+            lots[i] = (lot){((uint64_t)w.v[0] << 32) | w.v[1], users[i]};
+        }
+        qsort(lots, (size_t)n_users, sizeof *lots, compare_lots);
+        qsort(lots, (size_t)n, sizeof *lots, compare_users);
+        for (int64_t i = 0; i < n; i++) {
+            users[i] = lots[i].user;
+        }
+        n_users = n;
+    }
+    *out = users;
+    *out_n = n_users;
+    users = NULL;
+done:
+    rk__free(lots);
+    rk__free(users);
+    return status;
+}

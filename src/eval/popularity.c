@@ -1,0 +1,57 @@
+#include "eval/popularity.h"
+
+#include "base/alloc.h"
+#include "base/order.h"
+
+rk_status rk__popularity_init(rk_popularity *out, const rk_dataset *dataset)
+{
+    rk_status status = RK_OK;
+    const rk_lists *train = &dataset->parts[RK_TRAIN];
+    int64_t *degrees = NULL;
+    *out = (rk_popularity){.dataset = dataset};
+    RK_TRY_GOTO(done, rk__calloc(&degrees, dataset->n_items, sizeof *degrees, "item degrees"));
+    RK_TRY_GOTO(done, rk__alloc(&out->order, dataset->n_items, sizeof *out->order, "popularity"));
+    for (int64_t e = 0; e < train->offsets[train->n_rows]; e++) {
+        degrees[train->items[e]]++;
+    }
+    RK_TRY_GOTO(done, rk__order_by_count(degrees, dataset->n_items, out->order));
+done:
+    rk__free(degrees);
+    if (status != RK_OK) {
+        rk__popularity_free(out);
+    }
+    return status;
+}
+
+static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
+                      int32_t *items)
+{
+    const rk_popularity *popularity = self;
+    const rk_dataset *d = popularity->dataset;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++) {
+        int64_t found = 0;
+        for (int64_t p = 0; p < d->n_items && found < k; p++) {
+            int32_t item = popularity->order[p];
+            if (!rk__lists_has(&d->parts[RK_TRAIN], users[i], item) &&
+                !(part == RK_TEST && rk__lists_has(&d->parts[RK_VALID], users[i], item))) {
+                items[i * k + found++] = item;
+            }
+        }
+        while (found < k) {
+            items[i * k + found++] = -1;
+        }
+    }
+    return RK_OK;
+}
+
+rk_ranker rk__popularity_ranker(rk_popularity *popularity)
+{
+    return (rk_ranker){.self = popularity, .rank = rank};
+}
+
+void rk__popularity_free(rk_popularity *popularity)
+{
+    rk__free(popularity->order);
+    *popularity = (rk_popularity){0};
+}

@@ -1,0 +1,552 @@
+/*
+ * eval: a golden vector, an evaluator written straight from the formulas, bad options, subsets.
+ */
+#include <math.h>
+#include <omp.h>
+
+#include "base/alloc.h"
+#include "base/philox.h"
+#include "eval/evaluate.h"
+#include "eval/metrics.h"
+#include "eval/popularity.h"
+#include "support/support.h"
+
+/* ---- one user's list ------------------------------------------------------------------------ */
+
+static double value(const char *name, const uint8_t *hits, int64_t k, int64_t n_targets)
+{
+    rk_metric metric;
+    assert_ok(rk__metric_parse(name, &metric));
+    return rk__metric_of_user(metric, hits, k, n_targets);
+}
+
+/* K = 10, two held-out items, hits at ranks 2 and 3. */
+static void golden_vector(void **state)
+{
+    (void)state;
+    static const uint8_t hits[10] = {0, 1, 1};
+    assert_close(value("ndcg", hits, 10, 2), 0.6934264, 1e-6, 0);
+    assert_close(value("precision", hits, 10, 2), 0.2, 1e-15, 0);
+    assert_close(value("recall", hits, 10, 2), 1, 1e-15, 0);
+    assert_close(value("hit", hits, 10, 2), 1, 1e-15, 0);
+    assert_close(value("mrr", hits, 10, 2), 0.5, 1e-15, 0);
+    assert_close(value("map", hits, 10, 2), 0.5833333, 1e-6, 0);
+    /* up to rank 1 there is nothing, up to rank 2 one of the two */
+    assert_true(value("ndcg", hits, 1, 2) == 0 && value("mrr", hits, 1, 2) == 0);
+    assert_true(value("hit", hits, 1, 2) == 0 && value("map", hits, 1, 2) == 0);
+    assert_close(value("recall", hits, 2, 2), 0.5, 1e-15, 0);
+    assert_close(value("map", hits, 2, 2), 0.25, 1e-15, 0);
+}
+
+static void more_targets_than_ranks(void **state)
+{
+    (void)state;
+    static const uint8_t hits[3] = {1, 1, 1};
+    assert_close(value("ndcg", hits, 3, 50), 1, 1e-15, 0);
+    assert_close(value("map", hits, 3, 50), 1, 1e-15, 0);
+    assert_close(value("precision", hits, 3, 50), 1, 1e-15, 0);
+    assert_close(value("recall", hits, 3, 50), 0.06, 1e-15, 0);
+}
+
+/* ---- a random data set and a ranker by a table of scores --------------------------------------
+ */
+
+typedef struct world {
+    rk_dataset dataset;
+    float *scores; /* [n_users, n_items] */
+} world;
+
+static void make_world(world *w, int64_t n_users, int64_t n_items, double density, bool with_valid)
+{
+    *w = (world){.dataset = {.n_users = n_users, .n_items = n_items}};
+    w->scores = malloc((size_t)(n_users * n_items) * sizeof *w->scores);
+    assert_non_null(w->scores);
+    int n_parts = 0;
+    for (int part = 0; part < 3; part++) {
+        if (part == RK_VALID && !with_valid) {
+            continue; /* stays without rows */
+        }
+        rk_lists *l = &w->dataset.parts[part];
+        *l = (rk_lists){.n_rows = n_users};
+        assert_ok(rk__alloc(&l->offsets, n_users + 1, sizeof *l->offsets, "offsets"));
+        assert_ok(rk__alloc(&l->items, n_users * n_items, sizeof *l->items, "items"));
+        l->offsets[0] = 0;
+        n_parts++;
+    }
+    for (int64_t u = 0; u < n_users; u++) {
+        int64_t at[3];
+        for (int part = 0; part < 3; part++) {
+            at[part] = w->dataset.parts[part].offsets ? w->dataset.parts[part].offsets[u] : 0;
+        }
+        rk_words of_user = rk__philox(5, RK_PURPOSE_SYNTH, 1, (uint64_t)u, 0);
+        for (int64_t i = 0; i < n_items; i++) {
+            rk_words r = rk__philox(5, RK_PURPOSE_SYNTH, 2, (uint64_t)(u * n_items + i), 0);
+            w->scores[u * n_items + i] = (float)(r.v[0] % 16); /* many ties */
+            /* every fourth user has nothing held out; user 3 has seen everything */
+            bool held_out = of_user.v[0] % 4 != 0;
+            int part = n_parts == 3 ? (int)(r.v[1] % 3) : (r.v[1] % 2 ? RK_TEST : RK_TRAIN);
+            part = held_out ? part : RK_TRAIN;
+            if ((double)rk__uniform(r.v[2]) < density || u == 3) {
+                w->dataset.parts[part].items[at[part]++] = (int32_t)i;
+            }
+        }
+        for (int part = 0; part < 3; part++) {
+            if (w->dataset.parts[part].offsets) {
+                w->dataset.parts[part].offsets[u + 1] = at[part];
+            }
+        }
+    }
+}
+
+static void free_world(world *w)
+{
+    for (int part = 0; part < 3; part++) {
+        rk__free(w->dataset.parts[part].offsets);
+        rk__free(w->dataset.parts[part].items);
+    }
+    free(w->scores);
+}
+
+static bool in_part(const world *w, int part, int64_t u, int64_t item)
+{
+    const rk_lists *l = &w->dataset.parts[part];
+    for (int64_t e = l->offsets ? l->offsets[u] : 0; l->offsets && e < l->offsets[u + 1]; e++) {
+        if (l->items[e] == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_seen(const world *w, rk_part part, int64_t u, int64_t item)
+{
+    return in_part(w, RK_TRAIN, u, item) || (part == RK_TEST && in_part(w, RK_VALID, u, item));
+}
+
+/* Picks the best item that is left, k times. */
+static rk_status rank_by_scores(void *self, rk_part part, const int32_t *users, int64_t n,
+                                int64_t k, int32_t *items)
+{
+    const world *w = self;
+    int64_t n_items = w->dataset.n_items;
+    bool *taken = calloc((size_t)n_items, sizeof *taken);
+    assert_non_null(taken);
+    assert_true(n <= RK_RANK_TILE);
+    for (int64_t i = 0; i < n; i++) {
+        const float *scores = w->scores + users[i] * n_items;
+        for (int64_t item = 0; item < n_items; item++) {
+            taken[item] = is_seen(w, part, users[i], item);
+        }
+        for (int64_t r = 0; r < k; r++) {
+            int64_t best = -1;
+            for (int64_t item = 0; item < n_items; item++) {
+                if (!taken[item] && (best < 0 || scores[item] > scores[best])) {
+                    best = item;
+                }
+            }
+            items[i * k + r] = (int32_t)best;
+            if (best >= 0) {
+                taken[best] = true;
+            }
+        }
+    }
+    free(taken);
+    return RK_OK;
+}
+
+/* ---- the same from the formulas: ranks by counting, no lists, no code shared ----------------- */
+
+typedef struct reference {
+    double recall, precision, ndcg, hit, mrr, map, coverage;
+    int64_t users;
+} reference;
+
+static reference from_formulas(const world *w, rk_part part, int64_t k)
+{
+    reference sum = {0};
+    int64_t n_items = w->dataset.n_items;
+    bool *covered = calloc((size_t)n_items, sizeof *covered);
+    uint8_t *hit = malloc((size_t)k + 1);
+    assert_true(covered && hit);
+    for (int64_t u = 0; u < w->dataset.n_users; u++) {
+        const float *s = w->scores + u * n_items;
+        double targets = 0, n_hits = 0, dcg = 0, idcg = 0, ap = 0, first = 0;
+        memset(hit, 0, (size_t)k + 1);
+        for (int64_t i = 0; i < n_items; i++) {
+            targets += in_part(w, (int)part, u, i);
+        }
+        if (targets == 0) {
+            continue;
+        }
+        for (int64_t i = 0; i < n_items; i++) {
+            if (is_seen(w, part, u, i)) {
+                continue;
+            }
+            int64_t rank = 1;
+            for (int64_t j = 0; j < n_items; j++) {
+                rank += !is_seen(w, part, u, j) && (s[j] > s[i] || (s[j] >= s[i] && j < i));
+            }
+            if (rank <= k) {
+                covered[i] = true;
+                hit[rank] = in_part(w, (int)part, u, i);
+            }
+        }
+        for (int64_t r = 1; r <= k; r++) {
+            if (hit[r]) {
+                n_hits++;
+                dcg += log(2) / log((double)r + 1);
+                ap += n_hits / (double)r;
+                first = n_hits > 1 ? first : (double)r;
+            }
+            idcg += (double)r <= targets ? log(2) / log((double)r + 1) : 0;
+        }
+        sum.users++;
+        sum.recall += n_hits / targets;
+        sum.precision += n_hits / (double)k;
+        sum.ndcg += dcg / idcg;
+        sum.hit += n_hits > 0;
+        sum.mrr += n_hits > 0 ? 1 / first : 0;
+        sum.map += ap / fmin((double)k, targets);
+    }
+    for (int64_t i = 0; i < n_items; i++) {
+        sum.coverage += covered[i];
+    }
+    double n = (double)sum.users;
+    free(covered);
+    free(hit);
+    return (reference){sum.recall / n,
+                       sum.precision / n,
+                       sum.ndcg / n,
+                       sum.hit / n,
+                       sum.mrr / n,
+                       sum.map / n,
+                       sum.coverage / (double)n_items,
+                       sum.users};
+}
+
+static char *all_metrics[] = {"recall", "precision", "ndcg", "hit", "mrr", "map", "coverage"};
+
+static rk_options options_with(int64_t *k, int64_t n_k)
+{
+    rk_options o = {0};
+    o.eval.metrics = (rk_strings){all_metrics, 7};
+    o.eval.k = (rk_ints){k, n_k};
+    return o;
+}
+
+static void compare(const rk_metrics *m, const reference *r, int64_t k)
+{
+    const struct {
+        const char *name;
+        double expected;
+    } rows[] = {{"recall", r->recall},    {"precision", r->precision},
+                {"ndcg", r->ndcg},        {"hit", r->hit},
+                {"mrr", r->mrr},          {"map", r->map},
+                {"coverage", r->coverage}};
+    assert_int_equal(m->users, r->users);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s@%d", rows[i].name, (int)k);
+        assert_close(rk__metric_find(m, name), rows[i].expected, 1e-12, 1e-3);
+    }
+}
+
+static void agrees_with_the_formulas(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t users, items;
+        double density;
+        bool with_valid;
+    } cases[] = {{60, 40, 0.2, true}, {60, 40, 0.95, true}, {40, 25, 0.4, false}, {5, 20, 1, true}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        world w;
+        make_world(&w, cases[c].users, cases[c].items, cases[c].density, cases[c].with_valid);
+        int64_t k[] = {5, 1, 20, 3};
+        rk_options o = options_with(k, 4);
+        rk_ranker ranker = {&w, rank_by_scores};
+        for (int part = RK_VALID; part <= RK_TEST; part++) {
+            rk_metrics m;
+            if (part == RK_VALID && !cases[c].with_valid) {
+                assert_fails(RK_ERR_DATA, "users has an item in valid",
+                             rk__evaluate(&w.dataset, &o, RK_VALID, NULL, 0, &ranker, NULL, &m));
+                continue;
+            }
+            assert_ok(rk__evaluate(&w.dataset, &o, (rk_part)part, NULL, 0, &ranker, NULL, &m));
+            assert_int_equal(m.count, 28);
+            assert_string_equal(m.values[0].name, "recall@5");
+            assert_string_equal(m.values[7].name, "precision@3");
+            for (int64_t j = 0; j < 4; j++) {
+                reference r = from_formulas(&w, (rk_part)part, k[j]);
+                assert_true(r.users > 0);
+                compare(&m, &r, k[j]);
+            }
+            assert_true(isnan(rk__metric_find(&m, "ndcg@7")));
+            rk_metrics_free(&m);
+        }
+        free_world(&w);
+    }
+}
+
+/* More users than a tile holds; a list of users; any number of threads: the same bits. */
+static void tiles_and_threads_change_nothing(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 2500, 12, 0.4, true);
+    int64_t k[] = {3, 12};
+    rk_options o = options_with(k, 2);
+    rk_ranker ranker = {&w, rank_by_scores};
+    rk_metrics first, again;
+    int32_t *all = malloc(2500 * sizeof *all);
+    assert_non_null(all);
+    for (int32_t u = 0; u < 2500; u++) {
+        all[u] = u;
+    }
+    omp_set_num_threads(1);
+    assert_ok(rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &first));
+    reference r = from_formulas(&w, RK_TEST, 3);
+    compare(&first, &r, 3);
+    for (int threads = 1; threads <= 3; threads++) {
+        omp_set_num_threads(threads);
+        assert_ok(rk__evaluate(&w.dataset, &o, RK_TEST, all, 2500, &ranker, NULL, &again));
+        assert_int_equal(again.users, first.users);
+        for (int64_t v = 0; v < first.count; v++) {
+            assert_true(first.values[v].value == again.values[v].value);
+        }
+        rk_metrics_free(&again);
+    }
+    /* one user alone: their own values, and only their list covers items */
+    const rk_lists *test = &w.dataset.parts[RK_TEST];
+    int32_t user = 0;
+    while (test->offsets[user + 1] == test->offsets[user]) {
+        user++;
+    }
+    assert_ok(rk__evaluate(&w.dataset, &o, RK_TEST, &user, 1, &ranker, NULL, &again));
+    assert_int_equal(again.users, 1);
+    assert_true(rk__metric_find(&again, "coverage@3") <= 3.0 / 12);
+    rk_metrics_free(&again);
+    rk_metrics_free(&first);
+    free(all);
+    free_world(&w);
+}
+
+static void bad_options_are_named(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 10, 12, 0.5, true);
+    rk_ranker ranker = {&w, rank_by_scores};
+    rk_metrics m;
+    int64_t k[] = {10, 13};
+    rk_options o = options_with(k, 2);
+    assert_fails(RK_ERR_CONFIG, "eval.k holds 13, but the data set has 12 items",
+                 rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
+    char *unknown[] = {"ndcg", "accuracy"};
+    o = options_with(k, 1);
+    o.eval.metrics = (rk_strings){unknown, 2};
+    assert_fails(RK_ERR_CONFIG, "no metric \"accuracy\"; there are recall, precision, ndcg, hit",
+                 rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
+    o.eval.metrics.n = 0;
+    assert_fails(RK_ERR_CONFIG, "eval.metrics is empty",
+                 rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
+    o = options_with(k, 0);
+    assert_fails(RK_ERR_CONFIG, "eval.k is empty",
+                 rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
+    rk_metrics_free(&m);
+    rk_metrics_free(NULL);
+    free_world(&w);
+}
+
+/* ---- hooks ------------------------------------------------------------------------------------
+ */
+
+typedef struct listener {
+    int64_t calls, done, total, stop_after;
+} listener;
+
+static void on_progress(void *user, const rk_progress *p)
+{
+    listener *l = user;
+    assert_string_equal(p->unit, "users");
+    assert_true(p->done > l->done);
+    l->calls++;
+    l->done = p->done;
+    l->total = p->total;
+}
+
+static bool on_should_stop(void *user)
+{
+    const listener *l = user;
+    return l->calls >= l->stop_after;
+}
+
+static void tells_and_stops(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 2500, 6, 0.6, true);
+    int64_t k[] = {3};
+    rk_options o = options_with(k, 1);
+    rk_ranker ranker = {&w, rank_by_scores};
+    rk_metrics m;
+    listener l = {.stop_after = 99};
+    const rk_hooks hooks = {.progress = on_progress, .should_stop = on_should_stop, .user = &l};
+    assert_ok(rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, &hooks, &m));
+    assert_true(l.calls >= 2 && l.done == l.total && l.total == m.users);
+    rk_metrics_free(&m);
+    l = (listener){.stop_after = 1};
+    assert_fails(RK_ERR_INTERRUPTED, "after the evaluation of 1024 of",
+                 rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, &hooks, &m));
+    assert_int_equal(l.done, 1024);
+    free_world(&w);
+}
+
+/* ---- popularity, subsets, text ----------------------------------------------------------------
+ */
+
+static void popularity_ranks_by_degree(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 200, 30, 0.3, true);
+    rk_popularity popularity;
+    assert_ok(rk__popularity_init(&popularity, &w.dataset));
+    /* As scores: the degree in train, for everybody. Degrees tie often. */
+    for (int64_t u = 0; u < 200; u++) {
+        for (int64_t i = 0; i < 30; i++) {
+            w.scores[u * 30 + i] = 0;
+        }
+    }
+    const rk_lists *train = &w.dataset.parts[RK_TRAIN];
+    for (int64_t e = 0; e < train->offsets[200]; e++) {
+        for (int64_t u = 0; u < 200; u++) {
+            w.scores[u * 30 + train->items[e]]++;
+        }
+    }
+    rk_ranker ours = rk__popularity_ranker(&popularity);
+    int32_t users[200], got[200 * 30], wanted[200 * 30];
+    for (int32_t u = 0; u < 200; u++) {
+        users[u] = u;
+    }
+    for (int part = RK_VALID; part <= RK_TEST; part++) {
+        assert_ok(ours.rank(ours.self, (rk_part)part, users, 200, 30, got));
+        assert_ok(rank_by_scores(&w, (rk_part)part, users, 200, 30, wanted));
+        assert_memory_equal(got, wanted, sizeof wanted);
+    }
+    rk__popularity_free(&popularity);
+    free_world(&w);
+}
+
+static void subset_is_random_and_fixed(void **state)
+{
+    (void)state;
+    enum { USERS = 3000, WANTED = 500 };
+    world w;
+    make_world(&w, USERS, 10, 0.5, true);
+    int32_t *a = NULL, *b = NULL;
+    int64_t n = 0, n_all = 0;
+    assert_ok(rk__eval_subset(&w.dataset, RK_TEST, 0, 1, &b, &n_all));
+    assert_true(n_all < USERS && n_all > 2 * WANTED); /* those with items in test */
+    rk__free(b);
+    assert_ok(rk__eval_subset(&w.dataset, RK_TEST, n_all, 1, &b, &n));
+    assert_int_equal(n, n_all);
+    rk__free(b);
+
+    assert_ok(rk__eval_subset(&w.dataset, RK_TEST, WANTED, 1, &a, &n));
+    assert_int_equal(n, WANTED);
+    double mean = 0;
+    for (int64_t i = 0; i < n; i++) {
+        assert_true(i == 0 || a[i] > a[i - 1]);
+        assert_true(rk__lists_count(&w.dataset.parts[RK_TEST], a[i]) > 0);
+        mean += (double)a[i] / WANTED;
+    }
+    assert_close(mean / USERS, 0.5, 5 * sqrt(1.0 / 12 / WANTED), 1);
+    assert_ok(rk__eval_subset(&w.dataset, RK_TEST, WANTED, 1, &b, &n));
+    assert_memory_equal(a, b, WANTED * sizeof *a);
+    rk__free(b);
+    assert_ok(rk__eval_subset(&w.dataset, RK_TEST, WANTED, 2, &b, &n));
+    assert_memory_not_equal(a, b, WANTED * sizeof *a);
+    rk__free(b);
+    /* a smaller subset is part of a larger one */
+    assert_ok(rk__eval_subset(&w.dataset, RK_TEST, WANTED / 2, 1, &b, &n));
+    for (int64_t i = 0, j = 0; i < n; i++, j++) {
+        while (j < WANTED && a[j] != b[i]) {
+            j++;
+        }
+        assert_true(j < WANTED);
+    }
+    rk__free(b);
+    rk__free(a);
+    free_world(&w);
+}
+
+static void text_names_every_metric(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    assert_ok(rk__metrics_text(&text));
+    for (int m = 0; m < 7; m++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s@K", all_metrics[m]);
+        assert_non_null(strstr(text, name));
+    }
+    assert_non_null(strstr(text, "the smaller one first"));
+    int64_t column = 0;
+    for (const char *c = text; *c; c++) { /* plain ASCII that fits a terminal */
+        assert_true(*c == '\n' || (*c >= ' ' && *c <= '~'));
+        column = *c == '\n' ? 0 : column + 1;
+        assert_true(column <= 100);
+    }
+    rk__free(text);
+}
+
+static void running_out_of_memory_is_clean(void **state)
+{
+    (void)state;
+    world w;
+    make_world(&w, 50, 12, 0.5, true);
+    int64_t k[] = {3};
+    rk_options o = options_with(k, 1);
+    rk_status status = RK_ERR_MEMORY;
+    int failures = 0;
+    for (int n = 0; status != RK_OK; n++) {
+        rk_popularity popularity = {0};
+        rk_metrics m = {0};
+        int32_t *subset = NULL;
+        int64_t n_subset = 0;
+        rk__alloc_fail_after(n);
+        status = rk__popularity_init(&popularity, &w.dataset);
+        rk_ranker ranker = rk__popularity_ranker(&popularity);
+        status = status != RK_OK ? status
+                                 : rk__eval_subset(&w.dataset, RK_TEST, 9, 1, &subset, &n_subset);
+        status = status != RK_OK
+                     ? status
+                     : rk__evaluate(&w.dataset, &o, RK_TEST, subset, n_subset, &ranker, NULL, &m);
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        failures += status != RK_OK;
+        rk_metrics_free(&m);
+        rk__free(subset);
+        rk__popularity_free(&popularity);
+    }
+    assert_true(failures >= 10);
+    free_world(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(golden_vector),
+        cmocka_unit_test(more_targets_than_ranks),
+        cmocka_unit_test(agrees_with_the_formulas),
+        cmocka_unit_test(tiles_and_threads_change_nothing),
+        cmocka_unit_test(bad_options_are_named),
+        cmocka_unit_test(tells_and_stops),
+        cmocka_unit_test(popularity_ranks_by_degree),
+        cmocka_unit_test(subset_is_random_and_fixed),
+        cmocka_unit_test(text_names_every_metric),
+        cmocka_unit_test(running_out_of_memory_is_clean),
+    };
+    return cmocka_run_group_tests_name("eval", tests, NULL, NULL);
+}
