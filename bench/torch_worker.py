@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A LightGCN training step and a full ranking in PyTorch on the CPU, timed on request.
 
-Started by compare.py, one process per arm, under whichever Python has the PyTorch to be measured:
-commands come as JSON lines on stdin, answers go as JSON lines to stdout. Needs PyTorch alone, any
-version from 1.13 on.
+Started by train_step.py, one process per arm, under whichever Python has the PyTorch to be
+measured: commands come as JSON lines on stdin, answers go as JSON lines to stdout. Needs PyTorch
+alone, any version from 1.13 on.
 
 Arms
   csr    what a careful author writes: CSR products, the symmetric adjacency as its own adjoint
