@@ -345,7 +345,7 @@ static void bad_options_are_named(void **state)
     char *unknown[] = {"ndcg", "accuracy"};
     o = options_with(k, 1);
     o.eval.metrics = (rk_strings){unknown, 2};
-    assert_fails(RK_ERR_CONFIG, "no metric \"accuracy\"; there are recall, precision, ndcg, hit",
+    assert_fails(RK_ERR_CONFIG, "no metric \"accuracy\"; there are recall, ndcg, precision, hit",
                  rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
     o.eval.metrics.n = 0;
     assert_fails(RK_ERR_CONFIG, "eval.metrics is empty",
