@@ -10,7 +10,7 @@ extern "C" {
 
 RK_API const char *rk_version(void); /* "0.1.0" */
 
-/* A topic is "devices", "models", "operations" or "metrics" (with the formula of each).
+/* A topic is "build", "devices", "models", "operations" or "metrics" (with the formula of each).
  * Free with rk_string_free (rankine/config.h). */
 RK_API rk_status rk_info(const char *topic, char **out_text);
 

@@ -58,10 +58,10 @@ static int print_run(const cli *c)
     print_value(config, "seed", "run.seed");
     rk_config_free(config);
     if (!cli_exists(c->positional, "report.json")) {
-        printf("  not finished%s%s\n",
-               cli_exists(c->positional, "last.h5") ? "; go on with: rankine train --resume --run "
-                                                    : "",
-               cli_exists(c->positional, "last.h5") ? c->positional : "");
+        printf("  not finished\n");
+        if (cli_exists(c->positional, "last.h5")) {
+            printf("next      rankine train --run %s --resume\n", c->positional);
+        }
         return 0;
     }
     status = rk_report_open(c->positional, &report);

@@ -83,8 +83,8 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
         cli_display_end(&display);
     }
     if (status == RK_ERR_INTERRUPTED && cli_exists(run_dir, "last.h5")) {
-        fprintf(stderr, "rankine: interrupted; go on with\n  rankine train %s --run %s --resume\n",
-                c->positional, run_dir);
+        fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s --resume\n",
+                run_dir);
         return rk_status_exit_code(status);
     }
     if (status == RK_OK) {

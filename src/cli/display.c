@@ -102,7 +102,11 @@ static void training_parts(const rk_progress *p, char *line, size_t size, int wi
         append(line, size, width, part);
     }
     if (p->eta_seconds >= 0) {
-        snprintf(part, sizeof part, "  %s left", cli_seconds(p->eta_seconds).s);
+        if (p->eta_seconds < 59.5) {
+            snprintf(part, sizeof part, "  %.0f s left", p->eta_seconds);
+        } else {
+            snprintf(part, sizeof part, "  %s left", cli_seconds(p->eta_seconds).s);
+        }
         append(line, size, width, part);
     }
 }

@@ -5,6 +5,7 @@
  * configuration, 3 data or files, 4 memory, 5 diverged, 6 device, 130 interrupted.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -126,6 +127,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error with a message */
     int code = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
         return cli_error(rk_status_exit_code(RK_ERR_IO), "standard output: %s", strerror(errno));

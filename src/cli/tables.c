@@ -99,8 +99,51 @@ static void print_part(FILE *out, const rk_report *report, const char *part)
     cli_free(prefix);
 }
 
+static void print_chosen(FILE *out, const rk_report *report)
+{
+    double value = rk_report_number(report, "chosen.value");
+    const char *by = rk_report_text(report, "chosen.by");
+    const char *note = rk_report_text(report, "chosen.note");
+    if (!by) {
+        return;
+    }
+    fprintf(out, "model     of epoch %.0f of %.0f, chosen by %s",
+            rk_report_number(report, "chosen.epoch"), rk_report_number(report, "train.epochs"), by);
+    if (isfinite(value)) {
+        fprintf(out, " (%.5f)", value);
+    }
+    fprintf(out, ": %s\n", rk_report_text(report, "chosen.checkpoint"));
+    if (note) {
+        fprintf(out, "          %s\n", note);
+    }
+}
+
+static void print_costs(FILE *out, const rk_report *report)
+{
+    static const struct {
+        const char *path, *name;
+    } parts[] = {{"timing.data_seconds", "data"},
+                 {"timing.setup_seconds", "set-up"},
+                 {"timing.train_seconds", "training"},
+                 {"timing.check_seconds", "checks"},
+                 {"timing.evaluation_seconds", "evaluation"}};
+    fprintf(out, "time      %s:", cli_seconds(rk_report_number(report, "timing.total_seconds")).s);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        fprintf(out, "%s %s %s", i > 0 ? "," : "", parts[i].name,
+                cli_seconds(rk_report_number(report, parts[i].path)).s);
+    }
+    fprintf(out, "; %s samples/s\n",
+            cli_rate(rk_report_number(report, "train.samples_per_second")).s);
+    fprintf(out, "memory    %s at the peak, of it tables %s and work space %s\n",
+            cli_bytes(rk_report_number(report, "memory.peak_bytes")).s,
+            cli_bytes(rk_report_number(report, "memory.store_bytes")).s,
+            cli_bytes(rk_report_number(report, "memory.arena_bytes")).s);
+}
+
 void cli_print_report(FILE *out, const rk_report *report)
 {
     print_part(out, report, "valid");
     print_part(out, report, "test");
+    print_chosen(out, report);
+    print_costs(out, report);
 }

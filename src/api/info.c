@@ -1,0 +1,126 @@
+/* What this build can do, as text: each room is asked for its own table, nothing is listed twice.
+ */
+#include "rankine/info.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/build.h"
+#include "config/options.h"
+#include "device/device.h"
+#include "eval/metrics.h"
+#include "models/model.h"
+#include "ops/ops.def"
+
+enum { MEGABYTE = 1000000 };
+
+const char *rk_version(void)
+{
+    return rk__build_info()->version;
+}
+
+static rk_status describe_build(rk_buffer *out)
+{
+    const rk_build_info *build = rk__build_info();
+    rk__buffer_add(out, "rankine %s (%s, %s, %s%s%s)\n", build->version, build->revision,
+                   build->compiler, build->type, *build->sanitize ? ", with sanitizers " : "",
+                   build->sanitize);
+    return RK_OK;
+}
+
+static rk_status describe_device(rk_buffer *out, const rk_device *device)
+{
+    rk_device_options options = {.threads = 0};
+    rk_device_context *context = NULL;
+    rk_device_info info;
+    RK_TRY(device->open(&options, &context));
+    rk_status status = device->info(context, &info);
+    if (status == RK_OK) {
+        rk__buffer_add(out, "  %-6s %s; %lld MB of memory, %lld MB free\n", device->name, info.name,
+                       (long long)(info.memory_total / MEGABYTE),
+                       (long long)(info.memory_free / MEGABYTE));
+    }
+    device->close(context);
+    return status;
+}
+
+static rk_status describe_devices(rk_buffer *out)
+{
+    static const int choices[] = {RK_DEVICE_CPU, RK_DEVICE_CUDA};
+    const rk_device *device;
+    const char *reason;
+    rk__buffer_add(out, "devices\n");
+    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
+        rk_status status = rk__device_choose(choices[i], &device, &reason);
+        if (status == RK_OK) {
+            status = describe_device(out, device);
+        }
+        if (status == RK_ERR_DEVICE) {
+            rk__buffer_add(out, "  %-6s not usable: %s\n",
+                           rk__option_choice("run.device", choices[i]), rk_last_error());
+        } else {
+            RK_TRY(status);
+        }
+    }
+    RK_TRY(rk__device_choose(RK_DEVICE_AUTO, &device, &reason));
+    rk__buffer_add(out, "  auto   takes %s: %s\n", device->name, reason);
+    return RK_OK;
+}
+
+static rk_status describe_models(rk_buffer *out)
+{
+    rk__buffer_add(out, "models\n");
+    for (const rk_model *const *model = rk__models(); *model; model++) {
+        rk__buffer_add(out, "  %-10s %s\n", (*model)->name, (*model)->help);
+    }
+    return RK_OK;
+}
+
+static rk_status describe_operations(rk_buffer *out)
+{
+    rk__buffer_add(out, "operations (B triplets of a batch, M candidates, S rows of a row set, "
+                        "N nodes, d columns)\n");
+#define RK_OP_LINE(ENUM, name, min, max, outs, gradient, help)                                     \
+    rk__buffer_add(out, "  %-20s %s%s\n", #name, help,                                             \
+                   strcmp(#gradient, "none") == 0 ? "" : " (has a gradient)");
+    RK_OPS(RK_OP_LINE)
+#undef RK_OP_LINE
+    return RK_OK;
+}
+
+static rk_status describe_metrics(rk_buffer *out)
+{
+    char *text = NULL;
+    RK_TRY(rk__metrics_text(&text));
+    rk__buffer_add(out, "%s", text);
+    rk__free(text);
+    return RK_OK;
+}
+
+rk_status rk_info(const char *topic, char **out_text)
+{
+    static const struct {
+        const char *topic;
+        rk_status (*describe)(rk_buffer *out);
+    } table[] = {
+        {"build", describe_build},     {"devices", describe_devices},
+        {"models", describe_models},   {"operations", describe_operations},
+        {"metrics", describe_metrics},
+    };
+    rk_buffer text = {.status = RK_OK};
+    *out_text = NULL;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(topic, table[i].topic) == 0) {
+            rk_status status = table[i].describe(&text);
+            if (status != RK_OK) {
+                rk__buffer_free(&text);
+                return status;
+            }
+            return rk__buffer_take(&text, out_text);
+        }
+    }
+    RK_FAIL(RK_ERR_CONFIG,
+            "no information on '%s'; topics are build, devices, models, operations and metrics",
+            topic);
+}
