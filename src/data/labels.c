@@ -1,0 +1,92 @@
+/* Item labels: two columns of a delimited text. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "data/reader_internal.h"
+
+static bool is_utf8(rk_text text)
+{
+    const unsigned char *at = (const unsigned char *)text.at, *stop = at + text.length;
+    while (at < stop) {
+        unsigned char c = *at;
+        if (c < 0x80) {
+            at++;
+            continue;
+        }
+        if (c < 0xc2 || c > 0xf4) {
+            return false;
+        }
+        int more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        /* The second byte's range keeps overlong forms, surrogates and what lies behind U+10FFFF
+         * out (Unicode, table 3-7). */
+        unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+        if (stop - at <= more || at[1] < low || at[1] > high) {
+            return false;
+        }
+        for (int i = 2; i <= more; i++) {
+            if (at[i] >> 6 != 2) {
+                return false;
+            }
+        }
+        at += 1 + more;
+    }
+    return true;
+}
+
+/* Latin-1 bytes as UTF-8 in *buffer, which grows as needed. */
+static rk_status from_latin1(rk_text text, char **buffer, int64_t *capacity, rk_text *out)
+{
+    if (*capacity < 2 * text.length) {
+        RK_TRY(rk__realloc(buffer, *capacity, 2 * text.length, 1, "a label"));
+        *capacity = 2 * text.length;
+    }
+    int64_t n = 0;
+    for (int64_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c < 0x80) {
+            (*buffer)[n++] = (char)c;
+        } else {
+            (*buffer)[n++] = (char)(0xc0 | c >> 6);
+            (*buffer)[n++] = (char)(0x80 | (c & 0x3f));
+        }
+    }
+    *out = (rk_text){*buffer, n};
+    return RK_OK;
+}
+
+rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take, void *self)
+{
+    rk_status status = RK_OK;
+    rk_table table = {0};
+    char *buffer = NULL;
+    int64_t capacity = 0;
+    int id = -1, text = -1;
+    const rk_table_format format = {
+        .separator = options->labels.separator[0] ? options->labels.separator : ",",
+        .header = options->labels.header,
+        .quotes = true,
+    };
+    RK_TRY(rk__table_open(&table, &format, path, (rk_line_limits){0}));
+    RK_TRY_GOTO(done, rk__table_want(&table, options->labels.id, "labels.id", &id));
+    RK_TRY_GOTO(done, rk__table_want(&table, options->labels.text, "labels.text", &text));
+    for (;;) {
+        bool is_end = false;
+        RK_TRY_GOTO(done, rk__table_next(&table, &is_end));
+        if (is_end) {
+            break;
+        }
+        rk_record record = {.item = table.fields[id], .has_item = true, .line = table.lines.number};
+        RK_TRY_GOTO(done, rk__reader_id(&table.lines, record.item, options->data.ids,
+                                        table.titles[id], &record.item_id));
+        rk_text label = table.fields[text];
+        if (!is_utf8(label)) {
+            RK_TRY_GOTO(done, from_latin1(label, &buffer, &capacity, &label));
+        }
+        RK_TRY_GOTO(done, take(self, &record, label));
+    }
+done:
+    rk__free(buffer);
+    rk__table_close(&table);
+    return status;
+}

@@ -1,0 +1,106 @@
+/*
+ * Adjacency lists as LightGCN's repositories hand them out: "user item item ..." a line, blanks or
+ * tabs. Amazon-Book's test file has users with no items. A separator set in the source is accepted
+ * beside blanks ("user:item item ...").
+ */
+#include <string.h>
+
+#include "data/reader_internal.h"
+
+/* Length of the blank or separator at `at`, 0 if there is none. */
+static int64_t gap(const rk_reader *reader, const char *at, const char *stop)
+{
+    if (*at == ' ' || *at == '\t') {
+        return 1;
+    }
+    size_t length = strlen(reader->separator);
+    bool is_separator =
+        length > 0 && (size_t)(stop - at) >= length && memcmp(at, reader->separator, length) == 0;
+    return is_separator ? (int64_t)length : 0;
+}
+
+/* The next word of the line in hand, empty at the line's end. */
+static rk_text next_word(rk_reader *reader)
+{
+    const char *line = rk__lines_at(&reader->lines);
+    const char *at = line + reader->at, *stop = line + rk__lines_length(&reader->lines);
+    int64_t skip;
+    while (at < stop && (skip = gap(reader, at, stop)) > 0) {
+        at += skip;
+    }
+    const char *end = at;
+    while (end < stop && gap(reader, end, stop) == 0) {
+        end++;
+    }
+    reader->at = end - line;
+    return (rk_text){at, end - at};
+}
+
+static rk_status id_of(const rk_reader *reader, rk_text word, const char *title, int64_t *out)
+{
+    rk_status status = rk__reader_id(&reader->lines, word, reader->ids, title, out);
+    if (status != RK_OK && !reader->separator[0] && memchr(word.at, ':', (size_t)word.length)) {
+        return rk__fail(status, __FILE__, __LINE__, __func__,
+                        "%s (for \"user:item item\" set separator to ':')", rk_last_error());
+    }
+    return status;
+}
+
+static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
+{
+    rk_lines *lines = &reader->lines;
+    bool is_new = reader->at < 0;
+    if (is_new) {
+        do {
+            RK_TRY(rk__lines_next(lines, out_end));
+            if (*out_end) {
+                if (!reader->user_in_hand.user.at) {
+                    RK_FAIL(RK_ERR_DATA, "%s is empty", lines->path);
+                }
+                return RK_OK;
+            }
+        } while (rk__lines_is_blank(lines));
+        reader->at = 0;
+        rk_record *user = &reader->user_in_hand;
+        user->user = next_word(reader);
+        user->line = lines->number;
+        RK_TRY(id_of(reader, user->user, "the user", &user->user_id));
+    }
+    *out_end = false;
+    *out = reader->user_in_hand;
+    out->item = next_word(reader);
+    out->has_item = out->item.length > 0;
+    if (out->has_item) {
+        reader->rows++;
+        RK_TRY(id_of(reader, out->item, "the item", &out->item_id));
+    } else {
+        reader->at = -1;
+        if (!is_new) {
+            return next(reader, out, out_end);
+        }
+    }
+    return RK_OK;
+}
+
+rk_status rk__reader_open_adjacency(rk_reader *reader, const rk_source_options *source,
+                                    const char *path, rk_line_limits limits)
+{
+    const char *origin = source->origin ? source->origin : "";
+    if (source->time[0] || source->where[0]) {
+        RK_FAIL(RK_ERR_CONFIG, "%s%s%s: adjacency lists have no columns: remove source.%s", origin,
+                origin[0] ? ": " : "", path, source->time[0] ? "time" : "where");
+    }
+    if (strlen(source->separator) > RK_TABLE_MAX_SEPARATOR) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: the separator '%s' is longer than %d bytes", path,
+                source->separator, RK_TABLE_MAX_SEPARATOR);
+    }
+    /* Tabs are accepted anyway. */
+    if (strcmp(source->separator, "\\t") != 0) {
+        memcpy(reader->separator, source->separator, strlen(source->separator) + 1);
+    }
+    reader->time = -1;
+    reader->at = -1;
+    reader->next = next;
+    RK_TRY(rk__lines_open(&reader->lines, path, limits));
+    return RK_OK;
+}

@@ -1,0 +1,85 @@
+/* Delimited text: one record a row. Also what movielens and inter are made of. */
+#include "data/reader_internal.h"
+
+static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
+{
+    rk_table *table = &reader->table;
+    for (;;) {
+        RK_TRY(rk__table_next(table, out_end));
+        if (*out_end) {
+            return RK_OK;
+        }
+        reader->rows++;
+        if (reader->tested < 0) {
+            break;
+        }
+        double value = 0;
+        RK_TRY(rk__table_real(table, reader->tested, "where", &value));
+        if (rk__where_holds(&reader->where, value)) {
+            break;
+        }
+        reader->filtered++;
+    }
+    out->user = table->fields[reader->user];
+    out->item = table->fields[reader->item];
+    out->has_item = true;
+    out->time = 0;
+    out->line = table->lines.number;
+    RK_TRY(rk__reader_id(&table->lines, out->user, reader->ids, table->titles[reader->user],
+                         &out->user_id));
+    RK_TRY(rk__reader_id(&table->lines, out->item, reader->ids, table->titles[reader->item],
+                         &out->item_id));
+    if (reader->time >= 0) {
+        RK_TRY(rk__table_real(table, reader->time, "source.time", &out->time));
+    }
+    return RK_OK;
+}
+
+static rk_status want_columns(rk_reader *reader, const rk_table_source *source)
+{
+    rk_table *table = &reader->table;
+    reader->time = reader->tested = -1;
+    RK_TRY(rk__table_want(table, source->user, "source.user", &reader->user));
+    RK_TRY(rk__table_want(table, source->item, "source.item", &reader->item));
+    if (source->time_is_optional) {
+        RK_TRY(rk__table_want_optional(table, source->time, &reader->time));
+    } else if (source->time[0]) {
+        RK_TRY(rk__table_want(table, source->time, "source.time", &reader->time));
+    }
+    if (reader->where.column) {
+        RK_TRY(rk__table_want(table, reader->where.column, "the column of source.where",
+                              &reader->tested));
+    }
+    return RK_OK;
+}
+
+rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_source,
+                                const rk_source_options *source, const char *path,
+                                rk_line_limits limits)
+{
+    rk_status status = rk__where_parse(&reader->where, source->where);
+    if (status == RK_OK) {
+        status = rk__table_open(&reader->table, &table_source->format, path, limits);
+    }
+    if (status == RK_OK) {
+        status = want_columns(reader, table_source);
+    }
+    reader->next = next;
+    /* Which of the config's sources it was: most of these failures are mended there. */
+    bool has_origin = source->origin && source->origin[0];
+    return status != RK_OK && has_origin ? rk__fail_prefix(status, "%s", source->origin) : status;
+}
+
+rk_status rk__reader_open_csv(rk_reader *reader, const rk_source_options *source, const char *path,
+                              rk_line_limits limits)
+{
+    rk_table_source csv = {
+        .format = {.separator = source->separator[0] ? source->separator : ",",
+                   .header = source->header,
+                   .quotes = true},
+        .user = source->user,
+        .item = source->item,
+        .time = source->time,
+    };
+    return rk__reader_open_table(reader, &csv, source, path, limits);
+}

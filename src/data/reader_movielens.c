@@ -1,0 +1,51 @@
+/*
+ * MovieLens as GroupLens hands it out: u.data (100K: tabs, no header), ratings.dat (1M, 10M: "::",
+ * no header), ratings.csv (20M and later, latest-small: commas, header). Which one it is follows
+ * from the file's extension.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "data/reader_internal.h"
+
+static const char *const column_names[] = {"userId", "movieId", "rating", "timestamp", NULL};
+
+static const struct {
+    const char *extension, *separator;
+    bool header;
+} variants[] = {
+    {".data", "\t", false}, {".base", "\t", false}, {".test", "\t", false}, /* u.data, u1.base */
+    {".dat", "::", false},  {".csv", ",", true},
+};
+
+rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *source,
+                                    const char *path, rk_line_limits limits)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *extension = strrchr(name, '.');
+    size_t i = 0, n = sizeof variants / sizeof variants[0];
+    while (extension && i < n && strcasecmp(extension, variants[i].extension) != 0) {
+        i++;
+    }
+    if (!extension || i == n) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: a movielens file is u.data (or .base, .test), ratings.dat or ratings.csv; "
+                "for other files use format csv with separator, header, user and item",
+                path);
+    }
+    /* The options' defaults are not MovieLens' names, so they stand for "not named". */
+    bool own_user = strcmp(source->user, "user_id") == 0;
+    bool own_item = strcmp(source->item, "item_id") == 0;
+    bool own_time = source->time[0] == '\0';
+    rk_table_source movielens = {
+        .format = {.separator = source->separator[0] ? source->separator : variants[i].separator,
+                   .header = variants[i].header,
+                   .quotes = variants[i].header,
+                   .names = column_names},
+        .user = own_user ? column_names[0] : source->user,
+        .item = own_item ? column_names[1] : source->item,
+        .time = own_time ? column_names[3] : source->time,
+        .time_is_optional = own_time,
+    };
+    return rk__reader_open_table(reader, &movielens, source, path, limits);
+}
