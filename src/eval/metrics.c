@@ -113,10 +113,10 @@ rk_status rk__metrics_text(char **out)
         "first. Seen are the user's items in train, and, when test is evaluated, in valid too.\n"
         "Items with equal scores are ranked by their ids, the smaller one first.\n"
         "\n"
-        "  R       the user's items in the part that is evaluated (valid or test)\n"
-        "  hit(r)  1 if the item at rank r is in R, else 0; the best item has rank 1\n"
         "  K       the cut-off: each metric is given at every K of eval.k\n"
-        "  sum     over the ranks r = 1 .. K\n"
+        "  T       the user's items in the part that is evaluated (valid or test)\n"
+        "  hit(r)  1 if the item at rank r is in T, else 0; the best item has rank 1\n"
+        "  hits@r  hit(1) + ... + hit(r)\n"
         "\n");
 #define LINES(name, formula, note)                                                                 \
     rk__buffer_add(&text, "  %-12s= %s\n  %-12s  (%s)\n", #name "@K", formula, "", note);
@@ -125,8 +125,8 @@ rk_status rk__metrics_text(char **out)
     rk__buffer_add(
         &text,
         "\n"
-        "Values are means over the users who have at least one item in R; other users do not\n"
-        "count. Items that occur only in R and never in train stay in the catalogue and in |R|.\n"
+        "Values are means over the users who have at least one item in T; other users do not\n"
+        "count. Items that occur only in T and never in train stay in the catalogue and in |T|.\n"
         "Sums are in double precision, in the order of users; nothing is rounded.\n");
     return rk__buffer_take(&text, out);
 }

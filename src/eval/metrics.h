@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "config/metric_names.def"
+#include "eval/metric_names.def"
 
 typedef enum rk_metric {
 #define RK_METRIC_ENUM(name, formula, note) RK_METRIC_##name,
