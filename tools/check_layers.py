@@ -32,7 +32,7 @@ LAYERS = {
 # One file more than its room may see: these know everything there is of a kind.
 FILES = {
     "src/device/registry.c": {"device/cpu", "device/cuda"},
-    "kernels": {"base/philox.h"},
+    "kernels": {"base/choices.h", "base/philox.h", "ops/sample_draw.h", "ops/step_state.h"},
     "src/config/check.c": {"eval/metric_names.def"},
 }
 # Headers of other libraries -> the only rooms that see them.

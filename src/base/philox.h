@@ -12,6 +12,13 @@
 #include <math.h>
 #include <stdint.h>
 
+/* Functions that the host and kernels share. */
+#if defined(__CUDACC__)
+#define RK_SHARED static inline __device__
+#else
+#define RK_SHARED static inline
+#endif
+
 /* What a stream of draws is for; part of the key, so that no two purposes share numbers. */
 typedef enum rk_purpose {
     RK_PURPOSE_INIT = 1, /* initial parameters: step = parameter number, index = element block */
@@ -28,7 +35,7 @@ typedef struct rk_words {
 } rk_words;
 
 /* Four words of the stream (seed, purpose) at (step, index, attempt). */
-static inline rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t step, uint64_t index,
+RK_SHARED rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t step, uint64_t index,
                                   uint32_t attempt)
 {
     /* 32 bits of index, attempt (20 bits) with the purpose, 64 bits of step; the high index bits
@@ -43,20 +50,20 @@ static inline rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t st
 }
 
 /* [0, 1) with 24 bits: exact in a float. */
-static inline float rk__uniform(uint32_t word)
+RK_SHARED float rk__uniform(uint32_t word)
 {
     return (float)(word >> 8) * 0x1p-24f;
 }
 
 /* [0, bound) from 64 random bits; the bias is below bound / 2^64. */
-static inline uint64_t rk__bounded(uint32_t high, uint32_t low, uint64_t bound)
+RK_SHARED uint64_t rk__bounded(uint32_t high, uint32_t low, uint64_t bound)
 {
     uint64_t bits = ((uint64_t)high << 32) | low;
     return (uint64_t)(((unsigned __int128)bits * bound) >> 64);
 }
 
 /* Two standard normal numbers from two words (Box-Muller). */
-static inline void rk__normal2(uint32_t a, uint32_t b, float out[2])
+RK_SHARED void rk__normal2(uint32_t a, uint32_t b, float out[2])
 {
     double u = ((double)a + 0.5) * 0x1p-32, v = ((double)b + 0.5) * 0x1p-32;
     double radius = sqrt(-2.0 * log(u)), angle = 6.283185307179586 * v;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/choices.h"
 #include "config/options.def"
 #include "rankine/config.h"
 
@@ -22,31 +23,6 @@ typedef struct rk_strings {
     char **v;
     int64_t n;
 } rk_strings;
-
-enum { RK_DEVICE_AUTO, RK_DEVICE_CPU, RK_DEVICE_CUDA };
-enum { RK_IDS_INTEGER, RK_IDS_TEXT };
-enum { RK_FORMAT_CSV, RK_FORMAT_MOVIELENS, RK_FORMAT_ADJACENCY, RK_FORMAT_INTER };
-enum { RK_PART_ALL, RK_PART_TRAIN, RK_PART_VALID, RK_PART_TEST };
-enum { RK_SPLIT_GIVEN, RK_SPLIT_LEAVE_ONE_OUT, RK_SPLIT_RATIO, RK_SPLIT_TIME };
-enum { RK_ORDER_RANDOM, RK_ORDER_TIME };
-enum { RK_MODEL_LIGHTGCN, RK_MODEL_MF };
-enum { RK_WEIGHTS_MEAN, RK_WEIGHTS_MEAN_WITHOUT_EGO, RK_WEIGHTS_LAST };
-enum { RK_INIT_NORMAL, RK_INIT_XAVIER };
-enum { RK_LOSS_BPR };
-enum { RK_L2_EGO, RK_L2_PROPAGATED };
-enum { RK_L2_SQUARED, RK_L2_NORM };
-enum { RK_L2_BATCH, RK_L2_UNIQUE };
-enum { RK_L2_ACTUAL, RK_L2_NOMINAL, RK_L2_ONE };
-enum { RK_POSITIVES_USER, RK_POSITIVES_INTERACTION, RK_POSITIVES_SHUFFLE };
-enum {
-    RK_NEGATIVES_UNIFORM,
-    RK_NEGATIVES_POPULAR_POOL,
-    RK_NEGATIVES_POPULARITY,
-    RK_NEGATIVES_DYNAMIC
-};
-enum { RK_OPTIMIZER_ADAM, RK_OPTIMIZER_SGD };
-enum { RK_EVAL_VALID, RK_EVAL_TEST };
-enum { RK_SELECT_BEST, RK_SELECT_LAST };
 
 #define RK_CTYPE_BOOL bool
 #define RK_CTYPE_INT int64_t

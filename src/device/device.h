@@ -19,6 +19,7 @@ typedef struct rk_loaded rk_loaded;                 /* a program made ready on a
 typedef struct rk_device_options {
     int64_t threads; /* 0 = all cores */
     bool eager;      /* run operation by operation, check every output, name the first bad one */
+    const char *isa; /* cpu: take this table of hot loops, by name; NULL = the best */
 } rk_device_options;
 
 typedef struct rk_device_info {
@@ -56,8 +57,8 @@ typedef struct rk_device {
     /* Host address of a stored tensor if the device computes in host memory, else NULL. Optional:
      * NULL slot = never. Saves copies of large tables. */
     const void *(*peek)(rk_device_context *context, int32_t stored);
-    /* Temporary of a loaded program, whole; for tests, after run. The value must be still alive:
-     * the program's last use of its memory (keep it alive with eager). */
+    /* Temporary of a loaded program, whole; for tests, after run. Without eager the value must be
+     * the last that its memory was used for; with eager every temporary has memory of its own. */
     rk_status (*read_value)(rk_device_context *context, rk_loaded *loaded, rk_value value,
                             void *host);
 

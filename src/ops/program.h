@@ -60,7 +60,7 @@ void rk__store_free(rk_store *store);
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
-/* How triplets are drawn; enumerators of config/options.h. Fixed for a program. */
+/* How triplets are drawn; enumerators of base/choices.h. Fixed for a program. */
 typedef struct rk_sample_attr {
     int64_t batch; /* B */
     int32_t positives, negatives;
@@ -74,7 +74,7 @@ typedef struct rk_sample_attr {
 typedef struct rk_l2_attr {
     double weight; /* lambda */
     int64_t batch; /* B: slots below are users, below 2B positives, the rest candidates */
-    int32_t form, rows, divisor; /* enumerators of config/options.h */
+    int32_t form, rows, divisor; /* enumerators of base/choices.h */
 } rk_l2_attr;
 
 typedef struct rk_adam_attr {

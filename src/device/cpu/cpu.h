@@ -1,0 +1,115 @@
+/*
+ * What the files of the CPU device share: a call of one operation, its tensors, its threads.
+ *
+ * Each operation of ops.def is one function rk__cpu_<name>(call). Inputs and outputs are raw
+ * pointers in the order that ops/shapes.c documents. Shapes were checked when the program was
+ * built; every byte an operation needs was allocated when it was loaded, so that none can fail.
+ *
+ * Determinism: work is cut into blocks whose borders depend on the problem alone, a block is
+ * computed by one thread in one order, and sums over blocks are taken in the order of the blocks.
+ */
+#ifndef RK_DEVICE_CPU_CPU_H
+#define RK_DEVICE_CPU_CPU_H
+
+#include <omp.h>
+
+#include "device/cpu/isa.h"
+#include "device/device.h"
+
+typedef struct rk_cpu_call {
+    const rk_program *program;
+    const rk_node *node;
+    const rk_isa *isa;
+    int threads;
+    void *in[RK_MAX_INPUTS];   /* NULL = absent */
+    void *out[RK_MAX_OUTPUTS]; /* in an in-place operation also one of the inputs */
+    void *scratch;             /* as much as the operation's scratch function asked for */
+} rk_cpu_call;
+
+#define RK_CPU_DECLARE(ENUM, name, min, max, outs, grad, help)                                     \
+    void rk__cpu_##name(const rk_cpu_call *call);
+RK_OPS(RK_CPU_DECLARE)
+#undef RK_CPU_DECLARE
+
+/* A stored tensor in host memory. */
+typedef struct rk_cpu_buffer {
+    void *data;
+    void *owned; /* what was allocated for it; NULL = the caller's constant, which is only read */
+} rk_cpu_buffer;
+
+struct rk_device_context {
+    int threads;
+    bool eager;
+    const rk_isa *isa;
+    const rk_store *store; /* lent; NULL until bound */
+    rk_cpu_buffer *stored; /* store->n; owned */
+    rk_op_time *times;     /* RK_OP_COUNT, lent by the caller of profile; NULL = off */
+    rk_loaded *loaded;     /* list of owned programs */
+};
+
+/* A program made ready. In eager mode every temporary has memory of its own. */
+struct rk_loaded {
+    const rk_program *program; /* lent */
+    rk_cpu_call *calls;        /* n_nodes, owned */
+    void **memory;             /* n_tensors: where each tensor is, NULL = nowhere; owned */
+    char *arena, *scratch;     /* owned */
+    rk_loaded *next;
+};
+
+/* Eager mode puts bands of a fixed pattern around every tensor that it allocates. */
+enum { RK_GUARD_BYTES = 64, RK_GUARD_PATTERN = 0xA5, RK_POISON = 0xFF };
+
+/* The whole life of a loaded program; execute.c. */
+rk_status rk__cpu_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
+void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
+rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
+
+/* Scratch bytes of the operations that need some. */
+int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call);
+
+static inline const rk_tensor *rk__cpu_in(const rk_cpu_call *call, int i)
+{
+    return &call->program->tensors[call->node->in[i]];
+}
+
+static inline const rk_tensor *rk__cpu_out(const rk_cpu_call *call, int i)
+{
+    return &call->program->tensors[call->node->out[i]];
+}
+
+/* Blocks of `size` that cover n. */
+static inline int64_t rk__blocks(int64_t n, int64_t size)
+{
+    return (n + size - 1) / size;
+}
+
+/* Number of the present thread in its team. */
+static inline int64_t rk__cpu_thread(void)
+{
+    return omp_get_thread_num();
+}
+
+/* Bytes up to the next cache line, so that pieces of scratch do not share one. */
+static inline int64_t rk__cache_lines(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* The next `bytes` of *scratch, which moves on. */
+static inline void *rk__cpu_take(char **scratch, int64_t bytes)
+{
+    char *taken = *scratch;
+    *scratch += rk__cache_lines(bytes);
+    return taken;
+}
+
+/* for (block...) over n_blocks on the call's threads; `block` names the loop variable. */
+#define RK_CPU_PRAGMA(text) _Pragma(#text)
+#define RK_CPU_FOR(call_, block, n_blocks)                                                         \
+    RK_CPU_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((call_)->threads))             \
+    for (int64_t block = 0; block < (n_blocks); block++)
+
+#endif

@@ -1,0 +1,217 @@
+/* The CPU device: the context, its tensors in host memory, and the table of slots. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "device/cpu/cpu.h"
+
+static const rk_isa *const isa_tables[] = {
+#if defined(__x86_64__)
+    &rk__isa_avx512,
+    &rk__isa_avx2,
+#endif
+    &rk__isa_baseline,
+    NULL,
+};
+
+const rk_isa *const *rk__isa_all(void)
+{
+    return isa_tables;
+}
+
+static rk_status choose_isa(const char *name, const rk_isa **out)
+{
+    for (int i = 0; isa_tables[i]; i++) {
+        bool fits = !name || strcmp(name, isa_tables[i]->name) == 0;
+        if (fits && isa_tables[i]->supported()) {
+            *out = isa_tables[i];
+            return RK_OK;
+        }
+    }
+    RK_FAIL(RK_ERR_DEVICE, "cpu: this processor has no %s", name);
+}
+
+static rk_status probe(void)
+{
+    return RK_OK;
+}
+
+static rk_status open_cpu(const rk_device_options *options, rk_device_context **out)
+{
+    const rk_isa *isa = NULL;
+    RK_TRY(choose_isa(options->isa, &isa));
+    RK_TRY(rk__calloc(out, 1, sizeof **out, "the CPU device"));
+    (*out)->isa = isa;
+    (*out)->eager = options->eager;
+    (*out)->threads = options->threads > 0 ? (int)options->threads : omp_get_max_threads();
+    return RK_OK;
+}
+
+static void release_store(rk_device_context *c)
+{
+    for (int32_t i = 0; c->stored && i < c->store->n; i++) {
+        rk__free(c->stored[i].owned);
+    }
+    rk__free(c->stored);
+    c->stored = NULL;
+    c->store = NULL;
+}
+
+static void close_cpu(rk_device_context *c)
+{
+    if (c) {
+        while (c->loaded) {
+            rk__cpu_unload(c, c->loaded);
+        }
+        release_store(c);
+        rk__free(c);
+    }
+}
+
+/* "model name" of the first processor; other systems and architectures call it "cpu". */
+static void model_name(char *out, size_t size)
+{
+    snprintf(out, size, "CPU");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    if (!file) {
+        return;
+    }
+    char line[256];
+    while (fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        if (colon && strncmp(line, "model name", 10) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            snprintf(out, size, "%.90s", colon + 2);
+            break;
+        }
+    }
+    fclose(file);
+}
+
+static rk_status info(rk_device_context *c, rk_device_info *out)
+{
+    char model[96];
+    model_name(model, sizeof model);
+    *out = (rk_device_info){0};
+    snprintf(out->name, sizeof out->name, "%s, %d thread%s, %s", model, c->threads,
+             c->threads == 1 ? "" : "s", c->isa->name);
+    int64_t page = sysconf(_SC_PAGESIZE);
+    out->memory_total = page * sysconf(_SC_PHYS_PAGES);
+    out->memory_free = page * sysconf(_SC_AVPHYS_PAGES);
+    return RK_OK;
+}
+
+static rk_status bind_one(const rk_device_context *c, const rk_stored *item, rk_cpu_buffer *out)
+{
+    if (item->constant) {
+        memcpy(&out->data, &item->constant, sizeof out->data); /* lent, and never written to */
+        return RK_OK;
+    }
+    int64_t bytes = item->rows * item->cols * rk__dtype_size(item->dtype);
+    int64_t guard = c->eager ? RK_GUARD_BYTES : 0;
+    RK_TRY(rk__calloc(&out->owned, bytes + 2 * guard, 1, item->name));
+    char *start = out->owned;
+    memset(start, RK_GUARD_PATTERN, (size_t)guard);
+    memset(start + guard + bytes, RK_GUARD_PATTERN, (size_t)guard);
+    out->data = start + guard;
+    return RK_OK;
+}
+
+static rk_status bind_store(rk_device_context *c, const rk_store *store)
+{
+    RK_ASSERT(!c->loaded);
+    release_store(c);
+    RK_TRY(rk__calloc(&c->stored, store->n, sizeof *c->stored, "the table of stored tensors"));
+    c->store = store;
+    for (int32_t i = 0; i < store->n; i++) {
+        rk_status status = bind_one(c, &store->items[i], &c->stored[i]);
+        if (status != RK_OK) {
+            release_store(c);
+            return status;
+        }
+    }
+    return RK_OK;
+}
+
+/* Byte range of rows of a stored tensor. */
+static rk_status range_of(const rk_device_context *c, int32_t stored, int64_t first, int64_t rows,
+                          size_t *out_offset, size_t *out_bytes)
+{
+    RK_ASSERT(c->store && stored >= 0 && stored < c->store->n);
+    const rk_stored *item = &c->store->items[stored];
+    if (first < 0 || rows < 0 || first > item->rows - rows) {
+        RK_FAIL(RK_ERR_INTERNAL, "rows %lld to %lld of %s, which has %lld", (long long)first,
+                (long long)(first + rows), item->name, (long long)item->rows);
+    }
+    int64_t row_bytes = item->cols * rk__dtype_size(item->dtype);
+    *out_offset = (size_t)(first * row_bytes);
+    *out_bytes = (size_t)(rows * row_bytes);
+    return RK_OK;
+}
+
+static rk_status write_rows(rk_device_context *c, int32_t stored, int64_t first, int64_t rows,
+                            const void *host)
+{
+    size_t offset = 0, bytes = 0;
+    RK_TRY(range_of(c, stored, first, rows, &offset, &bytes));
+    if (!c->stored[stored].owned) {
+        RK_FAIL(RK_ERR_INTERNAL, "%s is a constant and cannot be written",
+                c->store->items[stored].name);
+    }
+    memcpy((char *)c->stored[stored].data + offset, host, bytes);
+    return RK_OK;
+}
+
+static rk_status read_rows(rk_device_context *c, int32_t stored, int64_t first, int64_t rows,
+                           void *host)
+{
+    size_t offset = 0, bytes = 0;
+    RK_TRY(range_of(c, stored, first, rows, &offset, &bytes));
+    memcpy(host, (const char *)c->stored[stored].data + offset, bytes);
+    return RK_OK;
+}
+
+static const void *peek(rk_device_context *c, int32_t stored)
+{
+    RK_ASSERT(c->store && stored >= 0 && stored < c->store->n);
+    return c->stored[stored].data;
+}
+
+static rk_status read_value(rk_device_context *c, rk_loaded *loaded, rk_value value, void *host)
+{
+    (void)c;
+    RK_ASSERT(value >= 0 && value < loaded->program->n_tensors && loaded->memory[value]);
+    size_t bytes = (size_t)rk__tensor_bytes(&loaded->program->tensors[value]);
+    memcpy(host, loaded->memory[value], bytes);
+    return RK_OK;
+}
+
+static rk_status sync_cpu(rk_device_context *c)
+{
+    (void)c; /* run returns when everything is done */
+    return RK_OK;
+}
+
+static void profile(rk_device_context *c, rk_op_time times[RK_OP_COUNT])
+{
+    c->times = times;
+}
+
+const rk_device rk__device_cpu = {
+    .name = "cpu",
+    .probe = probe,
+    .open = open_cpu,
+    .close = close_cpu,
+    .info = info,
+    .bind = bind_store,
+    .load = rk__cpu_load,
+    .unload = rk__cpu_unload,
+    .write = write_rows,
+    .read = read_rows,
+    .peek = peek,
+    .read_value = read_value,
+    .run = rk__cpu_run,
+    .sync = sync_cpu,
+    .profile = profile,
+};

@@ -1,0 +1,93 @@
+/*
+ * The hot loops of the CPU device, one table of functions per instruction set.
+ *
+ * The bodies (isa_propagate.h, isa_dense.h, isa_score.h) are compiled once for each set, in
+ * isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table when it is opened. The
+ * functions work on ranges and know nothing of threads: the callers cut the work into ranges whose
+ * borders do not depend on the number of threads, and every number is computed inside one range in
+ * one order, so that threads do not change a bit.
+ */
+#ifndef RK_DEVICE_CPU_ISA_H
+#define RK_DEVICE_CPU_ISA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The normalised adjacency, all lent: the weight of an edge is scale[row] * scale[column]. */
+typedef struct rk_csr {
+    const int64_t *offsets; /* n + 1 */
+    const int32_t *columns;
+    const float *scale; /* n */
+    int64_t n;
+} rk_csr;
+
+/* Room of one thread in propagate_from_rows: the edges of some rows whose columns are active. */
+typedef struct rk_edge_buffer {
+    int32_t *index; /* capacity + RK_EDGE_SLACK; row of x */
+    float *weight;  /* capacity + RK_EDGE_SLACK */
+    int64_t capacity;
+} rk_edge_buffer;
+
+enum {
+    RK_EDGE_SLACK = 32, /* whole vectors are written, and prefetching reads ahead */
+    RK_EDGE_ROWS = 512, /* most rows that are buffered together */
+};
+
+/* The scalars of an Adam step, see rk__cpu_adam. */
+typedef struct rk_adam_scalars {
+    float beta1, beta2, rest1, rest2; /* rest = 1 - beta, rounded once */
+    float step_size;                  /* learning rate / (1 - beta1^t) */
+    float root_correction;            /* 1 / sqrt(1 - beta2^t) */
+    float epsilon, weight_decay;
+} rk_adam_scalars;
+
+typedef struct rk_isa {
+    const char *name;
+    bool (*supported)(void); /* by this processor */
+
+    /* y[r] = alpha * scale[r] * sum over the columns c of row r of scale[c] * x[c], for the rows
+     * [first, last). x, y: float [n, d]. */
+    void (*propagate)(const rk_csr *a, const float *x, int64_t d, float alpha, int64_t first,
+                      int64_t last, float *y);
+    /* The same for the rows rows[first..last) into y[first..last). */
+    void (*propagate_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
+                           const int32_t *rows, int64_t first, int64_t last, float *y);
+    /* The same as propagate, where row c of x is x[map[c]], and zero unless bit c of `active`. */
+    void (*propagate_from_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
+                                const int32_t *map, const uint32_t *active, int64_t first,
+                                int64_t last, rk_edge_buffer *buffer, float *y);
+
+    /* y[i] = sum_k weights[k] * tables[k][i] for i < n, in the order of k. */
+    void (*combine)(const float *const *tables, const float *weights, int32_t n_tables, int64_t n,
+                    float *y);
+    float (*dot)(const float *a, const float *b, int64_t n);
+    /* y += w * x */
+    void (*axpy)(float w, const float *x, int64_t n, float *y);
+
+    void (*adam)(const rk_adam_scalars *s, int64_t n, const float *gradient, float *parameter,
+                 float *m, float *v);
+    void (*sgd)(float learning_rate, float weight_decay, int64_t n, const float *gradient,
+                float *parameter);
+
+    /* Scores for ranking: items in panels [d][panel_width], users in blocks [d][block_users], both
+     * filled up with zeros. Every user of a block with every item of n_panels panels; the scores of
+     * user i start at out + i * n_panels * panel_width. */
+    int32_t panel_width, block_users;
+    int32_t (*begin_scores)(void); /* before and after, on the calling thread; NULL = nothing; */
+    void (*end_scores)(int32_t);   /* the second is given what the first returned */
+    void (*scores)(const float *block, const float *panels, int64_t d, int64_t n_panels,
+                   float *out);
+    /* The indices i < n with scores[i] > threshold, ascending; out has room for n + 16. */
+    int64_t (*above)(const float *scores, int64_t n, float threshold, int32_t *out);
+} rk_isa;
+
+extern const rk_isa rk__isa_baseline;
+#if defined(__x86_64__)
+extern const rk_isa rk__isa_avx2;
+extern const rk_isa rk__isa_avx512;
+#endif
+
+/* All tables of this build, best first, NULL-terminated; `supported` says which ones run here. */
+const rk_isa *const *rk__isa_all(void);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * Propagation: each row of y is a weighted sum of rows of x, so the cost is the fetching of rows of
+ * x from the second- and third-level cache. The sums stay in registers over all edges of a row;
+ * rows of x are prefetched AHEAD edges before their turn, also across the ends of rows of y.
+ */
+#ifndef RK_DEVICE_CPU_ISA_PROPAGATE_H
+#define RK_DEVICE_CPU_ISA_PROPAGATE_H
+
+#include <string.h>
+
+#include "device/cpu/isa.h"
+#include "device/cpu/isa_vector.h"
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+enum { AHEAD = 16, MAX_VECTORS = 8, CACHE_LINE_FLOATS = 16 };
+
+/* A list of edges: the row of x at the far end, and the weight, which is found by that row or by
+ * the number of the edge. */
+typedef struct edge_list {
+    const int32_t *index;
+    const float *weight;
+    int64_t end; /* of the list: nothing is prefetched past it */
+} edge_list;
+
+/* Columns [j, j + n_vectors * LANES) of factor * (sum over the edges [begin, end)) into y. */
+INLINE void sum_columns(const edge_list *edges, const int by_row, int64_t begin, int64_t end,
+                        const float *x, int64_t d, int64_t j, float factor, float *y,
+                        const int n_vectors)
+{
+    const int32_t *index = edges->index;
+    vec sum[MAX_VECTORS];
+    for (int v = 0; v < n_vectors; v++) {
+        sum[v] = (vec){0};
+    }
+    const float *base = x + j;
+    int64_t safe = edges->end - AHEAD < end ? edges->end - AHEAD : end, e = begin;
+    for (; e < safe; e++) {
+        const float *ahead = base + (int64_t)index[e + AHEAD] * d;
+        for (int v = 0; v < n_vectors * LANES; v += CACHE_LINE_FLOATS) {
+            __builtin_prefetch(ahead + v, 0, 3);
+        }
+        const float *row = base + (int64_t)index[e] * d;
+        float w = edges->weight[by_row ? index[e] : e];
+        for (int v = 0; v < n_vectors; v++) {
+            sum[v] += vec_load(row + v * LANES) * w;
+        }
+    }
+    for (; e < end; e++) {
+        const float *row = base + (int64_t)index[e] * d;
+        float w = edges->weight[by_row ? index[e] : e];
+        for (int v = 0; v < n_vectors; v++) {
+            sum[v] += vec_load(row + v * LANES) * w;
+        }
+    }
+    for (int v = 0; v < n_vectors; v++) {
+        vec_store(y + j + v * LANES, sum[v] * factor);
+    }
+}
+
+/* The last d % LANES columns. */
+INLINE void sum_tail(const edge_list *edges, const int by_row, int64_t begin, int64_t end,
+                     const float *x, int64_t d, int64_t j, float factor, float *y)
+{
+    float sum[LANES] = {0};
+    int64_t width = d - j;
+    for (int64_t e = begin; e < end; e++) {
+        int64_t row = edges->index[e];
+        float w = edges->weight[by_row ? row : e];
+        for (int64_t i = 0; i < width; i++) {
+            sum[i] += x[row * d + j + i] * w;
+        }
+    }
+    for (int64_t i = 0; i < width; i++) {
+        y[j + i] = sum[i] * factor;
+    }
+}
+
+/* One row of y. exact: number of vectors when d is that many, else 0. */
+INLINE void sum_row(const edge_list *edges, const int by_row, int64_t begin, int64_t end,
+                    const float *x, int64_t d, float factor, float *y, const int exact)
+{
+    if (exact) {
+        sum_columns(edges, by_row, begin, end, x, d, 0, factor, y, exact);
+        return;
+    }
+    int64_t j = 0;
+    for (; j + 8 * LANES <= d; j += 8 * LANES) {
+        sum_columns(edges, by_row, begin, end, x, d, j, factor, y, 8);
+    }
+    if (j + 4 * LANES <= d) {
+        sum_columns(edges, by_row, begin, end, x, d, j, factor, y, 4);
+        j += 4 * LANES;
+    }
+    for (; j + LANES <= d; j += LANES) {
+        sum_columns(edges, by_row, begin, end, x, d, j, factor, y, 1);
+    }
+    if (j < d) {
+        sum_tail(edges, by_row, begin, end, x, d, j, factor, y);
+    }
+}
+
+/* Calls function(..., exact) with a constant, so that the compiler keeps the sums in registers. */
+#define BY_WIDTH(function, d, ...)                                                                 \
+    do {                                                                                           \
+        switch ((d) % LANES == 0 ? (d) / LANES : 0) {                                              \
+        case 2:                                                                                    \
+            function(__VA_ARGS__, 2);                                                              \
+            break;                                                                                 \
+        case 4:                                                                                    \
+            function(__VA_ARGS__, 4);                                                              \
+            break;                                                                                 \
+        case 8:                                                                                    \
+            function(__VA_ARGS__, 8);                                                              \
+            break;                                                                                 \
+        default:                                                                                   \
+            function(__VA_ARGS__, 0);                                                              \
+        }                                                                                          \
+    } while (0)
+
+INLINE void all_rows(const rk_csr *a, const float *x, int64_t d, float alpha, int64_t first,
+                     int64_t last, float *y, const int exact)
+{
+    edge_list edges = {a->columns, a->scale, a->offsets[a->n]};
+    for (int64_t r = first; r < last; r++) {
+        sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x, d, alpha * a->scale[r], y + r * d,
+                exact);
+    }
+}
+
+static void propagate(const rk_csr *a, const float *x, int64_t d, float alpha, int64_t first,
+                      int64_t last, float *y)
+{
+    BY_WIDTH(all_rows, d, a, x, d, alpha, first, last, y);
+}
+
+INLINE void some_rows(const rk_csr *a, const float *x, int64_t d, float alpha, const int32_t *rows,
+                      int64_t first, int64_t last, float *y, const int exact)
+{
+    edge_list edges = {a->columns, a->scale, a->offsets[a->n]};
+    for (int64_t i = first; i < last; i++) {
+        int64_t r = rows[i];
+        edges.end = a->offsets[r + 1]; /* the edges after it belong to no row of the set */
+        sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x, d, alpha * a->scale[r], y + i * d,
+                exact);
+    }
+}
+
+static void propagate_rows(const rk_csr *a, const float *x, int64_t d, float alpha,
+                           const int32_t *rows, int64_t first, int64_t last, float *y)
+{
+    BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, y);
+}
+
+/* Appends the active ones of columns[0, n) to list; returns the new length. Writes up to a vector
+ * past it. */
+INLINE int64_t append_active(const int32_t *columns, int64_t n, const uint32_t *active,
+                             int32_t *list, int64_t length)
+{
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    const __m512i one = _mm512_set1_epi32(1), low5 = _mm512_set1_epi32(31);
+    for (; i + 16 <= n; i += 16) {
+        __m512i c = _mm512_loadu_si512(columns + i);
+        __m512i words = _mm512_i32gather_epi32(_mm512_srli_epi32(c, 5), active, 4);
+        __m512i bits = _mm512_sllv_epi32(one, _mm512_and_si512(c, low5));
+        __mmask16 hit = _mm512_test_epi32_mask(words, bits);
+        _mm512_storeu_si512(list + length, _mm512_maskz_compress_epi32(hit, c));
+        length += __builtin_popcount(hit);
+    }
+#endif
+    for (; i < n; i++) {
+        int32_t c = columns[i];
+        list[length] = c;
+        length += (active[c >> 5] >> (c & 31)) & 1;
+    }
+    return length;
+}
+
+INLINE void active_rows(const rk_csr *a, const float *x, int64_t d, float alpha, const int32_t *map,
+                        const uint32_t *active, int64_t first, int64_t last, rk_edge_buffer *buffer,
+                        float *y, const int exact)
+{
+    int64_t ends[RK_EDGE_ROWS];
+    for (int64_t r = first; r < last;) {
+        /* A row has no more active edges than x has rows, which the capacity allows for. */
+        int64_t start = r, length = 0, room = buffer->capacity / 2;
+        while (r < last && r - start < RK_EDGE_ROWS && length <= room) {
+            int64_t begin = a->offsets[r], degree = a->offsets[r + 1] - begin;
+            length = append_active(a->columns + begin, degree, active, buffer->index, length);
+            ends[r - start] = length;
+            r++;
+        }
+        for (int64_t e = 0; e < length; e++) {
+            int32_t c = buffer->index[e];
+            buffer->weight[e] = a->scale[c];
+            buffer->index[e] = map[c];
+        }
+        edge_list edges = {buffer->index, buffer->weight, length};
+        int64_t begin = 0;
+        for (int64_t i = start; i < r; i++) {
+            int64_t end = ends[i - start];
+            if (begin == end) {
+                memset(y + i * d, 0, (size_t)d * sizeof *y);
+            } else {
+                sum_row(&edges, 0, begin, end, x, d, alpha * a->scale[i], y + i * d, exact);
+            }
+            begin = end;
+        }
+    }
+}
+
+static void propagate_from_rows(const rk_csr *a, const float *x, int64_t d, float alpha,
+                                const int32_t *map, const uint32_t *active, int64_t first,
+                                int64_t last, rk_edge_buffer *buffer, float *y)
+{
+    BY_WIDTH(active_rows, d, a, x, d, alpha, map, active, first, last, buffer, y);
+}
+
+#endif

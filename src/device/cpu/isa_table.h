@@ -1,0 +1,5 @@
+/* The slots that every table fills alike; included by isa_*.c behind the bodies. */
+#define ISA_COMMON_SLOTS                                                                           \
+    .propagate = propagate, .propagate_rows = propagate_rows,                                      \
+    .propagate_from_rows = propagate_from_rows, .combine = combine, .dot = dot, .axpy = axpy,      \
+    .adam = adam, .sgd = sgd

@@ -1,0 +1,153 @@
+/* Row sets and everything that moves rows between them and whole tables. */
+#include <string.h>
+
+#include "device/cpu/cpu.h"
+
+enum { ROWS_PER_BLOCK = 64, ELEMENTS_PER_BLOCK = 16384 };
+
+/*
+ * Counting sort of a batch's slots by node. `map` first counts the slots of each node (from -1),
+ * then holds the node's index. While slots are placed, segments[r + 1] is the next free place of
+ * row r and ends up as its end, which is the start of row r + 1.
+ */
+void rk__cpu_unique_rows(const rk_cpu_call *call)
+{
+    const int32_t *nodes = call->in[0];
+    int32_t slots = (int32_t)rk__cpu_in(call, 0)->rows, n = (int32_t)call->node->attr.n_nodes;
+    int32_t *rows = call->out[0], *map = call->out[2], *slot_row = call->out[3];
+    int32_t *segments = call->out[4], *order = call->out[5];
+    memset(map, 0xff, (size_t)n * sizeof *map);
+    for (int32_t s = 0; s < slots; s++) {
+        if (nodes[s] >= 0) {
+            map[nodes[s]]++;
+        }
+    }
+    int32_t count = 0, used = 0;
+    segments[0] = 0;
+    for (int32_t i = 0; i < n; i++) {
+        if (map[i] >= 0) {
+            rows[count] = i;
+            segments[count + 1] = used;
+            used += map[i] + 1;
+            map[i] = count++;
+        }
+    }
+    for (int32_t s = 0; s < slots; s++) {
+        int32_t row = nodes[s] >= 0 ? map[nodes[s]] : -1;
+        slot_row[s] = row;
+        if (row >= 0) {
+            order[segments[row + 1]++] = s;
+        }
+    }
+    for (int32_t r = count; r < slots; r++) {
+        rows[r] = -1;
+        segments[r + 1] = used;
+    }
+    for (int32_t i = used; i < slots; i++) {
+        order[i] = -1;
+    }
+    *(int32_t *)call->out[1] = count;
+}
+
+static void combine_tables(const rk_cpu_call *call, const float *weights)
+{
+    int64_t n = rk__cpu_out(call, 0)->rows * rk__cpu_out(call, 0)->cols;
+    RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
+    {
+        const float *tables[RK_MAX_INPUTS];
+        int64_t first = block * ELEMENTS_PER_BLOCK, left = n - first;
+        for (int32_t k = 0; k < call->node->n_inputs; k++) {
+            tables[k] = (const float *)call->in[k] + first;
+        }
+        call->isa->combine(tables, weights, call->node->n_inputs,
+                           left < ELEMENTS_PER_BLOCK ? left : ELEMENTS_PER_BLOCK,
+                           (float *)call->out[0] + first);
+    }
+}
+
+void rk__cpu_combine(const rk_cpu_call *call)
+{
+    combine_tables(call, call->node->attr.weight);
+}
+
+void rk__cpu_add(const rk_cpu_call *call)
+{
+    combine_tables(call, call->node->attr.weight);
+}
+
+/* Calls body for each row r < count of a row set; the rows of y behind them become zero. */
+#define FOR_ROWS_OF_SET(call_, y_, slots_, d_, count_, r, ...)                                     \
+    RK_CPU_FOR(call_, block_, rk__blocks(slots_, ROWS_PER_BLOCK))                                  \
+    {                                                                                              \
+        int64_t end_ = (block_ + 1) * ROWS_PER_BLOCK;                                              \
+        end_ = end_ < (slots_) ? end_ : (slots_);                                                  \
+        for (int64_t r = block_ * ROWS_PER_BLOCK; r < end_; r++) {                                 \
+            if (r < (count_)) {                                                                    \
+                __VA_ARGS__                                                                        \
+            } else {                                                                               \
+                memset((y_) + r * (d_), 0, (size_t)(d_) * sizeof *(y_));                           \
+            }                                                                                      \
+        }                                                                                          \
+    }
+
+void rk__cpu_combine_rows(const rk_cpu_call *call)
+{
+    const int32_t *rows = call->in[0];
+    int64_t count = *(const int32_t *)call->in[1];
+    int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int32_t n_tables = call->node->n_inputs - 2;
+    float *y = call->out[0];
+    FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
+        const float *tables[RK_MAX_INPUTS];
+        for (int32_t k = 0; k < n_tables; k++) {
+            tables[k] = (const float *)call->in[2 + k] + rows[r] * d;
+        }
+        call->isa->combine(tables, call->node->attr.weight, n_tables, d, y + r * d);
+    })
+}
+
+void rk__cpu_scale_rows(const rk_cpu_call *call)
+{
+    const float *x = call->in[0], *factor = call->in[1];
+    int64_t count = *(const int32_t *)call->in[2];
+    int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    float *y = call->out[0];
+    FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
+        for (int64_t j = 0; j < d; j++) {
+            y[r * d + j] = factor[r] * x[r * d + j];
+        }
+    })
+}
+
+void rk__cpu_scatter_rows(const rk_cpu_call *call)
+{
+    const float *x = call->in[0];
+    const int32_t *map = call->in[1];
+    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    float alpha = call->node->attr.weight[0], *y = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
+    {
+        int64_t end = (block + 1) * ROWS_PER_BLOCK;
+        for (int64_t i = block * ROWS_PER_BLOCK; i < (end < n ? end : n); i++) {
+            int64_t row = map[i];
+            for (int64_t j = 0; j < d; j++) {
+                y[i * d + j] = row >= 0 ? alpha * x[row * d + j] : 0;
+            }
+        }
+    }
+}
+
+void rk__cpu_scatter_add_rows(const rk_cpu_call *call)
+{
+    const float *x = call->in[1];
+    const int32_t *rows = call->in[2];
+    int64_t count = *(const int32_t *)call->in[3], d = rk__cpu_in(call, 1)->cols;
+    float *y = call->out[0]; /* the table: the rows of a set are distinct, so no two threads meet */
+    RK_CPU_FOR(call, block, rk__blocks(count, ROWS_PER_BLOCK))
+    {
+        int64_t end = (block + 1) * ROWS_PER_BLOCK;
+        for (int64_t r = block * ROWS_PER_BLOCK; r < (end < count ? end : count); r++) {
+            call->isa->axpy(call->node->attr.weight[0], x + r * d, d, y + rows[r] * d);
+        }
+    }
+}
