@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-enum { LABEL_WIDTH = 60, MAX_TOP = 1000000 };
+enum { LABEL_WIDTH = 60, MAX_TOP = 1000000, KNOWN_SHOWN = 5 };
 
 typedef struct recommend_args {
     cli_list users, items;
@@ -120,6 +120,28 @@ static int64_t known_items(const rk_dataset *dataset, int64_t user, rk_part part
     return rk_dataset_items(dataset, part, user, &items, &n) == RK_OK ? n : 0;
 }
 
+static void print_item(const rk_dataset *dataset, int32_t item)
+{
+    printf("      %-12s             ", rk_dataset_item_id(dataset, item));
+    cli_print_label(stdout, rk_dataset_item_label(dataset, item), LABEL_WIDTH);
+    fputc('\n', stdout);
+}
+
+/* A few of the items that a user is known by, so that a person can judge the answer. */
+static void print_known(const rk_dataset *dataset, int64_t user)
+{
+    const int32_t *items;
+    int64_t n = 0;
+    if (rk_dataset_items(dataset, RK_TRAIN, user, &items, &n) != RK_OK || n == 0) {
+        return;
+    }
+    int64_t shown = n < KNOWN_SHOWN ? n : KNOWN_SHOWN;
+    for (int64_t i = 0; i < shown; i++) {
+        print_item(dataset, items[i * n / shown]); /* from all over the catalogue */
+    }
+    printf("may like\n");
+}
+
 static void start_user(cli_json *j, const rk_run *run, int64_t user, bool json)
 {
     const rk_dataset *dataset = rk_run_dataset(run);
@@ -136,8 +158,9 @@ static void start_user(cli_json *j, const rk_run *run, int64_t user, bool json)
         cli_json_key(j, "basis");
         cli_json_text(j, basis);
     } else {
-        printf("user %s, who has %s items%s\n", id, cli_count(known).s,
-               train > 0 ? "" : " and none in train: the most popular items");
+        printf("user %s, who has %s item%s%s\n", id, cli_count(known).s, known == 1 ? "" : "s",
+               train > 0 ? ", for example" : " and none in train: the most popular items");
+        print_known(dataset, user);
     }
 }
 
@@ -147,9 +170,7 @@ static void start_items(cli_json *j, const rk_run *run, const recommend_query *q
     if (!json) {
         printf("somebody with these items:\n");
         for (int64_t i = 0; i < query->n_items; i++) {
-            printf("      %-12s             ", rk_dataset_item_id(dataset, query->items[i]));
-            cli_print_label(stdout, rk_dataset_item_label(dataset, query->items[i]), LABEL_WIDTH);
-            fputc('\n', stdout);
+            print_item(dataset, query->items[i]);
         }
         printf("may like\n");
         return;
