@@ -72,7 +72,9 @@ RK_API const float *rk_run_item_embeddings(const rk_run *run, int64_t *rows, int
 typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
 
 /* Writes user_embeddings and item_embeddings (.npy, with user_ids.txt and item_ids.txt beside
- * them; or .tsv: original id, then the values) into a folder. Refuses to overwrite unless force. */
+ * them; or .tsv: original id, then the values) into a folder, which is created if need be. Rows are
+ * in the order of dense indices; a tab, line break or backslash in an id is escaped with a
+ * backslash. Refuses to overwrite unless force. */
 RK_API rk_status rk_run_export(rk_run *run, rk_export_format format, const char *directory,
                                bool force);
 

@@ -141,3 +141,31 @@ void rk__print_float(char out[32], float value)
         }
     }
 }
+
+void rk__print_fixed(char out[32], double value, int digits)
+{
+    if (!isfinite(value)) {
+        memcpy(out, "-", 2);
+        return;
+    }
+    bool is_huge = fabs(value) >= 1e15;
+    snprintf(out, 32, is_huge ? "%.*e" : "%.*f", digits, value);
+    char *point = strchr(out, ',');
+    if (point) {
+        *point = '.';
+    }
+}
+
+void rk__print_count(char out[32], int64_t value)
+{
+    char digits[24];
+    int length = snprintf(digits, sizeof digits, "%lld", (long long)value), at = 0;
+    int sign = digits[0] == '-';
+    for (int i = 0; i < length; i++) {
+        if (i > sign && (length - i) % 3 == 0) {
+            out[at++] = ' ';
+        }
+        out[at++] = digits[i];
+    }
+    out[at] = '\0';
+}

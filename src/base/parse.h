@@ -26,5 +26,9 @@ rk_parse rk__parse_real(const char *text, size_t length, double *out);
 void rk__print_real(char out[32], double value);
 /* The same for a float. */
 void rk__print_float(char out[32], float value);
+/* With a fixed number of digits behind the point, for people; "-" for what is not finite. */
+void rk__print_fixed(char out[32], double value, int digits);
+/* With a blank between groups of three digits, for people: "1 027 370". */
+void rk__print_count(char out[32], int64_t value);
 
 #endif

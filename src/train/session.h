@@ -22,30 +22,45 @@ typedef struct rk_session {
     rk_device_context *context; /* owned */
     rk_graph graph;             /* owned; on a host device the store borrows it */
     rk_sampling sampling;       /* owned: pools, alias table, eligible users */
+    rk_sample_attr sample;
     rk_store store;
     rk_model_instance model;
-    int32_t stored_state, stored_final; /* numbers in the store */
+    int32_t moment1[RK_MAX_PARAMETERS]; /* Adam's, numbers in the store; -1 without Adam */
+    int32_t moment2[RK_MAX_PARAMETERS];
+    int32_t stored_state, stored_final; /* numbers in the store; the state only when training */
+    int32_t stored_users, stored_items; /* a rank tile's input and output */
+    int64_t rank_k;                     /* columns of that output: the largest of eval.k */
     rk_program train, embed, rank[2];   /* rank: on valid, on test */
-    rk_loaded *loaded_train, *loaded_embed, *loaded_rank[2];
+    rk_loaded *loaded_train, *loaded_rank[2];
+    int32_t *tile;       /* RK_RANK_TILE * (1 + rank_k): users, then items; owned */
     bool final_is_fresh; /* the final embeddings belong to the present parameters */
 } rk_session;
 
 typedef struct rk_session_options {
-    bool training; /* build the training program, too */
+    bool training; /* build the training program and initialise the parameters, too */
     bool eager;
 } rk_session_options;
 
+/* options and dataset are lent for the session's life. RK_ERR_CONFIG when an eval.k is larger than
+ * the catalogue, RK_ERR_DEVICE when the device cannot be used. */
 rk_status rk__session_create(rk_session *out, const rk_options *options, const rk_dataset *dataset,
                              rk_session_options what, const rk_hooks *hooks);
 /* A zeroed or half-created session is fine. */
 void rk__session_free(rk_session *session);
 
-/* Runs the training program; the parameters change, the final embeddings go stale. */
+/* Runs the training program and waits for it; the parameters change, the final embeddings go
+ * stale. */
 rk_status rk__session_step(rk_session *session, int64_t steps);
+
+/* The state before the first step of a training session. */
+rk_step_state rk__session_first_state(const rk_session *session);
 
 /* The step state: read and write between steps. */
 rk_status rk__session_get_state(rk_session *session, rk_step_state *out);
 rk_status rk__session_set_state(rk_session *session, const rk_step_state *state);
+
+/* To be called after writing parameters through the device. */
+void rk__session_parameters_changed(rk_session *session);
 
 /* Ranks by the model's final embeddings, recomputed when stale. */
 rk_ranker rk__session_ranker(rk_session *session);

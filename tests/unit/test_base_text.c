@@ -104,6 +104,18 @@ static void reals_print_shortest_and_parse_back(void **state)
     assert_string_equal(text, "0.1");
     rk__print_float(text, 1.0f / 3);
     assert_string_equal(text, "0.33333334");
+    rk__print_fixed(text, 2.0 / 3, 3);
+    assert_string_equal(text, "0.667");
+    rk__print_fixed(text, NAN, 3);
+    assert_string_equal(text, "-");
+    rk__print_fixed(text, 1e300, 3);
+    assert_string_equal(text, "1.000e+300");
+    rk__print_count(text, 1027370);
+    assert_string_equal(text, "1 027 370");
+    rk__print_count(text, -123456);
+    assert_string_equal(text, "-123 456");
+    rk__print_count(text, 999);
+    assert_string_equal(text, "999");
 }
 
 int main(void)

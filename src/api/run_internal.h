@@ -1,0 +1,18 @@
+/* What the public rk_run points to; shared by run.c, recommend.c and export.c. */
+#ifndef RK_API_RUN_INTERNAL_H
+#define RK_API_RUN_INTERNAL_H
+
+#include "eval/popularity.h"
+#include "rankine/run.h"
+#include "train/session.h"
+
+struct rk_run {
+    rk_config *config;   /* owned */
+    rk_dataset *dataset; /* owned */
+    rk_session session;
+    rk_popularity popularity;
+    int64_t epoch; /* the parameters are from */
+    float *final;  /* [n_users + n_items, dim], users first; owned */
+};
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Checkpoints: HDF5 files in the run folder, written aside and renamed.
+ *
+ * last.h5 holds everything that the next step depends on: parameters, Adam's moments, the step
+ * state (also in the middle of an epoch), the history, and what must still be the same on resume:
+ * the options of trajectory.h and the data set's fingerprint. best.h5 holds the parameters of one
+ * epoch. A file that is cut off, foreign or corrupted is RK_ERR_DATA.
+ */
+#ifndef RK_TRAIN_CHECKPOINT_H
+#define RK_TRAIN_CHECKPOINT_H
+
+#include "train/position.h"
+#include "train/session.h"
+
+/* What a checkpoint says about itself; also the expectation that it is compared with. */
+typedef struct rk_checkpoint_facts {
+    char *trajectory;     /* see trajectory.h; owned */
+    char *watch;          /* what the checks look at, e.g. "ndcg@10 on valid"; owned */
+    char fingerprint[17]; /* of the data set */
+    char *dataset_path;   /* of its prepared file, absolute; owned */
+    int64_t epoch;        /* epochs done */
+    double value;         /* of the watched metric at that epoch; NaN = not checked */
+} rk_checkpoint_facts;
+
+void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
+
+/* position NULL: parameters only (best.h5). RK_ERR_DIVERGED when a parameter is not finite. */
+rk_status rk__checkpoint_write(const char *path, rk_session *session,
+                               const rk_checkpoint_facts *facts, const rk_position *position);
+
+/* Who wrote it and for what, without the tensors. */
+rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out);
+
+/* Parameters into the session; with position also moments, step state and history (free it with
+ * rk__position_free). Shapes must be the session's. */
+rk_status rk__checkpoint_read(const char *path, rk_session *session, rk_position *position);
+
+#endif

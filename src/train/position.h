@@ -1,0 +1,37 @@
+/* Where a training run stands: what a checkpoint holds beside the parameters and their moments. */
+#ifndef RK_TRAIN_POSITION_H
+#define RK_TRAIN_POSITION_H
+
+#include "ops/program.h"
+
+/* Column names of rk_epoch_record, in its order. */
+#define RK_EPOCH_COLUMNS "loss, bpr, l2, seconds, check, check_seconds"
+
+/* One finished epoch; doubles only, so that an array of them is a table. */
+typedef struct rk_epoch_record {
+    double loss, bpr, l2; /* means over the epoch's steps */
+    double seconds;       /* of its training steps */
+    double check;         /* eval.metric; NaN = not checked */
+    double check_seconds;
+} rk_epoch_record;
+
+enum { RK_EPOCH_RECORD_COLUMNS = sizeof(rk_epoch_record) / sizeof(double) };
+
+typedef struct rk_position {
+    rk_step_state step;
+    double epoch_seconds; /* spent so far in the epoch that is not finished */
+    double best_value;    /* of eval.metric; NaN = no check yet */
+    int64_t best_epoch;   /* 1-based; 0 = none */
+    int64_t checks_since_best;
+    rk_epoch_record *history; /* step.epoch records; owned */
+    int64_t history_capacity;
+} rk_position;
+
+/* Room for one more record; the caller fills history[step.epoch] and counts the epoch. */
+rk_status rk__position_reserve(rk_position *position);
+void rk__position_free(rk_position *position);
+
+/* Epochs of the history whose check was made. */
+int64_t rk__position_checks(const rk_position *position);
+
+#endif

@@ -1,0 +1,190 @@
+#include "train/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/build.h"
+#include "base/file.h"
+#include "base/timer.h"
+#include "train/json.h"
+#include "train/run_folder.h"
+
+rk_memory_use rk__summary_memory(const rk_summary *summary)
+{
+    const rk_session *s = summary->session;
+    rk_memory_use use = {.peak = rk__peak_memory()};
+    for (int32_t i = 0; i < s->store.n; i++) {
+        const rk_stored *t = &s->store.items[i];
+        use.store += t->rows * t->cols * rk__dtype_size(t->dtype);
+    }
+    use.arenas = s->train.arena_bytes + s->rank[0].arena_bytes + s->rank[1].arena_bytes;
+    return use;
+}
+
+double rk__summary_samples_per_second(const rk_summary *summary)
+{
+    const rk_step_state *s = &summary->position->step;
+    return (double)s->epoch * (double)s->draws_per_epoch / summary->seconds.training;
+}
+
+static void add_train(rk_json *json, const rk_summary *r)
+{
+    const rk_position *p = r->position;
+    int64_t n = p->step.epoch;
+    const rk_epoch_record *last = n > 0 ? &p->history[n - 1] : NULL;
+    rk__json_begin(json, "train", '{');
+    rk__json_real(json, "loss", last ? last->loss : NAN);
+    rk__json_real(json, "bpr", last ? last->bpr : NAN);
+    rk__json_real(json, "l2", last ? last->l2 : NAN);
+    rk__json_int(json, "epochs", n);
+    rk__json_int(json, "steps", p->step.step);
+    rk__json_int(json, "steps_per_epoch", p->step.steps_per_epoch);
+    rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
+    rk__json_bool(json, "stopped_early", r->stopped_early);
+    rk__json_end(json, '}');
+}
+
+static void add_metrics(rk_json *json, const char *key, const rk_metrics *metrics)
+{
+    if (metrics->count == 0) {
+        rk__json_null(json, key);
+        return;
+    }
+    rk__json_begin(json, key, '{');
+    for (int64_t i = 0; i < metrics->count; i++) {
+        rk__json_real(json, metrics->values[i].name, metrics->values[i].value);
+    }
+    rk__json_int(json, "users", metrics->users);
+    rk__json_real(json, "seconds", metrics->seconds);
+    rk__json_end(json, '}');
+}
+
+static void add_chosen(rk_json *json, const rk_summary *r)
+{
+    rk__json_begin(json, "chosen", '{');
+    rk__json_int(json, "epoch", r->chosen_epoch);
+    rk__json_text(json, "by", r->chose_best ? r->watch : "last epoch");
+    rk__json_text(json, "checkpoint", r->chose_best ? RK_FILE_BEST : RK_FILE_LAST);
+    rk__json_real(json, "value", r->chosen_value);
+    rk__json_bool(json, "on_test", r->chosen_on_test);
+    if (r->chosen_on_test) {
+        rk__json_text(json, "note",
+                      "chosen on test: the test metrics are optimistic and not comparable with "
+                      "those of a model chosen on valid");
+    }
+    rk__json_end(json, '}');
+}
+
+static void add_degrees(rk_json *json, const char *key, const rk_degrees *d)
+{
+    rk__json_begin(json, key, '{');
+    rk__json_int(json, "min", d->min);
+    rk__json_int(json, "median", d->median);
+    rk__json_real(json, "mean", d->mean);
+    rk__json_int(json, "max", d->max);
+    rk__json_begin(json, "deciles", '[');
+    for (int i = 0; i < 9; i++) {
+        rk__json_int(json, NULL, d->decile[i]);
+    }
+    rk__json_end(json, ']');
+    rk__json_end(json, '}');
+}
+
+static void add_dataset(rk_json *json, const rk_dataset *d)
+{
+    const rk_dataset_stats *s = &d->stats;
+    rk__json_begin(json, "dataset", '{');
+    rk__json_text(json, "name", d->name);
+    rk__json_text(json, "fingerprint", d->fingerprint);
+#define COUNT(member) rk__json_int(json, #member, s->member);
+    COUNT(users)
+    COUNT(items)
+    COUNT(interactions)
+    COUNT(train)
+    COUNT(valid)
+    COUNT(test)
+    rk__json_real(json, "density", s->density);
+    COUNT(rows_read)
+    COUNT(rows_filtered)
+    COUNT(duplicates)
+    COUNT(overlap)
+    COUNT(filter_passes)
+    COUNT(users_dropped)
+    COUNT(items_dropped)
+    COUNT(empty_users)
+    COUNT(valid_users)
+    COUNT(test_users)
+    COUNT(cold_valid_items)
+    COUNT(cold_test_items)
+    COUNT(cold_test_users)
+#undef COUNT
+    add_degrees(json, "user_degrees", &s->user_degrees);
+    add_degrees(json, "item_degrees", &s->item_degrees);
+    rk__json_end(json, '}');
+}
+
+static void add_costs(rk_json *json, const rk_summary *r)
+{
+    rk_memory_use memory = rk__summary_memory(r);
+    rk__json_begin(json, "timing", '{');
+    rk__json_real(json, "data_seconds", r->seconds.data);
+    rk__json_real(json, "setup_seconds", r->seconds.setup);
+    rk__json_real(json, "train_seconds", r->seconds.training);
+    rk__json_real(json, "check_seconds", r->seconds.checks);
+    rk__json_real(json, "evaluation_seconds", r->seconds.evaluation);
+    rk__json_real(json, "total_seconds", r->seconds.total);
+    rk__json_end(json, '}');
+    rk__json_begin(json, "memory", '{');
+    rk__json_int(json, "peak_bytes", memory.peak);
+    rk__json_int(json, "store_bytes", memory.store);
+    rk__json_int(json, "arena_bytes", memory.arenas);
+    rk__json_end(json, '}');
+}
+
+static rk_status report_text(const rk_summary *r, char **out)
+{
+    const rk_build_info *build = rk__build_info();
+    rk_buffer buffer = {0};
+    rk_json json = {.out = &buffer, .indent = 2};
+    rk__json_begin(&json, NULL, '{');
+    add_train(&json, r);
+    add_metrics(&json, "valid", &r->model[RK_VALID]);
+    add_metrics(&json, "test", &r->model[RK_TEST]);
+    rk__json_begin(&json, "popularity", '{');
+    add_metrics(&json, "valid", &r->popularity[RK_VALID]);
+    add_metrics(&json, "test", &r->popularity[RK_TEST]);
+    rk__json_end(&json, '}');
+    add_chosen(&json, r);
+    add_dataset(&json, r->session->dataset);
+    add_costs(&json, r);
+    rk__json_begin(&json, "rankine", '{');
+    rk__json_text(&json, "version", build->version);
+    rk__json_text(&json, "revision", build->revision);
+    rk__json_text(&json, "device", r->session->device->name);
+    rk__json_end(&json, '}');
+    rk__json_end(&json, '}');
+    rk__buffer_add(&buffer, "\n");
+    return rk__buffer_take(&buffer, out);
+}
+
+typedef rk_status (*text_fn)(const rk_summary *summary, char **out);
+
+static rk_status write(const char *folder, const char *name, text_fn make, const rk_summary *r)
+{
+    char *path = NULL, *text = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__path_join(&path, folder, name));
+    RK_TRY_GOTO(done, make(r, &text));
+    status = rk__file_replace(path, text, (int64_t)strlen(text));
+done:
+    rk__free(path);
+    rk__free(text);
+    return status;
+}
+
+rk_status rk__report_write(const char *folder, const rk_summary *summary)
+{
+    RK_TRY(write(folder, RK_FILE_PAGE, rk__report_page, summary));
+    return write(folder, RK_FILE_REPORT, report_text, summary);
+}

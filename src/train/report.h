@@ -1,0 +1,49 @@
+/*
+ * The end of a run: report.json for programs (rankine/report.h reads it back), report.html for
+ * people.
+ */
+#ifndef RK_TRAIN_REPORT_H
+#define RK_TRAIN_REPORT_H
+
+#include "rankine/run.h"
+#include "train/position.h"
+#include "train/session.h"
+
+/* Wall-clock seconds; training and checks over the whole run, the rest of this process. */
+typedef struct rk_phase_seconds {
+    double data, setup, training, checks, evaluation, total;
+} rk_phase_seconds;
+
+/* What a run came to; everything is lent. */
+typedef struct rk_summary {
+    const rk_options *options;
+    const rk_session *session;
+    const rk_position *position;
+    const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
+    bool chose_best;     /* the final model is best.h5, else the last epoch's */
+    bool chosen_on_test; /* test took part in choosing the model or the epoch to stop at */
+    bool stopped_early;
+    int64_t chosen_epoch;
+    double chosen_value;                /* of the watched metric; NaN = unknown */
+    rk_metrics model[3], popularity[3]; /* by rk_part; count 0 = the part is empty */
+    rk_phase_seconds seconds;
+} rk_summary;
+
+/* Bytes, by what for. */
+typedef struct rk_memory_use {
+    int64_t peak;   /* resident set of the process */
+    int64_t store;  /* parameters, moments, graph, tables */
+    int64_t arenas; /* temporaries of the programs that stay loaded */
+} rk_memory_use;
+rk_memory_use rk__summary_memory(const rk_summary *summary);
+
+/* Triplets a second over all training steps of the run. */
+double rk__summary_samples_per_second(const rk_summary *summary);
+
+/* Writes report.json and report.html into the folder. */
+rk_status rk__report_write(const char *folder, const rk_summary *summary);
+
+/* The page as text; free with rk__free. */
+rk_status rk__report_page(const rk_summary *summary, char **out);
+
+#endif

@@ -1,0 +1,309 @@
+#include "train/run_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/build.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "train/json.h"
+
+/* Everything that a run writes; .tmp is what a killed process may have left. */
+static const char *const run_files[] = {
+    RK_FILE_CONFIG, RK_FILE_LOG,    RK_FILE_METRICS, RK_FILE_LAST,
+    RK_FILE_BEST,   RK_FILE_REPORT, RK_FILE_PAGE,    RK_FILE_ENVIRONMENT /* last: the mark */
+};
+
+/* ---- may the folder be used? ----------------------------------------------------------------- */
+
+static rk_status is_empty(const char *folder, bool *out)
+{
+    DIR *directory = opendir(folder);
+    if (!directory) {
+        RK_FAIL(RK_ERR_CONFIG, "the run folder %s cannot be opened: %s", folder, strerror(errno));
+    }
+    *out = true;
+    for (struct dirent *entry; *out && (entry = readdir(directory));) {
+        *out = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+    }
+    closedir(directory);
+    return RK_OK;
+}
+
+static rk_status has(const char *folder, const char *name, bool *out)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, name));
+    *out = rk__file_exists(path);
+    rk__free(path);
+    return RK_OK;
+}
+
+static rk_status is_run_folder(const char *folder, bool *out)
+{
+    char *path = NULL, *text = NULL;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_ENVIRONMENT));
+    *out = rk__file_exists(path) && rk__file_read(path, &text, NULL) == RK_OK &&
+           strstr(text, "\"rankine\"");
+    rk__free(text);
+    rk__free(path);
+    return RK_OK;
+}
+
+rk_status rk__run_folder_check(const rk_train_options *options)
+{
+    const char *folder = options->run_dir;
+    struct stat info;
+    bool empty = true, is_run = false, has_checkpoint = false;
+    if (!folder || !*folder) {
+        RK_FAIL(RK_ERR_CONFIG, "no run folder is named");
+    }
+    if (options->resume && options->force) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "resume and force exclude each other: one goes on with the run in "
+                "%s, the other replaces it",
+                folder);
+    }
+    bool exists = stat(folder, &info) == 0;
+    if (exists && !S_ISDIR(info.st_mode)) {
+        RK_FAIL(RK_ERR_CONFIG, "the run folder %s is a file", folder);
+    }
+    if (exists) {
+        RK_TRY(is_empty(folder, &empty));
+        RK_TRY(is_run_folder(folder, &is_run));
+        RK_TRY(has(folder, RK_FILE_LAST, &has_checkpoint));
+    }
+    if (options->resume && !has_checkpoint) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "there is nothing to resume: %s has no " RK_FILE_LAST "; start without resume",
+                folder);
+    }
+    if (options->resume || empty) {
+        return RK_OK;
+    }
+    if (!is_run) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the folder %s is not empty and no run folder (it has no " RK_FILE_ENVIRONMENT
+                " of a run), so it is left alone; name another one",
+                folder);
+    }
+    if (!options->force) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the folder %s holds a run already; resume goes on with it, force replaces it, or "
+                "name another folder",
+                folder);
+    }
+    return RK_OK;
+}
+
+/* ---- creating it ----------------------------------------------------------------------------- */
+
+void rk__run_folder_remove(const char *folder, const char *name)
+{
+    char *path = NULL;
+    if (rk__path_join(&path, folder, name) == RK_OK) {
+        unlink(path);
+        rk__free(path);
+    }
+}
+
+static rk_status make_folders(const char *folder)
+{
+    char *path = NULL;
+    RK_TRY(rk__strdup(&path, folder));
+    rk_status status = RK_OK;
+    for (char *at = path + 1;; at++) {
+        char held = *at;
+        if (held != '/' && held != '\0') {
+            continue;
+        }
+        *at = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+            RK_FAIL_GOTO(done, RK_ERR_IO, "the folder %s cannot be created: %s", path,
+                         strerror(errno));
+        }
+        *at = held;
+        if (held == '\0') {
+            break;
+        }
+    }
+done:
+    rk__free(path);
+    return status;
+}
+
+rk_status rk__run_folder_create(const rk_train_options *options)
+{
+    RK_TRY(make_folders(options->run_dir));
+    if (!options->force) {
+        return RK_OK;
+    }
+    for (size_t i = 0; i < sizeof run_files / sizeof run_files[0]; i++) {
+        char aside[64];
+        snprintf(aside, sizeof aside, "%s.tmp", run_files[i]);
+        rk__run_folder_remove(options->run_dir, run_files[i]);
+        rk__run_folder_remove(options->run_dir, aside);
+    }
+    return RK_OK;
+}
+
+/* ---- config.yaml ----------------------------------------------------------------------------- */
+
+rk_status rk__run_folder_write_config(const char *folder, const rk_config *config)
+{
+    rk_status status = RK_OK;
+    char *path = NULL, *text = NULL;
+    RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_CONFIG));
+    RK_TRY_GOTO(done, rk_config_text(config, 0, &text));
+    status = rk__file_replace(path, text, (int64_t)strlen(text));
+done:
+    rk_string_free(text);
+    rk__free(path);
+    return status;
+}
+
+/* ---- environment.json ------------------------------------------------------------------------ */
+
+/* "model name : ..." of the first processor; "unknown" where /proc does not say. */
+static void cpu_name(char out[128])
+{
+    snprintf(out, 128, "unknown");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    char line[512];
+    while (file && fgets(line, sizeof line, file)) {
+        char *colon = strchr(line, ':');
+        if (colon && strncmp(line, "model name", 10) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            snprintf(out, 128, "%.120s", colon[1] == ' ' ? colon + 2 : colon + 1);
+            break;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+}
+
+static void describe_host(rk_json *json)
+{
+    char cpu[128];
+    struct utsname system = {0};
+    struct sysinfo memory = {0};
+    cpu_name(cpu);
+    uname(&system);
+    sysinfo(&memory);
+    rk__json_begin(json, "host", '{');
+    rk__json_text(json, "cpu", cpu);
+    rk__json_int(json, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+    rk__json_int(json, "memory_bytes", (int64_t)memory.totalram * memory.mem_unit);
+    rk__json_text(json, "system", system.sysname);
+    rk__json_text(json, "release", system.release);
+    rk__json_text(json, "machine", system.machine);
+    rk__json_end(json, '}');
+}
+
+rk_status rk__run_folder_write_environment(const char *folder, const rk_session *session)
+{
+    const rk_build_info *build = rk__build_info();
+    const rk_options *options = session->options;
+    rk_device_info device = {0};
+    rk_buffer buffer = {0};
+    rk_json json = {.out = &buffer, .indent = 2};
+    RK_TRY(session->device->info(session->context, &device));
+    rk__json_begin(&json, NULL, '{');
+    rk__json_begin(&json, "rankine", '{');
+    rk__json_text(&json, "version", build->version);
+    rk__json_text(&json, "revision", build->revision);
+    rk__json_text(&json, "compiler", build->compiler);
+    rk__json_text(&json, "build", build->type);
+    rk__json_text(&json, "sanitize", build->sanitize);
+    rk__json_end(&json, '}');
+    rk__json_begin(&json, "device", '{');
+    rk__json_text(&json, "name", session->device->name);
+    rk__json_text(&json, "description", device.name);
+    rk__json_text(&json, "reason", session->device_reason);
+    rk__json_int(&json, "memory_bytes", device.memory_total);
+    rk__json_end(&json, '}');
+    describe_host(&json);
+    rk__json_int(&json, "threads",
+                 options->run.threads ? options->run.threads : sysconf(_SC_NPROCESSORS_ONLN));
+    rk__json_int(&json, "seed", options->run.seed);
+    rk__json_begin(&json, "dataset", '{');
+    rk__json_text(&json, "name", session->dataset->name);
+    rk__json_text(&json, "fingerprint", session->dataset->fingerprint);
+    rk__json_end(&json, '}');
+    rk__json_end(&json, '}');
+    rk__buffer_add(&buffer, "\n");
+
+    char *text = NULL, *path = NULL;
+    rk_status status = rk__buffer_take(&buffer, &text);
+    RK_TRY_GOTO(done, status);
+    RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_ENVIRONMENT));
+    status = rk__file_replace(path, text, (int64_t)strlen(text));
+done:
+    rk__free(text);
+    rk__free(path);
+    return status;
+}
+
+/* ---- metrics.jsonl --------------------------------------------------------------------------- */
+
+/* The epoch that a line is about; -1 if it is not one of ours (e.g. cut off). */
+static int64_t epoch_of(const char *line, const char *end)
+{
+    static const char start[] = "{\"epoch\": ";
+    int64_t epoch = -1;
+    size_t length = (size_t)(end - line), skipped = sizeof start - 1;
+    if (length < skipped || strncmp(line, start, skipped) != 0) {
+        return -1;
+    }
+    size_t digits = strspn(line + skipped, "0123456789");
+    return rk__parse_int(line + skipped, digits, &epoch) == RK_PARSE_OK ? epoch : -1;
+}
+
+rk_status rk__run_folder_truncate_metrics(const char *folder, int64_t epochs)
+{
+    char *path = NULL, *text = NULL;
+    int64_t length = 0;
+    rk_status status = RK_OK;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_METRICS));
+    if (!rk__file_exists(path)) {
+        goto done;
+    }
+    RK_TRY_GOTO(done, rk__file_read(path, &text, &length));
+    char *line = text;
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+        int64_t epoch = epoch_of(line, end);
+        if (epoch < 1 || epoch > epochs) {
+            break;
+        }
+    }
+    if (line - text < length) {
+        status = rk__file_replace(path, text, line - text);
+    }
+done:
+    rk__free(text);
+    rk__free(path);
+    return status;
+}
+
+rk_status rk__run_folder_append_metrics(const char *folder, const char *line)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_METRICS));
+    rk_status status = RK_OK;
+    FILE *file = fopen(path, "ab");
+    bool written = file && fprintf(file, "%s\n", line) > 0;
+    if (!file || fclose(file) != 0 || !written) {
+        status = rk__fail(RK_ERR_IO, __FILE__, __LINE__, __func__, "%s cannot be written: %s", path,
+                          strerror(errno));
+    }
+    rk__free(path);
+    return status;
+}

@@ -1,0 +1,97 @@
+#include "train/run_log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+static void write_line(rk_run_log *log, rk_log_level level, const char *message)
+{
+    static const char *const marks[] = {"debug: ", "", "warning: "};
+    struct timespec now;
+    struct tm local;
+    char stamp[32] = "";
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (localtime_r(&now.tv_sec, &local)) {
+        strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &local);
+    }
+    if (!log->file) {
+        rk__buffer_add(&log->early, "%s %s%s\n", stamp, marks[level], message);
+        return;
+    }
+    fprintf(log->file, "%s %s%s\n", stamp, marks[level], message);
+    fflush(log->file);
+}
+
+static void log_hook(void *user, rk_log_level level, const char *message)
+{
+    rk_run_log *log = user;
+    write_line(log, level, message);
+    if (log->outer && log->outer->log) {
+        log->outer->log(log->outer->user, level, message);
+    }
+}
+
+static void progress_hook(void *user, const rk_progress *progress)
+{
+    rk_run_log *log = user;
+    if (log->outer && log->outer->progress) {
+        log->outer->progress(log->outer->user, progress);
+    }
+}
+
+static bool stop_hook(void *user)
+{
+    rk_run_log *log = user;
+    return rk__should_stop(log->outer);
+}
+
+bool rk__should_stop(const rk_hooks *hooks)
+{
+    return hooks && hooks->should_stop && hooks->should_stop(hooks->user);
+}
+
+void rk__run_log_init(rk_run_log *log, const rk_hooks *outer)
+{
+    *log = (rk_run_log){.outer = outer};
+    log->hooks = (rk_hooks){log_hook, progress_hook, stop_hook, log};
+}
+
+rk_status rk__run_log_open(rk_run_log *log, const char *path)
+{
+    log->file = fopen(path, "ab");
+    if (!log->file) {
+        RK_FAIL(RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    }
+    if (flock(fileno(log->file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        fclose(log->file);
+        log->file = NULL;
+        RK_FAIL(RK_ERR_IO, "%s is in use: another process trains into this folder", path);
+    }
+    if (log->early.length > 0) {
+        fwrite(log->early.at, 1, (size_t)log->early.length, log->file);
+        fflush(log->file);
+    }
+    rk__buffer_free(&log->early);
+    return RK_OK;
+}
+
+void rk__run_log_close(rk_run_log *log)
+{
+    if (log->file) {
+        fclose(log->file);
+        log->file = NULL;
+    }
+    rk__buffer_free(&log->early);
+}
+
+void rk__log(rk_run_log *log, rk_log_level level, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log_hook(log, level, text);
+}

@@ -1,0 +1,32 @@
+/*
+ * The hooks that a run hands to everything below it: messages go to train.log (with the time) and
+ * to the caller; progress and the wish to stop pass through. Messages from before the run folder is
+ * there are kept and written first.
+ */
+#ifndef RK_TRAIN_RUN_LOG_H
+#define RK_TRAIN_RUN_LOG_H
+
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "rankine/hooks.h"
+
+typedef struct rk_run_log {
+    const rk_hooks *outer; /* lent; may be NULL */
+    FILE *file;            /* owned; NULL until opened */
+    rk_buffer early;       /* lines from before */
+    rk_hooks hooks;        /* to hand down; its user is this log */
+} rk_run_log;
+
+void rk__run_log_init(rk_run_log *log, const rk_hooks *outer);
+
+/* Opens path (appending) and locks it: RK_ERR_IO when another process trains into this folder. */
+rk_status rk__run_log_open(rk_run_log *log, const char *path);
+void rk__run_log_close(rk_run_log *log); /* a zeroed log is fine */
+
+void rk__log(rk_run_log *log, rk_log_level level, const char *format, ...) RK_PRINTF(3, 4);
+
+/* The caller's wish, false without a hook. */
+bool rk__should_stop(const rk_hooks *hooks);
+
+#endif

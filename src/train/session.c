@@ -1,0 +1,389 @@
+/*
+ * Building what a run computes with, from options and a data set.
+ *
+ * The store is declared first and bound to the device once; the programs (train, embed, rank on
+ * valid, rank on test) all stand on it. The embedding program is loaded only while it runs: its
+ * arena holds a table per layer, which a training step does not need.
+ */
+#include "train/session.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+static rk_status add(rk_session *s, const char *name, rk_dtype dtype, int64_t rows, int64_t cols,
+                     const void *constant, int32_t *out)
+{
+    int32_t ignored = -1;
+    return rk__store_add(&s->store, name, dtype, rows, cols, constant, out ? out : &ignored);
+}
+
+static rk_status declare_graph(rk_session *s)
+{
+    const rk_graph *g = &s->graph;
+    RK_TRY(add(s, "graph.offsets", RK_I64, g->n_nodes + 1, 1, g->offsets, NULL));
+    RK_TRY(add(s, "graph.columns", RK_I32, 2 * g->n_edges, 1, g->columns, NULL));
+    return add(s, "graph.scale", RK_F32, g->n_nodes, 1, g->scale, NULL);
+}
+
+/* Training: the sampler's tables, the step state, Adam's moments. */
+static rk_status declare_training(rk_session *s)
+{
+    RK_TRY(rk__sampling_init(&s->sampling, &s->graph, s->options));
+    RK_TRY(rk__sampling_declare(&s->sampling, s->options, &s->graph, &s->store, &s->sample));
+    RK_TRY(add(s, "step_state", RK_STATE, 1, 1, NULL, &s->stored_state));
+    if (s->options->train.optimizer != RK_OPTIMIZER_ADAM) {
+        return RK_OK;
+    }
+    for (int i = 0; i < s->model.n_parameters; i++) {
+        const rk_parameter *p = &s->model.parameters[i];
+        char name[RK_NAME_LENGTH + 4];
+        snprintf(name, sizeof name, "%s.m", p->name);
+        RK_TRY(add(s, name, RK_F32, p->rows, p->cols, NULL, &s->moment1[i]));
+        snprintf(name, sizeof name, "%s.v", p->name);
+        RK_TRY(add(s, name, RK_F32, p->rows, p->cols, NULL, &s->moment2[i]));
+    }
+    return RK_OK;
+}
+
+static rk_status largest_k(const rk_options *options, const rk_dataset *dataset, int64_t *out)
+{
+    *out = 1;
+    for (int64_t i = 0; i < options->eval.k.n; i++) {
+        int64_t k = options->eval.k.v[i];
+        if (k > dataset->n_items) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "eval.k: %lld is larger than the catalogue of %lld items; take a smaller K",
+                    (long long)k, (long long)dataset->n_items);
+        }
+        *out = k > *out ? k : *out;
+    }
+    return RK_OK;
+}
+
+/* Evaluation: the final embeddings, a tile of users with their best items, what else is seen. */
+static rk_status declare_ranking(rk_session *s)
+{
+    const rk_lists *valid = &s->dataset->parts[RK_VALID];
+    RK_TRY(largest_k(s->options, s->dataset, &s->rank_k));
+    RK_TRY(
+        add(s, "final", RK_F32, s->graph.n_nodes, s->options->model.dim, NULL, &s->stored_final));
+    RK_TRY(add(s, "rank.users", RK_I32, RK_RANK_TILE, 1, NULL, &s->stored_users));
+    RK_TRY(add(s, "rank.items", RK_I32, RK_RANK_TILE, s->rank_k, NULL, &s->stored_items));
+    RK_TRY(add(s, "rank.scores", RK_F32, RK_RANK_TILE, s->rank_k, NULL, NULL));
+    if (s->dataset->stats.valid > 0) {
+        RK_TRY(add(s, "valid.offsets", RK_I64, valid->n_rows + 1, 1, valid->offsets, NULL));
+        RK_TRY(add(s, "valid.items", RK_I32, valid->offsets[valid->n_rows], 1, valid->items, NULL));
+    }
+    return rk__alloc(&s->tile, RK_RANK_TILE * (1 + s->rank_k), sizeof *s->tile, "a rank tile");
+}
+
+/* ---- the programs ---------------------------------------------------------------------------- */
+
+static rk_value use(rk_session *s, rk_program *p, const char *name)
+{
+    int32_t stored = rk__store_find(&s->store, name);
+    RK_ASSERT(stored >= 0);
+    return rk__use(p, stored);
+}
+
+static rk_graph_values use_graph(rk_session *s, rk_program *p)
+{
+    return (rk_graph_values){use(s, p, "graph.offsets"), use(s, p, "graph.columns"),
+                             use(s, p, "graph.scale")};
+}
+
+static void use_parameters(rk_session *s, rk_program *p, rk_value *values)
+{
+    for (int i = 0; i < s->model.n_parameters; i++) {
+        values[i] = rk__use(p, s->model.parameters[i].stored);
+    }
+}
+
+static rk_status finish(rk_program *p)
+{
+    RK_TRY(p->status);
+    RK_TRY(rk__program_verify(p));
+    return rk__program_plan(p);
+}
+
+static rk_status append_updates(rk_session *s, rk_program *p, const rk_value *values,
+                                rk_value state)
+{
+    const rk_options *o = s->options;
+    int32_t stored[RK_MAX_PARAMETERS];
+    rk_value gradients[RK_MAX_PARAMETERS];
+    for (int i = 0; i < s->model.n_parameters; i++) {
+        stored[i] = s->model.parameters[i].stored;
+    }
+    RK_TRY(rk__program_backward(p, stored, s->model.n_parameters, gradients));
+    for (int i = 0; i < s->model.n_parameters; i++) {
+        if (o->train.optimizer == RK_OPTIMIZER_ADAM) {
+            rk_adam_attr adam = {o->train.beta1, o->train.beta2, o->train.epsilon,
+                                 o->train.weight_decay};
+            rk__adam(p, values[i], gradients[i], rk__use(p, s->moment1[i]),
+                     rk__use(p, s->moment2[i]), state, adam);
+        } else {
+            rk__sgd(p, values[i], gradients[i], state, o->train.weight_decay);
+        }
+    }
+    return p->status;
+}
+
+static rk_status build_train(rk_session *s)
+{
+    const rk_options *o = s->options;
+    rk_program *p = &s->train;
+    rk__program_init(p, &s->store, "train");
+    int64_t batch = o->train.batch;
+    rk_value values[RK_MAX_PARAMETERS], ego = RK_NONE, chosen = RK_NONE;
+    rk_value state = rk__use(p, s->stored_state);
+    rk_graph_values graph = use_graph(s, p);
+    rk_value nodes = rk__sample_triplets(p, graph, rk__sampling_use(p, &s->store), s->sample);
+    rk_row_set rows = rk__unique_rows(p, nodes, s->graph.n_nodes);
+    use_parameters(s, p, values);
+    RK_TRY(p->status); /* a model may look at the row set, so it must be a real one */
+    bool needs_ego = o->loss.l2 > 0 && o->loss.l2_on == RK_L2_EGO;
+    rk_value final =
+        s->model.model->embed(&s->model, p, graph, values, &rows, needs_ego ? &ego : NULL);
+    if (s->sample.n_candidates > 1) {
+        chosen = rk__select_negatives(p, final, rows, state, batch);
+    }
+    rk__bpr_loss(p, final, rows, chosen, state, batch);
+    if (o->loss.l2 > 0) {
+        rk_l2_attr l2 = {.weight = o->loss.l2,
+                         .batch = batch,
+                         .form = o->loss.l2_form,
+                         .rows = o->loss.l2_rows,
+                         .divisor = o->loss.l2_divisor};
+        rk__l2_loss(p, needs_ego ? ego : final, rows, chosen, state, l2);
+    }
+    RK_TRY(p->status);
+    RK_TRY(append_updates(s, p, values, state));
+    rk__step_loss(p, state);
+    rk__step_advance(p, state);
+    return finish(p);
+}
+
+static rk_status build_embed(rk_session *s)
+{
+    rk_program *p = &s->embed;
+    rk__program_init(p, &s->store, "embed");
+    rk_value values[RK_MAX_PARAMETERS];
+    rk_graph_values graph = use_graph(s, p);
+    use_parameters(s, p, values);
+    RK_TRY(p->status);
+    rk_value final = s->model.model->embed(&s->model, p, graph, values, NULL, NULL);
+    RK_TRY(p->status);
+    rk__assign(p, s->stored_final, final);
+    return finish(p);
+}
+
+static rk_status build_rank(rk_session *s, bool on_test)
+{
+    rk_program *p = &s->rank[on_test];
+    rk__program_init(p, &s->store, on_test ? "rank on test" : "rank on valid");
+    bool masks_valid = on_test && s->dataset->stats.valid > 0;
+    rk_topk_values v = {
+        .final = rk__use(p, s->stored_final),
+        .users = rk__use(p, s->stored_users),
+        .train_offsets = use(s, p, "graph.offsets"),
+        .train_columns = use(s, p, "graph.columns"),
+        .other_offsets = masks_valid ? use(s, p, "valid.offsets") : RK_NONE,
+        .other_columns = masks_valid ? use(s, p, "valid.items") : RK_NONE,
+        .items = rk__use(p, s->stored_items),
+        .scores = use(s, p, "rank.scores"),
+    };
+    rk__score_topk(p, v,
+                   (rk_topk_attr){.k = (int32_t)s->rank_k,
+                                  .n_users = s->graph.n_users,
+                                  .n_items = s->graph.n_items});
+    return finish(p);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static rk_status init_parameters(rk_session *s)
+{
+    for (int i = 0; i < s->model.n_parameters; i++) {
+        const rk_parameter *p = &s->model.parameters[i];
+        int64_t elements = 0;
+        float *host = NULL;
+        RK_TRY(rk__mul(&elements, p->rows, p->cols, p->name));
+        RK_TRY(rk__alloc(&host, elements, sizeof *host, "initial parameters"));
+        rk__parameter_init(p, i, (uint64_t)s->options->run.seed, host);
+        rk_status status = s->device->write(s->context, p->stored, 0, p->rows, host);
+        rk__free(host);
+        RK_TRY(status);
+    }
+    return RK_OK;
+}
+
+static rk_status build(rk_session *s, rk_session_options what)
+{
+    const rk_lists *train = &s->dataset->parts[RK_TRAIN];
+    const rk_dataset *d = s->dataset;
+    RK_TRY(rk__device_choose(s->options->run.device, &s->device, &s->device_reason));
+    RK_TRY(rk__graph_build_lists(&s->graph, train->offsets, train->items, d->n_users, d->n_items));
+    RK_TRY(declare_graph(s));
+    RK_TRY(rk__model_declare(&s->model, s->options, d->n_users, d->n_items, &s->store));
+    if (what.training) {
+        RK_TRY(declare_training(s));
+    }
+    RK_TRY(declare_ranking(s));
+
+    rk_device_options how = {.threads = s->options->run.threads, .eager = what.eager};
+    RK_TRY(s->device->open(&how, &s->context));
+    RK_TRY(s->device->bind(s->context, &s->store));
+    RK_TRY(build_embed(s));
+    for (int on_test = 0; on_test < 2; on_test++) {
+        RK_TRY(build_rank(s, on_test));
+        RK_TRY(s->device->load(s->context, &s->rank[on_test], &s->loaded_rank[on_test]));
+    }
+    if (what.training) {
+        RK_TRY(build_train(s));
+        RK_TRY(s->device->load(s->context, &s->train, &s->loaded_train));
+        RK_TRY(init_parameters(s));
+    }
+    return RK_OK;
+}
+
+rk_status rk__session_create(rk_session *out, const rk_options *options, const rk_dataset *dataset,
+                             rk_session_options what, const rk_hooks *hooks)
+{
+    *out = (rk_session){.options = options, .dataset = dataset, .stored_state = -1};
+    for (int i = 0; i < RK_MAX_PARAMETERS; i++) {
+        out->moment1[i] = out->moment2[i] = -1;
+    }
+    rk_status status = build(out, what);
+    if (status != RK_OK) {
+        rk__session_free(out);
+        return status;
+    }
+    if (hooks && hooks->log && out->sampling.n_skipped_users > 0) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "%lld users have every item: there is no negative for them, they are not drawn",
+                 (long long)out->sampling.n_skipped_users);
+        hooks->log(hooks->user, RK_LOG_WARNING, text);
+    }
+    return RK_OK;
+}
+
+void rk__session_free(rk_session *s)
+{
+    if (s->device && s->context) {
+        s->device->close(s->context);
+    }
+    rk__program_free(&s->train);
+    rk__program_free(&s->embed);
+    rk__program_free(&s->rank[0]);
+    rk__program_free(&s->rank[1]);
+    rk__store_free(&s->store);
+    rk__sampling_free(&s->sampling);
+    rk__graph_free(&s->graph);
+    rk__free(s->tile);
+    *s = (rk_session){0};
+}
+
+/* ---- work ------------------------------------------------------------------------------------ */
+
+rk_status rk__session_step(rk_session *s, int64_t steps)
+{
+    s->final_is_fresh = false;
+    RK_TRY(s->device->run(s->context, s->loaded_train, steps));
+    return s->device->sync(s->context);
+}
+
+rk_step_state rk__session_first_state(const rk_session *s)
+{
+    const rk_options *o = s->options;
+    int64_t batch = o->train.batch, draws = s->sampling.n_eligible_edges;
+    if (o->train.steps_per_epoch > 0) {
+        int64_t wanted = o->train.steps_per_epoch * batch;
+        /* A pass over the interactions ends when there are no more. */
+        bool is_pass = o->sampling.positives == RK_POSITIVES_SHUFFLE;
+        draws = is_pass && wanted > draws ? draws : wanted;
+    }
+    return (rk_step_state){.seed = (uint64_t)o->run.seed,
+                           .steps_per_epoch = (draws + batch - 1) / batch,
+                           .draws_per_epoch = draws,
+                           .batch = batch,
+                           .learning_rate = o->train.learning_rate};
+}
+
+rk_status rk__session_get_state(rk_session *s, rk_step_state *out)
+{
+    return s->device->read(s->context, s->stored_state, 0, 1, out);
+}
+
+rk_status rk__session_set_state(rk_session *s, const rk_step_state *state)
+{
+    return s->device->write(s->context, s->stored_state, 0, 1, state);
+}
+
+void rk__session_parameters_changed(rk_session *s)
+{
+    s->final_is_fresh = false;
+}
+
+static rk_status refresh(rk_session *s)
+{
+    if (s->final_is_fresh) {
+        return RK_OK;
+    }
+    rk_loaded *loaded = NULL;
+    RK_TRY(s->device->load(s->context, &s->embed, &loaded));
+    rk_status status = s->device->run(s->context, loaded, 1);
+    if (status == RK_OK) {
+        status = s->device->sync(s->context);
+    }
+    s->device->unload(s->context, loaded);
+    s->final_is_fresh = status == RK_OK;
+    return status;
+}
+
+static rk_status rank_tile(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
+                           int32_t *items)
+{
+    rk_session *s = self;
+    RK_ASSERT(n <= RK_RANK_TILE && k <= s->rank_k && part != RK_TRAIN);
+    RK_TRY(refresh(s));
+    int32_t *tile_users = s->tile, *tile_items = s->tile + RK_RANK_TILE;
+    for (int64_t i = 0; i < RK_RANK_TILE; i++) {
+        tile_users[i] = i < n ? users[i] : -1;
+    }
+    RK_TRY(s->device->write(s->context, s->stored_users, 0, RK_RANK_TILE, tile_users));
+    RK_TRY(s->device->run(s->context, s->loaded_rank[part == RK_TEST], 1));
+    RK_TRY(s->device->sync(s->context));
+    RK_TRY(s->device->read(s->context, s->stored_items, 0, n, tile_items));
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < k; j++) {
+            items[i * k + j] = tile_items[i * s->rank_k + j];
+        }
+    }
+    return RK_OK;
+}
+
+rk_ranker rk__session_ranker(rk_session *session)
+{
+    return (rk_ranker){.self = session, .rank = rank_tile};
+}
+
+rk_status rk__session_embeddings(rk_session *s, float **out)
+{
+    int64_t elements = 0;
+    float *host = NULL;
+    RK_TRY(refresh(s));
+    RK_TRY(rk__mul(&elements, s->graph.n_nodes, s->options->model.dim, "the final embeddings"));
+    RK_TRY(rk__alloc(&host, elements, sizeof *host, "the final embeddings"));
+    rk_status status = s->device->read(s->context, s->stored_final, 0, s->graph.n_nodes, host);
+    if (status != RK_OK) {
+        rk__free(host);
+        return status;
+    }
+    *out = host;
+    return RK_OK;
+}

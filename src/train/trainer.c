@@ -1,0 +1,301 @@
+/*
+ * A run from its configuration to its report.
+ *
+ * Nothing is written until data, device and programs are ready, so that a run that cannot start
+ * leaves no folder behind.
+ */
+#include "train/trainer.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/timer.h"
+#include "eval/popularity.h"
+#include "train/trajectory.h"
+
+/* ---- set-up ---------------------------------------------------------------------------------- */
+
+static rk_status prepare_data(rk_trainer *t)
+{
+    double began = rk__now();
+    RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->dataset));
+    const rk_dataset_stats *s = &t->dataset->stats;
+    rk__log(&t->log, RK_LOG_INFO,
+            "data set %s: %lld users, %lld items, %lld train, %lld valid and %lld test "
+            "interactions, fingerprint %s",
+            t->dataset->name, (long long)s->users, (long long)s->items, (long long)s->train,
+            (long long)s->valid, (long long)s->test, t->dataset->fingerprint);
+    t->seconds.data = rk__now() - began;
+    return RK_OK;
+}
+
+/* What the checks while training look at, and on whom. */
+static rk_status prepare_checks(rk_trainer *t)
+{
+    const rk_options *o = t->options;
+    const rk_dataset_stats *s = &t->dataset->stats;
+    bool on_test = o->eval.split == RK_EVAL_TEST;
+    t->check_part = on_test ? RK_TEST : RK_VALID;
+    t->checks = o->eval.every > 0 && (on_test ? s->test_users : s->valid_users) > 0;
+    if (o->eval.every > 0 && !t->checks) {
+        rk__log(&t->log, RK_LOG_WARNING,
+                "the %s part is empty: no checks while training, no early stopping, the final "
+                "model is the last epoch's",
+                on_test ? "test" : "valid");
+    }
+    char users[48] = "";
+    if (o->eval.users > 0) {
+        snprintf(users, sizeof users, ", %lld users", (long long)o->eval.users);
+    }
+    if (!t->checks) {
+        return rk__strdup(&t->facts.watch, "");
+    }
+    RK_TRY(rk__format(&t->facts.watch, "%s on %s%s", o->eval.metric, on_test ? "test" : "valid",
+                      users));
+    return rk__eval_subset(t->dataset, t->check_part, o->eval.users, (uint64_t)o->run.seed,
+                           &t->check_users, &t->n_check_users);
+}
+
+static rk_status prepare_session(rk_trainer *t)
+{
+    double began = rk__now();
+    rk_device_info device = {0};
+    RK_TRY(rk__session_create(&t->session, t->options, t->dataset,
+                              (rk_session_options){.training = true}, &t->log.hooks));
+    RK_TRY(t->session.device->info(t->session.context, &device));
+    rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", t->session.device->name, device.name,
+            t->session.device_reason);
+    int64_t numbers = 0;
+    for (int i = 0; i < t->session.model.n_parameters; i++) {
+        const rk_parameter *p = &t->session.model.parameters[i];
+        numbers += p->rows * p->cols;
+    }
+    t->position.step = rk__session_first_state(&t->session);
+    t->position.best_value = NAN;
+    rk__log(&t->log, RK_LOG_INFO,
+            "model %s: %lld parameters; %lld steps an epoch, %lld triplets each",
+            t->session.model.model->name, (long long)numbers,
+            (long long)t->position.step.steps_per_epoch, (long long)t->position.step.batch);
+    RK_TRY(rk__session_set_state(&t->session, &t->position.step));
+    t->seconds.setup = rk__now() - began;
+    return RK_OK;
+}
+
+static rk_status prepare_facts(rk_trainer *t)
+{
+    char resolved[PATH_MAX];
+    const char *path = realpath(t->dataset->path, resolved) ? resolved : t->dataset->path;
+    memcpy(t->facts.fingerprint, t->dataset->fingerprint, sizeof t->facts.fingerprint);
+    RK_TRY(rk__strdup(&t->facts.dataset_path, path));
+    return rk__trajectory_text(t->config, &t->facts.trajectory);
+}
+
+/* ---- start or resume ------------------------------------------------------------------------- */
+
+static rk_status open_log(rk_trainer *t)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LOG));
+    rk_status status = rk__run_log_open(&t->log, path);
+    rk__free(path);
+    return status;
+}
+
+static rk_status write_texts(rk_trainer *t)
+{
+    RK_TRY(rk__run_folder_write_config(t->folder, t->config));
+    return rk__run_folder_write_environment(t->folder, &t->session);
+}
+
+static rk_status start(rk_trainer *t, const rk_train_options *how)
+{
+    RK_TRY(rk__run_folder_create(how));
+    RK_TRY(open_log(t));
+    t->unsaved = true;
+    return write_texts(t);
+}
+
+/* Checks that were made on something else say nothing about the best epoch from now on. */
+static void forget_best(rk_trainer *t, const char *before)
+{
+    if (t->position.best_epoch == 0) {
+        return;
+    }
+    rk__log(&t->log, RK_LOG_WARNING,
+            "the checks were of \"%s\" and are of \"%s\" from now on: the best checkpoint (epoch "
+            "%lld) is dropped and the search for the best epoch begins anew",
+            before, t->facts.watch, (long long)t->position.best_epoch);
+    rk__run_folder_remove(t->folder, RK_FILE_BEST);
+    t->position.best_epoch = 0;
+    t->position.best_value = NAN;
+    t->position.checks_since_best = 0;
+}
+
+static rk_status compare_facts(const rk_trainer *t, const char *path,
+                               const rk_checkpoint_facts *before)
+{
+    if (strcmp(before->fingerprint, t->facts.fingerprint) != 0) {
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "%s was trained on a data set with fingerprint %s, this one has %s: a run cannot be "
+            "resumed on other data",
+            path, before->fingerprint, t->facts.fingerprint);
+    }
+    return rk__trajectory_compare(before->trajectory, t->facts.trajectory);
+}
+
+static rk_status resume(rk_trainer *t)
+{
+    char *path = NULL;
+    rk_checkpoint_facts before = {0};
+    rk_status status = RK_OK;
+    RK_TRY(open_log(t)); /* the lock comes before anything is read */
+    RK_TRY_GOTO(done, rk__path_join(&path, t->folder, RK_FILE_LAST));
+    RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &before));
+    RK_TRY_GOTO(done, compare_facts(t, path, &before));
+    RK_TRY_GOTO(done, rk__checkpoint_read(path, &t->session, &t->position));
+    const rk_step_state *s = &t->position.step;
+    rk__log(&t->log, RK_LOG_INFO, "resumed after epoch %lld, step %lld of the next",
+            (long long)s->epoch, (long long)s->step_in_epoch);
+    if (strcmp(before.watch, t->facts.watch) != 0) {
+        forget_best(t, before.watch);
+    }
+    RK_TRY_GOTO(done, rk__run_folder_truncate_metrics(t->folder, s->epoch));
+    RK_TRY_GOTO(done, write_texts(t));
+    if (s->epoch >= t->options->train.epochs) {
+        rk__log(&t->log, RK_LOG_INFO,
+                "the run is finished: it has trained %lld epochs and train.epochs is %lld; the "
+                "report is written anew",
+                (long long)s->epoch, (long long)t->options->train.epochs);
+    }
+done:
+    rk__checkpoint_facts_free(&before);
+    rk__free(path);
+    return status;
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+/* Puts the chosen model into the session. */
+static rk_status choose(rk_trainer *t, rk_summary *report)
+{
+    const rk_position *p = &t->position;
+    const rk_options *o = t->options;
+    bool decides = o->eval.select == RK_SELECT_BEST || o->eval.patience > 0;
+    report->chosen_epoch = p->step.epoch;
+    report->chosen_value = p->step.epoch > 0 ? p->history[p->step.epoch - 1].check : NAN;
+    report->chosen_on_test = t->checks && t->check_part == RK_TEST && decides;
+    report->chose_best = o->eval.select == RK_SELECT_BEST && p->best_epoch > 0;
+    if (!report->chose_best) {
+        return RK_OK;
+    }
+    char *path = NULL;
+    rk_checkpoint_facts best = {0};
+    RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
+    rk_status status = rk__checkpoint_read_facts(path, &best);
+    if (status == RK_OK) {
+        status = rk__checkpoint_read(path, &t->session, NULL);
+        report->chosen_epoch = best.epoch;
+        report->chosen_value = best.value;
+    }
+    rk__checkpoint_facts_free(&best);
+    rk__free(path);
+    return status;
+}
+
+static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
+                               const rk_ranker *model, const rk_ranker *popularity)
+{
+    const rk_dataset_stats *s = &t->dataset->stats;
+    const rk_hooks *hooks = &t->log.hooks;
+    const char *name = part == RK_TEST ? "test" : "valid", *metric = t->options->eval.metric;
+    if ((part == RK_TEST ? s->test_users : s->valid_users) == 0) {
+        return RK_OK;
+    }
+    RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, model, hooks, &report->model[part]));
+    RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, popularity, hooks,
+                        &report->popularity[part]));
+    rk__log(&t->log, RK_LOG_INFO, "%s: %s %.5f, popularity %.5f (%lld users)", name, metric,
+            rk__metric_find(&report->model[part], metric),
+            rk__metric_find(&report->popularity[part], metric),
+            (long long)report->model[part].users);
+    return RK_OK;
+}
+
+static void sum_up_seconds(rk_trainer *t, double began)
+{
+    const rk_position *p = &t->position;
+    for (int64_t i = 0; i < p->step.epoch; i++) {
+        t->seconds.training += p->history[i].seconds;
+        t->seconds.checks += p->history[i].check_seconds;
+    }
+    t->seconds.total = rk__now() - began;
+}
+
+static rk_status finish(rk_trainer *t, double began)
+{
+    rk_summary report = {.options = t->options,
+                         .session = &t->session,
+                         .position = &t->position,
+                         .watch = t->checks ? t->facts.watch : NULL,
+                         .stopped_early = t->stopped_early};
+    rk_popularity popularity = {0};
+    rk_status status = RK_OK;
+    double evaluation_began = rk__now();
+    RK_TRY_GOTO(done, choose(t, &report));
+    RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
+    rk_ranker by_model = rk__session_ranker(&t->session);
+    rk_ranker by_popularity = rk__popularity_ranker(&popularity);
+    if (report.chosen_on_test) {
+        rk__log(&t->log, RK_LOG_WARNING,
+                "the model was chosen on test (eval.split): its test metrics are optimistic");
+    }
+    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by_model, &by_popularity));
+    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by_model, &by_popularity));
+    t->seconds.evaluation = rk__now() - evaluation_began;
+    sum_up_seconds(t, began);
+    report.seconds = t->seconds;
+    status = rk__report_write(t->folder, &report);
+done:
+    rk__popularity_free(&popularity);
+    for (int part = 0; part < 3; part++) {
+        rk_metrics_free(&report.model[part]);
+        rk_metrics_free(&report.popularity[part]);
+    }
+    return status;
+}
+
+rk_status rk_train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks)
+{
+    double began = rk__now();
+    rk_status status = RK_OK;
+    rk_trainer t = {.config = config, .newest_check = NAN};
+    rk__run_log_init(&t.log, hooks);
+    RK_TRY_GOTO(done, rk__run_folder_check(how));
+    RK_TRY_GOTO(done, rk_config_check(config));
+    t.options = rk__config_options(config);
+    t.folder = how->run_dir;
+    RK_TRY_GOTO(done, prepare_data(&t));
+    RK_TRY_GOTO(done, prepare_checks(&t));
+    RK_TRY_GOTO(done, prepare_session(&t));
+    RK_TRY_GOTO(done, prepare_facts(&t));
+    RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t, how));
+    RK_TRY_GOTO(done, rk__train_epochs(&t));
+    RK_TRY_GOTO(done, finish(&t, began));
+done:
+    if (status != RK_OK && t.log.file) {
+        rk__log(&t.log, RK_LOG_WARNING, "%s", rk_last_error());
+    }
+    rk__session_free(&t.session);
+    rk_dataset_free(t.dataset);
+    rk__position_free(&t.position);
+    rk__checkpoint_facts_free(&t.facts);
+    rk__free(t.check_users);
+    rk__run_log_close(&t.log);
+    return status;
+}

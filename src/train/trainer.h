@@ -1,0 +1,45 @@
+/*
+ * A training run in progress, shared by the files that drive it: trainer.c (set-up, resume, end)
+ * and epoch.c (steps, checks, checkpoints).
+ */
+#ifndef RK_TRAIN_TRAINER_H
+#define RK_TRAIN_TRAINER_H
+
+#include "rankine/train.h"
+#include "train/checkpoint.h"
+#include "train/position.h"
+#include "train/report.h"
+#include "train/run_folder.h"
+#include "train/run_log.h"
+#include "train/session.h"
+
+typedef struct rk_trainer {
+    const rk_config *config;   /* lent */
+    const rk_options *options; /* lent */
+    const char *folder;        /* lent */
+    rk_run_log log;
+    rk_dataset *dataset; /* owned */
+    rk_session session;
+    rk_position position;
+    rk_checkpoint_facts facts; /* of this run */
+    bool checks;               /* eval.every > 0, and the part to check on is not empty */
+    rk_part check_part;
+    int32_t *check_users; /* ascending; owned */
+    int64_t n_check_users;
+    double newest_check;     /* NaN = none yet */
+    double seconds_per_step; /* measured; 0 = not yet */
+    double train_began;      /* rk__now() at the first step of this process */
+    int64_t steps_here;      /* done by this process */
+    bool unsaved;            /* last.h5 does not hold the present position yet */
+    bool stopped_early;
+    rk_phase_seconds seconds;
+} rk_trainer;
+
+/* Epochs until train.epochs or early stopping. On RK_ERR_INTERRUPTED last.h5 is written; on
+ * RK_ERR_DIVERGED the checkpoints stay as they were. */
+rk_status rk__train_epochs(rk_trainer *trainer);
+
+/* last.h5 as the run stands now. */
+rk_status rk__train_checkpoint(rk_trainer *trainer);
+
+#endif

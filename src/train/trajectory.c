@@ -1,0 +1,79 @@
+#include "train/trajectory.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+
+/* Of the sections that decide the trajectory, the options that do not. */
+static bool is_free(const char *key)
+{
+    static const char *const keys[] = {"run.device", "run.threads", "train.epochs",
+                                       "train.checkpoint_every"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strcmp(key, keys[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *const trajectory_keys[] = {
+#define TRAJECTORY_KEY(section, key, type, def, min, max, help) #section "." #key,
+    RK_OPTIONS_RUN(TRAJECTORY_KEY) RK_OPTIONS_MODEL(TRAJECTORY_KEY) RK_OPTIONS_LOSS(TRAJECTORY_KEY)
+        RK_OPTIONS_SAMPLING(TRAJECTORY_KEY) RK_OPTIONS_TRAIN(TRAJECTORY_KEY)
+#undef TRAJECTORY_KEY
+};
+
+rk_status rk__trajectory_text(const rk_config *config, char **out)
+{
+    rk_buffer buffer = {0};
+    for (size_t i = 0; i < sizeof trajectory_keys / sizeof trajectory_keys[0]; i++) {
+        const char *key = trajectory_keys[i], *value = NULL;
+        if (is_free(key)) {
+            continue;
+        }
+        rk_status status = rk_config_get(config, key, &value);
+        if (status != RK_OK) {
+            rk__buffer_free(&buffer);
+            return status;
+        }
+        rk__buffer_add(&buffer, "%s: %s\n", key, value);
+    }
+    return rk__buffer_take(&buffer, out);
+}
+
+/* The line of `key` in text; NULL if there is none. */
+static const char *find_line(const char *text, const char *key, size_t length)
+{
+    for (const char *at = text; at && *at; at = strchr(at, '\n'), at = at ? at + 1 : NULL) {
+        if (strncmp(at, key, length) == 0 && at[length] == ':') {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+rk_status rk__trajectory_compare(const char *before, const char *now)
+{
+    for (const char *at = now; *at;) {
+        size_t length = strcspn(at, "\n"), key = strcspn(at, ":");
+        const char *other = find_line(before, at, key);
+        size_t other_length = other ? strcspn(other, "\n") : 0;
+        if (!other) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the checkpoint knows no %.*s: it was written by another version; it cannot "
+                    "be resumed",
+                    (int)key, at);
+        }
+        if (other_length != length || strncmp(at, other, length) != 0) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%.*s was %.*s when this run began and is %.*s now: it changes the course of "
+                    "training, so the run cannot be resumed with it; put it back or start anew",
+                    (int)key, at, (int)(other_length - key - 2), other + key + 2,
+                    (int)(length - key - 2), at + key + 2);
+        }
+        at += length + (at[length] == '\n');
+    }
+    return RK_OK;
+}

@@ -1,0 +1,16 @@
+/*
+ * The options that decide where training goes step by step. A run may be resumed with other values
+ * of the rest (train.epochs, eval.*, run.threads, run.device ...), but not of these.
+ */
+#ifndef RK_TRAIN_TRAJECTORY_H
+#define RK_TRAIN_TRAJECTORY_H
+
+#include "config/options.h"
+
+/* "key: value" lines. Free with rk__free. */
+rk_status rk__trajectory_text(const rk_config *config, char **out);
+
+/* RK_ERR_CONFIG names the first option that differs, with both values. */
+rk_status rk__trajectory_compare(const char *before, const char *now);
+
+#endif
