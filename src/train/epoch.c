@@ -167,6 +167,7 @@ static rk_status judge(rk_trainer *t, int64_t epoch, double value)
     return RK_OK;
 }
 
+/* For train.log; a caller that watches has progress. */
 static void log_epoch(rk_trainer *t, int64_t epoch, const rk_epoch_record *r)
 {
     char check[96] = "";
@@ -174,7 +175,7 @@ static void log_epoch(rk_trainer *t, int64_t epoch, const rk_epoch_record *r)
         snprintf(check, sizeof check, ", %s %.5f%s", t->options->eval.metric, r->check,
                  t->position.best_epoch == epoch ? " (best)" : "");
     }
-    rk__log(&t->log, RK_LOG_INFO, "epoch %lld: loss %.6f (bpr %.6f, l2 %.6f), %.2f s%s",
+    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (bpr %.6f, l2 %.6f), %.2f s%s",
             (long long)epoch, r->loss, r->bpr, r->l2, r->seconds, check);
 }
 
@@ -204,6 +205,7 @@ static rk_status close_epoch(rk_trainer *t)
         record.check = rk__metric_find(&metrics, t->options->eval.metric);
         record.check_seconds = rk__now() - began;
         RK_TRY_GOTO(done, judge(t, epoch, record.check));
+        report_progress(t); /* the same step once more, with its metric */
     }
     RK_TRY_GOTO(done, append_line(t, epoch, &record, checked ? &metrics : NULL));
     log_epoch(t, epoch, &record);

@@ -8,7 +8,7 @@
 
 static void write_line(rk_run_log *log, rk_log_level level, const char *message)
 {
-    static const char *const marks[] = {"debug: ", "", "warning: "};
+    static const char *const marks[] = {"", "", "warning: "};
     struct timespec now;
     struct tm local;
     char stamp[32] = "";
