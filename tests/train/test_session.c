@@ -1,0 +1,310 @@
+/* A session on the CPU device: every kind of sampling and loss trains, threads change nothing. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "eval/popularity.h"
+#include "train/planted.h"
+#include "train/session.h"
+
+static rk_config *config_with(const char *const *settings, int n)
+{
+    rk_config *config = NULL;
+    assert_ok(rk_config_create(&config));
+    static const char *const common[] = {"run.device=cpu",  "run.threads=1",
+                                         "model.dim=16",    "model.layers=2",
+                                         "train.batch=256", "train.learning_rate=0.02",
+                                         "eval.k=[5, 10]"};
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        assert_ok(rk_config_set(config, common[i], "test"));
+    }
+    for (int i = 0; i < n; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    return config;
+}
+
+/* A session over the planted data, at step 0. */
+typedef struct fixture {
+    rk_config *config;
+    rk_dataset *dataset;
+    rk_session session;
+} fixture;
+
+static void set_up(fixture *f, const char *const *settings, int n)
+{
+    f->config = config_with(settings, n);
+    f->dataset = planted_dataset(true);
+    assert_ok(rk__session_create(&f->session, rk__config_options(f->config), f->dataset,
+                                 (rk_session_options){.training = true}, NULL));
+    rk_step_state state = rk__session_first_state(&f->session);
+    assert_ok(rk__session_set_state(&f->session, &state));
+}
+
+static void tear_down(fixture *f)
+{
+    rk__session_free(&f->session);
+    planted_free(f->dataset);
+    rk_config_free(f->config);
+}
+
+/* One epoch; returns its mean loss. The next one is opened as the trainer does it. */
+static double one_epoch(fixture *f)
+{
+    rk_step_state state;
+    assert_ok(rk__session_get_state(&f->session, &state));
+    assert_ok(rk__session_step(&f->session, state.steps_per_epoch));
+    assert_ok(rk__session_get_state(&f->session, &state));
+    assert_int_equal(state.step_in_epoch, state.steps_per_epoch);
+    assert_int_equal(state.bad_step, 0);
+    double loss = state.loss_sum[0] / (double)state.steps_per_epoch;
+    assert_close(state.loss_sum[1] + state.loss_sum[2], state.loss_sum[0], 1e-12, 1e-12);
+    state.epoch++;
+    state.step_in_epoch = 0;
+    memset(state.loss_sum, 0, sizeof state.loss_sum);
+    assert_ok(rk__session_set_state(&f->session, &state));
+    return loss;
+}
+
+static double ndcg(fixture *f, const rk_ranker *ranker, rk_part part)
+{
+    rk_metrics metrics = {0};
+    assert_ok(rk__evaluate(f->dataset, rk__config_options(f->config), part, NULL, 0, ranker, NULL,
+                           &metrics));
+    double value = rk__metric_find(&metrics, "ndcg@10");
+    rk_metrics_free(&metrics);
+    return value;
+}
+
+static void check_it_learns(const char *const *settings, int n, double gain)
+{
+    fixture f;
+    rk_popularity popularity = {0};
+    set_up(&f, settings, n);
+    assert_ok(rk__popularity_init(&popularity, f.dataset));
+    rk_ranker reference = rk__popularity_ranker(&popularity);
+    rk_ranker model = rk__session_ranker(&f.session);
+    double first = one_epoch(&f), last = first;
+    for (int epoch = 1; epoch < 12; epoch++) {
+        last = one_epoch(&f);
+    }
+    double bar = ndcg(&f, &reference, RK_TEST), reached = ndcg(&f, &model, RK_TEST);
+    if (!(last < 0.9 * first) || !(reached > gain * bar)) {
+        fail_msg("%s: loss %g -> %g, ndcg@10 %g, popularity %g", n ? settings[0] : "defaults",
+                 first, last, reached, bar);
+    }
+    rk__popularity_free(&popularity);
+    tear_down(&f);
+}
+
+static void every_model_learns(void **state)
+{
+    (void)state;
+    static const char *const mf[] = {"model.kind=mf", "train.learning_rate=0.05"};
+    static const char *const last[] = {"model.layer_weights=last"};
+    static const char *const without[] = {"model.layer_weights=mean_without_ego"};
+    static const char *const xavier[] = {"model.init=xavier"};
+    check_it_learns(NULL, 0, 1.5);
+    check_it_learns(mf, 2, 1.2);
+    check_it_learns(last, 1, 1.5);
+    check_it_learns(without, 1, 1.5);
+    check_it_learns(xavier, 1, 1.5);
+}
+
+static void every_kind_of_sampling_learns(void **state)
+{
+    (void)state;
+    static const char *const positives[] = {"user", "interaction", "shuffle"};
+    static const char *const negatives[] = {"uniform", "popular_pool", "popularity", "dynamic"};
+    for (int p = 0; p < 3; p++) {
+        for (int n = 0; n < 4; n++) {
+            char first[64], second[64];
+            snprintf(first, sizeof first, "sampling.positives=%s", positives[p]);
+            snprintf(second, sizeof second, "sampling.negatives=%s", negatives[n]);
+            const char *const settings[] = {second, first, "sampling.pool_size=30",
+                                            "sampling.candidates=4"};
+            check_it_learns(settings, 4, 1.3);
+        }
+    }
+}
+
+static void every_form_of_l2_learns(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "loss.l2_on=ego",         "loss.l2_on=propagated",   "loss.l2_form=squared",
+        "loss.l2_form=norm",      "loss.l2_rows=batch",      "loss.l2_rows=unique",
+        "loss.l2_divisor=actual", "loss.l2_divisor=nominal", "loss.l2_divisor=one"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        const char *const settings[] = {forms[i], "loss.l2=0.0001"};
+        check_it_learns(settings, 2, 1.3);
+    }
+    static const char *const none[] = {"loss.l2=0", "train.weight_decay=1e-5"};
+    check_it_learns(none, 2, 1.3);
+}
+
+static void sgd_learns(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"train.optimizer=sgd", "train.learning_rate=20",
+                                           "train.batch=64"};
+    check_it_learns(settings, 3, 1.2);
+}
+
+/* L2 on propagated rows and on ego rows are different losses: the switches must reach the program.
+ */
+static void l2_switches_change_the_loss(void **state)
+{
+    (void)state;
+    static const char *const on[] = {"loss.l2_on=ego", "loss.l2_on=propagated"};
+    static const char *const form[] = {"loss.l2_form=squared", "loss.l2_form=norm"};
+    static const char *const rows[] = {"loss.l2_rows=batch", "loss.l2_rows=unique"};
+    double seen[8];
+    for (int i = 0; i < 8; i++) {
+        const char *const settings[] = {on[i & 1], form[i >> 1 & 1], rows[i >> 2],
+                                        "train.steps_per_epoch=1", "loss.l2=0.01"};
+        fixture f;
+        set_up(&f, settings, 5);
+        seen[i] = one_epoch(&f);
+        tear_down(&f);
+        for (int j = 0; j < i; j++) {
+            assert_true(seen[i] != seen[j]);
+        }
+    }
+}
+
+static float *parameters(fixture *f, int64_t *n)
+{
+    const rk_parameter *p = &f->session.model.parameters[0];
+    float *values = NULL;
+    *n = p->rows * p->cols;
+    assert_ok(rk__alloc(&values, *n, sizeof *values, "parameters"));
+    assert_ok(f->session.device->read(f->session.context, p->stored, 0, p->rows, values));
+    return values;
+}
+
+static void threads_and_chunks_change_no_bit(void **state)
+{
+    (void)state;
+    static const char *const threads[] = {"run.threads=1", "run.threads=2", "run.threads=3"};
+    float *first = NULL;
+    for (int i = 0; i < 3; i++) {
+        fixture f;
+        int64_t n = 0;
+        rk_step_state at;
+        set_up(&f, &threads[i], 1);
+        assert_ok(rk__session_get_state(&f.session, &at));
+        for (int64_t done = 0, chunk = i + 1; done < at.steps_per_epoch; done += chunk) {
+            chunk = chunk < at.steps_per_epoch - done ? chunk : at.steps_per_epoch - done;
+            assert_ok(rk__session_step(&f.session, chunk));
+        }
+        float *values = parameters(&f, &n);
+        if (!first) {
+            first = values;
+        } else {
+            assert_memory_equal(first, values, (size_t)n * sizeof *values);
+            rk__free(values);
+        }
+        tear_down(&f);
+    }
+    rk__free(first);
+}
+
+static void an_epoch_covers_every_interaction(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"sampling.positives=shuffle", "train.batch=1000"};
+    fixture f;
+    set_up(&f, settings, 2);
+    rk_step_state at = rk__session_first_state(&f.session);
+    assert_int_equal(at.draws_per_epoch, PLANTED_USERS * PLANTED_TRAIN);
+    assert_int_equal(at.steps_per_epoch, 3); /* 1000 + 1000 + 880 */
+    tear_down(&f);
+    static const char *const many[] = {"sampling.positives=shuffle", "train.steps_per_epoch=50",
+                                       "train.batch=1000"};
+    set_up(&f, many, 3);
+    at = rk__session_first_state(&f.session);
+    assert_int_equal(at.draws_per_epoch, PLANTED_USERS * PLANTED_TRAIN);
+    assert_int_equal(at.steps_per_epoch, 3);
+    tear_down(&f);
+    set_up(&f, many + 1, 2);
+    at = rk__session_first_state(&f.session);
+    assert_int_equal(at.draws_per_epoch, 50000);
+    assert_int_equal(at.steps_per_epoch, 50);
+    tear_down(&f);
+}
+
+/* Valid items are candidates on valid and masked on test. */
+static void ranking_masks_what_was_seen(void **state)
+{
+    (void)state;
+    fixture f;
+    set_up(&f, NULL, 0);
+    one_epoch(&f);
+    rk_ranker ranker = rk__session_ranker(&f.session);
+    int valid_met = 0;
+    for (int32_t user = 0; user < PLANTED_USERS; user++) {
+        for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+            int32_t items[10], seen[PLANTED_TRAIN];
+            assert_ok(ranker.rank(ranker.self, part, &user, 1, 10, items));
+            for (rk_part other = RK_TRAIN; other <= RK_VALID; other++) {
+                int n = 0;
+                planted_items(user, other, seen, &n);
+                for (int i = 0; i < 10 * n; i++) {
+                    bool met = items[i / n] == seen[i % n];
+                    assert_false(met && (other == RK_TRAIN || part == RK_TEST));
+                    valid_met += met;
+                }
+            }
+        }
+    }
+    assert_true(valid_met > 0);
+    tear_down(&f);
+}
+
+static void a_k_above_the_catalogue_is_refused(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"eval.k=[10, 151]"};
+    fixture f = {.config = config_with(settings, 1), .dataset = planted_dataset(true)};
+    assert_fails(RK_ERR_CONFIG, "151 is larger than the catalogue of 150 items",
+                 rk__session_create(&f.session, rk__config_options(f.config), f.dataset,
+                                    (rk_session_options){.training = true}, NULL));
+    tear_down(&f);
+}
+
+/* Every allocation of the set-up may fail; the session is then gone without a trace. */
+static void set_up_survives_lack_of_memory(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"run.threads=1"};
+    fixture f = {.config = config_with(settings, 1), .dataset = planted_dataset(true)};
+    bool done = false;
+    for (int64_t n = 0; !done; n++) {
+        assert_true(n < 1000);
+        rk__alloc_fail_after(n);
+        rk_status status = rk__session_create(&f.session, rk__config_options(f.config), f.dataset,
+                                              (rk_session_options){.training = true}, NULL);
+        rk__alloc_fail_after(-1);
+        done = status == RK_OK;
+        assert_true(done || status == RK_ERR_MEMORY);
+        rk__session_free(&f.session);
+    }
+    tear_down(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_model_learns),
+        cmocka_unit_test(every_kind_of_sampling_learns),
+        cmocka_unit_test(every_form_of_l2_learns),
+        cmocka_unit_test(sgd_learns),
+        cmocka_unit_test(l2_switches_change_the_loss),
+        cmocka_unit_test(threads_and_chunks_change_no_bit),
+        cmocka_unit_test(an_epoch_covers_every_interaction),
+        cmocka_unit_test(ranking_masks_what_was_seen),
+        cmocka_unit_test(a_k_above_the_catalogue_is_refused),
+        cmocka_unit_test(set_up_survives_lack_of_memory),
+    };
+    return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+}
