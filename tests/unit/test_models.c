@@ -90,16 +90,20 @@ static void normal_initialiser(void **state)
                             .block_end = {1500, 3001}};
     int64_t n = p.rows * p.cols;
     float *x = initial(&p, 0, 2020);
-    double mean = 0, square = 0, neighbours = 0;
+    double mean = 0, square = 0, lagged[8] = {0};
     for (int64_t i = 0; i < n; i++) {
         mean += (double)x[i];
         square += (double)x[i] * (double)x[i];
-        neighbours += i > 0 ? (double)x[i] * (double)x[i - 1] : 0;
+        for (int lag = 0; lag < 8; lag++) {
+            lagged[lag] += i > lag ? (double)x[i] * (double)x[i - lag - 1] : 0;
+        }
     }
     double error = 1 / sqrt((double)n);
     assert_close(mean / (double)n, 0, 5 * 0.1 * error, 1);
     assert_close(square / (double)n, 0.01, 5 * sqrt(2.0) * error, 0);
-    assert_close(neighbours / (double)n, 0, 5 * 0.01 * error, 1);
+    for (int lag = 0; lag < 8; lag++) {
+        assert_close(lagged[lag] / (double)n, 0, 5 * 0.01 * error, 1);
+    }
     for (double z = -3; z <= 3; z += 0.5) {
         assert_share(x, n, 0.1 * z, 0.5 * erfc(-z / sqrt(2.0)));
     }
