@@ -3,6 +3,8 @@ add_library(rankine_flags INTERFACE)
 target_compile_options(rankine_flags INTERFACE
     -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith
     -Wundef -Wvla -Wformat=2 -fno-math-errno -ffp-contract=fast)
+# Part of -Wconversion in newer clangs only.
+target_compile_options(rankine_flags INTERFACE $<$<C_COMPILER_ID:Clang>:-Wenum-float-conversion>)
 target_compile_definitions(rankine_flags INTERFACE _GNU_SOURCE)
 if(RANKINE_WERROR)
     target_compile_options(rankine_flags INTERFACE -Werror)

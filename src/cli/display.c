@@ -131,7 +131,7 @@ static void draw(cli_display *d, const rk_progress *p)
     }
     if (p->total > 0 && p->done <= p->total) {
         char bar[BAR_WIDTH + 1];
-        int filled = (int)((double)p->done / (double)p->total * BAR_WIDTH);
+        int filled = (int)((double)p->done / (double)p->total * (double)BAR_WIDTH);
         memset(bar, ' ', BAR_WIDTH);
         memset(bar, '=', (size_t)filled);
         bar[BAR_WIDTH] = '\0';

@@ -155,7 +155,7 @@ void rk__chart_add(rk_buffer *out, const rk_chart *c)
     add_axes(out, c, &x, &y);
     if (isfinite(c->mark_x)) {
         double at = place(&x, c->mark_x);
-        bool is_right = at > WIDTH / 2.0;
+        bool is_right = at > WIDTH / 2;
         add_line(out, "mark", at, TOP, at, HEIGHT - BOTTOM);
         begin_text(out, is_right ? "end" : "start", is_right ? at - 6 : at + 6,
                    HEIGHT - BOTTOM - 8);

@@ -459,9 +459,9 @@ static void subset_is_random_and_fixed(void **state)
     for (int64_t i = 0; i < n; i++) {
         assert_true(i == 0 || a[i] > a[i - 1]);
         assert_true(rk__lists_count(&w.dataset.parts[RK_TEST], a[i]) > 0);
-        mean += (double)a[i] / WANTED;
+        mean += (double)a[i] / (double)WANTED;
     }
-    assert_close(mean / USERS, 0.5, 5 * sqrt(1.0 / 12 / WANTED), 1);
+    assert_close(mean / (double)USERS, 0.5, 5 * sqrt(1.0 / 12 / (double)WANTED), 1);
     assert_ok(rk__eval_subset(&w.dataset, RK_TEST, WANTED, 1, &b, &n));
     assert_memory_equal(a, b, WANTED * sizeof *a);
     rk__free(b);
