@@ -55,6 +55,28 @@ static void reals_are_strict(void **state)
     assert_int_equal(rk__parse_real("1e999", 5, &value), RK_PARSE_OUT_OF_RANGE);
 }
 
+/* The fast path for short decimals must round as strtod does, whatever the digits. */
+static void reals_agree_with_strtod(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 200000; i++) {
+        rk_words w = rk__philox(3, RK_PURPOSE_SYNTH, 1, i, 0);
+        char text[64];
+        uint64_t bits = (uint64_t)w.v[0] << 32 | w.v[1];
+        int digits = 1 + (int)(w.v[2] % 17), point = (int)(w.v[3] % 20);
+        int n = snprintf(text, sizeof text, "%s%0*llu", w.v[3] & 1024 ? "-" : "", digits,
+                         (unsigned long long)(bits >> (w.v[2] >> 26)));
+        if (point < n) { /* "-.5" and "5." are numbers too */
+            int at = point > 0 || text[0] != '-' ? point : 1;
+            memmove(text + at + 1, text + at, (size_t)(n - at) + 1);
+            text[at] = '.';
+        }
+        double value = 0;
+        assert_int_equal(rk__parse_real(text, strlen(text), &value), RK_PARSE_OK);
+        assert_true(value == strtod(text, NULL));
+    }
+}
+
 static void allocation_checks_sizes(void **state)
 {
     (void)state;
@@ -105,9 +127,8 @@ static void philox_known_answers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(integers_are_strict),
-        cmocka_unit_test(reals_are_strict),
-        cmocka_unit_test(allocation_checks_sizes),
+        cmocka_unit_test(integers_are_strict),     cmocka_unit_test(reals_are_strict),
+        cmocka_unit_test(reals_agree_with_strtod), cmocka_unit_test(allocation_checks_sizes),
         cmocka_unit_test(philox_known_answers),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
