@@ -154,6 +154,10 @@ static void propagate_rows(const rk_csr *a, const float *x, int64_t d, float alp
     BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, y);
 }
 
+/* gcc's gathers are macros without optimisation, and these convert a mask's sign. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 /* Appends the active ones of columns[0, n) to list; returns the new length. Writes up to a vector
  * past it. */
 INLINE int64_t append_active(const int32_t *columns, int64_t n, const uint32_t *active,
@@ -178,6 +182,7 @@ INLINE int64_t append_active(const int32_t *columns, int64_t n, const uint32_t *
     }
     return length;
 }
+#pragma GCC diagnostic pop
 
 INLINE void active_rows(const rk_csr *a, const float *x, int64_t d, float alpha, const int32_t *map,
                         const uint32_t *active, int64_t first, int64_t last, rk_edge_buffer *buffer,
