@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the system packages that Rankine needs, on Debian 12 and Ubuntu 24.04.
+# Installs the system packages that Rankine needs, on Debian 12 or 13 and Ubuntu 24.04.
 #
 #   tools/install_packages.sh [GROUP...]          install what is missing (default: build test)
 #   tools/install_packages.sh --print GROUP...    print the names, one line, and do nothing else
@@ -14,22 +14,31 @@ set -euo pipefail
 # inside a parallel region and then runs on the calling thread alone, and outside of one it uses the
 # pool that the program has anyway. The pthread build starts a pool of its own under every caller,
 # and the serial build cannot use a second core for one large product.
-build="gcc libc6-dev make cmake ninja-build pkg-config git
-    libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev"
-test="libcmocka-dev python3"
-runtime="libgomp1 libyaml-0-2 libopenblas0-openmp libhdf5-103-1"
-clang="clang libomp-dev"
-format="clang-format-14" # one version everywhere: another one would lay the code out differently
+#
+# One version of clang-format everywhere: another one would lay the code out differently.
+declare -A packages=(
+    [build]="gcc libc6-dev make cmake ninja-build pkg-config git
+        libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev"
+    [test]="libcmocka-dev python3"
+    [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp"
+    [clang]="clang libomp-dev"
+    [format]="clang-format-14"
+)
 
 distribution=unknown
 if [ -r /etc/os-release ]; then
+    # shellcheck source=/dev/null
     distribution=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-unknown}")
 fi
 case $distribution in
-    debian-12) ;;
-    ubuntu-24.04) runtime=${runtime/libhdf5-103-1/libhdf5-103-1t64} ;; # 64-bit time_t rename
-    *) echo "install_packages.sh: $distribution is neither Debian 12 nor Ubuntu 24.04;" \
-        "trying Debian 12's package names" >&2 ;;
+    debian-12) packages[runtime]+=" libhdf5-103-1" ;;
+    debian-13) packages[runtime]+=" libhdf5-310" ;; # has no clang-format-14
+    ubuntu-24.04) packages[runtime]+=" libhdf5-103-1t64" ;;
+    *)
+        packages[runtime]+=" libhdf5-103-1"
+        echo "install_packages.sh: $distribution is not known here (Debian 12 and 13," \
+            "Ubuntu 24.04 are); trying Debian 12's package names" >&2
+        ;;
 esac
 
 fail() {
@@ -45,10 +54,8 @@ fi
 [ $# -gt 0 ] || set -- build test
 wanted=()
 for group in "$@"; do
-    case $group in
-        build | test | runtime | clang | format) read -ra names <<<"${!group//$'\n'/ }" ;;
-        *) fail "unknown group '$group': choose from build, test, runtime, clang, format" ;;
-    esac
+    [ -n "${packages[$group]:-}" ] || fail "unknown group '$group': choose from ${!packages[*]}"
+    read -ra names <<<"${packages[$group]//$'\n'/ }"
     wanted+=("${names[@]}")
 done
 if [ $print = yes ]; then
@@ -56,7 +63,7 @@ if [ $print = yes ]; then
     exit 0
 fi
 
-command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+command -v apt-get >/dev/null ||
     fail "no apt here; install the equivalents of: ${wanted[*]} (then: make PACKAGES=no ...)"
 missing=()
 for package in "${wanted[@]}"; do
