@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -18,6 +19,26 @@ rk_status rk__path_join(char **out, const char *folder, const char *name)
 bool rk__file_exists(const char *path)
 {
     return access(path, F_OK) == 0;
+}
+
+rk_status rk__folder_create(const char *path)
+{
+    char *copy = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk__strdup(&copy, path));
+    for (char *at = copy; *at != '\0' && status == RK_OK;) {
+        at += strspn(at, "/");
+        at += strcspn(at, "/");
+        char held = *at;
+        *at = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
+            status = rk__fail(RK_ERR_IO, __FILE__, __LINE__, __func__,
+                              "the folder %s cannot be created: %s", copy, strerror(errno));
+        }
+        *at = held;
+    }
+    rk__free(copy);
+    return status;
 }
 
 rk_status rk__file_read(const char *path, char **out, int64_t *out_length)

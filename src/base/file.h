@@ -12,6 +12,9 @@ rk_status rk__path_join(char **out, const char *folder, const char *name);
 
 bool rk__file_exists(const char *path);
 
+/* The folder and those above it, as far as they are not there yet. */
+rk_status rk__folder_create(const char *path);
+
 /* The whole file with a final zero byte behind it; free *out with rk__free. For small files. */
 rk_status rk__file_read(const char *path, char **out, int64_t *out_length);
 

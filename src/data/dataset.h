@@ -22,20 +22,24 @@ typedef struct rk_lists {
 typedef struct rk_ids {
     int64_t n;
     int64_t *numbers; /* n, ascending; or NULL */
-    char **texts;     /* n, ascending bytewise, each owned; or NULL */
+    char **texts;     /* n, ascending bytewise, one block with their bytes; or NULL */
 } rk_ids;
 
 struct rk_dataset {
     char *name;
     char *path;           /* of the HDF5 file; "" before it is written */
-    char fingerprint[17]; /* over ids and splits, see dataset_fingerprint */
+    char fingerprint[17]; /* over ids and splits: rk__dataset_fingerprint */
     int64_t n_users, n_items;
     rk_ids users, items;
-    char **labels;     /* n_items, "" = none; NULL = the data set has no labels */
+    char **labels;     /* n_items, "" = none, one block; NULL = the data set has no labels */
     rk_lists parts[3]; /* by rk_part: n_users rows each; valid or test may be empty */
     rk_dataset_stats stats;
-    char id_text[32]; /* buffer of rk_dataset_user_id */
+    char user_text[24], item_text[24]; /* what rk_dataset_user_id and _item_id hand out */
 };
+
+/* rk_dataset_prepare with the options themselves, already checked. */
+rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_hooks *hooks,
+                              rk_dataset **out);
 
 void rk__lists_free(rk_lists *lists);
 

@@ -1,0 +1,186 @@
+/*
+ * From interactions as read to a data set: rank the ids, sort the pairs, drop duplicates, filter,
+ * number, split. Everything works on ranks, so the numbering at the end keeps every order.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "data/dataset_internal.h"
+#include "data/pairs.h"
+#include "data/split.h"
+
+/* What is needed between the steps, freed at the end whatever happened. */
+typedef struct bench {
+    int32_t *user_order, *item_order; /* first-seen indices in the order of their ids */
+    int32_t *user_rank, *item_rank;   /* the inverse */
+    uint8_t *listed;                  /* by rank: users met without an item */
+    uint8_t *user_kept, *item_kept;   /* by rank */
+    rk_pairs pairs;
+} bench;
+
+static void bench_free(bench *b)
+{
+    rk__free(b->user_order);
+    rk__free(b->item_order);
+    rk__free(b->user_rank);
+    rk__free(b->item_rank);
+    rk__free(b->listed);
+    rk__free(b->user_kept);
+    rk__free(b->item_kept);
+    rk__pairs_free(&b->pairs);
+}
+
+static rk_status rank_ids(const rk_id_map *map, int32_t **out_order, int32_t **out_rank)
+{
+    RK_TRY(rk__id_map_order(map, out_order));
+    RK_TRY(rk__alloc(out_rank, map->n, sizeof **out_rank, "the ranks of ids"));
+    for (int64_t rank = 0; rank < map->n; rank++) {
+        (*out_rank)[(*out_order)[rank]] = (int32_t)rank;
+    }
+    return RK_OK;
+}
+
+static rk_status sort_and_filter(bench *b, rk_raw *raw, const rk_options *options,
+                                 rk_dataset_stats *stats)
+{
+    rk_filter_counts dropped;
+    RK_TRY(rank_ids(&raw->users, &b->user_order, &b->user_rank));
+    RK_TRY(rank_ids(&raw->items, &b->item_order, &b->item_rank));
+    RK_TRY(rk__calloc(&b->listed, raw->users.n, sizeof *b->listed, "listed users"));
+    for (int64_t i = 0; i < raw->n_listed; i++) {
+        b->listed[b->user_rank[raw->listed[i]]] = 1;
+    }
+    RK_TRY(rk__alloc(&b->user_kept, raw->users.n, sizeof *b->user_kept, "kept users"));
+    RK_TRY(rk__alloc(&b->item_kept, raw->items.n, sizeof *b->item_kept, "kept items"));
+    RK_TRY(rk__pairs_build(&b->pairs, raw, b->user_rank, b->item_rank));
+    rk__pairs_unique(&b->pairs, &stats->duplicates, &stats->overlap);
+    RK_TRY(rk__pairs_filter(&b->pairs, options->data.min_user, options->data.min_item, b->listed,
+                            b->user_kept, b->item_kept, &dropped));
+    stats->filter_passes = dropped.passes;
+    stats->users_dropped = dropped.users;
+    stats->items_dropped = dropped.items;
+    return RK_OK;
+}
+
+static rk_status nothing_left(const rk_dataset_stats *s, const rk_options *options)
+{
+    long long read = s->rows_read, filtered = s->rows_filtered;
+    if (read == 0) {
+        RK_FAIL(RK_ERR_DATA, "the sources of the data set hold no interactions");
+    }
+    if (filtered == read) {
+        RK_FAIL(RK_ERR_DATA,
+                "no interactions are left: the conditions in 'where' dropped all %lld "
+                "rows; check the column and the number they compare",
+                read);
+    }
+    RK_FAIL(RK_ERR_DATA,
+            "no interactions are left: of %lld rows 'where' dropped %lld and %lld were "
+            "duplicates, then data.min_user %lld and data.min_item %lld dropped all %lld "
+            "users and %lld items in %lld rounds; lower them",
+            read, filtered, (long long)s->duplicates, (long long)options->data.min_user,
+            (long long)options->data.min_item, (long long)s->users_dropped,
+            (long long)s->items_dropped, (long long)s->filter_passes);
+}
+
+/* The ids of the ranks that were kept. */
+static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *order,
+                          const uint8_t *kept, int64_t n)
+{
+    out->n = n;
+    if (!map->is_text) {
+        RK_TRY(rk__alloc(&out->numbers, n, sizeof *out->numbers, "ids"));
+        for (int64_t rank = 0, k = 0; rank < map->n; rank++) {
+            if (kept[rank]) {
+                out->numbers[k++] = map->numbers[order[rank]];
+            }
+        }
+        return RK_OK;
+    }
+    int64_t block = n * (int64_t)sizeof *out->texts;
+    for (int64_t rank = 0; rank < map->n; rank++) {
+        if (kept[rank]) {
+            block += map->starts[order[rank] + 1] - map->starts[order[rank]];
+        }
+    }
+    RK_TRY(rk__alloc(&out->texts, block, 1, "ids"));
+    char *at = (char *)(out->texts + n);
+    for (int64_t rank = 0, k = 0; rank < map->n; rank++) {
+        if (kept[rank]) {
+            int64_t start = map->starts[order[rank]];
+            int64_t length = map->starts[order[rank] + 1] - start;
+            memcpy(at, map->bytes + start, (size_t)length);
+            out->texts[k++] = at;
+            at += length;
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status take_part(rk_lists *out, const rk_pairs *pairs, rk_part part)
+{
+    int64_t n = 0, total = rk__pairs_count(pairs);
+    for (int64_t k = 0; k < total; k++) {
+        n += pairs->part[k] == part;
+    }
+    out->n_rows = pairs->n_users;
+    RK_TRY(rk__alloc(&out->offsets, out->n_rows + 1, sizeof *out->offsets, "offsets of a part"));
+    RK_TRY(rk__alloc(&out->items, n, sizeof *out->items, "items of a part"));
+    n = 0;
+    out->offsets[0] = 0;
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
+            if (pairs->part[k] == part) {
+                out->items[n++] = pairs->items[k];
+            }
+        }
+        out->offsets[user + 1] = n;
+    }
+    return RK_OK;
+}
+
+static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *options)
+{
+    const char *name = options->data.name[0] ? options->data.name : options->config_name;
+    d->stats.rows_read = raw->rows_read;
+    d->stats.rows_filtered = raw->rows_filtered;
+    RK_TRY(rk__strdup(&d->name, name));
+    RK_TRY(rk__strdup(&d->path, ""));
+    RK_TRY(sort_and_filter(b, raw, options, &d->stats));
+    if (rk__pairs_count(&b->pairs) == 0) {
+        return nothing_left(&d->stats, options);
+    }
+    RK_TRY(rk__pairs_renumber(&b->pairs, b->user_kept, b->item_kept));
+    d->n_users = b->pairs.n_users;
+    d->n_items = b->pairs.n_items;
+    RK_TRY(take_ids(&d->users, &raw->users, b->user_order, b->user_kept, d->n_users));
+    RK_TRY(take_ids(&d->items, &raw->items, b->item_order, b->item_kept, d->n_items));
+    RK_TRY(rk__split(&b->pairs, options));
+    for (int part = 0; part < 3; part++) {
+        RK_TRY(take_part(&d->parts[part], &b->pairs, (rk_part)part));
+    }
+    if (d->parts[RK_TRAIN].offsets[d->n_users] == 0) {
+        RK_FAIL(RK_ERR_DATA,
+                "the split leaves nothing to train on: all %lld interactions are valid "
+                "or test; check split and the part of each source",
+                (long long)rk__pairs_count(&b->pairs));
+    }
+    RK_TRY(rk__dataset_measure(d));
+    rk__dataset_fingerprint(d, d->fingerprint);
+    return RK_OK;
+}
+
+rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *options)
+{
+    rk_dataset *dataset = NULL;
+    bench b = {0};
+    RK_TRY(rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
+    rk_status status = fill(dataset, &b, raw, options);
+    bench_free(&b);
+    if (status != RK_OK) {
+        rk_dataset_free(dataset);
+        return status;
+    }
+    *out = dataset;
+    return RK_OK;
+}

@@ -1,0 +1,37 @@
+/* What the files behind data/dataset.h share: making, measuring, storing a data set. */
+#ifndef RK_DATA_DATASET_INTERNAL_H
+#define RK_DATA_DATASET_INTERNAL_H
+
+#include "data/dataset.h"
+#include "data/raw.h"
+
+/* Filters, numbers and splits what was read, and measures the result. Takes the rows of `raw`,
+ * whose counts go into the statistics. RK_ERR_DATA when nothing is left, saying what dropped it. */
+rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *options);
+
+/* Reads labels.file, if there is one, into dataset->labels; the first label of an item counts, ids
+ * that are not in the data set are passed over. */
+rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options);
+
+/* Every statistic that follows from the ids and the parts; those about what was dropped on the way
+ * stay as they are. */
+rk_status rk__dataset_measure(rk_dataset *dataset);
+
+/* 64 bits over numbers, ids and parts, as 16 hex digits; the name, the labels and the statistics
+ * are not in it. */
+void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17]);
+
+/* What a file was made from: digests of the options alone, and of options and sources. */
+typedef struct rk_dataset_key {
+    char options[17], sources[17];
+} rk_dataset_key;
+
+rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk_dataset_key *key);
+/* key may be NULL. */
+rk_status rk__dataset_load(rk_dataset **out, const char *path, rk_dataset_key *key);
+
+/* The index of an original id by binary search, -1 if it is not there. */
+int64_t rk__ids_find_number(const rk_ids *ids, int64_t number);
+int64_t rk__ids_find_text(const rk_ids *ids, const char *text, int64_t length);
+
+#endif

@@ -1,0 +1,169 @@
+#include "data/id_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "data/hash.h"
+
+enum { FIRST_SLOTS = 1024 };
+
+void rk__id_map_init(rk_id_map *map, bool is_text, const char *what)
+{
+    *map = (rk_id_map){.is_text = is_text, .what = what};
+}
+
+void rk__id_map_free(rk_id_map *map)
+{
+    rk__free(map->numbers);
+    rk__free(map->starts);
+    rk__free(map->bytes);
+    rk__free(map->slots);
+    rk__id_map_init(map, map->is_text, map->what);
+}
+
+/* The finalizer of MurmurHash3 (Appleby, public domain): consecutive or strided ids spread over the
+ * low bits. */
+static uint64_t hash_number(int64_t id)
+{
+    uint64_t x = (uint64_t)id;
+    x = (x ^ (x >> 33)) * UINT64_C(0xff51afd7ed558ccd);
+    x = (x ^ (x >> 33)) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return x ^ (x >> 33);
+}
+
+static uint64_t hash_text(const char *text, int64_t length)
+{
+    uint64_t x = rk__hash(RK_HASH_START, text, length);
+    return x ^ (x >> 32);
+}
+
+static uint64_t hash_at(const rk_id_map *map, int64_t index)
+{
+    if (map->is_text) {
+        return hash_text(map->bytes + map->starts[index],
+                         map->starts[index + 1] - map->starts[index] - 1);
+    }
+    return hash_number(map->numbers[index]);
+}
+
+static rk_status grow_slots(rk_id_map *map)
+{
+    int32_t *slots = NULL;
+    int64_t n = map->n_slots == 0 ? FIRST_SLOTS : 2 * map->n_slots;
+    RK_TRY(rk__calloc(&slots, n, sizeof *slots, "the table of ids"));
+    for (int64_t i = 0; i < map->n; i++) {
+        uint64_t at = hash_at(map, i) & (uint64_t)(n - 1);
+        while (slots[at]) {
+            at = (at + 1) & (uint64_t)(n - 1);
+        }
+        slots[at] = (int32_t)(i + 1);
+    }
+    rk__free(map->slots);
+    map->slots = slots;
+    map->n_slots = n;
+    return RK_OK;
+}
+
+/* Room for one more id: index, slot. */
+static rk_status make_room(rk_id_map *map)
+{
+    if (map->n == INT32_MAX) {
+        RK_FAIL(RK_ERR_DATA, "there are more than %d %s", INT32_MAX, map->what);
+    }
+    if (map->n == map->capacity) {
+        int64_t wanted = map->capacity == 0 ? FIRST_SLOTS : map->capacity + map->capacity / 2;
+        if (map->is_text) {
+            RK_TRY(rk__realloc(&map->starts, map->n + 1, wanted + 1, sizeof *map->starts, "ids"));
+            map->starts[0] = 0;
+        } else {
+            RK_TRY(rk__realloc(&map->numbers, map->n, wanted, sizeof *map->numbers, "ids"));
+        }
+        map->capacity = wanted;
+    }
+    return 3 * (map->n + 1) > 2 * map->n_slots ? grow_slots(map) : RK_OK;
+}
+
+rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index)
+{
+    uint64_t mask = (uint64_t)map->n_slots - 1, hash = hash_number(id), at = hash & mask;
+    if (map->n_slots > 0) {
+        for (; map->slots[at]; at = (at + 1) & mask) {
+            int32_t index = map->slots[at] - 1;
+            if (map->numbers[index] == id) {
+                *out_index = index;
+                return RK_OK;
+            }
+        }
+    }
+    RK_TRY(make_room(map));
+    mask = (uint64_t)map->n_slots - 1;
+    for (at = hash & mask; map->slots[at]; at = (at + 1) & mask) {
+    }
+    map->numbers[map->n] = id;
+    *out_index = (int32_t)map->n++;
+    map->slots[at] = *out_index + 1;
+    return RK_OK;
+}
+
+static bool is_text_at(const rk_id_map *map, int64_t index, const char *text, int64_t length)
+{
+    return map->starts[index + 1] - map->starts[index] - 1 == length &&
+           memcmp(map->bytes + map->starts[index], text, (size_t)length) == 0;
+}
+
+rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index)
+{
+    uint64_t mask = (uint64_t)map->n_slots - 1, hash = hash_text(text, length), at = hash & mask;
+    if (map->n_slots > 0) {
+        for (; map->slots[at]; at = (at + 1) & mask) {
+            if (is_text_at(map, map->slots[at] - 1, text, length)) {
+                *out_index = map->slots[at] - 1;
+                return RK_OK;
+            }
+        }
+    }
+    RK_TRY(make_room(map));
+    int64_t start = map->starts[map->n], end = start + length + 1;
+    if (end > map->bytes_capacity) {
+        int64_t wanted = end + end / 2 + 16 * FIRST_SLOTS;
+        RK_TRY(rk__realloc(&map->bytes, start, wanted, 1, "the texts of ids"));
+        map->bytes_capacity = wanted;
+    }
+    memcpy(map->bytes + start, text, (size_t)length);
+    map->bytes[end - 1] = '\0';
+    mask = (uint64_t)map->n_slots - 1;
+    for (at = hash & mask; map->slots[at]; at = (at + 1) & mask) {
+    }
+    map->starts[map->n + 1] = end;
+    *out_index = (int32_t)map->n++;
+    map->slots[at] = *out_index + 1;
+    return RK_OK;
+}
+
+static int compare_numbers(const void *a, const void *b, void *data)
+{
+    const rk_id_map *map = data;
+    int64_t x = map->numbers[*(const int32_t *)a], y = map->numbers[*(const int32_t *)b];
+    return (x > y) - (x < y);
+}
+
+static int compare_texts(const void *a, const void *b, void *data)
+{
+    const rk_id_map *map = data;
+    return strcmp(rk__id_map_text_at(map, *(const int32_t *)a),
+                  rk__id_map_text_at(map, *(const int32_t *)b));
+}
+
+rk_status rk__id_map_order(const rk_id_map *map, int32_t **out)
+{
+    int32_t *order = NULL;
+    RK_TRY(rk__alloc(&order, map->n, sizeof *order, "the order of ids"));
+    for (int64_t i = 0; i < map->n; i++) {
+        order[i] = (int32_t)i;
+    }
+    qsort_r(order, (size_t)map->n, sizeof *order, map->is_text ? compare_texts : compare_numbers,
+            (void *)map);
+    *out = order;
+    return RK_OK;
+}

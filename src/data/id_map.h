@@ -1,0 +1,47 @@
+/*
+ * Original ids to indices in the order of their first appearance, for millions of look-ups a
+ * second.
+ *
+ * One map holds integers or texts, never both. Open addressing with linear probing, at most two
+ * thirds full; 12 bytes an integer id and slots, the bytes of the texts for text ids.
+ */
+#ifndef RK_DATA_ID_MAP_H
+#define RK_DATA_ID_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct rk_id_map {
+    bool is_text;
+    const char *what; /* "users", for messages; lent */
+    int64_t n;        /* distinct ids so far, below 2^31 */
+    int64_t capacity; /* of numbers or starts */
+    int64_t *numbers; /* integer ids: n; owned */
+    int64_t *starts;  /* text ids: n + 1 offsets into bytes; owned */
+    char *bytes;      /* text ids, each with a final zero byte; owned */
+    int64_t bytes_capacity;
+    int32_t *slots;  /* index + 1, 0 = free; owned */
+    int64_t n_slots; /* a power of two */
+} rk_id_map;
+
+/* Nothing is owned yet. */
+void rk__id_map_init(rk_id_map *map, bool is_text, const char *what);
+/* A zeroed map is fine. */
+void rk__id_map_free(rk_id_map *map);
+
+/* The index of an id, a new one if it is met for the first time. More than 2^31 - 1 ids are
+ * RK_ERR_DATA. */
+rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index);
+rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index);
+
+static inline const char *rk__id_map_text_at(const rk_id_map *map, int64_t index)
+{
+    return map->bytes + map->starts[index];
+}
+
+/* All indices in ascending order of their ids: as numbers, or bytewise. Free *out with rk__free. */
+rk_status rk__id_map_order(const rk_id_map *map, int32_t **out);
+
+#endif

@@ -1,0 +1,276 @@
+#include "data/pairs.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+void rk__pairs_free(rk_pairs *pairs)
+{
+    rk__free(pairs->offsets);
+    rk__free(pairs->items);
+    rk__free(pairs->part);
+    rk__free(pairs->time);
+    *pairs = (rk_pairs){0};
+}
+
+/* Sizes to starts: counts[k + 1] is the size of bucket k before and the start of bucket k + 1
+ * after; counts[0] is 0. */
+static void sum_up(int64_t *counts, int64_t n)
+{
+    for (int64_t k = 0; k < n; k++) {
+        counts[k + 1] += counts[k];
+    }
+}
+
+/* The starts of the buckets moved along while they were filled: back to where they were. */
+static void shift_back(int64_t *offsets, int64_t n)
+{
+    memmove(offsets + 1, offsets, (size_t)n * sizeof *offsets);
+    offsets[0] = 0;
+}
+
+/* Rows by item: users and what else there is, bucket by bucket. */
+typedef struct by_item {
+    int64_t *offsets;
+    int32_t *users;
+    uint8_t *part;
+    double *time;
+} by_item;
+
+static void by_item_free(by_item *b)
+{
+    rk__free(b->offsets);
+    rk__free(b->users);
+    rk__free(b->part);
+    rk__free(b->time);
+}
+
+static rk_status sort_by_item(by_item *out, rk_raw *raw, int64_t n_items, const int32_t *user_rank,
+                              const int32_t *item_rank)
+{
+    int64_t n = raw->n;
+    RK_TRY(rk__calloc(&out->offsets, n_items + 1, sizeof *out->offsets, "item offsets"));
+    RK_TRY(rk__alloc(&out->users, n, sizeof *out->users, "interactions by item"));
+    if (raw->part) {
+        RK_TRY(rk__alloc(&out->part, n, sizeof *out->part, "parts by item"));
+    }
+    if (raw->time) {
+        RK_TRY(rk__alloc(&out->time, n, sizeof *out->time, "times by item"));
+    }
+    for (int64_t k = 0; k < n; k++) {
+        out->offsets[item_rank[raw->item[k]] + 1]++;
+    }
+    sum_up(out->offsets, n_items);
+    for (int64_t k = 0; k < n; k++) {
+        int64_t at = out->offsets[item_rank[raw->item[k]]]++;
+        out->users[at] = user_rank[raw->user[k]];
+        if (raw->part) {
+            out->part[at] = raw->part[k];
+        }
+        if (raw->time) {
+            out->time[at] = raw->time[k];
+        }
+    }
+    shift_back(out->offsets, n_items);
+    return RK_OK;
+}
+
+static void free_rows(rk_raw *raw)
+{
+    rk__free(raw->user);
+    rk__free(raw->item);
+    rk__free(raw->part);
+    rk__free(raw->time);
+    raw->user = raw->item = NULL;
+    raw->part = NULL;
+    raw->time = NULL;
+    raw->n = raw->capacity = 0;
+}
+
+rk_status rk__pairs_build(rk_pairs *out, rk_raw *raw, const int32_t *user_rank,
+                          const int32_t *item_rank)
+{
+    rk_status status = RK_OK;
+    by_item sorted = {0};
+    int64_t n = raw->n;
+    *out = (rk_pairs){.n_users = raw->users.n, .n_items = raw->items.n};
+    RK_TRY_GOTO(done, sort_by_item(&sorted, raw, out->n_items, user_rank, item_rank));
+    free_rows(raw);
+    RK_TRY_GOTO(done,
+                rk__calloc(&out->offsets, out->n_users + 1, sizeof *out->offsets, "user offsets"));
+    RK_TRY_GOTO(done, rk__alloc(&out->items, n, sizeof *out->items, "interactions by user"));
+    if (sorted.part) {
+        RK_TRY_GOTO(done, rk__alloc(&out->part, n, sizeof *out->part, "parts by user"));
+    }
+    if (sorted.time) {
+        RK_TRY_GOTO(done, rk__alloc(&out->time, n, sizeof *out->time, "times by user"));
+    }
+    for (int64_t k = 0; k < n; k++) {
+        out->offsets[sorted.users[k] + 1]++;
+    }
+    sum_up(out->offsets, out->n_users);
+    for (int64_t item = 0; item < out->n_items; item++) {
+        for (int64_t k = sorted.offsets[item]; k < sorted.offsets[item + 1]; k++) {
+            int64_t at = out->offsets[sorted.users[k]]++;
+            out->items[at] = (int32_t)item;
+            if (sorted.part) {
+                out->part[at] = sorted.part[k];
+            }
+            if (sorted.time) {
+                out->time[at] = sorted.time[k];
+            }
+        }
+    }
+    shift_back(out->offsets, out->n_users);
+done:
+    by_item_free(&sorted);
+    if (status != RK_OK) {
+        rk__pairs_free(out);
+    }
+    return status;
+}
+
+/* One pair from rows [from, to) of equal items, put at `at` (at <= from). */
+static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int64_t *duplicates,
+                  int64_t *overlap)
+{
+    uint8_t part = RK_TEST;
+    int64_t in_part[3] = {0};
+    double time = p->time ? p->time[from] : 0;
+    for (int64_t k = from; k < to; k++) {
+        uint8_t here = p->part ? p->part[k] : RK_TRAIN;
+        in_part[here]++;
+        part = here < part ? here : part;
+        time = p->time && p->time[k] < time ? p->time[k] : time;
+    }
+    int64_t parts = (in_part[0] > 0) + (in_part[1] > 0) + (in_part[2] > 0);
+    *overlap += parts - 1;
+    *duplicates += to - from - parts;
+    p->items[at] = p->items[from];
+    if (p->part) {
+        p->part[at] = part;
+    }
+    if (p->time) {
+        p->time[at] = time;
+    }
+}
+
+void rk__pairs_unique(rk_pairs *pairs, int64_t *out_duplicates, int64_t *out_overlap)
+{
+    int64_t at = 0, start = 0;
+    *out_duplicates = *out_overlap = 0;
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        int64_t end = pairs->offsets[user + 1];
+        pairs->offsets[user] = at;
+        while (start < end) {
+            int64_t next = start + 1;
+            while (next < end && pairs->items[next] == pairs->items[start]) {
+                next++;
+            }
+            merge(pairs, at++, start, next, out_duplicates, out_overlap);
+            start = next;
+        }
+    }
+    pairs->offsets[pairs->n_users] = at;
+}
+
+/* Marks what has too few interactions; returns how many were marked. */
+static int64_t drop_rare(const int64_t *counts, int64_t n, int64_t minimum, const uint8_t *exempt,
+                         uint8_t *kept)
+{
+    int64_t dropped = 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (kept[k] && counts[k] < minimum && !(exempt && exempt[k])) {
+            kept[k] = 0;
+            dropped++;
+        }
+    }
+    return dropped;
+}
+
+/* Closes up the rows to what is kept and brings the counts up to date. */
+static void compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_kept,
+                    int64_t *user_counts, int64_t *item_counts)
+{
+    int64_t at = 0, start = 0;
+    for (int64_t user = 0; user < p->n_users; user++) {
+        int64_t end = p->offsets[user + 1];
+        p->offsets[user] = at;
+        for (int64_t k = start; k < end; k++) {
+            int32_t item = p->items[k];
+            if (!user_kept[user] || !item_kept[item]) {
+                user_counts[user]--;
+                item_counts[item]--;
+                continue;
+            }
+            p->items[at] = item;
+            if (p->part) {
+                p->part[at] = p->part[k];
+            }
+            if (p->time) {
+                p->time[at] = p->time[k];
+            }
+            at++;
+        }
+        start = end;
+    }
+    p->offsets[p->n_users] = at;
+}
+
+rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
+                           const uint8_t *listed, uint8_t *user_kept, uint8_t *item_kept,
+                           rk_filter_counts *out)
+{
+    rk_status status = RK_OK;
+    int64_t *user_counts = NULL, *item_counts = NULL;
+    *out = (rk_filter_counts){0};
+    RK_TRY_GOTO(done, rk__alloc(&user_counts, pairs->n_users, sizeof *user_counts, "counts"));
+    RK_TRY_GOTO(done, rk__calloc(&item_counts, pairs->n_items, sizeof *item_counts, "counts"));
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        user_counts[user] = pairs->offsets[user + 1] - pairs->offsets[user];
+    }
+    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
+        item_counts[pairs->items[k]]++;
+    }
+    memset(user_kept, 1, (size_t)pairs->n_users);
+    memset(item_kept, 1, (size_t)pairs->n_items);
+    for (;;) {
+        int64_t users = drop_rare(user_counts, pairs->n_users, min_user,
+                                  min_user <= 1 ? listed : NULL, user_kept);
+        int64_t items = drop_rare(item_counts, pairs->n_items, min_item, NULL, item_kept);
+        if (users + items == 0) {
+            break;
+        }
+        out->passes++;
+        out->users += users;
+        out->items += items;
+        compact(pairs, user_kept, item_kept, user_counts, item_counts);
+    }
+done:
+    rk__free(user_counts);
+    rk__free(item_counts);
+    return status;
+}
+
+rk_status rk__pairs_renumber(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept)
+{
+    int32_t *number = NULL, n_items = 0;
+    int64_t n_users = 0;
+    RK_TRY(rk__alloc(&number, pairs->n_items, sizeof *number, "item numbers"));
+    for (int64_t item = 0; item < pairs->n_items; item++) {
+        number[item] = n_items;
+        n_items += item_kept[item];
+    }
+    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
+        pairs->items[k] = number[pairs->items[k]];
+    }
+    rk__free(number);
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        if (user_kept[user]) {
+            pairs->offsets[++n_users] = pairs->offsets[user + 1];
+        }
+    }
+    pairs->n_users = n_users;
+    pairs->n_items = n_items;
+    return RK_OK;
+}

@@ -1,0 +1,244 @@
+/*
+ * The data set of a config: from the cache when it fits, else read, built and cached.
+ *
+ * The cached file is NAME-<8 hex>.h5, the digits a digest of the options that shape the data set
+ * and of the paths of its sources; inside, a second digest covers the sources' sizes and
+ * modification times. So configs that differ in other options share a file, different data sets lie
+ * side by side, and a changed source replaces its own file only.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/file.h"
+#include "data/dataset_internal.h"
+#include "data/hash.h"
+
+static void log_message(const rk_hooks *hooks, rk_log_level level, const char *format, ...)
+    RK_PRINTF(3, 4);
+
+static void log_message(const rk_hooks *hooks, rk_log_level level, const char *format, ...)
+{
+    if (hooks && hooks->log) {
+        char text[1024];
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(text, sizeof text, format, arguments);
+        va_end(arguments);
+        hooks->log(hooks->user, level, text);
+    }
+}
+
+/* Texts go with their length, so that no two lists of options give the same bytes. */
+static void add_text(rk_buffer *b, const char *text)
+{
+    rk__buffer_add(b, "%zu:%s,", strlen(text), text);
+}
+
+static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_options *s)
+{
+    char *path = NULL;
+    RK_TRY(rk__source_path(o, s->file, &path));
+    add_text(b, path);
+    rk__free(path);
+    rk__buffer_add(b, "%d,%d,%d,", s->format, s->part, s->header);
+    add_text(b, s->separator);
+    add_text(b, s->user);
+    add_text(b, s->item);
+    add_text(b, s->time);
+    add_text(b, s->where);
+    return RK_OK;
+}
+
+/* Every option that shapes the data set. Those of a split that is not taken do not. */
+static rk_status add_options(rk_buffer *b, const rk_options *o)
+{
+    rk__buffer_add(b, "%d,%lld,%lld,", o->data.ids, (long long)o->data.min_user,
+                   (long long)o->data.min_item);
+    for (int64_t i = 0; i < o->n_sources; i++) {
+        RK_TRY(add_source(b, o, &o->sources[i]));
+    }
+    rk__buffer_add(b, "split %d,", o->split.kind);
+    if (o->split.kind == RK_SPLIT_TIME) {
+        rk__buffer_add(b, "%a,%a,%a,%a,", o->split.valid, o->split.test, o->split.valid_from,
+                       o->split.test_from);
+    } else if (o->split.kind != RK_SPLIT_GIVEN) {
+        rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
+                       (long long)o->split.seed);
+    }
+    if (o->labels.file[0]) {
+        char *path = NULL;
+        RK_TRY(rk__source_path(o, o->labels.file, &path));
+        add_text(b, path);
+        rk__free(path);
+        rk__buffer_add(b, "%d,", o->labels.header);
+        add_text(b, o->labels.separator);
+        add_text(b, o->labels.id);
+        add_text(b, o->labels.text);
+    }
+    return RK_OK;
+}
+
+/* Size and modification time; *out_missing names the first file that cannot be seen. */
+static rk_status add_state(rk_buffer *b, const rk_options *o, const char *file, char **out_missing)
+{
+    char *path = NULL;
+    struct stat info;
+    RK_TRY(rk__source_path(o, file, &path));
+    if (stat(path, &info) == 0) {
+        rk__buffer_add(b, "%lld,%lld.%09ld,", (long long)info.st_size,
+                       (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
+    } else if (!*out_missing) {
+        *out_missing = path;
+        path = NULL;
+    }
+    rk__free(path);
+    return RK_OK;
+}
+
+static void digest(const rk_buffer *b, char out[17])
+{
+    snprintf(out, 17, "%016llx", (unsigned long long)rk__hash(RK_HASH_START, b->at, b->length));
+}
+
+static rk_status make_key(const rk_options *o, rk_dataset_key *out, char **out_missing)
+{
+    rk_status status = RK_OK;
+    rk_buffer b = {0};
+    RK_TRY_GOTO(done, add_options(&b, o));
+    RK_TRY_GOTO(done, b.status);
+    digest(&b, out->options);
+    for (int64_t i = 0; i < o->n_sources; i++) {
+        RK_TRY_GOTO(done, add_state(&b, o, o->sources[i].file, out_missing));
+    }
+    if (o->labels.file[0]) {
+        RK_TRY_GOTO(done, add_state(&b, o, o->labels.file, out_missing));
+    }
+    RK_TRY_GOTO(done, b.status);
+    digest(&b, out->sources);
+done:
+    rk__buffer_free(&b);
+    return status;
+}
+
+/* CACHE/NAME-<8 hex>.h5, with what a file name may not or should not hold replaced. */
+static rk_status cache_path(const rk_options *o, const rk_dataset_key *key, char **out)
+{
+    enum { MAX_NAME = 100 };
+    char name[MAX_NAME + 1];
+    const char *wanted = o->data.name[0] ? o->data.name : o->config_name;
+    snprintf(name, sizeof name, "%s", wanted);
+    for (char *c = name; *c; c++) {
+        if (*c == '/' || (unsigned char)*c <= ' ' || *c == 0x7f || (c == name && *c == '.')) {
+            *c = '_';
+        }
+    }
+    return rk__format(out, "%s/%s-%.8s.h5", o->data.cache[0] ? o->data.cache : ".", name,
+                      key->options);
+}
+
+/* The cached file if it fits, else *out = NULL. A file that is damaged or of an older layout is as
+ * good as none. missing: a source that is gone, NULL = none; then the options alone decide. */
+static rk_status from_cache(const char *path, const rk_dataset_key *key, const char *missing,
+                            const rk_hooks *hooks, rk_dataset **out)
+{
+    rk_dataset *dataset = NULL;
+    rk_dataset_key found;
+    *out = NULL;
+    if (!rk__file_exists(path)) {
+        return RK_OK;
+    }
+    rk_status status = rk__dataset_load(&dataset, path, &found);
+    if (status == RK_ERR_DATA || status == RK_ERR_IO) {
+        log_message(hooks, RK_LOG_WARNING, "the cached data set is prepared anew: %s",
+                    rk_last_error());
+        return RK_OK;
+    }
+    RK_TRY(status);
+    bool same_options = strcmp(found.options, key->options) == 0;
+    if (same_options && missing) {
+        log_message(hooks, RK_LOG_WARNING,
+                    "%s is not there any more; the data set prepared from it earlier is used: %s",
+                    missing, path);
+    } else if (!same_options || strcmp(found.sources, key->sources) != 0) {
+        log_message(hooks, RK_LOG_INFO, "a source has changed: the data set is prepared anew");
+        rk_dataset_free(dataset);
+        return RK_OK;
+    }
+    log_message(hooks, RK_LOG_DEBUG, "data set %s: from %s", dataset->name, path);
+    *out = dataset;
+    return RK_OK;
+}
+
+static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dataset **out)
+{
+    rk_raw raw;
+    rk__raw_init(&raw, o);
+    rk_dataset *dataset = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
+    RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
+    RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
+    *out = dataset;
+    dataset = NULL;
+done:
+    rk__raw_free(&raw);
+    rk_dataset_free(dataset);
+    return status;
+}
+
+/* What a user should know before trusting the numbers. */
+static void log_warnings(const rk_dataset *dataset, const rk_hooks *hooks)
+{
+    const rk_dataset_stats *s = &dataset->stats;
+    if (s->overlap > 0) {
+        log_message(hooks, RK_LOG_WARNING,
+                    "%lld held-out interactions were in an earlier part too and were dropped there",
+                    (long long)s->overlap);
+    }
+    if (s->test == 0) {
+        log_message(hooks, RK_LOG_WARNING, "the data set %s has no test part", dataset->name);
+    }
+}
+
+rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_hooks *hooks,
+                              rk_dataset **out)
+{
+    rk_status status = RK_OK;
+    rk_dataset_key key;
+    rk_dataset *dataset = NULL;
+    char *path = NULL, *missing = NULL;
+    RK_TRY_GOTO(done, make_key(options, &key, &missing));
+    RK_TRY_GOTO(done, cache_path(options, &key, &path));
+    if (!force) {
+        RK_TRY_GOTO(done, from_cache(path, &key, missing, hooks, &dataset));
+    }
+    if (!dataset) {
+        RK_TRY_GOTO(done, from_sources(options, hooks, &dataset));
+        if (options->data.cache[0]) {
+            RK_TRY_GOTO(done, rk__folder_create(options->data.cache));
+        }
+        RK_TRY_GOTO(done, rk__dataset_save(dataset, path, &key));
+        rk__free(dataset->path);
+        dataset->path = path;
+        path = NULL;
+        log_warnings(dataset, hooks);
+    }
+    *out = dataset;
+    dataset = NULL;
+done:
+    rk__free(path);
+    rk__free(missing);
+    rk_dataset_free(dataset);
+    return status;
+}
+
+rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
+                             rk_dataset **out)
+{
+    RK_TRY(rk_config_check(config));
+    return rk__dataset_prepare(rk__config_options(config), force, hooks, out);
+}

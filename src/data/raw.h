@@ -1,0 +1,37 @@
+/*
+ * Interactions as they were read: pairs of first-seen indices in the order of the sources.
+ *
+ * 8 bytes a row; the part and the time are kept only if the split needs them (1 and 8 bytes).
+ */
+#ifndef RK_DATA_RAW_H
+#define RK_DATA_RAW_H
+
+#include "data/id_map.h"
+#include "data/reader.h"
+#include "rankine/dataset.h"
+
+typedef struct rk_raw {
+    rk_id_map users, items;
+    bool with_parts, with_times;
+    int64_t n, capacity;
+    int32_t *user, *item; /* n each; owned */
+    uint8_t *part;        /* n of rk_part, with_parts; owned */
+    double *time;         /* n, with_times; owned */
+    int64_t n_listed, listed_capacity;
+    int32_t *listed; /* users met without an item, perhaps repeatedly; owned */
+    int64_t rows_read, rows_filtered;
+} rk_raw;
+
+/* Empty, with the kind of ids and what else the split of the options needs. */
+void rk__raw_init(rk_raw *raw, const rk_options *options);
+/* A zeroed or initialised one is fine. */
+void rk__raw_free(rk_raw *raw);
+
+/* One record of a source whose part is RK_PART_* (RK_PART_ALL counts as train). */
+rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part);
+
+/* All sources of the options, one after the other. Says how far it is about once a second, returns
+ * RK_ERR_INTERRUPTED when the hooks want to stop. */
+rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *hooks);
+
+#endif

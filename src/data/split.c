@@ -1,0 +1,187 @@
+#include "data/split.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/philox.h"
+
+enum { MIN_ITEMS = 3 /* of a user with held-out items: one for each part */ };
+
+/* floor(share * n), where 0.29 * 100 is 29 and not 28.999999999999996. */
+static int64_t share_of(double share, int64_t n)
+{
+    return (int64_t)floor(share * (double)n + 1e-9);
+}
+
+static int64_t at_least_one(double share, int64_t n)
+{
+    int64_t count = share_of(share, n);
+    return share > 0 && count == 0 ? 1 : count;
+}
+
+/* How many of a user's n items are held out. */
+static void held_out(const rk_options *options, int64_t n, int64_t *out_valid, int64_t *out_test)
+{
+    *out_valid = *out_test = 0;
+    if (n < MIN_ITEMS) {
+        return;
+    }
+    if (options->split.kind == RK_SPLIT_LEAVE_ONE_OUT) {
+        *out_test = 1;
+        *out_valid = options->split.valid > 0;
+        return;
+    }
+    int64_t test = at_least_one(options->split.test, n);
+    int64_t valid = at_least_one(options->split.valid, n);
+    *out_test = test < n - 1 ? test : n - 1;
+    *out_valid = valid < n - 1 - *out_test ? valid : n - 1 - *out_test;
+}
+
+/* Puts `count` of the n positions, drawn without replacement, in front (Fisher and Yates). */
+static void draw(int32_t *positions, int64_t n, int64_t count, uint64_t seed, int64_t user)
+{
+    for (int64_t k = 0; k < count; k++) {
+        rk_words words = rk__philox(seed, RK_PURPOSE_SPLIT, (uint64_t)user, (uint64_t)k, 0);
+        int64_t other = k + (int64_t)rk__bounded(words.v[0], words.v[1], (uint64_t)(n - k));
+        int32_t held = positions[k];
+        positions[k] = positions[other];
+        positions[other] = held;
+    }
+}
+
+static int compare_latest_first(const void *a, const void *b, void *data)
+{
+    const double *time = data;
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    if (time[x] != time[y]) {
+        return time[x] < time[y] ? 1 : -1;
+    }
+    return (x < y) - (x > y);
+}
+
+static rk_status split_rows(rk_pairs *pairs, const rk_options *options)
+{
+    int64_t longest = 0;
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        int64_t n = pairs->offsets[user + 1] - pairs->offsets[user];
+        longest = n > longest ? n : longest;
+    }
+    int32_t *positions = NULL;
+    RK_TRY(rk__alloc(&positions, longest, sizeof *positions, "a user's items"));
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
+        int64_t valid = 0, test = 0;
+        held_out(options, n, &valid, &test);
+        for (int64_t k = 0; k < n; k++) {
+            positions[k] = (int32_t)k;
+        }
+        if (options->split.order == RK_ORDER_TIME && valid + test > 0) {
+            qsort_r(positions, (size_t)n, sizeof *positions, compare_latest_first,
+                    pairs->time + start);
+        } else {
+            draw(positions, n, valid + test, (uint64_t)options->split.seed, user);
+        }
+        for (int64_t k = 0; k < valid + test; k++) {
+            pairs->part[start + positions[k]] = k < test ? RK_TEST : RK_VALID;
+        }
+    }
+    rk__free(positions);
+    return RK_OK;
+}
+
+/* A number that sorts as the time does. */
+static uint64_t sortable(double time)
+{
+    uint64_t bits = 0;
+    time += 0.0; /* -0.0 is 0.0 */
+    memcpy(&bits, &time, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (UINT64_C(1) << 63);
+}
+
+static double unsortable(uint64_t key)
+{
+    uint64_t bits = key >> 63 ? key & ~(UINT64_C(1) << 63) : ~key;
+    double time = 0;
+    memcpy(&time, &bits, sizeof time);
+    return time;
+}
+
+/* The k-th smallest of n times, k from 0, by its digits of 16 bits from the top: four passes. */
+static rk_status kth_time(const double *time, int64_t n, int64_t k, double *out)
+{
+    int64_t *counts = NULL;
+    uint64_t prefix = 0;
+    RK_TRY(rk__alloc(&counts, 1 << 16, sizeof *counts, "a histogram of times"));
+    for (int shift = 48; shift >= 0; shift -= 16) {
+        memset(counts, 0, (1 << 16) * sizeof *counts);
+        for (int64_t i = 0; i < n; i++) {
+            uint64_t key = sortable(time[i]);
+            if (shift == 48 || (key ^ prefix) >> (shift + 16) == 0) {
+                counts[(key >> shift) & 0xffff]++;
+            }
+        }
+        uint64_t digit = 0;
+        while (k >= counts[digit]) {
+            k -= counts[digit++];
+        }
+        prefix |= digit << shift;
+    }
+    rk__free(counts);
+    *out = unsortable(prefix);
+    return RK_OK;
+}
+
+static int64_t count_before(const double *time, int64_t n, double moment)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        count += time[i] < moment;
+    }
+    return count;
+}
+
+static rk_status split_by_time(rk_pairs *pairs, const rk_options *options)
+{
+    int64_t n = rk__pairs_count(pairs);
+    int64_t n_test = share_of(options->split.test, n), n_valid = share_of(options->split.valid, n);
+    double test_from = options->split.test_from, valid_from = options->split.valid_from;
+    if (test_from == 0) {
+        test_from = INFINITY;
+        if (n_test > 0) {
+            RK_TRY(kth_time(pairs->time, n, n - n_test, &test_from));
+        }
+    }
+    if (valid_from == 0) {
+        valid_from = test_from;
+        if (n_valid > 0) {
+            int64_t first = count_before(pairs->time, n, test_from) - n_valid;
+            RK_TRY(kth_time(pairs->time, n, first > 0 ? first : 0, &valid_from));
+            valid_from = valid_from < test_from ? valid_from : test_from;
+        }
+    }
+    if (valid_from > test_from) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "valid would begin at time %.17g, after test at %.17g: change "
+                "split.valid_from or split.test_from",
+                valid_from, test_from);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        double time = pairs->time[k];
+        pairs->part[k] = time >= test_from ? RK_TEST : time >= valid_from ? RK_VALID : RK_TRAIN;
+    }
+    return RK_OK;
+}
+
+rk_status rk__split(rk_pairs *pairs, const rk_options *options)
+{
+    if (pairs->part) {
+        return RK_OK;
+    }
+    RK_TRY(rk__calloc(&pairs->part, rk__pairs_count(pairs), sizeof *pairs->part, "parts"));
+    if (options->split.kind == RK_SPLIT_TIME) {
+        return split_by_time(pairs, options);
+    }
+    return split_rows(pairs, options);
+}
