@@ -236,6 +236,9 @@ static void on_log(void *user, rk_log_level level, const char *message)
         return;
     }
     erase(d);
+    if (d->epoch.epoch > 0 && d->epoch.done >= d->epoch.total) {
+        tell_epoch(d); /* the last one, before what is said about the whole */
+    }
     if (level == RK_LOG_WARNING) {
         fprintf(stderr, "%swarning:%s %s\n", cli_yellow(d->colour), cli_plain(d->colour), message);
     } else {

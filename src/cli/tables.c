@@ -76,27 +76,70 @@ void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows,
     }
 }
 
-/* The metrics of one part from the report, popularity beside them. */
-static void print_part(FILE *out, const rk_report *report, const char *part)
+/* One cell of a report: the model's value, popularity's, the ratio; blank without the part. */
+static void print_cell(FILE *out, const rk_report *report, const char *part, const char *metric,
+                       bool colour)
 {
-    enum { MAX_ROWS = 256 };
-    cli_metric_row rows[MAX_ROWS];
-    int64_t n = 0;
-    char *prefix = cli_format("%s.", part);
-    for (int64_t i = 0; i < rk_report_count(report) && n < MAX_ROWS; i++) {
+    char *path = cli_format("%s.%s", part, metric);
+    char *beside = cli_format("popularity.%s", path);
+    double model = rk_report_number(report, path);
+    double popularity = rk_report_number(report, beside);
+    cli_free(path);
+    cli_free(beside);
+    if (!isfinite(model)) {
+        fprintf(out, "%33s", "");
+        return;
+    }
+    fprintf(out, "%12.5f%12.5f", model, popularity);
+    if (popularity > 0) {
+        bool better = colour && model > popularity;
+        fprintf(out, "%s%8.2fx%s", cli_green(better), model / popularity, cli_plain(better));
+    } else {
+        fprintf(out, "%9s", "");
+    }
+}
+
+/* Valid and test side by side, a metric a line. */
+static void print_metrics_report(FILE *out, const rk_report *report)
+{
+    static const char *const parts[] = {"valid", "test"};
+    const char *listed = NULL; /* the part whose names are gone through: both have the same */
+    bool shown[2];
+    bool colour = cli_colour(out);
+    for (int p = 0; p < 2; p++) {
+        char *path = cli_format("%s.users", parts[p]);
+        shown[p] = rk_report_text(report, path) != NULL;
+        cli_free(path);
+        listed = shown[p] ? parts[p] : listed;
+    }
+    if (!listed) {
+        return;
+    }
+    for (int line = 0; line < 2; line++) {
+        fprintf(out, "%s%-15s", cli_bold(colour), "");
+        for (int p = 0; p < 2; p++) {
+            if (shown[p] && line == 0) {
+                fprintf(out, "%12s%*s", parts[p], p == 0 && shown[1] ? 21 : 0, "");
+            } else if (shown[p]) {
+                fprintf(out, "%12s%12s%9s", "model", "popularity", "ratio");
+            }
+        }
+        fprintf(out, "%s\n", cli_plain(colour));
+    }
+    size_t length = strlen(listed);
+    for (int64_t i = 0; i < rk_report_count(report); i++) {
         const char *path = rk_report_path(report, i);
-        if (strncmp(path, prefix, strlen(prefix)) != 0 || !strchr(path, '@')) {
+        if (strncmp(path, listed, length) != 0 || path[length] != '.' || !strchr(path, '@')) {
             continue;
         }
-        char *beside = cli_format("popularity.%s", path);
-        rows[n++] = (cli_metric_row){path + strlen(prefix), rk_report_number(report, path),
-                                     rk_report_number(report, beside)};
-        cli_free(beside);
+        fprintf(out, "%-15s", path + length + 1);
+        for (int p = 0; p < 2; p++) {
+            if (shown[p]) {
+                print_cell(out, report, parts[p], path + length + 1, colour);
+            }
+        }
+        fputc('\n', out);
     }
-    if (n > 0) {
-        cli_print_metrics(out, part, rows, n);
-    }
-    cli_free(prefix);
 }
 
 static void print_chosen(FILE *out, const rk_report *report)
@@ -142,8 +185,7 @@ static void print_costs(FILE *out, const rk_report *report)
 
 void cli_print_report(FILE *out, const rk_report *report)
 {
-    print_part(out, report, "valid");
-    print_part(out, report, "test");
+    print_metrics_report(out, report);
     print_chosen(out, report);
     print_costs(out, report);
 }

@@ -25,7 +25,7 @@ static rk_status prepare_data(rk_trainer *t)
     double began = rk__now();
     RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->dataset));
     const rk_dataset_stats *s = &t->dataset->stats;
-    rk__log(&t->log, RK_LOG_INFO,
+    rk__log(&t->log, RK_LOG_DEBUG,
             "data set %s: %lld users, %lld items, %lld train, %lld valid and %lld test "
             "interactions, fingerprint %s",
             t->dataset->name, (long long)s->users, (long long)s->items, (long long)s->train,
@@ -220,7 +220,7 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
     RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, model, hooks, &report->model[part]));
     RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, popularity, hooks,
                         &report->popularity[part]));
-    rk__log(&t->log, RK_LOG_INFO, "%s: %s %.5f, popularity %.5f (%lld users)", name, metric,
+    rk__log(&t->log, RK_LOG_DEBUG, "%s: %s %.5f, popularity %.5f (%lld users)", name, metric,
             rk__metric_find(&report->model[part], metric),
             rk__metric_find(&report->popularity[part], metric),
             (long long)report->model[part].users);

@@ -1,0 +1,1 @@
+rankine_script_test(cli/test_bad_text.sh)
