@@ -1,0 +1,155 @@
+/* What every kernel file needs: launch configuration, warp reductions, vector loads. */
+#ifndef RK_KERNELS_DEVICE_CUH
+#define RK_KERNELS_DEVICE_CUH
+
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+#include "kernels.h"
+
+/* The dynamic shared memory of a block as an array of T. The CPU-executed test build hands out a
+ * block of exactly the launched size instead, so that an overrun is found. */
+#ifdef CUDA_EMU
+#define RK_DYNAMIC_SHARED(T, name) T *name = static_cast<T *>(emu::cur.smem)
+#else
+#define RK_DYNAMIC_SHARED(T, name)                                                                 \
+    extern __shared__ __align__(16) unsigned char name##_bytes[];                                  \
+    T *name = reinterpret_cast<T *>(name##_bytes)
+#endif
+
+/* Returns the error of a launch or an asynchronous call from the launcher that made it. */
+#define RK_TRY_LAUNCH(call)                                                                        \
+    do {                                                                                           \
+        cudaError_t error_ = (call);                                                               \
+        if (error_ != cudaSuccess) {                                                               \
+            return error_;                                                                         \
+        }                                                                                          \
+    } while (0)
+
+namespace rk
+{
+
+constexpr unsigned ALL_LANES = 0xffffffffu;
+constexpr int WARP = 32;
+constexpr int BLOCK = 256; /* threads in a block where nothing speaks for another size */
+
+/* Blocks of `per_block` items that cover n, capped so that the grid is legal; kernels loop. */
+inline unsigned blocks_for(int64_t n, int64_t per_block)
+{
+    int64_t blocks = (n + per_block - 1) / per_block;
+    constexpr int64_t most = 1 << 30;
+    return (unsigned)(blocks < most ? blocks : most);
+}
+
+inline cudaLaunchConfig_t launch(unsigned grid, unsigned block, cudaStream_t stream,
+                                 size_t shared_bytes = 0)
+{
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(grid);
+    config.blockDim = dim3(block);
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = stream;
+    return config;
+}
+
+template <typename T> __device__ __forceinline__ T warp_sum(T value)
+{
+    for (int offset = WARP / 2; offset > 0; offset >>= 1) {
+        value += __shfl_xor_sync(ALL_LANES, value, offset);
+    }
+    return value;
+}
+
+/* A lane's share of a row: one float, or four where the row length allows 16-byte loads. */
+template <int VECTOR> struct pack;
+template <> struct pack<1> {
+    float v;
+    __device__ static pack zero()
+    {
+        return {0.0f};
+    }
+    __device__ __forceinline__ void add_scaled(float w, pack x)
+    {
+        v += w * x.v;
+    }
+    __device__ __forceinline__ void scale(float w)
+    {
+        v *= w;
+    }
+    __device__ __forceinline__ float dot(pack x) const
+    {
+        return v * x.v;
+    }
+    __device__ __forceinline__ void add_from_lane(int distance)
+    {
+        v += __shfl_xor_sync(ALL_LANES, v, distance);
+    }
+};
+template <> struct alignas(16) pack<4> {
+    float x, y, z, w;
+    __device__ static pack zero()
+    {
+        return {0.0f, 0.0f, 0.0f, 0.0f};
+    }
+    __device__ __forceinline__ void add_scaled(float a, pack b)
+    {
+        x += a * b.x;
+        y += a * b.y;
+        z += a * b.z;
+        w += a * b.w;
+    }
+    __device__ __forceinline__ void scale(float a)
+    {
+        x *= a;
+        y *= a;
+        z *= a;
+        w *= a;
+    }
+    __device__ __forceinline__ float dot(pack b) const
+    {
+        return x * b.x + y * b.y + z * b.z + w * b.w;
+    }
+    __device__ __forceinline__ void add_from_lane(int distance)
+    {
+        x += __shfl_xor_sync(ALL_LANES, x, distance);
+        y += __shfl_xor_sync(ALL_LANES, y, distance);
+        z += __shfl_xor_sync(ALL_LANES, z, distance);
+        w += __shfl_xor_sync(ALL_LANES, w, distance);
+    }
+};
+
+template <int VECTOR>
+__device__ __forceinline__ pack<VECTOR> load(const float *table, int64_t row, int64_t d, int q)
+{
+    return reinterpret_cast<const pack<VECTOR> *>(table + row * d)[q];
+}
+
+template <int VECTOR>
+__device__ __forceinline__ void store(float *table, int64_t row, int64_t d, int q,
+                                      pack<VECTOR> value)
+{
+    reinterpret_cast<pack<VECTOR> *>(table + row * d)[q] = value;
+}
+
+/* How a warp divides rows of `packs` packs: groups of `lanes` lanes, a row a group at a time. */
+struct warp_layout {
+    int packs, lanes;
+};
+
+inline warp_layout layout_for(int64_t d, int vector)
+{
+    int packs = (int)(d / vector), lanes = 1;
+    while (lanes < packs && lanes < WARP) {
+        lanes *= 2;
+    }
+    return {packs, lanes};
+}
+
+inline bool has_vectors(int64_t d)
+{
+    return d % 4 == 0;
+}
+
+} // namespace rk
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * The kernels' launchers, callable from C. All pointers are device pointers unless said otherwise;
+ * every launcher takes the stream last, does nothing for an empty problem, and returns the launch's
+ * error. Shapes in comments: N nodes, d columns, S slots / rows of a row set, B triplets.
+ *
+ * Determinism: no launcher here uses floating-point atomics; sums have a fixed order.
+ */
+#ifndef RK_KERNELS_H
+#define RK_KERNELS_H
+
+#include <cuda_runtime_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ops/step_state.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- sample.cu ---------------------------------------------------------------------------------
+ */
+
+typedef struct rk_draw_options {
+    int64_t batch, n_users, n_items, n_eligible_users, n_eligible_edges;
+    int32_t positives, negatives, n_candidates, pool_size; /* enumerators of base/choices.h */
+    float pool_probability;
+} rk_draw_options;
+
+/* nodes int32[(2+M)B]; pool, alias_share, alias_item may be NULL. */
+cudaError_t rk_cuda_sample_triplets(const int64_t *offsets, const int32_t *columns,
+                                    const rk_step_state *state, const int32_t *users,
+                                    const int64_t *edge_offsets, const int32_t *pool,
+                                    const float *alias_share, const int32_t *alias_item,
+                                    rk_draw_options options, int32_t *nodes, cudaStream_t stream);
+
+/* ---- propagate.cu -----------------------------------------------------------------------------
+ */
+
+/* A piece of a CSR row that one warp works on. slot < 0: the piece is the whole row. */
+typedef struct rk_piece {
+    int64_t begin, end; /* edges */
+    int32_t row;
+    int32_t slot; /* where its partial sum goes: row of `partial` */
+} rk_piece;
+
+/* A row of several pieces: their slots are consecutive. */
+typedef struct rk_long_row {
+    int32_t row, first_slot, n_slots;
+} rk_long_row;
+
+/* The split rows of a graph; device pointers to arrays built once on the host. */
+typedef struct rk_split_rows {
+    const rk_piece *pieces;
+    const rk_long_row *long_rows;
+    int64_t n_pieces, n_long_rows, n_slots;
+} rk_split_rows;
+
+/* y = alpha * scale[row] * sum over edges of scale[column] * x[column]: [N,d] -> [N,d].
+ * partial: float [n_slots, d], scratch. */
+cudaError_t rk_cuda_propagate(rk_split_rows split, const int32_t *columns, const float *scale,
+                              const float *x, float *y, float *partial, int64_t d, float alpha,
+                              cudaStream_t stream);
+/* Only rows with map[row] >= 0, written to y[map[row]]: [N,d] -> [S,d]; the rest of y is zeroed. */
+cudaError_t rk_cuda_propagate_rows(rk_split_rows split, const int32_t *columns, const float *scale,
+                                   const int32_t *map, const float *x, float *y, float *partial,
+                                   int64_t n_slots, int64_t d, float alpha, cudaStream_t stream);
+/* Only columns with map[column] >= 0, read from x[map[column]]: [S,d] -> [N,d]. */
+cudaError_t rk_cuda_propagate_from_rows(rk_split_rows split, const int32_t *columns,
+                                        const float *scale, const int32_t *map, const float *x,
+                                        float *y, float *partial, int64_t d, float alpha,
+                                        cudaStream_t stream);
+
+/* ---- rows.cu -----------------------------------------------------------------------------------
+ */
+
+/* Scratch bytes that rk_cuda_unique_rows needs. Host function. */
+int64_t rk_cuda_unique_rows_scratch(int64_t n_slots, int64_t n_nodes);
+/* nodes int32[S], -1 = unused -> the row set (builder.h). */
+cudaError_t rk_cuda_unique_rows(const int32_t *nodes, int64_t n_slots, int64_t n_nodes,
+                                int32_t *rows, int32_t *count, int32_t *map, int32_t *slot_row,
+                                int32_t *segments, int32_t *order, void *scratch,
+                                cudaStream_t stream);
+
+/* ---- dense.cu ----------------------------------------------------------------------------------
+ */
+
+enum { RK_KERNEL_MAX_TABLES = 12 };
+typedef struct rk_tables {
+    const float *x[RK_KERNEL_MAX_TABLES];
+    float weight[RK_KERNEL_MAX_TABLES];
+    int32_t n;
+} rk_tables;
+
+/* y = sum_k w_k x_k over n elements. */
+cudaError_t rk_cuda_combine(rk_tables tables, float *y, int64_t n, cudaStream_t stream);
+/* y[r] = sum_k w_k x_k[rows[r]] for r < *count, zero beyond: [S,d]. */
+cudaError_t rk_cuda_combine_rows(rk_tables tables, const int32_t *rows, const int32_t *count,
+                                 float *y, int64_t n_slots, int64_t d, cudaStream_t stream);
+/* y[r] = factor[r] * x[r] for r < *count, zero beyond: [S,d]. */
+cudaError_t rk_cuda_scale_rows(const float *x, const float *factor, const int32_t *count, float *y,
+                               int64_t n_slots, int64_t d, cudaStream_t stream);
+/* y[n] = alpha * x[map[n]], zero where map[n] < 0: [S,d] -> [N,d]. */
+cudaError_t rk_cuda_scatter_rows(const float *x, const int32_t *map, float *y, int64_t n_nodes,
+                                 int64_t d, float alpha, cudaStream_t stream);
+/* y[rows[r]] += alpha * x[r] for r < *count. */
+cudaError_t rk_cuda_scatter_add_rows(float *y, const float *x, const int32_t *rows,
+                                     const int32_t *count, int64_t n_slots, int64_t d, float alpha,
+                                     cudaStream_t stream);
+
+/* ---- loss.cu -----------------------------------------------------------------------------------
+ */
+
+/* chosen[b] = argmax over the M candidates of <user, candidate>, the first on ties. */
+cudaError_t rk_cuda_select_negatives(const float *final, const int32_t *slot_row,
+                                     const rk_step_state *state, int32_t *chosen, int64_t batch,
+                                     int64_t n_candidates, int64_t d, cudaStream_t stream);
+/* loss double[1], coefficient float[B]; terms double[B]: scratch; chosen may be NULL (M = 1). */
+cudaError_t rk_cuda_bpr_loss(const float *final, const int32_t *slot_row,
+                             const rk_step_state *state, const int32_t *chosen, double *loss,
+                             float *coefficient, double *terms, int64_t batch, int64_t n_candidates,
+                             int64_t d, cudaStream_t stream);
+/* y float [S,d]. */
+cudaError_t rk_cuda_bpr_grad(const float *final, const float *coefficient, const int32_t *slot_row,
+                             const int32_t *segments, const int32_t *order, const int32_t *count,
+                             const int32_t *chosen, float *y, int64_t n_slots, int64_t batch,
+                             int64_t n_candidates, int64_t d, cudaStream_t stream);
+/* loss double[1], factor float[S]; terms double[5 S + 4]: scratch. form, rows, divisor: RK_L2_*. */
+cudaError_t rk_cuda_l2_loss(const float *x, const int32_t *segments, const int32_t *order,
+                            const int32_t *count, const rk_step_state *state, const int32_t *chosen,
+                            double *loss, float *factor, double *terms, int64_t n_slots,
+                            int64_t batch, int64_t n_candidates, int64_t d, double weight,
+                            int32_t form, int32_t rows, int32_t divisor, cudaStream_t stream);
+enum { RK_KERNEL_MAX_LOSSES = 8 };
+typedef struct rk_losses {
+    const double *value[RK_KERNEL_MAX_LOSSES];
+    int32_t slot[RK_KERNEL_MAX_LOSSES];
+    int32_t n;
+} rk_losses;
+cudaError_t rk_cuda_step_loss(rk_losses losses, rk_step_state *state, cudaStream_t stream);
+cudaError_t rk_cuda_step_advance(rk_step_state *state, cudaStream_t stream);
+
+/* ---- optimizer.cu ------------------------------------------------------------------------------
+ */
+
+cudaError_t rk_cuda_adam(float *parameter, const float *gradient, float *m, float *v,
+                         const rk_step_state *state, int64_t n, double beta1, double beta2,
+                         double epsilon, double weight_decay, cudaStream_t stream);
+cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_state *state,
+                        int64_t n, double weight_decay, cudaStream_t stream);
+
+/* ---- topk.cu -----------------------------------------------------------------------------------
+ */
+
+/* Largest K that rk_cuda_topk_merge can do. */
+enum { RK_CUDA_MAX_K = 1024 };
+/* y[t] = final[users[t]], zero where users[t] < 0: [T,d]. */
+cudaError_t rk_cuda_gather_users(const float *final, const int32_t *users, float *y,
+                                 int64_t n_tile_users, int64_t d, cudaStream_t stream);
+/* items int32 [T,K] = -1, scores float [T,K] = -inf. */
+cudaError_t rk_cuda_topk_clear(int32_t *items, float *scores, int64_t n, cudaStream_t stream);
+/* Merges a tile of scores [T, n_tile] of items [first_item, first_item + n_tile) into the running
+ * lists (best first; ties to the smaller item). Tiles must come in ascending order of items. Users
+ * that are -1 are passed over. Seen items do not count: train lists hold nodes (item + n_users),
+ * other lists hold items and may be NULL. */
+cudaError_t rk_cuda_topk_merge(const float *tile, int64_t tile_stride, int64_t n_tile,
+                               int64_t first_item, const int32_t *users, int64_t n_tile_users,
+                               int64_t n_users, const int64_t *train_offsets,
+                               const int32_t *train_columns, const int64_t *other_offsets,
+                               const int32_t *other_columns, int32_t *items, float *scores,
+                               int64_t k, cudaStream_t stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Drawing the triplets of a step: the same draws as the host, from ops/sample_draw.h.
+ *
+ * A thread draws one slot's node: slot b the user of triplet b, B + b its positive, 2B + M b + k
+ * its k-th negative candidate. A candidate needs its user only, so nothing waits for anything.
+ * Slots of triplets that the step does not have (a short last batch) are -1.
+ */
+#include "device.cuh"
+#include "ops/sample_draw.h"
+
+namespace
+{
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    sample_triplets(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
+                    const rk_step_state *__restrict__ state, const int32_t *__restrict__ users,
+                    const int64_t *__restrict__ edge_offsets, const int32_t *__restrict__ pool,
+                    const float *__restrict__ alias_share, const int32_t *__restrict__ alias_item,
+                    rk_draw_options options, int32_t *__restrict__ nodes)
+{
+    const int64_t slot = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    const int64_t batch = options.batch, n_candidates = options.n_candidates;
+    if (slot >= (2 + n_candidates) * batch) {
+        return;
+    }
+    const int64_t triplet = slot < 2 * batch ? slot % batch : (slot - 2 * batch) / n_candidates;
+    if (triplet >= rk__step_count(state)) {
+        nodes[slot] = -1;
+        return;
+    }
+    rk_sampler s;
+    s.offsets = offsets;
+    s.columns = columns;
+    s.users = users;
+    s.edge_offsets = edge_offsets;
+    s.pool = pool;
+    s.alias_share = alias_share;
+    s.alias_item = alias_item;
+    s.positives = options.positives;
+    s.negatives = options.negatives;
+    s.pool_size = options.pool_size;
+    s.pool_probability = options.pool_probability;
+    s.n_users = options.n_users;
+    s.n_items = options.n_items;
+    s.n_eligible_users = options.n_eligible_users;
+    s.n_eligible_edges = options.n_eligible_edges;
+    s.seed = state->seed;
+    s.step = state->step;
+    s.epoch = state->epoch;
+    s.first_draw = state->step_in_epoch * batch;
+    int32_t user, positive;
+    rk__draw_positive(&s, triplet, &user, &positive);
+    if (slot < batch) {
+        nodes[slot] = user;
+    } else if (slot < 2 * batch) {
+        nodes[slot] = positive;
+    } else {
+        nodes[slot] = rk__draw_negative(&s, user, slot - 2 * batch);
+    }
+}
+
+} // namespace
+
+cudaError_t rk_cuda_sample_triplets(const int64_t *offsets, const int32_t *columns,
+                                    const rk_step_state *state, const int32_t *users,
+                                    const int64_t *edge_offsets, const int32_t *pool,
+                                    const float *alias_share, const int32_t *alias_item,
+                                    rk_draw_options options, int32_t *nodes, cudaStream_t stream)
+{
+    const int64_t slots = (2 + (int64_t)options.n_candidates) * options.batch;
+    if (slots == 0) {
+        return cudaSuccess;
+    }
+    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(slots, rk::BLOCK), rk::BLOCK, stream);
+    return cudaLaunchKernelEx(&config, sample_triplets, offsets, columns, state, users,
+                              edge_offsets, pool, alias_share, alias_item, options, nodes);
+}

@@ -1,0 +1,320 @@
+/*
+ * From nodes to launchers: one function an operation, bound to the table by ops.def. Inputs and
+ * outputs are in the order of the shape rules (ops/shapes.c).
+ */
+#include "device/cuda/context.h"
+
+#include "base/alloc.h"
+#include "base/choices.h"
+
+typedef struct call {
+    rk_loaded *loaded;
+    const rk_node *node;
+    const rk_program *program;
+    cudaStream_t stream;
+} call;
+
+static void *in(const call *c, int i)
+{
+    return rk__cuda_address(c->loaded, c->node->in[i]);
+}
+
+static void *out(const call *c, int i)
+{
+    return rk__cuda_address(c->loaded, c->node->out[i]);
+}
+
+static const rk_tensor *in_tensor(const call *c, int i)
+{
+    return &c->program->tensors[c->node->in[i]];
+}
+
+static const rk_tensor *out_tensor(const call *c, int i)
+{
+    return &c->program->tensors[c->node->out[i]];
+}
+
+static rk_split_rows split_of(const call *c)
+{
+    return rk__cuda_graph_find(c->loaded->context, in_tensor(c, 0)->stored)->split;
+}
+
+static rk_status rk__cuda_sample_triplets(const call *c)
+{
+    const rk_sample_attr *a = &c->node->attr.sample;
+    rk_draw_options options = {.batch = a->batch,
+                               .n_users = a->n_users,
+                               .n_items = a->n_items,
+                               .n_eligible_users = a->n_eligible_users,
+                               .n_eligible_edges = a->n_eligible_edges,
+                               .positives = a->positives,
+                               .negatives = a->negatives,
+                               .n_candidates = a->n_candidates,
+                               .pool_size = a->pool_size,
+                               .pool_probability = a->pool_probability};
+    RK_TRY_CUDA(rk_cuda_sample_triplets(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
+                                        in(c, 6), in(c, 7), options, out(c, 0), c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_unique_rows(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_unique_rows(in(c, 0), in_tensor(c, 0)->rows, c->node->attr.n_nodes,
+                                    out(c, 0), out(c, 1), out(c, 2), out(c, 3), out(c, 4),
+                                    out(c, 5), c->loaded->scratch, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_propagate(const call *c)
+{
+    if (c->loaded->context->options.propagation == RK_PROPAGATION_CUSPARSE) {
+        return rk__cuda_spmm(c->loaded, c->node);
+    }
+    RK_TRY_CUDA(rk_cuda_propagate(split_of(c), in(c, 1), in(c, 2), in(c, 3), out(c, 0),
+                                  c->loaded->scratch, out_tensor(c, 0)->cols,
+                                  c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_propagate_rows(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_propagate_rows(split_of(c), in(c, 1), in(c, 2), in(c, 6), in(c, 3),
+                                       out(c, 0), c->loaded->scratch, y->rows, y->cols,
+                                       c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_propagate_from_rows(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_propagate_from_rows(split_of(c), in(c, 1), in(c, 2), in(c, 4), in(c, 3),
+                                            out(c, 0), c->loaded->scratch, out_tensor(c, 0)->cols,
+                                            c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+/* Tables from input `first` on, with the node's weights. */
+static rk_tables tables_of(const call *c, int first)
+{
+    rk_tables tables = {.n = c->node->n_inputs - first};
+    for (int i = 0; i < tables.n; i++) {
+        tables.x[i] = in(c, first + i);
+        tables.weight[i] = c->node->attr.weight[i];
+    }
+    return tables;
+}
+
+static rk_status rk__cuda_combine(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_combine(tables_of(c, 0), out(c, 0), y->rows * y->cols, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_combine_rows(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_combine_rows(tables_of(c, 2), in(c, 0), in(c, 1), out(c, 0), y->rows,
+                                     y->cols, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_add(const call *c)
+{
+    return rk__cuda_combine(c); /* the same: two tables, two weights */
+}
+
+static rk_status rk__cuda_scale_rows(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(
+        rk_cuda_scale_rows(in(c, 0), in(c, 1), in(c, 2), out(c, 0), y->rows, y->cols, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_scatter_rows(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_scatter_rows(in(c, 0), in(c, 1), out(c, 0), y->rows, y->cols,
+                                     c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_scatter_add_rows(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 1);
+    RK_TRY_CUDA(rk_cuda_scatter_add_rows(out(c, 0), in(c, 1), in(c, 2), in(c, 3), x->rows, x->cols,
+                                         c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+static int64_t candidates_of(const call *c, int64_t slots, int64_t batch)
+{
+    (void)c;
+    return slots / batch - 2;
+}
+
+static rk_status rk__cuda_select_negatives(const call *c)
+{
+    const rk_tensor *final = in_tensor(c, 0);
+    int64_t batch = c->node->attr.batch;
+    RK_TRY_CUDA(rk_cuda_select_negatives(in(c, 0), in(c, 1), in(c, 2), out(c, 0), batch,
+                                         candidates_of(c, final->rows, batch), final->cols,
+                                         c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_bpr_loss(const call *c)
+{
+    const rk_tensor *final = in_tensor(c, 0);
+    int64_t batch = c->node->attr.batch;
+    RK_TRY_CUDA(rk_cuda_bpr_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), out(c, 1),
+                                 c->loaded->scratch, batch, candidates_of(c, final->rows, batch),
+                                 final->cols, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_bpr_grad(const call *c)
+{
+    const rk_tensor *final = in_tensor(c, 0);
+    int64_t batch = c->node->attr.batch;
+    RK_TRY_CUDA(rk_cuda_bpr_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
+                                 in(c, 6), out(c, 0), final->rows, batch,
+                                 candidates_of(c, final->rows, batch), final->cols, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_l2_loss(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    const rk_l2_attr *a = &c->node->attr.l2;
+    RK_TRY_CUDA(rk_cuda_l2_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
+                                out(c, 0), out(c, 1), c->loaded->scratch, x->rows, a->batch,
+                                candidates_of(c, x->rows, a->batch), x->cols, a->weight, a->form,
+                                a->rows, a->divisor, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_step_loss(const call *c)
+{
+    rk_losses losses = {.n = c->node->n_inputs - 1};
+    for (int i = 0; i < losses.n; i++) {
+        losses.value[i] = in(c, 1 + i);
+        losses.slot[i] = c->node->attr.loss_slot[i];
+    }
+    RK_TRY_CUDA(rk_cuda_step_loss(losses, in(c, 0), c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_adam(const call *c)
+{
+    const rk_tensor *p = in_tensor(c, 0);
+    const rk_adam_attr *a = &c->node->attr.adam;
+    RK_TRY_CUDA(rk_cuda_adam(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), p->rows * p->cols,
+                             a->beta1, a->beta2, a->epsilon, a->weight_decay, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_sgd(const call *c)
+{
+    const rk_tensor *p = in_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_sgd(in(c, 0), in(c, 1), in(c, 2), p->rows * p->cols,
+                            c->node->attr.adam.weight_decay, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_step_advance(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_step_advance(in(c, 0), c->stream));
+    return RK_OK;
+}
+
+/* Scores of a tile of users for this many items at a time: 64 MB at most. */
+static int64_t tile_items(int64_t n_tile_users, int64_t n_items)
+{
+    const int64_t most =
+        (64 << 20) / (int64_t)sizeof(float) / (n_tile_users > 0 ? n_tile_users : 1);
+    int64_t tile = most > 256 ? most / 256 * 256 : 256;
+    return tile < n_items ? tile : n_items;
+}
+
+/* Scratch: the users' rows [T,d], then a tile of scores [T,tile]. */
+static rk_status rk__cuda_score_topk(const call *c)
+{
+    const rk_topk_attr *a = &c->node->attr.topk;
+    const float *final = in(c, 0), one = 1.0f, zero = 0.0f;
+    int64_t d = in_tensor(c, 0)->cols, n = in_tensor(c, 1)->rows;
+    int64_t tile = tile_items(n, a->n_items);
+    float *users = c->loaded->scratch, *scores = users + n * d;
+    RK_TRY_CUDA(rk_cuda_gather_users(final, in(c, 1), users, n, d, c->stream));
+    RK_TRY_CUDA(rk_cuda_topk_clear(out(c, 0), out(c, 1), n * a->k, c->stream));
+    for (int64_t first = 0; first < a->n_items; first += tile) {
+        int64_t width = a->n_items - first < tile ? a->n_items - first : tile;
+        /* Column-major: scores^T [tile, T] = items [d, tile]^T users [d, T]. */
+        RK_TRY_CUBLAS(cublasSgemm(c->loaded->context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)width,
+                                  (int)n, (int)d, &one, final + (a->n_users + first) * d, (int)d,
+                                  users, (int)d, &zero, scores, (int)tile));
+        RK_TRY_CUDA(rk_cuda_topk_merge(scores, tile, width, first, in(c, 1), n, a->n_users,
+                                       in(c, 2), in(c, 3), in(c, 4), in(c, 5), out(c, 0), out(c, 1),
+                                       a->k, c->stream));
+    }
+    return RK_OK;
+}
+
+/* ---- the table ---------------------------------------------------------------------------------
+ */
+
+typedef rk_status (*launcher)(const call *c);
+
+static const launcher launchers[RK_OP_COUNT] = {
+#define RK_OP_LAUNCHER(ENUM, name, min, max, outs, grad, help) rk__cuda_##name,
+    RK_OPS(RK_OP_LAUNCHER)
+#undef RK_OP_LAUNCHER
+};
+
+rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node)
+{
+    call c = {loaded, node, loaded->program, loaded->context->stream};
+    return launchers[node->op](&c);
+}
+
+rk_status rk__cuda_scratch(const rk_device_context *context, const rk_program *program,
+                           const rk_node *node, int64_t *out_bytes)
+{
+    const rk_tensor *tensors = program->tensors;
+    const rk_tensor *first = node->n_inputs > 0 ? &tensors[node->in[0]] : NULL;
+    const rk_tensor *result = node->n_outputs > 0 ? &tensors[node->out[0]] : NULL;
+    int64_t elements = 0;
+    *out_bytes = 0;
+    switch (node->op) {
+    case RK_OP_UNIQUE_ROWS:
+        *out_bytes = rk_cuda_unique_rows_scratch(first->rows, node->attr.n_nodes);
+        return RK_OK;
+    case RK_OP_PROPAGATE:
+    case RK_OP_PROPAGATE_ROWS:
+    case RK_OP_PROPAGATE_FROM_ROWS:
+        elements = rk__cuda_graph_find(context, first->stored)->split.n_slots;
+        RK_TRY(rk__mul(&elements, elements, result->cols, "the partial sums of long rows"));
+        return rk__mul(out_bytes, elements, sizeof(float), "the partial sums of long rows");
+    case RK_OP_BPR_LOSS:
+        *out_bytes = node->attr.batch * (int64_t)sizeof(double);
+        return RK_OK;
+    case RK_OP_L2_LOSS:
+        *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);
+        return RK_OK;
+    case RK_OP_SCORE_TOPK: {
+        int64_t n = tensors[node->in[1]].rows;
+        if (node->attr.topk.k > RK_CUDA_MAX_K) {
+            RK_FAIL(RK_ERR_DEVICE,
+                    "the CUDA device ranks at most the %d best items, eval.k asks for %d: lower it "
+                    "or use --device cpu",
+                    RK_CUDA_MAX_K, node->attr.topk.k);
+        }
+        *out_bytes =
+            (n * first->cols + n * tile_items(n, node->attr.topk.n_items)) * (int64_t)sizeof(float);
+        return RK_OK;
+    }
+    default:
+        return RK_OK;
+    }
+}

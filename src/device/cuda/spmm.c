@@ -1,0 +1,160 @@
+/*
+ * Full propagation through cuSPARSE's SpMM (CSR, row-major): the second path, chosen by
+ * cuda.propagation = cusparse, and the yardstick of the first. It wants what the kernels do
+ * without: a value array and offsets of the columns' type.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "device/cuda/context.h"
+
+static rk_status upload(rk_device_context *context, void *device, const void *host, int64_t bytes)
+{
+    RK_TRY_CUDA(
+        cudaMemcpyAsync(device, host, (size_t)bytes, cudaMemcpyHostToDevice, context->stream));
+    RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
+    return RK_OK;
+}
+
+/* Weights scale[row] * scale[column] and 32-bit offsets, from the store's constants. */
+static rk_status upload_matrix(rk_device_context *context, rk_cuda_graph *graph,
+                               const int64_t *offsets, const int32_t *columns, const float *scale,
+                               int64_t n)
+{
+    rk_status status = RK_OK;
+    int32_t *offsets32 = NULL;
+    float *values = NULL;
+    int64_t nnz = offsets[n];
+    RK_TRY_GOTO(done, rk__alloc(&offsets32, n + 1, sizeof *offsets32, "32-bit row offsets"));
+    RK_TRY_GOTO(done, rk__alloc(&values, nnz, sizeof *values, "cuSPARSE's value array"));
+    for (int64_t r = 0; r < n; r++) {
+        offsets32[r] = (int32_t)offsets[r];
+        for (int64_t e = offsets[r]; e < offsets[r + 1]; e++) {
+            values[e] = scale[r] * scale[columns[e]];
+        }
+    }
+    offsets32[n] = (int32_t)nnz;
+    RK_TRY_GOTO(done, rk__cuda_alloc(&graph->offsets32, (n + 1) * 4, "32-bit row offsets"));
+    RK_TRY_GOTO(done, rk__cuda_alloc(&graph->values, nnz * 4, "cuSPARSE's value array"));
+    RK_TRY_GOTO(done, upload(context, graph->offsets32, offsets32, (n + 1) * 4));
+    RK_TRY_GOTO(done, upload(context, graph->values, values, nnz * 4));
+done:
+    rk__free(offsets32);
+    rk__free(values);
+    return status;
+}
+
+static rk_status make_matrix(rk_loaded *loaded, const rk_node *node, rk_cuda_graph *graph)
+{
+    rk_device_context *context = loaded->context;
+    const rk_tensor *tensors = loaded->program->tensors;
+    const rk_stored *items = context->store->items;
+    const rk_stored *offsets = &items[tensors[node->in[0]].stored];
+    const rk_stored *columns = &items[tensors[node->in[1]].stored];
+    const rk_stored *scale = &items[tensors[node->in[2]].stored];
+    int64_t n = offsets->rows - 1, nnz = columns->rows;
+    if (nnz > INT32_MAX) {
+        RK_FAIL(RK_ERR_DEVICE,
+                "cuda.propagation = cusparse takes at most %d edges in both directions, the graph "
+                "has %lld: use split_rows",
+                INT32_MAX, (long long)nnz);
+    }
+    if (!context->sparse) {
+        RK_TRY_CUSPARSE(cusparseCreate(&context->sparse));
+        RK_TRY_CUSPARSE(cusparseSetStream(context->sparse, context->stream));
+    }
+    RK_TRY(upload_matrix(context, graph, offsets->constant, columns->constant, scale->constant, n));
+    RK_TRY_CUSPARSE(cusparseCreateCsr(&graph->matrix, n, n, nnz, graph->offsets32,
+                                      rk__cuda_address(loaded, node->in[1]), graph->values,
+                                      CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
+                                      CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F));
+    return RK_OK;
+}
+
+typedef struct operands {
+    cusparseDnMatDescr_t x, y;
+} operands;
+
+static rk_status open_operands(rk_loaded *loaded, const rk_node *node, operands *out)
+{
+    const rk_tensor *y = &loaded->program->tensors[node->out[0]];
+    RK_TRY_CUSPARSE(cusparseCreateDnMat(&out->x, y->rows, y->cols, y->cols,
+                                        rk__cuda_address(loaded, node->in[3]), CUDA_R_32F,
+                                        CUSPARSE_ORDER_ROW));
+    RK_TRY_CUSPARSE(cusparseCreateDnMat(&out->y, y->rows, y->cols, y->cols,
+                                        rk__cuda_address(loaded, node->out[0]), CUDA_R_32F,
+                                        CUSPARSE_ORDER_ROW));
+    return RK_OK;
+}
+
+static void close_operands(operands *o)
+{
+    if (o->x) {
+        cusparseDestroyDnMat(o->x);
+    }
+    if (o->y) {
+        cusparseDestroyDnMat(o->y);
+    }
+}
+
+/* ALG2 is the one that is bit-reproducible for CSR, and the fastest on Hopper (performance.md 2).
+ */
+static const cusparseSpMMAlg_t ALGORITHM = CUSPARSE_SPMM_CSR_ALG2;
+
+static rk_status size_and_preprocess(rk_loaded *loaded, const rk_node *node,
+                                     const rk_cuda_graph *graph, const operands *o)
+{
+    const float alpha = node->attr.weight[0], beta = 0.0f;
+    size_t bytes = 0;
+    RK_TRY_CUSPARSE(cusparseSpMM_bufferSize(
+        loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
+        &alpha, graph->matrix, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, &bytes));
+    /* All propagations of a program have one shape: the buffer of the first serves all. */
+    if (!loaded->sparse_buffer) {
+        RK_TRY(rk__cuda_alloc(&loaded->sparse_buffer, (int64_t)bytes, "cuSPARSE's buffer"));
+    }
+    RK_TRY_CUSPARSE(cusparseSpMM_preprocess(
+        loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
+        &alpha, graph->matrix, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, loaded->sparse_buffer));
+    return RK_OK;
+}
+
+rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node)
+{
+    rk_device_context *context = loaded->context;
+    int32_t stored = loaded->program->tensors[node->in[0]].stored;
+    rk_cuda_graph *graph = NULL;
+    for (int i = 0; i < context->n_graphs; i++) {
+        graph = context->graphs[i].stored_offsets == stored ? &context->graphs[i] : graph;
+    }
+    RK_ASSERT(graph != NULL);
+    if (!graph->matrix) {
+        RK_TRY(make_matrix(loaded, node, graph));
+    }
+    operands o = {0};
+    rk_status status = open_operands(loaded, node, &o);
+    status = status == RK_OK ? size_and_preprocess(loaded, node, graph, &o) : status;
+    close_operands(&o);
+    return status;
+}
+
+static rk_status run(rk_loaded *loaded, const rk_node *node, const operands *o)
+{
+    const float alpha = node->attr.weight[0], beta = 0.0f;
+    const rk_cuda_graph *graph =
+        rk__cuda_graph_find(loaded->context, loaded->program->tensors[node->in[0]].stored);
+    RK_TRY_CUSPARSE(cusparseSpMM(loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE,
+                                 CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha, graph->matrix, o->x,
+                                 &beta, o->y, CUDA_R_32F, ALGORITHM, loaded->sparse_buffer));
+    return RK_OK;
+}
+
+rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node)
+{
+    operands o = {0};
+    rk_status status = open_operands(loaded, node, &o);
+    status = status == RK_OK ? run(loaded, node, &o) : status;
+    close_operands(&o);
+    return status;
+}
