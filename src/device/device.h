@@ -20,10 +20,14 @@ typedef struct rk_device_options {
     int64_t threads; /* 0 = all cores */
     bool eager;      /* run operation by operation, check every output, name the first bad one */
     const char *isa; /* cpu: take this table of hot loops, by name; NULL = the best */
+    int propagation; /* cuda: RK_PROPAGATION_* */
+    int matmul;      /* cuda: RK_MATMUL_* */
+    int64_t steps_per_launch; /* cuda: steps in a captured graph */
+    int64_t piece_edges;      /* cuda: longest piece of a row that one warp works on */
 } rk_device_options;
 
 typedef struct rk_device_info {
-    char name[128];       /* "AMD EPYC 9654, 2 threads, AVX-512" */
+    char name[160];       /* "AMD EPYC 9654, 2 threads, AVX-512" */
     int64_t memory_total; /* bytes */
     int64_t memory_free;
 } rk_device_info;
@@ -73,6 +77,7 @@ typedef struct rk_device {
 } rk_device;
 
 extern const rk_device rk__device_cpu;
+extern const rk_device rk__device_cuda; /* only in a build with RANKINE_CUDA */
 
 /* All devices of this build, NULL-terminated, best first for `auto`. */
 const rk_device *const *rk__devices(void);

@@ -7,6 +7,9 @@
 
 /* Best first. */
 static const rk_device *const devices[] = {
+#ifdef RANKINE_CUDA
+    &rk__device_cuda,
+#endif
     &rk__device_cpu,
     NULL,
 };

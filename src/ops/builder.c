@@ -180,9 +180,10 @@ rk_value rk__propagate(rk_program *p, rk_graph_values g, rk_value x, float alpha
 rk_value rk__propagate_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row_set rows,
                             float alpha)
 {
-    return weighted(
-        p, MAKE(RK_OP_PROPAGATE_ROWS, g.offsets, g.columns, g.scale, x, rows.rows, rows.count),
-        alpha);
+    return weighted(p,
+                    MAKE(RK_OP_PROPAGATE_ROWS, g.offsets, g.columns, g.scale, x, rows.rows,
+                         rows.count, rows.map),
+                    alpha);
 }
 
 rk_value rk__propagate_from_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row_set rows,

@@ -75,10 +75,12 @@ static rk_status rk__shape_propagate(const rk_program *p, const rk_node *node, r
     return RK_OK;
 }
 
-/* offsets, columns, scale, x f32[N,d], rows i32[S], count i32[1] -> f32[S,d] */
+/* offsets, columns, scale, x f32[N,d], rows i32[S], count i32[1], map i32[N] -> f32[S,d]; a device
+ * goes by the list or by the map, whichever suits it */
 static rk_status rk__shape_propagate_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, -1, 1) && is(AT(5), RK_I32, 1, 1));
+    NEED(is(AT(6), RK_I32, AT(3)->rows, 1));
     RK_TRY(need_graph(p, node, AT(3)->rows));
     out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
     return RK_OK;

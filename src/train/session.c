@@ -234,7 +234,12 @@ static rk_status build(rk_session *s, rk_session_options what)
     }
     RK_TRY(declare_ranking(s));
 
-    rk_device_options how = {.threads = s->options->run.threads, .eager = what.eager};
+    rk_device_options how = {.threads = s->options->run.threads,
+                             .eager = what.eager,
+                             .propagation = s->options->cuda.propagation,
+                             .matmul = s->options->cuda.matmul,
+                             .steps_per_launch = s->options->cuda.steps_per_launch,
+                             .piece_edges = s->options->cuda.piece_edges};
     RK_TRY(s->device->open(&how, &s->context));
     RK_TRY(s->device->bind(s->context, &s->store));
     RK_TRY(build_embed(s));

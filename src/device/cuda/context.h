@@ -3,13 +3,14 @@
  *
  * Everything runs on one stream of the context's own. A context is used by one thread at a time.
  */
-#ifndef RK_DEVICE_CUDA_CONTEXT_H
-#define RK_DEVICE_CUDA_CONTEXT_H
+#ifndef RK_CONTEXT_H
+#define RK_CONTEXT_H
 
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 #include <cusparse.h>
 
+#include "base/choices.h"
 #include "device/device.h"
 #include "kernels.h"
 

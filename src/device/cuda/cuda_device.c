@@ -85,8 +85,9 @@ static rk_status info(rk_device_context *context, rk_device_info *out)
     RK_TRY_CUDA(cudaGetDeviceProperties(&properties, context->device));
     RK_TRY_CUDA(cudaMemGetInfo(&free_bytes, &total));
     RK_TRY_CUDA(cudaDriverGetVersion(&driver));
-    snprintf(out->name, sizeof out->name, "%s, compute capability %d.%d, driver for CUDA %d.%d, %s",
-             properties.name, properties.major, properties.minor, driver / 1000, driver % 1000 / 10,
+    snprintf(out->name, sizeof out->name,
+             "%.60s, compute capability %d.%d, driver for CUDA %d.%d, %s", properties.name,
+             properties.major, properties.minor, driver / 1000, driver % 1000 / 10,
              context->options.matmul == RK_MATMUL_TF32 ? "tf32 products" : "fp32 products");
     out->memory_total = (int64_t)total;
     out->memory_free = (int64_t)free_bytes;
