@@ -1,0 +1,557 @@
+/* data: from files to a cached data set, when the cache is taken, and what bad input does. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "data/dataset.h"
+#include "io/h5.h"
+#include "rankine/dataset.h"
+#include "support/support.h"
+
+static char *scratch, *cache;
+
+/* What the hooks saw. */
+static struct {
+    int64_t rows; /* of the last progress report */
+    int reports;
+    char messages[2000];
+    bool stop;
+} seen;
+
+static void on_log(void *user, rk_log_level level, const char *message)
+{
+    (void)user, (void)level;
+    strncat(seen.messages, message, sizeof seen.messages - strlen(seen.messages) - 1);
+}
+
+static void on_progress(void *user, const rk_progress *progress)
+{
+    (void)user;
+    assert_int_equal(strncmp(progress->phase, "reading ", 8), 0);
+    assert_string_equal(progress->unit, "rows");
+    seen.rows = progress->done;
+    seen.reports++;
+}
+
+static bool on_should_stop(void *user)
+{
+    (void)user;
+    return seen.stop;
+}
+
+static const rk_hooks hooks = {on_log, on_progress, on_should_stop, NULL};
+
+static int set_up(void **state)
+{
+    (void)state;
+    scratch = test_scratch();
+    cache = strdup(test_path(scratch, "deep/cache"));
+    memset(&seen, 0, sizeof seen);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rk__alloc_fail_after(-1);
+    test_scratch_remove(scratch);
+    free(cache);
+    return 0;
+}
+
+/* A config of "key=value; key=value" with sources in `root`. */
+static rk_status try_config(rk_config **out, const char *root, const char *settings)
+{
+    char copy[1000], line[600], *rest = copy, *setting;
+    rk_status status = RK_OK;
+    rk_config *config = NULL;
+    snprintf(copy, sizeof copy, "%s", settings);
+    RK_TRY_GOTO(done, rk_config_create(&config));
+    snprintf(line, sizeof line, "data.root=%s", root);
+    RK_TRY_GOTO(done, rk_config_set(config, line, "test"));
+    snprintf(line, sizeof line, "data.cache=%s", cache);
+    RK_TRY_GOTO(done, rk_config_set(config, line, "test"));
+    while ((setting = strtok_r(rest, ";", &rest))) {
+        RK_TRY_GOTO(done, rk_config_set(config, setting + strspn(setting, " "), "test"));
+    }
+    *out = config;
+    config = NULL;
+done:
+    rk_config_free(config);
+    return status;
+}
+
+static rk_status try_prepare(rk_dataset **out, const char *root, const char *settings, bool force)
+{
+    rk_config *config = NULL;
+    RK_TRY(try_config(&config, root, settings));
+    seen.reports = 0;
+    seen.messages[0] = '\0';
+    rk_status status = rk_dataset_prepare(config, force, &hooks, out);
+    rk_config_free(config);
+    return status;
+}
+
+static rk_dataset *prepare(const char *root, const char *settings)
+{
+    rk_dataset *dataset = NULL;
+    assert_ok(try_prepare(&dataset, root, settings, false));
+    return dataset;
+}
+
+/* Two data sets are the same in everything that the public interface tells. */
+static void assert_same(const rk_dataset *a, const rk_dataset *b)
+{
+    assert_string_equal(rk_dataset_fingerprint(a), rk_dataset_fingerprint(b));
+    assert_string_equal(rk_dataset_name(a), rk_dataset_name(b));
+    assert_string_equal(rk_dataset_path(a), rk_dataset_path(b));
+    assert_memory_equal(rk_dataset_get_stats(a), rk_dataset_get_stats(b), sizeof(rk_dataset_stats));
+    for (int64_t user = 0; user < a->n_users; user++) {
+        assert_string_equal(rk_dataset_user_id(a, user), rk_dataset_user_id(b, user));
+    }
+    for (int64_t item = 0; item < a->n_items; item++) {
+        assert_string_equal(rk_dataset_item_id(a, item), rk_dataset_item_id(b, item));
+        assert_string_equal(rk_dataset_item_label(a, item), rk_dataset_item_label(b, item));
+    }
+}
+
+/* What was prepared and what is read back from its file are the same. */
+static void assert_round_trip(const rk_dataset *dataset)
+{
+    rk_dataset *again = NULL;
+    assert_ok(rk_dataset_open(rk_dataset_path(dataset), &again));
+    assert_same(dataset, again);
+    rk_dataset_free(again);
+}
+
+#define ADJACENCY                                                                                  \
+    "split.kind=given; "                                                                           \
+    "data.sources[0].file=train.txt; data.sources[0].format=adjacency; "                           \
+    "data.sources[0].part=train; "                                                                 \
+    "data.sources[1].file=test.txt; data.sources[1].format=adjacency; data.sources[1].part=test"
+
+static void assert_counts(const rk_dataset *d, int64_t users, int64_t items, int64_t train,
+                          int64_t valid, int64_t test)
+{
+    const rk_dataset_stats *s = rk_dataset_get_stats(d);
+    assert_int_equal(s->users, users);
+    assert_int_equal(s->items, items);
+    assert_int_equal(s->train, train);
+    assert_int_equal(s->valid, valid);
+    assert_int_equal(s->test, test);
+    assert_int_equal(s->interactions, train + valid + test);
+}
+
+static void gowalla_counts(void **state)
+{
+    (void)state;
+    rk_dataset *d = prepare(test_data_or_skip("gowalla"), ADJACENCY "; data.name=gowalla");
+    const rk_dataset_stats *s = rk_dataset_get_stats(d);
+    assert_counts(d, 29858, 40981, 810128, 0, 217242);
+    assert_int_equal(s->duplicates + s->overlap + s->empty_users + s->cold_test_items, 0);
+    assert_int_equal(s->test_users, 29858);
+    assert_int_equal(s->user_degrees.min, 8);
+    assert_int_equal(s->user_degrees.median, 16);
+    assert_int_equal(s->user_degrees.max, 811);
+    assert_round_trip(d);
+    rk_dataset_free(d);
+}
+
+static void yelp2018_counts(void **state)
+{
+    (void)state;
+    rk_dataset *d = prepare(test_data_or_skip("yelp2018"), ADJACENCY);
+    assert_counts(d, 31668, 38048, 1237259, 0, 324147);
+    assert_int_equal(rk_dataset_get_stats(d)->user_degrees.median, 25);
+    assert_round_trip(d);
+    rk_dataset_free(d);
+}
+
+static void ml_100k_counts(void **state)
+{
+    (void)state;
+    const char *root = test_data_or_skip("ml-100k");
+    const char *base = "data.sources[0].file=u.data; data.sources[0].format=movielens; "
+                       "split.kind=leave_one_out; split.order=time; "
+                       "labels.file=u.item; labels.separator=|; labels.header=false; labels.id=0; "
+                       "labels.text=1";
+    rk_dataset *d = prepare(root, base);
+    assert_counts(d, 943, 1682, 100000 - 2 * 943, 943, 943);
+    int64_t toy_story = -1;
+    assert_ok(rk_dataset_find_item(d, "1", &toy_story));
+    assert_string_equal(rk_dataset_item_label(d, toy_story), "Toy Story (1995)");
+    assert_round_trip(d);
+    rk_dataset_free(d);
+    char settings[800];
+    snprintf(settings, sizeof settings, "%s; split.kind=time; split.valid=0; split.test=0.2", base);
+    d = prepare(root, settings);
+    const rk_dataset_stats *s = rk_dataset_get_stats(d);
+    assert_in_range(s->test, 20000, 20100); /* equal stamps stay together */
+    assert_true(s->empty_users > 0);        /* who came later */
+    rk_dataset_free(d);
+}
+
+static void goodbooks_counts(void **state)
+{
+    (void)state;
+    const char *settings =
+        "data.sources[0].file=ratings_users5pct.csv; data.sources[0].item=book_id; "
+        "data.sources[0].where=rating >= 4; data.min_user=5; data.min_item=5; "
+        "split.kind=leave_one_out; labels.file=books.csv; labels.id=book_id";
+    rk_dataset *d = prepare(test_data_or_skip("goodbooks"), settings);
+    const rk_dataset_stats *s = rk_dataset_get_stats(d);
+    assert_counts(d, 2668, 7770, 197513 - 2 * 2668, 2668, 2668);
+    assert_int_equal(s->rows_read, 298176);
+    assert_int_equal(s->rows_filtered, 94473); /* counted with awk */
+    int64_t item = -1;
+    assert_ok(rk_dataset_find_item(d, "2", &item));
+    assert_non_null(strstr(rk_dataset_item_label(d, item), "Harry Potter"));
+    assert_round_trip(d);
+    rk_dataset_free(d);
+}
+
+#define SMALL                                                                                      \
+    "data.name=small; data.sources[0].file=ratings.csv; data.sources[0].where=rating >= 3; "       \
+    "split.kind=leave_one_out; split.valid=0; labels.file=items.csv"
+
+static void write_small(void)
+{
+    test_write(test_path(scratch, "ratings.csv"),
+               "user_id,item_id,rating\n7,10,5\n7,20,4\n7,30,3\n7,40,1\n8,10,3\n8,20,4\n8,30,5\n",
+               -1);
+    test_write(test_path(scratch, "items.csv"),
+               "item_id,title\n10,\"Ten, the first\"\n30,Thirty\n99,Nobody\n30,Late\n", -1);
+}
+
+static void the_cache_is_taken_when_it_fits(void **state)
+{
+    (void)state;
+    write_small();
+    rk_dataset *first = prepare(scratch, SMALL);
+    assert_counts(first, 2, 3, 4, 0, 2);
+    assert_int_equal(rk_dataset_get_stats(first)->rows_filtered, 1);
+    assert_string_equal(rk_dataset_item_label(first, 0), "Ten, the first");
+    assert_string_equal(rk_dataset_item_label(first, 1), "");
+    assert_string_equal(rk_dataset_item_label(first, 2), "Thirty");
+    assert_int_equal(seen.reports, 1);
+    assert_int_equal(seen.rows, 7);
+    assert_int_equal(test_count_files(cache), 1);
+    assert_round_trip(first);
+
+    rk_dataset *second = prepare(scratch, SMALL);
+    assert_int_equal(seen.reports, 0); /* no file was read */
+    assert_same(first, second);
+    rk_dataset_free(second);
+    /* Options of other rooms, and of splits that are not taken, do not matter. */
+    second = prepare(scratch, SMALL "; train.epochs=3; model.dim=8; split.valid_from=17");
+    assert_int_equal(seen.reports, 0);
+    rk_dataset_free(second);
+    /* Those that shape the data set do: another file. */
+    second = prepare(scratch, SMALL "; split.seed=1");
+    assert_int_equal(seen.reports, 1);
+    assert_int_equal(test_count_files(cache), 2);
+    rk_dataset_free(second);
+
+    rk_dataset *forced = NULL;
+    assert_ok(try_prepare(&forced, scratch, SMALL, true));
+    assert_int_equal(seen.reports, 1);
+    rk_dataset_free(forced);
+    rk_dataset_free(first);
+}
+
+static void a_changed_source_is_read_again(void **state)
+{
+    (void)state;
+    write_small();
+    rk_dataset_free(prepare(scratch, SMALL));
+    test_write(test_path(scratch, "ratings.csv"), "user_id,item_id,rating\n7,10,5\n7,20,4\n", -1);
+    rk_dataset *d = prepare(scratch, SMALL);
+    assert_int_equal(seen.reports, 1);
+    assert_non_null(strstr(seen.messages, "a source has changed"));
+    assert_counts(d, 1, 2, 2, 0, 0);
+    assert_int_equal(test_count_files(cache), 1);
+    rk_dataset_free(d);
+    /* The same bytes at another time: the labels' file counts, too. */
+    struct timeval times[2] = {{1000000000, 0}, {1000000000, 0}};
+    assert_int_equal(utimes(test_path(scratch, "items.csv"), times), 0);
+    rk_dataset_free(prepare(scratch, SMALL));
+    assert_int_equal(seen.reports, 1);
+    /* A source that is gone: what was made from it still serves, and says so. */
+    assert_int_equal(unlink(test_path(scratch, "ratings.csv")), 0);
+    rk_dataset_free(prepare(scratch, SMALL));
+    assert_int_equal(seen.reports, 0);
+    assert_non_null(strstr(seen.messages, "ratings.csv is not there any more"));
+    assert_fails(RK_ERR_IO, "ratings.csv", try_prepare(&d, scratch, SMALL, true));
+    assert_fails(RK_ERR_IO, "ratings.csv", try_prepare(&d, scratch, SMALL "; split.seed=9", false));
+}
+
+static void a_bad_cache_is_replaced(void **state)
+{
+    (void)state;
+    write_small();
+    rk_dataset *d = prepare(scratch, SMALL);
+    char path[500];
+    snprintf(path, sizeof path, "%s", rk_dataset_path(d));
+    rk_dataset_free(d);
+    assert_int_equal(truncate(path, 1500), 0);
+    assert_fails(RK_ERR_DATA, "truncated or damaged", rk_dataset_open(path, &d));
+    d = prepare(scratch, SMALL);
+    assert_int_equal(seen.reports, 1);
+    assert_non_null(strstr(seen.messages, "prepared anew"));
+    assert_round_trip(d);
+    rk_dataset_free(d);
+    test_write(path, "something else", -1);
+    assert_fails(RK_ERR_DATA, "is not an HDF5 file", rk_dataset_open(path, &d));
+    rk_h5 *file = NULL;
+    assert_ok(rk__h5_create(&file, path, "checkpoint", 1));
+    assert_ok(rk__h5_commit(file));
+    rk__h5_close(file);
+    assert_fails(RK_ERR_DATA, "is a checkpoint of rankine, not a data set",
+                 rk_dataset_open(path, &d));
+    rk_dataset_free(prepare(scratch, SMALL));
+    assert_int_equal(seen.reports, 1);
+    assert_fails(RK_ERR_IO, "No such file", rk_dataset_open(test_path(scratch, "nothing.h5"), &d));
+}
+
+/* A file with the right marks and the wrong contents, as nobody but another program writes it. */
+static void write_forged(const char *path, const char *fingerprint, const int64_t *users,
+                         const int64_t *offsets, const int32_t *items)
+{
+    static const char *const counts[] = {"rows_read",    "rows_filtered", "duplicates",
+                                         "overlap",      "filter_passes", "users_dropped",
+                                         "items_dropped"};
+    static const int64_t item_ids[3] = {1, 2, 3};
+    rk_h5 *file = NULL;
+    assert_ok(rk__h5_create(&file, path, "data set", 1));
+    assert_ok(rk__h5_set_text(file, "name", "forged"));
+    assert_ok(rk__h5_set_text(file, "fingerprint", fingerprint));
+    assert_ok(rk__h5_set_text(file, "options_key", "0123456789abcdef"));
+    assert_ok(rk__h5_set_text(file, "sources_key", "0123456789abcdef"));
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        assert_ok(rk__h5_set_i64(file, counts[i], 0));
+    }
+    assert_ok(rk__h5_write(file, "users/numbers", RK_H5_I64, 2, 0, users));
+    assert_ok(rk__h5_write(file, "items/numbers", RK_H5_I64, 3, 0, item_ids));
+    assert_ok(rk__h5_write(file, "train/offsets", RK_H5_I64, 3, 0, offsets));
+    assert_ok(rk__h5_write(file, "train/items", RK_H5_I32, 3, 0, items));
+    assert_ok(rk__h5_commit(file));
+    rk__h5_close(file);
+}
+
+static void forged_files_are_refused(void **state)
+{
+    (void)state;
+    const char *path = test_path(scratch, "forged.h5");
+    rk_dataset *d = NULL;
+    static const int64_t good_users[2] = {4, 5}, bad_users[2] = {5, 5};
+    static const int64_t good[3] = {0, 2, 3};
+    static const int64_t bad_offsets[5][3] = {
+        {1, 2, 3}, {0, 4, 3}, {0, 2, 2}, {0, -1, 3}, {0, 1, 4}};
+    static const int32_t fine[3] = {0, 2, 1};
+    static const int32_t bad_items[3][3] = {{0, 3, 1}, {2, 0, 1}, {-1, 2, 1}};
+    write_forged(path, "short", good_users, good, fine);
+    assert_fails(RK_ERR_DATA, "'fingerprint' is not 16 hex digits", rk_dataset_open(path, &d));
+    write_forged(path, "0123456789abcdef", bad_users, good, fine);
+    assert_fails(RK_ERR_DATA, "the ids of the users are not ascending", rk_dataset_open(path, &d));
+    for (int i = 0; i < 5; i++) {
+        write_forged(path, "0123456789abcdef", good_users, bad_offsets[i], fine);
+        assert_fails(RK_ERR_DATA, "train is no list of items", rk_dataset_open(path, &d));
+    }
+    for (int i = 0; i < 3; i++) {
+        write_forged(path, "0123456789abcdef", good_users, good, bad_items[i]);
+        assert_fails(RK_ERR_DATA, "train is no list of items", rk_dataset_open(path, &d));
+    }
+    write_forged(path, "0123456789abcdef", good_users, good, fine);
+    assert_fails(RK_ERR_DATA, "has no array 'valid/offsets'", rk_dataset_open(path, &d));
+}
+
+static void bad_input_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *settings, *message;
+        rk_status status;
+    } cases[] = {
+        {NULL, "", "ratings.csv", RK_ERR_IO},
+        {"", "", "ratings.csv", RK_ERR_DATA},
+        {"user_id,item_id\n", "", "ratings.csv", RK_ERR_DATA},
+        {"user_id,item_id\n1,x\n", "", "ratings.csv:2:3", RK_ERR_DATA},
+        {"user_id,item_id\n1,2\n-1,3\n", "", "negative", RK_ERR_DATA},
+        {"user,item\n1,2\n", "", "user_id", RK_ERR_DATA},
+        {"user_id,item_id\n1,2\n1,3\n", "; data.min_user=3",
+         "data.min_user 3 and data.min_item 1 dropped all 1 users and 2 items", RK_ERR_DATA},
+        {"user_id,item_id,rating\n1,2,1\n1,3,2\n", "; data.sources[0].where=rating > 4",
+         "the conditions in 'where' dropped all 2 rows", RK_ERR_DATA},
+        {"user_id,item_id\n1,2\n1,3\n", "; labels.file=nowhere.csv", "nowhere.csv", RK_ERR_IO},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char settings[300];
+        rk_dataset *d = NULL;
+        if (cases[i].text) {
+            test_write(test_path(scratch, "ratings.csv"), cases[i].text, -1);
+        }
+        snprintf(settings, sizeof settings, "data.sources[0].file=ratings.csv; split.kind=ratio%s",
+                 cases[i].settings);
+        assert_fails(cases[i].status, cases[i].message, try_prepare(&d, scratch, settings, false));
+        assert_int_not_equal(access(cache, F_OK), 0);
+    }
+}
+
+static void the_cache_folder_may_be_impossible(void **state)
+{
+    (void)state;
+    rk_dataset *d = NULL;
+    write_small();
+    test_write(test_path(scratch, "deep"), "a file where a folder is wanted", -1);
+    assert_fails(RK_ERR_IO, "deep/cache cannot be created: Not a directory",
+                 try_prepare(&d, scratch, SMALL, false));
+}
+
+static void a_wish_to_stop_is_heard(void **state)
+{
+    (void)state;
+    FILE *file = fopen(test_path(scratch, "ratings.csv"), "w");
+    assert_non_null(file);
+    fprintf(file, "user_id,item_id\n");
+    for (int i = 0; i < 200000; i++) {
+        fprintf(file, "%d,%d\n", i / 100, i % 100);
+    }
+    fclose(file);
+    rk_dataset *d = NULL;
+    seen.stop = true;
+    const char *settings = "data.sources[0].file=ratings.csv; split.kind=ratio";
+    assert_fails(RK_ERR_INTERRUPTED, "interrupted while reading",
+                 try_prepare(&d, scratch, settings, false));
+    assert_int_not_equal(access(cache, F_OK), 0);
+    seen.stop = false;
+    d = prepare(scratch, settings);
+    assert_counts(d, 2000, 100, 160000, 20000, 20000);
+    rk_dataset_free(d);
+}
+
+static void a_full_disk_is_reported(void **state)
+{
+    (void)state;
+    struct rlimit before, small;
+    rk_dataset *d = NULL;
+    write_small();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t limit = 0; limit < 3000; limit += 250) {
+        small = before;
+        small.rlim_cur = limit;
+        setrlimit(RLIMIT_FSIZE, &small);
+        rk_status status = try_prepare(&d, scratch, SMALL, false);
+        setrlimit(RLIMIT_FSIZE, &before);
+        assert_int_equal(status, RK_ERR_IO);
+        assert_non_null(strstr(rk_last_error(), ".h5 cannot be written: File too large"));
+        assert_int_equal(test_count_files(cache), 0);
+    }
+    signal(SIGXFSZ, handler);
+}
+
+/* Several processes prepare the same data set at once; every one gets a whole one. */
+static void preparing_at_once_is_safe(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 6, ROUNDS = 5 };
+    pid_t children[PROCESSES];
+    write_small();
+    for (int c = 0; c < PROCESSES; c++) {
+        children[c] = fork();
+        assert_true(children[c] >= 0);
+        if (children[c] == 0) {
+            bool good = true;
+            for (int r = 0; r < ROUNDS; r++) {
+                rk_dataset *d = NULL, *again = NULL;
+                good = good && try_prepare(&d, scratch, SMALL, r % 2 == 0) == RK_OK;
+                good = good && rk_dataset_open(rk_dataset_path(d), &again) == RK_OK;
+                good = good && strcmp(d->fingerprint, again->fingerprint) == 0;
+                rk_dataset_free(d);
+                rk_dataset_free(again);
+            }
+            _exit(good ? 0 : 1);
+        }
+    }
+    for (int c = 0; c < PROCESSES; c++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[c], &status, 0), children[c]);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(test_count_files(cache), 1);
+}
+
+static void names_make_safe_file_names(void **state)
+{
+    (void)state;
+    write_small();
+    rk_dataset *d = prepare(scratch, SMALL "; data.name=../a b/c");
+    assert_string_equal(rk_dataset_name(d), "../a b/c");
+    assert_non_null(strstr(rk_dataset_path(d), "/deep/cache/_._a_b_c-"));
+    assert_int_equal(test_count_files(cache), 1);
+    rk_dataset_free(d);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    rk_config *config = NULL;
+    write_small();
+    assert_ok(try_config(&config, scratch, SMALL "; data.ids=text"));
+    rk_dataset *d = NULL;
+    for (int64_t n = 0;; n++) {
+        rk__alloc_fail_after(n);
+        rk_status status = rk_dataset_prepare(config, true, NULL, &d);
+        rk__alloc_fail_after(-1);
+        if (status == RK_OK) {
+            assert_true(n > 50);
+            break;
+        }
+        assert_int_equal(status, RK_ERR_MEMORY);
+        assert_true(access(cache, F_OK) != 0 || test_count_files(cache) == 0);
+    }
+    for (int64_t n = 0;; n++) {
+        rk_dataset *again = NULL;
+        rk__alloc_fail_after(n);
+        rk_status status = rk_dataset_prepare(config, false, NULL, &again);
+        rk__alloc_fail_after(-1);
+        if (status == RK_OK) {
+            assert_true(n > 20);
+            assert_same(d, again);
+            rk_dataset_free(again);
+            break;
+        }
+        assert_int_equal(status, RK_ERR_MEMORY);
+    }
+    rk_dataset_free(d);
+    rk_config_free(config);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(gowalla_counts),
+        TEST(yelp2018_counts),
+        TEST(ml_100k_counts),
+        TEST(goodbooks_counts),
+        TEST(the_cache_is_taken_when_it_fits),
+        TEST(a_changed_source_is_read_again),
+        TEST(a_bad_cache_is_replaced),
+        TEST(forged_files_are_refused),
+        TEST(bad_input_leaves_nothing_behind),
+        TEST(the_cache_folder_may_be_impossible),
+        TEST(a_wish_to_stop_is_heard),
+        TEST(a_full_disk_is_reported),
+        TEST(preparing_at_once_is_safe),
+        TEST(names_make_safe_file_names),
+        TEST(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests_name("prepare", tests, NULL, NULL);
+}
