@@ -115,14 +115,43 @@ static rk_status take_read(void *file, rk_session *s, int32_t stored)
     X(i64, best_epoch)                                                                             \
     X(i64, checks_since_best)
 
+static rk_status write_history(rk_h5 *file, const rk_position *p)
+{
+    int64_t n = p->step.epoch;
+    double(*table)[RK_HISTORY_N_COLUMNS] = NULL;
+    RK_TRY(rk__alloc(&table, n, sizeof *table, "the history of epochs"));
+    for (int64_t i = 0; i < n; i++) {
+        const rk_epoch_record *r = &p->history[i];
+        const double row[RK_HISTORY_N_COLUMNS] = {r->loss, r->bpr, r->l2, r->check};
+        memcpy(table[i], row, sizeof row);
+    }
+    rk_status status = rk__h5_write(file, "history", RK_H5_F64, n, RK_HISTORY_N_COLUMNS, table);
+    rk__free(table);
+    return status;
+}
+
+static rk_status read_history(const rk_h5 *file, rk_position *p)
+{
+    int64_t n = p->step.epoch;
+    double(*table)[RK_HISTORY_N_COLUMNS] = NULL;
+    RK_TRY(rk__position_reserve(p));
+    RK_TRY(rk__alloc(&table, n, sizeof *table, "the history of epochs"));
+    rk_status status = rk__h5_read(file, "history", RK_H5_F64, n, RK_HISTORY_N_COLUMNS, table);
+    for (int64_t i = 0; status == RK_OK && i < n; i++) {
+        p->history[i] = (rk_epoch_record){
+            .loss = table[i][0], .bpr = table[i][1], .l2 = table[i][2], .check = table[i][3]};
+    }
+    rk__free(table);
+    return status;
+}
+
 static rk_status write_position(rk_h5 *file, const rk_position *p)
 {
 #define SET(type, member) RK_TRY(rk__h5_set_##type(file, #member, p->member));
     POSITION_NUMBERS(SET)
 #undef SET
-    RK_TRY(rk__h5_set_text(file, "history.columns", RK_EPOCH_COLUMNS));
-    return rk__h5_write(file, "history", RK_H5_F64, p->step.epoch, RK_EPOCH_RECORD_COLUMNS,
-                        p->step.epoch > 0 ? (const void *)p->history : "");
+    RK_TRY(rk__h5_set_text(file, "history.columns", RK_HISTORY_COLUMNS));
+    return write_history(file, p);
 }
 
 static rk_status read_position(const rk_h5 *file, rk_position *p)
@@ -135,9 +164,7 @@ static rk_status read_position(const rk_h5 *file, rk_position *p)
         RK_FAIL(RK_ERR_DATA, "%s: the step state makes no sense; the file is damaged",
                 rk__h5_path(file));
     }
-    RK_TRY(rk__position_reserve(p));
-    return rk__h5_read(file, "history", RK_H5_F64, p->step.epoch, RK_EPOCH_RECORD_COLUMNS,
-                       p->history);
+    return read_history(file, p);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */

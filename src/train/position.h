@@ -4,18 +4,17 @@
 
 #include "ops/program.h"
 
-/* Column names of rk_epoch_record, in its order. */
-#define RK_EPOCH_COLUMNS "loss, bpr, l2, seconds, check, check_seconds"
-
-/* One finished epoch; doubles only, so that an array of them is a table. */
+/* One finished epoch. A checkpoint keeps the columns that follow from data and options; how long
+ * things took is in metrics.jsonl, so that equal runs write equal checkpoints. */
 typedef struct rk_epoch_record {
     double loss, bpr, l2; /* means over the epoch's steps */
-    double seconds;       /* of its training steps */
     double check;         /* eval.metric; NaN = not checked */
-    double check_seconds;
+    double seconds;       /* of its training steps; not in the checkpoint */
+    double check_seconds; /* not in the checkpoint */
 } rk_epoch_record;
 
-enum { RK_EPOCH_RECORD_COLUMNS = sizeof(rk_epoch_record) / sizeof(double) };
+#define RK_HISTORY_COLUMNS "loss, bpr, l2, check"
+enum { RK_HISTORY_N_COLUMNS = 4 };
 
 typedef struct rk_position {
     rk_step_state step;

@@ -254,20 +254,21 @@ done:
 
 /* ---- metrics.jsonl --------------------------------------------------------------------------- */
 
-/* The epoch that a line is about; -1 if it is not one of ours (e.g. cut off). */
-static int64_t epoch_of(const char *line, const char *end)
+/* The number behind "key": in a line of ours; false if it is not there. */
+static bool find_number(const char *line, const char *end, const char *key, double *out)
 {
-    static const char start[] = "{\"epoch\": ";
-    int64_t epoch = -1;
-    size_t length = (size_t)(end - line), skipped = sizeof start - 1;
-    if (length < skipped || strncmp(line, start, skipped) != 0) {
-        return -1;
+    char name[64];
+    int length = snprintf(name, sizeof name, "\"%s\": ", key);
+    const char *at = memmem(line, (size_t)(end - line), name, (size_t)length);
+    if (!at) {
+        return false;
     }
-    size_t digits = strspn(line + skipped, "0123456789");
-    return rk__parse_int(line + skipped, digits, &epoch) == RK_PARSE_OK ? epoch : -1;
+    at += length;
+    size_t digits = strspn(at, "+-.0123456789eE");
+    return rk__parse_real(at, digits, out) == RK_PARSE_OK;
 }
 
-rk_status rk__run_folder_truncate_metrics(const char *folder, int64_t epochs)
+rk_status rk__run_folder_resume_metrics(const char *folder, rk_position *position)
 {
     char *path = NULL, *text = NULL;
     int64_t length = 0;
@@ -279,10 +280,14 @@ rk_status rk__run_folder_truncate_metrics(const char *folder, int64_t epochs)
     RK_TRY_GOTO(done, rk__file_read(path, &text, &length));
     char *line = text;
     for (char *end; (end = strchr(line, '\n')); line = end + 1) {
-        int64_t epoch = epoch_of(line, end);
-        if (epoch < 1 || epoch > epochs) {
+        double epoch = 0;
+        bool is_ours = find_number(line, end, "epoch", &epoch);
+        if (!is_ours || epoch < 1 || epoch > (double)position->step.epoch) {
             break;
         }
+        rk_epoch_record *record = &position->history[(int64_t)epoch - 1];
+        find_number(line, end, "seconds", &record->seconds);
+        find_number(line, end, "check_seconds", &record->check_seconds);
     }
     if (line - text < length) {
         status = rk__file_replace(path, text, line - text);

@@ -11,6 +11,7 @@
 #include "config/options.h"
 #include "data/dataset.h"
 #include "rankine/train.h"
+#include "train/position.h"
 #include "train/session.h"
 
 #define RK_FILE_CONFIG "config.yaml"
@@ -35,8 +36,9 @@ rk_status rk__run_folder_write_config(const char *folder, const rk_config *confi
 /* environment.json: what the numbers were computed with. */
 rk_status rk__run_folder_write_environment(const char *folder, const rk_session *session);
 
-/* Cuts metrics.jsonl after the line of epoch `epochs`; without the file nothing happens. */
-rk_status rk__run_folder_truncate_metrics(const char *folder, int64_t epochs);
+/* Cuts metrics.jsonl after the line of epoch position->step.epoch and takes from the lines that
+ * stay how long the epochs took. Without the file nothing happens. */
+rk_status rk__run_folder_resume_metrics(const char *folder, rk_position *position);
 /* Appends one line to metrics.jsonl and flushes it. */
 rk_status rk__run_folder_append_metrics(const char *folder, const char *line);
 

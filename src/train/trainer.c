@@ -165,7 +165,7 @@ static rk_status resume(rk_trainer *t)
     if (strcmp(before.watch, t->facts.watch) != 0) {
         forget_best(t, before.watch);
     }
-    RK_TRY_GOTO(done, rk__run_folder_truncate_metrics(t->folder, s->epoch));
+    RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
     RK_TRY_GOTO(done, write_texts(t));
     if (s->epoch >= t->options->train.epochs) {
         rk__log(&t->log, RK_LOG_INFO,
@@ -262,6 +262,11 @@ static rk_status finish(rk_trainer *t, double began)
     report.seconds = t->seconds;
     status = rk__report_write(t->folder, &report);
 done:
+    if (status == RK_ERR_INTERRUPTED) {
+        status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
+                          "interrupted while evaluating; the training is done and saved, resume "
+                          "goes on with the evaluation");
+    }
     rk__popularity_free(&popularity);
     for (int part = 0; part < 3; part++) {
         rk_metrics_free(&report.model[part]);

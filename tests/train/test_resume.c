@@ -1,0 +1,233 @@
+/* Going on with a run: bit for bit as if it had never stopped, and refusing what would not be. */
+#include <math.h>
+#include <unistd.h>
+
+#include "train/runs.h"
+
+static void assert_same_run(const runs *r, const char *a, const char *b)
+{
+    runs_assert_same_file(r, a, b, "last.h5");
+    runs_assert_same_file(r, a, b, "best.h5");
+    char *left = runs_metrics(r, a), *right = runs_metrics(r, b);
+    assert_string_equal(left, right);
+    free(left);
+    free(right);
+    assert_true(runs_reported(r, a, "test.ndcg@10") == runs_reported(r, b, "test.ndcg@10"));
+    assert_true(runs_reported(r, a, "train.loss") == runs_reported(r, b, "train.loss"));
+}
+
+static void ten_epochs_are_five_and_five(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "ten", (run_how){{"train.epochs=10"}}));
+    assert_ok(runs_train(&r, "five", (run_how){{"train.epochs=5"}}));
+    assert_ok(runs_train(&r, "five", (run_how){{"train.epochs=10"}, .resume = true}));
+    assert_same_run(&r, "ten", "five");
+    runs_end(&r);
+}
+
+static void every_kind_of_epoch_resumes(void **state)
+{
+    (void)state;
+    static const char *const settings[][2] = {
+        {"sampling.positives=shuffle", "sampling.negatives=dynamic"},
+        {"sampling.positives=interaction", "sampling.negatives=popularity"},
+        {"train.optimizer=sgd", "train.steps_per_epoch=7"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        runs r;
+        runs_begin(&r);
+        run_how how = {{"train.epochs=4", settings[i][0], settings[i][1], "sampling.candidates=3"}};
+        assert_ok(runs_train(&r, "four", how));
+        how.settings[0] = "train.epochs=3";
+        assert_ok(runs_train(&r, "three", how));
+        how.settings[0] = "train.epochs=4";
+        how.resume = true;
+        assert_ok(runs_train(&r, "three", how));
+        assert_same_run(&r, "four", "three");
+        runs_end(&r);
+    }
+}
+
+/* Stops after every number of progress reports there is, resumes until it is done. */
+static void interruptions_change_nothing(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.epochs=4"}};
+    assert_ok(runs_train(&r, "straight", how));
+    int interruptions = 0;
+    for (int64_t calls = 1; calls < 8; calls += 3) {
+        stop_after stop;
+        char name[32];
+        snprintf(name, sizeof name, "stopped%d", (int)calls);
+        how.resume = false;
+        how.hooks = &stop.hooks;
+        for (;; how.resume = true) {
+            stop_after_init(&stop, calls);
+            rk_status status = runs_train(&r, name, how);
+            if (status == RK_OK) {
+                break;
+            }
+            assert_int_equal(status, RK_ERR_INTERRUPTED);
+            assert_non_null(strstr(rk_last_error(), "resume goes on"));
+            interruptions++;
+            assert_true(interruptions < 500);
+        }
+        how.hooks = NULL;
+        assert_same_run(&r, "straight", name);
+    }
+    assert_true(interruptions > 4);
+    runs_end(&r);
+}
+
+/* A killed process may leave lines of epochs that its checkpoint does not know, and half a line. */
+static void metrics_are_cut_to_the_checkpoint(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "straight", (run_how){{"train.epochs=4"}}));
+    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=2"}}));
+    FILE *file = fopen(runs_file(&r, "out", "metrics.jsonl"), "ab");
+    assert_non_null(file);
+    fputs("{\"epoch\": 3, \"loss\": 9}\n{\"epoch\": 4, \"lo", file);
+    fclose(file);
+    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=4"}, .resume = true}));
+    assert_same_run(&r, "straight", "out");
+    runs_end(&r);
+}
+
+static void another_trajectory_is_refused(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=1"}}));
+    static const char *const settings[][2] = {
+        {"model.dim=8", "model.dim was 16 when this run began and is 8 now"},
+        {"train.learning_rate=0.5", "train.learning_rate was 0.02"},
+        {"run.seed=1", "run.seed was 2020"},
+        {"sampling.negatives=dynamic", "sampling.negatives was uniform"},
+        {"loss.l2=1", "loss.l2 was 1e-4"},
+        {"model.kind=mf", "model.kind was lightgcn"},
+        {"train.batch=128", "train.batch was 256"},
+        {"train.optimizer=sgd", "train.optimizer was adam"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        run_how how = {{"train.epochs=2", settings[i][0]}, .resume = true};
+        assert_fails(RK_ERR_CONFIG, settings[i][1], runs_train(&r, "out", how));
+    }
+    FILE *file = fopen(test_path(r.data, "train.txt"), "ab");
+    assert_non_null(file);
+    fputs("9999 1000 1001\n", file);
+    fclose(file);
+    assert_fails(RK_ERR_CONFIG, "fingerprint",
+                 runs_train(&r, "out", (run_how){{"train.epochs=2"}, .resume = true}));
+    runs_end(&r);
+}
+
+static void what_may_change_may_change(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=2"}}));
+    assert_ok(runs_train(&r, "straight", (run_how){{"train.epochs=4"}}));
+    run_how how = {{"train.epochs=4", "run.threads=2", "eval.patience=50", "eval.k=[10]",
+                    "train.checkpoint_every=1"},
+                   .resume = true};
+    assert_ok(runs_train(&r, "out", how));
+    runs_assert_same_file(&r, "out", "straight", "last.h5");
+
+    /* Another metric: what was best by the old one is forgotten. */
+    how.settings[0] = "train.epochs=5";
+    how.settings[5] = "eval.metric=recall@10";
+    assert_ok(runs_train(&r, "out", how));
+    assert_true(runs_reported(&r, "out", "chosen.epoch") == 5);
+    char *log = test_read(runs_file(&r, "out", "train.log"));
+    assert_non_null(strstr(log, "\"ndcg@10 on valid\" and are of \"recall@10 on valid\""));
+    free(log);
+    runs_end(&r);
+}
+
+static void a_finished_run_says_so_and_reports_again(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.epochs=2"}};
+    assert_ok(runs_train(&r, "out", how));
+    assert_ok(runs_train(&r, "same", how));
+    assert_int_equal(unlink(runs_file(&r, "out", "report.json")), 0);
+    how.resume = true;
+    assert_ok(runs_train(&r, "out", how));
+    assert_same_run(&r, "out", "same");
+    char *log = test_read(runs_file(&r, "out", "train.log"));
+    assert_non_null(strstr(log, "the run is finished: it has trained 2 epochs"));
+    free(log);
+    runs_end(&r);
+}
+
+static void resume_needs_a_good_checkpoint(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.epochs=2"}, .resume = true};
+    assert_fails(RK_ERR_CONFIG, "nothing to resume", runs_train(&r, "absent", how));
+    assert_false(runs_has(&r, "absent", "."));
+    how.force = true;
+    assert_fails(RK_ERR_CONFIG, "exclude each other", runs_train(&r, "absent", how));
+    how.force = how.resume = false;
+    assert_ok(runs_train(&r, "out", how));
+    how.resume = true;
+    how.settings[0] = "train.epochs=3";
+
+    /* A flipped byte anywhere, a missing end, a foreign file. */
+    const char *path = runs_file(&r, "out", "last.h5");
+    FILE *file = fopen(path, "rb");
+    static char bytes[1 << 20];
+    size_t length = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    assert_true(length > 10000 && length < sizeof bytes);
+    for (int i = 1; i < 10; i++) {
+        size_t at = length * (size_t)i / 10;
+        bytes[at] ^= 0x20;
+        test_write(path, bytes, (int64_t)length);
+        rk_status status = runs_train(&r, "out", how);
+        bytes[at] ^= 0x20;
+        /* A byte that nothing stands in may flip; what stands there may not. */
+        assert_true(status == RK_ERR_DATA || status == RK_OK);
+        if (status == RK_OK) {
+            run_how anew = {{"train.epochs=3"}};
+            char name[32];
+            snprintf(name, sizeof name, "anew%d", i);
+            assert_ok(runs_train(&r, name, anew));
+            runs_assert_same_file(&r, "out", name, "last.h5");
+        }
+    }
+    test_write(path, bytes, (int64_t)length / 2);
+    assert_fails(RK_ERR_DATA, "last.h5", runs_train(&r, "out", how));
+    test_write(path, "no checkpoint", -1);
+    assert_fails(RK_ERR_DATA, "last.h5", runs_train(&r, "out", how));
+    runs_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ten_epochs_are_five_and_five),
+        cmocka_unit_test(every_kind_of_epoch_resumes),
+        cmocka_unit_test(interruptions_change_nothing),
+        cmocka_unit_test(metrics_are_cut_to_the_checkpoint),
+        cmocka_unit_test(another_trajectory_is_refused),
+        cmocka_unit_test(what_may_change_may_change),
+        cmocka_unit_test(a_finished_run_says_so_and_reports_again),
+        cmocka_unit_test(resume_needs_a_good_checkpoint),
+    };
+    return cmocka_run_group_tests_name("resume", tests, NULL, NULL);
+}

@@ -1,0 +1,305 @@
+/* rk_train from files to report: what it learns, when it stops, what it leaves behind. */
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "train/runs.h"
+
+static int count_lines(const char *text)
+{
+    int lines = 0;
+    for (const char *at = text; *at; at++) {
+        lines += *at == '\n';
+    }
+    return lines;
+}
+
+static void a_run_learns_and_reports(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "out", (run_how){{NULL}}));
+    static const char *const files[] = {"config.yaml",   "environment.json", "train.log",
+                                        "metrics.jsonl", "last.h5",          "best.h5",
+                                        "report.json",   "report.html"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        assert_true(runs_has(&r, "out", files[i]));
+    }
+    assert_true(runs_reported(&r, "out", "train.epochs") == 10);
+    assert_true(runs_reported(&r, "out", "train.loss") < 0.5);
+    double model = runs_reported(&r, "out", "test.ndcg@10");
+    double popularity = runs_reported(&r, "out", "popularity.test.ndcg@10");
+    assert_true(popularity > 0 && model > 1.5 * popularity);
+    assert_true(runs_reported(&r, "out", "valid.ndcg@10") >
+                runs_reported(&r, "out", "popularity.valid.ndcg@10"));
+    assert_true(runs_reported(&r, "out", "dataset.train") == PLANTED_USERS * PLANTED_TRAIN);
+    assert_true(runs_reported(&r, "out", "memory.peak_bytes") > 1e6);
+    assert_true(runs_reported(&r, "out", "timing.total_seconds") > 0);
+
+    char *metrics = test_read(runs_file(&r, "out", "metrics.jsonl"));
+    assert_int_equal(count_lines(metrics), 10);
+    assert_memory_equal(metrics, "{\"epoch\": 1, \"loss\": 0.6", 24);
+    assert_non_null(strstr(metrics, "\"valid\": {\"recall@5\": 0."));
+    free(metrics);
+    char *page = test_read(runs_file(&r, "out", "report.html"));
+    assert_non_null(strstr(page, "<svg"));
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "http")); /* nothing from outside */
+    free(page);
+    char *log = test_read(runs_file(&r, "out", "train.log"));
+    assert_non_null(strstr(log, "240 users, 150 items, 2880 train, 480 valid and 720 test"));
+    assert_non_null(strstr(log, "epoch 10: loss"));
+    free(log);
+    runs_end(&r);
+}
+
+/* The best epoch by the history in metrics.jsonl is the one that is reported and kept. */
+static void the_best_epoch_is_chosen(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.learning_rate=0.2", "train.epochs=15"}};
+    assert_ok(runs_train(&r, "best", how));
+    how.settings[2] = "eval.select=last";
+    assert_ok(runs_train(&r, "last", how));
+
+    char *metrics = test_read(runs_file(&r, "best", "metrics.jsonl"));
+    double best = -1;
+    int best_epoch = 0, epoch = 0;
+    for (char *at = metrics; (at = strstr(at, "\"ndcg@10\": ")); at++) {
+        double value = strtod(at + 11, NULL);
+        epoch++;
+        if (value > best) {
+            best = value;
+            best_epoch = epoch;
+        }
+    }
+    free(metrics);
+    assert_int_equal(epoch, 15);
+    assert_true(best_epoch < 15); /* so that best and last differ at all */
+    assert_true(runs_reported(&r, "best", "chosen.epoch") == best_epoch);
+    assert_true(runs_reported(&r, "best", "chosen.value") == best);
+    assert_true(runs_reported(&r, "best", "valid.ndcg@10") == best);
+    assert_true(runs_reported(&r, "last", "chosen.epoch") == 15);
+    assert_true(runs_reported(&r, "last", "valid.ndcg@10") < best);
+    runs_end(&r);
+}
+
+static void patience_stops_early(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.learning_rate=0.2", "train.epochs=200", "eval.patience=3"}};
+    assert_ok(runs_train(&r, "out", how));
+    double epochs = runs_reported(&r, "out", "train.epochs");
+    assert_true(epochs < 200);
+    assert_true(epochs == runs_reported(&r, "out", "chosen.epoch") + 3);
+    char *log = test_read(runs_file(&r, "out", "train.log"));
+    assert_non_null(strstr(log, "stopped early after epoch"));
+    free(log);
+    runs_end(&r);
+}
+
+static const char *reported_text(const runs *r, const char *name, const char *path, char out[256])
+{
+    rk_report *report = NULL;
+    assert_ok(rk_report_open(test_path(r->data, name), &report));
+    const char *text = rk_report_text(report, path);
+    snprintf(out, 256, "%s", text ? text : "(none)");
+    rk_report_free(report);
+    return out;
+}
+
+static void choosing_on_test_is_stamped(void **state)
+{
+    (void)state;
+    runs r;
+    char text[256];
+    runs_begin(&r);
+    run_how how = {{"eval.split=test", "train.epochs=3"}};
+    assert_ok(runs_train(&r, "best", how));
+    assert_string_equal(reported_text(&r, "best", "chosen.by", text), "ndcg@10 on test");
+    assert_string_equal(reported_text(&r, "best", "chosen.on_test", text), "true");
+    assert_non_null(strstr(reported_text(&r, "best", "chosen.note", text), "chosen on test"));
+    char *page = test_read(runs_file(&r, "best", "report.html"));
+    assert_non_null(strstr(page, "Chosen on test"));
+    free(page);
+    how.settings[2] = "eval.select=last";
+    assert_ok(runs_train(&r, "last", how));
+    assert_string_equal(reported_text(&r, "last", "chosen.on_test", text), "false");
+    assert_string_equal(reported_text(&r, "last", "chosen.by", text), "last epoch");
+    how.settings[3] = "eval.patience=50";
+    assert_ok(runs_train(&r, "patient", how));
+    assert_string_equal(reported_text(&r, "patient", "chosen.on_test", text), "true");
+    runs_end(&r);
+}
+
+static void without_a_valid_part_the_last_epoch_counts(void **state)
+{
+    (void)state;
+    runs r;
+    char text[256];
+    runs_begin(&r);
+    test_write(test_path(r.data, "valid.txt"), "100\n", -1); /* a user with no items */
+    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=3"}}));
+    assert_false(runs_has(&r, "out", "best.h5"));
+    assert_string_equal(reported_text(&r, "out", "chosen.by", text), "last epoch");
+    assert_true(isnan(runs_reported(&r, "out", "valid.ndcg@10")));
+    assert_true(runs_reported(&r, "out", "test.ndcg@10") > 0);
+    char *log = test_read(runs_file(&r, "out", "train.log"));
+    assert_non_null(strstr(log, "the valid part is empty: no checks while training"));
+    free(log);
+    runs_end(&r);
+}
+
+static void no_epoch_at_all_is_a_run_too(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=0"}}));
+    assert_true(runs_has(&r, "out", "last.h5"));
+    assert_true(isnan(runs_reported(&r, "out", "train.loss")));
+    assert_true(runs_reported(&r, "out", "test.ndcg@10") >= 0);
+    runs_end(&r);
+}
+
+static void divergence_names_the_step_and_keeps_the_checkpoint(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_fails(RK_ERR_DIVERGED, "at step 2 (epoch 1, step 2 of 12)",
+                 runs_train(&r, "out", (run_how){{"train.learning_rate=1e30"}}));
+    assert_non_null(strstr(rk_last_error(), "smaller train.learning_rate (now 1e+30)"));
+    assert_false(runs_has(&r, "out", "last.h5"));
+    assert_false(runs_has(&r, "out", "report.json"));
+    assert_int_equal(rk_status_exit_code(RK_ERR_DIVERGED), 5);
+    runs_end(&r);
+}
+
+/* ---- the folder ------------------------------------------------------------------------------ */
+
+static void a_used_folder_is_refused(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.epochs=1"}};
+    assert_ok(runs_train(&r, "out", how));
+    assert_fails(RK_ERR_CONFIG, "holds a run already", runs_train(&r, "out", how));
+    test_write(runs_file(&r, "out", "notes.txt"), "mine", -1);
+    how.force = true;
+    how.settings[1] = "eval.every=0";
+    assert_ok(runs_train(&r, "out", how));
+    assert_true(runs_has(&r, "out", "notes.txt"));
+    assert_false(runs_has(&r, "out", "best.h5")); /* of the run before */
+
+    assert_int_equal(mkdir(test_path(r.data, "other"), 0777), 0);
+    assert_ok(runs_train(&r, "other", (run_how){{"train.epochs=1"}})); /* empty is fine */
+    assert_int_equal(mkdir(test_path(r.data, "foreign"), 0777), 0);
+    test_write(runs_file(&r, "foreign", "last.h5"), "precious", -1);
+    assert_fails(RK_ERR_CONFIG, "no run folder", runs_train(&r, "foreign", how));
+    char *kept = test_read(runs_file(&r, "foreign", "last.h5"));
+    assert_string_equal(kept, "precious");
+    free(kept);
+    how.force = false;
+    assert_fails(RK_ERR_CONFIG, "no run folder", runs_train(&r, "foreign", how));
+    assert_fails(RK_ERR_CONFIG, "is a file", runs_train(&r, "train.txt", how));
+    runs_end(&r);
+}
+
+static void a_run_that_cannot_start_leaves_no_folder(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_fails(RK_ERR_CONFIG, "larger than the catalogue",
+                 runs_train(&r, "out", (run_how){{"eval.k=[10, 9999]"}}));
+    assert_false(runs_has(&r, "out", "."));
+    test_write(test_path(r.data, "train.txt"), "100 1000 x\n", -1);
+    assert_fails(RK_ERR_DATA, "train.txt:1:10", runs_train(&r, "out", (run_how){{NULL}}));
+    assert_false(runs_has(&r, "out", "."));
+    runs_end(&r);
+}
+
+static int count_asides(const char *folder)
+{
+    DIR *directory = opendir(folder);
+    int n = 0;
+    assert_non_null(directory);
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        n += strstr(entry->d_name, ".tmp") != NULL;
+    }
+    closedir(directory);
+    return n;
+}
+
+/* With no space for a second checkpoint the first one stays and is good. */
+static void no_space_left_keeps_the_old_checkpoint(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {{"train.epochs=2"}};
+    assert_ok(runs_train(&r, "out", how));
+    struct rlimit limit, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 20000;
+    signal(SIGXFSZ, SIG_IGN); /* so that a write fails instead of killing the test */
+    how.resume = true;
+    how.settings[0] = "train.epochs=4";
+    how.settings[1] = "eval.select=last"; /* and no best.h5 in between */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    rk_status status = runs_train(&r, "out", how);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(status, RK_ERR_IO);
+    assert_int_equal(count_asides(test_path(r.data, "out")), 0);
+    assert_ok(runs_train(&r, "out", how));
+    assert_true(runs_reported(&r, "out", "train.epochs") == 4);
+
+    assert_ok(runs_train(&r, "straight", (run_how){{"train.epochs=4", "eval.select=last"}}));
+    runs_assert_same_file(&r, "out", "straight", "last.h5");
+    runs_end(&r);
+}
+
+static void threads_change_no_checkpoint(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "one", (run_how){{"train.epochs=3"}}));
+    assert_ok(runs_train(&r, "two", (run_how){{"train.epochs=3", "run.threads=2"}}));
+    runs_assert_same_file(&r, "one", "two", "last.h5");
+    runs_assert_same_file(&r, "one", "two", "best.h5");
+    char *one = runs_metrics(&r, "one"), *two = runs_metrics(&r, "two");
+    assert_string_equal(one, two);
+    free(one);
+    free(two);
+    runs_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_learns_and_reports),
+        cmocka_unit_test(the_best_epoch_is_chosen),
+        cmocka_unit_test(patience_stops_early),
+        cmocka_unit_test(choosing_on_test_is_stamped),
+        cmocka_unit_test(without_a_valid_part_the_last_epoch_counts),
+        cmocka_unit_test(no_epoch_at_all_is_a_run_too),
+        cmocka_unit_test(divergence_names_the_step_and_keeps_the_checkpoint),
+        cmocka_unit_test(a_used_folder_is_refused),
+        cmocka_unit_test(a_run_that_cannot_start_leaves_no_folder),
+        cmocka_unit_test(no_space_left_keeps_the_old_checkpoint),
+        cmocka_unit_test(threads_change_no_checkpoint),
+    };
+    return cmocka_run_group_tests_name("train", tests, NULL, NULL);
+}
