@@ -21,9 +21,9 @@ static void ten_epochs_are_five_and_five(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "ten", (run_how){{"train.epochs=10"}}));
-    assert_ok(runs_train(&r, "five", (run_how){{"train.epochs=5"}}));
-    assert_ok(runs_train(&r, "five", (run_how){{"train.epochs=10"}, .resume = true}));
+    assert_ok(runs_train(&r, "ten", (run_how){.settings = {"train.epochs=10"}}));
+    assert_ok(runs_train(&r, "five", (run_how){.settings = {"train.epochs=5"}}));
+    assert_ok(runs_train(&r, "five", (run_how){.settings = {"train.epochs=10"}, .resume = true}));
     assert_same_run(&r, "ten", "five");
     runs_end(&r);
 }
@@ -39,7 +39,8 @@ static void every_kind_of_epoch_resumes(void **state)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         runs r;
         runs_begin(&r);
-        run_how how = {{"train.epochs=4", settings[i][0], settings[i][1], "sampling.candidates=3"}};
+        run_how how = {.settings = {"train.epochs=4", settings[i][0], settings[i][1],
+                                    "sampling.candidates=3"}};
         assert_ok(runs_train(&r, "four", how));
         how.settings[0] = "train.epochs=3";
         assert_ok(runs_train(&r, "three", how));
@@ -57,7 +58,7 @@ static void interruptions_change_nothing(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.epochs=4"}};
+    run_how how = {.settings = {"train.epochs=4"}};
     assert_ok(runs_train(&r, "straight", how));
     int interruptions = 0;
     for (int64_t calls = 1; calls < 8; calls += 3) {
@@ -90,13 +91,13 @@ static void metrics_are_cut_to_the_checkpoint(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "straight", (run_how){{"train.epochs=4"}}));
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=2"}}));
+    assert_ok(runs_train(&r, "straight", (run_how){.settings = {"train.epochs=4"}}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}}));
     FILE *file = fopen(runs_file(&r, "out", "metrics.jsonl"), "ab");
     assert_non_null(file);
     fputs("{\"epoch\": 3, \"loss\": 9}\n{\"epoch\": 4, \"lo", file);
     fclose(file);
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=4"}, .resume = true}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=4"}, .resume = true}));
     assert_same_run(&r, "straight", "out");
     runs_end(&r);
 }
@@ -106,7 +107,7 @@ static void another_trajectory_is_refused(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=1"}}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=1"}}));
     static const char *const settings[][2] = {
         {"model.dim=8", "model.dim was 16 when this run began and is 8 now"},
         {"train.learning_rate=0.5", "train.learning_rate was 0.02"},
@@ -118,7 +119,7 @@ static void another_trajectory_is_refused(void **state)
         {"train.optimizer=sgd", "train.optimizer was adam"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        run_how how = {{"train.epochs=2", settings[i][0]}, .resume = true};
+        run_how how = {.settings = {"train.epochs=2", settings[i][0]}, .resume = true};
         assert_fails(RK_ERR_CONFIG, settings[i][1], runs_train(&r, "out", how));
     }
     FILE *file = fopen(test_path(r.data, "train.txt"), "ab");
@@ -126,7 +127,7 @@ static void another_trajectory_is_refused(void **state)
     fputs("9999 1000 1001\n", file);
     fclose(file);
     assert_fails(RK_ERR_CONFIG, "fingerprint",
-                 runs_train(&r, "out", (run_how){{"train.epochs=2"}, .resume = true}));
+                 runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}, .resume = true}));
     runs_end(&r);
 }
 
@@ -135,10 +136,10 @@ static void what_may_change_may_change(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=2"}}));
-    assert_ok(runs_train(&r, "straight", (run_how){{"train.epochs=4"}}));
-    run_how how = {{"train.epochs=4", "run.threads=2", "eval.patience=50", "eval.k=[10]",
-                    "train.checkpoint_every=1"},
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}}));
+    assert_ok(runs_train(&r, "straight", (run_how){.settings = {"train.epochs=4"}}));
+    run_how how = {.settings = {"train.epochs=4", "run.threads=2", "eval.patience=50",
+                                "eval.k=[10]", "train.checkpoint_every=1"},
                    .resume = true};
     assert_ok(runs_train(&r, "out", how));
     runs_assert_same_file(&r, "out", "straight", "last.h5");
@@ -159,7 +160,7 @@ static void a_finished_run_says_so_and_reports_again(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.epochs=2"}};
+    run_how how = {.settings = {"train.epochs=2"}};
     assert_ok(runs_train(&r, "out", how));
     assert_ok(runs_train(&r, "same", how));
     assert_int_equal(unlink(runs_file(&r, "out", "report.json")), 0);
@@ -177,7 +178,7 @@ static void resume_needs_a_good_checkpoint(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.epochs=2"}, .resume = true};
+    run_how how = {.settings = {"train.epochs=2"}, .resume = true};
     assert_fails(RK_ERR_CONFIG, "nothing to resume", runs_train(&r, "absent", how));
     assert_false(runs_has(&r, "absent", "."));
     how.force = true;
@@ -188,7 +189,8 @@ static void resume_needs_a_good_checkpoint(void **state)
     how.settings[0] = "train.epochs=3";
 
     /* A flipped byte anywhere, a missing end, a foreign file. */
-    const char *path = runs_file(&r, "out", "last.h5");
+    char path[512];
+    snprintf(path, sizeof path, "%s", runs_file(&r, "out", "last.h5"));
     FILE *file = fopen(path, "rb");
     static char bytes[1 << 20];
     size_t length = fread(bytes, 1, sizeof bytes, file);
@@ -203,7 +205,7 @@ static void resume_needs_a_good_checkpoint(void **state)
         /* A byte that nothing stands in may flip; what stands there may not. */
         assert_true(status == RK_ERR_DATA || status == RK_OK);
         if (status == RK_OK) {
-            run_how anew = {{"train.epochs=3"}};
+            run_how anew = {.settings = {"train.epochs=3"}};
             char name[32];
             snprintf(name, sizeof name, "anew%d", i);
             assert_ok(runs_train(&r, name, anew));

@@ -21,7 +21,7 @@ static int open_trained(void **state)
     FILE *file = fopen(test_path(o->r.data, "test.txt"), "ab");
     fputs("9999 1000\n", file);
     fclose(file);
-    assert_ok(runs_train(&o->r, "out", (run_how){{"train.epochs=8"}}));
+    assert_ok(runs_train(&o->r, "out", (run_how){.settings = {"train.epochs=8"}}));
     assert_ok(rk_run_open(test_path(o->r.data, "out"), NULL, NULL, NULL, &o->run));
     *state = o;
     return 0;
@@ -235,7 +235,8 @@ static void fold_in_ranks_nearly_as_well_as_training(void **state)
     }
     rk_run *mf = NULL;
     assert_ok(runs_train(
-        &o->r, "mf", (run_how){{"model.kind=mf", "train.learning_rate=0.05", "train.epochs=20"}}));
+        &o->r, "mf",
+        (run_how){.settings = {"model.kind=mf", "train.learning_rate=0.05", "train.epochs=20"}}));
     assert_ok(rk_run_open(test_path(o->r.data, "mf"), NULL, NULL, NULL, &mf));
     known = hits_of(mf, false);
     as_new = hits_of(mf, true);
@@ -268,7 +269,8 @@ static void check_npy(const char *path, const float *values, int64_t rows, const
 static void exports_read_back(void **state)
 {
     opened *o = *state;
-    const char *folder = test_path(o->r.data, "exported");
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", test_path(o->r.data, "exported"));
     int64_t users = 0, items = 0, dim = 0;
     const float *user_values = rk_run_user_embeddings(o->run, &users, &dim);
     const float *item_values = rk_run_item_embeddings(o->run, &items, &dim);
@@ -310,8 +312,9 @@ static void only_whole_runs_open(void **state)
     runs_begin(&r);
     assert_fails(RK_ERR_IO, "no run folder",
                  rk_run_open(test_path(r.data, "absent"), NULL, NULL, NULL, &run));
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=2"}}));
-    const char *folder = test_path(r.data, "out");
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}}));
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", test_path(r.data, "out"));
     assert_fails(RK_ERR_DEVICE, "cuda", rk_run_open(folder, "cuda", NULL, NULL, &run));
     assert_fails(RK_ERR_CONFIG, "run.device", rk_run_open(folder, "tpu", NULL, NULL, &run));
 
@@ -333,10 +336,10 @@ static void a_lost_data_set_is_prepared_anew(void **state)
     runs r;
     rk_run *run = NULL;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=1"}}));
-    const char *folder = test_path(r.data, "out");
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=1"}}));
+    char folder[512], cached[512], moved[512];
+    snprintf(folder, sizeof folder, "%s", test_path(r.data, "out"));
     assert_ok(rk_run_open(folder, NULL, NULL, NULL, &run));
-    char cached[512], moved[512];
     snprintf(cached, sizeof cached, "%s", rk_dataset_path(rk_run_dataset(run)));
     rk_run_free(run);
     assert_int_equal(unlink(cached), 0);

@@ -22,7 +22,7 @@ static void a_run_learns_and_reports(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "out", (run_how){{NULL}}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {NULL}}));
     static const char *const files[] = {"config.yaml",   "environment.json", "train.log",
                                         "metrics.jsonl", "last.h5",          "best.h5",
                                         "report.json",   "report.html"};
@@ -63,7 +63,7 @@ static void the_best_epoch_is_chosen(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.learning_rate=0.2", "train.epochs=15"}};
+    run_how how = {.settings = {"train.learning_rate=0.2", "train.epochs=15"}};
     assert_ok(runs_train(&r, "best", how));
     how.settings[2] = "eval.select=last";
     assert_ok(runs_train(&r, "last", how));
@@ -95,7 +95,7 @@ static void patience_stops_early(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.learning_rate=0.2", "train.epochs=200", "eval.patience=3"}};
+    run_how how = {.settings = {"train.learning_rate=0.2", "train.epochs=200", "eval.patience=3"}};
     assert_ok(runs_train(&r, "out", how));
     double epochs = runs_reported(&r, "out", "train.epochs");
     assert_true(epochs < 200);
@@ -122,7 +122,7 @@ static void choosing_on_test_is_stamped(void **state)
     runs r;
     char text[256];
     runs_begin(&r);
-    run_how how = {{"eval.split=test", "train.epochs=3"}};
+    run_how how = {.settings = {"eval.split=test", "train.epochs=3"}};
     assert_ok(runs_train(&r, "best", how));
     assert_string_equal(reported_text(&r, "best", "chosen.by", text), "ndcg@10 on test");
     assert_string_equal(reported_text(&r, "best", "chosen.on_test", text), "true");
@@ -147,7 +147,7 @@ static void without_a_valid_part_the_last_epoch_counts(void **state)
     char text[256];
     runs_begin(&r);
     test_write(test_path(r.data, "valid.txt"), "100\n", -1); /* a user with no items */
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=3"}}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=3"}}));
     assert_false(runs_has(&r, "out", "best.h5"));
     assert_string_equal(reported_text(&r, "out", "chosen.by", text), "last epoch");
     assert_true(isnan(runs_reported(&r, "out", "valid.ndcg@10")));
@@ -163,7 +163,7 @@ static void no_epoch_at_all_is_a_run_too(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "out", (run_how){{"train.epochs=0"}}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=0"}}));
     assert_true(runs_has(&r, "out", "last.h5"));
     assert_true(isnan(runs_reported(&r, "out", "train.loss")));
     assert_true(runs_reported(&r, "out", "test.ndcg@10") >= 0);
@@ -176,7 +176,7 @@ static void divergence_names_the_step_and_keeps_the_checkpoint(void **state)
     runs r;
     runs_begin(&r);
     assert_fails(RK_ERR_DIVERGED, "at step 2 (epoch 1, step 2 of 12)",
-                 runs_train(&r, "out", (run_how){{"train.learning_rate=1e30"}}));
+                 runs_train(&r, "out", (run_how){.settings = {"train.learning_rate=1e30"}}));
     assert_non_null(strstr(rk_last_error(), "smaller train.learning_rate (now 1e+30)"));
     assert_false(runs_has(&r, "out", "last.h5"));
     assert_false(runs_has(&r, "out", "report.json"));
@@ -191,7 +191,7 @@ static void a_used_folder_is_refused(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.epochs=1"}};
+    run_how how = {.settings = {"train.epochs=1"}};
     assert_ok(runs_train(&r, "out", how));
     assert_fails(RK_ERR_CONFIG, "holds a run already", runs_train(&r, "out", how));
     test_write(runs_file(&r, "out", "notes.txt"), "mine", -1);
@@ -202,7 +202,8 @@ static void a_used_folder_is_refused(void **state)
     assert_false(runs_has(&r, "out", "best.h5")); /* of the run before */
 
     assert_int_equal(mkdir(test_path(r.data, "other"), 0777), 0);
-    assert_ok(runs_train(&r, "other", (run_how){{"train.epochs=1"}})); /* empty is fine */
+    assert_ok(
+        runs_train(&r, "other", (run_how){.settings = {"train.epochs=1"}})); /* empty is fine */
     assert_int_equal(mkdir(test_path(r.data, "foreign"), 0777), 0);
     test_write(runs_file(&r, "foreign", "last.h5"), "precious", -1);
     assert_fails(RK_ERR_CONFIG, "no run folder", runs_train(&r, "foreign", how));
@@ -221,10 +222,11 @@ static void a_run_that_cannot_start_leaves_no_folder(void **state)
     runs r;
     runs_begin(&r);
     assert_fails(RK_ERR_CONFIG, "larger than the catalogue",
-                 runs_train(&r, "out", (run_how){{"eval.k=[10, 9999]"}}));
+                 runs_train(&r, "out", (run_how){.settings = {"eval.k=[10, 9999]"}}));
     assert_false(runs_has(&r, "out", "."));
     test_write(test_path(r.data, "train.txt"), "100 1000 x\n", -1);
-    assert_fails(RK_ERR_DATA, "train.txt:1:10", runs_train(&r, "out", (run_how){{NULL}}));
+    assert_fails(RK_ERR_DATA, "train.txt:1:10",
+                 runs_train(&r, "out", (run_how){.settings = {NULL}}));
     assert_false(runs_has(&r, "out", "."));
     runs_end(&r);
 }
@@ -247,7 +249,7 @@ static void no_space_left_keeps_the_old_checkpoint(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    run_how how = {{"train.epochs=2"}};
+    run_how how = {.settings = {"train.epochs=2"}};
     assert_ok(runs_train(&r, "out", how));
     struct rlimit limit, small;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -265,7 +267,8 @@ static void no_space_left_keeps_the_old_checkpoint(void **state)
     assert_ok(runs_train(&r, "out", how));
     assert_true(runs_reported(&r, "out", "train.epochs") == 4);
 
-    assert_ok(runs_train(&r, "straight", (run_how){{"train.epochs=4", "eval.select=last"}}));
+    assert_ok(
+        runs_train(&r, "straight", (run_how){.settings = {"train.epochs=4", "eval.select=last"}}));
     runs_assert_same_file(&r, "out", "straight", "last.h5");
     runs_end(&r);
 }
@@ -275,8 +278,8 @@ static void threads_change_no_checkpoint(void **state)
     (void)state;
     runs r;
     runs_begin(&r);
-    assert_ok(runs_train(&r, "one", (run_how){{"train.epochs=3"}}));
-    assert_ok(runs_train(&r, "two", (run_how){{"train.epochs=3", "run.threads=2"}}));
+    assert_ok(runs_train(&r, "one", (run_how){.settings = {"train.epochs=3"}}));
+    assert_ok(runs_train(&r, "two", (run_how){.settings = {"train.epochs=3", "run.threads=2"}}));
     runs_assert_same_file(&r, "one", "two", "last.h5");
     runs_assert_same_file(&r, "one", "two", "best.h5");
     char *one = runs_metrics(&r, "one"), *two = runs_metrics(&r, "two");

@@ -295,7 +295,7 @@ static void every_option_prints_and_loads(void **state)
     assert_round_trip(config);
     const rk_options *o = rk__config_options(config);
     assert_true(o->run.seed == INT64_MAX);
-    assert_true(o->train.learning_rate == 1000);
+    assert_true(o->train.learning_rate == 1e30);
     assert_int_equal(o->model.kind, RK_MODEL_MF);
     assert_string_equal(o->eval.metrics.v[1], "map");
     rk_config_free(config);
