@@ -89,14 +89,18 @@ typedef struct search {
     const char *found_section, *found_key;
 } search;
 
-/* The key counts more than the section: a right key in the wrong section is the nearest. */
+/* The key counts more than the section: a right key in the wrong section is the nearest. Sources
+ * are part of data. */
 static void consider(search *s, const char *section, const char *key)
 {
     int d = distance(s->name, s->length, key, strlen(key));
     if (!is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
         return;
     }
-    int apart = distance(s->section, strlen(s->section), section, strlen(section));
+    const char *group = strcmp(section, "source") == 0 ? "data" : section;
+    const char *own = strcmp(s->section, "source") == 0 ? "data" : s->section;
+    int apart =
+        strcmp(section, s->section) == 0 ? 0 : 1 + distance(own, strlen(own), group, strlen(group));
     int cost = 4 * d + (apart < 3 ? apart : 3);
     if (cost < s->best) {
         s->best = cost;

@@ -4,6 +4,13 @@
 
 #include "base/alloc.h"
 
+/* libyaml's time grows with the square of both; a config needs 4 and a few. */
+enum { DEEPEST = 16, MOST_ANCHORS = 1000 };
+
+typedef struct census {
+    int depth, documents, anchors; /* so far */
+} census;
+
 static rk_status check_text(const char *place, const char *text, int64_t length)
 {
     if (length > RK_LONGEST_YAML) {
@@ -73,21 +80,88 @@ static rk_status parser_failed(const yaml_parser_t *parser, const char *place, b
             problem);
 }
 
-/* Explicit tags could change what a value means, and nothing here would heed them. */
-static rk_status check_tags(rk_yaml *yaml, const char *place)
+static rk_status open_parser(yaml_parser_t *parser, const char *place, const char *text,
+                             int64_t length)
 {
-    for (const yaml_node_t *node = yaml->document.nodes.start; node < yaml->document.nodes.top;
-         node++) {
-        const char *standard = node->type == YAML_SCALAR_NODE     ? YAML_STR_TAG
-                               : node->type == YAML_SEQUENCE_NODE ? YAML_SEQ_TAG
-                                                                  : YAML_MAP_TAG;
-        if (strcmp((const char *)node->tag, standard) != 0) {
-            RK_FAIL(RK_ERR_CONFIG, "%s:%lld: remove the tag %s: configs have none", place,
-                    (long long)rk__yaml_line(node),
-                    rk__excerpt((const char *)node->tag, strlen((const char *)node->tag)).text);
-        }
+    if (!yaml_parser_initialize(parser)) {
+        RK_FAIL(RK_ERR_MEMORY, "out of memory while reading %s", place);
+    }
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, (size_t)length);
+    return RK_OK;
+}
+
+/* What no config has. Explicit tags could change what a value means, and nothing here would heed
+ * them. */
+static rk_status check_event(const yaml_event_t *event, const char *place, census *seen)
+{
+    long long line = (long long)event->start_mark.line + 1;
+    const unsigned char *tag = NULL, *anchor = NULL;
+    switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        seen->documents++;
+        break;
+    case YAML_SEQUENCE_START_EVENT:
+        tag = event->data.sequence_start.tag;
+        anchor = event->data.sequence_start.anchor;
+        seen->depth++;
+        break;
+    case YAML_MAPPING_START_EVENT:
+        tag = event->data.mapping_start.tag;
+        anchor = event->data.mapping_start.anchor;
+        seen->depth++;
+        break;
+    case YAML_SCALAR_EVENT:
+        tag = event->data.scalar.tag;
+        anchor = event->data.scalar.anchor;
+        break;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        seen->depth--;
+        break;
+    default:
+        break;
+    }
+    seen->anchors += anchor != NULL;
+    if (seen->documents > 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s:%lld: a second document begins here; a config is one document",
+                place, line);
+    }
+    if (seen->depth > DEEPEST) {
+        RK_FAIL(RK_ERR_CONFIG, "%s:%lld: more than %d lists and maps inside one another", place,
+                line, DEEPEST);
+    }
+    if (seen->anchors > MOST_ANCHORS) {
+        RK_FAIL(RK_ERR_CONFIG, "%s:%lld: more than %d anchors", place, line, MOST_ANCHORS);
+    }
+    if (tag) {
+        RK_FAIL(RK_ERR_CONFIG, "%s:%lld: remove the tag %s: configs have none", place, line,
+                rk__excerpt((const char *)tag, strlen((const char *)tag)).text);
     }
     return RK_OK;
+}
+
+/* Once over the events, before a tree is built: syntax, and what no config has. It stops at
+ * DEEPEST, because libyaml's time grows with the square of the depth. */
+static rk_status check_events(const char *place, bool has_lines, const char *text, int64_t length)
+{
+    rk_status status = RK_OK;
+    yaml_parser_t parser;
+    census seen = {0};
+    bool is_end = false;
+    RK_TRY(open_parser(&parser, place, text, length));
+    while (status == RK_OK && !is_end) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event)) {
+            status = parser_failed(&parser, place, has_lines, text, length);
+            break;
+        }
+        is_end = event.type == YAML_STREAM_END_EVENT;
+        status = check_event(&event, place, &seen);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return status;
 }
 
 rk_status rk__yaml_parse(rk_yaml *out, const char *place, bool has_lines, const char *text,
@@ -95,43 +169,20 @@ rk_status rk__yaml_parse(rk_yaml *out, const char *place, bool has_lines, const 
 {
     rk_status status = RK_OK;
     yaml_parser_t parser;
-    yaml_document_t second;
     *out = (rk_yaml){0};
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a byte order mark */
         text += 3;
         length -= 3;
     }
     RK_TRY(check_text(place, text, length));
-    if (!yaml_parser_initialize(&parser)) {
-        RK_FAIL(RK_ERR_MEMORY, "out of memory while reading %s", place);
-    }
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, (size_t)length);
-    if (!yaml_parser_load(&parser, &out->document)) {
+    RK_TRY(check_events(place, has_lines, text, length));
+    RK_TRY(open_parser(&parser, place, text, length));
+    if (yaml_parser_load(&parser, &out->document)) {
+        out->is_open = true;
+    } else {
         status = parser_failed(&parser, place, has_lines, text, length);
-        goto done;
     }
-    out->is_open = true;
-    if (rk__yaml_root(out)) {
-        if (!yaml_parser_load(&parser, &second)) {
-            status = parser_failed(&parser, place, has_lines, text, length);
-            goto done;
-        }
-        const yaml_node_t *root = yaml_document_get_root_node(&second);
-        int64_t line = root ? rk__yaml_line(root) : 0;
-        yaml_document_delete(&second);
-        if (line > 0) {
-            RK_FAIL_GOTO(done, RK_ERR_CONFIG,
-                         "%s:%lld: a second document begins here; a config is one document", place,
-                         (long long)line);
-        }
-    }
-    RK_TRY_GOTO(done, check_tags(out, place));
-done:
     yaml_parser_delete(&parser);
-    if (status != RK_OK) {
-        rk__yaml_free(out);
-    }
     return status;
 }
 

@@ -1,0 +1,271 @@
+/* config: cross-checks, the presets in configs/, docs/options.md. */
+#include <dirent.h>
+
+#include "config/internal.h"
+#include "support/support.h"
+
+/* Valid; every case below adds one fault. */
+static const char given[] =
+    "data: {sources: [{file: a.txt, part: train}, {file: b.txt, part: test}]}";
+static const char csv[] = "data: {sources: [{file: a.csv}]}\nsplit: {kind: leave_one_out}";
+
+static const struct {
+    const char *yaml;
+    const char *assignments[4];
+    const char *message; /* NULL: fine */
+} cases[] = {
+    {given, {NULL}, NULL},
+    {csv, {NULL}, NULL},
+    {"", {NULL}, "the config exp names no data: list at least one file under data.sources"},
+    {given, {"data.sources[2].part=valid"}, "data.sources[2] (--set) has no file"},
+
+    {csv,
+     {"split.order=time"},
+     "split.order is time (--set), but data.sources[0] (exp.yaml:1) has no "
+     "times: name the column in its key 'time'"},
+    {csv, {"split.order=time", "data.sources[0].time=timestamp"}, NULL},
+    {csv, {"split.order=time", "data.sources[0].format=movielens"}, NULL},
+    {csv, {"split.order=time", "data.sources[0].format=inter"}, NULL},
+    {csv, {"split.order=time", "split.kind=ratio"}, "split.order is time (--set), but"},
+    {csv,
+     {"split.kind=time"},
+     "split.kind is time (--set), but data.sources[0] (exp.yaml:1) has no "},
+    {csv,
+     {"split.kind=time", "data.sources[0].format=adjacency"},
+     "adjacency files carry none; take split.order=random"},
+    {csv,
+     {"split.kind=time", "data.sources[0].time=ts", "data.sources[1].file=b.csv"},
+     "data.sources[1] (--set) has no times"},
+    {given, {"split.order=time"}, NULL}, /* given: the order is not used */
+
+    {given,
+     {"data.sources[0].part=valid"},
+     "split.kind is given (the default), but no source has part "
+     "train"},
+    {given, {"data.sources[1].part=all"}, "so data.sources[1] (exp.yaml:1) must say its part"},
+    {csv, {"split.kind=given"}, "to have one set divided, take split.kind leave_one_out"},
+    {csv,
+     {"data.sources[0].part=test"},
+     "data.sources[0] (exp.yaml:1) says part test, but split.kind is leave_one_out (exp.yaml:2)"},
+    {given,
+     {"data.sources[0].format=adjacency", "data.sources[0].where=rating > 3"},
+     "has 'where', but adjacency files have no columns"},
+    {given,
+     {"data.sources[0].format=adjacency", "data.sources[0].time=ts"},
+     "has 'time', but adjacency files have no columns"},
+
+    {csv,
+     {"split.kind=ratio", "split.valid=0.5", "split.test=0.5"},
+     "split.valid is 0.5 (--set) and split.test is 0.5 (--set): nothing is left to train on"},
+    {csv, {"split.kind=ratio", "split.valid=0.4", "split.test=0.5"}, NULL},
+    {csv, {"split.valid=0.5", "split.test=0.5"}, NULL}, /* leave_one_out: shares are not used */
+    {csv,
+     {"split.kind=time", "data.sources[0].time=ts", "split.valid_from=20", "split.test_from=10"},
+     "split.valid_from is 20 (--set), after split.test_from is 10 (--set)"},
+
+    {given, {"model.kind=mf", "model.layers=3"}, NULL},
+    {given,
+     {"model.layer_weights=mean_without_ego", "model.layers=0"},
+     "model.layer_weights is mean_without_ego (--set), but model.layers is 0 (--set)"},
+    {given,
+     {"model.layer_weights=mean_without_ego", "model.kind=mf"},
+     "but model.kind is mf (--set)"},
+    {given, {"model.layer_weights=last", "model.layers=0"}, NULL},
+
+    {given,
+     {"eval.metrics=[recall, nDCG]"},
+     "--set: there is no metric 'nDCG'; there are recall, ndcg, precision, hit, mrr, map, "
+     "coverage"},
+    {given,
+     {"eval.k=20"},
+     "eval.metric is ndcg@10 (the default), but eval.k is [20] (--set): set eval.metric=ndcg@20 or "
+     "add "
+     "10 to eval.k"},
+    {given, {"eval.k=20", "eval.metric=ndcg@20"}, NULL},
+    {given,
+     {"eval.metrics=recall"},
+     "eval.metric is ndcg@10 (the default), but eval.metrics is [recall] (--set): add ndcg there, "
+     "or "
+     "watch recall@10"},
+    {given, {"eval.metric=ndcg"}, "write METRIC@K, e.g. ndcg@10"},
+    {given, {"eval.metric=ndcg@ten"}, "write METRIC@K, e.g. ndcg@10"},
+    {given, {"eval.metric=@10"}, "but eval.metrics is"},
+    {given, {"eval.patience=5", "eval.every=0"}, "eval.patience is 5 (--set), but eval.every is 0"},
+    {given, {"eval.every=0"}, NULL},
+    {given, {"eval.select=best", "eval.split=valid"}, NULL}, /* whether valid exists: at run time */
+};
+
+static void cross_checks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_config *config = NULL;
+        assert_ok(
+            rk__config_parse(&config, "exp.yaml", cases[i].yaml, (int64_t)strlen(cases[i].yaml)));
+        for (int j = 0; j < 4 && cases[i].assignments[j]; j++) {
+            assert_ok(rk_config_set(config, cases[i].assignments[j], "--set"));
+        }
+        if (cases[i].message) {
+            assert_fails(RK_ERR_CONFIG, cases[i].message, rk_config_check(config));
+        } else {
+            assert_ok(rk_config_check(config));
+        }
+        rk_config_free(config);
+    }
+}
+
+/* A preset names nothing that is the default anyway. */
+static void assert_no_defaults(const rk_config *config, const rk_config *defaults, const char *name)
+{
+    int64_t n = 0, n_source = 0;
+    const rk_option *rows = rk__option_rows(&n), *source_rows = rk__source_rows(&n_source);
+    for (int64_t s = -1; s < rk__config_options(config)->n_sources; s++) {
+        for (int64_t i = 0; i < (s < 0 ? n : n_source); i++) {
+            const rk_option *row = s < 0 ? &rows[i] : &source_rows[i];
+            const rk_slot *slot = rk__config_slot(config, (rk_target){.row = row, .source = s});
+            const rk_slot *plain =
+                rk__config_slot(defaults, (rk_target){.row = row, .source = s < 0 ? -1 : 0});
+            if (strcmp(slot->origin, "default") != 0 && strcmp(slot->text, plain->text) == 0) {
+                fail_msg("%s: %s is the default of %s.%s (%s)", name, slot->text, row->section,
+                         row->key, slot->origin);
+            }
+        }
+    }
+}
+
+static void presets_are_valid(void **state)
+{
+    (void)state;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s/configs", RANKINE_SOURCE);
+    DIR *entries = opendir(folder);
+    assert_non_null(entries);
+    int found = 0;
+    for (struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
+        if (!strstr(entry->d_name, ".yaml")) {
+            continue;
+        }
+        const char *path = test_path(folder, entry->d_name);
+        rk_config *config = NULL, *defaults = NULL;
+        assert_ok(rk_config_load(&config, path));
+        if (rk_config_check(config) != RK_OK) {
+            fail_msg("%s: %s", entry->d_name, rk_last_error());
+        }
+        assert_ok(rk__config_parse(&defaults, path, "data: {sources: [{}]}", 21));
+        assert_no_defaults(config, defaults, entry->d_name);
+        char *text = test_read(path);
+        assert_non_null(strstr(text, "https://")); /* names its source */
+        free(text);
+        rk_config_free(config);
+        rk_config_free(defaults);
+        found++;
+    }
+    closedir(entries);
+    assert_true(found >= 6);
+}
+
+/* The recipes' numbers, as their sources have them. */
+static void presets_hold_their_recipes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *preset, *key, *text;
+    } facts[] = {
+        {"lightgcn-paper", "model.layers", "3"},
+        {"lightgcn-paper", "model.init", "normal"},
+        {"lightgcn-paper", "model.init_sd", "0.1"},
+        {"lightgcn-paper", "loss.l2", "1e-4"},
+        {"lightgcn-paper", "loss.l2_form", "squared"},
+        {"lightgcn-paper", "loss.l2_divisor", "actual"},
+        {"lightgcn-paper", "sampling.positives", "user"},
+        {"lightgcn-paper", "train.batch", "2048"},
+        {"lightgcn-paper", "train.epochs", "1000"},
+        {"lightgcn-paper", "eval.split", "test"},
+        {"lightgcn-paper", "eval.every", "10"},
+        {"lightgcn-paper", "eval.select", "last"},
+        {"lightgcn-recbole", "model.layers", "2"},
+        {"lightgcn-recbole", "model.init", "xavier"},
+        {"lightgcn-recbole", "loss.l2", "1e-5"},
+        {"lightgcn-recbole", "loss.l2_form", "norm"},
+        {"lightgcn-recbole", "sampling.positives", "shuffle"},
+        {"lightgcn-recbole", "split.kind", "ratio"},
+        {"lightgcn-recbole", "split.valid", "0.1"},
+        {"lightgcn-recbole", "split.test", "0.1"},
+        {"lightgcn-recbole", "eval.metric", "mrr@10"},
+        {"goodbooks-notebook", "model.dim", "64"},
+        {"goodbooks-notebook", "model.layers", "3"},
+        {"goodbooks-notebook", "train.learning_rate", "2e-3"},
+        {"goodbooks-notebook", "train.weight_decay", "1e-6"},
+        {"goodbooks-notebook", "train.batch", "4096"},
+        {"goodbooks-notebook", "train.epochs", "20"},
+        {"goodbooks-notebook", "train.steps_per_epoch", "300"},
+        {"goodbooks-notebook", "sampling.negatives", "popular_pool"},
+        {"goodbooks-notebook", "sampling.pool_size", "2000"},
+        {"goodbooks-notebook", "sampling.pool_probability", "0.7"},
+        {"goodbooks-notebook", "eval.users", "5000"},
+        {"goodbooks-notebook", "eval.metric", "ndcg@10"},
+        {"goodbooks-notebook", "eval.select", "best"},
+        {"goodbooks-notebook", "loss.l2", "0"},
+    };
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        char name[128];
+        rk_config *config = NULL;
+        const char *text = NULL;
+        snprintf(name, sizeof name, "configs/%s.yaml", facts[i].preset);
+        assert_ok(rk_config_load(&config, test_path(RANKINE_SOURCE, name)));
+        assert_ok(rk_config_get(config, facts[i].key, &text));
+        assert_string_equal(text, facts[i].text);
+        rk_config_free(config);
+    }
+}
+
+static void the_page_of_options_is_up_to_date(void **state)
+{
+    (void)state;
+    char *page = test_read(test_path(RANKINE_SOURCE, "docs/options.md")), *text = NULL;
+    assert_non_null(page);
+    assert_ok(rk_config_reference(1, &text));
+    if (strcmp(page, text) != 0) {
+        fail_msg("docs/options.md is not what src/config/options.def says: "
+                 "cmake --build BUILD --target docs");
+    }
+    rk_string_free(text);
+    free(page);
+}
+
+/* The text for terminals has every option, and no line too long for one. */
+static void the_reference_is_complete(void **state)
+{
+    (void)state;
+    int64_t n = 0;
+    char *text = NULL, name[128];
+    assert_ok(rk_config_reference(0, &text));
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "    %s.%s: ", rows[i].section, rows[i].key);
+        assert_non_null(strstr(text, name));
+    }
+    rows = rk__source_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "    data.sources[N].%s: ", rows[i].key);
+        assert_non_null(strstr(text, name));
+    }
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        if (strcspn(line, "\n") > 100) {
+            fail_msg("longer than 100 columns: %.*s", (int)strcspn(line, "\n"), line);
+        }
+    }
+    rk_string_free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cross_checks),
+        cmocka_unit_test(presets_are_valid),
+        cmocka_unit_test(presets_hold_their_recipes),
+        cmocka_unit_test(the_page_of_options_is_up_to_date),
+        cmocka_unit_test(the_reference_is_complete),
+    };
+    return cmocka_run_group_tests_name("config checks", tests, NULL, NULL);
+}
