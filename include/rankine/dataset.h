@@ -16,9 +16,13 @@ extern "C" {
 
 typedef struct rk_dataset rk_dataset;
 
-/* The data set of a config: read from data.cache when that file is there and its fingerprint fits
- * the config and the sources (size and modification time), else prepared from the sources and
- * cached. force prepares in any case. hooks may be NULL. Free with rk_dataset_free. */
+/* The data set of a config: read from data.cache when a file there was made from the same options
+ * and sources (by path, size and modification time), else prepared from the sources and cached.
+ * force prepares in any case. Several processes may prepare at once. hooks may be NULL; their wish
+ * to stop is RK_ERR_INTERRUPTED, with nothing written. Free with rk_dataset_free.
+ *
+ * Of rows with the same user and item one stays: in the first part of train, valid, test that has
+ * it, with the earliest time, so that nothing is held out that was known before. */
 RK_API rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                                     rk_dataset **out);
 
@@ -28,11 +32,12 @@ RK_API rk_status rk_dataset_open(const char *path, rk_dataset **out);
 /* NULL is fine. */
 RK_API void rk_dataset_free(rk_dataset *dataset);
 
-/* min, median, mean, max and the deciles of a degree distribution. */
+/* A degree distribution over all users or items. A quantile is the smallest degree that at least
+ * that share of them does not exceed. */
 typedef struct rk_degrees {
     int64_t min, median, max;
     double mean;
-    int64_t decile[9]; /* 10 % .. 90 % */
+    int64_t decile[9]; /* 10 % .. 90 %; decile[4] is the median */
 } rk_degrees;
 
 /* Every count a reader of results asks for. */
@@ -40,16 +45,16 @@ typedef struct rk_dataset_stats {
     int64_t users, items;
     int64_t rows_read;     /* data rows in all sources, before anything was dropped */
     int64_t rows_filtered; /* dropped by source.where */
-    int64_t duplicates;    /* dropped: same user and item */
-    int64_t overlap;       /* split given: held-out pairs that were in train too, dropped */
+    int64_t duplicates;    /* dropped: user and item that the same part has already */
+    int64_t overlap;       /* split given: held-out pairs that an earlier part has, dropped */
     int64_t interactions;  /* kept, over all parts */
     int64_t train, valid, test;
-    int64_t filter_passes;                /* rounds of min_user / min_item until nothing changed */
+    int64_t filter_passes;                /* rounds of min_user / min_item that dropped something */
     int64_t users_dropped, items_dropped; /* by those rounds */
-    int64_t empty_users;             /* listed without any item in train (left out of training) */
-    int64_t valid_users, test_users; /* users with at least one item there */
-    int64_t cold_valid_items,
-        cold_test_items;                   /* distinct items there without a train interaction */
+    int64_t empty_users;                  /* without any item in train (left out of training) */
+    int64_t valid_users, test_users;      /* users with at least one item there */
+    /* distinct items there without a train interaction */
+    int64_t cold_valid_items, cold_test_items;
     int64_t cold_test_users;               /* users with test items and no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
@@ -62,14 +67,15 @@ RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 fi
 /* 16 hex digits over ids and splits: two data sets with the same fingerprint train alike. */
 RK_API const char *rk_dataset_fingerprint(const rk_dataset *dataset);
 
-/* Original id of a dense index, as text; NULL when out of range. Valid until the next call. */
+/* Original id of a dense index, as text; NULL when out of range. Valid until the next call of the
+ * same function with this data set, which threads must not make at once. */
 RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user);
 RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item);
 
-/* Label of an item, "" if it has none. */
+/* Label of an item, "" if it has none; owned by the data set. */
 RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
 
-/* Dense index of an original id; RK_ERR_DATA names an id that is not in the data set. */
+/* Dense index of an original id, e.g. "17"; RK_ERR_DATA names an id that is not in the data set. */
 RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 

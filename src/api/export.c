@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "api/run_internal.h"
 #include "base/alloc.h"
@@ -183,9 +182,7 @@ static rk_status each_file(const rk_run *run, rk_export_format format, const cha
 
 rk_status rk_run_export(rk_run *run, rk_export_format format, const char *directory, bool force)
 {
-    if (mkdir(directory, 0777) != 0 && errno != EEXIST) {
-        RK_FAIL(RK_ERR_IO, "the folder %s cannot be created: %s", directory, strerror(errno));
-    }
+    RK_TRY(rk__folder_create(directory));
     if (!force) {
         RK_TRY(each_file(run, format, directory, refuse_existing));
     }

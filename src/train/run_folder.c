@@ -114,34 +114,9 @@ void rk__run_folder_remove(const char *folder, const char *name)
     }
 }
 
-static rk_status make_folders(const char *folder)
-{
-    char *path = NULL;
-    RK_TRY(rk__strdup(&path, folder));
-    rk_status status = RK_OK;
-    for (char *at = path + 1;; at++) {
-        char held = *at;
-        if (held != '/' && held != '\0') {
-            continue;
-        }
-        *at = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-            RK_FAIL_GOTO(done, RK_ERR_IO, "the folder %s cannot be created: %s", path,
-                         strerror(errno));
-        }
-        *at = held;
-        if (held == '\0') {
-            break;
-        }
-    }
-done:
-    rk__free(path);
-    return status;
-}
-
 rk_status rk__run_folder_create(const rk_train_options *options)
 {
-    RK_TRY(make_folders(options->run_dir));
+    RK_TRY(rk__folder_create(options->run_dir));
     if (!options->force) {
         return RK_OK;
     }

@@ -118,12 +118,30 @@ static void reals_print_shortest_and_parse_back(void **state)
     assert_string_equal(text, "999");
 }
 
+static void folders_are_created_as_far_as_needed(void **state)
+{
+    (void)state;
+    char *scratch = test_scratch();
+    const char *deep = test_path(scratch, "a//b/c/");
+    assert_ok(rk__folder_create(deep));
+    assert_ok(rk__folder_create(deep));
+    assert_true(rk__file_exists(test_path(scratch, "a/b/c")));
+    assert_ok(rk__folder_create(scratch));
+    assert_ok(rk__folder_create("/"));
+    assert_ok(rk__folder_create(""));
+    test_write(test_path(scratch, "file"), "x", 1);
+    assert_fails(RK_ERR_IO, "file/d cannot be created: Not a directory",
+                 rk__folder_create(test_path(scratch, "file/d/e")));
+    test_scratch_remove(scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_buffer_grows_and_hands_over),
         cmocka_unit_test(a_failure_sticks_in_a_buffer),
         cmocka_unit_test(a_file_is_replaced_or_stays),
+        cmocka_unit_test(folders_are_created_as_far_as_needed),
         cmocka_unit_test(reals_print_shortest_and_parse_back),
     };
     return cmocka_run_group_tests_name("base text", tests, NULL, NULL);
