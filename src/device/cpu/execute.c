@@ -251,21 +251,15 @@ static rk_status check_written(const rk_device_context *c, const rk_loaded *load
 
 /* ---- running ----------------------------------------------------------------------------------*/
 
-static rk_status run_eagerly(rk_device_context *c, const rk_loaded *loaded, int32_t i)
-{
-    const rk_node *node = &loaded->program->nodes[i];
-    poison_outputs(loaded, node);
-    operations[node->op](&loaded->calls[i]);
-    return check_written(c, loaded, i);
-}
-
-static void run_timed(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
+static void run_node(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
 {
     rk_op op = loaded->program->nodes[i].op;
-    double start = rk__now();
+    double start = c->times ? rk__now() : 0;
     operations[op](&loaded->calls[i]);
-    c->times[op].seconds += rk__now() - start;
-    c->times[op].calls++;
+    if (c->times) {
+        c->times[op].seconds += rk__now() - start;
+        c->times[op].calls++;
+    }
 }
 
 rk_status rk__cpu_run(rk_device_context *c, rk_loaded *loaded, int64_t steps)
@@ -274,11 +268,11 @@ rk_status rk__cpu_run(rk_device_context *c, rk_loaded *loaded, int64_t steps)
     for (int64_t step = 0; step < steps; step++) {
         for (int32_t i = 0; i < p->n_nodes; i++) {
             if (c->eager) {
-                RK_TRY(run_eagerly(c, loaded, i));
-            } else if (c->times) {
-                run_timed(c, loaded, i);
-            } else {
-                operations[p->nodes[i].op](&loaded->calls[i]);
+                poison_outputs(loaded, &p->nodes[i]);
+            }
+            run_node(c, loaded, i);
+            if (c->eager) {
+                RK_TRY(check_written(c, loaded, i));
             }
         }
     }
