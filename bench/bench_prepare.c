@@ -91,10 +91,12 @@ int main(int argc, char **argv)
                                    "split.order=time", NULL};
     const char *const moment[] = {SOURCE, "data.sources[0].time=timestamp", "split.kind=time",
                                   NULL};
+    const char *const texts[] = {SOURCE, "split.kind=leave_one_out", "data.ids=text", NULL};
     rk_status status = run(folder, "leave one out, random", random, true);
     status = status == RK_OK ? run(folder, "from the cache", random, false) : status;
     status = status == RK_OK ? run(folder, "ratio by time", by_time, false) : status;
     status = status == RK_OK ? run(folder, "at a moment", moment, false) : status;
+    status = status == RK_OK ? run(folder, "text ids", texts, false) : status;
     unlink(path);
     if (status != RK_OK) {
         fprintf(stderr, "%s\n", rk_last_error());

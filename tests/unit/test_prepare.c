@@ -215,6 +215,41 @@ static void goodbooks_counts(void **state)
     rk_dataset_free(d);
 }
 
+/* Ratings and a second list of books united, counted with sort and awk. */
+static void goodbooks_sources_are_united(void **state)
+{
+    (void)state;
+    rk_dataset *d = prepare(test_data_or_skip("goodbooks"),
+                            "data.sources[0].file=ratings_users5pct.csv; "
+                            "data.sources[0].item=book_id; data.sources[0].where=rating >= 4; "
+                            "data.sources[1].file=to_read_head.csv; "
+                            "data.sources[1].item=book_id; split.kind=ratio");
+    const rk_dataset_stats *s = rk_dataset_get_stats(d);
+    assert_int_equal(s->users, 12652);
+    assert_int_equal(s->items, 9950);
+    assert_int_equal(s->interactions, 304859);
+    assert_int_equal(s->duplicates, 13);
+    assert_int_equal(s->rows_read, 298176 + 101169);
+    rk_dataset_free(d);
+}
+
+static void adjacency_may_list_users_without_items(void **state)
+{
+    (void)state;
+    test_write(test_path(scratch, "train.txt"), "0 1 2\n1 2\n2 \n3\n", -1);
+    test_write(test_path(scratch, "test.txt"), "0 3\n1 \n2 1\n5\n", -1);
+    rk_dataset *d = prepare(scratch, ADJACENCY);
+    assert_counts(d, 5, 3, 3, 0, 2);
+    const rk_dataset_stats *s = rk_dataset_get_stats(d);
+    assert_int_equal(s->empty_users, 3); /* 2, 3 and 5 */
+    assert_int_equal(s->cold_test_users, 1);
+    assert_int_equal(s->cold_test_items, 1);
+    assert_int_equal(s->test_users, 2);
+    assert_string_equal(rk_dataset_user_id(d, 4), "5");
+    assert_round_trip(d);
+    rk_dataset_free(d);
+}
+
 #define SMALL                                                                                      \
     "data.name=small; data.sources[0].file=ratings.csv; data.sources[0].where=rating >= 3; "       \
     "split.kind=leave_one_out; split.valid=0; labels.file=items.csv"
@@ -541,6 +576,8 @@ int main(void)
         TEST(yelp2018_counts),
         TEST(ml_100k_counts),
         TEST(goodbooks_counts),
+        TEST(goodbooks_sources_are_united),
+        TEST(adjacency_may_list_users_without_items),
         TEST(the_cache_is_taken_when_it_fits),
         TEST(a_changed_source_is_read_again),
         TEST(a_bad_cache_is_replaced),
