@@ -1,10 +1,12 @@
-# Each command does all the set-up it needs.
+# The two commands of a newcomer are `make demo` and `make test`; each does all the set-up it needs.
 # Everything that needs more control is in CMakePresets.json.
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 # PACKAGES=no leaves the system packages to you.
 PACKAGES ?= yes
+# A folder with real data for `make demo`; empty = generated data.
+DATA ?=
 # More arguments for ctest, e.g. TESTS='-R adam'.
 TESTS ?=
 
@@ -28,22 +30,29 @@ build = { test -f build/$(1)/build.ninja || cmake --preset $(1) --log-level=WARN
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit ctest.xml; status=$$?; \
 	python3 tools/count_tests.py build/$(1)/ctest.xml && exit $$status
 
-.PHONY: all help test test-sanitize test-clang test-long format format-check install clean
+.PHONY: all help demo test test-sanitize test-clang test-long bench format format-check install clean
 
 all:
 	@$(call packages,build test)
 	@$(call build,release)
-	@echo "built $(PROGRAM); next: make test, make help"
+	@echo "built $(PROGRAM); next: make demo, make test, make help"
 
 help:
 	@echo "make                    build the program and the libraries into build/release"
+	@echo "make demo [DATA=DIR]    train on generated data (or on real files) and recommend"
 	@echo "make test               every test but the long ones; TESTS='-R adam' for some"
 	@echo "make test-sanitize      the same, built with AddressSanitizer and UBSan"
 	@echo "make test-clang         the same, built with clang"
 	@echo "make test-long          the long tests, on real data"
+	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
 	@echo "make format             lay out the sources; format-check only looks"
 	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"
 	@echo "make clean              remove build/"
+
+demo:
+	@$(call packages,build test)
+	@$(call build,release,rankine_cli)
+	@tools/demo.sh $(PROGRAM) $(DATA)
 
 test:
 	@$(call packages,build test)
@@ -64,6 +73,12 @@ test-long:
 	@$(call packages,build test)
 	@$(call build,release)
 	@$(call run_tests,release,-L long)
+
+bench:
+	@$(call packages,build test)
+	cmake --preset release -DRANKINE_BENCH=ON
+	@$(call build,release)
+	@echo "now see bench/README.md"
 
 format:
 	@$(call packages,format)
