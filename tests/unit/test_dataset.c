@@ -104,6 +104,8 @@ static void ids_are_dense_and_ascending(void **state)
     assert_null(rk_dataset_user_id(d, -1));
     assert_string_equal(rk_dataset_item_id(d, 1), "7");
     assert_part(d, RK_TRAIN, "9: 100; 10: 7; 30: 2 7");
+    /* FNV-1a over the arrays, computed by a few lines of Python. */
+    assert_string_equal(rk_dataset_fingerprint(d), "65d7c63803303c20");
     int64_t index = -1;
     assert_ok(rk_dataset_find_user(d, "10", &index));
     assert_int_equal(index, 1);
