@@ -106,7 +106,8 @@ static rk_status write_file(const rk_run *run, const table *t, const char *path,
         buffer.length = 0;
         add_row(run, t, row, &buffer);
         RK_TRY_GOTO(done, buffer.status);
-        if (fwrite(buffer.at, 1, (size_t)buffer.length, file) != (size_t)buffer.length) {
+        size_t length = (size_t)buffer.length; /* 0, and no buffer yet, where there is no head */
+        if (length > 0 && fwrite(buffer.at, 1, length, file) != length) {
             RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
         }
     }

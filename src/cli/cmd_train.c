@@ -114,6 +114,23 @@ static int check_usage(const cli *c, const train_args *args)
     return 0;
 }
 
+/* Before any work is done, and in the words of the command line; the library checks it again. */
+static int check_folder(const train_args *args, const char *run_dir)
+{
+    if (args->resume && !cli_exists(run_dir, "last.h5")) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "%s: nothing to go on with, it has no last.h5; start without --resume",
+                         run_dir);
+    }
+    if (!args->resume && !args->force && cli_exists(run_dir, "environment.json")) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "%s holds a run already: go on with it by --resume, replace it by "
+                         "--force, or name another folder by --run",
+                         run_dir);
+    }
+    return 0;
+}
+
 static int print_config(const cli *c, const rk_config *config)
 {
     char *text = NULL;
@@ -166,6 +183,12 @@ int cmd_train(cli *c, int argc, char **argv)
     code = check_usage(c, &args);
     if (code != 0) {
         goto done;
+    }
+    if (args.run && !args.print_config) {
+        code = check_folder(&args, args.run);
+        if (code != 0) {
+            goto done;
+        }
     }
     if (!c->positional) {
         run_config = cli_format("%s/config.yaml", args.run);

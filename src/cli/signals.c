@@ -32,7 +32,8 @@ void cli_signals_install(const char *said_first)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    first_text = said_first;
+    /* on a terminal the text comes behind ^C or a progress line, elsewhere on a line of its own */
+    first_text = isatty(STDERR_FILENO) ? said_first : said_first + (*said_first == '\n');
     action.sa_handler = handle;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
