@@ -6,7 +6,7 @@
 #include "base/parse.h"
 
 /* The page scales the drawing; these are its own units. */
-enum { WIDTH = 640, HEIGHT = 300, LEFT = 76, RIGHT = 18, TOP = 34, BOTTOM = 46, MAX_POINTS = 1000 };
+enum { WIDTH = 480, HEIGHT = 270, LEFT = 58, RIGHT = 12, TOP = 34, BOTTOM = 46, MAX_POINTS = 1000 };
 
 typedef struct axis {
     double low, high; /* values at the ends of the drawing area */
@@ -147,7 +147,7 @@ void rk__chart_add(rk_buffer *out, const rk_chart *c)
     double margin = 0.04 * (high - low);
     low = low >= 0 && low - margin < 0 ? 0 : low - margin;
     axis y = make_axis(low, high + margin, HEIGHT - BOTTOM, TOP, 6, 0);
-    axis x = make_axis(c->x[0], c->x[c->n - 1], LEFT + 6, WIDTH - RIGHT - 6, 10, 1);
+    axis x = make_axis(c->x[0], c->x[c->n - 1], LEFT + 6, WIDTH - RIGHT - 6, 8, 1);
     rk__buffer_add(out,
                    "<figure><figcaption>%s</figcaption>\n<svg viewBox=\"0 0 %d %d\" role=\"img\" "
                    "aria-label=\"%s\">\n",

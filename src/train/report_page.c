@@ -1,5 +1,6 @@
 /* report.html: one page that needs nothing but itself, legible in light and dark. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -22,11 +23,12 @@ static const char style[] =
     "table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:.28rem .9rem .28rem 0;text-align:right;border-bottom:1px solid var(--line)}\n"
     "th{font-weight:600;color:var(--soft)}th:first-child,td:first-child{text-align:left}\n"
-    "td.text{text-align:left}tr.watched td{font-weight:600}.scroll{overflow-x:auto}\n"
+    "tr.watched td{background:var(--shade);font-weight:600}.scroll{overflow-x:auto}\n"
+    ".next{padding-left:1.6rem}.pair table{width:100%}\n"
     ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));"
-    "gap:1.5rem}\n"
-    "figure{margin:0}figcaption{font-weight:600}svg{width:100%;height:auto;display:block}\n"
-    "svg text{font:12.5px system-ui,sans-serif;fill:var(--soft)}\n"
+    "gap:0 2.5rem;align-items:start}\n"
+    "figure{margin:0 0 1rem}figcaption{font-weight:600}svg{width:100%;height:auto;display:block}\n"
+    "svg text{font:12px system-ui,sans-serif;fill:var(--soft)}\n"
     ".axis{stroke:var(--soft)}.grid{stroke:var(--line)}"
     ".line{fill:none;stroke:var(--main);stroke-width:2}.dot{fill:var(--main)}"
     ".mark{stroke:var(--mark);stroke-dasharray:4 4}\n";
@@ -55,11 +57,11 @@ static void add_escaped(rk_buffer *out, const char *text)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-static void add_cell(rk_buffer *out, double value, int digits)
+static void add_cell(rk_buffer *out, const char *attributes, double value, int digits)
 {
     char text[32];
     rk__print_fixed(text, value, digits);
-    rk__buffer_add(out, "<td>%s</td>", text);
+    rk__buffer_add(out, "<td%s>%s</td>", attributes, text);
 }
 
 static void row_count(rk_buffer *out, const char *name, int64_t value)
@@ -78,7 +80,7 @@ static void row_real(rk_buffer *out, const char *name, double value, int digits,
 
 static void row_text(rk_buffer *out, const char *name, const char *value)
 {
-    rk__buffer_add(out, "<tr><td>%s</td><td class=\"text\">", name);
+    rk__buffer_add(out, "<tr><td>%s</td><td>", name);
     add_escaped(out, value);
     rk__buffer_add(out, "</td></tr>\n");
 }
@@ -94,7 +96,8 @@ static void add_metrics(rk_buffer *out, const rk_summary *r)
     rk__buffer_add(out, "<div class=\"scroll\"><table>\n<tr><th>metric</th>");
     for (rk_part part = RK_TEST; part >= RK_VALID; part--) {
         if (r->model[part].count > 0) {
-            rk__buffer_add(out, "<th>%s</th><th>popularity</th><th>ratio</th>", names[part]);
+            rk__buffer_add(out, "<th class=\"next\">%s</th><th>popularity</th><th>ratio</th>",
+                           names[part]);
         }
     }
     rk__buffer_add(out, "</tr>\n");
@@ -107,9 +110,9 @@ static void add_metrics(rk_buffer *out, const rk_summary *r)
             if (r->model[part].count > 0) {
                 double model = r->model[part].values[i].value;
                 double popularity = r->popularity[part].values[i].value;
-                add_cell(out, model, 5);
-                add_cell(out, popularity, 5);
-                add_cell(out, popularity > 0 ? model / popularity : NAN, 2);
+                add_cell(out, " class=\"next\"", model, 5);
+                add_cell(out, "", popularity, 5);
+                add_cell(out, "", popularity > 0 ? model / popularity : NAN, 2);
             }
         }
         rk__buffer_add(out, "</tr>\n");
@@ -164,7 +167,8 @@ static void add_settings(rk_buffer *out, const rk_summary *r)
     row_count(out, "triplets a step", s->batch);
     row_count(out, "steps an epoch", s->steps_per_epoch);
     row_count(out, "epochs trained", s->epoch);
-    row_count(out, "seed", o->run.seed);
+    snprintf(number, sizeof number, "%lld", (long long)o->run.seed);
+    row_text(out, "seed", number);
     row_text(out, "device", r->session->device->name);
     rk__buffer_add(out, "</table></div>\n<p>All options: config.yaml beside this page.</p>\n");
 }
