@@ -47,24 +47,27 @@ static rk_status describe_device(rk_buffer *out, const rk_device *device)
 
 static rk_status describe_devices(rk_buffer *out)
 {
-    static const int choices[] = {RK_DEVICE_CPU, RK_DEVICE_CUDA};
-    const rk_device *device;
+    const rk_device *chosen;
     const char *reason;
+    bool has_cuda = false;
     rk__buffer_add(out, "devices\n");
-    for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++) {
-        rk_status status = rk__device_choose(choices[i], &device, &reason);
+    for (const rk_device *const *device = rk__devices(); *device; device++) {
+        rk_status status = (*device)->probe();
         if (status == RK_OK) {
-            status = describe_device(out, device);
+            status = describe_device(out, *device);
         }
         if (status == RK_ERR_DEVICE) {
-            rk__buffer_add(out, "  %-6s not usable: %s\n",
-                           rk__option_choice("run.device", choices[i]), rk_last_error());
+            rk__buffer_add(out, "  %-6s not usable: %s\n", (*device)->name, rk_last_error());
         } else {
             RK_TRY(status);
         }
+        has_cuda = has_cuda || strcmp((*device)->name, "cuda") == 0;
     }
-    RK_TRY(rk__device_choose(RK_DEVICE_AUTO, &device, &reason));
-    rk__buffer_add(out, "  auto   takes %s: %s\n", device->name, reason);
+    if (!has_cuda) {
+        rk__buffer_add(out, "  cuda   not in this build\n");
+    }
+    RK_TRY(rk__device_choose(RK_DEVICE_AUTO, &chosen, &reason));
+    rk__buffer_add(out, "  auto   takes %s: %s\n", chosen->name, reason);
     return RK_OK;
 }
 

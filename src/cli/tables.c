@@ -150,9 +150,10 @@ static void print_chosen(FILE *out, const rk_report *report)
     if (!by) {
         return;
     }
-    fprintf(out, "model     of epoch %.0f of %.0f, chosen by %s",
-            rk_report_number(report, "chosen.epoch"), rk_report_number(report, "train.epochs"), by);
-    if (isfinite(value)) {
+    bool is_last = strcmp(by, "last epoch") == 0;
+    fprintf(out, "model     of epoch %.0f of %.0f, %s%s", rk_report_number(report, "chosen.epoch"),
+            rk_report_number(report, "train.epochs"), is_last ? "the " : "chosen by ", by);
+    if (isfinite(value) && !is_last) {
         fprintf(out, " (%.5f)", value);
     }
     fprintf(out, ": %s\n", rk_report_text(report, "chosen.checkpoint"));
