@@ -20,12 +20,17 @@ typedef struct rk_config rk_config;
 /* All defaults. Free with rk_config_free. */
 RK_API rk_status rk_config_create(rk_config **out);
 
-/* Defaults overlaid with a YAML file (strict: an unknown key is an error). */
+/* Defaults overlaid with a YAML file (strict: an unknown key is an error). Relative folders in it
+ * (data.root, data.cache) start at the folder of the file, and so does an empty data.root; they are
+ * made absolute here. A file that is not there or is not a config is RK_ERR_CONFIG. */
 RK_API rk_status rk_config_load(rk_config **out, const char *path);
 
-/* "section.key=value", the value in YAML's flow notation: "train.epochs=5", "eval.k=[10, 20]",
- * "data.sources[0].file=ratings.csv" (an index one past the end appends). `origin` is what
- * --print-config shows, e.g. "--set". */
+/* "section.key=value": "train.epochs=5", "eval.k=[10, 20]" or "eval.k=10,20",
+ * "data.sources[0].file=ratings.csv" (an index one past the end appends), "data.sources=[{file:
+ * a}]" (the whole list). A text is taken as it stands, ':' and '#' too, unless it begins with a
+ * quote: then it is YAML, "\t" is a tab. Relative folders start at the current folder. `origin` is
+ * what
+ * --print-config shows, e.g. "--set". On failure the config stays as it was. */
 RK_API rk_status rk_config_set(rk_config *config, const char *assignment, const char *origin);
 
 /* The value of "section.key" as text in YAML notation; valid until the config changes. */
@@ -35,8 +40,9 @@ RK_API rk_status rk_config_get(const rk_config *config, const char *key, const c
  * Calls that take a config check it themselves; this is for checking early. */
 RK_API rk_status rk_config_check(const rk_config *config);
 
-/* The resolved configuration as YAML text that rk_config_load accepts; with_origins adds a comment
- * with the origin behind every value. Free with rk_string_free. */
+/* The resolved configuration as YAML text that rk_config_load accepts, from any folder with the
+ * same values; with_origins adds a comment with the origin behind every value. Free with
+ * rk_string_free. */
 RK_API rk_status rk_config_text(const rk_config *config, int with_origins, char **out_text);
 
 /* A table of all options with type, range, default and help; markdown != 0: for docs/options.md.

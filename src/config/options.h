@@ -2,7 +2,7 @@
  * The resolved options as a plain struct, generated from options.def: o->train.learning_rate.
  *
  * Rooms below the public API take `const rk_options *`; the public rk_config owns one together
- * with the origin of each value.
+ * with the origin of each value. data.root and data.cache are absolute, data.name is never empty.
  */
 #ifndef RK_CONFIG_OPTIONS_H
 #define RK_CONFIG_OPTIONS_H

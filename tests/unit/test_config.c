@@ -354,7 +354,7 @@ static void files_load(void **state)
     test_scratch_remove(folder);
 }
 
-/* The enums of options.h are in the order of the table. */
+/* The enums of base/choices.h are in the order of the table. */
 static void choices_have_their_enums(void **state)
 {
     (void)state;
@@ -392,6 +392,8 @@ static void choices_have_their_enums(void **state)
         {"train.optimizer", "sgd", RK_OPTIMIZER_SGD},
         {"eval.split", "test", RK_EVAL_TEST},
         {"eval.select", "last", RK_SELECT_LAST},
+        {"cuda.propagation", "cusparse", RK_PROPAGATION_CUSPARSE},
+        {"cuda.matmul", "tf32", RK_MATMUL_TF32},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_string_equal(rk__option_choice(cases[i].key, cases[i].index), cases[i].text);
