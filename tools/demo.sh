@@ -2,15 +2,15 @@
 # The demonstration: train, compare with popularity, recommend.
 #
 #   tools/demo.sh PROGRAM         on generated data with planted tastes
-#   tools/demo.sh PROGRAM DIR     on real files; DIR is recognised by the names in it
+#   tools/demo.sh PROGRAM DIR     on real files; DIR is recognised by the names in it, and trained
+#                                 on for fewer epochs than the config would
 #
 # Needs a built rankine; `make demo` builds it. The run goes to runs/demo.
 set -euo pipefail
 program=$1
 data=${2:-}
-root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$(dirname "$0")/.."
 run=runs/demo
-configs=$root/configs
 
 say() {
     printf '\n== %s\n' "$*"
@@ -27,17 +27,17 @@ recognise() {
     shopt -s nullglob
     inter=("$1"/*.inter)
     if [ -f "$1/train.txt" ] && [ -f "$1/test.txt" ]; then
-        arguments=("$configs/lightgcn-paper.yaml" --set train.epochs=3)
+        arguments=(configs/lightgcn-paper.yaml --set train.epochs=3)
     elif [ -f "$1/u.data" ]; then
-        arguments=("$configs/movielens-100k.yaml")
+        arguments=(configs/movielens-100k.yaml --set train.epochs=60)
     elif [ -f "$1/ratings.dat" ]; then
-        arguments=("$configs/movielens-1m.yaml" --set train.epochs=5)
+        arguments=(configs/movielens-1m.yaml --set train.epochs=5)
     elif [ -f "$1/ratings.csv" ] && [ -f "$1/movies.csv" ]; then
-        arguments=("$configs/movielens-latest.yaml")
+        arguments=(configs/movielens-latest.yaml --set train.epochs=40)
     elif [ -f "$1/ratings.csv" ] && [ -f "$1/books.csv" ] && [ -f "$1/to_read.csv" ]; then
-        arguments=("$configs/goodbooks-notebook.yaml" --set train.epochs=1)
+        arguments=(configs/goodbooks-notebook.yaml --set train.epochs=1)
     elif [ ${#inter[@]} -gt 0 ]; then
-        arguments=("$configs/lightgcn-recbole.yaml" --set train.epochs=5
+        arguments=(configs/lightgcn-recbole.yaml --set train.epochs=5
             --set "data.sources[0].file=$(basename "${inter[0]}")")
     else
         cat >&2 <<END
