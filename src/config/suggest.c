@@ -6,7 +6,10 @@
 
 #include "config/schema.h"
 
-enum { LONGEST = 40 }; /* longer words are not near anything */
+enum {
+    LONGEST = 40,        /* longer words are not near anything */
+    COST_OF_AN_EDIT = 4, /* of a key; more than any difference of the sections costs */
+};
 
 /* What RecBole, LightGCN-PyTorch and SELFRec call our options, for people who come from there. */
 static const struct {
@@ -101,7 +104,7 @@ static void consider(search *s, const char *section, const char *key)
     const char *own = strcmp(s->section, "source") == 0 ? "data" : s->section;
     int apart =
         strcmp(section, s->section) == 0 ? 0 : 1 + distance(own, strlen(own), group, strlen(group));
-    int cost = 4 * d + (apart < 3 ? apart : 3);
+    int cost = COST_OF_AN_EDIT * d + (apart < COST_OF_AN_EDIT ? apart : COST_OF_AN_EDIT - 1);
     if (cost < s->best) {
         s->best = cost;
         s->found_section = section;
@@ -157,24 +160,45 @@ static bool is_dotted_key(rk_buffer *out, const char *name, size_t length)
     return row != NULL;
 }
 
+/* The nearest section, NULL if none is near. */
+static const char *nearest_section(const char *name, size_t length)
+{
+    int64_t n = 0;
+    const rk_option_section *sections = rk__option_sections(&n);
+    const char *found = NULL;
+    int best = LONGEST;
+    for (int64_t i = 0; i < n; i++) {
+        size_t known = strlen(sections[i].name);
+        int d = distance(name, length, sections[i].name, known);
+        if (is_near(d, known) && d < best) {
+            best = d;
+            found = sections[i].name;
+        }
+    }
+    return found;
+}
+
+static const char *foreign_name(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof foreign_names / sizeof foreign_names[0]; i++) {
+        const char *foreign = foreign_names[i].foreign;
+        if (strlen(foreign) == length && memcmp(foreign, name, length) == 0) {
+            return foreign_names[i].ours;
+        }
+    }
+    return NULL;
+}
+
+/* In this order: a key of this very name elsewhere, a section, another program's name, a near key.
+ */
 void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length)
 {
-    int64_t n_sections = 0, n_rows = 0, n_source_rows = 0;
-    const rk_option_section *sections = rk__option_sections(&n_sections);
+    int64_t n_rows = 0, n_source_rows = 0;
     const rk_option *rows = rk__option_rows(&n_rows);
     const rk_option *source_rows = rk__source_rows(&n_source_rows);
     bool is_section = section[0] == '\0';
-    if (is_section) {
-        if (is_dotted_key(out, name, length)) {
-            return;
-        }
-        for (int64_t i = 0; i < n_sections; i++) {
-            size_t known = strlen(sections[i].name);
-            if (is_near(distance(name, length, sections[i].name, known), known)) {
-                rk__buffer_add(out, "; did you mean '%s'?", sections[i].name);
-                return;
-            }
-        }
+    if (is_section && is_dotted_key(out, name, length)) {
+        return;
     }
     search s = {.section = section, .name = name, .length = length, .best = INT32_MAX};
     for (int64_t i = 0; i < n_rows; i++) {
@@ -184,14 +208,17 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
         consider(&s, source_rows[i].section, source_rows[i].key);
     }
     consider(&s, "data", "sources");
-    for (size_t i = 0; i < sizeof foreign_names / sizeof foreign_names[0]; i++) {
-        const char *foreign = foreign_names[i].foreign;
-        if (s.best >= 4 && strlen(foreign) == length && memcmp(foreign, name, length) == 0) {
-            rk__buffer_add(out, "; did you mean '%s'?", foreign_names[i].ours);
-            return;
-        }
+    bool is_exact = s.found_key && s.best < COST_OF_AN_EDIT;
+    const char *other = NULL;
+    if (!is_exact && is_section) {
+        other = nearest_section(name, length);
     }
-    if (s.found_key) {
+    if (!is_exact && !other) {
+        other = foreign_name(name, length);
+    }
+    if (other) {
+        rk__buffer_add(out, "; did you mean '%s'?", other);
+    } else if (s.found_key) {
         rk__buffer_add(out, "; did you mean '%s.%s'?", shown_section(s.found_section), s.found_key);
     } else {
         list_what_there_is(out, section);
