@@ -65,6 +65,7 @@ void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 
 /* Scratch bytes of the operations that need some. */
+int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
@@ -106,10 +107,20 @@ static inline void *rk__cpu_take(char **scratch, int64_t bytes)
     return taken;
 }
 
+/* Rows of a set lie scattered in their tables: the row to come is fetched ahead of its turn. */
+enum { RK_ROWS_AHEAD = 6 };
+static inline void rk__cpu_prefetch(const float *row, int64_t d)
+{
+    for (int64_t j = 0; j < d; j += 16) {
+        __builtin_prefetch(row + j);
+    }
+}
+
 /* for (block...) over n_blocks on the call's threads; `block` names the loop variable. */
 #define RK_CPU_PRAGMA(text) _Pragma(#text)
 #define RK_CPU_FOR(call_, block, n_blocks)                                                         \
-    RK_CPU_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((call_)->threads))             \
+    RK_CPU_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((call_)->threads)              \
+                      if ((n_blocks) > 1))                                                         \
     for (int64_t block = 0; block < (n_blocks); block++)
 
 #endif

@@ -23,6 +23,7 @@ static const operation operations[RK_OP_COUNT] = {
 typedef int64_t (*scratch_size)(const rk_cpu_call *call);
 
 static const scratch_size scratch_sizes[RK_OP_COUNT] = {
+    [RK_OP_PROPAGATE_ROWS] = rk__cpu_scratch_propagate_rows,
     [RK_OP_PROPAGATE_FROM_ROWS] = rk__cpu_scratch_propagate_from_rows,
     [RK_OP_BPR_LOSS] = rk__cpu_scratch_bpr_loss,
     [RK_OP_L2_LOSS] = rk__cpu_scratch_l2_loss,

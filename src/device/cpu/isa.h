@@ -21,7 +21,8 @@ typedef struct rk_csr {
     int64_t n;
 } rk_csr;
 
-/* Room of one thread in propagate_from_rows: the edges of some rows whose columns are active. */
+/* Room of one thread for the edges that the two forms at the rows of a batch go by; in
+ * propagate_from_rows at least twice the rows of x. */
 typedef struct rk_edge_buffer {
     int32_t *index; /* capacity + RK_EDGE_SLACK; row of x */
     float *weight;  /* capacity + RK_EDGE_SLACK */
@@ -29,7 +30,7 @@ typedef struct rk_edge_buffer {
 } rk_edge_buffer;
 
 enum {
-    RK_EDGE_SLACK = 32, /* whole vectors are written, and prefetching reads ahead */
+    RK_EDGE_SLACK = 1,  /* an edge is written before it is known to be active */
     RK_EDGE_ROWS = 512, /* most rows that are buffered together */
 };
 
@@ -51,7 +52,8 @@ typedef struct rk_isa {
                       int64_t last, float *y);
     /* The same for the rows rows[first..last) into y[first..last). */
     void (*propagate_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
-                           const int32_t *rows, int64_t first, int64_t last, float *y);
+                           const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
+                           float *y);
     /* The same as propagate, where row c of x is x[map[c]], and zero unless bit c of `active`. */
     void (*propagate_from_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
                                 const int32_t *map, const uint32_t *active, int64_t first,

@@ -11,7 +11,7 @@
 enum {
     EDGES_PER_CHUNK = 8192,
     ROW_COST = 8, /* what a row costs beside its edges, in edges */
-    ROWS_PER_CHUNK = 4,
+    ROWS_PER_CHUNK = 16,
 };
 
 static rk_csr csr_of(const rk_cpu_call *call)
@@ -61,27 +61,10 @@ void rk__cpu_propagate(const rk_cpu_call *call)
     }
 }
 
-void rk__cpu_propagate_rows(const rk_cpu_call *call)
-{
-    const rk_csr a = csr_of(call);
-    const int32_t *rows = call->in[4];
-    int64_t count = *(const int32_t *)call->in[5], slots = rk__cpu_out(call, 0)->rows;
-    int64_t d = rk__cpu_in(call, 3)->cols;
-    float *y = call->out[0];
-    RK_CPU_FOR(call, chunk, rk__blocks(count, ROWS_PER_CHUNK))
-    {
-        int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
-        call->isa->propagate_rows(&a, call->in[3], d, call->node->attr.weight[0], rows, first,
-                                  last < count ? last : count, y);
-    }
-    memset(y + count * d, 0, (size_t)((slots - count) * d) * sizeof *y);
-}
-
-/* One thread's edge buffer, and the bitmap of the active nodes, which fits in the first-level cache
- * where the map itself does not. */
+/* Edges that a thread's buffer holds. A row has no more active edges than x has rows. */
 static int64_t buffer_capacity(const rk_cpu_call *call)
 {
-    int64_t slots = rk__cpu_in(call, 3)->rows;
+    int64_t slots = call->node->op == RK_OP_PROPAGATE_FROM_ROWS ? rk__cpu_in(call, 3)->rows : 0;
     return 2 * (slots > 1024 ? slots : 1024);
 }
 
@@ -90,6 +73,41 @@ static int64_t buffer_bytes(const rk_cpu_call *call)
     return rk__cache_lines((buffer_capacity(call) + RK_EDGE_SLACK) * 4);
 }
 
+/* The present thread's buffer in the scratch behind `start`. */
+static rk_edge_buffer take_buffer(const rk_cpu_call *call, char *start)
+{
+    char *mine = start + 2 * rk__cpu_thread() * buffer_bytes(call);
+    return (rk_edge_buffer){.index = rk__cpu_take(&mine, buffer_bytes(call)),
+                            .weight = rk__cpu_take(&mine, buffer_bytes(call)),
+                            .capacity = buffer_capacity(call)};
+}
+
+int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call)
+{
+    return 2 * call->threads * buffer_bytes(call);
+}
+
+void rk__cpu_propagate_rows(const rk_cpu_call *call)
+{
+    const rk_csr a = csr_of(call);
+    const int32_t *rows = call->in[4];
+    int64_t count = *(const int32_t *)call->in[5], slots = rk__cpu_out(call, 0)->rows;
+    int64_t d = rk__cpu_in(call, 3)->cols, n_chunks = rk__blocks(count, ROWS_PER_CHUNK);
+    float *y = call->out[0];
+#pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
+    {
+        rk_edge_buffer buffer = take_buffer(call, call->scratch);
+#pragma omp for schedule(dynamic, 1)
+        for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
+            int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
+            call->isa->propagate_rows(&a, call->in[3], d, call->node->attr.weight[0], rows, first,
+                                      last < count ? last : count, &buffer, y);
+        }
+    }
+    memset(y + count * d, 0, (size_t)((slots - count) * d) * sizeof *y);
+}
+
+/* A bitmap of the active nodes fits in the first-level cache where the map itself does not. */
 static int64_t bitmap_words(const rk_cpu_call *call)
 {
     return rk__blocks(rk__cpu_in(call, 4)->rows, 32);
@@ -119,12 +137,9 @@ void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
     char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * bitmap_words(call));
     fill_bitmap(call->in[4], a.n, active);
-#pragma omp parallel num_threads(call->threads)
+#pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
-        char *mine = scratch + 2 * rk__cpu_thread() * buffer_bytes(call);
-        rk_edge_buffer buffer = {.index = rk__cpu_take(&mine, buffer_bytes(call)),
-                                 .weight = rk__cpu_take(&mine, buffer_bytes(call)),
-                                 .capacity = buffer_capacity(call)};
+        rk_edge_buffer buffer = take_buffer(call, scratch);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             call->isa->propagate_from_rows(&a, call->in[3], d, call->node->attr.weight[0],

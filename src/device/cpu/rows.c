@@ -101,6 +101,10 @@ void rk__cpu_combine_rows(const rk_cpu_call *call)
         const float *tables[RK_MAX_INPUTS];
         for (int32_t k = 0; k < n_tables; k++) {
             tables[k] = (const float *)call->in[2 + k] + rows[r] * d;
+            if (r + RK_ROWS_AHEAD < count) {
+                const float *table = call->in[2 + k];
+                rk__cpu_prefetch(table + rows[r + RK_ROWS_AHEAD] * d, d);
+            }
         }
         call->isa->combine(tables, call->node->attr.weight, n_tables, d, y + r * d);
     })
@@ -147,6 +151,9 @@ void rk__cpu_scatter_add_rows(const rk_cpu_call *call)
     {
         int64_t end = (block + 1) * ROWS_PER_BLOCK;
         for (int64_t r = block * ROWS_PER_BLOCK; r < (end < count ? end : count); r++) {
+            if (r + RK_ROWS_AHEAD < count) {
+                rk__cpu_prefetch(y + rows[r + RK_ROWS_AHEAD] * d, d);
+            }
             call->isa->axpy(call->node->attr.weight[0], x + r * d, d, y + rows[r] * d);
         }
     }
