@@ -10,9 +10,13 @@
  * the items' last layer, which would only be read by a layer more,
  *     x_u = 1/sqrt(|I|) sum_{i in I} final_i / sqrt(d_i).
  * The factor 1/sqrt(|I|) changes no ranking and is left out. (The items' own vectors would change a
- * little by the new edges, too; that is neglected.) Popular items count less than they would in a
- * plain mean, as in training. Matrix factorisation propagates nothing; the same weights serve it as
- * a damping of items that say little about taste.
+ * little by the new edges, too; that is neglected.) A model without propagation knows no such
+ * weights: there the plain sum of the items' vectors is taken, in which all items count alike.
+ *
+ * Which weights rank better was tried out by folding known users in from their train items, against
+ * their own vectors, recall@20: LightGCN on Gowalla 0.111 by their own vectors, 0.107 folded in by
+ * 1/sqrt(d), 0.104 by the plain sum; LightGCN on MovieLens-100K 0.363, 0.349, 0.345; MF there
+ * 0.321, 0.317, 0.363.
  */
 #include <math.h>
 
@@ -142,6 +146,15 @@ done:
     return status;
 }
 
+/* See the head of this file. */
+static float fold_in_weight(const rk_run *run, int32_t item)
+{
+    const rk_options *o = rk__config_options(run->config);
+    int64_t degree = rk__graph_degree(&run->session.graph, run->dataset->n_users + item);
+    bool propagates = o->model.kind != RK_MODEL_MF && o->model.layers > 0;
+    return propagates && degree > 0 ? 1.0f / sqrtf((float)degree) : 1.0f;
+}
+
 rk_status rk_run_recommend_items(rk_run *run, const int32_t *items, int64_t n_items, int64_t k,
                                  rk_recommendation *out, int64_t *out_count)
 {
@@ -161,8 +174,7 @@ rk_status rk_run_recommend_items(rk_run *run, const int32_t *items, int64_t n_it
             continue; /* named twice */
         }
         known[items[j]] = true;
-        int64_t degree = rk__graph_degree(&run->session.graph, n_users + items[j]);
-        float weight = 1.0f / sqrtf((float)(degree > 1 ? degree : 1));
+        float weight = fold_in_weight(run, items[j]);
         const float *item = run->final + (n_users + items[j]) * dim;
         for (int64_t d = 0; d < dim; d++) {
             vector[d] += weight * item[d];
