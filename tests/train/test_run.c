@@ -40,7 +40,7 @@ static void evaluation_is_as_reported(void **state)
 {
     opened *o = *state;
     static const char *const parts[] = {[RK_VALID] = "valid", [RK_TEST] = "test"};
-    assert_true(rk_run_epoch(o->run) == runs_reported(&o->r, "out", "chosen.epoch"));
+    assert_true((double)rk_run_epoch(o->run) == runs_reported(&o->r, "out", "chosen.epoch"));
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
         for (int popularity = 0; popularity < 2; popularity++) {
             rk_metrics metrics;
