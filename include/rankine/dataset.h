@@ -87,18 +87,24 @@ RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64
 
 /* What the generator plants: users and items in taste clusters, item popularity a power law. */
 typedef struct rk_synth_options {
-    int64_t users, items, interactions; /* interactions: wanted; duplicates are redrawn */
-    int64_t clusters;
-    double affinity; /* share of a user's interactions inside their cluster, 0..1 */
-    double exponent; /* item popularity ~ rank^-exponent */
+    int64_t users, items; /* 1 to 2^31 - 2 */
+    int64_t interactions; /* exactly so many, none twice; one a user to users * items */
+    int64_t clusters;     /* 1 to items */
+    double affinity;      /* share of a user's interactions inside their cluster, 0..1 */
+    double exponent; /* chance of an item ~ rank^-exponent, 0..4; as a user draws no item twice,
+                      * the counts of the most popular items fall below this law */
     uint64_t seed;
 } rk_synth_options;
 
-/* Defaults: the demo's data set (about two minutes' worth on two cores). */
+/* Defaults: the demo's data set, trained in well under a minute on two cores. */
 RK_API rk_synth_options rk_synth_defaults(void);
 
-/* Writes DIR/ratings.csv (user_id,item_id,rating,timestamp) and DIR/items.csv (item_id,title) and
- * DIR/synth.yaml, a config that trains on them. Refuses to overwrite unless force. */
+/* Writes DIR/ratings.csv (user_id,item_id,rating,timestamp; by user, a user's times ascending),
+ * DIR/items.csv (item_id,title; the title names the cluster) and DIR/synth.yaml, a config that
+ * trains on them. Ids count from 1. Ratings inside a user's cluster are mostly 4 and 5, else mostly
+ * 1 to 3. The same options give the same bytes on every machine. DIR is created if need be. Refuses
+ * to overwrite unless force; on failure nothing is left behind. RK_ERR_CONFIG for options out of
+ * range. hooks may be NULL. */
 RK_API rk_status rk_synth_write(const rk_synth_options *options, const char *directory, bool force,
                                 const rk_hooks *hooks);
 

@@ -20,6 +20,7 @@ const cli_command *cli_commands(void)
         {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
         {"export", "write a run's embeddings for other programs", cmd_export},
         {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info},
+        {"synth", "generate a data set with planted tastes to try things on", cmd_synth},
         {"help", "help on a command, or on the options of a config", cmd_help},
         {NULL, NULL, NULL},
     };
@@ -56,7 +57,9 @@ void cli_print_help(FILE *out)
     }
     fputs("\n  rankine COMMAND --help    what a command takes, with examples\n"
           "  rankine help options      every option of a config\n"
-          "  rankine --version\n",
+          "  rankine --version\n\n"
+          "start here:\n"
+          "  rankine synth demo && rankine train demo/synth.yaml\n",
           out);
 }
 

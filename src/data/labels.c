@@ -1,35 +1,16 @@
 /* Item labels: two columns of a delimited text. */
-#include <string.h>
-
 #include "base/alloc.h"
+#include "config/utf8.h"
 #include "data/reader_internal.h"
 
 static bool is_utf8(rk_text text)
 {
-    const unsigned char *at = (const unsigned char *)text.at, *stop = at + text.length;
-    while (at < stop) {
-        unsigned char c = *at;
-        if (c < 0x80) {
-            at++;
-            continue;
-        }
-        if (c < 0xc2 || c > 0xf4) {
+    for (int64_t at = 0; at < text.length;) {
+        size_t length = rk__utf8_length(text.at + at, (size_t)(text.length - at));
+        if (length == 0) {
             return false;
         }
-        int more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-        /* The second byte's range keeps overlong forms, surrogates and what lies behind U+10FFFF
-         * out (Unicode, table 3-7). */
-        unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-        unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-        if (stop - at <= more || at[1] < low || at[1] > high) {
-            return false;
-        }
-        for (int i = 2; i <= more; i++) {
-            if (at[i] >> 6 != 2) {
-                return false;
-            }
-        }
-        at += 1 + more;
+        at += (int64_t)length;
     }
     return true;
 }
