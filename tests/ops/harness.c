@@ -51,7 +51,7 @@ int ops_targets(ops_target targets[OPS_MAX_TARGETS])
             continue;
         }
         for (const rk_isa *const *isa = rk__isa_all(); *isa; isa++) {
-            if ((*isa)->supported()) {
+            if (rk__isa_is_supported(*isa)) {
                 add_target(targets, &n, *d, (*isa)->name, 1, true, true);
                 add_target(targets, &n, *d, (*isa)->name, 2, true, false);
                 add_target(targets, &n, *d, (*isa)->name, 1, false, false);

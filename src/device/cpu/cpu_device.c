@@ -20,11 +20,29 @@ const rk_isa *const *rk__isa_all(void)
     return isa_tables;
 }
 
+/* Asked here and not beside the tables, whose files are compiled for what may not be there. */
+bool rk__isa_is_supported(const rk_isa *isa)
+{
+#if defined(__x86_64__)
+    if (isa == &rk__isa_avx512) {
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi2");
+    }
+    if (isa == &rk__isa_avx2) {
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    }
+#endif
+    return isa == &rk__isa_baseline;
+}
+
 static rk_status choose_isa(const char *name, const rk_isa **out)
 {
     for (int i = 0; isa_tables[i]; i++) {
         bool fits = !name || strcmp(name, isa_tables[i]->name) == 0;
-        if (fits && isa_tables[i]->supported()) {
+        if (fits && rk__isa_is_supported(isa_tables[i])) {
             *out = isa_tables[i];
             return RK_OK;
         }

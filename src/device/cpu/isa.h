@@ -44,7 +44,6 @@ typedef struct rk_adam_scalars {
 
 typedef struct rk_isa {
     const char *name;
-    bool (*supported)(void); /* by this processor */
 
     /* y[r] = alpha * scale[r] * sum over the columns c of row r of scale[c] * x[c], for the rows
      * [first, last). x, y: float [n, d]. */
@@ -89,7 +88,9 @@ extern const rk_isa rk__isa_avx2;
 extern const rk_isa rk__isa_avx512;
 #endif
 
-/* All tables of this build, best first, NULL-terminated; `supported` says which ones run here. */
+/* All tables of this build, best first, NULL-terminated. */
 const rk_isa *const *rk__isa_all(void);
+/* Does this processor, with this operating system, run it? */
+bool rk__isa_is_supported(const rk_isa *isa);
 
 #endif

@@ -8,20 +8,9 @@
 #include "device/cpu/isa_score.h"
 #include "device/cpu/isa_table.h"
 
-static bool supported(void)
-{
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-}
-
 const rk_isa rk__isa_avx2 = {
-    ISA_COMMON_SLOTS,
-    .name = "AVX2",
-    .supported = supported,
-    .panel_width = PANEL_WIDTH,
-    .block_users = BLOCK_USERS,
-    .scores = scores,
-    .above = above,
+    ISA_COMMON_SLOTS,           .name = "AVX2",   .panel_width = PANEL_WIDTH,
+    .block_users = BLOCK_USERS, .scores = scores, .above = above,
 };
 
 #endif

@@ -8,22 +8,9 @@
 #include "device/cpu/isa_score.h"
 #include "device/cpu/isa_table.h"
 
-static bool supported(void)
-{
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("bmi2");
-}
-
 const rk_isa rk__isa_avx512 = {
-    ISA_COMMON_SLOTS,
-    .name = "AVX-512",
-    .supported = supported,
-    .panel_width = PANEL_WIDTH,
-    .block_users = BLOCK_USERS,
-    .scores = scores,
-    .above = above,
+    ISA_COMMON_SLOTS,           .name = "AVX-512", .panel_width = PANEL_WIDTH,
+    .block_users = BLOCK_USERS, .scores = scores,  .above = above,
 };
 
 #endif

@@ -32,11 +32,6 @@ static int64_t above(const float *score, int64_t n, float threshold, int32_t *ou
     return found;
 }
 
-static bool supported(void)
-{
-    return true;
-}
-
 /* OpenBLAS runs on the threads of the caller's loop, not on its own: inside an OpenMP region its
  * OpenMP build would know, its pthread build would not. */
 static int32_t begin_scores(void)
@@ -52,7 +47,12 @@ static void end_scores(int32_t threads)
 }
 
 const rk_isa rk__isa_baseline = {
-    ISA_COMMON_SLOTS,           .name = "baseline",         .supported = supported,
-    .panel_width = PANEL_WIDTH, .block_users = BLOCK_USERS, .begin_scores = begin_scores,
-    .scores = scores,           .end_scores = end_scores,   .above = above,
+    ISA_COMMON_SLOTS,
+    .name = "baseline",
+    .panel_width = PANEL_WIDTH,
+    .block_users = BLOCK_USERS,
+    .begin_scores = begin_scores,
+    .scores = scores,
+    .end_scores = end_scores,
+    .above = above,
 };

@@ -118,16 +118,14 @@ int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call)
     return rk__cache_lines(4 * bitmap_words(call)) + 2 * call->threads * buffer_bytes(call);
 }
 
-static void fill_bitmap(const int32_t *map, int64_t n, uint32_t *active)
+static uint32_t bitmap_word(const int32_t *map, int64_t n, int64_t word)
 {
-    for (int64_t i = 0; i < n; i += 32) {
-        uint32_t word = 0;
-        int64_t width = n - i < 32 ? n - i : 32;
-        for (int64_t j = 0; j < width; j++) {
-            word |= (uint32_t)(map[i + j] >= 0) << j;
-        }
-        active[i / 32] = word;
+    uint32_t bits = 0;
+    int64_t first = 32 * word, width = n - first < 32 ? n - first : 32;
+    for (int64_t j = 0; j < width; j++) {
+        bits |= (uint32_t)(map[first + j] >= 0) << j;
     }
+    return bits;
 }
 
 void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
@@ -136,10 +134,13 @@ void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
     int64_t n_chunks = chunk_count(&a), d = rk__cpu_in(call, 3)->cols;
     char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * bitmap_words(call));
-    fill_bitmap(call->in[4], a.n, active);
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
         rk_edge_buffer buffer = take_buffer(call, scratch);
+#pragma omp for schedule(static)
+        for (int64_t word = 0; word < bitmap_words(call); word++) {
+            active[word] = bitmap_word(call->in[4], a.n, word);
+        }
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             call->isa->propagate_from_rows(&a, call->in[3], d, call->node->attr.weight[0],
