@@ -1,2 +1,3 @@
-rankine_script_test(cli/test_bad_text.sh)
-rankine_script_test(cli/test_install.sh)
+foreach(topic help config tour interrupt bad_text bad_files display install)
+    rankine_script_test(cli/test_${topic}.sh)
+endforeach()
