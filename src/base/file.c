@@ -114,6 +114,9 @@ rk_status rk__file_replace(const char *path, const void *bytes, int64_t length)
         RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(error));
     }
     status = rk__file_commit(path);
+    if (status != RK_OK) {
+        unlink(aside);
+    }
 done:
     rk__free(aside);
     return status;

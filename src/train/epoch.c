@@ -77,10 +77,11 @@ static rk_status fail_diverged(const rk_trainer *t)
     int64_t step = s->bad_step, in_epoch = step - (s->step - s->step_in_epoch);
     const char *kept = s->epoch > 0 ? "; the checkpoints are as they were before" : "";
     RK_FAIL(RK_ERR_DIVERGED,
-            "the loss is %g at step %lld (epoch %lld, step %lld of %lld): training diverged%s; try "
+            "the loss is %s at step %lld (epoch %lld, step %lld of %lld): training diverged%s; try "
             "a smaller train.learning_rate (now %g)",
-            s->bad_loss, (long long)step, (long long)s->epoch + 1, (long long)in_epoch,
-            (long long)s->steps_per_epoch, kept, t->options->train.learning_rate);
+            isnan(s->bad_loss) ? "not a number" : "infinite", (long long)step,
+            (long long)s->epoch + 1, (long long)in_epoch, (long long)s->steps_per_epoch, kept,
+            t->options->train.learning_rate);
 }
 
 static rk_status stop_here(rk_trainer *t)

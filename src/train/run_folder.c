@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "train/json.h"
+#include "train/run_log.h"
 
 /* Everything that a run writes; .tmp is what a killed process may have left. */
 static const char *const run_files[] = {
@@ -44,6 +45,16 @@ static rk_status has(const char *folder, const char *name, bool *out)
     *out = rk__file_exists(path);
     rk__free(path);
     return RK_OK;
+}
+
+/* Nobody else is training into it. */
+static rk_status is_idle(const char *folder)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_LOG));
+    rk_status status = rk__run_log_probe(path);
+    rk__free(path);
+    return status;
 }
 
 static rk_status is_run_folder(const char *folder, bool *out)
@@ -85,8 +96,11 @@ rk_status rk__run_folder_check(const rk_train_options *options)
                 "there is nothing to resume: %s has no " RK_FILE_LAST "; start without resume",
                 folder);
     }
-    if (options->resume || empty) {
+    if (empty) {
         return RK_OK;
+    }
+    if (options->resume) {
+        return is_idle(folder);
     }
     if (!is_run) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -100,7 +114,7 @@ rk_status rk__run_folder_check(const rk_train_options *options)
                 "name another folder",
                 folder);
     }
-    return RK_OK;
+    return is_idle(folder);
 }
 
 /* ---- creating it ----------------------------------------------------------------------------- */

@@ -24,7 +24,8 @@
 #define RK_FILE_PAGE "report.html"
 
 /* Refuses, without touching anything: a folder that holds something (unless resume, or force on a
- * run folder), resume without a checkpoint, a path that is no folder. RK_ERR_CONFIG. */
+ * run folder), resume without a checkpoint, a path that is no folder: RK_ERR_CONFIG. A folder that
+ * another process trains into: RK_ERR_IO. */
 rk_status rk__run_folder_check(const rk_train_options *options);
 
 /* Creates the folder with its parents; with force removes what an earlier run wrote. */

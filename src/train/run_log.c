@@ -58,17 +58,37 @@ void rk__run_log_init(rk_run_log *log, const rk_hooks *outer)
     log->hooks = (rk_hooks){log_hook, progress_hook, stop_hook, log};
 }
 
-rk_status rk__run_log_open(rk_run_log *log, const char *path)
+/* The lock goes with the open file: whoever closes it, or dies, gives it back. */
+static rk_status lock(FILE *file, const char *path)
 {
-    log->file = fopen(path, "ab");
-    if (!log->file) {
-        RK_FAIL(RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
-    }
-    if (flock(fileno(log->file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        fclose(log->file);
-        log->file = NULL;
+    if (flock(fileno(file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         RK_FAIL(RK_ERR_IO, "%s is in use: another process trains into this folder", path);
     }
+    return RK_OK;
+}
+
+rk_status rk__run_log_probe(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    rk_status status = file ? lock(file, path) : RK_OK;
+    if (file) {
+        fclose(file);
+    }
+    return status;
+}
+
+rk_status rk__run_log_open(rk_run_log *log, const char *path)
+{
+    FILE *file = fopen(path, "ab");
+    if (!file) {
+        RK_FAIL(RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+    }
+    rk_status status = lock(file, path);
+    if (status != RK_OK) {
+        fclose(file);
+        return status;
+    }
+    log->file = file;
     if (log->early.length > 0) {
         fwrite(log->early.at, 1, (size_t)log->early.length, log->file);
         fflush(log->file);

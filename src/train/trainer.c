@@ -106,18 +106,19 @@ static rk_status open_log(rk_trainer *t)
     return status;
 }
 
+/* The environment first: it makes the folder a run folder, which force may replace. */
 static rk_status write_texts(rk_trainer *t)
 {
-    RK_TRY(rk__run_folder_write_config(t->folder, t->config));
-    return rk__run_folder_write_environment(t->folder, &t->session);
+    RK_TRY(rk__run_folder_write_environment(t->folder, &t->session));
+    return rk__run_folder_write_config(t->folder, t->config);
 }
 
 static rk_status start(rk_trainer *t, const rk_train_options *how)
 {
     RK_TRY(rk__run_folder_create(how));
-    RK_TRY(open_log(t));
     t->unsaved = true;
-    return write_texts(t);
+    RK_TRY(write_texts(t));
+    return open_log(t);
 }
 
 /* Checks that were made on something else say nothing about the best epoch from now on. */

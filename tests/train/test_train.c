@@ -2,10 +2,12 @@
 #include <dirent.h>
 #include <math.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "train/runs.h"
 
 static int count_lines(const char *text)
@@ -54,6 +56,33 @@ static void a_run_learns_and_reports(void **state)
     assert_non_null(strstr(log, "240 users, 150 items, 2880 train, 480 valid and 720 test"));
     assert_non_null(strstr(log, "epoch 10: loss"));
     free(log);
+    runs_end(&r);
+}
+
+/* Every line of metrics.jsonl is an object of its own, as any reader of JSON takes it. */
+static void every_line_of_metrics_parses(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=4", "eval.every=2"}}));
+    char *metrics = test_read(runs_file(&r, "out", "metrics.jsonl"));
+    int epoch = 0;
+    for (char *line = strtok(metrics, "\n"); line; line = strtok(NULL, "\n")) {
+        test_write(test_path(r.data, "report.json"), line, -1);
+        rk_report *read = NULL;
+        assert_ok(rk_report_open(r.data, &read));
+        epoch++;
+        assert_true(rk_report_number(read, "epoch") == epoch);
+        double loss = rk_report_number(read, "loss");
+        assert_close(rk_report_number(read, "bpr") + rk_report_number(read, "l2"), loss, 1e-12, 0);
+        assert_true(rk_report_number(read, "seconds") > 0);
+        assert_true(rk_report_number(read, "samples_per_second") > 0);
+        assert_true(isnan(rk_report_number(read, "valid.ndcg@10")) == (epoch % 2 == 1));
+        rk_report_free(read);
+    }
+    assert_int_equal(epoch, 4);
+    free(metrics);
     runs_end(&r);
 }
 
@@ -184,6 +213,29 @@ static void divergence_names_the_step_and_keeps_the_checkpoint(void **state)
     runs_end(&r);
 }
 
+/* Grows by a factor a step and overflows after some epochs: the checkpoint from before stays. */
+static void late_divergence_keeps_the_last_good_checkpoint(void **state)
+{
+    (void)state;
+    runs r;
+    rk_run *run = NULL;
+    runs_begin(&r);
+    run_how how = {.settings = {"train.learning_rate=1e6", "train.optimizer=sgd",
+                                "train.steps_per_epoch=1", "train.checkpoint_every=1", "loss.l2=0",
+                                "eval.select=last"}};
+    assert_fails(RK_ERR_DIVERGED, "the checkpoints are as they were before",
+                 runs_train(&r, "out", how));
+    assert_ok(rk_run_open(test_path(r.data, "out"), NULL, NULL, NULL, &run));
+    int64_t rows = 0, dim = 0;
+    const float *values = rk_run_item_embeddings(run, &rows, &dim);
+    for (int64_t i = 0; i < rows * dim; i++) {
+        assert_true(isfinite(values[i]));
+    }
+    assert_true(rk_run_epoch(run) >= 1);
+    rk_run_free(run);
+    runs_end(&r);
+}
+
 /* ---- the folder ------------------------------------------------------------------------------ */
 
 static void a_used_folder_is_refused(void **state)
@@ -216,6 +268,26 @@ static void a_used_folder_is_refused(void **state)
     runs_end(&r);
 }
 
+static void a_folder_in_use_is_left_alone(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {.settings = {"train.epochs=1"}};
+    assert_ok(runs_train(&r, "out", how));
+    FILE *log = fopen(runs_file(&r, "out", "train.log"), "ab");
+    assert_non_null(log);
+    assert_int_equal(flock(fileno(log), LOCK_EX), 0);
+    how.force = true;
+    assert_fails(RK_ERR_IO, "another process", runs_train(&r, "out", how));
+    how.force = false;
+    how.resume = true;
+    assert_fails(RK_ERR_IO, "another process", runs_train(&r, "out", how));
+    fclose(log);
+    assert_ok(runs_train(&r, "out", how));
+    runs_end(&r);
+}
+
 static void a_run_that_cannot_start_leaves_no_folder(void **state)
 {
     (void)state;
@@ -241,6 +313,31 @@ static int count_asides(const char *folder)
     }
     closedir(directory);
     return n;
+}
+
+/* Whatever allocation fails, the run ends with that status and nothing is left lying about. */
+static void lack_of_memory_is_survived(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    rk_status status = RK_ERR_MEMORY;
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=1"}}));
+    for (int64_t n = 0; status != RK_OK; n += 1 + n / 16) {
+        rk_config *config = NULL;
+        assert_ok(rk_config_load(&config, test_path(r.data, "exp.yaml")));
+        assert_ok(rk_config_set(config, "train.epochs=1", "test"));
+        assert_ok(rk_config_set(config, "run.device=cpu", "test"));
+        rk_train_options options = {.run_dir = test_path(r.data, "out"), .force = true};
+        rk__alloc_fail_after(n);
+        status = rk_train(config, &options, NULL);
+        rk__alloc_fail_after(-1);
+        rk_config_free(config);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        assert_true(n < 1000000);
+        assert_int_equal(count_asides(test_path(r.data, "out")), 0);
+    }
+    runs_end(&r);
 }
 
 /* With no space for a second checkpoint the first one stays and is good. */
@@ -293,14 +390,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_learns_and_reports),
+        cmocka_unit_test(every_line_of_metrics_parses),
         cmocka_unit_test(the_best_epoch_is_chosen),
         cmocka_unit_test(patience_stops_early),
         cmocka_unit_test(choosing_on_test_is_stamped),
         cmocka_unit_test(without_a_valid_part_the_last_epoch_counts),
         cmocka_unit_test(no_epoch_at_all_is_a_run_too),
         cmocka_unit_test(divergence_names_the_step_and_keeps_the_checkpoint),
+        cmocka_unit_test(late_divergence_keeps_the_last_good_checkpoint),
         cmocka_unit_test(a_used_folder_is_refused),
+        cmocka_unit_test(a_folder_in_use_is_left_alone),
         cmocka_unit_test(a_run_that_cannot_start_leaves_no_folder),
+        cmocka_unit_test(lack_of_memory_is_survived),
         cmocka_unit_test(no_space_left_keeps_the_old_checkpoint),
         cmocka_unit_test(threads_change_no_checkpoint),
     };

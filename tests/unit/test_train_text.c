@@ -1,0 +1,156 @@
+/* train: JSON, drawings, and what may differ between a checkpoint and its continuation. */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "support/support.h"
+#include "train/chart.h"
+#include "train/json.h"
+#include "train/trajectory.h"
+
+static void json_is_escaped_and_exact(void **state)
+{
+    (void)state;
+    rk_buffer buffer = {0};
+    rk_json json = {.out = &buffer};
+    char *text = NULL;
+    rk__json_begin(&json, NULL, '{');
+    rk__json_text(&json, "a \"b\"\\", "tab\t caf\xc3\xa9 \xf0\x9f\x8e\xb5");
+    rk__json_text(&json, "bad", "\xff|\xc3|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80|\xe2\x82");
+    rk__json_real(&json, "third", 1.0 / 3);
+    rk__json_real(&json, "nan", NAN);
+    rk__json_real(&json, "inf", -INFINITY);
+    rk__json_int(&json, "int", INT64_MIN);
+    rk__json_begin(&json, "list", '[');
+    rk__json_bool(&json, NULL, true);
+    rk__json_null(&json, NULL);
+    rk__json_begin(&json, NULL, '{');
+    rk__json_end(&json, '}');
+    rk__json_end(&json, ']');
+    rk__json_end(&json, '}');
+    assert_ok(rk__buffer_take(&buffer, &text));
+    assert_string_equal(text, "{\"a \\\"b\\\"\\\\\": \"tab\\u0009 caf\xc3\xa9 \xf0\x9f\x8e\xb5\", "
+                              "\"bad\": \"\\ufffd|\\ufffd|\\ufffd\\ufffd|\\ufffd\\ufffd\\ufffd|"
+                              "\\ufffd\\ufffd\\ufffd\\ufffd|\\ufffd\\ufffd\", "
+                              "\"third\": 0.3333333333333333, \"nan\": null, \"inf\": null, "
+                              "\"int\": -9223372036854775808, \"list\": [true, null, {}]}");
+    rk__free(text);
+
+    json = (rk_json){.out = &buffer, .indent = 2};
+    rk__json_begin(&json, NULL, '{');
+    rk__json_int(&json, "a", 1);
+    rk__json_begin(&json, "b", '[');
+    rk__json_int(&json, NULL, 2);
+    rk__json_end(&json, ']');
+    rk__json_end(&json, '}');
+    assert_ok(rk__buffer_take(&buffer, &text));
+    assert_string_equal(text, "{\n  \"a\": 1,\n  \"b\": [\n    2\n  ]\n}");
+    rk__free(text);
+}
+
+static void ticks_are_round(void **state)
+{
+    (void)state;
+    static const struct {
+        double range;
+        int most;
+        double step;
+    } cases[] = {{1, 5, 0.2},      {1, 10, 0.1}, {99, 10, 10}, {999, 6, 200},
+                 {0.053, 6, 0.01}, {7, 6, 2},    {24, 8, 5},   {1e-6, 4, 5e-7}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_close(rk__chart_tick(cases[i].range, cases[i].most), cases[i].step, 1e-9, 0);
+    }
+}
+
+/* Count of a text in another. */
+static int count(const char *in, const char *what)
+{
+    int n = 0;
+    for (const char *at = in; (at = strstr(at, what)); at++) {
+        n++;
+    }
+    return n;
+}
+
+static void a_drawing_stays_inside_and_takes_gaps(void **state)
+{
+    (void)state;
+    double x[2500], y[2500];
+    for (int i = 0; i < 2500; i++) {
+        x[i] = i + 1;
+        y[i] = i % 100 == 50 ? NAN : sin(i / 300.0);
+    }
+    rk_buffer buffer = {0};
+    rk_chart chart = {"Title", "epoch", "loss", x, y, 2500, 700, "chosen"};
+    rk__chart_add(&buffer, &chart);
+    char *text = NULL;
+    assert_ok(rk__buffer_take(&buffer, &text));
+    assert_null(strstr(text, "nan"));
+    assert_null(strstr(text, "inf"));
+    assert_int_equal(count(text, "<svg"), 1);
+    assert_int_equal(count(text, "chosen"), 1);
+    const char *path = strstr(text, " d=\"");
+    assert_non_null(path);
+    int points = 0;
+    for (const char *at = path; *at != '/'; at++) {
+        if (*at == 'M' || *at == 'L') {
+            double px = 0, py = 0;
+            assert_int_equal(sscanf(at + 1, "%lf %lf", &px, &py), 2);
+            assert_true(px >= 0 && px <= 480 && py >= 0 && py <= 270);
+            points++;
+        }
+    }
+    assert_true(points > 500 && points < 1010);
+    rk__free(text);
+
+    /* One point, equal points, none at all. */
+    for (int n = 0; n < 3; n++) {
+        double same_y[] = {0.25, 0.25}, same_x[] = {1, 2}, no_y[] = {NAN, NAN};
+        chart =
+            (rk_chart){"T", "x", "y", same_x, n == 0 ? no_y : same_y, n == 0 ? 2 : n, NAN, NULL};
+        rk__chart_add(&buffer, &chart);
+        assert_ok(rk__buffer_take(&buffer, &text));
+        assert_null(strstr(text, "nan"));
+        assert_int_equal(count(text, "<circle"), n > 0);
+        rk__free(text);
+    }
+}
+
+static void the_trajectory_names_what_differs(void **state)
+{
+    (void)state;
+    rk_config *config = NULL;
+    char *before = NULL, *now = NULL;
+    assert_ok(rk_config_create(&config));
+    assert_ok(rk__trajectory_text(config, &before));
+    assert_non_null(strstr(before, "model.dim: 64\n"));
+    assert_non_null(strstr(before, "run.seed: 2020\n"));
+    static const char *const may[] = {"train.epochs=7",           "run.threads=3",
+                                      "run.device=cpu",           "eval.patience=9",
+                                      "train.checkpoint_every=2", "data.min_user=5"};
+    for (size_t i = 0; i < sizeof may / sizeof may[0]; i++) {
+        assert_ok(rk_config_set(config, may[i], "test"));
+    }
+    assert_ok(rk__trajectory_text(config, &now));
+    assert_ok(rk__trajectory_compare(before, now));
+    rk__free(now);
+    assert_ok(rk_config_set(config, "train.beta2=0.99", "test"));
+    assert_ok(rk__trajectory_text(config, &now));
+    assert_fails(RK_ERR_CONFIG, "train.beta2 was 0.999 when this run began and is 0.99 now",
+                 rk__trajectory_compare(before, now));
+    assert_fails(RK_ERR_CONFIG, "the checkpoint knows no run.seed",
+                 rk__trajectory_compare("model.dim: 64\n", now));
+    rk__free(before);
+    rk__free(now);
+    rk_config_free(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_is_escaped_and_exact),
+        cmocka_unit_test(ticks_are_round),
+        cmocka_unit_test(a_drawing_stays_inside_and_takes_gaps),
+        cmocka_unit_test(the_trajectory_names_what_differs),
+    };
+    return cmocka_run_group_tests_name("train text", tests, NULL, NULL);
+}
