@@ -78,7 +78,8 @@ json 'j["part"] == "valid"'
 # ---- recommend ----
 # shellcheck disable=SC2086 # the words of the command that train suggested
 run 0 "$rankine" $next
-[ "$(grep -cE '^ +[0-9]+  [0-9]+ +-?[0-9]+\.[0-9]+  ' out)" = 10 ] || fail "ten recommendations were expected"
+[ "$(grep -cE '^ +[0-9]+  [0-9]+ +-?[0-9]+\.[0-9]+  ' out)" = 10 ] ||
+    fail "ten recommendations were expected"
 run 0 "$rankine" recommend run --user 3 17 42 --top 5 --json
 silent
 cp out recommended
