@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Golden files of training, from PyTorch: tests/golden/train_*.txt.
+
+    python3 tools/make_golden.py [tests/golden]       (needs torch and numpy; the tests do not)
+
+Nothing here follows the engine's code: the graph is a dense matrix, gradients are autograd's, the
+optimizer is torch.optim's. All is computed in float64 from float32 initial values; the same in
+float32 must agree, and how closely is noted in each file.
+
+Format, text: '#' begins a comment line; "set KEY=VALUE" is an option of the engine's; any other
+line "NAME ROWS COLS" is followed by ROWS lines of COLS numbers with 9 significant digits:
+  sizes      1 2   users, items
+  edges      E 2   user, item: a train interaction; user 5 and item 3 have none
+  initial    N d   parameters: users, then items
+  triplets.t B 3   user, positive, negative of step t = 1, 2, 3; the last step's batch is short
+  loss.t     1 3   total, BPR, L2
+  gradient.t N d   of the total by the parameters, weight decay not in it
+  weights.t  N d   after the update; with Adam and "full" also its moments m.t and v.t
+"""
+import sys
+
+import numpy as np
+import torch
+
+from make_golden_metrics import golden_folder, write
+
+USERS, ITEMS, BATCH, LAST_BATCH, STEPS = 23, 17, 16, 9, 3
+LONELY_USER, LONELY_ITEM = 5, 3
+# name: (options that differ from COMMON, whether Adam's moments are written)
+COMMON = {"model.kind": "lightgcn", "model.dim": 8, "model.layers": 3,
+          "model.layer_weights": "mean", "loss.l2": 1e-4, "loss.l2_on": "ego",
+          "loss.l2_form": "squared", "loss.l2_rows": "batch", "loss.l2_divisor": "actual",
+          "train.batch": BATCH, "train.optimizer": "adam", "train.learning_rate": 0.001,
+          "train.weight_decay": 0}
+VARIANTS = {
+    "lightgcn": ({}, True),
+    "lightgcn_dim20": ({"model.dim": 20}, True),
+    "one_layer": ({"model.layers": 1, "loss.l2": 0.05}, False),
+    "mf": ({"model.kind": "mf", "loss.l2": 0.05}, False),
+    "mean_without_ego": ({"model.layer_weights": "mean_without_ego", "loss.l2": 0.05}, False),
+    "last": ({"model.layer_weights": "last", "loss.l2": 0.05}, False),
+    "l2_large": ({"loss.l2": 0.05}, False),
+    "l2_none": ({"loss.l2": 0}, False),
+    "l2_norm": ({"loss.l2": 0.05, "loss.l2_form": "norm"}, False),
+    "l2_propagated": ({"loss.l2": 0.05, "loss.l2_on": "propagated"}, False),
+    "l2_unique": ({"loss.l2": 0.05, "loss.l2_rows": "unique"}, False),
+    "l2_norm_unique": ({"loss.l2": 0.05, "loss.l2_form": "norm", "loss.l2_rows": "unique"}, False),
+    "l2_nominal": ({"loss.l2": 0.05, "loss.l2_divisor": "nominal"}, False),
+    "l2_one": ({"loss.l2": 0.05, "loss.l2_divisor": "one"}, False),
+    "weight_decay": ({"train.weight_decay": 1e-3}, False),
+    "sgd": ({"train.optimizer": "sgd", "train.learning_rate": 0.5, "train.weight_decay": 1e-3},
+            False),
+}
+
+
+def draw_problem(dim):
+    """Edges, triplets of each step, initial values. RandomState's streams never change."""
+    r = np.random.RandomState(17)
+    likes = r.rand(USERS, ITEMS) < 0.1 + 0.6 * r.rand(ITEMS)
+    likes[LONELY_USER, :] = likes[:, LONELY_ITEM] = False
+    for u in range(USERS):
+        if u != LONELY_USER and not likes[u].any():
+            likes[u, 0] = True
+    edges = np.argwhere(likes)
+    triplets = []
+    for step in range(STEPS):
+        rows = []
+        while len(rows) < (BATCH if step < STEPS - 1 else LAST_BATCH):
+            u, p = edges[r.randint(len(edges))]
+            n = LONELY_ITEM if len(rows) == 3 else r.choice(np.flatnonzero(~likes[u]))
+            rows.append((u, p, n))
+        triplets.append(np.array(rows))
+    return edges, triplets, (0.1 * r.randn(USERS + ITEMS, dim)).astype(np.float32)
+
+
+def final_embeddings(o, adjacency, x):
+    layers = [x]
+    for _ in range(o["model.layers"] if o["model.kind"] == "lightgcn" else 0):
+        layers.append(adjacency @ layers[-1])
+    used = {"mean": layers, "mean_without_ego": layers[1:], "last": layers[-1:]}
+    return torch.stack(used[o["model.layer_weights"]]).mean(0)
+
+
+def losses(o, adjacency, x, triplet):
+    final = final_embeddings(o, adjacency, x)
+    u, p, n = triplet[:, 0], USERS + triplet[:, 1], USERS + triplet[:, 2]
+    difference = (final[u] * final[n]).sum(1) - (final[u] * final[p]).sum(1)
+    bpr = torch.nn.functional.softplus(difference).mean()
+    table, groups = x if o["loss.l2_on"] == "ego" else final, [u, p, n]
+    if o["loss.l2_rows"] == "unique":
+        # One sum over all nodes; or three norms, each over its own.
+        groups = groups if o["loss.l2_form"] == "norm" else [torch.cat(groups)]
+        groups = [torch.unique(g) for g in groups]
+    if o["loss.l2_form"] == "norm":
+        l2 = sum(table[g].norm() for g in groups)
+    else:
+        l2 = sum((table[g] ** 2).sum() for g in groups) / 2
+    divisor = {"actual": len(triplet), "nominal": BATCH, "one": 1}[o["loss.l2_divisor"]]
+    return bpr, o["loss.l2"] * l2 / divisor
+
+
+def train(o, edges, triplets, initial, dtype):
+    n = USERS + ITEMS
+    a = np.zeros((n, n))
+    a[edges[:, 0], USERS + edges[:, 1]] = a[USERS + edges[:, 1], edges[:, 0]] = 1
+    with np.errstate(divide="ignore"):
+        scale = np.where(a.sum(1) > 0, a.sum(1) ** -0.5, 0)
+    adjacency = torch.tensor(scale[:, None] * a * scale, dtype=dtype)
+    x = torch.tensor(initial, dtype=dtype, requires_grad=True)
+    kind = torch.optim.Adam if o["train.optimizer"] == "adam" else torch.optim.SGD
+    optimizer = kind([x], lr=o["train.learning_rate"], weight_decay=o["train.weight_decay"])
+    out = {}
+    for t, triplet in enumerate(triplets, 1):
+        optimizer.zero_grad()
+        bpr, l2 = losses(o, adjacency, x, torch.tensor(triplet))
+        (bpr + l2).backward()
+        out[f"loss.{t}"] = torch.stack([bpr + l2, bpr, l2]).detach().numpy()[None]
+        out[f"gradient.{t}"] = x.grad.numpy().copy()
+        optimizer.step()
+        out[f"weights.{t}"] = x.detach().numpy().copy()
+        if kind is torch.optim.Adam:
+            out[f"m.{t}"] = optimizer.state[x]["exp_avg"].numpy().copy()
+            out[f"v.{t}"] = optimizer.state[x]["exp_avg_sq"].numpy().copy()
+    return out
+
+
+def make_training(folder):
+    for name, (different, full) in VARIANTS.items():
+        o = COMMON | different
+        edges, triplets, initial = draw_problem(o["model.dim"])
+        exact = train(o, edges, triplets, initial, torch.float64)
+        single = train(o, edges, triplets, initial, torch.float32)
+        worst = {}
+        for key in exact:
+            error = np.abs(single[key] - exact[key]).max() / np.abs(exact[key]).max()
+            worst[key[:-2]] = max(worst.get(key[:-2], 0), error)
+        assert max(worst.values()) < 1e-5, (name, worst)
+        note = ", ".join(f"{key} {value:.1e}" for key, value in worst.items())
+        kept = {k: v for k, v in exact.items() if full or k[0] in "lgw"}
+        given = {"sizes": np.array([[USERS, ITEMS]]), "edges": edges, "initial": initial}
+        given |= {f"triplets.{t}": rows for t, rows in enumerate(triplets, 1)}
+        write(folder / f"train_{name}.txt",
+              [f"{name}: {USERS} users, {ITEMS} items; tools/make_golden.py says how it was made",
+               f"torch in float32 is off by at most, of each array's largest: {note}"],
+              o, given | kept)
+
+
+if __name__ == "__main__":
+    make_training(golden_folder(sys.argv))
