@@ -235,7 +235,10 @@ static void sum_up_seconds(rk_trainer *t, double began)
         t->seconds.training += p->history[i].seconds;
         t->seconds.checks += p->history[i].check_seconds;
     }
-    t->seconds.total = rk__now() - began;
+    /* Of a resumed run only this process's part can be measured from end to end. */
+    const rk_phase_seconds *s = &t->seconds;
+    double phases = s->data + s->setup + s->training + s->checks + s->evaluation;
+    t->seconds.total = fmax(rk__now() - began, phases);
 }
 
 static rk_status finish(rk_trainer *t, double began)

@@ -1,8 +1,11 @@
 /* An opened run: evaluation as reported, recommendations, fold-in, export. */
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "train/runs.h"
 
 enum { DIM = 16, KNOWN = PLANTED_TRAIN + PLANTED_VALID + PLANTED_TEST };
@@ -302,6 +305,53 @@ static void exports_read_back(void **state)
     free(text);
 }
 
+static void an_export_without_space_leaves_nothing(void **state)
+{
+    opened *o = *state;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", test_path(o->r.data, "deep/er"));
+    struct rlimit limit, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 4096;
+    signal(SIGXFSZ, SIG_IGN); /* so that a write fails instead of killing the test */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    rk_status npy = rk_run_export(o->run, RK_EXPORT_NPY, folder, false);
+    rk_status tsv = rk_run_export(o->run, RK_EXPORT_TSV, folder, false);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_int_equal(npy, RK_ERR_IO);
+    assert_int_equal(tsv, RK_ERR_IO);
+    assert_int_equal(rmdir(folder), 0); /* it is empty */
+}
+
+/* Whatever allocation fails: a status, and nothing leaks (the sanitizers look). */
+static void lack_of_memory_is_survived(void **state)
+{
+    opened *o = *state;
+    char folder[512];
+    snprintf(folder, sizeof folder, "%s", test_path(o->r.data, "out"));
+    rk_status status = RK_ERR_MEMORY;
+    for (int64_t n = 0; status != RK_OK; n += 1 + n / 16) {
+        rk_run *run = NULL;
+        rk_metrics metrics = {0};
+        rk_recommendation best[5];
+        int64_t count = 0;
+        int32_t item = 3;
+        rk__alloc_fail_after(n);
+        status = rk_run_open(folder, "cpu", NULL, NULL, &run);
+        status = status == RK_OK ? rk_run_evaluate(run, RK_TEST, false, NULL, &metrics) : status;
+        status = status == RK_OK ? rk_run_recommend(run, 1, 5, best, &count) : status;
+        status = status == RK_OK ? rk_run_recommend_items(run, &item, 1, 5, best, &count) : status;
+        status = status == RK_OK
+                     ? rk_run_export(run, RK_EXPORT_TSV, test_path(o->r.data, "short"), true)
+                     : status;
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        rk_metrics_free(&metrics);
+        rk_run_free(run);
+    }
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static void only_whole_runs_open(void **state)
@@ -374,6 +424,8 @@ int main(void)
         cmocka_unit_test(fold_in_finds_the_cluster),
         cmocka_unit_test(fold_in_ranks_nearly_as_well_as_training),
         cmocka_unit_test(exports_read_back),
+        cmocka_unit_test(an_export_without_space_leaves_nothing),
+        cmocka_unit_test(lack_of_memory_is_survived),
     };
     const struct CMUnitTest opening[] = {
         cmocka_unit_test(only_whole_runs_open),
