@@ -59,6 +59,10 @@ struct rk_loaded {
 /* Eager mode puts bands of a fixed pattern around every tensor that it allocates. */
 enum { RK_GUARD_BYTES = 64, RK_GUARD_PATTERN = 0xA5, RK_POISON = 0xFF };
 
+/* Cores that the control group below `root` (/sys/fs/cgroup) has processor time for, rounded up;
+ * 0 = no limit. */
+int rk__cpu_quota(const char *root);
+
 /* The whole life of a loaded program; execute.c. */
 rk_status rk__cpu_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
