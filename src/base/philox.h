@@ -36,7 +36,7 @@ typedef struct rk_words {
 
 /* Four words of the stream (seed, purpose) at (step, index, attempt). */
 RK_SHARED rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t step, uint64_t index,
-                                  uint32_t attempt)
+                              uint32_t attempt)
 {
     /* 32 bits of index, attempt (20 bits) with the purpose, 64 bits of step; the high index bits
      * go to the key's second word together with the seed's. */
