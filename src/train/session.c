@@ -307,10 +307,7 @@ rk_step_state rk__session_first_state(const rk_session *s)
     const rk_options *o = s->options;
     int64_t batch = o->train.batch, draws = s->sampling.n_eligible_edges;
     if (o->train.steps_per_epoch > 0) {
-        int64_t wanted = o->train.steps_per_epoch * batch;
-        /* A pass over the interactions ends when there are no more. */
-        bool is_pass = o->sampling.positives == RK_POSITIVES_SHUFFLE;
-        draws = is_pass && wanted > draws ? draws : wanted;
+        draws = o->train.steps_per_epoch * batch; /* shuffle goes into another pass then */
     }
     return (rk_step_state){.seed = (uint64_t)o->run.seed,
                            .steps_per_epoch = (draws + batch - 1) / batch,
