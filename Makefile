@@ -7,6 +7,10 @@ PREFIX ?= /usr/local
 PACKAGES ?= yes
 # A folder with real data for `make demo`; empty = generated data.
 DATA ?=
+# nvcc, for `make release`; empty = what PATH holds, else the toolkit's usual place.
+NVCC ?= $(shell command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
+# What `make dist` packs: release, or cuda-release after `make release`.
+DIST ?= release
 # More arguments for ctest, e.g. TESTS='-R adam'.
 TESTS ?=
 
@@ -30,7 +34,8 @@ build = { test -f build/$(1)/build.ninja || cmake --preset $(1) --log-level=WARN
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit ctest.xml; status=$$?; \
 	python3 tools/count_tests.py build/$(1)/ctest.xml && exit $$status
 
-.PHONY: all help demo test test-sanitize test-clang test-long bench format format-check install clean
+.PHONY: all help demo test test-sanitize test-clang test-long bench format format-check install \
+	release cuda-ci dist clean
 
 all:
 	@$(call packages,build test)
@@ -47,6 +52,8 @@ help:
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
 	@echo "make format             lay out the sources; format-check only looks"
 	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"
+	@echo "make release            build with CUDA for every supported GPU into build/cuda-release"
+	@echo "make dist               pack program and libraries for other machines into build/dist"
 	@echo "make clean              remove build/"
 
 demo:
@@ -92,6 +99,21 @@ install:
 	@$(call packages,build test)
 	@$(call build,release)
 	cmake --install build/release --prefix $(PREFIX)
+
+# Compiling and linking are the test: no GPU is needed for them.
+release cuda-ci: preset = $(if $(filter release,$@),cuda-release,cuda-ci)
+release cuda-ci:
+	@$(call packages,build)
+	@test -n "$(NVCC)" || { echo "make $@: no nvcc in PATH or /usr/local/cuda/bin; install the \
+	CUDA Toolkit (12.8 or newer), or say make $@ NVCC=PATH" >&2; exit 1; }
+	@export CUDACXX=$(NVCC); $(call build,$(preset))
+	@echo "built build/$(preset)/bin/rankine"
+
+# A tree that runs where glibc is at least this machine's and, with CUDA, its libraries are.
+dist:
+	@$(call packages,build test dist)
+	@$(call build,$(DIST))
+	@tools/make_dist.sh build/$(DIST) build/dist
 
 clean:
 	rm -rf build

@@ -1,12 +1,15 @@
 # The CUDA device, off unless asked for: -DRANKINE_CUDA=ON.
 #
-# CMAKE_CUDA_ARCHITECTURES: "native" builds for the GPU at hand; the release list covers Turing to
-# Blackwell. Everything but kernels/*.cu is C11 and needs no nvcc.
+# CMAKE_CUDA_ARCHITECTURES: "native" (if nothing is said) builds for the GPU at hand, "release" for
+# Turing to Blackwell, which takes a toolkit of 12.8 or newer. Everything but kernels/*.cu is C11
+# and needs no nvcc.
 option(RANKINE_CUDA "Build the CUDA device (needs the CUDA Toolkit, 12.4 or newer)" OFF)
 set(RANKINE_CUDA_RELEASE_ARCHITECTURES 75 80 86 89 90 100 120)
 if(RANKINE_CUDA)
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
         set(CMAKE_CUDA_ARCHITECTURES native)
+    elseif(CMAKE_CUDA_ARCHITECTURES STREQUAL "release")
+        set(CMAKE_CUDA_ARCHITECTURES ${RANKINE_CUDA_RELEASE_ARCHITECTURES})
     endif()
     enable_language(CUDA)
     find_package(CUDAToolkit 12.4 REQUIRED)

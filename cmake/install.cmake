@@ -23,6 +23,7 @@ if(TARGET rankine_cli)
 endif()
 install(DIRECTORY include/rankine DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
     FILES_MATCHING PATTERN "*.h")
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY configs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/rankine/configs
     FILES_MATCHING PATTERN "*.yaml")
 
@@ -41,3 +42,16 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/generated/rankineConfigVe
     COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/generated/rankineConfig.cmake
     ${PROJECT_BINARY_DIR}/generated/rankineConfigVersion.cmake DESTINATION ${rankine_package_dir})
+
+# The libraries of others, for machines that lack them: part of every installation if asked for,
+# and in any case with --component bundle, as `make dist` does it.
+option(RANKINE_BUNDLE "Install the shared libraries that rankine needs along with it" OFF)
+set(rankine_bundle_optional EXCLUDE_FROM_ALL)
+if(RANKINE_BUNDLE)
+    set(rankine_bundle_optional "")
+endif()
+install(CODE "set(rankine_bindir ${CMAKE_INSTALL_BINDIR})
+    set(rankine_libdir ${CMAKE_INSTALL_LIBDIR})
+    set(rankine_docdir ${CMAKE_INSTALL_DOCDIR})"
+    COMPONENT bundle ${rankine_bundle_optional})
+install(SCRIPT cmake/bundle.cmake COMPONENT bundle ${rankine_bundle_optional})

@@ -4,7 +4,8 @@
 #   tools/install_packages.sh [GROUP...]          install what is missing (default: build test)
 #   tools/install_packages.sh --print GROUP...    print the names, one line, and do nothing else
 #
-# Groups: build, test, runtime (of an installed rankine), clang (the second compiler), format.
+# Groups: build, test, runtime (of an installed rankine), dist (a tree with its libraries bundled),
+# clang (the second compiler), format.
 # Where nothing is missing it neither touches the network nor asks for a password.
 set -euo pipefail
 
@@ -19,8 +20,9 @@ set -euo pipefail
 declare -A packages=(
     [build]="gcc libc6-dev make cmake ninja-build pkg-config git
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev"
-    [test]="libcmocka-dev python3"
+    [test]="libcmocka-dev python3 patchelf"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp"
+    [dist]="patchelf binutils"
     [clang]="clang libomp-dev"
     [format]="clang-format-14"
 )
