@@ -27,6 +27,24 @@ timeout --foreground --preserve-status -s INT 4 "$rankine" train demo/synth.yaml
 lines=$(grep -c '^epoch' err)
 [ "$lines" -ge 1 ] && [ "$lines" -le $((SECONDS + 1)) ] || fail "$lines lines in $SECONDS seconds"
 
+# Threads that wait do not spin, unless the environment says so (they would take turns with whatever
+# else runs, ten times as slowly).
+threads() { # WANTED [VARIABLE=VALUE]
+    command_line="a training with ${2:-no variable} for its threads"
+    rm -rf threads
+    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT ${2:+"$2"} "$rankine" train demo/synth.yaml \
+        --run threads "${small[@]}" --set train.epochs=1000000 >out 2>err </dev/null &
+    local pid=$!
+    until [ -s threads/metrics.jsonl ] || ! kill -0 $pid; do sleep 0.05; done
+    tr '\0' '\n' <"/proc/$pid/environ" | grep -E '^(OMP_WAIT|GOMP_SPIN)' | sort | tr '\n' ' ' >policy
+    kill $pid
+    wait $pid
+    [ "$(cat policy)" = "$1 " ] || fail "the threads' policy is '$(cat policy)', expected '$1'"
+}
+threads "GOMP_SPINCOUNT=1000 OMP_WAIT_POLICY=passive"
+threads "OMP_WAIT_POLICY=active" OMP_WAIT_POLICY=active
+threads "GOMP_SPINCOUNT=7" GOMP_SPINCOUNT=7
+
 # ---- a terminal ----
 if ! script -qec true /dev/null >/dev/null 2>&1; then
     echo "the test of a terminal was left out: the program script cannot open one here"
