@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An installed tree with its libraries bundled runs after a move, and needs nothing of this machine
 # but glibc: every library is found inside it, its licence lies beside it, and in a root folder that
-# holds glibc and the tree alone the program makes data, trains and evaluates.
+# holds glibc and the tree alone the program makes data, trains, and stops at SIGTERM as process 1.
 set -euo pipefail
 [ -z "$RANKINE_SANITIZE" ] || {
     echo "skip: a sanitized program needs the sanitizers' libraries"
@@ -107,3 +107,33 @@ inside synth /data/set --users 200 --items 80 --interactions 3000 --clusters 4 -
 inside train /data/set/synth.yaml --run /data/run --set train.epochs=2 --set data.cache=/data/cache
 echo "trained with glibc alone: $(tail -n 1 "$scratch/out")"
 [ -s "$root/data/run/report.json" ] || fail "no report: $(find "$root/data")"
+
+# As a container starts it: first of its processes, without a network. SIGTERM must still make it
+# write a checkpoint and leave with 130, where the kernel ignores signals that nobody handles.
+if ! unshare --pid --net --fork true 2>"$scratch/why"; then
+    echo "no processes of its own for the program here: $(cat "$scratch/why")"
+    exit 0
+fi
+env -i PATH="$PATH" LD_ORIGIN_PATH=$LD_ORIGIN_PATH OMP_NUM_THREADS=1 \
+    unshare --pid --net --fork --kill-child "${enter[@]}" /opt/rankine/bin/rankine \
+    train /data/set/synth.yaml --run /data/stopped --set data.cache=/data/cache \
+    --set train.epochs=1000000 --set eval.every=5 \
+    >"$scratch/out" 2>&1 &
+outside=$!
+program=""
+for _ in $(seq 600); do
+    if [ -s "$root/data/stopped/metrics.jsonl" ]; then
+        program=$(cat /proc/$outside/task/*/children)
+        break
+    fi
+    kill -0 $outside 2>/dev/null || fail "ended by itself: $(cat "$scratch/out")"
+    sleep 0.1
+done
+[ -n "$program" ] || { kill -KILL $outside; fail "did not start to train: $(cat "$scratch/out")"; }
+# shellcheck disable=SC2086 # one number and a space
+kill -TERM $program
+code=0
+wait $outside || code=$?
+[ $code = 130 ] || fail "exit code $code after SIGTERM: $(cat "$scratch/out")"
+[ -s "$root/data/stopped/last.h5" ] || fail "no checkpoint after SIGTERM"
+echo "as process 1, without a network: SIGTERM ended it with a checkpoint"
