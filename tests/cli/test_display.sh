@@ -36,7 +36,8 @@ threads() { # WANTED [VARIABLE=VALUE]
         --run threads "${small[@]}" --set train.epochs=1000000 >out 2>err </dev/null &
     local pid=$!
     until [ -s threads/metrics.jsonl ] || ! kill -0 $pid; do sleep 0.05; done
-    tr '\0' '\n' <"/proc/$pid/environ" | grep -E '^(OMP_WAIT|GOMP_SPIN)' | sort | tr '\n' ' ' >policy
+    tr '\0' '\n' <"/proc/$pid/environ" | grep -E '^(OMP_WAIT|GOMP_SPIN)' | sort |
+        tr '\n' ' ' >policy
     kill $pid
     wait $pid
     [ "$(cat policy)" = "$1 " ] || fail "the threads' policy is '$(cat policy)', expected '$1'"
