@@ -15,7 +15,7 @@ DIST ?= release
 TESTS ?=
 
 PROGRAM = build/release/bin/rankine
-SOURCES = git ls-files -z -- '*.c' '*.h' '*.cu' '*.cuh'
+SOURCES = git ls-files -z -- '*.c' '*.h' '*.cu' '*.cuh' '*.cpp'
 FORMAT = clang-format-14
 
 # Idle OpenMP threads sleep: two tests at a time share the cores without spinning at each other.

@@ -111,7 +111,8 @@ cudaError_t rk_cuda_scatter_add_rows(float *y, const float *x, const int32_t *ro
 /* ---- loss.cu -----------------------------------------------------------------------------------
  */
 
-/* chosen[b] = argmax over the M candidates of <user, candidate>, the first on ties. */
+/* chosen[b] = argmax over the M candidates of <user, candidate>, the first on ties; -1 behind the
+ * step's last triplet. */
 cudaError_t rk_cuda_select_negatives(const float *final, const int32_t *slot_row,
                                      const rk_step_state *state, int32_t *chosen, int64_t batch,
                                      int64_t n_candidates, int64_t d, cudaStream_t stream);
@@ -152,13 +153,13 @@ cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_s
 /* ---- topk.cu -----------------------------------------------------------------------------------
  */
 
-/* Largest K that rk_cuda_topk_merge can do. */
-enum { RK_CUDA_MAX_K = 1024 };
 /* y[t] = final[users[t]], zero where users[t] < 0: [T,d]. */
 cudaError_t rk_cuda_gather_users(const float *final, const int32_t *users, float *y,
                                  int64_t n_tile_users, int64_t d, cudaStream_t stream);
-/* items int32 [T,K] = -1, scores float [T,K] = -inf. */
+/* items int32 [T,K] = -1, scores float [T,K] = 0: no item yet. */
 cudaError_t rk_cuda_topk_clear(int32_t *items, float *scores, int64_t n, cudaStream_t stream);
+/* Scratch bytes that rk_cuda_topk_merge needs: none but for a large K. Host function. */
+int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k);
 /* Merges a tile of scores [T, n_tile] of items [first_item, first_item + n_tile) into the running
  * lists (best first; ties to the smaller item). Tiles must come in ascending order of items. Users
  * that are -1 are passed over. Seen items do not count: train lists hold nodes (item + n_users),
@@ -168,7 +169,7 @@ cudaError_t rk_cuda_topk_merge(const float *tile, int64_t tile_stride, int64_t n
                                int64_t n_users, const int64_t *train_offsets,
                                const int32_t *train_columns, const int64_t *other_offsets,
                                const int32_t *other_columns, int32_t *items, float *scores,
-                               int64_t k, cudaStream_t stream);
+                               int64_t k, void *scratch, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -3,19 +3,20 @@
  *
  *   bpr   x_b = <u, n> - <u, p>;  loss = 1/C sum_b softplus(x_b);  coefficient_b = sigmoid(x_b) / C
  *   d/du = c (n - p), d/dp = -c u, d/dn = c u, summed over a row's slots in ascending slot order
- *   l2    squared: w/2 sum_s |x_s|^2 / D;  norm: w (|U| + |P| + |N|) / D, Frobenius norms
+ *   l2    squared: w/2 sum_s |x_s|^2 / D;  norm: w (|U| + |P| + |N|) / D, Frobenius norms; unique
+ *         rows: a node counts once, and once in each of the three groups where these have a norm
+ * each
  *
  * C is the number of triplets in this step, D the divisor. Sums over the batch are taken in double,
  * in one block, in a fixed order.
  */
 #include "device.cuh"
 
+#include "base/choices.h"
+
 namespace
 {
 
-enum { L2_SQUARED, L2_NORM }; /* as RK_L2_* in config/options.h */
-enum { ROWS_BATCH, ROWS_UNIQUE };
-enum { DIVISOR_ACTUAL, DIVISOR_NOMINAL, DIVISOR_ONE };
 constexpr int WARPS = rk::BLOCK / rk::WARP;
 
 /* Dot product of two rows by the lanes of a warp; every lane gets it. */
@@ -65,7 +66,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     if (b >= batch) {
         return; /* the whole warp */
     }
-    int32_t best = 0;
+    int32_t best = -1; /* triplets that the step does not have choose nothing */
     if (b < rk__step_count(state)) {
         const float *user = final + slot_row[b] * d;
         float best_score = 0.0f;
@@ -169,7 +170,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
              const int32_t *__restrict__ order, const int32_t *__restrict__ count,
              const int32_t *__restrict__ chosen, double *__restrict__ terms,
              float *__restrict__ occurrences, int64_t n_slots, int64_t batch, int64_t n_candidates,
-             int64_t d, int32_t rows)
+             int64_t d, int32_t form, int32_t rows)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t r = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
@@ -193,12 +194,13 @@ __global__ void __launch_bounds__(rk::BLOCK)
         }
     }
     square = rk::warp_sum(square);
-    float earlier = 0.0f; /* unique rows: a node counts once, with the first kind that it has */
+    float n_positive = 0.0f;
     for (int kind = 0; kind < 3; kind++) {
         float n = rk::warp_sum(times[kind]);
-        if (rows == ROWS_UNIQUE) {
-            n = earlier == 0.0f && n > 0.0f ? 1.0f : 0.0f;
-            earlier += n;
+        if (rows == RK_L2_UNIQUE) {
+            n = n > 0.0f ? 1.0f : 0.0f;
+            n = kind == 2 && form == RK_L2_SQUARED && n_positive > 0.0f ? 0.0f : n;
+            n_positive = kind == 1 ? n : n_positive;
         }
         if (lane == 0) {
             terms[kind * n_slots + r] = n * square;
@@ -211,23 +213,23 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     l2_sum(const double *__restrict__ terms, const rk_step_state *__restrict__ state,
            double *__restrict__ loss, double *__restrict__ group_factor, int64_t n_slots,
-           double weight, int32_t form, int32_t divisor)
+           int64_t batch, double weight, int32_t form, int32_t divisor)
 {
     __shared__ double shared[rk::BLOCK];
     double total = 0.0;
     const int64_t count = rk__step_count(state);
-    const double by = divisor == DIVISOR_ACTUAL    ? (double)(count > 0 ? count : 1)
-                      : divisor == DIVISOR_NOMINAL ? (double)state->batch
-                                                   : 1.0;
+    const double by = divisor == RK_L2_ACTUAL    ? (double)(count > 0 ? count : 1)
+                      : divisor == RK_L2_NOMINAL ? (double)batch
+                                                 : 1.0;
     for (int kind = 0; kind < 3; kind++) {
         const double sum = block_sum(terms + kind * n_slots, n_slots, shared);
         const double norm = sqrt(sum);
-        total += form == L2_SQUARED ? 0.5 * sum : norm;
+        total += form == RK_L2_SQUARED ? 0.5 * sum : norm;
         if (threadIdx.x == 0) {
             group_factor[kind] = weight / by *
-                                 (form == L2_SQUARED ? 1.0
-                                  : norm > 0.0       ? 1.0 / norm
-                                                     : 0.0);
+                                 (form == RK_L2_SQUARED ? 1.0
+                                  : norm > 0.0          ? 1.0 / norm
+                                                        : 0.0);
         }
     }
     if (threadIdx.x == 0) {
@@ -326,10 +328,10 @@ cudaError_t rk_cuda_l2_loss(const float *x, const int32_t *segments, const int32
     float *occurrences = reinterpret_cast<float *>(group_factor + 4);
     cudaLaunchConfig_t by_row = rk::launch(rk::blocks_for(n_slots, WARPS), rk::BLOCK, stream);
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_row, l2_terms, x, segments, order, count, chosen, terms,
-                                     occurrences, n_slots, batch, n_candidates, d, rows));
+                                     occurrences, n_slots, batch, n_candidates, d, form, rows));
     cudaLaunchConfig_t one = rk::launch(1, rk::BLOCK, stream);
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&one, l2_sum, (const double *)terms, state, loss, group_factor,
-                                     n_slots, weight, form, divisor));
+                                     n_slots, batch, weight, form, divisor));
     cudaLaunchConfig_t flat = rk::launch(rk::blocks_for(n_slots, rk::BLOCK), rk::BLOCK, stream);
     return cudaLaunchKernelEx(&flat, l2_factors, (const float *)occurrences,
                               (const double *)group_factor, factor, n_slots);

@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 {
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s < n_slots && nodes[s] >= 0) {
-        map[nodes[s]] = 0;
+        atomicExch(&map[nodes[s]], 0); /* several slots may name a node: plain stores would race */
     }
 }
 

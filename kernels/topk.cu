@@ -1,11 +1,11 @@
 /*
  * The running top K of each user over tiles of scores; the score matrix never exists whole.
  *
- * A block works on one user. It holds the list so far and a buffer of candidates in shared memory,
- * scans the tile 256 scores at a time, and keeps those that beat the K-th of the list and are not
- * seen items. When the buffer may overflow, and at the end, everything is sorted (bitonic) by
- * score, ties to the smaller item: a total order, so the result does not depend on the order of
- * appends.
+ * A block works on one user. It holds the list so far and a buffer of candidates in shared memory
+ * (in global memory when K is in the thousands), scans the tile 256 scores at a time, and keeps
+ * those that beat the K-th of the list and are not seen items. When the buffer may overflow, and at
+ * the end, everything is sorted (bitonic) by score, ties to the smaller item: a total order, so the
+ * result does not depend on the order of appends.
  */
 #include "device.cuh"
 
@@ -77,16 +77,20 @@ __device__ bool is_seen(const int64_t *__restrict__ train_offsets,
             is_in(other_columns, other_offsets[user], other_offsets[user + 1], item));
 }
 
-/* Shared memory: candidate[size], the first k of them the list; size >= k + BLOCK. */
+/* candidate[size] a user, the first k of them the list; size >= k + BLOCK. lists: only if they are
+ * not in shared memory. */
+template <bool IN_SHARED>
 __global__ void __launch_bounds__(rk::BLOCK)
     merge(const float *__restrict__ tile, int64_t tile_stride, int64_t n_tile, int64_t first_item,
           const int32_t *__restrict__ users, int64_t n_users,
           const int64_t *__restrict__ train_offsets, const int32_t *__restrict__ train_columns,
           const int64_t *__restrict__ other_offsets, const int32_t *__restrict__ other_columns,
-          int32_t *__restrict__ items, float *__restrict__ scores, int k, int size)
+          int32_t *__restrict__ items, float *__restrict__ scores, int k, int size,
+          candidate *__restrict__ lists)
 {
-    RK_DYNAMIC_SHARED(candidate, list);
+    RK_DYNAMIC_SHARED(candidate, shared_list);
     __shared__ int used;
+    candidate *list = IN_SHARED ? shared_list : lists + (int64_t)blockIdx.x * size;
     const int32_t user = users[blockIdx.x];
     if (user < 0) {
         return; /* the whole block */
@@ -130,8 +134,9 @@ __global__ void __launch_bounds__(rk::BLOCK)
         __syncthreads();
     }
     for (int i = (int)threadIdx.x; i < k; i += rk::BLOCK) {
-        out_items[i] = list[i].item == NO_ITEM ? -1 : list[i].item;
-        out_scores[i] = list[i].score;
+        const bool is_item = list[i].item != NO_ITEM;
+        out_items[i] = is_item ? list[i].item : -1;
+        out_scores[i] = is_item ? list[i].score : 0.0f;
     }
 }
 
@@ -141,7 +146,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {
         items[i] = -1;
-        scores[i] = -CUDART_INF_F;
+        scores[i] = 0.0f;
     }
 }
 
@@ -154,6 +159,18 @@ __global__ void __launch_bounds__(rk::BLOCK)
         const int32_t user = users[i / d];
         y[i] = user >= 0 ? final[user * d + i % d] : 0.0f;
     }
+}
+
+/* 32 KB: every device has that without asking for more. */
+constexpr int64_t MOST_IN_SHARED = 4096;
+
+int64_t list_size(int64_t k)
+{
+    int64_t size = 2 * rk::BLOCK;
+    while (size < k + rk::BLOCK) {
+        size *= 2;
+    }
+    return size;
 }
 
 } // namespace
@@ -178,26 +195,28 @@ cudaError_t rk_cuda_topk_clear(int32_t *items, float *scores, int64_t n, cudaStr
     return cudaLaunchKernelEx(&config, clear, items, scores, n);
 }
 
+int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k)
+{
+    const int64_t size = list_size(k);
+    return size > MOST_IN_SHARED ? n_tile_users * size * (int64_t)sizeof(candidate) : 0;
+}
+
 cudaError_t rk_cuda_topk_merge(const float *tile, int64_t tile_stride, int64_t n_tile,
                                int64_t first_item, const int32_t *users, int64_t n_tile_users,
                                int64_t n_users, const int64_t *train_offsets,
                                const int32_t *train_columns, const int64_t *other_offsets,
                                const int32_t *other_columns, int32_t *items, float *scores,
-                               int64_t k, cudaStream_t stream)
+                               int64_t k, void *scratch, cudaStream_t stream)
 {
     if (n_tile_users == 0 || n_tile == 0 || k == 0) {
         return cudaSuccess;
     }
-    if (k > RK_CUDA_MAX_K) {
-        return cudaErrorInvalidValue;
-    }
-    int size = 2 * rk::BLOCK;
-    while (size < k + rk::BLOCK) {
-        size *= 2;
-    }
-    cudaLaunchConfig_t config =
-        rk::launch((unsigned)n_tile_users, rk::BLOCK, stream, (size_t)size * sizeof(candidate));
-    return cudaLaunchKernelEx(&config, merge, tile, tile_stride, n_tile, first_item, users, n_users,
-                              train_offsets, train_columns, other_offsets, other_columns, items,
-                              scores, (int)k, size);
+    const int64_t size = list_size(k);
+    const bool in_shared = size <= MOST_IN_SHARED;
+    cudaLaunchConfig_t config = rk::launch((unsigned)n_tile_users, rk::BLOCK, stream,
+                                           in_shared ? (size_t)size * sizeof(candidate) : 0);
+    return cudaLaunchKernelEx(&config, in_shared ? merge<true> : merge<false>, tile, tile_stride,
+                              n_tile, first_item, users, n_users, train_offsets, train_columns,
+                              other_offsets, other_columns, items, scores, (int)k, (int)size,
+                              static_cast<candidate *>(scratch));
 }

@@ -92,10 +92,11 @@ def check(root):
     def report(path, number, text):
         problems.append(f"{path}:{number}: {text}")
 
-    for path in sources.find(root, (".c", ".h", ".cu", ".cuh", ".def", ".py", ".sh", ".cmake")):
+    code_endings = (".c", ".h", ".cu", ".cuh", ".cpp")
+    for path in sources.find(root, code_endings + (".def", ".py", ".sh", ".cmake")):
         text = sources.read(root, path)
         check_lines(path, text, report)
-        if path.endswith((".c", ".h", ".cu", ".cuh")):
+        if path.endswith(code_endings):
             code = sources.code_of(text)
             check_functions(path, code, report)
             check_banned(path, code, report)

@@ -20,7 +20,7 @@ set -euo pipefail
 declare -A packages=(
     [build]="gcc libc6-dev make cmake ninja-build pkg-config git
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev"
-    [test]="libcmocka-dev python3 patchelf"
+    [test]="g++ libcmocka-dev python3 patchelf"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp"
     [dist]="patchelf binutils"
     [clang]="clang libomp-dev"

@@ -56,8 +56,8 @@ struct rk_loaded {
     rk_loaded *next;
 };
 
-/* Eager mode puts bands of a fixed pattern around every tensor that it allocates. */
-enum { RK_GUARD_BYTES = 64, RK_GUARD_PATTERN = 0xA5, RK_POISON = 0xFF };
+/* Eager mode puts a band on both sides of every tensor that it allocates; see device/eager.h. */
+enum { RK_GUARD_BYTES = 64 };
 
 /* Cores that the control group below `root` (/sys/fs/cgroup) has processor time for, rounded up;
  * 0 = no limit. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "device/cpu/cpu.h"
+#include "device/eager.h"
 
 static const rk_isa *const isa_tables[] = {
 #if defined(__x86_64__)
@@ -137,8 +138,8 @@ static rk_status bind_one(const rk_device_context *c, const rk_stored *item, rk_
     int64_t guard = c->eager ? RK_GUARD_BYTES : 0;
     RK_TRY(rk__calloc(&out->owned, bytes + 2 * guard, 1, item->name));
     char *start = out->owned;
-    memset(start, RK_GUARD_PATTERN, (size_t)guard);
-    memset(start + guard + bytes, RK_GUARD_PATTERN, (size_t)guard);
+    rk__guard_fill(start, guard);
+    rk__guard_fill(start + guard + bytes, guard);
     out->data = start + guard;
     return RK_OK;
 }

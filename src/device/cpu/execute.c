@@ -5,12 +5,12 @@
  * over tensors that share no memory, are poisoned before each node writes them and fenced by guard
  * bands: after each node its outputs must be finite and the bands whole.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/timer.h"
 #include "device/cpu/cpu.h"
+#include "device/eager.h"
 
 typedef void (*operation)(const rk_cpu_call *call);
 
@@ -53,7 +53,7 @@ static rk_status allocate_arena(const rk_device_context *c, rk_loaded *loaded)
     }
     RK_TRY(rk__alloc(&loaded->arena, bytes, 1, "a program's temporaries"));
     if (c->eager) {
-        memset(loaded->arena, RK_GUARD_PATTERN, (size_t)bytes);
+        rk__guard_fill(loaded->arena, bytes);
     }
     return RK_OK;
 }
@@ -151,37 +151,6 @@ void rk__cpu_unload(rk_device_context *c, rk_loaded *loaded)
 
 /* ---- eager checks -----------------------------------------------------------------------------*/
 
-/* Inputs that an operation writes to. */
-static bool is_updated(rk_op op, int32_t input)
-{
-    switch (op) {
-    case RK_OP_ADAM:
-        return input == 0 || input == 2 || input == 3;
-    case RK_OP_SGD:
-    case RK_OP_STEP_LOSS:
-    case RK_OP_STEP_ADVANCE:
-        return input == 0;
-    default:
-        return false;
-    }
-}
-
-/* The tensors that a node writes, one after the other: outputs, then updated inputs. RK_NONE at
- * the end; *place starts at 0. */
-static rk_value next_written(const rk_node *node, int32_t *place)
-{
-    while (*place < node->n_outputs + node->n_inputs) {
-        int32_t i = (*place)++;
-        if (i < node->n_outputs) {
-            return node->out[i];
-        }
-        if (is_updated(node->op, i - node->n_outputs)) {
-            return node->in[i - node->n_outputs];
-        }
-    }
-    return RK_NONE;
-}
-
 /* Outputs become NaN and -1, so that what a node forgets to write shows. */
 static void poison_outputs(const rk_loaded *loaded, const rk_node *node)
 {
@@ -191,28 +160,6 @@ static void poison_outputs(const rk_loaded *loaded, const rk_node *node)
             memset(loaded->memory[node->out[i]], RK_POISON, (size_t)rk__tensor_bytes(t));
         }
     }
-}
-
-static bool is_guard_whole(const char *start)
-{
-    for (int i = 0; i < RK_GUARD_BYTES; i++) {
-        if ((unsigned char)start[i] != RK_GUARD_PATTERN) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Index of the first element that is not finite, or -1. */
-static int64_t first_bad(const rk_tensor *t, const void *data)
-{
-    for (int64_t i = 0; i < t->rows * t->cols; i++) {
-        if (t->dtype == RK_F32 ? !isfinite(((const float *)data)[i])
-                               : !isfinite(((const double *)data)[i])) {
-            return i;
-        }
-    }
-    return -1;
 }
 
 /* The step being run, from 1; 0 if the store has no step state. */
@@ -225,27 +172,12 @@ static int64_t step_number(const rk_device_context *c)
 static rk_status check_written(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
 {
     const rk_program *p = loaded->program;
-    const rk_node *node = &p->nodes[i];
     int32_t place = 0;
-    for (rk_value v = 0; (v = next_written(node, &place)) != RK_NONE;) {
-        const rk_tensor *t = &p->tensors[v];
+    for (rk_value v = 0; (v = rk__next_written(&p->nodes[i], &place)) != RK_NONE;) {
         const char *data = loaded->memory[v];
-        if (!is_guard_whole(data - RK_GUARD_BYTES) || !is_guard_whole(data + rk__tensor_bytes(t))) {
-            RK_FAIL(RK_ERR_INTERNAL, "program %s, node %d (%s) wrote beside %s [%lld, %lld]",
-                    p->name, i, rk__op_name(node->op), t->name, (long long)t->rows,
-                    (long long)t->cols);
-        }
-        bool is_real = t->dtype == RK_F32 || t->dtype == RK_F64;
-        int64_t bad = is_real ? first_bad(t, data) : -1;
-        if (bad >= 0) {
-            double value = t->dtype == RK_F32 ? (double)((const float *)(const void *)data)[bad]
-                                              : ((const double *)(const void *)data)[bad];
-            RK_FAIL(RK_ERR_DIVERGED,
-                    "step %lld: node %d (%s) of program %s made %s[%lld, %lld] %g; a smaller "
-                    "train.learning_rate may help",
-                    (long long)step_number(c), i, rk__op_name(node->op), p->name, t->name,
-                    (long long)(bad / t->cols), (long long)(bad % t->cols), value);
-        }
+        RK_TRY(rk__check_guards(p, i, v, data - RK_GUARD_BYTES,
+                                data + rk__tensor_bytes(&p->tensors[v]), RK_GUARD_BYTES));
+        RK_TRY(rk__check_finite(p, i, v, data, step_number(c)));
     }
     return RK_OK;
 }

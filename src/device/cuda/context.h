@@ -50,23 +50,36 @@ typedef struct rk_cuda_graph {
     rk_piece *pieces;       /* device, owned */
     rk_long_row *long_rows; /* device, owned */
     /* Only for propagation through cuSPARSE: 32-bit offsets and the value array that it wants. */
-    int32_t *offsets32; /* device, owned */
+    int32_t *offsets32; /* device, owned; NULL until needed */
     float *values;      /* device, owned */
-    cusparseSpMatDescr_t matrix;
 } rk_cuda_graph;
 
+/* A program's own view of a graph for cuSPARSE: a descriptor remembers the buffer that it was
+ * preprocessed with, so programs do not share one. */
+typedef struct rk_cuda_matrix {
+    int32_t stored_offsets;
+    cusparseSpMatDescr_t descriptor;
+    void *buffer; /* device, owned */
+} rk_cuda_matrix;
+
 enum { RK_CUDA_MAX_GRAPHS = 8 };
+
+/* A tensor in device memory. */
+typedef struct rk_cuda_block {
+    void *base; /* device, owned; NULL = inside of a larger allocation */
+    char *data; /* device */
+} rk_cuda_block;
 
 struct rk_device_context {
     rk_device_options options;
     int device;
     cudaStream_t stream;
-    cublasHandle_t blas;
-    cusparseHandle_t sparse; /* created when first needed */
-    void *blas_workspace;    /* device, owned: cuBLAS must not allocate while a graph is captured */
-    const rk_store *store;   /* lent */
-    void **stored;           /* device addresses by number; owned array */
-    void *memory;            /* device, owned: all stored tensors in one allocation */
+    cublasHandle_t blas; /* this one and the next: created when first needed */
+    cusparseHandle_t sparse;
+    void *blas_workspace;  /* device, owned: cuBLAS must not allocate while a graph is captured */
+    const rk_store *store; /* lent */
+    rk_cuda_block *stored; /* by number; owned array */
+    void *memory;          /* device, owned: all stored tensors, unless eager */
     rk_cuda_graph graphs[RK_CUDA_MAX_GRAPHS];
     int n_graphs;
     rk_loaded *loaded; /* list of the loaded programs */
@@ -76,38 +89,66 @@ struct rk_device_context {
 struct rk_loaded {
     rk_device_context *context;
     const rk_program *program; /* lent */
-    void *arena;               /* device, owned */
+    rk_cuda_block *tensors;    /* n_tensors; owned array */
+    void *arena;               /* device, owned: all temporaries, unless eager */
     void *scratch;             /* device, owned: working memory of one operation at a time */
+    int64_t scratch_bytes;
     cudaGraphExec_t one_step, many_steps; /* NULL until first run */
-    void *sparse_buffer;                  /* device, owned: cuSPARSE's own */
+    rk_cuda_matrix matrices[RK_CUDA_MAX_GRAPHS];
+    int n_matrices;
     rk_loaded *next;
 };
 
 /* Device address of a value; NULL for RK_NONE. */
 void *rk__cuda_address(const rk_loaded *loaded, rk_value value);
 
-/* Queues one node on the context's stream. */
+/* launch.c: queues one node on the context's stream. */
 rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node);
 /* Bytes of scratch that a node needs. */
-rk_status rk__cuda_scratch(const rk_device_context *context, const rk_program *program,
+rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program,
                            const rk_node *node, int64_t *out_bytes);
+
+/* blas.c: cuBLAS with a workspace of ours; NULL is fine to free. */
+rk_status rk__cuda_blas_prepare(rk_device_context *context);
+void rk__cuda_blas_free(rk_device_context *context);
+/* scores [n_users, stride], row-major, = users [n_users, d] items^T [d, n_items]. */
+rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
+                               const float *items, int64_t n_items, int64_t d, float *scores,
+                               int64_t stride);
 
 /* split_rows.c: the graph of a node's offsets, built and uploaded at its first use. */
 rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
                                  const rk_node *node);
-const rk_cuda_graph *rk__cuda_graph_find(const rk_device_context *context, int32_t stored_offsets);
+rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);
 void rk__cuda_graphs_free(rk_device_context *context);
 
 /* spmm.c: a full propagation through cuSPARSE. */
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node);
 rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node);
+void rk__cuda_spmm_free(rk_loaded *loaded);
 
 /* replay.c */
 rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
+/* Queues node i of the program; timed, if there is a profile. */
+rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
+/* Puts the node's name in front of the last message. */
+rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
+
+/* eager.c: one step, node by node, with the checks of device/eager.h. */
+rk_status rk__cuda_run_eager(rk_loaded *loaded);
 
 /* memory.c: allocation with the messages that a person needs. */
 rk_status rk__cuda_alloc(void *out_pointer, int64_t bytes, const char *what);
+/* The same with guard bands on both sides, unless options.exact. */
+rk_status rk__cuda_alloc_guarded(rk_device_context *context, int64_t bytes, const char *what,
+                                 rk_cuda_block *out);
+/* Host -> device; the host memory may go when it returns. */
+rk_status rk__cuda_upload(rk_device_context *context, void *device, const void *host,
+                          int64_t bytes);
+
+/* Band on each side of a tensor in eager mode; keeps the 256-byte alignment of allocations. */
+enum { RK_CUDA_GUARD_BYTES = 256 };
 
 #endif

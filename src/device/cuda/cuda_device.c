@@ -5,7 +5,8 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
-enum { OLDEST_MAJOR = 7, OLDEST_MINOR = 5, STORED_ALIGNMENT = 256, BLAS_WORKSPACE = 32 << 20 };
+enum { OLDEST_MAJOR = 7, OLDEST_MINOR = 5, STORED_ALIGNMENT = 256 };
+enum { DEFAULT_PIECE_EDGES = 256 };
 
 static rk_status probe(void)
 {
@@ -24,6 +25,18 @@ static rk_status probe(void)
     return RK_OK;
 }
 
+static void release_store(rk_device_context *context)
+{
+    for (int32_t i = 0; context->stored && i < context->store->n; i++) {
+        cudaFree(context->stored[i].base);
+    }
+    cudaFree(context->memory);
+    rk__free(context->stored);
+    context->memory = NULL;
+    context->stored = NULL;
+    context->store = NULL;
+}
+
 static void close_context(rk_device_context *context)
 {
     if (!context) {
@@ -36,29 +49,18 @@ static void close_context(rk_device_context *context)
     if (context->sparse) {
         cusparseDestroy(context->sparse);
     }
-    if (context->blas) {
-        cublasDestroy(context->blas);
-    }
-    cudaFree(context->blas_workspace);
-    cudaFree(context->memory);
+    rk__cuda_blas_free(context);
+    release_store(context);
     if (context->stream) {
         cudaStreamDestroy(context->stream);
     }
-    rk__free(context->stored);
     rk__free(context);
 }
 
-static rk_status open_libraries(rk_device_context *context)
+static rk_status open_stream(rk_device_context *context)
 {
     RK_TRY_CUDA(cudaSetDevice(context->device));
     RK_TRY_CUDA(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking));
-    RK_TRY(rk__cuda_alloc(&context->blas_workspace, BLAS_WORKSPACE, "cuBLAS's workspace"));
-    RK_TRY_CUBLAS(cublasCreate(&context->blas));
-    RK_TRY_CUBLAS(cublasSetStream(context->blas, context->stream));
-    RK_TRY_CUBLAS(cublasSetWorkspace(context->blas, context->blas_workspace, BLAS_WORKSPACE));
-    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, context->options.matmul == RK_MATMUL_TF32
-                                                       ? CUBLAS_TF32_TENSOR_OP_MATH
-                                                       : CUBLAS_PEDANTIC_MATH));
     return RK_OK;
 }
 
@@ -68,7 +70,10 @@ static rk_status open_context(const rk_device_options *options, rk_device_contex
     rk_device_context *context = NULL;
     RK_TRY(rk__calloc(&context, 1, sizeof *context, "a CUDA context"));
     context->options = *options;
-    rk_status status = open_libraries(context);
+    if (options->piece_edges <= 0) {
+        context->options.piece_edges = DEFAULT_PIECE_EDGES;
+    }
+    rk_status status = open_stream(context);
     if (status != RK_OK) {
         close_context(context);
         return status;
@@ -107,71 +112,113 @@ static int64_t aligned(int64_t bytes)
     return (bytes + STORED_ALIGNMENT - 1) / STORED_ALIGNMENT * STORED_ALIGNMENT;
 }
 
-static rk_status bind(rk_device_context *context, const rk_store *store)
+/* Memory for each stored tensor: pieces of one allocation, or with guard bands one each. */
+static rk_status place_stored(rk_device_context *context)
 {
-    RK_ASSERT(!context->store);
+    const rk_store *store = context->store;
     int64_t total = 0, offset = 0;
     for (int32_t i = 0; i < store->n; i++) {
         total += aligned(stored_bytes(&store->items[i]));
     }
-    RK_TRY(rk__calloc(&context->stored, store->n, sizeof *context->stored, "the stored tensors"));
-    RK_TRY(rk__cuda_alloc(&context->memory, total, "parameters, moments and the graph"));
-    context->store = store;
+    if (!context->options.eager) {
+        RK_TRY(rk__cuda_alloc(&context->memory, total, "parameters, moments and the graph"));
+    }
     for (int32_t i = 0; i < store->n; i++) {
         const rk_stored *s = &store->items[i];
-        char *device = (char *)context->memory + offset;
-        offset += aligned(stored_bytes(s));
-        context->stored[i] = device;
-        if (stored_bytes(s) == 0) {
-            continue;
-        }
-        if (s->constant) {
-            RK_TRY_CUDA(cudaMemcpyAsync(device, s->constant, (size_t)stored_bytes(s),
-                                        cudaMemcpyHostToDevice, context->stream));
+        rk_cuda_block *block = &context->stored[i];
+        if (context->options.eager) {
+            RK_TRY(rk__cuda_alloc_guarded(context, stored_bytes(s), s->name, block));
         } else {
-            RK_TRY_CUDA(cudaMemsetAsync(device, 0, (size_t)stored_bytes(s), context->stream));
+            block->data = (char *)context->memory + offset;
+            offset += aligned(stored_bytes(s));
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status fill_stored(rk_device_context *context)
+{
+    for (int32_t i = 0; i < context->store->n; i++) {
+        const rk_stored *s = &context->store->items[i];
+        if (stored_bytes(s) > 0 && s->constant) {
+            RK_TRY_CUDA(cudaMemcpyAsync(context->stored[i].data, s->constant,
+                                        (size_t)stored_bytes(s), cudaMemcpyHostToDevice,
+                                        context->stream));
+        } else if (stored_bytes(s) > 0) {
+            RK_TRY_CUDA(cudaMemsetAsync(context->stored[i].data, 0, (size_t)stored_bytes(s),
+                                        context->stream));
         }
     }
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
     return RK_OK;
 }
 
-static rk_status transfer(rk_device_context *context, int32_t stored, int64_t first, int64_t rows,
-                          void *host, enum cudaMemcpyKind kind)
+static rk_status bind(rk_device_context *context, const rk_store *store)
 {
-    const rk_stored *s = &context->store->items[stored];
-    RK_ASSERT(first >= 0 && rows >= 0 && first + rows <= s->rows);
-    int64_t row_bytes = s->cols * rk__dtype_size(s->dtype);
-    char *device = (char *)context->stored[stored] + first * row_bytes;
-    if (rows * row_bytes == 0) {
-        return RK_OK;
+    RK_ASSERT(!context->loaded);
+    release_store(context);
+    rk__cuda_graphs_free(context);
+    RK_TRY(rk__calloc(&context->stored, store->n, sizeof *context->stored, "the stored tensors"));
+    context->store = store;
+    rk_status status = place_stored(context);
+    status = status == RK_OK ? fill_stored(context) : status;
+    if (status != RK_OK) {
+        release_store(context);
     }
-    RK_TRY_CUDA(cudaMemcpyAsync(kind == cudaMemcpyHostToDevice ? device : host,
-                                kind == cudaMemcpyHostToDevice ? host : device,
-                                (size_t)(rows * row_bytes), kind, context->stream));
-    RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
+    return status;
+}
+
+/* Address and bytes of rows of a stored tensor. */
+static rk_status range_of(rk_device_context *context, int32_t stored, int64_t first, int64_t rows,
+                          char **out_address, size_t *out_bytes)
+{
+    RK_ASSERT(context->store && stored >= 0 && stored < context->store->n);
+    const rk_stored *s = &context->store->items[stored];
+    if (first < 0 || rows < 0 || first > s->rows - rows) {
+        RK_FAIL(RK_ERR_INTERNAL, "rows %lld to %lld of %s, which has %lld", (long long)first,
+                (long long)(first + rows), s->name, (long long)s->rows);
+    }
+    int64_t row_bytes = s->cols * rk__dtype_size(s->dtype);
+    *out_address = context->stored[stored].data + first * row_bytes;
+    *out_bytes = (size_t)(rows * row_bytes);
     return RK_OK;
 }
 
 static rk_status write_stored(rk_device_context *context, int32_t stored, int64_t first,
                               int64_t rows, const void *host)
 {
-    void *source = NULL; /* the runtime takes both ends through one parameter; it only reads here */
-    memcpy(&source, &host, sizeof source);
-    return transfer(context, stored, first, rows, source, cudaMemcpyHostToDevice);
+    char *device = NULL;
+    size_t bytes = 0;
+    RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
+    if (context->store->items[stored].constant) {
+        RK_FAIL(RK_ERR_INTERNAL, "%s is a constant and cannot be written",
+                context->store->items[stored].name);
+    }
+    return rk__cuda_upload(context, device, host, (int64_t)bytes);
 }
 
 static rk_status read_stored(rk_device_context *context, int32_t stored, int64_t first,
                              int64_t rows, void *host)
 {
-    return transfer(context, stored, first, rows, host, cudaMemcpyDeviceToHost);
+    char *device = NULL;
+    size_t bytes = 0;
+    RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
+    if (bytes > 0) {
+        RK_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context->stream));
+        RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
+    }
+    return RK_OK;
 }
 
 static rk_status read_value(rk_device_context *context, rk_loaded *loaded, rk_value value,
                             void *host)
 {
-    RK_TRY_CUDA(cudaMemcpyAsync(host, rk__cuda_address(loaded, value),
-                                (size_t)rk__tensor_bytes(&loaded->program->tensors[value]),
+    RK_ASSERT(value >= 0 && value < loaded->program->n_tensors && rk__cuda_address(loaded, value));
+    size_t bytes = (size_t)rk__tensor_bytes(&loaded->program->tensors[value]);
+    if (bytes == 0) {
+        return RK_OK;
+    }
+    RK_TRY_CUDA(cudaMemcpyAsync(host, rk__cuda_address(loaded, value), bytes,
                                 cudaMemcpyDeviceToHost, context->stream));
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
     return RK_OK;

@@ -238,25 +238,25 @@ static int64_t tile_items(int64_t n_tile_users, int64_t n_items)
     return tile < n_items ? tile : n_items;
 }
 
-/* Scratch: the users' rows [T,d], then a tile of scores [T,tile]. */
+/* Scratch: the lists of a large K, the users' rows [T,d], then a tile of scores [T,tile]. */
 static rk_status rk__cuda_score_topk(const call *c)
 {
     const rk_topk_attr *a = &c->node->attr.topk;
-    const float *final = in(c, 0), one = 1.0f, zero = 0.0f;
+    const float *final = in(c, 0);
     int64_t d = in_tensor(c, 0)->cols, n = in_tensor(c, 1)->rows;
     int64_t tile = tile_items(n, a->n_items);
-    float *users = c->loaded->scratch, *scores = users + n * d;
+    void *lists = c->loaded->scratch;
+    float *users = (float *)(void *)((char *)lists + rk_cuda_topk_scratch(n, a->k));
+    float *scores = users + n * d;
     RK_TRY_CUDA(rk_cuda_gather_users(final, in(c, 1), users, n, d, c->stream));
     RK_TRY_CUDA(rk_cuda_topk_clear(out(c, 0), out(c, 1), n * a->k, c->stream));
     for (int64_t first = 0; first < a->n_items; first += tile) {
         int64_t width = a->n_items - first < tile ? a->n_items - first : tile;
-        /* Column-major: scores^T [tile, T] = items [d, tile]^T users [d, T]. */
-        RK_TRY_CUBLAS(cublasSgemm(c->loaded->context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)width,
-                                  (int)n, (int)d, &one, final + (a->n_users + first) * d, (int)d,
-                                  users, (int)d, &zero, scores, (int)tile));
+        const float *items = final + (a->n_users + first) * d;
+        RK_TRY(rk__cuda_blas_scores(c->loaded->context, users, n, items, width, d, scores, tile));
         RK_TRY_CUDA(rk_cuda_topk_merge(scores, tile, width, first, in(c, 1), n, a->n_users,
                                        in(c, 2), in(c, 3), in(c, 4), in(c, 5), out(c, 0), out(c, 1),
-                                       a->k, c->stream));
+                                       a->k, lists, c->stream));
     }
     return RK_OK;
 }
@@ -278,7 +278,7 @@ rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node)
     return launchers[node->op](&c);
 }
 
-rk_status rk__cuda_scratch(const rk_device_context *context, const rk_program *program,
+rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program,
                            const rk_node *node, int64_t *out_bytes)
 {
     const rk_tensor *tensors = program->tensors;
@@ -304,13 +304,8 @@ rk_status rk__cuda_scratch(const rk_device_context *context, const rk_program *p
         return RK_OK;
     case RK_OP_SCORE_TOPK: {
         int64_t n = tensors[node->in[1]].rows;
-        if (node->attr.topk.k > RK_CUDA_MAX_K) {
-            RK_FAIL(RK_ERR_DEVICE,
-                    "the CUDA device ranks at most the %d best items, eval.k asks for %d: lower it "
-                    "or use --device cpu",
-                    RK_CUDA_MAX_K, node->attr.topk.k);
-        }
         *out_bytes =
+            rk_cuda_topk_scratch(n, node->attr.topk.k) +
             (n * first->cols + n * tile_items(n, node->attr.topk.n_items)) * (int64_t)sizeof(float);
         return RK_OK;
     }

@@ -4,41 +4,72 @@
  *
  * Eager mode and the profile launch node by node instead.
  */
-#include <math.h>
-#include <string.h>
-
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
-/* ---- loading -----------------------------------------------------------------------------------
- */
+/* ---- loading ----------------------------------------------------------------------------------*/
 
 void *rk__cuda_address(const rk_loaded *loaded, rk_value value)
 {
-    if (value == RK_NONE) {
-        return NULL;
+    return value == RK_NONE ? NULL : loaded->tensors[value].data;
+}
+
+static bool is_propagation(rk_op op)
+{
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS;
+}
+
+/* A temporary with memory of its own: not an alias, not orphaned. */
+static bool is_root(const rk_tensor *t)
+{
+    return t->stored < 0 && t->alias_of == RK_NONE && t->producer >= 0;
+}
+
+static rk_status place_tensors(rk_loaded *loaded)
+{
+    rk_device_context *context = loaded->context;
+    const rk_program *program = loaded->program;
+    RK_TRY(rk__calloc(&loaded->tensors, program->n_tensors, sizeof *loaded->tensors,
+                      "a loaded program"));
+    if (!context->options.eager) {
+        RK_TRY(rk__cuda_alloc(&loaded->arena, program->arena_bytes, "a program's temporaries"));
     }
-    const rk_tensor *t = &loaded->program->tensors[value];
-    return t->stored >= 0 ? loaded->context->stored[t->stored] : (char *)loaded->arena + t->offset;
+    for (rk_value v = 0; v < program->n_tensors; v++) {
+        const rk_tensor *t = &program->tensors[v];
+        if (t->stored >= 0) {
+            loaded->tensors[v].data = context->stored[t->stored].data;
+        } else if (t->alias_of != RK_NONE) { /* an earlier tensor, so it has its place */
+            loaded->tensors[v].data = loaded->tensors[t->alias_of].data;
+        } else if (is_root(t) && context->options.eager) {
+            RK_TRY(
+                rk__cuda_alloc_guarded(context, rk__tensor_bytes(t), t->name, &loaded->tensors[v]));
+        } else if (is_root(t)) {
+            loaded->tensors[v].data = (char *)loaded->arena + t->offset;
+        }
+    }
+    return RK_OK;
 }
 
 static rk_status prepare(rk_loaded *loaded)
 {
     rk_device_context *context = loaded->context;
     const rk_program *program = loaded->program;
-    int64_t scratch = 0;
+    RK_TRY(place_tensors(loaded));
     for (int32_t i = 0; i < program->n_nodes; i++) {
         const rk_node *node = &program->nodes[i];
         int64_t bytes = 0;
-        if (node->op == RK_OP_PROPAGATE || node->op == RK_OP_PROPAGATE_ROWS ||
-            node->op == RK_OP_PROPAGATE_FROM_ROWS) {
+        if (is_propagation(node->op)) {
             RK_TRY(rk__cuda_graph_prepare(context, program, node));
         }
+        if (node->op == RK_OP_SCORE_TOPK) {
+            RK_TRY(rk__cuda_blas_prepare(context));
+        }
         RK_TRY(rk__cuda_scratch(context, program, node, &bytes));
-        scratch = bytes > scratch ? bytes : scratch;
+        loaded->scratch_bytes = bytes > loaded->scratch_bytes ? bytes : loaded->scratch_bytes;
     }
-    RK_TRY(rk__cuda_alloc(&loaded->arena, program->arena_bytes, "a program's temporaries"));
-    RK_TRY(rk__cuda_alloc(&loaded->scratch, scratch, "the operations' working memory"));
+    RK_TRY(rk__cuda_alloc(&loaded->scratch, loaded->scratch_bytes,
+                          "the operations' working "
+                          "memory"));
     for (int32_t i = 0; i < program->n_nodes; i++) {
         if (program->nodes[i].op == RK_OP_PROPAGATE &&
             context->options.propagation == RK_PROPAGATION_CUSPARSE) {
@@ -84,96 +115,49 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded)
     if (loaded->many_steps) {
         cudaGraphExecDestroy(loaded->many_steps);
     }
+    rk__cuda_spmm_free(loaded);
+    for (rk_value v = 0; loaded->tensors && v < loaded->program->n_tensors; v++) {
+        cudaFree(loaded->tensors[v].base);
+    }
     cudaFree(loaded->arena);
     cudaFree(loaded->scratch);
-    cudaFree(loaded->sparse_buffer);
+    rk__free(loaded->tensors);
     rk__free(loaded);
 }
 
-/* ---- node by node ------------------------------------------------------------------------------
- */
+/* ---- node by node -----------------------------------------------------------------------------*/
 
-static rk_status launch_node(rk_loaded *loaded, int32_t i)
+rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status)
 {
-    const rk_node *node = &loaded->program->nodes[i];
-    rk_status status = rk__cuda_launch(loaded, node);
-    return status == RK_OK ? RK_OK
-                           : rk__fail_prefix(status, "program %s, node %d (%s)",
-                                             loaded->program->name, i, rk__op_name(node->op));
+    return rk__fail_prefix(status, "program %s, node %d (%s)", loaded->program->name, i,
+                           rk__op_name(loaded->program->nodes[i].op));
 }
 
-/* RK_ERR_DIVERGED when an element is not finite. */
-static rk_status check_floats(rk_loaded *loaded, int32_t node, rk_value value)
+static rk_status run_timed(rk_loaded *loaded, int32_t i, cudaEvent_t begin, cudaEvent_t end)
 {
-    const rk_tensor *t = &loaded->program->tensors[value];
-    /* topk marks "no more items" with -inf on purpose */
-    if (t->dtype != RK_F32 || loaded->program->nodes[node].op == RK_OP_SCORE_TOPK) {
-        return RK_OK;
-    }
-    rk_status status = RK_OK;
-    float *host = NULL;
-    int64_t n = t->rows * t->cols;
-    RK_TRY(rk__alloc(&host, n, sizeof *host, "a copy of a tensor"));
-    cudaError_t error =
-        cudaMemcpyAsync(host, rk__cuda_address(loaded, value), (size_t)n * sizeof *host,
-                        cudaMemcpyDeviceToHost, loaded->context->stream);
-    error = error == cudaSuccess ? cudaStreamSynchronize(loaded->context->stream) : error;
-    if (error != cudaSuccess) {
-        RK_TRY_GOTO(done, rk__cuda_failed(error, "cudaMemcpyAsync", __FILE__, __LINE__, __func__));
-    }
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(host[i])) {
-            RK_FAIL_GOTO(done, RK_ERR_DIVERGED, "program %s, node %d (%s): %s[%lld, %lld] is %g",
-                         loaded->program->name, node, rk__op_name(loaded->program->nodes[node].op),
-                         t->name, (long long)(i / t->cols), (long long)(i % t->cols),
-                         (double)host[i]);
-        }
-    }
-done:
-    rk__free(host);
-    return status;
-}
-
-static rk_status run_eager(rk_loaded *loaded)
-{
-    for (int32_t i = 0; i < loaded->program->n_nodes; i++) {
-        const rk_node *node = &loaded->program->nodes[i];
-        RK_TRY(launch_node(loaded, i));
-        cudaError_t error = cudaStreamSynchronize(loaded->context->stream);
-        if (error != cudaSuccess) {
-            rk_status status =
-                rk__cuda_failed(error, "cudaStreamSynchronize", __FILE__, __LINE__, __func__);
-            return rk__fail_prefix(status, "program %s, node %d (%s)", loaded->program->name, i,
-                                   rk__op_name(node->op));
-        }
-        for (int32_t j = 0; j < node->n_outputs; j++) {
-            RK_TRY(check_floats(loaded, i, node->out[j]));
-        }
-    }
+    rk_op_time *time = &loaded->context->times[loaded->program->nodes[i].op];
+    float milliseconds = 0;
+    RK_TRY_CUDA(cudaEventRecord(begin, loaded->context->stream));
+    RK_TRY(rk__cuda_launch(loaded, &loaded->program->nodes[i]));
+    RK_TRY_CUDA(cudaEventRecord(end, loaded->context->stream));
+    RK_TRY_CUDA(cudaEventSynchronize(end));
+    RK_TRY_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
+    time->seconds += 1e-3 * (double)milliseconds;
+    time->calls++;
     return RK_OK;
 }
 
-static rk_status run_profiled(rk_loaded *loaded)
+rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i)
 {
-    rk_status status = RK_OK;
+    if (!loaded->context->times) {
+        return rk__cuda_launch(loaded, &loaded->program->nodes[i]);
+    }
     cudaEvent_t begin = NULL, end = NULL;
     RK_TRY_CUDA(cudaEventCreate(&begin));
     cudaError_t error = cudaEventCreate(&end);
-    for (int32_t i = 0; i < loaded->program->n_nodes && error == cudaSuccess; i++) {
-        rk_op_time *time = &loaded->context->times[loaded->program->nodes[i].op];
-        float milliseconds = 0;
-        error = cudaEventRecord(begin, loaded->context->stream);
-        RK_TRY_GOTO(done, launch_node(loaded, i));
-        error = error == cudaSuccess ? cudaEventRecord(end, loaded->context->stream) : error;
-        error = error == cudaSuccess ? cudaEventSynchronize(end) : error;
-        error = error == cudaSuccess ? cudaEventElapsedTime(&milliseconds, begin, end) : error;
-        time->seconds += 1e-3 * (double)milliseconds;
-        time->calls++;
-    }
-    if (error != cudaSuccess) {
-        status = rk__cuda_failed(error, "cudaEventRecord", __FILE__, __LINE__, __func__);
-    }
-done:
+    rk_status status = error == cudaSuccess ? run_timed(loaded, i, begin, end)
+                                            : rk__cuda_failed(error, "cudaEventCreate", __FILE__,
+                                                              __LINE__, __func__);
     cudaEventDestroy(begin);
     if (end) {
         cudaEventDestroy(end);
@@ -181,8 +165,18 @@ done:
     return status;
 }
 
-/* ---- replay ------------------------------------------------------------------------------------
- */
+static rk_status run_nodes(rk_loaded *loaded)
+{
+    for (int32_t i = 0; i < loaded->program->n_nodes; i++) {
+        rk_status status = rk__cuda_run_node(loaded, i);
+        if (status != RK_OK) {
+            return rk__cuda_name_node(loaded, i, status);
+        }
+    }
+    return RK_OK;
+}
+
+/* ---- replay -----------------------------------------------------------------------------------*/
 
 /* A failure while capturing must still end the capture. */
 static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out)
@@ -192,9 +186,7 @@ static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out)
     RK_TRY_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
     rk_status status = RK_OK;
     for (int64_t s = 0; s < steps && status == RK_OK; s++) {
-        for (int32_t i = 0; i < loaded->program->n_nodes && status == RK_OK; i++) {
-            status = launch_node(loaded, i);
-        }
+        status = run_nodes(loaded);
     }
     cudaError_t error = cudaStreamEndCapture(stream, &graph);
     if (status == RK_OK && error != cudaSuccess) {
@@ -216,7 +208,7 @@ rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t st
 {
     if (context->options.eager || context->times) {
         for (int64_t s = 0; s < steps; s++) {
-            RK_TRY(context->options.eager ? run_eager(loaded) : run_profiled(loaded));
+            RK_TRY(context->options.eager ? rk__cuda_run_eager(loaded) : run_nodes(loaded));
         }
         return RK_OK;
     }

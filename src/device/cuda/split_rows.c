@@ -57,13 +57,10 @@ static rk_status upload(rk_device_context *context, void *out_pointer, const voi
     void *device = NULL;
     RK_TRY(rk__cuda_alloc(&device, bytes, what));
     memcpy(out_pointer, &device, sizeof device); /* owned by the graph from here on */
-    RK_TRY_CUDA(
-        cudaMemcpyAsync(device, host, (size_t)bytes, cudaMemcpyHostToDevice, context->stream));
-    RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
-    return RK_OK;
+    return rk__cuda_upload(context, device, host, bytes);
 }
 
-const rk_cuda_graph *rk__cuda_graph_find(const rk_device_context *context, int32_t stored_offsets)
+rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets)
 {
     for (int i = 0; i < context->n_graphs; i++) {
         if (context->graphs[i].stored_offsets == stored_offsets) {
@@ -100,6 +97,11 @@ rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *p
     graph->split = (rk_split_rows){graph->pieces, graph->long_rows, host.n_pieces, host.n_long_rows,
                                    host.n_slots};
 done:
+    if (status != RK_OK) { /* half a graph must not be found */
+        cudaFree(graph->pieces);
+        cudaFree(graph->long_rows);
+        context->n_graphs--;
+    }
     rk__free(host.pieces);
     rk__free(host.long_rows);
     return status;
@@ -109,9 +111,6 @@ void rk__cuda_graphs_free(rk_device_context *context)
 {
     for (int i = 0; i < context->n_graphs; i++) {
         rk_cuda_graph *graph = &context->graphs[i];
-        if (graph->matrix) {
-            cusparseDestroySpMat(graph->matrix);
-        }
         cudaFree(graph->pieces);
         cudaFree(graph->long_rows);
         cudaFree(graph->offsets32);

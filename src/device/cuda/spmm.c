@@ -9,14 +9,6 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
-static rk_status upload(rk_device_context *context, void *device, const void *host, int64_t bytes)
-{
-    RK_TRY_CUDA(
-        cudaMemcpyAsync(device, host, (size_t)bytes, cudaMemcpyHostToDevice, context->stream));
-    RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
-    return RK_OK;
-}
-
 /* Weights scale[row] * scale[column] and 32-bit offsets, from the store's constants. */
 static rk_status upload_matrix(rk_device_context *context, rk_cuda_graph *graph,
                                const int64_t *offsets, const int32_t *columns, const float *scale,
@@ -37,16 +29,32 @@ static rk_status upload_matrix(rk_device_context *context, rk_cuda_graph *graph,
     offsets32[n] = (int32_t)nnz;
     RK_TRY_GOTO(done, rk__cuda_alloc(&graph->offsets32, (n + 1) * 4, "32-bit row offsets"));
     RK_TRY_GOTO(done, rk__cuda_alloc(&graph->values, nnz * 4, "cuSPARSE's value array"));
-    RK_TRY_GOTO(done, upload(context, graph->offsets32, offsets32, (n + 1) * 4));
-    RK_TRY_GOTO(done, upload(context, graph->values, values, nnz * 4));
+    RK_TRY_GOTO(done, rk__cuda_upload(context, graph->offsets32, offsets32, (n + 1) * 4));
+    RK_TRY_GOTO(done, rk__cuda_upload(context, graph->values, values, nnz * 4));
 done:
     rk__free(offsets32);
     rk__free(values);
     return status;
 }
 
-static rk_status make_matrix(rk_loaded *loaded, const rk_node *node, rk_cuda_graph *graph)
+static int32_t offsets_of(const rk_loaded *loaded, const rk_node *node)
 {
+    return loaded->program->tensors[node->in[0]].stored;
+}
+
+static rk_cuda_matrix *find_matrix(rk_loaded *loaded, const rk_node *node)
+{
+    for (int i = 0; i < loaded->n_matrices; i++) {
+        if (loaded->matrices[i].stored_offsets == offsets_of(loaded, node)) {
+            return &loaded->matrices[i];
+        }
+    }
+    return NULL;
+}
+
+static rk_status make_matrix(rk_loaded *loaded, const rk_node *node)
+{
+    rk_cuda_graph *graph = rk__cuda_graph_find(loaded->context, offsets_of(loaded, node));
     rk_device_context *context = loaded->context;
     const rk_tensor *tensors = loaded->program->tensors;
     const rk_stored *items = context->store->items;
@@ -64,8 +72,14 @@ static rk_status make_matrix(rk_loaded *loaded, const rk_node *node, rk_cuda_gra
         RK_TRY_CUSPARSE(cusparseCreate(&context->sparse));
         RK_TRY_CUSPARSE(cusparseSetStream(context->sparse, context->stream));
     }
-    RK_TRY(upload_matrix(context, graph, offsets->constant, columns->constant, scale->constant, n));
-    RK_TRY_CUSPARSE(cusparseCreateCsr(&graph->matrix, n, n, nnz, graph->offsets32,
+    if (!graph->values) {
+        RK_TRY(upload_matrix(context, graph, offsets->constant, columns->constant, scale->constant,
+                             n));
+    }
+    RK_ASSERT(loaded->n_matrices < RK_CUDA_MAX_GRAPHS);
+    rk_cuda_matrix *matrix = &loaded->matrices[loaded->n_matrices++];
+    *matrix = (rk_cuda_matrix){.stored_offsets = graph->stored_offsets};
+    RK_TRY_CUSPARSE(cusparseCreateCsr(&matrix->descriptor, n, n, nnz, graph->offsets32,
                                       rk__cuda_address(loaded, node->in[1]), graph->values,
                                       CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
                                       CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F));
@@ -102,39 +116,35 @@ static void close_operands(operands *o)
  */
 static const cusparseSpMMAlg_t ALGORITHM = CUSPARSE_SPMM_CSR_ALG2;
 
-static rk_status size_and_preprocess(rk_loaded *loaded, const rk_node *node,
-                                     const rk_cuda_graph *graph, const operands *o)
+static rk_status size_and_preprocess(rk_loaded *loaded, const rk_node *node, rk_cuda_matrix *matrix,
+                                     const operands *o)
 {
     const float alpha = node->attr.weight[0], beta = 0.0f;
     size_t bytes = 0;
     RK_TRY_CUSPARSE(cusparseSpMM_bufferSize(
         loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
-        &alpha, graph->matrix, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, &bytes));
+        &alpha, matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, &bytes));
     /* All propagations of a program have one shape: the buffer of the first serves all. */
-    if (!loaded->sparse_buffer) {
-        RK_TRY(rk__cuda_alloc(&loaded->sparse_buffer, (int64_t)bytes, "cuSPARSE's buffer"));
+    if (matrix->buffer) {
+        return RK_OK;
     }
+    RK_TRY(rk__cuda_alloc(&matrix->buffer, (int64_t)bytes, "cuSPARSE's buffer"));
     RK_TRY_CUSPARSE(cusparseSpMM_preprocess(
         loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
-        &alpha, graph->matrix, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, loaded->sparse_buffer));
+        &alpha, matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, matrix->buffer));
     return RK_OK;
 }
 
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node)
 {
-    rk_device_context *context = loaded->context;
-    int32_t stored = loaded->program->tensors[node->in[0]].stored;
-    rk_cuda_graph *graph = NULL;
-    for (int i = 0; i < context->n_graphs; i++) {
-        graph = context->graphs[i].stored_offsets == stored ? &context->graphs[i] : graph;
-    }
-    RK_ASSERT(graph != NULL);
-    if (!graph->matrix) {
-        RK_TRY(make_matrix(loaded, node, graph));
+    if (!find_matrix(loaded, node)) {
+        RK_TRY(make_matrix(loaded, node));
     }
     operands o = {0};
     rk_status status = open_operands(loaded, node, &o);
-    status = status == RK_OK ? size_and_preprocess(loaded, node, graph, &o) : status;
+    if (status == RK_OK) {
+        status = size_and_preprocess(loaded, node, find_matrix(loaded, node), &o);
+    }
     close_operands(&o);
     return status;
 }
@@ -142,11 +152,10 @@ rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node)
 static rk_status run(rk_loaded *loaded, const rk_node *node, const operands *o)
 {
     const float alpha = node->attr.weight[0], beta = 0.0f;
-    const rk_cuda_graph *graph =
-        rk__cuda_graph_find(loaded->context, loaded->program->tensors[node->in[0]].stored);
+    const rk_cuda_matrix *matrix = find_matrix(loaded, node);
     RK_TRY_CUSPARSE(cusparseSpMM(loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE,
-                                 CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha, graph->matrix, o->x,
-                                 &beta, o->y, CUDA_R_32F, ALGORITHM, loaded->sparse_buffer));
+                                 CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha, matrix->descriptor, o->x,
+                                 &beta, o->y, CUDA_R_32F, ALGORITHM, matrix->buffer));
     return RK_OK;
 }
 
@@ -157,4 +166,15 @@ rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node)
     status = status == RK_OK ? run(loaded, node, &o) : status;
     close_operands(&o);
     return status;
+}
+
+void rk__cuda_spmm_free(rk_loaded *loaded)
+{
+    for (int i = 0; i < loaded->n_matrices; i++) {
+        if (loaded->matrices[i].descriptor) {
+            cusparseDestroySpMat(loaded->matrices[i].descriptor);
+        }
+        cudaFree(loaded->matrices[i].buffer);
+    }
+    loaded->n_matrices = 0;
 }

@@ -1,0 +1,44 @@
+/*
+ * Dense products through cuBLAS, in the precision that cuda.matmul names. The workspace is ours:
+ * cuBLAS would otherwise allocate while a graph is captured.
+ */
+#include "device/cuda/context.h"
+
+enum { WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
+
+rk_status rk__cuda_blas_prepare(rk_device_context *context)
+{
+    if (context->blas) {
+        return RK_OK;
+    }
+    RK_TRY(rk__cuda_alloc(&context->blas_workspace, WORKSPACE, "cuBLAS's workspace"));
+    RK_TRY_CUBLAS(cublasCreate(&context->blas));
+    RK_TRY_CUBLAS(cublasSetStream(context->blas, context->stream));
+    RK_TRY_CUBLAS(cublasSetWorkspace(context->blas, context->blas_workspace, WORKSPACE));
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, context->options.matmul == RK_MATMUL_TF32
+                                                       ? CUBLAS_TF32_TENSOR_OP_MATH
+                                                       : CUBLAS_PEDANTIC_MATH));
+    return RK_OK;
+}
+
+void rk__cuda_blas_free(rk_device_context *context)
+{
+    if (context->blas) {
+        cublasDestroy(context->blas);
+    }
+    cudaFree(context->blas_workspace);
+    context->blas = NULL;
+    context->blas_workspace = NULL;
+}
+
+rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
+                               const float *items, int64_t n_items, int64_t d, float *scores,
+                               int64_t stride)
+{
+    const float one = 1.0f, zero = 0.0f;
+    /* Column-major: scores^T [n_items, n_users] = items [d, n_items]^T users [d, n_users]. */
+    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)n_items, (int)n_users,
+                              (int)d, &one, items, (int)d, users, (int)d, &zero, scores,
+                              (int)stride));
+    return RK_OK;
+}

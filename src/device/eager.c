@@ -1,0 +1,94 @@
+#include "device/eager.h"
+
+#include <math.h>
+#include <string.h>
+
+static const uint32_t GUARD_WORD = 0x7FC1A5A5;
+
+void rk__guard_fill(void *band, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += (int64_t)sizeof GUARD_WORD) {
+        memcpy((char *)band + i, &GUARD_WORD, sizeof GUARD_WORD);
+    }
+}
+
+bool rk__guard_is_whole(const void *band, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += (int64_t)sizeof GUARD_WORD) {
+        if (memcmp((const char *)band + i, &GUARD_WORD, sizeof GUARD_WORD) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Inputs that an operation writes to. */
+static bool is_updated(rk_op op, int32_t input)
+{
+    switch (op) {
+    case RK_OP_ADAM:
+        return input == 0 || input == 2 || input == 3;
+    case RK_OP_SGD:
+    case RK_OP_STEP_LOSS:
+    case RK_OP_STEP_ADVANCE:
+        return input == 0;
+    default:
+        return false;
+    }
+}
+
+rk_value rk__next_written(const rk_node *node, int32_t *place)
+{
+    while (*place < node->n_outputs + node->n_inputs) {
+        int32_t i = (*place)++;
+        if (i < node->n_outputs) {
+            return node->out[i];
+        }
+        if (is_updated(node->op, i - node->n_outputs)) {
+            return node->in[i - node->n_outputs];
+        }
+    }
+    return RK_NONE;
+}
+
+rk_status rk__check_guards(const rk_program *program, int32_t node, rk_value value,
+                           const void *before, const void *after, int64_t bytes)
+{
+    const rk_tensor *t = &program->tensors[value];
+    if (!rk__guard_is_whole(before, bytes) || !rk__guard_is_whole(after, bytes)) {
+        RK_FAIL(RK_ERR_INTERNAL, "program %s, node %d (%s) wrote beside %s [%lld, %lld]",
+                program->name, node, rk__op_name(program->nodes[node].op), t->name,
+                (long long)t->rows, (long long)t->cols);
+    }
+    return RK_OK;
+}
+
+/* Index of the first element that is not finite, or -1. */
+static int64_t first_bad(const rk_tensor *t, const void *data)
+{
+    for (int64_t i = 0; i < t->rows * t->cols; i++) {
+        if (t->dtype == RK_F32 ? !isfinite(((const float *)data)[i])
+                               : !isfinite(((const double *)data)[i])) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+rk_status rk__check_finite(const rk_program *program, int32_t node, rk_value value,
+                           const void *data, int64_t step)
+{
+    const rk_tensor *t = &program->tensors[value];
+    bool is_real = t->dtype == RK_F32 || t->dtype == RK_F64;
+    int64_t bad = is_real ? first_bad(t, data) : -1;
+    if (bad < 0) {
+        return RK_OK;
+    }
+    double number =
+        t->dtype == RK_F32 ? (double)((const float *)data)[bad] : ((const double *)data)[bad];
+    RK_FAIL(RK_ERR_DIVERGED,
+            "step %lld: node %d (%s) of program %s made %s[%lld, %lld] %g; a smaller "
+            "train.learning_rate may help",
+            (long long)step, node, rk__op_name(program->nodes[node].op), program->name, t->name,
+            (long long)(bad / t->cols), (long long)(bad % t->cols), number);
+}

@@ -1,0 +1,89 @@
+/* cuBLAS: the calls that the device makes, as plain loops on the handle's stream. */
+#include <cublas_v2.h>
+
+#include "emu_collectives.h"
+#include "emu_internal.h"
+
+struct cublasContext {
+    cudaStream_t stream = nullptr;
+    cublasPointerMode_t mode = CUBLAS_POINTER_MODE_HOST;
+};
+
+cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
+{
+    if (emu::device_fault() != cudaSuccess) {
+        return CUBLAS_STATUS_NOT_INITIALIZED;
+    }
+    *handle = new cublasContext;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasDestroy_v2(cublasHandle_t handle)
+{
+    delete handle;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream)
+{
+    handle->stream = stream;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetPointerMode_v2(cublasHandle_t handle, cublasPointerMode_t mode)
+{
+    handle->mode = mode;
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t)
+{
+    return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void *workspace, size_t bytes)
+{
+    const bool ok = bytes == 0 || emu::find_allocation(workspace, bytes);
+    return ok ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
+const char *cublasGetStatusString(cublasStatus_t status)
+{
+    return status == CUBLAS_STATUS_SUCCESS           ? "CUBLAS_STATUS_SUCCESS"
+           : status == CUBLAS_STATUS_NOT_INITIALIZED ? "CUBLAS_STATUS_NOT_INITIALIZED"
+                                                     : "CUBLAS_STATUS_INVALID_VALUE";
+}
+
+/* Column-major: C [m, n] = alpha op(A) op(B) + beta C. */
+cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+                              int m, int n, int k, const float *alpha, const float *a, int lda,
+                              const float *b, int ldb, const float *beta, float *c, int ldc)
+{
+    const bool plain_a = op_a == CUBLAS_OP_N, plain_b = op_b == CUBLAS_OP_N;
+    const bool on_host = handle->mode == CUBLAS_POINTER_MODE_HOST;
+    if (m < 0 || n < 0 || k < 0 || lda < 1 || ldb < 1 || ldc < 1 || lda < (plain_a ? m : k) ||
+        ldb < (plain_b ? k : n) || ldc < m) {
+        return CUBLAS_STATUS_INVALID_VALUE;
+    }
+    const bool reads = m && n && k;
+    if ((reads && (!emu::is_device(a) || !emu::is_device(b))) || (m && n && !emu::is_device(c))) {
+        emu::die("cublasSgemm: a matrix is not in device memory");
+    }
+    const float host_alpha = on_host ? *alpha : 0, host_beta = on_host ? *beta : 0;
+    const int64_t row_a = plain_a ? 1 : lda, step_a = plain_a ? lda : 1;
+    const int64_t column_b = plain_b ? ldb : 1, step_b = plain_b ? 1 : ldb;
+    const cudaError_t error = emu::enqueue(handle->stream, [=] {
+        const float al = on_host ? host_alpha : *alpha, be = on_host ? host_beta : *beta;
+        for (int64_t j = 0; j < n; j++) {
+            for (int64_t i = 0; i < m; i++) {
+                float sum = 0;
+                for (int64_t l = 0; l < k; l++) {
+                    sum += a[i * row_a + l * step_a] * b[j * column_b + l * step_b];
+                }
+                float *to = &c[i + j * ldc];
+                *to = be == 0 ? al * sum : al * sum + be * *to;
+            }
+        }
+    });
+    return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+}

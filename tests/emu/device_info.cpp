@@ -1,0 +1,310 @@
+/*
+ * The emulated device: its properties, its errors, and what can be wrong with it.
+ *
+ * EMU_FAULT, or emu_set_fault:
+ *   no_driver        the driver's library is not installed
+ *   old_driver       it is older than the runtime
+ *   no_device        there is a driver but no device
+ *   old_device       compute capability 6.1
+ *   busy             another process has the device for itself
+ *   memory_taken     all but a megabyte is in use by others (memory.cpp)
+ *   no_image         the program has no code for the device
+ *   crash:TEXT       a kernel whose name contains TEXT reads an illegal address; from then on every
+ *                    call fails, as on a device
+ */
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "emu_control.h"
+#include "emu_internal.h"
+#include "emu_launch.h"
+
+namespace emu
+{
+
+Config config;
+static std::map<const void *, int> shared_limits;
+static cudaError_t last_error = cudaSuccess;
+static bool crashed;
+
+constexpr size_t SHARED = 49152, SHARED_AT_MOST = 232448; /* bytes a block; the latter on request */
+
+static struct Environment {
+    Environment()
+    {
+        if (const char *text = getenv("EMU_SCHED")) {
+            config.order = text[0] == 'd' ? DESCENDING : text[0] == 'r' ? RANDOM : ASCENDING;
+            const char *seed = strchr(text, ':');
+            config.seed = seed ? (unsigned)strtoul(seed + 1, nullptr, 10) : 1;
+        }
+        if (const char *text = getenv("EMU_STREAMS")) {
+            config.lazy = text[0] != 'e';
+        }
+        if (const char *text = getenv("EMU_STRICT_EXIT")) {
+            config.strict_exit = text[0] != '0';
+        }
+        if (const char *text = getenv("EMU_FAIL_MALLOC")) {
+            config.fail_at = strtoull(text, nullptr, 10);
+        }
+        if (const char *text = getenv("EMU_MEMORY")) {
+            config.memory = strtoull(text, nullptr, 10);
+        }
+        if (const char *text = getenv("EMU_FAULT")) {
+            config.fault = text;
+        }
+    }
+    ~Environment()
+    {
+        if (getenv("EMU_STATS")) {
+            fprintf(stderr, "emu: %llu launches, %llu blocks, %llu threads, %llu fiber resumes\n",
+                    (unsigned long long)stats.launches, (unsigned long long)stats.blocks,
+                    (unsigned long long)stats.threads, (unsigned long long)stats.resumes);
+        }
+    }
+} environment;
+
+cudaError_t fail(cudaError_t error)
+{
+    if (error != cudaSuccess) {
+        last_error = error;
+    }
+    return error;
+}
+
+static cudaError_t driver_fault()
+{
+    if (config.fault == "no_driver" || config.fault == "old_driver") {
+        return cudaErrorInsufficientDriver;
+    }
+    return config.fault == "no_device" ? cudaErrorNoDevice : cudaSuccess;
+}
+
+cudaError_t device_fault()
+{
+    if (crashed) {
+        return cudaErrorIllegalAddress;
+    }
+    const cudaError_t error = driver_fault();
+    return error == cudaSuccess && config.fault == "busy" ? cudaErrorDevicesUnavailable : error;
+}
+
+size_t shared_limit(const void *kernel)
+{
+    const auto found = shared_limits.find(kernel);
+    return found == shared_limits.end() ? SHARED : (size_t)found->second;
+}
+
+static bool is_legal(dim3 grid, dim3 block)
+{
+    const uint64_t threads = (uint64_t)block.x * block.y * block.z;
+    return grid.x && grid.y && grid.z && threads && threads <= 1024 && block.z <= 64 &&
+           grid.x <= 2147483647u && grid.y <= 65535 && grid.z <= 65535;
+}
+
+static bool crashes(const Launch &launch)
+{
+    return config.fault.rfind("crash:", 0) == 0 &&
+           strstr(launch.name(), config.fault.c_str() + strlen("crash:"));
+}
+
+cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
+                   const void *kernel, std::function<void()> body)
+{
+    if (!is_legal(grid, block)) {
+        return fail(cudaErrorInvalidConfiguration);
+    }
+    if (shared_bytes > shared_limit(kernel)) {
+        return fail(cudaErrorInvalidValue);
+    }
+    if (config.fault == "no_image") {
+        return fail(cudaErrorNoKernelImageForDevice);
+    }
+    const Launch launch{grid, block, shared_bytes, std::move(body), kernel};
+    return enqueue(stream, [launch] {
+        crashed = crashed || crashes(launch);
+        if (!crashed) {
+            run_launch(launch);
+        }
+    });
+}
+
+} // namespace emu
+
+using namespace emu;
+
+void emu_set_fault(const char *fault)
+{
+    config.fault = fault ? fault : "";
+    crashed = false;
+    last_error = cudaSuccess;
+}
+
+unsigned long long emu_launches(void)
+{
+    return stats.launches;
+}
+
+/* ---- the device -------------------------------------------------------------------------------*/
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    *n = driver_fault() == cudaSuccess;
+    return fail(driver_fault());
+}
+
+cudaError_t cudaGetDevice(int *device)
+{
+    *device = 0;
+    return fail(driver_fault());
+}
+
+cudaError_t cudaSetDevice(int device)
+{
+    return fail(device ? cudaErrorInvalidDevice : device_fault());
+}
+
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = config.fault == "no_driver"    ? 0
+               : config.fault == "old_driver" ? 11040
+                                              : CUDART_VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t cudaRuntimeGetVersion(int *version)
+{
+    *version = CUDART_VERSION;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
+{
+    if (device != 0) {
+        return fail(cudaErrorInvalidDevice);
+    }
+    memset(p, 0, sizeof *p);
+    snprintf(p->name, sizeof p->name, "CPU emulator");
+    p->major = config.fault == "old_device" ? 6 : 9;
+    p->minor = config.fault == "old_device" ? 1 : 0;
+    p->multiProcessorCount = 4;
+    p->warpSize = 32;
+    p->totalGlobalMem = config.memory;
+    p->sharedMemPerBlock = SHARED;
+    p->sharedMemPerBlockOptin = SHARED_AT_MOST;
+    p->sharedMemPerMultiprocessor = SHARED_AT_MOST + 1024;
+    p->maxThreadsPerBlock = 1024;
+    p->maxThreadsPerMultiProcessor = 2048;
+    p->regsPerBlock = 65536;
+    p->l2CacheSize = 50 << 20;
+    p->unifiedAddressing = 1;
+    return fail(driver_fault());
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device)
+{
+    cudaDeviceProp p;
+    if (const cudaError_t error = cudaGetDeviceProperties(&p, device); error != cudaSuccess) {
+        return error;
+    }
+    switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+        *value = p.multiProcessorCount;
+        break;
+    case cudaDevAttrMaxThreadsPerBlock:
+        *value = p.maxThreadsPerBlock;
+        break;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+        *value = (int)SHARED;
+        break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = (int)SHARED_AT_MOST;
+        break;
+    case cudaDevAttrComputeCapabilityMajor:
+        *value = p.major;
+        break;
+    case cudaDevAttrComputeCapabilityMinor:
+        *value = p.minor;
+        break;
+    case cudaDevAttrL2CacheSize:
+        *value = p.l2CacheSize;
+        break;
+    case cudaDevAttrWarpSize:
+        *value = p.warpSize;
+        break;
+    default:
+        die("cudaDeviceGetAttribute: attribute %d is not emulated", (int)attribute);
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value)
+{
+    if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
+        if (value < 0 || (size_t)value > SHARED_AT_MOST) {
+            return fail(cudaErrorInvalidValue);
+        }
+        shared_limits[kernel] = value;
+    }
+    return cudaSuccess;
+}
+
+cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *, int threads,
+                                                          size_t)
+{
+    *blocks = threads > 0 ? 2048 / threads : 0;
+    return cudaSuccess;
+}
+
+/* ---- errors -----------------------------------------------------------------------------------*/
+
+cudaError_t cudaGetLastError(void)
+{
+    const cudaError_t error = last_error;
+    last_error = crashed ? cudaErrorIllegalAddress : cudaSuccess;
+    return error;
+}
+
+cudaError_t cudaPeekAtLastError(void)
+{
+    return last_error;
+}
+
+const char *cudaGetErrorName(cudaError_t error)
+{
+    static char unknown[40];
+    switch (error) {
+#define NAME(code)                                                                                 \
+    case code:                                                                                     \
+        return #code;
+        NAME(cudaSuccess)
+        NAME(cudaErrorInvalidValue)
+        NAME(cudaErrorMemoryAllocation)
+        NAME(cudaErrorInvalidConfiguration)
+        NAME(cudaErrorNotReady)
+        NAME(cudaErrorInvalidDevice)
+        NAME(cudaErrorNoDevice)
+        NAME(cudaErrorInsufficientDriver)
+        NAME(cudaErrorDevicesUnavailable)
+        NAME(cudaErrorNoKernelImageForDevice)
+        NAME(cudaErrorIllegalAddress)
+        NAME(cudaErrorInvalidResourceHandle)
+        NAME(cudaErrorIllegalState)
+        NAME(cudaErrorStreamCaptureUnsupported)
+        NAME(cudaErrorStreamCaptureInvalidated)
+        NAME(cudaErrorStreamCaptureUnjoined)
+        NAME(cudaErrorStreamCaptureImplicit)
+        NAME(cudaErrorStreamCaptureIsolation)
+        NAME(cudaErrorCapturedEvent)
+#undef NAME
+    default:
+        snprintf(unknown, sizeof unknown, "cudaError %d", (int)error);
+        return unknown;
+    }
+}
+
+const char *cudaGetErrorString(cudaError_t error)
+{
+    return cudaGetErrorName(error);
+}
