@@ -298,7 +298,7 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     RK_TRY_GOTO(done, finish(&t, began));
 done:
     if (status != RK_OK && t.log.file) {
-        rk__log(&t.log, RK_LOG_WARNING, "%s", rk_last_error());
+        rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
     rk__session_free(&t.session);
     rk_dataset_free(t.dataset);
