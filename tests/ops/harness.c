@@ -77,8 +77,13 @@ static void add_cpu_targets(ops_target *targets, int *n, const rk_device *device
 
 int ops_targets(ops_target targets[OPS_MAX_TARGETS])
 {
-    const char *only = getenv("OPS_DEVICE");
+    const char *only = getenv("OPS_DEVICE"), *reason = NULL;
+    const rk_device *chosen = NULL;
     int n = 0;
+    if (only && strcmp(only, "cuda") == 0 &&
+        rk__device_choose(RK_DEVICE_CUDA, &chosen, &reason) != RK_OK) {
+        return 0; /* the reason is the last error */
+    }
     for (const rk_device *const *d = rk__devices(); *d; d++) {
         if ((only && strcmp((*d)->name, only) != 0) || (*d)->probe() != RK_OK) {
             continue;

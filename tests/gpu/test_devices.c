@@ -1,0 +1,277 @@
+/*
+ * Whole training runs on the CUDA device against the CPU device: the same batches bit for bit, the
+ * same losses and metrics; and against itself: no bit depends on how steps are launched or which
+ * run it is. On a real device where there is one, else on the one of tests/emu.
+ *
+ * DEVICES_STEPS=n makes the runs shorter, for sanitizers.
+ */
+#include "base/alloc.h"
+#include "eval/evaluate.h"
+#include "train/planted.h"
+#include "train/session.h"
+
+enum { MOST_SETTINGS = 8, STEPS = 50 };
+
+static int64_t n_steps(void)
+{
+    const char *text = getenv("DEVICES_STEPS");
+    return text ? strtoll(text, NULL, 10) : STEPS;
+}
+
+typedef struct fixture {
+    rk_config *config;
+    rk_dataset *dataset;
+    rk_session session;
+} fixture;
+
+/* settings: "key=value", ended by NULL. */
+static void set_up(fixture *f, const char *device, const char *const *settings, bool eager)
+{
+    static const char *const common[] = {"run.threads=1",
+                                         "model.dim=12",
+                                         "model.layers=2",
+                                         "train.batch=100",
+                                         "train.learning_rate=0.01",
+                                         "train.steps_per_epoch=7",
+                                         "eval.k=[5, 10]",
+                                         "cuda.piece_edges=32",
+                                         "cuda.steps_per_launch=1"};
+    *f = (fixture){0};
+    assert_ok(rk_config_create(&f->config));
+    assert_ok(rk_config_set(f->config, device, "test"));
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        assert_ok(rk_config_set(f->config, common[i], "test"));
+    }
+    for (int i = 0; settings && settings[i]; i++) {
+        assert_ok(rk_config_set(f->config, settings[i], "test"));
+    }
+    f->dataset = planted_dataset(true);
+    assert_ok(rk__session_create(&f->session, rk__config_options(f->config), f->dataset,
+                                 (rk_session_options){.training = true, .eager = eager}, NULL));
+    rk_step_state state = rk__session_first_state(&f->session);
+    assert_ok(rk__session_set_state(&f->session, &state));
+}
+
+static void tear_down(fixture *f)
+{
+    rk__session_free(&f->session);
+    planted_free(f->dataset);
+    rk_config_free(f->config);
+}
+
+static rk_step_state get_state(fixture *f)
+{
+    rk_step_state state;
+    assert_ok(rk__session_get_state(&f->session, &state));
+    return state;
+}
+
+/* Opens the next epoch when one is over, as the trainer does. */
+static void steps(fixture *f, int64_t n)
+{
+    while (n > 0) {
+        rk_step_state state = get_state(f);
+        int64_t rest = state.steps_per_epoch - state.step_in_epoch, now = n < rest ? n : rest;
+        assert_ok(rk__session_step(&f->session, now));
+        n -= now;
+        state = get_state(f);
+        assert_int_equal(state.bad_step, 0);
+        if (state.step_in_epoch == state.steps_per_epoch) {
+            state.epoch++;
+            state.step_in_epoch = 0;
+            memset(state.loss_sum, 0, sizeof state.loss_sum);
+            assert_ok(rk__session_set_state(&f->session, &state));
+        }
+    }
+}
+
+static float *parameters(fixture *f, size_t *bytes)
+{
+    const rk_parameter *p = &f->session.model.parameters[0];
+    float *values = NULL;
+    *bytes = (size_t)(p->rows * p->cols) * sizeof *values;
+    assert_ok(rk__alloc(&values, p->rows * p->cols, sizeof *values, "parameters"));
+    assert_ok(f->session.device->read(f->session.context, p->stored, 0, p->rows, values));
+    return values;
+}
+
+/* Of a tenth of the users. */
+static rk_metrics metrics_of(fixture *f)
+{
+    enum { N = PLANTED_USERS / 10 };
+    int32_t users[N];
+    rk_metrics metrics = {0};
+    rk_ranker ranker = rk__session_ranker(&f->session);
+    for (int32_t i = 0; i < N; i++) {
+        users[i] = 10 * i;
+    }
+    assert_ok(rk__evaluate(f->dataset, rk__config_options(f->config), RK_TEST, users, N, &ranker,
+                           NULL, &metrics));
+    return metrics;
+}
+
+/* To four digits. */
+static void same_metrics(fixture *a, fixture *b)
+{
+    static const char *const names[] = {"recall@5", "ndcg@10", "hit@10", "mrr@10"};
+    rk_metrics x = metrics_of(a), y = metrics_of(b);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_close(rk__metric_find(&y, names[i]), rk__metric_find(&x, names[i]), 0.5e-4, 1);
+    }
+    rk_metrics_free(&x);
+    rk_metrics_free(&y);
+}
+
+/* ---- against the CPU device -------------------------------------------------------------------*/
+
+/* The drawn nodes of a few steps; eager mode keeps every temporary. */
+static void same_batches(const char *positives, const char *negatives)
+{
+    const char *settings[] = {
+        positives,   negatives, "sampling.pool_size=30", "sampling.candidates=3", "model.kind=mf",
+        "loss.l2=0", NULL};
+    fixture f[2];
+    set_up(&f[0], "run.device=cpu", settings, true);
+    set_up(&f[1], "run.device=cuda", settings, true);
+    for (int step = 0; step < 3; step++) {
+        int32_t *nodes[2] = {NULL};
+        size_t bytes = 0;
+        for (int i = 0; i < 2; i++) {
+            rk_session *s = &f[i].session;
+            const rk_node *first = &s->train.nodes[0];
+            assert_int_equal(first->op, RK_OP_SAMPLE_TRIPLETS);
+            steps(&f[i], step == 2 ? 5 : 1); /* the last one also a short batch behind a shuffle */
+            bytes = (size_t)rk__tensor_bytes(&s->train.tensors[first->out[0]]);
+            assert_ok(rk__alloc(&nodes[i], (int64_t)bytes, 1, "nodes"));
+            assert_ok(s->device->read_value(s->context, s->loaded_train, first->out[0], nodes[i]));
+        }
+        if (memcmp(nodes[0], nodes[1], bytes) != 0) {
+            fail_msg("%s, %s: the batches of step %d differ", positives, negatives, step);
+        }
+        rk__free(nodes[0]);
+        rk__free(nodes[1]);
+    }
+    tear_down(&f[0]);
+    tear_down(&f[1]);
+}
+
+static void every_kind_of_batch_is_the_same(void **unused)
+{
+    (void)unused;
+    static const char *const positives[] = {
+        "sampling.positives=user", "sampling.positives=interaction", "sampling.positives=shuffle"};
+    static const char *const negatives[] = {
+        "sampling.negatives=uniform", "sampling.negatives=popular_pool",
+        "sampling.negatives=popularity", "sampling.negatives=dynamic"};
+    for (int i = 0; i < 3; i++) {
+        for (int j = 0; j < 4; j++) {
+            same_batches(positives[i], negatives[j]);
+        }
+    }
+}
+
+/* Losses at several points of a run, and metrics behind it. */
+static void same_run(const char *const *settings, int64_t n)
+{
+    fixture cpu, cuda;
+    set_up(&cpu, "run.device=cpu", settings, false);
+    set_up(&cuda, "run.device=cuda", settings, false);
+    for (int64_t done = 0, now; done < n; done += now) {
+        now = n - done < 10 ? n - done : 10;
+        steps(&cpu, now);
+        steps(&cuda, now);
+        rk_step_state a = get_state(&cpu), b = get_state(&cuda);
+        assert_int_equal(a.step, b.step);
+        assert_close(b.last_loss, a.last_loss, 1e-5, 0);
+        assert_close(b.loss_sum[0], a.loss_sum[0], 1e-5, 0);
+    }
+    if (n >= 10) {
+        same_metrics(&cpu, &cuda);
+    }
+    tear_down(&cpu);
+    tear_down(&cuda);
+}
+
+static void a_run_is_the_same(void **unused)
+{
+    (void)unused;
+    static const char *const defaults[] = {NULL};
+    same_run(defaults, n_steps());
+}
+
+static void runs_of_every_kind_are_the_same(void **unused)
+{
+    (void)unused;
+    static const char *const kinds[][MOST_SETTINGS] = {
+        {"cuda.propagation=cusparse", "cuda.steps_per_launch=4", "sampling.positives=shuffle",
+         "train.steps_per_epoch=0"},
+        {"model.kind=mf", "sampling.negatives=popularity", "loss.l2_form=norm", "model.dim=7"},
+        {"model.layers=3", "model.layer_weights=last", "sampling.negatives=dynamic",
+         "sampling.candidates=3", "loss.l2_on=propagated"},
+        {"model.layers=1", "model.init=xavier", "sampling.negatives=popular_pool",
+         "sampling.pool_size=30", "loss.l2_rows=unique", "train.optimizer=sgd",
+         "train.learning_rate=5"},
+        {"model.layer_weights=mean_without_ego", "loss.l2_rows=unique", "loss.l2_form=norm",
+         "loss.l2_divisor=nominal", "sampling.positives=interaction", "train.weight_decay=1e-4"},
+    };
+    int64_t n = n_steps() < 20 ? n_steps() : 20;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        same_run(kinds[i], n);
+    }
+}
+
+/* ---- against itself ---------------------------------------------------------------------------*/
+
+/* The parameters after a run, which must be those of the run before; takes and gives ownership. */
+static float *same_bits(float *before, const char *device, const char *const *settings, bool eager,
+                        int64_t n)
+{
+    fixture f;
+    size_t bytes = 0;
+    set_up(&f, device, settings, eager);
+    steps(&f, n);
+    float *values = parameters(&f, &bytes);
+    if (before) {
+        assert_memory_equal(values, before, bytes);
+        rk__free(before);
+    }
+    tear_down(&f);
+    return values;
+}
+
+static void no_bit_depends_on_the_launch(void **unused)
+{
+    (void)unused;
+    static const char *const one[] = {"cuda.steps_per_launch=1", NULL};
+    static const char *const four[] = {"cuda.steps_per_launch=4", NULL};
+    static const char *const seven[] = {"cuda.steps_per_launch=7", NULL};
+    int64_t n = n_steps() < 14 ? n_steps() : 14;
+    float *values = same_bits(NULL, "run.device=cuda", one, false, n);
+    values = same_bits(values, "run.device=cuda", one, false, n);
+    values = same_bits(values, "run.device=cuda", four, false, n);
+    values = same_bits(values, "run.device=cuda", seven, false, n);
+    values = same_bits(values, "run.device=cuda", one, true, n);
+    rk__free(values);
+}
+
+static bool has_cuda(void)
+{
+    const rk_device *device = NULL;
+    const char *reason = NULL;
+    return rk__device_choose(RK_DEVICE_CUDA, &device, &reason) == RK_OK;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_batch_is_the_same),
+        cmocka_unit_test(a_run_is_the_same),
+        cmocka_unit_test(runs_of_every_kind_are_the_same),
+        cmocka_unit_test(no_bit_depends_on_the_launch),
+    };
+    if (!has_cuda()) {
+        printf("skipped: %s\n", rk_last_error());
+        return 77;
+    }
+    return cmocka_run_group_tests_name("devices", tests, NULL, NULL);
+}
