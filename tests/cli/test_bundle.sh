@@ -83,6 +83,9 @@ for library in /lib64/ld-linux-x86-64.so.2 \
     cp -L "$library" "$root$library"
 done
 mkdir -m 777 "$root/data"
+# clang's OpenMP runtime announces itself there, and ends the program where it cannot.
+mkdir -p "$root/dev"
+mkdir -m 1777 "$root/dev/shm"
 chmod 755 "$scratch" "$root"
 # Where there is no /proc the loader must be told what $ORIGIN of the program is.
 export LD_ORIGIN_PATH=/opt/rankine/bin
