@@ -2,6 +2,9 @@
 #ifndef RK_KERNELS_DEVICE_CUH
 #define RK_KERNELS_DEVICE_CUH
 
+/* base/philox.h takes cuRAND's generator. */
+#define RK_KERNEL_SOURCE 1
+
 #include <cuda_runtime.h>
 #include <stdint.h>
 

@@ -18,6 +18,13 @@
 extern "C" {
 #endif
 
+/* ---- init.cu -----------------------------------------------------------------------------------
+ */
+
+/* Elements [first, end) of a parameter, counted from its beginning; kind: RK_INIT_*. */
+cudaError_t rk_cuda_init(float *parameter, int64_t first, int64_t end, int32_t kind, uint64_t seed,
+                         int32_t number, double scale, cudaStream_t stream);
+
 /* ---- sample.cu ---------------------------------------------------------------------------------
  */
 

@@ -32,7 +32,8 @@ LAYERS = {
 # One file more than its room may see: these know everything there is of a kind.
 FILES = {
     "src/device/registry.c": {"device/cpu", "device/cuda"},
-    "kernels": {"base/choices.h", "base/philox.h", "ops/sample_draw.h", "ops/step_state.h"},
+    "kernels": {"base/choices.h", "base/philox.h", "ops/init_draw.h",
+                "ops/sample_draw.h", "ops/step_state.h"},
     "src/config/check.c": {"eval/metric_names.def"},
 }
 # Headers of other libraries -> the only rooms that see them.
@@ -41,7 +42,8 @@ LIBRARIES = {
     r"yaml\.h": "config api",
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
-    r"cuda.*|cublas.*|cusparse.*|curand.*|nvtx.*": "device/cuda kernels",
+    r"curand_philox4x32_x\.h": "base kernels",
+    r"(?!curand_philox)(?:cuda.*|cublas.*|cusparse.*|curand.*|nvtx.*)": "device/cuda kernels",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 

@@ -2,13 +2,18 @@
  * Counter-based random numbers: every draw is a pure function of (seed, purpose, step, index).
  *
  * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), from
- * Random123 on the host. The mapping from words to uniform, bounded and normal numbers is here, so
- * that every device draws the same values.
+ * Random123 on the host and from cuRAND in kernels: the same words. The mapping from words to
+ * uniform, bounded and normal numbers is here, so that every device draws the same values.
  */
 #ifndef RK_BASE_PHILOX_H
 #define RK_BASE_PHILOX_H
 
+/* Set by kernels/device.cuh. */
+#if defined(RK_KERNEL_SOURCE)
+#include <curand_philox4x32_x.h>
+#else
 #include <Random123/philox.h>
+#endif
 #include <math.h>
 #include <stdint.h>
 
@@ -40,12 +45,21 @@ RK_SHARED rk_words rk__philox(uint64_t seed, rk_purpose purpose, uint64_t step, 
 {
     /* 32 bits of index, attempt (20 bits) with the purpose, 64 bits of step; the high index bits
      * go to the key's second word together with the seed's. */
-    philox4x32_ctr_t counter = {{(uint32_t)index, (attempt & 0xfffffu) | ((uint32_t)purpose << 20),
-                                 (uint32_t)step, (uint32_t)(step >> 32)}};
-    philox4x32_key_t key = {
-        {(uint32_t)seed, (uint32_t)(seed >> 32) ^ ((uint32_t)(index >> 32) * 0x9E3779B9u)}};
-    philox4x32_ctr_t r = philox4x32(counter, key);
+    const uint32_t c[4] = {(uint32_t)index, (attempt & 0xfffffu) | ((uint32_t)purpose << 20),
+                           (uint32_t)step, (uint32_t)(step >> 32)};
+    const uint32_t k[2] = {(uint32_t)seed,
+                           (uint32_t)(seed >> 32) ^ ((uint32_t)(index >> 32) * 0x9E3779B9u)};
+#if defined(RK_KERNEL_SOURCE)
+    const uint4 counter = {c[0], c[1], c[2], c[3]};
+    const uint2 key = {k[0], k[1]};
+    const uint4 r = curand_Philox4x32_10(counter, key);
+    rk_words w = {{r.x, r.y, r.z, r.w}};
+#else
+    const philox4x32_ctr_t counter = {{c[0], c[1], c[2], c[3]}};
+    const philox4x32_key_t key = {{k[0], k[1]}};
+    const philox4x32_ctr_t r = philox4x32(counter, key);
     rk_words w = {{r.v[0], r.v[1], r.v[2], r.v[3]}};
+#endif
     return w;
 }
 

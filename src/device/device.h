@@ -40,6 +40,16 @@ typedef struct rk_op_time {
     int64_t calls;
 } rk_op_time;
 
+/* How to draw the initial values of rows [first_row, end_row) of a stored f32 tensor; the draws
+ * are ops/init_draw.h's. */
+typedef struct rk_device_init {
+    int32_t kind;   /* RK_INIT_* */
+    int32_t number; /* of the parameter */
+    uint64_t seed;
+    double scale;
+    int64_t first_row, end_row;
+} rk_device_init;
+
 typedef struct rk_device {
     const char *name; /* "cpu", "cuda" */
 
@@ -63,6 +73,9 @@ typedef struct rk_device {
     /* Host address of a stored tensor if the device computes in host memory, else NULL. Optional:
      * NULL slot = never. Saves copies of large tables. */
     const void *(*peek)(rk_device_context *context, int32_t stored);
+    /* Draws initial values on the device. Optional: NULL slot = the caller draws them on the host
+     * and writes them. */
+    rk_status (*init)(rk_device_context *context, int32_t stored, const rk_device_init *how);
     /* Temporary of a loaded program, whole; for tests, after run. Without eager the value must be
      * the last that its memory was used for; with eager every temporary has memory of its own. */
     rk_status (*read_value)(rk_device_context *context, rk_loaded *loaded, rk_value value,

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/philox.h"
 #include "models/models.h"
+#include "ops/init_draw.h"
 
 const rk_model *const *rk__models(void)
 {
@@ -42,35 +42,26 @@ void rk__declare_embedding(rk_model_instance *instance)
     snprintf(p->name, sizeof p->name, "embedding");
 }
 
-/* Elements 4 group .. 4 group + 3 with unit scale: standard normal, or uniform in [-1, 1). */
-static void draw4(int init, uint64_t seed, int number, int64_t group, float out[4])
+double rk__parameter_scale(const rk_parameter *parameter, int block)
 {
-    rk_words w = rk__philox(seed, RK_PURPOSE_INIT, (uint64_t)number, (uint64_t)group, 0);
-    if (init == RK_INIT_NORMAL) {
-        rk__normal2(w.v[0], w.v[1], out);
-        rk__normal2(w.v[2], w.v[3], out + 2);
-        return;
-    }
-    for (int j = 0; j < 4; j++) {
-        out[j] = 2 * rk__uniform(w.v[j]) - 1;
-    }
+    int64_t first_row = block == 0 ? 0 : parameter->block_end[block - 1];
+    int64_t rows = parameter->block_end[block] - first_row;
+    /* Glorot & Bengio 2010: variance 2 / (fan in + fan out) */
+    return parameter->init == RK_INIT_NORMAL ? parameter->init_sd
+                                             : sqrt(6.0 / (double)(rows + parameter->cols));
 }
 
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out)
 {
     int64_t first_row = 0;
     for (int b = 0; b < 2; b++) {
-        int64_t rows = parameter->block_end[b] - first_row;
         int64_t first = first_row * parameter->cols;
         int64_t last = parameter->block_end[b] * parameter->cols;
-        /* Glorot & Bengio 2010: variance 2 / (fan in + fan out) */
-        double scale = parameter->init == RK_INIT_NORMAL
-                           ? parameter->init_sd
-                           : sqrt(6.0 / (double)(rows + parameter->cols));
+        double scale = rk__parameter_scale(parameter, b);
 #pragma omp parallel for schedule(static)
         for (int64_t group = first / 4; group < (last + 3) / 4; group++) {
             float unit[4];
-            draw4(parameter->init, seed, number, group, unit);
+            rk__init_unit4(parameter->init, seed, number, group, unit);
             for (int64_t j = 0; j < 4; j++) {
                 int64_t element = 4 * group + j;
                 if (element >= first && element < last) {

@@ -54,6 +54,9 @@ const rk_model *const *rk__models(void);
 rk_status rk__model_declare(rk_model_instance *out, const rk_options *options, int64_t n_users,
                             int64_t n_items, rk_store *store);
 
+/* What the unit draws of a block (0 or 1) are multiplied with. */
+double rk__parameter_scale(const rk_parameter *parameter, int block);
+
 /* Initial values, float [rows, cols]: pure functions of (seed, parameter number, element). */
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out);
 

@@ -205,18 +205,36 @@ static rk_status build_rank(rk_session *s, bool on_test)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static rk_status init_on_device(rk_session *s, const rk_parameter *p, int number)
+{
+    rk_device_init how = {
+        .kind = p->init, .number = number, .seed = (uint64_t)s->options->run.seed};
+    for (int block = 0; block < 2; block++) {
+        how.first_row = how.end_row;
+        how.end_row = p->block_end[block];
+        how.scale = rk__parameter_scale(p, block);
+        RK_TRY(s->device->init(s->context, p->stored, &how));
+    }
+    return RK_OK;
+}
+
+static rk_status init_on_host(rk_session *s, const rk_parameter *p, int number)
+{
+    int64_t elements = 0;
+    float *host = NULL;
+    RK_TRY(rk__mul(&elements, p->rows, p->cols, p->name));
+    RK_TRY(rk__alloc(&host, elements, sizeof *host, "initial parameters"));
+    rk__parameter_init(p, number, (uint64_t)s->options->run.seed, host);
+    rk_status status = s->device->write(s->context, p->stored, 0, p->rows, host);
+    rk__free(host);
+    return status;
+}
+
 static rk_status init_parameters(rk_session *s)
 {
     for (int i = 0; i < s->model.n_parameters; i++) {
         const rk_parameter *p = &s->model.parameters[i];
-        int64_t elements = 0;
-        float *host = NULL;
-        RK_TRY(rk__mul(&elements, p->rows, p->cols, p->name));
-        RK_TRY(rk__alloc(&host, elements, sizeof *host, "initial parameters"));
-        rk__parameter_init(p, i, (uint64_t)s->options->run.seed, host);
-        rk_status status = s->device->write(s->context, p->stored, 0, p->rows, host);
-        rk__free(host);
-        RK_TRY(status);
+        RK_TRY(s->device->init ? init_on_device(s, p, i) : init_on_host(s, p, i));
     }
     return RK_OK;
 }

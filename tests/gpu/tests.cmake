@@ -1,5 +1,6 @@
 # What only a GPU can show; skipped, with the reason, where there is none. tests/emu runs the same
 # programs on the CPU.
+rankine_test(gpu/test_cuda.c)
 rankine_test(gpu/test_devices.c)
 add_test(NAME gpu/parity COMMAND test_parity WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(gpu/parity PROPERTIES LABELS gpu SKIP_RETURN_CODE 77 TIMEOUT 600

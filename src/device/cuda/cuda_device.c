@@ -210,6 +210,20 @@ static rk_status read_stored(rk_device_context *context, int32_t stored, int64_t
     return RK_OK;
 }
 
+static rk_status init_stored(rk_device_context *context, int32_t stored, const rk_device_init *how)
+{
+    char *device = NULL;
+    size_t bytes = 0;
+    RK_TRY(
+        range_of(context, stored, how->first_row, how->end_row - how->first_row, &device, &bytes));
+    const rk_stored *s = &context->store->items[stored];
+    RK_ASSERT(s->dtype == RK_F32 && !s->constant);
+    RK_TRY_CUDA(rk_cuda_init((float *)(void *)context->stored[stored].data,
+                             how->first_row * s->cols, how->end_row * s->cols, how->kind, how->seed,
+                             how->number, how->scale, context->stream));
+    return RK_OK;
+}
+
 static rk_status read_value(rk_device_context *context, rk_loaded *loaded, rk_value value,
                             void *host)
 {
@@ -247,6 +261,7 @@ const rk_device rk__device_cuda = {
     .write = write_stored,
     .read = read_stored,
     .peek = NULL,
+    .init = init_stored,
     .read_value = read_value,
     .run = rk__cuda_run,
     .sync = sync,

@@ -1,0 +1,40 @@
+/*
+ * Initial values of a parameter: scale * unit draw, four elements a draw (ops/init_draw.h). Every
+ * element is a function of its number alone, so neither grid nor device changes it.
+ */
+#include "device.cuh"
+#include "ops/init_draw.h"
+
+namespace
+{
+
+/* Elements [first, end); a draw at either end may hold elements that are another block's. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    init(float *__restrict__ parameter, int64_t first, int64_t end, int32_t kind, uint64_t seed,
+         int32_t number, double scale)
+{
+    for (int64_t group = first / 4 + (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+         group < (end + 3) / 4; group += (int64_t)gridDim.x * blockDim.x) {
+        float unit[4];
+        rk__init_unit4(kind, seed, number, group, unit);
+        for (int j = 0; j < 4; j++) {
+            const int64_t element = 4 * group + j;
+            if (element >= first && element < end) {
+                parameter[element] = (float)(scale * (double)unit[j]);
+            }
+        }
+    }
+}
+
+} // namespace
+
+cudaError_t rk_cuda_init(float *parameter, int64_t first, int64_t end, int32_t kind, uint64_t seed,
+                         int32_t number, double scale, cudaStream_t stream)
+{
+    if (first >= end) {
+        return cudaSuccess;
+    }
+    const int64_t groups = (end + 3) / 4 - first / 4;
+    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(groups, rk::BLOCK), rk::BLOCK, stream);
+    return cudaLaunchKernelEx(&config, init, parameter, first, end, kind, seed, number, scale);
+}
