@@ -9,7 +9,7 @@
  *   busy             another process has the device for itself
  *   memory_taken     all but a megabyte is in use by others (memory.cpp)
  *   no_image         the program has no code for the device
- *   crash:TEXT       a kernel whose name contains TEXT reads an illegal address; from then on every
+ *   crash:N          the N-th launch from then on (from 1) reads an illegal address; after it every
  *                    call fails, as on a device
  */
 #include <cstdio>
@@ -28,6 +28,7 @@ Config config;
 static std::map<const void *, int> shared_limits;
 static cudaError_t last_error = cudaSuccess;
 static bool crashed;
+static unsigned long until_crash;
 
 constexpr size_t SHARED = 49152, SHARED_AT_MOST = 232448; /* bytes a block; the latter on request */
 
@@ -52,7 +53,7 @@ static struct Environment {
             config.memory = strtoull(text, nullptr, 10);
         }
         if (const char *text = getenv("EMU_FAULT")) {
-            config.fault = text;
+            emu_set_fault(text);
         }
     }
     ~Environment()
@@ -103,10 +104,10 @@ static bool is_legal(dim3 grid, dim3 block)
            grid.x <= 2147483647u && grid.y <= 65535 && grid.z <= 65535;
 }
 
-static bool crashes(const Launch &launch)
+/* Counts down to the launch that breaks the device. */
+static bool crashes()
 {
-    return config.fault.rfind("crash:", 0) == 0 &&
-           strstr(launch.name(), config.fault.c_str() + strlen("crash:"));
+    return until_crash > 0 && --until_crash == 0;
 }
 
 cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
@@ -123,7 +124,7 @@ cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stre
     }
     const Launch launch{grid, block, shared_bytes, std::move(body), kernel};
     return enqueue(stream, [launch] {
-        crashed = crashed || crashes(launch);
+        crashed = crashed || crashes();
         if (!crashed) {
             run_launch(launch);
         }
@@ -138,6 +139,10 @@ void emu_set_fault(const char *fault)
 {
     config.fault = fault ? fault : "";
     crashed = false;
+    until_crash = 0;
+    if (config.fault.rfind("crash:", 0) == 0) {
+        until_crash = strtoul(config.fault.c_str() + strlen("crash:"), nullptr, 10);
+    }
     last_error = cudaSuccess;
 }
 
