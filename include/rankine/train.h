@@ -21,6 +21,8 @@ typedef struct rk_train_options {
     const char *run_dir; /* created; must not hold a run unless resume or force */
     bool resume;         /* go on from last.h5, bit for bit as if never stopped */
     bool force;          /* replace a run that is there */
+    bool eager;          /* for debugging: operation by operation, every result checked, the first
+                            operation that fails or makes a number that is not finite is named */
 } rk_train_options;
 
 /* Prepares the data set if needed, trains, chooses the checkpoint, evaluates on valid and test

@@ -12,7 +12,7 @@
 typedef struct train_args {
     cli_list set;
     const char *data, *device, *run;
-    bool resume, force, print_config;
+    bool resume, force, eager, print_config;
 } train_args;
 
 static const char examples[] =
@@ -67,7 +67,8 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
     cli_display display;
     rk_dataset *dataset = NULL;
     rk_report *report = NULL;
-    rk_train_options options = {.run_dir = run_dir, .resume = args->resume, .force = args->force};
+    rk_train_options options = {
+        .run_dir = run_dir, .resume = args->resume, .force = args->force, .eager = args->eager};
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     cli_signals_install(stop_text);
@@ -160,6 +161,10 @@ int cmd_train(cli *c, int argc, char **argv)
          "without CONFIG the run's own config is taken",
          0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
+        {"--eager", CLI_FLAG, &args.eager, NULL,
+         "for debugging: compute operation by operation, check every result and name the\n"
+         "first operation that fails; slow",
+         0, 0},
         {"--print-config", CLI_FLAG, &args.print_config, NULL,
          "show every option with its value and where that came from; train nothing", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "only warnings, errors and the final metrics", 0, 0},

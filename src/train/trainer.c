@@ -61,12 +61,13 @@ static rk_status prepare_checks(rk_trainer *t)
                            &t->check_users, &t->n_check_users);
 }
 
-static rk_status prepare_session(rk_trainer *t)
+static rk_status prepare_session(rk_trainer *t, bool eager)
 {
     double began = rk__now();
     rk_device_info device = {0};
     RK_TRY(rk__session_create(&t->session, t->options, t->dataset,
-                              (rk_session_options){.training = true}, &t->log.hooks));
+                              (rk_session_options){.training = true, .eager = eager},
+                              &t->log.hooks));
     RK_TRY(t->session.device->info(t->session.context, &device));
     rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", t->session.device->name, device.name,
             t->session.device_reason);
@@ -291,7 +292,7 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     t.folder = how->run_dir;
     RK_TRY_GOTO(done, prepare_data(&t));
     RK_TRY_GOTO(done, prepare_checks(&t));
-    RK_TRY_GOTO(done, prepare_session(&t));
+    RK_TRY_GOTO(done, prepare_session(&t, how->eager));
     RK_TRY_GOTO(done, prepare_facts(&t));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t, how));
     RK_TRY_GOTO(done, rk__train_epochs(&t));

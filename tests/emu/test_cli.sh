@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# The program on the CUDA device: the losses of the CPU device, and what is said, with which exit
+# code, when the device fails. RANKINE is the program of the emulated build.
+. "$(dirname "$0")/../cli/lib.sh"
+
+# same_losses A B: the epochs' losses of two runs agree to 1e-5 of their size
+same_losses() {
+    python3 - "$1" "$2" <<'PYTHON' || fail "$1 and $2: other losses"
+import json, sys
+a, b = ([json.loads(line)["loss"] for line in open(f"{run}/metrics.jsonl")] for run in sys.argv[1:])
+assert len(a) == len(b) > 0, (a, b)
+for x, y in zip(a, b):
+    assert abs(x - y) <= 1e-5 * abs(x), (x, y)
+print("losses", a, "and", b)
+PYTHON
+}
+
+small_data demo
+quick=(--set train.epochs=2 --set train.steps_per_epoch=4 --set train.batch=256 --set model.dim=8
+    --set "eval.k=[10]" --set eval.metric=ndcg@10)
+run 0 "$rankine" train demo/synth.yaml --run cpu --device cpu "${quick[@]}"
+run 0 "$rankine" train demo/synth.yaml --run cuda --device cuda "${quick[@]}"
+says "device cuda: "
+same_losses cpu cuda
+run 0 "$rankine" train demo/synth.yaml --run eager --device cuda --eager "${quick[@]}"
+same_losses cuda eager
+run 0 "$rankine" recommend cuda --user 3 --top 5
+
+# ---- a device that fails ----
+for fault in "no_driver:no NVIDIA driver is installed here" "no_device:there is no CUDA device here" \
+    "old_driver:update the driver" "busy:another process has the device for itself"; do
+    EMU_FAULT=${fault%%:*} run 6 "$rankine" train demo/synth.yaml --run no --device cuda "${quick[@]}"
+    says "${fault#*:}"
+    absent no/last.h5 no/report.json
+done
+EMU_FAULT=memory_taken run 4 "$rankine" train demo/synth.yaml --run full --device cuda "${quick[@]}"
+says "model.dim"
+EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash --device cuda "${quick[@]}"
+says "run with --eager to see which"
+EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash --force --device cuda --eager \
+    "${quick[@]}"
+says "program train, node "
+run 5 "$rankine" train demo/synth.yaml --run wild --device cuda --eager "${quick[@]}" \
+    --set train.optimizer=sgd --set train.learning_rate=1e30 --set model.init_sd=100
+says "step " ": node "
+
+# ---- the paper's recipe, 20 steps on real data ----
+data=$RANKINE_DATA/lastfm/lightgcn-pytorch
+if [ -f "$data/data1.txt" ]; then
+    for part in train test; do
+        [ $part = train ] && name=data1 || name=test1
+        printf '        - {file: %s.txt, format: csv, separator: "\\t", header: false, user: "0", item: "1", part: %s}\n' \
+            $name $part
+    done >sources
+    sed -e '/^    sources:/,/^$/d' -e "/^data:/r /dev/stdin" "$RANKINE_SOURCE/configs/lightgcn-paper.yaml" \
+        >paper.yaml < <(echo "    sources:" && cat sources && echo)
+    paper=(--data "$data" --set train.epochs=1 --set train.steps_per_epoch=20 --quiet)
+    run 0 "$rankine" train paper.yaml --run paper_cpu --device cpu "${paper[@]}"
+    run 0 "$rankine" train paper.yaml --run paper_cuda --device cuda "${paper[@]}"
+    same_losses paper_cpu paper_cuda
+else
+    echo "left out: $data is not there"
+fi
+finish
