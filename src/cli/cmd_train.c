@@ -162,8 +162,8 @@ int cmd_train(cli *c, int argc, char **argv)
          0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
         {"--eager", CLI_FLAG, &args.eager, NULL,
-         "for debugging: compute operation by operation, check every result and name the\n"
-         "first operation that fails; slow",
+         "for debugging: compute operation by operation, check every\n"
+         "result and name the first operation that fails; slow",
          0, 0},
         {"--print-config", CLI_FLAG, &args.print_config, NULL,
          "show every option with its value and where that came from; train nothing", 0, 0},

@@ -18,42 +18,46 @@ PYTHON
 small_data demo
 quick=(--set train.epochs=2 --set train.steps_per_epoch=4 --set train.batch=256 --set model.dim=8
     --set "eval.k=[10]" --set eval.metric=ndcg@10)
+cuda=("${quick[@]}" --device cuda)
 run 0 "$rankine" train demo/synth.yaml --run cpu --device cpu "${quick[@]}"
-run 0 "$rankine" train demo/synth.yaml --run cuda --device cuda "${quick[@]}"
+run 0 "$rankine" train demo/synth.yaml --run cuda "${cuda[@]}"
 says "device cuda: "
 same_losses cpu cuda
-run 0 "$rankine" train demo/synth.yaml --run eager --device cuda --eager "${quick[@]}"
+run 0 "$rankine" train demo/synth.yaml --run eager "${cuda[@]}" --eager
 same_losses cuda eager
 run 0 "$rankine" recommend cuda --user 3 --top 5
 
 # ---- a device that fails ----
-for fault in "no_driver:no NVIDIA driver is installed here" "no_device:there is no CUDA device here" \
-    "old_driver:update the driver" "busy:another process has the device for itself"; do
-    EMU_FAULT=${fault%%:*} run 6 "$rankine" train demo/synth.yaml --run no --device cuda "${quick[@]}"
+for fault in "no_driver:no NVIDIA driver is installed here" \
+    "no_device:there is no CUDA device here" "old_driver:update the driver" \
+    "busy:another process has the device for itself"; do
+    EMU_FAULT=${fault%%:*} run 6 "$rankine" train demo/synth.yaml --run no "${cuda[@]}"
     says "${fault#*:}"
     absent no/last.h5 no/report.json
 done
-EMU_FAULT=memory_taken run 4 "$rankine" train demo/synth.yaml --run full --device cuda "${quick[@]}"
+EMU_FAULT=memory_taken run 4 "$rankine" train demo/synth.yaml --run full "${cuda[@]}"
 says "model.dim"
-EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash --device cuda "${quick[@]}"
+EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash "${cuda[@]}"
 says "run with --eager to see which"
-EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash --force --device cuda --eager \
-    "${quick[@]}"
+EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash --force "${cuda[@]}" --eager
 says "program train, node "
-run 5 "$rankine" train demo/synth.yaml --run wild --device cuda --eager "${quick[@]}" \
+run 5 "$rankine" train demo/synth.yaml --run wild "${cuda[@]}" --eager \
     --set train.optimizer=sgd --set train.learning_rate=1e30 --set model.init_sd=100
 says "step " ": node "
 
 # ---- the paper's recipe, 20 steps on real data ----
 data=$RANKINE_DATA/lastfm/lightgcn-pytorch
 if [ -f "$data/data1.txt" ]; then
-    for part in train test; do
-        [ $part = train ] && name=data1 || name=test1
-        printf '        - {file: %s.txt, format: csv, separator: "\\t", header: false, user: "0", item: "1", part: %s}\n' \
-            $name $part
-    done >sources
-    sed -e '/^    sources:/,/^$/d' -e "/^data:/r /dev/stdin" "$RANKINE_SOURCE/configs/lightgcn-paper.yaml" \
-        >paper.yaml < <(echo "    sources:" && cat sources && echo)
+    source() {
+        echo "        - {file: $1.txt, part: $2, format: csv, separator: \"\\t\", header: false,"
+        echo '           user: "0", item: "1"}'
+    }
+    { # the preset with these sources in place of its own
+        printf 'data:\n    sources:\n'
+        source data1 train
+        source test1 test
+        sed -e '/^data:/,/^$/d' "$RANKINE_SOURCE/configs/lightgcn-paper.yaml"
+    } >paper.yaml
     paper=(--data "$data" --set train.epochs=1 --set train.steps_per_epoch=20 --quiet)
     run 0 "$rankine" train paper.yaml --run paper_cpu --device cpu "${paper[@]}"
     run 0 "$rankine" train paper.yaml --run paper_cuda --device cuda "${paper[@]}"
