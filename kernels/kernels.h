@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ops/schedule.h"
 #include "ops/step_state.h"
 
 #ifdef __cplusplus
@@ -147,6 +148,26 @@ typedef struct rk_losses {
 } rk_losses;
 cudaError_t rk_cuda_step_loss(rk_losses losses, rk_step_state *state, cudaStream_t stream);
 cudaError_t rk_cuda_step_advance(rk_step_state *state, cudaStream_t stream);
+
+/* ---- clip.cu -----------------------------------------------------------------------------------
+ */
+
+/* state->learning_rate = the rule's rate at state->step. */
+cudaError_t rk_cuda_schedule(rk_schedule rule, rk_step_state *state, cudaStream_t stream);
+enum { RK_KERNEL_MAX_GRADIENTS = 8 };
+typedef struct rk_gradients {
+    const float *x[RK_KERNEL_MAX_GRADIENTS];
+    int64_t n[RK_KERNEL_MAX_GRADIENTS]; /* elements */
+    int32_t count;
+} rk_gradients;
+/* Scratch bytes that rk_cuda_clip_factor needs; looks at the sizes only. Host function. */
+int64_t rk_cuda_clip_factor_scratch(const rk_gradients *gradients);
+/* factor float[1] = min(1, limit / (norm + 1e-6)), the norm over all gradients together. */
+cudaError_t rk_cuda_clip_factor(rk_gradients gradients, float limit, float *factor, void *scratch,
+                                cudaStream_t stream);
+/* y = x * factor[0] (NULL = 1), each of n elements limited to [-limit, limit]. */
+cudaError_t rk_cuda_clip(const float *x, const float *factor, float *y, int64_t n, float limit,
+                         cudaStream_t stream);
 
 /* ---- optimizer.cu ------------------------------------------------------------------------------
  */

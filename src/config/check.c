@@ -136,6 +136,46 @@ static rk_status check_model(const rk_config *config)
     return RK_OK;
 }
 
+/* Warm-ups counted in steps are compared with the run when its steps are known. */
+static rk_status check_schedule(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    if (o->train.warmup_epochs > 0 && o->train.warmup_steps > 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them",
+                says(config, "train.warmup_epochs").text, says(config, "train.warmup_steps").text);
+    }
+    if (o->train.warmup_epochs > 0 && o->train.warmup_epochs >= (double)o->train.epochs) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: the warm-up must be shorter than the run",
+                says(config, "train.warmup_epochs").text, says(config, "train.epochs").text);
+    }
+    if (o->train.schedule == RK_SCHEDULE_COSINE && o->train.schedule_epochs > o->train.epochs) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s: the schedule is longer than the run; set train.schedule_epochs=0 to "
+                "have it as long as the run",
+                says(config, "train.schedule_epochs").text, says(config, "train.epochs").text);
+    }
+    if (o->train.schedule != RK_SCHEDULE_COSINE && o->train.schedule_epochs > 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no length: remove train.schedule_epochs",
+                says(config, "train.schedule_epochs").text, says(config, "train.schedule").text);
+    }
+    if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.every == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks there is no metric to go by",
+                says(config, "train.schedule").text, says(config, "eval.every").text);
+    }
+    if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.patience > 0 &&
+        o->eval.patience <= o->train.plateau_patience) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s: the training would stop before the rate is ever lowered; let "
+                "train.plateau_patience be the smaller one",
+                says(config, "train.plateau_patience").text, says(config, "eval.patience").text);
+    }
+    if (o->train.clip_norm > 0 && o->train.clip_value > 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them", says(config, "train.clip_norm").text,
+                says(config, "train.clip_value").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_metric_names(const rk_config *config)
 {
     const rk_strings *wanted = &config->options.eval.metrics;
@@ -209,5 +249,6 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_sources(config));
     RK_TRY(check_split(config));
     RK_TRY(check_model(config));
+    RK_TRY(check_schedule(config));
     return check_eval(config);
 }

@@ -282,6 +282,23 @@ void rk__step_loss(rk_program *p, rk_value state)
     rk__append(p, node);
 }
 
+void rk__schedule(rk_program *p, rk_value state, rk_schedule rule)
+{
+    rk_node node = MAKE(RK_OP_SCHEDULE, state);
+    node.attr.schedule = rule;
+    rk__append(p, node);
+}
+
+rk_value rk__clip_factor(rk_program *p, const rk_value *gradients, int n, float limit)
+{
+    return weighted(p, make(RK_OP_CLIP_FACTOR, n, gradients), limit);
+}
+
+rk_value rk__clip(rk_program *p, rk_value x, rk_value factor, float limit)
+{
+    return weighted(p, MAKE(RK_OP_CLIP, x, factor), limit);
+}
+
 void rk__adam(rk_program *p, rk_value parameter, rk_value gradient, rk_value m, rk_value v,
               rk_value state, rk_adam_attr attr)
 {

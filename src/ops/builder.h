@@ -90,6 +90,14 @@ void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk
 /* Sums the registered loss terms into the step state. */
 void rk__step_loss(rk_program *p, rk_value state);
 
+/* The learning rate of the step, into the step state; before the updates. */
+void rk__schedule(rk_program *p, rk_value state, rk_schedule rule);
+/* f32 [1,1]: what the gradients are to be multiplied with so that the norm over all of them
+ * together is at most `limit`. */
+rk_value rk__clip_factor(rk_program *p, const rk_value *gradients, int n, float limit);
+/* x * factor (RK_NONE = 1), each element limited to [-limit, limit]; limit may be infinite. */
+rk_value rk__clip(rk_program *p, rk_value x, rk_value factor, float limit);
+
 /* Updates, in place on the stored tensors. */
 void rk__adam(rk_program *p, rk_value parameter, rk_value gradient, rk_value m, rk_value v,
               rk_value state, rk_adam_attr attr);

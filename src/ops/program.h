@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "ops/ops.def"
+#include "ops/schedule.h"
 #include "ops/step_state.h"
 
 typedef enum rk_op {
@@ -88,7 +89,9 @@ typedef struct rk_topk_attr {
 
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
-                                    add: alpha, beta = weight[0], weight[1] */
+                                    add: alpha, beta = weight[0], weight[1];
+                                    clip*: limit = weight[0] */
+    rk_schedule schedule;
     rk_sample_attr sample;
     rk_l2_attr l2;
     rk_adam_attr adam;

@@ -205,6 +205,36 @@ static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_
     return RK_OK;
 }
 
+/* state -> (sets its learning rate) */
+static rk_status rk__shape_schedule(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    (void)out;
+    NEED(is(AT(0), RK_STATE, 1, 1));
+    NEED(node->attr.schedule.cosine_to == 0 ||
+         node->attr.schedule.cosine_to > node->attr.schedule.cosine_from);
+    return RK_OK;
+}
+
+/* n gradients f32[R_i,d_i] -> factor f32[1] */
+static rk_status rk__shape_clip_factor(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F32, -1, -1));
+    }
+    NEED(node->attr.weight[0] > 0);
+    out[0] = shape(RK_F32, 1, 1);
+    return RK_OK;
+}
+
+/* x f32[R,d], factor f32[1] or - -> f32[R,d] */
+static rk_status rk__shape_clip(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && (!HAS(1) || is(AT(1), RK_F32, 1, 1)));
+    NEED(node->attr.weight[0] > 0);
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
 /* state, n losses f64[1] -> (adds them to state.loss_sum) */
 static rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {

@@ -32,6 +32,7 @@ typedef struct rk_step_state {
     double learning_rate;
     double loss_sum[4]; /* over this epoch's steps: total, bpr, l2, unused */
     double last_loss;
+    double rate_scale; /* what the plateau rule has left of the learning rate; 1 = all of it */
 } rk_step_state;
 
 /* Triplets in the step that the state is at. */

@@ -109,11 +109,13 @@ static rk_status take_read(void *file, rk_session *s, int32_t stored)
     X(f64, step.loss_sum[1])                                                                       \
     X(f64, step.loss_sum[2])                                                                       \
     X(f64, step.loss_sum[3])                                                                       \
+    X(f64, step.rate_scale)                                                                        \
     X(f64, step.last_loss)                                                                         \
     X(f64, epoch_seconds)                                                                          \
     X(f64, best_value)                                                                             \
     X(i64, best_epoch)                                                                             \
-    X(i64, checks_since_best)
+    X(i64, checks_since_best)                                                                      \
+    X(i64, plateau_checks)
 
 static rk_status write_history(rk_h5 *file, const rk_position *p)
 {

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/timer.h"
 #include "train/json.h"
+#include "train/schedule.h"
 #include "train/trainer.h"
 
 static const double chunk_seconds = 0.1;
@@ -135,6 +136,7 @@ static rk_status append_line(rk_trainer *t, int64_t epoch, const rk_epoch_record
     rk__json_real(&json, "loss", record->loss);
     rk__json_real(&json, "bpr", record->bpr);
     rk__json_real(&json, "l2", record->l2);
+    rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
     rk__json_real(&json, "seconds", record->seconds);
     rk__json_real(&json, "samples_per_second", samples / record->seconds);
     if (metrics) {
@@ -160,12 +162,20 @@ static rk_status judge(rk_trainer *t, int64_t epoch, double value)
     t->newest_check = value;
     if (p->best_epoch > 0 && !(value > p->best_value)) {
         p->checks_since_best++;
+        if (p->step.step > t->session.schedule.warmup &&
+            rk__schedule_plateau(t->options, &p->plateau_checks, &p->step.rate_scale)) {
+            rk__log(&t->log, RK_LOG_INFO,
+                    "learning rate %g from epoch %lld on: no better %s since epoch %lld",
+                    t->options->train.learning_rate * p->step.rate_scale, (long long)epoch + 1,
+                    t->options->eval.metric, (long long)p->best_epoch);
+        }
         return RK_OK;
     }
     RK_TRY(write_best(t, epoch, value));
     p->best_epoch = epoch;
     p->best_value = value;
     p->checks_since_best = 0;
+    p->plateau_checks = 0;
     return RK_OK;
 }
 

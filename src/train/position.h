@@ -22,6 +22,7 @@ typedef struct rk_position {
     double best_value;    /* of eval.metric; NaN = no check yet */
     int64_t best_epoch;   /* 1-based; 0 = none */
     int64_t checks_since_best;
+    int64_t plateau_checks;   /* without a better one since then or since the rate was lowered */
     rk_epoch_record *history; /* step.epoch records; owned */
     int64_t history_capacity;
 } rk_position;

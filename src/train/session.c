@@ -7,9 +7,11 @@
  */
 #include "train/session.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "train/schedule.h"
 
 /* ---- the store ------------------------------------------------------------------------------- */
 
@@ -109,6 +111,22 @@ static rk_status finish(rk_program *p)
     return rk__program_plan(p);
 }
 
+/* train.clip_norm or train.clip_value, of which at most one is set. */
+static void clip(const rk_session *s, rk_program *p, rk_value *gradients)
+{
+    const double norm = s->options->train.clip_norm, value = s->options->train.clip_value;
+    if (norm == 0 && value == 0) {
+        return;
+    }
+    rk_value factor = RK_NONE;
+    if (norm > 0) {
+        factor = rk__clip_factor(p, gradients, s->model.n_parameters, (float)norm);
+    }
+    for (int i = 0; i < s->model.n_parameters; i++) {
+        gradients[i] = rk__clip(p, gradients[i], factor, value > 0 ? (float)value : INFINITY);
+    }
+}
+
 static rk_status append_updates(rk_session *s, rk_program *p, const rk_value *values,
                                 rk_value state)
 {
@@ -119,6 +137,10 @@ static rk_status append_updates(rk_session *s, rk_program *p, const rk_value *va
         stored[i] = s->model.parameters[i].stored;
     }
     RK_TRY(rk__program_backward(p, stored, s->model.n_parameters, gradients));
+    clip(s, p, gradients);
+    if (rk__schedule_moves(o)) {
+        rk__schedule(p, state, s->schedule);
+    }
     for (int i = 0; i < s->model.n_parameters; i++) {
         if (o->train.optimizer == RK_OPTIMIZER_ADAM) {
             rk_adam_attr adam = {o->train.beta1, o->train.beta2, o->train.epsilon,
@@ -266,6 +288,8 @@ static rk_status build(rk_session *s, rk_session_options what)
         RK_TRY(s->device->load(s->context, &s->rank[on_test], &s->loaded_rank[on_test]));
     }
     if (what.training) {
+        RK_TRY(rk__schedule_make(s->options, rk__session_first_state(s).steps_per_epoch,
+                                 &s->schedule));
         RK_TRY(build_train(s));
         RK_TRY(s->device->load(s->context, &s->train, &s->loaded_train));
         RK_TRY(init_parameters(s));
@@ -331,7 +355,8 @@ rk_step_state rk__session_first_state(const rk_session *s)
                            .steps_per_epoch = (draws + batch - 1) / batch,
                            .draws_per_epoch = draws,
                            .batch = batch,
-                           .learning_rate = o->train.learning_rate};
+                           .learning_rate = o->train.learning_rate,
+                           .rate_scale = 1};
 }
 
 rk_status rk__session_get_state(rk_session *s, rk_step_state *out)

@@ -23,6 +23,7 @@ typedef struct rk_session {
     rk_graph graph;             /* owned; on a host device the store borrows it */
     rk_sampling sampling;       /* owned: pools, alias table, eligible users */
     rk_sample_attr sample;
+    rk_schedule schedule; /* of the learning rate, when training */
     rk_store store;
     rk_model_instance model;
     int32_t moment1[RK_MAX_PARAMETERS]; /* Adam's, numbers in the store; -1 without Adam */

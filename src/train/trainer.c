@@ -52,6 +52,12 @@ static rk_status prepare_checks(rk_trainer *t)
     if (o->eval.users > 0) {
         snprintf(users, sizeof users, ", %lld users", (long long)o->eval.users);
     }
+    if (!t->checks && o->train.schedule == RK_SCHEDULE_PLATEAU) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "train.schedule is plateau, but the %s part is empty: there is no metric to go by; "
+                "set split.carve_valid to take a valid part from train, or another schedule",
+                on_test ? "test" : "valid");
+    }
     if (!t->checks) {
         return rk__strdup(&t->facts.watch, "");
     }
@@ -136,6 +142,7 @@ static void forget_best(rk_trainer *t, const char *before)
     t->position.best_epoch = 0;
     t->position.best_value = NAN;
     t->position.checks_since_best = 0;
+    t->position.plateau_checks = 0;
 }
 
 static rk_status compare_facts(const rk_trainer *t, const char *path,

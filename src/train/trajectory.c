@@ -6,10 +6,14 @@
 #include "base/buffer.h"
 
 /* Of the sections that decide the trajectory, the options that do not. */
-static bool is_free(const char *key)
+static bool is_free(const rk_options *options, const char *key)
 {
     static const char *const keys[] = {"run.device", "run.threads", "train.epochs",
                                        "train.checkpoint_every"};
+    if (strcmp(key, "train.epochs") == 0 && options->train.schedule == RK_SCHEDULE_COSINE &&
+        options->train.schedule_epochs == 0) {
+        return false; /* the schedule goes by it */
+    }
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strcmp(key, keys[i]) == 0) {
             return true;
@@ -30,7 +34,7 @@ rk_status rk__trajectory_text(const rk_config *config, char **out)
     rk_buffer buffer = {0};
     for (size_t i = 0; i < sizeof trajectory_keys / sizeof trajectory_keys[0]; i++) {
         const char *key = trajectory_keys[i], *value = NULL;
-        if (is_free(key)) {
+        if (is_free(rk__config_options(config), key)) {
             continue;
         }
         rk_status status = rk_config_get(config, key, &value);

@@ -211,6 +211,10 @@ static void runs_of_every_kind_are_the_same(void **unused)
         {"model.layers=1", "model.init=xavier", "sampling.negatives=popular_pool",
          "sampling.pool_size=30", "loss.l2_rows=unique", "train.optimizer=sgd",
          "train.learning_rate=5"},
+        {"train.schedule=cosine", "train.schedule_epochs=6", "train.warmup_steps=5",
+         "train.clip_norm=0.02", "cuda.steps_per_launch=3"},
+        {"train.warmup_epochs=2.5", "train.clip_value=1e-4", "train.optimizer=sgd",
+         "train.learning_rate=50"},
         {"model.layer_weights=mean_without_ego", "loss.l2_rows=unique", "loss.l2_form=norm",
          "loss.l2_divisor=nominal", "sampling.positives=interaction", "train.weight_decay=1e-4"},
     };

@@ -73,6 +73,7 @@ int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call);
 
 static inline const rk_tensor *rk__cpu_in(const rk_cpu_call *call, int i)

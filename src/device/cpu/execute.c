@@ -27,6 +27,7 @@ static const scratch_size scratch_sizes[RK_OP_COUNT] = {
     [RK_OP_PROPAGATE_FROM_ROWS] = rk__cpu_scratch_propagate_from_rows,
     [RK_OP_BPR_LOSS] = rk__cpu_scratch_bpr_loss,
     [RK_OP_L2_LOSS] = rk__cpu_scratch_l2_loss,
+    [RK_OP_CLIP_FACTOR] = rk__cpu_scratch_clip_factor,
     [RK_OP_SCORE_TOPK] = rk__cpu_scratch_score_topk,
 };
 

@@ -206,6 +206,32 @@ static rk_status rk__cuda_step_loss(const call *c)
     return RK_OK;
 }
 
+static rk_status rk__cuda_schedule(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_schedule(c->node->attr.schedule, in(c, 0), c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_clip_factor(const call *c)
+{
+    rk_gradients gradients = {.count = c->node->n_inputs};
+    for (int i = 0; i < gradients.count; i++) {
+        gradients.x[i] = in(c, i);
+        gradients.n[i] = in_tensor(c, i)->rows * in_tensor(c, i)->cols;
+    }
+    RK_TRY_CUDA(rk_cuda_clip_factor(gradients, c->node->attr.weight[0], out(c, 0),
+                                    c->loaded->scratch, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_clip(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_clip(in(c, 0), in(c, 1), out(c, 0), x->rows * x->cols,
+                             c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
 static rk_status rk__cuda_adam(const call *c)
 {
     const rk_tensor *p = in_tensor(c, 0);
@@ -302,6 +328,14 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
     case RK_OP_L2_LOSS:
         *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);
         return RK_OK;
+    case RK_OP_CLIP_FACTOR: {
+        rk_gradients gradients = {.count = node->n_inputs};
+        for (int i = 0; i < gradients.count; i++) {
+            gradients.n[i] = tensors[node->in[i]].rows * tensors[node->in[i]].cols;
+        }
+        *out_bytes = rk_cuda_clip_factor_scratch(&gradients);
+        return RK_OK;
+    }
     case RK_OP_SCORE_TOPK: {
         int64_t n = tensors[node->in[1]].rows;
         *out_bytes =

@@ -1,0 +1,104 @@
+/* The learning rate of a step, and clipping. */
+#include "ops/harness.h"
+
+#include <math.h>
+
+/* Plain SGD on a gradient of ones adds up the rates of the steps. */
+static void schedule(void)
+{
+    static const rk_schedule rules[] = {
+        {.rate = 0.5, .floor = 0.1, .cosine_to = 10},
+        {.rate = 0.5, .floor = 0.1, .warmup = 4, .cosine_from = 4, .cosine_to = 10},
+        {.rate = 0.25, .warmup = 7},
+        {.rate = 0.125},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        const rk_schedule *s = &rules[i];
+        for (int steps = 1; steps < 16; steps += 7) {
+            ops_case *c = ops_begin("schedule %d, %d steps", (int)i, steps);
+            rk_step_state state = {.step = 1, .learning_rate = 99, .rate_scale = 0.5};
+            double sum = 0, one = 1;
+            float gradient = 1;
+            for (int t = 1; t <= steps; t++) {
+                double share = 1;
+                if (t < s->warmup) {
+                    share = (t + 1.0) / (double)s->warmup;
+                } else if (s->cosine_to > 0) {
+                    double at = fmin(1, (double)(t - s->cosine_from) /
+                                            (double)(s->cosine_to - s->cosine_from));
+                    share = s->floor + (1 - s->floor) * pow(cos(acos(-1) * at / 2), 2);
+                }
+                sum -= 0.5 * s->rate * share;
+            }
+            rk_value parameter = ops_variable(c, RK_F32, 1, 1, NULL);
+            rk_value at = ops_variable(c, RK_STATE, 1, 1, &state);
+            rk__schedule(ops_program(c), at, *s);
+            rk__sgd(ops_program(c), parameter, ops_input(c, RK_F32, 1, 1, &gradient), at, 0);
+            rk__step_advance(ops_program(c), at);
+            ops_expect_reals(c, parameter, &sum, &one, 1e-6);
+            ops_run(c, steps);
+        }
+    }
+}
+
+static const int64_t sizes[][3][2] = {
+    {{1, 1}, {1, 1}, {3, 2}},
+    {{7, 3}, {33, 17}, {1, 64}},
+    {{700, 64}, {5, 4096}, {130, 130}},
+};
+enum { N_SIZES = sizeof sizes / sizeof sizes[0], N_GRADIENTS = 3 };
+
+static void clip_factor(void)
+{
+    for (int i = 0; i < N_SIZES; i++) {
+        for (int large = 0; large < 2; large++) {
+            ops_random r = {(uint64_t)i + 5};
+            ops_case *c = ops_begin("clip_factor %d, limit %s", i, large ? "large" : "small");
+            rk_value in[N_GRADIENTS];
+            double *factor = ops_doubles(c, 1), *one = ops_doubles(c, 1), squares = 0;
+            for (int k = 0; k < N_GRADIENTS; k++) {
+                int64_t n = sizes[i][k][0] * sizes[i][k][1];
+                float *x = ops_reals(c, n, &r);
+                for (int64_t j = 0; j < n; j++) {
+                    squares += (double)x[j] * (double)x[j];
+                }
+                in[k] = ops_input(c, RK_F32, sizes[i][k][0], sizes[i][k][1], x);
+            }
+            const float limit = large ? 1e6f : 0.25f;
+            *factor = large ? 1 : (double)limit / (sqrt(squares) + 1e-6);
+            *one = *factor;
+            rk_value out = rk__clip_factor(ops_program(c), in, N_GRADIENTS, limit);
+            ops_expect_reals(c, out, factor, one, 1e-6);
+            ops_run(c, 1);
+        }
+    }
+}
+
+/* By a factor, by value, by both. */
+static void clip(void)
+{
+    for (int i = 0; i < N_SIZES; i++) {
+        for (int how = 0; how < 3; how++) {
+            ops_random r = {(uint64_t)i + 9};
+            int64_t rows = sizes[i][1][0], cols = sizes[i][1][1], n = rows * cols;
+            ops_case *c = ops_begin("clip [%d, %d], way %d", (int)rows, (int)cols, how);
+            float by = 0.5f, *x = ops_reals(c, n, &r), *y = ops_memory(c, n, sizeof *y);
+            const float limit = how == 0 ? INFINITY : 0.25f;
+            for (int64_t j = 0; j < n; j++) {
+                float value = how == 1 ? x[j] : x[j] * by;
+                y[j] = fmaxf(fminf(value, limit), -limit);
+            }
+            rk_value factor = how == 1 ? RK_NONE : ops_input(c, RK_F32, 1, 1, &by);
+            rk_value in = ops_input(c, RK_F32, rows, cols, x);
+            ops_expect_exactly(c, rk__clip(ops_program(c), in, factor, limit), y);
+            ops_run(c, 1);
+        }
+    }
+}
+
+const ops_entry ops_cases_clip[] = {
+    {RK_OP_SCHEDULE, schedule},
+    {RK_OP_CLIP_FACTOR, clip_factor},
+    {RK_OP_CLIP, clip},
+    {RK_OP_COUNT, NULL},
+};
