@@ -111,6 +111,17 @@ static rk_status check_split(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
                 says(config, "split.valid").text, says(config, "split.test").text);
     }
+    if (o->split.carve_valid > 0 && o->split.kind != RK_SPLIT_GIVEN) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which makes a valid part of its own: remove it",
+                says(config, "split.carve_valid").text, says(config, "split.kind").text);
+    }
+    for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
+        if (o->sources[i].part == RK_PART_VALID) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
+                    says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
+        }
+    }
     if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
         o->split.valid_from > o->split.test_from) {
         RK_FAIL(RK_ERR_CONFIG, "%s, after %s: valid must begin before test",

@@ -68,6 +68,8 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     } else if (o->split.kind != RK_SPLIT_GIVEN) {
         rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
                        (long long)o->split.seed);
+    } else if (o->split.carve_valid > 0) {
+        rk__buffer_add(b, "carve %a,%lld,", o->split.carve_valid, (long long)o->split.seed);
     }
     if (o->labels.file[0]) {
         char *path = NULL;

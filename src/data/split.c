@@ -61,15 +61,20 @@ static int compare_latest_first(const void *a, const void *b, void *data)
     return (x < y) - (x > y);
 }
 
-static rk_status split_rows(rk_pairs *pairs, const rk_options *options)
+static int64_t longest_row(const rk_pairs *pairs)
 {
     int64_t longest = 0;
     for (int64_t user = 0; user < pairs->n_users; user++) {
         int64_t n = pairs->offsets[user + 1] - pairs->offsets[user];
         longest = n > longest ? n : longest;
     }
+    return longest;
+}
+
+static rk_status split_rows(rk_pairs *pairs, const rk_options *options)
+{
     int32_t *positions = NULL;
-    RK_TRY(rk__alloc(&positions, longest, sizeof *positions, "a user's items"));
+    RK_TRY(rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
     for (int64_t user = 0; user < pairs->n_users; user++) {
         int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
         int64_t valid = 0, test = 0;
@@ -174,10 +179,32 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options)
     return RK_OK;
 }
 
+/* split.carve_valid: of each user's train items some become valid; test stays as it was given. */
+static rk_status carve(rk_pairs *pairs, const rk_options *options)
+{
+    int32_t *positions = NULL;
+    RK_TRY(rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        int64_t n = 0;
+        for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
+            if (pairs->part[k] == RK_TRAIN) {
+                positions[n++] = (int32_t)(k - pairs->offsets[user]);
+            }
+        }
+        int64_t valid = n < MIN_ITEMS ? 0 : at_least_one(options->split.carve_valid, n);
+        draw(positions, n, valid, (uint64_t)options->split.seed, user);
+        for (int64_t k = 0; k < valid; k++) {
+            pairs->part[pairs->offsets[user] + positions[k]] = RK_VALID;
+        }
+    }
+    rk__free(positions);
+    return RK_OK;
+}
+
 rk_status rk__split(rk_pairs *pairs, const rk_options *options)
 {
     if (pairs->part) {
-        return RK_OK;
+        return options->split.carve_valid > 0 ? carve(pairs, options) : RK_OK;
     }
     RK_TRY(rk__calloc(&pairs->part, rk__pairs_count(pairs), sizeof *pairs->part, "parts"));
     if (options->split.kind == RK_SPLIT_TIME) {

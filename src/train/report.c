@@ -91,12 +91,14 @@ static void add_degrees(rk_json *json, const char *key, const rk_degrees *d)
     rk__json_end(json, '}');
 }
 
-static void add_dataset(rk_json *json, const rk_dataset *d)
+static void add_dataset(rk_json *json, const rk_dataset *d, const rk_options *o)
 {
     const rk_dataset_stats *s = &d->stats;
     rk__json_begin(json, "dataset", '{');
     rk__json_text(json, "name", d->name);
     rk__json_text(json, "fingerprint", d->fingerprint);
+    rk__json_text(json, "split", rk__option_choice("split.kind", o->split.kind));
+    rk__json_real(json, "valid_carved_from_train", o->split.carve_valid);
 #define COUNT(member) rk__json_int(json, #member, s->member);
     COUNT(users)
     COUNT(items)
@@ -156,7 +158,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_metrics(&json, "test", &r->popularity[RK_TEST]);
     rk__json_end(&json, '}');
     add_chosen(&json, r);
-    add_dataset(&json, r->session->dataset);
+    add_dataset(&json, r->session->dataset, r->options);
     add_costs(&json, r);
     rk__json_begin(&json, "rankine", '{');
     rk__json_text(&json, "version", build->version);

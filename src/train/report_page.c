@@ -120,7 +120,7 @@ static void add_metrics(rk_buffer *out, const rk_summary *r)
     rk__buffer_add(out, "</table></div>\n");
 }
 
-static void add_data(rk_buffer *out, const rk_dataset *d)
+static void add_data(rk_buffer *out, const rk_dataset *d, bool carved)
 {
     const rk_dataset_stats *s = &d->stats;
     rk__buffer_add(out, "<div class=\"pair\"><table>\n");
@@ -128,7 +128,7 @@ static void add_data(rk_buffer *out, const rk_dataset *d)
     row_count(out, "items", s->items);
     row_count(out, "interactions", s->interactions);
     row_count(out, "train", s->train);
-    row_count(out, "valid", s->valid);
+    row_count(out, carved ? "valid, taken from train" : "valid", s->valid);
     row_count(out, "test", s->test);
     row_real(out, "density", 100 * s->density, 4, " %");
     rk__buffer_add(out, "</table>\n<table>\n");
@@ -286,7 +286,7 @@ rk_status rk__report_page(const rk_summary *r, char **out)
     rk__buffer_add(&buffer, "<h2>Data: ");
     add_escaped(&buffer, r->session->dataset->name);
     rk__buffer_add(&buffer, "</h2>\n");
-    add_data(&buffer, r->session->dataset);
+    add_data(&buffer, r->session->dataset, r->options->split.carve_valid > 0);
     rk__buffer_add(&buffer, "<h2>Time and memory</h2>\n");
     add_costs(&buffer, r);
     rk__buffer_add(&buffer, "</body></html>\n");

@@ -30,6 +30,13 @@ static rk_status prepare_data(rk_trainer *t)
             "interactions, fingerprint %s",
             t->dataset->name, (long long)s->users, (long long)s->items, (long long)s->train,
             (long long)s->valid, (long long)s->test, t->dataset->fingerprint);
+    if (t->options->split.carve_valid > 0) {
+        rk__log(
+            &t->log, RK_LOG_INFO,
+            "valid was taken from train: %lld of %lld interactions, at random (split.carve_valid "
+            "%g); the model trains on the rest",
+            (long long)s->valid, (long long)(s->train + s->valid), t->options->split.carve_valid);
+    }
     t->seconds.data = rk__now() - began;
     return RK_OK;
 }

@@ -63,6 +63,14 @@ static const struct {
      {"split.kind=time", "data.sources[0].time=ts", "split.valid_from=20", "split.test_from=10"},
      "split.valid_from is 20 (--set), after split.test_from is 10 (--set)"},
 
+    {given, {"split.carve_valid=0.1"}, NULL},
+    {given,
+     {"split.carve_valid=0.1", "data.sources[1].part=valid"},
+     "split.carve_valid is 0.1 (--set), but data.sources[1] (exp.yaml:1) is a valid part already"},
+    {csv,
+     {"split.carve_valid=0.1"},
+     "but split.kind is leave_one_out (exp.yaml:2), which makes a valid part of its own"},
+
     {given, {"model.kind=mf", "model.layers=3"}, NULL},
     {given,
      {"model.layer_weights=mean_without_ego", "model.layers=0"},
