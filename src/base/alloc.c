@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNMENT = 64 };
+#include "base/limits.h"
+
+enum { ALIGNMENT = 64, LARGE = 1 << 28 /* bytes: worth a look at what there is */ };
 
 static _Thread_local int64_t allocations_left = -1;
 
@@ -24,6 +26,17 @@ static size_t rounded_bytes(int64_t count, size_t size)
     return bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* Linux promises more memory than there is, and kills who takes it at its word. */
+static rk_status check_large(size_t bytes, const char *what)
+{
+    int64_t available = bytes < LARGE ? 0 : rk__memory_available_here();
+    if (available > 0 && bytes > (size_t)available) {
+        RK_FAIL(RK_ERR_MEMORY, "out of memory: %.1f MB wanted for %s, %.1f MB are available",
+                (double)bytes / 1e6, what, (double)available / 1e6);
+    }
+    return RK_OK;
+}
+
 rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *what)
 {
     void *pointer = NULL;
@@ -32,6 +45,7 @@ rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *w
         RK_FAIL(RK_ERR_MEMORY, "the size of %s overflows: %lld elements of %zu bytes", what,
                 (long long)count, size);
     }
+    RK_TRY(check_large(bytes, what));
     if (allocations_left != 0) {
         allocations_left -= allocations_left > 0;
         pointer = aligned_alloc(ALIGNMENT, bytes);

@@ -34,6 +34,15 @@ typedef struct rk_device_info {
     int64_t memory_free;
 } rk_device_info;
 
+/* Memory that a program takes besides its arena. */
+typedef struct rk_device_need {
+    const char *what; /* static text */
+    int64_t bytes;
+    bool is_shared; /* there once for all programs that need it */
+} rk_device_need;
+
+enum { RK_MAX_NEEDS = 4 };
+
 /* Time spent in each operation since the profile was switched on. */
 typedef struct rk_op_time {
     double seconds;
@@ -58,6 +67,10 @@ typedef struct rk_device {
     rk_status (*open)(const rk_device_options *options, rk_device_context **out);
     void (*close)(rk_device_context *context); /* unloads everything; NULL is fine */
     rk_status (*info)(rk_device_context *context, rk_device_info *out);
+
+    /* What loading a planned program will allocate besides its arena; before the store is bound. */
+    rk_status (*needs)(rk_device_context *context, const rk_program *program,
+                       rk_device_need out[RK_MAX_NEEDS], int *out_n);
 
     /* Allocates every tensor of the store; constants are uploaded (or lent), others zeroed. */
     rk_status (*bind)(rk_device_context *context, const rk_store *store);

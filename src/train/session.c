@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "train/memory.h"
 #include "train/schedule.h"
 
 /* ---- the store ------------------------------------------------------------------------------- */
@@ -261,7 +262,41 @@ static rk_status init_parameters(rk_session *s)
     return RK_OK;
 }
 
-static rk_status build(rk_session *s, rk_session_options what)
+/* What will be allocated, told and compared with what there is. The embedding program is counted,
+ * too: it is loaded beside the others while it runs. */
+static rk_status plan_memory(rk_session *s, bool training, const rk_hooks *hooks)
+{
+    rk_memory_table table = {0};
+    rk_device_info info = {0};
+    const rk_device *d = s->device;
+    RK_TRY(d->info(s->context, &info));
+    RK_TRY(rk__memory_add_store(&table, d, &s->store));
+    if (training) {
+        RK_TRY(rk__memory_add_program(&table, d, s->context, &s->train,
+                                      "model.dim, train.batch or sampling.candidates"));
+    }
+    RK_TRY(rk__memory_add_program(&table, d, s->context, &s->embed, "model.dim"));
+    for (int on_test = 0; on_test < 2; on_test++) {
+        RK_TRY(rk__memory_add_program(&table, d, s->context, &s->rank[on_test], "eval.k"));
+    }
+    rk__memory_log(&table, d, info.memory_free, hooks);
+    return rk__memory_check(&table, d, info.memory_free);
+}
+
+static rk_status build_programs(rk_session *s, bool training)
+{
+    RK_TRY(build_embed(s));
+    RK_TRY(build_rank(s, false));
+    RK_TRY(build_rank(s, true));
+    if (training) {
+        RK_TRY(rk__schedule_make(s->options, rk__session_first_state(s).steps_per_epoch,
+                                 &s->schedule));
+        RK_TRY(build_train(s));
+    }
+    return RK_OK;
+}
+
+static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *hooks)
 {
     const rk_lists *train = &s->dataset->parts[RK_TRAIN];
     const rk_dataset *d = s->dataset;
@@ -281,16 +316,13 @@ static rk_status build(rk_session *s, rk_session_options what)
                              .steps_per_launch = s->options->cuda.steps_per_launch,
                              .piece_edges = s->options->cuda.piece_edges};
     RK_TRY(s->device->open(&how, &s->context));
+    RK_TRY(build_programs(s, what.training));
+    RK_TRY(plan_memory(s, what.training, hooks));
     RK_TRY(s->device->bind(s->context, &s->store));
-    RK_TRY(build_embed(s));
     for (int on_test = 0; on_test < 2; on_test++) {
-        RK_TRY(build_rank(s, on_test));
         RK_TRY(s->device->load(s->context, &s->rank[on_test], &s->loaded_rank[on_test]));
     }
     if (what.training) {
-        RK_TRY(rk__schedule_make(s->options, rk__session_first_state(s).steps_per_epoch,
-                                 &s->schedule));
-        RK_TRY(build_train(s));
         RK_TRY(s->device->load(s->context, &s->train, &s->loaded_train));
         RK_TRY(init_parameters(s));
     }
@@ -304,7 +336,7 @@ rk_status rk__session_create(rk_session *out, const rk_options *options, const r
     for (int i = 0; i < RK_MAX_PARAMETERS; i++) {
         out->moment1[i] = out->moment2[i] = -1;
     }
-    rk_status status = build(out, what);
+    rk_status status = build(out, what, hooks);
     if (status != RK_OK) {
         rk__session_free(out);
         return status;

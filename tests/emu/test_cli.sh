@@ -21,7 +21,7 @@ quick=(--set train.epochs=2 --set train.steps_per_epoch=4 --set train.batch=256 
 cuda=("${quick[@]}" --device cuda)
 run 0 "$rankine" train demo/synth.yaml --run cpu --device cpu "${quick[@]}"
 run 0 "$rankine" train demo/synth.yaml --run cuda "${cuda[@]}"
-says "device cuda: "
+says "memory on cuda: " "rank on valid: working memory" "smaller ones" "device cuda: "
 same_losses cpu cuda
 run 0 "$rankine" train demo/synth.yaml --run eager "${cuda[@]}" --eager
 same_losses cuda eager
@@ -36,7 +36,8 @@ for fault in "no_driver:no NVIDIA driver is installed here" \
     absent no/last.h5 no/report.json
 done
 EMU_FAULT=memory_taken run 4 "$rankine" train demo/synth.yaml --run full "${cuda[@]}"
-says "model.dim"
+says "MB are free (other processes count too)" "lower eval.k, or use --device cpu"
+absent full/last.h5
 EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash "${cuda[@]}"
 says "run with --eager to see which"
 EMU_FAULT=crash:60 run 6 "$rankine" train demo/synth.yaml --run crash --force "${cuda[@]}" --eager

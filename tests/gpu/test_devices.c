@@ -265,6 +265,48 @@ static bool has_cuda(void)
     return rk__device_choose(RK_DEVICE_CUDA, &device, &reason) == RK_OK;
 }
 
+/* ---- the memory table
+ * --------------------------------------------------------------------------*/
+
+typedef struct memory_lines {
+    double total, free; /* MB, of the first line */
+    int rows;
+} memory_lines;
+
+static void keep_memory_lines(void *user, rk_log_level level, const char *message)
+{
+    memory_lines *lines = user;
+    double total = 0, free_megabytes = 0;
+    (void)level;
+    if (sscanf(message, "memory on cuda: %lf MB to allocate, %lf", &total, &free_megabytes) == 2) {
+        lines->total = total;
+        lines->free = strstr(message, "GB are") ? 1e3 * free_megabytes : free_megabytes;
+    }
+    lines->rows += strncmp(message, "  ", 2) == 0;
+}
+
+/* What the table says is what the device gives away; only the embedding program is loaded later. */
+static void the_memory_table_is_true(void **unused)
+{
+    (void)unused;
+    fixture f;
+    rk_device_info info = {0};
+    memory_lines lines = {0};
+    rk_hooks hooks = {.log = keep_memory_lines, .user = &lines};
+    set_up(&f, "run.device=cuda", NULL, false);
+    rk__session_free(&f.session);
+    assert_ok(rk__session_create(&f.session, rk__config_options(f.config), f.dataset,
+                                 (rk_session_options){.training = true}, &hooks));
+    assert_ok(f.session.device->info(f.session.context, &info));
+    double taken = lines.free - (double)info.memory_free / 1e6;
+    double later = (double)f.session.embed.arena_bytes / 1e6;
+    /* The emulated device counts bytes; a real one gives whole pages, and the libraries' share. */
+    double slack = getenv("EMU_VARIANT") ? 0.2 : 600;
+    assert_true(lines.rows > 3);
+    assert_true(taken > lines.total - later - slack && taken < lines.total - later + slack);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +314,7 @@ int main(void)
         cmocka_unit_test(a_run_is_the_same),
         cmocka_unit_test(runs_of_every_kind_are_the_same),
         cmocka_unit_test(no_bit_depends_on_the_launch),
+        cmocka_unit_test(the_memory_table_is_true),
     };
     if (!has_cuda()) {
         printf("skipped: %s\n", rk_last_error());

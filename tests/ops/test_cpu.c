@@ -2,7 +2,6 @@
  * The CPU device itself: choosing it, its tensors, eager checks, profile, memory failures.
  */
 #include <math.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/choices.h"
@@ -91,45 +90,6 @@ static void information_names_the_instruction_set(void **unused)
     options.isa = "abacus";
     assert_fails(RK_ERR_DEVICE, "no abacus", device->open(&options, &context));
     device->close(NULL);
-}
-
-/* The files of a control group, version 2 and 1; without a limit, with a fraction, with nonsense.
- */
-static void a_container_limits_the_threads(void **unused)
-{
-    (void)unused;
-    static const struct {
-        const char *max, *quota, *period;
-        int cores;
-    } cases[] = {
-        {"max 100000\n", NULL, NULL, 0},
-        {"200000 100000\n", NULL, NULL, 2},
-        {"150000 100000", NULL, NULL, 2},
-        {"5000 100000\n", NULL, NULL, 1},
-        {"9000000000000 1\n", NULL, NULL, 4096},
-        {"200000\n", NULL, NULL, 0},
-        {"", NULL, NULL, 0},
-        {NULL, "-1\n", "100000\n", 0},
-        {NULL, "300000\n", "100000\n", 3},
-        {NULL, "300000\n", "0\n", 0},
-        {NULL, "300000\n", NULL, 0},
-        {NULL, NULL, NULL, 0},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char *root = test_scratch();
-        assert_int_equal(mkdir(test_path(root, "cpu"), 0700), 0);
-        if (cases[i].max) {
-            test_write(test_path(root, "cpu.max"), cases[i].max, -1);
-        }
-        if (cases[i].quota) {
-            test_write(test_path(root, "cpu/cpu.cfs_quota_us"), cases[i].quota, -1);
-        }
-        if (cases[i].period) {
-            test_write(test_path(root, "cpu/cpu.cfs_period_us"), cases[i].period, -1);
-        }
-        assert_int_equal(rk__cpu_quota(root), cases[i].cores);
-        test_scratch_remove(root);
-    }
 }
 
 static void tensors_are_written_read_and_lent(void **unused)
@@ -260,7 +220,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(choosing_says_which_and_why),
         cmocka_unit_test(information_names_the_instruction_set),
-        cmocka_unit_test(a_container_limits_the_threads),
         cmocka_unit_test(tensors_are_written_read_and_lent),
         cmocka_unit_test(eager_and_plain_runs_agree),
         cmocka_unit_test(eager_names_the_first_bad_operation),

@@ -1,6 +1,7 @@
 rankine_test(unit/test_base.c)
 rankine_test(unit/test_build.c)
 rankine_test(unit/test_base_text.c)
+rankine_test(unit/test_limits.c)
 rankine_test(unit/test_graph.c)
 rankine_test(unit/test_sampling.c)
 rankine_test(unit/test_report.c)

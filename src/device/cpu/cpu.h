@@ -59,12 +59,10 @@ struct rk_loaded {
 /* Eager mode puts a band on both sides of every tensor that it allocates; see device/eager.h. */
 enum { RK_GUARD_BYTES = 64 };
 
-/* Cores that the control group below `root` (/sys/fs/cgroup) has processor time for, rounded up;
- * 0 = no limit. */
-int rk__cpu_quota(const char *root);
-
 /* The whole life of a loaded program; execute.c. */
 rk_status rk__cpu_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
+rk_status rk__cpu_needs(rk_device_context *context, const rk_program *program,
+                        rk_device_need out[RK_MAX_NEEDS], int *out_n);
 void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "device/cpu/cpu.h"
 #include "device/eager.h"
 
@@ -59,7 +60,7 @@ static rk_status probe(void)
 /* All cores that this process may use. */
 static int all_cores(void)
 {
-    int cores = omp_get_max_threads(), quota = rk__cpu_quota("/sys/fs/cgroup");
+    int cores = omp_get_max_threads(), quota = rk__cpu_quota(RK_CONTROL_GROUP);
     return quota > 0 && quota < cores ? quota : cores;
 }
 
@@ -124,7 +125,7 @@ static rk_status info(rk_device_context *c, rk_device_info *out)
              c->threads == 1 ? "" : "s", c->isa->name);
     int64_t page = sysconf(_SC_PAGESIZE);
     out->memory_total = page * sysconf(_SC_PHYS_PAGES);
-    out->memory_free = page * sysconf(_SC_AVPHYS_PAGES);
+    out->memory_free = rk__memory_available_here();
     return RK_OK;
 }
 
@@ -230,6 +231,7 @@ const rk_device rk__device_cpu = {
     .open = open_cpu,
     .close = close_cpu,
     .info = info,
+    .needs = rk__cpu_needs,
     .bind = bind_store,
     .load = rk__cpu_load,
     .unload = rk__cpu_unload,

@@ -78,6 +78,28 @@ static void place_tensors(const rk_device_context *c, rk_loaded *loaded)
     }
 }
 
+/* The most scratch that one of the nodes wants. */
+static int64_t working_bytes(const rk_device_context *c, const rk_program *p)
+{
+    int64_t most = 0;
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        rk_cpu_call call = {
+            .program = p, .node = &p->nodes[i], .isa = c->isa, .threads = c->threads};
+        scratch_size size = scratch_sizes[p->nodes[i].op];
+        int64_t bytes = size ? size(&call) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
+rk_status rk__cpu_needs(rk_device_context *c, const rk_program *program,
+                        rk_device_need out[RK_MAX_NEEDS], int *out_n)
+{
+    out[0] = (rk_device_need){.what = "working memory", .bytes = working_bytes(c, program)};
+    *out_n = 1;
+    return RK_OK;
+}
+
 static void resolve_call(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
 {
     const rk_node *node = &loaded->program->nodes[i];
@@ -108,15 +130,9 @@ static rk_status fill_loaded(const rk_device_context *c, rk_loaded *loaded)
     RK_TRY(rk__calloc(&loaded->memory, p->n_tensors, sizeof *loaded->memory, "a loaded program"));
     RK_TRY(allocate_arena(c, loaded));
     place_tensors(c, loaded);
-    int64_t most = 0;
+    RK_TRY(rk__alloc(&loaded->scratch, working_bytes(c, p), 1, "a program's working memory"));
     for (int32_t i = 0; i < p->n_nodes; i++) {
         resolve_call(c, loaded, i);
-        scratch_size size = scratch_sizes[p->nodes[i].op];
-        int64_t bytes = size ? size(&loaded->calls[i]) : 0;
-        most = bytes > most ? bytes : most;
-    }
-    RK_TRY(rk__alloc(&loaded->scratch, most, 1, "a program's working memory"));
-    for (int32_t i = 0; i < p->n_nodes; i++) {
         loaded->calls[i].scratch = loaded->scratch;
     }
     return RK_OK;

@@ -4,17 +4,16 @@
  */
 #include "device/cuda/context.h"
 
-enum { WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
-
 rk_status rk__cuda_blas_prepare(rk_device_context *context)
 {
     if (context->blas) {
         return RK_OK;
     }
-    RK_TRY(rk__cuda_alloc(&context->blas_workspace, WORKSPACE, "cuBLAS's workspace"));
+    RK_TRY(rk__cuda_alloc(&context->blas_workspace, RK_CUDA_BLAS_WORKSPACE, "cuBLAS's workspace"));
     RK_TRY_CUBLAS(cublasCreate(&context->blas));
     RK_TRY_CUBLAS(cublasSetStream(context->blas, context->stream));
-    RK_TRY_CUBLAS(cublasSetWorkspace(context->blas, context->blas_workspace, WORKSPACE));
+    RK_TRY_CUBLAS(
+        cublasSetWorkspace(context->blas, context->blas_workspace, RK_CUDA_BLAS_WORKSPACE));
     RK_TRY_CUBLAS(cublasSetMathMode(context->blas, context->options.matmul == RK_MATMUL_TF32
                                                        ? CUBLAS_TF32_TENSOR_OP_MATH
                                                        : CUBLAS_PEDANTIC_MATH));

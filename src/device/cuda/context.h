@@ -109,6 +109,7 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
                            const rk_node *node, int64_t *out_bytes);
 
 /* blas.c: cuBLAS with a workspace of ours; NULL is fine to free. */
+enum { RK_CUDA_BLAS_WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
 rk_status rk__cuda_blas_prepare(rk_device_context *context);
 void rk__cuda_blas_free(rk_device_context *context);
 /* scores [n_users, stride], row-major, = users [n_users, d] items^T [d, n_items]. */
@@ -119,6 +120,9 @@ rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, i
 /* split_rows.c: the graph of a node's offsets, built and uploaded at its first use. */
 rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
                                  const rk_node *node);
+/* Its counts, without its arrays: from the constant that the offsets are. */
+rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
+                                  const rk_node *node);
 rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);
 void rk__cuda_graphs_free(rk_device_context *context);
 
@@ -126,6 +130,12 @@ void rk__cuda_graphs_free(rk_device_context *context);
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node);
 rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node);
 void rk__cuda_spmm_free(rk_loaded *loaded);
+
+/* needs.c: what loading a program allocates besides its arena. */
+rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
+                         rk_device_need out[RK_MAX_NEEDS], int *out_n);
+/* Is it one of the operations that read a graph's split rows? */
+bool rk__cuda_is_propagation(rk_op op);
 
 /* replay.c */
 rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out);

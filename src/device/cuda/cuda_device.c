@@ -255,6 +255,7 @@ const rk_device rk__device_cuda = {
     .open = open_context,
     .close = close_context,
     .info = info,
+    .needs = rk__cuda_needs,
     .bind = bind,
     .load = rk__cuda_load,
     .unload = rk__cuda_unload,

@@ -319,7 +319,7 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
     case RK_OP_PROPAGATE:
     case RK_OP_PROPAGATE_ROWS:
     case RK_OP_PROPAGATE_FROM_ROWS:
-        elements = rk__cuda_graph_find(context, first->stored)->split.n_slots;
+        elements = rk__cuda_graph_size(context, program, node).n_slots;
         RK_TRY(rk__mul(&elements, elements, result->cols, "the partial sums of long rows"));
         return rk__mul(out_bytes, elements, sizeof(float), "the partial sums of long rows");
     case RK_OP_BPR_LOSS:

@@ -14,11 +14,6 @@ void *rk__cuda_address(const rk_loaded *loaded, rk_value value)
     return value == RK_NONE ? NULL : loaded->tensors[value].data;
 }
 
-static bool is_propagation(rk_op op)
-{
-    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS;
-}
-
 /* A temporary with memory of its own: not an alias, not orphaned. */
 static bool is_root(const rk_tensor *t)
 {
@@ -58,7 +53,7 @@ static rk_status prepare(rk_loaded *loaded)
     for (int32_t i = 0; i < program->n_nodes; i++) {
         const rk_node *node = &program->nodes[i];
         int64_t bytes = 0;
-        if (is_propagation(node->op)) {
+        if (rk__cuda_is_propagation(node->op)) {
             RK_TRY(rk__cuda_graph_prepare(context, program, node));
         }
         if (node->op == RK_OP_SCORE_TOPK) {

@@ -19,14 +19,31 @@ static int64_t pieces_of(int64_t degree, int64_t most)
     return degree <= most ? 1 : (degree + most - 1) / most;
 }
 
-static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, int64_t most)
+static rk_split_rows count(const int64_t *offsets, int64_t n_rows, int64_t most)
 {
+    rk_split_rows split = {0};
     for (int64_t r = 0; r < n_rows; r++) {
         int64_t n = pieces_of(offsets[r + 1] - offsets[r], most);
-        out->n_pieces += n;
-        out->n_long_rows += n > 1;
-        out->n_slots += n > 1 ? n : 0;
+        split.n_pieces += n;
+        split.n_long_rows += n > 1;
+        split.n_slots += n > 1 ? n : 0;
     }
+    return split;
+}
+
+rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
+                                  const rk_node *node)
+{
+    const rk_stored *offsets = &program->store->items[program->tensors[node->in[0]].stored];
+    return count(offsets->constant, offsets->rows - 1, context->options.piece_edges);
+}
+
+static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, int64_t most)
+{
+    rk_split_rows size = count(offsets, n_rows, most);
+    out->n_pieces = size.n_pieces;
+    out->n_long_rows = size.n_long_rows;
+    out->n_slots = size.n_slots;
     if (out->n_slots > INT32_MAX) {
         RK_FAIL(RK_ERR_DEVICE, "the graph has %lld pieces of long rows; raise cuda.piece_edges",
                 (long long)out->n_slots);

@@ -1,0 +1,51 @@
+/* What loading a program will allocate, told before anything is. */
+#include "base/alloc.h"
+#include "device/cuda/context.h"
+
+bool rk__cuda_is_propagation(rk_op op)
+{
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS;
+}
+
+static void add(rk_device_need *needs, int *n, const char *what, int64_t bytes, bool is_shared)
+{
+    for (int i = 0; i < *n; i++) {
+        if (needs[i].what == what) {
+            needs[i].bytes = bytes > needs[i].bytes ? bytes : needs[i].bytes;
+            return;
+        }
+    }
+    RK_ASSERT(*n < RK_MAX_NEEDS);
+    needs[(*n)++] = (rk_device_need){what, bytes, is_shared};
+}
+
+rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
+                         rk_device_need out[RK_MAX_NEEDS], int *out_n)
+{
+    static const char *const working = "working memory", *const pieces = "rows cut into pieces",
+                             *const blas = "cuBLAS's workspace",
+                             *const sparse = "cuSPARSE's values and offsets";
+    *out_n = 0;
+    for (int32_t i = 0; i < program->n_nodes; i++) {
+        const rk_node *node = &program->nodes[i];
+        int64_t bytes = 0;
+        RK_TRY(rk__cuda_scratch(context, program, node, &bytes));
+        add(out, out_n, working, bytes, false);
+        if (rk__cuda_is_propagation(node->op)) {
+            rk_split_rows split = rk__cuda_graph_size(context, program, node);
+            add(out, out_n, pieces,
+                split.n_pieces * (int64_t)sizeof(rk_piece) +
+                    split.n_long_rows * (int64_t)sizeof(rk_long_row),
+                true);
+        }
+        if (node->op == RK_OP_PROPAGATE &&
+            context->options.propagation == RK_PROPAGATION_CUSPARSE) {
+            int64_t rows = program->tensors[node->in[0]].rows;
+            add(out, out_n, sparse, 4 * (rows + program->tensors[node->in[1]].rows), true);
+        }
+        if (node->op == RK_OP_SCORE_TOPK) {
+            add(out, out_n, blas, RK_CUDA_BLAS_WORKSPACE, true);
+        }
+    }
+    return RK_OK;
+}
