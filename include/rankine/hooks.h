@@ -29,6 +29,7 @@ typedef struct rk_progress {
     double eta_seconds;        /* until the last epoch; negative = not known */
     const char *metric;        /* name of the watched metric, or NULL */
     double metric_value;       /* its newest value; NaN = none yet */
+    int64_t run, runs;         /* of several runs, 1-based; 0 = there is one only */
 } rk_progress;
 
 typedef struct rk_hooks {

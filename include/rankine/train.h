@@ -31,6 +31,13 @@ typedef struct rk_train_options {
 RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
                           const rk_hooks *hooks);
 
+/* n runs (2 to 1000) with the seeds run.seed, run.seed + 1, ... in run_dir/seed-S, each as rk_train
+ * makes it, then run_dir/report.json with mean, standard deviation (of a sample), least, most and
+ * all values of every metric: rk_report_open reads it, "test.recall@20.mean". With resume, finished
+ * seeds are kept, an interrupted one goes on, and n may have grown. */
+RK_API rk_status rk_train_seeds(const rk_config *config, const rk_train_options *options, int64_t n,
+                                const rk_hooks *hooks);
+
 #ifdef __cplusplus
 }
 #endif

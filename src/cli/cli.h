@@ -192,6 +192,8 @@ typedef struct cli_metric_row {
 void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n);
 /* What a finished run reported. */
 void cli_print_report(FILE *out, const rk_report *report);
+/* What runs with several seeds reported; the report has "seeds.count". */
+void cli_print_seeds(FILE *out, const rk_report *report);
 
 /* ---- configs and runs (common.c) ---- */
 

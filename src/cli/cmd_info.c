@@ -68,7 +68,11 @@ static int print_run(const cli *c)
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
-    cli_print_report(stdout, report);
+    if (rk_report_text(report, "seeds.count")) {
+        cli_print_seeds(stdout, report);
+    } else {
+        cli_print_report(stdout, report);
+    }
     rk_report_free(report);
     return 0;
 }

@@ -13,12 +13,14 @@ typedef struct train_args {
     cli_list set;
     const char *data, *device, *run;
     bool resume, force, eager, print_config;
+    int64_t seeds; /* 0 = one run */
 } train_args;
 
 static const char examples[] =
     "  rankine train configs/lightgcn-paper.yaml --data DIR\n"
     "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
     "  rankine train exp.yaml --run runs/dim32 --resume\n"
+    "  rankine train exp.yaml --run runs/five --seeds 5\n"
     "  rankine train exp.yaml --print-config";
 
 static const char stop_text[] =
@@ -80,8 +82,16 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
             fflush(stdout);
         }
         rk_dataset_free(dataset);
-        status = rk_train(config, &options, &hooks);
+        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
+                                 : rk_train(config, &options, &hooks);
         cli_display_end(&display);
+    }
+    if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
+        fprintf(
+            stderr,
+            "rankine: interrupted; go on with\n  rankine train --run %s --seeds %lld --resume\n",
+            run_dir, (long long)args->seeds);
+        return rk_status_exit_code(status);
     }
     if (status == RK_ERR_INTERRUPTED && cli_exists(run_dir, "last.h5")) {
         fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s --resume\n",
@@ -94,9 +104,14 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
-    cli_print_report(stdout, report);
-    printf("run       %s\n", run_dir);
-    print_next(config, run_dir);
+    if (args->seeds > 0) {
+        cli_print_seeds(stdout, report);
+        printf("runs      %s\n", run_dir);
+    } else {
+        cli_print_report(stdout, report);
+        printf("run       %s\n", run_dir);
+        print_next(config, run_dir);
+    }
     rk_report_free(report);
     return 0;
 }
@@ -118,6 +133,9 @@ static int check_usage(const cli *c, const train_args *args)
 /* Before any work is done, and in the words of the command line; the library checks it again. */
 static int check_folder(const train_args *args, const char *run_dir)
 {
+    if (args->seeds > 0) {
+        return 0; /* what a folder of several runs may be is for the library to say */
+    }
     if (args->resume && !cli_exists(run_dir, "last.h5")) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
                          "%s: nothing to go on with, it has no last.h5; start without --resume",
@@ -161,6 +179,10 @@ int cmd_train(cli *c, int argc, char **argv)
          "without CONFIG the run's own config is taken",
          0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
+        {"--seeds", CLI_INT, &args.seeds, "N",
+         "N runs with the seeds run.seed, run.seed+1, ... in DIR/seed-*, then mean\n"
+         "and standard deviation of every metric; --resume keeps finished ones",
+         2, 1000},
         {"--eager", CLI_FLAG, &args.eager, NULL,
          "for debugging: compute operation by operation, check every\n"
          "result and name the first operation that fails; slow",

@@ -87,6 +87,10 @@ static void append(char *line, size_t size, int width, const char *part)
 static void training_parts(const rk_progress *p, char *line, size_t size, int width)
 {
     char part[96];
+    if (p->runs > 0) {
+        snprintf(part, sizeof part, "run %lld/%lld  ", (long long)p->run, (long long)p->runs);
+        append(line, size, width, part);
+    }
     snprintf(part, sizeof part, "epoch %lld/%lld", (long long)p->epoch, (long long)p->epochs);
     append(line, size, width, part);
     if (isfinite(p->loss)) {

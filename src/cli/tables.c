@@ -184,6 +184,59 @@ static void print_costs(FILE *out, const rk_report *report)
             cli_bytes(rk_report_number(report, "memory.arena_bytes")).s);
 }
 
+/* A metric a line: mean and standard deviation over the seeds, beside popularity. */
+static void print_spread(FILE *out, const rk_report *report, const char *part)
+{
+    bool colour = cli_colour(out), any = false;
+    char *prefix = cli_format("%s.", part);
+    size_t length = strlen(prefix);
+    for (int64_t i = 0; i < rk_report_count(report); i++) {
+        const char *path = rk_report_path(report, i);
+        size_t end = strlen(path);
+        if (strncmp(path, prefix, length) != 0 || end < 5 || strcmp(path + end - 5, ".mean") != 0) {
+            continue;
+        }
+        char *metric = cli_format("%.*s", (int)(end - 5 - length), path + length);
+        char *sd = cli_format("%s.%s.sd", part, metric);
+        char *beside = cli_format("popularity.%s.%s", part, metric);
+        double mean = rk_report_number(report, path);
+        double popularity = rk_report_number(report, beside);
+        if (!any) {
+            fprintf(out, "%s%-15s%12s%12s%12s%9s%s\n", cli_bold(colour), part, "mean", "sd",
+                    "popularity", "ratio", cli_plain(colour));
+            any = true;
+        }
+        fprintf(out, "%-15s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
+                popularity);
+        if (popularity > 0) {
+            fprintf(out, "%8.2fx", mean / popularity);
+        }
+        fputc('\n', out);
+        cli_free(metric);
+        cli_free(sd);
+        cli_free(beside);
+    }
+    cli_free(prefix);
+}
+
+void cli_print_seeds(FILE *out, const rk_report *report)
+{
+    const char *on_test = rk_report_text(report, "chosen.on_test");
+    print_spread(out, report, "valid");
+    print_spread(out, report, "test");
+    fprintf(out, "seeds     %s, from %s; epoch chosen %.1f on average (%.0f to %.0f)\n",
+            rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
+            rk_report_number(report, "chosen.epoch.mean"),
+            rk_report_number(report, "chosen.epoch.min"),
+            rk_report_number(report, "chosen.epoch.max"));
+    if (on_test && strcmp(on_test, "true") == 0) {
+        fprintf(out, "          chosen on test: the test metrics are optimistic\n");
+    }
+    fprintf(out, "time      %s a run, of it training %s\n",
+            cli_seconds(rk_report_number(report, "timing.total_seconds.mean")).s,
+            cli_seconds(rk_report_number(report, "timing.train_seconds.mean")).s);
+}
+
 void cli_print_report(FILE *out, const rk_report *report)
 {
     print_metrics_report(out, report);

@@ -1,0 +1,307 @@
+/*
+ * The same training with several seeds: one run folder a seed, then their means in one report.
+ *
+ * A seeds folder holds config.yaml (of the first seed), seed-S/ (run folders like any other) and,
+ * when all are finished, report.json. A seed whose run is finished under the same configuration is
+ * kept as it is; one that was interrupted goes on.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "config/options.h"
+#include "rankine/report.h"
+#include "rankine/train.h"
+#include "train/json.h"
+#include "train/run_folder.h"
+
+typedef struct seeds {
+    const char *folder; /* lent */
+    int64_t first, n;
+    const rk_hooks *outer; /* lent; may be NULL */
+    rk_hooks hooks;        /* with the number of the run in the progress */
+    int64_t current;       /* from 1 */
+    rk_report **reports;   /* n, owned */
+} seeds;
+
+/* ---- hooks ----------------------------------------------------------------------------------- */
+
+static void pass_log(void *user, rk_log_level level, const char *message)
+{
+    const seeds *s = user;
+    if (s->outer && s->outer->log) {
+        s->outer->log(s->outer->user, level, message);
+    }
+}
+
+static void pass_progress(void *user, const rk_progress *progress)
+{
+    const seeds *s = user;
+    if (s->outer && s->outer->progress) {
+        rk_progress numbered = *progress;
+        numbered.run = s->current;
+        numbered.runs = s->n;
+        s->outer->progress(s->outer->user, &numbered);
+    }
+}
+
+static bool pass_stop(void *user)
+{
+    const seeds *s = user;
+    return s->outer && s->outer->should_stop && s->outer->should_stop(s->outer->user);
+}
+
+/* ---- one seed -------------------------------------------------------------------------------- */
+
+static rk_status folder_of(const seeds *s, int64_t i, char **out)
+{
+    return rk__format(out, "%s/seed-%lld", s->folder, (long long)(s->first + i));
+}
+
+static rk_status has(const char *folder, const char *name, bool *out)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, name));
+    *out = rk__file_exists(path);
+    rk__free(path);
+    return RK_OK;
+}
+
+/* A copy of the configuration with the seed of run i. */
+static rk_status config_of(const seeds *s, int64_t i, rk_config **out)
+{
+    char *path = NULL, assignment[64];
+    RK_TRY(rk__path_join(&path, s->folder, RK_FILE_CONFIG));
+    rk_status status = rk_config_load(out, path);
+    rk__free(path);
+    RK_TRY(status);
+    snprintf(assignment, sizeof assignment, "run.seed=%lld", (long long)(s->first + i));
+    return rk_config_set(*out, assignment, "the number of the seed");
+}
+
+/* Finished, under exactly this configuration? */
+static rk_status is_finished(const char *folder, const rk_config *config, bool *out)
+{
+    rk_status status = RK_OK;
+    char *path = NULL, *before = NULL, *now = NULL;
+    RK_TRY(has(folder, RK_FILE_REPORT, out));
+    if (!*out) {
+        return RK_OK;
+    }
+    RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_CONFIG));
+    RK_TRY_GOTO(done, rk__file_read(path, &before, NULL));
+    RK_TRY_GOTO(done, rk_config_text(config, 0, &now));
+    *out = strcmp(before, now) == 0;
+done:
+    rk_string_free(now);
+    rk__free(before);
+    rk__free(path);
+    return status;
+}
+
+static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
+{
+    rk_status status = RK_OK;
+    rk_config *config = NULL;
+    char *folder = NULL, text[96];
+    bool finished = false, has_checkpoint = false, begun = false;
+    s->current = i + 1;
+    RK_TRY_GOTO(done, folder_of(s, i, &folder));
+    RK_TRY_GOTO(done, config_of(s, i, &config));
+    if (how->resume) {
+        RK_TRY_GOTO(done, is_finished(folder, config, &finished));
+    }
+    snprintf(text, sizeof text, "seed %lld, run %lld of %lld%s", (long long)(s->first + i),
+             (long long)s->current, (long long)s->n, finished ? ": finished before, kept" : "");
+    pass_log(s, RK_LOG_INFO, text);
+    if (!finished) {
+        RK_TRY_GOTO(done, has(folder, RK_FILE_LAST, &has_checkpoint));
+        RK_TRY_GOTO(done, has(folder, RK_FILE_ENVIRONMENT, &begun));
+        rk_train_options one = {.run_dir = folder,
+                                .resume = how->resume && has_checkpoint,
+                                .force = begun && !(how->resume && has_checkpoint),
+                                .eager = how->eager};
+        status = rk_train(config, &one, &s->hooks);
+        if (status != RK_OK) {
+            rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
+            goto done;
+        }
+    }
+    status = rk_report_open(folder, &s->reports[i]);
+done:
+    rk__free(folder);
+    rk_config_free(config);
+    return status;
+}
+
+/* ---- the report ------------------------------------------------------------------------------ */
+
+/* path: { mean, sd, min, max, values } over the seeds. */
+static void add_spread(const seeds *s, rk_json *json, const char *key, const char *path)
+{
+    double mean = 0, squares = 0, least = INFINITY, most = -INFINITY;
+    for (int64_t i = 0; i < s->n; i++) {
+        double value = rk_report_number(s->reports[i], path);
+        mean += value / (double)s->n;
+        least = fmin(least, value);
+        most = fmax(most, value);
+    }
+    for (int64_t i = 0; i < s->n; i++) {
+        squares += pow(rk_report_number(s->reports[i], path) - mean, 2);
+    }
+    rk__json_begin(json, key, '{');
+    rk__json_real(json, "mean", mean);
+    rk__json_real(json, "sd", sqrt(squares / (double)(s->n - 1)));
+    rk__json_real(json, "min", least);
+    rk__json_real(json, "max", most);
+    rk__json_begin(json, "values", '[');
+    for (int64_t i = 0; i < s->n; i++) {
+        rk__json_real(json, NULL, rk_report_number(s->reports[i], path));
+    }
+    rk__json_end(json, ']');
+    rk__json_end(json, '}');
+}
+
+/* Every metric of a part, in the order of the runs' reports; null where the part is empty. */
+static void add_part(const seeds *s, rk_json *json, const char *part, bool is_popularity)
+{
+    const rk_report *first = s->reports[0];
+    char prefix[64];
+    snprintf(prefix, sizeof prefix, "%s%s.", is_popularity ? "popularity." : "", part);
+    size_t length = strlen(prefix);
+    bool any = false;
+    for (int64_t i = 0; i < rk_report_count(first); i++) {
+        const char *path = rk_report_path(first, i);
+        if (strncmp(path, prefix, length) != 0 || !strchr(path, '@')) {
+            continue;
+        }
+        if (!any) {
+            rk__json_begin(json, part, '{');
+            any = true;
+        }
+        if (is_popularity) { /* counts train, so it is the same for every seed */
+            rk__json_real(json, path + length, rk_report_number(first, path));
+        } else {
+            add_spread(s, json, path + length, path);
+        }
+    }
+    if (any) {
+        rk__json_end(json, '}');
+    } else {
+        rk__json_null(json, part);
+    }
+}
+
+static rk_status write_report(const seeds *s)
+{
+    static const char *const parts[] = {"valid", "test"};
+    rk_status status = RK_OK;
+    rk_buffer buffer = {0};
+    rk_json json = {.out = &buffer, .indent = 2};
+    char *text = NULL, *path = NULL;
+    const char *fingerprint = rk_report_text(s->reports[0], "dataset.fingerprint");
+    const char *on_test = rk_report_text(s->reports[0], "chosen.on_test");
+    rk__json_begin(&json, NULL, '{');
+    rk__json_begin(&json, "seeds", '{');
+    rk__json_int(&json, "count", s->n);
+    rk__json_begin(&json, "list", '[');
+    for (int64_t i = 0; i < s->n; i++) {
+        rk__json_int(&json, NULL, s->first + i);
+    }
+    rk__json_end(&json, ']');
+    rk__json_end(&json, '}');
+    for (int p = 0; p < 2; p++) {
+        add_part(s, &json, parts[p], false);
+    }
+    rk__json_begin(&json, "popularity", '{');
+    for (int p = 0; p < 2; p++) {
+        add_part(s, &json, parts[p], true);
+    }
+    rk__json_end(&json, '}');
+    rk__json_begin(&json, "chosen", '{');
+    add_spread(s, &json, "epoch", "chosen.epoch");
+    rk__json_bool(&json, "on_test", on_test && strcmp(on_test, "true") == 0);
+    rk__json_end(&json, '}');
+    rk__json_begin(&json, "dataset", '{');
+    rk__json_text(&json, "fingerprint", fingerprint ? fingerprint : "");
+    rk__json_end(&json, '}');
+    rk__json_begin(&json, "timing", '{');
+    add_spread(s, &json, "train_seconds", "timing.train_seconds");
+    add_spread(s, &json, "total_seconds", "timing.total_seconds");
+    rk__json_end(&json, '}');
+    rk__json_end(&json, '}');
+    rk__buffer_add(&buffer, "\n");
+    RK_TRY(rk__buffer_take(&buffer, &text));
+    RK_TRY_GOTO(done, rk__path_join(&path, s->folder, RK_FILE_REPORT));
+    status = rk__file_replace(path, text, (int64_t)strlen(text));
+done:
+    rk__free(path);
+    rk__free(text);
+    return status;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+/* A new folder, or one that holds seeds already and is to be resumed or replaced. */
+static rk_status check_folder(const rk_train_options *how)
+{
+    bool is_run = false, is_seeds = false;
+    if (!how->run_dir || !*how->run_dir) {
+        RK_FAIL(RK_ERR_CONFIG, "no run folder is named");
+    }
+    if (how->resume && how->force) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "resume and force exclude each other: one goes on with the runs in "
+                "%s, the other replaces them",
+                how->run_dir);
+    }
+    RK_TRY(has(how->run_dir, RK_FILE_ENVIRONMENT, &is_run));
+    RK_TRY(has(how->run_dir, RK_FILE_CONFIG, &is_seeds));
+    if (is_run) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s is the folder of a single run; runs with several seeds need another one",
+                how->run_dir);
+    }
+    if (how->resume && !is_seeds) {
+        RK_FAIL(RK_ERR_CONFIG, "there is nothing to resume: %s holds no runs with several seeds",
+                how->run_dir);
+    }
+    if (is_seeds && !how->resume && !how->force) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the folder %s holds runs already; resume goes on with them (finished ones are "
+                "kept), force replaces them, or name another folder",
+                how->run_dir);
+    }
+    return RK_OK;
+}
+
+rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, int64_t n,
+                         const rk_hooks *hooks)
+{
+    rk_status status = RK_OK;
+    const rk_options *options = rk__config_options(config);
+    seeds s = {.folder = how->run_dir, .first = options->run.seed, .n = n, .outer = hooks};
+    s.hooks = (rk_hooks){pass_log, pass_progress, pass_stop, &s};
+    RK_TRY(check_folder(how));
+    RK_TRY(rk_config_check(config));
+    if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {
+        RK_FAIL(RK_ERR_CONFIG, "%lld seeds from %lld on: take 2 to 1000, below 2^63", (long long)n,
+                (long long)s.first);
+    }
+    RK_TRY(rk__calloc(&s.reports, n, sizeof *s.reports, "the reports of the seeds"));
+    RK_TRY_GOTO(done, rk__folder_create(s.folder));
+    rk__run_folder_remove(s.folder, RK_FILE_REPORT); /* until all seeds are finished again */
+    RK_TRY_GOTO(done, rk__run_folder_write_config(s.folder, config));
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, train_one(&s, i, how));
+    }
+    status = write_report(&s);
+done:
+    for (int64_t i = 0; i < n; i++) {
+        rk_report_free(s.reports[i]);
+    }
+    rk__free(s.reports);
+    return status;
+}
