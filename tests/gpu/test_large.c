@@ -92,7 +92,7 @@ static void check_rows(rk_device_context *context, const rk_graph *g, int32_t st
                              : (i * 7919) % g->n_nodes;
         assert_ok(device->read(context, stored, n, 1, row));
         for (int64_t j = 0; j < COLS; j += 21) {
-            assert_close((double)row[j], expected_at(g, n, j), 2e-5, 1e-3);
+            assert_close((double)row[j], expected_at(g, n, j), 2e-4, 1e-3); /* 180,000 summands */
         }
     }
 }
