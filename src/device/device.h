@@ -59,6 +59,19 @@ typedef struct rk_device_init {
     int64_t first_row, end_row;
 } rk_device_init;
 
+/* What is to be measured by rk_device.measure. */
+typedef struct rk_device_probe {
+    int64_t rows, row_bytes; /* of the table that rows are gathered from; row_bytes: 64 times n */
+    int64_t copy_bytes;      /* of the block that is copied */
+} rk_device_probe;
+
+/* What the device can do at best, the denominators of every other figure. */
+typedef struct rk_device_ceilings {
+    double gather; /* bytes a second that rows drawn uniformly at random are read with */
+    double copy;   /* bytes a second that a block is copied with, read and written */
+    double launch; /* seconds that a step without work takes */
+} rk_device_ceilings;
+
 typedef struct rk_device {
     const char *name; /* "cpu", "cuda" */
 
@@ -102,6 +115,9 @@ typedef struct rk_device {
     /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional.
      */
     void (*profile)(rk_device_context *context, rk_op_time times[RK_OP_COUNT]);
+    /* Measures ceilings, in a fraction of a second and with memory of its own. Optional. */
+    rk_status (*measure)(rk_device_context *context, const rk_device_probe *what,
+                         rk_device_ceilings *out);
 } rk_device;
 
 extern const rk_device rk__device_cpu;

@@ -92,6 +92,56 @@ static void information_names_the_instruction_set(void **unused)
     device->close(NULL);
 }
 
+/* In every instruction set the rows that are read are the rows that were asked for. */
+static void gathered_rows_are_summed(void **unused)
+{
+    (void)unused;
+    enum { N = 40, D = 112, PICKED = 37 };
+    static float table[N * D];
+    int32_t rows[PICKED];
+    for (int i = 0; i < N * D; i++) {
+        table[i] = (float)(i % 1013);
+    }
+    for (int i = 0; i < PICKED; i++) {
+        rows[i] = (i * 29) % N;
+    }
+    for (const rk_isa *const *isa = rk__isa_all(); *isa; isa++) {
+        float sum[D];
+        if (!rk__isa_is_supported(*isa)) {
+            continue;
+        }
+        (*isa)->gather(table, D, rows, PICKED, sum);
+        for (int j = 0; j < D; j++) {
+            float expected = 0; /* whole numbers: exact in any order */
+            for (int i = 0; i < PICKED; i++) {
+                expected += table[rows[i] * D + j];
+            }
+            assert_true(sum[j] == expected);
+        }
+    }
+}
+
+static void ceilings_are_measured(void **unused)
+{
+    (void)unused;
+    rk_device_context *context = NULL;
+    rk_device_options options = {.threads = 2};
+    rk_device_probe what = {.rows = 1000, .row_bytes = 128, .copy_bytes = 3 << 20};
+    rk_device_ceilings c = {0};
+    assert_ok(device->open(&options, &context));
+    assert_ok(device->measure(context, &what, &c));
+    /* Slower than a floppy disk or faster than light would be a mistake of units. */
+    assert_true(c.gather > 1e6 && c.gather < 1e14);
+    assert_true(c.copy > 1e6 && c.copy < 1e14);
+    assert_true(c.launch > 1e-9 && c.launch < 1);
+    for (int64_t n = 0; n < 5; n++) {
+        rk__alloc_fail_after(n);
+        assert_fails(RK_ERR_MEMORY, "", device->measure(context, &what, &c));
+        rk__alloc_fail_after(-1);
+    }
+    device->close(context);
+}
+
 static void tensors_are_written_read_and_lent(void **unused)
 {
     (void)unused;
@@ -220,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(choosing_says_which_and_why),
         cmocka_unit_test(information_names_the_instruction_set),
+        cmocka_unit_test(gathered_rows_are_summed),
+        cmocka_unit_test(ceilings_are_measured),
         cmocka_unit_test(tensors_are_written_read_and_lent),
         cmocka_unit_test(eager_and_plain_runs_agree),
         cmocka_unit_test(eager_names_the_first_bad_operation),

@@ -59,6 +59,10 @@ struct rk_loaded {
 /* Eager mode puts a band on both sides of every tensor that it allocates; see device/eager.h. */
 enum { RK_GUARD_BYTES = 64 };
 
+/* ceilings.c: the slot `measure`. */
+rk_status rk__cpu_measure(rk_device_context *context, const rk_device_probe *what,
+                          rk_device_ceilings *out);
+
 /* The whole life of a loaded program; execute.c. */
 rk_status rk__cpu_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 rk_status rk__cpu_needs(rk_device_context *context, const rk_program *program,

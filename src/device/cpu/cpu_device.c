@@ -242,4 +242,5 @@ const rk_device rk__device_cpu = {
     .run = rk__cpu_run,
     .sync = sync_cpu,
     .profile = profile,
+    .measure = rk__cpu_measure,
 };

@@ -70,6 +70,10 @@ typedef struct rk_isa {
     void (*sgd)(float learning_rate, float weight_decay, int64_t n, const float *gradient,
                 float *parameter);
 
+    /* sum[j] = sum over the n rows of table[row][j], j < d: the fetching of rows by itself, for
+     * rk_device.measure; d must be a multiple of 16. */
+    void (*gather)(const float *table, int64_t d, const int32_t *rows, int64_t n, float *sum);
+
     /* Scores for ranking: items in panels [d][panel_width], users in blocks [d][block_users], both
      * filled up with zeros. Every user of a block with every item of n_panels panels; the scores of
      * user i start at out + i * n_panels * panel_width. */

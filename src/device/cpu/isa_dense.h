@@ -48,6 +48,46 @@ static float dot(const float *a, const float *b, int64_t n)
     return total;
 }
 
+/* Columns [j, j + n_vectors * LANES) of the sum of n rows; the rows to come are fetched ahead. */
+INLINE void gather_columns(const float *table, int64_t d, const int32_t *rows, int64_t n, int64_t j,
+                           float *sum, const int n_vectors)
+{
+    enum { ROWS_AHEAD = 16, LINE_FLOATS = 16 };
+    vec total[4];
+    for (int v = 0; v < n_vectors; v++) {
+        total[v] = (vec){0};
+    }
+    for (int64_t i = 0; i < n; i++) {
+        if (i + ROWS_AHEAD < n) {
+            const float *ahead = table + rows[i + ROWS_AHEAD] * d + j;
+            for (int f = 0; f < n_vectors * LANES; f += LINE_FLOATS) {
+                __builtin_prefetch(ahead + f);
+            }
+        }
+        const float *row = table + rows[i] * d + j;
+        for (int v = 0; v < n_vectors; v++) {
+            total[v] += vec_load(row + v * LANES);
+        }
+    }
+    for (int v = 0; v < n_vectors; v++) {
+        vec_store(sum + j + v * LANES, total[v]);
+    }
+}
+
+static void gather(const float *table, int64_t d, const int32_t *rows, int64_t n, float *sum)
+{
+    int64_t j = 0;
+    for (; j + 4 * LANES <= d; j += 4 * LANES) {
+        gather_columns(table, d, rows, n, j, sum, 4);
+    }
+    for (; j + 2 * LANES <= d; j += 2 * LANES) {
+        gather_columns(table, d, rows, n, j, sum, 2);
+    }
+    for (; j + LANES <= d; j += LANES) {
+        gather_columns(table, d, rows, n, j, sum, 1);
+    }
+}
+
 static void axpy(float w, const float *x, int64_t n, float *y)
 {
     int64_t i = 0;

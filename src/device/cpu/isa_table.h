@@ -2,4 +2,4 @@
 #define ISA_COMMON_SLOTS                                                                           \
     .propagate = propagate, .propagate_rows = propagate_rows,                                      \
     .propagate_from_rows = propagate_from_rows, .combine = combine, .dot = dot, .axpy = axpy,      \
-    .adam = adam, .sgd = sgd
+    .adam = adam, .sgd = sgd, .gather = gather

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""bench/run from end to end on a small generated data set.
+
+usage: test_run.py BUILD rankine|torch PYTHON    PYTHON: with PyTorch, for the second part
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+from harness import results  # noqa: E402
+
+QUICK = ("--threads", "1", "--rounds", "2", "--stretch", "0.01", "--check", "8", "--batch", "200",
+         "--rank-users", "20", "--epoch-seconds", "2")  # fmt: skip
+
+
+def run(build, folder, *arguments):
+    command = [sys.executable, os.path.join(ROOT, "bench", "run"), "--data", f"{folder}/data",
+               "--build", build, "--name", "tiny", "--out", f"{folder}/out", *QUICK, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def expect(condition, text):
+    if not condition:
+        sys.exit(f"FAILED: {text}")
+
+
+def check(build, folder, arms, arguments):
+    done = run(build, folder, "--arms", ",".join(arms), *arguments)
+    expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
+    rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/out.csv")}
+    for arm in arms:
+        for metric in ("step", "step_ratio", "memory_host"):
+            expect((arm, metric) in rows, f"no {metric} of {arm}")
+            row = rows[arm, metric]
+            expect(0 < row["min"] <= row["median"] <= row["max"], f"{metric} of {arm}: {row}")
+        if arm != "rankine":
+            error = rows[arm, "loss_error"]["max"]
+            expect(error <= 1e-4, f"the losses of {arm} differ by {error}")
+    for metric in ("gather_fp32", "gather_fp16", "copy", "launch"):
+        expect(rows["ceiling", metric]["min"] > 0, metric)
+    for metric in ("prepare", "spmm", "spmm_share", "epoch", "ranking"):
+        expect(("rankine", metric) in rows, metric)
+    with open(f"{folder}/out.md", encoding="utf-8") as file:
+        page = file.read()
+    for text in ("# tiny on cpu", "Losses of 8 steps", "bench/run --data"):
+        expect(text in page, f"the page does not say: {text}")
+    return rows, page
+
+
+def check_rankine(build, folder):
+    """A second arm whose losses must be those of the first, and one that this build has not."""
+    again = ("--arm", "again=run.seed=2020", "--arm", "unknown=no.such=1")
+    _, page = check(build, folder, ["rankine"], again)
+    expect("again 0.0e+00" in page, "the arm given by --arm")
+    expect("unknown was left out" in page, "the arm with an unknown option")
+    other = run(build, folder, "--arms", "rankine", "--arm", "other=loss.l2=1")
+    expect(other.returncode != 0 and "not the same training" in other.stderr,
+           f"another recipe is not noticed: {other.stderr}")  # fmt: skip
+
+
+def check_torch(build, folder, python):
+    arms = ["rankine", "p0", "p1", "p2-bag", "p2g"]
+    rows, _ = check(build, folder, arms, ("--python", python))
+    expect(("p2-bag", "ranking") in rows, "no batched ranking")
+    expect(("p0", "ranking_estimate") in rows, "no ranking user by user")
+
+
+def main():
+    build, part, python = sys.argv[1:4]
+    if not os.path.exists(f"{build}/bench/bench_worker"):
+        print("skipped: bench_worker is not built")
+        sys.exit(77)
+    if part == "torch":
+        found = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+        if found.returncode or os.environ.get("RANKINE_SANITIZE"):
+            print(f"skipped: {python} has no PyTorch (-D RANKINE_BENCH_PYTHON=...), or this build "
+                  "has sanitizers, which make it no test of speed")  # fmt: skip
+            sys.exit(77)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([f"{build}/bin/rankine", "synth", f"{folder}/data", "--users", "200",
+                        "--items", "90", "--interactions", "4000", "--clusters", "4", "--quiet"],
+                       check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+        if part == "torch":
+            check_torch(build, folder, python)
+        else:
+            check_rankine(build, folder)
+    print("all expectations met")
+
+
+if __name__ == "__main__":
+    main()
