@@ -26,7 +26,7 @@ static rk_status set_text(rk_config *config, const char *key, const char *value)
 }
 
 static rk_status load_config(rk_run *run, const char *directory, const char *device,
-                             const char *data_root)
+                             const char *data_root, const char *const *assignments, int64_t n)
 {
     char *path = NULL;
     rk_status status = RK_OK;
@@ -40,6 +40,9 @@ static rk_status load_config(rk_run *run, const char *directory, const char *dev
     }
     if (data_root) {
         RK_TRY_GOTO(done, set_text(run->config, "data.root", data_root));
+    }
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, rk_config_set(run->config, assignments[i], "rk_run_open"));
     }
 done:
     rk__free(path);
@@ -87,13 +90,11 @@ static rk_status open_dataset(rk_run *run, const rk_checkpoint_facts *facts, con
     return RK_OK;
 }
 
-static rk_status open_run(rk_run *run, const char *directory, const char *device,
-                          const char *data_root, const rk_hooks *hooks)
+static rk_status open_run(rk_run *run, const char *directory, const rk_hooks *hooks)
 {
     char *checkpoint = NULL;
     rk_checkpoint_facts facts = {0};
     rk_status status = RK_OK;
-    RK_TRY(load_config(run, directory, device, data_root));
     const rk_options *options = rk__config_options(run->config);
     RK_TRY_GOTO(done, find_checkpoint(options, directory, &checkpoint));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(checkpoint, &facts));
@@ -110,18 +111,28 @@ done:
     return status;
 }
 
-rk_status rk_run_open(const char *directory, const char *device, const char *data_root,
-                      const rk_hooks *hooks, rk_run **out)
+rk_status rk__run_open(const char *directory, const char *device, const char *data_root,
+                       const char *const *assignments, int64_t n, const rk_hooks *hooks,
+                       rk_run **out)
 {
     rk_run *run = NULL;
     RK_TRY(rk__calloc(&run, 1, sizeof *run, "a run"));
-    rk_status status = open_run(run, directory, device, data_root, hooks);
+    rk_status status = load_config(run, directory, device, data_root, assignments, n);
+    if (status == RK_OK) {
+        status = open_run(run, directory, hooks);
+    }
     if (status != RK_OK) {
         rk_run_free(run);
         return status;
     }
     *out = run;
     return RK_OK;
+}
+
+rk_status rk_run_open(const char *directory, const char *device, const char *data_root,
+                      const rk_hooks *hooks, rk_run **out)
+{
+    return rk__run_open(directory, device, data_root, NULL, 0, hooks, out);
 }
 
 void rk_run_free(rk_run *run)

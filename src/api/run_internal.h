@@ -15,4 +15,9 @@ struct rk_run {
     float *final;  /* [n_users + n_items, dim], users first; owned */
 };
 
+/* rk_run_open with further assignments on top of the run's configuration. */
+rk_status rk__run_open(const char *directory, const char *device, const char *data_root,
+                       const char *const *assignments, int64_t n, const rk_hooks *hooks,
+                       rk_run **out);
+
 #endif

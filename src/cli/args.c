@@ -177,6 +177,11 @@ static bool take_positional(cli_walk *w)
         cli_usage(spec->name, "%s takes only options; what is '%s'?", spec->name, arg);
         return false;
     }
+    if (strstr(spec->positional, "...")) {
+        append(&w->c->more, w->argc, arg);
+        w->c->positional = w->c->more.v[0];
+        return true;
+    }
     if (w->c->positional) {
         cli_usage(spec->name, "%s takes one %s; it has '%s' already, what is '%s'?%s", spec->name,
                   spec->positional, w->c->positional, arg,

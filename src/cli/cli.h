@@ -42,7 +42,7 @@ typedef struct cli_option {
 /* What a command takes; its --help is made from this. */
 typedef struct cli_spec {
     const char *name;
-    const char *positional; /* "CONFIG", "RUN"; NULL = takes none */
+    const char *positional; /* "CONFIG", "RUN"; NULL = takes none; "RUN..." = one or more */
     bool positional_optional;
     const char *about;
     const char *examples;      /* lines, each starting with two blanks */
@@ -52,7 +52,8 @@ typedef struct cli_spec {
 /* One invocation of the program. */
 typedef struct cli {
     bool verbose, quiet;
-    const char *positional; /* as given, or NULL */
+    const char *positional; /* as given, or NULL; the first of several */
+    cli_list more;          /* all of them, where the command takes several; the array is owned */
 } cli;
 
 /* Fills the outs. false: the command ends now with *exit_code (help was printed, or an error). */
@@ -62,6 +63,7 @@ bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_co
 
 int cmd_train(cli *c, int argc, char **argv);
 int cmd_prepare(cli *c, int argc, char **argv);
+int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);

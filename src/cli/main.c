@@ -19,6 +19,7 @@ const cli_command *cli_commands(void)
         {"train", "train a model from a config into a run folder", cmd_train},
         {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
         {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
+        {"compare", "runs side by side: options, metrics, paired tests over users", cmd_compare},
         {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
         {"export", "write a run's embeddings for other programs", cmd_export},
         {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info},

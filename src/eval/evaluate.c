@@ -31,6 +31,7 @@ typedef struct work {
     double *values; /* [RK_RANK_TILE, n_metrics * n_k] */
     double *sums;   /* n_metrics * n_k */
     int64_t *best;  /* n_items: smallest rank (from 0) in any list, for coverage */
+    double *each;   /* [n_users, n_metrics * n_k] to keep; NULL = not wanted; lent */
 } work;
 
 /* The users (of the given ones, or of all) who have an item in the part. */
@@ -117,6 +118,9 @@ static rk_status evaluate_tile(work *w, const rk_ranker *ranker, rk_part part, i
     for (int64_t i = 0; i < n; i++) {
         value_user(w, w->users[first + i], i);
     }
+    if (w->each) {
+        memcpy(w->each + first * n_values, w->values, (size_t)(n * n_values) * sizeof *w->each);
+    }
     for (int64_t i = 0; i < n; i++) {
         for (int64_t v = 0; v < n_values; v++) {
             w->sums[v] += w->values[i * n_values + v];
@@ -179,9 +183,28 @@ static bool wants_stop(const rk_hooks *hooks)
     return hooks && hooks->should_stop && hooks->should_stop(hooks->user);
 }
 
-rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
-                       const int32_t *users, int64_t n_users, const rk_ranker *ranker,
-                       const rk_hooks *hooks, rk_metrics *out)
+/* Room for what is kept of each user; the list of users is handed over at the end. */
+static rk_status keep_each(work *w, rk_user_values *each)
+{
+    int64_t elements = 0;
+    each->n_users = w->n_users;
+    each->n_values = w->n_metrics * w->n_k;
+    RK_TRY(rk__mul(&elements, each->n_users, each->n_values, "the values of users"));
+    RK_TRY(rk__alloc(&each->values, elements, sizeof *each->values, "the values of users"));
+    w->each = each->values;
+    return RK_OK;
+}
+
+void rk__user_values_free(rk_user_values *values)
+{
+    rk__free(values->users);
+    rk__free(values->values);
+    *values = (rk_user_values){0};
+}
+
+static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                          const int32_t *users, int64_t n_users, const rk_ranker *ranker,
+                          const rk_hooks *hooks, rk_metrics *out, rk_user_values *each)
 {
     rk_status status = RK_OK;
     double start = rk__now();
@@ -198,6 +221,9 @@ rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_
                                         : "test");
     }
     RK_TRY_GOTO(done, allocate(&w));
+    if (each) {
+        RK_TRY_GOTO(done, keep_each(&w, each));
+    }
     for (int64_t first = 0; first < w.n_users; first += RK_RANK_TILE) {
         int64_t n = w.n_users - first < RK_RANK_TILE ? w.n_users - first : RK_RANK_TILE;
         if (wants_stop(hooks)) {
@@ -210,7 +236,14 @@ rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_
     }
     RK_TRY_GOTO(done, report(&w, out, options));
     out->seconds = rk__now() - start;
+    if (each) {
+        each->users = w.users;
+        w.users = NULL;
+    }
 done:
+    if (each && status != RK_OK) {
+        rk__user_values_free(each);
+    }
     rk__free(w.metrics);
     rk__free(w.users);
     rk__free(w.items);
@@ -219,6 +252,21 @@ done:
     rk__free(w.sums);
     rk__free(w.best);
     return status;
+}
+
+rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                       const int32_t *users, int64_t n_users, const rk_ranker *ranker,
+                       const rk_hooks *hooks, rk_metrics *out)
+{
+    return evaluate(dataset, options, part, users, n_users, ranker, hooks, out, NULL);
+}
+
+rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                            const rk_ranker *ranker, const rk_hooks *hooks, rk_metrics *out,
+                            rk_user_values *out_each)
+{
+    *out_each = (rk_user_values){0};
+    return evaluate(dataset, options, part, NULL, 0, ranker, hooks, out, out_each);
 }
 
 void rk_metrics_free(rk_metrics *metrics)

@@ -27,6 +27,19 @@ rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_
                        const int32_t *users, int64_t n_users, const rk_ranker *ranker,
                        const rk_hooks *hooks, rk_metrics *out);
 
+/* The values behind the averages: one row a user. */
+typedef struct rk_user_values {
+    int32_t *users; /* ascending; owned */
+    double *values; /* [n_users, n_values], in the order of rk_metrics; 0 for coverage; owned */
+    int64_t n_users, n_values;
+} rk_user_values;
+void rk__user_values_free(rk_user_values *values);
+
+/* rk__evaluate over all users, with each user's values. */
+rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                            const rk_ranker *ranker, const rk_hooks *hooks, rk_metrics *out,
+                            rk_user_values *out_each);
+
 /* A fixed random subset (ascending) of the users with items in the part; n >= their number or 0
  * gives all. Free *out with rk__free. */
 rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,

@@ -2,7 +2,7 @@
 # What the program says about itself, and about wrong command lines.
 . "$(dirname "$0")/lib.sh"
 
-commands="train prepare evaluate recommend export info synth help"
+commands="train prepare evaluate compare recommend export info synth help"
 
 run 0 "$rankine" --version
 prints "rankine 0."

@@ -1,4 +1,4 @@
-foreach(topic help config eager tour interrupt seeds bad_text bad_files display install bundle
-        readme)
+foreach(topic help config eager tour interrupt seeds compare bad_text bad_files display
+        install bundle readme)
     rankine_script_test(cli/test_${topic}.sh)
 endforeach()

@@ -1,0 +1,17 @@
+/* Paired statistics over users: the t-test and a bootstrap interval; rankine/compare.h says which.
+ */
+#ifndef RK_EVAL_PAIRED_H
+#define RK_EVAL_PAIRED_H
+
+#include "base/error.h"
+#include "rankine/compare.h"
+
+/* b - a for each of m metrics over n >= 2 users; a, b: [n, m]. out: m. The draws of the bootstrap
+ * are pure functions of replicate and position: the same result each time. */
+rk_status rk__paired(const double *a, const double *b, int64_t n, int64_t m, int64_t replicates,
+                     double confidence, rk_paired *out);
+
+/* P(|T| >= |t|) of Student's distribution with df degrees of freedom. */
+double rk__student_two_sided(double t, double df);
+
+#endif
