@@ -140,6 +140,9 @@ cudaError_t rk_cuda_l2_loss(const float *x, const int32_t *segments, const int32
                             double *loss, float *factor, double *terms, int64_t n_slots,
                             int64_t batch, int64_t n_candidates, int64_t d, double weight,
                             int32_t form, int32_t rows, int32_t divisor, cudaStream_t stream);
+/* loss = sum of double[B] / triplets in the step. */
+cudaError_t rk_cuda_mean_of_terms(const double *terms, const rk_step_state *state, double *loss,
+                                  int64_t batch, cudaStream_t stream);
 enum { RK_KERNEL_MAX_LOSSES = 8 };
 typedef struct rk_losses {
     const double *value[RK_KERNEL_MAX_LOSSES];
@@ -168,6 +171,36 @@ cudaError_t rk_cuda_clip_factor(rk_gradients gradients, float limit, float *fact
 /* y = x * factor[0] (NULL = 1), each of n elements limited to [-limit, limit]. */
 cudaError_t rk_cuda_clip(const float *x, const float *factor, float *y, int64_t n, float limit,
                          cudaStream_t stream);
+
+/* ---- batch_loss.cu -----------------------------------------------------------------------------
+ */
+
+/* unit float [S,d]: the slots' rows, of length 1 if cosine; bias float[S]: table[rows[slot_row]],
+ * 0 without a table (NULL), RK_NO_LOGIT in unused slots. */
+cudaError_t rk_cuda_unit_slots(const float *x, const int32_t *slot_row, const int32_t *rows,
+                               const float *table, float *unit, float *bias, int64_t n_slots,
+                               int64_t d, bool cosine, cudaStream_t stream);
+/* y float [S,d] by rows of the row set. */
+cudaError_t rk_cuda_unit_slots_grad(const float *x, const float *unit, const float *gradient,
+                                    const int32_t *segments, const int32_t *order,
+                                    const int32_t *count, float *y, int64_t n_slots, int64_t d,
+                                    float alpha, bool cosine, cudaStream_t stream);
+/* products [n_queries, n] of queries first .. with all keys -> softmax weights in place, and the
+ * queries' entries of lse. */
+cudaError_t rk_cuda_softmax_tile(float *products, const float *bias, float *lse, int64_t first,
+                                 int64_t n_queries, int64_t n, float scale, bool skip_diagonal,
+                                 cudaStream_t stream);
+/* loss double[1], user_bias float[S]; terms double[B]: scratch. */
+cudaError_t rk_cuda_softmax_loss(const float *unit, const float *bias, const float *lse,
+                                 const rk_step_state *state, double *loss, float *user_bias,
+                                 double *terms, int64_t n_slots, int64_t batch, int64_t d,
+                                 double temperature, double power, cudaStream_t stream);
+/* y float [S,d] by slots. */
+cudaError_t rk_cuda_softmax_grad(const float *unit, const float *bias, const float *item_mean,
+                                 const float *user_bias, const float *user_lse,
+                                 const float *user_mean, const rk_step_state *state, float *y,
+                                 int64_t n_slots, int64_t batch, int64_t d, double temperature,
+                                 double power, cudaStream_t stream);
 
 /* ---- optimizer.cu ------------------------------------------------------------------------------
  */

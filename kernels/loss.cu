@@ -298,8 +298,14 @@ cudaError_t rk_cuda_bpr_loss(const float *final, const int32_t *slot_row,
     cudaLaunchConfig_t config = rk::launch(rk::blocks_for(batch, WARPS), rk::BLOCK, stream);
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, bpr_terms, final, slot_row, state, chosen, terms,
                                      coefficient, batch, n_candidates, d));
+    return rk_cuda_mean_of_terms(terms, state, loss, batch, stream);
+}
+
+cudaError_t rk_cuda_mean_of_terms(const double *terms, const rk_step_state *state, double *loss,
+                                  int64_t batch, cudaStream_t stream)
+{
     cudaLaunchConfig_t one = rk::launch(1, rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&one, mean_of_terms, (const double *)terms, state, loss, batch);
+    return cudaLaunchKernelEx(&one, mean_of_terms, terms, state, loss, batch);
 }
 
 cudaError_t rk_cuda_bpr_grad(const float *final, const float *coefficient, const int32_t *slot_row,

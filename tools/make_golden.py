@@ -12,8 +12,9 @@ line "NAME ROWS COLS" is followed by ROWS lines of COLS numbers with 9 significa
   sizes      1 2   users, items
   edges      E 2   user, item: a train interaction; user 5 and item 3 have none
   initial    N d   parameters: users, then items
-  triplets.t B 3   user, positive, negative of step t = 1, 2, 3; the last step's batch is short
-  loss.t     1 3   total, BPR, L2
+  triplets.t B 3   user, positive, negative (softmax: unused) of step t = 1 to 3;
+             the last batch is short
+  loss.t     1 3   total, BPR or softmax, L2
   gradient.t N d   of the total by the parameters, weight decay not in it
   weights.t  N d   after the update; with Adam and "full" also its moments m.t and v.t
 """
@@ -22,6 +23,7 @@ import sys
 import numpy as np
 import torch
 
+from golden_losses import ranking_loss
 from make_golden_metrics import golden_folder, write
 
 USERS, ITEMS, BATCH, LAST_BATCH, STEPS = 23, 17, 16, 9, 3
@@ -32,6 +34,8 @@ COMMON = {"model.kind": "lightgcn", "model.dim": 8, "model.layers": 3,
           "loss.l2_form": "squared", "loss.l2_rows": "batch", "loss.l2_divisor": "actual",
           "train.batch": BATCH, "train.optimizer": "adam", "train.learning_rate": 0.001,
           "train.weight_decay": 0}
+SOFTMAX = {"loss.kind": "softmax", "sampling.negatives": "in_batch", "loss.temperature": 0.12,
+           "sampling.positives": "shuffle"}
 VARIANTS = {
     "lightgcn": ({}, True),
     "lightgcn_dim20": ({"model.dim": 20}, True),
@@ -47,6 +51,13 @@ VARIANTS = {
     "l2_norm_unique": ({"loss.l2": 0.05, "loss.l2_form": "norm", "loss.l2_rows": "unique"}, False),
     "l2_nominal": ({"loss.l2": 0.05, "loss.l2_divisor": "nominal"}, False),
     "l2_one": ({"loss.l2": 0.05, "loss.l2_divisor": "one"}, False),
+    "softmax": (SOFTMAX, False),
+    "softmax_dot": (SOFTMAX | {"loss.logits": "dot", "loss.temperature": 0.5,
+                               "loss.exclude_positive": "false",
+                               "loss.popularity_correction": 0.8, "model.layers": 1}, False),
+    "softmax_bilateral": (SOFTMAX | {"loss.power": 0.84, "loss.l2": 0.05, "sampling.positives":
+                                     "user", "loss.popularity_correction": 0.5,
+                                     "loss.l2_on": "propagated"}, False),
     "weight_decay": ({"train.weight_decay": 1e-3}, False),
     "sgd": ({"train.optimizer": "sgd", "train.learning_rate": 0.5, "train.weight_decay": 1e-3},
             False),
@@ -81,12 +92,22 @@ def final_embeddings(o, adjacency, x):
     return torch.stack(used[o["model.layer_weights"]]).mean(0)
 
 
-def losses(o, adjacency, x, triplet):
+def item_chances(o, edges):
+    """How likely an item is to be drawn as a positive."""
+    by_user = np.bincount(edges[:, 0], minlength=USERS)
+    share = 1 / by_user[edges[:, 0]] / (by_user > 0).sum()
+    if o.get("sampling.positives") == "shuffle":
+        share = np.full(len(edges), 1 / len(edges))
+    return np.bincount(edges[:, 1], weights=share, minlength=ITEMS)
+
+
+def losses(o, edges, adjacency, x, triplet):
     final = final_embeddings(o, adjacency, x)
     u, p, n = triplet[:, 0], USERS + triplet[:, 1], USERS + triplet[:, 2]
-    difference = (final[u] * final[n]).sum(1) - (final[u] * final[p]).sum(1)
-    bpr = torch.nn.functional.softplus(difference).mean()
-    table, groups = x if o["loss.l2_on"] == "ego" else final, [u, p, n]
+    in_batch = o.get("sampling.negatives") == "in_batch"
+    ranking = ranking_loss(o, item_chances(o, edges), final[u], final[p], final[n], triplet[:, 1])
+    groups = [u, p] if in_batch else [u, p, n]
+    table = x if o["loss.l2_on"] == "ego" else final
     if o["loss.l2_rows"] == "unique":
         # One sum over all nodes; or three norms, each over its own.
         groups = groups if o["loss.l2_form"] == "norm" else [torch.cat(groups)]
@@ -96,7 +117,7 @@ def losses(o, adjacency, x, triplet):
     else:
         l2 = sum((table[g] ** 2).sum() for g in groups) / 2
     divisor = {"actual": len(triplet), "nominal": BATCH, "one": 1}[o["loss.l2_divisor"]]
-    return bpr, o["loss.l2"] * l2 / divisor
+    return ranking, o["loss.l2"] * l2 / divisor
 
 
 def train(o, edges, triplets, initial, dtype):
@@ -112,9 +133,9 @@ def train(o, edges, triplets, initial, dtype):
     out = {}
     for t, triplet in enumerate(triplets, 1):
         optimizer.zero_grad()
-        bpr, l2 = losses(o, adjacency, x, torch.tensor(triplet))
-        (bpr + l2).backward()
-        out[f"loss.{t}"] = torch.stack([bpr + l2, bpr, l2]).detach().numpy()[None]
+        ranking, l2 = losses(o, edges, adjacency, x, torch.tensor(triplet))
+        (ranking + l2).backward()
+        out[f"loss.{t}"] = torch.stack([ranking + l2, ranking, l2]).detach().numpy()[None]
         out[f"gradient.{t}"] = x.grad.numpy().copy()
         optimizer.step()
         out[f"weights.{t}"] = x.detach().numpy().copy()

@@ -187,6 +187,53 @@ static rk_status check_schedule(const rk_config *config)
     return RK_OK;
 }
 
+/* Options of the losses that do not read them must be as the table has them: a value that does
+ * nothing is a mistake. */
+static rk_status check_unused(const rk_config *config, const char *const *keys, const char *loss)
+{
+    for (; *keys; keys++) {
+        const char *value = "", *dot = strchr(*keys, '.');
+        RK_TRY(rk_config_get(config, *keys, &value));
+        const rk_option *row = rk__option_find("loss", dot + 1, strlen(dot + 1));
+        if (strcmp(value, row->default_text) != 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not look at it: remove it, or take %s",
+                    says(config, *keys).text, says(config, "loss.kind").text, loss);
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status check_loss(const rk_config *config)
+{
+    static const char *const of_softmax[] = {
+        "loss.logits",           "loss.temperature",           "loss.power",
+        "loss.exclude_positive", "loss.popularity_correction", NULL};
+    const rk_options *o = &config->options;
+    bool in_batch = o->sampling.negatives == RK_NEGATIVES_IN_BATCH;
+    if (o->loss.kind != RK_LOSS_SOFTMAX) {
+        RK_TRY(check_unused(config, of_softmax, "loss.kind softmax"));
+        if (in_batch) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but %s, which needs a drawn negative for each positive: take "
+                    "sampling.negatives uniform, or loss.kind softmax",
+                    says(config, "sampling.negatives").text, says(config, "loss.kind").text);
+        }
+        return RK_OK;
+    }
+    if (!in_batch) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, which takes the other positives of the batch as negatives, but %s: set "
+                "sampling.negatives=in_batch",
+                says(config, "loss.kind").text, says(config, "sampling.negatives").text);
+    }
+    if (o->train.batch < 2) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s: a batch of one has no negatives; take a larger train.batch",
+                says(config, "sampling.negatives").text, says(config, "train.batch").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_metric_names(const rk_config *config)
 {
     const rk_strings *wanted = &config->options.eval.metrics;
@@ -261,5 +308,6 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_split(config));
     RK_TRY(check_model(config));
     RK_TRY(check_schedule(config));
+    RK_TRY(check_loss(config));
     return check_eval(config);
 }

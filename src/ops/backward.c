@@ -138,14 +138,31 @@ static void rk__grad_add(backward *b, const rk_node *node, rk_value g, float alp
     }
 }
 
+/* A node of `n` inputs with fresh outputs. */
+static rk_node gradient_node(rk_op op, int32_t n)
+{
+    rk_node node = {.op = op, .n_inputs = n};
+    for (int32_t i = 0; i < RK_MAX_OUTPUTS; i++) {
+        node.out[i] = RK_NONE;
+    }
+    return node;
+}
+
+static rk_value appended(backward *b, rk_node node)
+{
+    int32_t n = rk__append(b->p, node);
+    return n < 0 ? RK_NONE : b->p->nodes[n].out[0];
+}
+
 /* The loss ops leave what their gradient needs in output 1; the upstream factor of a loss is 1. */
 static void rk__grad_bpr_loss(backward *b, const rk_node *node, rk_value g, float alpha)
 {
     (void)g, (void)alpha;
-    rk_node grad = {.op = RK_OP_BPR_GRAD, .n_inputs = 7, .attr.batch = node->attr.batch};
+    rk_node grad = gradient_node(RK_OP_BPR_GRAD, 7);
     int32_t n = 0;
     /* slot_row is an output of the row set's node: the rest of the set comes from there. */
     const rk_node *unique = &b->p->nodes[b->p->tensors[node->in[1]].producer];
+    grad.attr.batch = node->attr.batch;
     grad.in[n++] = node->in[0];
     grad.in[n++] = node->out[1];
     grad.in[n++] = node->in[1];
@@ -153,12 +170,46 @@ static void rk__grad_bpr_loss(backward *b, const rk_node *node, rk_value g, floa
     grad.in[n++] = unique->out[5];
     grad.in[n++] = unique->out[1];
     grad.in[n++] = node->in[3];
-    for (int32_t i = 0; i < RK_MAX_OUTPUTS; i++) {
-        grad.out[i] = RK_NONE;
-    }
-    rk_value final = node->in[0];
-    n = rk__append(b->p, grad);
-    contribute_fresh(b, final, n < 0 ? RK_NONE : b->p->nodes[n].out[0]);
+    contribute_fresh(b, node->in[0], appended(b, grad));
+}
+
+static void rk__grad_unit_slots(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    const rk_node *unique = &b->p->nodes[b->p->tensors[node->in[1]].producer];
+    rk_node grad = gradient_node(RK_OP_UNIT_SLOTS_GRAD, 6);
+    grad.in[0] = node->in[0];
+    grad.in[1] = node->out[0];
+    grad.in[2] = g;
+    grad.in[3] = unique->out[4];
+    grad.in[4] = unique->out[5];
+    grad.in[5] = unique->out[1];
+    grad.attr.unit = (rk_unit_attr){.cosine = node->attr.unit.cosine, .alpha = alpha};
+    contribute_fresh(b, node->in[0], appended(b, grad));
+}
+
+/* With w_ij the weight of item j for user i: a user's gradient needs the mean of items under w_i.,
+ * which the loss had; an item's needs the sum of users under w_.j. That is the same attention with
+ * the roles changed, as w_ij = exp(s_ij - lse_i). */
+static void rk__grad_softmax_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    const rk_softmax_attr *a = &node->attr.softmax;
+    rk_attend_values users = rk__attend(b->p, node->in[0], node->out[1],
+                                        (rk_attend_attr){.first_query = a->batch,
+                                                         .first_key = 0,
+                                                         .n = a->batch,
+                                                         .scale = 1 / a->temperature,
+                                                         .skip_diagonal = a->exclude_positive});
+    rk_node grad = gradient_node(RK_OP_SOFTMAX_GRAD, 7);
+    grad.in[0] = node->in[0];
+    grad.in[1] = node->in[1];
+    grad.in[2] = node->in[3];
+    grad.in[3] = node->out[1];
+    grad.in[4] = users.lse;
+    grad.in[5] = users.mean;
+    grad.in[6] = node->in[4];
+    grad.attr.softmax = *a;
+    contribute_fresh(b, node->in[0], appended(b, grad));
 }
 
 static void rk__grad_l2_loss(backward *b, const rk_node *node, rk_value g, float alpha)

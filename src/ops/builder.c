@@ -260,6 +260,48 @@ void rk__bpr_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value chose
     register_loss(p, first_output(p, node), 1);
 }
 
+/* Outputs 0 and 1 of a node, both RK_NONE after a failure. */
+static void two_outputs(rk_program *p, rk_node node, rk_value *first, rk_value *second)
+{
+    int32_t n = rk__append(p, node);
+    *first = n < 0 ? RK_NONE : p->nodes[n].out[0];
+    *second = n < 0 ? RK_NONE : p->nodes[n].out[1];
+}
+
+rk_unit_values rk__unit_slots(rk_program *p, rk_value x, rk_row_set rows, rk_value table,
+                              bool cosine)
+{
+    rk_unit_values out;
+    rk_node node = MAKE(RK_OP_UNIT_SLOTS, x, rows.slot_row, rows.rows, table);
+    node.attr.unit.cosine = cosine;
+    two_outputs(p, node, &out.unit, &out.bias);
+    return out;
+}
+
+rk_attend_values rk__attend(rk_program *p, rk_value unit, rk_value bias, rk_attend_attr attr)
+{
+    rk_attend_values out;
+    rk_node node = MAKE(RK_OP_ATTEND, unit, bias);
+    node.attr.attend = attr;
+    two_outputs(p, node, &out.lse, &out.mean);
+    return out;
+}
+
+void rk__softmax_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value logit_bias,
+                      rk_value state, rk_softmax_attr attr)
+{
+    rk_unit_values slots = rk__unit_slots(p, final, rows, logit_bias, attr.cosine);
+    rk_attend_values items = rk__attend(p, slots.unit, slots.bias,
+                                        (rk_attend_attr){.first_query = 0,
+                                                         .first_key = attr.batch,
+                                                         .n = attr.batch,
+                                                         .scale = 1 / attr.temperature,
+                                                         .skip_diagonal = attr.exclude_positive});
+    rk_node node = MAKE(RK_OP_SOFTMAX_LOSS, slots.unit, slots.bias, items.lse, items.mean, state);
+    node.attr.softmax = attr;
+    register_loss(p, first_output(p, node), 1);
+}
+
 void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
                  rk_l2_attr attr)
 {

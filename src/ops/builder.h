@@ -36,7 +36,8 @@ typedef struct rk_sample_values {
 } rk_sample_values;
 
 /* A batch's distinct nodes. The slots of a batch are: b = user of triplet b, B + b = its positive,
- * 2B + M b + k = its k-th negative candidate. Unused slots (a short last batch) hold node -1. */
+ * 2B + M b + k = its k-th negative candidate; M may be 0. Unused slots (a short last batch) hold
+ * node -1. */
 typedef struct rk_row_set {
     rk_value rows;     /* i32 [S, 1]: distinct nodes, ascending; S = slots */
     rk_value count;    /* i32 [1, 1]: how many there are */
@@ -86,6 +87,26 @@ void rk__bpr_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value chose
                   int64_t batch);
 void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
                  rk_l2_attr attr);
+
+/* Softmax over the batch's items (Wu et al., "On the effectiveness of sampled softmax loss for item
+ * recommendation", TOIS 2024; its bilateral form by the power: Wu et al., "BSL", ICDE 2024):
+ *   mean over users of  -s_bb + power * log(sum over j of e^s_bj),
+ *   s_bj = <user b, positive j> / temperature + logit_bias of the node of j,
+ * vectors of unit length if cosine, j = b left out if exclude_positive (a user alone in its batch
+ * then has no term). logit_bias: f32 [N,1] or RK_NONE. The batch needs no candidates. */
+void rk__softmax_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value logit_bias,
+                      rk_value state, rk_softmax_attr attr);
+/* Its parts, for other losses that compare a batch with itself. unit f32 [S,d], bias f32 [S,1]. */
+typedef struct rk_unit_values {
+    rk_value unit, bias;
+} rk_unit_values;
+rk_unit_values rk__unit_slots(rk_program *p, rk_value x, rk_row_set rows, rk_value table,
+                              bool cosine);
+/* lse f32 [n,1], mean f32 [n,d]. */
+typedef struct rk_attend_values {
+    rk_value lse, mean;
+} rk_attend_values;
+rk_attend_values rk__attend(rk_program *p, rk_value unit, rk_value bias, rk_attend_attr attr);
 
 /* Sums the registered loss terms into the step state. */
 void rk__step_loss(rk_program *p, rk_value state);

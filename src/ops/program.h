@@ -78,6 +78,23 @@ typedef struct rk_l2_attr {
     int32_t form, rows, divisor; /* enumerators of base/choices.h */
 } rk_l2_attr;
 
+typedef struct rk_unit_attr {
+    bool cosine; /* rows of length 1, else as they are */
+    float alpha; /* unit_slots_grad: factor of the gradient */
+} rk_unit_attr;
+
+typedef struct rk_attend_attr {
+    int64_t first_query, first_key, n; /* slots: n queries, n keys */
+    double scale;                      /* logit = scale * <query, key> + bias of the key */
+    bool skip_diagonal;                /* query i has no key i */
+} rk_attend_attr;
+
+typedef struct rk_softmax_attr {
+    int64_t batch;
+    double temperature, power;
+    bool cosine, exclude_positive;
+} rk_softmax_attr;
+
 typedef struct rk_adam_attr {
     double beta1, beta2, epsilon, weight_decay;
 } rk_adam_attr;
@@ -94,6 +111,9 @@ typedef union rk_attr {
     rk_schedule schedule;
     rk_sample_attr sample;
     rk_l2_attr l2;
+    rk_unit_attr unit;
+    rk_attend_attr attend;
+    rk_softmax_attr softmax;
     rk_adam_attr adam;
     rk_topk_attr topk;
     int64_t n_nodes;                  /* unique_rows */
@@ -121,7 +141,7 @@ typedef struct rk_tensor {
 
 typedef struct rk_loss_term {
     rk_value value; /* f64 [1,1], weight already in it */
-    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 bpr, 2 l2 */
+    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 the ranking loss, 2 l2 */
 } rk_loss_term;
 
 typedef struct rk_program {

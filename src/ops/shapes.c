@@ -37,7 +37,7 @@ static rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *n
     NEED(!HAS(5) || is(AT(5), RK_I32, a->pool_size, 1));
     NEED(HAS(6) == HAS(7));
     NEED(!HAS(6) || (is(AT(6), RK_F32, a->n_items, 1) && is(AT(7), RK_I32, a->n_items, 1)));
-    NEED(a->batch > 0 && a->n_candidates > 0 && a->n_eligible_edges > 0);
+    NEED(a->batch > 0 && a->n_candidates >= 0 && a->n_eligible_edges > 0);
     int64_t slots = 0;
     RK_TRY(rk__mul(&slots, a->batch, 2 + (int64_t)a->n_candidates, "a batch's slots"));
     NEED(slots < INT32_MAX);
@@ -191,6 +191,69 @@ static rk_status rk__shape_bpr_grad(const rk_program *p, const rk_node *node, rk
     return RK_OK;
 }
 
+/* x f32[S,d], slot_row i32[S], rows i32[S], table f32[N] or - -> unit f32[S,d]: the row of each
+ * slot, zero in unused ones; bias f32[S]: the table's entry of its node, RK_NO_LOGIT if unused */
+static rk_status rk__shape_unit_slots(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t slots = AT(0)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1) && is(AT(2), RK_I32, slots, 1));
+    NEED(!HAS(3) || is(AT(3), RK_F32, -1, 1));
+    out[0] = shape(RK_F32, slots, AT(0)->cols);
+    out[1] = shape(RK_F32, slots, 1);
+    return RK_OK;
+}
+
+/* x f32[S,d], unit f32[S,d], gradient of unit f32[S,d], segments i32[S+1], order i32[S],
+ * count i32[1] -> f32[S,d], by rows of the row set */
+static rk_status rk__shape_unit_slots_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t slots = AT(0)->rows, d = AT(0)->cols;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, slots, d) && is(AT(2), RK_F32, slots, d));
+    NEED(is(AT(3), RK_I32, slots + 1, 1) && is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, slots, d);
+    return RK_OK;
+}
+
+/* unit f32[S,d], bias f32[S] -> lse f32[n], mean f32[n,d]; RK_NO_LOGIT and zero where a query has
+ * no key: a key does not count whose bias is RK_NO_LOGIT */
+static rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_attend_attr *a = &node->attr.attend;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, 1));
+    NEED(a->n > 0 && a->first_query >= 0 && a->first_query + a->n <= AT(0)->rows);
+    NEED(a->first_key >= 0 && a->first_key + a->n <= AT(0)->rows && a->scale > 0);
+    out[0] = shape(RK_F32, a->n, 1);
+    out[1] = shape(RK_F32, a->n, AT(0)->cols);
+    return RK_OK;
+}
+
+/* unit f32[S,d], bias f32[S], lse f32[B], mean f32[B,d], state
+ * -> loss f64[1], user_bias f32[S]: -lse at the slots of users that have a term, else RK_NO_LOGIT
+ */
+static rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t batch = node->attr.softmax.batch, slots = AT(0)->rows;
+    NEED(batch > 0 && is(AT(0), RK_F32, -1, -1) && slots >= 2 * batch);
+    NEED(is(AT(1), RK_F32, slots, 1) && is(AT(2), RK_F32, batch, 1));
+    NEED(is(AT(3), RK_F32, batch, AT(0)->cols) && is(AT(4), RK_STATE, 1, 1));
+    NEED(node->attr.softmax.temperature > 0);
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, slots, 1);
+    return RK_OK;
+}
+
+/* unit f32[S,d], bias f32[S], mean f32[B,d] of items by user, user_bias f32[S], lse f32[B] and
+ * mean f32[B,d] of users by item, state -> f32[S,d] */
+static rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t batch = node->attr.softmax.batch, slots = AT(0)->rows, d = AT(0)->cols;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, slots, 1) && is(AT(2), RK_F32, batch, d));
+    NEED(is(AT(3), RK_F32, slots, 1) && is(AT(4), RK_F32, batch, 1));
+    NEED(is(AT(5), RK_F32, batch, d) && is(AT(6), RK_STATE, 1, 1) && slots >= 2 * batch);
+    out[0] = shape(RK_F32, slots, d);
+    return RK_OK;
+}
+
 /* x f32[S,d], segments i32[S+1], order i32[S], count i32[1], state, chosen i32[B] or -
  * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
 static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
@@ -199,7 +262,7 @@ static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots + 1, 1));
     NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, 1, 1) && is(AT(4), RK_STATE, 1, 1));
     NEED(!HAS(5) || is(AT(5), RK_I32, node->attr.l2.batch, 1));
-    NEED(HAS(5) || slots == 3 * node->attr.l2.batch);
+    NEED(HAS(5) || slots == 2 * node->attr.l2.batch || slots == 3 * node->attr.l2.batch);
     out[0] = shape(RK_F64, 1, 1);
     out[1] = shape(RK_F32, slots, 1);
     return RK_OK;

@@ -134,7 +134,7 @@ static rk_status append_line(rk_trainer *t, int64_t epoch, const rk_epoch_record
     rk__json_begin(&json, NULL, '{');
     rk__json_int(&json, "epoch", epoch);
     rk__json_real(&json, "loss", record->loss);
-    rk__json_real(&json, "bpr", record->bpr);
+    rk__json_real(&json, rk__option_choice("loss.kind", t->options->loss.kind), record->bpr);
     rk__json_real(&json, "l2", record->l2);
     rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
     rk__json_real(&json, "seconds", record->seconds);
@@ -187,8 +187,9 @@ static void log_epoch(rk_trainer *t, int64_t epoch, const rk_epoch_record *r)
         snprintf(check, sizeof check, ", %s %.5f%s", t->options->eval.metric, r->check,
                  t->position.best_epoch == epoch ? " (best)" : "");
     }
-    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (bpr %.6f, l2 %.6f), %.2f s%s",
-            (long long)epoch, r->loss, r->bpr, r->l2, r->seconds, check);
+    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (%s %.6f, l2 %.6f), %.2f s%s",
+            (long long)epoch, r->loss, rk__option_choice("loss.kind", t->options->loss.kind),
+            r->bpr, r->l2, r->seconds, check);
 }
 
 static rk_status close_epoch(rk_trainer *t)

@@ -35,7 +35,8 @@ static void add_train(rk_json *json, const rk_summary *r)
     const rk_epoch_record *last = n > 0 ? &p->history[n - 1] : NULL;
     rk__json_begin(json, "train", '{');
     rk__json_real(json, "loss", last ? last->loss : NAN);
-    rk__json_real(json, "bpr", last ? last->bpr : NAN);
+    rk__json_real(json, rk__option_choice("loss.kind", r->options->loss.kind),
+                  last ? last->bpr : NAN);
     rk__json_real(json, "l2", last ? last->l2 : NAN);
     rk__json_int(json, "epochs", n);
     rk__json_int(json, "steps", p->step.step);

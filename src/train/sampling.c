@@ -17,6 +17,7 @@ static const char *const NAME_EDGES = "sampling.edge_offsets";
 static const char *const NAME_POOL = "sampling.pool";
 static const char *const NAME_SHARE = "sampling.alias_share";
 static const char *const NAME_ALIAS = "sampling.alias_item";
+static const char *const NAME_BIAS = "loss.logit_bias";
 
 static rk_status find_eligible(rk_sampling *s, const rk_graph *graph)
 {
@@ -135,6 +136,34 @@ done:
     return status;
 }
 
+/* -strength * log(chance that a draw's positive is this item). The chance is exact for each kind of
+ * sampling.positives; items that are never drawn have no logit to change. */
+static rk_status build_logit_bias(rk_sampling *s, const rk_graph *graph, const rk_options *options)
+{
+    double *chance = NULL;
+    rk_status status = RK_OK;
+    s->n_nodes = graph->n_nodes;
+    RK_TRY_GOTO(done, rk__calloc(&chance, s->n_nodes, sizeof *chance, "the chances of items"));
+    RK_TRY_GOTO(done, rk__calloc(&s->logit_bias, s->n_nodes, sizeof *s->logit_bias,
+                                 "the popularity correction"));
+    for (int64_t i = 0; i < s->n_eligible_users; i++) {
+        int64_t user = s->users[i], degree = rk__graph_degree(graph, user);
+        double share = options->sampling.positives == RK_POSITIVES_USER
+                           ? 1 / ((double)s->n_eligible_users * (double)degree)
+                           : 1 / (double)s->n_eligible_edges;
+        for (int64_t e = graph->offsets[user]; e < graph->offsets[user + 1]; e++) {
+            chance[graph->columns[e]] += share;
+        }
+    }
+    for (int64_t i = 0; i < s->n_nodes; i++) {
+        double log_chance = chance[i] > 0 ? log(chance[i]) : 0;
+        s->logit_bias[i] = (float)(-options->loss.popularity_correction * log_chance);
+    }
+done:
+    rk__free(chance);
+    return status;
+}
+
 rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_options *options)
 {
     rk_status status = RK_OK;
@@ -144,6 +173,9 @@ rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_op
         RK_TRY_GOTO(done, build_pool(out, graph, options->sampling.pool_size));
     } else if (options->sampling.negatives == RK_NEGATIVES_POPULARITY) {
         RK_TRY_GOTO(done, build_alias(out, graph, options->sampling.alpha));
+    }
+    if (options->loss.popularity_correction > 0) {
+        RK_TRY_GOTO(done, build_logit_bias(out, graph, options));
     }
 done:
     if (status != RK_OK) {
@@ -159,6 +191,7 @@ void rk__sampling_free(rk_sampling *sampling)
     rk__free(sampling->pool);
     rk__free(sampling->alias_share);
     rk__free(sampling->alias_item);
+    rk__free(sampling->logit_bias);
     *sampling = (rk_sampling){0};
 }
 
@@ -178,12 +211,20 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
             rk__store_add(store, NAME_SHARE, RK_F32, graph->n_items, 1, s->alias_share, &number));
         RK_TRY(rk__store_add(store, NAME_ALIAS, RK_I32, graph->n_items, 1, s->alias_item, &number));
     }
-    bool dynamic = options->sampling.negatives == RK_NEGATIVES_DYNAMIC;
+    if (s->logit_bias) {
+        RK_TRY(rk__store_add(store, NAME_BIAS, RK_F32, s->n_nodes, 1, s->logit_bias, &number));
+    }
+    int32_t n_candidates = 1;
+    if (options->sampling.negatives == RK_NEGATIVES_DYNAMIC) {
+        n_candidates = (int32_t)options->sampling.candidates;
+    } else if (options->sampling.negatives == RK_NEGATIVES_IN_BATCH) {
+        n_candidates = 0;
+    }
     *out_attr = (rk_sample_attr){
         .batch = options->train.batch,
         .positives = options->sampling.positives,
         .negatives = options->sampling.negatives,
-        .n_candidates = dynamic ? (int32_t)options->sampling.candidates : 1,
+        .n_candidates = n_candidates,
         .pool_size = (int32_t)s->pool_size,
         .pool_probability = (float)options->sampling.pool_probability,
         .n_users = graph->n_users,
@@ -211,4 +252,9 @@ rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store)
         .alias_share = use_if_there(program, store, NAME_SHARE),
         .alias_item = use_if_there(program, store, NAME_ALIAS),
     };
+}
+
+rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store)
+{
+    return use_if_there(program, store, NAME_BIAS);
 }

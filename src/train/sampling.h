@@ -19,6 +19,8 @@ typedef struct rk_sampling {
     int64_t pool_size;
     float *alias_share;  /* n_items, or NULL; owned */
     int32_t *alias_item; /* n_items, or NULL; owned */
+    float *logit_bias;   /* n_nodes, of loss.popularity_correction, or NULL; owned */
+    int64_t n_nodes;
 } rk_sampling;
 
 /* RK_ERR_DATA when nobody is eligible. A pool larger than the catalogue is all items: pool_size is
@@ -29,6 +31,8 @@ void rk__sampling_free(rk_sampling *sampling);
 /* Adds the tables to the store (lent to it) and fills the attribute of the operation. */
 rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *options,
                                const rk_graph *graph, rk_store *store, rk_sample_attr *out_attr);
+/* f32 [N,1], what is added to the logit of a node as an item of the batch; or RK_NONE. */
+rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store);
 /* Their values in a program. */
 rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store);
 

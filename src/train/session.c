@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "train/memory.h"
+#include "train/objective.h"
 #include "train/schedule.h"
 
 /* ---- the store ------------------------------------------------------------------------------- */
@@ -160,30 +161,20 @@ static rk_status build_train(rk_session *s)
     const rk_options *o = s->options;
     rk_program *p = &s->train;
     rk__program_init(p, &s->store, "train");
-    int64_t batch = o->train.batch;
-    rk_value values[RK_MAX_PARAMETERS], ego = RK_NONE, chosen = RK_NONE;
+    rk_value values[RK_MAX_PARAMETERS];
     rk_value state = rk__use(p, s->stored_state);
     rk_graph_values graph = use_graph(s, p);
-    rk_value nodes = rk__sample_triplets(p, graph, rk__sampling_use(p, &s->store), s->sample);
-    rk_row_set rows = rk__unique_rows(p, nodes, s->graph.n_nodes);
+    rk_sample_values sample = rk__sampling_use(p, &s->store);
+    rk_value nodes = rk__sample_triplets(p, graph, sample, s->sample);
+    rk_objective_values batch = {.ego = RK_NONE,
+                                 .logit_bias = rk__sampling_use_logit_bias(p, &s->store),
+                                 .state = state,
+                                 .rows = rk__unique_rows(p, nodes, s->graph.n_nodes)};
     use_parameters(s, p, values);
     RK_TRY(p->status); /* a model may look at the row set, so it must be a real one */
-    bool needs_ego = o->loss.l2 > 0 && o->loss.l2_on == RK_L2_EGO;
-    rk_value final =
-        s->model.model->embed(&s->model, p, graph, values, &rows, needs_ego ? &ego : NULL);
-    if (s->sample.n_candidates > 1) {
-        chosen = rk__select_negatives(p, final, rows, state, batch);
-    }
-    rk__bpr_loss(p, final, rows, chosen, state, batch);
-    if (o->loss.l2 > 0) {
-        rk_l2_attr l2 = {.weight = o->loss.l2,
-                         .batch = batch,
-                         .form = o->loss.l2_form,
-                         .rows = o->loss.l2_rows,
-                         .divisor = o->loss.l2_divisor};
-        rk__l2_loss(p, needs_ego ? ego : final, rows, chosen, state, l2);
-    }
-    RK_TRY(p->status);
+    batch.final = s->model.model->embed(&s->model, p, graph, values, &batch.rows,
+                                        rk__objective_needs_ego(o) ? &batch.ego : NULL);
+    RK_TRY(rk__objective_append(p, o, &batch, s->sample.n_candidates));
     RK_TRY(append_updates(s, p, values, state));
     rk__step_loss(p, state);
     rk__step_advance(p, state);

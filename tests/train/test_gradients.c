@@ -1,6 +1,7 @@
 /*
  * The backward pass of whole models against central differences of their loss: every layer
- * weighting, every form of the L2 term, one and several negative candidates, a short last batch.
+ * weighting, every loss, every form of the L2 term, one and several negative candidates, a short
+ * last batch.
  */
 #include <math.h>
 
@@ -8,6 +9,7 @@
 #include "device/device.h"
 #include "models/model.h"
 #include "support/support.h"
+#include "train/objective.h"
 
 enum { N_USERS = 12, N_ITEMS = 9, N = N_USERS + N_ITEMS, DIM = 5, BATCH = 8, COUNT = 6, SEED = 4 };
 
@@ -19,7 +21,9 @@ typedef struct world {
     rk_program program;
     rk_device_context *context;
     rk_loaded *loaded;
-    int32_t state, nodes, gradient;
+    int32_t state, nodes, gradient, bias;
+    float logit_bias[N]; /* given to the program if has_bias */
+    bool has_bias;
     int64_t candidates;
     float table[N * DIM];
 } world;
@@ -69,18 +73,13 @@ static void build(world *w)
                              rk__use(p, rk__store_find(&w->store, "columns")),
                              rk__use(p, rk__store_find(&w->store, "scale"))};
     rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), N);
-    rk_value ego = RK_NONE, chosen = RK_NONE, gradient = RK_NONE;
-    rk_value final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &ego);
-    if (w->candidates > 1) {
-        chosen = rk__select_negatives(p, final, rows, state, BATCH);
+    rk_value gradient = RK_NONE;
+    rk_objective_values batch = {.rows = rows, .state = state, .logit_bias = RK_NONE};
+    if (w->bias >= 0) {
+        batch.logit_bias = rk__use(p, w->bias);
     }
-    rk__bpr_loss(p, final, rows, chosen, state, BATCH);
-    rk__l2_loss(p, o->loss.l2_on == RK_L2_EGO ? ego : final, rows, chosen, state,
-                (rk_l2_attr){.weight = o->loss.l2,
-                             .batch = BATCH,
-                             .form = o->loss.l2_form,
-                             .rows = o->loss.l2_rows,
-                             .divisor = o->loss.l2_divisor});
+    batch.final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &batch.ego);
+    assert_ok(rk__objective_append(p, o, &batch, w->candidates));
     assert_ok(rk__program_backward(p, &w->model.parameters[0].stored, 1, &gradient));
     rk__assign(p, w->gradient, gradient);
     rk__step_loss(p, state);
@@ -100,6 +99,10 @@ static void open_world(world *w)
     assert_ok(rk__store_add(s, "nodes", RK_I32, (2 + w->candidates) * BATCH, 1, NULL, &w->nodes));
     assert_ok(rk__store_add(s, "gradient", RK_F32, N, DIM, NULL, &w->gradient));
     assert_ok(rk__store_add(s, "step_state", RK_STATE, 1, 1, NULL, &w->state));
+    w->bias = -1;
+    if (w->has_bias) {
+        assert_ok(rk__store_add(s, "bias", RK_F32, N, 1, w->logit_bias, &w->bias));
+    }
     assert_ok(rk__model_declare(&w->model, &w->options, N_USERS, N_ITEMS, s));
     build(w);
     rk_device_options options = {.threads = 1};
@@ -139,7 +142,7 @@ static void check(world *w, const char *what)
     open_world(w);
     float gradient[N * DIM];
     double largest = 0;
-    assert_true(loss_at(w, w->table) > 0);
+    assert_true(loss_at(w, w->table) != 0);
     assert_ok(rk__device_cpu.read(w->context, w->gradient, 0, N, gradient));
     for (int i = 0; i < N * DIM; i++) {
         float there[N * DIM];
@@ -167,6 +170,7 @@ static world plain(void)
     w.options.model.dim = DIM;
     w.options.model.layers = 3;
     w.options.loss.l2 = 0.1;
+    w.options.train.batch = BATCH;
     return w;
 }
 
@@ -211,12 +215,36 @@ static void several_candidates(void **unused)
     check(&w, "four candidates");
 }
 
+/* Cosine and inner product, with the positive in the sum and without, the power, biases. */
+static void softmax_in_the_batch(void **unused)
+{
+    (void)unused;
+    for (int form = 0; form < 16; form++) {
+        world w = plain();
+        w.candidates = 0;
+        w.options.model.layers = form % 3;
+        w.options.loss.kind = RK_LOSS_SOFTMAX;
+        w.options.loss.logits = form & 1 ? RK_LOGITS_DOT : RK_LOGITS_COSINE;
+        w.options.loss.exclude_positive = form & 2;
+        w.options.loss.power = form & 4 ? 0.84 : 1;
+        w.options.loss.temperature = 0.4;
+        w.has_bias = form & 8;
+        for (int i = 0; i < N; i++) {
+            w.logit_bias[i] = rk__uniform(word((uint64_t)i, 5));
+        }
+        char what[64];
+        snprintf(what, sizeof what, "form %d of softmax", form);
+        check(&w, what);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_depth_and_weighting),
         cmocka_unit_test(every_form_of_l2),
         cmocka_unit_test(several_candidates),
+        cmocka_unit_test(softmax_in_the_batch),
     };
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

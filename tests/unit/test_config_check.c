@@ -70,6 +70,24 @@ static const struct {
     {csv,
      {"split.carve_valid=0.1"},
      "but split.kind is leave_one_out (exp.yaml:2), which makes a valid part of its own"},
+    {given, {"loss.kind=softmax", "sampling.negatives=in_batch"}, NULL},
+    {given,
+     {"loss.kind=softmax"},
+     "loss.kind is softmax (--set), which takes the other positives of the batch as negatives, but "
+     "sampling.negatives is uniform (the default): set sampling.negatives=in_batch"},
+    {given,
+     {"loss.kind=softmax", "sampling.negatives=in_batch", "train.batch=1"},
+     "sampling.negatives is in_batch (--set), but train.batch is 1 (--set): a batch of one has no "
+     "negatives"},
+    {given,
+     {"sampling.negatives=in_batch"},
+     "sampling.negatives is in_batch (--set), but loss.kind is bpr (the default), which needs"},
+    {given,
+     {"loss.temperature=0.2"},
+     "loss.temperature is 0.2 (--set), but loss.kind is bpr (the default), which does not look at "
+     "it: remove it, or take loss.kind softmax"},
+    {given, {"loss.exclude_positive=false"}, "loss.exclude_positive is false (--set), but"},
+    {given, {"loss.temperature=0.1"}, NULL}, /* as without it */
 
     {given, {"model.kind=mf", "model.layers=3"}, NULL},
     {given,
@@ -141,35 +159,42 @@ static void assert_no_defaults(const rk_config *config, const rk_config *default
     }
 }
 
+static void check_preset(const char *folder, const char *name)
+{
+    const char *path = test_path(folder, name);
+    rk_config *config = NULL, *defaults = NULL;
+    assert_ok(rk_config_load(&config, path));
+    if (rk_config_check(config) != RK_OK) {
+        fail_msg("%s: %s", name, rk_last_error());
+    }
+    assert_ok(rk__config_parse(&defaults, path, "data: {sources: [{}]}", 21));
+    assert_no_defaults(config, defaults, name);
+    char *text = test_read(path);
+    assert_non_null(strstr(text, "https://")); /* names its source */
+    free(text);
+    rk_config_free(config);
+    rk_config_free(defaults);
+}
+
 static void presets_are_valid(void **state)
 {
     (void)state;
-    char folder[512];
-    snprintf(folder, sizeof folder, "%s/configs", RANKINE_SOURCE);
-    DIR *entries = opendir(folder);
-    assert_non_null(entries);
+    static const char *const folders[] = {"configs", "configs/results"};
     int found = 0;
-    for (struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
-        if (!strstr(entry->d_name, ".yaml")) {
-            continue;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        char folder[512];
+        snprintf(folder, sizeof folder, "%s/%s", RANKINE_SOURCE, folders[i]);
+        DIR *entries = opendir(folder);
+        assert_non_null(entries);
+        for (struct dirent *entry = readdir(entries); entry; entry = readdir(entries)) {
+            if (strstr(entry->d_name, ".yaml")) {
+                check_preset(folder, entry->d_name);
+                found++;
+            }
         }
-        const char *path = test_path(folder, entry->d_name);
-        rk_config *config = NULL, *defaults = NULL;
-        assert_ok(rk_config_load(&config, path));
-        if (rk_config_check(config) != RK_OK) {
-            fail_msg("%s: %s", entry->d_name, rk_last_error());
-        }
-        assert_ok(rk__config_parse(&defaults, path, "data: {sources: [{}]}", 21));
-        assert_no_defaults(config, defaults, entry->d_name);
-        char *text = test_read(path);
-        assert_non_null(strstr(text, "https://")); /* names its source */
-        free(text);
-        rk_config_free(config);
-        rk_config_free(defaults);
-        found++;
+        closedir(entries);
     }
-    closedir(entries);
-    assert_true(found >= 6);
+    assert_true(found >= 8);
 }
 
 /* The recipes' numbers, as their sources have them. */

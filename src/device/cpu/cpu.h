@@ -74,6 +74,8 @@ rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t ste
 int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_attend(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call);

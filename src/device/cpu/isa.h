@@ -1,11 +1,11 @@
 /*
  * The hot loops of the CPU device, one table of functions per instruction set.
  *
- * The bodies (isa_propagate.h, isa_dense.h, isa_score.h) are compiled once for each set, in
- * isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table when it is opened. The
- * functions work on ranges and know nothing of threads: the callers cut the work into ranges whose
- * borders do not depend on the number of threads, and every number is computed inside one range in
- * one order, so that threads do not change a bit.
+ * The bodies (isa_propagate.h, isa_dense.h, isa_score.h, isa_softmax.h) are compiled once for each
+ * set, in isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table when it is
+ * opened. The functions work on ranges and know nothing of threads: the callers cut the work into
+ * ranges whose borders do not depend on the number of threads, and every number is computed inside
+ * one range in one order, so that threads do not change a bit.
  */
 #ifndef RK_DEVICE_CPU_ISA_H
 #define RK_DEVICE_CPU_ISA_H
@@ -82,6 +82,11 @@ typedef struct rk_isa {
     void (*end_scores)(int32_t);   /* the second is given what the first returned */
     void (*scores)(const float *block, const float *panels, int64_t d, int64_t n_panels,
                    float *out);
+    /* Between the products of an attention, on a tile [n][panel_width] in place:
+     * x = scale * x + bias[row], largest[lane] = the largest of it and x; */
+    void (*logits)(float *tile, int64_t n, float scale, const float *bias, float *largest);
+    /* x = e^(x - shift[lane]), sum[lane] = the sum of them. */
+    void (*exponents)(float *tile, int64_t n, const float *shift, float *sum);
     /* The indices i < n with scores[i] > threshold, ascending; out has room for n + 16. */
     int64_t (*above)(const float *scores, int64_t n, float threshold, int32_t *out);
 } rk_isa;

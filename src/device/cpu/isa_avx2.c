@@ -6,11 +6,12 @@
 #include "device/cpu/isa_dense.h"
 #include "device/cpu/isa_propagate.h"
 #include "device/cpu/isa_score.h"
+#include "device/cpu/isa_softmax.h"
 #include "device/cpu/isa_table.h"
 
 const rk_isa rk__isa_avx2 = {
-    ISA_COMMON_SLOTS,           .name = "AVX2",   .panel_width = PANEL_WIDTH,
-    .block_users = BLOCK_USERS, .scores = scores, .above = above,
+    ISA_COMMON_SLOTS, .name = "AVX2", .panel_width = PANEL_WIDTH, .block_users = BLOCK_USERS,
+    .scores = scores, .above = above, .logits = logits,           .exponents = exponents,
 };
 
 #endif

@@ -11,6 +11,8 @@
 
 enum { BLOCK_USERS = 64, PANEL_WIDTH = 512 };
 
+#include "device/cpu/isa_softmax.h" /* goes by the width */
+
 /* Always the same matrix shapes, so that a score does not depend on where in a tile it falls. */
 static void scores(const float *block, const float *panels, int64_t d, int64_t n_panels, float *out)
 {
@@ -55,4 +57,6 @@ const rk_isa rk__isa_baseline = {
     .scores = scores,
     .end_scores = end_scores,
     .above = above,
+    .logits = logits,
+    .exponents = exponents,
 };

@@ -41,3 +41,13 @@ rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, i
                               (int)stride));
     return RK_OK;
 }
+
+rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
+                                 const float *keys, int64_t n_keys, int64_t d, float *mean)
+{
+    const float one = 1.0f, zero = 0.0f;
+    /* Column-major: mean^T [d, n] = keys^T [d, n_keys] weights^T [n_keys, n]. */
+    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n, (int)n_keys,
+                              &one, keys, (int)d, weights, (int)n_keys, &zero, mean, (int)d));
+    return RK_OK;
+}

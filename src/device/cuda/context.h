@@ -117,6 +117,10 @@ rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, i
                                const float *items, int64_t n_items, int64_t d, float *scores,
                                int64_t stride);
 
+/* mean [n, d] = weights [n, n_keys] keys [n_keys, d], all row-major. */
+rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
+                                 const float *keys, int64_t n_keys, int64_t d, float *mean);
+
 /* split_rows.c: the graph of a node's offsets, built and uploaded at its first use. */
 rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
                                  const rk_node *node);

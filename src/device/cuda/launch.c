@@ -195,6 +195,71 @@ static rk_status rk__cuda_l2_loss(const call *c)
     return RK_OK;
 }
 
+static rk_status rk__cuda_unit_slots(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_unit_slots(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), out(c, 1),
+                                   x->rows, x->cols, c->node->attr.unit.cosine, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_unit_slots_grad(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    const rk_unit_attr *a = &c->node->attr.unit;
+    RK_TRY_CUDA(rk_cuda_unit_slots_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
+                                        out(c, 0), x->rows, x->cols, a->alpha, a->cosine,
+                                        c->stream));
+    return RK_OK;
+}
+
+/* Queries at a time, so that their products with n keys take 64 MB at most. */
+static int64_t tile_queries(int64_t n)
+{
+    const int64_t most = (64 << 20) / (int64_t)sizeof(float) / (n > 0 ? n : 1);
+    return most < 1 ? 1 : most < n ? most : n;
+}
+
+static rk_status rk__cuda_attend(const call *c)
+{
+    const rk_attend_attr *a = &c->node->attr.attend;
+    int64_t d = in_tensor(c, 0)->cols, tile = tile_queries(a->n);
+    const float *queries = (const float *)in(c, 0) + a->first_query * d;
+    const float *keys = (const float *)in(c, 0) + a->first_key * d;
+    const float *bias = (const float *)in(c, 1) + a->first_key;
+    float *products = c->loaded->scratch, *mean = out(c, 1);
+    for (int64_t first = 0; first < a->n; first += tile) {
+        int64_t n = a->n - first < tile ? a->n - first : tile;
+        RK_TRY(rk__cuda_blas_scores(c->loaded->context, queries + first * d, n, keys, a->n, d,
+                                    products, a->n));
+        RK_TRY_CUDA(rk_cuda_softmax_tile(products, bias, out(c, 0), first, n, a->n, (float)a->scale,
+                                         a->skip_diagonal, c->stream));
+        RK_TRY(rk__cuda_blas_weighted(c->loaded->context, products, n, keys, a->n, d,
+                                      mean + first * d));
+    }
+    return RK_OK;
+}
+
+static rk_status rk__cuda_softmax_loss(const call *c)
+{
+    const rk_tensor *unit = in_tensor(c, 0);
+    const rk_softmax_attr *a = &c->node->attr.softmax;
+    RK_TRY_CUDA(rk_cuda_softmax_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 4), out(c, 0), out(c, 1),
+                                     c->loaded->scratch, unit->rows, a->batch, unit->cols,
+                                     a->temperature, a->power, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_softmax_grad(const call *c)
+{
+    const rk_tensor *unit = in_tensor(c, 0);
+    const rk_softmax_attr *a = &c->node->attr.softmax;
+    RK_TRY_CUDA(rk_cuda_softmax_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
+                                     in(c, 6), out(c, 0), unit->rows, a->batch, unit->cols,
+                                     a->temperature, a->power, c->stream));
+    return RK_OK;
+}
+
 static rk_status rk__cuda_step_loss(const call *c)
 {
     rk_losses losses = {.n = c->node->n_inputs - 1};
@@ -324,6 +389,14 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
         return rk__mul(out_bytes, elements, sizeof(float), "the partial sums of long rows");
     case RK_OP_BPR_LOSS:
         *out_bytes = node->attr.batch * (int64_t)sizeof(double);
+        return RK_OK;
+    case RK_OP_ATTEND:
+        elements = node->attr.attend.n;
+        RK_TRY(rk__mul(out_bytes, elements, tile_queries(elements) * (int64_t)sizeof(float),
+                       "a tile of logits"));
+        return RK_OK;
+    case RK_OP_SOFTMAX_LOSS:
+        *out_bytes = node->attr.softmax.batch * (int64_t)sizeof(double);
         return RK_OK;
     case RK_OP_L2_LOSS:
         *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);

@@ -43,7 +43,7 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
             int64_t rows = program->tensors[node->in[0]].rows;
             add(out, out_n, sparse, 4 * (rows + program->tensors[node->in[1]].rows), true);
         }
-        if (node->op == RK_OP_SCORE_TOPK) {
+        if (node->op == RK_OP_SCORE_TOPK || node->op == RK_OP_ATTEND) {
             add(out, out_n, blas, RK_CUDA_BLAS_WORKSPACE, true);
         }
     }

@@ -1,0 +1,159 @@
+/*
+ * Losses that compare a batch with itself: rows slot by slot, of unit length or as they are; the
+ * softmax over the batch's items; the gradients of both. What goes over all pairs is attend.c.
+ *
+ * Slots: b = user of triplet b, B + b = its positive. Sums over a batch are taken in double, block
+ * by block in order.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "device/cpu/cpu.h"
+#include "ops/logit.h"
+
+enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64 };
+
+static int64_t end_of(int64_t block, int64_t size, int64_t n)
+{
+    int64_t end = (block + 1) * size;
+    return end < n ? end : n;
+}
+
+/* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
+static float inverse_length(const rk_cpu_call *call, const float *row, int64_t d)
+{
+    float square = call->isa->dot(row, row, d);
+    return square == 0 ? 0 : 1 / sqrtf(square);
+}
+
+void rk__cpu_unit_slots(const rk_cpu_call *call)
+{
+    const float *x = call->in[0], *table = call->in[3];
+    const int32_t *slot_row = call->in[1], *rows = call->in[2];
+    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    float *unit = call->out[0], *bias = call->out[1];
+    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    {
+        for (int64_t s = block * ROWS_PER_BLOCK; s < end_of(block, ROWS_PER_BLOCK, slots); s++) {
+            const int32_t row = slot_row[s];
+            if (row < 0) {
+                memset(unit + s * d, 0, (size_t)d * sizeof *unit);
+                bias[s] = RK_NO_LOGIT;
+                continue;
+            }
+            const float *from = x + row * d;
+            float scale = call->node->attr.unit.cosine ? inverse_length(call, from, d) : 1;
+            call->isa->combine(&from, &scale, 1, d, unit + s * d);
+            bias[s] = table ? table[rows[row]] : 0;
+        }
+    }
+}
+
+/* With g the gradient of x / |x| summed over a row's slots: (g - <g, unit> unit) / |x|. */
+void rk__cpu_unit_slots_grad(const rk_cpu_call *call)
+{
+    const float *x = call->in[0], *unit = call->in[1], *gradient = call->in[2];
+    const int32_t *segments = call->in[3], *order = call->in[4];
+    const rk_unit_attr *a = &call->node->attr.unit;
+    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t count = *(const int32_t *)call->in[5];
+    float *y = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    {
+        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, slots); r++) {
+            memset(y + r * d, 0, (size_t)d * sizeof *y);
+            if (r >= count) {
+                continue;
+            }
+            for (int32_t i = segments[r]; i < segments[r + 1]; i++) {
+                call->isa->axpy(a->alpha, gradient + order[i] * d, d, y + r * d);
+            }
+            if (a->cosine) {
+                const float *direction = unit + order[segments[r]] * d;
+                float along = call->isa->dot(y + r * d, direction, d);
+                float scale = inverse_length(call, x + r * d, d);
+                const float *parts[2] = {y + r * d, direction};
+                const float weights[2] = {scale, -along * scale};
+                call->isa->combine(parts, weights, 2, d, y + r * d);
+            }
+        }
+    }
+}
+
+int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call)
+{
+    return rk__blocks(call->node->attr.softmax.batch, TRIPLETS_PER_BLOCK) * (int64_t)sizeof(double);
+}
+
+void rk__cpu_softmax_loss(const rk_cpu_call *call)
+{
+    const rk_softmax_attr *a = &call->node->attr.softmax;
+    const float *unit = call->in[0], *bias = call->in[1], *lse = call->in[2];
+    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[4]),
+            n_blocks = rk__blocks(a->batch, TRIPLETS_PER_BLOCK);
+    double *partial = call->scratch, *loss = call->out[0], total = 0;
+    float *user_bias = call->out[1];
+    RK_CPU_FOR(call, block, n_blocks)
+    {
+        double sum = 0;
+        int64_t end = end_of(block, TRIPLETS_PER_BLOCK, a->batch);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            user_bias[b] = RK_NO_LOGIT;
+            if (b < count && rk__is_logit(lse[b])) {
+                const float *item = unit + (a->batch + b) * d;
+                double score = (double)call->isa->dot(unit + b * d, item, d) / a->temperature;
+                sum += a->power * (double)lse[b] - (score + (double)bias[a->batch + b]);
+                user_bias[b] = -lse[b];
+            }
+        }
+        partial[block] = sum;
+    }
+    for (int64_t s = a->batch; s < slots; s++) {
+        user_bias[s] = RK_NO_LOGIT;
+    }
+    for (int64_t block = 0; block < n_blocks; block++) {
+        total += partial[block];
+    }
+    *loss = count > 0 ? total / (double)count : 0;
+}
+
+/* y = c (weight * mean - other), or zero. */
+static void slot_gradient(const rk_cpu_call *call, float c, float weight, const float *mean,
+                          const float *other, int64_t d, float *y)
+{
+    const float *parts[2] = {mean, other};
+    const float weights[2] = {c * weight, -c};
+    call->isa->combine(parts, weights, 2, d, y);
+}
+
+/*
+ * d loss / d s_bj = (power w_bj - [j = b]) / users, w_bj = e^(s_bj - lse_b). A user's slot sums
+ * that over items, which is the mean of items; an item's slot over users: with mean' and lse' of
+ * the attention of the item to the users, sum over b of w_bj u_b = e^(lse'_j + bias_j) mean'_j.
+ */
+void rk__cpu_softmax_grad(const rk_cpu_call *call)
+{
+    const rk_softmax_attr *a = &call->node->attr.softmax;
+    const float *unit = call->in[0], *bias = call->in[1], *item_mean = call->in[2];
+    const float *user_bias = call->in[3], *user_lse = call->in[4], *user_mean = call->in[5];
+    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[6]), batch = a->batch;
+    float c = (float)(1 / (a->temperature * (double)(count > 0 ? count : 1)));
+    float *y = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    {
+        for (int64_t s = block * ROWS_PER_BLOCK; s < end_of(block, ROWS_PER_BLOCK, slots); s++) {
+            int64_t b = s < batch ? s : s - batch;
+            if (b >= count || !rk__is_logit(user_bias[b])) {
+                memset(y + s * d, 0, (size_t)d * sizeof *y);
+            } else if (s < batch) {
+                slot_gradient(call, c, (float)a->power, item_mean + b * d, unit + (batch + b) * d,
+                              d, y + s * d);
+            } else {
+                float weight = (float)(a->power * exp((double)user_lse[b] + (double)bias[s]));
+                slot_gradient(call, c, weight, user_mean + b * d, unit + b * d, d, y + s * d);
+            }
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/* The loss of a training step, as options say it: appended to a program that has a batch. */
+#ifndef RK_TRAIN_OBJECTIVE_H
+#define RK_TRAIN_OBJECTIVE_H
+
+#include "config/options.h"
+#include "ops/builder.h"
+
+typedef struct rk_objective_values {
+    rk_value final;      /* f32 [S,d] at the batch's rows */
+    rk_value ego;        /* f32 [S,d], layer 0; RK_NONE unless rk__objective_needs_ego */
+    rk_value logit_bias; /* f32 [N,1], or RK_NONE */
+    rk_value state;
+    rk_row_set rows;
+} rk_objective_values;
+
+bool rk__objective_needs_ego(const rk_options *options);
+
+/* Appends the ranking loss and the L2 term; n_candidates: M of the batch. */
+rk_status rk__objective_append(rk_program *program, const rk_options *options,
+                               const rk_objective_values *values, int64_t n_candidates);
+
+#endif
