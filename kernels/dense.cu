@@ -86,6 +86,20 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+template <int VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK)
+    spread_rows(const float *__restrict__ x, const int32_t *__restrict__ map, float *__restrict__ y,
+                int64_t n_rows, int64_t d, int64_t packs)
+{
+    FOR_EACH_PACK(row, q, n_rows, packs)
+    {
+        const int32_t target = map[row];
+        if (target >= 0) {
+            rk::store<VECTOR>(y, target, d, (int)q, rk::load<VECTOR>(x, row, d, (int)q));
+        }
+    }
+}
+
 /* Blocks enough to cover n threads once, but no more than keep a large device busy. */
 cudaLaunchConfig_t cover(int64_t n, cudaStream_t stream)
 {
@@ -146,6 +160,18 @@ cudaError_t rk_cuda_scatter_rows(const float *x, const int32_t *map, float *y, i
     return rk::has_vectors(d)
                ? cudaLaunchKernelEx(&config, scatter_rows<4>, x, map, y, n_nodes, d, packs, alpha)
                : cudaLaunchKernelEx(&config, scatter_rows<1>, x, map, y, n_nodes, d, packs, alpha);
+}
+
+cudaError_t rk_cuda_spread_rows(const float *x, const int32_t *map, float *y, int64_t n, int64_t d,
+                                cudaStream_t stream)
+{
+    const int64_t packs = rk::has_vectors(d) ? d / 4 : d;
+    if (n * packs == 0) {
+        return cudaSuccess;
+    }
+    cudaLaunchConfig_t config = cover(n * packs, stream);
+    return rk::has_vectors(d) ? cudaLaunchKernelEx(&config, spread_rows<4>, x, map, y, n, d, packs)
+                              : cudaLaunchKernelEx(&config, spread_rows<1>, x, map, y, n, d, packs);
 }
 
 cudaError_t rk_cuda_scatter_add_rows(float *y, const float *x, const int32_t *rows,

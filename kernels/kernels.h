@@ -62,6 +62,7 @@ typedef struct rk_split_rows {
     const rk_piece *pieces;
     const rk_long_row *long_rows;
     int64_t n_pieces, n_long_rows, n_slots;
+    int64_t first_x, first_y; /* the node that row 0 of x, of y stands for; 0 where a map says it */
 } rk_split_rows;
 
 /* y = alpha * scale[row] * sum over edges of scale[column] * x[column]: [N,d] -> [N,d].
@@ -111,6 +112,9 @@ cudaError_t rk_cuda_scale_rows(const float *x, const float *factor, const int32_
 /* y[n] = alpha * x[map[n]], zero where map[n] < 0: [S,d] -> [N,d]. */
 cudaError_t rk_cuda_scatter_rows(const float *x, const int32_t *map, float *y, int64_t n_nodes,
                                  int64_t d, float alpha, cudaStream_t stream);
+/* y[map[i]] = x[i] for the i < n with map[i] >= 0: rows of a side into those of a row set. */
+cudaError_t rk_cuda_spread_rows(const float *x, const int32_t *map, float *y, int64_t n, int64_t d,
+                                cudaStream_t stream);
 /* y[rows[r]] += alpha * x[r] for r < *count. */
 cudaError_t rk_cuda_scatter_add_rows(float *y, const float *x, const int32_t *rows,
                                      const int32_t *count, int64_t n_slots, int64_t d, float alpha,

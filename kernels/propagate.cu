@@ -8,6 +8,8 @@
  * take alternate edges, 16 bytes a lane. Rows of several pieces leave partial sums that a second
  * kernel adds in the order of the pieces. So every sum has one order: the result does not depend on
  * scheduling. Three variants: all rows; only rows of a row set; only columns of a row set.
+ * Of a graph with two sides a half is the pieces of one side's rows, with first_x and first_y
+ * saying which node the first row of x and of y belongs to.
  */
 #include "device.cuh"
 
@@ -63,8 +65,9 @@ __global__ void __launch_bounds__(rk::BLOCK)
                      const int32_t *__restrict__ columns, const float *__restrict__ scale,
                      const int32_t *__restrict__ map, const float *__restrict__ x,
                      float *__restrict__ y, float *__restrict__ partial, int64_t d, int packs,
-                     int lanes, float alpha)
+                     int lanes, float alpha, int64_t first_x, int64_t first_y)
 {
+    x -= first_x * d; /* rows of x and y count as nodes from here on */
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int group = lane / lanes, n_groups = rk::WARP / lanes;
     const int64_t p = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
@@ -72,7 +75,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         return; /* the whole warp */
     }
     const rk_piece piece = pieces[p];
-    int64_t out_row = piece.row;
+    int64_t out_row = piece.row - first_y;
     if (MODE == ROWS) {
         out_row = map[piece.row];
         if (out_row < 0) {
@@ -114,10 +117,10 @@ template <mode MODE>
 __global__ void __launch_bounds__(rk::BLOCK)
     propagate_long_rows(const rk_long_row *__restrict__ long_rows, const float *__restrict__ scale,
                         const int32_t *__restrict__ map, const float *__restrict__ partial,
-                        float *__restrict__ y, int64_t d, float alpha)
+                        float *__restrict__ y, int64_t d, float alpha, int64_t first_y)
 {
     const rk_long_row row = long_rows[blockIdx.x];
-    int64_t out_row = row.row;
+    int64_t out_row = row.row - first_y;
     if (MODE == ROWS) {
         out_row = map[row.row];
         if (out_row < 0) {
@@ -144,14 +147,14 @@ cudaError_t run(rk_split_rows split, const int32_t *columns, const float *scale,
     const rk::warp_layout layout = rk::layout_for(d, VECTOR);
     cudaLaunchConfig_t config =
         rk::launch(rk::blocks_for(split.n_pieces, WARPS), rk::BLOCK, stream);
-    cudaError_t error = cudaLaunchKernelEx(&config, propagate_pieces<VECTOR, MODE>, split.pieces,
-                                           split.n_pieces, columns, scale, map, x, y, partial, d,
-                                           layout.packs, layout.lanes, alpha);
+    cudaError_t error = cudaLaunchKernelEx(
+        &config, propagate_pieces<VECTOR, MODE>, split.pieces, split.n_pieces, columns, scale, map,
+        x, y, partial, d, layout.packs, layout.lanes, alpha, split.first_x, split.first_y);
     if (error == cudaSuccess && split.n_long_rows > 0) {
         const unsigned threads = d >= rk::BLOCK ? rk::BLOCK : d > 32 ? 64 : 32;
         config = rk::launch((unsigned)split.n_long_rows, threads, stream);
         error = cudaLaunchKernelEx(&config, propagate_long_rows<MODE>, split.long_rows, scale, map,
-                                   (const float *)partial, y, d, alpha);
+                                   (const float *)partial, y, d, alpha, split.first_y);
     }
     return error;
 }

@@ -130,6 +130,25 @@ static rk_status check_split(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_graph(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    if (o->graph.form != RK_FORM_GRAM) {
+        return RK_OK;
+    }
+    if (o->model.kind != RK_MODEL_LIGHTGCN) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
+                says(config, "graph.form").text, says(config, "model.kind").text);
+    }
+    if (o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which multiplies by the whole graph only: take split_rows or "
+                "graph.form direct",
+                says(config, "graph.form").text, says(config, "cuda.propagation").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = &config->options;
@@ -309,5 +328,6 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_model(config));
     RK_TRY(check_schedule(config));
     RK_TRY(check_loss(config));
+    RK_TRY(check_graph(config));
     return check_eval(config);
 }

@@ -4,7 +4,7 @@
  *
  * For a batch only some rows of the sum are wanted. Layers 1 .. K-1 are computed for all nodes,
  * because the next layer may read any of them; layer K and the sum only at the batch's rows. That
- * is the same mathematics.
+ * is the same mathematics. So is the Gram form, for graphs with a small side: lightgcn_gram.c.
  */
 #include "models/models.h"
 
@@ -76,6 +76,9 @@ static rk_value embed(const rk_model_instance *instance, rk_program *p, rk_graph
         RK_ASSERT(rows);
         *out_ego = rk__combine_rows(p, values, one, 1, *rows);
     }
+    if (instance->gram.on && n > 0) {
+        return rk__lightgcn_gram(instance, p, graph, values[0], w, rows);
+    }
     const int n_full = rows && n > 0 ? n - 1 : n; /* layers computed for all nodes */
     for (int k = 1; k <= n_full; k++) {
         layers[k] = rk__propagate(p, graph, layers[k - 1], 1);
@@ -92,6 +95,7 @@ const rk_model rk__model_lightgcn = {
     .name = "lightgcn",
     .help = "LightGCN (He et al., SIGIR 2020): embeddings propagated over the user-item graph, "
             "layers averaged",
+    .has_gram_form = true,
     .declare = declare,
     .embed = embed,
 };

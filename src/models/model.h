@@ -27,8 +27,9 @@ typedef struct rk_parameter {
 typedef struct rk_model_instance rk_model_instance;
 
 typedef struct rk_model {
-    const char *name; /* as in model.kind */
-    const char *help; /* one line with the source */
+    const char *name;   /* as in model.kind */
+    const char *help;   /* one line with the source */
+    bool has_gram_form; /* embed goes by instance->gram */
     /* Fills instance->parameters from the options and the sizes. */
     rk_status (*declare)(rk_model_instance *instance);
     /* The final embeddings at a row set [S,d], or at all nodes [N,d] when rows is NULL.
@@ -38,10 +39,18 @@ typedef struct rk_model {
                       const rk_value *values, const rk_row_set *rows, rk_value *out_ego);
 } rk_model;
 
+/* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
+typedef struct rk_gram_form {
+    bool on;          /* false: the direct form */
+    int64_t first, n; /* nodes of the small side */
+    int32_t stored;   /* C f32 [n,n] in the store; -1 if the model's depth needs none */
+} rk_gram_form;
+
 struct rk_model_instance {
     const rk_model *model;
     const rk_options *options; /* lent */
     int64_t n_users, n_items;
+    rk_gram_form gram; /* off; whoever builds programs may switch it on before */
     rk_parameter parameters[RK_MAX_PARAMETERS];
     int n_parameters;
 };

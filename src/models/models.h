@@ -7,6 +7,12 @@
 extern const rk_model rk__model_lightgcn;
 extern const rk_model rk__model_mf;
 
+/* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer), at
+ * the rows of a row set [S,d] or, without, at all nodes [N,d]. x: layer 0. */
+rk_value rk__lightgcn_gram(const rk_model_instance *instance, rk_program *program,
+                           rk_graph_values graph, rk_value x, const float *weights,
+                           const rk_row_set *rows);
+
 /* One table "embedding" [users + items, model.dim], users and items initialised apart. */
 void rk__declare_embedding(rk_model_instance *instance);
 

@@ -110,6 +110,47 @@ static void rk__grad_propagate_rows(backward *b, const rk_node *node, rk_value g
                                              alpha * node->attr.weight[0]));
 }
 
+/* The Gram form (models/lightgcn_gram.c) is symmetric as a whole: fold and unfold are each other's
+ * adjoint, and so are their forms at a row set; C and the mixing matrices are symmetric. */
+static void contribute_scaled(backward *b, rk_value to, rk_value value, float alpha)
+{
+    contribute(b, to, (contribution){.value = value, .alpha = alpha, .is_fresh = true});
+}
+
+static void rk__grad_fold(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    contribute_scaled(b, node->in[3], rk__unfold(b->p, graph_of(node), g, node->attr.fold), alpha);
+}
+
+static void rk__grad_unfold(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    contribute_scaled(b, node->in[3], rk__fold(b->p, graph_of(node), g, node->attr.fold), alpha);
+}
+
+static void rk__grad_unfold_rows(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_row_set rows = rk__row_set_of(b->p, node->in[4]);
+    contribute_scaled(b, node->in[3],
+                      rk__fold_from_rows(b->p, graph_of(node), g, rows, node->attr.fold), alpha);
+}
+
+static void rk__grad_gram_product(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    contribute_scaled(b, node->in[1], rk__gram_product(b->p, node->in[0], g, node->attr.halves),
+                      alpha);
+}
+
+static void rk__grad_mix_pairs(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    for (int32_t j = 0; j < node->n_inputs; j++) {
+        float w[RK_MAX_LAYERS] = {0};
+        for (int32_t i = 0; i < 3 && 2 * j + i < RK_MAX_LAYERS; i++) {
+            w[i] = alpha * node->attr.weight[2 * j + i];
+        }
+        contribute_fresh(b, node->in[j], rk__mix_pairs(b->p, &g, w, 1));
+    }
+}
+
 static void rk__grad_combine(backward *b, const rk_node *node, rk_value g, float alpha)
 {
     for (int32_t i = 0; i < node->n_inputs; i++) {

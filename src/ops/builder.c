@@ -193,6 +193,52 @@ rk_value rk__propagate_from_rows(rk_program *p, rk_graph_values g, rk_value x, r
                     alpha);
 }
 
+static rk_value folded(rk_program *p, rk_node node, rk_fold_attr side)
+{
+    node.attr.fold = side;
+    return first_output(p, node);
+}
+
+rk_value rk__fold(rk_program *p, rk_graph_values g, rk_value x, rk_fold_attr side)
+{
+    return folded(p, MAKE(RK_OP_FOLD, g.offsets, g.columns, g.scale, x), side);
+}
+
+rk_value rk__fold_from_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row_set rows,
+                            rk_fold_attr side)
+{
+    return folded(p, MAKE(RK_OP_FOLD_FROM_ROWS, g.offsets, g.columns, g.scale, x, rows.map), side);
+}
+
+rk_value rk__unfold(rk_program *p, rk_graph_values g, rk_value pairs, rk_fold_attr side)
+{
+    return folded(p, MAKE(RK_OP_UNFOLD, g.offsets, g.columns, g.scale, pairs), side);
+}
+
+rk_value rk__unfold_rows(rk_program *p, rk_graph_values g, rk_value pairs, rk_row_set rows,
+                         rk_fold_attr side)
+{
+    return folded(p,
+                  MAKE(RK_OP_UNFOLD_ROWS, g.offsets, g.columns, g.scale, pairs, rows.rows,
+                       rows.count, rows.map),
+                  side);
+}
+
+rk_value rk__gram_product(rk_program *p, rk_value gram, rk_value pairs, int32_t halves)
+{
+    rk_node node = MAKE(RK_OP_GRAM_PRODUCT, gram, pairs);
+    node.attr.halves = halves;
+    return first_output(p, node);
+}
+
+rk_value rk__mix_pairs(rk_program *p, const rk_value *pairs, const float weights[RK_MAX_LAYERS],
+                       int n)
+{
+    rk_node node = make(RK_OP_MIX_PAIRS, n, pairs);
+    memcpy(node.attr.weight, weights, sizeof node.attr.weight);
+    return first_output(p, node);
+}
+
 rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n)
 {
     RK_ASSERT(n > 0 && n <= RK_MAX_LAYERS);

@@ -61,6 +61,24 @@ rk_value rk__propagate_rows(rk_program *p, rk_graph_values graph, rk_value x, rk
 rk_value rk__propagate_from_rows(rk_program *p, rk_graph_values graph, rk_value x, rk_row_set rows,
                                  float alpha);
 
+/* Pair tables [t; q] of the graph's small side (2n rows); models/lightgcn_gram.c says what for.
+ * [N,d] -> [2n,d]: t = x's rows of the side, q = the side's rows of A^ x. */
+rk_value rk__fold(rk_program *p, rk_graph_values graph, rk_value x, rk_fold_attr side);
+/* The same of x [S,d], zero outside of the row set. */
+rk_value rk__fold_from_rows(rk_program *p, rk_graph_values graph, rk_value x, rk_row_set rows,
+                            rk_fold_attr side);
+/* [2n,d] -> [N,d]: t at the side, the rows of A^ q at the other; the adjoint of fold. */
+rk_value rk__unfold(rk_program *p, rk_graph_values graph, rk_value pairs, rk_fold_attr side);
+/* The same at a row set: [2n,d] -> [S,d]. */
+rk_value rk__unfold_rows(rk_program *p, rk_graph_values graph, rk_value pairs, rk_row_set rows,
+                         rk_fold_attr side);
+/* [C t; C q], gram: C f32 [n,n], symmetric. With halves = 1 [C t; 0]. */
+rk_value rk__gram_product(rk_program *p, rk_value gram, rk_value pairs, int32_t halves);
+/* sum_j [a_j t_j + b_j q_j; b_j t_j + c_j q_j], a_j, b_j, c_j = weights[2j .. 2j+2]; a weight past
+ * the end of the array is 0. */
+rk_value rk__mix_pairs(rk_program *p, const rk_value *pairs, const float weights[RK_MAX_LAYERS],
+                       int n);
+
 /* sum_k weights[k] * tables[k]: n tables [N,d] -> [N,d]. */
 rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n);
 /* The same at the rows of a row set: [N,d] each -> [S,d]. One table of weight 1 is a gather. */

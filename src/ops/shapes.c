@@ -96,6 +96,72 @@ static rk_status rk__shape_propagate_from_rows(const rk_program *p, const rk_nod
     return RK_OK;
 }
 
+/* The attribute names one side of the graph with N nodes. */
+static rk_status need_side(const rk_program *p, const rk_node *node)
+{
+    const rk_fold_attr *a = &node->attr.fold;
+    int64_t n_nodes = AT(2)->rows;
+    NEED(a->first >= 0 && a->n >= 0 && (a->first == 0 || a->first + a->n == n_nodes));
+    return need_graph(p, node, n_nodes);
+}
+
+/* offsets, columns, scale, x f32[N,d] -> f32[2n,d] */
+static rk_status rk__shape_fold(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(need_side(p, node));
+    NEED(is(AT(3), RK_F32, AT(2)->rows, -1));
+    out[0] = shape(RK_F32, 2 * node->attr.fold.n, AT(3)->cols);
+    return RK_OK;
+}
+
+/* offsets, columns, scale, x f32[S,d], map i32[N] -> f32[2n,d] */
+static rk_status rk__shape_fold_from_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(need_side(p, node));
+    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, AT(2)->rows, 1));
+    out[0] = shape(RK_F32, 2 * node->attr.fold.n, AT(3)->cols);
+    return RK_OK;
+}
+
+/* offsets, columns, scale, x f32[2n,d] -> f32[N,d] */
+static rk_status rk__shape_unfold(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(need_side(p, node));
+    NEED(is(AT(3), RK_F32, 2 * node->attr.fold.n, -1));
+    out[0] = shape(RK_F32, AT(2)->rows, AT(3)->cols);
+    return RK_OK;
+}
+
+/* offsets, columns, scale, x f32[2n,d], rows i32[S], count i32[1], map i32[N] -> f32[S,d] */
+static rk_status rk__shape_unfold_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(need_side(p, node));
+    NEED(is(AT(3), RK_F32, 2 * node->attr.fold.n, -1) && is(AT(4), RK_I32, -1, 1));
+    NEED(is(AT(5), RK_I32, 1, 1) && is(AT(6), RK_I32, AT(2)->rows, 1));
+    out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
+    return RK_OK;
+}
+
+/* gram f32[n,n], symmetric, x f32[2n,d] -> f32[2n,d] */
+static rk_status rk__shape_gram_product(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, AT(0)->cols, AT(0)->cols) && is(AT(1), RK_F32, 2 * AT(0)->rows, -1));
+    NEED(AT(0)->rows <= INT32_MAX && (node->attr.halves == 1 || node->attr.halves == 2));
+    out[0] = shape(RK_F32, AT(1)->rows, AT(1)->cols);
+    return RK_OK;
+}
+
+/* k tables f32[2n,d] -> f32[2n,d] */
+static rk_status rk__shape_mix_pairs(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(AT(0)->rows % 2 == 0);
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F32, AT(0)->rows, AT(0)->cols));
+    }
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
 /* n tables f32[N,d] -> f32[N,d] */
 static rk_status rk__shape_combine(const rk_program *p, const rk_node *node, rk_shape *out)
 {

@@ -17,6 +17,7 @@ static const char *option_of(const char *name)
     static const struct {
         const char *prefix, *option;
     } options[] = {
+        {"graph.gram", "graph.form (direct needs none)"},
         {"graph.", "data.min_user or data.min_item (raise them)"},
         {"valid.", "data.min_user or data.min_item (raise them)"},
         {"sampling.", "data.min_user or data.min_item (raise them)"},

@@ -165,6 +165,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk__json_text(&json, "version", build->version);
     rk__json_text(&json, "revision", build->revision);
     rk__json_text(&json, "device", r->session->device->name);
+    rk__json_text(&json, "graph_form", r->session->form.is_gram ? "gram" : "direct");
     rk__json_end(&json, '}');
     rk__json_end(&json, '}');
     rk__buffer_add(&buffer, "\n");

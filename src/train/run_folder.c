@@ -219,6 +219,11 @@ rk_status rk__run_folder_write_environment(const char *folder, const rk_session 
     rk__json_text(&json, "reason", session->device_reason);
     rk__json_int(&json, "memory_bytes", device.memory_total);
     rk__json_end(&json, '}');
+    rk__json_begin(&json, "graph", '{');
+    rk__json_text(&json, "form", session->form.is_gram ? "gram" : "direct");
+    rk__json_text(&json, "reason", session->form.reason);
+    rk__json_int(&json, "gram_bytes", session->form.is_gram ? session->form.gram_bytes : 0);
+    rk__json_end(&json, '}');
     describe_host(&json);
     rk__json_int(&json, "threads",
                  options->run.threads ? options->run.threads : sysconf(_SC_NPROCESSORS_ONLN));

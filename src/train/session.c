@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "graph/gram.h"
 #include "train/memory.h"
 #include "train/objective.h"
 #include "train/schedule.h"
@@ -32,11 +33,27 @@ static rk_status declare_graph(rk_session *s)
     return add(s, "graph.scale", RK_F32, g->n_nodes, 1, g->scale, NULL);
 }
 
+/* The Gram matrix of the small side, where the training program takes that form. */
+static rk_status declare_gram(rk_session *s)
+{
+    rk_device_info info = {0};
+    rk_graph_form *form = &s->form;
+    RK_TRY(s->device->info(s->context, &info));
+    RK_TRY(rk__graph_form_decide(form, s->options, s->model.model, &s->graph,
+                                 s->device != &rk__device_cpu, &info));
+    if (!form->is_gram || form->gram_bytes == 0) {
+        return RK_OK;
+    }
+    RK_TRY(rk__gram_build(&s->gram, &s->graph, form->first, form->n));
+    return add(s, "graph.gram", RK_F32, form->n, form->n, s->gram, &s->stored_gram);
+}
+
 /* Training: the sampler's tables, the step state, Adam's moments. */
 static rk_status declare_training(rk_session *s)
 {
     RK_TRY(rk__sampling_init(&s->sampling, &s->graph, s->options));
     RK_TRY(rk__sampling_declare(&s->sampling, s->options, &s->graph, &s->store, &s->sample));
+    RK_TRY(declare_gram(s));
     RK_TRY(add(s, "step_state", RK_STATE, 1, 1, NULL, &s->stored_state));
     if (s->options->train.optimizer != RK_OPTIMIZER_ADAM) {
         return RK_OK;
@@ -171,6 +188,8 @@ static rk_status build_train(rk_session *s)
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, s->graph.n_nodes)};
     use_parameters(s, p, values);
+    /* Of this program only: an evaluation is the same whatever the run was trained with. */
+    s->model.gram = (rk_gram_form){s->form.is_gram, s->form.first, s->form.n, s->stored_gram};
     RK_TRY(p->status); /* a model may look at the row set, so it must be a real one */
     batch.final = s->model.model->embed(&s->model, p, graph, values, &batch.rows,
                                         rk__objective_needs_ego(o) ? &batch.ego : NULL);
@@ -292,6 +311,13 @@ static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *h
     const rk_lists *train = &s->dataset->parts[RK_TRAIN];
     const rk_dataset *d = s->dataset;
     RK_TRY(rk__device_choose(s->options->run.device, &s->device, &s->device_reason));
+    rk_device_options how = {.threads = s->options->run.threads,
+                             .eager = what.eager,
+                             .propagation = s->options->cuda.propagation,
+                             .matmul = s->options->cuda.matmul,
+                             .steps_per_launch = s->options->cuda.steps_per_launch,
+                             .piece_edges = s->options->cuda.piece_edges};
+    RK_TRY(s->device->open(&how, &s->context));
     RK_TRY(rk__graph_build_lists(&s->graph, train->offsets, train->items, d->n_users, d->n_items));
     RK_TRY(declare_graph(s));
     RK_TRY(rk__model_declare(&s->model, s->options, d->n_users, d->n_items, &s->store));
@@ -300,13 +326,6 @@ static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *h
     }
     RK_TRY(declare_ranking(s));
 
-    rk_device_options how = {.threads = s->options->run.threads,
-                             .eager = what.eager,
-                             .propagation = s->options->cuda.propagation,
-                             .matmul = s->options->cuda.matmul,
-                             .steps_per_launch = s->options->cuda.steps_per_launch,
-                             .piece_edges = s->options->cuda.piece_edges};
-    RK_TRY(s->device->open(&how, &s->context));
     RK_TRY(build_programs(s, what.training));
     RK_TRY(plan_memory(s, what.training, hooks));
     RK_TRY(s->device->bind(s->context, &s->store));
@@ -323,7 +342,8 @@ static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *h
 rk_status rk__session_create(rk_session *out, const rk_options *options, const rk_dataset *dataset,
                              rk_session_options what, const rk_hooks *hooks)
 {
-    *out = (rk_session){.options = options, .dataset = dataset, .stored_state = -1};
+    *out =
+        (rk_session){.options = options, .dataset = dataset, .stored_state = -1, .stored_gram = -1};
     for (int i = 0; i < RK_MAX_PARAMETERS; i++) {
         out->moment1[i] = out->moment2[i] = -1;
     }
@@ -355,6 +375,7 @@ void rk__session_free(rk_session *s)
     rk__sampling_free(&s->sampling);
     rk__graph_free(&s->graph);
     rk__free(s->tile);
+    rk__free(s->gram);
     *s = (rk_session){0};
 }
 

@@ -12,6 +12,7 @@
 #include "eval/evaluate.h"
 #include "graph/graph.h"
 #include "models/model.h"
+#include "train/graph_form.h"
 #include "train/sampling.h"
 
 typedef struct rk_session {
@@ -26,6 +27,9 @@ typedef struct rk_session {
     rk_schedule schedule; /* of the learning rate, when training */
     rk_store store;
     rk_model_instance model;
+    rk_graph_form form;                 /* of the training program; without training zeros */
+    float *gram;                        /* [form.n, form.n] or NULL; owned; the store borrows it */
+    int32_t stored_gram;                /* its number in the store, or -1 */
     int32_t moment1[RK_MAX_PARAMETERS]; /* Adam's, numbers in the store; -1 without Adam */
     int32_t moment2[RK_MAX_PARAMETERS];
     int32_t stored_state, stored_final; /* numbers in the store; the state only when training */

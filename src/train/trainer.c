@@ -95,6 +95,7 @@ static rk_status prepare_session(rk_trainer *t, bool eager)
             "model %s: %lld parameters; %lld steps an epoch, %lld triplets each",
             t->session.model.model->name, (long long)numbers,
             (long long)t->position.step.steps_per_epoch, (long long)t->position.step.batch);
+    rk__log(&t->log, RK_LOG_INFO, "graph form %s", t->session.form.reason);
     RK_TRY(rk__session_set_state(&t->session, &t->position.step));
     t->seconds.setup = rk__now() - began;
     return RK_OK;

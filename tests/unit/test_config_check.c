@@ -97,6 +97,13 @@ static const struct {
      {"model.layer_weights=mean_without_ego", "model.kind=mf"},
      "but model.kind is mf (--set)"},
     {given, {"model.layer_weights=last", "model.layers=0"}, NULL},
+    {given,
+     {"graph.form=gram", "model.kind=mf"},
+     "graph.form is gram (--set), but model.kind is mf (--set), which has no such form: take auto"},
+    {given,
+     {"graph.form=gram", "cuda.propagation=cusparse"},
+     "but cuda.propagation is cusparse (--set), which multiplies by the whole graph only"},
+    {given, {"graph.form=auto", "cuda.propagation=cusparse"}, NULL},
 
     {given,
      {"eval.metrics=[recall, nDCG]"},

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/philox.h"
 #include "device/device.h"
+#include "graph/gram.h"
 #include "models/model.h"
 #include "support/support.h"
 
@@ -19,6 +20,7 @@ typedef struct fixture {
     rk_store store;
     int32_t offsets, columns, scale, nodes, final, at_rows, ego;
     rk_model_instance model;
+    float *gram;
 } fixture;
 
 /* A random graph in which user 5 and item 7 have no edge. */
@@ -64,6 +66,7 @@ static void free_fixture(fixture *f)
 {
     rk__graph_free(&f->graph);
     rk__store_free(&f->store);
+    rk__free(f->gram);
     free(f->normalised);
     free(f->table);
 }
@@ -155,7 +158,20 @@ static void run(fixture *f, const int32_t *nodes, float *final, float *at_rows, 
     free(initial);
 }
 
-static void check(int kind, int64_t layers, int weights)
+/* gram_side: 0 = the direct form, 1 and 2 = the Gram form of the users, of the items. */
+static void choose_form(fixture *f, int gram_side)
+{
+    rk_gram_form *form = &f->model.gram;
+    if (gram_side > 0) {
+        *form = gram_side == 1 ? (rk_gram_form){true, 0, N_USERS, -1}
+                               : (rk_gram_form){true, N_USERS, N_ITEMS, -1};
+        assert_ok(rk__gram_build(&f->gram, &f->graph, form->first, form->n));
+        assert_ok(
+            rk__store_add(&f->store, "gram", RK_F32, form->n, form->n, f->gram, &form->stored));
+    }
+}
+
+static void check(int kind, int64_t layers, int weights, int gram_side)
 {
     rk_options o = {0};
     o.model.kind = kind;
@@ -172,6 +188,7 @@ static void check(int kind, int64_t layers, int weights)
     float final[N * DIM], at_rows[SLOTS * DIM], ego[SLOTS * DIM];
     fixture f;
     make_fixture(&f, &o);
+    choose_form(&f, gram_side);
     run(&f, nodes, final, at_rows, ego);
     double *wanted = dense_reference(&f, &o);
     for (int64_t e = 0; e < N * DIM; e++) {
@@ -193,10 +210,23 @@ static void lightgcn_equals_dense_matrices(void **state)
 {
     (void)state;
     for (int64_t layers = 0; layers <= 4; layers++) {
-        check(RK_MODEL_LIGHTGCN, layers, RK_WEIGHTS_MEAN);
-        check(RK_MODEL_LIGHTGCN, layers, RK_WEIGHTS_LAST);
+        check(RK_MODEL_LIGHTGCN, layers, RK_WEIGHTS_MEAN, 0);
+        check(RK_MODEL_LIGHTGCN, layers, RK_WEIGHTS_LAST, 0);
         if (layers > 0) {
-            check(RK_MODEL_LIGHTGCN, layers, RK_WEIGHTS_MEAN_WITHOUT_EGO);
+            check(RK_MODEL_LIGHTGCN, layers, RK_WEIGHTS_MEAN_WITHOUT_EGO, 0);
+        }
+    }
+}
+
+static void the_gram_form_equals_dense_matrices(void **state)
+{
+    (void)state;
+    for (int64_t layers = 0; layers <= 10; layers++) {
+        for (int weights = RK_WEIGHTS_MEAN; weights <= RK_WEIGHTS_LAST; weights++) {
+            if (layers > 0 || weights != RK_WEIGHTS_MEAN_WITHOUT_EGO) {
+                check(RK_MODEL_LIGHTGCN, layers, weights, 1);
+                check(RK_MODEL_LIGHTGCN, layers, weights, 2);
+            }
         }
     }
 }
@@ -204,14 +234,15 @@ static void lightgcn_equals_dense_matrices(void **state)
 static void mf_is_its_table(void **state)
 {
     (void)state;
-    check(RK_MODEL_MF, 3, RK_WEIGHTS_MEAN);
-    check(RK_MODEL_MF, 0, RK_WEIGHTS_MEAN_WITHOUT_EGO);
+    check(RK_MODEL_MF, 3, RK_WEIGHTS_MEAN, 0);
+    check(RK_MODEL_MF, 0, RK_WEIGHTS_MEAN_WITHOUT_EGO, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lightgcn_equals_dense_matrices),
+        cmocka_unit_test(the_gram_form_equals_dense_matrices),
         cmocka_unit_test(mf_is_its_table),
     };
     return cmocka_run_group_tests_name("lightgcn", tests, NULL, NULL);

@@ -73,6 +73,9 @@ rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t ste
 /* Scratch bytes of the operations that need some. */
 int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_fold_from_rows(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_unfold_rows(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_gram_product(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_attend(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call);

@@ -25,6 +25,9 @@ typedef int64_t (*scratch_size)(const rk_cpu_call *call);
 static const scratch_size scratch_sizes[RK_OP_COUNT] = {
     [RK_OP_PROPAGATE_ROWS] = rk__cpu_scratch_propagate_rows,
     [RK_OP_PROPAGATE_FROM_ROWS] = rk__cpu_scratch_propagate_from_rows,
+    [RK_OP_FOLD_FROM_ROWS] = rk__cpu_scratch_fold_from_rows,
+    [RK_OP_UNFOLD_ROWS] = rk__cpu_scratch_unfold_rows,
+    [RK_OP_GRAM_PRODUCT] = rk__cpu_scratch_gram_product,
     [RK_OP_BPR_LOSS] = rk__cpu_scratch_bpr_loss,
     [RK_OP_ATTEND] = rk__cpu_scratch_attend,
     [RK_OP_SOFTMAX_LOSS] = rk__cpu_scratch_softmax_loss,

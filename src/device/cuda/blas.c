@@ -30,6 +30,22 @@ void rk__cuda_blas_free(rk_device_context *context)
     context->blas_workspace = NULL;
 }
 
+/* Column-major: y^T [d, n] = x^T [d, n] C. The halves are a batch, so that both read C at once and
+ * fill the device. The precision is fp32 whatever cuda.matmul says: training rests on it. */
+rk_status rk__cuda_blas_gram(rk_device_context *context, const float *gram, int64_t n,
+                             const float *x, int64_t d, int32_t halves, float *y)
+{
+    const float one = 1.0f, zero = 0.0f;
+    cublasMath_t mode = CUBLAS_DEFAULT_MATH;
+    RK_TRY_CUBLAS(cublasGetMathMode(context->blas, &mode));
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, CUBLAS_PEDANTIC_MATH));
+    RK_TRY_CUBLAS(cublasSgemmStridedBatched(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n,
+                                            (int)n, &one, x, (int)d, n * d, gram, (int)n, 0, &zero,
+                                            y, (int)d, n * d, halves));
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, mode));
+    return RK_OK;
+}
+
 rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
                                const float *items, int64_t n_items, int64_t d, float *scores,
                                int64_t stride)

@@ -47,7 +47,10 @@ rk_status rk__cuda_failed(cudaError_t error, const char *call, const char *file,
 typedef struct rk_cuda_graph {
     int32_t stored_offsets;
     rk_split_rows split;
-    rk_piece *pieces;       /* device, owned */
+    rk_split_rows
+        side[2];      /* its part of the users' rows and of the items', once n_users is known */
+    int64_t n_users;  /* 0 until a node names a side of the graph */
+    rk_piece *pieces; /* device, owned */
     rk_long_row *long_rows; /* device, owned */
     /* Only for propagation through cuSPARSE: 32-bit offsets and the value array that it wants. */
     int32_t *offsets32; /* device, owned; NULL until needed */
@@ -120,6 +123,9 @@ rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, i
 /* mean [n, d] = weights [n, n_keys] keys [n_keys, d], all row-major. */
 rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
                                  const float *keys, int64_t n_keys, int64_t d, float *mean);
+/* pairs y = C x, y and x [halves][n,d], C symmetric; always in fp32. */
+rk_status rk__cuda_blas_gram(rk_device_context *context, const float *gram, int64_t n,
+                             const float *x, int64_t d, int32_t halves, float *y);
 
 /* split_rows.c: the graph of a node's offsets, built and uploaded at its first use. */
 rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
@@ -140,6 +146,9 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
                          rk_device_need out[RK_MAX_NEEDS], int *out_n);
 /* Is it one of the operations that read a graph's split rows? */
 bool rk__cuda_is_propagation(rk_op op);
+bool rk__cuda_needs_blas(rk_op op);
+/* Half a propagation, of the side in attr.fold. */
+bool rk__cuda_names_a_side(rk_op op);
 
 /* replay.c */
 rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out);

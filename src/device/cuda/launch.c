@@ -93,6 +93,118 @@ static rk_status rk__cuda_propagate_from_rows(const call *c)
     return RK_OK;
 }
 
+/* ---- the Gram form ----------------------------------------------------------------------------
+ */
+
+/* The rows of the small side, or of the other. A pair table's halves begin with the small side's
+ * first node. */
+static rk_split_rows side_of(const call *c, bool is_small)
+{
+    const rk_cuda_graph *graph = rk__cuda_graph_find(c->loaded->context, in_tensor(c, 0)->stored);
+    int64_t first = c->node->attr.fold.first;
+    rk_split_rows split = graph->side[is_small == (first > 0)];
+    *(is_small ? &split.first_y : &split.first_x) = first;
+    return split;
+}
+
+static rk_status copy(const call *c, const float *x, float *y, int64_t n)
+{
+    RK_TRY_CUDA(cudaMemcpyAsync(y, x, (size_t)n * sizeof *y, cudaMemcpyDeviceToDevice, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_fold(const call *c)
+{
+    const rk_fold_attr *a = &c->node->attr.fold;
+    const float *x = in(c, 3);
+    float *t = out(c, 0);
+    int64_t d = out_tensor(c, 0)->cols;
+    RK_TRY(copy(c, x + a->first * d, t, a->n * d));
+    RK_TRY_CUDA(rk_cuda_propagate(side_of(c, true), in(c, 1), in(c, 2), x, t + a->n * d,
+                                  c->loaded->scratch, d, 1, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_fold_from_rows(const call *c)
+{
+    const rk_fold_attr *a = &c->node->attr.fold;
+    const int32_t *map = in(c, 4);
+    float *t = out(c, 0);
+    int64_t d = out_tensor(c, 0)->cols;
+    RK_TRY_CUDA(rk_cuda_scatter_rows(in(c, 3), map + a->first, t, a->n, d, 1, c->stream));
+    RK_TRY_CUDA(rk_cuda_propagate_from_rows(side_of(c, true), in(c, 1), in(c, 2), map, in(c, 3),
+                                            t + a->n * d, c->loaded->scratch, d, 1, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_unfold(const call *c)
+{
+    const rk_fold_attr *a = &c->node->attr.fold;
+    const float *t = in(c, 3);
+    float *y = out(c, 0);
+    int64_t d = out_tensor(c, 0)->cols;
+    RK_TRY(copy(c, t, y + a->first * d, a->n * d));
+    RK_TRY_CUDA(rk_cuda_propagate(side_of(c, false), in(c, 1), in(c, 2), t + a->n * d, y,
+                                  c->loaded->scratch, d, 1, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_unfold_rows(const call *c)
+{
+    const rk_fold_attr *a = &c->node->attr.fold;
+    const rk_tensor *y = out_tensor(c, 0);
+    const float *t = in(c, 3);
+    const int32_t *map = in(c, 6);
+    RK_TRY_CUDA(rk_cuda_propagate_rows(side_of(c, false), in(c, 1), in(c, 2), map,
+                                       t + a->n * y->cols, out(c, 0), c->loaded->scratch, y->rows,
+                                       y->cols, 1, c->stream));
+    RK_TRY_CUDA(rk_cuda_spread_rows(t, map + a->first, out(c, 0), a->n, y->cols, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_gram_product(const call *c)
+{
+    int64_t n = in_tensor(c, 0)->rows, d = out_tensor(c, 0)->cols;
+    float *y = out(c, 0);
+    RK_TRY(
+        rk__cuda_blas_gram(c->loaded->context, in(c, 0), n, in(c, 1), d, c->node->attr.halves, y));
+    if (c->node->attr.halves == 1) {
+        RK_TRY_CUDA(cudaMemsetAsync(y + n * d, 0, (size_t)(n * d) * sizeof *y, c->stream));
+    }
+    return RK_OK;
+}
+
+/* One half of the result: w[2j + half] t_j + w[2j + half + 1] q_j over the tables. */
+static rk_status mix_half(const call *c, int half)
+{
+    const float *w = c->node->attr.weight;
+    int64_t n = out_tensor(c, 0)->rows / 2 * out_tensor(c, 0)->cols;
+    float *y = (float *)out(c, 0) + half * n;
+    rk_tables terms = {0};
+    for (int i = 0; i < 2 * c->node->n_inputs; i++) {
+        int at = i / 2 * 2 + half + i % 2;
+        if (at < RK_MAX_LAYERS && w[at] != 0) {
+            terms.x[terms.n] = (const float *)in(c, i / 2) + i % 2 * n;
+            terms.weight[terms.n++] = w[at];
+        }
+    }
+    if (terms.n > 0) {
+        RK_TRY_CUDA(rk_cuda_combine(terms, y, n, c->stream));
+    } else {
+        RK_TRY_CUDA(cudaMemsetAsync(y, 0, (size_t)n * sizeof *y, c->stream));
+    }
+    return RK_OK;
+}
+
+static rk_status rk__cuda_mix_pairs(const call *c)
+{
+    RK_TRY(mix_half(c, 0));
+    return mix_half(c, 1);
+}
+
+/* ---- sums and rows ----------------------------------------------------------------------------
+ */
+
 /* Tables from input `first` on, with the node's weights. */
 static rk_tables tables_of(const call *c, int first)
 {
@@ -384,6 +496,10 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
     case RK_OP_PROPAGATE:
     case RK_OP_PROPAGATE_ROWS:
     case RK_OP_PROPAGATE_FROM_ROWS:
+    case RK_OP_FOLD:
+    case RK_OP_FOLD_FROM_ROWS:
+    case RK_OP_UNFOLD:
+    case RK_OP_UNFOLD_ROWS:
         elements = rk__cuda_graph_size(context, program, node).n_slots;
         RK_TRY(rk__mul(&elements, elements, result->cols, "the partial sums of long rows"));
         return rk__mul(out_bytes, elements, sizeof(float), "the partial sums of long rows");

@@ -2,9 +2,21 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
+bool rk__cuda_names_a_side(rk_op op)
+{
+    return op == RK_OP_FOLD || op == RK_OP_FOLD_FROM_ROWS || op == RK_OP_UNFOLD ||
+           op == RK_OP_UNFOLD_ROWS;
+}
+
+bool rk__cuda_needs_blas(rk_op op)
+{
+    return op == RK_OP_SCORE_TOPK || op == RK_OP_ATTEND || op == RK_OP_GRAM_PRODUCT;
+}
+
 bool rk__cuda_is_propagation(rk_op op)
 {
-    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS;
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
+           rk__cuda_names_a_side(op);
 }
 
 static void add(rk_device_need *needs, int *n, const char *what, int64_t bytes, bool is_shared)
@@ -43,7 +55,7 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
             int64_t rows = program->tensors[node->in[0]].rows;
             add(out, out_n, sparse, 4 * (rows + program->tensors[node->in[1]].rows), true);
         }
-        if (node->op == RK_OP_SCORE_TOPK || node->op == RK_OP_ATTEND) {
+        if (rk__cuda_needs_blas(node->op)) {
             add(out, out_n, blas, RK_CUDA_BLAS_WORKSPACE, true);
         }
     }

@@ -56,7 +56,7 @@ static rk_status prepare(rk_loaded *loaded)
         if (rk__cuda_is_propagation(node->op)) {
             RK_TRY(rk__cuda_graph_prepare(context, program, node));
         }
-        if (node->op == RK_OP_SCORE_TOPK || node->op == RK_OP_ATTEND) {
+        if (rk__cuda_needs_blas(node->op)) {
             RK_TRY(rk__cuda_blas_prepare(context));
         }
         RK_TRY(rk__cuda_scratch(context, program, node, &bytes));

@@ -87,13 +87,23 @@ rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_of
     return NULL;
 }
 
-rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
-                                 const rk_node *node)
+/* Pieces, long rows and slots are in the order of the rows: those of the users come first. */
+static void divide(rk_cuda_graph *graph, const int64_t *offsets, int64_t n_users, int64_t most)
 {
-    int32_t stored = program->tensors[node->in[0]].stored;
-    if (rk__cuda_graph_find(context, stored)) {
-        return RK_OK;
-    }
+    rk_split_rows users = count(offsets, n_users, most);
+    users.pieces = graph->pieces;
+    users.long_rows = graph->long_rows;
+    graph->n_users = n_users;
+    graph->side[0] = users;
+    graph->side[1] = graph->split;
+    graph->side[1].pieces += users.n_pieces;
+    graph->side[1].n_pieces -= users.n_pieces;
+    graph->side[1].long_rows += users.n_long_rows;
+    graph->side[1].n_long_rows -= users.n_long_rows;
+}
+
+static rk_status prepare_split(rk_device_context *context, int32_t stored)
+{
     const rk_stored *offsets = &context->store->items[stored];
     if (!offsets->constant || context->n_graphs == RK_CUDA_MAX_GRAPHS) {
         RK_FAIL(RK_ERR_INTERNAL, "the graph %s is not a constant, or there are too many graphs",
@@ -111,8 +121,11 @@ rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *p
     RK_TRY_GOTO(done, upload(context, &graph->long_rows, host.long_rows,
                              host.n_long_rows * (int64_t)sizeof *host.long_rows,
                              "the long rows of a graph"));
-    graph->split = (rk_split_rows){graph->pieces, graph->long_rows, host.n_pieces, host.n_long_rows,
-                                   host.n_slots};
+    graph->split = (rk_split_rows){.pieces = graph->pieces,
+                                   .long_rows = graph->long_rows,
+                                   .n_pieces = host.n_pieces,
+                                   .n_long_rows = host.n_long_rows,
+                                   .n_slots = host.n_slots};
 done:
     if (status != RK_OK) { /* half a graph must not be found */
         cudaFree(graph->pieces);
@@ -122,6 +135,22 @@ done:
     rk__free(host.pieces);
     rk__free(host.long_rows);
     return status;
+}
+
+rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
+                                 const rk_node *node)
+{
+    const rk_fold_attr *side = &node->attr.fold;
+    int32_t stored = program->tensors[node->in[0]].stored;
+    if (!rk__cuda_graph_find(context, stored)) {
+        RK_TRY(prepare_split(context, stored));
+    }
+    rk_cuda_graph *graph = rk__cuda_graph_find(context, stored);
+    if (rk__cuda_names_a_side(node->op) && graph->n_users == 0) {
+        divide(graph, context->store->items[stored].constant,
+               side->first > 0 ? side->first : side->n, context->options.piece_edges);
+    }
+    return RK_OK;
 }
 
 void rk__cuda_graphs_free(rk_device_context *context)
