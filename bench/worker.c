@@ -14,7 +14,7 @@
  *   propagate N       seconds of n full propagations; the last one's result is compared with double
  *   rank              seconds of ranking all items for all test users; recall and NDCG
  *   embeddings FILE   the final embeddings, f32 [users + items, dim]
- *   profile STEPS     seconds by operation
+ *   profile STEPS     seconds, bytes and arithmetic by operation
  *   ceilings BYTES    what the device can do at best with rows of so many bytes
  */
 #include <inttypes.h>
@@ -30,8 +30,8 @@
 #include "base/timer.h"
 #include "config/options.h"
 #include "eval/evaluate.h"
-#include "ops/sample_draw.h"
 #include "train/json.h"
+#include "train/profile.h"
 #include "train/session.h"
 
 /* More steps than anybody trains here: no epoch ends, so every batch is full. */
@@ -140,30 +140,8 @@ static rk_status write_weights(worker *w, const char *folder)
     return status;
 }
 
-/* The draws are pure functions of seed and step, so they are made here once more, on the host. */
-static rk_sampler sampler_at(const rk_session *s, int64_t step)
-{
-    return (rk_sampler){.offsets = s->graph.offsets,
-                        .columns = s->graph.columns,
-                        .users = s->sampling.users,
-                        .edge_offsets = s->sampling.edge_offsets,
-                        .pool = s->sampling.pool,
-                        .alias_share = s->sampling.alias_share,
-                        .alias_item = s->sampling.alias_item,
-                        .positives = s->sample.positives,
-                        .negatives = s->sample.negatives,
-                        .pool_size = s->sample.pool_size,
-                        .pool_probability = s->sample.pool_probability,
-                        .n_users = s->sample.n_users,
-                        .n_items = s->sample.n_items,
-                        .n_eligible_users = s->sample.n_eligible_users,
-                        .n_eligible_edges = s->sample.n_eligible_edges,
-                        .seed = (uint64_t)s->options->run.seed,
-                        .step = step,
-                        .first_draw = step * s->sample.batch};
-}
-
-/* i32 [steps, 3, batch]: users, positives, negatives; items as nodes. */
+/* i32 [steps, 3, batch]: users, positives, negatives; items as nodes. The draws are pure functions
+ * of seed and step, so they are made here once more, on the host. */
 static rk_status write_triplets(const rk_session *s, const char *folder, int64_t steps)
 {
     int64_t batch = s->sample.batch, count = 0;
@@ -171,7 +149,8 @@ static rk_status write_triplets(const rk_session *s, const char *folder, int64_t
     RK_TRY(rk__mul(&count, steps, 3 * batch, "the triplets"));
     RK_TRY(rk__alloc(&nodes, count, sizeof *nodes, "the triplets"));
     for (int64_t step = 0; step < steps; step++) {
-        rk_sampler sampler = sampler_at(s, step);
+        rk_sampler sampler = rk__sampling_sampler(&s->sampling, &s->graph, &s->sample,
+                                                  (uint64_t)s->options->run.seed, step);
         int32_t *user = nodes + step * 3 * batch, *negative = user + 2 * batch;
         for (int64_t b = 0; b < batch; b++) {
             rk__draw_positive(&sampler, b, &user[b], &user[batch + b]);
@@ -338,20 +317,27 @@ static rk_status embeddings(worker *w, const char *path)
     return status == RK_OK ? say_seconds(w, 0) : status;
 }
 
+/* Of a step, by operation: seconds, bytes to move, arithmetic. */
 static rk_status profile(worker *w, int64_t steps)
 {
     rk_session *s = &w->session;
-    rk_op_time times[RK_OP_COUNT] = {0};
-    s->device->profile(s->context, times);
-    rk_status status = rk__session_step(s, steps);
-    s->device->profile(s->context, NULL);
-    RK_TRY(status);
+    rk_profile seen = {0};
+    rk_batch_facts batch;
+    rk_traffic work[RK_OP_COUNT];
+    RK_TRY(rk__profile_step(&seen, s, steps));
+    RK_TRY(rk__profile_batch(s, &batch));
+    rk__program_traffic(&s->train, &batch, work);
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     rk__json_begin(&json, NULL, '{');
     for (int i = 0; i < RK_OP_COUNT; i++) {
-        if (times[i].calls > 0) {
-            rk__json_real(&json, rk__op_name((rk_op)i), times[i].seconds / (double)steps);
+        if (seen.times[i].calls > 0) {
+            rk__json_begin(&json, rk__op_name((rk_op)i), '{');
+            rk__json_real(&json, "seconds", seen.times[i].seconds / (double)steps);
+            rk__json_real(&json, "bytes", work[i].bytes);
+            rk__json_real(&json, "flops", work[i].flops);
+            rk__json_bool(&json, "gathers", work[i].gathers > 0);
+            rk__json_end(&json, '}');
         }
     }
     rk__json_end(&json, '}');
@@ -374,6 +360,7 @@ static rk_status ceilings(worker *w, int64_t row_bytes)
     rk__json_begin(&json, NULL, '{');
     rk__json_real(&json, "gather", c.gather);
     rk__json_real(&json, "copy", c.copy);
+    rk__json_real(&json, "flops", c.flops);
     rk__json_real(&json, "launch", c.launch);
     rk__json_end(&json, '}');
     return say(w, &buffer);

@@ -19,6 +19,24 @@
 extern "C" {
 #endif
 
+/* ---- ceilings.cu -------------------------------------------------------------------------------
+ */
+
+enum { RK_CEILING_ROWS_IN_SUM = 64 };
+
+/* table float[n_floats] = 1; rows int32[n_gathers] uniform in [0, n_rows). */
+cudaError_t rk_cuda_ceiling_prepare(float *table, int64_t n_floats, int32_t *rows,
+                                    int64_t n_gathers, int64_t n_rows, cudaStream_t stream);
+/* sums float[n_sums, d]: of RK_CEILING_ROWS_IN_SUM rows each; d must be a multiple of 4. */
+cudaError_t rk_cuda_ceiling_gather(const float *table, int64_t d, const int32_t *rows,
+                                   int64_t n_sums, float *sums, cudaStream_t stream);
+/* Fused multiply-adds, n rounds of them; out float[rk_cuda_ceiling_threads(blocks)]. The two others
+ * are host functions. */
+cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, cudaStream_t stream);
+int64_t rk_cuda_ceiling_flops(int64_t blocks, int64_t n);
+int64_t rk_cuda_ceiling_threads(int64_t blocks);
+cudaError_t rk_cuda_ceiling_nothing(cudaStream_t stream);
+
 /* ---- init.cu -----------------------------------------------------------------------------------
  */
 

@@ -23,6 +23,8 @@ typedef struct rk_train_options {
     bool force;          /* replace a run that is there */
     bool eager;          /* for debugging: operation by operation, every result checked, the first
                             operation that fails or makes a number that is not finite is named */
+    bool profile;        /* time every operation of the steps, and hold it against what the device
+                            can do at best: profile.csv, and a table in the log */
 } rk_train_options;
 
 /* Prepares the data set if needed, trains, chooses the checkpoint, evaluates on valid and test

@@ -122,7 +122,8 @@ static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
         rk_train_options one = {.run_dir = folder,
                                 .resume = how->resume && has_checkpoint,
                                 .force = begun && !(how->resume && has_checkpoint),
-                                .eager = how->eager};
+                                .eager = how->eager,
+                                .profile = how->profile};
         status = rk_train(config, &one, &s->hooks);
         if (status != RK_OK) {
             rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));

@@ -12,7 +12,7 @@
 typedef struct train_args {
     cli_list set;
     const char *data, *device, *run;
-    bool resume, force, eager, print_config;
+    bool resume, force, eager, profile, print_config;
     int64_t seeds; /* 0 = one run */
 } train_args;
 
@@ -69,8 +69,11 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
     cli_display display;
     rk_dataset *dataset = NULL;
     rk_report *report = NULL;
-    rk_train_options options = {
-        .run_dir = run_dir, .resume = args->resume, .force = args->force, .eager = args->eager};
+    rk_train_options options = {.run_dir = run_dir,
+                                .resume = args->resume,
+                                .force = args->force,
+                                .eager = args->eager,
+                                .profile = args->profile};
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     cli_signals_install(stop_text);
@@ -186,6 +189,10 @@ int cmd_train(cli *c, int argc, char **argv)
         {"--eager", CLI_FLAG, &args.eager, NULL,
          "for debugging: compute operation by operation, check every\n"
          "result and name the first operation that fails; slow",
+         0, 0},
+        {"--profile", CLI_FLAG, &args.profile, NULL,
+         "time every operation of the steps, and show the bytes it moves beside\n"
+         "what the device can do at best; also in profile.csv of the run folder",
          0, 0},
         {"--print-config", CLI_FLAG, &args.print_config, NULL,
          "show every option with its value and where that came from; train nothing", 0, 0},

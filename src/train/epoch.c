@@ -108,7 +108,8 @@ static rk_status run_steps(rk_trainer *t)
             steps = wanted < 1 ? 1 : wanted > (double)left ? left : (int64_t)wanted;
         }
         double began = rk__now();
-        RK_TRY(rk__session_step(&t->session, steps));
+        RK_TRY(t->profiles ? rk__profile_step(&t->profile, &t->session, steps)
+                           : rk__session_step(&t->session, steps));
         RK_TRY(rk__session_get_state(&t->session, s));
         double seconds = rk__now() - began;
         t->seconds_per_step = seconds / (double)steps;

@@ -18,8 +18,8 @@
 
 /* Everything that a run writes; .tmp is what a killed process may have left. */
 static const char *const run_files[] = {
-    RK_FILE_CONFIG, RK_FILE_LOG,    RK_FILE_METRICS, RK_FILE_LAST,
-    RK_FILE_BEST,   RK_FILE_REPORT, RK_FILE_PAGE,    RK_FILE_ENVIRONMENT /* last: the mark */
+    RK_FILE_CONFIG, RK_FILE_LOG,  RK_FILE_METRICS, RK_FILE_LAST,       RK_FILE_BEST,
+    RK_FILE_REPORT, RK_FILE_PAGE, RK_FILE_PROFILE, RK_FILE_ENVIRONMENT /* last: the mark */
 };
 
 /* ---- may the folder be used? ----------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 #define RK_FILE_BEST "best.h5"
 #define RK_FILE_REPORT "report.json"
 #define RK_FILE_PAGE "report.html"
+#define RK_FILE_PROFILE "profile.csv"
 
 /* Refuses, without touching anything: a folder that holds something (unless resume, or force on a
  * run folder), resume without a checkpoint, a path that is no folder: RK_ERR_CONFIG. A folder that

@@ -235,6 +235,29 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
     return RK_OK;
 }
 
+rk_sampler rk__sampling_sampler(const rk_sampling *sampling, const rk_graph *graph,
+                                const rk_sample_attr *attr, uint64_t seed, int64_t step)
+{
+    return (rk_sampler){.offsets = graph->offsets,
+                        .columns = graph->columns,
+                        .users = sampling->users,
+                        .edge_offsets = sampling->edge_offsets,
+                        .pool = sampling->pool,
+                        .alias_share = sampling->alias_share,
+                        .alias_item = sampling->alias_item,
+                        .positives = attr->positives,
+                        .negatives = attr->negatives,
+                        .pool_size = attr->pool_size,
+                        .pool_probability = attr->pool_probability,
+                        .n_users = attr->n_users,
+                        .n_items = attr->n_items,
+                        .n_eligible_users = attr->n_eligible_users,
+                        .n_eligible_edges = attr->n_eligible_edges,
+                        .seed = seed,
+                        .step = step,
+                        .first_draw = step * attr->batch};
+}
+
 static rk_value use_if_there(rk_program *program, const rk_store *store, const char *name)
 {
     int32_t number = rk__store_find(store, name);

@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "graph/graph.h"
 #include "ops/builder.h"
+#include "ops/sample_draw.h"
 
 typedef struct rk_sampling {
     int64_t n_eligible_users; /* with at least one positive and one negative */
@@ -33,6 +34,12 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
                                const rk_graph *graph, rk_store *store, rk_sample_attr *out_attr);
 /* f32 [N,1], what is added to the logit of a node as an item of the batch; or RK_NONE. */
 rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store);
+
+/* The draws of a step of the first epoch, on the host: the same that a device makes. Everything is
+ * lent. */
+rk_sampler rk__sampling_sampler(const rk_sampling *sampling, const rk_graph *graph,
+                                const rk_sample_attr *attr, uint64_t seed, int64_t step);
+
 /* Their values in a program. */
 rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store);
 

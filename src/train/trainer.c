@@ -196,6 +196,15 @@ done:
     return status;
 }
 
+static rk_status report_profile(rk_trainer *t)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, t->folder, RK_FILE_PROFILE));
+    rk_status status = rk__profile_report(&t->profile, &t->session, path, &t->log);
+    rk__free(path);
+    return status;
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 /* Puts the chosen model into the session. */
@@ -299,7 +308,7 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
 {
     double began = rk__now();
     rk_status status = RK_OK;
-    rk_trainer t = {.config = config, .newest_check = NAN};
+    rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__run_folder_check(how));
     RK_TRY_GOTO(done, rk_config_check(config));
@@ -308,10 +317,12 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     RK_TRY_GOTO(done, prepare_data(&t));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_session(&t, how->eager));
+    RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.session) : RK_OK);
     RK_TRY_GOTO(done, prepare_facts(&t));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t, how));
     RK_TRY_GOTO(done, rk__train_epochs(&t));
     RK_TRY_GOTO(done, finish(&t, began));
+    RK_TRY_GOTO(done, how->profile ? report_profile(&t) : RK_OK);
 done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());

@@ -8,6 +8,7 @@
 #include "rankine/train.h"
 #include "train/checkpoint.h"
 #include "train/position.h"
+#include "train/profile.h"
 #include "train/report.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
@@ -32,6 +33,8 @@ typedef struct rk_trainer {
     int64_t steps_here;      /* done by this process */
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
+    bool profiles; /* the steps are timed by operation */
+    rk_profile profile;
     rk_phase_seconds seconds;
 } rk_trainer;
 

@@ -25,6 +25,9 @@ says "memory on cuda: " "rank on valid: working memory" "smaller ones" "device c
 same_losses cpu cuda
 run 0 "$rankine" train demo/synth.yaml --run eager "${cuda[@]}" --eager
 same_losses cuda eager
+run 0 "$rankine" train demo/synth.yaml --run profiled "${cuda[@]}" --profile
+same_losses cuda profiled
+says "profile of 8 steps" "of gather" "propagate_from_rows"
 run 0 "$rankine" recommend cuda --user 3 --top 5
 
 # ---- a device that fails ----

@@ -133,6 +133,25 @@ static void the_profile_counts_calls(void **unused)
     }
 }
 
+/* Every width of row that the lanes are divided for differently; one wider than a warp. */
+static void ceilings_are_measured(void **unused)
+{
+    (void)unused;
+    static const int64_t row_bytes[] = {64, 128, 192, 1024};
+    fixture f;
+    make_fixture(&f, (rk_device_options){0});
+    for (size_t i = 0; i < sizeof row_bytes / sizeof row_bytes[0]; i++) {
+        rk_device_probe what = {
+            .rows = 50, .row_bytes = row_bytes[i], .gathers = 300, .copy_bytes = 1000};
+        rk_device_ceilings c = {0};
+        assert_ok(device->measure(f.context, &what, &c));
+        assert_true(c.gather > 0 && isfinite(c.gather) && c.copy > 0 && isfinite(c.copy));
+        assert_true(c.flops > 0 && isfinite(c.flops) && c.launch > 0 && c.launch < 1);
+    }
+    assert_ok(device->run(f.context, f.loaded, 1)); /* what is bound and loaded is as it was */
+    free_fixture(&f);
+}
+
 static void eager_names_the_first_bad_operation(void **unused)
 {
     (void)unused;
@@ -168,6 +187,7 @@ int main(void)
         cmocka_unit_test(initial_values_are_the_hosts),
         cmocka_unit_test(tensors_are_written_and_read),
         cmocka_unit_test(the_profile_counts_calls),
+        cmocka_unit_test(ceilings_are_measured),
         cmocka_unit_test(eager_names_the_first_bad_operation),
         cmocka_unit_test(information_names_the_device),
     };

@@ -133,6 +133,7 @@ static void ceilings_are_measured(void **unused)
     /* Slower than a floppy disk or faster than light would be a mistake of units. */
     assert_true(c.gather > 1e6 && c.gather < 1e14);
     assert_true(c.copy > 1e6 && c.copy < 1e14);
+    assert_true(c.flops > 1e6 && c.flops < 1e16);
     assert_true(c.launch > 1e-9 && c.launch < 1);
     for (int64_t n = 0; n < 5; n++) {
         rk__alloc_fail_after(n);

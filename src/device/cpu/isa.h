@@ -74,6 +74,11 @@ typedef struct rk_isa {
      * rk_device.measure; d must be a multiple of 16. */
     void (*gather)(const float *table, int64_t d, const int32_t *rows, int64_t n, float *sum);
 
+    /* multiply_flops * n multiplications and additions in registers; the result is of no use but
+     * to keep them. */
+    float (*multiply)(int64_t n);
+    int32_t multiply_flops;
+
     /* Scores for ranking: items in panels [d][panel_width], users in blocks [d][block_users], both
      * filled up with zeros. Every user of a block with every item of n_panels panels; the scores of
      * user i start at out + i * n_panels * panel_width. */

@@ -88,6 +88,25 @@ static void gather(const float *table, int64_t d, const int32_t *rows, int64_t n
     }
 }
 
+/* Enough chains to hide the latency of a fused instruction in both of its units. */
+enum { MULTIPLY_VECTORS = 12 };
+static float multiply(int64_t n)
+{
+    vec sum[MULTIPLY_VECTORS], total = {0};
+    for (int v = 0; v < MULTIPLY_VECTORS; v++) {
+        sum[v] = (vec){0} + (float)(v + 1);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        for (int v = 0; v < MULTIPLY_VECTORS; v++) {
+            sum[v] = sum[v] * 0.999f + 0.001f;
+        }
+    }
+    for (int v = 0; v < MULTIPLY_VECTORS; v++) {
+        total += sum[v];
+    }
+    return vec_sum(total);
+}
+
 static void axpy(float w, const float *x, int64_t n, float *y)
 {
     int64_t i = 0;

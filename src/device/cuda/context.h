@@ -159,6 +159,10 @@ rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
 /* Puts the node's name in front of the last message. */
 rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
 
+/* ceilings.c: the slot `measure`. */
+rk_status rk__cuda_measure(rk_device_context *context, const rk_device_probe *what,
+                           rk_device_ceilings *out);
+
 /* eager.c: one step, node by node, with the checks of device/eager.h. */
 rk_status rk__cuda_run_eager(rk_loaded *loaded);
 

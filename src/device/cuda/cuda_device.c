@@ -267,4 +267,5 @@ const rk_device rk__device_cuda = {
     .run = rk__cuda_run,
     .sync = sync,
     .profile = profile,
+    .measure = rk__cuda_measure,
 };

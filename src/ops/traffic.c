@@ -1,0 +1,132 @@
+#include "ops/traffic.h"
+
+#include "ops/ops_internal.h"
+
+enum { CACHE_LINE = 64, COLUMN_BYTES = 4, ADAM_FLOPS = 12 };
+
+typedef struct counted {
+    const rk_program *p;
+    const rk_node *node;
+    const rk_batch_facts *batch;
+} counted;
+
+static const rk_tensor *in(const counted *c, int i)
+{
+    return &c->p->tensors[c->node->in[i]];
+}
+
+static const rk_tensor *out(const counted *c, int i)
+{
+    return &c->p->tensors[c->node->out[i]];
+}
+
+static double row_bytes(const rk_tensor *t)
+{
+    return (double)(t->cols * rk__dtype_size(t->dtype));
+}
+
+static double elements(const rk_tensor *t)
+{
+    return (double)t->rows * (double)t->cols;
+}
+
+/* Slots of the program's row set: tensors of so many rows hold the batch's rows and no more. */
+static int64_t slots_of(const rk_program *p)
+{
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        if (p->nodes[i].op == RK_OP_UNIQUE_ROWS) {
+            return p->tensors[p->nodes[i].out[0]].rows;
+        }
+    }
+    return -1;
+}
+
+/* Bytes of a tensor that are in use. */
+static double used_bytes(const counted *c, const rk_tensor *t)
+{
+    bool at_rows = t->dtype != RK_I32 && t->rows == slots_of(c->p);
+    return at_rows ? c->batch->rows * row_bytes(t) : (double)rk__tensor_bytes(t);
+}
+
+/* Each input read once, each output written once. */
+static rk_traffic once(const counted *c)
+{
+    rk_traffic t = {0};
+    for (int32_t i = 0; i < c->node->n_inputs; i++) {
+        if (c->node->in[i] != RK_NONE) {
+            t.bytes += used_bytes(c, in(c, i));
+        }
+    }
+    for (int32_t i = 0; i < c->node->n_outputs; i++) {
+        t.bytes += used_bytes(c, out(c, i));
+        t.flops += out(c, i)->dtype == RK_F32 ? elements(out(c, i)) : 0;
+    }
+    return t;
+}
+
+/* Rows of x over so many edges; beside them the columns of `listed` edges, and the result. */
+static rk_traffic propagation(const counted *c, double edges, double listed, double rows_out)
+{
+    const rk_tensor *x = in(c, 3);
+    return (rk_traffic){.bytes = edges * row_bytes(x) + listed * COLUMN_BYTES +
+                                 rows_out * row_bytes(out(c, 0)),
+                        .flops = 2 * edges * (double)x->cols,
+                        .gathers = 1};
+}
+
+rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_batch_facts *batch)
+{
+    const counted c = {p, node, batch};
+    double rows = batch->rows, edges = batch->edges;
+    switch (node->op) {
+    case RK_OP_PROPAGATE:
+        return propagation(&c, (double)in(&c, 1)->rows, (double)in(&c, 1)->rows,
+                           (double)out(&c, 0)->rows);
+    case RK_OP_PROPAGATE_ROWS:
+        return propagation(&c, edges, edges, rows);
+    case RK_OP_PROPAGATE_FROM_ROWS: /* every edge is looked at, and those of the batch followed */
+        return propagation(&c, edges, (double)in(&c, 1)->rows, (double)out(&c, 0)->rows);
+    case RK_OP_COMBINE_ROWS: {
+        double tables = node->n_inputs - 2;
+        return (rk_traffic){.bytes = rows * (tables + 1) * row_bytes(out(&c, 0)),
+                            .flops = 2 * tables * rows * (double)out(&c, 0)->cols,
+                            .gathers = 1};
+    }
+    case RK_OP_SCATTER_ROWS:
+        return (rk_traffic){.bytes = rows * row_bytes(in(&c, 0)) + used_bytes(&c, out(&c, 0))};
+    case RK_OP_SCATTER_ADD_ROWS: /* the table's rows read and written */
+        return (rk_traffic){.bytes = 3 * rows * row_bytes(in(&c, 1)),
+                            .flops = 2 * rows * (double)in(&c, 1)->cols};
+    case RK_OP_SAMPLE_TRIPLETS: /* a draw looks at lines anywhere in the graph */
+        return (rk_traffic){.bytes = (CACHE_LINE + COLUMN_BYTES) * elements(out(&c, 0)),
+                            .gathers = 1};
+    case RK_OP_ADAM: /* four read, three written */
+        return (rk_traffic){.bytes = 7 * used_bytes(&c, in(&c, 0)),
+                            .flops = ADAM_FLOPS * elements(in(&c, 0))};
+    case RK_OP_SGD:
+        return (rk_traffic){.bytes = 3 * used_bytes(&c, in(&c, 0)),
+                            .flops = 2 * elements(in(&c, 0))};
+    case RK_OP_SCORE_TOPK: {
+        double users = (double)in(&c, 1)->rows, items = (double)node->attr.topk.n_items;
+        return (rk_traffic){.bytes = (users + items) * row_bytes(in(&c, 0)) +
+                                     used_bytes(&c, out(&c, 0)) + used_bytes(&c, out(&c, 1)),
+                            .flops = 2 * users * items * (double)in(&c, 0)->cols};
+    }
+    default:
+        return once(&c);
+    }
+}
+
+void rk__program_traffic(const rk_program *program, const rk_batch_facts *batch, rk_traffic *out)
+{
+    for (int i = 0; i < RK_OP_COUNT; i++) {
+        out[i] = (rk_traffic){0};
+    }
+    for (int32_t i = 0; i < program->n_nodes; i++) {
+        rk_traffic t = rk__node_traffic(program, &program->nodes[i], batch);
+        rk_traffic *sum = &out[program->nodes[i].op];
+        sum->bytes += t.bytes;
+        sum->flops += t.flops;
+        sum->gathers += t.gathers;
+    }
+}
