@@ -74,6 +74,18 @@ static rk_traffic propagation(const counted *c, double edges, double listed, dou
                         .gathers = 1};
 }
 
+static double half_edges(const counted *c)
+{
+    return 0.5 * (double)in(c, 1)->rows;
+}
+
+/* Edges of the batch's nodes on the side that is not folded. */
+static double large_edges(const counted *c)
+{
+    bool small_is_users = c->node->attr.fold.first == 0;
+    return small_is_users ? c->batch->edges - c->batch->user_edges : c->batch->user_edges;
+}
+
 rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_batch_facts *batch)
 {
     const counted c = {p, node, batch};
@@ -86,6 +98,20 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
         return propagation(&c, edges, edges, rows);
     case RK_OP_PROPAGATE_FROM_ROWS: /* every edge is looked at, and those of the batch followed */
         return propagation(&c, edges, (double)in(&c, 1)->rows, (double)out(&c, 0)->rows);
+    case RK_OP_FOLD: /* half of a propagation, and the small side copied */
+        return propagation(&c, half_edges(&c), half_edges(&c), 1.5 * (double)out(&c, 0)->rows);
+    case RK_OP_FOLD_FROM_ROWS:
+        return propagation(&c, large_edges(&c), half_edges(&c), (double)out(&c, 0)->rows);
+    case RK_OP_UNFOLD:
+        return propagation(&c, half_edges(&c), half_edges(&c),
+                           (double)(out(&c, 0)->rows + node->attr.fold.n));
+    case RK_OP_UNFOLD_ROWS:
+        return propagation(&c, large_edges(&c), large_edges(&c), rows);
+    case RK_OP_GRAM_PRODUCT: {
+        rk_traffic t = once(&c);
+        t.flops = 2 * (double)node->attr.halves * elements(in(&c, 0)) * (double)out(&c, 0)->cols;
+        return t;
+    }
     case RK_OP_COMBINE_ROWS: {
         double tables = node->n_inputs - 2;
         return (rk_traffic){.bytes = rows * (tables + 1) * row_bytes(out(&c, 0)),
@@ -111,6 +137,12 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
         return (rk_traffic){.bytes = (users + items) * row_bytes(in(&c, 0)) +
                                      used_bytes(&c, out(&c, 0)) + used_bytes(&c, out(&c, 1)),
                             .flops = 2 * users * items * (double)in(&c, 0)->cols};
+    }
+    case RK_OP_ATTEND: { /* a logit of each query with each key, then the weighted sum of keys */
+        rk_traffic t = once(&c);
+        double queries = (double)node->attr.attend.n;
+        t.flops = 4 * queries * queries * (double)in(&c, 0)->cols;
+        return t;
     }
     default:
         return once(&c);

@@ -9,8 +9,9 @@
 
 /* What a batch touches, on average: not to be seen in a program. */
 typedef struct rk_batch_facts {
-    double rows;  /* distinct nodes */
-    double edges; /* of those nodes */
+    double rows;       /* distinct nodes */
+    double edges;      /* of those nodes */
+    double user_edges; /* of those that are users */
 } rk_batch_facts;
 
 typedef struct rk_traffic {

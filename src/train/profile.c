@@ -42,6 +42,7 @@ static void add_node(const rk_graph *graph, int32_t node, int32_t batch, int32_t
         seen[node] = batch;
         sum->rows += 1;
         sum->edges += (double)rk__graph_degree(graph, node);
+        sum->user_edges += node < graph->n_users ? (double)rk__graph_degree(graph, node) : 0;
     }
 }
 
@@ -66,7 +67,8 @@ rk_status rk__profile_batch(const rk_session *s, rk_batch_facts *out)
         }
     }
     rk__free(seen);
-    *out = (rk_batch_facts){sum.rows / BATCHES_LOOKED_AT, sum.edges / BATCHES_LOOKED_AT};
+    *out = (rk_batch_facts){sum.rows / BATCHES_LOOKED_AT, sum.edges / BATCHES_LOOKED_AT,
+                            sum.user_edges / BATCHES_LOOKED_AT};
     return RK_OK;
 }
 

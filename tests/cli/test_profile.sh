@@ -4,7 +4,7 @@
 
 small_data demo
 quick=(--device cpu --set train.epochs=2 --set model.dim=16 --set "eval.k=[10]"
-    --set eval.metric=ndcg@10 --set train.batch=200)
+    --set eval.metric=ndcg@10 --set train.batch=200 --set graph.form=direct)
 run 0 "$rankine" train demo/synth.yaml --run plain "${quick[@]}"
 absent plain/profile.csv
 run 0 "$rankine" train demo/synth.yaml --run profiled --profile "${quick[@]}"
