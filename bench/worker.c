@@ -65,7 +65,6 @@ static rk_status say_seconds(worker *w, double seconds)
     rk_json json = {.out = &buffer};
     rk__json_begin(&json, NULL, '{');
     rk__json_real(&json, "seconds", seconds);
-    rk__json_int(&json, "peak_bytes", rk__peak_memory());
     rk__json_end(&json, '}');
     return say(w, &buffer);
 }
@@ -95,12 +94,12 @@ static rk_status say_facts(worker *w)
     rk__json_int(&json, "dim", s->options->model.dim);
     rk__json_int(&json, "layers", s->options->model.layers);
     rk__json_int(&json, "batch", s->options->train.batch);
+    rk__json_bool(&json, "gram", s->form.is_gram);
     rk__json_int(&json, "steps_per_epoch", w->steps_per_epoch);
     rk__json_real(&json, "prepare_seconds", w->prepare_seconds);
     rk__json_real(&json, "setup_seconds", w->setup_seconds);
     rk__json_int(&json, "store_bytes", store_bytes);
     rk__json_int(&json, "arena_bytes", s->train.arena_bytes + s->rank[1].arena_bytes);
-    rk__json_int(&json, "peak_bytes", rk__peak_memory());
     rk__json_end(&json, '}');
     return say(w, &buffer);
 }
@@ -301,7 +300,6 @@ static rk_status rank(worker *w)
         rk__json_real(&json, metrics.values[i].name, metrics.values[i].value);
     }
     rk__json_int(&json, "users", metrics.users);
-    rk__json_int(&json, "peak_bytes", rk__peak_memory());
     rk__json_end(&json, '}');
     rk_metrics_free(&metrics);
     return say(w, &buffer);

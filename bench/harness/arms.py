@@ -50,8 +50,16 @@ class Process:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             text=True, env=dict(os.environ, **(environment or {})))  # fmt: skip
-        self.about = self.answer()
         self.host_bytes, self.device_bytes = 0, 0
+        self.about = self.answer()
+
+    def peak_memory(self):
+        """Of the process's own memory: what getrusage says begins with that of its parent."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        return 0
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -61,8 +69,8 @@ class Process:
             code = f"exit code {self.process.returncode}"
             raise Unavailable(text[-1].removeprefix("bench_worker: ") if text else code)
         answer = json.loads(line)
-        self.host_bytes = answer.get("peak_bytes", 0) or getattr(self, "host_bytes", 0)
-        self.device_bytes = answer.get("device_bytes", 0) or getattr(self, "device_bytes", 0)
+        self.host_bytes = self.peak_memory() or self.host_bytes
+        self.device_bytes = answer.get("device_bytes", 0) or self.device_bytes
         return answer
 
     def send(self, text):
@@ -85,7 +93,6 @@ class RankineArm(Process):
         super().__init__([worker, config, *settings, *RANKINE.get(name, [])],
                          {"OMP_WAIT_POLICY": "passive"})  # fmt: skip
         self.name = name
-        self.device_bytes = 0
         if self.about["device"] != "cpu":
             self.device_bytes = self.about["store_bytes"] + self.about["arena_bytes"]
 

@@ -64,12 +64,14 @@ class Results:
         return [(self.dataset, self.device, arm, metric, statistics.median(values), min(values),
                  max(values), unit) for arm, metric, values, unit in self.rows]  # fmt: skip
 
-    def write_csv(self, path):
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for row in self.table():
-                writer.writerow([*row[:4], *(f"{value:.6g}" for value in row[4:7]), row[7]])
+
+def write_csv(path, rows):
+    """rows: of Results.table, of one result or of several."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow([*row[:4], *(f"{value:.6g}" for value in row[4:7]), row[7]])
 
 
 def read_csv(path):
@@ -124,6 +126,26 @@ def glance(results):
     return lines
 
 
+def operations(results, arm):
+    """Where the time of a step goes, the longest first."""
+    work = {}
+    for name, metric, values, _ in results.rows:
+        operation, dot, part = metric.rpartition(".")
+        if name == arm and dot:
+            work.setdefault(operation, {})[part] = statistics.median(values)
+    if not work:
+        return []
+    lines = ["", f"| Operations of a step of {arm} | ms | share | MB | GB/s | GFLOP/s |",
+             "|---|" + "---:|" * 5]  # fmt: skip
+    total = sum(one["ms"] for one in work.values())
+    for name, one in sorted(work.items(), key=lambda item: -item[1]["ms"]):
+        seconds = one["ms"] / 1e3 or float("inf")
+        lines.append(f"| {name} | {one['ms']:.4f} | {100 * one['ms'] / total:.1f} % | "
+                     f"{one['bytes'] / 1e6:.3f} | {one['bytes'] / seconds / 1e9:.1f} | "
+                     f"{one['flops'] / seconds / 1e9:.1f} |")  # fmt: skip
+    return lines
+
+
 def markdown_table(metric, rows):
     title, digits = TITLES[metric]
     lines = ["", f"| {title} | median | least | most |", "|---|---:|---:|---:|"]
@@ -142,6 +164,8 @@ def markdown(results, facts, about, notes):
         rows = [row for row in table if row[3] == metric]
         if rows:
             lines += markdown_table(metric, rows)
+    for arm in dict.fromkeys(row[2] for row in table):
+        lines += operations(results, arm)
     lines += ["", "| arm | what it is |", "|---|---|"]
     lines += [f"| {arm} | {text} |" for arm, text in about.items()]
     if notes:

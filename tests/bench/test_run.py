@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """bench/run from end to end on a small generated data set.
 
-usage: test_run.py BUILD rankine|torch PYTHON    PYTHON: with PyTorch, for the second part
+usage: test_run.py BUILD rankine|torch|growth PYTHON    PYTHON: with PyTorch, for its part
 """
 import os
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "bench"))
@@ -43,6 +44,11 @@ def check(build, folder, arms, arguments):
         expect(rows["ceiling", metric]["min"] > 0, metric)
     for metric in ("prepare", "spmm", "spmm_share", "epoch", "ranking"):
         expect(("rankine", metric) in rows, metric)
+    for part in ("ms", "bytes", "flops"):
+        expect(("rankine", f"adam.{part}") in rows, f"the operations' {part}")
+    for picture in ("out.svg", "out-roofline.svg"):
+        root = ElementTree.parse(f"{folder}/{picture}").getroot()
+        expect(root.tag.endswith("svg") and len(root) > 10, picture)
     with open(f"{folder}/out.md", encoding="utf-8") as file:
         page = file.read()
     for text in ("# tiny on cpu", "Losses of 8 steps", "bench/run --data"):
@@ -68,6 +74,27 @@ def check_torch(build, folder, python):
     expect(("p0", "ranking_estimate") in rows, "no ranking user by user")
 
 
+def check_growth(build, folder):
+    """Two small sizes, and one for which, going by the smaller ones, there is no disk."""
+    command = [sys.executable, os.path.join(ROOT, "bench", "growth"), "--build", build,
+               "--edges", "4000,8000,900000000000000", "--rounds", "2", "--batch", "100",
+               "--threads", "1", "--scratch", folder, "--out", f"{folder}/growth"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
+    rows = results.read_csv(f"{folder}/growth.csv")
+    for edges in (4000, 8000):
+        found = {row["metric"]: row for row in rows if row["dataset"] == f"synth-{edges}"}
+        for metric in ("prepare", "setup", "step", "train_memory", "train_per_edge"):
+            expect(found[metric]["min"] > 0, f"{metric} of {edges} edges")
+        memory, share = found["train_memory"]["median"], found["train_per_edge"]["median"]
+        expect(abs(memory * 1e6 / edges - share) < 1e-3 * share, "bytes an edge")
+    with open(f"{folder}/growth.md", encoding="utf-8") as file:
+        expect("900,000,000,000,000 edges were left out: about" in file.read(), "the reason")
+    ElementTree.parse(f"{folder}/growth.svg")
+    left = [name for name in os.listdir(folder) if name.startswith("rankine-growth")]
+    expect(not left, f"left behind: {left}")
+
+
 def main():
     build, part, python = sys.argv[1:4]
     if not os.path.exists(f"{build}/bench/bench_worker"):
@@ -83,7 +110,9 @@ def main():
         subprocess.run([f"{build}/bin/rankine", "synth", f"{folder}/data", "--users", "200",
                         "--items", "90", "--interactions", "4000", "--clusters", "4", "--quiet"],
                        check=True, stdout=subprocess.DEVNULL)  # fmt: skip
-        if part == "torch":
+        if part == "growth":
+            check_growth(build, folder)
+        elif part == "torch":
             check_torch(build, folder, python)
         else:
             check_rankine(build, folder)
