@@ -15,7 +15,8 @@
  *   rank              seconds of ranking all items for all test users; recall and NDCG
  *   embeddings FILE   the final embeddings, f32 [users + items, dim]
  *   profile STEPS     seconds, bytes and arithmetic by operation
- *   ceilings BYTES    what the device can do at best with rows of so many bytes
+ *   ceilings BYTES N  what the device can do at best with rows of so many bytes, reading N of them
+ *                     in a pass; 0 = enough for steady figures
  */
 #include <inttypes.h>
 #include <math.h>
@@ -342,11 +343,13 @@ static rk_status profile(worker *w, int64_t steps)
     return say(w, &buffer);
 }
 
-static rk_status ceilings(worker *w, int64_t row_bytes)
+static rk_status ceilings(worker *w, int64_t row_bytes, int64_t gathers)
 {
     rk_session *s = &w->session;
-    rk_device_probe what = {
-        .rows = s->graph.n_nodes, .row_bytes = row_bytes, .copy_bytes = (int64_t)256 << 20};
+    rk_device_probe what = {.rows = s->graph.n_nodes,
+                            .row_bytes = row_bytes,
+                            .gathers = gathers,
+                            .copy_bytes = (int64_t)256 << 20};
     rk_device_ceilings c = {0};
     if (row_bytes % 64 != 0) {
         RK_FAIL(RK_ERR_CONFIG, "ceilings: rows of %lld bytes, want a multiple of 64",
@@ -367,35 +370,41 @@ static rk_status ceilings(worker *w, int64_t row_bytes)
 /* ---- commands ----------------------------------------------------------------------------------
  */
 
+/* A count that a command is about; NULL and what is no count are -1. */
+static int64_t count_of(const char *word)
+{
+    int64_t n = -1;
+    bool good = word && rk__parse_int(word, strlen(word), &n) == RK_PARSE_OK && n >= 0;
+    return good ? n : -1;
+}
+
 static rk_status obey(worker *w, char *line)
 {
     char *rest = NULL;
     const char *verb = strtok_r(line, " \n", &rest);
     const char *first = strtok_r(NULL, " \n", &rest), *second = strtok_r(NULL, " \n", &rest);
-    const char *last = second ? second : first;
-    int64_t n = 0;
-    bool has_number = last && rk__parse_int(last, strlen(last), &n) == RK_PARSE_OK && n > 0;
-    if (verb && strcmp(verb, "dump") == 0 && second && has_number) {
-        return dump(w, first, n);
+    const int64_t n = count_of(first), m = count_of(second);
+    const struct {
+        const char *verb;
+        rk_status (*run)(worker *w, int64_t n);
+    } numbered[] = {
+        {"check", check}, {"train", train}, {"propagate", propagate}, {"profile", profile}};
+    for (size_t i = 0; verb && n > 0 && i < sizeof numbered / sizeof numbered[0]; i++) {
+        if (strcmp(verb, numbered[i].verb) == 0) {
+            return numbered[i].run(w, n);
+        }
+    }
+    if (verb && strcmp(verb, "dump") == 0 && first && m > 0) {
+        return dump(w, first, m);
+    }
+    if (verb && strcmp(verb, "ceilings") == 0 && n > 0 && m >= 0) {
+        return ceilings(w, n, m);
     }
     if (verb && strcmp(verb, "rank") == 0) {
         return rank(w);
     }
     if (verb && strcmp(verb, "embeddings") == 0 && first) {
         return embeddings(w, first);
-    }
-    const struct {
-        const char *verb;
-        rk_status (*run)(worker *w, int64_t n);
-    } numbered[] = {{"check", check},
-                    {"train", train},
-                    {"propagate", propagate},
-                    {"profile", profile},
-                    {"ceilings", ceilings}};
-    for (size_t i = 0; verb && has_number && i < sizeof numbered / sizeof numbered[0]; i++) {
-        if (strcmp(verb, numbered[i].verb) == 0) {
-            return numbered[i].run(w, n);
-        }
     }
     RK_FAIL(RK_ERR_CONFIG, "no command: %s %s %s", verb ? verb : "", first ? first : "",
             second ? second : "");
