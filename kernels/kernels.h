@@ -224,6 +224,36 @@ cudaError_t rk_cuda_softmax_grad(const float *unit, const float *bias, const flo
                                  int64_t n_slots, int64_t batch, int64_t d, double temperature,
                                  double power, cudaStream_t stream);
 
+/* ---- mix.cu ------------------------------------------------------------------------------------
+ */
+
+/* y = sum_k weights[k] x_k over n elements; weights: device memory (tables.weight is not used). */
+cudaError_t rk_cuda_mix(rk_tables tables, const float *weights, float *y, int64_t n,
+                        cudaStream_t stream);
+/* y = weights[index] * x. */
+cudaError_t rk_cuda_weigh(const float *x, const float *weights, int32_t index, float *y, int64_t n,
+                          cudaStream_t stream);
+/* Scratch bytes that rk_cuda_table_dots needs. Host function. */
+int64_t rk_cuda_table_dots_scratch(int64_t n, int32_t n_tables);
+/* y[k] = alpha * sum of g * x_k over n elements. */
+cudaError_t rk_cuda_table_dots(rk_tables tables, const float *g, float *y, int64_t n, float alpha,
+                               void *scratch, cudaStream_t stream);
+/* Rows of n numbers, n at most a dozen. */
+cudaError_t rk_cuda_softmax_weights(const float *x, float *w, int64_t n, cudaStream_t stream);
+cudaError_t rk_cuda_softmax_weights_grad(const float *w, const float *g, float *y, int64_t n,
+                                         cudaStream_t stream);
+/* y[r] = factor[r] * x[r] / (|x[r]| + 1e-12): [n,d]; factor NULL = 1. */
+cudaError_t rk_cuda_unit_rows(const float *x, const float *factor, float *y, int64_t n, int64_t d,
+                              cudaStream_t stream);
+/* Its gradient by x, given that by y. */
+cudaError_t rk_cuda_unit_rows_grad(const float *x, const float *g, const float *factor, float *y,
+                                   int64_t n, int64_t d, cudaStream_t stream);
+/* y[r] = factor[rows[r]] * x[r] for r < *count, zero beyond: [n,d]; rows, count NULL: every r, its
+ * own factor. */
+cudaError_t rk_cuda_scale_nodes(const float *x, const float *factor, const int32_t *rows,
+                                const int32_t *count, float *y, int64_t n, int64_t d,
+                                cudaStream_t stream);
+
 /* ---- optimizer.cu ------------------------------------------------------------------------------
  */
 

@@ -121,7 +121,7 @@ static rk_status read_value(const rk_option *row, const char *text, const char *
                             rk_scalar **out_items)
 {
     rk_scalar trimmed = trim(text, strlen(text));
-    bool wants_list = row->type == RK_TYPE_INTS || row->type == RK_TYPE_STRINGS;
+    bool wants_list = rk__option_is_list(row);
     char first = trimmed.length > 0 ? trimmed.at[0] : '\0';
     bool is_yaml = first == '"' || first == '\'' || (wants_list && first == '[');
     bool is_text = row->type == RK_TYPE_STRING || row->type == RK_TYPE_PATH;

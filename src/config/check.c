@@ -136,6 +136,10 @@ static rk_status check_graph(const rk_config *config)
     if (o->graph.form != RK_FORM_GRAM) {
         return RK_OK;
     }
+    if (o->model.layer_weights >= RK_WEIGHTS_LEARNED) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: that form needs fixed weights; take graph.form direct",
+                says(config, "graph.form").text, says(config, "model.layer_weights").text);
+    }
     if (o->model.kind != RK_MODEL_LIGHTGCN) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
                 says(config, "graph.form").text, says(config, "model.kind").text);
@@ -152,6 +156,24 @@ static rk_status check_graph(const rk_config *config)
 static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = &config->options;
+    if (o->model.layer_weights == RK_WEIGHTS_GIVEN &&
+        o->model.given_weights.n != o->model.layers + 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s has %lld weights, but %s, so it takes %lld: layer 0 first",
+                says(config, "model.given_weights").text, (long long)o->model.given_weights.n,
+                says(config, "model.layers").text, (long long)o->model.layers + 1);
+    }
+    if (o->model.kind != RK_MODEL_LIGHTGCN && o->model.layer_weights >= RK_WEIGHTS_GIVEN) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: weights of layers are for lightgcn",
+                says(config, "model.layer_weights").text, says(config, "model.kind").text);
+    }
+    if (o->model.kind == RK_MODEL_LIGHTGCN_PP && o->model.layers == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: it needs at least one layer",
+                says(config, "model.kind").text, says(config, "model.layers").text);
+    }
+    if (o->model.kind == RK_MODEL_LIGHTGCN_PP && o->model.layer_weights != RK_WEIGHTS_MEAN) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which weighs layers by model.gamma: remove it",
+                says(config, "model.layer_weights").text, says(config, "model.kind").text);
+    }
     if (o->model.layer_weights != RK_WEIGHTS_MEAN_WITHOUT_EGO) {
         return RK_OK;
     }

@@ -91,7 +91,7 @@ static rk_status assign_default(rk_config *config, rk_target target)
     rk_raw raw = {.kind = RK_RAW_SCALAR, .one = {.at = text, .length = strlen(text)}};
     rk_scalar *items = NULL;
     rk_yaml yaml = {0};
-    if (target.row->type == RK_TYPE_INTS || target.row->type == RK_TYPE_STRINGS) {
+    if (rk__option_is_list(target.row)) {
         RK_TRY_GOTO(done, rk__yaml_parse(&yaml, "default", false, text, (int64_t)strlen(text)));
         RK_TRY_GOTO(done, rk__yaml_raw(&yaml, rk__yaml_root(&yaml), "default", target.row->key,
                                        &raw, &items));

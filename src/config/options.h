@@ -19,6 +19,11 @@ typedef struct rk_ints {
     int64_t n;
 } rk_ints;
 
+typedef struct rk_reals {
+    double *v;
+    int64_t n;
+} rk_reals;
+
 typedef struct rk_strings {
     char **v;
     int64_t n;
@@ -31,6 +36,7 @@ typedef struct rk_strings {
 #define RK_CTYPE_PATH char *
 #define RK_CTYPE_CHOICE int
 #define RK_CTYPE_INTS rk_ints
+#define RK_CTYPE_REALS rk_reals
 #define RK_CTYPE_STRINGS rk_strings
 #define RK_OPTION_FIELD(section, key, type, def, min, max, help) RK_CTYPE_##type key;
 

@@ -56,10 +56,12 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
         break;
     case RK_TYPE_INT:
     case RK_TYPE_INTS:
+    case RK_TYPE_REALS:
     case RK_TYPE_REAL:
-        rk__buffer_add(out, row->type == RK_TYPE_INT    ? "integer, "
-                            : row->type == RK_TYPE_INTS ? "list of integers, "
-                                                        : "number, ");
+        rk__buffer_add(out, row->type == RK_TYPE_INT     ? "integer, "
+                            : row->type == RK_TYPE_INTS  ? "list of integers, "
+                            : row->type == RK_TYPE_REALS ? "list of numbers, "
+                                                         : "number, ");
         add_bound(out, row->minimum);
         rk__buffer_add(out, " to ");
         add_bound(out, row->maximum);

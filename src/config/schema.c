@@ -139,6 +139,10 @@ void rk__option_describe(rk_buffer *out, const rk_option *row)
         rk__buffer_add(out, "a list of integers in [%s, %s], e.g. [10, 20]", row->minimum,
                        row->maximum);
         break;
+    case RK_TYPE_REALS:
+        rk__buffer_add(out, "a list of numbers in [%s, %s], e.g. [0.5, 0.25, 0.25]", row->minimum,
+                       row->maximum);
+        break;
     case RK_TYPE_STRINGS:
         rk__buffer_add(out, "a list of words, e.g. [recall, ndcg]");
         break;

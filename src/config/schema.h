@@ -19,6 +19,7 @@ typedef enum rk_option_type {
     RK_TYPE_PATH,
     RK_TYPE_CHOICE,
     RK_TYPE_INTS,
+    RK_TYPE_REALS,
     RK_TYPE_STRINGS,
 } rk_option_type;
 
@@ -48,6 +49,11 @@ const rk_option *rk__option_find(const char *section, const char *key, size_t le
 
 /* Position among the rows of its table (rk__option_rows or rk__source_rows). */
 int64_t rk__option_index(const rk_option *row);
+
+static inline bool rk__option_is_list(const rk_option *row)
+{
+    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS || row->type == RK_TYPE_STRINGS;
+}
 
 /* The choices after the first one; NULL at the end. Begin with row->minimum. */
 const char *rk__choice_next(const char *choice);

@@ -30,7 +30,7 @@ static rk_status wrong(const rk_option *row, const char *place, const char *name
 static rk_status parse_number(rk_value *out, const rk_option *row, rk_scalar scalar,
                               const char *place, const char *name)
 {
-    bool is_real = row->type == RK_TYPE_REAL;
+    bool is_real = row->type == RK_TYPE_REAL || row->type == RK_TYPE_REALS;
     int64_t integer = 0, low = 0, high = 0;
     double real = 0, real_low = 0, real_high = 0;
     rk_parse result = RK_PARSE_NOT_A_NUMBER;
@@ -122,6 +122,7 @@ static rk_status parse_one(rk_value *out, const rk_option *row, rk_scalar scalar
     case RK_TYPE_PATH:
         return rk__strndup(&out->as.string, scalar.at, scalar.length);
     case RK_TYPE_INTS:
+    case RK_TYPE_REALS:
     case RK_TYPE_STRINGS:
         break;
     }
@@ -138,21 +139,27 @@ static rk_status parse_list(rk_value *out, const rk_option *row, const rk_scalar
                             const char *place, const char *name)
 {
     rk_status status = RK_OK;
-    bool is_ints = row->type == RK_TYPE_INTS;
+    bool is_ints = row->type == RK_TYPE_INTS, is_reals = row->type == RK_TYPE_REALS;
     if (n == 0 || n > RK_LONGEST_LIST) {
         RK_FAIL(RK_ERR_CONFIG, "%s: %s needs 1 to %d elements, not %lld", place, name,
                 RK_LONGEST_LIST, (long long)n);
     }
     if (is_ints) {
         RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
+    } else if (is_reals) {
+        RK_TRY(rk__calloc(&out->as.reals.v, n, sizeof *out->as.reals.v, "a list of numbers"));
     } else {
         RK_TRY(rk__calloc(&out->as.strings.v, n, sizeof *out->as.strings.v, "a list of words"));
     }
     for (int64_t i = 0; i < n; i++) {
         RK_TRY_GOTO(done, check_scalar(items[i], place, name));
-        if (is_ints) {
+        if (is_ints || is_reals) {
             rk_value element = {0};
             RK_TRY_GOTO(done, parse_number(&element, row, items[i], place, name));
+            if (is_reals) {
+                out->as.reals.v[out->as.reals.n++] = element.as.real;
+                continue; /* numbers may repeat */
+            }
             out->as.ints.v[out->as.ints.n++] = element.as.integer;
         } else {
             if (items[i].length == 0) {
@@ -242,10 +249,11 @@ static rk_status print_value(char **out, const rk_option *row, const rk_value *v
         rk__print_string(&text, value->as.string, strlen(value->as.string));
         break;
     case RK_TYPE_INTS:
+    case RK_TYPE_REALS:
     case RK_TYPE_STRINGS:
         for (int64_t i = 0; i < n; i++) {
             rk__buffer_add(&text, i > 0 ? ", " : "[");
-            if (row->type == RK_TYPE_INTS) {
+            if (row->type != RK_TYPE_STRINGS) {
                 rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
             } else {
                 rk__print_string(&text, items[i].at, items[i].length);
@@ -262,6 +270,7 @@ static void free_contents(rk_option_type type, void *at)
 {
     char *string = NULL;
     rk_ints ints = {0};
+    rk_reals reals = {0};
     rk_strings strings = {0};
     switch (type) {
     case RK_TYPE_STRING:
@@ -274,6 +283,11 @@ static void free_contents(rk_option_type type, void *at)
         memcpy(&ints, at, sizeof ints);
         rk__free(ints.v);
         memset(at, 0, sizeof ints);
+        break;
+    case RK_TYPE_REALS:
+        memcpy(&reals, at, sizeof reals);
+        rk__free(reals.v);
+        memset(at, 0, sizeof reals);
         break;
     case RK_TYPE_STRINGS:
         memcpy(&strings, at, sizeof strings);
@@ -319,7 +333,7 @@ rk_status rk__value_parse(rk_value *out, const rk_option *row, const rk_raw *raw
     bool is_list = raw->kind == RK_RAW_LIST;
     const rk_scalar *items = is_list ? raw->items : &raw->one;
     int64_t n = is_list ? raw->n : 1;
-    bool wants_list = row->type == RK_TYPE_INTS || row->type == RK_TYPE_STRINGS;
+    bool wants_list = rk__option_is_list(row);
     if (raw->kind == RK_RAW_NOTHING || raw->kind == RK_RAW_MAP || (is_list && !wants_list)) {
         return wrong_kind(row, raw->kind, place, name);
     }
@@ -339,10 +353,11 @@ done:
 void rk__value_store(const rk_option *row, void *options, rk_value *value)
 {
     static const size_t sizes[] = {
-        [RK_TYPE_BOOL] = sizeof(bool),    [RK_TYPE_INT] = sizeof(int64_t),
-        [RK_TYPE_REAL] = sizeof(double),  [RK_TYPE_STRING] = sizeof(char *),
-        [RK_TYPE_PATH] = sizeof(char *),  [RK_TYPE_CHOICE] = sizeof(int),
-        [RK_TYPE_INTS] = sizeof(rk_ints), [RK_TYPE_STRINGS] = sizeof(rk_strings),
+        [RK_TYPE_BOOL] = sizeof(bool),          [RK_TYPE_INT] = sizeof(int64_t),
+        [RK_TYPE_REAL] = sizeof(double),        [RK_TYPE_STRING] = sizeof(char *),
+        [RK_TYPE_PATH] = sizeof(char *),        [RK_TYPE_CHOICE] = sizeof(int),
+        [RK_TYPE_INTS] = sizeof(rk_ints),       [RK_TYPE_REALS] = sizeof(rk_reals),
+        [RK_TYPE_STRINGS] = sizeof(rk_strings),
     };
     rk__field_free(row, options);
     memcpy((char *)options + row->offset, &value->as, sizes[row->type]);

@@ -31,6 +31,7 @@ typedef struct rk_value {
         char *string; /* STRING and PATH */
         int choice;
         rk_ints ints;
+        rk_reals reals;
         rk_strings strings;
     } as;
     char *text; /* in YAML's notation; numbers as the user wrote them */

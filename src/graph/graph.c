@@ -284,3 +284,12 @@ void rk__graph_free(rk_graph *graph)
     rk__free(graph->scale);
     *graph = (rk_graph){0};
 }
+
+void rk__graph_degree_power(const rk_graph *graph, double exponent, float *out)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t node = 0; node < graph->n_nodes; node++) {
+        int64_t degree = rk__graph_degree(graph, node);
+        out[node] = degree > 0 ? (float)pow((double)degree, exponent) : 0;
+    }
+}

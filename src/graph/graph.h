@@ -34,6 +34,9 @@ rk_status rk__graph_build_lists(rk_graph *out, const int64_t *offsets, const int
 /* A zeroed or freed graph is fine. */
 void rk__graph_free(rk_graph *graph);
 
+/* out float [n_nodes]: degree^exponent; 0 for a node without edges. */
+void rk__graph_degree_power(const rk_graph *graph, double exponent, float *out);
+
 static inline int64_t rk__graph_degree(const rk_graph *g, int64_t node)
 {
     return g->offsets[node + 1] - g->offsets[node];

@@ -9,7 +9,8 @@
 
 const rk_model *const *rk__models(void)
 {
-    static const rk_model *const models[] = {&rk__model_lightgcn, &rk__model_mf, NULL};
+    static const rk_model *const models[] = {&rk__model_lightgcn, &rk__model_mf,
+                                             &rk__model_lightgcn_pp, NULL};
     return models;
 }
 
@@ -47,8 +48,8 @@ double rk__parameter_scale(const rk_parameter *parameter, int block)
     int64_t first_row = block == 0 ? 0 : parameter->block_end[block - 1];
     int64_t rows = parameter->block_end[block] - first_row;
     /* Glorot & Bengio 2010: variance 2 / (fan in + fan out) */
-    return parameter->init == RK_INIT_NORMAL ? parameter->init_sd
-                                             : sqrt(6.0 / (double)(rows + parameter->cols));
+    return parameter->init == RK_INIT_XAVIER ? sqrt(6.0 / (double)(rows + parameter->cols))
+                                             : parameter->init_sd;
 }
 
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out)

@@ -18,8 +18,8 @@ enum { RK_MAX_PARAMETERS = 8 };
 typedef struct rk_parameter {
     char name[RK_NAME_LENGTH];
     int64_t rows, cols;
-    int init; /* RK_INIT_NORMAL or RK_INIT_XAVIER */
-    double init_sd;
+    int init;             /* RK_INIT_* */
+    double init_sd;       /* of RK_INIT_CONSTANT the value itself */
     int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */
     int32_t stored;       /* number in the store, set by rk__model_declare */
 } rk_parameter;
@@ -53,6 +53,9 @@ struct rk_model_instance {
     rk_gram_form gram; /* off; whoever builds programs may switch it on before */
     rk_parameter parameters[RK_MAX_PARAMETERS];
     int n_parameters;
+    /* Numbers in the store of degree^(1/2 - model.alpha) and degree^(1/2 - model.beta), f32 [N,1];
+     * for lightgcn++ only, set by whoever declares the graph. */
+    int32_t left, right;
 };
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */

@@ -6,6 +6,7 @@
 
 extern const rk_model rk__model_lightgcn;
 extern const rk_model rk__model_mf;
+extern const rk_model rk__model_lightgcn_pp;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer), at
  * the rows of a row set [S,d] or, without, at all nodes [N,d]. x: layer 0. */

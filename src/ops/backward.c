@@ -195,6 +195,48 @@ static rk_value appended(backward *b, rk_node node)
     return n < 0 ? RK_NONE : b->p->nodes[n].out[0];
 }
 
+static void rk__grad_mix(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_node dots = gradient_node(RK_OP_TABLE_DOTS, node->n_inputs);
+    dots.in[0] = g;
+    dots.attr.weight[0] = alpha;
+    for (int32_t i = 1; i < node->n_inputs; i++) {
+        rk_node part = gradient_node(RK_OP_WEIGH, 2);
+        part.in[0] = g;
+        part.in[1] = node->in[0];
+        part.attr.index = i - 1;
+        dots.in[i] = node->in[i];
+        contribute(b, node->in[i],
+                   (contribution){appended(b, part), .alpha = alpha, .is_fresh = 1});
+    }
+    contribute_fresh(b, node->in[0], appended(b, dots));
+}
+
+static void rk__grad_softmax_weights(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_node grad = gradient_node(RK_OP_SOFTMAX_WEIGHTS_GRAD, 2);
+    grad.in[0] = node->out[0];
+    grad.in[1] = g;
+    contribute(b, node->in[0], (contribution){appended(b, grad), .alpha = alpha, .is_fresh = true});
+}
+
+static void rk__grad_unit_rows(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_node grad = gradient_node(RK_OP_UNIT_ROWS_GRAD, 3);
+    grad.in[0] = node->in[0];
+    grad.in[1] = g;
+    grad.in[2] = node->in[1];
+    contribute(b, node->in[0], (contribution){appended(b, grad), .alpha = alpha, .is_fresh = true});
+}
+
+static void rk__grad_scale_nodes(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_node grad = gradient_node(RK_OP_SCALE_NODES, 4);
+    memcpy(grad.in, node->in, sizeof grad.in);
+    grad.in[0] = g;
+    contribute(b, node->in[0], (contribution){appended(b, grad), .alpha = alpha, .is_fresh = true});
+}
+
 /* The loss ops leave what their gradient needs in output 1; the upstream factor of a loss is 1. */
 static void rk__grad_bpr_loss(backward *b, const rk_node *node, rk_value g, float alpha)
 {

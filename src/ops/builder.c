@@ -258,6 +258,30 @@ rk_value rk__combine_rows(rk_program *p, const rk_value *tables, const float *we
     return first_output(p, node);
 }
 
+rk_value rk__mix(rk_program *p, rk_value weights, const rk_value *tables, int n)
+{
+    RK_ASSERT(n > 0 && n <= RK_MAX_LAYERS);
+    rk_value in[1 + RK_MAX_LAYERS] = {weights};
+    memcpy(in + 1, tables, (size_t)n * sizeof *tables);
+    return first_output(p, make(RK_OP_MIX, n + 1, in));
+}
+
+rk_value rk__softmax_weights(rk_program *p, rk_value x)
+{
+    return first_output(p, MAKE(RK_OP_SOFTMAX_WEIGHTS, x));
+}
+
+rk_value rk__unit_rows(rk_program *p, rk_value x, rk_value factor)
+{
+    return first_output(p, MAKE(RK_OP_UNIT_ROWS, x, factor));
+}
+
+rk_value rk__scale_nodes(rk_program *p, rk_value x, rk_value factor, const rk_row_set *rows)
+{
+    return first_output(p, MAKE(RK_OP_SCALE_NODES, x, factor, rows ? rows->rows : RK_NONE,
+                                rows ? rows->count : RK_NONE));
+}
+
 rk_value rk__add(rk_program *p, rk_value a, rk_value b, float alpha, float beta)
 {
     rk_node node = MAKE(RK_OP_ADD, a, b);

@@ -85,6 +85,16 @@ rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights
 rk_value rk__combine_rows(rk_program *p, const rk_value *tables, const float *weights, int n,
                           rk_row_set rows);
 
+/* sum_k weights[k] * tables[k]: f32 [1,n], n tables of one shape. */
+rk_value rk__mix(rk_program *p, rk_value weights, const rk_value *tables, int n);
+/* f32 [1,n]: softmax of n <= RK_MAX_LAYERS numbers. */
+rk_value rk__softmax_weights(rk_program *p, rk_value x);
+
+/* factor[n] * x[n] / (|x[n]| + 1e-12), factor f32 [N,1] or RK_NONE: [N,d] -> [N,d]. */
+rk_value rk__unit_rows(rk_program *p, rk_value x, rk_value factor);
+/* factor[n] * x[n]: [N,d], [N,1] -> [N,d]; with rows, x being [S,d], factor[rows[r]] * x[r]. */
+rk_value rk__scale_nodes(rk_program *p, rk_value x, rk_value factor, const rk_row_set *rows);
+
 /* alpha a + beta b, equal shapes. */
 rk_value rk__add(rk_program *p, rk_value a, rk_value b, float alpha, float beta);
 /* x[r] * factor[r] for r < count: [S,d], [S,1] -> [S,d]. */

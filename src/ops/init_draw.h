@@ -8,11 +8,15 @@
 #include "base/choices.h"
 #include "base/philox.h"
 
-/* Elements 4 group .. 4 group + 3 with unit scale: standard normal, or uniform in [-1, 1). kind:
- * RK_INIT_*. */
+/* Elements 4 group .. 4 group + 3 with unit scale: standard normal, uniform in [-1, 1), or one.
+ * kind: RK_INIT_*. */
 RK_SHARED void rk__init_unit4(int32_t kind, uint64_t seed, int32_t number, int64_t group,
                               float out[4])
 {
+    if (kind == RK_INIT_CONSTANT) {
+        out[0] = out[1] = out[2] = out[3] = 1;
+        return;
+    }
     rk_words w = rk__philox(seed, RK_PURPOSE_INIT, (uint64_t)number, (uint64_t)group, 0);
     if (kind == RK_INIT_NORMAL) {
         rk__normal2(w.v[0], w.v[1], out);

@@ -112,8 +112,9 @@ typedef struct rk_fold_attr {
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
                                     add: alpha, beta = weight[0], weight[1];
-                                    clip*: limit = weight[0]; mix_pairs: table j has
-                                    a, b, c = weight[2j], weight[2j+1], weight[2j+2] */
+                                    clip*: limit = weight[0]; table_dots: alpha = weight[0];
+                                    mix_pairs: table j has a, b, c = weight[2j], weight[2j+1],
+                                    weight[2j+2] */
     rk_schedule schedule;
     rk_sample_attr sample;
     rk_l2_attr l2;
@@ -125,6 +126,7 @@ typedef union rk_attr {
     rk_fold_attr fold; /* fold*, unfold* */
     int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
     int64_t n_nodes;   /* unique_rows */
+    int32_t index;     /* weigh */
     int64_t batch;     /* bpr_loss, bpr_grad, select_negatives */
     int32_t loss_slot[RK_MAX_LAYERS]; /* step_loss: entry of loss_sum for each term */
 } rk_attr;

@@ -193,6 +193,81 @@ static rk_status rk__shape_add(const rk_program *p, const rk_node *node, rk_shap
     return RK_OK;
 }
 
+/* weights f32[1,n], n tables f32[R,d] -> f32[R,d] */
+static rk_status rk__shape_mix(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, 1, node->n_inputs - 1));
+    for (int32_t i = 1; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F32, AT(1)->rows, AT(1)->cols));
+    }
+    out[0] = shape(RK_F32, AT(1)->rows, AT(1)->cols);
+    return RK_OK;
+}
+
+/* x f32[R,d], weights f32[1,n] -> f32[R,d] */
+static rk_status rk__shape_weigh(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, 1, -1));
+    NEED(node->attr.index >= 0 && node->attr.index < AT(1)->cols);
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[R,d], n tables f32[R,d] -> f32[1,n] */
+static rk_status rk__shape_table_dots(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(node->n_inputs - 1 <= RK_MAX_LAYERS);
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        NEED(is(AT(i), RK_F32, AT(0)->rows, AT(0)->cols));
+    }
+    out[0] = shape(RK_F32, 1, node->n_inputs - 1);
+    return RK_OK;
+}
+
+/* x f32[1,n] -> f32[1,n] */
+static rk_status rk__shape_softmax_weights(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, 1, -1) && AT(0)->cols > 0 && AT(0)->cols <= RK_MAX_LAYERS);
+    out[0] = shape(RK_F32, 1, AT(0)->cols);
+    return RK_OK;
+}
+
+/* w f32[1,n], gradient f32[1,n] -> f32[1,n] */
+static rk_status rk__shape_softmax_weights_grad(const rk_program *p, const rk_node *node,
+                                                rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, 1, -1) && is(AT(1), RK_F32, 1, AT(0)->cols));
+    out[0] = shape(RK_F32, 1, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[N,d], factor f32[N] or - -> f32[N,d] */
+static rk_status rk__shape_unit_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && (!HAS(1) || is(AT(1), RK_F32, AT(0)->rows, 1)));
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[N,d], gradient f32[N,d], factor f32[N] or - -> f32[N,d] */
+static rk_status rk__shape_unit_rows_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
+    NEED(!HAS(2) || is(AT(2), RK_F32, AT(0)->rows, 1));
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[R,d], factor f32[N], rows i32[R] or -, count i32[1] or - -> f32[R,d]; R = N without rows */
+static rk_status rk__shape_scale_nodes(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, -1, 1) && HAS(2) == HAS(3));
+    NEED(HAS(2) ? is(AT(2), RK_I32, AT(0)->rows, 1) && is(AT(3), RK_I32, 1, 1)
+                : AT(1)->rows == AT(0)->rows);
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
 /* x f32[S,d], factor f32[S], count i32[1] -> f32[S,d] */
 static rk_status rk__shape_scale_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {

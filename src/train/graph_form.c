@@ -119,6 +119,11 @@ rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const r
         snprintf(out->reason, sizeof out->reason, "direct: the model has no propagation to change");
         return RK_OK;
     }
+    if (o->model.layer_weights >=
+        RK_WEIGHTS_LEARNED) { /* the form folds weights into its factors */
+        snprintf(out->reason, sizeof out->reason, "direct: the weights of layers are learned");
+        return RK_OK;
+    }
     RK_TRY(gram_bytes(out, o));
     predict(out, g, o, on_cuda ? cuda_device : cpu_core);
     bool pays = out->direct_seconds > LEAST_GAIN * out->gram_seconds;

@@ -48,6 +48,22 @@ static rk_status declare_gram(rk_session *s)
     return add(s, "graph.gram", RK_F32, form->n, form->n, s->gram, &s->stored_gram);
 }
 
+/* What the propagation of lightgcn++ takes beside the graph. */
+static rk_status declare_degree_powers(rk_session *s)
+{
+    const rk_graph *g = &s->graph;
+    if (s->options->model.kind != RK_MODEL_LIGHTGCN_PP) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&s->degree_powers, 2 * g->n_nodes, sizeof *s->degree_powers,
+                     "powers of the degrees"));
+    float *left = s->degree_powers, *right = left + g->n_nodes;
+    rk__graph_degree_power(g, 0.5 - s->options->model.alpha, left);
+    rk__graph_degree_power(g, 0.5 - s->options->model.beta, right);
+    RK_TRY(add(s, "graph.left", RK_F32, g->n_nodes, 1, left, &s->model.left));
+    return add(s, "graph.right", RK_F32, g->n_nodes, 1, right, &s->model.right);
+}
+
 /* Training: the sampler's tables, the step state, Adam's moments. */
 static rk_status declare_training(rk_session *s)
 {
@@ -321,6 +337,7 @@ static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *h
     RK_TRY(rk__graph_build_lists(&s->graph, train->offsets, train->items, d->n_users, d->n_items));
     RK_TRY(declare_graph(s));
     RK_TRY(rk__model_declare(&s->model, s->options, d->n_users, d->n_items, &s->store));
+    RK_TRY(declare_degree_powers(s));
     if (what.training) {
         RK_TRY(declare_training(s));
     }
@@ -376,6 +393,7 @@ void rk__session_free(rk_session *s)
     rk__graph_free(&s->graph);
     rk__free(s->tile);
     rk__free(s->gram);
+    rk__free(s->degree_powers);
     *s = (rk_session){0};
 }
 

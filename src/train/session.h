@@ -22,7 +22,8 @@ typedef struct rk_session {
     const char *device_reason;  /* why auto took it */
     rk_device_context *context; /* owned */
     rk_graph graph;             /* owned; on a host device the store borrows it */
-    rk_sampling sampling;       /* owned: pools, alias table, eligible users */
+    float *degree_powers; /* [2, n_nodes]: graph.left, graph.right; owned; NULL = not needed */
+    rk_sampling sampling; /* owned: pools, alias table, eligible users */
     rk_sample_attr sample;
     rk_schedule schedule; /* of the learning rate, when training */
     rk_store store;

@@ -22,13 +22,15 @@ static rk_options options_with(int kind, int64_t layers, int weights)
 static void registry_follows_the_choices(void **state)
 {
     (void)state;
-    static const char *const names[] = {[RK_MODEL_LIGHTGCN] = "lightgcn", [RK_MODEL_MF] = "mf"};
+    static const char *const names[] = {[RK_MODEL_LIGHTGCN] = "lightgcn",
+                                        [RK_MODEL_MF] = "mf",
+                                        [RK_MODEL_LIGHTGCN_PP] = "lightgcn++"};
     const rk_model *const *models = rk__models();
-    for (int kind = 0; kind < 2; kind++) {
+    for (int kind = 0; kind < 3; kind++) {
         assert_string_equal(models[kind]->name, names[kind]);
         assert_true(strlen(models[kind]->help) > 0);
     }
-    assert_null(models[2]);
+    assert_null(models[3]);
 }
 
 static void declares_one_table(void **state)

@@ -81,6 +81,7 @@ int64_t rk__cpu_scratch_attend(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_table_dots(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call);
 
 static inline const rk_tensor *rk__cpu_in(const rk_cpu_call *call, int i)

@@ -33,6 +33,7 @@ static const scratch_size scratch_sizes[RK_OP_COUNT] = {
     [RK_OP_SOFTMAX_LOSS] = rk__cpu_scratch_softmax_loss,
     [RK_OP_L2_LOSS] = rk__cpu_scratch_l2_loss,
     [RK_OP_CLIP_FACTOR] = rk__cpu_scratch_clip_factor,
+    [RK_OP_TABLE_DOTS] = rk__cpu_scratch_table_dots,
     [RK_OP_SCORE_TOPK] = rk__cpu_scratch_score_topk,
 };
 

@@ -2,37 +2,10 @@
  * From nodes to launchers: one function an operation, bound to the table by ops.def. Inputs and
  * outputs are in the order of the shape rules (ops/shapes.c).
  */
-#include "device/cuda/context.h"
+#include "device/cuda/call.h"
 
 #include "base/alloc.h"
 #include "base/choices.h"
-
-typedef struct call {
-    rk_loaded *loaded;
-    const rk_node *node;
-    const rk_program *program;
-    cudaStream_t stream;
-} call;
-
-static void *in(const call *c, int i)
-{
-    return rk__cuda_address(c->loaded, c->node->in[i]);
-}
-
-static void *out(const call *c, int i)
-{
-    return rk__cuda_address(c->loaded, c->node->out[i]);
-}
-
-static const rk_tensor *in_tensor(const call *c, int i)
-{
-    return &c->program->tensors[c->node->in[i]];
-}
-
-static const rk_tensor *out_tensor(const call *c, int i)
-{
-    return &c->program->tensors[c->node->out[i]];
-}
 
 static rk_split_rows split_of(const call *c)
 {
@@ -205,17 +178,6 @@ static rk_status rk__cuda_mix_pairs(const call *c)
 /* ---- sums and rows ----------------------------------------------------------------------------
  */
 
-/* Tables from input `first` on, with the node's weights. */
-static rk_tables tables_of(const call *c, int first)
-{
-    rk_tables tables = {.n = c->node->n_inputs - first};
-    for (int i = 0; i < tables.n; i++) {
-        tables.x[i] = in(c, first + i);
-        tables.weight[i] = c->node->attr.weight[i];
-    }
-    return tables;
-}
-
 static rk_status rk__cuda_combine(const call *c)
 {
     const rk_tensor *y = out_tensor(c, 0);
@@ -383,32 +345,6 @@ static rk_status rk__cuda_step_loss(const call *c)
     return RK_OK;
 }
 
-static rk_status rk__cuda_schedule(const call *c)
-{
-    RK_TRY_CUDA(rk_cuda_schedule(c->node->attr.schedule, in(c, 0), c->stream));
-    return RK_OK;
-}
-
-static rk_status rk__cuda_clip_factor(const call *c)
-{
-    rk_gradients gradients = {.count = c->node->n_inputs};
-    for (int i = 0; i < gradients.count; i++) {
-        gradients.x[i] = in(c, i);
-        gradients.n[i] = in_tensor(c, i)->rows * in_tensor(c, i)->cols;
-    }
-    RK_TRY_CUDA(rk_cuda_clip_factor(gradients, c->node->attr.weight[0], out(c, 0),
-                                    c->loaded->scratch, c->stream));
-    return RK_OK;
-}
-
-static rk_status rk__cuda_clip(const call *c)
-{
-    const rk_tensor *x = in_tensor(c, 0);
-    RK_TRY_CUDA(rk_cuda_clip(in(c, 0), in(c, 1), out(c, 0), x->rows * x->cols,
-                             c->node->attr.weight[0], c->stream));
-    return RK_OK;
-}
-
 static rk_status rk__cuda_adam(const call *c)
 {
     const rk_tensor *p = in_tensor(c, 0);
@@ -516,6 +452,10 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
         return RK_OK;
     case RK_OP_L2_LOSS:
         *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);
+        return RK_OK;
+    case RK_OP_TABLE_DOTS:
+        RK_TRY(rk__mul(&elements, first->rows, first->cols, "a table"));
+        *out_bytes = rk_cuda_table_dots_scratch(elements, node->n_inputs - 1);
         return RK_OK;
     case RK_OP_CLIP_FACTOR: {
         rk_gradients gradients = {.count = node->n_inputs};

@@ -1,0 +1,60 @@
+/*
+ * What a launcher of one operation is given, for the files that hold launchers: launch.c has most
+ * of them and the table, launch_mix.c those declared below.
+ */
+#ifndef RK_CALL_H
+#define RK_CALL_H
+
+#include "device/cuda/context.h"
+
+typedef struct call {
+    rk_loaded *loaded;
+    const rk_node *node;
+    const rk_program *program;
+    cudaStream_t stream;
+} call;
+
+static inline void *in(const call *c, int i)
+{
+    return rk__cuda_address(c->loaded, c->node->in[i]);
+}
+
+static inline void *out(const call *c, int i)
+{
+    return rk__cuda_address(c->loaded, c->node->out[i]);
+}
+
+static inline const rk_tensor *in_tensor(const call *c, int i)
+{
+    return &c->program->tensors[c->node->in[i]];
+}
+
+static inline const rk_tensor *out_tensor(const call *c, int i)
+{
+    return &c->program->tensors[c->node->out[i]];
+}
+
+/* Tables from input `first` on, with the node's weights. */
+static inline rk_tables tables_of(const call *c, int first)
+{
+    rk_tables tables = {.n = c->node->n_inputs - first};
+    for (int i = 0; i < tables.n; i++) {
+        tables.x[i] = in(c, first + i);
+        tables.weight[i] = c->node->attr.weight[i];
+    }
+    return tables;
+}
+
+rk_status rk__cuda_mix(const call *c);
+rk_status rk__cuda_weigh(const call *c);
+rk_status rk__cuda_table_dots(const call *c);
+rk_status rk__cuda_softmax_weights(const call *c);
+rk_status rk__cuda_softmax_weights_grad(const call *c);
+rk_status rk__cuda_unit_rows(const call *c);
+rk_status rk__cuda_unit_rows_grad(const call *c);
+rk_status rk__cuda_scale_nodes(const call *c);
+rk_status rk__cuda_schedule(const call *c);
+rk_status rk__cuda_clip_factor(const call *c);
+rk_status rk__cuda_clip(const call *c);
+
+#endif

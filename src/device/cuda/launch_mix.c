@@ -1,0 +1,87 @@
+/* Launchers of mixed layers, factors of nodes, schedules and clipping; see launch.c. */
+#include "device/cuda/call.h"
+
+rk_status rk__cuda_mix(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_mix(tables_of(c, 1), in(c, 0), out(c, 0), y->rows * y->cols, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_weigh(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_weigh(in(c, 0), in(c, 1), c->node->attr.index, out(c, 0), y->rows * y->cols,
+                              c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_table_dots(const call *c)
+{
+    const rk_tensor *g = in_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_table_dots(tables_of(c, 1), in(c, 0), out(c, 0), g->rows * g->cols,
+                                   c->node->attr.weight[0], c->loaded->scratch, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_softmax_weights(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_softmax_weights(in(c, 0), out(c, 0), in_tensor(c, 0)->cols, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_softmax_weights_grad(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_softmax_weights_grad(in(c, 0), in(c, 1), out(c, 0), in_tensor(c, 0)->cols,
+                                             c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_unit_rows(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_unit_rows(in(c, 0), in(c, 1), out(c, 0), y->rows, y->cols, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_unit_rows_grad(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_unit_rows_grad(in(c, 0), in(c, 1), in(c, 2), out(c, 0), y->rows, y->cols,
+                                       c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_scale_nodes(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_scale_nodes(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), y->rows,
+                                    y->cols, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_schedule(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_schedule(c->node->attr.schedule, in(c, 0), c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_clip_factor(const call *c)
+{
+    rk_gradients gradients = {.count = c->node->n_inputs};
+    for (int i = 0; i < gradients.count; i++) {
+        gradients.x[i] = in(c, i);
+        gradients.n[i] = in_tensor(c, i)->rows * in_tensor(c, i)->cols;
+    }
+    RK_TRY_CUDA(rk_cuda_clip_factor(gradients, c->node->attr.weight[0], out(c, 0),
+                                    c->loaded->scratch, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_clip(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_clip(in(c, 0), in(c, 1), out(c, 0), x->rows * x->cols,
+                             c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
