@@ -5,6 +5,7 @@
  *   softmax_tile     a block a query: logits [n] -> weights in place, log-sum-exp; the products
  * that make the logits and use the weights are cuBLAS's softmax_loss     a warp a triplet, then one
  * block sums the terms in a fixed order
+ *   align_uniform    a warp a triplet for the distances; one block for the sums over all pairs
  *   *_grad           a warp a slot, a warp a row of the row set in slot order
  */
 #include "device.cuh"
@@ -15,21 +16,6 @@ namespace
 {
 
 constexpr int WARPS = rk::BLOCK / rk::WARP;
-
-__device__ __forceinline__ float warp_dot(const float *a, const float *b, int64_t d, int lane)
-{
-    float sum = 0.0f;
-    for (int64_t i = lane; i < d; i += rk::WARP) {
-        sum += a[i] * b[i];
-    }
-    return rk::warp_sum(sum);
-}
-
-__device__ __forceinline__ float inverse_length(const float *row, int64_t d, int lane)
-{
-    const float square = warp_dot(row, row, d, lane);
-    return square == 0.0f ? 0.0f : 1.0f / sqrtf(square);
-}
 
 __global__ void __launch_bounds__(rk::BLOCK)
     unit_slots(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
@@ -45,7 +31,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const int64_t row = slot_row[s];
     float scale = 1.0f;
     if (row >= 0 && cosine) {
-        scale = inverse_length(x + row * d, d, lane);
+        scale = rk::inverse_length(x + row * d, d, lane);
     }
     for (int64_t i = lane; i < d; i += rk::WARP) {
         unit[s * d + i] = row < 0 ? 0.0f : scale * x[row * d + i];
@@ -83,7 +69,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         return; /* the whole warp */
     }
     along = rk::warp_sum(along);
-    const float scale = inverse_length(x + r * d, d, lane);
+    const float scale = rk::inverse_length(x + r * d, d, lane);
     for (int64_t i = lane; i < d; i += rk::WARP) {
         y[r * d + i] = scale * (y[r * d + i] - along * direction[i]);
     }
@@ -152,7 +138,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const bool has_term = s < batch && s < rk__step_count(state) && rk__is_logit(lse[s]);
     double term = 0.0;
     if (has_term) {
-        const float score = warp_dot(unit + s * d, unit + (batch + s) * d, d, lane);
+        const float score = rk::warp_dot(unit + s * d, unit + (batch + s) * d, d, lane);
         term = power * (double)lse[s] - ((double)score / temperature + (double)bias[batch + s]);
     }
     if (lane == 0) {
@@ -190,6 +176,90 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const float *other = unit + (s < batch ? batch + b : b) * d;
     for (int64_t i = lane; i < d; i += rk::WARP) {
         y[s * d + i] = weight * mean[i] - c * other[i];
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    distances(const float *__restrict__ unit, const rk_step_state *__restrict__ state,
+              double *__restrict__ terms, int64_t batch, int64_t d)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t b = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    if (b >= batch) {
+        return; /* the whole warp */
+    }
+    double sum = 0.0;
+    const bool used = b < rk__step_count(state);
+    for (int64_t i = lane; i < d && used; i += rk::WARP) {
+        const double difference = (double)unit[b * d + i] - (double)unit[(batch + b) * d + i];
+        sum += difference * difference;
+    }
+    sum = rk::warp_sum(sum);
+    if (lane == 0) {
+        terms[b] = sum;
+    }
+}
+
+/* Adds the uniformity to *loss, which is the alignment: one block. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    uniformity_of(const float *__restrict__ user_lse, const float *__restrict__ item_lse,
+                  const rk_step_state *__restrict__ state, double *terms, double *loss,
+                  float *__restrict__ total, int64_t batch, double weight)
+{
+    __shared__ double sums[rk::BLOCK];
+    __shared__ float shared[rk::BLOCK];
+    const int64_t count = rk__step_count(state);
+    for (int kind = 0; kind < 2; kind++) {
+        const float *lse = kind ? item_lse : user_lse;
+        float largest = RK_NO_LOGIT;
+        for (int64_t b = threadIdx.x; b < count; b += rk::BLOCK) {
+            largest = lse[b] > largest ? lse[b] : largest;
+        }
+        largest = block_reduce(largest, shared, [](float a, float b) { return a > b ? a : b; });
+        const bool has_pairs = rk__is_logit(largest);
+        for (int64_t b = threadIdx.x; b < batch; b += rk::BLOCK) {
+            terms[b] = b < count && has_pairs ? exp((double)lse[b] - (double)largest) : 0.0;
+        }
+        __syncthreads();
+        const double sum = rk::block_sum(terms, batch, sums);
+        if (threadIdx.x == 0) {
+            const double all = has_pairs ? (double)largest + log(sum) : (double)RK_NO_LOGIT;
+            const double pairs = (double)count * (double)(count - 1);
+            total[kind] = (float)all;
+            *loss += has_pairs ? weight / 2.0 * (all - 4.0 - log(pairs)) : 0.0;
+        }
+        __syncthreads();
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    align_uniform_grad(const float *__restrict__ unit, const float *__restrict__ user_lse,
+                       const float *__restrict__ user_mean, const float *__restrict__ item_lse,
+                       const float *__restrict__ item_mean, const rk_step_state *__restrict__ state,
+                       const float *__restrict__ total, float *__restrict__ y, int64_t n_slots,
+                       int64_t batch, int64_t d, double weight)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t s = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    if (s >= n_slots) {
+        return; /* the whole warp */
+    }
+    const bool is_item = s >= batch;
+    const int64_t b = is_item ? s - batch : s, count = rk__step_count(state);
+    const bool used = b < count;
+    const float *lse = is_item ? item_lse : user_lse, *mean = is_item ? item_mean : user_mean;
+    const float pull = used ? (float)(2.0 / (double)count) : 0.0f;
+    float push = 0.0f;
+    if (used && rk__is_logit(lse[b])) {
+        push = (float)(4.0 * weight * exp((double)lse[b] - (double)total[is_item]));
+    }
+    for (int64_t i = lane; i < d; i += rk::WARP) {
+        float value = 0.0f;
+        if (used) {
+            const float other = unit[(is_item ? b : batch + b) * d + i];
+            value = pull * (unit[s * d + i] - other) + push * mean[b * d + i];
+        }
+        y[s * d + i] = value;
     }
 }
 
@@ -263,4 +333,33 @@ cudaError_t rk_cuda_softmax_grad(const float *unit, const float *bias, const flo
     cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
     return cudaLaunchKernelEx(&config, softmax_grad, unit, bias, item_mean, user_bias, user_lse,
                               user_mean, state, y, n_slots, batch, d, temperature, power);
+}
+
+cudaError_t rk_cuda_align_uniform_loss(const float *unit, const float *user_lse,
+                                       const float *item_lse, const rk_step_state *state,
+                                       double *loss, float *total, double *terms, int64_t batch,
+                                       int64_t d, double uniformity, cudaStream_t stream)
+{
+    if (batch == 0) {
+        return cudaSuccess;
+    }
+    cudaLaunchConfig_t config = a_warp_each(batch, stream), one = rk::launch(1, rk::BLOCK, stream);
+    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, distances, unit, state, terms, batch, d));
+    RK_TRY_LAUNCH(rk_cuda_mean_of_terms(terms, state, loss, batch, stream));
+    return cudaLaunchKernelEx(&one, uniformity_of, user_lse, item_lse, state, terms, loss, total,
+                              batch, uniformity);
+}
+
+cudaError_t rk_cuda_align_uniform_grad(const float *unit, const float *user_lse,
+                                       const float *user_mean, const float *item_lse,
+                                       const float *item_mean, const rk_step_state *state,
+                                       const float *total, float *y, int64_t n_slots, int64_t batch,
+                                       int64_t d, double uniformity, cudaStream_t stream)
+{
+    if (n_slots == 0) {
+        return cudaSuccess;
+    }
+    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
+    return cudaLaunchKernelEx(&config, align_uniform_grad, unit, user_lse, user_mean, item_lse,
+                              item_mean, state, total, y, n_slots, batch, d, uniformity);
 }

@@ -63,6 +63,43 @@ template <typename T> __device__ __forceinline__ T warp_sum(T value)
     return value;
 }
 
+/* Dot product of two rows by the lanes of a warp; every lane gets it. */
+__device__ __forceinline__ float warp_dot(const float *a, const float *b, int64_t d, int lane)
+{
+    float sum = 0.0f;
+    for (int64_t i = lane; i < d; i += WARP) {
+        sum += a[i] * b[i];
+    }
+    return warp_sum(sum);
+}
+
+/* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
+__device__ __forceinline__ float inverse_length(const float *row, int64_t d, int lane)
+{
+    const float square = warp_dot(row, row, d, lane);
+    return square == 0.0f ? 0.0f : 1.0f / sqrtf(square);
+}
+
+/* Sum of n doubles by one block in a fixed order; thread 0 gets it. */
+__device__ inline double block_sum(const double *__restrict__ terms, int64_t n, double *shared)
+{
+    double sum = 0.0;
+    for (int64_t i = threadIdx.x; i < n; i += BLOCK) {
+        sum += terms[i];
+    }
+    shared[threadIdx.x] = sum;
+    __syncthreads();
+    for (int half = BLOCK / 2; half > 0; half /= 2) {
+        if ((int)threadIdx.x < half) {
+            shared[threadIdx.x] += shared[threadIdx.x + half];
+        }
+        __syncthreads();
+    }
+    const double total = shared[0];
+    __syncthreads();
+    return total;
+}
+
 /* A lane's share of a row: one float, or four where the row length allows 16-byte loads. */
 template <int VECTOR> struct pack;
 template <> struct pack<1> {

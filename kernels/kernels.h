@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "ops/schedule.h"
+#include "ops/slot_loss.h"
 #include "ops/step_state.h"
 
 #ifdef __cplusplus
@@ -224,6 +225,18 @@ cudaError_t rk_cuda_softmax_grad(const float *unit, const float *bias, const flo
                                  int64_t n_slots, int64_t batch, int64_t d, double temperature,
                                  double power, cudaStream_t stream);
 
+/* loss double[1], total float[2]; terms double[B]: scratch. */
+cudaError_t rk_cuda_align_uniform_loss(const float *unit, const float *user_lse,
+                                       const float *item_lse, const rk_step_state *state,
+                                       double *loss, float *total, double *terms, int64_t batch,
+                                       int64_t d, double uniformity, cudaStream_t stream);
+/* y float [S,d] by slots. */
+cudaError_t rk_cuda_align_uniform_grad(const float *unit, const float *user_lse,
+                                       const float *user_mean, const float *item_lse,
+                                       const float *item_mean, const rk_step_state *state,
+                                       const float *total, float *y, int64_t n_slots, int64_t batch,
+                                       int64_t d, double uniformity, cudaStream_t stream);
+
 /* ---- mix.cu ------------------------------------------------------------------------------------
  */
 
@@ -253,6 +266,21 @@ cudaError_t rk_cuda_unit_rows_grad(const float *x, const float *g, const float *
 cudaError_t rk_cuda_scale_nodes(const float *x, const float *factor, const int32_t *rows,
                                 const int32_t *count, float *y, int64_t n, int64_t d,
                                 cudaStream_t stream);
+
+/* ---- slot_loss.cu ------------------------------------------------------------------------------
+ */
+
+/* loss double[1], by_score float [B,1+M]; terms double[B]: scratch; factor may be NULL. rule: host
+ * memory. */
+cudaError_t rk_cuda_slot_loss(const float *x, const int32_t *slot_row, const int32_t *rows,
+                              const rk_step_state *state, const float *factor, double *loss,
+                              float *by_score, double *terms, int64_t batch, int64_t m, int64_t d,
+                              const rk_slot_rule *rule, cudaStream_t stream);
+/* y float [S,d]. */
+cudaError_t rk_cuda_slot_grad(const float *x, const float *by_score, const int32_t *slot_row,
+                              const int32_t *segments, const int32_t *order, const int32_t *count,
+                              float *y, int64_t n_slots, int64_t batch, int64_t m, int64_t d,
+                              cudaStream_t stream);
 
 /* ---- optimizer.cu ------------------------------------------------------------------------------
  */

@@ -19,36 +19,6 @@ namespace
 
 constexpr int WARPS = rk::BLOCK / rk::WARP;
 
-/* Dot product of two rows by the lanes of a warp; every lane gets it. */
-__device__ __forceinline__ float warp_dot(const float *a, const float *b, int64_t d, int lane)
-{
-    float sum = 0.0f;
-    for (int64_t i = lane; i < d; i += rk::WARP) {
-        sum += a[i] * b[i];
-    }
-    return rk::warp_sum(sum);
-}
-
-/* Sum of n doubles by one block in a fixed order; thread 0 gets it. */
-__device__ double block_sum(const double *__restrict__ terms, int64_t n, double *shared)
-{
-    double sum = 0.0;
-    for (int64_t i = threadIdx.x; i < n; i += rk::BLOCK) {
-        sum += terms[i];
-    }
-    shared[threadIdx.x] = sum;
-    __syncthreads();
-    for (int half = rk::BLOCK / 2; half > 0; half /= 2) {
-        if ((int)threadIdx.x < half) {
-            shared[threadIdx.x] += shared[threadIdx.x + half];
-        }
-        __syncthreads();
-    }
-    const double total = shared[0];
-    __syncthreads();
-    return total;
-}
-
 /* Slot of triplet b's negative. */
 __device__ __forceinline__ int64_t negative_slot(const int32_t *chosen, int64_t b, int64_t batch,
                                                  int64_t n_candidates)
@@ -72,7 +42,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         float best_score = 0.0f;
         for (int64_t k = 0; k < n_candidates; k++) {
             const float *item = final + slot_row[2 * batch + n_candidates * b + k] * d;
-            const float score = warp_dot(user, item, d, lane);
+            const float score = rk::warp_dot(user, item, d, lane);
             if (k == 0 || score > best_score) {
                 best = (int32_t)k;
                 best_score = score;
@@ -120,7 +90,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   double *__restrict__ loss, int64_t batch)
 {
     __shared__ double shared[rk::BLOCK];
-    const double sum = block_sum(terms, batch, shared);
+    const double sum = rk::block_sum(terms, batch, shared);
     if (threadIdx.x == 0) {
         const int64_t count = rk__step_count(state);
         *loss = count > 0 ? sum / (double)count : 0.0;
@@ -184,7 +154,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
             const int64_t slot = order[e];
             const int kind = slot < batch ? 0 : slot < 2 * batch ? 1 : 2;
             const int64_t b = kind == 2 ? (slot - 2 * batch) / n_candidates : 0;
-            const bool counts = kind < 2 || slot == negative_slot(chosen, b, batch, n_candidates);
+            const bool counts =
+                kind < 2 || !chosen || slot == negative_slot(chosen, b, batch, n_candidates);
             times[0] += counts && kind == 0 ? 1.0f : 0.0f;
             times[1] += counts && kind == 1 ? 1.0f : 0.0f;
             times[2] += counts && kind == 2 ? 1.0f : 0.0f;
@@ -222,7 +193,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                       : divisor == RK_L2_NOMINAL ? (double)batch
                                                  : 1.0;
     for (int kind = 0; kind < 3; kind++) {
-        const double sum = block_sum(terms + kind * n_slots, n_slots, shared);
+        const double sum = rk::block_sum(terms + kind * n_slots, n_slots, shared);
         const double norm = sqrt(sum);
         total += form == RK_L2_SQUARED ? 0.5 * sum : norm;
         if (threadIdx.x == 0) {

@@ -12,8 +12,8 @@ line "NAME ROWS COLS" is followed by ROWS lines of COLS numbers with 9 significa
   sizes      1 2   users, items
   edges      E 2   user, item: a train interaction; user 5 and item 3 have none
   initial    N d   parameters: users, then items
-  triplets.t B 3   user, positive, negative (softmax: unused) of step t = 1 to 3;
-             the last batch is short
+  triplets.t B 3+  user, positive, negatives (in_batch: one, unused) of step
+             t = 1 to 3; the last batch is short
   loss.t     1 3   total, BPR or softmax, L2
   gradient.t N d   of the total by the parameters, weight decay not in it
   weights.t  N d   after the update; with Adam and "full" also its moments m.t and v.t
@@ -24,49 +24,16 @@ import numpy as np
 import torch
 
 from golden_losses import ranking_loss
+from golden_variants import COMMON, VARIANTS
 from make_golden_metrics import golden_folder, write
 
-USERS, ITEMS, BATCH, LAST_BATCH, STEPS = 23, 17, 16, 9, 3
+USERS, ITEMS, BATCH, LAST_BATCH, STEPS = 23, 17, COMMON["train.batch"], 9, 3
 LONELY_USER, LONELY_ITEM = 5, 3
-# name: (options that differ from COMMON, whether Adam's moments are written)
-COMMON = {"model.kind": "lightgcn", "model.dim": 8, "model.layers": 3,
-          "model.layer_weights": "mean", "loss.l2": 1e-4, "loss.l2_on": "ego",
-          "loss.l2_form": "squared", "loss.l2_rows": "batch", "loss.l2_divisor": "actual",
-          "train.batch": BATCH, "train.optimizer": "adam", "train.learning_rate": 0.001,
-          "train.weight_decay": 0}
-SOFTMAX = {"loss.kind": "softmax", "sampling.negatives": "in_batch", "loss.temperature": 0.12,
-           "sampling.positives": "shuffle"}
-VARIANTS = {
-    "lightgcn": ({}, True),
-    "lightgcn_dim20": ({"model.dim": 20}, True),
-    "one_layer": ({"model.layers": 1, "loss.l2": 0.05}, False),
-    "mf": ({"model.kind": "mf", "loss.l2": 0.05}, False),
-    "mean_without_ego": ({"model.layer_weights": "mean_without_ego", "loss.l2": 0.05}, False),
-    "last": ({"model.layer_weights": "last", "loss.l2": 0.05}, False),
-    "l2_large": ({"loss.l2": 0.05}, False),
-    "l2_none": ({"loss.l2": 0}, False),
-    "l2_norm": ({"loss.l2": 0.05, "loss.l2_form": "norm"}, False),
-    "l2_propagated": ({"loss.l2": 0.05, "loss.l2_on": "propagated"}, False),
-    "l2_unique": ({"loss.l2": 0.05, "loss.l2_rows": "unique"}, False),
-    "l2_norm_unique": ({"loss.l2": 0.05, "loss.l2_form": "norm", "loss.l2_rows": "unique"}, False),
-    "l2_nominal": ({"loss.l2": 0.05, "loss.l2_divisor": "nominal"}, False),
-    "l2_one": ({"loss.l2": 0.05, "loss.l2_divisor": "one"}, False),
-    "softmax": (SOFTMAX, False),
-    "softmax_dot": (SOFTMAX | {"loss.logits": "dot", "loss.temperature": 0.5,
-                               "loss.exclude_positive": "false",
-                               "loss.popularity_correction": 0.8, "model.layers": 1}, False),
-    "softmax_bilateral": (SOFTMAX | {"loss.power": 0.84, "loss.l2": 0.05, "sampling.positives":
-                                     "user", "loss.popularity_correction": 0.5,
-                                     "loss.l2_on": "propagated"}, False),
-    "weight_decay": ({"train.weight_decay": 1e-3}, False),
-    "sgd": ({"train.optimizer": "sgd", "train.learning_rate": 0.5, "train.weight_decay": 1e-3},
-            False),
-}
 
 
-def draw_problem(dim):
+def draw_problem(dim, n_negatives):
     """Edges, triplets of each step, initial values. RandomState's streams never change."""
-    r = np.random.RandomState(17)
+    r, more = np.random.RandomState(17), np.random.RandomState(18)
     likes = r.rand(USERS, ITEMS) < 0.1 + 0.6 * r.rand(ITEMS)
     likes[LONELY_USER, :] = likes[:, LONELY_ITEM] = False
     for u in range(USERS):
@@ -79,7 +46,8 @@ def draw_problem(dim):
         while len(rows) < (BATCH if step < STEPS - 1 else LAST_BATCH):
             u, p = edges[r.randint(len(edges))]
             n = LONELY_ITEM if len(rows) == 3 else r.choice(np.flatnonzero(~likes[u]))
-            rows.append((u, p, n))
+            others = [more.choice(np.flatnonzero(~likes[u])) for _ in range(n_negatives - 1)]
+            rows.append((u, p, n, *others))
         triplets.append(np.array(rows))
     return edges, triplets, (0.1 * r.randn(USERS + ITEMS, dim)).astype(np.float32)
 
@@ -101,12 +69,22 @@ def item_chances(o, edges):
     return np.bincount(edges[:, 1], weights=share, minlength=ITEMS)
 
 
+def betas(edges, triplet):
+    """UltraGCN's, of each user with the items beside them: [items, B]."""
+    users, items = [np.bincount(edges[:, i], minlength=n) for i, n in ((0, USERS), (1, ITEMS))]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_user = np.where(users > 0, np.sqrt(users + 1) / users, 0)
+    return (of_user[triplet[:, :1]] / np.sqrt(items + 1)[triplet[:, 1:]]).T
+
+
 def losses(o, edges, adjacency, x, triplet):
     final = final_embeddings(o, adjacency, x)
-    u, p, n = triplet[:, 0], USERS + triplet[:, 1], USERS + triplet[:, 2]
-    in_batch = o.get("sampling.negatives") == "in_batch"
-    ranking = ranking_loss(o, item_chances(o, edges), final[u], final[p], final[n], triplet[:, 1])
-    groups = [u, p] if in_batch else [u, p, n]
+    u, p, n = triplet[:, 0], USERS + triplet[:, 1], USERS + triplet[:, 2:]
+    n = [] if o.get("sampling.negatives") == "in_batch" else list(n.T)
+    rows = final[torch.stack(n)] if n else []
+    ranking = ranking_loss(o, item_chances(o, edges), betas(edges, triplet), final[u], final[p],
+                           rows, triplet[:, 1])
+    groups = [u, p, torch.cat(n)] if n else [u, p]
     table = x if o["loss.l2_on"] == "ego" else final
     if o["loss.l2_rows"] == "unique":
         # One sum over all nodes; or three norms, each over its own.
@@ -148,7 +126,7 @@ def train(o, edges, triplets, initial, dtype):
 def make_training(folder):
     for name, (different, full) in VARIANTS.items():
         o = COMMON | different
-        edges, triplets, initial = draw_problem(o["model.dim"])
+        edges, triplets, initial = draw_problem(o["model.dim"], o.get("sampling.per_positive", 1))
         exact = train(o, edges, triplets, initial, torch.float64)
         single = train(o, edges, triplets, initial, torch.float32)
         worst = {}

@@ -228,49 +228,78 @@ static rk_status check_schedule(const rk_config *config)
     return RK_OK;
 }
 
-/* Options of the losses that do not read them must be as the table has them: a value that does
- * nothing is a mistake. */
-static rk_status check_unused(const rk_config *config, const char *const *keys, const char *loss)
+/* Which losses read an option; of the others it must be as the table has it, because a value that
+ * does nothing is a mistake. */
+static rk_status check_loss_options(const rk_config *config)
 {
-    for (; *keys; keys++) {
-        const char *value = "", *dot = strchr(*keys, '.');
-        RK_TRY(rk_config_get(config, *keys, &value));
-        const rk_option *row = rk__option_find("loss", dot + 1, strlen(dot + 1));
-        if (strcmp(value, row->default_text) != 0) {
-            RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not look at it: remove it, or take %s",
-                    says(config, *keys).text, says(config, "loss.kind").text, loss);
+    static const struct {
+        const char *key;
+        unsigned kinds; /* bits by RK_LOSS_* */
+    } uses[] = {
+        {"loss.logits", ~(1u << RK_LOSS_ALIGN_UNIFORM)},
+        {"loss.temperature", 1u << RK_LOSS_SOFTMAX},
+        {"loss.power", 1u << RK_LOSS_SOFTMAX},
+        {"loss.exclude_positive", 1u << RK_LOSS_SOFTMAX},
+        {"loss.popularity_correction", 1u << RK_LOSS_SOFTMAX},
+        {"loss.margin", 1u << RK_LOSS_HINGE | 1u << RK_LOSS_CCL},
+        {"loss.negative_weight", 1u << RK_LOSS_CCL | 1u << RK_LOSS_BCE},
+        {"loss.bce_w1", 1u << RK_LOSS_BCE},
+        {"loss.bce_w2", 1u << RK_LOSS_BCE},
+        {"loss.bce_w3", 1u << RK_LOSS_BCE},
+        {"loss.bce_w4", 1u << RK_LOSS_BCE},
+        {"loss.uniformity", 1u << RK_LOSS_ALIGN_UNIFORM},
+    };
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        const char *value = "", *name = strchr(uses[i].key, '.') + 1;
+        RK_TRY(rk_config_get(config, uses[i].key, &value));
+        const rk_option *row = rk__option_find("loss", name, strlen(name));
+        bool is_used = uses[i].kinds >> config->options.loss.kind & 1;
+        if (!is_used && strcmp(value, row->default_text) != 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not look at it: remove it",
+                    says(config, uses[i].key).text, says(config, "loss.kind").text);
         }
     }
     return RK_OK;
 }
 
-static rk_status check_loss(const rk_config *config)
+/* What a loss and the way of drawing negatives ask of each other. */
+static rk_status check_negatives(const rk_config *config)
 {
-    static const char *const of_softmax[] = {
-        "loss.logits",           "loss.temperature",           "loss.power",
-        "loss.exclude_positive", "loss.popularity_correction", NULL};
     const rk_options *o = &config->options;
-    bool in_batch = o->sampling.negatives == RK_NEGATIVES_IN_BATCH;
-    if (o->loss.kind != RK_LOSS_SOFTMAX) {
-        RK_TRY(check_unused(config, of_softmax, "loss.kind softmax"));
-        if (in_batch) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "%s, but %s, which needs a drawn negative for each positive: take "
-                    "sampling.negatives uniform, or loss.kind softmax",
-                    says(config, "sampling.negatives").text, says(config, "loss.kind").text);
-        }
-        return RK_OK;
-    }
-    if (!in_batch) {
+    int kind = o->loss.kind, negatives = o->sampling.negatives;
+    bool in_batch = negatives == RK_NEGATIVES_IN_BATCH, dynamic = negatives == RK_NEGATIVES_DYNAMIC;
+    said loss = says(config, "loss.kind"), how = says(config, "sampling.negatives");
+    if (in_batch && kind != RK_LOSS_SOFTMAX && kind != RK_LOSS_ALIGN_UNIFORM) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s, which takes the other positives of the batch as negatives, but %s: set "
-                "sampling.negatives=in_batch",
-                says(config, "loss.kind").text, says(config, "sampling.negatives").text);
+                "%s, but %s, which needs negatives of its own for each positive: take "
+                "sampling.negatives uniform, or loss.kind softmax",
+                how.text, loss.text);
     }
-    if (o->train.batch < 2) {
+    if (!in_batch && kind == RK_LOSS_ALIGN_UNIFORM) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s, but %s: a batch of one has no negatives; take a larger train.batch",
-                says(config, "sampling.negatives").text, says(config, "train.batch").text);
+                "%s, which takes no drawn negatives, but %s: set sampling.negatives=in_batch",
+                loss.text, how.text);
+    }
+    if (in_batch && o->train.batch < 2) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s: a batch of one has no negatives; take a larger train.batch", how.text,
+                says(config, "train.batch").text);
+    }
+    if (dynamic && (kind != RK_LOSS_BPR || o->loss.logits == RK_LOGITS_COSINE)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: dynamic negatives are for bpr on inner products",
+                how.text, loss.text, says(config, "loss.logits").text);
+    }
+    if ((in_batch || dynamic) && o->sampling.per_positive > 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not draw so many: remove it",
+                says(config, "sampling.per_positive").text, how.text);
+    }
+    if (!in_batch && o->loss.popularity_correction > 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s corrects negatives of the batch, but %s: remove it",
+                says(config, "loss.popularity_correction").text, how.text);
+    }
+    if (o->train.batch > INT32_MAX / (2 + o->sampling.per_positive)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may draw 2^31 users and items at most",
+                says(config, "train.batch").text, says(config, "sampling.per_positive").text);
     }
     return RK_OK;
 }
@@ -349,7 +378,8 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_split(config));
     RK_TRY(check_model(config));
     RK_TRY(check_schedule(config));
-    RK_TRY(check_loss(config));
+    RK_TRY(check_loss_options(config));
+    RK_TRY(check_negatives(config));
     RK_TRY(check_graph(config));
     return check_eval(config);
 }

@@ -295,6 +295,31 @@ static void rk__grad_softmax_loss(backward *b, const rk_node *node, rk_value g, 
     contribute_fresh(b, node->in[0], appended(b, grad));
 }
 
+static void rk__grad_align_uniform_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    rk_node grad = gradient_node(RK_OP_ALIGN_UNIFORM_GRAD, 7);
+    memcpy(grad.in, node->in, 6 * sizeof *grad.in);
+    grad.in[6] = node->out[1];
+    grad.attr.align = node->attr.align;
+    contribute_fresh(b, node->in[0], appended(b, grad));
+}
+
+static void rk__grad_slot_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    const rk_node *unique = &b->p->nodes[b->p->tensors[node->in[1]].producer];
+    rk_node grad = gradient_node(RK_OP_SLOT_GRAD, 6);
+    grad.in[0] = node->in[0];
+    grad.in[1] = node->out[1];
+    grad.in[2] = node->in[1];
+    grad.in[3] = unique->out[4];
+    grad.in[4] = unique->out[5];
+    grad.in[5] = unique->out[1];
+    grad.attr.slot = node->attr.slot;
+    contribute_fresh(b, node->in[0], appended(b, grad));
+}
+
 static void rk__grad_l2_loss(backward *b, const rk_node *node, rk_value g, float alpha)
 {
     (void)g, (void)alpha;

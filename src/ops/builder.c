@@ -372,6 +372,33 @@ void rk__softmax_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value l
     register_loss(p, first_output(p, node), 1);
 }
 
+void rk__align_uniform_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
+                            rk_align_attr attr)
+{
+    /* e^(-2 |x - y|^2) = e^(4 <x, y> - 4) for unit vectors */
+    rk_attend_attr pairs = {.n = attr.batch, .scale = 4, .skip_diagonal = true};
+    rk_unit_values slots = rk__unit_slots(p, final, rows, RK_NONE, true);
+    rk_attend_values users = rk__attend(p, slots.unit, slots.bias, pairs);
+    pairs.first_query = pairs.first_key = attr.batch;
+    rk_attend_values items = rk__attend(p, slots.unit, slots.bias, pairs);
+    rk_node node = MAKE(RK_OP_ALIGN_UNIFORM_LOSS, slots.unit, users.lse, users.mean, items.lse,
+                        items.mean, state);
+    node.attr.align = attr;
+    register_loss(p, first_output(p, node), 1);
+}
+
+void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value factor, rk_value state,
+                   bool cosine, rk_slot_attr attr)
+{
+    rk_value x = final;
+    if (cosine) {
+        x = rk__unit_rows(p, final, RK_NONE);
+    }
+    rk_node node = MAKE(RK_OP_SLOT_LOSS, x, rows.slot_row, rows.rows, state, factor);
+    node.attr.slot = attr;
+    register_loss(p, first_output(p, node), 1);
+}
+
 void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
                  rk_l2_attr attr)
 {

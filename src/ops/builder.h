@@ -124,7 +124,17 @@ void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk
  * then has no term). logit_bias: f32 [N,1] or RK_NONE. The batch needs no candidates. */
 void rk__softmax_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value logit_bias,
                       rk_value state, rk_softmax_attr attr);
-/* Its parts, for other losses that compare a batch with itself. unit f32 [S,d], bias f32 [S,1]. */
+/* Alignment and uniformity (Wang et al., "DirectAU", KDD 2022) on rows of length 1:
+ *   mean |u - p|^2 + uniformity / 2 * (the log of the mean of e^(-2 |x - y|^2) over all pairs of
+ * the batch's users, and the same of its items); a batch of one has no pairs. */
+void rk__align_uniform_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
+                            rk_align_attr attr);
+/* A loss of slot_loss.h over M >= 1 drawn negatives, on rows of length 1 if cosine. factor: f32
+ * [N,1] or RK_NONE (beta = 0). */
+void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value factor, rk_value state,
+                   bool cosine, rk_slot_attr attr);
+/* Parts of softmax_loss, for other losses that compare a batch with itself. unit f32 [S,d], bias
+ * f32 [S,1]. */
 typedef struct rk_unit_values {
     rk_value unit, bias;
 } rk_unit_values;

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "ops/ops.def"
+#include "ops/slot_loss.h"
 #include "ops/schedule.h"
 #include "ops/step_state.h"
 
@@ -95,6 +96,16 @@ typedef struct rk_softmax_attr {
     bool cosine, exclude_positive;
 } rk_softmax_attr;
 
+typedef struct rk_slot_attr {
+    int64_t batch;
+    rk_slot_rule rule;
+} rk_slot_attr;
+
+typedef struct rk_align_attr {
+    int64_t batch;
+    double uniformity; /* weight */
+} rk_align_attr;
+
 typedef struct rk_adam_attr {
     double beta1, beta2, epsilon, weight_decay;
 } rk_adam_attr;
@@ -121,6 +132,8 @@ typedef union rk_attr {
     rk_unit_attr unit;
     rk_attend_attr attend;
     rk_softmax_attr softmax;
+    rk_align_attr align;
+    rk_slot_attr slot;
     rk_adam_attr adam;
     rk_topk_attr topk;
     rk_fold_attr fold; /* fold*, unfold* */

@@ -395,6 +395,57 @@ static rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node
     return RK_OK;
 }
 
+/* unit f32[S,d], lse f32[B] and mean f32[B,d] of users by user, the same of items by item, state
+ * -> loss f64[1], total f32[2]: log of the sum over all pairs of users, of items */
+static rk_status rk__shape_align_uniform_loss(const rk_program *p, const rk_node *node,
+                                              rk_shape *out)
+{
+    int64_t batch = node->attr.align.batch, d = AT(0)->cols;
+    NEED(batch > 0 && is(AT(0), RK_F32, -1, -1) && AT(0)->rows >= 2 * batch);
+    NEED(is(AT(1), RK_F32, batch, 1) && is(AT(2), RK_F32, batch, d));
+    NEED(is(AT(3), RK_F32, batch, 1) && is(AT(4), RK_F32, batch, d) && is(AT(5), RK_STATE, 1, 1));
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, 2, 1);
+    return RK_OK;
+}
+
+/* the inputs of align_uniform_loss, its total f32[2] -> f32[S,d] */
+static rk_status rk__shape_align_uniform_grad(const rk_program *p, const rk_node *node,
+                                              rk_shape *out)
+{
+    rk_shape loss[2];
+    RK_TRY(rk__shape_align_uniform_loss(p, node, loss));
+    NEED(is(AT(6), RK_F32, 2, 1));
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* x f32[S,d], slot_row i32[S], rows i32[S], state, factor f32[N] or - (beta is the product of the
+ * user's and the item's) -> loss f64[1], by_score f32[B,1+M]: derivatives by the scores of the
+ * positive and the negatives, 0 behind the last triplet */
+static rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t batch = node->attr.slot.batch, slots = AT(0)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1) && is(AT(2), RK_I32, slots, 1));
+    NEED(is(AT(3), RK_STATE, 1, 1) && (!HAS(4) || is(AT(4), RK_F32, -1, 1)));
+    NEED(batch > 0 && slots % batch == 0 && slots / batch >= 3);
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, batch, slots / batch - 1);
+    return RK_OK;
+}
+
+/* x f32[S,d], by_score f32[B,1+M], slot_row i32[S], segments i32[S+1], order i32[S], count i32[1]
+ * -> f32[S,d] */
+static rk_status rk__shape_slot_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t slots = AT(0)->rows, batch = node->attr.slot.batch;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, batch, slots / batch - 1));
+    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, slots + 1, 1));
+    NEED(is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, slots, AT(0)->cols);
+    return RK_OK;
+}
+
 /* x f32[S,d], segments i32[S+1], order i32[S], count i32[1], state, chosen i32[B] or -
  * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
 static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
@@ -403,7 +454,7 @@ static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots + 1, 1));
     NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, 1, 1) && is(AT(4), RK_STATE, 1, 1));
     NEED(!HAS(5) || is(AT(5), RK_I32, node->attr.l2.batch, 1));
-    NEED(HAS(5) || slots == 2 * node->attr.l2.batch || slots == 3 * node->attr.l2.batch);
+    NEED(slots % node->attr.l2.batch == 0 && slots / node->attr.l2.batch >= 2);
     out[0] = shape(RK_F64, 1, 1);
     out[1] = shape(RK_F32, slots, 1);
     return RK_OK;

@@ -18,6 +18,7 @@ static const char *const NAME_POOL = "sampling.pool";
 static const char *const NAME_SHARE = "sampling.alias_share";
 static const char *const NAME_ALIAS = "sampling.alias_item";
 static const char *const NAME_BIAS = "loss.logit_bias";
+static const char *const NAME_FACTOR = "loss.degree_factor";
 
 static rk_status find_eligible(rk_sampling *s, const rk_graph *graph)
 {
@@ -142,7 +143,6 @@ static rk_status build_logit_bias(rk_sampling *s, const rk_graph *graph, const r
 {
     double *chance = NULL;
     rk_status status = RK_OK;
-    s->n_nodes = graph->n_nodes;
     RK_TRY_GOTO(done, rk__calloc(&chance, s->n_nodes, sizeof *chance, "the chances of items"));
     RK_TRY_GOTO(done, rk__calloc(&s->logit_bias, s->n_nodes, sizeof *s->logit_bias,
                                  "the popularity correction"));
@@ -164,11 +164,40 @@ done:
     return status;
 }
 
+/* Of beta in Mao et al., "UltraGCN", CIKM 2021. */
+static rk_status build_degree_factor(rk_sampling *s, const rk_graph *graph)
+{
+    RK_TRY(rk__alloc(&s->degree_factor, graph->n_nodes, sizeof *s->degree_factor,
+                     "the degrees' factors"));
+    for (int64_t i = 0; i < graph->n_nodes; i++) {
+        double degree = (double)rk__graph_degree(graph, i);
+        double of_user = degree > 0 ? sqrt(degree + 1) / degree : 0;
+        s->degree_factor[i] = (float)(i < graph->n_users ? of_user : 1 / sqrt(degree + 1));
+    }
+    return RK_OK;
+}
+
+/* More negatives than there are items to choose from is a slip. */
+static rk_status check_catalogue(const rk_graph *graph, const rk_options *options)
+{
+    bool dynamic = options->sampling.negatives == RK_NEGATIVES_DYNAMIC;
+    int64_t n = dynamic ? options->sampling.candidates : options->sampling.per_positive;
+    if (n > graph->n_items) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "sampling.%s is %lld, but there are only %lld items to draw negatives from: take a "
+                "smaller number",
+                dynamic ? "candidates" : "per_positive", (long long)n, (long long)graph->n_items);
+    }
+    return RK_OK;
+}
+
 rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_options *options)
 {
     rk_status status = RK_OK;
     *out = (rk_sampling){0};
     RK_TRY_GOTO(done, find_eligible(out, graph));
+    RK_TRY_GOTO(done, check_catalogue(graph, options));
+    out->n_nodes = graph->n_nodes;
     if (options->sampling.negatives == RK_NEGATIVES_POPULAR_POOL) {
         RK_TRY_GOTO(done, build_pool(out, graph, options->sampling.pool_size));
     } else if (options->sampling.negatives == RK_NEGATIVES_POPULARITY) {
@@ -176,6 +205,9 @@ rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_op
     }
     if (options->loss.popularity_correction > 0) {
         RK_TRY_GOTO(done, build_logit_bias(out, graph, options));
+    }
+    if (options->loss.kind == RK_LOSS_BCE) {
+        RK_TRY_GOTO(done, build_degree_factor(out, graph));
     }
 done:
     if (status != RK_OK) {
@@ -192,6 +224,7 @@ void rk__sampling_free(rk_sampling *sampling)
     rk__free(sampling->alias_share);
     rk__free(sampling->alias_item);
     rk__free(sampling->logit_bias);
+    rk__free(sampling->degree_factor);
     *sampling = (rk_sampling){0};
 }
 
@@ -214,7 +247,10 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
     if (s->logit_bias) {
         RK_TRY(rk__store_add(store, NAME_BIAS, RK_F32, s->n_nodes, 1, s->logit_bias, &number));
     }
-    int32_t n_candidates = 1;
+    if (s->degree_factor) {
+        RK_TRY(rk__store_add(store, NAME_FACTOR, RK_F32, s->n_nodes, 1, s->degree_factor, &number));
+    }
+    int32_t n_candidates = (int32_t)options->sampling.per_positive;
     if (options->sampling.negatives == RK_NEGATIVES_DYNAMIC) {
         n_candidates = (int32_t)options->sampling.candidates;
     } else if (options->sampling.negatives == RK_NEGATIVES_IN_BATCH) {
@@ -280,4 +316,9 @@ rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store)
 rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store)
 {
     return use_if_there(program, store, NAME_BIAS);
+}
+
+rk_value rk__sampling_use_degree_factor(rk_program *program, const rk_store *store)
+{
+    return use_if_there(program, store, NAME_FACTOR);
 }

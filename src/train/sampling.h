@@ -18,9 +18,10 @@ typedef struct rk_sampling {
     int64_t *edge_offsets;   /* n_eligible_users + 1; owned */
     int32_t *pool;           /* pool_size most popular items, or NULL; owned */
     int64_t pool_size;
-    float *alias_share;  /* n_items, or NULL; owned */
-    int32_t *alias_item; /* n_items, or NULL; owned */
-    float *logit_bias;   /* n_nodes, of loss.popularity_correction, or NULL; owned */
+    float *alias_share;   /* n_items, or NULL; owned */
+    int32_t *alias_item;  /* n_items, or NULL; owned */
+    float *logit_bias;    /* n_nodes, of loss.popularity_correction, or NULL; owned */
+    float *degree_factor; /* n_nodes, of the weights of loss.kind bce, or NULL; owned */
     int64_t n_nodes;
 } rk_sampling;
 
@@ -34,6 +35,8 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
                                const rk_graph *graph, rk_store *store, rk_sample_attr *out_attr);
 /* f32 [N,1], what is added to the logit of a node as an item of the batch; or RK_NONE. */
 rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store);
+/* f32 [N,1]: sqrt(d + 1) / d of a user, 1 / sqrt(d + 1) of an item; or RK_NONE. */
+rk_value rk__sampling_use_degree_factor(rk_program *program, const rk_store *store);
 
 /* The draws of a step of the first epoch, on the host: the same that a device makes. Everything is
  * lent. */

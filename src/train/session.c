@@ -201,6 +201,7 @@ static rk_status build_train(rk_session *s)
     rk_value nodes = rk__sample_triplets(p, graph, sample, s->sample);
     rk_objective_values batch = {.ego = RK_NONE,
                                  .logit_bias = rk__sampling_use_logit_bias(p, &s->store),
+                                 .degree_factor = rk__sampling_use_degree_factor(p, &s->store),
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, s->graph.n_nodes)};
     use_parameters(s, p, values);

@@ -341,11 +341,147 @@ static void softmax_grad(void)
     }
 }
 
+/* ---- alignment and uniformity -----------------------------------------------------------------*/
+
+/* Unit rows by slot, and the attention of each kind to itself. */
+typedef struct sphere {
+    float *unit;
+    double *lse[2], *mean[2];
+    double total[2]; /* log of the sum over all pairs, both ways */
+} sphere;
+
+static sphere make_sphere(setting *t)
+{
+    int64_t batch = t->b.batch, d = t->d;
+    sphere s = {.unit = ops_reals(t->c, t->b.slots * d, &t->r)};
+    float *bias = ops_memory(t->c, t->b.slots, sizeof *bias);
+    for (int64_t slot = 0; slot < t->b.slots; slot++) {
+        float *row = s.unit + slot * d;
+        double length = sqrt(dot(row, row, d));
+        bias[slot] = t->b.nodes[slot] < 0 ? RK_NO_LOGIT : 0;
+        for (int64_t j = 0; j < d; j++) {
+            row[j] = (float)((double)row[j] / length);
+        }
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        rk_attend_attr a = {.first_query = kind * batch,
+                            .first_key = kind * batch,
+                            .n = batch,
+                            .scale = 4,
+                            .skip_diagonal = true};
+        double sum = 0;
+        s.lse[kind] = ops_doubles(t->c, batch);
+        s.mean[kind] = ops_doubles(t->c, batch * d);
+        attention(s.unit, bias, d, &a, s.lse[kind], s.mean[kind], ops_doubles(t->c, batch * d));
+        for (int64_t b = 0; b < t->b.triplets; b++) {
+            sum += exp(s.lse[kind][b]);
+        }
+        s.total[kind] = sum > 0 ? log(sum) : (double)RK_NO_LOGIT;
+    }
+    return s;
+}
+
+/* |x - y|^2 of the rows of two slots. */
+static double distance(const sphere *s, int64_t d, int64_t x, int64_t y)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < d; j++) {
+        double difference = (double)s->unit[x * d + j] - (double)s->unit[y * d + j];
+        sum += difference * difference;
+    }
+    return sum;
+}
+
+static int sphere_inputs(setting *t, const sphere *s, rk_value *in)
+{
+    int64_t batch = t->b.batch, d = t->d;
+    int n = 0;
+    in[n++] = ops_input(t->c, RK_F32, t->b.slots, d, s->unit);
+    for (int kind = 0; kind < 2; kind++) {
+        in[n++] = ops_input(t->c, RK_F32, batch, 1, rounded(t->c, s->lse[kind], batch));
+        in[n++] = ops_input(t->c, RK_F32, batch, d, rounded(t->c, s->mean[kind], batch * d));
+    }
+    in[n++] = t->state;
+    return n;
+}
+
+static void align_uniform_loss(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        setting t = begin("align_uniform_loss", i, 0);
+        sphere s = make_sphere(&t);
+        double *loss = ops_doubles(t.c, 1), *size = ops_doubles(t.c, 1), weight = 0.6;
+        double *total = ops_doubles(t.c, 2), *one = ops_doubles(t.c, 2);
+        int64_t n = t.b.triplets;
+        for (int64_t b = 0; b < n; b++) {
+            double term = distance(&s, t.d, b, t.b.batch + b) / (double)n;
+            ops_add(loss, size, term);
+        }
+        for (int kind = 0; kind < 2; kind++) {
+            double sum = 0;
+            for (int64_t a = 0; a < n; a++) {
+                for (int64_t b = 0; b < a; b++) {
+                    int64_t first = kind * t.b.batch;
+                    sum += exp(-2 * distance(&s, t.d, first + a, first + b));
+                }
+            }
+            if (n > 1) {
+                ops_add(loss, size, weight / 2 * log(sum / ((double)n * (double)(n - 1) / 2)));
+            }
+            total[kind] = s.total[kind];
+            one[kind] = fabs(total[kind]) + 4;
+        }
+        *size += 4;
+        rk_value in[6];
+        rk_attr attr = {.align = {.batch = t.b.batch, .uniformity = weight}};
+        rk_value out =
+            ops_append(t.c, RK_OP_ALIGN_UNIFORM_LOSS, in, sphere_inputs(&t, &s, in), attr);
+        ops_expect_reals(t.c, out, loss, size, 1e-6);
+        ops_expect_reals(t.c, out + 1, total, one, 1e-6);
+        ops_run(t.c, 1);
+    }
+}
+
+static void align_uniform_grad(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        setting t = begin("align_uniform_grad", i, 0);
+        sphere s = make_sphere(&t);
+        int64_t d = t.d, batch = t.b.batch, n = t.b.triplets;
+        double *y = ops_doubles(t.c, t.b.slots * d), *size = ops_doubles(t.c, t.b.slots * d);
+        double weight = 0.6;
+        for (int64_t slot = 0; slot < 2 * batch; slot++) {
+            int kind = slot >= batch;
+            int64_t b = slot - kind * batch, other = kind ? b : batch + b;
+            for (int64_t k = 0; k < d && b < n; k++) {
+                double *to = &y[slot * d + k], *size_to = &size[slot * d + k];
+                ops_add(to, size_to, 2 * (double)s.unit[slot * d + k] / (double)n);
+                ops_add(to, size_to, -2 * (double)s.unit[other * d + k] / (double)n);
+                for (int64_t a = 0; a < n; a++) {
+                    /* of weight / 2 log Z, Z over ordered pairs: 2 * 4 e_ab / Z each */
+                    const float *x = s.unit + slot * d, *z = s.unit + (kind * batch + a) * d;
+                    double e = a == b ? 0 : exp(4 * dot(x, z, d) - s.total[kind]);
+                    ops_add(to, size_to, weight / 2 * 8 * e * (double)z[k]);
+                }
+            }
+        }
+        rk_value in[7];
+        int n_inputs = sphere_inputs(&t, &s, in);
+        in[n_inputs++] = ops_input(t.c, RK_F32, 2, 1, rounded(t.c, s.total, 2));
+        rk_attr attr = {.align = {.batch = batch, .uniformity = weight}};
+        rk_value out = ops_append(t.c, RK_OP_ALIGN_UNIFORM_GRAD, in, n_inputs, attr);
+        ops_expect_reals(t.c, out, y, size, 1e-5);
+        ops_run(t.c, 1);
+    }
+}
+
 const ops_entry ops_cases_batch_loss[] = {
     {RK_OP_UNIT_SLOTS, unit_slots},
     {RK_OP_UNIT_SLOTS_GRAD, unit_slots_grad},
     {RK_OP_ATTEND, attend},
     {RK_OP_SOFTMAX_LOSS, softmax_loss},
     {RK_OP_SOFTMAX_GRAD, softmax_grad},
+    {RK_OP_ALIGN_UNIFORM_LOSS, align_uniform_loss},
+    {RK_OP_ALIGN_UNIFORM_GRAD, align_uniform_grad},
     {RK_OP_COUNT, NULL},
 };

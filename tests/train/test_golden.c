@@ -12,7 +12,7 @@
 #include "train/objective.h"
 #include "train/sampling.h"
 
-enum { STEPS = 3, GIVEN = 3 /* columns of triplets.t */ };
+enum { STEPS = 3, MOST_SLOTS = 8 /* of a triplet */ };
 
 typedef struct world {
     golden golden;
@@ -58,8 +58,10 @@ static void build(world *w)
                              rk__use(p, rk__store_find(&w->store, "columns")),
                              rk__use(p, rk__store_find(&w->store, "scale"))};
     rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), w->n_nodes);
-    rk_objective_values batch = {
-        .rows = rows, .state = state, .logit_bias = rk__sampling_use_logit_bias(p, &w->store)};
+    rk_objective_values batch = {.rows = rows,
+                                 .state = state,
+                                 .logit_bias = rk__sampling_use_logit_bias(p, &w->store),
+                                 .degree_factor = rk__sampling_use_degree_factor(p, &w->store)};
     rk_value gradient = RK_NONE;
     batch.final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &batch.ego);
     assert_ok(rk__objective_append(p, o, &batch, w->slots_per_triplet - 2));
@@ -94,7 +96,9 @@ static void open_world(world *w, const char *name)
     assert_ok(rk_config_create(&w->config));
     golden_read(&w->golden, name, w->config);
     w->options = rk__config_options(w->config);
-    w->floor = w->options->loss.kind == RK_LOSS_BPR ? 0.01 : 0.1;
+    bool is_plain =
+        w->options->loss.kind == RK_LOSS_BPR && w->options->loss.logits == RK_LOGITS_AUTO;
+    w->floor = is_plain ? 0.01 : 0.1;
     make_graph(w);
     const rk_graph *g = &w->graph;
     const int64_t n = w->n_nodes, d = w->options->model.dim;
@@ -138,12 +142,15 @@ static int64_t write_triplets(world *w, int step)
 {
     const golden_array *t = golden_get(&w->golden, "triplets", step);
     const int64_t batch = w->options->train.batch;
-    int32_t nodes[GIVEN * 64];
+    int32_t nodes[MOST_SLOTS * 64];
+    const int64_t candidates = w->slots_per_triplet - 2;
     assert_in_range(batch, t->rows, 64);
+    assert_in_range(w->slots_per_triplet, 2, candidates == 0 ? MOST_SLOTS : t->cols);
     for (int64_t b = 0; b < batch; b++) {
         for (int64_t k = 0; k < w->slots_per_triplet; k++) {
-            int64_t node = b < t->rows ? (int64_t)t->v[GIVEN * b + k] : -1;
-            nodes[k * batch + b] = (int32_t)(node >= 0 && k > 0 ? node + w->n_users : node);
+            int64_t node = b < t->rows ? (int64_t)t->v[t->cols * b + k] : -1;
+            int64_t slot = k < 2 ? k * batch + b : 2 * batch + b * candidates + k - 2;
+            nodes[slot] = (int32_t)(node >= 0 && k > 0 ? node + w->n_users : node);
         }
     }
     assert_ok(rk__device_cpu.write(w->context, w->nodes, 0, w->slots_per_triplet * batch, nodes));
@@ -250,6 +257,23 @@ static void softmax_in_the_batch(void **state)
     check("train_softmax_bilateral");
 }
 
+static void drawn_negatives(void **state)
+{
+    (void)state;
+    check("train_bpr_several");
+    check("train_bpr_cosine");
+    check("train_hinge");
+    check("train_ccl");
+    check("train_bce");
+    check("train_softmax_drawn");
+}
+
+static void align_uniform(void **state)
+{
+    (void)state;
+    check("train_align_uniform");
+}
+
 static void optimizers(void **state)
 {
     (void)state;
@@ -260,8 +284,9 @@ static void optimizers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lightgcn),    cmocka_unit_test(depths_and_weightings),
-        cmocka_unit_test(forms_of_l2), cmocka_unit_test(softmax_in_the_batch),
+        cmocka_unit_test(lightgcn),        cmocka_unit_test(depths_and_weightings),
+        cmocka_unit_test(forms_of_l2),     cmocka_unit_test(softmax_in_the_batch),
+        cmocka_unit_test(drawn_negatives), cmocka_unit_test(align_uniform),
         cmocka_unit_test(optimizers),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);

@@ -26,6 +26,7 @@ typedef struct world {
     int32_t state, nodes, gradient, bias;
     float logit_bias[N]; /* given to the program if has_bias */
     bool has_bias;
+    double noise; /* of a difference quotient */
     int64_t candidates;
     int gram_side; /* 0: the direct form; 1, 2: the Gram form of the users, the items */
     float *gram;
@@ -78,9 +79,11 @@ static void build(world *w)
                              rk__use(p, rk__store_find(&w->store, "scale"))};
     rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), N);
     rk_value gradient = RK_NONE;
-    rk_objective_values batch = {.rows = rows, .state = state, .logit_bias = RK_NONE};
+    rk_objective_values batch = {
+        .rows = rows, .state = state, .logit_bias = RK_NONE, .degree_factor = RK_NONE};
+    bool weighted = o->loss.kind == RK_LOSS_BCE;
     if (w->bias >= 0) {
-        batch.logit_bias = rk__use(p, w->bias);
+        *(weighted ? &batch.degree_factor : &batch.logit_bias) = rk__use(p, w->bias);
     }
     batch.final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &batch.ego);
     assert_ok(rk__objective_append(p, o, &batch, w->candidates));
@@ -166,7 +169,7 @@ static void check(world *w, const char *what)
         double below = loss_at(w, there);
         width -= (double)there[i];
         double expected = (above - below) / width;
-        if (fabs((double)gradient[i] - expected) > 2e-5 + 1e-3 * fabs(expected)) {
+        if (fabs((double)gradient[i] - expected) > w->noise + 1e-3 * fabs(expected)) {
             fail_msg("%s: gradient of element %d is %g, the difference quotient %g", what, i,
                      (double)gradient[i], expected);
         }
@@ -178,7 +181,7 @@ static void check(world *w, const char *what)
 
 static world plain(void)
 {
-    world w = {.candidates = 1};
+    world w = {.candidates = 1, .noise = 2e-5};
     w.options.model.dim = DIM;
     w.options.model.layers = 3;
     w.options.loss.l2 = 0.1;
@@ -241,6 +244,7 @@ static void several_candidates(void **unused)
     (void)unused;
     world w = plain();
     w.candidates = 4;
+    w.options.sampling.negatives = RK_NEGATIVES_DYNAMIC;
     check(&w, "four candidates");
 }
 
@@ -267,12 +271,61 @@ static void softmax_in_the_batch(void **unused)
     }
 }
 
+/* Each loss over several negatives (bpr: also one, on cosines), cosine and inner product. */
+static void drawn_negatives(void **unused)
+{
+    (void)unused;
+    static const int kinds[] = {RK_LOSS_BPR, RK_LOSS_SOFTMAX, RK_LOSS_HINGE, RK_LOSS_CCL,
+                                RK_LOSS_BCE};
+    for (int form = 0; form < 20; form++) {
+        world w = plain();
+        w.candidates = form < 10 ? 3 : 1;
+        w.options.model.layers = form % 3;
+        w.options.loss.kind = kinds[form % 5];
+        w.options.loss.logits = form / 5 % 2 ? RK_LOGITS_DOT : RK_LOGITS_COSINE;
+        w.options.loss.power = 1.1;
+        w.options.loss.exclude_positive = form % 2;
+        w.options.loss.temperature = 0.4;
+        w.options.loss.margin = w.options.loss.kind == RK_LOSS_CCL ? -0.3 : 0.8;
+        w.options.loss.negative_weight = 1.5;
+        w.options.loss.bce_w1 = 0.2;
+        w.options.loss.bce_w2 = 1;
+        w.options.loss.bce_w3 = 0.3;
+        w.options.loss.bce_w4 = 2;
+        w.has_bias = w.options.loss.kind == RK_LOSS_BCE;
+        for (int i = 0; i < N; i++) {
+            w.logit_bias[i] = 0.5f + rk__uniform(word((uint64_t)i, 5));
+        }
+        char what[64];
+        snprintf(what, sizeof what, "form %d of drawn negatives", form);
+        check(&w, what);
+    }
+}
+
+static void align_uniform(void **unused)
+{
+    (void)unused;
+    for (int64_t layers = 0; layers < 3; layers++) {
+        world w = plain();
+        w.candidates = 0;
+        w.options.model.layers = layers;
+        w.options.loss.kind = RK_LOSS_ALIGN_UNIFORM;
+        w.options.loss.uniformity = 0.7;
+        w.noise = 5e-5; /* the loss is made of sums that are kept as floats */
+        check(&w, "align_uniform");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_depth_and_weighting), cmocka_unit_test(the_gram_form_of_either_side),
-        cmocka_unit_test(every_form_of_l2),          cmocka_unit_test(several_candidates),
+        cmocka_unit_test(every_depth_and_weighting),
+        cmocka_unit_test(the_gram_form_of_either_side),
+        cmocka_unit_test(every_form_of_l2),
+        cmocka_unit_test(several_candidates),
         cmocka_unit_test(softmax_in_the_batch),
+        cmocka_unit_test(drawn_negatives),
+        cmocka_unit_test(align_uniform),
     };
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

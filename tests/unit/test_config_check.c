@@ -71,10 +71,7 @@ static const struct {
      {"split.carve_valid=0.1"},
      "but split.kind is leave_one_out (exp.yaml:2), which makes a valid part of its own"},
     {given, {"loss.kind=softmax", "sampling.negatives=in_batch"}, NULL},
-    {given,
-     {"loss.kind=softmax"},
-     "loss.kind is softmax (--set), which takes the other positives of the batch as negatives, but "
-     "sampling.negatives is uniform (the default): set sampling.negatives=in_batch"},
+    {given, {"loss.kind=softmax"}, NULL},
     {given,
      {"loss.kind=softmax", "sampling.negatives=in_batch", "train.batch=1"},
      "sampling.negatives is in_batch (--set), but train.batch is 1 (--set): a batch of one has no "
@@ -83,10 +80,40 @@ static const struct {
      {"sampling.negatives=in_batch"},
      "sampling.negatives is in_batch (--set), but loss.kind is bpr (the default), which needs"},
     {given,
+     {"sampling.negatives=in_batch", "loss.kind=ccl"},
+     "but loss.kind is ccl (--set), which"},
+    {given,
+     {"loss.kind=align_uniform"},
+     "loss.kind is align_uniform (--set), which takes no drawn negatives, but sampling.negatives "
+     "is "
+     "uniform (the default): set sampling.negatives=in_batch"},
+    {given,
      {"loss.temperature=0.2"},
      "loss.temperature is 0.2 (--set), but loss.kind is bpr (the default), which does not look at "
-     "it: remove it, or take loss.kind softmax"},
+     "it: remove it"},
     {given, {"loss.exclude_positive=false"}, "loss.exclude_positive is false (--set), but"},
+    {given, {"loss.kind=hinge", "loss.margin=1"}, NULL},
+    {given, {"loss.kind=bce", "loss.margin=1"}, "loss.margin is 1 (--set), but loss.kind is bce"},
+    {given, {"loss.kind=bce", "loss.bce_w2=1", "sampling.per_positive=5"}, NULL},
+    {given,
+     {"loss.kind=align_uniform", "sampling.negatives=in_batch", "loss.logits=dot"},
+     "loss.logits is dot (--set), but loss.kind is align_uniform"},
+    {given,
+     {"sampling.negatives=dynamic", "loss.kind=hinge"},
+     "dynamic negatives are for bpr on inner products"},
+    {given,
+     {"sampling.negatives=dynamic", "loss.logits=cosine"},
+     "dynamic negatives are for bpr on inner products"},
+    {given,
+     {"sampling.negatives=dynamic", "sampling.per_positive=2"},
+     "sampling.per_positive is 2 (--set), but sampling.negatives is dynamic (--set), which does "
+     "not"},
+    {given,
+     {"loss.kind=softmax", "loss.popularity_correction=1"},
+     "loss.popularity_correction is 1 (--set) corrects negatives of the batch, but"},
+    {given,
+     {"train.batch=1000000", "sampling.per_positive=5000"},
+     "a step may draw 2^31 users and items at most"},
     {given, {"loss.temperature=0.1"}, NULL}, /* as without it */
 
     {given, {"model.kind=mf", "model.layers=3"}, NULL},
@@ -186,7 +213,7 @@ static void check_preset(const char *folder, const char *name)
 static void presets_are_valid(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"configs", "configs/results"};
+    static const char *const folders[] = {"configs", "configs/results", "configs/losses"};
     int found = 0;
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char folder[512];
@@ -201,7 +228,7 @@ static void presets_are_valid(void **state)
         }
         closedir(entries);
     }
-    assert_true(found >= 8);
+    assert_true(found >= 13);
 }
 
 /* The recipes' numbers, as their sources have them. */

@@ -20,7 +20,8 @@ static rk_options options_with(int negatives)
     o.sampling.pool_size = 3;
     o.sampling.pool_probability = 0.7;
     o.sampling.alpha = 0.75;
-    o.sampling.candidates = 8;
+    o.sampling.candidates = 4;
+    o.sampling.per_positive = 2;
     return o;
 }
 
@@ -166,10 +167,11 @@ static void tables_in_a_store(void **state)
         int negatives;
         bool pool, alias;
         int candidates;
-    } cases[] = {{RK_NEGATIVES_UNIFORM, false, false, 1},
-                 {RK_NEGATIVES_POPULAR_POOL, true, false, 1},
-                 {RK_NEGATIVES_POPULARITY, false, true, 1},
-                 {RK_NEGATIVES_DYNAMIC, false, false, 8}};
+    } cases[] = {{RK_NEGATIVES_UNIFORM, false, false, 2},
+                 {RK_NEGATIVES_POPULAR_POOL, true, false, 2},
+                 {RK_NEGATIVES_POPULARITY, false, true, 2},
+                 {RK_NEGATIVES_DYNAMIC, false, false, 4},
+                 {RK_NEGATIVES_IN_BATCH, false, false, 0}};
     rk_graph g;
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
@@ -204,13 +206,60 @@ static void tables_in_a_store(void **state)
     rk__graph_free(&g);
 }
 
+/* Users 0 1 3 4 5 have 3 4 2 1 1 of 11 interactions; item 0 is liked by users 0 1 3. */
+static void corrections_by_popularity(void **state)
+{
+    (void)state;
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_IN_BATCH);
+    o.loss.kind = RK_LOSS_BCE;
+    o.loss.popularity_correction = 0.5;
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_close((double)s.logit_bias[USERS], -0.5 * log((1 / 3.0 + 1 / 4.0 + 1 / 2.0) / 5), 1e-6,
+                 0);
+    assert_close((double)s.logit_bias[USERS + 2], -0.5 * log(1 / 4.0 / 5), 1e-6, 0);
+    assert_true(s.logit_bias[0] == 0 && s.logit_bias[USERS + 4] == 0); /* never drawn */
+    assert_close((double)s.degree_factor[0], sqrt(4) / 3, 1e-6, 0);
+    assert_close((double)s.degree_factor[2], 0, 0, 0);
+    assert_close((double)s.degree_factor[USERS + 3], 1 / sqrt(5), 1e-6, 0);
+    rk__sampling_free(&s);
+    o.sampling.positives = RK_POSITIVES_SHUFFLE;
+    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_close((double)s.logit_bias[USERS], -0.5 * log(3 / 11.0), 1e-6, 0);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+}
+
+static void more_negatives_than_items(void **state)
+{
+    (void)state;
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_UNIFORM);
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    o.sampling.per_positive = 6;
+    assert_int_equal(rk__sampling_init(&s, &g, &o), RK_ERR_CONFIG);
+    assert_non_null(
+        strstr(rk_last_error(), "sampling.per_positive is 6, but there are only 5 items"));
+    o = options_with(RK_NEGATIVES_DYNAMIC);
+    o.sampling.candidates = 7;
+    assert_int_equal(rk__sampling_init(&s, &g, &o), RK_ERR_CONFIG);
+    assert_non_null(
+        strstr(rk_last_error(), "sampling.candidates is 7, but there are only 5 items"));
+    rk__graph_free(&g);
+}
+
 static void running_out_of_memory_is_clean(void **state)
 {
     (void)state;
     rk_graph g;
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
-    for (int negatives = RK_NEGATIVES_UNIFORM; negatives <= RK_NEGATIVES_DYNAMIC; negatives++) {
+    for (int negatives = RK_NEGATIVES_UNIFORM; negatives <= RK_NEGATIVES_IN_BATCH; negatives++) {
         rk_options o = options_with(negatives);
+        o.loss.kind = RK_LOSS_BCE;
+        o.loss.popularity_correction = 1;
         rk_status status = RK_ERR_MEMORY;
         for (int n = 0; status != RK_OK; n++) {
             rk_sampling s;
@@ -231,6 +280,8 @@ int main(void)
         cmocka_unit_test(popular_pool),
         cmocka_unit_test(alias_probabilities),
         cmocka_unit_test(tables_in_a_store),
+        cmocka_unit_test(corrections_by_popularity),
+        cmocka_unit_test(more_negatives_than_items),
         cmocka_unit_test(running_out_of_memory_is_clean),
     };
     return cmocka_run_group_tests_name("sampling", tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /*
  * Losses that compare a batch with itself: rows slot by slot, of unit length or as they are; the
- * softmax over the batch's items; the gradients of both. What goes over all pairs is attend.c.
+ * softmax over the batch's items; alignment and uniformity; the gradients. What goes over all pairs
+ * is attend.c.
  *
  * Slots: b = user of triplet b, B + b = its positive. Sums over a batch are taken in double, block
  * by block in order.
@@ -13,19 +14,6 @@
 
 enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64 };
 
-static int64_t end_of(int64_t block, int64_t size, int64_t n)
-{
-    int64_t end = (block + 1) * size;
-    return end < n ? end : n;
-}
-
-/* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
-static float inverse_length(const rk_cpu_call *call, const float *row, int64_t d)
-{
-    float square = call->isa->dot(row, row, d);
-    return square == 0 ? 0 : 1 / sqrtf(square);
-}
-
 void rk__cpu_unit_slots(const rk_cpu_call *call)
 {
     const float *x = call->in[0], *table = call->in[3];
@@ -34,7 +22,8 @@ void rk__cpu_unit_slots(const rk_cpu_call *call)
     float *unit = call->out[0], *bias = call->out[1];
     RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
     {
-        for (int64_t s = block * ROWS_PER_BLOCK; s < end_of(block, ROWS_PER_BLOCK, slots); s++) {
+        for (int64_t s = block * ROWS_PER_BLOCK; s < rk__block_end(block, ROWS_PER_BLOCK, slots);
+             s++) {
             const int32_t row = slot_row[s];
             if (row < 0) {
                 memset(unit + s * d, 0, (size_t)d * sizeof *unit);
@@ -42,7 +31,7 @@ void rk__cpu_unit_slots(const rk_cpu_call *call)
                 continue;
             }
             const float *from = x + row * d;
-            float scale = call->node->attr.unit.cosine ? inverse_length(call, from, d) : 1;
+            float scale = call->node->attr.unit.cosine ? rk__inverse_length(call->isa, from, d) : 1;
             call->isa->combine(&from, &scale, 1, d, unit + s * d);
             bias[s] = table ? table[rows[row]] : 0;
         }
@@ -60,7 +49,8 @@ void rk__cpu_unit_slots_grad(const rk_cpu_call *call)
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, slots); r++) {
+        for (int64_t r = block * ROWS_PER_BLOCK; r < rk__block_end(block, ROWS_PER_BLOCK, slots);
+             r++) {
             memset(y + r * d, 0, (size_t)d * sizeof *y);
             if (r >= count) {
                 continue;
@@ -71,7 +61,7 @@ void rk__cpu_unit_slots_grad(const rk_cpu_call *call)
             if (a->cosine) {
                 const float *direction = unit + order[segments[r]] * d;
                 float along = call->isa->dot(y + r * d, direction, d);
-                float scale = inverse_length(call, x + r * d, d);
+                float scale = rk__inverse_length(call->isa, x + r * d, d);
                 const float *parts[2] = {y + r * d, direction};
                 const float weights[2] = {scale, -along * scale};
                 call->isa->combine(parts, weights, 2, d, y + r * d);
@@ -97,7 +87,7 @@ void rk__cpu_softmax_loss(const rk_cpu_call *call)
     RK_CPU_FOR(call, block, n_blocks)
     {
         double sum = 0;
-        int64_t end = end_of(block, TRIPLETS_PER_BLOCK, a->batch);
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, a->batch);
         for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
             user_bias[b] = RK_NO_LOGIT;
             if (b < count && rk__is_logit(lse[b])) {
@@ -143,7 +133,8 @@ void rk__cpu_softmax_grad(const rk_cpu_call *call)
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
     {
-        for (int64_t s = block * ROWS_PER_BLOCK; s < end_of(block, ROWS_PER_BLOCK, slots); s++) {
+        for (int64_t s = block * ROWS_PER_BLOCK; s < rk__block_end(block, ROWS_PER_BLOCK, slots);
+             s++) {
             int64_t b = s < batch ? s : s - batch;
             if (b >= count || !rk__is_logit(user_bias[b])) {
                 memset(y + s * d, 0, (size_t)d * sizeof *y);
@@ -154,6 +145,94 @@ void rk__cpu_softmax_grad(const rk_cpu_call *call)
                 float weight = (float)(a->power * exp((double)user_lse[b] + (double)bias[s]));
                 slot_gradient(call, c, weight, user_mean + b * d, unit + b * d, d, y + s * d);
             }
+        }
+    }
+}
+
+/* ---- alignment and uniformity -----------------------------------------------------------------*/
+
+/* log of the sum over b < count of e^lse[b]; RK_NO_LOGIT where there are no pairs. */
+static double log_sum_of(const float *lse, int64_t count)
+{
+    double largest = (double)RK_NO_LOGIT, sum = 0;
+    for (int64_t b = 0; b < count; b++) {
+        largest = (double)lse[b] > largest ? (double)lse[b] : largest;
+    }
+    if (!rk__is_logit((float)largest)) {
+        return (double)RK_NO_LOGIT;
+    }
+    for (int64_t b = 0; b < count; b++) {
+        sum += exp((double)lse[b] - largest);
+    }
+    return largest + log(sum);
+}
+
+int64_t rk__cpu_scratch_align_uniform_loss(const rk_cpu_call *call)
+{
+    return rk__blocks(call->node->attr.align.batch, TRIPLETS_PER_BLOCK) * (int64_t)sizeof(double);
+}
+
+void rk__cpu_align_uniform_loss(const rk_cpu_call *call)
+{
+    const rk_align_attr *a = &call->node->attr.align;
+    const float *unit = call->in[0], *lse[2] = {call->in[1], call->in[3]};
+    int64_t d = rk__cpu_in(call, 0)->cols, count = rk__step_count(call->in[5]);
+    int64_t n_blocks = rk__blocks(a->batch, TRIPLETS_PER_BLOCK);
+    double *partial = call->scratch, *loss = call->out[0], sum = 0;
+    float *total = call->out[1];
+    RK_CPU_FOR(call, block, n_blocks)
+    {
+        partial[block] = 0;
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, count);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            const float *user = unit + b * d, *item = unit + (a->batch + b) * d;
+            for (int64_t j = 0; j < d; j++) { /* 2 - 2 <u, p> would lose small distances */
+                double difference = (double)user[j] - (double)item[j];
+                partial[block] += difference * difference;
+            }
+        }
+    }
+    for (int64_t block = 0; block < n_blocks; block++) {
+        sum += partial[block];
+    }
+    *loss = count > 0 ? sum / (double)count : 0;
+    for (int kind = 0; kind < 2; kind++) {
+        double all = log_sum_of(lse[kind], count);
+        total[kind] = (float)all;
+        if (rk__is_logit((float)all)) {
+            double pairs = (double)count * (double)(count - 1);
+            *loss += a->uniformity / 2 * (all - 4 - log(pairs));
+        }
+    }
+}
+
+/* By a user u of triplet b: 2 (u - p) / triplets, and from the uniformity 4 weight e^(lse - total)
+ * times the mean of the other users under e^(4 <u, .>): each pair counts for both its ends. */
+void rk__cpu_align_uniform_grad(const rk_cpu_call *call)
+{
+    const rk_align_attr *a = &call->node->attr.align;
+    const float *unit = call->in[0], *total = call->in[6];
+    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[5]);
+    float *y = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    {
+        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, slots);
+        for (int64_t s = block * ROWS_PER_BLOCK; s < end; s++) {
+            int kind = s >= a->batch;
+            int64_t b = kind ? s - a->batch : s;
+            if (b >= count) {
+                memset(y + s * d, 0, (size_t)d * sizeof *y);
+                continue;
+            }
+            const float *lse = call->in[kind ? 3 : 1], *mean = call->in[kind ? 4 : 2];
+            const float *parts[3] = {unit + s * d, unit + (kind ? b : a->batch + b) * d,
+                                     mean + b * d};
+            float pull = (float)(2 / (double)count), push = 0;
+            if (rk__is_logit(lse[b])) {
+                push = (float)(4 * a->uniformity * exp((double)lse[b] - (double)total[kind]));
+            }
+            call->isa->combine(parts, (const float[]){pull, -pull, push}, 3, d, y + s * d);
         }
     }
 }

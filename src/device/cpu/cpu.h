@@ -11,6 +11,7 @@
 #ifndef RK_DEVICE_CPU_CPU_H
 #define RK_DEVICE_CPU_CPU_H
 
+#include <math.h>
 #include <omp.h>
 
 #include "device/cpu/isa.h"
@@ -79,6 +80,8 @@ int64_t rk__cpu_scratch_gram_product(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_attend(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_align_uniform_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_slot_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_table_dots(const rk_cpu_call *call);
@@ -98,6 +101,20 @@ static inline const rk_tensor *rk__cpu_out(const rk_cpu_call *call, int i)
 static inline int64_t rk__blocks(int64_t n, int64_t size)
 {
     return (n + size - 1) / size;
+}
+
+/* End of the block, n at most. */
+static inline int64_t rk__block_end(int64_t block, int64_t size, int64_t n)
+{
+    int64_t end = (block + 1) * size;
+    return end < n ? end : n;
+}
+
+/* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
+static inline float rk__inverse_length(const rk_isa *isa, const float *row, int64_t d)
+{
+    float square = isa->dot(row, row, d);
+    return square == 0 ? 0 : 1 / sqrtf(square);
 }
 
 /* Number of the present thread in its team. */

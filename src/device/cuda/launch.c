@@ -334,6 +334,45 @@ static rk_status rk__cuda_softmax_grad(const call *c)
     return RK_OK;
 }
 
+static rk_status rk__cuda_align_uniform_loss(const call *c)
+{
+    const rk_align_attr *a = &c->node->attr.align;
+    RK_TRY_CUDA(rk_cuda_align_uniform_loss(in(c, 0), in(c, 1), in(c, 3), in(c, 5), out(c, 0),
+                                           out(c, 1), c->loaded->scratch, a->batch,
+                                           in_tensor(c, 0)->cols, a->uniformity, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_align_uniform_grad(const call *c)
+{
+    const rk_tensor *unit = in_tensor(c, 0);
+    const rk_align_attr *a = &c->node->attr.align;
+    RK_TRY_CUDA(rk_cuda_align_uniform_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4),
+                                           in(c, 5), in(c, 6), out(c, 0), unit->rows, a->batch,
+                                           unit->cols, a->uniformity, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_slot_loss(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    const rk_slot_attr *a = &c->node->attr.slot;
+    RK_TRY_CUDA(rk_cuda_slot_loss(
+        in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), out(c, 0), out(c, 1), c->loaded->scratch,
+        a->batch, candidates_of(c, x->rows, a->batch), x->cols, &a->rule, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_slot_grad(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    int64_t batch = c->node->attr.slot.batch;
+    RK_TRY_CUDA(rk_cuda_slot_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
+                                  out(c, 0), x->rows, batch, candidates_of(c, x->rows, batch),
+                                  x->cols, c->stream));
+    return RK_OK;
+}
+
 static rk_status rk__cuda_step_loss(const call *c)
 {
     rk_losses losses = {.n = c->node->n_inputs - 1};
@@ -449,6 +488,12 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
         return RK_OK;
     case RK_OP_SOFTMAX_LOSS:
         *out_bytes = node->attr.softmax.batch * (int64_t)sizeof(double);
+        return RK_OK;
+    case RK_OP_ALIGN_UNIFORM_LOSS:
+        *out_bytes = node->attr.align.batch * (int64_t)sizeof(double);
+        return RK_OK;
+    case RK_OP_SLOT_LOSS:
+        *out_bytes = node->attr.slot.batch * (int64_t)sizeof(double);
         return RK_OK;
     case RK_OP_L2_LOSS:
         *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);

@@ -1,0 +1,170 @@
+/*
+ * Losses of a positive and M drawn negatives (ops/slot_loss.h has the formulas): scores, the
+ * derivatives by them, and the gradient at the rows of the batch.
+ *
+ * Slots: b = user of triplet b, B + b = its positive, 2B + M b + k = its k-th negative. Sums over a
+ * batch are taken in double, block by block in order.
+ */
+#include <string.h>
+
+#include "device/cpu/cpu.h"
+
+enum { TRIPLETS_PER_BLOCK = 32, ROWS_PER_BLOCK = 64 };
+
+/* ---- loss -------------------------------------------------------------------------------------*/
+
+/* A triplet's scores become the derivatives by them, but for 1 / triplets. scores[0] is the
+ * positive's; item_factor[k] belongs to scores[k]. */
+static double additive_term(const rk_slot_rule *rule, float *scores, int64_t m, double user_factor,
+                            const float *item_factor)
+{
+    double positive = (double)scores[0], share = 1 / (double)m;
+    rk_slot_term own = rk__slot_positive(rule, positive, user_factor * (double)item_factor[0]);
+    double value = 0, by_positive = 0;
+    for (int64_t k = 1; k <= m; k++) {
+        double beta = user_factor * (double)item_factor[k];
+        rk_slot_term t = rk__slot_negative(rule, positive, (double)scores[k], beta);
+        value += t.value;
+        by_positive += t.by_positive;
+        scores[k] = (float)(t.by_negative * share);
+    }
+    scores[0] = (float)(own.by_positive + by_positive * share);
+    return own.value + value * share;
+}
+
+static double softmax_term(const rk_slot_rule *rule, float *scores, int64_t m)
+{
+    double positive = (double)scores[0] / rule->temperature, largest = -INFINITY, sum = 0;
+    int64_t first = rule->exclude_positive ? 1 : 0;
+    for (int64_t k = first; k <= m; k++) {
+        double logit = (double)scores[k] / rule->temperature;
+        largest = logit > largest ? logit : largest;
+    }
+    for (int64_t k = first; k <= m; k++) {
+        sum += exp((double)scores[k] / rule->temperature - largest);
+    }
+    double lse = largest + log(sum);
+    for (int64_t k = 0; k <= m; k++) {
+        double weight = exp((double)scores[k] / rule->temperature - lse) * rule->power;
+        double by_score = (k >= first ? weight : 0) - (k == 0);
+        scores[k] = (float)(by_score / rule->temperature);
+    }
+    return rule->power * lse - positive;
+}
+
+/* Scores of triplet b and, if there is a table, the factors of its items. */
+static void score_triplet(const rk_cpu_call *call, int64_t b, int64_t m, float *scores,
+                          float *item_factor)
+{
+    const float *x = call->in[0], *factor = call->in[4];
+    const int32_t *slot_row = call->in[1], *rows = call->in[2];
+    int64_t batch = call->node->attr.slot.batch, d = rk__cpu_in(call, 0)->cols;
+    const float *user = x + slot_row[b] * d;
+    for (int64_t k = 0; k <= m; k++) {
+        int32_t row = slot_row[k == 0 ? batch + b : 2 * batch + b * m + k - 1];
+        if (k + RK_ROWS_AHEAD <= m) {
+            rk__cpu_prefetch(x + slot_row[2 * batch + b * m + k - 1 + RK_ROWS_AHEAD] * d, d);
+        }
+        scores[k] = call->isa->dot(user, x + row * d, d);
+        item_factor[k] = factor ? factor[rows[row]] : 0;
+    }
+}
+
+/* Partial sums of blocks; the item factors of a triplet for each thread. */
+static int64_t partial_bytes(const rk_cpu_call *call)
+{
+    return rk__cache_lines(rk__blocks(call->node->attr.slot.batch, TRIPLETS_PER_BLOCK) *
+                           (int64_t)sizeof(double));
+}
+
+static int64_t factor_bytes(const rk_cpu_call *call)
+{
+    return rk__cache_lines(rk__cpu_out(call, 1)->cols * (int64_t)sizeof(float));
+}
+
+int64_t rk__cpu_scratch_slot_loss(const rk_cpu_call *call)
+{
+    return partial_bytes(call) + call->threads * factor_bytes(call);
+}
+
+void rk__cpu_slot_loss(const rk_cpu_call *call)
+{
+    const rk_slot_rule *rule = &call->node->attr.slot.rule;
+    const float *factor = call->in[4];
+    const int32_t *slot_row = call->in[1], *rows = call->in[2];
+    int64_t batch = call->node->attr.slot.batch, width = rk__cpu_out(call, 1)->cols, m = width - 1;
+    int64_t count = rk__step_count(call->in[3]), n_blocks = rk__blocks(batch, TRIPLETS_PER_BLOCK);
+    double *partial = call->scratch, *loss = call->out[0], total = 0;
+    float *by_score = call->out[1];
+    RK_CPU_FOR(call, block, n_blocks)
+    {
+        char *memory = (char *)call->scratch + partial_bytes(call);
+        float *item_factor = (float *)(void *)(memory + rk__cpu_thread() * factor_bytes(call));
+        double sum = 0;
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, batch);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            float *scores = by_score + b * width;
+            if (b >= count) {
+                memset(scores, 0, (size_t)width * sizeof *scores);
+                continue;
+            }
+            score_triplet(call, b, m, scores, item_factor);
+            double user_factor = factor ? (double)factor[rows[slot_row[b]]] : 0;
+            sum += rule->kind == RK_LOSS_SOFTMAX
+                       ? softmax_term(rule, scores, m)
+                       : additive_term(rule, scores, m, user_factor, item_factor);
+            for (int64_t k = 0; k <= m; k++) {
+                scores[k] = (float)((double)scores[k] / (double)count);
+            }
+        }
+        partial[block] = sum;
+    }
+    for (int64_t block = 0; block < n_blocks; block++) {
+        total += partial[block];
+    }
+    *loss = count > 0 ? total / (double)count : 0;
+}
+
+/* ---- gradient ---------------------------------------------------------------------------------*/
+
+/* What a slot adds to the gradient of its row: an item gets its derivative times the user, the user
+ * the sum over the triplet's items. */
+static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
+{
+    const float *x = call->in[0], *by_score = call->in[1];
+    const int32_t *slot_row = call->in[2];
+    int64_t batch = call->node->attr.slot.batch, d = rk__cpu_in(call, 0)->cols;
+    int64_t width = rk__cpu_in(call, 1)->cols, m = width - 1;
+    if (slot >= batch) {
+        int64_t candidate = slot - 2 * batch;
+        int64_t b = candidate < 0 ? slot - batch : candidate / m;
+        int64_t k = candidate < 0 ? 0 : 1 + candidate % m;
+        call->isa->axpy(by_score[b * width + k], x + slot_row[b] * d, d, y);
+        return;
+    }
+    const float *mine = by_score + slot * width;
+    call->isa->axpy(mine[0], x + slot_row[batch + slot] * d, d, y);
+    for (int64_t k = 0; k < m; k++) {
+        if (mine[1 + k] != 0) { /* losses with a margin leave many out */
+            call->isa->axpy(mine[1 + k], x + slot_row[2 * batch + slot * m + k] * d, d, y);
+        }
+    }
+}
+
+void rk__cpu_slot_grad(const rk_cpu_call *call)
+{
+    const int32_t *segments = call->in[3], *order = call->in[4];
+    int64_t count = *(const int32_t *)call->in[5];
+    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    float *y = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    {
+        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, slots);
+        for (int64_t r = block * ROWS_PER_BLOCK; r < end; r++) {
+            memset(y + r * d, 0, (size_t)d * sizeof *y);
+            for (int32_t i = segments[r]; r < count && i < segments[r + 1]; i++) {
+                add_slot_gradient(call, order[i], y + r * d);
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+"""The options that make_golden.py makes golden files for: a file each."""
+
+# name: (options that differ from COMMON, whether Adam's moments are written)
+COMMON = {"model.kind": "lightgcn", "model.dim": 8, "model.layers": 3,
+          "model.layer_weights": "mean", "loss.l2": 1e-4, "loss.l2_on": "ego",
+          "loss.l2_form": "squared", "loss.l2_rows": "batch", "loss.l2_divisor": "actual",
+          "train.batch": 16, "train.optimizer": "adam", "train.learning_rate": 0.001,
+          "train.weight_decay": 0}
+SOFTMAX = {"loss.kind": "softmax", "sampling.negatives": "in_batch", "loss.temperature": 0.12,
+           "sampling.positives": "shuffle"}
+VARIANTS = {
+    "lightgcn": ({}, True),
+    "lightgcn_dim20": ({"model.dim": 20}, True),
+    "one_layer": ({"model.layers": 1, "loss.l2": 0.05}, False),
+    "mf": ({"model.kind": "mf", "loss.l2": 0.05}, False),
+    "mean_without_ego": ({"model.layer_weights": "mean_without_ego", "loss.l2": 0.05}, False),
+    "last": ({"model.layer_weights": "last", "loss.l2": 0.05}, False),
+    "l2_large": ({"loss.l2": 0.05}, False),
+    "l2_none": ({"loss.l2": 0}, False),
+    "l2_norm": ({"loss.l2": 0.05, "loss.l2_form": "norm"}, False),
+    "l2_propagated": ({"loss.l2": 0.05, "loss.l2_on": "propagated"}, False),
+    "l2_unique": ({"loss.l2": 0.05, "loss.l2_rows": "unique"}, False),
+    "l2_norm_unique": ({"loss.l2": 0.05, "loss.l2_form": "norm", "loss.l2_rows": "unique"}, False),
+    "l2_nominal": ({"loss.l2": 0.05, "loss.l2_divisor": "nominal"}, False),
+    "l2_one": ({"loss.l2": 0.05, "loss.l2_divisor": "one"}, False),
+    "softmax": (SOFTMAX, False),
+    "softmax_dot": (SOFTMAX | {"loss.logits": "dot", "loss.temperature": 0.5,
+                               "loss.exclude_positive": "false",
+                               "loss.popularity_correction": 0.8, "model.layers": 1}, False),
+    "softmax_bilateral": (SOFTMAX | {"loss.power": 0.84, "loss.l2": 0.05, "sampling.positives":
+                                     "user", "loss.popularity_correction": 0.5,
+                                     "loss.l2_on": "propagated"}, False),
+    "bpr_several": ({"sampling.per_positive": 3}, False),
+    "bpr_cosine": ({"loss.logits": "cosine", "model.layers": 1}, False),
+    "hinge": ({"loss.kind": "hinge", "loss.margin": 0.7, "sampling.per_positive": 2}, False),
+    "ccl": ({"loss.kind": "ccl", "loss.margin": 0.4, "loss.negative_weight": 30,
+             "sampling.per_positive": 5}, False),
+    "bce": ({"loss.kind": "bce", "loss.negative_weight": 3, "loss.bce_w1": 0.1, "loss.bce_w2": 1,
+             "loss.bce_w3": 0.2, "loss.bce_w4": 2, "sampling.per_positive": 4,
+             "model.kind": "mf"}, False),
+    "softmax_drawn": ({"loss.kind": "softmax", "loss.temperature": 0.2, "loss.power": 1.12,
+                       "sampling.per_positive": 6}, False),
+    "align_uniform": ({"loss.kind": "align_uniform", "loss.uniformity": 0.8,
+                       "sampling.negatives": "in_batch"}, False),
+    "weight_decay": ({"train.weight_decay": 1e-3}, False),
+    "sgd": ({"train.optimizer": "sgd", "train.learning_rate": 0.5, "train.weight_decay": 1e-3},
+            False),
+}
