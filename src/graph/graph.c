@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 
 /* The first node in [first, last) where at least part/parts of the range's edges lie behind. */
 static int64_t boundary(const int64_t *offsets, int64_t first, int64_t last, int part, int parts)
@@ -156,10 +157,29 @@ static rk_status complete(rk_graph *g, int64_t *cursor, bool users_ascend)
     return RK_OK;
 }
 
+/* Refused with the sizes before anything is allocated: a system that hands out more memory than it
+ * has would end the process in the middle of the work. */
+static rk_status check_memory(const rk_graph *g, int64_t n_columns)
+{
+    double columns = (double)n_columns * sizeof *g->columns;
+    double nodes = (double)g->n_nodes * (2 * sizeof *g->offsets + sizeof *g->scale);
+    int64_t available = rk__memory_available_here();
+    if (available > 0 && columns + nodes > (double)available) {
+        RK_FAIL(RK_ERR_MEMORY,
+                "the graph of %lld edges between %lld users and %lld items takes %.1f GB (%.1f GB "
+                "of neighbours, %.1f GB by node), %.1f GB are available; raise data.min_user or "
+                "data.min_item",
+                (long long)g->n_edges, (long long)g->n_users, (long long)g->n_items,
+                (columns + nodes) / 1e9, columns / 1e9, nodes / 1e9, (double)available / 1e9);
+    }
+    return RK_OK;
+}
+
 static rk_status allocate(rk_graph *g, int64_t **cursor)
 {
     int64_t n_columns = 0;
     RK_TRY(rk__mul(&n_columns, g->n_edges, 2, "the graph"));
+    RK_TRY(check_memory(g, n_columns));
     RK_TRY(rk__alloc(&g->columns, n_columns, sizeof *g->columns, "the graph's columns"));
     RK_TRY(rk__alloc(&g->offsets, g->n_nodes + 1, sizeof *g->offsets, "the graph's offsets"));
     RK_TRY(rk__alloc(&g->scale, g->n_nodes, sizeof *g->scale, "the graph's scale"));

@@ -186,9 +186,11 @@ static void sizes_are_64_bit(void **state)
     (void)state;
     rk_graph g;
     int32_t id = 0;
-    rk__alloc_fail_after(0);
-    assert_fails(RK_ERR_MEMORY, "24000.0 MB wanted for the graph's columns",
-                 rk__graph_build(&g, &id, &id, 3000000000, 10, 10));
+    rk__alloc_fail_after(0); /* what does not fit is refused before the first allocation */
+    assert_fails(RK_ERR_MEMORY,
+                 "the graph of 3000000000000 edges between 10 users and 10 items takes 24000.0 GB",
+                 rk__graph_build(&g, &id, &id, 3000000000000, 10, 10));
+    assert_non_null(strstr(rk_last_error(), "GB are available; raise data.min_user"));
     rk__alloc_fail_after(-1);
     assert_fails(RK_ERR_MEMORY, "overflows", rk__graph_build(&g, &id, &id, INT64_MAX, 10, 10));
     assert_fails(RK_ERR_DATA, "together at most 2147483647",
