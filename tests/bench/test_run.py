@@ -45,7 +45,7 @@ def check(build, folder, arms, arguments):
     for metric in ("prepare", "spmm", "spmm_share", "epoch", "ranking"):
         expect(("rankine", metric) in rows, metric)
     for part in ("ms", "bytes", "flops"):
-        expect(("rankine", f"adam.{part}") in rows, f"the operations' {part}")
+        expect(("rankine", f"sample_triplets.{part}") in rows, f"the operations' {part}")
     for picture in ("out.svg", "out-roofline.svg"):
         root = ElementTree.parse(f"{folder}/{picture}").getroot()
         expect(root.tag.endswith("svg") and len(root) > 10, picture)
