@@ -4,7 +4,8 @@
  *   bench_ops [FILE] [key=value ...]
  *
  * FILE: an adjacency list (a user and their items per line); without one a synthetic graph of
- * Gowalla's size. Keys: threads=0 (all) dim=64 layers=3 batch=2048 k=20 repeat=15 isa=NAME.
+ * Gowalla's size. Keys: threads=0 (all) dim=64 layers=3 batch=2048 k=20 repeat=15 isa=NAME fuse=1
+ * half=0 (1: fp16 tables in the step) rank=1 (0: no full ranking).
  * Each figure is the median over `repeat` runs after a warm-up; the propagation is first compared
  * with a plain loop in double.
  */
@@ -28,7 +29,7 @@ enum { MOST_REPEATS = 1001, TILE = 1024 };
 
 typedef struct settings {
     const char *file, *isa;
-    int64_t threads, dim, layers, batch, k, repeat;
+    int64_t threads, dim, layers, batch, k, repeat, fuse, half, rank;
 } settings;
 
 typedef struct bench {
@@ -190,6 +191,12 @@ static void build_step(const bench *b, rk_sample_attr attr, rk_program *p)
     }
     rk__step_loss(p, state);
     rk__step_advance(p, state);
+    if (b->s.fuse) {
+        rk__program_fuse(p);
+    }
+    if (b->s.half) {
+        rk__program_narrow(p);
+    }
 }
 
 /* ---- measuring --------------------------------------------------------------------------------*/
@@ -369,7 +376,7 @@ static rk_status measure(bench *b)
            b->s.batch, b->s.repeat);
     RK_TRY(measure_propagate(b));
     RK_TRY(measure_step(b, attr));
-    RK_TRY(measure_ranking(b));
+    RK_TRY(b->s.rank ? measure_ranking(b) : RK_OK);
     printf("peak memory %.0f MB\n", 1e-6 * (double)rk__peak_memory());
     return RK_OK;
 }
@@ -379,8 +386,9 @@ static bool read_setting(settings *s, const char *text)
     const struct {
         const char *key;
         int64_t *value;
-    } keys[] = {{"threads=", &s->threads}, {"dim=", &s->dim}, {"layers=", &s->layers},
-                {"batch=", &s->batch},     {"k=", &s->k},     {"repeat=", &s->repeat}};
+    } keys[] = {{"threads=", &s->threads}, {"dim=", &s->dim},   {"layers=", &s->layers},
+                {"batch=", &s->batch},     {"k=", &s->k},       {"repeat=", &s->repeat},
+                {"fuse=", &s->fuse},       {"half=", &s->half}, {"rank=", &s->rank}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         size_t n = strlen(keys[i].key);
         if (strncmp(text, keys[i].key, n) == 0) {
@@ -397,7 +405,8 @@ static bool read_setting(settings *s, const char *text)
 
 int main(int argc, char **argv)
 {
-    bench b = {.s = {.dim = 64, .layers = 3, .batch = 2048, .k = 20, .repeat = 15}};
+    bench b = {
+        .s = {.dim = 64, .layers = 3, .batch = 2048, .k = 20, .repeat = 15, .fuse = 1, .rank = 1}};
     for (int i = 1; i < argc; i++) {
         if (!read_setting(&b.s, argv[i])) {
             fprintf(stderr, "bench_ops: %s is no setting\n", argv[i]);

@@ -4,7 +4,7 @@
  * Every output element is written by one thread in one fixed order of additions. A grid covers rows
  * times packs (16 bytes where the row length allows) and strides over what is left.
  */
-#include "device.cuh"
+#include "half.cuh"
 
 namespace
 {
@@ -28,7 +28,15 @@ __global__ void __launch_bounds__(rk::BLOCK)
         if (row < n_used) {
             const int64_t source = rows ? rows[row] : row;
             for (int32_t k = 0; k < tables.n; k++) {
-                sum.add_scaled(tables.weight[k], rk::load<VECTOR>(tables.x[k], source, d, (int)q));
+                if (tables.factor[k]) {
+                    sum.add_scaled(
+                        tables.weight[k] * tables.factor[k][source],
+                        rk::load_halves<VECTOR>(reinterpret_cast<const rk_half *>(tables.x[k]),
+                                                source, d, (int)q));
+                } else {
+                    sum.add_scaled(tables.weight[k],
+                                   rk::load<VECTOR>(tables.x[k], source, d, (int)q));
+                }
             }
         }
         rk::store<VECTOR>(y, row, d, (int)q, sum);
@@ -100,6 +108,24 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* A warp a row: the largest magnitude, then the row again, which is near by then. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    narrow(const float *__restrict__ x, rk_half *__restrict__ y, float *__restrict__ factor,
+           int64_t n_rows, int64_t d)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t warps = (int64_t)gridDim.x * (blockDim.x / rk::WARP);
+    for (int64_t row = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / rk::WARP; row < n_rows;
+         row += warps) {
+        unsigned largest = 0;
+        for (int64_t j = lane; j < d; j += rk::WARP) {
+            const unsigned magnitude = __float_as_uint(x[row * d + j]) & RK_MAGNITUDE_BITS;
+            largest = magnitude > largest ? magnitude : largest;
+        }
+        rk::store_halves(y + row * d, factor + row, x + row * d, d, lane, largest);
+    }
+}
+
 /* Blocks enough to cover n threads once, but no more than keep a large device busy. */
 cudaLaunchConfig_t cover(int64_t n, cudaStream_t stream)
 {
@@ -134,6 +160,16 @@ cudaError_t rk_cuda_combine_rows(rk_tables tables, const int32_t *rows, const in
                                  float *y, int64_t n_slots, int64_t d, cudaStream_t stream)
 {
     return run_combine(tables, rows, count, y, n_slots, d, stream);
+}
+
+cudaError_t rk_cuda_narrow(const float *x, rk_half *y, float *factor, int64_t n_rows, int64_t d,
+                           cudaStream_t stream)
+{
+    if (n_rows * d == 0) {
+        return cudaSuccess;
+    }
+    cudaLaunchConfig_t config = cover(n_rows * rk::WARP, stream);
+    return cudaLaunchKernelEx(&config, narrow, x, y, factor, n_rows, d);
 }
 
 cudaError_t rk_cuda_scale_rows(const float *x, const float *factor, const int32_t *count, float *y,

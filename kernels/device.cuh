@@ -158,6 +158,20 @@ template <> struct alignas(16) pack<4> {
     }
 };
 
+/* Of a table that nobody writes while the kernel runs. */
+template <int VECTOR>
+__device__ __forceinline__ pack<VECTOR> load_constant(const float *table, int64_t row, int64_t d,
+                                                      int q)
+{
+    static_assert(VECTOR == 1 || VECTOR == 4, "a float, or 16 bytes");
+    if constexpr (VECTOR == 4) {
+        const float4 v = __ldg(reinterpret_cast<const float4 *>(table + row * d) + q);
+        return {v.x, v.y, v.z, v.w};
+    } else {
+        return {__ldg(table + row * d + q)};
+    }
+}
+
 template <int VECTOR>
 __device__ __forceinline__ pack<VECTOR> load(const float *table, int64_t row, int64_t d, int q)
 {

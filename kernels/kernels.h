@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ops/half_rows.h"
 #include "ops/schedule.h"
 #include "ops/slot_loss.h"
 #include "ops/step_state.h"
@@ -84,20 +85,51 @@ typedef struct rk_split_rows {
     int64_t first_x, first_y; /* the node that row 0 of x, of y stands for; 0 where a map says it */
 } rk_split_rows;
 
-/* y = alpha * scale[row] * sum over edges of scale[column] * x[column]: [N,d] -> [N,d].
- * partial: float [n_slots, d], scratch. */
+/* A table that is gathered: float [N,d] with factor NULL, or halves [N,d] with float factor[N]
+ * (ops/half_rows.h). */
+typedef struct rk_gathered {
+    const void *rows;
+    const float *factor;
+} rk_gathered;
+
+/* What an Adam step updates, and with what; parameter NULL = none. */
+typedef struct rk_adam_target {
+    float *parameter, *m, *v;
+    const rk_step_state *state;
+    double beta1, beta2;
+    float epsilon, weight_decay;
+} rk_adam_target;
+
+/* What becomes of the rows of a propagation: weight[k] * added[k][map[r]] is added where map[r] >=
+ * 0, then the row is stored as floats [N,d] or halves [N,d] with their factors, or is the gradient
+ * of an Adam step. One of the three is there. */
+enum { RK_KERNEL_MAX_ADDED = 9 };
+typedef struct rk_row_end {
+    const int32_t *map; /* int32[N] */
+    const float *added[RK_KERNEL_MAX_ADDED];
+    float weight[RK_KERNEL_MAX_ADDED];
+    int32_t n_added;
+    float *floats;
+    rk_half *halves;
+    float *factor;
+    rk_adam_target adam;
+} rk_row_end;
+
+/* Scratch bytes of each of the three. Host function. */
+int64_t rk_cuda_propagate_scratch(int64_t n_slots, int64_t n_nodes, int64_t d);
+/* alpha * scale[row] * sum over edges of scale[column] * x[column], N rows of d columns. */
 cudaError_t rk_cuda_propagate(rk_split_rows split, const int32_t *columns, const float *scale,
-                              const float *x, float *y, float *partial, int64_t d, float alpha,
+                              rk_gathered x, rk_row_end end, void *scratch, int64_t d, float alpha,
                               cudaStream_t stream);
 /* Only rows with map[row] >= 0, written to y[map[row]]: [N,d] -> [S,d]; the rest of y is zeroed. */
 cudaError_t rk_cuda_propagate_rows(rk_split_rows split, const int32_t *columns, const float *scale,
-                                   const int32_t *map, const float *x, float *y, float *partial,
+                                   const int32_t *map, rk_gathered x, float *y, void *scratch,
                                    int64_t n_slots, int64_t d, float alpha, cudaStream_t stream);
-/* Only columns with map[column] >= 0, read from x[map[column]]: [S,d] -> [N,d]. */
+/* Only columns with map[column] >= 0, read from x[map[column]]: x float [S,d]. */
 cudaError_t rk_cuda_propagate_from_rows(rk_split_rows split, const int32_t *columns,
-                                        const float *scale, const int32_t *map, const float *x,
-                                        float *y, float *partial, int64_t d, float alpha,
-                                        cudaStream_t stream);
+                                        const float *scale, const int32_t *map, int64_t n_nodes,
+                                        const float *x, rk_row_end end, void *scratch, int64_t d,
+                                        float alpha, cudaStream_t stream);
 
 /* ---- rows.cu -----------------------------------------------------------------------------------
  */
@@ -116,9 +148,14 @@ cudaError_t rk_cuda_unique_rows(const int32_t *nodes, int64_t n_slots, int64_t n
 enum { RK_KERNEL_MAX_TABLES = 12 };
 typedef struct rk_tables {
     const float *x[RK_KERNEL_MAX_TABLES];
+    const float *factor[RK_KERNEL_MAX_TABLES]; /* where there is one, x are halves: rk_gathered */
     float weight[RK_KERNEL_MAX_TABLES];
     int32_t n;
 } rk_tables;
+
+/* x float [R,d] -> halves [R,d] and their factors float[R]. */
+cudaError_t rk_cuda_narrow(const float *x, rk_half *y, float *factor, int64_t n_rows, int64_t d,
+                           cudaStream_t stream);
 
 /* y = sum_k w_k x_k over n elements. */
 cudaError_t rk_cuda_combine(rk_tables tables, float *y, int64_t n, cudaStream_t stream);
@@ -285,9 +322,9 @@ cudaError_t rk_cuda_slot_grad(const float *x, const float *by_score, const int32
 /* ---- optimizer.cu ------------------------------------------------------------------------------
  */
 
-cudaError_t rk_cuda_adam(float *parameter, const float *gradient, float *m, float *v,
-                         const rk_step_state *state, int64_t n, double beta1, double beta2,
-                         double epsilon, double weight_decay, cudaStream_t stream);
+/* gradient float[n] */
+cudaError_t rk_cuda_adam(rk_adam_target target, const float *gradient, int64_t n,
+                         cudaStream_t stream);
 cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_state *state,
                         int64_t n, double weight_decay, cudaStream_t stream);
 

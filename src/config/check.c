@@ -304,6 +304,16 @@ static rk_status check_negatives(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_propagation(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    if (o->train.propagation == RK_TABLES_FP16 && o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which multiplies fp32 tables: take split_rows",
+                says(config, "train.propagation").text, says(config, "cuda.propagation").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_metric_names(const rk_config *config)
 {
     const rk_strings *wanted = &config->options.eval.metrics;
@@ -377,6 +387,7 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_sources(config));
     RK_TRY(check_split(config));
     RK_TRY(check_model(config));
+    RK_TRY(check_propagation(config));
     RK_TRY(check_schedule(config));
     RK_TRY(check_loss_options(config));
     RK_TRY(check_negatives(config));

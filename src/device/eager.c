@@ -28,6 +28,9 @@ static bool is_updated(rk_op op, int32_t input)
     switch (op) {
     case RK_OP_ADAM:
         return input == 0 || input == 2 || input == 3;
+    case RK_OP_PROPAGATE_ADAM:
+    case RK_OP_PROPAGATE_FROM_ROWS_ADAM:
+        return input >= 5 && input <= 7;
     case RK_OP_SGD:
     case RK_OP_STEP_LOSS:
     case RK_OP_STEP_ADVANCE:
@@ -79,6 +82,14 @@ rk_status rk__check_finite(const rk_program *program, int32_t node, rk_value val
                            const void *data, int64_t step)
 {
     const rk_tensor *t = &program->tensors[value];
+    rk_tensor factors;
+    if (t->dtype == RK_F16) { /* the factor of a row that is not finite is not */
+        data = (const char *)data + rk__half_factors_at(t->rows, t->cols);
+        factors = *t;
+        factors.dtype = RK_F32;
+        factors.cols = 1;
+        t = &factors;
+    }
     bool is_real = t->dtype == RK_F32 || t->dtype == RK_F64;
     int64_t bad = is_real ? first_bad(t, data) : -1;
     if (bad < 0) {

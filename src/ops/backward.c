@@ -98,6 +98,7 @@ static rk_graph_values graph_of(const rk_node *node)
 /* A^ is symmetric: the adjoint of a propagation is a propagation. */
 static void rk__grad_propagate(backward *b, const rk_node *node, rk_value g, float alpha)
 {
+    RK_ASSERT(node->n_inputs == 4); /* nodes are fused after the backward pass */
     contribute_fresh(b, node->in[3],
                      rk__propagate(b->p, graph_of(node), g, alpha * node->attr.weight[0]));
 }

@@ -64,6 +64,14 @@ int32_t rk__append(rk_program *p, rk_node node)
     return p->status == RK_OK ? p->n_nodes - 1 : -1;
 }
 
+rk_node *rk__take_nodes(rk_program *p)
+{
+    rk_node *nodes = p->nodes;
+    p->nodes = NULL;
+    p->n_nodes = p->node_capacity = 0;
+    return nodes;
+}
+
 /* A node with these inputs and fresh outputs. */
 static rk_node make(rk_op op, int32_t n, const rk_value *in)
 {
@@ -237,6 +245,11 @@ rk_value rk__mix_pairs(rk_program *p, const rk_value *pairs, const float weights
     rk_node node = make(RK_OP_MIX_PAIRS, n, pairs);
     memcpy(node.attr.weight, weights, sizeof node.attr.weight);
     return first_output(p, node);
+}
+
+rk_value rk__narrow(rk_program *p, rk_value x)
+{
+    return first_output(p, MAKE(RK_OP_NARROW, x));
 }
 
 rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n)

@@ -78,6 +78,8 @@ rk_value rk__gram_product(rk_program *p, rk_value gram, rk_value pairs, int32_t 
  * the end of the array is 0. */
 rk_value rk__mix_pairs(rk_program *p, const rk_value *pairs, const float weights[RK_MAX_LAYERS],
                        int n);
+/* [R,d] -> [R,d] as RK_F16. */
+rk_value rk__narrow(rk_program *p, rk_value x);
 
 /* sum_k weights[k] * tables[k]: n tables [N,d] -> [N,d]. */
 rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n);

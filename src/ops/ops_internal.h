@@ -26,6 +26,10 @@ extern const rk_op_facts rk__op_facts[RK_OP_COUNT];
  * node's number, or -1 after a failure (which sticks in p->status). */
 int32_t rk__append(rk_program *p, rk_node node);
 
+/* The nodes, which the caller frees; the program is left with its tensors and without nodes, to be
+ * appended anew. */
+rk_node *rk__take_nodes(rk_program *p);
+
 /* The row set that a `rows` tensor belongs to, by its producer. */
 rk_row_set rk__row_set_of(const rk_program *p, rk_value rows);
 

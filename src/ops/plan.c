@@ -16,11 +16,6 @@ enum { ARENA_ALIGNMENT = 64 };
 /* ---- verification
  * ------------------------------------------------------------------------------*/
 
-static bool is_update(rk_op op)
-{
-    return op == RK_OP_ADAM || op == RK_OP_SGD;
-}
-
 /* Inputs written before, in-place targets not read later, temporaries written once. */
 static rk_status verify_node(const rk_program *p, int32_t i, bool *written, bool *consumed)
 {
@@ -67,10 +62,10 @@ rk_status rk__program_verify(const rk_program *p)
     RK_TRY_GOTO(done, rk__calloc(&updates, p->n_tensors, sizeof *updates, "verification"));
     for (int32_t i = 0; i < p->n_nodes; i++) {
         RK_TRY_GOTO(done, verify_node(p, i, written, consumed));
-        if (is_update(p->nodes[i].op) && updates[p->nodes[i].in[0]]++ > 0) {
+        rk_value updated = rk__updated_parameter(&p->nodes[i]);
+        if (updated != RK_NONE && updates[updated]++ > 0) {
             RK_FAIL_GOTO(done, RK_ERR_INTERNAL, "program %s, node %d (%s): %s is updated twice",
-                         p->name, i, rk__op_name(p->nodes[i].op),
-                         p->tensors[p->nodes[i].in[0]].name);
+                         p->name, i, rk__op_name(p->nodes[i].op), p->tensors[updated].name);
         }
     }
 done:

@@ -28,16 +28,36 @@ const char *rk__op_help(rk_op op)
 
 int64_t rk__dtype_size(rk_dtype dtype)
 {
-    static const int64_t sizes[] = {4, 8, 4, 8, sizeof(rk_step_state)};
-    RK_ASSERT((unsigned)dtype <= RK_STATE);
+    static const int64_t sizes[] = {4, 8, 4, 8, sizeof(rk_step_state), 2};
+    RK_ASSERT((unsigned)dtype <= RK_F16);
     return sizes[dtype];
+}
+
+bool rk__adds_rows(rk_op op)
+{
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_FROM_ROWS || op == RK_OP_PROPAGATE_ADAM ||
+           op == RK_OP_PROPAGATE_FROM_ROWS_ADAM;
+}
+
+rk_value rk__updated_parameter(const rk_node *node)
+{
+    switch (node->op) {
+    case RK_OP_ADAM:
+    case RK_OP_SGD:
+        return node->in[0];
+    case RK_OP_PROPAGATE_ADAM:
+    case RK_OP_PROPAGATE_FROM_ROWS_ADAM:
+        return node->in[5];
+    default:
+        return RK_NONE;
+    }
 }
 
 rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
                         int64_t cols, const void *constant, int32_t *out)
 {
     RK_ASSERT(rk__store_find(store, name) < 0 && strlen(name) < RK_NAME_LENGTH);
-    RK_ASSERT(rows >= 0 && cols >= 0);
+    RK_ASSERT(rows >= 0 && cols >= 0 && dtype != RK_F16);
     int64_t elements = 0, bytes = 0;
     RK_TRY(rk__mul(&elements, rows, cols, name));
     RK_TRY(rk__mul(&bytes, elements, rk__dtype_size(dtype), name));
@@ -85,7 +105,7 @@ void rk__program_free(rk_program *program)
 
 static const char *dtype_name(rk_dtype dtype)
 {
-    static const char *names[] = {"f32", "f64", "i32", "i64", "state"};
+    static const char *names[] = {"f32", "f64", "i32", "i64", "state", "f16"};
     return names[dtype];
 }
 

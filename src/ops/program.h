@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "ops/half_rows.h"
 #include "ops/ops.def"
 #include "ops/slot_loss.h"
 #include "ops/schedule.h"
@@ -30,7 +31,9 @@ typedef enum rk_op {
         RK_OP_COUNT
 } rk_op;
 
-typedef enum rk_dtype { RK_F32, RK_F64, RK_I32, RK_I64, RK_STATE } rk_dtype;
+/* RK_F16: rows of halves, each row with a factor of its own; see ops/half_rows.h. Temporaries only.
+ */
+typedef enum rk_dtype { RK_F32, RK_F64, RK_I32, RK_I64, RK_STATE, RK_F16 } rk_dtype;
 
 enum { RK_MAX_INPUTS = 14, RK_MAX_OUTPUTS = 6, RK_MAX_LAYERS = 12, RK_NAME_LENGTH = 48 };
 
@@ -110,6 +113,16 @@ typedef struct rk_adam_attr {
     double beta1, beta2, epsilon, weight_decay;
 } rk_adam_attr;
 
+/* A propagation that ends in an update. The weights are first, as in a plain propagation. */
+typedef struct rk_update_attr {
+    float weight[RK_MAX_LAYERS];
+    rk_adam_attr adam;
+} rk_update_attr;
+
+/* Where the tables begin that a propagation adds at the rows of a row set, among its inputs; their
+ * factors are weight[1], weight[2], ... */
+enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ADAM_ADDED = 9 };
+
 typedef struct rk_topk_attr {
     int32_t k;
     int64_t n_users, n_items;
@@ -135,6 +148,7 @@ typedef union rk_attr {
     rk_align_attr align;
     rk_slot_attr slot;
     rk_adam_attr adam;
+    rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
     rk_topk_attr topk;
     rk_fold_attr fold; /* fold*, unfold* */
     int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
@@ -190,6 +204,15 @@ void rk__program_free(rk_program *program);
 rk_status rk__program_backward(rk_program *program, const int32_t *parameters, int32_t n,
                                rk_value *gradients);
 
+/* Joins nodes that a device does better in one pass: a propagation with the rows that are added to
+ * its result, and with the Adam step that the result is the gradient of. Changes no bit of what is
+ * computed. After the backward pass. */
+rk_status rk__program_fuse(rk_program *program);
+
+/* Makes RK_F16 of the tables that propagations gather from, wherever those who write and read them
+ * can; a table that others read, too, gets a copy (narrow). Sums stay float. After fusing. */
+rk_status rk__program_narrow(rk_program *program);
+
 /* Checks that every input is written before it is read, shapes fit, no temporary is written twice
  * but in place, and every parameter is updated once. RK_ERR_INTERNAL names the node. */
 rk_status rk__program_verify(const rk_program *program);
@@ -205,9 +228,14 @@ rk_status rk__program_print(const rk_program *program, char **out_text);
 const char *rk__op_name(rk_op op);
 const char *rk__op_help(rk_op op);
 int64_t rk__dtype_size(rk_dtype dtype); /* bytes of one element */
+/* Is it a propagation that may have tables to add behind its other inputs? */
+bool rk__adds_rows(rk_op op);
+/* The parameter that a node updates, or RK_NONE. */
+rk_value rk__updated_parameter(const rk_node *node);
 static inline int64_t rk__tensor_bytes(const rk_tensor *t)
 {
-    return t->rows * t->cols * rk__dtype_size(t->dtype);
+    return t->dtype == RK_F16 ? rk__half_rows_bytes(t->rows, t->cols)
+                              : t->rows * t->cols * rk__dtype_size(t->dtype);
 }
 
 #endif

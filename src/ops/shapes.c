@@ -3,32 +3,11 @@
  * ops.def. The comment above a rule is the operation's signature: inputs in order -> outputs.
  */
 #include "base/alloc.h"
-#include "ops/ops_internal.h"
-
-#define AT(i) (&p->tensors[node->in[i]])
-#define HAS(i) (node->in[i] != RK_NONE)
-
-/* A condition on inputs; the message is the condition, the caller adds the node. */
-#define NEED(condition)                                                                            \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            RK_FAIL(RK_ERR_INTERNAL, "%s: %s does not hold", rk__op_name(node->op), #condition);   \
-        }                                                                                          \
-    } while (0)
-
-static bool is(const rk_tensor *t, rk_dtype dtype, int64_t rows, int64_t cols)
-{
-    return t->dtype == dtype && (rows < 0 || t->rows == rows) && (cols < 0 || t->cols == cols);
-}
-
-static rk_shape shape(rk_dtype dtype, int64_t rows, int64_t cols)
-{
-    return (rk_shape){dtype, rows, cols, RK_NONE};
-}
+#include "ops/shape_rules.h"
 
 /* offsets i64[N+1], columns i32[2E], state, users i32[n], edge_offsets i64[n+1], pool i32[P] or -,
  * alias_share f32[items] or -, alias_item i32[items] or - -> nodes i32[(2+M)B] */
-static rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_sample_attr *a = &node->attr.sample;
     NEED(is(AT(0), RK_I64, a->n_users + a->n_items + 1, 1) && is(AT(1), RK_I32, -1, 1));
@@ -47,7 +26,7 @@ static rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *n
 
 /* nodes i32[S] -> rows i32[S], count i32[1], map i32[N], slot_row i32[S], segments i32[S+1],
  * order i32[S] */
-static rk_status rk__shape_unique_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_unique_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_I32, -1, 1) && node->attr.n_nodes > 0);
     int64_t slots = AT(0)->rows;
@@ -60,110 +39,8 @@ static rk_status rk__shape_unique_rows(const rk_program *p, const rk_node *node,
     return RK_OK;
 }
 
-static rk_status need_graph(const rk_program *p, const rk_node *node, int64_t n)
-{
-    NEED(is(AT(0), RK_I64, n + 1, 1) && is(AT(1), RK_I32, -1, 1) && is(AT(2), RK_F32, n, 1));
-    return RK_OK;
-}
-
-/* offsets, columns, scale, x f32[N,d] -> f32[N,d] */
-static rk_status rk__shape_propagate(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    NEED(is(AT(3), RK_F32, -1, -1));
-    RK_TRY(need_graph(p, node, AT(3)->rows));
-    out[0] = shape(RK_F32, AT(3)->rows, AT(3)->cols);
-    return RK_OK;
-}
-
-/* offsets, columns, scale, x f32[N,d], rows i32[S], count i32[1], map i32[N] -> f32[S,d]; a device
- * goes by the list or by the map, whichever suits it */
-static rk_status rk__shape_propagate_rows(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, -1, 1) && is(AT(5), RK_I32, 1, 1));
-    NEED(is(AT(6), RK_I32, AT(3)->rows, 1));
-    RK_TRY(need_graph(p, node, AT(3)->rows));
-    out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
-    return RK_OK;
-}
-
-/* offsets, columns, scale, x f32[S,d], map i32[N] -> f32[N,d] */
-static rk_status rk__shape_propagate_from_rows(const rk_program *p, const rk_node *node,
-                                               rk_shape *out)
-{
-    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, -1, 1));
-    RK_TRY(need_graph(p, node, AT(4)->rows));
-    out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
-    return RK_OK;
-}
-
-/* The attribute names one side of the graph with N nodes. */
-static rk_status need_side(const rk_program *p, const rk_node *node)
-{
-    const rk_fold_attr *a = &node->attr.fold;
-    int64_t n_nodes = AT(2)->rows;
-    NEED(a->first >= 0 && a->n >= 0 && (a->first == 0 || a->first + a->n == n_nodes));
-    return need_graph(p, node, n_nodes);
-}
-
-/* offsets, columns, scale, x f32[N,d] -> f32[2n,d] */
-static rk_status rk__shape_fold(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    RK_TRY(need_side(p, node));
-    NEED(is(AT(3), RK_F32, AT(2)->rows, -1));
-    out[0] = shape(RK_F32, 2 * node->attr.fold.n, AT(3)->cols);
-    return RK_OK;
-}
-
-/* offsets, columns, scale, x f32[S,d], map i32[N] -> f32[2n,d] */
-static rk_status rk__shape_fold_from_rows(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    RK_TRY(need_side(p, node));
-    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, AT(2)->rows, 1));
-    out[0] = shape(RK_F32, 2 * node->attr.fold.n, AT(3)->cols);
-    return RK_OK;
-}
-
-/* offsets, columns, scale, x f32[2n,d] -> f32[N,d] */
-static rk_status rk__shape_unfold(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    RK_TRY(need_side(p, node));
-    NEED(is(AT(3), RK_F32, 2 * node->attr.fold.n, -1));
-    out[0] = shape(RK_F32, AT(2)->rows, AT(3)->cols);
-    return RK_OK;
-}
-
-/* offsets, columns, scale, x f32[2n,d], rows i32[S], count i32[1], map i32[N] -> f32[S,d] */
-static rk_status rk__shape_unfold_rows(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    RK_TRY(need_side(p, node));
-    NEED(is(AT(3), RK_F32, 2 * node->attr.fold.n, -1) && is(AT(4), RK_I32, -1, 1));
-    NEED(is(AT(5), RK_I32, 1, 1) && is(AT(6), RK_I32, AT(2)->rows, 1));
-    out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
-    return RK_OK;
-}
-
-/* gram f32[n,n], symmetric, x f32[2n,d] -> f32[2n,d] */
-static rk_status rk__shape_gram_product(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    NEED(is(AT(0), RK_F32, AT(0)->cols, AT(0)->cols) && is(AT(1), RK_F32, 2 * AT(0)->rows, -1));
-    NEED(AT(0)->rows <= INT32_MAX && (node->attr.halves == 1 || node->attr.halves == 2));
-    out[0] = shape(RK_F32, AT(1)->rows, AT(1)->cols);
-    return RK_OK;
-}
-
-/* k tables f32[2n,d] -> f32[2n,d] */
-static rk_status rk__shape_mix_pairs(const rk_program *p, const rk_node *node, rk_shape *out)
-{
-    NEED(AT(0)->rows % 2 == 0);
-    for (int32_t i = 0; i < node->n_inputs; i++) {
-        NEED(is(AT(i), RK_F32, AT(0)->rows, AT(0)->cols));
-    }
-    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
-    return RK_OK;
-}
-
 /* n tables f32[N,d] -> f32[N,d] */
-static rk_status rk__shape_combine(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_combine(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(node->n_inputs <= RK_MAX_LAYERS);
     for (int32_t i = 0; i < node->n_inputs; i++) {
@@ -173,20 +50,20 @@ static rk_status rk__shape_combine(const rk_program *p, const rk_node *node, rk_
     return RK_OK;
 }
 
-/* rows i32[S], count i32[1], n tables f32[N,d] -> f32[S,d] */
-static rk_status rk__shape_combine_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+/* rows i32[S], count i32[1], n tables f32|f16[N,d] -> f32[S,d] */
+rk_status rk__shape_combine_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(node->n_inputs - 2 <= RK_MAX_LAYERS);
     NEED(is(AT(0), RK_I32, -1, 1) && is(AT(1), RK_I32, 1, 1));
     for (int32_t i = 2; i < node->n_inputs; i++) {
-        NEED(is(AT(i), RK_F32, AT(2)->rows, AT(2)->cols));
+        NEED(is(AT(i), AT(i)->dtype == RK_F16 ? RK_F16 : RK_F32, AT(2)->rows, AT(2)->cols));
     }
     out[0] = shape(RK_F32, AT(0)->rows, AT(2)->cols);
     return RK_OK;
 }
 
 /* a f32[R,d], b f32[R,d] -> f32[R,d] */
-static rk_status rk__shape_add(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_add(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
     out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
@@ -194,7 +71,7 @@ static rk_status rk__shape_add(const rk_program *p, const rk_node *node, rk_shap
 }
 
 /* weights f32[1,n], n tables f32[R,d] -> f32[R,d] */
-static rk_status rk__shape_mix(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_mix(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, 1, node->n_inputs - 1));
     for (int32_t i = 1; i < node->n_inputs; i++) {
@@ -205,7 +82,7 @@ static rk_status rk__shape_mix(const rk_program *p, const rk_node *node, rk_shap
 }
 
 /* x f32[R,d], weights f32[1,n] -> f32[R,d] */
-static rk_status rk__shape_weigh(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_weigh(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, 1, -1));
     NEED(node->attr.index >= 0 && node->attr.index < AT(1)->cols);
@@ -214,7 +91,7 @@ static rk_status rk__shape_weigh(const rk_program *p, const rk_node *node, rk_sh
 }
 
 /* x f32[R,d], n tables f32[R,d] -> f32[1,n] */
-static rk_status rk__shape_table_dots(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_table_dots(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(node->n_inputs - 1 <= RK_MAX_LAYERS);
     for (int32_t i = 0; i < node->n_inputs; i++) {
@@ -225,7 +102,7 @@ static rk_status rk__shape_table_dots(const rk_program *p, const rk_node *node, 
 }
 
 /* x f32[1,n] -> f32[1,n] */
-static rk_status rk__shape_softmax_weights(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_softmax_weights(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, 1, -1) && AT(0)->cols > 0 && AT(0)->cols <= RK_MAX_LAYERS);
     out[0] = shape(RK_F32, 1, AT(0)->cols);
@@ -233,8 +110,7 @@ static rk_status rk__shape_softmax_weights(const rk_program *p, const rk_node *n
 }
 
 /* w f32[1,n], gradient f32[1,n] -> f32[1,n] */
-static rk_status rk__shape_softmax_weights_grad(const rk_program *p, const rk_node *node,
-                                                rk_shape *out)
+rk_status rk__shape_softmax_weights_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, 1, -1) && is(AT(1), RK_F32, 1, AT(0)->cols));
     out[0] = shape(RK_F32, 1, AT(0)->cols);
@@ -242,7 +118,7 @@ static rk_status rk__shape_softmax_weights_grad(const rk_program *p, const rk_no
 }
 
 /* x f32[N,d], factor f32[N] or - -> f32[N,d] */
-static rk_status rk__shape_unit_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_unit_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && (!HAS(1) || is(AT(1), RK_F32, AT(0)->rows, 1)));
     out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
@@ -250,7 +126,7 @@ static rk_status rk__shape_unit_rows(const rk_program *p, const rk_node *node, r
 }
 
 /* x f32[N,d], gradient f32[N,d], factor f32[N] or - -> f32[N,d] */
-static rk_status rk__shape_unit_rows_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_unit_rows_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
     NEED(!HAS(2) || is(AT(2), RK_F32, AT(0)->rows, 1));
@@ -259,7 +135,7 @@ static rk_status rk__shape_unit_rows_grad(const rk_program *p, const rk_node *no
 }
 
 /* x f32[R,d], factor f32[N], rows i32[R] or -, count i32[1] or - -> f32[R,d]; R = N without rows */
-static rk_status rk__shape_scale_nodes(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_scale_nodes(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, -1, 1) && HAS(2) == HAS(3));
     NEED(HAS(2) ? is(AT(2), RK_I32, AT(0)->rows, 1) && is(AT(3), RK_I32, 1, 1)
@@ -269,7 +145,7 @@ static rk_status rk__shape_scale_nodes(const rk_program *p, const rk_node *node,
 }
 
 /* x f32[S,d], factor f32[S], count i32[1] -> f32[S,d] */
-static rk_status rk__shape_scale_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_scale_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, 1));
     NEED(is(AT(2), RK_I32, 1, 1));
@@ -278,7 +154,7 @@ static rk_status rk__shape_scale_rows(const rk_program *p, const rk_node *node, 
 }
 
 /* x f32[S,d], map i32[N] -> f32[N,d] */
-static rk_status rk__shape_scatter_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_scatter_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
     out[0] = shape(RK_F32, AT(1)->rows, AT(0)->cols);
@@ -286,7 +162,7 @@ static rk_status rk__shape_scatter_rows(const rk_program *p, const rk_node *node
 }
 
 /* table f32[N,d], x f32[S,d], rows i32[S], count i32[1] -> f32[N,d], in place on table */
-static rk_status rk__shape_scatter_add_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_scatter_add_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, -1, AT(0)->cols));
     NEED(is(AT(2), RK_I32, AT(1)->rows, 1) && is(AT(3), RK_I32, 1, 1));
@@ -297,7 +173,7 @@ static rk_status rk__shape_scatter_add_rows(const rk_program *p, const rk_node *
 }
 
 /* final f32[S,d], slot_row i32[S], state -> chosen i32[B] */
-static rk_status rk__shape_select_negatives(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_select_negatives(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, 1));
     NEED(is(AT(2), RK_STATE, 1, 1) && node->attr.batch > 0);
@@ -308,7 +184,7 @@ static rk_status rk__shape_select_negatives(const rk_program *p, const rk_node *
 
 /* final f32[S,d], slot_row i32[S], state, chosen i32[B] or -
  * -> loss f64[1], coefficient f32[B]: sigmoid(negative - positive) / triplets, 0 beyond them */
-static rk_status rk__shape_bpr_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_bpr_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.batch;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, 1));
@@ -321,7 +197,7 @@ static rk_status rk__shape_bpr_loss(const rk_program *p, const rk_node *node, rk
 
 /* final f32[S,d], coefficient f32[B], slot_row i32[S], segments i32[S+1], order i32[S],
  * count i32[1], chosen i32[B] or - -> f32[S,d] */
-static rk_status rk__shape_bpr_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_bpr_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t slots = AT(0)->rows;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, node->attr.batch, 1));
@@ -334,7 +210,7 @@ static rk_status rk__shape_bpr_grad(const rk_program *p, const rk_node *node, rk
 
 /* x f32[S,d], slot_row i32[S], rows i32[S], table f32[N] or - -> unit f32[S,d]: the row of each
  * slot, zero in unused ones; bias f32[S]: the table's entry of its node, RK_NO_LOGIT if unused */
-static rk_status rk__shape_unit_slots(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_unit_slots(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t slots = AT(0)->rows;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1) && is(AT(2), RK_I32, slots, 1));
@@ -346,7 +222,7 @@ static rk_status rk__shape_unit_slots(const rk_program *p, const rk_node *node, 
 
 /* x f32[S,d], unit f32[S,d], gradient of unit f32[S,d], segments i32[S+1], order i32[S],
  * count i32[1] -> f32[S,d], by rows of the row set */
-static rk_status rk__shape_unit_slots_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_unit_slots_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t slots = AT(0)->rows, d = AT(0)->cols;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, slots, d) && is(AT(2), RK_F32, slots, d));
@@ -357,7 +233,7 @@ static rk_status rk__shape_unit_slots_grad(const rk_program *p, const rk_node *n
 
 /* unit f32[S,d], bias f32[S] -> lse f32[n], mean f32[n,d]; RK_NO_LOGIT and zero where a query has
  * no key: a key does not count whose bias is RK_NO_LOGIT */
-static rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_attend_attr *a = &node->attr.attend;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, 1));
@@ -371,7 +247,7 @@ static rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_s
 /* unit f32[S,d], bias f32[S], lse f32[B], mean f32[B,d], state
  * -> loss f64[1], user_bias f32[S]: -lse at the slots of users that have a term, else RK_NO_LOGIT
  */
-static rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.softmax.batch, slots = AT(0)->rows;
     NEED(batch > 0 && is(AT(0), RK_F32, -1, -1) && slots >= 2 * batch);
@@ -385,7 +261,7 @@ static rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node
 
 /* unit f32[S,d], bias f32[S], mean f32[B,d] of items by user, user_bias f32[S], lse f32[B] and
  * mean f32[B,d] of users by item, state -> f32[S,d] */
-static rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.softmax.batch, slots = AT(0)->rows, d = AT(0)->cols;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, slots, 1) && is(AT(2), RK_F32, batch, d));
@@ -397,8 +273,7 @@ static rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node
 
 /* unit f32[S,d], lse f32[B] and mean f32[B,d] of users by user, the same of items by item, state
  * -> loss f64[1], total f32[2]: log of the sum over all pairs of users, of items */
-static rk_status rk__shape_align_uniform_loss(const rk_program *p, const rk_node *node,
-                                              rk_shape *out)
+rk_status rk__shape_align_uniform_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.align.batch, d = AT(0)->cols;
     NEED(batch > 0 && is(AT(0), RK_F32, -1, -1) && AT(0)->rows >= 2 * batch);
@@ -410,8 +285,7 @@ static rk_status rk__shape_align_uniform_loss(const rk_program *p, const rk_node
 }
 
 /* the inputs of align_uniform_loss, its total f32[2] -> f32[S,d] */
-static rk_status rk__shape_align_uniform_grad(const rk_program *p, const rk_node *node,
-                                              rk_shape *out)
+rk_status rk__shape_align_uniform_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     rk_shape loss[2];
     RK_TRY(rk__shape_align_uniform_loss(p, node, loss));
@@ -423,7 +297,7 @@ static rk_status rk__shape_align_uniform_grad(const rk_program *p, const rk_node
 /* x f32[S,d], slot_row i32[S], rows i32[S], state, factor f32[N] or - (beta is the product of the
  * user's and the item's) -> loss f64[1], by_score f32[B,1+M]: derivatives by the scores of the
  * positive and the negatives, 0 behind the last triplet */
-static rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.slot.batch, slots = AT(0)->rows;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1) && is(AT(2), RK_I32, slots, 1));
@@ -436,7 +310,7 @@ static rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, r
 
 /* x f32[S,d], by_score f32[B,1+M], slot_row i32[S], segments i32[S+1], order i32[S], count i32[1]
  * -> f32[S,d] */
-static rk_status rk__shape_slot_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_slot_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t slots = AT(0)->rows, batch = node->attr.slot.batch;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, batch, slots / batch - 1));
@@ -448,7 +322,7 @@ static rk_status rk__shape_slot_grad(const rk_program *p, const rk_node *node, r
 
 /* x f32[S,d], segments i32[S+1], order i32[S], count i32[1], state, chosen i32[B] or -
  * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
-static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t slots = AT(0)->rows;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots + 1, 1));
@@ -461,7 +335,7 @@ static rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_
 }
 
 /* state -> (sets its learning rate) */
-static rk_status rk__shape_schedule(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_schedule(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
     NEED(is(AT(0), RK_STATE, 1, 1));
@@ -471,7 +345,7 @@ static rk_status rk__shape_schedule(const rk_program *p, const rk_node *node, rk
 }
 
 /* n gradients f32[R_i,d_i] -> factor f32[1] */
-static rk_status rk__shape_clip_factor(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_clip_factor(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     for (int32_t i = 0; i < node->n_inputs; i++) {
         NEED(is(AT(i), RK_F32, -1, -1));
@@ -482,7 +356,7 @@ static rk_status rk__shape_clip_factor(const rk_program *p, const rk_node *node,
 }
 
 /* x f32[R,d], factor f32[1] or - -> f32[R,d] */
-static rk_status rk__shape_clip(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_clip(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && (!HAS(1) || is(AT(1), RK_F32, 1, 1)));
     NEED(node->attr.weight[0] > 0);
@@ -491,7 +365,7 @@ static rk_status rk__shape_clip(const rk_program *p, const rk_node *node, rk_sha
 }
 
 /* state, n losses f64[1] -> (adds them to state.loss_sum) */
-static rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
     NEED(is(AT(0), RK_STATE, 1, 1));
@@ -502,7 +376,7 @@ static rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, r
 }
 
 /* parameter f32[R,d], gradient f32[R,d], m f32[R,d], v f32[R,d], state -> (updates 0, 2, 3) */
-static rk_status rk__shape_adam(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_adam(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
     for (int32_t i = 0; i < 4; i++) {
@@ -514,7 +388,7 @@ static rk_status rk__shape_adam(const rk_program *p, const rk_node *node, rk_sha
 }
 
 /* parameter f32[R,d], gradient f32[R,d], state -> (updates 0) */
-static rk_status rk__shape_sgd(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_sgd(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
     NEED(is(AT(0), RK_F32, -1, -1) && AT(0)->stored >= 0);
@@ -523,7 +397,7 @@ static rk_status rk__shape_sgd(const rk_program *p, const rk_node *node, rk_shap
 }
 
 /* state -> (counts the step) */
-static rk_status rk__shape_step_advance(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_step_advance(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
     NEED(is(AT(0), RK_STATE, 1, 1));
@@ -533,7 +407,7 @@ static rk_status rk__shape_step_advance(const rk_program *p, const rk_node *node
 /* final f32[N,d], users i32[T], train_offsets i64[N+1], train_columns i32 (nodes),
  * other_offsets i64[users+1] or -, other_columns i32 (items) or - -> items i32[T,K], scores
  * f32[T,K] */
-static rk_status rk__shape_score_topk(const rk_program *p, const rk_node *node, rk_shape *out)
+rk_status rk__shape_score_topk(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_topk_attr *a = &node->attr.topk;
     int64_t nodes = a->n_users + a->n_items;

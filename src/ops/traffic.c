@@ -64,14 +64,27 @@ static rk_traffic once(const counted *c)
     return t;
 }
 
-/* Rows of x over so many edges; beside them the columns of `listed` edges, and the result. */
+/* Rows of x over so many edges; beside them the columns of `listed` edges, the batch's rows that
+ * are added, and the result, or what an Adam step reads and writes instead of it. */
 static rk_traffic propagation(const counted *c, double edges, double listed, double rows_out)
 {
     const rk_tensor *x = in(c, 3);
-    return (rk_traffic){.bytes = edges * row_bytes(x) + listed * COLUMN_BYTES +
-                                 rows_out * row_bytes(out(c, 0)),
-                        .flops = 2 * edges * (double)x->cols,
-                        .gathers = 1};
+    bool updates = rk__updated_parameter(c->node) != RK_NONE;
+    rk_traffic t = {.bytes = edges * row_bytes(x) + listed * COLUMN_BYTES,
+                    .flops = 2 * edges * (double)x->cols,
+                    .gathers = 1};
+    for (int32_t i = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
+         rk__adds_rows(c->node->op) && i < c->node->n_inputs; i++) {
+        t.bytes += c->batch->rows * row_bytes(in(c, i));
+        t.flops += 2 * c->batch->rows * (double)x->cols;
+    }
+    if (updates) {
+        t.bytes += 6 * used_bytes(c, in(c, 5));
+        t.flops += ADAM_FLOPS * elements(in(c, 5));
+    } else {
+        t.bytes += rows_out * row_bytes(out(c, 0));
+    }
+    return t;
 }
 
 static double half_edges(const counted *c)
@@ -92,12 +105,14 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
     double rows = batch->rows, edges = batch->edges;
     switch (node->op) {
     case RK_OP_PROPAGATE:
+    case RK_OP_PROPAGATE_ADAM:
         return propagation(&c, (double)in(&c, 1)->rows, (double)in(&c, 1)->rows,
-                           (double)out(&c, 0)->rows);
+                           (double)in(&c, 2)->rows);
     case RK_OP_PROPAGATE_ROWS:
         return propagation(&c, edges, edges, rows);
     case RK_OP_PROPAGATE_FROM_ROWS: /* every edge is looked at, and those of the batch followed */
-        return propagation(&c, edges, (double)in(&c, 1)->rows, (double)out(&c, 0)->rows);
+    case RK_OP_PROPAGATE_FROM_ROWS_ADAM:
+        return propagation(&c, edges, (double)in(&c, 1)->rows, (double)in(&c, 2)->rows);
     case RK_OP_FOLD: /* half of a propagation, and the small side copied */
         return propagation(&c, half_edges(&c), half_edges(&c), 1.5 * (double)out(&c, 0)->rows);
     case RK_OP_FOLD_FROM_ROWS:
@@ -113,8 +128,11 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
         return t;
     }
     case RK_OP_COMBINE_ROWS: {
-        double tables = node->n_inputs - 2;
-        return (rk_traffic){.bytes = rows * (tables + 1) * row_bytes(out(&c, 0)),
+        double tables = node->n_inputs - 2, bytes = row_bytes(out(&c, 0));
+        for (int32_t i = 2; i < node->n_inputs; i++) {
+            bytes += row_bytes(in(&c, i));
+        }
+        return (rk_traffic){.bytes = rows * bytes,
                             .flops = 2 * tables * rows * (double)out(&c, 0)->cols,
                             .gathers = 1};
     }

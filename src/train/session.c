@@ -214,6 +214,13 @@ static rk_status build_train(rk_session *s)
     RK_TRY(append_updates(s, p, values, state));
     rk__step_loss(p, state);
     rk__step_advance(p, state);
+    RK_TRY(p->status);
+    if (o->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS) { /* cuSPARSE knows no other endings */
+        RK_TRY(rk__program_fuse(p));
+    }
+    if (o->train.propagation == RK_TABLES_FP16) {
+        RK_TRY(rk__program_narrow(p));
+    }
     return finish(p);
 }
 

@@ -225,6 +225,7 @@ static void runs_of_every_kind_are_the_same(void **unused)
          "train.clip_norm=0.02", "cuda.steps_per_launch=3"},
         {"train.warmup_epochs=2.5", "train.clip_value=1e-4", "train.optimizer=sgd",
          "train.learning_rate=50"},
+        {"train.propagation=fp16", "model.layers=3", "model.dim=16"},
         {"model.layer_weights=mean_without_ego", "loss.l2_rows=unique", "loss.l2_form=norm",
          "loss.l2_divisor=nominal", "sampling.positives=interaction", "train.weight_decay=1e-4"},
         {"graph.form=gram", "model.layers=3", "cuda.steps_per_launch=4"},

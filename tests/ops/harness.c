@@ -105,7 +105,8 @@ static bool concerns(const ops_target *target, const rk_program *program)
     for (int32_t i = 0; i < program->n_nodes; i++) {
         rk_op op = program->nodes[i].op;
         special = special && op != RK_OP_PROPAGATE && op != RK_OP_PROPAGATE_ROWS &&
-                  op != RK_OP_PROPAGATE_FROM_ROWS;
+                  op != RK_OP_PROPAGATE_FROM_ROWS && op != RK_OP_PROPAGATE_ADAM &&
+                  op != RK_OP_PROPAGATE_FROM_ROWS_ADAM;
     }
     return !special;
 }

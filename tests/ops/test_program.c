@@ -268,6 +268,32 @@ static void the_work_of_a_step_is_counted(void **unused)
     free_fixture(&f);
 }
 
+/* The same step in one pass over each gradient, in floats and in halves (a row of 8: 16 bytes). */
+static void the_work_of_joined_passes_is_counted(void **unused)
+{
+    (void)unused;
+    fixture f;
+    make_fixture(&f);
+    build_training(&f, 3);
+    rk_traffic work[RK_OP_COUNT];
+    rk_batch_facts batch = {.rows = 30, .edges = 100};
+    assert_ok(rk__program_fuse(&f.program));
+    rk__program_traffic(&f.program, &batch, work);
+    const double added = 30 * 32, update = 6 * 100 * 32;
+    assert_true(work[RK_OP_PROPAGATE].bytes == 3 * (600 * (32 + 4) + 100 * 32) + added);
+    assert_true(work[RK_OP_PROPAGATE_FROM_ROWS].bytes == 100 * 32 + 600 * 4 + 100 * 32 + added);
+    assert_true(work[RK_OP_PROPAGATE_ADAM].bytes == 600 * (32 + 4) + 2 * added + update);
+    assert_true(work[RK_OP_PROPAGATE_ADAM].flops == 2 * 600 * 8 + 2 * 2 * 30 * 8 + 12 * 100 * 8);
+    assert_true(work[RK_OP_ADAM].bytes == 0);
+    assert_ok(rk__program_narrow(&f.program));
+    rk__program_traffic(&f.program, &batch, work);
+    assert_true(work[RK_OP_PROPAGATE].bytes == 3 * (600 * (16 + 4) + 100 * 16) + added);
+    assert_true(work[RK_OP_PROPAGATE_ADAM].bytes == 600 * (16 + 4) + 2 * added + update);
+    assert_true(work[RK_OP_PROPAGATE_ROWS].bytes == 100 * (16 + 4) + 30 * 32);
+    assert_true(work[RK_OP_COMBINE_ROWS].bytes == 30 * (32 + 2 * 16 + 32) + 30 * 2 * 32);
+    free_fixture(&f);
+}
+
 static void out_of_memory_is_reported(void **unused)
 {
     (void)unused;
@@ -306,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_parameter_without_a_loss_is_an_error),
         cmocka_unit_test(printing_names_every_node),
         cmocka_unit_test(the_work_of_a_step_is_counted),
+        cmocka_unit_test(the_work_of_joined_passes_is_counted),
         cmocka_unit_test(out_of_memory_is_reported),
     };
     return cmocka_run_group_tests_name("program", tests, NULL, NULL);

@@ -35,6 +35,7 @@ static void every_kind_of_epoch_resumes(void **state)
         {"sampling.positives=shuffle", "sampling.negatives=dynamic"},
         {"sampling.positives=interaction", "sampling.negatives=popularity"},
         {"train.optimizer=sgd", "train.steps_per_epoch=7"},
+        {"train.propagation=fp16", "model.layers=3"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         runs r;

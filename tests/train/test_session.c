@@ -110,6 +110,30 @@ static void every_model_learns(void **state)
     check_it_learns(xavier, 1, 1.5);
 }
 
+static void it_learns_in_halves(void **state)
+{
+    (void)state;
+    static const char *const three[] = {"train.propagation=fp16", "model.layers=3"};
+    check_it_learns(three, 2, 1.5);
+}
+
+/* The losses of some epochs beside those with float tables. */
+static void halves_follow_floats(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"train.propagation=fp32", "train.propagation=fp16"};
+    fixture f[2];
+    set_up(&f[0], &settings[0], 1);
+    set_up(&f[1], &settings[1], 1);
+    for (int epoch = 0; epoch < 6; epoch++) {
+        double floats = one_epoch(&f[0]), halves = one_epoch(&f[1]);
+        assert_true(floats != halves);
+        assert_close(halves, floats, 1e-3, 0);
+    }
+    tear_down(&f[0]);
+    tear_down(&f[1]);
+}
+
 static void every_kind_of_sampling_learns(void **state)
 {
     (void)state;
@@ -297,6 +321,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_learns),
+        cmocka_unit_test(it_learns_in_halves),
+        cmocka_unit_test(halves_follow_floats),
         cmocka_unit_test(every_kind_of_sampling_learns),
         cmocka_unit_test(every_form_of_l2_learns),
         cmocka_unit_test(sgd_learns),

@@ -394,6 +394,7 @@ static void choices_have_their_enums(void **state)
         {"eval.split", "test", RK_EVAL_TEST},
         {"eval.select", "last", RK_SELECT_LAST},
         {"cuda.propagation", "cusparse", RK_PROPAGATION_CUSPARSE},
+        {"train.propagation", "fp16", RK_TABLES_FP16},
         {"cuda.matmul", "tf32", RK_MATMUL_TF32},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -58,6 +58,10 @@ static const struct {
      {"split.kind=ratio", "split.valid=0.5", "split.test=0.5"},
      "split.valid is 0.5 (--set) and split.test is 0.5 (--set): nothing is left to train on"},
     {csv, {"split.kind=ratio", "split.valid=0.4", "split.test=0.5"}, NULL},
+    {given, {"train.propagation=fp16"}, NULL},
+    {given,
+     {"train.propagation=fp16", "cuda.propagation=cusparse"},
+     "train.propagation is fp16 (--set), but cuda.propagation is cusparse (--set), which "},
     {csv, {"split.valid=0.5", "split.test=0.5"}, NULL}, /* leave_one_out: shares are not used */
     {csv,
      {"split.kind=time", "data.sources[0].time=ts", "split.valid_from=20", "split.test_from=10"},

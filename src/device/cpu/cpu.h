@@ -72,6 +72,7 @@ void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 
 /* Scratch bytes of the operations that need some. */
+int64_t rk__cpu_scratch_propagate(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_fold_from_rows(const rk_cpu_call *call);
@@ -86,6 +87,9 @@ int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_table_dots(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call);
+
+/* What an Adam step at this state multiplies with; optimizer.c has the formula. */
+rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *attr, const rk_step_state *state);
 
 static inline const rk_tensor *rk__cpu_in(const rk_cpu_call *call, int i)
 {

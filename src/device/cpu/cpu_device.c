@@ -34,7 +34,8 @@ bool rk__isa_is_supported(const rk_isa *isa)
     }
     if (isa == &rk__isa_avx2) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+               __builtin_cpu_supports("f16c") && __builtin_cpu_supports("bmi") &&
+               __builtin_cpu_supports("bmi2");
     }
 #endif
     return isa == &rk__isa_baseline;

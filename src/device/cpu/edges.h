@@ -21,6 +21,12 @@ static inline rk_csr rk__csr_of(const rk_cpu_call *call)
                     .n = rk__cpu_in(call, 2)->rows};
 }
 
+/* x is float [n,d]. */
+static inline rk_source rk__float_source(const rk_csr *a, const float *x)
+{
+    return (rk_source){.rows = x, .weight = a->scale, .is_half = false};
+}
+
 /* A range of rows of the graph. */
 typedef struct rk_row_range {
     int64_t first, end;

@@ -23,8 +23,11 @@ static const operation operations[RK_OP_COUNT] = {
 typedef int64_t (*scratch_size)(const rk_cpu_call *call);
 
 static const scratch_size scratch_sizes[RK_OP_COUNT] = {
+    [RK_OP_PROPAGATE] = rk__cpu_scratch_propagate,
+    [RK_OP_PROPAGATE_ADAM] = rk__cpu_scratch_propagate,
     [RK_OP_PROPAGATE_ROWS] = rk__cpu_scratch_propagate_rows,
     [RK_OP_PROPAGATE_FROM_ROWS] = rk__cpu_scratch_propagate_from_rows,
+    [RK_OP_PROPAGATE_FROM_ROWS_ADAM] = rk__cpu_scratch_propagate_from_rows,
     [RK_OP_FOLD_FROM_ROWS] = rk__cpu_scratch_fold_from_rows,
     [RK_OP_UNFOLD_ROWS] = rk__cpu_scratch_unfold_rows,
     [RK_OP_GRAM_PRODUCT] = rk__cpu_scratch_gram_product,

@@ -2,7 +2,7 @@
  * Fold and unfold: half a propagation each, between the graph's small side and the other, and a
  * copy of the small side's rows (models/lightgcn_gram.c has the mathematics); sums of pair tables.
  *
- * The rows are summed by the same loops as in propagate.c, which count rows of x and y as nodes.
+ * The rows are summed by the same loops as in propagate.c, which count rows of x as nodes.
  */
 #include <string.h>
 
@@ -41,16 +41,19 @@ static void copy_rows(const rk_cpu_call *call, const float *x, int64_t n, int64_
     }
 }
 
-/* y[r] for the rows of a range; x and y count nodes. */
+/* Rows [range.first, range.end) into y; x counts nodes. */
 static void propagate_range(const rk_cpu_call *call, rk_row_range range, const float *x, int64_t d,
                             float *y)
 {
     const rk_csr a = rk__csr_of(call);
+    const rk_source source = rk__float_source(&a, x);
     int64_t n_chunks = rk__chunk_count(&a, range);
     RK_CPU_FOR(call, chunk, n_chunks)
     {
-        call->isa->propagate(&a, x, d, 1, rk__chunk_start(&a, range, chunk, n_chunks),
-                             rk__chunk_start(&a, range, chunk + 1, n_chunks), y);
+        int64_t first = rk__chunk_start(&a, range, chunk, n_chunks);
+        call->isa->propagate(&a, &source, d, 1, first,
+                             rk__chunk_start(&a, range, chunk + 1, n_chunks),
+                             y + (first - range.first) * d);
     }
 }
 
@@ -61,17 +64,17 @@ void rk__cpu_fold(const rk_cpu_call *call)
     int64_t d = rk__cpu_in(call, 3)->cols, n = side.end - side.first;
     float *t = call->out[0], *q = t + n * d;
     copy_rows(call, x + side.first * d, n, d, t);
-    propagate_range(call, side, x, d, origin(q, side.first, d));
+    propagate_range(call, side, x, d, q);
 }
 
 void rk__cpu_unfold(const rk_cpu_call *call)
 {
-    const rk_row_range side = small_side(call);
+    const rk_row_range side = small_side(call), large = large_side(call);
     int64_t d = rk__cpu_in(call, 3)->cols, n = side.end - side.first;
     const float *t = call->in[3], *q = t + n * d;
     float *y = call->out[0];
     copy_rows(call, t, n, d, y + side.first * d);
-    propagate_range(call, large_side(call), origin(q, side.first, d), d, y);
+    propagate_range(call, large, origin(q, side.first, d), d, y + large.first * d);
 }
 
 int64_t rk__cpu_scratch_fold_from_rows(const rk_cpu_call *call)
@@ -105,7 +108,7 @@ void rk__cpu_fold_from_rows(const rk_cpu_call *call)
     int64_t n_words = rk__bitmap_words(a.n);
     char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * n_words);
-    float *t = call->out[0], *q = origin(t + n * d, side.first, d);
+    float *t = call->out[0], *q = t + n * d;
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
         rk_edge_buffer buffer = rk__take_edges(scratch, slots);
@@ -116,9 +119,10 @@ void rk__cpu_fold_from_rows(const rk_cpu_call *call)
         }
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
-            call->isa->propagate_from_rows(
-                &a, x, d, 1, map, active, rk__chunk_start(&a, side, chunk, n_chunks),
-                rk__chunk_start(&a, side, chunk + 1, n_chunks), &buffer, q);
+            int64_t first = rk__chunk_start(&a, side, chunk, n_chunks);
+            call->isa->propagate_from_rows(&a, x, d, 1, map, active, first,
+                                           rk__chunk_start(&a, side, chunk + 1, n_chunks), &buffer,
+                                           q + (first - side.first) * d);
         }
     }
 }
@@ -154,7 +158,8 @@ void rk__cpu_unfold_rows(const rk_cpu_call *call)
     int64_t begin = lower_bound(rows, count, side.first), end = lower_bound(rows, count, side.end);
     int64_t others = begin > 0 ? 0 : end, n_others = begin > 0 ? begin : count - end;
     int64_t n_chunks = rk__blocks(n_others, ROWS_PER_CHUNK);
-    const float *t = call->in[3], *q = origin(t + n * d, side.first, d);
+    const float *t = call->in[3];
+    const rk_source q = rk__float_source(&a, origin(t + n * d, side.first, d));
     float *y = call->out[0];
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
@@ -166,7 +171,7 @@ void rk__cpu_unfold_rows(const rk_cpu_call *call)
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
-            call->isa->propagate_rows(&a, q, d, 1, rows, others + first,
+            call->isa->propagate_rows(&a, &q, d, 1, rows, others + first,
                                       others + (last < n_others ? last : n_others), &buffer, y);
         }
     }

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ops/half_rows.h"
+
 /* The normalised adjacency, all lent: the weight of an edge is scale[row] * scale[column]. */
 typedef struct rk_csr {
     const int64_t *offsets; /* n + 1 */
@@ -20,6 +22,13 @@ typedef struct rk_csr {
     const float *scale; /* n */
     int64_t n;
 } rk_csr;
+
+/* The table that a propagation gathers: floats, or the halves of an RK_F16 table. */
+typedef struct rk_source {
+    const void *rows;    /* [n, d] */
+    const float *weight; /* n: the scale of the graph, for halves times the row's factor */
+    bool is_half;
+} rk_source;
 
 /* Room of one thread for the edges that the two forms at the rows of a batch go by; in
  * propagate_from_rows at least twice the rows of x. */
@@ -45,15 +54,16 @@ typedef struct rk_adam_scalars {
 typedef struct rk_isa {
     const char *name;
 
-    /* y[r] = alpha * scale[r] * sum over the columns c of row r of scale[c] * x[c], for the rows
-     * [first, last). x, y: float [n, d]. */
-    void (*propagate)(const rk_csr *a, const float *x, int64_t d, float alpha, int64_t first,
+    /* y[r - first] = alpha * scale[r] * sum over the columns c of row r of scale[c] * x[c], for the
+     * rows [first, last). y: float [last - first, d]. */
+    void (*propagate)(const rk_csr *a, const rk_source *x, int64_t d, float alpha, int64_t first,
                       int64_t last, float *y);
     /* The same for the rows rows[first..last) into y[first..last). */
-    void (*propagate_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
+    void (*propagate_rows)(const rk_csr *a, const rk_source *x, int64_t d, float alpha,
                            const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
                            float *y);
-    /* The same as propagate, where row c of x is x[map[c]], and zero unless bit c of `active`. */
+    /* The same as propagate, where row c of x is x[map[c]], float [S, d], and zero unless bit c of
+     * `active`. */
     void (*propagate_from_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
                                 const int32_t *map, const uint32_t *active, int64_t first,
                                 int64_t last, rk_edge_buffer *buffer, float *y);
@@ -64,6 +74,9 @@ typedef struct rk_isa {
     float (*dot)(const float *a, const float *b, int64_t n);
     /* y += w * x */
     void (*axpy)(float w, const float *x, int64_t n, float *y);
+    void (*axpy_half)(float w, const rk_half *x, int64_t n, float *y);
+    /* Rows of an RK_F16 table: y, factor of x, float [rows, d]. */
+    void (*narrow)(const float *x, int64_t rows, int64_t d, rk_half *y, float *factor);
 
     void (*adam)(const rk_adam_scalars *s, int64_t n, const float *gradient, float *parameter,
                  float *m, float *v);

@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "device/cpu/isa.h"
+#include "device/cpu/isa_half.h"
 #include "device/cpu/isa_vector.h"
 
-enum { AHEAD = 16, MAX_VECTORS = 8, CACHE_LINE_FLOATS = 16 };
+enum { AHEAD = 16, MAX_VECTORS = 8, CACHE_LINE = 64 };
 
 /* A list of edges: the row of x at the far end, and the weight, which is found by that row or by
  * the number of the edge. */
@@ -21,34 +22,44 @@ typedef struct edge_list {
     int64_t end; /* of the list: nothing is prefetched past it */
 } edge_list;
 
+/* Bytes of an element of x. */
+#define SIZE(halves) ((halves) ? 2 : 4)
+
+INLINE vec vec_fetch(const char *row, int64_t element, const int halves)
+{
+    return halves ? vec_load_half((const rk_half *)(const void *)row + element)
+                  : vec_load((const float *)(const void *)row + element);
+}
+
 /* Columns [j, j + n_vectors * LANES) of factor * (sum over the edges [begin, end)) into y. */
 INLINE void sum_columns(const edge_list *edges, const int by_row, int64_t begin, int64_t end,
-                        const float *x, int64_t d, int64_t j, float factor, float *y,
-                        const int n_vectors)
+                        const char *x, const int halves, int64_t d, int64_t j, float factor,
+                        float *y, const int n_vectors)
 {
     const int32_t *index = edges->index;
     vec sum[MAX_VECTORS];
     for (int v = 0; v < n_vectors; v++) {
         sum[v] = (vec){0};
     }
-    const float *base = x + j;
+    const char *base = x + j * SIZE(halves);
+    int64_t stride = d * SIZE(halves);
     int64_t safe = edges->end - AHEAD < end ? edges->end - AHEAD : end, e = begin;
     for (; e < safe; e++) {
-        const float *ahead = base + (int64_t)index[e + AHEAD] * d;
-        for (int v = 0; v < n_vectors * LANES; v += CACHE_LINE_FLOATS) {
+        const char *ahead = base + (int64_t)index[e + AHEAD] * stride;
+        for (int v = 0; v < n_vectors * LANES * SIZE(halves); v += CACHE_LINE) {
             __builtin_prefetch(ahead + v, 0, 3);
         }
-        const float *row = base + (int64_t)index[e] * d;
+        const char *row = base + (int64_t)index[e] * stride;
         float w = edges->weight[by_row ? index[e] : e];
         for (int v = 0; v < n_vectors; v++) {
-            sum[v] += vec_load(row + v * LANES) * w;
+            sum[v] += vec_fetch(row, v * LANES, halves) * w;
         }
     }
     for (; e < end; e++) {
-        const float *row = base + (int64_t)index[e] * d;
+        const char *row = base + (int64_t)index[e] * stride;
         float w = edges->weight[by_row ? index[e] : e];
         for (int v = 0; v < n_vectors; v++) {
-            sum[v] += vec_load(row + v * LANES) * w;
+            sum[v] += vec_fetch(row, v * LANES, halves) * w;
         }
     }
     for (int v = 0; v < n_vectors; v++) {
@@ -58,7 +69,7 @@ INLINE void sum_columns(const edge_list *edges, const int by_row, int64_t begin,
 
 /* The last d % LANES columns. */
 INLINE void sum_tail(const edge_list *edges, const int by_row, int64_t begin, int64_t end,
-                     const float *x, int64_t d, int64_t j, float factor, float *y)
+                     const char *x, const int halves, int64_t d, int64_t j, float factor, float *y)
 {
     float sum[LANES] = {0};
     int64_t width = d - j;
@@ -66,7 +77,9 @@ INLINE void sum_tail(const edge_list *edges, const int by_row, int64_t begin, in
         int64_t row = edges->index[e];
         float w = edges->weight[by_row ? row : e];
         for (int64_t i = 0; i < width; i++) {
-            sum[i] += x[row * d + j + i] * w;
+            int64_t at = row * d + j + i;
+            sum[i] += w * (halves ? half_to_float(((const rk_half *)(const void *)x)[at])
+                                  : ((const float *)(const void *)x)[at]);
         }
     }
     for (int64_t i = 0; i < width; i++) {
@@ -76,25 +89,26 @@ INLINE void sum_tail(const edge_list *edges, const int by_row, int64_t begin, in
 
 /* One row of y. exact: number of vectors when d is that many, else 0. */
 INLINE void sum_row(const edge_list *edges, const int by_row, int64_t begin, int64_t end,
-                    const float *x, int64_t d, float factor, float *y, const int exact)
+                    const char *x, const int halves, int64_t d, float factor, float *y,
+                    const int exact)
 {
     if (exact) {
-        sum_columns(edges, by_row, begin, end, x, d, 0, factor, y, exact);
+        sum_columns(edges, by_row, begin, end, x, halves, d, 0, factor, y, exact);
         return;
     }
     int64_t j = 0;
     for (; j + 8 * LANES <= d; j += 8 * LANES) {
-        sum_columns(edges, by_row, begin, end, x, d, j, factor, y, 8);
+        sum_columns(edges, by_row, begin, end, x, halves, d, j, factor, y, 8);
     }
     if (j + 4 * LANES <= d) {
-        sum_columns(edges, by_row, begin, end, x, d, j, factor, y, 4);
+        sum_columns(edges, by_row, begin, end, x, halves, d, j, factor, y, 4);
         j += 4 * LANES;
     }
     for (; j + LANES <= d; j += LANES) {
-        sum_columns(edges, by_row, begin, end, x, d, j, factor, y, 1);
+        sum_columns(edges, by_row, begin, end, x, halves, d, j, factor, y, 1);
     }
     if (j < d) {
-        sum_tail(edges, by_row, begin, end, x, d, j, factor, y);
+        sum_tail(edges, by_row, begin, end, x, halves, d, j, factor, y);
     }
 }
 
@@ -116,28 +130,32 @@ INLINE void sum_row(const edge_list *edges, const int by_row, int64_t begin, int
         }                                                                                          \
     } while (0)
 
-INLINE void all_rows(const rk_csr *a, const float *x, int64_t d, float alpha, int64_t first,
-                     int64_t last, float *y, const int exact)
+INLINE void all_rows(const rk_csr *a, const rk_source *x, int64_t d, float alpha, int64_t first,
+                     int64_t last, float *y, const int halves, const int exact)
 {
-    edge_list edges = {a->columns, a->scale, a->offsets[a->n]};
+    edge_list edges = {a->columns, x->weight, a->offsets[a->n]};
     for (int64_t r = first; r < last; r++) {
-        sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x, d, alpha * a->scale[r], y + r * d,
-                exact);
+        sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x->rows, halves, d,
+                alpha * a->scale[r], y + (r - first) * d, exact);
     }
 }
 
-static void propagate(const rk_csr *a, const float *x, int64_t d, float alpha, int64_t first,
+static void propagate(const rk_csr *a, const rk_source *x, int64_t d, float alpha, int64_t first,
                       int64_t last, float *y)
 {
-    BY_WIDTH(all_rows, d, a, x, d, alpha, first, last, y);
+    if (x->is_half) {
+        BY_WIDTH(all_rows, d, a, x, d, alpha, first, last, y, 1);
+    } else {
+        BY_WIDTH(all_rows, d, a, x, d, alpha, first, last, y, 0);
+    }
 }
 
 /* Rows of a set are scattered over the graph: their edges are first brought together, so that
  * prefetching runs on from one row to the next. A row too long for the buffer needs no such help.
  */
-INLINE void some_rows(const rk_csr *a, const float *x, int64_t d, float alpha, const int32_t *rows,
-                      int64_t first, int64_t last, rk_edge_buffer *buffer, float *y,
-                      const int exact)
+INLINE void some_rows(const rk_csr *a, const rk_source *x, int64_t d, float alpha,
+                      const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
+                      float *y, const int halves, const int exact)
 {
     int64_t ends[RK_EDGE_ROWS];
     for (int64_t i = first; i < last;) {
@@ -151,27 +169,31 @@ INLINE void some_rows(const rk_csr *a, const float *x, int64_t d, float alpha, c
             length += degree;
             ends[i++ - start] = length;
         }
-        edge_list edges = {buffer->index, a->scale, length};
+        edge_list edges = {buffer->index, x->weight, length};
         for (int64_t k = start; k < i; k++) {
-            sum_row(&edges, 1, begin, ends[k - start], x, d, alpha * a->scale[rows[k]], y + k * d,
-                    exact);
+            sum_row(&edges, 1, begin, ends[k - start], x->rows, halves, d,
+                    alpha * a->scale[rows[k]], y + k * d, exact);
             begin = ends[k - start];
         }
         if (i == start) {
             int64_t r = rows[i];
-            edges = (edge_list){a->columns, a->scale, a->offsets[r + 1]};
-            sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x, d, alpha * a->scale[r],
-                    y + i * d, exact);
+            edges = (edge_list){a->columns, x->weight, a->offsets[r + 1]};
+            sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x->rows, halves, d,
+                    alpha * a->scale[r], y + i * d, exact);
             i++;
         }
     }
 }
 
-static void propagate_rows(const rk_csr *a, const float *x, int64_t d, float alpha,
+static void propagate_rows(const rk_csr *a, const rk_source *x, int64_t d, float alpha,
                            const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
                            float *y)
 {
-    BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y);
+    if (x->is_half) {
+        BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y, 1);
+    } else {
+        BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y, 0);
+    }
 }
 
 /* Appends the active ones of columns[0, n) to list; returns the new length. Without a branch: one
@@ -192,6 +214,7 @@ INLINE void active_rows(const rk_csr *a, const float *x, int64_t d, float alpha,
                         const uint32_t *active, int64_t first, int64_t last, rk_edge_buffer *buffer,
                         float *y, const int exact)
 {
+    const char *rows = (const char *)x;
     int64_t ends[RK_EDGE_ROWS];
     for (int64_t r = first; r < last;) {
         /* A row has no more active edges than x has rows, which the capacity allows for. */
@@ -211,10 +234,11 @@ INLINE void active_rows(const rk_csr *a, const float *x, int64_t d, float alpha,
         int64_t begin = 0;
         for (int64_t i = start; i < r; i++) {
             int64_t end = ends[i - start];
+            float *out = y + (i - first) * d;
             if (begin == end) {
-                memset(y + i * d, 0, (size_t)d * sizeof *y);
+                memset(out, 0, (size_t)d * sizeof *out);
             } else {
-                sum_row(&edges, 0, begin, end, x, d, alpha * a->scale[i], y + i * d, exact);
+                sum_row(&edges, 0, begin, end, rows, 0, d, alpha * a->scale[i], out, exact);
             }
             begin = end;
         }

@@ -2,5 +2,5 @@
 #define ISA_COMMON_SLOTS                                                                           \
     .propagate = propagate, .propagate_rows = propagate_rows,                                      \
     .propagate_from_rows = propagate_from_rows, .combine = combine, .dot = dot, .axpy = axpy,      \
-    .adam = adam, .sgd = sgd, .gather = gather, .multiply = multiply,                              \
-    .multiply_flops = MULTIPLY_VECTORS * 2 * LANES
+    .axpy_half = axpy_half, .narrow = narrow, .adam = adam, .sgd = sgd, .gather = gather,          \
+    .multiply = multiply, .multiply_flops = MULTIPLY_VECTORS * 2 * LANES

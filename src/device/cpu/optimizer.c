@@ -10,12 +10,10 @@ enum { ELEMENTS_PER_BLOCK = 16384 };
  *   g = gradient + weight_decay p;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
  *   p = p - rate / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon),  t from 1
  */
-void rk__cpu_adam(const rk_cpu_call *call)
+rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *a, const rk_step_state *state)
 {
-    const rk_adam_attr *a = &call->node->attr.adam;
-    const rk_step_state *state = call->in[4];
     double t = (double)(state->step + 1);
-    const rk_adam_scalars scalars = {
+    return (rk_adam_scalars){
         .beta1 = (float)a->beta1,
         .beta2 = (float)a->beta2,
         .rest1 = (float)(1 - a->beta1),
@@ -25,6 +23,11 @@ void rk__cpu_adam(const rk_cpu_call *call)
         .epsilon = (float)a->epsilon,
         .weight_decay = (float)a->weight_decay,
     };
+}
+
+void rk__cpu_adam(const rk_cpu_call *call)
+{
+    const rk_adam_scalars scalars = rk__cpu_adam_scalars(&call->node->attr.adam, call->in[4]);
     int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {

@@ -2,44 +2,165 @@
  * y = alpha D^-1/2 A D^-1/2 x, in full and at the rows of a batch (He et al., "LightGCN", SIGIR
  * 2020, eq. 7-8; the batch forms are performance.md 4c and change no bit of the result).
  *
- * Pull-style: each row of y is summed by one thread over its edges in the order of the CSR.
+ * Pull-style: each row of y is summed by one thread over its edges in the order of the CSR. A block
+ * of rows is finished while it is in the nearest cache: what a batch adds at its rows, and then the
+ * rows are the result, or become halves, or are the gradient of an Adam step and never stored.
  */
 #include <string.h>
 
 #include "device/cpu/edges.h"
 
-void rk__cpu_propagate(const rk_cpu_call *call)
+enum { BLOCK_FLOATS = 4096 }; /* in a block of rows that is finished together */
+
+/* ---- what is gathered -------------------------------------------------------------------------*/
+
+static int64_t weight_bytes(const rk_cpu_call *call)
 {
-    const rk_csr a = rk__csr_of(call);
-    const rk_row_range all = {0, a.n};
-    int64_t n_chunks = rk__chunk_count(&a, all), d = rk__cpu_in(call, 3)->cols;
-    RK_CPU_FOR(call, chunk, n_chunks)
-    {
-        call->isa->propagate(&a, call->in[3], d, call->node->attr.weight[0],
-                             rk__chunk_start(&a, all, chunk, n_chunks),
-                             rk__chunk_start(&a, all, chunk + 1, n_chunks), call->out[0]);
+    const rk_tensor *x = rk__cpu_in(call, 3);
+    return x->dtype == RK_F16 ? rk__cache_lines(4 * x->rows) : 0;
+}
+
+/* Input 3. For halves the weights of the columns are written to *scratch. */
+static rk_source source_of(const rk_cpu_call *call, const rk_csr *a, char **scratch)
+{
+    const rk_tensor *x = rk__cpu_in(call, 3);
+    if (x->dtype != RK_F16) {
+        return rk__float_source(a, call->in[3]);
+    }
+    const float *factor = rk__half_factors(call->in[3], x->rows, x->cols);
+    float *weight = rk__cpu_take(scratch, weight_bytes(call));
+#pragma omp parallel for schedule(static) num_threads(call->threads)
+    for (int64_t c = 0; c < a->n; c++) {
+        weight[c] = a->scale[c] * factor[c];
+    }
+    return (rk_source){call->in[3], weight, true};
+}
+
+/* ---- what becomes of the rows -----------------------------------------------------------------*/
+
+typedef struct ending {
+    const rk_isa *isa;
+    int64_t d;
+    /* Tables [S, d] that are added at the rows with map[r] >= 0. */
+    const int32_t *map;
+    const float *added[RK_MAX_INPUTS];
+    const float *weight; /* of added */
+    int32_t n_added;
+    /* One of three. */
+    float *floats;
+    rk_half *halves;
+    float *factor; /* of halves */
+    float *parameter, *m, *v;
+    rk_adam_scalars adam;
+} ending;
+
+static ending ending_of(const rk_cpu_call *call)
+{
+    bool updates = rk__updated_parameter(call->node) != RK_NONE;
+    int32_t first = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
+    ending e = {.isa = call->isa, .d = rk__cpu_in(call, 3)->cols};
+    e.map = call->node->n_inputs > first ? call->in[4] : NULL;
+    e.weight = call->node->attr.weight + 1;
+    for (int32_t i = first; i < call->node->n_inputs; i++) {
+        e.added[e.n_added++] = call->in[i];
+    }
+    if (updates) {
+        e.parameter = call->in[5];
+        e.m = call->in[6];
+        e.v = call->in[7];
+        e.adam = rk__cpu_adam_scalars(&call->node->attr.update.adam, call->in[8]);
+    } else if (rk__cpu_out(call, 0)->dtype == RK_F16) {
+        e.halves = call->out[0];
+        e.factor = rk__half_factors(call->out[0], rk__cpu_out(call, 0)->rows, e.d);
+    } else {
+        e.floats = call->out[0];
+    }
+    return e;
+}
+
+static int64_t block_rows(int64_t d)
+{
+    return BLOCK_FLOATS / d > 0 ? BLOCK_FLOATS / d : 1;
+}
+
+static int64_t block_bytes(int64_t d)
+{
+    return rk__cache_lines(4 * block_rows(d) * d);
+}
+
+/* Rows [first, last) of the sum, in `rows`. */
+static void finish(const ending *e, int64_t first, int64_t last, float *rows)
+{
+    const int64_t d = e->d, n = (last - first) * d;
+    for (int64_t r = first; r < last && e->map; r++) {
+        for (int32_t k = 0; k < e->n_added && e->map[r] >= 0; k++) {
+            e->isa->axpy(e->weight[k], e->added[k] + e->map[r] * d, d, rows + (r - first) * d);
+        }
+    }
+    if (e->halves) {
+        e->isa->narrow(rows, last - first, d, e->halves + first * d, e->factor + first);
+    } else if (e->parameter) {
+        e->isa->adam(&e->adam, n, rows, e->parameter + first * d, e->m + first * d,
+                     e->v + first * d);
     }
 }
 
+/* ---- all rows ---------------------------------------------------------------------------------*/
+
+int64_t rk__cpu_scratch_propagate(const rk_cpu_call *call)
+{
+    return weight_bytes(call) + call->threads * block_bytes(rk__cpu_in(call, 3)->cols);
+}
+
+void rk__cpu_propagate(const rk_cpu_call *call)
+{
+    const rk_csr a = rk__csr_of(call);
+    const ending e = ending_of(call);
+    char *scratch = call->scratch;
+    const rk_source x = source_of(call, &a, &scratch);
+    const rk_row_range all = {0, a.n};
+    int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(e.d);
+    RK_CPU_FOR(call, chunk, n_chunks)
+    {
+        float *block = (float *)(void *)(scratch + rk__cpu_thread() * block_bytes(e.d));
+        int64_t end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
+        for (int64_t r = rk__chunk_start(&a, all, chunk, n_chunks); r < end; r += step) {
+            int64_t last = r + step < end ? r + step : end;
+            float *rows = e.floats ? e.floats + r * e.d : block;
+            call->isa->propagate(&a, &x, e.d, call->node->attr.weight[0], r, last, rows);
+            finish(&e, r, last, rows);
+        }
+    }
+}
+
+void rk__cpu_propagate_adam(const rk_cpu_call *call)
+{
+    rk__cpu_propagate(call);
+}
+
+/* ---- at the rows of a set ---------------------------------------------------------------------*/
+
 int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call)
 {
-    return call->threads * rk__edge_bytes(0);
+    return weight_bytes(call) + call->threads * rk__edge_bytes(0);
 }
 
 void rk__cpu_propagate_rows(const rk_cpu_call *call)
 {
     const rk_csr a = rk__csr_of(call);
+    char *scratch = call->scratch;
+    const rk_source x = source_of(call, &a, &scratch);
     const int32_t *rows = call->in[4];
     int64_t count = *(const int32_t *)call->in[5], slots = rk__cpu_out(call, 0)->rows;
     int64_t d = rk__cpu_in(call, 3)->cols, n_chunks = rk__blocks(count, ROWS_PER_CHUNK);
     float *y = call->out[0];
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
-        rk_edge_buffer buffer = rk__take_edges(call->scratch, 0);
+        rk_edge_buffer buffer = rk__take_edges(scratch, 0);
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
-            call->isa->propagate_rows(&a, call->in[3], d, call->node->attr.weight[0], rows, first,
+            call->isa->propagate_rows(&a, &x, d, call->node->attr.weight[0], rows, first,
                                       last < count ? last : count, &buffer, y);
         }
     }
@@ -48,31 +169,45 @@ void rk__cpu_propagate_rows(const rk_cpu_call *call)
 
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call)
 {
+    const rk_tensor *x = rk__cpu_in(call, 3);
     return rk__cache_lines(4 * rk__bitmap_words(rk__cpu_in(call, 4)->rows)) +
-           call->threads * rk__edge_bytes(rk__cpu_in(call, 3)->rows);
+           call->threads * (rk__edge_bytes(x->rows) + block_bytes(x->cols));
 }
 
+/* Blocks are as long as fills the buffer of edges, so that prefetching seldom starts anew. */
 void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
 {
     const rk_csr a = rk__csr_of(call);
+    const ending e = ending_of(call);
     const rk_row_range all = {0, a.n};
-    int64_t n_chunks = rk__chunk_count(&a, all), d = rk__cpu_in(call, 3)->cols;
-    char *scratch = call->scratch;
+    int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(e.d);
     int64_t n_words = rk__bitmap_words(a.n), slots = rk__cpu_in(call, 3)->rows;
+    char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * n_words);
+    char *blocks = scratch + call->threads * rk__edge_bytes(slots);
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
         rk_edge_buffer buffer = rk__take_edges(scratch, slots);
+        float *block = (float *)(void *)(blocks + rk__cpu_thread() * block_bytes(e.d));
 #pragma omp for schedule(static)
         for (int64_t word = 0; word < n_words; word++) {
             active[word] = rk__bitmap_word(call->in[4], a.n, word);
         }
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
-            call->isa->propagate_from_rows(
-                &a, call->in[3], d, call->node->attr.weight[0], call->in[4], active,
-                rk__chunk_start(&a, all, chunk, n_chunks),
-                rk__chunk_start(&a, all, chunk + 1, n_chunks), &buffer, call->out[0]);
+            int64_t end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
+            for (int64_t r = rk__chunk_start(&a, all, chunk, n_chunks); r < end; r += step) {
+                int64_t last = r + step < end ? r + step : end;
+                float *rows = e.floats ? e.floats + r * e.d : block;
+                call->isa->propagate_from_rows(&a, call->in[3], e.d, call->node->attr.weight[0],
+                                               call->in[4], active, r, last, &buffer, rows);
+                finish(&e, r, last, rows);
+            }
         }
     }
+}
+
+void rk__cpu_propagate_from_rows_adam(const rk_cpu_call *call)
+{
+    rk__cpu_propagate_from_rows(call);
 }

@@ -90,24 +90,84 @@ void rk__cpu_add(const rk_cpu_call *call)
         }                                                                                          \
     }
 
+/* The tables of combine_rows, the float ones first. */
+typedef struct rk_gathered {
+    const float *floats[RK_MAX_INPUTS], *factor[RK_MAX_INPUTS]; /* factor: of the halves' rows */
+    const rk_half *halves[RK_MAX_INPUTS];
+    float weight[RK_MAX_INPUTS], half_weight[RK_MAX_INPUTS];
+    int32_t n_floats, n_halves;
+} rk_gathered;
+
+static rk_gathered gathered_of(const rk_cpu_call *call)
+{
+    rk_gathered g = {0};
+    for (int32_t k = 0; k < call->node->n_inputs - 2; k++) {
+        const rk_tensor *t = rk__cpu_in(call, 2 + k);
+        if (t->dtype == RK_F16) {
+            g.halves[g.n_halves] = call->in[2 + k];
+            g.factor[g.n_halves] = rk__half_factors(call->in[2 + k], t->rows, t->cols);
+            g.half_weight[g.n_halves++] = call->node->attr.weight[k];
+        } else {
+            g.floats[g.n_floats] = call->in[2 + k];
+            g.weight[g.n_floats++] = call->node->attr.weight[k];
+        }
+    }
+    return g;
+}
+
+static void prefetch_gathered(const rk_gathered *g, int64_t row, int64_t d)
+{
+    for (int32_t k = 0; k < g->n_floats; k++) {
+        rk__cpu_prefetch(g->floats[k] + row * d, d);
+    }
+    for (int32_t k = 0; k < g->n_halves; k++) {
+        rk__cpu_prefetch((const float *)(const void *)(g->halves[k] + row * d), (d + 1) / 2);
+    }
+}
+
+static void gather_row(const rk_isa *isa, const rk_gathered *g, int64_t row, int64_t d, float *y)
+{
+    const float *tables[RK_MAX_INPUTS];
+    for (int32_t k = 0; k < g->n_floats; k++) {
+        tables[k] = g->floats[k] + row * d;
+    }
+    if (g->n_floats > 0) {
+        isa->combine(tables, g->weight, g->n_floats, d, y);
+    } else {
+        memset(y, 0, (size_t)d * sizeof *y);
+    }
+    for (int32_t k = 0; k < g->n_halves; k++) {
+        isa->axpy_half(g->half_weight[k] * g->factor[k][row], g->halves[k] + row * d, d, y);
+    }
+}
+
 void rk__cpu_combine_rows(const rk_cpu_call *call)
 {
     const int32_t *rows = call->in[0];
     int64_t count = *(const int32_t *)call->in[1];
     int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
-    int32_t n_tables = call->node->n_inputs - 2;
+    rk_gathered g = gathered_of(call);
     float *y = call->out[0];
     FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
-        const float *tables[RK_MAX_INPUTS];
-        for (int32_t k = 0; k < n_tables; k++) {
-            tables[k] = (const float *)call->in[2 + k] + rows[r] * d;
-            if (r + RK_ROWS_AHEAD < count) {
-                const float *table = call->in[2 + k];
-                rk__cpu_prefetch(table + rows[r + RK_ROWS_AHEAD] * d, d);
-            }
+        if (r + RK_ROWS_AHEAD < count) {
+            prefetch_gathered(&g, rows[r + RK_ROWS_AHEAD], d);
         }
-        call->isa->combine(tables, call->node->attr.weight, n_tables, d, y + r * d);
+        gather_row(call->isa, &g, rows[r], d, y + r * d);
     })
+}
+
+void rk__cpu_narrow(const rk_cpu_call *call)
+{
+    const float *x = call->in[0];
+    const int64_t n = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    rk_half *y = call->out[0];
+    float *factor = rk__half_factors(call->out[0], n, d);
+    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
+    {
+        int64_t first = block * ROWS_PER_BLOCK, left = n - first;
+        call->isa->narrow(x + first * d, left < ROWS_PER_BLOCK ? left : ROWS_PER_BLOCK, d,
+                          y + first * d, factor + first);
+    }
 }
 
 void rk__cpu_scale_rows(const rk_cpu_call *call)

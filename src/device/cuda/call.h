@@ -34,12 +34,22 @@ static inline const rk_tensor *out_tensor(const call *c, int i)
     return &c->program->tensors[c->node->out[i]];
 }
 
+/* Input i as a table to gather from. */
+static inline rk_gathered gathered(const call *c, int i)
+{
+    const rk_tensor *t = in_tensor(c, i);
+    bool is_half = t->dtype == RK_F16;
+    return (rk_gathered){in(c, i), is_half ? rk__half_factors(in(c, i), t->rows, t->cols) : NULL};
+}
+
 /* Tables from input `first` on, with the node's weights. */
 static inline rk_tables tables_of(const call *c, int first)
 {
     rk_tables tables = {.n = c->node->n_inputs - first};
     for (int i = 0; i < tables.n; i++) {
-        tables.x[i] = in(c, first + i);
+        rk_gathered x = gathered(c, first + i);
+        tables.x[i] = x.rows;
+        tables.factor[i] = x.factor;
         tables.weight[i] = c->node->attr.weight[i];
     }
     return tables;

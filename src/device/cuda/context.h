@@ -107,7 +107,10 @@ void *rk__cuda_address(const rk_loaded *loaded, rk_value value);
 
 /* launch.c: queues one node on the context's stream. */
 rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node);
-/* Bytes of scratch that a node needs. */
+/* scratch.c: bytes of scratch that a node needs; and of its tiles, which are in it: items that a
+ * tile of users is scored with at a time, queries that attend to all keys at a time. */
+int64_t rk__cuda_tile_items(int64_t n_tile_users, int64_t n_items);
+int64_t rk__cuda_tile_queries(int64_t n);
 rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program,
                            const rk_node *node, int64_t *out_bytes);
 
@@ -136,7 +139,8 @@ rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_pro
 rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);
 void rk__cuda_graphs_free(rk_device_context *context);
 
-/* spmm.c: a full propagation through cuSPARSE. */
+/* spmm.c: a full propagation through cuSPARSE, from floats to floats with nothing added. */
+bool rk__cuda_spmm_takes(const rk_program *program, const rk_node *node);
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node);
 rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node);
 void rk__cuda_spmm_free(rk_loaded *loaded);

@@ -4,7 +4,6 @@
  */
 #include "device/cuda/call.h"
 
-#include "base/alloc.h"
 #include "base/choices.h"
 
 static rk_split_rows split_of(const call *c)
@@ -38,21 +37,67 @@ static rk_status rk__cuda_unique_rows(const call *c)
     return RK_OK;
 }
 
+static rk_adam_target adam_target(const rk_adam_attr *a, void *parameter, void *m, void *v,
+                                  void *state)
+{
+    return (rk_adam_target){.parameter = parameter,
+                            .m = m,
+                            .v = v,
+                            .state = state,
+                            .beta1 = a->beta1,
+                            .beta2 = a->beta2,
+                            .epsilon = (float)a->epsilon,
+                            .weight_decay = (float)a->weight_decay};
+}
+
+/* What becomes of the rows of a propagation: its inputs behind the first four, and its output. */
+static rk_row_end row_end(const call *c)
+{
+    bool updates = rk__updated_parameter(c->node) != RK_NONE;
+    int first = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
+    rk_row_end end = {.map = c->node->n_inputs > first ? in(c, 4) : NULL};
+    for (int i = first; i < c->node->n_inputs; i++) {
+        end.weight[end.n_added] = c->node->attr.weight[1 + end.n_added];
+        end.added[end.n_added++] = in(c, i);
+    }
+    if (updates) {
+        end.adam = adam_target(&c->node->attr.update.adam, in(c, 5), in(c, 6), in(c, 7), in(c, 8));
+    } else if (out_tensor(c, 0)->dtype == RK_F16) {
+        end.halves = out(c, 0);
+        end.factor = rk__half_factors(out(c, 0), out_tensor(c, 0)->rows, out_tensor(c, 0)->cols);
+    } else {
+        end.floats = out(c, 0);
+    }
+    return end;
+}
+
+/* cuSPARSE knows neither halves with factors nor what a batch adds. */
+static bool is_for_cusparse(const call *c)
+{
+    return c->loaded->context->options.propagation == RK_PROPAGATION_CUSPARSE &&
+           rk__cuda_spmm_takes(c->program, c->node);
+}
+
 static rk_status rk__cuda_propagate(const call *c)
 {
-    if (c->loaded->context->options.propagation == RK_PROPAGATION_CUSPARSE) {
+    if (is_for_cusparse(c)) {
         return rk__cuda_spmm(c->loaded, c->node);
     }
-    RK_TRY_CUDA(rk_cuda_propagate(split_of(c), in(c, 1), in(c, 2), in(c, 3), out(c, 0),
-                                  c->loaded->scratch, out_tensor(c, 0)->cols,
+    RK_TRY_CUDA(rk_cuda_propagate(split_of(c), in(c, 1), in(c, 2), gathered(c, 3), row_end(c),
+                                  c->loaded->scratch, in_tensor(c, 3)->cols,
                                   c->node->attr.weight[0], c->stream));
     return RK_OK;
+}
+
+static rk_status rk__cuda_propagate_adam(const call *c)
+{
+    return rk__cuda_propagate(c);
 }
 
 static rk_status rk__cuda_propagate_rows(const call *c)
 {
     const rk_tensor *y = out_tensor(c, 0);
-    RK_TRY_CUDA(rk_cuda_propagate_rows(split_of(c), in(c, 1), in(c, 2), in(c, 6), in(c, 3),
+    RK_TRY_CUDA(rk_cuda_propagate_rows(split_of(c), in(c, 1), in(c, 2), in(c, 6), gathered(c, 3),
                                        out(c, 0), c->loaded->scratch, y->rows, y->cols,
                                        c->node->attr.weight[0], c->stream));
     return RK_OK;
@@ -60,9 +105,22 @@ static rk_status rk__cuda_propagate_rows(const call *c)
 
 static rk_status rk__cuda_propagate_from_rows(const call *c)
 {
-    RK_TRY_CUDA(rk_cuda_propagate_from_rows(split_of(c), in(c, 1), in(c, 2), in(c, 4), in(c, 3),
-                                            out(c, 0), c->loaded->scratch, out_tensor(c, 0)->cols,
-                                            c->node->attr.weight[0], c->stream));
+    RK_TRY_CUDA(rk_cuda_propagate_from_rows(
+        split_of(c), in(c, 1), in(c, 2), in(c, 4), in_tensor(c, 4)->rows, in(c, 3), row_end(c),
+        c->loaded->scratch, in_tensor(c, 3)->cols, c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_propagate_from_rows_adam(const call *c)
+{
+    return rk__cuda_propagate_from_rows(c);
+}
+
+static rk_status rk__cuda_narrow(const call *c)
+{
+    const rk_tensor *x = in_tensor(c, 0);
+    RK_TRY_CUDA(rk_cuda_narrow(in(c, 0), out(c, 0), rk__half_factors(out(c, 0), x->rows, x->cols),
+                               x->rows, x->cols, c->stream));
     return RK_OK;
 }
 
@@ -80,6 +138,16 @@ static rk_split_rows side_of(const call *c, bool is_small)
     return split;
 }
 
+static rk_gathered floats(const float *x)
+{
+    return (rk_gathered){.rows = x};
+}
+
+static rk_row_end into(float *y)
+{
+    return (rk_row_end){.floats = y};
+}
+
 static rk_status copy(const call *c, const float *x, float *y, int64_t n)
 {
     RK_TRY_CUDA(cudaMemcpyAsync(y, x, (size_t)n * sizeof *y, cudaMemcpyDeviceToDevice, c->stream));
@@ -93,8 +161,8 @@ static rk_status rk__cuda_fold(const call *c)
     float *t = out(c, 0);
     int64_t d = out_tensor(c, 0)->cols;
     RK_TRY(copy(c, x + a->first * d, t, a->n * d));
-    RK_TRY_CUDA(rk_cuda_propagate(side_of(c, true), in(c, 1), in(c, 2), x, t + a->n * d,
-                                  c->loaded->scratch, d, 1, c->stream));
+    RK_TRY_CUDA(rk_cuda_propagate(side_of(c, true), in(c, 1), in(c, 2), floats(x),
+                                  into(t + a->n * d), c->loaded->scratch, d, 1, c->stream));
     return RK_OK;
 }
 
@@ -105,8 +173,9 @@ static rk_status rk__cuda_fold_from_rows(const call *c)
     float *t = out(c, 0);
     int64_t d = out_tensor(c, 0)->cols;
     RK_TRY_CUDA(rk_cuda_scatter_rows(in(c, 3), map + a->first, t, a->n, d, 1, c->stream));
-    RK_TRY_CUDA(rk_cuda_propagate_from_rows(side_of(c, true), in(c, 1), in(c, 2), map, in(c, 3),
-                                            t + a->n * d, c->loaded->scratch, d, 1, c->stream));
+    RK_TRY_CUDA(rk_cuda_propagate_from_rows(side_of(c, true), in(c, 1), in(c, 2), map,
+                                            in_tensor(c, 4)->rows, in(c, 3), into(t + a->n * d),
+                                            c->loaded->scratch, d, 1, c->stream));
     return RK_OK;
 }
 
@@ -117,8 +186,8 @@ static rk_status rk__cuda_unfold(const call *c)
     float *y = out(c, 0);
     int64_t d = out_tensor(c, 0)->cols;
     RK_TRY(copy(c, t, y + a->first * d, a->n * d));
-    RK_TRY_CUDA(rk_cuda_propagate(side_of(c, false), in(c, 1), in(c, 2), t + a->n * d, y,
-                                  c->loaded->scratch, d, 1, c->stream));
+    RK_TRY_CUDA(rk_cuda_propagate(side_of(c, false), in(c, 1), in(c, 2), floats(t + a->n * d),
+                                  into(y), c->loaded->scratch, d, 1, c->stream));
     return RK_OK;
 }
 
@@ -129,8 +198,8 @@ static rk_status rk__cuda_unfold_rows(const call *c)
     const float *t = in(c, 3);
     const int32_t *map = in(c, 6);
     RK_TRY_CUDA(rk_cuda_propagate_rows(side_of(c, false), in(c, 1), in(c, 2), map,
-                                       t + a->n * y->cols, out(c, 0), c->loaded->scratch, y->rows,
-                                       y->cols, 1, c->stream));
+                                       floats(t + a->n * y->cols), out(c, 0), c->loaded->scratch,
+                                       y->rows, y->cols, 1, c->stream));
     RK_TRY_CUDA(rk_cuda_spread_rows(t, map + a->first, out(c, 0), a->n, y->cols, c->stream));
     return RK_OK;
 }
@@ -287,17 +356,10 @@ static rk_status rk__cuda_unit_slots_grad(const call *c)
     return RK_OK;
 }
 
-/* Queries at a time, so that their products with n keys take 64 MB at most. */
-static int64_t tile_queries(int64_t n)
-{
-    const int64_t most = (64 << 20) / (int64_t)sizeof(float) / (n > 0 ? n : 1);
-    return most < 1 ? 1 : most < n ? most : n;
-}
-
 static rk_status rk__cuda_attend(const call *c)
 {
     const rk_attend_attr *a = &c->node->attr.attend;
-    int64_t d = in_tensor(c, 0)->cols, tile = tile_queries(a->n);
+    int64_t d = in_tensor(c, 0)->cols, tile = rk__cuda_tile_queries(a->n);
     const float *queries = (const float *)in(c, 0) + a->first_query * d;
     const float *keys = (const float *)in(c, 0) + a->first_key * d;
     const float *bias = (const float *)in(c, 1) + a->first_key;
@@ -387,9 +449,9 @@ static rk_status rk__cuda_step_loss(const call *c)
 static rk_status rk__cuda_adam(const call *c)
 {
     const rk_tensor *p = in_tensor(c, 0);
-    const rk_adam_attr *a = &c->node->attr.adam;
-    RK_TRY_CUDA(rk_cuda_adam(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), p->rows * p->cols,
-                             a->beta1, a->beta2, a->epsilon, a->weight_decay, c->stream));
+    rk_adam_target target =
+        adam_target(&c->node->attr.adam, in(c, 0), in(c, 2), in(c, 3), in(c, 4));
+    RK_TRY_CUDA(rk_cuda_adam(target, in(c, 1), p->rows * p->cols, c->stream));
     return RK_OK;
 }
 
@@ -407,22 +469,13 @@ static rk_status rk__cuda_step_advance(const call *c)
     return RK_OK;
 }
 
-/* Scores of a tile of users for this many items at a time: 64 MB at most. */
-static int64_t tile_items(int64_t n_tile_users, int64_t n_items)
-{
-    const int64_t most =
-        (64 << 20) / (int64_t)sizeof(float) / (n_tile_users > 0 ? n_tile_users : 1);
-    int64_t tile = most > 256 ? most / 256 * 256 : 256;
-    return tile < n_items ? tile : n_items;
-}
-
 /* Scratch: the lists of a large K, the users' rows [T,d], then a tile of scores [T,tile]. */
 static rk_status rk__cuda_score_topk(const call *c)
 {
     const rk_topk_attr *a = &c->node->attr.topk;
     const float *final = in(c, 0);
     int64_t d = in_tensor(c, 0)->cols, n = in_tensor(c, 1)->rows;
-    int64_t tile = tile_items(n, a->n_items);
+    int64_t tile = rk__cuda_tile_items(n, a->n_items);
     void *lists = c->loaded->scratch;
     float *users = (float *)(void *)((char *)lists + rk_cuda_topk_scratch(n, a->k));
     float *scores = users + n * d;
@@ -454,70 +507,4 @@ rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node)
 {
     call c = {loaded, node, loaded->program, loaded->context->stream};
     return launchers[node->op](&c);
-}
-
-rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program,
-                           const rk_node *node, int64_t *out_bytes)
-{
-    const rk_tensor *tensors = program->tensors;
-    const rk_tensor *first = node->n_inputs > 0 ? &tensors[node->in[0]] : NULL;
-    const rk_tensor *result = node->n_outputs > 0 ? &tensors[node->out[0]] : NULL;
-    int64_t elements = 0;
-    *out_bytes = 0;
-    switch (node->op) {
-    case RK_OP_UNIQUE_ROWS:
-        *out_bytes = rk_cuda_unique_rows_scratch(first->rows, node->attr.n_nodes);
-        return RK_OK;
-    case RK_OP_PROPAGATE:
-    case RK_OP_PROPAGATE_ROWS:
-    case RK_OP_PROPAGATE_FROM_ROWS:
-    case RK_OP_FOLD:
-    case RK_OP_FOLD_FROM_ROWS:
-    case RK_OP_UNFOLD:
-    case RK_OP_UNFOLD_ROWS:
-        elements = rk__cuda_graph_size(context, program, node).n_slots;
-        RK_TRY(rk__mul(&elements, elements, result->cols, "the partial sums of long rows"));
-        return rk__mul(out_bytes, elements, sizeof(float), "the partial sums of long rows");
-    case RK_OP_BPR_LOSS:
-        *out_bytes = node->attr.batch * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_ATTEND:
-        elements = node->attr.attend.n;
-        RK_TRY(rk__mul(out_bytes, elements, tile_queries(elements) * (int64_t)sizeof(float),
-                       "a tile of logits"));
-        return RK_OK;
-    case RK_OP_SOFTMAX_LOSS:
-        *out_bytes = node->attr.softmax.batch * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_ALIGN_UNIFORM_LOSS:
-        *out_bytes = node->attr.align.batch * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_SLOT_LOSS:
-        *out_bytes = node->attr.slot.batch * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_L2_LOSS:
-        *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_TABLE_DOTS:
-        RK_TRY(rk__mul(&elements, first->rows, first->cols, "a table"));
-        *out_bytes = rk_cuda_table_dots_scratch(elements, node->n_inputs - 1);
-        return RK_OK;
-    case RK_OP_CLIP_FACTOR: {
-        rk_gradients gradients = {.count = node->n_inputs};
-        for (int i = 0; i < gradients.count; i++) {
-            gradients.n[i] = tensors[node->in[i]].rows * tensors[node->in[i]].cols;
-        }
-        *out_bytes = rk_cuda_clip_factor_scratch(&gradients);
-        return RK_OK;
-    }
-    case RK_OP_SCORE_TOPK: {
-        int64_t n = tensors[node->in[1]].rows;
-        *out_bytes =
-            rk_cuda_topk_scratch(n, node->attr.topk.k) +
-            (n * first->cols + n * tile_items(n, node->attr.topk.n_items)) * (int64_t)sizeof(float);
-        return RK_OK;
-    }
-    default:
-        return RK_OK;
-    }
 }

@@ -16,6 +16,7 @@ bool rk__cuda_needs_blas(rk_op op)
 bool rk__cuda_is_propagation(rk_op op)
 {
     return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
+           op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM ||
            rk__cuda_names_a_side(op);
 }
 

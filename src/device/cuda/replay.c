@@ -66,8 +66,8 @@ static rk_status prepare(rk_loaded *loaded)
                           "the operations' working "
                           "memory"));
     for (int32_t i = 0; i < program->n_nodes; i++) {
-        if (program->nodes[i].op == RK_OP_PROPAGATE &&
-            context->options.propagation == RK_PROPAGATION_CUSPARSE) {
+        if (context->options.propagation == RK_PROPAGATION_CUSPARSE &&
+            rk__cuda_spmm_takes(program, &program->nodes[i])) {
             RK_TRY(rk__cuda_spmm_prepare(loaded, &program->nodes[i]));
         }
     }

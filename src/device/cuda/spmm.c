@@ -135,6 +135,13 @@ static rk_status size_and_preprocess(rk_loaded *loaded, const rk_node *node, rk_
     return RK_OK;
 }
 
+bool rk__cuda_spmm_takes(const rk_program *program, const rk_node *node)
+{
+    return node->op == RK_OP_PROPAGATE && node->n_inputs == 4 &&
+           program->tensors[node->in[3]].dtype == RK_F32 &&
+           program->tensors[node->out[0]].dtype == RK_F32;
+}
+
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node)
 {
     if (!find_matrix(loaded, node)) {

@@ -1,0 +1,43 @@
+/*
+ * One element of an Adam step (Kingma & Ba 2015) as PyTorch does it, for the kernels that update:
+ *   g += weight_decay * p;  m, v are the usual running means;
+ *   p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon),  t counting from 1.
+ */
+#ifndef RK_KERNELS_ADAM_CUH
+#define RK_KERNELS_ADAM_CUH
+
+#include "device.cuh"
+
+namespace rk
+{
+
+/* What depends on the step number: two powers in double, once a kernel and not once an element. */
+struct adam_scalars {
+    float step_size, root_correction;
+};
+
+__device__ inline adam_scalars adam_scalars_at(const rk_step_state *state, double beta1,
+                                               double beta2)
+{
+    const double t = (double)(state->step + 1);
+    return {(float)(state->learning_rate / (1.0 - pow(beta1, t))),
+            (float)(1.0 / sqrt(1.0 - pow(beta2, t)))};
+}
+
+/* The moments are read and written once a step: they stream past the tables that are gathered
+ * (__ldcs and __stcs, evict first). */
+__device__ __forceinline__ void adam_element(const rk_adam_target &a, adam_scalars s, int64_t i,
+                                             float gradient)
+{
+    const float b1 = (float)a.beta1, b2 = (float)a.beta2;
+    const float c1 = (float)(1.0 - a.beta1), c2 = (float)(1.0 - a.beta2);
+    const float p = a.parameter[i], g = gradient + a.weight_decay * p;
+    const float m = b1 * __ldcs(a.m + i) + c1 * g, v = b2 * __ldcs(a.v + i) + c2 * g * g;
+    __stcs(a.m + i, m);
+    __stcs(a.v + i, v);
+    a.parameter[i] = p - s.step_size * m / (sqrtf(v) * s.root_correction + a.epsilon);
+}
+
+} // namespace rk
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * Half the bytes for what propagations gather (train.propagation = fp16).
+ *
+ * A propagation fetches a row of its table for every edge and writes one for every node, so its
+ * cost is the bytes of a row. A table that is made by a propagation and read by propagations and at
+ * the rows of batches alone becomes RK_F16 where it stands. Any other table that a full propagation
+ * gathers (a parameter; a sum that somebody else reads) gets a copy: one pass over it against
+ * a fetch per edge. At the rows of a batch so few edges are fetched that a copy would not pay.
+ */
+#include "base/alloc.h"
+#include "ops/ops_internal.h"
+
+typedef struct use {
+    bool narrow;    /* becomes RK_F16 where it stands */
+    bool is_needed; /* as floats: by an operation that takes nothing else */
+    rk_value copy;  /* as RK_F16, or RK_NONE */
+} use;
+
+/* Does a propagation of all rows gather its input j? */
+static bool gathers(const rk_node *node, int32_t j)
+{
+    return j == 3 && (node->op == RK_OP_PROPAGATE || node->op == RK_OP_PROPAGATE_ADAM);
+}
+
+static bool takes_halves(const rk_node *node, int32_t j)
+{
+    return gathers(node, j) || (j == 3 && node->op == RK_OP_PROPAGATE_ROWS) ||
+           (j >= 2 && node->op == RK_OP_COMBINE_ROWS);
+}
+
+static bool gives_halves(const rk_program *p, const rk_tensor *t)
+{
+    if (t->stored >= 0 || t->producer < 0 || t->alias_of != RK_NONE) {
+        return false;
+    }
+    rk_op op = p->nodes[t->producer].op;
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_FROM_ROWS;
+}
+
+static void survey(const rk_program *p, use *uses)
+{
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        const rk_node *node = &p->nodes[i];
+        for (int32_t j = 0; j < node->n_inputs; j++) {
+            if (node->in[j] == RK_NONE) {
+                continue;
+            }
+            use *u = &uses[node->in[j]];
+            bool takes = takes_halves(node, j);
+            u->narrow = u->narrow || takes;
+            u->is_needed = u->is_needed || !takes;
+        }
+    }
+    for (rk_value v = 0; v < p->n_tensors; v++) {
+        uses[v].narrow = uses[v].narrow && !uses[v].is_needed && gives_halves(p, &p->tensors[v]);
+        uses[v].copy = RK_NONE;
+    }
+}
+
+/* The node again, its gathers from copies. */
+static void append_narrowed(rk_program *p, use *uses, rk_node node)
+{
+    rk_value updated = rk__updated_parameter(&node);
+    if (gathers(&node, 3) && !uses[node.in[3]].narrow) {
+        use *u = &uses[node.in[3]];
+        u->copy = u->copy == RK_NONE ? rk__narrow(p, node.in[3]) : u->copy;
+        node.in[3] = u->copy;
+    }
+    rk__append(p, node);
+    if (updated != RK_NONE) {
+        uses[updated].copy = RK_NONE; /* it is stale now */
+    }
+}
+
+rk_status rk__program_narrow(rk_program *p)
+{
+    RK_TRY(p->status);
+    RK_ASSERT(!p->planned);
+    use *uses = NULL;
+    int32_t n_nodes = p->n_nodes, n_tensors = p->n_tensors;
+    RK_TRY(rk__calloc(&uses, n_tensors + 1, sizeof *uses, "narrowing"));
+    survey(p, uses);
+    rk_node *nodes = rk__take_nodes(p);
+    for (int32_t i = 0; i < n_nodes && p->status == RK_OK; i++) {
+        append_narrowed(p, uses, nodes[i]);
+    }
+    for (rk_value v = 0; v < n_tensors; v++) {
+        if (uses[v].narrow) {
+            p->tensors[v].dtype = RK_F16;
+        }
+    }
+    rk__free(nodes);
+    rk__free(uses);
+    return p->status;
+}

@@ -1,0 +1,358 @@
+/*
+ * Propagations that end in something else than a stored table of floats (rows of a batch added, an
+ * Adam step, halves), and what is gathered from halves.
+ */
+#include <math.h>
+
+#include "ops/harness.h"
+
+static const int64_t widths[] = {1, 3, 8, 20, 64, 65, 264};
+enum { N_WIDTHS = sizeof widths / sizeof widths[0] };
+
+static const struct graph_shape {
+    int64_t users, items;
+    double chance;
+} graph_shapes[] = {{1, 1, 1.0}, {5, 2, 0.0}, {33, 7, 0.4}, {40, 300, 0.5}};
+enum { N_GRAPHS = sizeof graph_shapes / sizeof graph_shapes[0] };
+
+static const float alpha = 0.75f;
+
+/* Rounding to 11 bits, and a little for the sums in float. */
+#define HALF_TOLERANCE (0x1p-11 + 2e-6)
+
+/* A graph, a batch on it and what the cases draw from them. */
+typedef struct world {
+    ops_case *c;
+    ops_random r;
+    ops_graph g;
+    ops_batch b;
+    rk_graph_values graph;
+    rk_row_set set;
+    int64_t d;
+} world;
+
+static void begin(world *w, const char *title, int i, int64_t d)
+{
+    const struct graph_shape *s = &graph_shapes[i];
+    *w = (world){.r = {(uint64_t)(i * 1000 + d)}, .d = d};
+    w->c = ops_begin("%s on graph %d, width %d", title, i, (int)d);
+    w->g = ops_make_graph(w->c, s->users, s->items, s->chance, &w->r);
+    w->b = ops_make_batch(w->c, s->users, s->items, 20, 1, d % 2 ? 20 : 13, &w->r);
+    w->graph = ops_graph_inputs(w->c, &w->g);
+    w->set = ops_batch_inputs(w->c, &w->b, w->g.n_nodes);
+}
+
+/* alpha A^ x; row c of x is x[at[c]], zero where at[c] < 0; at may be NULL. */
+static void propagated(const world *w, const double *x, const int32_t *at, double *sum,
+                       double *size)
+{
+    for (int64_t r = 0; r < w->g.n_nodes; r++) {
+        for (int64_t e = w->g.offsets[r]; e < w->g.offsets[r + 1]; e++) {
+            int64_t c = w->g.columns[e], row = at ? at[c] : c;
+            for (int64_t j = 0; j < w->d && row >= 0; j++) {
+                ops_add(&sum[r * w->d + j], &size[r * w->d + j],
+                        (double)alpha * (double)w->g.scale[r] * (double)w->g.scale[c] *
+                            x[row * w->d + j]);
+            }
+        }
+    }
+}
+
+/* sum += weight x at the rows of the batch */
+static void added(const world *w, double weight, const float *x, double *sum, double *size)
+{
+    for (int64_t r = 0; r < w->b.count; r++) {
+        for (int64_t j = 0; j < w->d; j++) {
+            int64_t at = w->b.rows[r] * w->d + j;
+            ops_add(&sum[at], &size[at], weight * (double)x[r * w->d + j]);
+        }
+    }
+}
+
+static double *doubles_of(const world *w, const float *x, int64_t n)
+{
+    double *out = ops_doubles(w->c, n);
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = (double)x[i];
+    }
+    return out;
+}
+
+/* ---- rows added -------------------------------------------------------------------------------*/
+
+static void add_rows_on(int i, int64_t d, bool from)
+{
+    world w;
+    begin(&w, from ? "propagate_from_rows with two tables" : "propagate with two tables", i, d);
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d, n_x = from ? n_rows : n;
+    float *x = ops_reals(w.c, n_x, &w.r);
+    float *a = ops_reals(w.c, n_rows, &w.r), *b = ops_reals(w.c, n_rows, &w.r);
+    double *sum = ops_doubles(w.c, n), *size = ops_doubles(w.c, n);
+    propagated(&w, doubles_of(&w, x, n_x), from ? w.b.map : NULL, sum, size);
+    added(&w, 0.5, a, sum, size);
+    added(&w, -2, b, sum, size);
+    rk_value in[] = {w.graph.offsets,
+                     w.graph.columns,
+                     w.graph.scale,
+                     ops_input(w.c, RK_F32, n_x / d, d, x),
+                     w.set.map,
+                     ops_input(w.c, RK_F32, w.b.slots, d, a),
+                     ops_input(w.c, RK_F32, w.b.slots, d, b)};
+    rk_value y = ops_append(w.c, from ? RK_OP_PROPAGATE_FROM_ROWS : RK_OP_PROPAGATE, in, 7,
+                            (rk_attr){.weight = {alpha, 0.5f, -2}});
+    ops_expect_reals(w.c, y, sum, size, 2e-6);
+    ops_run(w.c, 1);
+}
+
+static void add_rows(void)
+{
+    for (int i = 0; i < N_GRAPHS; i++) {
+        for (int k = 0; k < N_WIDTHS; k++) {
+            add_rows_on(i, widths[k], false);
+        }
+    }
+}
+
+static void add_rows_from_rows(void)
+{
+    for (int i = 0; i < N_GRAPHS; i++) {
+        for (int k = 0; k < N_WIDTHS; k++) {
+            add_rows_on(i, widths[k], true);
+        }
+    }
+}
+
+/* ---- Adam -------------------------------------------------------------------------------------*/
+
+enum { STEPS = 3 };
+
+typedef enum source { FLOATS, HALVES, FROM_ROWS } source;
+
+/* epsilon is large: a gradient that is zero but for rounding must not move anything. */
+static const rk_adam_attr adam = {
+    .beta1 = 0.9, .beta2 = 0.99, .epsilon = 0.05, .weight_decay = 0.02};
+
+static void adam_steps(const double *g, const double *g_size, int64_t n, double rate, double *p,
+                       double *m, double *v, double *size)
+{
+    for (int64_t j = 0; j < n; j++) {
+        for (int t = 1; t <= STEPS; t++) {
+            double gradient = g[j] + adam.weight_decay * p[j];
+            m[j] = adam.beta1 * m[j] + (1 - adam.beta1) * gradient;
+            v[j] = adam.beta2 * v[j] + (1 - adam.beta2) * gradient * gradient;
+            double root = sqrt(v[j] / (1 - pow(adam.beta2, t))) + adam.epsilon;
+            p[j] -= rate * m[j] / (1 - pow(adam.beta1, t)) / root;
+        }
+        size[j] = 1 + g_size[j] * (1 + g_size[j]);
+    }
+}
+
+static void adam_on(int i, int64_t d, source from, bool with_rows)
+{
+    world w;
+    begin(&w, from == FROM_ROWS ? "propagate_from_rows_adam" : "propagate_adam", i, d);
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d, n_x = from == FROM_ROWS ? n_rows : n;
+    rk_step_state state = {.learning_rate = 0.01};
+    float *x = ops_reals(w.c, n_x, &w.r), *rows = ops_reals(w.c, n_rows, &w.r);
+    float *p0 = ops_reals(w.c, n, &w.r);
+    double *g = ops_doubles(w.c, n), *g_size = ops_doubles(w.c, n), *p = doubles_of(&w, p0, n);
+    double *m = ops_doubles(w.c, n), *v = ops_doubles(w.c, n), *size = ops_doubles(w.c, n);
+    propagated(&w, doubles_of(&w, x, n_x), from == FROM_ROWS ? w.b.map : NULL, g, g_size);
+    if (with_rows) {
+        added(&w, -0.25, rows, g, g_size);
+    }
+    adam_steps(g, g_size, n, state.learning_rate, p, m, v, size);
+
+    rk_value table = ops_input(w.c, RK_F32, n_x / d, d, x);
+    table = from == HALVES ? rk__narrow(ops_program(w.c), table) : table;
+    rk_value parameter = ops_variable(w.c, RK_F32, w.g.n_nodes, d, p0);
+    rk_value first = ops_variable(w.c, RK_F32, w.g.n_nodes, d, NULL);
+    rk_value second = ops_variable(w.c, RK_F32, w.g.n_nodes, d, NULL);
+    rk_value at = ops_variable(w.c, RK_STATE, 1, 1, &state);
+    rk_value map = with_rows || from == FROM_ROWS ? w.set.map : RK_NONE;
+    rk_value in[] = {w.graph.offsets,
+                     w.graph.columns,
+                     w.graph.scale,
+                     table,
+                     map,
+                     parameter,
+                     first,
+                     second,
+                     at,
+                     ops_input(w.c, RK_F32, w.b.slots, d, rows)};
+    ops_append(w.c, from == FROM_ROWS ? RK_OP_PROPAGATE_FROM_ROWS_ADAM : RK_OP_PROPAGATE_ADAM, in,
+               with_rows ? 10 : 9, (rk_attr){.update = {.weight = {alpha, -0.25f}, .adam = adam}});
+    rk__step_advance(ops_program(w.c), at);
+    double tolerance = from == HALVES ? 2 * HALF_TOLERANCE : 4e-6;
+    ops_expect_reals(w.c, parameter, p, size, tolerance);
+    ops_expect_reals(w.c, first, m, size, tolerance);
+    ops_expect_reals(w.c, second, v, size, tolerance);
+    ops_run(w.c, STEPS);
+}
+
+static void propagate_adam(void)
+{
+    for (int i = 0; i < N_GRAPHS; i++) {
+        for (int k = 0; k < N_WIDTHS; k++) {
+            adam_on(i, widths[k], k % 2 ? HALVES : FLOATS, true);
+            adam_on(i, widths[k], k % 2 ? FLOATS : HALVES, k % 3 == 0);
+        }
+    }
+}
+
+static void propagate_from_rows_adam(void)
+{
+    for (int i = 0; i < N_GRAPHS; i++) {
+        for (int k = 0; k < N_WIDTHS; k++) {
+            adam_on(i, widths[k], FROM_ROWS, k % 2 == 0);
+        }
+    }
+}
+
+/* ---- halves -----------------------------------------------------------------------------------*/
+
+/* Rows from 1e-36 to 1e36 in size, one of zeros, and in each a value far below the largest. */
+static void narrow_on(int64_t rows, int64_t d)
+{
+    ops_random r = {(uint64_t)(rows + d)};
+    ops_case *c = ops_begin("narrow [%d, %d]", (int)rows, (int)d);
+    float *x = ops_reals(c, rows * d, &r), *z = ops_reals(c, rows * d, &r);
+    double *y = ops_doubles(c, rows * d), *size = ops_doubles(c, rows * d);
+    int32_t *all = ops_memory(c, rows, sizeof *all), count = (int32_t)rows;
+    for (int64_t i = 0; i < rows; i++) {
+        double scale = i % 7 == 3 ? 0 : pow(10, (double)(i * 13 % 73) - 36);
+        all[i] = (int32_t)i;
+        for (int64_t j = 0; j < d; j++) {
+            int64_t at = i * d + j;
+            x[at] = (float)((double)x[at] * scale * (j % 5 == 4 ? 0x1p-20 : 1));
+            z[at] = (float)((double)z[at] * scale);
+            ops_add(&y[at], &size[at], -2 * (double)x[at]);
+            ops_add(&y[at], &size[at], 0x1p-13 * (double)z[at]); /* as exact as the rounding */
+            size[at] += 1e-40;
+        }
+    }
+    rk_value tables[] = {rk__narrow(ops_program(c), ops_input(c, RK_F32, rows, d, x)),
+                         ops_input(c, RK_F32, rows, d, z)};
+    rk_row_set set = {.rows = ops_input(c, RK_I32, rows, 1, all),
+                      .count = ops_input(c, RK_I32, 1, 1, &count)};
+    rk_value sum = rk__combine_rows(ops_program(c), tables, (float[]){-2, 0x1p-13f}, 2, set);
+    ops_expect_reals(c, sum, y, size, HALF_TOLERANCE);
+    ops_run(c, 1);
+}
+
+static void narrow(void)
+{
+    narrow_on(1, 1);
+    narrow_on(9, 16);
+    narrow_on(80, 3);
+    narrow_on(80, 65);
+    narrow_on(150, 64);
+    narrow_on(5, 264);
+}
+
+/* The value in a stored tensor, whose memory is its own. */
+static rk_value keep(const world *w, rk_value value, int64_t rows)
+{
+    rk_value kept = ops_variable(w->c, RK_F32, rows, w->d, NULL);
+    rk__assign(ops_program(w->c), ops_program(w->c)->tensors[kept].stored, value);
+    return kept;
+}
+
+/* A table of halves from its making to its last reader: x, its copy, layers of halves that the next
+ * layer and the batch read. size[k] is A^ of a bound of |x|: no cancellation hides a rounding. */
+static void layers_on(int i, int64_t d)
+{
+    world w;
+    begin(&w, "layers of halves", i, d);
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d;
+    float *x = ops_reals(w.c, n, &w.r);
+    double *layer[4] = {doubles_of(&w, x, n)}, *size[4] = {ops_doubles(w.c, n)};
+    double *last = ops_doubles(w.c, n_rows), *last_size = ops_doubles(w.c, n_rows);
+    double *mean = ops_doubles(w.c, n_rows), *mean_size = ops_doubles(w.c, n_rows);
+    for (int64_t k = 0; k < n; k++) {
+        size[0][k] = 1;
+    }
+    for (int k = 1; k <= 3; k++) {
+        double *unused = ops_doubles(w.c, n);
+        layer[k] = ops_doubles(w.c, n);
+        size[k] = ops_doubles(w.c, n);
+        propagated(&w, layer[k - 1], NULL, layer[k], unused);
+        propagated(&w, size[k - 1], NULL, size[k], unused);
+    }
+    for (int64_t r = 0; r < w.b.count; r++) {
+        for (int64_t j = 0; j < d; j++) {
+            int64_t at = w.b.rows[r] * d + j;
+            last[r * d + j] = layer[3][at];
+            last_size[r * d + j] = size[3][at];
+            mean[r * d + j] = 0.5 * (double)x[at] + 0.25 * layer[1][at] + 0.125 * layer[2][at];
+            mean_size[r * d + j] = 0.25 * size[1][at] + 0.125 * size[2][at] + 0.01;
+        }
+    }
+    rk_program *p = ops_program(w.c);
+    rk_value tables[3] = {ops_input(w.c, RK_F32, w.g.n_nodes, d, x)};
+    tables[1] = rk__propagate(p, w.graph, tables[0], alpha);
+    tables[2] = rk__propagate(p, w.graph, tables[1], alpha);
+    rk_value third = rk__propagate_rows(p, w.graph, tables[2], w.set, alpha);
+    rk_value sum = rk__combine_rows(p, tables, (float[]){0.5f, 0.25f, 0.125f}, 3, w.set);
+    rk_value whole = rk__propagate(p, w.graph, tables[2], alpha);
+    third = keep(&w, third, w.b.slots);
+    sum = keep(&w, sum, w.b.slots);
+    whole = keep(&w, whole, w.g.n_nodes);
+    assert_ok(rk__program_narrow(p));
+    assert_int_equal(p->tensors[tables[1]].dtype, RK_F16);
+    assert_int_equal(p->tensors[tables[2]].dtype, RK_F16);
+    ops_expect_reals(w.c, third, last, last_size, 3 * HALF_TOLERANCE);
+    ops_expect_reals(w.c, sum, mean, mean_size, 3 * HALF_TOLERANCE);
+    ops_expect_reals(w.c, whole, layer[3], size[3], 3 * HALF_TOLERANCE);
+    ops_run(w.c, 1);
+}
+
+/* The first backward layer as halves: from the rows of a batch, with the batch's own rows added,
+ * read by the next layer. */
+static void halves_from_rows_on(int i, int64_t d)
+{
+    world w;
+    begin(&w, "from rows to halves", i, d);
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d;
+    float *x = ops_reals(w.c, n_rows, &w.r);
+    for (int64_t k = 0; k < n_rows; k++) {
+        x[k] *= 1e-9f; /* as small as gradients are */
+    }
+    double *first = ops_doubles(w.c, n), *size = ops_doubles(w.c, n);
+    double *second = ops_doubles(w.c, n), *second_size = ops_doubles(w.c, n);
+    double *ones = ops_doubles(w.c, n), *bound = ops_doubles(w.c, n);
+    propagated(&w, doubles_of(&w, x, n_rows), w.b.map, first, size);
+    added(&w, 2, x, first, size);
+    propagated(&w, first, NULL, second, second_size);
+    propagated(&w, size, NULL, ones, bound);
+    rk_value in[] = {w.graph.offsets, w.graph.columns,
+                     w.graph.scale,   ops_input(w.c, RK_F32, w.b.slots, d, x),
+                     w.set.map,       RK_NONE};
+    in[5] = in[3];
+    rk_value y = ops_append(w.c, RK_OP_PROPAGATE_FROM_ROWS, in, 6, (rk_attr){.weight = {alpha, 2}});
+    rk_value z = rk__propagate(ops_program(w.c), w.graph, y, alpha);
+    assert_ok(rk__program_narrow(ops_program(w.c)));
+    assert_int_equal(ops_program(w.c)->tensors[y].dtype, RK_F16);
+    ops_expect_reals(w.c, z, second, bound, 2 * HALF_TOLERANCE);
+    ops_run(w.c, 1);
+}
+
+static void layers_of_halves(void)
+{
+    for (int i = 0; i < N_GRAPHS; i++) {
+        for (int k = 0; k < N_WIDTHS; k++) {
+            layers_on(i, widths[k]);
+            halves_from_rows_on(i, widths[k]);
+        }
+    }
+}
+
+const ops_entry ops_cases_fused[] = {
+    {RK_OP_PROPAGATE, add_rows},
+    {RK_OP_PROPAGATE_FROM_ROWS, add_rows_from_rows},
+    {RK_OP_PROPAGATE_ADAM, propagate_adam},
+    {RK_OP_PROPAGATE_FROM_ROWS_ADAM, propagate_from_rows_adam},
+    {RK_OP_NARROW, narrow},
+    {RK_OP_PROPAGATE_ROWS, layers_of_halves},
+    {RK_OP_COUNT, NULL},
+};
