@@ -5,12 +5,14 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 # PACKAGES=no leaves the system packages to you.
 PACKAGES ?= yes
-# A folder with real data for `make demo`; empty = generated data.
+# A folder with real data for `make demo` (empty = generated data) and for `make results`.
 DATA ?=
 # nvcc, for `make release`; empty = what PATH holds, else the toolkit's usual place.
 NVCC ?= $(shell command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
 # What `make dist` packs: release, or cuda-release after `make release`.
 DIST ?= release
+# One row of configs/results/rows.csv for `make results`; empty = all.
+ROW ?=
 # More arguments for ctest, e.g. TESTS='-R adam'.
 TESTS ?=
 
@@ -34,7 +36,7 @@ build = { test -f build/$(1)/build.ninja || cmake --preset $(1) --log-level=WARN
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit ctest.xml; status=$$?; \
 	python3 tools/count_tests.py build/$(1)/ctest.xml && exit $$status
 
-.PHONY: all help demo test test-sanitize test-clang test-long bench format format-check install \
+.PHONY: all help demo test test-sanitize test-clang test-long bench results format format-check install \
 	release cuda-ci dist clean
 
 all:
@@ -50,6 +52,7 @@ help:
 	@echo "make test-clang         the same, built with clang"
 	@echo "make test-long          the long tests, on real data"
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
+	@echo "make results DATA=DIR   train what the README's table of results shows (hours); ROW=NAME for one"
 	@echo "make format             lay out the sources; format-check only looks"
 	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"
 	@echo "make release            build with CUDA for every supported GPU into build/cuda-release"
@@ -86,6 +89,11 @@ bench:
 	cmake --preset release -DRANKINE_BENCH=ON
 	@$(call build,release)
 	@echo "now see bench/README.md"
+
+results:
+	@$(call packages,build test)
+	@$(call build,release,rankine_cli)
+	@tools/results.py --program $(PROGRAM) $(if $(DATA),--data $(DATA)) $(ROW)
 
 format:
 	@$(call packages,format)

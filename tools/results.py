@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Reproduces the table of results: one row of configs/results/rows.csv after the other.
+
+usage: results.py --data DIR [--runs DIR] [--program rankine] [--list] [ROW...]
+
+DIR holds a folder for each data set, named as in the column `data`. A row that was finished before
+is not trained again; one that was interrupted goes on. The table so far is printed at the end and
+written to RUNS/results.md. Exit code 1 if a row stays below what it should reach.
+"""
+import argparse
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROWS = os.path.join(ROOT, "configs", "results", "rows.csv")
+
+
+def read_rows():
+    with open(ROWS, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith("#")))
+
+
+def command_of(row, options):
+    """The command of a fresh run, as the README has it."""
+    command = [options.program, "train", os.path.join("configs", "results", row["config"])]
+    command += ["--data", os.path.join(options.data, row["data"])]
+    for setting in shlex.split(row["set"]):
+        command += ["--set", setting]
+    if int(row["seeds"]) > 1:
+        command += ["--seeds", row["seeds"]]
+    return command + ["--run", os.path.join(options.runs, row["row"])]
+
+
+def run(row, options):
+    folder = os.path.join(options.runs, row["row"])
+    if os.path.exists(os.path.join(folder, "report.json")):
+        print(f"{row['row']}: finished before, {folder}", flush=True)
+        return
+    command = command_of(row, options)
+    if os.path.exists(os.path.join(folder, "config.yaml")):
+        command.append("--resume")
+    print("$ " + shlex.join(command), flush=True)
+    code = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if code != 0:
+        sys.exit(f"{row['row']}: the run ended with exit code {code}")
+
+
+def spread(value):
+    """(mean, sd) of a metric: a number in a run's report, an object in that of several seeds."""
+    return (value["mean"], value["sd"]) if isinstance(value, dict) else (value, None)
+
+
+def seconds_of(folder, report):
+    if "timing" in report:
+        return report["timing"]["total_seconds"]
+    total = 0
+    for seed in report["seeds"]["list"]:
+        with open(os.path.join(folder, f"seed-{seed}", "report.json"), encoding="utf-8") as file:
+            total += json.load(file)["timing"]["total_seconds"]
+    return total
+
+
+def line_of(row, options):
+    """A row of the table, and whether it reaches what it should; None if it was not run."""
+    folder = os.path.join(options.runs, row["row"])
+    try:
+        with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+    except FileNotFoundError:
+        return None
+    shown = []
+    for metric in row["metrics"].split():
+        mean, sd = spread(report["test"][metric])
+        popularity = spread(report["popularity"]["test"][metric])[0]
+        shown.append((metric, f"{mean:.4f}" + (f" ± {sd:.4f}" if sd is not None else ""),
+                      f"{popularity:.4f}", mean))
+    wanted = float(row["least"]) if row["least"] else None
+    reached = wanted is None or shown[0][3] >= wanted
+    cells = [row["row"], row["what"], ", ".join(s[0] for s in shown), ", ".join(s[1] for s in shown),
+             ", ".join(s[2] for s in shown), row["least"] + ("" if reached else " **missed**"),
+             row["seeds"], f"{seconds_of(folder, report):.0f} s"]
+    return "| " + " | ".join(cells) + " |", reached
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="default: all")
+    parser.add_argument("--data", help="folder of the data sets' folders")
+    parser.add_argument("--runs", default="runs/results", help="where run folders go")
+    parser.add_argument("--program", default="build/release/bin/rankine")
+    parser.add_argument("--list", action="store_true", help="the rows and their commands")
+    options = parser.parse_args()
+    rows = read_rows()
+    unknown = set(options.rows) - {row["row"] for row in rows}
+    if unknown:
+        sys.exit(f"no row {', '.join(sorted(unknown))}; there are: " +
+                 " ".join(row["row"] for row in rows))
+    chosen = [row for row in rows if not options.rows or row["row"] in options.rows]
+    options.data = options.data or ("DIR" if options.list else None)
+    if options.list:
+        for row in chosen:
+            print(f"{row['row']}: {row['what']}\n    {shlex.join(command_of(row, options))}")
+        return
+    if not options.data:
+        parser.error("where are the data sets? --data DIR (make results DATA=DIR)")
+    options.data, options.runs = os.path.abspath(options.data), os.path.abspath(options.runs)
+    for row in chosen:
+        run(row, options)
+    lines = [line for line in (line_of(row, options) for row in rows) if line]
+    table = ["| row | what | metric on test | model | popularity | at least | seeds | time |",
+             "|---|---|---|---|---|---|---|---|"] + [line for line, _ in lines]
+    print("\n" + "\n".join(table))
+    with open(os.path.join(options.runs, "results.md"), "w", encoding="utf-8") as file:
+        file.write("\n".join(table) + "\n")
+    if not all(reached for _, reached in lines):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
