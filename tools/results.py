@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reproduces the table of results: one row of configs/results/rows.csv after the other.
 
-usage: results.py --data DIR [--runs DIR] [--program rankine] [--list] [ROW...]
+usage: results.py --data DIR [--runs DIR] [--program rankine] [--table FILE] [--list] [ROW...]
 
 DIR holds a folder for each data set, named as in the column `data`. A row that was finished before
 is not trained again; one that was interrupted goes on. The table so far is printed at the end and
@@ -19,8 +19,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROWS = os.path.join(ROOT, "configs", "results", "rows.csv")
 
 
-def read_rows():
-    with open(ROWS, encoding="utf-8", newline="") as file:
+def read_rows(table):
+    with open(table, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
@@ -28,8 +28,6 @@ def command_of(row, options):
     """The command of a fresh run, as the README has it."""
     command = [options.program, "train", os.path.join("configs", "results", row["config"])]
     command += ["--data", os.path.join(options.data, row["data"])]
-    for setting in shlex.split(row["set"]):
-        command += ["--set", setting]
     if int(row["seeds"]) > 1:
         command += ["--seeds", row["seeds"]]
     return command + ["--run", os.path.join(options.runs, row["row"])]
@@ -54,14 +52,10 @@ def spread(value):
     return (value["mean"], value["sd"]) if isinstance(value, dict) else (value, None)
 
 
-def seconds_of(folder, report):
-    if "timing" in report:
-        return report["timing"]["total_seconds"]
-    total = 0
-    for seed in report["seeds"]["list"]:
-        with open(os.path.join(folder, f"seed-{seed}", "report.json"), encoding="utf-8") as file:
-            total += json.load(file)["timing"]["total_seconds"]
-    return total
+def seconds_of(report):
+    """Of the run, or of all seeds together."""
+    total = report["timing"]["total_seconds"]
+    return sum(total["values"]) if isinstance(total, dict) else total
 
 
 def line_of(row, options):
@@ -82,7 +76,7 @@ def line_of(row, options):
     reached = wanted is None or shown[0][3] >= wanted
     cells = [row["row"], row["what"], ", ".join(s[0] for s in shown), ", ".join(s[1] for s in shown),
              ", ".join(s[2] for s in shown), row["least"] + ("" if reached else " **missed**"),
-             row["seeds"], f"{seconds_of(folder, report):.0f} s"]
+             row["seeds"], f"{seconds_of(report):.0f} s"]
     return "| " + " | ".join(cells) + " |", reached
 
 
@@ -92,9 +86,10 @@ def main():
     parser.add_argument("--data", help="folder of the data sets' folders")
     parser.add_argument("--runs", default="runs/results", help="where run folders go")
     parser.add_argument("--program", default="build/release/bin/rankine")
+    parser.add_argument("--table", default=ROWS, help="the rows")
     parser.add_argument("--list", action="store_true", help="the rows and their commands")
     options = parser.parse_args()
-    rows = read_rows()
+    rows = read_rows(options.table)
     unknown = set(options.rows) - {row["row"] for row in rows}
     if unknown:
         sys.exit(f"no row {', '.join(sorted(unknown))}; there are: " +
