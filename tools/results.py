@@ -74,8 +74,8 @@ def line_of(row, options):
                       f"{popularity:.4f}", mean))
     wanted = float(row["least"]) if row["least"] else None
     reached = wanted is None or shown[0][3] >= wanted
-    cells = [row["row"], row["what"], ", ".join(s[0] for s in shown), ", ".join(s[1] for s in shown),
-             ", ".join(s[2] for s in shown), row["least"] + ("" if reached else " **missed**"),
+    names, models, popularities = (", ".join(s[i] for s in shown) for i in range(3))
+    cells = [row["row"], row["what"], names, models, popularities, row["least"] + ("" if reached else " **missed**"),
              row["seeds"], f"{seconds_of(report):.0f} s"]
     return "| " + " | ".join(cells) + " |", reached
 

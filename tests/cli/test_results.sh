@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The table of results: every row's config can be trained, every config has a row or says why not; and
-# on rows of its own, tools/results.py trains, keeps what is finished, and says what was missed.
+# The table of results: every row's config can be trained, every config has a row or says why not;
+# and on rows of its own, tools/results.py trains, keeps what is finished, says what was missed.
 . "$(dirname "$0")/lib.sh"
 
 configs=$RANKINE_SOURCE/configs/results
