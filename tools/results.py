@@ -75,7 +75,8 @@ def line_of(row, options):
     wanted = float(row["least"]) if row["least"] else None
     reached = wanted is None or shown[0][3] >= wanted
     names, models, popularities = (", ".join(s[i] for s in shown) for i in range(3))
-    cells = [row["row"], row["what"], names, models, popularities, row["least"] + ("" if reached else " **missed**"),
+    cells = [row["row"], row["what"], names, models, popularities,
+             row["least"] + ("" if reached else " **missed**"),
              row["seeds"], f"{seconds_of(report):.0f} s"]
     return "| " + " | ".join(cells) + " |", reached
 
