@@ -334,20 +334,32 @@ cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_s
 /* y[t] = final[users[t]], zero where users[t] < 0: [T,d]. */
 cudaError_t rk_cuda_gather_users(const float *final, const int32_t *users, float *y,
                                  int64_t n_tile_users, int64_t d, cudaStream_t stream);
-/* items int32 [T,K] = -1, scores float [T,K] = 0: no item yet. */
-cudaError_t rk_cuda_topk_clear(int32_t *items, float *scores, int64_t n, cudaStream_t stream);
-/* Scratch bytes that rk_cuda_topk_merge needs: none but for a large K. Host function. */
+/* A ranking of the items for a tile of T users (topk.cu has the method). Seen items do not count:
+ * train lists hold nodes (item + n_users), other lists hold items and may be NULL. */
+typedef struct rk_ranking {
+    const float *final;   /* [n_users + n_items, d] */
+    const int32_t *users; /* [T], -1 = unused */
+    int64_t n_users, n_items, n_tile_users, d;
+    const int64_t *train_offsets, *other_offsets;
+    const int32_t *train_columns, *other_columns;
+    int32_t k;
+    float epsilon;  /* |score of a tile - exact score| <= epsilon |user| |item| */
+    int32_t *items; /* [T,K], best first; -1 = no item left */
+    float *scores;  /* [T,K] */
+    /* Of the launchers, set by rk_cuda_topk_begin. */
+    int32_t size;    /* room of a list */
+    void *lists;     /* candidates [T, size] */
+    int32_t *counts; /* [T] */
+    int *largest;    /* bits of the items' largest sum of squares */
+} rk_ranking;
+/* Scratch bytes for it. Host function. */
 int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k);
-/* Merges a tile of scores [T, n_tile] of items [first_item, first_item + n_tile) into the running
- * lists (best first; ties to the smaller item). Tiles must come in ascending order of items. Users
- * that are -1 are passed over. Seen items do not count: train lists hold nodes (item + n_users),
- * other lists hold items and may be NULL. */
-cudaError_t rk_cuda_topk_merge(const float *tile, int64_t tile_stride, int64_t n_tile,
-                               int64_t first_item, const int32_t *users, int64_t n_tile_users,
-                               int64_t n_users, const int64_t *train_offsets,
-                               const int32_t *train_columns, const int64_t *other_offsets,
-                               const int32_t *other_columns, int32_t *items, float *scores,
-                               int64_t k, void *scratch, cudaStream_t stream);
+cudaError_t rk_cuda_topk_begin(rk_ranking *ranking, void *scratch, cudaStream_t stream);
+/* Looks through a tile of scores [T, n_tile] of the items [first_item, first_item + n_tile). */
+cudaError_t rk_cuda_topk_merge(rk_ranking ranking, const float *tile, int64_t tile_stride,
+                               int64_t n_tile, int64_t first_item, cudaStream_t stream);
+/* After all tiles: items and scores. */
+cudaError_t rk_cuda_topk_finish(rk_ranking ranking, cudaStream_t stream);
 
 #ifdef __cplusplus
 }

@@ -1,11 +1,20 @@
 /*
- * The running top K of each user over tiles of scores; the score matrix never exists whole.
+ * The K best items of each user over tiles of scores; the score matrix never exists whole.
  *
- * A block works on one user. It holds the list so far and a buffer of candidates in shared memory
- * (in global memory when K is in the thousands), scans the tile 256 scores at a time, and keeps
- * those that beat the K-th of the list and are not seen items. When the buffer may overflow, and at
- * the end, everything is sorted (bitonic) by score, ties to the smaller item: a total order, so the
- * result does not depend on the order of appends.
+ * A tile's scores come from cuBLAS in whatever precision. They only choose candidates: with
+ *
+ *     margin >= |score of the tile - exact score| for every item of the user,
+ *
+ * an item whose score is below (K-th best so far) - 2 * margin cannot be among the K best, since K
+ * items lie above it exactly, too. The rest, a few more than K, is scored again in fp32, one chain
+ * of multiply-adds over the columns in order as on the CPU device, and sorted by that score, ties
+ * to the smaller item. So the ranking is the same to the last bit for every precision, tile and
+ * version of cuBLAS. A user with more candidates than there is room for is ranked by scoring every
+ * item so.
+ *
+ * A block works on one user, with the list of candidates in shared memory (in global memory when K
+ * is in the thousands). Candidates are appended in any order and then sorted (bitonic) by a total
+ * order, so the result does not depend on the order of threads.
  */
 #include "device.cuh"
 
@@ -20,6 +29,8 @@ struct candidate {
 };
 
 constexpr int32_t NO_ITEM = 0x7fffffff; /* sorts behind every item of the same score */
+constexpr int32_t TOO_MANY = -1;     /* the number of candidates of a user with no room for them */
+constexpr int CHUNK = 4 * rk::BLOCK; /* scores between two looks at how full the list is */
 
 __device__ __forceinline__ bool better(candidate a, candidate b)
 {
@@ -65,88 +76,226 @@ __device__ __forceinline__ bool is_in(const int32_t *sorted, int64_t begin, int6
     return false;
 }
 
-__device__ bool is_seen(const int64_t *__restrict__ train_offsets,
-                        const int32_t *__restrict__ train_columns,
-                        const int64_t *__restrict__ other_offsets,
-                        const int32_t *__restrict__ other_columns, int64_t n_users, int32_t user,
-                        int32_t item)
+__device__ bool is_seen(const rk_ranking &r, int32_t user, int32_t item)
 {
-    return is_in(train_columns, train_offsets[user], train_offsets[user + 1],
-                 (int32_t)(item + n_users)) ||
-           (other_offsets &&
-            is_in(other_columns, other_offsets[user], other_offsets[user + 1], item));
+    return is_in(r.train_columns, r.train_offsets[user], r.train_offsets[user + 1],
+                 (int32_t)(item + r.n_users)) ||
+           (r.other_offsets &&
+            is_in(r.other_columns, r.other_offsets[user], r.other_offsets[user + 1], item));
 }
 
-/* candidate[size] a user, the first k of them the list; size >= k + BLOCK. lists: only if they are
- * not in shared memory. */
+__device__ void pad(candidate *list, int begin, int end)
+{
+    for (int i = begin + (int)threadIdx.x; i < end; i += rk::BLOCK) {
+        list[i].score = -CUDART_INF_F;
+        list[i].item = NO_ITEM;
+    }
+}
+
+/* Sorts the first `used` of a list that is padded behind them. */
+__device__ void sort_used(candidate *list, int used)
+{
+    int size = 2;
+    while (size < used) {
+        size *= 2;
+    }
+    bitonic_sort(list, size);
+}
+
+/* How many of the sorted `used` have a score of `bar` or more. */
+__device__ int count_above(const candidate *list, int used, float bar)
+{
+    int begin = 0, end = used;
+    while (begin < end) {
+        const int middle = begin + (end - begin) / 2;
+        if (list[middle].score >= bar) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return begin;
+}
+
+/* The sum of squares of a row, the same in every lane of the warp that calls it. */
+__device__ float squares(const float *row, int64_t d)
+{
+    float sum = 0.0f;
+    for (int64_t j = threadIdx.x % rk::WARP; j < d; j += rk::WARP) {
+        sum += row[j] * row[j];
+    }
+    return rk::warp_sum(sum);
+}
+
+/* The largest sum of squares of an item, as the bits of a float that is not negative: these order
+ * as integers do, so the maximum does not depend on the order of blocks. */
+__global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
+{
+    const int64_t warps = (int64_t)gridDim.x * (rk::BLOCK / rk::WARP);
+    const int64_t warp = (int64_t)blockIdx.x * (rk::BLOCK / rk::WARP) + threadIdx.x / rk::WARP;
+    float most = 0.0f;
+    for (int64_t item = warp; item < r.n_items; item += warps) {
+        const float sum = squares(r.final + (r.n_users + item) * r.d, r.d);
+        most = sum <= most ? most : sum == sum ? sum : CUDART_INF_F;
+    }
+    if (threadIdx.x % rk::WARP == 0) {
+        atomicMax(r.largest, __float_as_int(most));
+    }
+}
+
+/* 2 * margin of a user: by Cauchy and Schwarz, |u| |v| bounds the sum of |u_j v_j| that rounding
+ * errors are relative to. Norms below 1e-15, whose squares lose digits, count as that much. */
+__device__ float margin2(const rk_ranking &r, int32_t user)
+{
+    const float user_squares = squares(r.final + user * r.d, r.d);
+    const float item_squares = __int_as_float(*r.largest);
+    if (!(user_squares < CUDART_INF_F)) {
+        return CUDART_INF_F;
+    }
+    return 2.02f * r.epsilon * sqrtf(fmaxf(user_squares, 1e-30f)) *
+           sqrtf(fmaxf(item_squares, 1e-30f));
+}
+
+__device__ candidate *list_of(const rk_ranking &r, bool in_shared, candidate *shared_list)
+{
+    return in_shared ? shared_list
+                     : static_cast<candidate *>(r.lists) + (int64_t)blockIdx.x * r.size;
+}
+
+/* Between tiles the candidates lie in global memory, sorted. */
+template <bool IN_SHARED> __device__ void load_list(const rk_ranking &r, candidate *list, int n)
+{
+    const candidate *kept = static_cast<const candidate *>(r.lists) + (int64_t)blockIdx.x * r.size;
+    for (int i = (int)threadIdx.x; IN_SHARED && i < n; i += rk::BLOCK) {
+        list[i] = kept[i];
+    }
+    pad(list, n, r.size);
+}
+
 template <bool IN_SHARED>
 __global__ void __launch_bounds__(rk::BLOCK)
-    merge(const float *__restrict__ tile, int64_t tile_stride, int64_t n_tile, int64_t first_item,
-          const int32_t *__restrict__ users, int64_t n_users,
-          const int64_t *__restrict__ train_offsets, const int32_t *__restrict__ train_columns,
-          const int64_t *__restrict__ other_offsets, const int32_t *__restrict__ other_columns,
-          int32_t *__restrict__ items, float *__restrict__ scores, int k, int size,
-          candidate *__restrict__ lists)
+    merge(rk_ranking r, const float *__restrict__ tile, int64_t tile_stride, int64_t n_tile,
+          int64_t first_item)
 {
     RK_DYNAMIC_SHARED(candidate, shared_list);
     __shared__ int used;
-    candidate *list = IN_SHARED ? shared_list : lists + (int64_t)blockIdx.x * size;
-    const int32_t user = users[blockIdx.x];
-    if (user < 0) {
+    const int32_t user = r.users[blockIdx.x];
+    const int n_before = user < 0 ? TOO_MANY : r.counts[blockIdx.x];
+    if (n_before == TOO_MANY) {
         return; /* the whole block */
     }
-    int32_t *out_items = items + (int64_t)blockIdx.x * k;
-    float *out_scores = scores + (int64_t)blockIdx.x * k;
+    candidate *list = list_of(r, IN_SHARED, shared_list);
     const float *row = tile + (int64_t)blockIdx.x * tile_stride;
-    for (int i = (int)threadIdx.x; i < size; i += rk::BLOCK) {
-        const int32_t item = i < k ? out_items[i] : -1;
-        list[i].score = item >= 0 ? out_scores[i] : -CUDART_INF_F;
-        list[i].item = item >= 0 ? item : NO_ITEM;
-    }
+    const float slack = margin2(r, user);
+    load_list<IN_SHARED>(r, list, n_before);
     if (threadIdx.x == 0) {
-        used = k;
+        used = n_before;
     }
     __syncthreads();
-    candidate last = list[k - 1];
-    for (int64_t base = 0; base < n_tile; base += rk::BLOCK) {
-        const int64_t i = base + threadIdx.x;
-        candidate mine;
-        mine.score = i < n_tile ? row[i] : -CUDART_INF_F;
-        mine.item = (int32_t)(first_item + i);
-        if (i < n_tile && mine.score > -CUDART_INF_F && better(mine, last) &&
-            !is_seen(train_offsets, train_columns, other_offsets, other_columns, n_users, user,
-                     mine.item)) {
-            list[atomicAdd(&used, 1)] = mine;
+    float bar = n_before >= r.k ? list[r.k - 1].score - slack : -CUDART_INF_F;
+    bool fits = slack < 1e30f; /* not infinite, not NaN */
+    for (int64_t base = 0; base < n_tile && fits; base += CHUNK) {
+        for (int64_t i = base + threadIdx.x; i < min(n_tile, base + CHUNK); i += rk::BLOCK) {
+            candidate mine;
+            mine.score = row[i];
+            mine.item = (int32_t)(first_item + i);
+            if (mine.score >= bar && mine.score > -CUDART_INF_F && !is_seen(r, user, mine.item)) {
+                list[atomicAdd(&used, 1)] = mine;
+            }
         }
         __syncthreads();
         const int now = used;
-        if (now + rk::BLOCK > size || (base + rk::BLOCK >= n_tile && now > k)) {
-            bitonic_sort(list, size);
-            for (int j = k + (int)threadIdx.x; j < size; j += rk::BLOCK) {
-                list[j].score = -CUDART_INF_F;
-                list[j].item = NO_ITEM;
-            }
+        if (now + CHUNK > r.size || base + CHUNK >= n_tile) {
+            sort_used(list, now);
+            bar = now >= r.k ? list[r.k - 1].score - slack : bar;
+            const int kept = count_above(list, now, bar);
+            __syncthreads(); /* everybody has looked */
+            pad(list, kept, now);
             if (threadIdx.x == 0) {
-                used = k;
+                used = kept;
             }
-            last = list[k - 1];
+            fits = kept + CHUNK <= r.size;
         }
         __syncthreads();
     }
-    for (int i = (int)threadIdx.x; i < k; i += rk::BLOCK) {
-        const bool is_item = list[i].item != NO_ITEM;
-        out_items[i] = is_item ? list[i].item : -1;
-        out_scores[i] = is_item ? list[i].score : 0.0f;
+    candidate *kept = static_cast<candidate *>(r.lists) + (int64_t)blockIdx.x * r.size;
+    for (int i = (int)threadIdx.x; IN_SHARED && fits && i < used; i += rk::BLOCK) {
+        kept[i] = list[i];
+    }
+    if (threadIdx.x == 0) {
+        r.counts[blockIdx.x] = fits ? used : TOO_MANY;
     }
 }
 
-__global__ void __launch_bounds__(rk::BLOCK)
-    clear(int32_t *__restrict__ items, float *__restrict__ scores, int64_t n)
+__device__ float exact_score(const rk_ranking &r, int32_t user, int32_t item)
 {
-    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
-         i += (int64_t)gridDim.x * blockDim.x) {
-        items[i] = -1;
-        scores[i] = 0.0f;
+    const float *u = r.final + (int64_t)user * r.d, *v = r.final + (r.n_users + item) * r.d;
+    float sum = 0.0f;
+    for (int64_t j = 0; j < r.d; j++) {
+        sum = __fmaf_rn(u[j], v[j], sum);
+    }
+    return sum;
+}
+
+/* Every item of a user, scored exactly; returns how many of the list are the best K. */
+__device__ int rank_all(const rk_ranking &r, candidate *list, int32_t user, int *used)
+{
+    if (threadIdx.x == 0) {
+        *used = 0;
+    }
+    __syncthreads();
+    candidate last = {-CUDART_INF_F, NO_ITEM};
+    for (int64_t base = 0; base < r.n_items; base += CHUNK) {
+        for (int64_t i = base + threadIdx.x; i < min(r.n_items, base + CHUNK); i += rk::BLOCK) {
+            if (is_seen(r, user, (int32_t)i)) {
+                continue;
+            }
+            candidate mine;
+            mine.score = exact_score(r, user, (int32_t)i);
+            mine.item = (int32_t)i;
+            if (mine.score > -CUDART_INF_F && better(mine, last)) {
+                list[atomicAdd(used, 1)] = mine;
+            }
+        }
+        __syncthreads();
+        const int now = *used;
+        if (now + CHUNK > r.size || base + CHUNK >= r.n_items) {
+            sort_used(list, now);
+            last = list[r.k - 1];
+            __syncthreads(); /* everybody has looked */
+            pad(list, min(r.k, now), now);
+            if (threadIdx.x == 0) {
+                *used = min(r.k, now);
+            }
+        }
+        __syncthreads();
+    }
+    return *used;
+}
+
+template <bool IN_SHARED> __global__ void __launch_bounds__(rk::BLOCK) rerank(rk_ranking r)
+{
+    RK_DYNAMIC_SHARED(candidate, shared_list);
+    __shared__ int used;
+    candidate *list = list_of(r, IN_SHARED, shared_list);
+    const int32_t user = r.users[blockIdx.x];
+    int n = user < 0 ? 0 : r.counts[blockIdx.x];
+    if (n == TOO_MANY) {
+        pad(list, 0, r.size);
+        n = rank_all(r, list, user, &used);
+    } else {
+        load_list<IN_SHARED>(r, list, n);
+        __syncthreads();
+        for (int i = (int)threadIdx.x; i < n; i += rk::BLOCK) {
+            list[i].score = exact_score(r, user, list[i].item);
+        }
+        __syncthreads();
+        sort_used(list, n);
+    }
+    for (int i = (int)threadIdx.x; i < r.k; i += rk::BLOCK) {
+        const int64_t place = (int64_t)blockIdx.x * r.k + i;
+        r.items[place] = i < n ? list[i].item : -1;
+        r.scores[place] = i < n ? list[i].score : 0.0f;
     }
 }
 
@@ -164,13 +313,20 @@ __global__ void __launch_bounds__(rk::BLOCK)
 /* 32 KB: every device has that without asking for more. */
 constexpr int64_t MOST_IN_SHARED = 4096;
 
+/* Room for the K best, half as many again that are near them, and a chunk of fresh ones. */
 int64_t list_size(int64_t k)
 {
-    int64_t size = 2 * rk::BLOCK;
-    while (size < k + rk::BLOCK) {
+    int64_t size = 2 * CHUNK;
+    while (size < k + k / 2 + CHUNK) {
         size *= 2;
     }
     return size;
+}
+
+/* The shared memory of a block. */
+size_t list_bytes(const rk_ranking &r)
+{
+    return r.size <= MOST_IN_SHARED ? (size_t)r.size * sizeof(candidate) : 0;
 }
 
 } // namespace
@@ -186,37 +342,47 @@ cudaError_t rk_cuda_gather_users(const float *final, const int32_t *users, float
     return cudaLaunchKernelEx(&config, gather_users, final, users, y, n_tile_users, d);
 }
 
-cudaError_t rk_cuda_topk_clear(int32_t *items, float *scores, int64_t n, cudaStream_t stream)
-{
-    if (n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(n, rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, clear, items, scores, n);
-}
-
 int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k)
 {
-    const int64_t size = list_size(k);
-    return size > MOST_IN_SHARED ? n_tile_users * size * (int64_t)sizeof(candidate) : 0;
+    const int64_t list = list_size(k) * (int64_t)sizeof(candidate);
+    const int64_t bytes = n_tile_users * (list + (int64_t)sizeof(int32_t)) + (int64_t)sizeof(int);
+    return (bytes + 255) / 256 * 256; /* what follows is aligned for cuBLAS */
 }
 
-cudaError_t rk_cuda_topk_merge(const float *tile, int64_t tile_stride, int64_t n_tile,
-                               int64_t first_item, const int32_t *users, int64_t n_tile_users,
-                               int64_t n_users, const int64_t *train_offsets,
-                               const int32_t *train_columns, const int64_t *other_offsets,
-                               const int32_t *other_columns, int32_t *items, float *scores,
-                               int64_t k, void *scratch, cudaStream_t stream)
+cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, cudaStream_t stream)
 {
-    if (n_tile_users == 0 || n_tile == 0 || k == 0) {
+    r->size = (int32_t)list_size(r->k);
+    r->lists = scratch;
+    r->counts =
+        reinterpret_cast<int32_t *>(static_cast<candidate *>(scratch) + r->n_tile_users * r->size);
+    r->largest = r->counts + r->n_tile_users;
+    RK_TRY_LAUNCH(
+        cudaMemsetAsync(r->counts, 0, (size_t)(r->n_tile_users + 1) * sizeof(int32_t), stream));
+    constexpr unsigned MOST_BLOCKS = 1024;
+    const unsigned blocks = rk::blocks_for(r->n_items, rk::BLOCK / rk::WARP);
+    cudaLaunchConfig_t config =
+        rk::launch(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS, rk::BLOCK, stream);
+    return r->n_items == 0 ? cudaSuccess : cudaLaunchKernelEx(&config, largest_squares, *r);
+}
+
+cudaError_t rk_cuda_topk_merge(rk_ranking r, const float *tile, int64_t tile_stride, int64_t n_tile,
+                               int64_t first_item, cudaStream_t stream)
+{
+    if (r.n_tile_users == 0 || n_tile == 0) {
         return cudaSuccess;
     }
-    const int64_t size = list_size(k);
-    const bool in_shared = size <= MOST_IN_SHARED;
-    cudaLaunchConfig_t config = rk::launch((unsigned)n_tile_users, rk::BLOCK, stream,
-                                           in_shared ? (size_t)size * sizeof(candidate) : 0);
-    return cudaLaunchKernelEx(&config, in_shared ? merge<true> : merge<false>, tile, tile_stride,
-                              n_tile, first_item, users, n_users, train_offsets, train_columns,
-                              other_offsets, other_columns, items, scores, (int)k, (int)size,
-                              static_cast<candidate *>(scratch));
+    const size_t bytes = list_bytes(r);
+    cudaLaunchConfig_t config = rk::launch((unsigned)r.n_tile_users, rk::BLOCK, stream, bytes);
+    return cudaLaunchKernelEx(&config, bytes > 0 ? merge<true> : merge<false>, r, tile, tile_stride,
+                              n_tile, first_item);
+}
+
+cudaError_t rk_cuda_topk_finish(rk_ranking r, cudaStream_t stream)
+{
+    if (r.n_tile_users == 0) {
+        return cudaSuccess;
+    }
+    const size_t bytes = list_bytes(r);
+    cudaLaunchConfig_t config = rk::launch((unsigned)r.n_tile_users, rk::BLOCK, stream, bytes);
+    return cudaLaunchKernelEx(&config, bytes > 0 ? rerank<true> : rerank<false>, r);
 }

@@ -62,10 +62,33 @@ const char *cublasGetStatusString(cublasStatus_t status)
                                                      : "CUBLAS_STATUS_INVALID_VALUE";
 }
 
+namespace
+{
+
+struct matrix {
+    const float *data;
+    int64_t row, column; /* strides */
+};
+
+/* TF32 keeps 10 bits of a factor. A device may round or cut, so the worse of the two is done. */
+float cut_to_tf32(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    bits &= 0xffffe000u;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+float same(float x)
+{
+    return x;
+}
+
 /* Column-major: C [m, n] = alpha op(A) op(B) + beta C. */
-cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
-                              int m, int n, int k, const float *alpha, const float *a, int lda,
-                              const float *b, int ldb, const float *beta, float *c, int ldc)
+cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
+                    int n, int k, const float *alpha, const float *a, int lda, const float *b,
+                    int ldb, const float *beta, float *c, int ldc, float (*factor)(float))
 {
     const bool plain_a = op_a == CUBLAS_OP_N, plain_b = op_b == CUBLAS_OP_N;
     const bool on_host = handle->mode == CUBLAS_POINTER_MODE_HOST;
@@ -75,18 +98,19 @@ cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cub
     }
     const bool reads = m && n && k;
     if ((reads && (!emu::is_device(a) || !emu::is_device(b))) || (m && n && !emu::is_device(c))) {
-        emu::die("cublasSgemm: a matrix is not in device memory");
+        emu::die("cuBLAS: a matrix is not in device memory");
     }
     const float host_alpha = on_host ? *alpha : 0, host_beta = on_host ? *beta : 0;
-    const int64_t row_a = plain_a ? 1 : lda, step_a = plain_a ? lda : 1;
-    const int64_t column_b = plain_b ? ldb : 1, step_b = plain_b ? 1 : ldb;
+    const matrix x = {a, plain_a ? 1 : lda, plain_a ? lda : 1};
+    const matrix y = {b, plain_b ? 1 : ldb, plain_b ? ldb : 1};
     const cudaError_t error = emu::enqueue(handle->stream, [=] {
         const float al = on_host ? host_alpha : *alpha, be = on_host ? host_beta : *beta;
         for (int64_t j = 0; j < n; j++) {
             for (int64_t i = 0; i < m; i++) {
                 float sum = 0;
                 for (int64_t l = 0; l < k; l++) {
-                    sum += a[i * row_a + l * step_a] * b[j * column_b + l * step_b];
+                    sum += factor(x.data[i * x.row + l * x.column]) *
+                           factor(y.data[l * y.row + j * y.column]);
                 }
                 float *to = &c[i + j * ldc];
                 *to = be == 0 ? al * sum : al * sum + be * *to;
@@ -94,6 +118,33 @@ cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cub
         }
     });
     return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+}
+
+} // namespace
+
+cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+                              int m, int n, int k, const float *alpha, const float *a, int lda,
+                              const float *b, int ldb, const float *beta, float *c, int ldc)
+{
+    return gemm(handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc,
+                handle->math == CUBLAS_TF32_TENSOR_OP_MATH ? cut_to_tf32 : same);
+}
+
+cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
+                            int m, int n, int k, const void *alpha, const void *a,
+                            cudaDataType type_a, int lda, const void *b, cudaDataType type_b,
+                            int ldb, const void *beta, void *c, cudaDataType type_c, int ldc,
+                            cublasComputeType_t compute, cublasGemmAlgo_t)
+{
+    const bool is_tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+    if (type_a != CUDA_R_32F || type_b != CUDA_R_32F || type_c != CUDA_R_32F ||
+        (!is_tf32 && compute != CUBLAS_COMPUTE_32F_PEDANTIC)) {
+        return CUBLAS_STATUS_INVALID_VALUE;
+    }
+    return gemm(handle, op_a, op_b, m, n, k, static_cast<const float *>(alpha),
+                static_cast<const float *>(a), lda, static_cast<const float *>(b), ldb,
+                static_cast<const float *>(beta), static_cast<float *>(c), ldc,
+                is_tf32 ? cut_to_tf32 : same);
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,

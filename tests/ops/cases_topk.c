@@ -1,5 +1,6 @@
 /* Ranking. Embeddings are multiples of 1/16 below 2, so that every score is exact in a float in
- * any order of addition: results can be compared item by item, and ties are frequent. */
+ * any order of addition: results can be compared item by item, and ties are frequent. In cases of
+ * near ties the items differ only in digits that TF32 does not keep. */
 #include "ops/harness.h"
 
 #include <math.h>
@@ -8,16 +9,26 @@ typedef struct topk_shape {
     int64_t users, items, d, k, tile;
     double chance;
     bool has_other;
-    int levels; /* of the embeddings' values: few levels make many ties */
+    int levels; /* of the embeddings' values: few levels make many ties; 0: near ties */
 } topk_shape;
 
 static const topk_shape shapes[] = {
-    {1, 1, 1, 1, 1, 0, false, 2},           {7, 5, 3, 5, 7, 0.3, true, 2},
-    {33, 7, 16, 3, 20, 0.9, false, 3},      {40, 300, 20, 10, 33, 0.2, true, 3},
-    {40, 1100, 64, 20, 40, 0.1, true, 30},  {30, 2500, 65, 50, 30, 0.3, false, 30},
-    {9, 3000, 130, 3000, 5, 0.2, true, 4},  {150, 700, 8, 7, 150, 0.5, true, 2},
+    {1, 1, 1, 1, 1, 0, false, 2},
+    {7, 5, 3, 5, 7, 0.3, true, 2},
+    {33, 7, 16, 3, 20, 0.9, false, 3},
+    {40, 300, 20, 10, 33, 0.2, true, 3},
+    {40, 1100, 64, 20, 40, 0.1, true, 30},
+    {30, 2500, 65, 50, 30, 0.3, false, 30},
+    {9, 3000, 130, 3000, 5, 0.2, true, 4},
+    {150, 700, 8, 7, 150, 0.5, true, 2},
     {20, 9000, 64, 20, 16, 0.05, false, 8}, /* more items than one slab */
     {5, 600, 1500, 9, 5, 0.1, false, 5},    /* a panel larger than a strip */
+    {12, 3000, 64, 20, 12, 0.1, true, 0},
+    {9, 300, 12, 4, 9, 0.02, false, 0},
+    {6, 1500, 33, 50, 6, 0.2, false, 0},
+    /* more candidates than there is room for */
+    {6, 4000, 1, 10, 6, 0.1, true, 1},
+    {9, 1500, 1, 1, 9, 0.01, false, 1},
 };
 
 typedef struct scored {
@@ -55,6 +66,34 @@ static char *make_other(ops_case *c, const topk_shape *s, ops_random *r, int64_t
     return flags;
 }
 
+/* Items in families of ten around a vector of multiples of 2^-10, each off it by a few multiples of
+ * 2^-13, users of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits, but
+ * cut to TF32's 11 a family is one vector. */
+static void make_near_ties(const topk_shape *s, float *x, ops_random *r)
+{
+    enum { FAMILY = 10 };
+    for (int64_t row = 0; row < s->users + s->items; row++) {
+        int64_t item = row - s->users;
+        ops_random family = {(uint64_t)(item / FAMILY + 77)};
+        for (int64_t j = 0; j < s->d; j++) {
+            double base = (double)(ops_below(&family, 2049) - 1024) / 1024;
+            double off = (double)(ops_below(r, 7) - 3) / 8192;
+            x[row * s->d + j] = (float)(item < 0 ? (double)(ops_below(r, 9) - 4) / 4 : base + off);
+        }
+    }
+}
+
+static void make_embeddings(const topk_shape *s, float *x, ops_random *r)
+{
+    if (s->levels == 0) {
+        make_near_ties(s, x, r);
+        return;
+    }
+    for (int64_t j = 0; j < (s->users + s->items) * s->d; j++) {
+        x[j] = (float)(ops_below(r, 2 * s->levels + 1) - s->levels) / 16;
+    }
+}
+
 static void expected_ranking(const topk_shape *s, const ops_graph *g, const float *x,
                              const char *other, int32_t user, scored *work, int32_t *items,
                              double *scores)
@@ -90,9 +129,7 @@ static void topk_of(int number)
     int32_t *other_items = NULL, *users = ops_memory(c, s->tile, sizeof *users);
     char *other = make_other(c, s, &r, &other_offsets, &other_items);
     float *x = ops_memory(c, nodes * s->d, sizeof *x);
-    for (int64_t j = 0; j < nodes * s->d; j++) {
-        x[j] = (float)(ops_below(&r, 2 * s->levels + 1) - s->levels) / 16;
-    }
+    make_embeddings(s, x, &r);
     for (int64_t i = 0; i < s->tile; i++) { /* any order, some twice, some unused */
         users[i] = i % 5 == 3 ? -1 : (int32_t)ops_below(&r, s->users);
     }

@@ -51,6 +51,7 @@ static void add_cuda_targets(ops_target *targets, int *n, const rk_device *devic
         {"cuda", {.piece_edges = 32}, false},
         {"cuda, 2 steps a launch", {.piece_edges = 32, .steps_per_launch = 2}, false},
         {"cuda, long pieces", {.piece_edges = 4096}, true},
+        {"cuda, fp32 ranking", {.piece_edges = 32, .ranking = RK_RANKING_FP32}, true},
         {"cuda, cusparse", {.propagation = RK_PROPAGATION_CUSPARSE}, true},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -97,18 +98,30 @@ int ops_targets(ops_target targets[OPS_MAX_TARGETS])
     return n;
 }
 
+static bool is_half_propagation(rk_op op)
+{
+    return op == RK_OP_FOLD || op == RK_OP_FOLD_FROM_ROWS || op == RK_OP_UNFOLD ||
+           op == RK_OP_UNFOLD_ROWS;
+}
+
+static bool is_propagation(rk_op op)
+{
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
+           op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM;
+}
+
 /* Is the target worth running this program on? */
 static bool concerns(const ops_target *target, const rk_program *program)
 {
     const rk_device_options *o = &target->options;
-    bool special = o->propagation == RK_PROPAGATION_CUSPARSE || o->piece_edges > 32;
+    bool of_sparse = o->propagation == RK_PROPAGATION_CUSPARSE, of_pieces = o->piece_edges > 32;
+    bool of_ranking = o->ranking == RK_RANKING_FP32, any = !of_sparse && !of_pieces && !of_ranking;
     for (int32_t i = 0; i < program->n_nodes; i++) {
         rk_op op = program->nodes[i].op;
-        special = special && op != RK_OP_PROPAGATE && op != RK_OP_PROPAGATE_ROWS &&
-                  op != RK_OP_PROPAGATE_FROM_ROWS && op != RK_OP_PROPAGATE_ADAM &&
-                  op != RK_OP_PROPAGATE_FROM_ROWS_ADAM;
+        any = any || ((of_sparse || of_pieces) && is_propagation(op)) ||
+              (of_pieces && is_half_propagation(op)) || (of_ranking && op == RK_OP_SCORE_TOPK);
     }
-    return !special;
+    return any;
 }
 
 /* ---- random numbers ---------------------------------------------------------------------------*/

@@ -58,6 +58,20 @@ rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, i
     return RK_OK;
 }
 
+rk_status rk__cuda_blas_ranking(rk_device_context *context, const float *users, int64_t n_users,
+                                const float *items, int64_t n_items, int64_t d, float *scores,
+                                int64_t stride)
+{
+    const float one = 1.0f, zero = 0.0f;
+    const bool is_tensor = context->options.ranking == RK_RANKING_TENSOR;
+    RK_TRY_CUBLAS(cublasGemmEx(
+        context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)n_items, (int)n_users, (int)d, &one, items,
+        CUDA_R_32F, (int)d, users, CUDA_R_32F, (int)d, &zero, scores, CUDA_R_32F, (int)stride,
+        is_tensor ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC,
+        CUBLAS_GEMM_DEFAULT));
+    return RK_OK;
+}
+
 rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
                                  const float *keys, int64_t n_keys, int64_t d, float *mean)
 {

@@ -123,6 +123,11 @@ rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, i
                                const float *items, int64_t n_items, int64_t d, float *scores,
                                int64_t stride);
 
+/* The same in the precision of cuda.ranking. */
+rk_status rk__cuda_blas_ranking(rk_device_context *context, const float *users, int64_t n_users,
+                                const float *items, int64_t n_items, int64_t d, float *scores,
+                                int64_t stride);
+
 /* mean [n, d] = weights [n, n_keys] keys [n_keys, d], all row-major. */
 rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
                                  const float *keys, int64_t n_keys, int64_t d, float *mean);

@@ -469,26 +469,48 @@ static rk_status rk__cuda_step_advance(const call *c)
     return RK_OK;
 }
 
-/* Scratch: the lists of a large K, the users' rows [T,d], then a tile of scores [T,tile]. */
+/* Rounding of a score relative to the product of the norms. fp32, in any order of additions, and
+ * the exact chain: 2^-24 an addition each. TF32 keeps 10 bits of each factor, and it is not said
+ * whether it rounds or cuts; tensor cores cut the sums, 2^-23 an addition. The rest is for the
+ * arithmetic of the margin itself. */
+static float ranking_epsilon(const call *c, int64_t d)
+{
+    double sums = (double)(d + 8) * 0x1p-21;
+    bool is_tensor = c->loaded->context->options.ranking == RK_RANKING_TENSOR;
+    return (float)(is_tensor ? sums + 0x1.01p-9 : sums);
+}
+
+/* Scratch: what the ranking needs, the users' rows [T,d], then a tile of scores [T,tile]. */
 static rk_status rk__cuda_score_topk(const call *c)
 {
     const rk_topk_attr *a = &c->node->attr.topk;
-    const float *final = in(c, 0);
     int64_t d = in_tensor(c, 0)->cols, n = in_tensor(c, 1)->rows;
     int64_t tile = rk__cuda_tile_items(n, a->n_items);
-    void *lists = c->loaded->scratch;
-    float *users = (float *)(void *)((char *)lists + rk_cuda_topk_scratch(n, a->k));
-    float *scores = users + n * d;
-    RK_TRY_CUDA(rk_cuda_gather_users(final, in(c, 1), users, n, d, c->stream));
-    RK_TRY_CUDA(rk_cuda_topk_clear(out(c, 0), out(c, 1), n * a->k, c->stream));
+    rk_ranking r = {.final = in(c, 0),
+                    .users = in(c, 1),
+                    .n_users = a->n_users,
+                    .n_items = a->n_items,
+                    .n_tile_users = n,
+                    .d = d,
+                    .train_offsets = in(c, 2),
+                    .train_columns = in(c, 3),
+                    .other_offsets = in(c, 4),
+                    .other_columns = in(c, 5),
+                    .k = a->k,
+                    .epsilon = ranking_epsilon(c, d),
+                    .items = out(c, 0),
+                    .scores = out(c, 1)};
+    char *rest = (char *)c->loaded->scratch + rk_cuda_topk_scratch(n, a->k);
+    float *users = (float *)(void *)rest, *scores = users + n * d;
+    RK_TRY_CUDA(rk_cuda_topk_begin(&r, c->loaded->scratch, c->stream));
+    RK_TRY_CUDA(rk_cuda_gather_users(r.final, r.users, users, n, d, c->stream));
     for (int64_t first = 0; first < a->n_items; first += tile) {
         int64_t width = a->n_items - first < tile ? a->n_items - first : tile;
-        const float *items = final + (a->n_users + first) * d;
-        RK_TRY(rk__cuda_blas_scores(c->loaded->context, users, n, items, width, d, scores, tile));
-        RK_TRY_CUDA(rk_cuda_topk_merge(scores, tile, width, first, in(c, 1), n, a->n_users,
-                                       in(c, 2), in(c, 3), in(c, 4), in(c, 5), out(c, 0), out(c, 1),
-                                       a->k, lists, c->stream));
+        const float *items = r.final + (a->n_users + first) * d;
+        RK_TRY(rk__cuda_blas_ranking(c->loaded->context, users, n, items, width, d, scores, tile));
+        RK_TRY_CUDA(rk_cuda_topk_merge(r, scores, tile, width, first, c->stream));
     }
+    RK_TRY_CUDA(rk_cuda_topk_finish(r, c->stream));
     return RK_OK;
 }
 

@@ -3,11 +3,12 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
-/* Scores of a tile of users for this many items at a time: 64 MB at most. */
+/* Scores of a tile of users for this many items at a time: 32 MB, which the second-level cache of
+ * a large device holds until they are looked through. */
 int64_t rk__cuda_tile_items(int64_t n_tile_users, int64_t n_items)
 {
     const int64_t most =
-        (64 << 20) / (int64_t)sizeof(float) / (n_tile_users > 0 ? n_tile_users : 1);
+        (32 << 20) / (int64_t)sizeof(float) / (n_tile_users > 0 ? n_tile_users : 1);
     int64_t tile = most > 256 ? most / 256 * 256 : 256;
     return tile < n_items ? tile : n_items;
 }
