@@ -144,6 +144,12 @@ static rk_status check_graph(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
                 says(config, "graph.form").text, says(config, "model.kind").text);
     }
+    if (o->train.propagation == RK_TABLES_FP16) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which is for the tables between layers of the direct "
+                "form: take one of the two",
+                says(config, "graph.form").text, says(config, "train.propagation").text);
+    }
     if (o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which multiplies by the whole graph only: take split_rows or "

@@ -38,6 +38,12 @@ static bool is_learned(const rk_options *o)
            o->model.layer_weights == RK_WEIGHTS_LEARNED_SOFTMAX;
 }
 
+/* Weights that are trained are no constants of a program. */
+static bool has_gram_form(const rk_options *o)
+{
+    return o->model.layers > 0 && !is_learned(o);
+}
+
 static rk_status declare(rk_model_instance *instance)
 {
     const rk_options *o = instance->options;
@@ -122,7 +128,8 @@ static rk_value embed(const rk_model_instance *instance, rk_program *p, rk_graph
         RK_ASSERT(rows);
         *out_ego = rk__combine_rows(p, values, one, 1, *rows);
     }
-    if (instance->gram.on && n > 0) {
+    if (instance->gram.on) {
+        RK_ASSERT(has_gram_form(instance->options));
         return rk__lightgcn_gram(instance, p, graph, values[0], w, rows);
     }
     const bool learned = is_learned(instance->options);
@@ -145,7 +152,7 @@ const rk_model rk__model_lightgcn = {
     .name = "lightgcn",
     .help = "LightGCN (He et al., SIGIR 2020): embeddings propagated over the user-item graph, "
             "layers averaged",
-    .has_gram_form = true,
+    .has_gram_form = has_gram_form,
     .declare = declare,
     .embed = embed,
 };

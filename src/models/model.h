@@ -27,9 +27,10 @@ typedef struct rk_parameter {
 typedef struct rk_model_instance rk_model_instance;
 
 typedef struct rk_model {
-    const char *name;   /* as in model.kind */
-    const char *help;   /* one line with the source */
-    bool has_gram_form; /* embed goes by instance->gram */
+    const char *name; /* as in model.kind */
+    const char *help; /* one line with the source */
+    /* Does embed go by instance->gram under these options? NULL = never. */
+    bool (*has_gram_form)(const rk_options *options);
     /* Fills instance->parameters from the options and the sizes. */
     rk_status (*declare)(rk_model_instance *instance);
     /* The final embeddings at a row set [S,d], or at all nodes [N,d] when rows is NULL.

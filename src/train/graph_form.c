@@ -115,20 +115,17 @@ rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const r
     bool small_items = g->n_items <= g->n_users, is_auto = o->graph.form == RK_FORM_AUTO;
     *out = (rk_graph_form){.first = small_items ? g->n_users : 0,
                            .n = small_items ? g->n_items : g->n_users};
-    if (!model->has_gram_form || o->model.layers == 0) {
-        snprintf(out->reason, sizeof out->reason, "direct: the model has no propagation to change");
-        return RK_OK;
-    }
-    if (o->model.layer_weights >=
-        RK_WEIGHTS_LEARNED) { /* the form folds weights into its factors */
-        snprintf(out->reason, sizeof out->reason, "direct: the weights of layers are learned");
+    if (!model->has_gram_form || !model->has_gram_form(o)) {
+        snprintf(out->reason, sizeof out->reason,
+                 "direct: this model, depth or weighting has no other form");
         return RK_OK;
     }
     RK_TRY(gram_bytes(out, o));
     predict(out, g, o, on_cuda ? cuda_device : cpu_core);
     bool pays = out->direct_seconds > LEAST_GAIN * out->gram_seconds;
     bool fits = out->gram_bytes <= memory->memory_total / 4;
-    bool can = o->model.layers > 1 && !(on_cuda && o->cuda.propagation == RK_PROPAGATION_CUSPARSE);
+    bool can = o->model.layers > 1 && o->train.propagation != RK_TABLES_FP16 &&
+               !(on_cuda && o->cuda.propagation == RK_PROPAGATION_CUSPARSE);
     out->is_gram = is_auto ? pays && fits && can : o->graph.form == RK_FORM_GRAM;
     if (out->is_gram && !is_auto) {
         RK_TRY(check_memory(out, memory));

@@ -244,6 +244,8 @@ static void the_faster_form_is_chosen(void **state)
     static const char *const two[] = {"model.layers=1", NULL}, *const mf[] = {"model.kind=mf",
                                                                               NULL};
     static const char *const sparse[] = {"cuda.propagation=cusparse", NULL};
+    static const char *const fp16[] = {"train.propagation=fp16", NULL};
+    static const char *const learned[] = {"model.layer_weights=learned", NULL};
     rk_graph_form form = decide(NULL, true, room, 53398, 9999, 4926384); /* GoodBooks */
     assert_true(form.is_gram);
     assert_int_equal(form.first, 53398);
@@ -259,6 +261,8 @@ static void the_faster_form_is_chosen(void **state)
     assert_false(decide(NULL, false, room, 1880, 4489, 42135).is_gram); /* lastfm */
     assert_false(decide(two, true, room, 53398, 9999, 4926384).is_gram);
     assert_false(decide(mf, true, room, 53398, 9999, 4926384).is_gram);
+    assert_false(decide(learned, true, room, 53398, 9999, 4926384).is_gram);
+    assert_false(decide(fp16, true, room, 53398, 9999, 4926384).is_gram);
     assert_false(decide(sparse, true, room, 53398, 9999, 4926384).is_gram);
     assert_false(decide(NULL, true, (int64_t)1e9, 53398, 9999, 4926384).is_gram); /* room */
 }

@@ -134,6 +134,13 @@ static const struct {
     {given,
      {"graph.form=gram", "cuda.propagation=cusparse"},
      "but cuda.propagation is cusparse (--set), which multiplies by the whole graph only"},
+    {given,
+     {"graph.form=gram", "model.layer_weights=learned"},
+     "but model.layer_weights is learned (--set): that form needs fixed weights; take graph.form "
+     "direct"},
+    {given,
+     {"graph.form=gram", "train.propagation=fp16"},
+     "but train.propagation is fp16 (--set), which is for the tables between layers of the direct"},
     {given, {"graph.form=auto", "cuda.propagation=cusparse"}, NULL},
 
     {given,
