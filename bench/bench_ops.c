@@ -122,6 +122,7 @@ static rk_status declare(bench *b, rk_sample_attr *attr)
     rk_store *store = &b->store;
     rk_options options = {0};
     options.train.batch = b->s.batch;
+    options.sampling.per_positive = 1;
     RK_TRY(rk__sampling_init(&b->sampling, g, &options));
     RK_TRY(rk__store_add(store, "offsets", RK_I64, n + 1, 1, g->offsets, &b->offsets));
     RK_TRY(rk__store_add(store, "columns", RK_I32, 2 * g->n_edges, 1, g->columns, &b->columns));

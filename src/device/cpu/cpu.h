@@ -64,6 +64,10 @@ enum { RK_GUARD_BYTES = 64 };
 rk_status rk__cpu_measure(rk_device_context *context, const rk_device_probe *what,
                           rk_device_ceilings *out);
 
+/* Zeroed memory for tables; memory.c. Free with rk__free. */
+rk_status rk__cpu_alloc(const rk_device_context *context, void *out_pointer, int64_t bytes,
+                        const char *what);
+
 /* The whole life of a loaded program; execute.c. */
 rk_status rk__cpu_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 rk_status rk__cpu_needs(rk_device_context *context, const rk_program *program,

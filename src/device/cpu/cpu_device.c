@@ -138,7 +138,7 @@ static rk_status bind_one(const rk_device_context *c, const rk_stored *item, rk_
     }
     int64_t bytes = item->rows * item->cols * rk__dtype_size(item->dtype);
     int64_t guard = c->eager ? RK_GUARD_BYTES : 0;
-    RK_TRY(rk__calloc(&out->owned, bytes + 2 * guard, 1, item->name));
+    RK_TRY(rk__cpu_alloc(c, &out->owned, bytes + 2 * guard, item->name));
     char *start = out->owned;
     rk__guard_fill(start, guard);
     rk__guard_fill(start + guard + bytes, guard);

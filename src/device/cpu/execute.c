@@ -63,7 +63,7 @@ static rk_status allocate_arena(const rk_device_context *c, rk_loaded *loaded)
             }
         }
     }
-    RK_TRY(rk__alloc(&loaded->arena, bytes, 1, "a program's temporaries"));
+    RK_TRY(rk__cpu_alloc(c, &loaded->arena, bytes, "a program's temporaries"));
     if (c->eager) {
         rk__guard_fill(loaded->arena, bytes);
     }

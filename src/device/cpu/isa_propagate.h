@@ -1,7 +1,8 @@
 /*
  * Propagation: each row of y is a weighted sum of rows of x, so the cost is the fetching of rows of
  * x from the second- and third-level cache. The sums stay in registers over all edges of a row;
- * rows of x are prefetched AHEAD edges before their turn, also across the ends of rows of y.
+ * rows of x are prefetched AHEAD edges before their turn, also across the ends of rows of y. Halves
+ * are half as long, so it takes twice as many to keep the same number of bytes on their way.
  */
 #ifndef RK_DEVICE_CPU_ISA_PROPAGATE_H
 #define RK_DEVICE_CPU_ISA_PROPAGATE_H
@@ -12,7 +13,7 @@
 #include "device/cpu/isa_half.h"
 #include "device/cpu/isa_vector.h"
 
-enum { AHEAD = 16, MAX_VECTORS = 8, CACHE_LINE = 64 };
+enum { MAX_VECTORS = 8, CACHE_LINE = 64 };
 
 /* A list of edges: the row of x at the far end, and the weight, which is found by that row or by
  * the number of the edge. */
@@ -22,8 +23,9 @@ typedef struct edge_list {
     int64_t end; /* of the list: nothing is prefetched past it */
 } edge_list;
 
-/* Bytes of an element of x. */
+/* Bytes of an element of x, and edges between the fetch of a row and its turn. */
 #define SIZE(halves) ((halves) ? 2 : 4)
+#define AHEAD(halves) ((halves) ? 64 : 32)
 
 INLINE vec vec_fetch(const char *row, int64_t element, const int halves)
 {
@@ -43,9 +45,9 @@ INLINE void sum_columns(const edge_list *edges, const int by_row, int64_t begin,
     }
     const char *base = x + j * SIZE(halves);
     int64_t stride = d * SIZE(halves);
-    int64_t safe = edges->end - AHEAD < end ? edges->end - AHEAD : end, e = begin;
+    int64_t safe = edges->end - AHEAD(halves) < end ? edges->end - AHEAD(halves) : end, e = begin;
     for (; e < safe; e++) {
-        const char *ahead = base + (int64_t)index[e + AHEAD] * stride;
+        const char *ahead = base + (int64_t)index[e + AHEAD(halves)] * stride;
         for (int v = 0; v < n_vectors * LANES * SIZE(halves); v += CACHE_LINE) {
             __builtin_prefetch(ahead + v, 0, 3);
         }

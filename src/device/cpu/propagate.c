@@ -10,7 +10,9 @@
 
 #include "device/cpu/edges.h"
 
-enum { BLOCK_FLOATS = 4096 }; /* in a block of rows that is finished together */
+/* Floats in a block of rows that is finished together: of all rows, and from the rows of a set,
+ * where a block is a list of edges of its own and a short one would be prefetched badly. */
+enum { BLOCK_FLOATS = 4096, LONG_BLOCK_FLOATS = 32768 };
 
 /* ---- what is gathered -------------------------------------------------------------------------*/
 
@@ -78,14 +80,14 @@ static ending ending_of(const rk_cpu_call *call)
     return e;
 }
 
-static int64_t block_rows(int64_t d)
+static int64_t block_rows(int64_t floats, int64_t d)
 {
-    return BLOCK_FLOATS / d > 0 ? BLOCK_FLOATS / d : 1;
+    return floats / d > 0 ? floats / d : 1;
 }
 
-static int64_t block_bytes(int64_t d)
+static int64_t block_bytes(int64_t floats, int64_t d)
 {
-    return rk__cache_lines(4 * block_rows(d) * d);
+    return rk__cache_lines(4 * block_rows(floats, d) * d);
 }
 
 /* Rows [first, last) of the sum, in `rows`. */
@@ -109,7 +111,8 @@ static void finish(const ending *e, int64_t first, int64_t last, float *rows)
 
 int64_t rk__cpu_scratch_propagate(const rk_cpu_call *call)
 {
-    return weight_bytes(call) + call->threads * block_bytes(rk__cpu_in(call, 3)->cols);
+    return weight_bytes(call) +
+           call->threads * block_bytes(BLOCK_FLOATS, rk__cpu_in(call, 3)->cols);
 }
 
 void rk__cpu_propagate(const rk_cpu_call *call)
@@ -119,10 +122,11 @@ void rk__cpu_propagate(const rk_cpu_call *call)
     char *scratch = call->scratch;
     const rk_source x = source_of(call, &a, &scratch);
     const rk_row_range all = {0, a.n};
-    int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(e.d);
+    int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(BLOCK_FLOATS, e.d);
     RK_CPU_FOR(call, chunk, n_chunks)
     {
-        float *block = (float *)(void *)(scratch + rk__cpu_thread() * block_bytes(e.d));
+        float *block =
+            (float *)(void *)(scratch + rk__cpu_thread() * block_bytes(BLOCK_FLOATS, e.d));
         int64_t end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
         for (int64_t r = rk__chunk_start(&a, all, chunk, n_chunks); r < end; r += step) {
             int64_t last = r + step < end ? r + step : end;
@@ -171,16 +175,15 @@ int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call)
 {
     const rk_tensor *x = rk__cpu_in(call, 3);
     return rk__cache_lines(4 * rk__bitmap_words(rk__cpu_in(call, 4)->rows)) +
-           call->threads * (rk__edge_bytes(x->rows) + block_bytes(x->cols));
+           call->threads * (rk__edge_bytes(x->rows) + block_bytes(LONG_BLOCK_FLOATS, x->cols));
 }
 
-/* Blocks are as long as fills the buffer of edges, so that prefetching seldom starts anew. */
 void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
 {
     const rk_csr a = rk__csr_of(call);
     const ending e = ending_of(call);
     const rk_row_range all = {0, a.n};
-    int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(e.d);
+    int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(LONG_BLOCK_FLOATS, e.d);
     int64_t n_words = rk__bitmap_words(a.n), slots = rk__cpu_in(call, 3)->rows;
     char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * n_words);
@@ -188,7 +191,8 @@ void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
         rk_edge_buffer buffer = rk__take_edges(scratch, slots);
-        float *block = (float *)(void *)(blocks + rk__cpu_thread() * block_bytes(e.d));
+        float *block =
+            (float *)(void *)(blocks + rk__cpu_thread() * block_bytes(LONG_BLOCK_FLOATS, e.d));
 #pragma omp for schedule(static)
         for (int64_t word = 0; word < n_words; word++) {
             active[word] = rk__bitmap_word(call->in[4], a.n, word);
