@@ -32,6 +32,7 @@
 #include "config/options.h"
 #include "eval/evaluate.h"
 #include "train/json.h"
+#include "train/memory.h"
 #include "train/profile.h"
 #include "train/session.h"
 
@@ -74,11 +75,12 @@ static rk_status say_facts(worker *w)
 {
     const rk_session *s = &w->session;
     rk_device_info device = {0};
-    int64_t store_bytes = 0;
+    rk_memory_table memory = {0};
     RK_TRY(s->device->info(s->context, &device));
-    for (int32_t i = 0; i < s->store.n; i++) {
-        const rk_stored *t = &s->store.items[i];
-        store_bytes += t->rows * t->cols * rk__dtype_size(t->dtype);
+    RK_TRY(rk__memory_add_store(&memory, s->device, &s->store));
+    const rk_program *const loaded[] = {&s->train, &s->rank[0], &s->rank[1]};
+    for (size_t i = 0; i < sizeof loaded / sizeof loaded[0]; i++) {
+        RK_TRY(rk__memory_add_program(&memory, s->device, s->context, loaded[i], NULL));
     }
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
@@ -99,8 +101,7 @@ static rk_status say_facts(worker *w)
     rk__json_int(&json, "steps_per_epoch", w->steps_per_epoch);
     rk__json_real(&json, "prepare_seconds", w->prepare_seconds);
     rk__json_real(&json, "setup_seconds", w->setup_seconds);
-    rk__json_int(&json, "store_bytes", store_bytes);
-    rk__json_int(&json, "arena_bytes", s->train.arena_bytes + s->rank[1].arena_bytes);
+    rk__json_int(&json, "device_bytes", memory.total);
     rk__json_end(&json, '}');
     return say(w, &buffer);
 }

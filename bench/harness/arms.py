@@ -93,8 +93,8 @@ class RankineArm(Process):
         super().__init__([worker, config, *settings, *RANKINE.get(name, [])],
                          {"OMP_WAIT_POLICY": "passive"})  # fmt: skip
         self.name = name
-        if self.about["device"] != "cpu":
-            self.device_bytes = self.about["store_bytes"] + self.about["arena_bytes"]
+        if self.about["device"] == "cpu":
+            self.device_bytes = 0  # the host's, and in its peak
 
     def check(self, steps):
         return self.send(f"check {steps}")["losses"]
