@@ -274,6 +274,34 @@ cudaError_t rk_cuda_align_uniform_grad(const float *unit, const float *user_lse,
                                        const float *total, float *y, int64_t n_slots, int64_t batch,
                                        int64_t d, double uniformity, cudaStream_t stream);
 
+/* ---- contrast.cu -------------------------------------------------------------------------------
+ */
+
+/* rows, count NULL: every row its own node. */
+cudaError_t rk_cuda_perturb(const float *x, const rk_step_state *state, const int32_t *rows,
+                            const int32_t *count, float *y, int64_t n, int64_t d, float epsilon,
+                            int32_t view, int32_t layer, cudaStream_t stream);
+/* pair float [4B,d], bias float [4B]. */
+cudaError_t rk_cuda_contrast_slots(const float *first, const float *second, const int32_t *slot_row,
+                                   const int32_t *segments, const int32_t *order, float *pair,
+                                   float *bias, int64_t batch, int64_t d, cudaStream_t stream);
+/* y float [n,d] by rows of the row set. */
+cudaError_t rk_cuda_contrast_slots_grad(const float *x, const float *pair, const float *gradient,
+                                        const int32_t *segments, const int32_t *order,
+                                        const int32_t *count, float *y, int64_t n, int64_t batch,
+                                        int64_t d, bool is_second, cudaStream_t stream);
+/* key_bias, factor float [4B]; terms double [2B]: scratch. */
+cudaError_t rk_cuda_contrast_loss(const float *pair, const float *bias, const float *user_lse,
+                                  const float *item_lse, double *loss, float *key_bias,
+                                  float *factor, double *terms, int64_t batch, int64_t d,
+                                  double weight, double temperature, cudaStream_t stream);
+typedef struct rk_contrast_means { /* users, positives */
+    const float *of_query[2], *key_lse[2], *of_key[2];
+} rk_contrast_means;
+cudaError_t rk_cuda_contrast_grad(rk_contrast_means means, const float *pair, const float *factor,
+                                  float *y, int64_t batch, int64_t d, double temperature,
+                                  cudaStream_t stream);
+
 /* ---- mix.cu ------------------------------------------------------------------------------------
  */
 

@@ -33,7 +33,7 @@ LAYERS = {
 FILES = {
     "src/device/registry.c": {"device/cpu", "device/cuda"},
     "kernels": {"base/choices.h", "base/philox.h", "ops/half_rows.h", "ops/init_draw.h",
-                "ops/logit.h", "ops/sample_draw.h", "ops/schedule.h",
+                "ops/logit.h", "ops/noise_draw.h", "ops/sample_draw.h", "ops/schedule.h",
                 "ops/slot_loss.h", "ops/step_state.h"},
     "src/config/check.c": {"eval/metric_names.def"},
 }

@@ -10,6 +10,8 @@ of one batch. Arrays beside sizes, edges, initial and triplets:
   loss             1 1
   gradient         N d     of the loss by the initial embeddings
   gradient_weights 1 K+1   and by the weights
+With loss.contrast the loss has the contrastive term; the noise is that of seed 77, step 3, from a
+Philox generator of this script's own; `final` is without noise.
 """
 import sys
 
@@ -29,7 +31,51 @@ VARIANTS = {
     "lightgcnpp_deep": {"model.kind": "lightgcn++", "model.layers": 3, "model.alpha": 0.45,
                         "model.beta": 0.2, "model.gamma": 0.35},
 }
+CONTRAST = {"model.layers": 3, "model.layer_weights": "mean_without_ego",
+            "loss.contrast_temperature": 0.25, "loss.contrast_weight": 0.5,
+            "loss.contrast_noise": 0.05}
+VARIANTS["simgcl"] = CONTRAST | {"loss.contrast": "simgcl"}
+VARIANTS["xsimgcl"] = CONTRAST | {"loss.contrast": "xsimgcl", "loss.contrast_layer": 2}
+VARIANTS["xsimgcl_last"] = CONTRAST | {"loss.contrast": "xsimgcl", "loss.contrast_layer": 3}
+SEED, STEP, PURPOSE_NOISE = 77, 3, 17
 LEARNED = {"learned": [0.4, 0.1, -0.3, 0.6], "learned_softmax": [0.2, -0.5, 0.9]}
+
+
+def philox(c, k):
+    """Philox4x32-10 (Salmon et al. 2011): four words."""
+    mask = 0xFFFFFFFF
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
+        k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
+    return c
+
+
+def noisy(o, x, view, layer):
+    noise = torch.zeros_like(x)
+    groups = (DIM + 3) // 4
+    for node in range(len(x)):
+        for j in range(DIM):
+            counter = [node * groups + j // 4, (16 * view + layer) | PURPOSE_NOISE << 20, STEP, 0]
+            noise[node, j] = (philox(counter, [SEED, 0])[j % 4] >> 8) * 2.0**-24
+    unit = noise / noise.norm(dim=1, keepdim=True)
+    return x + o["loss.contrast_noise"] * torch.sign(x) * unit
+
+
+def info_nce(o, first, second):
+    first = torch.nn.functional.normalize(first, dim=1)
+    second = torch.nn.functional.normalize(second, dim=1)
+    logits = first @ second.T / o["loss.contrast_temperature"]
+    return (torch.logsumexp(logits, 1) - logits.diag()).mean()
+
+
+def view_of(o, a, x, view):
+    """Mean of layers 1 .. K with noise, and those layers."""
+    scale = torch.where(a.sum(1) > 0, a.sum(1).clamp(min=1) ** -0.5, torch.zeros(len(a)).double())
+    layers = [x]
+    for k in range(1, o["model.layers"] + 1):
+        layers.append(noisy(o, scale[:, None] * (a @ (scale[:, None] * layers[-1])), view, k))
+    return torch.stack(layers[1:]).mean(0), layers
 
 
 def encode(o, a, x, weights):
@@ -50,6 +96,8 @@ def encode(o, a, x, weights):
         return gamma * x + (1 - gamma) * torch.stack(layers[1:]).mean(0)
     for _ in range(o["model.layers"]):
         layers.append(power(-0.5)[:, None] * (a @ (power(-0.5)[:, None] * layers[-1])))
+    if o["model.layer_weights"] == "mean_without_ego":
+        return torch.stack(layers[1:]).mean(0)
     if o["model.layer_weights"] == "learned_softmax":
         weights = torch.softmax(weights, 0)
     return sum(w * layer for w, layer in zip(weights, layers))
@@ -70,6 +118,16 @@ def make(folder):
         u, p, q = batch[:, 0], USERS + batch[:, 1], USERS + batch[:, 2]
         difference = (final[u] * final[q]).sum(1) - (final[u] * final[p]).sum(1)
         loss = torch.nn.functional.softplus(difference).mean()
+        if "loss.contrast" in o:
+            first, layers = view_of(o, a, x, 0)
+            second = layers[o.get("loss.contrast_layer", 1)]
+            trained = first
+            if o["loss.contrast"] == "simgcl":
+                second, trained = view_of(o, a, x, 1)[0], final
+            difference = (trained[u] * trained[q]).sum(1) - (trained[u] * trained[p]).sum(1)
+            loss = torch.nn.functional.softplus(difference).mean()
+            for nodes in (np.unique(u), np.unique(p)):
+                loss = loss + o["loss.contrast_weight"] * info_nce(o, first[nodes], second[nodes])
         loss.backward()
         arrays = {"sizes": np.array([[USERS, n - USERS]]), "edges": edges, "initial": initial,
                   "triplets": batch, "final": final.detach().numpy(),

@@ -320,6 +320,47 @@ static rk_status check_propagation(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_contrast(const rk_config *config)
+{
+    static const char *const of_contrast[] = {"loss.contrast_weight", "loss.contrast_temperature",
+                                              "loss.contrast_noise", "loss.contrast_layer", NULL};
+    const rk_options *o = &config->options;
+    if (o->loss.contrast == RK_CONTRAST_NONE) {
+        for (const char *const *key = of_contrast; *key; key++) {
+            const char *value = "";
+            RK_TRY(rk_config_get(config, *key, &value));
+            const rk_option *row = rk__option_find("loss", *key + 5, strlen(*key + 5));
+            if (strcmp(value, row->default_text) != 0) {
+                RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.contrast xsimgcl",
+                        says(config, *key).text, says(config, "loss.contrast").text);
+            }
+        }
+        return RK_OK;
+    }
+    if (o->model.kind != RK_MODEL_LIGHTGCN || o->model.layers == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: the noise is on the layers of lightgcn",
+                says(config, "loss.contrast").text, says(config, "model.kind").text,
+                says(config, "model.layers").text);
+    }
+    if (o->model.layer_weights >= RK_WEIGHTS_LEARNED) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: views need fixed weights of layers",
+                says(config, "loss.contrast").text, says(config, "model.layer_weights").text);
+    }
+    if (o->graph.form == RK_FORM_GRAM) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no single layers: take direct or auto",
+                says(config, "loss.contrast").text, says(config, "graph.form").text);
+    }
+    if (o->loss.contrast == RK_CONTRAST_XSIMGCL && o->loss.contrast_layer > o->model.layers) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: there is no such layer",
+                says(config, "loss.contrast_layer").text, says(config, "model.layers").text);
+    }
+    if (o->train.batch < 2) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: a batch of one has nothing to be held against",
+                says(config, "loss.contrast").text, says(config, "train.batch").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_metric_names(const rk_config *config)
 {
     const rk_strings *wanted = &config->options.eval.metrics;
@@ -398,5 +439,6 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_loss_options(config));
     RK_TRY(check_negatives(config));
     RK_TRY(check_graph(config));
+    RK_TRY(check_contrast(config));
     return check_eval(config);
 }

@@ -11,8 +11,7 @@
 
 #include "models/models.h"
 
-/* w_0 .. w_K of model.layer_weights, where they are fixed. */
-static void layer_weights(const rk_options *options, float w[RK_MAX_LAYERS])
+void rk__lightgcn_weights(const rk_options *options, float w[RK_MAX_LAYERS])
 {
     int64_t n = options->model.layers;
     for (int64_t k = 0; k <= n; k++) {
@@ -123,7 +122,7 @@ static rk_value embed(const rk_model_instance *instance, rk_program *p, rk_graph
     const int n = (int)instance->options->model.layers;
     rk_value layers[RK_MAX_LAYERS] = {values[0]};
     float w[RK_MAX_LAYERS];
-    layer_weights(instance->options, w);
+    rk__lightgcn_weights(instance->options, w);
     if (out_ego) {
         RK_ASSERT(rows);
         *out_ego = rk__combine_rows(p, values, one, 1, *rows);
@@ -155,4 +154,5 @@ const rk_model rk__model_lightgcn = {
     .has_gram_form = has_gram_form,
     .declare = declare,
     .embed = embed,
+    .views = rk__lightgcn_views,
 };

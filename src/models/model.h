@@ -26,6 +26,12 @@ typedef struct rk_parameter {
 
 typedef struct rk_model_instance rk_model_instance;
 
+/* Embeddings of a batch's rows [S,d] in a program with a contrastive term. */
+typedef struct rk_views {
+    rk_value final;         /* what the ranking loss takes */
+    rk_value first, second; /* what is held against each other; final may be one of them */
+} rk_views;
+
 typedef struct rk_model {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
@@ -38,6 +44,10 @@ typedef struct rk_model {
      * *out_ego (may be NULL, only with rows) gets layer 0 at the row set, for the L2 term. */
     rk_value (*embed)(const rk_model_instance *instance, rk_program *program, rk_graph_values graph,
                       const rk_value *values, const rk_row_set *rows, rk_value *out_ego);
+    /* The same at a row set, with the views of loss.contrast; NULL = the model has none. */
+    rk_views (*views)(const rk_model_instance *instance, rk_program *program, rk_graph_values graph,
+                      const rk_value *values, const rk_row_set *rows, rk_value state,
+                      rk_value *out_ego);
 } rk_model;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */

@@ -14,6 +14,14 @@ rk_value rk__lightgcn_gram(const rk_model_instance *instance, rk_program *progra
                            rk_graph_values graph, rk_value x, const float *weights,
                            const rk_row_set *rows);
 
+/* w_0 .. w_K of model.layer_weights, where they are fixed. */
+void rk__lightgcn_weights(const rk_options *options, float w[RK_MAX_LAYERS]);
+
+/* lightgcn_views.c; see rk_model.views. */
+rk_views rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                            const rk_value *values, const rk_row_set *rows, rk_value state,
+                            rk_value *out_ego);
+
 /* One table "embedding" [users + items, model.dim], users and items initialised apart. */
 void rk__declare_embedding(rk_model_instance *instance);
 

@@ -321,6 +321,51 @@ static void rk__grad_slot_loss(backward *b, const rk_node *node, rk_value g, flo
     contribute_fresh(b, node->in[0], appended(b, grad));
 }
 
+/* The noise does not depend on x, and sign(x) hardly does. */
+static void rk__grad_perturb(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    contribute(b, node->in[0], (contribution){.value = g, .alpha = alpha});
+}
+
+static void rk__grad_contrast_slots(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    const rk_node *unique = &b->p->nodes[b->p->tensors[node->in[2]].producer];
+    for (int view = 0; view < 2; view++) {
+        rk_node grad = gradient_node(RK_OP_CONTRAST_SLOTS_GRAD, 6);
+        grad.in[0] = node->in[view];
+        grad.in[1] = node->out[0];
+        grad.in[2] = g;
+        grad.in[3] = node->in[3];
+        grad.in[4] = node->in[4];
+        grad.in[5] = unique->out[1];
+        grad.attr.contrast = node->attr.contrast;
+        grad.attr.contrast.second = view == 1;
+        contribute(b, node->in[view],
+                   (contribution){appended(b, grad), .alpha = alpha, .is_fresh = true});
+    }
+}
+
+static void rk__grad_contrast_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    const rk_contrast_attr *a = &node->attr.contrast;
+    rk_node grad = gradient_node(RK_OP_CONTRAST_GRAD, 8);
+    grad.in[0] = node->in[0];
+    grad.in[1] = node->out[2];
+    grad.attr.contrast = *a;
+    for (int kind = 0; kind < 2; kind++) {
+        rk_attend_values keys = rk__attend(b->p, node->in[0], node->out[1],
+                                           (rk_attend_attr){.first_query = (2 + kind) * a->batch,
+                                                            .first_key = kind * a->batch,
+                                                            .n = a->batch,
+                                                            .scale = 1 / a->temperature});
+        grad.in[2 + kind] = node->in[4 + kind];
+        grad.in[4 + kind] = keys.lse;
+        grad.in[6 + kind] = keys.mean;
+    }
+    contribute_fresh(b, node->in[0], appended(b, grad));
+}
+
 static void rk__grad_l2_loss(backward *b, const rk_node *node, rk_value g, float alpha)
 {
     (void)g, (void)alpha;

@@ -420,6 +420,37 @@ void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk
     register_loss(p, first_output(p, node), 2);
 }
 
+rk_value rk__perturb(rk_program *p, rk_value x, rk_value state, const rk_row_set *rows,
+                     rk_perturb_attr attr)
+{
+    rk_node node =
+        MAKE(RK_OP_PERTURB, x, state, rows ? rows->rows : RK_NONE, rows ? rows->count : RK_NONE);
+    node.attr.perturb = attr;
+    return first_output(p, node);
+}
+
+void rk__contrast_loss(rk_program *p, rk_value first, rk_value second, rk_row_set rows,
+                       rk_contrast_attr attr)
+{
+    rk_unit_values stack;
+    rk_attend_values of[2];
+    rk_node node =
+        MAKE(RK_OP_CONTRAST_SLOTS, first, second, rows.slot_row, rows.segments, rows.order);
+    node.attr.contrast = attr;
+    two_outputs(p, node, &stack.unit, &stack.bias);
+    for (int kind = 0; kind < 2; kind++) {
+        of[kind] = rk__attend(p, stack.unit, stack.bias,
+                              (rk_attend_attr){.first_query = kind * attr.batch,
+                                               .first_key = (2 + kind) * attr.batch,
+                                               .n = attr.batch,
+                                               .scale = 1 / attr.temperature});
+    }
+    node = MAKE(RK_OP_CONTRAST_LOSS, stack.unit, stack.bias, of[0].lse, of[1].lse, of[0].mean,
+                of[1].mean);
+    node.attr.contrast = attr;
+    register_loss(p, first_output(p, node), 3);
+}
+
 void rk__step_loss(rk_program *p, rk_value state)
 {
     rk_value in[RK_MAX_INPUTS] = {state};

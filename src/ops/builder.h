@@ -148,6 +148,17 @@ typedef struct rk_attend_values {
 } rk_attend_values;
 rk_attend_values rk__attend(rk_program *p, rk_value unit, rk_value bias, rk_attend_attr attr);
 
+/* x + epsilon * sign(x) * noise of length 1, by rows (Yu et al., SimGCL, SIGIR 2022): [N,d], or
+ * with rows [S,d]. The noise of a node is the same in both, a function of seed, step, view and
+ * layer. */
+rk_value rk__perturb(rk_program *p, rk_value x, rk_value state, const rk_row_set *rows,
+                     rk_perturb_attr attr);
+/* InfoNCE between two views [S,d] of a batch: weight times, over the distinct users, the mean of
+ *   -log(e^(<u_i, v_i> / temperature) / sum over j of e^(<u_i, v_j> / temperature))
+ * with u and v of unit length, and the same over the distinct positives. */
+void rk__contrast_loss(rk_program *p, rk_value first, rk_value second, rk_row_set rows,
+                       rk_contrast_attr attr);
+
 /* Sums the registered loss terms into the step state. */
 void rk__step_loss(rk_program *p, rk_value state);
 

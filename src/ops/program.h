@@ -109,6 +109,17 @@ typedef struct rk_align_attr {
     double uniformity; /* weight */
 } rk_align_attr;
 
+typedef struct rk_perturb_attr {
+    float epsilon;
+    int32_t view, layer; /* so that no two perturbations share noise; layer below 16 */
+} rk_perturb_attr;
+
+typedef struct rk_contrast_attr {
+    int64_t batch;
+    double weight, temperature;
+    bool second; /* contrast_slots_grad: by the second view */
+} rk_contrast_attr;
+
 typedef struct rk_adam_attr {
     double beta1, beta2, epsilon, weight_decay;
 } rk_adam_attr;
@@ -147,6 +158,8 @@ typedef union rk_attr {
     rk_softmax_attr softmax;
     rk_align_attr align;
     rk_slot_attr slot;
+    rk_perturb_attr perturb;
+    rk_contrast_attr contrast;
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
     rk_topk_attr topk;
@@ -178,7 +191,7 @@ typedef struct rk_tensor {
 
 typedef struct rk_loss_term {
     rk_value value; /* f64 [1,1], weight already in it */
-    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 the ranking loss, 2 l2 */
+    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 the ranking loss, 2 l2, 3 contrast */
 } rk_loss_term;
 
 typedef struct rk_program {

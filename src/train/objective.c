@@ -66,5 +66,11 @@ rk_status rk__objective_append(rk_program *p, const rk_options *o, const rk_obje
         rk_value x = rk__objective_needs_ego(o) ? v->ego : v->final;
         rk__l2_loss(p, x, v->rows, chosen, v->state, l2);
     }
+    if (o->loss.contrast != RK_CONTRAST_NONE) {
+        rk__contrast_loss(p, v->views[0], v->views[1], v->rows,
+                          (rk_contrast_attr){.batch = o->train.batch,
+                                             .weight = o->loss.contrast_weight,
+                                             .temperature = o->loss.contrast_temperature});
+    }
     return p->status;
 }

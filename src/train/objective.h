@@ -10,6 +10,7 @@ typedef struct rk_objective_values {
     rk_value ego;           /* f32 [S,d], layer 0; RK_NONE unless rk__objective_needs_ego */
     rk_value logit_bias;    /* f32 [N,1], or RK_NONE */
     rk_value degree_factor; /* f32 [N,1], or RK_NONE */
+    rk_value views[2];      /* f32 [S,d] each; with loss.contrast only */
     rk_value state;
     rk_row_set rows;
 } rk_objective_values;

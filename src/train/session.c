@@ -208,8 +208,17 @@ static rk_status build_train(rk_session *s)
     /* Of this program only: an evaluation is the same whatever the run was trained with. */
     s->model.gram = (rk_gram_form){s->form.is_gram, s->form.first, s->form.n, s->stored_gram};
     RK_TRY(p->status); /* a model may look at the row set, so it must be a real one */
-    batch.final = s->model.model->embed(&s->model, p, graph, values, &batch.rows,
-                                        rk__objective_needs_ego(o) ? &batch.ego : NULL);
+    rk_value *ego = rk__objective_needs_ego(o) ? &batch.ego : NULL;
+    const rk_model *model = s->model.model;
+    if (o->loss.contrast != RK_CONTRAST_NONE) {
+        RK_ASSERT(model->views); /* the config says so */
+        rk_views v = model->views(&s->model, p, graph, values, &batch.rows, state, ego);
+        batch.final = v.final;
+        batch.views[0] = v.first;
+        batch.views[1] = v.second;
+    } else {
+        batch.final = model->embed(&s->model, p, graph, values, &batch.rows, ego);
+    }
     RK_TRY(rk__objective_append(p, o, &batch, s->sample.n_candidates));
     RK_TRY(append_updates(s, p, values, state));
     rk__step_loss(p, state);

@@ -221,6 +221,8 @@ static void runs_of_every_kind_are_the_same(void **unused)
         {"loss.kind=ccl", "sampling.per_positive=5", "loss.margin=0.4", "loss.negative_weight=30"},
         {"loss.kind=bce", "sampling.per_positive=3", "loss.bce_w2=1", "loss.bce_w4=1",
          "model.kind=mf"},
+        {"loss.contrast=simgcl", "model.layer_weights=mean_without_ego"},
+        {"loss.contrast=xsimgcl", "loss.contrast_layer=2", "loss.contrast_noise=0.3"},
         {"train.schedule=cosine", "train.schedule_epochs=6", "train.warmup_steps=5",
          "train.clip_norm=0.02", "cuda.steps_per_launch=3"},
         {"train.warmup_epochs=2.5", "train.clip_value=1e-4", "train.optimizer=sgd",

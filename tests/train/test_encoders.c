@@ -73,6 +73,7 @@ static void declare(world *w)
 
 static void build(world *w, rk_program *p, bool loss)
 {
+    const rk_options *o = rk__config_options(w->config);
     int32_t stored[2];
     rk_value values[2], gradients[2];
     rk__program_init(p, &w->store, loss ? "loss" : "embed");
@@ -88,7 +89,17 @@ static void build(world *w, rk_program *p, bool loss)
     } else {
         rk_value state = rk__use(p, w->state);
         rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), w->n_nodes);
-        rk_value final = w->model.model->embed(&w->model, p, graph, values, &rows, NULL);
+        rk_views views = {RK_NONE, RK_NONE, RK_NONE};
+        if (o->loss.contrast == RK_CONTRAST_NONE) {
+            views.final = w->model.model->embed(&w->model, p, graph, values, &rows, NULL);
+        } else {
+            views = w->model.model->views(&w->model, p, graph, values, &rows, state, NULL);
+            rk_contrast_attr attr = {.batch = w->batch,
+                                     .weight = o->loss.contrast_weight,
+                                     .temperature = o->loss.contrast_temperature};
+            rk__contrast_loss(p, views.first, views.second, rows, attr);
+        }
+        rk_value final = views.final;
         rk__bpr_loss(p, final, rows, RK_NONE, state, w->batch);
         assert_ok(rk__program_backward(p, stored, w->model.n_parameters, gradients));
         for (int i = 0; i < w->model.n_parameters; i++) {
@@ -109,12 +120,16 @@ static void take(float *out, const golden_array *a)
     }
 }
 
-static void open_world(world *w, const char *name)
+/* setting: one more, NULL = none. */
+static void open_world(world *w, const char *name, const char *setting)
 {
     int32_t nodes[3 * 64];
     *w = (world){0};
     assert_ok(rk_config_create(&w->config));
     golden_read(&w->golden, name, w->config);
+    if (setting) {
+        assert_ok(rk_config_set(w->config, setting, "test"));
+    }
     const golden_array *triplets = golden_get(&w->golden, "triplets", 0);
     w->batch = triplets->rows;
     w->dim = rk__config_options(w->config)->model.dim;
@@ -154,7 +169,7 @@ static void close_world(world *w)
 
 static double loss_at(world *w)
 {
-    rk_step_state state = {.batch = w->batch, .draws_per_epoch = w->batch};
+    rk_step_state state = {.batch = w->batch, .draws_per_epoch = w->batch, .seed = 77, .step = 3};
     for (int i = 0; i < w->model.n_parameters; i++) {
         const rk_parameter *p = &w->model.parameters[i];
         assert_ok(rk__device_cpu.write(w->context, p->stored, 0, p->rows, w->values[i]));
@@ -183,8 +198,10 @@ static void compare(world *w, int32_t stored, const char *name, double tolerance
     }
 }
 
-static const char *const names[] = {"encoder_given", "encoder_learned", "encoder_learned_softmax",
-                                    "encoder_lightgcnpp", "encoder_lightgcnpp_deep"};
+static const char *const names[] = {"encoder_given",           "encoder_learned",
+                                    "encoder_learned_softmax", "encoder_lightgcnpp",
+                                    "encoder_lightgcnpp_deep", "encoder_simgcl",
+                                    "encoder_xsimgcl",         "encoder_xsimgcl_last"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 static void encoders_are_pytorchs(void **state)
@@ -192,7 +209,7 @@ static void encoders_are_pytorchs(void **state)
     (void)state;
     for (int i = 0; i < N_NAMES; i++) {
         world w;
-        open_world(&w, names[i]);
+        open_world(&w, names[i], NULL);
         assert_close(loss_at(&w), golden_get(&w.golden, "loss", 0)->v[0], 1e-6, 0);
         assert_ok(rk__device_cpu.run(w.context, w.loaded_embed, 1));
         compare(&w, w.final, "final", 1e-5);
@@ -211,7 +228,8 @@ static void gradients_are_difference_quotients(void **state)
     const float step = 0x1p-8f;
     for (int i = 0; i < N_NAMES; i++) {
         world w;
-        open_world(&w, names[i]);
+        /* Less noise, so that hardly a sign changes between the two points. */
+        open_world(&w, names[i], strstr(names[i], "simgcl") ? "loss.contrast_noise=1e-6" : NULL);
         for (int64_t j = 0; j < w.n_nodes * w.dim; j++) {
             w.values[0][j] *= 6;
         }
@@ -244,19 +262,23 @@ static void gradients_are_difference_quotients(void **state)
 static void runs_learn_and_resume(void **state)
 {
     (void)state;
-    static const char *const kinds[][2] = {
+    static const char *const kinds[][3] = {
         {"model.layer_weights=given", "model.given_weights=[0.2, 0.3, 0.5]"},
         {"model.layer_weights=learned", NULL},
         {"model.layer_weights=learned_softmax", NULL},
         {"model.kind=lightgcn++", NULL},
+        {"loss.contrast=simgcl", "model.layer_weights=mean_without_ego",
+         "loss.contrast_weight=0.02"},
+        {"loss.contrast=xsimgcl", "loss.contrast_layer=2", "loss.contrast_weight=0.02"},
     };
     runs r;
     runs_begin(&r);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         stop_after stop;
-        run_how how = {.settings = {"train.epochs=6", kinds[i][0], kinds[i][1]}, .force = i > 0};
+        run_how how = {.settings = {"train.epochs=6", kinds[i][0], kinds[i][1], kinds[i][2]},
+                       .force = i > 0};
         assert_ok(runs_train(&r, "whole", how));
-        assert_true(runs_reported(&r, "whole", "train.loss") < 0.55);
+        assert_true(i > 3 || runs_reported(&r, "whole", "train.loss") < 0.55);
         assert_true(runs_reported(&r, "whole", "test.ndcg@10") >
                     1.3 * runs_reported(&r, "whole", "popularity.test.ndcg@10"));
         stop_after_init(&stop, 5);
@@ -282,6 +304,13 @@ static void bad_encoders_are_refused(void **state)
         {{"model.layer_weights=given", "model.given_weights=[1, x, 2]"}, "a list of numbers"},
         {{"model.layer_weights=learned", "graph.form=gram"}, "that form needs fixed weights"},
         {{"model.layer_weights=learned", "model.kind=mf"}, "weights of layers are for lightgcn"},
+        {{"loss.contrast=simgcl", "model.kind=mf"}, "the noise is on the layers of lightgcn"},
+        {{"loss.contrast=simgcl", "model.layer_weights=learned"}, "views need fixed weights"},
+        {{"loss.contrast=simgcl", "graph.form=gram"}, "which has no single layers"},
+        {{"loss.contrast=simgcl", "train.batch=1"}, "has nothing to be held against"},
+        {{"loss.contrast=xsimgcl", "loss.contrast_layer=3"}, "there is no such layer"},
+        {{"loss.contrast_noise=0.2"}, "remove it, or take loss.contrast"},
+        {{"loss.contrast=simgcl", "loss.contrast_temperature=0"}, "is out of range"},
         {{"model.kind=lightgcn++", "model.layers=0"}, "it needs at least one layer"},
         {{"model.kind=lightgcn++", "model.layer_weights=last"},
          "which weighs layers by model.gamma"},

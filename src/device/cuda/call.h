@@ -66,5 +66,10 @@ rk_status rk__cuda_scale_nodes(const call *c);
 rk_status rk__cuda_schedule(const call *c);
 rk_status rk__cuda_clip_factor(const call *c);
 rk_status rk__cuda_clip(const call *c);
+rk_status rk__cuda_perturb(const call *c);
+rk_status rk__cuda_contrast_slots(const call *c);
+rk_status rk__cuda_contrast_slots_grad(const call *c);
+rk_status rk__cuda_contrast_loss(const call *c);
+rk_status rk__cuda_contrast_grad(const call *c);
 
 #endif

@@ -1,4 +1,4 @@
-/* Launchers of mixed layers, factors of nodes, schedules and clipping; see launch.c. */
+/* Launchers of mixed layers, factors of nodes, views, schedules and clipping; see launch.c. */
 #include "device/cuda/call.h"
 
 rk_status rk__cuda_mix(const call *c)
@@ -83,5 +83,51 @@ rk_status rk__cuda_clip(const call *c)
     const rk_tensor *x = in_tensor(c, 0);
     RK_TRY_CUDA(rk_cuda_clip(in(c, 0), in(c, 1), out(c, 0), x->rows * x->cols,
                              c->node->attr.weight[0], c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_perturb(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    const rk_perturb_attr *a = &c->node->attr.perturb;
+    RK_TRY_CUDA(rk_cuda_perturb(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), y->rows, y->cols,
+                                a->epsilon, a->view, a->layer, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_contrast_slots(const call *c)
+{
+    RK_TRY_CUDA(rk_cuda_contrast_slots(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), out(c, 0),
+                                       out(c, 1), c->node->attr.contrast.batch,
+                                       in_tensor(c, 0)->cols, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_contrast_slots_grad(const call *c)
+{
+    const rk_tensor *y = out_tensor(c, 0);
+    const rk_contrast_attr *a = &c->node->attr.contrast;
+    RK_TRY_CUDA(rk_cuda_contrast_slots_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4),
+                                            in(c, 5), out(c, 0), y->rows, a->batch, y->cols,
+                                            a->second, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_contrast_loss(const call *c)
+{
+    const rk_contrast_attr *a = &c->node->attr.contrast;
+    RK_TRY_CUDA(rk_cuda_contrast_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), out(c, 1),
+                                      out(c, 2), c->loaded->scratch, a->batch,
+                                      in_tensor(c, 0)->cols, a->weight, a->temperature, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_contrast_grad(const call *c)
+{
+    const rk_contrast_attr *a = &c->node->attr.contrast;
+    const rk_contrast_means means = {
+        {in(c, 2), in(c, 3)}, {in(c, 4), in(c, 5)}, {in(c, 6), in(c, 7)}};
+    RK_TRY_CUDA(rk_cuda_contrast_grad(means, in(c, 0), in(c, 1), out(c, 0), a->batch,
+                                      in_tensor(c, 0)->cols, a->temperature, c->stream));
     return RK_OK;
 }

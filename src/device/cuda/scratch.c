@@ -68,6 +68,9 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
     case RK_OP_L2_LOSS:
         *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);
         return RK_OK;
+    case RK_OP_CONTRAST_LOSS:
+        *out_bytes = 2 * node->attr.contrast.batch * (int64_t)sizeof(double);
+        return RK_OK;
     case RK_OP_TABLE_DOTS:
         RK_TRY(rk__mul(&elements, first->rows, first->cols, "a table"));
         *out_bytes = rk_cuda_table_dots_scratch(elements, node->n_inputs - 1);
