@@ -14,7 +14,6 @@ RANKINE = {
     "rankine-gram": ["graph.form=gram"],
     "rankine-cusparse": ["cuda.propagation=cusparse"],
 }
-LESS_PRECISE = {"rankine-fp16"}  # their losses may differ by more
 # An arm of PyTorch: the worker's kind and where its triplets come from. p0 and p1 share a process.
 TORCH = {
     "p0": ("plain", "loop"),

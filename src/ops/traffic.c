@@ -1,5 +1,7 @@
 #include "ops/traffic.h"
 
+#include <math.h>
+
 #include "ops/ops_internal.h"
 
 enum { CACHE_LINE = 64, COLUMN_BYTES = 4, ADAM_FLOPS = 12 };
@@ -48,19 +50,29 @@ static double used_bytes(const counted *c, const rk_tensor *t)
     return at_rows ? c->batch->rows * row_bytes(t) : (double)rk__tensor_bytes(t);
 }
 
-/* Each input read once, each output written once. */
+/* Elements of a table of floats that are in use. */
+static double used_floats(const counted *c, const rk_tensor *t)
+{
+    return t->dtype == RK_F32 ? used_bytes(c, t) / (double)sizeof(float) : 0;
+}
+
+/* Each input read once, each output written once; two operations for each element of the largest
+ * table, which is about what sums, products and norms of rows are. */
 static rk_traffic once(const counted *c)
 {
     rk_traffic t = {0};
+    double largest = 0;
     for (int32_t i = 0; i < c->node->n_inputs; i++) {
         if (c->node->in[i] != RK_NONE) {
             t.bytes += used_bytes(c, in(c, i));
+            largest = fmax(largest, used_floats(c, in(c, i)));
         }
     }
     for (int32_t i = 0; i < c->node->n_outputs; i++) {
         t.bytes += used_bytes(c, out(c, i));
-        t.flops += out(c, i)->dtype == RK_F32 ? elements(out(c, i)) : 0;
+        largest = fmax(largest, used_floats(c, out(c, i)));
     }
+    t.flops = 2 * largest;
     return t;
 }
 

@@ -262,6 +262,7 @@ static void the_work_of_a_step_is_counted(void **unused)
     assert_true(work[RK_OP_PROPAGATE_FROM_ROWS].bytes == 100 * 32 + 600 * 4 + 100 * 32);
     assert_true(work[RK_OP_COMBINE_ROWS].bytes == 30 * 32 * ((3 + 1) + (1 + 1)));
     assert_true(work[RK_OP_ADD].bytes == 3 * 30 * 32);
+    assert_true(work[RK_OP_ADD].flops == 2 * 30 * 8);
     assert_int_equal(work[RK_OP_ADD].gathers, 0);
     assert_true(work[RK_OP_ADAM].bytes == 7 * 100 * 32);
     assert_true(work[RK_OP_SCORE_TOPK].bytes == 0);
