@@ -1,7 +1,8 @@
 /*
  * The kernels' launchers, callable from C. All pointers are device pointers unless said otherwise;
  * every launcher takes the stream last, does nothing for an empty problem, and returns the launch's
- * error. Shapes in comments: N nodes, d columns, S slots / rows of a row set, B triplets.
+ * error. Shapes in comments: N nodes, d columns, S rows of a row set, L slots of a batch, B
+ * triplets.
  *
  * Determinism: no launcher here uses floating-point atomics; sums have a fixed order.
  */
@@ -136,7 +137,7 @@ cudaError_t rk_cuda_propagate_from_rows(rk_split_rows split, const int32_t *colu
 
 /* Scratch bytes that rk_cuda_unique_rows needs. Host function. */
 int64_t rk_cuda_unique_rows_scratch(int64_t n_slots, int64_t n_nodes);
-/* nodes int32[S], -1 = unused -> the row set (builder.h). */
+/* nodes int32[L], -1 = unused -> the row set (builder.h). */
 cudaError_t rk_cuda_unique_rows(const int32_t *nodes, int64_t n_slots, int64_t n_nodes,
                                 int32_t *rows, int32_t *count, int32_t *map, int32_t *slot_row,
                                 int32_t *segments, int32_t *order, void *scratch,

@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     count_slots(const int32_t *__restrict__ nodes, int64_t n_slots, const int32_t *__restrict__ map,
                 const int32_t *__restrict__ count, int32_t *__restrict__ slot_row,
-                int32_t *__restrict__ counts, int32_t *__restrict__ rows)
+                int32_t *__restrict__ counts, int32_t *__restrict__ rows, int64_t n_rows)
 {
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
@@ -140,7 +140,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     if (row >= 0) {
         atomicAdd(&counts[row], 1);
     }
-    if (s >= *count) {
+    if (s >= *count && s < n_rows) {
         rows[s] = -1;
     }
 }
@@ -163,13 +163,13 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     rank_slots(const int32_t *__restrict__ slot_row, int64_t n_slots,
                const int32_t *__restrict__ segments, const int32_t *__restrict__ unordered,
-               int32_t *__restrict__ order)
+               int32_t *__restrict__ order, int64_t n_rows)
 {
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
         return;
     }
-    if (s >= segments[n_slots]) {
+    if (s >= segments[n_rows]) {
         order[s] = -1;
     }
     const int32_t row = slot_row[s];
@@ -232,16 +232,18 @@ cudaError_t rk_cuda_unique_rows(const int32_t *nodes, int64_t n_slots, int64_t n
         return cudaSuccess;
     }
     const scratch s = cut(memory, n_slots, n_nodes);
+    const int64_t n_rows = n_slots < n_nodes ? n_slots : n_nodes;
     cudaLaunchConfig_t by_slot = rk::launch(rk::blocks_for(n_slots, rk::BLOCK), rk::BLOCK, stream);
     RK_TRY_LAUNCH(cudaMemsetAsync(map, 0xff, (size_t)n_nodes * sizeof *map, stream));
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_slot, mark, nodes, n_slots, map));
     RK_TRY_LAUNCH(scan<true>(map, n_nodes, s.sums, count, rows, stream));
     RK_TRY_LAUNCH(cudaMemsetAsync(s.counts, 0, (size_t)n_slots * sizeof *s.counts, stream));
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_slot, count_slots, nodes, n_slots, (const int32_t *)map,
-                                     (const int32_t *)count, slot_row, s.counts, rows));
-    RK_TRY_LAUNCH(scan<false>(s.counts, n_slots, s.sums, segments + n_slots, segments, stream));
+                                     (const int32_t *)count, slot_row, s.counts, rows, n_rows));
+    RK_TRY_LAUNCH(scan<false>(s.counts, n_rows, s.sums, segments + n_rows, segments, stream));
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_slot, gather_slots, (const int32_t *)slot_row, n_slots,
                                      (const int32_t *)segments, s.counts, s.unordered));
     return cudaLaunchKernelEx(&by_slot, rank_slots, (const int32_t *)slot_row, n_slots,
-                              (const int32_t *)segments, (const int32_t *)s.unordered, order);
+                              (const int32_t *)segments, (const int32_t *)s.unordered, order,
+                              n_rows);
 }

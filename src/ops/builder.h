@@ -4,7 +4,8 @@
  * A failure (wrong shape, no memory) sticks in program->status and makes the later calls return
  * RK_NONE, so that a model's code is straight-line and checks once.
  *
- * Shapes: N nodes, d columns, S rows of a row set, B triplets, M candidates per negative.
+ * Shapes: N nodes, d columns, S rows of a row set, L slots of a batch, B triplets, M candidates per
+ * negative.
  */
 #ifndef RK_OPS_BUILDER_H
 #define RK_OPS_BUILDER_H
@@ -39,12 +40,12 @@ typedef struct rk_sample_values {
  * 2B + M b + k = its k-th negative candidate; M may be 0. Unused slots (a short last batch) hold
  * node -1. */
 typedef struct rk_row_set {
-    rk_value rows;     /* i32 [S, 1]: distinct nodes, ascending; S = slots */
+    rk_value rows;     /* i32 [S, 1]: distinct nodes, ascending; S = min(L, N) */
     rk_value count;    /* i32 [1, 1]: how many there are */
     rk_value map;      /* i32 [N, 1]: node -> its index in rows, -1 = not in the batch */
-    rk_value slot_row; /* i32 [S, 1]: slot -> index in rows, -1 = unused */
+    rk_value slot_row; /* i32 [L, 1]: slot -> index in rows, -1 = unused */
     rk_value segments; /* i32 [S+1, 1]: slots of row r are order[segments[r] .. segments[r+1]) */
-    rk_value order;    /* i32 [S, 1]: slots grouped by row, ascending in each group */
+    rk_value order;    /* i32 [L, 1]: slots grouped by row, ascending in each group */
 } rk_row_set;
 
 /* i32 [(2+M)B, 1]: the nodes of a batch by slot (items as nodes). */

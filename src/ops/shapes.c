@@ -24,17 +24,18 @@ rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *node, rk
     return RK_OK;
 }
 
-/* nodes i32[S] -> rows i32[S], count i32[1], map i32[N], slot_row i32[S], segments i32[S+1],
- * order i32[S] */
+/* nodes i32[L] -> rows i32[S], count i32[1], map i32[N], slot_row i32[L], segments i32[S+1],
+ * order i32[L]; S = min(L, N) */
 rk_status rk__shape_unique_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_I32, -1, 1) && node->attr.n_nodes > 0);
     int64_t slots = AT(0)->rows;
-    out[0] = shape(RK_I32, slots, 1);
+    int64_t rows = slots < node->attr.n_nodes ? slots : node->attr.n_nodes;
+    out[0] = shape(RK_I32, rows, 1);
     out[1] = shape(RK_I32, 1, 1);
     out[2] = shape(RK_I32, node->attr.n_nodes, 1);
     out[3] = shape(RK_I32, slots, 1);
-    out[4] = shape(RK_I32, slots + 1, 1);
+    out[4] = shape(RK_I32, rows + 1, 1);
     out[5] = shape(RK_I32, slots, 1);
     return RK_OK;
 }
@@ -172,66 +173,66 @@ rk_status rk__shape_scatter_add_rows(const rk_program *p, const rk_node *node, r
     return RK_OK;
 }
 
-/* final f32[S,d], slot_row i32[S], state -> chosen i32[B] */
+/* final f32[S,d], slot_row i32[L], state -> chosen i32[B] */
 rk_status rk__shape_select_negatives(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, 1));
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
     NEED(is(AT(2), RK_STATE, 1, 1) && node->attr.batch > 0);
-    NEED(AT(0)->rows % node->attr.batch == 0 && AT(0)->rows / node->attr.batch >= 3);
+    NEED(AT(1)->rows % node->attr.batch == 0 && AT(1)->rows / node->attr.batch >= 3);
     out[0] = shape(RK_I32, node->attr.batch, 1);
     return RK_OK;
 }
 
-/* final f32[S,d], slot_row i32[S], state, chosen i32[B] or -
+/* final f32[S,d], slot_row i32[L], state, chosen i32[B] or -
  * -> loss f64[1], coefficient f32[B]: sigmoid(negative - positive) / triplets, 0 beyond them */
 rk_status rk__shape_bpr_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.batch;
-    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, 1));
-    NEED(is(AT(2), RK_STATE, 1, 1) && batch > 0 && AT(0)->rows % batch == 0);
-    NEED(HAS(3) ? is(AT(3), RK_I32, batch, 1) : AT(0)->rows == 3 * batch);
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
+    NEED(is(AT(2), RK_STATE, 1, 1) && batch > 0 && AT(1)->rows % batch == 0);
+    NEED(HAS(3) ? is(AT(3), RK_I32, batch, 1) : AT(1)->rows == 3 * batch);
     out[0] = shape(RK_F64, 1, 1);
     out[1] = shape(RK_F32, batch, 1);
     return RK_OK;
 }
 
-/* final f32[S,d], coefficient f32[B], slot_row i32[S], segments i32[S+1], order i32[S],
+/* final f32[S,d], coefficient f32[B], slot_row i32[L], segments i32[S+1], order i32[L],
  * count i32[1], chosen i32[B] or - -> f32[S,d] */
 rk_status rk__shape_bpr_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, node->attr.batch, 1));
-    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, slots + 1, 1));
-    NEED(is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
+    NEED(is(AT(2), RK_I32, -1, 1) && is(AT(3), RK_I32, AT(0)->rows + 1, 1));
+    NEED(is(AT(4), RK_I32, AT(2)->rows, 1) && is(AT(5), RK_I32, 1, 1));
     NEED(!HAS(6) || is(AT(6), RK_I32, node->attr.batch, 1));
-    out[0] = shape(RK_F32, slots, AT(0)->cols);
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
     return RK_OK;
 }
 
-/* x f32[S,d], slot_row i32[S], rows i32[S], table f32[N] or - -> unit f32[S,d]: the row of each
- * slot, zero in unused ones; bias f32[S]: the table's entry of its node, RK_NO_LOGIT if unused */
+/* x f32[S,d], slot_row i32[L], rows i32[S], table f32[N] or - -> unit f32[L,d]: the row of each
+ * slot, zero in unused ones; bias f32[L]: the table's entry of its node, RK_NO_LOGIT if unused */
 rk_status rk__shape_unit_slots(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows;
-    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1) && is(AT(2), RK_I32, slots, 1));
+    int64_t slots = AT(1)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1));
+    NEED(is(AT(2), RK_I32, AT(0)->rows, 1));
     NEED(!HAS(3) || is(AT(3), RK_F32, -1, 1));
     out[0] = shape(RK_F32, slots, AT(0)->cols);
     out[1] = shape(RK_F32, slots, 1);
     return RK_OK;
 }
 
-/* x f32[S,d], unit f32[S,d], gradient of unit f32[S,d], segments i32[S+1], order i32[S],
+/* x f32[S,d], unit f32[L,d], gradient of unit f32[L,d], segments i32[S+1], order i32[L],
  * count i32[1] -> f32[S,d], by rows of the row set */
 rk_status rk__shape_unit_slots_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows, d = AT(0)->cols;
+    int64_t rows = AT(0)->rows, slots = AT(1)->rows, d = AT(0)->cols;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, slots, d) && is(AT(2), RK_F32, slots, d));
-    NEED(is(AT(3), RK_I32, slots + 1, 1) && is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
-    out[0] = shape(RK_F32, slots, d);
+    NEED(is(AT(3), RK_I32, rows + 1, 1) && is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, rows, d);
     return RK_OK;
 }
 
-/* unit f32[S,d], bias f32[S] -> lse f32[n], mean f32[n,d]; RK_NO_LOGIT and zero where a query has
+/* unit f32[L,d], bias f32[L] -> lse f32[n], mean f32[n,d]; RK_NO_LOGIT and zero where a query has
  * no key: a key does not count whose bias is RK_NO_LOGIT */
 rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_shape *out)
 {
@@ -244,8 +245,8 @@ rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_shape *o
     return RK_OK;
 }
 
-/* unit f32[S,d], bias f32[S], lse f32[B], mean f32[B,d], state
- * -> loss f64[1], user_bias f32[S]: -lse at the slots of users that have a term, else RK_NO_LOGIT
+/* unit f32[L,d], bias f32[L], lse f32[B], mean f32[B,d], state
+ * -> loss f64[1], user_bias f32[L]: -lse at the slots of users that have a term, else RK_NO_LOGIT
  */
 rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
@@ -259,8 +260,8 @@ rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node, rk_sh
     return RK_OK;
 }
 
-/* unit f32[S,d], bias f32[S], mean f32[B,d] of items by user, user_bias f32[S], lse f32[B] and
- * mean f32[B,d] of users by item, state -> f32[S,d] */
+/* unit f32[L,d], bias f32[L], mean f32[B,d] of items by user, user_bias f32[L], lse f32[B] and
+ * mean f32[B,d] of users by item, state -> f32[L,d] */
 rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.softmax.batch, slots = AT(0)->rows, d = AT(0)->cols;
@@ -271,7 +272,7 @@ rk_status rk__shape_softmax_grad(const rk_program *p, const rk_node *node, rk_sh
     return RK_OK;
 }
 
-/* unit f32[S,d], lse f32[B] and mean f32[B,d] of users by user, the same of items by item, state
+/* unit f32[L,d], lse f32[B] and mean f32[B,d] of users by user, the same of items by item, state
  * -> loss f64[1], total f32[2]: log of the sum over all pairs of users, of items */
 rk_status rk__shape_align_uniform_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
@@ -284,7 +285,7 @@ rk_status rk__shape_align_uniform_loss(const rk_program *p, const rk_node *node,
     return RK_OK;
 }
 
-/* the inputs of align_uniform_loss, its total f32[2] -> f32[S,d] */
+/* the inputs of align_uniform_loss, its total f32[2] -> f32[L,d] */
 rk_status rk__shape_align_uniform_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     rk_shape loss[2];
@@ -294,13 +295,14 @@ rk_status rk__shape_align_uniform_grad(const rk_program *p, const rk_node *node,
     return RK_OK;
 }
 
-/* x f32[S,d], slot_row i32[S], rows i32[S], state, factor f32[N] or - (beta is the product of the
+/* x f32[S,d], slot_row i32[L], rows i32[S], state, factor f32[N] or - (beta is the product of the
  * user's and the item's) -> loss f64[1], by_score f32[B,1+M]: derivatives by the scores of the
  * positive and the negatives, 0 behind the last triplet */
 rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t batch = node->attr.slot.batch, slots = AT(0)->rows;
-    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots, 1) && is(AT(2), RK_I32, slots, 1));
+    int64_t batch = node->attr.slot.batch, slots = AT(1)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
+    NEED(is(AT(2), RK_I32, AT(0)->rows, 1));
     NEED(is(AT(3), RK_STATE, 1, 1) && (!HAS(4) || is(AT(4), RK_F32, -1, 1)));
     NEED(batch > 0 && slots % batch == 0 && slots / batch >= 3);
     out[0] = shape(RK_F64, 1, 1);
@@ -308,29 +310,29 @@ rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape
     return RK_OK;
 }
 
-/* x f32[S,d], by_score f32[B,1+M], slot_row i32[S], segments i32[S+1], order i32[S], count i32[1]
+/* x f32[S,d], by_score f32[B,1+M], slot_row i32[L], segments i32[S+1], order i32[L], count i32[1]
  * -> f32[S,d] */
 rk_status rk__shape_slot_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows, batch = node->attr.slot.batch;
+    int64_t slots = AT(2)->rows, batch = node->attr.slot.batch;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, batch, slots / batch - 1));
-    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, slots + 1, 1));
+    NEED(is(AT(2), RK_I32, -1, 1) && is(AT(3), RK_I32, AT(0)->rows + 1, 1));
     NEED(is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
-    out[0] = shape(RK_F32, slots, AT(0)->cols);
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
     return RK_OK;
 }
 
-/* x f32[S,d], segments i32[S+1], order i32[S], count i32[1], state, chosen i32[B] or -
+/* x f32[S,d], segments i32[S+1], order i32[L], count i32[1], state, chosen i32[B] or -
  * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
 rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows;
-    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, slots + 1, 1));
-    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, 1, 1) && is(AT(4), RK_STATE, 1, 1));
+    int64_t rows = AT(0)->rows, slots = AT(2)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, rows + 1, 1));
+    NEED(is(AT(2), RK_I32, -1, 1) && is(AT(3), RK_I32, 1, 1) && is(AT(4), RK_STATE, 1, 1));
     NEED(!HAS(5) || is(AT(5), RK_I32, node->attr.l2.batch, 1));
     NEED(slots % node->attr.l2.batch == 0 && slots / node->attr.l2.batch >= 2);
     out[0] = shape(RK_F64, 1, 1);
-    out[1] = shape(RK_F32, slots, 1);
+    out[1] = shape(RK_F32, rows, 1);
     return RK_OK;
 }
 

@@ -12,28 +12,28 @@ rk_status rk__shape_perturb(const rk_program *p, const rk_node *node, rk_shape *
     return RK_OK;
 }
 
-/* first f32[S,d], second f32[S,d], slot_row i32[S], segments i32[S+1], order i32[S]
+/* first f32[S,d], second f32[S,d], slot_row i32[L], segments i32[S+1], order i32[L]
  * -> stack f32[4B,d]: users and positives of the first view, then of the second; bias f32[4B]: 0 at
  * the first slot of each node, else RK_NO_LOGIT */
 rk_status rk__shape_contrast_slots(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows, batch = node->attr.contrast.batch;
-    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, slots, AT(0)->cols));
-    NEED(is(AT(2), RK_I32, slots, 1) && is(AT(3), RK_I32, slots + 1, 1));
+    int64_t rows = AT(0)->rows, slots = AT(2)->rows, batch = node->attr.contrast.batch;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, rows, AT(0)->cols));
+    NEED(is(AT(2), RK_I32, -1, 1) && is(AT(3), RK_I32, rows + 1, 1));
     NEED(is(AT(4), RK_I32, slots, 1) && batch > 0 && 2 * batch <= slots);
     out[0] = shape(RK_F32, 4 * batch, AT(0)->cols);
     out[1] = shape(RK_F32, 4 * batch, 1);
     return RK_OK;
 }
 
-/* x f32[S,d], stack f32[4B,d], gradient of the stack f32[4B,d], segments i32[S+1], order i32[S],
+/* x f32[S,d], stack f32[4B,d], gradient of the stack f32[4B,d], segments i32[S+1], order i32[L],
  * count i32[1] -> f32[S,d] */
 rk_status rk__shape_contrast_slots_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    int64_t slots = AT(0)->rows, d = AT(0)->cols, stack = 4 * node->attr.contrast.batch;
+    int64_t rows = AT(0)->rows, d = AT(0)->cols, stack = 4 * node->attr.contrast.batch;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, stack, d) && is(AT(2), RK_F32, stack, d));
-    NEED(is(AT(3), RK_I32, slots + 1, 1) && is(AT(4), RK_I32, slots, 1) && is(AT(5), RK_I32, 1, 1));
-    out[0] = shape(RK_F32, slots, d);
+    NEED(is(AT(3), RK_I32, rows + 1, 1) && is(AT(4), RK_I32, -1, 1) && is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, rows, d);
     return RK_OK;
 }
 

@@ -52,7 +52,7 @@ static double dot(const float *a, const float *b, int64_t d)
 /* Rows of the set; the first one is zero. */
 static float *make_rows(setting *t)
 {
-    float *x = ops_reals(t->c, t->b.slots * t->d, &t->r);
+    float *x = ops_reals(t->c, t->b.capacity * t->d, &t->r);
     for (int64_t j = 0; j < t->d; j++) {
         x[j] = 0;
     }
@@ -87,7 +87,7 @@ static void unit_slots(void)
             for (int64_t j = 0; j < t.b.slots * t.d; j++) {
                 size[j] = fabs(unit[j]);
             }
-            rk_value values = ops_input(t.c, RK_F32, t.b.slots, t.d, x);
+            rk_value values = ops_input(t.c, RK_F32, t.b.capacity, t.d, x);
             rk_value biases = has_table ? ops_input(t.c, RK_F32, t.n_nodes, 1, table) : RK_NONE;
             rk_unit_values out = rk__unit_slots(ops_program(t.c), values, t.set, biases, cosine);
             double *one = ops_doubles(t.c, t.b.slots);
@@ -109,7 +109,8 @@ static void unit_slots_grad(void)
             setting t = begin("unit_slots_grad", i, v);
             int64_t n = t.b.slots * t.d;
             float *x = make_rows(&t), *g = ops_reals(t.c, n, &t.r), *unit = ops_reals(t.c, n, &t.r);
-            double *y = ops_doubles(t.c, n), *size = ops_doubles(t.c, n), alpha = 0.75;
+            int64_t n_rows = t.b.capacity * t.d;
+            double *y = ops_doubles(t.c, n_rows), *size = ops_doubles(t.c, n_rows), alpha = 0.75;
             for (int64_t s = 0; s < t.b.slots; s++) {
                 int64_t row = t.b.slot_row[s];
                 double scale = row < 0 ? 0 : inverse_length(&t, x, row);
@@ -124,7 +125,7 @@ static void unit_slots_grad(void)
                     }
                 }
             }
-            rk_value in[] = {ops_input(t.c, RK_F32, t.b.slots, t.d, x),
+            rk_value in[] = {ops_input(t.c, RK_F32, t.b.capacity, t.d, x),
                              ops_input(t.c, RK_F32, t.b.slots, t.d, unit),
                              ops_input(t.c, RK_F32, t.b.slots, t.d, g),
                              t.set.segments,

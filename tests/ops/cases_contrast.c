@@ -35,7 +35,7 @@ static void perturb(void)
             ops_random r = {(uint64_t)i + 1};
             ops_case *c = ops_begin("perturb, width %d, %s", (int)d, at_rows ? "rows" : "all");
             ops_batch b = ops_make_batch(c, USERS, ITEMS, 8, 2, 7, &r);
-            const int64_t n = at_rows ? b.slots : NODES, used = at_rows ? b.count : NODES;
+            const int64_t n = at_rows ? b.capacity : NODES, used = at_rows ? b.count : NODES;
             rk_step_state state = {.seed = 77, .step = 5};
             rk_perturb_attr a = {.epsilon = 0.25f, .view = 1, .layer = 3};
             float *x = ops_reals(c, n * d, &r);
@@ -75,7 +75,7 @@ static views make_views(ops_case *c, int64_t batch, int64_t triplets, int64_t d,
     v.stack = ops_doubles(c, 2 * v.half * d);
     v.counts = ops_memory(c, v.half, sizeof *v.counts);
     for (int view = 0; view < 2; view++) {
-        v.x[view] = ops_reals(c, v.b.slots * d, r);
+        v.x[view] = ops_reals(c, v.b.capacity * d, r);
     }
     for (int64_t s = 0; s < v.half; s++) {
         const int64_t row = v.b.slot_row[s];
@@ -127,8 +127,8 @@ static void contrast_slots(void)
                 bias[s] = bias[v.half + s] = v.counts[s] ? 0 : RK_NO_LOGIT;
             }
             rk_row_set rows = ops_batch_inputs(c, &v.b, NODES);
-            rk_value in[] = {ops_input(c, RK_F32, v.b.slots, v.d, v.x[0]),
-                             ops_input(c, RK_F32, v.b.slots, v.d, v.x[1]), rows.slot_row,
+            rk_value in[] = {ops_input(c, RK_F32, v.b.capacity, v.d, v.x[0]),
+                             ops_input(c, RK_F32, v.b.capacity, v.d, v.x[1]), rows.slot_row,
                              rows.segments, rows.order};
             rk_attr attr = {.contrast = {.batch = shapes[i].batch}};
             rk_value out = ops_append(c, RK_OP_CONTRAST_SLOTS, in, 5, attr);
@@ -149,7 +149,7 @@ static void contrast_slots_grad(void)
             ops_random r = {(uint64_t)i + 12};
             ops_case *c = ops_begin("contrast_slots_grad %d, view %d", i, view);
             views v = make_views(c, shapes[i].batch, shapes[i].triplets, shapes[i].d, &r);
-            const int64_t d = v.d, n = v.b.slots;
+            const int64_t d = v.d, n = v.b.capacity;
             float *g = ops_reals(c, 2 * v.half * d, &r);
             double *y = ops_doubles(c, n * d), *size = ops_doubles(c, n * d);
             for (int64_t k = 0; k < n * d; k++) {

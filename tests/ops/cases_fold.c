@@ -98,7 +98,7 @@ static void fold_from_rows_on(int i, int64_t d, bool small_items, int64_t batch,
     fold_case f = begin("fold_from_rows", i, d, small_items, &r);
     ops_batch b = ops_make_batch(f.c, f.g.n_users, f.g.n_items, batch, 1, triplets, &r);
     int64_t n = f.side.n, half = n * d;
-    float *x = ops_reals(f.c, b.slots * d, &r);
+    float *x = ops_reals(f.c, b.capacity * d, &r);
     double *sum = ops_doubles(f.c, 2 * half), *size = ops_doubles(f.c, 2 * half);
     for (int64_t s = 0; s < n; s++) {
         int64_t node = f.side.first + s;
@@ -109,7 +109,7 @@ static void fold_from_rows_on(int i, int64_t d, bool small_items, int64_t batch,
     }
     rk_row_set set = ops_batch_inputs(f.c, &b, f.g.n_nodes);
     rk_value y = rk__fold_from_rows(ops_program(f.c), f.graph,
-                                    ops_input(f.c, RK_F32, b.slots, d, x), set, f.side);
+                                    ops_input(f.c, RK_F32, b.capacity, d, x), set, f.side);
     ops_expect_reals(f.c, y, sum, size, 2e-6);
     ops_run(f.c, 1);
 }
@@ -121,7 +121,7 @@ static void unfold_rows_on(int i, int64_t d, bool small_items, int64_t batch, in
     ops_batch b = ops_make_batch(f.c, f.g.n_users, f.g.n_items, batch, 1, triplets, &r);
     int64_t n = f.side.n, half = n * d;
     float *x = ops_reals(f.c, 2 * half, &r);
-    double *sum = ops_doubles(f.c, b.slots * d), *size = ops_doubles(f.c, b.slots * d);
+    double *sum = ops_doubles(f.c, b.capacity * d), *size = ops_doubles(f.c, b.capacity * d);
     for (int64_t k = 0; k < b.count; k++) {
         int64_t s = b.rows[k] - f.side.first;
         if (s >= 0 && s < n) {

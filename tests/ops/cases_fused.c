@@ -84,7 +84,7 @@ static void add_rows_on(int i, int64_t d, bool from)
 {
     world w;
     begin(&w, from ? "propagate_from_rows with two tables" : "propagate with two tables", i, d);
-    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d, n_x = from ? n_rows : n;
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.capacity * d, n_x = from ? n_rows : n;
     float *x = ops_reals(w.c, n_x, &w.r);
     float *a = ops_reals(w.c, n_rows, &w.r), *b = ops_reals(w.c, n_rows, &w.r);
     double *sum = ops_doubles(w.c, n), *size = ops_doubles(w.c, n);
@@ -96,8 +96,8 @@ static void add_rows_on(int i, int64_t d, bool from)
                      w.graph.scale,
                      ops_input(w.c, RK_F32, n_x / d, d, x),
                      w.set.map,
-                     ops_input(w.c, RK_F32, w.b.slots, d, a),
-                     ops_input(w.c, RK_F32, w.b.slots, d, b)};
+                     ops_input(w.c, RK_F32, w.b.capacity, d, a),
+                     ops_input(w.c, RK_F32, w.b.capacity, d, b)};
     rk_value y = ops_append(w.c, from ? RK_OP_PROPAGATE_FROM_ROWS : RK_OP_PROPAGATE, in, 7,
                             (rk_attr){.weight = {alpha, 0.5f, -2}});
     ops_expect_reals(w.c, y, sum, size, 2e-6);
@@ -151,7 +151,7 @@ static void adam_on(int i, int64_t d, source from, bool with_rows)
 {
     world w;
     begin(&w, from == FROM_ROWS ? "propagate_from_rows_adam" : "propagate_adam", i, d);
-    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d, n_x = from == FROM_ROWS ? n_rows : n;
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.capacity * d, n_x = from == FROM_ROWS ? n_rows : n;
     rk_step_state state = {.learning_rate = 0.01};
     float *x = ops_reals(w.c, n_x, &w.r), *rows = ops_reals(w.c, n_rows, &w.r);
     float *p0 = ops_reals(w.c, n, &w.r);
@@ -179,7 +179,7 @@ static void adam_on(int i, int64_t d, source from, bool with_rows)
                      first,
                      second,
                      at,
-                     ops_input(w.c, RK_F32, w.b.slots, d, rows)};
+                     ops_input(w.c, RK_F32, w.b.capacity, d, rows)};
     ops_append(w.c, from == FROM_ROWS ? RK_OP_PROPAGATE_FROM_ROWS_ADAM : RK_OP_PROPAGATE_ADAM, in,
                with_rows ? 10 : 9, (rk_attr){.update = {.weight = {alpha, -0.25f}, .adam = adam}});
     rk__step_advance(ops_program(w.c), at);
@@ -264,7 +264,7 @@ static void layers_on(int i, int64_t d)
 {
     world w;
     begin(&w, "layers of halves", i, d);
-    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d;
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.capacity * d;
     float *x = ops_reals(w.c, n, &w.r);
     double *layer[4] = {doubles_of(&w, x, n)}, *size[4] = {ops_doubles(w.c, n)};
     double *last = ops_doubles(w.c, n_rows), *last_size = ops_doubles(w.c, n_rows);
@@ -295,8 +295,8 @@ static void layers_on(int i, int64_t d)
     rk_value third = rk__propagate_rows(p, w.graph, tables[2], w.set, alpha);
     rk_value sum = rk__combine_rows(p, tables, (float[]){0.5f, 0.25f, 0.125f}, 3, w.set);
     rk_value whole = rk__propagate(p, w.graph, tables[2], alpha);
-    third = keep(&w, third, w.b.slots);
-    sum = keep(&w, sum, w.b.slots);
+    third = keep(&w, third, w.b.capacity);
+    sum = keep(&w, sum, w.b.capacity);
     whole = keep(&w, whole, w.g.n_nodes);
     assert_ok(rk__program_narrow(p));
     assert_int_equal(p->tensors[tables[1]].dtype, RK_F16);
@@ -313,7 +313,7 @@ static void halves_from_rows_on(int i, int64_t d)
 {
     world w;
     begin(&w, "from rows to halves", i, d);
-    int64_t n = w.g.n_nodes * d, n_rows = w.b.slots * d;
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.capacity * d;
     float *x = ops_reals(w.c, n_rows, &w.r);
     for (int64_t k = 0; k < n_rows; k++) {
         x[k] *= 1e-9f; /* as small as gradients are */
@@ -326,7 +326,7 @@ static void halves_from_rows_on(int i, int64_t d)
     propagated(&w, first, NULL, second, second_size);
     propagated(&w, size, NULL, ones, bound);
     rk_value in[] = {w.graph.offsets, w.graph.columns,
-                     w.graph.scale,   ops_input(w.c, RK_F32, w.b.slots, d, x),
+                     w.graph.scale,   ops_input(w.c, RK_F32, w.b.capacity, d, x),
                      w.set.map,       RK_NONE};
     in[5] = in[3];
     rk_value y = ops_append(w.c, RK_OP_PROPAGATE_FROM_ROWS, in, 6, (rk_attr){.weight = {alpha, 2}});

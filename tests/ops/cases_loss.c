@@ -34,8 +34,8 @@ static setting begin(const char *what, int i, int variant)
     t.set = ops_batch_inputs(t.c, &t.b, s->users + s->items);
     rk_step_state state = ops_state(&t.b);
     t.state = ops_variable(t.c, RK_STATE, 1, 1, &state);
-    t.x = ops_reals(t.c, t.b.slots * s->d, &r);
-    t.x_value = ops_input(t.c, RK_F32, t.b.slots, s->d, t.x);
+    t.x = ops_reals(t.c, t.b.capacity * s->d, &r);
+    t.x_value = ops_input(t.c, RK_F32, t.b.capacity, s->d, t.x);
     t.chosen = RK_NONE;
     if (s->candidates > 1) {
         t.chosen_data = ops_memory(t.c, s->batch, sizeof(int32_t));
@@ -85,7 +85,7 @@ static void select_negatives(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         setting t = begin("select_negatives", i, 0);
-        for (int64_t j = 0; j < t.b.slots * t.d; j++) {
+        for (int64_t j = 0; j < t.b.capacity * t.d; j++) {
             t.x[j] = (float)((int)(t.x[j] * 2)); /* exact scores with many ties */
         }
         int32_t *expected = ops_memory(t.c, t.b.batch, sizeof *expected);
@@ -101,7 +101,7 @@ static void select_negatives(void)
                 }
             }
         }
-        rk_value x = ops_input(t.c, RK_F32, t.b.slots, t.d, t.x);
+        rk_value x = ops_input(t.c, RK_F32, t.b.capacity, t.d, t.x);
         ops_expect_exactly(
             t.c, rk__select_negatives(ops_program(t.c), x, t.set, t.state, t.b.batch), expected);
         ops_run(t.c, 1);
@@ -137,25 +137,30 @@ static void bpr_loss_extremes(void)
     enum { B = 4 };
     static const float scores[B] = {200, -200, 3e4f, -3e4f}; /* of the negative; positives 0 */
     ops_case *c = ops_begin("bpr_loss of extreme scores");
-    ops_batch b = {.batch = B, .candidates = 1, .triplets = B, .slots = 3 * B, .count = 3 * B};
-    float *x = ops_memory(c, b.slots, sizeof *x);
-    int32_t *slots = ops_memory(c, b.slots + 1, sizeof *slots);
+    ops_batch b = {.batch = B,
+                   .candidates = 1,
+                   .triplets = B,
+                   .slots = 3 * B,
+                   .capacity = 3 * B,
+                   .count = 3 * B};
+    float *x = ops_memory(c, b.capacity, sizeof *x);
+    int32_t *slots = ops_memory(c, b.capacity + 1, sizeof *slots);
     double *loss = ops_doubles(c, 1), *coefficient = ops_doubles(c, B), *one = ops_doubles(c, B);
     for (int s = 0; s < 3 * B; s++) {
         x[s] = s < B ? 1 : s < 2 * B ? 0 : scores[s - 2 * B];
         slots[s] = s;
     }
-    slots[b.slots] = 3 * B;
+    slots[b.capacity] = 3 * B;
     for (int i = 0; i < B; i++) {
         loss[0] += fmax((double)scores[i], 0) / B + log1p(exp(-fabs((double)scores[i]))) / B;
         coefficient[i] = sigmoid((double)scores[i]) / B;
         one[i] = 1;
     }
     b.rows = b.map = b.slot_row = b.segments = b.order = slots;
-    rk_row_set set = ops_batch_inputs(c, &b, b.slots);
+    rk_row_set set = ops_batch_inputs(c, &b, b.capacity);
     rk_step_state state = ops_state(&b);
     rk_program *p = ops_program(c);
-    rk__bpr_loss(p, ops_input(c, RK_F32, b.slots, 1, x), set, RK_NONE,
+    rk__bpr_loss(p, ops_input(c, RK_F32, b.capacity, 1, x), set, RK_NONE,
                  ops_variable(c, RK_STATE, 1, 1, &state), B);
     ops_expect_reals(c, p->losses[0].value, loss, loss, 1e-9);
     ops_expect_reals(c, p->losses[0].value + 1, coefficient, one, 1e-7);
@@ -183,7 +188,7 @@ static void bpr_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         setting t = begin("bpr_grad", i, 0);
-        int64_t n = t.b.slots * t.d;
+        int64_t n = t.b.capacity * t.d;
         double *gradient = ops_doubles(t.c, n), *size = ops_doubles(t.c, n);
         bpr_gradient(&t, gradient, size);
         for (int64_t j = 0; j < n; j++) {
@@ -210,7 +215,7 @@ static void bpr_grad(void)
 static bool counts(const setting *t, const rk_l2_attr *a, char *met, int64_t triplet, int group)
 {
     int64_t place = a->form == RK_L2_NORM ? group : 0, row = row_of(t, triplet, group);
-    char *flag = &met[place * t->b.slots + row];
+    char *flag = &met[place * t->b.capacity + row];
     bool first = !*flag;
     *flag = 1;
     return first || a->rows == RK_L2_BATCH;
@@ -221,9 +226,9 @@ static double l2(const setting *t, const rk_l2_attr *a, double *factor)
 {
     double squares[GROUPS] = {0}, divisor = 1, loss = 0, scale;
     double *multiple[GROUPS];
-    char *met = ops_memory(t->c, GROUPS * t->b.slots, 1);
+    char *met = ops_memory(t->c, GROUPS * t->b.capacity, 1);
     for (int g = 0; g < GROUPS; g++) {
-        multiple[g] = ops_doubles(t->c, t->b.slots);
+        multiple[g] = ops_doubles(t->c, t->b.capacity);
         for (int64_t b = 0; b < t->b.triplets; b++) {
             int64_t row = row_of(t, b, g);
             if (counts(t, a, met, b, g)) {
@@ -239,7 +244,7 @@ static double l2(const setting *t, const rk_l2_attr *a, double *factor)
     for (int g = 0; g < GROUPS; g++) {
         double norm = sqrt(squares[g]);
         loss += scale * (a->form == RK_L2_NORM ? norm : 0.5 * squares[g]);
-        for (int64_t r = 0; r < t->b.slots; r++) {
+        for (int64_t r = 0; r < t->b.capacity; r++) {
             if (multiple[g][r] > 0) {
                 factor[r] += scale * multiple[g][r] / (a->form == RK_L2_NORM ? norm : 1);
             }
@@ -258,7 +263,7 @@ static void l2_loss(void)
                             .form = v % 2 ? RK_L2_NORM : RK_L2_SQUARED,
                             .rows = v / 2 % 2 ? RK_L2_UNIQUE : RK_L2_BATCH,
                             .divisor = v / 4};
-            double *loss = ops_doubles(t.c, 1), *factor = ops_doubles(t.c, t.b.slots);
+            double *loss = ops_doubles(t.c, 1), *factor = ops_doubles(t.c, t.b.capacity);
             loss[0] = l2(&t, &a, factor);
             rk_program *p = ops_program(t.c);
             rk__l2_loss(p, t.x_value, t.set, t.chosen, t.state, a);

@@ -192,14 +192,14 @@ static void scale_nodes_of_a_row_set(void)
         ops_random r = {(uint64_t)triplets};
         ops_case *c = ops_begin("scale_nodes at the rows of %d triplets", (int)triplets);
         ops_batch b = ops_make_batch(c, USERS, ITEMS, BATCH, 1, triplets, &r);
-        float *x = ops_reals(c, b.slots * D, &r), *f = ops_reals(c, NODES, &r);
-        float *y = ops_memory(c, b.slots * D, sizeof *y);
+        float *x = ops_reals(c, b.capacity * D, &r), *f = ops_reals(c, NODES, &r);
+        float *y = ops_memory(c, b.capacity * D, sizeof *y);
         for (int64_t j = 0; j < b.count * D; j++) {
             y[j] = f[b.rows[j / D]] * x[j];
         }
         rk_row_set rows = ops_batch_inputs(c, &b, NODES);
         rk_value factor = ops_input(c, RK_F32, NODES, 1, f);
-        rk_value of_x = ops_input(c, RK_F32, b.slots, D, x);
+        rk_value of_x = ops_input(c, RK_F32, b.capacity, D, x);
         ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, &rows), y);
         ops_run(c, 1);
     }

@@ -62,7 +62,7 @@ static void propagate_at_rows(int i, int64_t d, int64_t batch, int64_t triplets,
     const struct graph_shape *s = &graph_shapes[i];
     ops_graph g = ops_make_graph(c, s->users, s->items, s->chance, &r);
     ops_batch b = ops_make_batch(c, s->users, s->items, batch, 1, triplets, &r);
-    int64_t n_in = from ? b.slots : g.n_nodes, n_out = from ? g.n_nodes : b.slots;
+    int64_t n_in = from ? b.capacity : g.n_nodes, n_out = from ? g.n_nodes : b.capacity;
     float *x = ops_reals(c, n_in * d, &r);
     double *expected = ops_doubles(c, n_out * d), *size = ops_doubles(c, n_out * d);
     for (int64_t row = 0; row < (from ? n_out : b.count); row++) {

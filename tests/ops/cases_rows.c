@@ -91,7 +91,7 @@ static void combine_rows_of(int i, int64_t d, int n)
     ops_random r = {(uint64_t)(i * 1000 + d)};
     ops_case *c = ops_begin("combine_rows of %d tables, batch %d, width %d", n, i, (int)d);
     ops_batch b = make_batch(c, i, &r);
-    double *expected = ops_doubles(c, b.slots * d), *size = ops_doubles(c, b.slots * d);
+    double *expected = ops_doubles(c, b.capacity * d), *size = ops_doubles(c, b.capacity * d);
     rk_value tables[RK_MAX_LAYERS];
     float weights[RK_MAX_LAYERS];
     for (int k = 0; k < n; k++) {
@@ -123,14 +123,14 @@ static void scale_rows_of(int i, int64_t d)
     ops_random r = {(uint64_t)(i * 1000 + d)};
     ops_case *c = ops_begin("scale_rows, batch %d, width %d", i, (int)d);
     ops_batch b = make_batch(c, i, &r);
-    float *x = ops_reals(c, b.slots * d, &r), *factor = ops_reals(c, b.slots, &r);
-    double *expected = ops_doubles(c, b.slots * d), *size = ops_doubles(c, b.slots * d);
+    float *x = ops_reals(c, b.capacity * d, &r), *factor = ops_reals(c, b.capacity, &r);
+    double *expected = ops_doubles(c, b.capacity * d), *size = ops_doubles(c, b.capacity * d);
     for (int64_t j = 0; j < b.count * d; j++) {
         ops_add(&expected[j], &size[j], (double)factor[j / d] * (double)x[j]);
     }
     rk_row_set set = ops_batch_inputs(c, &b, nodes_of(i));
-    rk_value y = rk__scale_rows(ops_program(c), ops_input(c, RK_F32, b.slots, d, x),
-                                ops_input(c, RK_F32, b.slots, 1, factor), set);
+    rk_value y = rk__scale_rows(ops_program(c), ops_input(c, RK_F32, b.capacity, d, x),
+                                ops_input(c, RK_F32, b.capacity, 1, factor), set);
     ops_expect_reals(c, y, expected, size, 1e-6);
     ops_run(c, 1);
 }
@@ -151,7 +151,7 @@ static void scatter_of(int i, int64_t d, bool onto)
     ops_case *c = ops_begin("scatter%s_rows, batch %d, width %d", onto ? "_add" : "", i, (int)d);
     ops_batch b = make_batch(c, i, &r);
     int64_t n = nodes_of(i);
-    float *x = ops_reals(c, b.slots * d, &r), *table = ops_reals(c, n * d, &r), one = 1;
+    float *x = ops_reals(c, b.capacity * d, &r), *table = ops_reals(c, n * d, &r), one = 1;
     double *expected = ops_doubles(c, n * d), *size = ops_doubles(c, n * d);
     for (int64_t j = 0; j < n * d; j++) {
         int32_t row = b.map[j / d];
@@ -164,7 +164,7 @@ static void scatter_of(int i, int64_t d, bool onto)
     }
     rk_row_set set = ops_batch_inputs(c, &b, n);
     rk_program *p = ops_program(c);
-    rk_value at_rows = ops_input(c, RK_F32, b.slots, d, x), whole, y;
+    rk_value at_rows = ops_input(c, RK_F32, b.capacity, d, x), whole, y;
     if (onto) {
         whole = ops_input(c, RK_F32, n, d, table);
         whole = rk__combine(p, &whole, &one, 1); /* in place on a temporary */

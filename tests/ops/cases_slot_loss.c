@@ -35,8 +35,8 @@ static setting begin(const char *what, int i, int variant)
     t.set = ops_batch_inputs(t.c, &t.b, t.n_nodes);
     rk_step_state state = ops_state(&t.b);
     t.state = ops_variable(t.c, RK_STATE, 1, 1, &state);
-    t.x = ops_reals(t.c, t.b.slots * s->d, &t.r);
-    t.x_value = ops_input(t.c, RK_F32, t.b.slots, s->d, t.x);
+    t.x = ops_reals(t.c, t.b.capacity * s->d, &t.r);
+    t.x_value = ops_input(t.c, RK_F32, t.b.capacity, s->d, t.x);
     t.factor = ops_reals(t.c, t.n_nodes, &t.r);
     for (int64_t j = 0; j < t.n_nodes; j++) {
         t.factor[j] = 1 + t.factor[j] / 2;
@@ -167,7 +167,7 @@ static void slot_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         setting t = begin("slot_grad", i, 0);
-        int64_t n = t.b.slots * t.d, width = 1 + t.m;
+        int64_t n = t.b.capacity * t.d, width = 1 + t.m;
         float *by_score = ops_reals(t.c, t.b.batch * width, &t.r);
         double *y = ops_doubles(t.c, n), *size = ops_doubles(t.c, n);
         for (int64_t b = 0; b < t.b.batch; b++) {

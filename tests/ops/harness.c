@@ -452,6 +452,7 @@ ops_batch ops_make_batch(ops_case *c, int64_t n_users, int64_t n_items, int64_t 
                    .candidates = candidates,
                    .triplets = triplets,
                    .slots = slots,
+                   .capacity = slots < n_nodes ? slots : n_nodes,
                    .nodes = ops_memory(c, slots, sizeof(int32_t)),
                    .rows = ops_memory(c, slots, sizeof(int32_t)),
                    .map = ops_memory(c, n_nodes, sizeof(int32_t)),
@@ -490,11 +491,11 @@ ops_batch ops_make_batch(ops_case *c, int64_t n_users, int64_t n_items, int64_t 
 rk_row_set ops_batch_inputs(ops_case *c, const ops_batch *b, int64_t n_nodes)
 {
     int32_t count = (int32_t)b->count;
-    return (rk_row_set){.rows = ops_input(c, RK_I32, b->slots, 1, b->rows),
+    return (rk_row_set){.rows = ops_input(c, RK_I32, b->capacity, 1, b->rows),
                         .count = ops_input(c, RK_I32, 1, 1, &count),
                         .map = ops_input(c, RK_I32, n_nodes, 1, b->map),
                         .slot_row = ops_input(c, RK_I32, b->slots, 1, b->slot_row),
-                        .segments = ops_input(c, RK_I32, b->slots + 1, 1, b->segments),
+                        .segments = ops_input(c, RK_I32, b->capacity + 1, 1, b->segments),
                         .order = ops_input(c, RK_I32, b->slots, 1, b->order)};
 }
 

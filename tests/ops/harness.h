@@ -99,6 +99,7 @@ rk_graph_values ops_graph_inputs(ops_case *c, const ops_graph *g);
 
 typedef struct ops_batch {
     int64_t batch, candidates, triplets, slots, count;
+    int64_t capacity; /* S: rows at most */
     int32_t *nodes, *rows, *map, *slot_row, *segments, *order;
 } ops_batch;
 

@@ -18,7 +18,7 @@ void rk__cpu_unit_slots(const rk_cpu_call *call)
 {
     const float *x = call->in[0], *table = call->in[3];
     const int32_t *slot_row = call->in[1], *rows = call->in[2];
-    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t slots = rk__cpu_in(call, 1)->rows, d = rk__cpu_in(call, 0)->cols;
     float *unit = call->out[0], *bias = call->out[1];
     RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
     {
@@ -44,12 +44,12 @@ void rk__cpu_unit_slots_grad(const rk_cpu_call *call)
     const float *x = call->in[0], *unit = call->in[1], *gradient = call->in[2];
     const int32_t *segments = call->in[3], *order = call->in[4];
     const rk_unit_attr *a = &call->node->attr.unit;
-    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t rows = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
     int64_t count = *(const int32_t *)call->in[5];
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < rk__block_end(block, ROWS_PER_BLOCK, slots);
+        for (int64_t r = block * ROWS_PER_BLOCK; r < rk__block_end(block, ROWS_PER_BLOCK, rows);
              r++) {
             memset(y + r * d, 0, (size_t)d * sizeof *y);
             if (r >= count) {

@@ -28,7 +28,7 @@ void rk__cpu_select_negatives(const rk_cpu_call *call)
     const float *final = call->in[0];
     const int32_t *slot_row = call->in[1];
     int64_t batch = call->node->attr.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t count = rk__step_count(call->in[2]), m = rk__cpu_in(call, 0)->rows / batch - 2;
+    int64_t count = rk__step_count(call->in[2]), m = rk__cpu_in(call, 1)->rows / batch - 2;
     int32_t *chosen = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
     {
@@ -64,7 +64,7 @@ void rk__cpu_bpr_loss(const rk_cpu_call *call)
     const float *final = call->in[0];
     const int32_t *slot_row = call->in[1], *chosen = call->in[3];
     int64_t batch = call->node->attr.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t count = rk__step_count(call->in[2]), m = rk__cpu_in(call, 0)->rows / batch - 2;
+    int64_t count = rk__step_count(call->in[2]), m = rk__cpu_in(call, 1)->rows / batch - 2;
     double *partial = call->scratch, *loss = call->out[0];
     float *coefficient = call->out[1];
     int64_t n_blocks = rk__blocks(batch, TRIPLETS_PER_BLOCK);
@@ -101,7 +101,7 @@ static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
     const float *final = call->in[0], *coefficient = call->in[1];
     const int32_t *slot_row = call->in[2], *chosen = call->in[6];
     int64_t batch = call->node->attr.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t m = rk__cpu_in(call, 0)->rows / batch - 2;
+    int64_t m = rk__cpu_in(call, 2)->rows / batch - 2;
     if (slot < batch) {
         int64_t negative = 2 * batch + slot * m + (chosen ? chosen[slot] : 0);
         call->isa->axpy(coefficient[slot], final + slot_row[negative] * d, d, y);
@@ -141,7 +141,7 @@ static void count_slots(const rk_cpu_call *call, int64_t row, double counts[GROU
 {
     const rk_l2_attr *a = &call->node->attr.l2;
     const int32_t *segments = call->in[1], *order = call->in[2], *chosen = call->in[5];
-    int64_t m = rk__cpu_in(call, 0)->rows / a->batch - 2;
+    int64_t m = rk__cpu_in(call, 2)->rows / a->batch - 2;
     counts[0] = counts[1] = counts[2] = 0;
     for (int32_t i = segments[row]; i < segments[row + 1]; i++) {
         int64_t candidate = order[i] - 2 * a->batch;
@@ -203,7 +203,7 @@ static void group_squares(const rk_cpu_call *call, int64_t count, double squares
 void rk__cpu_l2_loss(const rk_cpu_call *call)
 {
     const rk_l2_attr *a = &call->node->attr.l2;
-    int64_t count = *(const int32_t *)call->in[3], slots = rk__cpu_in(call, 0)->rows;
+    int64_t count = *(const int32_t *)call->in[3], rows = rk__cpu_in(call, 0)->rows;
     int64_t triplets = rk__step_count(call->in[4]);
     double squares[GROUPS], per_group[GROUPS], loss = 0, scale = 0;
     if (triplets > 0) {
@@ -220,9 +220,9 @@ void rk__cpu_l2_loss(const rk_cpu_call *call)
     }
     *(double *)call->out[0] = loss;
     float *factor = call->out[1];
-    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
     {
-        int64_t end = end_of(block, ROWS_PER_BLOCK, slots);
+        int64_t end = end_of(block, ROWS_PER_BLOCK, rows);
         for (int64_t r = block * ROWS_PER_BLOCK; r < end; r++) {
             double counts[GROUPS] = {0};
             if (r < count) {

@@ -14,6 +14,7 @@ void rk__cpu_unique_rows(const rk_cpu_call *call)
 {
     const int32_t *nodes = call->in[0];
     int32_t slots = (int32_t)rk__cpu_in(call, 0)->rows, n = (int32_t)call->node->attr.n_nodes;
+    int32_t n_rows = (int32_t)rk__cpu_out(call, 0)->rows;
     int32_t *rows = call->out[0], *map = call->out[2], *slot_row = call->out[3];
     int32_t *segments = call->out[4], *order = call->out[5];
     memset(map, 0xff, (size_t)n * sizeof *map);
@@ -39,7 +40,7 @@ void rk__cpu_unique_rows(const rk_cpu_call *call)
             order[segments[row + 1]++] = s;
         }
     }
-    for (int32_t r = count; r < slots; r++) {
+    for (int32_t r = count; r < n_rows; r++) {
         rows[r] = -1;
         segments[r + 1] = used;
     }

@@ -291,10 +291,10 @@ static rk_status rk__cuda_scatter_add_rows(const call *c)
     return RK_OK;
 }
 
-static int64_t candidates_of(const call *c, int64_t slots, int64_t batch)
+/* M of a batch; input i has an entry for each slot. */
+static int64_t candidates_of(const call *c, int i, int64_t batch)
 {
-    (void)c;
-    return slots / batch - 2;
+    return in_tensor(c, i)->rows / batch - 2;
 }
 
 static rk_status rk__cuda_select_negatives(const call *c)
@@ -302,8 +302,7 @@ static rk_status rk__cuda_select_negatives(const call *c)
     const rk_tensor *final = in_tensor(c, 0);
     int64_t batch = c->node->attr.batch;
     RK_TRY_CUDA(rk_cuda_select_negatives(in(c, 0), in(c, 1), in(c, 2), out(c, 0), batch,
-                                         candidates_of(c, final->rows, batch), final->cols,
-                                         c->stream));
+                                         candidates_of(c, 1, batch), final->cols, c->stream));
     return RK_OK;
 }
 
@@ -312,8 +311,8 @@ static rk_status rk__cuda_bpr_loss(const call *c)
     const rk_tensor *final = in_tensor(c, 0);
     int64_t batch = c->node->attr.batch;
     RK_TRY_CUDA(rk_cuda_bpr_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), out(c, 1),
-                                 c->loaded->scratch, batch, candidates_of(c, final->rows, batch),
-                                 final->cols, c->stream));
+                                 c->loaded->scratch, batch, candidates_of(c, 1, batch), final->cols,
+                                 c->stream));
     return RK_OK;
 }
 
@@ -323,7 +322,7 @@ static rk_status rk__cuda_bpr_grad(const call *c)
     int64_t batch = c->node->attr.batch;
     RK_TRY_CUDA(rk_cuda_bpr_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
                                  in(c, 6), out(c, 0), final->rows, batch,
-                                 candidates_of(c, final->rows, batch), final->cols, c->stream));
+                                 candidates_of(c, 2, batch), final->cols, c->stream));
     return RK_OK;
 }
 
@@ -333,8 +332,8 @@ static rk_status rk__cuda_l2_loss(const call *c)
     const rk_l2_attr *a = &c->node->attr.l2;
     RK_TRY_CUDA(rk_cuda_l2_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
                                 out(c, 0), out(c, 1), c->loaded->scratch, x->rows, a->batch,
-                                candidates_of(c, x->rows, a->batch), x->cols, a->weight, a->form,
-                                a->rows, a->divisor, c->stream));
+                                candidates_of(c, 2, a->batch), x->cols, a->weight, a->form, a->rows,
+                                a->divisor, c->stream));
     return RK_OK;
 }
 
@@ -342,7 +341,8 @@ static rk_status rk__cuda_unit_slots(const call *c)
 {
     const rk_tensor *x = in_tensor(c, 0);
     RK_TRY_CUDA(rk_cuda_unit_slots(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), out(c, 1),
-                                   x->rows, x->cols, c->node->attr.unit.cosine, c->stream));
+                                   in_tensor(c, 1)->rows, x->cols, c->node->attr.unit.cosine,
+                                   c->stream));
     return RK_OK;
 }
 
@@ -419,9 +419,9 @@ static rk_status rk__cuda_slot_loss(const call *c)
 {
     const rk_tensor *x = in_tensor(c, 0);
     const rk_slot_attr *a = &c->node->attr.slot;
-    RK_TRY_CUDA(rk_cuda_slot_loss(
-        in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), out(c, 0), out(c, 1), c->loaded->scratch,
-        a->batch, candidates_of(c, x->rows, a->batch), x->cols, &a->rule, c->stream));
+    RK_TRY_CUDA(rk_cuda_slot_loss(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), out(c, 0),
+                                  out(c, 1), c->loaded->scratch, a->batch,
+                                  candidates_of(c, 1, a->batch), x->cols, &a->rule, c->stream));
     return RK_OK;
 }
 
@@ -430,8 +430,8 @@ static rk_status rk__cuda_slot_grad(const call *c)
     const rk_tensor *x = in_tensor(c, 0);
     int64_t batch = c->node->attr.slot.batch;
     RK_TRY_CUDA(rk_cuda_slot_grad(in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), in(c, 5),
-                                  out(c, 0), x->rows, batch, candidates_of(c, x->rows, batch),
-                                  x->cols, c->stream));
+                                  out(c, 0), x->rows, batch, candidates_of(c, 2, batch), x->cols,
+                                  c->stream));
     return RK_OK;
 }
 
