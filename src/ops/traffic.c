@@ -46,7 +46,7 @@ static int64_t slots_of(const rk_program *p)
 /* Bytes of a tensor that are in use. */
 static double used_bytes(const counted *c, const rk_tensor *t)
 {
-    bool at_rows = t->dtype != RK_I32 && t->rows == slots_of(c->p);
+    bool at_rows = t->stored < 0 && t->dtype != RK_I32 && t->rows == slots_of(c->p);
     return at_rows ? c->batch->rows * row_bytes(t) : (double)rk__tensor_bytes(t);
 }
 
