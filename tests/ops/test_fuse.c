@@ -321,6 +321,29 @@ static void threads_change_no_bit_of_halves(void **unused)
     }
 }
 
+/* A row with a NaN has a factor that is one: eager mode sees it where it is made. */
+static void a_bad_row_of_halves_is_named(void **unused)
+{
+    (void)unused;
+    fixture f;
+    rk_loaded *loaded = NULL;
+    rk_device_context *context = NULL;
+    static float row[DIM];
+    rk_step_state state = {.batch = B, .draws_per_epoch = B - 3, .learning_rate = 0.01};
+    make_fixture(&f);
+    build_training(&f, 2, (passes){true, true});
+    assert_ok(device->open(&(rk_device_options){.threads = 1, .eager = true}, &context));
+    assert_ok(device->bind(context, &f.store));
+    assert_ok(device->load(context, &f.program, &loaded));
+    assert_ok(device->write(context, f.state, 0, 1, &state));
+    assert_ok(device->run(context, loaded, 1));
+    row[DIM / 2] = INFINITY;
+    assert_ok(device->write(context, f.table, N - 1, 1, row));
+    assert_fails(RK_ERR_DIVERGED, "(narrow)", device->run(context, loaded, 1));
+    device->close(context);
+    free_fixture(&f);
+}
+
 static double distance(const float *a, const float *b, int64_t n)
 {
     double difference = 0, size = 0;
@@ -391,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_table_that_others_read_gets_a_copy),
         cmocka_unit_test(joining_changes_no_bit),
         cmocka_unit_test(threads_change_no_bit_of_halves),
+        cmocka_unit_test(a_bad_row_of_halves_is_named),
         cmocka_unit_test(halves_train_like_floats),
         cmocka_unit_test(embeddings_are_within_the_bound),
     };
