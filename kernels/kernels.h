@@ -357,6 +357,20 @@ cudaError_t rk_cuda_adam(rk_adam_target target, const float *gradient, int64_t n
 cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_state *state,
                         int64_t n, double weight_decay, cudaStream_t stream);
 
+/* ---- gram.cu -----------------------------------------------------------------------------------
+ */
+
+/* 2^14 gram = high + low; rows of n become rows of `stride`. */
+cudaError_t rk_cuda_gram_cut(const float *gram, int64_t n, int64_t stride, rk_half *high,
+                             rk_half *low, cudaStream_t stream);
+/* x [halves][n,d] -> packed [n, 2 halves d], high parts before low ones; *largest: bits of the
+ * largest magnitude, which the factor follows from. */
+cudaError_t rk_cuda_gram_pack(const float *x, int64_t n, int64_t d, int64_t halves, rk_half *packed,
+                              int *largest, cudaStream_t stream);
+/* sums [n, 2 halves d], the products of C with the packed columns -> y [halves][n,d]. */
+cudaError_t rk_cuda_gram_unpack(const float *sums, const int *largest, int64_t n, int64_t d,
+                                int64_t halves, float *y, cudaStream_t stream);
+
 /* ---- topk.cu -----------------------------------------------------------------------------------
  */
 

@@ -23,6 +23,7 @@ typedef struct rk_device_options {
     int propagation; /* cuda: RK_PROPAGATION_* */
     int matmul;      /* cuda: RK_MATMUL_* */
     int ranking;     /* cuda: RK_RANKING_* */
+    int gram;        /* cuda: RK_GRAM_* */
     int64_t steps_per_launch; /* cuda: steps in a captured graph; 0 = 1 */
     int64_t piece_edges;      /* cuda: longest piece of a row that one warp works on; 0 = 256 */
     bool exact; /* cuda, with eager: no guard bands, so that a memory checker (compute-sanitizer)

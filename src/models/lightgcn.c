@@ -37,10 +37,10 @@ static bool is_learned(const rk_options *o)
            o->model.layer_weights == RK_WEIGHTS_LEARNED_SOFTMAX;
 }
 
-/* Weights that are trained are no constants of a program. */
+/* Weights that are trained are no constants of a program; noise on layers needs the layers. */
 static bool has_gram_form(const rk_options *o)
 {
-    return o->model.layers > 0 && !is_learned(o);
+    return o->model.layers > 0 && !is_learned(o) && o->loss.contrast == RK_CONTRAST_NONE;
 }
 
 static rk_status declare(rk_model_instance *instance)

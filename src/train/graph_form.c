@@ -21,16 +21,17 @@
 typedef struct rates {
     double near, far; /* bytes a second of random rows of a table of up to `cached` bytes; beyond */
     double cached;
-    double stream; /* bytes a second of what is read once */
-    double flops;  /* of the product with C */
-    double fixed;  /* seconds a step that neither form changes */
+    double stream;             /* bytes a second of what is read once */
+    double flops, split_flops; /* of the product with C, plain and by cuda.gram = split */
+    double fixed;              /* seconds a step that neither form changes */
 } rates;
 
 /* CPU, one core: measured on an EPYC with AVX-512 (MovieLens-100k, lastfm, Gowalla). CUDA, an H200,
  * predicted and not measured: random 256-byte rows at 7 TB/s of the 9.7 TB/s that the second-level
- * cache gives to streams up to 44 MB, 3.9 TB/s of memory beyond; 50 of the 67 TFLOP/s of fp32. */
-static const rates cpu_core = {75e9, 43e9, 4e6, 20e9, 100e9, 0};
-static const rates cuda_device = {7e12, 3.9e12, 44e6, 3.9e12, 50e12, 30e-6};
+ * cache gives to streams up to 44 MB, 3.9 TB/s of memory beyond; 50 of the 67 TFLOP/s of fp32; of
+ * halves, 600 of 990 TFLOP/s for three products. */
+static const rates cpu_core = {75e9, 43e9, 4e6, 20e9, 100e9, 100e9, 0};
+static const rates cuda_device = {7e12, 3.9e12, 44e6, 3.9e12, 50e12, 200e12, 30e-6};
 
 /* What the gram form must save to be taken. */
 static const double LEAST_GAIN = 1.1;
@@ -75,9 +76,12 @@ static void predict(rk_graph_form *out, const rk_graph *g, const rk_options *o, 
     double common = r.fixed + 7 * table / r.stream;
     out->direct_seconds = common + half * (4 * (layers - 1) + 2 * (share.users + share.items)) +
                           table / r.stream * (2 * layers - 1);
-    double product = fmax(2 * n * n * (double)o->model.dim / r.flops, 2 * n * n / r.stream);
-    out->gram_seconds = common + half * (2 + 2 * large) + table / r.stream +
-                        2 * (layers - 1) * (product + 4 * n * width / r.stream);
+    /* C is read once for both halves of a pair table. */
+    double flops = o->cuda.gram == RK_GRAM_FP32 ? r.flops : r.split_flops;
+    double products = fmax(2 * (layers - 1) * 2 * n * n * (double)o->model.dim / flops,
+                           2 * floor(layers / 2) * 4 * n * n / r.stream);
+    out->gram_seconds = common + half * (2 + 2 * large) + table / r.stream + products +
+                        2 * (layers - 1) * 4 * n * width / r.stream;
 }
 
 static const char *small_name(const rk_graph_form *form)

@@ -349,6 +349,7 @@ static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *h
                              .propagation = s->options->cuda.propagation,
                              .matmul = s->options->cuda.matmul,
                              .ranking = s->options->cuda.ranking,
+                             .gram = s->options->cuda.gram,
                              .steps_per_launch = s->options->cuda.steps_per_launch,
                              .piece_edges = s->options->cuda.piece_edges};
     RK_TRY(s->device->open(&how, &s->context));

@@ -1,5 +1,6 @@
 /* cuBLAS: the calls that the device makes, as plain loops on the handle's stream. */
 #include <cublas_v2.h>
+#include <cuda_fp16.h>
 
 #include "emu_collectives.h"
 #include "emu_internal.h"
@@ -43,12 +44,6 @@ cublasStatus_t cublasSetMathMode(cublasHandle_t handle, cublasMath_t math)
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasGetMathMode(cublasHandle_t handle, cublasMath_t *math)
-{
-    *math = handle->math;
-    return CUBLAS_STATUS_SUCCESS;
-}
-
 cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void *workspace, size_t bytes)
 {
     const bool ok = bytes == 0 || emu::find_allocation(workspace, bytes);
@@ -65,8 +60,8 @@ const char *cublasGetStatusString(cublasStatus_t status)
 namespace
 {
 
-struct matrix {
-    const float *data;
+template <class T> struct matrix {
+    const T *data;
     int64_t row, column; /* strides */
 };
 
@@ -85,10 +80,16 @@ float same(float x)
     return x;
 }
 
+float of_half(__half x)
+{
+    return __half2float(x);
+}
+
 /* Column-major: C [m, n] = alpha op(A) op(B) + beta C. */
+template <class T>
 cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
-                    int n, int k, const float *alpha, const float *a, int lda, const float *b,
-                    int ldb, const float *beta, float *c, int ldc, float (*factor)(float))
+                    int n, int k, const float *alpha, const T *a, int lda, const T *b, int ldb,
+                    const float *beta, float *c, int ldc, float (*factor)(T))
 {
     const bool plain_a = op_a == CUBLAS_OP_N, plain_b = op_b == CUBLAS_OP_N;
     const bool on_host = handle->mode == CUBLAS_POINTER_MODE_HOST;
@@ -101,8 +102,8 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
         emu::die("cuBLAS: a matrix is not in device memory");
     }
     const float host_alpha = on_host ? *alpha : 0, host_beta = on_host ? *beta : 0;
-    const matrix x = {a, plain_a ? 1 : lda, plain_a ? lda : 1};
-    const matrix y = {b, plain_b ? 1 : ldb, plain_b ? ldb : 1};
+    const matrix<T> x = {a, plain_a ? 1 : lda, plain_a ? lda : 1};
+    const matrix<T> y = {b, plain_b ? 1 : ldb, plain_b ? ldb : 1};
     const cudaError_t error = emu::enqueue(handle->stream, [=] {
         const float al = on_host ? host_alpha : *alpha, be = on_host ? host_beta : *beta;
         for (int64_t j = 0; j < n; j++) {
@@ -137,14 +138,23 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
                             cublasComputeType_t compute, cublasGemmAlgo_t)
 {
     const bool is_tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+    if ((is_tf32 || compute == CUBLAS_COMPUTE_32F) && handle->math == CUBLAS_PEDANTIC_MATH) {
+        emu::die(
+            "cublasGemmEx: tensor cores are asked for, but the handle's math mode is pedantic");
+    }
+    const float *al = static_cast<const float *>(alpha), *be = static_cast<const float *>(beta);
+    float *to = static_cast<float *>(c);
+    if (type_a == CUDA_R_16F && type_b == CUDA_R_16F && type_c == CUDA_R_32F &&
+        compute == CUBLAS_COMPUTE_32F) {
+        return gemm(handle, op_a, op_b, m, n, k, al, static_cast<const __half *>(a), lda,
+                    static_cast<const __half *>(b), ldb, be, to, ldc, of_half);
+    }
     if (type_a != CUDA_R_32F || type_b != CUDA_R_32F || type_c != CUDA_R_32F ||
         (!is_tf32 && compute != CUBLAS_COMPUTE_32F_PEDANTIC)) {
         return CUBLAS_STATUS_INVALID_VALUE;
     }
-    return gemm(handle, op_a, op_b, m, n, k, static_cast<const float *>(alpha),
-                static_cast<const float *>(a), lda, static_cast<const float *>(b), ldb,
-                static_cast<const float *>(beta), static_cast<float *>(c), ldc,
-                is_tf32 ? cut_to_tf32 : same);
+    return gemm(handle, op_a, op_b, m, n, k, al, static_cast<const float *>(a), lda,
+                static_cast<const float *>(b), ldb, be, to, ldc, is_tf32 ? cut_to_tf32 : same);
 }
 
 cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_t op_a,

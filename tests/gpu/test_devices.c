@@ -231,7 +231,7 @@ static void runs_of_every_kind_are_the_same(void **unused)
         {"model.layer_weights=mean_without_ego", "loss.l2_rows=unique", "loss.l2_form=norm",
          "loss.l2_divisor=nominal", "sampling.positives=interaction", "train.weight_decay=1e-4"},
         {"graph.form=gram", "model.layers=3", "cuda.steps_per_launch=4"},
-        {"graph.form=gram", "model.layer_weights=last", "cuda.matmul=tf32"},
+        {"graph.form=gram", "model.layer_weights=last", "cuda.gram=fp32"},
     };
     int64_t n = n_steps() < 20 ? n_steps() : 20;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -52,6 +52,7 @@ static void add_cuda_targets(ops_target *targets, int *n, const rk_device *devic
         {"cuda, 2 steps a launch", {.piece_edges = 32, .steps_per_launch = 2}, false},
         {"cuda, long pieces", {.piece_edges = 4096}, true},
         {"cuda, fp32 ranking", {.piece_edges = 32, .ranking = RK_RANKING_FP32}, true},
+        {"cuda, fp32 Gram products", {.piece_edges = 32, .gram = RK_GRAM_FP32}, true},
         {"cuda, cusparse", {.propagation = RK_PROPAGATION_CUSPARSE}, true},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -115,11 +116,13 @@ static bool concerns(const ops_target *target, const rk_program *program)
 {
     const rk_device_options *o = &target->options;
     bool of_sparse = o->propagation == RK_PROPAGATION_CUSPARSE, of_pieces = o->piece_edges > 32;
-    bool of_ranking = o->ranking == RK_RANKING_FP32, any = !of_sparse && !of_pieces && !of_ranking;
+    bool of_ranking = o->ranking == RK_RANKING_FP32, of_gram = o->gram == RK_GRAM_FP32;
+    bool any = !of_sparse && !of_pieces && !of_ranking && !of_gram;
     for (int32_t i = 0; i < program->n_nodes; i++) {
         rk_op op = program->nodes[i].op;
         any = any || ((of_sparse || of_pieces) && is_propagation(op)) ||
-              (of_pieces && is_half_propagation(op)) || (of_ranking && op == RK_OP_SCORE_TOPK);
+              (of_pieces && is_half_propagation(op)) || (of_ranking && op == RK_OP_SCORE_TOPK) ||
+              (of_gram && op == RK_OP_GRAM_PRODUCT);
     }
     return any;
 }

@@ -14,10 +14,14 @@ rk_status rk__cuda_blas_prepare(rk_device_context *context)
     RK_TRY_CUBLAS(cublasSetStream(context->blas, context->stream));
     RK_TRY_CUBLAS(
         cublasSetWorkspace(context->blas, context->blas_workspace, RK_CUDA_BLAS_WORKSPACE));
-    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, context->options.matmul == RK_MATMUL_TF32
-                                                       ? CUBLAS_TF32_TENSOR_OP_MATH
-                                                       : CUBLAS_PEDANTIC_MATH));
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
     return RK_OK;
+}
+
+cublasMath_t rk__cuda_blas_math(const rk_device_context *context)
+{
+    bool is_tf32 = context->options.matmul == RK_MATMUL_TF32;
+    return is_tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_PEDANTIC_MATH;
 }
 
 void rk__cuda_blas_free(rk_device_context *context)
@@ -28,22 +32,6 @@ void rk__cuda_blas_free(rk_device_context *context)
     cudaFree(context->blas_workspace);
     context->blas = NULL;
     context->blas_workspace = NULL;
-}
-
-/* Column-major: y^T [d, n] = x^T [d, n] C. The halves are a batch, so that both read C at once and
- * fill the device. The precision is fp32 whatever cuda.matmul says: training rests on it. */
-rk_status rk__cuda_blas_gram(rk_device_context *context, const float *gram, int64_t n,
-                             const float *x, int64_t d, int32_t halves, float *y)
-{
-    const float one = 1.0f, zero = 0.0f;
-    cublasMath_t mode = CUBLAS_DEFAULT_MATH;
-    RK_TRY_CUBLAS(cublasGetMathMode(context->blas, &mode));
-    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, CUBLAS_PEDANTIC_MATH));
-    RK_TRY_CUBLAS(cublasSgemmStridedBatched(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n,
-                                            (int)n, &one, x, (int)d, n * d, gram, (int)n, 0, &zero,
-                                            y, (int)d, n * d, halves));
-    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, mode));
-    return RK_OK;
 }
 
 rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
@@ -64,11 +52,14 @@ rk_status rk__cuda_blas_ranking(rk_device_context *context, const float *users, 
 {
     const float one = 1.0f, zero = 0.0f;
     const bool is_tensor = context->options.ranking == RK_RANKING_TENSOR;
+    RK_TRY_CUBLAS(
+        cublasSetMathMode(context->blas, is_tensor ? CUBLAS_DEFAULT_MATH : CUBLAS_PEDANTIC_MATH));
     RK_TRY_CUBLAS(cublasGemmEx(
         context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)n_items, (int)n_users, (int)d, &one, items,
         CUDA_R_32F, (int)d, users, CUDA_R_32F, (int)d, &zero, scores, CUDA_R_32F, (int)stride,
         is_tensor ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC,
         CUBLAS_GEMM_DEFAULT));
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
     return RK_OK;
 }
 

@@ -65,6 +65,12 @@ typedef struct rk_cuda_matrix {
     void *buffer; /* device, owned */
 } rk_cuda_matrix;
 
+/* A Gram matrix as two of halves (kernels/gram.cu), found by its stored number. */
+typedef struct rk_cuda_gram {
+    int32_t stored;
+    rk_half *high, *low; /* device, [n, rk__cuda_gram_stride(n)], one allocation, owned by high */
+} rk_cuda_gram;
+
 enum { RK_CUDA_MAX_GRAPHS = 8 };
 
 /* A tensor in device memory. */
@@ -85,6 +91,8 @@ struct rk_device_context {
     void *memory;          /* device, owned: all stored tensors, unless eager */
     rk_cuda_graph graphs[RK_CUDA_MAX_GRAPHS];
     int n_graphs;
+    rk_cuda_gram grams[RK_CUDA_MAX_GRAPHS];
+    int n_grams;
     rk_loaded *loaded; /* list of the loaded programs */
     rk_op_time *times; /* lent; NULL = no profile */
 };
@@ -118,6 +126,8 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
 enum { RK_CUDA_BLAS_WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
 rk_status rk__cuda_blas_prepare(rk_device_context *context);
 void rk__cuda_blas_free(rk_device_context *context);
+/* The handle's mode by cuda.matmul; who sets another one for a call puts it back. */
+cublasMath_t rk__cuda_blas_math(const rk_device_context *context);
 /* scores [n_users, stride], row-major, = users [n_users, d] items^T [d, n_items]. */
 rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
                                const float *items, int64_t n_items, int64_t d, float *scores,
@@ -131,9 +141,12 @@ rk_status rk__cuda_blas_ranking(rk_device_context *context, const float *users, 
 /* mean [n, d] = weights [n, n_keys] keys [n_keys, d], all row-major. */
 rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
                                  const float *keys, int64_t n_keys, int64_t d, float *mean);
-/* pairs y = C x, y and x [halves][n,d], C symmetric; always in fp32. */
-rk_status rk__cuda_blas_gram(rk_device_context *context, const float *gram, int64_t n,
-                             const float *x, int64_t d, int32_t halves, float *y);
+/* gram.c: the halves of a node's Gram matrix, made at its first use; the product. */
+int64_t rk__cuda_gram_stride(int64_t n);
+int64_t rk__cuda_gram_scratch(int64_t n, int64_t d, int64_t halves);
+rk_status rk__cuda_gram_prepare(rk_loaded *loaded, const rk_node *node);
+rk_status rk__cuda_gram_multiply(rk_loaded *loaded, const rk_node *node);
+void rk__cuda_grams_free(rk_device_context *context);
 
 /* split_rows.c: the graph of a node's offsets, built and uploaded at its first use. */
 rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,

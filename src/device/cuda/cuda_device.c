@@ -46,6 +46,7 @@ static void close_context(rk_device_context *context)
         rk__cuda_unload(context, context->loaded);
     }
     rk__cuda_graphs_free(context);
+    rk__cuda_grams_free(context);
     if (context->sparse) {
         cusparseDestroy(context->sparse);
     }
@@ -158,6 +159,7 @@ static rk_status bind(rk_device_context *context, const rk_store *store)
     RK_ASSERT(!context->loaded);
     release_store(context);
     rk__cuda_graphs_free(context);
+    rk__cuda_grams_free(context);
     RK_TRY(rk__calloc(&context->stored, store->n, sizeof *context->stored, "the stored tensors"));
     context->store = store;
     rk_status status = place_stored(context);

@@ -206,14 +206,7 @@ static rk_status rk__cuda_unfold_rows(const call *c)
 
 static rk_status rk__cuda_gram_product(const call *c)
 {
-    int64_t n = in_tensor(c, 0)->rows, d = out_tensor(c, 0)->cols;
-    float *y = out(c, 0);
-    RK_TRY(
-        rk__cuda_blas_gram(c->loaded->context, in(c, 0), n, in(c, 1), d, c->node->attr.halves, y));
-    if (c->node->attr.halves == 1) {
-        RK_TRY_CUDA(cudaMemsetAsync(y + n * d, 0, (size_t)(n * d) * sizeof *y, c->stream));
-    }
-    return RK_OK;
+    return rk__cuda_gram_multiply(c->loaded, c->node);
 }
 
 /* One half of the result: w[2j + half] t_j + w[2j + half + 1] q_j over the tables. */

@@ -37,6 +37,7 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
 {
     static const char *const working = "working memory", *const pieces = "rows cut into pieces",
                              *const blas = "cuBLAS's workspace",
+                             *const halves = "the Gram matrix in halves",
                              *const sparse = "cuSPARSE's values and offsets";
     *out_n = 0;
     for (int32_t i = 0; i < program->n_nodes; i++) {
@@ -55,6 +56,10 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
             context->options.propagation == RK_PROPAGATION_CUSPARSE) {
             int64_t rows = program->tensors[node->in[0]].rows;
             add(out, out_n, sparse, 4 * (rows + program->tensors[node->in[1]].rows), true);
+        }
+        if (node->op == RK_OP_GRAM_PRODUCT && context->options.gram == RK_GRAM_SPLIT) {
+            int64_t n = program->tensors[node->in[0]].rows;
+            add(out, out_n, halves, 4 * n * rk__cuda_gram_stride(n), true);
         }
         if (rk__cuda_needs_blas(node->op)) {
             add(out, out_n, blas, RK_CUDA_BLAS_WORKSPACE, true);

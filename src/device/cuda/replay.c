@@ -59,6 +59,9 @@ static rk_status prepare(rk_loaded *loaded)
         if (rk__cuda_needs_blas(node->op)) {
             RK_TRY(rk__cuda_blas_prepare(context));
         }
+        if (node->op == RK_OP_GRAM_PRODUCT) {
+            RK_TRY(rk__cuda_gram_prepare(loaded, node));
+        }
         RK_TRY(rk__cuda_scratch(context, program, node, &bytes));
         loaded->scratch_bytes = bytes > loaded->scratch_bytes ? bytes : loaded->scratch_bytes;
     }

@@ -83,6 +83,12 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
         *out_bytes = rk_cuda_clip_factor_scratch(&gradients);
         return RK_OK;
     }
+    case RK_OP_GRAM_PRODUCT:
+        *out_bytes =
+            context->options.gram == RK_GRAM_SPLIT
+                ? rk__cuda_gram_scratch(first->rows, tensors[node->in[1]].cols, node->attr.halves)
+                : 0;
+        return RK_OK;
     case RK_OP_SCORE_TOPK: {
         int64_t n = tensors[node->in[1]].rows;
         *out_bytes = rk_cuda_topk_scratch(n, node->attr.topk.k) +
