@@ -26,13 +26,13 @@
 
 /* What a stream of draws is for; part of the key, so that no two purposes share numbers. */
 typedef enum rk_purpose {
-    RK_PURPOSE_INIT = 1, /* initial parameters: step = parameter number, index = element block */
-    RK_PURPOSE_POSITIVE, /* training positives: step, index = triplet */
-    RK_PURPOSE_NEGATIVE, /* training negatives: step, index = candidate, attempt */
-    RK_PURPOSE_SHUFFLE,  /* the epoch's permutation of interactions: step = epoch */
-    RK_PURPOSE_SPLIT,    /* train / valid / test */
-    RK_PURPOSE_EVAL,     /* the random subset of users of the in-training check */
-    RK_PURPOSE_SYNTH,    /* the generated data set */
+    RK_PURPOSE_INIT = 1,   /* initial parameters: step = parameter number, index = element block */
+    RK_PURPOSE_POSITIVE,   /* training positives: step, index = triplet */
+    RK_PURPOSE_NEGATIVE,   /* training negatives: step, index = candidate, attempt */
+    RK_PURPOSE_SHUFFLE,    /* the epoch's permutation of interactions: step = epoch */
+    RK_PURPOSE_SPLIT,      /* train / valid / test */
+    RK_PURPOSE_EVAL,       /* the random subset of users of the in-training check */
+    RK_PURPOSE_SYNTH,      /* the generated data set */
     RK_PURPOSE_NOISE = 17, /* perturbed embeddings: see ops/noise_draw.h */
     RK_PURPOSE_BOOTSTRAP = 16, /* users of a replicate: step = replicate, index = pair of draws */
 } rk_purpose;

@@ -45,6 +45,9 @@ INLINE rk_half float_to_half(float value)
     return (rk_half)(magnitude | (bits >> 16 & 0x8000));
 }
 
+/* Without optimization the intrinsics that narrow are macros with conversions of their own. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
 #if defined(__AVX512F__)
 INLINE vec vec_load_half(const rk_half *p)
 {
@@ -87,6 +90,7 @@ INLINE void vec_store_half(rk_half *p, vec v)
     memcpy(p, &halves, sizeof halves);
 }
 #endif
+#pragma GCC diagnostic pop
 
 static void axpy_half(float w, const rk_half *x, int64_t n, float *y)
 {
