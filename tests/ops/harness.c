@@ -361,6 +361,9 @@ static int64_t work_of(const rk_program *p)
             const rk_tensor *t = node->in[j] == RK_NONE ? NULL : &p->tensors[node->in[j]];
             work += t ? t->rows * (t->cols > 1 ? t->cols : columns) : 0;
         }
+        if (node->op == RK_OP_ATTEND) { /* everything with everything */
+            work += node->attr.attend.n * node->attr.attend.n;
+        }
     }
     return work;
 }
