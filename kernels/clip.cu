@@ -12,29 +12,9 @@
 namespace
 {
 
-constexpr int64_t SHARE = 16 * rk::BLOCK; /* elements that one block sums */
-
 __global__ void schedule(rk_schedule rule, rk_step_state *state)
 {
     state->learning_rate = rk__schedule_rate(&rule, state->step, state->rate_scale);
-}
-
-/* The sum over the block, at thread 0; shared: a double a warp. */
-__device__ double block_total(double value, double *shared)
-{
-    const int lane = (int)threadIdx.x % rk::WARP, warp = (int)threadIdx.x / rk::WARP;
-    value = rk::warp_sum(value);
-    if (lane == 0) {
-        shared[warp] = value;
-    }
-    __syncthreads();
-    double total = 0.0;
-    if (threadIdx.x == 0) {
-        for (int i = 0; i < rk::BLOCK / rk::WARP; i++) {
-            total += shared[i];
-        }
-    }
-    return total;
 }
 
 __global__ void __launch_bounds__(rk::BLOCK)
@@ -43,12 +23,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 {
     __shared__ double shared[rk::BLOCK / rk::WARP];
     for (int64_t share = blockIdx.x; share < n_shares; share += gridDim.x) {
-        const int64_t end = (share + 1) * SHARE < n ? (share + 1) * SHARE : n;
-        double sum = 0.0;
-        for (int64_t i = share * SHARE + threadIdx.x; i < end; i += rk::BLOCK) {
-            sum += (double)x[i] * (double)x[i];
-        }
-        const double total = block_total(sum, shared);
+        const double total = rk::share_dot(x, x, n, share, shared);
         if (threadIdx.x == 0) {
             partial[share] = total;
         }
@@ -65,7 +40,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t i = threadIdx.x; i < n_shares; i += rk::BLOCK) {
         sum += partial[i];
     }
-    const double squares = block_total(sum, shared);
+    const double squares = rk::block_total(sum, shared);
     if (threadIdx.x == 0) {
         const double wanted = (double)limit / (sqrt(squares) + 1e-6);
         *factor = (float)(wanted < 1.0 ? wanted : 1.0);
@@ -87,7 +62,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 int64_t shares_of(int64_t n)
 {
-    return (n + SHARE - 1) / SHARE;
+    return (n + rk::SHARE - 1) / rk::SHARE;
 }
 
 } // namespace

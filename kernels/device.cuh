@@ -100,6 +100,38 @@ __device__ inline double block_sum(const double *__restrict__ terms, int64_t n, 
     return total;
 }
 
+/* The sum over the block, at thread 0; shared: a double a warp. */
+__device__ inline double block_total(double value, double *shared)
+{
+    const int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
+    value = warp_sum(value);
+    if (lane == 0) {
+        shared[warp] = value;
+    }
+    __syncthreads();
+    double total = 0.0;
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < BLOCK / WARP; i++) {
+            total += shared[i];
+        }
+    }
+    return total;
+}
+
+constexpr int64_t SHARE = 16 * BLOCK; /* elements of a large sum that one block takes */
+
+/* Of <a, b> over n elements the block's share in double, at thread 0; shared as in block_total. */
+__device__ inline double share_dot(const float *__restrict__ a, const float *__restrict__ b,
+                                   int64_t n, int64_t share, double *shared)
+{
+    const int64_t end = (share + 1) * SHARE < n ? (share + 1) * SHARE : n;
+    double sum = 0.0;
+    for (int64_t i = share * SHARE + threadIdx.x; i < end; i += BLOCK) {
+        sum += (double)a[i] * (double)b[i];
+    }
+    return block_total(sum, shared);
+}
+
 /* A lane's share of a row: one float, or four where the row length allows 16-byte loads. */
 template <int VECTOR> struct pack;
 template <> struct pack<1> {

@@ -15,7 +15,6 @@ namespace
 {
 
 constexpr int WARPS = rk::BLOCK / rk::WARP;
-constexpr int64_t SHARE = 16 * rk::BLOCK; /* elements that one block sums */
 constexpr float NORM_EPSILON = 1e-12f;
 
 __global__ void __launch_bounds__(rk::BLOCK)
@@ -42,24 +41,6 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* The sum over the block, at thread 0; shared: a double a warp. */
-__device__ double block_total(double value, double *shared)
-{
-    const int lane = (int)threadIdx.x % rk::WARP, warp = (int)threadIdx.x / rk::WARP;
-    value = rk::warp_sum(value);
-    if (lane == 0) {
-        shared[warp] = value;
-    }
-    __syncthreads();
-    double total = 0.0;
-    if (threadIdx.x == 0) {
-        for (int i = 0; i < WARPS; i++) {
-            total += shared[i];
-        }
-    }
-    return total;
-}
-
 /* partial [tables, shares]; a block a (table, share). */
 __global__ void __launch_bounds__(rk::BLOCK)
     dot_shares(rk_tables tables, const float *__restrict__ g, int64_t n,
@@ -70,12 +51,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t at = blockIdx.x; at < total; at += gridDim.x) {
         const float *x = tables.x[at / n_shares];
         const int64_t share = at % n_shares;
-        const int64_t end = (share + 1) * SHARE < n ? (share + 1) * SHARE : n;
-        double sum = 0.0;
-        for (int64_t i = share * SHARE + threadIdx.x; i < end; i += rk::BLOCK) {
-            sum += (double)g[i] * (double)x[i];
-        }
-        const double result = block_total(sum, shared);
+        const double result = rk::share_dot(g, x, n, share, shared);
         if (threadIdx.x == 0) {
             partial[at] = result;
         }
@@ -93,7 +69,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t i = threadIdx.x; i < n_shares; i += rk::BLOCK) {
         sum += partial[blockIdx.x * n_shares + i];
     }
-    const double total = block_total(sum, shared);
+    const double total = rk::block_total(sum, shared);
     if (threadIdx.x == 0) {
         y[blockIdx.x] = (float)((double)alpha * total);
     }
@@ -181,7 +157,7 @@ cudaLaunchConfig_t cover(int64_t n, cudaStream_t stream)
 
 int64_t shares_of(int64_t n)
 {
-    return (n + SHARE - 1) / SHARE;
+    return (n + rk::SHARE - 1) / rk::SHARE;
 }
 
 cudaError_t run_unit_rows(const float *x, const float *gradient, const float *factor, float *y,

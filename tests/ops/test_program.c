@@ -242,7 +242,6 @@ static void printing_names_every_node(void **unused)
     free_fixture(&f);
 }
 
-/* Every allocation of building and planning fails once; nothing leaks, nothing crashes. */
 /* Counted by hand: rows of 32 bytes, 100 nodes, 600 edges in both directions; of a batch 30 nodes
  * with 100 edges, in tensors of 48 rows. */
 static void the_work_of_a_step_is_counted(void **unused)
@@ -295,6 +294,7 @@ static void the_work_of_joined_passes_is_counted(void **unused)
     free_fixture(&f);
 }
 
+/* Every allocation of building and planning fails once; nothing leaks, nothing crashes. */
 static void out_of_memory_is_reported(void **unused)
 {
     (void)unused;

@@ -16,11 +16,6 @@
 
 enum { ROWS_PER_BLOCK = 64 };
 
-static int64_t end_of(int64_t block, int64_t size, int64_t n)
-{
-    return (block + 1) * size < n ? (block + 1) * size : n;
-}
-
 /* y = x + epsilon * sign(x) * noise / |noise|, by rows. */
 static void perturb_row(const rk_perturb_attr *a, const rk_step_state *state, int64_t node,
                         const float *x, int64_t d, float *y)
@@ -49,7 +44,7 @@ void rk__cpu_perturb(const rk_cpu_call *call)
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, n); r++) {
+        for (int64_t r = block * ROWS_PER_BLOCK; r < rk__block_end(block, ROWS_PER_BLOCK, n); r++) {
             if (r < count) {
                 perturb_row(&call->node->attr.perturb, call->in[1], rows ? rows[r] : r, x + r * d,
                             d, y + r * d);
@@ -74,7 +69,8 @@ void rk__cpu_contrast_slots(const rk_cpu_call *call)
     float *pair = call->out[0], *bias = call->out[1];
     RK_CPU_FOR(call, block, rk__blocks(2 * half, ROWS_PER_BLOCK))
     {
-        for (int64_t i = block * ROWS_PER_BLOCK; i < end_of(block, ROWS_PER_BLOCK, 2 * half); i++) {
+        for (int64_t i = block * ROWS_PER_BLOCK; i < rk__block_end(block, ROWS_PER_BLOCK, 2 * half);
+             i++) {
             const int64_t s = i < half ? i : i - half, row = slot_row[s];
             if (row < 0 || order[segments[row]] != s) {
                 memset(pair + i * d, 0, (size_t)d * sizeof *pair);
@@ -100,7 +96,7 @@ void rk__cpu_contrast_slots_grad(const rk_cpu_call *call)
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, n); r++) {
+        for (int64_t r = block * ROWS_PER_BLOCK; r < rk__block_end(block, ROWS_PER_BLOCK, n); r++) {
             const int64_t s = r < count ? order[segments[r]] : half;
             if (s >= half) {
                 memset(y + r * d, 0, (size_t)d * sizeof *y);
@@ -161,7 +157,8 @@ void rk__cpu_contrast_grad(const rk_cpu_call *call)
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(2 * half, ROWS_PER_BLOCK))
     {
-        for (int64_t i = block * ROWS_PER_BLOCK; i < end_of(block, ROWS_PER_BLOCK, 2 * half); i++) {
+        for (int64_t i = block * ROWS_PER_BLOCK; i < rk__block_end(block, ROWS_PER_BLOCK, 2 * half);
+             i++) {
             const int64_t s = i < half ? i : i - half, kind = s >= batch, b = s - kind * batch;
             if (factor[i] == 0) {
                 memset(y + i * d, 0, (size_t)d * sizeof *y);

@@ -118,6 +118,12 @@ static inline int64_t rk__block_end(int64_t block, int64_t size, int64_t n)
     return end < n ? end : n;
 }
 
+/* Adds to y [d] what a slot gives to the gradient of its row. */
+typedef void (*rk_add_slot)(const rk_cpu_call *call, int32_t slot, float *y);
+/* The gradient at a row set, the slots of each row in ascending order; of an operation with x
+ * [S,d], segments, order and count as inputs 0, 3, 4 and 5. In loss.c. */
+void rk__cpu_sum_slots(const rk_cpu_call *call, rk_add_slot add);
+
 /* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
 static inline float rk__inverse_length(const rk_isa *isa, const float *row, int64_t d)
 {

@@ -12,12 +12,6 @@
 
 enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64, GROUPS = 3 };
 
-static int64_t end_of(int64_t block, int64_t size, int64_t n)
-{
-    int64_t end = (block + 1) * size;
-    return end < n ? end : n;
-}
-
 /* ---- negatives by score -----------------------------------------------------------------------*/
 
 /* Dynamic negative sampling: of the candidates the one with the largest score (Zhang et al.,
@@ -32,7 +26,7 @@ void rk__cpu_select_negatives(const rk_cpu_call *call)
     int32_t *chosen = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
     {
-        int64_t end = end_of(block, TRIPLETS_PER_BLOCK, batch);
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, batch);
         for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
             chosen[b] = -1;
             float best = 0;
@@ -71,8 +65,8 @@ void rk__cpu_bpr_loss(const rk_cpu_call *call)
     RK_CPU_FOR(call, block, n_blocks)
     {
         double sum = 0;
-        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end_of(block, TRIPLETS_PER_BLOCK, batch);
-             b++) {
+        for (int64_t b = block * TRIPLETS_PER_BLOCK;
+             b < rk__block_end(block, TRIPLETS_PER_BLOCK, batch); b++) {
             coefficient[b] = 0;
             if (b >= count) {
                 continue;
@@ -116,22 +110,27 @@ static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
     }
 }
 
-void rk__cpu_bpr_grad(const rk_cpu_call *call)
+void rk__cpu_sum_slots(const rk_cpu_call *call, rk_add_slot add)
 {
     const int32_t *segments = call->in[3], *order = call->in[4];
     int64_t count = *(const int32_t *)call->in[5];
-    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t rows = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
     {
-        int64_t end = end_of(block, ROWS_PER_BLOCK, slots);
+        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, rows);
         for (int64_t r = block * ROWS_PER_BLOCK; r < end; r++) {
             memset(y + r * d, 0, (size_t)d * sizeof *y);
             for (int32_t i = segments[r]; r < count && i < segments[r + 1]; i++) {
-                add_slot_gradient(call, order[i], y + r * d);
+                add(call, order[i], y + r * d);
             }
         }
     }
+}
+
+void rk__cpu_bpr_grad(const rk_cpu_call *call)
+{
+    rk__cpu_sum_slots(call, add_slot_gradient);
 }
 
 /* ---- L2 ---------------------------------------------------------------------------------------*/
@@ -177,7 +176,7 @@ static void group_squares(const rk_cpu_call *call, int64_t count, double squares
     RK_CPU_FOR(call, block, n_blocks)
     {
         double sum[GROUPS] = {0}, counts[GROUPS];
-        int64_t end = end_of(block, ROWS_PER_BLOCK, count);
+        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, count);
         for (int64_t r = block * ROWS_PER_BLOCK; r < end; r++) {
             double square = (double)call->isa->dot(x + r * d, x + r * d, d);
             count_slots(call, r, counts);
@@ -222,7 +221,7 @@ void rk__cpu_l2_loss(const rk_cpu_call *call)
     float *factor = call->out[1];
     RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
     {
-        int64_t end = end_of(block, ROWS_PER_BLOCK, rows);
+        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, rows);
         for (int64_t r = block * ROWS_PER_BLOCK; r < end; r++) {
             double counts[GROUPS] = {0};
             if (r < count) {

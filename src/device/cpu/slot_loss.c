@@ -9,7 +9,7 @@
 
 #include "device/cpu/cpu.h"
 
-enum { TRIPLETS_PER_BLOCK = 32, ROWS_PER_BLOCK = 64 };
+enum { TRIPLETS_PER_BLOCK = 32 };
 
 /* ---- loss -------------------------------------------------------------------------------------*/
 
@@ -153,18 +153,5 @@ static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
 
 void rk__cpu_slot_grad(const rk_cpu_call *call)
 {
-    const int32_t *segments = call->in[3], *order = call->in[4];
-    int64_t count = *(const int32_t *)call->in[5];
-    int64_t rows = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
-    float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
-    {
-        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, rows);
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end; r++) {
-            memset(y + r * d, 0, (size_t)d * sizeof *y);
-            for (int32_t i = segments[r]; r < count && i < segments[r + 1]; i++) {
-                add_slot_gradient(call, order[i], y + r * d);
-            }
-        }
-    }
+    rk__cpu_sum_slots(call, add_slot_gradient);
 }
