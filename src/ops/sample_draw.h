@@ -78,9 +78,8 @@ RK_SHARED int64_t rk__locate(const int64_t *offsets, int64_t n, int64_t edge)
     return low;
 }
 
-/* The user and the positive item (as a node) of a triplet of this step. */
-RK_SHARED void rk__draw_positive(const rk_sampler *s, int64_t triplet, int32_t *out_user,
-                                 int32_t *out_node)
+/* The user of a triplet of this step; returns where in `columns` the positive item is. */
+RK_SHARED int64_t rk__draw_edge(const rk_sampler *s, int64_t triplet, int32_t *out_user)
 {
     int64_t place, user;
     rk_words w = rk__philox(s->seed, RK_PURPOSE_POSITIVE, (uint64_t)s->step, (uint64_t)triplet, 0);
@@ -101,7 +100,14 @@ RK_SHARED void rk__draw_positive(const rk_sampler *s, int64_t triplet, int32_t *
         place = edge - s->edge_offsets[i];
     }
     *out_user = (int32_t)user;
-    *out_node = s->columns[s->offsets[user] + place];
+    return s->offsets[user] + place;
+}
+
+/* The user and the positive item (as a node) of a triplet of this step. */
+RK_SHARED void rk__draw_positive(const rk_sampler *s, int64_t triplet, int32_t *out_user,
+                                 int32_t *out_node)
+{
+    *out_node = s->columns[rk__draw_edge(s, triplet, out_user)];
 }
 
 RK_SHARED int rk__is_positive(const int32_t *row, int64_t degree, int32_t node)

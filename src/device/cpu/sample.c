@@ -30,24 +30,42 @@ static rk_sampler sampler_of(const rk_cpu_call *call)
                         .first_draw = state->step_in_epoch * state->batch};
 }
 
+/* Triplets [first, end), at most TRIPLETS_PER_BLOCK: first where the positives are and which rows
+ * the negatives are held against, then both, when the memory asked for has come. */
+static void draw_block(const rk_sampler *s, int64_t first, int64_t end, int64_t batch, int64_t m,
+                       int32_t *nodes)
+{
+    int32_t *user = nodes, *positive = user + batch, *negative = user + 2 * batch;
+    int64_t place[TRIPLETS_PER_BLOCK];
+    for (int64_t b = first; b < end; b++) {
+        place[b - first] = rk__draw_edge(s, b, &user[b]);
+        const int32_t *row = s->columns + s->offsets[user[b]];
+        __builtin_prefetch(s->columns + place[b - first]);
+        __builtin_prefetch(row + (s->offsets[user[b] + 1] - s->offsets[user[b]]) / 2);
+    }
+    for (int64_t b = first; b < end; b++) {
+        positive[b] = s->columns[place[b - first]];
+        for (int64_t k = 0; k < m; k++) {
+            negative[b * m + k] = rk__draw_negative(s, user[b], b * m + k);
+        }
+    }
+}
+
 void rk__cpu_sample_triplets(const rk_cpu_call *call)
 {
     const rk_sampler sampler = sampler_of(call);
     int64_t batch = call->node->attr.sample.batch, m = call->node->attr.sample.n_candidates;
     int64_t count = rk__step_count(call->in[2]);
-    int32_t *user = call->out[0], *positive = user + batch, *negative = user + 2 * batch;
-    RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
+    int32_t *nodes = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(count, TRIPLETS_PER_BLOCK))
     {
-        int64_t end = (block + 1) * TRIPLETS_PER_BLOCK;
-        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < (end < batch ? end : batch); b++) {
-            user[b] = positive[b] = -1;
-            if (b < count) {
-                rk__draw_positive(&sampler, b, &user[b], &positive[b]);
-            }
-            for (int64_t k = 0; k < m; k++) {
-                negative[b * m + k] =
-                    b < count ? rk__draw_negative(&sampler, user[b], b * m + k) : -1;
-            }
+        int64_t first = block * TRIPLETS_PER_BLOCK, end = first + TRIPLETS_PER_BLOCK;
+        draw_block(&sampler, first, end < count ? end : count, batch, m, nodes);
+    }
+    for (int64_t b = count; b < batch; b++) { /* unused slots of a short batch */
+        nodes[b] = nodes[batch + b] = -1;
+        for (int64_t k = 0; k < m; k++) {
+            nodes[2 * batch + b * m + k] = -1;
         }
     }
 }
