@@ -5,7 +5,8 @@
  *
  * FILE: an adjacency list (a user and their items per line); without one a synthetic graph of
  * Gowalla's size. Keys: threads=0 (all) dim=64 layers=3 batch=2048 k=20 repeat=15 isa=NAME fuse=1
- * half=0 (1: fp16 tables in the step) rank=1 (0: no full ranking).
+ * rows=1 (0: the last layer of the step for all nodes, not only the batch's) half=0 (1: fp16 tables
+ * in the step) rank=1 (0: no full ranking).
  * Each figure is the median over `repeat` runs after a warm-up; the propagation is first compared
  * with a plain loop in double.
  */
@@ -29,7 +30,7 @@ enum { MOST_REPEATS = 1001, TILE = 1024 };
 
 typedef struct settings {
     const char *file, *isa;
-    int64_t threads, dim, layers, batch, k, repeat, fuse, half, rank;
+    int64_t threads, dim, layers, batch, k, repeat, fuse, rows, half, rank;
 } settings;
 
 typedef struct bench {
@@ -171,14 +172,16 @@ static void build_step(const bench *b, rk_sample_attr attr, rk_program *p)
     rk_row_set rows = rk__unique_rows(p, nodes, b->graph.n_nodes);
     int n = (int)b->s.layers;
     float weights[RK_MAX_LAYERS], share = 1 / (float)(n + 1), one = 1;
-    for (int k = 0; k <= n; k++) {
+    bool last_at_rows = b->s.rows && n > 0;
+    int n_full = last_at_rows ? n - 1 : n;
+    for (int k = 0; k <= n_full; k++) {
         weights[k] = share;
-        if (k > 0 && k < n) {
+        if (k > 0) {
             tables[k] = rk__propagate(p, graph, tables[k - 1], 1);
         }
     }
-    rk_value final = rk__combine_rows(p, tables, weights, n > 0 ? n : 1, rows);
-    if (n > 0) {
+    rk_value final = rk__combine_rows(p, tables, weights, n_full + 1, rows);
+    if (last_at_rows) {
         rk_value last = rk__propagate_rows(p, graph, tables[n - 1], rows, share);
         final = rk__add(p, final, last, 1, 1);
     }
@@ -389,7 +392,8 @@ static bool read_setting(settings *s, const char *text)
         int64_t *value;
     } keys[] = {{"threads=", &s->threads}, {"dim=", &s->dim},   {"layers=", &s->layers},
                 {"batch=", &s->batch},     {"k=", &s->k},       {"repeat=", &s->repeat},
-                {"fuse=", &s->fuse},       {"half=", &s->half}, {"rank=", &s->rank}};
+                {"fuse=", &s->fuse},       {"rows=", &s->rows}, {"half=", &s->half},
+                {"rank=", &s->rank}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         size_t n = strlen(keys[i].key);
         if (strncmp(text, keys[i].key, n) == 0) {
@@ -406,8 +410,14 @@ static bool read_setting(settings *s, const char *text)
 
 int main(int argc, char **argv)
 {
-    bench b = {
-        .s = {.dim = 64, .layers = 3, .batch = 2048, .k = 20, .repeat = 15, .fuse = 1, .rank = 1}};
+    bench b = {.s = {.dim = 64,
+                     .layers = 3,
+                     .batch = 2048,
+                     .k = 20,
+                     .repeat = 15,
+                     .fuse = 1,
+                     .rows = 1,
+                     .rank = 1}};
     for (int i = 1; i < argc; i++) {
         if (!read_setting(&b.s, argv[i])) {
             fprintf(stderr, "bench_ops: %s is no setting\n", argv[i]);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench/run from end to end on a small generated data set.
 
-usage: test_run.py BUILD rankine|torch|growth PYTHON    PYTHON: with PyTorch, for its part
+usage: test_run.py BUILD rankine|torch|growth|ablation PYTHON    PYTHON: with PyTorch, for its part
 """
 import os
 import subprocess
@@ -95,6 +95,24 @@ def check_growth(build, folder):
     expect(not left, f"left behind: {left}")
 
 
+def check_ablation(build, folder):
+    """Of made-up pairs; every variant that the processor can run, with its ratio."""
+    path = f"{folder}/pairs.txt"
+    with open(path, "w", encoding="ascii") as file:
+        for user in range(60):
+            print(user, *sorted({(user * k * k + k) % 50 for k in range(1, 9)}), file=file)
+    command = [sys.executable, os.path.join(ROOT, "bench", "ablation"), "--build", build,
+               "--data", path, "--rounds", "2", "--steps", "2", "--out", f"{folder}/ablation"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
+    rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/ablation.csv")}
+    expect(rows["rankine", "step_ratio"]["max"] == 1, "the base is not 1")
+    for arm in ("no-frontier", "no-fusing", "neither", "baseline", "one-thread", "fp16"):
+        expect(rows[arm, "step"]["min"] > 0 and rows[arm, "step_ratio"]["min"] > 0, arm)
+        with open(f"{folder}/ablation.md", encoding="utf-8") as file:
+            expect(f"| {arm} | " in file.read(), f"the page's line of {arm}")
+
+
 def main():
     build, part, python = sys.argv[1:4]
     if not os.path.exists(f"{build}/bench/bench_worker"):
@@ -112,6 +130,8 @@ def main():
                        check=True, stdout=subprocess.DEVNULL)  # fmt: skip
         if part == "growth":
             check_growth(build, folder)
+        elif part == "ablation":
+            check_ablation(build, folder)
         elif part == "torch":
             check_torch(build, folder, python)
         else:

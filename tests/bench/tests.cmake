@@ -3,13 +3,13 @@
 set(RANKINE_BENCH_PYTHON "python3" CACHE STRING "Python with PyTorch for the test of bench/run")
 add_test(NAME bench/harness
     COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/bench/test_harness.py)
-foreach(part rankine torch growth)
+foreach(part rankine torch growth ablation)
     add_test(NAME bench/run_${part} COMMAND Python3::Interpreter
         ${CMAKE_CURRENT_SOURCE_DIR}/bench/test_run.py ${PROJECT_BINARY_DIR} ${part}
         ${RANKINE_BENCH_PYTHON})
 endforeach()
 set_tests_properties(bench/harness bench/run_rankine bench/run_torch bench/run_growth
-    PROPERTIES LABELS bench
+    bench/run_ablation     PROPERTIES LABELS bench
     SKIP_RETURN_CODE 77 TIMEOUT 600
     ENVIRONMENT "${RANKINE_TEST_ENVIRONMENT};PYTHONDONTWRITEBYTECODE=1")
 set_property(TEST bench/run_torch APPEND PROPERTY ENVIRONMENT
