@@ -134,7 +134,12 @@ rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const r
     bool fits = out->gram_bytes <= memory->memory_total / 4;
     bool can = o->model.layers > 1 && o->train.propagation != RK_TABLES_FP16 &&
                !(on_cuda && o->cuda.propagation == RK_PROPAGATION_CUSPARSE);
-    out->is_gram = is_auto ? pays && fits && can : o->graph.form == RK_FORM_GRAM;
+    if (is_auto && !can) {
+        snprintf(out->reason, sizeof out->reason,
+                 "direct: the other form is not for one layer, fp16 or cuSPARSE");
+        return RK_OK;
+    }
+    out->is_gram = is_auto ? pays && fits : o->graph.form == RK_FORM_GRAM;
     if (out->is_gram && !is_auto) {
         RK_TRY(check_memory(out, memory));
     }
@@ -144,10 +149,9 @@ rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const r
              out->is_gram ? "gram" : "direct",
              !is_auto       ? "as graph.form says"
              : out->is_gram ? "the faster one"
-             : !can         ? "the other form is not for this depth or propagation"
              : pays         ? "the matrix would take more than a quarter of the memory"
                             : "the faster one or close",
              1e3 * out->direct_seconds, 1e3 * out->gram_seconds, (long long)out->n, small_name(out),
-             (double)out->gram_bytes / 1e6, on_cuda ? ", on an H200" : " and core");
+             (double)out->gram_bytes / 1e6, on_cuda ? ", on an H200" : ", on one core");
     return RK_OK;
 }
