@@ -38,26 +38,31 @@ static uint64_t hash_text(const char *text, int64_t length)
     return x ^ (x >> 32);
 }
 
-static uint64_t hash_at(const rk_id_map *map, int64_t index)
+/* Where the search for a key begins. */
+static uint64_t place_of(const rk_id_map *map, int64_t key)
 {
-    if (map->is_text) {
-        return hash_text(map->bytes + map->starts[index],
-                         map->starts[index + 1] - map->starts[index] - 1);
+    return map->is_text ? (uint64_t)key : hash_number(key);
+}
+
+/* The first free slot for a key. */
+static rk_id_slot *free_slot(const rk_id_map *map, rk_id_slot *slots, int64_t n, int64_t key)
+{
+    uint64_t mask = (uint64_t)n - 1, at = place_of(map, key) & mask;
+    while (slots[at].index) {
+        at = (at + 1) & mask;
     }
-    return hash_number(map->numbers[index]);
+    return &slots[at];
 }
 
 static rk_status grow_slots(rk_id_map *map)
 {
-    int32_t *slots = NULL;
+    rk_id_slot *slots = NULL;
     int64_t n = map->n_slots == 0 ? FIRST_SLOTS : 2 * map->n_slots;
     RK_TRY(rk__calloc(&slots, n, sizeof *slots, "the table of ids"));
-    for (int64_t i = 0; i < map->n; i++) {
-        uint64_t at = hash_at(map, i) & (uint64_t)(n - 1);
-        while (slots[at]) {
-            at = (at + 1) & (uint64_t)(n - 1);
+    for (int64_t i = 0; i < map->n_slots; i++) {
+        if (map->slots[i].index) {
+            *free_slot(map, slots, n, map->slots[i].key) = map->slots[i];
         }
-        slots[at] = (int32_t)(i + 1);
     }
     rk__free(map->slots);
     map->slots = slots;
@@ -65,7 +70,7 @@ static rk_status grow_slots(rk_id_map *map)
     return RK_OK;
 }
 
-/* Room for one more id: index, slot. */
+/* Room for one more id: index and slot. */
 static rk_status make_room(rk_id_map *map)
 {
     if (map->n == INT32_MAX) {
@@ -84,25 +89,28 @@ static rk_status make_room(rk_id_map *map)
     return 3 * (map->n + 1) > 2 * map->n_slots ? grow_slots(map) : RK_OK;
 }
 
+/* The next index for a key that is not there yet; there is room. */
+static int32_t append(rk_id_map *map, int64_t key)
+{
+    rk_id_slot *slot = free_slot(map, map->slots, map->n_slots, key);
+    *slot = (rk_id_slot){key, (int32_t)++map->n};
+    return (int32_t)(map->n - 1);
+}
+
 rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index)
 {
-    uint64_t mask = (uint64_t)map->n_slots - 1, hash = hash_number(id), at = hash & mask;
+    uint64_t mask = (uint64_t)map->n_slots - 1, at = hash_number(id) & mask;
     if (map->n_slots > 0) {
-        for (; map->slots[at]; at = (at + 1) & mask) {
-            int32_t index = map->slots[at] - 1;
-            if (map->numbers[index] == id) {
-                *out_index = index;
+        for (; map->slots[at].index; at = (at + 1) & mask) {
+            if (map->slots[at].key == id) {
+                *out_index = map->slots[at].index - 1;
                 return RK_OK;
             }
         }
     }
     RK_TRY(make_room(map));
-    mask = (uint64_t)map->n_slots - 1;
-    for (at = hash & mask; map->slots[at]; at = (at + 1) & mask) {
-    }
     map->numbers[map->n] = id;
-    *out_index = (int32_t)map->n++;
-    map->slots[at] = *out_index + 1;
+    *out_index = append(map, id);
     return RK_OK;
 }
 
@@ -114,11 +122,13 @@ static bool is_text_at(const rk_id_map *map, int64_t index, const char *text, in
 
 rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index)
 {
-    uint64_t mask = (uint64_t)map->n_slots - 1, hash = hash_text(text, length), at = hash & mask;
+    int64_t key = (int64_t)hash_text(text, length);
+    uint64_t mask = (uint64_t)map->n_slots - 1, at = (uint64_t)key & mask;
     if (map->n_slots > 0) {
-        for (; map->slots[at]; at = (at + 1) & mask) {
-            if (is_text_at(map, map->slots[at] - 1, text, length)) {
-                *out_index = map->slots[at] - 1;
+        for (; map->slots[at].index; at = (at + 1) & mask) {
+            const rk_id_slot *slot = &map->slots[at];
+            if (slot->key == key && is_text_at(map, slot->index - 1, text, length)) {
+                *out_index = slot->index - 1;
                 return RK_OK;
             }
         }
@@ -132,12 +142,8 @@ rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int3
     }
     memcpy(map->bytes + start, text, (size_t)length);
     map->bytes[end - 1] = '\0';
-    mask = (uint64_t)map->n_slots - 1;
-    for (at = hash & mask; map->slots[at]; at = (at + 1) & mask) {
-    }
     map->starts[map->n + 1] = end;
-    *out_index = (int32_t)map->n++;
-    map->slots[at] = *out_index + 1;
+    *out_index = append(map, key);
     return RK_OK;
 }
 
