@@ -348,6 +348,19 @@ cudaError_t rk_cuda_slot_grad(const float *x, const float *by_score, const int32
                               float *y, int64_t n_slots, int64_t batch, int64_t m, int64_t d,
                               cudaStream_t stream);
 
+/* ---- neighbours.cu -----------------------------------------------------------------------------
+ */
+
+/* n neighbours of each item: items int32[I,n] -> slots int32[(1+n)B]; nodes int32[(2+M)B]. */
+cudaError_t rk_cuda_neighbour_slots(const int32_t *nodes, const int32_t *items, int32_t *slots,
+                                    int64_t batch, int64_t n, int64_t n_users, cudaStream_t stream);
+/* loss double[1], by_score float [B,n]; slot_row int32[(1+n)B], nodes int32[(2+M)B], weights
+ * float [I,n]; terms double[B]: scratch. */
+cudaError_t rk_cuda_neighbour_loss(const float *x, const int32_t *slot_row, const int32_t *nodes,
+                                   const float *weights, const rk_step_state *state, double *loss,
+                                   float *by_score, double *terms, int64_t batch, int64_t n,
+                                   int64_t n_users, int64_t d, double weight, cudaStream_t stream);
+
 /* ---- optimizer.cu ------------------------------------------------------------------------------
  */
 

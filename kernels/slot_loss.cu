@@ -129,11 +129,13 @@ __global__ void __launch_bounds__(rk::BLOCK)
             const int64_t slot = order[e];
             if (slot < batch) {
                 const float *mine = by_score + slot * (1 + m);
-                const int32_t *negatives = slot_row + 2 * batch + slot * m;
-                sum += mine[0] * x[slot_row[batch + slot] * d + i];
+                const int32_t *others = slot_row + 2 * batch + slot * m;
+                if (mine[0] != 0.0f) { /* a missing one has no row */
+                    sum += mine[0] * x[slot_row[batch + slot] * d + i];
+                }
                 for (int64_t k = 0; k < m; k++) {
                     if (mine[1 + k] != 0.0f) { /* losses with a margin leave many out */
-                        sum += mine[1 + k] * x[negatives[k] * d + i];
+                        sum += mine[1 + k] * x[others[k] * d + i];
                     }
                 }
             } else {

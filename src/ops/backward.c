@@ -306,9 +306,9 @@ static void rk__grad_align_uniform_loss(backward *b, const rk_node *node, rk_val
     contribute_fresh(b, node->in[0], appended(b, grad));
 }
 
-static void rk__grad_slot_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+/* Of a loss by scores of a user with items: inputs x, slot_row, ...; outputs loss, by_score. */
+static void by_scores(backward *b, const rk_node *node, int64_t batch)
 {
-    (void)g, (void)alpha;
     const rk_node *unique = &b->p->nodes[b->p->tensors[node->in[1]].producer];
     rk_node grad = gradient_node(RK_OP_SLOT_GRAD, 6);
     grad.in[0] = node->in[0];
@@ -317,8 +317,20 @@ static void rk__grad_slot_loss(backward *b, const rk_node *node, rk_value g, flo
     grad.in[3] = unique->out[4];
     grad.in[4] = unique->out[5];
     grad.in[5] = unique->out[1];
-    grad.attr.slot = node->attr.slot;
+    grad.attr.slot.batch = batch;
     contribute_fresh(b, node->in[0], appended(b, grad));
+}
+
+static void rk__grad_slot_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    by_scores(b, node, node->attr.slot.batch);
+}
+
+static void rk__grad_neighbour_loss(backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    by_scores(b, node, node->attr.neighbour.batch);
 }
 
 /* The noise does not depend on x, and sign(x) hardly does. */

@@ -412,6 +412,24 @@ void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value fact
     register_loss(p, first_output(p, node), 1);
 }
 
+rk_value rk__neighbour_slots(rk_program *p, rk_value nodes, rk_value items, rk_neighbour_attr attr)
+{
+    rk_node node = MAKE(RK_OP_NEIGHBOUR_SLOTS, nodes, items);
+    node.attr.neighbour = attr;
+    return first_output(p, node);
+}
+
+void rk__neighbour_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value nodes,
+                        rk_value weights, rk_value state, bool cosine, rk_neighbour_attr attr)
+{
+    if (cosine) {
+        x = rk__unit_rows(p, x, RK_NONE);
+    }
+    rk_node node = MAKE(RK_OP_NEIGHBOUR_LOSS, x, rows.slot_row, nodes, weights, state);
+    node.attr.neighbour = attr;
+    register_loss(p, first_output(p, node), 3);
+}
+
 void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
                  rk_l2_attr attr)
 {

@@ -136,6 +136,16 @@ void rk__align_uniform_loss(rk_program *p, rk_value final, rk_row_set rows, rk_v
  * [N,1] or RK_NONE (beta = 0). */
 void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value factor, rk_value state,
                    bool cosine, rk_slot_attr attr);
+/* Neighbours of items (the item-item part of Mao et al., "UltraGCN", CIKM 2021). items i32 [I,K],
+ * weights f32 [I,K]: of each item its neighbours as nodes (-1 = no more) and what they count.
+ * The nodes [(1+K)B,1] whose rows the loss needs; the users of the batch, then neighbours. */
+rk_value rk__neighbour_slots(rk_program *p, rk_value nodes, rk_value items, rk_neighbour_attr attr);
+/* attr.weight times the mean over triplets (u, i) of
+ *   sum over the neighbours j of i of  -weights[i,j] log sigmoid(<u, j>),
+ * on rows of length 1 if cosine. x [S,d] and rows: of rk__neighbour_slots; nodes: the batch's. */
+void rk__neighbour_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value nodes,
+                        rk_value weights, rk_value state, bool cosine, rk_neighbour_attr attr);
+
 /* Parts of softmax_loss, for other losses that compare a batch with itself. unit f32 [S,d], bias
  * f32 [S,1]. */
 typedef struct rk_unit_values {

@@ -104,6 +104,11 @@ typedef struct rk_slot_attr {
     rk_slot_rule rule;
 } rk_slot_attr;
 
+typedef struct rk_neighbour_attr {
+    int64_t batch, n_users;
+    double weight; /* neighbour_loss: of the term */
+} rk_neighbour_attr;
+
 typedef struct rk_align_attr {
     int64_t batch;
     double uniformity; /* weight */
@@ -158,6 +163,7 @@ typedef union rk_attr {
     rk_softmax_attr softmax;
     rk_align_attr align;
     rk_slot_attr slot;
+    rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_perturb_attr perturb;
     rk_contrast_attr contrast;
     rk_adam_attr adam;
@@ -191,7 +197,8 @@ typedef struct rk_tensor {
 
 typedef struct rk_loss_term {
     rk_value value; /* f64 [1,1], weight already in it */
-    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 the ranking loss, 2 l2, 3 contrast */
+    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 the ranking loss, 2 l2, 3 the second
+                       term: contrast or neighbours */
 } rk_loss_term;
 
 typedef struct rk_program {
@@ -211,6 +218,10 @@ typedef struct rk_program {
 /* An empty program over a store. Free with rk__program_free. */
 void rk__program_init(rk_program *program, const rk_store *store, const char *name);
 void rk__program_free(rk_program *program);
+
+/* Leaves one of several nodes that make the same table from the same inputs, the first one. Before
+ * the backward pass. Changes no bit of what is computed. */
+rk_status rk__program_share(rk_program *program);
 
 /* Appends the backward pass of all loss terms. For each stored parameter, the value of its
  * gradient (f32, the parameter's shape) is written to gradients[i]. */

@@ -1,5 +1,6 @@
 /* What the files of shape rules share: shapes.c has most of them and the table, shapes_propagate.c
- * those of the propagations, shapes_contrast.c those of views. */
+ * those of the propagations, shapes_contrast.c those of views, shapes_neighbours.c those of item
+ * neighbours. */
 #ifndef RK_OPS_SHAPE_RULES_H
 #define RK_OPS_SHAPE_RULES_H
 

@@ -310,8 +310,9 @@ rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape
     return RK_OK;
 }
 
-/* x f32[S,d], by_score f32[B,1+M], slot_row i32[L], segments i32[S+1], order i32[L], count i32[1]
- * -> f32[S,d] */
+/* x f32[S,d], by_score f32[B,n], slot_row i32[(1+n)B], segments i32[S+1], order i32[(1+n)B],
+ * count i32[1] -> f32[S,d]; n items a triplet, by rk__item_slot: the positive and M negatives, or K
+ * neighbours. A slot whose by_score is 0 need not have a row. */
 rk_status rk__shape_slot_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t slots = AT(2)->rows, batch = node->attr.slot.batch;

@@ -34,6 +34,14 @@ typedef struct rk_slot_term {
     double value, by_positive, by_negative;
 } rk_slot_term;
 
+/* The slot of a triplet's k-th item when it has n: behind the batch's users come the first items of
+ * all triplets, then the n - 1 others of each. */
+RK_HOST_DEVICE static inline int64_t rk__item_slot(int64_t batch, int64_t n, int64_t triplet,
+                                                   int64_t k)
+{
+    return k == 0 ? batch + triplet : 2 * batch + triplet * (n - 1) + k - 1;
+}
+
 RK_HOST_DEVICE static inline double rk__softplus(double x)
 {
     return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));

@@ -30,7 +30,8 @@ typedef struct rk_step_state {
     int64_t bad_step;        /* first step (from 1) with a non-finite loss; 0 = none */
     double bad_loss;
     double learning_rate;
-    double loss_sum[4]; /* over this epoch's steps: total, ranking loss, l2, contrast */
+    double loss_sum[4]; /* over this epoch's steps: total, ranking loss, l2, the second term (of
+                           contrast or of neighbours) */
     double last_loss;
     double rate_scale; /* what the plateau rule has left of the learning rate; 1 = all of it */
 } rk_step_state;

@@ -87,6 +87,7 @@ int64_t rk__cpu_scratch_attend(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_align_uniform_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_slot_loss(const rk_cpu_call *call);
+int64_t rk__cpu_scratch_neighbour_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
 int64_t rk__cpu_scratch_table_dots(const rk_cpu_call *call);

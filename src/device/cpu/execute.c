@@ -36,6 +36,7 @@ static const scratch_size scratch_sizes[RK_OP_COUNT] = {
     [RK_OP_SOFTMAX_LOSS] = rk__cpu_scratch_softmax_loss,
     [RK_OP_ALIGN_UNIFORM_LOSS] = rk__cpu_scratch_align_uniform_loss,
     [RK_OP_SLOT_LOSS] = rk__cpu_scratch_slot_loss,
+    [RK_OP_NEIGHBOUR_LOSS] = rk__cpu_scratch_neighbour_loss,
     [RK_OP_L2_LOSS] = rk__cpu_scratch_l2_loss,
     [RK_OP_CLIP_FACTOR] = rk__cpu_scratch_clip_factor,
     [RK_OP_TABLE_DOTS] = rk__cpu_scratch_table_dots,

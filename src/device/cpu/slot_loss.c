@@ -1,6 +1,7 @@
 /*
  * Losses of a positive and M drawn negatives (ops/slot_loss.h has the formulas): scores, the
- * derivatives by them, and the gradient at the rows of the batch.
+ * derivatives by them, and the gradient at the rows of the batch, which other losses by scores
+ * share.
  *
  * Slots: b = user of triplet b, B + b = its positive, 2B + M b + k = its k-th negative. Sums over a
  * batch are taken in double, block by block in order.
@@ -143,10 +144,10 @@ static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
         return;
     }
     const float *mine = by_score + slot * width;
-    call->isa->axpy(mine[0], x + slot_row[batch + slot] * d, d, y);
-    for (int64_t k = 0; k < m; k++) {
-        if (mine[1 + k] != 0) { /* losses with a margin leave many out */
-            call->isa->axpy(mine[1 + k], x + slot_row[2 * batch + slot * m + k] * d, d, y);
+    for (int64_t k = 0; k < width; k++) {
+        if (mine[k] != 0) { /* losses with a margin leave many out; a missing one has no row */
+            int64_t row = slot_row[rk__item_slot(batch, width, slot, k)];
+            call->isa->axpy(mine[k], x + row * d, d, y);
         }
     }
 }

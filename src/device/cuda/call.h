@@ -63,6 +63,8 @@ rk_status rk__cuda_softmax_weights_grad(const call *c);
 rk_status rk__cuda_unit_rows(const call *c);
 rk_status rk__cuda_unit_rows_grad(const call *c);
 rk_status rk__cuda_scale_nodes(const call *c);
+rk_status rk__cuda_neighbour_slots(const call *c);
+rk_status rk__cuda_neighbour_loss(const call *c);
 rk_status rk__cuda_schedule(const call *c);
 rk_status rk__cuda_clip_factor(const call *c);
 rk_status rk__cuda_clip(const call *c);

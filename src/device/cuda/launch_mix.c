@@ -1,4 +1,5 @@
-/* Launchers of mixed layers, factors of nodes, views, schedules and clipping; see launch.c. */
+/* Launchers of mixed layers, factors of nodes, neighbours, views, schedules and clipping; see
+ * launch.c. */
 #include "device/cuda/call.h"
 
 rk_status rk__cuda_mix(const call *c)
@@ -57,6 +58,23 @@ rk_status rk__cuda_scale_nodes(const call *c)
     const rk_tensor *y = out_tensor(c, 0);
     RK_TRY_CUDA(rk_cuda_scale_nodes(in(c, 0), in(c, 1), in(c, 2), in(c, 3), out(c, 0), y->rows,
                                     y->cols, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_neighbour_slots(const call *c)
+{
+    const rk_neighbour_attr *a = &c->node->attr.neighbour;
+    RK_TRY_CUDA(rk_cuda_neighbour_slots(in(c, 0), in(c, 1), out(c, 0), a->batch,
+                                        in_tensor(c, 1)->cols, a->n_users, c->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_neighbour_loss(const call *c)
+{
+    const rk_neighbour_attr *a = &c->node->attr.neighbour;
+    RK_TRY_CUDA(rk_cuda_neighbour_loss(
+        in(c, 0), in(c, 1), in(c, 2), in(c, 3), in(c, 4), out(c, 0), out(c, 1), c->loaded->scratch,
+        a->batch, in_tensor(c, 3)->cols, a->n_users, in_tensor(c, 0)->cols, a->weight, c->stream));
     return RK_OK;
 }
 

@@ -20,6 +20,23 @@ int64_t rk__cuda_tile_queries(int64_t n)
     return most < 1 ? 1 : most < n ? most : n;
 }
 
+/* B of a loss that keeps a term for each triplet. */
+static int64_t triplets_of(const rk_node *node)
+{
+    switch (node->op) {
+    case RK_OP_SOFTMAX_LOSS:
+        return node->attr.softmax.batch;
+    case RK_OP_ALIGN_UNIFORM_LOSS:
+        return node->attr.align.batch;
+    case RK_OP_SLOT_LOSS:
+        return node->attr.slot.batch;
+    case RK_OP_NEIGHBOUR_LOSS:
+        return node->attr.neighbour.batch;
+    default:
+        return node->attr.batch;
+    }
+}
+
 rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program,
                            const rk_node *node, int64_t *out_bytes)
 {
@@ -48,22 +65,17 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
         return RK_OK;
     }
     case RK_OP_BPR_LOSS:
-        *out_bytes = node->attr.batch * (int64_t)sizeof(double);
+    case RK_OP_SOFTMAX_LOSS:
+    case RK_OP_ALIGN_UNIFORM_LOSS:
+    case RK_OP_SLOT_LOSS:
+    case RK_OP_NEIGHBOUR_LOSS:
+        *out_bytes = triplets_of(node) * (int64_t)sizeof(double);
         return RK_OK;
     case RK_OP_ATTEND:
         elements = node->attr.attend.n;
         RK_TRY(rk__mul(out_bytes, elements,
                        rk__cuda_tile_queries(elements) * (int64_t)sizeof(float),
                        "a tile of logits"));
-        return RK_OK;
-    case RK_OP_SOFTMAX_LOSS:
-        *out_bytes = node->attr.softmax.batch * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_ALIGN_UNIFORM_LOSS:
-        *out_bytes = node->attr.align.batch * (int64_t)sizeof(double);
-        return RK_OK;
-    case RK_OP_SLOT_LOSS:
-        *out_bytes = node->attr.slot.batch * (int64_t)sizeof(double);
         return RK_OK;
     case RK_OP_L2_LOSS:
         *out_bytes = (5 * first->rows + 4) * (int64_t)sizeof(double);
