@@ -322,11 +322,11 @@ static rk_status profile(worker *w, int64_t steps)
 {
     rk_session *s = &w->session;
     rk_profile seen = {0};
-    rk_batch_facts batch;
+    rk_batch_facts batch[RK_BATCH_SETS];
     rk_traffic work[RK_OP_COUNT];
     RK_TRY(rk__profile_step(&seen, s, steps));
-    RK_TRY(rk__profile_batch(s, &batch));
-    rk__program_traffic(&s->train, &batch, work);
+    RK_TRY(rk__profile_batch(s, batch));
+    rk__program_traffic(&s->train, batch, work);
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     rk__json_begin(&json, NULL, '{');

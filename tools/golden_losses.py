@@ -1,4 +1,5 @@
 """The ranking losses of make_golden.py in PyTorch, written from their papers' formulas."""
+import numpy as np
 import torch
 
 # What an option is that a variant does not name.
@@ -48,6 +49,29 @@ def align_uniform(o, users, items):
     align = (users - items).norm(dim=1).pow(2).mean()
     users, items = [torch.pdist(x).pow(2).mul(-2).exp().mean().log() for x in (users, items)]
     return align + o["loss.uniformity"] * (users + items) / 2
+
+
+def item_neighbours(edges, n_users, n_items, k):
+    """UltraGCN's, of each item in order of their weight, the smaller of equal ones first, as pairs
+    of item and weight; the form of the authors' program."""
+    has = np.zeros((n_users, n_items))
+    has[edges[:, 0], edges[:, 1]] = 1
+    common = has.T @ has
+    total = common.sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = common * (np.sqrt(total + 1) / total)[:, None] / np.sqrt(total + 1)
+    weight = np.float32(np.nan_to_num(weight))
+    nearest = np.argsort(-weight, axis=1, kind="stable")[:, :k]
+    return [[(j, weight[i, j]) for j in row if weight[i, j] > 0] for i, row in enumerate(nearest)]
+
+
+def neighbour_loss(o, neighbours, users, table, positives):
+    """users: rows of the batch; table: of all items; positives: ids."""
+    if o.get("loss.logits") == "cosine" or o.get("loss.kind") == "softmax":
+        users, table = [torch.nn.functional.normalize(x) for x in (users, table)]
+    terms = [-float(w) * torch.nn.functional.logsigmoid((user * table[j]).sum())
+             for user, i in zip(users, positives.tolist()) for j, w in neighbours[i]]
+    return o["loss.neighbours_weight"] * torch.stack(terms).sum() / len(users)
 
 
 def ranking_loss(o, chances, beta, users, items, negatives, ids):

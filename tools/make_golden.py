@@ -14,7 +14,7 @@ line "NAME ROWS COLS" is followed by ROWS lines of COLS numbers with 9 significa
   initial    N d   parameters: users, then items
   triplets.t B 3+  user, positive, negatives (in_batch: one, unused) of step
              t = 1 to 3; the last batch is short
-  loss.t     1 3   total, BPR or softmax, L2
+  loss.t     1 3   total, ranking loss, L2; 1 4 with loss.neighbours: and its term
   gradient.t N d   of the total by the parameters, weight decay not in it
   weights.t  N d   after the update; with Adam and "full" also its moments m.t and v.t
 """
@@ -23,7 +23,7 @@ import sys
 import numpy as np
 import torch
 
-from golden_losses import ranking_loss
+from golden_losses import item_neighbours, neighbour_loss, ranking_loss
 from golden_variants import COMMON, VARIANTS
 from make_golden_metrics import golden_folder, write
 
@@ -95,7 +95,11 @@ def losses(o, edges, adjacency, x, triplet):
     else:
         l2 = sum((table[g] ** 2).sum() for g in groups) / 2
     divisor = {"actual": len(triplet), "nominal": BATCH, "one": 1}[o["loss.l2_divisor"]]
-    return ranking, o["loss.l2"] * l2 / divisor
+    terms = [ranking, o["loss.l2"] * l2 / divisor]
+    if o.get("loss.neighbours"):
+        near = item_neighbours(edges, USERS, ITEMS, o["loss.neighbours"])
+        terms.append(neighbour_loss(o, near, final[u], final[USERS:], triplet[:, 1]))
+    return terms
 
 
 def train(o, edges, triplets, initial, dtype):
@@ -111,9 +115,9 @@ def train(o, edges, triplets, initial, dtype):
     out = {}
     for t, triplet in enumerate(triplets, 1):
         optimizer.zero_grad()
-        ranking, l2 = losses(o, edges, adjacency, x, torch.tensor(triplet))
-        (ranking + l2).backward()
-        out[f"loss.{t}"] = torch.stack([ranking + l2, ranking, l2]).detach().numpy()[None]
+        terms = losses(o, edges, adjacency, x, torch.tensor(triplet))
+        sum(terms).backward()
+        out[f"loss.{t}"] = torch.stack([sum(terms), *terms]).detach().numpy()[None]
         out[f"gradient.{t}"] = x.grad.numpy().copy()
         optimizer.step()
         out[f"weights.{t}"] = x.detach().numpy().copy()

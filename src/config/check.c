@@ -361,6 +361,27 @@ static rk_status check_contrast(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_neighbours(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    const char *value = "";
+    RK_TRY(rk_config_get(config, "loss.neighbours_weight", &value));
+    const rk_option *row = rk__option_find("loss", "neighbours_weight", 17);
+    if (o->loss.neighbours == 0 && strcmp(value, row->default_text) != 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.neighbours=10",
+                says(config, "loss.neighbours_weight").text, says(config, "loss.neighbours").text);
+    }
+    if (o->loss.neighbours > 0 && o->loss.contrast != RK_CONTRAST_NONE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: one second term at a time; remove one of them",
+                says(config, "loss.neighbours").text, says(config, "loss.contrast").text);
+    }
+    if (o->train.batch > INT32_MAX / (1 + o->loss.neighbours)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may look at 2^31 neighbours at most",
+                says(config, "train.batch").text, says(config, "loss.neighbours").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_metric_names(const rk_config *config)
 {
     const rk_strings *wanted = &config->options.eval.metrics;
@@ -440,5 +461,6 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_negatives(config));
     RK_TRY(check_graph(config));
     RK_TRY(check_contrast(config));
+    RK_TRY(check_neighbours(config));
     return check_eval(config);
 }

@@ -1,6 +1,7 @@
 #include "ops/traffic.h"
 
 #include <math.h>
+#include <stddef.h>
 
 #include "ops/ops_internal.h"
 
@@ -9,7 +10,8 @@ enum { CACHE_LINE = 64, COLUMN_BYTES = 4, ADAM_FLOPS = 12 };
 typedef struct counted {
     const rk_program *p;
     const rk_node *node;
-    const rk_batch_facts *batch;
+    const rk_node *set;          /* the row set that the node works at, or NULL */
+    const rk_batch_facts *batch; /* of that set */
 } counted;
 
 static const rk_tensor *in(const counted *c, int i)
@@ -32,21 +34,50 @@ static double elements(const rk_tensor *t)
     return (double)t->rows * (double)t->cols;
 }
 
-/* Slots of the program's row set: tensors of so many rows hold the batch's rows and no more. */
-static int64_t slots_of(const rk_program *p)
+/* Does the node read an output of a row set? */
+static bool goes_by(const rk_node *node, const rk_node *set)
 {
-    for (int32_t i = 0; i < p->n_nodes; i++) {
-        if (p->nodes[i].op == RK_OP_UNIQUE_ROWS) {
-            return p->tensors[p->nodes[i].out[0]].rows;
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        for (int32_t j = 0; j < set->n_outputs; j++) {
+            if (node->in[i] == set->out[j]) {
+                return true;
+            }
         }
     }
-    return -1;
+    return false;
 }
 
-/* Bytes of a tensor that are in use. */
+/* The row set that a node works at: one that it reads, else one of as many slots as its result has
+ * rows, else the first. *number: which one it is of the program's; NULL when there is none. */
+static const rk_node *row_set_of(const rk_program *p, const rk_node *node, int *number)
+{
+    const rk_node *best = NULL;
+    int n = 0, worth = -1;
+    *number = 0;
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        const rk_node *set = &p->nodes[i];
+        if (set->op != RK_OP_UNIQUE_ROWS) {
+            continue;
+        }
+        bool fits =
+            node->n_outputs > 0 && p->tensors[node->out[0]].rows == p->tensors[set->out[0]].rows;
+        int now = goes_by(node, set) ? 2 : fits;
+        if (now > worth) {
+            best = set;
+            worth = now;
+            *number = n;
+        }
+        n++;
+    }
+    return best;
+}
+
+/* Bytes of a tensor that are in use: one of as many rows as a row set has slots holds the set's
+ * rows and no more. */
 static double used_bytes(const counted *c, const rk_tensor *t)
 {
-    bool at_rows = t->stored < 0 && t->dtype != RK_I32 && t->rows == slots_of(c->p);
+    bool at_rows = c->set && t->stored < 0 && t->dtype != RK_I32 &&
+                   t->rows == c->p->tensors[c->set->out[0]].rows;
     return at_rows ? c->batch->rows * row_bytes(t) : (double)rk__tensor_bytes(t);
 }
 
@@ -113,8 +144,10 @@ static double large_edges(const counted *c)
 
 rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_batch_facts *batch)
 {
-    const counted c = {p, node, batch};
-    double rows = batch->rows, edges = batch->edges;
+    int number = 0;
+    const rk_node *set = row_set_of(p, node, &number);
+    const counted c = {p, node, set, batch + number};
+    double rows = c.batch->rows, edges = c.batch->edges;
     switch (node->op) {
     case RK_OP_PROPAGATE:
     case RK_OP_PROPAGATE_ADAM:
@@ -156,6 +189,14 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
     case RK_OP_SAMPLE_TRIPLETS: /* a draw looks at lines anywhere in the graph */
         return (rk_traffic){.bytes = (CACHE_LINE + COLUMN_BYTES) * elements(out(&c, 0)),
                             .gathers = 1};
+    case RK_OP_NEIGHBOUR_SLOTS: /* of the table the rows of the positives */
+        return (rk_traffic){.bytes = 2 * used_bytes(&c, out(&c, 0)), .gathers = 1};
+    case RK_OP_NEIGHBOUR_LOSS: { /* of the weights the rows of the positives */
+        rk_traffic t = once(&c);
+        t.bytes -= used_bytes(&c, in(&c, 3)) - used_bytes(&c, out(&c, 1));
+        t.flops = 2 * elements(out(&c, 1)) * (double)in(&c, 0)->cols;
+        return t;
+    }
     case RK_OP_ADAM: /* four read, three written */
         return (rk_traffic){.bytes = 7 * used_bytes(&c, in(&c, 0)),
                             .flops = ADAM_FLOPS * elements(in(&c, 0))};

@@ -7,12 +7,15 @@
 
 #include "ops/program.h"
 
-/* What a batch touches, on average: not to be seen in a program. */
+/* What a row set of a batch touches, on average: not to be seen in a program. */
 typedef struct rk_batch_facts {
     double rows;       /* distinct nodes */
     double edges;      /* of those nodes */
     double user_edges; /* of those that are users */
 } rk_batch_facts;
+
+/* Row sets of a training program at most: the batch's own, and that of its items' neighbours. */
+enum { RK_BATCH_SETS = 2 };
 
 typedef struct rk_traffic {
     double bytes;    /* read and written, every time */
@@ -21,7 +24,8 @@ typedef struct rk_traffic {
                         are most of their bytes */
 } rk_traffic;
 
-/* Of one node. Operations without a rule of their own read each input and write each output once.
+/* Of one node; batch: an entry for each row set of the program, in its order. Operations without a
+ * rule of their own read each input and write each output once.
  */
 rk_traffic rk__node_traffic(const rk_program *program, const rk_node *node,
                             const rk_batch_facts *batch);

@@ -137,9 +137,11 @@ static rk_status append_line(rk_trainer *t, int64_t epoch, const rk_epoch_record
     rk__json_real(&json, "loss", record->loss);
     rk__json_real(&json, rk__option_choice("loss.kind", t->options->loss.kind), record->bpr);
     rk__json_real(&json, "l2", record->l2);
-    if (t->options->loss.contrast != RK_CONTRAST_NONE) {
+    bool has_contrast = t->options->loss.contrast != RK_CONTRAST_NONE;
+    if (has_contrast || t->options->loss.neighbours > 0) { /* at most one of them */
         const rk_step_state *s = &t->position.step;
-        rk__json_real(&json, "contrast", s->loss_sum[3] / (double)s->steps_per_epoch);
+        rk__json_real(&json, has_contrast ? "contrast" : "neighbours",
+                      s->loss_sum[3] / (double)s->steps_per_epoch);
     }
     rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
     rk__json_real(&json, "seconds", record->seconds);

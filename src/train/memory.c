@@ -21,6 +21,7 @@ static const char *option_of(const char *name)
         {"graph.", "data.min_user or data.min_item (raise them)"},
         {"valid.", "data.min_user or data.min_item (raise them)"},
         {"sampling.", "data.min_user or data.min_item (raise them)"},
+        {"neighbours.", "loss.neighbours"},
         {"rank.", "eval.k"},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {

@@ -72,5 +72,10 @@ rk_status rk__objective_append(rk_program *p, const rk_options *o, const rk_obje
                                              .weight = o->loss.contrast_weight,
                                              .temperature = o->loss.contrast_temperature});
     }
+    if (o->loss.neighbours > 0) {
+        const rk_objective_neighbours *n = &v->neighbours;
+        rk__neighbour_loss(p, n->final, n->rows, n->nodes, n->weights, v->state, is_cosine(o),
+                           n->attr);
+    }
     return p->status;
 }

@@ -5,19 +5,29 @@
 #include "config/options.h"
 #include "ops/builder.h"
 
+/* With loss.neighbours; neighbour_term.h makes it. */
+typedef struct rk_objective_neighbours {
+    rk_value final; /* f32 [S',d] at their rows */
+    rk_row_set rows;
+    rk_value nodes;   /* of the batch */
+    rk_value weights; /* f32 [I,K] */
+    rk_neighbour_attr attr;
+} rk_objective_neighbours;
+
 typedef struct rk_objective_values {
     rk_value final;         /* f32 [S,d] at the batch's rows */
     rk_value ego;           /* f32 [S,d], layer 0; RK_NONE unless rk__objective_needs_ego */
     rk_value logit_bias;    /* f32 [N,1], or RK_NONE */
     rk_value degree_factor; /* f32 [N,1], or RK_NONE */
     rk_value views[2];      /* f32 [S,d] each; with loss.contrast only */
+    rk_objective_neighbours neighbours;
     rk_value state;
     rk_row_set rows;
 } rk_objective_values;
 
 bool rk__objective_needs_ego(const rk_options *options);
 
-/* Appends the ranking loss and the L2 term; n_candidates: M of the batch. */
+/* Appends the ranking loss, the L2 term and the second term; n_candidates: M of the batch. */
 rk_status rk__objective_append(rk_program *program, const rk_options *options,
                                const rk_objective_values *values, int64_t n_candidates);
 

@@ -46,29 +46,55 @@ static void add_node(const rk_graph *graph, int32_t node, int32_t batch, int32_t
     }
 }
 
-rk_status rk__profile_batch(const rk_session *s, rk_batch_facts *out)
+/* The neighbours of a positive, in the row set that also has the users. */
+static void add_neighbours(const rk_session *s, int32_t positive, int32_t batch, int32_t *seen,
+                           rk_batch_facts *sum)
 {
-    int32_t *seen = NULL;
-    rk_batch_facts sum = {0};
-    RK_TRY(rk__calloc(&seen, s->graph.n_nodes, sizeof *seen, "the nodes of a batch"));
+    const rk_neighbours *n = &s->neighbours;
+    for (int64_t k = 0; k < n->k; k++) {
+        int32_t node = n->node[(positive - s->graph.n_users) * n->k + k];
+        if (node >= 0) {
+            add_node(&s->graph, node, batch, seen, sum);
+        }
+    }
+}
+
+static void add_triplet(const rk_session *s, const rk_sampler *sampler, int64_t b, int32_t batch,
+                        int32_t *seen[RK_BATCH_SETS], rk_batch_facts sum[RK_BATCH_SETS])
+{
+    int32_t user = -1, positive = -1;
+    rk__draw_positive(sampler, b, &user, &positive);
+    add_node(&s->graph, user, batch, seen[0], &sum[0]);
+    add_node(&s->graph, positive, batch, seen[0], &sum[0]);
+    for (int64_t k = 0; k < s->sample.n_candidates; k++) {
+        int32_t negative = rk__draw_negative(sampler, user, b * s->sample.n_candidates + k);
+        add_node(&s->graph, negative, batch, seen[0], &sum[0]);
+    }
+    if (s->neighbours.k > 0) {
+        add_node(&s->graph, user, batch, seen[1], &sum[1]);
+        add_neighbours(s, positive, batch, seen[1], &sum[1]);
+    }
+}
+
+rk_status rk__profile_batch(const rk_session *s, rk_batch_facts out[RK_BATCH_SETS])
+{
+    int64_t n = s->graph.n_nodes;
+    int32_t *memory = NULL;
+    rk_batch_facts sum[RK_BATCH_SETS] = {0};
+    RK_TRY(rk__calloc(&memory, RK_BATCH_SETS * n, sizeof *memory, "the nodes of a batch"));
+    int32_t *seen[RK_BATCH_SETS] = {memory, memory + n};
     for (int32_t step = 0; step < BATCHES_LOOKED_AT; step++) {
         rk_sampler sampler = rk__sampling_sampler(&s->sampling, &s->graph, &s->sample,
                                                   (uint64_t)s->options->run.seed, step);
         for (int64_t b = 0; b < s->sample.batch; b++) {
-            int32_t user = -1, positive = -1;
-            rk__draw_positive(&sampler, b, &user, &positive);
-            add_node(&s->graph, user, step + 1, seen, &sum);
-            add_node(&s->graph, positive, step + 1, seen, &sum);
-            for (int64_t k = 0; k < s->sample.n_candidates; k++) {
-                int32_t negative =
-                    rk__draw_negative(&sampler, user, b * s->sample.n_candidates + k);
-                add_node(&s->graph, negative, step + 1, seen, &sum);
-            }
+            add_triplet(s, &sampler, b, step + 1, seen, sum);
         }
     }
-    rk__free(seen);
-    *out = (rk_batch_facts){sum.rows / BATCHES_LOOKED_AT, sum.edges / BATCHES_LOOKED_AT,
-                            sum.user_edges / BATCHES_LOOKED_AT};
+    rk__free(memory);
+    for (int i = 0; i < RK_BATCH_SETS; i++) {
+        out[i] = (rk_batch_facts){sum[i].rows / BATCHES_LOOKED_AT, sum[i].edges / BATCHES_LOOKED_AT,
+                                  sum[i].user_edges / BATCHES_LOOKED_AT};
+    }
     return RK_OK;
 }
 
@@ -145,7 +171,7 @@ rk_status rk__profile_report(const rk_profile *profile, rk_session *s, const cha
                              rk_run_log *log)
 {
     rk_traffic work[RK_OP_COUNT];
-    rk_batch_facts batch;
+    rk_batch_facts batch[RK_BATCH_SETS];
     rk_device_ceilings best = {0};
     line lines[RK_OP_COUNT];
     if (profile->steps == 0) {
@@ -159,8 +185,8 @@ rk_status rk__profile_report(const rk_profile *profile, rk_session *s, const cha
                             .row_bytes = row_bytes,
                             .gathers = p->rows < MOST_GATHERS / 16 ? 16 * p->rows : MOST_GATHERS,
                             .copy_bytes = table_bytes > LEAST_COPY ? table_bytes : LEAST_COPY};
-    RK_TRY(rk__profile_batch(s, &batch));
-    rk__program_traffic(&s->train, &batch, work);
+    RK_TRY(rk__profile_batch(s, batch));
+    rk__program_traffic(&s->train, batch, work);
     RK_TRY(s->device->measure(s->context, &what, &best));
     int n = make_lines(profile, work, &best, lines);
     RK_TRY(write_csv(lines, n, path));

@@ -21,8 +21,9 @@ rk_status rk__profile_check(const rk_session *session);
  * replayed from a graph: each operation is waited for. */
 rk_status rk__profile_step(rk_profile *profile, rk_session *session, int64_t steps);
 
-/* What a batch touches, on average over the first steps. */
-rk_status rk__profile_batch(const rk_session *session, rk_batch_facts *out);
+/* What a batch touches, on average over the first steps: itself, and with loss.neighbours its users
+ * and the neighbours of its positives. */
+rk_status rk__profile_batch(const rk_session *session, rk_batch_facts out[RK_BATCH_SETS]);
 
 /* Measures the device's ceilings, writes path (CSV) and logs the table. */
 rk_status rk__profile_report(const rk_profile *profile, rk_session *session, const char *path,

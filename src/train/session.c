@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "graph/gram.h"
 #include "train/memory.h"
+#include "train/neighbour_term.h"
 #include "train/objective.h"
 #include "train/schedule.h"
 
@@ -64,11 +65,13 @@ static rk_status declare_degree_powers(rk_session *s)
     return add(s, "graph.right", RK_F32, g->n_nodes, 1, right, &s->model.right);
 }
 
-/* Training: the sampler's tables, the step state, Adam's moments. */
-static rk_status declare_training(rk_session *s)
+/* Training: the sampler's tables, item neighbours, the step state, Adam's moments. */
+static rk_status declare_training(rk_session *s, const rk_hooks *hooks)
 {
     RK_TRY(rk__sampling_init(&s->sampling, &s->graph, s->options));
     RK_TRY(rk__sampling_declare(&s->sampling, s->options, &s->graph, &s->store, &s->sample));
+    RK_TRY(rk__neighbour_term_init(&s->neighbours, &s->graph, s->options, hooks));
+    RK_TRY(rk__neighbour_term_declare(&s->neighbours, &s->store));
     RK_TRY(declare_gram(s));
     RK_TRY(add(s, "step_state", RK_STATE, 1, 1, NULL, &s->stored_state));
     if (s->options->train.optimizer != RK_OPTIMIZER_ADAM) {
@@ -219,6 +222,7 @@ static rk_status build_train(rk_session *s)
     } else {
         batch.final = model->embed(&s->model, p, graph, values, &batch.rows, ego);
     }
+    rk__neighbour_term_embed(p, &s->model, graph, values, nodes, &batch);
     RK_TRY(rk__objective_append(p, o, &batch, s->sample.n_candidates));
     RK_TRY(append_updates(s, p, values, state));
     rk__step_loss(p, state);
@@ -358,7 +362,7 @@ static rk_status build(rk_session *s, rk_session_options what, const rk_hooks *h
     RK_TRY(rk__model_declare(&s->model, s->options, d->n_users, d->n_items, &s->store));
     RK_TRY(declare_degree_powers(s));
     if (what.training) {
-        RK_TRY(declare_training(s));
+        RK_TRY(declare_training(s, hooks));
     }
     RK_TRY(declare_ranking(s));
 
@@ -409,6 +413,7 @@ void rk__session_free(rk_session *s)
     rk__program_free(&s->rank[1]);
     rk__store_free(&s->store);
     rk__sampling_free(&s->sampling);
+    rk__neighbours_free(&s->neighbours);
     rk__graph_free(&s->graph);
     rk__free(s->tile);
     rk__free(s->gram);

@@ -11,6 +11,7 @@
 #include "device/device.h"
 #include "eval/evaluate.h"
 #include "graph/graph.h"
+#include "graph/neighbours.h"
 #include "models/model.h"
 #include "train/graph_form.h"
 #include "train/sampling.h"
@@ -25,7 +26,8 @@ typedef struct rk_session {
     float *degree_powers; /* [2, n_nodes]: graph.left, graph.right; owned; NULL = not needed */
     rk_sampling sampling; /* owned: pools, alias table, eligible users */
     rk_sample_attr sample;
-    rk_schedule schedule; /* of the learning rate, when training */
+    rk_neighbours neighbours; /* of the item-item term; owned; the store borrows it */
+    rk_schedule schedule;     /* of the learning rate, when training */
     rk_store store;
     rk_model_instance model;
     rk_graph_form form;                 /* of the training program; without training zeros */

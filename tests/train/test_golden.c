@@ -9,7 +9,7 @@
 #include "device/device.h"
 #include "models/model.h"
 #include "support/golden.h"
-#include "train/objective.h"
+#include "train/neighbour_term.h"
 #include "train/sampling.h"
 
 enum { STEPS = 3, MOST_SLOTS = 8 /* of a triplet */ };
@@ -25,6 +25,7 @@ typedef struct world {
     rk_device_context *context;
     rk_loaded *loaded;
     rk_sampling sampling;
+    rk_neighbours neighbours;
     int32_t state, nodes, gradient, m, v;
     int64_t n_users, n_nodes, slots_per_triplet;
     double floor; /* see compare */
@@ -57,13 +58,15 @@ static void build(world *w)
     rk_graph_values graph = {rk__use(p, rk__store_find(&w->store, "offsets")),
                              rk__use(p, rk__store_find(&w->store, "columns")),
                              rk__use(p, rk__store_find(&w->store, "scale"))};
-    rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), w->n_nodes);
+    rk_value nodes = rk__use(p, w->nodes);
+    rk_row_set rows = rk__unique_rows(p, nodes, w->n_nodes);
     rk_objective_values batch = {.rows = rows,
                                  .state = state,
                                  .logit_bias = rk__sampling_use_logit_bias(p, &w->store),
                                  .degree_factor = rk__sampling_use_degree_factor(p, &w->store)};
     rk_value gradient = RK_NONE;
     batch.final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &batch.ego);
+    rk__neighbour_term_embed(p, &w->model, graph, &parameter, nodes, &batch);
     assert_ok(rk__objective_append(p, o, &batch, w->slots_per_triplet - 2));
     assert_ok(rk__program_backward(p, &stored, 1, &gradient));
     if (o->train.optimizer == RK_OPTIMIZER_ADAM) {
@@ -118,6 +121,8 @@ static void open_world(world *w, const char *name)
     assert_ok(rk__store_add(s, "v", RK_F32, n, d, NULL, &w->v));
     assert_ok(rk__store_add(s, "step_state", RK_STATE, 1, 1, NULL, &w->state));
     assert_ok(rk__model_declare(&w->model, w->options, w->n_users, n - w->n_users, s));
+    assert_ok(rk__neighbour_term_init(&w->neighbours, g, w->options, NULL));
+    assert_ok(rk__neighbour_term_declare(&w->neighbours, s));
     build(w);
     rk_device_options how = {.threads = 2};
     assert_ok(rk__device_cpu.open(&how, &w->context));
@@ -132,6 +137,7 @@ static void close_world(world *w)
     rk__program_free(&w->program);
     rk__store_free(&w->store);
     rk__sampling_free(&w->sampling);
+    rk__neighbours_free(&w->neighbours);
     rk__graph_free(&w->graph);
     golden_free(&w->golden);
     rk_config_free(w->config);
@@ -188,7 +194,8 @@ static void compare_losses(world *w, int step, const rk_step_state *before,
                            const rk_step_state *after)
 {
     const golden_array *loss = golden_get(&w->golden, "loss", step);
-    for (int k = 0; k < 3; k++) {
+    assert_int_equal(loss->cols, w->options->loss.neighbours > 0 ? 4 : 3);
+    for (int64_t k = 0; k < loss->cols; k++) {
         assert_close(after->loss_sum[k] - before->loss_sum[k], loss->v[k], 1e-5, 1e-12);
     }
     assert_close(after->last_loss, loss->v[0], 1e-5, 0);
@@ -274,6 +281,14 @@ static void align_uniform(void **state)
     check("train_align_uniform");
 }
 
+static void neighbours_of_items(void **state)
+{
+    (void)state;
+    check("train_neighbours");
+    check("train_neighbours_lightgcn");
+    check("train_neighbours_cosine");
+}
+
 static void optimizers(void **state)
 {
     (void)state;
@@ -287,7 +302,7 @@ int main(void)
         cmocka_unit_test(lightgcn),        cmocka_unit_test(depths_and_weightings),
         cmocka_unit_test(forms_of_l2),     cmocka_unit_test(softmax_in_the_batch),
         cmocka_unit_test(drawn_negatives), cmocka_unit_test(align_uniform),
-        cmocka_unit_test(optimizers),
+        cmocka_unit_test(optimizers),      cmocka_unit_test(neighbours_of_items),
     };
     return cmocka_run_group_tests_name("golden", tests, NULL, NULL);
 }

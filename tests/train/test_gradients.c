@@ -1,7 +1,7 @@
 /*
  * The backward pass of whole models against central differences of their loss: every layer
- * weighting, the direct and the Gram form, every loss, every form of the L2 term, one and several
- * negative candidates, a short last batch.
+ * weighting, the direct and the Gram form, every loss, every form of the L2 term, item
+ * neighbours, one and several negative candidates, a short last batch.
  */
 #include <math.h>
 
@@ -11,7 +11,7 @@
 #include "graph/gram.h"
 #include "models/model.h"
 #include "support/support.h"
-#include "train/objective.h"
+#include "train/neighbour_term.h"
 
 enum { N_USERS = 12, N_ITEMS = 9, N = N_USERS + N_ITEMS, DIM = 5, BATCH = 8, COUNT = 6, SEED = 4 };
 
@@ -30,6 +30,7 @@ typedef struct world {
     int64_t candidates;
     int gram_side; /* 0: the direct form; 1, 2: the Gram form of the users, the items */
     float *gram;
+    rk_neighbours neighbours;
     float table[N * DIM];
 } world;
 
@@ -77,7 +78,8 @@ static void build(world *w)
     rk_graph_values graph = {rk__use(p, rk__store_find(&w->store, "offsets")),
                              rk__use(p, rk__store_find(&w->store, "columns")),
                              rk__use(p, rk__store_find(&w->store, "scale"))};
-    rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), N);
+    rk_value nodes = rk__use(p, w->nodes);
+    rk_row_set rows = rk__unique_rows(p, nodes, N);
     rk_value gradient = RK_NONE;
     rk_objective_values batch = {
         .rows = rows, .state = state, .logit_bias = RK_NONE, .degree_factor = RK_NONE};
@@ -86,6 +88,7 @@ static void build(world *w)
         *(weighted ? &batch.degree_factor : &batch.logit_bias) = rk__use(p, w->bias);
     }
     batch.final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &batch.ego);
+    rk__neighbour_term_embed(p, &w->model, graph, &parameter, nodes, &batch);
     assert_ok(rk__objective_append(p, o, &batch, w->candidates));
     assert_ok(rk__program_backward(p, &w->model.parameters[0].stored, 1, &gradient));
     rk__assign(p, w->gradient, gradient);
@@ -118,6 +121,8 @@ static void open_world(world *w)
         assert_ok(rk__gram_build(&w->gram, g, form->first, form->n));
         assert_ok(rk__store_add(s, "gram", RK_F32, form->n, form->n, w->gram, &form->stored));
     }
+    assert_ok(rk__neighbour_term_init(&w->neighbours, g, &w->options, NULL));
+    assert_ok(rk__neighbour_term_declare(&w->neighbours, s));
     build(w);
     rk_device_options options = {.threads = 1};
     assert_ok(rk__device_cpu.open(&options, &w->context));
@@ -138,6 +143,7 @@ static void close_world(world *w)
     rk__store_free(&w->store);
     rk__graph_free(&w->graph);
     rk__free(w->gram);
+    rk__neighbours_free(&w->neighbours);
 }
 
 static double loss_at(world *w, const float *table)
@@ -302,6 +308,28 @@ static void drawn_negatives(void **unused)
     }
 }
 
+/* Beside several losses; every depth, matrix factorisation, the Gram form of either side; one
+ * neighbour, several, more than an item has. */
+static void neighbours_of_items(void **unused)
+{
+    (void)unused;
+    static const int64_t counts[] = {1, 3, N_ITEMS};
+    for (int form = 0; form < 24; form++) {
+        world w = plain();
+        w.options.model.kind = form % 4 == 3 ? RK_MODEL_MF : RK_MODEL_LIGHTGCN;
+        w.options.model.layers = form % 4;
+        w.options.loss.neighbours = counts[form % 3];
+        w.options.loss.neighbours_weight = 1.5;
+        w.options.loss.logits = form / 4 % 2 ? RK_LOGITS_COSINE : RK_LOGITS_DOT;
+        w.options.loss.l2 = form / 8 % 2 ? 0.1 : 0;
+        w.candidates = form / 8 ? 3 : 1;
+        w.gram_side = form >= 16 && form % 4 < 3 && form % 4 > 0 ? 1 + form / 4 % 2 : 0;
+        char what[64];
+        snprintf(what, sizeof what, "form %d of neighbours", form);
+        check(&w, what);
+    }
+}
+
 static void align_uniform(void **unused)
 {
     (void)unused;
@@ -326,6 +354,7 @@ int main(void)
         cmocka_unit_test(softmax_in_the_batch),
         cmocka_unit_test(drawn_negatives),
         cmocka_unit_test(align_uniform),
+        cmocka_unit_test(neighbours_of_items),
     };
     return cmocka_run_group_tests_name("gradients", tests, NULL, NULL);
 }

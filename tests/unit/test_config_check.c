@@ -119,6 +119,20 @@ static const struct {
      {"train.batch=1000000", "sampling.per_positive=5000"},
      "a step may draw 2^31 users and items at most"},
     {given, {"loss.temperature=0.1"}, NULL}, /* as without it */
+    {given, {"loss.neighbours=10", "loss.neighbours_weight=2"}, NULL},
+    {given, {"loss.neighbours=1", "loss.kind=softmax", "graph.form=gram"}, NULL},
+    {given, {"loss.neighbours_weight=5e-4"}, NULL}, /* as without it */
+    {given,
+     {"loss.neighbours_weight=2"},
+     "loss.neighbours_weight is 2 (--set), but loss.neighbours is 0 (the default): remove it, or "
+     "take loss.neighbours=10"},
+    {given,
+     {"loss.neighbours=10", "loss.contrast=simgcl"},
+     "loss.neighbours is 10 (--set), but loss.contrast is simgcl (--set): one second term at a "
+     "time"},
+    {given,
+     {"loss.neighbours=200", "train.batch=16000000"},
+     "train.batch is 16000000 (--set) and loss.neighbours is 200 (--set): a step may look at 2^31"},
 
     {given, {"model.kind=mf", "model.layers=3"}, NULL},
     {given,
@@ -287,6 +301,19 @@ static void presets_hold_their_recipes(void **state)
         {"goodbooks-notebook", "eval.metric", "ndcg@10"},
         {"goodbooks-notebook", "eval.select", "best"},
         {"goodbooks-notebook", "loss.l2", "0"},
+        {"ultragcn", "model.kind", "mf"},
+        {"ultragcn", "model.init_sd", "1e-4"},
+        {"ultragcn", "loss.kind", "bce"},
+        {"ultragcn", "loss.bce_w1", "1e-8"},
+        {"ultragcn", "loss.bce_w4", "1"},
+        {"ultragcn", "loss.negative_weight", "300"},
+        {"ultragcn", "loss.neighbours", "10"},
+        {"ultragcn", "loss.neighbours_weight", "5e-4"},
+        {"ultragcn", "loss.l2", "0"},
+        {"ultragcn", "sampling.per_positive", "800"},
+        {"ultragcn", "train.learning_rate", "0.001"},
+        {"ultragcn", "train.batch", "1024"},
+        {"ultragcn", "train.weight_decay", "9.765625e-8"}, /* 1e-4 / 1024 */
     };
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
         char name[128];
