@@ -101,8 +101,8 @@ def check_ablation(build, folder):
     with open(path, "w", encoding="ascii") as file:
         for user in range(60):
             print(user, *sorted({(user * k * k + k) % 50 for k in range(1, 9)}), file=file)
-    command = [sys.executable, os.path.join(ROOT, "bench", "ablation"), "--build", build,
-               "--data", path, "--rounds", "2", "--steps", "2", "--out", f"{folder}/ablation"]  # fmt: skip
+    command = [sys.executable, os.path.join(ROOT, "bench", "ablation"), "--build", build, "--data",
+               path, "--rounds", "2", "--steps", "2", "--out", f"{folder}/ablation"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
     rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/ablation.csv")}
