@@ -84,6 +84,10 @@ typedef struct rk_split_rows {
     const rk_long_row *long_rows;
     int64_t n_pieces, n_long_rows, n_slots;
     int64_t first_x, first_y; /* the node that row 0 of x, of y stands for; 0 where a map says it */
+    /* Of a graph with dropped edges: piece p has the edges first[p] to first[p + 1], int64[n_pieces
+     * + 1], and those in the piece itself are of the graph that it was drawn from. NULL: not drawn.
+     */
+    const int64_t *first;
 } rk_split_rows;
 
 /* A table that is gathered: float [N,d] with factor NULL, or halves [N,d] with float factor[N]
@@ -176,6 +180,20 @@ cudaError_t rk_cuda_spread_rows(const float *x, const int32_t *map, float *y, in
 cudaError_t rk_cuda_scatter_add_rows(float *y, const float *x, const int32_t *rows,
                                      const int32_t *count, int64_t n_slots, int64_t d, float alpha,
                                      cudaStream_t stream);
+
+/* ---- edges.cu ----------------------------------------------------------------------------------
+ */
+
+/* Scratch bytes that rk_cuda_drop_edges needs. Host function. */
+int64_t rk_cuda_drop_edges_scratch(int64_t n_pieces);
+/* The edges of a graph that a draw keeps (ops/edge_draw.h): first int64[n_pieces + 1] as in
+ * rk_split_rows, out_offsets int64[N+1], out_columns int32[n_edges], -1 behind the last, scale
+ * float[N] = 1/sqrt(degree), 0 for none. */
+cudaError_t rk_cuda_drop_edges(rk_split_rows split, const int32_t *columns,
+                               const rk_step_state *state, int64_t n_nodes, int64_t n_edges,
+                               int32_t view, uint32_t threshold, int64_t *first,
+                               int64_t *out_offsets, int32_t *out_columns, float *scale,
+                               void *scratch, cudaStream_t stream);
 
 /* ---- loss.cu -----------------------------------------------------------------------------------
  */

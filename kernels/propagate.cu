@@ -10,7 +10,8 @@
  * pieces. So every sum has one order: the result does not depend on scheduling. Three variants: all
  * rows; only rows of a row set; only columns of a row set. Of a graph with two sides a half is the
  * pieces of one side's rows, with first_x and first_y saying which node the first row of x and of y
- * belongs to.
+ * belongs to. A graph with dropped edges has the pieces of the graph that it was drawn from, each
+ * with what is left of its edges.
  *
  * A row that is not simply stored (rk_row_end) is put into shared memory, where all lanes of its
  * warp finish it: add what the batch adds there, then store it, make halves of it, or take it as
@@ -119,10 +120,10 @@ __host__ __device__ inline int64_t row_floats(int64_t d)
 template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
 __global__ void __launch_bounds__(rk::BLOCK)
     propagate_pieces(const rk_piece *__restrict__ pieces, int64_t n_pieces,
-                     const int32_t *__restrict__ columns, const float *__restrict__ scale,
-                     const int32_t *__restrict__ map, rk_gathered x, rk_row_end end, prepared ready,
-                     float *__restrict__ partial, int64_t d, int packs, int lanes, float alpha,
-                     int64_t first_x, int64_t first_y)
+                     const int64_t *__restrict__ first_edge, const int32_t *__restrict__ columns,
+                     const float *__restrict__ scale, const int32_t *__restrict__ map,
+                     rk_gathered x, rk_row_end end, prepared ready, float *__restrict__ partial,
+                     int64_t d, int packs, int lanes, float alpha, int64_t first_x, int64_t first_y)
 {
     RK_DYNAMIC_SHARED(float, rows);
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
@@ -132,7 +133,11 @@ __global__ void __launch_bounds__(rk::BLOCK)
     if (p >= n_pieces) {
         return; /* the whole warp */
     }
-    const rk_piece piece = pieces[p];
+    rk_piece piece = pieces[p];
+    if (first_edge) {
+        piece.begin = first_edge[p];
+        piece.end = first_edge[p + 1];
+    }
     int64_t out_row = piece.row - first_y;
     if (MODE == ROWS) {
         out_row = map[piece.row];
@@ -258,9 +263,9 @@ cudaError_t run_pieces(const job &j, prepared ready, float *partial)
         rk::launch(rk::blocks_for(j.split.n_pieces, warps), (unsigned)(warps * rk::WARP), j.stream,
                    (size_t)(warps * row_bytes));
     RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, propagate_pieces<VECTOR, HALVES, MODE, PLAIN>,
-                                     j.split.pieces, j.split.n_pieces, j.columns, j.scale, j.map,
-                                     j.x, j.end, ready, partial, d, layout.packs, layout.lanes,
-                                     j.alpha, j.split.first_x, j.split.first_y));
+                                     j.split.pieces, j.split.n_pieces, j.split.first, j.columns,
+                                     j.scale, j.map, j.x, j.end, ready, partial, d, layout.packs,
+                                     layout.lanes, j.alpha, j.split.first_x, j.split.first_y));
     if (j.split.n_long_rows == 0) {
         return cudaSuccess;
     }

@@ -34,6 +34,7 @@ typedef enum rk_purpose {
     RK_PURPOSE_EVAL,       /* the random subset of users of the in-training check */
     RK_PURPOSE_SYNTH,      /* the generated data set */
     RK_PURPOSE_NOISE = 17, /* perturbed embeddings: see ops/noise_draw.h */
+    RK_PURPOSE_EDGES = 18, /* dropped edges: see ops/edge_draw.h */
     RK_PURPOSE_BOOTSTRAP = 16, /* users of a replicate: step = replicate, index = pair of draws */
 } rk_purpose;
 

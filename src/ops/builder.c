@@ -180,6 +180,19 @@ rk_row_set rk__row_set_of(const rk_program *p, rk_value rows)
                         node->out[3], node->out[4], node->out[5]};
 }
 
+rk_graph_values rk__drop_edges(rk_program *p, rk_graph_values graph, rk_value state,
+                               rk_drop_attr attr)
+{
+    rk_node node = MAKE(RK_OP_DROP_EDGES, graph.offsets, graph.columns, state);
+    node.attr.drop = attr;
+    int32_t n = rk__append(p, node);
+    if (n < 0) {
+        return (rk_graph_values){RK_NONE, RK_NONE, RK_NONE};
+    }
+    const rk_value *out = p->nodes[n].out;
+    return (rk_graph_values){.offsets = out[0], .columns = out[1], .scale = out[2]};
+}
+
 rk_value rk__propagate(rk_program *p, rk_graph_values g, rk_value x, float alpha)
 {
     return weighted(p, MAKE(RK_OP_PROPAGATE, g.offsets, g.columns, g.scale, x), alpha);

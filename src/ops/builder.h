@@ -19,7 +19,7 @@ rk_value rk__use(rk_program *p, int32_t stored);
  * appended when `value` is itself stored). Same shape and type. */
 void rk__assign(rk_program *p, int32_t stored, rk_value value);
 
-/* The graph as three stored tensors. */
+/* The graph: three stored tensors, or the outputs of drop_edges. */
 typedef struct rk_graph_values {
     rk_value offsets; /* i64 [N+1, 1] */
     rk_value columns; /* i32 [2E, 1] */
@@ -52,6 +52,12 @@ typedef struct rk_row_set {
 rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values sample,
                              rk_sample_attr attr);
 rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes);
+
+/* A graph without a share of its edges, both directions of one kept or dropped together (Wu et al.,
+ * "Self-supervised graph learning for recommendation", SIGIR 2021: edge dropout); another draw for
+ * each epoch and view. The graph that is given must be a stored one. */
+rk_graph_values rk__drop_edges(rk_program *p, rk_graph_values graph, rk_value state,
+                               rk_drop_attr attr);
 
 /* alpha * A^ x: [N,d] -> [N,d]. Its own adjoint. */
 rk_value rk__propagate(rk_program *p, rk_graph_values graph, rk_value x, float alpha);

@@ -39,6 +39,13 @@ bool rk__adds_rows(rk_op op)
            op == RK_OP_PROPAGATE_FROM_ROWS_ADAM;
 }
 
+const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node)
+{
+    int32_t producer = p->tensors[node->in[0]].producer;
+    bool is_drawn = producer >= 0 && p->nodes[producer].op == RK_OP_DROP_EDGES;
+    return is_drawn ? &p->nodes[producer] : NULL;
+}
+
 rk_value rk__updated_parameter(const rk_node *node)
 {
     switch (node->op) {

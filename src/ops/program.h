@@ -114,6 +114,11 @@ typedef struct rk_align_attr {
     double uniformity; /* weight */
 } rk_align_attr;
 
+typedef struct rk_drop_attr {
+    double ratio; /* share of edges that is dropped */
+    int32_t view; /* views drop different edges */
+} rk_drop_attr;
+
 typedef struct rk_perturb_attr {
     float epsilon;
     int32_t view, layer; /* so that no two perturbations share noise; layer below 16 */
@@ -164,6 +169,7 @@ typedef union rk_attr {
     rk_align_attr align;
     rk_slot_attr slot;
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
+    rk_drop_attr drop;
     rk_perturb_attr perturb;
     rk_contrast_attr contrast;
     rk_adam_attr adam;
@@ -254,6 +260,8 @@ const char *rk__op_help(rk_op op);
 int64_t rk__dtype_size(rk_dtype dtype); /* bytes of one element */
 /* Is it a propagation that may have tables to add behind its other inputs? */
 bool rk__adds_rows(rk_op op);
+/* The drop_edges node that makes the graph of this propagation; NULL: it is a stored graph. */
+const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node);
 /* The parameter that a node updates, or RK_NONE. */
 rk_value rk__updated_parameter(const rk_node *node);
 static inline int64_t rk__tensor_bytes(const rk_tensor *t)

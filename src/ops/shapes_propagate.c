@@ -52,11 +52,26 @@ rk_status rk__shape_propagate_from_rows(const rk_program *p, const rk_node *node
     return RK_OK;
 }
 
-/* The attribute names one side of the graph with N nodes. */
+/* offsets i64[N+1], columns i32[2E], state -> offsets i64[N+1], columns i32[2E] (-1 behind the last
+ * edge that is kept), scale f32[N]: 1/sqrt of the degrees that are left, 0 where none is. Of a
+ * stored graph: devices cut the rows of a drawn one by it. */
+rk_status rk__shape_drop_edges(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_I64, -1, 1) && AT(0)->rows > 0 && AT(0)->stored >= 0);
+    NEED(is(AT(1), RK_I32, -1, 1) && is(AT(2), RK_STATE, 1, 1));
+    NEED(node->attr.drop.ratio > 0 && node->attr.drop.ratio < 1 && node->attr.drop.view >= 0);
+    out[0] = shape(RK_I64, AT(0)->rows, 1);
+    out[1] = shape(RK_I32, AT(1)->rows, 1);
+    out[2] = shape(RK_F32, AT(0)->rows - 1, 1);
+    return RK_OK;
+}
+
+/* The attribute names one side of the graph with N nodes, which is a stored one. */
 static rk_status need_side(const rk_program *p, const rk_node *node)
 {
     const rk_fold_attr *a = &node->attr.fold;
     int64_t n_nodes = AT(2)->rows;
+    NEED(AT(0)->stored >= 0);
     NEED(a->first >= 0 && a->n >= 0 && (a->first == 0 || a->first + a->n == n_nodes));
     return need_graph(p, node, n_nodes);
 }

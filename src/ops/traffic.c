@@ -107,6 +107,13 @@ static rk_traffic once(const counted *c)
     return t;
 }
 
+/* The edges that a drawn graph has of those that it was drawn from. */
+static double kept_share(const counted *c)
+{
+    const rk_node *draw = rk__edge_draw_of(c->p, c->node);
+    return draw ? 1 - draw->attr.drop.ratio : 1;
+}
+
 /* Rows of x over so many edges; beside them the columns of `listed` edges, the batch's rows that
  * are added, and the result, or what an Adam step reads and writes instead of it. */
 static rk_traffic propagation(const counted *c, double edges, double listed, double rows_out)
@@ -130,6 +137,16 @@ static rk_traffic propagation(const counted *c, double edges, double listed, dou
     return t;
 }
 
+static double all_edges(const counted *c)
+{
+    return kept_share(c) * (double)in(c, 1)->rows;
+}
+
+static double batch_edges(const counted *c)
+{
+    return kept_share(c) * c->batch->edges;
+}
+
 static double half_edges(const counted *c)
 {
     return 0.5 * (double)in(c, 1)->rows;
@@ -147,17 +164,16 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
     int number = 0;
     const rk_node *set = row_set_of(p, node, &number);
     const counted c = {p, node, set, batch + number};
-    double rows = c.batch->rows, edges = c.batch->edges;
+    double rows = c.batch->rows;
     switch (node->op) {
     case RK_OP_PROPAGATE:
     case RK_OP_PROPAGATE_ADAM:
-        return propagation(&c, (double)in(&c, 1)->rows, (double)in(&c, 1)->rows,
-                           (double)in(&c, 2)->rows);
+        return propagation(&c, all_edges(&c), all_edges(&c), (double)in(&c, 2)->rows);
     case RK_OP_PROPAGATE_ROWS:
-        return propagation(&c, edges, edges, rows);
+        return propagation(&c, batch_edges(&c), batch_edges(&c), rows);
     case RK_OP_PROPAGATE_FROM_ROWS: /* every edge is looked at, and those of the batch followed */
     case RK_OP_PROPAGATE_FROM_ROWS_ADAM:
-        return propagation(&c, edges, (double)in(&c, 1)->rows, (double)in(&c, 2)->rows);
+        return propagation(&c, batch_edges(&c), all_edges(&c), (double)in(&c, 2)->rows);
     case RK_OP_FOLD: /* half of a propagation, and the small side copied */
         return propagation(&c, half_edges(&c), half_edges(&c), 1.5 * (double)out(&c, 0)->rows);
     case RK_OP_FOLD_FROM_ROWS:

@@ -108,7 +108,8 @@ static bool is_half_propagation(rk_op op)
 static bool is_propagation(rk_op op)
 {
     return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
-           op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM;
+           op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM ||
+           op == RK_OP_DROP_EDGES;
 }
 
 /* Is the target worth running this program on? */

@@ -25,6 +25,7 @@ typedef struct fixture {
 
 typedef struct passes {
     bool fuse, narrow;
+    bool drop; /* over a graph with dropped edges */
 } passes;
 
 /* A multiplicative generator (Lehmer 1949): pairs without repeats, the first items often. */
@@ -120,6 +121,10 @@ static void build_training(fixture *f, int layers, passes with)
 {
     rk_program *p = &f->program;
     begin(f, "train");
+    if (with.drop) {
+        f->values =
+            rk__drop_edges(p, f->values, rk__use(p, f->state), (rk_drop_attr){.ratio = 0.3});
+    }
     rk_row_set rows = rk__unique_rows(p, rk__use(p, f->nodes), N);
     rk_value final = mean_at(f, layers, rows), state = rk__use(p, f->state), gradient = RK_NONE;
     rk_value table = rk__use(p, f->table);
@@ -186,7 +191,7 @@ static void tables_between_layers_become_halves(void **unused)
     for (int layers = 0; layers <= MOST_LAYERS; layers++) {
         fixture f;
         make_fixture(&f);
-        build_training(&f, layers, (passes){true, true});
+        build_training(&f, layers, (passes){.fuse = true, .narrow = true});
         assert_int_equal(count(&f.program, RK_OP_NARROW), layers > 1);
         assert_int_equal(count_halves(&f.program), layers > 1 ? 2 * layers - 1 : 0);
         free_fixture(&f);
@@ -296,10 +301,12 @@ static void joining_changes_no_bit(void **unused)
     (void)unused;
     static outcome apart, joined;
     for (const rk_isa *const *isa = rk__isa_all(); *isa; isa++) {
-        for (int layers = 0; layers <= 3 && rk__isa_is_supported(*isa); layers++) {
-            train(layers, (passes){0}, (*isa)->name, 1, &apart);
+        for (int i = 0; i < 8 && rk__isa_is_supported(*isa); i++) {
+            const int layers = i / 2;
+            const bool drop = i % 2;
+            train(layers, (passes){.drop = drop}, (*isa)->name, 1, &apart);
             for (int64_t threads = 1; threads <= 3; threads++) {
-                train(layers, (passes){.fuse = true}, (*isa)->name, threads, &joined);
+                train(layers, (passes){.fuse = true, .drop = drop}, (*isa)->name, threads, &joined);
                 assert_memory_equal(&joined, &apart, sizeof apart);
             }
         }
@@ -312,10 +319,13 @@ static void threads_change_no_bit_of_halves(void **unused)
     static outcome one, more;
     for (const rk_isa *const *isa = rk__isa_all(); *isa; isa++) {
         if (rk__isa_is_supported(*isa)) {
-            train(3, (passes){true, true}, (*isa)->name, 1, &one);
-            train(3, (passes){true, true}, (*isa)->name, 2, &more);
+            train(3, (passes){true, true, true}, (*isa)->name, 1, &one);
+            train(3, (passes){true, true, true}, (*isa)->name, 2, &more);
             assert_memory_equal(&more, &one, sizeof one);
-            train(3, (passes){false, true}, (*isa)->name, 3, &more);
+            train(3, (passes){true, true, false}, (*isa)->name, 1, &one);
+            train(3, (passes){true, true, false}, (*isa)->name, 2, &more);
+            assert_memory_equal(&more, &one, sizeof one);
+            train(3, (passes){false, true, false}, (*isa)->name, 3, &more);
             assert_close(more.loss, one.loss, 1e-5, 0); /* Adam apart: other roundings */
         }
     }
@@ -331,7 +341,7 @@ static void a_bad_row_of_halves_is_named(void **unused)
     static float row[DIM];
     rk_step_state state = {.batch = B, .draws_per_epoch = B - 3, .learning_rate = 0.01};
     make_fixture(&f);
-    build_training(&f, 2, (passes){true, true});
+    build_training(&f, 2, (passes){.fuse = true, .narrow = true});
     assert_ok(device->open(&(rk_device_options){.threads = 1, .eager = true}, &context));
     assert_ok(device->bind(context, &f.store));
     assert_ok(device->load(context, &f.program, &loaded));
@@ -361,8 +371,8 @@ static void halves_train_like_floats(void **unused)
     (void)unused;
     static outcome floats, halves;
     for (int layers = 2; layers <= MOST_LAYERS; layers++) {
-        train(layers, (passes){true, false}, NULL, 2, &floats);
-        train(layers, (passes){true, true}, NULL, 2, &halves);
+        train(layers, (passes){.fuse = true}, NULL, 2, &floats);
+        train(layers, (passes){.fuse = true, .narrow = true}, NULL, 2, &halves);
         assert_close(halves.loss, floats.loss, 1e-4, 0);
         assert_true(distance(halves.m, floats.m, N * DIM) < 1e-3);
         assert_true(distance(halves.m, floats.m, N * DIM) > 0);

@@ -176,6 +176,31 @@ static void builder_refuses_bad_shapes(void **unused)
     free_fixture(&f);
 }
 
+/* Devices cut the rows of a drawn graph by a stored one, and only as a whole. */
+static void builder_refuses_draws_from_draws(void **unused)
+{
+    (void)unused;
+    for (int fold = 0; fold < 2; fold++) {
+        fixture f;
+        make_fixture(&f);
+        rk_program *p = &f.program;
+        rk__program_init(p, &f.store, "bad");
+        f.graph =
+            (rk_graph_values){rk__use(p, f.offsets), rk__use(p, f.columns), rk__use(p, f.scale)};
+        rk_value state = rk__use(p, f.state);
+        rk_drop_attr attr = {.ratio = 0.25};
+        rk_graph_values drawn = rk__drop_edges(p, f.graph, state, attr);
+        assert_ok(p->status);
+        if (fold) {
+            rk__fold(p, drawn, rk__use(p, f.table), (rk_fold_attr){.first = 0, .n = N_USERS});
+        } else {
+            assert_int_equal(rk__drop_edges(p, drawn, state, attr).offsets, RK_NONE);
+        }
+        assert_fails(RK_ERR_INTERNAL, "stored >= 0", p->status);
+        free_fixture(&f);
+    }
+}
+
 static void verify_catches_faults(void **unused)
 {
     (void)unused;
@@ -294,6 +319,30 @@ static void the_work_of_joined_passes_is_counted(void **unused)
     free_fixture(&f);
 }
 
+/* What is left of the edges goes into it, where the graph is drawn. */
+static void the_work_over_a_drawn_graph_is_counted(void **unused)
+{
+    (void)unused;
+    fixture f;
+    make_fixture(&f);
+    rk_program *p = &f.program;
+    rk__program_init(p, &f.store, "drawn");
+    f.graph = (rk_graph_values){rk__use(p, f.offsets), rk__use(p, f.columns), rk__use(p, f.scale)};
+    rk_graph_values drawn =
+        rk__drop_edges(p, f.graph, rk__use(p, f.state), (rk_drop_attr){.ratio = 0.25});
+    rk_row_set rows = rk__unique_rows(p, rk__use(p, f.nodes), N);
+    rk_value whole = rk__propagate(p, f.graph, rk__use(p, f.table), 1);
+    rk__propagate_rows(p, drawn, rk__propagate(p, drawn, whole, 1), rows, 1);
+    assert_ok(p->status);
+    rk_traffic work[RK_OP_COUNT];
+    rk__program_traffic(p, &(rk_batch_facts){.rows = 30, .edges = 100}, work);
+    assert_true(work[RK_OP_PROPAGATE].bytes == (600 + 450) * (32 + 4) + 2 * 100 * 32);
+    assert_true(work[RK_OP_PROPAGATE_ROWS].bytes == 75 * (32 + 4) + 30 * 32);
+    assert_true(work[RK_OP_DROP_EDGES].bytes ==
+                2 * (101 * 8 + 600 * 4) + 100 * 4 + sizeof(rk_step_state));
+    free_fixture(&f);
+}
+
 /* Every allocation of building and planning fails once; nothing leaks, nothing crashes. */
 static void out_of_memory_is_reported(void **unused)
 {
@@ -329,11 +378,13 @@ int main(void)
         cmocka_unit_test(plan_never_overlaps),
         cmocka_unit_test(plan_reuses_memory),
         cmocka_unit_test(builder_refuses_bad_shapes),
+        cmocka_unit_test(builder_refuses_draws_from_draws),
         cmocka_unit_test(verify_catches_faults),
         cmocka_unit_test(a_parameter_without_a_loss_is_an_error),
         cmocka_unit_test(printing_names_every_node),
         cmocka_unit_test(the_work_of_a_step_is_counted),
         cmocka_unit_test(the_work_of_joined_passes_is_counted),
+        cmocka_unit_test(the_work_over_a_drawn_graph_is_counted),
         cmocka_unit_test(out_of_memory_is_reported),
     };
     return cmocka_run_group_tests_name("program", tests, NULL, NULL);

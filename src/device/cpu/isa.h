@@ -1,11 +1,11 @@
 /*
  * The hot loops of the CPU device, one table of functions per instruction set.
  *
- * The bodies (isa_propagate.h, isa_dense.h, isa_score.h, isa_softmax.h) are compiled once for each
- * set, in isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table when it is
- * opened. The functions work on ranges and know nothing of threads: the callers cut the work into
- * ranges whose borders do not depend on the number of threads, and every number is computed inside
- * one range in one order, so that threads do not change a bit.
+ * The bodies (isa_propagate.h, isa_dense.h, isa_edges.h, isa_score.h, isa_softmax.h) are compiled
+ * once for each set, in isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table
+ * when it is opened. The functions work on ranges and know nothing of threads: the callers cut the
+ * work into ranges whose borders do not depend on the number of threads, and every number is
+ * computed inside one range in one order, so that threads do not change a bit.
  */
 #ifndef RK_DEVICE_CPU_ISA_H
 #define RK_DEVICE_CPU_ISA_H
@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ops/edge_draw.h"
 #include "ops/half_rows.h"
 
 /* The normalised adjacency, all lent: the weight of an edge is scale[row] * scale[column]. */
@@ -67,6 +68,11 @@ typedef struct rk_isa {
     void (*propagate_from_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
                                 const int32_t *map, const uint32_t *active, int64_t first,
                                 int64_t last, rk_edge_buffer *buffer, float *y);
+
+    /* Of the n edges of a row: how many a draw keeps; and those into out, in their order. */
+    int64_t (*count_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n);
+    void (*write_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n,
+                       int32_t *out);
 
     /* y[i] = sum_k weights[k] * tables[k][i] for i < n, in the order of k. */
     void (*combine)(const float *const *tables, const float *weights, int32_t n_tables, int64_t n,

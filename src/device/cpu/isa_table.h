@@ -3,4 +3,5 @@
     .propagate = propagate, .propagate_rows = propagate_rows,                                      \
     .propagate_from_rows = propagate_from_rows, .combine = combine, .dot = dot, .axpy = axpy,      \
     .axpy_half = axpy_half, .narrow = narrow, .adam = adam, .sgd = sgd, .gather = gather,          \
-    .multiply = multiply, .multiply_flops = MULTIPLY_VECTORS * 2 * LANES
+    .count_kept = count_kept, .write_kept = write_kept, .multiply = multiply,                      \
+    .multiply_flops = MULTIPLY_VECTORS * 2 * LANES

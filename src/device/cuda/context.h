@@ -65,6 +65,13 @@ typedef struct rk_cuda_matrix {
     void *buffer; /* device, owned */
 } rk_cuda_matrix;
 
+/* The pieces of a drawn graph, found by its offsets: they depend on the draw, so a program has its
+ * own. */
+typedef struct rk_cuda_draw {
+    rk_value offsets; /* of drop_edges */
+    int64_t *first;   /* device, owned; as in rk_split_rows */
+} rk_cuda_draw;
+
 /* A Gram matrix as two of halves (kernels/gram.cu), found by its stored number. */
 typedef struct rk_cuda_gram {
     int32_t stored;
@@ -107,6 +114,8 @@ struct rk_loaded {
     cudaGraphExec_t one_step, many_steps; /* NULL until first run */
     rk_cuda_matrix matrices[RK_CUDA_MAX_GRAPHS];
     int n_matrices;
+    rk_cuda_draw draws[RK_CUDA_MAX_GRAPHS];
+    int n_draws;
     rk_loaded *next;
 };
 
@@ -148,16 +157,25 @@ rk_status rk__cuda_gram_prepare(rk_loaded *loaded, const rk_node *node);
 rk_status rk__cuda_gram_multiply(rk_loaded *loaded, const rk_node *node);
 void rk__cuda_grams_free(rk_device_context *context);
 
-/* split_rows.c: the graph of a node's offsets, built and uploaded at its first use. */
+/* split_rows.c: the stored offsets of a node's graph, or of the one that it was drawn from. */
+int32_t rk__cuda_stored_offsets(const rk_program *program, const rk_node *node);
+/* The graph of these offsets, built and uploaded at its first use. */
 rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
                                  const rk_node *node);
 /* Its counts, without its arrays: from the constant that the offsets are. */
 rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
                                   const rk_node *node);
+/* Memory for the pieces of the graph that a drop_edges node draws; NULL for a graph that is not
+ * drawn. */
+rk_status rk__cuda_draw_prepare(rk_loaded *loaded, const rk_node *node);
+int64_t *rk__cuda_draw_first(const rk_loaded *loaded, rk_value offsets);
+int64_t rk__cuda_draw_bytes(int64_t n_pieces);
+void rk__cuda_draws_free(rk_loaded *loaded);
 rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);
 void rk__cuda_graphs_free(rk_device_context *context);
 
-/* spmm.c: a full propagation through cuSPARSE, from floats to floats with nothing added. */
+/* spmm.c: a full propagation through cuSPARSE over a stored graph, from floats to floats with
+ * nothing added. */
 bool rk__cuda_spmm_takes(const rk_program *program, const rk_node *node);
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node);
 rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node);
@@ -167,7 +185,7 @@ void rk__cuda_spmm_free(rk_loaded *loaded);
 rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
                          rk_device_need out[RK_MAX_NEEDS], int *out_n);
 /* Is it one of the operations that read a graph's split rows? */
-bool rk__cuda_is_propagation(rk_op op);
+bool rk__cuda_needs_pieces(rk_op op);
 bool rk__cuda_needs_blas(rk_op op);
 /* Half a propagation, of the side in attr.fold. */
 bool rk__cuda_names_a_side(rk_op op);

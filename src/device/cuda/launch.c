@@ -5,10 +5,14 @@
 #include "device/cuda/call.h"
 
 #include "base/choices.h"
+#include "ops/edge_draw.h"
 
 static rk_split_rows split_of(const call *c)
 {
-    return rk__cuda_graph_find(c->loaded->context, in_tensor(c, 0)->stored)->split;
+    int32_t stored = rk__cuda_stored_offsets(c->program, c->node);
+    rk_split_rows split = rk__cuda_graph_find(c->loaded->context, stored)->split;
+    split.first = rk__cuda_draw_first(c->loaded, c->node->in[0]);
+    return split;
 }
 
 static rk_status rk__cuda_sample_triplets(const call *c)
@@ -34,6 +38,16 @@ static rk_status rk__cuda_unique_rows(const call *c)
     RK_TRY_CUDA(rk_cuda_unique_rows(in(c, 0), in_tensor(c, 0)->rows, c->node->attr.n_nodes,
                                     out(c, 0), out(c, 1), out(c, 2), out(c, 3), out(c, 4),
                                     out(c, 5), c->loaded->scratch, c->stream));
+    return RK_OK;
+}
+
+static rk_status rk__cuda_drop_edges(const call *c)
+{
+    const rk_drop_attr *a = &c->node->attr.drop;
+    RK_TRY_CUDA(rk_cuda_drop_edges(split_of(c), in(c, 1), in(c, 2), out_tensor(c, 2)->rows,
+                                   out_tensor(c, 1)->rows, a->view, rk__edge_threshold(a->ratio),
+                                   rk__cuda_draw_first(c->loaded, c->node->out[0]), out(c, 0),
+                                   out(c, 1), out(c, 2), c->loaded->scratch, c->stream));
     return RK_OK;
 }
 

@@ -13,11 +13,11 @@ bool rk__cuda_needs_blas(rk_op op)
     return op == RK_OP_SCORE_TOPK || op == RK_OP_ATTEND || op == RK_OP_GRAM_PRODUCT;
 }
 
-bool rk__cuda_is_propagation(rk_op op)
+bool rk__cuda_needs_pieces(rk_op op)
 {
     return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
            op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM ||
-           rk__cuda_names_a_side(op);
+           op == RK_OP_DROP_EDGES || rk__cuda_names_a_side(op);
 }
 
 static void add(rk_device_need *needs, int *n, const char *what, int64_t bytes, bool is_shared)
@@ -37,23 +37,26 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
 {
     static const char *const working = "working memory", *const pieces = "rows cut into pieces",
                              *const blas = "cuBLAS's workspace",
+                             *const drawn = "pieces of drawn graphs",
                              *const halves = "the Gram matrix in halves",
                              *const sparse = "cuSPARSE's values and offsets";
+    int64_t drawn_bytes = 0;
     *out_n = 0;
     for (int32_t i = 0; i < program->n_nodes; i++) {
         const rk_node *node = &program->nodes[i];
         int64_t bytes = 0;
         RK_TRY(rk__cuda_scratch(context, program, node, &bytes));
         add(out, out_n, working, bytes, false);
-        if (rk__cuda_is_propagation(node->op)) {
+        if (rk__cuda_needs_pieces(node->op)) {
             rk_split_rows split = rk__cuda_graph_size(context, program, node);
             add(out, out_n, pieces,
                 split.n_pieces * (int64_t)sizeof(rk_piece) +
                     split.n_long_rows * (int64_t)sizeof(rk_long_row),
                 true);
+            drawn_bytes += node->op == RK_OP_DROP_EDGES ? rk__cuda_draw_bytes(split.n_pieces) : 0;
         }
-        if (node->op == RK_OP_PROPAGATE &&
-            context->options.propagation == RK_PROPAGATION_CUSPARSE) {
+        if (context->options.propagation == RK_PROPAGATION_CUSPARSE &&
+            rk__cuda_spmm_takes(program, node)) {
             int64_t rows = program->tensors[node->in[0]].rows;
             add(out, out_n, sparse, 4 * (rows + program->tensors[node->in[1]].rows), true);
         }
@@ -64,6 +67,9 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
         if (rk__cuda_needs_blas(node->op)) {
             add(out, out_n, blas, RK_CUDA_BLAS_WORKSPACE, true);
         }
+    }
+    if (drawn_bytes > 0) {
+        add(out, out_n, drawn, drawn_bytes, false);
     }
     return RK_OK;
 }

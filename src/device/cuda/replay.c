@@ -53,8 +53,11 @@ static rk_status prepare(rk_loaded *loaded)
     for (int32_t i = 0; i < program->n_nodes; i++) {
         const rk_node *node = &program->nodes[i];
         int64_t bytes = 0;
-        if (rk__cuda_is_propagation(node->op)) {
+        if (rk__cuda_needs_pieces(node->op)) {
             RK_TRY(rk__cuda_graph_prepare(context, program, node));
+        }
+        if (node->op == RK_OP_DROP_EDGES) {
+            RK_TRY(rk__cuda_draw_prepare(loaded, node));
         }
         if (rk__cuda_needs_blas(node->op)) {
             RK_TRY(rk__cuda_blas_prepare(context));
@@ -114,6 +117,7 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded)
         cudaGraphExecDestroy(loaded->many_steps);
     }
     rk__cuda_spmm_free(loaded);
+    rk__cuda_draws_free(loaded);
     for (rk_value v = 0; loaded->tensors && v < loaded->program->n_tensors; v++) {
         cudaFree(loaded->tensors[v].base);
     }

@@ -48,6 +48,10 @@ rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program
     case RK_OP_UNIQUE_ROWS:
         *out_bytes = rk_cuda_unique_rows_scratch(first->rows, node->attr.n_nodes);
         return RK_OK;
+    case RK_OP_DROP_EDGES:
+        *out_bytes =
+            rk_cuda_drop_edges_scratch(rk__cuda_graph_size(context, program, node).n_pieces);
+        return RK_OK;
     case RK_OP_PROPAGATE:
     case RK_OP_PROPAGATE_ROWS:
     case RK_OP_PROPAGATE_FROM_ROWS:

@@ -1,7 +1,9 @@
 /*
  * Cutting a graph's rows into pieces of at most options.piece_edges edges, so that a warp never
  * works on a popular item alone while the device waits (performance.md: an unsplit row of 18,700
- * edges takes 0.7 ms). Built once on the host from the graph's own offsets.
+ * edges takes 0.7 ms). Built once on the host from the graph's own offsets; those of a drawn graph
+ * (drop_edges) are known to the device alone, so it takes the pieces of the graph that it was drawn
+ * from, each with what is left of its edges.
  */
 #include <string.h>
 
@@ -31,10 +33,16 @@ static rk_split_rows count(const int64_t *offsets, int64_t n_rows, int64_t most)
     return split;
 }
 
+int32_t rk__cuda_stored_offsets(const rk_program *program, const rk_node *node)
+{
+    const rk_node *draw = rk__edge_draw_of(program, node);
+    return program->tensors[draw ? draw->in[0] : node->in[0]].stored;
+}
+
 rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
                                   const rk_node *node)
 {
-    const rk_stored *offsets = &program->store->items[program->tensors[node->in[0]].stored];
+    const rk_stored *offsets = &program->store->items[rk__cuda_stored_offsets(program, node)];
     return count(offsets->constant, offsets->rows - 1, context->options.piece_edges);
 }
 
@@ -141,7 +149,7 @@ rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *p
                                  const rk_node *node)
 {
     const rk_fold_attr *side = &node->attr.fold;
-    int32_t stored = program->tensors[node->in[0]].stored;
+    int32_t stored = rk__cuda_stored_offsets(program, node);
     if (!rk__cuda_graph_find(context, stored)) {
         RK_TRY(prepare_split(context, stored));
     }
@@ -151,6 +159,43 @@ rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *p
                side->first > 0 ? side->first : side->n, context->options.piece_edges);
     }
     return RK_OK;
+}
+
+int64_t rk__cuda_draw_bytes(int64_t n_pieces)
+{
+    return (n_pieces + 1) * (int64_t)sizeof(int64_t);
+}
+
+rk_status rk__cuda_draw_prepare(rk_loaded *loaded, const rk_node *node)
+{
+    int32_t stored = rk__cuda_stored_offsets(loaded->program, node);
+    int64_t n_pieces = rk__cuda_graph_find(loaded->context, stored)->split.n_pieces;
+    if (loaded->n_draws == RK_CUDA_MAX_GRAPHS) {
+        RK_FAIL(RK_ERR_INTERNAL, "program %s draws more than %d graphs", loaded->program->name,
+                RK_CUDA_MAX_GRAPHS);
+    }
+    int64_t *first = NULL;
+    RK_TRY(rk__cuda_alloc(&first, rk__cuda_draw_bytes(n_pieces), "the pieces of a drawn graph"));
+    loaded->draws[loaded->n_draws++] = (rk_cuda_draw){node->out[0], first};
+    return RK_OK;
+}
+
+int64_t *rk__cuda_draw_first(const rk_loaded *loaded, rk_value offsets)
+{
+    for (int i = 0; i < loaded->n_draws; i++) {
+        if (loaded->draws[i].offsets == offsets) {
+            return loaded->draws[i].first;
+        }
+    }
+    return NULL;
+}
+
+void rk__cuda_draws_free(rk_loaded *loaded)
+{
+    for (int i = 0; i < loaded->n_draws; i++) {
+        cudaFree(loaded->draws[i].first);
+    }
+    loaded->n_draws = 0;
 }
 
 void rk__cuda_graphs_free(rk_device_context *context)

@@ -1,7 +1,8 @@
 /*
  * Full propagation through cuSPARSE's SpMM (CSR, row-major): the second path, chosen by
  * cuda.propagation = cusparse, and the yardstick of the first. It wants what the kernels do
- * without: a value array and offsets of the columns' type.
+ * without: a value array and offsets of the columns' type. Both are made on the host, so a graph
+ * whose edges are drawn on the device is none for it.
  */
 #include <math.h>
 #include <string.h>
@@ -138,6 +139,7 @@ static rk_status size_and_preprocess(rk_loaded *loaded, const rk_node *node, rk_
 bool rk__cuda_spmm_takes(const rk_program *program, const rk_node *node)
 {
     return node->op == RK_OP_PROPAGATE && node->n_inputs == 4 &&
+           program->tensors[node->in[0]].stored >= 0 &&
            program->tensors[node->in[3]].dtype == RK_F32 &&
            program->tensors[node->out[0]].dtype == RK_F32;
 }

@@ -1,0 +1,126 @@
+/*
+ * The graph with a share of its edges dropped (Wu et al., SGL, SIGIR 2021). Which ones is a
+ * function of each edge (ops/edge_draw.h), so nothing is kept from step to step, and the result
+ * depends on nothing else.
+ *
+ * A warp works on a piece of a row, as in propagate.cu, so that long rows do not keep the device
+ * waiting: it counts what is kept of its piece; the counts are summed up; then it draws again and
+ * writes the columns where they belong, in their order.
+ */
+#include "scan.cuh"
+
+#include "ops/edge_draw.h"
+
+namespace
+{
+
+constexpr int WARPS = rk::BLOCK / rk::WARP;
+
+/* The piece that this warp works on. */
+__device__ __forceinline__ int64_t piece_of_warp()
+{
+    return (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    count_kept(const rk_piece *__restrict__ pieces, int64_t n_pieces,
+               const int32_t *__restrict__ columns, const rk_step_state *__restrict__ state,
+               int32_t view, uint32_t threshold, int32_t *__restrict__ counts)
+{
+    const int lane = (int)threadIdx.x % rk::WARP;
+    const int64_t p = piece_of_warp();
+    if (p >= n_pieces) {
+        return; /* the whole warp */
+    }
+    const rk_edge_draw draw = rk__edge_draw_at(state, view, threshold);
+    const rk_piece piece = pieces[p];
+    int kept = 0;
+    for (int64_t e = piece.begin + lane; e < piece.end; e += rk::WARP) {
+        kept += !rk__edge_is_dropped(draw.key, draw.threshold, piece.row, columns[e]);
+    }
+    kept = rk::warp_sum(kept);
+    if (lane == 0) {
+        counts[p] = kept;
+    }
+}
+
+/* first[p]: where the kept edges of piece p begin. The first piece of a row gives its offset; a row
+ * without edges has one piece, too, and pieces are in the order of the rows. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    write_kept(const rk_piece *__restrict__ pieces, int64_t n_pieces,
+               const int32_t *__restrict__ columns, const rk_step_state *__restrict__ state,
+               int32_t view, uint32_t threshold, const int64_t *__restrict__ first,
+               int64_t *__restrict__ out_offsets, int32_t *__restrict__ out_columns)
+{
+    const int lane = (int)threadIdx.x % rk::WARP;
+    const int64_t p = piece_of_warp();
+    if (p >= n_pieces) {
+        return; /* the whole warp */
+    }
+    const rk_edge_draw draw = rk__edge_draw_at(state, view, threshold);
+    const rk_piece piece = pieces[p];
+    int64_t place = first[p];
+    if (lane == 0 && (p == 0 || pieces[p - 1].row != piece.row)) {
+        out_offsets[piece.row] = place;
+    }
+    if (lane == 0 && p == n_pieces - 1) {
+        out_offsets[piece.row + 1] = first[n_pieces];
+    }
+    for (int64_t base = piece.begin; base < piece.end; base += rk::WARP) {
+        const bool is_edge = base + lane < piece.end;
+        const int32_t column = is_edge ? columns[base + lane] : 0;
+        const bool is_kept =
+            is_edge && !rk__edge_is_dropped(draw.key, draw.threshold, piece.row, column);
+        const unsigned kept = __ballot_sync(rk::ALL_LANES, is_kept);
+        if (is_kept) {
+            out_columns[place + __popc(kept & ((1u << lane) - 1))] = column;
+        }
+        place += __popc(kept);
+    }
+}
+
+/* 1/sqrt of the degrees, and -1 behind the last edge. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    finish_graph(const int64_t *__restrict__ offsets, int64_t n_nodes,
+                 int32_t *__restrict__ columns, int64_t n_edges, float *__restrict__ scale)
+{
+    const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n_nodes) {
+        const int64_t degree = offsets[i + 1] - offsets[i];
+        scale[i] = degree == 0 ? 0.0f : (float)(1.0 / sqrt((double)degree));
+    }
+    if (i < n_edges && i >= offsets[n_nodes]) {
+        columns[i] = -1;
+    }
+}
+
+} // namespace
+
+int64_t rk_cuda_drop_edges_scratch(int64_t n_pieces)
+{
+    return rk::n_chunks(n_pieces) * (int64_t)sizeof(int64_t) + n_pieces * (int64_t)sizeof(int32_t);
+}
+
+/* Scratch: sums of chunks, then the counts. */
+cudaError_t rk_cuda_drop_edges(rk_split_rows split, const int32_t *columns,
+                               const rk_step_state *state, int64_t n_nodes, int64_t n_edges,
+                               int32_t view, uint32_t threshold, int64_t *first,
+                               int64_t *out_offsets, int32_t *out_columns, float *scale,
+                               void *scratch, cudaStream_t stream)
+{
+    const int64_t n = split.n_pieces, most = n_nodes > n_edges ? n_nodes : n_edges;
+    if (n_nodes == 0) {
+        return cudaMemsetAsync(out_offsets, 0, sizeof *out_offsets, stream);
+    }
+    int64_t *sums = static_cast<int64_t *>(scratch);
+    int32_t *counts = reinterpret_cast<int32_t *>(sums + rk::n_chunks(n));
+    cudaLaunchConfig_t by_piece = rk::launch(rk::blocks_for(n, WARPS), rk::BLOCK, stream);
+    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_piece, count_kept, split.pieces, n, columns, state, view,
+                                     threshold, counts));
+    RK_TRY_LAUNCH(rk::scan<false>(counts, n, sums, first + n, first, stream));
+    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_piece, write_kept, split.pieces, n, columns, state, view,
+                                     threshold, (const int64_t *)first, out_offsets, out_columns));
+    cudaLaunchConfig_t by_edge = rk::launch(rk::blocks_for(most, rk::BLOCK), rk::BLOCK, stream);
+    return cudaLaunchKernelEx(&by_edge, finish_graph, (const int64_t *)out_offsets, n_nodes,
+                              out_columns, n_edges, scale);
+}
