@@ -10,8 +10,8 @@ of one batch. Arrays beside sizes, edges, initial and triplets:
   loss             1 1
   gradient         N d     of the loss by the initial embeddings
   gradient_weights 1 K+1   and by the weights
-With loss.contrast the loss has the contrastive term; the noise is that of seed 77, step 3, from a
-Philox generator of this script's own; `final` is without noise.
+With loss.contrast the loss has the contrastive term; the noise is that of seed 77, step 3, the
+dropped edges those of epoch 2, from generators of this script's own; `final` is without either.
 """
 import sys
 
@@ -37,7 +37,9 @@ CONTRAST = {"model.layers": 3, "model.layer_weights": "mean_without_ego",
 VARIANTS["simgcl"] = CONTRAST | {"loss.contrast": "simgcl"}
 VARIANTS["xsimgcl"] = CONTRAST | {"loss.contrast": "xsimgcl", "loss.contrast_layer": 2}
 VARIANTS["xsimgcl_last"] = CONTRAST | {"loss.contrast": "xsimgcl", "loss.contrast_layer": 3}
-SEED, STEP, PURPOSE_NOISE = 77, 3, 17
+VARIANTS["sgl"] = {"model.layers": 3, "loss.contrast": "sgl", "loss.contrast_dropout": 0.3,
+                   "loss.contrast_temperature": 0.25, "loss.contrast_weight": 0.5}
+SEED, STEP, EPOCH, PURPOSE_NOISE, PURPOSE_EDGES = 77, 3, 2, 17, 18
 LEARNED = {"learned": [0.4, 0.1, -0.3, 0.6], "learned_softmax": [0.2, -0.5, 0.9]}
 
 
@@ -49,6 +51,25 @@ def philox(c, k):
         c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
         k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
     return c
+
+
+def splitmix(z):
+    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
+    mask = 2**64 - 1
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+    return z ^ z >> 31
+
+
+def dropped(o, a, view):
+    """The adjacency of a view: an edge goes whose 32 bits are below its share of 2^32."""
+    high, low = philox([view, PURPOSE_EDGES << 20, EPOCH, 0], [SEED, 0])[:2]
+    key, left = high << 32 | low, a.clone()
+    for u, i in torch.nonzero(torch.triu(a)).tolist():
+        bits = splitmix((key + (u << 32 | i)) % 2**64) >> 32
+        if bits < int(o["loss.contrast_dropout"] * 2**32):
+            left[u, i] = left[i, u] = 0
+    return left
 
 
 def noisy(o, x, view, layer):
@@ -96,6 +117,8 @@ def encode(o, a, x, weights):
         return gamma * x + (1 - gamma) * torch.stack(layers[1:]).mean(0)
     for _ in range(o["model.layers"]):
         layers.append(power(-0.5)[:, None] * (a @ (power(-0.5)[:, None] * layers[-1])))
+    if "model.layer_weights" not in o:
+        return torch.stack(layers).mean(0)
     if o["model.layer_weights"] == "mean_without_ego":
         return torch.stack(layers[1:]).mean(0)
     if o["model.layer_weights"] == "learned_softmax":
@@ -104,7 +127,7 @@ def encode(o, a, x, weights):
 
 
 def make(folder):
-    edges, triplets, initial = draw_problem(DIM)
+    edges, triplets, initial = draw_problem(DIM, 1)
     batch = triplets[0][:LAST_BATCH]
     for name, different in VARIANTS.items():
         o = {"model.dim": DIM} | different
@@ -119,9 +142,13 @@ def make(folder):
         difference = (final[u] * final[q]).sum(1) - (final[u] * final[p]).sum(1)
         loss = torch.nn.functional.softplus(difference).mean()
         if "loss.contrast" in o:
-            first, layers = view_of(o, a, x, 0)
-            second = layers[o.get("loss.contrast_layer", 1)]
-            trained = first
+            if o["loss.contrast"] == "sgl":
+                first, second = (encode(o, dropped(o, a, view), x, weights) for view in (0, 1))
+                trained = final
+            else:
+                first, layers = view_of(o, a, x, 0)
+                second = layers[o.get("loss.contrast_layer", 1)]
+                trained = first
             if o["loss.contrast"] == "simgcl":
                 second, trained = view_of(o, a, x, 1)[0], final
             difference = (trained[u] * trained[q]).sum(1) - (trained[u] * trained[p]).sum(1)

@@ -320,25 +320,44 @@ static rk_status check_propagation(const rk_config *config)
     return RK_OK;
 }
 
+/* Options of loss.contrast that are set and not looked at. */
+static rk_status check_unused_contrast(const rk_config *config)
+{
+    enum { SIMGCL = 1 << RK_CONTRAST_SIMGCL, XSIMGCL = 1 << RK_CONTRAST_XSIMGCL };
+    enum { SGL = 1 << RK_CONTRAST_SGL };
+    static const struct {
+        const char *key;
+        int kinds;
+        const char *words; /* kinds */
+    } rows[] = {
+        {"loss.contrast_weight", SIMGCL | XSIMGCL | SGL, "simgcl, xsimgcl or sgl"},
+        {"loss.contrast_temperature", SIMGCL | XSIMGCL | SGL, "simgcl, xsimgcl or sgl"},
+        {"loss.contrast_noise", SIMGCL | XSIMGCL, "simgcl or xsimgcl"},
+        {"loss.contrast_layer", XSIMGCL, "xsimgcl"},
+        {"loss.contrast_dropout", SGL, "sgl"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *value = "", *name = rows[i].key + strlen("loss.");
+        RK_TRY(rk_config_get(config, rows[i].key, &value));
+        bool is_set = strcmp(value, rk__option_find("loss", name, strlen(name))->default_text) != 0;
+        if (is_set && !(rows[i].kinds >> config->options.loss.contrast & 1)) {
+            RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.contrast %s",
+                    says(config, rows[i].key).text, says(config, "loss.contrast").text,
+                    rows[i].words);
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status check_contrast(const rk_config *config)
 {
-    static const char *const of_contrast[] = {"loss.contrast_weight", "loss.contrast_temperature",
-                                              "loss.contrast_noise", "loss.contrast_layer", NULL};
     const rk_options *o = &config->options;
+    RK_TRY(check_unused_contrast(config));
     if (o->loss.contrast == RK_CONTRAST_NONE) {
-        for (const char *const *key = of_contrast; *key; key++) {
-            const char *value = "";
-            RK_TRY(rk_config_get(config, *key, &value));
-            const rk_option *row = rk__option_find("loss", *key + 5, strlen(*key + 5));
-            if (strcmp(value, row->default_text) != 0) {
-                RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.contrast xsimgcl",
-                        says(config, *key).text, says(config, "loss.contrast").text);
-            }
-        }
         return RK_OK;
     }
     if (o->model.kind != RK_MODEL_LIGHTGCN || o->model.layers == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: the noise is on the layers of lightgcn",
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: views are made of the layers of lightgcn",
                 says(config, "loss.contrast").text, says(config, "model.kind").text,
                 says(config, "model.layers").text);
     }

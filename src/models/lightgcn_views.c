@@ -1,11 +1,12 @@
 /*
- * Views of LightGCN for a contrastive term: noise is added to the output of each layer, and goes on
- * into the next ones.
- *  simgcl   final embeddings without noise; two more propagations with noise are the views
- *           (Yu et al.: Are graph augmentations necessary? SIGIR 2022).
- *  xsimgcl  one propagation with noise gives the final embeddings, which are one view, and the
- *           output of one layer, which is the other (Yu et al., TKDE 2023).
- * The weights of layers are the model's; the papers leave layer 0 out (mean_without_ego).
+ * Views of LightGCN for a contrastive term. By noise, which is added to the output of each layer
+ * and goes on into the next ones: simgcl   final embeddings without noise; two more propagations
+ * with noise are the views (Yu et al.: Are graph augmentations necessary? SIGIR 2022). xsimgcl  one
+ * propagation with noise gives the final embeddings, which are one view, and the output of one
+ * layer, which is the other (Yu et al., TKDE 2023). By other graphs: sgl      final embeddings over
+ * the whole graph; two more propagations over graphs with a share of the edges dropped are the
+ * views (SGL-ED: Wu et al., SIGIR 2021). The weights of layers are the model's; the papers on noise
+ * leave layer 0 out (mean_without_ego).
  */
 #include <stddef.h>
 
@@ -60,6 +61,14 @@ static rk_value propagate(const forward *f, int view, int wanted, rk_value *out_
     return rk__add(f->p, others, last, 1, w[n]);
 }
 
+/* The final embeddings over a graph with dropped edges. */
+static rk_value dropped(const forward *f, const rk_value *values, int view)
+{
+    const rk_drop_attr attr = {.ratio = f->instance->options->loss.contrast_dropout, .view = view};
+    rk_graph_values graph = rk__drop_edges(f->p, f->graph, f->state, attr);
+    return f->instance->model->embed(f->instance, f->p, graph, values, f->rows, NULL);
+}
+
 rk_views rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
                             const rk_value *values, const rk_row_set *rows, rk_value state,
                             rk_value *out_ego)
@@ -68,10 +77,11 @@ rk_views rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk
     const forward f = {instance, p, graph, values[0], state, rows};
     const float one = 1;
     rk_views views = {RK_NONE, RK_NONE, RK_NONE};
-    if (o->loss.contrast == RK_CONTRAST_SIMGCL) {
+    if (o->loss.contrast != RK_CONTRAST_XSIMGCL) {
+        bool is_sgl = o->loss.contrast == RK_CONTRAST_SGL;
         views.final = instance->model->embed(instance, p, graph, values, rows, out_ego);
-        views.first = propagate(&f, 0, 0, NULL);
-        views.second = propagate(&f, 1, 0, NULL);
+        views.first = is_sgl ? dropped(&f, values, 0) : propagate(&f, 0, 0, NULL);
+        views.second = is_sgl ? dropped(&f, values, 1) : propagate(&f, 1, 0, NULL);
         return views;
     }
     if (out_ego) {

@@ -125,7 +125,7 @@ rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const r
         return RK_OK;
     }
     if (o->loss.contrast != RK_CONTRAST_NONE) {
-        snprintf(out->reason, sizeof out->reason, "direct: there is noise on every layer");
+        snprintf(out->reason, sizeof out->reason, "direct: loss.contrast needs the layers");
         return RK_OK;
     }
     RK_TRY(gram_bytes(out, o));

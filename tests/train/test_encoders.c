@@ -169,7 +169,8 @@ static void close_world(world *w)
 
 static double loss_at(world *w)
 {
-    rk_step_state state = {.batch = w->batch, .draws_per_epoch = w->batch, .seed = 77, .step = 3};
+    rk_step_state state = {
+        .batch = w->batch, .draws_per_epoch = w->batch, .seed = 77, .step = 3, .epoch = 2};
     for (int i = 0; i < w->model.n_parameters; i++) {
         const rk_parameter *p = &w->model.parameters[i];
         assert_ok(rk__device_cpu.write(w->context, p->stored, 0, p->rows, w->values[i]));
@@ -198,10 +199,10 @@ static void compare(world *w, int32_t stored, const char *name, double tolerance
     }
 }
 
-static const char *const names[] = {"encoder_given",           "encoder_learned",
-                                    "encoder_learned_softmax", "encoder_lightgcnpp",
-                                    "encoder_lightgcnpp_deep", "encoder_simgcl",
-                                    "encoder_xsimgcl",         "encoder_xsimgcl_last"};
+static const char *const names[] = {
+    "encoder_given",      "encoder_learned",         "encoder_learned_softmax",
+    "encoder_lightgcnpp", "encoder_lightgcnpp_deep", "encoder_simgcl",
+    "encoder_xsimgcl",    "encoder_xsimgcl_last",    "encoder_sgl"};
 enum { N_NAMES = sizeof names / sizeof names[0] };
 
 static void encoders_are_pytorchs(void **state)
@@ -270,10 +271,11 @@ static void runs_learn_and_resume(void **state)
         {"loss.contrast=simgcl", "model.layer_weights=mean_without_ego",
          "loss.contrast_weight=0.02"},
         {"loss.contrast=xsimgcl", "loss.contrast_layer=2", "loss.contrast_weight=0.02"},
+        {"loss.contrast=sgl", "loss.contrast_dropout=0.3", "loss.contrast_weight=0.02"},
     };
     runs r;
     runs_begin(&r);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < (int)(sizeof kinds / sizeof kinds[0]); i++) {
         stop_after stop;
         run_how how = {.settings = {"train.epochs=6", kinds[i][0], kinds[i][1], kinds[i][2]},
                        .force = i > 0};
@@ -284,9 +286,11 @@ static void runs_learn_and_resume(void **state)
         stop_after_init(&stop, 5);
         how.hooks = &stop.hooks;
         assert_int_equal(runs_train(&r, "parts", how), RK_ERR_INTERRUPTED);
-        how.hooks = NULL;
         how.force = false;
         how.resume = true;
+        stop_after_init(&stop, 1); /* the first report is after one step: within an epoch */
+        assert_int_equal(runs_train(&r, "parts", how), RK_ERR_INTERRUPTED);
+        how.hooks = NULL;
         assert_ok(runs_train(&r, "parts", how));
         runs_assert_same_file(&r, "whole", "parts", "last.h5");
     }
@@ -304,11 +308,20 @@ static void bad_encoders_are_refused(void **state)
         {{"model.layer_weights=given", "model.given_weights=[1, x, 2]"}, "a list of numbers"},
         {{"model.layer_weights=learned", "graph.form=gram"}, "that form needs fixed weights"},
         {{"model.layer_weights=learned", "model.kind=mf"}, "weights of layers are for lightgcn"},
-        {{"loss.contrast=simgcl", "model.kind=mf"}, "the noise is on the layers of lightgcn"},
+        {{"loss.contrast=simgcl", "model.kind=mf"}, "views are made of the layers of lightgcn"},
         {{"loss.contrast=simgcl", "model.layer_weights=learned"}, "views need fixed weights"},
         {{"loss.contrast=simgcl", "graph.form=gram"}, "which has no single layers"},
         {{"loss.contrast=simgcl", "train.batch=1"}, "has nothing to be held against"},
         {{"loss.contrast=xsimgcl", "loss.contrast_layer=3"}, "there is no such layer"},
+        {{"loss.contrast=sgl", "model.kind=mf"}, "views are made of the layers of lightgcn"},
+        {{"loss.contrast=sgl", "model.layers=0"}, "views are made of the layers of lightgcn"},
+        {{"loss.contrast=sgl", "graph.form=gram"}, "which has no single layers"},
+        {{"loss.contrast=sgl", "train.batch=1"}, "has nothing to be held against"},
+        {{"loss.contrast=sgl", "loss.contrast_dropout=0"}, "is out of range"},
+        {{"loss.contrast=sgl", "loss.contrast_dropout=1"}, "is out of range"},
+        {{"loss.contrast=sgl", "loss.contrast_noise=0.2"}, "or take loss.contrast simgcl or xsim"},
+        {{"loss.contrast=simgcl", "loss.contrast_layer=2"}, "or take loss.contrast xsimgcl"},
+        {{"loss.contrast=simgcl", "loss.contrast_dropout=0.2"}, "or take loss.contrast sgl"},
         {{"loss.contrast_noise=0.2"}, "remove it, or take loss.contrast"},
         {{"loss.contrast=simgcl", "loss.contrast_temperature=0"}, "is out of range"},
         {{"model.kind=lightgcn++", "model.layers=0"}, "it needs at least one layer"},
