@@ -1,12 +1,18 @@
 /*
- * Views of LightGCN for a contrastive term. By noise, which is added to the output of each layer
- * and goes on into the next ones: simgcl   final embeddings without noise; two more propagations
- * with noise are the views (Yu et al.: Are graph augmentations necessary? SIGIR 2022). xsimgcl  one
- * propagation with noise gives the final embeddings, which are one view, and the output of one
- * layer, which is the other (Yu et al., TKDE 2023). By other graphs: sgl      final embeddings over
- * the whole graph; two more propagations over graphs with a share of the edges dropped are the
- * views (SGL-ED: Wu et al., SIGIR 2021). The weights of layers are the model's; the papers on noise
- * leave layer 0 out (mean_without_ego).
+ * Views of LightGCN for a contrastive term.
+ *
+ * By noise, which is added to the output of each layer and goes on into the next ones:
+ *   - simgcl: final embeddings without noise; two more propagations with noise are the views
+ *     (Yu et al.: Are graph augmentations necessary? SIGIR 2022);
+ *   - xsimgcl: one propagation with noise gives the final embeddings, which are one view, and the
+ *     output of one layer, which is the other (Yu et al., TKDE 2023).
+ *
+ * By other graphs:
+ *   - sgl: final embeddings over the whole graph; two more propagations over graphs with a share of
+ *     the edges dropped are the views (SGL-ED: Wu et al., SIGIR 2021).
+ *
+ * The weights of layers are the model's; the papers on noise leave layer 0 out
+ * (mean_without_ego).
  */
 #include <stddef.h>
 
