@@ -238,7 +238,7 @@ static void runs_of_every_kind_are_the_same(void **unused)
         {"graph.form=gram", "model.layers=3", "cuda.steps_per_launch=4"},
         {"graph.form=gram", "model.layer_weights=last", "cuda.gram=fp32"},
     };
-    int64_t n = n_steps() < 20 ? n_steps() : 20;
+    int64_t n = n_steps() < 10 ? n_steps() : 10;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         same_run(kinds[i], n);
     }
