@@ -107,10 +107,11 @@ def check_ablation(build, folder):
     expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
     rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/ablation.csv")}
     expect(rows["rankine", "step_ratio"]["max"] == 1, "the base is not 1")
+    with open(f"{folder}/ablation.md", encoding="utf-8") as file:
+        page = file.read()
     for arm in ("no-frontier", "no-fusing", "neither", "baseline", "one-thread", "fp16"):
         expect(rows[arm, "step"]["min"] > 0 and rows[arm, "step_ratio"]["min"] > 0, arm)
-        with open(f"{folder}/ablation.md", encoding="utf-8") as file:
-            expect(f"| {arm} | " in file.read(), f"the page's line of {arm}")
+        expect(f"| {arm} | " in page, f"the page's line of {arm}")
 
 
 def main():

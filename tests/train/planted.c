@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/philox.h"
+#include "train/session.h"
 
 enum { DRAWN = PLANTED_TRAIN + PLANTED_VALID + PLANTED_TEST };
 
@@ -147,4 +148,20 @@ void planted_write(const char *directory)
                "train: {epochs: 10, batch: 256, learning_rate: 0.02}\n"
                "eval: {k: [5, 10], metric: ndcg@10}\n",
                -1);
+}
+
+void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_dataset *dataset)
+{
+    rk_session session;
+    bool done = false;
+    for (int64_t n = 0; !done; n++) {
+        assert_true(n < 1000);
+        rk__alloc_fail_after(n);
+        rk_status status = rk__session_create(&session, options, dataset,
+                                              (rk_session_options){.training = true}, NULL);
+        rk__alloc_fail_after(-1);
+        done = status == RK_OK;
+        assert_true(done || status == RK_ERR_MEMORY);
+        rk__session_free(&session);
+    }
 }

@@ -5,6 +5,7 @@
 #ifndef RK_TESTS_TRAIN_PLANTED_H
 #define RK_TESTS_TRAIN_PLANTED_H
 
+#include "config/options.h"
 #include "data/dataset.h"
 #include "support/support.h"
 
@@ -23,6 +24,10 @@ void planted_items(int user, rk_part part, int32_t *out, int *out_n);
 /* In memory, as if prepared; free with planted_free. */
 rk_dataset *planted_dataset(bool with_valid);
 void planted_free(rk_dataset *dataset);
+
+/* Sets up a training session while the first, the second, ... allocation fails, until none does:
+ * each time the session is gone without a trace. */
+void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_dataset *dataset);
 
 /* As files: adjacency lists train.txt, valid.txt, test.txt and a configuration exp.yaml of a small
  * LightGCN that takes a fraction of a second to train. User u has the id 100 + u, item i 1000 + i.

@@ -59,8 +59,8 @@ void rk__cpu_sample_triplets(const rk_cpu_call *call)
     int32_t *nodes = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(count, TRIPLETS_PER_BLOCK))
     {
-        int64_t first = block * TRIPLETS_PER_BLOCK, end = first + TRIPLETS_PER_BLOCK;
-        draw_block(&sampler, first, end < count ? end : count, batch, m, nodes);
+        draw_block(&sampler, block * TRIPLETS_PER_BLOCK,
+                   rk__block_end(block, TRIPLETS_PER_BLOCK, count), batch, m, nodes);
     }
     for (int64_t b = count; b < batch; b++) { /* unused slots of a short batch */
         nodes[b] = nodes[batch + b] = -1;
