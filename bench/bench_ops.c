@@ -44,7 +44,7 @@ typedef struct bench {
 
 static const rk_device *const device = &rk__device_cpu;
 
-/* ---- graphs -----------------------------------------------------------------------------------*/
+/* ---- graphs ---- */
 
 typedef struct pairs {
     int32_t *users, *items;
@@ -114,7 +114,7 @@ static rk_status make_pairs(pairs *p)
     return RK_OK;
 }
 
-/* ---- set-up -----------------------------------------------------------------------------------*/
+/* ---- set-up ---- */
 
 static rk_status declare(bench *b, rk_sample_attr *attr)
 {
@@ -203,7 +203,7 @@ static void build_step(const bench *b, rk_sample_attr attr, rk_program *p)
     }
 }
 
-/* ---- measuring --------------------------------------------------------------------------------*/
+/* ---- measuring ---- */
 
 static int by_value(const void *a, const void *b)
 {

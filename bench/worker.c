@@ -48,8 +48,7 @@ typedef struct worker {
     FILE *out;
 } worker;
 
-/* ---- answers ----------------------------------------------------------------------------------
- */
+/* ---- answers ---- */
 
 static rk_status say(worker *w, rk_buffer *buffer)
 {
@@ -106,8 +105,7 @@ static rk_status say_facts(worker *w)
     return say(w, &buffer);
 }
 
-/* ---- what another program needs to train alike --------------------------------------------------
- */
+/* ---- what another program needs to train alike ---- */
 
 static rk_status write_array(const char *folder, const char *name, const void *data, int64_t bytes)
 {
@@ -178,8 +176,7 @@ static rk_status dump(worker *w, const char *folder, int64_t steps)
     return say_seconds(w, 0);
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------
- */
+/* ---- measuring ---- */
 
 static rk_status check(worker *w, int64_t steps)
 {
@@ -368,8 +365,7 @@ static rk_status ceilings(worker *w, int64_t row_bytes, int64_t gathers)
     return say(w, &buffer);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------
- */
+/* ---- commands ---- */
 
 /* A count that a command is about; NULL and what is no count are -1. */
 static int64_t count_of(const char *word)

@@ -22,8 +22,7 @@
 extern "C" {
 #endif
 
-/* ---- ceilings.cu -------------------------------------------------------------------------------
- */
+/* ---- ceilings.cu ---- */
 
 enum { RK_CEILING_ROWS_IN_SUM = 64 };
 
@@ -40,15 +39,13 @@ int64_t rk_cuda_ceiling_flops(int64_t blocks, int64_t n);
 int64_t rk_cuda_ceiling_threads(int64_t blocks);
 cudaError_t rk_cuda_ceiling_nothing(cudaStream_t stream);
 
-/* ---- init.cu -----------------------------------------------------------------------------------
- */
+/* ---- init.cu ---- */
 
 /* Elements [first, end) of a parameter, counted from its beginning; kind: RK_INIT_*. */
 cudaError_t rk_cuda_init(float *parameter, int64_t first, int64_t end, int32_t kind, uint64_t seed,
                          int32_t number, double scale, cudaStream_t stream);
 
-/* ---- sample.cu ---------------------------------------------------------------------------------
- */
+/* ---- sample.cu ---- */
 
 typedef struct rk_draw_options {
     int64_t batch, n_users, n_items, n_eligible_users, n_eligible_edges;
@@ -63,8 +60,7 @@ cudaError_t rk_cuda_sample_triplets(const int64_t *offsets, const int32_t *colum
                                     const float *alias_share, const int32_t *alias_item,
                                     rk_draw_options options, int32_t *nodes, cudaStream_t stream);
 
-/* ---- propagate.cu -----------------------------------------------------------------------------
- */
+/* ---- propagate.cu ---- */
 
 /* A piece of a CSR row that one warp works on. slot < 0: the piece is the whole row. */
 typedef struct rk_piece {
@@ -136,8 +132,7 @@ cudaError_t rk_cuda_propagate_from_rows(rk_split_rows split, const int32_t *colu
                                         const float *x, rk_row_end end, void *scratch, int64_t d,
                                         float alpha, cudaStream_t stream);
 
-/* ---- rows.cu -----------------------------------------------------------------------------------
- */
+/* ---- rows.cu ---- */
 
 /* Scratch bytes that rk_cuda_unique_rows needs. Host function. */
 int64_t rk_cuda_unique_rows_scratch(int64_t n_slots, int64_t n_nodes);
@@ -147,8 +142,7 @@ cudaError_t rk_cuda_unique_rows(const int32_t *nodes, int64_t n_slots, int64_t n
                                 int32_t *segments, int32_t *order, void *scratch,
                                 cudaStream_t stream);
 
-/* ---- dense.cu ----------------------------------------------------------------------------------
- */
+/* ---- dense.cu ---- */
 
 enum { RK_KERNEL_MAX_TABLES = 12 };
 typedef struct rk_tables {
@@ -181,8 +175,7 @@ cudaError_t rk_cuda_scatter_add_rows(float *y, const float *x, const int32_t *ro
                                      const int32_t *count, int64_t n_slots, int64_t d, float alpha,
                                      cudaStream_t stream);
 
-/* ---- edges.cu ----------------------------------------------------------------------------------
- */
+/* ---- edges.cu ---- */
 
 /* Scratch bytes that rk_cuda_drop_edges needs. Host function. */
 int64_t rk_cuda_drop_edges_scratch(int64_t n_pieces);
@@ -195,8 +188,7 @@ cudaError_t rk_cuda_drop_edges(rk_split_rows split, const int32_t *columns,
                                int64_t *out_offsets, int32_t *out_columns, float *scale,
                                void *scratch, cudaStream_t stream);
 
-/* ---- loss.cu -----------------------------------------------------------------------------------
- */
+/* ---- loss.cu ---- */
 
 /* chosen[b] = argmax over the M candidates of <user, candidate>, the first on ties; -1 behind the
  * step's last triplet. */
@@ -231,8 +223,7 @@ typedef struct rk_losses {
 cudaError_t rk_cuda_step_loss(rk_losses losses, rk_step_state *state, cudaStream_t stream);
 cudaError_t rk_cuda_step_advance(rk_step_state *state, cudaStream_t stream);
 
-/* ---- clip.cu -----------------------------------------------------------------------------------
- */
+/* ---- clip.cu ---- */
 
 /* state->learning_rate = the rule's rate at state->step. */
 cudaError_t rk_cuda_schedule(rk_schedule rule, rk_step_state *state, cudaStream_t stream);
@@ -251,8 +242,7 @@ cudaError_t rk_cuda_clip_factor(rk_gradients gradients, float limit, float *fact
 cudaError_t rk_cuda_clip(const float *x, const float *factor, float *y, int64_t n, float limit,
                          cudaStream_t stream);
 
-/* ---- batch_loss.cu -----------------------------------------------------------------------------
- */
+/* ---- batch_loss.cu ---- */
 
 /* unit float [S,d]: the slots' rows, of length 1 if cosine; bias float[S]: table[rows[slot_row]],
  * 0 without a table (NULL), RK_NO_LOGIT in unused slots. */
@@ -293,8 +283,7 @@ cudaError_t rk_cuda_align_uniform_grad(const float *unit, const float *user_lse,
                                        const float *total, float *y, int64_t n_slots, int64_t batch,
                                        int64_t d, double uniformity, cudaStream_t stream);
 
-/* ---- contrast.cu -------------------------------------------------------------------------------
- */
+/* ---- contrast.cu ---- */
 
 /* rows, count NULL: every row its own node. */
 cudaError_t rk_cuda_perturb(const float *x, const rk_step_state *state, const int32_t *rows,
@@ -321,8 +310,7 @@ cudaError_t rk_cuda_contrast_grad(rk_contrast_means means, const float *pair, co
                                   float *y, int64_t batch, int64_t d, double temperature,
                                   cudaStream_t stream);
 
-/* ---- mix.cu ------------------------------------------------------------------------------------
- */
+/* ---- mix.cu ---- */
 
 /* y = sum_k weights[k] x_k over n elements; weights: device memory (tables.weight is not used). */
 cudaError_t rk_cuda_mix(rk_tables tables, const float *weights, float *y, int64_t n,
@@ -351,8 +339,7 @@ cudaError_t rk_cuda_scale_nodes(const float *x, const float *factor, const int32
                                 const int32_t *count, float *y, int64_t n, int64_t d,
                                 cudaStream_t stream);
 
-/* ---- slot_loss.cu ------------------------------------------------------------------------------
- */
+/* ---- slot_loss.cu ---- */
 
 /* loss double[1], by_score float [B,1+M]; terms double[B]: scratch; factor may be NULL. rule: host
  * memory. */
@@ -366,8 +353,7 @@ cudaError_t rk_cuda_slot_grad(const float *x, const float *by_score, const int32
                               float *y, int64_t n_slots, int64_t batch, int64_t m, int64_t d,
                               cudaStream_t stream);
 
-/* ---- neighbours.cu -----------------------------------------------------------------------------
- */
+/* ---- neighbours.cu ---- */
 
 /* n neighbours of each item: items int32[I,n] -> slots int32[(1+n)B]; nodes int32[(2+M)B]. */
 cudaError_t rk_cuda_neighbour_slots(const int32_t *nodes, const int32_t *items, int32_t *slots,
@@ -379,8 +365,7 @@ cudaError_t rk_cuda_neighbour_loss(const float *x, const int32_t *slot_row, cons
                                    float *by_score, double *terms, int64_t batch, int64_t n,
                                    int64_t n_users, int64_t d, double weight, cudaStream_t stream);
 
-/* ---- optimizer.cu ------------------------------------------------------------------------------
- */
+/* ---- optimizer.cu ---- */
 
 /* gradient float[n] */
 cudaError_t rk_cuda_adam(rk_adam_target target, const float *gradient, int64_t n,
@@ -388,8 +373,7 @@ cudaError_t rk_cuda_adam(rk_adam_target target, const float *gradient, int64_t n
 cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_state *state,
                         int64_t n, double weight_decay, cudaStream_t stream);
 
-/* ---- gram.cu -----------------------------------------------------------------------------------
- */
+/* ---- gram.cu ---- */
 
 /* 2^14 gram = high + low; rows of n become rows of `stride`. */
 cudaError_t rk_cuda_gram_cut(const float *gram, int64_t n, int64_t stride, rk_half *high,
@@ -402,8 +386,7 @@ cudaError_t rk_cuda_gram_pack(const float *x, int64_t n, int64_t d, int64_t halv
 cudaError_t rk_cuda_gram_unpack(const float *sums, const int *largest, int64_t n, int64_t d,
                                 int64_t halves, float *y, cudaStream_t stream);
 
-/* ---- topk.cu -----------------------------------------------------------------------------------
- */
+/* ---- topk.cu ---- */
 
 /* y[t] = final[users[t]], zero where users[t] < 0: [T,d]. */
 cudaError_t rk_cuda_gather_users(const float *final, const int32_t *users, float *y,

@@ -58,6 +58,8 @@ def check_lines(path, text, report):
             report(path, number, "a tab; indent with spaces")
         if line != line.rstrip():
             report(path, number, "blanks at the end of the line")
+        if re.match(r"\s*/\* ?-{3,}", line) and not re.fullmatch(r"\s*/\* ---- .* ---- \*/", line):
+            report(path, number, "a heading is /* ---- name ---- */ on one line")
     if len(lines) - 1 > MAX_FILE:
         report(path, len(lines) - 1, f"over {MAX_FILE} lines; split the file by purpose")
     if text and not text.endswith("\n"):
@@ -123,6 +125,8 @@ SELF_TEST = [  # (path, text, how many problems)
     ("src/data/a.c", "\tg();\n", 1),
     ("src/data/a.c", "g(); \nh();", 2),
     ("src/data/a.c", "/* " + "x" * 98 + "\n*/\n", 1),
+    ("src/data/a.c", "/* ---- loading ---- */\n/* ---- loading\n * ---- */\n", 1),
+    ("src/data/a.c", "/* ---- loading -------- */\n", 1),
     ("src/data/a.c", "\n" * 600, 0),
     ("src/data/a.c", "\n" * 601, 1),
 ]

@@ -35,7 +35,7 @@ typedef struct work {
     char *assignments[3]; /* the metrics of the first run, for all of them; owned */
 } work;
 
-/* ---- the folders ----------------------------------------------------------------------------- */
+/* ---- the folders ---- */
 
 static rk_status has(const char *folder, const char *name, bool *out)
 {
@@ -89,7 +89,7 @@ static rk_status load_config(const char *folder, rk_config **out)
     return status;
 }
 
-/* ---- the users of a run ---------------------------------------------------------------------- */
+/* ---- the users of a run ---- */
 
 /* Names and sizes from the first run; the later ones must have the same data set. */
 static rk_status take_shape(work *w, const rk_run *run, const rk_metrics *metrics,
@@ -187,7 +187,7 @@ static rk_status evaluate_side(work *w, int64_t r)
     return RK_OK;
 }
 
-/* ---- the results ----------------------------------------------------------------------------- */
+/* ---- the results ---- */
 
 static void summarise(work *w)
 {
@@ -277,7 +277,7 @@ static rk_status find_options(work *w)
     return RK_OK;
 }
 
-/* ---- the call -------------------------------------------------------------------------------- */
+/* ---- the call ---- */
 
 static rk_status check(const rk_compare_options *how, int64_t n)
 {

@@ -26,7 +26,7 @@ typedef struct seeds {
     rk_report **reports;   /* n, owned */
 } seeds;
 
-/* ---- hooks ----------------------------------------------------------------------------------- */
+/* ---- hooks ---- */
 
 static void pass_log(void *user, rk_log_level level, const char *message)
 {
@@ -53,7 +53,7 @@ static bool pass_stop(void *user)
     return s->outer && s->outer->should_stop && s->outer->should_stop(s->outer->user);
 }
 
-/* ---- one seed -------------------------------------------------------------------------------- */
+/* ---- one seed ---- */
 
 static rk_status folder_of(const seeds *s, int64_t i, char **out)
 {
@@ -137,7 +137,7 @@ done:
     return status;
 }
 
-/* ---- the report ------------------------------------------------------------------------------ */
+/* ---- the report ---- */
 
 /* path: { mean, sd, min, max, values } over the seeds. */
 static void add_spread(const seeds *s, rk_json *json, const char *key, const char *path)
@@ -243,7 +243,7 @@ done:
     return status;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 /* A new folder, or one that holds seeds already and is to be resumed or replaced. */
 static rk_status check_folder(const rk_train_options *how)

@@ -11,7 +11,7 @@ typedef struct compare_args {
     bool json;
 } compare_args;
 
-/* ---- tables ---------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static int longest(const char *text, int least)
 {
@@ -115,7 +115,7 @@ static void print_paired(const rk_comparison *c, int64_t r)
     }
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------ */
+/* ---- JSON ---- */
 
 static void json_number(cli_json *j, const char *key, double value)
 {
@@ -193,7 +193,7 @@ static void print_json(const rk_comparison *c, const char *part)
     cli_json_close(&j, '}');
 }
 
-/* ---- the command ----------------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static int compare(const cli *c, const compare_args *args)
 {

@@ -85,8 +85,7 @@ static rk_value materialise(backward *b, rk_value of, float *alpha)
     return sum.value;
 }
 
-/* ---- gradient rules: what a node passes on to its inputs, given the gradient of output 0 ------
- */
+/* ---- gradient rules: what a node passes on to its inputs, given the gradient of output 0 ---- */
 
 typedef void (*gradient_rule)(backward *b, const rk_node *node, rk_value g, float alpha);
 

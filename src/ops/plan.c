@@ -13,8 +13,7 @@
 
 enum { ARENA_ALIGNMENT = 64 };
 
-/* ---- verification
- * ------------------------------------------------------------------------------*/
+/* ---- verification ---- */
 
 /* Inputs written before, in-place targets not read later, temporaries written once. */
 static rk_status verify_node(const rk_program *p, int32_t i, bool *written, bool *consumed)
@@ -75,8 +74,7 @@ done:
     return status;
 }
 
-/* ---- planning
- * ----------------------------------------------------------------------------------*/
+/* ---- planning ---- */
 
 typedef struct block {
     rk_value root;       /* the tensor whose memory it is; in-place outputs share it */

@@ -41,7 +41,7 @@ enum { RK_MAX_INPUTS = 14, RK_MAX_OUTPUTS = 6, RK_MAX_LAYERS = 12, RK_NAME_LENGT
 typedef int32_t rk_value;
 enum { RK_NONE = -1 };
 
-/* ---- the store: what outlives a program ---------------------------------------------------- */
+/* ---- the store: what outlives a program ---- */
 
 typedef struct rk_stored {
     char name[RK_NAME_LENGTH]; /* unique in the store, e.g. "embedding", "embedding.m" */
@@ -63,7 +63,7 @@ rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64
 int32_t rk__store_find(const rk_store *store, const char *name);
 void rk__store_free(rk_store *store);
 
-/* ---- nodes ----------------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 /* How triplets are drawn; enumerators of base/choices.h. Fixed for a program. */
 typedef struct rk_sample_attr {
@@ -253,7 +253,7 @@ rk_status rk__program_plan(rk_program *program);
 /* The program as text, one node a line with shapes and offsets. Free with rk__free. */
 rk_status rk__program_print(const rk_program *program, char **out_text);
 
-/* ---- facts about operations and types ---------------------------------------------------------*/
+/* ---- facts about operations and types ---- */
 
 const char *rk__op_name(rk_op op);
 const char *rk__op_help(rk_op op);

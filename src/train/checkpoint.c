@@ -17,7 +17,7 @@ void rk__checkpoint_facts_free(rk_checkpoint_facts *facts)
     *facts = (rk_checkpoint_facts){0};
 }
 
-/* ---- tensors --------------------------------------------------------------------------------- */
+/* ---- tensors ---- */
 
 static bool all_finite(const float *values, int64_t n)
 {
@@ -91,7 +91,7 @@ static rk_status take_read(void *file, rk_session *s, int32_t stored)
     return read_tensor(file, s, stored);
 }
 
-/* ---- the position ---------------------------------------------------------------------------- */
+/* ---- the position ---- */
 
 /* X(file type, member): every number of the position, by name. */
 #define POSITION_NUMBERS(X)                                                                        \
@@ -169,7 +169,7 @@ static rk_status read_position(const rk_h5 *file, rk_position *p)
     return read_history(file, p);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
 {

@@ -42,7 +42,7 @@ static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
     return status;
 }
 
-/* ---- steps ----------------------------------------------------------------------------------- */
+/* ---- steps ---- */
 
 static void report_progress(const rk_trainer *t)
 {
@@ -123,7 +123,7 @@ static rk_status run_steps(rk_trainer *t)
     return RK_OK;
 }
 
-/* ---- the end of an epoch --------------------------------------------------------------------- */
+/* ---- the end of an epoch ---- */
 
 /* One line of metrics.jsonl; metrics NULL = no check at this epoch. */
 static rk_status append_line(rk_trainer *t, int64_t epoch, const rk_epoch_record *record,

@@ -55,7 +55,7 @@ static void add_escaped(rk_buffer *out, const char *text)
     }
 }
 
-/* ---- tables ---------------------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static void add_cell(rk_buffer *out, const char *attributes, double value, int digits)
 {
@@ -190,7 +190,7 @@ static void add_costs(rk_buffer *out, const rk_summary *r)
     rk__buffer_add(out, "</table></div>\n");
 }
 
-/* ---- curves ---------------------------------------------------------------------------------- */
+/* ---- curves ---- */
 
 static rk_status add_curves(rk_buffer *out, const rk_summary *r)
 {
@@ -234,7 +234,7 @@ static rk_status add_curves(rk_buffer *out, const rk_summary *r)
     return RK_OK;
 }
 
-/* ---- the page -------------------------------------------------------------------------------- */
+/* ---- the page ---- */
 
 static void add_head(rk_buffer *out, const rk_summary *r)
 {

@@ -22,7 +22,7 @@ static const char *const run_files[] = {
     RK_FILE_REPORT, RK_FILE_PAGE, RK_FILE_PROFILE, RK_FILE_ENVIRONMENT /* last: the mark */
 };
 
-/* ---- may the folder be used? ----------------------------------------------------------------- */
+/* ---- may the folder be used? ---- */
 
 static rk_status is_empty(const char *folder, bool *out)
 {
@@ -117,7 +117,7 @@ rk_status rk__run_folder_check(const rk_train_options *options)
     return is_idle(folder);
 }
 
-/* ---- creating it ----------------------------------------------------------------------------- */
+/* ---- creating it ---- */
 
 void rk__run_folder_remove(const char *folder, const char *name)
 {
@@ -143,7 +143,7 @@ rk_status rk__run_folder_create(const rk_train_options *options)
     return RK_OK;
 }
 
-/* ---- config.yaml ----------------------------------------------------------------------------- */
+/* ---- config.yaml ---- */
 
 rk_status rk__run_folder_write_config(const char *folder, const rk_config *config)
 {
@@ -158,7 +158,7 @@ done:
     return status;
 }
 
-/* ---- environment.json ------------------------------------------------------------------------ */
+/* ---- environment.json ---- */
 
 /* "model name : ..." of the first processor; "unknown" where /proc does not say. */
 static void cpu_name(char out[128])
@@ -246,7 +246,7 @@ done:
     return status;
 }
 
-/* ---- metrics.jsonl --------------------------------------------------------------------------- */
+/* ---- metrics.jsonl ---- */
 
 /* The number behind "key": in a line of ours; false if it is not there. */
 static bool find_number(const char *line, const char *end, const char *key, double *out)

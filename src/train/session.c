@@ -17,7 +17,7 @@
 #include "train/objective.h"
 #include "train/schedule.h"
 
-/* ---- the store ------------------------------------------------------------------------------- */
+/* ---- the store ---- */
 
 static rk_status add(rk_session *s, const char *name, rk_dtype dtype, int64_t rows, int64_t cols,
                      const void *constant, int32_t *out)
@@ -120,7 +120,7 @@ static rk_status declare_ranking(rk_session *s)
     return rk__alloc(&s->tile, RK_RANK_TILE * (1 + s->rank_k), sizeof *s->tile, "a rank tile");
 }
 
-/* ---- the programs ---------------------------------------------------------------------------- */
+/* ---- the programs ---- */
 
 static rk_value use(rk_session *s, rk_program *p, const char *name)
 {
@@ -273,7 +273,7 @@ static rk_status build_rank(rk_session *s, bool on_test)
     return finish(p);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
 static rk_status init_on_device(rk_session *s, const rk_parameter *p, int number)
 {
@@ -421,7 +421,7 @@ void rk__session_free(rk_session *s)
     *s = (rk_session){0};
 }
 
-/* ---- work ------------------------------------------------------------------------------------ */
+/* ---- work ---- */
 
 rk_status rk__session_step(rk_session *s, int64_t steps)
 {

@@ -18,7 +18,7 @@
 #include "eval/popularity.h"
 #include "train/trajectory.h"
 
-/* ---- set-up ---------------------------------------------------------------------------------- */
+/* ---- set-up ---- */
 
 static rk_status prepare_data(rk_trainer *t)
 {
@@ -110,7 +110,7 @@ static rk_status prepare_facts(rk_trainer *t)
     return rk__trajectory_text(t->config, &t->facts.trajectory);
 }
 
-/* ---- start or resume ------------------------------------------------------------------------- */
+/* ---- start or resume ---- */
 
 static rk_status open_log(rk_trainer *t)
 {
@@ -205,7 +205,7 @@ static rk_status report_profile(rk_trainer *t)
     return status;
 }
 
-/* ---- the end --------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
 /* Puts the chosen model into the session. */
 static rk_status choose(rk_trainer *t, rk_summary *report)

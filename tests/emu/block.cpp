@@ -68,7 +68,7 @@ void run_thread()
     thread_exits();
 }
 
-/* ---- one block --------------------------------------------------------------------------------*/
+/* ---- one block ---- */
 
 static Fiber *take_fiber(unsigned thread)
 {
@@ -227,7 +227,7 @@ static void run_block(uint64_t number)
     }
 }
 
-/* ---- one launch -------------------------------------------------------------------------------*/
+/* ---- one launch ---- */
 
 /* Place of the i-th of n blocks in config.order; a multiplication by an odd prime that does not
  * divide n is a permutation. */

@@ -48,7 +48,7 @@ void step_back()
     switch_back();
 }
 
-/* ---- warps ------------------------------------------------------------------------------------*/
+/* ---- warps ---- */
 
 static unsigned combine(int op, unsigned sum, unsigned value, unsigned lane, bool first)
 {
@@ -198,7 +198,7 @@ uint64_t warp_operation(Op op, unsigned mask, uint64_t value, int source, const 
     return t->result;
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------*/
+/* ---- blocks ---- */
 
 static void complete_barrier()
 {
@@ -280,7 +280,7 @@ void thread_exits()
     }
 }
 
-/* ---- when nobody can run ----------------------------------------------------------------------*/
+/* ---- when nobody can run ---- */
 
 static void resolve_activemask(unsigned warp, const Thread &first)
 {

@@ -151,7 +151,7 @@ unsigned long long emu_launches(void)
     return stats.launches;
 }
 
-/* ---- the device -------------------------------------------------------------------------------*/
+/* ---- the device ---- */
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
@@ -262,7 +262,7 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const voi
     return cudaSuccess;
 }
 
-/* ---- errors -----------------------------------------------------------------------------------*/
+/* ---- errors ---- */
 
 cudaError_t cudaGetLastError(void)
 {

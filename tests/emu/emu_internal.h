@@ -38,7 +38,7 @@ struct Stats {
 };
 extern Stats stats;
 
-/* ---- launches: block.cpp ----------------------------------------------------------------------*/
+/* ---- launches: block.cpp ---- */
 
 struct Launch {
     dim3 grid, block;
@@ -50,7 +50,7 @@ struct Launch {
 };
 void run_launch(const Launch &launch);
 
-/* ---- memory.cpp -------------------------------------------------------------------------------*/
+/* ---- memory.cpp ---- */
 
 enum Kind { DEVICE, PINNED, MANAGED };
 struct Allocation {
@@ -67,7 +67,7 @@ struct OnDevice {
     ~OnDevice();
 };
 
-/* ---- streams.cpp ------------------------------------------------------------------------------*/
+/* ---- streams.cpp ---- */
 
 using Work = std::function<void()>;
 
@@ -79,7 +79,7 @@ bool is_capturing(cudaStream_t stream);
 /* What a call that must not be made during a capture returns; the capture is then broken. */
 cudaError_t refuse_in_capture();
 
-/* ---- device_info.cpp --------------------------------------------------------------------------*/
+/* ---- device_info.cpp ---- */
 
 /* Remembers the error for cudaGetLastError and returns it. */
 cudaError_t fail(cudaError_t error);

@@ -49,7 +49,7 @@ void check_pointer(int argument, const volatile void *pointer)
     }
 }
 
-/* ---- large blocks -----------------------------------------------------------------------------*/
+/* ---- large blocks ---- */
 
 /* A block's memory in pieces: all of it, or of a large one (a library's workspace) the two ends.
  * What is done for every block again and again would else be most of a test's time. */
@@ -64,7 +64,7 @@ template <typename Visit> static void visit_ends(void *start, size_t bytes, Visi
     visit((char *)start + bytes - end, end);
 }
 
-/* ---- AddressSanitizer's view ------------------------------------------------------------------*/
+/* ---- AddressSanitizer's view ---- */
 
 #ifdef EMU_ASAN
 static void close_to_host(void *start, size_t bytes)
@@ -106,7 +106,7 @@ OnDevice::~OnDevice()
     }
 }
 
-/* ---- taking and giving back -------------------------------------------------------------------*/
+/* ---- taking and giving back ---- */
 
 static size_t in_use()
 {
@@ -162,7 +162,7 @@ static cudaError_t give_back(void *pointer)
     return cudaSuccess;
 }
 
-/* ---- copies -----------------------------------------------------------------------------------*/
+/* ---- copies ---- */
 
 /* Do the two ends fit the kind of copy, and lie within their allocations? */
 static bool is_copy(const void *to, const void *from, size_t bytes, cudaMemcpyKind kind)

@@ -46,7 +46,7 @@ template <class T> T *device_memory(size_t n)
     return memory;
 }
 
-/* ---- a warp and a half ------------------------------------------------------------------------*/
+/* ---- a warp and a half ---- */
 
 enum { THREADS = 48, VALUES = 18 };
 __constant__ float constants[4];
@@ -123,7 +123,7 @@ void check_warps()
     cudaFree(out);
 }
 
-/* ---- blocks -----------------------------------------------------------------------------------*/
+/* ---- blocks ---- */
 
 __device__ unsigned blocks_done;
 
@@ -242,7 +242,7 @@ void check_atomics()
     cudaFree(memory);
 }
 
-/* ---- launches, streams, graphs ----------------------------------------------------------------*/
+/* ---- launches, streams, graphs ---- */
 
 __global__ void add_one(int *x)
 {

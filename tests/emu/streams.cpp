@@ -128,7 +128,7 @@ static cudaError_t outcome()
 
 using namespace emu;
 
-/* ---- streams ----------------------------------------------------------------------------------*/
+/* ---- streams ---- */
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags)
 {
@@ -197,7 +197,7 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void 
     return enqueue(stream, [=] { function(data); });
 }
 
-/* ---- events -----------------------------------------------------------------------------------*/
+/* ---- events ---- */
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags)
 {

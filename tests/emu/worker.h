@@ -17,7 +17,7 @@
 namespace emu
 {
 
-/* ---- fiber.cpp --------------------------------------------------------------------------------*/
+/* ---- fiber.cpp ---- */
 
 struct Fiber; /* never freed: they are taken again and again */
 Fiber *new_fiber();
@@ -39,7 +39,7 @@ void acquire_edge(void *edge);
 /* A new block owns this memory anew: the accesses of the block before are forgotten. */
 void renew_memory(void *start, size_t bytes);
 
-/* ---- threads ----------------------------------------------------------------------------------*/
+/* ---- threads ---- */
 
 enum State : uint8_t { FRESH, READY, AT_BARRIER, AT_WARP, DONE };
 
@@ -78,7 +78,7 @@ struct Worker {
 };
 extern Worker &worker;
 
-/* ---- collectives.cpp --------------------------------------------------------------------------*/
+/* ---- collectives.cpp ---- */
 
 /* The running thread's whole life, on its fiber. */
 void thread_exits(); /* an exit may complete what the others wait for */
@@ -86,7 +86,7 @@ void thread_exits(); /* an exit may complete what the others wait for */
 bool resolve_stall();
 [[noreturn]] void report_deadlock();
 
-/* ---- block.cpp --------------------------------------------------------------------------------*/
+/* ---- block.cpp ---- */
 
 void run_thread(); /* called by a fiber; returns when the thread is done */
 

@@ -122,7 +122,7 @@ static void same_metrics(fixture *a, fixture *b)
     rk_metrics_free(&y);
 }
 
-/* ---- against the CPU device -------------------------------------------------------------------*/
+/* ---- against the CPU device ---- */
 
 /* The drawn nodes of a few steps; eager mode keeps every temporary. */
 static void same_batches(const char *positives, const char *negatives)
@@ -244,7 +244,7 @@ static void runs_of_every_kind_are_the_same(void **unused)
     }
 }
 
-/* ---- against itself ---------------------------------------------------------------------------*/
+/* ---- against itself ---- */
 
 /* The parameters after a run, which must be those of the run before; takes and gives ownership. */
 static float *same_bits(float *before, const char *device, const char *const *settings, bool eager,
@@ -285,8 +285,7 @@ static bool has_cuda(void)
     return rk__device_choose(RK_DEVICE_CUDA, &device, &reason) == RK_OK;
 }
 
-/* ---- the memory table
- * --------------------------------------------------------------------------*/
+/* ---- the memory table ---- */
 
 typedef struct memory_lines {
     double total, free; /* MB, of the first line */

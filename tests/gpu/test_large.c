@@ -36,8 +36,7 @@ static bool fits(rk_device_context *context, double bytes)
     return true;
 }
 
-/* ---- many edges
- * --------------------------------------------------------------------------------*/
+/* ---- many edges ---- */
 
 static int32_t item_of(int64_t user, int64_t k)
 {
@@ -142,8 +141,7 @@ static void edges_times_columns_beyond_31_bits(void **unused)
     rk__graph_free(&g);
 }
 
-/* ---- a large table
- * -----------------------------------------------------------------------------*/
+/* ---- a large table ---- */
 
 static void a_table_beyond_31_bits(void **unused)
 {

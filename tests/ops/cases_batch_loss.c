@@ -47,7 +47,7 @@ static double dot(const float *a, const float *b, int64_t d)
     return sum;
 }
 
-/* ---- unit_slots -------------------------------------------------------------------------------*/
+/* ---- unit_slots ---- */
 
 /* Rows of the set; the first one is zero. */
 static float *make_rows(setting *t)
@@ -139,7 +139,7 @@ static void unit_slots_grad(void)
     }
 }
 
-/* ---- attend -----------------------------------------------------------------------------------*/
+/* ---- attend ---- */
 
 /* Of n queries and keys in x [slots, d]: lse, the mean of keys, what it is rounded from. */
 static void attention(const float *x, const float *bias, int64_t d, const rk_attend_attr *a,
@@ -211,7 +211,7 @@ static void attend(void)
     }
 }
 
-/* ---- softmax ----------------------------------------------------------------------------------*/
+/* ---- softmax ---- */
 
 /* What the loss is computed from, with the attention of users to items and what follows from it. */
 typedef struct softmax {
@@ -342,7 +342,7 @@ static void softmax_grad(void)
     }
 }
 
-/* ---- alignment and uniformity -----------------------------------------------------------------*/
+/* ---- alignment and uniformity ---- */
 
 /* Unit rows by slot, and the attention of each kind to itself. */
 typedef struct sphere {

@@ -47,7 +47,7 @@ static ops_graph drawn_graph(ops_case *c, const ops_graph *g, const rk_step_stat
     return drawn;
 }
 
-/* ---- the graph --------------------------------------------------------------------------------*/
+/* ---- the graph ---- */
 
 static int64_t drop_on(int i, double ratio, int64_t epoch, int32_t view)
 {
@@ -84,7 +84,7 @@ static void drop_edges(void)
     assert_true(n_emptied > 5);
 }
 
-/* ---- propagations -----------------------------------------------------------------------------*/
+/* ---- propagations ---- */
 
 typedef enum form { ALL, HALVES, ADDED, ADAM, ROWS, FROM_ROWS, FROM_ADDED, FROM_ADAM } form;
 static const char *const form_names[] = {"propagate",

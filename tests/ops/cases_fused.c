@@ -78,7 +78,7 @@ static double *doubles_of(const world *w, const float *x, int64_t n)
     return out;
 }
 
-/* ---- rows added -------------------------------------------------------------------------------*/
+/* ---- rows added ---- */
 
 static void add_rows_on(int i, int64_t d, bool from)
 {
@@ -122,7 +122,7 @@ static void add_rows_from_rows(void)
     }
 }
 
-/* ---- Adam -------------------------------------------------------------------------------------*/
+/* ---- Adam ---- */
 
 enum { STEPS = 3 };
 
@@ -209,7 +209,7 @@ static void propagate_from_rows_adam(void)
     }
 }
 
-/* ---- halves -----------------------------------------------------------------------------------*/
+/* ---- halves ---- */
 
 /* Rows from 1e-36 to 1e36 in size, one of zeros, and in each a value far below the largest. */
 static void narrow_on(int64_t rows, int64_t d)

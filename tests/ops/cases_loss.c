@@ -79,7 +79,7 @@ static double sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
-/* ---- select_negatives -------------------------------------------------------------------------*/
+/* ---- select_negatives ---- */
 
 static void select_negatives(void)
 {
@@ -108,7 +108,7 @@ static void select_negatives(void)
     }
 }
 
-/* ---- BPR --------------------------------------------------------------------------------------*/
+/* ---- BPR ---- */
 
 static void bpr_loss(void)
 {
@@ -208,7 +208,7 @@ static void bpr_grad(void)
     }
 }
 
-/* ---- L2 ---------------------------------------------------------------------------------------*/
+/* ---- L2 ---- */
 
 /* The triplet's slot in a group counts: always with the batch's rows, with unique ones only the
  * first time its node is met, in the group or (squared form) anywhere. */
@@ -275,7 +275,7 @@ static void l2_loss(void)
     }
 }
 
-/* ---- step_loss --------------------------------------------------------------------------------*/
+/* ---- step_loss ---- */
 
 static void step_loss(void)
 {

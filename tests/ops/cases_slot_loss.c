@@ -58,7 +58,7 @@ static int64_t item_slot(const setting *t, int64_t triplet, int64_t k)
     return k == 0 ? t->b.batch + triplet : 2 * t->b.batch + triplet * t->m + k - 1;
 }
 
-/* ---- losses -----------------------------------------------------------------------------------*/
+/* ---- losses ---- */
 
 static const rk_slot_rule rules[] = {
     {.kind = RK_LOSS_BPR},

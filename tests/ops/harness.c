@@ -26,7 +26,7 @@ struct ops_case {
     int n_blocks;
 };
 
-/* ---- targets ----------------------------------------------------------------------------------*/
+/* ---- targets ---- */
 
 static void add_target(ops_target *targets, int *n, const rk_device *device, const char *isa,
                        int64_t threads, bool eager, bool is_first)
@@ -128,7 +128,7 @@ static bool concerns(const ops_target *target, const rk_program *program)
     return any;
 }
 
-/* ---- random numbers ---------------------------------------------------------------------------*/
+/* ---- random numbers ---- */
 
 /* splitmix64 (Steele, Lea, Flood 2014): not the generator under test. */
 uint64_t ops_next(ops_random *r)
@@ -149,7 +149,7 @@ double ops_real(ops_random *r)
     return (double)(ops_next(r) >> 11) * 0x1p-52 - 1;
 }
 
-/* ---- building a case --------------------------------------------------------------------------*/
+/* ---- building a case ---- */
 
 ops_case *ops_begin(const char *title, ...)
 {
@@ -264,7 +264,7 @@ void ops_expect_exactly(ops_case *c, rk_value value, const void *expected)
     e->exact = copy_of(c, t->dtype, t->rows, t->cols, expected);
 }
 
-/* ---- running ----------------------------------------------------------------------------------*/
+/* ---- running ---- */
 
 static void compare_reals(const ops_case *c, const ops_target *target, const expectation *e,
                           const void *actual)
@@ -402,7 +402,7 @@ void ops_discard(ops_case *c)
     free(c);
 }
 
-/* ---- graphs -----------------------------------------------------------------------------------*/
+/* ---- graphs ---- */
 
 ops_graph ops_make_graph(ops_case *c, int64_t n_users, int64_t n_items, double chance,
                          ops_random *r)
@@ -449,7 +449,7 @@ rk_graph_values ops_graph_inputs(ops_case *c, const ops_graph *g)
                              .scale = ops_input(c, RK_F32, g->n_nodes, 1, g->scale)};
 }
 
-/* ---- batches ----------------------------------------------------------------------------------*/
+/* ---- batches ---- */
 
 ops_batch ops_make_batch(ops_case *c, int64_t n_users, int64_t n_items, int64_t batch,
                          int64_t candidates, int64_t triplets, ops_random *r)

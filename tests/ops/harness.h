@@ -15,7 +15,7 @@
 #include "ops/builder.h"
 #include "support/support.h"
 
-/* ---- targets ----------------------------------------------------------------------------------*/
+/* ---- targets ---- */
 
 typedef struct ops_target {
     const rk_device *device;
@@ -29,7 +29,7 @@ enum { OPS_MAX_TARGETS = 32 };
 /* Every target of this build and machine; returns how many. */
 int ops_targets(ops_target targets[OPS_MAX_TARGETS]);
 
-/* ---- random numbers, the same on every machine ------------------------------------------------*/
+/* ---- random numbers, the same on every machine ---- */
 
 typedef struct ops_random {
     uint64_t state;
@@ -39,7 +39,7 @@ uint64_t ops_next(ops_random *r);
 int64_t ops_below(ops_random *r, int64_t n);
 double ops_real(ops_random *r); /* [-1, 1) */
 
-/* ---- cases ------------------------------------------------------------------------------------*/
+/* ---- cases ---- */
 
 typedef struct ops_case ops_case;
 
@@ -80,7 +80,7 @@ static inline void ops_add(double *sum, double *size, double term)
     *size += term < 0 ? -term : term;
 }
 
-/* ---- a small graph with all the awkward rows --------------------------------------------------*/
+/* ---- a small graph with all the awkward rows ---- */
 
 typedef struct ops_graph {
     int64_t n_users, n_items, n_nodes, n_edges;
@@ -95,7 +95,7 @@ ops_graph ops_make_graph(ops_case *c, int64_t n_users, int64_t n_items, double c
                          ops_random *r);
 rk_graph_values ops_graph_inputs(ops_case *c, const ops_graph *g);
 
-/* ---- a batch: its slots and row set, computed naively -----------------------------------------*/
+/* ---- a batch: its slots and row set, computed naively ---- */
 
 typedef struct ops_batch {
     int64_t batch, candidates, triplets, slots, count;
@@ -110,7 +110,7 @@ rk_row_set ops_batch_inputs(ops_case *c, const ops_batch *b, int64_t n_nodes);
 /* A step state that has `triplets` left in the epoch. */
 rk_step_state ops_state(const ops_batch *b);
 
-/* ---- the table of cases -----------------------------------------------------------------------*/
+/* ---- the table of cases ---- */
 
 typedef struct ops_entry {
     rk_op op;

@@ -161,7 +161,7 @@ static int count_halves(const rk_program *p)
     return n;
 }
 
-/* ---- what is joined ---------------------------------------------------------------------------*/
+/* ---- what is joined ---- */
 
 /* With layers, nothing is left of Adam and of scattering as passes of their own. */
 static void a_training_step_is_joined(void **unused)
@@ -254,7 +254,7 @@ static void a_table_that_others_read_gets_a_copy(void **unused)
     free_fixture(&f);
 }
 
-/* ---- what comes out ---------------------------------------------------------------------------*/
+/* ---- what comes out ---- */
 
 static rk_device_context *open_with(fixture *f, const char *isa, int64_t threads)
 {

@@ -155,7 +155,7 @@ static void assert_distribution(const char *what, const double *counts, const do
     }
 }
 
-/* ---- positives --------------------------------------------------------------------------------*/
+/* ---- positives ---- */
 
 /* Counts of (user, item) pairs over some steps. */
 static void count_positives(world *w, int steps, double *counts)
@@ -289,7 +289,7 @@ static void shuffles_are_permutations(void **state)
     assert_true(same < 10);
 }
 
-/* ---- negatives --------------------------------------------------------------------------------*/
+/* ---- negatives ---- */
 
 /* Chance of an item before rejection. */
 static double weight_of(const world *w, int negatives, int32_t item)
@@ -449,7 +449,7 @@ static void a_pool_the_user_has_is_no_trap(void **state)
     assert_distribution("negatives beside a full pool", counts, expected, 6);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------*/
+/* ---- steps ---- */
 
 static void steps_differ_and_repeat(void **state)
 {

@@ -7,7 +7,7 @@
 #include "train/planted.h"
 #include "train/session.h"
 
-/* ---- the matrix ------------------------------------------------------------------------------ */
+/* ---- the matrix ---- */
 
 static rk_graph planted_graph(rk_dataset *dataset)
 {
@@ -83,7 +83,7 @@ static void the_matrix_is_the_product(void **state)
     planted_free(dataset);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------ */
+/* ---- runs ---- */
 
 typedef struct fixture {
     rk_config *config;
@@ -199,7 +199,7 @@ static void threads_change_no_bit(void **state)
     tear_down(&f[1]);
 }
 
-/* ---- the choice ------------------------------------------------------------------------------ */
+/* ---- the choice ---- */
 
 /* A graph of sizes only: every user has the same number of items, every item of users. */
 static rk_graph sizes_of(int64_t n_users, int64_t n_items, int64_t n_edges)

@@ -57,7 +57,7 @@ static void runs_learn_and_resume(void **state)
     check_run(LIGHTGCN, sizeof LIGHTGCN / sizeof LIGHTGCN[0]);
 }
 
-/* ---- sessions ---------------------------------------------------------------------------------*/
+/* ---- sessions ---- */
 
 typedef struct fixture {
     rk_config *config;

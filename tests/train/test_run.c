@@ -249,7 +249,7 @@ static void fold_in_ranks_nearly_as_well_as_training(void **state)
     }
 }
 
-/* ---- export ---------------------------------------------------------------------------------- */
+/* ---- export ---- */
 
 static void check_npy(const char *path, const float *values, int64_t rows, const char *shape)
 {
@@ -352,7 +352,7 @@ static void lack_of_memory_is_survived(void **state)
     }
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static void only_whole_runs_open(void **state)
 {

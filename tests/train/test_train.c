@@ -236,7 +236,7 @@ static void late_divergence_keeps_the_last_good_checkpoint(void **state)
     runs_end(&r);
 }
 
-/* ---- the folder ------------------------------------------------------------------------------ */
+/* ---- the folder ---- */
 
 static void a_used_folder_is_refused(void **state)
 {

@@ -11,7 +11,7 @@
 #include "eval/popularity.h"
 #include "support/support.h"
 
-/* ---- one user's list ------------------------------------------------------------------------ */
+/* ---- one user's list ---- */
 
 static double value(const char *name, const uint8_t *hits, int64_t k, int64_t n_targets)
 {
@@ -48,8 +48,7 @@ static void more_targets_than_ranks(void **state)
     assert_close(value("recall", hits, 3, 50), 0.06, 1e-15, 0);
 }
 
-/* ---- a random data set and a ranker by a table of scores --------------------------------------
- */
+/* ---- a random data set and a ranker by a table of scores ---- */
 
 typedef struct world {
     rk_dataset dataset;
@@ -154,7 +153,7 @@ static rk_status rank_by_scores(void *self, rk_part part, const int32_t *users, 
     return RK_OK;
 }
 
-/* ---- the same from the formulas: ranks by counting, no lists, no code shared ----------------- */
+/* ---- the same from the formulas: ranks by counting, no lists, no code shared ---- */
 
 typedef struct reference {
     double recall, precision, ndcg, hit, mrr, map, coverage;
@@ -358,8 +357,7 @@ static void bad_options_are_named(void **state)
     free_world(&w);
 }
 
-/* ---- hooks ------------------------------------------------------------------------------------
- */
+/* ---- hooks ---- */
 
 typedef struct listener {
     int64_t calls, done, total, stop_after;
@@ -402,8 +400,7 @@ static void tells_and_stops(void **state)
     free_world(&w);
 }
 
-/* ---- popularity, subsets, text ----------------------------------------------------------------
- */
+/* ---- popularity, subsets, text ---- */
 
 static void popularity_ranks_by_degree(void **state)
 {

@@ -149,7 +149,7 @@ void rk__cpu_softmax_grad(const rk_cpu_call *call)
     }
 }
 
-/* ---- alignment and uniformity -----------------------------------------------------------------*/
+/* ---- alignment and uniformity ---- */
 
 /* log of the sum over b < count of e^lse[b]; RK_NO_LOGIT where there are no pairs. */
 static double log_sum_of(const float *lse, int64_t count)

@@ -43,7 +43,7 @@ static const scratch_size scratch_sizes[RK_OP_COUNT] = {
     [RK_OP_SCORE_TOPK] = rk__cpu_scratch_score_topk,
 };
 
-/* ---- loading ----------------------------------------------------------------------------------*/
+/* ---- loading ---- */
 
 /* Is this tensor a temporary with memory of its own (not an alias, not orphaned)? */
 static bool is_root(const rk_tensor *t)
@@ -178,7 +178,7 @@ void rk__cpu_unload(rk_device_context *c, rk_loaded *loaded)
     }
 }
 
-/* ---- eager checks -----------------------------------------------------------------------------*/
+/* ---- eager checks ---- */
 
 /* Outputs become NaN and -1, so that what a node forgets to write shows. */
 static void poison_outputs(const rk_loaded *loaded, const rk_node *node)
@@ -211,7 +211,7 @@ static rk_status check_written(const rk_device_context *c, const rk_loaded *load
     return RK_OK;
 }
 
-/* ---- running ----------------------------------------------------------------------------------*/
+/* ---- running ---- */
 
 static void run_node(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
 {

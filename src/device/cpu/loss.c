@@ -12,7 +12,7 @@
 
 enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64, GROUPS = 3 };
 
-/* ---- negatives by score -----------------------------------------------------------------------*/
+/* ---- negatives by score ---- */
 
 /* Dynamic negative sampling: of the candidates the one with the largest score (Zhang et al.,
  * "Optimizing top-N collaborative filtering via dynamic negative item sampling", SIGIR 2013).
@@ -42,7 +42,7 @@ void rk__cpu_select_negatives(const rk_cpu_call *call)
     }
 }
 
-/* ---- BPR --------------------------------------------------------------------------------------*/
+/* ---- BPR ---- */
 
 int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call)
 {
@@ -133,7 +133,7 @@ void rk__cpu_bpr_grad(const rk_cpu_call *call)
     rk__cpu_sum_slots(call, add_slot_gradient);
 }
 
-/* ---- L2 ---------------------------------------------------------------------------------------*/
+/* ---- L2 ---- */
 
 /* How often a row of the set counts in each group: users, positives, chosen negatives. */
 static void count_slots(const rk_cpu_call *call, int64_t row, double counts[GROUPS])
@@ -233,7 +233,7 @@ void rk__cpu_l2_loss(const rk_cpu_call *call)
     }
 }
 
-/* ---- sums over steps --------------------------------------------------------------------------*/
+/* ---- sums over steps ---- */
 
 void rk__cpu_step_loss(const rk_cpu_call *call)
 {

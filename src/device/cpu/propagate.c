@@ -14,7 +14,7 @@
  * where a block is a list of edges of its own and a short one would be prefetched badly. */
 enum { BLOCK_FLOATS = 4096, LONG_BLOCK_FLOATS = 32768 };
 
-/* ---- what is gathered -------------------------------------------------------------------------*/
+/* ---- what is gathered ---- */
 
 static int64_t weight_bytes(const rk_cpu_call *call)
 {
@@ -38,7 +38,7 @@ static rk_source source_of(const rk_cpu_call *call, const rk_csr *a, char **scra
     return (rk_source){call->in[3], weight, true};
 }
 
-/* ---- what becomes of the rows -----------------------------------------------------------------*/
+/* ---- what becomes of the rows ---- */
 
 typedef struct ending {
     const rk_isa *isa;
@@ -107,7 +107,7 @@ static void finish(const ending *e, int64_t first, int64_t last, float *rows)
     }
 }
 
-/* ---- all rows ---------------------------------------------------------------------------------*/
+/* ---- all rows ---- */
 
 int64_t rk__cpu_scratch_propagate(const rk_cpu_call *call)
 {
@@ -142,7 +142,7 @@ void rk__cpu_propagate_adam(const rk_cpu_call *call)
     rk__cpu_propagate(call);
 }
 
-/* ---- at the rows of a set ---------------------------------------------------------------------*/
+/* ---- at the rows of a set ---- */
 
 int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call)
 {

@@ -12,7 +12,7 @@
 
 enum { TRIPLETS_PER_BLOCK = 32 };
 
-/* ---- loss -------------------------------------------------------------------------------------*/
+/* ---- loss ---- */
 
 /* A triplet's scores become the derivatives by them, but for 1 / triplets. scores[0] is the
  * positive's; item_factor[k] belongs to scores[k]. */
@@ -126,7 +126,7 @@ void rk__cpu_slot_loss(const rk_cpu_call *call)
     *loss = count > 0 ? total / (double)count : 0;
 }
 
-/* ---- gradient ---------------------------------------------------------------------------------*/
+/* ---- gradient ---- */
 
 /* What a slot adds to the gradient of its row: an item gets its derivative times the user, the user
  * the sum over the triplet's items. */

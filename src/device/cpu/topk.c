@@ -95,7 +95,7 @@ int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call)
            call->threads * (score_bytes(call, &t) + found_bytes(call, &t));
 }
 
-/* ---- packing ----------------------------------------------------------------------------------*/
+/* ---- packing ---- */
 
 /* Rows [first, first + n) of x, as columns of out [d][width]; zeros where rows are missing. */
 static void pack_panel(const float *x, int64_t d, int64_t first, int64_t n, int64_t width,
@@ -124,7 +124,7 @@ static void pack_users(const rk_cpu_call *call, const tiling *t, int64_t block, 
     }
 }
 
-/* ---- the running top K ------------------------------------------------------------------------*/
+/* ---- the running top K ---- */
 
 static void start_ranking(const rk_cpu_call *call, const tiling *t, int64_t place, ranking *r)
 {
@@ -231,7 +231,7 @@ static void take_scores(const rk_cpu_call *call, const tiling *t, ranking *r, co
     }
 }
 
-/* ---- the walk over the tile -------------------------------------------------------------------*/
+/* ---- the walk over the tile ---- */
 
 /* A group of user blocks against the items [first_item, end_item) of a slab. */
 static void rank_group(const rk_cpu_call *call, const tiling *t, int64_t group, const float *blocks,

@@ -100,8 +100,7 @@ static rk_status info(rk_device_context *context, rk_device_info *out)
     return RK_OK;
 }
 
-/* ---- the store ---------------------------------------------------------------------------------
- */
+/* ---- the store ---- */
 
 static int64_t stored_bytes(const rk_stored *s)
 {

@@ -138,8 +138,7 @@ static rk_status rk__cuda_narrow(const call *c)
     return RK_OK;
 }
 
-/* ---- the Gram form ----------------------------------------------------------------------------
- */
+/* ---- the Gram form ---- */
 
 /* The rows of the small side, or of the other. A pair table's halves begin with the small side's
  * first node. */
@@ -251,8 +250,7 @@ static rk_status rk__cuda_mix_pairs(const call *c)
     return mix_half(c, 1);
 }
 
-/* ---- sums and rows ----------------------------------------------------------------------------
- */
+/* ---- sums and rows ---- */
 
 static rk_status rk__cuda_combine(const call *c)
 {
@@ -521,8 +519,7 @@ static rk_status rk__cuda_score_topk(const call *c)
     return RK_OK;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 typedef rk_status (*launcher)(const call *c);
 

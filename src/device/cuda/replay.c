@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
-/* ---- loading ----------------------------------------------------------------------------------*/
+/* ---- loading ---- */
 
 void *rk__cuda_address(const rk_loaded *loaded, rk_value value)
 {
@@ -127,7 +127,7 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded)
     rk__free(loaded);
 }
 
-/* ---- node by node -----------------------------------------------------------------------------*/
+/* ---- node by node ---- */
 
 rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status)
 {
@@ -178,7 +178,7 @@ static rk_status run_nodes(rk_loaded *loaded)
     return RK_OK;
 }
 
-/* ---- replay -----------------------------------------------------------------------------------*/
+/* ---- replay ---- */
 
 /* A failure while capturing must still end the capture. */
 static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out)

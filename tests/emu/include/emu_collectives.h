@@ -96,7 +96,7 @@ inline int segment(int width)
 
 #define EMU_SITE const char *file_ = __builtin_FILE(), int line_ = __builtin_LINE()
 
-/* ---- barriers ---------------------------------------------------------------------------------*/
+/* ---- barriers ---- */
 
 #define EMU_BARRIER(type, name, kind)                                                              \
     inline type name(int predicate, EMU_SITE)                                                      \
@@ -136,7 +136,7 @@ inline void __nanosleep(unsigned)
     emu::die("__trap()");
 }
 
-/* ---- votes and reductions of a warp -----------------------------------------------------------*/
+/* ---- votes and reductions of a warp ---- */
 
 inline unsigned __activemask(EMU_SITE)
 {
@@ -178,7 +178,7 @@ EMU_REDUCE(__reduce_and_sync, unsigned, AND)
 EMU_REDUCE(__reduce_or_sync, unsigned, OR)
 EMU_REDUCE(__reduce_xor_sync, unsigned, XOR)
 
-/* ---- shuffles ---------------------------------------------------------------------------------*/
+/* ---- shuffles ---- */
 
 namespace emu
 {

@@ -51,7 +51,7 @@ inline float __fmaf_rn(float a, float b, float c)
     return fmaf(a, b, c);
 }
 
-/* ---- conversions ------------------------------------------------------------------------------*/
+/* ---- conversions ---- */
 
 EMU_MATH1(int, __float2int_rn, float, (int)rintf(x))
 EMU_MATH1(int, __float2int_rz, float, (int)x)
@@ -65,7 +65,7 @@ EMU_MATH1(float, __uint_as_float, unsigned, emu::from_bits<float>(emu::to_bits(x
 EMU_MATH1(long long, __double_as_longlong, double, emu::from_bits<long long>(emu::to_bits(x)))
 EMU_MATH1(double, __longlong_as_double, long long, emu::from_bits<double>(emu::to_bits(x)))
 
-/* ---- bits -------------------------------------------------------------------------------------*/
+/* ---- bits ---- */
 
 EMU_MATH1(int, __popc, unsigned, __builtin_popcount(x))
 EMU_MATH1(int, __popcll, unsigned long long, __builtin_popcountll(x))
@@ -99,7 +99,7 @@ inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift)
     return shift ? (low >> shift) | (high << (32 - shift)) : low;
 }
 
-/* ---- min, max, clock --------------------------------------------------------------------------*/
+/* ---- min, max, clock ---- */
 
 #define EMU_MIN_MAX(type)                                                                          \
     EMU_MATH2(type, min, type, b < a ? b : a)                                                      \
