@@ -11,7 +11,6 @@
 #include "device/device.h"
 #include "eval/metrics.h"
 #include "models/model.h"
-#include "ops/ops.def"
 
 enum { MEGABYTE = 1000000 };
 
@@ -84,11 +83,11 @@ static rk_status describe_operations(rk_buffer *out)
 {
     rk__buffer_add(out, "operations (B triplets of a batch, M candidates, S rows of a row set, "
                         "N nodes, d columns)\n");
-#define RK_OP_LINE(ENUM, name, min, max, outs, gradient, help)                                     \
-    rk__buffer_add(out, "  %-20s %s%s\n", #name, help,                                             \
-                   strcmp(#gradient, "none") == 0 ? "" : " (has a gradient)");
-    RK_OPS(RK_OP_LINE)
-#undef RK_OP_LINE
+    for (int op = 0; op < RK_OP_COUNT; op++) {
+        const rk_op_info *info = rk__op_info((rk_op)op);
+        rk__buffer_add(out, "  %-20s %s%s\n", info->name, info->help,
+                       info->has_gradient ? " (has a gradient)" : "");
+    }
     return RK_OK;
 }
 

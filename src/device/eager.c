@@ -22,24 +22,6 @@ bool rk__guard_is_whole(const void *band, int64_t bytes)
     return true;
 }
 
-/* Inputs that an operation writes to. */
-static bool is_updated(rk_op op, int32_t input)
-{
-    switch (op) {
-    case RK_OP_ADAM:
-        return input == 0 || input == 2 || input == 3;
-    case RK_OP_PROPAGATE_ADAM:
-    case RK_OP_PROPAGATE_FROM_ROWS_ADAM:
-        return input >= 5 && input <= 7;
-    case RK_OP_SGD:
-    case RK_OP_STEP_LOSS:
-    case RK_OP_STEP_ADVANCE:
-        return input == 0;
-    default:
-        return false;
-    }
-}
-
 rk_value rk__next_written(const rk_node *node, int32_t *place)
 {
     while (*place < node->n_outputs + node->n_inputs) {
@@ -47,7 +29,7 @@ rk_value rk__next_written(const rk_node *node, int32_t *place)
         if (i < node->n_outputs) {
             return node->out[i];
         }
-        if (is_updated(node->op, i - node->n_outputs)) {
+        if (rk__op_info(node->op)->updates >> (i - node->n_outputs) & 1) {
             return node->in[i - node->n_outputs];
         }
     }

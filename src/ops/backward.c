@@ -387,9 +387,8 @@ static void rk__grad_l2_loss(backward *b, const rk_node *node, rk_value g, float
 #define rk__grad_none NULL
 
 static const gradient_rule gradient_rules[RK_OP_COUNT] = {
-#define RK_OP_GRADIENT(ENUM, name, min, max, outs, grad, help) rk__grad_##grad,
-    RK_OPS(RK_OP_GRADIENT)
-#undef RK_OP_GRADIENT
+#define RK_OP_ROW(ENUM, name, min, max, outs, gradient, ...) rk__grad_##gradient,
+#include "ops/ops.def"
 };
 
 static bool is_loss(const rk_program *p, rk_value value)

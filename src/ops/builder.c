@@ -25,13 +25,13 @@ static rk_status grow(rk_program *p, int32_t n_new_tensors)
 
 static rk_status append(rk_program *p, rk_node *node)
 {
-    const rk_op_facts *facts = &rk__op_facts[node->op];
+    const rk_op_info *info = rk__op_info(node->op);
     rk_shape shapes[RK_MAX_OUTPUTS];
-    RK_ASSERT(!p->planned && node->n_inputs >= facts->min_inputs &&
-              node->n_inputs <= facts->max_inputs);
+    RK_ASSERT(!p->planned && node->n_inputs >= info->min_inputs &&
+              node->n_inputs <= info->max_inputs);
     RK_TRY(grow(p, RK_MAX_OUTPUTS));
-    node->n_outputs = facts->n_outputs;
-    RK_TRY(facts->shape(p, node, shapes));
+    node->n_outputs = info->n_outputs;
+    RK_TRY(rk__shape_rules[node->op](p, node, shapes));
     for (int32_t i = 0; i < node->n_outputs; i++) {
         if (node->out[i] == RK_NONE) {
             rk_tensor *t = &p->tensors[p->n_tensors];

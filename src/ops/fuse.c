@@ -35,7 +35,7 @@ static bool is_overtaken(const rk_program *p, const rk_node *node, int32_t first
 {
     for (int32_t i = first + 1; i < last; i++) {
         const rk_node *between = &p->nodes[i];
-        rk_value updated = rk__updated_parameter(between);
+        rk_value updated = rk__updated_parameter(p, between);
         if (updated != RK_NONE && reads(node, updated)) {
             return true;
         }

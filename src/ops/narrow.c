@@ -19,13 +19,12 @@ typedef struct use {
 /* Does a propagation of all rows gather its input j? */
 static bool gathers(const rk_node *node, int32_t j)
 {
-    return j == 3 && (node->op == RK_OP_PROPAGATE || node->op == RK_OP_PROPAGATE_ADAM);
+    return j == 3 && (rk__op_info(node->op)->flags & RK_OP_IS_GATHERS);
 }
 
 static bool takes_halves(const rk_node *node, int32_t j)
 {
-    return gathers(node, j) || (j == 3 && node->op == RK_OP_PROPAGATE_ROWS) ||
-           (j >= 2 && node->op == RK_OP_COMBINE_ROWS);
+    return rk__op_info(node->op)->halves_in >> j & 1;
 }
 
 static bool gives_halves(const rk_program *p, const rk_tensor *t)
@@ -33,8 +32,7 @@ static bool gives_halves(const rk_program *p, const rk_tensor *t)
     if (t->stored >= 0 || t->producer < 0 || t->alias_of != RK_NONE) {
         return false;
     }
-    rk_op op = p->nodes[t->producer].op;
-    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_FROM_ROWS;
+    return rk__op_info(p->nodes[t->producer].op)->halves_out & 1;
 }
 
 static void survey(const rk_program *p, use *uses)
@@ -60,7 +58,7 @@ static void survey(const rk_program *p, use *uses)
 /* The node again, its gathers from copies. */
 static void append_narrowed(rk_program *p, use *uses, rk_node node)
 {
-    rk_value updated = rk__updated_parameter(&node);
+    rk_value updated = rk__updated_parameter(p, &node);
     if (gathers(&node, 3) && !uses[node.in[3]].narrow) {
         use *u = &uses[node.in[3]];
         u->copy = u->copy == RK_NONE ? rk__narrow(p, node.in[3]) : u->copy;

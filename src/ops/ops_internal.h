@@ -15,12 +15,7 @@ typedef struct rk_shape {
  * by the caller). RK_ERR_INTERNAL says what does not fit. */
 typedef rk_status (*rk_shape_rule)(const rk_program *p, const rk_node *node, rk_shape *out);
 
-typedef struct rk_op_facts {
-    rk_shape_rule shape;
-    int32_t min_inputs, max_inputs, n_outputs;
-} rk_op_facts;
-
-extern const rk_op_facts rk__op_facts[RK_OP_COUNT];
+extern const rk_shape_rule rk__shape_rules[RK_OP_COUNT];
 
 /* Appends a node. Outputs that are RK_NONE in node->out become fresh temporaries. Returns the
  * node's number, or -1 after a failure (which sticks in p->status). */

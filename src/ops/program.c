@@ -6,24 +6,43 @@
 
 #include "base/alloc.h"
 
-static const struct {
-    const char *name, *help;
-} op_table[] = {
-#define RK_OP_ROW(ENUM, name, min, max, outs, grad, help) {#name, help},
-    RK_OPS(RK_OP_ROW)
-#undef RK_OP_ROW
+#define HAS_GRADIENT(rule) (sizeof #rule != sizeof "none")
+#define IN(i) (1u << (i))
+#define ALL_INPUTS ((1u << RK_MAX_INPUTS) - 1)
+#define FROM(i) (ALL_INPUTS & ~0u << (i))
+#define OUT(i) (1u << (RK_MAX_INPUTS + (i)))
+#define GRAPH RK_OP_IS_GRAPH
+#define SIDE RK_OP_IS_SIDE
+#define ADDS RK_OP_IS_ADDS
+#define GATHERS RK_OP_IS_GATHERS
+#define SHARES RK_OP_IS_SHARES
+#define LIBRARY RK_OP_IS_LIBRARY
+
+static const rk_op_info op_table[RK_OP_COUNT] = {
+#define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \
+                  flags, help)                                                                     \
+    {#name,                                                                                        \
+     help,                                                                                         \
+     min,                                                                                          \
+     max,                                                                                          \
+     outs,                                                                                         \
+     HAS_GRADIENT(gradient),                                                                       \
+     updates,                                                                                      \
+     (halves)&ALL_INPUTS,                                                                          \
+     (halves) >> RK_MAX_INPUTS,                                                                    \
+     flags},
+#include "ops/ops.def"
 };
+
+const rk_op_info *rk__op_info(rk_op op)
+{
+    RK_ASSERT((unsigned)op < RK_OP_COUNT);
+    return &op_table[op];
+}
 
 const char *rk__op_name(rk_op op)
 {
-    RK_ASSERT((unsigned)op < RK_OP_COUNT);
-    return op_table[op].name;
-}
-
-const char *rk__op_help(rk_op op)
-{
-    RK_ASSERT((unsigned)op < RK_OP_COUNT);
-    return op_table[op].help;
+    return rk__op_info(op)->name;
 }
 
 int64_t rk__dtype_size(rk_dtype dtype)
@@ -33,12 +52,6 @@ int64_t rk__dtype_size(rk_dtype dtype)
     return sizes[dtype];
 }
 
-bool rk__adds_rows(rk_op op)
-{
-    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_FROM_ROWS || op == RK_OP_PROPAGATE_ADAM ||
-           op == RK_OP_PROPAGATE_FROM_ROWS_ADAM;
-}
-
 const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node)
 {
     int32_t producer = p->tensors[node->in[0]].producer;
@@ -46,18 +59,15 @@ const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node)
     return is_drawn ? &p->nodes[producer] : NULL;
 }
 
-rk_value rk__updated_parameter(const rk_node *node)
+rk_value rk__updated_parameter(const rk_program *p, const rk_node *node)
 {
-    switch (node->op) {
-    case RK_OP_ADAM:
-    case RK_OP_SGD:
-        return node->in[0];
-    case RK_OP_PROPAGATE_ADAM:
-    case RK_OP_PROPAGATE_FROM_ROWS_ADAM:
-        return node->in[5];
-    default:
-        return RK_NONE;
+    uint32_t updates = rk__op_info(node->op)->updates;
+    for (int32_t i = 0; i < node->n_inputs; i++) {
+        if (updates >> i & 1) {
+            return p->tensors[node->in[i]].dtype == RK_STATE ? RK_NONE : node->in[i];
+        }
     }
+    return RK_NONE;
 }
 
 rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,

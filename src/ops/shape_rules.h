@@ -6,10 +6,9 @@
 
 #include "ops/ops_internal.h"
 
-#define RK_OP_DECLARE(ENUM, name, min, max, outs, grad, help)                                      \
+#define RK_OP_ROW(ENUM, name, ...)                                                                 \
     rk_status rk__shape_##name(const rk_program *p, const rk_node *node, rk_shape *out);
-RK_OPS(RK_OP_DECLARE)
-#undef RK_OP_DECLARE
+#include "ops/ops.def"
 
 #define AT(i) (&p->tensors[node->in[i]])
 #define HAS(i) (node->in[i] != RK_NONE)

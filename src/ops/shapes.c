@@ -424,8 +424,7 @@ rk_status rk__shape_score_topk(const rk_program *p, const rk_node *node, rk_shap
     return RK_OK;
 }
 
-const rk_op_facts rk__op_facts[RK_OP_COUNT] = {
-#define RK_OP_FACTS(ENUM, name, min, max, outs, grad, help) {rk__shape_##name, min, max, outs},
-    RK_OPS(RK_OP_FACTS)
-#undef RK_OP_FACTS
+const rk_shape_rule rk__shape_rules[RK_OP_COUNT] = {
+#define RK_OP_ROW(ENUM, name, ...) rk__shape_##name,
+#include "ops/ops.def"
 };

@@ -10,22 +10,9 @@
 #include "base/alloc.h"
 #include "ops/ops_internal.h"
 
-/* Their attributes lie within rk_attr.weight. */
 static bool is_shared(rk_op op)
 {
-    switch (op) {
-    case RK_OP_PROPAGATE:
-    case RK_OP_FOLD:
-    case RK_OP_GRAM_PRODUCT:
-    case RK_OP_MIX_PAIRS:
-    case RK_OP_COMBINE:
-    case RK_OP_UNIT_ROWS:
-    case RK_OP_SCALE_NODES:
-    case RK_OP_SOFTMAX_WEIGHTS:
-        return true;
-    default:
-        return false;
-    }
+    return rk__op_info(op)->flags & RK_OP_IS_SHARES;
 }
 
 static bool are_equal(const rk_node *a, const rk_node *b)

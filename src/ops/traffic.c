@@ -119,12 +119,12 @@ static double kept_share(const counted *c)
 static rk_traffic propagation(const counted *c, double edges, double listed, double rows_out)
 {
     const rk_tensor *x = in(c, 3);
-    bool updates = rk__updated_parameter(c->node) != RK_NONE;
+    bool updates = rk__updated_parameter(c->p, c->node) != RK_NONE;
     rk_traffic t = {.bytes = edges * row_bytes(x) + listed * COLUMN_BYTES,
                     .flops = 2 * edges * (double)x->cols,
                     .gathers = 1};
     for (int32_t i = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
-         rk__adds_rows(c->node->op) && i < c->node->n_inputs; i++) {
+         (rk__op_info(c->node->op)->flags & RK_OP_IS_ADDS) && i < c->node->n_inputs; i++) {
         t.bytes += c->batch->rows * row_bytes(in(c, i));
         t.flops += 2 * c->batch->rows * (double)x->cols;
     }

@@ -27,10 +27,8 @@ typedef struct rk_cpu_call {
     void *scratch;             /* as much as the operation's scratch function asked for */
 } rk_cpu_call;
 
-#define RK_CPU_DECLARE(ENUM, name, min, max, outs, grad, help)                                     \
-    void rk__cpu_##name(const rk_cpu_call *call);
-RK_OPS(RK_CPU_DECLARE)
-#undef RK_CPU_DECLARE
+#define RK_OP_ROW(ENUM, name, ...) void rk__cpu_##name(const rk_cpu_call *call);
+#include "ops/ops.def"
 
 /* A stored tensor in host memory. */
 typedef struct rk_cpu_buffer {

@@ -15,9 +15,8 @@
 typedef void (*operation)(const rk_cpu_call *call);
 
 static const operation operations[RK_OP_COUNT] = {
-#define RK_CPU_FUNCTION(ENUM, name, min, max, outs, grad, help) rk__cpu_##name,
-    RK_OPS(RK_CPU_FUNCTION)
-#undef RK_CPU_FUNCTION
+#define RK_OP_ROW(ENUM, name, ...) rk__cpu_##name,
+#include "ops/ops.def"
 };
 
 typedef int64_t (*scratch_size)(const rk_cpu_call *call);

@@ -58,7 +58,7 @@ typedef struct ending {
 
 static ending ending_of(const rk_cpu_call *call)
 {
-    bool updates = rk__updated_parameter(call->node) != RK_NONE;
+    bool updates = rk__updated_parameter(call->program, call->node) != RK_NONE;
     int32_t first = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
     ending e = {.isa = call->isa, .d = rk__cpu_in(call, 3)->cols};
     e.map = call->node->n_inputs > first ? call->in[4] : NULL;

@@ -67,7 +67,7 @@ static rk_adam_target adam_target(const rk_adam_attr *a, void *parameter, void *
 /* What becomes of the rows of a propagation: its inputs behind the first four, and its output. */
 static rk_row_end row_end(const call *c)
 {
-    bool updates = rk__updated_parameter(c->node) != RK_NONE;
+    bool updates = rk__updated_parameter(c->program, c->node) != RK_NONE;
     int first = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
     rk_row_end end = {.map = c->node->n_inputs > first ? in(c, 4) : NULL};
     for (int i = first; i < c->node->n_inputs; i++) {
@@ -524,9 +524,8 @@ static rk_status rk__cuda_score_topk(const call *c)
 typedef rk_status (*launcher)(const call *c);
 
 static const launcher launchers[RK_OP_COUNT] = {
-#define RK_OP_LAUNCHER(ENUM, name, min, max, outs, grad, help) rk__cuda_##name,
-    RK_OPS(RK_OP_LAUNCHER)
-#undef RK_OP_LAUNCHER
+#define RK_OP_ROW(ENUM, name, ...) rk__cuda_##name,
+#include "ops/ops.def"
 };
 
 rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node)

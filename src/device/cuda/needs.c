@@ -4,20 +4,17 @@
 
 bool rk__cuda_names_a_side(rk_op op)
 {
-    return op == RK_OP_FOLD || op == RK_OP_FOLD_FROM_ROWS || op == RK_OP_UNFOLD ||
-           op == RK_OP_UNFOLD_ROWS;
+    return rk__op_info(op)->flags & RK_OP_IS_SIDE;
 }
 
 bool rk__cuda_needs_blas(rk_op op)
 {
-    return op == RK_OP_SCORE_TOPK || op == RK_OP_ATTEND || op == RK_OP_GRAM_PRODUCT;
+    return rk__op_info(op)->flags & RK_OP_IS_LIBRARY;
 }
 
 bool rk__cuda_needs_pieces(rk_op op)
 {
-    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
-           op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM ||
-           op == RK_OP_DROP_EDGES || rk__cuda_names_a_side(op);
+    return rk__op_info(op)->flags & RK_OP_IS_GRAPH;
 }
 
 static void add(rk_device_need *needs, int *n, const char *what, int64_t bytes, bool is_shared)

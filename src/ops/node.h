@@ -1,0 +1,189 @@
+/*
+ * What a node of a program is: an operation, the values that it reads and writes, its attributes;
+ * and what the table of operations says of an operation.
+ *
+ * Shared with the kernels: C and C++, nothing but fixed-width members.
+ */
+#ifndef RK_OPS_NODE_H
+#define RK_OPS_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ops/half_rows.h"
+#include "ops/schedule.h"
+#include "ops/slot_loss.h"
+#include "ops/step_state.h"
+
+typedef enum rk_op {
+#define RK_OP_ROW(ENUM, ...) RK_OP_##ENUM,
+#include "ops/ops.def"
+    RK_OP_COUNT
+} rk_op;
+
+/* What an operation is, for passes and devices. */
+enum {
+    RK_OP_IS_GRAPH = 1,    /* inputs 0 and 1 are offsets and columns of a graph */
+    RK_OP_IS_SIDE = 2,     /* works at one side of a stored graph, which attr.fold names */
+    RK_OP_IS_ADDS = 4,     /* a propagation that may have tables to add behind its other inputs */
+    RK_OP_IS_GATHERS = 8,  /* a propagation that reads a row of input 3 for every edge */
+    RK_OP_IS_SHARES = 16,  /* equal inputs and attr.weight mean an equal result */
+    RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS */
+};
+
+typedef struct rk_op_info {
+    const char *name, *help;
+    int32_t min_inputs, max_inputs, n_outputs;
+    bool has_gradient;
+    uint32_t updates;               /* bit i: writes to input i */
+    uint32_t halves_in, halves_out; /* bit i: input i, output i may be RK_F16 */
+    uint32_t flags;                 /* RK_OP_IS_* */
+} rk_op_info;
+
+/* RK_F16: rows of halves, each row with a factor of its own; see ops/half_rows.h. Temporaries only.
+ */
+typedef enum rk_dtype { RK_F32, RK_F64, RK_I32, RK_I64, RK_STATE, RK_F16 } rk_dtype;
+
+enum { RK_MAX_INPUTS = 14, RK_MAX_OUTPUTS = 6, RK_MAX_LAYERS = 12, RK_NAME_LENGTH = 48 };
+
+/* Index of a tensor in a program; RK_NONE is an absent optional one. */
+typedef int32_t rk_value;
+enum { RK_NONE = -1 };
+
+/* How triplets are drawn; enumerators of base/choices.h. Fixed for a program. */
+typedef struct rk_sample_attr {
+    int64_t batch; /* B */
+    int32_t positives, negatives;
+    int32_t n_candidates; /* M */
+    int32_t pool_size;
+    float pool_probability;
+    int64_t n_users, n_items;
+    int64_t n_eligible_users, n_eligible_edges;
+} rk_sample_attr;
+
+typedef struct rk_l2_attr {
+    double weight; /* lambda */
+    int64_t batch; /* B: slots below are users, below 2B positives, the rest candidates */
+    int32_t form, rows, divisor; /* enumerators of base/choices.h */
+} rk_l2_attr;
+
+typedef struct rk_unit_attr {
+    bool cosine; /* rows of length 1, else as they are */
+    float alpha; /* unit_slots_grad: factor of the gradient */
+} rk_unit_attr;
+
+typedef struct rk_attend_attr {
+    int64_t first_query, first_key, n; /* slots: n queries, n keys */
+    double scale;                      /* logit = scale * <query, key> + bias of the key */
+    bool skip_diagonal;                /* query i has no key i */
+} rk_attend_attr;
+
+typedef struct rk_softmax_attr {
+    int64_t batch;
+    double temperature, power;
+    bool cosine, exclude_positive;
+} rk_softmax_attr;
+
+typedef struct rk_slot_attr {
+    int64_t batch;
+    rk_slot_rule rule;
+} rk_slot_attr;
+
+typedef struct rk_neighbour_attr {
+    int64_t batch, n_users;
+    double weight; /* neighbour_loss: of the term */
+} rk_neighbour_attr;
+
+typedef struct rk_align_attr {
+    int64_t batch;
+    double uniformity; /* weight */
+} rk_align_attr;
+
+typedef struct rk_drop_attr {
+    double ratio; /* share of edges that is dropped */
+    int32_t view; /* views drop different edges */
+} rk_drop_attr;
+
+typedef struct rk_perturb_attr {
+    float epsilon;
+    int32_t view, layer; /* so that no two perturbations share noise; layer below 16 */
+} rk_perturb_attr;
+
+typedef struct rk_contrast_attr {
+    int64_t batch;
+    double weight, temperature;
+    bool second; /* contrast_slots_grad: by the second view */
+} rk_contrast_attr;
+
+typedef struct rk_adam_attr {
+    double beta1, beta2, epsilon, weight_decay;
+} rk_adam_attr;
+
+/* A propagation that ends in an update. The weights are first, as in a plain propagation. */
+typedef struct rk_update_attr {
+    float weight[RK_MAX_LAYERS];
+    rk_adam_attr adam;
+} rk_update_attr;
+
+/* Where the tables begin that a propagation adds at the rows of a row set, among its inputs; their
+ * factors are weight[1], weight[2], ... */
+enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ADAM_ADDED = 9 };
+
+typedef struct rk_topk_attr {
+    int32_t k;
+    int64_t n_users, n_items;
+} rk_topk_attr;
+
+/* The small side of the graph for operations on pair tables. */
+typedef struct rk_fold_attr {
+    int64_t first, n; /* its nodes: all users or all items */
+} rk_fold_attr;
+
+typedef union rk_attr {
+    float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
+                                    add: alpha, beta = weight[0], weight[1];
+                                    clip*: limit = weight[0]; table_dots: alpha = weight[0];
+                                    mix_pairs: table j has a, b, c = weight[2j], weight[2j+1],
+                                    weight[2j+2] */
+    rk_schedule schedule;
+    rk_sample_attr sample;
+    rk_l2_attr l2;
+    rk_unit_attr unit;
+    rk_attend_attr attend;
+    rk_softmax_attr softmax;
+    rk_align_attr align;
+    rk_slot_attr slot;
+    rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
+    rk_drop_attr drop;
+    rk_perturb_attr perturb;
+    rk_contrast_attr contrast;
+    rk_adam_attr adam;
+    rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
+    rk_topk_attr topk;
+    rk_fold_attr fold; /* fold*, unfold* */
+    int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;   /* unique_rows */
+    int32_t index;     /* weigh */
+    int64_t batch;     /* bpr_loss, bpr_grad, select_negatives */
+    int32_t loss_slot[RK_MAX_LAYERS]; /* step_loss: entry of loss_sum for each term */
+} rk_attr;
+
+typedef struct rk_node {
+    rk_op op;
+    int32_t n_inputs, n_outputs;
+    rk_value in[RK_MAX_INPUTS];
+    rk_value out[RK_MAX_OUTPUTS];
+    rk_attr attr;
+} rk_node;
+
+typedef struct rk_tensor {
+    char name[RK_NAME_LENGTH];
+    rk_dtype dtype;
+    int64_t rows, cols;
+    int32_t stored;    /* number in the store, or -1: a temporary */
+    int32_t producer;  /* node that writes it, or -1 */
+    rk_value alias_of; /* the temporary whose memory this in-place output takes over, or RK_NONE */
+    int64_t offset;    /* bytes into the arena, set by the plan; -1 for stored tensors */
+} rk_tensor;
+
+#endif
