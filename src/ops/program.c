@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-#define HAS_GRADIENT(rule) (sizeof #rule != sizeof "none")
+#define HAS_RULE(rule) (sizeof #rule != sizeof "none")
 #define IN(i) (1u << (i))
 #define ALL_INPUTS ((1u << RK_MAX_INPUTS) - 1)
 #define FROM(i) (ALL_INPUTS & ~0u << (i))
@@ -20,13 +20,15 @@
 
 static const rk_op_info op_table[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \
-                  flags, help)                                                                     \
+                  restrict, at_rows, flags, help)                                                  \
     {#name,                                                                                        \
      help,                                                                                         \
      min,                                                                                          \
      max,                                                                                          \
      outs,                                                                                         \
-     HAS_GRADIENT(gradient),                                                                       \
+     HAS_RULE(gradient),                                                                           \
+     HAS_RULE(restrict),                                                                           \
+     at_rows,                                                                                      \
      updates,                                                                                      \
      (halves)&ALL_INPUTS,                                                                          \
      (halves) >> RK_MAX_INPUTS,                                                                    \
@@ -50,6 +52,16 @@ int64_t rk__dtype_size(rk_dtype dtype)
     static const int64_t sizes[] = {4, 8, 4, 8, sizeof(rk_step_state), 2};
     RK_ASSERT((unsigned)dtype <= RK_F16);
     return sizes[dtype];
+}
+
+bool rk__reads(const rk_node *node, rk_value value)
+{
+    for (int32_t j = 0; j < node->n_inputs; j++) {
+        if (node->in[j] == value) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node)
@@ -117,6 +129,7 @@ void rk__program_free(rk_program *program)
 {
     rk__free(program->tensors);
     rk__free(program->nodes);
+    rk__free(program->terms);
     *program = (rk_program){0};
 }
 

@@ -14,8 +14,8 @@ typedef struct rk_batch_facts {
     double user_edges; /* of those that are users */
 } rk_batch_facts;
 
-/* Row sets of a training program at most: the batch's own, and that of its items' neighbours. */
-enum { RK_BATCH_SETS = 2 };
+/* Arithmetic of an Adam step, an element. */
+enum { RK_ADAM_FLOPS = 12 };
 
 typedef struct rk_traffic {
     double bytes;    /* read and written, every time */
@@ -23,6 +23,9 @@ typedef struct rk_traffic {
     int64_t gathers; /* nodes that read rows of a table in an order that data decides; such rows
                         are most of their bytes */
 } rk_traffic;
+
+/* How many row sets a program makes. */
+int32_t rk__program_row_sets(const rk_program *program);
 
 /* Of one node; batch: an entry for each row set of the program, in its order. Operations without a
  * rule of their own read each input and write each output once.

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "ops/ops_internal.h"
+#include "ops/passes/passes.h"
 
 static bool is_shared(rk_op op)
 {
