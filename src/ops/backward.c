@@ -196,6 +196,7 @@ rk_status rk__program_backward(rk_program *p, const int32_t *parameters, int32_t
     RK_TRY(p->status);
     rk_status status = RK_OK;
     rk_backward b = {.p = p, .n_values = p->n_tensors};
+    const int32_t n_before = p->n_nodes;
     RK_TRY(rk__calloc(&b.of, b.n_values, sizeof *b.of, "a program's gradients"));
     for (int32_t i = 0; i < n; i++) {
         b.of[rk__use(p, parameters[i])].is_wanted = true;
@@ -213,6 +214,7 @@ rk_status rk__program_backward(rk_program *p, const int32_t *parameters, int32_t
         gradients[i] = alpha == 1 ? g : rk__combine(p, &g, &alpha, 1);
         RK_TRY_GOTO(done, p->status);
     }
+    p->passes[RK_PASS_BACKWARD] = (rk_pass_count){n_before, p->n_nodes};
 done:
     for (int32_t v = 0; v < b.n_values; v++) {
         rk__free(b.of[v].parts);

@@ -198,14 +198,14 @@ void rk__contrast_loss(rk_program *p, rk_value first, rk_value second, rk_row_se
 
 /* ---- the step ---- */
 
-/* Adds the loss terms to sums f64 [1 + terms, 1], a stored tensor: their total to entry 0, then each
- * term to its own entry, in the order of p->terms. */
+/* Adds the loss terms to sums f64 [1 + terms, 1], a stored tensor: their total to entry 0, then
+ * each term to its own entry, in the order of p->terms. */
 void rk__step_loss(rk_program *p, rk_value state, rk_value sums);
 
 /* The learning rate of the step, into the step state; before the updates. */
 void rk__schedule(rk_program *p, rk_value state, rk_schedule rule);
-/* f32 [1,1]: what the gradients (any number) are to be multiplied with so that the norm over all of them
- * together is at most `limit`. */
+/* f32 [1,1]: what the gradients (any number) are to be multiplied with so that the norm over all of
+ * them together is at most `limit`. */
 rk_value rk__clip_factor(rk_program *p, const rk_value *gradients, int n, float limit);
 /* x * factor (RK_NONE = 1), each element limited to [-limit, limit]; limit may be infinite. */
 rk_value rk__clip(rk_program *p, rk_value x, rk_value factor, float limit);

@@ -1,8 +1,8 @@
 /*
  * What a family file (ops/families/) stands on. A family has of each of its operations, together:
  *   builder         the function of builder.h that appends it
- *   rk__shape_*     checks inputs and attributes, gives the outputs' shapes; the comment above it is
- *                   the operation's signature: inputs in order -> outputs
+ *   rk__shape_*     checks inputs and attributes, gives the outputs' shapes; the comment above it
+ *                   is the operation's signature: inputs in order -> outputs
  *   rk__grad_*      passes the gradient of output 0 on to the inputs, in operations of the table
  *   rk__traffic_*   bytes and arithmetic, where that is not "everything once"
  * ops.def binds them. A rule that no row names is declared nowhere, so that it does not compile.
@@ -79,7 +79,8 @@ typedef void (*rk_gradient_rule)(rk_backward *b, const rk_node *node, rk_value g
 rk_program *rk__backward_program(rk_backward *b);
 /* Does a parameter lie behind this value? */
 bool rk__wants_gradient(const rk_backward *b, rk_value value);
-/* alpha * part, made for this purpose: nobody else reads it. All of them: part RK_NONE = nothing. */
+/* alpha * part, made for this purpose: nobody else reads it. All of them: part RK_NONE = nothing.
+ * */
 void rk__contribute(rk_backward *b, rk_value to, rk_value part, float alpha);
 /* alpha * part, which others read, too. */
 void rk__contribute_shared(rk_backward *b, rk_value to, rk_value part, float alpha);

@@ -50,6 +50,21 @@ typedef struct rk_loss_term {
     rk_value value;            /* f64 [1,1] */
 } rk_loss_term;
 
+enum {
+    RK_PASS_SHARE,
+    RK_PASS_RESTRICT,
+    RK_PASS_BACKWARD,
+    RK_PASS_PRUNE,
+    RK_PASS_FUSE,
+    RK_PASS_NARROW,
+    RK_PASS_COUNT
+};
+
+/* Operations before and after a pass; both 0: it has not been applied. */
+typedef struct rk_pass_count {
+    int32_t before, after;
+} rk_pass_count;
+
 typedef struct rk_program {
     const rk_store *store; /* lent; must outlive the program */
     char name[RK_NAME_LENGTH];
@@ -59,6 +74,7 @@ typedef struct rk_program {
     int32_t n_nodes, node_capacity;
     rk_loss_term *terms; /* owned */
     int32_t n_terms, term_capacity;
+    rk_pass_count passes[RK_PASS_COUNT];
     rk_status status;    /* of the builder: the first failure sticks, later calls do nothing */
     int64_t arena_bytes; /* set by the plan */
     bool planned;
@@ -84,9 +100,9 @@ void rk__program_free(rk_program *program);
 
 rk_status rk__program_share(rk_program *program);
 
-/* Models write whole tables, callers gather rows (rk__gather_rows). The gather moves up to where its
- * rows begin: gather(combine(x, propagate(y))) becomes combine(gather(x), propagate_rows(y)). What
- * is left of the whole tables without a reader is gone. Before backward. */
+/* Models write whole tables, callers gather rows (rk__gather_rows). The gather moves up to where
+ * its rows begin: gather(combine(x, propagate(y))) becomes combine(gather(x), propagate_rows(y)).
+ * What is left of the whole tables without a reader is gone. Before backward. */
 rk_status rk__program_restrict(rk_program *program);
 
 /* For each stored parameter, the value of its gradient (f32, the parameter's shape) is written to
@@ -110,9 +126,6 @@ rk_status rk__program_verify(const rk_program *program);
 
 /* Liveness to arena offsets (64-byte aligned), best fit. After this the program is immutable. */
 rk_status rk__program_plan(rk_program *program);
-
-/* The program as text, one node a line with shapes and offsets. Free with rk__free. */
-rk_status rk__program_print(const rk_program *program, char **out_text);
 
 /* ---- facts about operations and types ---- */
 

@@ -33,6 +33,11 @@ int32_t rk__program_row_sets(const rk_program *program);
 rk_traffic rk__node_traffic(const rk_program *program, const rk_node *node,
                             const rk_batch_facts *batch);
 
+/* The program as a page of text: passes applied, stored tensors, one operation a line with shapes
+ * and, where batch is not NULL, the bytes that it moves. Free with rk__free. */
+rk_status rk__program_print(const rk_program *program, const rk_batch_facts *batch,
+                            char **out_text);
+
 /* Summed by operation: out[RK_OP_COUNT]. */
 void rk__program_traffic(const rk_program *program, const rk_batch_facts *batch, rk_traffic *out);
 

@@ -10,9 +10,9 @@ rk_attend_values rk__attend(rk_program *p, rk_value unit, rk_value bias, rk_atte
                 : (rk_attend_values){RK_NONE, RK_NONE, RK_NONE};
 }
 
-/* unit f32[L,d], bias f32[L] -> lse f32[n], mean f32[n,d]: RK_NO_LOGIT and zero where a query has no
- * key, as a key does not count whose bias is RK_NO_LOGIT; own f64[n]: the logit of query i with key
- * i, which skip_diagonal does not leave out, RK_NO_LOGIT where that is no key */
+/* unit f32[L,d], bias f32[L] -> lse f32[n], mean f32[n,d]: RK_NO_LOGIT and zero where a query has
+ * no key, as a key does not count whose bias is RK_NO_LOGIT; own f64[n]: the logit of query i with
+ * key i, which skip_diagonal does not leave out, RK_NO_LOGIT where that is no key */
 rk_status rk__shape_attend(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_attend_attr *a = &node->attr.attend;

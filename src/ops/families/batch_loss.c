@@ -63,7 +63,8 @@ void rk__softmax_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value l
 }
 
 /* unit f32[L,d], bias f32[L], lse f32[B], mean f32[B,d], own f64[B], state
- * -> loss f64[1], user_bias f32[L]: -lse at the slots of users that have a term, else RK_NO_LOGIT */
+ * -> loss f64[1], user_bias f32[L]: -lse at the slots of users that have a term, else RK_NO_LOGIT
+ * */
 rk_status rk__shape_softmax_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.softmax.batch, slots = AT(0)->rows;

@@ -104,8 +104,8 @@ rk_status rk__shape_contrast_slots_grad(const rk_program *p, const rk_node *node
 }
 
 /* stack f32[4B,d], bias f32[4B]; of the attention of users and of positives lse f32[B] twice, own
- * f64[B] twice, mean f32[B,d] twice -> loss f64[1]; key_bias f32[4B]: -lse at the queries that count,
- * else RK_NO_LOGIT; factor f32[4B]: weight / how many count, 0 at the others */
+ * f64[B] twice, mean f32[B,d] twice -> loss f64[1]; key_bias f32[4B]: -lse at the queries that
+ * count, else RK_NO_LOGIT; factor f32[4B]: weight / how many count, 0 at the others */
 rk_status rk__shape_contrast_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.contrast.batch, d = AT(0)->cols;

@@ -1,6 +1,6 @@
 /*
- * The Gram form (models/lightgcn_gram.c): pair tables of the graph's small side. It is symmetric as a
- * whole: fold and unfold are each other's adjoint, and so are their forms at a row set; C and the
+ * The Gram form (models/lightgcn_gram.c): pair tables of the graph's small side. It is symmetric as
+ * a whole: fold and unfold are each other's adjoint, and so are their forms at a row set; C and the
  * mixing matrices are symmetric.
  */
 #include "ops/families/propagate.h"

@@ -1,6 +1,6 @@
 /*
- * Losses of a positive and M drawn negatives by their scores (ops/slot_loss.h has the formulas), and
- * the gradient at a row set of any loss by scores of a user with items.
+ * Losses of a positive and M drawn negatives by their scores (ops/slot_loss.h has the formulas),
+ * and the gradient at a row set of any loss by scores of a user with items.
  */
 #include "ops/family.h"
 

@@ -152,6 +152,7 @@ rk_status rk__program_fuse(rk_program *p)
             rk__append(p, nodes[i]);
         }
     }
+    p->passes[RK_PASS_FUSE] = (rk_pass_count){n, p->n_nodes};
     status = p->status;
 done:
     rk__free(f.readers);

@@ -89,5 +89,6 @@ rk_status rk__program_narrow(rk_program *p)
     }
     rk__free(nodes);
     rk__free(uses);
+    p->passes[RK_PASS_NARROW] = (rk_pass_count){n_nodes, p->n_nodes};
     return p->status;
 }

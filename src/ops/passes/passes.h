@@ -1,4 +1,5 @@
-/* What the passes share: a pass takes a program's nodes and appends them anew, some of them changed. */
+/* What the passes share: a pass takes a program's nodes and appends them anew, some of them
+ * changed. */
 #ifndef RK_OPS_PASSES_PASSES_H
 #define RK_OPS_PASSES_PASSES_H
 

@@ -1,6 +1,6 @@
 /*
- * Removing nodes whose results nobody reads: gradients of what is no parameter, parts of a loss that
- * an option left out. What writes to stored tensors stays, and so do the loss terms.
+ * Removing nodes whose results nobody reads: gradients of what is no parameter, parts of a loss
+ * that an option left out. What writes to stored tensors stays, and so do the loss terms.
  */
 #include "base/alloc.h"
 #include "ops/passes/passes.h"
@@ -51,5 +51,6 @@ rk_status rk__program_prune(rk_program *p)
     }
     rk__free(nodes);
     rk__free(is_read);
+    p->passes[RK_PASS_PRUNE] = (rk_pass_count){n, p->n_nodes};
     return p->status;
 }

@@ -232,6 +232,7 @@ static rk_status restrict_nodes(rk_restriction *r, need *needs)
     find_needs(r, needs);
     r->nodes = rk__take_nodes(r->p);
     append_all(r);
+    r->p->passes[RK_PASS_RESTRICT] = (rk_pass_count){r->n_nodes, r->p->n_nodes};
     return r->p->status;
 }
 

@@ -56,5 +56,6 @@ rk_status rk__program_share(rk_program *p)
     }
     rk__free(nodes);
     rk__free(is_gone);
+    p->passes[RK_PASS_SHARE] = (rk_pass_count){n, p->n_nodes};
     return p->status;
 }
