@@ -188,10 +188,15 @@ static void append_gather(rk_restriction *r, const rk_node *gather)
         rk__append(r->p, *gather);
         return;
     }
+    const rk_value out = gather->out[0];
     r->rows = rk__row_set_of(r->p, gather->in[0]);
-    r->now[gather->out[0]] =
-        rk__sum_at_rows(r, gather->in + 2, gather->attr.weight, gather->n_inputs - 2);
-    r->p->tensors[gather->out[0]].producer = -1; /* nothing refers to it any more */
+    rk_value sum = rk__sum_at_rows(r, gather->in + 2, gather->attr.weight, gather->n_inputs - 2);
+    if (r->p->tensors[out].stored >= 0) {
+        rk__assign(r->p, r->p->tensors[out].stored, sum);
+    } else {
+        r->now[out] = sum;
+        r->p->tensors[out].producer = -1; /* nothing refers to it any more */
+    }
 }
 
 static void append_node(rk_restriction *r, rk_node node)
