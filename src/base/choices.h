@@ -1,6 +1,6 @@
 /*
  * The choices of options as enumerators, in the order of the texts in config/options.def. They are
- * in this room because operations, devices and kernels go by some of them.
+ * in this room because operations, devices and kernels use some of them.
  */
 #ifndef RK_BASE_CHOICES_H
 #define RK_BASE_CHOICES_H

@@ -1,4 +1,4 @@
-/* rankine compare: runs side by side, and whether they differ by more than chance. */
+/* rankine compare: compares runs, and tests whether they differ by more than chance. */
 #include <string.h>
 
 #include "cli.h"
@@ -69,7 +69,7 @@ static void print_options(const rk_comparison *c)
     cli_free(widths);
 }
 
-/* 0.12345, of runs with several seeds 0.12345 +- 0.00012 */
+/* 0.12345, or 0.12345 +- 0.00012 for a run with several seeds */
 static void print_metrics(const rk_comparison *c, const char *part)
 {
     int *widths = cli_alloc((size_t)c->n_runs, sizeof *widths);

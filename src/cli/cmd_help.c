@@ -1,4 +1,4 @@
-/* rankine help: on a command (its own --help), on the options of a config, or overall. */
+/* rankine help: on a command (its own --help), on the options of a config, or in general. */
 #include <string.h>
 
 #include "cli.h"

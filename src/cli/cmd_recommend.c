@@ -1,4 +1,4 @@
-/* rankine recommend: the best unseen items for known users, or for somebody known by items only. */
+/* rankine recommend: the best unseen items for known users, or for somebody known only by items. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ typedef struct recommend_args {
     bool json;
 } recommend_args;
 
-/* What is asked for, as dense indices. */
+/* The request, as dense indices. */
 typedef struct recommend_query {
     int64_t *users;
     int64_t n_users;
@@ -23,8 +23,8 @@ typedef struct recommend_query {
 
 typedef rk_status (*find_fn)(const rk_dataset *dataset, const char *id, int64_t *out);
 
-/* Looks one word of the command line up: an id, or several with commas between them. A word with
- * commas that is itself an id is taken as that. */
+/* Looks up one word of the command line: an id, or several separated by commas. A word with commas
+ * that is itself an id counts as one. */
 static rk_status find_ids(const rk_dataset *dataset, find_fn find, const char *word, int64_t *out,
                           int64_t *n)
 {
@@ -127,7 +127,7 @@ static void print_item(const rk_dataset *dataset, int32_t item)
     fputc('\n', stdout);
 }
 
-/* A few of the items that a user is known by, so that a person can judge the answer. */
+/* Prints a few of the user's items, so that a person can judge the answer. */
 static void print_known(const rk_dataset *dataset, int64_t user)
 {
     const int32_t *items;
@@ -137,7 +137,7 @@ static void print_known(const rk_dataset *dataset, int64_t user)
     }
     int64_t shown = n < KNOWN_SHOWN ? n : KNOWN_SHOWN;
     for (int64_t i = 0; i < shown; i++) {
-        print_item(dataset, items[i * n / shown]); /* from all over the catalogue */
+        print_item(dataset, items[i * n / shown]); /* spread over the catalogue */
     }
     printf("may like\n");
 }
@@ -232,7 +232,7 @@ static int recommend(cli *c, const recommend_args *args)
     if ((args->users.n > 0) == (args->items.n > 0)) {
         return cli_usage("recommend", "recommend needs either --user ID... or --items ID,ID");
     }
-    c->quiet = true; /* the answer comes in a moment: progress would only be in its way */
+    c->quiet = true; /* the answer comes at once: progress would only be in the way */
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     int code = cli_open_run(c, args->device, args->data, &hooks, &run);

@@ -1,6 +1,6 @@
 /*
- * rankine train: the data set first (and its statistics), then rk_train, then what came of it, read
- * back from the run's report.
+ * rankine train: prepares the data set and prints its statistics, runs rk_train, then prints the
+ * results, read back from the run's report.
  */
 #include <math.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static const char examples[] =
 static const char stop_text[] =
     "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
 
-/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... behind it when that is taken; owned by the caller. */
+/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... appended if that is taken; owned by the caller. */
 static char *default_run_dir(const cli *c, const rk_config *config)
 {
     const char *name;
@@ -53,7 +53,7 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     return path;
 }
 
-/* A command line for a user of the data set to go on with. */
+/* Prints a command to go on with, for some user of the data set. */
 static void print_next(const rk_config *config, const char *run_dir)
 {
     rk_dataset *dataset = NULL;
@@ -133,11 +133,11 @@ static int check_usage(const cli *c, const train_args *args)
     return 0;
 }
 
-/* Before any work is done, and in the words of the command line; the library checks it again. */
+/* Checks before any work is done, in the words of the command line; the library checks again. */
 static int check_folder(const train_args *args, const char *run_dir)
 {
     if (args->seeds > 0) {
-        return 0; /* what a folder of several runs may be is for the library to say */
+        return 0; /* the library decides what a folder of several runs may hold */
     }
     if (args->resume && !cli_exists(run_dir, "last.h5")) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),

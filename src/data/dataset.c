@@ -98,7 +98,7 @@ static const char *id_at(const rk_ids *ids, int64_t index, char buffer[24])
     return buffer;
 }
 
-/* The buffers are no part of what the data set says, so these take it as const. */
+/* The text buffers are not part of the data set's value, so these take it as const. */
 const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user)
 {
     return id_at(&dataset->users, user, ((rk_dataset *)dataset)->user_text);

@@ -1,8 +1,8 @@
 /*
- * The HDF5 file of a data set: ids, parts, labels, and what happened on the way to it.
+ * The HDF5 file of a data set: ids, parts, labels, and the counts of what was dropped.
  *
- * Reading checks everything that the rest of the library relies on, so that a file made by somebody
- * else cannot lead outside an array; the fingerprint is computed anew and compared.
+ * Reading checks everything that the rest of the library relies on, so that a file made elsewhere
+ * cannot cause an access outside an array; the fingerprint is recomputed and compared.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum { LAYOUT = 1 };
 
 static const char *const part_names[3] = {"train", "valid", "test"};
 
-/* The statistics that the parts do not tell. */
+/* The statistics that do not follow from the parts. */
 #define RK_HISTORY(X)                                                                              \
     X(rows_read)                                                                                   \
     X(rows_filtered)                                                                               \

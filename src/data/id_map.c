@@ -22,8 +22,8 @@ void rk__id_map_free(rk_id_map *map)
     rk__id_map_init(map, map->is_text, map->what);
 }
 
-/* The finalizer of MurmurHash3 (Appleby, public domain): consecutive or strided ids spread over the
- * low bits. */
+/* The finalizer of MurmurHash3 (Appleby, public domain): spreads consecutive or strided ids over
+ * the low bits. */
 static uint64_t hash_number(int64_t id)
 {
     uint64_t x = (uint64_t)id;
@@ -89,7 +89,7 @@ static rk_status make_room(rk_id_map *map)
     return 3 * (map->n + 1) > 2 * map->n_slots ? grow_slots(map) : RK_OK;
 }
 
-/* The next index for a key that is not there yet; there is room. */
+/* The next index for a key that is not in the map yet; there is room. */
 static int32_t append(rk_id_map *map, int64_t key)
 {
     rk_id_slot *slot = free_slot(map, map->slots, map->n_slots, key);

@@ -9,9 +9,9 @@
 
 enum { MAX_COLUMNS = 10000 };
 
-/* ---- fields of the line in hand ---- */
+/* ---- fields of the current line ---- */
 
-/* Where the next separator at or behind `at` begins, or the end of the line. */
+/* Where the next separator at or after `at` begins, or the end of the line. */
 static const char *find_separator(const rk_table *table, const char *at, const char *stop)
 {
     const char *found;
@@ -31,7 +31,7 @@ static rk_status wrong_count(const rk_table *table, const char *at, int64_t foun
                (long long)table->n_columns);
 }
 
-/* What follows the last column: nothing, or separators at the end of the line. */
+/* Only separators may follow the last column. */
 static rk_status check_surplus(const rk_table *table, const char *at, const char *stop)
 {
     for (const char *c = at; c < stop; c += table->separator_length) {
@@ -62,15 +62,15 @@ static rk_status split_plain(rk_table *table)
     }
 }
 
-/* A place in the line in hand; offsets from its start, for the line may grow and move. */
+/* A position in the current line; offsets from its start, since the line may grow and move. */
 typedef struct field_walk {
     int64_t at;            /* where the next field begins */
-    int64_t begin, length; /* the field met last */
+    int64_t begin, length; /* the field found last */
     bool at_end;           /* it was the last one */
 } field_walk;
 
 /* The quoted field whose opening quote is at walk->at. With unquote, "" becomes " in place; the
- * bytes that become free are filled with quotes, so that line ends are counted right. */
+ * bytes that this frees are filled with quotes, so that line ends are counted correctly. */
 static rk_status walk_quoted(rk_table *table, field_walk *walk, bool unquote)
 {
     const int64_t open = walk->at;
@@ -111,7 +111,7 @@ static rk_status walk_quoted(rk_table *table, field_walk *walk, bool unquote)
     }
 }
 
-/* The next field of the line in hand, quotes understood. */
+/* The next field of the current line; handles quotes. */
 static rk_status walk_field(rk_table *table, field_walk *walk, bool unquote)
 {
     const char *line = rk__lines_at(&table->lines);
@@ -187,7 +187,7 @@ static rk_status set_separator(rk_table *table, const char *text, const char *pa
     return RK_OK;
 }
 
-/* Blanks around a name are not part of it, nor is RecBole's ":type". */
+/* Removes blanks around a name, and RecBole's ":type". */
 static rk_text trim_name(rk_text name, bool typed)
 {
     while (name.length > 0 && (name.at[0] == ' ' || name.at[0] == '\t')) {
@@ -218,7 +218,7 @@ static rk_status add_name(rk_table *table, rk_text name)
     return RK_OK;
 }
 
-/* Counts the columns of the first line, and takes their names if it is a header. */
+/* Counts the columns of the first line and, if it is a header, keeps their names. */
 static rk_status read_first_line(rk_table *table, const rk_table_format *format)
 {
     bool is_end = false;
@@ -287,7 +287,7 @@ static const char *const separators[][2] = {
     {"|", "bars: set separator to '|'"},   {" ", "blanks: set separator to ' '"},
 };
 
-/* What is probably wrong when a column is not there, "" if nothing stands out. */
+/* The probable reason why a column is missing, "" if none stands out. */
 static const char *guess(const rk_table *table)
 {
     bool all_numbers = true;
@@ -296,7 +296,7 @@ static const char *guess(const rk_table *table)
         const char *name = table->names[i];
         all_numbers = all_numbers && rk__parse_real(name, strlen(name), &number) == RK_PARSE_OK;
         for (size_t s = 0; s < sizeof separators / sizeof separators[0]; s++) {
-            /* A blank may well be part of a name, so it only counts in a single one. */
+            /* A blank may be part of a name, so it counts only if there is a single name. */
             if (strstr(name, separators[s][0]) && (table->n_names == 1 || s < 5)) {
                 return separators[s][1];
             }
@@ -333,7 +333,7 @@ static rk_status missing(const rk_table *table, const char *column, const char *
     return status;
 }
 
-/* -1 when it is not there. */
+/* -1 if there is none. */
 static int64_t find_column(const rk_table *table, const char *column)
 {
     for (int64_t i = 0; i < table->n_names; i++) {

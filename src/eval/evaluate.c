@@ -1,7 +1,7 @@
 /*
- * Users are ranked in tiles. Inside a tile, users are worked on in parallel and each writes its own
- * values; the sums are then taken in user order by one thread, so that neither threads nor the
- * size of a tile change a bit.
+ * Users are ranked in tiles. Inside a tile, users are processed in parallel and each writes its own
+ * values; one thread then sums them in user order, so that neither threads nor the tile size change
+ * a bit.
  */
 #include "eval/evaluate.h"
 
@@ -31,10 +31,10 @@ typedef struct work {
     double *values; /* [RK_RANK_TILE, n_metrics * n_k] */
     double *sums;   /* n_metrics * n_k */
     int64_t *best;  /* n_items: smallest rank (from 0) in any list, for coverage */
-    double *each;   /* [n_users, n_metrics * n_k] to keep; NULL = not wanted; lent */
+    double *each;   /* [n_users, n_metrics * n_k], each user's values; NULL = not wanted; lent */
 } work;
 
-/* The users (of the given ones, or of all) who have an item in the part. */
+/* The users (of those given, or of all) who have an item in the part. */
 static rk_status find_users(const rk_dataset *dataset, rk_part part, const int32_t *users,
                             int64_t n_users, int32_t **out, int64_t *out_n)
 {
@@ -183,7 +183,7 @@ static bool wants_stop(const rk_hooks *hooks)
     return hooks && hooks->should_stop && hooks->should_stop(hooks->user);
 }
 
-/* Room for what is kept of each user; the list of users is handed over at the end. */
+/* Allocates the values of each user; the list of users is handed over at the end. */
 static rk_status keep_each(work *w, rk_user_values *each)
 {
     int64_t elements = 0;
@@ -307,8 +307,7 @@ static int compare_users(const void *a, const void *b)
     return (x->user > y->user) - (x->user < y->user);
 }
 
-/* Every user draws a number that depends on the seed and the user alone; the n smallest are taken.
- */
+/* Each user draws a number that depends only on seed and user; the n smallest numbers win. */
 rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,
                           int32_t **out, int64_t *out_n)
 {

@@ -85,7 +85,7 @@ static double metric_map(const uint8_t *hits, int64_t k, int64_t n_targets)
     return sum / (double)(k < n_targets ? k : n_targets);
 }
 
-/* A property of all lists together: see evaluate.c. */
+/* Coverage is a property of all lists together; evaluate.c computes it. */
 static double metric_coverage(const uint8_t *hits, int64_t k, int64_t n_targets)
 {
     (void)hits, (void)k, (void)n_targets;

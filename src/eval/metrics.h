@@ -14,14 +14,14 @@ typedef enum rk_metric {
         RK_METRIC_COUNT
 } rk_metric;
 
-/* RK_ERR_CONFIG lists the names there are. */
+/* RK_ERR_CONFIG, listing the known names, for an unknown one. */
 rk_status rk__metric_parse(const char *name, rk_metric *out);
 
 /* hits[r] = 1 if the item at rank r (from 0) is one of the user's n_targets > 0 held-out items,
  * k >= 1 of them. RK_METRIC_coverage has no value for one user: 0. */
 double rk__metric_of_user(rk_metric metric, const uint8_t *hits, int64_t k, int64_t n_targets);
 
-/* The text of `rankine info --metrics`: every formula, who counts, ties, masking. Free with
+/* The text of `rankine info --metrics`: formulas, which users count, ties, masking. Free with
  * rk__free. */
 rk_status rk__metrics_text(char **out);
 
