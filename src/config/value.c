@@ -27,7 +27,7 @@ static rk_status wrong(const rk_option *row, const char *place, const char *name
     return status;
 }
 
-static rk_status parse_number(rk_value *out, const rk_option *row, rk_scalar scalar,
+static rk_status parse_number(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                               const char *place, const char *name)
 {
     bool is_real = row->type == RK_TYPE_REAL || row->type == RK_TYPE_REALS;
@@ -63,7 +63,7 @@ static rk_status parse_number(rk_value *out, const rk_option *row, rk_scalar sca
     return RK_OK;
 }
 
-static rk_status parse_choice(rk_value *out, const rk_option *row, rk_scalar scalar,
+static rk_status parse_choice(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                               const char *place, const char *name)
 {
     int index = 0;
@@ -76,7 +76,7 @@ static rk_status parse_choice(rk_value *out, const rk_option *row, rk_scalar sca
     return wrong(row, place, name, scalar);
 }
 
-static rk_status parse_bool(rk_value *out, const rk_option *row, rk_scalar scalar,
+static rk_status parse_bool(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                             const char *place, const char *name)
 {
     bool is_true = is_word(scalar, "true"), is_false = is_word(scalar, "false");
@@ -106,8 +106,8 @@ static rk_status check_scalar(rk_scalar scalar, const char *place, const char *n
     return RK_OK;
 }
 
-static rk_status parse_one(rk_value *out, const rk_option *row, rk_scalar scalar, const char *place,
-                           const char *name)
+static rk_status parse_one(rk_option_value *out, const rk_option *row, rk_scalar scalar,
+                           const char *place, const char *name)
 {
     RK_TRY(check_scalar(scalar, place, name));
     switch (row->type) {
@@ -135,8 +135,8 @@ static bool same(rk_scalar a, rk_scalar b)
 }
 
 /* A lone scalar counts as a list of one. */
-static rk_status parse_list(rk_value *out, const rk_option *row, const rk_scalar *items, int64_t n,
-                            const char *place, const char *name)
+static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk_scalar *items,
+                            int64_t n, const char *place, const char *name)
 {
     rk_status status = RK_OK;
     bool is_ints = row->type == RK_TYPE_INTS, is_reals = row->type == RK_TYPE_REALS;
@@ -154,7 +154,7 @@ static rk_status parse_list(rk_value *out, const rk_option *row, const rk_scalar
     for (int64_t i = 0; i < n; i++) {
         RK_TRY_GOTO(done, check_scalar(items[i], place, name));
         if (is_ints || is_reals) {
-            rk_value element = {0};
+            rk_option_value element = {0};
             RK_TRY_GOTO(done, parse_number(&element, row, items[i], place, name));
             if (is_reals) {
                 out->as.reals.v[out->as.reals.n++] = element.as.real;
@@ -233,7 +233,7 @@ void rk__print_string(rk_buffer *out, const char *text, size_t length)
     rk__buffer_add(out, "\"");
 }
 
-static rk_status print_value(char **out, const rk_option *row, const rk_value *value,
+static rk_status print_value(char **out, const rk_option *row, const rk_option_value *value,
                              const rk_scalar *items, int64_t n)
 {
     rk_buffer text = {0};
@@ -325,11 +325,11 @@ static rk_status wrong_kind(const rk_option *row, rk_raw_kind kind, const char *
     return status;
 }
 
-rk_status rk__value_parse(rk_value *out, const rk_option *row, const rk_raw *raw, const char *place,
-                          const char *name)
+rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_raw *raw,
+                          const char *place, const char *name)
 {
     rk_status status = RK_OK;
-    rk_value value = {0};
+    rk_option_value value = {0};
     bool is_list = raw->kind == RK_RAW_LIST;
     const rk_scalar *items = is_list ? raw->items : &raw->one;
     int64_t n = is_list ? raw->n : 1;
@@ -350,7 +350,7 @@ done:
     return status;
 }
 
-void rk__value_store(const rk_option *row, void *options, rk_value *value)
+void rk__value_store(const rk_option *row, void *options, rk_option_value *value)
 {
     static const size_t sizes[] = {
         [RK_TYPE_BOOL] = sizeof(bool),          [RK_TYPE_INT] = sizeof(int64_t),
@@ -359,12 +359,12 @@ void rk__value_store(const rk_option *row, void *options, rk_value *value)
         [RK_TYPE_INTS] = sizeof(rk_ints),       [RK_TYPE_REALS] = sizeof(rk_reals),
         [RK_TYPE_STRINGS] = sizeof(rk_strings),
     };
-    rk__field_free(row, options);
+    rk__value_free(row, options);
     memcpy((char *)options + row->offset, &value->as, sizes[row->type]);
     memset(&value->as, 0, sizeof value->as);
 }
 
-void rk__field_free(const rk_option *row, void *options)
+void rk__value_free(const rk_option *row, void *options)
 {
     free_contents(row->type, (char *)options + row->offset);
 }

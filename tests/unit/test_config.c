@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "config/internal.h"
+#include "ops/builder.h" /* beside a config: no name means two things */
 #include "support/support.h"
 
 static rk_config *parse(const char *text)

@@ -207,12 +207,12 @@ static void assert_no_defaults(const rk_config *config, const rk_config *default
     for (int64_t s = -1; s < rk__config_options(config)->n_sources; s++) {
         for (int64_t i = 0; i < (s < 0 ? n : n_source); i++) {
             const rk_option *row = s < 0 ? &rows[i] : &source_rows[i];
-            const rk_slot *slot = rk__config_slot(config, (rk_target){.row = row, .source = s});
-            const rk_slot *plain =
-                rk__config_slot(defaults, (rk_target){.row = row, .source = s < 0 ? -1 : 0});
-            if (strcmp(slot->origin, "default") != 0 && strcmp(slot->text, plain->text) == 0) {
-                fail_msg("%s: %s is the default of %s.%s (%s)", name, slot->text, row->section,
-                         row->key, slot->origin);
+            const rk_field *field = rk__config_field(config, (rk_target){.row = row, .source = s});
+            const rk_field *plain =
+                rk__config_field(defaults, (rk_target){.row = row, .source = s < 0 ? -1 : 0});
+            if (strcmp(field->origin, "default") != 0 && strcmp(field->text, plain->text) == 0) {
+                fail_msg("%s: %s is the default of %s.%s (%s)", name, field->text, row->section,
+                         row->key, field->origin);
             }
         }
     }
