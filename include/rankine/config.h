@@ -7,6 +7,7 @@
 #ifndef RANKINE_CONFIG_H
 #define RANKINE_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rankine/status.h"
@@ -29,8 +30,7 @@ RK_API rk_status rk_config_load(rk_config **out, const char *path);
  * "data.sources[0].file=ratings.csv" (an index one past the end appends), "data.sources=[{file:
  * a}]" (the whole list). A text is taken as it stands, ':' and '#' too, unless it begins with a
  * quote: then it is YAML, "\t" is a tab. Relative folders start at the current folder. `origin` is
- * what
- * --print-config shows, e.g. "--set". On failure the config stays as it was. */
+ * what --print-config shows, e.g. "--set". On failure the config stays as it was. */
 RK_API rk_status rk_config_set(rk_config *config, const char *assignment, const char *origin);
 
 /* The value of "section.key" as text in YAML notation; valid until the config changes. */
@@ -43,11 +43,11 @@ RK_API rk_status rk_config_check(const rk_config *config);
 /* The resolved configuration as YAML text that rk_config_load accepts, from any folder with the
  * same values; with_origins adds a comment with the origin behind every value. Free with
  * rk_string_free. */
-RK_API rk_status rk_config_text(const rk_config *config, int with_origins, char **out_text);
+RK_API rk_status rk_config_text(const rk_config *config, bool with_origins, char **out_text);
 
-/* A table of all options with type, range, default and help; markdown != 0: for docs/options.md.
+/* A table of all options with type, range, default and help; markdown: as docs/options.md has it.
  * Free with rk_string_free. */
-RK_API rk_status rk_config_reference(int markdown, char **out_text);
+RK_API rk_status rk_config_reference(bool markdown, char **out_text);
 
 /* NULL is fine. */
 RK_API void rk_config_free(rk_config *config);

@@ -37,15 +37,6 @@ typedef struct work {
 
 /* ---- the folders ---- */
 
-static rk_status has(const char *folder, const char *name, bool *out)
-{
-    char *path = NULL;
-    RK_TRY(rk__path_join(&path, folder, name));
-    *out = rk__file_exists(path);
-    rk__free(path);
-    return RK_OK;
-}
-
 /* The seeds of a folder that rk_train_seeds made; *out_first -1 and 1 for a single run. */
 static rk_status find_seeds(const char *folder, int64_t *out_first, int64_t *out_n)
 {
@@ -53,8 +44,8 @@ static rk_status find_seeds(const char *folder, int64_t *out_first, int64_t *out
     rk_report *report = NULL;
     *out_first = -1;
     *out_n = 1;
-    RK_TRY(has(folder, RK_FILE_ENVIRONMENT, &is_run));
-    RK_TRY(has(folder, RK_FILE_CONFIG, &is_any));
+    RK_TRY(rk__folder_has(folder, RK_FILE_ENVIRONMENT, &is_run));
+    RK_TRY(rk__folder_has(folder, RK_FILE_CONFIG, &is_any));
     if (is_run || !is_any) {
         return RK_OK; /* what is no run folder at all is found out when it is opened */
     }
@@ -79,7 +70,7 @@ static rk_status load_config(const char *folder, rk_config **out)
 {
     char *path = NULL;
     bool exists = false;
-    RK_TRY(has(folder, RK_FILE_CONFIG, &exists));
+    RK_TRY(rk__folder_has(folder, RK_FILE_CONFIG, &exists));
     if (!exists) {
         RK_FAIL(RK_ERR_IO, "%s is no run folder: it has no " RK_FILE_CONFIG, folder);
     }

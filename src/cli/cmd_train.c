@@ -57,9 +57,10 @@ static char *default_run_dir(const cli *c, const rk_config *config)
 static void print_next(const rk_config *config, const char *run_dir)
 {
     rk_dataset *dataset = NULL;
+    char room[RK_ID_BYTES];
     if (rk_dataset_prepare(config, false, NULL, &dataset) == RK_OK) {
         printf("next      rankine recommend %s --user %s\n", run_dir,
-               rk_dataset_user_id(dataset, 0));
+               rk_dataset_user_id(dataset, 0, room));
     }
     rk_dataset_free(dataset);
 }
@@ -156,7 +157,7 @@ static int check_folder(const train_args *args, const char *run_dir)
 static int print_config(const cli *c, const rk_config *config)
 {
     char *text = NULL;
-    rk_status status = rk_config_text(config, 1, &text);
+    rk_status status = rk_config_text(config, true, &text);
     if (status == RK_OK) {
         fputs(text, stdout);
         status = rk_config_check(config);

@@ -35,7 +35,7 @@ static void print_sources(rk_buffer *out, const rk_config *config, bool with_ori
     }
 }
 
-rk_status rk_config_text(const rk_config *config, int with_origins, char **out_text)
+rk_status rk_config_text(const rk_config *config, bool with_origins, char **out_text)
 {
     rk_buffer out = {0};
     int64_t n_sections = 0, n_rows = 0;
@@ -47,11 +47,11 @@ rk_status rk_config_text(const rk_config *config, int with_origins, char **out_t
             if (strcmp(rows[i].section, sections[s].name) == 0) {
                 rk_target target = {.row = &rows[i], .source = -1};
                 print_line(&out, "    ", rows[i].key, rk__config_field(config, target),
-                           with_origins != 0);
+                           with_origins);
             }
         }
         if (strcmp(sections[s].name, "data") == 0) {
-            print_sources(&out, config, with_origins != 0);
+            print_sources(&out, config, with_origins);
         }
     }
     return rk__buffer_take(&out, out_text);

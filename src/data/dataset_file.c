@@ -14,8 +14,6 @@
 #define KIND "data set"
 enum { LAYOUT = 1 };
 
-static const char *const part_names[3] = {"train", "valid", "test"};
-
 /* The statistics that the parts do not tell. */
 #define RK_HISTORY(X)                                                                              \
     X(rows_read)                                                                                   \
@@ -64,8 +62,8 @@ rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk
         RK_TRY_GOTO(done,
                     rk__h5_write_texts(file, "items/labels", dataset->labels, dataset->n_items));
     }
-    for (int part = 0; part < 3; part++) {
-        RK_TRY_GOTO(done, save_part(file, part_names[part], &dataset->parts[part]));
+    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
+        RK_TRY_GOTO(done, save_part(file, rk_part_name(part), &dataset->parts[part]));
     }
     RK_TRY_GOTO(done, rk__h5_commit(file));
 done:
@@ -172,8 +170,8 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d, rk_dataset_key *key)
                     (long long)n_labels, (long long)d->n_items);
         }
     }
-    for (int part = 0; part < 3; part++) {
-        RK_TRY(load_part(file, part_names[part], d->n_users, d->n_items, &d->parts[part]));
+    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
+        RK_TRY(load_part(file, rk_part_name(part), d->n_users, d->n_items, &d->parts[part]));
     }
     rk__dataset_fingerprint(d, d->fingerprint);
     if (strcmp(d->fingerprint, stored) != 0) {

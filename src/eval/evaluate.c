@@ -215,10 +215,7 @@ static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, 
     if (w.n_users == 0) {
         RK_FAIL_GOTO(done, RK_ERR_DATA,
                      "nothing to evaluate: none of %" PRId64 " users has an item in %s",
-                     users ? n_users : dataset->n_users,
-                     part == RK_TRAIN   ? "train"
-                     : part == RK_VALID ? "valid"
-                                        : "test");
+                     users ? n_users : dataset->n_users, rk_part_name(part));
     }
     RK_TRY_GOTO(done, allocate(&w));
     if (each) {

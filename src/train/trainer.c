@@ -53,7 +53,7 @@ static rk_status prepare_checks(rk_trainer *t)
         rk__log(&t->log, RK_LOG_WARNING,
                 "the %s part is empty: no checks while training, no early stopping, the final "
                 "model is the last epoch's",
-                on_test ? "test" : "valid");
+                rk_part_name(t->check_part));
     }
     char users[48] = "";
     if (o->eval.users > 0) {
@@ -63,12 +63,12 @@ static rk_status prepare_checks(rk_trainer *t)
         RK_FAIL(RK_ERR_CONFIG,
                 "train.schedule is plateau, but the %s part is empty: there is no metric to go by; "
                 "set split.carve_valid to take a valid part from train, or another schedule",
-                on_test ? "test" : "valid");
+                rk_part_name(t->check_part));
     }
     if (!t->checks) {
         return rk__strdup(&t->facts.watch, "");
     }
-    RK_TRY(rk__format(&t->facts.watch, "%s on %s%s", o->eval.metric, on_test ? "test" : "valid",
+    RK_TRY(rk__format(&t->facts.watch, "%s on %s%s", o->eval.metric, rk_part_name(t->check_part),
                       users));
     return rk__eval_subset(t->dataset, t->check_part, o->eval.users, (uint64_t)o->run.seed,
                            &t->check_users, &t->n_check_users);
@@ -239,7 +239,7 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
 {
     const rk_dataset_stats *s = &t->dataset->stats;
     const rk_hooks *hooks = &t->log.hooks;
-    const char *name = part == RK_TEST ? "test" : "valid", *metric = t->options->eval.metric;
+    const char *name = rk_part_name(part), *metric = t->options->eval.metric;
     if ((part == RK_TEST ? s->test_users : s->valid_users) == 0) {
         return RK_OK;
     }

@@ -166,7 +166,7 @@ static void a_failed_set_changes_nothing(void **state)
     (void)state;
     rk_config *config = parse(full_yaml);
     char *before = NULL, *after = NULL;
-    assert_ok(rk_config_text(config, 1, &before));
+    assert_ok(rk_config_text(config, true, &before));
     static const char *const bad[] = {
         "train.epochs=many",          "eval.k=[10, 0]",
         "data.sources[2].format=xml", "data.sources=[{file: a.csv}, {format: xml}]",
@@ -175,7 +175,7 @@ static void a_failed_set_changes_nothing(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_fails(RK_ERR_CONFIG, "--set ", rk_config_set(config, bad[i], "--set"));
     }
-    assert_ok(rk_config_text(config, 1, &after));
+    assert_ok(rk_config_text(config, true, &after));
     assert_string_equal(before, after);
     rk_string_free(before);
     rk_string_free(after);
@@ -186,17 +186,17 @@ static void assert_round_trip(const rk_config *config)
 {
     char *text = NULL, *again = NULL, *with_origins = NULL;
     rk_config *loaded = NULL;
-    assert_ok(rk_config_text(config, 0, &text));
+    assert_ok(rk_config_text(config, false, &text));
     assert_ok(rk__config_parse(&loaded, "runs/7/config.yaml", text, (int64_t)strlen(text)));
-    assert_ok(rk_config_text(loaded, 0, &again));
+    assert_ok(rk_config_text(loaded, false, &again));
     assert_string_equal(text, again);
     rk_config_free(loaded);
     rk_string_free(again);
 
-    assert_ok(rk_config_text(config, 1, &with_origins));
+    assert_ok(rk_config_text(config, true, &with_origins));
     assert_ok(rk__config_parse(&loaded, "runs/7/config.yaml", with_origins,
                                (int64_t)strlen(with_origins)));
-    assert_ok(rk_config_text(loaded, 0, &again));
+    assert_ok(rk_config_text(loaded, false, &again));
     assert_string_equal(text, again);
     rk_config_free(loaded);
     rk_string_free(text);

@@ -332,7 +332,7 @@ static void the_page_of_options_is_up_to_date(void **state)
     (void)state;
     char *page = test_read(test_path(RANKINE_SOURCE, "docs/options.md")), *text = NULL;
     assert_non_null(page);
-    assert_ok(rk_config_reference(1, &text));
+    assert_ok(rk_config_reference(true, &text));
     if (strcmp(page, text) != 0) {
         fail_msg("docs/options.md is not what src/config/options.def says: "
                  "cmake --build BUILD --target docs");
@@ -347,7 +347,7 @@ static void the_reference_is_complete(void **state)
     (void)state;
     int64_t n = 0;
     char *text = NULL, name[128];
-    assert_ok(rk_config_reference(0, &text));
+    assert_ok(rk_config_reference(false, &text));
     const rk_option *rows = rk__option_rows(&n);
     for (int64_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, "    %s.%s: ", rows[i].section, rows[i].key);
