@@ -20,10 +20,12 @@
 typedef struct seeds {
     const char *folder; /* lent */
     int64_t first, n;
-    const rk_hooks *outer; /* lent; may be NULL */
-    rk_hooks hooks;        /* with the number of the run in the progress */
-    int64_t current;       /* from 1 */
-    rk_report **reports;   /* n, owned */
+    const rk_hooks *outer;     /* lent; may be NULL */
+    rk_hooks hooks;            /* with the number of the run in the progress */
+    int64_t current;           /* from 1 */
+    rk_report **reports;       /* n, owned */
+    const rk_dataset *dataset; /* of all the runs: the caller's, or `prepared`; NULL = not yet */
+    rk_dataset *prepared;      /* owned */
 } seeds;
 
 /* ---- hooks ---- */
@@ -92,6 +94,16 @@ done:
     return status;
 }
 
+/* Once for all the runs: the seed of the split is none of theirs. */
+static rk_status prepare_data(seeds *s, const rk_config *config)
+{
+    if (!s->dataset) {
+        RK_TRY(rk_dataset_prepare(config, false, &s->hooks, &s->prepared));
+        s->dataset = s->prepared;
+    }
+    return RK_OK;
+}
+
 static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
 {
     rk_status status = RK_OK;
@@ -110,11 +122,13 @@ static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
     if (!finished) {
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_ENVIRONMENT, &begun));
+        RK_TRY_GOTO(done, prepare_data(s, config));
         rk_train_options one = {.run_dir = folder,
                                 .resume = how->resume && has_checkpoint,
                                 .force = begun && !(how->resume && has_checkpoint),
                                 .eager = how->eager,
-                                .profile = how->profile};
+                                .profile = how->profile,
+                                .dataset = s->dataset};
         status = rk_train(config, &one, &s->hooks);
         if (status != RK_OK) {
             rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
@@ -274,7 +288,11 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
 {
     rk_status status = RK_OK;
     const rk_options *options = rk__config_options(config);
-    seeds s = {.folder = how->run_dir, .first = options->run.seed, .n = n, .outer = hooks};
+    seeds s = {.folder = how->run_dir,
+               .first = options->run.seed,
+               .n = n,
+               .outer = hooks,
+               .dataset = how->dataset};
     s.hooks = (rk_hooks){pass_log, pass_progress, pass_stop, &s};
     RK_TRY(check_folder(how));
     RK_TRY(rk_config_check(config));
@@ -295,5 +313,6 @@ done:
         rk_report_free(s.reports[i]);
     }
     rk__free(s.reports);
+    rk_dataset_free(s.prepared);
     return status;
 }

@@ -34,6 +34,7 @@ struct rk_dataset {
     char **labels;     /* n_items, "" = none, one block; NULL = the data set has no labels */
     rk_lists parts[3]; /* by rk_part: n_users rows each; valid or test may be empty */
     rk_dataset_stats stats;
+    double seconds; /* that it took to prepare or open it */
 };
 
 /* rk_dataset_prepare with the options themselves, already checked. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "io/h5.h"
 
@@ -187,9 +188,11 @@ rk_status rk__dataset_load(rk_dataset **out, const char *path, rk_dataset_key *k
     rk_h5 *file = NULL;
     rk_dataset *dataset = NULL;
     rk_dataset_key unused;
+    double began = rk__now();
     RK_TRY_GOTO(done, rk__h5_open(&file, path, KIND, LAYOUT));
     RK_TRY_GOTO(done, rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
     RK_TRY_GOTO(done, load_all(file, dataset, key ? key : &unused));
+    dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;
 done:

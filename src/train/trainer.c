@@ -20,10 +20,13 @@
 
 /* ---- set-up ---- */
 
-static rk_status prepare_data(rk_trainer *t)
+static rk_status prepare_data(rk_trainer *t, const rk_dataset *given)
 {
-    double began = rk__now();
-    RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->dataset));
+    if (!given) {
+        RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->prepared));
+    }
+    t->dataset = given ? given : t->prepared;
+    t->seconds.data = t->dataset->seconds;
     const rk_dataset_stats *s = &t->dataset->stats;
     rk__log(&t->log, RK_LOG_DEBUG,
             "data set %s: %lld users, %lld items, %lld train, %lld valid and %lld test "
@@ -37,7 +40,6 @@ static rk_status prepare_data(rk_trainer *t)
             "%g); the model trains on the rest",
             (long long)s->valid, (long long)(s->train + s->valid), t->options->split.carve_valid);
     }
-    t->seconds.data = rk__now() - began;
     return RK_OK;
 }
 
@@ -306,7 +308,8 @@ done:
 
 rk_status rk_train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks)
 {
-    double began = rk__now();
+    /* A data set that was given took its time before the call. */
+    double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
@@ -314,7 +317,7 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     RK_TRY_GOTO(done, rk_config_check(config));
     t.options = rk__config_options(config);
     t.folder = how->run_dir;
-    RK_TRY_GOTO(done, prepare_data(&t));
+    RK_TRY_GOTO(done, prepare_data(&t, how->dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_session(&t, how->eager));
     RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.session) : RK_OK);
@@ -328,7 +331,7 @@ done:
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
     rk__session_free(&t.session);
-    rk_dataset_free(t.dataset);
+    rk_dataset_free(t.prepared);
     rk__position_free(&t.position);
     rk__checkpoint_facts_free(&t.facts);
     rk__free(t.check_users);
