@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "config/options.h"
+#include "eval/metrics.h"
 #include "eval/paired.h"
 #include "rankine/report.h"
 #include "train/run_folder.h"
@@ -107,13 +108,15 @@ static rk_status take_shape(work *w, const rk_run *run, const rk_metrics *metric
     }
     RK_TRY(rk__calloc(&c->metrics, metrics->count, sizeof *c->metrics, "compared metrics"));
     c->n_metrics = metrics->count;
+    const rk_options *options = rk__config_options(run->config); /* eval.metrics x eval.k */
     for (int64_t m = 0; m < c->n_metrics; m++) {
         rk_compared_metric *out = &c->metrics[m];
         RK_TRY(rk__strdup((char **)&out->name, metrics->values[m].name));
         RK_TRY(rk__calloc(&out->values, c->n_runs, sizeof *out->values, "compared metrics"));
         RK_TRY(rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, "compared metrics"));
         RK_TRY(rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, "compared metrics"));
-        out->is_paired = strncmp(out->name, "coverage@", 9) != 0;
+        out->is_paired =
+            rk__metric_is_of_user((rk_metric)options->eval.metrics.v[m / options->eval.k.n]);
     }
     return RK_OK;
 }

@@ -45,10 +45,9 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
     case RK_TYPE_PATH:
         rk__buffer_add(out, "folder");
         break;
-    case RK_TYPE_STRINGS:
-        rk__buffer_add(out, "list of words");
-        break;
     case RK_TYPE_CHOICE:
+    case RK_TYPE_CHOICES:
+        rk__buffer_add(out, row->type == RK_TYPE_CHOICES ? "list of any of " : "");
         for (const char *choice = row->minimum; choice; choice = rk__choice_next(choice)) {
             rk__buffer_add(out, "%s%s%s%s", choice == row->minimum ? "" : ", ", quote, choice,
                            quote);

@@ -123,60 +123,59 @@ static rk_status parse_one(rk_option_value *out, const rk_option *row, rk_scalar
         return rk__strndup(&out->as.string, scalar.at, scalar.length);
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
-    case RK_TYPE_STRINGS:
+    case RK_TYPE_CHOICES:
         break;
     }
     return RK_OK;
 }
 
-static bool same(rk_scalar a, rk_scalar b)
+/* The i-th element, appended to the list of its type. */
+static rk_status parse_element(rk_option_value *out, const rk_option *row, rk_scalar item,
+                               const char *place, const char *name)
 {
-    return a.length == b.length && memcmp(a.at, b.at, a.length) == 0;
+    rk_option_value element = {0};
+    RK_TRY(check_scalar(item, place, name));
+    if (row->type == RK_TYPE_CHOICES) {
+        if (item.length == 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: %s has an empty element", place, name);
+        }
+        RK_TRY(parse_choice(&element, row, item, place, name));
+        out->as.ints.v[out->as.ints.n++] = element.as.choice;
+        return RK_OK;
+    }
+    RK_TRY(parse_number(&element, row, item, place, name));
+    if (row->type == RK_TYPE_REALS) {
+        out->as.reals.v[out->as.reals.n++] = element.as.real;
+    } else {
+        out->as.ints.v[out->as.ints.n++] = element.as.integer;
+    }
+    return RK_OK;
 }
 
 /* A lone scalar counts as a list of one. */
 static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk_scalar *items,
                             int64_t n, const char *place, const char *name)
 {
-    rk_status status = RK_OK;
-    bool is_ints = row->type == RK_TYPE_INTS, is_reals = row->type == RK_TYPE_REALS;
+    bool is_reals = row->type == RK_TYPE_REALS; /* they may repeat */
     if (n == 0 || n > RK_LONGEST_LIST) {
         RK_FAIL(RK_ERR_CONFIG, "%s: %s needs 1 to %d elements, not %lld", place, name,
                 RK_LONGEST_LIST, (long long)n);
     }
-    if (is_ints) {
-        RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
-    } else if (is_reals) {
+    if (is_reals) {
         RK_TRY(rk__calloc(&out->as.reals.v, n, sizeof *out->as.reals.v, "a list of numbers"));
     } else {
-        RK_TRY(rk__calloc(&out->as.strings.v, n, sizeof *out->as.strings.v, "a list of words"));
+        RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
     }
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, check_scalar(items[i], place, name));
-        if (is_ints || is_reals) {
-            rk_option_value element = {0};
-            RK_TRY_GOTO(done, parse_number(&element, row, items[i], place, name));
-            if (is_reals) {
-                out->as.reals.v[out->as.reals.n++] = element.as.real;
-                continue; /* numbers may repeat */
-            }
-            out->as.ints.v[out->as.ints.n++] = element.as.integer;
-        } else {
-            if (items[i].length == 0) {
-                RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: %s has an empty element", place, name);
-            }
-            RK_TRY_GOTO(done, rk__strndup(&out->as.strings.v[i], items[i].at, items[i].length));
-            out->as.strings.n++;
-        }
-        for (int64_t j = 0; j < i; j++) {
-            if (is_ints ? out->as.ints.v[j] == out->as.ints.v[i] : same(items[j], items[i])) {
-                RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
-                             rk__excerpt(items[i].at, items[i].length).text);
+        RK_TRY(parse_element(out, row, items[i], place, name));
+        for (int64_t j = 0; !is_reals && j < i; j++) {
+            if (out->as.ints.v[j] == out->as.ints.v[i]) {
+                RK_FAIL(RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
+                        rk__excerpt(items[i].at, items[i].length).text);
             }
         }
     }
-done:
-    return status;
+    return RK_OK;
 }
 
 /* Words that some YAML reader takes for something other than a text. */
@@ -250,14 +249,10 @@ static rk_status print_value(char **out, const rk_option *row, const rk_option_v
         break;
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
-    case RK_TYPE_STRINGS:
+    case RK_TYPE_CHOICES:
         for (int64_t i = 0; i < n; i++) {
             rk__buffer_add(&text, i > 0 ? ", " : "[");
-            if (row->type != RK_TYPE_STRINGS) {
-                rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
-            } else {
-                rk__print_string(&text, items[i].at, items[i].length);
-            }
+            rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
         }
         rk__buffer_add(&text, "]");
         break;
@@ -271,7 +266,6 @@ static void free_contents(rk_option_type type, void *at)
     char *string = NULL;
     rk_ints ints = {0};
     rk_reals reals = {0};
-    rk_strings strings = {0};
     switch (type) {
     case RK_TYPE_STRING:
     case RK_TYPE_PATH:
@@ -280,6 +274,7 @@ static void free_contents(rk_option_type type, void *at)
         memset(at, 0, sizeof string);
         break;
     case RK_TYPE_INTS:
+    case RK_TYPE_CHOICES:
         memcpy(&ints, at, sizeof ints);
         rk__free(ints.v);
         memset(at, 0, sizeof ints);
@@ -288,14 +283,6 @@ static void free_contents(rk_option_type type, void *at)
         memcpy(&reals, at, sizeof reals);
         rk__free(reals.v);
         memset(at, 0, sizeof reals);
-        break;
-    case RK_TYPE_STRINGS:
-        memcpy(&strings, at, sizeof strings);
-        for (int64_t i = 0; i < strings.n; i++) {
-            rk__free(strings.v[i]);
-        }
-        rk__free(strings.v);
-        memset(at, 0, sizeof strings);
         break;
     case RK_TYPE_BOOL:
     case RK_TYPE_INT:
@@ -353,11 +340,11 @@ done:
 void rk__value_store(const rk_option *row, void *options, rk_option_value *value)
 {
     static const size_t sizes[] = {
-        [RK_TYPE_BOOL] = sizeof(bool),          [RK_TYPE_INT] = sizeof(int64_t),
-        [RK_TYPE_REAL] = sizeof(double),        [RK_TYPE_STRING] = sizeof(char *),
-        [RK_TYPE_PATH] = sizeof(char *),        [RK_TYPE_CHOICE] = sizeof(int),
-        [RK_TYPE_INTS] = sizeof(rk_ints),       [RK_TYPE_REALS] = sizeof(rk_reals),
-        [RK_TYPE_STRINGS] = sizeof(rk_strings),
+        [RK_TYPE_BOOL] = sizeof(bool),       [RK_TYPE_INT] = sizeof(int64_t),
+        [RK_TYPE_REAL] = sizeof(double),     [RK_TYPE_STRING] = sizeof(char *),
+        [RK_TYPE_PATH] = sizeof(char *),     [RK_TYPE_CHOICE] = sizeof(int),
+        [RK_TYPE_INTS] = sizeof(rk_ints),    [RK_TYPE_REALS] = sizeof(rk_reals),
+        [RK_TYPE_CHOICES] = sizeof(rk_ints),
     };
     rk__value_free(row, options);
     memcpy((char *)options + row->offset, &value->as, sizes[row->type]);

@@ -30,9 +30,8 @@ typedef struct rk_option_value {
         double real;
         char *string; /* STRING and PATH */
         int choice;
-        rk_ints ints;
+        rk_ints ints; /* INTS and CHOICES */
         rk_reals reals;
-        rk_strings strings;
     } as;
     char *text; /* in YAML's notation; numbers as the user wrote them */
 } rk_option_value;

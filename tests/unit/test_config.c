@@ -55,7 +55,7 @@ static void defaults_come_from_the_table(void **state)
     assert_int_equal(o->eval.k.n, 2);
     assert_int_equal(o->eval.k.v[1], 20);
     assert_int_equal(o->eval.metrics.n, 7);
-    assert_string_equal(o->eval.metrics.v[1], "ndcg");
+    assert_int_equal(o->eval.metrics.v[1], 1); /* ndcg */
     assert_int_equal(o->n_sources, 0);
     assert_string_equal(o->config_name, "run");
     assert_string_equal(get(config, "eval.k"), "[10, 20]");
@@ -170,7 +170,8 @@ static void a_failed_set_changes_nothing(void **state)
     static const char *const bad[] = {
         "train.epochs=many",          "eval.k=[10, 0]",
         "data.sources[2].format=xml", "data.sources=[{file: a.csv}, {format: xml}]",
-        "data.sources=nothing",       "eval.metrics=[a, a]",
+        "data.sources=nothing",       "eval.metrics=[hit, hit]",
+        "eval.metrics=hit,a",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_fails(RK_ERR_CONFIG, "--set ", rk_config_set(config, bad[i], "--set"));
@@ -290,7 +291,7 @@ static void every_option_prints_and_loads(void **state)
                             : rows[i].type == RK_TYPE_REAL   ? rows[i].maximum
                                                              : "some: [thing]";
         value = value ? value : rows[i].minimum;
-        value = rows[i].type == RK_TYPE_STRINGS ? "hit,map" : value;
+        value = rows[i].type == RK_TYPE_CHOICES ? "hit,map" : value;
         snprintf(assignment, sizeof assignment, "%s.%s=%s", rows[i].section, rows[i].key, value);
         assert_ok(rk_config_set(config, assignment, "--set"));
     }
@@ -299,7 +300,8 @@ static void every_option_prints_and_loads(void **state)
     assert_true(o->run.seed == INT64_MAX);
     assert_true(o->train.learning_rate == 1e30);
     assert_int_equal(o->model.kind, RK_MODEL_MF);
-    assert_string_equal(o->eval.metrics.v[1], "map");
+    assert_string_equal(rk__option_choice("eval.metrics", (int)o->eval.metrics.v[1]), "map");
+    assert_string_equal(get(config, "eval.metrics"), "[hit, map]");
     rk_config_free(config);
 }
 

@@ -158,10 +158,6 @@ static const struct {
     {given, {"graph.form=auto", "cuda.propagation=cusparse"}, NULL},
 
     {given,
-     {"eval.metrics=[recall, nDCG]"},
-     "--set: there is no metric 'nDCG'; there are recall, ndcg, precision, hit, mrr, map, "
-     "coverage"},
-    {given,
      {"eval.k=20"},
      "eval.metric is ndcg@10 (the default), but eval.k is [20] (--set): set eval.metric=ndcg@20 or "
      "add "
