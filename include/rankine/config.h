@@ -7,6 +7,7 @@
 #ifndef RANKINE_CONFIG_H
 #define RANKINE_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "rankine/status.h"
@@ -47,13 +48,13 @@ RK_API rk_status rk_config_get(const rk_config *config, const char *key, const c
 RK_API rk_status rk_config_check(const rk_config *config);
 
 /* The resolved configuration as YAML text. rk_config_load reads the same values back from it, in
- * any folder. with_origins != 0: each value is followed by a comment with its origin. Free with
+ * any folder. with_origins: each value is followed by a comment with its origin. Free with
  * rk_string_free. */
-RK_API rk_status rk_config_text(const rk_config *config, int with_origins, char **out_text);
+RK_API rk_status rk_config_text(const rk_config *config, bool with_origins, char **out_text);
 
-/* A table of all options with type, range, default and help. markdown != 0: as in docs/options.md.
+/* A table of all options with type, range, default and help; markdown: as in docs/options.md.
  * Free with rk_string_free. */
-RK_API rk_status rk_config_reference(int markdown, char **out_text);
+RK_API rk_status rk_config_reference(bool markdown, char **out_text);
 
 /* NULL is fine. */
 RK_API void rk_config_free(rk_config *config);

@@ -1,5 +1,7 @@
 /*
  * A prepared data set: dense ids, splits, item labels, statistics, fingerprint; one HDF5 file.
+ *
+ * Once it is there nothing changes it: any number of threads may read one data set at once.
  */
 #ifndef RANKINE_DATASET_H
 #define RANKINE_DATASET_H
@@ -68,10 +70,13 @@ RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 fi
 /* A hash of ids and splits, 16 hex digits: data sets with the same fingerprint train alike. */
 RK_API const char *rk_dataset_fingerprint(const rk_dataset *dataset);
 
-/* Original id of a dense index, as text; NULL if out of range. Owned by the data set, valid until
- * the next call of the same function with it. Not for use by several threads at once. */
-RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user);
-RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item);
+/* Original id of a dense index, as text; NULL when out of range. An integer id is written into
+ * `room`, a text id is the data set's own, so go by what is returned. */
+enum { RK_ID_BYTES = 24 };
+RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user,
+                                      char room[RK_ID_BYTES]);
+RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item,
+                                      char room[RK_ID_BYTES]);
 
 /* Label of an item, "" if it has none. Owned by the data set. */
 RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
@@ -81,6 +86,9 @@ RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id,
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 
 typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST } rk_part;
+
+/* "train", "valid" or "test", as in every file and message; NULL if out of range. */
+RK_API const char *rk_part_name(rk_part part);
 
 /* A user's items in a part: *out_count dense indices, ascending. Owned by the data set. */
 RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,

@@ -26,11 +26,17 @@ typedef struct rk_train_options {
                             first operation that fails or gives a number that is not finite */
     bool profile;        /* time every operation of the steps, compare it with the best that the
                             device can do: profile.csv, and a table in the log */
+    const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config */
 } rk_train_options;
 
-/* Prepares the data set if needed, trains, chooses the checkpoint, evaluates model and popularity
- * on valid and test, and writes the report. RK_ERR_INTERRUPTED if hooks->should_stop asked for it:
- * the checkpoint is written, and resume continues from it. RK_ERR_DIVERGED names the step. */
+/* Prepares the data set unless one is given, trains, chooses the checkpoint, evaluates model and
+ * popularity on valid and test, and writes the report. RK_ERR_INTERRUPTED if hooks->should_stop
+ * asked for it: the checkpoint is written, and resume continues from it. RK_ERR_DIVERGED names the
+ * step.
+ *
+ * A given data set should be that of this config (rk_dataset_prepare), since rk_run_open looks for
+ * the same one again. It is lent until the call returns and only read: one may serve any number of
+ * calls, one after the other or in several threads. */
 RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
                           const rk_hooks *hooks);
 

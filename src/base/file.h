@@ -11,6 +11,8 @@
 rk_status rk__path_join(char **out, const char *folder, const char *name);
 
 bool rk__file_exists(const char *path);
+/* Whether folder/name exists. */
+rk_status rk__folder_has(const char *folder, const char *name, bool *out);
 
 /* Creates the folder and those above it, unless they exist. */
 rk_status rk__folder_create(const char *path);

@@ -209,6 +209,8 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
  * after printing the error if any. */
 int cli_open_run(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
                  rk_run **out);
+/* The part that --part valid|test names. */
+rk_part cli_part(const char *name);
 bool cli_integer_ids(const rk_run *run);
 
 #endif

@@ -200,7 +200,7 @@ static int compare(const cli *c, const compare_args *args)
     cli_display display;
     rk_comparison *comparison = NULL;
     rk_compare_options how = rk_compare_defaults();
-    how.part = strcmp(args->part, "valid") == 0 ? RK_VALID : RK_TEST;
+    how.part = cli_part(args->part);
     how.device = args->device;
     how.data_root = args->data;
     how.replicates = args->bootstrap;
@@ -236,7 +236,7 @@ static int compare(const cli *c, const compare_args *args)
 
 int cmd_compare(cli *c, int argc, char **argv)
 {
-    compare_args args = {.part = "test", .confidence = 95, .bootstrap = 2000};
+    compare_args args = {.part = rk_part_name(RK_TEST), .confidence = 95, .bootstrap = 2000};
     const cli_option table[] = {
         {"--part", CLI_TEXT, &args.part, "valid|test", "which held-out interactions; default test",
          0, 0},

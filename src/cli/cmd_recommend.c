@@ -84,12 +84,13 @@ static void json_answer(cli_json *j, const rk_run *run, const rk_recommendation 
 {
     const rk_dataset *dataset = rk_run_dataset(run);
     bool integer = cli_integer_ids(run);
+    char room[RK_ID_BYTES];
     cli_json_key(j, "recommendations");
     cli_json_open(j, '[');
     for (int64_t i = 0; i < n; i++) {
         cli_json_open(j, '{');
         cli_json_key(j, "item");
-        cli_json_id(j, rk_dataset_item_id(dataset, best[i].item), integer);
+        cli_json_id(j, rk_dataset_item_id(dataset, best[i].item, room), integer);
         cli_json_key(j, "label");
         cli_json_text(j, rk_dataset_item_label(dataset, best[i].item));
         cli_json_key(j, "score");
@@ -102,9 +103,10 @@ static void json_answer(cli_json *j, const rk_run *run, const rk_recommendation 
 static void print_answer(const rk_run *run, const rk_recommendation *best, int64_t n)
 {
     const rk_dataset *dataset = rk_run_dataset(run);
+    char room[RK_ID_BYTES];
     for (int64_t i = 0; i < n; i++) {
-        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1, rk_dataset_item_id(dataset, best[i].item),
-               (double)best[i].score);
+        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1,
+               rk_dataset_item_id(dataset, best[i].item, room), (double)best[i].score);
         cli_print_label(stdout, rk_dataset_item_label(dataset, best[i].item), LABEL_WIDTH);
         fputc('\n', stdout);
     }
@@ -122,7 +124,8 @@ static int64_t known_items(const rk_dataset *dataset, int64_t user, rk_part part
 
 static void print_item(const rk_dataset *dataset, int32_t item)
 {
-    printf("      %-12s             ", rk_dataset_item_id(dataset, item));
+    char room[RK_ID_BYTES];
+    printf("      %-12s             ", rk_dataset_item_id(dataset, item, room));
     cli_print_label(stdout, rk_dataset_item_label(dataset, item), LABEL_WIDTH);
     fputc('\n', stdout);
 }
@@ -145,7 +148,8 @@ static void print_known(const rk_dataset *dataset, int64_t user)
 static void start_user(cli_json *j, const rk_run *run, int64_t user, bool json)
 {
     const rk_dataset *dataset = rk_run_dataset(run);
-    const char *id = rk_dataset_user_id(dataset, user);
+    char room[RK_ID_BYTES];
+    const char *id = rk_dataset_user_id(dataset, user, room);
     int64_t train = known_items(dataset, user, RK_TRAIN);
     int64_t known =
         train + known_items(dataset, user, RK_VALID) + known_items(dataset, user, RK_TEST);
@@ -175,10 +179,11 @@ static void start_items(cli_json *j, const rk_run *run, const recommend_query *q
         printf("may like\n");
         return;
     }
+    char room[RK_ID_BYTES];
     cli_json_key(j, "items");
     cli_json_open(j, '[');
     for (int64_t i = 0; i < query->n_items; i++) {
-        cli_json_id(j, rk_dataset_item_id(dataset, query->items[i]), cli_integer_ids(run));
+        cli_json_id(j, rk_dataset_item_id(dataset, query->items[i], room), cli_integer_ids(run));
     }
     cli_json_close(j, ']');
 }

@@ -54,41 +54,18 @@ static char *default_run_dir(const cli *c, const rk_config *config)
 }
 
 /* Prints a command to go on with, for some user of the data set. */
-static void print_next(const rk_config *config, const char *run_dir)
+static void print_next(const rk_dataset *dataset, const char *run_dir)
 {
-    rk_dataset *dataset = NULL;
-    if (rk_dataset_prepare(config, false, NULL, &dataset) == RK_OK) {
-        printf("next      rankine recommend %s --user %s\n", run_dir,
-               rk_dataset_user_id(dataset, 0));
-    }
-    rk_dataset_free(dataset);
+    char room[RK_ID_BYTES];
+    printf("next      rankine recommend %s --user %s\n", run_dir,
+           rk_dataset_user_id(dataset, 0, room));
 }
 
-static int train(cli *c, const train_args *args, rk_config *config, const char *run_dir)
+/* What came of it; returns the exit code. */
+static int sum_up(const cli *c, const train_args *args, const char *run_dir,
+                  const rk_dataset *dataset, rk_status status)
 {
-    cli_display display;
-    rk_dataset *dataset = NULL;
     rk_report *report = NULL;
-    rk_train_options options = {.run_dir = run_dir,
-                                .resume = args->resume,
-                                .force = args->force,
-                                .eager = args->eager,
-                                .profile = args->profile};
-    cli_display_init(&display, c);
-    rk_hooks hooks = cli_display_hooks(&display);
-    cli_signals_install(stop_text);
-    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
-    cli_display_end(&display);
-    if (status == RK_OK) {
-        if (!c->quiet) {
-            cli_print_stats(stdout, dataset);
-            fflush(stdout);
-        }
-        rk_dataset_free(dataset);
-        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
-                                 : rk_train(config, &options, &hooks);
-        cli_display_end(&display);
-    }
     if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
         fprintf(
             stderr,
@@ -113,10 +90,39 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
     } else {
         cli_print_report(stdout, report);
         printf("run       %s\n", run_dir);
-        print_next(config, run_dir);
+        print_next(dataset, run_dir);
     }
     rk_report_free(report);
     return 0;
+}
+
+static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir)
+{
+    cli_display display;
+    rk_dataset *dataset = NULL;
+    cli_display_init(&display, c);
+    rk_hooks hooks = cli_display_hooks(&display);
+    cli_signals_install(stop_text);
+    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    cli_display_end(&display);
+    if (status == RK_OK) {
+        rk_train_options options = {.run_dir = run_dir,
+                                    .resume = args->resume,
+                                    .force = args->force,
+                                    .eager = args->eager,
+                                    .profile = args->profile,
+                                    .dataset = dataset};
+        if (!c->quiet) {
+            cli_print_stats(stdout, dataset);
+            fflush(stdout);
+        }
+        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
+                                 : rk_train(config, &options, &hooks);
+        cli_display_end(&display);
+    }
+    int code = sum_up(c, args, run_dir, dataset, status);
+    rk_dataset_free(dataset);
+    return code;
 }
 
 static int check_usage(const cli *c, const train_args *args)
@@ -156,7 +162,7 @@ static int check_folder(const train_args *args, const char *run_dir)
 static int print_config(const cli *c, const rk_config *config)
 {
     char *text = NULL;
-    rk_status status = rk_config_text(config, 1, &text);
+    rk_status status = rk_config_text(config, true, &text);
     if (status == RK_OK) {
         fputs(text, stdout);
         status = rk_config_check(config);

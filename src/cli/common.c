@@ -89,6 +89,11 @@ int cli_open_run(const cli *c, const char *device, const char *data, const rk_ho
     return status == RK_OK ? 0 : cli_fail(c, status);
 }
 
+rk_part cli_part(const char *name)
+{
+    return strcmp(name, rk_part_name(RK_VALID)) == 0 ? RK_VALID : RK_TEST;
+}
+
 bool cli_integer_ids(const rk_run *run)
 {
     const char *kind;

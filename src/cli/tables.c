@@ -102,7 +102,7 @@ static void print_cell(FILE *out, const rk_report *report, const char *part, con
 /* Valid and test side by side, one metric per line. */
 static void print_metrics_report(FILE *out, const rk_report *report)
 {
-    static const char *const parts[] = {"valid", "test"};
+    const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
     const char *listed = NULL; /* the part whose names are listed; both have the same ones */
     bool shown[2];
     bool colour = cli_colour(out);
@@ -222,8 +222,8 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
 void cli_print_seeds(FILE *out, const rk_report *report)
 {
     const char *on_test = rk_report_text(report, "chosen.on_test");
-    print_spread(out, report, "valid");
-    print_spread(out, report, "test");
+    print_spread(out, report, rk_part_name(RK_VALID));
+    print_spread(out, report, rk_part_name(RK_TEST));
     fprintf(out, "seeds     %s, from %s; epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
             rk_report_number(report, "chosen.epoch.mean"),

@@ -3,7 +3,7 @@
  * second.
  *
  * A map holds integers or texts, never both. Open addressing with linear probing, at most two
- * thirds full. A slot has the id itself (or the hash of the text), so that a look-up waits for
+ * thirds full. A cell has the id itself (or the hash of the text), so that a look-up waits for
  * memory only once; in a table of millions of ids that wait is the whole cost.
  */
 #ifndef RK_DATA_ID_MAP_H
@@ -14,10 +14,10 @@
 
 #include "base/error.h"
 
-typedef struct rk_id_slot {
+typedef struct rk_id_cell {
     int64_t key;   /* the integer, or the hash of the text */
     int32_t index; /* + 1; 0 = free */
-} rk_id_slot;
+} rk_id_cell;
 
 typedef struct rk_id_map {
     bool is_text;
@@ -28,8 +28,8 @@ typedef struct rk_id_map {
     int64_t *starts;  /* text ids: n + 1 offsets into bytes; owned */
     char *bytes;      /* text ids, each with a final zero byte; owned */
     int64_t bytes_capacity;
-    rk_id_slot *slots; /* owned */
-    int64_t n_slots;   /* a power of two */
+    rk_id_cell *cells; /* owned */
+    int64_t n_cells;   /* a power of two */
 } rk_id_map;
 
 /* Makes an empty map, which owns nothing. */

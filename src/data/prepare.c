@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
 
@@ -213,6 +214,7 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
     rk_status status = RK_OK;
     rk_dataset_key key;
     rk_dataset *dataset = NULL;
+    double began = rk__now();
     char *path = NULL, *missing = NULL;
     RK_TRY_GOTO(done, make_key(options, &key, &missing));
     RK_TRY_GOTO(done, cache_path(options, &key, &path));
@@ -230,6 +232,7 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
         path = NULL;
         log_warnings(dataset, hooks);
     }
+    dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;
 done:

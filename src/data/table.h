@@ -30,11 +30,11 @@ typedef struct rk_table {
     char **names;      /* n_names, each owned */
     int64_t n_names;   /* 0: the columns have no names */
     int64_t n_columns; /* of the first line */
-    int8_t *slots;     /* n_columns, owned: where in `fields` a column goes, -1 = nowhere */
+    int8_t *places;    /* n_columns, owned: where in `fields` a column goes, -1 = nowhere */
     int n_wanted;
-    int64_t columns[RK_TABLE_MAX_WANTED]; /* of each slot */
+    int64_t columns[RK_TABLE_MAX_WANTED]; /* of each place */
     rk_text fields[RK_TABLE_MAX_WANTED];  /* the current row; valid until the next row */
-    char titles[RK_TABLE_MAX_WANTED][64]; /* of each slot, for messages */
+    char titles[RK_TABLE_MAX_WANTED][64]; /* of each place, for messages */
     int64_t rows;
 } rk_table;
 
@@ -43,17 +43,17 @@ rk_status rk__table_open(rk_table *table, const rk_table_format *format, const c
                          rk_line_limits limits);
 void rk__table_close(rk_table *table); /* a zeroed one is fine */
 
-/* The slot of a column given by name, or by its index from 0 ("2"). key: the option that names it,
+/* The place of a column given by name, or by its index from 0 ("2"). key: the option that names it,
  * for the error message, which lists the columns. Once per column, before the first row. */
-rk_status rk__table_want(rk_table *table, const char *column, const char *key, int *out_slot);
+rk_status rk__table_want(rk_table *table, const char *column, const char *key, int *out_place);
 
-/* The same for a column that may be missing: *out_slot = -1 then. */
-rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_slot);
+/* The same for a column that may be missing: *out_place = -1 then. */
+rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_place);
 
 /* Fills `fields`; *out_end = true (and no row) after the last. A file without any row fails. */
 rk_status rk__table_next(rk_table *table, bool *out_end);
 
 /* The number in a field of the current row; key: the option that needs it, for the message. */
-rk_status rk__table_real(const rk_table *table, int slot, const char *key, double *out);
+rk_status rk__table_real(const rk_table *table, int place, const char *key, double *out);
 
 #endif
