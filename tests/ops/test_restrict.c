@@ -239,7 +239,8 @@ static void whole_where_it_is_needed(void **state)
     free_fixture(&f);
 }
 
-/* One value that two consumers want at the same rows is computed once, with another factor twice. */
+/* One value that two consumers want at the same rows is computed once, with another factor twice.
+ * */
 static void what_is_read_twice(void **state)
 {
     (void)state;
@@ -257,7 +258,7 @@ static void what_is_read_twice(void **state)
     free_fixture(&f);
 }
 
-/* Of what no parameter lies behind there is no gradient, and nothing that nobody reads is left. */
+/* No gradient of what is no parameter, and nothing is left that nobody reads. */
 static void gradients_that_nobody_needs(void **state)
 {
     (void)state;
