@@ -2,8 +2,8 @@
 """Families of operations: the same name in every room, and every operation in its family's files.
 
 A family F is src/ops/families/F.c, src/device/cpu/F.c, kernels/F.cu (or src/device/cuda/F.c, where
-a library does the work) and tests/ops/cases_F.c. Each operation of ops.def has its shape rule in one
-family, its CPU function and its CUDA launcher in the files of that family, and a case there.
+a library does the work) and tests/ops/cases_F.c. Each operation of ops.def has its shape rule in
+one family, its CPU function and CUDA launcher in the files of that family, and a case there.
 
 usage: check_families.py [ROOT]      lists what is missing, exits 1 if anything is
        check_families.py --self-test checks the checks
