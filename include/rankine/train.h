@@ -40,6 +40,14 @@ typedef struct rk_train_options {
 RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
                           const rk_hooks *hooks);
 
+/* The training step of a config as one page of text: what was done to the program, what it stands
+ * on, and a line for each operation with its shapes and the bytes it moves; on a CUDA device also
+ * the number of nodes of the graph it is replayed from. Trains nothing and writes nothing but the
+ * cached data set, if there is none yet. dataset as in rk_train_options. Free with
+ * rk_string_free. */
+RK_API rk_status rk_train_program(const rk_config *config, const rk_dataset *dataset,
+                                  const rk_hooks *hooks, char **out_text);
+
 /* Trains n runs (2 to 1000) with the seeds run.seed, run.seed + 1, ... in run_dir/seed-S, each as
  * rk_train does, then writes run_dir/report.json with mean, sample standard deviation, minimum,
  * maximum and all values of every metric. rk_report_open reads it ("test.recall@20.mean"). With

@@ -85,6 +85,8 @@ const cli_command *cli_find_command(const char *name, const char **nearest);
 void cli_print_help(FILE *out);
 /* Prints every option of a config; returns an exit code. */
 int cli_print_options(const cli *c);
+/* The training step of a config as a page; returns the exit code. */
+int cli_print_program(const cli *c, const rk_config *config);
 
 /* ---- errors ---- */
 

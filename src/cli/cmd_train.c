@@ -12,7 +12,7 @@
 typedef struct train_args {
     cli_list set;
     const char *data, *device, *run;
-    bool resume, force, eager, profile, print_config;
+    bool resume, force, eager, profile, print_config, print_program;
     int64_t seeds; /* 0 = one run */
 } train_args;
 
@@ -21,7 +21,8 @@ static const char examples[] =
     "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
     "  rankine train exp.yaml --run runs/dim32 --resume\n"
     "  rankine train exp.yaml --run runs/five --seeds 5\n"
-    "  rankine train exp.yaml --print-config";
+    "  rankine train exp.yaml --print-config\n"
+    "  rankine train exp.yaml --print-program";
 
 static const char stop_text[] =
     "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
@@ -202,6 +203,8 @@ int cmd_train(cli *c, int argc, char **argv)
          0, 0},
         {"--print-config", CLI_FLAG, &args.print_config, NULL,
          "show every option with its value and where that came from; train nothing", 0, 0},
+        {"--print-program", CLI_FLAG, &args.print_program, NULL,
+         "show a training step as one page: operations, shapes, bytes; train nothing", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "only warnings, errors and the final metrics", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
@@ -224,7 +227,7 @@ int cmd_train(cli *c, int argc, char **argv)
     if (code != 0) {
         goto done;
     }
-    if (args.run && !args.print_config) {
+    if (args.run && !args.print_config && !args.print_program) {
         code = check_folder(&args, args.run);
         if (code != 0) {
             goto done;
@@ -238,8 +241,8 @@ int cmd_train(cli *c, int argc, char **argv)
     if (code != 0) {
         goto done;
     }
-    if (args.print_config) {
-        code = print_config(c, config);
+    if (args.print_config || args.print_program) {
+        code = args.print_config ? print_config(c, config) : cli_print_program(c, config);
         goto done;
     }
     run_dir = args.run ? cli_format("%s", args.run) : default_run_dir(c, config);
