@@ -224,14 +224,11 @@ int cmd_train(cli *c, int argc, char **argv)
         goto done;
     }
     code = check_usage(c, &args);
+    if (code == 0 && args.run && !args.print_config && !args.print_program) {
+        code = check_folder(&args, args.run);
+    }
     if (code != 0) {
         goto done;
-    }
-    if (args.run && !args.print_config && !args.print_program) {
-        code = check_folder(&args, args.run);
-        if (code != 0) {
-            goto done;
-        }
     }
     if (!c->positional) {
         run_config = cli_format("%s/config.yaml", args.run);
