@@ -35,10 +35,10 @@ typedef struct workspace {
     double *sum;                                  /* [width] */
 } workspace;
 
-static layout layout_of(const rk_cpu_call *call)
+static layout layout_of(const rk_call *call)
 {
     layout l = {.n = call->node->attr.attend.n,
-                .d = rk__cpu_in(call, 0)->cols,
+                .d = rk__in(call, 0)->cols,
                 .width = call->isa->panel_width,
                 .block = call->isa->block_users};
     l.chunk = rk__blocks(l.n < CHUNK ? l.n : CHUNK, l.block) * l.block;
@@ -75,7 +75,7 @@ static workspace take_workspace(const layout *l, char *scratch)
     return w;
 }
 
-int64_t rk__cpu_scratch_attend(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_attend(const rk_call *call)
 {
     const layout l = layout_of(call);
     return floats(l.n_chunks * l.chunk_logits) + floats(l.n_chunks * l.chunk_values) +
@@ -125,7 +125,7 @@ static void move_shift(const layout *l, workspace *w)
     }
 }
 
-static void attend_chunk(const rk_cpu_call *call, const layout *l, int64_t panel, int64_t chunk,
+static void attend_chunk(const rk_call *call, const layout *l, int64_t panel, int64_t chunk,
                          const float *logits, const float *values, workspace *w)
 {
     const rk_attend_attr *a = &call->node->attr.attend;
@@ -158,7 +158,7 @@ static void attend_chunk(const rk_cpu_call *call, const layout *l, int64_t panel
     }
 }
 
-static void finish_panel(const rk_cpu_call *call, const layout *l, int64_t panel, workspace *w)
+static void finish_panel(const rk_call *call, const layout *l, int64_t panel, workspace *w)
 {
     float *lse = call->out[0], *mean = call->out[1];
     for (int64_t i = 0; i < l->width && panel * l->width + i < l->n; i++) {
@@ -172,8 +172,8 @@ static void finish_panel(const rk_cpu_call *call, const layout *l, int64_t panel
     }
 }
 
-static void attend_panel(const rk_cpu_call *call, const layout *l, int64_t panel,
-                         const float *logits, const float *values, workspace *w)
+static void attend_panel(const rk_call *call, const layout *l, int64_t panel, const float *logits,
+                         const float *values, workspace *w)
 {
     const float *queries = (const float *)call->in[0] + call->node->attr.attend.first_query * l->d;
     pack_columns(queries, l->d, panel * l->width, l->n - panel * l->width, l->width, w->panel);
@@ -190,7 +190,7 @@ static void attend_panel(const rk_cpu_call *call, const layout *l, int64_t panel
     finish_panel(call, l, panel, w);
 }
 
-void rk__cpu_attend(const rk_cpu_call *call)
+void rk__cpu_attend(const rk_call *call)
 {
     const layout l = layout_of(call);
     const float *keys = (const float *)call->in[0] + call->node->attr.attend.first_key * l.d;

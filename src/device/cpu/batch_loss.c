@@ -14,11 +14,11 @@
 
 enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64 };
 
-void rk__cpu_unit_slots(const rk_cpu_call *call)
+void rk__cpu_unit_slots(const rk_call *call)
 {
     const float *x = call->in[0], *table = call->in[3];
     const int32_t *slot_row = call->in[1], *rows = call->in[2];
-    int64_t slots = rk__cpu_in(call, 1)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t slots = rk__in(call, 1)->rows, d = rk__in(call, 0)->cols;
     float *unit = call->out[0], *bias = call->out[1];
     RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
     {
@@ -39,12 +39,12 @@ void rk__cpu_unit_slots(const rk_cpu_call *call)
 }
 
 /* With g the gradient of x / |x| summed over a row's slots: (g - <g, unit> unit) / |x|. */
-void rk__cpu_unit_slots_grad(const rk_cpu_call *call)
+void rk__cpu_unit_slots_grad(const rk_call *call)
 {
     const float *x = call->in[0], *unit = call->in[1], *gradient = call->in[2];
     const int32_t *segments = call->in[3], *order = call->in[4];
     const rk_unit_attr *a = &call->node->attr.unit;
-    int64_t rows = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t rows = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     int64_t count = *(const int32_t *)call->in[5];
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
@@ -70,16 +70,16 @@ void rk__cpu_unit_slots_grad(const rk_cpu_call *call)
     }
 }
 
-int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_softmax_loss(const rk_call *call)
 {
     return rk__blocks(call->node->attr.softmax.batch, TRIPLETS_PER_BLOCK) * (int64_t)sizeof(double);
 }
 
-void rk__cpu_softmax_loss(const rk_cpu_call *call)
+void rk__cpu_softmax_loss(const rk_call *call)
 {
     const rk_softmax_attr *a = &call->node->attr.softmax;
     const float *unit = call->in[0], *bias = call->in[1], *lse = call->in[2];
-    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t slots = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     int64_t count = rk__step_count(call->in[4]),
             n_blocks = rk__blocks(a->batch, TRIPLETS_PER_BLOCK);
     double *partial = call->scratch, *loss = call->out[0], total = 0;
@@ -109,7 +109,7 @@ void rk__cpu_softmax_loss(const rk_cpu_call *call)
 }
 
 /* y = c (weight * mean - other), or zero. */
-static void slot_gradient(const rk_cpu_call *call, float c, float weight, const float *mean,
+static void slot_gradient(const rk_call *call, float c, float weight, const float *mean,
                           const float *other, int64_t d, float *y)
 {
     const float *parts[2] = {mean, other};
@@ -122,12 +122,12 @@ static void slot_gradient(const rk_cpu_call *call, float c, float weight, const 
  * that over items, which is the mean of items; an item's slot over users: with mean' and lse' of
  * the attention of the item to the users, sum over b of w_bj u_b = e^(lse'_j + bias_j) mean'_j.
  */
-void rk__cpu_softmax_grad(const rk_cpu_call *call)
+void rk__cpu_softmax_grad(const rk_call *call)
 {
     const rk_softmax_attr *a = &call->node->attr.softmax;
     const float *unit = call->in[0], *bias = call->in[1], *item_mean = call->in[2];
     const float *user_bias = call->in[3], *user_lse = call->in[4], *user_mean = call->in[5];
-    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t slots = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     int64_t count = rk__step_count(call->in[6]), batch = a->batch;
     float c = (float)(1 / (a->temperature * (double)(count > 0 ? count : 1)));
     float *y = call->out[0];
@@ -167,16 +167,16 @@ static double log_sum_of(const float *lse, int64_t count)
     return largest + log(sum);
 }
 
-int64_t rk__cpu_scratch_align_uniform_loss(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_align_uniform_loss(const rk_call *call)
 {
     return rk__blocks(call->node->attr.align.batch, TRIPLETS_PER_BLOCK) * (int64_t)sizeof(double);
 }
 
-void rk__cpu_align_uniform_loss(const rk_cpu_call *call)
+void rk__cpu_align_uniform_loss(const rk_call *call)
 {
     const rk_align_attr *a = &call->node->attr.align;
     const float *unit = call->in[0], *lse[2] = {call->in[1], call->in[3]};
-    int64_t d = rk__cpu_in(call, 0)->cols, count = rk__step_count(call->in[5]);
+    int64_t d = rk__in(call, 0)->cols, count = rk__step_count(call->in[5]);
     int64_t n_blocks = rk__blocks(a->batch, TRIPLETS_PER_BLOCK);
     double *partial = call->scratch, *loss = call->out[0], sum = 0;
     float *total = call->out[1];
@@ -208,11 +208,11 @@ void rk__cpu_align_uniform_loss(const rk_cpu_call *call)
 
 /* By a user u of triplet b: 2 (u - p) / triplets, and from the uniformity 4 weight e^(lse - total)
  * times the mean of the other users under e^(4 <u, .>): each pair counts for both its ends. */
-void rk__cpu_align_uniform_grad(const rk_cpu_call *call)
+void rk__cpu_align_uniform_grad(const rk_call *call)
 {
     const rk_align_attr *a = &call->node->attr.align;
     const float *unit = call->in[0], *total = call->in[6];
-    int64_t slots = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t slots = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     int64_t count = rk__step_count(call->in[5]);
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))

@@ -5,19 +5,19 @@
 
 enum { ELEMENTS_PER_BLOCK = 16384, ELEMENTS_PER_SUM = 512 /* of one sum in float */ };
 
-void rk__cpu_schedule(const rk_cpu_call *call)
+void rk__cpu_schedule(const rk_call *call)
 {
     rk_step_state *state = call->in[0];
     state->learning_rate =
         rk__schedule_rate(&call->node->attr.schedule, state->step, state->rate_scale);
 }
 
-static int64_t elements_of(const rk_cpu_call *call, int i)
+static int64_t elements_of(const rk_call *call, int i)
 {
-    return rk__cpu_in(call, i)->rows * rk__cpu_in(call, i)->cols;
+    return rk__in(call, i)->rows * rk__in(call, i)->cols;
 }
 
-int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_clip_factor(const rk_call *call)
 {
     int64_t blocks = 0;
     for (int32_t i = 0; i < call->node->n_inputs; i++) {
@@ -30,7 +30,7 @@ int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call)
  * PyTorch's clip_grad_norm_: min(1, limit / (norm + 1e-6)), the norm over all gradients together
  * (Pascanu, Mikolov, Bengio, ICML 2013).
  */
-void rk__cpu_clip_factor(const rk_cpu_call *call)
+void rk__cpu_clip_factor(const rk_call *call)
 {
     double *partial = call->scratch, squares = 0;
     for (int32_t i = 0; i < call->node->n_inputs; i++) {
@@ -56,7 +56,7 @@ void rk__cpu_clip_factor(const rk_cpu_call *call)
 }
 
 /* y = x * factor, each element then limited to [-limit, limit]; not a number stays that. */
-void rk__cpu_clip(const rk_cpu_call *call)
+void rk__cpu_clip(const rk_call *call)
 {
     const float *x = call->in[0];
     const float factor = call->in[1] ? *(const float *)call->in[1] : 1;

@@ -35,11 +35,11 @@ static void perturb_row(const rk_perturb_attr *a, const rk_step_state *state, in
     }
 }
 
-void rk__cpu_perturb(const rk_cpu_call *call)
+void rk__cpu_perturb(const rk_call *call)
 {
     const float *x = call->in[0];
     const int32_t *rows = call->in[2];
-    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     int64_t count = rows ? *(const int32_t *)call->in[3] : n;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
@@ -56,16 +56,16 @@ void rk__cpu_perturb(const rk_cpu_call *call)
 }
 
 /* 1 / length of a row; 0 of a row of zeros. */
-static float inverse_length(const rk_cpu_call *call, const float *row, int64_t d)
+static float inverse_length(const rk_call *call, const float *row, int64_t d)
 {
     float square = call->isa->dot(row, row, d);
     return square == 0 ? 0 : 1 / sqrtf(square);
 }
 
-void rk__cpu_contrast_slots(const rk_cpu_call *call)
+void rk__cpu_contrast_slots(const rk_call *call)
 {
     const int32_t *slot_row = call->in[2], *segments = call->in[3], *order = call->in[4];
-    int64_t half = 2 * call->node->attr.contrast.batch, d = rk__cpu_in(call, 0)->cols;
+    int64_t half = 2 * call->node->attr.contrast.batch, d = rk__in(call, 0)->cols;
     float *pair = call->out[0], *bias = call->out[1];
     RK_CPU_FOR(call, block, rk__blocks(2 * half, ROWS_PER_BLOCK))
     {
@@ -86,12 +86,12 @@ void rk__cpu_contrast_slots(const rk_cpu_call *call)
 }
 
 /* (g - <g, u> u) / |x| at the first slot of each row; zero for rows without a slot in the stack. */
-void rk__cpu_contrast_slots_grad(const rk_cpu_call *call)
+void rk__cpu_contrast_slots_grad(const rk_call *call)
 {
     const rk_contrast_attr *a = &call->node->attr.contrast;
     const float *x = call->in[0], *pair = call->in[1], *gradient = call->in[2];
     const int32_t *segments = call->in[3], *order = call->in[4];
-    int64_t half = 2 * a->batch, n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t half = 2 * a->batch, n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     int64_t count = *(const int32_t *)call->in[5];
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
@@ -116,11 +116,11 @@ void rk__cpu_contrast_slots_grad(const rk_cpu_call *call)
  * users of lse_i - s_ii, and the same of the positives; lse_i over all keys of the kind, i itself
  * too.
  */
-void rk__cpu_contrast_loss(const rk_cpu_call *call)
+void rk__cpu_contrast_loss(const rk_call *call)
 {
     const rk_contrast_attr *a = &call->node->attr.contrast;
     const float *pair = call->in[0], *bias = call->in[1];
-    int64_t batch = a->batch, half = 2 * batch, d = rk__cpu_in(call, 0)->cols;
+    int64_t batch = a->batch, half = 2 * batch, d = rk__in(call, 0)->cols;
     float *key_bias = call->out[1], *factor = call->out[2];
     double loss = 0;
     for (int64_t kind = 0; kind < 2; kind++) {
@@ -149,11 +149,11 @@ void rk__cpu_contrast_loss(const rk_cpu_call *call)
 
 /* d loss / d s_ij = f (p_ij - [i = j]); the mean of keys under p_i. is the attention's, the sum of
  * queries under p_.j is e^lse' times the mean of the attention with the roles changed. */
-void rk__cpu_contrast_grad(const rk_cpu_call *call)
+void rk__cpu_contrast_grad(const rk_call *call)
 {
     const rk_contrast_attr *a = &call->node->attr.contrast;
     const float *pair = call->in[0], *factor = call->in[1];
-    int64_t batch = a->batch, half = 2 * batch, d = rk__cpu_in(call, 0)->cols;
+    int64_t batch = a->batch, half = 2 * batch, d = rk__in(call, 0)->cols;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(2 * half, ROWS_PER_BLOCK))
     {

@@ -13,12 +13,12 @@ enum {
     ROWS_PER_CHUNK = 16,
 };
 
-static inline rk_csr rk__csr_of(const rk_cpu_call *call)
+static inline rk_csr rk__csr_of(const rk_call *call)
 {
     return (rk_csr){.offsets = call->in[0],
                     .columns = call->in[1],
                     .scale = call->in[2],
-                    .n = rk__cpu_in(call, 2)->rows};
+                    .n = rk__in(call, 2)->rows};
 }
 
 /* x is float [n,d]. */

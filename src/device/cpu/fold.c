@@ -18,20 +18,20 @@ static float *origin(const void *rows, int64_t first, int64_t d)
 }
 
 /* The nodes of the call's small side, and of the other. */
-static rk_row_range small_side(const rk_cpu_call *call)
+static rk_row_range small_side(const rk_call *call)
 {
     const rk_fold_attr *a = &call->node->attr.fold;
     return (rk_row_range){a->first, a->first + a->n};
 }
 
-static rk_row_range large_side(const rk_cpu_call *call)
+static rk_row_range large_side(const rk_call *call)
 {
     const rk_fold_attr *a = &call->node->attr.fold;
-    int64_t n_nodes = rk__cpu_in(call, 2)->rows;
+    int64_t n_nodes = rk__in(call, 2)->rows;
     return a->first > 0 ? (rk_row_range){0, a->first} : (rk_row_range){a->n, n_nodes};
 }
 
-static void copy_rows(const rk_cpu_call *call, const float *x, int64_t n, int64_t d, float *y)
+static void copy_rows(const rk_call *call, const float *x, int64_t n, int64_t d, float *y)
 {
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_COPY))
     {
@@ -42,7 +42,7 @@ static void copy_rows(const rk_cpu_call *call, const float *x, int64_t n, int64_
 }
 
 /* Rows [range.first, range.end) into y; x counts nodes. */
-static void propagate_range(const rk_cpu_call *call, rk_row_range range, const float *x, int64_t d,
+static void propagate_range(const rk_call *call, rk_row_range range, const float *x, int64_t d,
                             float *y)
 {
     const rk_csr a = rk__csr_of(call);
@@ -57,30 +57,30 @@ static void propagate_range(const rk_cpu_call *call, rk_row_range range, const f
     }
 }
 
-void rk__cpu_fold(const rk_cpu_call *call)
+void rk__cpu_fold(const rk_call *call)
 {
     const rk_row_range side = small_side(call);
     const float *x = call->in[3];
-    int64_t d = rk__cpu_in(call, 3)->cols, n = side.end - side.first;
+    int64_t d = rk__in(call, 3)->cols, n = side.end - side.first;
     float *t = call->out[0], *q = t + n * d;
     copy_rows(call, x + side.first * d, n, d, t);
     propagate_range(call, side, x, d, q);
 }
 
-void rk__cpu_unfold(const rk_cpu_call *call)
+void rk__cpu_unfold(const rk_call *call)
 {
     const rk_row_range side = small_side(call), large = large_side(call);
-    int64_t d = rk__cpu_in(call, 3)->cols, n = side.end - side.first;
+    int64_t d = rk__in(call, 3)->cols, n = side.end - side.first;
     const float *t = call->in[3], *q = t + n * d;
     float *y = call->out[0];
     copy_rows(call, t, n, d, y + side.first * d);
     propagate_range(call, large, origin(q, side.first, d), d, y + large.first * d);
 }
 
-int64_t rk__cpu_scratch_fold_from_rows(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_fold_from_rows(const rk_call *call)
 {
-    return rk__cache_lines(4 * rk__bitmap_words(rk__cpu_in(call, 4)->rows)) +
-           call->threads * rk__edge_bytes(rk__cpu_in(call, 3)->rows);
+    return rk__cache_lines(4 * rk__bitmap_words(rk__in(call, 4)->rows)) +
+           call->threads * rk__edge_bytes(rk__in(call, 3)->rows);
 }
 
 /* t[i] = x[map[first + i]], zero where that row is not in the set. */
@@ -97,13 +97,13 @@ static void scatter_side(const float *x, const int32_t *map, int64_t n, int64_t 
     }
 }
 
-void rk__cpu_fold_from_rows(const rk_cpu_call *call)
+void rk__cpu_fold_from_rows(const rk_call *call)
 {
     const rk_csr a = rk__csr_of(call);
     const rk_row_range side = small_side(call);
     const float *x = call->in[3];
     const int32_t *map = call->in[4];
-    int64_t d = rk__cpu_in(call, 3)->cols, slots = rk__cpu_in(call, 3)->rows;
+    int64_t d = rk__in(call, 3)->cols, slots = rk__in(call, 3)->rows;
     int64_t n = side.end - side.first, n_chunks = rk__chunk_count(&a, side);
     int64_t n_words = rk__bitmap_words(a.n);
     char *scratch = call->scratch;
@@ -127,7 +127,7 @@ void rk__cpu_fold_from_rows(const rk_cpu_call *call)
     }
 }
 
-int64_t rk__cpu_scratch_unfold_rows(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_unfold_rows(const rk_call *call)
 {
     return call->threads * rk__edge_bytes(0);
 }
@@ -148,13 +148,13 @@ static int64_t lower_bound(const int32_t *rows, int64_t count, int64_t node)
 }
 
 /* The rows of a set ascend, so those of a side lie together: [begin, end) are the small side's. */
-void rk__cpu_unfold_rows(const rk_cpu_call *call)
+void rk__cpu_unfold_rows(const rk_call *call)
 {
     const rk_csr a = rk__csr_of(call);
     const rk_row_range side = small_side(call);
     const int32_t *rows = call->in[4];
-    int64_t count = *(const int32_t *)call->in[5], slots = rk__cpu_out(call, 0)->rows;
-    int64_t d = rk__cpu_in(call, 3)->cols, n = side.end - side.first;
+    int64_t count = *(const int32_t *)call->in[5], slots = rk__out(call, 0)->rows;
+    int64_t d = rk__in(call, 3)->cols, n = side.end - side.first;
     int64_t begin = lower_bound(rows, count, side.first), end = lower_bound(rows, count, side.end);
     int64_t others = begin > 0 ? 0 : end, n_others = begin > 0 ? begin : count - end;
     int64_t n_chunks = rk__blocks(n_others, ROWS_PER_CHUNK);
@@ -179,10 +179,10 @@ void rk__cpu_unfold_rows(const rk_cpu_call *call)
 }
 
 /* One half: sum over the tables of w[2j] * t_j + w[2j + 1] * q_j, zero weights left out. */
-static int32_t half_terms(const rk_cpu_call *call, int half, const float **tables, float *weights)
+static int32_t half_terms(const rk_call *call, int half, const float **tables, float *weights)
 {
     const float *w = call->node->attr.weight;
-    int64_t elements = rk__cpu_out(call, 0)->rows / 2 * rk__cpu_out(call, 0)->cols;
+    int64_t elements = rk__out(call, 0)->rows / 2 * rk__out(call, 0)->cols;
     int32_t n = 0;
     for (int j = 0; j < call->node->n_inputs; j++) {
         for (int k = 0; k < 2; k++) {
@@ -196,10 +196,10 @@ static int32_t half_terms(const rk_cpu_call *call, int half, const float **table
     return n;
 }
 
-void rk__cpu_mix_pairs(const rk_cpu_call *call)
+void rk__cpu_mix_pairs(const rk_call *call)
 {
     enum { ELEMENTS_PER_BLOCK = 1 << 14 };
-    int64_t elements = rk__cpu_out(call, 0)->rows / 2 * rk__cpu_out(call, 0)->cols;
+    int64_t elements = rk__out(call, 0)->rows / 2 * rk__out(call, 0)->cols;
     for (int half = 0; half < 2; half++) {
         const float *tables[2 * RK_MAX_LAYERS];
         float weights[2 * RK_MAX_LAYERS];

@@ -21,9 +21,9 @@ typedef struct tiling {
     int64_t group_width, out_floats; /* columns of C in a group; one block's sums with them */
 } tiling;
 
-static tiling tiling_of(const rk_cpu_call *call)
+static tiling tiling_of(const rk_call *call)
 {
-    tiling t = {.n = rk__cpu_in(call, 0)->rows, .d = rk__cpu_in(call, 1)->cols};
+    tiling t = {.n = rk__in(call, 0)->rows, .d = rk__in(call, 1)->cols};
     int64_t panel = call->isa->panel_width;
     t.columns = call->node->attr.halves * t.d;
     t.n_blocks = rk__blocks(t.columns, call->isa->block_users);
@@ -35,7 +35,7 @@ static tiling tiling_of(const rk_cpu_call *call)
     return t;
 }
 
-static int64_t packed_bytes(const rk_cpu_call *call, const tiling *t)
+static int64_t packed_bytes(const rk_call *call, const tiling *t)
 {
     return rk__cache_lines(t->n_depths * t->n_blocks * DEPTH * call->isa->block_users * 4);
 }
@@ -47,7 +47,7 @@ static int64_t thread_bytes(const tiling *t)
            rk__cache_lines(t->n_blocks * t->out_floats * 4);
 }
 
-int64_t rk__cpu_scratch_gram_product(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_gram_product(const rk_call *call)
 {
     const tiling t = tiling_of(call);
     return packed_bytes(call, &t) + call->threads * thread_bytes(&t);
@@ -55,7 +55,7 @@ int64_t rk__cpu_scratch_gram_product(const rk_cpu_call *call)
 
 /* Rows [first, first + rows) of the columns of a block, [DEPTH][block_users]; zeros where the last
  * block has no column left. */
-static void pack_block(const rk_cpu_call *call, const tiling *t, int64_t block, int64_t first,
+static void pack_block(const rk_call *call, const tiling *t, int64_t block, int64_t first,
                        int64_t rows, float *out)
 {
     const float *x = call->in[1];
@@ -71,7 +71,7 @@ static void pack_block(const rk_cpu_call *call, const tiling *t, int64_t block, 
 }
 
 /* Rows [first, first + rows) of the columns of a group, panel by panel [rows][panel_width]. */
-static void pack_panels(const rk_cpu_call *call, const tiling *t, int64_t group, int64_t first,
+static void pack_panels(const rk_call *call, const tiling *t, int64_t group, int64_t first,
                         int64_t rows, float *out)
 {
     const float *gram = call->in[0];
@@ -94,7 +94,7 @@ static void pack_panels(const rk_cpu_call *call, const tiling *t, int64_t group,
 }
 
 /* sums [n_blocks * block_users][group_width] holds columns of y: y's rows of the group from it. */
-static void store_group(const rk_cpu_call *call, const tiling *t, int64_t group, const float *sums)
+static void store_group(const rk_call *call, const tiling *t, int64_t group, const float *sums)
 {
     int64_t first = group * t->group_width;
     int64_t rows = t->n - first < t->group_width ? t->n - first : t->group_width;
@@ -109,8 +109,8 @@ static void store_group(const rk_cpu_call *call, const tiling *t, int64_t group,
     }
 }
 
-static void multiply_group(const rk_cpu_call *call, const tiling *t, int64_t group,
-                           const float *packed, char *scratch)
+static void multiply_group(const rk_call *call, const tiling *t, int64_t group, const float *packed,
+                           char *scratch)
 {
     float *panels = rk__cpu_take(&scratch, DEPTH * t->group_width * 4);
     float *fresh = rk__cpu_take(&scratch, t->out_floats * 4);
@@ -131,7 +131,7 @@ static void multiply_group(const rk_cpu_call *call, const tiling *t, int64_t gro
     store_group(call, t, group, sums);
 }
 
-void rk__cpu_gram_product(const rk_cpu_call *call)
+void rk__cpu_gram_product(const rk_call *call)
 {
     const tiling t = tiling_of(call);
     char *scratch = call->scratch;

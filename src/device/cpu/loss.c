@@ -17,12 +17,12 @@ enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64, GROUPS = 3 };
 /* Dynamic negative sampling: of the candidates the one with the largest score (Zhang et al.,
  * "Optimizing top-N collaborative filtering via dynamic negative item sampling", SIGIR 2013).
  * chosen[b] is its number, -1 in an unused triplet. A NaN score never wins over the first. */
-void rk__cpu_select_negatives(const rk_cpu_call *call)
+void rk__cpu_select_negatives(const rk_call *call)
 {
     const float *final = call->in[0];
     const int32_t *slot_row = call->in[1];
-    int64_t batch = call->node->attr.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t count = rk__step_count(call->in[2]), m = rk__cpu_in(call, 1)->rows / batch - 2;
+    int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[2]), m = rk__in(call, 1)->rows / batch - 2;
     int32_t *chosen = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
     {
@@ -44,7 +44,7 @@ void rk__cpu_select_negatives(const rk_cpu_call *call)
 
 /* ---- BPR ---- */
 
-int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_bpr_loss(const rk_call *call)
 {
     return rk__blocks(call->node->attr.batch, TRIPLETS_PER_BLOCK) * (int64_t)sizeof(double);
 }
@@ -53,12 +53,12 @@ int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call)
  * Rendle et al., "BPR", UAI 2009: mean of softplus(x), x = score of the negative - score of the
  * positive, and d loss / d x = sigmoid(x) / triplets.
  */
-void rk__cpu_bpr_loss(const rk_cpu_call *call)
+void rk__cpu_bpr_loss(const rk_call *call)
 {
     const float *final = call->in[0];
     const int32_t *slot_row = call->in[1], *chosen = call->in[3];
-    int64_t batch = call->node->attr.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t count = rk__step_count(call->in[2]), m = rk__cpu_in(call, 1)->rows / batch - 2;
+    int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[2]), m = rk__in(call, 1)->rows / batch - 2;
     double *partial = call->scratch, *loss = call->out[0];
     float *coefficient = call->out[1];
     int64_t n_blocks = rk__blocks(batch, TRIPLETS_PER_BLOCK);
@@ -90,12 +90,12 @@ void rk__cpu_bpr_loss(const rk_cpu_call *call)
 
 /* What a slot adds to the gradient of its row: the user gets c (negative - positive), the positive
  * -c user, the chosen negative c user. */
-static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
+static void add_slot_gradient(const rk_call *call, int32_t slot, float *y)
 {
     const float *final = call->in[0], *coefficient = call->in[1];
     const int32_t *slot_row = call->in[2], *chosen = call->in[6];
-    int64_t batch = call->node->attr.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t m = rk__cpu_in(call, 2)->rows / batch - 2;
+    int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    int64_t m = rk__in(call, 2)->rows / batch - 2;
     if (slot < batch) {
         int64_t negative = 2 * batch + slot * m + (chosen ? chosen[slot] : 0);
         call->isa->axpy(coefficient[slot], final + slot_row[negative] * d, d, y);
@@ -110,11 +110,11 @@ static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
     }
 }
 
-void rk__cpu_sum_slots(const rk_cpu_call *call, rk_add_slot add)
+void rk__cpu_sum_slots(const rk_call *call, rk_add_slot add)
 {
     const int32_t *segments = call->in[3], *order = call->in[4];
     int64_t count = *(const int32_t *)call->in[5];
-    int64_t rows = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    int64_t rows = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
     {
@@ -128,7 +128,7 @@ void rk__cpu_sum_slots(const rk_cpu_call *call, rk_add_slot add)
     }
 }
 
-void rk__cpu_bpr_grad(const rk_cpu_call *call)
+void rk__cpu_bpr_grad(const rk_call *call)
 {
     rk__cpu_sum_slots(call, add_slot_gradient);
 }
@@ -136,11 +136,11 @@ void rk__cpu_bpr_grad(const rk_cpu_call *call)
 /* ---- L2 ---- */
 
 /* How often a row of the set counts in each group: users, positives, chosen negatives. */
-static void count_slots(const rk_cpu_call *call, int64_t row, double counts[GROUPS])
+static void count_slots(const rk_call *call, int64_t row, double counts[GROUPS])
 {
     const rk_l2_attr *a = &call->node->attr.l2;
     const int32_t *segments = call->in[1], *order = call->in[2], *chosen = call->in[5];
-    int64_t m = rk__cpu_in(call, 2)->rows / a->batch - 2;
+    int64_t m = rk__in(call, 2)->rows / a->batch - 2;
     counts[0] = counts[1] = counts[2] = 0;
     for (int32_t i = segments[row]; i < segments[row + 1]; i++) {
         int64_t candidate = order[i] - 2 * a->batch;
@@ -162,16 +162,16 @@ static void count_slots(const rk_cpu_call *call, int64_t row, double counts[GROU
     }
 }
 
-int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_l2_loss(const rk_call *call)
 {
-    return rk__blocks(rk__cpu_in(call, 0)->rows, ROWS_PER_BLOCK) * GROUPS * (int64_t)sizeof(double);
+    return rk__blocks(rk__in(call, 0)->rows, ROWS_PER_BLOCK) * GROUPS * (int64_t)sizeof(double);
 }
 
 /* The sum of squares of each group's rows. */
-static void group_squares(const rk_cpu_call *call, int64_t count, double squares[GROUPS])
+static void group_squares(const rk_call *call, int64_t count, double squares[GROUPS])
 {
     const float *x = call->in[0];
-    int64_t d = rk__cpu_in(call, 0)->cols, n_blocks = rk__blocks(count, ROWS_PER_BLOCK);
+    int64_t d = rk__in(call, 0)->cols, n_blocks = rk__blocks(count, ROWS_PER_BLOCK);
     double(*partial)[GROUPS] = call->scratch;
     RK_CPU_FOR(call, block, n_blocks)
     {
@@ -199,10 +199,10 @@ static void group_squares(const rk_cpu_call *call, int64_t count, double squares
  * Frobenius norms of the three groups (RecBole's EmbLoss). The gradient of a row is a multiple of
  * the row; where a norm is zero its gradient is taken as zero.
  */
-void rk__cpu_l2_loss(const rk_cpu_call *call)
+void rk__cpu_l2_loss(const rk_call *call)
 {
     const rk_l2_attr *a = &call->node->attr.l2;
-    int64_t count = *(const int32_t *)call->in[3], rows = rk__cpu_in(call, 0)->rows;
+    int64_t count = *(const int32_t *)call->in[3], rows = rk__in(call, 0)->rows;
     int64_t triplets = rk__step_count(call->in[4]);
     double squares[GROUPS], per_group[GROUPS], loss = 0, scale = 0;
     if (triplets > 0) {
@@ -235,7 +235,7 @@ void rk__cpu_l2_loss(const rk_cpu_call *call)
 
 /* ---- sums over steps ---- */
 
-void rk__cpu_step_loss(const rk_cpu_call *call)
+void rk__cpu_step_loss(const rk_call *call)
 {
     rk_step_state *state = call->in[0];
     double total = 0;

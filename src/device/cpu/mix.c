@@ -17,9 +17,9 @@ static int64_t end_of(int64_t block, int64_t size, int64_t n)
 }
 
 /* y = sum_k weights[k] * x_k */
-void rk__cpu_mix(const rk_cpu_call *call)
+void rk__cpu_mix(const rk_call *call)
 {
-    int64_t n = rk__cpu_out(call, 0)->rows * rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows * rk__out(call, 0)->cols;
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         const float *tables[RK_MAX_INPUTS];
@@ -34,9 +34,9 @@ void rk__cpu_mix(const rk_cpu_call *call)
 }
 
 /* y = weights[index] * x */
-void rk__cpu_weigh(const rk_cpu_call *call)
+void rk__cpu_weigh(const rk_call *call)
 {
-    int64_t n = rk__cpu_out(call, 0)->rows * rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows * rk__out(call, 0)->cols;
     const float weight = ((const float *)call->in[1])[call->node->attr.index];
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
@@ -47,17 +47,17 @@ void rk__cpu_weigh(const rk_cpu_call *call)
     }
 }
 
-int64_t rk__cpu_scratch_table_dots(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_table_dots(const rk_call *call)
 {
-    int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__in(call, 0)->rows * rk__in(call, 0)->cols;
     return rk__blocks(n, ELEMENTS_PER_BLOCK) * RK_MAX_LAYERS * (int64_t)sizeof(double);
 }
 
 /* y[k] = alpha * <g, x_k>, in double */
-void rk__cpu_table_dots(const rk_cpu_call *call)
+void rk__cpu_table_dots(const rk_call *call)
 {
     const float *g = call->in[0];
-    int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__in(call, 0)->rows * rk__in(call, 0)->cols;
     int64_t n_blocks = rk__blocks(n, ELEMENTS_PER_BLOCK);
     int32_t n_tables = call->node->n_inputs - 1;
     double(*partial)[RK_MAX_LAYERS] = call->scratch;
@@ -85,11 +85,11 @@ void rk__cpu_table_dots(const rk_cpu_call *call)
 }
 
 /* w = softmax(x), n <= RK_MAX_LAYERS */
-void rk__cpu_softmax_weights(const rk_cpu_call *call)
+void rk__cpu_softmax_weights(const rk_call *call)
 {
     const float *x = call->in[0];
     float *w = call->out[0];
-    int64_t n = rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__in(call, 0)->cols;
     double most = (double)x[0], sum = 0;
     for (int64_t k = 1; k < n; k++) {
         most = fmax(most, (double)x[k]);
@@ -103,11 +103,11 @@ void rk__cpu_softmax_weights(const rk_cpu_call *call)
 }
 
 /* y[k] = w[k] * (g[k] - <w, g>) */
-void rk__cpu_softmax_weights_grad(const rk_cpu_call *call)
+void rk__cpu_softmax_weights_grad(const rk_call *call)
 {
     const float *w = call->in[0], *g = call->in[1];
     float *y = call->out[0];
-    int64_t n = rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__in(call, 0)->cols;
     double sum = 0;
     for (int64_t k = 0; k < n; k++) {
         sum += (double)w[k] * (double)g[k];
@@ -118,10 +118,10 @@ void rk__cpu_softmax_weights_grad(const rk_cpu_call *call)
 }
 
 /* y[n] = factor[n] * x[n] / (|x[n]| + 1e-12), factor NULL = 1 */
-void rk__cpu_unit_rows(const rk_cpu_call *call)
+void rk__cpu_unit_rows(const rk_call *call)
 {
     const float *x = call->in[0], *factor = call->in[1];
-    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
     {
@@ -136,10 +136,10 @@ void rk__cpu_unit_rows(const rk_cpu_call *call)
 
 /* The gradient by x: s (g - x <x, g> / (|x| (|x| + 1e-12))), s = factor / (|x| + 1e-12); zero for
  * a row of zeros, which has no direction. */
-void rk__cpu_unit_rows_grad(const rk_cpu_call *call)
+void rk__cpu_unit_rows_grad(const rk_call *call)
 {
     const float *x = call->in[0], *g = call->in[1], *factor = call->in[2];
-    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
     {
@@ -159,11 +159,11 @@ void rk__cpu_unit_rows_grad(const rk_cpu_call *call)
 
 /* y[r] = factor[rows[r]] * x[r] for r < count, zero beyond; without a row set y[n] = factor[n] *
  * x[n]. */
-void rk__cpu_scale_nodes(const rk_cpu_call *call)
+void rk__cpu_scale_nodes(const rk_call *call)
 {
     const float *x = call->in[0], *factor = call->in[1];
     const int32_t *rows = call->in[2];
-    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     int64_t count = rows ? *(const int32_t *)call->in[3] : n;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))

@@ -25,10 +25,10 @@ rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *a, const rk_step_state 
     };
 }
 
-void rk__cpu_adam(const rk_cpu_call *call)
+void rk__cpu_adam(const rk_call *call)
 {
     const rk_adam_scalars scalars = rk__cpu_adam_scalars(&call->node->attr.adam, call->in[4]);
-    int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__in(call, 0)->rows * rk__in(call, 0)->cols;
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         int64_t first = block * ELEMENTS_PER_BLOCK, left = n - first;
@@ -39,10 +39,10 @@ void rk__cpu_adam(const rk_cpu_call *call)
 }
 
 /* p = p - rate (gradient + weight_decay p) */
-void rk__cpu_sgd(const rk_cpu_call *call)
+void rk__cpu_sgd(const rk_call *call)
 {
     const rk_step_state *state = call->in[2];
-    int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__in(call, 0)->rows * rk__in(call, 0)->cols;
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         int64_t first = block * ELEMENTS_PER_BLOCK, left = n - first;
@@ -52,7 +52,7 @@ void rk__cpu_sgd(const rk_cpu_call *call)
     }
 }
 
-void rk__cpu_step_advance(const rk_cpu_call *call)
+void rk__cpu_step_advance(const rk_call *call)
 {
     rk_step_state *state = call->in[0];
     state->step++;

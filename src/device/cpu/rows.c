@@ -10,11 +10,11 @@ enum { ROWS_PER_BLOCK = 64, ELEMENTS_PER_BLOCK = 16384 };
  * then holds the node's index. While slots are placed, segments[r + 1] is the next free place of
  * row r and ends up as its end, which is the start of row r + 1.
  */
-void rk__cpu_unique_rows(const rk_cpu_call *call)
+void rk__cpu_unique_rows(const rk_call *call)
 {
     const int32_t *nodes = call->in[0];
-    int32_t slots = (int32_t)rk__cpu_in(call, 0)->rows, n = (int32_t)call->node->attr.n_nodes;
-    int32_t n_rows = (int32_t)rk__cpu_out(call, 0)->rows;
+    int32_t slots = (int32_t)rk__in(call, 0)->rows, n = (int32_t)call->node->attr.n_nodes;
+    int32_t n_rows = (int32_t)rk__out(call, 0)->rows;
     int32_t *rows = call->out[0], *map = call->out[2], *slot_row = call->out[3];
     int32_t *segments = call->out[4], *order = call->out[5];
     memset(map, 0xff, (size_t)n * sizeof *map);
@@ -50,9 +50,9 @@ void rk__cpu_unique_rows(const rk_cpu_call *call)
     *(int32_t *)call->out[1] = count;
 }
 
-static void combine_tables(const rk_cpu_call *call, const float *weights)
+static void combine_tables(const rk_call *call, const float *weights)
 {
-    int64_t n = rk__cpu_out(call, 0)->rows * rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows * rk__out(call, 0)->cols;
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         const float *tables[RK_MAX_INPUTS];
@@ -66,12 +66,12 @@ static void combine_tables(const rk_cpu_call *call, const float *weights)
     }
 }
 
-void rk__cpu_combine(const rk_cpu_call *call)
+void rk__cpu_combine(const rk_call *call)
 {
     combine_tables(call, call->node->attr.weight);
 }
 
-void rk__cpu_add(const rk_cpu_call *call)
+void rk__cpu_add(const rk_call *call)
 {
     combine_tables(call, call->node->attr.weight);
 }
@@ -99,11 +99,11 @@ typedef struct rk_gathered {
     int32_t n_floats, n_halves;
 } rk_gathered;
 
-static rk_gathered gathered_of(const rk_cpu_call *call)
+static rk_gathered gathered_of(const rk_call *call)
 {
     rk_gathered g = {0};
     for (int32_t k = 0; k < call->node->n_inputs - 2; k++) {
-        const rk_tensor *t = rk__cpu_in(call, 2 + k);
+        const rk_tensor *t = rk__in(call, 2 + k);
         if (t->dtype == RK_F16) {
             g.halves[g.n_halves] = call->in[2 + k];
             g.factor[g.n_halves] = rk__half_factors(call->in[2 + k], t->rows, t->cols);
@@ -142,11 +142,11 @@ static void gather_row(const rk_isa *isa, const rk_gathered *g, int64_t row, int
     }
 }
 
-void rk__cpu_combine_rows(const rk_cpu_call *call)
+void rk__cpu_combine_rows(const rk_call *call)
 {
     const int32_t *rows = call->in[0];
     int64_t count = *(const int32_t *)call->in[1];
-    int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t slots = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     rk_gathered g = gathered_of(call);
     float *y = call->out[0];
     FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
@@ -157,10 +157,10 @@ void rk__cpu_combine_rows(const rk_cpu_call *call)
     })
 }
 
-void rk__cpu_narrow(const rk_cpu_call *call)
+void rk__cpu_narrow(const rk_call *call)
 {
     const float *x = call->in[0];
-    const int64_t n = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
+    const int64_t n = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     rk_half *y = call->out[0];
     float *factor = rk__half_factors(call->out[0], n, d);
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
@@ -171,11 +171,11 @@ void rk__cpu_narrow(const rk_cpu_call *call)
     }
 }
 
-void rk__cpu_scale_rows(const rk_cpu_call *call)
+void rk__cpu_scale_rows(const rk_call *call)
 {
     const float *x = call->in[0], *factor = call->in[1];
     int64_t count = *(const int32_t *)call->in[2];
-    int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t slots = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
     FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
         for (int64_t j = 0; j < d; j++) {
@@ -184,11 +184,11 @@ void rk__cpu_scale_rows(const rk_cpu_call *call)
     })
 }
 
-void rk__cpu_scatter_rows(const rk_cpu_call *call)
+void rk__cpu_scatter_rows(const rk_call *call)
 {
     const float *x = call->in[0];
     const int32_t *map = call->in[1];
-    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float alpha = call->node->attr.weight[0], *y = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
     {
@@ -202,11 +202,11 @@ void rk__cpu_scatter_rows(const rk_cpu_call *call)
     }
 }
 
-void rk__cpu_scatter_add_rows(const rk_cpu_call *call)
+void rk__cpu_scatter_add_rows(const rk_call *call)
 {
     const float *x = call->in[1];
     const int32_t *rows = call->in[2];
-    int64_t count = *(const int32_t *)call->in[3], d = rk__cpu_in(call, 1)->cols;
+    int64_t count = *(const int32_t *)call->in[3], d = rk__in(call, 1)->cols;
     float *y = call->out[0]; /* the table: the rows of a set are distinct, so no two threads meet */
     RK_CPU_FOR(call, block, rk__blocks(count, ROWS_PER_BLOCK))
     {

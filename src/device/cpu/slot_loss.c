@@ -54,12 +54,12 @@ static double softmax_term(const rk_slot_rule *rule, float *scores, int64_t m)
 }
 
 /* Scores of triplet b and, if there is a table, the factors of its items. */
-static void score_triplet(const rk_cpu_call *call, int64_t b, int64_t m, float *scores,
+static void score_triplet(const rk_call *call, int64_t b, int64_t m, float *scores,
                           float *item_factor)
 {
     const float *x = call->in[0], *factor = call->in[4];
     const int32_t *slot_row = call->in[1], *rows = call->in[2];
-    int64_t batch = call->node->attr.slot.batch, d = rk__cpu_in(call, 0)->cols;
+    int64_t batch = call->node->attr.slot.batch, d = rk__in(call, 0)->cols;
     const float *user = x + slot_row[b] * d;
     for (int64_t k = 0; k <= m; k++) {
         int32_t row = slot_row[k == 0 ? batch + b : 2 * batch + b * m + k - 1];
@@ -72,28 +72,28 @@ static void score_triplet(const rk_cpu_call *call, int64_t b, int64_t m, float *
 }
 
 /* Partial sums of blocks; the item factors of a triplet for each thread. */
-static int64_t partial_bytes(const rk_cpu_call *call)
+static int64_t partial_bytes(const rk_call *call)
 {
     return rk__cache_lines(rk__blocks(call->node->attr.slot.batch, TRIPLETS_PER_BLOCK) *
                            (int64_t)sizeof(double));
 }
 
-static int64_t factor_bytes(const rk_cpu_call *call)
+static int64_t factor_bytes(const rk_call *call)
 {
-    return rk__cache_lines(rk__cpu_out(call, 1)->cols * (int64_t)sizeof(float));
+    return rk__cache_lines(rk__out(call, 1)->cols * (int64_t)sizeof(float));
 }
 
-int64_t rk__cpu_scratch_slot_loss(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_slot_loss(const rk_call *call)
 {
     return partial_bytes(call) + call->threads * factor_bytes(call);
 }
 
-void rk__cpu_slot_loss(const rk_cpu_call *call)
+void rk__cpu_slot_loss(const rk_call *call)
 {
     const rk_slot_rule *rule = &call->node->attr.slot.rule;
     const float *factor = call->in[4];
     const int32_t *slot_row = call->in[1], *rows = call->in[2];
-    int64_t batch = call->node->attr.slot.batch, width = rk__cpu_out(call, 1)->cols, m = width - 1;
+    int64_t batch = call->node->attr.slot.batch, width = rk__out(call, 1)->cols, m = width - 1;
     int64_t count = rk__step_count(call->in[3]), n_blocks = rk__blocks(batch, TRIPLETS_PER_BLOCK);
     double *partial = call->scratch, *loss = call->out[0], total = 0;
     float *by_score = call->out[1];
@@ -130,12 +130,12 @@ void rk__cpu_slot_loss(const rk_cpu_call *call)
 
 /* What a slot adds to the gradient of its row: an item gets its derivative times the user, the user
  * the sum over the triplet's items. */
-static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
+static void add_slot_gradient(const rk_call *call, int32_t slot, float *y)
 {
     const float *x = call->in[0], *by_score = call->in[1];
     const int32_t *slot_row = call->in[2];
-    int64_t batch = call->node->attr.slot.batch, d = rk__cpu_in(call, 0)->cols;
-    int64_t width = rk__cpu_in(call, 1)->cols, m = width - 1;
+    int64_t batch = call->node->attr.slot.batch, d = rk__in(call, 0)->cols;
+    int64_t width = rk__in(call, 1)->cols, m = width - 1;
     if (slot >= batch) {
         int64_t candidate = slot - 2 * batch;
         int64_t b = candidate < 0 ? slot - batch : candidate / m;
@@ -152,7 +152,7 @@ static void add_slot_gradient(const rk_cpu_call *call, int32_t slot, float *y)
     }
 }
 
-void rk__cpu_slot_grad(const rk_cpu_call *call)
+void rk__cpu_slot_grad(const rk_call *call)
 {
     rk__cpu_sum_slots(call, add_slot_gradient);
 }
