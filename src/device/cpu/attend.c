@@ -98,8 +98,7 @@ static void pack_columns(const float *x, int64_t d, int64_t first, int64_t n, in
 static void pack_keys(const layout *l, const float *keys, int64_t chunk, float *logits,
                       float *values)
 {
-    int64_t first = chunk * l->chunk, left = l->n - first;
-    int64_t n = left < l->chunk ? left : l->chunk;
+    int64_t first = chunk * l->chunk, n = rk__block_end(chunk, l->chunk, l->n) - first;
     for (int64_t k = 0; k < n; k += l->block) {
         int64_t rest = n - k < l->block ? n - k : l->block;
         pack_columns(keys, l->d, first + k, rest, l->block, logits + k * l->d);
@@ -130,8 +129,7 @@ static void attend_chunk(const rk_call *call, const layout *l, int64_t panel, in
 {
     const rk_attend_attr *a = &call->node->attr.attend;
     const float *bias = (const float *)call->in[1] + a->first_key + chunk * l->chunk;
-    int64_t first = chunk * l->chunk, left = l->n - first;
-    int64_t n = left < l->chunk ? left : l->chunk;
+    int64_t first = chunk * l->chunk, n = rk__block_end(chunk, l->chunk, l->n) - first;
     for (int64_t k = 0; k < n; k += l->block) {
         call->isa->scores(logits + k * l->d, w->panel, l->d, 1, w->tile + k * l->width);
     }

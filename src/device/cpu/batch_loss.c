@@ -12,7 +12,7 @@
 #include "device/cpu/cpu.h"
 #include "ops/logit.h"
 
-enum { TRIPLETS_PER_BLOCK = 128, ROWS_PER_BLOCK = 64 };
+enum { TRIPLETS_PER_BLOCK = 128 };
 
 void rk__cpu_unit_slots(const rk_call *call)
 {
@@ -20,21 +20,18 @@ void rk__cpu_unit_slots(const rk_call *call)
     const int32_t *slot_row = call->in[1], *rows = call->in[2];
     int64_t slots = rk__in(call, 1)->rows, d = rk__in(call, 0)->cols;
     float *unit = call->out[0], *bias = call->out[1];
-    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, s, slots)
     {
-        for (int64_t s = block * ROWS_PER_BLOCK; s < rk__block_end(block, ROWS_PER_BLOCK, slots);
-             s++) {
-            const int32_t row = slot_row[s];
-            if (row < 0) {
-                memset(unit + s * d, 0, (size_t)d * sizeof *unit);
-                bias[s] = RK_NO_LOGIT;
-                continue;
-            }
-            const float *from = x + row * d;
-            float scale = call->node->attr.unit.cosine ? rk__inverse_length(call->isa, from, d) : 1;
-            call->isa->combine(&from, &scale, 1, d, unit + s * d);
-            bias[s] = table ? table[rows[row]] : 0;
+        const int32_t row = slot_row[s];
+        if (row < 0) {
+            rk__zero_row(unit + s * d, d);
+            bias[s] = RK_NO_LOGIT;
+            continue;
         }
+        const float *from = x + row * d;
+        float scale = call->node->attr.unit.cosine ? rk__inverse_length(call->isa, from, d) : 1;
+        call->isa->combine(&from, &scale, 1, d, unit + s * d);
+        bias[s] = table ? table[rows[row]] : 0;
     }
 }
 
@@ -47,25 +44,22 @@ void rk__cpu_unit_slots_grad(const rk_call *call)
     int64_t rows = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     int64_t count = *(const int32_t *)call->in[5];
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(rows, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, r, rows)
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < rk__block_end(block, ROWS_PER_BLOCK, rows);
-             r++) {
-            memset(y + r * d, 0, (size_t)d * sizeof *y);
-            if (r >= count) {
-                continue;
-            }
-            for (int32_t i = segments[r]; i < segments[r + 1]; i++) {
-                call->isa->axpy(a->alpha, gradient + order[i] * d, d, y + r * d);
-            }
-            if (a->cosine) {
-                const float *direction = unit + order[segments[r]] * d;
-                float along = call->isa->dot(y + r * d, direction, d);
-                float scale = rk__inverse_length(call->isa, x + r * d, d);
-                const float *parts[2] = {y + r * d, direction};
-                const float weights[2] = {scale, -along * scale};
-                call->isa->combine(parts, weights, 2, d, y + r * d);
-            }
+        rk__zero_row(y + r * d, d);
+        if (r >= count) {
+            continue;
+        }
+        for (int32_t i = segments[r]; i < segments[r + 1]; i++) {
+            call->isa->axpy(a->alpha, gradient + order[i] * d, d, y + r * d);
+        }
+        if (a->cosine) {
+            const float *direction = unit + order[segments[r]] * d;
+            float along = call->isa->dot(y + r * d, direction, d);
+            float scale = rk__inverse_length(call->isa, x + r * d, d);
+            const float *parts[2] = {y + r * d, direction};
+            const float weights[2] = {scale, -along * scale};
+            call->isa->combine(parts, weights, 2, d, y + r * d);
         }
     }
 }
@@ -102,9 +96,7 @@ void rk__cpu_softmax_loss(const rk_call *call)
     for (int64_t s = a->batch; s < slots; s++) {
         user_bias[s] = RK_NO_LOGIT;
     }
-    for (int64_t block = 0; block < n_blocks; block++) {
-        total += partial[block];
-    }
+    total = rk__add_partials(total, partial, n_blocks);
     *loss = count > 0 ? total / (double)count : 0;
 }
 
@@ -131,20 +123,17 @@ void rk__cpu_softmax_grad(const rk_call *call)
     int64_t count = rk__step_count(call->in[6]), batch = a->batch;
     float c = (float)(1 / (a->temperature * (double)(count > 0 ? count : 1)));
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, s, slots)
     {
-        for (int64_t s = block * ROWS_PER_BLOCK; s < rk__block_end(block, ROWS_PER_BLOCK, slots);
-             s++) {
-            int64_t b = s < batch ? s : s - batch;
-            if (b >= count || !rk__is_logit(user_bias[b])) {
-                memset(y + s * d, 0, (size_t)d * sizeof *y);
-            } else if (s < batch) {
-                slot_gradient(call, c, (float)a->power, item_mean + b * d, unit + (batch + b) * d,
-                              d, y + s * d);
-            } else {
-                float weight = (float)(a->power * exp((double)user_lse[b] + (double)bias[s]));
-                slot_gradient(call, c, weight, user_mean + b * d, unit + b * d, d, y + s * d);
-            }
+        int64_t b = s < batch ? s : s - batch;
+        if (b >= count || !rk__is_logit(user_bias[b])) {
+            rk__zero_row(y + s * d, d);
+        } else if (s < batch) {
+            slot_gradient(call, c, (float)a->power, item_mean + b * d, unit + (batch + b) * d, d,
+                          y + s * d);
+        } else {
+            float weight = (float)(a->power * exp((double)user_lse[b] + (double)bias[s]));
+            slot_gradient(call, c, weight, user_mean + b * d, unit + b * d, d, y + s * d);
         }
     }
 }
@@ -192,9 +181,7 @@ void rk__cpu_align_uniform_loss(const rk_call *call)
             }
         }
     }
-    for (int64_t block = 0; block < n_blocks; block++) {
-        sum += partial[block];
-    }
+    sum = rk__add_partials(sum, partial, n_blocks);
     *loss = count > 0 ? sum / (double)count : 0;
     for (int kind = 0; kind < 2; kind++) {
         double all = log_sum_of(lse[kind], count);
@@ -215,24 +202,20 @@ void rk__cpu_align_uniform_grad(const rk_call *call)
     int64_t slots = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     int64_t count = rk__step_count(call->in[5]);
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(slots, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, s, slots)
     {
-        int64_t end = rk__block_end(block, ROWS_PER_BLOCK, slots);
-        for (int64_t s = block * ROWS_PER_BLOCK; s < end; s++) {
-            int kind = s >= a->batch;
-            int64_t b = kind ? s - a->batch : s;
-            if (b >= count) {
-                memset(y + s * d, 0, (size_t)d * sizeof *y);
-                continue;
-            }
-            const float *lse = call->in[kind ? 3 : 1], *mean = call->in[kind ? 4 : 2];
-            const float *parts[3] = {unit + s * d, unit + (kind ? b : a->batch + b) * d,
-                                     mean + b * d};
-            float pull = (float)(2 / (double)count), push = 0;
-            if (rk__is_logit(lse[b])) {
-                push = (float)(4 * a->uniformity * exp((double)lse[b] - (double)total[kind]));
-            }
-            call->isa->combine(parts, (const float[]){pull, -pull, push}, 3, d, y + s * d);
+        int kind = s >= a->batch;
+        int64_t b = kind ? s - a->batch : s;
+        if (b >= count) {
+            rk__zero_row(y + s * d, d);
+            continue;
         }
+        const float *lse = call->in[kind ? 3 : 1], *mean = call->in[kind ? 4 : 2];
+        const float *parts[3] = {unit + s * d, unit + (kind ? b : a->batch + b) * d, mean + b * d};
+        float pull = (float)(2 / (double)count), push = 0;
+        if (rk__is_logit(lse[b])) {
+            push = (float)(4 * a->uniformity * exp((double)lse[b] - (double)total[kind]));
+        }
+        call->isa->combine(parts, (const float[]){pull, -pull, push}, 3, d, y + s * d);
     }
 }

@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "device/cpu/isa.h"
 #include "device/device.h"
@@ -51,7 +52,7 @@ struct rk_loaded {
 /* Eager mode puts a band on both sides of every tensor that it allocates; see device/eager.h. */
 enum { RK_GUARD_BYTES = 64 };
 
-/* ceilings.c: the slot `measure`. */
+/* ceilings.c: `measure` of the table. */
 rk_status rk__cpu_measure(rk_device_context *context, const rk_device_probe *what,
                           rk_device_ceilings *out);
 
@@ -82,11 +83,24 @@ static inline int64_t rk__block_end(int64_t block, int64_t size, int64_t n)
     return end < n ? end : n;
 }
 
-/* Adds to y [d] what a slot gives to the gradient of its row. */
-typedef void (*rk_add_slot)(const rk_call *call, int32_t slot, float *y);
-/* The gradient at a row set, the slots of each row in ascending order; of an operation with x
- * [S,d], segments, order and count as inputs 0, 3, 4 and 5. In loss.c. */
-void rk__cpu_sum_slots(const rk_call *call, rk_add_slot add);
+static inline int64_t rk__elements(const rk_tensor *t)
+{
+    return t->rows * t->cols;
+}
+
+/* Sums over blocks, added to `sum` in the order of the blocks. */
+static inline double rk__add_partials(double sum, const double *partial, int64_t n_blocks)
+{
+    for (int64_t block = 0; block < n_blocks; block++) {
+        sum += partial[block];
+    }
+    return sum;
+}
+
+static inline void rk__zero_row(float *row, int64_t d)
+{
+    memset(row, 0, (size_t)d * sizeof *row);
+}
 
 /* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
 static inline float rk__inverse_length(const rk_isa *isa, const float *row, int64_t d)
@@ -130,5 +144,13 @@ static inline void rk__cpu_prefetch(const float *row, int64_t d)
     RK_CPU_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((call_)->threads)              \
                       if ((n_blocks) > 1))                                                         \
     for (int64_t block = 0; block < (n_blocks); block++)
+
+/* for (r...) over n rows, in blocks on the call's threads; no row is touched by two threads. */
+enum { RK_ROWS_PER_BLOCK = 64 };
+#define RK_CPU_FOR_ROWS(call_, r, n_rows)                                                          \
+    RK_CPU_FOR(call_, block_, rk__blocks(n_rows, RK_ROWS_PER_BLOCK))                               \
+    for (int64_t r = block_ * RK_ROWS_PER_BLOCK,                                                   \
+                 end_ = rk__block_end(block_, RK_ROWS_PER_BLOCK, n_rows);                          \
+         r < end_; r++)
 
 #endif

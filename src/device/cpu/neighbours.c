@@ -74,8 +74,6 @@ void rk__cpu_neighbour_loss(const rk_call *call)
         }
         partial[block] = sum;
     }
-    for (int64_t block = 0; block < n_blocks; block++) {
-        total += partial[block];
-    }
+    total = rk__add_partials(total, partial, n_blocks);
     *loss = count > 0 ? a->weight * total / (double)count : 0;
 }

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "device/cpu/edges.h"
+#include "device/cpu/csr.h"
 
 /* Floats in a block of rows that is finished together: of all rows, and from the rows of a set,
  * where a block is a list of edges of its own and a short one would be prefetched badly. */
@@ -154,7 +154,7 @@ void rk__cpu_propagate_rows(const rk_call *call)
     char *scratch = call->scratch;
     const rk_source x = source_of(call, &a, &scratch);
     const int32_t *rows = call->in[4];
-    int64_t count = *(const int32_t *)call->in[5], slots = rk__out(call, 0)->rows;
+    int64_t count = *(const int32_t *)call->in[5], capacity = rk__out(call, 0)->rows;
     int64_t d = rk__in(call, 3)->cols, n_chunks = rk__blocks(count, ROWS_PER_CHUNK);
     float *y = call->out[0];
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
@@ -167,7 +167,7 @@ void rk__cpu_propagate_rows(const rk_call *call)
                                       last < count ? last : count, &buffer, y);
         }
     }
-    memset(y + count * d, 0, (size_t)((slots - count) * d) * sizeof *y);
+    memset(y + count * d, 0, (size_t)((capacity - count) * d) * sizeof *y);
 }
 
 int64_t rk__cpu_scratch_propagate_from_rows(const rk_call *call)
@@ -183,13 +183,13 @@ void rk__cpu_propagate_from_rows(const rk_call *call)
     const ending e = ending_of(call);
     const rk_row_range all = {0, a.n};
     int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(LONG_BLOCK_FLOATS, e.d);
-    int64_t n_words = rk__bitmap_words(a.n), slots = rk__in(call, 3)->rows;
+    int64_t n_words = rk__bitmap_words(a.n), capacity = rk__in(call, 3)->rows;
     char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * n_words);
-    char *blocks = scratch + call->threads * rk__edge_bytes(slots);
+    char *blocks = scratch + call->threads * rk__edge_bytes(capacity);
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
-        rk_edge_buffer buffer = rk__take_edges(scratch, slots);
+        rk_edge_buffer buffer = rk__take_edges(scratch, capacity);
         float *block =
             (float *)(void *)(blocks + rk__cpu_thread() * block_bytes(LONG_BLOCK_FLOATS, e.d));
 #pragma omp for schedule(static)

@@ -10,7 +10,37 @@
 
 #include "device/cpu/cpu.h"
 
-enum { TRIPLETS_PER_BLOCK = 32 };
+enum { TRIPLETS_PER_BLOCK = 32, BPR_TRIPLETS_PER_BLOCK = 128 };
+
+/* ---- negatives by score ---- */
+
+/* Dynamic negative sampling: of the candidates the one with the largest score (Zhang et al.,
+ * "Optimizing top-N collaborative filtering via dynamic negative item sampling", SIGIR 2013).
+ * chosen[b] is its number, -1 in an unused triplet. A NaN score never wins over the first. */
+void rk__cpu_select_negatives(const rk_call *call)
+{
+    const float *final = call->in[0];
+    const int32_t *slot_row = call->in[1];
+    int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[2]), m = rk__in(call, 1)->rows / batch - 2;
+    int32_t *chosen = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(batch, BPR_TRIPLETS_PER_BLOCK))
+    {
+        int64_t end = rk__block_end(block, BPR_TRIPLETS_PER_BLOCK, batch);
+        for (int64_t b = block * BPR_TRIPLETS_PER_BLOCK; b < end; b++) {
+            chosen[b] = -1;
+            float best = 0;
+            for (int64_t k = 0; k < m && b < count; k++) {
+                const float *candidate = final + slot_row[2 * batch + b * m + k] * d;
+                float score = call->isa->dot(final + slot_row[b] * d, candidate, d);
+                if (k == 0 || score > best) {
+                    best = score;
+                    chosen[b] = (int32_t)k;
+                }
+            }
+        }
+    }
+}
 
 /* ---- loss ---- */
 
@@ -120,13 +150,30 @@ void rk__cpu_slot_loss(const rk_call *call)
         }
         partial[block] = sum;
     }
-    for (int64_t block = 0; block < n_blocks; block++) {
-        total += partial[block];
-    }
+    total = rk__add_partials(total, partial, n_blocks);
     *loss = count > 0 ? total / (double)count : 0;
 }
 
 /* ---- gradient ---- */
+
+typedef void (*add_slot)(const rk_call *call, int32_t slot, float *y);
+
+/* The gradient at a row set, the slots of each row in ascending order: `add` adds to y [d] what a
+ * slot gives to the gradient of its row. Inputs 0, 3, 4 and 5 are x [S,d], segments, order, count. */
+static void sum_slots(const rk_call *call, add_slot add)
+{
+    const int32_t *segments = call->in[3], *order = call->in[4];
+    int64_t count = *(const int32_t *)call->in[5];
+    int64_t rows = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
+    float *y = call->out[0];
+    RK_CPU_FOR_ROWS(call, r, rows)
+    {
+        rk__zero_row(y + r * d, d);
+        for (int32_t i = segments[r]; r < count && i < segments[r + 1]; i++) {
+            add(call, order[i], y + r * d);
+        }
+    }
+}
 
 /* What a slot adds to the gradient of its row: an item gets its derivative times the user, the user
  * the sum over the triplet's items. */
@@ -154,5 +201,76 @@ static void add_slot_gradient(const rk_call *call, int32_t slot, float *y)
 
 void rk__cpu_slot_grad(const rk_call *call)
 {
-    rk__cpu_sum_slots(call, add_slot_gradient);
+    sum_slots(call, add_slot_gradient);
+}
+
+/* ---- BPR with one negative ---- */
+
+int64_t rk__cpu_scratch_bpr_loss(const rk_call *call)
+{
+    return rk__blocks(call->node->attr.batch, BPR_TRIPLETS_PER_BLOCK) * (int64_t)sizeof(double);
+}
+
+/*
+ * Rendle et al., "BPR", UAI 2009: mean of softplus(x), x = score of the negative - score of the
+ * positive, and d loss / d x = sigmoid(x) / triplets.
+ */
+void rk__cpu_bpr_loss(const rk_call *call)
+{
+    const float *final = call->in[0];
+    const int32_t *slot_row = call->in[1], *chosen = call->in[3];
+    int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    int64_t count = rk__step_count(call->in[2]), m = rk__in(call, 1)->rows / batch - 2;
+    double *partial = call->scratch, *loss = call->out[0];
+    float *coefficient = call->out[1];
+    int64_t n_blocks = rk__blocks(batch, BPR_TRIPLETS_PER_BLOCK);
+    RK_CPU_FOR(call, block, n_blocks)
+    {
+        double sum = 0;
+        for (int64_t b = block * BPR_TRIPLETS_PER_BLOCK;
+             b < rk__block_end(block, BPR_TRIPLETS_PER_BLOCK, batch); b++) {
+            coefficient[b] = 0;
+            if (b >= count) {
+                continue;
+            }
+            int64_t negative = 2 * batch + b * m + (chosen ? chosen[b] : 0);
+            const float *user = final + slot_row[b] * d;
+            double x = (double)call->isa->dot(user, final + slot_row[negative] * d, d) -
+                       (double)call->isa->dot(user, final + slot_row[batch + b] * d, d);
+            double tail = exp(-fabs(x));
+            sum += fmax(x, 0) + log1p(tail);
+            coefficient[b] = (float)((x >= 0 ? 1 / (1 + tail) : tail / (1 + tail)) / (double)count);
+        }
+        partial[block] = sum;
+    }
+    double total = 0;
+    total = rk__add_partials(total, partial, n_blocks);
+    *loss = count > 0 ? total / (double)count : 0;
+}
+
+/* What a slot adds to the gradient of its row: the user gets c (negative - positive), the positive
+ * -c user, the chosen negative c user. */
+static void add_bpr_gradient(const rk_call *call, int32_t slot, float *y)
+{
+    const float *final = call->in[0], *coefficient = call->in[1];
+    const int32_t *slot_row = call->in[2], *chosen = call->in[6];
+    int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    int64_t m = rk__in(call, 2)->rows / batch - 2;
+    if (slot < batch) {
+        int64_t negative = 2 * batch + slot * m + (chosen ? chosen[slot] : 0);
+        call->isa->axpy(coefficient[slot], final + slot_row[negative] * d, d, y);
+        call->isa->axpy(-coefficient[slot], final + slot_row[batch + slot] * d, d, y);
+        return;
+    }
+    bool is_positive = slot < 2 * batch;
+    int64_t b = is_positive ? slot - batch : (slot - 2 * batch) / m;
+    if (is_positive || !chosen || chosen[b] == (slot - 2 * batch) % m) {
+        float c = is_positive ? -coefficient[b] : coefficient[b];
+        call->isa->axpy(c, final + slot_row[b] * d, d, y);
+    }
+}
+
+void rk__cpu_bpr_grad(const rk_call *call)
+{
+    sum_slots(call, add_bpr_gradient);
 }

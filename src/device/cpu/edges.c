@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "device/cpu/edges.h"
+#include "device/cpu/csr.h"
 #include "ops/edge_draw.h"
 
 /* Counts go to the places of the offsets that they become. */

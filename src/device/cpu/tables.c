@@ -1,25 +1,46 @@
 /*
- * What encoders with more than a fixed sum of layers need: sums with weights from a tensor and
- * their gradients, rows of unit length, factors of nodes.
+ * Whole tables: sums of them with given weights and with weights from a tensor, the gradients of
+ * those, rows of unit length, rows of halves.
  */
 #include <math.h>
 #include <string.h>
 
 #include "device/cpu/cpu.h"
 
-enum { ELEMENTS_PER_BLOCK = 16384, ELEMENTS_PER_SUM = 512, ROWS_PER_BLOCK = 64 };
+enum { ELEMENTS_PER_BLOCK = 16384, ELEMENTS_PER_SUM = 512 };
 
 static const float norm_epsilon = 1e-12f;
 
-static int64_t end_of(int64_t block, int64_t size, int64_t n)
+static void combine_tables(const rk_call *call, const float *weights)
 {
-    return (block + 1) * size < n ? (block + 1) * size : n;
+    int64_t n = rk__elements(rk__out(call, 0));
+    RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
+    {
+        const float *tables[RK_MAX_INPUTS];
+        int64_t first = block * ELEMENTS_PER_BLOCK;
+        for (int32_t k = 0; k < call->node->n_inputs; k++) {
+            tables[k] = (const float *)call->in[k] + first;
+        }
+        call->isa->combine(tables, weights, call->node->n_inputs,
+                           rk__block_end(block, ELEMENTS_PER_BLOCK, n) - first,
+                           (float *)call->out[0] + first);
+    }
+}
+
+void rk__cpu_combine(const rk_call *call)
+{
+    combine_tables(call, call->node->attr.weight);
+}
+
+void rk__cpu_add(const rk_call *call)
+{
+    combine_tables(call, call->node->attr.weight);
 }
 
 /* y = sum_k weights[k] * x_k */
 void rk__cpu_mix(const rk_call *call)
 {
-    int64_t n = rk__out(call, 0)->rows * rk__out(call, 0)->cols;
+    int64_t n = rk__elements(rk__out(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         const float *tables[RK_MAX_INPUTS];
@@ -28,7 +49,7 @@ void rk__cpu_mix(const rk_call *call)
             tables[k - 1] = (const float *)call->in[k] + first;
         }
         call->isa->combine(tables, call->in[0], call->node->n_inputs - 1,
-                           end_of(block, ELEMENTS_PER_BLOCK, n) - first,
+                           rk__block_end(block, ELEMENTS_PER_BLOCK, n) - first,
                            (float *)call->out[0] + first);
     }
 }
@@ -36,20 +57,20 @@ void rk__cpu_mix(const rk_call *call)
 /* y = weights[index] * x */
 void rk__cpu_weigh(const rk_call *call)
 {
-    int64_t n = rk__out(call, 0)->rows * rk__out(call, 0)->cols;
+    int64_t n = rk__elements(rk__out(call, 0));
     const float weight = ((const float *)call->in[1])[call->node->attr.index];
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         int64_t first = block * ELEMENTS_PER_BLOCK;
         const float *table = (const float *)call->in[0] + first;
-        call->isa->combine(&table, &weight, 1, end_of(block, ELEMENTS_PER_BLOCK, n) - first,
+        call->isa->combine(&table, &weight, 1, rk__block_end(block, ELEMENTS_PER_BLOCK, n) - first,
                            (float *)call->out[0] + first);
     }
 }
 
 int64_t rk__cpu_scratch_table_dots(const rk_call *call)
 {
-    int64_t n = rk__in(call, 0)->rows * rk__in(call, 0)->cols;
+    int64_t n = rk__elements(rk__in(call, 0));
     return rk__blocks(n, ELEMENTS_PER_BLOCK) * RK_MAX_LAYERS * (int64_t)sizeof(double);
 }
 
@@ -57,14 +78,14 @@ int64_t rk__cpu_scratch_table_dots(const rk_call *call)
 void rk__cpu_table_dots(const rk_call *call)
 {
     const float *g = call->in[0];
-    int64_t n = rk__in(call, 0)->rows * rk__in(call, 0)->cols;
+    int64_t n = rk__elements(rk__in(call, 0));
     int64_t n_blocks = rk__blocks(n, ELEMENTS_PER_BLOCK);
     int32_t n_tables = call->node->n_inputs - 1;
     double(*partial)[RK_MAX_LAYERS] = call->scratch;
     float *y = call->out[0];
     RK_CPU_FOR(call, block, n_blocks)
     {
-        int64_t end = end_of(block, ELEMENTS_PER_BLOCK, n);
+        int64_t end = rk__block_end(block, ELEMENTS_PER_BLOCK, n);
         for (int32_t k = 0; k < n_tables; k++) {
             const float *x = call->in[1 + k];
             double sum = 0;
@@ -123,14 +144,11 @@ void rk__cpu_unit_rows(const rk_call *call)
     const float *x = call->in[0], *factor = call->in[1];
     int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, r, n)
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, n); r++) {
-            const float *row = x + r * d;
-            float by =
-                (factor ? factor[r] : 1) / (sqrtf(call->isa->dot(row, row, d)) + norm_epsilon);
-            call->isa->combine(&row, &by, 1, d, y + r * d);
-        }
+        const float *row = x + r * d;
+        float by = (factor ? factor[r] : 1) / (sqrtf(call->isa->dot(row, row, d)) + norm_epsilon);
+        call->isa->combine(&row, &by, 1, d, y + r * d);
     }
 }
 
@@ -141,40 +159,30 @@ void rk__cpu_unit_rows_grad(const rk_call *call)
     const float *x = call->in[0], *g = call->in[1], *factor = call->in[2];
     int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, r, n)
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, n); r++) {
-            const float *tables[] = {g + r * d, x + r * d};
-            float norm = sqrtf(call->isa->dot(tables[1], tables[1], d));
-            float weights[2] = {0, 0};
-            if (norm > 0) {
-                weights[0] = (factor ? factor[r] : 1) / (norm + norm_epsilon);
-                weights[1] = -weights[0] * call->isa->dot(tables[1], tables[0], d) / norm /
-                             (norm + norm_epsilon);
-            }
-            call->isa->combine(tables, weights, 2, d, y + r * d);
+        const float *tables[] = {g + r * d, x + r * d};
+        float norm = sqrtf(call->isa->dot(tables[1], tables[1], d));
+        float weights[2] = {0, 0};
+        if (norm > 0) {
+            weights[0] = (factor ? factor[r] : 1) / (norm + norm_epsilon);
+            weights[1] = -weights[0] * call->isa->dot(tables[1], tables[0], d) / norm /
+                         (norm + norm_epsilon);
         }
+        call->isa->combine(tables, weights, 2, d, y + r * d);
     }
 }
 
-/* y[r] = factor[rows[r]] * x[r] for r < count, zero beyond; without a row set y[n] = factor[n] *
- * x[n]. */
-void rk__cpu_scale_nodes(const rk_call *call)
+void rk__cpu_narrow(const rk_call *call)
 {
-    const float *x = call->in[0], *factor = call->in[1];
-    const int32_t *rows = call->in[2];
-    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
-    int64_t count = rows ? *(const int32_t *)call->in[3] : n;
-    float *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
+    const float *x = call->in[0];
+    const int64_t n = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
+    rk_half *y = call->out[0];
+    float *factor = rk__half_factors(call->out[0], n, d);
+    RK_CPU_FOR(call, block, rk__blocks(n, RK_ROWS_PER_BLOCK))
     {
-        for (int64_t r = block * ROWS_PER_BLOCK; r < end_of(block, ROWS_PER_BLOCK, n); r++) {
-            const float *row = x + r * d;
-            if (r < count) {
-                call->isa->combine(&row, &factor[rows ? rows[r] : r], 1, d, y + r * d);
-            } else {
-                memset(y + r * d, 0, (size_t)d * sizeof *y);
-            }
-        }
+        int64_t first = block * RK_ROWS_PER_BLOCK;
+        call->isa->narrow(x + first * d, rk__block_end(block, RK_ROWS_PER_BLOCK, n) - first, d,
+                          y + first * d, factor + first);
     }
 }

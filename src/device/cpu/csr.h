@@ -2,8 +2,8 @@
  * What the propagations share: the graph of a call, rows cut into chunks of about equal cost (item
  * rows can be a thousand times longer than user rows), a thread's room for edges.
  */
-#ifndef RK_DEVICE_CPU_EDGES_H
-#define RK_DEVICE_CPU_EDGES_H
+#ifndef RK_DEVICE_CPU_CSR_H
+#define RK_DEVICE_CPU_CSR_H
 
 #include "device/cpu/cpu.h"
 
