@@ -1,7 +1,7 @@
 /*
  * A LightGCN through the Gram matrix of the graph's small side (models/lightgcn_gram.c has the
- * mathematics): fold and unfold, half a propagation each between that side and the other, and a copy
- * of the small side's rows; products with the Gram matrix; sums of pair tables.
+ * mathematics). Fold and unfold are half a propagation each, between that side and the other, and a
+ * copy of the small side's rows; products with the Gram matrix; sums of pair tables.
  */
 #include <string.h>
 

@@ -159,7 +159,7 @@ void rk__cpu_slot_loss(const rk_call *call)
 typedef void (*add_slot)(const rk_call *call, int32_t slot, float *y);
 
 /* The gradient at a row set, the slots of each row in ascending order: `add` adds to y [d] what a
- * slot gives to the gradient of its row. Inputs 0, 3, 4 and 5 are x [S,d], segments, order, count. */
+ * slot gives to the gradient of its row. Inputs 0, 3, 4 and 5: x [S,d], segments, order, count. */
 static void sum_slots(const rk_call *call, add_slot add)
 {
     const int32_t *segments = call->in[3], *order = call->in[4];
