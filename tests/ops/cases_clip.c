@@ -1,45 +1,7 @@
-/* The learning rate of a step, and clipping. */
+/* Clipping of gradients. */
 #include "ops/harness.h"
 
 #include <math.h>
-
-/* Plain SGD on a gradient of ones adds up the rates of the steps. */
-static void schedule(void)
-{
-    static const rk_schedule rules[] = {
-        {.rate = 0.5, .floor = 0.1, .cosine_to = 10},
-        {.rate = 0.5, .floor = 0.1, .warmup = 4, .cosine_from = 4, .cosine_to = 10},
-        {.rate = 0.25, .warmup = 7},
-        {.rate = 0.125},
-    };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        const rk_schedule *s = &rules[i];
-        for (int steps = 1; steps < 16; steps += 7) {
-            ops_case *c = ops_begin("schedule %d, %d steps", (int)i, steps);
-            rk_step_state state = {.step = 1, .learning_rate = 99, .rate_scale = 0.5};
-            double sum = 0, one = 1;
-            float gradient = 1;
-            for (int t = 1; t <= steps; t++) {
-                double share = 1;
-                if (t < s->warmup) {
-                    share = (t + 1.0) / (double)s->warmup;
-                } else if (s->cosine_to > 0) {
-                    double at = fmin(1, (double)(t - s->cosine_from) /
-                                            (double)(s->cosine_to - s->cosine_from));
-                    share = s->floor + (1 - s->floor) * pow(cos(acos(-1) * at / 2), 2);
-                }
-                sum -= 0.5 * s->rate * share;
-            }
-            rk_value parameter = ops_variable(c, RK_F32, 1, 1, NULL);
-            rk_value at = ops_variable(c, RK_STATE, 1, 1, &state);
-            rk__schedule(ops_program(c), at, *s);
-            rk__sgd(ops_program(c), parameter, ops_input(c, RK_F32, 1, 1, &gradient), at, 0);
-            rk__step_advance(ops_program(c), at);
-            ops_expect_reals(c, parameter, &sum, &one, 1e-6);
-            ops_run(c, steps);
-        }
-    }
-}
 
 static const int64_t sizes[][3][2] = {
     {{1, 1}, {1, 1}, {3, 2}},
@@ -97,7 +59,6 @@ static void clip(void)
 }
 
 const ops_entry ops_cases_clip[] = {
-    {RK_OP_SCHEDULE, schedule},
     {RK_OP_CLIP_FACTOR, clip_factor},
     {RK_OP_CLIP, clip},
     {RK_OP_COUNT, NULL},

@@ -1,4 +1,4 @@
-/* Row sets, and what moves rows between them and whole tables. */
+/* Row sets, what moves rows between them and whole tables, factors of rows. */
 #include "ops/harness.h"
 
 static const int64_t widths[] = {1, 3, 16, 20, 64, 65, 130};
@@ -40,49 +40,6 @@ static void unique_rows(void)
         ops_expect_exactly(c, set.segments, b.segments);
         ops_expect_exactly(c, set.order, b.order);
         ops_run(c, 2); /* the second time over what the first left behind */
-    }
-}
-
-static void combine_tables(int64_t rows, int64_t d, int n, bool as_add)
-{
-    ops_random r = {(uint64_t)(rows * 1000 + d * 10 + n)};
-    ops_case *c =
-        ops_begin("%s of %d tables [%d, %d]", as_add ? "add" : "combine", n, (int)rows, (int)d);
-    double *expected = ops_doubles(c, rows * d), *size = ops_doubles(c, rows * d);
-    rk_value tables[RK_MAX_LAYERS];
-    float weights[RK_MAX_LAYERS];
-    for (int k = 0; k < n; k++) {
-        float *x = ops_reals(c, rows * d, &r);
-        weights[k] = (float)ops_real(&r);
-        tables[k] = ops_input(c, RK_F32, rows, d, x);
-        for (int64_t j = 0; j < rows * d; j++) {
-            ops_add(&expected[j], &size[j], (double)weights[k] * (double)x[j]);
-        }
-    }
-    rk_value y = as_add ? rk__add(ops_program(c), tables[0], tables[1], weights[0], weights[1])
-                        : rk__combine(ops_program(c), tables, weights, n);
-    ops_expect_reals(c, y, expected, size, 1e-6);
-    ops_run(c, 1);
-}
-
-static void combine(void)
-{
-    static const int64_t row_counts[] = {1, 7, 33, 700};
-    for (int i = 0; i < 4; i++) {
-        for (int w = 0; w < N_WIDTHS; w++) {
-            combine_tables(row_counts[i], widths[w], 1 + (i + w) % 4, false);
-        }
-    }
-    combine_tables(5, 20, RK_MAX_LAYERS, false);
-}
-
-static void add(void)
-{
-    static const int64_t row_counts[] = {1, 7, 33, 700};
-    for (int i = 0; i < 4; i++) {
-        for (int w = 0; w < N_WIDTHS; w++) {
-            combine_tables(row_counts[i], widths[w], 2, true);
-        }
     }
 }
 
@@ -144,6 +101,44 @@ static void scale_rows(void)
     }
 }
 
+static void scale_nodes(void)
+{
+    for (int i = 0; i < N_WIDTHS; i++) {
+        ops_random r = {(uint64_t)i + 6};
+        int64_t rows = 1 + 40 * i, d = widths[i], n = rows * d;
+        ops_case *c = ops_begin("scale_nodes [%d, %d]", (int)rows, (int)d);
+        float *x = ops_reals(c, n, &r), *f = ops_reals(c, rows, &r);
+        float *y = ops_memory(c, n, sizeof *y);
+        for (int64_t j = 0; j < n; j++) {
+            y[j] = f[j / d] * x[j];
+        }
+        rk_value factor = ops_input(c, RK_F32, rows, 1, f);
+        rk_value of_x = ops_input(c, RK_F32, rows, d, x);
+        ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, NULL), y);
+        ops_run(c, 1);
+    }
+}
+
+static void scale_nodes_of_a_row_set(void)
+{
+    enum { USERS = 20, ITEMS = 30, NODES = USERS + ITEMS, BATCH = 9, D = 12 };
+    for (int64_t triplets = 1; triplets <= BATCH; triplets += 4) {
+        ops_random r = {(uint64_t)triplets};
+        ops_case *c = ops_begin("scale_nodes at the rows of %d triplets", (int)triplets);
+        ops_batch b = ops_make_batch(c, USERS, ITEMS, BATCH, 1, triplets, &r);
+        float *x = ops_reals(c, b.capacity * D, &r), *f = ops_reals(c, NODES, &r);
+        float *y = ops_memory(c, b.capacity * D, sizeof *y);
+        for (int64_t j = 0; j < b.count * D; j++) {
+            y[j] = f[b.rows[j / D]] * x[j];
+        }
+        rk_row_set rows = ops_batch_inputs(c, &b, NODES);
+        rk_value factor = ops_input(c, RK_F32, NODES, 1, f);
+        rk_value of_x = ops_input(c, RK_F32, b.capacity, D, x);
+        ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, &rows), y);
+        ops_run(c, 1);
+    }
+}
+
 /* scatter_rows, or scatter_add_rows onto a table. */
 static void scatter_of(int i, int64_t d, bool onto)
 {
@@ -196,10 +191,10 @@ static void scatter_add_rows(void)
 
 const ops_entry ops_cases_rows[] = {
     {RK_OP_UNIQUE_ROWS, unique_rows},
-    {RK_OP_COMBINE, combine},
-    {RK_OP_ADD, add},
     {RK_OP_COMBINE_ROWS, combine_rows},
     {RK_OP_SCALE_ROWS, scale_rows},
+    {RK_OP_SCALE_NODES, scale_nodes},
+    {RK_OP_SCALE_NODES, scale_nodes_of_a_row_set},
     {RK_OP_SCATTER_ROWS, scatter_rows},
     {RK_OP_SCATTER_ADD_ROWS, scatter_add_rows},
     {RK_OP_COUNT, NULL},

@@ -99,19 +99,6 @@ int ops_targets(ops_target targets[OPS_MAX_TARGETS])
     return n;
 }
 
-static bool is_half_propagation(rk_op op)
-{
-    return op == RK_OP_FOLD || op == RK_OP_FOLD_FROM_ROWS || op == RK_OP_UNFOLD ||
-           op == RK_OP_UNFOLD_ROWS;
-}
-
-static bool is_propagation(rk_op op)
-{
-    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_ROWS || op == RK_OP_PROPAGATE_FROM_ROWS ||
-           op == RK_OP_PROPAGATE_ADAM || op == RK_OP_PROPAGATE_FROM_ROWS_ADAM ||
-           op == RK_OP_DROP_EDGES;
-}
-
 /* Is the target worth running this program on? */
 static bool concerns(const ops_target *target, const rk_program *program)
 {
@@ -121,9 +108,10 @@ static bool concerns(const ops_target *target, const rk_program *program)
     bool any = !of_sparse && !of_pieces && !of_ranking && !of_gram;
     for (int32_t i = 0; i < program->n_nodes; i++) {
         rk_op op = program->nodes[i].op;
-        any = any || ((of_sparse || of_pieces) && is_propagation(op)) ||
-              (of_pieces && is_half_propagation(op)) || (of_ranking && op == RK_OP_SCORE_TOPK) ||
-              (of_gram && op == RK_OP_GRAM_PRODUCT);
+        uint32_t flags = rk__op_info(op)->flags;
+        bool is_graph = flags & RK_OP_IS_GRAPH, is_side = flags & RK_OP_IS_SIDE;
+        any = any || (of_pieces && is_graph) || (of_sparse && is_graph && !is_side) ||
+              (of_ranking && op == RK_OP_SCORE_TOPK) || (of_gram && op == RK_OP_GRAM_PRODUCT);
     }
     return any;
 }
@@ -516,4 +504,20 @@ rk_step_state ops_state(const ops_batch *b)
                            .draws_per_epoch = 3 * b->batch + b->triplets,
                            .batch = b->batch,
                            .learning_rate = 0.01};
+}
+
+ops_scene ops_begin_scene(const char *what, const ops_shape *shapes, int number, int variant)
+{
+    const ops_shape *s = &shapes[number];
+    ops_scene t = {.c = ops_begin("%s, shape %d, variant %d", what, number, variant),
+                   .r = {(uint64_t)(number + 100 * variant + 1)},
+                   .d = s->d,
+                   .n_nodes = s->users + s->items};
+    t.b = ops_make_batch(t.c, s->users, s->items, s->batch, s->candidates, s->triplets, &t.r);
+    t.set = ops_batch_inputs(t.c, &t.b, t.n_nodes);
+    rk_step_state state = ops_state(&t.b);
+    t.state = ops_variable(t.c, RK_STATE, 1, 1, &state);
+    t.x = ops_reals(t.c, t.b.capacity * s->d, &t.r);
+    t.x_value = ops_input(t.c, RK_F32, t.b.capacity, s->d, t.x);
+    return t;
 }
