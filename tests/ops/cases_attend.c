@@ -16,24 +16,25 @@ static void attend_case(int i, int variant, double scale, bool skip, bool no_key
     rk_attend_attr a = {.first_query = variant % 2 ? t.b.batch : 0,
                         .first_key = variant % 2 ? 0 : t.b.batch,
                         .n = t.b.batch,
-                        .scale = scale / sqrt((double)t.d),
+                        .temperature = sqrt((double)t.d) / scale,
                         .skip_diagonal = skip};
     for (int64_t s = 0; s < t.b.slots; s++) {
         bias[s] = no_keys || t.b.nodes[s] < 0 ? RK_NO_LOGIT : bias[s];
     }
-    double *lse = ops_doubles(t.c, a.n), *one = ops_doubles(t.c, a.n);
-    double *mean = ops_doubles(t.c, a.n * t.d), *size = ops_doubles(t.c, a.n * t.d);
-    naive_attention(x, bias, t.d, &a, lse, mean, size);
+    naive_attended e = naive_attention(t.c, x, bias, t.d, &a);
+    double *one = ops_doubles(t.c, a.n), *own_size = ops_doubles(t.c, a.n);
     for (int64_t j = 0; j < a.n; j++) {
-        one[j] = fabs(lse[j]) + scale + 1;
+        one[j] = fabs(e.lse[j]) + scale + 1;
+        own_size[j] = fabs(e.own[j]) + scale + 1;
     }
     for (int64_t j = 0; j < a.n * t.d; j++) {
-        size[j] *= scale + 1; /* a weight is the exponential of a rounded logit */
+        e.size[j] *= scale + 1; /* a weight is the exponential of a rounded logit */
     }
     rk_attend_values out = rk__attend(ops_program(t.c), ops_input(t.c, RK_F32, t.b.slots, t.d, x),
                                       ops_input(t.c, RK_F32, t.b.slots, 1, bias), a);
-    ops_expect_reals(t.c, out.lse, lse, one, 1e-6);
-    ops_expect_reals(t.c, out.mean, mean, size, 4e-6);
+    ops_expect_reals(t.c, out.lse, e.lse, one, 1e-6);
+    ops_expect_reals(t.c, out.mean, e.mean, e.size, 4e-6);
+    ops_expect_reals(t.c, out.own, e.own, own_size, 1e-6);
     ops_run(t.c, 1);
 }
 

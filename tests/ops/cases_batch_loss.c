@@ -107,7 +107,9 @@ static void unit_slots_grad(void)
 /* What the loss is computed from, with the attention of users to items and what follows from it. */
 typedef struct softmax {
     float *unit, *bias, *lse, *mean, *user_bias;
-    double *lse64, *mean64;
+    double temperature;
+    bool exclude_positive;
+    naive_attended of_users;
     rk_softmax_attr attr;
 } softmax;
 
@@ -125,23 +127,20 @@ static softmax make_softmax(ops_scene *t, int variant)
     int64_t batch = t->b.batch;
     softmax s = {.unit = ops_reals(t->c, t->b.slots * t->d, &t->r),
                  .bias = ops_reals(t->c, t->b.slots, &t->r),
-                 .lse64 = ops_doubles(t->c, batch),
-                 .mean64 = ops_doubles(t->c, batch * t->d),
                  .user_bias = ops_memory(t->c, t->b.slots, sizeof(float)),
-                 .attr = {.batch = batch,
-                          .temperature = TEMPERATURE * sqrt((double)t->d),
-                          .power = variant < 2 ? 1 : POWER,
-                          .exclude_positive = variant % 2 == 0}};
+                 .temperature = TEMPERATURE * sqrt((double)t->d),
+                 .exclude_positive = variant % 2 == 0,
+                 .attr = {.batch = batch, .power = variant < 2 ? 1 : POWER}};
     for (int64_t slot = 0; slot < t->b.slots; slot++) {
         s.bias[slot] = t->b.nodes[slot] < 0 ? RK_NO_LOGIT : s.bias[slot];
     }
     rk_attend_attr a = {.first_key = batch,
                         .n = batch,
-                        .scale = 1 / s.attr.temperature,
-                        .skip_diagonal = s.attr.exclude_positive};
-    naive_attention(s.unit, s.bias, t->d, &a, s.lse64, s.mean64, ops_doubles(t->c, batch * t->d));
-    s.lse = rounded(t->c, s.lse64, batch);
-    s.mean = rounded(t->c, s.mean64, batch * t->d);
+                        .temperature = s.temperature,
+                        .skip_diagonal = s.exclude_positive};
+    s.of_users = naive_attention(t->c, s.unit, s.bias, t->d, &a);
+    s.lse = rounded(t->c, s.of_users.lse, batch);
+    s.mean = rounded(t->c, s.of_users.mean, batch * t->d);
     for (int64_t slot = 0; slot < t->b.slots; slot++) {
         bool has_term = slot < t->b.triplets && rk__is_logit(s.lse[slot]);
         s.user_bias[slot] = has_term ? -s.lse[slot] : RK_NO_LOGIT;
@@ -152,7 +151,7 @@ static softmax make_softmax(ops_scene *t, int variant)
 static double score(const ops_scene *t, const softmax *s, int64_t user, int64_t item)
 {
     const float *a = s->unit + user * t->d, *b = s->unit + (t->b.batch + item) * t->d;
-    return naive_dot(a, b, t->d) / s->attr.temperature + (double)s->bias[t->b.batch + item];
+    return naive_dot(a, b, t->d) / s->temperature + (double)s->bias[t->b.batch + item];
 }
 
 static void softmax_loss(void)
@@ -169,15 +168,17 @@ static void softmax_loss(void)
                 if (rk__is_logit(s.user_bias[slot])) {
                     double n = (double)t.b.triplets;
                     ops_add(loss, size, s.attr.power * (double)s.lse[slot] / n);
-                    ops_add(loss, size, -score(&t, &s, slot, slot) / n);
+                    ops_add(loss, size, -s.of_users.own[slot] / n);
                 }
             }
             rk_value in[] = {ops_input(t.c, RK_F32, t.b.slots, t.d, s.unit),
                              ops_input(t.c, RK_F32, t.b.slots, 1, s.bias),
                              ops_input(t.c, RK_F32, t.b.batch, 1, s.lse),
-                             ops_input(t.c, RK_F32, t.b.batch, t.d, s.mean), t.state};
+                             ops_input(t.c, RK_F32, t.b.batch, t.d, s.mean),
+                             ops_input(t.c, RK_F64, t.b.batch, 1, s.of_users.own),
+                             t.state};
             rk_attr attr = {.softmax = s.attr};
-            rk_value out = ops_append(t.c, RK_OP_SOFTMAX_LOSS, in, 5, attr);
+            rk_value out = ops_append(t.c, RK_OP_SOFTMAX_LOSS, in, 6, attr);
             ops_expect_reals(t.c, out, loss, size, 1e-6);
             ops_expect_reals(t.c, out + 1, bias, one, 0);
             ops_run(t.c, 1);
@@ -195,17 +196,16 @@ static void softmax_grad(void)
             softmax s = make_softmax(&t, v);
             int64_t batch = t.b.batch, d = t.d, n = t.b.slots * d;
             double *y = ops_doubles(t.c, n), *size = ops_doubles(t.c, n);
-            double *lse = ops_doubles(t.c, batch), *mean = ops_doubles(t.c, batch * d);
             rk_attend_attr back = {.first_query = batch,
                                    .n = batch,
-                                   .scale = 1 / s.attr.temperature,
-                                   .skip_diagonal = s.attr.exclude_positive};
-            naive_attention(s.unit, s.user_bias, d, &back, lse, mean, ops_doubles(t.c, batch * d));
+                                   .temperature = s.temperature,
+                                   .skip_diagonal = s.exclude_positive};
+            naive_attended of_items = naive_attention(t.c, s.unit, s.user_bias, d, &back);
             for (int64_t b = 0; b < t.b.triplets; b++) {
                 for (int64_t j = 0; j < t.b.triplets && rk__is_logit(s.user_bias[b]); j++) {
-                    bool in_sum = !(s.attr.exclude_positive && j == b);
-                    double w = in_sum ? exp(score(&t, &s, b, j) - s.lse64[b]) : 0;
-                    double by = s.attr.temperature * (double)t.b.triplets;
+                    bool in_sum = !(s.exclude_positive && j == b);
+                    double w = in_sum ? exp(score(&t, &s, b, j) - s.of_users.lse[b]) : 0;
+                    double by = s.temperature * (double)t.b.triplets;
                     for (int64_t k = 0; k < d; k++) {
                         int64_t user = b * d + k, item = (batch + j) * d + k;
                         double u = (double)s.unit[user], p = (double)s.unit[item];
@@ -218,14 +218,16 @@ static void softmax_grad(void)
                     }
                 }
             }
-            rk_value in[] = {ops_input(t.c, RK_F32, t.b.slots, d, s.unit),
-                             ops_input(t.c, RK_F32, t.b.slots, 1, s.bias),
-                             ops_input(t.c, RK_F32, batch, d, s.mean),
-                             ops_input(t.c, RK_F32, t.b.slots, 1, s.user_bias),
-                             ops_input(t.c, RK_F32, batch, 1, rounded(t.c, lse, batch)),
-                             ops_input(t.c, RK_F32, batch, d, rounded(t.c, mean, batch * d)),
-                             t.state};
+            rk_value in[] = {
+                ops_input(t.c, RK_F32, t.b.slots, d, s.unit),
+                ops_input(t.c, RK_F32, t.b.slots, 1, s.bias),
+                ops_input(t.c, RK_F32, batch, d, s.mean),
+                ops_input(t.c, RK_F32, t.b.slots, 1, s.user_bias),
+                ops_input(t.c, RK_F32, batch, 1, rounded(t.c, of_items.lse, batch)),
+                ops_input(t.c, RK_F32, batch, d, rounded(t.c, of_items.mean, batch * d)),
+                t.state};
             rk_attr attr = {.softmax = s.attr};
+            attr.softmax.temperature = s.temperature;
             rk_value out = ops_append(t.c, RK_OP_SOFTMAX_GRAD, in, 7, attr);
             ops_expect_reals(t.c, out, y, size, 1e-5);
             ops_run(t.c, 1);
@@ -259,13 +261,12 @@ static sphere make_sphere(ops_scene *t)
         rk_attend_attr a = {.first_query = kind * batch,
                             .first_key = kind * batch,
                             .n = batch,
-                            .scale = 4,
+                            .temperature = 0.25,
                             .skip_diagonal = true};
         double sum = 0;
-        s.lse[kind] = ops_doubles(t->c, batch);
-        s.mean[kind] = ops_doubles(t->c, batch * d);
-        naive_attention(s.unit, bias, d, &a, s.lse[kind], s.mean[kind],
-                        ops_doubles(t->c, batch * d));
+        naive_attended pairs = naive_attention(t->c, s.unit, bias, d, &a);
+        s.lse[kind] = pairs.lse;
+        s.mean[kind] = pairs.mean;
         for (int64_t b = 0; b < t->b.triplets; b++) {
             sum += exp(s.lse[kind][b]);
         }

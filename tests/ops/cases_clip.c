@@ -8,30 +8,37 @@ static const int64_t sizes[][3][2] = {
     {{7, 3}, {33, 17}, {1, 64}},
     {{700, 64}, {5, 4096}, {130, 130}},
 };
-enum { N_SIZES = sizeof sizes / sizeof sizes[0], N_GRADIENTS = 3 };
+enum { N_SIZES = sizeof sizes / sizeof sizes[0], N_GRADIENTS = 3, MANY_GRADIENTS = 27 };
+
+static void clip_factor_of(int i, int n_gradients, bool large)
+{
+    ops_random r = {(uint64_t)i + 5};
+    ops_case *c = ops_begin("clip_factor %d of %d gradients, limit %s", i, n_gradients,
+                            large ? "large" : "small");
+    rk_value in[MANY_GRADIENTS];
+    double *factor = ops_doubles(c, 1), *one = ops_doubles(c, 1), squares = 0;
+    for (int k = 0; k < n_gradients; k++) {
+        const int64_t *size = sizes[i][k % N_GRADIENTS];
+        float *x = ops_reals(c, size[0] * size[1], &r);
+        for (int64_t j = 0; j < size[0] * size[1]; j++) {
+            squares += (double)x[j] * (double)x[j];
+        }
+        in[k] = ops_input(c, RK_F32, size[0], size[1], x);
+    }
+    const float limit = large ? 1e6f : 0.25f;
+    *factor = large ? 1 : (double)limit / (sqrt(squares) + 1e-6);
+    *one = *factor;
+    rk_value out = rk__clip_factor(ops_program(c), in, n_gradients, limit);
+    ops_expect_reals(c, out, factor, one, 1e-6);
+    ops_run(c, 1);
+}
 
 static void clip_factor(void)
 {
     for (int i = 0; i < N_SIZES; i++) {
         for (int large = 0; large < 2; large++) {
-            ops_random r = {(uint64_t)i + 5};
-            ops_case *c = ops_begin("clip_factor %d, limit %s", i, large ? "large" : "small");
-            rk_value in[N_GRADIENTS];
-            double *factor = ops_doubles(c, 1), *one = ops_doubles(c, 1), squares = 0;
-            for (int k = 0; k < N_GRADIENTS; k++) {
-                int64_t n = sizes[i][k][0] * sizes[i][k][1];
-                float *x = ops_reals(c, n, &r);
-                for (int64_t j = 0; j < n; j++) {
-                    squares += (double)x[j] * (double)x[j];
-                }
-                in[k] = ops_input(c, RK_F32, sizes[i][k][0], sizes[i][k][1], x);
-            }
-            const float limit = large ? 1e6f : 0.25f;
-            *factor = large ? 1 : (double)limit / (sqrt(squares) + 1e-6);
-            *one = *factor;
-            rk_value out = rk__clip_factor(ops_program(c), in, N_GRADIENTS, limit);
-            ops_expect_reals(c, out, factor, one, 1e-6);
-            ops_run(c, 1);
+            clip_factor_of(i, N_GRADIENTS, large);
+            clip_factor_of(i, MANY_GRADIENTS, large); /* in several nodes */
         }
     }
 }

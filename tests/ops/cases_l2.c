@@ -100,7 +100,7 @@ static void l2_loss(void)
             loss[0] = l2(&t, &a, factor);
             rk_program *p = ops_program(t.s.c);
             rk__l2_loss(p, t.s.x_value, t.s.set, t.chosen_value, t.s.state, a);
-            rk_value value = p->n_losses > 0 ? p->losses[0].value : RK_NONE;
+            rk_value value = p->n_terms > 0 ? p->terms[0].value : RK_NONE;
             ops_expect_reals(t.s.c, value, loss, loss, 2e-6);
             ops_expect_reals(t.s.c, value + 1, factor, factor, 1e-6);
             ops_run(t.s.c, 1);

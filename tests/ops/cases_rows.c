@@ -75,20 +75,24 @@ static void combine_rows(void)
     }
 }
 
-static void scale_rows_of(int i, int64_t d)
+/* By a factor of each row or of the rows' nodes, for all rows or for those in use. */
+static void scale_rows_of(int i, int64_t d, bool of_nodes, bool has_count)
 {
     ops_random r = {(uint64_t)(i * 1000 + d)};
-    ops_case *c = ops_begin("scale_rows, batch %d, width %d", i, (int)d);
+    ops_case *c = ops_begin("scale_rows, batch %d, width %d%s%s", i, (int)d,
+                            of_nodes ? ", by node" : "", has_count ? "" : ", all");
     ops_batch b = make_batch(c, i, &r);
-    float *x = ops_reals(c, b.capacity * d, &r), *factor = ops_reals(c, b.capacity, &r);
-    double *expected = ops_doubles(c, b.capacity * d), *size = ops_doubles(c, b.capacity * d);
-    for (int64_t j = 0; j < b.count * d; j++) {
-        ops_add(&expected[j], &size[j], (double)factor[j / d] * (double)x[j]);
+    int64_t n = of_nodes ? nodes_of(i) : b.capacity, used = has_count ? b.count : b.capacity;
+    float *x = ops_reals(c, b.capacity * d, &r), *factor = ops_reals(c, n, &r);
+    float *expected = ops_memory(c, b.capacity * d, sizeof *expected);
+    for (int64_t j = 0; j < used * d; j++) {
+        expected[j] = factor[of_nodes ? b.rows[j / d] : j / d] * x[j];
     }
     rk_row_set set = ops_batch_inputs(c, &b, nodes_of(i));
     rk_value y = rk__scale_rows(ops_program(c), ops_input(c, RK_F32, b.capacity, d, x),
-                                ops_input(c, RK_F32, b.capacity, 1, factor), set);
-    ops_expect_reals(c, y, expected, size, 1e-6);
+                                ops_input(c, RK_F32, n, 1, factor), of_nodes ? set.rows : RK_NONE,
+                                has_count ? set.count : RK_NONE);
+    ops_expect_exactly(c, y, expected);
     ops_run(c, 1);
 }
 
@@ -96,46 +100,10 @@ static void scale_rows(void)
 {
     for (int i = 0; i < N_BATCHES; i++) {
         for (int w = 0; w < N_WIDTHS; w++) {
-            scale_rows_of(i, widths[w]);
+            scale_rows_of(i, widths[w], false, true);
+            scale_rows_of(i, widths[w], true, true);
+            scale_rows_of(i, widths[w], false, false);
         }
-    }
-}
-
-static void scale_nodes(void)
-{
-    for (int i = 0; i < N_WIDTHS; i++) {
-        ops_random r = {(uint64_t)i + 6};
-        int64_t rows = 1 + 40 * i, d = widths[i], n = rows * d;
-        ops_case *c = ops_begin("scale_nodes [%d, %d]", (int)rows, (int)d);
-        float *x = ops_reals(c, n, &r), *f = ops_reals(c, rows, &r);
-        float *y = ops_memory(c, n, sizeof *y);
-        for (int64_t j = 0; j < n; j++) {
-            y[j] = f[j / d] * x[j];
-        }
-        rk_value factor = ops_input(c, RK_F32, rows, 1, f);
-        rk_value of_x = ops_input(c, RK_F32, rows, d, x);
-        ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, NULL), y);
-        ops_run(c, 1);
-    }
-}
-
-static void scale_nodes_of_a_row_set(void)
-{
-    enum { USERS = 20, ITEMS = 30, NODES = USERS + ITEMS, BATCH = 9, D = 12 };
-    for (int64_t triplets = 1; triplets <= BATCH; triplets += 4) {
-        ops_random r = {(uint64_t)triplets};
-        ops_case *c = ops_begin("scale_nodes at the rows of %d triplets", (int)triplets);
-        ops_batch b = ops_make_batch(c, USERS, ITEMS, BATCH, 1, triplets, &r);
-        float *x = ops_reals(c, b.capacity * D, &r), *f = ops_reals(c, NODES, &r);
-        float *y = ops_memory(c, b.capacity * D, sizeof *y);
-        for (int64_t j = 0; j < b.count * D; j++) {
-            y[j] = f[b.rows[j / D]] * x[j];
-        }
-        rk_row_set rows = ops_batch_inputs(c, &b, NODES);
-        rk_value factor = ops_input(c, RK_F32, NODES, 1, f);
-        rk_value of_x = ops_input(c, RK_F32, b.capacity, D, x);
-        ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, &rows), y);
-        ops_run(c, 1);
     }
 }
 
@@ -193,8 +161,6 @@ const ops_entry ops_cases_rows[] = {
     {RK_OP_UNIQUE_ROWS, unique_rows},
     {RK_OP_COMBINE_ROWS, combine_rows},
     {RK_OP_SCALE_ROWS, scale_rows},
-    {RK_OP_SCALE_NODES, scale_nodes},
-    {RK_OP_SCALE_NODES, scale_nodes_of_a_row_set},
     {RK_OP_SCATTER_ROWS, scatter_rows},
     {RK_OP_SCATTER_ADD_ROWS, scatter_add_rows},
     {RK_OP_COUNT, NULL},

@@ -129,12 +129,20 @@ static double term_of(const rk_slot_rule *r, const double *s, int64_t m, const d
     return own + sum;
 }
 
-/* Scores and factors of a triplet, and the largest a score can be off. */
-static double scores_of(const setting *t, int64_t b, double *s, double *beta)
+/* The number among a triplet's items of the k-th that counts; 0 is the positive. */
+static int64_t counted(const setting *t, int64_t b, int64_t k)
+{
+    return k > 0 && t->chosen ? 1 + t->chosen[b] : k;
+}
+
+/* Scores and factors of the 1 + n items of a triplet that count, and the largest a score can be
+ * off. */
+static double scores_of(const setting *t, int64_t b, int64_t n, double *s, double *beta)
 {
     double rounding = 0;
-    for (int64_t k = 0; k <= t->m; k++) {
-        int64_t slot = item_slot(t, b, k), row = t->s.b.slot_row[slot], user = t->s.b.slot_row[b];
+    for (int64_t k = 0; k <= n; k++) {
+        int64_t slot = item_slot(t, b, counted(t, b, k));
+        int64_t row = t->s.b.slot_row[slot], user = t->s.b.slot_row[b];
         s[k] = dot(t, user, row);
         beta[k] = (double)t->factor[t->s.b.nodes[b]] * (double)t->factor[t->s.b.nodes[slot]];
         rounding = fmax(rounding, sqrt(dot(t, user, user) * dot(t, row, row)));
@@ -142,42 +150,50 @@ static double scores_of(const setting *t, int64_t b, double *s, double *beta)
     return rounding;
 }
 
+static void slot_loss_by(const rk_slot_rule *rule, setting t)
+{
+    double *loss = ops_doubles(t.s.c, 1), *size = ops_doubles(t.s.c, 1);
+    int64_t width = 1 + t.m, n = t.chosen ? 1 : t.m;
+    double *by_score = ops_doubles(t.s.c, t.s.b.batch * width);
+    double *tolerance = ops_doubles(t.s.c, t.s.b.batch * width);
+    double *s = ops_doubles(t.s.c, width), *beta = ops_doubles(t.s.c, width);
+    for (int64_t b = 0; b < t.s.b.triplets; b++) {
+        double nearest = 1, ignored = 1, rounding = scores_of(&t, b, n, s, beta), h = 1e-5;
+        double term = term_of(rule, s, n, beta, &nearest), triplets = (double)t.s.b.triplets;
+        assert_true(nearest > 4 * h); /* else the case is to be changed */
+        ops_add(loss, size, term / triplets);
+        *size += 20 * rounding / triplets;
+        for (int64_t k = 0; k <= n; k++) {
+            double here = s[k];
+            s[k] = here + h;
+            double above = term_of(rule, s, n, beta, &ignored);
+            s[k] = here - h;
+            double below = term_of(rule, s, n, beta, &ignored);
+            s[k] = here;
+            int64_t at = b * width + counted(&t, b, k);
+            by_score[at] = (above - below) / (2 * h) / triplets;
+            tolerance[at] = (fabs(by_score[at]) * (1 + rounding) + 1e-4) / triplets + 1e-5;
+        }
+    }
+    rk_value in[] = {t.s.x_value,
+                     t.s.set.slot_row,
+                     t.s.set.rows,
+                     t.s.state,
+                     ops_input(t.s.c, RK_F32, t.s.n_nodes, 1, t.factor),
+                     t.chosen_value};
+    rk_attr attr = {.slot = {.batch = t.s.b.batch, .rule = *rule}};
+    rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, 6, attr);
+    ops_expect_reals(t.s.c, out, loss, size, 1e-6);
+    ops_expect_reals(t.s.c, out + 1, by_score, tolerance, 1e-5);
+    ops_run(t.s.c, 1);
+}
+
 static void slot_loss(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < N_RULES; v++) {
-            setting t = begin("slot_loss", i, v, false);
-            const rk_slot_rule *rule = &rules[v];
-            double *loss = ops_doubles(t.s.c, 1), *size = ops_doubles(t.s.c, 1);
-            int64_t width = 1 + t.m;
-            double *by_score = ops_doubles(t.s.c, t.s.b.batch * width);
-            double *tolerance = ops_doubles(t.s.c, t.s.b.batch * width);
-            double *s = ops_doubles(t.s.c, width), *beta = ops_doubles(t.s.c, width);
-            for (int64_t b = 0; b < t.s.b.triplets; b++) {
-                double nearest = 1, ignored = 1, rounding = scores_of(&t, b, s, beta), h = 1e-5;
-                double term = term_of(rule, s, t.m, beta, &nearest), n = (double)t.s.b.triplets;
-                assert_true(nearest > 4 * h); /* else the case is to be changed */
-                ops_add(loss, size, term / n);
-                *size += 20 * rounding / n;
-                for (int64_t k = 0; k < width; k++) {
-                    double here = s[k];
-                    s[k] = here + h;
-                    double above = term_of(rule, s, t.m, beta, &ignored);
-                    s[k] = here - h;
-                    double below = term_of(rule, s, t.m, beta, &ignored);
-                    s[k] = here;
-                    by_score[b * width + k] = (above - below) / (2 * h) / n;
-                    tolerance[b * width + k] =
-                        (fabs(by_score[b * width + k]) * (1 + rounding) + 1e-4) / n + 1e-5;
-                }
-            }
-            rk_value in[] = {t.s.x_value, t.s.set.slot_row, t.s.set.rows, t.s.state,
-                             ops_input(t.s.c, RK_F32, t.s.n_nodes, 1, t.factor)};
-            rk_attr attr = {.slot = {.batch = t.s.b.batch, .rule = *rule}};
-            rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, 5, attr);
-            ops_expect_reals(t.s.c, out, loss, size, 1e-6);
-            ops_expect_reals(t.s.c, out + 1, by_score, tolerance, 1e-5);
-            ops_run(t.s.c, 1);
+            slot_loss_by(&rules[v], begin("slot_loss", i, v, false));
+            slot_loss_by(&rules[v], begin("slot_loss of chosen", i, v, true));
         }
     }
 }
@@ -214,56 +230,12 @@ static void slot_grad(void)
     }
 }
 
-/* ---- BPR ---- */
-
-/* The row of x of a triplet's user (0), positive (1) or chosen negative (2). */
-static int64_t row_of(const setting *t, int64_t triplet, int which)
-{
-    int64_t chosen = t->chosen ? t->chosen[triplet] : 0;
-    return t->s.b
-        .slot_row[which == 0 ? triplet : item_slot(t, triplet, which == 1 ? 0 : 1 + chosen)];
-}
-
-/* Score of the negative - score of the positive. */
-static double margin(const setting *t, int64_t triplet)
-{
-    int64_t user = row_of(t, triplet, 0);
-    return dot(t, user, row_of(t, triplet, 2)) - dot(t, user, row_of(t, triplet, 1));
-}
-
-static double sigmoid(double x)
-{
-    return 1 / (1 + exp(-x));
-}
-
-static void bpr_loss(void)
-{
-    for (int i = 0; i < N_SHAPES; i++) {
-        setting t = begin("bpr_loss", i, 0, shapes[i].candidates > 1);
-        double *loss = ops_doubles(t.s.c, 1), *size = ops_doubles(t.s.c, 1);
-        double *coefficient = ops_doubles(t.s.c, t.s.b.batch),
-               *one = ops_doubles(t.s.c, t.s.b.batch);
-        for (int64_t b = 0; b < t.s.b.triplets; b++) {
-            double n = (double)t.s.b.triplets, x = margin(&t, b);
-            ops_add(loss, size, log1p(exp(-fabs(x))) / n + fmax(x, 0) / n);
-            coefficient[b] = sigmoid(x) / n;
-            one[b] = 1 / n;
-        }
-        rk_program *p = ops_program(t.s.c);
-        rk__bpr_loss(p, t.s.x_value, t.s.set, t.chosen_value, t.s.state, t.s.b.batch);
-        rk_value value = p->n_losses > 0 ? p->losses[0].value : RK_NONE;
-        ops_expect_reals(t.s.c, value, loss, size, 3e-6);
-        ops_expect_reals(t.s.c, value + 1, coefficient, one, 3e-6);
-        ops_run(t.s.c, 1);
-    }
-}
-
 /* Margins so large that a careless softplus overflows or loses everything. */
-static void bpr_loss_extremes(void)
+static void slot_loss_extremes(void)
 {
     enum { B = 4 };
     static const float scores[B] = {200, -200, 3e4f, -3e4f}; /* of the negative; positives 0 */
-    ops_case *c = ops_begin("bpr_loss of extreme scores");
+    ops_case *c = ops_begin("slot_loss of extreme scores");
     ops_batch b = {.batch = B,
                    .candidates = 1,
                    .triplets = B,
@@ -272,7 +244,7 @@ static void bpr_loss_extremes(void)
                    .count = 3 * B};
     float *x = ops_memory(c, b.capacity, sizeof *x);
     int32_t *slots = ops_memory(c, b.capacity + 1, sizeof *slots);
-    double *loss = ops_doubles(c, 1), *coefficient = ops_doubles(c, B), *one = ops_doubles(c, B);
+    double *loss = ops_doubles(c, 1), *by = ops_doubles(c, 2 * B), *one = ops_doubles(c, 2 * B);
     for (int s = 0; s < 3 * B; s++) {
         x[s] = s < B ? 1 : s < 2 * B ? 0 : scores[s - 2 * B];
         slots[s] = s;
@@ -280,67 +252,26 @@ static void bpr_loss_extremes(void)
     slots[b.capacity] = 3 * B;
     for (int i = 0; i < B; i++) {
         loss[0] += fmax((double)scores[i], 0) / B + log1p(exp(-fabs((double)scores[i]))) / B;
-        coefficient[i] = sigmoid((double)scores[i]) / B;
-        one[i] = 1;
+        by[2 * i + 1] = 1 / (1 + exp(-(double)scores[i])) / B;
+        by[2 * i] = -by[2 * i + 1];
+        one[2 * i] = one[2 * i + 1] = 1;
     }
     b.rows = b.map = b.slot_row = b.segments = b.order = slots;
     rk_row_set set = ops_batch_inputs(c, &b, b.capacity);
     rk_step_state state = ops_state(&b);
     rk_program *p = ops_program(c);
-    rk__bpr_loss(p, ops_input(c, RK_F32, b.capacity, 1, x), set, RK_NONE,
-                 ops_variable(c, RK_STATE, 1, 1, &state), B);
-    ops_expect_reals(c, p->losses[0].value, loss, loss, 1e-9);
-    ops_expect_reals(c, p->losses[0].value + 1, coefficient, one, 1e-7);
+    rk__slot_loss(p, ops_input(c, RK_F32, b.capacity, 1, x), set,
+                  (rk_slot_inputs){ops_variable(c, RK_STATE, 1, 1, &state), RK_NONE, RK_NONE},
+                  false, (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
+    ops_expect_reals(c, p->terms[0].value, loss, loss, 1e-9);
+    ops_expect_reals(c, p->terms[0].value + 1, by, one, 1e-7);
     ops_run(c, 1);
-}
-
-/* d loss / d x by the chain rule, triplet by triplet. */
-static void bpr_gradient(const setting *t, double *gradient, double *size)
-{
-    for (int64_t b = 0; b < t->s.b.triplets; b++) {
-        double c = sigmoid(margin(t, b)) / (double)t->s.b.triplets;
-        int64_t user = row_of(t, b, 0), positive = row_of(t, b, 1), negative = row_of(t, b, 2);
-        for (int64_t j = 0; j < t->s.d; j++) {
-            double u = (double)t->s.x[user * t->s.d + j];
-            int64_t at = user * t->s.d + j;
-            ops_add(&gradient[at], &size[at], c * (double)t->s.x[negative * t->s.d + j]);
-            ops_add(&gradient[at], &size[at], -c * (double)t->s.x[positive * t->s.d + j]);
-            ops_add(&gradient[positive * t->s.d + j], &size[positive * t->s.d + j], -c * u);
-            ops_add(&gradient[negative * t->s.d + j], &size[negative * t->s.d + j], c * u);
-        }
-    }
-}
-
-static void bpr_grad(void)
-{
-    for (int i = 0; i < N_SHAPES; i++) {
-        setting t = begin("bpr_grad", i, 0, shapes[i].candidates > 1);
-        int64_t n = t.s.b.capacity * t.s.d;
-        double *gradient = ops_doubles(t.s.c, n), *size = ops_doubles(t.s.c, n);
-        bpr_gradient(&t, gradient, size);
-        for (int64_t j = 0; j < n; j++) {
-            size[j] += 1e-6; /* the coefficient's own rounding, where terms cancel */
-        }
-        float *coefficient = ops_memory(t.s.c, t.s.b.batch, sizeof *coefficient);
-        for (int64_t b = 0; b < t.s.b.triplets; b++) {
-            coefficient[b] = (float)(sigmoid(margin(&t, b)) / (double)t.s.b.triplets);
-        }
-        rk_value in[] = {t.s.x_value,      ops_input(t.s.c, RK_F32, t.s.b.batch, 1, coefficient),
-                         t.s.set.slot_row, t.s.set.segments,
-                         t.s.set.order,    t.s.set.count,
-                         t.chosen_value};
-        rk_value y = ops_append(t.s.c, RK_OP_BPR_GRAD, in, 7, (rk_attr){.batch = t.s.b.batch});
-        ops_expect_reals(t.s.c, y, gradient, size, 2e-6);
-        ops_run(t.s.c, 1);
-    }
 }
 
 const ops_entry ops_cases_slot_loss[] = {
     {RK_OP_SELECT_NEGATIVES, select_negatives},
     {RK_OP_SLOT_LOSS, slot_loss},
+    {RK_OP_SLOT_LOSS, slot_loss_extremes},
     {RK_OP_SLOT_GRAD, slot_grad},
-    {RK_OP_BPR_LOSS, bpr_loss},
-    {RK_OP_BPR_LOSS, bpr_loss_extremes},
-    {RK_OP_BPR_GRAD, bpr_grad},
     {RK_OP_COUNT, NULL},
 };

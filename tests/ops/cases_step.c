@@ -43,44 +43,48 @@ static void schedule(void)
 
 static void step_loss(void)
 {
-    static const double terms[2] = {0.625, 0.0625};
-    ops_case *c = ops_begin("step_loss over 3 steps");
-    rk_program *p = ops_program(c);
-    rk_step_state state = {.step = 9, .loss_sum = {1, 0.5, 0.5, 0}};
-    rk_value value = ops_variable(c, RK_STATE, 1, 1, &state);
-    p->losses[0] = (rk_loss_term){ops_input(c, RK_F64, 1, 1, &terms[0]), 1};
-    p->losses[1] = (rk_loss_term){ops_input(c, RK_F64, 1, 1, &terms[1]), 2};
-    p->n_losses = 2;
-    rk__step_loss(p, value);
-    for (int i = 0; i < 3; i++) {
-        state.loss_sum[0] += terms[0] + terms[1];
-        state.loss_sum[1] += terms[0];
-        state.loss_sum[2] += terms[1];
+    for (int32_t n = 1; n <= 30; n += n < 3 ? 1 : 9) { /* from 12 on more than one node */
+        ops_case *c = ops_begin("step_loss of %d terms over 3 steps", (int)n);
+        rk_program *p = ops_program(c);
+        rk_step_state state = {.step = 9};
+        double *sums = ops_doubles(c, 1 + n), *size = ops_doubles(c, 1 + n), total = 0;
+        for (int32_t i = 0; i <= n; i++) {
+            sums[i] = 0.5 * i;
+        }
+        rk_value of_state = ops_variable(c, RK_STATE, 1, 1, &state);
+        rk_value of_sums = ops_variable(c, RK_F64, 1 + n, 1, sums);
+        for (int32_t i = 0; i < n; i++) {
+            double term = 0.625 + 0.0625 * i; /* the sums are exact */
+            total += term;
+            sums[1 + i] += 3 * term;
+            rk__program_add_term(p, "term", ops_input(c, RK_F64, 1, 1, &term));
+        }
+        rk__step_loss(p, of_state, of_sums);
+        sums[0] += 3 * total;
+        state.last_loss = total;
+        ops_expect_exactly(c, of_state, &state);
+        ops_expect_reals(c, of_sums, sums, size, 0);
+        ops_run(c, 3);
     }
-    state.last_loss = terms[0] + terms[1];
-    ops_expect_exactly(c, value, &state);
-    ops_run(c, 3);
 }
 
 /* The first bad step is kept, whatever comes later. */
 static void step_loss_not_finite(void)
 {
-    double term = INFINITY;
+    double term = INFINITY, sums[2] = {term, term};
     ops_case *c = ops_begin("step_loss of an infinite term");
     rk_program *p = ops_program(c);
     rk_step_state state = {.step = 9};
-    rk_value value = ops_variable(c, RK_STATE, 1, 1, &state);
-    p->losses[0] = (rk_loss_term){ops_input(c, RK_F64, 1, 1, &term), 1};
-    p->n_losses = 1;
-    rk__step_loss(p, value);
-    rk__step_advance(p, value);
-    state = (rk_step_state){.step = 12,
-                            .step_in_epoch = 3,
-                            .bad_step = 10,
-                            .bad_loss = term,
-                            .loss_sum = {term, term, 0, 0},
-                            .last_loss = term};
-    ops_expect_exactly(c, value, &state);
+    rk_value of_state = ops_variable(c, RK_STATE, 1, 1, &state);
+    rk_value of_sums = ops_variable(c, RK_F64, 2, 1, NULL);
+    rk__program_add_term(p, "term", ops_input(c, RK_F64, 1, 1, &term));
+    rk__step_loss(p, of_state, of_sums);
+    rk__step_advance(p, of_state);
+    state = (rk_step_state){
+        .step = 12, .step_in_epoch = 3, .bad_step = 10, .bad_loss = term, .last_loss = term};
+    ops_expect_exactly(c, of_state, &state);
+    ops_expect_exactly(c, of_sums, sums);
+    ops_expect_divergence(c);
     ops_run(c, 3);
 }
 

@@ -26,14 +26,13 @@ static mixture make_mixture(ops_case *c, int i, ops_random *r)
     return t;
 }
 
-static void combine_tables(int64_t rows, int64_t d, int n, bool as_add)
+static void combine_tables(int64_t rows, int64_t d, int n)
 {
     ops_random r = {(uint64_t)(rows * 1000 + d * 10 + n)};
-    ops_case *c =
-        ops_begin("%s of %d tables [%d, %d]", as_add ? "add" : "combine", n, (int)rows, (int)d);
+    ops_case *c = ops_begin("combine of %d tables [%d, %d]", n, (int)rows, (int)d);
     double *expected = ops_doubles(c, rows * d), *size = ops_doubles(c, rows * d);
-    rk_value tables[RK_MAX_LAYERS];
-    float weights[RK_MAX_LAYERS];
+    rk_value tables[3 * RK_MAX_LAYERS];
+    float weights[3 * RK_MAX_LAYERS];
     for (int k = 0; k < n; k++) {
         float *x = ops_reals(c, rows * d, &r);
         weights[k] = (float)ops_real(&r);
@@ -42,8 +41,7 @@ static void combine_tables(int64_t rows, int64_t d, int n, bool as_add)
             ops_add(&expected[j], &size[j], (double)weights[k] * (double)x[j]);
         }
     }
-    rk_value y = as_add ? rk__add(ops_program(c), tables[0], tables[1], weights[0], weights[1])
-                        : rk__combine(ops_program(c), tables, weights, n);
+    rk_value y = rk__combine(ops_program(c), tables, weights, n);
     ops_expect_reals(c, y, expected, size, 1e-6);
     ops_run(c, 1);
 }
@@ -53,20 +51,11 @@ static void combine(void)
     static const int64_t row_counts[] = {1, 7, 33, 700};
     for (int i = 0; i < 4; i++) {
         for (int w = 0; w < N_SHAPES; w++) {
-            combine_tables(row_counts[i], shapes[w].cols, 1 + (i + w) % 4, false);
+            combine_tables(row_counts[i], shapes[w].cols, 1 + (i + w) % 4);
         }
     }
-    combine_tables(5, 20, RK_MAX_LAYERS, false);
-}
-
-static void add(void)
-{
-    static const int64_t row_counts[] = {1, 7, 33, 700};
-    for (int i = 0; i < 4; i++) {
-        for (int w = 0; w < N_SHAPES; w++) {
-            combine_tables(row_counts[i], shapes[w].cols, 2, true);
-        }
-    }
+    combine_tables(5, 20, RK_MAX_LAYERS);
+    combine_tables(5, 20, 3 * RK_MAX_LAYERS); /* in several nodes */
 }
 
 static void mix(void)
@@ -249,7 +238,6 @@ static void narrow(void)
 
 const ops_entry ops_cases_tables[] = {
     {RK_OP_COMBINE, combine},
-    {RK_OP_ADD, add},
     {RK_OP_MIX, mix},
     {RK_OP_WEIGH, weigh},
     {RK_OP_TABLE_DOTS, table_dots},

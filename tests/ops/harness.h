@@ -67,6 +67,9 @@ void ops_expect_reals(ops_case *c, rk_value value, const double *expected, const
                       double tolerance);
 void ops_expect_exactly(ops_case *c, rk_value value, const void *expected);
 
+/* A result is not finite, which eager targets call an error: there nothing else is compared. */
+void ops_expect_divergence(ops_case *c);
+
 /* Runs the program `steps` times on every target, compares, frees the case. */
 void ops_run(ops_case *c, int64_t steps);
 

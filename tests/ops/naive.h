@@ -20,10 +20,16 @@ static inline double naive_dot(const float *a, const float *b, int64_t d)
 }
 
 /* Attention of n queries to n keys in x [slots, d]: lse [n], the mean of the keys [n, d] and what
- * it is rounded from. */
-static inline void naive_attention(const float *x, const float *bias, int64_t d,
-                                   const rk_attend_attr *a, double *lse, double *mean, double *size)
+ * it is rounded from, the logit of each query with its own key [n]. */
+typedef struct naive_attended {
+    double *lse, *mean, *size, *own;
+} naive_attended;
+
+static inline naive_attended naive_attention(ops_case *c, const float *x, const float *bias,
+                                             int64_t d, const rk_attend_attr *a)
 {
+    naive_attended out = {ops_doubles(c, a->n), ops_doubles(c, a->n * d), ops_doubles(c, a->n * d),
+                          ops_doubles(c, a->n)};
     for (int64_t i = 0; i < a->n; i++) {
         const float *query = x + (a->first_query + i) * d;
         double largest = -INFINITY, sum = 0;
@@ -34,7 +40,7 @@ static inline void naive_attention(const float *x, const float *bias, int64_t d,
                 if ((a->skip_diagonal && i == j) || b == (double)RK_NO_LOGIT) {
                     continue;
                 }
-                double logit = a->scale * naive_dot(query, key, d) + b;
+                double logit = naive_dot(query, key, d) / a->temperature + b;
                 if (pass == 0) {
                     largest = fmax(largest, logit);
                 } else if (pass == 1) {
@@ -42,13 +48,18 @@ static inline void naive_attention(const float *x, const float *bias, int64_t d,
                 } else {
                     for (int64_t k = 0; k < d; k++) {
                         double term = exp(logit - largest) / sum * (double)key[k];
-                        ops_add(&mean[i * d + k], &size[i * d + k], term);
+                        ops_add(&out.mean[i * d + k], &out.size[i * d + k], term);
                     }
                 }
             }
         }
-        lse[i] = sum > 0 ? largest + log(sum) : (double)RK_NO_LOGIT;
+        out.lse[i] = sum > 0 ? largest + log(sum) : (double)RK_NO_LOGIT;
+        out.own[i] = (double)bias[a->first_key + i];
+        if (out.own[i] != (double)RK_NO_LOGIT) {
+            out.own[i] += naive_dot(query, x + (a->first_key + i) * d, d) / a->temperature;
+        }
     }
+    return out;
 }
 
 #endif

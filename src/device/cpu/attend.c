@@ -139,7 +139,7 @@ static void attend_chunk(const rk_call *call, const layout *l, int64_t panel, in
             w->tile[key * l->width + i] = -INFINITY;
         }
     }
-    call->isa->logits(w->tile, n, (float)a->scale, bias, w->largest);
+    call->isa->logits(w->tile, n, (float)(1 / a->temperature), bias, w->largest);
     move_shift(l, w);
     call->isa->exponents(w->tile, n, w->shift, w->chunk_sum);
     for (int64_t j = 0; j < l->n_columns; j += l->block) {
@@ -158,7 +158,10 @@ static void attend_chunk(const rk_call *call, const layout *l, int64_t panel, in
 
 static void finish_panel(const rk_call *call, const layout *l, int64_t panel, workspace *w)
 {
+    const rk_attend_attr *a = &call->node->attr.attend;
+    const float *x = call->in[0], *bias = call->in[1];
     float *lse = call->out[0], *mean = call->out[1];
+    double *own = call->out[2];
     for (int64_t i = 0; i < l->width && panel * l->width + i < l->n; i++) {
         int64_t query = panel * l->width + i;
         bool has_key = rk__is_logit(w->largest[i]);
@@ -167,6 +170,10 @@ static void finish_panel(const rk_call *call, const layout *l, int64_t panel, wo
         for (int64_t j = 0; j < l->d; j++) {
             mean[query * l->d + j] = has_key ? w->total[j * l->width + i] * scale : 0;
         }
+        const int64_t from = a->first_query + query, key = a->first_key + query;
+        double score = (double)call->isa->dot(x + from * l->d, x + key * l->d, l->d);
+        own[query] = rk__is_logit(bias[key]) ? score / a->temperature + (double)bias[key]
+                                             : (double)RK_NO_LOGIT;
     }
 }
 

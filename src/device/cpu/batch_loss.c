@@ -72,9 +72,10 @@ int64_t rk__cpu_scratch_softmax_loss(const rk_call *call)
 void rk__cpu_softmax_loss(const rk_call *call)
 {
     const rk_softmax_attr *a = &call->node->attr.softmax;
-    const float *unit = call->in[0], *bias = call->in[1], *lse = call->in[2];
-    int64_t slots = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
-    int64_t count = rk__step_count(call->in[4]),
+    const float *lse = call->in[2];
+    const double *own = call->in[4];
+    int64_t slots = rk__in(call, 0)->rows;
+    int64_t count = rk__step_count(call->in[5]),
             n_blocks = rk__blocks(a->batch, TRIPLETS_PER_BLOCK);
     double *partial = call->scratch, *loss = call->out[0], total = 0;
     float *user_bias = call->out[1];
@@ -85,9 +86,7 @@ void rk__cpu_softmax_loss(const rk_call *call)
         for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
             user_bias[b] = RK_NO_LOGIT;
             if (b < count && rk__is_logit(lse[b])) {
-                const float *item = unit + (a->batch + b) * d;
-                double score = (double)call->isa->dot(unit + b * d, item, d) / a->temperature;
-                sum += a->power * (double)lse[b] - (score + (double)bias[a->batch + b]);
+                sum += a->power * (double)lse[b] - own[b];
                 user_bias[b] = -lse[b];
             }
         }

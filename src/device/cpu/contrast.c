@@ -103,20 +103,20 @@ void rk__cpu_contrast_slots_grad(const rk_call *call)
 void rk__cpu_contrast_loss(const rk_call *call)
 {
     const rk_contrast_attr *a = &call->node->attr.contrast;
-    const float *pair = call->in[0], *bias = call->in[1];
-    int64_t batch = a->batch, half = 2 * batch, d = rk__in(call, 0)->cols;
+    const float *bias = call->in[1];
+    int64_t batch = a->batch, half = 2 * batch;
     float *key_bias = call->out[1], *factor = call->out[2];
     double loss = 0;
     for (int64_t kind = 0; kind < 2; kind++) {
         const float *lse = call->in[2 + kind];
+        const double *own = call->in[4 + kind];
         int64_t n = 0;
         double sum = 0;
         for (int64_t b = 0; b < batch; b++) {
             const int64_t s = kind * batch + b;
             key_bias[s] = key_bias[half + s] = RK_NO_LOGIT;
             if (rk__is_logit(bias[s]) && rk__is_logit(lse[b])) {
-                double score = (double)call->isa->dot(pair + s * d, pair + (half + s) * d, d);
-                sum += (double)lse[b] - score / a->temperature;
+                sum += (double)lse[b] - own[b];
                 key_bias[s] = -lse[b];
                 n++;
             }

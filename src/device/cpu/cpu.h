@@ -83,7 +83,7 @@ static inline int64_t rk__block_end(int64_t block, int64_t size, int64_t n)
     return end < n ? end : n;
 }
 
-static inline int64_t rk__elements(const rk_tensor *t)
+static inline int64_t rk__cpu_elements(const rk_tensor *t)
 {
     return t->rows * t->cols;
 }

@@ -28,7 +28,7 @@ rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *a, const rk_step_state 
 void rk__cpu_adam(const rk_call *call)
 {
     const rk_adam_scalars scalars = rk__cpu_adam_scalars(&call->node->attr.adam, call->in[4]);
-    int64_t n = rk__elements(rk__in(call, 0));
+    int64_t n = rk__cpu_elements(rk__in(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         int64_t first = block * ELEMENTS_PER_BLOCK;
@@ -42,7 +42,7 @@ void rk__cpu_adam(const rk_call *call)
 void rk__cpu_sgd(const rk_call *call)
 {
     const rk_step_state *state = call->in[2];
-    int64_t n = rk__elements(rk__in(call, 0));
+    int64_t n = rk__cpu_elements(rk__in(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         int64_t first = block * ELEMENTS_PER_BLOCK;

@@ -119,28 +119,13 @@ void rk__cpu_combine_rows(const rk_call *call)
     }
 }
 
+/* y[r] = factor[rows ? rows[r] : r] * x[r] for r < count, zero beyond. */
 void rk__cpu_scale_rows(const rk_call *call)
-{
-    const float *x = call->in[0], *factor = call->in[1];
-    int64_t count = *(const int32_t *)call->in[2];
-    int64_t capacity = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
-    float *y = call->out[0];
-    RK_CPU_FOR_ROWS(call, r, capacity)
-    {
-        for (int64_t j = 0; j < d; j++) {
-            y[r * d + j] = r < count ? factor[r] * x[r * d + j] : 0;
-        }
-    }
-}
-
-/* y[r] = factor[rows[r]] * x[r] for r < count, zero beyond; without a row set y[n] = factor[n] *
- * x[n]. */
-void rk__cpu_scale_nodes(const rk_call *call)
 {
     const float *x = call->in[0], *factor = call->in[1];
     const int32_t *rows = call->in[2];
     int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
-    int64_t count = rows ? *(const int32_t *)call->in[3] : n;
+    int64_t count = call->in[3] ? *(const int32_t *)call->in[3] : n;
     float *y = call->out[0];
     RK_CPU_FOR_ROWS(call, r, n)
     {

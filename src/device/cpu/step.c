@@ -12,14 +12,19 @@ void rk__cpu_schedule(const rk_call *call)
 
 void rk__cpu_step_loss(const rk_call *call)
 {
+    const rk_step_attr *a = &call->node->attr.step;
     rk_step_state *state = call->in[0];
-    double total = 0;
-    for (int32_t i = 1; i < call->node->n_inputs; i++) {
-        double term = *(const double *)call->in[i];
-        state->loss_sum[call->node->attr.loss_slot[i - 1]] += term;
+    double *sums = call->in[1], total = call->in[2] ? *(const double *)call->in[2] : 0;
+    for (int32_t i = 0; i < call->node->n_inputs - 3; i++) {
+        double term = *(const double *)call->in[3 + i];
+        sums[a->first + i] += term;
         total += term;
     }
-    state->loss_sum[0] += total;
+    *(double *)call->out[0] = total;
+    if (!a->is_last) {
+        return;
+    }
+    sums[0] += total;
     state->last_loss = total;
     if (!isfinite(total) && state->bad_step == 0) {
         state->bad_step = state->step + 1;

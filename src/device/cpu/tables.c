@@ -11,9 +11,9 @@ enum { ELEMENTS_PER_BLOCK = 16384, ELEMENTS_PER_SUM = 512 };
 
 static const float norm_epsilon = 1e-12f;
 
-static void combine_tables(const rk_call *call, const float *weights)
+void rk__cpu_combine(const rk_call *call)
 {
-    int64_t n = rk__elements(rk__out(call, 0));
+    int64_t n = rk__cpu_elements(rk__out(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         const float *tables[RK_MAX_INPUTS];
@@ -21,26 +21,16 @@ static void combine_tables(const rk_call *call, const float *weights)
         for (int32_t k = 0; k < call->node->n_inputs; k++) {
             tables[k] = (const float *)call->in[k] + first;
         }
-        call->isa->combine(tables, weights, call->node->n_inputs,
+        call->isa->combine(tables, call->node->attr.weight, call->node->n_inputs,
                            rk__block_end(block, ELEMENTS_PER_BLOCK, n) - first,
                            (float *)call->out[0] + first);
     }
 }
 
-void rk__cpu_combine(const rk_call *call)
-{
-    combine_tables(call, call->node->attr.weight);
-}
-
-void rk__cpu_add(const rk_call *call)
-{
-    combine_tables(call, call->node->attr.weight);
-}
-
 /* y = sum_k weights[k] * x_k */
 void rk__cpu_mix(const rk_call *call)
 {
-    int64_t n = rk__elements(rk__out(call, 0));
+    int64_t n = rk__cpu_elements(rk__out(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
         const float *tables[RK_MAX_INPUTS];
@@ -57,7 +47,7 @@ void rk__cpu_mix(const rk_call *call)
 /* y = weights[index] * x */
 void rk__cpu_weigh(const rk_call *call)
 {
-    int64_t n = rk__elements(rk__out(call, 0));
+    int64_t n = rk__cpu_elements(rk__out(call, 0));
     const float weight = ((const float *)call->in[1])[call->node->attr.index];
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
@@ -70,7 +60,7 @@ void rk__cpu_weigh(const rk_call *call)
 
 int64_t rk__cpu_scratch_table_dots(const rk_call *call)
 {
-    int64_t n = rk__elements(rk__in(call, 0));
+    int64_t n = rk__cpu_elements(rk__in(call, 0));
     return rk__blocks(n, ELEMENTS_PER_BLOCK) * RK_MAX_LAYERS * (int64_t)sizeof(double);
 }
 
@@ -78,7 +68,7 @@ int64_t rk__cpu_scratch_table_dots(const rk_call *call)
 void rk__cpu_table_dots(const rk_call *call)
 {
     const float *g = call->in[0];
-    int64_t n = rk__elements(rk__in(call, 0));
+    int64_t n = rk__cpu_elements(rk__in(call, 0));
     int64_t n_blocks = rk__blocks(n, ELEMENTS_PER_BLOCK);
     int32_t n_tables = call->node->n_inputs - 1;
     double(*partial)[RK_MAX_LAYERS] = call->scratch;
