@@ -1,7 +1,7 @@
 /*
  * Full-ranking evaluation: any ranker, any part, any list of metrics and cut-offs.
  *
- * A ranker returns the top K unmasked items of a tile of users; models (train/session.h) and the
+ * A ranker returns the top K unmasked items of a tile of users; models (train/ranker.h) and the
  * reference rankings (eval/popularity.h) all go through the same masking and the same formulas.
  */
 #ifndef RK_EVAL_EVALUATE_H

@@ -17,7 +17,15 @@ const rk_model *const *rk__models(void)
 rk_status rk__model_declare(rk_model_instance *out, const rk_options *options, int64_t n_users,
                             int64_t n_items, rk_store *store)
 {
-    *out = (rk_model_instance){.model = rk__models()[options->model.kind],
+    const rk_model *model = rk__models()[options->model.kind];
+    return rk__model_declare_kind(out, model, options, n_users, n_items, store);
+}
+
+rk_status rk__model_declare_kind(rk_model_instance *out, const rk_model *model,
+                                 const rk_options *options, int64_t n_users, int64_t n_items,
+                                 rk_store *store)
+{
+    *out = (rk_model_instance){.model = model,
                                .options = options,
                                .n_users = n_users,
                                .n_items = n_items};

@@ -37,6 +37,7 @@ typedef struct rk_model {
     const char *help; /* one line with the source */
     /* Does embed go by instance->gram under these options? NULL = never. */
     bool (*has_gram_form)(const rk_options *options);
+    bool needs_degree_powers; /* instance->left and ->right */
     /* Fills instance->parameters from the options and the sizes. */
     rk_status (*declare)(rk_model_instance *instance);
     /* The final embeddings at a row set [S,d], or at all nodes [N,d] when rows is NULL.
@@ -65,7 +66,7 @@ struct rk_model_instance {
     rk_parameter parameters[RK_MAX_PARAMETERS];
     int n_parameters;
     /* Numbers in the store of degree^(1/2 - model.alpha) and degree^(1/2 - model.beta), f32 [N,1];
-     * for lightgcn++ only, set by whoever declares the graph. */
+     * for a model that needs them, set by whoever declares the graph. */
     int32_t left, right;
 };
 
@@ -76,6 +77,10 @@ const rk_model *const *rk__models(void);
  * contents: see rk__parameter_init). */
 rk_status rk__model_declare(rk_model_instance *out, const rk_options *options, int64_t n_users,
                             int64_t n_items, rk_store *store);
+/* The same of any model, in the table or not. */
+rk_status rk__model_declare_kind(rk_model_instance *out, const rk_model *model,
+                                 const rk_options *options, int64_t n_users, int64_t n_items,
+                                 rk_store *store);
 
 /* What the unit draws of a block (0 or 1) are multiplied with. */
 double rk__parameter_scale(const rk_parameter *parameter, int block);

@@ -30,23 +30,23 @@ static bool all_finite(const float *values, int64_t n)
 }
 
 /* A stored tensor under its own name. */
-static rk_status write_tensor(rk_h5 *file, const rk_session *s, int32_t stored)
+static rk_status write_tensor(rk_h5 *file, const rk_engine *e, int32_t stored)
 {
-    const rk_stored *t = &s->store.items[stored];
-    const float *values = s->device->peek ? s->device->peek(s->context, stored) : NULL;
+    const rk_stored *t = &e->store.items[stored];
+    const float *values = e->device->peek ? e->device->peek(e->context, stored) : NULL;
     float *copy = NULL;
     int64_t n = t->rows * t->cols;
     rk_status status = RK_OK;
     if (!values) {
         RK_TRY(rk__alloc(&copy, n, sizeof *copy, t->name));
-        RK_TRY_GOTO(done, s->device->read(s->context, stored, 0, t->rows, copy));
+        RK_TRY_GOTO(done, e->device->read(e->context, stored, 0, t->rows, copy));
         values = copy;
     }
     if (!all_finite(values, n)) {
         RK_FAIL_GOTO(done, RK_ERR_DIVERGED,
                      "%s holds numbers that are not finite: training diverged and no checkpoint is "
                      "written; try a smaller train.learning_rate (now %g)",
-                     t->name, s->options->train.learning_rate);
+                     t->name, e->options->train.learning_rate);
     }
     status = rk__h5_write(file, t->name, RK_H5_F32, t->rows, t->cols, values);
 done:
@@ -54,41 +54,51 @@ done:
     return status;
 }
 
-static rk_status read_tensor(const rk_h5 *file, rk_session *s, int32_t stored)
+static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stored)
 {
-    const rk_stored *t = &s->store.items[stored];
+    const rk_stored *t = &e->store.items[stored];
     float *values = NULL;
     RK_TRY(rk__alloc(&values, t->rows * t->cols, sizeof *values, t->name));
     rk_status status = rk__h5_read(file, t->name, RK_H5_F32, t->rows, t->cols, values);
     if (status == RK_OK) {
-        status = s->device->write(s->context, stored, 0, t->rows, values);
+        status = e->device->write(e->context, stored, 0, t->rows, values);
     }
     rk__free(values);
     return status;
 }
 
-typedef rk_status (*tensor_fn)(void *file, rk_session *s, int32_t stored);
-
-static rk_status each_tensor(rk_session *s, bool with_moments, tensor_fn take, void *file)
+static rk_status write_tensors(rk_h5 *file, const rk_step *step, bool with_moments)
 {
-    for (int i = 0; i < s->model.n_parameters; i++) {
-        RK_TRY(take(file, s, s->model.parameters[i].stored));
-        if (with_moments && s->moment1[i] >= 0) {
-            RK_TRY(take(file, s, s->moment1[i]));
-            RK_TRY(take(file, s, s->moment2[i]));
+    const rk_engine *e = step->engine;
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        const rk_step_tensors *t = &step->tensors[i];
+        RK_TRY(write_tensor(file, e, t->parameter));
+        if (with_moments && t->moment1 >= 0) {
+            RK_TRY(write_tensor(file, e, t->moment1));
+            RK_TRY(write_tensor(file, e, t->moment2));
         }
     }
     return RK_OK;
 }
 
-static rk_status take_write(void *file, rk_session *s, int32_t stored)
+static rk_status read_parameters(const rk_h5 *file, const rk_engine *e)
 {
-    return write_tensor(file, s, stored);
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        RK_TRY(read_tensor(file, e, e->model.parameters[i].stored));
+    }
+    return RK_OK;
 }
 
-static rk_status take_read(void *file, rk_session *s, int32_t stored)
+static rk_status read_moments(const rk_h5 *file, const rk_step *step)
 {
-    return read_tensor(file, s, stored);
+    for (int i = 0; i < step->engine->model.n_parameters; i++) {
+        const rk_step_tensors *t = &step->tensors[i];
+        if (t->moment1 >= 0) {
+            RK_TRY(read_tensor(file, step->engine, t->moment1));
+            RK_TRY(read_tensor(file, step->engine, t->moment2));
+        }
+    }
+    return RK_OK;
 }
 
 /* ---- the position ---- */
@@ -181,7 +191,7 @@ static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
     return rk__h5_set_f64(file, "value", facts->value);
 }
 
-rk_status rk__checkpoint_write(const char *path, rk_session *session,
+rk_status rk__checkpoint_write(const char *path, const rk_step *step,
                                const rk_checkpoint_facts *facts, const rk_position *position)
 {
     rk_h5 *file = NULL;
@@ -191,7 +201,7 @@ rk_status rk__checkpoint_write(const char *path, rk_session *session,
     if (position) {
         RK_TRY_GOTO(done, write_position(file, position));
     }
-    RK_TRY_GOTO(done, each_tensor(session, position, take_write, file));
+    RK_TRY_GOTO(done, write_tensors(file, step, position));
     status = rk__h5_commit(file);
 done:
     rk__h5_close(file);
@@ -225,24 +235,31 @@ done:
     return status;
 }
 
-rk_status rk__checkpoint_read(const char *path, rk_session *session, rk_position *position)
+rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position)
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
-    if (position) {
-        *position = (rk_position){0};
-    }
+    *position = (rk_position){0};
     RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
-    if (position) {
-        RK_TRY_GOTO(done, read_position(file, position));
-        RK_TRY_GOTO(done, rk__session_set_state(session, &position->step));
-    }
-    status = each_tensor(session, position, take_read, file);
+    RK_TRY_GOTO(done, read_position(file, position));
+    RK_TRY_GOTO(done, rk__step_set_state(step, &position->step));
+    RK_TRY_GOTO(done, read_parameters(file, step->engine));
+    status = read_moments(file, step);
 done:
-    rk__session_parameters_changed(session);
-    if (status != RK_OK && position) {
+    rk__engine_parameters_changed(step->engine);
+    if (status != RK_OK) {
         rk__position_free(position);
     }
+    rk__h5_close(file);
+    return status;
+}
+
+rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine)
+{
+    rk_h5 *file = NULL;
+    RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
+    rk_status status = read_parameters(file, engine);
+    rk__engine_parameters_changed(engine);
     rk__h5_close(file);
     return status;
 }

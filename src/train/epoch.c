@@ -25,7 +25,7 @@ rk_status rk__train_checkpoint(rk_trainer *t)
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LAST));
     t->facts.epoch = t->position.step.epoch;
     t->facts.value = NAN;
-    rk_status status = rk__checkpoint_write(path, &t->session, &t->facts, &t->position);
+    rk_status status = rk__checkpoint_write(path, &t->step, &t->facts, &t->position);
     t->unsaved = status != RK_OK;
     rk__free(path);
     return status;
@@ -37,7 +37,7 @@ static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
     t->facts.epoch = epoch;
     t->facts.value = value;
-    rk_status status = rk__checkpoint_write(path, &t->session, &t->facts, NULL);
+    rk_status status = rk__checkpoint_write(path, &t->step, &t->facts, NULL);
     rk__free(path);
     return status;
 }
@@ -108,9 +108,9 @@ static rk_status run_steps(rk_trainer *t)
             steps = wanted < 1 ? 1 : wanted > (double)left ? left : (int64_t)wanted;
         }
         double began = rk__now();
-        RK_TRY(t->profiles ? rk__profile_step(&t->profile, &t->session, steps)
-                           : rk__session_step(&t->session, steps));
-        RK_TRY(rk__session_get_state(&t->session, s));
+        RK_TRY(t->profiles ? rk__profile_step(&t->profile, &t->step, steps)
+                           : rk__step_run(&t->step, steps));
+        RK_TRY(rk__step_get_state(&t->step, s));
         double seconds = rk__now() - began;
         t->seconds_per_step = seconds / (double)steps;
         t->position.epoch_seconds += seconds;
@@ -169,7 +169,7 @@ static rk_status judge(rk_trainer *t, int64_t epoch, double value)
     t->newest_check = value;
     if (p->best_epoch > 0 && !(value > p->best_value)) {
         p->checks_since_best++;
-        if (p->step.step > t->session.schedule.warmup &&
+        if (p->step.step > t->step.schedule.warmup &&
             rk__schedule_plateau(t->options, &p->plateau_checks, &p->step.rate_scale)) {
             rk__log(&t->log, RK_LOG_INFO,
                     "learning rate %g from epoch %lld on: no better %s since epoch %lld",
@@ -215,7 +215,7 @@ static rk_status close_epoch(rk_trainer *t)
     bool checked = t->checks && epoch % t->options->eval.every == 0;
     if (checked) {
         double began = rk__now();
-        rk_ranker ranker = rk__session_ranker(&t->session);
+        rk_ranker ranker = rk__ranker_of(&t->ranker);
         status = rk__evaluate(t->dataset, t->options, t->check_part, t->check_users,
                               t->n_check_users, &ranker, &t->log.hooks, &metrics);
         if (status == RK_ERR_INTERRUPTED) {
@@ -237,7 +237,7 @@ static rk_status close_epoch(rk_trainer *t)
         s->loss_sum[i] = 0;
     }
     t->unsaved = true;
-    status = rk__session_set_state(&t->session, s);
+    status = rk__step_set_state(&t->step, s);
 done:
     rk_metrics_free(&metrics);
     return status;

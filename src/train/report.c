@@ -12,13 +12,15 @@
 
 rk_memory_use rk__summary_memory(const rk_summary *summary)
 {
-    const rk_session *s = summary->session;
+    const rk_store *store = &summary->step->engine->store;
+    const rk_model_ranker *ranker = summary->ranker;
     rk_memory_use use = {.peak = rk__peak_memory()};
-    for (int32_t i = 0; i < s->store.n; i++) {
-        const rk_stored *t = &s->store.items[i];
+    for (int32_t i = 0; i < store->n; i++) {
+        const rk_stored *t = &store->items[i];
         use.store += t->rows * t->cols * rk__dtype_size(t->dtype);
     }
-    use.arenas = s->train.arena_bytes + s->rank[0].arena_bytes + s->rank[1].arena_bytes;
+    use.arenas = summary->step->program.arena_bytes + ranker->rank[0].arena_bytes +
+                 ranker->rank[1].arena_bytes;
     return use;
 }
 
@@ -159,13 +161,13 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_metrics(&json, "test", &r->popularity[RK_TEST]);
     rk__json_end(&json, '}');
     add_chosen(&json, r);
-    add_dataset(&json, r->session->dataset, r->options);
+    add_dataset(&json, r->dataset, r->options);
     add_costs(&json, r);
     rk__json_begin(&json, "rankine", '{');
     rk__json_text(&json, "version", build->version);
     rk__json_text(&json, "revision", build->revision);
-    rk__json_text(&json, "device", r->session->device->name);
-    rk__json_text(&json, "graph_form", r->session->form.is_gram ? "gram" : "direct");
+    rk__json_text(&json, "device", r->step->engine->device->name);
+    rk__json_text(&json, "graph_form", r->step->form.is_gram ? "gram" : "direct");
     rk__json_end(&json, '}');
     rk__json_end(&json, '}');
     rk__buffer_add(&buffer, "\n");

@@ -12,7 +12,7 @@
 #include "train/report.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 typedef struct rk_trainer {
     const rk_config *config;   /* lent */
@@ -20,7 +20,9 @@ typedef struct rk_trainer {
     const char *folder;        /* lent */
     rk_run_log log;
     rk_dataset *dataset; /* owned */
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
     rk_position position;
     rk_checkpoint_facts facts; /* of this run */
     bool checks;               /* eval.every > 0, and the part to check on is not empty */
