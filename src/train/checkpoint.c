@@ -1,9 +1,11 @@
 #include "train/checkpoint.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "io/h5.h"
 
 #define KIND "checkpoint"
@@ -103,8 +105,8 @@ static rk_status read_moments(const rk_h5 *file, const rk_step *step)
 
 /* ---- the position ---- */
 
-/* X(file type, member): every number of the position, by name. */
-#define POSITION_NUMBERS(X)                                                                        \
+/* X(file type, member): the numbers of the position by name, before and after the sums. */
+#define STEP_NUMBERS(X)                                                                            \
     X(u64, step.seed)                                                                              \
     X(i64, step.step)                                                                              \
     X(i64, step.epoch)                                                                             \
@@ -114,11 +116,8 @@ static rk_status read_moments(const rk_h5 *file, const rk_step *step)
     X(i64, step.batch)                                                                             \
     X(i64, step.bad_step)                                                                          \
     X(f64, step.bad_loss)                                                                          \
-    X(f64, step.learning_rate)                                                                     \
-    X(f64, step.loss_sum[0])                                                                       \
-    X(f64, step.loss_sum[1])                                                                       \
-    X(f64, step.loss_sum[2])                                                                       \
-    X(f64, step.loss_sum[3])                                                                       \
+    X(f64, step.learning_rate)
+#define RUN_NUMBERS(X)                                                                             \
     X(f64, step.rate_scale)                                                                        \
     X(f64, step.last_loss)                                                                         \
     X(f64, epoch_seconds)                                                                          \
@@ -127,56 +126,134 @@ static rk_status read_moments(const rk_h5 *file, const rk_step *step)
     X(i64, checks_since_best)                                                                      \
     X(i64, plateau_checks)
 
+/* Older files have these columns and four sums whatever the terms of the loss are: the third of
+ * them has its sum and no column. */
+#define OLD_COLUMNS "loss, bpr, l2, check"
+enum { OLD_TERMS = 2, OLD_SUMS = 4 };
+
+static void sum_name(char out[32], int i)
+{
+    snprintf(out, 32, "step.loss_sum[%d]", i);
+}
+
+static rk_status write_sums(rk_h5 *file, const rk_position *p)
+{
+    for (int i = 0; i <= p->n_terms || i < OLD_SUMS; i++) {
+        char name[32];
+        sum_name(name, i);
+        RK_TRY(rk__h5_set_f64(file, name, i <= p->n_terms ? p->sums[i] : 0));
+    }
+    return RK_OK;
+}
+
+static rk_status read_sums(const rk_h5 *file, rk_position *p)
+{
+    for (int i = 0; i <= p->n_terms; i++) {
+        char name[32];
+        sum_name(name, i);
+        RK_TRY(rk__h5_get_f64(file, name, &p->sums[i]));
+    }
+    return RK_OK;
+}
+
+/* "loss, bpr, l2, check"; free *out with rk__free. */
+static rk_status column_names(const rk_step *step, char **out)
+{
+    rk_buffer buffer = {0};
+    rk__buffer_add(&buffer, "loss, ");
+    for (int i = 0; i < step->n_terms; i++) {
+        rk__buffer_add(&buffer, "%s, ", step->terms[i].name);
+    }
+    rk__buffer_add(&buffer, "check");
+    return rk__buffer_take(&buffer, out);
+}
+
 static rk_status write_history(rk_h5 *file, const rk_position *p)
 {
-    int64_t n = p->step.epoch;
-    double(*table)[RK_HISTORY_N_COLUMNS] = NULL;
-    RK_TRY(rk__alloc(&table, n, sizeof *table, "the history of epochs"));
+    const int64_t n = p->step.epoch, columns = p->n_terms + 2;
+    double *table = NULL;
+    RK_TRY(rk__alloc(&table, n * columns, sizeof *table, "the history of epochs"));
     for (int64_t i = 0; i < n; i++) {
-        const rk_epoch_record *r = &p->history[i];
-        const double row[RK_HISTORY_N_COLUMNS] = {r->loss, r->bpr, r->l2, r->check};
-        memcpy(table[i], row, sizeof row);
+        double *row = table + i * columns;
+        row[0] = p->history[i].loss;
+        for (int k = 0; k < p->n_terms; k++) {
+            row[1 + k] = rk__position_terms(p, i)[k];
+        }
+        row[columns - 1] = p->history[i].check;
     }
-    rk_status status = rk__h5_write(file, "history", RK_H5_F64, n, RK_HISTORY_N_COLUMNS, table);
+    rk_status status = rk__h5_write(file, "history", RK_H5_F64, n, columns, table);
     rk__free(table);
     return status;
 }
 
-static rk_status read_history(const rk_h5 *file, rk_position *p)
+/* The first `known` terms have a column. */
+static rk_status read_history(const rk_h5 *file, rk_position *p, int known)
 {
-    int64_t n = p->step.epoch;
-    double(*table)[RK_HISTORY_N_COLUMNS] = NULL;
+    const int64_t n = p->step.epoch, columns = known + 2;
+    double *table = NULL;
     RK_TRY(rk__position_reserve(p));
-    RK_TRY(rk__alloc(&table, n, sizeof *table, "the history of epochs"));
-    rk_status status = rk__h5_read(file, "history", RK_H5_F64, n, RK_HISTORY_N_COLUMNS, table);
+    RK_TRY(rk__alloc(&table, n * columns, sizeof *table, "the history of epochs"));
+    rk_status status = rk__h5_read(file, "history", RK_H5_F64, n, columns, table);
     for (int64_t i = 0; status == RK_OK && i < n; i++) {
-        p->history[i] = (rk_epoch_record){
-            .loss = table[i][0], .bpr = table[i][1], .l2 = table[i][2], .check = table[i][3]};
+        const double *row = table + i * columns;
+        p->history[i] = (rk_epoch_record){.loss = row[0], .check = row[columns - 1]};
+        for (int k = 0; k < p->n_terms; k++) {
+            rk__position_terms(p, i)[k] = k < known ? row[1 + k] : NAN;
+        }
     }
     rk__free(table);
     return status;
 }
 
-static rk_status write_position(rk_h5 *file, const rk_position *p)
+static rk_status known_terms(const rk_h5 *file, const rk_step *step, int *out)
 {
-#define SET(type, member) RK_TRY(rk__h5_set_##type(file, #member, p->member));
-    POSITION_NUMBERS(SET)
-#undef SET
-    RK_TRY(rk__h5_set_text(file, "history.columns", RK_HISTORY_COLUMNS));
-    return write_history(file, p);
+    char *there = NULL, *wanted = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__h5_get_text(file, "history.columns", &there));
+    RK_TRY_GOTO(done, column_names(step, &wanted));
+    bool is_old = strcmp(there, OLD_COLUMNS) == 0;
+    if (!is_old && strcmp(there, wanted) != 0) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA,
+                     "%s has a history of \"%s\", this run makes \"%s\": it was written by another "
+                     "version; it cannot be resumed",
+                     rk__h5_path(file), there, wanted);
+    }
+    *out = is_old ? OLD_TERMS : step->n_terms;
+done:
+    rk__free(there);
+    rk__free(wanted);
+    return status;
 }
 
-static rk_status read_position(const rk_h5 *file, rk_position *p)
+static rk_status write_position(rk_h5 *file, const rk_step *step, const rk_position *p)
 {
+    char *columns = NULL;
+#define SET(type, member) RK_TRY(rk__h5_set_##type(file, #member, p->member));
+    STEP_NUMBERS(SET)
+    RK_TRY(write_sums(file, p));
+    RUN_NUMBERS(SET)
+#undef SET
+    RK_TRY(column_names(step, &columns));
+    rk_status status = rk__h5_set_text(file, "history.columns", columns);
+    rk__free(columns);
+    return status == RK_OK ? write_history(file, p) : status;
+}
+
+static rk_status read_position(const rk_h5 *file, const rk_step *step, rk_position *p)
+{
+    int known = 0;
 #define GET(type, member) RK_TRY(rk__h5_get_##type(file, #member, &p->member));
-    POSITION_NUMBERS(GET)
+    STEP_NUMBERS(GET)
+    RUN_NUMBERS(GET)
 #undef GET
+    RK_TRY(read_sums(file, p));
     if (p->step.epoch < 0 || p->step.epoch > INT32_MAX || p->step.step_in_epoch < 0 ||
         p->step.step_in_epoch > p->step.steps_per_epoch || p->step.step < 0) {
         RK_FAIL(RK_ERR_DATA, "%s: the step state makes no sense; the file is damaged",
                 rk__h5_path(file));
     }
-    return read_history(file, p);
+    RK_TRY(known_terms(file, step, &known));
+    return read_history(file, p, known);
 }
 
 /* ---- files ---- */
@@ -199,7 +276,7 @@ rk_status rk__checkpoint_write(const char *path, const rk_step *step,
     RK_TRY(rk__h5_create(&file, path, KIND, VERSION));
     RK_TRY_GOTO(done, write_facts(file, facts));
     if (position) {
-        RK_TRY_GOTO(done, write_position(file, position));
+        RK_TRY_GOTO(done, write_position(file, step, position));
     }
     RK_TRY_GOTO(done, write_tensors(file, step, position));
     status = rk__h5_commit(file);
@@ -239,10 +316,11 @@ rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *posi
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
-    *position = (rk_position){0};
-    RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
-    RK_TRY_GOTO(done, read_position(file, position));
+    RK_TRY(rk__position_init(position, step->n_terms));
+    RK_TRY_GOTO(done, rk__h5_open(&file, path, KIND, VERSION));
+    RK_TRY_GOTO(done, read_position(file, step, position));
     RK_TRY_GOTO(done, rk__step_set_state(step, &position->step));
+    RK_TRY_GOTO(done, rk__step_set_sums(step, position->sums));
     RK_TRY_GOTO(done, read_parameters(file, step->engine));
     status = read_moments(file, step);
 done:

@@ -37,9 +37,10 @@ static void add_train(rk_json *json, const rk_summary *r)
     const rk_epoch_record *last = n > 0 ? &p->history[n - 1] : NULL;
     rk__json_begin(json, "train", '{');
     rk__json_real(json, "loss", last ? last->loss : NAN);
-    rk__json_real(json, rk__option_choice("loss.kind", r->options->loss.kind),
-                  last ? last->bpr : NAN);
-    rk__json_real(json, "l2", last ? last->l2 : NAN);
+    for (int i = 0; i < p->n_terms; i++) {
+        double mean = last ? rk__position_terms(p, n - 1)[i] : NAN;
+        rk__json_real(json, r->step->terms[i].name, mean);
+    }
     rk__json_int(json, "epochs", n);
     rk__json_int(json, "steps", p->step.step);
     rk__json_int(json, "steps_per_epoch", p->step.steps_per_epoch);

@@ -224,6 +224,27 @@ done:
     return status;
 }
 
+/* ---- the terms of the loss ---- */
+
+static void add_term(rk_step *s, const char *name, int32_t row)
+{
+    rk_step_term *term = &s->terms[s->n_terms++];
+    snprintf(term->name, sizeof term->name, "%s", name);
+    term->row = row;
+}
+
+static rk_status name_terms(rk_step *s)
+{
+    const rk_options *o = s->engine->options;
+    RK_TRY(rk__alloc(&s->terms, 3, sizeof *s->terms, "the terms of the loss"));
+    add_term(s, rk__option_choice("loss.kind", o->loss.kind), 1);
+    add_term(s, "l2", 2);
+    if (o->loss.contrast != RK_CONTRAST_NONE || o->loss.neighbours > 0) { /* at most one of them */
+        add_term(s, o->loss.neighbours > 0 ? "neighbours" : "contrast", 3);
+    }
+    return RK_OK;
+}
+
 /* ---- life ---- */
 
 rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, const rk_hooks *hooks)
@@ -234,7 +255,8 @@ rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, cons
     RK_TRY_GOTO(done, declare(out, hooks));
     RK_TRY_GOTO(done, rk__schedule_make(engine->options, rk__step_first_state(out).steps_per_epoch,
                                         &out->schedule));
-    status = build(out);
+    RK_TRY_GOTO(done, build(out));
+    status = name_terms(out);
 done:
     if (status != RK_OK) {
         rk__step_free(out);
@@ -252,6 +274,7 @@ void rk__step_free(rk_step *s)
     rk__neighbours_free(&s->neighbours);
     rk__free(s->gram);
     rk__free(s->tensors);
+    rk__free(s->terms);
     *s = (rk_step){0};
 }
 
@@ -299,4 +322,26 @@ rk_status rk__step_get_state(rk_step *s, rk_step_state *out)
 rk_status rk__step_set_state(rk_step *s, const rk_step_state *state)
 {
     return s->engine->device->write(s->engine->context, s->stored_state, 0, 1, state);
+}
+
+rk_status rk__step_get_sums(rk_step *s, double *out)
+{
+    rk_step_state state;
+    RK_TRY(rk__step_get_state(s, &state));
+    out[0] = state.loss_sum[0];
+    for (int i = 0; i < s->n_terms; i++) {
+        out[1 + i] = state.loss_sum[s->terms[i].row];
+    }
+    return RK_OK;
+}
+
+rk_status rk__step_set_sums(rk_step *s, const double *sums)
+{
+    rk_step_state state;
+    RK_TRY(rk__step_get_state(s, &state));
+    state.loss_sum[0] = sums[0];
+    for (int i = 0; i < s->n_terms; i++) {
+        state.loss_sum[s->terms[i].row] = sums[1 + i];
+    }
+    return rk__step_set_state(s, &state);
 }

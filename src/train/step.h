@@ -27,6 +27,12 @@ typedef struct rk_step_tensors {
     int32_t gradient;
 } rk_step_tensors;
 
+/* A part of the loss by the name that users see. l2 is always among them. */
+typedef struct rk_step_term {
+    char name[RK_NAME_LENGTH]; /* the word of loss.kind, "l2", "contrast", "neighbours" */
+    int32_t row;               /* of the program's sums; -1 = not in the program: it is 0 */
+} rk_step_term;
+
 typedef struct rk_step {
     rk_engine *engine; /* lent */
     rk_step_how how;
@@ -40,6 +46,8 @@ typedef struct rk_step {
     rk_step_tensors *tensors; /* of each of the model's parameters; owned */
     rk_schedule schedule;     /* of the learning rate */
     rk_program program;
+    rk_step_term *terms; /* owned */
+    int n_terms;
     rk_loaded *loaded;
 } rk_step;
 
@@ -62,5 +70,10 @@ rk_step_state rk__step_first_state(const rk_step *step);
 /* The step state: read and write between steps. */
 rk_status rk__step_get_state(rk_step *step, rk_step_state *out);
 rk_status rk__step_set_state(rk_step *step, const rk_step_state *state);
+
+/* double [1 + n_terms]: the loss and its terms, summed over the steps since the sums were set (at
+ * first to 0). */
+rk_status rk__step_get_sums(rk_step *step, double *out);
+rk_status rk__step_set_sums(rk_step *step, const double *sums);
 
 #endif

@@ -89,8 +89,8 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
         const rk_parameter *p = &e->model.parameters[i];
         numbers += p->rows * p->cols;
     }
+    RK_TRY(rk__position_init(&t->position, t->step.n_terms));
     t->position.step = rk__step_first_state(&t->step);
-    t->position.best_value = NAN;
     rk__log(&t->log, RK_LOG_INFO,
             "model %s: %lld parameters; %lld steps an epoch, %lld triplets each",
             e->model.model->name, (long long)numbers, (long long)t->position.step.steps_per_epoch,
@@ -175,6 +175,7 @@ static rk_status resume(rk_trainer *t)
     RK_TRY_GOTO(done, rk__path_join(&path, t->folder, RK_FILE_LAST));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &before));
     RK_TRY_GOTO(done, compare_facts(t, path, &before));
+    rk__position_free(&t->position);
     RK_TRY_GOTO(done, rk__checkpoint_read(path, &t->step, &t->position));
     const rk_step_state *s = &t->position.step;
     rk__log(&t->log, RK_LOG_INFO, "resumed after epoch %lld, step %lld of the next",

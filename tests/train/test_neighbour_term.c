@@ -144,8 +144,12 @@ static void forms_agree(void **state)
         assert_ok(rk__step_set_state(&f.step, &at));
         assert_ok(rk__step_run(&f.step, at.steps_per_epoch));
         assert_ok(rk__step_get_state(&f.step, &at));
-        assert_true(at.loss_sum[3] > 0);
-        assert_close(at.loss_sum[1] + at.loss_sum[2] + at.loss_sum[3], at.loss_sum[0], 1e-12, 0);
+        double sums[4];
+        assert_int_equal(f.step.n_terms, 3);
+        assert_string_equal(f.step.terms[2].name, "neighbours");
+        assert_ok(rk__step_get_sums(&f.step, sums));
+        assert_true(sums[3] > 0);
+        assert_close(sums[1] + sums[2] + sums[3], sums[0], 1e-12, 0);
         losses[i] = at.last_loss;
         tear_down(&f);
     }

@@ -54,18 +54,21 @@ static void tear_down(fixture *f)
 static double one_epoch(fixture *f)
 {
     rk_step_state state;
+    double sums[3];
+    const double zeros[3] = {0};
+    assert_int_equal(f->step.n_terms, 2);
     assert_ok(rk__step_get_state(&f->step, &state));
     assert_ok(rk__step_run(&f->step, state.steps_per_epoch));
     assert_ok(rk__step_get_state(&f->step, &state));
+    assert_ok(rk__step_get_sums(&f->step, sums));
     assert_int_equal(state.step_in_epoch, state.steps_per_epoch);
     assert_int_equal(state.bad_step, 0);
-    double loss = state.loss_sum[0] / (double)state.steps_per_epoch;
-    assert_close(state.loss_sum[1] + state.loss_sum[2], state.loss_sum[0], 1e-12, 1e-12);
+    assert_close(sums[1] + sums[2], sums[0], 1e-12, 1e-12);
     state.epoch++;
     state.step_in_epoch = 0;
-    memset(state.loss_sum, 0, sizeof state.loss_sum);
     assert_ok(rk__step_set_state(&f->step, &state));
-    return loss;
+    assert_ok(rk__step_set_sums(&f->step, zeros));
+    return sums[0] / (double)state.steps_per_epoch;
 }
 
 static double ndcg(fixture *f, const rk_ranker *ranker, rk_part part)
