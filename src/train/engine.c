@@ -65,7 +65,7 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
     RK_TRY_GOTO(done, open_device(out, how));
     RK_TRY_GOTO(done, declare_graph(out));
     RK_TRY_GOTO(done,
-                rk__model_declare_kind(&out->model, model, options, n_users, n_items, &out->store));
+                rk__model_declare(&out->model, model, options, n_users, n_items, &out->store));
     RK_TRY_GOTO(done, declare_degree_powers(out));
 done:
     if (status != RK_OK) {
@@ -79,6 +79,7 @@ void rk__engine_close(rk_engine *e)
     if (e->device && e->context) {
         e->device->close(e->context);
     }
+    rk__model_free(&e->model);
     rk__store_free(&e->store);
     rk__graph_free(&e->graph);
     rk__free(e->degree_powers);

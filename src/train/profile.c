@@ -91,19 +91,18 @@ static rk_batch_facts mean_of(const touched *set)
     return (rk_batch_facts){set->sum.rows / n, set->sum.edges / n, set->sum.user_edges / n};
 }
 
-static int count_row_sets(const rk_program *p)
+/* Is it the row set of neighbours? */
+static bool is_near(const rk_program *p, const rk_node *unique_rows)
 {
-    int n = 0;
-    for (int32_t i = 0; i < p->n_nodes; i++) {
-        n += p->nodes[i].op == RK_OP_UNIQUE_ROWS;
-    }
-    return n;
+    int32_t producer = p->tensors[unique_rows->in[0]].producer;
+    return producer >= 0 && p->nodes[producer].op == RK_OP_NEIGHBOUR_SLOTS;
 }
 
 rk_status rk__profile_batch(const rk_step *s, rk_batch_facts **out, int *out_n)
 {
     const rk_graph *g = &s->engine->graph;
-    const int n = count_row_sets(&s->program);
+    const rk_program *p = &s->program;
+    const int n = rk__program_row_sets(p);
     rk_batch_facts *facts = NULL;
     int32_t *seen = NULL;
     rk_status status = RK_OK;
@@ -117,8 +116,10 @@ rk_status rk__profile_batch(const rk_step *s, rk_batch_facts **out, int *out_n)
             add_triplet(s, &sampler, b, step + 1, &own, &near);
         }
     }
-    for (int i = 0; i < n; i++) {
-        facts[i] = mean_of(i == 1 && s->neighbours.k > 0 ? &near : &own);
+    for (int32_t i = 0, set = 0; i < p->n_nodes; i++) {
+        if (p->nodes[i].op == RK_OP_UNIQUE_ROWS) {
+            facts[set++] = mean_of(is_near(p, &p->nodes[i]) ? &near : &own);
+        }
     }
     *out = facts;
     *out_n = n;

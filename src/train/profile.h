@@ -21,8 +21,8 @@ rk_status rk__profile_check(const rk_engine *engine);
  * from a graph: each operation is waited for. */
 rk_status rk__profile_step(rk_profile *profile, rk_step *step, int64_t steps);
 
-/* What the row sets of the step's program touch, on average over the first steps: the batch's own,
- * then with loss.neighbours that of its users and the neighbours of its positives. A row set that a
+/* What the row sets of the step's program touch, on average over the first steps, in its order: the
+ * batch, or with loss.neighbours its users and the neighbours of its positives. A row set that a
  * model makes counts as the batch's. Free *out with rk__free. */
 rk_status rk__profile_batch(const rk_step *step, rk_batch_facts **out, int *out_n);
 

@@ -49,9 +49,10 @@ static rk_status build_embed(rk_model_ranker *r)
     rk_graph_values graph = rk__engine_use_graph(e, p);
     RK_TRY_GOTO(done, rk__engine_use_parameters(e, p, &values));
     RK_TRY_GOTO(done, p->status);
-    rk_value final = e->model.model->embed(&e->model, p, graph, values, NULL, NULL);
+    rk_encoded encoded = e->model.model->encode(&e->model, p, graph, values, RK_NONE);
     RK_TRY_GOTO(done, p->status);
-    rk__assign(p, r->stored_final, final);
+    rk__assign(p, r->stored_final, encoded.final);
+    RK_TRY_GOTO(done, rk__program_prune(p));
     status = rk__engine_finish(p);
 done:
     rk__free(values);

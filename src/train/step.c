@@ -170,6 +170,7 @@ static rk_model_instance model_of(const rk_step *s)
     return model;
 }
 
+/* The terms of the loss, on whole tables; rk__program_restrict leaves of them what is read. */
 static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *values,
                              rk_value state)
 {
@@ -183,20 +184,56 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
                                  .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
-    RK_TRY(p->status); /* a model may look at the row set, so it must be a real one */
-    rk_value *ego = rk__objective_needs_ego(o) ? &batch.ego : NULL;
-    if (o->loss.contrast != RK_CONTRAST_NONE) {
-        RK_ASSERT(model.model->views); /* the config says so */
-        rk_views v = model.model->views(&model, p, graph, values, &batch.rows, state, ego);
-        batch.final = v.final;
-        batch.views[0] = v.first;
-        batch.views[1] = v.second;
-    } else {
-        batch.final = model.model->embed(&model, p, graph, values, &batch.rows, ego);
+    rk_encoded encoded = model.model->encode(&model, p, graph, values, state);
+    if (rk__objective_needs_ego(o)) {
+        batch.ego = rk__gather_rows(p, encoded.ego, batch.rows);
     }
-    rk__neighbour_term_embed(p, &model, graph, values, nodes, &batch);
+    batch.final = rk__gather_rows(p, encoded.final, batch.rows);
+    for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
+        bool is_final = encoded.views[i] == encoded.final;
+        batch.views[i] = is_final ? batch.final : rk__gather_rows(p, encoded.views[i], batch.rows);
+    }
+    rk__neighbour_term_gather(p, &model, encoded.final, nodes, &batch);
     return rk__objective_append(p, o, &batch, s->sample.n_candidates);
 }
+
+/* ---- the terms of the loss ---- */
+
+static void add_term(rk_step *s, const char *name, int32_t row)
+{
+    rk_step_term *term = &s->terms[s->n_terms++];
+    snprintf(term->name, sizeof term->name, "%s", name);
+    term->row = row;
+}
+
+/* The program's terms by the names that users see, and l2 behind the first one. */
+static rk_status name_terms(rk_step *s)
+{
+    const rk_program *p = &s->program;
+    const char *kind = rk__option_choice("loss.kind", s->engine->options->loss.kind);
+    bool has_l2 = false;
+    RK_TRY(rk__alloc(&s->terms, p->n_terms + 1, sizeof *s->terms, "the terms of the loss"));
+    for (int32_t i = 0; i < p->n_terms; i++) {
+        has_l2 = has_l2 || strcmp(p->terms[i].name, "l2") == 0;
+    }
+    for (int32_t i = 0; i < p->n_terms; i++) {
+        bool is_ranking = strcmp(p->terms[i].name, "ranking") == 0;
+        add_term(s, is_ranking ? kind : p->terms[i].name, 1 + i);
+        if (i == 0 && !has_l2) {
+            add_term(s, "l2", -1);
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status declare_sums(rk_step *s)
+{
+    const int32_t n = 1 + s->program.n_terms;
+    RK_TRY(rk__alloc(&s->sums, n, sizeof *s->sums, "the sums of losses"));
+    return rk__engine_add(s->engine, "loss_sums", RK_F64, n, 1, NULL, &s->stored_sums);
+}
+
+/* ---- passes ---- */
 
 static rk_status build(rk_step *s)
 {
@@ -208,10 +245,14 @@ static rk_status build(rk_step *s)
     rk_value state = rk__use(p, s->stored_state);
     RK_TRY_GOTO(done, rk__engine_use_parameters(s->engine, p, &values));
     RK_TRY_GOTO(done, append_loss(s, p, values, state));
+    RK_TRY_GOTO(done, name_terms(s));
+    RK_TRY_GOTO(done, declare_sums(s));
+    RK_TRY_GOTO(done, rk__program_share(p));
+    RK_TRY_GOTO(done, rk__program_restrict(p));
     RK_TRY_GOTO(done, append_updates(s, p, values, state));
-    rk__step_loss(p, state);
+    rk__step_loss(p, state, rk__use(p, s->stored_sums));
     rk__step_advance(p, state);
-    RK_TRY_GOTO(done, p->status);
+    RK_TRY_GOTO(done, rk__program_prune(p));
     if (o->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS) { /* cuSPARSE knows no other endings */
         RK_TRY_GOTO(done, rk__program_fuse(p));
     }
@@ -224,27 +265,6 @@ done:
     return status;
 }
 
-/* ---- the terms of the loss ---- */
-
-static void add_term(rk_step *s, const char *name, int32_t row)
-{
-    rk_step_term *term = &s->terms[s->n_terms++];
-    snprintf(term->name, sizeof term->name, "%s", name);
-    term->row = row;
-}
-
-static rk_status name_terms(rk_step *s)
-{
-    const rk_options *o = s->engine->options;
-    RK_TRY(rk__alloc(&s->terms, 3, sizeof *s->terms, "the terms of the loss"));
-    add_term(s, rk__option_choice("loss.kind", o->loss.kind), 1);
-    add_term(s, "l2", 2);
-    if (o->loss.contrast != RK_CONTRAST_NONE || o->loss.neighbours > 0) { /* at most one of them */
-        add_term(s, o->loss.neighbours > 0 ? "neighbours" : "contrast", 3);
-    }
-    return RK_OK;
-}
-
 /* ---- life ---- */
 
 rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, const rk_hooks *hooks)
@@ -255,8 +275,7 @@ rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, cons
     RK_TRY_GOTO(done, declare(out, hooks));
     RK_TRY_GOTO(done, rk__schedule_make(engine->options, rk__step_first_state(out).steps_per_epoch,
                                         &out->schedule));
-    RK_TRY_GOTO(done, build(out));
-    status = name_terms(out);
+    status = build(out);
 done:
     if (status != RK_OK) {
         rk__step_free(out);
@@ -275,6 +294,7 @@ void rk__step_free(rk_step *s)
     rk__free(s->gram);
     rk__free(s->tensors);
     rk__free(s->terms);
+    rk__free(s->sums);
     *s = (rk_step){0};
 }
 
@@ -326,22 +346,25 @@ rk_status rk__step_set_state(rk_step *s, const rk_step_state *state)
 
 rk_status rk__step_get_sums(rk_step *s, double *out)
 {
-    rk_step_state state;
-    RK_TRY(rk__step_get_state(s, &state));
-    out[0] = state.loss_sum[0];
+    const rk_engine *e = s->engine;
+    const int64_t n = 1 + s->program.n_terms;
+    RK_TRY(e->device->read(e->context, s->stored_sums, 0, n, s->sums));
+    out[0] = s->sums[0];
     for (int i = 0; i < s->n_terms; i++) {
-        out[1 + i] = state.loss_sum[s->terms[i].row];
+        out[1 + i] = s->terms[i].row < 0 ? 0 : s->sums[s->terms[i].row];
     }
     return RK_OK;
 }
 
 rk_status rk__step_set_sums(rk_step *s, const double *sums)
 {
-    rk_step_state state;
-    RK_TRY(rk__step_get_state(s, &state));
-    state.loss_sum[0] = sums[0];
+    const rk_engine *e = s->engine;
+    const int64_t n = 1 + s->program.n_terms;
+    s->sums[0] = sums[0];
     for (int i = 0; i < s->n_terms; i++) {
-        state.loss_sum[s->terms[i].row] = sums[1 + i];
+        if (s->terms[i].row >= 0) {
+            s->sums[s->terms[i].row] = sums[1 + i];
+        }
     }
-    return rk__step_set_state(s, &state);
+    return e->device->write(e->context, s->stored_sums, 0, n, s->sums);
 }

@@ -41,13 +41,14 @@ typedef struct rk_step {
     rk_neighbours neighbours; /* of the item-item term; owned; the store borrows it */
     rk_graph_form form;
     float *gram; /* [form.n, form.n] or NULL; owned; the store borrows it */
-    int32_t stored_gram, stored_state;
+    int32_t stored_gram, stored_state, stored_sums;
     int32_t stored_nodes;     /* with how.given_batch: i32 [(2+M)B,1], by slot; else -1 */
     rk_step_tensors *tensors; /* of each of the model's parameters; owned */
     rk_schedule schedule;     /* of the learning rate */
     rk_program program;
     rk_step_term *terms; /* owned */
     int n_terms;
+    double *sums; /* the program's, on the way to the host or from it; owned */
     rk_loaded *loaded;
 } rk_step;
 
