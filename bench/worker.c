@@ -1,11 +1,11 @@
 /*
- * One arm of bench/run: a training session of Rankine that does what it is told.
+ * One arm of bench/run: Rankine, ready to train, that does what it is told.
  *
  *   bench_worker CONFIG [key=value ...]
  *
  * CONFIG and the settings are those of `rankine train`. Commands come as lines of words on standard
- * input, an answer is a line of JSON on standard output. Before the first command the session's
- * facts are printed.
+ * input, an answer is a line of JSON on standard output. Before the first command the facts
+ * of the run are printed.
  *
  *   dump DIR STEPS    the split, the initial weights and the triplets of the first steps as raw
  *                     arrays, so that another program can train on just the same
@@ -34,7 +34,7 @@
 #include "train/json.h"
 #include "train/memory.h"
 #include "train/profile.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 /* More steps than anybody trains here: no epoch ends, so every batch is full. */
 static const int64_t ENDLESS_STEPS = 1000000000;
@@ -42,7 +42,9 @@ static const int64_t ENDLESS_STEPS = 1000000000;
 typedef struct worker {
     rk_config *config;
     rk_dataset *dataset;
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
     double prepare_seconds, setup_seconds;
     int64_t steps_per_epoch; /* as `rankine train` has it */
     FILE *out;
@@ -70,37 +72,48 @@ static rk_status say_seconds(worker *w, double seconds)
     return say(w, &buffer);
 }
 
+/* What stays allocated on the device. */
+static rk_status count_bytes(const worker *w, int64_t *out)
+{
+    const rk_engine *e = &w->engine;
+    const rk_program *const loaded[] = {&w->step.program, &w->ranker.rank[0], &w->ranker.rank[1]};
+    rk_memory_table memory = {0};
+    rk_status status = rk__memory_add_store(&memory, e->device, &e->store);
+    for (size_t i = 0; status == RK_OK && i < sizeof loaded / sizeof loaded[0]; i++) {
+        status = rk__memory_add_program(&memory, e->device, e->context, loaded[i], NULL);
+    }
+    *out = memory.total;
+    rk__memory_free(&memory);
+    return status;
+}
+
 static rk_status say_facts(worker *w)
 {
-    const rk_session *s = &w->session;
+    const rk_engine *e = &w->engine;
     rk_device_info device = {0};
-    rk_memory_table memory = {0};
-    RK_TRY(s->device->info(s->context, &device));
-    RK_TRY(rk__memory_add_store(&memory, s->device, &s->store));
-    const rk_program *const loaded[] = {&s->train, &s->rank[0], &s->rank[1]};
-    for (size_t i = 0; i < sizeof loaded / sizeof loaded[0]; i++) {
-        RK_TRY(rk__memory_add_program(&memory, s->device, s->context, loaded[i], NULL));
-    }
+    int64_t bytes = 0;
+    RK_TRY(e->device->info(e->context, &device));
+    RK_TRY(count_bytes(w, &bytes));
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     rk__json_begin(&json, NULL, '{');
     rk__json_text(&json, "version", rk__build_info()->version);
     rk__json_text(&json, "revision", rk__build_info()->revision);
-    rk__json_text(&json, "device", s->device->name);
+    rk__json_text(&json, "device", e->device->name);
     rk__json_text(&json, "device_name", device.name);
-    rk__json_int(&json, "users", s->graph.n_users);
-    rk__json_int(&json, "items", s->graph.n_items);
-    rk__json_int(&json, "train", s->graph.n_edges);
+    rk__json_int(&json, "users", e->graph.n_users);
+    rk__json_int(&json, "items", e->graph.n_items);
+    rk__json_int(&json, "train", e->graph.n_edges);
     rk__json_int(&json, "test", w->dataset->stats.test);
     rk__json_int(&json, "test_users", w->dataset->stats.test_users);
-    rk__json_int(&json, "dim", s->options->model.dim);
-    rk__json_int(&json, "layers", s->options->model.layers);
-    rk__json_int(&json, "batch", s->options->train.batch);
-    rk__json_bool(&json, "gram", s->form.is_gram);
+    rk__json_int(&json, "dim", e->options->model.dim);
+    rk__json_int(&json, "layers", e->options->model.layers);
+    rk__json_int(&json, "batch", e->options->train.batch);
+    rk__json_bool(&json, "gram", w->step.form.is_gram);
     rk__json_int(&json, "steps_per_epoch", w->steps_per_epoch);
     rk__json_real(&json, "prepare_seconds", w->prepare_seconds);
     rk__json_real(&json, "setup_seconds", w->setup_seconds);
-    rk__json_int(&json, "device_bytes", memory.total);
+    rk__json_int(&json, "device_bytes", bytes);
     rk__json_end(&json, '}');
     return say(w, &buffer);
 }
@@ -127,11 +140,11 @@ static rk_status write_lists(const char *folder, const char *part, const rk_list
 
 static rk_status write_weights(worker *w, const char *folder)
 {
-    rk_session *s = &w->session;
-    const rk_parameter *p = &s->model.parameters[0];
+    const rk_engine *e = &w->engine;
+    const rk_parameter *p = &e->model.parameters[0];
     float *host = NULL;
     RK_TRY(rk__alloc(&host, p->rows * p->cols, sizeof *host, "the weights"));
-    rk_status status = s->device->read(s->context, p->stored, 0, p->rows, host);
+    rk_status status = e->device->read(e->context, p->stored, 0, p->rows, host);
     if (status == RK_OK) {
         status = write_array(folder, "weights.f32", host, p->rows * p->cols * 4);
     }
@@ -141,15 +154,15 @@ static rk_status write_weights(worker *w, const char *folder)
 
 /* i32 [steps, 3, batch]: users, positives, negatives; items as nodes. The draws are pure functions
  * of seed and step, so they are made here once more, on the host. */
-static rk_status write_triplets(const rk_session *s, const char *folder, int64_t steps)
+static rk_status write_triplets(const rk_step *s, const char *folder, int64_t steps)
 {
     int64_t batch = s->sample.batch, count = 0;
     int32_t *nodes = NULL;
     RK_TRY(rk__mul(&count, steps, 3 * batch, "the triplets"));
     RK_TRY(rk__alloc(&nodes, count, sizeof *nodes, "the triplets"));
     for (int64_t step = 0; step < steps; step++) {
-        rk_sampler sampler = rk__sampling_sampler(&s->sampling, &s->graph, &s->sample,
-                                                  (uint64_t)s->options->run.seed, step);
+        rk_sampler sampler = rk__sampling_sampler(&s->sampling, &s->engine->graph, &s->sample,
+                                                  (uint64_t)s->engine->options->run.seed, step);
         int32_t *user = nodes + step * 3 * batch, *negative = user + 2 * batch;
         for (int64_t b = 0; b < batch; b++) {
             rk__draw_positive(&sampler, b, &user[b], &user[batch + b]);
@@ -163,8 +176,9 @@ static rk_status write_triplets(const rk_session *s, const char *folder, int64_t
 
 static rk_status dump(worker *w, const char *folder, int64_t steps)
 {
-    const rk_session *s = &w->session;
-    if (s->model.n_parameters != 1 || s->sample.n_candidates != 1 || w->dataset->stats.valid != 0) {
+    const rk_step *s = &w->step;
+    if (s->engine->model.n_parameters != 1 || s->sample.n_candidates != 1 ||
+        w->dataset->stats.valid != 0) {
         RK_FAIL(RK_ERR_CONFIG, "the other arms know one table of embeddings, one negative and no "
                                "valid part (split.valid=0)");
     }
@@ -187,8 +201,8 @@ static rk_status check(worker *w, int64_t steps)
     rk__json_begin(&json, "losses", '[');
     for (int64_t i = 0; i < steps; i++) {
         rk_step_state state;
-        RK_TRY_GOTO(done, rk__session_step(&w->session, 1));
-        RK_TRY_GOTO(done, rk__session_get_state(&w->session, &state));
+        RK_TRY_GOTO(done, rk__step_run(&w->step, 1));
+        RK_TRY_GOTO(done, rk__step_get_state(&w->step, &state));
         rk__json_real(&json, NULL, state.last_loss);
     }
     rk__json_end(&json, ']');
@@ -202,7 +216,7 @@ done:
 static rk_status train(worker *w, int64_t steps)
 {
     double began = rk__now();
-    RK_TRY(rk__session_step(&w->session, steps));
+    RK_TRY(rk__step_run(&w->step, steps));
     return say_seconds(w, rk__now() - began);
 }
 
@@ -228,30 +242,30 @@ static double propagation_error(const rk_graph *g, const float *x, const float *
 
 static rk_status read_table(worker *w, int32_t stored, float **out)
 {
-    rk_session *s = &w->session;
-    const rk_stored *t = &s->store.items[stored];
+    rk_engine *e = &w->engine;
+    const rk_stored *t = &e->store.items[stored];
     RK_TRY(rk__alloc(out, t->rows * t->cols, sizeof **out, t->name));
-    return s->device->read(s->context, stored, 0, t->rows, *out);
+    return e->device->read(e->context, stored, 0, t->rows, *out);
 }
 
 static rk_status run_propagation(worker *w, rk_loaded *loaded, int64_t n)
 {
-    rk_session *s = &w->session;
+    rk_engine *e = &w->engine;
     float *x = NULL, *y = NULL;
     rk_status status = RK_OK;
-    RK_TRY(s->device->run(s->context, loaded, 1)); /* captured on a first run */
-    RK_TRY(s->device->sync(s->context));
+    RK_TRY(e->device->run(e->context, loaded, 1)); /* captured on a first run */
+    RK_TRY(e->device->sync(e->context));
     double began = rk__now();
-    RK_TRY(s->device->run(s->context, loaded, n));
-    RK_TRY(s->device->sync(s->context));
+    RK_TRY(e->device->run(e->context, loaded, n));
+    RK_TRY(e->device->sync(e->context));
     double seconds = rk__now() - began;
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
-    RK_TRY_GOTO(done, read_table(w, s->model.parameters[0].stored, &x));
-    RK_TRY_GOTO(done, read_table(w, s->stored_final, &y));
+    RK_TRY_GOTO(done, read_table(w, e->model.parameters[0].stored, &x));
+    RK_TRY_GOTO(done, read_table(w, w->ranker.stored_final, &y));
     rk__json_begin(&json, NULL, '{');
     rk__json_real(&json, "seconds", seconds);
-    rk__json_real(&json, "error", propagation_error(&s->graph, x, y, s->options->model.dim));
+    rk__json_real(&json, "error", propagation_error(&e->graph, x, y, e->options->model.dim));
     rk__json_end(&json, '}');
     status = say(w, &buffer);
 done:
@@ -262,36 +276,35 @@ done:
 
 static rk_status propagate(worker *w, int64_t n)
 {
-    rk_session *s = &w->session;
+    rk_engine *e = &w->engine;
     rk_program p;
     rk_loaded *loaded = NULL;
     rk_status status = RK_OK;
-    rk__program_init(&p, &s->store, "propagate");
-    rk_graph_values graph = {rk__use(&p, rk__store_find(&s->store, "graph.offsets")),
-                             rk__use(&p, rk__store_find(&s->store, "graph.columns")),
-                             rk__use(&p, rk__store_find(&s->store, "graph.scale"))};
-    rk_value x = rk__use(&p, s->model.parameters[0].stored);
-    rk__assign(&p, s->stored_final, rk__propagate(&p, graph, x, 1));
+    rk__program_init(&p, &e->store, "propagate");
+    rk_graph_values graph = {rk__use(&p, rk__store_find(&e->store, "graph.offsets")),
+                             rk__use(&p, rk__store_find(&e->store, "graph.columns")),
+                             rk__use(&p, rk__store_find(&e->store, "graph.scale"))};
+    rk_value x = rk__use(&p, e->model.parameters[0].stored);
+    rk__assign(&p, w->ranker.stored_final, rk__propagate(&p, graph, x, 1));
     RK_TRY_GOTO(done, rk__program_verify(&p));
     RK_TRY_GOTO(done, rk__program_plan(&p));
-    RK_TRY_GOTO(done, s->device->load(s->context, &p, &loaded));
+    RK_TRY_GOTO(done, e->device->load(e->context, &p, &loaded));
     status = run_propagation(w, loaded, n);
 done:
-    rk__session_parameters_changed(s); /* the final embeddings were written over */
-    s->device->unload(s->context, loaded);
+    rk__engine_parameters_changed(e); /* the final embeddings were written over */
+    e->device->unload(e->context, loaded);
     rk__program_free(&p);
     return status;
 }
 
 static rk_status rank(worker *w)
 {
-    rk_session *s = &w->session;
     rk_metrics metrics = {0};
-    rk_ranker ranker = rk__session_ranker(s);
+    rk_ranker ranker = rk__ranker_of(&w->ranker);
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     double began = rk__now();
-    RK_TRY(rk__evaluate(w->dataset, s->options, RK_TEST, NULL, 0, &ranker, NULL, &metrics));
+    RK_TRY(rk__evaluate(w->dataset, w->engine.options, RK_TEST, NULL, 0, &ranker, NULL, &metrics));
     double seconds = rk__now() - began;
     rk__json_begin(&json, NULL, '{');
     rk__json_real(&json, "seconds", seconds);
@@ -307,8 +320,8 @@ static rk_status rank(worker *w)
 static rk_status embeddings(worker *w, const char *path)
 {
     float *host = NULL;
-    RK_TRY(rk__session_embeddings(&w->session, &host));
-    int64_t bytes = w->session.graph.n_nodes * w->session.options->model.dim * 4;
+    RK_TRY(rk__ranker_embeddings(&w->ranker, &host));
+    int64_t bytes = w->engine.graph.n_nodes * w->engine.options->model.dim * 4;
     rk_status status = rk__file_replace(path, host, bytes);
     rk__free(host);
     return status == RK_OK ? say_seconds(w, 0) : status;
@@ -317,13 +330,10 @@ static rk_status embeddings(worker *w, const char *path)
 /* Of a step, by operation: seconds, bytes to move, arithmetic. */
 static rk_status profile(worker *w, int64_t steps)
 {
-    rk_session *s = &w->session;
     rk_profile seen = {0};
-    rk_batch_facts batch[RK_BATCH_SETS];
     rk_traffic work[RK_OP_COUNT];
-    RK_TRY(rk__profile_step(&seen, s, steps));
-    RK_TRY(rk__profile_batch(s, batch));
-    rk__program_traffic(&s->train, batch, work);
+    RK_TRY(rk__profile_step(&seen, &w->step, steps));
+    RK_TRY(rk__profile_work(&w->step, work));
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     rk__json_begin(&json, NULL, '{');
@@ -343,8 +353,8 @@ static rk_status profile(worker *w, int64_t steps)
 
 static rk_status ceilings(worker *w, int64_t row_bytes, int64_t gathers)
 {
-    rk_session *s = &w->session;
-    rk_device_probe what = {.rows = s->graph.n_nodes,
+    const rk_engine *e = &w->engine;
+    rk_device_probe what = {.rows = e->graph.n_nodes,
                             .row_bytes = row_bytes,
                             .gathers = gathers,
                             .copy_bytes = (int64_t)256 << 20};
@@ -353,7 +363,7 @@ static rk_status ceilings(worker *w, int64_t row_bytes, int64_t gathers)
         RK_FAIL(RK_ERR_CONFIG, "ceilings: rows of %lld bytes, want a multiple of 64",
                 (long long)row_bytes);
     }
-    RK_TRY(s->device->measure(s->context, &what, &c));
+    RK_TRY(e->device->measure(e->context, &what, &c));
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     rk__json_begin(&json, NULL, '{');
@@ -407,7 +417,7 @@ static rk_status obey(worker *w, char *line)
             second ? second : "");
 }
 
-static rk_status open_session(worker *w, int argc, char **argv)
+static rk_status open_run(worker *w, int argc, char **argv)
 {
     RK_TRY(rk_config_load(&w->config, argv[1]));
     for (int i = 2; i < argc; i++) {
@@ -418,14 +428,14 @@ static rk_status open_session(worker *w, int argc, char **argv)
     RK_TRY(rk_dataset_prepare(w->config, false, NULL, &w->dataset));
     w->prepare_seconds = rk__now() - began;
     began = rk__now();
-    RK_TRY(rk__session_create(&w->session, rk__config_options(w->config), w->dataset,
-                              (rk_session_options){.training = true}, NULL));
+    RK_TRY(rk__set_up(&w->engine, &w->step, &w->ranker, rk__config_options(w->config), w->dataset,
+                      false, NULL));
     w->setup_seconds = rk__now() - began;
-    rk_step_state state = rk__session_first_state(&w->session);
+    rk_step_state state = rk__step_first_state(&w->step);
     w->steps_per_epoch = state.steps_per_epoch;
     state.steps_per_epoch = ENDLESS_STEPS;
     state.draws_per_epoch = ENDLESS_STEPS * state.batch;
-    return rk__session_set_state(&w->session, &state);
+    return rk__step_set_state(&w->step, &state);
 }
 
 int main(int argc, char **argv)
@@ -437,7 +447,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_worker CONFIG [key=value ...]\n");
         return 2;
     }
-    rk_status status = open_session(&w, argc, argv);
+    rk_status status = open_run(&w, argc, argv);
     status = status == RK_OK ? say_facts(&w) : status;
     while (status == RK_OK && getline(&line, &capacity, stdin) > 0) {
         status = obey(&w, line);
@@ -446,7 +456,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_worker: %s\n", rk_last_error());
     }
     free(line);
-    rk__session_free(&w.session);
+    rk__tear_down(&w.engine, &w.step, &w.ranker);
     rk_dataset_free(w.dataset);
     rk_config_free(w.config);
     return rk_status_exit_code(status);

@@ -131,7 +131,7 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__run_open(folder, c->how.device, c->how.data_root,
                                    (const char *const *)w->assignments, 3, w->hooks, &run));
-    rk_ranker ranker = rk__session_ranker(&run->session);
+    rk_ranker ranker = rk__ranker_of(&run->ranker);
     RK_TRY_GOTO(done, rk__evaluate_each(run->dataset, rk__config_options(run->config), c->how.part,
                                         &ranker, w->hooks, &metrics, &each));
     RK_TRY_GOTO(done, take_shape(w, run, &metrics, folder));

@@ -87,7 +87,7 @@ static void score_items(const rk_run *run, const float *vector, float *scores)
     int64_t n_users = run->dataset->n_users, dim = rk__config_options(run->config)->model.dim;
     for (int64_t i = 0; i < run->dataset->n_items; i++) {
         if (!vector) {
-            scores[i] = (float)rk__graph_degree(&run->session.graph, n_users + i);
+            scores[i] = (float)rk__graph_degree(&run->engine.graph, n_users + i);
             continue;
         }
         const float *item = run->final + (n_users + i) * dim;
@@ -150,7 +150,7 @@ done:
 static float fold_in_weight(const rk_run *run, int32_t item)
 {
     const rk_options *o = rk__config_options(run->config);
-    int64_t degree = rk__graph_degree(&run->session.graph, run->dataset->n_users + item);
+    int64_t degree = rk__graph_degree(&run->engine.graph, run->dataset->n_users + item);
     bool propagates = o->model.kind != RK_MODEL_MF && o->model.layers > 0;
     return propagates && degree > 0 ? 1.0f / sqrtf((float)degree) : 1.0f;
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
+#include "train/set_up.h"
 
 /* key=value, the value as a double-quoted YAML text. */
 static rk_status set_text(rk_config *config, const char *key, const char *value)
@@ -99,11 +100,11 @@ static rk_status open_run(rk_run *run, const char *directory, const rk_hooks *ho
     RK_TRY_GOTO(done, find_checkpoint(options, directory, &checkpoint));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(checkpoint, &facts));
     RK_TRY_GOTO(done, open_dataset(run, &facts, checkpoint, hooks));
-    RK_TRY_GOTO(done, rk__session_create(&run->session, options, run->dataset,
-                                         (rk_session_options){.training = false}, hooks));
-    RK_TRY_GOTO(done, rk__checkpoint_read(checkpoint, &run->session, NULL));
+    RK_TRY_GOTO(done,
+                rk__set_up(&run->engine, NULL, &run->ranker, options, run->dataset, false, hooks));
+    RK_TRY_GOTO(done, rk__checkpoint_read_parameters(checkpoint, &run->engine));
     run->epoch = facts.epoch;
-    RK_TRY_GOTO(done, rk__session_embeddings(&run->session, &run->final));
+    RK_TRY_GOTO(done, rk__ranker_embeddings(&run->ranker, &run->final));
     status = rk__popularity_init(&run->popularity, run->dataset);
 done:
     rk__checkpoint_facts_free(&facts);
@@ -140,7 +141,7 @@ void rk_run_free(rk_run *run)
     if (!run) {
         return;
     }
-    rk__session_free(&run->session);
+    rk__tear_down(&run->engine, NULL, &run->ranker);
     rk__popularity_free(&run->popularity);
     rk__free(run->final);
     rk_dataset_free(run->dataset);
@@ -171,7 +172,7 @@ rk_status rk_run_evaluate(rk_run *run, rk_part part, bool popularity, const rk_h
         RK_FAIL(RK_ERR_CONFIG, "only valid and test can be evaluated: train is what was learnt");
     }
     rk_ranker ranker =
-        popularity ? rk__popularity_ranker(&run->popularity) : rk__session_ranker(&run->session);
+        popularity ? rk__popularity_ranker(&run->popularity) : rk__ranker_of(&run->ranker);
     return rk__evaluate(run->dataset, rk__config_options(run->config), part, NULL, 0, &ranker,
                         hooks, out);
 }

@@ -4,12 +4,13 @@
 
 #include "eval/popularity.h"
 #include "rankine/run.h"
-#include "train/session.h"
+#include "train/ranker.h"
 
 struct rk_run {
     rk_config *config;   /* owned */
     rk_dataset *dataset; /* owned */
-    rk_session session;
+    rk_engine engine;
+    rk_model_ranker ranker;
     rk_popularity popularity;
     int64_t epoch; /* the parameters are from */
     float *final;  /* [n_users + n_items, dim], users first; owned */

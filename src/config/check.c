@@ -381,10 +381,6 @@ static rk_status check_neighbours(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.neighbours=10",
                 says(config, "loss.neighbours_weight").text, says(config, "loss.neighbours").text);
     }
-    if (o->loss.neighbours > 0 && o->loss.contrast != RK_CONTRAST_NONE) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: one second term at a time; remove one of them",
-                says(config, "loss.neighbours").text, says(config, "loss.contrast").text);
-    }
     if (o->train.batch > INT32_MAX / (1 + o->loss.neighbours)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may look at 2^31 neighbours at most",
                 says(config, "train.batch").text, says(config, "loss.neighbours").text);

@@ -46,6 +46,7 @@ const rk_model rk__model_lightgcn_pp = {
     .help =
         "LightGCN++ (Lee et al., RecSys 2024): layer inputs of unit length, two exponents of the "
         "degrees, layer 0 weighed apart",
+    .needs_degree_powers = true,
     .declare = declare,
     .encode = encode,
 };

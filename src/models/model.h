@@ -38,6 +38,7 @@ typedef struct rk_model {
     bool has_views;   /* for loss.contrast */
     /* Does encode go by instance->gram under these options? NULL = never. */
     bool (*has_gram_form)(const rk_options *options);
+    bool needs_degree_powers; /* instance->left and ->right */
     /* Declares the parameters (rk__model_add_parameter) that options and sizes ask for. */
     rk_status (*declare)(rk_model_instance *instance);
     /* values[i]: the program's value of parameter i; the result may hold one of them itself. state:
@@ -62,7 +63,7 @@ struct rk_model_instance {
     rk_parameter *parameters; /* owned */
     int n_parameters, parameter_capacity;
     /* Numbers in the store of degree^(1/2 - model.alpha) and degree^(1/2 - model.beta), f32 [N,1];
-     * for lightgcn++ only, set by whoever declares the graph. */
+     * for a model that needs them, set by whoever declares the graph. */
     int32_t left, right;
 };
 

@@ -1,9 +1,11 @@
 #include "train/checkpoint.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "io/h5.h"
 
 #define KIND "checkpoint"
@@ -30,23 +32,23 @@ static bool all_finite(const float *values, int64_t n)
 }
 
 /* A stored tensor under its own name. */
-static rk_status write_tensor(rk_h5 *file, const rk_session *s, int32_t stored)
+static rk_status write_tensor(rk_h5 *file, const rk_engine *e, int32_t stored)
 {
-    const rk_stored *t = &s->store.items[stored];
-    const float *values = s->device->peek ? s->device->peek(s->context, stored) : NULL;
+    const rk_stored *t = &e->store.items[stored];
+    const float *values = e->device->peek ? e->device->peek(e->context, stored) : NULL;
     float *copy = NULL;
     int64_t n = t->rows * t->cols;
     rk_status status = RK_OK;
     if (!values) {
         RK_TRY(rk__alloc(&copy, n, sizeof *copy, t->name));
-        RK_TRY_GOTO(done, s->device->read(s->context, stored, 0, t->rows, copy));
+        RK_TRY_GOTO(done, e->device->read(e->context, stored, 0, t->rows, copy));
         values = copy;
     }
     if (!all_finite(values, n)) {
         RK_FAIL_GOTO(done, RK_ERR_DIVERGED,
                      "%s holds numbers that are not finite: training diverged and no checkpoint is "
                      "written; try a smaller train.learning_rate (now %g)",
-                     t->name, s->options->train.learning_rate);
+                     t->name, e->options->train.learning_rate);
     }
     status = rk__h5_write(file, t->name, RK_H5_F32, t->rows, t->cols, values);
 done:
@@ -54,47 +56,57 @@ done:
     return status;
 }
 
-static rk_status read_tensor(const rk_h5 *file, rk_session *s, int32_t stored)
+static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stored)
 {
-    const rk_stored *t = &s->store.items[stored];
+    const rk_stored *t = &e->store.items[stored];
     float *values = NULL;
     RK_TRY(rk__alloc(&values, t->rows * t->cols, sizeof *values, t->name));
     rk_status status = rk__h5_read(file, t->name, RK_H5_F32, t->rows, t->cols, values);
     if (status == RK_OK) {
-        status = s->device->write(s->context, stored, 0, t->rows, values);
+        status = e->device->write(e->context, stored, 0, t->rows, values);
     }
     rk__free(values);
     return status;
 }
 
-typedef rk_status (*tensor_fn)(void *file, rk_session *s, int32_t stored);
-
-static rk_status each_tensor(rk_session *s, bool with_moments, tensor_fn take, void *file)
+static rk_status write_tensors(rk_h5 *file, const rk_step *step, bool with_moments)
 {
-    for (int i = 0; i < s->model.n_parameters; i++) {
-        RK_TRY(take(file, s, s->model.parameters[i].stored));
-        if (with_moments && s->moment1[i] >= 0) {
-            RK_TRY(take(file, s, s->moment1[i]));
-            RK_TRY(take(file, s, s->moment2[i]));
+    const rk_engine *e = step->engine;
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        const rk_step_tensors *t = &step->tensors[i];
+        RK_TRY(write_tensor(file, e, t->parameter));
+        if (with_moments && t->moment1 >= 0) {
+            RK_TRY(write_tensor(file, e, t->moment1));
+            RK_TRY(write_tensor(file, e, t->moment2));
         }
     }
     return RK_OK;
 }
 
-static rk_status take_write(void *file, rk_session *s, int32_t stored)
+static rk_status read_parameters(const rk_h5 *file, const rk_engine *e)
 {
-    return write_tensor(file, s, stored);
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        RK_TRY(read_tensor(file, e, e->model.parameters[i].stored));
+    }
+    return RK_OK;
 }
 
-static rk_status take_read(void *file, rk_session *s, int32_t stored)
+static rk_status read_moments(const rk_h5 *file, const rk_step *step)
 {
-    return read_tensor(file, s, stored);
+    for (int i = 0; i < step->engine->model.n_parameters; i++) {
+        const rk_step_tensors *t = &step->tensors[i];
+        if (t->moment1 >= 0) {
+            RK_TRY(read_tensor(file, step->engine, t->moment1));
+            RK_TRY(read_tensor(file, step->engine, t->moment2));
+        }
+    }
+    return RK_OK;
 }
 
 /* ---- the position ---- */
 
-/* X(file type, member): every number of the position, by name. */
-#define POSITION_NUMBERS(X)                                                                        \
+/* X(file type, member): the numbers of the position by name, before and after the sums. */
+#define STEP_NUMBERS(X)                                                                            \
     X(u64, step.seed)                                                                              \
     X(i64, step.step)                                                                              \
     X(i64, step.epoch)                                                                             \
@@ -104,11 +116,8 @@ static rk_status take_read(void *file, rk_session *s, int32_t stored)
     X(i64, step.batch)                                                                             \
     X(i64, step.bad_step)                                                                          \
     X(f64, step.bad_loss)                                                                          \
-    X(f64, step.learning_rate)                                                                     \
-    X(f64, step.loss_sum[0])                                                                       \
-    X(f64, step.loss_sum[1])                                                                       \
-    X(f64, step.loss_sum[2])                                                                       \
-    X(f64, step.loss_sum[3])                                                                       \
+    X(f64, step.learning_rate)
+#define RUN_NUMBERS(X)                                                                             \
     X(f64, step.rate_scale)                                                                        \
     X(f64, step.last_loss)                                                                         \
     X(f64, epoch_seconds)                                                                          \
@@ -117,56 +126,134 @@ static rk_status take_read(void *file, rk_session *s, int32_t stored)
     X(i64, checks_since_best)                                                                      \
     X(i64, plateau_checks)
 
+/* Older files have these columns and four sums whatever the terms of the loss are: the third of
+ * them has its sum and no column. */
+#define OLD_COLUMNS "loss, bpr, l2, check"
+enum { OLD_TERMS = 2, OLD_SUMS = 4 };
+
+static void sum_name(char out[32], int i)
+{
+    snprintf(out, 32, "step.loss_sum[%d]", i);
+}
+
+static rk_status write_sums(rk_h5 *file, const rk_position *p)
+{
+    for (int i = 0; i <= p->n_terms || i < OLD_SUMS; i++) {
+        char name[32];
+        sum_name(name, i);
+        RK_TRY(rk__h5_set_f64(file, name, i <= p->n_terms ? p->sums[i] : 0));
+    }
+    return RK_OK;
+}
+
+static rk_status read_sums(const rk_h5 *file, rk_position *p)
+{
+    for (int i = 0; i <= p->n_terms; i++) {
+        char name[32];
+        sum_name(name, i);
+        RK_TRY(rk__h5_get_f64(file, name, &p->sums[i]));
+    }
+    return RK_OK;
+}
+
+/* "loss, bpr, l2, check"; free *out with rk__free. */
+static rk_status column_names(const rk_step *step, char **out)
+{
+    rk_buffer buffer = {0};
+    rk__buffer_add(&buffer, "loss, ");
+    for (int i = 0; i < step->n_terms; i++) {
+        rk__buffer_add(&buffer, "%s, ", step->terms[i].name);
+    }
+    rk__buffer_add(&buffer, "check");
+    return rk__buffer_take(&buffer, out);
+}
+
 static rk_status write_history(rk_h5 *file, const rk_position *p)
 {
-    int64_t n = p->step.epoch;
-    double(*table)[RK_HISTORY_N_COLUMNS] = NULL;
-    RK_TRY(rk__alloc(&table, n, sizeof *table, "the history of epochs"));
+    const int64_t n = p->step.epoch, columns = p->n_terms + 2;
+    double *table = NULL;
+    RK_TRY(rk__alloc(&table, n * columns, sizeof *table, "the history of epochs"));
     for (int64_t i = 0; i < n; i++) {
-        const rk_epoch_record *r = &p->history[i];
-        const double row[RK_HISTORY_N_COLUMNS] = {r->loss, r->bpr, r->l2, r->check};
-        memcpy(table[i], row, sizeof row);
+        double *row = table + i * columns;
+        row[0] = p->history[i].loss;
+        for (int k = 0; k < p->n_terms; k++) {
+            row[1 + k] = rk__position_terms(p, i)[k];
+        }
+        row[columns - 1] = p->history[i].check;
     }
-    rk_status status = rk__h5_write(file, "history", RK_H5_F64, n, RK_HISTORY_N_COLUMNS, table);
+    rk_status status = rk__h5_write(file, "history", RK_H5_F64, n, columns, table);
     rk__free(table);
     return status;
 }
 
-static rk_status read_history(const rk_h5 *file, rk_position *p)
+/* The first `known` terms have a column. */
+static rk_status read_history(const rk_h5 *file, rk_position *p, int known)
 {
-    int64_t n = p->step.epoch;
-    double(*table)[RK_HISTORY_N_COLUMNS] = NULL;
+    const int64_t n = p->step.epoch, columns = known + 2;
+    double *table = NULL;
     RK_TRY(rk__position_reserve(p));
-    RK_TRY(rk__alloc(&table, n, sizeof *table, "the history of epochs"));
-    rk_status status = rk__h5_read(file, "history", RK_H5_F64, n, RK_HISTORY_N_COLUMNS, table);
+    RK_TRY(rk__alloc(&table, n * columns, sizeof *table, "the history of epochs"));
+    rk_status status = rk__h5_read(file, "history", RK_H5_F64, n, columns, table);
     for (int64_t i = 0; status == RK_OK && i < n; i++) {
-        p->history[i] = (rk_epoch_record){
-            .loss = table[i][0], .bpr = table[i][1], .l2 = table[i][2], .check = table[i][3]};
+        const double *row = table + i * columns;
+        p->history[i] = (rk_epoch_record){.loss = row[0], .check = row[columns - 1]};
+        for (int k = 0; k < p->n_terms; k++) {
+            rk__position_terms(p, i)[k] = k < known ? row[1 + k] : NAN;
+        }
     }
     rk__free(table);
     return status;
 }
 
-static rk_status write_position(rk_h5 *file, const rk_position *p)
+static rk_status known_terms(const rk_h5 *file, const rk_step *step, int *out)
 {
-#define SET(type, member) RK_TRY(rk__h5_set_##type(file, #member, p->member));
-    POSITION_NUMBERS(SET)
-#undef SET
-    RK_TRY(rk__h5_set_text(file, "history.columns", RK_HISTORY_COLUMNS));
-    return write_history(file, p);
+    char *there = NULL, *wanted = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__h5_get_text(file, "history.columns", &there));
+    RK_TRY_GOTO(done, column_names(step, &wanted));
+    bool is_old = strcmp(there, OLD_COLUMNS) == 0;
+    if (!is_old && strcmp(there, wanted) != 0) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA,
+                     "%s has a history of \"%s\", this run makes \"%s\": it was written by another "
+                     "version; it cannot be resumed",
+                     rk__h5_path(file), there, wanted);
+    }
+    *out = is_old ? OLD_TERMS : step->n_terms;
+done:
+    rk__free(there);
+    rk__free(wanted);
+    return status;
 }
 
-static rk_status read_position(const rk_h5 *file, rk_position *p)
+static rk_status write_position(rk_h5 *file, const rk_step *step, const rk_position *p)
 {
+    char *columns = NULL;
+#define SET(type, member) RK_TRY(rk__h5_set_##type(file, #member, p->member));
+    STEP_NUMBERS(SET)
+    RK_TRY(write_sums(file, p));
+    RUN_NUMBERS(SET)
+#undef SET
+    RK_TRY(column_names(step, &columns));
+    rk_status status = rk__h5_set_text(file, "history.columns", columns);
+    rk__free(columns);
+    return status == RK_OK ? write_history(file, p) : status;
+}
+
+static rk_status read_position(const rk_h5 *file, const rk_step *step, rk_position *p)
+{
+    int known = 0;
 #define GET(type, member) RK_TRY(rk__h5_get_##type(file, #member, &p->member));
-    POSITION_NUMBERS(GET)
+    STEP_NUMBERS(GET)
+    RUN_NUMBERS(GET)
 #undef GET
+    RK_TRY(read_sums(file, p));
     if (p->step.epoch < 0 || p->step.epoch > INT32_MAX || p->step.step_in_epoch < 0 ||
         p->step.step_in_epoch > p->step.steps_per_epoch || p->step.step < 0) {
         RK_FAIL(RK_ERR_DATA, "%s: the step state makes no sense; the file is damaged",
                 rk__h5_path(file));
     }
-    return read_history(file, p);
+    RK_TRY(known_terms(file, step, &known));
+    return read_history(file, p, known);
 }
 
 /* ---- files ---- */
@@ -181,7 +268,7 @@ static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
     return rk__h5_set_f64(file, "value", facts->value);
 }
 
-rk_status rk__checkpoint_write(const char *path, rk_session *session,
+rk_status rk__checkpoint_write(const char *path, const rk_step *step,
                                const rk_checkpoint_facts *facts, const rk_position *position)
 {
     rk_h5 *file = NULL;
@@ -189,9 +276,9 @@ rk_status rk__checkpoint_write(const char *path, rk_session *session,
     RK_TRY(rk__h5_create(&file, path, KIND, VERSION));
     RK_TRY_GOTO(done, write_facts(file, facts));
     if (position) {
-        RK_TRY_GOTO(done, write_position(file, position));
+        RK_TRY_GOTO(done, write_position(file, step, position));
     }
-    RK_TRY_GOTO(done, each_tensor(session, position, take_write, file));
+    RK_TRY_GOTO(done, write_tensors(file, step, position));
     status = rk__h5_commit(file);
 done:
     rk__h5_close(file);
@@ -225,24 +312,32 @@ done:
     return status;
 }
 
-rk_status rk__checkpoint_read(const char *path, rk_session *session, rk_position *position)
+rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position)
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
-    if (position) {
-        *position = (rk_position){0};
-    }
-    RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
-    if (position) {
-        RK_TRY_GOTO(done, read_position(file, position));
-        RK_TRY_GOTO(done, rk__session_set_state(session, &position->step));
-    }
-    status = each_tensor(session, position, take_read, file);
+    RK_TRY(rk__position_init(position, step->n_terms));
+    RK_TRY_GOTO(done, rk__h5_open(&file, path, KIND, VERSION));
+    RK_TRY_GOTO(done, read_position(file, step, position));
+    RK_TRY_GOTO(done, rk__step_set_state(step, &position->step));
+    RK_TRY_GOTO(done, rk__step_set_sums(step, position->sums));
+    RK_TRY_GOTO(done, read_parameters(file, step->engine));
+    status = read_moments(file, step);
 done:
-    rk__session_parameters_changed(session);
-    if (status != RK_OK && position) {
+    rk__engine_parameters_changed(step->engine);
+    if (status != RK_OK) {
         rk__position_free(position);
     }
+    rk__h5_close(file);
+    return status;
+}
+
+rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine)
+{
+    rk_h5 *file = NULL;
+    RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
+    rk_status status = read_parameters(file, engine);
+    rk__engine_parameters_changed(engine);
     rk__h5_close(file);
     return status;
 }

@@ -10,7 +10,7 @@
 #define RK_TRAIN_CHECKPOINT_H
 
 #include "train/position.h"
-#include "train/session.h"
+#include "train/step.h"
 
 /* What a checkpoint says about itself; also the expectation that it is compared with. */
 typedef struct rk_checkpoint_facts {
@@ -25,14 +25,16 @@ typedef struct rk_checkpoint_facts {
 void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
 
 /* position NULL: parameters only (best.h5). RK_ERR_DIVERGED when a parameter is not finite. */
-rk_status rk__checkpoint_write(const char *path, rk_session *session,
+rk_status rk__checkpoint_write(const char *path, const rk_step *step,
                                const rk_checkpoint_facts *facts, const rk_position *position);
 
 /* Who wrote it and for what, without the tensors. */
 rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out);
 
-/* Parameters into the session; with position also moments, step state and history (free it with
- * rk__position_free). Shapes must be the session's. */
-rk_status rk__checkpoint_read(const char *path, rk_session *session, rk_position *position);
+/* Parameters, moments and the step state into the engine; the position with its history (free it
+ * with rk__position_free). Shapes must be the engine's. */
+rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position);
+/* Only the parameters; also of a best.h5. */
+rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine);
 
 #endif

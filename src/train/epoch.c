@@ -25,7 +25,7 @@ rk_status rk__train_checkpoint(rk_trainer *t)
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LAST));
     t->facts.epoch = t->position.step.epoch;
     t->facts.value = NAN;
-    rk_status status = rk__checkpoint_write(path, &t->session, &t->facts, &t->position);
+    rk_status status = rk__checkpoint_write(path, &t->step, &t->facts, &t->position);
     t->unsaved = status != RK_OK;
     rk__free(path);
     return status;
@@ -37,7 +37,7 @@ static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
     t->facts.epoch = epoch;
     t->facts.value = value;
-    rk_status status = rk__checkpoint_write(path, &t->session, &t->facts, NULL);
+    rk_status status = rk__checkpoint_write(path, &t->step, &t->facts, NULL);
     rk__free(path);
     return status;
 }
@@ -62,7 +62,7 @@ static void report_progress(const rk_trainer *t)
         .seconds = elapsed,
         .epoch = s->epoch + 1,
         .epochs = t->options->train.epochs,
-        .loss = s->step_in_epoch > 0 ? s->loss_sum[0] / (double)s->step_in_epoch : NAN,
+        .loss = s->step_in_epoch > 0 ? t->position.sums[0] / (double)s->step_in_epoch : NAN,
         .samples_per_second =
             t->position.epoch_seconds > 0 ? samples / t->position.epoch_seconds : 0,
         .eta_seconds = per_step < 0 ? -1 : per_step * (double)(total - done),
@@ -108,9 +108,10 @@ static rk_status run_steps(rk_trainer *t)
             steps = wanted < 1 ? 1 : wanted > (double)left ? left : (int64_t)wanted;
         }
         double began = rk__now();
-        RK_TRY(t->profiles ? rk__profile_step(&t->profile, &t->session, steps)
-                           : rk__session_step(&t->session, steps));
-        RK_TRY(rk__session_get_state(&t->session, s));
+        RK_TRY(t->profiles ? rk__profile_step(&t->profile, &t->step, steps)
+                           : rk__step_run(&t->step, steps));
+        RK_TRY(rk__step_get_state(&t->step, s));
+        RK_TRY(rk__step_get_sums(&t->step, t->position.sums));
         double seconds = rk__now() - began;
         t->seconds_per_step = seconds / (double)steps;
         t->position.epoch_seconds += seconds;
@@ -125,23 +126,20 @@ static rk_status run_steps(rk_trainer *t)
 
 /* ---- the end of an epoch ---- */
 
-/* One line of metrics.jsonl; metrics NULL = no check at this epoch. */
-static rk_status append_line(rk_trainer *t, int64_t epoch, const rk_epoch_record *record,
-                             const rk_metrics *metrics)
+/* The line of the record behind the last one in metrics.jsonl; metrics NULL = no check. */
+static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
 {
+    const int64_t epoch = t->position.step.epoch;
+    const rk_epoch_record *record = &t->position.history[epoch];
+    const double *terms = rk__position_terms(&t->position, epoch);
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     double samples = (double)t->position.step.draws_per_epoch;
     rk__json_begin(&json, NULL, '{');
-    rk__json_int(&json, "epoch", epoch);
+    rk__json_int(&json, "epoch", epoch + 1);
     rk__json_real(&json, "loss", record->loss);
-    rk__json_real(&json, rk__option_choice("loss.kind", t->options->loss.kind), record->bpr);
-    rk__json_real(&json, "l2", record->l2);
-    bool has_contrast = t->options->loss.contrast != RK_CONTRAST_NONE;
-    if (has_contrast || t->options->loss.neighbours > 0) { /* at most one of them */
-        const rk_step_state *s = &t->position.step;
-        rk__json_real(&json, has_contrast ? "contrast" : "neighbours",
-                      s->loss_sum[3] / (double)s->steps_per_epoch);
+    for (int i = 0; i < t->step.n_terms; i++) {
+        rk__json_real(&json, t->step.terms[i].name, terms[i]);
     }
     rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
     rk__json_real(&json, "seconds", record->seconds);
@@ -169,7 +167,7 @@ static rk_status judge(rk_trainer *t, int64_t epoch, double value)
     t->newest_check = value;
     if (p->best_epoch > 0 && !(value > p->best_value)) {
         p->checks_since_best++;
-        if (p->step.step > t->session.schedule.warmup &&
+        if (p->step.step > t->step.schedule.warmup &&
             rk__schedule_plateau(t->options, &p->plateau_checks, &p->step.rate_scale)) {
             rk__log(&t->log, RK_LOG_INFO,
                     "learning rate %g from epoch %lld on: no better %s since epoch %lld",
@@ -186,58 +184,83 @@ static rk_status judge(rk_trainer *t, int64_t epoch, double value)
     return RK_OK;
 }
 
-/* For train.log; a caller that watches has progress. */
-static void log_epoch(rk_trainer *t, int64_t epoch, const rk_epoch_record *r)
+/* The record behind the last one, for train.log; a caller that watches has progress. */
+static rk_status log_epoch(rk_trainer *t)
 {
-    char check[96] = "";
+    const int64_t epoch = t->position.step.epoch;
+    const rk_epoch_record *r = &t->position.history[epoch];
+    const double *terms = rk__position_terms(&t->position, epoch);
+    char check[96] = "", *text = NULL;
+    rk_buffer buffer = {0};
+    for (int i = 0; i < t->step.n_terms; i++) {
+        rk__buffer_add(&buffer, "%s%s %.6f", i > 0 ? ", " : "", t->step.terms[i].name, terms[i]);
+    }
+    RK_TRY(rk__buffer_take(&buffer, &text));
     if (!isnan(r->check)) {
         snprintf(check, sizeof check, ", %s %.5f%s", t->options->eval.metric, r->check,
-                 t->position.best_epoch == epoch ? " (best)" : "");
+                 t->position.best_epoch == epoch + 1 ? " (best)" : "");
     }
-    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (%s %.6f, l2 %.6f), %.2f s%s",
-            (long long)epoch, r->loss, rk__option_choice("loss.kind", t->options->loss.kind),
-            r->bpr, r->l2, r->seconds, check);
+    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (%s), %.2f s%s", (long long)epoch + 1,
+            r->loss, text, r->seconds, check);
+    rk__free(text);
+    return RK_OK;
+}
+
+/* The means of the epoch that is over, behind the last record. */
+static rk_status make_record(rk_trainer *t, rk_epoch_record **out)
+{
+    rk_position *p = &t->position;
+    const double steps = (double)p->step.steps_per_epoch;
+    RK_TRY(rk__position_reserve(p));
+    *out = &p->history[p->step.epoch];
+    **out =
+        (rk_epoch_record){.loss = p->sums[0] / steps, .seconds = p->epoch_seconds, .check = NAN};
+    for (int i = 0; i < p->n_terms; i++) {
+        rk__position_terms(p, p->step.epoch)[i] = p->sums[1 + i] / steps;
+    }
+    return RK_OK;
+}
+
+/* Counts the epoch and opens the next one. */
+static rk_status open_epoch(rk_trainer *t)
+{
+    rk_position *p = &t->position;
+    p->step.epoch++;
+    p->step.step_in_epoch = 0;
+    p->epoch_seconds = 0;
+    for (int i = 0; i <= p->n_terms; i++) {
+        p->sums[i] = 0;
+    }
+    t->unsaved = true;
+    RK_TRY(rk__step_set_state(&t->step, &p->step));
+    return rk__step_set_sums(&t->step, p->sums);
 }
 
 static rk_status close_epoch(rk_trainer *t)
 {
-    rk_position *p = &t->position;
-    rk_step_state *s = &p->step;
-    int64_t epoch = s->epoch + 1;
-    double steps = (double)s->steps_per_epoch;
+    int64_t epoch = t->position.step.epoch + 1;
+    rk_epoch_record *record = NULL;
     rk_metrics metrics = {0};
     rk_status status = RK_OK;
-    rk_epoch_record record = {.loss = s->loss_sum[0] / steps,
-                              .bpr = s->loss_sum[1] / steps,
-                              .l2 = s->loss_sum[2] / steps,
-                              .seconds = p->epoch_seconds,
-                              .check = NAN};
+    RK_TRY(make_record(t, &record));
     bool checked = t->checks && epoch % t->options->eval.every == 0;
     if (checked) {
         double began = rk__now();
-        rk_ranker ranker = rk__session_ranker(&t->session);
+        rk_ranker ranker = rk__ranker_of(&t->ranker);
         status = rk__evaluate(t->dataset, t->options, t->check_part, t->check_users,
                               t->n_check_users, &ranker, &t->log.hooks, &metrics);
         if (status == RK_ERR_INTERRUPTED) {
             return stop_here(t);
         }
         RK_TRY(status);
-        record.check = rk__metric_find(&metrics, t->options->eval.metric);
-        record.check_seconds = rk__now() - began;
-        RK_TRY_GOTO(done, judge(t, epoch, record.check));
+        record->check = rk__metric_find(&metrics, t->options->eval.metric);
+        record->check_seconds = rk__now() - began;
+        RK_TRY_GOTO(done, judge(t, epoch, record->check));
         report_progress(t); /* the same step once more, with its metric */
     }
-    RK_TRY_GOTO(done, append_line(t, epoch, &record, checked ? &metrics : NULL));
-    log_epoch(t, epoch, &record);
-    RK_TRY_GOTO(done, rk__position_reserve(p));
-    p->history[s->epoch++] = record;
-    p->epoch_seconds = 0;
-    s->step_in_epoch = 0;
-    for (size_t i = 0; i < sizeof s->loss_sum / sizeof s->loss_sum[0]; i++) {
-        s->loss_sum[i] = 0;
-    }
-    t->unsaved = true;
-    status = rk__session_set_state(&t->session, s);
+    RK_TRY_GOTO(done, append_line(t, checked ? &metrics : NULL));
+    RK_TRY_GOTO(done, log_epoch(t));
+    status = open_epoch(t);
 done:
     rk_metrics_free(&metrics);
     return status;

@@ -124,10 +124,6 @@ rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const r
                  "direct: this model, depth or weighting has no other form");
         return RK_OK;
     }
-    if (o->loss.contrast != RK_CONTRAST_NONE) {
-        snprintf(out->reason, sizeof out->reason, "direct: loss.contrast needs the layers");
-        return RK_OK;
-    }
     RK_TRY(gram_bytes(out, o));
     predict(out, g, o, on_cuda ? cuda_device : cpu_core);
     bool pays = out->direct_seconds > LEAST_GAIN * out->gram_seconds;

@@ -34,10 +34,15 @@ static const char *option_of(const char *name)
 
 static rk_status add(rk_memory_table *table, rk_memory_row row)
 {
-    RK_ASSERT(table->n < RK_MEMORY_ROWS);
     if (__builtin_add_overflow(table->total, row.bytes, &table->total)) {
         RK_FAIL(RK_ERR_MEMORY, "the memory that the run needs overflows 64 bits at %s; lower %s",
                 row.what, row.option ? row.option : "model.dim");
+    }
+    if (table->n == table->capacity) {
+        const int64_t capacity = 2 * table->capacity + 32;
+        RK_TRY(rk__realloc(&table->rows, table->capacity, capacity, sizeof *table->rows,
+                           "the table of memory"));
+        table->capacity = capacity;
     }
     table->rows[table->n++] = row;
     return RK_OK;
@@ -62,7 +67,7 @@ rk_status rk__memory_add_store(rk_memory_table *table, const rk_device *device,
 
 static bool has(const rk_memory_table *table, const char *what)
 {
-    for (int i = 0; i < table->n; i++) {
+    for (int64_t i = 0; i < table->n; i++) {
         if (strcmp(table->rows[i].what, what) == 0) {
             return true;
         }
@@ -95,6 +100,12 @@ rk_status rk__memory_add_program(rk_memory_table *table, const rk_device *device
         }
     }
     return RK_OK;
+}
+
+void rk__memory_free(rk_memory_table *table)
+{
+    rk__free(table->rows);
+    *table = (rk_memory_table){0};
 }
 
 typedef struct size_text {
@@ -133,7 +144,7 @@ void rk__memory_log(const rk_memory_table *table, const rk_device *device, int64
     hooks->log(hooks->user, RK_LOG_INFO, text);
     rk_log_level level = device->peek ? RK_LOG_DEBUG : RK_LOG_INFO;
     int64_t small = 0, n_small = 0;
-    for (int i = 0; i < table->n; i++) {
+    for (int64_t i = 0; i < table->n; i++) {
         const rk_memory_row *row = &table->rows[i];
         if (row->bytes >= table->total / 1000) {
             log_row(hooks, level, row->what, row->type, row->bytes);
@@ -155,7 +166,7 @@ rk_status rk__memory_check(const rk_memory_table *table, const rk_device *device
         return RK_OK;
     }
     const rk_memory_row *largest = NULL;
-    for (int i = 0; i < table->n; i++) {
+    for (int64_t i = 0; i < table->n; i++) {
         const rk_memory_row *row = &table->rows[i];
         if (row->option && (!largest || row->bytes > largest->bytes)) {
             largest = row;

@@ -1,5 +1,5 @@
 /*
- * What a session will allocate on its device: a table that is logged before anything is allocated,
+ * What a run will allocate on its device: a table that is logged before anything is allocated,
  * and an error that names the option to lower when it is more than there is.
  */
 #ifndef RK_TRAIN_MEMORY_H
@@ -15,11 +15,10 @@ typedef struct rk_memory_row {
     const char *option; /* what makes it smaller, static text; NULL = nothing does */
 } rk_memory_row;
 
-enum { RK_MEMORY_ROWS = 64 };
-
+/* Zeroed = empty; free with rk__memory_free. */
 typedef struct rk_memory_table {
-    rk_memory_row rows[RK_MEMORY_ROWS];
-    int n;
+    rk_memory_row *rows; /* owned */
+    int64_t n, capacity;
     int64_t total;
 } rk_memory_table;
 
@@ -31,6 +30,8 @@ rk_status rk__memory_add_store(rk_memory_table *table, const rk_device *device,
 rk_status rk__memory_add_program(rk_memory_table *table, const rk_device *device,
                                  rk_device_context *context, const rk_program *program,
                                  const char *option);
+
+void rk__memory_free(rk_memory_table *table);
 
 /* Logs the table, a line a row. Rows are for information on a device with memory of its own; on
  * the host they are details. hooks may be NULL. */

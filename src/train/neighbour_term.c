@@ -48,13 +48,12 @@ rk_status rk__neighbour_term_declare(const rk_neighbours *neighbours, rk_store *
     return rk__store_add(store, NAME_WEIGHTS, RK_F32, n->n_items, n->k, n->weight, &number);
 }
 
-void rk__neighbour_term_embed(rk_program *program, const rk_model_instance *model,
-                              rk_graph_values graph, const rk_value *values, rk_value nodes,
-                              rk_objective_values *out)
+void rk__neighbour_term_gather(rk_program *program, const rk_model_instance *model, rk_value final,
+                               rk_value nodes, rk_objective_values *out)
 {
     const int32_t items = rk__store_find(program->store, NAME_ITEMS);
     rk_objective_neighbours *v = &out->neighbours;
-    if (items < 0 || program->status != RK_OK) {
+    if (items < 0) {
         return;
     }
     v->attr = (rk_neighbour_attr){.batch = model->options->train.batch,
@@ -64,8 +63,5 @@ void rk__neighbour_term_embed(rk_program *program, const rk_model_instance *mode
     v->weights = rk__use(program, rk__store_find(program->store, NAME_WEIGHTS));
     rk_value slots = rk__neighbour_slots(program, nodes, rk__use(program, items), v->attr);
     v->rows = rk__unique_rows(program, slots, model->n_users + model->n_items);
-    if (program->status == RK_OK) { /* a model may look at the row set, so it must be a real one */
-        v->final = model->model->embed(model, program, graph, values, &v->rows, NULL);
-        program->status = rk__program_share(program); /* the layers are there already */
-    }
+    v->final = rk__gather_rows(program, final, v->rows);
 }

@@ -19,10 +19,9 @@ rk_status rk__neighbour_term_init(rk_neighbours *out, const rk_graph *graph,
 /* Adds its tables to the store, which borrows them. */
 rk_status rk__neighbour_term_declare(const rk_neighbours *neighbours, rk_store *store);
 
-/* The embeddings that the term needs, at a row set of their own, for rk__objective_append; nothing
- * when the store has no tables of it. nodes: of the batch; values: the model's parameters. */
-void rk__neighbour_term_embed(rk_program *program, const rk_model_instance *model,
-                              rk_graph_values graph, const rk_value *values, rk_value nodes,
-                              rk_objective_values *out);
+/* The rows that the term needs of the final embeddings [N,d], at a row set of their own, for
+ * rk__objective_append; nothing when the store has no tables of it. nodes: of the batch. */
+void rk__neighbour_term_gather(rk_program *program, const rk_model_instance *model, rk_value final,
+                               rk_value nodes, rk_objective_values *out);
 
 #endif

@@ -35,20 +35,19 @@ static rk_value append_ranking_loss(rk_program *p, const rk_options *o,
         rk_align_attr attr = {.batch = batch, .uniformity = o->loss.uniformity};
         rk__align_uniform_loss(p, v->final, v->rows, v->state, attr);
     } else if (n_candidates == 0) {
-        rk_softmax_attr attr = {.batch = batch,
+        rk_softmax_rule rule = {.batch = batch,
                                 .temperature = o->loss.temperature,
                                 .power = o->loss.power,
                                 .cosine = is_cosine(o),
                                 .exclude_positive = o->loss.exclude_positive};
-        rk__softmax_loss(p, v->final, v->rows, v->logit_bias, v->state, attr);
-    } else if (o->loss.kind == RK_LOSS_BPR && !is_cosine(o) &&
-               (n_candidates == 1 || o->sampling.negatives == RK_NEGATIVES_DYNAMIC)) {
-        if (n_candidates > 1) {
+        rk__softmax_loss(p, v->final, v->rows, v->logit_bias, v->state, rule);
+    } else {
+        if (o->sampling.negatives == RK_NEGATIVES_DYNAMIC && o->loss.kind == RK_LOSS_BPR &&
+            !is_cosine(o) && n_candidates > 1) {
             chosen = rk__select_negatives(p, v->final, v->rows, v->state, batch);
         }
-        rk__bpr_loss(p, v->final, v->rows, chosen, v->state, batch);
-    } else {
-        rk__slot_loss(p, v->final, v->rows, v->degree_factor, v->state, is_cosine(o), slot_attr(o));
+        rk_slot_inputs inputs = {.state = v->state, .factor = v->degree_factor, .chosen = chosen};
+        rk__slot_loss(p, v->final, v->rows, inputs, is_cosine(o), slot_attr(o));
     }
     return chosen;
 }
@@ -68,7 +67,7 @@ rk_status rk__objective_append(rk_program *p, const rk_options *o, const rk_obje
     }
     if (o->loss.contrast != RK_CONTRAST_NONE) {
         rk__contrast_loss(p, v->views[0], v->views[1], v->rows,
-                          (rk_contrast_attr){.batch = o->train.batch,
+                          (rk_contrast_rule){.batch = o->train.batch,
                                              .weight = o->loss.contrast_weight,
                                              .temperature = o->loss.contrast_temperature});
     }

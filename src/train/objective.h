@@ -16,7 +16,7 @@ typedef struct rk_objective_neighbours {
 
 typedef struct rk_objective_values {
     rk_value final;         /* f32 [S,d] at the batch's rows */
-    rk_value ego;           /* f32 [S,d], layer 0; RK_NONE unless rk__objective_needs_ego */
+    rk_value ego;           /* f32 [S,d], layer 0; for L2 on it only */
     rk_value logit_bias;    /* f32 [N,1], or RK_NONE */
     rk_value degree_factor; /* f32 [N,1], or RK_NONE */
     rk_value views[2];      /* f32 [S,d] each; with loss.contrast only */
@@ -25,9 +25,11 @@ typedef struct rk_objective_values {
     rk_row_set rows;
 } rk_objective_values;
 
+/* Is the L2 term one of layer 0? */
 bool rk__objective_needs_ego(const rk_options *options);
 
-/* Appends the ranking loss, the L2 term and the second term; n_candidates: M of the batch. */
+/* Appends the terms that the options ask for: the ranking loss, L2, contrast, neighbours.
+ * n_candidates: M of the batch. */
 rk_status rk__objective_append(rk_program *program, const rk_options *options,
                                const rk_objective_values *values, int64_t n_candidates);
 

@@ -4,21 +4,31 @@
 
 #include "base/alloc.h"
 
+rk_status rk__position_init(rk_position *out, int n_terms)
+{
+    *out = (rk_position){.n_terms = n_terms, .best_value = NAN};
+    return rk__calloc(&out->sums, 1 + n_terms, sizeof *out->sums, "the sums of losses");
+}
+
 rk_status rk__position_reserve(rk_position *position)
 {
-    if (position->step.epoch < position->history_capacity) {
+    rk_position *p = position;
+    if (p->step.epoch < p->history_capacity) {
         return RK_OK;
     }
-    int64_t capacity = 2 * position->step.epoch + 64;
-    RK_TRY(rk__realloc(&position->history, position->history_capacity, capacity,
-                       sizeof *position->history, "the history of epochs"));
-    position->history_capacity = capacity;
+    const int64_t before = p->history_capacity, capacity = 2 * p->step.epoch + 64;
+    RK_TRY(rk__realloc(&p->history, before, capacity, sizeof *p->history, "the history of epochs"));
+    RK_TRY(rk__realloc(&p->terms, before * p->n_terms, capacity * p->n_terms, sizeof *p->terms,
+                       "the history of epochs"));
+    p->history_capacity = capacity;
     return RK_OK;
 }
 
 void rk__position_free(rk_position *position)
 {
+    rk__free(position->sums);
     rk__free(position->history);
+    rk__free(position->terms);
     *position = (rk_position){0};
 }
 

@@ -7,29 +7,38 @@
 /* One finished epoch. A checkpoint keeps the columns that follow from data and options; how long
  * things took is in metrics.jsonl, so that equal runs write equal checkpoints. */
 typedef struct rk_epoch_record {
-    double loss, bpr, l2; /* means over the epoch's steps */
+    double loss;          /* mean over the epoch's steps */
     double check;         /* eval.metric; NaN = not checked */
     double seconds;       /* of its training steps; not in the checkpoint */
     double check_seconds; /* not in the checkpoint */
 } rk_epoch_record;
 
-#define RK_HISTORY_COLUMNS "loss, bpr, l2, check"
-enum { RK_HISTORY_N_COLUMNS = 4 };
-
 typedef struct rk_position {
     rk_step_state step;
+    int n_terms;  /* of the loss; rk_step has their names */
+    double *sums; /* [1 + n_terms]: the loss and its terms, over this epoch's steps; owned */
     double epoch_seconds; /* spent so far in the epoch that is not finished */
     double best_value;    /* of eval.metric; NaN = no check yet */
     int64_t best_epoch;   /* 1-based; 0 = none */
     int64_t checks_since_best;
     int64_t plateau_checks;   /* without a better one since then or since the rate was lowered */
     rk_epoch_record *history; /* step.epoch records; owned */
+    double *terms; /* [step.epoch, n_terms]: means over an epoch's steps; NaN = unknown; owned */
     int64_t history_capacity;
 } rk_position;
 
-/* Room for one more record; the caller fills history[step.epoch] and counts the epoch. */
+/* Before the first step, without a state yet. Free with rk__position_free. */
+rk_status rk__position_init(rk_position *out, int n_terms);
+
+/* Room for one more record and its terms; the caller fills them and counts the epoch. */
 rk_status rk__position_reserve(rk_position *position);
 void rk__position_free(rk_position *position);
+
+/* The terms of a record (from 0), n_terms. */
+static inline double *rk__position_terms(const rk_position *position, int64_t record)
+{
+    return position->terms + record * position->n_terms;
+}
 
 /* Epochs of the history whose check was made. */
 int64_t rk__position_checks(const rk_position *position);

@@ -16,87 +16,129 @@ typedef struct line {
     double rate, ceiling; /* bytes a second */
 } line;
 
-rk_status rk__profile_check(const rk_session *s)
+rk_status rk__profile_check(const rk_engine *engine)
 {
-    if (!s->device->profile || !s->device->measure) {
+    if (!engine->device->profile || !engine->device->measure) {
         RK_FAIL(RK_ERR_DEVICE, "device %s cannot tell where its time goes: no profile",
-                s->device->name);
+                engine->device->name);
     }
     return RK_OK;
 }
 
-rk_status rk__profile_step(rk_profile *profile, rk_session *s, int64_t steps)
+rk_status rk__profile_step(rk_profile *profile, rk_step *step, int64_t steps)
 {
-    s->device->profile(s->context, profile->times);
-    rk_status status = rk__session_step(s, steps);
-    s->device->profile(s->context, NULL);
+    const rk_engine *e = step->engine;
+    e->device->profile(e->context, profile->times);
+    rk_status status = rk__step_run(step, steps);
+    e->device->profile(e->context, NULL);
     profile->steps += steps;
     return status;
 }
 
-/* Adds the nodes of a batch that were not in it yet; seen[node] = number of the last batch. */
-static void add_node(const rk_graph *graph, int32_t node, int32_t batch, int32_t *seen,
-                     rk_batch_facts *sum)
+/* ---- what a batch touches ---- */
+
+/* A row set of a batch and what it has come to so far. */
+typedef struct touched {
+    const rk_graph *graph;
+    int32_t *seen; /* of a node: number of the last batch that it was in */
+    rk_batch_facts sum;
+} touched;
+
+/* Adds a node that was not in this batch yet. */
+static void add_node(touched *set, int32_t node, int32_t batch)
 {
-    if (seen[node] != batch) {
-        seen[node] = batch;
-        sum->rows += 1;
-        sum->edges += (double)rk__graph_degree(graph, node);
-        sum->user_edges += node < graph->n_users ? (double)rk__graph_degree(graph, node) : 0;
+    if (set->seen[node] != batch) {
+        double edges = (double)rk__graph_degree(set->graph, node);
+        set->seen[node] = batch;
+        set->sum.rows += 1;
+        set->sum.edges += edges;
+        set->sum.user_edges += node < set->graph->n_users ? edges : 0;
     }
 }
 
 /* The neighbours of a positive, in the row set that also has the users. */
-static void add_neighbours(const rk_session *s, int32_t positive, int32_t batch, int32_t *seen,
-                           rk_batch_facts *sum)
+static void add_neighbours(const rk_step *s, touched *set, int32_t positive, int32_t batch)
 {
     const rk_neighbours *n = &s->neighbours;
     for (int64_t k = 0; k < n->k; k++) {
-        int32_t node = n->node[(positive - s->graph.n_users) * n->k + k];
+        int32_t node = n->node[(positive - set->graph->n_users) * n->k + k];
         if (node >= 0) {
-            add_node(&s->graph, node, batch, seen, sum);
+            add_node(set, node, batch);
         }
     }
 }
 
-static void add_triplet(const rk_session *s, const rk_sampler *sampler, int64_t b, int32_t batch,
-                        int32_t *seen[RK_BATCH_SETS], rk_batch_facts sum[RK_BATCH_SETS])
+static void add_triplet(const rk_step *s, const rk_sampler *sampler, int64_t b, int32_t batch,
+                        touched *own, touched *near)
 {
     int32_t user = -1, positive = -1;
     rk__draw_positive(sampler, b, &user, &positive);
-    add_node(&s->graph, user, batch, seen[0], &sum[0]);
-    add_node(&s->graph, positive, batch, seen[0], &sum[0]);
+    add_node(own, user, batch);
+    add_node(own, positive, batch);
     for (int64_t k = 0; k < s->sample.n_candidates; k++) {
         int32_t negative = rk__draw_negative(sampler, user, b * s->sample.n_candidates + k);
-        add_node(&s->graph, negative, batch, seen[0], &sum[0]);
+        add_node(own, negative, batch);
     }
     if (s->neighbours.k > 0) {
-        add_node(&s->graph, user, batch, seen[1], &sum[1]);
-        add_neighbours(s, positive, batch, seen[1], &sum[1]);
+        add_node(near, user, batch);
+        add_neighbours(s, near, positive, batch);
     }
 }
 
-rk_status rk__profile_batch(const rk_session *s, rk_batch_facts out[RK_BATCH_SETS])
+static rk_batch_facts mean_of(const touched *set)
 {
-    int64_t n = s->graph.n_nodes;
-    int32_t *memory = NULL;
-    rk_batch_facts sum[RK_BATCH_SETS] = {0};
-    RK_TRY(rk__calloc(&memory, RK_BATCH_SETS * n, sizeof *memory, "the nodes of a batch"));
-    int32_t *seen[RK_BATCH_SETS] = {memory, memory + n};
+    const double n = BATCHES_LOOKED_AT;
+    return (rk_batch_facts){set->sum.rows / n, set->sum.edges / n, set->sum.user_edges / n};
+}
+
+/* Is it the row set of neighbours? */
+static bool is_near(const rk_program *p, const rk_node *unique_rows)
+{
+    int32_t producer = p->tensors[unique_rows->in[0]].producer;
+    return producer >= 0 && p->nodes[producer].op == RK_OP_NEIGHBOUR_SLOTS;
+}
+
+rk_status rk__profile_batch(const rk_step *s, rk_batch_facts **out, int *out_n)
+{
+    const rk_graph *g = &s->engine->graph;
+    const rk_program *p = &s->program;
+    const int n = rk__program_row_sets(p);
+    rk_batch_facts *facts = NULL;
+    int32_t *seen = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__calloc(&seen, 2 * g->n_nodes, sizeof *seen, "the nodes of a batch"));
+    RK_TRY_GOTO(done, rk__alloc(&facts, n, sizeof *facts, "the facts of row sets"));
+    touched own = {.graph = g, .seen = seen}, near = {.graph = g, .seen = seen + g->n_nodes};
     for (int32_t step = 0; step < BATCHES_LOOKED_AT; step++) {
-        rk_sampler sampler = rk__sampling_sampler(&s->sampling, &s->graph, &s->sample,
-                                                  (uint64_t)s->options->run.seed, step);
+        rk_sampler sampler = rk__sampling_sampler(&s->sampling, g, &s->sample,
+                                                  (uint64_t)s->engine->options->run.seed, step);
         for (int64_t b = 0; b < s->sample.batch; b++) {
-            add_triplet(s, &sampler, b, step + 1, seen, sum);
+            add_triplet(s, &sampler, b, step + 1, &own, &near);
         }
     }
-    rk__free(memory);
-    for (int i = 0; i < RK_BATCH_SETS; i++) {
-        out[i] = (rk_batch_facts){sum[i].rows / BATCHES_LOOKED_AT, sum[i].edges / BATCHES_LOOKED_AT,
-                                  sum[i].user_edges / BATCHES_LOOKED_AT};
+    for (int32_t i = 0, set = 0; i < p->n_nodes; i++) {
+        if (p->nodes[i].op == RK_OP_UNIQUE_ROWS) {
+            facts[set++] = mean_of(is_near(p, &p->nodes[i]) ? &near : &own);
+        }
     }
+    *out = facts;
+    *out_n = n;
+done:
+    rk__free(seen);
+    return status;
+}
+
+rk_status rk__profile_work(const rk_step *step, rk_traffic *out)
+{
+    rk_batch_facts *facts = NULL;
+    int n = 0;
+    RK_TRY(rk__profile_batch(step, &facts, &n));
+    rk__program_traffic(&step->program, facts, out);
+    rk__free(facts);
     return RK_OK;
 }
+
+/* ---- the table ---- */
 
 static int by_seconds(const void *a, const void *b)
 {
@@ -167,27 +209,26 @@ static void log_lines(const line *lines, int n, int64_t steps, const rk_device_c
             100.0, 1e-6 * bytes, total > 0 ? 1e-9 * bytes / total : 0);
 }
 
-rk_status rk__profile_report(const rk_profile *profile, rk_session *s, const char *path,
+rk_status rk__profile_report(const rk_profile *profile, const rk_step *step, const char *path,
                              rk_run_log *log)
 {
     rk_traffic work[RK_OP_COUNT];
-    rk_batch_facts batch[RK_BATCH_SETS];
     rk_device_ceilings best = {0};
     line lines[RK_OP_COUNT];
     if (profile->steps == 0) {
         rk__log(log, RK_LOG_INFO, "no profile: this run had no steps left to train");
         return RK_OK;
     }
-    const rk_parameter *p = &s->model.parameters[0];
+    const rk_engine *e = step->engine;
+    const rk_parameter *p = &e->model.parameters[0];
     int64_t row_bytes = (p->cols * (int64_t)sizeof(float) + ROW_UNIT - 1) / ROW_UNIT * ROW_UNIT;
     int64_t table_bytes = p->rows * p->cols * (int64_t)sizeof(float);
     rk_device_probe what = {.rows = p->rows,
                             .row_bytes = row_bytes,
                             .gathers = p->rows < MOST_GATHERS / 16 ? 16 * p->rows : MOST_GATHERS,
                             .copy_bytes = table_bytes > LEAST_COPY ? table_bytes : LEAST_COPY};
-    RK_TRY(rk__profile_batch(s, batch));
-    rk__program_traffic(&s->train, batch, work);
-    RK_TRY(s->device->measure(s->context, &what, &best));
+    RK_TRY(rk__profile_work(step, work));
+    RK_TRY(e->device->measure(e->context, &what, &best));
     int n = make_lines(profile, work, &best, lines);
     RK_TRY(write_csv(lines, n, path));
     log_lines(lines, n, profile->steps, &best, log);

@@ -12,13 +12,15 @@
 
 rk_memory_use rk__summary_memory(const rk_summary *summary)
 {
-    const rk_session *s = summary->session;
+    const rk_store *store = &summary->step->engine->store;
+    const rk_model_ranker *ranker = summary->ranker;
     rk_memory_use use = {.peak = rk__peak_memory()};
-    for (int32_t i = 0; i < s->store.n; i++) {
-        const rk_stored *t = &s->store.items[i];
+    for (int32_t i = 0; i < store->n; i++) {
+        const rk_stored *t = &store->items[i];
         use.store += t->rows * t->cols * rk__dtype_size(t->dtype);
     }
-    use.arenas = s->train.arena_bytes + s->rank[0].arena_bytes + s->rank[1].arena_bytes;
+    use.arenas = summary->step->program.arena_bytes + ranker->rank[0].arena_bytes +
+                 ranker->rank[1].arena_bytes;
     return use;
 }
 
@@ -35,9 +37,10 @@ static void add_train(rk_json *json, const rk_summary *r)
     const rk_epoch_record *last = n > 0 ? &p->history[n - 1] : NULL;
     rk__json_begin(json, "train", '{');
     rk__json_real(json, "loss", last ? last->loss : NAN);
-    rk__json_real(json, rk__option_choice("loss.kind", r->options->loss.kind),
-                  last ? last->bpr : NAN);
-    rk__json_real(json, "l2", last ? last->l2 : NAN);
+    for (int i = 0; i < p->n_terms; i++) {
+        double mean = last ? rk__position_terms(p, n - 1)[i] : NAN;
+        rk__json_real(json, r->step->terms[i].name, mean);
+    }
     rk__json_int(json, "epochs", n);
     rk__json_int(json, "steps", p->step.step);
     rk__json_int(json, "steps_per_epoch", p->step.steps_per_epoch);
@@ -160,13 +163,13 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_metrics(&json, RK_TEST, r->popularity);
     rk__json_end(&json, '}');
     add_chosen(&json, r);
-    add_dataset(&json, r->session->dataset, r->options);
+    add_dataset(&json, r->dataset, r->options);
     add_costs(&json, r);
     rk__json_begin(&json, "rankine", '{');
     rk__json_text(&json, "version", build->version);
     rk__json_text(&json, "revision", build->revision);
-    rk__json_text(&json, "device", r->session->device->name);
-    rk__json_text(&json, "graph_form", r->session->form.is_gram ? "gram" : "direct");
+    rk__json_text(&json, "device", r->step->engine->device->name);
+    rk__json_text(&json, "graph_form", r->step->form.is_gram ? "gram" : "direct");
     rk__json_end(&json, '}');
     rk__json_end(&json, '}');
     rk__buffer_add(&buffer, "\n");

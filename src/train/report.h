@@ -7,7 +7,8 @@
 
 #include "rankine/run.h"
 #include "train/position.h"
-#include "train/session.h"
+#include "train/ranker.h"
+#include "train/step.h"
 
 /* Wall-clock seconds; training and checks over the whole run, the rest of this process. */
 typedef struct rk_phase_seconds {
@@ -17,7 +18,9 @@ typedef struct rk_phase_seconds {
 /* What a run came to; everything is lent. */
 typedef struct rk_summary {
     const rk_options *options;
-    const rk_session *session;
+    const rk_dataset *dataset;
+    const rk_step *step;
+    const rk_model_ranker *ranker;
     const rk_position *position;
     const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
     bool chose_best;     /* the final model is best.h5, else the last epoch's */

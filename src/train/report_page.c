@@ -146,7 +146,7 @@ static void add_settings(rk_buffer *out, const rk_summary *r)
     const rk_options *o = r->options;
     const rk_step_state *s = &r->position->step;
     rk__buffer_add(out, "<div class=\"pair\"><table>\n");
-    row_text(out, "model", r->session->model.model->name);
+    row_text(out, "model", r->step->engine->model.model->name);
     row_count(out, "dimensions", o->model.dim);
     if (o->model.kind != RK_MODEL_MF) {
         row_count(out, "layers", o->model.layers);
@@ -168,7 +168,7 @@ static void add_settings(rk_buffer *out, const rk_summary *r)
     row_count(out, "epochs trained", s->epoch);
     snprintf(number, sizeof number, "%lld", (long long)o->run.seed);
     row_text(out, "seed", number);
-    row_text(out, "device", r->session->device->name);
+    row_text(out, "device", r->step->engine->device->name);
     rk__buffer_add(out, "</table></div>\n<p>All options: config.yaml beside this page.</p>\n");
 }
 
@@ -238,7 +238,7 @@ static rk_status add_curves(rk_buffer *out, const rk_summary *r)
 static void add_head(rk_buffer *out, const rk_summary *r)
 {
     const rk_build_info *build = rk__build_info();
-    const char *name = r->session->dataset->name, *model = r->session->model.model->name;
+    const char *name = r->dataset->name, *model = r->step->engine->model.model->name;
     rk__buffer_add(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
                         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
                         "<title>");
@@ -283,9 +283,9 @@ rk_status rk__report_page(const rk_summary *r, char **out)
     rk__buffer_add(&buffer, "<h2>Settings</h2>\n");
     add_settings(&buffer, r);
     rk__buffer_add(&buffer, "<h2>Data: ");
-    add_escaped(&buffer, r->session->dataset->name);
+    add_escaped(&buffer, r->dataset->name);
     rk__buffer_add(&buffer, "</h2>\n");
-    add_data(&buffer, r->session->dataset, r->options->split.carve_valid > 0);
+    add_data(&buffer, r->dataset, r->options->split.carve_valid > 0);
     rk__buffer_add(&buffer, "<h2>Time and memory</h2>\n");
     add_costs(&buffer, r);
     rk__buffer_add(&buffer, "</body></html>\n");

@@ -188,14 +188,17 @@ static void describe_host(rk_json *json)
     rk__json_end(json, '}');
 }
 
-rk_status rk__run_folder_write_environment(const char *folder, const rk_session *session)
+rk_status rk__run_folder_write_environment(const char *folder, const rk_step *step,
+                                           const rk_dataset *dataset)
 {
+    const rk_engine *engine = step->engine;
+    const rk_graph_form *form = &step->form;
     const rk_build_info *build = rk__build_info();
-    const rk_options *options = session->options;
+    const rk_options *options = engine->options;
     rk_device_info device = {0};
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer, .indent = 2};
-    RK_TRY(session->device->info(session->context, &device));
+    RK_TRY(engine->device->info(engine->context, &device));
     rk__json_begin(&json, NULL, '{');
     rk__json_begin(&json, "rankine", '{');
     rk__json_text(&json, "version", build->version);
@@ -205,23 +208,23 @@ rk_status rk__run_folder_write_environment(const char *folder, const rk_session 
     rk__json_text(&json, "sanitize", build->sanitize);
     rk__json_end(&json, '}');
     rk__json_begin(&json, "device", '{');
-    rk__json_text(&json, "name", session->device->name);
+    rk__json_text(&json, "name", engine->device->name);
     rk__json_text(&json, "description", device.name);
-    rk__json_text(&json, "reason", session->device_reason);
+    rk__json_text(&json, "reason", engine->device_reason);
     rk__json_int(&json, "memory_bytes", device.memory_total);
     rk__json_end(&json, '}');
     rk__json_begin(&json, "graph", '{');
-    rk__json_text(&json, "form", session->form.is_gram ? "gram" : "direct");
-    rk__json_text(&json, "reason", session->form.reason);
-    rk__json_int(&json, "gram_bytes", session->form.is_gram ? session->form.gram_bytes : 0);
+    rk__json_text(&json, "form", form->is_gram ? "gram" : "direct");
+    rk__json_text(&json, "reason", form->reason);
+    rk__json_int(&json, "gram_bytes", form->is_gram ? form->gram_bytes : 0);
     rk__json_end(&json, '}');
     describe_host(&json);
     rk__json_int(&json, "threads",
                  options->run.threads ? options->run.threads : sysconf(_SC_NPROCESSORS_ONLN));
     rk__json_int(&json, "seed", options->run.seed);
     rk__json_begin(&json, "dataset", '{');
-    rk__json_text(&json, "name", session->dataset->name);
-    rk__json_text(&json, "fingerprint", session->dataset->fingerprint);
+    rk__json_text(&json, "name", dataset->name);
+    rk__json_text(&json, "fingerprint", dataset->fingerprint);
     rk__json_end(&json, '}');
     rk__json_end(&json, '}');
     rk__buffer_add(&buffer, "\n");

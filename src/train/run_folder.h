@@ -12,7 +12,7 @@
 #include "data/dataset.h"
 #include "rankine/train.h"
 #include "train/position.h"
-#include "train/session.h"
+#include "train/step.h"
 
 #define RK_FILE_CONFIG "config.yaml"
 #define RK_FILE_ENVIRONMENT "environment.json"
@@ -36,7 +36,8 @@ rk_status rk__run_folder_create(const rk_train_options *options);
 rk_status rk__run_folder_write_config(const char *folder, const rk_config *config);
 
 /* environment.json: what the numbers were computed with. */
-rk_status rk__run_folder_write_environment(const char *folder, const rk_session *session);
+rk_status rk__run_folder_write_environment(const char *folder, const rk_step *step,
+                                           const rk_dataset *dataset);
 
 /* Cuts metrics.jsonl after the line of epoch position->step.epoch and takes from the lines that
  * stay how long the epochs took. Without the file nothing happens. */

@@ -76,29 +76,29 @@ static rk_status prepare_checks(rk_trainer *t)
                            &t->check_users, &t->n_check_users);
 }
 
-static rk_status prepare_session(rk_trainer *t, bool eager)
+static rk_status prepare_device(rk_trainer *t, bool eager)
 {
     double began = rk__now();
     rk_device_info device = {0};
-    RK_TRY(rk__session_create(&t->session, t->options, t->dataset,
-                              (rk_session_options){.training = true, .eager = eager},
-                              &t->log.hooks));
-    RK_TRY(t->session.device->info(t->session.context, &device));
-    rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", t->session.device->name, device.name,
-            t->session.device_reason);
+    RK_TRY(
+        rk__set_up(&t->engine, &t->step, &t->ranker, t->options, t->dataset, eager, &t->log.hooks));
+    const rk_engine *e = &t->engine;
+    RK_TRY(e->device->info(e->context, &device));
+    rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
+            e->device_reason);
     int64_t numbers = 0;
-    for (int i = 0; i < t->session.model.n_parameters; i++) {
-        const rk_parameter *p = &t->session.model.parameters[i];
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        const rk_parameter *p = &e->model.parameters[i];
         numbers += p->rows * p->cols;
     }
-    t->position.step = rk__session_first_state(&t->session);
-    t->position.best_value = NAN;
+    RK_TRY(rk__position_init(&t->position, t->step.n_terms));
+    t->position.step = rk__step_first_state(&t->step);
     rk__log(&t->log, RK_LOG_INFO,
             "model %s: %lld parameters; %lld steps an epoch, %lld triplets each",
-            t->session.model.model->name, (long long)numbers,
-            (long long)t->position.step.steps_per_epoch, (long long)t->position.step.batch);
-    rk__log(&t->log, RK_LOG_INFO, "graph form %s", t->session.form.reason);
-    RK_TRY(rk__session_set_state(&t->session, &t->position.step));
+            e->model.model->name, (long long)numbers, (long long)t->position.step.steps_per_epoch,
+            (long long)t->position.step.batch);
+    rk__log(&t->log, RK_LOG_INFO, "graph form %s", t->step.form.reason);
+    RK_TRY(rk__step_set_state(&t->step, &t->position.step));
     t->seconds.setup = rk__now() - began;
     return RK_OK;
 }
@@ -126,7 +126,7 @@ static rk_status open_log(rk_trainer *t)
 /* The environment first: it makes the folder a run folder, which force may replace. */
 static rk_status write_texts(rk_trainer *t)
 {
-    RK_TRY(rk__run_folder_write_environment(t->folder, &t->session));
+    RK_TRY(rk__run_folder_write_environment(t->folder, &t->step, t->dataset));
     return rk__run_folder_write_config(t->folder, t->config);
 }
 
@@ -177,7 +177,8 @@ static rk_status resume(rk_trainer *t)
     RK_TRY_GOTO(done, rk__path_join(&path, t->folder, RK_FILE_LAST));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &before));
     RK_TRY_GOTO(done, compare_facts(t, path, &before));
-    RK_TRY_GOTO(done, rk__checkpoint_read(path, &t->session, &t->position));
+    rk__position_free(&t->position);
+    RK_TRY_GOTO(done, rk__checkpoint_read(path, &t->step, &t->position));
     const rk_step_state *s = &t->position.step;
     rk__log(&t->log, RK_LOG_INFO, "resumed after epoch %lld, step %lld of the next",
             (long long)s->epoch, (long long)s->step_in_epoch);
@@ -202,14 +203,14 @@ static rk_status report_profile(rk_trainer *t)
 {
     char *path = NULL;
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_PROFILE));
-    rk_status status = rk__profile_report(&t->profile, &t->session, path, &t->log);
+    rk_status status = rk__profile_report(&t->profile, &t->step, path, &t->log);
     rk__free(path);
     return status;
 }
 
 /* ---- the end ---- */
 
-/* Puts the chosen model into the session. */
+/* Puts the chosen model into the engine. */
 static rk_status choose(rk_trainer *t, rk_summary *report)
 {
     const rk_position *p = &t->position;
@@ -227,7 +228,7 @@ static rk_status choose(rk_trainer *t, rk_summary *report)
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
     rk_status status = rk__checkpoint_read_facts(path, &best);
     if (status == RK_OK) {
-        status = rk__checkpoint_read(path, &t->session, NULL);
+        status = rk__checkpoint_read_parameters(path, &t->engine);
         report->chosen_epoch = best.epoch;
         report->chosen_value = best.value;
     }
@@ -271,7 +272,9 @@ static void sum_up_seconds(rk_trainer *t, double began)
 static rk_status finish(rk_trainer *t, double began)
 {
     rk_summary report = {.options = t->options,
-                         .session = &t->session,
+                         .dataset = t->dataset,
+                         .step = &t->step,
+                         .ranker = &t->ranker,
                          .position = &t->position,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .stopped_early = t->stopped_early};
@@ -280,7 +283,7 @@ static rk_status finish(rk_trainer *t, double began)
     double evaluation_began = rk__now();
     RK_TRY_GOTO(done, choose(t, &report));
     RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
-    rk_ranker by_model = rk__session_ranker(&t->session);
+    rk_ranker by_model = rk__ranker_of(&t->ranker);
     rk_ranker by_popularity = rk__popularity_ranker(&popularity);
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
@@ -319,8 +322,8 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     t.folder = how->run_dir;
     RK_TRY_GOTO(done, prepare_data(&t, how->dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
-    RK_TRY_GOTO(done, prepare_session(&t, how->eager));
-    RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.session) : RK_OK);
+    RK_TRY_GOTO(done, prepare_device(&t, how->eager));
+    RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.engine) : RK_OK);
     RK_TRY_GOTO(done, prepare_facts(&t));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t, how));
     RK_TRY_GOTO(done, rk__train_epochs(&t));
@@ -330,7 +333,7 @@ done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
-    rk__session_free(&t.session);
+    rk__tear_down(&t.engine, &t.step, &t.ranker);
     rk_dataset_free(t.prepared);
     rk__position_free(&t.position);
     rk__checkpoint_facts_free(&t.facts);

@@ -12,7 +12,7 @@
 #include "train/report.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 typedef struct rk_trainer {
     const rk_config *config;   /* lent */
@@ -21,7 +21,9 @@ typedef struct rk_trainer {
     rk_run_log log;
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
     rk_position position;
     rk_checkpoint_facts facts; /* of this run */
     bool checks;               /* eval.every > 0, and the part to check on is not empty */

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "eval/evaluate.h"
 #include "train/planted.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 enum { MOST_SETTINGS = 8, STEPS = 50 };
 
@@ -21,7 +21,9 @@ static int64_t n_steps(void)
 typedef struct fixture {
     rk_config *config;
     rk_dataset *dataset;
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
 } fixture;
 
 /* settings: "key=value", ended by NULL. */
@@ -46,15 +48,15 @@ static void set_up(fixture *f, const char *device, const char *const *settings, 
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
     f->dataset = planted_dataset(true);
-    assert_ok(rk__session_create(&f->session, rk__config_options(f->config), f->dataset,
-                                 (rk_session_options){.training = true, .eager = eager}, NULL));
-    rk_step_state state = rk__session_first_state(&f->session);
-    assert_ok(rk__session_set_state(&f->session, &state));
+    assert_ok(rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config),
+                         f->dataset, eager, NULL));
+    rk_step_state state = rk__step_first_state(&f->step);
+    assert_ok(rk__step_set_state(&f->step, &state));
 }
 
 static void tear_down(fixture *f)
 {
-    rk__session_free(&f->session);
+    rk__tear_down(&f->engine, &f->step, &f->ranker);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
@@ -62,7 +64,7 @@ static void tear_down(fixture *f)
 static rk_step_state get_state(fixture *f)
 {
     rk_step_state state;
-    assert_ok(rk__session_get_state(&f->session, &state));
+    assert_ok(rk__step_get_state(&f->step, &state));
     return state;
 }
 
@@ -72,26 +74,25 @@ static void steps(fixture *f, int64_t n)
     while (n > 0) {
         rk_step_state state = get_state(f);
         int64_t rest = state.steps_per_epoch - state.step_in_epoch, now = n < rest ? n : rest;
-        assert_ok(rk__session_step(&f->session, now));
+        assert_ok(rk__step_run(&f->step, now));
         n -= now;
         state = get_state(f);
         assert_int_equal(state.bad_step, 0);
         if (state.step_in_epoch == state.steps_per_epoch) {
             state.epoch++;
             state.step_in_epoch = 0;
-            memset(state.loss_sum, 0, sizeof state.loss_sum);
-            assert_ok(rk__session_set_state(&f->session, &state));
+            assert_ok(rk__step_set_state(&f->step, &state));
         }
     }
 }
 
 static float *parameters(fixture *f, size_t *bytes)
 {
-    const rk_parameter *p = &f->session.model.parameters[0];
+    const rk_parameter *p = &f->engine.model.parameters[0];
     float *values = NULL;
     *bytes = (size_t)(p->rows * p->cols) * sizeof *values;
     assert_ok(rk__alloc(&values, p->rows * p->cols, sizeof *values, "parameters"));
-    assert_ok(f->session.device->read(f->session.context, p->stored, 0, p->rows, values));
+    assert_ok(f->engine.device->read(f->engine.context, p->stored, 0, p->rows, values));
     return values;
 }
 
@@ -101,7 +102,7 @@ static rk_metrics metrics_of(fixture *f)
     enum { N = PLANTED_USERS / 10 };
     int32_t users[N];
     rk_metrics metrics = {0};
-    rk_ranker ranker = rk__session_ranker(&f->session);
+    rk_ranker ranker = rk__ranker_of(&f->ranker);
     for (int32_t i = 0; i < N; i++) {
         users[i] = 10 * i;
     }
@@ -137,13 +138,14 @@ static void same_batches(const char *positives, const char *negatives)
         int32_t *nodes[2] = {NULL};
         size_t bytes = 0;
         for (int i = 0; i < 2; i++) {
-            rk_session *s = &f[i].session;
-            const rk_node *first = &s->train.nodes[0];
+            const rk_engine *e = &f[i].engine;
+            const rk_step *s = &f[i].step;
+            const rk_node *first = &s->program.nodes[0];
             assert_int_equal(first->op, RK_OP_SAMPLE_TRIPLETS);
             steps(&f[i], step == 2 ? 5 : 1); /* the last one also a short batch behind a shuffle */
-            bytes = (size_t)rk__tensor_bytes(&s->train.tensors[first->out[0]]);
+            bytes = (size_t)rk__tensor_bytes(&s->program.tensors[first->out[0]]);
             assert_ok(rk__alloc(&nodes[i], (int64_t)bytes, 1, "nodes"));
-            assert_ok(s->device->read_value(s->context, s->loaded_train, first->out[0], nodes[i]));
+            assert_ok(e->device->read_value(e->context, s->loaded, first->out[0], nodes[i]));
         }
         if (memcmp(nodes[0], nodes[1], bytes) != 0) {
             fail_msg("%s, %s: the batches of step %d differ", positives, negatives, step);
@@ -313,12 +315,12 @@ static void the_memory_table_is_true(void **unused)
     memory_lines lines = {0};
     rk_hooks hooks = {.log = keep_memory_lines, .user = &lines};
     set_up(&f, "run.device=cuda", NULL, false);
-    rk__session_free(&f.session);
-    assert_ok(rk__session_create(&f.session, rk__config_options(f.config), f.dataset,
-                                 (rk_session_options){.training = true}, &hooks));
-    assert_ok(f.session.device->info(f.session.context, &info));
+    rk__tear_down(&f.engine, &f.step, &f.ranker);
+    assert_ok(rk__set_up(&f.engine, &f.step, &f.ranker, rk__config_options(f.config), f.dataset,
+                         false, &hooks));
+    assert_ok(f.engine.device->info(f.engine.context, &info));
     double taken = lines.free - (double)info.memory_free / 1e6;
-    double later = (double)f.session.embed.arena_bytes / 1e6;
+    double later = (double)f.ranker.embed.arena_bytes / 1e6;
     /* The emulated device counts bytes; a real one gives whole pages, and the libraries' share. */
     double slack = getenv("EMU_VARIANT") ? 0.2 : 600;
     assert_true(lines.rows > 3);

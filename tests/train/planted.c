@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/philox.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 enum { DRAWN = PLANTED_TRAIN + PLANTED_VALID + PLANTED_TEST };
 
@@ -152,16 +152,17 @@ void planted_write(const char *directory)
 
 void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_dataset *dataset)
 {
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
     bool done = false;
     for (int64_t n = 0; !done; n++) {
         assert_true(n < 1000);
         rk__alloc_fail_after(n);
-        rk_status status = rk__session_create(&session, options, dataset,
-                                              (rk_session_options){.training = true}, NULL);
+        rk_status status = rk__set_up(&engine, &step, &ranker, options, dataset, false, NULL);
         rk__alloc_fail_after(-1);
         done = status == RK_OK;
         assert_true(done || status == RK_ERR_MEMORY);
-        rk__session_free(&session);
+        rk__tear_down(&engine, &step, &ranker);
     }
 }

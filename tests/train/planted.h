@@ -25,8 +25,8 @@ void planted_items(int user, rk_part part, int32_t *out, int *out_n);
 rk_dataset *planted_dataset(bool with_valid);
 void planted_free(rk_dataset *dataset);
 
-/* Sets up a training session while the first, the second, ... allocation fails, until none does:
- * each time the session is gone without a trace. */
+/* Sets up training while the first, the second, ... allocation fails, until none does: each time
+ * nothing is left of it. */
 void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_dataset *dataset);
 
 /* As files: adjacency lists train.txt, valid.txt, test.txt and a configuration exp.yaml of a small

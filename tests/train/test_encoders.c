@@ -5,111 +5,53 @@
 #include <math.h>
 
 #include "config/options.h"
-#include "device/device.h"
-#include "models/model.h"
+#include "base/alloc.h"
 #include "support/golden.h"
 #include "train/runs.h"
+#include "train/set_up.h"
 
 enum { MOST = 48 * 8, MOST_WEIGHTS = 8 };
 
 typedef struct world {
     golden golden;
     rk_config *config;
-    rk_graph graph;
-    rk_store store;
-    rk_model_instance model;
-    rk_program embed, loss;
-    rk_device_context *context;
-    rk_loaded *loaded_embed, *loaded_loss;
-    float *left, *right;
-    int32_t nodes, state, final, gradient[2];
-    int64_t n_users, n_nodes, dim, batch;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
+    int64_t batch;
     float values[2][MOST]; /* of the parameters */
 } world;
 
-static void make_graph(world *w)
+static rk_graph make_graph(const golden *g)
 {
-    const golden_array *edges = golden_get(&w->golden, "edges", 0);
-    const double *sizes = golden_get(&w->golden, "sizes", 0)->v;
+    rk_graph graph;
+    const golden_array *edges = golden_get(g, "edges", 0);
+    const double *sizes = golden_get(g, "sizes", 0)->v;
     int32_t users[512], items[512];
     assert_in_range(edges->rows, 1, 512);
-    w->n_users = (int64_t)sizes[0];
-    w->n_nodes = w->n_users + (int64_t)sizes[1];
     for (int64_t e = 0; e < edges->rows; e++) {
         users[e] = (int32_t)edges->v[2 * e];
         items[e] = (int32_t)edges->v[2 * e + 1];
     }
     assert_ok(
-        rk__graph_build(&w->graph, users, items, edges->rows, w->n_users, w->n_nodes - w->n_users));
+        rk__graph_build(&graph, users, items, edges->rows, (int64_t)sizes[0], (int64_t)sizes[1]));
+    return graph;
 }
 
-static void declare(world *w)
+/* The file's settings, one more (NULL = none), and a batch as large as the file's. */
+static void configure(world *w, const char *name, const char *setting)
 {
-    const rk_graph *g = &w->graph;
-    const rk_options *o = rk__config_options(w->config);
-    rk_store *s = &w->store;
-    int32_t ignored = 0;
-    const int64_t n = w->n_nodes;
-    w->left = calloc((size_t)n, sizeof *w->left);
-    w->right = calloc((size_t)n, sizeof *w->right);
-    rk__graph_degree_power(g, 0.5 - o->model.alpha, w->left);
-    rk__graph_degree_power(g, 0.5 - o->model.beta, w->right);
-    assert_ok(rk__store_add(s, "offsets", RK_I64, n + 1, 1, g->offsets, &ignored));
-    assert_ok(rk__store_add(s, "columns", RK_I32, 2 * g->n_edges, 1, g->columns, &ignored));
-    assert_ok(rk__store_add(s, "scale", RK_F32, n, 1, g->scale, &ignored));
-    assert_ok(rk__store_add(s, "nodes", RK_I32, 3 * w->batch, 1, NULL, &w->nodes));
-    assert_ok(rk__store_add(s, "step_state", RK_STATE, 1, 1, NULL, &w->state));
-    assert_ok(rk__store_add(s, "final", RK_F32, n, w->dim, NULL, &w->final));
-    assert_ok(rk__model_declare(&w->model, o, w->n_users, n - w->n_users, s));
-    assert_ok(rk__store_add(s, "left", RK_F32, n, 1, w->left, &w->model.left));
-    assert_ok(rk__store_add(s, "right", RK_F32, n, 1, w->right, &w->model.right));
-    for (int i = 0; i < w->model.n_parameters; i++) {
-        const rk_parameter *p = &w->model.parameters[i];
-        char name[32];
-        snprintf(name, sizeof name, "gradient %d", i);
-        assert_ok(rk__store_add(s, name, RK_F32, p->rows, p->cols, NULL, &w->gradient[i]));
+    char batch[32];
+    assert_ok(rk_config_create(&w->config));
+    golden_read(&w->golden, name, w->config);
+    w->batch = golden_get(&w->golden, "triplets", 0)->rows;
+    snprintf(batch, sizeof batch, "train.batch=%d", (int)w->batch);
+    const char *const settings[] = {batch,        "run.threads=2",       "loss.l2=0",
+                                    "eval.k=[1]", "train.optimizer=sgd", "graph.form=direct",
+                                    setting};
+    for (int i = 0; i < 6 + (setting != NULL); i++) {
+        assert_ok(rk_config_set(w->config, settings[i], "test"));
     }
-}
-
-static void build(world *w, rk_program *p, bool loss)
-{
-    const rk_options *o = rk__config_options(w->config);
-    int32_t stored[2];
-    rk_value values[2], gradients[2];
-    rk__program_init(p, &w->store, loss ? "loss" : "embed");
-    rk_graph_values graph = {rk__use(p, rk__store_find(&w->store, "offsets")),
-                             rk__use(p, rk__store_find(&w->store, "columns")),
-                             rk__use(p, rk__store_find(&w->store, "scale"))};
-    for (int i = 0; i < w->model.n_parameters; i++) {
-        stored[i] = w->model.parameters[i].stored;
-        values[i] = rk__use(p, stored[i]);
-    }
-    if (!loss) {
-        rk__assign(p, w->final, w->model.model->embed(&w->model, p, graph, values, NULL, NULL));
-    } else {
-        rk_value state = rk__use(p, w->state);
-        rk_row_set rows = rk__unique_rows(p, rk__use(p, w->nodes), w->n_nodes);
-        rk_views views = {RK_NONE, RK_NONE, RK_NONE};
-        if (o->loss.contrast == RK_CONTRAST_NONE) {
-            views.final = w->model.model->embed(&w->model, p, graph, values, &rows, NULL);
-        } else {
-            views = w->model.model->views(&w->model, p, graph, values, &rows, state, NULL);
-            rk_contrast_attr attr = {.batch = w->batch,
-                                     .weight = o->loss.contrast_weight,
-                                     .temperature = o->loss.contrast_temperature};
-            rk__contrast_loss(p, views.first, views.second, rows, attr);
-        }
-        rk_value final = views.final;
-        rk__bpr_loss(p, final, rows, RK_NONE, state, w->batch);
-        assert_ok(rk__program_backward(p, stored, w->model.n_parameters, gradients));
-        for (int i = 0; i < w->model.n_parameters; i++) {
-            rk__assign(p, w->gradient[i], gradients[i]);
-        }
-        rk__step_loss(p, state);
-    }
-    assert_ok(p->status);
-    assert_ok(rk__program_verify(p));
-    assert_ok(rk__program_plan(p));
 }
 
 static void take(float *out, const golden_array *a)
@@ -120,74 +62,67 @@ static void take(float *out, const golden_array *a)
     }
 }
 
-/* setting: one more, NULL = none. */
-static void open_world(world *w, const char *name, const char *setting)
+static void write_nodes(world *w)
 {
-    int32_t nodes[3 * 64];
-    *w = (world){0};
-    assert_ok(rk_config_create(&w->config));
-    golden_read(&w->golden, name, w->config);
-    if (setting) {
-        assert_ok(rk_config_set(w->config, setting, "test"));
-    }
     const golden_array *triplets = golden_get(&w->golden, "triplets", 0);
-    w->batch = triplets->rows;
-    w->dim = rk__config_options(w->config)->model.dim;
-    make_graph(w);
-    declare(w);
-    build(w, &w->embed, false);
-    build(w, &w->loss, true);
-    assert_ok(rk__device_cpu.open(&(rk_device_options){.threads = 2}, &w->context));
-    assert_ok(rk__device_cpu.bind(w->context, &w->store));
-    assert_ok(rk__device_cpu.load(w->context, &w->embed, &w->loaded_embed));
-    assert_ok(rk__device_cpu.load(w->context, &w->loss, &w->loaded_loss));
+    const int64_t n_users = w->engine.graph.n_users;
+    int32_t nodes[3 * 64];
+    assert_in_range(w->batch, 1, 64);
+    assert_int_equal(w->step.sample.n_candidates, 1);
     for (int64_t b = 0; b < w->batch; b++) {
         for (int64_t k = 0; k < 3; k++) {
             int64_t node = (int64_t)triplets->v[3 * b + k];
-            nodes[k * w->batch + b] = (int32_t)(k > 0 ? node + w->n_users : node);
+            nodes[k * w->batch + b] = (int32_t)(k > 0 ? node + n_users : node);
         }
     }
-    assert_ok(rk__device_cpu.write(w->context, w->nodes, 0, 3 * w->batch, nodes));
+    assert_ok(
+        rk__device_cpu.write(w->engine.context, w->step.stored_nodes, 0, 3 * w->batch, nodes));
+}
+
+static void open_world(world *w, const char *name, const char *setting)
+{
+    const rk_step_how how = {.given_batch = true, .keeps_gradients = true};
+    *w = (world){0};
+    configure(w, name, setting);
+    rk_graph graph = make_graph(&w->golden);
+    assert_ok(rk__engine_open(&w->engine, rk__config_options(w->config), &graph,
+                              (rk_engine_how){.device = &rk__device_cpu}));
+    assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
+    assert_ok(rk__ranker_create(&w->ranker, &w->engine, NULL));
+    assert_ok(rk__engine_bind(&w->engine));
+    assert_ok(rk__step_load(&w->step));
+    write_nodes(w);
     take(w->values[0], golden_get(&w->golden, "initial", 0));
-    if (w->model.n_parameters > 1) {
+    if (w->engine.model.n_parameters > 1) {
         take(w->values[1], golden_get(&w->golden, "initial_weights", 0));
     }
 }
 
 static void close_world(world *w)
 {
-    rk__device_cpu.close(w->context);
-    rk__program_free(&w->embed);
-    rk__program_free(&w->loss);
-    rk__store_free(&w->store);
-    rk__graph_free(&w->graph);
+    rk__tear_down(&w->engine, &w->step, &w->ranker);
     golden_free(&w->golden);
     rk_config_free(w->config);
-    free(w->left);
-    free(w->right);
 }
 
 static double loss_at(world *w)
 {
     rk_step_state state = {
         .batch = w->batch, .draws_per_epoch = w->batch, .seed = 77, .step = 3, .epoch = 2};
-    for (int i = 0; i < w->model.n_parameters; i++) {
-        const rk_parameter *p = &w->model.parameters[i];
-        assert_ok(rk__device_cpu.write(w->context, p->stored, 0, p->rows, w->values[i]));
+    for (int i = 0; i < w->engine.model.n_parameters; i++) {
+        const rk_parameter *p = &w->engine.model.parameters[i];
+        assert_ok(rk__device_cpu.write(w->engine.context, p->stored, 0, p->rows, w->values[i]));
     }
-    assert_ok(rk__device_cpu.write(w->context, w->state, 0, 1, &state));
-    assert_ok(rk__device_cpu.run(w->context, w->loaded_loss, 1));
-    assert_ok(rk__device_cpu.read(w->context, w->state, 0, 1, &state));
+    assert_ok(rk__step_set_state(&w->step, &state));
+    assert_ok(rk__step_run(&w->step, 1));
+    assert_ok(rk__step_get_state(&w->step, &state));
     return state.last_loss;
 }
 
-static void compare(world *w, int32_t stored, const char *name, double tolerance)
+static void compare(world *w, const float *got, const char *name, double tolerance)
 {
     const golden_array *a = golden_get(&w->golden, name, 0);
-    float got[MOST];
     double largest = 0;
-    assert_in_range(a->rows * a->cols, 1, MOST);
-    assert_ok(rk__device_cpu.read(w->context, stored, 0, a->rows, got));
     for (int64_t i = 0; i < a->rows * a->cols; i++) {
         largest = fmax(largest, fabs(a->v[i]));
     }
@@ -197,6 +132,12 @@ static void compare(world *w, int32_t stored, const char *name, double tolerance
             fail_msg("%s[%d] is %.9g, expected %.9g", name, (int)i, (double)got[i], a->v[i]);
         }
     }
+}
+
+/* On a host device the store's own memory. */
+static const float *gradient_of(const world *w, int parameter)
+{
+    return rk__device_cpu.peek(w->engine.context, w->step.tensors[parameter].gradient);
 }
 
 static const char *const names[] = {
@@ -212,11 +153,13 @@ static void encoders_are_pytorchs(void **state)
         world w;
         open_world(&w, names[i], NULL);
         assert_close(loss_at(&w), golden_get(&w.golden, "loss", 0)->v[0], 1e-6, 0);
-        assert_ok(rk__device_cpu.run(w.context, w.loaded_embed, 1));
-        compare(&w, w.final, "final", 1e-5);
-        compare(&w, w.gradient[0], "gradient", 1e-5);
-        if (w.model.n_parameters > 1) {
-            compare(&w, w.gradient[1], "gradient_weights", 1e-5);
+        float *final = NULL;
+        assert_ok(rk__ranker_embeddings(&w.ranker, &final));
+        compare(&w, final, "final", 1e-5);
+        rk__free(final);
+        compare(&w, gradient_of(&w, 0), "gradient", 1e-5);
+        if (w.engine.model.n_parameters > 1) {
+            compare(&w, gradient_of(&w, 1), "gradient_weights", 1e-5);
         }
         close_world(&w);
     }
@@ -231,15 +174,16 @@ static void gradients_are_difference_quotients(void **state)
         world w;
         /* Less noise, so that hardly a sign changes between the two points. */
         open_world(&w, names[i], strstr(names[i], "simgcl") ? "loss.contrast_noise=1e-6" : NULL);
-        for (int64_t j = 0; j < w.n_nodes * w.dim; j++) {
+        const rk_parameter *table = &w.engine.model.parameters[0];
+        for (int64_t j = 0; j < table->rows * table->cols; j++) {
             w.values[0][j] *= 6;
         }
         loss_at(&w);
-        for (int k = 0; k < w.model.n_parameters; k++) {
-            const rk_parameter *p = &w.model.parameters[k];
+        for (int k = 0; k < w.engine.model.n_parameters; k++) {
+            const rk_parameter *p = &w.engine.model.parameters[k];
             float gradient[MOST];
             double largest = 0;
-            assert_ok(rk__device_cpu.read(w.context, w.gradient[k], 0, p->rows, gradient));
+            memcpy(gradient, gradient_of(&w, k), (size_t)(p->rows * p->cols) * sizeof *gradient);
             for (int64_t j = 0; j < p->rows * p->cols; j++) {
                 const float here = w.values[k][j];
                 w.values[k][j] = here + step;

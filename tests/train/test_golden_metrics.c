@@ -5,7 +5,7 @@
  */
 #include "base/alloc.h"
 #include "support/golden.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 /* The pairs of an array, which are in the order of the user, then of the item. */
 static int64_t fill_part(rk_dataset *d, rk_part part, const golden_array *pairs)
@@ -25,7 +25,7 @@ static int64_t fill_part(rk_dataset *d, rk_part part, const golden_array *pairs)
 }
 
 /* Users, then items. */
-static void write_embeddings(rk_session *s, const golden_array *scores)
+static void write_embeddings(rk_engine *e, const golden_array *scores)
 {
     const int64_t n_users = scores->rows, n_items = scores->cols, n = n_users + n_items;
     float *table = calloc((size_t)(n * n_items), sizeof *table);
@@ -36,8 +36,8 @@ static void write_embeddings(rk_session *s, const golden_array *scores)
     for (int64_t i = 0; i < n_items; i++) {
         table[(n_users + i) * n_items + i] = 1;
     }
-    assert_ok(s->device->write(s->context, s->model.parameters[0].stored, 0, n, table));
-    rk__session_parameters_changed(s);
+    assert_ok(e->device->write(e->context, e->model.parameters[0].stored, 0, n, table));
+    rk__engine_parameters_changed(e);
     free(table);
 }
 
@@ -59,11 +59,11 @@ static void agrees_with_numpy(void **state)
     assert_ok(rk_config_set(config, "model.kind=mf", "test"));
     assert_ok(rk_config_set(config, "run.device=cpu", "test"));
     const rk_options *options = rk__config_options(config);
-    rk_session session;
-    assert_ok(
-        rk__session_create(&session, options, &d, (rk_session_options){.training = true}, NULL));
-    write_embeddings(&session, scores);
-    rk_ranker ranker = rk__session_ranker(&session);
+    rk_engine engine;
+    rk_model_ranker by_model;
+    assert_ok(rk__set_up(&engine, NULL, &by_model, options, &d, false, NULL));
+    write_embeddings(&engine, scores);
+    rk_ranker ranker = rk__ranker_of(&by_model);
 
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
         const golden_array *expected =
@@ -77,7 +77,7 @@ static void agrees_with_numpy(void **state)
         rk_metrics_free(&metrics);
     }
 
-    rk__session_free(&session);
+    rk__tear_down(&engine, NULL, &by_model);
     for (int part = 0; part < 3; part++) {
         rk__free(d.parts[part].offsets);
         rk__free(d.parts[part].items);

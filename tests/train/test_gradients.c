@@ -5,32 +5,19 @@
  */
 #include <math.h>
 
-#include "base/alloc.h"
 #include "base/philox.h"
-#include "device/device.h"
-#include "graph/gram.h"
-#include "models/model.h"
 #include "support/support.h"
-#include "train/neighbour_term.h"
+#include "train/step.h"
 
-enum { N_USERS = 12, N_ITEMS = 9, N = N_USERS + N_ITEMS, DIM = 5, BATCH = 8, COUNT = 6, SEED = 4 };
+enum { MANY = 12, FEW = 9, N = MANY + FEW, DIM = 5, BATCH = 8, COUNT = 6, SEED = 4 };
 
 typedef struct world {
     rk_options options;
-    rk_graph graph;
-    rk_store store;
-    rk_model_instance model;
-    rk_program program;
-    rk_device_context *context;
-    rk_loaded *loaded;
-    int32_t state, nodes, gradient, bias;
-    float logit_bias[N]; /* given to the program if has_bias */
-    bool has_bias;
+    rk_engine engine;
+    rk_step step;
     double noise; /* of a difference quotient */
     int64_t candidates;
-    int gram_side; /* 0: the direct form; 1, 2: the Gram form of the users, the items */
-    float *gram;
-    rk_neighbours neighbours;
+    bool few_users; /* FEW users and MANY items, else the other way round */
     float table[N * DIM];
 } world;
 
@@ -40,97 +27,66 @@ static uint32_t word(uint64_t index, uint32_t which)
 }
 
 /* Every user likes about half of the items; user 3 and item 4 have no edge. */
-static void make_graph(world *w)
+static rk_graph make_graph(const world *w)
 {
-    int32_t users[N_USERS * N_ITEMS], items[N_USERS * N_ITEMS];
+    const int32_t n_users = w->few_users ? FEW : MANY, n_items = N - n_users;
+    int32_t users[MANY * FEW], items[MANY * FEW];
+    rk_graph graph;
     int64_t n = 0;
-    for (int32_t u = 0; u < N_USERS; u++) {
-        for (int32_t i = 0; i < N_ITEMS; i++) {
-            if (u != 3 && i != 4 && word((uint64_t)(u * N_ITEMS + i), 0) % 2) {
+    for (int32_t u = 0; u < n_users; u++) {
+        for (int32_t i = 0; i < n_items; i++) {
+            if (u != 3 && i != 4 && word((uint64_t)(u * n_items + i), 0) % 2) {
                 users[n] = u;
                 items[n++] = i;
             }
         }
     }
-    assert_ok(rk__graph_build(&w->graph, users, items, n, N_USERS, N_ITEMS));
+    assert_ok(rk__graph_build(&graph, users, items, n, n_users, n_items));
+    return graph;
 }
 
 /* COUNT triplets of BATCH: repeated users and items, an isolated one; unused slots are -1. */
 static void make_nodes(const world *w, int32_t *nodes)
 {
+    const int32_t n_users = (int32_t)w->engine.graph.n_users, n_items = N - n_users;
     for (int64_t b = 0; b < BATCH; b++) {
         bool used = b < COUNT;
         nodes[b] = used ? (int32_t)(word((uint64_t)b, 1) % 5) : -1;
-        nodes[BATCH + b] = used ? N_USERS + (int32_t)(word((uint64_t)b, 2) % 4) : -1;
+        nodes[BATCH + b] = used ? n_users + (int32_t)(word((uint64_t)b, 2) % 4) : -1;
         for (int64_t k = 0; k < w->candidates; k++) {
             int64_t slot = 2 * BATCH + b * w->candidates + k;
-            nodes[slot] = used ? N_USERS + (int32_t)(word((uint64_t)slot, 3) % N_ITEMS) : -1;
+            uint32_t item = word((uint64_t)slot, 3) % (uint32_t)n_items;
+            nodes[slot] = used ? n_users + (int32_t)item : -1;
         }
     }
 }
 
-static void build(world *w)
+/* The options of sampling that give a batch so many candidates. */
+static void set_candidates(world *w)
 {
-    const rk_options *o = &w->options;
-    rk_program *p = &w->program;
-    rk__program_init(p, &w->store, "gradients");
-    rk_value parameter = rk__use(p, w->model.parameters[0].stored), state = rk__use(p, w->state);
-    rk_graph_values graph = {rk__use(p, rk__store_find(&w->store, "offsets")),
-                             rk__use(p, rk__store_find(&w->store, "columns")),
-                             rk__use(p, rk__store_find(&w->store, "scale"))};
-    rk_value nodes = rk__use(p, w->nodes);
-    rk_row_set rows = rk__unique_rows(p, nodes, N);
-    rk_value gradient = RK_NONE;
-    rk_objective_values batch = {
-        .rows = rows, .state = state, .logit_bias = RK_NONE, .degree_factor = RK_NONE};
-    bool weighted = o->loss.kind == RK_LOSS_BCE;
-    if (w->bias >= 0) {
-        *(weighted ? &batch.degree_factor : &batch.logit_bias) = rk__use(p, w->bias);
+    if (w->candidates == 0) {
+        w->options.sampling.negatives = RK_NEGATIVES_IN_BATCH;
     }
-    batch.final = w->model.model->embed(&w->model, p, graph, &parameter, &rows, &batch.ego);
-    rk__neighbour_term_embed(p, &w->model, graph, &parameter, nodes, &batch);
-    assert_ok(rk__objective_append(p, o, &batch, w->candidates));
-    assert_ok(rk__program_backward(p, &w->model.parameters[0].stored, 1, &gradient));
-    rk__assign(p, w->gradient, gradient);
-    rk__step_loss(p, state);
-    assert_ok(rk__program_verify(p));
-    assert_ok(rk__program_plan(p));
+    w->options.sampling.candidates = w->candidates;
+    w->options.sampling.per_positive = w->candidates;
 }
 
 static void open_world(world *w)
 {
-    int32_t ignored = 0;
-    make_graph(w);
-    const rk_graph *g = &w->graph;
-    rk_store *s = &w->store;
-    assert_ok(rk__store_add(s, "offsets", RK_I64, N + 1, 1, g->offsets, &ignored));
-    assert_ok(rk__store_add(s, "columns", RK_I32, 2 * g->n_edges, 1, g->columns, &ignored));
-    assert_ok(rk__store_add(s, "scale", RK_F32, N, 1, g->scale, &ignored));
-    assert_ok(rk__store_add(s, "nodes", RK_I32, (2 + w->candidates) * BATCH, 1, NULL, &w->nodes));
-    assert_ok(rk__store_add(s, "gradient", RK_F32, N, DIM, NULL, &w->gradient));
-    assert_ok(rk__store_add(s, "step_state", RK_STATE, 1, 1, NULL, &w->state));
-    w->bias = -1;
-    if (w->has_bias) {
-        assert_ok(rk__store_add(s, "bias", RK_F32, N, 1, w->logit_bias, &w->bias));
-    }
-    assert_ok(rk__model_declare(&w->model, &w->options, N_USERS, N_ITEMS, s));
-    if (w->gram_side > 0) {
-        rk_gram_form *form = &w->model.gram;
-        *form = w->gram_side == 1 ? (rk_gram_form){true, 0, N_USERS, -1}
-                                  : (rk_gram_form){true, N_USERS, N_ITEMS, -1};
-        assert_ok(rk__gram_build(&w->gram, g, form->first, form->n));
-        assert_ok(rk__store_add(s, "gram", RK_F32, form->n, form->n, w->gram, &form->stored));
-    }
-    assert_ok(rk__neighbour_term_init(&w->neighbours, g, &w->options, NULL));
-    assert_ok(rk__neighbour_term_declare(&w->neighbours, s));
-    build(w);
-    rk_device_options options = {.threads = 1};
-    assert_ok(rk__device_cpu.open(&options, &w->context));
-    assert_ok(rk__device_cpu.bind(w->context, s));
-    assert_ok(rk__device_cpu.load(w->context, &w->program, &w->loaded));
+    rk_graph graph = make_graph(w);
+    const rk_step_how how = {.given_batch = true, .keeps_gradients = true};
     int32_t nodes[(2 + 8) * BATCH];
+    set_candidates(w);
+    assert_ok(rk__engine_open(&w->engine, &w->options, &graph,
+                              (rk_engine_how){.device = &rk__device_cpu}));
+    assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
+    assert_int_equal(w->step.sample.n_candidates, w->candidates);
+    assert_int_equal(w->step.form.is_gram, w->options.graph.form == RK_FORM_GRAM);
+    assert_ok(rk__engine_bind(&w->engine));
+    assert_ok(rk__step_load(&w->step));
     make_nodes(w, nodes);
-    assert_ok(rk__device_cpu.write(w->context, w->nodes, 0, (2 + w->candidates) * BATCH, nodes));
+    assert_ok(rk__device_cpu.write(w->engine.context, w->step.stored_nodes, 0,
+                                   (2 + w->candidates) * BATCH, nodes));
     for (int i = 0; i < N * DIM; i++) {
         w->table[i] = 2 * rk__uniform(word((uint64_t)i, 4)) - 1;
     }
@@ -138,21 +94,17 @@ static void open_world(world *w)
 
 static void close_world(world *w)
 {
-    rk__device_cpu.close(w->context);
-    rk__program_free(&w->program);
-    rk__store_free(&w->store);
-    rk__graph_free(&w->graph);
-    rk__free(w->gram);
-    rk__neighbours_free(&w->neighbours);
+    rk__step_free(&w->step);
+    rk__engine_close(&w->engine);
 }
 
 static double loss_at(world *w, const float *table)
 {
     rk_step_state state = {.batch = BATCH, .draws_per_epoch = COUNT, .learning_rate = 1};
-    assert_ok(rk__device_cpu.write(w->context, w->state, 0, 1, &state));
-    assert_ok(rk__device_cpu.write(w->context, w->model.parameters[0].stored, 0, N, table));
-    assert_ok(rk__device_cpu.run(w->context, w->loaded, 1));
-    assert_ok(rk__device_cpu.read(w->context, w->state, 0, 1, &state));
+    assert_ok(rk__step_set_state(&w->step, &state));
+    assert_ok(rk__device_cpu.write(w->engine.context, w->step.tensors[0].parameter, 0, N, table));
+    assert_ok(rk__step_run(&w->step, 1));
+    assert_ok(rk__step_get_state(&w->step, &state));
     return state.last_loss;
 }
 
@@ -164,7 +116,7 @@ static void check(world *w, const char *what)
     float gradient[N * DIM];
     double largest = 0;
     assert_true(loss_at(w, w->table) != 0);
-    assert_ok(rk__device_cpu.read(w->context, w->gradient, 0, N, gradient));
+    assert_ok(rk__device_cpu.read(w->engine.context, w->step.tensors[0].gradient, 0, N, gradient));
     for (int i = 0; i < N * DIM; i++) {
         float there[N * DIM];
         const float step = 0x1p-7f;
@@ -192,6 +144,9 @@ static world plain(void)
     w.options.model.layers = 3;
     w.options.loss.l2 = 0.1;
     w.options.train.batch = BATCH;
+    w.options.train.optimizer = RK_OPTIMIZER_SGD;
+    w.options.graph.form = RK_FORM_DIRECT;
+    w.options.run.threads = 1;
     return w;
 }
 
@@ -219,7 +174,8 @@ static void the_gram_form_of_either_side(void **unused)
     static const int64_t depths[] = {1, 2, 3, 4, 5, 10};
     for (int i = 0; i < 3 * 2 * (int)(sizeof depths / sizeof depths[0]); i++) {
         world w = plain();
-        w.gram_side = 1 + i % 2;
+        w.few_users = i % 2 == 0;
+        w.options.graph.form = RK_FORM_GRAM;
         w.options.model.layer_weights = i / 2 % 3;
         w.options.model.layers = depths[i / 6];
         w.options.loss.l2_on = i / 2 % 2 ? RK_L2_EGO : RK_L2_PROPAGATED;
@@ -267,10 +223,7 @@ static void softmax_in_the_batch(void **unused)
         w.options.loss.exclude_positive = form & 2;
         w.options.loss.power = form & 4 ? 0.84 : 1;
         w.options.loss.temperature = 0.4;
-        w.has_bias = form & 8;
-        for (int i = 0; i < N; i++) {
-            w.logit_bias[i] = rk__uniform(word((uint64_t)i, 5));
-        }
+        w.options.loss.popularity_correction = form & 8 ? 0.7 : 0;
         char what[64];
         snprintf(what, sizeof what, "form %d of softmax", form);
         check(&w, what);
@@ -298,10 +251,6 @@ static void drawn_negatives(void **unused)
         w.options.loss.bce_w2 = 1;
         w.options.loss.bce_w3 = 0.3;
         w.options.loss.bce_w4 = 2;
-        w.has_bias = w.options.loss.kind == RK_LOSS_BCE;
-        for (int i = 0; i < N; i++) {
-            w.logit_bias[i] = 0.5f + rk__uniform(word((uint64_t)i, 5));
-        }
         char what[64];
         snprintf(what, sizeof what, "form %d of drawn negatives", form);
         check(&w, what);
@@ -313,7 +262,7 @@ static void drawn_negatives(void **unused)
 static void neighbours_of_items(void **unused)
 {
     (void)unused;
-    static const int64_t counts[] = {1, 3, N_ITEMS};
+    static const int64_t counts[] = {1, 3, FEW};
     for (int form = 0; form < 24; form++) {
         world w = plain();
         w.options.model.kind = form % 4 == 3 ? RK_MODEL_MF : RK_MODEL_LIGHTGCN;
@@ -323,7 +272,10 @@ static void neighbours_of_items(void **unused)
         w.options.loss.logits = form / 4 % 2 ? RK_LOGITS_COSINE : RK_LOGITS_DOT;
         w.options.loss.l2 = form / 8 % 2 ? 0.1 : 0;
         w.candidates = form / 8 ? 3 : 1;
-        w.gram_side = form >= 16 && form % 4 < 3 && form % 4 > 0 ? 1 + form / 4 % 2 : 0;
+        if (form >= 16 && form % 4 < 3 && form % 4 > 0) {
+            w.options.graph.form = RK_FORM_GRAM;
+            w.few_users = form / 4 % 2 == 0;
+        }
         char what[64];
         snprintf(what, sizeof what, "form %d of neighbours", form);
         check(&w, what);

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "graph/gram.h"
 #include "train/planted.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 /* ---- the matrix ---- */
 
@@ -88,7 +88,9 @@ static void the_matrix_is_the_product(void **state)
 typedef struct fixture {
     rk_config *config;
     rk_dataset *dataset;
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
 } fixture;
 
 static rk_status try_set_up(fixture *f, const char *form, const char *const *settings)
@@ -104,22 +106,22 @@ static rk_status try_set_up(fixture *f, const char *form, const char *const *set
     for (int i = 0; settings && settings[i]; i++) {
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
-    RK_TRY(rk__session_create(&f->session, rk__config_options(f->config), f->dataset,
-                              (rk_session_options){.training = true}, NULL));
-    rk_step_state state = rk__session_first_state(&f->session);
-    return rk__session_set_state(&f->session, &state);
+    RK_TRY(rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config), f->dataset,
+                      false, NULL));
+    rk_step_state state = rk__step_first_state(&f->step);
+    return rk__step_set_state(&f->step, &state);
 }
 
 static void tear_down(fixture *f)
 {
-    rk__session_free(&f->session);
+    rk__tear_down(&f->engine, &f->step, &f->ranker);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
 
 static const float *table(fixture *f)
 {
-    return f->session.device->peek(f->session.context, f->session.model.parameters[0].stored);
+    return f->engine.device->peek(f->engine.context, f->engine.model.parameters[0].stored);
 }
 
 static int count_of(const rk_program *p, rk_op op)
@@ -138,24 +140,24 @@ static void same_course(int64_t layers, const char *const *settings)
     fixture direct, gram;
     assert_ok(try_set_up(&direct, "graph.form=direct", settings));
     assert_ok(try_set_up(&gram, "graph.form=gram", settings));
-    const rk_program *p = &gram.session.train;
+    const rk_program *p = &gram.step.program;
     assert_int_equal(count_of(p, RK_OP_FOLD), 1);
     assert_int_equal(count_of(p, RK_OP_UNFOLD), 1);
     assert_int_equal(count_of(p, RK_OP_UNFOLD_ROWS), 1);
     assert_int_equal(count_of(p, RK_OP_FOLD_FROM_ROWS), 1);
     assert_int_equal(count_of(p, RK_OP_GRAM_PRODUCT), 2 * (layers / 2));
     assert_int_equal(count_of(p, RK_OP_PROPAGATE), 0);
-    assert_int_equal(count_of(&direct.session.train, RK_OP_GRAM_PRODUCT), 0);
+    assert_int_equal(count_of(&direct.step.program, RK_OP_GRAM_PRODUCT), 0);
     for (int step = 0; step < 20; step++) {
         rk_step_state a, b;
-        assert_ok(rk__session_step(&direct.session, 1));
-        assert_ok(rk__session_step(&gram.session, 1));
-        assert_ok(rk__session_get_state(&direct.session, &a));
-        assert_ok(rk__session_get_state(&gram.session, &b));
+        assert_ok(rk__step_run(&direct.step, 1));
+        assert_ok(rk__step_run(&gram.step, 1));
+        assert_ok(rk__step_get_state(&direct.step, &a));
+        assert_ok(rk__step_get_state(&gram.step, &b));
         assert_close(b.last_loss, a.last_loss, 1e-5, 0);
     }
     const float *a = table(&direct), *b = table(&gram);
-    int64_t n = gram.session.graph.n_nodes * 12;
+    int64_t n = gram.engine.graph.n_nodes * 12;
     double difference = 0, size = 0;
     for (int64_t i = 0; i < n; i++) {
         difference += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
@@ -191,9 +193,9 @@ static void threads_change_no_bit(void **state)
     fixture f[2];
     for (int i = 0; i < 2; i++) {
         assert_ok(try_set_up(&f[i], "graph.form=gram", i ? two : one));
-        assert_ok(rk__session_step(&f[i].session, 10));
+        assert_ok(rk__step_run(&f[i].step, 10));
     }
-    size_t bytes = (size_t)f[0].session.graph.n_nodes * 12 * sizeof(float);
+    size_t bytes = (size_t)f[0].engine.graph.n_nodes * 12 * sizeof(float);
     assert_memory_equal(table(&f[0]), table(&f[1]), bytes);
     tear_down(&f[0]);
     tear_down(&f[1]);
@@ -279,9 +281,9 @@ static void what_is_asked_for_is_done_or_refused(void **state)
     assert_non_null(strstr(rk_last_error(), "takes 399.9 MB and 300.0 MB are there for it"));
     fixture f;
     assert_ok(try_set_up(&f, "graph.form=gram", NULL));
-    assert_true(f.session.form.is_gram);
-    assert_non_null(strstr(f.session.form.reason, "as graph.form says"));
-    assert_non_null(strstr(f.session.form.reason, "150 items"));
+    assert_true(f.step.form.is_gram);
+    assert_non_null(strstr(f.step.form.reason, "as graph.form says"));
+    assert_non_null(strstr(f.step.form.reason, "150 items"));
     tear_down(&f);
 }
 

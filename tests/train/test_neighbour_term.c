@@ -4,8 +4,10 @@
  */
 #include <math.h>
 
+#include "base/alloc.h"
 #include "train/profile.h"
 #include "train/runs.h"
+#include "train/set_up.h"
 
 static const char *const ULTRAGCN[] = {
     "model.kind=mf",          "loss.kind=bce",           "loss.bce_w2=1",
@@ -57,12 +59,14 @@ static void runs_learn_and_resume(void **state)
     check_run(LIGHTGCN, sizeof LIGHTGCN / sizeof LIGHTGCN[0]);
 }
 
-/* ---- sessions ---- */
+/* ---- steps ---- */
 
 typedef struct fixture {
     rk_config *config;
     rk_dataset *dataset;
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
 } fixture;
 
 static rk_status set_up(fixture *f, const char *const *settings, size_t n)
@@ -78,13 +82,13 @@ static rk_status set_up(fixture *f, const char *const *settings, size_t n)
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
     f->dataset = planted_dataset(true);
-    return rk__session_create(&f->session, rk__config_options(f->config), f->dataset,
-                              (rk_session_options){.training = true}, NULL);
+    return rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config), f->dataset,
+                      false, NULL);
 }
 
 static void tear_down(fixture *f)
 {
-    rk__session_free(&f->session);
+    rk__tear_down(&f->engine, &f->step, &f->ranker);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
@@ -106,7 +110,7 @@ static void layers_are_computed_once(void **state)
                                            "graph.form=direct"};
     fixture f;
     assert_ok(set_up(&f, settings, 3));
-    const rk_program *p = &f.session.train;
+    const rk_program *p = &f.step.program;
     assert_int_equal(count(p, RK_OP_UNIQUE_ROWS), 2);
     assert_int_equal(count(p, RK_OP_PROPAGATE) + count(p, RK_OP_PROPAGATE_ADAM), 4);
     assert_int_equal(count(p, RK_OP_PROPAGATE_ROWS), 2);
@@ -116,12 +120,12 @@ static void layers_are_computed_once(void **state)
 
     static const char *const gram[] = {"model.layers=3", "loss.neighbours=4", "graph.form=gram"};
     assert_ok(set_up(&f, gram, 3));
-    int products = count(&f.session.train, RK_OP_GRAM_PRODUCT);
-    assert_int_equal(count(&f.session.train, RK_OP_FOLD), 1);
+    int products = count(&f.step.program, RK_OP_GRAM_PRODUCT);
+    assert_int_equal(count(&f.step.program, RK_OP_FOLD), 1);
     tear_down(&f);
     static const char *const without[] = {"model.layers=3", "graph.form=gram"};
     assert_ok(set_up(&f, without, 2));
-    assert_int_equal(count(&f.session.train, RK_OP_GRAM_PRODUCT), products);
+    assert_int_equal(count(&f.step.program, RK_OP_GRAM_PRODUCT), products);
     tear_down(&f);
 }
 
@@ -136,12 +140,16 @@ static void forms_agree(void **state)
                                         "train.learning_rate=0.02"};
         fixture f;
         assert_ok(set_up(&f, settings, 4));
-        rk_step_state at = rk__session_first_state(&f.session);
-        assert_ok(rk__session_set_state(&f.session, &at));
-        assert_ok(rk__session_step(&f.session, at.steps_per_epoch));
-        assert_ok(rk__session_get_state(&f.session, &at));
-        assert_true(at.loss_sum[3] > 0);
-        assert_close(at.loss_sum[1] + at.loss_sum[2] + at.loss_sum[3], at.loss_sum[0], 1e-12, 0);
+        rk_step_state at = rk__step_first_state(&f.step);
+        assert_ok(rk__step_set_state(&f.step, &at));
+        assert_ok(rk__step_run(&f.step, at.steps_per_epoch));
+        assert_ok(rk__step_get_state(&f.step, &at));
+        double sums[4];
+        assert_int_equal(f.step.n_terms, 3);
+        assert_string_equal(f.step.terms[2].name, "neighbours");
+        assert_ok(rk__step_get_sums(&f.step, sums));
+        assert_true(sums[3] > 0);
+        assert_close(sums[1] + sums[2] + sums[3], sums[0], 1e-12, 0);
         losses[i] = at.last_loss;
         tear_down(&f);
     }
@@ -155,15 +163,17 @@ static void profiles_know_both_row_sets(void **state)
     static const char *const settings[] = {"model.kind=mf", "loss.neighbours=5",
                                            "sampling.positives=shuffle"};
     fixture f;
-    rk_batch_facts facts[RK_BATCH_SETS];
+    rk_batch_facts *facts = NULL;
+    int n = 0;
     rk_traffic work[RK_OP_COUNT];
     assert_ok(set_up(&f, settings, 3));
-    assert_ok(rk__profile_batch(&f.session, facts));
-    for (int i = 0; i < RK_BATCH_SETS; i++) {
+    assert_ok(rk__profile_batch(&f.step, &facts, &n));
+    assert_int_equal(n, 2);
+    for (int i = 0; i < n; i++) {
         assert_true(facts[i].rows > 50 && facts[i].rows <= PLANTED_USERS + PLANTED_ITEMS);
         assert_true(facts[i].edges > facts[i].user_edges && facts[i].user_edges > 0);
     }
-    rk__program_traffic(&f.session.train, facts, work);
+    rk__program_traffic(&f.step.program, facts, work);
     const double row = 16 * sizeof(float);
     assert_close(work[RK_OP_COMBINE_ROWS].bytes, 2 * row * (facts[0].rows + facts[1].rows), 1e-12,
                  0);
@@ -171,6 +181,7 @@ static void profiles_know_both_row_sets(void **state)
                  row * (facts[0].rows + 3 * facts[1].rows + PLANTED_USERS + PLANTED_ITEMS), 1, 0);
     assert_close(work[RK_OP_NEIGHBOUR_LOSS].flops, 2. * 256 * 5 * 16, 1e-12, 0);
     assert_int_equal(work[RK_OP_NEIGHBOUR_SLOTS].gathers, 1);
+    rk__free(facts);
     tear_down(&f);
 }
 
@@ -191,22 +202,22 @@ static void set_up_survives_lack_of_memory(void **state)
     static const char *const settings[] = {"model.layers=2", "loss.neighbours=5"};
     fixture f;
     assert_ok(set_up(&f, settings, 2));
-    rk__session_free(&f.session);
+    rk__tear_down(&f.engine, &f.step, &f.ranker);
     planted_set_up_survives_lack_of_memory(rk__config_options(f.config), f.dataset);
     tear_down(&f);
 }
 
-/* A session that only ranks has no use for neighbours. */
+/* Whoever only ranks has no use for neighbours. */
 static void evaluation_does_not_look_for_them(void **state)
 {
     (void)state;
     static const char *const settings[] = {"loss.neighbours=5"};
     fixture f;
     assert_ok(set_up(&f, settings, 1));
-    rk__session_free(&f.session);
-    assert_ok(rk__session_create(&f.session, rk__config_options(f.config), f.dataset,
-                                 (rk_session_options){.training = false}, NULL));
-    assert_int_equal(rk__store_find(&f.session.store, "neighbours.items"), -1);
+    rk__tear_down(&f.engine, &f.step, &f.ranker);
+    assert_ok(rk__set_up(&f.engine, NULL, &f.ranker, rk__config_options(f.config), f.dataset, false,
+                         NULL));
+    assert_int_equal(rk__store_find(&f.engine.store, "neighbours.items"), -1);
     tear_down(&f);
 }
 

@@ -1,4 +1,5 @@
 /* Going on with a run: bit for bit as if it had never stopped, and refusing what would not be. */
+#include <hdf5.h>
 #include <math.h>
 #include <unistd.h>
 
@@ -83,6 +84,43 @@ static void interruptions_change_nothing(void **state)
         assert_same_run(&r, "straight", name);
     }
     assert_true(interruptions > 4);
+    runs_end(&r);
+}
+
+/* The names of the history's columns in last.h5 become others of the same length. */
+static void rename_columns(const runs *r, const char *name, const char *columns)
+{
+    char before[64] = "";
+    hid_t file = H5Fopen(runs_file(r, name, "last.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t attribute = H5Aopen(file, "history.columns", H5P_DEFAULT);
+    hid_t type = H5Aget_type(attribute);
+    assert_int_equal(H5Tget_size(type), strlen(columns) + 1);
+    assert_true(H5Aread(attribute, type, before) >= 0);
+    assert_string_not_equal(before, columns);
+    assert_true(H5Awrite(attribute, type, columns) >= 0);
+    assert_true(H5Tclose(type) >= 0 && H5Aclose(attribute) >= 0 && H5Fclose(file) >= 0);
+}
+
+/* Older versions called the first term of every loss bpr. */
+static void columns_of_older_checkpoints_are_known(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    run_how how = {.settings = {"train.epochs=2", "loss.kind=ccl", "loss.margin=0.4",
+                                "sampling.per_positive=3"}};
+    assert_ok(runs_train(&r, "parts", how));
+    how.resume = true;
+    how.settings[0] = "train.epochs=4";
+    rename_columns(&r, "parts", "loss, xyz, l2, check");
+    assert_fails(RK_ERR_DATA,
+                 "has a history of \"loss, xyz, l2, check\", this run makes \"loss, ccl",
+                 runs_train(&r, "parts", how));
+    rename_columns(&r, "parts", "loss, bpr, l2, check");
+    assert_ok(runs_train(&r, "parts", how));
+    how.resume = false;
+    assert_ok(runs_train(&r, "whole", how));
+    assert_same_run(&r, "whole", "parts");
     runs_end(&r);
 }
 
@@ -226,6 +264,7 @@ int main(void)
         cmocka_unit_test(ten_epochs_are_five_and_five),
         cmocka_unit_test(every_kind_of_epoch_resumes),
         cmocka_unit_test(interruptions_change_nothing),
+        cmocka_unit_test(columns_of_older_checkpoints_are_known),
         cmocka_unit_test(metrics_are_cut_to_the_checkpoint),
         cmocka_unit_test(another_trajectory_is_refused),
         cmocka_unit_test(what_may_change_may_change),

@@ -1,5 +1,5 @@
 target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c)
-rankine_test(train/test_session.c)
+rankine_test(train/test_step.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
 rankine_test(train/test_schedule.c)

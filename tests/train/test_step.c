@@ -1,10 +1,11 @@
-/* A session on the CPU device: every kind of sampling and loss trains, threads change nothing. */
+/* Steps and ranking on the CPU device: every kind of sampling and loss trains, threads change
+ * nothing. */
 #include <math.h>
 
 #include "base/alloc.h"
 #include "eval/popularity.h"
 #include "train/planted.h"
-#include "train/session.h"
+#include "train/set_up.h"
 
 static rk_config *config_with(const char *const *settings, int n)
 {
@@ -23,26 +24,28 @@ static rk_config *config_with(const char *const *settings, int n)
     return config;
 }
 
-/* A session over the planted data, at step 0. */
+/* The planted data, ready to train. */
 typedef struct fixture {
     rk_config *config;
     rk_dataset *dataset;
-    rk_session session;
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
 } fixture;
 
 static void set_up(fixture *f, const char *const *settings, int n)
 {
     f->config = config_with(settings, n);
     f->dataset = planted_dataset(true);
-    assert_ok(rk__session_create(&f->session, rk__config_options(f->config), f->dataset,
-                                 (rk_session_options){.training = true}, NULL));
-    rk_step_state state = rk__session_first_state(&f->session);
-    assert_ok(rk__session_set_state(&f->session, &state));
+    assert_ok(rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config),
+                         f->dataset, false, NULL));
+    rk_step_state state = rk__step_first_state(&f->step);
+    assert_ok(rk__step_set_state(&f->step, &state));
 }
 
 static void tear_down(fixture *f)
 {
-    rk__session_free(&f->session);
+    rk__tear_down(&f->engine, &f->step, &f->ranker);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
@@ -51,18 +54,21 @@ static void tear_down(fixture *f)
 static double one_epoch(fixture *f)
 {
     rk_step_state state;
-    assert_ok(rk__session_get_state(&f->session, &state));
-    assert_ok(rk__session_step(&f->session, state.steps_per_epoch));
-    assert_ok(rk__session_get_state(&f->session, &state));
+    double sums[3];
+    const double zeros[3] = {0};
+    assert_int_equal(f->step.n_terms, 2);
+    assert_ok(rk__step_get_state(&f->step, &state));
+    assert_ok(rk__step_run(&f->step, state.steps_per_epoch));
+    assert_ok(rk__step_get_state(&f->step, &state));
+    assert_ok(rk__step_get_sums(&f->step, sums));
     assert_int_equal(state.step_in_epoch, state.steps_per_epoch);
     assert_int_equal(state.bad_step, 0);
-    double loss = state.loss_sum[0] / (double)state.steps_per_epoch;
-    assert_close(state.loss_sum[1] + state.loss_sum[2], state.loss_sum[0], 1e-12, 1e-12);
+    assert_close(sums[1] + sums[2], sums[0], 1e-12, 1e-12);
     state.epoch++;
     state.step_in_epoch = 0;
-    memset(state.loss_sum, 0, sizeof state.loss_sum);
-    assert_ok(rk__session_set_state(&f->session, &state));
-    return loss;
+    assert_ok(rk__step_set_state(&f->step, &state));
+    assert_ok(rk__step_set_sums(&f->step, zeros));
+    return sums[0] / (double)state.steps_per_epoch;
 }
 
 static double ndcg(fixture *f, const rk_ranker *ranker, rk_part part)
@@ -82,7 +88,7 @@ static void check_it_learns(const char *const *settings, int n, double gain)
     set_up(&f, settings, n);
     assert_ok(rk__popularity_init(&popularity, f.dataset));
     rk_ranker reference = rk__popularity_ranker(&popularity);
-    rk_ranker model = rk__session_ranker(&f.session);
+    rk_ranker model = rk__ranker_of(&f.ranker);
     double first = one_epoch(&f), last = first;
     for (int epoch = 1; epoch < 12; epoch++) {
         last = one_epoch(&f);
@@ -198,11 +204,11 @@ static void l2_switches_change_the_loss(void **state)
 
 static float *parameters(fixture *f, int64_t *n)
 {
-    const rk_parameter *p = &f->session.model.parameters[0];
+    const rk_parameter *p = &f->engine.model.parameters[0];
     float *values = NULL;
     *n = p->rows * p->cols;
     assert_ok(rk__alloc(&values, *n, sizeof *values, "parameters"));
-    assert_ok(f->session.device->read(f->session.context, p->stored, 0, p->rows, values));
+    assert_ok(f->engine.device->read(f->engine.context, p->stored, 0, p->rows, values));
     return values;
 }
 
@@ -216,10 +222,10 @@ static void threads_and_chunks_change_no_bit(void **state)
         int64_t n = 0;
         rk_step_state at;
         set_up(&f, &threads[i], 1);
-        assert_ok(rk__session_get_state(&f.session, &at));
+        assert_ok(rk__step_get_state(&f.step, &at));
         for (int64_t done = 0, chunk = i + 1; done < at.steps_per_epoch; done += chunk) {
             chunk = chunk < at.steps_per_epoch - done ? chunk : at.steps_per_epoch - done;
-            assert_ok(rk__session_step(&f.session, chunk));
+            assert_ok(rk__step_run(&f.step, chunk));
         }
         float *values = parameters(&f, &n);
         if (!first) {
@@ -239,20 +245,20 @@ static void an_epoch_covers_every_interaction(void **state)
     static const char *const settings[] = {"sampling.positives=shuffle", "train.batch=1000"};
     fixture f;
     set_up(&f, settings, 2);
-    rk_step_state at = rk__session_first_state(&f.session);
+    rk_step_state at = rk__step_first_state(&f.step);
     assert_int_equal(at.draws_per_epoch, PLANTED_USERS * PLANTED_TRAIN);
     assert_int_equal(at.steps_per_epoch, 3); /* 1000 + 1000 + 880 */
     tear_down(&f);
     static const char *const many[] = {"sampling.positives=shuffle", "train.steps_per_epoch=50",
                                        "train.batch=1000"};
     set_up(&f, many, 3);
-    at = rk__session_first_state(&f.session);
+    at = rk__step_first_state(&f.step);
     assert_int_equal(at.draws_per_epoch, 50000); /* a number of steps: more passes than one */
     assert_int_equal(at.steps_per_epoch, 50);
     one_epoch(&f);
     tear_down(&f);
     set_up(&f, many + 1, 2);
-    at = rk__session_first_state(&f.session);
+    at = rk__step_first_state(&f.step);
     assert_int_equal(at.draws_per_epoch, 50000);
     assert_int_equal(at.steps_per_epoch, 50);
     tear_down(&f);
@@ -265,7 +271,7 @@ static void ranking_masks_what_was_seen(void **state)
     fixture f;
     set_up(&f, NULL, 0);
     one_epoch(&f);
-    rk_ranker ranker = rk__session_ranker(&f.session);
+    rk_ranker ranker = rk__ranker_of(&f.ranker);
     int valid_met = 0;
     for (int32_t user = 0; user < PLANTED_USERS; user++) {
         for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
@@ -292,12 +298,12 @@ static void a_k_above_the_catalogue_is_refused(void **state)
     static const char *const settings[] = {"eval.k=[10, 151]"};
     fixture f = {.config = config_with(settings, 1), .dataset = planted_dataset(true)};
     assert_fails(RK_ERR_CONFIG, "151 is larger than the catalogue of 150 items",
-                 rk__session_create(&f.session, rk__config_options(f.config), f.dataset,
-                                    (rk_session_options){.training = true}, NULL));
+                 rk__set_up(&f.engine, &f.step, &f.ranker, rk__config_options(f.config), f.dataset,
+                            false, NULL));
     tear_down(&f);
 }
 
-/* Every allocation of the set-up may fail; the session is then gone without a trace. */
+/* Every allocation of the set-up may fail; nothing is then left of it. */
 static void set_up_survives_lack_of_memory(void **state)
 {
     (void)state;
@@ -323,5 +329,5 @@ int main(void)
         cmocka_unit_test(a_k_above_the_catalogue_is_refused),
         cmocka_unit_test(set_up_survives_lack_of_memory),
     };
-    return cmocka_run_group_tests_name("session", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("step", tests, NULL, NULL);
 }

@@ -1,0 +1,166 @@
+#include "train/engine.h"
+
+#include "base/alloc.h"
+
+/* ---- the store ---- */
+
+rk_status rk__engine_add(rk_engine *e, const char *name, rk_dtype dtype, int64_t rows, int64_t cols,
+                         const void *constant, int32_t *out)
+{
+    int32_t ignored = -1;
+    return rk__store_add(&e->store, name, dtype, rows, cols, constant, out ? out : &ignored);
+}
+
+static rk_status declare_graph(rk_engine *e)
+{
+    const rk_graph *g = &e->graph;
+    RK_TRY(rk__engine_add(e, "graph.offsets", RK_I64, g->n_nodes + 1, 1, g->offsets, NULL));
+    RK_TRY(rk__engine_add(e, "graph.columns", RK_I32, 2 * g->n_edges, 1, g->columns, NULL));
+    return rk__engine_add(e, "graph.scale", RK_F32, g->n_nodes, 1, g->scale, NULL);
+}
+
+static rk_status declare_degree_powers(rk_engine *e)
+{
+    const rk_graph *g = &e->graph;
+    if (!e->model.model->needs_degree_powers) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&e->degree_powers, 2 * g->n_nodes, sizeof *e->degree_powers,
+                     "powers of the degrees"));
+    float *left = e->degree_powers, *right = left + g->n_nodes;
+    rk__graph_degree_power(g, 0.5 - e->options->model.alpha, left);
+    rk__graph_degree_power(g, 0.5 - e->options->model.beta, right);
+    RK_TRY(rk__engine_add(e, "graph.left", RK_F32, g->n_nodes, 1, left, &e->model.left));
+    return rk__engine_add(e, "graph.right", RK_F32, g->n_nodes, 1, right, &e->model.right);
+}
+
+/* ---- life ---- */
+
+static rk_status open_device(rk_engine *e, rk_engine_how how)
+{
+    const rk_options *o = e->options;
+    rk_device_options options = {.threads = o->run.threads,
+                                 .eager = how.eager,
+                                 .propagation = o->cuda.propagation,
+                                 .matmul = o->cuda.matmul,
+                                 .ranking = o->cuda.ranking,
+                                 .gram = o->cuda.gram,
+                                 .steps_per_launch = o->cuda.steps_per_launch,
+                                 .piece_edges = o->cuda.piece_edges};
+    e->device = how.device;
+    if (!e->device) {
+        RK_TRY(rk__device_choose(o->run.device, &e->device, &e->device_reason));
+    }
+    return e->device->open(&options, &e->context);
+}
+
+rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *graph,
+                          rk_engine_how how)
+{
+    rk_status status = RK_OK;
+    *out = (rk_engine){.options = options, .graph = *graph};
+    *graph = (rk_graph){0};
+    const rk_model *model = how.model ? how.model : rk__models()[options->model.kind];
+    const int64_t n_users = out->graph.n_users, n_items = out->graph.n_items;
+    RK_TRY_GOTO(done, open_device(out, how));
+    RK_TRY_GOTO(done, declare_graph(out));
+    RK_TRY_GOTO(done,
+                rk__model_declare(&out->model, model, options, n_users, n_items, &out->store));
+    RK_TRY_GOTO(done, declare_degree_powers(out));
+done:
+    if (status != RK_OK) {
+        rk__engine_close(out);
+    }
+    return status;
+}
+
+void rk__engine_close(rk_engine *e)
+{
+    if (e->device && e->context) {
+        e->device->close(e->context);
+    }
+    rk__model_free(&e->model);
+    rk__store_free(&e->store);
+    rk__graph_free(&e->graph);
+    rk__free(e->degree_powers);
+    *e = (rk_engine){0};
+}
+
+rk_status rk__engine_bind(rk_engine *e)
+{
+    return e->device->bind(e->context, &e->store);
+}
+
+/* ---- parameters ---- */
+
+static rk_status init_on_device(rk_engine *e, const rk_parameter *p, int number)
+{
+    rk_device_init how = {
+        .kind = p->init, .number = number, .seed = (uint64_t)e->options->run.seed};
+    for (int block = 0; block < 2; block++) {
+        how.first_row = how.end_row;
+        how.end_row = p->block_end[block];
+        how.scale = rk__parameter_scale(p, block);
+        RK_TRY(e->device->init(e->context, p->stored, &how));
+    }
+    return RK_OK;
+}
+
+static rk_status init_on_host(rk_engine *e, const rk_parameter *p, int number)
+{
+    int64_t elements = 0;
+    float *host = NULL;
+    RK_TRY(rk__mul(&elements, p->rows, p->cols, p->name));
+    RK_TRY(rk__alloc(&host, elements, sizeof *host, "initial parameters"));
+    rk__parameter_init(p, number, (uint64_t)e->options->run.seed, host);
+    rk_status status = e->device->write(e->context, p->stored, 0, p->rows, host);
+    rk__free(host);
+    return status;
+}
+
+rk_status rk__engine_init_parameters(rk_engine *e)
+{
+    rk__engine_parameters_changed(e);
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        const rk_parameter *p = &e->model.parameters[i];
+        RK_TRY(e->device->init ? init_on_device(e, p, i) : init_on_host(e, p, i));
+    }
+    return RK_OK;
+}
+
+void rk__engine_parameters_changed(rk_engine *engine)
+{
+    engine->changes++;
+}
+
+/* ---- in programs ---- */
+
+rk_value rk__engine_use(const rk_engine *e, rk_program *p, const char *name)
+{
+    int32_t stored = rk__store_find(&e->store, name);
+    RK_ASSERT(stored >= 0);
+    return rk__use(p, stored);
+}
+
+rk_graph_values rk__engine_use_graph(const rk_engine *e, rk_program *p)
+{
+    return (rk_graph_values){rk__engine_use(e, p, "graph.offsets"),
+                             rk__engine_use(e, p, "graph.columns"),
+                             rk__engine_use(e, p, "graph.scale")};
+}
+
+rk_status rk__engine_use_parameters(const rk_engine *e, rk_program *p, rk_value **out)
+{
+    RK_TRY(rk__alloc(out, e->model.n_parameters, sizeof **out, "the values of parameters"));
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        (*out)[i] = rk__use(p, e->model.parameters[i].stored);
+    }
+    return RK_OK;
+}
+
+rk_status rk__engine_finish(rk_program *p)
+{
+    RK_TRY(p->status);
+    RK_TRY(rk__program_verify(p));
+    return rk__program_plan(p);
+}

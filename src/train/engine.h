@@ -1,0 +1,61 @@
+/*
+ * What a model computes with: a device, a store, the graph and the model's parameters in it.
+ *
+ * Life: open (device, store with graph and parameters) -> whoever computes adds tensors of their
+ * own and builds programs (step.h, ranker.h) -> bind (the store is complete from then on) ->
+ * programs are loaded and run -> close.
+ */
+#ifndef RK_TRAIN_ENGINE_H
+#define RK_TRAIN_ENGINE_H
+
+#include "config/options.h"
+#include "device/device.h"
+#include "graph/graph.h"
+#include "models/model.h"
+
+typedef struct rk_engine {
+    const rk_options *options; /* lent */
+    const rk_device *device;
+    const char *device_reason;  /* why auto took it; NULL for a device that was given */
+    rk_device_context *context; /* owned */
+    rk_graph graph;             /* owned; on a host device the store borrows it */
+    float *degree_powers; /* [2, n_nodes]: graph.left, graph.right; owned; NULL = not needed */
+    rk_store store;
+    rk_model_instance model;
+    int64_t changes; /* of the parameters; what was computed from them goes stale by it */
+} rk_engine;
+
+typedef struct rk_engine_how {
+    const rk_device *device; /* NULL = by run.device */
+    const rk_model *model;   /* NULL = by model.kind */
+    bool eager;
+} rk_engine_how;
+
+/* options are lent for the engine's life; the graph is the engine's from now on, also when this
+ * fails. RK_ERR_DEVICE when the device cannot be used. */
+rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *graph,
+                          rk_engine_how how);
+/* Programs on the device are gone with it. A zeroed engine is fine. */
+void rk__engine_close(rk_engine *engine);
+
+/* Adds a tensor to the store, before it is bound; out_number may be NULL. */
+rk_status rk__engine_add(rk_engine *engine, const char *name, rk_dtype dtype, int64_t rows,
+                         int64_t cols, const void *constant, int32_t *out_number);
+
+/* Allocates the store on the device. */
+rk_status rk__engine_bind(rk_engine *engine);
+/* The initial values of run.seed, after binding. */
+rk_status rk__engine_init_parameters(rk_engine *engine);
+/* To be called after anything has changed parameters on the device. */
+void rk__engine_parameters_changed(rk_engine *engine);
+
+/* A stored tensor as a value of a program; it must be there. */
+rk_value rk__engine_use(const rk_engine *engine, rk_program *program, const char *name);
+rk_graph_values rk__engine_use_graph(const rk_engine *engine, rk_program *program);
+/* The values of the model's parameters, model.n_parameters; free with rk__free. */
+rk_status rk__engine_use_parameters(const rk_engine *engine, rk_program *program, rk_value **out);
+
+/* Verifies and plans a program that is complete. */
+rk_status rk__engine_finish(rk_program *program);
+
+#endif
