@@ -35,22 +35,13 @@ static rk_value polynomial(rk_program *p, rk_value gram, rk_value pairs, const f
 }
 
 rk_value rk__lightgcn_gram(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
-                           rk_value x, const float *weights, const rk_row_set *rows)
+                           rk_value x, const float *weights)
 {
     const rk_gram_form *form = &instance->gram;
     const int layers = (int)instance->options->model.layers;
     const rk_fold_attr side = {form->first, form->n};
     rk_value gram = form->stored >= 0 ? rk__use(p, form->stored) : RK_NONE;
     rk_value pairs = polynomial(p, gram, rk__fold(p, graph, x, side), weights, layers);
-    rk_value sum = RK_NONE, layer0 = RK_NONE;
-    if (!rows) {
-        sum = rk__unfold(p, graph, pairs, side);
-        return weights[0] != 0 ? rk__add(p, x, sum, weights[0], 1) : sum;
-    }
-    sum = rk__unfold_rows(p, graph, pairs, *rows, side);
-    if (weights[0] == 0) {
-        return sum;
-    }
-    layer0 = rk__combine_rows(p, &x, weights, 1, *rows);
-    return rk__add(p, layer0, sum, 1, 1);
+    rk_value sum = rk__unfold(p, graph, pairs, side);
+    return weights[0] != 0 ? rk__add(p, x, sum, weights[0], 1) : sum;
 }

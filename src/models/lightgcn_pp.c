@@ -5,8 +5,7 @@
  *
  * The graph's own propagation is P = D^-1/2 A D^-1/2, so D^-alpha A D^-beta = L P R with the
  * factors of nodes L = D^(1/2 - alpha) and R = D^(1/2 - beta). A positive factor of a row does not
- * change its direction: u(L y) = u(y). So L is applied once, to the sum, and only where rows are
- * wanted.
+ * change its direction: u(L y) = u(y). So L is applied once, to the sum.
  */
 #include <stddef.h>
 
@@ -19,41 +18,27 @@ static rk_status declare(rk_model_instance *instance)
         RK_FAIL(RK_ERR_CONFIG, "model.layers is %lld; lightgcn++ takes 1 to %d",
                 (long long)o->model.layers, RK_MAX_LAYERS - 1);
     }
-    rk__declare_embedding(instance);
-    return RK_OK;
+    return rk__declare_embedding(instance);
 }
 
-static rk_value embed(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
-                      const rk_value *values, const rk_row_set *rows, rk_value *out_ego)
+static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                         const rk_value *values, rk_value state)
 {
+    (void)state;
     const rk_options *o = instance->options;
     const int n = (int)o->model.layers;
     const float gamma = (float)o->model.gamma;
-    const float share = (float)((1 - o->model.gamma) / (double)n), one = 1;
+    const float share = (float)((1 - o->model.gamma) / (double)n);
     const rk_value left = rk__use(p, instance->left), right = rk__use(p, instance->right);
-    rk_value layers[RK_MAX_LAYERS], x = values[0], sum = RK_NONE;
+    rk_value layers[RK_MAX_LAYERS], x = values[0];
     float shares[RK_MAX_LAYERS];
-    if (out_ego) {
-        RK_ASSERT(rows);
-        *out_ego = rk__combine_rows(p, values, &one, 1, *rows);
-    }
-    const int n_full = rows ? n - 1 : n; /* layers computed for all nodes */
-    for (int k = 0; k < n_full; k++) {
+    for (int k = 0; k < n; k++) {
         layers[k] = x = rk__propagate(p, graph, rk__unit_rows(p, x, right), 1);
         shares[k] = share;
     }
-    if (!rows) {
-        sum = rk__scale_nodes(p, rk__combine(p, layers, shares, n), left, NULL);
-        return rk__add(p, values[0], sum, gamma, 1);
-    }
-    sum = rk__propagate_rows(p, graph, rk__unit_rows(p, x, right), *rows, share);
-    if (n_full > 0) {
-        rk_value others = rk__combine_rows(p, layers, shares, n_full, *rows);
-        sum = rk__add(p, others, sum, 1, 1);
-    }
-    sum = rk__scale_nodes(p, sum, left, rows);
-    rk_value ego = rk__combine_rows(p, values, &gamma, 1, *rows);
-    return rk__add(p, ego, sum, 1, 1);
+    rk_value sum = rk__combine(p, layers, shares, n);
+    sum = rk__scale_rows(p, sum, left, RK_NONE, RK_NONE);
+    return (rk_encoded){rk__add(p, values[0], sum, gamma, 1), values[0], {RK_NONE, RK_NONE}};
 }
 
 const rk_model rk__model_lightgcn_pp = {
@@ -62,5 +47,5 @@ const rk_model rk__model_lightgcn_pp = {
         "LightGCN++ (Lee et al., RecSys 2024): layer inputs of unit length, two exponents of the "
         "degrees, layer 0 weighed apart",
     .declare = declare,
-    .embed = embed,
+    .encode = encode,
 };

@@ -2,8 +2,8 @@
 #include "models/model.h"
 
 #include <math.h>
-#include <stdio.h>
 
+#include "base/alloc.h"
 #include "models/models.h"
 #include "ops/init_draw.h"
 
@@ -14,14 +14,13 @@ const rk_model *const *rk__models(void)
     return models;
 }
 
-rk_status rk__model_declare(rk_model_instance *out, const rk_options *options, int64_t n_users,
-                            int64_t n_items, rk_store *store)
+rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
+                            const rk_options *options, int64_t n_users, int64_t n_items,
+                            rk_store *store)
 {
-    *out = (rk_model_instance){.model = rk__models()[options->model.kind],
-                               .options = options,
-                               .n_users = n_users,
-                               .n_items = n_items};
-    RK_TRY(out->model->declare(out));
+    *out = (rk_model_instance){
+        .model = model, .options = options, .n_users = n_users, .n_items = n_items};
+    RK_TRY(model->declare(out));
     for (int i = 0; i < out->n_parameters; i++) {
         rk_parameter *p = &out->parameters[i];
         RK_TRY(rk__store_add(store, p->name, RK_F32, p->rows, p->cols, NULL, &p->stored));
@@ -29,18 +28,36 @@ rk_status rk__model_declare(rk_model_instance *out, const rk_options *options, i
     return RK_OK;
 }
 
-void rk__declare_embedding(rk_model_instance *instance)
+void rk__model_free(rk_model_instance *instance)
+{
+    rk__free(instance->parameters);
+    *instance = (rk_model_instance){0};
+}
+
+rk_status rk__model_add_parameter(rk_model_instance *instance, rk_parameter parameter)
+{
+    if (instance->n_parameters == instance->parameter_capacity) {
+        int capacity = 2 * instance->parameter_capacity + 4;
+        RK_TRY(rk__realloc(&instance->parameters, instance->n_parameters, capacity,
+                           sizeof *instance->parameters, "the parameters of a model"));
+        instance->parameter_capacity = capacity;
+    }
+    parameter.stored = -1;
+    instance->parameters[instance->n_parameters++] = parameter;
+    return RK_OK;
+}
+
+rk_status rk__declare_embedding(rk_model_instance *instance)
 {
     const rk_options *o = instance->options;
     int64_t n_nodes = instance->n_users + instance->n_items;
-    rk_parameter *p = &instance->parameters[instance->n_parameters++];
-    *p = (rk_parameter){.rows = n_nodes,
-                        .cols = o->model.dim,
-                        .init = o->model.init,
-                        .init_sd = o->model.init_sd,
-                        .block_end = {instance->n_users, n_nodes},
-                        .stored = -1};
-    snprintf(p->name, sizeof p->name, "embedding");
+    return rk__model_add_parameter(instance,
+                                   (rk_parameter){.name = "embedding",
+                                                  .rows = n_nodes,
+                                                  .cols = o->model.dim,
+                                                  .init = o->model.init,
+                                                  .init_sd = o->model.init_sd,
+                                                  .block_end = {instance->n_users, n_nodes}});
 }
 
 double rk__parameter_scale(const rk_parameter *parameter, int block)

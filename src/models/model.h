@@ -1,8 +1,9 @@
 /*
  * What a model is: parameters, and the final embeddings as operations over them.
  *
- * A model is written once and never sees a device. Training asks for the final embeddings at the
- * rows of a batch, evaluation for all rows; scores are dot products of user and item rows.
+ * A model is written once and never sees a device, and it writes whole tables: who needs some rows
+ * only gathers them, and rk__program_restrict sees to it that no more is computed. Scores are dot
+ * products of user and item rows.
  */
 #ifndef RK_MODELS_MODEL_H
 #define RK_MODELS_MODEL_H
@@ -10,8 +11,6 @@
 #include "config/options.h"
 #include "graph/graph.h"
 #include "ops/builder.h"
-
-enum { RK_MAX_PARAMETERS = 8 };
 
 /* A parameter to declare: rows x cols in the store, initialised block by block (a block of rows
  * has its own fan-in, e.g. users and items for xavier). */
@@ -26,28 +25,26 @@ typedef struct rk_parameter {
 
 typedef struct rk_model_instance rk_model_instance;
 
-/* Embeddings of a batch's rows [S,d] in a program with a contrastive term. */
-typedef struct rk_views {
-    rk_value final;         /* what the ranking loss takes */
-    rk_value first, second; /* what is held against each other; final may be one of them */
-} rk_views;
+/* What a model makes of its parameters: tables f32 [N,d] of all nodes, users first. */
+typedef struct rk_encoded {
+    rk_value final;    /* what scores are products of */
+    rk_value ego;      /* layer 0, for the L2 term; may be final itself */
+    rk_value views[2]; /* what loss.contrast holds against each other; RK_NONE without it */
+} rk_encoded;
 
 typedef struct rk_model {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
-    /* Does embed go by instance->gram under these options? NULL = never. */
+    bool has_views;   /* for loss.contrast */
+    /* Does encode go by instance->gram under these options? NULL = never. */
     bool (*has_gram_form)(const rk_options *options);
-    /* Fills instance->parameters from the options and the sizes. */
+    /* Declares the parameters (rk__model_add_parameter) that options and sizes ask for. */
     rk_status (*declare)(rk_model_instance *instance);
-    /* The final embeddings at a row set [S,d], or at all nodes [N,d] when rows is NULL.
-     * values[i] is the program's value of parameter i; the result may be one of them itself.
-     * *out_ego (may be NULL, only with rows) gets layer 0 at the row set, for the L2 term. */
-    rk_value (*embed)(const rk_model_instance *instance, rk_program *program, rk_graph_values graph,
-                      const rk_value *values, const rk_row_set *rows, rk_value *out_ego);
-    /* The same at a row set, with the views of loss.contrast; NULL = the model has none. */
-    rk_views (*views)(const rk_model_instance *instance, rk_program *program, rk_graph_values graph,
-                      const rk_value *values, const rk_row_set *rows, rk_value state,
-                      rk_value *out_ego);
+    /* values[i]: the program's value of parameter i; the result may hold one of them itself. state:
+     * of the step, in a training program; RK_NONE = no views are wanted. Failures stick in the
+     * program. */
+    rk_encoded (*encode)(const rk_model_instance *instance, rk_program *program,
+                         rk_graph_values graph, const rk_value *values, rk_value state);
 } rk_model;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -61,9 +58,9 @@ struct rk_model_instance {
     const rk_model *model;
     const rk_options *options; /* lent */
     int64_t n_users, n_items;
-    rk_gram_form gram; /* off; whoever builds programs may switch it on before */
-    rk_parameter parameters[RK_MAX_PARAMETERS];
-    int n_parameters;
+    rk_gram_form gram;        /* off; whoever builds programs may switch it on before */
+    rk_parameter *parameters; /* owned */
+    int n_parameters, parameter_capacity;
     /* Numbers in the store of degree^(1/2 - model.alpha) and degree^(1/2 - model.beta), f32 [N,1];
      * for lightgcn++ only, set by whoever declares the graph. */
     int32_t left, right;
@@ -72,10 +69,15 @@ struct rk_model_instance {
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model *const *rk__models(void);
 
-/* An instance for options.model.kind; declares its parameters into the store (each with zero
- * contents: see rk__parameter_init). */
-rk_status rk__model_declare(rk_model_instance *out, const rk_options *options, int64_t n_users,
-                            int64_t n_items, rk_store *store);
+/* An instance of a model; declares its parameters into the store (each with zero contents: see
+ * rk__parameter_init). The options are lent. Free with rk__model_free, also after a failure. */
+rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
+                            const rk_options *options, int64_t n_users, int64_t n_items,
+                            rk_store *store);
+void rk__model_free(rk_model_instance *instance);
+
+/* Called by a model's declare: one more parameter; `stored` of it is set later. */
+rk_status rk__model_add_parameter(rk_model_instance *instance, rk_parameter parameter);
 
 /* What the unit draws of a block (0 or 1) are multiplied with. */
 double rk__parameter_scale(const rk_parameter *parameter, int block);

@@ -8,21 +8,26 @@ extern const rk_model rk__model_lightgcn;
 extern const rk_model rk__model_mf;
 extern const rk_model rk__model_lightgcn_pp;
 
-/* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer), at
- * the rows of a row set [S,d] or, without, at all nodes [N,d]. x: layer 0. */
+/* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
+ * layer 0. */
 rk_value rk__lightgcn_gram(const rk_model_instance *instance, rk_program *program,
-                           rk_graph_values graph, rk_value x, const float *weights,
-                           const rk_row_set *rows);
+                           rk_graph_values graph, rk_value x, const float *weights);
 
 /* w_0 .. w_K of model.layer_weights, where they are fixed. */
 void rk__lightgcn_weights(const rk_options *options, float w[RK_MAX_LAYERS]);
 
-/* lightgcn_views.c; see rk_model.views. */
-rk_views rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
-                            const rk_value *values, const rk_row_set *rows, rk_value state,
-                            rk_value *out_ego);
+/* lightgcn.c: the sum of the layers over a graph. values: of the parameters. */
+rk_value rk__lightgcn_final(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                            const rk_value *values);
+
+/* The sum of the layers [0, n) with fixed weights; one of weight 0 is not read. */
+rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *weights, int n);
+
+/* lightgcn_views.c: final embeddings and views for loss.contrast. */
+void rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                        const rk_value *values, rk_value state, rk_encoded *out);
 
 /* One table "embedding" [users + items, model.dim], users and items initialised apart. */
-void rk__declare_embedding(rk_model_instance *instance);
+rk_status rk__declare_embedding(rk_model_instance *instance);
 
 #endif

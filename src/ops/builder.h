@@ -90,9 +90,11 @@ rk_value rk__narrow(rk_program *p, rk_value x);
 
 /* sum_k weights[k] * tables[k]: n tables [N,d] -> [N,d]. */
 rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n);
-/* The same at the rows of a row set: [N,d] each -> [S,d]. One table of weight 1 is a gather. */
+/* The same at the rows of a row set: [N,d] each -> [S,d]; n <= RK_MAX_LAYERS. */
 rk_value rk__combine_rows(rk_program *p, const rk_value *tables, const float *weights, int n,
                           rk_row_set rows);
+/* Rows of a table: [N,d] -> [S,d]. */
+rk_value rk__gather_rows(rk_program *p, rk_value table, rk_row_set rows);
 
 /* sum_k weights[k] * tables[k]: f32 [1,n], n tables of one shape. */
 rk_value rk__mix(rk_program *p, rk_value weights, const rk_value *tables, int n);
@@ -101,13 +103,11 @@ rk_value rk__softmax_weights(rk_program *p, rk_value x);
 
 /* factor[n] * x[n] / (|x[n]| + 1e-12), factor f32 [N,1] or RK_NONE: [N,d] -> [N,d]. */
 rk_value rk__unit_rows(rk_program *p, rk_value x, rk_value factor);
-/* factor[n] * x[n]: [N,d], [N,1] -> [N,d]; with rows, x being [S,d], factor[rows[r]] * x[r]. */
-rk_value rk__scale_nodes(rk_program *p, rk_value x, rk_value factor, const rk_row_set *rows);
-
 /* alpha a + beta b, equal shapes. */
 rk_value rk__add(rk_program *p, rk_value a, rk_value b, float alpha, float beta);
-/* x[r] * factor[r] for r < count: [S,d], [S,1] -> [S,d]. */
-rk_value rk__scale_rows(rk_program *p, rk_value x, rk_value factor, rk_row_set rows);
+/* factor[r] * x[r] for r < count, zero beyond: [R,d], [R,1] -> [R,d]; with rows factor[rows[r]] of
+ * [N,1]. rows and count may be RK_NONE; without count all rows. */
+rk_value rk__scale_rows(rk_program *p, rk_value x, rk_value factor, rk_value rows, rk_value count);
 /* [S,d] -> [N,d]. */
 rk_value rk__scatter_rows(rk_program *p, rk_value x, rk_row_set rows, float alpha);
 /* In place on table (which must have no later reader): [N,d], [S,d] -> [N,d]. */
@@ -118,10 +118,13 @@ rk_value rk__scatter_add_rows(rk_program *p, rk_value table, rk_value x, rk_row_
 rk_value rk__select_negatives(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
                               int64_t batch);
 
-/* The batch's loss terms. final: [S,d]. chosen: from rk__select_negatives, or RK_NONE when M = 1.
- * The term is registered with the program, its gradient comes from rk__program_backward. */
-void rk__bpr_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value chosen, rk_value state,
-                  int64_t batch);
+/* ---- loss terms ---- */
+
+/* Part of what is minimised: f64 [1,1], weight already in it. The functions below call it; the
+ * gradients come from rk__program_backward. */
+void rk__program_add_term(rk_program *p, const char *name, rk_value value);
+
+/* x, final: [S,d] at the row set. chosen: of rk__select_negatives, or RK_NONE. */
 void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
                  rk_l2_attr attr);
 
@@ -131,16 +134,25 @@ void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk
  *   s_bj = <user b, positive j> / temperature + logit_bias of the node of j,
  * vectors of unit length if cosine, j = b left out if exclude_positive (a user alone in its batch
  * then has no term). logit_bias: f32 [N,1] or RK_NONE. The batch needs no candidates. */
+typedef struct rk_softmax_rule {
+    int64_t batch;
+    double temperature, power;
+    bool cosine, exclude_positive;
+} rk_softmax_rule;
 void rk__softmax_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value logit_bias,
-                      rk_value state, rk_softmax_attr attr);
+                      rk_value state, rk_softmax_rule rule);
 /* Alignment and uniformity (Wang et al., "DirectAU", KDD 2022) on rows of length 1:
  *   mean |u - p|^2 + uniformity / 2 * (the log of the mean of e^(-2 |x - y|^2) over all pairs of
  * the batch's users, and the same of its items); a batch of one has no pairs. */
 void rk__align_uniform_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
                             rk_align_attr attr);
-/* A loss of slot_loss.h over M >= 1 drawn negatives, on rows of length 1 if cosine. factor: f32
- * [N,1] or RK_NONE (beta = 0). */
-void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_value factor, rk_value state,
+/* A loss of slot_loss.h over M >= 1 drawn negatives, on rows of length 1 if cosine. */
+typedef struct rk_slot_inputs {
+    rk_value state;
+    rk_value factor; /* f32 [N,1]: beta is the product of the user's and the item's; or RK_NONE */
+    rk_value chosen; /* i32 [B,1]: the one negative that counts; RK_NONE: all */
+} rk_slot_inputs;
+void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_slot_inputs inputs,
                    bool cosine, rk_slot_attr attr);
 /* Neighbours of items (the item-item part of Mao et al., "UltraGCN", CIKM 2021). items i32 [I,K],
  * weights f32 [I,K]: of each item its neighbours as nodes (-1 = no more) and what they count.
@@ -159,11 +171,15 @@ typedef struct rk_unit_values {
 } rk_unit_values;
 rk_unit_values rk__unit_slots(rk_program *p, rk_value x, rk_row_set rows, rk_value table,
                               bool cosine);
-/* lse f32 [n,1], mean f32 [n,d]. */
+/* lse f32 [n,1], mean f32 [n,d], own f64 [n,1]: the logit of query i with key i. */
 typedef struct rk_attend_values {
-    rk_value lse, mean;
+    rk_value lse, mean, own;
 } rk_attend_values;
 rk_attend_values rk__attend(rk_program *p, rk_value unit, rk_value bias, rk_attend_attr attr);
+/* Of an attention, given by its lse: the same with the roles of queries and keys changed and other
+ * biases; its temperature. */
+rk_attend_values rk__attend_back(rk_program *p, rk_value lse, rk_value bias);
+double rk__temperature_of(const rk_program *p, rk_value lse);
 
 /* x + epsilon * sign(x) * noise of length 1, by rows (Yu et al., SimGCL, SIGIR 2022): [N,d], or
  * with rows [S,d]. The noise of a node is the same in both, a function of seed, step, view and
@@ -173,16 +189,23 @@ rk_value rk__perturb(rk_program *p, rk_value x, rk_value state, const rk_row_set
 /* InfoNCE between two views [S,d] of a batch: weight times, over the distinct users, the mean of
  *   -log(e^(<u_i, v_i> / temperature) / sum over j of e^(<u_i, v_j> / temperature))
  * with u and v of unit length, and the same over the distinct positives. */
+typedef struct rk_contrast_rule {
+    int64_t batch;
+    double weight, temperature;
+} rk_contrast_rule;
 void rk__contrast_loss(rk_program *p, rk_value first, rk_value second, rk_row_set rows,
-                       rk_contrast_attr attr);
+                       rk_contrast_rule rule);
 
-/* Sums the registered loss terms into the step state. */
-void rk__step_loss(rk_program *p, rk_value state);
+/* ---- the step ---- */
+
+/* Adds the loss terms to sums f64 [1 + terms, 1], a stored tensor: their total to entry 0, then
+ * each term to its own entry, in the order of p->terms. */
+void rk__step_loss(rk_program *p, rk_value state, rk_value sums);
 
 /* The learning rate of the step, into the step state; before the updates. */
 void rk__schedule(rk_program *p, rk_value state, rk_schedule rule);
-/* f32 [1,1]: what the gradients are to be multiplied with so that the norm over all of them
- * together is at most `limit`. */
+/* f32 [1,1]: what the gradients (any number) are to be multiplied with so that the norm over all of
+ * them together is at most `limit`. */
 rk_value rk__clip_factor(rk_program *p, const rk_value *gradients, int n, float limit);
 /* x * factor (RK_NONE = 1), each element limited to [-limit, limit]; limit may be infinite. */
 rk_value rk__clip(rk_program *p, rk_value x, rk_value factor, float limit);

@@ -35,7 +35,9 @@ typedef struct rk_op_info {
     const char *name, *help;
     int32_t min_inputs, max_inputs, n_outputs;
     bool has_gradient;
-    uint32_t updates;               /* bit i: writes to input i */
+    bool can_restrict; /* to the rows of a row set */
+    uint32_t at_rows;  /* bit i: for rows of the output only rows of input i are read */
+    uint32_t updates;  /* bit i: writes to input i */
     uint32_t halves_in, halves_out; /* bit i: input i, output i may be RK_F16 */
     uint32_t flags;                 /* RK_OP_IS_* */
 } rk_op_info;
@@ -74,14 +76,14 @@ typedef struct rk_unit_attr {
 
 typedef struct rk_attend_attr {
     int64_t first_query, first_key, n; /* slots: n queries, n keys */
-    double scale;                      /* logit = scale * <query, key> + bias of the key */
+    double temperature;                /* logit = <query, key> / temperature + bias of the key */
     bool skip_diagonal;                /* query i has no key i */
 } rk_attend_attr;
 
 typedef struct rk_softmax_attr {
     int64_t batch;
-    double temperature, power;
-    bool cosine, exclude_positive;
+    double power;
+    double temperature; /* softmax_grad: of the attention */
 } rk_softmax_attr;
 
 typedef struct rk_slot_attr {
@@ -111,9 +113,15 @@ typedef struct rk_perturb_attr {
 
 typedef struct rk_contrast_attr {
     int64_t batch;
-    double weight, temperature;
-    bool second; /* contrast_slots_grad: by the second view */
+    double weight;
+    double temperature; /* contrast_grad: of the attention */
+    bool second;        /* contrast_slots_grad: by the second view */
 } rk_contrast_attr;
+
+typedef struct rk_step_attr {
+    int32_t first; /* entry of the sums for the node's first term */
+    bool is_last;  /* its total is the step's */
+} rk_step_attr;
 
 typedef struct rk_adam_attr {
     double beta1, beta2, epsilon, weight_decay;
@@ -141,7 +149,6 @@ typedef struct rk_fold_attr {
 
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
-                                    add: alpha, beta = weight[0], weight[1];
                                     clip*: limit = weight[0]; table_dots: alpha = weight[0];
                                     mix_pairs: table j has a, b, c = weight[2j], weight[2j+1],
                                     weight[2j+2] */
@@ -164,8 +171,8 @@ typedef union rk_attr {
     int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
     int64_t n_nodes;   /* unique_rows */
     int32_t index;     /* weigh */
-    int64_t batch;     /* bpr_loss, bpr_grad, select_negatives */
-    int32_t loss_slot[RK_MAX_LAYERS]; /* step_loss: entry of loss_sum for each term */
+    int64_t batch;     /* select_negatives */
+    rk_step_attr step; /* step_loss */
 } rk_attr;
 
 typedef struct rk_node {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "ops/ops_internal.h"
+#include "ops/program.h"
 
 enum { ARENA_ALIGNMENT = 64 };
 

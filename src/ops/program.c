@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-#define HAS_GRADIENT(rule) (sizeof #rule != sizeof "none")
+#define HAS_RULE(rule) (sizeof #rule != sizeof "none")
 #define IN(i) (1u << (i))
 #define ALL_INPUTS ((1u << RK_MAX_INPUTS) - 1)
 #define FROM(i) (ALL_INPUTS & ~0u << (i))
@@ -20,13 +20,15 @@
 
 static const rk_op_info op_table[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \
-                  flags, help)                                                                     \
+                  restrict, at_rows, flags, help)                                                  \
     {#name,                                                                                        \
      help,                                                                                         \
      min,                                                                                          \
      max,                                                                                          \
      outs,                                                                                         \
-     HAS_GRADIENT(gradient),                                                                       \
+     HAS_RULE(gradient),                                                                           \
+     HAS_RULE(restrict),                                                                           \
+     at_rows,                                                                                      \
      updates,                                                                                      \
      (halves)&ALL_INPUTS,                                                                          \
      (halves) >> RK_MAX_INPUTS,                                                                    \
@@ -50,6 +52,16 @@ int64_t rk__dtype_size(rk_dtype dtype)
     static const int64_t sizes[] = {4, 8, 4, 8, sizeof(rk_step_state), 2};
     RK_ASSERT((unsigned)dtype <= RK_F16);
     return sizes[dtype];
+}
+
+bool rk__reads(const rk_node *node, rk_value value)
+{
+    for (int32_t j = 0; j < node->n_inputs; j++) {
+        if (node->in[j] == value) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node)
@@ -117,44 +129,6 @@ void rk__program_free(rk_program *program)
 {
     rk__free(program->tensors);
     rk__free(program->nodes);
+    rk__free(program->terms);
     *program = (rk_program){0};
-}
-
-static const char *dtype_name(rk_dtype dtype)
-{
-    static const char *names[] = {"f32", "f64", "i32", "i64", "state", "f16"};
-    return names[dtype];
-}
-
-rk_status rk__program_print(const rk_program *program, char **out_text)
-{
-    /* One line a node is at most: name, and for each value "name dtype[rows,cols]@offset". */
-    size_t room = 256 + (size_t)program->n_nodes * (32 + (RK_MAX_INPUTS + RK_MAX_OUTPUTS) * 160);
-    char *text = NULL;
-    RK_TRY(rk__alloc(&text, (int64_t)room, 1, "a printed program"));
-    size_t at = (size_t)snprintf(text, room, "program %s: %d operations, arena %lld bytes\n",
-                                 program->name, program->n_nodes, (long long)program->arena_bytes);
-    for (int32_t i = 0; i < program->n_nodes; i++) {
-        const rk_node *node = &program->nodes[i];
-        at += (size_t)snprintf(text + at, room - at, "%3d %-20s", i, rk__op_name(node->op));
-        for (int32_t j = 0; j < node->n_inputs + node->n_outputs; j++) {
-            bool is_output = j >= node->n_inputs;
-            rk_value v = is_output ? node->out[j - node->n_inputs] : node->in[j];
-            at += (size_t)snprintf(text + at, room - at, "%s",
-                                   j == node->n_inputs ? " -> " : (j ? ", " : " "));
-            if (v == RK_NONE) {
-                at += (size_t)snprintf(text + at, room - at, "-");
-                continue;
-            }
-            const rk_tensor *t = &program->tensors[v];
-            at += (size_t)snprintf(text + at, room - at, "%s %s[%lld,%lld]", t->name,
-                                   dtype_name(t->dtype), (long long)t->rows, (long long)t->cols);
-            if (is_output && t->offset >= 0) {
-                at += (size_t)snprintf(text + at, room - at, "@%lld", (long long)t->offset);
-            }
-        }
-        at += (size_t)snprintf(text + at, room - at, "\n");
-    }
-    *out_text = text;
-    return RK_OK;
 }

@@ -44,11 +44,26 @@ void rk__store_free(rk_store *store);
 
 /* ---- programs ---- */
 
+/* A part of the loss, weight already in it. */
 typedef struct rk_loss_term {
-    rk_value value; /* f64 [1,1], weight already in it */
-    int32_t slot;   /* entry of rk_step_state.loss_sum: 1 the ranking loss, 2 l2, 3 the second
-                       term: contrast or neighbours */
+    char name[RK_NAME_LENGTH]; /* "ranking", "l2", "contrast", "neighbours" */
+    rk_value value;            /* f64 [1,1] */
 } rk_loss_term;
+
+enum {
+    RK_PASS_SHARE,
+    RK_PASS_RESTRICT,
+    RK_PASS_BACKWARD,
+    RK_PASS_PRUNE,
+    RK_PASS_FUSE,
+    RK_PASS_NARROW,
+    RK_PASS_COUNT
+};
+
+/* Operations before and after a pass; both 0: it has not been applied. */
+typedef struct rk_pass_count {
+    int32_t before, after;
+} rk_pass_count;
 
 typedef struct rk_program {
     const rk_store *store; /* lent; must outlive the program */
@@ -57,8 +72,9 @@ typedef struct rk_program {
     int32_t n_tensors, tensor_capacity;
     rk_node *nodes; /* owned, in order of execution */
     int32_t n_nodes, node_capacity;
-    rk_loss_term losses[8];
-    int32_t n_losses;
+    rk_loss_term *terms; /* owned */
+    int32_t n_terms, term_capacity;
+    rk_pass_count passes[RK_PASS_COUNT];
     rk_status status;    /* of the builder: the first failure sticks, later calls do nothing */
     int64_t arena_bytes; /* set by the plan */
     bool planned;
@@ -68,22 +84,40 @@ typedef struct rk_program {
 void rk__program_init(rk_program *program, const rk_store *store, const char *name);
 void rk__program_free(rk_program *program);
 
-/* Leaves one of several nodes that make the same table from the same inputs, the first one. Before
- * the backward pass. Changes no bit of what is computed. */
+/* ---- passes ---- */
+
+/*
+ * A program goes through these in this order. None changes a bit of what is computed but `narrow`.
+ *
+ * share     removes duplicate nodes (same operation, inputs and attributes); the first stays
+ * restrict  a table that is only read at rows is only computed there
+ * backward  appends the gradients of all loss terms
+ * prune     removes nodes whose results nobody reads
+ * fuse      joins nodes that a device does better in one pass
+ * narrow    keeps the tables that propagations gather as halves (train.propagation=fp16)
+ * verify, plan
+ */
+
 rk_status rk__program_share(rk_program *program);
 
-/* Appends the backward pass of all loss terms. For each stored parameter, the value of its
- * gradient (f32, the parameter's shape) is written to gradients[i]. */
+/* Models write whole tables, callers gather rows (rk__gather_rows). The gather moves up to where
+ * its rows begin: gather(combine(x, propagate(y))) becomes combine(gather(x), propagate_rows(y)).
+ * What is left of the whole tables without a reader is gone. Before backward. */
+rk_status rk__program_restrict(rk_program *program);
+
+/* For each stored parameter, the value of its gradient (f32, the parameter's shape) is written to
+ * gradients[i]. RK_ERR_INTERNAL when no term depends on one of them. */
 rk_status rk__program_backward(rk_program *program, const int32_t *parameters, int32_t n,
                                rk_value *gradients);
 
-/* Joins nodes that a device does better in one pass: a propagation with the rows that are added to
- * its result, and with the Adam step that the result is the gradient of. Changes no bit of what is
- * computed. After the backward pass. */
+rk_status rk__program_prune(rk_program *program);
+
+/* A propagation with the rows that are added to its result, and with the Adam step that the result
+ * is the gradient of. */
 rk_status rk__program_fuse(rk_program *program);
 
 /* Makes RK_F16 of the tables that propagations gather from, wherever those who write and read them
- * can; a table that others read, too, gets a copy (narrow). Sums stay float. After fusing. */
+ * can; a table that others read, too, gets a copy (narrow). Sums stay float. */
 rk_status rk__program_narrow(rk_program *program);
 
 /* Checks that every input is written before it is read, shapes fit, no temporary is written twice
@@ -93,14 +127,13 @@ rk_status rk__program_verify(const rk_program *program);
 /* Liveness to arena offsets (64-byte aligned), best fit. After this the program is immutable. */
 rk_status rk__program_plan(rk_program *program);
 
-/* The program as text, one node a line with shapes and offsets. Free with rk__free. */
-rk_status rk__program_print(const rk_program *program, char **out_text);
-
 /* ---- facts about operations and types ---- */
 
 const rk_op_info *rk__op_info(rk_op op);
 const char *rk__op_name(rk_op op);
 int64_t rk__dtype_size(rk_dtype dtype); /* bytes of one element */
+/* Does the node read the value? */
+bool rk__reads(const rk_node *node, rk_value value);
 /* The drop_edges node that makes the graph of this propagation; NULL: it is a stored graph. */
 const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node);
 /* The parameter that a node updates, or RK_NONE: of the inputs that it writes to the first, unless

@@ -17,8 +17,7 @@
 /* What changes from step to step; one stored tensor [1, 1] of dtype RK_STATE named "step_state".
  * Shared with kernels, so: fixed-width members only. step_advance adds one to step and
  * step_in_epoch and touches nothing else; the host opens the next epoch (epoch + 1, step_in_epoch
- * and loss_sum zero), so that the sums of a finished epoch can still be read. step_loss keeps the
- * first bad_step that it meets. */
+ * zero). step_loss keeps the first bad_step that it meets. */
 typedef struct rk_step_state {
     uint64_t seed;
     int64_t step;          /* steps done since the run began */
@@ -30,8 +29,6 @@ typedef struct rk_step_state {
     int64_t bad_step;        /* first step (from 1) with a non-finite loss; 0 = none */
     double bad_loss;
     double learning_rate;
-    double loss_sum[4]; /* over this epoch's steps: total, ranking loss, l2, the second term (of
-                           contrast or of neighbours) */
     double last_loss;
     double rate_scale; /* what the plateau rule has left of the learning rate; 1 = all of it */
 } rk_step_state;

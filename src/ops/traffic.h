@@ -14,8 +14,8 @@ typedef struct rk_batch_facts {
     double user_edges; /* of those that are users */
 } rk_batch_facts;
 
-/* Row sets of a training program at most: the batch's own, and that of its items' neighbours. */
-enum { RK_BATCH_SETS = 2 };
+/* Arithmetic of an Adam step, an element. */
+enum { RK_ADAM_FLOPS = 12 };
 
 typedef struct rk_traffic {
     double bytes;    /* read and written, every time */
@@ -24,11 +24,19 @@ typedef struct rk_traffic {
                         are most of their bytes */
 } rk_traffic;
 
+/* How many row sets a program makes. */
+int32_t rk__program_row_sets(const rk_program *program);
+
 /* Of one node; batch: an entry for each row set of the program, in its order. Operations without a
  * rule of their own read each input and write each output once.
  */
 rk_traffic rk__node_traffic(const rk_program *program, const rk_node *node,
                             const rk_batch_facts *batch);
+
+/* The program as a page of text: passes applied, stored tensors, one operation a line with shapes
+ * and, where batch is not NULL, the bytes that it moves. Free with rk__free. */
+rk_status rk__program_print(const rk_program *program, const rk_batch_facts *batch,
+                            char **out_text);
 
 /* Summed by operation: out[RK_OP_COUNT]. */
 void rk__program_traffic(const rk_program *program, const rk_batch_facts *batch, rk_traffic *out);

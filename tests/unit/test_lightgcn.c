@@ -59,12 +59,14 @@ static void make_fixture(fixture *f, const rk_options *options)
     assert_ok(rk__store_add(s, "final", RK_F32, N, DIM, NULL, &f->final));
     assert_ok(rk__store_add(s, "at_rows", RK_F32, SLOTS, DIM, NULL, &f->at_rows));
     assert_ok(rk__store_add(s, "ego", RK_F32, SLOTS, DIM, NULL, &f->ego));
-    assert_ok(rk__model_declare(&f->model, options, N_USERS, N_ITEMS, s));
+    assert_ok(rk__model_declare(&f->model, rk__models()[options->model.kind], options, N_USERS,
+                                N_ITEMS, s));
 }
 
 static void free_fixture(fixture *f)
 {
     rk__graph_free(&f->graph);
+    rk__model_free(&f->model);
     rk__store_free(&f->store);
     rk__free(f->gram);
     free(f->normalised);
@@ -117,23 +119,21 @@ static void run(fixture *f, const int32_t *nodes, float *final, float *at_rows, 
     for (int64_t e = 0; e < N * DIM; e++) {
         f->table[e] = (double)initial[e];
     }
-    bool ego_is_final = false;
     for (int with_rows = 0; with_rows < 2; with_rows++) {
         rk_program *p = &programs[with_rows];
         rk__program_init(p, &f->store, with_rows ? "rows" : "full");
         rk_graph_values graph = {rk__use(p, f->offsets), rk__use(p, f->columns),
                                  rk__use(p, f->scale)};
-        rk_value values[] = {rk__use(p, f->model.parameters[0].stored)}, layer0 = RK_NONE;
+        rk_value values[] = {rk__use(p, f->model.parameters[0].stored)};
+        rk_row_set rows = rk__unique_rows(p, rk__use(p, f->nodes), N);
+        rk_encoded e = f->model.model->encode(&f->model, p, graph, values, RK_NONE);
         if (with_rows) {
-            rk_row_set rows = rk__unique_rows(p, rk__use(p, f->nodes), N);
-            rk_value out = f->model.model->embed(&f->model, p, graph, values, &rows, &layer0);
-            ego_is_final = layer0 == out;
-            if (!ego_is_final) {
-                rk__assign(p, f->ego, layer0);
-            }
-            rk__assign(p, f->at_rows, out);
+            rk__assign(p, f->ego, rk__gather_rows(p, e.ego, rows));
+            rk__assign(p, f->at_rows, rk__gather_rows(p, e.final, rows));
+            assert_ok(rk__program_share(p));
+            assert_ok(rk__program_restrict(p));
         } else {
-            rk__assign(p, f->final, f->model.model->embed(&f->model, p, graph, values, NULL, NULL));
+            rk__assign(p, f->final, e.final);
         }
         assert_ok(p->status);
         assert_ok(rk__program_verify(p));
@@ -153,7 +153,7 @@ static void run(fixture *f, const int32_t *nodes, float *final, float *at_rows, 
     }
     assert_ok(device->read(context, f->final, 0, N, final));
     assert_ok(device->read(context, f->at_rows, 0, SLOTS, at_rows));
-    assert_ok(device->read(context, ego_is_final ? f->at_rows : f->ego, 0, SLOTS, ego));
+    assert_ok(device->read(context, f->ego, 0, SLOTS, ego));
     device->close(context);
     free(initial);
 }

@@ -33,6 +33,11 @@ static void registry_follows_the_choices(void **state)
     assert_null(models[3]);
 }
 
+static rk_status declare(rk_model_instance *m, const rk_options *o, rk_store *store)
+{
+    return rk__model_declare(m, rk__models()[o->model.kind], o, N_USERS, N_ITEMS, store);
+}
+
 static void declares_one_table(void **state)
 {
     (void)state;
@@ -40,21 +45,20 @@ static void declares_one_table(void **state)
         rk_options o = options_with(kind, 2, RK_WEIGHTS_MEAN);
         rk_store store = {0};
         rk_model_instance m;
-        assert_ok(rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+        assert_ok(declare(&m, &o, &store));
         assert_int_equal(m.n_parameters, 1);
         assert_int_equal(m.parameters[0].stored, rk__store_find(&store, "embedding"));
         const rk_stored *s = &store.items[m.parameters[0].stored];
         assert_true(s->dtype == RK_F32 && s->rows == N && s->cols == DIM && !s->constant);
+        rk__model_free(&m);
         rk__store_free(&store);
     }
     rk_options o = options_with(RK_MODEL_LIGHTGCN, 0, RK_WEIGHTS_MEAN_WITHOUT_EGO);
     rk_store store = {0};
     rk_model_instance m;
-    assert_fails(RK_ERR_CONFIG, "needs model.layers >= 1",
-                 rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+    assert_fails(RK_ERR_CONFIG, "needs model.layers >= 1", declare(&m, &o, &store));
     o = options_with(RK_MODEL_LIGHTGCN, RK_MAX_LAYERS, RK_WEIGHTS_MEAN);
-    assert_fails(RK_ERR_CONFIG, "model.layers is 12, at most 11",
-                 rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+    assert_fails(RK_ERR_CONFIG, "model.layers is 12, at most 11", declare(&m, &o, &store));
     rk__store_free(&store);
 }
 
@@ -172,7 +176,8 @@ static int count(const rk_program *p, rk_op op)
 }
 
 /* Operations of an embedding, at rows or full. */
-static void check_operations(rk_options o, bool at_rows, int propagate, int propagate_rows, int add)
+static void check_operations(rk_options o, bool at_rows, int propagate, int propagate_rows,
+                             int combine)
 {
     rk_store store = {0};
     rk_model_instance m;
@@ -182,23 +187,24 @@ static void check_operations(rk_options o, bool at_rows, int propagate, int prop
     assert_ok(rk__store_add(&store, "columns", RK_I32, 2 * EDGES, 1, NULL, &columns));
     assert_ok(rk__store_add(&store, "scale", RK_F32, N, 1, NULL, &scale));
     assert_ok(rk__store_add(&store, "nodes", RK_I32, SLOTS, 1, NULL, &nodes));
-    assert_ok(rk__model_declare(&m, &o, N_USERS, N_ITEMS, &store));
+    assert_ok(declare(&m, &o, &store));
     rk__program_init(&p, &store, "embed");
     rk_graph_values graph = {rk__use(&p, offsets), rk__use(&p, columns), rk__use(&p, scale)};
-    rk_value values[] = {rk__use(&p, m.parameters[0].stored)}, ego = RK_NONE;
+    rk_value values[] = {rk__use(&p, m.parameters[0].stored)};
     rk_row_set rows = rk__unique_rows(&p, rk__use(&p, nodes), N);
-    rk_value final =
-        m.model->embed(&m, &p, graph, values, at_rows ? &rows : NULL, at_rows ? &ego : NULL);
+    rk_encoded e = m.model->encode(&m, &p, graph, values, RK_NONE);
     assert_ok(p.status);
-    assert_int_equal(p.tensors[final].rows, at_rows ? SLOTS : N);
-    assert_int_equal(p.tensors[final].cols, DIM);
+    assert_true(p.tensors[e.final].rows == N && p.tensors[e.final].cols == DIM);
+    assert_true(p.tensors[e.ego].rows == N && p.tensors[e.ego].cols == DIM);
     if (at_rows) {
-        assert_int_equal(p.tensors[ego].rows, SLOTS);
+        rk__gather_rows(&p, e.final, rows);
+        assert_ok(rk__program_restrict(&p));
     }
     assert_int_equal(count(&p, RK_OP_PROPAGATE), propagate);
     assert_int_equal(count(&p, RK_OP_PROPAGATE_ROWS), propagate_rows);
-    assert_int_equal(count(&p, RK_OP_ADD), add);
+    assert_int_equal(count(&p, RK_OP_COMBINE), combine);
     rk__program_free(&p);
+    rk__model_free(&m);
     rk__store_free(&store);
 }
 
@@ -207,7 +213,7 @@ static void last_layer_at_the_rows_only(void **state)
     (void)state;
     for (int k = 1; k <= 4; k++) {
         check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_MEAN), true, k - 1, 1, 1);
-        check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_MEAN), false, k, 0, 0);
+        check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_MEAN), false, k, 0, 1);
         check_operations(options_with(RK_MODEL_LIGHTGCN, k, RK_WEIGHTS_LAST), true, k - 1, 1, 0);
         check_operations(options_with(RK_MODEL_MF, k, RK_WEIGHTS_MEAN), true, 0, 0, 0);
     }

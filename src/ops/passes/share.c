@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "ops/ops_internal.h"
+#include "ops/passes/passes.h"
 
-static bool is_shared(rk_op op)
+/* A node whose result is a stored tensor is there for that. */
+static bool is_shared(const rk_program *p, const rk_node *node)
 {
-    return rk__op_info(op)->flags & RK_OP_IS_SHARES;
+    return (rk__op_info(node->op)->flags & RK_OP_IS_SHARES) && p->tensors[node->out[0]].stored < 0;
 }
 
 static bool are_equal(const rk_node *a, const rk_node *b)
@@ -40,7 +41,7 @@ rk_status rk__program_share(rk_program *p)
     bool *is_gone = NULL;
     RK_TRY(rk__calloc(&is_gone, n + 1, sizeof *is_gone, "joining equal nodes"));
     for (int32_t i = 0; i < n; i++) {
-        for (int32_t j = 0; j < i && is_shared(p->nodes[i].op) && !is_gone[i]; j++) {
+        for (int32_t j = 0; j < i && is_shared(p, &p->nodes[i]) && !is_gone[i]; j++) {
             if (!is_gone[j] && are_equal(&p->nodes[i], &p->nodes[j])) {
                 RK_ASSERT(p->nodes[i].n_outputs == 1);
                 is_gone[i] = true;
@@ -56,5 +57,6 @@ rk_status rk__program_share(rk_program *p)
     }
     rk__free(nodes);
     rk__free(is_gone);
+    p->passes[RK_PASS_SHARE] = (rk_pass_count){n, p->n_nodes};
     return p->status;
 }

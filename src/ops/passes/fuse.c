@@ -11,23 +11,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "ops/ops_internal.h"
+#include "ops/passes/passes.h"
 
 typedef struct fusion {
     rk_program *p;
     int32_t *readers; /* by value */
     bool *is_gone;    /* by node: it is part of a later one now */
 } fusion;
-
-static bool reads(const rk_node *node, rk_value v)
-{
-    for (int32_t j = 0; j < node->n_inputs; j++) {
-        if (node->in[j] == v) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* Is one of the node's inputs overwritten by nodes (first, last)? Then it cannot move down there.
  */
@@ -36,12 +26,12 @@ static bool is_overtaken(const rk_program *p, const rk_node *node, int32_t first
     for (int32_t i = first + 1; i < last; i++) {
         const rk_node *between = &p->nodes[i];
         rk_value updated = rk__updated_parameter(p, between);
-        if (updated != RK_NONE && reads(node, updated)) {
+        if (updated != RK_NONE && rk__reads(node, updated)) {
             return true;
         }
         for (int32_t j = 0; j < between->n_outputs; j++) {
             rk_value taken = p->tensors[between->out[j]].alias_of;
-            if (taken != RK_NONE && reads(node, taken)) {
+            if (taken != RK_NONE && rk__reads(node, taken)) {
                 return true;
             }
         }
@@ -110,7 +100,7 @@ static void join_adam(fusion *f, int32_t i)
     rk_program *p = f->p;
     const rk_node *adam = &p->nodes[i];
     int32_t from = propagation_for(f, adam->in[1], i);
-    if (from < 0 || reads(&p->nodes[from], adam->in[0])) {
+    if (from < 0 || rk__reads(&p->nodes[from], adam->in[0])) {
         return;
     }
     rk_node joined = p->nodes[from];
@@ -162,6 +152,7 @@ rk_status rk__program_fuse(rk_program *p)
             rk__append(p, nodes[i]);
         }
     }
+    p->passes[RK_PASS_FUSE] = (rk_pass_count){n, p->n_nodes};
     status = p->status;
 done:
     rk__free(f.readers);

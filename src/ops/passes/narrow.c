@@ -8,7 +8,7 @@
  * a fetch per edge. At the rows of a batch so few edges are fetched that a copy would not pay.
  */
 #include "base/alloc.h"
-#include "ops/ops_internal.h"
+#include "ops/passes/passes.h"
 
 typedef struct use {
     bool narrow;    /* becomes RK_F16 where it stands */
@@ -89,5 +89,6 @@ rk_status rk__program_narrow(rk_program *p)
     }
     rk__free(nodes);
     rk__free(uses);
+    p->passes[RK_PASS_NARROW] = (rk_pass_count){n_nodes, p->n_nodes};
     return p->status;
 }

@@ -1,0 +1,32 @@
+/* The L2 term on the rows of a batch. */
+#include "ops/family.h"
+
+void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk_value state,
+                 rk_l2_attr attr)
+{
+    rk_node node = RK_NODE(RK_OP_L2_LOSS, x, rows.segments, rows.order, rows.count, state, chosen);
+    node.attr.l2 = attr;
+    rk__program_add_term(p, "l2", rk__append_value(p, node));
+}
+
+/* x f32[S,d], segments i32[S+1], order i32[L], count i32[1], state, chosen i32[B] or -
+ * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
+rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t rows = AT(0)->rows, slots = AT(2)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, rows + 1, 1));
+    NEED(is(AT(2), RK_I32, -1, 1) && is(AT(3), RK_I32, 1, 1) && is(AT(4), RK_STATE, 1, 1));
+    NEED(!HAS(5) || is(AT(5), RK_I32, node->attr.l2.batch, 1));
+    NEED(slots % node->attr.l2.batch == 0 && slots / node->attr.l2.batch >= 2);
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, rows, 1);
+    return RK_OK;
+}
+
+void rk__grad_l2_loss(rk_backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    rk_value part =
+        rk__scale_rows(rk__backward_program(b), node->in[0], node->out[1], RK_NONE, node->in[3]);
+    rk__contribute(b, node->in[0], part, 1);
+}

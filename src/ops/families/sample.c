@@ -1,0 +1,40 @@
+/* The draw of a batch. */
+#include "ops/family.h"
+
+#include "base/alloc.h"
+
+rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values s,
+                             rk_sample_attr attr)
+{
+    rk_node node = RK_NODE(RK_OP_SAMPLE_TRIPLETS, graph.offsets, graph.columns, s.state, s.users,
+                           s.edge_offsets, s.pool, s.alias_share, s.alias_item);
+    node.attr.sample = attr;
+    return rk__append_value(p, node);
+}
+
+/* offsets i64[N+1], columns i32[2E], state, users i32[n], edge_offsets i64[n+1], pool i32[P] or -,
+ * alias_share f32[items] or -, alias_item i32[items] or - -> nodes i32[(2+M)B] */
+rk_status rk__shape_sample_triplets(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_sample_attr *a = &node->attr.sample;
+    NEED(is(AT(0), RK_I64, a->n_users + a->n_items + 1, 1) && is(AT(1), RK_I32, -1, 1));
+    NEED(is(AT(2), RK_STATE, 1, 1) && is(AT(3), RK_I32, a->n_eligible_users, 1));
+    NEED(is(AT(4), RK_I64, a->n_eligible_users + 1, 1));
+    NEED(!HAS(5) || is(AT(5), RK_I32, a->pool_size, 1));
+    NEED(HAS(6) == HAS(7));
+    NEED(!HAS(6) || (is(AT(6), RK_F32, a->n_items, 1) && is(AT(7), RK_I32, a->n_items, 1)));
+    NEED(a->batch > 0 && a->n_candidates >= 0 && a->n_eligible_edges > 0);
+    int64_t slots = 0;
+    RK_TRY(rk__mul(&slots, a->batch, 2 + (int64_t)a->n_candidates, "a batch's slots"));
+    NEED(slots < INT32_MAX);
+    out[0] = shape(RK_I32, slots, 1);
+    return RK_OK;
+}
+
+/* A draw looks at lines anywhere in the graph. */
+rk_traffic rk__traffic_sample_triplets(const rk_counted *c)
+{
+    const double cache_line = 64, entry = sizeof(int32_t);
+    return (rk_traffic){.bytes = (cache_line + entry) * rk__elements(rk__counted_out(c, 0)),
+                        .gathers = 1};
+}

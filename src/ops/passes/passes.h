@@ -1,0 +1,11 @@
+/* What the passes share: a pass takes a program's nodes and appends them anew, some of them
+ * changed. */
+#ifndef RK_OPS_PASSES_PASSES_H
+#define RK_OPS_PASSES_PASSES_H
+
+#include "ops/family.h"
+
+/* The nodes, which the caller frees; the program is left with its tensors and without nodes. */
+rk_node *rk__take_nodes(rk_program *p);
+
+#endif
