@@ -1,18 +1,118 @@
 /*
  * Losses of a positive and M drawn negatives (ops/slot_loss.h has the formulas).
  *
- *   slot_loss   a warp a triplet: the scores one after the other, lanes over columns; then lanes
- * over the negatives, so that the sums over them have a fixed order slot_grad   a warp a row of the
- * row set in slot order, lanes over columns
+ *   select_negatives  a warp a triplet, lanes over columns
+ *   slot_loss         a warp a triplet: the scores one after the other, lanes over columns; then
+ *                     lanes over the negatives, so that the sums over them have a fixed order
+ *   slot_grad         a warp a row of the row set in slot order, lanes over columns
+ *
+ * BPR with one negative a triplet, C triplets in the step:
+ *
+ *   x_b = <u, n> - <u, p>;  loss = 1/C sum_b softplus(x_b);  coefficient_b = sigmoid(x_b) / C
+ *   d/du = c (n - p), d/dp = -c u, d/dn = c u, summed over a row's slots in ascending slot order
  */
-#include "device.cuh"
+#include "slots.cuh"
 
 #include "ops/slot_loss.h"
 
 namespace
 {
 
-constexpr int WARPS = rk::BLOCK / rk::WARP;
+__global__ void __launch_bounds__(rk::BLOCK)
+    select_negatives(const float *__restrict__ final, const int32_t *__restrict__ slot_row,
+                     const rk_step_state *__restrict__ state, int32_t *__restrict__ chosen,
+                     int64_t batch, int64_t n_candidates, int64_t d)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t b = rk::number_of_warp();
+    if (b >= batch) {
+        return; /* the whole warp */
+    }
+    int32_t best = -1; /* triplets that the step does not have choose nothing */
+    if (b < rk__step_count(state)) {
+        const float *user = final + slot_row[b] * d;
+        float best_score = 0.0f;
+        for (int64_t k = 0; k < n_candidates; k++) {
+            const float *item = final + slot_row[2 * batch + n_candidates * b + k] * d;
+            const float score = rk::warp_dot(user, item, d, lane);
+            if (k == 0 || score > best_score) {
+                best = (int32_t)k;
+                best_score = score;
+            }
+        }
+    }
+    if (lane == 0) {
+        chosen[b] = best;
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    bpr_terms(const float *__restrict__ final, const int32_t *__restrict__ slot_row,
+              const rk_step_state *__restrict__ state, const int32_t *__restrict__ chosen,
+              double *__restrict__ terms, float *__restrict__ coefficient, int64_t batch,
+              int64_t n_candidates, int64_t d)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t b = rk::number_of_warp();
+    if (b >= batch) {
+        return; /* the whole warp */
+    }
+    const int64_t count = rk__step_count(state);
+    float c = 0.0f;
+    double term = 0.0;
+    if (b < count) {
+        const float *user = final + slot_row[b] * d, *positive = final + slot_row[batch + b] * d;
+        const float *negative =
+            final + slot_row[rk::negative_slot(chosen, b, batch, n_candidates)] * d;
+        float sum = 0.0f;
+        for (int64_t i = lane; i < d; i += rk::WARP) {
+            sum += user[i] * (negative[i] - positive[i]);
+        }
+        const double x = rk::warp_sum(sum);
+        term = (x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x)));
+        c = (float)(1.0 / (1.0 + exp(-x)) / (double)count);
+    }
+    if (lane == 0) {
+        terms[b] = term;
+        coefficient[b] = c;
+    }
+}
+
+/* A warp a row of the row set; lanes over columns. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    bpr_grad(const float *__restrict__ final, const float *__restrict__ coefficient,
+             const int32_t *__restrict__ slot_row, const int32_t *__restrict__ segments,
+             const int32_t *__restrict__ order, const int32_t *__restrict__ count,
+             const int32_t *__restrict__ chosen, float *__restrict__ y, int64_t n_rows,
+             int64_t batch, int64_t n_candidates, int64_t d)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t r = rk::number_of_warp();
+    if (r >= n_rows) {
+        return; /* the whole warp */
+    }
+    const int32_t begin = r < *count ? segments[r] : 0, end = r < *count ? segments[r + 1] : 0;
+    for (int64_t i = lane; i < d; i += rk::WARP) {
+        float sum = 0.0f;
+        for (int32_t e = begin; e < end; e++) {
+            const int64_t slot = order[e];
+            if (slot < batch) {
+                const int64_t p = slot_row[batch + slot];
+                const int64_t n = slot_row[rk::negative_slot(chosen, slot, batch, n_candidates)];
+                sum += coefficient[slot] * (final[n * d + i] - final[p * d + i]);
+            } else if (slot < 2 * batch) {
+                const int64_t b = slot - batch;
+                sum -= coefficient[b] * final[slot_row[b] * d + i];
+            } else {
+                const int64_t b = (slot - 2 * batch) / n_candidates;
+                if (slot == rk::negative_slot(chosen, b, batch, n_candidates)) {
+                    sum += coefficient[b] * final[slot_row[b] * d + i];
+                }
+            }
+        }
+        y[r * d + i] = sum;
+    }
+}
 
 /* The scores in `scores` become the derivatives by them, for one triplet; every lane gets the term.
  * beta(k) is that of score k. */
@@ -72,7 +172,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
               int64_t batch, int64_t m, int64_t d, rk_slot_rule rule)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t b = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t b = rk::number_of_warp();
     if (b >= batch) {
         return; /* the whole warp */
     }
@@ -115,11 +215,11 @@ __global__ void __launch_bounds__(rk::BLOCK)
     slot_grad(const float *__restrict__ x, const float *__restrict__ by_score,
               const int32_t *__restrict__ slot_row, const int32_t *__restrict__ segments,
               const int32_t *__restrict__ order, const int32_t *__restrict__ count,
-              float *__restrict__ y, int64_t n_slots, int64_t batch, int64_t m, int64_t d)
+              float *__restrict__ y, int64_t n_rows, int64_t batch, int64_t m, int64_t d)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t r = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
-    if (r >= n_slots) {
+    const int64_t r = rk::number_of_warp();
+    if (r >= n_rows) {
         return; /* the whole warp */
     }
     const int32_t begin = r < *count ? segments[r] : 0, end = r < *count ? segments[r + 1] : 0;
@@ -149,36 +249,64 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-cudaLaunchConfig_t a_warp_each(int64_t n, cudaStream_t stream)
-{
-    return rk::launch(rk::blocks_for(n, WARPS), rk::BLOCK, stream);
-}
-
 } // namespace
 
-cudaError_t rk_cuda_slot_loss(const float *x, const int32_t *slot_row, const int32_t *rows,
-                              const rk_step_state *state, const float *factor, double *loss,
-                              float *by_score, double *terms, int64_t batch, int64_t m, int64_t d,
-                              const rk_slot_rule *rule, cudaStream_t stream)
+cudaError_t rk_cuda_select_negatives(const rk_call *call)
 {
-    if (batch == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(batch, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, slot_loss, x, slot_row, rows, state, factor, terms,
-                                     by_score, batch, m, d, *rule));
-    return rk_cuda_mean_of_terms(terms, state, loss, batch, stream);
+    const int64_t batch = call->node->attr.batch;
+    return rk::run(call->stream, rk::a_warp_each(batch), select_negatives, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::out(call, 0), batch,
+                   rk::candidates_of(call, 1, batch), rk__in(call, 0)->cols);
 }
 
-cudaError_t rk_cuda_slot_grad(const float *x, const float *by_score, const int32_t *slot_row,
-                              const int32_t *segments, const int32_t *order, const int32_t *count,
-                              float *y, int64_t n_slots, int64_t batch, int64_t m, int64_t d,
-                              cudaStream_t stream)
+int64_t rk_cuda_scratch_bpr_loss(const rk_call *call)
 {
-    if (n_slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    return cudaLaunchKernelEx(&config, slot_grad, x, by_score, slot_row, segments, order, count, y,
-                              n_slots, batch, m, d);
+    return call->node->attr.batch * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_bpr_loss(const rk_call *call)
+{
+    const int64_t batch = call->node->attr.batch;
+    double *terms = static_cast<double *>(call->scratch);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(batch), bpr_terms, rk::in(call, 0),
+                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), terms,
+                          rk::out(call, 1), batch, rk::candidates_of(call, 1, batch),
+                          rk__in(call, 0)->cols));
+    return rk::mean_of_terms(call->stream, {terms, rk::in(call, 2), rk::out(call, 0), batch});
+}
+
+cudaError_t rk_cuda_bpr_grad(const rk_call *call)
+{
+    const rk_tensor *x = rk__in(call, 0);
+    const int64_t batch = call->node->attr.batch;
+    return rk::run(call->stream, rk::a_warp_each(x->rows), bpr_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::in(call, 6), rk::out(call, 0), x->rows, batch,
+                   rk::candidates_of(call, 2, batch), x->cols);
+}
+
+int64_t rk_cuda_scratch_slot_loss(const rk_call *call)
+{
+    return call->node->attr.slot.batch * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_slot_loss(const rk_call *call)
+{
+    const rk_slot_attr *a = &call->node->attr.slot;
+    double *terms = static_cast<double *>(call->scratch);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(a->batch), slot_loss, rk::in(call, 0),
+                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4), terms,
+                          rk::out(call, 1), a->batch, rk::candidates_of(call, 1, a->batch),
+                          rk__in(call, 0)->cols, a->rule));
+    return rk::mean_of_terms(call->stream, {terms, rk::in(call, 3), rk::out(call, 0), a->batch});
+}
+
+cudaError_t rk_cuda_slot_grad(const rk_call *call)
+{
+    const rk_tensor *x = rk__in(call, 0);
+    const int64_t batch = call->node->attr.slot.batch;
+    return rk::run(call->stream, rk::a_warp_each(x->rows), slot_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::out(call, 0), x->rows, batch,
+                   rk::candidates_of(call, 2, batch), x->cols);
 }
