@@ -24,7 +24,7 @@ typedef struct operation {
 
 static const operation operations[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outputs, gradient, traffic, cpu, cuda, updates, halves,    \
-                  flags, help)                                                                     \
+                  restricted, at_rows, flags, help)                                                \
     {{(flags)&LIBRARY ? NULL : rk_cuda_##name, (flags)&LIBRARY ? rk__cuda_##name : NULL},          \
      "rk_cuda_" #name,                                                                             \
      rk_cuda_scratch_##cuda},
