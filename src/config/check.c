@@ -7,15 +7,6 @@
 
 #include "base/parse.h"
 #include "config/internal.h"
-#include "eval/metric_names.def"
-
-static const char *const metric_names[] = {
-#define METRIC_NAME(name, formula, source) #name,
-    RK_METRICS(METRIC_NAME)
-#undef METRIC_NAME
-};
-
-enum { N_METRICS = sizeof metric_names / sizeof metric_names[0] };
 
 /* "split.kind is time (exp.yaml:12)". */
 typedef struct said {
@@ -401,29 +392,6 @@ static rk_status check_neighbours(const rk_config *config)
     return RK_OK;
 }
 
-static rk_status check_metric_names(const rk_config *config)
-{
-    const rk_strings *wanted = &config->options.eval.metrics;
-    for (int64_t i = 0; i < wanted->n; i++) {
-        bool found = false;
-        for (int m = 0; m < N_METRICS; m++) {
-            found = found || strcmp(wanted->v[i], metric_names[m]) == 0;
-        }
-        if (!found) {
-            char list[256] = "";
-            for (int m = 0; m < N_METRICS; m++) {
-                size_t used = strlen(list);
-                snprintf(list + used, sizeof list - used, "%s%s", m > 0 ? ", " : "",
-                         metric_names[m]);
-            }
-            RK_FAIL(RK_ERR_CONFIG, "%s: there is no metric '%s'; there are %s",
-                    rk__config_origin(config, "eval.metrics"),
-                    rk__excerpt(wanted->v[i], strlen(wanted->v[i])).text, list);
-        }
-    }
-    return RK_OK;
-}
-
 /* eval.metric must be among eval.metrics x eval.k. */
 static rk_status check_watched_metric(const rk_config *config)
 {
@@ -437,7 +405,7 @@ static rk_status check_watched_metric(const rk_config *config)
     size_t length = (size_t)(at - o->eval.metric);
     bool has_name = false, has_k = false;
     for (int64_t i = 0; i < o->eval.metrics.n; i++) {
-        const char *name = o->eval.metrics.v[i];
+        const char *name = rk__option_choice("eval.metrics", (int)o->eval.metrics.v[i]);
         has_name =
             has_name || (strlen(name) == length && memcmp(name, o->eval.metric, length) == 0);
     }
@@ -447,7 +415,8 @@ static rk_status check_watched_metric(const rk_config *config)
     if (!has_name) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
                 says(config, "eval.metric").text, says(config, "eval.metrics").text,
-                (int)(length < 60 ? length : 60), o->eval.metric, o->eval.metrics.v[0],
+                (int)(length < 60 ? length : 60), o->eval.metric,
+                rk__option_choice("eval.metrics", (int)o->eval.metrics.v[0]),
                 (long long)(has_k ? k : o->eval.k.v[0]));
     }
     if (!has_k) {
@@ -460,7 +429,6 @@ static rk_status check_watched_metric(const rk_config *config)
 
 static rk_status check_eval(const rk_config *config)
 {
-    RK_TRY(check_metric_names(config));
     RK_TRY(check_watched_metric(config));
     if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",

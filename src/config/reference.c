@@ -45,10 +45,9 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
     case RK_TYPE_PATH:
         rk__buffer_add(out, "folder");
         break;
-    case RK_TYPE_STRINGS:
-        rk__buffer_add(out, "list of words");
-        break;
     case RK_TYPE_CHOICE:
+    case RK_TYPE_CHOICES:
+        rk__buffer_add(out, row->type == RK_TYPE_CHOICES ? "list of any of " : "");
         for (const char *choice = row->minimum; choice; choice = rk__choice_next(choice)) {
             rk__buffer_add(out, "%s%s%s%s", choice == row->minimum ? "" : ", ", quote, choice,
                            quote);
@@ -169,17 +168,16 @@ static const char markdown_intro[] =
     "on the command line at the current folder. Files of sources and labels start at "
     "`data.root`.\n";
 
-rk_status rk_config_reference(int markdown, char **out_text)
+rk_status rk_config_reference(bool markdown, char **out_text)
 {
     rk_buffer out = {0};
     int64_t n = 0;
     const rk_option_section *sections = rk__option_sections(&n);
     rk__buffer_add(&out, "%s", markdown ? markdown_intro : "");
     for (int64_t i = 0; i < n; i++) {
-        add_section(&out, sections[i].name, sections[i].title, markdown != 0);
+        add_section(&out, sections[i].name, sections[i].title, markdown);
         if (strcmp(sections[i].name, "data") == 0) {
-            add_section(&out, "source", "a list, one element a file; all are united",
-                        markdown != 0);
+            add_section(&out, "source", "a list, one element a file; all are united", markdown);
         }
     }
     return rk__buffer_take(&out, out_text);

@@ -103,7 +103,8 @@ const char *rk__option_choice(const char *key, int index)
     snprintf(section, sizeof section, "%.*s", in_source ? 6 : (int)(dot - key),
              in_source ? "source" : key);
     const rk_option *row = rk__option_find(section, dot + 1, strlen(dot + 1));
-    RK_ASSERT(row != NULL && row->type == RK_TYPE_CHOICE && index >= 0);
+    RK_ASSERT(row != NULL && (row->type == RK_TYPE_CHOICE || row->type == RK_TYPE_CHOICES) &&
+              index >= 0);
     const char *choice = row->minimum;
     for (; index > 0 && choice; index--) {
         choice = rk__choice_next(choice);
@@ -131,8 +132,10 @@ void rk__option_describe(rk_buffer *out, const rk_option *row)
         rk__buffer_add(out, "a folder");
         break;
     case RK_TYPE_CHOICE:
+    case RK_TYPE_CHOICES:
+        rk__buffer_add(out, row->type == RK_TYPE_CHOICE ? "one of" : "a list of any of");
         for (const char *choice = row->minimum; choice; choice = rk__choice_next(choice)) {
-            rk__buffer_add(out, choice == row->minimum ? "one of %s" : ", %s", choice);
+            rk__buffer_add(out, choice == row->minimum ? " %s" : ", %s", choice);
         }
         break;
     case RK_TYPE_INTS:
@@ -142,9 +145,6 @@ void rk__option_describe(rk_buffer *out, const rk_option *row)
     case RK_TYPE_REALS:
         rk__buffer_add(out, "a list of numbers in [%s, %s], e.g. [0.5, 0.25, 0.25]", row->minimum,
                        row->maximum);
-        break;
-    case RK_TYPE_STRINGS:
-        rk__buffer_add(out, "a list of words, e.g. [recall, ndcg]");
         break;
     }
 }

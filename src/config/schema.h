@@ -20,14 +20,14 @@ typedef enum rk_option_type {
     RK_TYPE_CHOICE,
     RK_TYPE_INTS,
     RK_TYPE_REALS,
-    RK_TYPE_STRINGS,
+    RK_TYPE_CHOICES,
 } rk_option_type;
 
 typedef struct rk_option {
     const char *section, *key;
     rk_option_type type;
     const char *default_text;
-    const char *minimum; /* of numbers; CHOICE: the choices, each ended by a zero byte, "" ends */
+    const char *minimum; /* of numbers; of choices the words, each ended by a zero byte, "" ends */
     const char *maximum;
     const char *help;
     size_t offset; /* in rk_options; of a row of section "source" in rk_source_options */
@@ -52,7 +52,7 @@ int64_t rk__option_index(const rk_option *row);
 
 static inline bool rk__option_is_list(const rk_option *row)
 {
-    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS || row->type == RK_TYPE_STRINGS;
+    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS || row->type == RK_TYPE_CHOICES;
 }
 
 /* The choices after the first one; NULL at the end. Begin with row->minimum. */

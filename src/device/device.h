@@ -1,6 +1,6 @@
 /*
  * The interface of a device. A model's program knows nothing of it; the trainer and the evaluator
- * talk to a device only through these slots.
+ * talk to a device only through these functions.
  *
  * Life: open -> bind a store -> load programs -> run / write / read -> unload -> close.
  * Calls on one context come from one thread at a time.
@@ -102,9 +102,9 @@ typedef struct rk_device {
     rk_status (*read)(rk_device_context *context, int32_t stored, int64_t first, int64_t rows,
                       void *host);
     /* Host address of a stored tensor if the device computes in host memory, else NULL. Optional:
-     * NULL slot = never. Saves copies of large tables. */
+     * NULL = never. Saves copies of large tables. */
     const void *(*peek)(rk_device_context *context, int32_t stored);
-    /* Draws initial values on the device. Optional: NULL slot = the caller draws them on the host
+    /* Draws initial values on the device. Optional: NULL = the caller draws them on the host
      * and writes them. */
     rk_status (*init)(rk_device_context *context, int32_t stored, const rk_device_init *how);
     /* Temporary of a loaded program, whole; for tests, after run. Without eager the value must be
@@ -116,6 +116,10 @@ typedef struct rk_device {
     rk_status (*run)(rk_device_context *context, rk_loaded *loaded, int64_t steps);
     /* Waits for everything queued. */
     rk_status (*sync)(rk_device_context *context);
+
+    /* Nodes of the CUDA graph that a step of a loaded program is replayed from; captures it if need
+     * be. Optional: NULL = the device replays operation by operation. */
+    rk_status (*graph_nodes)(rk_device_context *context, rk_loaded *loaded, int64_t *out);
 
     /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional.
      */

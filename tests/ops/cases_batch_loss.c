@@ -1,12 +1,7 @@
 /* Losses that compare a batch with itself: their parts against naive loops over all pairs. */
-#include <math.h>
+#include "ops/naive.h"
 
-#include "ops/harness.h"
-#include "ops/logit.h"
-
-static const struct batch_shape {
-    int64_t users, items, batch, triplets, candidates, d;
-} shapes[] = {
+static const ops_shape shapes[] = {
     {1, 2, 1, 1, 0, 1},        {5, 4, 7, 7, 0, 3},          {30, 20, 33, 33, 0, 16},
     {30, 20, 33, 10, 1, 20},   {200, 300, 150, 150, 0, 64}, {40, 50, 64, 0, 0, 65},
     {40, 50, 100, 99, 2, 130}, {40, 50, 40, 1, 0, 8},       {400, 500, 600, 590, 0, 13},
@@ -15,42 +10,10 @@ enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
 static const double TEMPERATURE = 0.15, POWER = 0.84;
 
-typedef struct setting {
-    ops_case *c;
-    ops_batch b;
-    rk_row_set set;
-    rk_value state;
-    int64_t d, n_nodes;
-    ops_random r;
-} setting;
-
-static setting begin(const char *what, int i, int variant)
-{
-    const struct batch_shape *s = &shapes[i];
-    setting t = {.c = ops_begin("%s, shape %d, variant %d", what, i, variant),
-                 .d = s->d,
-                 .n_nodes = s->users + s->items,
-                 .r = {(uint64_t)(i + 100 * variant + 1)}};
-    t.b = ops_make_batch(t.c, s->users, s->items, s->batch, s->candidates, s->triplets, &t.r);
-    t.set = ops_batch_inputs(t.c, &t.b, t.n_nodes);
-    rk_step_state state = ops_state(&t.b);
-    t.state = ops_variable(t.c, RK_STATE, 1, 1, &state);
-    return t;
-}
-
-static double dot(const float *a, const float *b, int64_t d)
-{
-    double sum = 0;
-    for (int64_t j = 0; j < d; j++) {
-        sum += (double)a[j] * (double)b[j];
-    }
-    return sum;
-}
-
 /* ---- unit_slots ---- */
 
 /* Rows of the set; the first one is zero. */
-static float *make_rows(setting *t)
+static float *make_rows(ops_scene *t)
 {
     float *x = ops_reals(t->c, t->b.capacity * t->d, &t->r);
     for (int64_t j = 0; j < t->d; j++) {
@@ -59,9 +22,9 @@ static float *make_rows(setting *t)
     return x;
 }
 
-static double inverse_length(const setting *t, const float *x, int64_t row)
+static double inverse_length(const ops_scene *t, const float *x, int64_t row)
 {
-    double length = sqrt(dot(x + row * t->d, x + row * t->d, t->d));
+    double length = sqrt(naive_dot(x + row * t->d, x + row * t->d, t->d));
     return length > 0 ? 1 / length : 0;
 }
 
@@ -69,7 +32,7 @@ static void unit_slots(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < 4; v++) {
-            setting t = begin("unit_slots", i, v);
+            ops_scene t = ops_begin_scene("unit_slots", shapes, i, v);
             bool cosine = v % 2, has_table = v / 2;
             float *x = make_rows(&t), *table = ops_reals(t.c, t.n_nodes, &t.r);
             double *unit = ops_doubles(t.c, t.b.slots * t.d), *bias = ops_doubles(t.c, t.b.slots);
@@ -106,7 +69,7 @@ static void unit_slots_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < 2; v++) {
-            setting t = begin("unit_slots_grad", i, v);
+            ops_scene t = ops_begin_scene("unit_slots_grad", shapes, i, v);
             int64_t n = t.b.slots * t.d;
             float *x = make_rows(&t), *g = ops_reals(t.c, n, &t.r), *unit = ops_reals(t.c, n, &t.r);
             int64_t n_rows = t.b.capacity * t.d;
@@ -139,84 +102,14 @@ static void unit_slots_grad(void)
     }
 }
 
-/* ---- attend ---- */
-
-/* Of n queries and keys in x [slots, d]: lse, the mean of keys, what it is rounded from. */
-static void attention(const float *x, const float *bias, int64_t d, const rk_attend_attr *a,
-                      double *lse, double *mean, double *size)
-{
-    for (int64_t i = 0; i < a->n; i++) {
-        const float *query = x + (a->first_query + i) * d;
-        double largest = -INFINITY, sum = 0;
-        for (int pass = 0; pass < 3; pass++) {
-            for (int64_t j = 0; j < a->n; j++) {
-                const float *key = x + (a->first_key + j) * d;
-                double b = (double)bias[a->first_key + j];
-                if ((a->skip_diagonal && i == j) || b == (double)RK_NO_LOGIT) {
-                    continue;
-                }
-                double logit = a->scale * dot(query, key, d) + b;
-                if (pass == 0) {
-                    largest = fmax(largest, logit);
-                } else if (pass == 1) {
-                    sum += exp(logit - largest);
-                } else {
-                    for (int64_t k = 0; k < d; k++) {
-                        double term = exp(logit - largest) / sum * (double)key[k];
-                        ops_add(&mean[i * d + k], &size[i * d + k], term);
-                    }
-                }
-            }
-        }
-        lse[i] = sum > 0 ? largest + log(sum) : (double)RK_NO_LOGIT;
-    }
-}
-
-/* scale: up to logits so far apart that most weights vanish. */
-static void attend_case(int i, int variant, double scale, bool skip, bool no_keys)
-{
-    setting t = begin("attend", i, variant);
-    float *x = ops_reals(t.c, t.b.slots * t.d, &t.r), *bias = ops_reals(t.c, t.b.slots, &t.r);
-    rk_attend_attr a = {.first_query = variant % 2 ? t.b.batch : 0,
-                        .first_key = variant % 2 ? 0 : t.b.batch,
-                        .n = t.b.batch,
-                        .scale = scale / sqrt((double)t.d),
-                        .skip_diagonal = skip};
-    for (int64_t s = 0; s < t.b.slots; s++) {
-        bias[s] = no_keys || t.b.nodes[s] < 0 ? RK_NO_LOGIT : bias[s];
-    }
-    double *lse = ops_doubles(t.c, a.n), *one = ops_doubles(t.c, a.n);
-    double *mean = ops_doubles(t.c, a.n * t.d), *size = ops_doubles(t.c, a.n * t.d);
-    attention(x, bias, t.d, &a, lse, mean, size);
-    for (int64_t j = 0; j < a.n; j++) {
-        one[j] = fabs(lse[j]) + scale + 1;
-    }
-    for (int64_t j = 0; j < a.n * t.d; j++) {
-        size[j] *= scale + 1; /* a weight is the exponential of a rounded logit */
-    }
-    rk_attend_values out = rk__attend(ops_program(t.c), ops_input(t.c, RK_F32, t.b.slots, t.d, x),
-                                      ops_input(t.c, RK_F32, t.b.slots, 1, bias), a);
-    ops_expect_reals(t.c, out.lse, lse, one, 1e-6);
-    ops_expect_reals(t.c, out.mean, mean, size, 4e-6);
-    ops_run(t.c, 1);
-}
-
-static void attend(void)
-{
-    for (int i = 0; i < N_SHAPES; i++) {
-        attend_case(i, 0, 6, true, false);
-        attend_case(i, 1, 6, false, false);
-        attend_case(i, 2, 300, true, false);
-        attend_case(i, 3, 1, false, true);
-    }
-}
-
 /* ---- softmax ---- */
 
 /* What the loss is computed from, with the attention of users to items and what follows from it. */
 typedef struct softmax {
     float *unit, *bias, *lse, *mean, *user_bias;
-    double *lse64, *mean64;
+    double temperature;
+    bool exclude_positive;
+    naive_attended of_users;
     rk_softmax_attr attr;
 } softmax;
 
@@ -229,28 +122,25 @@ static float *rounded(ops_case *c, const double *x, int64_t n)
     return out;
 }
 
-static softmax make_softmax(setting *t, int variant)
+static softmax make_softmax(ops_scene *t, int variant)
 {
     int64_t batch = t->b.batch;
     softmax s = {.unit = ops_reals(t->c, t->b.slots * t->d, &t->r),
                  .bias = ops_reals(t->c, t->b.slots, &t->r),
-                 .lse64 = ops_doubles(t->c, batch),
-                 .mean64 = ops_doubles(t->c, batch * t->d),
                  .user_bias = ops_memory(t->c, t->b.slots, sizeof(float)),
-                 .attr = {.batch = batch,
-                          .temperature = TEMPERATURE * sqrt((double)t->d),
-                          .power = variant < 2 ? 1 : POWER,
-                          .exclude_positive = variant % 2 == 0}};
+                 .temperature = TEMPERATURE * sqrt((double)t->d),
+                 .exclude_positive = variant % 2 == 0,
+                 .attr = {.batch = batch, .power = variant < 2 ? 1 : POWER}};
     for (int64_t slot = 0; slot < t->b.slots; slot++) {
         s.bias[slot] = t->b.nodes[slot] < 0 ? RK_NO_LOGIT : s.bias[slot];
     }
     rk_attend_attr a = {.first_key = batch,
                         .n = batch,
-                        .scale = 1 / s.attr.temperature,
-                        .skip_diagonal = s.attr.exclude_positive};
-    attention(s.unit, s.bias, t->d, &a, s.lse64, s.mean64, ops_doubles(t->c, batch * t->d));
-    s.lse = rounded(t->c, s.lse64, batch);
-    s.mean = rounded(t->c, s.mean64, batch * t->d);
+                        .temperature = s.temperature,
+                        .skip_diagonal = s.exclude_positive};
+    s.of_users = naive_attention(t->c, s.unit, s.bias, t->d, &a);
+    s.lse = rounded(t->c, s.of_users.lse, batch);
+    s.mean = rounded(t->c, s.of_users.mean, batch * t->d);
     for (int64_t slot = 0; slot < t->b.slots; slot++) {
         bool has_term = slot < t->b.triplets && rk__is_logit(s.lse[slot]);
         s.user_bias[slot] = has_term ? -s.lse[slot] : RK_NO_LOGIT;
@@ -258,17 +148,17 @@ static softmax make_softmax(setting *t, int variant)
     return s;
 }
 
-static double score(const setting *t, const softmax *s, int64_t user, int64_t item)
+static double score(const ops_scene *t, const softmax *s, int64_t user, int64_t item)
 {
     const float *a = s->unit + user * t->d, *b = s->unit + (t->b.batch + item) * t->d;
-    return dot(a, b, t->d) / s->attr.temperature + (double)s->bias[t->b.batch + item];
+    return naive_dot(a, b, t->d) / s->temperature + (double)s->bias[t->b.batch + item];
 }
 
 static void softmax_loss(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < 4; v++) {
-            setting t = begin("softmax_loss", i, v);
+            ops_scene t = ops_begin_scene("softmax_loss", shapes, i, v);
             softmax s = make_softmax(&t, v);
             double *loss = ops_doubles(t.c, 1), *size = ops_doubles(t.c, 1);
             double *bias = ops_doubles(t.c, t.b.slots), *one = ops_doubles(t.c, t.b.slots);
@@ -278,15 +168,17 @@ static void softmax_loss(void)
                 if (rk__is_logit(s.user_bias[slot])) {
                     double n = (double)t.b.triplets;
                     ops_add(loss, size, s.attr.power * (double)s.lse[slot] / n);
-                    ops_add(loss, size, -score(&t, &s, slot, slot) / n);
+                    ops_add(loss, size, -s.of_users.own[slot] / n);
                 }
             }
             rk_value in[] = {ops_input(t.c, RK_F32, t.b.slots, t.d, s.unit),
                              ops_input(t.c, RK_F32, t.b.slots, 1, s.bias),
                              ops_input(t.c, RK_F32, t.b.batch, 1, s.lse),
-                             ops_input(t.c, RK_F32, t.b.batch, t.d, s.mean), t.state};
+                             ops_input(t.c, RK_F32, t.b.batch, t.d, s.mean),
+                             ops_input(t.c, RK_F64, t.b.batch, 1, s.of_users.own),
+                             t.state};
             rk_attr attr = {.softmax = s.attr};
-            rk_value out = ops_append(t.c, RK_OP_SOFTMAX_LOSS, in, 5, attr);
+            rk_value out = ops_append(t.c, RK_OP_SOFTMAX_LOSS, in, 6, attr);
             ops_expect_reals(t.c, out, loss, size, 1e-6);
             ops_expect_reals(t.c, out + 1, bias, one, 0);
             ops_run(t.c, 1);
@@ -300,21 +192,20 @@ static void softmax_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < 4; v++) {
-            setting t = begin("softmax_grad", i, v);
+            ops_scene t = ops_begin_scene("softmax_grad", shapes, i, v);
             softmax s = make_softmax(&t, v);
             int64_t batch = t.b.batch, d = t.d, n = t.b.slots * d;
             double *y = ops_doubles(t.c, n), *size = ops_doubles(t.c, n);
-            double *lse = ops_doubles(t.c, batch), *mean = ops_doubles(t.c, batch * d);
             rk_attend_attr back = {.first_query = batch,
                                    .n = batch,
-                                   .scale = 1 / s.attr.temperature,
-                                   .skip_diagonal = s.attr.exclude_positive};
-            attention(s.unit, s.user_bias, d, &back, lse, mean, ops_doubles(t.c, batch * d));
+                                   .temperature = s.temperature,
+                                   .skip_diagonal = s.exclude_positive};
+            naive_attended of_items = naive_attention(t.c, s.unit, s.user_bias, d, &back);
             for (int64_t b = 0; b < t.b.triplets; b++) {
                 for (int64_t j = 0; j < t.b.triplets && rk__is_logit(s.user_bias[b]); j++) {
-                    bool in_sum = !(s.attr.exclude_positive && j == b);
-                    double w = in_sum ? exp(score(&t, &s, b, j) - s.lse64[b]) : 0;
-                    double by = s.attr.temperature * (double)t.b.triplets;
+                    bool in_sum = !(s.exclude_positive && j == b);
+                    double w = in_sum ? exp(score(&t, &s, b, j) - s.of_users.lse[b]) : 0;
+                    double by = s.temperature * (double)t.b.triplets;
                     for (int64_t k = 0; k < d; k++) {
                         int64_t user = b * d + k, item = (batch + j) * d + k;
                         double u = (double)s.unit[user], p = (double)s.unit[item];
@@ -327,14 +218,16 @@ static void softmax_grad(void)
                     }
                 }
             }
-            rk_value in[] = {ops_input(t.c, RK_F32, t.b.slots, d, s.unit),
-                             ops_input(t.c, RK_F32, t.b.slots, 1, s.bias),
-                             ops_input(t.c, RK_F32, batch, d, s.mean),
-                             ops_input(t.c, RK_F32, t.b.slots, 1, s.user_bias),
-                             ops_input(t.c, RK_F32, batch, 1, rounded(t.c, lse, batch)),
-                             ops_input(t.c, RK_F32, batch, d, rounded(t.c, mean, batch * d)),
-                             t.state};
+            rk_value in[] = {
+                ops_input(t.c, RK_F32, t.b.slots, d, s.unit),
+                ops_input(t.c, RK_F32, t.b.slots, 1, s.bias),
+                ops_input(t.c, RK_F32, batch, d, s.mean),
+                ops_input(t.c, RK_F32, t.b.slots, 1, s.user_bias),
+                ops_input(t.c, RK_F32, batch, 1, rounded(t.c, of_items.lse, batch)),
+                ops_input(t.c, RK_F32, batch, d, rounded(t.c, of_items.mean, batch * d)),
+                t.state};
             rk_attr attr = {.softmax = s.attr};
+            attr.softmax.temperature = s.temperature;
             rk_value out = ops_append(t.c, RK_OP_SOFTMAX_GRAD, in, 7, attr);
             ops_expect_reals(t.c, out, y, size, 1e-5);
             ops_run(t.c, 1);
@@ -351,14 +244,14 @@ typedef struct sphere {
     double total[2]; /* log of the sum over all pairs, both ways */
 } sphere;
 
-static sphere make_sphere(setting *t)
+static sphere make_sphere(ops_scene *t)
 {
     int64_t batch = t->b.batch, d = t->d;
     sphere s = {.unit = ops_reals(t->c, t->b.slots * d, &t->r)};
     float *bias = ops_memory(t->c, t->b.slots, sizeof *bias);
     for (int64_t slot = 0; slot < t->b.slots; slot++) {
         float *row = s.unit + slot * d;
-        double length = sqrt(dot(row, row, d));
+        double length = sqrt(naive_dot(row, row, d));
         bias[slot] = t->b.nodes[slot] < 0 ? RK_NO_LOGIT : 0;
         for (int64_t j = 0; j < d; j++) {
             row[j] = (float)((double)row[j] / length);
@@ -368,12 +261,12 @@ static sphere make_sphere(setting *t)
         rk_attend_attr a = {.first_query = kind * batch,
                             .first_key = kind * batch,
                             .n = batch,
-                            .scale = 4,
+                            .temperature = 0.25,
                             .skip_diagonal = true};
         double sum = 0;
-        s.lse[kind] = ops_doubles(t->c, batch);
-        s.mean[kind] = ops_doubles(t->c, batch * d);
-        attention(s.unit, bias, d, &a, s.lse[kind], s.mean[kind], ops_doubles(t->c, batch * d));
+        naive_attended pairs = naive_attention(t->c, s.unit, bias, d, &a);
+        s.lse[kind] = pairs.lse;
+        s.mean[kind] = pairs.mean;
         for (int64_t b = 0; b < t->b.triplets; b++) {
             sum += exp(s.lse[kind][b]);
         }
@@ -393,7 +286,7 @@ static double distance(const sphere *s, int64_t d, int64_t x, int64_t y)
     return sum;
 }
 
-static int sphere_inputs(setting *t, const sphere *s, rk_value *in)
+static int sphere_inputs(ops_scene *t, const sphere *s, rk_value *in)
 {
     int64_t batch = t->b.batch, d = t->d;
     int n = 0;
@@ -409,7 +302,7 @@ static int sphere_inputs(setting *t, const sphere *s, rk_value *in)
 static void align_uniform_loss(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
-        setting t = begin("align_uniform_loss", i, 0);
+        ops_scene t = ops_begin_scene("align_uniform_loss", shapes, i, 0);
         sphere s = make_sphere(&t);
         double *loss = ops_doubles(t.c, 1), *size = ops_doubles(t.c, 1), weight = 0.6;
         double *total = ops_doubles(t.c, 2), *one = ops_doubles(t.c, 2);
@@ -446,7 +339,7 @@ static void align_uniform_loss(void)
 static void align_uniform_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
-        setting t = begin("align_uniform_grad", i, 0);
+        ops_scene t = ops_begin_scene("align_uniform_grad", shapes, i, 0);
         sphere s = make_sphere(&t);
         int64_t d = t.d, batch = t.b.batch, n = t.b.triplets;
         double *y = ops_doubles(t.c, t.b.slots * d), *size = ops_doubles(t.c, t.b.slots * d);
@@ -461,7 +354,7 @@ static void align_uniform_grad(void)
                 for (int64_t a = 0; a < n; a++) {
                     /* of weight / 2 log Z, Z over ordered pairs: 2 * 4 e_ab / Z each */
                     const float *x = s.unit + slot * d, *z = s.unit + (kind * batch + a) * d;
-                    double e = a == b ? 0 : exp(4 * dot(x, z, d) - s.total[kind]);
+                    double e = a == b ? 0 : exp(4 * naive_dot(x, z, d) - s.total[kind]);
                     ops_add(to, size_to, weight / 2 * 8 * e * (double)z[k]);
                 }
             }
@@ -479,7 +372,6 @@ static void align_uniform_grad(void)
 const ops_entry ops_cases_batch_loss[] = {
     {RK_OP_UNIT_SLOTS, unit_slots},
     {RK_OP_UNIT_SLOTS_GRAD, unit_slots_grad},
-    {RK_OP_ATTEND, attend},
     {RK_OP_SOFTMAX_LOSS, softmax_loss},
     {RK_OP_SOFTMAX_GRAD, softmax_grad},
     {RK_OP_ALIGN_UNIFORM_LOSS, align_uniform_loss},

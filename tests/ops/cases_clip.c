@@ -1,75 +1,44 @@
-/* The learning rate of a step, and clipping. */
+/* Clipping of gradients. */
 #include "ops/harness.h"
 
 #include <math.h>
-
-/* Plain SGD on a gradient of ones adds up the rates of the steps. */
-static void schedule(void)
-{
-    static const rk_schedule rules[] = {
-        {.rate = 0.5, .floor = 0.1, .cosine_to = 10},
-        {.rate = 0.5, .floor = 0.1, .warmup = 4, .cosine_from = 4, .cosine_to = 10},
-        {.rate = 0.25, .warmup = 7},
-        {.rate = 0.125},
-    };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        const rk_schedule *s = &rules[i];
-        for (int steps = 1; steps < 16; steps += 7) {
-            ops_case *c = ops_begin("schedule %d, %d steps", (int)i, steps);
-            rk_step_state state = {.step = 1, .learning_rate = 99, .rate_scale = 0.5};
-            double sum = 0, one = 1;
-            float gradient = 1;
-            for (int t = 1; t <= steps; t++) {
-                double share = 1;
-                if (t < s->warmup) {
-                    share = (t + 1.0) / (double)s->warmup;
-                } else if (s->cosine_to > 0) {
-                    double at = fmin(1, (double)(t - s->cosine_from) /
-                                            (double)(s->cosine_to - s->cosine_from));
-                    share = s->floor + (1 - s->floor) * pow(cos(acos(-1) * at / 2), 2);
-                }
-                sum -= 0.5 * s->rate * share;
-            }
-            rk_value parameter = ops_variable(c, RK_F32, 1, 1, NULL);
-            rk_value at = ops_variable(c, RK_STATE, 1, 1, &state);
-            rk__schedule(ops_program(c), at, *s);
-            rk__sgd(ops_program(c), parameter, ops_input(c, RK_F32, 1, 1, &gradient), at, 0);
-            rk__step_advance(ops_program(c), at);
-            ops_expect_reals(c, parameter, &sum, &one, 1e-6);
-            ops_run(c, steps);
-        }
-    }
-}
 
 static const int64_t sizes[][3][2] = {
     {{1, 1}, {1, 1}, {3, 2}},
     {{7, 3}, {33, 17}, {1, 64}},
     {{700, 64}, {5, 4096}, {130, 130}},
 };
-enum { N_SIZES = sizeof sizes / sizeof sizes[0], N_GRADIENTS = 3 };
+enum { N_SIZES = sizeof sizes / sizeof sizes[0], N_GRADIENTS = 3, MANY_GRADIENTS = 27 };
+
+static void clip_factor_of(int i, int n_gradients, bool large)
+{
+    ops_random r = {(uint64_t)i + 5};
+    ops_case *c = ops_begin("clip_factor %d of %d gradients, limit %s", i, n_gradients,
+                            large ? "large" : "small");
+    rk_value in[MANY_GRADIENTS];
+    double *factor = ops_doubles(c, 1), *one = ops_doubles(c, 1), squares = 0;
+    for (int k = 0; k < n_gradients; k++) {
+        const int64_t *size = sizes[i][k % N_GRADIENTS];
+        float *x = ops_reals(c, size[0] * size[1], &r);
+        for (int64_t j = 0; j < size[0] * size[1]; j++) {
+            squares += (double)x[j] * (double)x[j];
+        }
+        in[k] = ops_input(c, RK_F32, size[0], size[1], x);
+    }
+    const float limit = large ? 1e6f : 0.25f;
+    *factor = large ? 1 : (double)limit / (sqrt(squares) + 1e-6);
+    *one = *factor;
+    rk_value out = rk__clip_factor(ops_program(c), in, n_gradients, limit);
+    ops_expect_reals(c, out, factor, one, 1e-6);
+    ops_run(c, 1);
+}
 
 static void clip_factor(void)
 {
     for (int i = 0; i < N_SIZES; i++) {
         for (int large = 0; large < 2; large++) {
-            ops_random r = {(uint64_t)i + 5};
-            ops_case *c = ops_begin("clip_factor %d, limit %s", i, large ? "large" : "small");
-            rk_value in[N_GRADIENTS];
-            double *factor = ops_doubles(c, 1), *one = ops_doubles(c, 1), squares = 0;
-            for (int k = 0; k < N_GRADIENTS; k++) {
-                int64_t n = sizes[i][k][0] * sizes[i][k][1];
-                float *x = ops_reals(c, n, &r);
-                for (int64_t j = 0; j < n; j++) {
-                    squares += (double)x[j] * (double)x[j];
-                }
-                in[k] = ops_input(c, RK_F32, sizes[i][k][0], sizes[i][k][1], x);
-            }
-            const float limit = large ? 1e6f : 0.25f;
-            *factor = large ? 1 : (double)limit / (sqrt(squares) + 1e-6);
-            *one = *factor;
-            rk_value out = rk__clip_factor(ops_program(c), in, N_GRADIENTS, limit);
-            ops_expect_reals(c, out, factor, one, 1e-6);
-            ops_run(c, 1);
+            clip_factor_of(i, N_GRADIENTS, large);
+            clip_factor_of(i, MANY_GRADIENTS, large); /* in several nodes */
         }
     }
 }
@@ -97,7 +66,6 @@ static void clip(void)
 }
 
 const ops_entry ops_cases_clip[] = {
-    {RK_OP_SCHEDULE, schedule},
     {RK_OP_CLIP_FACTOR, clip_factor},
     {RK_OP_CLIP, clip},
     {RK_OP_COUNT, NULL},

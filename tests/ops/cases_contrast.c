@@ -200,7 +200,8 @@ static void contrast_loss(void)
             ops_case *c = ops_begin("contrast_loss %d, output %d", i, wanted);
             views v = make_views(c, shapes[i].batch, shapes[i].triplets, shapes[i].d, &r);
             const int64_t batch = shapes[i].batch, d = v.d;
-            const double weight = 0.75, temperature = 0.5;
+            const double weight = 0.75;
+            double *own[2];
             float *lse[2], *key_bias = ops_memory(c, 2 * v.half, sizeof *key_bias);
             float *mean = ops_memory(c, batch * d, sizeof *mean);
             double *loss = ops_doubles(c, 1), *size = ops_doubles(c, 2 * v.half);
@@ -208,17 +209,15 @@ static void contrast_loss(void)
             for (int kind = 0; kind < 2; kind++) {
                 double n = 0;
                 lse[kind] = ops_reals(c, batch, &r);
+                own[kind] = ops_doubles(c, batch);
                 for (int64_t b = 0; b < batch; b++) {
                     n += v.counts[kind * batch + b];
                 }
                 for (int64_t b = 0; b < batch; b++) {
                     const int64_t s = kind * batch + b;
-                    double score = 0;
-                    for (int64_t j = 0; j < d; j++) {
-                        score += v.stack[s * d + j] * v.stack[(v.half + s) * d + j];
-                    }
+                    own[kind][b] = ops_real(&r);
                     if (v.counts[s]) {
-                        *loss += weight / n * ((double)lse[kind][b] - score / temperature);
+                        *loss += weight / n * ((double)lse[kind][b] - own[kind][b]);
                         factor[s] = factor[v.half + s] = weight / n;
                     }
                     size[s] = size[v.half + s] = 1;
@@ -231,11 +230,12 @@ static void contrast_loss(void)
                              bias_input(c, &v),
                              ops_input(c, RK_F32, batch, 1, lse[0]),
                              ops_input(c, RK_F32, batch, 1, lse[1]),
+                             ops_input(c, RK_F64, batch, 1, own[0]),
+                             ops_input(c, RK_F64, batch, 1, own[1]),
                              zero,
                              zero};
-            rk_attr attr = {
-                .contrast = {.batch = batch, .weight = weight, .temperature = temperature}};
-            rk_value out = ops_append(c, RK_OP_CONTRAST_LOSS, in, 6, attr);
+            rk_attr attr = {.contrast = {.batch = batch, .weight = weight}};
+            rk_value out = ops_append(c, RK_OP_CONTRAST_LOSS, in, 8, attr);
             size[0] = wanted == 0 ? 4 : 1;
             if (wanted == 1) {
                 ops_expect_exactly(c, out + 1, key_bias);

@@ -1,4 +1,4 @@
-/* Parameter updates over many steps, and the step counter. */
+/* Parameter updates over many steps. */
 #include "ops/harness.h"
 
 #include <math.h>
@@ -91,20 +91,9 @@ static void sgd(void)
     }
 }
 
-static void step_advance(void)
-{
-    ops_case *c = ops_begin("step_advance");
-    rk_step_state state = {.seed = 5, .step = 7, .epoch = 1, .step_in_epoch = 3};
-    rk_value value = ops_variable(c, RK_STATE, 1, 1, &state);
-    rk__step_advance(ops_program(c), value);
-    state.step += 4;
-    state.step_in_epoch += 4;
-    ops_expect_exactly(c, value, &state);
-    ops_run(c, 4);
-}
-
 const ops_entry ops_cases_optimizer[] = {
-    {RK_OP_ADAM, adam},  {RK_OP_ADAM, adam_without_gradient},
-    {RK_OP_SGD, sgd},    {RK_OP_STEP_ADVANCE, step_advance},
+    {RK_OP_ADAM, adam},
+    {RK_OP_ADAM, adam_without_gradient},
+    {RK_OP_SGD, sgd},
     {RK_OP_COUNT, NULL},
 };

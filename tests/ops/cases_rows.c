@@ -1,4 +1,4 @@
-/* Row sets, and what moves rows between them and whole tables. */
+/* Row sets, what moves rows between them and whole tables, factors of rows. */
 #include "ops/harness.h"
 
 static const int64_t widths[] = {1, 3, 16, 20, 64, 65, 130};
@@ -43,49 +43,6 @@ static void unique_rows(void)
     }
 }
 
-static void combine_tables(int64_t rows, int64_t d, int n, bool as_add)
-{
-    ops_random r = {(uint64_t)(rows * 1000 + d * 10 + n)};
-    ops_case *c =
-        ops_begin("%s of %d tables [%d, %d]", as_add ? "add" : "combine", n, (int)rows, (int)d);
-    double *expected = ops_doubles(c, rows * d), *size = ops_doubles(c, rows * d);
-    rk_value tables[RK_MAX_LAYERS];
-    float weights[RK_MAX_LAYERS];
-    for (int k = 0; k < n; k++) {
-        float *x = ops_reals(c, rows * d, &r);
-        weights[k] = (float)ops_real(&r);
-        tables[k] = ops_input(c, RK_F32, rows, d, x);
-        for (int64_t j = 0; j < rows * d; j++) {
-            ops_add(&expected[j], &size[j], (double)weights[k] * (double)x[j]);
-        }
-    }
-    rk_value y = as_add ? rk__add(ops_program(c), tables[0], tables[1], weights[0], weights[1])
-                        : rk__combine(ops_program(c), tables, weights, n);
-    ops_expect_reals(c, y, expected, size, 1e-6);
-    ops_run(c, 1);
-}
-
-static void combine(void)
-{
-    static const int64_t row_counts[] = {1, 7, 33, 700};
-    for (int i = 0; i < 4; i++) {
-        for (int w = 0; w < N_WIDTHS; w++) {
-            combine_tables(row_counts[i], widths[w], 1 + (i + w) % 4, false);
-        }
-    }
-    combine_tables(5, 20, RK_MAX_LAYERS, false);
-}
-
-static void add(void)
-{
-    static const int64_t row_counts[] = {1, 7, 33, 700};
-    for (int i = 0; i < 4; i++) {
-        for (int w = 0; w < N_WIDTHS; w++) {
-            combine_tables(row_counts[i], widths[w], 2, true);
-        }
-    }
-}
-
 static void combine_rows_of(int i, int64_t d, int n)
 {
     ops_random r = {(uint64_t)(i * 1000 + d)};
@@ -118,20 +75,24 @@ static void combine_rows(void)
     }
 }
 
-static void scale_rows_of(int i, int64_t d)
+/* By a factor of each row or of the rows' nodes, for all rows or for those in use. */
+static void scale_rows_of(int i, int64_t d, bool of_nodes, bool has_count)
 {
     ops_random r = {(uint64_t)(i * 1000 + d)};
-    ops_case *c = ops_begin("scale_rows, batch %d, width %d", i, (int)d);
+    ops_case *c = ops_begin("scale_rows, batch %d, width %d%s%s", i, (int)d,
+                            of_nodes ? ", by node" : "", has_count ? "" : ", all");
     ops_batch b = make_batch(c, i, &r);
-    float *x = ops_reals(c, b.capacity * d, &r), *factor = ops_reals(c, b.capacity, &r);
-    double *expected = ops_doubles(c, b.capacity * d), *size = ops_doubles(c, b.capacity * d);
-    for (int64_t j = 0; j < b.count * d; j++) {
-        ops_add(&expected[j], &size[j], (double)factor[j / d] * (double)x[j]);
+    int64_t n = of_nodes ? nodes_of(i) : b.capacity, used = has_count ? b.count : b.capacity;
+    float *x = ops_reals(c, b.capacity * d, &r), *factor = ops_reals(c, n, &r);
+    float *expected = ops_memory(c, b.capacity * d, sizeof *expected);
+    for (int64_t j = 0; j < used * d; j++) {
+        expected[j] = factor[of_nodes ? b.rows[j / d] : j / d] * x[j];
     }
     rk_row_set set = ops_batch_inputs(c, &b, nodes_of(i));
     rk_value y = rk__scale_rows(ops_program(c), ops_input(c, RK_F32, b.capacity, d, x),
-                                ops_input(c, RK_F32, b.capacity, 1, factor), set);
-    ops_expect_reals(c, y, expected, size, 1e-6);
+                                ops_input(c, RK_F32, n, 1, factor), of_nodes ? set.rows : RK_NONE,
+                                has_count ? set.count : RK_NONE);
+    ops_expect_exactly(c, y, expected);
     ops_run(c, 1);
 }
 
@@ -139,7 +100,9 @@ static void scale_rows(void)
 {
     for (int i = 0; i < N_BATCHES; i++) {
         for (int w = 0; w < N_WIDTHS; w++) {
-            scale_rows_of(i, widths[w]);
+            scale_rows_of(i, widths[w], false, true);
+            scale_rows_of(i, widths[w], true, true);
+            scale_rows_of(i, widths[w], false, false);
         }
     }
 }
@@ -196,8 +159,6 @@ static void scatter_add_rows(void)
 
 const ops_entry ops_cases_rows[] = {
     {RK_OP_UNIQUE_ROWS, unique_rows},
-    {RK_OP_COMBINE, combine},
-    {RK_OP_ADD, add},
     {RK_OP_COMBINE_ROWS, combine_rows},
     {RK_OP_SCALE_ROWS, scale_rows},
     {RK_OP_SCATTER_ROWS, scatter_rows},

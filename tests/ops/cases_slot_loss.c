@@ -1,61 +1,80 @@
 /* Losses over drawn negatives: derivatives by scores against difference quotients of the formulas
  * in double, gradients pair by pair. */
-#include <math.h>
+#include "ops/naive.h"
 
-#include "ops/harness.h"
-
-static const struct slot_shape {
-    int64_t users, items, batch, triplets, candidates, d;
-} shapes[] = {
-    {1, 2, 1, 1, 1, 1},        {5, 4, 7, 7, 3, 3},     {30, 20, 33, 10, 1, 20},
-    {60, 80, 50, 50, 40, 16},  {40, 50, 64, 0, 2, 65}, {40, 50, 35, 34, 7, 130},
-    {200, 90, 20, 20, 65, 64},
+static const ops_shape shapes[] = {
+    {1, 2, 1, 1, 1, 1},         {5, 4, 7, 7, 3, 3},          {30, 20, 33, 10, 1, 20},
+    {60, 80, 50, 50, 40, 16},   {40, 50, 64, 0, 2, 65},      {40, 50, 35, 34, 7, 130},
+    {200, 90, 20, 20, 65, 64},  {30, 20, 33, 33, 1, 16},     {200, 300, 150, 150, 1, 64},
+    {40, 50, 300, 299, 1, 130}, {300, 400, 140, 131, 7, 64},
 };
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
 typedef struct setting {
-    ops_case *c;
-    ops_batch b;
-    rk_row_set set;
-    rk_value state, x_value;
-    int64_t d, m, n_nodes;
-    float *x, *factor; /* factor by node */
-    ops_random r;
+    ops_scene s;
+    int64_t m;       /* candidates */
+    float *factor;   /* by node */
+    int32_t *chosen; /* of each triplet the candidate that counts, or -1; NULL = all count */
+    rk_value chosen_value;
 } setting;
 
-static setting begin(const char *what, int i, int variant)
+static setting begin(const char *what, int i, int variant, bool choose)
 {
-    const struct slot_shape *s = &shapes[i];
-    setting t = {.c = ops_begin("%s, shape %d, variant %d", what, i, variant),
-                 .d = s->d,
-                 .m = s->candidates,
-                 .n_nodes = s->users + s->items,
-                 .r = {(uint64_t)(i + 100 * variant + 7)}};
-    t.b = ops_make_batch(t.c, s->users, s->items, s->batch, s->candidates, s->triplets, &t.r);
-    t.set = ops_batch_inputs(t.c, &t.b, t.n_nodes);
-    rk_step_state state = ops_state(&t.b);
-    t.state = ops_variable(t.c, RK_STATE, 1, 1, &state);
-    t.x = ops_reals(t.c, t.b.capacity * s->d, &t.r);
-    t.x_value = ops_input(t.c, RK_F32, t.b.capacity, s->d, t.x);
-    t.factor = ops_reals(t.c, t.n_nodes, &t.r);
-    for (int64_t j = 0; j < t.n_nodes; j++) {
+    setting t = {.s = ops_begin_scene(what, shapes, i, variant), .chosen_value = RK_NONE};
+    const ops_batch *b = &t.s.b;
+    t.m = b->candidates;
+    t.factor = ops_reals(t.s.c, t.s.n_nodes, &t.s.r);
+    for (int64_t j = 0; j < t.s.n_nodes; j++) {
         t.factor[j] = 1 + t.factor[j] / 2;
+    }
+    if (choose) {
+        t.chosen = ops_memory(t.s.c, b->batch, sizeof *t.chosen);
+        for (int64_t k = 0; k < b->batch; k++) {
+            t.chosen[k] = k < b->triplets ? (int32_t)ops_below(&t.s.r, t.m) : -1;
+        }
+        t.chosen_value = ops_input(t.s.c, RK_I32, b->batch, 1, t.chosen);
     }
     return t;
 }
 
 static double dot(const setting *t, int64_t row_a, int64_t row_b)
 {
-    double sum = 0;
-    for (int64_t j = 0; j < t->d; j++) {
-        sum += (double)t->x[row_a * t->d + j] * (double)t->x[row_b * t->d + j];
-    }
-    return sum;
+    return naive_dot(t->s.x + row_a * t->s.d, t->s.x + row_b * t->s.d, t->s.d);
 }
 
 static int64_t item_slot(const setting *t, int64_t triplet, int64_t k)
 {
-    return k == 0 ? t->b.batch + triplet : 2 * t->b.batch + triplet * t->m + k - 1;
+    return k == 0 ? t->s.b.batch + triplet : 2 * t->s.b.batch + triplet * t->m + k - 1;
+}
+
+/* ---- select_negatives ---- */
+
+static void select_negatives(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        setting t = begin("select_negatives", i, 0, false);
+        for (int64_t j = 0; j < t.s.b.capacity * t.s.d; j++) {
+            t.s.x[j] = (float)((int)(t.s.x[j] * 2)); /* exact scores with many ties */
+        }
+        int32_t *expected = ops_memory(t.s.c, t.s.b.batch, sizeof *expected);
+        for (int64_t b = 0; b < t.s.b.batch; b++) {
+            double best = -INFINITY;
+            expected[b] = -1;
+            for (int64_t k = 0; k < t.m && b < t.s.b.triplets; k++) {
+                int64_t slot = 2 * t.s.b.batch + b * t.m + k;
+                double score = dot(&t, t.s.b.slot_row[b], t.s.b.slot_row[slot]);
+                if (score > best) {
+                    best = score;
+                    expected[b] = (int32_t)k;
+                }
+            }
+        }
+        rk_value x = ops_input(t.s.c, RK_F32, t.s.b.capacity, t.s.d, t.s.x);
+        ops_expect_exactly(
+            t.s.c, rk__select_negatives(ops_program(t.s.c), x, t.s.set, t.s.state, t.s.b.batch),
+            expected);
+        ops_run(t.s.c, 1);
+    }
 }
 
 /* ---- losses ---- */
@@ -110,55 +129,71 @@ static double term_of(const rk_slot_rule *r, const double *s, int64_t m, const d
     return own + sum;
 }
 
-/* Scores and factors of a triplet, and the largest a score can be off. */
-static double scores_of(const setting *t, int64_t b, double *s, double *beta)
+/* The number among a triplet's items of the k-th that counts; 0 is the positive. */
+static int64_t counted(const setting *t, int64_t b, int64_t k)
+{
+    return k > 0 && t->chosen ? 1 + t->chosen[b] : k;
+}
+
+/* Scores and factors of the 1 + n items of a triplet that count, and the largest a score can be
+ * off. */
+static double scores_of(const setting *t, int64_t b, int64_t n, double *s, double *beta)
 {
     double rounding = 0;
-    for (int64_t k = 0; k <= t->m; k++) {
-        int64_t slot = item_slot(t, b, k), row = t->b.slot_row[slot], user = t->b.slot_row[b];
+    for (int64_t k = 0; k <= n; k++) {
+        int64_t slot = item_slot(t, b, counted(t, b, k));
+        int64_t row = t->s.b.slot_row[slot], user = t->s.b.slot_row[b];
         s[k] = dot(t, user, row);
-        beta[k] = (double)t->factor[t->b.nodes[b]] * (double)t->factor[t->b.nodes[slot]];
+        beta[k] = (double)t->factor[t->s.b.nodes[b]] * (double)t->factor[t->s.b.nodes[slot]];
         rounding = fmax(rounding, sqrt(dot(t, user, user) * dot(t, row, row)));
     }
     return rounding;
+}
+
+static void slot_loss_by(const rk_slot_rule *rule, setting t)
+{
+    double *loss = ops_doubles(t.s.c, 1), *size = ops_doubles(t.s.c, 1);
+    int64_t width = 1 + t.m, n = t.chosen ? 1 : t.m;
+    double *by_score = ops_doubles(t.s.c, t.s.b.batch * width);
+    double *tolerance = ops_doubles(t.s.c, t.s.b.batch * width);
+    double *s = ops_doubles(t.s.c, width), *beta = ops_doubles(t.s.c, width);
+    for (int64_t b = 0; b < t.s.b.triplets; b++) {
+        double nearest = 1, ignored = 1, rounding = scores_of(&t, b, n, s, beta), h = 1e-5;
+        double term = term_of(rule, s, n, beta, &nearest), triplets = (double)t.s.b.triplets;
+        assert_true(nearest > 4 * h); /* else the case is to be changed */
+        ops_add(loss, size, term / triplets);
+        *size += 20 * rounding / triplets;
+        for (int64_t k = 0; k <= n; k++) {
+            double here = s[k];
+            s[k] = here + h;
+            double above = term_of(rule, s, n, beta, &ignored);
+            s[k] = here - h;
+            double below = term_of(rule, s, n, beta, &ignored);
+            s[k] = here;
+            int64_t at = b * width + counted(&t, b, k);
+            by_score[at] = (above - below) / (2 * h) / triplets;
+            tolerance[at] = (fabs(by_score[at]) * (1 + rounding) + 1e-4) / triplets + 1e-5;
+        }
+    }
+    rk_value in[] = {t.s.x_value,
+                     t.s.set.slot_row,
+                     t.s.set.rows,
+                     t.s.state,
+                     ops_input(t.s.c, RK_F32, t.s.n_nodes, 1, t.factor),
+                     t.chosen_value};
+    rk_attr attr = {.slot = {.batch = t.s.b.batch, .rule = *rule}};
+    rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, 6, attr);
+    ops_expect_reals(t.s.c, out, loss, size, 1e-6);
+    ops_expect_reals(t.s.c, out + 1, by_score, tolerance, 1e-5);
+    ops_run(t.s.c, 1);
 }
 
 static void slot_loss(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < N_RULES; v++) {
-            setting t = begin("slot_loss", i, v);
-            const rk_slot_rule *rule = &rules[v];
-            double *loss = ops_doubles(t.c, 1), *size = ops_doubles(t.c, 1);
-            int64_t width = 1 + t.m;
-            double *by_score = ops_doubles(t.c, t.b.batch * width);
-            double *tolerance = ops_doubles(t.c, t.b.batch * width);
-            double *s = ops_doubles(t.c, width), *beta = ops_doubles(t.c, width);
-            for (int64_t b = 0; b < t.b.triplets; b++) {
-                double nearest = 1, ignored = 1, rounding = scores_of(&t, b, s, beta), h = 1e-5;
-                double term = term_of(rule, s, t.m, beta, &nearest), n = (double)t.b.triplets;
-                assert_true(nearest > 4 * h); /* else the case is to be changed */
-                ops_add(loss, size, term / n);
-                *size += 20 * rounding / n;
-                for (int64_t k = 0; k < width; k++) {
-                    double here = s[k];
-                    s[k] = here + h;
-                    double above = term_of(rule, s, t.m, beta, &ignored);
-                    s[k] = here - h;
-                    double below = term_of(rule, s, t.m, beta, &ignored);
-                    s[k] = here;
-                    by_score[b * width + k] = (above - below) / (2 * h) / n;
-                    tolerance[b * width + k] =
-                        (fabs(by_score[b * width + k]) * (1 + rounding) + 1e-4) / n + 1e-5;
-                }
-            }
-            rk_value in[] = {t.x_value, t.set.slot_row, t.set.rows, t.state,
-                             ops_input(t.c, RK_F32, t.n_nodes, 1, t.factor)};
-            rk_attr attr = {.slot = {.batch = t.b.batch, .rule = *rule}};
-            rk_value out = ops_append(t.c, RK_OP_SLOT_LOSS, in, 5, attr);
-            ops_expect_reals(t.c, out, loss, size, 1e-6);
-            ops_expect_reals(t.c, out + 1, by_score, tolerance, 1e-5);
-            ops_run(t.c, 1);
+            slot_loss_by(&rules[v], begin("slot_loss", i, v, false));
+            slot_loss_by(&rules[v], begin("slot_loss of chosen", i, v, true));
         }
     }
 }
@@ -166,35 +201,77 @@ static void slot_loss(void)
 static void slot_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
-        setting t = begin("slot_grad", i, 0);
-        int64_t n = t.b.capacity * t.d, width = 1 + t.m;
-        float *by_score = ops_reals(t.c, t.b.batch * width, &t.r);
-        double *y = ops_doubles(t.c, n), *size = ops_doubles(t.c, n);
-        for (int64_t b = 0; b < t.b.batch; b++) {
+        setting t = begin("slot_grad", i, 0, false);
+        int64_t n = t.s.b.capacity * t.s.d, width = 1 + t.m;
+        float *by_score = ops_reals(t.s.c, t.s.b.batch * width, &t.s.r);
+        double *y = ops_doubles(t.s.c, n), *size = ops_doubles(t.s.c, n);
+        for (int64_t b = 0; b < t.s.b.batch; b++) {
             for (int64_t k = 0; k < width; k++) {
                 float *w = &by_score[b * width + k];
-                *w = b < t.b.triplets && k % 3 != 2 ? *w : 0;
+                *w = b < t.s.b.triplets && k % 3 != 2 ? *w : 0;
                 if (*w != 0) {
-                    int64_t user = t.b.slot_row[b] * t.d;
-                    int64_t item = t.b.slot_row[item_slot(&t, b, k)] * t.d;
-                    for (int64_t j = 0; j < t.d; j++) {
-                        ops_add(&y[user + j], &size[user + j], (double)*w * (double)t.x[item + j]);
-                        ops_add(&y[item + j], &size[item + j], (double)*w * (double)t.x[user + j]);
+                    int64_t user = t.s.b.slot_row[b] * t.s.d;
+                    int64_t item = t.s.b.slot_row[item_slot(&t, b, k)] * t.s.d;
+                    for (int64_t j = 0; j < t.s.d; j++) {
+                        ops_add(&y[user + j], &size[user + j],
+                                (double)*w * (double)t.s.x[item + j]);
+                        ops_add(&y[item + j], &size[item + j],
+                                (double)*w * (double)t.s.x[user + j]);
                     }
                 }
             }
         }
-        rk_value in[] = {t.x_value,      ops_input(t.c, RK_F32, t.b.batch, width, by_score),
-                         t.set.slot_row, t.set.segments,
-                         t.set.order,    t.set.count};
-        rk_attr attr = {.slot = {.batch = t.b.batch}};
-        ops_expect_reals(t.c, ops_append(t.c, RK_OP_SLOT_GRAD, in, 6, attr), y, size, 4e-6);
-        ops_run(t.c, 1);
+        rk_value in[] = {t.s.x_value,      ops_input(t.s.c, RK_F32, t.s.b.batch, width, by_score),
+                         t.s.set.slot_row, t.s.set.segments,
+                         t.s.set.order,    t.s.set.count};
+        rk_attr attr = {.slot = {.batch = t.s.b.batch}};
+        ops_expect_reals(t.s.c, ops_append(t.s.c, RK_OP_SLOT_GRAD, in, 6, attr), y, size, 4e-6);
+        ops_run(t.s.c, 1);
     }
 }
 
+/* Margins so large that a careless softplus overflows or loses everything. */
+static void slot_loss_extremes(void)
+{
+    enum { B = 4 };
+    static const float scores[B] = {200, -200, 3e4f, -3e4f}; /* of the negative; positives 0 */
+    ops_case *c = ops_begin("slot_loss of extreme scores");
+    ops_batch b = {.batch = B,
+                   .candidates = 1,
+                   .triplets = B,
+                   .slots = 3 * B,
+                   .capacity = 3 * B,
+                   .count = 3 * B};
+    float *x = ops_memory(c, b.capacity, sizeof *x);
+    int32_t *slots = ops_memory(c, b.capacity + 1, sizeof *slots);
+    double *loss = ops_doubles(c, 1), *by = ops_doubles(c, 2 * B), *one = ops_doubles(c, 2 * B);
+    for (int s = 0; s < 3 * B; s++) {
+        x[s] = s < B ? 1 : s < 2 * B ? 0 : scores[s - 2 * B];
+        slots[s] = s;
+    }
+    slots[b.capacity] = 3 * B;
+    for (int i = 0; i < B; i++) {
+        loss[0] += fmax((double)scores[i], 0) / B + log1p(exp(-fabs((double)scores[i]))) / B;
+        by[2 * i + 1] = 1 / (1 + exp(-(double)scores[i])) / B;
+        by[2 * i] = -by[2 * i + 1];
+        one[2 * i] = one[2 * i + 1] = 1;
+    }
+    b.rows = b.map = b.slot_row = b.segments = b.order = slots;
+    rk_row_set set = ops_batch_inputs(c, &b, b.capacity);
+    rk_step_state state = ops_state(&b);
+    rk_program *p = ops_program(c);
+    rk__slot_loss(p, ops_input(c, RK_F32, b.capacity, 1, x), set,
+                  (rk_slot_inputs){ops_variable(c, RK_STATE, 1, 1, &state), RK_NONE, RK_NONE},
+                  false, (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
+    ops_expect_reals(c, p->terms[0].value, loss, loss, 1e-9);
+    ops_expect_reals(c, p->terms[0].value + 1, by, one, 1e-7);
+    ops_run(c, 1);
+}
+
 const ops_entry ops_cases_slot_loss[] = {
+    {RK_OP_SELECT_NEGATIVES, select_negatives},
     {RK_OP_SLOT_LOSS, slot_loss},
+    {RK_OP_SLOT_LOSS, slot_loss_extremes},
     {RK_OP_SLOT_GRAD, slot_grad},
     {RK_OP_COUNT, NULL},
 };

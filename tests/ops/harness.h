@@ -67,6 +67,9 @@ void ops_expect_reals(ops_case *c, rk_value value, const double *expected, const
                       double tolerance);
 void ops_expect_exactly(ops_case *c, rk_value value, const void *expected);
 
+/* A result is not finite, which eager targets call an error: there nothing else is compared. */
+void ops_expect_divergence(ops_case *c);
+
 /* Runs the program `steps` times on every target, compares, frees the case. */
 void ops_run(ops_case *c, int64_t steps);
 
@@ -110,6 +113,24 @@ rk_row_set ops_batch_inputs(ops_case *c, const ops_batch *b, int64_t n_nodes);
 /* A step state that has `triplets` left in the epoch. */
 rk_step_state ops_state(const ops_batch *b);
 
+/* A batch of some shape with its inputs, and the rows of the set that a loss reads. */
+typedef struct ops_shape {
+    int64_t users, items, batch, triplets, candidates, d;
+} ops_shape;
+
+typedef struct ops_scene {
+    ops_case *c;
+    ops_random r;
+    ops_batch b;
+    rk_row_set set;
+    rk_value state, x_value;
+    int64_t d, n_nodes;
+    float *x; /* [capacity, d] */
+} ops_scene;
+
+/* The case is titled "WHAT, shape NUMBER, variant VARIANT". */
+ops_scene ops_begin_scene(const char *what, const ops_shape *shapes, int number, int variant);
+
 /* ---- the table of cases ---- */
 
 typedef struct ops_entry {
@@ -118,9 +139,7 @@ typedef struct ops_entry {
 } ops_entry;
 
 /* Ended by an entry without a test. */
-extern const ops_entry ops_cases_rows[], ops_cases_propagate[], ops_cases_fused[], ops_cases_fold[],
-    ops_cases_loss[], ops_cases_batch_loss[], ops_cases_slot_loss[], ops_cases_clip[],
-    ops_cases_mix[], ops_cases_contrast[], ops_cases_edges[], ops_cases_optimizer[],
-    ops_cases_sample[], ops_cases_topk[], ops_cases_neighbours[];
+#define OPS_FAMILY(family) extern const ops_entry ops_cases_##family[];
+#include "ops/families.def"
 
 #endif

@@ -2,10 +2,8 @@
 #include "ops/harness.h"
 
 static const ops_entry *const families[] = {
-    ops_cases_rows,  ops_cases_propagate,  ops_cases_loss,      ops_cases_clip,
-    ops_cases_mix,   ops_cases_contrast,   ops_cases_optimizer, ops_cases_sample,
-    ops_cases_topk,  ops_cases_batch_loss, ops_cases_fold,      ops_cases_slot_loss,
-    ops_cases_fused, ops_cases_neighbours, ops_cases_edges,
+#define OPS_FAMILY(family) ops_cases_##family,
+#include "ops/families.def"
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 

@@ -35,10 +35,10 @@ typedef struct workspace {
     double *sum;                                  /* [width] */
 } workspace;
 
-static layout layout_of(const rk_cpu_call *call)
+static layout layout_of(const rk_call *call)
 {
     layout l = {.n = call->node->attr.attend.n,
-                .d = rk__cpu_in(call, 0)->cols,
+                .d = rk__in(call, 0)->cols,
                 .width = call->isa->panel_width,
                 .block = call->isa->block_users};
     l.chunk = rk__blocks(l.n < CHUNK ? l.n : CHUNK, l.block) * l.block;
@@ -75,7 +75,7 @@ static workspace take_workspace(const layout *l, char *scratch)
     return w;
 }
 
-int64_t rk__cpu_scratch_attend(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_attend(const rk_call *call)
 {
     const layout l = layout_of(call);
     return floats(l.n_chunks * l.chunk_logits) + floats(l.n_chunks * l.chunk_values) +
@@ -98,8 +98,7 @@ static void pack_columns(const float *x, int64_t d, int64_t first, int64_t n, in
 static void pack_keys(const layout *l, const float *keys, int64_t chunk, float *logits,
                       float *values)
 {
-    int64_t first = chunk * l->chunk, left = l->n - first;
-    int64_t n = left < l->chunk ? left : l->chunk;
+    int64_t first = chunk * l->chunk, n = rk__block_end(chunk, l->chunk, l->n) - first;
     for (int64_t k = 0; k < n; k += l->block) {
         int64_t rest = n - k < l->block ? n - k : l->block;
         pack_columns(keys, l->d, first + k, rest, l->block, logits + k * l->d);
@@ -125,13 +124,12 @@ static void move_shift(const layout *l, workspace *w)
     }
 }
 
-static void attend_chunk(const rk_cpu_call *call, const layout *l, int64_t panel, int64_t chunk,
+static void attend_chunk(const rk_call *call, const layout *l, int64_t panel, int64_t chunk,
                          const float *logits, const float *values, workspace *w)
 {
     const rk_attend_attr *a = &call->node->attr.attend;
     const float *bias = (const float *)call->in[1] + a->first_key + chunk * l->chunk;
-    int64_t first = chunk * l->chunk, left = l->n - first;
-    int64_t n = left < l->chunk ? left : l->chunk;
+    int64_t first = chunk * l->chunk, n = rk__block_end(chunk, l->chunk, l->n) - first;
     for (int64_t k = 0; k < n; k += l->block) {
         call->isa->scores(logits + k * l->d, w->panel, l->d, 1, w->tile + k * l->width);
     }
@@ -141,7 +139,7 @@ static void attend_chunk(const rk_cpu_call *call, const layout *l, int64_t panel
             w->tile[key * l->width + i] = -INFINITY;
         }
     }
-    call->isa->logits(w->tile, n, (float)a->scale, bias, w->largest);
+    call->isa->logits(w->tile, n, (float)(1 / a->temperature), bias, w->largest);
     move_shift(l, w);
     call->isa->exponents(w->tile, n, w->shift, w->chunk_sum);
     for (int64_t j = 0; j < l->n_columns; j += l->block) {
@@ -158,9 +156,12 @@ static void attend_chunk(const rk_cpu_call *call, const layout *l, int64_t panel
     }
 }
 
-static void finish_panel(const rk_cpu_call *call, const layout *l, int64_t panel, workspace *w)
+static void finish_panel(const rk_call *call, const layout *l, int64_t panel, workspace *w)
 {
+    const rk_attend_attr *a = &call->node->attr.attend;
+    const float *x = call->in[0], *bias = call->in[1];
     float *lse = call->out[0], *mean = call->out[1];
+    double *own = call->out[2];
     for (int64_t i = 0; i < l->width && panel * l->width + i < l->n; i++) {
         int64_t query = panel * l->width + i;
         bool has_key = rk__is_logit(w->largest[i]);
@@ -169,11 +170,15 @@ static void finish_panel(const rk_cpu_call *call, const layout *l, int64_t panel
         for (int64_t j = 0; j < l->d; j++) {
             mean[query * l->d + j] = has_key ? w->total[j * l->width + i] * scale : 0;
         }
+        const int64_t from = a->first_query + query, key = a->first_key + query;
+        double score = (double)call->isa->dot(x + from * l->d, x + key * l->d, l->d);
+        own[query] = rk__is_logit(bias[key]) ? score / a->temperature + (double)bias[key]
+                                             : (double)RK_NO_LOGIT;
     }
 }
 
-static void attend_panel(const rk_cpu_call *call, const layout *l, int64_t panel,
-                         const float *logits, const float *values, workspace *w)
+static void attend_panel(const rk_call *call, const layout *l, int64_t panel, const float *logits,
+                         const float *values, workspace *w)
 {
     const float *queries = (const float *)call->in[0] + call->node->attr.attend.first_query * l->d;
     pack_columns(queries, l->d, panel * l->width, l->n - panel * l->width, l->width, w->panel);
@@ -190,7 +195,7 @@ static void attend_panel(const rk_cpu_call *call, const layout *l, int64_t panel
     finish_panel(call, l, panel, w);
 }
 
-void rk__cpu_attend(const rk_cpu_call *call)
+void rk__cpu_attend(const rk_call *call)
 {
     const layout l = layout_of(call);
     const float *keys = (const float *)call->in[0] + call->node->attr.attend.first_key * l.d;

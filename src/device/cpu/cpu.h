@@ -1,9 +1,8 @@
 /*
- * What the files of the CPU device share: a call of one operation, its tensors, its threads.
+ * What the files of the CPU device share: the context, the operations, blocks of work and threads.
  *
- * Each operation of ops.def is one function rk__cpu_<name>(call). Inputs and outputs are raw
- * pointers in the order that ops/shapes.c documents. Shapes were checked when the program was
- * built; every byte an operation needs was allocated when it was loaded, so that none can fail.
+ * Each operation of ops.def is one function rk__cpu_<name>(call) in the file of its family
+ * (ops/call.h says what a call is). It allocates nothing, so it cannot fail.
  *
  * Determinism: work is cut into blocks whose borders depend on the problem alone, a block is
  * computed by one thread in one order, and sums over blocks are taken in the order of the blocks.
@@ -13,21 +12,16 @@
 
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "device/cpu/isa.h"
 #include "device/device.h"
+#include "ops/call.h"
 
-typedef struct rk_cpu_call {
-    const rk_program *program;
-    const rk_node *node;
-    const rk_isa *isa;
-    int threads;
-    void *in[RK_MAX_INPUTS];   /* NULL = absent */
-    void *out[RK_MAX_OUTPUTS]; /* in an in-place operation also one of the inputs */
-    void *scratch;             /* as much as the operation's scratch function asked for */
-} rk_cpu_call;
-
-#define RK_OP_ROW(ENUM, name, ...) void rk__cpu_##name(const rk_cpu_call *call);
+/* Every operation, and its bytes of scratch if it has any: of a call without memory yet. */
+#define RK_OP_ROW(ENUM, name, in_min, in_max, n_out, gradient, traffic, cpu_scratch, ...)          \
+    void rk__cpu_##name(const rk_call *call);                                                      \
+    int64_t rk__cpu_scratch_##cpu_scratch(const rk_call *call);
 #include "ops/ops.def"
 
 /* A stored tensor in host memory. */
@@ -49,7 +43,7 @@ struct rk_device_context {
 /* A program made ready. In eager mode every temporary has memory of its own. */
 struct rk_loaded {
     const rk_program *program; /* lent */
-    rk_cpu_call *calls;        /* n_nodes, owned */
+    rk_call *calls;            /* n_nodes, owned */
     void **memory;             /* n_tensors: where each tensor is, NULL = nowhere; owned */
     char *arena, *scratch;     /* owned */
     rk_loaded *next;
@@ -58,7 +52,7 @@ struct rk_loaded {
 /* Eager mode puts a band on both sides of every tensor that it allocates; see device/eager.h. */
 enum { RK_GUARD_BYTES = 64 };
 
-/* ceilings.c: the slot `measure`. */
+/* ceilings.c: `measure` of the table. */
 rk_status rk__cpu_measure(rk_device_context *context, const rk_device_probe *what,
                           rk_device_ceilings *out);
 
@@ -73,36 +67,8 @@ rk_status rk__cpu_needs(rk_device_context *context, const rk_program *program,
 void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 
-/* Scratch bytes of the operations that need some. */
-int64_t rk__cpu_scratch_propagate(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_fold_from_rows(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_unfold_rows(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_gram_product(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_bpr_loss(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_attend(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_softmax_loss(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_align_uniform_loss(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_slot_loss(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_neighbour_loss(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_l2_loss(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_clip_factor(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_table_dots(const rk_cpu_call *call);
-int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call);
-
 /* What an Adam step at this state multiplies with; optimizer.c has the formula. */
 rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *attr, const rk_step_state *state);
-
-static inline const rk_tensor *rk__cpu_in(const rk_cpu_call *call, int i)
-{
-    return &call->program->tensors[call->node->in[i]];
-}
-
-static inline const rk_tensor *rk__cpu_out(const rk_cpu_call *call, int i)
-{
-    return &call->program->tensors[call->node->out[i]];
-}
 
 /* Blocks of `size` that cover n. */
 static inline int64_t rk__blocks(int64_t n, int64_t size)
@@ -117,11 +83,24 @@ static inline int64_t rk__block_end(int64_t block, int64_t size, int64_t n)
     return end < n ? end : n;
 }
 
-/* Adds to y [d] what a slot gives to the gradient of its row. */
-typedef void (*rk_add_slot)(const rk_cpu_call *call, int32_t slot, float *y);
-/* The gradient at a row set, the slots of each row in ascending order; of an operation with x
- * [S,d], segments, order and count as inputs 0, 3, 4 and 5. In loss.c. */
-void rk__cpu_sum_slots(const rk_cpu_call *call, rk_add_slot add);
+static inline int64_t rk__cpu_elements(const rk_tensor *t)
+{
+    return t->rows * t->cols;
+}
+
+/* Sums over blocks, added to `sum` in the order of the blocks. */
+static inline double rk__add_partials(double sum, const double *partial, int64_t n_blocks)
+{
+    for (int64_t block = 0; block < n_blocks; block++) {
+        sum += partial[block];
+    }
+    return sum;
+}
+
+static inline void rk__zero_row(float *row, int64_t d)
+{
+    memset(row, 0, (size_t)d * sizeof *row);
+}
 
 /* 1 / length of a row; 0 of a row of zeros, which has no direction and no gradient. */
 static inline float rk__inverse_length(const rk_isa *isa, const float *row, int64_t d)
@@ -165,5 +144,13 @@ static inline void rk__cpu_prefetch(const float *row, int64_t d)
     RK_CPU_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((call_)->threads)              \
                       if ((n_blocks) > 1))                                                         \
     for (int64_t block = 0; block < (n_blocks); block++)
+
+/* for (r...) over n rows, in blocks on the call's threads; no row is touched by two threads. */
+enum { RK_ROWS_PER_BLOCK = 64 };
+#define RK_CPU_FOR_ROWS(call_, r, n_rows)                                                          \
+    RK_CPU_FOR(call_, block_, rk__blocks(n_rows, RK_ROWS_PER_BLOCK))                               \
+    for (int64_t r = block_ * RK_ROWS_PER_BLOCK,                                                   \
+                 end_ = rk__block_end(block_, RK_ROWS_PER_BLOCK, n_rows);                          \
+         r < end_; r++)
 
 #endif

@@ -1,4 +1,4 @@
-/* The CPU device: the context, its tensors in host memory, and the table of slots. */
+/* The CPU device: the context, its tensors in host memory, and the table of functions. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -12,34 +12,18 @@
 #include "device/cpu/cpu.h"
 #include "device/eager.h"
 
-typedef void (*operation)(const rk_cpu_call *call);
+typedef void (*operation)(const rk_call *call);
+typedef int64_t (*scratch_size)(const rk_call *call);
 
-static const operation operations[RK_OP_COUNT] = {
-#define RK_OP_ROW(ENUM, name, ...) rk__cpu_##name,
+#define rk__cpu_scratch_none NULL
+
+static const struct {
+    operation run;
+    scratch_size scratch; /* NULL: it has none */
+} operations[RK_OP_COUNT] = {
+#define RK_OP_ROW(ENUM, name, in_min, in_max, n_out, gradient, traffic, cpu_scratch, ...)          \
+    {rk__cpu_##name, rk__cpu_scratch_##cpu_scratch},
 #include "ops/ops.def"
-};
-
-typedef int64_t (*scratch_size)(const rk_cpu_call *call);
-
-static const scratch_size scratch_sizes[RK_OP_COUNT] = {
-    [RK_OP_PROPAGATE] = rk__cpu_scratch_propagate,
-    [RK_OP_PROPAGATE_ADAM] = rk__cpu_scratch_propagate,
-    [RK_OP_PROPAGATE_ROWS] = rk__cpu_scratch_propagate_rows,
-    [RK_OP_PROPAGATE_FROM_ROWS] = rk__cpu_scratch_propagate_from_rows,
-    [RK_OP_PROPAGATE_FROM_ROWS_ADAM] = rk__cpu_scratch_propagate_from_rows,
-    [RK_OP_FOLD_FROM_ROWS] = rk__cpu_scratch_fold_from_rows,
-    [RK_OP_UNFOLD_ROWS] = rk__cpu_scratch_unfold_rows,
-    [RK_OP_GRAM_PRODUCT] = rk__cpu_scratch_gram_product,
-    [RK_OP_BPR_LOSS] = rk__cpu_scratch_bpr_loss,
-    [RK_OP_ATTEND] = rk__cpu_scratch_attend,
-    [RK_OP_SOFTMAX_LOSS] = rk__cpu_scratch_softmax_loss,
-    [RK_OP_ALIGN_UNIFORM_LOSS] = rk__cpu_scratch_align_uniform_loss,
-    [RK_OP_SLOT_LOSS] = rk__cpu_scratch_slot_loss,
-    [RK_OP_NEIGHBOUR_LOSS] = rk__cpu_scratch_neighbour_loss,
-    [RK_OP_L2_LOSS] = rk__cpu_scratch_l2_loss,
-    [RK_OP_CLIP_FACTOR] = rk__cpu_scratch_clip_factor,
-    [RK_OP_TABLE_DOTS] = rk__cpu_scratch_table_dots,
-    [RK_OP_SCORE_TOPK] = rk__cpu_scratch_score_topk,
 };
 
 /* ---- loading ---- */
@@ -89,14 +73,23 @@ static void place_tensors(const rk_device_context *c, rk_loaded *loaded)
     }
 }
 
+/* A node's call, still without memory. */
+static rk_call call_of(const rk_device_context *c, const rk_program *p, int32_t i)
+{
+    return (rk_call){.program = p,
+                     .tensors = p->tensors,
+                     .node = &p->nodes[i],
+                     .threads = c->threads,
+                     .isa = c->isa};
+}
+
 /* The most scratch that one of the nodes wants. */
 static int64_t working_bytes(const rk_device_context *c, const rk_program *p)
 {
     int64_t most = 0;
     for (int32_t i = 0; i < p->n_nodes; i++) {
-        rk_cpu_call call = {
-            .program = p, .node = &p->nodes[i], .isa = c->isa, .threads = c->threads};
-        scratch_size size = scratch_sizes[p->nodes[i].op];
+        rk_call call = call_of(c, p, i);
+        scratch_size size = operations[call.node->op].scratch;
         int64_t bytes = size ? size(&call) : 0;
         most = bytes > most ? bytes : most;
     }
@@ -111,18 +104,17 @@ rk_status rk__cpu_needs(rk_device_context *c, const rk_program *program,
     return RK_OK;
 }
 
-static void resolve_call(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
+static rk_call resolve_call(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
 {
-    const rk_node *node = &loaded->program->nodes[i];
-    rk_cpu_call *call = &loaded->calls[i];
-    *call = (rk_cpu_call){
-        .program = loaded->program, .node = node, .isa = c->isa, .threads = c->threads};
-    for (int32_t j = 0; j < node->n_inputs; j++) {
-        call->in[j] = node->in[j] == RK_NONE ? NULL : loaded->memory[node->in[j]];
+    rk_call call = call_of(c, loaded->program, i);
+    for (int32_t j = 0; j < call.node->n_inputs; j++) {
+        call.in[j] = call.node->in[j] == RK_NONE ? NULL : loaded->memory[call.node->in[j]];
     }
-    for (int32_t j = 0; j < node->n_outputs; j++) {
-        call->out[j] = loaded->memory[node->out[j]];
+    for (int32_t j = 0; j < call.node->n_outputs; j++) {
+        call.out[j] = loaded->memory[call.node->out[j]];
     }
+    call.scratch = loaded->scratch;
+    return call;
 }
 
 static void free_loaded(rk_loaded *loaded)
@@ -143,8 +135,7 @@ static rk_status fill_loaded(const rk_device_context *c, rk_loaded *loaded)
     place_tensors(c, loaded);
     RK_TRY(rk__alloc(&loaded->scratch, working_bytes(c, p), 1, "a program's working memory"));
     for (int32_t i = 0; i < p->n_nodes; i++) {
-        resolve_call(c, loaded, i);
-        loaded->calls[i].scratch = loaded->scratch;
+        loaded->calls[i] = resolve_call(c, loaded, i);
     }
     return RK_OK;
 }
@@ -216,7 +207,7 @@ static void run_node(const rk_device_context *c, const rk_loaded *loaded, int32_
 {
     rk_op op = loaded->program->nodes[i].op;
     double start = c->times ? rk__now() : 0;
-    operations[op](&loaded->calls[i]);
+    operations[op].run(&loaded->calls[i]);
     if (c->times) {
         c->times[op].seconds += rk__now() - start;
         c->times[op].calls++;

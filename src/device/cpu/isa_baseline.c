@@ -50,7 +50,7 @@ static void end_scores(int32_t threads)
 }
 
 const rk_isa rk__isa_baseline = {
-    ISA_COMMON_SLOTS,
+    ISA_COMMON_FUNCTIONS,
     .name = "baseline",
     .panel_width = PANEL_WIDTH,
     .block_users = BLOCK_USERS,

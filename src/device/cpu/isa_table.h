@@ -1,5 +1,5 @@
-/* The slots that every table fills alike; included by isa_*.c behind the bodies. */
-#define ISA_COMMON_SLOTS                                                                           \
+/* The functions that every table has alike; included by isa_*.c behind the bodies. */
+#define ISA_COMMON_FUNCTIONS                                                                       \
     .propagate = propagate, .propagate_rows = propagate_rows,                                      \
     .propagate_from_rows = propagate_from_rows, .combine = combine, .dot = dot, .axpy = axpy,      \
     .axpy_half = axpy_half, .narrow = narrow, .adam = adam, .sgd = sgd, .gather = gather,          \

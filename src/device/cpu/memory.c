@@ -35,8 +35,8 @@ rk_status rk__cpu_alloc(const rk_device_context *c, void *out_pointer, int64_t b
     int64_t n = rk__blocks(bytes, HUGE_PAGE);
 #pragma omp parallel for schedule(static, 1) num_threads(c->threads) if (n > 1)
     for (int64_t block = 0; block < n; block++) {
-        int64_t first = block * HUGE_PAGE, left = bytes - first;
-        memset(start + first, 0, (size_t)(left < HUGE_PAGE ? left : HUGE_PAGE));
+        int64_t first = block * HUGE_PAGE;
+        memset(start + first, 0, (size_t)(rk__block_end(block, HUGE_PAGE, bytes) - first));
     }
     memcpy(out_pointer, &start, sizeof start);
     return RK_OK;

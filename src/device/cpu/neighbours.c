@@ -10,11 +10,11 @@
 
 enum { TRIPLETS_PER_BLOCK = 32 };
 
-void rk__cpu_neighbour_slots(const rk_cpu_call *call)
+void rk__cpu_neighbour_slots(const rk_call *call)
 {
     const rk_neighbour_attr *a = &call->node->attr.neighbour;
     const int32_t *nodes = call->in[0], *items = call->in[1];
-    int64_t batch = a->batch, n = rk__cpu_in(call, 1)->cols;
+    int64_t batch = a->batch, n = rk__in(call, 1)->cols;
     int32_t *out = call->out[0];
     for (int64_t b = 0; b < batch; b++) {
         int64_t positive = nodes[batch + b];
@@ -26,7 +26,7 @@ void rk__cpu_neighbour_slots(const rk_cpu_call *call)
     }
 }
 
-int64_t rk__cpu_scratch_neighbour_loss(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_neighbour_loss(const rk_call *call)
 {
     return rk__blocks(call->node->attr.neighbour.batch, TRIPLETS_PER_BLOCK) *
            (int64_t)sizeof(double);
@@ -34,12 +34,12 @@ int64_t rk__cpu_scratch_neighbour_loss(const rk_cpu_call *call)
 
 /* The sum over the neighbours of triplet b, but for the term's weight; by_score[k] becomes the
  * derivative, `factor` in it. */
-static double triplet_term(const rk_cpu_call *call, int64_t b, double factor, float *by_score)
+static double triplet_term(const rk_call *call, int64_t b, double factor, float *by_score)
 {
     const rk_neighbour_attr *a = &call->node->attr.neighbour;
     const float *x = call->in[0];
     const int32_t *slot_row = call->in[1], *nodes = call->in[2];
-    int64_t n = rk__cpu_out(call, 1)->cols, d = rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__out(call, 1)->cols, d = rk__in(call, 0)->cols;
     const float *weights = (const float *)call->in[3] + (nodes[a->batch + b] - a->n_users) * n;
     double sum = 0;
     for (int64_t k = 0; k < n; k++) {
@@ -54,10 +54,10 @@ static double triplet_term(const rk_cpu_call *call, int64_t b, double factor, fl
     return sum;
 }
 
-void rk__cpu_neighbour_loss(const rk_cpu_call *call)
+void rk__cpu_neighbour_loss(const rk_call *call)
 {
     const rk_neighbour_attr *a = &call->node->attr.neighbour;
-    int64_t n = rk__cpu_out(call, 1)->cols, count = rk__step_count(call->in[4]);
+    int64_t n = rk__out(call, 1)->cols, count = rk__step_count(call->in[4]);
     int64_t n_blocks = rk__blocks(a->batch, TRIPLETS_PER_BLOCK);
     double *partial = call->scratch, *loss = call->out[0], total = 0;
     float *by_score = call->out[1];
@@ -74,8 +74,6 @@ void rk__cpu_neighbour_loss(const rk_cpu_call *call)
         }
         partial[block] = sum;
     }
-    for (int64_t block = 0; block < n_blocks; block++) {
-        total += partial[block];
-    }
+    total = rk__add_partials(total, partial, n_blocks);
     *loss = count > 0 ? a->weight * total / (double)count : 0;
 }

@@ -1,4 +1,4 @@
-/* Parameter updates, in one pass over the parameter and its moments, and the step counter. */
+/* Parameter updates, in one pass over the parameter and its moments. */
 #include <math.h>
 
 #include "device/cpu/cpu.h"
@@ -25,36 +25,29 @@ rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *a, const rk_step_state 
     };
 }
 
-void rk__cpu_adam(const rk_cpu_call *call)
+void rk__cpu_adam(const rk_call *call)
 {
     const rk_adam_scalars scalars = rk__cpu_adam_scalars(&call->node->attr.adam, call->in[4]);
-    int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__cpu_elements(rk__in(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
-        int64_t first = block * ELEMENTS_PER_BLOCK, left = n - first;
-        call->isa->adam(&scalars, left < ELEMENTS_PER_BLOCK ? left : ELEMENTS_PER_BLOCK,
+        int64_t first = block * ELEMENTS_PER_BLOCK;
+        call->isa->adam(&scalars, rk__block_end(block, ELEMENTS_PER_BLOCK, n) - first,
                         (const float *)call->in[1] + first, (float *)call->in[0] + first,
                         (float *)call->in[2] + first, (float *)call->in[3] + first);
     }
 }
 
 /* p = p - rate (gradient + weight_decay p) */
-void rk__cpu_sgd(const rk_cpu_call *call)
+void rk__cpu_sgd(const rk_call *call)
 {
     const rk_step_state *state = call->in[2];
-    int64_t n = rk__cpu_in(call, 0)->rows * rk__cpu_in(call, 0)->cols;
+    int64_t n = rk__cpu_elements(rk__in(call, 0));
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
-        int64_t first = block * ELEMENTS_PER_BLOCK, left = n - first;
+        int64_t first = block * ELEMENTS_PER_BLOCK;
         call->isa->sgd((float)state->learning_rate, (float)call->node->attr.adam.weight_decay,
-                       left < ELEMENTS_PER_BLOCK ? left : ELEMENTS_PER_BLOCK,
+                       rk__block_end(block, ELEMENTS_PER_BLOCK, n) - first,
                        (const float *)call->in[1] + first, (float *)call->in[0] + first);
     }
-}
-
-void rk__cpu_step_advance(const rk_cpu_call *call)
-{
-    rk_step_state *state = call->in[0];
-    state->step++;
-    state->step_in_epoch++;
 }

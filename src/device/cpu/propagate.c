@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "device/cpu/edges.h"
+#include "device/cpu/csr.h"
 
 /* Floats in a block of rows that is finished together: of all rows, and from the rows of a set,
  * where a block is a list of edges of its own and a short one would be prefetched badly. */
@@ -16,16 +16,16 @@ enum { BLOCK_FLOATS = 4096, LONG_BLOCK_FLOATS = 32768 };
 
 /* ---- what is gathered ---- */
 
-static int64_t weight_bytes(const rk_cpu_call *call)
+static int64_t weight_bytes(const rk_call *call)
 {
-    const rk_tensor *x = rk__cpu_in(call, 3);
+    const rk_tensor *x = rk__in(call, 3);
     return x->dtype == RK_F16 ? rk__cache_lines(4 * x->rows) : 0;
 }
 
 /* Input 3. For halves the weights of the columns are written to *scratch. */
-static rk_source source_of(const rk_cpu_call *call, const rk_csr *a, char **scratch)
+static rk_source source_of(const rk_call *call, const rk_csr *a, char **scratch)
 {
-    const rk_tensor *x = rk__cpu_in(call, 3);
+    const rk_tensor *x = rk__in(call, 3);
     if (x->dtype != RK_F16) {
         return rk__float_source(a, call->in[3]);
     }
@@ -56,11 +56,11 @@ typedef struct ending {
     rk_adam_scalars adam;
 } ending;
 
-static ending ending_of(const rk_cpu_call *call)
+static ending ending_of(const rk_call *call)
 {
     bool updates = rk__updated_parameter(call->program, call->node) != RK_NONE;
     int32_t first = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
-    ending e = {.isa = call->isa, .d = rk__cpu_in(call, 3)->cols};
+    ending e = {.isa = call->isa, .d = rk__in(call, 3)->cols};
     e.map = call->node->n_inputs > first ? call->in[4] : NULL;
     e.weight = call->node->attr.weight + 1;
     for (int32_t i = first; i < call->node->n_inputs; i++) {
@@ -71,9 +71,9 @@ static ending ending_of(const rk_cpu_call *call)
         e.m = call->in[6];
         e.v = call->in[7];
         e.adam = rk__cpu_adam_scalars(&call->node->attr.update.adam, call->in[8]);
-    } else if (rk__cpu_out(call, 0)->dtype == RK_F16) {
+    } else if (rk__out(call, 0)->dtype == RK_F16) {
         e.halves = call->out[0];
-        e.factor = rk__half_factors(call->out[0], rk__cpu_out(call, 0)->rows, e.d);
+        e.factor = rk__half_factors(call->out[0], rk__out(call, 0)->rows, e.d);
     } else {
         e.floats = call->out[0];
     }
@@ -109,13 +109,12 @@ static void finish(const ending *e, int64_t first, int64_t last, float *rows)
 
 /* ---- all rows ---- */
 
-int64_t rk__cpu_scratch_propagate(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_propagate(const rk_call *call)
 {
-    return weight_bytes(call) +
-           call->threads * block_bytes(BLOCK_FLOATS, rk__cpu_in(call, 3)->cols);
+    return weight_bytes(call) + call->threads * block_bytes(BLOCK_FLOATS, rk__in(call, 3)->cols);
 }
 
-void rk__cpu_propagate(const rk_cpu_call *call)
+void rk__cpu_propagate(const rk_call *call)
 {
     const rk_csr a = rk__csr_of(call);
     const ending e = ending_of(call);
@@ -137,26 +136,26 @@ void rk__cpu_propagate(const rk_cpu_call *call)
     }
 }
 
-void rk__cpu_propagate_adam(const rk_cpu_call *call)
+void rk__cpu_propagate_adam(const rk_call *call)
 {
     rk__cpu_propagate(call);
 }
 
 /* ---- at the rows of a set ---- */
 
-int64_t rk__cpu_scratch_propagate_rows(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_propagate_rows(const rk_call *call)
 {
     return weight_bytes(call) + call->threads * rk__edge_bytes(0);
 }
 
-void rk__cpu_propagate_rows(const rk_cpu_call *call)
+void rk__cpu_propagate_rows(const rk_call *call)
 {
     const rk_csr a = rk__csr_of(call);
     char *scratch = call->scratch;
     const rk_source x = source_of(call, &a, &scratch);
     const int32_t *rows = call->in[4];
-    int64_t count = *(const int32_t *)call->in[5], slots = rk__cpu_out(call, 0)->rows;
-    int64_t d = rk__cpu_in(call, 3)->cols, n_chunks = rk__blocks(count, ROWS_PER_CHUNK);
+    int64_t count = *(const int32_t *)call->in[5], capacity = rk__out(call, 0)->rows;
+    int64_t d = rk__in(call, 3)->cols, n_chunks = rk__blocks(count, ROWS_PER_CHUNK);
     float *y = call->out[0];
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
@@ -168,29 +167,29 @@ void rk__cpu_propagate_rows(const rk_cpu_call *call)
                                       last < count ? last : count, &buffer, y);
         }
     }
-    memset(y + count * d, 0, (size_t)((slots - count) * d) * sizeof *y);
+    memset(y + count * d, 0, (size_t)((capacity - count) * d) * sizeof *y);
 }
 
-int64_t rk__cpu_scratch_propagate_from_rows(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_propagate_from_rows(const rk_call *call)
 {
-    const rk_tensor *x = rk__cpu_in(call, 3);
-    return rk__cache_lines(4 * rk__bitmap_words(rk__cpu_in(call, 4)->rows)) +
+    const rk_tensor *x = rk__in(call, 3);
+    return rk__cache_lines(4 * rk__bitmap_words(rk__in(call, 4)->rows)) +
            call->threads * (rk__edge_bytes(x->rows) + block_bytes(LONG_BLOCK_FLOATS, x->cols));
 }
 
-void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
+void rk__cpu_propagate_from_rows(const rk_call *call)
 {
     const rk_csr a = rk__csr_of(call);
     const ending e = ending_of(call);
     const rk_row_range all = {0, a.n};
     int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(LONG_BLOCK_FLOATS, e.d);
-    int64_t n_words = rk__bitmap_words(a.n), slots = rk__cpu_in(call, 3)->rows;
+    int64_t n_words = rk__bitmap_words(a.n), capacity = rk__in(call, 3)->rows;
     char *scratch = call->scratch;
     uint32_t *active = rk__cpu_take(&scratch, 4 * n_words);
-    char *blocks = scratch + call->threads * rk__edge_bytes(slots);
+    char *blocks = scratch + call->threads * rk__edge_bytes(capacity);
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
-        rk_edge_buffer buffer = rk__take_edges(scratch, slots);
+        rk_edge_buffer buffer = rk__take_edges(scratch, capacity);
         float *block =
             (float *)(void *)(blocks + rk__cpu_thread() * block_bytes(LONG_BLOCK_FLOATS, e.d));
 #pragma omp for schedule(static)
@@ -211,7 +210,7 @@ void rk__cpu_propagate_from_rows(const rk_cpu_call *call)
     }
 }
 
-void rk__cpu_propagate_from_rows_adam(const rk_cpu_call *call)
+void rk__cpu_propagate_from_rows_adam(const rk_call *call)
 {
     rk__cpu_propagate_from_rows(call);
 }

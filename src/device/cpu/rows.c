@@ -3,18 +3,16 @@
 
 #include "device/cpu/cpu.h"
 
-enum { ROWS_PER_BLOCK = 64, ELEMENTS_PER_BLOCK = 16384 };
-
 /*
  * Counting sort of a batch's slots by node. `map` first counts the slots of each node (from -1),
  * then holds the node's index. While slots are placed, segments[r + 1] is the next free place of
  * row r and ends up as its end, which is the start of row r + 1.
  */
-void rk__cpu_unique_rows(const rk_cpu_call *call)
+void rk__cpu_unique_rows(const rk_call *call)
 {
     const int32_t *nodes = call->in[0];
-    int32_t slots = (int32_t)rk__cpu_in(call, 0)->rows, n = (int32_t)call->node->attr.n_nodes;
-    int32_t n_rows = (int32_t)rk__cpu_out(call, 0)->rows;
+    int32_t slots = (int32_t)rk__in(call, 0)->rows, n = (int32_t)call->node->attr.n_nodes;
+    int32_t n_rows = (int32_t)rk__out(call, 0)->rows;
     int32_t *rows = call->out[0], *map = call->out[2], *slot_row = call->out[3];
     int32_t *segments = call->out[4], *order = call->out[5];
     memset(map, 0xff, (size_t)n * sizeof *map);
@@ -50,60 +48,19 @@ void rk__cpu_unique_rows(const rk_cpu_call *call)
     *(int32_t *)call->out[1] = count;
 }
 
-static void combine_tables(const rk_cpu_call *call, const float *weights)
-{
-    int64_t n = rk__cpu_out(call, 0)->rows * rk__cpu_out(call, 0)->cols;
-    RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
-    {
-        const float *tables[RK_MAX_INPUTS];
-        int64_t first = block * ELEMENTS_PER_BLOCK, left = n - first;
-        for (int32_t k = 0; k < call->node->n_inputs; k++) {
-            tables[k] = (const float *)call->in[k] + first;
-        }
-        call->isa->combine(tables, weights, call->node->n_inputs,
-                           left < ELEMENTS_PER_BLOCK ? left : ELEMENTS_PER_BLOCK,
-                           (float *)call->out[0] + first);
-    }
-}
-
-void rk__cpu_combine(const rk_cpu_call *call)
-{
-    combine_tables(call, call->node->attr.weight);
-}
-
-void rk__cpu_add(const rk_cpu_call *call)
-{
-    combine_tables(call, call->node->attr.weight);
-}
-
-/* Calls body for each row r < count of a row set; the rows of y behind them become zero. */
-#define FOR_ROWS_OF_SET(call_, y_, slots_, d_, count_, r, ...)                                     \
-    RK_CPU_FOR(call_, block_, rk__blocks(slots_, ROWS_PER_BLOCK))                                  \
-    {                                                                                              \
-        int64_t end_ = (block_ + 1) * ROWS_PER_BLOCK;                                              \
-        end_ = end_ < (slots_) ? end_ : (slots_);                                                  \
-        for (int64_t r = block_ * ROWS_PER_BLOCK; r < end_; r++) {                                 \
-            if (r < (count_)) {                                                                    \
-                __VA_ARGS__                                                                        \
-            } else {                                                                               \
-                memset((y_) + r * (d_), 0, (size_t)(d_) * sizeof *(y_));                           \
-            }                                                                                      \
-        }                                                                                          \
-    }
-
 /* The tables of combine_rows, the float ones first. */
-typedef struct rk_gathered {
+typedef struct gathered {
     const float *floats[RK_MAX_INPUTS], *factor[RK_MAX_INPUTS]; /* factor: of the halves' rows */
     const rk_half *halves[RK_MAX_INPUTS];
     float weight[RK_MAX_INPUTS], half_weight[RK_MAX_INPUTS];
     int32_t n_floats, n_halves;
-} rk_gathered;
+} gathered;
 
-static rk_gathered gathered_of(const rk_cpu_call *call)
+static gathered gathered_of(const rk_call *call)
 {
-    rk_gathered g = {0};
+    gathered g = {0};
     for (int32_t k = 0; k < call->node->n_inputs - 2; k++) {
-        const rk_tensor *t = rk__cpu_in(call, 2 + k);
+        const rk_tensor *t = rk__in(call, 2 + k);
         if (t->dtype == RK_F16) {
             g.halves[g.n_halves] = call->in[2 + k];
             g.factor[g.n_halves] = rk__half_factors(call->in[2 + k], t->rows, t->cols);
@@ -116,7 +73,7 @@ static rk_gathered gathered_of(const rk_cpu_call *call)
     return g;
 }
 
-static void prefetch_gathered(const rk_gathered *g, int64_t row, int64_t d)
+static void prefetch_gathered(const gathered *g, int64_t row, int64_t d)
 {
     for (int32_t k = 0; k < g->n_floats; k++) {
         rk__cpu_prefetch(g->floats[k] + row * d, d);
@@ -126,7 +83,7 @@ static void prefetch_gathered(const rk_gathered *g, int64_t row, int64_t d)
     }
 }
 
-static void gather_row(const rk_isa *isa, const rk_gathered *g, int64_t row, int64_t d, float *y)
+static void gather_row(const rk_isa *isa, const gathered *g, int64_t row, int64_t d, float *y)
 {
     const float *tables[RK_MAX_INPUTS];
     for (int32_t k = 0; k < g->n_floats; k++) {
@@ -135,87 +92,78 @@ static void gather_row(const rk_isa *isa, const rk_gathered *g, int64_t row, int
     if (g->n_floats > 0) {
         isa->combine(tables, g->weight, g->n_floats, d, y);
     } else {
-        memset(y, 0, (size_t)d * sizeof *y);
+        rk__zero_row(y, d);
     }
     for (int32_t k = 0; k < g->n_halves; k++) {
         isa->axpy_half(g->half_weight[k] * g->factor[k][row], g->halves[k] + row * d, d, y);
     }
 }
 
-void rk__cpu_combine_rows(const rk_cpu_call *call)
+void rk__cpu_combine_rows(const rk_call *call)
 {
     const int32_t *rows = call->in[0];
     int64_t count = *(const int32_t *)call->in[1];
-    int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
-    rk_gathered g = gathered_of(call);
+    int64_t capacity = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
+    gathered g = gathered_of(call);
     float *y = call->out[0];
-    FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
+    RK_CPU_FOR_ROWS(call, r, capacity)
+    {
         if (r + RK_ROWS_AHEAD < count) {
             prefetch_gathered(&g, rows[r + RK_ROWS_AHEAD], d);
         }
-        gather_row(call->isa, &g, rows[r], d, y + r * d);
-    })
-}
-
-void rk__cpu_narrow(const rk_cpu_call *call)
-{
-    const float *x = call->in[0];
-    const int64_t n = rk__cpu_in(call, 0)->rows, d = rk__cpu_in(call, 0)->cols;
-    rk_half *y = call->out[0];
-    float *factor = rk__half_factors(call->out[0], n, d);
-    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
-    {
-        int64_t first = block * ROWS_PER_BLOCK, left = n - first;
-        call->isa->narrow(x + first * d, left < ROWS_PER_BLOCK ? left : ROWS_PER_BLOCK, d,
-                          y + first * d, factor + first);
+        if (r < count) {
+            gather_row(call->isa, &g, rows[r], d, y + r * d);
+        } else {
+            rk__zero_row(y + r * d, d);
+        }
     }
 }
 
-void rk__cpu_scale_rows(const rk_cpu_call *call)
+/* y[r] = factor[rows ? rows[r] : r] * x[r] for r < count, zero beyond. */
+void rk__cpu_scale_rows(const rk_call *call)
 {
     const float *x = call->in[0], *factor = call->in[1];
-    int64_t count = *(const int32_t *)call->in[2];
-    int64_t slots = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    const int32_t *rows = call->in[2];
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
+    int64_t count = call->in[3] ? *(const int32_t *)call->in[3] : n;
     float *y = call->out[0];
-    FOR_ROWS_OF_SET(call, y, slots, d, count, r, {
-        for (int64_t j = 0; j < d; j++) {
-            y[r * d + j] = factor[r] * x[r * d + j];
+    RK_CPU_FOR_ROWS(call, r, n)
+    {
+        const float *row = x + r * d;
+        if (r < count) {
+            call->isa->combine(&row, &factor[rows ? rows[r] : r], 1, d, y + r * d);
+        } else {
+            rk__zero_row(y + r * d, d);
         }
-    })
+    }
 }
 
-void rk__cpu_scatter_rows(const rk_cpu_call *call)
+void rk__cpu_scatter_rows(const rk_call *call)
 {
     const float *x = call->in[0];
     const int32_t *map = call->in[1];
-    int64_t n = rk__cpu_out(call, 0)->rows, d = rk__cpu_out(call, 0)->cols;
+    int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float alpha = call->node->attr.weight[0], *y = call->out[0];
-    RK_CPU_FOR(call, block, rk__blocks(n, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, i, n)
     {
-        int64_t end = (block + 1) * ROWS_PER_BLOCK;
-        for (int64_t i = block * ROWS_PER_BLOCK; i < (end < n ? end : n); i++) {
-            int64_t row = map[i];
-            for (int64_t j = 0; j < d; j++) {
-                y[i * d + j] = row >= 0 ? alpha * x[row * d + j] : 0;
-            }
+        int64_t row = map[i];
+        for (int64_t j = 0; j < d; j++) {
+            y[i * d + j] = row >= 0 ? alpha * x[row * d + j] : 0;
         }
     }
 }
 
-void rk__cpu_scatter_add_rows(const rk_cpu_call *call)
+void rk__cpu_scatter_add_rows(const rk_call *call)
 {
     const float *x = call->in[1];
     const int32_t *rows = call->in[2];
-    int64_t count = *(const int32_t *)call->in[3], d = rk__cpu_in(call, 1)->cols;
+    int64_t count = *(const int32_t *)call->in[3], d = rk__in(call, 1)->cols;
     float *y = call->out[0]; /* the table: the rows of a set are distinct, so no two threads meet */
-    RK_CPU_FOR(call, block, rk__blocks(count, ROWS_PER_BLOCK))
+    RK_CPU_FOR_ROWS(call, r, count)
     {
-        int64_t end = (block + 1) * ROWS_PER_BLOCK;
-        for (int64_t r = block * ROWS_PER_BLOCK; r < (end < count ? end : count); r++) {
-            if (r + RK_ROWS_AHEAD < count) {
-                rk__cpu_prefetch(y + rows[r + RK_ROWS_AHEAD] * d, d);
-            }
-            call->isa->axpy(call->node->attr.weight[0], x + r * d, d, y + rows[r] * d);
+        if (r + RK_ROWS_AHEAD < count) {
+            rk__cpu_prefetch(y + rows[r + RK_ROWS_AHEAD] * d, d);
         }
+        call->isa->axpy(call->node->attr.weight[0], x + r * d, d, y + rows[r] * d);
     }
 }

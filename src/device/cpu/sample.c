@@ -5,7 +5,7 @@
 
 enum { TRIPLETS_PER_BLOCK = 128 };
 
-static rk_sampler sampler_of(const rk_cpu_call *call)
+static rk_sampler sampler_of(const rk_call *call)
 {
     const rk_sample_attr *a = &call->node->attr.sample;
     const rk_step_state *state = call->in[2];
@@ -51,7 +51,7 @@ static void draw_block(const rk_sampler *s, int64_t first, int64_t end, int64_t 
     }
 }
 
-void rk__cpu_sample_triplets(const rk_cpu_call *call)
+void rk__cpu_sample_triplets(const rk_call *call)
 {
     const rk_sampler sampler = sampler_of(call);
     int64_t batch = call->node->attr.sample.batch, m = call->node->attr.sample.n_candidates;

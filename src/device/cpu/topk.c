@@ -47,14 +47,14 @@ static int64_t at_least(int64_t value, int64_t limit)
     return value > limit ? value : limit;
 }
 
-static tiling tiling_of(const rk_cpu_call *call)
+static tiling tiling_of(const rk_call *call)
 {
     const rk_topk_attr *a = &call->node->attr.topk;
-    tiling t = {.d = rk__cpu_in(call, 0)->cols,
+    tiling t = {.d = rk__in(call, 0)->cols,
                 .n_users = a->n_users,
                 .n_items = a->n_items,
                 .k = a->k,
-                .tile_users = rk__cpu_in(call, 1)->rows};
+                .tile_users = rk__in(call, 1)->rows};
     int64_t width = call->isa->panel_width, panel_bytes = width * t.d * (int64_t)sizeof(float);
     int64_t n_panels = rk__blocks(t.n_items, width);
     t.strip_panels = at_most(STRIP_BYTES / panel_bytes, MAX_STRIP_ITEMS / width);
@@ -67,27 +67,27 @@ static tiling tiling_of(const rk_cpu_call *call)
     return t;
 }
 
-static int64_t score_bytes(const rk_cpu_call *call, const tiling *t)
+static int64_t score_bytes(const rk_call *call, const tiling *t)
 {
     return rk__cache_lines(call->isa->block_users * t->strip_panels * call->isa->panel_width * 4);
 }
 
-static int64_t found_bytes(const rk_cpu_call *call, const tiling *t)
+static int64_t found_bytes(const rk_call *call, const tiling *t)
 {
     return rk__cache_lines((t->strip_panels * call->isa->panel_width + ABOVE_SLACK) * 4);
 }
 
-static int64_t slab_bytes(const rk_cpu_call *call, const tiling *t)
+static int64_t slab_bytes(const rk_call *call, const tiling *t)
 {
     return rk__cache_lines(t->slab_panels * call->isa->panel_width * t->d * 4);
 }
 
-static int64_t block_floats(const rk_cpu_call *call, const tiling *t)
+static int64_t block_floats(const rk_call *call, const tiling *t)
 {
     return call->isa->block_users * t->d;
 }
 
-int64_t rk__cpu_scratch_score_topk(const rk_cpu_call *call)
+int64_t rk__cpu_scratch_score_topk(const rk_call *call)
 {
     const tiling t = tiling_of(call);
     return slab_bytes(call, &t) + rk__cache_lines(t.n_blocks * block_floats(call, &t) * 4) +
@@ -111,7 +111,7 @@ static void pack_panel(const float *x, int64_t d, int64_t first, int64_t n, int6
     }
 }
 
-static void pack_users(const rk_cpu_call *call, const tiling *t, int64_t block, float *out)
+static void pack_users(const rk_call *call, const tiling *t, int64_t block, float *out)
 {
     const float *x = call->in[0];
     const int32_t *users = call->in[1];
@@ -126,7 +126,7 @@ static void pack_users(const rk_cpu_call *call, const tiling *t, int64_t block, 
 
 /* ---- the running top K ---- */
 
-static void start_ranking(const rk_cpu_call *call, const tiling *t, int64_t place, ranking *r)
+static void start_ranking(const rk_call *call, const tiling *t, int64_t place, ranking *r)
 {
     int64_t user = ((const int32_t *)call->in[1])[place];
     *r = (ranking){.items = (int32_t *)call->out[0] + place * t->k,
@@ -217,7 +217,7 @@ static void finish_ranking(ranking *r)
     }
 }
 
-static void take_scores(const rk_cpu_call *call, const tiling *t, ranking *r, const float *scores,
+static void take_scores(const rk_call *call, const tiling *t, ranking *r, const float *scores,
                         int64_t first_item, int64_t n, int32_t *found)
 {
     float bar = r->held == r->k ? r->scores[0] : -INFINITY;
@@ -234,7 +234,7 @@ static void take_scores(const rk_cpu_call *call, const tiling *t, ranking *r, co
 /* ---- the walk over the tile ---- */
 
 /* A group of user blocks against the items [first_item, end_item) of a slab. */
-static void rank_group(const rk_cpu_call *call, const tiling *t, int64_t group, const float *blocks,
+static void rank_group(const rk_call *call, const tiling *t, int64_t group, const float *blocks,
                        const float *slab, int64_t first_item, int64_t end_item, ranking *rankings,
                        char *scratch)
 {
@@ -259,7 +259,7 @@ static void rank_group(const rk_cpu_call *call, const tiling *t, int64_t group, 
     }
 }
 
-void rk__cpu_score_topk(const rk_cpu_call *call)
+void rk__cpu_score_topk(const rk_call *call)
 {
     const tiling t = tiling_of(call);
     const float *item_rows = (const float *)call->in[0] + t.n_users * t.d;

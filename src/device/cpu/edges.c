@@ -7,11 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "device/cpu/edges.h"
+#include "device/cpu/csr.h"
 #include "ops/edge_draw.h"
 
 /* Counts go to the places of the offsets that they become. */
-static void count_rows(const rk_cpu_call *call, const rk_csr *a, const rk_edge_draw *draw,
+static void count_rows(const rk_call *call, const rk_csr *a, const rk_edge_draw *draw,
                        int64_t *counts, float *scale)
 {
     const rk_row_range all = {0, a->n};
@@ -28,11 +28,10 @@ static void count_rows(const rk_cpu_call *call, const rk_csr *a, const rk_edge_d
     }
 }
 
-void rk__cpu_drop_edges(const rk_cpu_call *call)
+void rk__cpu_drop_edges(const rk_call *call)
 {
     const rk_drop_attr *attr = &call->node->attr.drop;
-    const rk_csr a = {
-        .offsets = call->in[0], .columns = call->in[1], .n = rk__cpu_out(call, 2)->rows};
+    const rk_csr a = {.offsets = call->in[0], .columns = call->in[1], .n = rk__out(call, 2)->rows};
     const rk_edge_draw draw =
         rk__edge_draw_at(call->in[2], attr->view, rk__edge_threshold(attr->ratio));
     int64_t *offsets = call->out[0];
@@ -53,6 +52,6 @@ void rk__cpu_drop_edges(const rk_cpu_call *call)
                                   columns + offsets[r]);
         }
     }
-    int64_t n_kept = offsets[a.n], n_edges = rk__cpu_in(call, 1)->rows;
+    int64_t n_kept = offsets[a.n], n_edges = rk__in(call, 1)->rows;
     memset(columns + n_kept, 0xff, (size_t)(n_edges - n_kept) * sizeof *columns); /* -1 */
 }

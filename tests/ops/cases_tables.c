@@ -1,23 +1,21 @@
-/* Sums with weights from a tensor, rows of unit length, factors of nodes, and their gradients. */
-#include "ops/harness.h"
-
-#include <math.h>
+/* Whole tables: sums of them, rows of unit length, rows of halves, and the gradients. */
+#include "ops/naive.h"
 
 static const struct table_shape {
     int64_t rows, cols;
 } shapes[] = {{1, 1}, {7, 3}, {33, 16}, {33, 65}, {300, 64}, {1000, 130}};
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
 
-typedef struct tables {
+typedef struct mixture {
     float *weights, *x[RK_MAX_LAYERS];
     rk_value of_weights, of_x[RK_MAX_LAYERS];
     int64_t rows, cols, n;
     int count;
-} tables;
+} mixture;
 
-static tables make_tables(ops_case *c, int i, ops_random *r)
+static mixture make_mixture(ops_case *c, int i, ops_random *r)
 {
-    tables t = {.rows = shapes[i].rows, .cols = shapes[i].cols, .count = 1 + 2 * i};
+    mixture t = {.rows = shapes[i].rows, .cols = shapes[i].cols, .count = 1 + 2 * i};
     t.n = t.rows * t.cols;
     t.weights = ops_reals(c, t.count, r);
     t.of_weights = ops_input(c, RK_F32, 1, t.count, t.weights);
@@ -28,12 +26,44 @@ static tables make_tables(ops_case *c, int i, ops_random *r)
     return t;
 }
 
+static void combine_tables(int64_t rows, int64_t d, int n)
+{
+    ops_random r = {(uint64_t)(rows * 1000 + d * 10 + n)};
+    ops_case *c = ops_begin("combine of %d tables [%d, %d]", n, (int)rows, (int)d);
+    double *expected = ops_doubles(c, rows * d), *size = ops_doubles(c, rows * d);
+    rk_value tables[3 * RK_MAX_LAYERS];
+    float weights[3 * RK_MAX_LAYERS];
+    for (int k = 0; k < n; k++) {
+        float *x = ops_reals(c, rows * d, &r);
+        weights[k] = (float)ops_real(&r);
+        tables[k] = ops_input(c, RK_F32, rows, d, x);
+        for (int64_t j = 0; j < rows * d; j++) {
+            ops_add(&expected[j], &size[j], (double)weights[k] * (double)x[j]);
+        }
+    }
+    rk_value y = rk__combine(ops_program(c), tables, weights, n);
+    ops_expect_reals(c, y, expected, size, 1e-6);
+    ops_run(c, 1);
+}
+
+static void combine(void)
+{
+    static const int64_t row_counts[] = {1, 7, 33, 700};
+    for (int i = 0; i < 4; i++) {
+        for (int w = 0; w < N_SHAPES; w++) {
+            combine_tables(row_counts[i], shapes[w].cols, 1 + (i + w) % 4);
+        }
+    }
+    combine_tables(5, 20, RK_MAX_LAYERS);
+    combine_tables(5, 20, 3 * RK_MAX_LAYERS); /* in several nodes */
+}
+
 static void mix(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         ops_random r = {(uint64_t)i + 1};
         ops_case *c = ops_begin("mix of %d tables, shape %d", 1 + 2 * i, i);
-        tables t = make_tables(c, i, &r);
+        mixture t = make_mixture(c, i, &r);
         double *y = ops_doubles(c, t.n), *size = ops_doubles(c, t.n);
         for (int64_t j = 0; j < t.n; j++) {
             for (int k = 0; k < t.count; k++) {
@@ -51,7 +81,7 @@ static void weigh(void)
     for (int i = 0; i < N_SHAPES; i++) {
         ops_random r = {(uint64_t)i + 2};
         ops_case *c = ops_begin("weigh, shape %d", i);
-        tables t = make_tables(c, i, &r);
+        mixture t = make_mixture(c, i, &r);
         const int index = t.count / 2;
         float *y = ops_memory(c, t.n, sizeof *y);
         for (int64_t j = 0; j < t.n; j++) {
@@ -69,7 +99,7 @@ static void table_dots(void)
     for (int i = 0; i < N_SHAPES; i++) {
         ops_random r = {(uint64_t)i + 3};
         ops_case *c = ops_begin("table_dots, shape %d", i);
-        tables t = make_tables(c, i, &r);
+        mixture t = make_mixture(c, i, &r);
         rk_value in[1 + RK_MAX_LAYERS];
         double *y = ops_doubles(c, t.count), *size = ops_doubles(c, t.count);
         float *g = ops_reals(c, t.n, &r);
@@ -167,45 +197,47 @@ static void unit_rows(void)
     }
 }
 
-static void scale_nodes(void)
+/* Rows from 1e-36 to 1e36 in size, one of zeros, and in each a value far below the largest. */
+static void narrow_on(int64_t rows, int64_t d)
 {
-    for (int i = 0; i < N_SHAPES; i++) {
-        ops_random r = {(uint64_t)i + 6};
-        int64_t rows = shapes[i].rows, d = shapes[i].cols, n = rows * d;
-        ops_case *c = ops_begin("scale_nodes [%d, %d]", (int)rows, (int)d);
-        float *x = ops_reals(c, n, &r), *f = ops_reals(c, rows, &r);
-        float *y = ops_memory(c, n, sizeof *y);
-        for (int64_t j = 0; j < n; j++) {
-            y[j] = f[j / d] * x[j];
+    ops_random r = {(uint64_t)(rows + d)};
+    ops_case *c = ops_begin("narrow [%d, %d]", (int)rows, (int)d);
+    float *x = ops_reals(c, rows * d, &r), *z = ops_reals(c, rows * d, &r);
+    double *y = ops_doubles(c, rows * d), *size = ops_doubles(c, rows * d);
+    int32_t *all = ops_memory(c, rows, sizeof *all), count = (int32_t)rows;
+    for (int64_t i = 0; i < rows; i++) {
+        double scale = i % 7 == 3 ? 0 : pow(10, (double)(i * 13 % 73) - 36);
+        all[i] = (int32_t)i;
+        for (int64_t j = 0; j < d; j++) {
+            int64_t at = i * d + j;
+            x[at] = (float)((double)x[at] * scale * (j % 5 == 4 ? 0x1p-20 : 1));
+            z[at] = (float)((double)z[at] * scale);
+            ops_add(&y[at], &size[at], -2 * (double)x[at]);
+            ops_add(&y[at], &size[at], 0x1p-13 * (double)z[at]); /* as exact as the rounding */
+            size[at] += 1e-40;
         }
-        rk_value factor = ops_input(c, RK_F32, rows, 1, f);
-        rk_value of_x = ops_input(c, RK_F32, rows, d, x);
-        ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, NULL), y);
-        ops_run(c, 1);
     }
+    rk_value tables[] = {rk__narrow(ops_program(c), ops_input(c, RK_F32, rows, d, x)),
+                         ops_input(c, RK_F32, rows, d, z)};
+    rk_row_set set = {.rows = ops_input(c, RK_I32, rows, 1, all),
+                      .count = ops_input(c, RK_I32, 1, 1, &count)};
+    rk_value sum = rk__combine_rows(ops_program(c), tables, (float[]){-2, 0x1p-13f}, 2, set);
+    ops_expect_reals(c, sum, y, size, naive_half);
+    ops_run(c, 1);
 }
 
-static void scale_nodes_of_a_row_set(void)
+static void narrow(void)
 {
-    enum { USERS = 20, ITEMS = 30, NODES = USERS + ITEMS, BATCH = 9, D = 12 };
-    for (int64_t triplets = 1; triplets <= BATCH; triplets += 4) {
-        ops_random r = {(uint64_t)triplets};
-        ops_case *c = ops_begin("scale_nodes at the rows of %d triplets", (int)triplets);
-        ops_batch b = ops_make_batch(c, USERS, ITEMS, BATCH, 1, triplets, &r);
-        float *x = ops_reals(c, b.capacity * D, &r), *f = ops_reals(c, NODES, &r);
-        float *y = ops_memory(c, b.capacity * D, sizeof *y);
-        for (int64_t j = 0; j < b.count * D; j++) {
-            y[j] = f[b.rows[j / D]] * x[j];
-        }
-        rk_row_set rows = ops_batch_inputs(c, &b, NODES);
-        rk_value factor = ops_input(c, RK_F32, NODES, 1, f);
-        rk_value of_x = ops_input(c, RK_F32, b.capacity, D, x);
-        ops_expect_exactly(c, rk__scale_nodes(ops_program(c), of_x, factor, &rows), y);
-        ops_run(c, 1);
-    }
+    narrow_on(1, 1);
+    narrow_on(9, 16);
+    narrow_on(80, 3);
+    narrow_on(80, 65);
+    narrow_on(150, 64);
+    narrow_on(5, 264);
 }
 
-const ops_entry ops_cases_mix[] = {
+const ops_entry ops_cases_tables[] = {
+    {RK_OP_COMBINE, combine},
     {RK_OP_MIX, mix},
     {RK_OP_WEIGH, weigh},
     {RK_OP_TABLE_DOTS, table_dots},
@@ -213,7 +245,6 @@ const ops_entry ops_cases_mix[] = {
     {RK_OP_SOFTMAX_WEIGHTS_GRAD, softmax_weights},
     {RK_OP_UNIT_ROWS, unit_rows},
     {RK_OP_UNIT_ROWS_GRAD, unit_rows},
-    {RK_OP_SCALE_NODES, scale_nodes},
-    {RK_OP_SCALE_NODES, scale_nodes_of_a_row_set},
+    {RK_OP_NARROW, narrow},
     {RK_OP_COUNT, NULL},
 };

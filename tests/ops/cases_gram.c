@@ -255,7 +255,7 @@ static void mix_pairs(void)
     }
 }
 
-const ops_entry ops_cases_fold[] = {
+const ops_entry ops_cases_gram[] = {
     {RK_OP_FOLD, fold},
     {RK_OP_FOLD_FROM_ROWS, fold_from_rows},
     {RK_OP_UNFOLD, unfold},

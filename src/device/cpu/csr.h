@@ -2,8 +2,8 @@
  * What the propagations share: the graph of a call, rows cut into chunks of about equal cost (item
  * rows can be a thousand times longer than user rows), a thread's room for edges.
  */
-#ifndef RK_DEVICE_CPU_EDGES_H
-#define RK_DEVICE_CPU_EDGES_H
+#ifndef RK_DEVICE_CPU_CSR_H
+#define RK_DEVICE_CPU_CSR_H
 
 #include "device/cpu/cpu.h"
 
@@ -13,12 +13,12 @@ enum {
     ROWS_PER_CHUNK = 16,
 };
 
-static inline rk_csr rk__csr_of(const rk_cpu_call *call)
+static inline rk_csr rk__csr_of(const rk_call *call)
 {
     return (rk_csr){.offsets = call->in[0],
                     .columns = call->in[1],
                     .scale = call->in[2],
-                    .n = rk__cpu_in(call, 2)->rows};
+                    .n = rk__in(call, 2)->rows};
 }
 
 /* x is float [n,d]. */

@@ -1,0 +1,114 @@
+/* The L2 term and the factors of its gradient. */
+#include "ops/naive.h"
+
+enum { GROUPS = 3 };
+
+static const ops_shape shapes[] = {
+    {1, 2, 1, 1, 1, 1},         {5, 4, 7, 7, 1, 3},          {30, 20, 33, 33, 1, 16},
+    {30, 20, 33, 10, 1, 20},    {200, 300, 150, 150, 1, 64}, {40, 50, 64, 0, 1, 65},
+    {40, 50, 300, 299, 1, 130}, {40, 50, 30, 30, 4, 20},     {300, 400, 140, 131, 7, 64},
+};
+enum { N_SHAPES = sizeof shapes / sizeof shapes[0] };
+
+/* A scene, and of each triplet the candidate that counts. */
+typedef struct setting {
+    ops_scene s;
+    int32_t *chosen; /* NULL when there is one candidate */
+    rk_value chosen_value;
+} setting;
+
+static setting begin(int i, int variant)
+{
+    setting t = {.s = ops_begin_scene("l2_loss", shapes, i, variant), .chosen_value = RK_NONE};
+    const ops_batch *b = &t.s.b;
+    if (b->candidates > 1) {
+        t.chosen = ops_memory(t.s.c, b->batch, sizeof *t.chosen);
+        for (int64_t k = 0; k < b->batch; k++) {
+            t.chosen[k] = k < b->triplets ? (int32_t)ops_below(&t.s.r, b->candidates) : -1;
+        }
+        t.chosen_value = ops_input(t.s.c, RK_I32, b->batch, 1, t.chosen);
+    }
+    return t;
+}
+
+/* The row of x of a triplet's user (0), positive (1) or chosen negative (2). */
+static int64_t row_of(const setting *t, int64_t triplet, int which)
+{
+    int64_t slot = which * t->s.b.batch + triplet;
+    if (which == 2) {
+        slot = 2 * t->s.b.batch + triplet * t->s.b.candidates;
+        slot += t->chosen ? t->chosen[triplet] : 0;
+    }
+    return t->s.b.slot_row[slot];
+}
+
+/* The triplet's slot in a group counts: always with the batch's rows, with unique ones only the
+ * first time its node is met, in the group or (squared form) anywhere. */
+static bool counts(const setting *t, const rk_l2_attr *a, char *met, int64_t triplet, int group)
+{
+    int64_t place = a->form == RK_L2_NORM ? group : 0, row = row_of(t, triplet, group);
+    char *flag = &met[place * t->s.b.capacity + row];
+    bool first = !*flag;
+    *flag = 1;
+    return first || a->rows == RK_L2_BATCH;
+}
+
+/* The loss, and what each row's gradient is a multiple of. */
+static double l2(const setting *t, const rk_l2_attr *a, double *factor)
+{
+    double squares[GROUPS] = {0}, divisor = 1, loss = 0, scale;
+    double *multiple[GROUPS];
+    char *met = ops_memory(t->s.c, GROUPS * t->s.b.capacity, 1);
+    for (int g = 0; g < GROUPS; g++) {
+        multiple[g] = ops_doubles(t->s.c, t->s.b.capacity);
+        for (int64_t b = 0; b < t->s.b.triplets; b++) {
+            int64_t row = row_of(t, b, g);
+            if (counts(t, a, met, b, g)) {
+                const float *x = t->s.x + row * t->s.d;
+                squares[g] += naive_dot(x, x, t->s.d);
+                multiple[g][row]++;
+            }
+        }
+    }
+    divisor = a->divisor == RK_L2_ACTUAL    ? (double)t->s.b.triplets
+              : a->divisor == RK_L2_NOMINAL ? (double)t->s.b.batch
+                                            : 1;
+    scale = t->s.b.triplets > 0 ? a->weight / divisor : 0;
+    for (int g = 0; g < GROUPS; g++) {
+        double norm = sqrt(squares[g]);
+        loss += scale * (a->form == RK_L2_NORM ? norm : 0.5 * squares[g]);
+        for (int64_t r = 0; r < t->s.b.capacity; r++) {
+            if (multiple[g][r] > 0) {
+                factor[r] += scale * multiple[g][r] / (a->form == RK_L2_NORM ? norm : 1);
+            }
+        }
+    }
+    return loss;
+}
+
+static void l2_loss(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        for (int v = 0; v < 2 * 2 * 3; v++) {
+            setting t = begin(i, v);
+            rk_l2_attr a = {.weight = 0.3,
+                            .batch = t.s.b.batch,
+                            .form = v % 2 ? RK_L2_NORM : RK_L2_SQUARED,
+                            .rows = v / 2 % 2 ? RK_L2_UNIQUE : RK_L2_BATCH,
+                            .divisor = v / 4};
+            double *loss = ops_doubles(t.s.c, 1), *factor = ops_doubles(t.s.c, t.s.b.capacity);
+            loss[0] = l2(&t, &a, factor);
+            rk_program *p = ops_program(t.s.c);
+            rk__l2_loss(p, t.s.x_value, t.s.set, t.chosen_value, t.s.state, a);
+            rk_value value = p->n_terms > 0 ? p->terms[0].value : RK_NONE;
+            ops_expect_reals(t.s.c, value, loss, loss, 2e-6);
+            ops_expect_reals(t.s.c, value + 1, factor, factor, 1e-6);
+            ops_run(t.s.c, 1);
+        }
+    }
+}
+
+const ops_entry ops_cases_l2[] = {
+    {RK_OP_L2_LOSS, l2_loss},
+    {RK_OP_COUNT, NULL},
+};
