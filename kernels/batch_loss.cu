@@ -3,7 +3,7 @@
  * all pairs are attend.cu's.
  *
  *   unit_slots       a warp a slot: its row, divided by its length if cosine
- *   softmax_loss     a warp a triplet, then one block sums the terms in a fixed order
+ *   softmax_loss     a thread a slot, then one block sums the terms in a fixed order
  *   align_uniform    a warp a triplet for the distances; one block for the sums over all pairs
  *   *_grad           a warp a slot, a warp a row of the row set in slot order
  */
@@ -73,27 +73,18 @@ __global__ void __launch_bounds__(rk::BLOCK)
 }
 
 __global__ void __launch_bounds__(rk::BLOCK)
-    softmax_terms(const float *__restrict__ unit, const float *__restrict__ bias,
-                  const float *__restrict__ lse, const rk_step_state *__restrict__ state,
-                  double *__restrict__ terms, float *__restrict__ user_bias, int64_t n_slots,
-                  int64_t batch, int64_t d, double temperature, double power)
+    softmax_terms(const float *__restrict__ lse, const double *__restrict__ own,
+                  const rk_step_state *__restrict__ state, double *__restrict__ terms,
+                  float *__restrict__ user_bias, int64_t n_slots, int64_t batch, double power)
 {
-    const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t s = rk::number_of_warp();
+    const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
-        return; /* the whole warp */
+        return;
     }
     const bool has_term = s < batch && s < rk__step_count(state) && rk__is_logit(lse[s]);
-    double term = 0.0;
-    if (has_term) {
-        const float score = rk::warp_dot(unit + s * d, unit + (batch + s) * d, d, lane);
-        term = power * (double)lse[s] - ((double)score / temperature + (double)bias[batch + s]);
-    }
-    if (lane == 0) {
-        user_bias[s] = has_term ? -lse[s] : RK_NO_LOGIT;
-        if (s < batch) {
-            terms[s] = term;
-        }
+    user_bias[s] = has_term ? -lse[s] : RK_NO_LOGIT;
+    if (s < batch) {
+        terms[s] = has_term ? power * (double)lse[s] - own[s] : 0.0;
     }
 }
 
@@ -237,14 +228,14 @@ int64_t rk_cuda_scratch_softmax_loss(const rk_call *call)
 
 cudaError_t rk_cuda_softmax_loss(const rk_call *call)
 {
-    const rk_tensor *unit = rk__in(call, 0);
     const rk_softmax_attr *a = &call->node->attr.softmax;
+    const int64_t n_slots = rk__in(call, 0)->rows;
+    const rk_step_state *state = rk::in(call, 5);
     double *terms = static_cast<double *>(call->scratch);
-    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(unit->rows), softmax_terms, rk::in(call, 0),
-                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 4), terms,
-                          rk::out(call, 1), unit->rows, a->batch, unit->cols, a->temperature,
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_thread_each(n_slots), softmax_terms, rk::in(call, 2),
+                          rk::in(call, 4), state, terms, rk::out(call, 1), n_slots, a->batch,
                           a->power));
-    return rk::mean_of_terms(call->stream, {terms, rk::in(call, 4), rk::out(call, 0), a->batch});
+    return rk::mean_of_terms(call->stream, {terms, state, rk::out(call, 0), a->batch});
 }
 
 cudaError_t rk_cuda_softmax_grad(const rk_call *call)

@@ -1,7 +1,7 @@
 /*
  * Two views of a batch against each other (formulas and the layout of the stack:
- * src/device/cpu/contrast.c). A warp a row everywhere; the loss is summed by one block in a fixed
- * order; a draw of noise serves four lanes' columns and is made by each of them.
+ * src/device/cpu/contrast.c). A warp a row, a thread a term; the loss is summed by one block in a
+ * fixed order; a draw of noise serves four lanes' columns and is made by each of them.
  */
 #include "device.cuh"
 
@@ -101,26 +101,26 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* terms [half] = lse - score where a slot counts, and its key bias; a warp a slot. */
+struct contrast_logits { /* users, positives */
+    const float *lse[2];
+    const double *own[2];
+};
+
+/* terms [half] = lse - own logit where a slot counts, and its key bias; a thread a slot. */
 __global__ void __launch_bounds__(rk::BLOCK)
-    contrast_terms(const float *__restrict__ pair, const float *__restrict__ bias,
-                   const float *__restrict__ user_lse, const float *__restrict__ item_lse,
-                   double *__restrict__ terms, float *__restrict__ key_bias, int64_t batch,
-                   int64_t d, double temperature)
+    contrast_terms(const float *__restrict__ bias, contrast_logits logits,
+                   double *__restrict__ terms, float *__restrict__ key_bias, int64_t batch)
 {
-    const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t s = rk::number_of_warp(), half = 2 * batch;
+    const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, half = 2 * batch;
     if (s >= half) {
-        return; /* the whole warp */
+        return;
     }
-    const float lse = s < batch ? user_lse[s] : item_lse[s - batch];
+    const int64_t kind = s >= batch ? 1 : 0, b = s - kind * batch;
+    const float lse = logits.lse[kind][b];
     const bool counts = rk__is_logit(bias[s]) && rk__is_logit(lse);
-    const float score = rk::warp_dot(pair + s * d, pair + (half + s) * d, d, lane);
-    if (lane == 0) {
-        terms[s] = counts ? (double)lse - (double)score / temperature : 0.0;
-        key_bias[s] = counts ? -lse : RK_NO_LOGIT;
-        key_bias[half + s] = RK_NO_LOGIT;
-    }
+    terms[s] = counts ? (double)lse - logits.own[kind][b] : 0.0;
+    key_bias[s] = counts ? -lse : RK_NO_LOGIT;
+    key_bias[half + s] = RK_NO_LOGIT;
 }
 
 __device__ double block_sum(double value, double *shared)
@@ -232,9 +232,10 @@ cudaError_t rk_cuda_contrast_loss(const rk_call *call)
     const rk_contrast_attr *a = &call->node->attr.contrast;
     double *terms = static_cast<double *>(call->scratch);
     float *key_bias = rk::out(call, 1);
-    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(2 * a->batch), contrast_terms,
-                          rk::in(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), terms,
-                          key_bias, a->batch, rk__in(call, 0)->cols, a->temperature));
+    const contrast_logits logits = {{rk::in(call, 2), rk::in(call, 3)},
+                                    {rk::in(call, 4), rk::in(call, 5)}};
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_thread_each(2 * a->batch), contrast_terms,
+                          rk::in(call, 1), logits, terms, key_bias, a->batch));
     return rk::run(call->stream, {1}, contrast_sums, terms, key_bias, rk::out(call, 0),
                    rk::out(call, 2), a->batch, a->weight);
 }

@@ -61,13 +61,14 @@ typedef struct rk_split_graph {
 /* ---- attend.cu ---- */
 
 /* products [n_queries, n] of queries first .. with all n keys -> softmax weights in place, and the
- * queries' entries of lse. */
+ * queries' entries of lse and own. */
 typedef struct rk_attend_tile {
     float *products;
     const float *bias; /* of the keys */
     float *lse;        /* of all queries */
+    double *own;
     int64_t first, n_queries, n;
-    float scale;
+    double temperature;
     bool skip_diagonal;
 } rk_attend_tile;
 cudaError_t rk_cuda_softmax_tile(const rk_attend_tile *tile, void *stream);

@@ -87,16 +87,16 @@ __global__ void __launch_bounds__(rk::BLOCK)
 template <int VECTOR>
 __global__ void __launch_bounds__(rk::BLOCK)
     scale_rows(const float *__restrict__ x, const float *__restrict__ factor,
-               const int32_t *__restrict__ count, float *__restrict__ y, int64_t n_rows, int64_t d,
-               int64_t packs)
+               const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
+               float *__restrict__ y, int64_t n_rows, int64_t d, int64_t packs)
 {
-    const int64_t n_used = *count;
+    const int64_t n_used = count ? *count : n_rows;
     FOR_EACH_PACK(row, q, n_rows, packs)
     {
         rk::pack<VECTOR> value = rk::pack<VECTOR>::zero();
         if (row < n_used) {
             value = rk::load<VECTOR>(x, row, d, (int)q);
-            value.scale(factor[row]);
+            value.scale(factor[rows ? rows[row] : row]);
         }
         rk::store<VECTOR>(y, row, d, (int)q, value);
     }
@@ -226,8 +226,8 @@ cudaError_t rk_cuda_scale_rows(const rk_call *call)
     const rk_tensor *y = rk__out(call, 0);
     return rk::run(call->stream, rk::a_pack_each(y->rows, y->cols),
                    rk::has_vectors(y->cols) ? scale_rows<4> : scale_rows<1>, rk::in(call, 0),
-                   rk::in(call, 1), rk::in(call, 2), rk::out(call, 0), y->rows, y->cols,
-                   rk::packs_of(y->cols));
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::out(call, 0), y->rows,
+                   y->cols, rk::packs_of(y->cols));
 }
 
 cudaError_t rk_cuda_scatter_rows(const rk_call *call)

@@ -8,12 +8,12 @@
 namespace
 {
 
-constexpr int MAX_LOSSES = 8;
+constexpr int BEFORE_TERMS = 3; /* inputs of step_loss */
 
-struct losses {
-    const double *value[MAX_LOSSES];
-    int32_t slot[MAX_LOSSES];
+struct loss_list {
+    const double *previous, *term[RK_MAX_INPUTS - BEFORE_TERMS];
     int32_t n;
+    rk_step_attr attr;
 };
 
 __global__ void __launch_bounds__(rk::BLOCK)
@@ -33,15 +33,19 @@ __global__ void schedule(rk_schedule rule, rk_step_state *state)
     state->learning_rate = rk__schedule_rate(&rule, state->step, state->rate_scale);
 }
 
-__global__ void step_loss(losses losses, rk_step_state *state)
+__global__ void step_loss(loss_list losses, rk_step_state *state, double *sums, double *out)
 {
-    double total = 0.0;
+    double total = losses.previous ? *losses.previous : 0.0;
     for (int32_t i = 0; i < losses.n; i++) {
-        const double value = *losses.value[i];
-        state->loss_sum[losses.slot[i]] += value;
+        const double value = *losses.term[i];
+        sums[losses.attr.first + i] += value;
         total += value;
     }
-    state->loss_sum[0] += total;
+    *out = total;
+    if (!losses.attr.is_last) {
+        return;
+    }
+    sums[0] += total;
     state->last_loss = total;
     if (!isfinite(total) && state->bad_step == 0) {
         state->bad_step = state->step + 1;
@@ -70,13 +74,15 @@ cudaError_t rk_cuda_schedule(const rk_call *call)
 
 cudaError_t rk_cuda_step_loss(const rk_call *call)
 {
-    losses terms = {};
-    terms.n = call->node->n_inputs - 1;
-    for (int i = 0; i < terms.n; i++) {
-        terms.value[i] = rk::in(call, 1 + i);
-        terms.slot[i] = call->node->attr.loss_slot[i];
+    loss_list losses = {};
+    losses.previous = rk::in(call, 2);
+    losses.n = call->node->n_inputs - BEFORE_TERMS;
+    losses.attr = call->node->attr.step;
+    for (int i = 0; i < losses.n; i++) {
+        losses.term[i] = rk::in(call, BEFORE_TERMS + i);
     }
-    return rk::run(call->stream, {1, 1}, step_loss, terms, rk::in(call, 0));
+    return rk::run(call->stream, {1, 1}, step_loss, losses, rk::in(call, 0), rk::in(call, 1),
+                   rk::out(call, 0));
 }
 
 cudaError_t rk_cuda_step_advance(const rk_call *call)

@@ -170,19 +170,6 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-__global__ void __launch_bounds__(rk::BLOCK)
-    scale_nodes(const float *__restrict__ x, const float *__restrict__ factor,
-                const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
-                float *__restrict__ y, int64_t n, int64_t d)
-{
-    const int64_t n_used = count ? *count : n;
-    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n * d;
-         i += (int64_t)gridDim.x * blockDim.x) {
-        const int64_t r = i / d;
-        y[i] = r < n_used ? factor[rows ? rows[r] : r] * x[i] : 0.0f;
-    }
-}
-
 rk::grid two_elements_a_thread(int64_t n)
 {
     return rk::strided(n, 2 * rk::BLOCK, rk::MOST_BLOCKS);
@@ -216,11 +203,6 @@ cudaError_t rk_cuda_combine(const rk_call *call)
 {
     return rk::sum_tables(call->stream, rk::tables_of(call, 0), rk::out(call, 0),
                           rk::elements(rk__out(call, 0)));
-}
-
-cudaError_t rk_cuda_add(const rk_call *call)
-{
-    return rk_cuda_combine(call); /* the same: two tables, two weights */
 }
 
 cudaError_t rk_cuda_mix(const rk_call *call)
@@ -274,14 +256,6 @@ cudaError_t rk_cuda_unit_rows(const rk_call *call)
 cudaError_t rk_cuda_unit_rows_grad(const rk_call *call)
 {
     return run_unit_rows(call, rk::in(call, 1), rk::in(call, 2));
-}
-
-cudaError_t rk_cuda_scale_nodes(const rk_call *call)
-{
-    const rk_tensor *y = rk__out(call, 0);
-    return rk::run(call->stream, two_elements_a_thread(rk::elements(y)), scale_nodes,
-                   rk::in(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3),
-                   rk::out(call, 0), y->rows, y->cols);
 }
 
 cudaError_t rk_cuda_narrow(const rk_call *call)

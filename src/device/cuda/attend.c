@@ -33,8 +33,9 @@ rk_status rk__cuda_attend(const rk_call *call)
     rk_attend_tile tile = {.products = call->scratch,
                            .bias = bias + a->first_key,
                            .lse = call->out[0],
+                           .own = call->out[2],
                            .n = a->n,
-                           .scale = (float)a->scale,
+                           .temperature = a->temperature,
                            .skip_diagonal = a->skip_diagonal};
     for (int64_t first = 0; first < a->n; first += most) {
         p.rows = queries + first * d;
