@@ -85,7 +85,7 @@ void cli_print_help(FILE *out);
 /* Every option of a config; returns an exit code. */
 int cli_print_options(const cli *c);
 
-/* ---- errors ---- */
+/* ---- errors (errors.c) ---- */
 
 /* Prints "rankine: MESSAGE" for the library's last error; returns the exit code of the status. */
 int cli_fail(const cli *c, rk_status status);
