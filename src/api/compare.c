@@ -227,7 +227,7 @@ static bool is_shown(const char *key)
 }
 
 static const char *const option_keys[] = {
-#define COMPARED_KEY(section, key, type, def, min, max, help) #section "." #key,
+#define COMPARED_KEY(section, key, ...) #section "." #key,
 #define COMPARED_SECTION(name, NAME, title) RK_OPTIONS_##NAME(COMPARED_KEY)
     RK_OPTION_SECTIONS(COMPARED_SECTION)
 #undef COMPARED_SECTION

@@ -88,7 +88,7 @@ int cli_print_options(const cli *c);
 /* The training step of a config as a page; returns the exit code. */
 int cli_print_program(const cli *c, const rk_config *config);
 
-/* ---- errors ---- */
+/* ---- errors (errors.c) ---- */
 
 /* Prints "rankine: MESSAGE" for the library's last error; returns the exit code of the status. */
 int cli_fail(const cli *c, rk_status status);

@@ -33,7 +33,7 @@ typedef struct rk_reals {
 #define RK_CTYPE_INTS rk_ints
 #define RK_CTYPE_REALS rk_reals
 #define RK_CTYPE_CHOICES rk_ints
-#define RK_OPTION_FIELD(section, key, type, def, min, max, help) RK_CTYPE_##type key;
+#define RK_OPTION_FIELD(section, key, type, ...) RK_CTYPE_##type key;
 
 typedef struct rk_source_options {
     RK_OPTIONS_SOURCE(RK_OPTION_FIELD)

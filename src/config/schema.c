@@ -3,19 +3,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROW(section_, key_, type_, default_, min_, max_, help_, offset_)                           \
+#define ROW(section_, key_, type_, default_, min_, max_, only_with_, help_, offset_)               \
     {.section = #section_,                                                                         \
      .key = #key_,                                                                                 \
      .type = RK_TYPE_##type_,                                                                      \
      .default_text = default_,                                                                     \
      .minimum = min_ "\0",                                                                         \
      .maximum = max_,                                                                              \
+     .only_with = only_with_,                                                                      \
      .help = help_,                                                                                \
      .offset = offset_},
-#define OPTION_ROW(section, key, type, def, min, max, help)                                        \
-    ROW(section, key, type, def, min, max, help, offsetof(rk_options, section.key))
-#define SOURCE_ROW(section, key, type, def, min, max, help)                                        \
-    ROW(section, key, type, def, min, max, help, offsetof(rk_source_options, key))
+#define OPTION_ROW(section, key, type, def, min, max, only_with, help)                             \
+    ROW(section, key, type, def, min, max, only_with, help, offsetof(rk_options, section.key))
+#define SOURCE_ROW(section, key, type, def, min, max, only_with, help)                             \
+    ROW(section, key, type, def, min, max, only_with, help, offsetof(rk_source_options, key))
 
 static const rk_option option_rows[] = {
 #define SECTION_ROWS(name, NAME, title) RK_OPTIONS_##NAME(OPTION_ROW)
@@ -81,6 +82,30 @@ const rk_option *rk__option_find(const char *section, const char *key, size_t le
         }
     }
     return NULL;
+}
+
+int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS])
+{
+    bool in_source = strcmp(section, "source") == 0;
+    const rk_option *rows = in_source ? source_rows : option_rows;
+    int64_t n_rows = in_source ? N_SOURCE_ROWS : N_ROWS;
+    int n = 0;
+    for (int64_t i = 0; i < n_rows; i++) {
+        if (strcmp(rows[i].section, section) != 0) {
+            continue;
+        }
+        /* Behind the last row with the same conditions; those without any are the first ones. */
+        int at = n;
+        while (at > 0 && strcmp(out[at - 1]->only_with, rows[i].only_with) != 0) {
+            at--;
+        }
+        at = at == 0 && rows[i].only_with[0] != '\0' ? n : at;
+        RK_ASSERT(n < RK_MOST_KEYS);
+        memmove(&out[at + 1], &out[at], (size_t)(n - at) * sizeof(const rk_option *));
+        out[at] = &rows[i];
+        n++;
+    }
+    return n;
 }
 
 int64_t rk__option_index(const rk_option *row)

@@ -48,9 +48,8 @@ static void unknown_names(void **state)
         {"eval: {topk: 1}\n", "did you mean 'eval.k'?"},
         {"model: {embedding_size: 64}\n", "did you mean 'model.dim'?"},
         {"model: {wholly_unlike_anything: 1}\n",
-         "the keys of 'model' are kind, dim, layers, layer_weights, given_weights, alpha, beta, "
-         "gamma, "
-         "init, init_sd"},
+         "the keys of 'model' are kind, dim, layers, init, layer_weights, given_weights, alpha, "
+         "beta, gamma, init_sd"},
         {"wholly_unlike_anything: 1\n",
          "the sections are run, data, labels, split, model, loss, sampling, train, eval"},
         {"data: {source: 1}\n", "did you mean 'data.sources'?"},

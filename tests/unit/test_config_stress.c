@@ -89,7 +89,7 @@ static void mutated_files(void **state)
     static const char alphabet[] = "[]{}:,-#&*!|>'\"%@` \n\t\\0159aetrn_.~?=<\x80\xc3\xe2\x00";
     char text[2 * sizeof yaml];
     int loaded = 0, refused = 0;
-    for (uint64_t round = 0; round < 6000; round++) {
+    for (uint64_t round = 0; round < 8000; round++) {
         size_t length = strlen(yaml);
         memcpy(text, yaml, length);
         rk_words w = rk__philox(1, RK_PURPOSE_SYNTH, round, 0, 0);
