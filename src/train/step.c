@@ -185,10 +185,11 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
     rk_encoded encoded = model.model->encode(&model, p, graph, values, state);
-    if (rk__objective_needs_ego(o)) {
+    if (rk__objective_needs_ego(o) && encoded.ego != encoded.final) {
         batch.ego = rk__gather_rows(p, encoded.ego, batch.rows);
     }
     batch.final = rk__gather_rows(p, encoded.final, batch.rows);
+    batch.ego = encoded.ego == encoded.final ? batch.final : batch.ego;
     for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
         bool is_final = encoded.views[i] == encoded.final;
         batch.views[i] = is_final ? batch.final : rk__gather_rows(p, encoded.views[i], batch.rows);
@@ -247,7 +248,6 @@ static rk_status build(rk_step *s)
     RK_TRY_GOTO(done, append_loss(s, p, values, state));
     RK_TRY_GOTO(done, name_terms(s));
     RK_TRY_GOTO(done, declare_sums(s));
-    RK_TRY_GOTO(done, rk__program_share(p));
     RK_TRY_GOTO(done, rk__program_restrict(p));
     RK_TRY_GOTO(done, append_updates(s, p, values, state));
     rk__step_loss(p, state, rk__use(p, s->stored_sums));

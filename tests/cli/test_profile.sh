@@ -35,7 +35,7 @@ assert 0 < adam - gathered - 6 * nodes * row <= 2 * 600 * row, adam
 propagate = rows["propagate"]
 added = propagate["bytes"] - propagate["calls"] * (gathered + nodes * row)
 assert 0 < added <= propagate["calls"] / 3 * 600 * row, propagate
-assert propagate["ceiling"] == "gather" and rows["add"]["ceiling"] == "copy"
+assert propagate["ceiling"] == "gather" and rows["combine"]["ceiling"] == "copy"
 for name, values in rows.items():
     expected = values["bytes"] / (values["milliseconds"] / 1e3)
     assert abs(values["bytes_per_second"] - expected) < 1e-3 * expected, name

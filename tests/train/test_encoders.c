@@ -166,48 +166,55 @@ static void encoders_are_pytorchs(void **state)
 }
 
 /* Larger embeddings than PyTorch's case, so that second derivatives are seen if they are wrong. */
+static void check_quotients(const char *name, const char *setting)
+{
+    const float step = 0x1p-8f;
+    world w;
+    open_world(&w, name, setting);
+    const rk_parameter *table = &w.engine.model.parameters[0];
+    for (int64_t j = 0; j < table->rows * table->cols; j++) {
+        w.values[0][j] *= 6;
+    }
+    for (int k = 0; k < w.engine.model.n_parameters; k++) {
+        const rk_parameter *p = &w.engine.model.parameters[k];
+        float gradient[MOST];
+        double largest = 0;
+        loss_at(&w);
+        memcpy(gradient, gradient_of(&w, k), (size_t)(p->rows * p->cols) * sizeof *gradient);
+        for (int64_t j = 0; j < p->rows * p->cols; j++) {
+            const float here = w.values[k][j];
+            w.values[k][j] = here + step;
+            double above = loss_at(&w), width = (double)w.values[k][j];
+            w.values[k][j] = here - step;
+            double expected = (above - loss_at(&w)) / (width - (double)w.values[k][j]);
+            w.values[k][j] = here;
+            if (fabs((double)gradient[j] - expected) > 5e-5 + 1e-3 * fabs(expected)) {
+                fail_msg("%s, parameter %d: gradient of element %d is %g, the quotient %g", name, k,
+                         (int)j, (double)gradient[j], expected);
+            }
+            largest = fmax(largest, fabs(expected));
+        }
+        assert_true(largest > 0.01);
+    }
+    close_world(&w);
+}
+
 static void gradients_are_difference_quotients(void **state)
 {
     (void)state;
-    const float step = 0x1p-8f;
     for (int i = 0; i < N_NAMES; i++) {
-        world w;
         /* Less noise, so that hardly a sign changes between the two points. */
-        open_world(&w, names[i], strstr(names[i], "simgcl") ? "loss.contrast_noise=1e-6" : NULL);
-        const rk_parameter *table = &w.engine.model.parameters[0];
-        for (int64_t j = 0; j < table->rows * table->cols; j++) {
-            w.values[0][j] *= 6;
-        }
-        loss_at(&w);
-        for (int k = 0; k < w.engine.model.n_parameters; k++) {
-            const rk_parameter *p = &w.engine.model.parameters[k];
-            float gradient[MOST];
-            double largest = 0;
-            memcpy(gradient, gradient_of(&w, k), (size_t)(p->rows * p->cols) * sizeof *gradient);
-            for (int64_t j = 0; j < p->rows * p->cols; j++) {
-                const float here = w.values[k][j];
-                w.values[k][j] = here + step;
-                double above = loss_at(&w), width = (double)w.values[k][j];
-                w.values[k][j] = here - step;
-                double expected = (above - loss_at(&w)) / (width - (double)w.values[k][j]);
-                w.values[k][j] = here;
-                if (fabs((double)gradient[j] - expected) > 5e-5 + 1e-3 * fabs(expected)) {
-                    fail_msg("%s, parameter %d: gradient of element %d is %g, the quotient %g",
-                             names[i], k, (int)j, (double)gradient[j], expected);
-                }
-                largest = fmax(largest, fabs(expected));
-            }
-            assert_true(largest > 0.01);
-        }
-        close_world(&w);
+        bool is_noisy = strstr(names[i], "simgcl");
+        check_quotients(names[i], is_noisy ? "loss.contrast_noise=1e-6" : NULL);
     }
+    check_quotients("encoder_sgl", "loss.neighbours=4"); /* both terms beside the ranking loss */
 }
 
 /* Every encoder learns on the planted data, and is the same after an interruption. */
 static void runs_learn_and_resume(void **state)
 {
     (void)state;
-    static const char *const kinds[][3] = {
+    static const char *const kinds[][5] = {
         {"model.layer_weights=given", "model.given_weights=[0.2, 0.3, 0.5]"},
         {"model.layer_weights=learned", NULL},
         {"model.layer_weights=learned_softmax", NULL},
@@ -216,12 +223,15 @@ static void runs_learn_and_resume(void **state)
          "loss.contrast_weight=0.02"},
         {"loss.contrast=xsimgcl", "loss.contrast_layer=2", "loss.contrast_weight=0.02"},
         {"loss.contrast=sgl", "loss.contrast_dropout=0.3", "loss.contrast_weight=0.02"},
+        {"loss.contrast=sgl", "loss.contrast_dropout=0.3", "loss.contrast_weight=0.02",
+         "loss.neighbours=4", "loss.neighbours_weight=0.1"},
     };
     runs r;
     runs_begin(&r);
     for (int i = 0; i < (int)(sizeof kinds / sizeof kinds[0]); i++) {
         stop_after stop;
-        run_how how = {.settings = {"train.epochs=6", kinds[i][0], kinds[i][1], kinds[i][2]},
+        run_how how = {.settings = {"train.epochs=6", kinds[i][0], kinds[i][1], kinds[i][2],
+                                    kinds[i][3], kinds[i][4]},
                        .force = i > 0};
         assert_ok(runs_train(&r, "whole", how));
         assert_true(i > 3 || runs_reported(&r, "whole", "train.loss") < 0.55);
@@ -238,6 +248,16 @@ static void runs_learn_and_resume(void **state)
         assert_ok(runs_train(&r, "parts", how));
         runs_assert_same_file(&r, "whole", "parts", "last.h5");
     }
+    /* The last one has every term there is. */
+    static const char *const terms[] = {"train.bpr", "train.l2", "train.contrast",
+                                        "train.neighbours"};
+    double sum = 0;
+    for (int i = 0; i < 4; i++) {
+        double mean = runs_reported(&r, "whole", terms[i]);
+        assert_true(mean > 0);
+        sum += mean;
+    }
+    assert_close(sum, runs_reported(&r, "whole", "train.loss"), 1e-9, 0);
     runs_end(&r);
 }
 
