@@ -32,11 +32,13 @@ endif
 # $(call build,PRESET[,TARGET])
 build = { test -f build/$(1)/build.ninja || cmake --preset $(1) --log-level=WARNING; } && \
 	cmake --build build/$(1) -j $(JOBS) $(if $(2),--target $(2))
-# $(call run_tests,PRESET,CTEST ARGUMENTS): ctest, then "N passed, N failed, N skipped" alone on a line.
-run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit ctest.xml; status=$$?; \
-	python3 tools/count_tests.py build/$(1)/ctest.xml && exit $$status
+# $(call run_tests,PRESET,CTEST ARGUMENTS[,REPORT]): ctest, then "N passed, N failed, N skipped" alone on a
+# line; build/PRESET/REPORT.xml has the details (ctest.xml).
+report = $(or $(3),ctest).xml
+run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit $(report); status=$$?; \
+	python3 tools/count_tests.py build/$(1)/$(report) && exit $$status
 
-.PHONY: all help demo test test-sanitize test-clang test-long bench results format format-check install \
+.PHONY: all help demo test test-sanitize test-clang test-emu test-long bench results format format-check install \
 	release cuda-ci dist clean
 
 all:
@@ -50,7 +52,8 @@ help:
 	@echo "make test               every test but the long ones; TESTS='-R adam' for some"
 	@echo "make test-sanitize      the same, built with AddressSanitizer and UBSan"
 	@echo "make test-clang         the same, built with clang"
-	@echo "make test-long          the long tests, on real data"
+	@echo "make test-emu           the emulated CUDA device under sanitizers, in the orders that make test leaves out"
+	@echo "make test-long          every test with the label long"
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
 	@echo "make results DATA=DIR   train what the README's table of results shows (hours); ROW=NAME for one"
 	@echo "make format             lay out the sources; format-check only looks"
@@ -78,6 +81,11 @@ test-clang:
 	@$(call packages,build test clang)
 	@$(call build,clang)
 	@$(call run_tests,clang,-LE long)
+
+test-emu:
+	@$(call packages,build test)
+	@$(call build,release)
+	@$(call run_tests,release,-L emu-orders,emu)
 
 test-long:
 	@$(call packages,build test)

@@ -11,6 +11,30 @@
 namespace rk
 {
 
+/* What an Adam step updates, and with what; parameter NULL = none. */
+struct adam_target {
+    float *parameter, *m, *v;
+    const rk_step_state *state;
+    double beta1, beta2;
+    float epsilon, weight_decay;
+};
+
+/* Inputs: the parameter, and from `moments` on m, v and the step state. */
+inline adam_target adam_target_of(const rk_call *call, const rk_adam_attr &a, int parameter,
+                                  int moments)
+{
+    adam_target t = {};
+    t.parameter = in(call, parameter);
+    t.m = in(call, moments);
+    t.v = in(call, moments + 1);
+    t.state = in(call, moments + 2);
+    t.beta1 = a.beta1;
+    t.beta2 = a.beta2;
+    t.epsilon = (float)a.epsilon;
+    t.weight_decay = (float)a.weight_decay;
+    return t;
+}
+
 /* What depends on the step number: two powers in double, once a kernel and not once an element. */
 struct adam_scalars {
     float step_size, root_correction;
@@ -26,7 +50,7 @@ __device__ inline adam_scalars adam_scalars_at(const rk_step_state *state, doubl
 
 /* The moments are read and written once a step: they stream past the tables that are gathered
  * (__ldcs and __stcs, evict first). */
-__device__ __forceinline__ void adam_element(const rk_adam_target &a, adam_scalars s, int64_t i,
+__device__ __forceinline__ void adam_element(const adam_target &a, adam_scalars s, int64_t i,
                                              float gradient)
 {
     const float b1 = (float)a.beta1, b2 = (float)a.beta2;

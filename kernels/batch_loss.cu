@@ -1,21 +1,18 @@
 /*
- * Losses that compare a batch with itself (formulas: src/device/cpu/batch_loss.c, attend.c).
+ * Losses that compare a batch with itself (formulas: src/device/cpu/batch_loss.c); the sums over
+ * all pairs are attend.cu's.
  *
  *   unit_slots       a warp a slot: its row, divided by its length if cosine
- *   softmax_tile     a block a query: logits [n] -> weights in place, log-sum-exp; the products
- * that make the logits and use the weights are cuBLAS's softmax_loss     a warp a triplet, then one
- * block sums the terms in a fixed order
+ *   softmax_loss     a thread a slot, then one block sums the terms in a fixed order
  *   align_uniform    a warp a triplet for the distances; one block for the sums over all pairs
  *   *_grad           a warp a slot, a warp a row of the row set in slot order
  */
-#include "device.cuh"
+#include "block_reduce.cuh"
 
 #include "ops/logit.h"
 
 namespace
 {
-
-constexpr int WARPS = rk::BLOCK / rk::WARP;
 
 __global__ void __launch_bounds__(rk::BLOCK)
     unit_slots(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
@@ -24,7 +21,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                bool cosine)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t s = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t s = rk::number_of_warp();
     if (s >= n_slots) {
         return; /* the whole warp */
     }
@@ -46,11 +43,11 @@ __global__ void __launch_bounds__(rk::BLOCK)
     unit_slots_grad(const float *__restrict__ x, const float *__restrict__ unit,
                     const float *__restrict__ gradient, const int32_t *__restrict__ segments,
                     const int32_t *__restrict__ order, const int32_t *__restrict__ count, float *y,
-                    int64_t n_slots, int64_t d, float alpha, bool cosine)
+                    int64_t n_rows, int64_t d, float alpha, bool cosine)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t r = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
-    if (r >= n_slots) {
+    const int64_t r = rk::number_of_warp();
+    if (r >= n_rows) {
         return; /* the whole warp */
     }
     const bool used = r < *count;
@@ -75,77 +72,19 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* Reduction over the block by op; every thread gets the result. */
-template <typename OP> __device__ float block_reduce(float value, float *shared, OP op)
-{
-    shared[threadIdx.x] = value;
-    __syncthreads();
-    for (int half = rk::BLOCK / 2; half > 0; half /= 2) {
-        if ((int)threadIdx.x < half) {
-            shared[threadIdx.x] = op(shared[threadIdx.x], shared[threadIdx.x + half]);
-        }
-        __syncthreads();
-    }
-    const float result = shared[0];
-    __syncthreads();
-    return result;
-}
-
-/* Of products [queries, n] of this tile; a query's number among the batch's is first + its row. */
 __global__ void __launch_bounds__(rk::BLOCK)
-    softmax_tile(float *__restrict__ products, const float *__restrict__ bias,
-                 float *__restrict__ lse, int64_t first, int64_t n, float scale, bool skip_diagonal)
+    softmax_terms(const float *__restrict__ lse, const double *__restrict__ own,
+                  const rk_step_state *__restrict__ state, double *__restrict__ terms,
+                  float *__restrict__ user_bias, int64_t n_slots, int64_t batch, double power)
 {
-    __shared__ float shared[rk::BLOCK];
-    const int64_t query = first + blockIdx.x;
-    float *row = products + blockIdx.x * n;
-    float largest = RK_NO_LOGIT;
-    for (int64_t j = threadIdx.x; j < n; j += rk::BLOCK) {
-        const bool is_skipped = skip_diagonal && j == query;
-        const float logit = is_skipped ? RK_NO_LOGIT : scale * row[j] + bias[j];
-        row[j] = logit;
-        largest = logit > largest ? logit : largest;
-    }
-    largest = block_reduce(largest, shared, [](float a, float b) { return a > b ? a : b; });
-    const bool has_key = rk__is_logit(largest);
-    float sum = 0.0f;
-    for (int64_t j = threadIdx.x; j < n; j += rk::BLOCK) {
-        const float e = has_key ? expf(row[j] - largest) : 0.0f;
-        row[j] = e;
-        sum += e;
-    }
-    sum = block_reduce(sum, shared, [](float a, float b) { return a + b; });
-    const float inverse = has_key ? 1.0f / sum : 0.0f;
-    for (int64_t j = threadIdx.x; j < n; j += rk::BLOCK) {
-        row[j] *= inverse;
-    }
-    if (threadIdx.x == 0) {
-        lse[query] = has_key ? (float)((double)largest + log((double)sum)) : RK_NO_LOGIT;
-    }
-}
-
-__global__ void __launch_bounds__(rk::BLOCK)
-    softmax_terms(const float *__restrict__ unit, const float *__restrict__ bias,
-                  const float *__restrict__ lse, const rk_step_state *__restrict__ state,
-                  double *__restrict__ terms, float *__restrict__ user_bias, int64_t n_slots,
-                  int64_t batch, int64_t d, double temperature, double power)
-{
-    const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t s = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
-        return; /* the whole warp */
+        return;
     }
     const bool has_term = s < batch && s < rk__step_count(state) && rk__is_logit(lse[s]);
-    double term = 0.0;
-    if (has_term) {
-        const float score = rk::warp_dot(unit + s * d, unit + (batch + s) * d, d, lane);
-        term = power * (double)lse[s] - ((double)score / temperature + (double)bias[batch + s]);
-    }
-    if (lane == 0) {
-        user_bias[s] = has_term ? -lse[s] : RK_NO_LOGIT;
-        if (s < batch) {
-            terms[s] = term;
-        }
+    user_bias[s] = has_term ? -lse[s] : RK_NO_LOGIT;
+    if (s < batch) {
+        terms[s] = has_term ? power * (double)lse[s] - own[s] : 0.0;
     }
 }
 
@@ -157,7 +96,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                  int64_t batch, int64_t d, double temperature, double power)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t s = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t s = rk::number_of_warp();
     if (s >= n_slots) {
         return; /* the whole warp */
     }
@@ -184,7 +123,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
               double *__restrict__ terms, int64_t batch, int64_t d)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t b = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t b = rk::number_of_warp();
     if (b >= batch) {
         return; /* the whole warp */
     }
@@ -215,7 +154,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         for (int64_t b = threadIdx.x; b < count; b += rk::BLOCK) {
             largest = lse[b] > largest ? lse[b] : largest;
         }
-        largest = block_reduce(largest, shared, [](float a, float b) { return a > b ? a : b; });
+        largest = rk::block_reduce(largest, shared, [](float a, float b) { return a > b ? a : b; });
         const bool has_pairs = rk__is_logit(largest);
         for (int64_t b = threadIdx.x; b < batch; b += rk::BLOCK) {
             terms[b] = b < count && has_pairs ? exp((double)lse[b] - (double)largest) : 0.0;
@@ -240,7 +179,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                        int64_t batch, int64_t d, double weight)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t s = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t s = rk::number_of_warp();
     if (s >= n_slots) {
         return; /* the whole warp */
     }
@@ -263,103 +202,78 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-cudaLaunchConfig_t a_warp_each(int64_t n, cudaStream_t stream)
-{
-    return rk::launch(rk::blocks_for(n, WARPS), rk::BLOCK, stream);
-}
-
 } // namespace
 
-cudaError_t rk_cuda_unit_slots(const float *x, const int32_t *slot_row, const int32_t *rows,
-                               const float *table, float *unit, float *bias, int64_t n_slots,
-                               int64_t d, bool cosine, cudaStream_t stream)
+cudaError_t rk_cuda_unit_slots(const rk_call *call)
 {
-    if (n_slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    return cudaLaunchKernelEx(&config, unit_slots, x, slot_row, rows, table, unit, bias, n_slots, d,
-                              cosine);
+    const int64_t n_slots = rk__in(call, 1)->rows;
+    return rk::run(call->stream, rk::a_warp_each(n_slots), unit_slots, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::out(call, 0),
+                   rk::out(call, 1), n_slots, rk__in(call, 0)->cols, call->node->attr.unit.cosine);
 }
 
-cudaError_t rk_cuda_unit_slots_grad(const float *x, const float *unit, const float *gradient,
-                                    const int32_t *segments, const int32_t *order,
-                                    const int32_t *count, float *y, int64_t n_slots, int64_t d,
-                                    float alpha, bool cosine, cudaStream_t stream)
+cudaError_t rk_cuda_unit_slots_grad(const rk_call *call)
 {
-    if (n_slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    return cudaLaunchKernelEx(&config, unit_slots_grad, x, unit, gradient, segments, order, count,
-                              y, n_slots, d, alpha, cosine);
+    const rk_tensor *x = rk__in(call, 0);
+    const rk_unit_attr *a = &call->node->attr.unit;
+    return rk::run(call->stream, rk::a_warp_each(x->rows), unit_slots_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::out(call, 0), x->rows, x->cols, a->alpha, a->cosine);
 }
 
-cudaError_t rk_cuda_softmax_tile(float *products, const float *bias, float *lse, int64_t first,
-                                 int64_t n_queries, int64_t n, float scale, bool skip_diagonal,
-                                 cudaStream_t stream)
+int64_t rk_cuda_scratch_softmax_loss(const rk_call *call)
 {
-    if (n_queries == 0 || n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = rk::launch((unsigned)n_queries, rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, softmax_tile, products, bias, lse, first, n, scale,
-                              skip_diagonal);
+    return call->node->attr.softmax.batch * (int64_t)sizeof(double);
 }
 
-cudaError_t rk_cuda_softmax_loss(const float *unit, const float *bias, const float *lse,
-                                 const rk_step_state *state, double *loss, float *user_bias,
-                                 double *terms, int64_t n_slots, int64_t batch, int64_t d,
-                                 double temperature, double power, cudaStream_t stream)
+cudaError_t rk_cuda_softmax_loss(const rk_call *call)
 {
-    if (n_slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, softmax_terms, unit, bias, lse, state, terms,
-                                     user_bias, n_slots, batch, d, temperature, power));
-    return rk_cuda_mean_of_terms(terms, state, loss, batch, stream);
+    const rk_softmax_attr *a = &call->node->attr.softmax;
+    const int64_t n_slots = rk__in(call, 0)->rows;
+    const rk_step_state *state = rk::in(call, 5);
+    double *terms = static_cast<double *>(call->scratch);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_thread_each(n_slots), softmax_terms, rk::in(call, 2),
+                          rk::in(call, 4), state, terms, rk::out(call, 1), n_slots, a->batch,
+                          a->power));
+    return rk::mean_of_terms(call->stream, {terms, state, rk::out(call, 0), a->batch});
 }
 
-cudaError_t rk_cuda_softmax_grad(const float *unit, const float *bias, const float *item_mean,
-                                 const float *user_bias, const float *user_lse,
-                                 const float *user_mean, const rk_step_state *state, float *y,
-                                 int64_t n_slots, int64_t batch, int64_t d, double temperature,
-                                 double power, cudaStream_t stream)
+cudaError_t rk_cuda_softmax_grad(const rk_call *call)
 {
-    if (n_slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    return cudaLaunchKernelEx(&config, softmax_grad, unit, bias, item_mean, user_bias, user_lse,
-                              user_mean, state, y, n_slots, batch, d, temperature, power);
+    const rk_tensor *unit = rk__in(call, 0);
+    const rk_softmax_attr *a = &call->node->attr.softmax;
+    return rk::run(call->stream, rk::a_warp_each(unit->rows), softmax_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::in(call, 6), rk::out(call, 0), unit->rows, a->batch,
+                   unit->cols, a->temperature, a->power);
 }
 
-cudaError_t rk_cuda_align_uniform_loss(const float *unit, const float *user_lse,
-                                       const float *item_lse, const rk_step_state *state,
-                                       double *loss, float *total, double *terms, int64_t batch,
-                                       int64_t d, double uniformity, cudaStream_t stream)
+int64_t rk_cuda_scratch_align_uniform_loss(const rk_call *call)
 {
-    if (batch == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(batch, stream), one = rk::launch(1, rk::BLOCK, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, distances, unit, state, terms, batch, d));
-    RK_TRY_LAUNCH(rk_cuda_mean_of_terms(terms, state, loss, batch, stream));
-    return cudaLaunchKernelEx(&one, uniformity_of, user_lse, item_lse, state, terms, loss, total,
-                              batch, uniformity);
+    return call->node->attr.align.batch * (int64_t)sizeof(double);
 }
 
-cudaError_t rk_cuda_align_uniform_grad(const float *unit, const float *user_lse,
-                                       const float *user_mean, const float *item_lse,
-                                       const float *item_mean, const rk_step_state *state,
-                                       const float *total, float *y, int64_t n_slots, int64_t batch,
-                                       int64_t d, double uniformity, cudaStream_t stream)
+cudaError_t rk_cuda_align_uniform_loss(const rk_call *call)
 {
-    if (n_slots == 0) {
+    const rk_align_attr *a = &call->node->attr.align;
+    const rk_step_state *state = rk::in(call, 5);
+    double *terms = static_cast<double *>(call->scratch), *loss = rk::out(call, 0);
+    if (a->batch == 0) {
         return cudaSuccess;
     }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    return cudaLaunchKernelEx(&config, align_uniform_grad, unit, user_lse, user_mean, item_lse,
-                              item_mean, state, total, y, n_slots, batch, d, uniformity);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(a->batch), distances, rk::in(call, 0),
+                          state, terms, a->batch, rk__in(call, 0)->cols));
+    RK_TRY_LAUNCH(rk::mean_of_terms(call->stream, {terms, state, loss, a->batch}));
+    return rk::run(call->stream, {1}, uniformity_of, rk::in(call, 1), rk::in(call, 3), state, terms,
+                   loss, rk::out(call, 1), a->batch, a->uniformity);
+}
+
+cudaError_t rk_cuda_align_uniform_grad(const rk_call *call)
+{
+    const rk_tensor *unit = rk__in(call, 0);
+    const rk_align_attr *a = &call->node->attr.align;
+    return rk::run(call->stream, rk::a_warp_each(unit->rows), align_uniform_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::in(call, 6), rk::out(call, 0), unit->rows, a->batch,
+                   unit->cols, a->uniformity);
 }

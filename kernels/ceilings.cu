@@ -84,27 +84,19 @@ __global__ void nothing()
 } // namespace
 
 cudaError_t rk_cuda_ceiling_prepare(float *table, int64_t n_floats, int32_t *rows,
-                                    int64_t n_gathers, int64_t n_rows, cudaStream_t stream)
+                                    int64_t n_gathers, int64_t n_rows, void *stream)
 {
-    if (n_floats == 0 && n_gathers == 0) {
-        return cudaSuccess;
-    }
     const int64_t most = n_floats > n_gathers ? n_floats : n_gathers;
-    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(most, 4 * rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, prepare, table, n_floats, rows, n_gathers, n_rows);
+    return rk::run(stream, rk::strided(most, 4 * rk::BLOCK), prepare, table, n_floats, rows,
+                   n_gathers, n_rows);
 }
 
 cudaError_t rk_cuda_ceiling_gather(const float *table, int64_t d, const int32_t *rows,
-                                   int64_t n_sums, float *sums, cudaStream_t stream)
+                                   int64_t n_sums, float *sums, void *stream)
 {
-    if (n_sums == 0) {
-        return cudaSuccess;
-    }
     const rk::warp_layout layout = rk::layout_for(d, 4);
-    cudaLaunchConfig_t config =
-        rk::launch(rk::blocks_for(n_sums, rk::BLOCK / layout.lanes), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, gather, table, d, rows, n_sums, layout.packs, layout.lanes,
-                              sums);
+    return rk::run(stream, rk::strided(n_sums, rk::BLOCK / layout.lanes), gather, table, d, rows,
+                   n_sums, layout.packs, layout.lanes, sums);
 }
 
 int64_t rk_cuda_ceiling_flops(int64_t blocks, int64_t n)
@@ -117,17 +109,12 @@ int64_t rk_cuda_ceiling_threads(int64_t blocks)
     return rk::BLOCK * blocks;
 }
 
-cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, cudaStream_t stream)
+cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, void *stream)
 {
-    if (blocks == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = rk::launch((unsigned)blocks, rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, multiply, n, out);
+    return rk::run(stream, {blocks}, multiply, n, out);
 }
 
-cudaError_t rk_cuda_ceiling_nothing(cudaStream_t stream)
+cudaError_t rk_cuda_ceiling_nothing(void *stream)
 {
-    cudaLaunchConfig_t config = rk::launch(1, rk::WARP, stream);
-    return cudaLaunchKernelEx(&config, nothing);
+    return rk::run(stream, {1, rk::WARP}, nothing);
 }

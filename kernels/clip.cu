@@ -1,10 +1,10 @@
 /*
  * What comes between the gradients and the update.
  *
- * schedule: the step's learning rate from the step's number (ops/schedule.h), by one thread.
  * clip_factor: min(1, limit / (norm + 1e-6)), the norm over all gradients together. Each gradient
  * is cut into as many shares as its size says, a block sums one in double in a fixed order, and one
- * block sums the shares in their order: no atomics, the same bits each time.
+ * block sums the shares in their order, onto the squares of the gradients of earlier nodes: no
+ * atomics, the same bits each time.
  * clip: y = x * factor, each element limited to [-limit, limit].
  */
 #include "device.cuh"
@@ -12,16 +12,11 @@
 namespace
 {
 
-__global__ void schedule(rk_schedule rule, rk_step_state *state)
-{
-    state->learning_rate = rk__schedule_rate(&rule, state->step, state->rate_scale);
-}
-
 __global__ void __launch_bounds__(rk::BLOCK)
     sum_squares(const float *__restrict__ x, int64_t n, double *__restrict__ partial,
                 int64_t n_shares)
 {
-    __shared__ double shared[rk::BLOCK / rk::WARP];
+    __shared__ double shared[rk::WARPS];
     for (int64_t share = blockIdx.x; share < n_shares; share += gridDim.x) {
         const double total = rk::share_dot(x, x, n, share, shared);
         if (threadIdx.x == 0) {
@@ -32,17 +27,20 @@ __global__ void __launch_bounds__(rk::BLOCK)
 }
 
 __global__ void __launch_bounds__(rk::BLOCK)
-    finish_factor(const double *__restrict__ partial, int64_t n_shares, float limit,
-                  float *__restrict__ factor)
+    finish_factor(const double *__restrict__ partial, int64_t n_shares,
+                  const double *__restrict__ previous, float limit, float *__restrict__ factor,
+                  double *__restrict__ squares)
 {
-    __shared__ double shared[rk::BLOCK / rk::WARP];
+    __shared__ double shared[rk::WARPS];
     double sum = 0.0;
     for (int64_t i = threadIdx.x; i < n_shares; i += rk::BLOCK) {
         sum += partial[i];
     }
-    const double squares = rk::block_total(sum, shared);
+    const double these = rk::block_total(sum, shared);
     if (threadIdx.x == 0) {
-        const double wanted = (double)limit / (sqrt(squares) + 1e-6);
+        const double all = (previous ? *previous : 0.0) + these;
+        const double wanted = (double)limit / (sqrt(all) + 1e-6);
+        *squares = all;
         *factor = (float)(wanted < 1.0 ? wanted : 1.0);
     }
 }
@@ -60,53 +58,34 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-int64_t shares_of(int64_t n)
-{
-    return (n + rk::SHARE - 1) / rk::SHARE;
-}
-
 } // namespace
 
-cudaError_t rk_cuda_schedule(rk_schedule rule, rk_step_state *state, cudaStream_t stream)
-{
-    cudaLaunchConfig_t config = rk::launch(1, 1, stream);
-    return cudaLaunchKernelEx(&config, schedule, rule, state);
-}
-
-int64_t rk_cuda_clip_factor_scratch(const rk_gradients *gradients)
+int64_t rk_cuda_scratch_clip_factor(const rk_call *call)
 {
     int64_t shares = 0;
-    for (int32_t i = 0; i < gradients->count; i++) {
-        shares += shares_of(gradients->n[i]);
+    for (int32_t i = 1; i < call->node->n_inputs; i++) {
+        shares += rk::shares_of(rk::elements(rk__in(call, i)));
     }
     return shares * (int64_t)sizeof(double);
 }
 
-cudaError_t rk_cuda_clip_factor(rk_gradients gradients, float limit, float *factor, void *scratch,
-                                cudaStream_t stream)
+cudaError_t rk_cuda_clip_factor(const rk_call *call)
 {
-    double *partial = static_cast<double *>(scratch);
+    double *partial = static_cast<double *>(call->scratch);
     int64_t used = 0;
-    for (int32_t i = 0; i < gradients.count; i++) {
-        const int64_t shares = shares_of(gradients.n[i]);
-        if (shares == 0) {
-            continue;
-        }
-        cudaLaunchConfig_t config = rk::launch(rk::blocks_for(shares, 1), rk::BLOCK, stream);
-        RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, sum_squares, gradients.x[i], gradients.n[i],
-                                         partial + used, shares));
+    for (int32_t i = 1; i < call->node->n_inputs; i++) {
+        const int64_t n = rk::elements(rk__in(call, i)), shares = rk::shares_of(n);
+        RK_TRY_LAUNCH(rk::run(call->stream, rk::strided(shares, 1), sum_squares, rk::in(call, i), n,
+                              partial + used, shares));
         used += shares;
     }
-    cudaLaunchConfig_t one = rk::launch(1, rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&one, finish_factor, (const double *)partial, used, limit, factor);
+    return rk::run(call->stream, {1}, finish_factor, partial, used, rk::in(call, 0),
+                   call->node->attr.weight[0], rk::out(call, 0), rk::out(call, 1));
 }
 
-cudaError_t rk_cuda_clip(const float *x, const float *factor, float *y, int64_t n, float limit,
-                         cudaStream_t stream)
+cudaError_t rk_cuda_clip(const rk_call *call)
 {
-    if (n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(n, 4 * rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, clip, x, factor, y, n, limit);
+    const int64_t n = rk::elements(rk__in(call, 0));
+    return rk::run(call->stream, rk::strided(n, 4 * rk::BLOCK), clip, rk::in(call, 0),
+                   rk::in(call, 1), rk::out(call, 0), n, call->node->attr.weight[0]);
 }

@@ -1,7 +1,7 @@
 /*
  * Two views of a batch against each other (formulas and the layout of the stack:
- * src/device/cpu/contrast.c). A warp a row everywhere; the loss is summed by one block in a fixed
- * order; a draw of noise serves four lanes' columns and is made by each of them.
+ * src/device/cpu/contrast.c). A warp a row, a thread a term; the loss is summed by one block in a
+ * fixed order; a draw of noise serves four lanes' columns and is made by each of them.
  */
 #include "device.cuh"
 
@@ -11,34 +11,16 @@
 namespace
 {
 
-constexpr int WARPS = rk::BLOCK / rk::WARP;
+/* Where in the noise of a step a row is. */
+struct noise_row {
+    int32_t view, layer;
+    int64_t node, d;
+};
 
-__device__ __forceinline__ float row_dot(const float *a, const float *b, int64_t d, int lane)
-{
-    float sum = 0.0f;
-    for (int64_t i = lane; i < d; i += rk::WARP) {
-        sum += a[i] * b[i];
-    }
-    return rk::warp_sum(sum);
-}
-
-__device__ __forceinline__ float inverse_length(const float *row, int64_t d, int lane)
-{
-    const float square = row_dot(row, row, d, lane);
-    return square == 0.0f ? 0.0f : 1.0f / sqrtf(square);
-}
-
-/* The row that this warp works on. */
-__device__ __forceinline__ int64_t row_of_warp()
-{
-    return (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
-}
-
-__device__ __forceinline__ float noise_at(const rk_step_state *state, int32_t view, int32_t layer,
-                                          int64_t node, int64_t d, int64_t column)
+__device__ __forceinline__ float noise_at(const rk_step_state *state, noise_row row, int64_t column)
 {
     float four[4];
-    rk__noise4(state->seed, state->step, view, layer, node, d, column / 4, four);
+    rk__noise4(state->seed, state->step, row.view, row.layer, row.node, row.d, column / 4, four);
     return four[column % 4];
 }
 
@@ -48,7 +30,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
             float *__restrict__ y, int64_t n, int64_t d, float epsilon, int32_t view, int32_t layer)
 {
     const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t r = row_of_warp();
+    const int64_t r = rk::number_of_warp();
     if (r >= n) {
         return; /* the whole warp */
     }
@@ -56,7 +38,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const int64_t node = used && rows ? rows[r] : r;
     float square = 0.0f;
     for (int64_t i = lane; used && i < d; i += rk::WARP) {
-        const float noise = noise_at(state, view, layer, node, d, i);
+        const float noise = noise_at(state, {view, layer, node, d}, i);
         y[r * d + i] = noise;
         square += noise * noise;
     }
@@ -76,14 +58,14 @@ __global__ void __launch_bounds__(rk::BLOCK)
                    float *__restrict__ bias, int64_t half, int64_t d)
 {
     const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t i = row_of_warp();
+    const int64_t i = rk::number_of_warp();
     if (i >= 2 * half) {
         return; /* the whole warp */
     }
     const int64_t s = i < half ? i : i - half, row = slot_row[s];
     const bool counts = row >= 0 && order[segments[row]] == s;
     const float *x = (i < half ? first : second) + (counts ? row : 0) * d;
-    const float scale = inverse_length(x, d, lane);
+    const float scale = rk::inverse_length(x, d, lane);
     for (int64_t j = lane; j < d; j += rk::WARP) {
         pair[i * d + j] = counts ? scale * x[j] : 0.0f;
     }
@@ -99,7 +81,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                         float *__restrict__ y, int64_t n, int64_t half, int64_t d, bool is_second)
 {
     const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t r = row_of_warp();
+    const int64_t r = rk::number_of_warp();
     if (r >= n) {
         return; /* the whole warp */
     }
@@ -112,33 +94,33 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     const float *g = gradient + (is_second ? half + s : s) * d;
     const float *unit = pair + (is_second ? half + s : s) * d;
-    const float scale = inverse_length(x + r * d, d, lane);
-    const float along = row_dot(g, unit, d, lane);
+    const float scale = rk::inverse_length(x + r * d, d, lane);
+    const float along = rk::warp_dot(g, unit, d, lane);
     for (int64_t j = lane; j < d; j += rk::WARP) {
         y[r * d + j] = scale * (g[j] - along * unit[j]);
     }
 }
 
-/* terms [half] = lse - score where a slot counts, and its key bias; a warp a slot. */
+struct contrast_logits { /* users, positives */
+    const float *lse[2];
+    const double *own[2];
+};
+
+/* terms [half] = lse - own logit where a slot counts, and its key bias; a thread a slot. */
 __global__ void __launch_bounds__(rk::BLOCK)
-    contrast_terms(const float *__restrict__ pair, const float *__restrict__ bias,
-                   const float *__restrict__ user_lse, const float *__restrict__ item_lse,
-                   double *__restrict__ terms, float *__restrict__ key_bias, int64_t batch,
-                   int64_t d, double temperature)
+    contrast_terms(const float *__restrict__ bias, contrast_logits logits,
+                   double *__restrict__ terms, float *__restrict__ key_bias, int64_t batch)
 {
-    const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t s = row_of_warp(), half = 2 * batch;
+    const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, half = 2 * batch;
     if (s >= half) {
-        return; /* the whole warp */
+        return;
     }
-    const float lse = s < batch ? user_lse[s] : item_lse[s - batch];
+    const int64_t kind = s >= batch ? 1 : 0, b = s - kind * batch;
+    const float lse = logits.lse[kind][b];
     const bool counts = rk__is_logit(bias[s]) && rk__is_logit(lse);
-    const float score = row_dot(pair + s * d, pair + (half + s) * d, d, lane);
-    if (lane == 0) {
-        terms[s] = counts ? (double)lse - (double)score / temperature : 0.0;
-        key_bias[s] = counts ? -lse : RK_NO_LOGIT;
-        key_bias[half + s] = RK_NO_LOGIT;
-    }
+    terms[s] = counts ? (double)lse - logits.own[kind][b] : 0.0;
+    key_bias[s] = counts ? -lse : RK_NO_LOGIT;
+    key_bias[half + s] = RK_NO_LOGIT;
 }
 
 __device__ double block_sum(double value, double *shared)
@@ -151,7 +133,7 @@ __device__ double block_sum(double value, double *shared)
     }
     __syncthreads();
     double total = 0.0;
-    for (int i = 0; i < WARPS; i++) {
+    for (int i = 0; i < rk::WARPS; i++) {
         total += shared[i];
     }
     return total;
@@ -163,7 +145,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   double *__restrict__ loss, float *__restrict__ factor, int64_t batch,
                   double weight)
 {
-    __shared__ double shared[WARPS];
+    __shared__ double shared[rk::WARPS];
     double total = 0.0;
     for (int kind = 0; kind < 2; kind++) {
         double sum = 0.0, number = 0.0;
@@ -187,13 +169,17 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+struct contrast_means { /* users, positives */
+    const float *of_query[2], *key_lse[2], *of_key[2];
+};
+
 __global__ void __launch_bounds__(rk::BLOCK)
-    contrast_grad(rk_contrast_means means, const float *__restrict__ pair,
+    contrast_grad(contrast_means means, const float *__restrict__ pair,
                   const float *__restrict__ factor, float *__restrict__ y, int64_t batch, int64_t d,
                   double temperature)
 {
     const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t i = row_of_warp(), half = 2 * batch;
+    const int64_t i = rk::number_of_warp(), half = 2 * batch;
     if (i >= 2 * half) {
         return; /* the whole warp */
     }
@@ -208,62 +194,59 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-cudaLaunchConfig_t a_warp_each(int64_t n, cudaStream_t stream)
-{
-    return rk::launch(rk::blocks_for(n, WARPS), rk::BLOCK, stream);
-}
-
 } // namespace
 
-cudaError_t rk_cuda_perturb(const float *x, const rk_step_state *state, const int32_t *rows,
-                            const int32_t *count, float *y, int64_t n, int64_t d, float epsilon,
-                            int32_t view, int32_t layer, cudaStream_t stream)
+cudaError_t rk_cuda_perturb(const rk_call *call)
 {
-    if (n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n, stream);
-    return cudaLaunchKernelEx(&config, perturb, x, state, rows, count, y, n, d, epsilon, view,
-                              layer);
+    const rk_tensor *y = rk__out(call, 0);
+    const rk_perturb_attr *a = &call->node->attr.perturb;
+    return rk::run(call->stream, rk::a_warp_each(y->rows), perturb, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::out(call, 0), y->rows,
+                   y->cols, a->epsilon, a->view, a->layer);
 }
 
-cudaError_t rk_cuda_contrast_slots(const float *first, const float *second, const int32_t *slot_row,
-                                   const int32_t *segments, const int32_t *order, float *pair,
-                                   float *bias, int64_t batch, int64_t d, cudaStream_t stream)
+cudaError_t rk_cuda_contrast_slots(const rk_call *call)
 {
-    cudaLaunchConfig_t config = a_warp_each(4 * batch, stream);
-    return cudaLaunchKernelEx(&config, contrast_slots, first, second, slot_row, segments, order,
-                              pair, bias, 2 * batch, d);
+    const int64_t batch = call->node->attr.contrast.batch;
+    return rk::run(call->stream, rk::a_warp_each(4 * batch), contrast_slots, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::out(call, 0), rk::out(call, 1), 2 * batch, rk__in(call, 0)->cols);
 }
 
-cudaError_t rk_cuda_contrast_slots_grad(const float *x, const float *pair, const float *gradient,
-                                        const int32_t *segments, const int32_t *order,
-                                        const int32_t *count, float *y, int64_t n, int64_t batch,
-                                        int64_t d, bool is_second, cudaStream_t stream)
+cudaError_t rk_cuda_contrast_slots_grad(const rk_call *call)
 {
-    cudaLaunchConfig_t config = a_warp_each(n, stream);
-    return cudaLaunchKernelEx(&config, contrast_slots_grad, x, pair, gradient, segments, order,
-                              count, y, n, 2 * batch, d, is_second);
+    const rk_tensor *y = rk__out(call, 0);
+    const rk_contrast_attr *a = &call->node->attr.contrast;
+    return rk::run(call->stream, rk::a_warp_each(y->rows), contrast_slots_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::out(call, 0), y->rows, 2 * a->batch, y->cols, a->second);
 }
 
-cudaError_t rk_cuda_contrast_loss(const float *pair, const float *bias, const float *user_lse,
-                                  const float *item_lse, double *loss, float *key_bias,
-                                  float *factor, double *terms, int64_t batch, int64_t d,
-                                  double weight, double temperature, cudaStream_t stream)
+int64_t rk_cuda_scratch_contrast_loss(const rk_call *call)
 {
-    cudaLaunchConfig_t config = a_warp_each(2 * batch, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, contrast_terms, pair, bias, user_lse, item_lse, terms,
-                                     key_bias, batch, d, temperature));
-    cudaLaunchConfig_t one = rk::launch(1, rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&one, contrast_sums, (const double *)terms, (const float *)key_bias,
-                              loss, factor, batch, weight);
+    return 2 * call->node->attr.contrast.batch * (int64_t)sizeof(double);
 }
 
-cudaError_t rk_cuda_contrast_grad(rk_contrast_means means, const float *pair, const float *factor,
-                                  float *y, int64_t batch, int64_t d, double temperature,
-                                  cudaStream_t stream)
+cudaError_t rk_cuda_contrast_loss(const rk_call *call)
 {
-    cudaLaunchConfig_t config = a_warp_each(4 * batch, stream);
-    return cudaLaunchKernelEx(&config, contrast_grad, means, pair, factor, y, batch, d,
-                              temperature);
+    const rk_contrast_attr *a = &call->node->attr.contrast;
+    double *terms = static_cast<double *>(call->scratch);
+    float *key_bias = rk::out(call, 1);
+    const contrast_logits logits = {{rk::in(call, 2), rk::in(call, 3)},
+                                    {rk::in(call, 4), rk::in(call, 5)}};
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_thread_each(2 * a->batch), contrast_terms,
+                          rk::in(call, 1), logits, terms, key_bias, a->batch));
+    return rk::run(call->stream, {1}, contrast_sums, terms, key_bias, rk::out(call, 0),
+                   rk::out(call, 2), a->batch, a->weight);
+}
+
+cudaError_t rk_cuda_contrast_grad(const rk_call *call)
+{
+    const rk_contrast_attr *a = &call->node->attr.contrast;
+    const contrast_means means = {{rk::in(call, 2), rk::in(call, 3)},
+                                  {rk::in(call, 4), rk::in(call, 5)},
+                                  {rk::in(call, 6), rk::in(call, 7)}};
+    return rk::run(call->stream, rk::a_warp_each(4 * a->batch), contrast_grad, means,
+                   rk::in(call, 0), rk::in(call, 1), rk::out(call, 0), a->batch,
+                   rk__in(call, 0)->cols, a->temperature);
 }

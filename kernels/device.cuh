@@ -1,4 +1,9 @@
-/* What every kernel file needs: launch configuration, warp reductions, vector loads. */
+/*
+ * What every kernel file needs: the operands of a call, launches, warp reductions, vector loads.
+ *
+ * A launcher of ops.def takes a call and nothing else, helpers take six parameters at most. Kernels
+ * list all that they read: __restrict__ counts for parameters only, and read-only loads hang on it.
+ */
 #ifndef RK_KERNELS_DEVICE_CUH
 #define RK_KERNELS_DEVICE_CUH
 
@@ -7,6 +12,7 @@
 
 #include <cuda_runtime.h>
 #include <stdint.h>
+#include <utility>
 
 #include "kernels.h"
 
@@ -36,23 +42,106 @@ constexpr unsigned ALL_LANES = 0xffffffffu;
 constexpr int WARP = 32;
 constexpr int BLOCK = 256; /* threads in a block where nothing speaks for another size */
 
-/* Blocks of `per_block` items that cover n, capped so that the grid is legal; kernels loop. */
-inline unsigned blocks_for(int64_t n, int64_t per_block)
+constexpr int WARPS = BLOCK / WARP;
+
+/* ---- a call ---- */
+
+/* Memory of the device; the parameter that it is passed to says what is there. */
+struct address {
+    void *memory;
+    template <typename T> operator T *() const
+    {
+        return static_cast<T *>(memory);
+    }
+};
+
+inline address in(const rk_call *call, int i)
 {
-    int64_t blocks = (n + per_block - 1) / per_block;
-    constexpr int64_t most = 1 << 30;
-    return (unsigned)(blocks < most ? blocks : most);
+    return {call->in[i]};
 }
 
-inline cudaLaunchConfig_t launch(unsigned grid, unsigned block, cudaStream_t stream,
-                                 size_t shared_bytes = 0)
+inline address out(const rk_call *call, int i)
 {
+    return {call->out[i]};
+}
+
+inline int64_t elements(const rk_tensor *t)
+{
+    return t->rows * t->cols;
+}
+
+/* ---- launches ---- */
+
+/* Kernels do not loop where a thread, a warp or a block has one thing to do; strided ones do. */
+struct grid {
+    int64_t blocks;
+    int threads = BLOCK;
+    int64_t shared_bytes = 0;
+};
+
+inline int64_t divide_up(int64_t n, int64_t by)
+{
+    return (n + by - 1) / by;
+}
+
+inline grid a_thread_each(int64_t n)
+{
+    return {divide_up(n, BLOCK)};
+}
+
+inline grid a_warp_each(int64_t n)
+{
+    return {divide_up(n, WARPS)};
+}
+
+/* For kernels that stride over n: a block for each `per_block`, up to as many as keep a device
+ * busy. */
+inline grid strided(int64_t n, int64_t per_block, int64_t most_blocks = 1 << 30)
+{
+    const int64_t blocks = divide_up(n, per_block);
+    return {blocks < most_blocks ? blocks : most_blocks};
+}
+
+/* Launches nothing for an empty grid; one that is larger than a device takes is refused. */
+template <typename... PARAMETERS, typename... ARGUMENTS>
+cudaError_t run(void *stream, grid g, void (*kernel)(PARAMETERS...), ARGUMENTS &&...arguments)
+{
+    if (g.blocks == 0) {
+        return cudaSuccess;
+    }
+    if (g.blocks > INT32_MAX) {
+        return cudaErrorInvalidConfiguration;
+    }
     cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(grid);
-    config.blockDim = dim3(block);
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = stream;
-    return config;
+    config.gridDim = dim3((unsigned)g.blocks);
+    config.blockDim = dim3((unsigned)g.threads);
+    config.dynamicSmemBytes = (size_t)g.shared_bytes;
+    config.stream = static_cast<cudaStream_t>(stream);
+    return cudaLaunchKernelEx(&config, kernel, std::forward<ARGUMENTS>(arguments)...);
+}
+
+inline cudaError_t fill(void *stream, void *memory, int byte, int64_t bytes)
+{
+    return bytes == 0
+               ? cudaSuccess
+               : cudaMemsetAsync(memory, byte, (size_t)bytes, static_cast<cudaStream_t>(stream));
+}
+
+/* loss double[1] = sum of a term for each of `batch` triplets / triplets in the step; step.cu. */
+struct loss_terms {
+    const double *terms;
+    const rk_step_state *state;
+    double *loss;
+    int64_t batch;
+};
+cudaError_t mean_of_terms(void *stream, const loss_terms &t);
+
+/* ---- in kernels ---- */
+
+/* The row, slot or triplet that this warp works on. */
+__device__ __forceinline__ int64_t number_of_warp()
+{
+    return (int64_t)blockIdx.x * WARPS + threadIdx.x / WARP;
 }
 
 template <typename T> __device__ __forceinline__ T warp_sum(T value)
@@ -119,6 +208,11 @@ __device__ inline double block_total(double value, double *shared)
 }
 
 constexpr int64_t SHARE = 16 * BLOCK; /* elements of a large sum that one block takes */
+
+inline int64_t shares_of(int64_t n)
+{
+    return divide_up(n, SHARE);
+}
 
 /* Of <a, b> over n elements the block's share in double, at thread 0; shared as in block_total. */
 __device__ inline double share_dot(const float *__restrict__ a, const float *__restrict__ b,

@@ -14,21 +14,13 @@
 namespace
 {
 
-constexpr int WARPS = rk::BLOCK / rk::WARP;
-
-/* The piece that this warp works on. */
-__device__ __forceinline__ int64_t piece_of_warp()
-{
-    return (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
-}
-
 __global__ void __launch_bounds__(rk::BLOCK)
     count_kept(const rk_piece *__restrict__ pieces, int64_t n_pieces,
                const int32_t *__restrict__ columns, const rk_step_state *__restrict__ state,
                int32_t view, uint32_t threshold, int32_t *__restrict__ counts)
 {
     const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t p = piece_of_warp();
+    const int64_t p = rk::number_of_warp();
     if (p >= n_pieces) {
         return; /* the whole warp */
     }
@@ -53,7 +45,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                int64_t *__restrict__ out_offsets, int32_t *__restrict__ out_columns)
 {
     const int lane = (int)threadIdx.x % rk::WARP;
-    const int64_t p = piece_of_warp();
+    const int64_t p = rk::number_of_warp();
     if (p >= n_pieces) {
         return; /* the whole warp */
     }
@@ -96,31 +88,37 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 } // namespace
 
-int64_t rk_cuda_drop_edges_scratch(int64_t n_pieces)
+int64_t rk_cuda_scratch_drop_edges(const rk_call *call)
 {
-    return rk::n_chunks(n_pieces) * (int64_t)sizeof(int64_t) + n_pieces * (int64_t)sizeof(int32_t);
+    const int64_t n = static_cast<const rk_split_graph *>(call->prepared)->rows.n_pieces;
+    return rk::n_chunks(n) * (int64_t)sizeof(int64_t) + n * (int64_t)sizeof(int32_t);
 }
 
 /* Scratch: sums of chunks, then the counts. */
-cudaError_t rk_cuda_drop_edges(rk_split_rows split, const int32_t *columns,
-                               const rk_step_state *state, int64_t n_nodes, int64_t n_edges,
-                               int32_t view, uint32_t threshold, int64_t *first,
-                               int64_t *out_offsets, int32_t *out_columns, float *scale,
-                               void *scratch, cudaStream_t stream)
+cudaError_t rk_cuda_drop_edges(const rk_call *call)
 {
-    const int64_t n = split.n_pieces, most = n_nodes > n_edges ? n_nodes : n_edges;
+    const rk_split_graph *graph = static_cast<const rk_split_graph *>(call->prepared);
+    const rk_piece *pieces = graph->rows.pieces;
+    const int64_t n = graph->rows.n_pieces;
+    const int64_t n_nodes = rk__out(call, 2)->rows, n_edges = rk__out(call, 1)->rows;
+    const rk_drop_attr *a = &call->node->attr.drop;
+    const uint32_t threshold = rk__edge_threshold(a->ratio);
+    const int32_t *columns = rk::in(call, 1);
+    const rk_step_state *state = rk::in(call, 2);
+    int64_t *first = graph->drawn, *offsets = rk::out(call, 0);
+    int32_t *kept = rk::out(call, 1);
     if (n_nodes == 0) {
-        return cudaMemsetAsync(out_offsets, 0, sizeof *out_offsets, stream);
+        return rk::fill(call->stream, offsets, 0, sizeof *offsets);
     }
-    int64_t *sums = static_cast<int64_t *>(scratch);
+    int64_t *sums = static_cast<int64_t *>(call->scratch);
     int32_t *counts = reinterpret_cast<int32_t *>(sums + rk::n_chunks(n));
-    cudaLaunchConfig_t by_piece = rk::launch(rk::blocks_for(n, WARPS), rk::BLOCK, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_piece, count_kept, split.pieces, n, columns, state, view,
-                                     threshold, counts));
-    RK_TRY_LAUNCH(rk::scan<false>(counts, n, sums, first + n, first, stream));
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_piece, write_kept, split.pieces, n, columns, state, view,
-                                     threshold, (const int64_t *)first, out_offsets, out_columns));
-    cudaLaunchConfig_t by_edge = rk::launch(rk::blocks_for(most, rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&by_edge, finish_graph, (const int64_t *)out_offsets, n_nodes,
-                              out_columns, n_edges, scale);
+    const rk::grid by_piece = rk::a_warp_each(n);
+    RK_TRY_LAUNCH(rk::run(call->stream, by_piece, count_kept, pieces, n, columns, state, a->view,
+                          threshold, counts));
+    RK_TRY_LAUNCH(
+        rk::scan<false>(call->stream, counts, n, rk::sums_of<int64_t>{sums, first + n}, first));
+    RK_TRY_LAUNCH(rk::run(call->stream, by_piece, write_kept, pieces, n, columns, state, a->view,
+                          threshold, first, offsets, kept));
+    return rk::run(call->stream, rk::a_thread_each(n_nodes > n_edges ? n_nodes : n_edges),
+                   finish_graph, offsets, n_nodes, kept, n_edges, rk::out(call, 2));
 }

@@ -1,5 +1,7 @@
 /*
- * Products with the Gram matrix at the precision of fp32, on tensor cores.
+ * Pair tables: halves of a propagation, from and to the small side's nodes, sums, and what the
+ * product with the Gram matrix at the precision of fp32 on tensor cores is made of (the product
+ * itself: src/device/cuda/gram.c).
  *
  * Numbers are cut into two halves (fp16), v = high + low with a power of two in front that keeps
  * them in range: 2^14 for C, whose elements are at most 1 in magnitude, and one for a whole pair
@@ -11,7 +13,8 @@
  * the last, 2^-22 of the result, is left out. The table is packed as [t_high q_high t_low q_low], n
  * rows, so that one product with C_high gives the first two terms of both halves.
  */
-#include "half.cuh"
+#include "propagate.cuh"
+#include "tables.cuh"
 
 namespace
 {
@@ -88,43 +91,119 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-cudaLaunchConfig_t cover(int64_t n, cudaStream_t stream)
+rk::grid an_element_each(int64_t n)
 {
-    constexpr unsigned MOST_BLOCKS = 4096;
-    const unsigned blocks = rk::blocks_for(n, rk::BLOCK);
-    return rk::launch(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS, rk::BLOCK, stream);
+    return rk::strided(n, rk::BLOCK, 4096);
+}
+
+/* One side's half of a propagation: a pair table's halves begin with the small side's first node.
+ */
+rk::propagation half_of(const rk_call *call, bool to_small)
+{
+    const rk_split_graph *graph = static_cast<const rk_split_graph *>(call->prepared);
+    rk::propagation p = rk::propagation_of(call);
+    p.split = to_small ? graph->small : graph->other;
+    return p;
+}
+
+cudaError_t copy(const rk_call *call, const float *x, float *y, int64_t n)
+{
+    return n == 0 ? cudaSuccess
+                  : cudaMemcpyAsync(y, x, (size_t)n * sizeof *y, cudaMemcpyDeviceToDevice,
+                                    static_cast<cudaStream_t>(call->stream));
+}
+
+/* One half of the result: w[2j + half] t_j + w[2j + half + 1] q_j over the tables. */
+cudaError_t mix_half(const rk_call *call, int half)
+{
+    const float *w = call->node->attr.weight;
+    const int64_t n = rk::elements(rk__out(call, 0)) / 2;
+    float *y = static_cast<float *>(call->out[0]) + half * n;
+    rk::tables terms = {};
+    for (int i = 0; i < 2 * call->node->n_inputs; i++) {
+        const int at = i / 2 * 2 + half + i % 2;
+        if (at < RK_MAX_LAYERS && w[at] != 0) {
+            terms.x[terms.n] = static_cast<const float *>(call->in[i / 2]) + i % 2 * n;
+            terms.weight[terms.n++] = w[at];
+        }
+    }
+    return terms.n > 0 ? rk::sum_tables(call->stream, terms, y, n)
+                       : rk::fill(call->stream, y, 0, n * (int64_t)sizeof *y);
 }
 
 } // namespace
 
+cudaError_t rk_cuda_fold(const rk_call *call)
+{
+    const rk_fold_attr a = call->node->attr.fold;
+    rk::propagation p = half_of(call, true);
+    const float *x = rk::in(call, 3);
+    float *t = rk::out(call, 0);
+    p.end.floats = t + a.n * p.d;
+    RK_TRY_LAUNCH(copy(call, x + a.first * p.d, t, a.n * p.d));
+    return rk::propagate(p);
+}
+
+cudaError_t rk_cuda_fold_from_rows(const rk_call *call)
+{
+    const rk_fold_attr a = call->node->attr.fold;
+    rk::propagation p = half_of(call, true);
+    const float *x = rk::in(call, 3);
+    float *t = rk::out(call, 0);
+    p.map = rk::in(call, 4);
+    p.end.floats = t + a.n * p.d;
+    RK_TRY_LAUNCH(rk::scatter_rows(call->stream, {x, p.map + a.first, t, a.n, p.d}, 1.0f));
+    return rk::propagate_from_rows(p);
+}
+
+cudaError_t rk_cuda_unfold(const rk_call *call)
+{
+    const rk_fold_attr a = call->node->attr.fold;
+    rk::propagation p = half_of(call, false);
+    const float *t = rk::in(call, 3);
+    float *y = rk::out(call, 0);
+    p.x.rows = t + a.n * p.d;
+    p.end.floats = y;
+    RK_TRY_LAUNCH(copy(call, t, y + a.first * p.d, a.n * p.d));
+    return rk::propagate(p);
+}
+
+cudaError_t rk_cuda_unfold_rows(const rk_call *call)
+{
+    const rk_fold_attr a = call->node->attr.fold;
+    rk::propagation p = half_of(call, false);
+    const float *t = rk::in(call, 3);
+    float *y = rk::out(call, 0);
+    p.map = rk::in(call, 6);
+    p.x.rows = t + a.n * p.d;
+    p.end.floats = y;
+    RK_TRY_LAUNCH(rk::propagate_rows(p, rk__out(call, 0)->rows));
+    return rk::spread_rows(call->stream, {t, p.map + a.first, y, a.n, p.d});
+}
+
+cudaError_t rk_cuda_mix_pairs(const rk_call *call)
+{
+    RK_TRY_LAUNCH(mix_half(call, 0));
+    return mix_half(call, 1);
+}
+
 cudaError_t rk_cuda_gram_cut(const float *gram, int64_t n, int64_t stride, rk_half *high,
-                             rk_half *low, cudaStream_t stream)
+                             rk_half *low, void *stream)
 {
-    if (n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = cover(n * stride, stream);
-    return cudaLaunchKernelEx(&config, cut_gram, gram, n, stride, high, low);
+    return rk::run(stream, an_element_each(n * stride), cut_gram, gram, n, stride, high, low);
 }
 
-cudaError_t rk_cuda_gram_pack(const float *x, int64_t n, int64_t d, int64_t halves, rk_half *packed,
-                              int *largest, cudaStream_t stream)
+cudaError_t rk_cuda_gram_pack(const rk_pair_product *p, const float *x, void *stream)
 {
-    RK_TRY_LAUNCH(cudaMemsetAsync(largest, 0, sizeof *largest, stream));
-    if (n * d == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = cover(halves * n * d, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, largest_of, x, halves * n * d, largest));
-    return cudaLaunchKernelEx(&config, pack_pairs, x, (const int *)largest, n, d, halves, packed);
+    const int64_t n = p->halves * p->n * p->d;
+    const rk::grid g = an_element_each(n);
+    RK_TRY_LAUNCH(rk::fill(stream, p->largest, 0, sizeof *p->largest));
+    RK_TRY_LAUNCH(rk::run(stream, g, largest_of, x, n, p->largest));
+    return rk::run(stream, g, pack_pairs, x, p->largest, p->n, p->d, p->halves, p->packed);
 }
 
-cudaError_t rk_cuda_gram_unpack(const float *sums, const int *largest, int64_t n, int64_t d,
-                                int64_t halves, float *y, cudaStream_t stream)
+cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, void *stream)
 {
-    if (n * d == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = cover(halves * n * d, stream);
-    return cudaLaunchKernelEx(&config, unpack_pairs, sums, largest, n, d, halves, y);
+    return rk::run(stream, an_element_each(p->halves * p->n * p->d), unpack_pairs, p->sums,
+                   p->largest, p->n, p->d, p->halves, y);
 }

@@ -9,6 +9,19 @@
 namespace rk
 {
 
+/* A table that is gathered: float [N,d] with factor NULL, or halves [N,d] with float factor[N]. */
+struct gathered {
+    const void *rows;
+    const float *factor;
+};
+
+inline gathered gathered_in(const rk_call *call, int i)
+{
+    const rk_tensor *t = rk__in(call, i);
+    const bool is_half = t->dtype == RK_F16;
+    return {call->in[i], is_half ? rk__half_factors(call->in[i], t->rows, t->cols) : nullptr};
+}
+
 /* Eight floats, which 16 bytes of halves are loaded into. */
 template <> struct alignas(16) pack<8> {
     pack<4> low, high;

@@ -28,13 +28,9 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 } // namespace
 
-cudaError_t rk_cuda_init(float *parameter, int64_t first, int64_t end, int32_t kind, uint64_t seed,
-                         int32_t number, double scale, cudaStream_t stream)
+cudaError_t rk_cuda_init(float *parameter, const rk_init *how, void *stream)
 {
-    if (first >= end) {
-        return cudaSuccess;
-    }
-    const int64_t groups = (end + 3) / 4 - first / 4;
-    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(groups, rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, init, parameter, first, end, kind, seed, number, scale);
+    const int64_t groups = how->first < how->end ? (how->end + 3) / 4 - how->first / 4 : 0;
+    return rk::run(stream, rk::strided(groups, rk::BLOCK), init, parameter, how->first, how->end,
+                   how->kind, how->seed, how->number, how->scale);
 }

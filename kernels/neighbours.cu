@@ -3,7 +3,7 @@
  *
  *   neighbour_slots   a thread a slot: the batch's users and, by rk__item_slot, the neighbours
  *   neighbour_loss    a warp a triplet: the scores one after the other, lanes over columns; then
- * lanes over the neighbours, so that the sum over them has a fixed order
+ *                     lanes over the neighbours, so that the sum over them has a fixed order
  */
 #include "device.cuh"
 
@@ -11,8 +11,6 @@
 
 namespace
 {
-
-constexpr int WARPS = rk::BLOCK / rk::WARP;
 
 __global__ void __launch_bounds__(rk::BLOCK)
     neighbour_slots(const int32_t *__restrict__ nodes, const int32_t *__restrict__ items,
@@ -39,7 +37,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                    double weight)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t b = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
+    const int64_t b = rk::number_of_warp();
     if (b >= batch) {
         return; /* the whole warp */
     }
@@ -80,27 +78,26 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 } // namespace
 
-cudaError_t rk_cuda_neighbour_slots(const int32_t *nodes, const int32_t *items, int32_t *slots,
-                                    int64_t batch, int64_t n, int64_t n_users, cudaStream_t stream)
+cudaError_t rk_cuda_neighbour_slots(const rk_call *call)
 {
-    if (batch == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config =
-        rk::launch(rk::blocks_for(batch * (1 + n), rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, neighbour_slots, nodes, items, slots, batch, n, n_users);
+    const rk_neighbour_attr *a = &call->node->attr.neighbour;
+    const int64_t n = rk__in(call, 1)->cols;
+    return rk::run(call->stream, rk::a_thread_each(a->batch * (1 + n)), neighbour_slots,
+                   rk::in(call, 0), rk::in(call, 1), rk::out(call, 0), a->batch, n, a->n_users);
 }
 
-cudaError_t rk_cuda_neighbour_loss(const float *x, const int32_t *slot_row, const int32_t *nodes,
-                                   const float *weights, const rk_step_state *state, double *loss,
-                                   float *by_score, double *terms, int64_t batch, int64_t n,
-                                   int64_t n_users, int64_t d, double weight, cudaStream_t stream)
+int64_t rk_cuda_scratch_neighbour_loss(const rk_call *call)
 {
-    if (batch == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(batch, WARPS), rk::BLOCK, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, neighbour_loss, x, slot_row, nodes, weights, state,
-                                     terms, by_score, batch, n, n_users, d, weight));
-    return rk_cuda_mean_of_terms(terms, state, loss, batch, stream);
+    return call->node->attr.neighbour.batch * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_neighbour_loss(const rk_call *call)
+{
+    const rk_neighbour_attr *a = &call->node->attr.neighbour;
+    double *terms = static_cast<double *>(call->scratch);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(a->batch), neighbour_loss, rk::in(call, 0),
+                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4), terms,
+                          rk::out(call, 1), a->batch, rk__in(call, 3)->cols, a->n_users,
+                          rk__in(call, 0)->cols, a->weight));
+    return rk::mean_of_terms(call->stream, {terms, rk::in(call, 4), rk::out(call, 0), a->batch});
 }

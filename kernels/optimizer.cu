@@ -8,7 +8,7 @@ namespace
 {
 
 __global__ void __launch_bounds__(rk::BLOCK)
-    adam(rk_adam_target target, const float *__restrict__ gradient, int64_t n)
+    adam(rk::adam_target target, const float *__restrict__ gradient, int64_t n)
 {
     __shared__ rk::adam_scalars scalars;
     if (threadIdx.x == 0) {
@@ -35,29 +35,23 @@ __global__ void __launch_bounds__(rk::BLOCK)
 }
 
 /* Four elements a thread: enough loads in flight, few enough blocks for the pow of each. */
-cudaLaunchConfig_t cover(int64_t n, cudaStream_t stream)
+rk::grid four_elements_a_thread(int64_t n)
 {
-    return rk::launch(rk::blocks_for(n, 4 * rk::BLOCK), rk::BLOCK, stream);
+    return rk::strided(n, 4 * rk::BLOCK);
 }
 
 } // namespace
 
-cudaError_t rk_cuda_adam(rk_adam_target target, const float *gradient, int64_t n,
-                         cudaStream_t stream)
+cudaError_t rk_cuda_adam(const rk_call *call)
 {
-    if (n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = cover(n, stream);
-    return cudaLaunchKernelEx(&config, adam, target, gradient, n);
+    const int64_t n = rk::elements(rk__in(call, 0));
+    return rk::run(call->stream, four_elements_a_thread(n), adam,
+                   rk::adam_target_of(call, call->node->attr.adam, 0, 2), rk::in(call, 1), n);
 }
 
-cudaError_t rk_cuda_sgd(float *parameter, const float *gradient, const rk_step_state *state,
-                        int64_t n, double weight_decay, cudaStream_t stream)
+cudaError_t rk_cuda_sgd(const rk_call *call)
 {
-    if (n == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = cover(n, stream);
-    return cudaLaunchKernelEx(&config, sgd, parameter, gradient, state, n, (float)weight_decay);
+    const int64_t n = rk::elements(rk__in(call, 0));
+    return rk::run(call->stream, four_elements_a_thread(n), sgd, rk::in(call, 0), rk::in(call, 1),
+                   rk::in(call, 2), n, (float)call->node->attr.adam.weight_decay);
 }

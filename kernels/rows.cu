@@ -1,6 +1,8 @@
 /*
- * The row set of a batch: its distinct nodes in ascending order, and for each the slots that name
- * it in ascending order.
+ * The row set of a batch and the moves between all nodes [N, d] and its rows [S, d].
+ *
+ * unique_rows: the distinct nodes in ascending order, and for each the slots that name it in
+ * ascending order.
  *
  *   mark     map[node] = 0 for every node of the batch, -1 elsewhere
  *   number   exclusive scan over the marks -> map[node] = index in rows, rows[index] = node
@@ -9,6 +11,7 @@
  *   place    slots into their segments in any order, then ranked by slot number in each segment
  */
 #include "scan.cuh"
+#include "tables.cuh"
 
 namespace
 {
@@ -81,50 +84,165 @@ __global__ void __launch_bounds__(rk::BLOCK)
     order[place] = (int32_t)s;
 }
 
-/* The scratch memory, cut up. */
-struct scratch {
+template <int VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK)
+    scale_rows(const float *__restrict__ x, const float *__restrict__ factor,
+               const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
+               float *__restrict__ y, int64_t n_rows, int64_t d, int64_t packs)
+{
+    const int64_t n_used = count ? *count : n_rows;
+    FOR_EACH_PACK(row, q, n_rows, packs)
+    {
+        rk::pack<VECTOR> value = rk::pack<VECTOR>::zero();
+        if (row < n_used) {
+            value = rk::load<VECTOR>(x, row, d, (int)q);
+            value.scale(factor[rows ? rows[row] : row]);
+        }
+        rk::store<VECTOR>(y, row, d, (int)q, value);
+    }
+}
+
+template <int VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK)
+    scatter_rows(const float *__restrict__ x, const int32_t *__restrict__ map,
+                 float *__restrict__ y, int64_t n_rows, int64_t d, int64_t packs, float alpha)
+{
+    FOR_EACH_PACK(row, q, n_rows, packs)
+    {
+        rk::pack<VECTOR> value = rk::pack<VECTOR>::zero();
+        const int32_t source = map[row];
+        if (source >= 0) {
+            value = rk::load<VECTOR>(x, source, d, (int)q);
+            value.scale(alpha);
+        }
+        rk::store<VECTOR>(y, row, d, (int)q, value);
+    }
+}
+
+template <int VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK)
+    scatter_add_rows(float *__restrict__ y, const float *__restrict__ x,
+                     const int32_t *__restrict__ rows, const int32_t *__restrict__ count, int64_t d,
+                     int64_t packs, float alpha)
+{
+    const int64_t n_used = *count;
+    FOR_EACH_PACK(row, q, n_used, packs)
+    {
+        const int64_t target = rows[row];
+        rk::pack<VECTOR> value = rk::load<VECTOR>(y, target, d, (int)q);
+        value.add_scaled(alpha, rk::load<VECTOR>(x, row, d, (int)q));
+        rk::store<VECTOR>(y, target, d, (int)q, value);
+    }
+}
+
+template <int VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK)
+    spread_rows(const float *__restrict__ x, const int32_t *__restrict__ map, float *__restrict__ y,
+                int64_t n_rows, int64_t d, int64_t packs)
+{
+    FOR_EACH_PACK(row, q, n_rows, packs)
+    {
+        const int32_t target = map[row];
+        if (target >= 0) {
+            rk::store<VECTOR>(y, target, d, (int)q, rk::load<VECTOR>(x, row, d, (int)q));
+        }
+    }
+}
+
+/* The scratch memory of unique_rows, cut up. */
+struct lists {
     int32_t *sums, *counts, *unordered;
 };
 
-scratch cut(void *memory, int64_t n_slots, int64_t n_nodes)
+lists cut(const rk_call *call)
 {
-    const int64_t most = n_nodes > n_slots ? n_nodes : n_slots;
-    scratch s;
-    s.sums = static_cast<int32_t *>(memory);
-    s.counts = s.sums + rk::n_chunks(most);
-    s.unordered = s.counts + n_slots;
-    return s;
+    const int64_t n_slots = rk__in(call, 0)->rows, n_nodes = call->node->attr.n_nodes;
+    lists l;
+    l.sums = static_cast<int32_t *>(call->scratch);
+    l.counts = l.sums + rk::n_chunks(n_nodes > n_slots ? n_nodes : n_slots);
+    l.unordered = l.counts + n_slots;
+    return l;
 }
 
 } // namespace
 
-int64_t rk_cuda_unique_rows_scratch(int64_t n_slots, int64_t n_nodes)
+int64_t rk_cuda_scratch_unique_rows(const rk_call *call)
 {
-    const int64_t most = n_nodes > n_slots ? n_nodes : n_slots;
-    return (rk::n_chunks(most) + 2 * n_slots) * (int64_t)sizeof(int32_t);
+    const int64_t n_slots = rk__in(call, 0)->rows, n_nodes = call->node->attr.n_nodes;
+    return (rk::n_chunks(n_nodes > n_slots ? n_nodes : n_slots) + 2 * n_slots) *
+           (int64_t)sizeof(int32_t);
 }
 
-cudaError_t rk_cuda_unique_rows(const int32_t *nodes, int64_t n_slots, int64_t n_nodes,
-                                int32_t *rows, int32_t *count, int32_t *map, int32_t *slot_row,
-                                int32_t *segments, int32_t *order, void *memory,
-                                cudaStream_t stream)
+cudaError_t rk_cuda_unique_rows(const rk_call *call)
 {
-    if (n_slots == 0 || n_nodes == 0) {
+    const int64_t n_slots = rk__in(call, 0)->rows, n_nodes = call->node->attr.n_nodes;
+    const int64_t n_rows = n_slots < n_nodes ? n_slots : n_nodes;
+    if (n_rows == 0) {
         return cudaSuccess;
     }
-    const scratch s = cut(memory, n_slots, n_nodes);
-    const int64_t n_rows = n_slots < n_nodes ? n_slots : n_nodes;
-    cudaLaunchConfig_t by_slot = rk::launch(rk::blocks_for(n_slots, rk::BLOCK), rk::BLOCK, stream);
-    RK_TRY_LAUNCH(cudaMemsetAsync(map, 0xff, (size_t)n_nodes * sizeof *map, stream));
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_slot, mark, nodes, n_slots, map));
-    RK_TRY_LAUNCH(rk::scan<true>(map, n_nodes, s.sums, count, rows, stream));
-    RK_TRY_LAUNCH(cudaMemsetAsync(s.counts, 0, (size_t)n_slots * sizeof *s.counts, stream));
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_slot, count_slots, nodes, n_slots, (const int32_t *)map,
-                                     (const int32_t *)count, slot_row, s.counts, rows, n_rows));
-    RK_TRY_LAUNCH(rk::scan<false>(s.counts, n_rows, s.sums, segments + n_rows, segments, stream));
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&by_slot, gather_slots, (const int32_t *)slot_row, n_slots,
-                                     (const int32_t *)segments, s.counts, s.unordered));
-    return cudaLaunchKernelEx(&by_slot, rank_slots, (const int32_t *)slot_row, n_slots,
-                              (const int32_t *)segments, (const int32_t *)s.unordered, order,
-                              n_rows);
+    const lists l = cut(call);
+    void *const stream = call->stream;
+    const int32_t *nodes = rk::in(call, 0);
+    int32_t *rows = rk::out(call, 0), *count = rk::out(call, 1), *map = rk::out(call, 2);
+    int32_t *slot_row = rk::out(call, 3), *segments = rk::out(call, 4), *order = rk::out(call, 5);
+    const rk::grid by_slot = rk::a_thread_each(n_slots);
+    RK_TRY_LAUNCH(rk::fill(stream, map, 0xff, n_nodes * (int64_t)sizeof *map));
+    RK_TRY_LAUNCH(rk::run(stream, by_slot, mark, nodes, n_slots, map));
+    RK_TRY_LAUNCH(rk::scan<true>(stream, map, n_nodes, rk::sums_of<int32_t>{l.sums, count}, rows));
+    RK_TRY_LAUNCH(rk::fill(stream, l.counts, 0, n_slots * (int64_t)sizeof *l.counts));
+    RK_TRY_LAUNCH(rk::run(stream, by_slot, count_slots, nodes, n_slots, map, count, slot_row,
+                          l.counts, rows, n_rows));
+    RK_TRY_LAUNCH(rk::scan<false>(stream, l.counts, n_rows,
+                                  rk::sums_of<int32_t>{l.sums, segments + n_rows}, segments));
+    RK_TRY_LAUNCH(
+        rk::run(stream, by_slot, gather_slots, slot_row, n_slots, segments, l.counts, l.unordered));
+    return rk::run(stream, by_slot, rank_slots, slot_row, n_slots, segments, l.unordered, order,
+                   n_rows);
+}
+
+cudaError_t rk::scatter_rows(void *stream, const row_move &m, float alpha)
+{
+    return run(stream, a_pack_each(m.n_rows, m.d),
+               has_vectors(m.d) ? ::scatter_rows<4> : ::scatter_rows<1>, m.x, m.map, m.y, m.n_rows,
+               m.d, packs_of(m.d), alpha);
+}
+
+cudaError_t rk::spread_rows(void *stream, const row_move &m)
+{
+    return run(stream, a_pack_each(m.n_rows, m.d),
+               has_vectors(m.d) ? ::spread_rows<4> : ::spread_rows<1>, m.x, m.map, m.y, m.n_rows,
+               m.d, packs_of(m.d));
+}
+
+cudaError_t rk_cuda_combine_rows(const rk_call *call)
+{
+    const rk_tensor *y = rk__out(call, 0);
+    return rk::sum_tables(call->stream, {rk::tables_of(call, 2), rk::in(call, 0), rk::in(call, 1),
+                                         rk::out(call, 0), y->rows, y->cols});
+}
+
+cudaError_t rk_cuda_scale_rows(const rk_call *call)
+{
+    const rk_tensor *y = rk__out(call, 0);
+    return rk::run(call->stream, rk::a_pack_each(y->rows, y->cols),
+                   rk::has_vectors(y->cols) ? scale_rows<4> : scale_rows<1>, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::out(call, 0), y->rows,
+                   y->cols, rk::packs_of(y->cols));
+}
+
+cudaError_t rk_cuda_scatter_rows(const rk_call *call)
+{
+    const rk_tensor *y = rk__out(call, 0);
+    return rk::scatter_rows(call->stream,
+                            {rk::in(call, 0), rk::in(call, 1), rk::out(call, 0), y->rows, y->cols},
+                            call->node->attr.weight[0]);
+}
+
+cudaError_t rk_cuda_scatter_add_rows(const rk_call *call)
+{
+    const rk_tensor *x = rk__in(call, 1);
+    return rk::run(call->stream, rk::a_pack_each(x->rows, x->cols),
+                   rk::has_vectors(x->cols) ? scatter_add_rows<4> : scatter_add_rows<1>,
+                   rk::out(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), x->cols,
+                   rk::packs_of(x->cols), call->node->attr.weight[0]);
 }

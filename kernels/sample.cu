@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                     const rk_step_state *__restrict__ state, const int32_t *__restrict__ users,
                     const int64_t *__restrict__ edge_offsets, const int32_t *__restrict__ pool,
                     const float *__restrict__ alias_share, const int32_t *__restrict__ alias_item,
-                    rk_draw_options options, int32_t *__restrict__ nodes)
+                    rk_sample_attr options, int32_t *__restrict__ nodes)
 {
     const int64_t slot = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     const int64_t batch = options.batch, n_candidates = options.n_candidates;
@@ -61,17 +61,10 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 } // namespace
 
-cudaError_t rk_cuda_sample_triplets(const int64_t *offsets, const int32_t *columns,
-                                    const rk_step_state *state, const int32_t *users,
-                                    const int64_t *edge_offsets, const int32_t *pool,
-                                    const float *alias_share, const int32_t *alias_item,
-                                    rk_draw_options options, int32_t *nodes, cudaStream_t stream)
+cudaError_t rk_cuda_sample_triplets(const rk_call *call)
 {
-    const int64_t slots = (2 + (int64_t)options.n_candidates) * options.batch;
-    if (slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = rk::launch(rk::blocks_for(slots, rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, sample_triplets, offsets, columns, state, users,
-                              edge_offsets, pool, alias_share, alias_item, options, nodes);
+    return rk::run(call->stream, rk::a_thread_each(rk__out(call, 0)->rows), sample_triplets,
+                   rk::in(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3),
+                   rk::in(call, 4), rk::in(call, 5), rk::in(call, 6), rk::in(call, 7),
+                   call->node->attr.sample, rk::out(call, 0));
 }

@@ -121,16 +121,19 @@ __global__ void __launch_bounds__(BLOCK)
     }
 }
 
-/* sums: n_chunks(n) of them. Only marks are written to. */
+/* Where a scan of n elements puts its sums: n_chunks(n) of them, and the total. */
+template <typename SUM> struct sums_of {
+    SUM *chunks, *total;
+};
+
+/* Only marks are written to. */
 template <bool MARKS, typename SUM>
-cudaError_t scan(int32_t *in, int64_t n, SUM *sums, SUM *total, SUM *out, cudaStream_t stream)
+cudaError_t scan(void *stream, int32_t *in, int64_t n, sums_of<SUM> sums, SUM *out)
 {
-    cudaLaunchConfig_t config = launch((unsigned)n_chunks(n), BLOCK, stream);
-    RK_TRY_LAUNCH(
-        cudaLaunchKernelEx(&config, chunk_sums<MARKS, SUM>, (const int32_t *)in, n, sums));
-    cudaLaunchConfig_t one = launch(1, BLOCK, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&one, scan_sums<SUM>, sums, n_chunks(n), total));
-    return cudaLaunchKernelEx(&config, scan_chunks<MARKS, SUM>, in, n, (const SUM *)sums, out);
+    const grid by_chunk = {n_chunks(n)};
+    RK_TRY_LAUNCH(run(stream, by_chunk, chunk_sums<MARKS, SUM>, in, n, sums.chunks));
+    RK_TRY_LAUNCH(run(stream, {1}, scan_sums<SUM>, sums.chunks, n_chunks(n), sums.total));
+    return run(stream, by_chunk, scan_chunks<MARKS, SUM>, in, n, sums.chunks, out);
 }
 
 } // namespace rk

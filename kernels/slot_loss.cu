@@ -1,50 +1,79 @@
 /*
  * Losses of a positive and M drawn negatives (ops/slot_loss.h has the formulas).
  *
- *   slot_loss   a warp a triplet: the scores one after the other, lanes over columns; then lanes
- * over the negatives, so that the sums over them have a fixed order slot_grad   a warp a row of the
- * row set in slot order, lanes over columns
+ *   select_negatives  a warp a triplet, lanes over columns
+ *   slot_loss         a warp a triplet: the scores one after the other, lanes over columns; then
+ *                     lanes over the negatives, so that the sums over them have a fixed order
+ *   slot_grad         of any loss by scores of users with items: a warp a row of the row set in
+ *                     slot order, lanes over columns
  */
-#include "device.cuh"
+#include "slots.cuh"
 
 #include "ops/slot_loss.h"
 
 namespace
 {
 
-constexpr int WARPS = rk::BLOCK / rk::WARP;
+__global__ void __launch_bounds__(rk::BLOCK)
+    select_negatives(const float *__restrict__ final, const int32_t *__restrict__ slot_row,
+                     const rk_step_state *__restrict__ state, int32_t *__restrict__ chosen,
+                     int64_t batch, int64_t n_candidates, int64_t d)
+{
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t b = rk::number_of_warp();
+    if (b >= batch) {
+        return; /* the whole warp */
+    }
+    int32_t best = -1; /* triplets that the step does not have choose nothing */
+    if (b < rk__step_count(state)) {
+        const float *user = final + slot_row[b] * d;
+        float best_score = 0.0f;
+        for (int64_t k = 0; k < n_candidates; k++) {
+            const float *item = final + slot_row[2 * batch + n_candidates * b + k] * d;
+            const float score = rk::warp_dot(user, item, d, lane);
+            if (k == 0 || score > best_score) {
+                best = (int32_t)k;
+                best_score = score;
+            }
+        }
+    }
+    if (lane == 0) {
+        chosen[b] = best;
+    }
+}
 
-/* The scores in `scores` become the derivatives by them, for one triplet; every lane gets the term.
- * beta(k) is that of score k. */
+/* The scores in `scores` become the derivatives by them, for one triplet of `count`; every lane
+ * gets the term. scores[0] is that of the positive, n of negatives follow; beta(k) is that of
+ * score k. */
 template <typename BETA>
-__device__ double additive_term(const rk_slot_rule &rule, float *scores, int64_t m, double by_count,
+__device__ double additive_term(const rk_slot_rule &rule, float *scores, int64_t n, double count,
                                 int lane, BETA beta)
 {
-    const double positive = scores[0], share = 1.0 / (double)m;
+    const double positive = scores[0], share = 1.0 / (double)n;
     const rk_slot_term own = rk__slot_positive(&rule, positive, beta(0));
     double value = 0.0, by_positive = 0.0;
-    for (int64_t k = 1 + lane; k <= m; k += rk::WARP) {
+    for (int64_t k = 1 + lane; k <= n; k += rk::WARP) {
         const rk_slot_term t = rk__slot_negative(&rule, positive, scores[k], beta(k));
         value += t.value;
         by_positive += t.by_positive;
-        scores[k] = (float)(t.by_negative * share * by_count);
+        scores[k] = (float)(t.by_negative * share / count);
     }
     value = rk::warp_sum(value);
     by_positive = rk::warp_sum(by_positive);
     __syncwarp();
     if (lane == 0) {
-        scores[0] = (float)((own.by_positive + by_positive * share) * by_count);
+        scores[0] = (float)((own.by_positive + by_positive * share) / count);
     }
     return own.value + value * share;
 }
 
-__device__ double softmax_term(const rk_slot_rule &rule, float *scores, int64_t m, double by_count,
+__device__ double softmax_term(const rk_slot_rule &rule, float *scores, int64_t n, double count,
                                int lane)
 {
     const double positive = (double)scores[0] / rule.temperature;
     const int64_t first = rule.exclude_positive ? 1 : 0;
     double largest = -INFINITY, sum = 0.0;
-    for (int64_t k = first + lane; k <= m; k += rk::WARP) {
+    for (int64_t k = first + lane; k <= n; k += rk::WARP) {
         const double logit = (double)scores[k] / rule.temperature;
         largest = logit > largest ? logit : largest;
     }
@@ -52,28 +81,35 @@ __device__ double softmax_term(const rk_slot_rule &rule, float *scores, int64_t 
         const double other = __shfl_xor_sync(rk::ALL_LANES, largest, offset);
         largest = other > largest ? other : largest;
     }
-    for (int64_t k = first + lane; k <= m; k += rk::WARP) {
+    for (int64_t k = first + lane; k <= n; k += rk::WARP) {
         sum += exp((double)scores[k] / rule.temperature - largest);
     }
     const double lse = largest + log(rk::warp_sum(sum));
     __syncwarp();
-    for (int64_t k = lane; k <= m; k += rk::WARP) {
+    for (int64_t k = lane; k <= n; k += rk::WARP) {
         const double weight = rule.power * exp((double)scores[k] / rule.temperature - lse);
         const double by_score = (k >= first ? weight : 0.0) - (k == 0 ? 1.0 : 0.0);
-        scores[k] = (float)(by_score / rule.temperature * by_count);
+        scores[k] = (float)(by_score / rule.temperature / count);
     }
     return rule.power * lse - positive;
 }
 
+/* What the triplets have in common; m candidates each. */
+struct slot_setting {
+    int64_t batch, m, d;
+    rk_slot_rule rule;
+};
+
+/* With chosen one negative of each triplet counts; its derivative is moved to its place then. */
 __global__ void __launch_bounds__(rk::BLOCK)
     slot_loss(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
               const int32_t *__restrict__ rows, const rk_step_state *__restrict__ state,
-              const float *__restrict__ factor, double *__restrict__ terms, float *by_score,
-              int64_t batch, int64_t m, int64_t d, rk_slot_rule rule)
+              const float *__restrict__ factor, const int32_t *__restrict__ chosen,
+              double *__restrict__ terms, float *by_score, slot_setting s)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t b = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
-    if (b >= batch) {
+    const int64_t b = rk::number_of_warp(), m = s.m, d = s.d;
+    if (b >= s.batch) {
         return; /* the whole warp */
     }
     const int64_t count = rk__step_count(state);
@@ -87,39 +123,50 @@ __global__ void __launch_bounds__(rk::BLOCK)
         }
         return;
     }
+    const int64_t n = chosen ? 1 : m, first = chosen ? chosen[b] : 0;
     const float *user = x + slot_row[b] * d;
-    const int32_t *negatives = slot_row + 2 * batch + b * m;
-    for (int64_t k = 0; k <= m; k++) {
-        const int64_t row = k == 0 ? slot_row[batch + b] : negatives[k - 1];
+    const int32_t *negatives = slot_row + 2 * s.batch + b * m + first;
+    for (int64_t k = 0; k <= n; k++) {
+        const int64_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
         const float score = rk::warp_dot(user, x + row * d, d, lane);
         if (lane == 0) {
             scores[k] = score;
         }
     }
     __syncwarp();
-    const double by_count = 1.0 / (double)count;
     const double user_factor = factor ? factor[rows[slot_row[b]]] : 0.0f;
     auto beta = [=](int64_t k) {
-        const int32_t row = k == 0 ? slot_row[batch + b] : negatives[k - 1];
+        const int32_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
         return factor ? user_factor * (double)factor[rows[row]] : 0.0;
     };
-    const double term = rule.kind == RK_LOSS_SOFTMAX
-                            ? softmax_term(rule, scores, m, by_count, lane)
-                            : additive_term(rule, scores, m, by_count, lane, beta);
+    const double term = s.rule.kind == RK_LOSS_SOFTMAX
+                            ? softmax_term(s.rule, scores, n, (double)count, lane)
+                            : additive_term(s.rule, scores, n, (double)count, lane, beta);
     if (lane == 0) {
         terms[b] = term;
     }
+    if (chosen) {
+        __syncwarp();
+        const float by_negative = scores[1];
+        __syncwarp();
+        for (int64_t k = lane; k < m; k += rk::WARP) {
+            scores[1 + k] = k == first ? by_negative : 0.0f;
+        }
+    }
 }
 
+/* by_score [batch, width]: of the first item of a triplet, a positive, then of the others, m of
+ * them. A user's row adds the others in ascending order and the first one last; what counts for
+ * nothing adds nothing, and need not have a row. */
 __global__ void __launch_bounds__(rk::BLOCK)
     slot_grad(const float *__restrict__ x, const float *__restrict__ by_score,
               const int32_t *__restrict__ slot_row, const int32_t *__restrict__ segments,
               const int32_t *__restrict__ order, const int32_t *__restrict__ count,
-              float *__restrict__ y, int64_t n_slots, int64_t batch, int64_t m, int64_t d)
+              float *__restrict__ y, int64_t n_rows, int64_t batch, int64_t m, int64_t d)
 {
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t r = (int64_t)blockIdx.x * WARPS + threadIdx.x / rk::WARP;
-    if (r >= n_slots) {
+    const int64_t r = rk::number_of_warp();
+    if (r >= n_rows) {
         return; /* the whole warp */
     }
     const int32_t begin = r < *count ? segments[r] : 0, end = r < *count ? segments[r + 1] : 0;
@@ -130,55 +177,60 @@ __global__ void __launch_bounds__(rk::BLOCK)
             if (slot < batch) {
                 const float *mine = by_score + slot * (1 + m);
                 const int32_t *others = slot_row + 2 * batch + slot * m;
-                if (mine[0] != 0.0f) { /* a missing one has no row */
-                    sum += mine[0] * x[slot_row[batch + slot] * d + i];
-                }
                 for (int64_t k = 0; k < m; k++) {
                     if (mine[1 + k] != 0.0f) { /* losses with a margin leave many out */
                         sum += mine[1 + k] * x[others[k] * d + i];
                     }
                 }
+                if (mine[0] != 0.0f) {
+                    sum += mine[0] * x[slot_row[batch + slot] * d + i];
+                }
             } else {
                 const int64_t candidate = slot - 2 * batch;
                 const int64_t b = candidate < 0 ? slot - batch : candidate / m;
                 const int64_t k = candidate < 0 ? 0 : 1 + candidate % m;
-                sum += by_score[b * (1 + m) + k] * x[slot_row[b] * d + i];
+                const float by = by_score[b * (1 + m) + k];
+                if (by != 0.0f) {
+                    sum += by * x[slot_row[b] * d + i];
+                }
             }
         }
         y[r * d + i] = sum;
     }
 }
 
-cudaLaunchConfig_t a_warp_each(int64_t n, cudaStream_t stream)
-{
-    return rk::launch(rk::blocks_for(n, WARPS), rk::BLOCK, stream);
-}
-
 } // namespace
 
-cudaError_t rk_cuda_slot_loss(const float *x, const int32_t *slot_row, const int32_t *rows,
-                              const rk_step_state *state, const float *factor, double *loss,
-                              float *by_score, double *terms, int64_t batch, int64_t m, int64_t d,
-                              const rk_slot_rule *rule, cudaStream_t stream)
+cudaError_t rk_cuda_select_negatives(const rk_call *call)
 {
-    if (batch == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(batch, stream);
-    RK_TRY_LAUNCH(cudaLaunchKernelEx(&config, slot_loss, x, slot_row, rows, state, factor, terms,
-                                     by_score, batch, m, d, *rule));
-    return rk_cuda_mean_of_terms(terms, state, loss, batch, stream);
+    const int64_t batch = call->node->attr.batch;
+    return rk::run(call->stream, rk::a_warp_each(batch), select_negatives, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::out(call, 0), batch,
+                   rk::candidates_of(call, 1, batch), rk__in(call, 0)->cols);
 }
 
-cudaError_t rk_cuda_slot_grad(const float *x, const float *by_score, const int32_t *slot_row,
-                              const int32_t *segments, const int32_t *order, const int32_t *count,
-                              float *y, int64_t n_slots, int64_t batch, int64_t m, int64_t d,
-                              cudaStream_t stream)
+int64_t rk_cuda_scratch_slot_loss(const rk_call *call)
 {
-    if (n_slots == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config = a_warp_each(n_slots, stream);
-    return cudaLaunchKernelEx(&config, slot_grad, x, by_score, slot_row, segments, order, count, y,
-                              n_slots, batch, m, d);
+    return call->node->attr.slot.batch * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_slot_loss(const rk_call *call)
+{
+    const rk_slot_attr *a = &call->node->attr.slot;
+    const slot_setting setting = {a->batch, rk__out(call, 1)->cols - 1, rk__in(call, 0)->cols,
+                                  a->rule};
+    double *terms = static_cast<double *>(call->scratch);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(a->batch), slot_loss, rk::in(call, 0),
+                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                          rk::in(call, 5), terms, rk::out(call, 1), setting));
+    return rk::mean_of_terms(call->stream, {terms, rk::in(call, 3), rk::out(call, 0), a->batch});
+}
+
+cudaError_t rk_cuda_slot_grad(const rk_call *call)
+{
+    const rk_tensor *x = rk__in(call, 0), *by_score = rk__in(call, 1);
+    return rk::run(call->stream, rk::a_warp_each(x->rows), slot_grad, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), rk::out(call, 0), x->rows, by_score->rows, by_score->cols - 1,
+                   x->cols);
 }

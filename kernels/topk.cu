@@ -131,8 +131,8 @@ __device__ float squares(const float *row, int64_t d)
  * as integers do, so the maximum does not depend on the order of blocks. */
 __global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
 {
-    const int64_t warps = (int64_t)gridDim.x * (rk::BLOCK / rk::WARP);
-    const int64_t warp = (int64_t)blockIdx.x * (rk::BLOCK / rk::WARP) + threadIdx.x / rk::WARP;
+    const int64_t warps = (int64_t)gridDim.x * rk::WARPS;
+    const int64_t warp = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP;
     float most = 0.0f;
     for (int64_t item = warp; item < r.n_items; item += warps) {
         const float sum = squares(r.final + (r.n_users + item) * r.d, r.d);
@@ -324,23 +324,12 @@ int64_t list_size(int64_t k)
 }
 
 /* The shared memory of a block. */
-size_t list_bytes(const rk_ranking &r)
+int64_t list_bytes(const rk_ranking &r)
 {
-    return r.size <= MOST_IN_SHARED ? (size_t)r.size * sizeof(candidate) : 0;
+    return r.size <= MOST_IN_SHARED ? r.size * (int64_t)sizeof(candidate) : 0;
 }
 
 } // namespace
-
-cudaError_t rk_cuda_gather_users(const float *final, const int32_t *users, float *y,
-                                 int64_t n_tile_users, int64_t d, cudaStream_t stream)
-{
-    if (n_tile_users * d == 0) {
-        return cudaSuccess;
-    }
-    cudaLaunchConfig_t config =
-        rk::launch(rk::blocks_for(n_tile_users * d, rk::BLOCK), rk::BLOCK, stream);
-    return cudaLaunchKernelEx(&config, gather_users, final, users, y, n_tile_users, d);
-}
 
 int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k)
 {
@@ -349,40 +338,30 @@ int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k)
     return (bytes + 255) / 256 * 256; /* what follows is aligned for cuBLAS */
 }
 
-cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, cudaStream_t stream)
+cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, float *users, void *stream)
 {
+    const int64_t n = r->n_tile_users;
     r->size = (int32_t)list_size(r->k);
     r->lists = scratch;
-    r->counts =
-        reinterpret_cast<int32_t *>(static_cast<candidate *>(scratch) + r->n_tile_users * r->size);
-    r->largest = r->counts + r->n_tile_users;
-    RK_TRY_LAUNCH(
-        cudaMemsetAsync(r->counts, 0, (size_t)(r->n_tile_users + 1) * sizeof(int32_t), stream));
-    constexpr unsigned MOST_BLOCKS = 1024;
-    const unsigned blocks = rk::blocks_for(r->n_items, rk::BLOCK / rk::WARP);
-    cudaLaunchConfig_t config =
-        rk::launch(blocks < MOST_BLOCKS ? blocks : MOST_BLOCKS, rk::BLOCK, stream);
-    return r->n_items == 0 ? cudaSuccess : cudaLaunchKernelEx(&config, largest_squares, *r);
+    r->counts = reinterpret_cast<int32_t *>(static_cast<candidate *>(scratch) + n * r->size);
+    r->largest = r->counts + n;
+    RK_TRY_LAUNCH(rk::fill(stream, r->counts, 0, (n + 1) * (int64_t)sizeof(int32_t)));
+    RK_TRY_LAUNCH(rk::run(stream, rk::strided(r->n_items, rk::WARPS, 1024), largest_squares, *r));
+    return rk::run(stream, rk::strided(n * r->d, rk::BLOCK), gather_users, r->final, r->users,
+                   users, n, r->d);
 }
 
-cudaError_t rk_cuda_topk_merge(rk_ranking r, const float *tile, int64_t tile_stride, int64_t n_tile,
-                               int64_t first_item, cudaStream_t stream)
+cudaError_t rk_cuda_topk_merge(const rk_ranking *r, const rk_score_tile *tile, void *stream)
 {
-    if (r.n_tile_users == 0 || n_tile == 0) {
-        return cudaSuccess;
-    }
-    const size_t bytes = list_bytes(r);
-    cudaLaunchConfig_t config = rk::launch((unsigned)r.n_tile_users, rk::BLOCK, stream, bytes);
-    return cudaLaunchKernelEx(&config, bytes > 0 ? merge<true> : merge<false>, r, tile, tile_stride,
-                              n_tile, first_item);
+    const int64_t bytes = list_bytes(*r);
+    return rk::run(stream, {tile->n == 0 ? 0 : r->n_tile_users, rk::BLOCK, bytes},
+                   bytes > 0 ? merge<true> : merge<false>, *r, tile->scores, tile->stride, tile->n,
+                   tile->first_item);
 }
 
-cudaError_t rk_cuda_topk_finish(rk_ranking r, cudaStream_t stream)
+cudaError_t rk_cuda_topk_finish(const rk_ranking *r, void *stream)
 {
-    if (r.n_tile_users == 0) {
-        return cudaSuccess;
-    }
-    const size_t bytes = list_bytes(r);
-    cudaLaunchConfig_t config = rk::launch((unsigned)r.n_tile_users, rk::BLOCK, stream, bytes);
-    return cudaLaunchKernelEx(&config, bytes > 0 ? rerank<true> : rerank<false>, r);
+    const int64_t bytes = list_bytes(*r);
+    return rk::run(stream, {r->n_tile_users, rk::BLOCK, bytes},
+                   bytes > 0 ? rerank<true> : rerank<false>, *r);
 }

@@ -1,6 +1,6 @@
 # The checks of the sources themselves, and of the checks.
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
-foreach(check style layers docker)
+foreach(check style layers families docker)
     set(script ${PROJECT_SOURCE_DIR}/tools/check_${check}.py)
     add_test(NAME unit/check_${check} COMMAND Python3::Interpreter ${script} ${PROJECT_SOURCE_DIR})
     add_test(NAME unit/check_${check}_self_test COMMAND Python3::Interpreter ${script} --self-test)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The Dockerfile agrees with the rest of the project; no container engine is needed to see that.
+"""Checks that the Dockerfile agrees with the rest of the project; needs no container engine.
 
-usage: check_docker.py [ROOT]      lists what is wrong, exits 1 if anything is
+usage: check_docker.py [ROOT]      lists the problems, exits 1 if there are any
        check_docker.py --self-test checks the checks
 """
 import fnmatch
@@ -16,7 +16,7 @@ import tempfile
 
 KNOWN = {"FROM", "ARG", "RUN", "COPY", "ENV", "WORKDIR", "USER", "ENTRYPOINT", "CMD", "STOPSIGNAL"}
 PACKAGES = "install_packages.sh"
-# Whatever else could install or fetch something.
+# Other programs that could install or download something.
 FETCHES = r"\b(apt|apt-get|dpkg|pip3?|conda|npm|curl|wget|git)\b"
 
 
@@ -30,7 +30,7 @@ def read(root, name):
 
 
 def instructions(text):
-    """(line, WORD, arguments) of each instruction, comments dropped and continued lines joined."""
+    """(line, WORD, arguments) of each instruction; comments dropped, continued lines joined."""
     result, parts, begin = [], [], 0
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("#") or not line.strip():
@@ -52,7 +52,7 @@ def instructions(text):
 
 
 def expand(text, values, line):
-    """With ${NAME} filled in; a name that no ARG declares is a mistake."""
+    """The text with ${NAME} filled in; a name that no ARG declares is an error."""
     def value(match):
         if match[1] not in values:
             raise Problem(f"Dockerfile:{line}: {match[0]} is not declared by an ARG in reach")
@@ -123,7 +123,7 @@ def check_copies(root, stage, names):
 
 
 def check_packages(root, stage, wanted):
-    """The package script installs, with the groups that the stage needs, and nothing else does."""
+    """Only the package script installs anything, with the groups that the stage needs."""
     groups = []
     for line, word, arguments in stage["body"]:
         if word != "RUN":
@@ -142,7 +142,7 @@ def check_packages(root, stage, wanted):
 
 
 def check_images(root, build, run):
-    """One CUDA version for both, new enough, on a distribution that the package script knows."""
+    """Both stages use one CUDA version, new enough, on a distribution the package script knows."""
     pattern = r"nvidia/cuda:(\d+\.\d+\.\d+)-(devel|runtime)-(ubuntu|debian)(\d+(?:\.\d+)?)"
     found = []
     for stage, flavour in ((build, "devel"), (run, "runtime")):
@@ -175,7 +175,7 @@ def check_build(build):
 
 
 def check_run(run):
-    """How the image starts: the installed program itself, by nobody in particular, in /data."""
+    """How the image starts: the installed program itself, as an unprivileged user, in /data."""
     last = {word: (line, arguments) for line, word, arguments in run["body"]}
     line, arguments = last.get("ENTRYPOINT", (0, ""))
     if exec_form(arguments) != ["/opt/rankine/bin/rankine"]:
@@ -211,7 +211,7 @@ def problems(root):
 
 
 def self_test(root):
-    """Each change of the real Dockerfile must be noticed."""
+    """Each of these changes to the real Dockerfile must be noticed."""
     damages = {
         "RUN tools/": "RUN apt-get install gcc && tools/",
         "install_packages.sh runtime": "install_packages.sh format",

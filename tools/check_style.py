@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the style card asks for and clang-format cannot see: sizes, and functions kept to a room.
+"""Checks what clang-format cannot see: sizes, and functions that only some rooms may call.
 
 usage: check_style.py [ROOT]      lists violations as file:line: text, exits 1 if there are any
        check_style.py --self-test checks the checks
@@ -13,7 +13,7 @@ import sources
 
 MAX_LINE, MAX_FILE, MAX_FUNCTION = 100, 600, 80
 
-# (what is banned, from which paths, where it is allowed all the same, what to do instead)
+# (what is banned, in which paths, exceptions, what to do instead)
 CALL = r"(?<![\w.>])(?:%s)\s*\("
 PARSE = "use base/parse.h: it refuses what is no number"
 QUIET = "below the CLI nothing prints or exits; return a status"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sums ctest's JUnit files into one plain line: 'N passed, N failed, N skipped'.
+"""Sums ctest's JUnit files up in one line: 'N passed, N failed, N skipped'.
 
 usage: count_tests.py FILE...    exits 1 when a test failed or none ran
 """
@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 
 
 def outcome(case):
-    """'passed', 'failed' or 'skipped'. A test whose program is missing is ctest's "not run" without
-    a skip code: that is a failure."""
+    """'passed', 'failed' or 'skipped'. A test whose program is missing is "not run" without a skip
+    code; that counts as a failure."""
     status = case.get("status")
     if status == "run":
         return "passed"

@@ -2,8 +2,8 @@
 # The demonstration: train, compare with popularity, recommend.
 #
 #   tools/demo.sh PROGRAM         on generated data with planted tastes
-#   tools/demo.sh PROGRAM DIR     on real files; DIR is recognised by the names in it, and trained
-#                                 on for fewer epochs than the config would
+#   tools/demo.sh PROGRAM DIR     on real files; the file names in DIR select the config, which is
+#                                 trained for fewer epochs than it says
 #
 # Needs a built rankine; `make demo` builds it. The run goes to runs/demo.
 set -euo pipefail

@@ -2,7 +2,7 @@
 import numpy as np
 import torch
 
-# What an option is that a variant does not name.
+# Options that a variant does not set.
 DEFAULTS = {"loss.kind": "bpr", "loss.logits": "auto", "loss.power": 1,
             "loss.exclude_positive": "true", "loss.popularity_correction": 0}
 
@@ -19,7 +19,7 @@ def softmax(o, chance, users, items):
 
 
 def over_negatives(o, beta, users, items, negatives):
-    """negatives [M, B, d]; beta [1 + M, B]: of the positive, of the negatives."""
+    """negatives [M, B, d]; beta [1 + M, B]: of the positive, then of the negatives."""
     if o["loss.logits"] == "cosine" or (o["loss.logits"] == "auto"
                                         and o["loss.kind"] in ("softmax", "ccl")):
         users, items, negatives = [torch.nn.functional.normalize(x, dim=-1)
@@ -52,8 +52,8 @@ def align_uniform(o, users, items):
 
 
 def item_neighbours(edges, n_users, n_items, k):
-    """UltraGCN's, of each item in order of their weight, the smaller of equal ones first, as pairs
-    of item and weight; the form of the authors' program."""
+    """UltraGCN's neighbours of each item, as (item, weight) with the largest weight first, ties to
+    the smaller item; in the form of the authors' program."""
     has = np.zeros((n_users, n_items))
     has[edges[:, 0], edges[:, 1]] = 1
     common = has.T @ has
@@ -66,7 +66,7 @@ def item_neighbours(edges, n_users, n_items, k):
 
 
 def neighbour_loss(o, neighbours, users, table, positives):
-    """users: rows of the batch; table: of all items; positives: ids."""
+    """users: the batch's rows; table: all items' rows; positives: ids."""
     if o.get("loss.logits") == "cosine" or o.get("loss.kind") == "softmax":
         users, table = [torch.nn.functional.normalize(x) for x in (users, table)]
     terms = [-float(w) * torch.nn.functional.logsigmoid((user * table[j]).sum())
@@ -75,7 +75,7 @@ def neighbour_loss(o, neighbours, users, table, positives):
 
 
 def ranking_loss(o, chances, beta, users, items, negatives, ids):
-    """Of a batch's rows; chances: of every item to be a positive; ids: the positives'."""
+    """The loss of a batch's rows; chances: of each item to be a positive; ids: the positives."""
     o = DEFAULTS | o
     if o["loss.kind"] == "align_uniform":
         return align_uniform(o, users, items)

@@ -1,4 +1,4 @@
-"""The options that make_golden.py makes golden files for: a file each."""
+"""The variants that make_golden.py makes golden files for, one file each."""
 
 # name: (options that differ from COMMON, whether Adam's moments are written)
 COMMON = {"model.kind": "lightgcn", "model.dim": 8, "model.layers": 3,

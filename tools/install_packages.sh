@@ -6,17 +6,17 @@
 #
 # Groups: build, test, runtime (of an installed rankine), dist (a tree with its libraries bundled),
 # clang (the second compiler), format.
-# Where nothing is missing it neither touches the network nor asks for a password.
+# If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
 # gcc only recommends libc6-dev, and recommended packages are not installed here.
 #
-# OpenBLAS comes in three builds with one file name each. The OpenMP one sees that a call comes from
-# inside a parallel region and then runs on the calling thread alone, and outside of one it uses the
-# pool that the program has anyway. The pthread build starts a pool of its own under every caller,
-# and the serial build cannot use a second core for one large product.
+# OpenBLAS comes in three builds with the same file name. The OpenMP build runs a call from inside a
+# parallel region on the calling thread alone, and outside of one it uses the thread pool that the
+# program has anyway. The pthread build starts a pool of its own under every caller, and the serial
+# build cannot use a second core for one large product.
 #
-# One version of clang-format everywhere: another one would lay the code out differently.
+# One version of clang-format everywhere: another version would format the code differently.
 declare -A packages=(
     [build]="gcc libc6-dev make cmake ninja-build pkg-config git
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev"

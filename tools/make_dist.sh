@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Packs what a build installs, with the libraries that other machines may lack, into one archive.
+# Packs an installed build, with the libraries that other machines may lack, into one archive.
 #
 #   tools/make_dist.sh BUILD OUT      writes OUT/rankine-VERSION-linux-MACHINE[-cuda].tar.gz
 #
-# The same build gives the same names, owners and times in the archive. The libraries are this
-# machine's, so its glibc is the oldest that the tree runs with: pack on Debian 12 for glibc 2.36.
+# The same build gives the same names, owners and times in the archive. The libraries come from this
+# machine, so the tree needs its glibc or a newer one: pack on Debian 12 for glibc 2.36.
 set -euo pipefail
 build=$(realpath "$1")
 mkdir -p "$2"

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Golden files of training, from PyTorch: tests/golden/train_*.txt.
+"""Makes the golden files of training, tests/golden/train_*.txt, with PyTorch.
 
     python3 tools/make_golden.py [tests/golden]       (needs torch and numpy; the tests do not)
 
-Nothing here follows the engine's code: the graph is a dense matrix, gradients are autograd's, the
-optimizer is torch.optim's. All is computed in float64 from float32 initial values; the same in
-float32 must agree, and how closely is noted in each file.
+Nothing here follows the engine's code: the graph is a dense matrix, the gradients are autograd's,
+the optimizer is torch.optim's. Everything is computed in float64 from float32 initial values. The
+same in float32 must agree; each file notes how closely.
 
-Format, text: '#' begins a comment line; "set KEY=VALUE" is an option of the engine's; any other
+Format, text: '#' begins a comment line; "set KEY=VALUE" is an option of the engine; any other
 line "NAME ROWS COLS" is followed by ROWS lines of COLS numbers with 9 significant digits:
   sizes      1 2   users, items
   edges      E 2   user, item: a train interaction; user 5 and item 3 have none
   initial    N d   parameters: users, then items
   triplets.t B 3+  user, positive, negatives (in_batch: one, unused) of step
-             t = 1 to 3; the last batch is short
-  loss.t     1 3   total, ranking loss, L2; 1 4 with loss.neighbours: and its term
-  gradient.t N d   of the total by the parameters, weight decay not in it
+                   t = 1 to 3; the last batch is short
+  loss.t     1 3   total, ranking loss, L2; with loss.neighbours 1 4: also its term
+  gradient.t N d   of the total with respect to the parameters, without weight decay
   weights.t  N d   after the update; with Adam and "full" also its moments m.t and v.t
 """
 import sys
@@ -61,7 +61,7 @@ def final_embeddings(o, adjacency, x):
 
 
 def item_chances(o, edges):
-    """How likely an item is to be drawn as a positive."""
+    """The chance of each item to be drawn as a positive."""
     by_user = np.bincount(edges[:, 0], minlength=USERS)
     share = 1 / by_user[edges[:, 0]] / (by_user > 0).sum()
     if o.get("sampling.positives") == "shuffle":
@@ -70,7 +70,7 @@ def item_chances(o, edges):
 
 
 def betas(edges, triplet):
-    """UltraGCN's, of each user with the items beside them: [items, B]."""
+    """UltraGCN's beta for each user and its items: [items, B]."""
     users, items = [np.bincount(edges[:, i], minlength=n) for i, n in ((0, USERS), (1, ITEMS))]
     with np.errstate(divide="ignore", invalid="ignore"):
         of_user = np.where(users > 0, np.sqrt(users + 1) / users, 0)
@@ -87,7 +87,7 @@ def losses(o, edges, adjacency, x, triplet):
     groups = [u, p, torch.cat(n)] if n else [u, p]
     table = x if o["loss.l2_on"] == "ego" else final
     if o["loss.l2_rows"] == "unique":
-        # One sum over all nodes; or three norms, each over its own.
+        # One sum over all nodes, or three norms, one for each group.
         groups = groups if o["loss.l2_form"] == "norm" else [torch.cat(groups)]
         groups = [torch.unique(g) for g in groups]
     if o["loss.l2_form"] == "norm":

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Golden files of encoders, from PyTorch: tests/golden/encoder_*.txt.
+"""Makes the golden files of encoders, tests/golden/encoder_*.txt, with PyTorch.
 
     python3 tools/make_golden_encoders.py [tests/golden]       (needs torch and numpy)
 
-As make_golden.py: a dense adjacency matrix, autograd's gradients, float64. The loss is the BPR loss
-of one batch. Arrays beside sizes, edges, initial and triplets:
-  initial_weights  1 K+1   learned weights of layers, before the softmax if there is one
+As in make_golden.py: a dense adjacency matrix, autograd's gradients, float64. The loss is the BPR
+loss of one batch. Arrays besides sizes, edges, initial and triplets:
+  initial_weights  1 K+1   learned layer weights, before the softmax if there is one
   final            N d     final embeddings
   loss             1 1
-  gradient         N d     of the loss by the initial embeddings
-  gradient_weights 1 K+1   and by the weights
-With loss.contrast the loss has the contrastive term; the noise is that of seed 77, step 3, the
-dropped edges those of epoch 2, from generators of this script's own; `final` is without either.
+  gradient         N d     of the loss with respect to the initial embeddings
+  gradient_weights 1 K+1   the same with respect to the layer weights
+With loss.contrast the loss includes the contrastive term. The noise is that of seed 77, step 3, the
+dropped edges are those of epoch 2, from this script's own generators; `final` has neither.
 """
 import sys
 
@@ -62,7 +62,7 @@ def splitmix(z):
 
 
 def dropped(o, a, view):
-    """The adjacency of a view: an edge goes whose 32 bits are below its share of 2^32."""
+    """The adjacency of a view; an edge is dropped if its 32 bits are below dropout * 2^32."""
     high, low = philox([view, PURPOSE_EDGES << 20, EPOCH, 0], [SEED, 0])[:2]
     key, left = high << 32 | low, a.clone()
     for u, i in torch.nonzero(torch.triu(a)).tolist():

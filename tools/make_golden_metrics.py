@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""The golden file of ranking metrics, from NumPy: tests/golden/metrics.txt.
+"""Makes the golden file of ranking metrics, tests/golden/metrics.txt, with NumPy.
 
     python3 tools/make_golden_metrics.py [tests/golden]       (needs numpy; the tests do not)
 
 Loops over sorted lists, by the formulas that `rankine info --metrics` prints; nothing follows the
-engine's code. Format: see make_golden.py. train, valid, test  n 2: user, item; scores  users items,
-with ties; metrics.valid, metrics.test  names x cut-offs, in the order of eval.metrics and eval.k.
+engine's code. Format as in make_golden.py:
+  train, valid, test           n 2               user, item
+  scores                       users items       with ties
+  metrics.valid, metrics.test  names x cut-offs  in the order of eval.metrics and eval.k
 """
 import sys
 from pathlib import Path

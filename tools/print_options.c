@@ -6,7 +6,7 @@
 int main(void)
 {
     char *text = NULL;
-    rk_status status = rk_config_reference(1, &text);
+    rk_status status = rk_config_reference(true, &text);
     if (status != RK_OK) {
         fprintf(stderr, "print_options: %s\n", rk_last_error());
         return rk_status_exit_code(status);

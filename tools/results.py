@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Reproduces the table of results: one row of configs/results/rows.csv after the other.
+"""Reproduces the table of results, row by row of configs/results/rows.csv.
 
 usage: results.py --data DIR [--runs DIR] [--program rankine] [--table FILE] [--list] [ROW...]
 
-DIR holds a folder for each data set, named as in the column `data`. A row that was finished before
-is not trained again; one that was interrupted goes on. The table so far is printed at the end and
-written to RUNS/results.md. Exit code 1 if a row stays below what it should reach.
+DIR holds one folder per data set, named as in the column `data`. A finished row is not trained
+again, an interrupted one continues. The table so far is printed at the end and written to
+RUNS/results.md. Exit code 1 if a row misses its target.
 """
 import argparse
 import csv
@@ -25,7 +25,7 @@ def read_rows(table):
 
 
 def command_of(row, options):
-    """The command of a fresh run, as the README has it."""
+    """The command of a fresh run, as in the README."""
     command = [options.program, "train", os.path.join("configs", "results", row["config"])]
     command += ["--data", os.path.join(options.data, row["data"])]
     if int(row["seeds"]) > 1:
@@ -48,18 +48,18 @@ def run(row, options):
 
 
 def spread(value):
-    """(mean, sd) of a metric: a number in a run's report, an object in that of several seeds."""
+    """(mean, sd) of a metric: a number, or an object in a report of several seeds."""
     return (value["mean"], value["sd"]) if isinstance(value, dict) else (value, None)
 
 
 def seconds_of(report):
-    """Of the run, or of all seeds together."""
+    """Seconds of the run, or of all seeds together."""
     total = report["timing"]["total_seconds"]
     return sum(total["values"]) if isinstance(total, dict) else total
 
 
 def line_of(row, options):
-    """A row of the table, and whether it reaches what it should; None if it was not run."""
+    """A row of the table and whether it reaches its target; None if it was not run."""
     folder = os.path.join(options.runs, row["row"])
     try:
         with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:

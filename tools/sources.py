@@ -1,4 +1,4 @@
-"""The sources that the checks look at, and C text without comments and strings."""
+"""The source files that the checks read, and C text without comments and strings."""
 import os
 import re
 
@@ -35,5 +35,5 @@ def blank(match):
 
 
 def code_of(text):
-    """C text without comments and with empty strings; line numbers stay."""
+    """C text without comments and with empty strings; line numbers are kept."""
     return TOKEN.sub(blank, text)

@@ -1,9 +1,9 @@
 /*
- * Runs side by side: the options that differ, the metrics, and paired tests over users.
+ * Comparing runs: the options that differ, the metrics, and paired tests over users.
  *
- * Every run is evaluated again from its chosen checkpoint, so that it has a value for each user;
- * the runs must have the same data set (users, items and split). A folder of runs with several
- * seeds (rk_train_seeds) counts as one: a user's value is the mean over its seeds.
+ * Every run is evaluated again from its chosen checkpoint, which gives a value for each user. All
+ * runs must have the same data set (users, items and split). A folder with several seeds
+ * (rk_train_seeds) counts as one run: a user's value is the mean over its seeds.
  */
 #ifndef RANKINE_COMPARE_H
 #define RANKINE_COMPARE_H
@@ -18,47 +18,47 @@
 extern "C" {
 #endif
 
-/* Run minus first run over the users: the t-test of paired samples (Student 1908) and the
- * percentile interval of the bootstrap (Efron 1979), both two-sided. */
+/* A run minus the first run, over the users: paired t-test (Student 1908) and bootstrap percentile
+ * interval (Efron 1979), both two-sided. */
 typedef struct rk_paired {
     double difference;            /* mean over the users */
-    double sd;                    /* of the differences, of a sample */
-    double t, p;                  /* n - 1 degrees of freedom; without any difference 0 and 1 */
-    double low, high;             /* interval of the mean difference */
-    int64_t better, worse, equal; /* users */
+    double sd;                    /* sample standard deviation of the differences */
+    double t, p;                  /* n - 1 degrees of freedom; 0 and 1 if no user differs */
+    double low, high;             /* bootstrap interval of the mean difference */
+    int64_t better, worse, equal; /* numbers of users */
 } rk_paired;
 
 typedef struct rk_compare_options {
-    rk_part part;          /* valid or test */
-    const char *device;    /* "auto", "cpu", "cuda"; NULL = as each run's config says */
+    rk_part part;          /* RK_VALID or RK_TEST */
+    const char *device;    /* "auto", "cpu" or "cuda"; NULL = as each run's config says */
     const char *data_root; /* as for rk_run_open; may be NULL */
     int64_t replicates;    /* of the bootstrap, 100 to 1,000,000 */
-    double confidence;     /* of the interval, above 0 and below 1 */
+    double confidence;     /* level of the interval, above 0 and below 1 */
 } rk_compare_options;
 
-/* Test, 2,000 replicates, 0.95. */
+/* The test part, 2,000 replicates, confidence 0.95. */
 RK_API rk_compare_options rk_compare_defaults(void);
 
 typedef struct rk_compared_run {
     const char *folder;
-    int64_t seeds; /* runs with different seeds in it; 1 = a single run */
-    int64_t epoch; /* the model is of; of a single run, else 0 */
+    int64_t seeds; /* number of seeds in the folder; 1 = a single run */
+    int64_t epoch; /* that the model was taken from; 0 for several seeds */
 } rk_compared_run;
 
 typedef struct rk_compared_option {
     const char *key;     /* "train.learning_rate" */
-    const char **values; /* one a run, in YAML notation */
+    const char **values; /* one per run, in YAML notation */
 } rk_compared_option;
 
 typedef struct rk_compared_metric {
     const char *name;  /* "ndcg@10" */
-    double *values;    /* one a run */
-    double *sd;        /* over the seeds of each; NaN for a single run */
-    bool is_paired;    /* false: it has no value for a user (coverage) */
-    rk_paired *paired; /* one a run, against the first one; entry 0 is not used */
+    double *values;    /* one per run */
+    double *sd;        /* over the seeds of each run; NaN for a single run */
+    bool is_paired;    /* false: the metric has no value for a single user (coverage) */
+    rk_paired *paired; /* one per run, against the first run; entry 0 is not used */
 } rk_compared_metric;
 
-/* Everything in it is owned by the comparison. */
+/* The comparison owns everything in it. */
 typedef struct rk_comparison {
     rk_compared_run *runs;
     int64_t n_runs;
@@ -66,12 +66,12 @@ typedef struct rk_comparison {
     int64_t n_options;
     rk_compared_metric *metrics; /* eval.metrics x eval.k of the first run */
     int64_t n_metrics;
-    int64_t users; /* that were averaged over */
+    int64_t users; /* averaged over */
     rk_compare_options how;
     char fingerprint[17];
 } rk_comparison;
 
-/* Two or more runs, against the first. RK_ERR_CONFIG when they cannot be compared. Free with
+/* Compares two or more runs with the first one. RK_ERR_CONFIG if they cannot be compared. Free with
  * rk_comparison_free. */
 RK_API rk_status rk_compare(const char *const *run_dirs, int64_t n, const rk_compare_options *how,
                             const rk_hooks *hooks, rk_comparison **out);

@@ -1,5 +1,7 @@
 /*
  * A prepared data set: dense ids, splits, item labels, statistics, fingerprint; one HDF5 file.
+ *
+ * Once it is there nothing changes it: any number of threads may read one data set at once.
  */
 #ifndef RANKINE_DATASET_H
 #define RANKINE_DATASET_H
@@ -16,46 +18,47 @@ extern "C" {
 
 typedef struct rk_dataset rk_dataset;
 
-/* The data set of a config: read from data.cache when a file there was made from the same options
- * and sources (by path, size and modification time), else prepared from the sources and cached.
- * force prepares in any case. Several processes may prepare at once. hooks may be NULL; their wish
- * to stop is RK_ERR_INTERRUPTED, with nothing written. Free with rk_dataset_free.
+/* The data set of a config: read from data.cache if a file there was made from the same options and
+ * sources (by path, size and modification time), else prepared from the sources and cached. force
+ * prepares it in any case. Several processes may prepare at once. hooks may be NULL; if they ask to
+ * stop, RK_ERR_INTERRUPTED is returned and nothing is written. Free with rk_dataset_free.
  *
- * Of rows with the same user and item one stays: in the first part of train, valid, test that has
- * it, with the earliest time, so that nothing is held out that was known before. */
+ * Of several rows with the same user and item, one is kept: in the first of train, valid and test
+ * that has it, with the earliest time, so that nothing known before is held out. */
 RK_API rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                                     rk_dataset **out);
 
-/* A prepared file as it stands. A truncated, foreign or corrupted file is RK_ERR_DATA. */
+/* Opens a prepared file as it is. A truncated, foreign or corrupted file is RK_ERR_DATA. Free with
+ * rk_dataset_free. */
 RK_API rk_status rk_dataset_open(const char *path, rk_dataset **out);
 
 /* NULL is fine. */
 RK_API void rk_dataset_free(rk_dataset *dataset);
 
-/* A degree distribution over all users or items. A quantile is the smallest degree that at least
- * that share of them does not exceed. */
+/* A degree distribution over all users or all items. A quantile is the smallest degree that at
+ * least this share of them does not exceed. */
 typedef struct rk_degrees {
     int64_t min, median, max;
     double mean;
     int64_t decile[9]; /* 10 % .. 90 %; decile[4] is the median */
 } rk_degrees;
 
-/* Every count a reader of results asks for. */
+/* The counts of a data set and of what was dropped on the way to it. */
 typedef struct rk_dataset_stats {
     int64_t users, items;
     int64_t rows_read;     /* data rows in all sources, before anything was dropped */
-    int64_t rows_filtered; /* dropped by source.where */
-    int64_t duplicates;    /* dropped: user and item that the same part has already */
-    int64_t overlap;       /* split given: held-out pairs that an earlier part has, dropped */
+    int64_t rows_filtered; /* dropped by a source's where */
+    int64_t duplicates;    /* dropped: the same user and item again in the same part */
+    int64_t overlap;       /* dropped: held-out pairs of a given split that an earlier part has */
     int64_t interactions;  /* kept, over all parts */
     int64_t train, valid, test;
     int64_t filter_passes;                /* rounds of min_user / min_item that dropped something */
     int64_t users_dropped, items_dropped; /* by those rounds */
-    int64_t empty_users;                  /* without any item in train (left out of training) */
-    int64_t valid_users, test_users;      /* users with at least one item there */
-    /* distinct items there without a train interaction */
+    int64_t empty_users;                  /* without an item in train (left out of training) */
+    int64_t valid_users, test_users;      /* users with at least one item in that part */
+    /* distinct items of that part without a train interaction */
     int64_t cold_valid_items, cold_test_items;
-    int64_t cold_test_users;               /* users with test items and no train item */
+    int64_t cold_test_users;               /* users with test items but no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
 } rk_dataset_stats;
@@ -64,47 +67,56 @@ RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);
 RK_API const char *rk_dataset_name(const rk_dataset *dataset);
 RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 file */
 
-/* 16 hex digits over ids and splits: two data sets with the same fingerprint train alike. */
+/* A hash of ids and splits, 16 hex digits: data sets with the same fingerprint train alike. */
 RK_API const char *rk_dataset_fingerprint(const rk_dataset *dataset);
 
-/* Original id of a dense index, as text; NULL when out of range. Valid until the next call of the
- * same function with this data set, which threads must not make at once. */
-RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user);
-RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item);
+/* Original id of a dense index, as text; NULL when out of range. An integer id is written into
+ * `room`, a text id is the data set's own, so go by what is returned. */
+enum { RK_ID_BYTES = 24 };
+RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user,
+                                      char room[RK_ID_BYTES]);
+RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item,
+                                      char room[RK_ID_BYTES]);
 
-/* Label of an item, "" if it has none; owned by the data set. */
+/* Label of an item, "" if it has none. Owned by the data set. */
 RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
 
-/* Dense index of an original id, e.g. "17"; RK_ERR_DATA names an id that is not in the data set. */
+/* Dense index of an original id, e.g. "17". RK_ERR_DATA, naming the id, if there is none. */
 RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 
 typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST } rk_part;
 
-/* The items of a user in a part, ascending dense indices; owned by the data set. */
+/* "train", "valid" or "test", as in every file and message; NULL if out of range. */
+RK_API const char *rk_part_name(rk_part part);
+
+/* A user's items in a part: *out_count dense indices, ascending. Owned by the data set. */
 RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
                                   const int32_t **out_items, int64_t *out_count);
 
-/* What the generator plants: users and items in taste clusters, item popularity a power law. */
+/* A generated data set: users and items in taste clusters, item popularity by a power law. */
 typedef struct rk_synth_options {
     int64_t users, items; /* 1 to 2^31 - 2 */
-    int64_t interactions; /* exactly so many, none twice; one a user to users * items */
+    int64_t interactions; /* exact number of distinct pairs, from users to users * items */
     int64_t clusters;     /* 1 to items */
     double affinity;      /* share of a user's interactions inside their cluster, 0..1 */
-    double exponent; /* chance of an item ~ rank^-exponent, 0..4; as a user draws no item twice,
-                      * the counts of the most popular items fall below this law */
+    double exponent; /* an item is drawn with weight rank^-exponent, 0..4; since a user draws no
+                      * item twice, the most popular items end up below this law */
     uint64_t seed;
 } rk_synth_options;
 
-/* Defaults: the demo's data set, trained in well under a minute on two cores. */
+/* The demo's data set; training on it takes well under a minute on two cores. */
 RK_API rk_synth_options rk_synth_defaults(void);
 
-/* Writes DIR/ratings.csv (user_id,item_id,rating,timestamp; by user, a user's times ascending),
- * DIR/items.csv (item_id,title; the title names the cluster) and DIR/synth.yaml, a config that
- * trains on them. Ids count from 1. Ratings inside a user's cluster are mostly 4 and 5, else mostly
- * 1 to 3. The same options give the same bytes on every machine. DIR is created if need be. Refuses
- * to overwrite unless force; on failure nothing is left behind. RK_ERR_CONFIG for options out of
- * range. hooks may be NULL. */
+/* Writes into a folder, which is created if need be:
+ *
+ *   ratings.csv   user_id,item_id,rating,timestamp; sorted by user, then by time
+ *   items.csv     item_id,title; the title names the cluster
+ *   synth.yaml    a config that trains on them
+ *
+ * Ids count from 1. Ratings inside a user's cluster are mostly 4 and 5, the others mostly 1 to 3.
+ * The same options give the same bytes on every machine. Refuses to overwrite unless force; on
+ * failure nothing is left behind. RK_ERR_CONFIG for options out of range. hooks may be NULL. */
 RK_API rk_status rk_synth_write(const rk_synth_options *options, const char *directory, bool force,
                                 const rk_hooks *hooks);
 

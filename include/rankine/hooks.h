@@ -1,7 +1,7 @@
 /*
- * How long-running calls talk to their caller: messages, progress, and the wish to stop.
+ * How long-running calls talk to their caller: messages, progress, and requests to stop.
  *
- * Every member may be NULL. The callbacks run on the thread that made the call.
+ * Any callback may be NULL. Callbacks run on the thread that made the call.
  */
 #ifndef RANKINE_HOOKS_H
 #define RANKINE_HOOKS_H
@@ -17,10 +17,10 @@ extern "C" {
 
 typedef enum rk_log_level { RK_LOG_DEBUG, RK_LOG_INFO, RK_LOG_WARNING } rk_log_level;
 
-/* What a call is busy with; the texts are lent for the time of the callback. */
+/* What a call is doing. The texts are lent for the duration of the callback. */
 typedef struct rk_progress {
     const char *phase;         /* "reading ratings.csv", "training", "evaluating" */
-    int64_t done, total;       /* in units; total 0 = not known */
+    int64_t done, total;       /* in `unit`; total 0 = not known */
     const char *unit;          /* "rows", "steps", "users" */
     double seconds;            /* since the phase began */
     int64_t epoch, epochs;     /* 1-based while training, else 0 */
@@ -28,15 +28,15 @@ typedef struct rk_progress {
     double samples_per_second; /* 0 when not training */
     double eta_seconds;        /* until the last epoch; negative = not known */
     const char *metric;        /* name of the watched metric, or NULL */
-    double metric_value;       /* its newest value; NaN = none yet */
-    int64_t run, runs;         /* of several runs, 1-based; 0 = there is one only */
+    double metric_value;       /* its latest value; NaN = none yet */
+    int64_t run, runs;         /* of several runs, 1-based; 0 = there is only one */
 } rk_progress;
 
 typedef struct rk_hooks {
     void (*log)(void *user, rk_log_level level, const char *message);
     void (*progress)(void *user, const rk_progress *progress);
     bool (*should_stop)(void *user); /* true: write a checkpoint, return RK_ERR_INTERRUPTED */
-    void *user;
+    void *user;                      /* handed to every callback; owned by the caller */
 } rk_hooks;
 
 #ifdef __cplusplus

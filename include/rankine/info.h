@@ -10,7 +10,7 @@ extern "C" {
 
 RK_API const char *rk_version(void); /* "0.1.0" */
 
-/* A topic is "build", "devices", "models", "operations" or "metrics" (with the formula of each).
+/* Text on a topic: "build", "devices", "models", "operations" or "metrics" (with their formulas).
  * Free with rk_string_free (rankine/config.h). */
 RK_API rk_status rk_info(const char *topic, char **out_text);
 

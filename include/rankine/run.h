@@ -1,5 +1,5 @@
 /*
- * A finished (or interrupted) run: its model, evaluated, asked for recommendations, exported.
+ * The model of a finished (or interrupted) run: evaluation, recommendations, export.
  */
 #ifndef RANKINE_RUN_H
 #define RANKINE_RUN_H
@@ -16,10 +16,11 @@ extern "C" {
 
 typedef struct rk_run rk_run;
 
-/* Opens a run folder: config, data set, and the chosen checkpoint (best.h5, or last.h5 when
+/* Opens a run folder: config, data set and the chosen checkpoint (best.h5, or last.h5 if
  * eval.select is last or there is no best yet). Computes the final embeddings once.
+ *
  * device: "auto", "cpu" or "cuda"; NULL = as the config says. data_root: where the sources are now,
- * if the cached data set is gone and they moved; NULL = as the config says.
+ * for when they have moved and the cached data set is gone; NULL = as the config says.
  * Free with rk_run_free. */
 RK_API rk_status rk_run_open(const char *directory, const char *device, const char *data_root,
                              const rk_hooks *hooks, rk_run **out);
@@ -27,9 +28,12 @@ RK_API rk_status rk_run_open(const char *directory, const char *device, const ch
 /* NULL is fine. */
 RK_API void rk_run_free(rk_run *run);
 
+/* Both are owned by the run. */
 RK_API const rk_dataset *rk_run_dataset(const rk_run *run);
 RK_API const rk_config *rk_run_config(const rk_run *run);
-RK_API int64_t rk_run_epoch(const rk_run *run); /* that the model was taken from */
+
+/* The epoch that the model was taken from. */
+RK_API int64_t rk_run_epoch(const rk_run *run);
 
 /* One number of an evaluation. */
 typedef struct rk_metric_value {
@@ -40,12 +44,13 @@ typedef struct rk_metric_value {
 typedef struct rk_metrics {
     rk_metric_value *values; /* in the order of eval.metrics x eval.k */
     int64_t count;
-    int64_t users; /* that were averaged over */
+    int64_t users; /* averaged over */
     double seconds;
 } rk_metrics;
 
-/* Full ranking of the model (popularity: of the popularity ranking) on valid or test. Seen items
- * are masked: train, and on test also valid. Free with rk_metrics_free. */
+/* Evaluates a full ranking on valid or test: the model's, or with `popularity` that of the
+ * popularity baseline. Seen items are masked: train, and on test also valid. Free with
+ * rk_metrics_free. */
 RK_API rk_status rk_run_evaluate(rk_run *run, rk_part part, bool popularity, const rk_hooks *hooks,
                                  rk_metrics *out);
 RK_API void rk_metrics_free(rk_metrics *metrics);
@@ -55,26 +60,29 @@ typedef struct rk_recommendation {
     float score;
 } rk_recommendation;
 
-/* The top K unseen items (every part counts as seen) of a user, best first, ties to the smaller
- * item; out holds K, *out_count says how many there are. A user without train items gets
- * popularity.*/
+/* A user's top k unseen items (every part counts as seen), best first, ties to the smaller index.
+ * out has room for k; *out_count is how many there are. A user without train items gets the
+ * popularity ranking. */
 RK_API rk_status rk_run_recommend(rk_run *run, int64_t user, int64_t k, rk_recommendation *out,
                                   int64_t *out_count);
 
-/* The same for a new user who is known by some items only (fold-in). */
+/* The same for a new user who is known only by some items (fold-in). */
 RK_API rk_status rk_run_recommend_items(rk_run *run, const int32_t *items, int64_t n_items,
                                         int64_t k, rk_recommendation *out, int64_t *out_count);
 
-/* The final embeddings, float[rows][dim], users' or items'; owned by the run. */
+/* The final embeddings of users or items, float [rows, dim]. Owned by the run. */
 RK_API const float *rk_run_user_embeddings(const rk_run *run, int64_t *rows, int64_t *dim);
 RK_API const float *rk_run_item_embeddings(const rk_run *run, int64_t *rows, int64_t *dim);
 
 typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
 
-/* Writes user_embeddings and item_embeddings (.npy, with user_ids.txt and item_ids.txt beside
- * them; or .tsv: original id, then the values) into a folder, which is created if need be. Rows are
- * in the order of dense indices; a tab, line break or backslash in an id is escaped with a
- * backslash. Refuses to overwrite unless force. */
+/* Writes the embeddings into a folder, which is created if need be:
+ *
+ *   RK_EXPORT_NPY   user_embeddings.npy, item_embeddings.npy, user_ids.txt, item_ids.txt
+ *   RK_EXPORT_TSV   user_embeddings.tsv, item_embeddings.tsv: original id, then the values
+ *
+ * Rows are in the order of the dense indices. A tab, line break or backslash in an id is escaped
+ * with a backslash. Refuses to overwrite unless force. */
 RK_API rk_status rk_run_export(rk_run *run, rk_export_format format, const char *directory,
                                bool force);
 

@@ -1,9 +1,9 @@
 /*
- * What every call of librankine returns.
+ * Status codes and error messages.
  *
- * Functions that can fail return rk_status; RK_OK is zero. The text of the last failure of the
- * calling thread is rk_last_error(): one sentence saying what is wrong, where (file, line, key)
- * and what to do about it. Nothing in the library prints or exits.
+ * Functions that can fail return rk_status; RK_OK is zero. rk_last_error() is the message of the
+ * calling thread's last failure: one sentence that says what is wrong, where (file, line, key) and
+ * what to do about it. Nothing in the library prints or exits.
  */
 #ifndef RANKINE_STATUS_H
 #define RANKINE_STATUS_H
@@ -45,10 +45,10 @@ RK_API const char *rk_status_text(rk_status status);
 /* The exit code a program should end with: 0, 1, 2, 3, 4, 5, 6 or 130. */
 RK_API int rk_status_exit_code(rk_status status);
 
-/* The message of this thread's last failure; "" if there was none. Valid until the next failure. */
+/* The message of this thread's last failure, "" if there was none. Valid until the next failure. */
 RK_API const char *rk_last_error(void);
 
-/* "file.c:123 in function" of this thread's last failure, for bug reports. */
+/* Where this thread's last failure arose, "file.c:123 in function", for bug reports. */
 RK_API const char *rk_last_error_origin(void);
 
 #ifdef __cplusplus

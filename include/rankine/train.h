@@ -1,8 +1,9 @@
 /*
- * Training a model into a run folder, and what a run folder holds.
+ * Training a model into a run folder.
  *
- * A run folder: config.yaml (resolved), environment.json, train.log, metrics.jsonl (one object an
- * epoch), last.h5 and best.h5 (checkpoints, written aside and renamed), report.json, report.html.
+ * A run folder holds config.yaml (resolved), environment.json, train.log, metrics.jsonl (one object
+ * per epoch), last.h5 and best.h5 (checkpoints, written under another name and then renamed),
+ * report.json and report.html. docs/formats.md describes them.
  */
 #ifndef RANKINE_TRAIN_H
 #define RANKINE_TRAIN_H
@@ -19,24 +20,38 @@ extern "C" {
 
 typedef struct rk_train_options {
     const char *run_dir; /* created; must not hold a run unless resume or force */
-    bool resume;         /* go on from last.h5, bit for bit as if never stopped */
+    bool resume;         /* continue from last.h5, bit for bit as if never stopped */
     bool force;          /* replace a run that is there */
-    bool eager;          /* for debugging: operation by operation, every result checked, the first
-                            operation that fails or makes a number that is not finite is named */
-    bool profile;        /* time every operation of the steps, and hold it against what the device
-                            can do at best: profile.csv, and a table in the log */
+    bool eager;          /* for debugging: run operation by operation, check every result, name the
+                            first operation that fails or gives a number that is not finite */
+    bool profile;        /* time every operation of the steps, compare it with the best that the
+                            device can do: profile.csv, and a table in the log */
+    const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config */
 } rk_train_options;
 
-/* Prepares the data set if needed, trains, chooses the checkpoint, evaluates on valid and test
- * beside popularity, writes the report. RK_ERR_INTERRUPTED when hooks->should_stop said so: the
- * checkpoint is written and resume goes on from it. RK_ERR_DIVERGED names the step. */
+/* Prepares the data set unless one is given, trains, chooses the checkpoint, evaluates model and
+ * popularity on valid and test, and writes the report. RK_ERR_INTERRUPTED if hooks->should_stop
+ * asked for it: the checkpoint is written, and resume continues from it. RK_ERR_DIVERGED names the
+ * step.
+ *
+ * A given data set should be that of this config (rk_dataset_prepare), since rk_run_open looks for
+ * the same one again. It is lent until the call returns and only read: one may serve any number of
+ * calls, one after the other or in several threads. */
 RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
                           const rk_hooks *hooks);
 
-/* n runs (2 to 1000) with the seeds run.seed, run.seed + 1, ... in run_dir/seed-S, each as rk_train
- * makes it, then run_dir/report.json with mean, standard deviation (of a sample), least, most and
- * all values of every metric: rk_report_open reads it, "test.recall@20.mean". With resume, finished
- * seeds are kept, an interrupted one goes on, and n may have grown. */
+/* The training step of a config as one page of text: what was done to the program, what it stands
+ * on, and a line for each operation with its shapes and the bytes it moves; on a CUDA device also
+ * the number of nodes of the graph it is replayed from. Trains nothing and writes nothing but the
+ * cached data set, if there is none yet. dataset as in rk_train_options. Free with
+ * rk_string_free. */
+RK_API rk_status rk_train_program(const rk_config *config, const rk_dataset *dataset,
+                                  const rk_hooks *hooks, char **out_text);
+
+/* Trains n runs (2 to 1000) with the seeds run.seed, run.seed + 1, ... in run_dir/seed-S, each as
+ * rk_train does, then writes run_dir/report.json with mean, sample standard deviation, minimum,
+ * maximum and all values of every metric. rk_report_open reads it ("test.recall@20.mean"). With
+ * resume, finished seeds are kept, an interrupted one continues, and n may have grown. */
 RK_API rk_status rk_train_seeds(const rk_config *config, const rk_train_options *options, int64_t n,
                                 const rk_hooks *hooks);
 

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "config/options.h"
+#include "eval/metrics.h"
 #include "eval/paired.h"
 #include "rankine/report.h"
 #include "train/run_folder.h"
@@ -37,15 +38,6 @@ typedef struct work {
 
 /* ---- the folders ---- */
 
-static rk_status has(const char *folder, const char *name, bool *out)
-{
-    char *path = NULL;
-    RK_TRY(rk__path_join(&path, folder, name));
-    *out = rk__file_exists(path);
-    rk__free(path);
-    return RK_OK;
-}
-
 /* The seeds of a folder that rk_train_seeds made; *out_first -1 and 1 for a single run. */
 static rk_status find_seeds(const char *folder, int64_t *out_first, int64_t *out_n)
 {
@@ -53,8 +45,8 @@ static rk_status find_seeds(const char *folder, int64_t *out_first, int64_t *out
     rk_report *report = NULL;
     *out_first = -1;
     *out_n = 1;
-    RK_TRY(has(folder, RK_FILE_ENVIRONMENT, &is_run));
-    RK_TRY(has(folder, RK_FILE_CONFIG, &is_any));
+    RK_TRY(rk__folder_has(folder, RK_FILE_ENVIRONMENT, &is_run));
+    RK_TRY(rk__folder_has(folder, RK_FILE_CONFIG, &is_any));
     if (is_run || !is_any) {
         return RK_OK; /* what is no run folder at all is found out when it is opened */
     }
@@ -79,7 +71,7 @@ static rk_status load_config(const char *folder, rk_config **out)
 {
     char *path = NULL;
     bool exists = false;
-    RK_TRY(has(folder, RK_FILE_CONFIG, &exists));
+    RK_TRY(rk__folder_has(folder, RK_FILE_CONFIG, &exists));
     if (!exists) {
         RK_FAIL(RK_ERR_IO, "%s is no run folder: it has no " RK_FILE_CONFIG, folder);
     }
@@ -116,13 +108,15 @@ static rk_status take_shape(work *w, const rk_run *run, const rk_metrics *metric
     }
     RK_TRY(rk__calloc(&c->metrics, metrics->count, sizeof *c->metrics, "compared metrics"));
     c->n_metrics = metrics->count;
+    const rk_options *options = rk__config_options(run->config); /* eval.metrics x eval.k */
     for (int64_t m = 0; m < c->n_metrics; m++) {
         rk_compared_metric *out = &c->metrics[m];
         RK_TRY(rk__strdup((char **)&out->name, metrics->values[m].name));
         RK_TRY(rk__calloc(&out->values, c->n_runs, sizeof *out->values, "compared metrics"));
         RK_TRY(rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, "compared metrics"));
         RK_TRY(rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, "compared metrics"));
-        out->is_paired = strncmp(out->name, "coverage@", 9) != 0;
+        out->is_paired =
+            rk__metric_is_of_user((rk_metric)options->eval.metrics.v[m / options->eval.k.n]);
     }
     return RK_OK;
 }
@@ -233,7 +227,7 @@ static bool is_shown(const char *key)
 }
 
 static const char *const option_keys[] = {
-#define COMPARED_KEY(section, key, type, def, min, max, help) #section "." #key,
+#define COMPARED_KEY(section, key, ...) #section "." #key,
 #define COMPARED_SECTION(name, NAME, title) RK_OPTIONS_##NAME(COMPARED_KEY)
     RK_OPTION_SECTIONS(COMPARED_SECTION)
 #undef COMPARED_SECTION

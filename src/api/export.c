@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 
-typedef const char *(*id_fn)(const rk_dataset *dataset, int64_t index);
+typedef const char *(*id_fn)(const rk_dataset *dataset, int64_t index, char room[RK_ID_BYTES]);
 
 typedef struct table {
     const char *name; /* "user" or "item" */
@@ -71,18 +71,20 @@ static void npy_row(const rk_run *run, const table *t, int64_t row, rk_buffer *o
 
 static void ids_row(const rk_run *run, const table *t, int64_t row, rk_buffer *out)
 {
+    char room[RK_ID_BYTES];
     if (row >= 0) {
-        add_id(out, t->id(run->dataset, row));
+        add_id(out, t->id(run->dataset, row, room));
         rk__buffer_add_bytes(out, "\n", 1);
     }
 }
 
 static void tsv_row(const rk_run *run, const table *t, int64_t row, rk_buffer *out)
 {
+    char room[RK_ID_BYTES];
     if (row < 0) {
         return;
     }
-    add_id(out, t->id(run->dataset, row));
+    add_id(out, t->id(run->dataset, row, room));
     for (int64_t d = 0; d < t->dim; d++) {
         char text[32];
         rk__print_float(text, t->values[row * t->dim + d]);

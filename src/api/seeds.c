@@ -20,10 +20,12 @@
 typedef struct seeds {
     const char *folder; /* lent */
     int64_t first, n;
-    const rk_hooks *outer; /* lent; may be NULL */
-    rk_hooks hooks;        /* with the number of the run in the progress */
-    int64_t current;       /* from 1 */
-    rk_report **reports;   /* n, owned */
+    const rk_hooks *outer;     /* lent; may be NULL */
+    rk_hooks hooks;            /* with the number of the run in the progress */
+    int64_t current;           /* from 1 */
+    rk_report **reports;       /* n, owned */
+    const rk_dataset *dataset; /* of all the runs: the caller's, or `prepared`; NULL = not yet */
+    rk_dataset *prepared;      /* owned */
 } seeds;
 
 /* ---- hooks ---- */
@@ -60,15 +62,6 @@ static rk_status folder_of(const seeds *s, int64_t i, char **out)
     return rk__format(out, "%s/seed-%lld", s->folder, (long long)(s->first + i));
 }
 
-static rk_status has(const char *folder, const char *name, bool *out)
-{
-    char *path = NULL;
-    RK_TRY(rk__path_join(&path, folder, name));
-    *out = rk__file_exists(path);
-    rk__free(path);
-    return RK_OK;
-}
-
 /* A copy of the configuration with the seed of run i. */
 static rk_status config_of(const seeds *s, int64_t i, rk_config **out)
 {
@@ -86,19 +79,29 @@ static rk_status is_finished(const char *folder, const rk_config *config, bool *
 {
     rk_status status = RK_OK;
     char *path = NULL, *before = NULL, *now = NULL;
-    RK_TRY(has(folder, RK_FILE_REPORT, out));
+    RK_TRY(rk__folder_has(folder, RK_FILE_REPORT, out));
     if (!*out) {
         return RK_OK;
     }
     RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_CONFIG));
     RK_TRY_GOTO(done, rk__file_read(path, &before, NULL));
-    RK_TRY_GOTO(done, rk_config_text(config, 0, &now));
+    RK_TRY_GOTO(done, rk_config_text(config, false, &now));
     *out = strcmp(before, now) == 0;
 done:
     rk_string_free(now);
     rk__free(before);
     rk__free(path);
     return status;
+}
+
+/* Once for all the runs: the seed of the split is none of theirs. */
+static rk_status prepare_data(seeds *s, const rk_config *config)
+{
+    if (!s->dataset) {
+        RK_TRY(rk_dataset_prepare(config, false, &s->hooks, &s->prepared));
+        s->dataset = s->prepared;
+    }
+    return RK_OK;
 }
 
 static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
@@ -117,13 +120,15 @@ static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
              (long long)s->current, (long long)s->n, finished ? ": finished before, kept" : "");
     pass_log(s, RK_LOG_INFO, text);
     if (!finished) {
-        RK_TRY_GOTO(done, has(folder, RK_FILE_LAST, &has_checkpoint));
-        RK_TRY_GOTO(done, has(folder, RK_FILE_ENVIRONMENT, &begun));
+        RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
+        RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_ENVIRONMENT, &begun));
+        RK_TRY_GOTO(done, prepare_data(s, config));
         rk_train_options one = {.run_dir = folder,
                                 .resume = how->resume && has_checkpoint,
                                 .force = begun && !(how->resume && has_checkpoint),
                                 .eager = how->eager,
-                                .profile = how->profile};
+                                .profile = how->profile,
+                                .dataset = s->dataset};
         status = rk_train(config, &one, &s->hooks);
         if (status != RK_OK) {
             rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
@@ -166,8 +171,9 @@ static void add_spread(const seeds *s, rk_json *json, const char *key, const cha
 }
 
 /* Every metric of a part, in the order of the runs' reports; null where the part is empty. */
-static void add_part(const seeds *s, rk_json *json, const char *part, bool is_popularity)
+static void add_part(const seeds *s, rk_json *json, rk_part of, bool is_popularity)
 {
+    const char *part = rk_part_name(of);
     const rk_report *first = s->reports[0];
     char prefix[64];
     snprintf(prefix, sizeof prefix, "%s%s.", is_popularity ? "popularity." : "", part);
@@ -197,7 +203,6 @@ static void add_part(const seeds *s, rk_json *json, const char *part, bool is_po
 
 static rk_status write_report(const seeds *s)
 {
-    static const char *const parts[] = {"valid", "test"};
     rk_status status = RK_OK;
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer, .indent = 2};
@@ -213,12 +218,12 @@ static rk_status write_report(const seeds *s)
     }
     rk__json_end(&json, ']');
     rk__json_end(&json, '}');
-    for (int p = 0; p < 2; p++) {
-        add_part(s, &json, parts[p], false);
+    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+        add_part(s, &json, part, false);
     }
     rk__json_begin(&json, "popularity", '{');
-    for (int p = 0; p < 2; p++) {
-        add_part(s, &json, parts[p], true);
+    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+        add_part(s, &json, part, true);
     }
     rk__json_end(&json, '}');
     rk__json_begin(&json, "chosen", '{');
@@ -258,8 +263,8 @@ static rk_status check_folder(const rk_train_options *how)
                 "%s, the other replaces them",
                 how->run_dir);
     }
-    RK_TRY(has(how->run_dir, RK_FILE_ENVIRONMENT, &is_run));
-    RK_TRY(has(how->run_dir, RK_FILE_CONFIG, &is_seeds));
+    RK_TRY(rk__folder_has(how->run_dir, RK_FILE_ENVIRONMENT, &is_run));
+    RK_TRY(rk__folder_has(how->run_dir, RK_FILE_CONFIG, &is_seeds));
     if (is_run) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s is the folder of a single run; runs with several seeds need another one",
@@ -283,7 +288,11 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
 {
     rk_status status = RK_OK;
     const rk_options *options = rk__config_options(config);
-    seeds s = {.folder = how->run_dir, .first = options->run.seed, .n = n, .outer = hooks};
+    seeds s = {.folder = how->run_dir,
+               .first = options->run.seed,
+               .n = n,
+               .outer = hooks,
+               .dataset = how->dataset};
     s.hooks = (rk_hooks){pass_log, pass_progress, pass_stop, &s};
     RK_TRY(check_folder(how));
     RK_TRY(rk_config_check(config));
@@ -304,5 +313,6 @@ done:
         rk_report_free(s.reports[i]);
     }
     rk__free(s.reports);
+    rk_dataset_free(s.prepared);
     return status;
 }

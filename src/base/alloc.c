@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 
-enum { ALIGNMENT = 64, LARGE = 1 << 28 /* bytes: worth a look at what there is */ };
+enum { ALIGNMENT = 64, LARGE = 1 << 28 /* bytes; from here on the free memory is checked */ };
 
 static _Thread_local int64_t allocations_left = -1;
 
@@ -26,7 +26,7 @@ static size_t rounded_bytes(int64_t count, size_t size)
     return bytes == 0 ? ALIGNMENT : (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* Linux promises more memory than there is, and kills who takes it at its word. */
+/* Linux promises more memory than there is, then kills the process that uses it. */
 static rk_status check_large(size_t bytes, const char *what)
 {
     int64_t available = bytes < LARGE ? 0 : rk__memory_available_here();

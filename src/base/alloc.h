@@ -1,7 +1,7 @@
 /*
- * Checked allocation. The only room that calls malloc: every size product is overflow-checked,
- * every failure is an RK_ERR_MEMORY that says how many bytes were wanted and for what, and a test
- * can make the n-th allocation fail (rk__alloc_fail_after).
+ * Checked allocation, the only caller of malloc. Every size product is checked for overflow, every
+ * failure is an RK_ERR_MEMORY that says how many bytes were wanted and for what, and a test can
+ * make the n-th allocation fail (rk__alloc_fail_after).
  */
 #ifndef RK_BASE_ALLOC_H
 #define RK_BASE_ALLOC_H
@@ -12,7 +12,7 @@
 #include "base/error.h"
 
 /* count * size bytes, 64-byte aligned, contents undefined. count 0 gives a valid pointer.
- * `what` names the thing in the error message. Free with rk__free. */
+ * `what` names the purpose in the error message. Free with rk__free. */
 rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *what);
 
 /* The same, zeroed. */
@@ -33,11 +33,10 @@ rk_status rk__format(char **out, const char *format, ...) RK_PRINTF(2, 3);
 /* NULL is fine. */
 void rk__free(void *pointer);
 
-/* For tests: the n-th allocation from now on this thread fails, and all after it; negative = off.
- */
+/* For tests: this thread's n-th allocation from now on fails, and all after it; negative = off. */
 void rk__alloc_fail_after(int64_t n);
 
-/* a * b, or a failure when that passes INT64_MAX; both must be >= 0. */
+/* a * b for a, b >= 0; fails if the product exceeds INT64_MAX. */
 rk_status rk__mul(int64_t *out, int64_t a, int64_t b, const char *what);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * A growing text. A failure sticks in `status` and makes the later calls do nothing, so that
- * writing a long text is straight-line and checked once, by rk__buffer_take or by the caller.
+ * A growing text. A failure is kept in `status` and turns later calls into no-ops, so code that
+ * writes a long text is straight-line and checks once, through rk__buffer_take or by itself.
  */
 #ifndef RK_BASE_BUFFER_H
 #define RK_BASE_BUFFER_H
@@ -19,8 +19,8 @@ typedef struct rk_buffer {
 void rk__buffer_add(rk_buffer *buffer, const char *format, ...) RK_PRINTF(2, 3);
 void rk__buffer_add_bytes(rk_buffer *buffer, const char *bytes, int64_t length);
 
-/* Hands the text over ("" if nothing was added); the buffer is empty again. Returns the failure
- * that stuck, if any, and frees the text then. Free *out with rk__free. */
+/* Hands over the text ("" if nothing was added) and empties the buffer. If a failure was kept, it
+ * is returned and the text is freed. Free *out with rk__free. */
 rk_status rk__buffer_take(rk_buffer *buffer, char **out);
 
 /* A zeroed buffer is fine. */

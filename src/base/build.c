@@ -1,4 +1,4 @@
-/* The only file that sees the generated header, so that a new commit recompiles this one alone. */
+/* The only file that includes the generated header, so a new commit recompiles only this file. */
 #include "base/build.h"
 
 #include "rankine_build.h" /* cmake/build_info.cmake */

@@ -1,57 +1,19 @@
 /*
- * The choices of options as enumerators, in the order of the texts in config/options.def. They are
- * in this room because operations, devices and kernels go by some of them.
+ * The choices of options as enumerators, made from the lists of choices.def. They are in this room
+ * because operations, devices and kernels use some of them.
  */
 #ifndef RK_BASE_CHOICES_H
 #define RK_BASE_CHOICES_H
 
-enum { RK_DEVICE_AUTO, RK_DEVICE_CPU, RK_DEVICE_CUDA };
-enum { RK_IDS_INTEGER, RK_IDS_TEXT };
-enum { RK_FORMAT_CSV, RK_FORMAT_MOVIELENS, RK_FORMAT_ADJACENCY, RK_FORMAT_INTER };
-enum { RK_PART_ALL, RK_PART_TRAIN, RK_PART_VALID, RK_PART_TEST };
-enum { RK_SPLIT_GIVEN, RK_SPLIT_LEAVE_ONE_OUT, RK_SPLIT_RATIO, RK_SPLIT_TIME };
-enum { RK_ORDER_RANDOM, RK_ORDER_TIME };
-enum { RK_MODEL_LIGHTGCN, RK_MODEL_MF, RK_MODEL_LIGHTGCN_PP };
-enum {
-    RK_WEIGHTS_MEAN,
-    RK_WEIGHTS_MEAN_WITHOUT_EGO,
-    RK_WEIGHTS_LAST,
-    RK_WEIGHTS_GIVEN,
-    RK_WEIGHTS_LEARNED,
-    RK_WEIGHTS_LEARNED_SOFTMAX
-};
-enum { RK_INIT_NORMAL, RK_INIT_XAVIER, RK_INIT_CONSTANT /* not a choice: a model's own */ };
-enum {
-    RK_LOSS_BPR,
-    RK_LOSS_SOFTMAX,
-    RK_LOSS_HINGE,
-    RK_LOSS_CCL,
-    RK_LOSS_BCE,
-    RK_LOSS_ALIGN_UNIFORM
-};
-enum { RK_LOGITS_AUTO, RK_LOGITS_COSINE, RK_LOGITS_DOT };
-enum { RK_CONTRAST_NONE, RK_CONTRAST_SIMGCL, RK_CONTRAST_XSIMGCL, RK_CONTRAST_SGL };
-enum { RK_L2_EGO, RK_L2_PROPAGATED };
-enum { RK_L2_SQUARED, RK_L2_NORM };
-enum { RK_L2_BATCH, RK_L2_UNIQUE };
-enum { RK_L2_ACTUAL, RK_L2_NOMINAL, RK_L2_ONE };
-enum { RK_POSITIVES_USER, RK_POSITIVES_INTERACTION, RK_POSITIVES_SHUFFLE };
-enum {
-    RK_NEGATIVES_UNIFORM,
-    RK_NEGATIVES_POPULAR_POOL,
-    RK_NEGATIVES_POPULARITY,
-    RK_NEGATIVES_DYNAMIC,
-    RK_NEGATIVES_IN_BATCH
-};
-enum { RK_OPTIMIZER_ADAM, RK_OPTIMIZER_SGD };
-enum { RK_TABLES_FP32, RK_TABLES_FP16 };
-enum { RK_SCHEDULE_CONSTANT, RK_SCHEDULE_PLATEAU, RK_SCHEDULE_COSINE };
-enum { RK_EVAL_VALID, RK_EVAL_TEST };
-enum { RK_FORM_AUTO, RK_FORM_DIRECT, RK_FORM_GRAM };
-enum { RK_PROPAGATION_SPLIT_ROWS, RK_PROPAGATION_CUSPARSE };
-enum { RK_MATMUL_FP32, RK_MATMUL_TF32 };
-enum { RK_GRAM_SPLIT, RK_GRAM_FP32 };
-enum { RK_RANKING_TENSOR, RK_RANKING_FP32 };
-enum { RK_SELECT_BEST, RK_SELECT_LAST };
+#include "base/choices.def"
+
+#define RK_CHOICE_ENUMERATOR(enumerator, word) enumerator,
+#define RK_CHOICE_ENUM(LIST) enum { RK_CHOICES_##LIST(RK_CHOICE_ENUMERATOR) };
+RK_CHOICE_LISTS(RK_CHOICE_ENUM)
+#undef RK_CHOICE_ENUM
+#undef RK_CHOICE_ENUMERATOR
+
+/* No choice of model.init: how a model may begin a parameter of its own. */
+enum { RK_INIT_CONSTANT = RK_INIT_XAVIER + 1 };
 
 #endif

@@ -41,7 +41,7 @@ const char *rk_last_error_origin(void)
 rk_status rk__fail(rk_status status, const char *file, int line, const char *function,
                    const char *format, ...)
 {
-    /* Formatted aside first: an argument may be the last message itself. */
+    /* Formatted into a copy first: an argument may be the last message itself. */
     char text[sizeof last_message];
     va_list arguments;
     va_start(arguments, format);

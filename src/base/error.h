@@ -5,7 +5,7 @@
  * RK_TRY(call)                      return what the call returned unless it is RK_OK
  * RK_FAIL_GOTO(label, st, ...)      the same two for functions with a cleanup label; they assign
  * RK_TRY_GOTO(label, call)          to a local variable that must be called `status`
- * RK_ASSERT(condition)              a programmer's error; stays on in release builds
+ * RK_ASSERT(condition)              for programming errors; stays on in release builds
  */
 #ifndef RK_BASE_ERROR_H
 #define RK_BASE_ERROR_H

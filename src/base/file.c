@@ -21,6 +21,15 @@ bool rk__file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+rk_status rk__folder_has(const char *folder, const char *name, bool *out)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, name));
+    *out = rk__file_exists(path);
+    rk__free(path);
+    return RK_OK;
+}
+
 rk_status rk__folder_create(const char *path)
 {
     char *copy = NULL;

@@ -1,10 +1,10 @@
 /*
- * Limits of a container and of the machine, from the files that Linux shows them in.
+ * Limits of a container and of the machine, read from the files of Linux that state them.
  *
  * A container's limit on processor time (docker run --cpus=2) hides no core: OpenMP would start a
- * thread for each core of the machine, and all of them would be stopped together most of the time.
- * Its limit on memory makes no allocation fail either: the process is killed when it touches too
- * much, as it is on a machine that promises more than it has. So both are looked up.
+ * thread for each core of the machine, and all of them would be paused together most of the time.
+ * Its limit on memory makes no allocation fail: the process is killed once it uses too much, as on
+ * a machine that promises more memory than it has. So both limits are looked up.
  */
 #include "base/limits.h"
 
@@ -22,7 +22,7 @@ static FILE *open_below(const char *root, const char *name)
     return fopen(path, "r");
 }
 
-/* The words of a line as positive numbers; returns how many are, at most two. */
+/* The leading words of a line that are positive numbers; returns how many, at most two. */
 static int numbers_of(const char *word, int64_t out[2])
 {
     int n = 0;
@@ -38,7 +38,7 @@ static int numbers_of(const char *word, int64_t out[2])
     return n;
 }
 
-/* The same of the first line of root/name. */
+/* The same for the first line of root/name. */
 static int read_numbers(const char *root, const char *name, int64_t out[2])
 {
     char line[128] = "";
@@ -51,7 +51,7 @@ static int read_numbers(const char *root, const char *name, int64_t out[2])
     return n;
 }
 
-/* The number behind `key` at the start of a line; 0 if there is none. */
+/* The number after `key` at the start of a line; 0 if there is none. */
 static int64_t read_key(FILE *file, const char *key)
 {
     char line[256];
@@ -83,8 +83,7 @@ int rk__cpu_quota(const char *root)
     return cores < 4096 ? (int)cores : 4096;
 }
 
-/* Bytes that a control group leaves; pages of files that it can drop count as free. -1 = it has no
- * limit. */
+/* Bytes left in a control group; file pages that it can drop count as free. -1 = no limit. */
 static int64_t group_leaves(const char *root)
 {
     static const char *const versions[2][4] = {

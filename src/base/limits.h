@@ -1,4 +1,4 @@
-/* What the system lets this process have: cores and memory, of the machine or of a container. */
+/* Cores and memory that this process may use, by the limits of the machine and of a container. */
 #ifndef RK_BASE_LIMITS_H
 #define RK_BASE_LIMITS_H
 
@@ -6,14 +6,14 @@
 
 #define RK_CONTROL_GROUP "/sys/fs/cgroup"
 
-/* Cores that the control group below `root` has processor time for, rounded up; 0 = no limit. */
+/* Cores' worth of processor time in the control group below `root`, rounded up; 0 = no limit. */
 int rk__cpu_quota(const char *root);
 
 /* Bytes that can still be allocated: what the machine has available by `meminfo` (/proc/meminfo),
- * or what the control group below `root` leaves, if that is less. 0 = not known. */
+ * or what is left in the control group below `root`, whichever is less. 0 = not known. */
 int64_t rk__memory_available(const char *meminfo, const char *root);
 
-/* The same of this machine. */
+/* The same for this machine. */
 int64_t rk__memory_available_here(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Ranking things by how often they occur. */
+/* Ranking by frequency. */
 #ifndef RK_BASE_ORDER_H
 #define RK_BASE_ORDER_H
 

@@ -40,8 +40,8 @@ rk_parse rk__parse_int(const char *text, size_t length, int64_t *out)
 }
 
 /* [+-]digits[.digits] of at most 15 digits: digits and power of ten are exact in a double and one
- * division rounds correctly, so this is what strtod gives (Clinger 1990), at a tenth of its time.
- * Ratings and time stamps are such numbers. False: not this simple, or no number at all. */
+ * division rounds correctly, so the result is that of strtod (Clinger 1990) in a tenth of the time.
+ * Ratings and time stamps are such numbers. False: not this simple, or not a number at all. */
 static bool parse_short_decimal(const char *text, size_t length, double *out)
 {
     static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -73,7 +73,7 @@ static bool parse_short_decimal(const char *text, size_t length, double *out)
     return true;
 }
 
-/* Only [+-]digits[.digits][e[+-]digits], so that strtod's hex, nan, inf and blanks stay out. */
+/* Only [+-]digits[.digits][e[+-]digits]: excludes strtod's hex, nan, inf and blanks. */
 static bool is_decimal(const char *text, size_t length)
 {
     size_t i = 0, digits = 0;

@@ -11,7 +11,7 @@
 
 typedef enum rk_parse {
     RK_PARSE_OK,
-    RK_PARSE_NOT_A_NUMBER, /* empty, or a character that does not belong */
+    RK_PARSE_NOT_A_NUMBER, /* empty, or with a character that does not belong */
     RK_PARSE_OUT_OF_RANGE,
 } rk_parse;
 
@@ -21,14 +21,14 @@ rk_parse rk__parse_int(const char *text, size_t length, int64_t *out);
 /* Decimal number with optional fraction and exponent; nan and inf are not numbers. */
 rk_parse rk__parse_real(const char *text, size_t length, double *out);
 
-/* The way back: the shortest decimal text that parses to the same number, with a point in every
+/* The reverse: the shortest decimal text that parses to the same number, with a point in every
  * locale. The value must be finite. */
 void rk__print_real(char out[32], double value);
 /* The same for a float. */
 void rk__print_float(char out[32], float value);
-/* With a fixed number of digits behind the point, for people; "-" for what is not finite. */
+/* With a fixed number of digits after the point, for people; "-" if not finite. */
 void rk__print_fixed(char out[32], double value, int digits);
-/* With a blank between groups of three digits, for people: "1 027 370". */
+/* With a space between groups of three digits, for people: "1 027 370". */
 void rk__print_count(char out[32], int64_t value);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * The arguments of a command, from its table of options; its --help comes from the same table.
+ * The arguments of a command, by its table of options; its --help comes from the same table.
  *
- * --key value and --key=value are the same. "--" ends the options. A value that itself starts with
- * "--" needs the form with "=", so that a forgotten value is noticed.
+ * --key value and --key=value are the same. "--" ends the options. A value that starts with "--"
+ * needs the form with "=", so that a missing value is noticed.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -50,11 +50,11 @@ static void print_spec(const cli_spec *spec)
     printf("\nexamples:\n%s\n", spec->examples);
 }
 
-/* The option called like arg[0, length), or NULL after a message with the one most like it. */
+/* The option named arg[0, length), or NULL after a message that suggests the most similar one. */
 static const cli_option *find_option(const cli_spec *spec, const char *arg, size_t length)
 {
     const char *nearest = NULL;
-    int best = 4; /* more edits than this are another word */
+    int best = 4; /* with this many edits it is another word */
     char *name = cli_format("%.*s", (int)length, arg);
     const cli_option *found = NULL;
     for (const cli_option *o = spec->options; o->name && !found; o++) {

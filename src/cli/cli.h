@@ -1,9 +1,9 @@
 /*
- * What the commands of the rankine program share: arguments, texts, the display, signals.
+ * Shared by the commands of the rankine program: arguments, texts, the display, signals.
  *
- * The program stands on the public API alone (rankine/rankine.h, the shared library). It is the
- * only room that prints and exits: results go to standard output, everything else (messages,
- * progress, errors) to standard error.
+ * The program uses only the public API (rankine/rankine.h, the shared library). It is the only room
+ * that prints and exits: results go to standard output, everything else (messages, progress,
+ * errors) to standard error.
  */
 #ifndef RK_CLI_CLI_H
 #define RK_CLI_CLI_H
@@ -34,7 +34,7 @@ typedef struct cli_option {
     const char *name; /* "--run" */
     cli_kind kind;
     void *out;         /* where the value goes, see cli_kind; lent */
-    const char *value; /* name of the value in the help, e.g. "DIR"; NULL for flags */
+    const char *value; /* the value's name in the help, e.g. "DIR"; NULL for flags */
     const char *help;  /* may hold newlines */
     int64_t min, max;  /* CLI_INT */
 } cli_option;
@@ -56,7 +56,8 @@ typedef struct cli {
     cli_list more;          /* all of them, where the command takes several; the array is owned */
 } cli;
 
-/* Fills the outs. false: the command ends now with *exit_code (help was printed, or an error). */
+/* Sets what the options' `out` point to. false: the command ends now with *exit_code (help or an
+ * error was printed). */
 bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_code);
 
 /* ---- commands (cmd_*.c); argv[0] is the command's name; they return the exit code ---- */
@@ -79,17 +80,19 @@ typedef struct cli_command {
 
 /* All of them, ended by a row without a name (main.c). */
 const cli_command *cli_commands(void);
-/* NULL if there is none of that name; *nearest (may be NULL) gets the one most like it or NULL. */
+/* NULL if there is none of that name; *nearest (may be NULL) is the most similar one, or NULL. */
 const cli_command *cli_find_command(const char *name, const char **nearest);
 void cli_print_help(FILE *out);
-/* Every option of a config; returns an exit code. */
+/* Prints every option of a config; returns an exit code. */
 int cli_print_options(const cli *c);
+/* The training step of a config as a page; returns the exit code. */
+int cli_print_program(const cli *c, const rk_config *config);
 
-/* ---- errors ---- */
+/* ---- errors (errors.c) ---- */
 
 /* Prints "rankine: MESSAGE" for the library's last error; returns the exit code of the status. */
 int cli_fail(const cli *c, rk_status status);
-/* Prints "rankine: MESSAGE" and where the help is; returns 2. command may be NULL. */
+/* Prints "rankine: MESSAGE" and how to get help; returns 2. command may be NULL. */
 int cli_usage(const char *command, const char *format, ...) RK_PRINTF(2, 3);
 /* Prints "rankine: MESSAGE"; returns the code. */
 int cli_error(int code, const char *format, ...) RK_PRINTF(2, 3);
@@ -109,18 +112,18 @@ cli_text cli_percent(double share);   /* 0.953 % */
 /* The whole text must be a decimal integer in [min, max]. */
 bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out);
 
-/* Edits (insert, delete, replace, swap of neighbours) between two words. */
+/* Number of edits (insert, delete, replace, swap of neighbours) between two words. */
 int cli_distance(const char *a, const char *b);
 
-/* Zeroed memory; without any left, the program ends with code 4. Free with cli_free. */
+/* Zeroed memory; if there is none left, the program ends with code 4. Free with cli_free. */
 void *cli_alloc(size_t count, size_t size);
 void cli_free(void *pointer);
 /* printf into a fresh text; free with cli_free. */
 char *cli_format(const char *format, ...) RK_PRINTF(1, 2);
 
-/* One character of UTF-8 at *at, which moves on; U+FFFD for a byte that is not UTF-8. */
+/* The UTF-8 character at *at, which moves past it; U+FFFD for a byte that is not UTF-8. */
 uint32_t cli_utf8_next(const char **at);
-/* For people: at most `width` characters, control characters as '?'; cut with "...". */
+/* For people: at most `width` characters, control characters as '?'; truncated with "...". */
 void cli_print_label(FILE *out, const char *text, int width);
 
 bool cli_is_directory(const char *path);
@@ -152,22 +155,22 @@ void cli_json_id(cli_json *j, const char *id, bool integer);
 typedef struct cli_display {
     bool quiet, verbose;
     bool terminal, colour;
-    bool line_shown; /* a progress line stands on the terminal */
+    bool line_shown; /* a progress line is on the terminal */
     double drawn_at; /* seconds, monotonic; when a line was last shown */
     char phase[160]; /* of the last progress */
     char unit[32];
     int64_t done; /* in that phase */
     double phase_seconds;
-    rk_progress epoch; /* the newest of training; .epoch 0 = none yet, or told already */
+    rk_progress epoch; /* the latest of training; .epoch 0 = none yet, or printed already */
     char metric[64];   /* what epoch.metric points to */
 } cli_display;
 
 void cli_display_init(cli_display *d, const cli *c);
 rk_hooks cli_display_hooks(cli_display *d);
-/* Takes the progress line away; tells the last epoch where lines are plain. */
+/* Clears the progress line; where lines are plain, prints the last epoch. */
 void cli_display_end(cli_display *d);
 
-/* Whether a stream may get colours: a terminal, NO_COLOR is unset, TERM is not dumb. */
+/* Whether a stream may have colours: it is a terminal, NO_COLOR is unset, TERM is not dumb. */
 bool cli_colour(FILE *stream);
 /* Escape sequences, "" without colour. */
 const char *cli_bold(bool colour);
@@ -179,35 +182,37 @@ const char *cli_plain(bool colour);
 /* ---- signals (signals.c) ---- */
 
 /* The first SIGINT or SIGTERM asks the library to stop, the second ends the program with 130.
- * said_first: what to tell the user at the first; a constant text. */
+ * said_first: the message to the user at the first one; a constant text. */
 void cli_signals_install(const char *said_first);
 bool cli_signals_stop(void);
 
 /* ---- reports for people (tables.c) ---- */
 
 void cli_print_stats(FILE *out, const rk_dataset *dataset);
-/* The model beside popularity with the ratio. */
+/* The model beside popularity, with the ratio. */
 typedef struct cli_metric_row {
     const char *name;
     double model, popularity; /* NaN = not known */
 } cli_metric_row;
 void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n);
-/* What a finished run reported. */
+/* Prints the report of a finished run. */
 void cli_print_report(FILE *out, const rk_report *report);
-/* What runs with several seeds reported; the report has "seeds.count". */
+/* Prints the report of several seeds, which has "seeds.count". */
 void cli_print_seeds(FILE *out, const rk_report *report);
 
 /* ---- configs and runs (common.c) ---- */
 
-/* A config file with --data, --device and --set on top (NULL = not given); returns an exit code
- * after printing what is wrong. */
+/* Loads a config file with --data, --device and --set on top (NULL = not given). Returns an exit
+ * code, after printing the error if any. */
 int cli_load_config(const cli *c, const char *path, const char *data, const char *device,
                     const cli_list *set, rk_config **out);
 
-/* Opens the run c->positional; device, data: NULL = as the run's config says. Returns an exit code
- * after printing what is wrong. */
+/* Opens the run c->positional; device, data: NULL = as the run's config says. Returns an exit code,
+ * after printing the error if any. */
 int cli_open_run(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
                  rk_run **out);
+/* The part that --part valid|test names. */
+rk_part cli_part(const char *name);
 bool cli_integer_ids(const rk_run *run);
 
 #endif

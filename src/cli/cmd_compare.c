@@ -1,4 +1,4 @@
-/* rankine compare: runs side by side, and whether they differ by more than chance. */
+/* rankine compare: compares runs, and tests whether they differ by more than chance. */
 #include <string.h>
 
 #include "cli.h"
@@ -69,7 +69,7 @@ static void print_options(const rk_comparison *c)
     cli_free(widths);
 }
 
-/* 0.12345, of runs with several seeds 0.12345 +- 0.00012 */
+/* 0.12345, or 0.12345 +- 0.00012 for a run with several seeds */
 static void print_metrics(const rk_comparison *c, const char *part)
 {
     int *widths = cli_alloc((size_t)c->n_runs, sizeof *widths);
@@ -200,7 +200,7 @@ static int compare(const cli *c, const compare_args *args)
     cli_display display;
     rk_comparison *comparison = NULL;
     rk_compare_options how = rk_compare_defaults();
-    how.part = strcmp(args->part, "valid") == 0 ? RK_VALID : RK_TEST;
+    how.part = cli_part(args->part);
     how.device = args->device;
     how.data_root = args->data;
     how.replicates = args->bootstrap;
@@ -236,7 +236,7 @@ static int compare(const cli *c, const compare_args *args)
 
 int cmd_compare(cli *c, int argc, char **argv)
 {
-    compare_args args = {.part = "test", .confidence = 95, .bootstrap = 2000};
+    compare_args args = {.part = rk_part_name(RK_TEST), .confidence = 95, .bootstrap = 2000};
     const cli_option table[] = {
         {"--part", CLI_TEXT, &args.part, "valid|test", "which held-out interactions; default test",
          0, 0},

@@ -63,7 +63,7 @@ static int evaluate(const cli *c, const char *part_name, const char *device, con
     rk_run *run = NULL;
     rk_metrics model = {.count = 0};
     rk_metrics popularity = {.count = 0};
-    rk_part part = strcmp(part_name, "valid") == 0 ? RK_VALID : RK_TEST;
+    rk_part part = cli_part(part_name);
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     cli_signals_install(stop_text);
@@ -91,7 +91,7 @@ static int evaluate(const cli *c, const char *part_name, const char *device, con
 
 int cmd_evaluate(cli *c, int argc, char **argv)
 {
-    const char *part = "test";
+    const char *part = rk_part_name(RK_TEST);
     const char *device = NULL;
     const char *data = NULL;
     bool json = false;

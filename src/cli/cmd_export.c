@@ -1,4 +1,4 @@
-/* rankine export: a run's embeddings with the original ids, for numpy and for everybody else. */
+/* rankine export: a run's embeddings with the original ids, for NumPy or as text. */
 #include <string.h>
 
 #include "cli.h"

@@ -1,4 +1,4 @@
-/* rankine help: on a command (its own --help), on the options of a config, or overall. */
+/* rankine help: on a command (its own --help), on the options of a config, or in general. */
 #include <string.h>
 
 #include "cli.h"
@@ -6,7 +6,7 @@
 int cli_print_options(const cli *c)
 {
     char *text = NULL;
-    rk_status status = rk_config_reference(0, &text);
+    rk_status status = rk_config_reference(false, &text);
     if (status != RK_OK) {
         return cli_fail(c, status);
     }

@@ -77,11 +77,50 @@ static int print_run(const cli *c)
     return 0;
 }
 
+int cli_print_program(const cli *c, const rk_config *config)
+{
+    cli_display display;
+    rk_dataset *dataset = NULL;
+    char *text = NULL;
+    cli_display_init(&display, c);
+    rk_hooks hooks = cli_display_hooks(&display);
+    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    cli_display_end(&display);
+    if (status == RK_OK) {
+        status = rk_train_program(config, dataset, NULL, &text);
+    }
+    if (status == RK_OK) {
+        fputs(text, stdout);
+    }
+    rk_string_free(text);
+    rk_dataset_free(dataset);
+    return status == RK_OK ? 0 : cli_fail(c, status);
+}
+
+/* The step that a run was trained by, from its config and data set. */
+static int print_program(const cli *c)
+{
+    rk_config *config = NULL;
+    if (!cli_exists(c->positional, "config.yaml")) {
+        return cli_error(rk_status_exit_code(RK_ERR_DATA),
+                         "%s: not a run folder, it has no config.yaml", c->positional);
+    }
+    char *path = cli_format("%s/config.yaml", c->positional);
+    rk_status status = rk_config_load(&config, path);
+    cli_free(path);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    int code = cli_print_program(c, config);
+    rk_config_free(config);
+    return code;
+}
+
 int cmd_info(cli *c, int argc, char **argv)
 {
     static const char *const topics[] = {"devices", "models", "operations", "metrics"};
     bool wanted[4] = {false};
-    bool options = false;
+    bool options = false, program = false;
     int chosen = 0;
     int code;
     const cli_option table[] = {
@@ -90,6 +129,8 @@ int cmd_info(cli *c, int argc, char **argv)
         {"--operations", CLI_FLAG, &wanted[2], NULL, "what models are made of", 0, 0},
         {"--metrics", CLI_FLAG, &wanted[3], NULL, "metrics and their formulas", 0, 0},
         {"--options", CLI_FLAG, &options, NULL, "every option of a config", 0, 0},
+        {"--program", CLI_FLAG, &program, NULL,
+         "of a run: its training step as one page, operations, shapes and bytes", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
     const cli_spec spec = {"info",
@@ -100,6 +141,7 @@ int cmd_info(cli *c, int argc, char **argv)
                            "  rankine info\n"
                            "  rankine info --metrics\n"
                            "  rankine info runs/demo\n"
+                           "  rankine info runs/demo --program\n"
                            "  rankine info .rankine/demo-0123456789abcdef.h5",
                            table};
     if (!cli_parse(c, &spec, argc, argv, &code)) {
@@ -112,7 +154,14 @@ int cmd_info(cli *c, int argc, char **argv)
         if (chosen > 0 || options) {
             return cli_usage("info", "info takes either a PATH or options, not both");
         }
+        if (program) {
+            return print_program(c);
+        }
         return cli_is_directory(c->positional) ? print_run(c) : print_dataset(c);
+    }
+    if (program) {
+        return cli_usage("info", "--program is of a run: rankine info RUN --program; before there "
+                                 "is one: rankine train CONFIG --print-program");
     }
     if (chosen == 0 && !options) {
         code = print_topic(c, "build");

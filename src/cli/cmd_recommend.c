@@ -1,4 +1,4 @@
-/* rankine recommend: the best unseen items for known users, or for somebody known by items only. */
+/* rankine recommend: the best unseen items for known users, or for somebody known only by items. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ typedef struct recommend_args {
     bool json;
 } recommend_args;
 
-/* What is asked for, as dense indices. */
+/* The request, as dense indices. */
 typedef struct recommend_query {
     int64_t *users;
     int64_t n_users;
@@ -23,8 +23,8 @@ typedef struct recommend_query {
 
 typedef rk_status (*find_fn)(const rk_dataset *dataset, const char *id, int64_t *out);
 
-/* Looks one word of the command line up: an id, or several with commas between them. A word with
- * commas that is itself an id is taken as that. */
+/* Looks up one word of the command line: an id, or several separated by commas. A word with commas
+ * that is itself an id counts as one. */
 static rk_status find_ids(const rk_dataset *dataset, find_fn find, const char *word, int64_t *out,
                           int64_t *n)
 {
@@ -84,12 +84,13 @@ static void json_answer(cli_json *j, const rk_run *run, const rk_recommendation 
 {
     const rk_dataset *dataset = rk_run_dataset(run);
     bool integer = cli_integer_ids(run);
+    char room[RK_ID_BYTES];
     cli_json_key(j, "recommendations");
     cli_json_open(j, '[');
     for (int64_t i = 0; i < n; i++) {
         cli_json_open(j, '{');
         cli_json_key(j, "item");
-        cli_json_id(j, rk_dataset_item_id(dataset, best[i].item), integer);
+        cli_json_id(j, rk_dataset_item_id(dataset, best[i].item, room), integer);
         cli_json_key(j, "label");
         cli_json_text(j, rk_dataset_item_label(dataset, best[i].item));
         cli_json_key(j, "score");
@@ -102,9 +103,10 @@ static void json_answer(cli_json *j, const rk_run *run, const rk_recommendation 
 static void print_answer(const rk_run *run, const rk_recommendation *best, int64_t n)
 {
     const rk_dataset *dataset = rk_run_dataset(run);
+    char room[RK_ID_BYTES];
     for (int64_t i = 0; i < n; i++) {
-        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1, rk_dataset_item_id(dataset, best[i].item),
-               (double)best[i].score);
+        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1,
+               rk_dataset_item_id(dataset, best[i].item, room), (double)best[i].score);
         cli_print_label(stdout, rk_dataset_item_label(dataset, best[i].item), LABEL_WIDTH);
         fputc('\n', stdout);
     }
@@ -122,12 +124,13 @@ static int64_t known_items(const rk_dataset *dataset, int64_t user, rk_part part
 
 static void print_item(const rk_dataset *dataset, int32_t item)
 {
-    printf("      %-12s             ", rk_dataset_item_id(dataset, item));
+    char room[RK_ID_BYTES];
+    printf("      %-12s             ", rk_dataset_item_id(dataset, item, room));
     cli_print_label(stdout, rk_dataset_item_label(dataset, item), LABEL_WIDTH);
     fputc('\n', stdout);
 }
 
-/* A few of the items that a user is known by, so that a person can judge the answer. */
+/* Prints a few of the user's items, so that a person can judge the answer. */
 static void print_known(const rk_dataset *dataset, int64_t user)
 {
     const int32_t *items;
@@ -137,7 +140,7 @@ static void print_known(const rk_dataset *dataset, int64_t user)
     }
     int64_t shown = n < KNOWN_SHOWN ? n : KNOWN_SHOWN;
     for (int64_t i = 0; i < shown; i++) {
-        print_item(dataset, items[i * n / shown]); /* from all over the catalogue */
+        print_item(dataset, items[i * n / shown]); /* spread over the catalogue */
     }
     printf("may like\n");
 }
@@ -145,7 +148,8 @@ static void print_known(const rk_dataset *dataset, int64_t user)
 static void start_user(cli_json *j, const rk_run *run, int64_t user, bool json)
 {
     const rk_dataset *dataset = rk_run_dataset(run);
-    const char *id = rk_dataset_user_id(dataset, user);
+    char room[RK_ID_BYTES];
+    const char *id = rk_dataset_user_id(dataset, user, room);
     int64_t train = known_items(dataset, user, RK_TRAIN);
     int64_t known =
         train + known_items(dataset, user, RK_VALID) + known_items(dataset, user, RK_TEST);
@@ -175,10 +179,11 @@ static void start_items(cli_json *j, const rk_run *run, const recommend_query *q
         printf("may like\n");
         return;
     }
+    char room[RK_ID_BYTES];
     cli_json_key(j, "items");
     cli_json_open(j, '[');
     for (int64_t i = 0; i < query->n_items; i++) {
-        cli_json_id(j, rk_dataset_item_id(dataset, query->items[i]), cli_integer_ids(run));
+        cli_json_id(j, rk_dataset_item_id(dataset, query->items[i], room), cli_integer_ids(run));
     }
     cli_json_close(j, ']');
 }
@@ -232,7 +237,7 @@ static int recommend(cli *c, const recommend_args *args)
     if ((args->users.n > 0) == (args->items.n > 0)) {
         return cli_usage("recommend", "recommend needs either --user ID... or --items ID,ID");
     }
-    c->quiet = true; /* the answer comes in a moment: progress would only be in its way */
+    c->quiet = true; /* the answer comes at once: progress would only be in the way */
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     int code = cli_open_run(c, args->device, args->data, &hooks, &run);

@@ -1,4 +1,4 @@
-/* rankine synth: a generated data set with planted tastes, and a config that trains on it. */
+/* rankine synth: generates a data set with planted tastes, and a config that trains on it. */
 #include <stdint.h>
 
 #include "cli.h"

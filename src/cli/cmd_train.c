@@ -1,6 +1,6 @@
 /*
- * rankine train: the data set first (and its statistics), then rk_train, then what came of it, read
- * back from the run's report.
+ * rankine train: prepares the data set and prints its statistics, runs rk_train, then prints the
+ * results, read back from the run's report.
  */
 #include <math.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 typedef struct train_args {
     cli_list set;
     const char *data, *device, *run;
-    bool resume, force, eager, profile, print_config;
+    bool resume, force, eager, profile, print_config, print_program;
     int64_t seeds; /* 0 = one run */
 } train_args;
 
@@ -21,12 +21,13 @@ static const char examples[] =
     "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
     "  rankine train exp.yaml --run runs/dim32 --resume\n"
     "  rankine train exp.yaml --run runs/five --seeds 5\n"
-    "  rankine train exp.yaml --print-config";
+    "  rankine train exp.yaml --print-config\n"
+    "  rankine train exp.yaml --print-program";
 
 static const char stop_text[] =
     "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
 
-/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... behind it when that is taken; owned by the caller. */
+/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... appended if that is taken; owned by the caller. */
 static char *default_run_dir(const cli *c, const rk_config *config)
 {
     const char *name;
@@ -53,42 +54,19 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     return path;
 }
 
-/* A command line for a user of the data set to go on with. */
-static void print_next(const rk_config *config, const char *run_dir)
+/* Prints a command to go on with, for some user of the data set. */
+static void print_next(const rk_dataset *dataset, const char *run_dir)
 {
-    rk_dataset *dataset = NULL;
-    if (rk_dataset_prepare(config, false, NULL, &dataset) == RK_OK) {
-        printf("next      rankine recommend %s --user %s\n", run_dir,
-               rk_dataset_user_id(dataset, 0));
-    }
-    rk_dataset_free(dataset);
+    char room[RK_ID_BYTES];
+    printf("next      rankine recommend %s --user %s\n", run_dir,
+           rk_dataset_user_id(dataset, 0, room));
 }
 
-static int train(cli *c, const train_args *args, rk_config *config, const char *run_dir)
+/* What came of it; returns the exit code. */
+static int sum_up(const cli *c, const train_args *args, const char *run_dir,
+                  const rk_dataset *dataset, rk_status status)
 {
-    cli_display display;
-    rk_dataset *dataset = NULL;
     rk_report *report = NULL;
-    rk_train_options options = {.run_dir = run_dir,
-                                .resume = args->resume,
-                                .force = args->force,
-                                .eager = args->eager,
-                                .profile = args->profile};
-    cli_display_init(&display, c);
-    rk_hooks hooks = cli_display_hooks(&display);
-    cli_signals_install(stop_text);
-    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
-    cli_display_end(&display);
-    if (status == RK_OK) {
-        if (!c->quiet) {
-            cli_print_stats(stdout, dataset);
-            fflush(stdout);
-        }
-        rk_dataset_free(dataset);
-        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
-                                 : rk_train(config, &options, &hooks);
-        cli_display_end(&display);
-    }
     if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
         fprintf(
             stderr,
@@ -113,10 +91,39 @@ static int train(cli *c, const train_args *args, rk_config *config, const char *
     } else {
         cli_print_report(stdout, report);
         printf("run       %s\n", run_dir);
-        print_next(config, run_dir);
+        print_next(dataset, run_dir);
     }
     rk_report_free(report);
     return 0;
+}
+
+static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir)
+{
+    cli_display display;
+    rk_dataset *dataset = NULL;
+    cli_display_init(&display, c);
+    rk_hooks hooks = cli_display_hooks(&display);
+    cli_signals_install(stop_text);
+    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    cli_display_end(&display);
+    if (status == RK_OK) {
+        rk_train_options options = {.run_dir = run_dir,
+                                    .resume = args->resume,
+                                    .force = args->force,
+                                    .eager = args->eager,
+                                    .profile = args->profile,
+                                    .dataset = dataset};
+        if (!c->quiet) {
+            cli_print_stats(stdout, dataset);
+            fflush(stdout);
+        }
+        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
+                                 : rk_train(config, &options, &hooks);
+        cli_display_end(&display);
+    }
+    int code = sum_up(c, args, run_dir, dataset, status);
+    rk_dataset_free(dataset);
+    return code;
 }
 
 static int check_usage(const cli *c, const train_args *args)
@@ -133,11 +140,11 @@ static int check_usage(const cli *c, const train_args *args)
     return 0;
 }
 
-/* Before any work is done, and in the words of the command line; the library checks it again. */
+/* Checks before any work is done, in the words of the command line; the library checks again. */
 static int check_folder(const train_args *args, const char *run_dir)
 {
     if (args->seeds > 0) {
-        return 0; /* what a folder of several runs may be is for the library to say */
+        return 0; /* the library decides what a folder of several runs may hold */
     }
     if (args->resume && !cli_exists(run_dir, "last.h5")) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
@@ -156,7 +163,7 @@ static int check_folder(const train_args *args, const char *run_dir)
 static int print_config(const cli *c, const rk_config *config)
 {
     char *text = NULL;
-    rk_status status = rk_config_text(config, 1, &text);
+    rk_status status = rk_config_text(config, true, &text);
     if (status == RK_OK) {
         fputs(text, stdout);
         status = rk_config_check(config);
@@ -196,6 +203,8 @@ int cmd_train(cli *c, int argc, char **argv)
          0, 0},
         {"--print-config", CLI_FLAG, &args.print_config, NULL,
          "show every option with its value and where that came from; train nothing", 0, 0},
+        {"--print-program", CLI_FLAG, &args.print_program, NULL,
+         "show a training step as one page: operations, shapes, bytes; train nothing", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "only warnings, errors and the final metrics", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
@@ -215,14 +224,11 @@ int cmd_train(cli *c, int argc, char **argv)
         goto done;
     }
     code = check_usage(c, &args);
+    if (code == 0 && args.run && !args.print_config && !args.print_program) {
+        code = check_folder(&args, args.run);
+    }
     if (code != 0) {
         goto done;
-    }
-    if (args.run && !args.print_config) {
-        code = check_folder(&args, args.run);
-        if (code != 0) {
-            goto done;
-        }
     }
     if (!c->positional) {
         run_config = cli_format("%s/config.yaml", args.run);
@@ -232,8 +238,8 @@ int cmd_train(cli *c, int argc, char **argv)
     if (code != 0) {
         goto done;
     }
-    if (args.print_config) {
-        code = print_config(c, config);
+    if (args.print_config || args.print_program) {
+        code = args.print_config ? print_config(c, config) : cli_print_program(c, config);
         goto done;
     }
     run_dir = args.run ? cli_format("%s", args.run) : default_run_dir(c, config);

@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-/* KEY='VALUE' with the quotes of YAML, so that any path is a plain text. */
+/* KEY='VALUE' in YAML quotes, so that any path is plain text. */
 static char *assignment(const char *key, const char *value)
 {
     size_t length = strlen(value);
@@ -31,8 +31,8 @@ static rk_status set_quoted(rk_config *config, const char *key, const char *valu
     return status;
 }
 
-/* The folder as an absolute path, since the run folder remembers it; owned by the caller. NULL
- * after a message if there is no such folder. */
+/* The folder as an absolute path, since the run folder stores it; owned by the caller. NULL, after
+ * a message, if there is no such folder. */
 static char *data_folder(const char *data)
 {
     char *path = realpath(data, NULL);
@@ -87,6 +87,11 @@ int cli_open_run(const cli *c, const char *device, const char *data, const rk_ho
     rk_status status = rk_run_open(c->positional, device, folder, hooks, out);
     cli_free(folder);
     return status == RK_OK ? 0 : cli_fail(c, status);
+}
+
+rk_part cli_part(const char *name)
+{
+    return strcmp(name, rk_part_name(RK_VALID)) == 0 ? RK_VALID : RK_TEST;
 }
 
 bool cli_integer_ids(const rk_run *run)

@@ -1,7 +1,7 @@
 /*
  * Messages and progress on standard error. On a terminal one line is redrawn in place, at most once
- * a second; elsewhere plain lines: an epoch when it ends and at most one line a second, a long
- * epoch or another phase every ten seconds.
+ * a second. Elsewhere lines are plain: one for an ended epoch, at most one per second; every ten
+ * seconds one for a long epoch or another phase.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -74,8 +74,7 @@ static void erase(cli_display *d)
     }
 }
 
-/* Parts are appended while the line stays within width, so that a narrow terminal loses the last.
- */
+/* Appends a part if the line stays within width, so that a narrow terminal loses the last parts. */
 static void append(char *line, size_t size, int width, const char *part)
 {
     size_t length = strlen(line);
@@ -147,7 +146,7 @@ static void draw(cli_display *d, const rk_progress *p)
     d->line_shown = true;
 }
 
-/* A phase other than training is over: worth a line if it took long enough to wonder about. */
+/* A phase other than training is over: print a line if it took long enough to notice. */
 static void tell_phase(cli_display *d)
 {
     if (d->phase[0] && d->epoch.epoch == 0 && d->phase_seconds >= redraw_seconds && !d->terminal) {
@@ -176,7 +175,7 @@ static void remember_metric(cli_display *d, const rk_progress *p)
     }
 }
 
-/* An epoch's line waits until the next one begins, since its metric comes after its last step. */
+/* An epoch's line waits until the next epoch begins, since its metric comes after its last step. */
 static void plain_training(cli_display *d, const rk_progress *p)
 {
     double elapsed = now() - d->drawn_at;
@@ -241,7 +240,7 @@ static void on_log(void *user, rk_log_level level, const char *message)
     }
     erase(d);
     if (d->epoch.epoch > 0 && d->epoch.done >= d->epoch.total) {
-        tell_epoch(d); /* the last one, before what is said about the whole */
+        tell_epoch(d); /* the last epoch, before the messages about the whole run */
     }
     if (level == RK_LOG_WARNING) {
         fprintf(stderr, "%swarning:%s %s\n", cli_yellow(d->colour), cli_plain(d->colour), message);

@@ -96,7 +96,7 @@ void cli_json_float(cli_json *j, float value)
 {
     before_value(j);
     if (isfinite(value)) {
-        fprintf(j->out, "%.9g", (double)value); /* 9 digits tell any two floats apart */
+        fprintf(j->out, "%.9g", (double)value); /* 9 digits distinguish any two floats */
     } else {
         fputs("null", j->out);
     }

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,45 +65,11 @@ void cli_print_help(FILE *out)
           out);
 }
 
-int cli_error(int code, const char *format, ...)
-{
-    va_list arguments;
-    fflush(stdout);
-    fputs("rankine: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return code;
-}
-
-int cli_usage(const char *command, const char *format, ...)
-{
-    va_list arguments;
-    fflush(stdout);
-    fputs("rankine: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fprintf(stderr, "\nTry: rankine %s%s--help\n", command ? command : "", command ? " " : "");
-    return rk_status_exit_code(RK_ERR_CONFIG);
-}
-
-int cli_fail(const cli *c, rk_status status)
-{
-    const char *message = rk_last_error();
-    cli_error(0, "%s", *message ? message : rk_status_text(status));
-    if (c->verbose) {
-        fprintf(stderr, "  (%s, at %s)\n", rk_status_text(status), rk_last_error_origin());
-    }
-    return rk_status_exit_code(status);
-}
-
 /*
- * Lets idle OpenMP threads sleep after some 20 microseconds instead of milliseconds. By default
- * they spin at the end of every operation, and where anything else runs on the same cores a
- * training takes ten times as long. The OpenMP libraries read this before main, so that the program
- * has to start once more; whoever sets one of the variables decides.
+ * Makes idle OpenMP threads sleep after some 20 microseconds instead of milliseconds. By default
+ * they spin at the end of every operation, and if anything else runs on the same cores, training
+ * takes ten times as long. The OpenMP libraries read the settings before main, so the program has
+ * to restart itself; if the user has set one of the variables, it is left alone.
  */
 static void calm_threads(char **argv)
 {
@@ -116,7 +81,7 @@ static void calm_threads(char **argv)
     }
     path[length] = '\0';
     if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0 && setenv("GOMP_SPINCOUNT", "1000", 1) == 0) {
-        execv(path, argv); /* comes back only on failure: then it is slower, no more */
+        execv(path, argv); /* returns only on failure: then training is slower, nothing else */
     }
 }
 
@@ -151,7 +116,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error with a message */
+    signal(SIGXFSZ, SIG_IGN); /* exceeding a file size limit is then an error with a message */
     int code = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {
         return cli_error(rk_status_exit_code(RK_ERR_IO), "standard output: %s", strerror(errno));

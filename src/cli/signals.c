@@ -1,7 +1,7 @@
 /*
- * Ctrl-C and SIGTERM. A handler may do next to nothing, so the first signal only raises a flag,
- * which the library polls through hooks.should_stop between steps, and says so; whoever cannot wait
- * sends a second one.
+ * Ctrl-C and SIGTERM. A handler may do next to nothing, so the first signal only prints a message
+ * and sets a flag, which the library polls through hooks.should_stop between steps. A second signal
+ * ends the program at once.
  */
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 
 #include "cli.h"
 
-static volatile sig_atomic_t stop_wanted; /* a handler has no argument: this cannot be elsewhere */
+static volatile sig_atomic_t stop_wanted; /* a global, since a handler has no argument */
 static const char *volatile first_text;
 
 static void handle(int number)
@@ -23,7 +23,7 @@ static void handle(int number)
     stop_wanted = 1;
     const char *text = first_text;
     if (text && write(STDERR_FILENO, text, strlen(text)) < 0) {
-        /* nobody is listening: nothing to be done here */
+        /* nobody reads standard error; nothing can be done here */
     }
     errno = saved_errno;
 }
@@ -32,7 +32,7 @@ void cli_signals_install(const char *said_first)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    /* on a terminal the text comes behind ^C or a progress line, elsewhere on a line of its own */
+    /* on a terminal the text follows ^C or a progress line, elsewhere it has a line of its own */
     first_text = isatty(STDERR_FILENO) ? said_first : said_first + (*said_first == '\n');
     action.sa_handler = handle;
     action.sa_flags = SA_RESTART;

@@ -76,7 +76,7 @@ void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows,
     }
 }
 
-/* One cell of a report: the model's value, popularity's, the ratio; blank without the part. */
+/* One cell of a report: values of model and popularity, and their ratio; blank without the part. */
 static void print_cell(FILE *out, const rk_report *report, const char *part, const char *metric,
                        bool colour)
 {
@@ -99,11 +99,11 @@ static void print_cell(FILE *out, const rk_report *report, const char *part, con
     }
 }
 
-/* Valid and test side by side, a metric a line. */
+/* Valid and test side by side, one metric per line. */
 static void print_metrics_report(FILE *out, const rk_report *report)
 {
-    static const char *const parts[] = {"valid", "test"};
-    const char *listed = NULL; /* the part whose names are gone through: both have the same */
+    const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
+    const char *listed = NULL; /* the part whose names are listed; both have the same ones */
     bool shown[2];
     bool colour = cli_colour(out);
     for (int p = 0; p < 2; p++) {
@@ -184,7 +184,7 @@ static void print_costs(FILE *out, const rk_report *report)
             cli_bytes(rk_report_number(report, "memory.arena_bytes")).s);
 }
 
-/* A metric a line: mean and standard deviation over the seeds, beside popularity. */
+/* One metric per line: mean and standard deviation over the seeds, beside popularity. */
 static void print_spread(FILE *out, const rk_report *report, const char *part)
 {
     bool colour = cli_colour(out), any = false;
@@ -222,8 +222,8 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
 void cli_print_seeds(FILE *out, const rk_report *report)
 {
     const char *on_test = rk_report_text(report, "chosen.on_test");
-    print_spread(out, report, "valid");
-    print_spread(out, report, "test");
+    print_spread(out, report, rk_part_name(RK_VALID));
+    print_spread(out, report, rk_part_name(RK_TEST));
     fprintf(out, "seeds     %s, from %s; epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
             rk_report_number(report, "chosen.epoch.mean"),

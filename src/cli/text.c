@@ -1,6 +1,6 @@
 /*
- * Small things about text: numbers for people, strict numbers from people, likeness of words,
- * UTF-8, paths. The program cannot reach the library's own helpers, which are not public.
+ * Text helpers: printing numbers, strict number parsing, similarity of words, UTF-8, paths. The
+ * library has its own, but they are not public.
  */
 #include <errno.h>
 #include <math.h>
@@ -11,7 +11,7 @@
 
 #include "cli.h"
 
-enum { MAX_WORD = 64 }; /* longer words are like nothing */
+enum { MAX_WORD = 64 }; /* longer words are similar to none */
 
 cli_text cli_count(int64_t n)
 {
@@ -87,7 +87,7 @@ bool cli_parse_int(const char *text, int64_t min, int64_t max, int64_t *out)
 {
     bool negative = *text == '-';
     const char *at = text + (*text == '-' || *text == '+');
-    int64_t value = 0; /* kept negative, which reaches further by one */
+    int64_t value = 0; /* kept negative, since that range is larger by one */
     if (*at == '\0') {
         return false;
     }
@@ -183,7 +183,7 @@ char *cli_format(const char *format, ...)
 
 uint32_t cli_utf8_next(const char **at)
 {
-    /* smallest code point that needs so many bytes: anything below is an overlong form */
+    /* smallest code point that needs this many bytes: anything below is an overlong form */
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *s = (const unsigned char *)*at;
     uint32_t value = s[0];
@@ -225,7 +225,7 @@ void cli_print_label(FILE *out, const char *text, int width)
     for (int i = 0; i < shown; i++) {
         const char *start = at;
         uint32_t value = cli_utf8_next(&at);
-        /* a label comes from a data file: it must not steer the terminal */
+        /* a label comes from a data file: it must not control the terminal */
         if (value < 0x20 || (value >= 0x7F && value < 0xA0)) {
             fputc('?', out);
         } else if (value == 0xFFFD && at == start + 1) {

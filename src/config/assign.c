@@ -182,8 +182,8 @@ done:
     return status;
 }
 
-/* The slot of a scalar option that is there. */
-static rk_status find_slot(const rk_config *config, const char *key, rk_slot **out)
+/* The field of a scalar option that is there. */
+static rk_status find_field(const rk_config *config, const char *key, rk_field **out)
 {
     name_parts parts;
     int64_t n = config->options.n_sources;
@@ -195,22 +195,22 @@ static rk_status find_slot(const rk_config *config, const char *key, rk_slot **o
     if (parts.target.source == n) {
         RK_FAIL(RK_ERR_CONFIG, "there is no %s: the config has %lld sources", key, (long long)n);
     }
-    *out = rk__config_slot(config, parts.target);
+    *out = rk__config_field(config, parts.target);
     return RK_OK;
 }
 
 rk_status rk_config_get(const rk_config *config, const char *key, const char **out_text)
 {
-    rk_slot *slot = NULL;
-    RK_TRY(find_slot(config, key, &slot));
-    *out_text = slot->text;
+    rk_field *field = NULL;
+    RK_TRY(find_field(config, key, &field));
+    *out_text = field->text;
     return RK_OK;
 }
 
 const char *rk__config_origin(const rk_config *config, const char *key)
 {
-    rk_slot *slot = NULL;
-    rk_status status = find_slot(config, key, &slot);
+    rk_field *field = NULL;
+    rk_status status = find_field(config, key, &field);
     RK_ASSERT(status == RK_OK);
-    return slot->origin;
+    return field->origin;
 }

@@ -7,15 +7,6 @@
 
 #include "base/parse.h"
 #include "config/internal.h"
-#include "eval/metric_names.def"
-
-static const char *const metric_names[] = {
-#define METRIC_NAME(name, formula, source) #name,
-    RK_METRICS(METRIC_NAME)
-#undef METRIC_NAME
-};
-
-enum { N_METRICS = sizeof metric_names / sizeof metric_names[0] };
 
 /* "split.kind is time (exp.yaml:12)". */
 typedef struct said {
@@ -33,6 +24,41 @@ static said says(const rk_config *config, const char *key)
     }
     snprintf(out.text, sizeof out.text, "%s is %.100s (%.80s)", key, value, origin);
     return out;
+}
+
+static rk_status fail_unread(const rk_config *config, const rk_option *row,
+                             const rk_condition *missed)
+{
+    char key[64], other[64];
+    rk_buffer wanted = {0};
+    snprintf(key, sizeof key, "%s.%s", row->section, row->key);
+    snprintf(other, sizeof other, "%s.%s", missed->row->section, missed->row->key);
+    rk__condition_describe(&wanted, missed, "");
+    rk_status status = wanted.status;
+    if (status == RK_OK) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s, but %s, so nothing looks at it: remove it, or take %s",
+                          says(config, key).text, says(config, other).text, wanted.at);
+    }
+    rk__buffer_free(&wanted);
+    return status;
+}
+
+/* A value that nobody reads under the other options is a mistake, unless it is the default. */
+static rk_status check_unread(const rk_config *config)
+{
+    int64_t n = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        const char *rest = rows[i].only_with;
+        bool is_default = strcmp(config->fields[i].text, rows[i].default_text) == 0;
+        for (rk_condition c; !is_default && rk__condition_next(&rest, &c);) {
+            if (!rk__condition_holds(&c, config->fields[rk__option_index(c.row)].text)) {
+                return fail_unread(config, &rows[i], &c);
+            }
+        }
+    }
+    return RK_OK;
 }
 
 static bool has_times(const rk_source_options *source)
@@ -111,10 +137,6 @@ static rk_status check_split(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
                 says(config, "split.valid").text, says(config, "split.test").text);
     }
-    if (o->split.carve_valid > 0 && o->split.kind != RK_SPLIT_GIVEN) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which makes a valid part of its own: remove it",
-                says(config, "split.carve_valid").text, says(config, "split.kind").text);
-    }
     for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
         if (o->sources[i].part == RK_PART_VALID) {
             RK_FAIL(RK_ERR_CONFIG,
@@ -168,26 +190,11 @@ static rk_status check_model(const rk_config *config)
                 says(config, "model.given_weights").text, (long long)o->model.given_weights.n,
                 says(config, "model.layers").text, (long long)o->model.layers + 1);
     }
-    if (o->model.kind != RK_MODEL_LIGHTGCN && o->model.layer_weights >= RK_WEIGHTS_GIVEN) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: weights of layers are for lightgcn",
-                says(config, "model.layer_weights").text, says(config, "model.kind").text);
-    }
     if (o->model.kind == RK_MODEL_LIGHTGCN_PP && o->model.layers == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: it needs at least one layer",
                 says(config, "model.kind").text, says(config, "model.layers").text);
     }
-    if (o->model.kind == RK_MODEL_LIGHTGCN_PP && o->model.layer_weights != RK_WEIGHTS_MEAN) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which weighs layers by model.gamma: remove it",
-                says(config, "model.layer_weights").text, says(config, "model.kind").text);
-    }
-    if (o->model.layer_weights != RK_WEIGHTS_MEAN_WITHOUT_EGO) {
-        return RK_OK;
-    }
-    if (o->model.kind == RK_MODEL_MF) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has layer 0 only: take mean",
-                says(config, "model.layer_weights").text, says(config, "model.kind").text);
-    }
-    if (o->model.layers == 0) {
+    if (o->model.layer_weights == RK_WEIGHTS_MEAN_WITHOUT_EGO && o->model.layers == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without layer 0 nothing is left; take mean",
                 says(config, "model.layer_weights").text, says(config, "model.layers").text);
     }
@@ -212,10 +219,6 @@ static rk_status check_schedule(const rk_config *config)
                 "have it as long as the run",
                 says(config, "train.schedule_epochs").text, says(config, "train.epochs").text);
     }
-    if (o->train.schedule != RK_SCHEDULE_COSINE && o->train.schedule_epochs > 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no length: remove train.schedule_epochs",
-                says(config, "train.schedule_epochs").text, says(config, "train.schedule").text);
-    }
     if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks there is no metric to go by",
                 says(config, "train.schedule").text, says(config, "eval.every").text);
@@ -230,40 +233,6 @@ static rk_status check_schedule(const rk_config *config)
     if (o->train.clip_norm > 0 && o->train.clip_value > 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them", says(config, "train.clip_norm").text,
                 says(config, "train.clip_value").text);
-    }
-    return RK_OK;
-}
-
-/* Which losses read an option; of the others it must be as the table has it, because a value that
- * does nothing is a mistake. */
-static rk_status check_loss_options(const rk_config *config)
-{
-    static const struct {
-        const char *key;
-        unsigned kinds; /* bits by RK_LOSS_* */
-    } uses[] = {
-        {"loss.logits", ~(1u << RK_LOSS_ALIGN_UNIFORM)},
-        {"loss.temperature", 1u << RK_LOSS_SOFTMAX},
-        {"loss.power", 1u << RK_LOSS_SOFTMAX},
-        {"loss.exclude_positive", 1u << RK_LOSS_SOFTMAX},
-        {"loss.popularity_correction", 1u << RK_LOSS_SOFTMAX},
-        {"loss.margin", 1u << RK_LOSS_HINGE | 1u << RK_LOSS_CCL},
-        {"loss.negative_weight", 1u << RK_LOSS_CCL | 1u << RK_LOSS_BCE},
-        {"loss.bce_w1", 1u << RK_LOSS_BCE},
-        {"loss.bce_w2", 1u << RK_LOSS_BCE},
-        {"loss.bce_w3", 1u << RK_LOSS_BCE},
-        {"loss.bce_w4", 1u << RK_LOSS_BCE},
-        {"loss.uniformity", 1u << RK_LOSS_ALIGN_UNIFORM},
-    };
-    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
-        const char *value = "", *name = strchr(uses[i].key, '.') + 1;
-        RK_TRY(rk_config_get(config, uses[i].key, &value));
-        const rk_option *row = rk__option_find("loss", name, strlen(name));
-        bool is_used = uses[i].kinds >> config->options.loss.kind & 1;
-        if (!is_used && strcmp(value, row->default_text) != 0) {
-            RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not look at it: remove it",
-                    says(config, uses[i].key).text, says(config, "loss.kind").text);
-        }
     }
     return RK_OK;
 }
@@ -295,14 +264,6 @@ static rk_status check_negatives(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: dynamic negatives are for bpr on inner products",
                 how.text, loss.text, says(config, "loss.logits").text);
     }
-    if ((in_batch || dynamic) && o->sampling.per_positive > 1) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not draw so many: remove it",
-                says(config, "sampling.per_positive").text, how.text);
-    }
-    if (!in_batch && o->loss.popularity_correction > 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s corrects negatives of the batch, but %s: remove it",
-                says(config, "loss.popularity_correction").text, how.text);
-    }
     if (o->train.batch > INT32_MAX / (2 + o->sampling.per_positive)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may draw 2^31 users and items at most",
                 says(config, "train.batch").text, says(config, "sampling.per_positive").text);
@@ -320,39 +281,9 @@ static rk_status check_propagation(const rk_config *config)
     return RK_OK;
 }
 
-/* Options of loss.contrast that are set and not looked at. */
-static rk_status check_unused_contrast(const rk_config *config)
-{
-    enum { SIMGCL = 1 << RK_CONTRAST_SIMGCL, XSIMGCL = 1 << RK_CONTRAST_XSIMGCL };
-    enum { SGL = 1 << RK_CONTRAST_SGL };
-    static const struct {
-        const char *key;
-        int kinds;
-        const char *words; /* kinds */
-    } rows[] = {
-        {"loss.contrast_weight", SIMGCL | XSIMGCL | SGL, "simgcl, xsimgcl or sgl"},
-        {"loss.contrast_temperature", SIMGCL | XSIMGCL | SGL, "simgcl, xsimgcl or sgl"},
-        {"loss.contrast_noise", SIMGCL | XSIMGCL, "simgcl or xsimgcl"},
-        {"loss.contrast_layer", XSIMGCL, "xsimgcl"},
-        {"loss.contrast_dropout", SGL, "sgl"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *value = "", *name = rows[i].key + strlen("loss.");
-        RK_TRY(rk_config_get(config, rows[i].key, &value));
-        bool is_set = strcmp(value, rk__option_find("loss", name, strlen(name))->default_text) != 0;
-        if (is_set && !(rows[i].kinds >> config->options.loss.contrast & 1)) {
-            RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.contrast %s",
-                    says(config, rows[i].key).text, says(config, "loss.contrast").text,
-                    rows[i].words);
-        }
-    }
-    return RK_OK;
-}
-
 static rk_status check_contrast(const rk_config *config)
 {
     const rk_options *o = &config->options;
-    RK_TRY(check_unused_contrast(config));
     if (o->loss.contrast == RK_CONTRAST_NONE) {
         return RK_OK;
     }
@@ -383,39 +314,9 @@ static rk_status check_contrast(const rk_config *config)
 static rk_status check_neighbours(const rk_config *config)
 {
     const rk_options *o = &config->options;
-    const char *value = "";
-    RK_TRY(rk_config_get(config, "loss.neighbours_weight", &value));
-    const rk_option *row = rk__option_find("loss", "neighbours_weight", 17);
-    if (o->loss.neighbours == 0 && strcmp(value, row->default_text) != 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: remove it, or take loss.neighbours=10",
-                says(config, "loss.neighbours_weight").text, says(config, "loss.neighbours").text);
-    }
     if (o->train.batch > INT32_MAX / (1 + o->loss.neighbours)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may look at 2^31 neighbours at most",
                 says(config, "train.batch").text, says(config, "loss.neighbours").text);
-    }
-    return RK_OK;
-}
-
-static rk_status check_metric_names(const rk_config *config)
-{
-    const rk_strings *wanted = &config->options.eval.metrics;
-    for (int64_t i = 0; i < wanted->n; i++) {
-        bool found = false;
-        for (int m = 0; m < N_METRICS; m++) {
-            found = found || strcmp(wanted->v[i], metric_names[m]) == 0;
-        }
-        if (!found) {
-            char list[256] = "";
-            for (int m = 0; m < N_METRICS; m++) {
-                size_t used = strlen(list);
-                snprintf(list + used, sizeof list - used, "%s%s", m > 0 ? ", " : "",
-                         metric_names[m]);
-            }
-            RK_FAIL(RK_ERR_CONFIG, "%s: there is no metric '%s'; there are %s",
-                    rk__config_origin(config, "eval.metrics"),
-                    rk__excerpt(wanted->v[i], strlen(wanted->v[i])).text, list);
-        }
     }
     return RK_OK;
 }
@@ -433,7 +334,7 @@ static rk_status check_watched_metric(const rk_config *config)
     size_t length = (size_t)(at - o->eval.metric);
     bool has_name = false, has_k = false;
     for (int64_t i = 0; i < o->eval.metrics.n; i++) {
-        const char *name = o->eval.metrics.v[i];
+        const char *name = rk__option_choice("eval.metrics", (int)o->eval.metrics.v[i]);
         has_name =
             has_name || (strlen(name) == length && memcmp(name, o->eval.metric, length) == 0);
     }
@@ -443,7 +344,8 @@ static rk_status check_watched_metric(const rk_config *config)
     if (!has_name) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
                 says(config, "eval.metric").text, says(config, "eval.metrics").text,
-                (int)(length < 60 ? length : 60), o->eval.metric, o->eval.metrics.v[0],
+                (int)(length < 60 ? length : 60), o->eval.metric,
+                rk__option_choice("eval.metrics", (int)o->eval.metrics.v[0]),
                 (long long)(has_k ? k : o->eval.k.v[0]));
     }
     if (!has_k) {
@@ -456,7 +358,6 @@ static rk_status check_watched_metric(const rk_config *config)
 
 static rk_status check_eval(const rk_config *config)
 {
-    RK_TRY(check_metric_names(config));
     RK_TRY(check_watched_metric(config));
     if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
@@ -468,11 +369,11 @@ static rk_status check_eval(const rk_config *config)
 rk_status rk_config_check(const rk_config *config)
 {
     RK_TRY(check_sources(config));
+    RK_TRY(check_unread(config));
     RK_TRY(check_split(config));
     RK_TRY(check_model(config));
     RK_TRY(check_propagation(config));
     RK_TRY(check_schedule(config));
-    RK_TRY(check_loss_options(config));
     RK_TRY(check_negatives(config));
     RK_TRY(check_graph(config));
     RK_TRY(check_contrast(config));

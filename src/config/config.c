@@ -15,11 +15,11 @@ static int64_t n_source_rows(void)
     return n;
 }
 
-rk_slot *rk__config_slot(const rk_config *config, rk_target target)
+rk_field *rk__config_field(const rk_config *config, rk_target target)
 {
     int64_t row = rk__option_index(target.row);
-    return target.source < 0 ? &config->slots[row]
-                             : &config->source_slots[target.source * n_source_rows() + row];
+    return target.source < 0 ? &config->fields[row]
+                             : &config->source_fields[target.source * n_source_rows() + row];
 }
 
 rk_status rk__target_name(char **out, rk_target target)
@@ -58,7 +58,7 @@ rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *r
                             rk_speaker speaker)
 {
     rk_status status = RK_OK;
-    rk_value value = {0};
+    rk_option_value value = {0};
     rk_raw resolved_raw = *raw;
     char *name = NULL, *resolved = NULL, *origin = NULL;
     RK_TRY_GOTO(done, rk__target_name(&name, target));
@@ -68,10 +68,10 @@ rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *r
     }
     RK_TRY_GOTO(done, rk__strdup(&origin, speaker.origin));
     RK_TRY_GOTO(done, rk__value_parse(&value, target.row, &resolved_raw, speaker.place, name));
-    rk_slot *slot = rk__config_slot(config, target);
-    rk__free(slot->text);
-    rk__free(slot->origin);
-    *slot = (rk_slot){.text = value.text, .origin = origin};
+    rk_field *field = rk__config_field(config, target);
+    rk__free(field->text);
+    rk__free(field->origin);
+    *field = (rk_field){.text = value.text, .origin = origin};
     origin = NULL;
     void *options = target.source < 0 ? (void *)&config->options
                                       : (void *)&config->options.sources[target.source];
@@ -114,12 +114,12 @@ rk_status rk__config_add_source(rk_config *config, rk_speaker speaker)
     if (n == config->source_capacity) {
         int64_t capacity = n == 0 ? 4 : 2 * n;
         RK_TRY(rk__realloc(&options->sources, n, capacity, sizeof *options->sources, "sources"));
-        RK_TRY(rk__realloc(&config->source_slots, n * n_rows, capacity * n_rows,
-                           sizeof *config->source_slots, "sources"));
+        RK_TRY(rk__realloc(&config->source_fields, n * n_rows, capacity * n_rows,
+                           sizeof *config->source_fields, "sources"));
         config->source_capacity = capacity;
     }
     memset(&options->sources[n], 0, sizeof options->sources[n]);
-    memset(&config->source_slots[n * n_rows], 0, (size_t)n_rows * sizeof(rk_slot));
+    memset(&config->source_fields[n * n_rows], 0, (size_t)n_rows * sizeof(rk_field));
     options->n_sources++;
     RK_TRY_GOTO(failed, rk__strdup(&options->sources[n].origin, speaker.origin));
     const rk_option *rows = rk__source_rows(&n_rows);
@@ -140,10 +140,10 @@ void rk__config_keep_sources(rk_config *config, int64_t n)
         rk_source_options *source = &config->options.sources[s];
         rk__free(source->origin);
         for (int64_t i = 0; i < n_rows; i++) {
-            rk_slot *slot = rk__config_slot(config, (rk_target){.row = &rows[i], .source = s});
-            rk__free(slot->text);
-            rk__free(slot->origin);
-            rk__field_free(&rows[i], source);
+            rk_field *field = rk__config_field(config, (rk_target){.row = &rows[i], .source = s});
+            rk__free(field->text);
+            rk__free(field->origin);
+            rk__value_free(&rows[i], source);
         }
     }
     config->options.n_sources = n < config->options.n_sources ? n : config->options.n_sources;
@@ -152,9 +152,9 @@ void rk__config_keep_sources(rk_config *config, int64_t n)
 void rk__config_free_sources(rk_config *config)
 {
     rk__config_keep_sources(config, 0);
-    rk__free(config->source_slots);
+    rk__free(config->source_fields);
     rk__free(config->options.sources);
-    config->source_slots = NULL;
+    config->source_fields = NULL;
     config->options.sources = NULL;
     config->source_capacity = 0;
 }
@@ -164,11 +164,11 @@ void rk__config_swap_sources(rk_config *a, rk_config *b)
     rk_config old = *a;
     a->options.sources = b->options.sources;
     a->options.n_sources = b->options.n_sources;
-    a->source_slots = b->source_slots;
+    a->source_fields = b->source_fields;
     a->source_capacity = b->source_capacity;
     b->options.sources = old.options.sources;
     b->options.n_sources = old.options.n_sources;
-    b->source_slots = old.source_slots;
+    b->source_fields = old.source_fields;
     b->source_capacity = old.source_capacity;
 }
 
@@ -179,7 +179,7 @@ rk_status rk__config_create(rk_config **out, const char *path)
     int64_t n = 0;
     const rk_option *rows = rk__option_rows(&n);
     RK_TRY(rk__calloc(&config, 1, sizeof *config, "a config"));
-    RK_TRY_GOTO(done, rk__calloc(&config->slots, n, sizeof *config->slots, "a config"));
+    RK_TRY_GOTO(done, rk__calloc(&config->fields, n, sizeof *config->fields, "a config"));
     RK_TRY_GOTO(done, rk__path_folder(&config->options.config_dir, path ? path : ""));
     RK_TRY_GOTO(done, rk__path_stem(&config->options.config_name, path ? path : "run"));
     for (int64_t i = 0; i < n; i++) {
@@ -204,13 +204,13 @@ void rk_config_free(rk_config *config)
     }
     int64_t n = 0;
     const rk_option *rows = rk__option_rows(&n);
-    for (int64_t i = 0; config->slots && i < n; i++) {
-        rk__free(config->slots[i].text);
-        rk__free(config->slots[i].origin);
-        rk__field_free(&rows[i], &config->options);
+    for (int64_t i = 0; config->fields && i < n; i++) {
+        rk__free(config->fields[i].text);
+        rk__free(config->fields[i].origin);
+        rk__value_free(&rows[i], &config->options);
     }
     rk__config_free_sources(config);
-    rk__free(config->slots);
+    rk__free(config->fields);
     rk__free(config->options.config_dir);
     rk__free(config->options.config_name);
     rk__free(config);

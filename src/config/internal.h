@@ -7,15 +7,15 @@
 #include "config/value.h"
 #include "config/yaml.h"
 
-typedef struct rk_slot {
+typedef struct rk_field {
     char *text;   /* YAML notation, owned */
     char *origin; /* "default", "exp.yaml:12", "--set"; owned */
-} rk_slot;
+} rk_field;
 
 struct rk_config {
     rk_options options;
-    rk_slot *slots;        /* one a row of rk__option_rows */
-    rk_slot *source_slots; /* [source][row of rk__source_rows] */
+    rk_field *fields;        /* one a row of rk__option_rows */
+    rk_field *source_fields; /* [source][row of rk__source_rows] */
     int64_t source_capacity;
 };
 
@@ -37,7 +37,7 @@ typedef struct rk_speaker {
 /* All defaults, as of a config file at this path; NULL: of no file. */
 rk_status rk__config_create(rk_config **out, const char *path);
 
-rk_slot *rk__config_slot(const rk_config *config, rk_target target);
+rk_field *rk__config_field(const rk_config *config, rk_target target);
 
 /* "train.epochs", "data.sources[0].file"; free with rk__free. */
 rk_status rk__target_name(char **out, rk_target target);

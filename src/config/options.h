@@ -24,11 +24,6 @@ typedef struct rk_reals {
     int64_t n;
 } rk_reals;
 
-typedef struct rk_strings {
-    char **v;
-    int64_t n;
-} rk_strings;
-
 #define RK_CTYPE_BOOL bool
 #define RK_CTYPE_INT int64_t
 #define RK_CTYPE_REAL double
@@ -37,8 +32,8 @@ typedef struct rk_strings {
 #define RK_CTYPE_CHOICE int
 #define RK_CTYPE_INTS rk_ints
 #define RK_CTYPE_REALS rk_reals
-#define RK_CTYPE_STRINGS rk_strings
-#define RK_OPTION_FIELD(section, key, type, def, min, max, help) RK_CTYPE_##type key;
+#define RK_CTYPE_CHOICES rk_ints
+#define RK_OPTION_FIELD(section, key, type, ...) RK_CTYPE_##type key;
 
 typedef struct rk_source_options {
     RK_OPTIONS_SOURCE(RK_OPTION_FIELD)
@@ -64,7 +59,8 @@ const rk_options *rk__config_options(const rk_config *config);
 /* Where a value came from ("default", "exp.yaml:12", "--set"), for error messages about it. */
 const char *rk__config_origin(const rk_config *config, const char *key);
 
-/* The text of a choice, e.g. rk__option_choice("model.kind", RK_MODEL_MF) = "mf". */
+/* The text of a choice, e.g. rk__option_choice("model.kind", RK_MODEL_MF) = "mf"; of an element,
+ * where the option is a list of choices. */
 const char *rk__option_choice(const char *key, int index);
 
 #endif

@@ -6,16 +6,16 @@
 enum { ORIGIN_COLUMN = 44 };
 
 /* "key: value" at this indentation, behind it the origin if wanted. */
-static void print_line(rk_buffer *out, const char *indent, const char *key, const rk_slot *slot,
+static void print_line(rk_buffer *out, const char *indent, const char *key, const rk_field *field,
                        bool with_origin)
 {
     int64_t start = out->length;
     rk__buffer_add(out, "%s%s: ", indent, key);
-    rk__buffer_add_bytes(out, slot->text, (int64_t)strlen(slot->text));
+    rk__buffer_add_bytes(out, field->text, (int64_t)strlen(field->text));
     if (with_origin) {
         int64_t used = out->length - start;
         rk__buffer_add(out, "%*s # ", used < ORIGIN_COLUMN ? (int)(ORIGIN_COLUMN - used) : 0, "");
-        rk_excerpt origin = rk__excerpt(slot->origin, strlen(slot->origin));
+        rk_excerpt origin = rk__excerpt(field->origin, strlen(field->origin));
         rk__buffer_add(out, "%s", origin.text);
     }
     rk__buffer_add(out, "\n");
@@ -30,12 +30,12 @@ static void print_sources(rk_buffer *out, const rk_config *config, bool with_ori
         for (int64_t i = 0; i < n_rows; i++) {
             rk_target target = {.row = &rows[i], .source = s};
             print_line(out, i == 0 ? "        - " : "          ", rows[i].key,
-                       rk__config_slot(config, target), with_origins);
+                       rk__config_field(config, target), with_origins);
         }
     }
 }
 
-rk_status rk_config_text(const rk_config *config, int with_origins, char **out_text)
+rk_status rk_config_text(const rk_config *config, bool with_origins, char **out_text)
 {
     rk_buffer out = {0};
     int64_t n_sections = 0, n_rows = 0;
@@ -46,12 +46,12 @@ rk_status rk_config_text(const rk_config *config, int with_origins, char **out_t
         for (int64_t i = 0; i < n_rows; i++) {
             if (strcmp(rows[i].section, sections[s].name) == 0) {
                 rk_target target = {.row = &rows[i], .source = -1};
-                print_line(&out, "    ", rows[i].key, rk__config_slot(config, target),
-                           with_origins != 0);
+                print_line(&out, "    ", rows[i].key, rk__config_field(config, target),
+                           with_origins);
             }
         }
         if (strcmp(sections[s].name, "data") == 0) {
-            print_sources(&out, config, with_origins != 0);
+            print_sources(&out, config, with_origins);
         }
     }
     return rk__buffer_take(&out, out_text);

@@ -45,10 +45,9 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
     case RK_TYPE_PATH:
         rk__buffer_add(out, "folder");
         break;
-    case RK_TYPE_STRINGS:
-        rk__buffer_add(out, "list of words");
-        break;
     case RK_TYPE_CHOICE:
+    case RK_TYPE_CHOICES:
+        rk__buffer_add(out, row->type == RK_TYPE_CHOICES ? "list of any of " : "");
         for (const char *choice = row->minimum; choice; choice = rk__choice_next(choice)) {
             rk__buffer_add(out, "%s%s%s%s", choice == row->minimum ? "" : ", ", quote, choice,
                            quote);
@@ -69,7 +68,17 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
     }
 }
 
-static void add_markdown_row(rk_buffer *out, const rk_option *row)
+/* "`loss.kind` softmax and `sampling.negatives` in_batch". */
+static void add_conditions(rk_buffer *out, const rk_option *row, const char *quote)
+{
+    const char *rest = row->only_with, *between = "";
+    for (rk_condition condition; rk__condition_next(&rest, &condition); between = " and ") {
+        rk__buffer_add(out, "%s", between);
+        rk__condition_describe(out, &condition, quote);
+    }
+}
+
+static void add_markdown_row(rk_buffer *out, const rk_option *row, bool with_conditions)
 {
     rk__buffer_add(out, "| `%s` | ", row->key);
     if (row->default_text[0] != '\0') {
@@ -78,19 +87,24 @@ static void add_markdown_row(rk_buffer *out, const rk_option *row)
     rk__buffer_add(out, " | ");
     add_type(out, row, true);
     rk__buffer_add(out, " | ");
+    if (with_conditions) {
+        add_conditions(out, row, "`");
+        rk__buffer_add(out, " | ");
+    }
     add_cell(out, row->help);
     rk__buffer_add(out, " |\n");
 }
 
-/* The help, broken at blanks. */
-static void add_wrapped(rk_buffer *out, const char *text)
+/* A line broken at blanks; the first one begins at column `first`, the others are indented. */
+static void add_wrapped(rk_buffer *out, const char *text, int first)
 {
     size_t used = 0;
     while (*text != '\0') {
         size_t word = strcspn(text, " ");
         if (used == 0 || used + 1 + word > TEXT_WIDTH) {
-            rk__buffer_add(out, "%s%*s", used > 0 ? "\n" : "", TEXT_INDENT, "");
-            used = TEXT_INDENT;
+            int indent = used == 0 ? first : TEXT_INDENT;
+            rk__buffer_add(out, "%s%*s", used > 0 ? "\n" : "", indent, "");
+            used = (size_t)indent;
         } else {
             rk__buffer_add(out, " ");
             used++;
@@ -104,36 +118,45 @@ static void add_wrapped(rk_buffer *out, const char *text)
 
 static void add_text_row(rk_buffer *out, const rk_option *row, const char *section)
 {
-    rk__buffer_add(out, "    %s.%s: ", section, row->key);
-    add_type(out, row, false);
+    rk_buffer head = {0};
+    rk__buffer_add(&head, "%s.%s: ", section, row->key);
+    add_type(&head, row, false);
     if (row->default_text[0] != '\0') {
-        rk__buffer_add(out, "; default %s", row->default_text);
+        rk__buffer_add(&head, "; default %s", row->default_text);
     }
-    rk__buffer_add(out, "\n");
-    add_wrapped(out, row->help);
+    if (row->only_with[0] != '\0') {
+        rk__buffer_add(&head, "; only with ");
+        add_conditions(&head, row, "");
+    }
+    if (head.status != RK_OK) {
+        out->status = head.status;
+    } else {
+        add_wrapped(out, head.at, TEXT_INDENT / 2);
+        add_wrapped(out, row->help, TEXT_INDENT);
+    }
+    rk__buffer_free(&head);
 }
 
 /* The rows of one section; "source" is the list data.sources. */
 static void add_section(rk_buffer *out, const char *section, const char *title, bool markdown)
 {
-    int64_t n = 0;
+    const rk_option *rows[RK_MOST_KEYS];
+    int n = rk__section_rows(section, rows);
     bool in_source = strcmp(section, "source") == 0;
-    const rk_option *rows = in_source ? rk__source_rows(&n) : rk__option_rows(&n);
+    bool with_conditions = rows[n - 1]->only_with[0] != '\0'; /* those rows are the last ones */
     const char *shown = in_source ? "data.sources" : section;
     if (markdown) {
-        rk__buffer_add(out,
-                       "\n## %s: %s\n\n| key | default | values | meaning |\n|---|---|---|---|\n",
-                       shown, title);
+        rk__buffer_add(out, "\n## %s: %s\n\n| key | default | values | %smeaning |\n", shown, title,
+                       with_conditions ? "only with | " : "");
+        rk__buffer_add(out, "|---|---|---|%s---|\n", with_conditions ? "---|" : "");
     } else {
         rk__buffer_add(out, "\n%s: %s\n", shown, title);
     }
-    for (int64_t i = 0; i < n; i++) {
-        if (strcmp(rows[i].section, section) == 0) {
-            if (markdown) {
-                add_markdown_row(out, &rows[i]);
-            } else {
-                add_text_row(out, &rows[i], in_source ? "data.sources[N]" : section);
-            }
+    for (int i = 0; i < n; i++) {
+        if (markdown) {
+            add_markdown_row(out, rows[i], with_conditions);
+        } else {
+            add_text_row(out, rows[i], in_source ? "data.sources[N]" : section);
         }
     }
 }
@@ -147,7 +170,8 @@ static const char markdown_intro[] =
     "`src/config/options.def` (`cmake --build BUILD --target docs`); do not edit it.\n"
     "\n"
     "A config is YAML: sections with keys below them. What it does not name has its default, and\n"
-    "what is not in these tables is an error.\n"
+    "what is not in these tables is an error. So is a value other than the default where nothing\n"
+    "looks at it: \"only with\" says what the other options must be.\n"
     "\n"
     "```yaml\n"
     "data:\n"
@@ -169,17 +193,16 @@ static const char markdown_intro[] =
     "on the command line at the current folder. Files of sources and labels start at "
     "`data.root`.\n";
 
-rk_status rk_config_reference(int markdown, char **out_text)
+rk_status rk_config_reference(bool markdown, char **out_text)
 {
     rk_buffer out = {0};
     int64_t n = 0;
     const rk_option_section *sections = rk__option_sections(&n);
     rk__buffer_add(&out, "%s", markdown ? markdown_intro : "");
     for (int64_t i = 0; i < n; i++) {
-        add_section(&out, sections[i].name, sections[i].title, markdown != 0);
+        add_section(&out, sections[i].name, sections[i].title, markdown);
         if (strcmp(sections[i].name, "data") == 0) {
-            add_section(&out, "source", "a list, one element a file; all are united",
-                        markdown != 0);
+            add_section(&out, "source", "a list, one element a file; all are united", markdown);
         }
     }
     return rk__buffer_take(&out, out_text);

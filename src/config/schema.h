@@ -20,15 +20,16 @@ typedef enum rk_option_type {
     RK_TYPE_CHOICE,
     RK_TYPE_INTS,
     RK_TYPE_REALS,
-    RK_TYPE_STRINGS,
+    RK_TYPE_CHOICES,
 } rk_option_type;
 
 typedef struct rk_option {
     const char *section, *key;
     rk_option_type type;
     const char *default_text;
-    const char *minimum; /* of numbers; CHOICE: the choices, each ended by a zero byte, "" ends */
+    const char *minimum; /* of numbers; of choices the words, each ended by a zero byte, "" ends */
     const char *maximum;
+    const char *only_with; /* what the others must be for it to be read; "" = it always is */
     const char *help;
     size_t offset; /* in rk_options; of a row of section "source" in rk_source_options */
 } rk_option;
@@ -52,7 +53,7 @@ int64_t rk__option_index(const rk_option *row);
 
 static inline bool rk__option_is_list(const rk_option *row)
 {
-    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS || row->type == RK_TYPE_STRINGS;
+    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS || row->type == RK_TYPE_CHOICES;
 }
 
 /* The choices after the first one; NULL at the end. Begin with row->minimum. */
@@ -60,6 +61,30 @@ const char *rk__choice_next(const char *choice);
 
 /* "an integer in [0, 10]", "one of lightgcn, mf", ... */
 void rk__option_describe(rk_buffer *out, const rk_option *row);
+
+/* What another option must be for this one to be read. */
+typedef struct rk_condition {
+    const rk_option *row;
+    const char *words; /* the choices that it may be, divided by '|', `length` bytes of them; NULL =
+                        * a number above 0 */
+    size_t length;
+} rk_condition;
+
+/* The first condition of a text that begins as rk_option.only_with; *rest goes on behind it. false
+ * at the end. All of them must hold. */
+bool rk__condition_next(const char **rest, rk_condition *out);
+
+/* Whether it holds when the other option has this value. */
+bool rk__condition_holds(const rk_condition *condition, const char *value);
+
+/* "loss.kind hinge or ccl", "loss.neighbours above 0"; the key in quotes of this kind. */
+void rk__condition_describe(rk_buffer *out, const rk_condition *condition, const char *quote);
+
+enum { RK_MOST_KEYS = 64 }; /* of a section */
+
+/* The rows of a section as people look for them: those that are always read, then the others, with
+ * those together that are read under the same conditions. Returns how many. */
+int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS]);
 
 /* Appends "; did you mean 'train.epochs'?", or the list of what there is when nothing is near.
  * section "": an unknown section called `name`; else an unknown key `name` of that section. */

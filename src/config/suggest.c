@@ -128,15 +128,11 @@ static void list_what_there_is(rk_buffer *out, const char *section)
         }
         return;
     }
-    bool in_source = strcmp(section, "source") == 0;
-    const rk_option *rows = in_source ? rk__source_rows(&n) : rk__option_rows(&n);
-    const char *comma = "";
+    const rk_option *rows[RK_MOST_KEYS];
+    int n_rows = rk__section_rows(section, rows);
     rk__buffer_add(out, "; the keys of '%s' are ", shown_section(section));
-    for (int64_t i = 0; i < n; i++) {
-        if (strcmp(rows[i].section, section) == 0) {
-            rk__buffer_add(out, "%s%s", comma, rows[i].key);
-            comma = ", ";
-        }
+    for (int i = 0; i < n_rows; i++) {
+        rk__buffer_add(out, "%s%s", i > 0 ? ", " : "", rows[i]->key);
     }
     if (strcmp(section, "data") == 0) {
         rk__buffer_add(out, ", sources");

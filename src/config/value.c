@@ -27,7 +27,7 @@ static rk_status wrong(const rk_option *row, const char *place, const char *name
     return status;
 }
 
-static rk_status parse_number(rk_value *out, const rk_option *row, rk_scalar scalar,
+static rk_status parse_number(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                               const char *place, const char *name)
 {
     bool is_real = row->type == RK_TYPE_REAL || row->type == RK_TYPE_REALS;
@@ -63,7 +63,7 @@ static rk_status parse_number(rk_value *out, const rk_option *row, rk_scalar sca
     return RK_OK;
 }
 
-static rk_status parse_choice(rk_value *out, const rk_option *row, rk_scalar scalar,
+static rk_status parse_choice(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                               const char *place, const char *name)
 {
     int index = 0;
@@ -76,7 +76,7 @@ static rk_status parse_choice(rk_value *out, const rk_option *row, rk_scalar sca
     return wrong(row, place, name, scalar);
 }
 
-static rk_status parse_bool(rk_value *out, const rk_option *row, rk_scalar scalar,
+static rk_status parse_bool(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                             const char *place, const char *name)
 {
     bool is_true = is_word(scalar, "true"), is_false = is_word(scalar, "false");
@@ -106,8 +106,8 @@ static rk_status check_scalar(rk_scalar scalar, const char *place, const char *n
     return RK_OK;
 }
 
-static rk_status parse_one(rk_value *out, const rk_option *row, rk_scalar scalar, const char *place,
-                           const char *name)
+static rk_status parse_one(rk_option_value *out, const rk_option *row, rk_scalar scalar,
+                           const char *place, const char *name)
 {
     RK_TRY(check_scalar(scalar, place, name));
     switch (row->type) {
@@ -123,60 +123,59 @@ static rk_status parse_one(rk_value *out, const rk_option *row, rk_scalar scalar
         return rk__strndup(&out->as.string, scalar.at, scalar.length);
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
-    case RK_TYPE_STRINGS:
+    case RK_TYPE_CHOICES:
         break;
     }
     return RK_OK;
 }
 
-static bool same(rk_scalar a, rk_scalar b)
+/* The i-th element, appended to the list of its type. */
+static rk_status parse_element(rk_option_value *out, const rk_option *row, rk_scalar item,
+                               const char *place, const char *name)
 {
-    return a.length == b.length && memcmp(a.at, b.at, a.length) == 0;
+    rk_option_value element = {0};
+    RK_TRY(check_scalar(item, place, name));
+    if (row->type == RK_TYPE_CHOICES) {
+        if (item.length == 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: %s has an empty element", place, name);
+        }
+        RK_TRY(parse_choice(&element, row, item, place, name));
+        out->as.ints.v[out->as.ints.n++] = element.as.choice;
+        return RK_OK;
+    }
+    RK_TRY(parse_number(&element, row, item, place, name));
+    if (row->type == RK_TYPE_REALS) {
+        out->as.reals.v[out->as.reals.n++] = element.as.real;
+    } else {
+        out->as.ints.v[out->as.ints.n++] = element.as.integer;
+    }
+    return RK_OK;
 }
 
 /* A lone scalar counts as a list of one. */
-static rk_status parse_list(rk_value *out, const rk_option *row, const rk_scalar *items, int64_t n,
-                            const char *place, const char *name)
+static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk_scalar *items,
+                            int64_t n, const char *place, const char *name)
 {
-    rk_status status = RK_OK;
-    bool is_ints = row->type == RK_TYPE_INTS, is_reals = row->type == RK_TYPE_REALS;
+    bool is_reals = row->type == RK_TYPE_REALS; /* they may repeat */
     if (n == 0 || n > RK_LONGEST_LIST) {
         RK_FAIL(RK_ERR_CONFIG, "%s: %s needs 1 to %d elements, not %lld", place, name,
                 RK_LONGEST_LIST, (long long)n);
     }
-    if (is_ints) {
-        RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
-    } else if (is_reals) {
+    if (is_reals) {
         RK_TRY(rk__calloc(&out->as.reals.v, n, sizeof *out->as.reals.v, "a list of numbers"));
     } else {
-        RK_TRY(rk__calloc(&out->as.strings.v, n, sizeof *out->as.strings.v, "a list of words"));
+        RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
     }
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, check_scalar(items[i], place, name));
-        if (is_ints || is_reals) {
-            rk_value element = {0};
-            RK_TRY_GOTO(done, parse_number(&element, row, items[i], place, name));
-            if (is_reals) {
-                out->as.reals.v[out->as.reals.n++] = element.as.real;
-                continue; /* numbers may repeat */
-            }
-            out->as.ints.v[out->as.ints.n++] = element.as.integer;
-        } else {
-            if (items[i].length == 0) {
-                RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: %s has an empty element", place, name);
-            }
-            RK_TRY_GOTO(done, rk__strndup(&out->as.strings.v[i], items[i].at, items[i].length));
-            out->as.strings.n++;
-        }
-        for (int64_t j = 0; j < i; j++) {
-            if (is_ints ? out->as.ints.v[j] == out->as.ints.v[i] : same(items[j], items[i])) {
-                RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
-                             rk__excerpt(items[i].at, items[i].length).text);
+        RK_TRY(parse_element(out, row, items[i], place, name));
+        for (int64_t j = 0; !is_reals && j < i; j++) {
+            if (out->as.ints.v[j] == out->as.ints.v[i]) {
+                RK_FAIL(RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
+                        rk__excerpt(items[i].at, items[i].length).text);
             }
         }
     }
-done:
-    return status;
+    return RK_OK;
 }
 
 /* Words that some YAML reader takes for something other than a text. */
@@ -233,7 +232,7 @@ void rk__print_string(rk_buffer *out, const char *text, size_t length)
     rk__buffer_add(out, "\"");
 }
 
-static rk_status print_value(char **out, const rk_option *row, const rk_value *value,
+static rk_status print_value(char **out, const rk_option *row, const rk_option_value *value,
                              const rk_scalar *items, int64_t n)
 {
     rk_buffer text = {0};
@@ -250,14 +249,10 @@ static rk_status print_value(char **out, const rk_option *row, const rk_value *v
         break;
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
-    case RK_TYPE_STRINGS:
+    case RK_TYPE_CHOICES:
         for (int64_t i = 0; i < n; i++) {
             rk__buffer_add(&text, i > 0 ? ", " : "[");
-            if (row->type != RK_TYPE_STRINGS) {
-                rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
-            } else {
-                rk__print_string(&text, items[i].at, items[i].length);
-            }
+            rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
         }
         rk__buffer_add(&text, "]");
         break;
@@ -271,7 +266,6 @@ static void free_contents(rk_option_type type, void *at)
     char *string = NULL;
     rk_ints ints = {0};
     rk_reals reals = {0};
-    rk_strings strings = {0};
     switch (type) {
     case RK_TYPE_STRING:
     case RK_TYPE_PATH:
@@ -280,6 +274,7 @@ static void free_contents(rk_option_type type, void *at)
         memset(at, 0, sizeof string);
         break;
     case RK_TYPE_INTS:
+    case RK_TYPE_CHOICES:
         memcpy(&ints, at, sizeof ints);
         rk__free(ints.v);
         memset(at, 0, sizeof ints);
@@ -288,14 +283,6 @@ static void free_contents(rk_option_type type, void *at)
         memcpy(&reals, at, sizeof reals);
         rk__free(reals.v);
         memset(at, 0, sizeof reals);
-        break;
-    case RK_TYPE_STRINGS:
-        memcpy(&strings, at, sizeof strings);
-        for (int64_t i = 0; i < strings.n; i++) {
-            rk__free(strings.v[i]);
-        }
-        rk__free(strings.v);
-        memset(at, 0, sizeof strings);
         break;
     case RK_TYPE_BOOL:
     case RK_TYPE_INT:
@@ -325,11 +312,11 @@ static rk_status wrong_kind(const rk_option *row, rk_raw_kind kind, const char *
     return status;
 }
 
-rk_status rk__value_parse(rk_value *out, const rk_option *row, const rk_raw *raw, const char *place,
-                          const char *name)
+rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_raw *raw,
+                          const char *place, const char *name)
 {
     rk_status status = RK_OK;
-    rk_value value = {0};
+    rk_option_value value = {0};
     bool is_list = raw->kind == RK_RAW_LIST;
     const rk_scalar *items = is_list ? raw->items : &raw->one;
     int64_t n = is_list ? raw->n : 1;
@@ -350,21 +337,21 @@ done:
     return status;
 }
 
-void rk__value_store(const rk_option *row, void *options, rk_value *value)
+void rk__value_store(const rk_option *row, void *options, rk_option_value *value)
 {
     static const size_t sizes[] = {
-        [RK_TYPE_BOOL] = sizeof(bool),          [RK_TYPE_INT] = sizeof(int64_t),
-        [RK_TYPE_REAL] = sizeof(double),        [RK_TYPE_STRING] = sizeof(char *),
-        [RK_TYPE_PATH] = sizeof(char *),        [RK_TYPE_CHOICE] = sizeof(int),
-        [RK_TYPE_INTS] = sizeof(rk_ints),       [RK_TYPE_REALS] = sizeof(rk_reals),
-        [RK_TYPE_STRINGS] = sizeof(rk_strings),
+        [RK_TYPE_BOOL] = sizeof(bool),       [RK_TYPE_INT] = sizeof(int64_t),
+        [RK_TYPE_REAL] = sizeof(double),     [RK_TYPE_STRING] = sizeof(char *),
+        [RK_TYPE_PATH] = sizeof(char *),     [RK_TYPE_CHOICE] = sizeof(int),
+        [RK_TYPE_INTS] = sizeof(rk_ints),    [RK_TYPE_REALS] = sizeof(rk_reals),
+        [RK_TYPE_CHOICES] = sizeof(rk_ints),
     };
-    rk__field_free(row, options);
+    rk__value_free(row, options);
     memcpy((char *)options + row->offset, &value->as, sizes[row->type]);
     memset(&value->as, 0, sizeof value->as);
 }
 
-void rk__field_free(const rk_option *row, void *options)
+void rk__value_free(const rk_option *row, void *options)
 {
     free_contents(row->type, (char *)options + row->offset);
 }

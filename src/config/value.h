@@ -23,19 +23,18 @@ typedef struct rk_raw {
     int64_t n;
 } rk_raw;
 
-typedef struct rk_value {
+typedef struct rk_option_value {
     union {
         bool boolean;
         int64_t integer;
         double real;
         char *string; /* STRING and PATH */
         int choice;
-        rk_ints ints;
+        rk_ints ints; /* INTS and CHOICES */
         rk_reals reals;
-        rk_strings strings;
     } as;
     char *text; /* in YAML's notation; numbers as the user wrote them */
-} rk_value;
+} rk_option_value;
 
 enum {
     RK_LONGEST_VALUE = 4096, /* bytes of a scalar */
@@ -44,15 +43,15 @@ enum {
 
 /* Checks type and range. place ("exp.yaml:12") and name ("train.epochs") go into the message.
  * On failure nothing is owned. */
-rk_status rk__value_parse(rk_value *out, const rk_option *row, const rk_raw *raw, const char *place,
-                          const char *name);
+rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_raw *raw,
+                          const char *place, const char *name);
 
-/* Moves the value (not its text) into its field of rk_options or rk_source_options, whose old
+/* Moves the value (not its text) into its member of rk_options or rk_source_options, whose old
  * contents are freed. */
-void rk__value_store(const rk_option *row, void *options, rk_value *value);
+void rk__value_store(const rk_option *row, void *options, rk_option_value *value);
 
-/* Frees what a field owns. */
-void rk__field_free(const rk_option *row, void *options);
+/* Frees what the member of an option owns. */
+void rk__value_free(const rk_option *row, void *options);
 
 /* A text in YAML's notation: plain where that is safe for every YAML reader, else in double
  * quotes.*/

@@ -1,6 +1,6 @@
 /*
  * From interactions as read to a data set: rank the ids, sort the pairs, drop duplicates, filter,
- * number, split. Everything works on ranks, so the numbering at the end keeps every order.
+ * renumber, split. Everything works on ranks, so the renumbering keeps every order.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "data/pairs.h"
 #include "data/split.h"
 
-/* What is needed between the steps, freed at the end whatever happened. */
+/* Needed between the steps; freed at the end in any case. */
 typedef struct bench {
     int32_t *user_order, *item_order; /* first-seen indices in the order of their ids */
     int32_t *user_rank, *item_rank;   /* the inverse */
@@ -83,7 +83,7 @@ static rk_status nothing_left(const rk_dataset_stats *s, const rk_options *optio
             (long long)s->items_dropped, (long long)s->filter_passes);
 }
 
-/* The ids of the ranks that were kept. */
+/* The ids of the kept ranks. */
 static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *order,
                           const uint8_t *kept, int64_t n)
 {

@@ -9,6 +9,13 @@
 #include "data/dataset_internal.h"
 #include "data/hash.h"
 
+const char *rk_part_name(rk_part part)
+{
+    static const char *const names[] = {
+        [RK_TRAIN] = "train", [RK_VALID] = "valid", [RK_TEST] = "test"};
+    return (unsigned)part <= RK_TEST ? names[part] : NULL;
+}
+
 void rk__lists_free(rk_lists *lists)
 {
     rk__free(lists->offsets);
@@ -86,7 +93,7 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
 }
 
-static const char *id_at(const rk_ids *ids, int64_t index, char buffer[24])
+static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
 {
     if (index < 0 || index >= ids->n) {
         return NULL;
@@ -94,19 +101,18 @@ static const char *id_at(const rk_ids *ids, int64_t index, char buffer[24])
     if (ids->texts) {
         return ids->texts[index];
     }
-    snprintf(buffer, 24, "%lld", (long long)ids->numbers[index]);
-    return buffer;
+    snprintf(room, RK_ID_BYTES, "%lld", (long long)ids->numbers[index]);
+    return room;
 }
 
-/* The buffers are no part of what the data set says, so these take it as const. */
-const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user)
+const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->users, user, ((rk_dataset *)dataset)->user_text);
+    return id_at(&dataset->users, user, room);
 }
 
-const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item)
+const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->items, item, ((rk_dataset *)dataset)->item_text);
+    return id_at(&dataset->items, item, room);
 }
 
 const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item)

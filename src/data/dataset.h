@@ -34,7 +34,7 @@ struct rk_dataset {
     char **labels;     /* n_items, "" = none, one block; NULL = the data set has no labels */
     rk_lists parts[3]; /* by rk_part: n_users rows each; valid or test may be empty */
     rk_dataset_stats stats;
-    char user_text[24], item_text[24]; /* what rk_dataset_user_id and _item_id hand out */
+    double seconds; /* that it took to prepare or open it */
 };
 
 /* rk_dataset_prepare with the options themselves, already checked. */

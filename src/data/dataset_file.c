@@ -1,22 +1,21 @@
 /*
- * The HDF5 file of a data set: ids, parts, labels, and what happened on the way to it.
+ * The HDF5 file of a data set: ids, parts, labels, and the counts of what was dropped.
  *
- * Reading checks everything that the rest of the library relies on, so that a file made by somebody
- * else cannot lead outside an array; the fingerprint is computed anew and compared.
+ * Reading checks everything that the rest of the library relies on, so that a file made elsewhere
+ * cannot cause an access outside an array; the fingerprint is recomputed and compared.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "io/h5.h"
 
 #define KIND "data set"
 enum { LAYOUT = 1 };
 
-static const char *const part_names[3] = {"train", "valid", "test"};
-
-/* The statistics that the parts do not tell. */
+/* The statistics that do not follow from the parts. */
 #define RK_HISTORY(X)                                                                              \
     X(rows_read)                                                                                   \
     X(rows_filtered)                                                                               \
@@ -64,8 +63,8 @@ rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk
         RK_TRY_GOTO(done,
                     rk__h5_write_texts(file, "items/labels", dataset->labels, dataset->n_items));
     }
-    for (int part = 0; part < 3; part++) {
-        RK_TRY_GOTO(done, save_part(file, part_names[part], &dataset->parts[part]));
+    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
+        RK_TRY_GOTO(done, save_part(file, rk_part_name(part), &dataset->parts[part]));
     }
     RK_TRY_GOTO(done, rk__h5_commit(file));
 done:
@@ -172,8 +171,8 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d, rk_dataset_key *key)
                     (long long)n_labels, (long long)d->n_items);
         }
     }
-    for (int part = 0; part < 3; part++) {
-        RK_TRY(load_part(file, part_names[part], d->n_users, d->n_items, &d->parts[part]));
+    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
+        RK_TRY(load_part(file, rk_part_name(part), d->n_users, d->n_items, &d->parts[part]));
     }
     rk__dataset_fingerprint(d, d->fingerprint);
     if (strcmp(d->fingerprint, stored) != 0) {
@@ -189,9 +188,11 @@ rk_status rk__dataset_load(rk_dataset **out, const char *path, rk_dataset_key *k
     rk_h5 *file = NULL;
     rk_dataset *dataset = NULL;
     rk_dataset_key unused;
+    double began = rk__now();
     RK_TRY_GOTO(done, rk__h5_open(&file, path, KIND, LAYOUT));
     RK_TRY_GOTO(done, rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
     RK_TRY_GOTO(done, load_all(file, dataset, key ? key : &unused));
+    dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;
 done:

@@ -1,27 +1,27 @@
-/* What the files behind data/dataset.h share: making, measuring, storing a data set. */
+/* Shared by the files behind data/dataset.h: building, measuring, storing a data set. */
 #ifndef RK_DATA_DATASET_INTERNAL_H
 #define RK_DATA_DATASET_INTERNAL_H
 
 #include "data/dataset.h"
 #include "data/raw.h"
 
-/* Filters, numbers and splits what was read, and measures the result. Takes the rows of `raw`,
- * whose counts go into the statistics. RK_ERR_DATA when nothing is left, saying what dropped it. */
+/* Filters, renumbers and splits what was read, and measures the result. Takes the rows of `raw`,
+ * whose counts go into the statistics. RK_ERR_DATA, saying why, when nothing is left. */
 rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *options);
 
-/* Reads labels.file, if there is one, into dataset->labels; the first label of an item counts, ids
- * that are not in the data set are passed over. */
+/* Reads labels.file, if there is one, into dataset->labels. The first label of an item counts; ids
+ * that are not in the data set are ignored. */
 rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options);
 
-/* Every statistic that follows from the ids and the parts; those about what was dropped on the way
+/* Computes every statistic that follows from the ids and the parts; the counts of what was dropped
  * stay as they are. */
 rk_status rk__dataset_measure(rk_dataset *dataset);
 
-/* 64 bits over numbers, ids and parts, as 16 hex digits; the name, the labels and the statistics
- * are not in it. */
+/* A 64-bit hash of the counts, ids and parts, as 16 hex digits; name, labels and statistics are not
+ * in it. */
 void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17]);
 
-/* What a file was made from: digests of the options alone, and of options and sources. */
+/* Digests of what a file was made from: of the options alone, and of options and sources. */
 typedef struct rk_dataset_key {
     char options[17], sources[17];
 } rk_dataset_key;

@@ -1,6 +1,6 @@
 /*
- * FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv): fingerprints of data sets and of what
- * they are made from, and the slots of text ids. Not for secrets. Hashing numbers hashes their
+ * FNV-1a, 64 bits (Fowler, Noll, Vo; draft-eastlake-fnv), for fingerprints of data sets and of what
+ * they are made from, and for the cells of text ids. Not for secrets. Numbers are hashed by their
  * bytes, so fingerprints are those of a little-endian machine.
  */
 #ifndef RK_DATA_HASH_H

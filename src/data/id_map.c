@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "data/hash.h"
 
-enum { FIRST_SLOTS = 1024 };
+enum { FIRST_CELLS = 1024 };
 
 void rk__id_map_init(rk_id_map *map, bool is_text, const char *what)
 {
@@ -18,12 +18,12 @@ void rk__id_map_free(rk_id_map *map)
     rk__free(map->numbers);
     rk__free(map->starts);
     rk__free(map->bytes);
-    rk__free(map->slots);
+    rk__free(map->cells);
     rk__id_map_init(map, map->is_text, map->what);
 }
 
-/* The finalizer of MurmurHash3 (Appleby, public domain): consecutive or strided ids spread over the
- * low bits. */
+/* The finalizer of MurmurHash3 (Appleby, public domain): spreads consecutive or strided ids over
+ * the low bits. */
 static uint64_t hash_number(int64_t id)
 {
     uint64_t x = (uint64_t)id;
@@ -44,40 +44,40 @@ static uint64_t place_of(const rk_id_map *map, int64_t key)
     return map->is_text ? (uint64_t)key : hash_number(key);
 }
 
-/* The first free slot for a key. */
-static rk_id_slot *free_slot(const rk_id_map *map, rk_id_slot *slots, int64_t n, int64_t key)
+/* The first free cell for a key. */
+static rk_id_cell *free_cell(const rk_id_map *map, rk_id_cell *cells, int64_t n, int64_t key)
 {
     uint64_t mask = (uint64_t)n - 1, at = place_of(map, key) & mask;
-    while (slots[at].index) {
+    while (cells[at].index) {
         at = (at + 1) & mask;
     }
-    return &slots[at];
+    return &cells[at];
 }
 
-static rk_status grow_slots(rk_id_map *map)
+static rk_status grow_cells(rk_id_map *map)
 {
-    rk_id_slot *slots = NULL;
-    int64_t n = map->n_slots == 0 ? FIRST_SLOTS : 2 * map->n_slots;
-    RK_TRY(rk__calloc(&slots, n, sizeof *slots, "the table of ids"));
-    for (int64_t i = 0; i < map->n_slots; i++) {
-        if (map->slots[i].index) {
-            *free_slot(map, slots, n, map->slots[i].key) = map->slots[i];
+    rk_id_cell *cells = NULL;
+    int64_t n = map->n_cells == 0 ? FIRST_CELLS : 2 * map->n_cells;
+    RK_TRY(rk__calloc(&cells, n, sizeof *cells, "the table of ids"));
+    for (int64_t i = 0; i < map->n_cells; i++) {
+        if (map->cells[i].index) {
+            *free_cell(map, cells, n, map->cells[i].key) = map->cells[i];
         }
     }
-    rk__free(map->slots);
-    map->slots = slots;
-    map->n_slots = n;
+    rk__free(map->cells);
+    map->cells = cells;
+    map->n_cells = n;
     return RK_OK;
 }
 
-/* Room for one more id: index and slot. */
+/* Room for one more id: index and cell. */
 static rk_status make_room(rk_id_map *map)
 {
     if (map->n == INT32_MAX) {
         RK_FAIL(RK_ERR_DATA, "there are more than %d %s", INT32_MAX, map->what);
     }
     if (map->n == map->capacity) {
-        int64_t wanted = map->capacity == 0 ? FIRST_SLOTS : map->capacity + map->capacity / 2;
+        int64_t wanted = map->capacity == 0 ? FIRST_CELLS : map->capacity + map->capacity / 2;
         if (map->is_text) {
             RK_TRY(rk__realloc(&map->starts, map->n + 1, wanted + 1, sizeof *map->starts, "ids"));
             map->starts[0] = 0;
@@ -86,24 +86,24 @@ static rk_status make_room(rk_id_map *map)
         }
         map->capacity = wanted;
     }
-    return 3 * (map->n + 1) > 2 * map->n_slots ? grow_slots(map) : RK_OK;
+    return 3 * (map->n + 1) > 2 * map->n_cells ? grow_cells(map) : RK_OK;
 }
 
-/* The next index for a key that is not there yet; there is room. */
+/* The next index for a key that is not in the map yet; there is room. */
 static int32_t append(rk_id_map *map, int64_t key)
 {
-    rk_id_slot *slot = free_slot(map, map->slots, map->n_slots, key);
-    *slot = (rk_id_slot){key, (int32_t)++map->n};
+    rk_id_cell *cell = free_cell(map, map->cells, map->n_cells, key);
+    *cell = (rk_id_cell){key, (int32_t)++map->n};
     return (int32_t)(map->n - 1);
 }
 
 rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index)
 {
-    uint64_t mask = (uint64_t)map->n_slots - 1, at = hash_number(id) & mask;
-    if (map->n_slots > 0) {
-        for (; map->slots[at].index; at = (at + 1) & mask) {
-            if (map->slots[at].key == id) {
-                *out_index = map->slots[at].index - 1;
+    uint64_t mask = (uint64_t)map->n_cells - 1, at = hash_number(id) & mask;
+    if (map->n_cells > 0) {
+        for (; map->cells[at].index; at = (at + 1) & mask) {
+            if (map->cells[at].key == id) {
+                *out_index = map->cells[at].index - 1;
                 return RK_OK;
             }
         }
@@ -123,12 +123,12 @@ static bool is_text_at(const rk_id_map *map, int64_t index, const char *text, in
 rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index)
 {
     int64_t key = (int64_t)hash_text(text, length);
-    uint64_t mask = (uint64_t)map->n_slots - 1, at = (uint64_t)key & mask;
-    if (map->n_slots > 0) {
-        for (; map->slots[at].index; at = (at + 1) & mask) {
-            const rk_id_slot *slot = &map->slots[at];
-            if (slot->key == key && is_text_at(map, slot->index - 1, text, length)) {
-                *out_index = slot->index - 1;
+    uint64_t mask = (uint64_t)map->n_cells - 1, at = (uint64_t)key & mask;
+    if (map->n_cells > 0) {
+        for (; map->cells[at].index; at = (at + 1) & mask) {
+            const rk_id_cell *cell = &map->cells[at];
+            if (cell->key == key && is_text_at(map, cell->index - 1, text, length)) {
+                *out_index = cell->index - 1;
                 return RK_OK;
             }
         }
@@ -136,7 +136,7 @@ rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int3
     RK_TRY(make_room(map));
     int64_t start = map->starts[map->n], end = start + length + 1;
     if (end > map->bytes_capacity) {
-        int64_t wanted = end + end / 2 + 16 * FIRST_SLOTS;
+        int64_t wanted = end + end / 2 + 16 * FIRST_CELLS;
         RK_TRY(rk__realloc(&map->bytes, start, wanted, 1, "the texts of ids"));
         map->bytes_capacity = wanted;
     }

@@ -1,10 +1,10 @@
 /*
- * Original ids to indices in the order of their first appearance, for millions of look-ups a
+ * Original ids to indices in the order of their first appearance, for millions of look-ups per
  * second.
  *
- * One map holds integers or texts, never both. Open addressing with linear probing, at most two
- * thirds full. A slot has the id itself (or the hash of the text), so that a look-up waits for
- * memory once: in a table of millions of ids that is what it costs.
+ * A map holds integers or texts, never both. Open addressing with linear probing, at most two
+ * thirds full. A cell has the id itself (or the hash of the text), so that a look-up waits for
+ * memory only once; in a table of millions of ids that wait is the whole cost.
  */
 #ifndef RK_DATA_ID_MAP_H
 #define RK_DATA_ID_MAP_H
@@ -14,10 +14,10 @@
 
 #include "base/error.h"
 
-typedef struct rk_id_slot {
+typedef struct rk_id_cell {
     int64_t key;   /* the integer, or the hash of the text */
     int32_t index; /* + 1; 0 = free */
-} rk_id_slot;
+} rk_id_cell;
 
 typedef struct rk_id_map {
     bool is_text;
@@ -28,16 +28,16 @@ typedef struct rk_id_map {
     int64_t *starts;  /* text ids: n + 1 offsets into bytes; owned */
     char *bytes;      /* text ids, each with a final zero byte; owned */
     int64_t bytes_capacity;
-    rk_id_slot *slots; /* owned */
-    int64_t n_slots;   /* a power of two */
+    rk_id_cell *cells; /* owned */
+    int64_t n_cells;   /* a power of two */
 } rk_id_map;
 
-/* Nothing is owned yet. */
+/* Makes an empty map, which owns nothing. */
 void rk__id_map_init(rk_id_map *map, bool is_text, const char *what);
 /* A zeroed map is fine. */
 void rk__id_map_free(rk_id_map *map);
 
-/* The index of an id, a new one if it is met for the first time. More than 2^31 - 1 ids are
+/* The index of an id; an id met for the first time gets the next one. More than 2^31 - 1 ids are
  * RK_ERR_DATA. */
 rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index);
 rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index);

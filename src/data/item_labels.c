@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "data/dataset_internal.h"
 
-/* Labels while they are read: their bytes, and where each item's label begins (-1 = none yet). */
+/* Labels being read: their bytes, and where each item's label begins (-1 = none yet). */
 typedef struct label_sink {
     const rk_dataset *dataset;
     int64_t *starts;
@@ -47,7 +47,7 @@ rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options)
     RK_TRY_GOTO(done, rk__alloc(&sink.starts, n, sizeof *sink.starts, "labels"));
     memset(sink.starts, 0xff, (size_t)n * sizeof *sink.starts);
     RK_TRY_GOTO(done, rk__labels_read(options, path, take_label, &sink));
-    /* The last byte is the empty label of the items that have none. */
+    /* The last byte is the empty label of items without one. */
     RK_TRY_GOTO(done,
                 rk__alloc(&labels, n * (int64_t)sizeof *labels + sink.length + 1, 1, "labels"));
     char *bytes = (char *)(labels + n);

@@ -15,7 +15,7 @@ static bool is_utf8(rk_text text)
     return true;
 }
 
-/* Latin-1 bytes as UTF-8 in *buffer, which grows as needed. */
+/* Converts Latin-1 to UTF-8 in *buffer, which grows as needed. */
 static rk_status from_latin1(rk_text text, char **buffer, int64_t *capacity, rk_text *out)
 {
     if (*capacity < 2 * text.length) {

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 
-/* A block fits the second-level cache, so that a line is still there when it is split. */
+/* A block fits in the second-level cache, so that a line is still cached when it is split. */
 enum { DEFAULT_BLOCK = 256 << 10, DEFAULT_MAX_LINE = 64 << 20 };
 
 rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_limits limits)
@@ -55,7 +55,7 @@ static int64_t find(const rk_lines *lines, int byte, int64_t from)
     return at ? at - lines->buffer : lines->end;
 }
 
-/* Makes room for a block behind `end`: the line in hand moves to the front, or the buffer grows. */
+/* Makes room for a block after `end`: the current line moves to the front, or the buffer grows. */
 static rk_status make_room(rk_lines *lines)
 {
     int64_t kept = lines->end - lines->start;
@@ -213,7 +213,7 @@ rk_shown rk__shown(rk_text text)
     if (length > MOST) {
         length = MOST;
         while (length > 0 && ((unsigned char)text.at[length] & 0xc0u) == 0x80) {
-            length--; /* not through the middle of a UTF-8 character */
+            length--; /* do not cut a UTF-8 character in half */
         }
     }
     for (int64_t i = 0; i < length; i++) {

@@ -1,5 +1,5 @@
 /*
- * Lines of a text file, streamed in blocks: at most one block and the line in hand are in memory.
+ * Lines of a text file, streamed in blocks: at most one block and the current line are in memory.
  *
  * CRLF, a missing last newline and a UTF-8 byte order mark are accepted; a NUL byte, UTF-16 and a
  * line longer than the limit are errors. Places in messages are file:line:column, both from 1, the
@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "data/reader.h"
 
-/* 0 = the default: 256 KiB, 64 MiB. Tests read with tiny blocks. */
+/* 0 = the default (256 KiB, 64 MiB). Tests read in tiny blocks. */
 typedef struct rk_line_limits {
     int64_t block;    /* bytes read at once */
     int64_t max_line; /* longest line, bytes */
@@ -27,11 +27,11 @@ typedef struct rk_lines {
     bool at_end;  /* of the file; the buffer may still hold lines */
     char *buffer; /* capacity, owned */
     int64_t capacity;
-    int64_t start, stop; /* the line in hand, without its line end */
+    int64_t start, stop; /* the current line, without its line end */
     int64_t next, end;   /* where the next line begins; where the bytes read so far end */
-    int64_t quote, nul;  /* the first such byte at or behind `start`; `end` = none so far */
-    int64_t number;      /* of the line in hand, from 1 */
-    int64_t span;        /* file lines in the line in hand: more than 1 after rk__lines_extend */
+    int64_t quote, nul;  /* the first such byte at or after `start`; `end` = none so far */
+    int64_t number;      /* of the current line, from 1 */
+    int64_t span;        /* file lines in the current line: more than 1 after rk__lines_extend */
     int64_t bytes;       /* read so far */
     int64_t file_bytes;  /* 0 when it is not a regular file */
     rk_line_limits limits;
@@ -41,12 +41,12 @@ typedef struct rk_lines {
 rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_limits limits);
 void rk__lines_close(rk_lines *lines); /* a zeroed one is fine */
 
-/* The next line becomes the line in hand, empty lines included; *out_end = true behind the last. */
+/* Moves to the next line, empty or not; *out_end = true after the last one. */
 rk_status rk__lines_next(rk_lines *lines, bool *out_end);
 
-/* The line in hand grows by the line end and the line that follow it (a quoted line break);
- * *out_end = true when nothing follows. Pointers into the line are stale, offsets from its start
- * are not. */
+/* Appends the next line to the current one, line end in between (a quoted line break); *out_end =
+ * true when nothing follows. Pointers into the line become invalid, offsets from its start do not.
+ */
 rk_status rk__lines_extend(rk_lines *lines, bool *out_end);
 
 static inline const char *rk__lines_at(const rk_lines *lines)
@@ -59,7 +59,7 @@ static inline int64_t rk__lines_length(const rk_lines *lines)
     return lines->stop - lines->start;
 }
 
-/* Whether the line in hand holds a double quote. */
+/* Whether the current line holds a double quote. */
 static inline bool rk__lines_has_quote(const rk_lines *lines)
 {
     return lines->quote < lines->stop;
@@ -68,7 +68,7 @@ static inline bool rk__lines_has_quote(const rk_lines *lines)
 /* Only blanks and tabs. */
 bool rk__lines_is_blank(const rk_lines *lines);
 
-/* Puts "file:line:column: " in front of the last error; at: a byte of the line in hand. */
+/* Puts "file:line:column: " in front of the last error; at: a byte of the current line. */
 rk_status rk__lines_locate(const rk_lines *lines, const char *at, rk_status status);
 
 #define RK_FAIL_AT(lines_, at_, ...)                                                               \

@@ -6,7 +6,8 @@
 
 enum { IN_TRAIN = 1, IN_VALID = 2, IN_TEST = 4 };
 
-/* The smallest degree with at least that many nodes at or below it. histogram: nodes by degree. */
+/* The smallest degree that at least tenths / 10 of the nodes do not exceed. histogram: number of
+ * nodes by degree. */
 static int64_t quantile(const int64_t *histogram, int64_t n, int64_t tenths)
 {
     int64_t wanted = (n * tenths + 9) / 10, seen = histogram[0], degree = 0;

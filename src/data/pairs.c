@@ -13,8 +13,8 @@ void rk__pairs_free(rk_pairs *pairs)
     *pairs = (rk_pairs){0};
 }
 
-/* Sizes to starts: counts[k + 1] is the size of bucket k before and the start of bucket k + 1
- * after; counts[0] is 0. */
+/* Turns sizes into starts: counts[k + 1] is the size of bucket k before and the start of bucket
+ * k + 1 after; counts[0] is 0. */
 static void sum_up(int64_t *counts, int64_t n)
 {
     for (int64_t k = 0; k < n; k++) {
@@ -22,14 +22,14 @@ static void sum_up(int64_t *counts, int64_t n)
     }
 }
 
-/* The starts of the buckets moved along while they were filled: back to where they were. */
+/* Restores the starts of the buckets, which advanced while the buckets were filled. */
 static void shift_back(int64_t *offsets, int64_t n)
 {
     memmove(offsets + 1, offsets, (size_t)n * sizeof *offsets);
     offsets[0] = 0;
 }
 
-/* Rows by item: users and what else there is, bucket by bucket. */
+/* Rows by item, bucket by bucket: users, and part and time if there are any. */
 typedef struct by_item {
     int64_t *offsets;
     int32_t *users;
@@ -130,7 +130,7 @@ done:
     return status;
 }
 
-/* One pair from rows [from, to) of equal items, put at `at` (at <= from). */
+/* Merges rows [from, to) of equal items into one pair at `at` <= from. */
 static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int64_t *duplicates,
                   int64_t *overlap)
 {
@@ -174,7 +174,7 @@ void rk__pairs_unique(rk_pairs *pairs, int64_t *out_duplicates, int64_t *out_ove
     pairs->offsets[pairs->n_users] = at;
 }
 
-/* Marks what has too few interactions; returns how many were marked. */
+/* Marks users or items with too few interactions; returns how many were marked. */
 static int64_t drop_rare(const int64_t *counts, int64_t n, int64_t minimum, const uint8_t *exempt,
                          uint8_t *kept)
 {
@@ -188,7 +188,7 @@ static int64_t drop_rare(const int64_t *counts, int64_t n, int64_t minimum, cons
     return dropped;
 }
 
-/* Closes up the rows to what is kept and brings the counts up to date. */
+/* Removes the rows that are not kept and updates the counts. */
 static void compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_kept,
                     int64_t *user_counts, int64_t *item_counts)
 {

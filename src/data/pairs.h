@@ -1,6 +1,6 @@
 /*
- * Interactions sorted by user and item: the form in which duplicates are neighbours, filters are
- * passes over rows, and splits are functions of a user's row.
+ * Interactions sorted by user and item: in this form duplicates are adjacent, filters are passes
+ * over rows, and splits are functions of a user's row.
  *
  * Users and items are ranks in the ascending order of their original ids.
  */
@@ -17,8 +17,8 @@ typedef struct rk_pairs {
     double *time;     /* as items; or NULL; owned */
 } rk_pairs;
 
-/* By two stable counting sorts. user_rank and item_rank: of each first-seen index. Takes the rows
- * of `raw` (its n is 0 then), so that the peak is about twice the rows. */
+/* Sorts by two stable counting sorts. user_rank, item_rank: the rank of each first-seen index.
+ * Takes the rows of `raw` and sets its n to 0, so that peak memory is about twice the rows. */
 rk_status rk__pairs_build(rk_pairs *out, rk_raw *raw, const int32_t *user_rank,
                           const int32_t *item_rank);
 /* A zeroed one is fine. */
@@ -29,9 +29,9 @@ static inline int64_t rk__pairs_count(const rk_pairs *pairs)
     return pairs->offsets[pairs->n_users];
 }
 
-/* Keeps one row of each pair: the first part in the order train, valid, test, and the earliest
- * time, so that no pair is held out that was known before. duplicates: dropped rows of a part that
- * the pair is in anyway; overlap: (pair, part) dropped because the pair is in an earlier part. */
+/* Keeps one row of each pair, with the first part in the order train, valid, test and the earliest
+ * time, so that no pair known before is held out. duplicates: dropped rows whose pair is already in
+ * the same part; overlap: (pair, part) dropped because the pair is in an earlier part. */
 void rk__pairs_unique(rk_pairs *pairs, int64_t *out_duplicates, int64_t *out_overlap);
 
 typedef struct rk_filter_counts {
@@ -39,14 +39,14 @@ typedef struct rk_filter_counts {
     int64_t users, items; /* dropped */
 } rk_filter_counts;
 
-/* Drops users and items with fewer interactions (all parts together) until nothing changes, in
- * rounds over both. A user marked in `listed` (bytes, n_users) may have none when min_user is 1.
+/* Drops users and items with fewer interactions (all parts together) in rounds over both, until
+ * nothing changes. A user marked in `listed` (bytes, n_users) may have none when min_user is 1.
  * user_kept, item_kept: bytes, set to 1 or 0. Ranks stay as they are. */
 rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
                            const uint8_t *listed, uint8_t *user_kept, uint8_t *item_kept,
                            rk_filter_counts *out);
 
-/* Renumbers what was kept to 0, 1, 2 ... in the same order; nothing else may be left. */
+/* Renumbers the kept users and items to 0, 1, 2 ... in the same order; no others may be left. */
 rk_status rk__pairs_renumber(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept);
 
 #endif

@@ -1,10 +1,10 @@
 /*
- * The data set of a config: from the cache when it fits, else read, built and cached.
+ * The data set of a config: from the cache if it matches, else read, built and cached.
  *
- * The cached file is NAME-<8 hex>.h5, the digits a digest of the options that shape the data set
- * and of the paths of its sources; inside, a second digest covers the sources' sizes and
- * modification times. So configs that differ in other options share a file, different data sets lie
- * side by side, and a changed source replaces its own file only.
+ * The cached file is NAME-<8 hex>.h5; the digits are a digest of the options that shape the data
+ * set and of the paths of its sources. A second digest, inside, covers the sources' sizes and
+ * modification times. So configs that differ in other options share a file, different data sets are
+ * cached side by side, and a changed source replaces only its own file.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
 
@@ -32,7 +33,7 @@ static void log_message(const rk_hooks *hooks, rk_log_level level, const char *f
     }
 }
 
-/* Texts go with their length, so that no two lists of options give the same bytes. */
+/* Texts are written with their length, so that no two lists of options give the same bytes. */
 static void add_text(rk_buffer *b, const char *text)
 {
     rk__buffer_add(b, "%zu:%s,", strlen(text), text);
@@ -53,7 +54,7 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
     return RK_OK;
 }
 
-/* Every option that shapes the data set. Those of a split that is not taken do not. */
+/* Every option that shapes the data set, so not those of a kind of split that is not used. */
 static rk_status add_options(rk_buffer *b, const rk_options *o)
 {
     rk__buffer_add(b, "%d,%lld,%lld,", o->data.ids, (long long)o->data.min_user,
@@ -84,7 +85,7 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     return RK_OK;
 }
 
-/* Size and modification time; *out_missing names the first file that cannot be seen. */
+/* Adds size and modification time; *out_missing names the first file that cannot be found. */
 static rk_status add_state(rk_buffer *b, const rk_options *o, const char *file, char **out_missing)
 {
     char *path = NULL;
@@ -126,7 +127,7 @@ done:
     return status;
 }
 
-/* CACHE/NAME-<8 hex>.h5, with what a file name may not or should not hold replaced. */
+/* CACHE/NAME-<8 hex>.h5; characters that do not belong in a file name are replaced. */
 static rk_status cache_path(const rk_options *o, const rk_dataset_key *key, char **out)
 {
     enum { MAX_NAME = 100 };
@@ -142,8 +143,9 @@ static rk_status cache_path(const rk_options *o, const rk_dataset_key *key, char
                       key->options);
 }
 
-/* The cached file if it fits, else *out = NULL. A file that is damaged or of an older layout is as
- * good as none. missing: a source that is gone, NULL = none; then the options alone decide. */
+/* The cached file if it matches, else *out = NULL. A damaged file or one of an older layout counts
+ * as no match. missing: a source that is gone, NULL = none; if one is, only the options must match.
+ */
 static rk_status from_cache(const char *path, const rk_dataset_key *key, const char *missing,
                             const rk_hooks *hooks, rk_dataset **out)
 {
@@ -192,7 +194,7 @@ done:
     return status;
 }
 
-/* What a user should know before trusting the numbers. */
+/* Warns about what a user should know before trusting the numbers. */
 static void log_warnings(const rk_dataset *dataset, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
@@ -212,6 +214,7 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
     rk_status status = RK_OK;
     rk_dataset_key key;
     rk_dataset *dataset = NULL;
+    double began = rk__now();
     char *path = NULL, *missing = NULL;
     RK_TRY_GOTO(done, make_key(options, &key, &missing));
     RK_TRY_GOTO(done, cache_path(options, &key, &path));
@@ -229,6 +232,7 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
         path = NULL;
         log_warnings(dataset, hooks);
     }
+    dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;
 done:

@@ -100,7 +100,8 @@ typedef struct watch {
     double start, last;
 } watch;
 
-/* Rows to come are guessed from the bytes. */
+/* Stops if the hooks ask to, and reports progress at most once a second; the total number of rows
+ * is estimated from the bytes read so far. */
 static rk_status look(watch *w, rk_reader_counts counts, bool ended)
 {
     if (!w->hooks) {

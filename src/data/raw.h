@@ -1,7 +1,7 @@
 /*
- * Interactions as they were read: pairs of first-seen indices in the order of the sources.
+ * Interactions as read: pairs of first-seen indices in the order of the sources.
  *
- * 8 bytes a row; the part and the time are kept only if the split needs them (1 and 8 bytes).
+ * 8 bytes per row; part and time are kept only if the split needs them (1 and 8 bytes).
  */
 #ifndef RK_DATA_RAW_H
 #define RK_DATA_RAW_H
@@ -22,16 +22,16 @@ typedef struct rk_raw {
     int64_t rows_read, rows_filtered;
 } rk_raw;
 
-/* Empty, with the kind of ids and what else the split of the options needs. */
+/* Empty; the options decide the kind of ids, and whether parts and times are kept. */
 void rk__raw_init(rk_raw *raw, const rk_options *options);
 /* A zeroed or initialised one is fine. */
 void rk__raw_free(rk_raw *raw);
 
-/* One record of a source whose part is RK_PART_* (RK_PART_ALL counts as train). */
+/* Adds a record of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
 rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part);
 
-/* All sources of the options, one after the other. Says how far it is about once a second, returns
- * RK_ERR_INTERRUPTED when the hooks want to stop. */
+/* Reads all sources of the options, one after the other. Reports progress about once a second,
+ * returns RK_ERR_INTERRUPTED when the hooks ask to stop. */
 rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *hooks);
 
 #endif

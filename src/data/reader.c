@@ -1,4 +1,4 @@
-/* Dispatch to the formats, and what they share: ids, counts, paths. */
+/* Dispatch to the formats, and their common parts: ids, counts, paths. */
 #include "data/reader.h"
 
 #include <string.h>

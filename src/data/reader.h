@@ -2,10 +2,10 @@
  * Streaming readers: one record at a time from a text file, never the whole file in memory.
  *
  * Every format gives the same records. Bad input is RK_ERR_DATA with file:line:column, the text
- * that was found and what was wanted; columns are counted in bytes, from 1. Accepted everywhere:
- * CRLF, a missing last newline, a UTF-8 byte order mark, blank lines. NUL bytes, UTF-16 and lines
- * above 64 MiB are errors, and so are a file without data and, for delimited text, a row with fewer
- * or more columns than the first line.
+ * found and the text expected; columns are counted in bytes, from 1. Accepted everywhere: CRLF, a
+ * missing last newline, a UTF-8 byte order mark, blank lines. NUL bytes, UTF-16 and lines above
+ * 64 MiB are errors, and so are a file without data and, for delimited text, a row with fewer or
+ * more columns than the first line.
  */
 #ifndef RK_DATA_READER_H
 #define RK_DATA_READER_H
@@ -18,8 +18,8 @@ typedef struct rk_text {
 } rk_text;
 
 typedef struct rk_record {
-    rk_text user, item;       /* the ids as they stand (quotes removed) */
-    int64_t user_id, item_id; /* as numbers, when data.ids is integer: >= 0 */
+    rk_text user, item;       /* the ids as in the file (quotes removed) */
+    int64_t user_id, item_id; /* as numbers, >= 0, when data.ids is integer */
     bool has_item;            /* false: adjacency lists a user with no items */
     double time;              /* 0 when the source names no time column */
     int64_t line;             /* from 1 */
@@ -27,9 +27,9 @@ typedef struct rk_record {
 
 typedef struct rk_reader rk_reader;
 
-/* path: resolved. ids: RK_IDS_*. The source's columns are looked up in the header here; a column
- * that is not there is RK_ERR_DATA that lists the ones that are. A file that cannot be read is
- * RK_ERR_IO, a where or a separator that makes no sense RK_ERR_CONFIG. */
+/* path: resolved. ids: RK_IDS_*. Looks up the source's columns in the header; a missing column is
+ * RK_ERR_DATA, which lists those that exist. A file that cannot be read is RK_ERR_IO, an invalid
+ * where or separator RK_ERR_CONFIG. */
 rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, const char *path,
                           int ids);
 /* *out_end = true (and no record) after the last one. Rows that `where` drops are not returned. */
@@ -38,7 +38,7 @@ rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end);
 /* Whether records have a time: the source's column, or the format's own where the file has it. */
 bool rk__reader_has_time(const rk_reader *reader);
 
-/* So far: data rows met (adjacency: items), rows dropped by `where`, bytes of the lines met; size
+/* So far: data rows read (adjacency: items), rows dropped by `where`, bytes of the lines read; size
  * of the file in bytes, 0 for a pipe. */
 typedef struct rk_reader_counts {
     int64_t rows, filtered, bytes, file_bytes;
@@ -46,14 +46,14 @@ typedef struct rk_reader_counts {
 rk_reader_counts rk__reader_counts(const rk_reader *reader);
 void rk__reader_close(rk_reader *reader); /* NULL is fine */
 
-/* Labels: streams the file at path with the options `labels`, calls `take` for each row; in its
- * record only item, item_id and line are set. Labels are handed out as UTF-8: one that is not is
- * taken for Latin-1. A failure of take ends the reading and is returned. */
+/* Streams the labels of the file at path with the options `labels` and calls `take` for each row;
+ * in its record only item, item_id and line are set. Labels are UTF-8; one that is not is taken for
+ * Latin-1 and converted. A failure of take ends the reading and is returned. */
 typedef rk_status (*rk_label_fn)(void *self, const rk_record *id_in_item, rk_text label);
 rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take,
                           void *self);
 
-/* data.root or the config's folder in front of a relative path. Free with rk__free. */
+/* Puts data.root or the config's folder in front of a relative path. Free with rk__free. */
 rk_status rk__source_path(const rk_options *options, const char *file, char **out);
 
 #endif

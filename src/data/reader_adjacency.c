@@ -1,7 +1,7 @@
 /*
- * Adjacency lists as LightGCN's repositories hand them out: "user item item ..." a line, blanks or
+ * Adjacency lists as in LightGCN's repositories: a line is "user item item ...", with blanks or
  * tabs. Amazon-Book's test file has users with no items. A separator set in the source is accepted
- * beside blanks ("user:item item ...").
+ * besides blanks ("user:item item ...").
  */
 #include <string.h>
 
@@ -19,7 +19,7 @@ static int64_t gap(const rk_reader *reader, const char *at, const char *stop)
     return is_separator ? (int64_t)length : 0;
 }
 
-/* The next word of the line in hand, empty at the line's end. */
+/* The next word of the current line, empty at its end. */
 static rk_text next_word(rk_reader *reader)
 {
     const char *line = rk__lines_at(&reader->lines);

@@ -1,4 +1,4 @@
-/* Delimited text: one record a row. Also what movielens and inter are made of. */
+/* Delimited text, one record per row; movielens and inter are built on it. */
 #include "data/reader_internal.h"
 
 static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
@@ -65,7 +65,7 @@ rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_
         status = want_columns(reader, table_source);
     }
     reader->next = next;
-    /* Which of the config's sources it was: most of these failures are mended there. */
+    /* Says which of the config's sources it was: most of these errors are fixed there. */
     bool has_origin = source->origin && source->origin[0];
     return status != RK_OK && has_origin ? rk__fail_prefix(status, "%s", source->origin) : status;
 }

@@ -1,4 +1,4 @@
-/* What the formats share behind data/reader.h. */
+/* Shared by the formats behind data/reader.h. */
 #ifndef RK_DATA_READER_INTERNAL_H
 #define RK_DATA_READER_INTERNAL_H
 
@@ -13,13 +13,13 @@ struct rk_reader {
 
     /* csv, movielens, inter */
     rk_table table;
-    int user, item, time, tested; /* slots; time and tested may be -1 */
+    int user, item, time, tested; /* places; time and tested may be -1 */
     rk_where where;
 
     /* adjacency */
     rk_lines lines;
-    char separator[RK_TABLE_MAX_SEPARATOR + 1]; /* accepted beside blanks; "" = none */
-    int64_t at;                                 /* offset in the line in hand; -1 = take the next */
+    char separator[RK_TABLE_MAX_SEPARATOR + 1]; /* accepted besides blanks; "" = none */
+    int64_t at;                                 /* offset in the current line; -1 = take the next */
     rk_record user_in_hand;
 };
 
@@ -28,7 +28,7 @@ typedef struct rk_table_source {
     rk_table_format format;
     const char *user, *item; /* columns */
     const char *time;        /* column, "" = none */
-    bool time_is_optional;   /* not asked for by the source: absent is fine */
+    bool time_is_optional;   /* not named by the source: may be missing */
 } rk_table_source;
 
 rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_source,
@@ -44,15 +44,15 @@ rk_status rk__reader_open_inter(rk_reader *reader, const rk_source_options *sour
 rk_status rk__reader_open_adjacency(rk_reader *reader, const rk_source_options *source,
                                     const char *path, rk_line_limits limits);
 
-/* rk__reader_open with limits of one's own. */
+/* rk__reader_open with other limits. */
 rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *source,
                                   const char *path, int ids, rk_line_limits limits);
 
-/* The slow half of rk__reader_id: signs, 19 digits, and every error. */
+/* The slow path of rk__reader_id: signs, 19 digits, and every error. */
 rk_status rk__reader_id_checked(const rk_lines *lines, rk_text text, int ids, const char *title,
                                 int64_t *out);
 
-/* Checks an id and, for integer ids, gives it as a number. title: what it is, for messages. */
+/* Checks an id and, for integer ids, returns it as a number. title: its name in messages. */
 static inline rk_status rk__reader_id(const rk_lines *lines, rk_text text, int ids,
                                       const char *title, int64_t *out)
 {

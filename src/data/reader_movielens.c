@@ -1,7 +1,7 @@
 /*
- * MovieLens as GroupLens hands it out: u.data (100K: tabs, no header), ratings.dat (1M, 10M: "::",
- * no header), ratings.csv (20M and later, latest-small: commas, header). Which one it is follows
- * from the file's extension.
+ * MovieLens as distributed by GroupLens: u.data (100K: tabs, no header), ratings.dat (1M, 10M:
+ * "::", no header), ratings.csv (20M and later, latest-small: commas, header). The file's extension
+ * tells which one it is.
  */
 #include <string.h>
 #include <strings.h>
@@ -33,7 +33,7 @@ rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *
                 "for other files use format csv with separator, header, user and item",
                 path);
     }
-    /* The options' defaults are not MovieLens' names, so they stand for "not named". */
+    /* The options' defaults are not MovieLens' names, so they mean "not named". */
     bool own_user = strcmp(source->user, "user_id") == 0;
     bool own_item = strcmp(source->item, "item_id") == 0;
     bool own_time = source->time[0] == '\0';

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/philox.h"
 
-enum { MIN_ITEMS = 3 /* of a user with held-out items: one for each part */ };
+enum { MIN_ITEMS = 3 /* of a user with held-out items: one per part */ };
 
 /* floor(share * n), where 0.29 * 100 is 29 and not 28.999999999999996. */
 static int64_t share_of(double share, int64_t n)
@@ -39,7 +39,7 @@ static void held_out(const rk_options *options, int64_t n, int64_t *out_valid, i
     *out_valid = valid < n - 1 - *out_test ? valid : n - 1 - *out_test;
 }
 
-/* Puts `count` of the n positions, drawn without replacement, in front (Fisher and Yates). */
+/* Moves `count` of the n positions, drawn without replacement, to the front (Fisher and Yates). */
 static void draw(int32_t *positions, int64_t n, int64_t count, uint64_t seed, int64_t user)
 {
     for (int64_t k = 0; k < count; k++) {
@@ -96,7 +96,7 @@ static rk_status split_rows(rk_pairs *pairs, const rk_options *options)
     return RK_OK;
 }
 
-/* A number that sorts as the time does. */
+/* An integer that sorts like the time. */
 static uint64_t sortable(double time)
 {
     uint64_t bits = 0;
@@ -113,7 +113,7 @@ static double unsortable(uint64_t key)
     return time;
 }
 
-/* The k-th smallest of n times, k from 0, by its digits of 16 bits from the top: four passes. */
+/* The k-th smallest of n times, k from 0, found 16 bits at a time from the top in four passes. */
 static rk_status kth_time(const double *time, int64_t n, int64_t k, double *out)
 {
     int64_t *counts = NULL;
@@ -179,7 +179,7 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options)
     return RK_OK;
 }
 
-/* split.carve_valid: of each user's train items some become valid; test stays as it was given. */
+/* split.carve_valid: some of each user's train items become valid; test stays as given. */
 static rk_status carve(rk_pairs *pairs, const rk_options *options)
 {
     int32_t *positions = NULL;

@@ -18,7 +18,7 @@ enum {
     LONGEST_ROW = 80,
 };
 
-/* Names of clusters: titles like "Jazz 017" show at a glance whether recommendations fit. */
+/* Names of clusters: titles like "Jazz 017" show at a glance whether recommendations make sense. */
 static const char *const tastes[] = {
     "Jazz",    "Folk",   "Opera", "Techno", "Blues", "Reggae", "Metal",    "Tango",
     "Soul",    "Disco",  "Punk",  "Gospel", "Swing", "Samba",  "Flamenco", "Grunge",
@@ -63,7 +63,7 @@ static rk_status output_flush(output *out)
     return RK_OK;
 }
 
-/* Before a row: the row will fit. */
+/* Called before each row, so that the row fits. */
 static rk_status make_room(output *out)
 {
     return out->n > CHUNK - LONGEST_ROW ? output_flush(out) : RK_OK;
@@ -182,7 +182,7 @@ static rk_status config_text(const rk_synth_options *o, char **out)
                           "  order: time\n"
                           "train:\n");
     rk__buffer_add(&text, "  learning_rate: 0.002\n");
-    /* Large sets show as much after fewer epochs, and larger steps are faster. */
+    /* Large data sets need fewer epochs to show as much, and larger steps are faster. */
     bool is_large = o->interactions > 2000000;
     rk__buffer_add(&text, "%s", is_large ? "  epochs: 5\n  batch: 8192\n" : "  epochs: 30\n");
     return rk__buffer_take(&text, out);

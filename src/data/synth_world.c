@@ -5,13 +5,13 @@
 
 __extension__ typedef unsigned __int128 wide;
 
-/* What a draw is for; the high bits of Philox's step. */
+/* The purpose of a draw; the high bits of Philox's step. */
 enum draw_kind { DRAW_SHUFFLE, DRAW_USER, DRAW_ITEM };
 
 enum {
     MOST_NICHES = 8,   /* in a cluster */
     FEWEST_ITEMS = 5,  /* of a user, where the total allows it */
-    MAX_ATTEMPTS = 64, /* at a new item before the next free one is taken */
+    MAX_ATTEMPTS = 64, /* to draw a new item, before the next free one is taken */
 };
 
 static const int64_t first_second = 1577836800; /* 2020-01-01 */
@@ -24,7 +24,7 @@ static rk_words draw(const rk_synth_world *w, enum draw_kind kind, int64_t id, i
                       attempt);
 }
 
-/* There and back: the ranks of group g of n are g, 2n - 1 - g, 2n + g, ... */
+/* Ranks go to the groups back and forth: those of group g of n are g, 2n - 1 - g, 2n + g, ... */
 static int64_t rank_of(int64_t group, int64_t turn, int64_t n)
 {
     return turn * n + (turn % 2 == 0 ? group : n - 1 - group);
@@ -89,7 +89,7 @@ done:
     return status;
 }
 
-/* Activity is spread like a lognormal's: 2^-y with y twice the sum of four uniform numbers. */
+/* Activity is roughly lognormal: 2^-y with y twice the sum of four uniform numbers. */
 static uint64_t activity(const rk_synth_world *w, int64_t user)
 {
     rk_words r = draw(w, DRAW_USER, user, 0, 0);
@@ -107,7 +107,7 @@ static void share_out(rk_synth_world *w)
     for (int64_t u = 0; u < n; u++) {
         all += activity(w, u);
     }
-    int64_t left = 0; /* what a user with every item cannot take */
+    int64_t left = 0; /* interactions that users with every item cannot take */
     for (int64_t u = 0; u < n; u++) {
         sum += activity(w, u);
         uint64_t upto = (uint64_t)((wide)spare * sum / all);
@@ -179,7 +179,7 @@ rk_synth_user rk__synth_user(const rk_synth_world *w, int64_t user)
     return (rk_synth_user){.user = user, .cluster = cluster, .niche = places};
 }
 
-/* A place by weight, inside these places or outside them; it may be taken. */
+/* Draws a place by weight, inside or outside these places; it may be taken already. */
 static int64_t draw_place(const rk_synth_world *w, rk_places places, bool inside, rk_words r)
 {
     uint64_t begin = places.first > 0 ? w->table.ends[places.first - 1] : 0;
@@ -196,7 +196,7 @@ static bool is_taken(const rk_synth_world *w, const rk_synth_user *u, int64_t pl
     return w->taken_by[place] == (int32_t)(u->user + 1);
 }
 
-/* The next place that the user has not taken, round and round inside or outside their cluster. */
+/* The next place that the user has not taken, cyclically inside or outside their cluster. */
 static int64_t next_free(const rk_synth_world *w, const rk_synth_user *u, bool inside,
                          int64_t place)
 {
@@ -212,7 +212,7 @@ static int64_t next_free(const rk_synth_world *w, const rk_synth_user *u, bool i
     return place;
 }
 
-/* Stars: most of what is inside the cluster gets four or five, most of the rest less. */
+/* Stars: most items inside the cluster get four or five, most others fewer. */
 static int rating_of(bool inside, uint32_t bits)
 {
     static const uint8_t percent_below[2][4] = {{30, 60, 85, 97}, {1, 5, 20, 60}};
@@ -242,7 +242,7 @@ bool rk__synth_next(rk_synth_world *w, rk_synth_user *u, rk_synth_row *out)
     place = next_free(w, u, inside, place);
     w->taken_by[place] = (int32_t)(u->user + 1);
     *(inside ? &u->inside : &u->outside) += 1;
-    /* A user's times are spread over all the years, so that any moment divides everybody's. */
+    /* A user's times are spread over all the years, so that any moment splits every user's. */
     const int64_t within =
         (int64_t)((uint64_t)(r.v[3] ^ r.v[1]) * (uint64_t)seconds_of_times >> 32);
     const int64_t time = first_second + (k * seconds_of_times + within) / n;

@@ -1,14 +1,14 @@
 /*
- * What the generator plants: taste clusters and a power law of item popularity.
+ * The structure of the generated data: taste clusters and a power law of item popularity.
  *
- * Items are ranked; the one of rank r is drawn with weight r^-exponent. Ranks go to the clusters in
- * turn, there and back, so that every cluster has its share of the popular ones; in the same way a
- * cluster is divided into up to 8 niches. A user belongs to one cluster and one of its niches, and
- * draws a share `affinity` of their items from the cluster, half of these from the niche, the rest
- * from the other clusters, none twice: what is popular with all is easy to learn, clusters are soon
- * seen, niches take a while. Every number is a function of (seed, user, k-th item) in whole-number
- * arithmetic, so the same options give the same data on any machine. Memory: about 30 bytes an
- * item, 4 a user.
+ * Items are ranked; the item of rank r is drawn with weight r^-exponent. Ranks go to the clusters
+ * in turn, back and forth, so that every cluster has its share of popular items; in the same way a
+ * cluster is divided into up to 8 niches. A user belongs to one cluster and one of its niches. They
+ * draw a share `affinity` of their items from the cluster, half of these from the niche, and the
+ * rest from the other clusters, no item twice. So a model learns general popularity easily,
+ * clusters soon, and niches after a while. Every number is a function of (seed, user, k-th item) in
+ * integer arithmetic, so the same options give the same data on any machine. Memory: about 30 bytes
+ * per item, 4 per user.
  */
 #ifndef RK_DATA_SYNTH_WORLD_H
 #define RK_DATA_SYNTH_WORLD_H
@@ -28,7 +28,7 @@ typedef struct rk_synth_world {
     rk_draw_table table; /* over places */
 } rk_synth_world;
 
-/* The options are in range. A failed create is freed all the same. */
+/* The options must be in range. After a failure the world must be freed, too. */
 rk_status rk__synth_world_create(rk_synth_world *world, const rk_synth_options *options);
 void rk__synth_world_free(rk_synth_world *world); /* a zeroed one is fine */
 
@@ -39,7 +39,7 @@ typedef struct rk_places {
     int64_t first, last; /* first up to last */
 } rk_places;
 
-/* A user whose items are being drawn. One at a time. */
+/* A user whose items are being drawn; only one at a time. */
 typedef struct rk_synth_user {
     int64_t user; /* from 0 */
     rk_places cluster, niche;

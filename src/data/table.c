@@ -9,9 +9,9 @@
 
 enum { MAX_COLUMNS = 10000 };
 
-/* ---- fields of the line in hand ---- */
+/* ---- fields of the current line ---- */
 
-/* Where the next separator at or behind `at` begins, or the end of the line. */
+/* Where the next separator at or after `at` begins, or the end of the line. */
 static const char *find_separator(const rk_table *table, const char *at, const char *stop)
 {
     const char *found;
@@ -31,7 +31,7 @@ static rk_status wrong_count(const rk_table *table, const char *at, int64_t foun
                (long long)table->n_columns);
 }
 
-/* What follows the last column: nothing, or separators at the end of the line. */
+/* Only separators may follow the last column. */
 static rk_status check_surplus(const rk_table *table, const char *at, const char *stop)
 {
     for (const char *c = at; c < stop; c += table->separator_length) {
@@ -48,9 +48,9 @@ static rk_status split_plain(rk_table *table)
     const char *at = rk__lines_at(&table->lines), *stop = at + rk__lines_length(&table->lines);
     for (int64_t column = 0;; column++) {
         const char *end = find_separator(table, at, stop);
-        int slot = table->slots[column];
-        if (slot >= 0) {
-            table->fields[slot] = (rk_text){at, end - at};
+        int place = table->places[column];
+        if (place >= 0) {
+            table->fields[place] = (rk_text){at, end - at};
         }
         if (column + 1 == table->n_columns) {
             return end == stop ? RK_OK : check_surplus(table, end, stop);
@@ -62,15 +62,15 @@ static rk_status split_plain(rk_table *table)
     }
 }
 
-/* A place in the line in hand; offsets from its start, for the line may grow and move. */
+/* A position in the current line; offsets from its start, since the line may grow and move. */
 typedef struct field_walk {
     int64_t at;            /* where the next field begins */
-    int64_t begin, length; /* the field met last */
+    int64_t begin, length; /* the field found last */
     bool at_end;           /* it was the last one */
 } field_walk;
 
 /* The quoted field whose opening quote is at walk->at. With unquote, "" becomes " in place; the
- * bytes that become free are filled with quotes, so that line ends are counted right. */
+ * bytes that this frees are filled with quotes, so that line ends are counted correctly. */
 static rk_status walk_quoted(rk_table *table, field_walk *walk, bool unquote)
 {
     const int64_t open = walk->at;
@@ -111,7 +111,7 @@ static rk_status walk_quoted(rk_table *table, field_walk *walk, bool unquote)
     }
 }
 
-/* The next field of the line in hand, quotes understood. */
+/* The next field of the current line; handles quotes. */
 static rk_status walk_field(rk_table *table, field_walk *walk, bool unquote)
 {
     const char *line = rk__lines_at(&table->lines);
@@ -145,11 +145,11 @@ static rk_status split_quoted(rk_table *table)
             const char *line = rk__lines_at(&table->lines);
             return wrong_count(table, line + walk.at, column, false);
         }
-        int slot = table->slots[column];
-        RK_TRY(walk_field(table, &walk, slot >= 0));
-        if (slot >= 0) {
-            begins[slot] = walk.begin;
-            table->fields[slot].length = walk.length;
+        int place = table->places[column];
+        RK_TRY(walk_field(table, &walk, place >= 0));
+        if (place >= 0) {
+            begins[place] = walk.begin;
+            table->fields[place].length = walk.length;
         }
     }
     const char *line = rk__lines_at(&table->lines);
@@ -187,7 +187,7 @@ static rk_status set_separator(rk_table *table, const char *text, const char *pa
     return RK_OK;
 }
 
-/* Blanks around a name are not part of it, nor is RecBole's ":type". */
+/* Removes blanks around a name, and RecBole's ":type". */
 static rk_text trim_name(rk_text name, bool typed)
 {
     while (name.length > 0 && (name.at[0] == ' ' || name.at[0] == '\t')) {
@@ -218,7 +218,7 @@ static rk_status add_name(rk_table *table, rk_text name)
     return RK_OK;
 }
 
-/* Counts the columns of the first line, and takes their names if it is a header. */
+/* Counts the columns of the first line and, if it is a header, keeps their names. */
 static rk_status read_first_line(rk_table *table, const rk_table_format *format)
 {
     bool is_end = false;
@@ -247,8 +247,8 @@ static rk_status read_first_line(rk_table *table, const rk_table_format *format)
         RK_TRY(add_name(table, (rk_text){format->names[i], (int64_t)strlen(format->names[i])}));
     }
     table->pending = !table->header;
-    RK_TRY(rk__alloc(&table->slots, table->n_columns, sizeof(int8_t), "the columns of a table"));
-    memset(table->slots, -1, (size_t)table->n_columns);
+    RK_TRY(rk__alloc(&table->places, table->n_columns, sizeof(int8_t), "the columns of a table"));
+    memset(table->places, -1, (size_t)table->n_columns);
     return RK_OK;
 }
 
@@ -274,7 +274,7 @@ void rk__table_close(rk_table *table)
         rk__free(table->names[i]);
     }
     rk__free(table->names);
-    rk__free(table->slots);
+    rk__free(table->places);
     rk__lines_close(&table->lines);
     memset(table, 0, sizeof *table);
 }
@@ -287,7 +287,7 @@ static const char *const separators[][2] = {
     {"|", "bars: set separator to '|'"},   {" ", "blanks: set separator to ' '"},
 };
 
-/* What is probably wrong when a column is not there, "" if nothing stands out. */
+/* The probable reason why a column is missing, "" if none stands out. */
 static const char *guess(const rk_table *table)
 {
     bool all_numbers = true;
@@ -296,7 +296,7 @@ static const char *guess(const rk_table *table)
         const char *name = table->names[i];
         all_numbers = all_numbers && rk__parse_real(name, strlen(name), &number) == RK_PARSE_OK;
         for (size_t s = 0; s < sizeof separators / sizeof separators[0]; s++) {
-            /* A blank may well be part of a name, so it only counts in a single one. */
+            /* A blank may be part of a name, so it counts only if there is a single name. */
             if (strstr(name, separators[s][0]) && (table->n_names == 1 || s < 5)) {
                 return separators[s][1];
             }
@@ -333,7 +333,7 @@ static rk_status missing(const rk_table *table, const char *column, const char *
     return status;
 }
 
-/* -1 when it is not there. */
+/* -1 if there is none. */
 static int64_t find_column(const rk_table *table, const char *column)
 {
     for (int64_t i = 0; i < table->n_names; i++) {
@@ -349,35 +349,35 @@ static int64_t find_column(const rk_table *table, const char *column)
     return index;
 }
 
-rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_slot)
+rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_place)
 {
-    *out_slot = -1;
+    *out_place = -1;
     int64_t index = find_column(table, column);
     if (index < 0) {
         return RK_OK;
     }
-    if (table->slots[index] < 0) {
-        int slot = table->n_wanted++;
-        RK_ASSERT(slot < RK_TABLE_MAX_WANTED);
-        table->slots[index] = (int8_t)slot;
-        table->columns[slot] = index;
+    if (table->places[index] < 0) {
+        int place = table->n_wanted++;
+        RK_ASSERT(place < RK_TABLE_MAX_WANTED);
+        table->places[index] = (int8_t)place;
+        table->columns[place] = index;
         if (index < table->n_names) {
             const char *name = table->names[index];
             rk_shown shown = rk__shown((rk_text){name, (int64_t)strlen(name)});
-            memcpy(table->titles[slot], shown.text, sizeof shown.text);
+            memcpy(table->titles[place], shown.text, sizeof shown.text);
         } else {
-            snprintf(table->titles[slot], sizeof table->titles[slot], "column %lld",
+            snprintf(table->titles[place], sizeof table->titles[place], "column %lld",
                      (long long)index);
         }
     }
-    *out_slot = table->slots[index];
+    *out_place = table->places[index];
     return RK_OK;
 }
 
-rk_status rk__table_want(rk_table *table, const char *column, const char *key, int *out_slot)
+rk_status rk__table_want(rk_table *table, const char *column, const char *key, int *out_place)
 {
-    RK_TRY(rk__table_want_optional(table, column, out_slot));
-    return *out_slot < 0 ? missing(table, column, key) : RK_OK;
+    RK_TRY(rk__table_want_optional(table, column, out_place));
+    return *out_place < 0 ? missing(table, column, key) : RK_OK;
 }
 
 /* ---- rows ---- */
@@ -405,18 +405,18 @@ rk_status rk__table_next(rk_table *table, bool *out_end)
     return split_plain(table);
 }
 
-rk_status rk__table_real(const rk_table *table, int slot, const char *key, double *out)
+rk_status rk__table_real(const rk_table *table, int place, const char *key, double *out)
 {
-    rk_text field = table->fields[slot];
+    rk_text field = table->fields[place];
     switch (rk__parse_real(field.at, (size_t)field.length, out)) {
     case RK_PARSE_OK:
         return RK_OK;
     case RK_PARSE_NOT_A_NUMBER:
         RK_FAIL_AT(&table->lines, field.at, "%s '%s' is not a number, which %s needs",
-                   table->titles[slot], rk__shown(field).text, key);
+                   table->titles[place], rk__shown(field).text, key);
     case RK_PARSE_OUT_OF_RANGE:
         break;
     }
-    RK_FAIL_AT(&table->lines, field.at, "%s '%s' is too large", table->titles[slot],
+    RK_FAIL_AT(&table->lines, field.at, "%s '%s' is too large", table->titles[place],
                rk__shown(field).text);
 }

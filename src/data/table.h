@@ -1,11 +1,10 @@
 /*
- * Delimited text as rows of wanted columns: the part that csv, movielens, inter and label files
- * share.
+ * Delimited text as rows of the wanted columns, for csv, movielens, inter and label files.
  *
- * Fields are separated by any text; a field that begins with a double quote ends at the next
- * one, "" inside it is a quote, separators and line ends inside it are text (RFC 4180). Blank lines
- * are skipped. The first line says how many columns a row has: fewer are an error, more are an
- * error unless they are empty.
+ * The separator may be any text. A field that begins with a double quote ends at the next one; in
+ * it, "" is a quote, and separators and line ends are text (RFC 4180). Blank lines are skipped. The
+ * first line says how many columns a row has: fewer are an error, more are an error unless they are
+ * empty.
  */
 #ifndef RK_DATA_TABLE_H
 #define RK_DATA_TABLE_H
@@ -27,34 +26,34 @@ typedef struct rk_table {
     char separator[RK_TABLE_MAX_SEPARATOR + 1];
     int64_t separator_length;
     bool header, quotes;
-    bool pending;      /* the line in hand is a data row that was not handed out yet */
+    bool pending;      /* the current line is a data row that was not returned yet */
     char **names;      /* n_names, each owned */
     int64_t n_names;   /* 0: the columns have no names */
     int64_t n_columns; /* of the first line */
-    int8_t *slots;     /* n_columns, owned: where in `fields` a column goes, -1 = nowhere */
+    int8_t *places;    /* n_columns, owned: where in `fields` a column goes, -1 = nowhere */
     int n_wanted;
-    int64_t columns[RK_TABLE_MAX_WANTED]; /* of each slot */
-    rk_text fields[RK_TABLE_MAX_WANTED];  /* the row in hand; valid until the next row */
-    char titles[RK_TABLE_MAX_WANTED][64]; /* of each slot, for messages */
+    int64_t columns[RK_TABLE_MAX_WANTED]; /* of each place */
+    rk_text fields[RK_TABLE_MAX_WANTED];  /* the current row; valid until the next row */
+    char titles[RK_TABLE_MAX_WANTED][64]; /* of each place, for messages */
     int64_t rows;
 } rk_table;
 
-/* A failed open owes nothing. RK_ERR_CONFIG for a separator that cannot be one. */
+/* A failed open owes nothing. RK_ERR_CONFIG for an invalid separator. */
 rk_status rk__table_open(rk_table *table, const rk_table_format *format, const char *path,
                          rk_line_limits limits);
 void rk__table_close(rk_table *table); /* a zeroed one is fine */
 
-/* The slot of a column given by name, or by its index from 0 ("2"). key: the option that named it,
- * for the message, which lists the columns that are there. Once per column before the first row. */
-rk_status rk__table_want(rk_table *table, const char *column, const char *key, int *out_slot);
+/* The place of a column given by name, or by its index from 0 ("2"). key: the option that names it,
+ * for the error message, which lists the columns. Once per column, before the first row. */
+rk_status rk__table_want(rk_table *table, const char *column, const char *key, int *out_place);
 
-/* The same for a column that may be missing: *out_slot = -1 then. */
-rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_slot);
+/* The same for a column that may be missing: *out_place = -1 then. */
+rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_place);
 
-/* Fills `fields`; *out_end = true (and no row) behind the last. A file without any row fails. */
+/* Fills `fields`; *out_end = true (and no row) after the last. A file without any row fails. */
 rk_status rk__table_next(rk_table *table, bool *out_end);
 
-/* A number in a field of the row in hand; key says what needs it. */
-rk_status rk__table_real(const rk_table *table, int slot, const char *key, double *out);
+/* The number in a field of the current row; key: the option that needs it, for the message. */
+rk_status rk__table_real(const rk_table *table, int place, const char *key, double *out);
 
 #endif

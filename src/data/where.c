@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 
-/* In the order of rk_where_op: two characters before one, so that ">=" is not read as ">". */
+/* In the order of rk_where_op; two characters before one, so that ">=" is not read as ">". */
 static const char *const operators[] = {">=", "<=", "==", "!=", ">", "<"};
 
 static const char *skip_blanks(const char *text)

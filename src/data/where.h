@@ -21,7 +21,7 @@ typedef struct rk_where {
     double number;
 } rk_where;
 
-/* An empty text is no filter. RK_ERR_CONFIG says what is wrong with the text. */
+/* Empty text means no filter. RK_ERR_CONFIG says what is wrong with the text. */
 rk_status rk__where_parse(rk_where *where, const char *text);
 void rk__where_free(rk_where *where);
 

@@ -117,6 +117,10 @@ typedef struct rk_device {
     /* Waits for everything queued. */
     rk_status (*sync)(rk_device_context *context);
 
+    /* Nodes of the CUDA graph that a step of a loaded program is replayed from; captures it if need
+     * be. Optional: NULL = the device replays operation by operation. */
+    rk_status (*graph_nodes)(rk_device_context *context, rk_loaded *loaded, int64_t *out);
+
     /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional.
      */
     void (*profile)(rk_device_context *context, rk_op_time times[RK_OP_COUNT]);

@@ -1,7 +1,7 @@
 /*
- * Users are ranked in tiles. Inside a tile, users are worked on in parallel and each writes its own
- * values; the sums are then taken in user order by one thread, so that neither threads nor the
- * size of a tile change a bit.
+ * Users are ranked in tiles. Inside a tile, users are processed in parallel and each writes its own
+ * values; one thread then sums them in user order, so that neither threads nor the tile size change
+ * a bit.
  */
 #include "eval/evaluate.h"
 
@@ -21,8 +21,8 @@ enum { NAME_BYTES = 32 }; /* "precision@9223372036854775807" */
 typedef struct work {
     const rk_dataset *dataset;
     const rk_lists *targets;
-    rk_metric *metrics; /* n_metrics */
-    const int64_t *k;   /* n_k */
+    const int64_t *metrics; /* n_metrics, rk_metric; lent */
+    const int64_t *k;       /* n_k; lent */
     int64_t n_metrics, n_k, k_max;
     int32_t *users; /* n_users, who have targets */
     int64_t n_users;
@@ -31,10 +31,10 @@ typedef struct work {
     double *values; /* [RK_RANK_TILE, n_metrics * n_k] */
     double *sums;   /* n_metrics * n_k */
     int64_t *best;  /* n_items: smallest rank (from 0) in any list, for coverage */
-    double *each;   /* [n_users, n_metrics * n_k] to keep; NULL = not wanted; lent */
+    double *each;   /* [n_users, n_metrics * n_k], each user's values; NULL = not wanted; lent */
 } work;
 
-/* The users (of the given ones, or of all) who have an item in the part. */
+/* The users (of those given, or of all) who have an item in the part. */
 static rk_status find_users(const rk_dataset *dataset, rk_part part, const int32_t *users,
                             int64_t n_users, int32_t **out, int64_t *out_n)
 {
@@ -61,10 +61,7 @@ static rk_status check_options(work *w, const rk_options *options)
         RK_FAIL(RK_ERR_CONFIG, "%s is empty: nothing to evaluate",
                 w->n_k == 0 ? "eval.k" : "eval.metrics");
     }
-    RK_TRY(rk__alloc(&w->metrics, w->n_metrics, sizeof *w->metrics, "metrics"));
-    for (int64_t m = 0; m < w->n_metrics; m++) {
-        RK_TRY(rk__metric_parse(options->eval.metrics.v[m], &w->metrics[m]));
-    }
+    w->metrics = options->eval.metrics.v;
     for (int64_t j = 0; j < w->n_k; j++) {
         if (w->k[j] < 1 || w->k[j] > w->dataset->n_items) {
             RK_FAIL(RK_ERR_CONFIG,
@@ -104,7 +101,7 @@ static void value_user(work *w, int64_t user, int64_t i)
     }
     for (int64_t m = 0; m < w->n_metrics; m++) {
         for (int64_t j = 0; j < w->n_k; j++) {
-            *values++ = rk__metric_of_user(w->metrics[m], hits, w->k[j], n_targets);
+            *values++ = rk__metric_of_user((rk_metric)w->metrics[m], hits, w->k[j], n_targets);
         }
     }
 }
@@ -146,16 +143,17 @@ static double coverage(const work *w, int64_t k)
 }
 
 /* One block: the values, then their names. */
-static rk_status report(const work *w, rk_metrics *out, const rk_options *options)
+static rk_status report(const work *w, rk_metrics *out)
 {
     int64_t n = w->n_metrics * w->n_k;
     RK_TRY(rk__alloc(&out->values, n, sizeof *out->values + NAME_BYTES, "metrics"));
     char *name = (char *)(out->values + n);
     for (int64_t v = 0; v < n; v++, name += NAME_BYTES) {
-        int64_t m = v / w->n_k, k = w->k[v % w->n_k];
+        rk_metric metric = (rk_metric)w->metrics[v / w->n_k];
+        int64_t k = w->k[v % w->n_k];
         double value =
-            w->metrics[m] == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)w->n_users;
-        snprintf(name, NAME_BYTES, "%s@%" PRId64, options->eval.metrics.v[m], k);
+            metric == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)w->n_users;
+        snprintf(name, NAME_BYTES, "%s@%" PRId64, rk__metric_name(metric), k);
         out->values[v] = (rk_metric_value){name, value};
     }
     out->count = n;
@@ -183,7 +181,7 @@ static bool wants_stop(const rk_hooks *hooks)
     return hooks && hooks->should_stop && hooks->should_stop(hooks->user);
 }
 
-/* Room for what is kept of each user; the list of users is handed over at the end. */
+/* Allocates the values of each user; the list of users is handed over at the end. */
 static rk_status keep_each(work *w, rk_user_values *each)
 {
     int64_t elements = 0;
@@ -215,10 +213,7 @@ static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, 
     if (w.n_users == 0) {
         RK_FAIL_GOTO(done, RK_ERR_DATA,
                      "nothing to evaluate: none of %" PRId64 " users has an item in %s",
-                     users ? n_users : dataset->n_users,
-                     part == RK_TRAIN   ? "train"
-                     : part == RK_VALID ? "valid"
-                                        : "test");
+                     users ? n_users : dataset->n_users, rk_part_name(part));
     }
     RK_TRY_GOTO(done, allocate(&w));
     if (each) {
@@ -234,7 +229,7 @@ static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, 
         RK_TRY_GOTO(done, evaluate_tile(&w, ranker, part, first, n));
         tell(hooks, first + n, w.n_users, start);
     }
-    RK_TRY_GOTO(done, report(&w, out, options));
+    RK_TRY_GOTO(done, report(&w, out));
     out->seconds = rk__now() - start;
     if (each) {
         each->users = w.users;
@@ -244,7 +239,6 @@ done:
     if (each && status != RK_OK) {
         rk__user_values_free(each);
     }
-    rk__free(w.metrics);
     rk__free(w.users);
     rk__free(w.items);
     rk__free(w.hits);
@@ -307,8 +301,7 @@ static int compare_users(const void *a, const void *b)
     return (x->user > y->user) - (x->user < y->user);
 }
 
-/* Every user draws a number that depends on the seed and the user alone; the n smallest are taken.
- */
+/* Each user draws a number that depends only on seed and user; the n smallest numbers win. */
 rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,
                           int32_t **out, int64_t *out_n)
 {

@@ -1,8 +1,8 @@
 /*
  * Full-ranking evaluation: any ranker, any part, any list of metrics and cut-offs.
  *
- * A ranker returns the top K unmasked items of a tile of users; models (train/ranker.h) and the
- * reference rankings (eval/popularity.h) all go through the same masking and the same formulas.
+ * A ranker returns the top K unmasked items for a tile of users. Models (train/ranker.h) and the
+ * reference ranking (eval/popularity.h) go through the same masking and the same formulas.
  */
 #ifndef RK_EVAL_EVALUATE_H
 #define RK_EVAL_EVALUATE_H
@@ -14,20 +14,20 @@ enum { RK_RANK_TILE = 1024 }; /* most users in one call of rank */
 
 typedef struct rk_ranker {
     void *self;
-    /* items int32 [n, k]: the best unseen items of each user, best first, -1 where fewer are left.
+    /* items: int32 [n, k], the best unseen items of each user, best first, -1 if fewer are left.
      * Seen: train, and valid too when `part` is test. n <= RK_RANK_TILE. */
     rk_status (*rank)(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
                       int32_t *items);
 } rk_ranker;
 
-/* Averages over the users of `users` (ascending; NULL = all) who have an item in the part.
- * metrics, k: from rk_options.eval. A k larger than the catalogue is RK_ERR_CONFIG.
- * Values are sums in user order in double: the tile size changes nothing. */
+/* Averages over those of `users` (ascending; NULL = all) who have an item in the part. metrics, k:
+ * from rk_options.eval. A k larger than the catalogue is RK_ERR_CONFIG. Sums are taken in double in
+ * user order, so the tile size does not change them. */
 rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
                        const int32_t *users, int64_t n_users, const rk_ranker *ranker,
                        const rk_hooks *hooks, rk_metrics *out);
 
-/* The values behind the averages: one row a user. */
+/* The values behind the averages, one row per user. */
 typedef struct rk_user_values {
     int32_t *users; /* ascending; owned */
     double *values; /* [n_users, n_values], in the order of rk_metrics; 0 for coverage; owned */
@@ -35,7 +35,7 @@ typedef struct rk_user_values {
 } rk_user_values;
 void rk__user_values_free(rk_user_values *values);
 
-/* rk__evaluate over all users, with each user's values. */
+/* rk__evaluate over all users; also returns each user's values. */
 rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options, rk_part part,
                             const rk_ranker *ranker, const rk_hooks *hooks, rk_metrics *out,
                             rk_user_values *out_each);
@@ -45,7 +45,7 @@ rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options
 rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,
                           int32_t **out, int64_t *out_n);
 
-/* The value of "ndcg@10" in metrics, NaN if it is not there. */
+/* The value of a name such as "ndcg@10" in metrics, NaN if there is none. */
 double rk__metric_find(const rk_metrics *metrics, const char *name);
 
 #endif

@@ -5,29 +5,24 @@
 
 #include "base/buffer.h"
 
-static const char *const names[RK_METRIC_COUNT] = {
-#define NAME(name, formula, note) #name,
-    RK_METRICS(NAME)
-#undef NAME
-};
-
-rk_status rk__metric_parse(const char *name, rk_metric *out)
+const char *rk__metric_name(rk_metric metric)
 {
-    rk_buffer known = {0};
-    for (int m = 0; m < RK_METRIC_COUNT; m++) {
-        if (strcmp(names[m], name) == 0) {
-            *out = (rk_metric)m;
-            rk__buffer_free(&known);
-            return RK_OK;
-        }
-        rk__buffer_add(&known, m == 0 ? "%s" : ", %s", names[m]);
-    }
-    RK_TRY(known.status);
-    rk_status status =
-        rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                 "eval.metrics: there is no metric \"%s\"; there are %s", name, known.at);
-    rk__buffer_free(&known);
-    return status;
+    static const char *const names[RK_METRIC_COUNT] = {
+#define NAME(name, of_user, formula, note) #name,
+        RK_METRICS(NAME)
+#undef NAME
+    };
+    return names[metric];
+}
+
+bool rk__metric_is_of_user(rk_metric metric)
+{
+    static const bool is_of_user[RK_METRIC_COUNT] = {
+#define OF_USER(name, of_user, formula, note) of_user,
+        RK_METRICS(OF_USER)
+#undef OF_USER
+    };
+    return is_of_user[metric];
 }
 
 static int64_t count_hits(const uint8_t *hits, int64_t k)
@@ -85,7 +80,7 @@ static double metric_map(const uint8_t *hits, int64_t k, int64_t n_targets)
     return sum / (double)(k < n_targets ? k : n_targets);
 }
 
-/* A property of all lists together: see evaluate.c. */
+/* Coverage is a property of all lists together; evaluate.c computes it. */
 static double metric_coverage(const uint8_t *hits, int64_t k, int64_t n_targets)
 {
     (void)hits, (void)k, (void)n_targets;
@@ -95,7 +90,7 @@ static double metric_coverage(const uint8_t *hits, int64_t k, int64_t n_targets)
 double rk__metric_of_user(rk_metric metric, const uint8_t *hits, int64_t k, int64_t n_targets)
 {
     static double (*const of_user[])(const uint8_t *, int64_t, int64_t) = {
-#define FUNCTION(name, formula, note) metric_##name,
+#define FUNCTION(name, of_user, formula, note) metric_##name,
         RK_METRICS(FUNCTION)
 #undef FUNCTION
     };
@@ -118,7 +113,7 @@ rk_status rk__metrics_text(char **out)
         "  hit(r)  1 if the item at rank r is in T, else 0; the best item has rank 1\n"
         "  hits@r  hit(1) + ... + hit(r)\n"
         "\n");
-#define LINES(name, formula, note)                                                                 \
+#define LINES(name, of_user, formula, note)                                                        \
     rk__buffer_add(&text, "  %-12s= %s\n  %-12s  (%s)\n", #name "@K", formula, "", note);
     RK_METRICS(LINES)
 #undef LINES

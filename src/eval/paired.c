@@ -62,7 +62,7 @@ static int compare_reals(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Linear between neighbours, as NumPy's default; sorted: n values. */
+/* Interpolates linearly between neighbours, as NumPy does by default; sorted: n values. */
 static double quantile(const double *sorted, int64_t n, double share)
 {
     double at = share * (double)(n - 1);

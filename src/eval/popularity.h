@@ -1,4 +1,4 @@
-/* Ranking by train degree, ties to the smaller item id: the bar that every model must clear. */
+/* Ranking by train degree, ties to the smaller item id: the baseline that every model must beat. */
 #ifndef RK_EVAL_POPULARITY_H
 #define RK_EVAL_POPULARITY_H
 

@@ -1,6 +1,6 @@
 /*
- * Row by row: the neighbours of the neighbours of a node are added up in a row of doubles, up to
- * the diagonal only; the other triangle is copied.
+ * Row by row: the neighbours of a node's neighbours are summed in a row of doubles, only up to the
+ * diagonal; the other triangle is copied.
  */
 #include "graph/gram.h"
 
@@ -17,7 +17,7 @@ static double root_degree(const rk_graph *g, int64_t node)
     return sqrt((double)rk__graph_degree(g, node));
 }
 
-/* sum[j] for j <= i; sum is zeros before and after. */
+/* Computes row[j] for j <= i. sum is scratch, all zeros before and after. */
 static void build_row(const rk_graph *g, int64_t first, int64_t i, double *sum, float *row)
 {
     int64_t node = first + i;

@@ -1,14 +1,14 @@
 /*
  * Building the bipartite CSR by counting sort.
  *
- * Pairs are scattered into the rows of the users (any order inside a row). A transposition walks
- * rows in ascending order and appends to rows of the other side, so its output is ascending in
- * each row: one gives the items' rows, a second one gives the users' rows back, now sorted. No
- * row is ever sorted by comparison.
+ * Pairs are scattered into the users' rows (in any order inside a row). A transposition walks rows
+ * in ascending order and appends to rows of the other side, so its output is ascending in each row:
+ * the first gives the items' rows, a second one gives the users' rows back, now sorted. No row is
+ * ever sorted by comparison.
  *
- * Threads own ranges of destination rows of about equal edge counts; each scans the whole source
- * and writes its own rows only. That takes no atomics and no memory per thread, and the bits do
- * not depend on the number of threads. Peak memory: the result plus 8 bytes a node.
+ * Threads own ranges of destination rows with about equal numbers of edges; each scans the whole
+ * source and writes only its own rows. That takes no atomics and no memory per thread, and the bits
+ * do not depend on the number of threads. Peak memory: the result plus 8 bytes per node.
  */
 #include "graph/graph.h"
 
@@ -20,7 +20,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 
-/* The first node in [first, last) where at least part/parts of the range's edges lie behind. */
+/* The first node in [first, last) with at least part/parts of the range's edges before it. */
 static int64_t boundary(const int64_t *offsets, int64_t first, int64_t last, int part, int parts)
 {
     int64_t begin = offsets[first], edges = offsets[last] - begin;
@@ -138,7 +138,7 @@ static rk_status check_duplicates(const rk_graph *g)
     return RK_OK;
 }
 
-/* What remains when the users' rows hold their items: the items' rows, the order inside the users'
+/* The rest, once the users' rows hold their items: the items' rows, the order inside the users'
  * rows, the scale. */
 static rk_status complete(rk_graph *g, int64_t *cursor, bool users_ascend)
 {
@@ -157,8 +157,8 @@ static rk_status complete(rk_graph *g, int64_t *cursor, bool users_ascend)
     return RK_OK;
 }
 
-/* Refused with the sizes before anything is allocated: a system that hands out more memory than it
- * has would end the process in the middle of the work. */
+/* Refuses a graph that does not fit, with the sizes, before anything is allocated: a system that
+ * hands out more memory than it has would kill the process in the middle of the work. */
 static rk_status check_memory(const rk_graph *g, int64_t n_columns)
 {
     double columns = (double)n_columns * sizeof *g->columns;
@@ -252,7 +252,7 @@ static rk_status take_lists(rk_graph *g, const int64_t *offsets, const int32_t *
                 bad = u < bad ? u : bad;
             }
             unsorted += e > offsets[u] && items[e] <= items[e - 1];
-            /* modulo 2^32: a bad id may overflow, the graph is thrown away then */
+            /* modulo 2^32: a bad id may overflow; the graph is discarded then */
             g->columns[e] = (int32_t)((uint32_t)g->n_users + (uint32_t)items[e]);
         }
         g->offsets[u + 1] = offsets[u + 1];

@@ -21,20 +21,20 @@ typedef struct rk_graph {
     float *scale;     /* n_nodes, owned */
 } rk_graph;
 
-/* From n_edges pairs in any order without duplicates; the arrays are only read. Threads do not
- * change the result. Peak memory: the result plus O(n_nodes) per thread. Free with rk__graph_free.
- */
+/* Builds the graph from n_edges pairs in any order, without duplicates; the arrays are only read.
+ * Threads do not change the result. Peak memory: the result plus 8 bytes per node. Free with
+ * rk__graph_free. */
 rk_status rk__graph_build(rk_graph *out, const int32_t *users, const int32_t *items,
                           int64_t n_edges, int64_t n_users, int64_t n_items);
 
-/* The same from lists per user (a data set's train part). */
+/* The same from one list per user (a data set's train part). */
 rk_status rk__graph_build_lists(rk_graph *out, const int64_t *offsets, const int32_t *items,
                                 int64_t n_users, int64_t n_items);
 
 /* A zeroed or freed graph is fine. */
 void rk__graph_free(rk_graph *graph);
 
-/* out float [n_nodes]: degree^exponent; 0 for a node without edges. */
+/* out: float [n_nodes], degree^exponent; 0 for a node without edges. */
 void rk__graph_degree_power(const rk_graph *graph, double exponent, float *out);
 
 static inline int64_t rk__graph_degree(const rk_graph *g, int64_t node)

@@ -1,6 +1,6 @@
 /*
- * Item by item: the users of an item add 1 to each of their items, in a row of counts of which only
- * the cells that were met are looked at and cleared.
+ * Item by item: the users of an item add 1 to the counts of each of their items. Only the counts
+ * that were touched are read and cleared.
  */
 #include "graph/neighbours.h"
 
@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 
-/* What a thread works in. */
+/* The scratch of a thread. */
 typedef struct row {
     int32_t *count; /* [n_items]: zeros before and after */
     int32_t *met;   /* [n_items]: the items with a count, n_met of them */
@@ -22,7 +22,7 @@ double rk__item_weight_ultragcn(const rk_item_pair *pair)
     return pair->together * sqrt(own + 1) / own / sqrt(other + 1);
 }
 
-/* g_i: an item's users bring all of theirs. */
+/* g_i: each of the item's users adds the number of their items. */
 static double total_of(const rk_graph *g, int64_t item)
 {
     double total = 0;
@@ -48,8 +48,7 @@ static void count_row(const rk_graph *g, int64_t item, row *r)
     }
 }
 
-/* Puts a neighbour in its place among the `n` best, which are in order; returns how many there are
- * then, k at most. */
+/* Inserts a neighbour into the n best, which are in order; returns their new number, at most k. */
 static int64_t insert(int32_t *nodes, float *weights, int64_t n, int64_t k, int32_t node,
                       float weight)
 {
@@ -61,7 +60,7 @@ static int64_t insert(int32_t *nodes, float *weights, int64_t n, int64_t k, int3
     if (at == k) {
         return n;
     }
-    int64_t kept = n < k ? n : k - 1; /* the last one falls out of a full list */
+    int64_t kept = n < k ? n : k - 1; /* a full list loses its last one */
     for (int64_t i = kept; i > at; i--) {
         nodes[i] = nodes[i - 1];
         weights[i] = weights[i - 1];

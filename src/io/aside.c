@@ -12,8 +12,8 @@
 
 enum { MAX_WRITERS = 1000 };
 
-/* Whether the descriptor is still the file of that name: another writer may have renamed or removed
- * it between our open and our lock. */
+/* Whether the name still refers to the descriptor's file: another writer may have renamed or
+ * removed it between our open and our lock. */
 static bool is_named(int descriptor, const char *name)
 {
     struct stat ours, named;
@@ -21,8 +21,8 @@ static bool is_named(int descriptor, const char *name)
            ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
 }
 
-/* An open file of that name that nobody else writes, emptied; -1 with errno otherwise, EBUSY when
- * another writer has it. */
+/* Opens and empties the file of that name, unless another writer has it; -1 with errno on failure,
+ * EBUSY for another writer. */
 static int open_locked(const char *name)
 {
     for (int attempt = 0; attempt < MAX_WRITERS; attempt++) {
@@ -48,7 +48,7 @@ static int open_locked(const char *name)
     return -1;
 }
 
-/* The same where the file system knows no locks: only a name that is not there yet is ours. */
+/* The same on a file system without locks: only a name that does not exist yet can be ours. */
 static int open_exclusive(const char *name)
 {
     int descriptor = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -97,8 +97,8 @@ done:
     return status;
 }
 
-/* Makes the new name of a file survive a power cut; cuts the path short. Some file systems cannot
- * sync a folder; the file itself is safe by then, so that is not a failure. */
+/* Makes the new name of a file survive a power cut; truncates path to its folder. Some file systems
+ * cannot sync a folder; the file itself is safe by then, so that is not a failure. */
 static void sync_folder(char *path)
 {
     char *slash = strrchr(path, '/');
@@ -131,7 +131,7 @@ rk_status rk__aside_commit(rk_aside *aside)
 void rk__aside_close(rk_aside *aside)
 {
     if (aside->temporary) {
-        /* Unlinked while still locked, so that nobody takes the name in between. */
+        /* Unlinked while still locked, so that no other writer takes the name in between. */
         unlink(aside->temporary);
         close(aside->descriptor);
         rk__free(aside->temporary);

@@ -1,9 +1,9 @@
 /*
- * A file written beside the one that it will replace, by several processes at once if need be.
+ * A file written beside the one that it will replace, possibly by several processes at once.
  *
- * Each writer takes the first of path.tmp, path.1.tmp, path.2.tmp ... that nobody else holds
- * locked, so two writers never share one, and what a killed process left is overwritten by the next
- * one.
+ * Each writer takes the first of path.tmp, path.1.tmp, path.2.tmp ... that no other writer has
+ * locked, so two writers never share a file, and the next writer overwrites what a killed process
+ * left behind.
  */
 #ifndef RK_IO_ASIDE_H
 #define RK_IO_ASIDE_H
@@ -22,11 +22,11 @@ rk_status rk__aside_open(rk_aside *out, const char *path);
 /* The message for an errno met while writing: the file and why. Returns RK_ERR_IO. */
 rk_status rk__aside_fail(const rk_aside *aside, int error);
 
-/* Brings the bytes and then the name to the disk: a reader finds the old file or the whole new one.
- * On failure the old file stays and the temporary one is gone. */
+/* Writes the bytes and then the name to the disk: a reader finds the old file or the whole new one.
+ * On failure the old file stays and the temporary one is removed. */
 rk_status rk__aside_commit(rk_aside *aside);
 
-/* Drops what was not committed. A zeroed, failed or committed one is fine. */
+/* Removes the temporary file unless it was committed. A zeroed, failed or committed one is fine. */
 void rk__aside_close(rk_aside *aside);
 
 #endif

@@ -1,16 +1,15 @@
 /*
- * Files: creating, committing, opening with the checks that tell a missing, a foreign, a damaged
- * and an outdated file apart, and HDF5's reasons made readable.
+ * Files: creating, committing, opening with checks that tell a missing, a foreign, a damaged and an
+ * outdated file apart.
  *
  * Files are written in the format of HDF5 1.10, the first whose structures all have checksums, and
- * without time stamps, so that equal contents are equal bytes. File locks of HDF5 stay off: they
- * fail on network file systems, and nobody ever reads a file that is still being written.
+ * without time stamps, so that equal contents give equal bytes. HDF5's file locks stay off: they
+ * fail on network file systems, and a file is never read while it is being written.
  */
 #include "io/h5.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,69 +20,7 @@
 #define KIND_ATTRIBUTE "rankine"
 #define VERSION_ATTRIBUTE "version"
 
-typedef struct reason {
-    char text[200];
-    bool out_of_memory, system;
-} reason;
-
-void rk__h5_quiet(void)
-{
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
-/* The innermost entry of HDF5's error stack is the cause; the others say who passed it on. A failed
- * read of the system hides its errno text in a long description. */
-static herr_t take_innermost(unsigned depth, const H5E_error2_t *entry, void *data)
-{
-    reason *out = data;
-    if (depth > 0 || !entry->desc) {
-        return 0;
-    }
-    static const char mark[] = "error message = '";
-    const char *start = strstr(entry->desc, mark), *end = NULL;
-    out->out_of_memory = entry->min_num == H5E_NOSPACE;
-    if (start) {
-        start += sizeof mark - 1;
-        end = strchr(start, '\'');
-    }
-    out->system = end != NULL;
-    snprintf(out->text, sizeof out->text, "%.*s", end ? (int)(end - start) : 150,
-             end ? start : entry->desc);
-    return 0;
-}
-
-static reason last_reason(void)
-{
-    reason out = {.text = "no reason given"};
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_innermost, &out);
-    return out;
-}
-
-rk_status rk__h5_check_writes(const rk_h5 *file)
-{
-    return file->sink.error ? rk__aside_fail(&file->aside, file->sink.error) : RK_OK;
-}
-
-rk_status rk__h5_fail(const rk_h5 *file, const char *what, ...)
-{
-    char text[256];
-    va_list arguments;
-    va_start(arguments, what);
-    vsnprintf(text, sizeof text, what, arguments);
-    va_end(arguments);
-    reason why = last_reason();
-    if (file->writing) {
-        RK_TRY(rk__h5_check_writes(file));
-        RK_FAIL(why.out_of_memory ? RK_ERR_MEMORY : RK_ERR_IO, "%s: %s: %s", file->path, text,
-                why.text);
-    }
-    if (why.out_of_memory) {
-        RK_FAIL(RK_ERR_MEMORY, "%s: %s: %s", file->path, text, why.text);
-    }
-    RK_FAIL(why.system ? RK_ERR_IO : RK_ERR_DATA, "%s: %s: %s", file->path, text, why.text);
-}
-
-/* How both kinds of access are set up: the file format and no locks. Negative when HDF5 fails. */
+/* The access list for reading and writing: file format, no locks. Negative when HDF5 fails. */
 static hid_t access_list(void)
 {
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
@@ -102,7 +39,7 @@ static hid_t access_list(void)
     return list;
 }
 
-/* Attributes stay in the header of the root, which has a checksum, as long as they are few. */
+/* Keeps attributes, as long as they are few, in the header of the root, which has a checksum. */
 static hid_t creation_list(void)
 {
     hid_t list = H5Pcreate(H5P_FILE_CREATE);
@@ -184,7 +121,7 @@ rk_status rk__h5_commit(rk_h5 *file)
     return rk__aside_commit(&file->aside);
 }
 
-/* What HDF5 itself would report vaguely: a missing, unreadable, empty or foreign file. */
+/* Errors that HDF5 itself reports vaguely: a missing, unreadable, empty or foreign file. */
 static rk_status check_signature(const char *path)
 {
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};

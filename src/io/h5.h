@@ -2,10 +2,10 @@
  * HDF5 files as this project uses them: named typed arrays of one or two dimensions, lists of
  * texts, and attributes of the whole file. Nothing outside src/io sees a handle of HDF5.
  *
- * A file is written beside its name and renamed by rk__h5_commit; what is not committed vanishes.
- * Every block of an array carries a Fletcher32 checksum and HDF5's own structures carry theirs, so
- * a flipped or missing byte is an error and never a wrong number. The same calls with the same
- * values give the same bytes. Numbers are little-endian on disk.
+ * A file is written under a temporary name and renamed by rk__h5_commit; without a commit it
+ * vanishes. Every block of an array carries a Fletcher32 checksum and HDF5's own structures carry
+ * theirs, so a flipped or missing byte is an error and never a wrong number. The same calls with
+ * the same values give the same bytes. Numbers are little-endian on disk.
  *
  * Names are paths ("train/items"); groups on the way are made as needed. Failures name the file:
  * RK_ERR_IO when the system refuses (missing, no permission, no space left), RK_ERR_DATA when the
@@ -31,11 +31,11 @@ typedef enum rk_h5_type { RK_H5_F32, RK_H5_F64, RK_H5_I32, RK_H5_I64, RK_H5_U8 }
  * rk__h5_open checks. Free with rk__h5_close. */
 rk_status rk__h5_create(rk_h5 **out, const char *path, const char *kind, int64_t version);
 
-/* The file gets its name; afterwards only rk__h5_close may follow. On failure (no space left) an
- * older file of that name stays as it was. */
+/* Gives the file its name; only rk__h5_close may follow. On failure (e.g. no space left) an older
+ * file of that name stays as it was. */
 rk_status rk__h5_commit(rk_h5 *file);
 
-/* An existing file, to read. A file of another kind or version is RK_ERR_DATA. */
+/* Opens an existing file for reading. A file of another kind or version is RK_ERR_DATA. */
 rk_status rk__h5_open(rk_h5 **out, const char *path, const char *kind, int64_t version);
 
 /* NULL is fine. A created file that was not committed is dropped without a trace. */
@@ -44,7 +44,7 @@ void rk__h5_close(rk_h5 *file);
 /* The path as given to create or open; owned by the file. */
 const char *rk__h5_path(const rk_h5 *file);
 
-/* Arrays written from now on are compressed at this level, 1..9; 0 = not, as at first. */
+/* Compresses arrays written from now on at this level, 1..9; 0 = no compression, the default. */
 void rk__h5_set_deflate(rk_h5 *file, int level);
 
 /* Whether there is an array or a list of texts of that name. */

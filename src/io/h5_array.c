@@ -1,8 +1,8 @@
 /*
  * Arrays, in blocks of about a megabyte with a checksum each, and lists of texts.
  *
- * HDF5's block cache is switched off for each array: it would put off writing a block, and with it
- * the news of a full disk, to the close.
+ * HDF5's block cache is switched off for each array: it would delay writing a block, and so the
+ * error of a full disk, until the close.
  */
 #include <stdio.h>
 #include <string.h>
@@ -61,8 +61,8 @@ static hid_t uncached(void)
     return list;
 }
 
-/* Checksummed (and compressed, if asked for) blocks of whole rows. An array without elements cannot
- * have blocks and needs none. False when HDF5 fails. */
+/* Sets checksummed (and, if wanted, compressed) blocks of whole rows. An array without elements
+ * cannot have blocks and needs none. False when HDF5 fails. */
 static bool set_blocks(hid_t creation, int rank, const hsize_t shape[2], int64_t size, int deflate)
 {
     if (H5Pset_obj_track_times(creation, false) < 0) {
@@ -83,8 +83,7 @@ static bool set_blocks(hid_t creation, int rank, const hsize_t shape[2], int64_t
            H5Pset_fletcher32(creation) >= 0;
 }
 
-/* Makes the groups on the way to name. HDF5 could do so by itself, but would stamp them with the
- * time. */
+/* Makes the groups on the way to name. HDF5 could do so itself, but with time stamps. */
 static rk_status make_groups(rk_h5 *file, const char *name)
 {
     char path[MAX_NAME];
@@ -148,7 +147,7 @@ bool rk__h5_has(const rk_h5 *file, const char *name)
 {
     char path[MAX_NAME];
     rk__h5_quiet();
-    /* H5Lexists wants every group on the way to be there. */
+    /* H5Lexists needs every group on the way to exist. */
     for (const char *end = name; *end;) {
         end += strcspn(end, "/");
         if (end - name >= MAX_NAME) {

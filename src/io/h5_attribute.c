@@ -46,7 +46,7 @@ rk_status rk__h5_set_f64(rk_h5 *file, const char *name, double value)
     return set(file, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
 
-/* A text type of that many bytes with its final zero; negative when HDF5 fails. */
+/* A text type of that many bytes, final zero included; negative when HDF5 fails. */
 static hid_t text_type(size_t bytes)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
@@ -75,7 +75,7 @@ bool rk__h5_has_attribute(const rk_h5 *file, const char *name)
     return H5Aexists(file->id, name) > 0;
 }
 
-/* Opens an attribute with its type; both are the caller's to close. */
+/* Opens an attribute and its type; the caller closes both. */
 static rk_status open_attribute(const rk_h5 *file, const char *name, hid_t *out_attribute,
                                 hid_t *out_type)
 {

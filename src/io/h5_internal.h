@@ -1,4 +1,4 @@
-/* What the files of src/io share; nobody else includes it. */
+/* Shared by the files of src/io and included by nobody else. */
 #ifndef RK_IO_H5_INTERNAL_H
 #define RK_IO_H5_INTERNAL_H
 
@@ -17,11 +17,11 @@ struct rk_h5 {
     rk_h5_sink sink; /* when writing: its descriptor is the aside's */
 };
 
-/* HDF5 prints every failure to the standard error unless told not to, thread by thread. */
+/* Stops HDF5 from printing every failure to standard error; needed once in each thread. */
 void rk__h5_quiet(void);
 
-/* The failure of the HDF5 call just made, `what` saying what was tried ("array 'x' cannot be
- * read"). A failed write of the system counts first, then HDF5's own reason. */
+/* Fails with the error of the last HDF5 call; `what` says what was tried ("array 'x' cannot be
+ * read"). A failed system write takes precedence over HDF5's own reason. */
 rk_status rk__h5_fail(const rk_h5 *file, const char *what, ...) RK_PRINTF(2, 3);
 
 /* RK_OK, or the first failed write so far. */

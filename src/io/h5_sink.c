@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What travels in the access list. */
+/* Passed to the driver in the access list. */
 typedef struct sink_info {
     rk_h5_sink *sink;
 } sink_info;
@@ -49,7 +49,7 @@ static haddr_t sink_get_end(const H5FD_t *common, H5FD_mem_t type)
     return ((const rk_h5_sink *)common)->end_of_file;
 }
 
-/* Beyond the end there are zeros: HDF5 may ask for space that it allocated and never wrote. */
+/* Reads zeros beyond the end: HDF5 may ask for space that it allocated but never wrote. */
 static herr_t sink_read(H5FD_t *common, H5FD_mem_t type, hid_t transfer_list, haddr_t address,
                         size_t size, void *buffer)
 {
@@ -132,8 +132,8 @@ static const H5FD_class_t sink_class = {
 
 bool rk__h5_sink_use(hid_t access_list, rk_h5_sink *sink)
 {
-    /* Registered anew for each file rather than once in a global; files and lists that use the
-     * driver keep it alive. */
+    /* Registered for each file, not once in a global; files and lists that use the driver keep it
+     * alive. */
     hid_t driver = H5FDregister(&sink_class);
     if (driver < 0) {
         return false;

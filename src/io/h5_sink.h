@@ -2,9 +2,9 @@
  * The HDF5 file driver that rk__h5_create writes through: a descriptor whose writes never fail.
  *
  * HDF5 (1.10 at least) cannot close a file that it could not flush: on a full disk H5Fclose fails,
- * the handle stays behind half torn down, and the library's exit handler crashes on it. So the
- * driver notes the first error and drops what comes later; HDF5 finishes its bookkeeping, and the
- * caller asks for the error, which it gets with the errno of the very write that failed.
+ * leaves the handle half torn down, and the library's exit handler crashes on it. So the driver
+ * notes the first error and drops later writes. HDF5 finishes its bookkeeping, and the caller asks
+ * for the error, with the errno of the write that failed.
  *
  * Only src/io includes this header.
  */
@@ -24,9 +24,9 @@ typedef struct rk_h5_sink {
     haddr_t end_of_allocation, end_of_file;
 } rk_h5_sink;
 
-/* Makes files opened with this access list go to the sink, which must outlive them; the file name
- * given to HDF5 means nothing then. One file per sink, zeroed but for the descriptor. False when
- * HDF5 cannot register the driver. */
+/* Directs files opened with this access list to the sink, which must outlive them; the file name
+ * given to HDF5 is then ignored. One file per sink, which is zeroed except for the descriptor.
+ * False when HDF5 cannot register the driver. */
 bool rk__h5_sink_use(hid_t access_list, rk_h5_sink *sink);
 
 #endif

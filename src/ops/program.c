@@ -5,18 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "ops/columns.h"
 
 #define HAS_RULE(rule) (sizeof #rule != sizeof "none")
-#define IN(i) (1u << (i))
-#define ALL_INPUTS ((1u << RK_MAX_INPUTS) - 1)
-#define FROM(i) (ALL_INPUTS & ~0u << (i))
-#define OUT(i) (1u << (RK_MAX_INPUTS + (i)))
-#define GRAPH RK_OP_IS_GRAPH
-#define SIDE RK_OP_IS_SIDE
-#define ADDS RK_OP_IS_ADDS
-#define GATHERS RK_OP_IS_GATHERS
-#define SHARES RK_OP_IS_SHARES
-#define LIBRARY RK_OP_IS_LIBRARY
 
 static const rk_op_info op_table[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \

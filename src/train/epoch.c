@@ -146,7 +146,7 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     rk__json_real(&json, "samples_per_second", samples / record->seconds);
     if (metrics) {
         rk__json_real(&json, "check_seconds", record->check_seconds);
-        rk__json_begin(&json, t->check_part == RK_TEST ? "test" : "valid", '{');
+        rk__json_begin(&json, rk_part_name(t->check_part), '{');
         for (int64_t i = 0; i < metrics->count; i++) {
             rk__json_real(&json, metrics->values[i].name, metrics->values[i].value);
         }

@@ -49,13 +49,14 @@ static void add_train(rk_json *json, const rk_summary *r)
     rk__json_end(json, '}');
 }
 
-static void add_metrics(rk_json *json, const char *key, const rk_metrics *metrics)
+static void add_metrics(rk_json *json, rk_part part, const rk_metrics *of_parts)
 {
+    const rk_metrics *metrics = &of_parts[part];
     if (metrics->count == 0) {
-        rk__json_null(json, key);
+        rk__json_null(json, rk_part_name(part));
         return;
     }
-    rk__json_begin(json, key, '{');
+    rk__json_begin(json, rk_part_name(part), '{');
     for (int64_t i = 0; i < metrics->count; i++) {
         rk__json_real(json, metrics->values[i].name, metrics->values[i].value);
     }
@@ -155,11 +156,11 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk_json json = {.out = &buffer, .indent = 2};
     rk__json_begin(&json, NULL, '{');
     add_train(&json, r);
-    add_metrics(&json, "valid", &r->model[RK_VALID]);
-    add_metrics(&json, "test", &r->model[RK_TEST]);
+    add_metrics(&json, RK_VALID, r->model);
+    add_metrics(&json, RK_TEST, r->model);
     rk__json_begin(&json, "popularity", '{');
-    add_metrics(&json, "valid", &r->popularity[RK_VALID]);
-    add_metrics(&json, "test", &r->popularity[RK_TEST]);
+    add_metrics(&json, RK_VALID, r->popularity);
+    add_metrics(&json, RK_TEST, r->popularity);
     rk__json_end(&json, '}');
     add_chosen(&json, r);
     add_dataset(&json, r->dataset, r->options);

@@ -87,7 +87,6 @@ static void row_text(rk_buffer *out, const char *name, const char *value)
 
 static void add_metrics(rk_buffer *out, const rk_summary *r)
 {
-    static const char *const names[] = {[RK_VALID] = "valid", [RK_TEST] = "test"};
     const rk_metrics *shape = &r->model[r->model[RK_TEST].count ? RK_TEST : RK_VALID];
     if (shape->count == 0) {
         rk__buffer_add(out, "<p>Nothing was held out, so nothing was evaluated.</p>\n");
@@ -97,7 +96,7 @@ static void add_metrics(rk_buffer *out, const rk_summary *r)
     for (rk_part part = RK_TEST; part >= RK_VALID; part--) {
         if (r->model[part].count > 0) {
             rk__buffer_add(out, "<th class=\"next\">%s</th><th>popularity</th><th>ratio</th>",
-                           names[part]);
+                           rk_part_name(part));
         }
     }
     rk__buffer_add(out, "</tr>\n");
@@ -127,9 +126,9 @@ static void add_data(rk_buffer *out, const rk_dataset *d, bool carved)
     row_count(out, "users", s->users);
     row_count(out, "items", s->items);
     row_count(out, "interactions", s->interactions);
-    row_count(out, "train", s->train);
-    row_count(out, carved ? "valid, taken from train" : "valid", s->valid);
-    row_count(out, "test", s->test);
+    row_count(out, rk_part_name(RK_TRAIN), s->train);
+    row_count(out, carved ? "valid, taken from train" : rk_part_name(RK_VALID), s->valid);
+    row_count(out, rk_part_name(RK_TEST), s->test);
     row_real(out, "density", 100 * s->density, 4, " %");
     rk__buffer_add(out, "</table>\n<table>\n");
     row_count(out, "users with valid items", s->valid_users);

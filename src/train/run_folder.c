@@ -38,15 +38,6 @@ static rk_status is_empty(const char *folder, bool *out)
     return RK_OK;
 }
 
-static rk_status has(const char *folder, const char *name, bool *out)
-{
-    char *path = NULL;
-    RK_TRY(rk__path_join(&path, folder, name));
-    *out = rk__file_exists(path);
-    rk__free(path);
-    return RK_OK;
-}
-
 /* Nobody else is training into it. */
 static rk_status is_idle(const char *folder)
 {
@@ -89,7 +80,7 @@ rk_status rk__run_folder_check(const rk_train_options *options)
     if (exists) {
         RK_TRY(is_empty(folder, &empty));
         RK_TRY(is_run_folder(folder, &is_run));
-        RK_TRY(has(folder, RK_FILE_LAST, &has_checkpoint));
+        RK_TRY(rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
     }
     if (options->resume && !has_checkpoint) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -150,7 +141,7 @@ rk_status rk__run_folder_write_config(const char *folder, const rk_config *confi
     rk_status status = RK_OK;
     char *path = NULL, *text = NULL;
     RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_CONFIG));
-    RK_TRY_GOTO(done, rk_config_text(config, 0, &text));
+    RK_TRY_GOTO(done, rk_config_text(config, false, &text));
     status = rk__file_replace(path, text, (int64_t)strlen(text));
 done:
     rk_string_free(text);

@@ -20,10 +20,13 @@
 
 /* ---- set-up ---- */
 
-static rk_status prepare_data(rk_trainer *t)
+static rk_status prepare_data(rk_trainer *t, const rk_dataset *given)
 {
-    double began = rk__now();
-    RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->dataset));
+    if (!given) {
+        RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->prepared));
+    }
+    t->dataset = given ? given : t->prepared;
+    t->seconds.data = t->dataset->seconds;
     const rk_dataset_stats *s = &t->dataset->stats;
     rk__log(&t->log, RK_LOG_DEBUG,
             "data set %s: %lld users, %lld items, %lld train, %lld valid and %lld test "
@@ -37,7 +40,6 @@ static rk_status prepare_data(rk_trainer *t)
             "%g); the model trains on the rest",
             (long long)s->valid, (long long)(s->train + s->valid), t->options->split.carve_valid);
     }
-    t->seconds.data = rk__now() - began;
     return RK_OK;
 }
 
@@ -53,7 +55,7 @@ static rk_status prepare_checks(rk_trainer *t)
         rk__log(&t->log, RK_LOG_WARNING,
                 "the %s part is empty: no checks while training, no early stopping, the final "
                 "model is the last epoch's",
-                on_test ? "test" : "valid");
+                rk_part_name(t->check_part));
     }
     char users[48] = "";
     if (o->eval.users > 0) {
@@ -63,12 +65,12 @@ static rk_status prepare_checks(rk_trainer *t)
         RK_FAIL(RK_ERR_CONFIG,
                 "train.schedule is plateau, but the %s part is empty: there is no metric to go by; "
                 "set split.carve_valid to take a valid part from train, or another schedule",
-                on_test ? "test" : "valid");
+                rk_part_name(t->check_part));
     }
     if (!t->checks) {
         return rk__strdup(&t->facts.watch, "");
     }
-    RK_TRY(rk__format(&t->facts.watch, "%s on %s%s", o->eval.metric, on_test ? "test" : "valid",
+    RK_TRY(rk__format(&t->facts.watch, "%s on %s%s", o->eval.metric, rk_part_name(t->check_part),
                       users));
     return rk__eval_subset(t->dataset, t->check_part, o->eval.users, (uint64_t)o->run.seed,
                            &t->check_users, &t->n_check_users);
@@ -240,7 +242,7 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
 {
     const rk_dataset_stats *s = &t->dataset->stats;
     const rk_hooks *hooks = &t->log.hooks;
-    const char *name = part == RK_TEST ? "test" : "valid", *metric = t->options->eval.metric;
+    const char *name = rk_part_name(part), *metric = t->options->eval.metric;
     if ((part == RK_TEST ? s->test_users : s->valid_users) == 0) {
         return RK_OK;
     }
@@ -309,7 +311,8 @@ done:
 
 rk_status rk_train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks)
 {
-    double began = rk__now();
+    /* A data set that was given took its time before the call. */
+    double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
@@ -317,7 +320,7 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     RK_TRY_GOTO(done, rk_config_check(config));
     t.options = rk__config_options(config);
     t.folder = how->run_dir;
-    RK_TRY_GOTO(done, prepare_data(&t));
+    RK_TRY_GOTO(done, prepare_data(&t, how->dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
     RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.engine) : RK_OK);
@@ -331,7 +334,7 @@ done:
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
     rk__tear_down(&t.engine, &t.step, &t.ranker);
-    rk_dataset_free(t.dataset);
+    rk_dataset_free(t.prepared);
     rk__position_free(&t.position);
     rk__checkpoint_facts_free(&t.facts);
     rk__free(t.check_users);

@@ -19,7 +19,8 @@ typedef struct rk_trainer {
     const rk_options *options; /* lent */
     const char *folder;        /* lent */
     rk_run_log log;
-    rk_dataset *dataset; /* owned */
+    const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
+    rk_dataset *prepared;      /* owned; NULL when the caller gave one */
     rk_engine engine;
     rk_step step;
     rk_model_ranker ranker;

@@ -23,7 +23,7 @@ static bool is_free(const rk_options *options, const char *key)
 }
 
 static const char *const trajectory_keys[] = {
-#define TRAJECTORY_KEY(section, key, type, def, min, max, help) #section "." #key,
+#define TRAJECTORY_KEY(section, key, ...) #section "." #key,
     RK_OPTIONS_RUN(TRAJECTORY_KEY) RK_OPTIONS_MODEL(TRAJECTORY_KEY) RK_OPTIONS_LOSS(TRAJECTORY_KEY)
         RK_OPTIONS_SAMPLING(TRAJECTORY_KEY) RK_OPTIONS_TRAIN(TRAJECTORY_KEY)
 #undef TRAJECTORY_KEY

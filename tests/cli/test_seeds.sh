@@ -33,6 +33,10 @@ prints "seeds     3, from 7"
 run 0 "$rankine" train demo/synth.yaml --run alone "${settings[@]}" --set run.seed=8
 cmp -s alone/best.h5 five/seed-8/best.h5 || fail "seed 8 differs from a run of its own"
 
+# The data set is read once, however many runs are made of it.
+run 0 "$rankine" train demo/synth.yaml --run once --seeds 2 "${settings[@]}" --verbose
+[ "$(grep -c 'data set synth: from ' err)" = 1 ] || fail "the data set was not read once"
+
 # Refused without --resume; more seeds go on from what there is, and touch no finished run.
 run 2 "$rankine" train demo/synth.yaml --run five --seeds 3 "${settings[@]}"
 says "holds runs already"

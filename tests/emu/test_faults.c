@@ -108,7 +108,7 @@ static void a_crash_on_the_device_is_found(void **unused)
     free_fixture(&f);
     make_program(&f);
     emu_set_fault("crash:1");
-    assert_fails(RK_ERR_DEVICE, "program small, node 0 (add): ",
+    assert_fails(RK_ERR_DEVICE, "program small, node 0 (combine): ",
                  start_and_run(&f, (rk_device_options){.eager = true}));
     free_fixture(&f);
 }

@@ -200,9 +200,9 @@ static void eager_and_plain_runs_agree(void **unused)
         assert_ok(device->read(context, f.table, 0, ROWS, tables[eager]));
         assert_ok(device->read(context, f.state, 0, 1, &state));
         assert_int_equal(state.step, 3);
-        assert_int_equal(times[RK_OP_ADD].calls, 9);
+        assert_int_equal(times[RK_OP_COMBINE].calls, 9);
         assert_int_equal(times[RK_OP_SGD].calls, 3);
-        assert_true(times[RK_OP_ADD].seconds >= 0);
+        assert_true(times[RK_OP_COMBINE].seconds >= 0);
         if (eager) {
             assert_ok(device->read_value(context, loaded, f.twice, middle));
             assert_true(middle[2 * COLS] == 2 * table[2 * COLS]);
@@ -234,7 +234,7 @@ static void eager_names_the_first_bad_operation(void **unused)
         assert_ok(device->load(context, &f.program, &loaded));
         assert_ok(device->run(context, loaded, 2));
         assert_ok(device->write(context, f.table, 7, 1, row));
-        assert_fails(RK_ERR_DIVERGED, "step 3: node 0 (add) of program small made %",
+        assert_fails(RK_ERR_DIVERGED, "step 3: node 0 (combine) of program small made %",
                      device->run(context, loaded, 1));
         assert_non_null(strstr(rk_last_error(), "[7, 2] "));
         device->close(context);

@@ -19,7 +19,7 @@ typedef struct fixture {
     rk_graph graph;
     rk_store store;
     rk_program program;
-    int32_t offsets, columns, scale, nodes, all, n_all, state, table, m, v, final;
+    int32_t offsets, columns, scale, nodes, all, n_all, state, sums, table, m, v, final;
     rk_graph_values values;
 } fixture;
 
@@ -77,6 +77,7 @@ static void make_fixture(fixture *f)
     assert_ok(rk__store_add(s, "all", RK_I32, N, 1, all, &f->all));
     assert_ok(rk__store_add(s, "n_all", RK_I32, 1, 1, &n_all, &f->n_all));
     assert_ok(rk__store_add(s, "step_state", RK_STATE, 1, 1, NULL, &f->state));
+    assert_ok(rk__store_add(s, "loss_sums", RK_F64, 3, 1, NULL, &f->sums));
     assert_ok(rk__store_add(s, "table", RK_F32, N, DIM, NULL, &f->table));
     assert_ok(rk__store_add(s, "m", RK_F32, N, DIM, NULL, &f->m));
     assert_ok(rk__store_add(s, "v", RK_F32, N, DIM, NULL, &f->v));
@@ -129,13 +130,14 @@ static void build_training(fixture *f, int layers, passes with)
     rk_value final = mean_at(f, layers, rows), state = rk__use(p, f->state), gradient = RK_NONE;
     rk_value table = rk__use(p, f->table);
     float one = 1;
-    rk__bpr_loss(p, final, rows, RK_NONE, state, B);
+    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE}, false,
+                  (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
     rk__l2_loss(p, rk__combine_rows(p, &table, &one, 1, rows), rows, RK_NONE, state,
                 (rk_l2_attr){.weight = 1e-4, .batch = B});
     assert_ok(rk__program_backward(p, &f->table, 1, &gradient));
     rk__adam(p, table, gradient, rk__use(p, f->m), rk__use(p, f->v), state,
              (rk_adam_attr){.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 1e-3});
-    rk__step_loss(p, state);
+    rk__step_loss(p, state, rk__use(p, f->sums));
     rk__step_advance(p, state);
     assert_ok(with.fuse ? rk__program_fuse(p) : RK_OK);
     assert_ok(with.narrow ? rk__program_narrow(p) : RK_OK);

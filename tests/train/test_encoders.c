@@ -271,7 +271,8 @@ static void bad_encoders_are_refused(void **state)
          "so it takes 3: layer 0 first"},
         {{"model.layer_weights=given", "model.given_weights=[1, x, 2]"}, "a list of numbers"},
         {{"model.layer_weights=learned", "graph.form=gram"}, "that form needs fixed weights"},
-        {{"model.layer_weights=learned", "model.kind=mf"}, "weights of layers are for lightgcn"},
+        {{"model.layer_weights=learned", "model.kind=mf"},
+         "remove it, or take model.kind lightgcn"},
         {{"loss.contrast=simgcl", "model.kind=mf"}, "views are made of the layers of lightgcn"},
         {{"loss.contrast=simgcl", "model.layer_weights=learned"}, "views need fixed weights"},
         {{"loss.contrast=simgcl", "graph.form=gram"}, "which has no single layers"},
@@ -290,7 +291,7 @@ static void bad_encoders_are_refused(void **state)
         {{"loss.contrast=simgcl", "loss.contrast_temperature=0"}, "is out of range"},
         {{"model.kind=lightgcn++", "model.layers=0"}, "it needs at least one layer"},
         {{"model.kind=lightgcn++", "model.layer_weights=last"},
-         "which weighs layers by model.gamma"},
+         "remove it, or take model.kind lightgcn"},
     };
     runs r;
     runs_begin(&r);

@@ -32,8 +32,8 @@ static void ten_epochs_are_five_and_five(void **state)
 static void every_kind_of_epoch_resumes(void **state)
 {
     (void)state;
-    static const char *const settings[][2] = {
-        {"sampling.positives=shuffle", "sampling.negatives=dynamic"},
+    static const char *const settings[][3] = {
+        {"sampling.positives=shuffle", "sampling.negatives=dynamic", "sampling.candidates=3"},
         {"sampling.positives=interaction", "sampling.negatives=popularity"},
         {"train.optimizer=sgd", "train.steps_per_epoch=7"},
         {"train.propagation=fp16", "model.layers=3"},
@@ -41,8 +41,8 @@ static void every_kind_of_epoch_resumes(void **state)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         runs r;
         runs_begin(&r);
-        run_how how = {.settings = {"train.epochs=4", settings[i][0], settings[i][1],
-                                    "sampling.candidates=3"}};
+        run_how how = {
+            .settings = {"train.epochs=4", settings[i][0], settings[i][1], settings[i][2]}};
         assert_ok(runs_train(&r, "four", how));
         how.settings[0] = "train.epochs=3";
         assert_ok(runs_train(&r, "three", how));

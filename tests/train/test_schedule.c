@@ -233,7 +233,7 @@ static void bad_schedules_are_refused_before_the_first_step(void **state)
         {{"train.warmup_steps=48", "train.steps_per_epoch=12"},
          "the warm-up takes 48 steps (train.warmup_steps), but the run has only 48"},
         {{"train.schedule=cosine", "train.schedule_epochs=5"}, "the schedule is longer than"},
-        {{"train.schedule_epochs=2"}, "which has no length"},
+        {{"train.schedule_epochs=2"}, "or take train.schedule cosine"},
         {{"train.schedule=cosine", "train.schedule_epochs=1", "train.warmup_epochs=1"},
          "but the cosine schedule ends after"},
         {{"train.schedule=plateau", "eval.every=0"}, "without checks there is no metric"},

@@ -303,6 +303,44 @@ static void a_run_that_cannot_start_leaves_no_folder(void **state)
     runs_end(&r);
 }
 
+/* A data set that the caller has is not opened again: its file and its sources are gone by then.
+ * The runs are those that prepare it themselves, and the data set can be used by several. */
+static void a_given_data_set_is_not_opened_again(void **state)
+{
+    (void)state;
+    runs r;
+    rk_config *config = NULL;
+    rk_dataset *dataset = NULL;
+    static const char *const settings[] = {"train.epochs=2", "run.device=cpu", "run.threads=1"};
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "own", (run_how){.settings = {"train.epochs=2"}}));
+    assert_ok(rk_config_load(&config, test_path(r.data, "exp.yaml")));
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    assert_int_equal(remove(rk_dataset_path(dataset)), 0);
+    assert_int_equal(remove(test_path(r.data, "train.txt")), 0);
+
+    rk_train_options one = {.run_dir = test_path(r.data, "given"), .dataset = dataset};
+    assert_ok(rk_train(config, &one, NULL));
+    runs_assert_same_file(&r, "own", "given", "last.h5");
+    assert_true(runs_reported(&r, "given", "timing.data_seconds") > 0);
+    assert_true(runs_reported(&r, "given", "timing.total_seconds") >=
+                runs_reported(&r, "given", "timing.data_seconds") +
+                    runs_reported(&r, "given", "timing.train_seconds"));
+    rk_train_options several = {.run_dir = test_path(r.data, "seeds"), .dataset = dataset};
+    assert_ok(rk_train_seeds(config, &several, 2, NULL));
+    assert_true(runs_has(&r, "seeds", "report.json"));
+
+    one.dataset = NULL;
+    one.force = true;
+    assert_fails(RK_ERR_IO, "train.txt", rk_train(config, &one, NULL));
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+    runs_end(&r);
+}
+
 static int count_asides(const char *folder)
 {
     DIR *directory = opendir(folder);
@@ -401,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_used_folder_is_refused),
         cmocka_unit_test(a_folder_in_use_is_left_alone),
         cmocka_unit_test(a_run_that_cannot_start_leaves_no_folder),
+        cmocka_unit_test(a_given_data_set_is_not_opened_again),
         cmocka_unit_test(lack_of_memory_is_survived),
         cmocka_unit_test(no_space_left_keeps_the_old_checkpoint),
         cmocka_unit_test(threads_change_no_checkpoint),

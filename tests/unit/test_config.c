@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "config/internal.h"
+#include "ops/builder.h" /* beside a config: no name means two things */
 #include "support/support.h"
 
 static rk_config *parse(const char *text)
@@ -54,7 +55,7 @@ static void defaults_come_from_the_table(void **state)
     assert_int_equal(o->eval.k.n, 2);
     assert_int_equal(o->eval.k.v[1], 20);
     assert_int_equal(o->eval.metrics.n, 7);
-    assert_string_equal(o->eval.metrics.v[1], "ndcg");
+    assert_int_equal(o->eval.metrics.v[1], 1); /* ndcg */
     assert_int_equal(o->n_sources, 0);
     assert_string_equal(o->config_name, "run");
     assert_string_equal(get(config, "eval.k"), "[10, 20]");
@@ -165,16 +166,17 @@ static void a_failed_set_changes_nothing(void **state)
     (void)state;
     rk_config *config = parse(full_yaml);
     char *before = NULL, *after = NULL;
-    assert_ok(rk_config_text(config, 1, &before));
+    assert_ok(rk_config_text(config, true, &before));
     static const char *const bad[] = {
         "train.epochs=many",          "eval.k=[10, 0]",
         "data.sources[2].format=xml", "data.sources=[{file: a.csv}, {format: xml}]",
-        "data.sources=nothing",       "eval.metrics=[a, a]",
+        "data.sources=nothing",       "eval.metrics=[hit, hit]",
+        "eval.metrics=hit,a",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_fails(RK_ERR_CONFIG, "--set ", rk_config_set(config, bad[i], "--set"));
     }
-    assert_ok(rk_config_text(config, 1, &after));
+    assert_ok(rk_config_text(config, true, &after));
     assert_string_equal(before, after);
     rk_string_free(before);
     rk_string_free(after);
@@ -185,17 +187,17 @@ static void assert_round_trip(const rk_config *config)
 {
     char *text = NULL, *again = NULL, *with_origins = NULL;
     rk_config *loaded = NULL;
-    assert_ok(rk_config_text(config, 0, &text));
+    assert_ok(rk_config_text(config, false, &text));
     assert_ok(rk__config_parse(&loaded, "runs/7/config.yaml", text, (int64_t)strlen(text)));
-    assert_ok(rk_config_text(loaded, 0, &again));
+    assert_ok(rk_config_text(loaded, false, &again));
     assert_string_equal(text, again);
     rk_config_free(loaded);
     rk_string_free(again);
 
-    assert_ok(rk_config_text(config, 1, &with_origins));
+    assert_ok(rk_config_text(config, true, &with_origins));
     assert_ok(rk__config_parse(&loaded, "runs/7/config.yaml", with_origins,
                                (int64_t)strlen(with_origins)));
-    assert_ok(rk_config_text(loaded, 0, &again));
+    assert_ok(rk_config_text(loaded, false, &again));
     assert_string_equal(text, again);
     rk_config_free(loaded);
     rk_string_free(text);
@@ -289,7 +291,7 @@ static void every_option_prints_and_loads(void **state)
                             : rows[i].type == RK_TYPE_REAL   ? rows[i].maximum
                                                              : "some: [thing]";
         value = value ? value : rows[i].minimum;
-        value = rows[i].type == RK_TYPE_STRINGS ? "hit,map" : value;
+        value = rows[i].type == RK_TYPE_CHOICES ? "hit,map" : value;
         snprintf(assignment, sizeof assignment, "%s.%s=%s", rows[i].section, rows[i].key, value);
         assert_ok(rk_config_set(config, assignment, "--set"));
     }
@@ -298,7 +300,8 @@ static void every_option_prints_and_loads(void **state)
     assert_true(o->run.seed == INT64_MAX);
     assert_true(o->train.learning_rate == 1e30);
     assert_int_equal(o->model.kind, RK_MODEL_MF);
-    assert_string_equal(o->eval.metrics.v[1], "map");
+    assert_string_equal(rk__option_choice("eval.metrics", (int)o->eval.metrics.v[1]), "map");
+    assert_string_equal(get(config, "eval.metrics"), "[hit, map]");
     rk_config_free(config);
 }
 
@@ -355,51 +358,34 @@ static void files_load(void **state)
     test_scratch_remove(folder);
 }
 
-/* The enums of base/choices.h are in the order of the table. */
-static void choices_have_their_enums(void **state)
+/* Every word of every choice is read as its own number, and that number is called by this word. */
+static void words_of_choices_are_numbered(void **state)
 {
     (void)state;
-    static const struct {
-        const char *key, *text;
-        int index;
-    } cases[] = {
-        {"run.device", "cuda", RK_DEVICE_CUDA},
-        {"data.ids", "text", RK_IDS_TEXT},
-        {"data.sources.format", "movielens", RK_FORMAT_MOVIELENS},
-        {"data.sources[0].format", "adjacency", RK_FORMAT_ADJACENCY},
-        {"data.sources.format", "inter", RK_FORMAT_INTER},
-        {"data.sources.part", "valid", RK_PART_VALID},
-        {"data.sources.part", "test", RK_PART_TEST},
-        {"split.kind", "leave_one_out", RK_SPLIT_LEAVE_ONE_OUT},
-        {"split.kind", "ratio", RK_SPLIT_RATIO},
-        {"split.kind", "time", RK_SPLIT_TIME},
-        {"split.order", "time", RK_ORDER_TIME},
-        {"model.kind", "lightgcn", RK_MODEL_LIGHTGCN},
-        {"model.kind", "mf", RK_MODEL_MF},
-        {"model.layer_weights", "mean_without_ego", RK_WEIGHTS_MEAN_WITHOUT_EGO},
-        {"model.layer_weights", "last", RK_WEIGHTS_LAST},
-        {"model.init", "xavier", RK_INIT_XAVIER},
-        {"loss.kind", "bpr", RK_LOSS_BPR},
-        {"loss.l2_on", "propagated", RK_L2_PROPAGATED},
-        {"loss.l2_form", "norm", RK_L2_NORM},
-        {"loss.l2_rows", "unique", RK_L2_UNIQUE},
-        {"loss.l2_divisor", "nominal", RK_L2_NOMINAL},
-        {"loss.l2_divisor", "one", RK_L2_ONE},
-        {"sampling.positives", "interaction", RK_POSITIVES_INTERACTION},
-        {"sampling.positives", "shuffle", RK_POSITIVES_SHUFFLE},
-        {"sampling.negatives", "popular_pool", RK_NEGATIVES_POPULAR_POOL},
-        {"sampling.negatives", "popularity", RK_NEGATIVES_POPULARITY},
-        {"sampling.negatives", "dynamic", RK_NEGATIVES_DYNAMIC},
-        {"train.optimizer", "sgd", RK_OPTIMIZER_SGD},
-        {"eval.split", "test", RK_EVAL_TEST},
-        {"eval.select", "last", RK_SELECT_LAST},
-        {"cuda.propagation", "cusparse", RK_PROPAGATION_CUSPARSE},
-        {"train.propagation", "fp16", RK_TABLES_FP16},
-        {"cuda.matmul", "tf32", RK_MATMUL_TF32},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_string_equal(rk__option_choice(cases[i].key, cases[i].index), cases[i].text);
+    rk_config *config = parse("data: {sources: [{}]}");
+    const rk_options *o = rk__config_options(config);
+    for (int in_source = 0; in_source < 2; in_source++) {
+        int64_t n = 0;
+        const rk_option *rows = in_source ? rk__source_rows(&n) : rk__option_rows(&n);
+        const char *values = in_source ? (const char *)&o->sources[0] : (const char *)o;
+        for (int64_t i = 0; i < n; i++) {
+            int expected = 0;
+            const char *word = rows[i].type == RK_TYPE_CHOICE ? rows[i].minimum : NULL;
+            for (; word; word = rk__choice_next(word), expected++) {
+                char key[64], assignment[128];
+                int found = -1;
+                snprintf(key, sizeof key, "%s.%s", in_source ? "data.sources[0]" : rows[i].section,
+                         rows[i].key);
+                snprintf(assignment, sizeof assignment, "%s=%s", key, word);
+                assert_ok(rk_config_set(config, assignment, "--set"));
+                memcpy(&found, values + rows[i].offset, sizeof found);
+                assert_int_equal(found, expected);
+                assert_string_equal(rk__option_choice(key, found), word);
+            }
+            assert_true(rows[i].type != RK_TYPE_CHOICE || expected >= 2);
+        }
     }
+    rk_config_free(config);
 }
 
 int main(void)
@@ -415,7 +401,7 @@ int main(void)
         cmocka_unit_test(every_option_prints_and_loads),
         cmocka_unit_test(folders_are_resolved),
         cmocka_unit_test(files_load),
-        cmocka_unit_test(choices_have_their_enums),
+        cmocka_unit_test(words_of_choices_are_numbered),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

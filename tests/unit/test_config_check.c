@@ -73,7 +73,8 @@ static const struct {
      "split.carve_valid is 0.1 (--set), but data.sources[1] (exp.yaml:1) is a valid part already"},
     {csv,
      {"split.carve_valid=0.1"},
-     "but split.kind is leave_one_out (exp.yaml:2), which makes a valid part of its own"},
+     "but split.kind is leave_one_out (exp.yaml:2), so nothing looks at it: remove it, or take "
+     "split.kind given"},
     {given, {"loss.kind=softmax", "sampling.negatives=in_batch"}, NULL},
     {given, {"loss.kind=softmax"}, NULL},
     {given,
@@ -93,8 +94,8 @@ static const struct {
      "uniform (the default): set sampling.negatives=in_batch"},
     {given,
      {"loss.temperature=0.2"},
-     "loss.temperature is 0.2 (--set), but loss.kind is bpr (the default), which does not look at "
-     "it: remove it"},
+     "loss.temperature is 0.2 (--set), but loss.kind is bpr (the default), so nothing looks at it: "
+     "remove it, or take loss.kind softmax"},
     {given, {"loss.exclude_positive=false"}, "loss.exclude_positive is false (--set), but"},
     {given, {"loss.kind=hinge", "loss.margin=1"}, NULL},
     {given, {"loss.kind=bce", "loss.margin=1"}, "loss.margin is 1 (--set), but loss.kind is bce"},
@@ -110,11 +111,16 @@ static const struct {
      "dynamic negatives are for bpr on inner products"},
     {given,
      {"sampling.negatives=dynamic", "sampling.per_positive=2"},
-     "sampling.per_positive is 2 (--set), but sampling.negatives is dynamic (--set), which does "
-     "not"},
+     "sampling.per_positive is 2 (--set), but sampling.negatives is dynamic (--set), so nothing "
+     "looks at it: remove it, or take sampling.negatives uniform, popular_pool or popularity"},
     {given,
      {"loss.kind=softmax", "loss.popularity_correction=1"},
-     "loss.popularity_correction is 1 (--set) corrects negatives of the batch, but"},
+     "loss.popularity_correction is 1 (--set), but sampling.negatives is uniform (the default), so "
+     "nothing looks at it: remove it, or take sampling.negatives in_batch"},
+    {given,
+     {"loss.popularity_correction=1", "sampling.negatives=in_batch"},
+     "loss.popularity_correction is 1 (--set), but loss.kind is bpr (the default), so nothing "
+     "looks"},
     {given,
      {"train.batch=1000000", "sampling.per_positive=5000"},
      "a step may draw 2^31 users and items at most"},
@@ -124,8 +130,20 @@ static const struct {
     {given, {"loss.neighbours_weight=5e-4"}, NULL}, /* as without it */
     {given,
      {"loss.neighbours_weight=2"},
-     "loss.neighbours_weight is 2 (--set), but loss.neighbours is 0 (the default): remove it, or "
-     "take loss.neighbours=10"},
+     "loss.neighbours_weight is 2 (--set), but loss.neighbours is 0 (the default), so nothing "
+     "looks "
+     "at it: remove it, or take loss.neighbours above 0"},
+    {given, {"sampling.pool_size=9", "sampling.negatives=popular_pool"}, NULL},
+    {given,
+     {"sampling.pool_size=9", "sampling.negatives=popularity"},
+     "sampling.pool_size is 9 (--set), but sampling.negatives is popularity (--set), so nothing "
+     "looks at it: remove it, or take sampling.negatives popular_pool"},
+    {given, {"model.alpha=1", "model.kind=lightgcn++"}, NULL},
+    {"data: {sources: [{file: a.txt, part: train}]}\nmodel:\n  alpha: 1\n",
+     {NULL},
+     "model.alpha is 1 (exp.yaml:3), but model.kind is lightgcn (the default), so nothing looks at "
+     "it: remove it, or take model.kind lightgcn++"},
+    {given, {"train.beta1=0.8", "train.optimizer=sgd"}, "or take train.optimizer adam"},
     {given, {"loss.neighbours=10", "loss.contrast=simgcl"}, NULL},
     {given,
      {"loss.neighbours=200", "train.batch=16000000"},
@@ -154,10 +172,6 @@ static const struct {
      "but train.propagation is fp16 (--set), which is for the tables between layers of the direct"},
     {given, {"graph.form=auto", "cuda.propagation=cusparse"}, NULL},
 
-    {given,
-     {"eval.metrics=[recall, nDCG]"},
-     "--set: there is no metric 'nDCG'; there are recall, ndcg, precision, hit, mrr, map, "
-     "coverage"},
     {given,
      {"eval.k=20"},
      "eval.metric is ndcg@10 (the default), but eval.k is [20] (--set): set eval.metric=ndcg@20 or "
@@ -196,6 +210,92 @@ static void cross_checks(void **state)
     }
 }
 
+/* A value of an option that is not its default. */
+static const char *another_value(const rk_option *row)
+{
+    switch (row->type) {
+    case RK_TYPE_BOOL:
+        return strcmp(row->default_text, "true") == 0 ? "false" : "true";
+    case RK_TYPE_CHOICE:
+        return strcmp(row->default_text, row->minimum) == 0 ? rk__choice_next(row->minimum)
+                                                            : row->minimum;
+    case RK_TYPE_REALS:
+        return "[2, 3]";
+    default:
+        return strcmp(row->default_text, row->maximum) == 0 ? row->minimum : row->maximum;
+    }
+}
+
+/* What fails a condition: another choice, or 0. */
+static const char *miss(const rk_condition *condition)
+{
+    const char *value = condition->words ? condition->row->minimum : "0";
+    while (condition->words && rk__condition_holds(condition, value)) {
+        value = rk__choice_next(value);
+        assert_non_null(value);
+    }
+    assert_false(rk__condition_holds(condition, value));
+    return value;
+}
+
+/* All of the words of a condition are choices of its option. */
+static void assert_choices(const rk_condition *condition)
+{
+    int64_t covered = 0, words = 1;
+    if (!condition->words) {
+        assert_true(condition->row->type == RK_TYPE_INT || condition->row->type == RK_TYPE_REAL);
+        return;
+    }
+    assert_int_equal(condition->row->type, RK_TYPE_CHOICE);
+    for (size_t i = 0; i < condition->length; i++) {
+        words += condition->words[i] == '|';
+    }
+    for (const char *c = condition->row->minimum; c; c = rk__choice_next(c)) {
+        covered += rk__condition_holds(condition, c);
+    }
+    assert_int_equal(covered, words);
+}
+
+/* Every option with conditions, set where each of them in turn does not hold, is refused by name,
+ * and the message says what would help. */
+static void what_nobody_reads_is_refused(void **state)
+{
+    (void)state;
+    int64_t n = 0;
+    int found = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        const char *rest = rows[i].only_with, *next = rest;
+        for (rk_condition condition; rk__condition_next(&next, &condition); rest = next, found++) {
+            rk_config *config = NULL;
+            char assignment[128], message[128];
+            assert_choices(&condition);
+            const char *yaml = strcmp(rows[i].section, "split") == 0 ? csv : given;
+            assert_ok(rk__config_parse(&config, "exp.yaml", yaml, (int64_t)strlen(yaml)));
+            for (const char *before = rows[i].only_with; before < rest;) { /* these hold */
+                rk_condition other;
+                assert_true(rk__condition_next(&before, &other));
+                snprintf(assignment, sizeof assignment, "%s.%s=%.*s", other.row->section,
+                         other.row->key, (int)strcspn(other.words, "|,"), other.words);
+                assert_ok(rk_config_set(config, assignment, "--set"));
+            }
+            snprintf(assignment, sizeof assignment, "%s.%s=%s", condition.row->section,
+                     condition.row->key, miss(&condition));
+            assert_ok(rk_config_set(config, assignment, "--set"));
+            snprintf(assignment, sizeof assignment, "%s.%s=%s", rows[i].section, rows[i].key,
+                     another_value(&rows[i]));
+            assert_ok(rk_config_set(config, assignment, "--set"));
+            snprintf(message, sizeof message, "%s.%s is ", rows[i].section, rows[i].key);
+            assert_fails(RK_ERR_CONFIG, message, rk_config_check(config));
+            snprintf(message, sizeof message, "so nothing looks at it: remove it, or take %s.%s ",
+                     condition.row->section, condition.row->key);
+            assert_non_null(strstr(rk_last_error(), message));
+            rk_config_free(config);
+        }
+    }
+    assert_true(found > 30);
+}
+
 /* A preset names nothing that is the default anyway. */
 static void assert_no_defaults(const rk_config *config, const rk_config *defaults, const char *name)
 {
@@ -204,12 +304,12 @@ static void assert_no_defaults(const rk_config *config, const rk_config *default
     for (int64_t s = -1; s < rk__config_options(config)->n_sources; s++) {
         for (int64_t i = 0; i < (s < 0 ? n : n_source); i++) {
             const rk_option *row = s < 0 ? &rows[i] : &source_rows[i];
-            const rk_slot *slot = rk__config_slot(config, (rk_target){.row = row, .source = s});
-            const rk_slot *plain =
-                rk__config_slot(defaults, (rk_target){.row = row, .source = s < 0 ? -1 : 0});
-            if (strcmp(slot->origin, "default") != 0 && strcmp(slot->text, plain->text) == 0) {
-                fail_msg("%s: %s is the default of %s.%s (%s)", name, slot->text, row->section,
-                         row->key, slot->origin);
+            const rk_field *field = rk__config_field(config, (rk_target){.row = row, .source = s});
+            const rk_field *plain =
+                rk__config_field(defaults, (rk_target){.row = row, .source = s < 0 ? -1 : 0});
+            if (strcmp(field->origin, "default") != 0 && strcmp(field->text, plain->text) == 0) {
+                fail_msg("%s: %s is the default of %s.%s (%s)", name, field->text, row->section,
+                         row->key, field->origin);
             }
         }
     }
@@ -329,7 +429,7 @@ static void the_page_of_options_is_up_to_date(void **state)
     (void)state;
     char *page = test_read(test_path(RANKINE_SOURCE, "docs/options.md")), *text = NULL;
     assert_non_null(page);
-    assert_ok(rk_config_reference(1, &text));
+    assert_ok(rk_config_reference(true, &text));
     if (strcmp(page, text) != 0) {
         fail_msg("docs/options.md is not what src/config/options.def says: "
                  "cmake --build BUILD --target docs");
@@ -344,7 +444,7 @@ static void the_reference_is_complete(void **state)
     (void)state;
     int64_t n = 0;
     char *text = NULL, name[128];
-    assert_ok(rk_config_reference(0, &text));
+    assert_ok(rk_config_reference(false, &text));
     const rk_option *rows = rk__option_rows(&n);
     for (int64_t i = 0; i < n; i++) {
         snprintf(name, sizeof name, "    %s.%s: ", rows[i].section, rows[i].key);
@@ -367,6 +467,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cross_checks),
+        cmocka_unit_test(what_nobody_reads_is_refused),
         cmocka_unit_test(presets_are_valid),
         cmocka_unit_test(presets_hold_their_recipes),
         cmocka_unit_test(the_page_of_options_is_up_to_date),

@@ -36,9 +36,9 @@ static rk_status use_a_config(const char *text)
     RK_TRY_GOTO(done, rk_config_set(config, "data.sources[4].file=d", "--set"));
     RK_TRY_GOTO(done, rk_config_check(config));
     RK_TRY_GOTO(done, rk_config_set(config, "data.sources=[{file: a}, {file: b}]", "--set"));
-    RK_TRY_GOTO(done, rk_config_text(config, 1, &printed));
+    RK_TRY_GOTO(done, rk_config_text(config, true, &printed));
     RK_TRY_GOTO(done, rk_config_get(config, "eval.k", &value));
-    RK_TRY_GOTO(done, rk_config_reference(1, &reference));
+    RK_TRY_GOTO(done, rk_config_reference(true, &reference));
 done:
     rk_string_free(reference);
     rk_string_free(printed);
@@ -89,7 +89,7 @@ static void mutated_files(void **state)
     static const char alphabet[] = "[]{}:,-#&*!|>'\"%@` \n\t\\0159aetrn_.~?=<\x80\xc3\xe2\x00";
     char text[2 * sizeof yaml];
     int loaded = 0, refused = 0;
-    for (uint64_t round = 0; round < 6000; round++) {
+    for (uint64_t round = 0; round < 8000; round++) {
         size_t length = strlen(yaml);
         memcpy(text, yaml, length);
         rk_words w = rk__philox(1, RK_PURPOSE_SYNTH, round, 0, 0);
@@ -125,9 +125,9 @@ static void mutated_files(void **state)
             continue;
         }
         char *printed = NULL, *reprinted = NULL;
-        assert_ok(rk_config_text(config, 0, &printed));
+        assert_ok(rk_config_text(config, false, &printed));
         assert_ok(rk__config_parse(&again, "run/config.yaml", printed, (int64_t)strlen(printed)));
-        assert_ok(rk_config_text(again, 0, &reprinted));
+        assert_ok(rk_config_text(again, false, &reprinted));
         assert_string_equal(printed, reprinted);
         rk_string_free(printed);
         rk_string_free(reprinted);

@@ -64,7 +64,7 @@ static rk_dataset *make(const char *settings, const row *rows, int n)
 
 static void assert_part(const rk_dataset *dataset, rk_part part, const char *expected)
 {
-    char text[1000] = "";
+    char text[1000] = "", room[RK_ID_BYTES];
     size_t length = 0;
     for (int64_t user = 0; user < dataset->n_users; user++) {
         const int32_t *items = NULL;
@@ -73,11 +73,11 @@ static void assert_part(const rk_dataset *dataset, rk_part part, const char *exp
         if (n > 0) {
             length +=
                 (size_t)snprintf(text + length, sizeof text - length, "%s%s:", length ? "; " : "",
-                                 rk_dataset_user_id(dataset, user));
+                                 rk_dataset_user_id(dataset, user, room));
         }
         for (int64_t k = 0; k < n; k++) {
             length += (size_t)snprintf(text + length, sizeof text - length, " %s",
-                                       rk_dataset_item_id(dataset, items[k]));
+                                       rk_dataset_item_id(dataset, items[k], room));
         }
     }
     assert_string_equal(text, expected);
@@ -98,11 +98,13 @@ static void ids_are_dense_and_ascending(void **state)
         make("split.kind=given", ROWS({30, 7, 0, 0}, {9, 100, 0, 0}, {30, 2, 0, 0}, {10, 7, 0, 0}));
     assert_int_equal(d->n_users, 3);
     assert_int_equal(d->n_items, 3);
-    assert_string_equal(rk_dataset_user_id(d, 0), "9");
-    assert_string_equal(rk_dataset_user_id(d, 2), "30");
-    assert_null(rk_dataset_user_id(d, 3));
-    assert_null(rk_dataset_user_id(d, -1));
-    assert_string_equal(rk_dataset_item_id(d, 1), "7");
+    char first[RK_ID_BYTES], last[RK_ID_BYTES];
+    assert_ptr_equal(rk_dataset_user_id(d, 0, first), first);
+    assert_string_equal(rk_dataset_user_id(d, 2, last), "30");
+    assert_string_equal(first, "9"); /* the second call leaves it alone */
+    assert_null(rk_dataset_user_id(d, 3, first));
+    assert_null(rk_dataset_user_id(d, -1, first));
+    assert_string_equal(rk_dataset_item_id(d, 1, first), "7");
     assert_part(d, RK_TRAIN, "9: 100; 10: 7; 30: 2 7");
     /* FNV-1a over the arrays, computed by a few lines of Python. */
     assert_string_equal(rk_dataset_fingerprint(d), "65d7c63803303c20");
@@ -128,10 +130,47 @@ static void ids_are_dense_and_ascending(void **state)
     assert_part(d, RK_TRAIN, "10: 7; 30: 2 7; 9: 100");
     assert_ok(rk_dataset_find_user(d, "9", &index));
     assert_int_equal(index, 2);
+    assert_ptr_equal(rk_dataset_user_id(d, 2, first), d->users.texts[2]);
     assert_fails(RK_ERR_DATA, "item '70' is not in the data set words",
                  rk_dataset_find_item(d, "70", &index));
     assert_fails(RK_ERR_DATA, "item '' is not in", rk_dataset_find_item(d, "", &index));
     rk_dataset_free(d);
+}
+
+/* Threads share a data set: each has its ids in room of its own. */
+static void many_threads_may_ask_for_ids(void **state)
+{
+    (void)state;
+    enum { USERS = 5000 };
+    static row rows[USERS];
+    for (int u = 0; u < USERS; u++) {
+        rows[u] = (row){7 * u, u % 10, 0, 0};
+    }
+    const rk_dataset *d = make("split.kind=given", rows, USERS);
+    int wrong = 0;
+#pragma omp parallel for num_threads(4) reduction(+ : wrong)
+    for (int u = 0; u < USERS; u++) {
+        char room[RK_ID_BYTES], expected[RK_ID_BYTES];
+        snprintf(expected, sizeof expected, "%d", 7 * u);
+        const char *id = rk_dataset_user_id(d, u, room);
+        wrong += strcmp(id, expected) != 0;
+    }
+    assert_int_equal(wrong, 0);
+    rk_dataset_free((rk_dataset *)d);
+}
+
+/* One name a part, in files, messages and options. */
+static void parts_have_names(void **state)
+{
+    (void)state;
+    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
+        assert_string_equal(rk_part_name(part),
+                            rk__option_choice("data.sources.part", RK_PART_TRAIN + (int)part));
+    }
+    assert_string_equal(rk_part_name(RK_VALID), rk__option_choice("eval.split", RK_EVAL_VALID));
+    assert_string_equal(rk_part_name(RK_TEST), rk__option_choice("eval.split", RK_EVAL_TEST));
+    assert_null(rk_part_name((rk_part)3));
+    assert_null(rk_part_name((rk_part)-1));
 }
 
 static void duplicates_are_dropped_and_counted(void **state)
@@ -480,6 +519,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_dense_and_ascending),
+        cmocka_unit_test(many_threads_may_ask_for_ids),
+        cmocka_unit_test(parts_have_names),
         cmocka_unit_test(duplicates_are_dropped_and_counted),
         cmocka_unit_test(a_given_split_is_kept),
         cmocka_unit_test(listed_users_keep_a_row),

@@ -13,39 +13,46 @@
 
 /* ---- one user's list ---- */
 
-static double value(const char *name, const uint8_t *hits, int64_t k, int64_t n_targets)
-{
-    rk_metric metric;
-    assert_ok(rk__metric_parse(name, &metric));
-    return rk__metric_of_user(metric, hits, k, n_targets);
-}
+#define value(name, hits, k, n_targets) rk__metric_of_user(RK_METRIC_##name, hits, k, n_targets)
 
 /* K = 10, two held-out items, hits at ranks 2 and 3. */
 static void golden_vector(void **state)
 {
     (void)state;
     static const uint8_t hits[10] = {0, 1, 1};
-    assert_close(value("ndcg", hits, 10, 2), 0.6934264, 1e-6, 0);
-    assert_close(value("precision", hits, 10, 2), 0.2, 1e-15, 0);
-    assert_close(value("recall", hits, 10, 2), 1, 1e-15, 0);
-    assert_close(value("hit", hits, 10, 2), 1, 1e-15, 0);
-    assert_close(value("mrr", hits, 10, 2), 0.5, 1e-15, 0);
-    assert_close(value("map", hits, 10, 2), 0.5833333, 1e-6, 0);
+    assert_close(value(ndcg, hits, 10, 2), 0.6934264, 1e-6, 0);
+    assert_close(value(precision, hits, 10, 2), 0.2, 1e-15, 0);
+    assert_close(value(recall, hits, 10, 2), 1, 1e-15, 0);
+    assert_close(value(hit, hits, 10, 2), 1, 1e-15, 0);
+    assert_close(value(mrr, hits, 10, 2), 0.5, 1e-15, 0);
+    assert_close(value(map, hits, 10, 2), 0.5833333, 1e-6, 0);
     /* up to rank 1 there is nothing, up to rank 2 one of the two */
-    assert_true(value("ndcg", hits, 1, 2) == 0 && value("mrr", hits, 1, 2) == 0);
-    assert_true(value("hit", hits, 1, 2) == 0 && value("map", hits, 1, 2) == 0);
-    assert_close(value("recall", hits, 2, 2), 0.5, 1e-15, 0);
-    assert_close(value("map", hits, 2, 2), 0.25, 1e-15, 0);
+    assert_true(value(ndcg, hits, 1, 2) == 0 && value(mrr, hits, 1, 2) == 0);
+    assert_true(value(hit, hits, 1, 2) == 0 && value(map, hits, 1, 2) == 0);
+    assert_close(value(recall, hits, 2, 2), 0.5, 1e-15, 0);
+    assert_close(value(map, hits, 2, 2), 0.25, 1e-15, 0);
+}
+
+/* The numbers of eval.metrics are those of the metrics; one of them has no value for a user. */
+static void metrics_are_the_words_of_the_option(void **state)
+{
+    (void)state;
+    for (int m = 0; m < RK_METRIC_COUNT; m++) {
+        assert_string_equal(rk__metric_name((rk_metric)m), rk__option_choice("eval.metrics", m));
+        assert_true(rk__metric_is_of_user((rk_metric)m) == (m != RK_METRIC_coverage));
+    }
+    const uint8_t hit = 1;
+    assert_true(value(coverage, &hit, 1, 1) == 0);
 }
 
 static void more_targets_than_ranks(void **state)
 {
     (void)state;
     static const uint8_t hits[3] = {1, 1, 1};
-    assert_close(value("ndcg", hits, 3, 50), 1, 1e-15, 0);
-    assert_close(value("map", hits, 3, 50), 1, 1e-15, 0);
-    assert_close(value("precision", hits, 3, 50), 1, 1e-15, 0);
-    assert_close(value("recall", hits, 3, 50), 0.06, 1e-15, 0);
+    assert_close(value(ndcg, hits, 3, 50), 1, 1e-15, 0);
+    assert_close(value(map, hits, 3, 50), 1, 1e-15, 0);
+    assert_close(value(precision, hits, 3, 50), 1, 1e-15, 0);
+    assert_close(value(recall, hits, 3, 50), 0.06, 1e-15, 0);
 }
 
 /* ---- a random data set and a ranker by a table of scores ---- */
@@ -223,12 +230,14 @@ static reference from_formulas(const world *w, rk_part part, int64_t k)
                        sum.users};
 }
 
-static char *all_metrics[] = {"recall", "precision", "ndcg", "hit", "mrr", "map", "coverage"};
+static int64_t all_metrics[] = {RK_METRIC_recall,  RK_METRIC_precision, RK_METRIC_ndcg,
+                                RK_METRIC_hit,     RK_METRIC_mrr,       RK_METRIC_map,
+                                RK_METRIC_coverage};
 
 static rk_options options_with(int64_t *k, int64_t n_k)
 {
     rk_options o = {0};
-    o.eval.metrics = (rk_strings){all_metrics, 7};
+    o.eval.metrics = (rk_ints){all_metrics, 7};
     o.eval.k = (rk_ints){k, n_k};
     return o;
 }
@@ -341,11 +350,7 @@ static void bad_options_are_named(void **state)
     rk_options o = options_with(k, 2);
     assert_fails(RK_ERR_CONFIG, "eval.k holds 13, but the data set has 12 items",
                  rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
-    char *unknown[] = {"ndcg", "accuracy"};
     o = options_with(k, 1);
-    o.eval.metrics = (rk_strings){unknown, 2};
-    assert_fails(RK_ERR_CONFIG, "no metric \"accuracy\"; there are recall, ndcg, precision, hit",
-                 rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
     o.eval.metrics.n = 0;
     assert_fails(RK_ERR_CONFIG, "eval.metrics is empty",
                  rk__evaluate(&w.dataset, &o, RK_TEST, NULL, 0, &ranker, NULL, &m));
@@ -483,9 +488,9 @@ static void text_names_every_metric(void **state)
     (void)state;
     char *text = NULL;
     assert_ok(rk__metrics_text(&text));
-    for (int m = 0; m < 7; m++) {
+    for (int m = 0; m < RK_METRIC_COUNT; m++) {
         char name[32];
-        snprintf(name, sizeof name, "%s@K", all_metrics[m]);
+        snprintf(name, sizeof name, "%s@K", rk__metric_name((rk_metric)m));
         assert_non_null(strstr(text, name));
     }
     assert_non_null(strstr(text, "the smaller one first"));
@@ -535,6 +540,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_vector),
+        cmocka_unit_test(metrics_are_the_words_of_the_option),
         cmocka_unit_test(more_targets_than_ranks),
         cmocka_unit_test(agrees_with_the_formulas),
         cmocka_unit_test(tiles_and_threads_change_nothing),

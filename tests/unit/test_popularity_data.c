@@ -4,6 +4,7 @@
  * power-law degrees, users without test items and items that occur in test only.
  */
 #include "base/alloc.h"
+#include "eval/metrics.h"
 #include "eval/popularity.h"
 #include "support/support.h"
 
@@ -74,13 +75,13 @@ typedef struct expected {
 static void check(const expected *e)
 {
     test_data_or_skip(e->train);
-    char *metrics[] = {"recall", "ndcg", "hit"};
+    int64_t metrics[] = {RK_METRIC_recall, RK_METRIC_ndcg, RK_METRIC_hit};
     int64_t k[] = {e->k};
     rk_options o = {0};
     rk_dataset d = {.n_users = e->n_users, .n_items = e->n_items};
     rk_popularity popularity;
     rk_metrics m;
-    o.eval.metrics = (rk_strings){metrics, 3};
+    o.eval.metrics = (rk_ints){metrics, 3};
     o.eval.k = (rk_ints){k, 1};
     read_lists(test_path(RANKINE_DATA, e->train), e->base, e->n_users, &d.parts[RK_TRAIN]);
     read_lists(test_path(RANKINE_DATA, e->test), e->base, e->n_users, &d.parts[RK_TEST]);

@@ -11,6 +11,7 @@
 #include "base/timer.h"
 #include "device/cpu/cpu.h"
 #include "device/eager.h"
+#include "device/executor.h"
 
 typedef void (*operation)(const rk_call *call);
 typedef int64_t (*scratch_size)(const rk_call *call);
@@ -28,12 +29,6 @@ static const struct {
 
 /* ---- loading ---- */
 
-/* Is this tensor a temporary with memory of its own (not an alias, not orphaned)? */
-static bool is_root(const rk_tensor *t)
-{
-    return t->stored < 0 && t->alias_of == RK_NONE && t->producer >= 0;
-}
-
 /* In eager mode each temporary with a guard band on both sides. */
 static rk_status allocate_arena(const rk_device_context *c, rk_loaded *loaded)
 {
@@ -42,7 +37,7 @@ static rk_status allocate_arena(const rk_device_context *c, rk_loaded *loaded)
     if (c->eager) {
         bytes = RK_GUARD_BYTES;
         for (rk_value v = 0; v < p->n_tensors; v++) {
-            if (is_root(&p->tensors[v])) {
+            if (rk__executor_is_root(&p->tensors[v])) {
                 bytes += rk__cache_lines(rk__tensor_bytes(&p->tensors[v])) + RK_GUARD_BYTES;
             }
         }
@@ -62,25 +57,21 @@ static void place_tensors(const rk_device_context *c, rk_loaded *loaded)
         const rk_tensor *t = &p->tensors[v];
         if (t->stored >= 0) {
             loaded->memory[v] = c->stored[t->stored].data;
-        } else if (is_root(t) && c->eager) {
+        } else if (c->eager && rk__executor_is_root(t)) {
             loaded->memory[v] = loaded->arena + next;
             next += rk__cache_lines(rk__tensor_bytes(t)) + RK_GUARD_BYTES;
-        } else if (is_root(t)) {
-            loaded->memory[v] = loaded->arena + t->offset;
-        } else if (t->alias_of != RK_NONE) { /* an earlier tensor, so it has its place */
-            loaded->memory[v] = loaded->memory[t->alias_of];
         }
     }
+    rk__executor_place(p, loaded->arena, loaded->memory);
 }
 
-/* A node's call, still without memory. */
-static rk_call call_of(const rk_device_context *c, const rk_program *p, int32_t i)
+/* memory NULL: a call without addresses. */
+static rk_call call_of(const rk_device_context *c, const rk_program *p, int32_t i,
+                       void *const *memory)
 {
-    return (rk_call){.program = p,
-                     .tensors = p->tensors,
-                     .node = &p->nodes[i],
-                     .threads = c->threads,
-                     .isa = c->isa};
+    rk_call call = {.threads = c->threads, .isa = c->isa};
+    rk__executor_resolve(&call, p, &p->nodes[i], memory);
+    return call;
 }
 
 /* The most scratch that one of the nodes wants. */
@@ -88,7 +79,7 @@ static int64_t working_bytes(const rk_device_context *c, const rk_program *p)
 {
     int64_t most = 0;
     for (int32_t i = 0; i < p->n_nodes; i++) {
-        rk_call call = call_of(c, p, i);
+        rk_call call = call_of(c, p, i, NULL);
         scratch_size size = operations[call.node->op].scratch;
         int64_t bytes = size ? size(&call) : 0;
         most = bytes > most ? bytes : most;
@@ -102,19 +93,6 @@ rk_status rk__cpu_needs(rk_device_context *c, const rk_program *program,
     out[0] = (rk_device_need){.what = "working memory", .bytes = working_bytes(c, program)};
     *out_n = 1;
     return RK_OK;
-}
-
-static rk_call resolve_call(const rk_device_context *c, const rk_loaded *loaded, int32_t i)
-{
-    rk_call call = call_of(c, loaded->program, i);
-    for (int32_t j = 0; j < call.node->n_inputs; j++) {
-        call.in[j] = call.node->in[j] == RK_NONE ? NULL : loaded->memory[call.node->in[j]];
-    }
-    for (int32_t j = 0; j < call.node->n_outputs; j++) {
-        call.out[j] = loaded->memory[call.node->out[j]];
-    }
-    call.scratch = loaded->scratch;
-    return call;
 }
 
 static void free_loaded(rk_loaded *loaded)
@@ -135,7 +113,8 @@ static rk_status fill_loaded(const rk_device_context *c, rk_loaded *loaded)
     place_tensors(c, loaded);
     RK_TRY(rk__alloc(&loaded->scratch, working_bytes(c, p), 1, "a program's working memory"));
     for (int32_t i = 0; i < p->n_nodes; i++) {
-        loaded->calls[i] = resolve_call(c, loaded, i);
+        loaded->calls[i] = call_of(c, p, i, loaded->memory);
+        loaded->calls[i].scratch = loaded->scratch;
     }
     return RK_OK;
 }
@@ -173,11 +152,10 @@ void rk__cpu_unload(rk_device_context *c, rk_loaded *loaded)
 /* Outputs become NaN and -1, so that what a node forgets to write shows. */
 static void poison_outputs(const rk_loaded *loaded, const rk_node *node)
 {
-    for (int32_t i = 0; i < node->n_outputs; i++) {
-        const rk_tensor *t = &loaded->program->tensors[node->out[i]];
-        if (t->alias_of == RK_NONE) {
-            memset(loaded->memory[node->out[i]], RK_POISON, (size_t)rk__tensor_bytes(t));
-        }
+    const rk_program *p = loaded->program;
+    int32_t place = 0;
+    for (rk_value v = 0; (v = rk__executor_next_new(p, node, &place)) != RK_NONE;) {
+        memset(loaded->memory[v], RK_POISON, (size_t)rk__tensor_bytes(&p->tensors[v]));
     }
 }
 

@@ -34,41 +34,38 @@ void rk__cuda_blas_free(rk_device_context *context)
     context->blas_workspace = NULL;
 }
 
-rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
-                               const float *items, int64_t n_items, int64_t d, float *scores,
-                               int64_t stride)
+/* Column-major: products^T [n_columns, n_rows] = columns [d, n_columns]^T rows [d, n_rows]. */
+rk_status rk__cuda_blas_product(rk_device_context *context, const rk_cuda_product *p)
 {
     const float one = 1.0f, zero = 0.0f;
-    /* Column-major: scores^T [n_items, n_users] = items [d, n_items]^T users [d, n_users]. */
-    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)n_items, (int)n_users,
-                              (int)d, &one, items, (int)d, users, (int)d, &zero, scores,
-                              (int)stride));
+    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)p->n_columns,
+                              (int)p->n_rows, (int)p->d, &one, p->columns, (int)p->d, p->rows,
+                              (int)p->d, &zero, p->products, (int)p->stride));
     return RK_OK;
 }
 
-rk_status rk__cuda_blas_ranking(rk_device_context *context, const float *users, int64_t n_users,
-                                const float *items, int64_t n_items, int64_t d, float *scores,
-                                int64_t stride)
+rk_status rk__cuda_blas_ranking(rk_device_context *context, const rk_cuda_product *p)
 {
     const float one = 1.0f, zero = 0.0f;
     const bool is_tensor = context->options.ranking == RK_RANKING_TENSOR;
     RK_TRY_CUBLAS(
         cublasSetMathMode(context->blas, is_tensor ? CUBLAS_DEFAULT_MATH : CUBLAS_PEDANTIC_MATH));
-    RK_TRY_CUBLAS(cublasGemmEx(
-        context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)n_items, (int)n_users, (int)d, &one, items,
-        CUDA_R_32F, (int)d, users, CUDA_R_32F, (int)d, &zero, scores, CUDA_R_32F, (int)stride,
-        is_tensor ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC,
-        CUBLAS_GEMM_DEFAULT));
+    RK_TRY_CUBLAS(
+        cublasGemmEx(context->blas, CUBLAS_OP_T, CUBLAS_OP_N, (int)p->n_columns, (int)p->n_rows,
+                     (int)p->d, &one, p->columns, CUDA_R_32F, (int)p->d, p->rows, CUDA_R_32F,
+                     (int)p->d, &zero, p->products, CUDA_R_32F, (int)p->stride,
+                     is_tensor ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC,
+                     CUBLAS_GEMM_DEFAULT));
     RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
     return RK_OK;
 }
 
-rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
-                                 const float *keys, int64_t n_keys, int64_t d, float *mean)
+/* Column-major: mean^T [d, n_rows] = columns^T [d, n_columns] products^T [n_columns, n_rows]. */
+rk_status rk__cuda_blas_weighted(rk_device_context *context, const rk_cuda_product *p, float *mean)
 {
     const float one = 1.0f, zero = 0.0f;
-    /* Column-major: mean^T [d, n] = keys^T [d, n_keys] weights^T [n_keys, n]. */
-    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n, (int)n_keys,
-                              &one, keys, (int)d, weights, (int)n_keys, &zero, mean, (int)d));
+    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)p->d, (int)p->n_rows,
+                              (int)p->n_columns, &one, p->columns, (int)p->d, p->products,
+                              (int)p->stride, &zero, mean, (int)p->d));
     return RK_OK;
 }

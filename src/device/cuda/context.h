@@ -12,6 +12,7 @@
 
 #include "base/choices.h"
 #include "device/device.h"
+#include "ops/program.h"
 #include "kernels.h"
 
 /* Fails with RK_ERR_MEMORY or RK_ERR_DEVICE when a CUDA, cuBLAS or cuSPARSE call does; the message
@@ -43,15 +44,14 @@
 rk_status rk__cuda_failed(cudaError_t error, const char *call, const char *file, int line,
                           const char *function);
 
-/* The split rows of one graph on the device, found by the stored number of its offsets. */
+/* The split rows of one stored graph on the device. */
 typedef struct rk_cuda_graph {
-    int32_t stored_offsets;
-    rk_split_rows split;
-    rk_split_rows
-        side[2];      /* its part of the users' rows and of the items', once n_users is known */
-    int64_t n_users;  /* 0 until a node names a side of the graph */
-    rk_piece *pieces; /* device, owned */
-    rk_long_row *long_rows; /* device, owned */
+    struct rk_cuda_graph *next;
+    int32_t stored_offsets;    /* its number: that of the offsets */
+    rk_split_rows rows, users; /* all, and the users' alone, which come first */
+    int64_t n_users;           /* 0 until a node names a side of the graph */
+    rk_piece *pieces;          /* device, owned */
+    rk_long_row *long_rows;    /* device, owned */
     /* Only for propagation through cuSPARSE: 32-bit offsets and the value array that it wants. */
     int32_t *offsets32; /* device, owned; NULL until needed */
     float *values;      /* device, owned */
@@ -60,25 +60,18 @@ typedef struct rk_cuda_graph {
 /* A program's own view of a graph for cuSPARSE: a descriptor remembers the buffer that it was
  * preprocessed with, so programs do not share one. */
 typedef struct rk_cuda_matrix {
+    struct rk_cuda_matrix *next;
     int32_t stored_offsets;
     cusparseSpMatDescr_t descriptor;
     void *buffer; /* device, owned */
 } rk_cuda_matrix;
 
-/* The pieces of a drawn graph, found by its offsets: they depend on the draw, so a program has its
- * own. */
-typedef struct rk_cuda_draw {
-    rk_value offsets; /* of drop_edges */
-    int64_t *first;   /* device, owned; as in rk_split_rows */
-} rk_cuda_draw;
-
 /* A Gram matrix as two of halves (kernels/gram.cu), found by its stored number. */
 typedef struct rk_cuda_gram {
+    struct rk_cuda_gram *next;
     int32_t stored;
-    rk_half *high, *low; /* device, [n, rk__cuda_gram_stride(n)], one allocation, owned by high */
+    rk_half *high, *low; /* device, [n, stride], one allocation, owned by high */
 } rk_cuda_gram;
-
-enum { RK_CUDA_MAX_GRAPHS = 8 };
 
 /* A tensor in device memory. */
 typedef struct rk_cuda_block {
@@ -96,40 +89,59 @@ struct rk_device_context {
     const rk_store *store; /* lent */
     rk_cuda_block *stored; /* by number; owned array */
     void *memory;          /* device, owned: all stored tensors, unless eager */
-    rk_cuda_graph graphs[RK_CUDA_MAX_GRAPHS];
-    int n_graphs;
-    rk_cuda_gram grams[RK_CUDA_MAX_GRAPHS];
-    int n_grams;
-    rk_loaded *loaded; /* list of the loaded programs */
-    rk_op_time *times; /* lent; NULL = no profile */
+    rk_cuda_graph *graphs; /* list, owned */
+    rk_cuda_gram *grams;   /* list, owned */
+    rk_loaded *loaded;     /* list of the loaded programs */
+    rk_op_time *times;     /* lent; NULL = no profile */
 };
+
+/* How an operation is started; one of the two. */
+typedef struct rk_cuda_launcher {
+    cudaError_t (*kernel)(const rk_call *call); /* in kernels/ */
+    rk_status (*library)(const rk_call *call);  /* in this room: of an operation with LIBRARY, and
+                                                    of what cuSPARSE does instead of a kernel */
+} rk_cuda_launcher;
+
+/* What call->prepared points to: made for a node when its program is loaded. */
+typedef struct rk_cuda_prepared {
+    rk_split_graph graph;         /* GRAPH; first, since it is all that the kernels know of */
+    rk_device_context *context;   /* LIBRARY, cuSPARSE */
+    const rk_cuda_gram *gram;     /* gram_product with halves */
+    const rk_cuda_matrix *matrix; /* cuSPARSE */
+} rk_cuda_prepared;
+
+/* A node made ready. */
+typedef struct rk_cuda_node {
+    rk_call call;
+    rk_cuda_launcher launcher;
+    rk_cuda_prepared prepared; /* owns graph.drawn, device memory */
+} rk_cuda_node;
 
 struct rk_loaded {
     rk_device_context *context;
     const rk_program *program; /* lent */
-    rk_cuda_block *tensors;    /* n_tensors; owned array */
+    rk_cuda_node *nodes;       /* n_nodes; owned array */
+    void **memory;             /* n_tensors: where each is, NULL = nowhere; owned array */
+    rk_cuda_block *guarded;    /* n_tensors, eager: the temporaries; owned array */
     void *arena;               /* device, owned: all temporaries, unless eager */
     void *scratch;             /* device, owned: working memory of one operation at a time */
     int64_t scratch_bytes;
     cudaGraphExec_t one_step, many_steps; /* NULL until first run */
-    rk_cuda_matrix matrices[RK_CUDA_MAX_GRAPHS];
-    int n_matrices;
-    rk_cuda_draw draws[RK_CUDA_MAX_GRAPHS];
-    int n_draws;
+    rk_cuda_matrix *matrices;             /* list, owned */
     rk_loaded *next;
 };
 
-/* Device address of a value; NULL for RK_NONE. */
-void *rk__cuda_address(const rk_loaded *loaded, rk_value value);
-
-/* launch.c: queues one node on the context's stream. */
-rk_status rk__cuda_launch(rk_loaded *loaded, const rk_node *node);
-/* scratch.c: bytes of scratch that a node needs; and of its tiles, which are in it: items that a
- * tile of users is scored with at a time, queries that attend to all keys at a time. */
-int64_t rk__cuda_tile_items(int64_t n_tile_users, int64_t n_items);
-int64_t rk__cuda_tile_queries(int64_t n);
-rk_status rk__cuda_scratch(rk_device_context *context, const rk_program *program,
-                           const rk_node *node, int64_t *out_bytes);
+/* operations.c: the table. */
+rk_cuda_launcher rk__cuda_launcher_of(const rk_node *node);
+/* Bytes of scratch that a call needs, by its shapes, attributes and what is prepared. */
+int64_t rk__cuda_scratch(const rk_call *call);
+/* Queues node i of the program; timed, if there is a profile. */
+rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
+/* Puts the node's name in front of the last message. */
+rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
+/* Operations of cuBLAS: attend.c, gram.c, topk.c. Only those with the flag LIBRARY exist. */
+#define RK_OP_ROW(ENUM, name, ...) rk_status rk__cuda_##name(const rk_call *call);
+#include "ops/ops.def"
 
 /* blas.c: cuBLAS with a workspace of ours; NULL is fine to free. */
 enum { RK_CUDA_BLAS_WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
@@ -137,69 +149,52 @@ rk_status rk__cuda_blas_prepare(rk_device_context *context);
 void rk__cuda_blas_free(rk_device_context *context);
 /* The handle's mode by cuda.matmul; who sets another one for a call puts it back. */
 cublasMath_t rk__cuda_blas_math(const rk_device_context *context);
-/* scores [n_users, stride], row-major, = users [n_users, d] items^T [d, n_items]. */
-rk_status rk__cuda_blas_scores(rk_device_context *context, const float *users, int64_t n_users,
-                               const float *items, int64_t n_items, int64_t d, float *scores,
-                               int64_t stride);
-
+/* products [n_rows, stride] = rows [n_rows, d] columns^T [d, n_columns], all row-major. */
+typedef struct rk_cuda_product {
+    const float *rows, *columns;
+    int64_t n_rows, n_columns, d;
+    float *products;
+    int64_t stride;
+} rk_cuda_product;
+rk_status rk__cuda_blas_product(rk_device_context *context, const rk_cuda_product *p);
 /* The same in the precision of cuda.ranking. */
-rk_status rk__cuda_blas_ranking(rk_device_context *context, const float *users, int64_t n_users,
-                                const float *items, int64_t n_items, int64_t d, float *scores,
-                                int64_t stride);
+rk_status rk__cuda_blas_ranking(rk_device_context *context, const rk_cuda_product *p);
+/* mean [n_rows, d] = products [n_rows, n_columns] columns [n_columns, d]. */
+rk_status rk__cuda_blas_weighted(rk_device_context *context, const rk_cuda_product *p, float *mean);
 
-/* mean [n, d] = weights [n, n_keys] keys [n_keys, d], all row-major. */
-rk_status rk__cuda_blas_weighted(rk_device_context *context, const float *weights, int64_t n,
-                                 const float *keys, int64_t n_keys, int64_t d, float *mean);
-/* gram.c: the halves of a node's Gram matrix, made at its first use; the product. */
-int64_t rk__cuda_gram_stride(int64_t n);
-int64_t rk__cuda_gram_scratch(int64_t n, int64_t d, int64_t halves);
-rk_status rk__cuda_gram_prepare(rk_loaded *loaded, const rk_node *node);
-rk_status rk__cuda_gram_multiply(rk_loaded *loaded, const rk_node *node);
+/* gram.c: the halves of a node's Gram matrix, made at its first use. */
+int64_t rk__cuda_gram_bytes(int64_t n);
+rk_status rk__cuda_gram_prepare(rk_loaded *loaded, rk_cuda_node *node);
 void rk__cuda_grams_free(rk_device_context *context);
 
-/* split_rows.c: the stored offsets of a node's graph, or of the one that it was drawn from. */
-int32_t rk__cuda_stored_offsets(const rk_program *program, const rk_node *node);
-/* The graph of these offsets, built and uploaded at its first use. */
-rk_status rk__cuda_graph_prepare(rk_device_context *context, const rk_program *program,
-                                 const rk_node *node);
-/* Its counts, without its arrays: from the constant that the offsets are. */
+/* split_rows.c: the graph of these offsets, or NULL. */
+rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);
+/* The split rows of a node's graph, built and uploaded at its first use; and memory for the pieces
+ * of the graph that a drop_edges node draws. Nodes before this one are prepared. */
+rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node);
+/* Their sizes alone, from the constant that the offsets are. */
 rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
                                   const rk_node *node);
-/* Memory for the pieces of the graph that a drop_edges node draws; NULL for a graph that is not
- * drawn. */
-rk_status rk__cuda_draw_prepare(rk_loaded *loaded, const rk_node *node);
-int64_t *rk__cuda_draw_first(const rk_loaded *loaded, rk_value offsets);
-int64_t rk__cuda_draw_bytes(int64_t n_pieces);
-void rk__cuda_draws_free(rk_loaded *loaded);
-rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);
+int64_t rk__cuda_drawn_bytes(int64_t n_pieces);
 void rk__cuda_graphs_free(rk_device_context *context);
 
 /* spmm.c: a full propagation through cuSPARSE over a stored graph, from floats to floats with
- * nothing added. */
-bool rk__cuda_spmm_takes(const rk_program *program, const rk_node *node);
-rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node);
-rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node);
+ * nothing added; cuSPARSE knows neither halves with factors nor what a batch adds. */
+bool rk__cuda_spmm_takes(const rk_device_context *context, const rk_program *program,
+                         const rk_node *node);
+rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, rk_cuda_node *node);
 void rk__cuda_spmm_free(rk_loaded *loaded);
 
 /* needs.c: what loading a program allocates besides its arena. */
 rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
                          rk_device_need out[RK_MAX_NEEDS], int *out_n);
-/* Is it one of the operations that read a graph's split rows? */
-bool rk__cuda_needs_pieces(rk_op op);
-bool rk__cuda_needs_blas(rk_op op);
-/* Half a propagation, of the side in attr.fold. */
-bool rk__cuda_names_a_side(rk_op op);
 
 /* replay.c */
 rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
-/* Queues node i of the program; timed, if there is a profile. */
-rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
-/* Puts the node's name in front of the last message. */
-rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
 
-/* ceilings.c: the slot `measure`. */
+/* ceilings.c: the function `measure` of the device. */
 rk_status rk__cuda_measure(rk_device_context *context, const rk_device_probe *what,
                            rk_device_ceilings *out);
 

@@ -1,4 +1,4 @@
-/* The slots of the CUDA device: opening, binding a store, moving data. */
+/* The functions of the CUDA device: opening, binding a store, moving data. */
 #include <stdio.h>
 #include <string.h>
 
@@ -219,22 +219,27 @@ static rk_status init_stored(rk_device_context *context, int32_t stored, const r
         range_of(context, stored, how->first_row, how->end_row - how->first_row, &device, &bytes));
     const rk_stored *s = &context->store->items[stored];
     RK_ASSERT(s->dtype == RK_F32 && !s->constant);
-    RK_TRY_CUDA(rk_cuda_init((float *)(void *)context->stored[stored].data,
-                             how->first_row * s->cols, how->end_row * s->cols, how->kind, how->seed,
-                             how->number, how->scale, context->stream));
+    const rk_init draw = {.first = how->first_row * s->cols,
+                          .end = how->end_row * s->cols,
+                          .seed = how->seed,
+                          .scale = how->scale,
+                          .kind = how->kind,
+                          .number = how->number};
+    RK_TRY_CUDA(
+        rk_cuda_init((float *)(void *)context->stored[stored].data, &draw, context->stream));
     return RK_OK;
 }
 
 static rk_status read_value(rk_device_context *context, rk_loaded *loaded, rk_value value,
                             void *host)
 {
-    RK_ASSERT(value >= 0 && value < loaded->program->n_tensors && rk__cuda_address(loaded, value));
+    RK_ASSERT(value >= 0 && value < loaded->program->n_tensors && loaded->memory[value]);
     size_t bytes = (size_t)rk__tensor_bytes(&loaded->program->tensors[value]);
     if (bytes == 0) {
         return RK_OK;
     }
-    RK_TRY_CUDA(cudaMemcpyAsync(host, rk__cuda_address(loaded, value), bytes,
-                                cudaMemcpyDeviceToHost, context->stream));
+    RK_TRY_CUDA(cudaMemcpyAsync(host, loaded->memory[value], bytes, cudaMemcpyDeviceToHost,
+                                context->stream));
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
     return RK_OK;
 }

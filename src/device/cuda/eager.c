@@ -7,17 +7,19 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 #include "device/eager.h"
+#include "device/executor.h"
 
 /* NaN and -1 in the outputs and in the scratch memory: what is not written, or is left over from
  * another operation, shows. */
 static rk_status poison(rk_loaded *loaded, const rk_node *node)
 {
+    const rk_program *program = loaded->program;
     cudaStream_t stream = loaded->context->stream;
-    for (int32_t i = 0; i < node->n_outputs; i++) {
-        const rk_tensor *t = &loaded->program->tensors[node->out[i]];
-        if (t->alias_of == RK_NONE && rk__tensor_bytes(t) > 0) {
-            RK_TRY_CUDA(cudaMemsetAsync(rk__cuda_address(loaded, node->out[i]), RK_POISON,
-                                        (size_t)rk__tensor_bytes(t), stream));
+    int32_t place = 0;
+    for (rk_value v = 0; (v = rk__executor_next_new(program, node, &place)) != RK_NONE;) {
+        size_t bytes = (size_t)rk__tensor_bytes(&program->tensors[v]);
+        if (bytes > 0) {
+            RK_TRY_CUDA(cudaMemsetAsync(loaded->memory[v], RK_POISON, bytes, stream));
         }
     }
     RK_TRY_CUDA(cudaMemsetAsync(loaded->scratch, RK_POISON, (size_t)loaded->scratch_bytes, stream));
@@ -52,7 +54,7 @@ static rk_status check_value(rk_loaded *loaded, int32_t node, rk_value value)
     const rk_program *program = loaded->program;
     const int64_t bytes = rk__tensor_bytes(&program->tensors[value]);
     const int64_t guard = loaded->context->options.exact ? 0 : RK_CUDA_GUARD_BYTES;
-    const char *device = rk__cuda_address(loaded, value);
+    const char *device = loaded->memory[value];
     rk_status status = RK_OK;
     int64_t step = 0;
     char *host = NULL;

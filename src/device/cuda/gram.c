@@ -10,7 +10,7 @@
 enum { DEPTH = 2048 };
 
 /* Rows begin at multiples of 128 bytes, as tensor cores want them. */
-int64_t rk__cuda_gram_stride(int64_t n)
+static int64_t stride_of(int64_t n)
 {
     return (n + 63) / 64 * 64;
 }
@@ -20,123 +20,151 @@ static int64_t aligned(int64_t bytes)
     return (bytes + 255) / 256 * 256;
 }
 
-/* The largest element, the packed table, the sums. */
-int64_t rk__cuda_gram_scratch(int64_t n, int64_t d, int64_t halves)
+/* ---- the halves of a matrix ---- */
+
+int64_t rk__cuda_gram_bytes(int64_t n)
 {
-    int64_t elements = n * 2 * halves * d;
-    return aligned((int64_t)sizeof(int)) + aligned(elements * (int64_t)sizeof(rk_half)) +
-           elements * (int64_t)sizeof(float);
+    return 2 * n * stride_of(n) * (int64_t)sizeof(rk_half);
 }
 
 static rk_cuda_gram *find(rk_device_context *context, int32_t stored)
 {
-    for (int i = 0; i < context->n_grams; i++) {
-        if (context->grams[i].stored == stored) {
-            return &context->grams[i];
-        }
+    rk_cuda_gram *gram = context->grams;
+    while (gram && gram->stored != stored) {
+        gram = gram->next;
     }
-    return NULL;
+    return gram;
 }
 
-rk_status rk__cuda_gram_prepare(rk_loaded *loaded, const rk_node *node)
+static rk_status make_halves(rk_device_context *context, const rk_tensor *matrix,
+                             const float *values)
 {
-    rk_device_context *context = loaded->context;
-    const rk_tensor *gram = &loaded->program->tensors[node->in[0]];
-    if (context->options.gram != RK_GRAM_SPLIT || find(context, gram->stored)) {
+    if (matrix->stored < 0) {
+        RK_FAIL(RK_ERR_INTERNAL, "the Gram matrix %s is no stored tensor", matrix->name);
+    }
+    int64_t n = matrix->rows;
+    rk_cuda_gram *gram = NULL;
+    RK_TRY(rk__calloc(&gram, 1, sizeof *gram, "the Gram matrix in halves"));
+    rk_status status = rk__cuda_alloc(&gram->high, rk__cuda_gram_bytes(n),
+                                      "the Gram matrix in halves (graph.form direct needs none)");
+    if (status != RK_OK) {
+        rk__free(gram);
+        return status;
+    }
+    gram->stored = matrix->stored;
+    gram->low = gram->high + n * stride_of(n);
+    gram->next = context->grams;
+    context->grams = gram;
+    RK_TRY_CUDA(rk_cuda_gram_cut(values, n, stride_of(n), gram->high, gram->low, context->stream));
+    return RK_OK;
+}
+
+rk_status rk__cuda_gram_prepare(rk_loaded *loaded, rk_cuda_node *node)
+{
+    const rk_tensor *matrix = rk__in(&node->call, 0);
+    if (loaded->context->options.gram != RK_GRAM_SPLIT) {
         return RK_OK;
     }
-    if (gram->stored < 0 || context->n_grams == RK_CUDA_MAX_GRAPHS) {
-        RK_FAIL(RK_ERR_INTERNAL, "the Gram matrix %s is no stored tensor, or there are too many",
-                gram->name);
+    if (!find(loaded->context, matrix->stored)) {
+        RK_TRY(make_halves(loaded->context, matrix, node->call.in[0]));
     }
-    int64_t elements = gram->rows * rk__cuda_gram_stride(gram->rows);
-    rk_half *high = NULL;
-    RK_TRY(rk__cuda_alloc(&high, 2 * elements * (int64_t)sizeof *high,
-                          "the Gram matrix in halves (graph.form direct needs none)"));
-    context->grams[context->n_grams++] = (rk_cuda_gram){gram->stored, high, high + elements};
-    RK_TRY_CUDA(rk_cuda_gram_cut(rk__cuda_address(loaded, node->in[0]), gram->rows,
-                                 rk__cuda_gram_stride(gram->rows), high, high + elements,
-                                 context->stream));
+    node->prepared.gram = find(loaded->context, matrix->stored);
     return RK_OK;
 }
 
 void rk__cuda_grams_free(rk_device_context *context)
 {
-    for (int i = 0; i < context->n_grams; i++) {
-        cudaFree(context->grams[i].high);
+    while (context->grams) {
+        rk_cuda_gram *gram = context->grams;
+        context->grams = gram->next;
+        cudaFree(gram->high);
+        rk__free(gram);
     }
-    context->n_grams = 0;
 }
 
-/* sums [n, width] += packed^T's product with `columns` columns, column-major: sums^T [columns, n]
- * = packed^T [columns, depth] part [depth, n]. */
-static rk_status multiply_part(rk_device_context *context, const rk_half *packed,
-                               const rk_half *part, int64_t n, int64_t depth, int64_t columns,
-                               int64_t width, bool is_first, float *sums)
+/* ---- the product ---- */
+
+/* The scratch memory: the largest element, the packed table, the sums. */
+static rk_pair_product pair_product(const rk_call *call)
+{
+    rk_pair_product p = {.n = rk__in(call, 0)->rows,
+                         .d = rk__in(call, 1)->cols,
+                         .halves = call->node->attr.halves,
+                         .largest = call->scratch};
+    char *rest = call->scratch;
+    rest += aligned((int64_t)sizeof *p.largest);
+    p.packed = (rk_half *)(void *)rest;
+    rest += aligned(p.n * 2 * p.halves * p.d * (int64_t)sizeof *p.packed);
+    p.sums = (float *)(void *)rest;
+    return p;
+}
+
+int64_t rk_cuda_scratch_gram_product(const rk_call *call)
+{
+    const rk_cuda_prepared *prepared = call->prepared;
+    if (prepared->context->options.gram != RK_GRAM_SPLIT) {
+        return 0;
+    }
+    int64_t elements = rk__in(call, 0)->rows * 2 * call->node->attr.halves * rk__in(call, 1)->cols;
+    return aligned((int64_t)sizeof(int)) + aligned(elements * (int64_t)sizeof(rk_half)) +
+           elements * (int64_t)sizeof(float);
+}
+
+/* sums += the product of rows k to k + depth of the packed table, of their first columns, with a
+ * part of C; column-major: sums^T [columns, n] = packed^T [columns, depth] part [depth, n]. */
+static rk_status multiply_part(rk_device_context *context, const rk_pair_product *p,
+                               const rk_half *part, int64_t k, int64_t columns, bool is_first)
 {
     const float one = 1.0f, keep = is_first ? 0.0f : 1.0f;
-    RK_TRY_CUBLAS(cublasGemmEx(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)columns, (int)n,
-                               (int)depth, &one, packed, CUDA_R_16F, (int)width, part, CUDA_R_16F,
-                               (int)rk__cuda_gram_stride(n), &keep, sums, CUDA_R_32F, (int)width,
-                               CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
+    int64_t width = 2 * p->halves * p->d, depth = p->n - k < DEPTH ? p->n - k : DEPTH;
+    RK_TRY_CUBLAS(cublasGemmEx(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)columns, (int)p->n,
+                               (int)depth, &one, p->packed + k * width, CUDA_R_16F, (int)width,
+                               part + k, CUDA_R_16F, (int)stride_of(p->n), &keep, p->sums,
+                               CUDA_R_32F, (int)width, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT));
     return RK_OK;
 }
 
-static rk_status multiply_split(rk_loaded *loaded, const rk_cuda_gram *gram, const float *x,
-                                int64_t n, int64_t d, int64_t halves, float *y)
+static rk_status multiply_split(const rk_call *call)
 {
-    rk_device_context *context = loaded->context;
-    int64_t width = 2 * halves * d;
-    char *rest = loaded->scratch;
-    int *largest = (int *)(void *)rest;
-    rk_half *packed = (rk_half *)(void *)(rest += aligned((int64_t)sizeof *largest));
-    rest += aligned(n * width * (int64_t)sizeof *packed);
-    float *sums = (float *)(void *)rest;
-    RK_TRY_CUDA(rk_cuda_gram_pack(x, n, d, halves, packed, largest, context->stream));
-    for (int64_t k = 0; k < n; k += DEPTH) {
-        int64_t depth = n - k < DEPTH ? n - k : DEPTH;
-        const rk_half *columns = packed + k * width;
-        RK_TRY(
-            multiply_part(context, columns, gram->high + k, n, depth, width, width, k == 0, sums));
-        RK_TRY(multiply_part(context, columns, gram->low + k, n, depth, width / 2, width, false,
-                             sums));
+    const rk_cuda_prepared *prepared = call->prepared;
+    const rk_pair_product p = pair_product(call);
+    int64_t width = 2 * p.halves * p.d;
+    RK_TRY_CUDA(rk_cuda_gram_pack(&p, call->in[1], call->stream));
+    for (int64_t k = 0; k < p.n; k += DEPTH) {
+        RK_TRY(multiply_part(prepared->context, &p, prepared->gram->high, k, width, k == 0));
+        RK_TRY(multiply_part(prepared->context, &p, prepared->gram->low, k, width / 2, false));
     }
-    RK_TRY_CUDA(rk_cuda_gram_unpack(sums, largest, n, d, halves, y, context->stream));
+    RK_TRY_CUDA(rk_cuda_gram_unpack(&p, call->out[0], call->stream));
     return RK_OK;
 }
 
 /* Column-major: y^T [d, n] = x^T [d, n] C. The halves are a batch, so that both read C at once and
  * fill the device. */
-static rk_status multiply_fp32(rk_device_context *context, const float *gram, const float *x,
-                               int64_t n, int64_t d, int32_t halves, float *y)
+static rk_status multiply_fp32(const rk_call *call)
 {
+    const rk_cuda_prepared *prepared = call->prepared;
     const float one = 1.0f, zero = 0.0f;
-    RK_TRY_CUBLAS(cublasSgemmStridedBatched(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n,
-                                            (int)n, &one, x, (int)d, n * d, gram, (int)n, 0, &zero,
-                                            y, (int)d, n * d, halves));
+    const float *gram = call->in[0], *x = call->in[1];
+    float *y = call->out[0];
+    int64_t n = rk__in(call, 0)->rows, d = rk__in(call, 1)->cols;
+    RK_TRY_CUBLAS(cublasSgemmStridedBatched(
+        prepared->context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n, (int)n, &one, x, (int)d,
+        n * d, gram, (int)n, 0, &zero, y, (int)d, n * d, call->node->attr.halves));
     return RK_OK;
 }
 
-rk_status rk__cuda_gram_multiply(rk_loaded *loaded, const rk_node *node)
+rk_status rk__cuda_gram_product(const rk_call *call)
 {
-    rk_device_context *context = loaded->context;
-    const rk_tensor *gram = &loaded->program->tensors[node->in[0]];
-    int64_t n = gram->rows, d = loaded->program->tensors[node->out[0]].cols;
-    int32_t halves = node->attr.halves;
-    const float *x = rk__cuda_address(loaded, node->in[1]);
-    float *y = rk__cuda_address(loaded, node->out[0]);
+    rk_device_context *context = ((const rk_cuda_prepared *)call->prepared)->context;
     bool is_split = context->options.gram == RK_GRAM_SPLIT;
+    int64_t half = rk__in(call, 0)->rows * rk__in(call, 1)->cols;
+    float *y = call->out[0];
     RK_TRY_CUBLAS(
         cublasSetMathMode(context->blas, is_split ? CUBLAS_DEFAULT_MATH : CUBLAS_PEDANTIC_MATH));
-    if (is_split) {
-        RK_TRY(multiply_split(loaded, find(context, gram->stored), x, n, d, halves, y));
-    } else {
-        const float *whole = rk__cuda_address(loaded, node->in[0]);
-        RK_TRY(multiply_fp32(context, whole, x, n, d, halves, y));
-    }
+    RK_TRY(is_split ? multiply_split(call) : multiply_fp32(call));
     RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
-    if (halves == 1) {
-        RK_TRY_CUDA(cudaMemsetAsync(y + n * d, 0, (size_t)(n * d) * sizeof *y, context->stream));
+    if (call->node->attr.halves == 1) {
+        RK_TRY_CUDA(cudaMemsetAsync(y + half, 0, (size_t)half * sizeof *y, context->stream));
     }
     return RK_OK;
 }

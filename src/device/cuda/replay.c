@@ -6,76 +6,75 @@
  */
 #include "base/alloc.h"
 #include "device/cuda/context.h"
+#include "device/executor.h"
 
 /* ---- loading ---- */
 
-void *rk__cuda_address(const rk_loaded *loaded, rk_value value)
-{
-    return value == RK_NONE ? NULL : loaded->tensors[value].data;
-}
-
-/* A temporary with memory of its own: not an alias, not orphaned. */
-static bool is_root(const rk_tensor *t)
-{
-    return t->stored < 0 && t->alias_of == RK_NONE && t->producer >= 0;
-}
-
+/* In eager mode every temporary has an allocation of its own, between guard bands. */
 static rk_status place_tensors(rk_loaded *loaded)
 {
     rk_device_context *context = loaded->context;
     const rk_program *program = loaded->program;
-    RK_TRY(rk__calloc(&loaded->tensors, program->n_tensors, sizeof *loaded->tensors,
-                      "a loaded program"));
-    if (!context->options.eager) {
+    int64_t n = program->n_tensors;
+    RK_TRY(rk__calloc(&loaded->memory, n, sizeof *loaded->memory, "a loaded program"));
+    if (context->options.eager) {
+        RK_TRY(rk__calloc(&loaded->guarded, n, sizeof *loaded->guarded, "a loaded program"));
+    } else {
         RK_TRY(rk__cuda_alloc(&loaded->arena, program->arena_bytes, "a program's temporaries"));
     }
-    for (rk_value v = 0; v < program->n_tensors; v++) {
+    for (rk_value v = 0; v < n; v++) {
         const rk_tensor *t = &program->tensors[v];
         if (t->stored >= 0) {
-            loaded->tensors[v].data = context->stored[t->stored].data;
-        } else if (t->alias_of != RK_NONE) { /* an earlier tensor, so it has its place */
-            loaded->tensors[v].data = loaded->tensors[t->alias_of].data;
-        } else if (is_root(t) && context->options.eager) {
-            RK_TRY(
-                rk__cuda_alloc_guarded(context, rk__tensor_bytes(t), t->name, &loaded->tensors[v]));
-        } else if (is_root(t)) {
-            loaded->tensors[v].data = (char *)loaded->arena + t->offset;
+            loaded->memory[v] = context->stored[t->stored].data;
+        } else if (rk__executor_is_root(t) && context->options.eager) {
+            rk_cuda_block *block = &loaded->guarded[v];
+            RK_TRY(rk__cuda_alloc_guarded(context, rk__tensor_bytes(t), t->name, block));
+            loaded->memory[v] = block->data;
         }
+    }
+    rk__executor_place(program, loaded->arena, loaded->memory);
+    return RK_OK;
+}
+
+/* Everything that a launch needs, found once. */
+static rk_status prepare_node(rk_loaded *loaded, rk_cuda_node *node, const rk_node *what)
+{
+    rk_device_context *context = loaded->context;
+    uint32_t flags = rk__op_info(what->op)->flags;
+    node->call.stream = context->stream;
+    node->call.prepared = &node->prepared;
+    rk__executor_resolve(&node->call, loaded->program, what, loaded->memory);
+    node->launcher = rk__cuda_launcher_of(what);
+    if (flags & RK_OP_IS_GRAPH) {
+        RK_TRY(rk__cuda_graph_prepare(loaded, node));
+    }
+    if (flags & RK_OP_IS_LIBRARY) {
+        node->prepared.context = context;
+        RK_TRY(rk__cuda_blas_prepare(context));
+    }
+    if (what->op == RK_OP_GRAM_PRODUCT) {
+        RK_TRY(rk__cuda_gram_prepare(loaded, node));
+    }
+    if (rk__cuda_spmm_takes(context, loaded->program, what)) {
+        RK_TRY(rk__cuda_spmm_prepare(loaded, node));
     }
     return RK_OK;
 }
 
 static rk_status prepare(rk_loaded *loaded)
 {
-    rk_device_context *context = loaded->context;
     const rk_program *program = loaded->program;
     RK_TRY(place_tensors(loaded));
+    RK_TRY(rk__calloc(&loaded->nodes, program->n_nodes, sizeof *loaded->nodes, "a loaded program"));
     for (int32_t i = 0; i < program->n_nodes; i++) {
-        const rk_node *node = &program->nodes[i];
-        int64_t bytes = 0;
-        if (rk__cuda_needs_pieces(node->op)) {
-            RK_TRY(rk__cuda_graph_prepare(context, program, node));
-        }
-        if (node->op == RK_OP_DROP_EDGES) {
-            RK_TRY(rk__cuda_draw_prepare(loaded, node));
-        }
-        if (rk__cuda_needs_blas(node->op)) {
-            RK_TRY(rk__cuda_blas_prepare(context));
-        }
-        if (node->op == RK_OP_GRAM_PRODUCT) {
-            RK_TRY(rk__cuda_gram_prepare(loaded, node));
-        }
-        RK_TRY(rk__cuda_scratch(context, program, node, &bytes));
+        RK_TRY(prepare_node(loaded, &loaded->nodes[i], &program->nodes[i]));
+        int64_t bytes = rk__cuda_scratch(&loaded->nodes[i].call);
         loaded->scratch_bytes = bytes > loaded->scratch_bytes ? bytes : loaded->scratch_bytes;
     }
-    RK_TRY(rk__cuda_alloc(&loaded->scratch, loaded->scratch_bytes,
-                          "the operations' working "
-                          "memory"));
+    RK_TRY(
+        rk__cuda_alloc(&loaded->scratch, loaded->scratch_bytes, "the operations' working memory"));
     for (int32_t i = 0; i < program->n_nodes; i++) {
-        if (context->options.propagation == RK_PROPAGATION_CUSPARSE &&
-            rk__cuda_spmm_takes(program, &program->nodes[i])) {
-            RK_TRY(rk__cuda_spmm_prepare(loaded, &program->nodes[i]));
-        }
+        loaded->nodes[i].call.scratch = loaded->scratch;
     }
     return RK_OK;
 }
@@ -117,55 +116,21 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded)
         cudaGraphExecDestroy(loaded->many_steps);
     }
     rk__cuda_spmm_free(loaded);
-    rk__cuda_draws_free(loaded);
-    for (rk_value v = 0; loaded->tensors && v < loaded->program->n_tensors; v++) {
-        cudaFree(loaded->tensors[v].base);
+    for (int32_t i = 0; loaded->nodes && i < loaded->program->n_nodes; i++) {
+        cudaFree(loaded->nodes[i].prepared.graph.drawn);
+    }
+    for (rk_value v = 0; loaded->guarded && v < loaded->program->n_tensors; v++) {
+        cudaFree(loaded->guarded[v].base);
     }
     cudaFree(loaded->arena);
     cudaFree(loaded->scratch);
-    rk__free(loaded->tensors);
+    rk__free(loaded->nodes);
+    rk__free(loaded->memory);
+    rk__free(loaded->guarded);
     rk__free(loaded);
 }
 
-/* ---- node by node ---- */
-
-rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status)
-{
-    return rk__fail_prefix(status, "program %s, node %d (%s)", loaded->program->name, i,
-                           rk__op_name(loaded->program->nodes[i].op));
-}
-
-static rk_status run_timed(rk_loaded *loaded, int32_t i, cudaEvent_t begin, cudaEvent_t end)
-{
-    rk_op_time *time = &loaded->context->times[loaded->program->nodes[i].op];
-    float milliseconds = 0;
-    RK_TRY_CUDA(cudaEventRecord(begin, loaded->context->stream));
-    RK_TRY(rk__cuda_launch(loaded, &loaded->program->nodes[i]));
-    RK_TRY_CUDA(cudaEventRecord(end, loaded->context->stream));
-    RK_TRY_CUDA(cudaEventSynchronize(end));
-    RK_TRY_CUDA(cudaEventElapsedTime(&milliseconds, begin, end));
-    time->seconds += 1e-3 * (double)milliseconds;
-    time->calls++;
-    return RK_OK;
-}
-
-rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i)
-{
-    if (!loaded->context->times) {
-        return rk__cuda_launch(loaded, &loaded->program->nodes[i]);
-    }
-    cudaEvent_t begin = NULL, end = NULL;
-    RK_TRY_CUDA(cudaEventCreate(&begin));
-    cudaError_t error = cudaEventCreate(&end);
-    rk_status status = error == cudaSuccess ? run_timed(loaded, i, begin, end)
-                                            : rk__cuda_failed(error, "cudaEventCreate", __FILE__,
-                                                              __LINE__, __func__);
-    cudaEventDestroy(begin);
-    if (end) {
-        cudaEventDestroy(end);
-    }
-    return status;
-}
+/* ---- replay ---- */
 
 static rk_status run_nodes(rk_loaded *loaded)
 {
@@ -177,8 +142,6 @@ static rk_status run_nodes(rk_loaded *loaded)
     }
     return RK_OK;
 }
-
-/* ---- replay ---- */
 
 /* A failure while capturing must still end the capture. */
 static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out)

@@ -38,30 +38,23 @@ done:
     return status;
 }
 
-static int32_t offsets_of(const rk_loaded *loaded, const rk_node *node)
+static rk_cuda_matrix *find_matrix(const rk_loaded *loaded, int32_t stored_offsets)
 {
-    return loaded->program->tensors[node->in[0]].stored;
-}
-
-static rk_cuda_matrix *find_matrix(rk_loaded *loaded, const rk_node *node)
-{
-    for (int i = 0; i < loaded->n_matrices; i++) {
-        if (loaded->matrices[i].stored_offsets == offsets_of(loaded, node)) {
-            return &loaded->matrices[i];
-        }
+    rk_cuda_matrix *matrix = loaded->matrices;
+    while (matrix && matrix->stored_offsets != stored_offsets) {
+        matrix = matrix->next;
     }
-    return NULL;
+    return matrix;
 }
 
-static rk_status make_matrix(rk_loaded *loaded, const rk_node *node)
+static rk_status make_matrix(rk_loaded *loaded, const rk_call *call)
 {
-    rk_cuda_graph *graph = rk__cuda_graph_find(loaded->context, offsets_of(loaded, node));
     rk_device_context *context = loaded->context;
-    const rk_tensor *tensors = loaded->program->tensors;
     const rk_stored *items = context->store->items;
-    const rk_stored *offsets = &items[tensors[node->in[0]].stored];
-    const rk_stored *columns = &items[tensors[node->in[1]].stored];
-    const rk_stored *scale = &items[tensors[node->in[2]].stored];
+    const rk_stored *offsets = &items[rk__in(call, 0)->stored];
+    const rk_stored *columns = &items[rk__in(call, 1)->stored];
+    const rk_stored *scale = &items[rk__in(call, 2)->stored];
+    rk_cuda_graph *graph = rk__cuda_graph_find(context, rk__in(call, 0)->stored);
     int64_t n = offsets->rows - 1, nnz = columns->rows;
     if (nnz > INT32_MAX) {
         RK_FAIL(RK_ERR_DEVICE,
@@ -77,12 +70,13 @@ static rk_status make_matrix(rk_loaded *loaded, const rk_node *node)
         RK_TRY(upload_matrix(context, graph, offsets->constant, columns->constant, scale->constant,
                              n));
     }
-    RK_ASSERT(loaded->n_matrices < RK_CUDA_MAX_GRAPHS);
-    rk_cuda_matrix *matrix = &loaded->matrices[loaded->n_matrices++];
-    *matrix = (rk_cuda_matrix){.stored_offsets = graph->stored_offsets};
-    RK_TRY_CUSPARSE(cusparseCreateCsr(&matrix->descriptor, n, n, nnz, graph->offsets32,
-                                      rk__cuda_address(loaded, node->in[1]), graph->values,
-                                      CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
+    rk_cuda_matrix *matrix = NULL;
+    RK_TRY(rk__calloc(&matrix, 1, sizeof *matrix, "a matrix of cuSPARSE's"));
+    matrix->stored_offsets = graph->stored_offsets;
+    matrix->next = loaded->matrices;
+    loaded->matrices = matrix;
+    RK_TRY_CUSPARSE(cusparseCreateCsr(&matrix->descriptor, n, n, nnz, graph->offsets32, call->in[1],
+                                      graph->values, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I,
                                       CUSPARSE_INDEX_BASE_ZERO, CUDA_R_32F));
     return RK_OK;
 }
@@ -91,15 +85,13 @@ typedef struct operands {
     cusparseDnMatDescr_t x, y;
 } operands;
 
-static rk_status open_operands(rk_loaded *loaded, const rk_node *node, operands *out)
+static rk_status open_operands(const rk_call *call, operands *out)
 {
-    const rk_tensor *y = &loaded->program->tensors[node->out[0]];
-    RK_TRY_CUSPARSE(cusparseCreateDnMat(&out->x, y->rows, y->cols, y->cols,
-                                        rk__cuda_address(loaded, node->in[3]), CUDA_R_32F,
+    const rk_tensor *y = rk__out(call, 0);
+    RK_TRY_CUSPARSE(cusparseCreateDnMat(&out->x, y->rows, y->cols, y->cols, call->in[3], CUDA_R_32F,
                                         CUSPARSE_ORDER_ROW));
-    RK_TRY_CUSPARSE(cusparseCreateDnMat(&out->y, y->rows, y->cols, y->cols,
-                                        rk__cuda_address(loaded, node->out[0]), CUDA_R_32F,
-                                        CUSPARSE_ORDER_ROW));
+    RK_TRY_CUSPARSE(cusparseCreateDnMat(&out->y, y->rows, y->cols, y->cols, call->out[0],
+                                        CUDA_R_32F, CUSPARSE_ORDER_ROW));
     return RK_OK;
 }
 
@@ -117,73 +109,84 @@ static void close_operands(operands *o)
  */
 static const cusparseSpMMAlg_t ALGORITHM = CUSPARSE_SPMM_CSR_ALG2;
 
-static rk_status size_and_preprocess(rk_loaded *loaded, const rk_node *node, rk_cuda_matrix *matrix,
-                                     const operands *o)
+static rk_status size_and_preprocess(const rk_device_context *context, const rk_call *call,
+                                     rk_cuda_matrix *matrix, const operands *o)
 {
-    const float alpha = node->attr.weight[0], beta = 0.0f;
+    const float alpha = call->node->attr.weight[0], beta = 0.0f;
     size_t bytes = 0;
     RK_TRY_CUSPARSE(cusparseSpMM_bufferSize(
-        loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
-        &alpha, matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, &bytes));
+        context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha,
+        matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, &bytes));
     /* All propagations of a program have one shape: the buffer of the first serves all. */
     if (matrix->buffer) {
         return RK_OK;
     }
     RK_TRY(rk__cuda_alloc(&matrix->buffer, (int64_t)bytes, "cuSPARSE's buffer"));
     RK_TRY_CUSPARSE(cusparseSpMM_preprocess(
-        loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE,
-        &alpha, matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, matrix->buffer));
+        context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE, CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha,
+        matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F, ALGORITHM, matrix->buffer));
     return RK_OK;
 }
 
-bool rk__cuda_spmm_takes(const rk_program *program, const rk_node *node)
+bool rk__cuda_spmm_takes(const rk_device_context *context, const rk_program *program,
+                         const rk_node *node)
 {
-    return node->op == RK_OP_PROPAGATE && node->n_inputs == 4 &&
-           program->tensors[node->in[0]].stored >= 0 &&
+    return context->options.propagation == RK_PROPAGATION_CUSPARSE && node->op == RK_OP_PROPAGATE &&
+           node->n_inputs == 4 && program->tensors[node->in[0]].stored >= 0 &&
            program->tensors[node->in[3]].dtype == RK_F32 &&
            program->tensors[node->out[0]].dtype == RK_F32;
 }
 
-rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, const rk_node *node)
+/* ---- instead of the kernel ---- */
+
+static rk_status run(const rk_call *call, const operands *o)
 {
-    if (!find_matrix(loaded, node)) {
-        RK_TRY(make_matrix(loaded, node));
-    }
+    const rk_cuda_prepared *prepared = call->prepared;
+    const float alpha = call->node->attr.weight[0], beta = 0.0f;
+    RK_TRY_CUSPARSE(cusparseSpMM(prepared->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE,
+                                 CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha,
+                                 prepared->matrix->descriptor, o->x, &beta, o->y, CUDA_R_32F,
+                                 ALGORITHM, prepared->matrix->buffer));
+    return RK_OK;
+}
+
+static rk_status spmm(const rk_call *call)
+{
     operands o = {0};
-    rk_status status = open_operands(loaded, node, &o);
-    if (status == RK_OK) {
-        status = size_and_preprocess(loaded, node, find_matrix(loaded, node), &o);
-    }
+    rk_status status = open_operands(call, &o);
+    status = status == RK_OK ? run(call, &o) : status;
     close_operands(&o);
     return status;
 }
 
-static rk_status run(rk_loaded *loaded, const rk_node *node, const operands *o)
+rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, rk_cuda_node *node)
 {
-    const float alpha = node->attr.weight[0], beta = 0.0f;
-    const rk_cuda_matrix *matrix = find_matrix(loaded, node);
-    RK_TRY_CUSPARSE(cusparseSpMM(loaded->context->sparse, CUSPARSE_OPERATION_NON_TRANSPOSE,
-                                 CUSPARSE_OPERATION_NON_TRANSPOSE, &alpha, matrix->descriptor, o->x,
-                                 &beta, o->y, CUDA_R_32F, ALGORITHM, matrix->buffer));
-    return RK_OK;
-}
-
-rk_status rk__cuda_spmm(rk_loaded *loaded, const rk_node *node)
-{
+    int32_t stored = rk__in(&node->call, 0)->stored;
+    if (!find_matrix(loaded, stored)) {
+        RK_TRY(make_matrix(loaded, &node->call));
+    }
+    rk_cuda_matrix *matrix = find_matrix(loaded, stored);
     operands o = {0};
-    rk_status status = open_operands(loaded, node, &o);
-    status = status == RK_OK ? run(loaded, node, &o) : status;
+    rk_status status = open_operands(&node->call, &o);
+    if (status == RK_OK) {
+        status = size_and_preprocess(loaded->context, &node->call, matrix, &o);
+    }
     close_operands(&o);
+    node->prepared.context = loaded->context;
+    node->prepared.matrix = matrix;
+    node->launcher = (rk_cuda_launcher){.library = spmm};
     return status;
 }
 
 void rk__cuda_spmm_free(rk_loaded *loaded)
 {
-    for (int i = 0; i < loaded->n_matrices; i++) {
-        if (loaded->matrices[i].descriptor) {
-            cusparseDestroySpMat(loaded->matrices[i].descriptor);
+    while (loaded->matrices) {
+        rk_cuda_matrix *matrix = loaded->matrices;
+        loaded->matrices = matrix->next;
+        if (matrix->descriptor) {
+            cusparseDestroySpMat(matrix->descriptor);
         }
-        cudaFree(loaded->matrices[i].buffer);
+        cudaFree(matrix->buffer);
+        rk__free(matrix);
     }
-    loaded->n_matrices = 0;
 }

@@ -1,0 +1,60 @@
+/* rk_train_program: a training step as a page. */
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "rankine/train.h"
+#include "train/profile.h"
+#include "train/set_up.h"
+
+/* How the device replays the step; nothing where it goes operation by operation. */
+static rk_status add_graph(rk_buffer *out, const rk_step *step)
+{
+    const rk_engine *e = step->engine;
+    int64_t nodes = 0;
+    if (!e->device->graph_nodes) {
+        rk__buffer_add(out, "\ndevice %s runs it operation by operation\n", e->device->name);
+        return RK_OK;
+    }
+    RK_TRY(e->device->graph_nodes(e->context, step->loaded, &nodes));
+    rk__buffer_add(out, "\ndevice %s replays it as a graph of %lld nodes\n", e->device->name,
+                   (long long)nodes);
+    return RK_OK;
+}
+
+static rk_status print(const rk_options *options, const rk_dataset *dataset, const rk_hooks *hooks,
+                       char **out_text)
+{
+    rk_engine engine;
+    rk_step step;
+    rk_model_ranker ranker;
+    rk_batch_facts *batch = NULL;
+    rk_buffer out = {0};
+    char *page = NULL;
+    int n = 0;
+    rk_status status = RK_OK;
+    RK_TRY(rk__set_up(&engine, &step, &ranker, options, dataset, false, hooks));
+    RK_TRY_GOTO(done, rk__profile_batch(&step, &batch, &n));
+    RK_TRY_GOTO(done, rk__program_print(&step.program, batch, &page));
+    rk__buffer_add(&out, "%s", page);
+    RK_TRY_GOTO(done, add_graph(&out, &step));
+    status = rk__buffer_take(&out, out_text);
+done:
+    rk__buffer_free(&out);
+    rk__free(page);
+    rk__free(batch);
+    rk__tear_down(&engine, &step, &ranker);
+    return status;
+}
+
+rk_status rk_train_program(const rk_config *config, const rk_dataset *dataset,
+                           const rk_hooks *hooks, char **out_text)
+{
+    rk_dataset *prepared = NULL;
+    RK_TRY(rk_config_check(config));
+    if (!dataset) {
+        RK_TRY(rk_dataset_prepare(config, false, hooks, &prepared));
+    }
+    rk_status status =
+        print(rk__config_options(config), dataset ? dataset : prepared, hooks, out_text);
+    rk_dataset_free(prepared);
+    return status;
+}
