@@ -38,7 +38,7 @@ typedef struct bench {
     rk_graph graph;
     rk_sampling sampling;
     rk_store store;
-    int32_t offsets, columns, scale, state, table, m, v, result, users, items, scores;
+    int32_t offsets, columns, scale, state, sums, table, m, v, result, users, items, scores;
     rk_device_context *context;
 } bench;
 
@@ -129,6 +129,7 @@ static rk_status declare(bench *b, rk_sample_attr *attr)
     RK_TRY(rk__store_add(store, "columns", RK_I32, 2 * g->n_edges, 1, g->columns, &b->columns));
     RK_TRY(rk__store_add(store, "scale", RK_F32, n, 1, g->scale, &b->scale));
     RK_TRY(rk__store_add(store, "step_state", RK_STATE, 1, 1, NULL, &b->state));
+    RK_TRY(rk__store_add(store, "loss_sums", RK_F64, 3, 1, NULL, &b->sums));
     RK_TRY(rk__store_add(store, "table", RK_F32, n, d, NULL, &b->table));
     RK_TRY(rk__store_add(store, "m", RK_F32, n, d, NULL, &b->m));
     RK_TRY(rk__store_add(store, "v", RK_F32, n, d, NULL, &b->v));
@@ -171,29 +172,28 @@ static void build_step(const bench *b, rk_sample_attr attr, rk_program *p)
     rk_value nodes = rk__sample_triplets(p, graph, rk__sampling_use(p, &b->store), attr);
     rk_row_set rows = rk__unique_rows(p, nodes, b->graph.n_nodes);
     int n = (int)b->s.layers;
-    float weights[RK_MAX_LAYERS], share = 1 / (float)(n + 1), one = 1;
-    bool last_at_rows = b->s.rows && n > 0;
-    int n_full = last_at_rows ? n - 1 : n;
-    for (int k = 0; k <= n_full; k++) {
+    float weights[RK_MAX_LAYERS], share = 1 / (float)(n + 1);
+    for (int k = 0; k <= n; k++) {
         weights[k] = share;
         if (k > 0) {
             tables[k] = rk__propagate(p, graph, tables[k - 1], 1);
         }
     }
-    rk_value final = rk__combine_rows(p, tables, weights, n_full + 1, rows);
-    if (last_at_rows) {
-        rk_value last = rk__propagate_rows(p, graph, tables[n - 1], rows, share);
-        final = rk__add(p, final, last, 1, 1);
+    rk_value ego = rk__gather_rows(p, tables[0], rows);
+    rk_value final = b->s.rows ? rk__gather_rows(p, rk__combine(p, tables, weights, n + 1), rows)
+                               : rk__combine_rows(p, tables, weights, n + 1, rows);
+    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE}, false,
+                  (rk_slot_attr){.batch = b->s.batch, .rule = {.kind = RK_LOSS_BPR}});
+    rk__l2_loss(p, ego, rows, RK_NONE, state, (rk_l2_attr){.weight = 1e-4, .batch = b->s.batch});
+    if (b->s.rows) {
+        rk__program_restrict(p);
     }
-    rk__bpr_loss(p, final, rows, RK_NONE, state, b->s.batch);
-    rk__l2_loss(p, rk__combine_rows(p, tables, &one, 1, rows), rows, RK_NONE, state,
-                (rk_l2_attr){.weight = 1e-4, .batch = b->s.batch});
     rk_value gradient = RK_NONE;
     if (rk__program_backward(p, &b->table, 1, &gradient) == RK_OK) {
         rk__adam(p, tables[0], gradient, rk__use(p, b->m), rk__use(p, b->v), state,
                  (rk_adam_attr){.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8});
     }
-    rk__step_loss(p, state);
+    rk__step_loss(p, state, rk__use(p, b->sums));
     rk__step_advance(p, state);
     if (b->s.fuse) {
         rk__program_fuse(p);
