@@ -172,24 +172,22 @@ static void build_step(const bench *b, rk_sample_attr attr, rk_program *p)
     rk_value nodes = rk__sample_triplets(p, graph, rk__sampling_use(p, &b->store), attr);
     rk_row_set rows = rk__unique_rows(p, nodes, b->graph.n_nodes);
     int n = (int)b->s.layers;
-    float weights[RK_MAX_LAYERS], share = 1 / (float)(n + 1), one = 1;
-    bool last_at_rows = b->s.rows && n > 0;
-    int n_full = last_at_rows ? n - 1 : n;
-    for (int k = 0; k <= n_full; k++) {
+    float weights[RK_MAX_LAYERS], share = 1 / (float)(n + 1);
+    for (int k = 0; k <= n; k++) {
         weights[k] = share;
         if (k > 0) {
             tables[k] = rk__propagate(p, graph, tables[k - 1], 1);
         }
     }
-    rk_value final = rk__combine_rows(p, tables, weights, n_full + 1, rows);
-    if (last_at_rows) {
-        rk_value last = rk__propagate_rows(p, graph, tables[n - 1], rows, share);
-        final = rk__add(p, final, last, 1, 1);
-    }
+    rk_value ego = rk__gather_rows(p, tables[0], rows);
+    rk_value final = b->s.rows ? rk__gather_rows(p, rk__combine(p, tables, weights, n + 1), rows)
+                               : rk__combine_rows(p, tables, weights, n + 1, rows);
     rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE}, false,
                   (rk_slot_attr){.batch = b->s.batch, .rule = {.kind = RK_LOSS_BPR}});
-    rk__l2_loss(p, rk__combine_rows(p, tables, &one, 1, rows), rows, RK_NONE, state,
-                (rk_l2_attr){.weight = 1e-4, .batch = b->s.batch});
+    rk__l2_loss(p, ego, rows, RK_NONE, state, (rk_l2_attr){.weight = 1e-4, .batch = b->s.batch});
+    if (b->s.rows) {
+        rk__program_restrict(p);
+    }
     rk_value gradient = RK_NONE;
     if (rk__program_backward(p, &b->table, 1, &gradient) == RK_OK) {
         rk__adam(p, tables[0], gradient, rk__use(p, b->m), rk__use(p, b->v), state,

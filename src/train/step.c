@@ -248,6 +248,7 @@ static rk_status build(rk_step *s)
     RK_TRY_GOTO(done, append_loss(s, p, values, state));
     RK_TRY_GOTO(done, name_terms(s));
     RK_TRY_GOTO(done, declare_sums(s));
+    RK_TRY_GOTO(done, rk__program_share(p));
     RK_TRY_GOTO(done, rk__program_restrict(p));
     RK_TRY_GOTO(done, append_updates(s, p, values, state));
     rk__step_loss(p, state, rk__use(p, s->stored_sums));

@@ -258,6 +258,32 @@ static void what_is_read_twice(void **state)
     free_fixture(&f);
 }
 
+/* Three propagations of one table are one, but what goes into a stored tensor stays. */
+static void duplicates_are_shared(void **state)
+{
+    (void)state;
+    fixture f;
+    make_fixture(&f);
+    rk_program *p = &f.program;
+    rk_value x = begin(&f), once = rk__propagate(p, f.values, x, 1);
+    rk_value again = rk__propagate(p, f.values, x, 1), other = rk__propagate(p, f.values, x, 2);
+    rk_value a = rk__gather_rows(p, rk__add(p, once, again, 1, 1), f.rows);
+    rk_value b = rk__gather_rows(p, rk__add(p, once, again, 1, 1), f.rows);
+    rk__assign(p, f.out, rk__add(p, a, b, 1, 1));
+    rk__unit_rows(p, other, RK_NONE);
+    assert_ok(rk__program_share(p));
+    expect_operations(p, "unique_rows propagate propagate combine combine_rows combine unit_rows");
+    free_fixture(&f);
+    make_fixture(&f);
+    x = begin(&f);
+    rk__assign(p, f.out, rk__gather_rows(p, x, f.rows));
+    rk_value second = rk__gather_rows(p, x, f.rows);
+    rk__unit_rows(p, second, RK_NONE);
+    assert_ok(rk__program_share(p));
+    expect_operations(p, "unique_rows combine_rows unit_rows");
+    free_fixture(&f);
+}
+
 /* No gradient of what is no parameter, and nothing is left that nobody reads. */
 static void gradients_that_nobody_needs(void **state)
 {
@@ -309,6 +335,7 @@ int main(void)
         cmocka_unit_test(two_row_sets),
         cmocka_unit_test(whole_where_it_is_needed),
         cmocka_unit_test(what_is_read_twice),
+        cmocka_unit_test(duplicates_are_shared),
         cmocka_unit_test(gradients_that_nobody_needs),
         cmocka_unit_test(out_of_memory),
     };
