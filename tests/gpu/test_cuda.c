@@ -161,7 +161,7 @@ static void eager_names_the_first_bad_operation(void **unused)
         float row[COLS] = {0, 0, INFINITY};
         assert_ok(device->run(f.context, f.loaded, 2));
         assert_ok(device->write(f.context, f.table, 7, 1, row));
-        assert_fails(RK_ERR_DIVERGED, "step 3: node 0 (add) of program small made %",
+        assert_fails(RK_ERR_DIVERGED, "step 3: node 0 (combine) of program small made %",
                      device->run(f.context, f.loaded, 1));
         assert_non_null(strstr(rk_last_error(), "[7, 2] "));
         free_fixture(&f);
