@@ -100,7 +100,7 @@ prints "cpu" "auto"
 run 0 "$rankine" info --models
 prints "lightgcn" "mf"
 run 0 "$rankine" info --operations
-prints "propagate" "adam" "bpr_loss"
+prints "propagate" "adam" "slot_loss"
 run 0 "$rankine" info --metrics
 prints "recall" "ndcg" "precision" "hit" "mrr" "map" "coverage" "log2"
 
