@@ -94,22 +94,22 @@ void rk__contribute_rows(rk_backward *b, rk_value to, rk_value part, float alpha
 /* ---- restriction to rows ---- */
 
 /*
- * A rule appends what computes alpha times the node's output at the rows of a row set only, and
- * returns that [S,d]. A rule that can do something with alpha for nothing sets it to 1, else it
- * leaves it to the caller.
+ * A rule appends what computes the node's output at the rows of a row set only, and returns that
+ * [S,d]. `factor` is for operations with the flag SCALES, which multiply by it for nothing: factor
+ * times the output. For others it is 1.
  */
 typedef struct rk_restriction rk_restriction;
-typedef rk_value (*rk_restrict_rule)(rk_restriction *r, const rk_node *node, float *alpha);
+typedef rk_value (*rk_restrict_rule)(rk_restriction *r, const rk_node *node, float factor);
 
 #define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \
                   restrict, ...)                                                                   \
-    rk_value rk__restrict_##restrict(rk_restriction * r, const rk_node *node, float *alpha);
+    rk_value rk__restrict_##restrict(rk_restriction * r, const rk_node *node, float factor);
 #include "ops/ops.def"
 
 rk_program *rk__restriction_program(rk_restriction *r);
 rk_row_set rk__restriction_rows(const rk_restriction *r);
-/* A table at those rows [S,d], alpha as above. */
-rk_value rk__at_rows(rk_restriction *r, rk_value table, float *alpha);
+/* A table at those rows [S,d]; RK_NONE of RK_NONE. */
+rk_value rk__at_rows(rk_restriction *r, rk_value table);
 /* sum_k weights[k] * tables[k] at those rows. */
 rk_value rk__sum_at_rows(rk_restriction *r, const rk_value *tables, const float *weights, int n);
 

@@ -27,14 +27,13 @@ void rk__grad_perturb(rk_backward *b, const rk_node *node, rk_value g, float alp
     rk__contribute_shared(b, node->in[0], g, alpha);
 }
 
-rk_value rk__restrict_perturb(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_perturb(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
-    float one = 1;
+    (void)factor;
     rk_row_set rows = rk__restriction_rows(r);
     RK_ASSERT(node->in[2] == RK_NONE);
-    return rk__perturb(rk__restriction_program(r), rk__at_rows(r, node->in[0], &one), node->in[1],
-                       &rows, node->attr.perturb);
+    return rk__perturb(rk__restriction_program(r), rk__at_rows(r, node->in[0]), node->in[1], &rows,
+                       node->attr.perturb);
 }
 
 void rk__contrast_loss(rk_program *p, rk_value first, rk_value second, rk_row_set rows,

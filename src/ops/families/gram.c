@@ -110,9 +110,9 @@ void rk__grad_unfold(rk_backward *b, const rk_node *node, rk_value g, float alph
                    alpha);
 }
 
-rk_value rk__restrict_unfold(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_unfold(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
+    (void)factor;
     return rk__unfold_rows(rk__restriction_program(r), rk__graph_of(node), node->in[3],
                            rk__restriction_rows(r), node->attr.fold);
 }

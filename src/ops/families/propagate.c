@@ -50,13 +50,11 @@ void rk__grad_propagate(rk_backward *b, const rk_node *node, rk_value g, float a
         1);
 }
 
-rk_value rk__restrict_propagate(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_propagate(rk_restriction *r, const rk_node *node, float factor)
 {
     RK_ASSERT(node->n_inputs == 4);
-    float factor = *alpha * node->attr.weight[0];
-    *alpha = 1;
     return rk__propagate_rows(rk__restriction_program(r), rk__graph_of(node), node->in[3],
-                              rk__restriction_rows(r), factor);
+                              rk__restriction_rows(r), factor * node->attr.weight[0]);
 }
 
 rk_value rk__propagate_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row_set rows,

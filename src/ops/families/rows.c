@@ -109,14 +109,13 @@ void rk__grad_scale_rows(rk_backward *b, const rk_node *node, rk_value g, float 
     rk__contribute(b, node->in[0], part, alpha);
 }
 
-rk_value rk__restrict_scale_rows(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_scale_rows(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
-    float one = 1;
+    (void)factor;
     rk_row_set rows = rk__restriction_rows(r);
     RK_ASSERT(node->in[2] == RK_NONE && node->in[3] == RK_NONE);
-    return rk__scale_rows(rk__restriction_program(r), rk__at_rows(r, node->in[0], &one),
-                          node->in[1], rows.rows, rows.count);
+    return rk__scale_rows(rk__restriction_program(r), rk__at_rows(r, node->in[0]), node->in[1],
+                          rows.rows, rows.count);
 }
 
 /* ---- and back ---- */

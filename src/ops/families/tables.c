@@ -48,9 +48,9 @@ void rk__grad_combine(rk_backward *b, const rk_node *node, rk_value g, float alp
     }
 }
 
-rk_value rk__restrict_combine(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_combine(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
+    (void)factor;
     return rk__sum_at_rows(r, node->in, node->attr.weight, node->n_inputs);
 }
 
@@ -93,13 +93,12 @@ void rk__grad_mix(rk_backward *b, const rk_node *node, rk_value g, float alpha)
     }
 }
 
-rk_value rk__restrict_mix(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_mix(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
+    (void)factor;
     rk_value tables[RK_MAX_INPUTS];
     for (int32_t i = 1; i < node->n_inputs; i++) {
-        float one = 1;
-        tables[i - 1] = rk__at_rows(r, node->in[i], &one);
+        tables[i - 1] = rk__at_rows(r, node->in[i]);
     }
     return rk__mix(rk__restriction_program(r), node->in[0], tables, node->n_inputs - 1);
 }
@@ -172,12 +171,11 @@ void rk__grad_unit_rows(rk_backward *b, const rk_node *node, rk_value g, float a
     rk__contribute(b, node->in[0], rk__append_value(rk__backward_program(b), grad), alpha);
 }
 
-rk_value rk__restrict_unit_rows(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_unit_rows(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
-    float one = 1;
-    rk_value x = rk__at_rows(r, node->in[0], &one);
-    return rk__unit_rows(rk__restriction_program(r), x, rk__at_rows(r, node->in[1], &one));
+    (void)factor;
+    rk_value x = rk__at_rows(r, node->in[0]);
+    return rk__unit_rows(rk__restriction_program(r), x, rk__at_rows(r, node->in[1]));
 }
 
 /* x f32[N,d], gradient f32[N,d], factor f32[N] or - -> f32[N,d] */

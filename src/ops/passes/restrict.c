@@ -12,10 +12,10 @@
 #include "base/alloc.h"
 #include "ops/passes/passes.h"
 
-/* A table at a row set, once computed. */
+/* factor times a table at a row set, once computed. */
 typedef struct restricted {
     rk_value table, rows, value;
-    float alpha, left; /* factor that was asked for; what of it is still to be applied */
+    float factor;
 } restricted;
 
 struct rk_restriction {
@@ -51,9 +51,9 @@ rk_row_set rk__restriction_rows(const rk_restriction *r)
     return r->rows;
 }
 
-rk_value rk__restrict_none(rk_restriction *r, const rk_node *node, float *alpha)
+rk_value rk__restrict_none(rk_restriction *r, const rk_node *node, float factor)
 {
-    (void)alpha;
+    (void)factor;
     r->p->status = rk__fail(RK_ERR_INTERNAL, __FILE__, __LINE__, __func__,
                             "%s has no rule for single rows", rk__op_name(node->op));
     return RK_NONE;
@@ -72,26 +72,29 @@ static void note(rk_restriction *r, restricted made)
     }
 }
 
-rk_value rk__at_rows(rk_restriction *r, rk_value table, float *alpha)
+/* *factor times the table; what is left of the factor for the caller to apply. */
+static rk_value scaled_at_rows(rk_restriction *r, rk_value table, float *factor)
 {
-    if (table == RK_NONE || !r->at_rows[table]) {
-        const float factor = *alpha;
-        *alpha = 1;
-        return table == RK_NONE ? RK_NONE : rk__combine_rows(r->p, &table, &factor, 1, r->rows);
-    }
+    const rk_node *node = r->at_rows[table] ? &r->nodes[r->producer[table]] : NULL;
+    bool scales = !node || (rk__op_info(node->op)->flags & RK_OP_IS_SCALES);
+    const float now = scales ? *factor : 1;
+    *factor = scales ? 1 : *factor;
     for (int32_t i = 0; i < r->n_made; i++) {
         const restricted *m = &r->made[i];
-        if (m->table == table && m->rows == r->rows.rows && m->alpha == *alpha) {
-            *alpha = m->left;
+        if (m->table == table && m->rows == r->rows.rows && m->factor == now) {
             return m->value;
         }
     }
-    restricted made = {.table = table, .rows = r->rows.rows, .alpha = *alpha};
-    const rk_node *node = &r->nodes[r->producer[table]];
-    made.value = rules[node->op](r, node, alpha);
-    made.left = *alpha;
-    note(r, made);
-    return made.value;
+    rk_value value =
+        node ? rules[node->op](r, node, now) : rk__combine_rows(r->p, &table, &now, 1, r->rows);
+    note(r, (restricted){table, r->rows.rows, value, now});
+    return value;
+}
+
+rk_value rk__at_rows(rk_restriction *r, rk_value table)
+{
+    float one = 1;
+    return table == RK_NONE ? RK_NONE : scaled_at_rows(r, table, &one);
 }
 
 rk_value rk__sum_at_rows(rk_restriction *r, const rk_value *tables, const float *weights, int n)
@@ -112,7 +115,7 @@ rk_value rk__sum_at_rows(rk_restriction *r, const rk_value *tables, const float 
     for (int k = 0; k < n; k++) {
         if (r->at_rows[tables[k]]) {
             of_terms[n_terms] = weights[k];
-            terms[n_terms] = rk__at_rows(r, tables[k], &of_terms[n_terms]);
+            terms[n_terms] = scaled_at_rows(r, tables[k], &of_terms[n_terms]);
             n_terms++;
         }
     }
