@@ -127,11 +127,11 @@ static void add_head(rk_buffer *out, const rk_program *p, const rk_batch_facts *
     }
     rk__buffer_add(out, "%s\nstored:", *separator == ' ' ? " none" : "");
     separator = " ";
-    for (rk_value v = 0; v < p->n_tensors; v++) {
+    for (rk_value v = 0, n = 0; v < p->n_tensors; v++) {
         if (p->tensors[v].stored >= 0) {
             rk__buffer_add(out, "%s%s ", separator, p->tensors[v].name);
             add_shape(out, &p->tensors[v]);
-            separator = ", ";
+            separator = ++n % 3 == 0 ? ",\n        " : ", ";
         }
     }
     rk__buffer_add(out, "\n\n");

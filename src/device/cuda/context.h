@@ -193,6 +193,7 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
 rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
+rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out);
 
 /* ceilings.c: the function `measure` of the device. */
 rk_status rk__cuda_measure(rk_device_context *context, const rk_device_probe *what,

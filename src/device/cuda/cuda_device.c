@@ -272,6 +272,7 @@ const rk_device rk__device_cuda = {
     .read_value = read_value,
     .run = rk__cuda_run,
     .sync = sync,
+    .graph_nodes = rk__cuda_graph_nodes,
     .profile = profile,
     .measure = rk__cuda_measure,
 };

@@ -143,8 +143,15 @@ static rk_status run_nodes(rk_loaded *loaded)
     return RK_OK;
 }
 
+static rk_status instantiate(cudaGraph_t graph, cudaGraphExec_t *out, size_t *out_nodes)
+{
+    RK_TRY_CUDA(cudaGraphGetNodes(graph, NULL, out_nodes));
+    RK_TRY_CUDA(cudaGraphInstantiate(out, graph, 0));
+    return RK_OK;
+}
+
 /* A failure while capturing must still end the capture. */
-static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out)
+static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out, size_t *out_nodes)
 {
     cudaStream_t stream = loaded->context->stream;
     cudaGraph_t graph = NULL;
@@ -158,10 +165,7 @@ static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out)
         status = rk__cuda_failed(error, "cudaStreamEndCapture", __FILE__, __LINE__, __func__);
     }
     if (status == RK_OK) {
-        error = cudaGraphInstantiate(out, graph, 0);
-        if (error != cudaSuccess) {
-            status = rk__cuda_failed(error, "cudaGraphInstantiate", __FILE__, __LINE__, __func__);
-        }
+        status = instantiate(graph, out, out_nodes);
     }
     if (graph) {
         cudaGraphDestroy(graph);
@@ -178,19 +182,31 @@ rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t st
         return RK_OK;
     }
     int64_t many = context->options.steps_per_launch;
+    size_t nodes = 0;
     if (many > 1 && steps >= many) {
         if (!loaded->many_steps) {
-            RK_TRY(capture(loaded, many, &loaded->many_steps));
+            RK_TRY(capture(loaded, many, &loaded->many_steps, &nodes));
         }
         for (; steps >= many; steps -= many) {
             RK_TRY_CUDA(cudaGraphLaunch(loaded->many_steps, context->stream));
         }
     }
     if (steps > 0 && !loaded->one_step) {
-        RK_TRY(capture(loaded, 1, &loaded->one_step));
+        RK_TRY(capture(loaded, 1, &loaded->one_step, &nodes));
     }
     for (; steps > 0; steps--) {
         RK_TRY_CUDA(cudaGraphLaunch(loaded->one_step, context->stream));
     }
+    return RK_OK;
+}
+
+rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out)
+{
+    cudaGraphExec_t graph = NULL;
+    size_t nodes = 0;
+    (void)context;
+    RK_TRY(capture(loaded, 1, &graph, &nodes));
+    cudaGraphExecDestroy(graph);
+    *out = (int64_t)nodes;
     return RK_OK;
 }
