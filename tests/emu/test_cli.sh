@@ -28,6 +28,8 @@ same_losses cuda eager
 run 0 "$rankine" train demo/synth.yaml --run profiled "${cuda[@]}" --profile
 same_losses cuda profiled
 says "profile of 8 steps" "of gather" "propagate_from_rows"
+run 0 "$rankine" train demo/synth.yaml "${cuda[@]}" --print-program
+prints "propagate_adam" "device cuda replays it as a graph of "
 run 0 "$rankine" recommend cuda --user 3 --top 5
 
 # ---- a device that fails ----
