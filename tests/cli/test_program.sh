@@ -6,8 +6,8 @@ small_data demo
 run 0 "$rankine" train demo/synth.yaml --device cpu --set model.layers=2 --print-program
 silent
 prints "program train: " "MB moved each time" "passes (operations before -> after): share " \
-    "restrict " "backward " "fuse " "stored: " "embedding f32 [" "sample_triplets" "propagate_rows" \
-    "updates embedding" "device cpu runs it operation by operation"
+    "restrict " "backward " "fuse " "stored: " "embedding f32 [" "sample_triplets" \
+    "propagate_rows" "updates embedding" "device cpu runs it operation by operation"
 absent runs
 cp out first
 run 0 "$rankine" train demo/synth.yaml --device cpu --set model.layers=2 --print-program
