@@ -7,7 +7,12 @@
 #include "base/alloc.h"
 #include "ops/columns.h"
 
-#define HAS_RULE(rule) (sizeof #rule != sizeof "none")
+/* Whether the word is another than `none`, which brings a comma and so shifts `false` into third
+ * place; its length says nothing: there is a `fold`. */
+#define IS_NONE_none ,
+#define THIRD(a, b, third, ...) third
+#define THIRD_OF(...) THIRD(__VA_ARGS__)
+#define HAS_RULE(rule) THIRD_OF(IS_NONE_##rule, false, true, )
 
 static const rk_op_info op_table[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \
