@@ -26,6 +26,12 @@ PLACES = {  # what an operation has, where, and how it looks there
     "parity case": (("tests/ops/cases_{}.c",), r"\bRK_OP_{enum}\b"),
 }
 
+LISTS = {  # where a family is listed, and how
+    "src/ops/CMakeLists.txt": "families/{}.c",
+    "src/device/CMakeLists.txt": "cpu/{}.c",
+    "tests/ops/families.def": "({})",
+}
+
 
 def check(root):
     table = sources.read(root, "src/ops/ops.def")
@@ -46,6 +52,10 @@ def check(root):
                      if os.path.exists(os.path.join(root, p.format(family)))]
             if not any(re.search(pattern.format(name=name, enum=enum), text) for text in texts):
                 problems.append(f"{name}: no {what} in {' or '.join(paths).format(family, family)}")
+    for family in sorted(set(family_of.values())):
+        for path, line in LISTS.items():
+            if line.format(family) not in sources.read(root, path):
+                problems.append(f"{family}: no {line.format(family)} in {path}")
     return problems
 
 
@@ -56,6 +66,9 @@ def self_test():
         "src/device/cpu/dense.c": "void rk__cpu_relu(const rk_call *call)\n",
         "kernels/dense.cu": "cudaError_t rk_cuda_relu(const rk_call *call)\n",
         "tests/ops/cases_dense.c": "{RK_OP_RELU, relu},\n",
+        "src/ops/CMakeLists.txt": "families/dense.c",
+        "src/device/CMakeLists.txt": "cpu/dense.c",
+        "tests/ops/families.def": "OPS_FAMILY(dense)",
     }
     wrong = []
     for missing in [None, *files]:

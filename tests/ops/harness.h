@@ -109,6 +109,7 @@ typedef struct ops_batch {
 /* `triplets` of `batch` in use, of random users and items (all different or not as it comes). */
 ops_batch ops_make_batch(ops_case *c, int64_t n_users, int64_t n_items, int64_t batch,
                          int64_t candidates, int64_t triplets, ops_random *r);
+/* A row set of inputs; for backward and restrict use rk__unique_rows on the batch's nodes. */
 rk_row_set ops_batch_inputs(ops_case *c, const ops_batch *b, int64_t n_nodes);
 /* A step state that has `triplets` left in the epoch. */
 rk_step_state ops_state(const ops_batch *b);

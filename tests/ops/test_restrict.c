@@ -109,6 +109,15 @@ static void run(fixture *f, int32_t stored, int64_t rows, float *result)
 /* A model of the whole table, and what is to be left of it behind unique_rows. */
 typedef rk_value (*model)(fixture *f, rk_value x);
 
+static bool is_covered[RK_OP_COUNT]; /* operations whose rule for rows has been run */
+
+static void cover(const rk_program *p)
+{
+    for (int32_t i = 0; i < p->n_nodes; i++) {
+        is_covered[p->nodes[i].op] = true;
+    }
+}
+
 static void check(model of, const char *wanted)
 {
     float whole[SLOTS * DIM], restricted[SLOTS * DIM];
@@ -119,6 +128,7 @@ static void check(model of, const char *wanted)
         rk__assign(&f.program, f.out, rk__gather_rows(&f.program, final, f.rows));
         assert_ok(f.program.status);
         if (pass > 0) {
+            cover(&f.program);
             assert_ok(rk__program_restrict(&f.program));
             expect_operations(&f.program, wanted);
         }
@@ -175,6 +185,12 @@ static rk_value noisy_layer(fixture *f, rk_value x)
                        (rk_perturb_attr){.epsilon = 0.1f, .layer = 1});
 }
 
+static rk_value gram_form(fixture *f, rk_value x)
+{
+    const rk_fold_attr side = {0, N_USERS};
+    return rk__unfold(&f->program, f->values, rk__fold(&f->program, f->values, x, side), side);
+}
+
 static rk_value parameter(fixture *f, rk_value x)
 {
     (void)f;
@@ -191,7 +207,13 @@ static void tables_are_computed_at_the_rows_that_are_read(void **state)
     check(scaled_sum, "unique_rows combine_rows propagate_rows combine_rows unit_rows scale_rows "
                       "combine");
     check(noisy_layer, "unique_rows propagate_rows perturb");
+    check(gram_form, "unique_rows fold unfold_rows");
     check(parameter, "unique_rows combine_rows");
+    for (int op = 0; op < RK_OP_COUNT; op++) {
+        if (rk__op_info((rk_op)op)->can_restrict && !is_covered[op]) {
+            fail_msg("no model here has the operation %s", rk__op_name((rk_op)op));
+        }
+    }
 }
 
 /* Both row sets get theirs, the layers below are computed once. */

@@ -29,6 +29,8 @@ static void test_topics_are_complete(void **state)
     for (const rk_model *const *model = rk__models(); *model; model++) {
         expect_line("models", (*model)->help);
     }
+    assert_true(rk__op_info(RK_OP_FOLD)->has_gradient); /* four letters, as `none` */
+    assert_false(rk__op_info(RK_OP_NARROW)->has_gradient);
     for (int op = 0; op < RK_OP_COUNT; op++) {
         expect_line("operations", rk__op_info((rk_op)op)->help);
     }

@@ -14,6 +14,7 @@ rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes)
 
 rk_row_set rk__row_set_of(const rk_program *p, rk_value member)
 {
+    RK_ASSERT(p->tensors[member].producer >= 0);
     const rk_node *node = &p->nodes[p->tensors[member].producer];
     RK_ASSERT(node->op == RK_OP_UNIQUE_ROWS);
     return (rk_row_set){node->out[0], node->out[1], node->out[2],
