@@ -40,7 +40,7 @@ namespace rk
 
 constexpr unsigned ALL_LANES = 0xffffffffu;
 constexpr int WARP = 32;
-constexpr int BLOCK = 256; /* threads in a block where nothing speaks for another size */
+constexpr int BLOCK = 256; /* threads in a block, unless a kernel says otherwise */
 
 constexpr int WARPS = BLOCK / WARP;
 

@@ -49,7 +49,7 @@ rk_status rk_train_program(const rk_config *config, const rk_dataset *dataset,
                            const rk_hooks *hooks, char **out_text)
 {
     rk_dataset *prepared = NULL;
-    RK_TRY(rk_config_check(config));
+    RK_TRY(rk__config_check_values(config));
     if (!dataset) {
         RK_TRY(rk_dataset_prepare(config, false, hooks, &prepared));
     }

@@ -104,7 +104,10 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     cli_signals_install(stop_text);
-    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    rk_status status = args->resume ? RK_OK : rk_config_check(config);
+    if (status == RK_OK) {
+        status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    }
     cli_display_end(&display);
     if (status == RK_OK) {
         rk_train_options options = {.run_dir = run_dir,

@@ -366,10 +366,9 @@ static rk_status check_eval(const rk_config *config)
     return RK_OK;
 }
 
-rk_status rk_config_check(const rk_config *config)
+/* Everything but the sources and which options are read. */
+static rk_status check_rest(const rk_config *config)
 {
-    RK_TRY(check_sources(config));
-    RK_TRY(check_unread(config));
     RK_TRY(check_split(config));
     RK_TRY(check_model(config));
     RK_TRY(check_propagation(config));
@@ -379,4 +378,17 @@ rk_status rk_config_check(const rk_config *config)
     RK_TRY(check_contrast(config));
     RK_TRY(check_neighbours(config));
     return check_eval(config);
+}
+
+rk_status rk__config_check_values(const rk_config *config)
+{
+    RK_TRY(check_sources(config));
+    return check_rest(config);
+}
+
+rk_status rk_config_check(const rk_config *config)
+{
+    RK_TRY(check_sources(config));
+    RK_TRY(check_unread(config));
+    return check_rest(config);
 }

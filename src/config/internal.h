@@ -27,7 +27,7 @@ typedef struct rk_target {
     int64_t source; /* -1: none */
 } rk_target;
 
-/* Who says so. */
+/* Where a value comes from. */
 typedef struct rk_speaker {
     const char *place;  /* begins messages: "exps/exp.yaml:12" */
     const char *origin; /* is kept with the value: "exp.yaml:12" */

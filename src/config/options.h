@@ -59,6 +59,10 @@ const rk_options *rk__config_options(const rk_config *config);
 /* Where a value came from ("default", "exp.yaml:12", "--set"), for error messages about it. */
 const char *rk__config_origin(const rk_config *config, const char *key);
 
+/* rk_config_check, but for options that nothing reads: what is asked of a config that a run already
+ * has, which may be older than a rule about them. */
+rk_status rk__config_check_values(const rk_config *config);
+
 /* The text of a choice, e.g. rk__option_choice("model.kind", RK_MODEL_MF) = "mf"; of an element,
  * where the option is a list of choices. */
 const char *rk__option_choice(const char *key, int index);

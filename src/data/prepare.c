@@ -245,6 +245,6 @@ done:
 rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                              rk_dataset **out)
 {
-    RK_TRY(rk_config_check(config));
+    RK_TRY(rk__config_check_values(config)); /* options of training are no business of the data */
     return rk__dataset_prepare(rk__config_options(config), force, hooks, out);
 }

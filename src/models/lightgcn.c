@@ -5,6 +5,8 @@
  * The weights w_k are fixed, or parameters like the embeddings. For graphs with a small side there
  * is another form of the same mathematics: lightgcn_gram.c.
  */
+#include <math.h>
+
 #include "models/models.h"
 
 void rk__lightgcn_weights(const rk_options *options, float w[RK_MAX_LAYERS])
@@ -49,6 +51,17 @@ static rk_status declare(rk_model_instance *instance)
     if (o->model.layers == 0 && o->model.layer_weights == RK_WEIGHTS_MEAN_WITHOUT_EGO) {
         RK_FAIL(RK_ERR_CONFIG, "model.layer_weights mean_without_ego needs model.layers >= 1: with "
                                "0 layers there is nothing but layer 0");
+    }
+    if (o->model.layer_weights == RK_WEIGHTS_GIVEN) {
+        float w[RK_MAX_LAYERS], largest = 0;
+        rk__lightgcn_weights(o, w);
+        for (int64_t k = 0; k <= o->model.layers; k++) {
+            largest = fmaxf(largest, fabsf(w[k]));
+        }
+        if (largest == 0) {
+            RK_FAIL(RK_ERR_CONFIG, "model.given_weights are all 0: nothing would be left of the "
+                                   "layers; give at least one of them a weight");
+        }
     }
     RK_TRY(rk__declare_embedding(instance));
     if (!is_learned(o)) {

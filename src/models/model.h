@@ -1,9 +1,9 @@
 /*
  * What a model is: parameters, and the final embeddings as operations over them.
  *
- * A model is written once and never sees a device, and it writes whole tables: who needs some rows
- * only gathers them, and rk__program_restrict sees to it that no more is computed. Scores are dot
- * products of user and item rows.
+ * A model is written once, over whole tables, and never sees a device. Callers that need only some
+ * rows gather them; rk__program_restrict then computes no more than those. Scores are dot products
+ * of user and item rows.
  */
 #ifndef RK_MODELS_MODEL_H
 #define RK_MODELS_MODEL_H

@@ -75,6 +75,12 @@ rk_value rk__append_value(rk_program *p, rk_node node)
     return made ? made->out[0] : RK_NONE;
 }
 
+rk_value rk__append_weighted(rk_program *p, rk_node node, float alpha)
+{
+    node.attr.weight[0] = alpha;
+    return rk__append_value(p, node);
+}
+
 rk_node *rk__take_nodes(rk_program *p)
 {
     rk_node *nodes = p->nodes;

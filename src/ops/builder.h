@@ -90,7 +90,7 @@ rk_value rk__narrow(rk_program *p, rk_value x);
 
 /* sum_k weights[k] * tables[k]: n tables [N,d] -> [N,d]. */
 rk_value rk__combine(rk_program *p, const rk_value *tables, const float *weights, int n);
-/* The same at the rows of a row set: [N,d] each -> [S,d]; n <= RK_MAX_LAYERS. */
+/* The same at the rows of a row set: [N,d] each -> [S,d]. */
 rk_value rk__combine_rows(rk_program *p, const rk_value *tables, const float *weights, int n,
                           rk_row_set rows);
 /* Rows of a table: [N,d] -> [S,d]. */

@@ -3,6 +3,7 @@
  *   builder         the function of builder.h that appends it
  *   rk__shape_*     checks inputs and attributes, gives the outputs' shapes; the comment above it
  *                   is the operation's signature: inputs in order -> outputs
+ *   rk__restrict_*  computes some rows of the output only
  *   rk__grad_*      passes the gradient of output 0 on to the inputs, in operations of the table
  *   rk__traffic_*   bytes and arithmetic, where that is not "everything once"
  * ops.def binds them. A rule that no row names is declared nowhere, so that it does not compile.
@@ -26,6 +27,9 @@ rk_node rk__node(rk_op op, int32_t n, const rk_value *in);
 const rk_node *rk__append(rk_program *p, rk_node node);
 /* The same; output 0, or RK_NONE. */
 rk_value rk__append_value(rk_program *p, rk_node node);
+
+/* The same with attr.weight[0] = alpha. */
+rk_value rk__append_weighted(rk_program *p, rk_node node, float alpha);
 
 /* The row set that one of its tensors belongs to, by their producer. */
 rk_row_set rk__row_set_of(const rk_program *p, rk_value member);

@@ -27,8 +27,8 @@ enum {
     RK_OP_IS_SIDE = 2,     /* works at one side of a stored graph, which attr.fold names */
     RK_OP_IS_ADDS = 4,     /* a propagation that may have tables to add behind its other inputs */
     RK_OP_IS_GATHERS = 8,  /* a propagation that reads a row of input 3 for every edge */
-    RK_OP_IS_SHARES = 16,  /* equal inputs and attr.weight mean an equal result */
-    RK_OP_IS_SCALES = 64,  /* restricted to rows, it multiplies by a factor for nothing */
+    RK_OP_IS_SHARES = 16,  /* equal inputs and attributes mean an equal result */
+    RK_OP_IS_SCALES = 64,  /* restricted to rows, it multiplies by a factor at no cost */
     RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS */
 };
 

@@ -75,7 +75,7 @@ static void add_inputs(rk_buffer *out, const rk_program *p, const rk_node *node)
     }
 }
 
-static void add_results(rk_buffer *out, const rk_program *p, const rk_node *node)
+static rk_status add_results(rk_buffer *out, const rk_program *p, const rk_node *node)
 {
     rk_buffer text = {0};
     char *line = NULL;
@@ -92,10 +92,10 @@ static void add_results(rk_buffer *out, const rk_program *p, const rk_node *node
     if (updated != RK_NONE) {
         rk__buffer_add(&text, "updates %s", p->tensors[updated].name);
     }
-    if (rk__buffer_take(&text, &line) == RK_OK) {
-        rk__buffer_add(out, "%-40s ", line);
-    }
+    RK_TRY(rk__buffer_take(&text, &line));
+    rk__buffer_add(out, "%-40s ", line);
     rk__free(line);
+    return RK_OK;
 }
 
 static double bytes_of(const rk_program *p, const rk_node *node, const rk_batch_facts *batch)
@@ -146,7 +146,11 @@ rk_status rk__program_print(const rk_program *p, const rk_batch_facts *batch, ch
     for (int32_t i = 0; i < p->n_nodes; i++) {
         const rk_node *node = &p->nodes[i];
         rk__buffer_add(&out, "%3d  %-24s ", i, rk__op_name(node->op));
-        add_results(&out, p, node);
+        rk_status status = add_results(&out, p, node);
+        if (status != RK_OK) {
+            rk__buffer_free(&out);
+            return status;
+        }
         if (batch) {
             rk__buffer_add(&out, "%8.3f  ", 1e-6 * bytes_of(p, node, batch));
         } else {

@@ -1,15 +1,15 @@
 /*
  * Losses of a positive and M drawn negatives as functions of their scores, shared by the host and
- * kernels. With s the score of the positive and n_k those of the negatives, the term of a triplet
- * is
+ * kernels. With s the score of the positive and n_k those of the negatives, a triplet's term is
  *
  *   positive(s) + 1/M sum over k of negative(s, n_k)
  *
  *   bpr      softplus(n - s)                      Rendle et al., UAI 2009
  *   hinge    max(0, margin + n - s)               max-margin, as in Ying et al. (PinSage), KDD 2018
  *   ccl      1 - s;  weight max(0, n - margin)    Mao et al., "SimpleX", CIKM 2021
- *   bce      a softplus(-s);  weight b softplus(n), a = w1 + w2 beta, b = w3 + w4 beta, beta from
- * the degrees of user and item             Mao et al., "UltraGCN", CIKM 2021
+ *   bce      a softplus(-s);                      Mao et al., "UltraGCN", CIKM 2021
+ *            weight b softplus(n)                 with a = w1 + w2 beta, b = w3 + w4 beta,
+ *                                                 beta from the degrees of user and item
  *
  * softmax is none of these: -s/t + power log(sum over k of e^(n_k/t), and e^(s/t) if included).
  */

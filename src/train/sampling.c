@@ -78,7 +78,7 @@ static float quantised(double share)
 }
 
 /* Vose's method. weight[i] (sum n after scaling by `scale`) is used up. `stack` holds n indices:
- * the items lighter than a mean slot grow from its bottom, the others from its top. */
+ * the items lighter than the mean share grow from its bottom, the others from its top. */
 static void fill_alias(rk_sampling *s, double *weight, int32_t *stack, int64_t n, double scale)
 {
     int64_t n_light = 0, n_heavy = 0;
@@ -102,7 +102,7 @@ static void fill_alias(rk_sampling *s, double *weight, int32_t *stack, int64_t n
             stack[n_light++] = heavy;
         }
     }
-    /* What is left over is a full slot up to rounding; an item without weight must not become one.
+    /* What is left over is a full share up to rounding; an item without weight must not become one.
      */
     while (n_heavy > 0) {
         int32_t item = stack[n - n_heavy--];
@@ -177,7 +177,7 @@ static rk_status build_degree_factor(rk_sampling *s, const rk_graph *graph)
     return RK_OK;
 }
 
-/* More negatives than there are items to choose from is a slip. */
+/* More negatives than there are items to choose from is a mistake. */
 static rk_status check_catalogue(const rk_graph *graph, const rk_options *options)
 {
     bool dynamic = options->sampling.negatives == RK_NEGATIVES_DYNAMIC;

@@ -317,7 +317,7 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__run_folder_check(how));
-    RK_TRY_GOTO(done, rk_config_check(config));
+    RK_TRY_GOTO(done, how->resume ? rk__config_check_values(config) : rk_config_check(config));
     t.options = rk__config_options(config);
     t.folder = how->run_dir;
     RK_TRY_GOTO(done, prepare_data(&t, how->dataset));

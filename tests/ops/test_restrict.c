@@ -1,6 +1,6 @@
 /*
  * Whole tables, of which rows are gathered: what is left to compute after rk__program_restrict is
- * what one would have written by hand, bit for bit and node for node.
+ * what one would have written by hand, node for node, and the values are the same.
  */
 #include "base/alloc.h"
 #include "device/device.h"

@@ -463,6 +463,21 @@ static void the_reference_is_complete(void **state)
     rk_string_free(text);
 }
 
+/* A run may be older than a rule about what is read. */
+static void what_a_run_has_is_not_refused(void **state)
+{
+    (void)state;
+    rk_config *config = NULL;
+    assert_ok(rk_config_create(&config));
+    assert_ok(rk_config_set(config, "data.sources=[{file: a, part: train}]", "test"));
+    assert_ok(rk_config_set(config, "sampling.pool_size=9", "test"));
+    assert_fails(RK_ERR_CONFIG, "nothing looks at it", rk_config_check(config));
+    assert_ok(rk__config_check_values(config));
+    assert_ok(rk_config_set(config, "sampling.negatives=in_batch", "test"));
+    assert_fails(RK_ERR_CONFIG, "sampling.negatives", rk__config_check_values(config));
+    rk_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +487,7 @@ int main(void)
         cmocka_unit_test(presets_hold_their_recipes),
         cmocka_unit_test(the_page_of_options_is_up_to_date),
         cmocka_unit_test(the_reference_is_complete),
+        cmocka_unit_test(what_a_run_has_is_not_refused),
     };
     return cmocka_run_group_tests_name("config checks", tests, NULL, NULL);
 }

@@ -22,13 +22,14 @@ static rk_options options_with(int kind, int64_t layers, int weights)
 static void registry_follows_the_choices(void **state)
 {
     (void)state;
+#define ONE(enumerator, word) +1
+    enum { N_KINDS = RK_CHOICES_MODEL(ONE) };
     const rk_model *const *models = rk__models();
-    int n = 0;
-    for (; models[n]; n++) {
-        assert_string_equal(models[n]->name, rk__option_choice("model.kind", n));
-        assert_true(strlen(models[n]->help) > 0);
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        assert_string_equal(models[kind]->name, rk__option_choice("model.kind", kind));
+        assert_true(strlen(models[kind]->help) > 0);
     }
-    assert_null(rk__option_choice("model.kind", n));
+    assert_null(models[N_KINDS]);
 }
 
 static rk_status declare(rk_model_instance *m, const rk_options *o, rk_store *store)

@@ -1,6 +1,6 @@
 /*
  * y = alpha D^-1/2 A D^-1/2 x, in full and at the rows of a batch (He et al., "LightGCN", SIGIR
- * 2020, eq. 7-8; the batch forms are performance.md 4c and change no bit of the result).
+ * 2020, eq. 7-8; the batch forms change no bit of the result).
  *
  * Pull-style: each row of y is summed by one thread over its edges in the order of the CSR. A block
  * of rows is finished while it is in the nearest cache: what a batch adds at its rows, and then the

@@ -196,25 +196,6 @@ void rk__cpu_slot_loss(const rk_call *call)
 
 /* ---- gradient ---- */
 
-typedef void (*add_slot)(const rk_call *call, int32_t slot, float *y);
-
-/* The gradient at a row set, the slots of each row in ascending order: `add` adds to y [d] what a
- * slot gives to the gradient of its row. Inputs 0, 3, 4 and 5: x [S,d], segments, order, count. */
-static void sum_slots(const rk_call *call, add_slot add)
-{
-    const int32_t *segments = call->in[3], *order = call->in[4];
-    int64_t count = *(const int32_t *)call->in[5];
-    int64_t rows = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
-    float *y = call->out[0];
-    RK_CPU_FOR_ROWS(call, r, rows)
-    {
-        rk__zero_row(y + r * d, d);
-        for (int32_t i = segments[r]; r < count && i < segments[r + 1]; i++) {
-            add(call, order[i], y + r * d);
-        }
-    }
-}
-
 /* What a slot adds to the gradient of its row: an item gets its derivative times the user, the user
  * the sum over the triplet's negatives, then its positive. */
 static void add_slot_gradient(const rk_call *call, int32_t slot, float *y)
@@ -242,7 +223,18 @@ static void add_slot_gradient(const rk_call *call, int32_t slot, float *y)
     }
 }
 
+/* The slots of each row in ascending order. */
 void rk__cpu_slot_grad(const rk_call *call)
 {
-    sum_slots(call, add_slot_gradient);
+    const int32_t *segments = call->in[3], *order = call->in[4];
+    int64_t count = *(const int32_t *)call->in[5];
+    int64_t rows = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
+    float *y = call->out[0];
+    RK_CPU_FOR_ROWS(call, r, rows)
+    {
+        rk__zero_row(y + r * d, d);
+        for (int32_t i = segments[r]; r < count && i < segments[r + 1]; i++) {
+            add_slot_gradient(call, order[i], y + r * d);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 /*
  * Cutting a graph's rows into pieces of at most options.piece_edges edges, so that a warp never
- * works on a popular item alone while the device waits (performance.md: an unsplit row of 18,700
+ * works on a popular item alone while the device waits (an unsplit row of 18,700
  * edges takes 0.7 ms). Built once on the host from the graph's own offsets; those of a drawn graph
  * (drop_edges) are known to the device alone, so it takes the pieces of the graph that it was drawn
  * from, each with what is left of its edges.

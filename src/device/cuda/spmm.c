@@ -2,7 +2,7 @@
  * Full propagation through cuSPARSE's SpMM (CSR, row-major): the second path, chosen by
  * cuda.propagation = cusparse, and the yardstick of the first. It wants what the kernels do
  * without: a value array and offsets of the columns' type. Both are made on the host, so a graph
- * whose edges are drawn on the device is none for it.
+ * whose edges are drawn on the device is not supported.
  */
 #include <math.h>
 #include <string.h>
@@ -105,8 +105,7 @@ static void close_operands(operands *o)
     }
 }
 
-/* ALG2 is the one that is bit-reproducible for CSR, and the fastest on Hopper (performance.md 2).
- */
+/* ALG2 is the one that is bit-reproducible for CSR. */
 static const cusparseSpMMAlg_t ALGORITHM = CUSPARSE_SPMM_CSR_ALG2;
 
 static rk_status size_and_preprocess(const rk_device_context *context, const rk_call *call,

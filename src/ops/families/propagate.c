@@ -1,15 +1,10 @@
 /* Propagations over the graph: y = alpha * D^-1/2 A D^-1/2 x. */
 #include "ops/families/propagate.h"
 
-static rk_value weighted(rk_program *p, rk_node node, float alpha)
-{
-    node.attr.weight[0] = alpha;
-    return rk__append_value(p, node);
-}
-
 rk_value rk__propagate(rk_program *p, rk_graph_values g, rk_value x, float alpha)
 {
-    return weighted(p, RK_NODE(RK_OP_PROPAGATE, g.offsets, g.columns, g.scale, x), alpha);
+    return rk__append_weighted(p, RK_NODE(RK_OP_PROPAGATE, g.offsets, g.columns, g.scale, x),
+                               alpha);
 }
 
 rk_status rk__need_graph(const rk_program *p, const rk_node *node, int64_t n)
@@ -60,10 +55,10 @@ rk_value rk__restrict_propagate(rk_restriction *r, const rk_node *node, float fa
 rk_value rk__propagate_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row_set rows,
                             float alpha)
 {
-    return weighted(p,
-                    RK_NODE(RK_OP_PROPAGATE_ROWS, g.offsets, g.columns, g.scale, x, rows.rows,
-                            rows.count, rows.map),
-                    alpha);
+    return rk__append_weighted(p,
+                               RK_NODE(RK_OP_PROPAGATE_ROWS, g.offsets, g.columns, g.scale, x,
+                                       rows.rows, rows.count, rows.map),
+                               alpha);
 }
 
 /* offsets, columns, scale, x f32|f16[N,d], rows i32[S], count i32[1], map i32[N] -> f32[S,d]; a
@@ -90,7 +85,7 @@ void rk__grad_propagate_rows(rk_backward *b, const rk_node *node, rk_value g, fl
 rk_value rk__propagate_from_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row_set rows,
                                  float alpha)
 {
-    return weighted(
+    return rk__append_weighted(
         p, RK_NODE(RK_OP_PROPAGATE_FROM_ROWS, g.offsets, g.columns, g.scale, x, rows.map), alpha);
 }
 

@@ -42,7 +42,13 @@ rk_status rk__shape_unique_rows(const rk_program *p, const rk_node *node, rk_sha
 rk_value rk__combine_rows(rk_program *p, const rk_value *tables, const float *weights, int n,
                           rk_row_set rows)
 {
-    RK_ASSERT(n > 0 && n <= RK_MAX_LAYERS);
+    RK_ASSERT(n > 0);
+    if (n > RK_MAX_LAYERS) { /* more than a node takes */
+        rk_value first = rk__combine_rows(p, tables, weights, RK_MAX_LAYERS, rows);
+        rk_value rest = rk__combine_rows(p, tables + RK_MAX_LAYERS, weights + RK_MAX_LAYERS,
+                                         n - RK_MAX_LAYERS, rows);
+        return rk__add(p, first, rest, 1, 1);
+    }
     rk_value in[2 + RK_MAX_LAYERS] = {rows.rows, rows.count};
     memcpy(in + 2, tables, (size_t)n * sizeof *tables);
     rk_node node = rk__node(RK_OP_COMBINE_ROWS, n + 2, in);
@@ -121,15 +127,9 @@ rk_value rk__restrict_scale_rows(rk_restriction *r, const rk_node *node, float f
 
 /* ---- and back ---- */
 
-static rk_value weighted(rk_program *p, rk_node node, float alpha)
-{
-    node.attr.weight[0] = alpha;
-    return rk__append_value(p, node);
-}
-
 rk_value rk__scatter_rows(rk_program *p, rk_value x, rk_row_set rows, float alpha)
 {
-    return weighted(p, RK_NODE(RK_OP_SCATTER_ROWS, x, rows.map), alpha);
+    return rk__append_weighted(p, RK_NODE(RK_OP_SCATTER_ROWS, x, rows.map), alpha);
 }
 
 /* x f32[S,d], map i32[N] -> f32[N,d] */
@@ -149,7 +149,8 @@ rk_traffic rk__traffic_scatter_rows(const rk_counted *c)
 rk_value rk__scatter_add_rows(rk_program *p, rk_value table, rk_value x, rk_row_set rows,
                               float alpha)
 {
-    return weighted(p, RK_NODE(RK_OP_SCATTER_ADD_ROWS, table, x, rows.rows, rows.count), alpha);
+    return rk__append_weighted(p, RK_NODE(RK_OP_SCATTER_ADD_ROWS, table, x, rows.rows, rows.count),
+                               alpha);
 }
 
 /* table f32[N,d], x f32[S,d], rows i32[S], count i32[1] -> f32[N,d], in place on table */

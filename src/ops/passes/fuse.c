@@ -52,7 +52,7 @@ static int32_t propagation_for(const fusion *f, rk_value value, int32_t reader)
     return is_one && !is_overtaken(p, node, t->producer, reader) ? t->producer : -1;
 }
 
-/* Which node of a row set gives its map; RK_NONE when the rows are not a row set of the program. */
+/* The map of the row set that `rows` belongs to; RK_NONE if no node of the program made it. */
 static rk_value map_of(const rk_program *p, rk_value rows)
 {
     int32_t producer = p->tensors[rows].producer;

@@ -16,10 +16,10 @@ typedef struct use {
     rk_value copy;  /* as RK_F16, or RK_NONE */
 } use;
 
-/* Does a propagation of all rows gather its input j? */
-static bool gathers(const rk_node *node, int32_t j)
+/* Does it gather input 3 for all rows? */
+static bool gathers(const rk_node *node)
 {
-    return j == 3 && (rk__op_info(node->op)->flags & RK_OP_IS_GATHERS);
+    return rk__op_info(node->op)->flags & RK_OP_IS_GATHERS;
 }
 
 static bool takes_halves(const rk_node *node, int32_t j)
@@ -59,7 +59,7 @@ static void survey(const rk_program *p, use *uses)
 static void append_narrowed(rk_program *p, use *uses, rk_node node)
 {
     rk_value updated = rk__updated_parameter(p, &node);
-    if (gathers(&node, 3) && !uses[node.in[3]].narrow) {
+    if (gathers(&node) && !uses[node.in[3]].narrow) {
         use *u = &uses[node.in[3]];
         u->copy = u->copy == RK_NONE ? rk__narrow(p, node.in[3]) : u->copy;
         node.in[3] = u->copy;

@@ -139,9 +139,8 @@ typedef struct need {
     bool whole, rows;
 } need;
 
-static void ask_inputs(const rk_restriction *r, const rk_node *node, uint32_t at_rows, need *needs)
+static void ask_inputs(const rk_node *node, uint32_t at_rows, need *needs)
 {
-    (void)r;
     for (int32_t j = 0; j < node->n_inputs; j++) {
         if (node->in[j] != RK_NONE) {
             need *n = &needs[node->in[j]];
@@ -157,13 +156,13 @@ static void find_needs(rk_restriction *r, need *needs)
         const rk_op_info *info = rk__op_info(node->op);
         rk_value out = node->n_outputs == 1 ? node->out[0] : RK_NONE;
         if (is_gather(r, node)) {
-            ask_inputs(r, node, ~3u, needs);
+            ask_inputs(node, ~3u, needs);
         } else if (out != RK_NONE && info->can_restrict && needs[out].rows && !needs[out].whole &&
                    r->p->tensors[out].stored < 0) {
             r->at_rows[out] = true;
-            ask_inputs(r, node, info->at_rows, needs);
+            ask_inputs(node, info->at_rows, needs);
         } else {
-            ask_inputs(r, node, 0, needs);
+            ask_inputs(node, 0, needs);
         }
     }
 }
@@ -185,6 +184,7 @@ static void append_gather(rk_restriction *r, const rk_node *gather)
 {
     bool all_whole = true;
     for (int32_t j = 2; j < gather->n_inputs; j++) {
+        RK_ASSERT(r->now[gather->in[j]] == gather->in[j]); /* a table is no gather's result */
         all_whole = all_whole && !r->at_rows[gather->in[j]];
     }
     if (all_whole) {

@@ -1,9 +1,8 @@
 /*
- * Joining nodes that compute the same: a model that is embedded at two row sets has its layers
- * twice until then.
+ * Removing duplicate nodes: views of one model propagate the same table, each for itself.
  *
- * Only of the operations that models make whole tables with; nothing is overwritten before the
- * backward pass, so equal inputs and attributes mean equal results.
+ * Only operations with the flag SHARES; nothing is overwritten before the backward pass, so equal
+ * inputs and attributes mean equal results.
  */
 #include <string.h>
 
@@ -20,7 +19,7 @@ static bool are_equal(const rk_node *a, const rk_node *b)
 {
     return a->op == b->op && a->n_inputs == b->n_inputs &&
            memcmp(a->in, b->in, (size_t)a->n_inputs * sizeof *a->in) == 0 &&
-           memcmp(a->attr.weight, b->attr.weight, sizeof a->attr.weight) == 0;
+           memcmp(&a->attr, &b->attr, sizeof a->attr) == 0;
 }
 
 static void replace(rk_program *p, int32_t first, rk_value old, rk_value new)
