@@ -46,11 +46,7 @@ __global__ void step_loss(loss_list losses, rk_step_state *state, double *sums, 
         return;
     }
     sums[0] += total;
-    state->last_loss = total;
-    if (!isfinite(total) && state->bad_step == 0) {
-        state->bad_step = state->step + 1;
-        state->bad_loss = total;
-    }
+    rk__note_loss(state, total);
 }
 
 __global__ void step_advance(rk_step_state *state)

@@ -35,19 +35,26 @@ static void print_value(const rk_config *config, const char *name, const char *k
     }
 }
 
-static int print_run(const cli *c)
+/* The config of the run folder that was named; returns the exit code. */
+static int open_config(const cli *c, rk_config **out)
 {
-    rk_config *config = NULL;
-    rk_report *report = NULL;
     if (!cli_exists(c->positional, "config.yaml")) {
         return cli_error(rk_status_exit_code(RK_ERR_DATA),
                          "%s: not a run folder, it has no config.yaml", c->positional);
     }
     char *path = cli_format("%s/config.yaml", c->positional);
-    rk_status status = rk_config_load(&config, path);
+    rk_status status = rk_config_load(out, path);
     cli_free(path);
-    if (status != RK_OK) {
-        return cli_fail(c, status);
+    return status == RK_OK ? 0 : cli_fail(c, status);
+}
+
+static int print_run(const cli *c)
+{
+    rk_config *config = NULL;
+    rk_report *report = NULL;
+    int code = open_config(c, &config);
+    if (code != 0) {
+        return code;
     }
     printf("run %s\n", c->positional);
     print_value(config, "data set", "data.name");
@@ -64,7 +71,7 @@ static int print_run(const cli *c)
         }
         return 0;
     }
-    status = rk_report_open(c->positional, &report);
+    rk_status status = rk_report_open(c->positional, &report);
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
@@ -101,17 +108,11 @@ int cli_print_program(const cli *c, const rk_config *config)
 static int print_program(const cli *c)
 {
     rk_config *config = NULL;
-    if (!cli_exists(c->positional, "config.yaml")) {
-        return cli_error(rk_status_exit_code(RK_ERR_DATA),
-                         "%s: not a run folder, it has no config.yaml", c->positional);
+    int code = open_config(c, &config);
+    if (code != 0) {
+        return code;
     }
-    char *path = cli_format("%s/config.yaml", c->positional);
-    rk_status status = rk_config_load(&config, path);
-    cli_free(path);
-    if (status != RK_OK) {
-        return cli_fail(c, status);
-    }
-    int code = cli_print_program(c, config);
+    code = cli_print_program(c, config);
     rk_config_free(config);
     return code;
 }

@@ -1,11 +1,12 @@
 /*
  * What changes from step to step, in device memory, so that a replayed step needs no host.
  *
- * Shared with the kernels: fixed-width members, nothing but the standard integer types.
+ * Shared with the kernels: fixed-width members, nothing but the standard headers.
  */
 #ifndef RK_OPS_STEP_STATE_H
 #define RK_OPS_STEP_STATE_H
 
+#include <math.h>
 #include <stdint.h>
 
 #if defined(__CUDACC__)
@@ -38,6 +39,16 @@ RK_HOST_DEVICE static inline int64_t rk__step_count(const rk_step_state *s)
 {
     int64_t rest = s->draws_per_epoch - s->step_in_epoch * s->batch;
     return rest < s->batch ? (rest > 0 ? rest : 0) : s->batch;
+}
+
+/* The loss of the step that the state is at. */
+RK_HOST_DEVICE static inline void rk__note_loss(rk_step_state *s, double loss)
+{
+    s->last_loss = loss;
+    if (!isfinite(loss) && s->bad_step == 0) {
+        s->bad_step = s->step + 1;
+        s->bad_loss = loss;
+    }
 }
 
 #endif

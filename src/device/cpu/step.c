@@ -25,11 +25,7 @@ void rk__cpu_step_loss(const rk_call *call)
         return;
     }
     sums[0] += total;
-    state->last_loss = total;
-    if (!isfinite(total) && state->bad_step == 0) {
-        state->bad_step = state->step + 1;
-        state->bad_loss = total;
-    }
+    rk__note_loss(state, total);
 }
 
 void rk__cpu_step_advance(const rk_call *call)
