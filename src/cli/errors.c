@@ -3,13 +3,19 @@
 
 #include "cli.h"
 
+/* "rankine: ..." on stderr, after what stdout holds, and no newline. */
+static void RK_PRINTF(1, 0) say(const char *format, va_list arguments)
+{
+    fflush(stdout);
+    fputs("rankine: ", stderr);
+    vfprintf(stderr, format, arguments);
+}
+
 int cli_error(int code, const char *format, ...)
 {
     va_list arguments;
-    fflush(stdout);
-    fputs("rankine: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    say(format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
     return code;
@@ -18,10 +24,8 @@ int cli_error(int code, const char *format, ...)
 int cli_usage(const char *command, const char *format, ...)
 {
     va_list arguments;
-    fflush(stdout);
-    fputs("rankine: ", stderr);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    say(format, arguments);
     va_end(arguments);
     fprintf(stderr, "\nTry: rankine %s%s--help\n", command ? command : "", command ? " " : "");
     return rk_status_exit_code(RK_ERR_CONFIG);
