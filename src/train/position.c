@@ -31,12 +31,3 @@ void rk__position_free(rk_position *position)
     rk__free(position->terms);
     *position = (rk_position){0};
 }
-
-int64_t rk__position_checks(const rk_position *position)
-{
-    int64_t checks = 0;
-    for (int64_t i = 0; i < position->step.epoch; i++) {
-        checks += !isnan(position->history[i].check);
-    }
-    return checks;
-}

@@ -40,7 +40,4 @@ static inline double *rk__position_terms(const rk_position *position, int64_t re
     return position->terms + record * position->n_terms;
 }
 
-/* Epochs of the history whose check was made. */
-int64_t rk__position_checks(const rk_position *position);
-
 #endif
