@@ -32,7 +32,7 @@
 #include "config/options.h"
 #include "eval/evaluate.h"
 #include "train/json.h"
-#include "train/memory.h"
+#include "engine/memory.h"
 #include "train/profile.h"
 #include "train/set_up.h"
 
@@ -76,7 +76,7 @@ static rk_status say_seconds(worker *w, double seconds)
 static rk_status count_bytes(const worker *w, int64_t *out)
 {
     const rk_engine *e = &w->engine;
-    const rk_program *const loaded[] = {&w->step.program, &w->ranker.rank[0], &w->ranker.rank[1]};
+    const rk_program *const loaded[] = {&w->step.phases[0], &w->ranker.rank[0], &w->ranker.rank[1]};
     rk_memory_table memory = {0};
     rk_status status = rk__memory_add_store(&memory, e->device, &e->store);
     for (size_t i = 0; status == RK_OK && i < sizeof loaded / sizeof loaded[0]; i++) {

@@ -33,7 +33,7 @@ static rk_status print(const rk_options *options, const rk_dataset *dataset, con
     rk_status status = RK_OK;
     RK_TRY(rk__set_up(&engine, &step, &ranker, options, dataset, false, hooks));
     RK_TRY_GOTO(done, rk__profile_batch(&step, &batch, &n));
-    RK_TRY_GOTO(done, rk__program_print(&step.program, batch, &page));
+    RK_TRY_GOTO(done, rk__program_print(&step.phases[0], batch, &page));
     rk__buffer_add(&out, "%s", page);
     RK_TRY_GOTO(done, add_graph(&out, &step));
     status = rk__buffer_take(&out, out_text);

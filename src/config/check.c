@@ -1,5 +1,5 @@
 /*
- * rk_config_check: what no single option can see. A message names the options, their values and
+ * What no single option can see. A message names the options, their values and
  * where those came from, and says what to change.
  */
 #include <math.h>
@@ -8,14 +8,9 @@
 #include "base/parse.h"
 #include "config/internal.h"
 
-/* "split.kind is time (exp.yaml:12)". */
-typedef struct said {
-    char text[256];
-} said;
-
-static said says(const rk_config *config, const char *key)
+rk_said rk__config_says(const rk_config *config, const char *key)
 {
-    said out;
+    rk_said out;
     const char *value = "";
     RK_ASSERT(rk_config_get(config, key, &value) == RK_OK);
     const char *origin = rk__config_origin(config, key);
@@ -38,7 +33,7 @@ static rk_status fail_unread(const rk_config *config, const rk_option *row,
     if (status == RK_OK) {
         status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
                           "%s, but %s, so nothing looks at it: remove it, or take %s",
-                          says(config, key).text, says(config, other).text, wanted.at);
+                          rk__config_says(config, key).text, rk__config_says(config, other).text, wanted.at);
     }
     rk__buffer_free(&wanted);
     return status;
@@ -86,7 +81,7 @@ static rk_status check_source(const rk_config *config, int64_t i)
     }
     if (by_time && !has_times(source)) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but data.sources[%lld] (%s) has no times: %s",
-                says(config, key).text, n, source->origin,
+                rk__config_says(config, key).text, n, source->origin,
                 source->format == RK_FORMAT_ADJACENCY
                     ? "adjacency files carry none; take split.order=random"
                     : "name the column in its key 'time'");
@@ -96,7 +91,7 @@ static rk_status check_source(const rk_config *config, int64_t i)
             RK_ERR_CONFIG,
             "%s, so data.sources[%lld] (%s) must say its part: train, valid or test; to have one "
             "set divided, take split.kind leave_one_out, ratio or time",
-            says(config, "split.kind").text, n, source->origin);
+            rk__config_says(config, "split.kind").text, n, source->origin);
     }
     if (o->split.kind != RK_SPLIT_GIVEN && source->part != RK_PART_ALL) {
         RK_FAIL(
@@ -104,7 +99,7 @@ static rk_status check_source(const rk_config *config, int64_t i)
             "data.sources[%lld] (%s) says part %s, but %s, which divides everything: remove the "
             "part or take split.kind given",
             n, source->origin, rk__option_choice("data.sources.part", source->part),
-            says(config, "split.kind").text);
+            rk__config_says(config, "split.kind").text);
     }
     return RK_OK;
 }
@@ -124,7 +119,7 @@ static rk_status check_sources(const rk_config *config)
         has_train = has_train || o->sources[i].part == RK_PART_TRAIN;
     }
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train", says(config, "split.kind").text);
+        RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train", rk__config_says(config, "split.kind").text);
     }
     return RK_OK;
 }
@@ -135,19 +130,19 @@ static rk_status check_split(const rk_config *config)
     bool by_shares = o->split.kind == RK_SPLIT_RATIO || o->split.kind == RK_SPLIT_TIME;
     if (by_shares && o->split.valid + o->split.test >= 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
-                says(config, "split.valid").text, says(config, "split.test").text);
+                rk__config_says(config, "split.valid").text, rk__config_says(config, "split.test").text);
     }
     for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
         if (o->sources[i].part == RK_PART_VALID) {
             RK_FAIL(RK_ERR_CONFIG,
                     "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
-                    says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
+                    rk__config_says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
         }
     }
     if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
         o->split.valid_from > o->split.test_from) {
         RK_FAIL(RK_ERR_CONFIG, "%s, after %s: valid must begin before test",
-                says(config, "split.valid_from").text, says(config, "split.test_from").text);
+                rk__config_says(config, "split.valid_from").text, rk__config_says(config, "split.test_from").text);
     }
     return RK_OK;
 }
@@ -158,45 +153,17 @@ static rk_status check_graph(const rk_config *config)
     if (o->graph.form != RK_FORM_GRAM) {
         return RK_OK;
     }
-    if (o->model.layer_weights >= RK_WEIGHTS_LEARNED) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: that form needs fixed weights; take graph.form direct",
-                says(config, "graph.form").text, says(config, "model.layer_weights").text);
-    }
-    if (o->model.kind != RK_MODEL_LIGHTGCN) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
-                says(config, "graph.form").text, says(config, "model.kind").text);
-    }
     if (o->train.propagation == RK_TABLES_FP16) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which is for the tables between layers of the direct "
                 "form: take one of the two",
-                says(config, "graph.form").text, says(config, "train.propagation").text);
+                rk__config_says(config, "graph.form").text, rk__config_says(config, "train.propagation").text);
     }
     if (o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which multiplies by the whole graph only: take split_rows or "
                 "graph.form direct",
-                says(config, "graph.form").text, says(config, "cuda.propagation").text);
-    }
-    return RK_OK;
-}
-
-static rk_status check_model(const rk_config *config)
-{
-    const rk_options *o = &config->options;
-    if (o->model.layer_weights == RK_WEIGHTS_GIVEN &&
-        o->model.given_weights.n != o->model.layers + 1) {
-        RK_FAIL(RK_ERR_CONFIG, "%s has %lld weights, but %s, so it takes %lld: layer 0 first",
-                says(config, "model.given_weights").text, (long long)o->model.given_weights.n,
-                says(config, "model.layers").text, (long long)o->model.layers + 1);
-    }
-    if (o->model.kind == RK_MODEL_LIGHTGCN_PP && o->model.layers == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: it needs at least one layer",
-                says(config, "model.kind").text, says(config, "model.layers").text);
-    }
-    if (o->model.layer_weights == RK_WEIGHTS_MEAN_WITHOUT_EGO && o->model.layers == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without layer 0 nothing is left; take mean",
-                says(config, "model.layer_weights").text, says(config, "model.layers").text);
+                rk__config_says(config, "graph.form").text, rk__config_says(config, "cuda.propagation").text);
     }
     return RK_OK;
 }
@@ -207,32 +174,32 @@ static rk_status check_schedule(const rk_config *config)
     const rk_options *o = &config->options;
     if (o->train.warmup_epochs > 0 && o->train.warmup_steps > 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them",
-                says(config, "train.warmup_epochs").text, says(config, "train.warmup_steps").text);
+                rk__config_says(config, "train.warmup_epochs").text, rk__config_says(config, "train.warmup_steps").text);
     }
     if (o->train.warmup_epochs > 0 && o->train.warmup_epochs >= (double)o->train.epochs) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: the warm-up must be shorter than the run",
-                says(config, "train.warmup_epochs").text, says(config, "train.epochs").text);
+                rk__config_says(config, "train.warmup_epochs").text, rk__config_says(config, "train.epochs").text);
     }
     if (o->train.schedule == RK_SCHEDULE_COSINE && o->train.schedule_epochs > o->train.epochs) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: the schedule is longer than the run; set train.schedule_epochs=0 to "
                 "have it as long as the run",
-                says(config, "train.schedule_epochs").text, says(config, "train.epochs").text);
+                rk__config_says(config, "train.schedule_epochs").text, rk__config_says(config, "train.epochs").text);
     }
     if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks there is no metric to go by",
-                says(config, "train.schedule").text, says(config, "eval.every").text);
+                rk__config_says(config, "train.schedule").text, rk__config_says(config, "eval.every").text);
     }
     if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.patience > 0 &&
         o->eval.patience <= o->train.plateau_patience) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: the training would stop before the rate is ever lowered; let "
                 "train.plateau_patience be the smaller one",
-                says(config, "train.plateau_patience").text, says(config, "eval.patience").text);
+                rk__config_says(config, "train.plateau_patience").text, rk__config_says(config, "eval.patience").text);
     }
     if (o->train.clip_norm > 0 && o->train.clip_value > 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them", says(config, "train.clip_norm").text,
-                says(config, "train.clip_value").text);
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them", rk__config_says(config, "train.clip_norm").text,
+                rk__config_says(config, "train.clip_value").text);
     }
     return RK_OK;
 }
@@ -243,7 +210,7 @@ static rk_status check_negatives(const rk_config *config)
     const rk_options *o = &config->options;
     int kind = o->loss.kind, negatives = o->sampling.negatives;
     bool in_batch = negatives == RK_NEGATIVES_IN_BATCH, dynamic = negatives == RK_NEGATIVES_DYNAMIC;
-    said loss = says(config, "loss.kind"), how = says(config, "sampling.negatives");
+    rk_said loss = rk__config_says(config, "loss.kind"), how = rk__config_says(config, "sampling.negatives");
     if (in_batch && kind != RK_LOSS_SOFTMAX && kind != RK_LOSS_ALIGN_UNIFORM) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which needs negatives of its own for each positive: take "
@@ -258,15 +225,15 @@ static rk_status check_negatives(const rk_config *config)
     if (in_batch && o->train.batch < 2) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: a batch of one has no negatives; take a larger train.batch", how.text,
-                says(config, "train.batch").text);
+                rk__config_says(config, "train.batch").text);
     }
     if (dynamic && (kind != RK_LOSS_BPR || o->loss.logits == RK_LOGITS_COSINE)) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: dynamic negatives are for bpr on inner products",
-                how.text, loss.text, says(config, "loss.logits").text);
+                how.text, loss.text, rk__config_says(config, "loss.logits").text);
     }
     if (o->train.batch > INT32_MAX / (2 + o->sampling.per_positive)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may draw 2^31 users and items at most",
-                says(config, "train.batch").text, says(config, "sampling.per_positive").text);
+                rk__config_says(config, "train.batch").text, rk__config_says(config, "sampling.per_positive").text);
     }
     return RK_OK;
 }
@@ -276,7 +243,7 @@ static rk_status check_propagation(const rk_config *config)
     const rk_options *o = &config->options;
     if (o->train.propagation == RK_TABLES_FP16 && o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which multiplies fp32 tables: take split_rows",
-                says(config, "train.propagation").text, says(config, "cuda.propagation").text);
+                rk__config_says(config, "train.propagation").text, rk__config_says(config, "cuda.propagation").text);
     }
     return RK_OK;
 }
@@ -287,26 +254,17 @@ static rk_status check_contrast(const rk_config *config)
     if (o->loss.contrast == RK_CONTRAST_NONE) {
         return RK_OK;
     }
-    if (o->model.kind != RK_MODEL_LIGHTGCN || o->model.layers == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: views are made of the layers of lightgcn",
-                says(config, "loss.contrast").text, says(config, "model.kind").text,
-                says(config, "model.layers").text);
-    }
-    if (o->model.layer_weights >= RK_WEIGHTS_LEARNED) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: views need fixed weights of layers",
-                says(config, "loss.contrast").text, says(config, "model.layer_weights").text);
-    }
     if (o->graph.form == RK_FORM_GRAM) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no single layers: take direct or auto",
-                says(config, "loss.contrast").text, says(config, "graph.form").text);
+                rk__config_says(config, "loss.contrast").text, rk__config_says(config, "graph.form").text);
     }
     if (o->loss.contrast == RK_CONTRAST_XSIMGCL && o->loss.contrast_layer > o->model.layers) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: there is no such layer",
-                says(config, "loss.contrast_layer").text, says(config, "model.layers").text);
+                rk__config_says(config, "loss.contrast_layer").text, rk__config_says(config, "model.layers").text);
     }
     if (o->train.batch < 2) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: a batch of one has nothing to be held against",
-                says(config, "loss.contrast").text, says(config, "train.batch").text);
+                rk__config_says(config, "loss.contrast").text, rk__config_says(config, "train.batch").text);
     }
     return RK_OK;
 }
@@ -316,7 +274,7 @@ static rk_status check_neighbours(const rk_config *config)
     const rk_options *o = &config->options;
     if (o->train.batch > INT32_MAX / (1 + o->loss.neighbours)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may look at 2^31 neighbours at most",
-                says(config, "train.batch").text, says(config, "loss.neighbours").text);
+                rk__config_says(config, "train.batch").text, rk__config_says(config, "loss.neighbours").text);
     }
     return RK_OK;
 }
@@ -329,7 +287,7 @@ static rk_status check_watched_metric(const rk_config *config)
     int64_t k = 0;
     if (!at || rk__parse_int(at + 1, strlen(at + 1), &k) != RK_PARSE_OK) {
         RK_FAIL(RK_ERR_CONFIG, "%s: write METRIC@K, e.g. ndcg@%lld",
-                says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
+                rk__config_says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
     }
     size_t length = (size_t)(at - o->eval.metric);
     bool has_name = false, has_k = false;
@@ -343,14 +301,14 @@ static rk_status check_watched_metric(const rk_config *config)
     }
     if (!has_name) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
-                says(config, "eval.metric").text, says(config, "eval.metrics").text,
+                rk__config_says(config, "eval.metric").text, rk__config_says(config, "eval.metrics").text,
                 (int)(length < 60 ? length : 60), o->eval.metric,
                 rk__option_choice("eval.metrics", (int)o->eval.metrics.v[0]),
                 (long long)(has_k ? k : o->eval.k.v[0]));
     }
     if (!has_k) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set eval.metric=%.*s@%lld or add %lld to eval.k",
-                says(config, "eval.metric").text, says(config, "eval.k").text, (int)length,
+                rk__config_says(config, "eval.metric").text, rk__config_says(config, "eval.k").text, (int)length,
                 o->eval.metric, (long long)o->eval.k.v[0], (long long)k);
     }
     return RK_OK;
@@ -361,7 +319,7 @@ static rk_status check_eval(const rk_config *config)
     RK_TRY(check_watched_metric(config));
     if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
-                says(config, "eval.patience").text, says(config, "eval.every").text);
+                rk__config_says(config, "eval.patience").text, rk__config_says(config, "eval.every").text);
     }
     return RK_OK;
 }
@@ -370,7 +328,6 @@ static rk_status check_eval(const rk_config *config)
 static rk_status check_rest(const rk_config *config)
 {
     RK_TRY(check_split(config));
-    RK_TRY(check_model(config));
     RK_TRY(check_propagation(config));
     RK_TRY(check_schedule(config));
     RK_TRY(check_negatives(config));
@@ -386,7 +343,7 @@ rk_status rk__config_check_values(const rk_config *config)
     return check_rest(config);
 }
 
-rk_status rk_config_check(const rk_config *config)
+rk_status rk__config_check_all(const rk_config *config)
 {
     RK_TRY(check_sources(config));
     RK_TRY(check_unread(config));

@@ -59,9 +59,17 @@ const rk_options *rk__config_options(const rk_config *config);
 /* Where a value came from ("default", "exp.yaml:12", "--set"), for error messages about it. */
 const char *rk__config_origin(const rk_config *config, const char *key);
 
-/* rk_config_check, but for options that nothing reads: what is asked of a config that a run already
- * has, which may be older than a rule about them. */
+/* Everything that rk_config_check asks but for what models ask themselves (models/model.h);
+ * check_values does not ask for options that nothing reads: a run may be older than a rule about
+ * them. */
+rk_status rk__config_check_all(const rk_config *config);
 rk_status rk__config_check_values(const rk_config *config);
+
+/* "split.kind is time (exp.yaml:12)", for messages about options that do not go together. */
+typedef struct rk_said {
+    char text[256];
+} rk_said;
+rk_said rk__config_says(const rk_config *config, const char *key);
 
 /* The text of a choice, e.g. rk__option_choice("model.kind", RK_MODEL_MF) = "mf"; of an element,
  * where the option is a list of choices. */

@@ -41,6 +41,44 @@ static bool has_gram_form(const rk_options *o)
     return o->model.layers > 0 && !is_learned(o) && o->loss.contrast == RK_CONTRAST_NONE;
 }
 
+static rk_status check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    const rk_said weights = rk__config_says(config, "model.layer_weights");
+    const rk_said layers = rk__config_says(config, "model.layers");
+    if (o->model.layer_weights == RK_WEIGHTS_GIVEN &&
+        o->model.given_weights.n != o->model.layers + 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s has %lld weights, but %s, so it takes %lld: layer 0 first",
+                rk__config_says(config, "model.given_weights").text,
+                (long long)o->model.given_weights.n, layers.text, (long long)o->model.layers + 1);
+    }
+    if (o->model.layer_weights == RK_WEIGHTS_MEAN_WITHOUT_EGO && o->model.layers == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without layer 0 nothing is left; take mean",
+                weights.text, layers.text);
+    }
+    if (o->graph.form == RK_FORM_GRAM && is_learned(o)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: that form needs fixed weights; take graph.form direct",
+                rk__config_says(config, "graph.form").text, weights.text);
+    }
+    if (o->loss.contrast != RK_CONTRAST_NONE && is_learned(o)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: views need fixed weights of layers",
+                rk__config_says(config, "loss.contrast").text, weights.text);
+    }
+    return RK_OK;
+}
+
+/* Does any layer behind layer 0 count? What a new user is made of. */
+static bool has_fold_table(const rk_options *o)
+{
+    float w[RK_MAX_LAYERS];
+    bool any = is_learned(o) && o->model.layers > 0;
+    for (int k = 1; !is_learned(o) && k <= (int)o->model.layers; k++) {
+        rk__lightgcn_weights(o, w);
+        any = any || w[k] != 0;
+    }
+    return any;
+}
+
 static rk_status declare(rk_model_instance *instance)
 {
     const rk_options *o = instance->options;
@@ -63,18 +101,17 @@ static rk_status declare(rk_model_instance *instance)
                                    "layers; give at least one of them a weight");
         }
     }
-    RK_TRY(rk__declare_embedding(instance));
-    if (!is_learned(o)) {
-        return RK_OK;
-    }
     bool is_free = o->model.layer_weights == RK_WEIGHTS_LEARNED;
-    return rk__model_add_parameter(
-        instance, (rk_parameter){.name = "layer_weights",
-                                 .rows = 1,
-                                 .cols = o->model.layers + 1,
-                                 .init = RK_INIT_CONSTANT,
-                                 .init_sd = is_free ? 1.0 / (double)(o->model.layers + 1) : 0,
-                                 .block_end = {1, 1}});
+    rk_parameter weights = {.name = "layer_weights",
+                            .rows = 1,
+                            .cols = o->model.layers + 1,
+                            .init = RK_INIT_CONSTANT,
+                            .init_sd = is_free ? 1.0 / (double)(o->model.layers + 1) : 0,
+                            .block_end = {1, 1}};
+    RK_TRY(rk__declare_factors(instance, "embedding"));
+    RK_TRY(is_learned(o) ? rk__model_add(instance, weights) : RK_OK);
+    RK_TRY(rk__declare_table(instance, "final"));
+    return has_fold_table(o) ? rk__declare_table(instance, "fold") : RK_OK;
 }
 
 rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *weights, int n)
@@ -91,27 +128,39 @@ rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *we
     return used == 1 && w[0] == 1 ? tables[0] : rk__combine(p, tables, w, used);
 }
 
+static void propagate(const rk_options *o, rk_program *p, rk_graph_values graph, rk_value ego,
+                      rk_value layers[RK_MAX_LAYERS])
+{
+    layers[0] = ego;
+    for (int k = 1; k <= (int)o->model.layers; k++) {
+        layers[k] = rk__propagate(p, graph, layers[k - 1], 1);
+    }
+}
+
+/* The weights of layers as a value f32 [1, layers + 1], where they are learned. */
+static rk_value learned_weights(const rk_options *o, rk_program *p, rk_value parameter)
+{
+    bool is_softmax = o->model.layer_weights == RK_WEIGHTS_LEARNED_SOFTMAX;
+    return is_softmax ? rk__softmax_weights(p, parameter) : parameter;
+}
+
 rk_value rk__lightgcn_final(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
                             const rk_value *values)
 {
     const rk_options *o = instance->options;
     const int n = (int)o->model.layers;
-    rk_value layers[RK_MAX_LAYERS] = {values[0]};
+    rk_value layers[RK_MAX_LAYERS];
     float w[RK_MAX_LAYERS];
     rk__lightgcn_weights(o, w);
     if (instance->gram.on) {
         RK_ASSERT(has_gram_form(o));
         return rk__lightgcn_gram(instance, p, graph, values[0], w);
     }
-    for (int k = 1; k <= n; k++) {
-        layers[k] = rk__propagate(p, graph, layers[k - 1], 1);
-    }
+    propagate(o, p, graph, values[0], layers);
     if (!is_learned(o)) {
         return rk__lightgcn_sum(p, layers, w, n + 1);
     }
-    bool is_softmax = o->model.layer_weights == RK_WEIGHTS_LEARNED_SOFTMAX;
-    rk_value weights = is_softmax ? rk__softmax_weights(p, values[1]) : values[1];
-    return rk__mix(p, weights, layers, n + 1);
+    return rk__mix(p, learned_weights(o, p, values[1]), layers, n + 1);
 }
 
 static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
@@ -126,12 +175,79 @@ static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_gr
     return out;
 }
 
+/* ---- scoring ---- */
+
+/*
+ * A new user who is known by the items I only is a node that was not there when the model was
+ * trained. Give it the edges to I and no embedding of its own, and propagate: layer k >= 1 of it is
+ *     x_u^(k) = 1/sqrt(|I|) sum over i in I of x_i^(k-1) / sqrt(d_i),   d_i = train degree of i,
+ * and its final row
+ *     x_u = 1/sqrt(|I|) sum over i in I of F_i,   F_i = 1/sqrt(d_i) sum over k >= 1 of w_k x_i^(k-1).
+ * The table F is made once. (The items' own vectors would change a little by the new edges, too;
+ * that is neglected.)
+ */
+static rk_value fold_table(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                           const rk_value *layers, rk_value weights)
+{
+    const rk_options *o = instance->options;
+    const int n = (int)o->model.layers;
+    rk_value sum = RK_NONE;
+    if (!is_learned(o)) {
+        float w[RK_MAX_LAYERS];
+        rk__lightgcn_weights(o, w);
+        sum = rk__lightgcn_sum(p, layers, w + 1, n);
+    } else { /* mix takes a table for each weight: layer 0 stands in for w_0, and is taken out */
+        rk_value shifted[RK_MAX_LAYERS + 1] = {layers[0]};
+        for (int k = 1; k <= n; k++) {
+            shifted[k] = layers[k - 1];
+        }
+        sum = rk__add(p, rk__mix(p, weights, shifted, n + 1), rk__weigh(p, weights, layers[0], 0), 1,
+                      -1);
+    }
+    return rk__scale_rows(p, sum, graph.scale, RK_NONE, RK_NONE);
+}
+
+static void finish(const rk_model_instance *instance, rk_program *p)
+{
+    const rk_options *o = instance->options;
+    const int n = (int)o->model.layers;
+    const rk_graph_values graph = rk__use_graph(p);
+    rk_value layers[RK_MAX_LAYERS], weights = RK_NONE, final = RK_NONE;
+    propagate(o, p, graph, rk__use_named(p, "embedding"), layers);
+    if (is_learned(o)) {
+        weights = learned_weights(o, p, rk__use_named(p, "layer_weights"));
+        final = rk__mix(p, weights, layers, n + 1);
+    } else {
+        float w[RK_MAX_LAYERS];
+        rk__lightgcn_weights(o, w);
+        final = rk__lightgcn_sum(p, layers, w, n + 1);
+    }
+    rk__assign_named(p, "final", final);
+    if (has_fold_table(o)) {
+        rk__assign_named(p, "fold", fold_table(instance, p, graph, layers, weights));
+    }
+}
+
+static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
+    bool propagates = has_fold_table(instance->options);
+    return rk__sum_lists(p, rk__use_named(p, propagates ? "fold" : "final"), tile->lists,
+                         instance->data.n_users, propagates ? 0.5 : 0);
+}
+
 const rk_model rk__model_lightgcn = {
     .name = "lightgcn",
     .help = "LightGCN (He et al., SIGIR 2020): embeddings propagated over the user-item graph, "
             "layers averaged",
     .has_views = true,
     .has_gram_form = has_gram_form,
+    .check = check,
     .declare = declare,
     .encode = encode,
+    .finish = finish,
+    .query = rk__query_final,
+    .fold_in = fold_in,
+    .score = rk__score_final,
+    .scores_by_dot = true,
+    .has_layers = true,
 };

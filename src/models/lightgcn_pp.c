@@ -7,9 +7,33 @@
  * factors of nodes L = D^(1/2 - alpha) and R = D^(1/2 - beta). A positive factor of a row does not
  * change its direction: u(L y) = u(y). So L is applied once, to the sum.
  */
-#include <stddef.h>
+#include <stdio.h>
 
+#include "base/alloc.h"
 #include "models/models.h"
+
+/* L and R of the head, one number a node. */
+static rk_status declare_power(rk_model_instance *instance, const char *name, double exponent)
+{
+    const rk_graph *g = instance->data.graph;
+    rk_parameter p = {.rows = g->n_nodes, .cols = 1, .role = RK_CONSTANT};
+    float *power = NULL;
+    snprintf(p.name, sizeof p.name, "%s", name);
+    RK_TRY(rk__alloc(&power, g->n_nodes, sizeof *power, "powers of the degrees"));
+    rk__graph_degree_power(g, exponent, power);
+    p.constant = power;
+    return rk__model_add(instance, p);
+}
+
+static rk_status check(const rk_config *config)
+{
+    if (rk__config_options(config)->model.layers == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: it needs at least one layer",
+                rk__config_says(config, "model.kind").text,
+                rk__config_says(config, "model.layers").text);
+    }
+    return RK_OK;
+}
 
 static rk_status declare(rk_model_instance *instance)
 {
@@ -18,27 +42,70 @@ static rk_status declare(rk_model_instance *instance)
         RK_FAIL(RK_ERR_CONFIG, "model.layers is %lld; lightgcn++ takes 1 to %d",
                 (long long)o->model.layers, RK_MAX_LAYERS - 1);
     }
-    return rk__declare_embedding(instance);
+    RK_TRY(rk__declare_factors(instance, "embedding"));
+    RK_TRY(rk__declare_table(instance, "final"));
+    RK_TRY(rk__declare_table(instance, "fold"));
+    RK_TRY(declare_power(instance, "graph.left", 0.5 - o->model.alpha));
+    return declare_power(instance, "graph.right", 0.5 - o->model.beta);
+}
+
+/* (1 - gamma) / K times the sum over k < K of P^last R u(x_k), with the last propagation or
+ * without it. */
+static rk_value sum_of_layers(const rk_model_instance *instance, rk_program *p,
+                              rk_graph_values graph, rk_value x, bool is_propagated)
+{
+    const rk_options *o = instance->options;
+    const int n = (int)o->model.layers;
+    const float share = (float)((1 - o->model.gamma) / (double)n);
+    const rk_value right = rk__use_named(p, "graph.right");
+    rk_value layers[RK_MAX_LAYERS];
+    float shares[RK_MAX_LAYERS];
+    for (int k = 0; k < n; k++) {
+        rk_value unit = rk__unit_rows(p, x, right);
+        x = k + 1 < n || is_propagated ? rk__propagate(p, graph, unit, 1) : x;
+        layers[k] = is_propagated ? x : unit;
+        shares[k] = share;
+    }
+    return rk__combine(p, layers, shares, n);
+}
+
+static rk_value final_of(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                         rk_value ego)
+{
+    const rk_value left = rk__use_named(p, "graph.left");
+    rk_value sum = sum_of_layers(instance, p, graph, ego, true);
+    sum = rk__scale_rows(p, sum, left, RK_NONE, RK_NONE);
+    return rk__add(p, ego, sum, (float)instance->options->model.gamma, 1);
 }
 
 static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
                          const rk_value *values, rk_value state)
 {
     (void)state;
-    const rk_options *o = instance->options;
-    const int n = (int)o->model.layers;
-    const float gamma = (float)o->model.gamma;
-    const float share = (float)((1 - o->model.gamma) / (double)n);
-    const rk_value left = rk__use(p, instance->left), right = rk__use(p, instance->right);
-    rk_value layers[RK_MAX_LAYERS], x = values[0];
-    float shares[RK_MAX_LAYERS];
-    for (int k = 0; k < n; k++) {
-        layers[k] = x = rk__propagate(p, graph, rk__unit_rows(p, x, right), 1);
-        shares[k] = share;
-    }
-    rk_value sum = rk__combine(p, layers, shares, n);
-    sum = rk__scale_rows(p, sum, left, RK_NONE, RK_NONE);
-    return (rk_encoded){rk__add(p, values[0], sum, gamma, 1), values[0], {RK_NONE, RK_NONE}};
+    rk_value final = final_of(instance, p, graph, values[0]);
+    return (rk_encoded){final, values[0], {RK_NONE, RK_NONE}};
+}
+
+/*
+ * A new user with the items I and no embedding of its own (compare lightgcn.c): its layer k is
+ *     |I|^-alpha sum over i in I of d_i^-beta u(x_i^(k-1)),
+ * so its final row is |I|^-alpha times the sum over I of
+ *     F_i = (1 - gamma) / K  sum over k < K of d_i^-beta u(x_i^(k)),
+ * where d^-beta = d^-1/2 R.
+ */
+static void finish(const rk_model_instance *instance, rk_program *p)
+{
+    const rk_graph_values graph = rk__use_graph(p);
+    const rk_value ego = rk__use_named(p, "embedding");
+    rk__assign_named(p, "final", final_of(instance, p, graph, ego));
+    rk_value sum = sum_of_layers(instance, p, graph, ego, false);
+    rk__assign_named(p, "fold", rk__scale_rows(p, sum, graph.scale, RK_NONE, RK_NONE));
+}
+
+static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
+    return rk__sum_lists(p, rk__use_named(p, "fold"), tile->lists, instance->data.n_users,
+                         instance->options->model.alpha);
 }
 
 const rk_model rk__model_lightgcn_pp = {
@@ -46,7 +113,13 @@ const rk_model rk__model_lightgcn_pp = {
     .help =
         "LightGCN++ (Lee et al., RecSys 2024): layer inputs of unit length, two exponents of the "
         "degrees, layer 0 weighed apart",
-    .needs_degree_powers = true,
+    .check = check,
     .declare = declare,
     .encode = encode,
+    .finish = finish,
+    .query = rk__query_final,
+    .fold_in = fold_in,
+    .score = rk__score_final,
+    .scores_by_dot = true,
+    .has_layers = true,
 };

@@ -1,7 +1,8 @@
-/* The models by name, and the initial values of their parameters. */
+/* The models by name, their tensors, and the initial values of what is trained. */
 #include "models/model.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "models/models.h"
@@ -9,56 +10,164 @@
 
 const rk_model *const *rk__models(void)
 {
-    static const rk_model *const models[] = {&rk__model_lightgcn, &rk__model_mf,
-                                             &rk__model_lightgcn_pp, NULL};
+    static const rk_model *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
+                                             &rk__model_lightgcn_pp, &rk__model_popularity,
+                                             &rk__model_item_knn,    &rk__model_ease,
+                                             &rk__model_ials,        NULL};
     return models;
 }
 
-rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
-                            const rk_options *options, int64_t n_users, int64_t n_items,
-                            rk_store *store)
+/* ---- checks ---- */
+
+static rk_status check_model(const rk_config *config)
 {
-    *out = (rk_model_instance){
-        .model = model, .options = options, .n_users = n_users, .n_items = n_items};
+    const rk_options *o = rk__config_options(config);
+    const rk_model *model = rk__model_of(o);
+    RK_TRY(model->check ? model->check(config) : RK_OK);
+    if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
+                rk__config_says(config, "graph.form").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    if (o->loss.contrast != RK_CONTRAST_NONE && (!model->has_views || o->model.layers == 0)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: views are made of the layers of lightgcn",
+                rk__config_says(config, "loss.contrast").text,
+                rk__config_says(config, "model.kind").text,
+                rk__config_says(config, "model.layers").text);
+    }
+    return RK_OK;
+}
+
+rk_status rk_config_check(const rk_config *config)
+{
+    RK_TRY(rk__config_check_all(config));
+    return check_model(config);
+}
+
+rk_status rk__model_check_values(const rk_config *config)
+{
+    RK_TRY(rk__config_check_values(config));
+    return check_model(config);
+}
+
+rk_status rk__model_check_data(const rk_options *options, const rk_model_data *data)
+{
+    const rk_model *model = rk__model_of(options);
+    unsigned needs = model->needs ? model->needs(options) : 0;
+    if ((needs & RK_NEEDS_TIMES) && !data->train_times) {
+        RK_FAIL(RK_ERR_DATA,
+                "model.kind %s needs the times of interactions under these options, but the data "
+                "set has none: name their column in the key 'time' of each of data.sources",
+                model->name);
+    }
+    return model->check_data ? model->check_data(options, data) : RK_OK;
+}
+
+bool rk__model_folds_in(const rk_model *model)
+{
+    return model->fold_in || !model->query;
+}
+
+int64_t rk__model_epochs(const rk_options *options)
+{
+    return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
+}
+
+/* ---- tensors ---- */
+
+static bool is_saved(const rk_parameter *p)
+{
+    return p->role == RK_TRAINED || p->role == RK_COMPUTED;
+}
+
+rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
+                            const rk_options *options, const rk_model_data *data, rk_store *store)
+{
+    *out = (rk_model_instance){.model = model, .options = options, .data = *data};
     RK_TRY(model->declare(out));
-    for (int i = 0; i < out->n_parameters; i++) {
+    for (int i = 0; i < out->n_tensors; i++) {
         rk_parameter *p = &out->parameters[i];
-        RK_TRY(rk__store_add(store, p->name, RK_F32, p->rows, p->cols, NULL, &p->stored));
+        RK_TRY(rk__store_add(store, p->name, p->dtype, p->rows, p->cols, p->constant, &p->stored));
     }
     return RK_OK;
 }
 
 void rk__model_free(rk_model_instance *instance)
 {
+    for (int i = 0; i < instance->n_tensors; i++) {
+        rk__free(instance->parameters[i].constant);
+    }
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }
 
-rk_status rk__model_add_parameter(rk_model_instance *instance, rk_parameter parameter)
+rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
 {
-    if (instance->n_parameters == instance->parameter_capacity) {
-        int capacity = 2 * instance->parameter_capacity + 4;
-        RK_TRY(rk__realloc(&instance->parameters, instance->n_parameters, capacity,
-                           sizeof *instance->parameters, "the parameters of a model"));
-        instance->parameter_capacity = capacity;
+    if (instance->n_tensors == instance->capacity) {
+        int capacity = 2 * instance->capacity + 4;
+        rk_status status = rk__realloc(&instance->parameters, instance->n_tensors, capacity,
+                                       sizeof *instance->parameters, "the tensors of a model");
+        if (status != RK_OK) {
+            rk__free(parameter.constant);
+            return status;
+        }
+        instance->capacity = capacity;
     }
+    RK_ASSERT(!is_saved(&parameter) || instance->n_parameters == instance->n_tensors);
     parameter.stored = -1;
-    instance->parameters[instance->n_parameters++] = parameter;
+    instance->parameters[instance->n_tensors++] = parameter;
+    instance->n_parameters += is_saved(&parameter);
     return RK_OK;
 }
 
-rk_status rk__declare_embedding(rk_model_instance *instance)
+rk_graph_values rk__use_graph(rk_program *p)
+{
+    return (rk_graph_values){rk__use_named(p, "graph.offsets"), rk__use_named(p, "graph.columns"),
+                             rk__use_named(p, "graph.scale")};
+}
+
+rk_csr_values rk__use_graph_rows(rk_program *p)
+{
+    return (rk_csr_values){rk__use_named(p, "graph.offsets"), rk__use_named(p, "graph.columns"),
+                           RK_NONE};
+}
+
+rk_status rk__declare_table(rk_model_instance *instance, const char *name)
+{
+    rk_parameter p = {.role = RK_TABLE,
+                      .rows = instance->data.n_users + instance->data.n_items,
+                      .cols = instance->options->model.dim};
+    snprintf(p.name, sizeof p.name, "%s", name);
+    return rk__model_add(instance, p);
+}
+
+rk_value rk__query_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
+    (void)instance;
+    return rk__take_rows(p, rk__use_named(p, "final"), tile->users);
+}
+
+rk_value rk__score_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                         rk_value queries)
+{
+    const rk_range_attr items = {instance->data.n_users, instance->data.n_items};
+    return rk__score_dot(p, queries, rk__use_named(p, "final"), tile->count, items);
+}
+
+rk_status rk__declare_factors(rk_model_instance *instance, const char *name)
 {
     const rk_options *o = instance->options;
-    int64_t n_nodes = instance->n_users + instance->n_items;
-    return rk__model_add_parameter(instance,
-                                   (rk_parameter){.name = "embedding",
-                                                  .rows = n_nodes,
-                                                  .cols = o->model.dim,
-                                                  .init = o->model.init,
-                                                  .init_sd = o->model.init_sd,
-                                                  .block_end = {instance->n_users, n_nodes}});
+    const int64_t n_users = instance->data.n_users, n_nodes = n_users + instance->data.n_items;
+    rk_parameter p = {.rows = n_nodes,
+                      .cols = o->model.dim,
+                      .init = o->model.init,
+                      .init_sd = o->model.init_sd,
+                      .block_end = {n_users, n_nodes}};
+    snprintf(p.name, sizeof p.name, "%s", name);
+    return rk__model_add(instance, p);
 }
+
+/* ---- initial values ---- */
 
 double rk__parameter_scale(const rk_parameter *parameter, int block)
 {

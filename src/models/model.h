@@ -1,9 +1,17 @@
 /*
- * What a model is: parameters, and the final embeddings as operations over them.
+ * What a model is: tensors, how it is fitted, and how it scores.
  *
- * A model is written once, over whole tables, and never sees a device. Callers that need only some
- * rows gather them; rk__program_restrict then computes no more than those. Scores are dot products
- * of user and item rows.
+ *   declare   its tensors: parameters (trained or computed, saved in checkpoints), tables that are
+ *             made of them (not saved), constants
+ *   encode    of models that are trained by gradients: tables of all nodes, which the loss reads
+ *   phase     of the others: one step as a program of operations; an epoch is one round of phases
+ *   finish    the tables that scoring reads, from the parameters
+ *   query     rows [T,w] for a tile of known users
+ *   fold_in   the same for somebody who is known by a list of items only
+ *   score     a tile [T,I]: the scores of all items
+ *
+ * A model is written once, over whole tables, and never sees a device. Nobody outside of its file
+ * asks which model it is: what others need to know of it is a member of rk_model.
  */
 #ifndef RK_MODELS_MODEL_H
 #define RK_MODELS_MODEL_H
@@ -12,40 +20,98 @@
 #include "graph/graph.h"
 #include "ops/builder.h"
 
-/* A parameter to declare: rows x cols in the store, initialised block by block (a block of rows
- * has its own fan-in, e.g. users and items for xavier). */
+/* What becomes of a tensor. */
+typedef enum rk_tensor_role {
+    RK_TRAINED,  /* drawn at first, updated by gradients or by phases; saved */
+    RK_COMPUTED, /* zeros at first, made by a phase; saved */
+    RK_TABLE,    /* made by finish whenever the others have changed; not saved */
+    RK_CONSTANT, /* given by declare; not saved */
+} rk_tensor_role;
+
+/* A tensor to declare. A trained one is drawn block by block (a block of rows has its own fan-in,
+ * e.g. users and items for xavier). */
 typedef struct rk_parameter {
     char name[RK_NAME_LENGTH];
+    rk_dtype dtype;
     int64_t rows, cols;
-    int init;             /* RK_INIT_* */
+    rk_tensor_role role;
+    int init;             /* RK_INIT_*; of RK_TRAINED */
     double init_sd;       /* of RK_INIT_CONSTANT the value itself */
     int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */
+    void *constant;       /* of RK_CONSTANT: rows x cols; owned */
     int32_t stored;       /* number in the store, set by rk__model_declare */
 } rk_parameter;
 
 typedef struct rk_model_instance rk_model_instance;
 
-/* What a model makes of its parameters: tables f32 [N,d] of all nodes, users first. */
+/* What a model may know of the data when it declares its tensors; lent. */
+typedef struct rk_model_data {
+    int64_t n_users, n_items;
+    const rk_graph *graph;     /* of the train interactions */
+    const double *train_times; /* seconds, in the order of the users' lists; NULL = unknown */
+} rk_model_data;
+
+/* What a model makes of its parameters for the loss: tables f32 [N,d] of all nodes, users first. */
 typedef struct rk_encoded {
     rk_value final;    /* what scores are products of */
     rk_value ego;      /* layer 0, for the L2 term; may be final itself */
     rk_value views[2]; /* what loss.contrast holds against each other; RK_NONE without it */
 } rk_encoded;
 
+/* A tile of T queries of one kind. */
+typedef struct rk_tile {
+    bool is_folded;      /* somebody unknown, by the lists alone; else known users */
+    rk_value users;      /* i32 [T,1]; -1 = not in use. Of known users */
+    rk_value ones;       /* f32 [T,1] */
+    rk_tile_lists lists; /* the items: of known users (with reads_lists) their train items */
+    rk_value count;      /* i32 [1,1]: queries in use */
+} rk_tile;
+
+/* What a model needs of the data set. */
+enum { RK_NEEDS_TIMES = 1 /* times of train interactions */ };
+
 typedef struct rk_model {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
-    bool has_views;   /* for loss.contrast */
+
+    unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
+    /* Options against each other, with rk__config_says. NULL = they always fit. */
+    rk_status (*check)(const rk_config *config);
+    /* Options against the data, before any work. NULL = they always fit. */
+    rk_status (*check_data)(const rk_options *options, const rk_model_data *data);
+    /* Declares the tensors (rk__model_add) that options and data ask for. */
+    rk_status (*declare)(rk_model_instance *instance);
+
+    /* ---- fitting by gradients ---- */
+    bool has_views; /* for loss.contrast */
     /* Does encode go by instance->gram under these options? NULL = never. */
     bool (*has_gram_form)(const rk_options *options);
-    bool needs_degree_powers; /* instance->left and ->right */
-    /* Declares the parameters (rk__model_add_parameter) that options and sizes ask for. */
-    rk_status (*declare)(rk_model_instance *instance);
     /* values[i]: the program's value of parameter i; the result may hold one of them itself. state:
      * of the step, in a training program; RK_NONE = no views are wanted. Failures stick in the
-     * program. */
+     * program. NULL = fitted by phases. */
     rk_encoded (*encode)(const rk_model_instance *instance, rk_program *program,
                          rk_graph_values graph, const rk_value *values, rk_value state);
+
+    /* ---- fitting by phases ---- */
+    int n_phases;
+    bool is_closed; /* one round is all there is to do: train.epochs is not looked at */
+    const char *const *phases; /* their names, for people; n_phases */
+    void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
+                  rk_value state);
+    const char *failure; /* what a failed phase means and what to do, behind "PHASE failed: " */
+
+    /* ---- scoring ---- */
+    void (*finish)(const rk_model_instance *instance, rk_program *program); /* NULL = nothing */
+    /* NULL, both: scores come from the lists, of known and new people alike. */
+    rk_value (*query)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile);
+    rk_value (*fold_in)(const rk_model_instance *instance, rk_program *program,
+                        const rk_tile *tile);
+    rk_value (*score)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
+                      rk_value queries);
+    bool scores_by_dot;   /* score is one score_dot: tiles need no room for the scores of all items */
+    bool reads_lists;     /* score looks at the items of known users, too */
+    bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
+    bool has_layers;      /* model.layers says something about it */
 } rk_model;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -58,27 +124,48 @@ typedef struct rk_gram_form {
 struct rk_model_instance {
     const rk_model *model;
     const rk_options *options; /* lent */
-    int64_t n_users, n_items;
-    rk_gram_form gram;        /* off; whoever builds programs may switch it on before */
+    rk_model_data data;
+    rk_gram_form gram; /* off; whoever builds programs may switch it on before */
+    /* Those that are saved come first, in the order of their declaration. */
     rk_parameter *parameters; /* owned */
-    int n_parameters, parameter_capacity;
-    /* Numbers in the store of degree^(1/2 - model.alpha) and degree^(1/2 - model.beta), f32 [N,1];
-     * for a model that needs them, set by whoever declares the graph. */
-    int32_t left, right;
+    int n_parameters;         /* trained and computed */
+    int n_tensors;            /* and tables and constants */
+    int capacity;
 };
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model *const *rk__models(void);
+static inline const rk_model *rk__model_of(const rk_options *options)
+{
+    return rk__models()[options->model.kind];
+}
 
-/* An instance of a model; declares its parameters into the store (each with zero contents: see
- * rk__parameter_init). The options are lent. Free with rk__model_free, also after a failure. */
+/* rk_config_check, but for options that nothing reads: what is asked of a config that a run already
+ * has. */
+rk_status rk__model_check_values(const rk_config *config);
+/* RK_ERR_CONFIG or RK_ERR_DATA when the model cannot be fitted to such data. */
+rk_status rk__model_check_data(const rk_options *options, const rk_model_data *data);
+
+/* An instance of a model; declares its tensors into the store (trained ones with zero contents: see
+ * rk__parameter_init). Options and data are lent. Free with rk__model_free, also after a failure,
+ * but not before the store is of no use any more: it borrows the constants. */
 rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
-                            const rk_options *options, int64_t n_users, int64_t n_items,
-                            rk_store *store);
+                            const rk_options *options, const rk_model_data *data, rk_store *store);
 void rk__model_free(rk_model_instance *instance);
 
-/* Called by a model's declare: one more parameter; `stored` of it is set later. */
-rk_status rk__model_add_parameter(rk_model_instance *instance, rk_parameter parameter);
+/* The graph of the train interactions in a program, as propagations want it and as rows of a matrix
+ * without values. The store has it as "graph.offsets", "graph.columns" and "graph.scale". */
+rk_graph_values rk__use_graph(rk_program *p);
+rk_csr_values rk__use_graph_rows(rk_program *p);
+
+/* Called by a model's declare: one more tensor; `stored` of it is set later. A constant is the
+ * instance's from then on, also when this fails. */
+rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
+
+/* Can somebody who is known by items only be given a ranking? */
+bool rk__model_folds_in(const rk_model *model);
+/* The number of epochs that a run of these options trains. */
+int64_t rk__model_epochs(const rk_options *options);
 
 /* What the unit draws of a block (0 or 1) are multiplied with. */
 double rk__parameter_scale(const rk_parameter *parameter, int block);

@@ -7,6 +7,10 @@
 extern const rk_model rk__model_lightgcn;
 extern const rk_model rk__model_mf;
 extern const rk_model rk__model_lightgcn_pp;
+extern const rk_model rk__model_popularity;
+extern const rk_model rk__model_item_knn;
+extern const rk_model rk__model_ease;
+extern const rk_model rk__model_ials;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
@@ -27,7 +31,14 @@ rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *we
 void rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
                         const rk_value *values, rk_value state, rk_encoded *out);
 
-/* One table "embedding" [users + items, model.dim], users and items initialised apart. */
-rk_status rk__declare_embedding(rk_model_instance *instance);
+/* One table [users + items, model.dim], users and items initialised apart. */
+rk_status rk__declare_factors(rk_model_instance *instance, const char *name);
+/* A table of that shape that finish makes. */
+rk_status rk__declare_table(rk_model_instance *instance, const char *name);
+
+/* query and score of a model whose scores are dot products of the rows of the table "final". */
+rk_value rk__query_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
+rk_value rk__score_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                         rk_value queries);
 
 #endif

@@ -176,3 +176,13 @@ void rk__program_add_term(rk_program *p, const char *name, rk_value value)
     term->value = value;
     snprintf(term->name, sizeof term->name, "%s", name);
 }
+
+rk_value rk__use_named(rk_program *p, const char *name)
+{
+    return rk__use(p, rk__store_find(p->store, name));
+}
+
+void rk__assign_named(rk_program *p, const char *name, rk_value value)
+{
+    rk__assign(p, rk__store_find(p->store, name), value);
+}

@@ -15,9 +15,13 @@
 /* The value of a stored tensor in this program. */
 rk_value rk__use(rk_program *p, int32_t stored);
 
+/* The same by its name in the store; it must be there. */
+rk_value rk__use_named(rk_program *p, const char *name);
+
 /* Makes the stored tensor receive a result: the node that computes `value` writes there (a copy is
  * appended when `value` is itself stored). Same shape and type. */
 void rk__assign(rk_program *p, int32_t stored, rk_value value);
+void rk__assign_named(rk_program *p, const char *name, rk_value value);
 
 /* The graph: three stored tensors, or the outputs of drop_edges. */
 typedef struct rk_graph_values {
@@ -98,6 +102,8 @@ rk_value rk__gather_rows(rk_program *p, rk_value table, rk_row_set rows);
 
 /* sum_k weights[k] * tables[k]: f32 [1,n], n tables of one shape. */
 rk_value rk__mix(rk_program *p, rk_value weights, const rk_value *tables, int n);
+/* weights[index] * x. */
+rk_value rk__weigh(rk_program *p, rk_value weights, rk_value x, int32_t index);
 /* f32 [1,n]: softmax of n <= RK_MAX_LAYERS numbers. */
 rk_value rk__softmax_weights(rk_program *p, rk_value x);
 

@@ -57,11 +57,11 @@ void rk__neighbour_term_gather(rk_program *program, const rk_model_instance *mod
         return;
     }
     v->attr = (rk_neighbour_attr){.batch = model->options->train.batch,
-                                  .n_users = model->n_users,
+                                  .n_users = model->data.n_users,
                                   .weight = model->options->loss.neighbours_weight};
     v->nodes = nodes;
     v->weights = rk__use(program, rk__store_find(program->store, NAME_WEIGHTS));
     rk_value slots = rk__neighbour_slots(program, nodes, rk__use(program, items), v->attr);
-    v->rows = rk__unique_rows(program, slots, model->n_users + model->n_items);
+    v->rows = rk__unique_rows(program, slots, model->data.n_users + model->data.n_items);
     v->final = rk__gather_rows(program, final, v->rows);
 }

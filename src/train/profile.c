@@ -101,7 +101,7 @@ static bool is_near(const rk_program *p, const rk_node *unique_rows)
 rk_status rk__profile_batch(const rk_step *s, rk_batch_facts **out, int *out_n)
 {
     const rk_graph *g = &s->engine->graph;
-    const rk_program *p = &s->program;
+    const rk_program *p = &s->phases[0];
     const int n = rk__program_row_sets(p);
     rk_batch_facts *facts = NULL;
     int32_t *seen = NULL;
@@ -133,7 +133,7 @@ rk_status rk__profile_work(const rk_step *step, rk_traffic *out)
     rk_batch_facts *facts = NULL;
     int n = 0;
     RK_TRY(rk__profile_batch(step, &facts, &n));
-    rk__program_traffic(&step->program, facts, out);
+    rk__program_traffic(&step->phases[0], facts, out);
     rk__free(facts);
     return RK_OK;
 }

@@ -19,7 +19,7 @@ rk_memory_use rk__summary_memory(const rk_summary *summary)
         const rk_stored *t = &store->items[i];
         use.store += t->rows * t->cols * rk__dtype_size(t->dtype);
     }
-    use.arenas = summary->step->program.arena_bytes + ranker->rank[0].arena_bytes +
+    use.arenas = summary->step->phases[0].arena_bytes + ranker->rank[0].arena_bytes +
                  ranker->rank[1].arena_bytes;
     return use;
 }

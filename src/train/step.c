@@ -1,282 +1,62 @@
 #include "train/step.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "graph/gram.h"
-#include "train/neighbour_term.h"
-#include "train/objective.h"
 #include "train/schedule.h"
 
 /* ---- the store ---- */
 
-/* The Gram matrix of the small side, where the program takes that form. */
-static rk_status declare_gram(rk_step *s)
+rk_status rk__step_declare_state(rk_step *s)
 {
-    rk_engine *e = s->engine;
-    rk_device_info info = {0};
-    rk_graph_form *form = &s->form;
-    RK_TRY(e->device->info(e->context, &info));
-    RK_TRY(rk__graph_form_decide(form, e->options, e->model.model, &e->graph,
-                                 e->device != &rk__device_cpu, &info));
-    if (!form->is_gram || form->gram_bytes == 0) {
-        return RK_OK;
-    }
-    RK_TRY(rk__gram_build(&s->gram, &e->graph, form->first, form->n));
-    return rk__engine_add(e, "graph.gram", RK_F32, form->n, form->n, s->gram, &s->stored_gram);
+    return rk__engine_add(s->engine, "step_state", RK_STATE, 1, 1, NULL, &s->stored_state);
 }
 
-/* A tensor of a parameter's shape, named after it. */
-static rk_status declare_beside(rk_engine *e, const rk_parameter *p, const char *ending,
-                                int32_t *out)
+rk_status rk__step_declare_sums(rk_step *s, int32_t n_terms)
 {
-    char name[RK_NAME_LENGTH + 16];
-    snprintf(name, sizeof name, "%s.%s", p->name, ending);
-    return rk__engine_add(e, name, RK_F32, p->rows, p->cols, NULL, out);
+    s->n_sums = n_terms;
+    RK_TRY(rk__alloc(&s->sums, 1 + n_terms, sizeof *s->sums, "the sums of losses"));
+    return rk__engine_add(s->engine, "loss_sums", RK_F64, 1 + n_terms, 1, NULL, &s->stored_sums);
 }
 
-static rk_status declare_tensors(rk_step *s)
+/* ---- a model's own phases ---- */
+
+static rk_status build_phases(rk_step *s)
 {
-    rk_engine *e = s->engine;
-    RK_TRY(rk__alloc(&s->tensors, e->model.n_parameters, sizeof *s->tensors,
-                     "the tensors of parameters"));
-    for (int i = 0; i < e->model.n_parameters; i++) {
-        const rk_parameter *p = &e->model.parameters[i];
-        rk_step_tensors *t = &s->tensors[i];
-        *t = (rk_step_tensors){p->stored, -1, -1, -1};
-        if (e->options->train.optimizer == RK_OPTIMIZER_ADAM) {
-            RK_TRY(declare_beside(e, p, "m", &t->moment1));
-            RK_TRY(declare_beside(e, p, "v", &t->moment2));
-        }
-        if (s->how.keeps_gradients) {
-            RK_TRY(declare_beside(e, p, "gradient", &t->gradient));
-        }
+    const rk_model_instance *m = &s->engine->model;
+    RK_TRY(rk__step_declare_state(s));
+    RK_TRY(rk__step_declare_sums(s, 0));
+    for (int i = 0; i < s->n_phases; i++) {
+        rk_program *p = &s->phases[i];
+        rk__program_init(p, &s->engine->store, m->model->phases[i]);
+        rk_value state = rk__use(p, s->stored_state);
+        m->model->phase(m, p, i, state);
+        rk__step_advance(p, state);
+        RK_TRY(p->status);
+        RK_TRY(rk__program_prune(p));
+        RK_TRY(rk__engine_finish(p));
     }
     return RK_OK;
-}
-
-static rk_status declare_nodes(rk_step *s)
-{
-    int64_t slots = 0;
-    if (!s->how.given_batch) {
-        return RK_OK;
-    }
-    RK_TRY(rk__mul(&slots, 2 + s->sample.n_candidates, s->sample.batch, "the nodes of a batch"));
-    return rk__engine_add(s->engine, "batch.nodes", RK_I32, slots, 1, NULL, &s->stored_nodes);
-}
-
-static rk_status declare(rk_step *s, const rk_hooks *hooks)
-{
-    rk_engine *e = s->engine;
-    RK_TRY(rk__sampling_init(&s->sampling, &e->graph, e->options));
-    RK_TRY(rk__sampling_declare(&s->sampling, e->options, &e->graph, &e->store, &s->sample));
-    RK_TRY(declare_nodes(s));
-    RK_TRY(rk__neighbour_term_init(&s->neighbours, &e->graph, e->options, hooks));
-    RK_TRY(rk__neighbour_term_declare(&s->neighbours, &e->store));
-    RK_TRY(declare_gram(s));
-    RK_TRY(rk__engine_add(e, "step_state", RK_STATE, 1, 1, NULL, &s->stored_state));
-    return declare_tensors(s);
-}
-
-/* ---- the program ---- */
-
-/* train.clip_norm or train.clip_value, of which at most one is set. */
-static void clip(const rk_options *o, rk_program *p, rk_value *gradients, int n)
-{
-    const double norm = o->train.clip_norm, value = o->train.clip_value;
-    if (norm == 0 && value == 0) {
-        return;
-    }
-    rk_value factor = RK_NONE;
-    if (norm > 0) {
-        factor = rk__clip_factor(p, gradients, n, (float)norm);
-    }
-    for (int i = 0; i < n; i++) {
-        gradients[i] = rk__clip(p, gradients[i], factor, value > 0 ? (float)value : INFINITY);
-    }
-}
-
-/* Behind all readers of the gradients, which then read what is stored. */
-static void keep(const rk_step *s, rk_program *p, const rk_value *gradients)
-{
-    for (int i = 0; s->how.keeps_gradients && i < s->engine->model.n_parameters; i++) {
-        rk__assign(p, s->tensors[i].gradient, gradients[i]);
-    }
-}
-
-static void append_optimizer(const rk_step *s, rk_program *p, const rk_value *values,
-                             const rk_value *gradients, rk_value state)
-{
-    const rk_options *o = s->engine->options;
-    const rk_adam_attr adam = {o->train.beta1, o->train.beta2, o->train.epsilon,
-                               o->train.weight_decay};
-    for (int i = 0; i < s->engine->model.n_parameters; i++) {
-        const rk_step_tensors *t = &s->tensors[i];
-        if (o->train.optimizer == RK_OPTIMIZER_ADAM) {
-            rk__adam(p, values[i], gradients[i], rk__use(p, t->moment1), rk__use(p, t->moment2),
-                     state, adam);
-        } else {
-            rk__sgd(p, values[i], gradients[i], state, o->train.weight_decay);
-        }
-    }
-}
-
-static rk_status append_updates(const rk_step *s, rk_program *p, const rk_value *values,
-                                rk_value state)
-{
-    const rk_options *o = s->engine->options;
-    const int n = s->engine->model.n_parameters;
-    rk_status status = RK_OK;
-    int32_t *stored = NULL;
-    rk_value *raw = NULL, *clipped = NULL;
-    RK_TRY_GOTO(done, rk__alloc(&stored, n, sizeof *stored, "the numbers of parameters"));
-    RK_TRY_GOTO(done, rk__alloc(&raw, n, sizeof *raw, "the values of gradients"));
-    RK_TRY_GOTO(done, rk__alloc(&clipped, n, sizeof *clipped, "the values of gradients"));
-    for (int i = 0; i < n; i++) {
-        stored[i] = s->tensors[i].parameter;
-    }
-    RK_TRY_GOTO(done, rk__program_backward(p, stored, n, raw));
-    memcpy(clipped, raw, (size_t)n * sizeof *raw);
-    clip(o, p, clipped, n);
-    if (rk__schedule_moves(o)) {
-        rk__schedule(p, state, s->schedule);
-    }
-    append_optimizer(s, p, values, clipped, state);
-    keep(s, p, raw);
-    status = p->status;
-done:
-    rk__free(stored);
-    rk__free(raw);
-    rk__free(clipped);
-    return status;
-}
-
-static rk_value append_nodes(const rk_step *s, rk_program *p, rk_graph_values graph)
-{
-    if (s->how.given_batch) {
-        return rk__use(p, s->stored_nodes);
-    }
-    return rk__sample_triplets(p, graph, rk__sampling_use(p, &s->engine->store), s->sample);
-}
-
-/* The model in the form of this program: an evaluation is the same whatever the run was trained
- * with. */
-static rk_model_instance model_of(const rk_step *s)
-{
-    rk_model_instance model = s->engine->model;
-    model.gram = (rk_gram_form){s->form.is_gram, s->form.first, s->form.n, s->stored_gram};
-    return model;
-}
-
-/* The terms of the loss, on whole tables; rk__program_restrict leaves of them what is read. */
-static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *values,
-                             rk_value state)
-{
-    const rk_engine *e = s->engine;
-    const rk_options *o = e->options;
-    const rk_model_instance model = model_of(s);
-    rk_graph_values graph = rk__engine_use_graph(e, p);
-    rk_value nodes = append_nodes(s, p, graph);
-    rk_objective_values batch = {.ego = RK_NONE,
-                                 .logit_bias = rk__sampling_use_logit_bias(p, &e->store),
-                                 .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
-                                 .state = state,
-                                 .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
-    rk_encoded encoded = model.model->encode(&model, p, graph, values, state);
-    if (rk__objective_needs_ego(o) && encoded.ego != encoded.final) {
-        batch.ego = rk__gather_rows(p, encoded.ego, batch.rows);
-    }
-    batch.final = rk__gather_rows(p, encoded.final, batch.rows);
-    batch.ego = encoded.ego == encoded.final ? batch.final : batch.ego;
-    for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
-        bool is_final = encoded.views[i] == encoded.final;
-        batch.views[i] = is_final ? batch.final : rk__gather_rows(p, encoded.views[i], batch.rows);
-    }
-    rk__neighbour_term_gather(p, &model, encoded.final, nodes, &batch);
-    return rk__objective_append(p, o, &batch, s->sample.n_candidates);
-}
-
-/* ---- the terms of the loss ---- */
-
-static void add_term(rk_step *s, const char *name, int32_t row)
-{
-    rk_step_term *term = &s->terms[s->n_terms++];
-    snprintf(term->name, sizeof term->name, "%s", name);
-    term->row = row;
-}
-
-/* The program's terms by the names that users see, and l2 behind the first one. */
-static rk_status name_terms(rk_step *s)
-{
-    const rk_program *p = &s->program;
-    const char *kind = rk__option_choice("loss.kind", s->engine->options->loss.kind);
-    bool has_l2 = false;
-    RK_TRY(rk__alloc(&s->terms, p->n_terms + 1, sizeof *s->terms, "the terms of the loss"));
-    for (int32_t i = 0; i < p->n_terms; i++) {
-        has_l2 = has_l2 || strcmp(p->terms[i].name, "l2") == 0;
-    }
-    for (int32_t i = 0; i < p->n_terms; i++) {
-        bool is_ranking = strcmp(p->terms[i].name, "ranking") == 0;
-        add_term(s, is_ranking ? kind : p->terms[i].name, 1 + i);
-        if (i == 0 && !has_l2) {
-            add_term(s, "l2", -1);
-        }
-    }
-    return RK_OK;
-}
-
-static rk_status declare_sums(rk_step *s)
-{
-    const int32_t n = 1 + s->program.n_terms;
-    RK_TRY(rk__alloc(&s->sums, n, sizeof *s->sums, "the sums of losses"));
-    return rk__engine_add(s->engine, "loss_sums", RK_F64, n, 1, NULL, &s->stored_sums);
-}
-
-/* ---- passes ---- */
-
-static rk_status build(rk_step *s)
-{
-    const rk_options *o = s->engine->options;
-    rk_program *p = &s->program;
-    rk_value *values = NULL;
-    rk_status status = RK_OK;
-    rk__program_init(p, &s->engine->store, "train");
-    rk_value state = rk__use(p, s->stored_state);
-    RK_TRY_GOTO(done, rk__engine_use_parameters(s->engine, p, &values));
-    RK_TRY_GOTO(done, append_loss(s, p, values, state));
-    RK_TRY_GOTO(done, name_terms(s));
-    RK_TRY_GOTO(done, declare_sums(s));
-    RK_TRY_GOTO(done, rk__program_share(p));
-    RK_TRY_GOTO(done, rk__program_restrict(p));
-    RK_TRY_GOTO(done, append_updates(s, p, values, state));
-    rk__step_loss(p, state, rk__use(p, s->stored_sums));
-    rk__step_advance(p, state);
-    RK_TRY_GOTO(done, rk__program_prune(p));
-    if (o->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS) { /* cuSPARSE knows no other endings */
-        RK_TRY_GOTO(done, rk__program_fuse(p));
-    }
-    if (o->train.propagation == RK_TABLES_FP16) {
-        RK_TRY_GOTO(done, rk__program_narrow(p));
-    }
-    status = rk__engine_finish(p);
-done:
-    rk__free(values);
-    return status;
 }
 
 /* ---- life ---- */
+
+static rk_status allocate(rk_step *s, int n)
+{
+    RK_TRY(rk__calloc(&s->phases, n, sizeof *s->phases, "the programs of a step"));
+    RK_TRY(rk__calloc(&s->loaded, n, sizeof *s->loaded, "the programs of a step"));
+    s->n_phases = n;
+    return RK_OK;
+}
 
 rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, const rk_hooks *hooks)
 {
     rk_status status = RK_OK;
     *out = (rk_step){
         .engine = engine, .how = how, .stored_gram = -1, .stored_state = -1, .stored_nodes = -1};
-    RK_TRY_GOTO(done, declare(out, hooks));
-    RK_TRY_GOTO(done, rk__schedule_make(engine->options, rk__step_first_state(out).steps_per_epoch,
-                                        &out->schedule));
-    status = build(out);
+    bool by_gradients = engine->model.model->encode != NULL;
+    RK_TRY_GOTO(done, allocate(out, by_gradients ? 1 : engine->model.model->n_phases));
+    status = by_gradients ? rk__batch_step_build(out, hooks) : build_phases(out);
 done:
     if (status != RK_OK) {
         rk__step_free(out);
@@ -286,10 +66,14 @@ done:
 
 void rk__step_free(rk_step *s)
 {
-    if (s->loaded) {
-        s->engine->device->unload(s->engine->context, s->loaded);
+    for (int i = 0; i < s->n_phases; i++) {
+        if (s->loaded[i]) {
+            s->engine->device->unload(s->engine->context, s->loaded[i]);
+        }
+        rk__program_free(&s->phases[i]);
     }
-    rk__program_free(&s->program);
+    rk__free(s->loaded);
+    rk__free(s->phases);
     rk__sampling_free(&s->sampling);
     rk__neighbours_free(&s->neighbours);
     rk__free(s->gram);
@@ -301,13 +85,21 @@ void rk__step_free(rk_step *s)
 
 rk_status rk__step_add_memory(const rk_step *s, rk_memory_table *table)
 {
-    return rk__memory_add_program(table, s->engine->device, s->engine->context, &s->program,
-                                  "model.dim, train.batch or sampling.candidates");
+    bool by_gradients = s->engine->model.model->encode != NULL;
+    for (int i = 0; i < s->n_phases; i++) {
+        RK_TRY(rk__memory_add_program(
+            table, s->engine->device, s->engine->context, &s->phases[i],
+            by_gradients ? "model.dim, train.batch or sampling.candidates" : NULL));
+    }
+    return RK_OK;
 }
 
 rk_status rk__step_load(rk_step *s)
 {
-    return s->engine->device->load(s->engine->context, &s->program, &s->loaded);
+    for (int i = 0; i < s->n_phases; i++) {
+        RK_TRY(s->engine->device->load(s->engine->context, &s->phases[i], &s->loaded[i]));
+    }
+    return RK_OK;
 }
 
 /* ---- work ---- */
@@ -316,7 +108,16 @@ rk_status rk__step_run(rk_step *s, int64_t steps)
 {
     rk_engine *e = s->engine;
     rk__engine_parameters_changed(e);
-    RK_TRY(e->device->run(e->context, s->loaded, steps));
+    if (s->n_phases == 1) {
+        RK_TRY(e->device->run(e->context, s->loaded[0], steps));
+        return e->device->sync(e->context);
+    }
+    rk_step_state state;
+    RK_TRY(rk__step_get_state(s, &state));
+    for (int64_t i = 0; i < steps; i++) {
+        int64_t phase = (state.step_in_epoch + i) % s->n_phases;
+        RK_TRY(e->device->run(e->context, s->loaded[phase], 1));
+    }
     return e->device->sync(e->context);
 }
 
@@ -324,6 +125,14 @@ rk_step_state rk__step_first_state(const rk_step *s)
 {
     const rk_options *o = s->engine->options;
     int64_t batch = o->train.batch, draws = s->sampling.n_eligible_edges;
+    if (!s->engine->model.model->encode) { /* an epoch is one round over all interactions */
+        const int64_t edges = s->engine->graph.n_edges;
+        return (rk_step_state){.seed = (uint64_t)o->run.seed,
+                               .steps_per_epoch = s->n_phases,
+                               .draws_per_epoch = edges,
+                               .batch = (edges + s->n_phases - 1) / s->n_phases,
+                               .rate_scale = 1};
+    }
     if (o->train.steps_per_epoch > 0) {
         draws = o->train.steps_per_epoch * batch; /* shuffle goes into another pass then */
     }
@@ -348,7 +157,7 @@ rk_status rk__step_set_state(rk_step *s, const rk_step_state *state)
 rk_status rk__step_get_sums(rk_step *s, double *out)
 {
     const rk_engine *e = s->engine;
-    const int64_t n = 1 + s->program.n_terms;
+    const int64_t n = 1 + s->n_sums;
     RK_TRY(e->device->read(e->context, s->stored_sums, 0, n, s->sums));
     out[0] = s->sums[0];
     for (int i = 0; i < s->n_terms; i++) {
@@ -360,7 +169,7 @@ rk_status rk__step_get_sums(rk_step *s, double *out)
 rk_status rk__step_set_sums(rk_step *s, const double *sums)
 {
     const rk_engine *e = s->engine;
-    const int64_t n = 1 + s->program.n_terms;
+    const int64_t n = 1 + s->n_sums;
     s->sums[0] = sums[0];
     for (int i = 0; i < s->n_terms; i++) {
         if (s->terms[i].row >= 0) {

@@ -1,18 +1,20 @@
 /*
- * A training step: its tables in the store and its program. Draw a batch, embed its rows, the loss
- * terms, the backward pass, clipping, the optimizer. A run and the tests of gradients build the
- * same program here; tests may give the batch and keep the gradients.
+ * What fitting does again and again, as programs. Of a model that is trained by gradients one program
+ * (batch_step.c): draw a batch, embed its rows, the loss terms, the backward pass, clipping, the
+ * optimizer; a run and the tests of gradients build the same one, tests may give the batch and keep
+ * the gradients. Of other models their phases, one program each, which run in turns: a step is one
+ * phase, an epoch one round.
  *
- * Life: create (tables and program; the engine is not bound yet) -> load -> set the state -> run.
+ * Life: create (tables and programs; the engine is not bound yet) -> load -> set the state -> run.
  */
 #ifndef RK_TRAIN_STEP_H
 #define RK_TRAIN_STEP_H
 
 #include "graph/neighbours.h"
 #include "rankine/hooks.h"
-#include "train/engine.h"
+#include "engine/engine.h"
 #include "train/graph_form.h"
-#include "train/memory.h"
+#include "engine/memory.h"
 #include "train/sampling.h"
 
 typedef struct rk_step_how {
@@ -45,11 +47,13 @@ typedef struct rk_step {
     int32_t stored_nodes;     /* with how.given_batch: i32 [(2+M)B,1], by slot; else -1 */
     rk_step_tensors *tensors; /* of each of the model's parameters; owned */
     rk_schedule schedule;     /* of the learning rate */
-    rk_program program;
-    rk_step_term *terms; /* owned */
+    rk_program *phases; /* n_phases; owned */
+    int n_phases;
+    rk_step_term *terms; /* owned; none of a model without a loss */
     int n_terms;
-    double *sums; /* the program's, on the way to the host or from it; owned */
-    rk_loaded *loaded;
+    int32_t n_sums; /* terms of the program */
+    double *sums;   /* [1 + n_sums], on the way to the host or from it; owned */
+    rk_loaded **loaded; /* n_phases; owned */
 } rk_step;
 
 /* Before the engine is bound. RK_ERR_DATA when nobody can be trained on, RK_ERR_CONFIG when options
@@ -63,7 +67,7 @@ rk_status rk__step_add_memory(const rk_step *step, rk_memory_table *table);
 /* After the engine is bound. */
 rk_status rk__step_load(rk_step *step);
 
-/* Runs the program and waits for it; the parameters change. */
+/* Runs the programs, a phase a step, and waits for them; the parameters change. */
 rk_status rk__step_run(rk_step *step, int64_t steps);
 
 /* The state before the first step; the caller sets it. */
@@ -76,5 +80,13 @@ rk_status rk__step_set_state(rk_step *step, const rk_step_state *state);
  * first to 0). */
 rk_status rk__step_get_sums(rk_step *step, double *out);
 rk_status rk__step_set_sums(rk_step *step, const double *sums);
+
+/* ---- for the files that build a step ---- */
+
+/* step.c: tensors of every step. */
+rk_status rk__step_declare_state(rk_step *step);
+rk_status rk__step_declare_sums(rk_step *step, int32_t n_terms);
+/* batch_step.c: tables and the program of a step by gradients. */
+rk_status rk__batch_step_build(rk_step *step, const rk_hooks *hooks);
 
 #endif

@@ -140,14 +140,14 @@ static void same_course(int64_t layers, const char *const *settings)
     fixture direct, gram;
     assert_ok(try_set_up(&direct, "graph.form=direct", settings));
     assert_ok(try_set_up(&gram, "graph.form=gram", settings));
-    const rk_program *p = &gram.step.program;
+    const rk_program *p = &gram.step.phases[0];
     assert_int_equal(count_of(p, RK_OP_FOLD), 1);
     assert_int_equal(count_of(p, RK_OP_UNFOLD), 1);
     assert_int_equal(count_of(p, RK_OP_UNFOLD_ROWS), 1);
     assert_int_equal(count_of(p, RK_OP_FOLD_FROM_ROWS), 1);
     assert_int_equal(count_of(p, RK_OP_GRAM_PRODUCT), 2 * (layers / 2));
     assert_int_equal(count_of(p, RK_OP_PROPAGATE), 0);
-    assert_int_equal(count_of(&direct.step.program, RK_OP_GRAM_PRODUCT), 0);
+    assert_int_equal(count_of(&direct.step.phases[0], RK_OP_GRAM_PRODUCT), 0);
     for (int step = 0; step < 20; step++) {
         rk_step_state a, b;
         assert_ok(rk__step_run(&direct.step, 1));

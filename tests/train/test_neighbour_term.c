@@ -110,7 +110,7 @@ static void layers_are_computed_once(void **state)
                                            "graph.form=direct"};
     fixture f;
     assert_ok(set_up(&f, settings, 3));
-    const rk_program *p = &f.step.program;
+    const rk_program *p = &f.step.phases[0];
     assert_int_equal(count(p, RK_OP_UNIQUE_ROWS), 2);
     assert_int_equal(count(p, RK_OP_PROPAGATE) + count(p, RK_OP_PROPAGATE_ADAM), 4);
     assert_int_equal(count(p, RK_OP_PROPAGATE_ROWS), 2);
@@ -120,12 +120,12 @@ static void layers_are_computed_once(void **state)
 
     static const char *const gram[] = {"model.layers=3", "loss.neighbours=4", "graph.form=gram"};
     assert_ok(set_up(&f, gram, 3));
-    int products = count(&f.step.program, RK_OP_GRAM_PRODUCT);
-    assert_int_equal(count(&f.step.program, RK_OP_FOLD), 1);
+    int products = count(&f.step.phases[0], RK_OP_GRAM_PRODUCT);
+    assert_int_equal(count(&f.step.phases[0], RK_OP_FOLD), 1);
     tear_down(&f);
     static const char *const without[] = {"model.layers=3", "graph.form=gram"};
     assert_ok(set_up(&f, without, 2));
-    assert_int_equal(count(&f.step.program, RK_OP_GRAM_PRODUCT), products);
+    assert_int_equal(count(&f.step.phases[0], RK_OP_GRAM_PRODUCT), products);
     tear_down(&f);
 }
 
@@ -173,7 +173,7 @@ static void profiles_know_both_row_sets(void **state)
         assert_true(facts[i].rows > 50 && facts[i].rows <= PLANTED_USERS + PLANTED_ITEMS);
         assert_true(facts[i].edges > facts[i].user_edges && facts[i].user_edges > 0);
     }
-    rk__program_traffic(&f.step.program, facts, work);
+    rk__program_traffic(&f.step.phases[0], facts, work);
     const double row = 16 * sizeof(float);
     assert_close(work[RK_OP_COMBINE_ROWS].bytes, 2 * row * (facts[0].rows + facts[1].rows), 1e-12,
                  0);

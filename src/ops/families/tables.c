@@ -75,6 +75,13 @@ rk_status rk__shape_mix(const rk_program *p, const rk_node *node, rk_shape *out)
     return RK_OK;
 }
 
+rk_value rk__weigh(rk_program *p, rk_value weights, rk_value x, int32_t index)
+{
+    rk_node node = RK_NODE(RK_OP_WEIGH, x, weights);
+    node.attr.index = index;
+    return rk__append_value(p, node);
+}
+
 void rk__grad_mix(rk_backward *b, const rk_node *node, rk_value g, float alpha)
 {
     rk_program *p = rk__backward_program(b);
@@ -83,9 +90,7 @@ void rk__grad_mix(rk_backward *b, const rk_node *node, rk_value g, float alpha)
     dots.attr.weight[0] = alpha;
     for (int32_t i = 1; i < node->n_inputs; i++) {
         if (rk__wants_gradient(b, node->in[i])) {
-            rk_node part = RK_NODE(RK_OP_WEIGH, g, node->in[0]);
-            part.attr.index = i - 1;
-            rk__contribute(b, node->in[i], rk__append_value(p, part), alpha);
+            rk__contribute(b, node->in[i], rk__weigh(p, node->in[0], g, i - 1), alpha);
         }
     }
     if (rk__wants_gradient(b, node->in[0])) {

@@ -1,4 +1,4 @@
-#include "train/memory.h"
+#include "engine/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +23,12 @@ static const char *option_of(const char *name)
         {"sampling.", "data.min_user or data.min_item (raise them)"},
         {"neighbours.", "loss.neighbours"},
         {"rank.", "eval.k"},
+        {"tile.", "data.min_item (raise it)"},
+        {"ease.", "the number of users and items (raise data.min_user or data.min_item): ease keeps "
+                  "the square of the smaller one"},
+        {"neighbours", "model.neighbours"},
+        {"similarities", "model.neighbours"},
+        {"lists.", "model.neighbours"},
     };
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         if (strncmp(name, options[i].prefix, strlen(options[i].prefix)) == 0) {

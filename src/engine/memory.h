@@ -2,8 +2,8 @@
  * What a run will allocate on its device: a table that is logged before anything is allocated,
  * and an error that names the option to lower when it is more than there is.
  */
-#ifndef RK_TRAIN_MEMORY_H
-#define RK_TRAIN_MEMORY_H
+#ifndef RK_ENGINE_MEMORY_H
+#define RK_ENGINE_MEMORY_H
 
 #include "device/device.h"
 #include "rankine/hooks.h"

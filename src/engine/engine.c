@@ -1,4 +1,4 @@
-#include "train/engine.h"
+#include "engine/engine.h"
 
 #include "base/alloc.h"
 
@@ -17,21 +17,6 @@ static rk_status declare_graph(rk_engine *e)
     RK_TRY(rk__engine_add(e, "graph.offsets", RK_I64, g->n_nodes + 1, 1, g->offsets, NULL));
     RK_TRY(rk__engine_add(e, "graph.columns", RK_I32, 2 * g->n_edges, 1, g->columns, NULL));
     return rk__engine_add(e, "graph.scale", RK_F32, g->n_nodes, 1, g->scale, NULL);
-}
-
-static rk_status declare_degree_powers(rk_engine *e)
-{
-    const rk_graph *g = &e->graph;
-    if (!e->model.model->needs_degree_powers) {
-        return RK_OK;
-    }
-    RK_TRY(rk__alloc(&e->degree_powers, 2 * g->n_nodes, sizeof *e->degree_powers,
-                     "powers of the degrees"));
-    float *left = e->degree_powers, *right = left + g->n_nodes;
-    rk__graph_degree_power(g, 0.5 - e->options->model.alpha, left);
-    rk__graph_degree_power(g, 0.5 - e->options->model.beta, right);
-    RK_TRY(rk__engine_add(e, "graph.left", RK_F32, g->n_nodes, 1, left, &e->model.left));
-    return rk__engine_add(e, "graph.right", RK_F32, g->n_nodes, 1, right, &e->model.right);
 }
 
 /* ---- life ---- */
@@ -60,13 +45,15 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
     rk_status status = RK_OK;
     *out = (rk_engine){.options = options, .graph = *graph};
     *graph = (rk_graph){0};
-    const rk_model *model = how.model ? how.model : rk__models()[options->model.kind];
-    const int64_t n_users = out->graph.n_users, n_items = out->graph.n_items;
+    const rk_model *model = how.model ? how.model : rk__model_of(options);
+    const rk_model_data data = {.n_users = out->graph.n_users,
+                                .n_items = out->graph.n_items,
+                                .graph = &out->graph,
+                                .train_times = how.train_times};
+    RK_TRY_GOTO(done, rk__model_check_data(options, &data));
     RK_TRY_GOTO(done, open_device(out, how));
     RK_TRY_GOTO(done, declare_graph(out));
-    RK_TRY_GOTO(done,
-                rk__model_declare(&out->model, model, options, n_users, n_items, &out->store));
-    RK_TRY_GOTO(done, declare_degree_powers(out));
+    RK_TRY_GOTO(done, rk__model_declare(&out->model, model, options, &data, &out->store));
 done:
     if (status != RK_OK) {
         rk__engine_close(out);
@@ -82,7 +69,6 @@ void rk__engine_close(rk_engine *e)
     rk__model_free(&e->model);
     rk__store_free(&e->store);
     rk__graph_free(&e->graph);
-    rk__free(e->degree_powers);
     *e = (rk_engine){0};
 }
 
@@ -123,7 +109,9 @@ rk_status rk__engine_init_parameters(rk_engine *e)
     rk__engine_parameters_changed(e);
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
-        RK_TRY(e->device->init ? init_on_device(e, p, i) : init_on_host(e, p, i));
+        if (p->role == RK_TRAINED) {
+            RK_TRY(e->device->init ? init_on_device(e, p, i) : init_on_host(e, p, i));
+        }
     }
     return RK_OK;
 }
@@ -134,20 +122,6 @@ void rk__engine_parameters_changed(rk_engine *engine)
 }
 
 /* ---- in programs ---- */
-
-rk_value rk__engine_use(const rk_engine *e, rk_program *p, const char *name)
-{
-    int32_t stored = rk__store_find(&e->store, name);
-    RK_ASSERT(stored >= 0);
-    return rk__use(p, stored);
-}
-
-rk_graph_values rk__engine_use_graph(const rk_engine *e, rk_program *p)
-{
-    return (rk_graph_values){rk__engine_use(e, p, "graph.offsets"),
-                             rk__engine_use(e, p, "graph.columns"),
-                             rk__engine_use(e, p, "graph.scale")};
-}
 
 rk_status rk__engine_use_parameters(const rk_engine *e, rk_program *p, rk_value **out)
 {

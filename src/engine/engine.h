@@ -5,8 +5,8 @@
  * own and builds programs (step.h, ranker.h) -> bind (the store is complete from then on) ->
  * programs are loaded and run -> close.
  */
-#ifndef RK_TRAIN_ENGINE_H
-#define RK_TRAIN_ENGINE_H
+#ifndef RK_ENGINE_ENGINE_H
+#define RK_ENGINE_ENGINE_H
 
 #include "config/options.h"
 #include "device/device.h"
@@ -19,7 +19,6 @@ typedef struct rk_engine {
     const char *device_reason;  /* why auto took it; NULL for a device that was given */
     rk_device_context *context; /* owned */
     rk_graph graph;             /* owned; on a host device the store borrows it */
-    float *degree_powers; /* [2, n_nodes]: graph.left, graph.right; owned; NULL = not needed */
     rk_store store;
     rk_model_instance model;
     int64_t changes; /* of the parameters; what was computed from them goes stale by it */
@@ -28,11 +27,13 @@ typedef struct rk_engine {
 typedef struct rk_engine_how {
     const rk_device *device; /* NULL = by run.device */
     const rk_model *model;   /* NULL = by model.kind */
+    const double *train_times; /* lent; NULL = unknown */
     bool eager;
 } rk_engine_how;
 
 /* options are lent for the engine's life; the graph is the engine's from now on, also when this
- * fails. RK_ERR_DEVICE when the device cannot be used. */
+ * fails. RK_ERR_DEVICE when the device cannot be used, RK_ERR_CONFIG or RK_ERR_DATA when the model does not fit
+ * the data. */
 rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *graph,
                           rk_engine_how how);
 /* Programs on the device are gone with it. A zeroed engine is fine. */
@@ -49,9 +50,6 @@ rk_status rk__engine_init_parameters(rk_engine *engine);
 /* To be called after anything has changed parameters on the device. */
 void rk__engine_parameters_changed(rk_engine *engine);
 
-/* A stored tensor as a value of a program; it must be there. */
-rk_value rk__engine_use(const rk_engine *engine, rk_program *program, const char *name);
-rk_graph_values rk__engine_use_graph(const rk_engine *engine, rk_program *program);
 /* The values of the model's parameters, model.n_parameters; free with rk__free. */
 rk_status rk__engine_use_parameters(const rk_engine *engine, rk_program *program, rk_value **out);
 

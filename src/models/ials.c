@@ -1,0 +1,133 @@
+/*
+ * Alternating least squares for implicit feedback (Hu, Koren, Volinsky: Collaborative filtering for
+ * implicit feedback datasets, ICDM 2008). A sweep solves for all users with the items held fixed,
+ * then for all items. With G = V^T V over all rows of the other side and the sums over the n
+ * entries of a row, a row x solves
+ *   frequency   (sum v v^T + a G + l2 (n + a N) I) x = sum v         a = model.unobserved_weight
+ *     (Rendle, Krichene, Zhang, Koren: Revisiting the performance of iALS on item recommendation
+ *     benchmarks, RecSys 2022, with their exponent nu = 1; N rows on the other side)
+ *   confidence  (G + (c - 1) sum v v^T + l2 I) x = c sum v           c = model.confidence
+ *     (Hu et al., as the library `implicit` has it)
+ * by Cholesky or by a few steps of conjugate gradients from the row as it is (Takács, Pilászy,
+ * Tikk, RecSys 2011). Somebody new is solved for in the same way.
+ */
+#include <stddef.h>
+
+#include "models/models.h"
+
+static const char *const phases[] = {"users", "items"};
+static const double normal_l2 = 0.003;
+
+static double l2_of(const rk_options *o)
+{
+    return o->model.l2 < 0 ? normal_l2 : o->model.l2;
+}
+
+static rk_status check_data(const rk_options *o, const rk_model_data *d)
+{
+    const int64_t smaller = d->n_users < d->n_items ? d->n_users : d->n_items;
+    bool is_frequency = o->model.weighting == RK_WEIGHTING_FREQUENCY;
+    if (o->model.dim > d->n_items) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.dim is %lld, but the data set has %lld items: more factors than items "
+                "cannot be told apart; lower model.dim",
+                (long long)o->model.dim, (long long)d->n_items);
+    }
+    if (l2_of(o) == 0 && is_frequency && o->model.unobserved_weight == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "model.l2 and model.unobserved_weight are both 0: the equations of "
+                               "users with fewer items than model.dim are singular; set model.l2 "
+                               "above 0, e.g. 0.003");
+    }
+    if (l2_of(o) == 0 && o->model.dim > smaller) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.l2 is 0 and model.dim (%lld) is larger than the number of users or items "
+                "(%lld): the Gram matrix is singular; set model.l2 above 0",
+                (long long)o->model.dim, (long long)smaller);
+    }
+    return RK_OK;
+}
+
+static rk_status declare(rk_model_instance *instance)
+{
+    const int64_t dim = instance->options->model.dim;
+    RK_TRY(rk__declare_factors(instance, "factors"));
+    return rk__model_add(instance, (rk_parameter){.name = "fold.gram",
+                                                  .rows = dim,
+                                                  .cols = dim,
+                                                  .role = RK_TABLE});
+}
+
+/* The equations of rows [first, first + n) whose other side has n_other rows. */
+static rk_als_attr equations(const rk_options *o, int64_t first, int64_t n, int64_t n_other)
+{
+    const double l2 = l2_of(o);
+    rk_als_attr attr = {.first = first, .n = n};
+    if (o->model.weighting == RK_WEIGHTING_FREQUENCY) {
+        attr.gram_weight = o->model.unobserved_weight;
+        attr.p = 1;
+        attr.l2 = l2;
+        attr.l2_constant = l2 * o->model.unobserved_weight * (double)n_other;
+    } else {
+        attr.gram_weight = 1;
+        attr.p = o->model.confidence;
+        attr.q = 1;
+        attr.l2_constant = l2;
+    }
+    attr.cg_steps = o->model.solver == RK_SOLVER_CG ? (int32_t)o->model.cg_steps : 0;
+    return attr;
+}
+
+static void phase(const rk_model_instance *instance, rk_program *p, int number, rk_value state)
+{
+    const int64_t n_users = instance->data.n_users, n_items = instance->data.n_items;
+    const rk_range_attr users = {0, n_users}, items = {n_users, n_items};
+    const rk_range_attr own = number == 0 ? users : items, other = number == 0 ? items : users;
+    rk_value factors = rk__use_named(p, "factors");
+    rk_value gram = rk__side_gram(p, factors, other);
+    rk__als_sweep(p, rk__use_graph_rows(p), factors, gram, state,
+                  equations(instance->options, own.first, own.n, other.n));
+}
+
+static void finish(const rk_model_instance *instance, rk_program *p)
+{
+    const rk_range_attr items = {instance->data.n_users, instance->data.n_items};
+    rk__assign_named(p, "fold.gram", rk__side_gram(p, rk__use_named(p, "factors"), items));
+}
+
+static rk_value query(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
+    (void)instance;
+    return rk__take_rows(p, rk__use_named(p, "factors"), tile->users);
+}
+
+static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
+    const int64_t n_users = instance->data.n_users, n_items = instance->data.n_items;
+    rk_als_attr attr = equations(instance->options, n_users, n_items, n_items);
+    attr.cg_steps = 0; /* there is no row to begin from */
+    return rk__als_fold(p, tile->lists, rk__use_named(p, "factors"), rk__use_named(p, "fold.gram"),
+                        attr);
+}
+
+static rk_value score(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                      rk_value queries)
+{
+    const rk_range_attr items = {instance->data.n_users, instance->data.n_items};
+    return rk__score_dot(p, queries, rk__use_named(p, "factors"), tile->count, items);
+}
+
+const rk_model rk__model_ials = {
+    .name = "ials",
+    .help = "alternating least squares for implicit feedback (Hu et al. 2008; Rendle et al. 2022)",
+    .check_data = check_data,
+    .declare = declare,
+    .n_phases = 2,
+    .phases = phases,
+    .phase = phase,
+    .failure = "a row's equations have no solution in floats; set a larger model.l2",
+    .finish = finish,
+    .query = query,
+    .fold_in = fold_in,
+    .score = score,
+    .scores_by_dot = true,
+};

@@ -1,0 +1,65 @@
+/*
+ * The one way to rank and to score: evaluation, recommendation, lists and services ask a scorer.
+ *
+ * Queries are answered in tiles. A tile is one of three kinds: known users, people who are known by
+ * a list of items (folded in by the model), and people of whom nothing is known, users without train
+ * interactions among them, who get the items' popularity. A kind and a size of tile make a program:
+ * the model's scores of all items, then the best K that are not masked (variants.c). What the model
+ * needs to have computed first (rk_model.finish) is computed when its parameters have changed.
+ *
+ * A tile's queries, items and masks are put together on the host and written to the device, so what
+ * is masked is the caller's business and not the graph's.
+ */
+#ifndef RK_SCORE_SCORER_H
+#define RK_SCORE_SCORER_H
+
+#include "data/dataset.h"
+#include "engine/engine.h"
+#include "engine/memory.h"
+#include "eval/evaluate.h"
+#include "rankine/scoring.h"
+
+typedef struct rk_scorer rk_scorer;
+
+/* The lists of what users have, by rk_part; lent. NULL or without rows = nothing. */
+typedef struct rk_scorer_data {
+    const rk_lists *parts[3];
+} rk_scorer_data;
+
+/* Before the engine is bound: adds its tensors to the store. The engine is lent. RK_ERR_CONFIG when
+ * an eval.k is larger than the catalogue. */
+rk_status rk__scorer_create(rk_scorer **out, rk_engine *engine, rk_scorer_data data);
+/* Before the engine is closed. NULL is fine. */
+void rk__scorer_free(rk_scorer *scorer);
+
+/* What ranking tiles of known users allocates, and finish, which is loaded beside them while it
+ * runs. Other programs are made when they are first asked for. */
+rk_status rk__scorer_add_memory(const rk_scorer *scorer, rk_memory_table *table);
+/* After the engine is bound. */
+rk_status rk__scorer_load(rk_scorer *scorer);
+/* Bytes of the temporaries of the programs that are loaded. */
+int64_t rk__scorer_arenas(const rk_scorer *scorer);
+
+/*
+ * From here on any number of threads may ask; they are answered one after the other, each with all
+ * of the device's threads.
+ */
+
+/* The k best items of each query that selection allows, best first, ties to the smaller item; -1
+ * (score 0) where fewer are left. items, scores: [n, k]; scores may be NULL. RK_ERR_CONFIG for a
+ * query that makes no sense, or that the model cannot answer. */
+rk_status rk__scorer_top_k(rk_scorer *scorer, const rk_query *queries, int64_t n,
+                           const rk_selection *selection, int64_t k, int32_t *items, float *scores);
+
+/* The scores of n_items items for each query, items, scores: [n, n_items]. Those of items without
+ * train interactions are -INFINITY. */
+rk_status rk__scorer_scores(rk_scorer *scorer, const rk_query *queries, int64_t n,
+                            const int32_t *items, int64_t n_items, float *scores);
+
+/* A tensor of the store that is up to date with the parameters, whole; free *out with rk__free. */
+rk_status rk__scorer_read(rk_scorer *scorer, const char *name, void *out);
+
+/* The seam of evaluation; lent. */
+rk_ranker rk__scorer_ranker(rk_scorer *scorer);
+
+#endif
