@@ -254,7 +254,8 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  *                who likes i
  *   transposed   row i has all j with i among their neighbours, ascending, with S_ji: the score of
  *                j is the sum over those of its own neighbours that are liked
- * offsets i64 [I+1, 1], columns i32 [I*K, 1] (items), values f32 [I*K, 1]: zeros from offsets[I] on.
+ * offsets i64 [I+1, 1], columns i32 [I*K, 1] (items), values f32 [I*K, 1], both 0 from offsets[I]
+ * on;
  * bias f32 [I, 1]: m_i - sum over k of S_ik m_k, so that transposed lists and the bias give
  * S (x - m) + m (Zhu et al., "BARS", SIGIR 2022: its item-based filtering); 0 without mean. */
 typedef struct rk_neighbour_lists {
