@@ -274,8 +274,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* left[row]: its entries that have no place yet. A plain list keeps the order of its table by the
- * number of the entry for a column, until it is sorted. */
+/* left[row]: its entries that have no place yet. In a plain list, which keeps the order of its
+ * table, the column of an entry is its place in the table's row until the list is sorted. */
 __global__ void __launch_bounds__(rk::BLOCK)
     place_entries(neighbour_tables t, const double *__restrict__ divisor,
                   const int64_t *__restrict__ offsets, int32_t *__restrict__ left,

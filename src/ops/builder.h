@@ -243,7 +243,8 @@ typedef struct rk_csr_values {
  * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25): of rk__similarity_weights in graph/. Into
  * stored tensors out_items i32 [I, K] and out_values f32 [I, K]: best first, by the value as a
  * float, ties to the smaller item; only values above 0; -1 and 0 behind the last. K may be larger
- * than I. The same items on every device; time: the sum over users of degree^2. */
+ * than I. Every device finds the same (asymmetric: to the rounding of a power). Time: the sum over
+ * users of degree^2. */
 void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weight,
                          rk_value item_factor, rk_similar_attr attr, rk_value out_items,
                          rk_value out_values);
@@ -254,8 +255,8 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  *                who likes i
  *   transposed   row i has all j with i among their neighbours, ascending, with S_ji: the score of
  *                j is the sum over those of its own neighbours that are liked
- * offsets i64 [I+1, 1], columns i32 [I*K, 1] (items), values f32 [I*K, 1], both 0 from offsets[I]
- * on;
+ * offsets i64 [I+1, 1], columns i32 [I*K, 1] (items), values f32 [I*K, 1]; from offsets[I] on both
+ * are 0.
  * bias f32 [I, 1]: m_i - sum over k of S_ik m_k, so that transposed lists and the bias give
  * S (x - m) + m (Zhu et al., "BARS", SIGIR 2022: its item-based filtering); 0 without mean. */
 typedef struct rk_neighbour_lists {

@@ -12,9 +12,10 @@
  *
  * times c / (c + shrinkage), c the number of common users (Bell and Koren, ICDM 2007).
  *
- * pearson is the correlation of the two columns over all users. In asymmetric alpha belongs to i:
- * alpha 0 gives the share of j's users who have i, too. Aiolli's i is the item to be recommended,
- * so his form is the one that scores an item by its own neighbours (transposed lists).
+ * pearson is the correlation of the two columns over all users. In asymmetric alpha belongs to i,
+ * whose list it is. With transposed lists i is the item that is scored: alpha 0 is then the share
+ * of j's users who have i, too. With plain lists i is the liked item, and 1 - alpha does there what
+ * alpha does here.
  *
  * No product is followed by a sum: compilers that fuse them give the same bits as those that do
  * not, and so do devices (but for pow of asymmetric).
