@@ -235,4 +235,44 @@ typedef struct rk_topk_values {
 } rk_topk_values;
 void rk__score_topk(rk_program *p, rk_topk_values v, rk_topk_attr attr);
 
+/* ---- lists and similar items ---- */
+
+/* Rows of entries (column, value), as the graph's or as made by rk__neighbour_lists. */
+typedef struct rk_csr_values {
+    rk_value offsets; /* i64 [R+1, 1] */
+    rk_value columns; /* i32 [E, 1]; E may be a capacity: only entries below offsets[R] count */
+    rk_value values;  /* f32 [E, 1], or RK_NONE: all are 1 */
+} rk_csr_values;
+
+/* Of each item the K most similar others by their common users; similar_value.h has the formulas.
+ * graph: the stored one of attr.n_users and attr.n_items, without values. user_weight f32 [U, 1]
+ * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25): of rk__similarity_weights in graph/. Into
+ * stored tensors out_items i32 [I, K] and out_values f32 [I, K]: best first, by the value as a
+ * float, ties to the smaller item; only values above 0; -1 and 0 behind the last. K may be larger
+ * than I. Every device finds the same (asymmetric: to the rounding of a power). Time: the sum over
+ * users of degree^2. */
+void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weight,
+                         rk_value item_factor, rk_similar_attr attr, rk_value out_items,
+                         rk_value out_values);
+
+/* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
+ * (with unit_sum: divided by the sum over j's neighbours), as I lists:
+ *   plain        row i has i's neighbours in their order, with S_ik: what somebody adds to scores
+ *                who likes i
+ *   transposed   row i has all j with i among their neighbours, ascending, with S_ji: the score of
+ *                j is the sum over those of its own neighbours that are liked
+ * offsets i64 [I+1, 1], columns i32 [I*K, 1] (items), values f32 [I*K, 1]; from offsets[I] on both
+ * are 0.
+ * bias f32 [I, 1]: m_i - sum over k of S_ik m_k, so that transposed lists and the bias give
+ * S (x - m) + m (Zhu et al., "BARS", SIGIR 2022: its item-based filtering); 0 without mean. */
+typedef struct rk_neighbour_lists {
+    rk_value offsets, columns, values, bias;
+} rk_neighbour_lists;
+rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value values,
+                                       rk_value mean /* f32 [I, 1] or RK_NONE */,
+                                       rk_neighbour_lists_attr attr);
+
+/* f32 [n, 1]: sums of the values of the rows in the range, in double. */
+rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
+
 #endif

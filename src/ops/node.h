@@ -148,6 +148,24 @@ typedef struct rk_fold_attr {
     int64_t first, n; /* its nodes: all users or all items */
 } rk_fold_attr;
 
+/* A range of rows of a table: [first, first + n). */
+typedef struct rk_range_attr {
+    int64_t first, n;
+} rk_range_attr;
+
+typedef struct rk_similar_attr {
+    int32_t kind; /* RK_SIMILARITY_* of base/choices.h; similar_value.h has the formulas */
+    int32_t k;
+    double shrinkage; /* 0 = none */
+    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for */
+    int64_t n_users, n_items;
+} rk_similar_attr;
+
+typedef struct rk_neighbour_lists_attr {
+    bool transposed; /* the lists are of the items that have the row's item as a neighbour */
+    bool unit_sum;   /* the values of an item's neighbours are divided by their sum */
+} rk_neighbour_lists_attr;
+
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
                                     clip*: limit = weight[0]; table_dots: alpha = weight[0];
@@ -168,12 +186,15 @@ typedef union rk_attr {
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
     rk_topk_attr topk;
-    rk_fold_attr fold; /* fold*, unfold* */
-    int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;   /* unique_rows */
-    int32_t index;     /* weigh */
-    int64_t batch;     /* select_negatives */
-    rk_step_attr step; /* step_loss */
+    rk_fold_attr fold;       /* fold*, unfold* */
+    int32_t halves;          /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;         /* unique_rows */
+    int32_t index;           /* weigh */
+    int64_t batch;           /* select_negatives */
+    rk_step_attr step;       /* step_loss */
+    rk_range_attr range;     /* row_sums */
+    rk_similar_attr similar; /* item_neighbours */
+    rk_neighbour_lists_attr neighbour_lists;
 } rk_attr;
 
 typedef struct rk_node {
