@@ -29,11 +29,13 @@ static rk_status declare(rk_model_ranker *r, const rk_lists *valid)
     RK_TRY(rk__engine_add(e, "rank.users", RK_I32, RK_RANK_TILE, 1, NULL, &r->stored_users));
     RK_TRY(rk__engine_add(e, "rank.items", RK_I32, RK_RANK_TILE, r->k, NULL, &r->stored_items));
     RK_TRY(rk__engine_add(e, "rank.scores", RK_F32, RK_RANK_TILE, r->k, NULL, NULL));
-    if (valid) {
-        const int64_t n = valid->n_rows, n_items = valid->offsets[n];
-        RK_TRY(rk__engine_add(e, "valid.offsets", RK_I64, n + 1, 1, valid->offsets, NULL));
-        RK_TRY(rk__engine_add(e, "valid.items", RK_I32, n_items, 1, valid->items, NULL));
-    }
+    const int64_t n_masked = e->graph.n_edges + (valid ? valid->offsets[valid->n_rows] : 0);
+    RK_TRY(rk__engine_add(e, "rank.count", RK_I32, 1, 1, NULL, &r->stored_count));
+    RK_TRY(rk__engine_add(e, "mask.offsets", RK_I64, RK_RANK_TILE + 1, 1, NULL,
+                          &r->stored_mask_offsets));
+    RK_TRY(rk__engine_add(e, "mask.items", RK_I32, n_masked, 1, NULL, &r->stored_mask_items));
+    RK_TRY(rk__alloc(&r->mask_offsets, RK_RANK_TILE + 1, sizeof *r->mask_offsets, "masks"));
+    RK_TRY(rk__alloc(&r->mask_items, n_masked, sizeof *r->mask_items, "masks"));
     return rk__alloc(&r->tile, RK_RANK_TILE * (1 + r->k), sizeof *r->tile, "a rank tile");
 }
 
@@ -59,26 +61,25 @@ done:
     return status;
 }
 
-static rk_status build_rank(rk_model_ranker *r, bool on_test, bool has_valid)
+static rk_status build_rank(rk_model_ranker *r, bool on_test)
 {
     const rk_engine *e = r->engine;
     rk_program *p = &r->rank[on_test];
     rk__program_init(p, &e->store, on_test ? "rank on test" : "rank on valid");
-    bool masks_valid = on_test && has_valid;
+    const rk_range_attr items = {e->graph.n_users, e->graph.n_items};
+    rk_value final = rk__use(p, r->stored_final), count = rk__use(p, r->stored_count);
+    rk_value queries = rk__take_rows(p, final, rk__use(p, r->stored_users));
     rk_topk_values v = {
-        .final = rk__use(p, r->stored_final),
-        .users = rk__use(p, r->stored_users),
-        .train_offsets = rk__engine_use(e, p, "graph.offsets"),
-        .train_columns = rk__engine_use(e, p, "graph.columns"),
-        .other_offsets = masks_valid ? rk__engine_use(e, p, "valid.offsets") : RK_NONE,
-        .other_columns = masks_valid ? rk__engine_use(e, p, "valid.items") : RK_NONE,
-        .items = rk__use(p, r->stored_items),
-        .scores = rk__engine_use(e, p, "rank.scores"),
+        .scores = rk__score_dot(p, queries, final, count, items),
+        .mask_offsets = rk__use(p, r->stored_mask_offsets),
+        .mask_items = rk__use(p, r->stored_mask_items),
+        .blocked = RK_NONE,
+        .count = count,
+        .out_items = rk__use(p, r->stored_items),
+        .out_scores = rk__engine_use(e, p, "rank.scores"),
     };
-    rk__score_topk(p, v,
-                   (rk_topk_attr){.k = (int32_t)r->k,
-                                  .n_users = e->graph.n_users,
-                                  .n_items = e->graph.n_items});
+    rk__top_k(p, v, (int32_t)r->k);
+    RK_TRY(rk__program_fuse(p));
     return rk__engine_finish(p);
 }
 
@@ -87,11 +88,11 @@ static rk_status build_rank(rk_model_ranker *r, bool on_test, bool has_valid)
 rk_status rk__ranker_create(rk_model_ranker *out, rk_engine *engine, const rk_lists *valid)
 {
     rk_status status = RK_OK;
-    *out = (rk_model_ranker){.engine = engine, .final_changes = -1};
+    *out = (rk_model_ranker){.engine = engine, .valid = valid, .final_changes = -1};
     RK_TRY_GOTO(done, declare(out, valid));
     RK_TRY_GOTO(done, build_embed(out));
-    RK_TRY_GOTO(done, build_rank(out, false, valid));
-    status = build_rank(out, true, valid);
+    RK_TRY_GOTO(done, build_rank(out, false));
+    status = build_rank(out, true);
 done:
     if (status != RK_OK) {
         rk__ranker_free(out);
@@ -109,6 +110,8 @@ void rk__ranker_free(rk_model_ranker *r)
     }
     rk__program_free(&r->embed);
     rk__free(r->tile);
+    rk__free(r->mask_offsets);
+    rk__free(r->mask_items);
     *r = (rk_model_ranker){0};
 }
 
@@ -147,6 +150,46 @@ static rk_status refresh(rk_model_ranker *r)
     return status;
 }
 
+/* The items of train and, on test, of valid, of each user ascending. */
+static void fill_masks(rk_model_ranker *r, bool on_test, const int32_t *users, int64_t n)
+{
+    const rk_graph *g = &r->engine->graph;
+    int64_t total = 0;
+    for (int64_t i = 0; i < RK_RANK_TILE; i++) {
+        r->mask_offsets[i] = total;
+        if (i >= n) {
+            continue;
+        }
+        const int32_t *train = g->columns + g->offsets[users[i]];
+        const int32_t *train_end = g->columns + g->offsets[users[i] + 1];
+        const rk_lists *valid = on_test ? r->valid : NULL;
+        const int32_t *other = valid ? valid->items + valid->offsets[users[i]] : NULL;
+        const int32_t *other_end = valid ? valid->items + valid->offsets[users[i] + 1] : NULL;
+        while (train < train_end || other < other_end) {
+            bool is_train = other == other_end ||
+                            (train < train_end && *train - g->n_users <= *other);
+            r->mask_items[total++] = is_train ? (int32_t)(*train++ - g->n_users) : *other++;
+        }
+    }
+    r->mask_offsets[RK_RANK_TILE] = total;
+}
+
+static rk_status write_tile(rk_model_ranker *r, bool on_test, const int32_t *users, int64_t n)
+{
+    const rk_engine *e = r->engine;
+    const int32_t count = (int32_t)n;
+    for (int64_t i = 0; i < RK_RANK_TILE; i++) {
+        r->tile[i] = i < n ? users[i] : -1;
+    }
+    fill_masks(r, on_test, users, n);
+    const int64_t n_masked = r->mask_offsets[RK_RANK_TILE];
+    RK_TRY(e->device->write(e->context, r->stored_users, 0, RK_RANK_TILE, r->tile));
+    RK_TRY(e->device->write(e->context, r->stored_count, 0, 1, &count));
+    RK_TRY(e->device->write(e->context, r->stored_mask_offsets, 0, RK_RANK_TILE + 1,
+                            r->mask_offsets));
+    return e->device->write(e->context, r->stored_mask_items, 0, n_masked, r->mask_items);
+}
+
 static rk_status rank_tile(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
                            int32_t *items)
 {
@@ -154,11 +197,8 @@ static rk_status rank_tile(void *self, rk_part part, const int32_t *users, int64
     const rk_engine *e = r->engine;
     RK_ASSERT(n <= RK_RANK_TILE && k <= r->k && part != RK_TRAIN);
     RK_TRY(refresh(r));
-    int32_t *tile_users = r->tile, *tile_items = r->tile + RK_RANK_TILE;
-    for (int64_t i = 0; i < RK_RANK_TILE; i++) {
-        tile_users[i] = i < n ? users[i] : -1;
-    }
-    RK_TRY(e->device->write(e->context, r->stored_users, 0, RK_RANK_TILE, tile_users));
+    int32_t *tile_items = r->tile + RK_RANK_TILE;
+    RK_TRY(write_tile(r, part == RK_TEST, users, n));
     RK_TRY(e->device->run(e->context, r->loaded[part == RK_TEST], 1));
     RK_TRY(e->device->sync(e->context));
     RK_TRY(e->device->read(e->context, r->stored_items, 0, n, tile_items));
