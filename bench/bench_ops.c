@@ -38,7 +38,8 @@ typedef struct bench {
     rk_graph graph;
     rk_sampling sampling;
     rk_store store;
-    int32_t offsets, columns, scale, state, sums, table, m, v, result, users, items, scores;
+    int32_t offsets, columns, scale, state, sums, table, m, v, result, users, items, scores, count,
+        mask_offsets, mask_items;
     rk_device_context *context;
 } bench;
 
@@ -137,6 +138,9 @@ static rk_status declare(bench *b, rk_sample_attr *attr)
     RK_TRY(rk__store_add(store, "users", RK_I32, TILE, 1, NULL, &b->users));
     RK_TRY(rk__store_add(store, "items", RK_I32, TILE, b->s.k, NULL, &b->items));
     RK_TRY(rk__store_add(store, "scores", RK_F32, TILE, b->s.k, NULL, &b->scores));
+    RK_TRY(rk__store_add(store, "count", RK_I32, 1, 1, NULL, &b->count));
+    RK_TRY(rk__store_add(store, "mask_offsets", RK_I64, TILE + 1, 1, NULL, &b->mask_offsets));
+    RK_TRY(rk__store_add(store, "mask_items", RK_I32, b->graph.n_edges, 1, NULL, &b->mask_items));
     return rk__sampling_declare(&b->sampling, &options, g, store, attr);
 }
 
@@ -308,41 +312,64 @@ static rk_status measure_step(const bench *b, rk_sample_attr attr)
     return status;
 }
 
-static rk_status rank_all(const bench *b, rk_loaded *loaded)
+/* items: room for every list. */
+static rk_status write_tile(const bench *b, int64_t first, int32_t *items)
+{
+    const rk_graph *g = &b->graph;
+    int32_t users[TILE], count = 0;
+    int64_t offsets[TILE + 1] = {0}, n = 0;
+    for (int64_t i = 0; i < TILE; i++) {
+        users[i] = first + i < g->n_users ? (int32_t)(first + i) : -1;
+        count += users[i] >= 0;
+        for (int64_t e = 0; users[i] >= 0 && e < rk__graph_degree(g, users[i]); e++) {
+            items[n++] = (int32_t)(g->columns[g->offsets[users[i]] + e] - g->n_users);
+        }
+        offsets[i + 1] = n;
+    }
+    RK_TRY(device->write(b->context, b->users, 0, TILE, users));
+    RK_TRY(device->write(b->context, b->count, 0, 1, &count));
+    RK_TRY(device->write(b->context, b->mask_offsets, 0, TILE + 1, offsets));
+    return device->write(b->context, b->mask_items, 0, n, items);
+}
+
+static rk_status rank_all(const bench *b, rk_loaded *loaded, int32_t *items)
 {
     for (int64_t first = 0; first < b->graph.n_users; first += TILE) {
-        int32_t users[TILE];
-        for (int64_t i = 0; i < TILE; i++) {
-            users[i] = first + i < b->graph.n_users ? (int32_t)(first + i) : -1;
-        }
-        RK_TRY(device->write(b->context, b->users, 0, TILE, users));
+        RK_TRY(write_tile(b, first, items));
         RK_TRY(device->run(b->context, loaded, 1));
     }
     return RK_OK;
+}
+
+static rk_status build_ranking(const bench *b, rk_program *p)
+{
+    const rk_range_attr items = {b->graph.n_users, b->graph.n_items};
+    rk_value table = rk__use(p, b->table), count = rk__use(p, b->count);
+    rk_value queries = rk__take_rows(p, table, rk__use(p, b->users));
+    rk_topk_values v = {.scores = rk__score_dot(p, queries, table, count, items),
+                        .mask_offsets = rk__use(p, b->mask_offsets),
+                        .mask_items = rk__use(p, b->mask_items),
+                        .blocked = RK_NONE,
+                        .count = count,
+                        .out_items = rk__use(p, b->items),
+                        .out_scores = rk__use(p, b->scores)};
+    rk__top_k(p, v, (int32_t)b->s.k);
+    return rk__program_fuse(p);
 }
 
 static rk_status measure_ranking(const bench *b)
 {
     rk_program p;
     rk_loaded *loaded = NULL;
+    int32_t *items = NULL;
+    RK_TRY(rk__alloc(&items, b->graph.n_edges, sizeof *items, "masks"));
     rk__program_init(&p, &b->store, "rank");
-    rk__score_topk(&p,
-                   (rk_topk_values){.final = rk__use(&p, b->table),
-                                    .users = rk__use(&p, b->users),
-                                    .train_offsets = rk__use(&p, b->offsets),
-                                    .train_columns = rk__use(&p, b->columns),
-                                    .other_offsets = RK_NONE,
-                                    .other_columns = RK_NONE,
-                                    .items = rk__use(&p, b->items),
-                                    .scores = rk__use(&p, b->scores)},
-                   (rk_topk_attr){.k = (int32_t)b->s.k,
-                                  .n_users = b->graph.n_users,
-                                  .n_items = b->graph.n_items});
-    rk_status status = prepare(b, &p, &loaded);
+    rk_status status = build_ranking(b, &p);
+    status = status == RK_OK ? prepare(b, &p, &loaded) : status;
     double seconds[9];
     for (int i = -1; i < 9 && status == RK_OK; i++) {
         double start = rk__now();
-        status = rank_all(b, loaded);
+        status = rank_all(b, loaded, items);
         seconds[i < 0 ? 0 : i] = rk__now() - start;
     }
     if (status == RK_OK) {
@@ -353,6 +380,7 @@ static rk_status measure_ranking(const bench *b)
     }
     device->unload(b->context, loaded);
     rk__program_free(&p);
+    rk__free(items);
     return status;
 }
 

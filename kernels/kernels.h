@@ -91,18 +91,17 @@ cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, void *stream
 
 /* ---- topk.cu ---- */
 
-/* A ranking of the items for a tile of T users (topk.cu has the method). Seen items do not count:
- * train lists hold nodes (item + n_users), other lists hold items and may be NULL. */
+/* A ranking of the items for a tile of T queries (topk.cu has the method). */
 typedef struct rk_ranking {
-    const float *final;   /* [n_users + n_items, d] */
-    const int32_t *users; /* [T], -1 = unused */
-    int64_t n_users, n_items, n_tile_users, d;
-    const int64_t *train_offsets, *other_offsets;
-    const int32_t *train_columns, *other_columns;
+    const float *queries, *table; /* [T, d]; [n_items, d] */
+    const float *given;           /* [T, n_items]: their scores, without queries and table; or NULL */
+    int64_t n_items, n_queries, d;
+    const int64_t *mask_offsets;                /* [T+1] */
+    const int32_t *mask_items, *blocked, *count; /* blocked [n_items] may be NULL */
     int32_t k;
-    float epsilon;  /* |score of a tile - exact score| <= epsilon |user| |item| */
-    int32_t *items; /* [T,K], best first; -1 = no item left */
-    float *scores;  /* [T,K] */
+    float epsilon;      /* |score of a tile - exact score| <= epsilon |query| |item| */
+    int32_t *out_items; /* [T,K], best first; -1 = no item left */
+    float *out_scores;  /* [T,K] */
     /* Of the launchers, set by rk_cuda_topk_begin. */
     int32_t size;    /* room of a list */
     void *lists;     /* candidates [T, size] */
@@ -115,9 +114,8 @@ typedef struct rk_score_tile {
     int64_t stride, n, first_item;
 } rk_score_tile;
 /* Scratch bytes for it. Host function. */
-int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k);
-/* users [T,d]: becomes the rows of final that the tile is scored with, zero for unused ones. */
-cudaError_t rk_cuda_topk_begin(rk_ranking *ranking, void *scratch, float *users, void *stream);
+int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k);
+cudaError_t rk_cuda_topk_begin(rk_ranking *ranking, void *scratch, void *stream);
 cudaError_t rk_cuda_topk_merge(const rk_ranking *ranking, const rk_score_tile *tile, void *stream);
 /* After all tiles: items and scores. */
 cudaError_t rk_cuda_topk_finish(const rk_ranking *ranking, void *stream);

@@ -1,18 +1,19 @@
 /*
- * The K best items of each user over tiles of scores; the score matrix never exists whole.
+ * The K best items of each query: by scores that are there (top_k), or over tiles of scores that are
+ * made on the way (score_topk), where the score matrix never exists whole.
  *
  * A tile's scores come from cuBLAS in whatever precision. They only choose candidates: with
  *
- *     margin >= |score of the tile - exact score| for every item of the user,
+ *     margin >= |score of the tile - exact score| for every item of the query,
  *
  * an item whose score is below (K-th best so far) - 2 * margin cannot be among the K best, since K
  * items lie above it exactly, too. The rest, a few more than K, is scored again in fp32, one chain
  * of multiply-adds over the columns in order as on the CPU device, and sorted by that score, ties
  * to the smaller item. So the ranking is the same to the last bit for every precision, tile and
- * version of cuBLAS. A user with more candidates than there is room for is ranked by scoring every
- * item so.
+ * version of cuBLAS. A query with more candidates than there is room for is ranked by scoring every
+ * item so; and so are all queries of top_k, with the scores that are given.
  *
- * A block works on one user, with the list of candidates in shared memory (in global memory when K
+ * A block works on one query, with the list of candidates in shared memory (in global memory when K
  * is in the thousands). Candidates are appended in any order and then sorted (bitonic) by a total
  * order, so the result does not depend on the order of threads.
  */
@@ -29,7 +30,7 @@ struct candidate {
 };
 
 constexpr int32_t NO_ITEM = 0x7fffffff; /* sorts behind every item of the same score */
-constexpr int32_t TOO_MANY = -1;     /* the number of candidates of a user with no room for them */
+constexpr int32_t TOO_MANY = -1;     /* the number of candidates of a query with no room for them */
 constexpr int CHUNK = 4 * rk::BLOCK; /* scores between two looks at how full the list is */
 
 __device__ __forceinline__ bool better(candidate a, candidate b)
@@ -76,12 +77,10 @@ __device__ __forceinline__ bool is_in(const int32_t *sorted, int64_t begin, int6
     return false;
 }
 
-__device__ bool is_seen(const rk_ranking &r, int32_t user, int32_t item)
+__device__ bool is_masked(const rk_ranking &r, int64_t query, int32_t item)
 {
-    return is_in(r.train_columns, r.train_offsets[user], r.train_offsets[user + 1],
-                 (int32_t)(item + r.n_users)) ||
-           (r.other_offsets &&
-            is_in(r.other_columns, r.other_offsets[user], r.other_offsets[user + 1], item));
+    return (r.blocked && r.blocked[item]) ||
+           is_in(r.mask_items, r.mask_offsets[query], r.mask_offsets[query + 1], item);
 }
 
 __device__ void pad(candidate *list, int begin, int end)
@@ -135,7 +134,7 @@ __global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
     const int64_t warp = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP;
     float most = 0.0f;
     for (int64_t item = warp; item < r.n_items; item += warps) {
-        const float sum = squares(r.final + (r.n_users + item) * r.d, r.d);
+        const float sum = squares(r.table + item * r.d, r.d);
         most = sum <= most ? most : sum == sum ? sum : CUDART_INF_F;
     }
     if (threadIdx.x % rk::WARP == 0) {
@@ -143,16 +142,16 @@ __global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
     }
 }
 
-/* 2 * margin of a user: by Cauchy and Schwarz, |u| |v| bounds the sum of |u_j v_j| that rounding
+/* 2 * margin of a query: by Cauchy and Schwarz, |u| |v| bounds the sum of |u_j v_j| that rounding
  * errors are relative to. Norms below 1e-15, whose squares lose digits, count as that much. */
-__device__ float margin2(const rk_ranking &r, int32_t user)
+__device__ float margin2(const rk_ranking &r, int64_t query)
 {
-    const float user_squares = squares(r.final + user * r.d, r.d);
+    const float query_squares = squares(r.queries + query * r.d, r.d);
     const float item_squares = __int_as_float(*r.largest);
-    if (!(user_squares < CUDART_INF_F)) {
+    if (!(query_squares < CUDART_INF_F)) {
         return CUDART_INF_F;
     }
-    return 2.02f * r.epsilon * sqrtf(fmaxf(user_squares, 1e-30f)) *
+    return 2.02f * r.epsilon * sqrtf(fmaxf(query_squares, 1e-30f)) *
            sqrtf(fmaxf(item_squares, 1e-30f));
 }
 
@@ -179,14 +178,14 @@ __global__ void __launch_bounds__(rk::BLOCK)
 {
     RK_DYNAMIC_SHARED(candidate, shared_list);
     __shared__ int used;
-    const int32_t user = r.users[blockIdx.x];
-    const int n_before = user < 0 ? TOO_MANY : r.counts[blockIdx.x];
+    const int64_t query = blockIdx.x;
+    const int n_before = query < *r.count ? r.counts[query] : TOO_MANY;
     if (n_before == TOO_MANY) {
         return; /* the whole block */
     }
     candidate *list = list_of(r, IN_SHARED, shared_list);
     const float *row = tile + (int64_t)blockIdx.x * tile_stride;
-    const float slack = margin2(r, user);
+    const float slack = margin2(r, query);
     load_list<IN_SHARED>(r, list, n_before);
     if (threadIdx.x == 0) {
         used = n_before;
@@ -199,7 +198,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
             candidate mine;
             mine.score = row[i];
             mine.item = (int32_t)(first_item + i);
-            if (mine.score >= bar && mine.score > -CUDART_INF_F && !is_seen(r, user, mine.item)) {
+            if (mine.score >= bar && mine.score > -CUDART_INF_F && !is_masked(r, query, mine.item)) {
                 list[atomicAdd(&used, 1)] = mine;
             }
         }
@@ -227,9 +226,12 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-__device__ float exact_score(const rk_ranking &r, int32_t user, int32_t item)
+__device__ float exact_score(const rk_ranking &r, int64_t query, int32_t item)
 {
-    const float *u = r.final + (int64_t)user * r.d, *v = r.final + (r.n_users + item) * r.d;
+    if (r.given) {
+        return r.given[query * r.n_items + item];
+    }
+    const float *u = r.queries + query * r.d, *v = r.table + item * r.d;
     float sum = 0.0f;
     for (int64_t j = 0; j < r.d; j++) {
         sum = __fmaf_rn(u[j], v[j], sum);
@@ -237,8 +239,8 @@ __device__ float exact_score(const rk_ranking &r, int32_t user, int32_t item)
     return sum;
 }
 
-/* Every item of a user, scored exactly; returns how many of the list are the best K. */
-__device__ int rank_all(const rk_ranking &r, candidate *list, int32_t user, int *used)
+/* Every item of a query, scored exactly; returns how many of the list are the best K. */
+__device__ int rank_all(const rk_ranking &r, candidate *list, int64_t query, int *used)
 {
     if (threadIdx.x == 0) {
         *used = 0;
@@ -247,13 +249,11 @@ __device__ int rank_all(const rk_ranking &r, candidate *list, int32_t user, int 
     candidate last = {-CUDART_INF_F, NO_ITEM};
     for (int64_t base = 0; base < r.n_items; base += CHUNK) {
         for (int64_t i = base + threadIdx.x; i < min(r.n_items, base + CHUNK); i += rk::BLOCK) {
-            if (is_seen(r, user, (int32_t)i)) {
-                continue;
-            }
             candidate mine;
-            mine.score = exact_score(r, user, (int32_t)i);
+            mine.score = exact_score(r, query, (int32_t)i);
             mine.item = (int32_t)i;
-            if (mine.score > -CUDART_INF_F && better(mine, last)) {
+            if (mine.score > -CUDART_INF_F && better(mine, last) &&
+                !is_masked(r, query, mine.item)) {
                 list[atomicAdd(used, 1)] = mine;
             }
         }
@@ -273,40 +273,30 @@ __device__ int rank_all(const rk_ranking &r, candidate *list, int32_t user, int 
     return *used;
 }
 
+/* Without counts every query is ranked by all its items. */
 template <bool IN_SHARED> __global__ void __launch_bounds__(rk::BLOCK) rerank(rk_ranking r)
 {
     RK_DYNAMIC_SHARED(candidate, shared_list);
     __shared__ int used;
     candidate *list = list_of(r, IN_SHARED, shared_list);
-    const int32_t user = r.users[blockIdx.x];
-    int n = user < 0 ? 0 : r.counts[blockIdx.x];
+    const int64_t query = blockIdx.x;
+    int n = query >= *r.count ? 0 : r.counts ? r.counts[query] : TOO_MANY;
     if (n == TOO_MANY) {
         pad(list, 0, r.size);
-        n = rank_all(r, list, user, &used);
-    } else {
+        n = rank_all(r, list, query, &used);
+    } else if (n > 0) {
         load_list<IN_SHARED>(r, list, n);
         __syncthreads();
         for (int i = (int)threadIdx.x; i < n; i += rk::BLOCK) {
-            list[i].score = exact_score(r, user, list[i].item);
+            list[i].score = exact_score(r, query, list[i].item);
         }
         __syncthreads();
         sort_used(list, n);
     }
     for (int i = (int)threadIdx.x; i < r.k; i += rk::BLOCK) {
-        const int64_t place = (int64_t)blockIdx.x * r.k + i;
-        r.items[place] = i < n ? list[i].item : -1;
-        r.scores[place] = i < n ? list[i].score : 0.0f;
-    }
-}
-
-__global__ void __launch_bounds__(rk::BLOCK)
-    gather_users(const float *__restrict__ final, const int32_t *__restrict__ users,
-                 float *__restrict__ y, int64_t n, int64_t d)
-{
-    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n * d;
-         i += (int64_t)gridDim.x * blockDim.x) {
-        const int32_t user = users[i / d];
-        y[i] = user >= 0 ? final[user * d + i % d] : 0.0f;
+        const int64_t place = query * r.k + i;
+        r.out_items[place] = i < n ? list[i].item : -1;
+        r.out_scores[place] = i < n ? list[i].score : 0.0f;
     }
 }
 
@@ -331,30 +321,28 @@ int64_t list_bytes(const rk_ranking &r)
 
 } // namespace
 
-int64_t rk_cuda_topk_scratch(int64_t n_tile_users, int64_t k)
+int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k)
 {
     const int64_t list = list_size(k) * (int64_t)sizeof(candidate);
-    const int64_t bytes = n_tile_users * (list + (int64_t)sizeof(int32_t)) + (int64_t)sizeof(int);
+    const int64_t bytes = n_queries * (list + (int64_t)sizeof(int32_t)) + (int64_t)sizeof(int);
     return (bytes + 255) / 256 * 256; /* what follows is aligned for cuBLAS */
 }
 
-cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, float *users, void *stream)
+cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, void *stream)
 {
-    const int64_t n = r->n_tile_users;
+    const int64_t n = r->n_queries;
     r->size = (int32_t)list_size(r->k);
     r->lists = scratch;
     r->counts = reinterpret_cast<int32_t *>(static_cast<candidate *>(scratch) + n * r->size);
     r->largest = r->counts + n;
     RK_TRY_LAUNCH(rk::fill(stream, r->counts, 0, (n + 1) * (int64_t)sizeof(int32_t)));
-    RK_TRY_LAUNCH(rk::run(stream, rk::strided(r->n_items, rk::WARPS, 1024), largest_squares, *r));
-    return rk::run(stream, rk::strided(n * r->d, rk::BLOCK), gather_users, r->final, r->users,
-                   users, n, r->d);
+    return rk::run(stream, rk::strided(r->n_items, rk::WARPS, 1024), largest_squares, *r);
 }
 
 cudaError_t rk_cuda_topk_merge(const rk_ranking *r, const rk_score_tile *tile, void *stream)
 {
     const int64_t bytes = list_bytes(*r);
-    return rk::run(stream, {tile->n == 0 ? 0 : r->n_tile_users, rk::BLOCK, bytes},
+    return rk::run(stream, {tile->n == 0 ? 0 : r->n_queries, rk::BLOCK, bytes},
                    bytes > 0 ? merge<true> : merge<false>, *r, tile->scores, tile->stride, tile->n,
                    tile->first_item);
 }
@@ -362,6 +350,29 @@ cudaError_t rk_cuda_topk_merge(const rk_ranking *r, const rk_score_tile *tile, v
 cudaError_t rk_cuda_topk_finish(const rk_ranking *r, void *stream)
 {
     const int64_t bytes = list_bytes(*r);
-    return rk::run(stream, {r->n_tile_users, rk::BLOCK, bytes},
+    return rk::run(stream, {r->n_queries, rk::BLOCK, bytes},
                    bytes > 0 ? rerank<true> : rerank<false>, *r);
+}
+
+int64_t rk_cuda_scratch_top_k(const rk_call *call)
+{
+    return rk_cuda_topk_scratch(rk__in(call, 0)->rows, call->node->attr.topk.k);
+}
+
+cudaError_t rk_cuda_top_k(const rk_call *call)
+{
+    rk_ranking r = {};
+    r.given = rk::in(call, 0);
+    r.n_queries = rk__in(call, 0)->rows;
+    r.n_items = rk__in(call, 0)->cols;
+    r.mask_offsets = rk::in(call, 1);
+    r.mask_items = rk::in(call, 2);
+    r.blocked = rk::in(call, 3);
+    r.count = rk::in(call, 4);
+    r.k = call->node->attr.topk.k;
+    r.out_items = rk::out(call, 0);
+    r.out_scores = rk::out(call, 1);
+    r.size = (int32_t)list_size(r.k);
+    r.lists = call->scratch;
+    return rk_cuda_topk_finish(&r, call->stream);
 }

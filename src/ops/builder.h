@@ -223,17 +223,34 @@ void rk__sgd(rk_program *p, rk_value parameter, rk_value gradient, rk_value stat
              double weight_decay);
 void rk__step_advance(rk_program *p, rk_value state);
 
-/* Ranking a tile of T users. final: f32 [N,d] (users first). users: i32 [T,1], -1 = unused.
- * seen_offsets i64, seen_columns i32: lists per user; the graph's own (items as nodes) or others
- * (see column_base). A second pair may be RK_NONE. items i32 [T,K] (-1 = fewer than K items left),
- * scores f32 [T,K]: stored tensors that the host reads. */
+/* ---- scores of a tile of queries ---- */
+
+/*
+ * A tile has room for T queries of which the first `count` (i32 [1,1]) are in use. Beyond them a
+ * result is zeros (items: -1) and costs next to nothing. Scores are f32 [T,I] for all I items.
+ */
+
+/* Rows of a table: [R,w], rows i32 [T,1] -> [T,w]; zeros for row -1. */
+rk_value rk__take_rows(rk_program *p, rk_value table, rk_value rows);
+
+/* y[t,i] = <queries[t], table[first + i]>: [T,w], [R,w] -> [T,n]; one chain of multiply-adds over
+ * the columns in order. */
+rk_value rk__score_dot(rk_program *p, rk_value queries, rk_value table, rk_value count,
+                       rk_range_attr items);
+
+/* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
+ * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where
+ * fewer than K are left there are items of -1 with scores of 0. After rk__program_fuse the scores
+ * of a rk__score_dot that nobody else reads are never written. */
 typedef struct rk_topk_values {
-    rk_value final, users;
-    rk_value train_offsets, train_columns; /* the graph's: columns are nodes */
-    rk_value other_offsets, other_columns; /* columns are items; or RK_NONE */
-    rk_value items, scores;                /* outputs */
+    rk_value scores;                /* f32 [T,I] */
+    rk_value mask_offsets;          /* i64 [T+1, 1] */
+    rk_value mask_items;            /* i32 [M, 1]: ascending within a query; M may be a capacity */
+    rk_value blocked;               /* i32 [I, 1] or RK_NONE */
+    rk_value count;                 /* i32 [1, 1] */
+    rk_value out_items, out_scores; /* i32 [T,K], f32 [T,K]: stored tensors that the host reads */
 } rk_topk_values;
-void rk__score_topk(rk_program *p, rk_topk_values v, rk_topk_attr attr);
+void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
 
 /* ---- lists and similar items ---- */
 

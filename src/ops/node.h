@@ -138,20 +138,20 @@ typedef struct rk_update_attr {
  * factors are weight[1], weight[2], ... */
 enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ADAM_ADDED = 9 };
 
+/* A range of rows of a table: [first, first + n). */
+typedef struct rk_range_attr {
+    int64_t first, n;
+} rk_range_attr;
+
 typedef struct rk_topk_attr {
     int32_t k;
-    int64_t n_users, n_items;
+    rk_range_attr items; /* rows of the table; top_k: not used */
 } rk_topk_attr;
 
 /* The small side of the graph for operations on pair tables. */
 typedef struct rk_fold_attr {
     int64_t first, n; /* its nodes: all users or all items */
 } rk_fold_attr;
-
-/* A range of rows of a table: [first, first + n). */
-typedef struct rk_range_attr {
-    int64_t first, n;
-} rk_range_attr;
 
 typedef struct rk_similar_attr {
     int32_t kind; /* RK_SIMILARITY_* of base/choices.h; similar_value.h has the formulas */
@@ -185,14 +185,14 @@ typedef union rk_attr {
     rk_contrast_attr contrast;
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
-    rk_topk_attr topk;
+    rk_topk_attr topk;       /* top_k, score_topk */
     rk_fold_attr fold;       /* fold*, unfold* */
     int32_t halves;          /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
     int64_t n_nodes;         /* unique_rows */
     int32_t index;           /* weigh */
     int64_t batch;           /* select_negatives */
     rk_step_attr step;       /* step_loss */
-    rk_range_attr range;     /* row_sums */
+    rk_range_attr range;     /* row_sums, score_* */
     rk_similar_attr similar; /* item_neighbours */
     rk_neighbour_lists_attr neighbour_lists;
 } rk_attr;

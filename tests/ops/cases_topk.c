@@ -1,34 +1,43 @@
 /* Ranking. Embeddings are multiples of 1/16 below 2, so that every score is exact in a float in
  * any order of addition: results can be compared item by item, and ties are frequent. In cases of
  * near ties the items differ only in digits that TF32 does not keep. */
-#include "ops/harness.h"
+#include "ops/naive.h"
 
-#include <math.h>
+#include <string.h>
 
 typedef struct topk_shape {
-    int64_t users, items, d, k, tile;
-    double chance;
-    bool has_other;
+    int64_t tile, count, items, d, k;
+    double chance; /* of an item to be masked */
+    bool has_blocked;
     int levels; /* of the embeddings' values: few levels make many ties; 0: near ties */
 } topk_shape;
 
 static const topk_shape shapes[] = {
     {1, 1, 1, 1, 1, 0, false, 2},
-    {7, 5, 3, 5, 7, 0.3, true, 2},
-    {33, 7, 16, 3, 20, 0.9, false, 3},
-    {40, 300, 20, 10, 33, 0.2, true, 3},
-    {40, 1100, 64, 20, 40, 0.1, true, 30},
-    {30, 2500, 65, 50, 30, 0.3, false, 30},
-    {9, 3000, 130, 3000, 5, 0.2, true, 4},
-    {150, 700, 8, 7, 150, 0.5, true, 2},
-    {20, 9000, 64, 20, 16, 0.05, false, 8}, /* more items than one slab */
-    {5, 600, 1500, 9, 5, 0.1, false, 5},    /* a panel larger than a strip */
-    {12, 3000, 64, 20, 12, 0.1, true, 0},
-    {9, 300, 12, 4, 9, 0.02, false, 0},
-    {6, 1500, 33, 50, 6, 0.2, false, 0},
+    {7, 7, 5, 3, 5, 0.3, true, 2},
+    {20, 17, 7, 16, 3, 0.9, false, 3},
+    {33, 33, 300, 20, 10, 0.2, true, 3},
+    {40, 29, 1100, 64, 20, 0.1, true, 30},
+    {30, 30, 2500, 65, 50, 0.3, false, 30},
+    {5, 5, 3000, 130, 3000, 0.2, true, 4},
+    {150, 140, 700, 8, 7, 0.5, true, 2},
+    {16, 16, 9000, 64, 20, 0.05, false, 8}, /* more items than one slab */
+    {5, 5, 600, 1500, 9, 0.1, false, 5},    /* a panel larger than a strip */
+    {12, 12, 3000, 64, 20, 0.1, true, 0},
+    {9, 9, 300, 12, 4, 0.02, false, 0},
+    {6, 6, 1500, 33, 50, 0.2, false, 0},
     /* more candidates than there is room for */
-    {6, 4000, 1, 10, 6, 0.1, true, 1},
-    {9, 1500, 1, 1, 9, 0.01, false, 1},
+    {6, 6, 4000, 1, 10, 0.1, true, 1},
+    {9, 9, 1500, 1, 1, 0.01, false, 1},
+    /* a few queries */
+    {1, 1, 5003, 64, 10, 0, true, 20},
+    {8, 1, 4099, 33, 4099, 0.1, true, 2},
+    {8, 2, 9001, 30, 20, 0.1, false, 3},
+    {3, 3, 7000, 40, 10, 0.1, true, 0},
+    {6, 4, 6007, 71, 10, 0.1, false, 1},
+    {4, 4, 13, 3, 13, 0.3, true, 1},
+    /* nobody */
+    {3, 0, 50, 8, 4, 0.2, true, 2},
 };
 
 typedef struct scored {
@@ -45,35 +54,45 @@ static int best_first(const void *left, const void *right)
     return (a->item > b->item) - (a->item < b->item);
 }
 
-/* other: a flag for each user and item; lists of items in CSR form. */
-static char *make_other(ops_case *c, const topk_shape *s, ops_random *r, int64_t **out_offsets,
+/* Lists of masked items; a flag for each query and item. Query 0 has nearly everything, query 1 of
+ * more than 2 everything. */
+static char *make_masks(ops_case *c, const topk_shape *s, ops_random *r, int64_t *offsets,
                         int32_t **out_items)
 {
-    char *flags = ops_memory(c, s->users * s->items, 1);
-    int64_t *offsets = ops_memory(c, s->users + 1, sizeof *offsets), n = 0;
-    int32_t *items = ops_memory(c, s->users * s->items, sizeof *items);
-    for (int64_t u = 0; u < s->users; u++) {
-        for (int64_t i = 0; i < s->items; i++) {
-            if (s->has_other && ops_below(r, 7) == 0) {
-                flags[u * s->items + i] = 1;
+    char *flags = ops_memory(c, s->tile * s->items, 1);
+    int32_t *items = ops_memory(c, s->tile * s->items + 5, sizeof *items);
+    int64_t n = 0;
+    for (int64_t t = 0; t < s->tile; t++) {
+        double chance = t == 0 ? 0.95 : t == 1 && s->tile > 2 ? 1 : t % 4 == 2 ? 0 : s->chance;
+        for (int64_t i = 0; i < s->items && t < s->count; i++) {
+            if ((double)ops_below(r, 1000) < 1000 * chance) {
+                flags[t * s->items + i] = 1;
                 items[n++] = (int32_t)i;
             }
         }
-        offsets[u + 1] = n;
+        offsets[t + 1] = n;
     }
-    *out_offsets = offsets;
     *out_items = items;
     return flags;
 }
 
+static int32_t *make_blocked(ops_case *c, const topk_shape *s, ops_random *r)
+{
+    int32_t *blocked = ops_memory(c, s->items, sizeof *blocked);
+    for (int64_t i = 0; i < s->items && s->has_blocked; i++) {
+        blocked[i] = ops_below(r, 7) == 0 ? -1 - (int32_t)i : 0;
+    }
+    return blocked;
+}
+
 /* Items in families of ten around a vector of multiples of 2^-10, each off it by a few multiples of
- * 2^-13, users of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits, but
+ * 2^-13, queries of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits, but
  * cut to TF32's 11 a family is one vector. */
 static void make_near_ties(const topk_shape *s, float *x, ops_random *r)
 {
     enum { FAMILY = 10 };
-    for (int64_t row = 0; row < s->users + s->items; row++) {
-        int64_t item = row - s->users;
+    for (int64_t row = 0; row < s->tile + s->items; row++) {
+        int64_t item = row - s->tile;
         ops_random family = {(uint64_t)(item / FAMILY + 77)};
         for (int64_t j = 0; j < s->d; j++) {
             double base = (double)(ops_below(&family, 2049) - 1024) / 1024;
@@ -89,86 +108,136 @@ static void make_embeddings(const topk_shape *s, float *x, ops_random *r)
         make_near_ties(s, x, r);
         return;
     }
-    for (int64_t j = 0; j < (s->users + s->items) * s->d; j++) {
+    for (int64_t j = 0; j < (s->tile + s->items) * s->d; j++) {
         x[j] = (float)(ops_below(r, 2 * s->levels + 1) - s->levels) / 16;
     }
 }
 
-static void expected_ranking(const topk_shape *s, const ops_graph *g, const float *x,
-                             const char *other, int32_t user, scored *work, int32_t *items,
-                             double *scores)
+/* scores [tile, items] -> items, scores [tile, k] */
+typedef struct ranked {
+    int32_t *items;
+    double *scores;
+} ranked;
+
+static ranked expected_ranking(ops_case *c, const topk_shape *s, const double *scores,
+                               const char *masked, const int32_t *blocked)
 {
-    int64_t n = 0;
-    for (int64_t i = 0; i < s->items && user >= 0; i++) {
-        bool seen = other[user * s->items + i];
-        for (int64_t e = g->offsets[user]; e < g->offsets[user + 1]; e++) {
-            seen = seen || g->columns[e] == s->users + i;
-        }
-        if (!seen) {
-            double score = 0;
-            for (int64_t j = 0; j < s->d; j++) {
-                score += (double)x[user * s->d + j] * (double)x[(s->users + i) * s->d + j];
+    ranked out = {ops_memory(c, s->tile * s->k, sizeof *out.items),
+                  ops_doubles(c, s->tile * s->k)};
+    scored *work = ops_memory(c, s->items, sizeof *work);
+    for (int64_t t = 0; t < s->tile; t++) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < s->items && t < s->count; i++) {
+            double score = scores[t * s->items + i];
+            if (!masked[t * s->items + i] && !blocked[i] && score > -INFINITY) {
+                work[n++] = (scored){score, (int32_t)i};
             }
-            work[n++] = (scored){score, (int32_t)i};
+        }
+        qsort(work, (size_t)n, sizeof *work, best_first);
+        for (int64_t i = 0; i < s->k; i++) {
+            out.items[t * s->k + i] = i < n ? work[i].item : -1;
+            out.scores[t * s->k + i] = i < n ? work[i].score : 0;
         }
     }
-    qsort(work, (size_t)n, sizeof *work, best_first);
-    for (int64_t i = 0; i < s->k; i++) {
-        items[i] = i < n ? work[i].item : -1;
-        scores[i] = i < n ? work[i].score : 0;
-    }
+    return out;
 }
 
-static void topk_of(int number)
+/* The inputs behind the scores and the outputs; what comes out of `scores`. */
+static rk_topk_values rank(ops_case *c, const topk_shape *s, ops_random *r, rk_value value,
+                           rk_value count, const double *scores)
+{
+    int64_t *offsets = ops_memory(c, s->tile + 1, sizeof *offsets);
+    int32_t *items = NULL;
+    const char *masked = make_masks(c, s, r, offsets, &items);
+    const int32_t *blocked = make_blocked(c, s, r);
+    const ranked expected = expected_ranking(c, s, scores, masked, blocked);
+    int64_t capacity = offsets[s->tile] + (s->levels % 2 ? 5 : 0);
+    rk_topk_values v = {
+        .scores = value,
+        .mask_offsets = ops_input(c, RK_I64, s->tile + 1, 1, offsets),
+        .mask_items = ops_input(c, RK_I32, capacity, 1, items),
+        .blocked = s->has_blocked ? ops_input(c, RK_I32, s->items, 1, blocked) : RK_NONE,
+        .count = count,
+        .out_items = ops_variable(c, RK_I32, s->tile, s->k, NULL),
+        .out_scores = ops_variable(c, RK_F32, s->tile, s->k, NULL)};
+    rk__top_k(ops_program(c), v, (int32_t)s->k);
+    ops_expect_exactly(c, v.out_items, expected.items);
+    ops_expect_reals(c, v.out_scores, expected.scores, ops_doubles(c, s->tile * s->k), 0);
+    return v;
+}
+
+static rk_value count_of(ops_case *c, const topk_shape *s)
+{
+    const int32_t count = (int32_t)s->count;
+    return ops_input(c, RK_I32, 1, 1, &count);
+}
+
+/* ---- dot products ---- */
+
+static void score_topk_of(int number)
 {
     const topk_shape *s = &shapes[number];
     ops_random r = {(uint64_t)number + 5};
     ops_case *c = ops_begin("score_topk, shape %d", number);
-    ops_graph g = ops_make_graph(c, s->users, s->items, s->chance, &r);
-    int64_t nodes = g.n_nodes, *other_offsets = NULL;
-    int32_t *other_items = NULL, *users = ops_memory(c, s->tile, sizeof *users);
-    char *other = make_other(c, s, &r, &other_offsets, &other_items);
-    float *x = ops_memory(c, nodes * s->d, sizeof *x);
+    int64_t first = number % 3, rows = s->tile + s->items;
+    float *x = ops_memory(c, rows * s->d, sizeof *x);
+    double *scores = ops_doubles(c, s->tile * s->items);
     make_embeddings(s, x, &r);
-    for (int64_t i = 0; i < s->tile; i++) { /* any order, some twice, some unused */
-        users[i] = i % 5 == 3 ? -1 : (int32_t)ops_below(&r, s->users);
+    const float *items = x + s->tile * s->d;
+    for (int64_t t = 0; t < s->tile; t++) {
+        for (int64_t i = 0; i < s->items; i++) {
+            scores[t * s->items + i] = naive_dot(x + t * s->d, items + i * s->d, s->d);
+        }
     }
-    users[0] = 0; /* who has nearly everything */
-    int32_t *items = ops_memory(c, s->tile * s->k, sizeof *items);
-    double *scores = ops_doubles(c, s->tile * s->k), *zero = ops_doubles(c, s->tile * s->k);
-    scored *work = ops_memory(c, s->items, sizeof *work);
-    for (int64_t i = 0; i < s->tile; i++) {
-        expected_ranking(s, &g, x, other, users[i], work, items + i * s->k, scores + i * s->k);
-    }
-    rk_graph_values graph = ops_graph_inputs(c, &g);
-    int64_t n_other = other_offsets[s->users];
-    rk_topk_values v = {.final = ops_input(c, RK_F32, nodes, s->d, x),
-                        .users = ops_input(c, RK_I32, s->tile, 1, users),
-                        .train_offsets = graph.offsets,
-                        .train_columns = graph.columns,
-                        .other_offsets = RK_NONE,
-                        .other_columns = RK_NONE,
-                        .items = ops_variable(c, RK_I32, s->tile, s->k, NULL),
-                        .scores = ops_variable(c, RK_F32, s->tile, s->k, NULL)};
-    if (s->has_other) {
-        v.other_offsets = ops_input(c, RK_I64, s->users + 1, 1, other_offsets);
-        v.other_columns = ops_input(c, RK_I32, n_other, 1, other_items);
-    }
-    rk__score_topk(ops_program(c), v,
-                   (rk_topk_attr){.k = (int32_t)s->k, .n_users = s->users, .n_items = s->items});
-    ops_expect_exactly(c, v.items, items);
-    ops_expect_reals(c, v.scores, scores, zero, 0);
+    float *table = ops_memory(c, (s->items + 5) * s->d, sizeof *table);
+    memcpy(table + first * s->d, items, (size_t)(s->items * s->d) * sizeof *table);
+    rk_value count = count_of(c, s), queries = ops_input(c, RK_F32, s->tile, s->d, x);
+    rk_value dots = rk__score_dot(ops_program(c), queries,
+                                  ops_input(c, RK_F32, s->items + 5, s->d, table), count,
+                                  (rk_range_attr){first, s->items});
+    rank(c, s, &r, dots, count, scores);
+    assert_ok(rk__program_fuse(ops_program(c)));
+    assert_int_equal(ops_program(c)->n_nodes, 1);
     ops_run(c, 2); /* twice: nothing is left over from the first */
 }
 
 static void score_topk(void)
 {
     for (int i = 0; i < (int)(sizeof shapes / sizeof shapes[0]); i++) {
-        topk_of(i);
+        score_topk_of(i);
+    }
+}
+
+/* ---- scores that are there ---- */
+
+static void top_k_of(int number)
+{
+    const topk_shape *s = &shapes[number];
+    ops_random r = {(uint64_t)number + 77};
+    ops_case *c = ops_begin("top_k, shape %d", number);
+    int64_t n = s->tile * s->items, levels = s->levels ? s->levels : 1000;
+    float *x = ops_memory(c, n, sizeof *x);
+    double *scores = ops_doubles(c, n);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t kind = ops_below(&r, 20);
+        x[i] = kind == 0   ? NAN
+               : kind == 1 ? -INFINITY
+                           : (float)(ops_below(&r, 2 * levels + 1) - levels) / 16;
+        scores[i] = (double)x[i];
+    }
+    rank(c, s, &r, ops_input(c, RK_F32, s->tile, s->items, x), count_of(c, s), scores);
+    ops_run(c, 2);
+}
+
+static void top_k(void)
+{
+    for (int i = 0; i < (int)(sizeof shapes / sizeof shapes[0]); i++) {
+        top_k_of(i);
     }
 }
 
 const ops_entry ops_cases_topk[] = {
     {RK_OP_SCORE_TOPK, score_topk},
+    {RK_OP_TOP_K, top_k},
     {RK_OP_COUNT, NULL},
 };

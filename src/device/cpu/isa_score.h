@@ -49,6 +49,149 @@ static void scores(const float *block, const float *panels, int64_t d, int64_t n
     }
 }
 
+/* ---- a few queries ---- */
+
+/* Columns [0, 4) of LANES rows of d: four vectors of a row's quarter in each of their parts of
+ * four floats, transposed within the parts. */
+INLINE void four_columns(const float *rows, int64_t d, vec out[4])
+{
+    vec r[4];
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+        const float *row = rows + k * d;
+#if LANES == 16
+        __m512 x = _mm512_castps128_ps512(_mm_loadu_ps(row));
+        x = _mm512_insertf32x4(x, _mm_loadu_ps(row + 4 * d), 1);
+        x = _mm512_insertf32x4(x, _mm_loadu_ps(row + 8 * d), 2);
+        r[k] = (vec)_mm512_insertf32x4(x, _mm_loadu_ps(row + 12 * d), 3);
+#else
+        __m256 x = _mm256_castps128_ps256(_mm_loadu_ps(row));
+        r[k] = (vec)_mm256_insertf128_ps(x, _mm_loadu_ps(row + 4 * d), 1);
+#endif
+    }
+#if LANES == 16
+    __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps((__m512)r[0], (__m512)r[1]));
+    __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps((__m512)r[0], (__m512)r[1]));
+    __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps((__m512)r[2], (__m512)r[3]));
+    __m512d e = _mm512_castps_pd(_mm512_unpackhi_ps((__m512)r[2], (__m512)r[3]));
+    out[0] = (vec)_mm512_unpacklo_pd(a, c);
+    out[1] = (vec)_mm512_unpackhi_pd(a, c);
+    out[2] = (vec)_mm512_unpacklo_pd(b, e);
+    out[3] = (vec)_mm512_unpackhi_pd(b, e);
+#else
+    __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps((__m256)r[0], (__m256)r[1]));
+    __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps((__m256)r[0], (__m256)r[1]));
+    __m256d c = _mm256_castps_pd(_mm256_unpacklo_ps((__m256)r[2], (__m256)r[3]));
+    __m256d e = _mm256_castps_pd(_mm256_unpackhi_ps((__m256)r[2], (__m256)r[3]));
+    out[0] = (vec)_mm256_unpacklo_pd(a, c);
+    out[1] = (vec)_mm256_unpackhi_pd(a, c);
+    out[2] = (vec)_mm256_unpacklo_pd(b, e);
+    out[3] = (vec)_mm256_unpackhi_pd(b, e);
+#endif
+}
+
+/* One column of m <= LANES rows of d, zeros behind them. */
+INLINE vec one_column(const float *rows, int64_t m, int64_t d)
+{
+    float lane[LANES] = {0};
+    for (int64_t i = 0; i < m; i++) {
+        lane[i] = rows[i * d];
+    }
+    return vec_load(lane);
+}
+
+/* n_queries and n_groups are constants where it is called: groups of LANES rows side by side, so
+ * that a sum does not wait for the one before. */
+INLINE void few_groups(const float *queries, int n_queries, const float *rows, int n_groups,
+                       int64_t d, int64_t stride, float *out)
+{
+    enum { MOST = 4 };
+    vec sum[MOST];
+    for (int i = 0; i < MOST; i++) {
+        sum[i] = (vec){0};
+    }
+    int64_t j = 0;
+    for (; j + 4 <= d; j += 4) {
+#pragma GCC unroll 4
+        for (int g = 0; g < n_groups; g++) {
+            vec column[4];
+            four_columns(rows + g * LANES * d + j, d, column);
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; c++) {
+#pragma GCC unroll 4
+                for (int q = 0; q < n_queries; q++) {
+                    sum[q * n_groups + g] += column[c] * queries[q * d + j + c];
+                }
+            }
+        }
+    }
+    for (; j < d; j++) {
+        for (int g = 0; g < n_groups; g++) {
+            vec column = one_column(rows + g * LANES * d + j, LANES, d);
+            for (int q = 0; q < n_queries; q++) {
+                sum[q * n_groups + g] += column * queries[q * d + j];
+            }
+        }
+    }
+    for (int q = 0; q < n_queries; q++) {
+        for (int g = 0; g < n_groups; g++) {
+            vec_store(out + q * stride + g * LANES, sum[q * n_groups + g]);
+        }
+    }
+}
+
+/* The last m < LANES rows. */
+static void last_rows(const float *queries, int64_t n_queries, const float *rows, int64_t m,
+                      int64_t d, int64_t stride, float *out)
+{
+    vec sum[RK_FEW_QUERIES] = {{0}};
+    float lane[LANES];
+    for (int64_t j = 0; j < d; j++) {
+        vec column = one_column(rows + j, m, d);
+        for (int64_t q = 0; q < n_queries; q++) {
+            sum[q] += column * queries[q * d + j];
+        }
+    }
+    for (int64_t q = 0; q < n_queries; q++) {
+        vec_store(lane, sum[q]);
+        for (int64_t i = 0; i < m; i++) {
+            out[q * stride + i] = lane[i];
+        }
+    }
+}
+
+static void few_scores(const float *queries, int64_t n_queries, const float *rows, int64_t n,
+                       int64_t d, float *out)
+{
+    int64_t i = 0;
+    for (; n_queries == 1 && i + 4 * LANES <= n; i += 4 * LANES) {
+        few_groups(queries, 1, rows + i * d, 4, d, n, out + i);
+    }
+    for (; n_queries == 2 && i + 2 * LANES <= n; i += 2 * LANES) {
+        few_groups(queries, 2, rows + i * d, 2, d, n, out + i);
+    }
+    for (; i + LANES <= n; i += LANES) {
+        switch (n_queries) {
+        case 1:
+            few_groups(queries, 1, rows + i * d, 1, d, n, out + i);
+            break;
+        case 2:
+            few_groups(queries, 2, rows + i * d, 1, d, n, out + i);
+            break;
+        case 3:
+            few_groups(queries, 3, rows + i * d, 1, d, n, out + i);
+            break;
+        default:
+            few_groups(queries, 4, rows + i * d, 1, d, n, out + i);
+        }
+    }
+    if (i < n) {
+        last_rows(queries, n_queries, rows + i * d, n - i, d, n, out + i);
+    }
+}
+
+/* ---- what can enter a top K ---- */
+
 static int64_t above(const float *score, int64_t n, float threshold, int32_t *out)
 {
     int64_t found = 0, i = 0;

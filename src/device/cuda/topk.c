@@ -1,13 +1,13 @@
-/* The ranking of a tile of users: scores by cuBLAS, a tile of items at a time, that kernels/topk.cu
+/* The ranking of a tile of queries: scores by cuBLAS, a tile of items at a time, that kernels/topk.cu
  * looks through. */
 #include "device/cuda/context.h"
 
-/* Scores of a tile of users for this many items at a time: 32 MB, which the second-level cache of
+/* Scores of a tile of queries for this many items at a time: 32 MB, which the second-level cache of
  * a large device holds until they are looked through. */
-static int64_t tile_items(int64_t n_tile_users, int64_t n_items)
+static int64_t tile_items(int64_t n_queries, int64_t n_items)
 {
     const int64_t most =
-        (32 << 20) / (int64_t)sizeof(float) / (n_tile_users > 0 ? n_tile_users : 1);
+        (32 << 20) / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
     int64_t tile = most > 256 ? most / 256 * 256 : 256;
     return tile < n_items ? tile : n_items;
 }
@@ -23,42 +23,39 @@ static float epsilon_of(const rk_device_context *context, int64_t d)
     return (float)(is_tensor ? sums + 0x1.01p-9 : sums);
 }
 
-/* What the ranking needs, the users' rows [T,d], then a tile of scores [T,tile]. */
+/* What the ranking needs, then a tile of scores [T,tile]. */
 int64_t rk_cuda_scratch_score_topk(const rk_call *call)
 {
     const rk_topk_attr *a = &call->node->attr.topk;
-    int64_t n = rk__in(call, 1)->rows, d = rk__in(call, 0)->cols;
-    return rk_cuda_topk_scratch(n, a->k) +
-           (n * d + n * tile_items(n, a->n_items)) * (int64_t)sizeof(float);
+    int64_t n = rk__in(call, 0)->rows;
+    return rk_cuda_topk_scratch(n, a->k) + n * tile_items(n, a->items.n) * (int64_t)sizeof(float);
 }
 
 rk_status rk__cuda_score_topk(const rk_call *call)
 {
     const rk_cuda_prepared *prepared = call->prepared;
     const rk_topk_attr *a = &call->node->attr.topk;
-    int64_t d = rk__in(call, 0)->cols, n = rk__in(call, 1)->rows;
-    int64_t most = tile_items(n, a->n_items);
-    rk_ranking r = {.final = call->in[0],
-                    .users = call->in[1],
-                    .n_users = a->n_users,
-                    .n_items = a->n_items,
-                    .n_tile_users = n,
+    int64_t d = rk__in(call, 0)->cols, n = rk__in(call, 0)->rows;
+    int64_t most = tile_items(n, a->items.n);
+    rk_ranking r = {.queries = call->in[0],
+                    .table = (const float *)call->in[1] + a->items.first * d,
+                    .n_items = a->items.n,
+                    .n_queries = n,
                     .d = d,
-                    .train_offsets = call->in[2],
-                    .train_columns = call->in[3],
-                    .other_offsets = call->in[4],
-                    .other_columns = call->in[5],
+                    .mask_offsets = call->in[2],
+                    .mask_items = call->in[3],
+                    .blocked = call->in[4],
+                    .count = call->in[5],
                     .k = a->k,
                     .epsilon = epsilon_of(prepared->context, d),
-                    .items = call->out[0],
-                    .scores = call->out[1]};
-    char *rest = (char *)call->scratch + rk_cuda_topk_scratch(n, a->k);
-    float *users = (float *)(void *)rest, *scores = users + n * d;
-    RK_TRY_CUDA(rk_cuda_topk_begin(&r, call->scratch, users, call->stream));
-    for (int64_t first = 0; first < a->n_items; first += most) {
-        int64_t width = a->n_items - first < most ? a->n_items - first : most;
-        const rk_cuda_product p = {.rows = users,
-                                   .columns = r.final + (a->n_users + first) * d,
+                    .out_items = call->out[0],
+                    .out_scores = call->out[1]};
+    float *scores = (float *)(void *)((char *)call->scratch + rk_cuda_topk_scratch(n, a->k));
+    RK_TRY_CUDA(rk_cuda_topk_begin(&r, call->scratch, call->stream));
+    for (int64_t first = 0; first < r.n_items; first += most) {
+        int64_t width = r.n_items - first < most ? r.n_items - first : most;
+        const rk_cuda_product p = {.rows = r.queries,
+                                   .columns = r.table + first * d,
                                    .n_rows = n,
                                    .n_columns = width,
                                    .d = d,

@@ -1,39 +1,54 @@
-/* The ranking of a tile of users. */
+/* The best items of a tile of queries, by scores that are there or by dot products. */
 #include "ops/family.h"
 
-void rk__score_topk(rk_program *p, rk_topk_values v, rk_topk_attr attr)
+void rk__top_k(rk_program *p, rk_topk_values v, int32_t k)
 {
-    rk_node node = RK_NODE(RK_OP_SCORE_TOPK, v.final, v.users, v.train_offsets, v.train_columns,
-                           v.other_offsets, v.other_columns);
-    node.attr.topk = attr;
-    node.out[0] = v.items;
-    node.out[1] = v.scores;
+    rk_node node =
+        RK_NODE(RK_OP_TOP_K, v.scores, v.mask_offsets, v.mask_items, v.blocked, v.count);
+    node.attr.topk.k = k;
+    node.out[0] = v.out_items;
+    node.out[1] = v.out_scores;
     rk__append(p, node);
 }
 
-/* final f32[N,d], users i32[T], train_offsets i64[N+1], train_columns i32 (nodes),
- * other_offsets i64[users+1] or -, other_columns i32 (items) or - -> items i32[T,K], scores
+/* Inputs from `mask` on: offsets i64[T+1], items i32[M], blocked i32[I] or -, count i32[1]. */
+static rk_status ranked(const rk_program *p, const rk_node *node, int32_t mask, int64_t n_items,
+                        rk_shape *out)
+{
+    int64_t k = node->attr.topk.k, n_queries = AT(0)->rows;
+    NEED(is(AT(mask), RK_I64, n_queries + 1, 1) && is(AT(mask + 1), RK_I32, -1, 1));
+    NEED(!HAS(mask + 2) || is(AT(mask + 2), RK_I32, n_items, 1));
+    NEED(is(AT(mask + 3), RK_I32, 1, 1));
+    NEED(k > 0 && k <= n_items);
+    out[0] = shape(RK_I32, n_queries, k);
+    out[1] = shape(RK_F32, n_queries, k);
+    return RK_OK;
+}
+
+/* scores f32[T,I], mask_offsets, mask_items, blocked or -, count -> items i32[T,K], scores
  * f32[T,K] */
+rk_status rk__shape_top_k(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1));
+    return ranked(p, node, 1, AT(0)->cols, out);
+}
+
+/* queries f32[T,w], table f32[R,w], mask_offsets, mask_items, blocked or -, count -> items
+ * i32[T,K], scores f32[T,K] */
 rk_status rk__shape_score_topk(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_topk_attr *a = &node->attr.topk;
-    int64_t nodes = a->n_users + a->n_items;
-    NEED(is(AT(0), RK_F32, nodes, -1) && is(AT(1), RK_I32, -1, 1));
-    NEED(is(AT(2), RK_I64, nodes + 1, 1) && is(AT(3), RK_I32, -1, 1));
-    NEED(HAS(4) == HAS(5));
-    NEED(!HAS(4) || (is(AT(4), RK_I64, a->n_users + 1, 1) && is(AT(5), RK_I32, -1, 1)));
-    NEED(a->k > 0 && a->k <= a->n_items);
-    out[0] = shape(RK_I32, AT(1)->rows, a->k);
-    out[1] = shape(RK_F32, AT(1)->rows, a->k);
-    return RK_OK;
+    const rk_range_attr *items = &node->attr.topk.items;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, -1, AT(0)->cols));
+    NEED(items->first >= 0 && items->n > 0 && items->first + items->n <= AT(1)->rows);
+    return ranked(p, node, 2, items->n, out);
 }
 
 rk_traffic rk__traffic_score_topk(const rk_counted *c)
 {
-    const rk_tensor *final = rk__counted_in(c, 0);
-    double users = (double)rk__counted_in(c, 1)->rows, items = (double)c->node->attr.topk.n_items;
-    return (rk_traffic){.bytes = (users + items) * rk__row_bytes(final) +
+    const rk_tensor *queries = rk__counted_in(c, 0);
+    double n = (double)queries->rows, items = (double)c->node->attr.topk.items.n;
+    return (rk_traffic){.bytes = (n + items) * rk__row_bytes(queries) +
                                  rk__used_bytes(c, rk__counted_out(c, 0)) +
                                  rk__used_bytes(c, rk__counted_out(c, 1)),
-                        .flops = 2 * users * items * (double) final->cols};
+                        .flops = 2 * n * items * (double)queries->cols};
 }

@@ -6,6 +6,8 @@
  * fetches scattered rows of it anew; joined, a row is finished while it is in the first-level cache
  * or in registers, and the gradient of a parameter is never written at all.
  *
+ * Scores of a tile of queries are looked through while they are in the cache, and never written.
+ *
  * Joined are nodes whose middle result nobody else reads, with the arithmetic in the same order.
  */
 #include <string.h>
@@ -31,7 +33,7 @@ static bool is_overtaken(const rk_program *p, const rk_node *node, int32_t first
         }
         for (int32_t j = 0; j < between->n_outputs; j++) {
             rk_value taken = p->tensors[between->out[j]].alias_of;
-            if (taken != RK_NONE && rk__reads(node, taken)) {
+            if ((taken != RK_NONE && rk__reads(node, taken)) || rk__reads(node, between->out[j])) {
                 return true;
             }
         }
@@ -39,17 +41,23 @@ static bool is_overtaken(const rk_program *p, const rk_node *node, int32_t first
     return false;
 }
 
-/* The propagation that makes `value` for node `reader` alone, or -1. */
-static int32_t propagation_for(const fusion *f, rk_value value, int32_t reader)
+/* The node that makes `value` for node `reader` alone and can move down there, or -1. */
+static int32_t producer_for(const fusion *f, rk_value value, int32_t reader)
 {
     const rk_program *p = f->p;
     const rk_tensor *t = &p->tensors[value];
     if (t->stored >= 0 || t->producer < 0 || f->readers[value] != 1) {
         return -1;
     }
-    const rk_node *node = &p->nodes[t->producer];
-    bool is_one = node->op == RK_OP_PROPAGATE || node->op == RK_OP_PROPAGATE_FROM_ROWS;
-    return is_one && !is_overtaken(p, node, t->producer, reader) ? t->producer : -1;
+    return is_overtaken(p, &p->nodes[t->producer], t->producer, reader) ? -1 : t->producer;
+}
+
+/* The same, if that is a propagation. */
+static int32_t propagation_for(const fusion *f, rk_value value, int32_t reader)
+{
+    int32_t from = producer_for(f, value, reader);
+    rk_op op = from < 0 ? RK_OP_COUNT : f->p->nodes[from].op;
+    return op == RK_OP_PROPAGATE || op == RK_OP_PROPAGATE_FROM_ROWS ? from : -1;
 }
 
 /* The map of the row set that `rows` belongs to; RK_NONE if no node of the program made it. */
@@ -118,6 +126,25 @@ static void join_adam(fusion *f, int32_t i)
     put(f, i, &joined, from);
 }
 
+/* score_dot, top_k -> score_topk */
+static void join_scores(fusion *f, int32_t i)
+{
+    rk_program *p = f->p;
+    const rk_node *top = &p->nodes[i];
+    int32_t from = producer_for(f, top->in[0], i);
+    if (from < 0 || p->nodes[from].op != RK_OP_SCORE_DOT || p->nodes[from].in[2] != top->in[4]) {
+        return;
+    }
+    const rk_node *dot = &p->nodes[from];
+    const rk_value in[] = {dot->in[0], dot->in[1], top->in[1], top->in[2], top->in[3], top->in[4]};
+    rk_node joined = *top;
+    joined.op = RK_OP_SCORE_TOPK;
+    joined.n_inputs = (int32_t)(sizeof in / sizeof in[0]);
+    memcpy(joined.in, in, sizeof in);
+    joined.attr.topk.items = dot->attr.range;
+    put(f, i, &joined, from);
+}
+
 static void count_readers(fusion *f)
 {
     for (int32_t i = 0; i < f->p->n_nodes; i++) {
@@ -144,6 +171,8 @@ rk_status rk__program_fuse(rk_program *p)
             join_rows(&f, i);
         } else if (p->nodes[i].op == RK_OP_ADAM) {
             join_adam(&f, i);
+        } else if (p->nodes[i].op == RK_OP_TOP_K) {
+            join_scores(&f, i);
         }
     }
     nodes = rk__take_nodes(p);
