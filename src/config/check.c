@@ -61,7 +61,7 @@ static rk_status check_unread(const rk_config *config)
     return RK_OK;
 }
 
-static bool has_times(const rk_source_options *source)
+bool rk__source_may_have_times(const rk_source_options *source)
 {
     return source->time[0] != '\0' || source->format == RK_FORMAT_MOVIELENS ||
            source->format == RK_FORMAT_INTER;
@@ -84,7 +84,7 @@ static rk_status check_source(const rk_config *config, int64_t i)
                 "data.sources[%lld] (%s) has '%s', but adjacency files have no columns: remove it",
                 n, source->origin, source->time[0] != '\0' ? "time" : "where");
     }
-    if (by_time && !has_times(source)) {
+    if (by_time && !rk__source_may_have_times(source)) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but data.sources[%lld] (%s) has no times: %s",
                 says(config, key).text, n, source->origin,
                 source->format == RK_FORMAT_ADJACENCY

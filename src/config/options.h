@@ -63,6 +63,9 @@ const char *rk__config_origin(const rk_config *config, const char *key);
  * has, which may be older than a rule about them. */
 rk_status rk__config_check_values(const rk_config *config);
 
+/* Whether a source says that its rows have times, or is of a format whose files may have them. */
+bool rk__source_may_have_times(const rk_source_options *source);
+
 /* The text of a choice, e.g. rk__option_choice("model.kind", RK_MODEL_MF) = "mf"; of an element,
  * where the option is a list of choices. */
 const char *rk__option_choice(const char *key, int index);

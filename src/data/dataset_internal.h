@@ -17,9 +17,13 @@ rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options)
  * stay as they are. */
 rk_status rk__dataset_measure(rk_dataset *dataset);
 
-/* A 64-bit hash of the counts, ids and parts, as 16 hex digits; name, labels and statistics are not
- * in it. */
+/* A 64-bit hash of the counts, ids and parts, as 16 hex digits; name, labels, times and statistics
+ * are not in it. */
 void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17]);
+
+/* The same of the times of the train rows, "" if there are none. Apart from the other, which run
+ * folders hold and most models go by. */
+void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17]);
 
 /* Digests of what a file was made from: of the options alone, and of options and sources. */
 typedef struct rk_dataset_key {

@@ -15,8 +15,9 @@ void rk__raw_init(rk_raw *raw, const rk_options *options)
     int kind = options->split.kind;
     *raw = (rk_raw){
         .with_parts = kind == RK_SPLIT_GIVEN,
-        .with_times = kind == RK_SPLIT_TIME ||
-                      (kind != RK_SPLIT_GIVEN && options->split.order == RK_ORDER_TIME),
+        .with_times = true,
+        .needs_times = kind == RK_SPLIT_TIME ||
+                       (kind != RK_SPLIT_GIVEN && options->split.order == RK_ORDER_TIME),
     };
     rk__id_map_init(&raw->users, is_text, "users");
     rk__id_map_init(&raw->items, is_text, "items");
@@ -32,6 +33,14 @@ void rk__raw_free(rk_raw *raw)
     rk__free(raw->time);
     rk__free(raw->listed);
     *raw = (rk_raw){0};
+}
+
+void rk__raw_drop_times(rk_raw *raw)
+{
+    RK_ASSERT(!raw->needs_times);
+    rk__free(raw->time);
+    raw->time = NULL;
+    raw->with_times = false;
 }
 
 static rk_status grow(rk_raw *raw)
@@ -143,12 +152,15 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     double now = rk__now();
     watch w = {hooks, path, now, now};
     RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, ids));
-    if (raw->with_times && !rk__reader_has_time(reader)) {
+    if (raw->needs_times && !rk__reader_has_time(reader)) {
         RK_FAIL_GOTO(
             done, RK_ERR_CONFIG,
             "the split goes by time, but %s has no times: name the column in the 'time' of "
             "this source (%s), or split at random",
             path, source->origin ? source->origin : "config");
+    }
+    if (!rk__reader_has_time(reader)) {
+        rk__raw_drop_times(raw);
     }
     for (int64_t row = 1;; row++) {
         RK_TRY_GOTO(done, rk__reader_next(reader, &record, &end));
