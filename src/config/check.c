@@ -126,6 +126,13 @@ static rk_status check_sources(const rk_config *config)
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train", says(config, "split.kind").text);
     }
+    for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
+        if (o->sources[i].part == RK_PART_VALID) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
+                    says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
+        }
+    }
     return RK_OK;
 }
 
@@ -136,13 +143,6 @@ static rk_status check_split(const rk_config *config)
     if (by_shares && o->split.valid + o->split.test >= 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
                 says(config, "split.valid").text, says(config, "split.test").text);
-    }
-    for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
-        if (o->sources[i].part == RK_PART_VALID) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
-                    says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
-        }
     }
     if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
         o->split.valid_from > o->split.test_from) {
@@ -383,6 +383,12 @@ static rk_status check_rest(const rk_config *config)
 rk_status rk__config_check_values(const rk_config *config)
 {
     RK_TRY(check_sources(config));
+    return check_rest(config);
+}
+
+rk_status rk__config_check_without_sources(const rk_config *config, bool unread)
+{
+    RK_TRY(unread ? check_unread(config) : RK_OK);
     return check_rest(config);
 }
 

@@ -63,6 +63,10 @@ const char *rk__config_origin(const rk_config *config, const char *key);
  * has, which may be older than a rule about them. */
 rk_status rk__config_check_values(const rk_config *config);
 
+/* The same where the rows come from the caller and nobody looks at data.sources; unread: also
+ * refuses options that nothing reads, as rk_config_check does. */
+rk_status rk__config_check_without_sources(const rk_config *config, bool unread);
+
 /* Whether a source says that its rows have times, or is of a format whose files may have them. */
 bool rk__source_may_have_times(const rk_source_options *source);
 

@@ -220,8 +220,7 @@ done:
     return status;
 }
 
-/* Warns about what a user should know before trusting the numbers. */
-static void log_warnings(const rk_dataset *dataset, const rk_hooks *hooks)
+void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
     if (s->overlap > 0) {
@@ -256,7 +255,7 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
         rk__free(dataset->path);
         dataset->path = path;
         path = NULL;
-        log_warnings(dataset, hooks);
+        rk__dataset_warn(dataset, hooks);
     }
     dataset->seconds = rk__now() - began;
     *out = dataset;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/timer.h"
+#include "data/columns.h"
 
 enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12 };
 
@@ -105,13 +106,13 @@ rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part)
 
 typedef struct watch {
     const rk_hooks *hooks; /* may be NULL */
-    const char *file;      /* the source, for the phase */
+    const char *file;      /* the source, for the phase; or "columns" */
     double start, last;
 } watch;
 
-/* Stops if the hooks ask to, and reports progress at most once a second; the total number of rows
- * is estimated from the bytes read so far. */
-static rk_status look(watch *w, rk_reader_counts counts, bool ended)
+/* Stops if the hooks ask to, and reports progress at most once a second; total: of rows, as far as
+ * is known. */
+static rk_status look(watch *w, int64_t rows, int64_t total, bool ended)
 {
     if (!w->hooks) {
         return RK_OK;
@@ -127,11 +128,10 @@ static rk_status look(watch *w, rk_reader_counts counts, bool ended)
     char phase[300];
     const char *slash = strrchr(w->file, '/');
     snprintf(phase, sizeof phase, "reading %.250s", slash ? slash + 1 : w->file);
-    double share = counts.bytes > 0 ? (double)counts.file_bytes / (double)counts.bytes : 0;
     rk_progress progress = {
         .phase = phase,
-        .done = counts.rows,
-        .total = ended ? counts.rows : (int64_t)((double)counts.rows * share),
+        .done = rows,
+        .total = total,
         .unit = "rows",
         .seconds = now - w->start,
         .loss = NAN,
@@ -140,6 +140,13 @@ static rk_status look(watch *w, rk_reader_counts counts, bool ended)
     };
     w->hooks->progress(w->hooks->user, &progress);
     return RK_OK;
+}
+
+/* The rows of the whole file, from the bytes of those read so far. */
+static int64_t estimate(rk_reader_counts counts)
+{
+    double share = counts.bytes > 0 ? (double)counts.file_bytes / (double)counts.bytes : 0;
+    return (int64_t)((double)counts.rows * share);
 }
 
 static rk_status read_source(rk_raw *raw, const rk_source_options *source, int ids,
@@ -169,13 +176,14 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
         }
         RK_TRY_GOTO(done, rk__raw_add(raw, &record, source->part));
         if (row % ROWS_PER_LOOK == 0) {
-            RK_TRY_GOTO(done, look(&w, rk__reader_counts(reader), false));
+            rk_reader_counts so_far = rk__reader_counts(reader);
+            RK_TRY_GOTO(done, look(&w, so_far.rows, estimate(so_far), false));
         }
     }
     rk_reader_counts counts = rk__reader_counts(reader);
     raw->rows_read += counts.rows;
     raw->rows_filtered += counts.filtered;
-    RK_TRY_GOTO(done, look(&w, counts, true));
+    RK_TRY_GOTO(done, look(&w, counts.rows, counts.rows, true));
 done:
     rk__reader_close(reader);
     return status;
@@ -196,4 +204,21 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
         RK_TRY(status);
     }
     return RK_OK;
+}
+
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+{
+    double now = rk__now();
+    watch w = {hooks, "columns", now, now};
+    for (int64_t row = 0; row < columns->n; row++) {
+        rk_record record;
+        int part = RK_PART_ALL;
+        RK_TRY(rk__columns_record(columns, row, &record, &part));
+        RK_TRY(rk__raw_add(raw, &record, part));
+        if ((row + 1) % ROWS_PER_LOOK == 0) {
+            RK_TRY(look(&w, row + 1, columns->n, false));
+        }
+    }
+    raw->rows_read += columns->n;
+    return look(&w, columns->n, columns->n, true);
 }

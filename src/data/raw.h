@@ -40,4 +40,7 @@ void rk__raw_drop_times(rk_raw *raw);
  * returns RK_ERR_INTERRUPTED when the hooks ask to stop. */
 rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *hooks);
 
+/* The same for the rows of a caller's arrays, whose pointers have been checked. */
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks);
+
 #endif
