@@ -1,12 +1,16 @@
 /*
  * A prepared data set: dense ids, splits, item labels, statistics, fingerprint; one HDF5 file.
  *
- * Once it is there nothing changes it: any number of threads may read one data set at once.
+ * Threads: every call may be made from any number of threads at once, also with the same config and
+ * the same columns, as long as nobody changes those meanwhile. Once a data set is there nothing
+ * changes it: any number of threads may read one. rk_dataset_free is for one of them, when the
+ * others are done.
  */
 #ifndef RANKINE_DATASET_H
 #define RANKINE_DATASET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "rankine/config.h"
@@ -27,6 +31,31 @@ typedef struct rk_dataset rk_dataset;
  * that has it, with the earliest time, so that nothing known before is held out. */
 RK_API rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                                     rk_dataset **out);
+
+/* Interactions in memory, a row each. Begin with rk_columns_defaults(). All arrays have n elements
+ * and are lent until the call returns. */
+typedef struct rk_columns {
+    size_t size; /* sizeof(rk_columns), so that later members are optional */
+    int64_t n;   /* rows */
+    /* Original ids, >= 0, with data.ids integer; or both NULL. */
+    const int64_t *users, *items;
+    /* Original ids with data.ids text, none empty; or both NULL. */
+    const char *const *user_texts, *const *item_texts;
+    const double *times;  /* finite, in any unit, e.g. seconds; NULL = none */
+    const uint8_t *parts; /* rk_part of each row, with split.kind given; NULL = the split.* of the
+                           * config decide */
+} rk_columns;
+
+/* No rows. */
+RK_API rk_columns rk_columns_defaults(void);
+
+/* A data set of arrays: duplicates, filters (data.min_user ...), split and statistics are those of
+ * rk_dataset_prepare, and the same rows give the same fingerprint. data.sources, data.cache and
+ * labels.* of the config are not looked at; nothing is read or written, so rk_dataset_path is "".
+ * What is wrong with a row is RK_ERR_DATA with its number, from 0; columns that do not go with the
+ * options are RK_ERR_CONFIG. hooks may be NULL. Free with rk_dataset_free. */
+RK_API rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *columns,
+                                         const rk_hooks *hooks, rk_dataset **out);
 
 /* Opens a prepared file as it is. A truncated, foreign or corrupted file is RK_ERR_DATA. Free with
  * rk_dataset_free. */
@@ -65,7 +94,7 @@ typedef struct rk_dataset_stats {
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);
 RK_API const char *rk_dataset_name(const rk_dataset *dataset);
-RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 file */
+RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 file, or "" */
 
 /* A hash of ids and splits, 16 hex digits: data sets with the same fingerprint train alike. */
 RK_API const char *rk_dataset_fingerprint(const rk_dataset *dataset);

@@ -56,7 +56,7 @@ static rk_status check_unread(const rk_config *config)
     return RK_OK;
 }
 
-static bool has_times(const rk_source_options *source)
+bool rk__source_may_have_times(const rk_source_options *source)
 {
     return source->time[0] != '\0' || source->format == RK_FORMAT_MOVIELENS ||
            source->format == RK_FORMAT_INTER;
@@ -79,7 +79,7 @@ static rk_status check_source(const rk_config *config, int64_t i)
                 "data.sources[%lld] (%s) has '%s', but adjacency files have no columns: remove it",
                 n, source->origin, source->time[0] != '\0' ? "time" : "where");
     }
-    if (by_time && !has_times(source)) {
+    if (by_time && !rk__source_may_have_times(source)) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but data.sources[%lld] (%s) has no times: %s",
                 rk__config_says(config, key).text, n, source->origin,
                 source->format == RK_FORMAT_ADJACENCY
@@ -121,6 +121,13 @@ static rk_status check_sources(const rk_config *config)
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train", rk__config_says(config, "split.kind").text);
     }
+    for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
+        if (o->sources[i].part == RK_PART_VALID) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
+                    rk__config_says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
+        }
+    }
     return RK_OK;
 }
 
@@ -131,13 +138,6 @@ static rk_status check_split(const rk_config *config)
     if (by_shares && o->split.valid + o->split.test >= 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
                 rk__config_says(config, "split.valid").text, rk__config_says(config, "split.test").text);
-    }
-    for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
-        if (o->sources[i].part == RK_PART_VALID) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
-                    rk__config_says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
-        }
     }
     if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
         o->split.valid_from > o->split.test_from) {
@@ -340,6 +340,12 @@ static rk_status check_rest(const rk_config *config)
 rk_status rk__config_check_values(const rk_config *config)
 {
     RK_TRY(check_sources(config));
+    return check_rest(config);
+}
+
+rk_status rk__config_check_without_sources(const rk_config *config, bool unread)
+{
+    RK_TRY(unread ? check_unread(config) : RK_OK);
     return check_rest(config);
 }
 

@@ -71,6 +71,13 @@ typedef struct rk_said {
 } rk_said;
 rk_said rk__config_says(const rk_config *config, const char *key);
 
+/* The same where the rows come from the caller and nobody looks at data.sources; unread: also
+ * refuses options that nothing reads, as rk_config_check does. */
+rk_status rk__config_check_without_sources(const rk_config *config, bool unread);
+
+/* Whether a source says that its rows have times, or is of a format whose files may have them. */
+bool rk__source_may_have_times(const rk_source_options *source);
+
 /* The text of a choice, e.g. rk__option_choice("model.kind", RK_MODEL_MF) = "mf"; of an element,
  * where the option is a list of choices. */
 const char *rk__option_choice(const char *key, int index);

@@ -117,11 +117,17 @@ static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *orde
     return RK_OK;
 }
 
-static rk_status take_part(rk_lists *out, const rk_pairs *pairs, rk_part part)
+/* out_times: of the rows of the part; NULL = not wanted, and *out_times stays as it is where the
+ * pairs have none. */
+static rk_status take_part(rk_lists *out, double **out_times, const rk_pairs *pairs, rk_part part)
 {
     int64_t n = 0, total = rk__pairs_count(pairs);
     for (int64_t k = 0; k < total; k++) {
         n += pairs->part[k] == part;
+    }
+    bool with_times = out_times && pairs->time;
+    if (with_times) {
+        RK_TRY(rk__alloc(out_times, n, sizeof **out_times, "times of a part"));
     }
     out->n_rows = pairs->n_users;
     RK_TRY(rk__alloc(&out->offsets, out->n_rows + 1, sizeof *out->offsets, "offsets of a part"));
@@ -131,6 +137,9 @@ static rk_status take_part(rk_lists *out, const rk_pairs *pairs, rk_part part)
     for (int64_t user = 0; user < pairs->n_users; user++) {
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
             if (pairs->part[k] == part) {
+                if (with_times) {
+                    (*out_times)[n] = pairs->time[k];
+                }
                 out->items[n++] = pairs->items[k];
             }
         }
@@ -157,7 +166,8 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     RK_TRY(take_ids(&d->items, &raw->items, b->item_order, b->item_kept, d->n_items));
     RK_TRY(rk__split(&b->pairs, options));
     for (int part = 0; part < 3; part++) {
-        RK_TRY(take_part(&d->parts[part], &b->pairs, (rk_part)part));
+        double **times = part == RK_TRAIN ? &d->train_times : NULL;
+        RK_TRY(take_part(&d->parts[part], times, &b->pairs, (rk_part)part));
     }
     if (d->parts[RK_TRAIN].offsets[d->n_users] == 0) {
         RK_FAIL(RK_ERR_DATA,
@@ -167,6 +177,7 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     }
     RK_TRY(rk__dataset_measure(d));
     rk__dataset_fingerprint(d, d->fingerprint);
+    rk__dataset_times_fingerprint(d, d->times_fingerprint);
     return RK_OK;
 }
 

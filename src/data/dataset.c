@@ -43,6 +43,7 @@ void rk_dataset_free(rk_dataset *dataset)
     for (int part = 0; part < 3; part++) {
         rk__lists_free(&dataset->parts[part]);
     }
+    rk__free(dataset->train_times);
     rk__free(dataset);
 }
 
@@ -91,6 +92,17 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
         hash = rk__hash(hash, lists->items, n * (int64_t)sizeof *lists->items);
     }
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
+}
+
+void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17])
+{
+    out[0] = '\0';
+    if (dataset->train_times) {
+        int64_t n = dataset->parts[RK_TRAIN].offsets[dataset->n_users];
+        uint64_t hash = rk__hash(RK_HASH_START, &n, sizeof n);
+        hash = rk__hash(hash, dataset->train_times, n * (int64_t)sizeof *dataset->train_times);
+        snprintf(out, 17, "%016llx", (unsigned long long)hash);
+    }
 }
 
 static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])

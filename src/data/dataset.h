@@ -3,7 +3,7 @@
  *
  * Users and items are dense indices in ascending order of their original ids (as numbers for
  * integer ids, bytewise for text ids). Item lists are ascending and free of duplicates; no pair is
- * in two parts.
+ * in two parts. Times are kept for train rows only: what is held out is for measuring.
  */
 #ifndef RK_DATA_DATASET_H
 #define RK_DATA_DATASET_H
@@ -33,6 +33,10 @@ struct rk_dataset {
     rk_ids users, items;
     char **labels;     /* n_items, "" = none, one block; NULL = the data set has no labels */
     rk_lists parts[3]; /* by rk_part: n_users rows each; valid or test may be empty */
+    /* Of parts[RK_TRAIN].items, finite, in the unit of the sources; NULL unless every source has
+     * times. Owned. */
+    double *train_times;
+    char times_fingerprint[17]; /* over train_times: rk__dataset_times_fingerprint; "" = none */
     rk_dataset_stats stats;
     double seconds; /* that it took to prepare or open it */
 };

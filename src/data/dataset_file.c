@@ -1,9 +1,11 @@
 /*
- * The HDF5 file of a data set: ids, parts, labels, and the counts of what was dropped.
+ * The HDF5 file of a data set: ids, parts, times of train, labels, and the counts of what was
+ * dropped.
  *
  * Reading checks everything that the rest of the library relies on, so that a file made elsewhere
  * cannot cause an access outside an array; the fingerprint is recomputed and compared.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 #include "io/h5.h"
 
 #define KIND "data set"
+#define TIMES "train/times" /* files of earlier versions have none */
 enum { LAYOUT = 1 };
 
 /* The statistics that do not follow from the parts. */
@@ -65,6 +68,10 @@ rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk
     }
     for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
         RK_TRY_GOTO(done, save_part(file, rk_part_name(part), &dataset->parts[part]));
+    }
+    if (dataset->train_times) {
+        RK_TRY_GOTO(done, rk__h5_write(file, TIMES, RK_H5_F64, dataset->stats.train, 0,
+                                       dataset->train_times));
     }
     RK_TRY_GOTO(done, rk__h5_commit(file));
 done:
@@ -133,6 +140,27 @@ static rk_status load_part(const rk_h5 *file, const char *group, int64_t n_users
     return RK_OK;
 }
 
+/* Nothing happens where there are none. */
+static rk_status load_times(const rk_h5 *file, rk_dataset *d)
+{
+    int64_t n = 0, expected = d->parts[RK_TRAIN].offsets[d->n_users];
+    if (!rk__h5_has(file, TIMES)) {
+        return RK_OK;
+    }
+    RK_TRY(rk__h5_load(file, TIMES, RK_H5_F64, &d->train_times, &n));
+    if (n != expected) {
+        RK_FAIL(RK_ERR_DATA, "%s: %lld times for %lld rows of train", rk__h5_path(file),
+                (long long)n, (long long)expected);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        if (!isfinite(d->train_times[k])) {
+            RK_FAIL(RK_ERR_DATA, "%s: the time of row %lld of train is not finite",
+                    rk__h5_path(file), (long long)k);
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status load_text(const rk_h5 *file, const char *name, char out[17])
 {
     char *text = NULL;
@@ -179,6 +207,8 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d, rk_dataset_key *key)
         RK_FAIL(RK_ERR_DATA, "%s: the contents have the fingerprint %s, not %s as it says",
                 rk__h5_path(file), d->fingerprint, stored);
     }
+    RK_TRY(load_times(file, d));
+    rk__dataset_times_fingerprint(d, d->times_fingerprint);
     return rk__dataset_measure(d);
 }
 

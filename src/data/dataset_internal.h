@@ -13,13 +13,20 @@ rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *opt
  * that are not in the data set are ignored. */
 rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options);
 
+/* Logs what a user should know before trusting the numbers. hooks may be NULL. */
+void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks);
+
 /* Computes every statistic that follows from the ids and the parts; the counts of what was dropped
  * stay as they are. */
 rk_status rk__dataset_measure(rk_dataset *dataset);
 
-/* A 64-bit hash of the counts, ids and parts, as 16 hex digits; name, labels and statistics are not
- * in it. */
+/* A 64-bit hash of the counts, ids and parts, as 16 hex digits; name, labels, times and statistics
+ * are not in it. */
 void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17]);
+
+/* The same of the times of the train rows, "" if there are none. Apart from the other, which run
+ * folders hold and most models go by. */
+void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17]);
 
 /* Digests of what a file was made from: of the options alone, and of options and sources. */
 typedef struct rk_dataset_key {

@@ -5,6 +5,10 @@
  * set and of the paths of its sources. A second digest, inside, covers the sources' sizes and
  * modification times. So configs that differ in other options share a file, different data sets are
  * cached side by side, and a changed source replaces only its own file.
+ *
+ * Versions that dropped the times of rows named their files in the same way. So that those are
+ * prepared anew where the sources may have times, the digest of the options inside the file also
+ * says that; the one in its name does not, and the new file takes the old one's place.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -107,47 +111,67 @@ static void digest(const rk_buffer *b, char out[17])
     snprintf(out, 17, "%016llx", (unsigned long long)rk__hash(RK_HASH_START, b->at, b->length));
 }
 
-static rk_status make_key(const rk_options *o, rk_dataset_key *out, char **out_missing)
+/* What a cached file is found by. */
+typedef struct wanted {
+    rk_dataset_key key;
+    char without_times[17]; /* key.options as versions made it that kept no times */
+    char *missing;          /* the first source that is gone, owned; NULL = all are there */
+} wanted;
+
+static bool may_have_times(const rk_options *o)
+{
+    for (int64_t i = 0; i < o->n_sources; i++) {
+        if (!rk__source_may_have_times(&o->sources[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static rk_status make_wanted(const rk_options *o, wanted *out)
 {
     rk_status status = RK_OK;
     rk_buffer b = {0};
     RK_TRY_GOTO(done, add_options(&b, o));
     RK_TRY_GOTO(done, b.status);
-    digest(&b, out->options);
+    digest(&b, out->without_times);
+    if (may_have_times(o)) {
+        rk__buffer_add(&b, "times,");
+        RK_TRY_GOTO(done, b.status);
+    }
+    digest(&b, out->key.options);
     for (int64_t i = 0; i < o->n_sources; i++) {
-        RK_TRY_GOTO(done, add_state(&b, o, o->sources[i].file, out_missing));
+        RK_TRY_GOTO(done, add_state(&b, o, o->sources[i].file, &out->missing));
     }
     if (o->labels.file[0]) {
-        RK_TRY_GOTO(done, add_state(&b, o, o->labels.file, out_missing));
+        RK_TRY_GOTO(done, add_state(&b, o, o->labels.file, &out->missing));
     }
     RK_TRY_GOTO(done, b.status);
-    digest(&b, out->sources);
+    digest(&b, out->key.sources);
 done:
     rk__buffer_free(&b);
     return status;
 }
 
 /* CACHE/NAME-<8 hex>.h5; characters that do not belong in a file name are replaced. */
-static rk_status cache_path(const rk_options *o, const rk_dataset_key *key, char **out)
+static rk_status cache_path(const rk_options *o, const wanted *w, char **out)
 {
     enum { MAX_NAME = 100 };
     char name[MAX_NAME + 1];
-    const char *wanted = o->data.name[0] ? o->data.name : o->config_name;
-    snprintf(name, sizeof name, "%s", wanted);
+    snprintf(name, sizeof name, "%s", o->data.name[0] ? o->data.name : o->config_name);
     for (char *c = name; *c; c++) {
         if (*c == '/' || (unsigned char)*c <= ' ' || *c == 0x7f || (c == name && *c == '.')) {
             *c = '_';
         }
     }
     return rk__format(out, "%s/%s-%.8s.h5", o->data.cache[0] ? o->data.cache : ".", name,
-                      key->options);
+                      w->without_times);
 }
 
 /* The cached file if it matches, else *out = NULL. A damaged file or one of an older layout counts
- * as no match. missing: a source that is gone, NULL = none; if one is, only the options must match.
- */
-static rk_status from_cache(const char *path, const rk_dataset_key *key, const char *missing,
-                            const rk_hooks *hooks, rk_dataset **out)
+ * as no match. If a source is gone, only the options must match, and times may be lacking. */
+static rk_status from_cache(const char *path, const wanted *w, const rk_hooks *hooks,
+                            rk_dataset **out)
 {
     rk_dataset *dataset = NULL;
     rk_dataset_key found;
@@ -162,13 +186,15 @@ static rk_status from_cache(const char *path, const rk_dataset_key *key, const c
         return RK_OK;
     }
     RK_TRY(status);
-    bool same_options = strcmp(found.options, key->options) == 0;
-    if (same_options && missing) {
+    bool same_options = strcmp(found.options, w->key.options) == 0;
+    bool lacks_times = !same_options && strcmp(found.options, w->without_times) == 0;
+    if ((same_options || lacks_times) && w->missing) {
         log_message(hooks, RK_LOG_WARNING,
-                    "%s is not there any more; the data set prepared from it earlier is used: %s",
-                    missing, path);
-    } else if (!same_options || strcmp(found.sources, key->sources) != 0) {
-        log_message(hooks, RK_LOG_INFO, "a source has changed: the data set is prepared anew");
+                    "%s is not there any more; the data set prepared from it earlier is used%s: %s",
+                    w->missing, lacks_times ? ", without times" : "", path);
+    } else if (!same_options || strcmp(found.sources, w->key.sources) != 0) {
+        log_message(hooks, RK_LOG_INFO, "%s: the data set is prepared anew",
+                    lacks_times ? "times of rows are kept now" : "a source has changed");
         rk_dataset_free(dataset);
         return RK_OK;
     }
@@ -194,8 +220,7 @@ done:
     return status;
 }
 
-/* Warns about what a user should know before trusting the numbers. */
-static void log_warnings(const rk_dataset *dataset, const rk_hooks *hooks)
+void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
     if (s->overlap > 0) {
@@ -212,32 +237,32 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
                               rk_dataset **out)
 {
     rk_status status = RK_OK;
-    rk_dataset_key key;
+    wanted w = {0};
     rk_dataset *dataset = NULL;
     double began = rk__now();
-    char *path = NULL, *missing = NULL;
-    RK_TRY_GOTO(done, make_key(options, &key, &missing));
-    RK_TRY_GOTO(done, cache_path(options, &key, &path));
+    char *path = NULL;
+    RK_TRY_GOTO(done, make_wanted(options, &w));
+    RK_TRY_GOTO(done, cache_path(options, &w, &path));
     if (!force) {
-        RK_TRY_GOTO(done, from_cache(path, &key, missing, hooks, &dataset));
+        RK_TRY_GOTO(done, from_cache(path, &w, hooks, &dataset));
     }
     if (!dataset) {
         RK_TRY_GOTO(done, from_sources(options, hooks, &dataset));
         if (options->data.cache[0]) {
             RK_TRY_GOTO(done, rk__folder_create(options->data.cache));
         }
-        RK_TRY_GOTO(done, rk__dataset_save(dataset, path, &key));
+        RK_TRY_GOTO(done, rk__dataset_save(dataset, path, &w.key));
         rk__free(dataset->path);
         dataset->path = path;
         path = NULL;
-        log_warnings(dataset, hooks);
+        rk__dataset_warn(dataset, hooks);
     }
     dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;
 done:
     rk__free(path);
-    rk__free(missing);
+    rk__free(w.missing);
     rk_dataset_free(dataset);
     return status;
 }

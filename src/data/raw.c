@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/timer.h"
+#include "data/columns.h"
 
 enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12 };
 
@@ -15,8 +16,9 @@ void rk__raw_init(rk_raw *raw, const rk_options *options)
     int kind = options->split.kind;
     *raw = (rk_raw){
         .with_parts = kind == RK_SPLIT_GIVEN,
-        .with_times = kind == RK_SPLIT_TIME ||
-                      (kind != RK_SPLIT_GIVEN && options->split.order == RK_ORDER_TIME),
+        .with_times = true,
+        .needs_times = kind == RK_SPLIT_TIME ||
+                       (kind != RK_SPLIT_GIVEN && options->split.order == RK_ORDER_TIME),
     };
     rk__id_map_init(&raw->users, is_text, "users");
     rk__id_map_init(&raw->items, is_text, "items");
@@ -32,6 +34,14 @@ void rk__raw_free(rk_raw *raw)
     rk__free(raw->time);
     rk__free(raw->listed);
     *raw = (rk_raw){0};
+}
+
+void rk__raw_drop_times(rk_raw *raw)
+{
+    RK_ASSERT(!raw->needs_times);
+    rk__free(raw->time);
+    raw->time = NULL;
+    raw->with_times = false;
 }
 
 static rk_status grow(rk_raw *raw)
@@ -96,13 +106,13 @@ rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part)
 
 typedef struct watch {
     const rk_hooks *hooks; /* may be NULL */
-    const char *file;      /* the source, for the phase */
+    const char *file;      /* the source, for the phase; or "columns" */
     double start, last;
 } watch;
 
-/* Stops if the hooks ask to, and reports progress at most once a second; the total number of rows
- * is estimated from the bytes read so far. */
-static rk_status look(watch *w, rk_reader_counts counts, bool ended)
+/* Stops if the hooks ask to, and reports progress at most once a second; total: of rows, as far as
+ * is known. */
+static rk_status look(watch *w, int64_t rows, int64_t total, bool ended)
 {
     if (!w->hooks) {
         return RK_OK;
@@ -118,11 +128,10 @@ static rk_status look(watch *w, rk_reader_counts counts, bool ended)
     char phase[300];
     const char *slash = strrchr(w->file, '/');
     snprintf(phase, sizeof phase, "reading %.250s", slash ? slash + 1 : w->file);
-    double share = counts.bytes > 0 ? (double)counts.file_bytes / (double)counts.bytes : 0;
     rk_progress progress = {
         .phase = phase,
-        .done = counts.rows,
-        .total = ended ? counts.rows : (int64_t)((double)counts.rows * share),
+        .done = rows,
+        .total = total,
         .unit = "rows",
         .seconds = now - w->start,
         .loss = NAN,
@@ -131,6 +140,13 @@ static rk_status look(watch *w, rk_reader_counts counts, bool ended)
     };
     w->hooks->progress(w->hooks->user, &progress);
     return RK_OK;
+}
+
+/* The rows of the whole file, from the bytes of those read so far. */
+static int64_t estimate(rk_reader_counts counts)
+{
+    double share = counts.bytes > 0 ? (double)counts.file_bytes / (double)counts.bytes : 0;
+    return (int64_t)((double)counts.rows * share);
 }
 
 static rk_status read_source(rk_raw *raw, const rk_source_options *source, int ids,
@@ -143,12 +159,15 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     double now = rk__now();
     watch w = {hooks, path, now, now};
     RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, ids));
-    if (raw->with_times && !rk__reader_has_time(reader)) {
+    if (raw->needs_times && !rk__reader_has_time(reader)) {
         RK_FAIL_GOTO(
             done, RK_ERR_CONFIG,
             "the split goes by time, but %s has no times: name the column in the 'time' of "
             "this source (%s), or split at random",
             path, source->origin ? source->origin : "config");
+    }
+    if (!rk__reader_has_time(reader)) {
+        rk__raw_drop_times(raw);
     }
     for (int64_t row = 1;; row++) {
         RK_TRY_GOTO(done, rk__reader_next(reader, &record, &end));
@@ -157,13 +176,14 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
         }
         RK_TRY_GOTO(done, rk__raw_add(raw, &record, source->part));
         if (row % ROWS_PER_LOOK == 0) {
-            RK_TRY_GOTO(done, look(&w, rk__reader_counts(reader), false));
+            rk_reader_counts so_far = rk__reader_counts(reader);
+            RK_TRY_GOTO(done, look(&w, so_far.rows, estimate(so_far), false));
         }
     }
     rk_reader_counts counts = rk__reader_counts(reader);
     raw->rows_read += counts.rows;
     raw->rows_filtered += counts.filtered;
-    RK_TRY_GOTO(done, look(&w, counts, true));
+    RK_TRY_GOTO(done, look(&w, counts.rows, counts.rows, true));
 done:
     rk__reader_close(reader);
     return status;
@@ -184,4 +204,21 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
         RK_TRY(status);
     }
     return RK_OK;
+}
+
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+{
+    double now = rk__now();
+    watch w = {hooks, "columns", now, now};
+    for (int64_t row = 0; row < columns->n; row++) {
+        rk_record record;
+        int part = RK_PART_ALL;
+        RK_TRY(rk__columns_record(columns, row, &record, &part));
+        RK_TRY(rk__raw_add(raw, &record, part));
+        if ((row + 1) % ROWS_PER_LOOK == 0) {
+            RK_TRY(look(&w, row + 1, columns->n, false));
+        }
+    }
+    raw->rows_read += columns->n;
+    return look(&w, columns->n, columns->n, true);
 }

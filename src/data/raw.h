@@ -1,7 +1,8 @@
 /*
  * Interactions as read: pairs of first-seen indices in the order of the sources.
  *
- * 8 bytes per row; part and time are kept only if the split needs them (1 and 8 bytes).
+ * 8 bytes per row; 1 more for its part if the split needs that, and 8 for its time unless a source
+ * has none: times that only some rows have are of no use to anybody.
  */
 #ifndef RK_DATA_RAW_H
 #define RK_DATA_RAW_H
@@ -13,6 +14,7 @@
 typedef struct rk_raw {
     rk_id_map users, items;
     bool with_parts, with_times;
+    bool needs_times; /* for the split */
     int64_t n, capacity;
     int32_t *user, *item; /* n each; owned */
     uint8_t *part;        /* n of rk_part, with_parts; owned */
@@ -22,7 +24,8 @@ typedef struct rk_raw {
     int64_t rows_read, rows_filtered;
 } rk_raw;
 
-/* Empty; the options decide the kind of ids, and whether parts and times are kept. */
+/* Empty; the options decide the kind of ids, whether parts are kept and whether times are needed;
+ * times are kept until rk__raw_drop_times. */
 void rk__raw_init(rk_raw *raw, const rk_options *options);
 /* A zeroed or initialised one is fine. */
 void rk__raw_free(rk_raw *raw);
@@ -30,8 +33,14 @@ void rk__raw_free(rk_raw *raw);
 /* Adds a record of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
 rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part);
 
+/* For good: a source has no times. Not where they are needed. */
+void rk__raw_drop_times(rk_raw *raw);
+
 /* Reads all sources of the options, one after the other. Reports progress about once a second,
  * returns RK_ERR_INTERRUPTED when the hooks ask to stop. */
 rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *hooks);
+
+/* The same for the rows of a caller's arrays, whose pointers have been checked. */
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks);
 
 #endif

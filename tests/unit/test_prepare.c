@@ -119,6 +119,7 @@ static void assert_same(const rk_dataset *a, const rk_dataset *b)
         assert_string_equal(rk_dataset_item_id(a, item, of_a), rk_dataset_item_id(b, item, of_b));
         assert_string_equal(rk_dataset_item_label(a, item), rk_dataset_item_label(b, item));
     }
+    assert_string_equal(a->times_fingerprint, b->times_fingerprint);
 }
 
 /* What was prepared and what is read back from its file are the same. */
@@ -252,6 +253,7 @@ static void adjacency_may_list_users_without_items(void **state)
     rk_dataset_free(d);
 }
 
+#define TIMED "; data.sources[0].time=time"
 #define SMALL                                                                                      \
     "data.name=small; data.sources[0].file=ratings.csv; data.sources[0].where=rating >= 3; "       \
     "split.kind=leave_one_out; split.valid=0; labels.file=items.csv"
@@ -259,7 +261,8 @@ static void adjacency_may_list_users_without_items(void **state)
 static void write_small(void)
 {
     test_write(test_path(scratch, "ratings.csv"),
-               "user_id,item_id,rating\n7,10,5\n7,20,4\n7,30,3\n7,40,1\n8,10,3\n8,20,4\n8,30,5\n",
+               "user_id,item_id,rating,time\n7,10,5,70.5\n7,20,4,80\n7,30,3,-90\n7,40,1,2\n"
+               "8,10,3,75\n8,20,4,85\n8,30,5,95\n",
                -1);
     test_write(test_path(scratch, "items.csv"),
                "item_id,title\n10,\"Ten, the first\"\n30,Thirty\n99,Nobody\n30,Late\n", -1);
@@ -483,7 +486,7 @@ static void a_full_disk_is_reported(void **state)
         small = before;
         small.rlim_cur = limit;
         setrlimit(RLIMIT_FSIZE, &small);
-        rk_status status = try_prepare(&d, scratch, SMALL, false);
+        rk_status status = try_prepare(&d, scratch, SMALL TIMED, false);
         setrlimit(RLIMIT_FSIZE, &before);
         assert_int_equal(status, RK_ERR_IO);
         assert_non_null(strstr(rk_last_error(), ".h5 cannot be written: File too large"));
@@ -539,7 +542,7 @@ static void every_allocation_may_fail(void **state)
     (void)state;
     rk_config *config = NULL;
     write_small();
-    assert_ok(try_config(&config, scratch, SMALL "; data.ids=text"));
+    assert_ok(try_config(&config, scratch, SMALL TIMED "; data.ids=text"));
     rk_dataset *d = NULL;
     for (int64_t n = 0;; n++) {
         rk__alloc_fail_after(n);

@@ -1,0 +1,162 @@
+/*
+ * A data set of arrays in memory: their rows take the way of a file's records through rk_raw and
+ * rk__dataset_build, so that the same rows give the same data set.
+ */
+#include "data/columns.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/timer.h"
+#include "data/dataset_internal.h"
+
+rk_columns rk_columns_defaults(void)
+{
+    return (rk_columns){.size = sizeof(rk_columns)};
+}
+
+static rk_status take_number(int64_t row, const char *what, int64_t id, int64_t *out)
+{
+    if (id < 0) {
+        RK_FAIL(RK_ERR_DATA, "row %lld: %s %lld is negative; integer ids count from 0",
+                (long long)row, what, (long long)id);
+    }
+    *out = id;
+    return RK_OK;
+}
+
+static rk_status take_text(int64_t row, const char *what, const char *id, rk_text *out)
+{
+    if (!id || id[0] == '\0') {
+        RK_FAIL(RK_ERR_DATA, "row %lld: %s is %s", (long long)row, what, id ? "empty" : "NULL");
+    }
+    *out = (rk_text){id, (int64_t)strlen(id)};
+    return RK_OK;
+}
+
+rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_record *out, int *out_part)
+{
+    *out = (rk_record){.has_item = true, .line = row};
+    *out_part = RK_PART_ALL;
+    if (columns->users) {
+        RK_TRY(take_number(row, "user", columns->users[row], &out->user_id));
+        RK_TRY(take_number(row, "item", columns->items[row], &out->item_id));
+    } else {
+        RK_TRY(take_text(row, "user", columns->user_texts[row], &out->user));
+        RK_TRY(take_text(row, "item", columns->item_texts[row], &out->item));
+    }
+    if (columns->times) {
+        out->time = columns->times[row];
+        if (!isfinite(out->time)) {
+            RK_FAIL(RK_ERR_DATA, "row %lld: the time is not finite", (long long)row);
+        }
+    }
+    if (columns->parts) {
+        if (columns->parts[row] > RK_TEST) {
+            RK_FAIL(RK_ERR_DATA, "row %lld: there is no part %d; 0 is train, 1 valid, 2 test",
+                    (long long)row, columns->parts[row]);
+        }
+        *out_part = RK_PART_TRAIN + columns->parts[row];
+    }
+    return RK_OK;
+}
+
+/* A copy in today's layout. A program built with a later header may have members that are not known
+ * here: they must be zero. */
+static rk_status take_columns(const rk_columns *columns, rk_columns *out)
+{
+    if (!columns || columns->size < sizeof *out) {
+        RK_FAIL(RK_ERR_DATA, "the columns of the data set %s",
+                columns ? "have no valid size: begin with rk_columns_defaults()" : "are NULL");
+    }
+    const char *bytes = (const char *)columns;
+    for (size_t i = sizeof *out; i < columns->size; i++) {
+        if (bytes[i] != 0) {
+            RK_FAIL(RK_ERR_DATA, "the columns of the data set have a member that this version of "
+                                 "the library does not know");
+        }
+    }
+    *out = *columns;
+    bool any_number = out->users || out->items, any_text = out->user_texts || out->item_texts;
+    if (any_number == any_text || (any_number && !(out->users && out->items)) ||
+        (any_text && !(out->user_texts && out->item_texts))) {
+        RK_FAIL(RK_ERR_DATA, "the ids of the columns must be either users and items, or user_texts "
+                             "and item_texts; the other two are NULL");
+    }
+    if (out->n < 0 || out->n > INT64_MAX / (int64_t)sizeof *out->times) {
+        RK_FAIL(RK_ERR_DATA, "the columns cannot have %lld rows", (long long)out->n);
+    }
+    return RK_OK;
+}
+
+/* What options ask of the columns, as they do of data.sources. */
+static rk_status check_options(const rk_config *config, const rk_columns *columns)
+{
+    const rk_options *o = rk__config_options(config);
+    bool is_given = o->split.kind == RK_SPLIT_GIVEN;
+    const char *kind = rk__option_choice("split.kind", o->split.kind);
+    const char *kind_origin = rk__config_origin(config, "split.kind");
+    bool wants_text = o->data.ids == RK_IDS_TEXT, has_text = columns->user_texts != NULL;
+    if (wants_text != has_text) {
+        RK_FAIL(RK_ERR_CONFIG, "data.ids is %s (%s), but the ids of the columns are %s",
+                rk__option_choice("data.ids", o->data.ids), rk__config_origin(config, "data.ids"),
+                has_text ? "texts" : "numbers");
+    }
+    if (is_given && !columns->parts) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "split.kind is given (%s), but the columns have no parts: say the part of each "
+                "row, or take split.kind leave_one_out, ratio or time",
+                kind_origin);
+    }
+    if (!is_given && columns->parts) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "split.kind is %s (%s), which divides everything, but the columns have parts: "
+                "leave them out, or take split.kind given",
+                kind, kind_origin);
+    }
+    if (!columns->times &&
+        (o->split.kind == RK_SPLIT_TIME || (!is_given && o->split.order == RK_ORDER_TIME))) {
+        RK_FAIL(RK_ERR_CONFIG, "the split goes by time (split.kind is %s), but the columns have no "
+                               "times: give them, or split at random",
+                kind);
+    }
+    for (int64_t row = 0; is_given && o->split.carve_valid > 0 && row < columns->n; row++) {
+        if (columns->parts[row] == RK_VALID) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "split.carve_valid is %g (%s), but row %lld is of a valid part already: leave "
+                    "out one of them",
+                    o->split.carve_valid, rk__config_origin(config, "split.carve_valid"),
+                    (long long)row);
+        }
+    }
+    return RK_OK;
+}
+
+rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *columns,
+                                  const rk_hooks *hooks, rk_dataset **out)
+{
+    const rk_options *options = rk__config_options(config);
+    rk_status status = RK_OK;
+    rk_columns mine;
+    rk_raw raw;
+    rk_dataset *dataset = NULL;
+    double began = rk__now();
+    RK_TRY(rk__config_check_without_sources(config, false));
+    RK_TRY(take_columns(columns, &mine));
+    RK_TRY(check_options(config, &mine));
+    rk__raw_init(&raw, options);
+    if (!mine.times) {
+        rk__raw_drop_times(&raw);
+    }
+    RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, hooks));
+    RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, options));
+    rk__dataset_warn(dataset, hooks);
+    dataset->seconds = rk__now() - began;
+    *out = dataset;
+    dataset = NULL;
+done:
+    rk__raw_free(&raw);
+    rk_dataset_free(dataset);
+    return status;
+}
