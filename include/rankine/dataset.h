@@ -87,6 +87,7 @@ typedef struct rk_dataset_stats {
     int64_t valid_users, test_users;      /* users with at least one item in that part */
     /* distinct items of that part without a train interaction */
     int64_t cold_valid_items, cold_test_items;
+    int64_t cold_items;                    /* items without a train interaction */
     int64_t cold_test_users;               /* users with test items but no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */

@@ -295,7 +295,7 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
                .dataset = how->dataset};
     s.hooks = (rk_hooks){pass_log, pass_progress, pass_stop, &s};
     RK_TRY(check_folder(how));
-    RK_TRY(how->resume ? rk__config_check_values(config) : rk_config_check(config));
+    RK_TRY(rk__model_check_config(config, !how->resume, how->dataset != NULL));
     if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {
         RK_FAIL(RK_ERR_CONFIG, "%lld seeds from %lld on: take 2 to 1000, below 2^63", (long long)n,
                 (long long)s.first);

@@ -39,18 +39,33 @@ static rk_status fail_unread(const rk_config *config, const rk_option *row,
     return status;
 }
 
+static bool first_missed(const rk_config *config, const rk_option *row, rk_condition *out)
+{
+    const char *rest = row->only_with;
+    while (rk__condition_next(&rest, out)) {
+        if (!rk__condition_holds(out, config->fields[rk__option_index(out->row)].text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rk__config_reads(const rk_config *config, const rk_option *row)
+{
+    rk_condition missed;
+    return !first_missed(config, row, &missed);
+}
+
 /* A value that nobody reads under the other options is a mistake, unless it is the default. */
 static rk_status check_unread(const rk_config *config)
 {
     int64_t n = 0;
     const rk_option *rows = rk__option_rows(&n);
     for (int64_t i = 0; i < n; i++) {
-        const char *rest = rows[i].only_with;
-        bool is_default = strcmp(config->fields[i].text, rows[i].default_text) == 0;
-        for (rk_condition c; !is_default && rk__condition_next(&rest, &c);) {
-            if (!rk__condition_holds(&c, config->fields[rk__option_index(c.row)].text)) {
-                return fail_unread(config, &rows[i], &c);
-            }
+        rk_condition missed;
+        bool is_default = strcmp(rows[i].default_text, config->fields[i].text) == 0;
+        if (!is_default && first_missed(config, &rows[i], &missed)) {
+            return fail_unread(config, &rows[i], &missed);
         }
     }
     return RK_OK;

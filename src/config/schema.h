@@ -74,6 +74,9 @@ typedef struct rk_condition {
  * at the end. All of them must hold. */
 bool rk__condition_next(const char **rest, rk_condition *out);
 
+/* Whether somebody reads the option under the values that a config has of the others. */
+bool rk__config_reads(const rk_config *config, const rk_option *row);
+
 /* Whether it holds when the other option has this value. */
 bool rk__condition_holds(const rk_condition *condition, const char *value);
 

@@ -64,8 +64,9 @@ static rk_status measure_items(rk_dataset *d)
     mark(where, train, IN_TRAIN);
     mark(where, &d->parts[RK_VALID], IN_VALID);
     mark(where, &d->parts[RK_TEST], IN_TEST);
-    s->cold_valid_items = s->cold_test_items = 0;
+    s->cold_items = s->cold_valid_items = s->cold_test_items = 0;
     for (int64_t item = 0; item < d->n_items; item++) {
+        s->cold_items += !(where[item] & IN_TRAIN);
         s->cold_valid_items += (where[item] & IN_VALID) && !(where[item] & IN_TRAIN);
         s->cold_test_items += (where[item] & IN_TEST) && !(where[item] & IN_TRAIN);
     }

@@ -38,16 +38,19 @@ static rk_status check_model(const rk_config *config)
     return RK_OK;
 }
 
-rk_status rk_config_check(const rk_config *config)
+rk_status rk__model_check_config(const rk_config *config, bool is_new, bool has_dataset)
 {
-    RK_TRY(rk__config_check_all(config));
+    if (has_dataset) {
+        RK_TRY(rk__config_check_without_sources(config, is_new));
+    } else {
+        RK_TRY(is_new ? rk__config_check_all(config) : rk__config_check_values(config));
+    }
     return check_model(config);
 }
 
-rk_status rk__model_check_values(const rk_config *config)
+rk_status rk_config_check(const rk_config *config)
 {
-    RK_TRY(rk__config_check_values(config));
-    return check_model(config);
+    return rk__model_check_config(config, true, false);
 }
 
 rk_status rk__model_check_data(const rk_options *options, const rk_model_data *data)

@@ -140,9 +140,9 @@ static inline const rk_model *rk__model_of(const rk_options *options)
     return rk__models()[options->model.kind];
 }
 
-/* rk_config_check, but for options that nothing reads: what is asked of a config that a run already
- * has. */
-rk_status rk__model_check_values(const rk_config *config);
+/* What rk_config_check asks, of a config that a run already has without options that nothing reads,
+ * and without data.sources where the data set is given. */
+rk_status rk__model_check_config(const rk_config *config, bool is_new, bool has_dataset);
 /* RK_ERR_CONFIG or RK_ERR_DATA when the model cannot be fitted to such data. */
 rk_status rk__model_check_data(const rk_options *options, const rk_model_data *data);
 

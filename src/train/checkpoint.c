@@ -31,26 +31,32 @@ static bool all_finite(const float *values, int64_t n)
     return true;
 }
 
+static rk_h5_type file_type(rk_dtype dtype)
+{
+    RK_ASSERT(dtype == RK_F32 || dtype == RK_I32 || dtype == RK_I64);
+    return dtype == RK_F32 ? RK_H5_F32 : dtype == RK_I32 ? RK_H5_I32 : RK_H5_I64;
+}
+
 /* A stored tensor under its own name. */
 static rk_status write_tensor(rk_h5 *file, const rk_engine *e, int32_t stored)
 {
     const rk_stored *t = &e->store.items[stored];
-    const float *values = e->device->peek ? e->device->peek(e->context, stored) : NULL;
-    float *copy = NULL;
+    const void *values = e->device->peek ? e->device->peek(e->context, stored) : NULL;
+    char *copy = NULL;
     int64_t n = t->rows * t->cols;
     rk_status status = RK_OK;
     if (!values) {
-        RK_TRY(rk__alloc(&copy, n, sizeof *copy, t->name));
+        RK_TRY(rk__alloc(&copy, n, (size_t)rk__dtype_size(t->dtype), t->name));
         RK_TRY_GOTO(done, e->device->read(e->context, stored, 0, t->rows, copy));
         values = copy;
     }
-    if (!all_finite(values, n)) {
+    if (t->dtype == RK_F32 && !all_finite(values, n)) {
         RK_FAIL_GOTO(done, RK_ERR_DIVERGED,
                      "%s holds numbers that are not finite: training diverged and no checkpoint is "
                      "written; try a smaller train.learning_rate (now %g)",
                      t->name, e->options->train.learning_rate);
     }
-    status = rk__h5_write(file, t->name, RK_H5_F32, t->rows, t->cols, values);
+    status = rk__h5_write(file, t->name, file_type(t->dtype), t->rows, t->cols, values);
 done:
     rk__free(copy);
     return status;
@@ -59,9 +65,10 @@ done:
 static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stored)
 {
     const rk_stored *t = &e->store.items[stored];
-    float *values = NULL;
-    RK_TRY(rk__alloc(&values, t->rows * t->cols, sizeof *values, t->name));
-    rk_status status = rk__h5_read(file, t->name, RK_H5_F32, t->rows, t->cols, values);
+    char *values = NULL;
+    RK_TRY(rk__alloc(&values, t->rows * t->cols, (size_t)rk__dtype_size(t->dtype), t->name));
+    rk_status status =
+        rk__h5_read(file, t->name, file_type(t->dtype), t->rows, t->cols, values);
     if (status == RK_OK) {
         status = e->device->write(e->context, stored, 0, t->rows, values);
     }
@@ -73,12 +80,20 @@ static rk_status write_tensors(rk_h5 *file, const rk_step *step, bool with_momen
 {
     const rk_engine *e = step->engine;
     for (int i = 0; i < e->model.n_parameters; i++) {
-        const rk_step_tensors *t = &step->tensors[i];
-        RK_TRY(write_tensor(file, e, t->parameter));
-        if (with_moments && t->moment1 >= 0) {
+        const rk_step_tensors *t = step->tensors ? &step->tensors[i] : NULL;
+        RK_TRY(write_tensor(file, e, e->model.parameters[i].stored));
+        if (with_moments && t && t->moment1 >= 0) {
             RK_TRY(write_tensor(file, e, t->moment1));
             RK_TRY(write_tensor(file, e, t->moment2));
         }
+    }
+    return RK_OK;
+}
+
+rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *e)
+{
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        RK_TRY(write_tensor(file, e, e->model.parameters[i].stored));
     }
     return RK_OK;
 }
@@ -93,7 +108,7 @@ static rk_status read_parameters(const rk_h5 *file, const rk_engine *e)
 
 static rk_status read_moments(const rk_h5 *file, const rk_step *step)
 {
-    for (int i = 0; i < step->engine->model.n_parameters; i++) {
+    for (int i = 0; step->tensors && i < step->engine->model.n_parameters; i++) {
         const rk_step_tensors *t = &step->tensors[i];
         if (t->moment1 >= 0) {
             RK_TRY(read_tensor(file, step->engine, t->moment1));
@@ -330,6 +345,12 @@ done:
     }
     rk__h5_close(file);
     return status;
+}
+
+rk_status rk__checkpoint_read_tensors(const rk_h5 *file, rk_engine *engine)
+{
+    rk__engine_parameters_changed(engine);
+    return read_parameters(file, engine);
 }
 
 rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine)

@@ -9,6 +9,7 @@
 #ifndef RK_TRAIN_CHECKPOINT_H
 #define RK_TRAIN_CHECKPOINT_H
 
+#include "io/h5.h"
 #include "train/position.h"
 #include "train/step.h"
 
@@ -34,6 +35,9 @@ rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out);
 /* Parameters, moments and the step state into the engine; the position with its history (free it
  * with rk__position_free). Shapes must be the engine's. */
 rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position);
+/* The parameters into a file of another kind. */
+rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *engine);
+rk_status rk__checkpoint_read_tensors(const rk_h5 *file, rk_engine *engine);
 /* Only the parameters; also of a best.h5. */
 rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine);
 

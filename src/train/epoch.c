@@ -22,6 +22,10 @@ static const double chunk_seconds = 0.1;
 rk_status rk__train_checkpoint(rk_trainer *t)
 {
     char *path = NULL;
+    if (!t->folder) {
+        t->unsaved = false;
+        return RK_OK;
+    }
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LAST));
     t->facts.epoch = t->position.step.epoch;
     t->facts.value = NAN;
@@ -34,6 +38,12 @@ rk_status rk__train_checkpoint(rk_trainer *t)
 static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
 {
     char *path = NULL;
+    if (!t->folder) {
+        RK_TRY(rk__snapshot_take(&t->engine, &t->best));
+        t->best.epoch = epoch;
+        t->best.value = value;
+        return RK_OK;
+    }
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
     t->facts.epoch = epoch;
     t->facts.value = value;
@@ -48,7 +58,7 @@ static void report_progress(const rk_trainer *t)
 {
     const rk_step_state *s = &t->position.step;
     const rk_hooks *hooks = &t->log.hooks;
-    int64_t total = t->options->train.epochs * s->steps_per_epoch;
+    int64_t total = t->epochs * s->steps_per_epoch;
     int64_t done = s->epoch * s->steps_per_epoch + s->step_in_epoch;
     double elapsed = rk__now() - t->train_began;
     double samples = (double)s->step_in_epoch * (double)s->batch;
@@ -61,8 +71,10 @@ static void report_progress(const rk_trainer *t)
         .unit = "steps",
         .seconds = elapsed,
         .epoch = s->epoch + 1,
-        .epochs = t->options->train.epochs,
-        .loss = s->step_in_epoch > 0 ? t->position.sums[0] / (double)s->step_in_epoch : NAN,
+        .epochs = t->epochs,
+        .loss = s->step_in_epoch > 0 && t->step.n_terms > 0
+                    ? t->position.sums[0] / (double)s->step_in_epoch
+                    : NAN,
         .samples_per_second =
             t->position.epoch_seconds > 0 ? samples / t->position.epoch_seconds : 0,
         .eta_seconds = per_step < 0 ? -1 : per_step * (double)(total - done),
@@ -77,6 +89,12 @@ static rk_status fail_diverged(const rk_trainer *t)
     const rk_step_state *s = &t->position.step;
     int64_t step = s->bad_step, in_epoch = step - (s->step - s->step_in_epoch);
     const char *kept = s->epoch > 0 ? "; the checkpoints are as they were before" : "";
+    const rk_model *m = t->engine.model.model;
+    if (!m->encode) {
+        RK_FAIL(RK_ERR_DIVERGED, "%s failed in epoch %lld: %s%s",
+                m->phases[(in_epoch - 1) % m->n_phases], (long long)s->epoch + 1,
+                m->failure ? m->failure : "its numbers are not finite", kept);
+    }
     RK_FAIL(RK_ERR_DIVERGED,
             "the loss is %s at step %lld (epoch %lld, step %lld of %lld): training diverged%s; try "
             "a smaller train.learning_rate (now %g)",
@@ -141,7 +159,9 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     for (int i = 0; i < t->step.n_terms; i++) {
         rk__json_real(&json, t->step.terms[i].name, terms[i]);
     }
-    rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
+    if (t->step.n_terms > 0) {
+        rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
+    }
     rk__json_real(&json, "seconds", record->seconds);
     rk__json_real(&json, "samples_per_second", samples / record->seconds);
     if (metrics) {
@@ -155,7 +175,7 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     rk__json_end(&json, '}');
     char *line = NULL;
     RK_TRY(rk__buffer_take(&buffer, &line));
-    rk_status status = rk__run_folder_append_metrics(t->folder, line);
+    rk_status status = t->folder ? rk__run_folder_append_metrics(t->folder, line) : RK_OK;
     rk__free(line);
     return status;
 }
@@ -195,6 +215,9 @@ static rk_status log_epoch(rk_trainer *t)
     for (int i = 0; i < t->step.n_terms; i++) {
         rk__buffer_add(&buffer, "%s%s %.6f", i > 0 ? ", " : "", t->step.terms[i].name, terms[i]);
     }
+    if (t->step.n_terms == 0) {
+        rk__buffer_add(&buffer, "none");
+    }
     RK_TRY(rk__buffer_take(&buffer, &text));
     if (!isnan(r->check)) {
         snprintf(check, sizeof check, ", %s %.5f%s", t->options->eval.metric, r->check,
@@ -213,8 +236,9 @@ static rk_status make_record(rk_trainer *t, rk_epoch_record **out)
     const double steps = (double)p->step.steps_per_epoch;
     RK_TRY(rk__position_reserve(p));
     *out = &p->history[p->step.epoch];
-    **out =
-        (rk_epoch_record){.loss = p->sums[0] / steps, .seconds = p->epoch_seconds, .check = NAN};
+    **out = (rk_epoch_record){.loss = p->n_terms > 0 ? p->sums[0] / steps : NAN,
+                              .seconds = p->epoch_seconds,
+                              .check = NAN};
     for (int i = 0; i < p->n_terms; i++) {
         rk__position_terms(p, p->step.epoch)[i] = p->sums[1 + i] / steps;
     }
@@ -246,7 +270,7 @@ static rk_status close_epoch(rk_trainer *t)
     bool checked = t->checks && epoch % t->options->eval.every == 0;
     if (checked) {
         double began = rk__now();
-        rk_ranker ranker = rk__ranker_of(&t->ranker);
+        rk_ranker ranker = rk__scorer_ranker(t->scorer);
         status = rk__evaluate(t->dataset, t->options, t->check_part, t->check_users,
                               t->n_check_users, &ranker, &t->log.hooks, &metrics);
         if (status == RK_ERR_INTERRUPTED) {
@@ -270,7 +294,7 @@ done:
 static bool is_over(rk_trainer *t)
 {
     int64_t patience = t->options->eval.patience;
-    if (t->position.step.epoch >= t->options->train.epochs) {
+    if (t->position.step.epoch >= t->epochs) {
         return true;
     }
     if (patience > 0 && t->position.checks_since_best >= patience) {
@@ -293,7 +317,7 @@ rk_status rk__train_epochs(rk_trainer *t)
         RK_TRY(run_steps(t));
         RK_TRY(close_epoch(t));
         if (every > 0 && t->position.step.epoch % every == 0 &&
-            t->position.step.epoch < t->options->train.epochs) {
+            t->position.step.epoch < t->epochs) {
             RK_TRY(rk__train_checkpoint(t));
         }
     }

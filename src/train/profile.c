@@ -103,6 +103,11 @@ rk_status rk__profile_batch(const rk_step *s, rk_batch_facts **out, int *out_n)
     const rk_graph *g = &s->engine->graph;
     const rk_program *p = &s->phases[0];
     const int n = rk__program_row_sets(p);
+    *out = NULL;
+    *out_n = 0;
+    if (n == 0) {
+        return RK_OK;
+    }
     rk_batch_facts *facts = NULL;
     int32_t *seen = NULL;
     rk_status status = RK_OK;
@@ -133,7 +138,16 @@ rk_status rk__profile_work(const rk_step *step, rk_traffic *out)
     rk_batch_facts *facts = NULL;
     int n = 0;
     RK_TRY(rk__profile_batch(step, &facts, &n));
-    rk__program_traffic(&step->phases[0], facts, out);
+    memset(out, 0, RK_OP_COUNT * sizeof *out);
+    for (int i = 0; i < step->n_phases; i++) { /* a step is one of the phases: their mean */
+        rk_traffic work[RK_OP_COUNT];
+        rk__program_traffic(&step->phases[i], facts, work);
+        for (int op = 0; op < RK_OP_COUNT; op++) {
+            out[op].bytes += work[op].bytes / step->n_phases;
+            out[op].flops += work[op].flops / step->n_phases;
+            out[op].gathers += work[op].gathers;
+        }
+    }
     rk__free(facts);
     return RK_OK;
 }

@@ -13,14 +13,15 @@
 rk_memory_use rk__summary_memory(const rk_summary *summary)
 {
     const rk_store *store = &summary->step->engine->store;
-    const rk_model_ranker *ranker = summary->ranker;
     rk_memory_use use = {.peak = rk__peak_memory()};
     for (int32_t i = 0; i < store->n; i++) {
         const rk_stored *t = &store->items[i];
         use.store += t->rows * t->cols * rk__dtype_size(t->dtype);
     }
-    use.arenas = summary->step->phases[0].arena_bytes + ranker->rank[0].arena_bytes +
-                 ranker->rank[1].arena_bytes;
+    use.arenas = rk__scorer_arenas(summary->scorer);
+    for (int i = 0; i < summary->step->n_phases; i++) {
+        use.arenas += summary->step->phases[i].arena_bytes;
+    }
     return use;
 }
 
@@ -46,6 +47,21 @@ static void add_train(rk_json *json, const rk_summary *r)
     rk__json_int(json, "steps_per_epoch", p->step.steps_per_epoch);
     rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
     rk__json_bool(json, "stopped_early", r->stopped_early);
+    rk__json_end(json, '}');
+}
+
+/* Who asks in vain for what was learnt, and what is done for them. */
+static void add_unknown(rk_json *json, const rk_summary *r)
+{
+    const rk_dataset_stats *s = &r->dataset->stats;
+    const rk_model *m = r->step->engine->model.model;
+    rk__json_begin(json, "unknown", '{');
+    rk__json_int(json, "users", s->empty_users);
+    rk__json_int(json, "test_users", s->cold_test_users);
+    rk__json_text(json, "users_get", m->is_same_for_all ? "the model's ranking" : "popularity");
+    rk__json_int(json, "items", s->cold_items);
+    rk__json_int(json, "test_items", s->cold_test_items);
+    rk__json_text(json, "items_are", "never ranked");
     rk__json_end(json, '}');
 }
 
@@ -124,6 +140,7 @@ static void add_dataset(rk_json *json, const rk_dataset *d, const rk_options *o)
     COUNT(test_users)
     COUNT(cold_valid_items)
     COUNT(cold_test_items)
+    COUNT(cold_items)
     COUNT(cold_test_users)
 #undef COUNT
     add_degrees(json, "user_degrees", &s->user_degrees);
@@ -164,12 +181,15 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk__json_end(&json, '}');
     add_chosen(&json, r);
     add_dataset(&json, r->dataset, r->options);
+    add_unknown(&json, r);
     add_costs(&json, r);
     rk__json_begin(&json, "rankine", '{');
     rk__json_text(&json, "version", build->version);
     rk__json_text(&json, "revision", build->revision);
     rk__json_text(&json, "device", r->step->engine->device->name);
-    rk__json_text(&json, "graph_form", r->step->form.is_gram ? "gram" : "direct");
+    if (r->step->engine->model.model->encode) {
+        rk__json_text(&json, "graph_form", r->step->form.is_gram ? "gram" : "direct");
+    }
     rk__json_end(&json, '}');
     rk__json_end(&json, '}');
     rk__buffer_add(&buffer, "\n");

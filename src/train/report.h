@@ -7,7 +7,7 @@
 
 #include "rankine/run.h"
 #include "train/position.h"
-#include "train/ranker.h"
+#include "score/scorer.h"
 #include "train/step.h"
 
 /* Wall-clock seconds; training and checks over the whole run, the rest of this process. */
@@ -20,7 +20,8 @@ typedef struct rk_summary {
     const rk_options *options;
     const rk_dataset *dataset;
     const rk_step *step;
-    const rk_model_ranker *ranker;
+    const rk_scorer *scorer;
+    const rk_config *config;
     const rk_position *position;
     const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
     bool chose_best;     /* the final model is best.h5, else the last epoch's */

@@ -134,11 +134,31 @@ static void add_data(rk_buffer *out, const rk_dataset *d, bool carved)
     row_count(out, "users with valid items", s->valid_users);
     row_count(out, "users with test items", s->test_users);
     row_count(out, "test items not in train", s->cold_test_items);
-    row_count(out, "users without train items", s->empty_users);
+    row_count(out, "users without train items (ranked by popularity)", s->empty_users);
+    row_count(out, "items without train users (never ranked)", s->cold_items);
     row_count(out, "train items of a user, median", s->user_degrees.median);
     row_count(out, "train users of an item, median", s->item_degrees.median);
     row_text(out, "fingerprint", d->fingerprint);
     rk__buffer_add(out, "</table></div>\n");
+}
+
+/* The options of the model that somebody reads. */
+static void add_model(rk_buffer *out, const rk_summary *r)
+{
+    int64_t n = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        char key[64];
+        const char *value = "";
+        bool is_layers = strcmp(rows[i].key, "layers") == 0;
+        snprintf(key, sizeof key, "%s.%s", rows[i].section, rows[i].key);
+        if (strcmp(rows[i].section, "model") == 0 && strcmp(rows[i].key, "kind") != 0 &&
+            (!is_layers || r->step->engine->model.model->has_layers) &&
+            rk__config_reads(r->config, &rows[i]) &&
+            rk_config_get(r->config, key, &value) == RK_OK) {
+            row_text(out, key, value);
+        }
+    }
 }
 
 static void add_settings(rk_buffer *out, const rk_summary *r)
@@ -147,11 +167,14 @@ static void add_settings(rk_buffer *out, const rk_summary *r)
     const rk_step_state *s = &r->position->step;
     rk__buffer_add(out, "<div class=\"pair\"><table>\n");
     row_text(out, "model", r->step->engine->model.model->name);
-    row_count(out, "dimensions", o->model.dim);
-    if (o->model.kind != RK_MODEL_MF) {
-        row_count(out, "layers", o->model.layers);
-        row_text(out, "layers combined by",
-                 rk__option_choice("model.layer_weights", o->model.layer_weights));
+    add_model(out, r);
+    if (r->step->n_terms == 0) {
+        rk__buffer_add(out, "</table>\n<table>\n");
+        row_count(out, "epochs trained", s->epoch);
+        row_count(out, "seed", o->run.seed);
+        row_text(out, "device", r->step->engine->device->name);
+        rk__buffer_add(out, "</table></div>\n<p>All options: config.yaml beside this page.</p>\n");
+        return;
     }
     row_text(out, "loss", rk__option_choice("loss.kind", o->loss.kind));
     char number[32];

@@ -213,11 +213,13 @@ rk_status rk__run_folder_write_environment(const char *folder, const rk_step *st
     rk__json_text(&json, "reason", engine->device_reason);
     rk__json_int(&json, "memory_bytes", device.memory_total);
     rk__json_end(&json, '}');
-    rk__json_begin(&json, "graph", '{');
-    rk__json_text(&json, "form", form->is_gram ? "gram" : "direct");
-    rk__json_text(&json, "reason", form->reason);
-    rk__json_int(&json, "gram_bytes", form->is_gram ? form->gram_bytes : 0);
-    rk__json_end(&json, '}');
+    if (engine->model.model->encode) {
+        rk__json_begin(&json, "graph", '{');
+        rk__json_text(&json, "form", form->is_gram ? "gram" : "direct");
+        rk__json_text(&json, "reason", form->reason);
+        rk__json_int(&json, "gram_bytes", form->is_gram ? form->gram_bytes : 0);
+        rk__json_end(&json, '}');
+    }
     describe_host(&json);
     rk__json_int(&json, "threads",
                  options->run.threads ? options->run.threads : sysconf(_SC_NPROCESSORS_ONLN));

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 /* What will be allocated, told and compared with what there is. */
-static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_model_ranker *ranker,
+static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_scorer *scorer,
                              const rk_hooks *hooks)
 {
     rk_memory_table table = {0};
@@ -12,7 +12,7 @@ static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_m
     RK_TRY(e->device->info(e->context, &info));
     RK_TRY_GOTO(done, rk__memory_add_store(&table, e->device, &e->store));
     RK_TRY_GOTO(done, step ? rk__step_add_memory(step, &table) : RK_OK);
-    RK_TRY_GOTO(done, rk__ranker_add_memory(ranker, &table));
+    RK_TRY_GOTO(done, rk__scorer_add_memory(scorer, &table));
     rk__memory_log(&table, e->device, info.memory_free, hooks);
     status = rk__memory_check(&table, e->device, info.memory_free);
 done:
@@ -31,17 +31,18 @@ static void warn_of_skipped_users(const rk_step *step, const rk_hooks *hooks)
     }
 }
 
-static rk_status build(rk_engine *engine, rk_step *step, rk_model_ranker *ranker,
+static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                        const rk_dataset *dataset, const rk_hooks *hooks)
 {
-    const bool has_valid = dataset->stats.valid > 0;
+    const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
+                                   &dataset->parts[RK_TEST]}};
     if (step) {
         RK_TRY(rk__step_create(step, engine, (rk_step_how){0}, hooks));
     }
-    RK_TRY(rk__ranker_create(ranker, engine, has_valid ? &dataset->parts[RK_VALID] : NULL));
-    RK_TRY(plan_memory(engine, step, ranker, hooks));
+    RK_TRY(rk__scorer_create(scorer, engine, lists));
+    RK_TRY(plan_memory(engine, step, *scorer, hooks));
     RK_TRY(rk__engine_bind(engine));
-    RK_TRY(rk__ranker_load(ranker));
+    RK_TRY(rk__scorer_load(*scorer));
     if (step) {
         RK_TRY(rk__step_load(step));
         RK_TRY(rk__engine_init_parameters(engine));
@@ -50,7 +51,7 @@ static rk_status build(rk_engine *engine, rk_step *step, rk_model_ranker *ranker
     return RK_OK;
 }
 
-rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_model_ranker *ranker,
+rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                      const rk_options *options, const rk_dataset *dataset, bool eager,
                      const rk_hooks *hooks)
 {
@@ -58,25 +59,26 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_model_ranker *ranker,
     rk_graph graph = {0};
     rk_status status = RK_OK;
     *engine = (rk_engine){0};
-    *ranker = (rk_model_ranker){0};
+    *scorer = NULL;
     if (step) {
         *step = (rk_step){0};
     }
     RK_TRY(rk__graph_build_lists(&graph, train->offsets, train->items, dataset->n_users,
                                  dataset->n_items));
-    RK_TRY(rk__engine_open(engine, options, &graph, (rk_engine_how){.eager = eager}));
-    status = build(engine, step, ranker, dataset, hooks);
+    RK_TRY(rk__engine_open(engine, options, &graph, (rk_engine_how){.eager = eager, .train_times = dataset->train_times}));
+    status = build(engine, step, scorer, dataset, hooks);
     if (status != RK_OK) {
-        rk__tear_down(engine, step, ranker);
+        rk__tear_down(engine, step, scorer);
     }
     return status;
 }
 
-void rk__tear_down(rk_engine *engine, rk_step *step, rk_model_ranker *ranker)
+void rk__tear_down(rk_engine *engine, rk_step *step, rk_scorer **scorer)
 {
     if (step) {
         rk__step_free(step);
     }
-    rk__ranker_free(ranker);
+    rk__scorer_free(*scorer);
+    *scorer = NULL;
     rk__engine_close(engine);
 }

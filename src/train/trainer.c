@@ -50,8 +50,9 @@ static rk_status prepare_checks(rk_trainer *t)
     const rk_dataset_stats *s = &t->dataset->stats;
     bool on_test = o->eval.split == RK_EVAL_TEST;
     t->check_part = on_test ? RK_TEST : RK_VALID;
-    t->checks = o->eval.every > 0 && (on_test ? s->test_users : s->valid_users) > 0;
-    if (o->eval.every > 0 && !t->checks) {
+    bool has_rounds = !rk__model_of(o)->is_closed; /* else the end is the only thing to look at */
+    t->checks = has_rounds && o->eval.every > 0 && (on_test ? s->test_users : s->valid_users) > 0;
+    if (has_rounds && o->eval.every > 0 && !t->checks) {
         rk__log(&t->log, RK_LOG_WARNING,
                 "the %s part is empty: no checks while training, no early stopping, the final "
                 "model is the last epoch's",
@@ -76,28 +77,66 @@ static rk_status prepare_checks(rk_trainer *t)
                            &t->check_users, &t->n_check_users);
 }
 
-static rk_status prepare_device(rk_trainer *t, bool eager)
+/* What is fitted, and in which steps. */
+static void tell_model(rk_trainer *t)
 {
-    double began = rk__now();
-    rk_device_info device = {0};
-    RK_TRY(
-        rk__set_up(&t->engine, &t->step, &t->ranker, t->options, t->dataset, eager, &t->log.hooks));
     const rk_engine *e = &t->engine;
-    RK_TRY(e->device->info(e->context, &device));
-    rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
-            e->device_reason);
+    const rk_step_state *s = &t->position.step;
+    const rk_model *m = e->model.model;
     int64_t numbers = 0;
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
         numbers += p->rows * p->cols;
     }
+    if (m->encode) {
+        rk__log(&t->log, RK_LOG_INFO,
+                "model %s: %lld parameters; %lld steps an epoch, %lld triplets each", m->name,
+                (long long)numbers, (long long)s->steps_per_epoch, (long long)s->batch);
+        rk__log(&t->log, RK_LOG_INFO, "graph form %s", t->step.form.reason);
+        return;
+    }
+    char phases[96] = "";
+    for (int i = 0; i < m->n_phases; i++) {
+        size_t length = strlen(phases);
+        snprintf(phases + length, sizeof phases - length, "%s%s", i > 0 ? ", " : "", m->phases[i]);
+    }
+    rk__log(&t->log, RK_LOG_INFO, "model %s: %lld numbers; %s%s", m->name, (long long)numbers,
+            m->is_closed ? "computed in one go: " : "an epoch is a sweep: ", phases);
+}
+
+/* People and items that nothing was learnt about, and what they get. */
+static void warn_of_unknown(rk_trainer *t)
+{
+    const rk_dataset_stats *s = &t->dataset->stats;
+    const bool same = t->engine.model.model->is_same_for_all;
+    if (s->empty_users > 0 && !same) {
+        rk__log(&t->log, RK_LOG_WARNING,
+                "%lld of %lld users have no train interaction (%lld of them are tested): they are "
+                "ranked for by popularity",
+                (long long)s->empty_users, (long long)s->users, (long long)s->cold_test_users);
+    }
+    if (s->cold_items > 0) {
+        rk__log(&t->log, RK_LOG_WARNING,
+                "%lld of %lld items have no train interaction: they are never ranked (%lld of them "
+                "are wanted in test)",
+                (long long)s->cold_items, (long long)s->items, (long long)s->cold_test_items);
+    }
+}
+
+static rk_status prepare_device(rk_trainer *t, bool eager)
+{
+    double began = rk__now();
+    rk_device_info device = {0};
+    RK_TRY(
+        rk__set_up(&t->engine, &t->step, &t->scorer, t->options, t->dataset, eager, &t->log.hooks));
+    const rk_engine *e = &t->engine;
+    RK_TRY(e->device->info(e->context, &device));
+    rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
+            e->device_reason);
     RK_TRY(rk__position_init(&t->position, t->step.n_terms));
     t->position.step = rk__step_first_state(&t->step);
-    rk__log(&t->log, RK_LOG_INFO,
-            "model %s: %lld parameters; %lld steps an epoch, %lld triplets each",
-            e->model.model->name, (long long)numbers, (long long)t->position.step.steps_per_epoch,
-            (long long)t->position.step.batch);
-    rk__log(&t->log, RK_LOG_INFO, "graph form %s", t->step.form.reason);
+    tell_model(t);
+    warn_of_unknown(t);
     RK_TRY(rk__step_set_state(&t->step, &t->position.step));
     t->seconds.setup = rk__now() - began;
     return RK_OK;
@@ -109,7 +148,10 @@ static rk_status prepare_facts(rk_trainer *t)
     const char *path = realpath(t->dataset->path, resolved) ? resolved : t->dataset->path;
     memcpy(t->facts.fingerprint, t->dataset->fingerprint, sizeof t->facts.fingerprint);
     RK_TRY(rk__strdup(&t->facts.dataset_path, path));
-    return rk__trajectory_text(t->config, &t->facts.trajectory);
+    const rk_model *m = rk__model_of(t->options);
+    bool by_times = m->needs && (m->needs(t->options) & RK_NEEDS_TIMES);
+    return rk__trajectory_text(t->config, by_times ? t->dataset->times_fingerprint : NULL,
+                               &t->facts.trajectory);
 }
 
 /* ---- start or resume ---- */
@@ -132,6 +174,9 @@ static rk_status write_texts(rk_trainer *t)
 
 static rk_status start(rk_trainer *t, const rk_train_options *how)
 {
+    if (!t->folder) {
+        return RK_OK;
+    }
     RK_TRY(rk__run_folder_create(how));
     t->unsaved = true;
     RK_TRY(write_texts(t));
@@ -187,11 +232,11 @@ static rk_status resume(rk_trainer *t)
     }
     RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
     RK_TRY_GOTO(done, write_texts(t));
-    if (s->epoch >= t->options->train.epochs) {
+    if (s->epoch >= t->epochs) {
         rk__log(&t->log, RK_LOG_INFO,
                 "the run is finished: it has trained %lld epochs and train.epochs is %lld; the "
                 "report is written anew",
-                (long long)s->epoch, (long long)t->options->train.epochs);
+                (long long)s->epoch, (long long)t->epochs);
     }
 done:
     rk__checkpoint_facts_free(&before);
@@ -222,6 +267,11 @@ static rk_status choose(rk_trainer *t, rk_summary *report)
     report->chose_best = o->eval.select == RK_SELECT_BEST && p->best_epoch > 0;
     if (!report->chose_best) {
         return RK_OK;
+    }
+    if (!t->folder) {
+        report->chosen_epoch = t->best.epoch;
+        report->chosen_value = t->best.value;
+        return rk__snapshot_put(&t->best, &t->engine);
     }
     char *path = NULL;
     rk_checkpoint_facts best = {0};
@@ -269,12 +319,13 @@ static void sum_up_seconds(rk_trainer *t, double began)
     t->seconds.total = fmax(rk__now() - began, phases);
 }
 
-static rk_status finish(rk_trainer *t, double began)
+static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
 {
     rk_summary report = {.options = t->options,
                          .dataset = t->dataset,
                          .step = &t->step,
-                         .ranker = &t->ranker,
+                         .scorer = t->scorer,
+                         .config = t->config,
                          .position = &t->position,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .stopped_early = t->stopped_early};
@@ -283,7 +334,7 @@ static rk_status finish(rk_trainer *t, double began)
     double evaluation_began = rk__now();
     RK_TRY_GOTO(done, choose(t, &report));
     RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
-    rk_ranker by_model = rk__ranker_of(&t->ranker);
+    rk_ranker by_model = rk__scorer_ranker(t->scorer);
     rk_ranker by_popularity = rk__popularity_ranker(&popularity);
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
@@ -294,7 +345,12 @@ static rk_status finish(rk_trainer *t, double began)
     t->seconds.evaluation = rk__now() - evaluation_began;
     sum_up_seconds(t, began);
     report.seconds = t->seconds;
-    status = rk__report_write(t->folder, &report);
+    RK_TRY_GOTO(done, t->folder ? rk__report_write(t->folder, &report) : RK_OK);
+    if (kept) {
+        RK_TRY_GOTO(done, rk__snapshot_take(&t->engine, kept));
+        kept->epoch = report.chosen_epoch;
+        kept->value = report.chosen_value;
+    }
 done:
     if (status == RK_ERR_INTERRUPTED) {
         status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
@@ -309,17 +365,31 @@ done:
     return status;
 }
 
-rk_status rk_train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks)
+static rk_status check_how(const rk_train_options *how)
+{
+    if (how->run_dir) {
+        return rk__run_folder_check(how);
+    }
+    if (how->resume || how->profile) {
+        RK_FAIL(RK_ERR_CONFIG, "without a run folder there is nothing to resume and no place for a "
+                               "profile: give a run_dir");
+    }
+    return RK_OK;
+}
+
+rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
+                    rk_snapshot *kept)
 {
     /* A data set that was given took its time before the call. */
     double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
-    RK_TRY_GOTO(done, rk__run_folder_check(how));
-    RK_TRY_GOTO(done, how->resume ? rk__config_check_values(config) : rk_config_check(config));
+    RK_TRY_GOTO(done, check_how(how));
+    RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
     t.options = rk__config_options(config);
     t.folder = how->run_dir;
+    t.epochs = rk__model_epochs(t.options);
     RK_TRY_GOTO(done, prepare_data(&t, how->dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
@@ -327,17 +397,27 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
     RK_TRY_GOTO(done, prepare_facts(&t));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t, how));
     RK_TRY_GOTO(done, rk__train_epochs(&t));
-    RK_TRY_GOTO(done, finish(&t, began));
+    RK_TRY_GOTO(done, finish(&t, began, kept));
     RK_TRY_GOTO(done, how->profile ? report_profile(&t) : RK_OK);
 done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
-    rk__tear_down(&t.engine, &t.step, &t.ranker);
+    rk__tear_down(&t.engine, &t.step, &t.scorer);
     rk_dataset_free(t.prepared);
     rk__position_free(&t.position);
     rk__checkpoint_facts_free(&t.facts);
+    rk__snapshot_free(&t.best);
     rk__free(t.check_users);
     rk__run_log_close(&t.log);
     return status;
+}
+
+rk_status rk_train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks)
+{
+    if (!how->run_dir) {
+        RK_FAIL(RK_ERR_CONFIG, "rk_train writes into a run folder: give a run_dir, or take "
+                               "rk_model_fit, which needs none");
+    }
+    return rk__train(config, how, hooks, NULL);
 }

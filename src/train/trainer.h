@@ -6,6 +6,7 @@
 #define RK_TRAIN_TRAINER_H
 
 #include "rankine/train.h"
+#include "engine/snapshot.h"
 #include "train/checkpoint.h"
 #include "train/position.h"
 #include "train/profile.h"
@@ -17,13 +18,13 @@
 typedef struct rk_trainer {
     const rk_config *config;   /* lent */
     const rk_options *options; /* lent */
-    const char *folder;        /* lent */
+    const char *folder;        /* lent; NULL = nothing is written */
     rk_run_log log;
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
     rk_position position;
     rk_checkpoint_facts facts; /* of this run */
     bool checks;               /* eval.every > 0, and the part to check on is not empty */
@@ -34,6 +35,8 @@ typedef struct rk_trainer {
     double seconds_per_step; /* measured; 0 = not yet */
     double train_began;      /* rk__now() at the first step of this process */
     int64_t steps_here;      /* done by this process */
+    rk_snapshot best; /* without a folder: the model of the best check */
+    int64_t epochs;   /* to train */
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
     bool profiles; /* the steps are timed by operation */
@@ -44,6 +47,10 @@ typedef struct rk_trainer {
 /* Epochs until train.epochs or early stopping. On RK_ERR_INTERRUPTED last.h5 is written; on
  * RK_ERR_DIVERGED the checkpoints stay as they were. */
 rk_status rk__train_epochs(rk_trainer *trainer);
+
+/* rk_train, also without a folder; kept: the chosen model; NULL = nobody wants it. */
+rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
+                    rk_snapshot *kept);
 
 /* last.h5 as the run stands now. */
 rk_status rk__train_checkpoint(rk_trainer *trainer);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "config/schema.h"
 
 /* Of the sections that decide the trajectory, the options that do not. */
 static bool is_free(const rk_options *options, const char *key)
@@ -29,7 +30,7 @@ static const char *const trajectory_keys[] = {
 #undef TRAJECTORY_KEY
 };
 
-rk_status rk__trajectory_text(const rk_config *config, char **out)
+rk_status rk__trajectory_text(const rk_config *config, const char *times, char **out)
 {
     rk_buffer buffer = {0};
     for (size_t i = 0; i < sizeof trajectory_keys / sizeof trajectory_keys[0]; i++) {
@@ -43,6 +44,9 @@ rk_status rk__trajectory_text(const rk_config *config, char **out)
             return status;
         }
         rk__buffer_add(&buffer, "%s: %s\n", key, value);
+    }
+    if (times) {
+        rk__buffer_add(&buffer, "data.times: %s\n", times);
     }
     return rk__buffer_take(&buffer, out);
 }
@@ -58,12 +62,31 @@ static const char *find_line(const char *text, const char *key, size_t length)
     return NULL;
 }
 
+/* Does a line "section.key: value" have the value that the option has by default? */
+static bool is_default(const char *line, size_t key, size_t length)
+{
+    char section[32];
+    const char *dot = memchr(line, '.', key);
+    if (!dot || (size_t)(dot - line) >= sizeof section) {
+        return false;
+    }
+    memcpy(section, line, (size_t)(dot - line));
+    section[dot - line] = '\0';
+    const rk_option *row = rk__option_find(section, dot + 1, key - (size_t)(dot + 1 - line));
+    return row && strlen(row->default_text) == length - key - 2 &&
+           memcmp(line + key + 2, row->default_text, length - key - 2) == 0;
+}
+
 rk_status rk__trajectory_compare(const char *before, const char *now)
 {
     for (const char *at = now; *at;) {
         size_t length = strcspn(at, "\n"), key = strcspn(at, ":");
         const char *other = find_line(before, at, key);
         size_t other_length = other ? strcspn(other, "\n") : 0;
+        if (!other && is_default(at, key, length)) {
+            at += length + (at[length] == '\n');
+            continue; /* the option is younger than the run */
+        }
         if (!other) {
             RK_FAIL(RK_ERR_CONFIG,
                     "the checkpoint knows no %.*s: it was written by another version; it cannot "
