@@ -79,6 +79,167 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* ---- sums over lists ---- */
+
+struct lists {
+    const int64_t *offsets;
+    const int32_t *items;
+    const float *weights;
+};
+
+/* A block a query, a thread a column. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    sum_lists(const float *__restrict__ table, lists l, double power, int64_t d,
+              float *__restrict__ y)
+{
+    const int64_t t = blockIdx.x, begin = l.offsets[t], end = l.offsets[t + 1];
+    double total = 0.0;
+    for (int64_t j = begin; j < end; j++) {
+        total += (double)l.weights[j];
+    }
+    const float scale = (float)(power == 0.0 ? 1.0 : total > 0.0 ? pow(total, -power) : 0.0);
+    for (int64_t i = threadIdx.x; i < d; i += rk::BLOCK) {
+        float sum = 0.0f;
+        for (int64_t j = begin; j < end; j++) {
+            sum += l.weights[j] * table[l.items[j] * d + i];
+        }
+        y[t * d + i] = sum * scale;
+    }
+}
+
+struct sparse_rows {
+    const int64_t *offsets; /* from the first row on */
+    const int32_t *columns;
+    const float *values; /* NULL = 1 */
+};
+
+/* A block a query: one sparse row after the other, whose columns are distinct. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    score_lists(lists l, sparse_rows s, const float *__restrict__ bias,
+                const int32_t *__restrict__ count, float *y, int64_t n)
+{
+    const int64_t t = blockIdx.x;
+    const bool is_used = t < *count;
+    float *row = y + t * n;
+    for (int64_t i = threadIdx.x; i < n; i += rk::BLOCK) {
+        row[i] = bias && is_used ? bias[i] : 0.0f;
+    }
+    __syncthreads();
+    for (int64_t j = l.offsets[t]; is_used && j < l.offsets[t + 1]; j++) {
+        const float weight = l.weights[j];
+        const int64_t end = s.offsets[l.items[j] + 1];
+        for (int64_t e = s.offsets[l.items[j]] + threadIdx.x; e < end; e += rk::BLOCK) {
+            row[s.columns[e]] += weight * (s.values ? s.values[e] : 1.0f);
+        }
+        __syncthreads();
+    }
+}
+
+/* A block has BLOCK columns of a query. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    score_dense(lists l, const float *__restrict__ matrix, const int32_t *__restrict__ count,
+                float *__restrict__ y, int64_t n, int64_t n_across)
+{
+    const int64_t t = blockIdx.x / n_across;
+    const int64_t i = blockIdx.x % n_across * rk::BLOCK + threadIdx.x;
+    const int64_t end = t < *count ? l.offsets[t + 1] : l.offsets[t];
+    if (i >= n) {
+        return;
+    }
+    float sum = 0.0f;
+    for (int64_t j = l.offsets[t]; j < end; j++) {
+        sum += l.weights[j] * matrix[l.items[j] * n + i];
+    }
+    y[t * n + i] = sum;
+}
+
+/* ---- sparse products ---- */
+
+constexpr int TILE = rk::WARP;
+
+/* x [n, m] -> y [m, n], a tile a block. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    transpose(const float *__restrict__ x, float *__restrict__ y, int64_t n, int64_t m,
+              int64_t n_across)
+{
+    __shared__ float tile[TILE][TILE + 1];
+    const int64_t row = blockIdx.x / n_across * TILE, column = blockIdx.x % n_across * TILE;
+    const int lane = (int)threadIdx.x % TILE;
+    for (int i = (int)threadIdx.x / TILE; i < TILE; i += rk::WARPS) {
+        const bool is_in = row + i < n && column + lane < m;
+        tile[i][lane] = is_in ? x[(row + i) * m + column + lane] : 0.0f;
+    }
+    __syncthreads();
+    for (int i = (int)threadIdx.x / TILE; i < TILE; i += rk::WARPS) {
+        if (column + i < m && row + lane < n) {
+            y[(column + i) * n + row + lane] = tile[lane][i];
+        }
+    }
+}
+
+/* A block has TILE queries and as many items; a warp an item, a lane a query. queries [m, T]. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    score_columns(const float *__restrict__ queries, sparse_rows s,
+                  const float *__restrict__ factor, const int32_t *__restrict__ count,
+                  float *__restrict__ y, rk_range_attr size)
+{
+    __shared__ float tile[TILE][TILE + 1];
+    const int64_t n = size.n, n_queries = size.first, n_across = (n + TILE - 1) / TILE;
+    const int64_t query = blockIdx.x / n_across * TILE, item = blockIdx.x % n_across * TILE;
+    const int lane = (int)threadIdx.x % TILE;
+    const int64_t t = query + lane;
+    for (int i = (int)threadIdx.x / TILE; i < TILE && item + i < n; i += rk::WARPS) {
+        float sum = 0.0f;
+        const int64_t end = s.offsets[item + i + 1];
+        for (int64_t e = s.offsets[item + i]; t < n_queries && t < *count && e < end; e++) {
+            sum += (s.values ? s.values[e] : 1.0f) * queries[s.columns[e] * n_queries + t];
+        }
+        tile[lane][i] = factor ? sum * factor[item + i] : sum;
+    }
+    __syncthreads();
+    for (int q = (int)threadIdx.x / TILE; q < TILE && query + q < n_queries; q += rk::WARPS) {
+        if (item + lane < n) {
+            y[(query + q) * n + item + lane] = query + q < *count ? tile[q][lane] : 0.0f;
+        }
+    }
+}
+
+/* ---- scores that are there ---- */
+
+/* A block a query; its items are distinct. factor NULL = 0. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    add_lists(lists l, const float *__restrict__ factor, float alpha, float beta, float *y,
+              int64_t n)
+{
+    const int64_t t = blockIdx.x;
+    for (int64_t j = l.offsets[t] + threadIdx.x; j < l.offsets[t + 1]; j += rk::BLOCK) {
+        const int32_t item = l.items[j];
+        y[t * n + item] += l.weights[j] * (factor ? alpha + beta * factor[item] : alpha);
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    take_scores(const float *__restrict__ scores, const int32_t *__restrict__ items,
+                float *__restrict__ y, int64_t n_elements, int64_t n, int64_t width)
+{
+    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n_elements;
+         i += (int64_t)gridDim.x * blockDim.x) {
+        y[i] = items[i] >= 0 ? scores[i / width * n + items[i]] : 0.0f;
+    }
+}
+
+lists lists_of(const rk_call *call, int at)
+{
+    return {rk::in(call, at), rk::in(call, at + 1), rk::in(call, at + 2)};
+}
+
+/* Rows from `first` on. */
+sparse_rows rows_of(const rk_call *call, int at, int64_t first)
+{
+    return {static_cast<const int64_t *>(call->in[at]) + first, rk::in(call, at + 1),
+            rk::in(call, at + 2)};
+}
+
 } // namespace
 
 cudaError_t rk_cuda_take_rows(const rk_call *call)
@@ -101,4 +262,63 @@ cudaError_t rk_cuda_score_dot(const rk_call *call)
     a.d = d;
     return rk::run(call->stream, {n_across * rk::divide_up(y->rows, SIDE)}, score_dot, a,
                    rk::in(call, 2), n_across);
+}
+
+cudaError_t rk_cuda_sum_lists(const rk_call *call)
+{
+    const rk_sum_lists_attr *a = &call->node->attr.sum_lists;
+    const rk_tensor *y = rk__out(call, 0);
+    const float *table = static_cast<const float *>(call->in[0]) + a->first * y->cols;
+    return rk::run(call->stream, {y->rows}, sum_lists, table, lists_of(call, 1), a->power, y->cols,
+                   rk::out(call, 0));
+}
+
+cudaError_t rk_cuda_score_lists(const rk_call *call)
+{
+    const rk_tensor *y = rk__out(call, 0);
+    return rk::run(call->stream, {y->rows}, score_lists, lists_of(call, 0),
+                   rows_of(call, 3, call->node->attr.range.first), rk::in(call, 6),
+                   rk::in(call, 7), rk::out(call, 0), y->cols);
+}
+
+cudaError_t rk_cuda_score_dense(const rk_call *call)
+{
+    const rk_tensor *y = rk__out(call, 0);
+    const int64_t n_across = rk::divide_up(y->cols, rk::BLOCK);
+    return rk::run(call->stream, {y->rows * n_across}, score_dense, lists_of(call, 0),
+                   rk::in(call, 3), rk::in(call, 4), rk::out(call, 0), y->cols, n_across);
+}
+
+int64_t rk_cuda_scratch_score_columns(const rk_call *call)
+{
+    return rk::elements(rk__in(call, 0)) * (int64_t)sizeof(float);
+}
+
+cudaError_t rk_cuda_score_columns(const rk_call *call)
+{
+    const rk_tensor *x = rk__in(call, 0), *y = rk__out(call, 0);
+    const int64_t down = rk::divide_up(x->rows, TILE), across = rk::divide_up(x->cols, TILE);
+    float *queries = static_cast<float *>(call->scratch);
+    const rk_range_attr size = {x->rows, y->cols};
+    RK_TRY_LAUNCH(rk::run(call->stream, {down * across}, transpose, rk::in(call, 0), queries,
+                          x->rows, x->cols, across));
+    return rk::run(call->stream, {down * rk::divide_up(y->cols, TILE)}, score_columns, queries,
+                   rows_of(call, 1, call->node->attr.range.first), rk::in(call, 4),
+                   rk::in(call, 5), rk::out(call, 0), size);
+}
+
+cudaError_t rk_cuda_add_lists(const rk_call *call)
+{
+    const rk_add_lists_attr *a = &call->node->attr.add_lists;
+    const rk_tensor *y = rk__out(call, 0);
+    return rk::run(call->stream, {y->rows}, add_lists, lists_of(call, 1), rk::in(call, 4),
+                   (float)a->alpha, (float)a->beta, rk::out(call, 0), y->cols);
+}
+
+cudaError_t rk_cuda_take_scores(const rk_call *call)
+{
+    const rk_tensor *scores = rk__in(call, 0), *y = rk__out(call, 0);
+    return rk::run(call->stream, rk::strided(rk::elements(y), rk::BLOCK, MOST_BLOCKS), take_scores,
+                   rk::in(call, 0), rk::in(call, 1), rk::out(call, 0), rk::elements(y),
+                   scores->cols, y->cols);
 }

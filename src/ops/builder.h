@@ -238,6 +238,46 @@ rk_value rk__take_rows(rk_program *p, rk_value table, rk_value rows);
 rk_value rk__score_dot(rk_program *p, rk_value queries, rk_value table, rk_value count,
                        rk_range_attr items);
 
+/* Lists of items with weights, one of each query. Unused queries have empty lists. */
+typedef struct rk_tile_lists {
+    rk_value offsets; /* i64 [T+1, 1] */
+    rk_value items;   /* i32 [C, 1]: ascending and distinct within a list; C may be a capacity */
+    rk_value weights; /* f32 [C, 1]: finite, not negative */
+} rk_tile_lists;
+
+/* Rows of entries (column, value), the columns of a row distinct. */
+typedef struct rk_csr_values {
+    rk_value offsets; /* i64 [R+1, 1] */
+    rk_value columns; /* i32 [E, 1]; E may be a capacity: only entries below offsets[R] count */
+    rk_value values;  /* f32 [E, 1], or RK_NONE: all are 1 */
+} rk_csr_values;
+
+/* y[t] = (sum_j weight_j)^-power * sum_j weight_j table[first + item_j]: [R,w] -> [T,w]; zeros of
+ * an empty list and, unless power is 0, of one whose weights are all 0. */
+rk_value rk__sum_lists(rk_program *p, rk_value table, rk_tile_lists lists, int64_t first,
+                       double power);
+
+/* y[t,c] = bias[c] + sum_j weight_j * (the value at column c of row first_row + item_j), bias f32
+ * [n,1] or RK_NONE -> [T,n]. */
+rk_value rk__score_lists(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
+                         rk_value count, int64_t first_row, int64_t n);
+
+/* y[t] = sum_j weight_j matrix[item_j]: [m,n] -> [T,n]. */
+rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk_value count);
+
+/* y[t,i] = factor[i] * sum over the entries e of row first + i of values[e] * queries[t,columns[e]]:
+ * queries [T,m], factor f32 [n,1] or RK_NONE -> [T,n]. */
+rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
+                           rk_value count, rk_range_attr items);
+
+/* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which must
+ * have no later reader); factor f32 [I,1], or RK_NONE = 0. */
+rk_value rk__add_lists(rk_program *p, rk_value scores, rk_tile_lists lists, rk_value factor,
+                       double alpha, double beta);
+
+/* y[t,c] = scores[t,items[t,c]], 0 for item -1: items i32 [T,C] -> [T,C]. */
+rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
+
 /* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
  * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where
  * fewer than K are left there are items of -1 with scores of 0. After rk__program_fuse the scores

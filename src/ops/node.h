@@ -148,6 +148,16 @@ typedef struct rk_topk_attr {
     rk_range_attr items; /* rows of the table; top_k: not used */
 } rk_topk_attr;
 
+typedef struct rk_sum_lists_attr {
+    int64_t first; /* row of the table that item 0 is */
+    double power;  /* the sum is divided by (the sum of the weights)^power */
+} rk_sum_lists_attr;
+
+/* A weight of a list counts weight * (alpha + beta * factor of the item). */
+typedef struct rk_add_lists_attr {
+    double alpha, beta;
+} rk_add_lists_attr;
+
 /* The small side of the graph for operations on pair tables. */
 typedef struct rk_fold_attr {
     int64_t first, n; /* its nodes: all users or all items */
@@ -195,6 +205,17 @@ typedef union rk_attr {
     rk_range_attr range;     /* row_sums, score_* */
     rk_similar_attr similar; /* item_neighbours */
     rk_neighbour_lists_attr neighbour_lists;
+    rk_topk_attr topk; /* top_k, score_topk */
+    rk_fold_attr fold; /* fold*, unfold* */
+    int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;   /* unique_rows */
+    int32_t index;     /* weigh */
+    int64_t batch;     /* select_negatives */
+    rk_step_attr step; /* step_loss */
+    rk_range_attr range; /* score_dot, score_columns: rows of items; score_lists: first row, columns
+                          */
+    rk_sum_lists_attr sum_lists;
+    rk_add_lists_attr add_lists;
 } rk_attr;
 
 typedef struct rk_node {

@@ -44,7 +44,7 @@ enum {
     RK_EDGE_ROWS = 512, /* most rows that are buffered together */
 };
 
-enum { RK_FEW_QUERIES = 4 };
+enum { RK_FEW_TOGETHER = 4 }; /* most queries of few_scores */
 
 /* The scalars of an Adam step, see rk__cpu_adam. */
 typedef struct rk_adam_scalars {
@@ -108,7 +108,7 @@ typedef struct rk_isa {
     void (*end_scores)(int32_t);   /* the second is given what the first returned */
     void (*scores)(const float *block, const float *panels, int64_t d, int64_t n_panels,
                    float *out);
-    /* The same scores, to the last bit, of at most RK_FEW_QUERIES queries [n_queries, d] with the
+    /* The same scores, to the last bit, of at most RK_FEW_TOGETHER queries [n_queries, d] with the
      * rows [n, d] as they are: out [n_queries, n]. NULL: the set has no such loop. */
     void (*few_scores)(const float *queries, int64_t n_queries, const float *rows, int64_t n,
                        int64_t d, float *out);

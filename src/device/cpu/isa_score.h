@@ -105,9 +105,8 @@ INLINE vec one_column(const float *rows, int64_t m, int64_t d)
 INLINE void few_groups(const float *queries, int n_queries, const float *rows, int n_groups,
                        int64_t d, int64_t stride, float *out)
 {
-    enum { MOST = 4 };
-    vec sum[MOST];
-    for (int i = 0; i < MOST; i++) {
+    vec sum[RK_FEW_TOGETHER];
+    for (int i = 0; i < RK_FEW_TOGETHER; i++) {
         sum[i] = (vec){0};
     }
     int64_t j = 0;
@@ -144,7 +143,7 @@ INLINE void few_groups(const float *queries, int n_queries, const float *rows, i
 static void last_rows(const float *queries, int64_t n_queries, const float *rows, int64_t m,
                       int64_t d, int64_t stride, float *out)
 {
-    vec sum[RK_FEW_QUERIES] = {{0}};
+    vec sum[RK_FEW_TOGETHER] = {{0}};
     float lane[LANES];
     for (int64_t j = 0; j < d; j++) {
         vec column = one_column(rows + j, m, d);

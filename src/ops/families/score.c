@@ -49,3 +49,141 @@ rk_traffic rk__traffic_score_dot(const rk_counted *c)
                                  rk__used_bytes(c, rk__counted_out(c, 0)),
                         .flops = 2 * n * items * (double)queries->cols};
 }
+
+/* ---- sums over lists ---- */
+
+/* Inputs from `at` on: offsets i64[T+1], items i32[C], weights f32[C]. */
+static rk_status are_lists(const rk_program *p, const rk_node *node, int32_t at)
+{
+    NEED(is(AT(at), RK_I64, -1, 1) && AT(at)->rows >= 1);
+    NEED(is(AT(at + 1), RK_I32, -1, 1) && is(AT(at + 2), RK_F32, AT(at + 1)->rows, 1));
+    return RK_OK;
+}
+
+/* Inputs from `at` on: offsets i64[R+1], columns i32[E], values f32[E] or -. */
+static rk_status are_rows(const rk_program *p, const rk_node *node, int32_t at)
+{
+    NEED(is(AT(at), RK_I64, -1, 1) && AT(at)->rows >= 1 && is(AT(at + 1), RK_I32, -1, 1));
+    NEED(!HAS(at + 2) || is(AT(at + 2), RK_F32, AT(at + 1)->rows, 1));
+    return RK_OK;
+}
+
+rk_value rk__sum_lists(rk_program *p, rk_value table, rk_tile_lists lists, int64_t first,
+                       double power)
+{
+    rk_node node = RK_NODE(RK_OP_SUM_LISTS, table, lists.offsets, lists.items, lists.weights);
+    node.attr.sum_lists.first = first;
+    node.attr.sum_lists.power = power;
+    return rk__append_value(p, node);
+}
+
+/* table f32[R,w], lists -> f32[T,w] */
+rk_status rk__shape_sum_lists(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1));
+    RK_TRY(are_lists(p, node, 1));
+    NEED(node->attr.sum_lists.first >= 0 && node->attr.sum_lists.first <= AT(0)->rows);
+    out[0] = shape(RK_F32, AT(1)->rows - 1, AT(0)->cols);
+    return RK_OK;
+}
+
+rk_value rk__score_lists(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
+                         rk_value count, int64_t first_row, int64_t n)
+{
+    rk_node node = RK_NODE(RK_OP_SCORE_LISTS, lists.offsets, lists.items, lists.weights,
+                           rows.offsets, rows.columns, rows.values, bias, count);
+    node.attr.range = (rk_range_attr){first_row, n};
+    return rk__append_value(p, node);
+}
+
+/* lists, rows, bias f32[n] or -, count i32[1] -> f32[T,n] */
+rk_status rk__shape_score_lists(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_range_attr *a = &node->attr.range;
+    RK_TRY(are_lists(p, node, 0));
+    RK_TRY(are_rows(p, node, 3));
+    NEED(a->n >= 0 && a->first >= 0 && a->first < AT(3)->rows);
+    NEED((!HAS(6) || is(AT(6), RK_F32, a->n, 1)) && is(AT(7), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, AT(0)->rows - 1, a->n);
+    return RK_OK;
+}
+
+rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk_value count)
+{
+    return rk__append_value(p, RK_NODE(RK_OP_SCORE_DENSE, lists.offsets, lists.items,
+                                       lists.weights, matrix, count));
+}
+
+/* lists, matrix f32[m,n], count i32[1] -> f32[T,n] */
+rk_status rk__shape_score_dense(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(are_lists(p, node, 0));
+    NEED(is(AT(3), RK_F32, -1, -1) && is(AT(4), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, AT(0)->rows - 1, AT(3)->cols);
+    return RK_OK;
+}
+
+/* ---- sparse products ---- */
+
+rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
+                           rk_value count, rk_range_attr items)
+{
+    rk_node node = RK_NODE(RK_OP_SCORE_COLUMNS, queries, rows.offsets, rows.columns, rows.values,
+                           factor, count);
+    node.attr.range = items;
+    return rk__append_value(p, node);
+}
+
+/* queries f32[T,m], rows, factor f32[n] or -, count i32[1] -> f32[T,n] */
+rk_status rk__shape_score_columns(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1));
+    RK_TRY(are_rows(p, node, 1));
+    NEED(is_within(&node->attr.range, AT(1)->rows - 1));
+    NEED((!HAS(4) || is(AT(4), RK_F32, node->attr.range.n, 1)) && is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, AT(0)->rows, node->attr.range.n);
+    return RK_OK;
+}
+
+rk_traffic rk__traffic_score_columns(const rk_counted *c)
+{
+    const rk_tensor *queries = rk__counted_in(c, 0), *columns = rk__counted_in(c, 2);
+    double entries = (double)columns->rows, n = (double)queries->rows;
+    return (rk_traffic){.bytes = n * rk__row_bytes(queries) + entries * (8 + 4 * n) +
+                                 rk__used_bytes(c, rk__counted_out(c, 0)),
+                        .flops = 2 * n * entries};
+}
+
+/* ---- scores that are there ---- */
+
+rk_value rk__add_lists(rk_program *p, rk_value scores, rk_tile_lists lists, rk_value factor,
+                       double alpha, double beta)
+{
+    rk_node node =
+        RK_NODE(RK_OP_ADD_LISTS, scores, lists.offsets, lists.items, lists.weights, factor);
+    node.attr.add_lists = (rk_add_lists_attr){alpha, beta};
+    return rk__append_value(p, node);
+}
+
+/* scores f32[T,n] in place, lists, factor f32[n] or - -> f32[T,n] */
+rk_status rk__shape_add_lists(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && AT(0)->stored < 0);
+    RK_TRY(are_lists(p, node, 1));
+    NEED(AT(1)->rows == AT(0)->rows + 1 && (!HAS(4) || is(AT(4), RK_F32, AT(0)->cols, 1)));
+    out[0] = (rk_shape){RK_F32, AT(0)->rows, AT(0)->cols, node->in[0]};
+    return RK_OK;
+}
+
+rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items)
+{
+    return rk__append_value(p, RK_NODE(RK_OP_TAKE_SCORES, scores, items));
+}
+
+/* scores f32[T,I], items i32[T,C] -> f32[T,C] */
+rk_status rk__shape_take_scores(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, -1));
+    out[0] = shape(RK_F32, AT(1)->rows, AT(1)->cols);
+    return RK_OK;
+}
