@@ -49,6 +49,14 @@ static void pass_progress(void *user, const rk_progress *progress)
     }
 }
 
+static void pass_scalar(void *user, const char *name, int64_t step, double value)
+{
+    const seeds *s = user;
+    if (s->outer && s->outer->scalar) {
+        s->outer->scalar(s->outer->user, name, step, value);
+    }
+}
+
 static bool pass_stop(void *user)
 {
     const seeds *s = user;
@@ -293,7 +301,11 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
                .n = n,
                .outer = hooks,
                .dataset = how->dataset};
-    s.hooks = (rk_hooks){pass_log, pass_progress, pass_stop, &s};
+    s.hooks = (rk_hooks){.log = pass_log,
+                         .progress = pass_progress,
+                         .should_stop = pass_stop,
+                         .scalar = pass_scalar,
+                         .user = &s};
     RK_TRY(check_folder(how));
     RK_TRY(how->resume ? rk__config_check_values(config) : rk_config_check(config));
     if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {
