@@ -131,12 +131,11 @@ static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_ENVIRONMENT, &begun));
         RK_TRY_GOTO(done, prepare_data(s, config));
-        rk_train_options one = {.run_dir = folder,
-                                .resume = how->resume && has_checkpoint,
-                                .force = begun && !(how->resume && has_checkpoint),
-                                .eager = how->eager,
-                                .profile = how->profile,
-                                .dataset = s->dataset};
+        rk_train_options one = *how;
+        one.run_dir = folder;
+        one.resume = how->resume && has_checkpoint;
+        one.force = begun && !one.resume;
+        one.dataset = s->dataset;
         status = rk_train(config, &one, &s->hooks);
         if (status != RK_OK) {
             rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
