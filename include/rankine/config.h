@@ -3,6 +3,9 @@
  *
  * Precedence: default < YAML file < rk_config_set. An unknown key, a wrong type or a value out of
  * range is an error that names the file, the line, the key and the nearest known key.
+ *
+ * Threads: rk_config_set and rk_config_free must have the config alone; all others only read one,
+ * from any number of threads at once.
  */
 #ifndef RANKINE_CONFIG_H
 #define RANKINE_CONFIG_H
@@ -39,8 +42,8 @@ RK_API rk_status rk_config_load(rk_config **out, const char *path);
  * shows, e.g. "--set". On failure the config stays as it was. */
 RK_API rk_status rk_config_set(rk_config *config, const char *assignment, const char *origin);
 
-/* The value of "section.key" as text in YAML notation; owned by the config, valid until it
- * changes. */
+/* The value of "section.key" as text in YAML notation. It is the config's own, which lives until
+ * rk_config_set changes this option or the config is freed; no other call touches it. */
 RK_API rk_status rk_config_get(const rk_config *config, const char *key, const char **out_text);
 
 /* Checks options against each other (e.g. split.order time without a time column). Calls that take

@@ -2,9 +2,9 @@
  * A prepared data set: dense ids, splits, item labels, statistics, fingerprint; one HDF5 file.
  *
  * Threads: every call may be made from any number of threads at once, also with the same config and
- * the same columns, as long as nobody changes those meanwhile. Once a data set is there nothing
- * changes it: any number of threads may read one. rk_dataset_free is for one of them, when the
- * others are done.
+ * the same columns, as long as nobody changes those meanwhile (rankine/status.h about HDF5 files).
+ * Once a data set is there nothing changes it: any number of threads may read one. rk_dataset_free
+ * is for one of them, when the others are done.
  */
 #ifndef RANKINE_DATASET_H
 #define RANKINE_DATASET_H

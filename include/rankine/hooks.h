@@ -1,7 +1,11 @@
 /*
  * How long-running calls talk to their caller: messages, progress, and requests to stop.
  *
- * Any callback may be NULL. Callbacks run on the thread that made the call.
+ * Any callback may be NULL, so initialise the whole struct: rk_hooks hooks = {.progress = show};
+ * members that are not named are then NULL, also those of later versions.
+ *
+ * Threads: callbacks run on the thread that made the call. Hooks that are handed to calls in
+ * several threads at once must bear being called so. The struct is only read.
  */
 #ifndef RANKINE_HOOKS_H
 #define RANKINE_HOOKS_H
@@ -37,6 +41,13 @@ typedef struct rk_hooks {
     void (*progress)(void *user, const rk_progress *progress);
     bool (*should_stop)(void *user); /* true: write a checkpoint, return RK_ERR_INTERRUPTED */
     void *user;                      /* handed to every callback; owned by the caller */
+    /* A number of the epoch that has just ended; step is the epoch, from 1. Every epoch gives
+     * "train/loss", each of its terms ("train/bpr", "train/l2") and "train/learning_rate"; a
+     * checked one also each metric of the part it was checked on ("valid/ndcg@10"). They are those
+     * of metrics.jsonl, and come when its line is written; a value may be NaN or infinite. A
+     * resumed run begins behind its checkpoint, so an epoch that ended after that comes again. Of
+     * several seeds one run follows the other, each from 1. name is lent for the call. */
+    void (*scalar)(void *user, const char *name, int64_t step, double value);
 } rk_hooks;
 
 #ifdef __cplusplus

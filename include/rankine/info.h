@@ -1,4 +1,8 @@
-/* What this build of the library can do, as text for people. */
+/*
+ * What this build of the library can do, as text for people.
+ *
+ * Threads: both calls may be made from any number of threads at once.
+ */
 #ifndef RANKINE_INFO_H
 #define RANKINE_INFO_H
 

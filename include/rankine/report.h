@@ -3,6 +3,8 @@
  *
  * The path of a value is its keys joined by dots: "test.recall@20", "popularity.test.ndcg@10",
  * "train.loss", "timing.train_seconds". The key of a list element is its index, from 0.
+ *
+ * Threads: an open report does not change; any number of threads may read it at once.
  */
 #ifndef RANKINE_REPORT_H
 #define RANKINE_REPORT_H

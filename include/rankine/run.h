@@ -1,5 +1,8 @@
 /*
  * The model of a finished (or interrupted) run: evaluation, recommendations, export.
+ *
+ * Threads: a call that takes the run as const may be made from any number of threads at once, any
+ * other must have it alone. The same folder may be opened several times.
  */
 #ifndef RANKINE_RUN_H
 #define RANKINE_RUN_H

@@ -4,6 +4,13 @@
  * Functions that can fail return rk_status; RK_OK is zero. rk_last_error() is the message of the
  * calling thread's last failure: one sentence that says what is wrong, where (file, line, key) and
  * what to do about it. Nothing in the library prints or exits.
+ *
+ * Threads, for all headers: calls share nothing but the objects that they are given. An object that
+ * a call takes as const may be in use by any number of threads at once; a call that takes it
+ * otherwise, its free included, must have it alone. Calls that read or write HDF5 files (data sets,
+ * checkpoints) may run at once only where libhdf5 was built for threads, as Debian's is; with
+ * another, let one thread make them. The last error is each thread's own. What a header says
+ * besides goes before this.
  */
 #ifndef RANKINE_STATUS_H
 #define RANKINE_STATUS_H
@@ -39,7 +46,7 @@ typedef enum rk_status {
         RK_STATUS_COUNT
 } rk_status;
 
-/* The meaning of a status ("bad data"), never NULL. */
+/* The meaning of a status ("bad data"), never NULL. Constant. */
 RK_API const char *rk_status_text(rk_status status);
 
 /* The exit code a program should end with: 0, 1, 2, 3, 4, 5, 6 or 130. */
@@ -48,7 +55,8 @@ RK_API int rk_status_exit_code(rk_status status);
 /* The message of this thread's last failure, "" if there was none. Valid until the next failure. */
 RK_API const char *rk_last_error(void);
 
-/* Where this thread's last failure arose, "file.c:123 in function", for bug reports. */
+/* Where this thread's last failure arose, "file.c:123 in function", for bug reports; "" if there
+ * was none. Valid until the next failure. */
 RK_API const char *rk_last_error_origin(void);
 
 #ifdef __cplusplus

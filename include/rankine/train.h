@@ -4,6 +4,10 @@
  * A run folder holds config.yaml (resolved), environment.json, train.log, metrics.jsonl (one object
  * per epoch), last.h5 and best.h5 (checkpoints, written under another name and then renamed),
  * report.json and report.html. docs/formats.md describes them.
+ *
+ * Threads: several trainings may run at once in threads of their own, with the same config and data
+ * set, but each into a folder of its own: one that is in use is refused. A run uses as many threads
+ * as run.threads says. (rankine/status.h about HDF5 files.)
  */
 #ifndef RANKINE_TRAIN_H
 #define RANKINE_TRAIN_H
@@ -18,6 +22,7 @@
 extern "C" {
 #endif
 
+/* Begin with rk_train_defaults(), so that later members have a value. */
 typedef struct rk_train_options {
     const char *run_dir; /* created; must not hold a run unless resume or force */
     bool resume;         /* continue from last.h5, bit for bit as if never stopped */
@@ -28,6 +33,9 @@ typedef struct rk_train_options {
                             device can do: profile.csv, and a table in the log */
     const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config */
 } rk_train_options;
+
+/* Everything off, no data set. Set run_dir. */
+RK_API rk_train_options rk_train_defaults(void);
 
 /* Prepares the data set unless one is given, trains, chooses the checkpoint, evaluates model and
  * popularity on valid and test, and writes the report. RK_ERR_INTERRUPTED if hooks->should_stop

@@ -49,6 +49,14 @@ static void pass_progress(void *user, const rk_progress *progress)
     }
 }
 
+static void pass_scalar(void *user, const char *name, int64_t step, double value)
+{
+    const seeds *s = user;
+    if (s->outer && s->outer->scalar) {
+        s->outer->scalar(s->outer->user, name, step, value);
+    }
+}
+
 static bool pass_stop(void *user)
 {
     const seeds *s = user;
@@ -123,12 +131,11 @@ static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_ENVIRONMENT, &begun));
         RK_TRY_GOTO(done, prepare_data(s, config));
-        rk_train_options one = {.run_dir = folder,
-                                .resume = how->resume && has_checkpoint,
-                                .force = begun && !(how->resume && has_checkpoint),
-                                .eager = how->eager,
-                                .profile = how->profile,
-                                .dataset = s->dataset};
+        rk_train_options one = *how;
+        one.run_dir = folder;
+        one.resume = how->resume && has_checkpoint;
+        one.force = begun && !one.resume;
+        one.dataset = s->dataset;
         status = rk_train(config, &one, &s->hooks);
         if (status != RK_OK) {
             rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
@@ -293,7 +300,11 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
                .n = n,
                .outer = hooks,
                .dataset = how->dataset};
-    s.hooks = (rk_hooks){pass_log, pass_progress, pass_stop, &s};
+    s.hooks = (rk_hooks){.log = pass_log,
+                         .progress = pass_progress,
+                         .should_stop = pass_stop,
+                         .scalar = pass_scalar,
+                         .user = &s};
     RK_TRY(check_folder(how));
     RK_TRY(rk__model_check_config(config, !how->resume, how->dataset != NULL));
     if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {

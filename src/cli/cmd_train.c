@@ -110,12 +110,13 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
     }
     cli_display_end(&display);
     if (status == RK_OK) {
-        rk_train_options options = {.run_dir = run_dir,
-                                    .resume = args->resume,
-                                    .force = args->force,
-                                    .eager = args->eager,
-                                    .profile = args->profile,
-                                    .dataset = dataset};
+        rk_train_options options = rk_train_defaults();
+        options.run_dir = run_dir;
+        options.resume = args->resume;
+        options.force = args->force;
+        options.eager = args->eager;
+        options.profile = args->profile;
+        options.dataset = dataset;
         if (!c->quiet) {
             cli_print_stats(stdout, dataset);
             fflush(stdout);

@@ -117,8 +117,9 @@ static rk_status check_options(const rk_config *config, const rk_columns *column
     }
     if (!columns->times &&
         (o->split.kind == RK_SPLIT_TIME || (!is_given && o->split.order == RK_ORDER_TIME))) {
-        RK_FAIL(RK_ERR_CONFIG, "the split goes by time (split.kind is %s), but the columns have no "
-                               "times: give them, or split at random",
+        RK_FAIL(RK_ERR_CONFIG,
+                "the split goes by time (split.kind is %s), but the columns have no "
+                "times: give them, or split at random",
                 kind);
     }
     for (int64_t row = 0; is_given && o->split.carve_valid > 0 && row < columns->n; row++) {

@@ -180,6 +180,30 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     return status;
 }
 
+static void tell_scalar(const rk_trainer *t, const char *group, const char *name, double value)
+{
+    const rk_hooks *hooks = &t->log.hooks;
+    char full[128];
+    snprintf(full, sizeof full, "%s/%s", group, name);
+    hooks->scalar(hooks->user, full, t->position.step.epoch + 1, value);
+}
+
+/* The numbers of the line that append_line has written, but for those measured in seconds. */
+static void tell_scalars(const rk_trainer *t, const rk_metrics *metrics)
+{
+    const int64_t epoch = t->position.step.epoch;
+    const double *terms = rk__position_terms(&t->position, epoch);
+    tell_scalar(t, "train", "loss", t->position.history[epoch].loss);
+    for (int i = 0; i < t->step.n_terms; i++) {
+        tell_scalar(t, "train", t->step.terms[i].name, terms[i]);
+    }
+    tell_scalar(t, "train", "learning_rate", t->position.step.learning_rate);
+    for (int64_t i = 0; metrics && i < metrics->count; i++) {
+        const rk_metric_value *metric = &metrics->values[i];
+        tell_scalar(t, rk_part_name(t->check_part), metric->name, metric->value);
+    }
+}
+
 /* Best checkpoint and patience. */
 static rk_status judge(rk_trainer *t, int64_t epoch, double value)
 {
@@ -283,6 +307,7 @@ static rk_status close_epoch(rk_trainer *t)
         report_progress(t); /* the same step once more, with its metric */
     }
     RK_TRY_GOTO(done, append_line(t, checked ? &metrics : NULL));
+    tell_scalars(t, checked ? &metrics : NULL);
     RK_TRY_GOTO(done, log_epoch(t));
     status = open_epoch(t);
 done:

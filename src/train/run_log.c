@@ -41,6 +41,14 @@ static void progress_hook(void *user, const rk_progress *progress)
     }
 }
 
+static void scalar_hook(void *user, const char *name, int64_t step, double value)
+{
+    rk_run_log *log = user;
+    if (log->outer && log->outer->scalar) {
+        log->outer->scalar(log->outer->user, name, step, value);
+    }
+}
+
 static bool stop_hook(void *user)
 {
     rk_run_log *log = user;
@@ -55,7 +63,11 @@ bool rk__should_stop(const rk_hooks *hooks)
 void rk__run_log_init(rk_run_log *log, const rk_hooks *outer)
 {
     *log = (rk_run_log){.outer = outer};
-    log->hooks = (rk_hooks){log_hook, progress_hook, stop_hook, log};
+    log->hooks = (rk_hooks){.log = log_hook,
+                            .progress = progress_hook,
+                            .should_stop = stop_hook,
+                            .scalar = scalar_hook,
+                            .user = log};
 }
 
 /* The lock goes with the open file: whoever closes it, or dies, gives it back. */

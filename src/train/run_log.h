@@ -1,7 +1,7 @@
 /*
  * The hooks that a run hands to everything below it: messages go to train.log (with the time) and
- * to the caller; progress and the wish to stop pass through. Messages from before the run folder is
- * there are kept and written first.
+ * to the caller; progress, scalars and the wish to stop pass through. Messages from before the run
+ * folder is there are kept and written first.
  */
 #ifndef RK_TRAIN_RUN_LOG_H
 #define RK_TRAIN_RUN_LOG_H

@@ -32,8 +32,10 @@ rk_status runs_train(const runs *r, const char *name, run_how how)
     for (int i = 0; how.settings[i]; i++) {
         assert_ok(rk_config_set(config, how.settings[i], "test"));
     }
-    rk_train_options options = {
-        .run_dir = test_path(r->data, name), .resume = how.resume, .force = how.force};
+    rk_train_options options = rk_train_defaults();
+    options.run_dir = test_path(r->data, name);
+    options.resume = how.resume;
+    options.force = how.force;
     rk_status status = rk_train(config, &options, how.hooks);
     rk_config_free(config);
     return status;

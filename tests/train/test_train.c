@@ -86,6 +86,69 @@ static void every_line_of_metrics_parses(void **state)
     runs_end(&r);
 }
 
+/* What hooks.scalar was told. */
+typedef struct scalars {
+    int n;
+    struct {
+        char name[64];
+        int64_t step;
+        double value;
+    } v[200];
+} scalars;
+
+static void on_scalar(void *user, const char *name, int64_t step, double value)
+{
+    scalars *s = user;
+    assert_true(s->n < 200);
+    snprintf(s->v[s->n].name, sizeof s->v[s->n].name, "%s", name);
+    s->v[s->n].step = step;
+    s->v[s->n++].value = value;
+}
+
+/* "train/loss" is the member loss of its epoch's line, "valid/ndcg@10" one of its object valid. All
+ * of the line but the epoch itself and what was measured in seconds (3 members, 4 if checked). */
+static void scalars_are_those_of_metrics(void **state)
+{
+    (void)state;
+    runs r;
+    scalars s = {0};
+    const rk_hooks hooks = {.scalar = on_scalar, .user = &s};
+    runs_begin(&r);
+    run_how how = {.settings = {"train.epochs=3", "eval.every=2", "train.warmup_epochs=2"},
+                   .hooks = &hooks};
+    assert_ok(runs_train(&r, "out", how));
+    char *metrics = test_read(runs_file(&r, "out", "metrics.jsonl"));
+    int epoch = 0, at = 0;
+    for (char *line = strtok(metrics, "\n"); line; line = strtok(NULL, "\n")) {
+        test_write(test_path(r.data, "report.json"), line, -1);
+        rk_report *read = NULL;
+        assert_ok(rk_report_open(r.data, &read));
+        bool has_loss = false, has_term = false, has_rate = false, has_metric = false;
+        int first = at;
+        epoch++;
+        for (; at < s.n && s.v[at].step == epoch; at++) {
+            char path[64];
+            bool of_train = strncmp(s.v[at].name, "train/", 6) == 0;
+            snprintf(path, sizeof path, "%s", s.v[at].name + (of_train ? 6 : 0));
+            if (!of_train) {
+                *strchr(path, '/') = '.';
+            }
+            assert_true(rk_report_number(read, path) == s.v[at].value);
+            has_loss = has_loss || strcmp(s.v[at].name, "train/loss") == 0;
+            has_term = has_term || strcmp(s.v[at].name, "train/bpr") == 0;
+            has_rate = has_rate || strcmp(s.v[at].name, "train/learning_rate") == 0;
+            has_metric = has_metric || strcmp(s.v[at].name, "valid/ndcg@10") == 0;
+        }
+        assert_true(has_loss && has_term && has_rate && has_metric == (epoch == 2));
+        assert_int_equal(at - first, rk_report_count(read) - (epoch == 2 ? 4 : 3));
+        rk_report_free(read);
+    }
+    assert_int_equal(epoch, 3);
+    assert_int_equal(at, s.n);
+    free(metrics);
+    runs_end(&r);
+}
+
 /* The best epoch by the history in metrics.jsonl is the one that is reported and kept. */
 static void the_best_epoch_is_chosen(void **state)
 {
@@ -429,6 +492,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_learns_and_reports),
         cmocka_unit_test(every_line_of_metrics_parses),
+        cmocka_unit_test(scalars_are_those_of_metrics),
         cmocka_unit_test(the_best_epoch_is_chosen),
         cmocka_unit_test(patience_stops_early),
         cmocka_unit_test(choosing_on_test_is_stamped),

@@ -44,7 +44,8 @@ static bool on_should_stop(void *user)
     return seen.stop;
 }
 
-static const rk_hooks hooks = {on_log, on_progress, on_should_stop, NULL};
+static const rk_hooks hooks = {
+    .log = on_log, .progress = on_progress, .should_stop = on_should_stop};
 
 static int set_up(void **state)
 {
