@@ -7,8 +7,10 @@
 #include "rankine/dataset.h"
 #include "rankine/hooks.h"
 #include "rankine/info.h"
+#include "rankine/metrics.h"
+#include "rankine/model.h"
 #include "rankine/report.h"
-#include "rankine/run.h"
+#include "rankine/scoring.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/run_internal.h"
+#include "api/model_internal.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "config/options.h"
@@ -84,11 +84,11 @@ static rk_status load_config(const char *folder, rk_config **out)
 /* ---- the users of a run ---- */
 
 /* Names and sizes from the first run; the later ones must have the same data set. */
-static rk_status take_shape(work *w, const rk_run *run, const rk_metrics *metrics,
+static rk_status take_shape(work *w, const rk_model *model, const rk_metrics *metrics,
                             const char *folder)
 {
     rk_comparison *c = w->c;
-    const char *fingerprint = rk_dataset_fingerprint(run->dataset);
+    const char *fingerprint = rk_dataset_fingerprint(model->dataset);
     if (c->n_metrics > 0) {
         if (strcmp(fingerprint, c->fingerprint) != 0) {
             RK_FAIL(
@@ -108,7 +108,7 @@ static rk_status take_shape(work *w, const rk_run *run, const rk_metrics *metric
     }
     RK_TRY(rk__calloc(&c->metrics, metrics->count, sizeof *c->metrics, "compared metrics"));
     c->n_metrics = metrics->count;
-    const rk_options *options = rk__config_options(run->config); /* eval.metrics x eval.k */
+    const rk_options *options = rk__config_options(model->config); /* eval.metrics x eval.k */
     for (int64_t m = 0; m < c->n_metrics; m++) {
         rk_compared_metric *out = &c->metrics[m];
         RK_TRY(rk__strdup((char **)&out->name, metrics->values[m].name));
@@ -125,17 +125,17 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
 {
     rk_comparison *c = w->c;
     side *s = &w->sides[r];
-    rk_run *run = NULL;
+    rk_model *model = NULL;
     rk_metrics metrics = {0};
     rk_user_values each = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__run_open(folder, c->how.device, c->how.data_root,
-                                   (const char *const *)w->assignments, 3, w->hooks, &run));
-    rk_ranker ranker = rk__ranker_of(&run->ranker);
-    RK_TRY_GOTO(done, rk__evaluate_each(run->dataset, rk__config_options(run->config), c->how.part,
+    RK_TRY_GOTO(done, rk__model_open_run(folder, c->how.device, c->how.data_root,
+                                   (const char *const *)w->assignments, 3, w->hooks, &model));
+    rk_ranker ranker = rk__scorer_ranker(model->scorer);
+    RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config), c->how.part,
                                         &ranker, w->hooks, &metrics, &each));
-    RK_TRY_GOTO(done, take_shape(w, run, &metrics, folder));
-    c->runs[r].epoch = c->runs[r].seeds == 1 ? run->epoch : 0;
+    RK_TRY_GOTO(done, take_shape(w, model, &metrics, folder));
+    c->runs[r].epoch = c->runs[r].seeds == 1 ? model->epoch : 0;
     int64_t n = each.n_users * each.n_values, seeds = c->runs[r].seeds;
     if (!s->users) {
         RK_TRY_GOTO(done, rk__calloc(&s->users, n, sizeof *s->users, "the values of users"));
@@ -151,7 +151,7 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
 done:
     rk__user_values_free(&each);
     rk_metrics_free(&metrics);
-    rk_run_free(run);
+    rk_model_free(model);
     return status;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Embeddings as files for other programs, rows in the order of the dense indices.
+ * What a model has learnt as files for other programs, rows in the order of the dense indices.
  *
  * npy: NumPy's format 1.0 (little-endian float32, row by row), the original ids in a text file of
  * one line each. tsv: a line a row, original id first. A tab, a line break or a backslash in a text
@@ -9,20 +9,27 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/run_internal.h"
+#include "api/model_internal.h"
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/parse.h"
 
-typedef const char *(*id_fn)(const rk_dataset *dataset, int64_t index, char room[RK_ID_BYTES]);
+typedef enum rows_of { OF_USERS, OF_ITEMS, OF_OTHERS } rows_of;
 
+/* Rows of a tensor that go into one file. */
 typedef struct table {
-    const char *name; /* "user" or "item" */
-    const float *values;
-    int64_t rows, dim;
-    id_fn id;
+    char name[RK_NAME_LENGTH + 16]; /* of the file, without its ending */
+    rows_of of;
+    rk_dtype dtype;
+    const char *values; /* lent */
+    int64_t rows, cols;
 } table;
+
+static const char *id_of(const rk_dataset *d, rows_of of, int64_t row, char room[RK_ID_BYTES])
+{
+    return of == OF_USERS ? rk_dataset_user_id(d, row, room) : rk_dataset_item_id(d, row, room);
+}
 
 static void add_id(rk_buffer *out, const char *id)
 {
@@ -47,54 +54,66 @@ static void add_id(rk_buffer *out, const char *id)
 }
 
 /* One file of an export: bytes of one row into the buffer; row -1 is the file's head. */
-typedef void (*row_fn)(const rk_run *run, const table *t, int64_t row, rk_buffer *out);
+typedef void (*row_fn)(const rk_model *model, const table *t, int64_t row, rk_buffer *out);
 
-static void npy_row(const rk_run *run, const table *t, int64_t row, rk_buffer *out)
+static void npy_row(const rk_model *model, const table *t, int64_t row, rk_buffer *out)
 {
-    (void)run;
+    (void)model;
     if (row >= 0) {
-        rk__buffer_add_bytes(out, (const char *)(t->values + row * t->dim),
-                             t->dim * (int64_t)sizeof *t->values);
+        int64_t bytes = t->cols * rk__dtype_size(t->dtype);
+        rk__buffer_add_bytes(out, t->values + row * bytes, bytes);
         return;
     }
     /* Magic, version, length of the dictionary, the dictionary filled up with blanks to 128. */
+    const char *descr = t->dtype == RK_F32 ? "<f4" : t->dtype == RK_I32 ? "<i4" : "<i8";
     char head[128];
     memset(head, ' ', sizeof head);
     memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
     int length = snprintf(head + 10, sizeof head - 10,
-                          "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %lld), }",
-                          (long long)t->rows, (long long)t->dim);
+                          "{'descr': '%s', 'fortran_order': False, 'shape': (%lld, %lld), }",
+                          descr, (long long)t->rows, (long long)t->cols);
     head[10 + length] = ' ';
     head[sizeof head - 1] = '\n';
     rk__buffer_add_bytes(out, head, sizeof head);
 }
 
-static void ids_row(const rk_run *run, const table *t, int64_t row, rk_buffer *out)
+static void ids_row(const rk_model *model, const table *t, int64_t row, rk_buffer *out)
 {
     char room[RK_ID_BYTES];
     if (row >= 0) {
-        add_id(out, t->id(run->dataset, row, room));
+        add_id(out, id_of(model->dataset, t->of, row, room));
         rk__buffer_add_bytes(out, "\n", 1);
     }
 }
 
-static void tsv_row(const rk_run *run, const table *t, int64_t row, rk_buffer *out)
+static void add_number(rk_buffer *out, const table *t, int64_t at)
+{
+    char text[32];
+    if (t->dtype == RK_F32) {
+        rk__print_float(text, ((const float *)(const void *)t->values)[at]);
+        rk__buffer_add(out, "\t%s", text);
+    } else if (t->dtype == RK_I32) {
+        rk__buffer_add(out, "\t%d", ((const int32_t *)(const void *)t->values)[at]);
+    } else {
+        rk__buffer_add(out, "\t%lld", (long long)((const int64_t *)(const void *)t->values)[at]);
+    }
+}
+
+static void tsv_row(const rk_model *model, const table *t, int64_t row, rk_buffer *out)
 {
     char room[RK_ID_BYTES];
     if (row < 0) {
         return;
     }
-    add_id(out, t->id(run->dataset, row, room));
-    for (int64_t d = 0; d < t->dim; d++) {
-        char text[32];
-        rk__print_float(text, t->values[row * t->dim + d]);
-        rk__buffer_add(out, "\t%s", text);
+    add_id(out, id_of(model->dataset, t->of, row, room));
+    for (int64_t d = 0; d < t->cols; d++) {
+        add_number(out, t, row * t->cols + d);
     }
     rk__buffer_add_bytes(out, "\n", 1);
 }
 
 /* Streams the rows into path.tmp, then gives it its name. */
-static rk_status write_file(const rk_run *run, const table *t, const char *path, row_fn add_row)
+static rk_status write_file(const rk_model *model, const table *t, const char *path, row_fn add_row)
 {
     rk_buffer buffer = {0};
     char *aside = NULL;
@@ -106,7 +125,7 @@ static rk_status write_file(const rk_run *run, const table *t, const char *path,
     }
     for (int64_t row = -1; row < t->rows; row++) {
         buffer.length = 0;
-        add_row(run, t, row, &buffer);
+        add_row(model, t, row, &buffer);
         RK_TRY_GOTO(done, buffer.status);
         size_t length = (size_t)buffer.length; /* 0, and no buffer yet, where there is no head */
         if (length > 0 && fwrite(buffer.at, 1, length, file) != length) {
@@ -131,63 +150,155 @@ done:
     return status;
 }
 
-typedef struct target {
-    const char *ending; /* of the name, behind "user" or "item" */
-    row_fn add_row;
-} target;
+/* ---- which files ---- */
 
-static rk_status target_path(char **out, const char *directory, const target *f, const table *t)
+enum { MOST_FILES = 16 };
+
+typedef struct file {
+    table rows;
+    const char *ending;
+    row_fn add_row;
+} file;
+
+typedef struct files {
+    file v[MOST_FILES];
+    int n;
+    void *owned[MOST_FILES]; /* the tensors; rk__free */
+    int n_owned;
+} files;
+
+static void add_file(files *f, table rows, const char *ending, row_fn add_row)
+{
+    RK_ASSERT(f->n < MOST_FILES);
+    f->v[f->n++] = (file){rows, ending, add_row};
+}
+
+/* A whole tensor on the host, as one table; f owns it. */
+static rk_status read_table(const rk_model *model, const char *name, files *f, table *out)
+{
+    const rk_store *store = &model->engine.store;
+    const rk_stored *t = &store->items[rk__store_find(store, name)];
+    char *values = NULL;
+    RK_ASSERT(f->n_owned < MOST_FILES);
+    RK_TRY(rk__scorer_read(model->scorer, name, &values));
+    f->owned[f->n_owned++] = values;
+    *out = (table){.of = OF_OTHERS,
+                   .dtype = t->dtype,
+                   .values = values,
+                   .rows = t->rows,
+                   .cols = t->cols};
+    snprintf(out->name, sizeof out->name, "%s", name);
+    for (char *at = out->name; *at; at++) {
+        *at = *at == '.' ? '_' : *at;
+    }
+    out->of = t->rows == model->dataset->n_users   ? OF_USERS
+              : t->rows == model->dataset->n_items ? OF_ITEMS
+                                                   : OF_OTHERS;
+    return RK_OK;
+}
+
+static rk_status add_embeddings(const rk_model *model, const char *name, bool npy, files *f)
+{
+    const int64_t n_users = model->dataset->n_users;
+    table all, users, items;
+    RK_TRY(read_table(model, name, f, &all));
+    users = items = all;
+    snprintf(users.name, sizeof users.name, "user_embeddings");
+    snprintf(items.name, sizeof items.name, "item_embeddings");
+    users.of = OF_USERS;
+    users.rows = n_users;
+    items.of = OF_ITEMS;
+    items.rows = all.rows - n_users;
+    items.values += n_users * all.cols * rk__dtype_size(all.dtype);
+    add_file(f, users, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
+    add_file(f, items, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
+    return RK_OK;
+}
+
+static rk_status choose_files(const rk_model *model, bool npy, files *f)
+{
+    const rk_model_instance *m = &model->engine.model;
+    if (m->model->embeddings) {
+        RK_TRY(add_embeddings(model, m->model->embeddings, npy, f));
+    }
+    for (int i = 0; !m->model->embeddings && i < m->n_parameters; i++) {
+        table t;
+        RK_TRY(read_table(model, m->parameters[i].name, f, &t));
+        if (npy || t.of != OF_OTHERS) {
+            add_file(f, t, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
+        }
+    }
+    if (npy) {
+        add_file(f,
+                 (table){.name = "user_ids", .of = OF_USERS, .rows = model->dataset->n_users},
+                 ".txt", ids_row);
+        add_file(f,
+                 (table){.name = "item_ids", .of = OF_ITEMS, .rows = model->dataset->n_items},
+                 ".txt", ids_row);
+    }
+    return RK_OK;
+}
+
+static rk_status file_path(char **out, const char *directory, const file *f)
 {
     char *name = NULL;
-    RK_TRY(rk__format(&name, "%s%s", t->name, f->ending));
+    RK_TRY(rk__format(&name, "%s%s", f->rows.name, f->ending));
     rk_status status = rk__path_join(out, directory, name);
     rk__free(name);
     return status;
 }
 
-typedef rk_status (*path_fn)(const rk_run *run, const table *t, const target *f, const char *path);
-
-static rk_status refuse_existing(const rk_run *run, const table *t, const target *f,
-                                 const char *path)
+static rk_status refuse_existing(const files *f, const char *directory)
 {
-    (void)run, (void)t, (void)f;
-    if (rk__file_exists(path)) {
-        RK_FAIL(RK_ERR_CONFIG, "%s is there already; force overwrites it", path);
+    for (int i = 0; i < f->n; i++) {
+        char *path = NULL;
+        RK_TRY(file_path(&path, directory, &f->v[i]));
+        if (rk__file_exists(path)) {
+            rk_status status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                                        "%s is there already; force overwrites it", path);
+            rk__free(path);
+            return status;
+        }
+        rk__free(path);
     }
     return RK_OK;
 }
 
-static rk_status write_one(const rk_run *run, const table *t, const target *f, const char *path)
+static rk_status write_all(const rk_model *model, const files *f, const char *directory,
+                           rk_buffer *names)
 {
-    return write_file(run, t, path, f->add_row);
-}
-
-static rk_status each_file(const rk_run *run, rk_export_format format, const char *directory,
-                           path_fn take)
-{
-    static const target npy[] = {{"_embeddings.npy", npy_row}, {"_ids.txt", ids_row}};
-    static const target tsv[] = {{"_embeddings.tsv", tsv_row}};
-    const target *targets = format == RK_EXPORT_NPY ? npy : tsv;
-    int n = format == RK_EXPORT_NPY ? 2 : 1;
-    table tables[2] = {{.name = "user", .id = rk_dataset_user_id},
-                       {.name = "item", .id = rk_dataset_item_id}};
-    tables[0].values = rk_run_user_embeddings(run, &tables[0].rows, &tables[0].dim);
-    tables[1].values = rk_run_item_embeddings(run, &tables[1].rows, &tables[1].dim);
-    for (int i = 0; i < 2 * n; i++) {
+    for (int i = 0; i < f->n; i++) {
+        const file *one = &f->v[i];
         char *path = NULL;
-        RK_TRY(target_path(&path, directory, &targets[i % n], &tables[i / n]));
-        rk_status status = take(run, &tables[i / n], &targets[i % n], path);
+        RK_TRY(file_path(&path, directory, one));
+        rk_status status = write_file(model, &one->rows, path, one->add_row);
         rk__free(path);
         RK_TRY(status);
+        rk__buffer_add(names, "%s%s", one->rows.name, one->ending);
+        if (one->rows.values) {
+            rk__buffer_add(names, " (%lld x %lld)", (long long)one->rows.rows,
+                           (long long)one->rows.cols);
+        }
+        rk__buffer_add(names, "\n");
     }
-    return RK_OK;
+    return names->status;
 }
 
-rk_status rk_run_export(rk_run *run, rk_export_format format, const char *directory, bool force)
+rk_status rk_model_export(const rk_model *model, rk_export_format format, const char *directory,
+                          bool force, char **out_files)
 {
-    RK_TRY(rk__folder_create(directory));
-    if (!force) {
-        RK_TRY(each_file(run, format, directory, refuse_existing));
+    files f = {.n = 0};
+    rk_buffer names = {0};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, choose_files(model, format == RK_EXPORT_NPY, &f));
+    RK_TRY_GOTO(done, rk__folder_create(directory));
+    RK_TRY_GOTO(done, force ? RK_OK : refuse_existing(&f, directory));
+    RK_TRY_GOTO(done, write_all(model, &f, directory, &names));
+    RK_TRY_GOTO(done, out_files ? rk__buffer_take(&names, out_files) : RK_OK);
+done:
+    for (int i = 0; i < f.n_owned; i++) {
+        rk__free(f.owned[i]);
     }
-    return each_file(run, format, directory, write_one);
+    rk__buffer_free(&names);
+    return status;
 }

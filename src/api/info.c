@@ -73,7 +73,7 @@ static rk_status describe_devices(rk_buffer *out)
 static rk_status describe_models(rk_buffer *out)
 {
     rk__buffer_add(out, "models\n");
-    for (const rk_model *const *model = rk__models(); *model; model++) {
+    for (const rk_model_kind *const *model = rk__models(); *model; model++) {
         rk__buffer_add(out, "  %-10s %s\n", (*model)->name, (*model)->help);
     }
     return RK_OK;

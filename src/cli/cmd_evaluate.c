@@ -17,7 +17,7 @@ static void json_metrics(cli_json *j, const char *key, const rk_metrics *metrics
     cli_json_close(j, '}');
 }
 
-static void print_json(const cli *c, const rk_run *run, const char *part, const rk_metrics *model,
+static void print_json(const cli *c, const rk_model *run, const char *part, const rk_metrics *model,
                        const rk_metrics *popularity)
 {
     cli_json j = {.out = stdout};
@@ -25,11 +25,11 @@ static void print_json(const cli *c, const rk_run *run, const char *part, const 
     cli_json_key(&j, "run");
     cli_json_text(&j, c->positional);
     cli_json_key(&j, "epoch");
-    cli_json_int(&j, rk_run_epoch(run));
+    cli_json_int(&j, rk_model_get_facts(run).epoch);
     cli_json_key(&j, "data");
-    cli_json_text(&j, rk_dataset_name(rk_run_dataset(run)));
+    cli_json_text(&j, rk_dataset_name(rk_model_dataset(run)));
     cli_json_key(&j, "fingerprint");
-    cli_json_text(&j, rk_dataset_fingerprint(rk_run_dataset(run)));
+    cli_json_text(&j, rk_dataset_fingerprint(rk_model_dataset(run)));
     cli_json_key(&j, "part");
     cli_json_text(&j, part);
     cli_json_key(&j, "users");
@@ -41,7 +41,7 @@ static void print_json(const cli *c, const rk_run *run, const char *part, const 
     cli_json_close(&j, '}');
 }
 
-static void print_table(const rk_run *run, const char *part, const rk_metrics *model,
+static void print_table(const rk_model *run, const char *part, const rk_metrics *model,
                         const rk_metrics *popularity)
 {
     cli_metric_row *rows = cli_alloc((size_t)model->count, sizeof *rows);
@@ -50,8 +50,8 @@ static void print_table(const rk_run *run, const char *part, const rk_metrics *m
                                    popularity->values[i].value};
     }
     printf("%s of data set %s (%s): %s users, all items ranked in %s; model of epoch %lld\n", part,
-           rk_dataset_name(rk_run_dataset(run)), rk_dataset_fingerprint(rk_run_dataset(run)),
-           cli_count(model->users).s, cli_seconds(model->seconds).s, (long long)rk_run_epoch(run));
+           rk_dataset_name(rk_model_dataset(run)), rk_dataset_fingerprint(rk_model_dataset(run)),
+           cli_count(model->users).s, cli_seconds(model->seconds).s, (long long)rk_model_get_facts(run).epoch);
     cli_print_metrics(stdout, part, rows, model->count);
     cli_free(rows);
 }
@@ -60,20 +60,20 @@ static int evaluate(const cli *c, const char *part_name, const char *device, con
                     bool json)
 {
     cli_display display;
-    rk_run *run = NULL;
+    rk_model *run = NULL;
     rk_metrics model = {.count = 0};
     rk_metrics popularity = {.count = 0};
     rk_part part = cli_part(part_name);
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     cli_signals_install(stop_text);
-    int code = cli_open_run(c, device, data, &hooks, &run);
+    int code = cli_open_model(c, device, data, &hooks, &run);
     if (code != 0) {
         return code;
     }
-    rk_status status = rk_run_evaluate(run, part, false, &hooks, &model);
+    rk_status status = rk_model_evaluate(run, part, false, &hooks, &model);
     if (status == RK_OK) {
-        status = rk_run_evaluate(run, part, true, &hooks, &popularity);
+        status = rk_model_evaluate(run, part, true, &hooks, &popularity);
     }
     cli_display_end(&display);
     if (status != RK_OK) {
@@ -85,7 +85,7 @@ static int evaluate(const cli *c, const char *part_name, const char *device, con
     }
     rk_metrics_free(&model);
     rk_metrics_free(&popularity);
-    rk_run_free(run);
+    rk_model_free(run);
     return code;
 }
 

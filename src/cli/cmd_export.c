@@ -1,4 +1,4 @@
-/* rankine export: a run's embeddings with the original ids, for NumPy or as text. */
+/* rankine export: what a run has learnt with the original ids, for NumPy or as text, or as one file. */
 #include <string.h>
 
 #include "cli.h"
@@ -7,31 +7,33 @@ static int export_run(const cli *c, const char *format, const char *out, const c
                       bool force)
 {
     cli_display display;
-    rk_run *run = NULL;
-    bool npy = strcmp(format, "npy") == 0;
+    rk_model *model = NULL;
+    char *files = NULL;
+    bool whole = strcmp(format, "model") == 0;
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
-    int code = cli_open_run(c, NULL, data, &hooks, &run);
+    int code = cli_open_model(c, NULL, data, &hooks, &model);
     cli_display_end(&display);
     if (code != 0) {
         return code;
     }
-    char *directory = out ? cli_format("%s", out) : cli_format("%s/export", c->positional);
-    rk_status status = rk_run_export(run, npy ? RK_EXPORT_NPY : RK_EXPORT_TSV, directory, force);
-    if (status == RK_OK) {
-        int64_t users = 0;
-        int64_t items = 0;
-        int64_t dim = 0;
-        rk_run_user_embeddings(run, &users, &dim);
-        rk_run_item_embeddings(run, &items, &dim);
-        printf("%s: user_embeddings.%s (%s x %s), item_embeddings.%s (%s x %s)%s\n", directory,
-               format, cli_count(users).s, cli_count(dim).s, format, cli_count(items).s,
-               cli_count(dim).s, npy ? ", user_ids.txt, item_ids.txt" : "");
-    } else {
+    char *target = out ? cli_format("%s", out)
+                       : cli_format(whole ? "%s/model.h5" : "%s/export", c->positional);
+    rk_status status =
+        whole ? rk_model_save(model, target, force)
+              : rk_model_export(model, strcmp(format, "npy") == 0 ? RK_EXPORT_NPY : RK_EXPORT_TSV,
+                                target, force, &files);
+    if (status != RK_OK) {
         code = cli_fail(c, status);
+    } else if (whole) {
+        printf("%s: model %s, which any command takes in place of a run\n", target,
+               rk_model_get_facts(model).kind);
+    } else {
+        printf("%s:\n%s", target, files);
     }
-    cli_free(directory);
-    rk_run_free(run);
+    rk_string_free(files);
+    cli_free(target);
+    rk_model_free(model);
     return code;
 }
 
@@ -42,11 +44,12 @@ int cmd_export(cli *c, int argc, char **argv)
     const char *data = NULL;
     bool force = false;
     const cli_option table[] = {
-        {"--format", CLI_TEXT, &format, "npy|tsv",
-         "npy (default): float32 arrays with the ids, one a line, in text files\n"
-         "beside them; tsv: the id and then the values, a row a line",
+        {"--format", CLI_TEXT, &format, "npy|tsv|model",
+         "npy (default): arrays with the ids, one a line, in text files beside\n"
+         "them; tsv: the id and then the values, a row a line; model: one file\n"
+         "that stands on its own, to be given to evaluate and recommend",
          0, 0},
-        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export", 0, 0},
+        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export, of a model RUN/model.h5", 0, 0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are now, if they moved", 0, 0},
         {"--force", CLI_FLAG, &force, NULL, "replace files that are there", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
@@ -56,9 +59,11 @@ int cmd_export(cli *c, int argc, char **argv)
         "export",
         "RUN",
         false,
-        "Writes the final user and item embeddings of a run. The score of a user and an item is\n"
-        "the dot product of their rows.",
+        "Writes what a run has learnt. Of most models that are the final embeddings of users and\n"
+        "items: the score of a user and an item is the dot product of their rows. Of others it is\n"
+        "their tensors: neighbours, weights, counts.",
         "  rankine export runs/demo\n"
+        "  rankine export runs/demo --format model --out demo.h5\n"
         "  rankine export runs/demo --format tsv --out embeddings",
         table};
     int code;

@@ -73,8 +73,8 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
     return status == RK_OK ? 0 : cli_fail(c, status);
 }
 
-int cli_open_run(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
-                 rk_run **out)
+int cli_open_model(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
+                 rk_model **out)
 {
     char *folder = NULL;
     *out = NULL;
@@ -84,7 +84,7 @@ int cli_open_run(const cli *c, const char *device, const char *data, const rk_ho
             return rk_status_exit_code(RK_ERR_IO);
         }
     }
-    rk_status status = rk_run_open(c->positional, device, folder, hooks, out);
+    rk_status status = rk_model_open(c->positional, device, folder, hooks, out);
     cli_free(folder);
     return status == RK_OK ? 0 : cli_fail(c, status);
 }
@@ -94,9 +94,9 @@ rk_part cli_part(const char *name)
     return strcmp(name, rk_part_name(RK_VALID)) == 0 ? RK_VALID : RK_TEST;
 }
 
-bool cli_integer_ids(const rk_run *run)
+bool cli_integer_ids(const rk_model *model)
 {
     const char *kind;
-    return rk_config_get(rk_run_config(run), "data.ids", &kind) == RK_OK &&
+    return rk_config_get(rk_model_config(model), "data.ids", &kind) == RK_OK &&
            strcmp(kind, "integer") == 0;
 }

@@ -63,7 +63,5 @@ rk_status rk__config_read_sources(rk_config *config, rk_yaml *yaml, const yaml_n
 rk_status rk__config_unknown(const char *place, const char *section, const char *shown,
                              rk_scalar name);
 
-/* rk_config_load on text that is in memory; path names it in messages and gives the folder. */
-rk_status rk__config_parse(rk_config **out, const char *path, const char *text, int64_t length);
 
 #endif

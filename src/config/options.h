@@ -56,6 +56,9 @@ typedef struct rk_options {
 /* The options inside a public config; valid while the config lives and is not changed. */
 const rk_options *rk__config_options(const rk_config *config);
 
+/* rk_config_load on text that is in memory; path names it in messages and gives the folder. */
+rk_status rk__config_parse(rk_config **out, const char *path, const char *text, int64_t length);
+
 /* Where a value came from ("default", "exp.yaml:12", "--set"), for error messages about it. */
 const char *rk__config_origin(const rk_config *config, const char *key);
 

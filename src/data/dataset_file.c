@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
-#include "io/h5.h"
+#include "data/dataset_store.h"
 
 #define KIND "data set"
 #define TIMES "train/times" /* files of earlier versions have none */
@@ -48,31 +48,34 @@ static rk_status save_part(rk_h5 *file, const char *group, const rk_lists *lists
     return rk__h5_write(file, name, RK_H5_I32, lists->offsets[lists->n_rows], 0, lists->items);
 }
 
+rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
+{
+    RK_TRY(rk__h5_set_text(file, "name", dataset->name));
+    RK_TRY(rk__h5_set_text(file, "fingerprint", dataset->fingerprint));
+#define RK_SAVE(field) RK_TRY(rk__h5_set_i64(file, #field, dataset->stats.field));
+    RK_HISTORY(RK_SAVE)
+#undef RK_SAVE
+    RK_TRY(save_ids(file, "users", &dataset->users));
+    RK_TRY(save_ids(file, "items", &dataset->items));
+    if (dataset->labels) {
+        RK_TRY(rk__h5_write_texts(file, "items/labels", dataset->labels, dataset->n_items));
+    }
+    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
+        RK_TRY(save_part(file, rk_part_name(part), &dataset->parts[part]));
+    }
+    return dataset->train_times ? rk__h5_write(file, TIMES, RK_H5_F64, dataset->stats.train, 0,
+                                               dataset->train_times)
+                                : RK_OK;
+}
+
 rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk_dataset_key *key)
 {
     rk_status status = RK_OK;
     rk_h5 *file = NULL;
     RK_TRY_GOTO(done, rk__h5_create(&file, path, KIND, LAYOUT));
-    RK_TRY_GOTO(done, rk__h5_set_text(file, "name", dataset->name));
-    RK_TRY_GOTO(done, rk__h5_set_text(file, "fingerprint", dataset->fingerprint));
     RK_TRY_GOTO(done, rk__h5_set_text(file, "options_key", key->options));
     RK_TRY_GOTO(done, rk__h5_set_text(file, "sources_key", key->sources));
-#define RK_SAVE(field) RK_TRY_GOTO(done, rk__h5_set_i64(file, #field, dataset->stats.field));
-    RK_HISTORY(RK_SAVE)
-#undef RK_SAVE
-    RK_TRY_GOTO(done, save_ids(file, "users", &dataset->users));
-    RK_TRY_GOTO(done, save_ids(file, "items", &dataset->items));
-    if (dataset->labels) {
-        RK_TRY_GOTO(done,
-                    rk__h5_write_texts(file, "items/labels", dataset->labels, dataset->n_items));
-    }
-    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
-        RK_TRY_GOTO(done, save_part(file, rk_part_name(part), &dataset->parts[part]));
-    }
-    if (dataset->train_times) {
-        RK_TRY_GOTO(done, rk__h5_write(file, TIMES, RK_H5_F64, dataset->stats.train, 0,
-                                       dataset->train_times));
-    }
+    RK_TRY_GOTO(done, rk__dataset_write(dataset, file));
     RK_TRY_GOTO(done, rk__h5_commit(file));
 done:
     rk__h5_close(file);
@@ -176,15 +179,13 @@ static rk_status load_text(const rk_h5 *file, const char *name, char out[17])
     return RK_OK;
 }
 
-static rk_status load_all(const rk_h5 *file, rk_dataset *d, rk_dataset_key *key)
+static rk_status load_all(const rk_h5 *file, rk_dataset *d)
 {
     char stored[17] = "";
     int64_t n_labels = 0;
     RK_TRY(rk__strdup(&d->path, rk__h5_path(file)));
     RK_TRY(rk__h5_get_text(file, "name", &d->name));
     RK_TRY(load_text(file, "fingerprint", stored));
-    RK_TRY(load_text(file, "options_key", key->options));
-    RK_TRY(load_text(file, "sources_key", key->sources));
 #define RK_LOAD(field) RK_TRY(rk__h5_get_i64(file, #field, &d->stats.field));
     RK_HISTORY(RK_LOAD)
 #undef RK_LOAD
@@ -212,21 +213,32 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d, rk_dataset_key *key)
     return rk__dataset_measure(d);
 }
 
+rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file)
+{
+    rk_dataset *dataset = NULL;
+    double began = rk__now();
+    RK_TRY(rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
+    rk_status status = load_all(file, dataset);
+    if (status != RK_OK) {
+        rk_dataset_free(dataset);
+        return status;
+    }
+    dataset->seconds = rk__now() - began;
+    *out = dataset;
+    return RK_OK;
+}
+
 rk_status rk__dataset_load(rk_dataset **out, const char *path, rk_dataset_key *key)
 {
     rk_status status = RK_OK;
     rk_h5 *file = NULL;
-    rk_dataset *dataset = NULL;
     rk_dataset_key unused;
-    double began = rk__now();
+    key = key ? key : &unused;
     RK_TRY_GOTO(done, rk__h5_open(&file, path, KIND, LAYOUT));
-    RK_TRY_GOTO(done, rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
-    RK_TRY_GOTO(done, load_all(file, dataset, key ? key : &unused));
-    dataset->seconds = rk__now() - began;
-    *out = dataset;
-    dataset = NULL;
+    RK_TRY_GOTO(done, load_text(file, "options_key", key->options));
+    RK_TRY_GOTO(done, load_text(file, "sources_key", key->sources));
+    status = rk__dataset_read(out, file);
 done:
-    rk_dataset_free(dataset);
     rk__h5_close(file);
     return status;
 }

@@ -45,7 +45,7 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
     rk_status status = RK_OK;
     *out = (rk_engine){.options = options, .graph = *graph};
     *graph = (rk_graph){0};
-    const rk_model *model = how.model ? how.model : rk__model_of(options);
+    const rk_model_kind *model = how.model ? how.model : rk__model_of(options);
     const rk_model_data data = {.n_users = out->graph.n_users,
                                 .n_items = out->graph.n_items,
                                 .graph = &out->graph,

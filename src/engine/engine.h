@@ -26,7 +26,7 @@ typedef struct rk_engine {
 
 typedef struct rk_engine_how {
     const rk_device *device; /* NULL = by run.device */
-    const rk_model *model;   /* NULL = by model.kind */
+    const rk_model_kind *model;   /* NULL = by model.kind */
     const double *train_times; /* lent; NULL = unknown */
     bool eager;
 } rk_engine_how;

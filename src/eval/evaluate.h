@@ -8,7 +8,7 @@
 #define RK_EVAL_EVALUATE_H
 
 #include "data/dataset.h"
-#include "rankine/run.h"
+#include "rankine/metrics.h"
 
 enum { RK_RANK_TILE = 1024 }; /* most users in one call of rank */
 

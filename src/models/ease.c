@@ -133,7 +133,7 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
     return rk__add_lists(p, scores, tile->lists, factor, 1, 1 / l2);
 }
 
-const rk_model rk__model_ease = {
+const rk_model_kind rk__model_ease = {
     .name = "ease",
     .help = "EASE (Steck, WWW 2019): item-item weights by least squares, in closed form through "
             "the smaller side",

@@ -116,7 +116,7 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
     return rk__score_dot(p, queries, rk__use_named(p, "factors"), tile->count, items);
 }
 
-const rk_model rk__model_ials = {
+const rk_model_kind rk__model_ials = {
     .name = "ials",
     .help = "alternating least squares for implicit feedback (Hu et al. 2008; Rendle et al. 2022)",
     .check_data = check_data,
@@ -129,5 +129,6 @@ const rk_model rk__model_ials = {
     .query = query,
     .fold_in = fold_in,
     .score = score,
+    .embeddings = "factors",
     .scores_by_dot = true,
 };

@@ -133,7 +133,7 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
                            tile->count, 0, instance->data.n_items);
 }
 
-const rk_model rk__model_item_knn = {
+const rk_model_kind rk__model_item_knn = {
     .name = "item_knn",
     .help = "the most similar items of those that somebody has (Sarwar et al. 2001), six "
             "similarities, four ways of adding up",

@@ -235,7 +235,7 @@ static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const 
                          instance->data.n_users, propagates ? 0.5 : 0);
 }
 
-const rk_model rk__model_lightgcn = {
+const rk_model_kind rk__model_lightgcn = {
     .name = "lightgcn",
     .help = "LightGCN (He et al., SIGIR 2020): embeddings propagated over the user-item graph, "
             "layers averaged",
@@ -248,6 +248,7 @@ const rk_model rk__model_lightgcn = {
     .query = rk__query_final,
     .fold_in = fold_in,
     .score = rk__score_final,
+    .embeddings = "final",
     .scores_by_dot = true,
     .has_layers = true,
 };

@@ -108,7 +108,7 @@ static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const 
                          instance->options->model.alpha);
 }
 
-const rk_model rk__model_lightgcn_pp = {
+const rk_model_kind rk__model_lightgcn_pp = {
     .name = "lightgcn++",
     .help =
         "LightGCN++ (Lee et al., RecSys 2024): layer inputs of unit length, two exponents of the "
@@ -120,6 +120,7 @@ const rk_model rk__model_lightgcn_pp = {
     .query = rk__query_final,
     .fold_in = fold_in,
     .score = rk__score_final,
+    .embeddings = "final",
     .scores_by_dot = true,
     .has_layers = true,
 };

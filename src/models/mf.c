@@ -33,7 +33,7 @@ static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const 
     return rk__sum_lists(p, rk__use_named(p, "final"), tile->lists, instance->data.n_users, 0);
 }
 
-const rk_model rk__model_mf = {
+const rk_model_kind rk__model_mf = {
     .name = "mf",
     .help = "matrix factorisation (Koren et al. 2009; with BPR: Rendle et al. 2009)",
     .declare = declare,
@@ -42,5 +42,6 @@ const rk_model rk__model_mf = {
     .query = rk__query_final,
     .fold_in = fold_in,
     .score = rk__score_final,
+    .embeddings = "final",
     .scores_by_dot = true,
 };

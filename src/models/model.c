@@ -8,9 +8,9 @@
 #include "models/models.h"
 #include "ops/init_draw.h"
 
-const rk_model *const *rk__models(void)
+const rk_model_kind *const *rk__models(void)
 {
-    static const rk_model *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
+    static const rk_model_kind *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
                                              &rk__model_lightgcn_pp, &rk__model_popularity,
                                              &rk__model_item_knn,    &rk__model_ease,
                                              &rk__model_ials,        NULL};
@@ -22,7 +22,7 @@ const rk_model *const *rk__models(void)
 static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
-    const rk_model *model = rk__model_of(o);
+    const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
     if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
@@ -55,7 +55,7 @@ rk_status rk_config_check(const rk_config *config)
 
 rk_status rk__model_check_data(const rk_options *options, const rk_model_data *data)
 {
-    const rk_model *model = rk__model_of(options);
+    const rk_model_kind *model = rk__model_of(options);
     unsigned needs = model->needs ? model->needs(options) : 0;
     if ((needs & RK_NEEDS_TIMES) && !data->train_times) {
         RK_FAIL(RK_ERR_DATA,
@@ -66,7 +66,7 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }
 
-bool rk__model_folds_in(const rk_model *model)
+bool rk__model_folds_in(const rk_model_kind *model)
 {
     return model->fold_in || !model->query;
 }
@@ -83,7 +83,7 @@ static bool is_saved(const rk_parameter *p)
     return p->role == RK_TRAINED || p->role == RK_COMPUTED;
 }
 
-rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
+rk_status rk__model_declare(rk_model_instance *out, const rk_model_kind *model,
                             const rk_options *options, const rk_model_data *data, rk_store *store)
 {
     *out = (rk_model_instance){.model = model, .options = options, .data = *data};

@@ -11,7 +11,7 @@
  *   score     a tile [T,I]: the scores of all items
  *
  * A model is written once, over whole tables, and never sees a device. Nobody outside of its file
- * asks which model it is: what others need to know of it is a member of rk_model.
+ * asks which model it is: what others need to know of it is a member of rk_model_kind.
  */
 #ifndef RK_MODELS_MODEL_H
 #define RK_MODELS_MODEL_H
@@ -70,7 +70,7 @@ typedef struct rk_tile {
 /* What a model needs of the data set. */
 enum { RK_NEEDS_TIMES = 1 /* times of train interactions */ };
 
-typedef struct rk_model {
+typedef struct rk_model_kind {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
 
@@ -108,11 +108,12 @@ typedef struct rk_model {
                         const rk_tile *tile);
     rk_value (*score)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
                       rk_value queries);
+    const char *embeddings; /* the tensor [users + items, w] whose dot products scores are; or NULL */
     bool scores_by_dot;   /* score is one score_dot: tiles need no room for the scores of all items */
     bool reads_lists;     /* score looks at the items of known users, too */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
-} rk_model;
+} rk_model_kind;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
 typedef struct rk_gram_form {
@@ -122,7 +123,7 @@ typedef struct rk_gram_form {
 } rk_gram_form;
 
 struct rk_model_instance {
-    const rk_model *model;
+    const rk_model_kind *model;
     const rk_options *options; /* lent */
     rk_model_data data;
     rk_gram_form gram; /* off; whoever builds programs may switch it on before */
@@ -134,8 +135,8 @@ struct rk_model_instance {
 };
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
-const rk_model *const *rk__models(void);
-static inline const rk_model *rk__model_of(const rk_options *options)
+const rk_model_kind *const *rk__models(void);
+static inline const rk_model_kind *rk__model_of(const rk_options *options)
 {
     return rk__models()[options->model.kind];
 }
@@ -149,7 +150,7 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
 /* An instance of a model; declares its tensors into the store (trained ones with zero contents: see
  * rk__parameter_init). Options and data are lent. Free with rk__model_free, also after a failure,
  * but not before the store is of no use any more: it borrows the constants. */
-rk_status rk__model_declare(rk_model_instance *out, const rk_model *model,
+rk_status rk__model_declare(rk_model_instance *out, const rk_model_kind *model,
                             const rk_options *options, const rk_model_data *data, rk_store *store);
 void rk__model_free(rk_model_instance *instance);
 
@@ -163,7 +164,7 @@ rk_csr_values rk__use_graph_rows(rk_program *p);
 rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Can somebody who is known by items only be given a ranking? */
-bool rk__model_folds_in(const rk_model *model);
+bool rk__model_folds_in(const rk_model_kind *model);
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);
 

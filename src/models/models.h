@@ -4,13 +4,13 @@
 
 #include "models/model.h"
 
-extern const rk_model rk__model_lightgcn;
-extern const rk_model rk__model_mf;
-extern const rk_model rk__model_lightgcn_pp;
-extern const rk_model rk__model_popularity;
-extern const rk_model rk__model_item_knn;
-extern const rk_model rk__model_ease;
-extern const rk_model rk__model_ials;
+extern const rk_model_kind rk__model_lightgcn;
+extern const rk_model_kind rk__model_mf;
+extern const rk_model_kind rk__model_lightgcn_pp;
+extern const rk_model_kind rk__model_popularity;
+extern const rk_model_kind rk__model_item_knn;
+extern const rk_model_kind rk__model_ease;
+extern const rk_model_kind rk__model_ials;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */

@@ -88,7 +88,7 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
                          items);
 }
 
-const rk_model rk__model_popularity = {
+const rk_model_kind rk__model_popularity = {
     .name = "popularity",
     .help = "number of train interactions, or with model.half_life of recent ones: the same "
             "ranking for everybody",

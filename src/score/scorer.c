@@ -355,7 +355,7 @@ static int64_t train_items(const rk_scorer *s, int64_t user)
 
 static rk_status kind_of(const rk_scorer *s, const rk_query *q, rk_asker *out)
 {
-    const rk_model *m = s->engine->model.model;
+    const rk_model_kind *m = s->engine->model.model;
     bool any = false;
     RK_TRY(check_query(s, q));
     for (int64_t i = 0; i < q->n_items; i++) {
@@ -635,16 +635,29 @@ rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, co
 
 /* ---- tensors ---- */
 
-static rk_status read_whole(rk_scorer *s, const char *name, void *out_pointer)
+rk_status rk__scorer_read_rows(rk_scorer *s, const char *name, int64_t first, int64_t rows,
+                               void *out)
 {
     const rk_engine *e = s->engine;
     int32_t stored = rk__store_find(&e->store, name);
-    char *values = NULL;
     RK_ASSERT(stored >= 0);
-    const rk_stored *t = &e->store.items[stored];
-    RK_TRY(refresh(s));
+    pthread_mutex_lock(&s->lock);
+    rk_status status = refresh(s);
+    if (status == RK_OK && rows > 0) {
+        status = e->device->read(e->context, stored, first, rows, out);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+rk_status rk__scorer_read(rk_scorer *s, const char *name, void *out_pointer)
+{
+    const rk_store *store = &s->engine->store;
+    char *values = NULL;
+    RK_ASSERT(rk__store_find(store, name) >= 0);
+    const rk_stored *t = &store->items[rk__store_find(store, name)];
     RK_TRY(rk__alloc(&values, t->rows * t->cols, (size_t)rk__dtype_size(t->dtype), t->name));
-    rk_status status = e->device->read(e->context, stored, 0, t->rows, values);
+    rk_status status = rk__scorer_read_rows(s, name, 0, t->rows, values);
     if (status != RK_OK) {
         rk__free(values);
         return status;
@@ -653,12 +666,14 @@ static rk_status read_whole(rk_scorer *s, const char *name, void *out_pointer)
     return RK_OK;
 }
 
-rk_status rk__scorer_read(rk_scorer *s, const char *name, void *out)
+void rk__scorer_hold(rk_scorer *s)
 {
     pthread_mutex_lock(&s->lock);
-    rk_status status = read_whole(s, name, out);
+}
+
+void rk__scorer_release(rk_scorer *s)
+{
     pthread_mutex_unlock(&s->lock);
-    return status;
 }
 
 /* ---- evaluation ---- */

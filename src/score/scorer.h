@@ -5,7 +5,7 @@
  * a list of items (folded in by the model), and people of whom nothing is known, users without train
  * interactions among them, who get the items' popularity. A kind and a size of tile make a program:
  * the model's scores of all items, then the best K that are not masked (variants.c). What the model
- * needs to have computed first (rk_model.finish) is computed when its parameters have changed.
+ * needs to have computed first (rk_model_kind.finish) is computed when its parameters have changed.
  *
  * A tile's queries, items and masks are put together on the host and written to the device, so what
  * is masked is the caller's business and not the graph's.
@@ -56,8 +56,15 @@ rk_status rk__scorer_top_k(rk_scorer *scorer, const rk_query *queries, int64_t n
 rk_status rk__scorer_scores(rk_scorer *scorer, const rk_query *queries, int64_t n,
                             const int32_t *items, int64_t n_items, float *scores);
 
-/* A tensor of the store that is up to date with the parameters, whole; free *out with rk__free. */
+/* A tensor of the store that is up to date with the parameters: whole, free *out with rk__free; or
+ * rows of it, into room for them. */
 rk_status rk__scorer_read(rk_scorer *scorer, const char *name, void *out);
+rk_status rk__scorer_read_rows(rk_scorer *scorer, const char *name, int64_t first, int64_t rows,
+                               void *out);
+
+/* Nobody is answered between the two: the device is the caller's. */
+void rk__scorer_hold(rk_scorer *scorer);
+void rk__scorer_release(rk_scorer *scorer);
 
 /* The seam of evaluation; lent. */
 rk_ranker rk__scorer_ranker(rk_scorer *scorer);

@@ -9,7 +9,7 @@ static rk_value scores_of(const rk_scorer *s, rk_program *p, rk_asker asker,
                           const rk_tile_tensors *t)
 {
     const rk_model_instance *instance = &s->engine->model;
-    const rk_model *m = instance->model;
+    const rk_model_kind *m = instance->model;
     const rk_tile tile = {.is_folded = asker == RK_ASKER_FOLDED,
                           .users = rk__use(p, t->users),
                           .ones = rk__use(p, t->ones),

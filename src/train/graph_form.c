@@ -113,7 +113,7 @@ static rk_status gram_bytes(rk_graph_form *out, const rk_options *o)
     return rk__mul(&out->gram_bytes, out->gram_bytes, (int64_t)sizeof(float), "the Gram matrix");
 }
 
-rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const rk_model *model,
+rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *o, const rk_model_kind *model,
                                 const rk_graph *g, bool on_cuda, const rk_device_info *memory)
 {
     bool small_items = g->n_items <= g->n_users, is_auto = o->graph.form == RK_FORM_AUTO;

@@ -21,7 +21,7 @@ typedef struct rk_graph_form {
  * form again, whatever the number of threads. memory: the device's. RK_ERR_MEMORY when graph.form
  * asks for a Gram matrix that does not fit. */
 rk_status rk__graph_form_decide(rk_graph_form *out, const rk_options *options,
-                                const rk_model *model, const rk_graph *graph, bool on_cuda,
+                                const rk_model_kind *model, const rk_graph *graph, bool on_cuda,
                                 const rk_device_info *memory);
 
 #endif

@@ -54,7 +54,7 @@ static void add_train(rk_json *json, const rk_summary *r)
 static void add_unknown(rk_json *json, const rk_summary *r)
 {
     const rk_dataset_stats *s = &r->dataset->stats;
-    const rk_model *m = r->step->engine->model.model;
+    const rk_model_kind *m = r->step->engine->model.model;
     rk__json_begin(json, "unknown", '{');
     rk__json_int(json, "users", s->empty_users);
     rk__json_int(json, "test_users", s->cold_test_users);

@@ -5,7 +5,7 @@
 #ifndef RK_TRAIN_REPORT_H
 #define RK_TRAIN_REPORT_H
 
-#include "rankine/run.h"
+#include "rankine/model.h"
 #include "train/position.h"
 #include "score/scorer.h"
 #include "train/step.h"

@@ -82,7 +82,7 @@ static void tell_model(rk_trainer *t)
 {
     const rk_engine *e = &t->engine;
     const rk_step_state *s = &t->position.step;
-    const rk_model *m = e->model.model;
+    const rk_model_kind *m = e->model.model;
     int64_t numbers = 0;
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
@@ -148,7 +148,7 @@ static rk_status prepare_facts(rk_trainer *t)
     const char *path = realpath(t->dataset->path, resolved) ? resolved : t->dataset->path;
     memcpy(t->facts.fingerprint, t->dataset->fingerprint, sizeof t->facts.fingerprint);
     RK_TRY(rk__strdup(&t->facts.dataset_path, path));
-    const rk_model *m = rk__model_of(t->options);
+    const rk_model_kind *m = rk__model_of(t->options);
     bool by_times = m->needs && (m->needs(t->options) & RK_NEEDS_TIMES);
     return rk__trajectory_text(t->config, by_times ? t->dataset->times_fingerprint : NULL,
                                &t->facts.trajectory);

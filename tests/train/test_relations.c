@@ -82,7 +82,7 @@ static rk_encoded encode(const rk_model_instance *m, rk_program *p, rk_graph_val
     return (rk_encoded){rk__combine(p, parts, weights, 4), values[0], {RK_NONE, RK_NONE}};
 }
 
-static const rk_model relations = {
+static const rk_model_kind relations = {
     .name = "relations", .help = "of a test", .declare = declare, .encode = encode};
 
 /* The final embeddings from the definition. */

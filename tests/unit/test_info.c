@@ -26,7 +26,7 @@ static void test_topics_are_complete(void **state)
     expect_line("build", line);
     expect_line("devices", "  cpu ");
     expect_line("devices", "  auto ");
-    for (const rk_model *const *model = rk__models(); *model; model++) {
+    for (const rk_model_kind *const *model = rk__models(); *model; model++) {
         expect_line("models", (*model)->help);
     }
     assert_true(rk__op_info(RK_OP_FOLD)->has_gradient); /* four letters, as `none` */

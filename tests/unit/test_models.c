@@ -24,7 +24,7 @@ static void registry_follows_the_choices(void **state)
     (void)state;
 #define ONE(enumerator, word) +1
     enum { N_KINDS = RK_CHOICES_MODEL(ONE) };
-    const rk_model *const *models = rk__models();
+    const rk_model_kind *const *models = rk__models();
     for (int kind = 0; kind < N_KINDS; kind++) {
         assert_string_equal(models[kind]->name, rk__option_choice("model.kind", kind));
         assert_true(strlen(models[kind]->help) > 0);

@@ -1,0 +1,131 @@
+/*
+ * A fitted model: what it is, its tensors, its answers.
+ *
+ * Threads: once a model is there nothing changes it, so any number of threads may ask one model at
+ * once; they are answered one after the other, each with all threads of the model's device.
+ * rk_model_free is for one of them, when the others are done. Models do not share anything.
+ */
+#ifndef RANKINE_MODEL_H
+#define RANKINE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rankine/config.h"
+#include "rankine/dataset.h"
+#include "rankine/hooks.h"
+#include "rankine/metrics.h"
+#include "rankine/scoring.h"
+#include "rankine/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rk_model rk_model;
+
+/* ---- where models come from ---- */
+
+/* Fits the model that a config describes and opens it. Without how->run_dir nothing is written, and
+ * nothing is read where how->dataset is given; with one it is rk_train. A given data set is lent for
+ * the model's life. hooks may be NULL. Free with rk_model_free. */
+RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *how,
+                              const rk_hooks *hooks, rk_model **out);
+
+/* Opens a run folder, or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
+ * (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
+ * run was trained on; a file has everything in it.
+ *
+ * device: "auto", "cpu" or "cuda"; NULL = as the config says. data_root: where the sources of a run
+ * are now, for when they have moved and the cached data set is gone; NULL = as the config says.
+ * hooks may be NULL. Free with rk_model_free. */
+RK_API rk_status rk_model_open(const char *path, const char *device, const char *data_root,
+                               const rk_hooks *hooks, rk_model **out);
+
+/* Writes the model into one file that rk_model_open opens on any machine: config, tensors, ids,
+ * labels, and what everybody has. Refuses to overwrite unless force. */
+RK_API rk_status rk_model_save(const rk_model *model, const char *path, bool force);
+
+/* NULL is fine. */
+RK_API void rk_model_free(rk_model *model);
+
+/* ---- what it is ---- */
+
+/* Both are owned by the model. */
+RK_API const rk_dataset *rk_model_dataset(const rk_model *model);
+RK_API const rk_config *rk_model_config(const rk_model *model);
+
+typedef struct rk_model_facts {
+    const char *kind; /* as in model.kind */
+    int64_t epoch;    /* that its parameters are from */
+    int64_t users, items;
+    bool folds_in;        /* answers somebody who is known by a list of items only */
+    bool is_same_for_all; /* its ranking does not depend on who asks */
+    int64_t cold_users;   /* without train interactions: they get the items' popularity */
+    int64_t cold_items;   /* without train interactions: they are in no answer */
+    int64_t tensors;      /* for rk_model_tensor_info */
+} rk_model_facts;
+RK_API rk_model_facts rk_model_get_facts(const rk_model *model);
+
+typedef enum rk_tensor_type { RK_TENSOR_F32, RK_TENSOR_I32, RK_TENSOR_I64 } rk_tensor_type;
+
+/* A matrix [rows, cols], row by row. */
+typedef struct rk_tensor_info {
+    const char *name; /* owned by the model */
+    rk_tensor_type type;
+    int64_t rows, cols;
+} rk_tensor_info;
+
+/* Its tensors by number from 0: those that fitting made, then those that scoring reads. Tables of
+ * all users and items have the users' rows first. RK_ERR_CONFIG for a number that is none. */
+RK_API rk_status rk_model_tensor_info(const rk_model *model, int64_t number, rk_tensor_info *out);
+
+/* By name. RK_ERR_CONFIG, naming those that there are, for an unknown one. */
+RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name,
+                                      rk_tensor_info *out);
+
+/* Copies rows [first, first + rows) into `out`, which has room for `bytes` bytes. */
+RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t first,
+                                      int64_t rows, void *out, int64_t bytes);
+
+/* ---- its answers ---- */
+
+/* The k best items of each of n queries, best first, ties to the smaller index. out has room for
+ * n * k; where fewer items are left, item is -1 and score 0. selection NULL = its defaults.
+ *
+ * A known user without train interactions, and a query without items or with weights of 0 only, get
+ * the items' popularity. RK_ERR_CONFIG for an index that is none, a weight that is negative or not
+ * finite, and for items where the model does not fold in. */
+RK_API rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
+                                const rk_selection *selection, int64_t k, rk_recommendation *out);
+
+/* The scores of n_items given items for each query: items and scores have n * n_items elements.
+ * Nothing is left out; an item without train interactions scores -INFINITY. */
+RK_API rk_status rk_model_score(const rk_model *model, const rk_query *queries, int64_t n,
+                                const int32_t *items, int64_t n_items, float *scores);
+
+/* Evaluates a full ranking on valid or test: the model's, or with `popularity` that of the items'
+ * popularity. What users have in train is left out, and on test also valid. hooks may be NULL. Free
+ * with rk_metrics_free. */
+RK_API rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,
+                                   const rk_hooks *hooks, rk_metrics *out);
+
+typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
+
+/* Writes what the model has learnt into a folder, which is created if need be. A model of vectors of
+ * users and items, whose dot products are its scores:
+ *
+ *   RK_EXPORT_NPY   user_embeddings.npy, item_embeddings.npy, user_ids.txt, item_ids.txt
+ *   RK_EXPORT_TSV   user_embeddings.tsv, item_embeddings.tsv: original id, then the values
+ *
+ * Any other model: its tensors as NAME.npy beside the ids, or those of one row a user or an item as
+ * NAME.tsv. Rows are in the order of the dense indices. A tab, line break or backslash in an id is
+ * escaped with a backslash. Refuses to overwrite unless force. *out_files (may be NULL) is a line a
+ * file, "NAME (rows x cols)"; free it with rk_string_free. */
+RK_API rk_status rk_model_export(const rk_model *model, rk_export_format format,
+                                 const char *directory, bool force, char **out_files);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

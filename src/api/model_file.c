@@ -1,0 +1,88 @@
+/*
+ * A model as one HDF5 file: the config, the tensors that fitting made, and the data set, which has
+ * ids, labels and what everybody has. Written aside and renamed.
+ */
+#include <string.h>
+
+#include "api/model_internal.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "data/dataset_store.h"
+#include "io/h5.h"
+#include "train/checkpoint.h"
+
+#define KIND "model"
+enum { LAYOUT = 1 };
+
+static rk_status write_config(rk_h5 *file, const rk_config *config)
+{
+    char *text = NULL;
+    RK_TRY(rk_config_text(config, false, &text));
+    rk_status status = rk__h5_write(file, "config", RK_H5_U8, (int64_t)strlen(text), 0, text);
+    rk_string_free(text);
+    return status;
+}
+
+rk_status rk_model_save(const rk_model *model, const char *path, bool force)
+{
+    rk_h5 *file = NULL;
+    rk_status status = RK_OK;
+    if (!force && rk__file_exists(path)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s is there already; force overwrites it", path);
+    }
+    RK_TRY(rk__h5_create(&file, path, KIND, LAYOUT));
+    RK_TRY_GOTO(done, rk__h5_set_i64(file, "epoch", model->epoch));
+    RK_TRY_GOTO(done, write_config(file, model->config));
+    RK_TRY_GOTO(done, rk__dataset_write(model->dataset, file));
+    rk__scorer_hold(model->scorer);
+    status = rk__checkpoint_write_parameters(file, &model->engine);
+    rk__scorer_release(model->scorer);
+    RK_TRY_GOTO(done, status);
+    status = rk__h5_commit(file);
+done:
+    rk__h5_close(file);
+    return status;
+}
+
+static rk_status read_config(const rk_h5 *file, rk_config **out)
+{
+    char *text = NULL;
+    int64_t length = 0;
+    RK_TRY(rk__h5_load(file, "config", RK_H5_U8, &text, &length));
+    rk_status status = rk__config_parse(out, rk__h5_path(file), text, length);
+    rk__free(text);
+    return status;
+}
+
+static rk_status open_file(rk_model *model, const char *path, const char *device,
+                           const rk_hooks *hooks)
+{
+    rk_h5 *file = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk__h5_open(&file, path, KIND, LAYOUT));
+    RK_TRY_GOTO(done, read_config(file, &model->config));
+    if (device) {
+        RK_TRY_GOTO(done, rk__model_set_text(model->config, "run.device", device));
+    }
+    RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file));
+    RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &model->epoch));
+    RK_TRY_GOTO(done, rk__model_set_up(model, hooks));
+    status = rk__checkpoint_read_tensors(file, &model->engine);
+done:
+    rk__h5_close(file);
+    return status;
+}
+
+rk_status rk__model_open_file(const char *path, const char *device, const rk_hooks *hooks,
+                              rk_model **out)
+{
+    rk_model *model = NULL;
+    RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
+    rk_status status = open_file(model, path, device, hooks);
+    if (status != RK_OK) {
+        rk_model_free(model);
+        return status;
+    }
+    *out = model;
+    return RK_OK;
+}

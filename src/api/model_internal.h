@@ -1,0 +1,35 @@
+/* What the public rk_model points to; shared by the files of this room. */
+#ifndef RK_API_MODEL_INTERNAL_H
+#define RK_API_MODEL_INTERNAL_H
+
+#include "engine/snapshot.h"
+#include "eval/popularity.h"
+#include "rankine/model.h"
+#include "score/scorer.h"
+
+struct rk_model {
+    rk_config *config;   /* owned */
+    rk_dataset *owned;   /* NULL where the caller lends one */
+    const rk_dataset *dataset;
+    rk_engine engine;
+    rk_scorer *scorer; /* owned */
+    rk_popularity popularity;
+    int64_t epoch; /* the parameters are from */
+};
+
+/* Engine and scorer of a model that has its config and its data set (owned, or lent); its parameters are still to be
+ * written. */
+rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks);
+
+/* rk_model_open of a run folder, with further assignments on top of the run's configuration. */
+rk_status rk__model_open_run(const char *directory, const char *device, const char *data_root,
+                             const char *const *assignments, int64_t n, const rk_hooks *hooks,
+                             rk_model **out);
+/* rk_model_open of a file. */
+rk_status rk__model_open_file(const char *path, const char *device, const rk_hooks *hooks,
+                              rk_model **out);
+
+/* key=value, the value as a double-quoted YAML text. */
+rk_status rk__model_set_text(rk_config *config, const char *key, const char *value);
+
+#endif
