@@ -148,6 +148,29 @@ typedef struct rk_fold_attr {
     int64_t first, n; /* its nodes: all users or all items */
 } rk_fold_attr;
 
+/* Rows [first, first + n) of a table. */
+typedef struct rk_range_attr {
+    int64_t first, n;
+} rk_range_attr;
+
+/* The equations of a row x of a factor model, given the rows v_j of the other side's entries with
+ * weights w_j (without values 1):
+ *   (gram_weight G + sum_j (p w_j - q) v_j v_j^T + l2_u I) x = sum_j p w_j v_j,
+ *   l2_u = l2 * number of entries + l2_constant. */
+typedef struct rk_als_attr {
+    int64_t first, n; /* als_sweep: the rows that are solved; als_fold: first = row of item 0 */
+    double gram_weight;
+    double p, q;
+    double l2, l2_constant;
+    int32_t cg_steps; /* 0 = Cholesky; else so many steps of conjugate gradients at most */
+} rk_als_attr;
+
+/* A square matrix of the nodes of a side: what is added to its diagonal. */
+typedef struct rk_ridge_attr {
+    int64_t first, n; /* the nodes */
+    double ridge;
+} rk_ridge_attr;
+
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
                                     clip*: limit = weight[0]; table_dots: alpha = weight[0];
@@ -174,6 +197,9 @@ typedef union rk_attr {
     int32_t index;     /* weigh */
     int64_t batch;     /* select_negatives */
     rk_step_attr step; /* step_loss */
+    rk_range_attr range; /* side_gram */
+    rk_als_attr als;     /* als_* */
+    rk_ridge_attr ridge; /* count_gram, ease_factor */
 } rk_attr;
 
 typedef struct rk_node {
