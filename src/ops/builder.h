@@ -258,13 +258,13 @@ void rk__als_sweep(rk_program *p, rk_csr_values rows, rk_value table, rk_value g
 rk_value rk__als_fold(rk_program *p, rk_tile_lists lists, rk_value table, rk_value gram,
                       rk_als_attr attr);
 
-/* into (stored f32 [n,n]): entry a,b = common neighbours in `rows` (the graph; values count as 1) of
- * nodes first + a and first + b; `ridge` is added on the diagonal. */
+/* into (stored f32 [n,n]): entry a,b = common neighbours in `rows` (the graph; values count as 1)
+ * of nodes first + a and first + b; `ridge` is added on the diagonal. */
 void rk__count_gram(rk_program *p, rk_csr_values rows, rk_range_attr side, double ridge,
                     rk_value into);
 /* The inverse of a symmetric positive definite matrix (stored f32 [n,n]), in place and in full;
- * only its lower triangle is read. One that is not positive definite is lost, and noted in the
- * state as a loss that is not finite. */
+ * only its lower triangle is read. One that is not positive definite becomes zeros, and is noted in
+ * the state as a loss that is not finite. */
 void rk__spd_inverse(rk_program *p, rk_value matrix, rk_value state);
 /* Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019: of P = (X^T X + l2 I)^-1
  * (stored f32 [n,n]), in place, B_ij = -P_ij / P_jj with a diagonal of zeros. */

@@ -29,7 +29,7 @@ enum {
     RK_OP_IS_GATHERS = 8,  /* a propagation that reads a row of input 3 for every edge */
     RK_OP_IS_SHARES = 16,  /* equal inputs and attributes mean an equal result */
     RK_OP_IS_SCALES = 64,  /* restricted to rows, it multiplies by a factor at no cost */
-    RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS */
+    RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS or cuSOLVER */
 };
 
 typedef struct rk_op_info {
@@ -191,12 +191,12 @@ typedef union rk_attr {
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
     rk_topk_attr topk;
-    rk_fold_attr fold; /* fold*, unfold* */
-    int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;   /* unique_rows */
-    int32_t index;     /* weigh */
-    int64_t batch;     /* select_negatives */
-    rk_step_attr step; /* step_loss */
+    rk_fold_attr fold;   /* fold*, unfold* */
+    int32_t halves;      /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;     /* unique_rows */
+    int32_t index;       /* weigh */
+    int64_t batch;       /* select_negatives */
+    rk_step_attr step;   /* step_loss */
     rk_range_attr range; /* side_gram */
     rk_als_attr als;     /* als_* */
     rk_ridge_attr ridge; /* count_gram, ease_factor */

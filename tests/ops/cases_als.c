@@ -20,8 +20,8 @@ static void side_gram_of(int64_t first, int64_t n, int64_t d)
             ops_add(&sum[e], &size[e], (double)x[row * d + e / d] * (double)x[row * d + e % d]);
         }
     }
-    rk_value y = rk__side_gram(ops_program(c), ops_input(c, RK_F32, rows, d, x),
-                               (rk_range_attr){first, n});
+    rk_value y =
+        rk__side_gram(ops_program(c), ops_input(c, RK_F32, rows, d, x), (rk_range_attr){first, n});
     ops_expect_reals(c, y, sum, size, 2e-6);
     ops_run(c, 1);
 }
@@ -184,7 +184,8 @@ static void als_sweep_of(int number, int64_t d, bool items)
     int64_t users = d < 64 ? 30 : 9, n_items = 40;
     ops_random r = {(uint64_t)(number * 1000 + d) + items};
     bool has_weights = number % 4 == 1;
-    ops_case *c = ops_begin("als_sweep %d of %s, width %d", number, items ? "items" : "users", (int)d);
+    ops_case *c =
+        ops_begin("als_sweep %d of %s, width %d", number, items ? "items" : "users", (int)d);
     ops_graph g = ops_make_graph(c, users, n_items, 0.3, &r);
     rk_als_attr attr = forms[number % 2];
     attr.cg_steps = cg_steps[number / 2 % 3];
@@ -199,8 +200,13 @@ static void als_sweep_of(int number, int64_t d, bool items)
     }
     for (int64_t row = attr.first; row < attr.first + attr.n; row++) {
         int64_t begin = g.offsets[row];
-        list_case l = {x,    gram, weights ? weights + begin : NULL, g.columns + begin,
-                       g.offsets[row + 1] - begin, d, attr};
+        list_case l = {x,
+                       gram,
+                       weights ? weights + begin : NULL,
+                       g.columns + begin,
+                       g.offsets[row + 1] - begin,
+                       d,
+                       attr};
         solve(c, &l, expected + row * d, size + row * d);
     }
     rk_step_state state = {.step = 4};
@@ -217,6 +223,8 @@ static void als_sweep_of(int number, int64_t d, bool items)
 
 static void als_sweep(void)
 {
+    als_sweep_of(0, 170, true); /* more than a block of a CUDA device holds */
+    als_sweep_of(2, 1010, false);
     for (int w = 0; w < N_WIDTHS; w++) {
         for (int number = 0; number < 12; number++) {
             als_sweep_of(number, widths[w], number % 3 == 0);
@@ -305,8 +313,13 @@ static void als_fold_of(int number, int64_t d)
     float *gram = make_gram(c, x + FIRST * d, ITEMS, d);
     double *expected = ops_doubles(c, LISTS * d), *size = ops_doubles(c, LISTS * d);
     for (int64_t list = 0; list < LISTS; list++) {
-        list_case l = {x + FIRST * d, gram, weights + offsets[list], items + offsets[list],
-                       offsets[list + 1] - offsets[list], d, attr};
+        list_case l = {x + FIRST * d,
+                       gram,
+                       weights + offsets[list],
+                       items + offsets[list],
+                       offsets[list + 1] - offsets[list],
+                       d,
+                       attr};
         solve(c, &l, expected + list * d, size + list * d);
     }
     rk_tile_lists lists = {ops_input(c, RK_I64, LISTS + 1, 1, offsets),
@@ -328,7 +341,7 @@ static void als_fold(void)
 }
 
 const ops_entry ops_cases_als[] = {
-    {RK_OP_SIDE_GRAM, side_gram},       {RK_OP_ALS_SWEEP, als_sweep},
-    {RK_OP_ALS_SWEEP, als_sweep_long},  {RK_OP_ALS_SWEEP, als_sweep_fails},
-    {RK_OP_ALS_FOLD, als_fold},         {RK_OP_COUNT, NULL},
+    {RK_OP_SIDE_GRAM, side_gram},      {RK_OP_ALS_SWEEP, als_sweep},
+    {RK_OP_ALS_SWEEP, als_sweep_long}, {RK_OP_ALS_SWEEP, als_sweep_fails},
+    {RK_OP_ALS_FOLD, als_fold},        {RK_OP_COUNT, NULL},
 };

@@ -135,8 +135,8 @@ static bool solve_row(const rk_call *call, const rk_als_system *s, int64_t row, 
     const float *values = call->in[2];
     int64_t begin = offsets[row], n = offsets[row + 1] - begin;
     int64_t bytes = rk__cache_lines(rk__als_floats(s->width) * 4);
-    char *mine = (char *)call->scratch + rk__cache_lines(s->width * s->width * 4) +
-                 rk__cpu_thread() * bytes;
+    char *mine =
+        (char *)call->scratch + rk__cache_lines(s->width * s->width * 4) + rk__cpu_thread() * bytes;
     if (n == 0) {
         rk__zero_row(x, s->d);
         return true;

@@ -156,9 +156,9 @@ static void place_of(int64_t number, int64_t *i, int64_t *j)
 }
 
 /*
- * A = L L^T, X = L^-1, P = X^T X in one pass over the diagonal tiles. After step k the tiles i, j of
- * the lower triangle hold: P_ij so far where i <= k, what X_ij is made of where j <= k < i, the rest
- * of A elsewhere. A step is a product for every tile.
+ * A = L L^T, X = L^-1, P = X^T X in one pass over the diagonal tiles. After step k the tiles i, j
+ * of the lower triangle hold: P_ij so far where i <= k, what X_ij is made of where j <= k < i, the
+ * rest of A elsewhere. A step is a product for every tile.
  */
 static bool invert(const rk_call *call, const tiles *t)
 {
@@ -205,6 +205,7 @@ void rk__cpu_spd_inverse(const rk_call *call)
     bool is_definite = invert(call, &t);
     openblas_set_num_threads(threads);
     if (!is_definite) {
+        memset(t.a, 0, (size_t)(n * n) * sizeof *t.a);
         rk__note_loss(call->in[1], (double)NAN);
     }
 }

@@ -55,7 +55,7 @@ typedef struct rk_adam_scalars {
 
 /* The equations of rk_als_attr, but for what differs from row to row. */
 typedef struct rk_als_system {
-    const float *table; /* [rows, d] */
+    const float *table;   /* [rows, d] */
     int64_t d, first_row; /* the row of column 0 */
     const float *gram;    /* gram_weight G, [width, width], filled up with zeros */
     int64_t width;        /* d, up to a multiple of RK_ALS_WIDTH */

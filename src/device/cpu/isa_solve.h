@@ -167,7 +167,8 @@ static float weight_of(const rk_als_list *list, int64_t i)
     return list->values ? list->values[i] : 1;
 }
 
-/* Entries [first, end), at most LIST_ROWS: the rows as they are, times their coefficients, and b. */
+/* Entries [first, end), at most LIST_ROWS: the rows as they are and times their coefficients; what
+ * they add to b. */
 static void pack_scaled(const rk_als_system *s, const rk_als_list *list, int64_t first, int64_t end,
                         float *rows, float *scaled, float *b)
 {
@@ -256,8 +257,8 @@ typedef struct als_pass {
 } als_pass;
 
 /* n entries at a time: the sums over the lanes of several overlap. */
-INLINE void add_entries(const rk_als_system *s, const rk_als_list *list, int64_t i, const float *row,
-                        const als_pass *pass, float *y, const int n)
+INLINE void add_entries(const rk_als_system *s, const rk_als_list *list, int64_t i,
+                        const float *row, const als_pass *pass, float *y, const int n)
 {
     int64_t width = s->width;
     vec sum[4];

@@ -44,8 +44,8 @@ static rk_traffic solving(const rk_als_attr *a, double rows, double entries, con
 void rk__als_sweep(rk_program *p, rk_csr_values rows, rk_value table, rk_value gram, rk_value state,
                    rk_als_attr attr)
 {
-    rk_node node = RK_NODE(RK_OP_ALS_SWEEP, rows.offsets, rows.columns, rows.values, table, gram,
-                           state);
+    rk_node node =
+        RK_NODE(RK_OP_ALS_SWEEP, rows.offsets, rows.columns, rows.values, table, gram, state);
     node.attr.als = attr;
     rk__append(p, node);
 }
@@ -75,8 +75,7 @@ rk_traffic rk__traffic_als_sweep(const rk_counted *c)
 rk_value rk__als_fold(rk_program *p, rk_tile_lists lists, rk_value table, rk_value gram,
                       rk_als_attr attr)
 {
-    rk_node node =
-        RK_NODE(RK_OP_ALS_FOLD, lists.offsets, lists.items, lists.weights, table, gram);
+    rk_node node = RK_NODE(RK_OP_ALS_FOLD, lists.offsets, lists.items, lists.weights, table, gram);
     node.attr.als = attr;
     return rk__append_value(p, node);
 }
