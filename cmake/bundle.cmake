@@ -30,7 +30,7 @@ file(GET_RUNTIME_DEPENDENCIES
     UNRESOLVED_DEPENDENCIES_VAR lost
     PRE_EXCLUDE_REGEXES
         "^(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|resolv|util|anl|nsl|thread_db))\\.so"
-        "^lib(cuda|cudart|cublas|cublasLt|cusparse|curand|nvJitLink|nvidia-.*)\\.so"
+        "^lib(cuda|cudart|cublas|cublasLt|cusparse|cusolver|curand|nvJitLink|nvidia-.*)\\.so"
     POST_EXCLUDE_REGEXES "^${root_pattern}/")
 if(lost)
     message(FATAL_ERROR "cannot bundle, the loader does not find: ${lost}")

@@ -46,7 +46,7 @@ LIBRARIES = {
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
     r"curand_philox4x32_x\.h": "base kernels",
-    r"(?!curand_philox)(?:cuda.*|cublas.*|cusparse.*|curand.*|nvtx.*)": "device/cuda kernels",
+    r"(?!curand_philox)(?:cu(?:da|blas|sparse|solver|rand)|nvtx).*": "device/cuda kernels",
 }
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 

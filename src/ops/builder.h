@@ -332,4 +332,50 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
 /* f32 [n, 1]: sums of the values of the rows in the range, in double. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
 
+/* ---- models that are solved ---- */
+
+/* Lists of a tile of T queries, filled by the host: offsets i64 [T+1,1], items i32 [C,1] (ascending
+ * and distinct within a query), weights f32 [C,1], finite and >= 0. */
+typedef struct rk_tile_lists {
+    rk_value offsets, items, weights;
+} rk_tile_lists;
+
+/* A sparse matrix of R rows: offsets i64 [R+1,1], columns i32 [E,1], values f32 [E,1] or RK_NONE,
+ * which means 1 each. E may be a capacity: only entries below offsets[R] count. */
+typedef struct rk_csr_values {
+    rk_value offsets, columns, values;
+} rk_csr_values;
+
+/* V^T V of rows of a table [R,d]: f32 [d,d], symmetric. */
+rk_value rk__side_gram(rk_program *p, rk_value table, rk_range_attr range);
+/* Solves attr's equations for each of its rows of `table` (stored f32 [R,d], updated in place);
+ * `rows` counts both sides as the table does, [R rows], and no column of the range may be a row of
+ * it. gram f32 [d,d]: of the other side (rk__side_gram). A row without entries becomes zeros.
+ * Conjugate gradients start from the present row. A system that is not positive definite leaves
+ * its row as it is and is noted in the state as a loss that is not finite. */
+void rk__als_sweep(rk_program *p, rk_csr_values rows, rk_value table, rk_value gram, rk_value state,
+                   rk_als_attr attr);
+/* The same equations for lists of items, whose rows are attr.first + item: f32 [T,d]. Conjugate
+ * gradients start from zeros. An empty list and one whose system is not positive definite give
+ * zeros. */
+rk_value rk__als_fold(rk_program *p, rk_tile_lists lists, rk_value table, rk_value gram,
+                      rk_als_attr attr);
+
+/* into (stored f32 [n,n]): entry a,b = common neighbours in `rows` (the graph; values count as 1)
+ * of nodes first + a and first + b; `ridge` is added on the diagonal. */
+void rk__count_gram(rk_program *p, rk_csr_values rows, rk_range_attr side, double ridge,
+                    rk_value into);
+/* The inverse of a symmetric positive definite matrix (stored f32 [n,n]), in place and in full;
+ * only its lower triangle is read. One that is not positive definite becomes zeros, and is noted in
+ * the state as a loss that is not finite. */
+void rk__spd_inverse(rk_program *p, rk_value matrix, rk_value state);
+/* Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019: of P = (X^T X + l2 I)^-1
+ * (stored f32 [n,n]), in place, B_ij = -P_ij / P_jj with a diagonal of zeros. */
+void rk__ease_weights(rk_program *p, rk_value matrix);
+/* The same model through the users: inverse f32 [m,m] = (X X^T + ridge I)^-1 gives the diagonal
+ * P_ii = (1 - x_i^T inverse x_i) / ridge; factor_i = -1 / P_ii, f32 [n,1], for the rows
+ * [first, first + n) of `rows`, whose columns are below m (values count as 1). */
+rk_value rk__ease_factor(rk_program *p, rk_csr_values rows, rk_value inverse, rk_range_attr items,
+                         double ridge);
+
 #endif

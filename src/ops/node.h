@@ -29,7 +29,7 @@ enum {
     RK_OP_IS_GATHERS = 8,  /* a propagation that reads a row of input 3 for every edge */
     RK_OP_IS_SHARES = 16,  /* equal inputs and attributes mean an equal result */
     RK_OP_IS_SCALES = 64,  /* restricted to rows, it multiplies by a factor at no cost */
-    RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS */
+    RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS or cuSOLVER */
 };
 
 typedef struct rk_op_info {
@@ -175,6 +175,28 @@ typedef struct rk_neighbour_lists_attr {
     bool transposed; /* the lists are of the items that have the row's item as a neighbour */
     bool unit_sum;   /* the values of an item's neighbours are divided by their sum */
 } rk_neighbour_lists_attr;
+/* Rows [first, first + n) of a table. */
+typedef struct rk_range_attr {
+    int64_t first, n;
+} rk_range_attr;
+
+/* The equations of a row x of a factor model, given the rows v_j of the other side's entries with
+ * weights w_j (without values 1):
+ *   (gram_weight G + sum_j (p w_j - q) v_j v_j^T + l2_u I) x = sum_j p w_j v_j,
+ *   l2_u = l2 * number of entries + l2_constant. */
+typedef struct rk_als_attr {
+    int64_t first, n; /* als_sweep: the rows that are solved; als_fold: first = row of item 0 */
+    double gram_weight;
+    double p, q;
+    double l2, l2_constant;
+    int32_t cg_steps; /* 0 = Cholesky; else so many steps of conjugate gradients at most */
+} rk_als_attr;
+
+/* A square matrix of the nodes of a side: what is added to its diagonal. */
+typedef struct rk_ridge_attr {
+    int64_t first, n; /* the nodes */
+    double ridge;
+} rk_ridge_attr;
 
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
@@ -216,6 +238,16 @@ typedef union rk_attr {
                           */
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;
+    rk_topk_attr topk;
+    rk_fold_attr fold;   /* fold*, unfold* */
+    int32_t halves;      /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;     /* unique_rows */
+    int32_t index;       /* weigh */
+    int64_t batch;       /* select_negatives */
+    rk_step_attr step;   /* step_loss */
+    rk_range_attr range; /* side_gram */
+    rk_als_attr als;     /* als_* */
+    rk_ridge_attr ridge; /* count_gram, ease_factor */
 } rk_attr;
 
 typedef struct rk_node {

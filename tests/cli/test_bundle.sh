@@ -29,7 +29,7 @@ unset LD_LIBRARY_PATH LD_PRELOAD
 
 # What glibc itself is made of: the only files that may come from outside, and none of them inside.
 glibc='^(linux-vdso|ld-linux-x86-64|lib(c|m|mvec|dl|rt|pthread|resolv|util))\.so'
-cuda='^lib(cuda|cudart|cublas|cublasLt|cusparse|curand|nvJitLink)\.so'
+cuda='^lib(cuda|cudart|cublas|cublasLt|cusparse|cusolver|curand|nvJitLink)\.so'
 for file in "$tree"/bin/rankine "$tree"/lib/*.so*; do
     [ ! -L "$file" ] || continue
     ldd "$file" >"$scratch/ldd" || fail "ldd $file"

@@ -31,7 +31,7 @@ static void every_operation_has_a_case(void **state)
 /* usage: test_parity [OPERATION]: only the cases of one. */
 int main(int argc, char **argv)
 {
-    struct CMUnitTest tests[128] = {cmocka_unit_test(every_operation_has_a_case)};
+    struct CMUnitTest tests[256] = {cmocka_unit_test(every_operation_has_a_case)};
     ops_target targets[OPS_MAX_TARGETS];
     int n_targets = ops_targets(targets);
     size_t n = 1;

@@ -1,7 +1,8 @@
 /*
  * The hot loops of the CPU device, one table of functions per instruction set.
  *
- * The bodies (isa_propagate.h, isa_dense.h, isa_edges.h, isa_score.h, isa_softmax.h) are compiled
+ * The bodies (isa_propagate.h, isa_dense.h, isa_edges.h, isa_score.h, isa_softmax.h,
+ * isa_solve.h) are compiled
  * once for each set, in isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table
  * when it is opened. The functions work on ranges and know nothing of threads: the callers cut the
  * work into ranges whose borders do not depend on the number of threads, and every number is
@@ -54,6 +55,26 @@ typedef struct rk_adam_scalars {
     float epsilon, weight_decay;
 } rk_adam_scalars;
 
+/* The equations of rk_als_attr, but for what differs from row to row. */
+typedef struct rk_als_system {
+    const float *table;   /* [rows, d] */
+    int64_t d, first_row; /* the row of column 0 */
+    const float *gram;    /* gram_weight G, [width, width], filled up with zeros */
+    int64_t width;        /* d, up to a multiple of RK_ALS_WIDTH */
+    float p, q;
+    int32_t cg_steps;
+} rk_als_system;
+
+/* The entries of a row. */
+typedef struct rk_als_list {
+    const int32_t *columns;
+    const float *values; /* NULL = 1 each */
+    int64_t n;
+    float l2;
+} rk_als_list;
+
+enum { RK_ALS_WIDTH = 16 };
+
 typedef struct rk_isa {
     const char *name;
 
@@ -100,6 +121,14 @@ typedef struct rk_isa {
     float (*multiply)(int64_t n);
     int32_t multiply_flops;
 
+    /* The upper triangle of a [width, width] += the sum over n rows of left[j]^T right[j], both
+     * [n, width]; below the diagonal a is overwritten. */
+    void (*symmetric_update)(const float *left, const float *right, int64_t n, int64_t width,
+                             float *a);
+    /* The solution of a list's equations into x [d], with conjugate gradients from x; false, and x
+     * is left, where there is none. scratch: rk__als_floats(width). */
+    bool (*solve_list)(const rk_als_system *s, const rk_als_list *list, float *x, float *scratch);
+
     /* Scores for ranking: items in panels [d][panel_width], users in blocks [d][block_users], both
      * filled up with zeros. Every user of a block with every item of n_panels panels; the scores of
      * user i start at out + i * n_panels * panel_width. */
@@ -120,6 +149,12 @@ typedef struct rk_isa {
     /* The indices i < n with scores[i] > threshold, ascending; out has room for n + 16. */
     int64_t (*above)(const float *scores, int64_t n, float threshold, int32_t *out);
 } rk_isa;
+
+/* A matrix, two vectors, 256 packed rows; or four vectors and as many rows. */
+static inline int64_t rk__als_floats(int64_t width)
+{
+    return width * (width + 4 + 256);
+}
 
 extern const rk_isa rk__isa_baseline;
 #if defined(__x86_64__)

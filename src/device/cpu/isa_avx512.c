@@ -8,6 +8,7 @@
 #include "device/cpu/isa_propagate.h"
 #include "device/cpu/isa_score.h"
 #include "device/cpu/isa_softmax.h"
+#include "device/cpu/isa_solve.h"
 #include "device/cpu/isa_table.h"
 
 const rk_isa rk__isa_avx512 = {

@@ -8,6 +8,7 @@
 #include "device/cpu/isa_dense.h"
 #include "device/cpu/isa_edges.h"
 #include "device/cpu/isa_propagate.h"
+#include "device/cpu/isa_solve.h"
 #include "device/cpu/isa_table.h"
 
 enum { BLOCK_USERS = 64, PANEL_WIDTH = 512 };

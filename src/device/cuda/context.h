@@ -8,6 +8,7 @@
 
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
+#include <cusolverDn.h>
 #include <cusparse.h>
 
 #include "base/choices.h"
@@ -15,7 +16,7 @@
 #include "ops/program.h"
 #include "kernels.h"
 
-/* Fails with RK_ERR_MEMORY or RK_ERR_DEVICE when a CUDA, cuBLAS or cuSPARSE call does; the message
+/* Fails with RK_ERR_MEMORY or RK_ERR_DEVICE when a call of CUDA or its libraries does; the message
  * names the call, CUDA's reason and what to do. The operation that is being launched, if any, is
  * added by the caller. */
 #define RK_TRY_CUDA(call_)                                                                         \
@@ -38,6 +39,14 @@
         if (sparse_status_ != CUSPARSE_STATUS_SUCCESS) {                                           \
             RK_FAIL(RK_ERR_DEVICE, "%s: cuSPARSE: %s", #call_,                                     \
                     cusparseGetErrorString(sparse_status_));                                       \
+        }                                                                                          \
+    } while (0)
+
+#define RK_TRY_CUSOLVER(call_)                                                                     \
+    do {                                                                                           \
+        cusolverStatus_t solver_status_ = (call_);                                                 \
+        if (solver_status_ != CUSOLVER_STATUS_SUCCESS) {                                           \
+            RK_FAIL(RK_ERR_DEVICE, "%s: cuSOLVER: status %d", #call_, (int)solver_status_);        \
         }                                                                                          \
     } while (0)
 
@@ -83,8 +92,12 @@ struct rk_device_context {
     rk_device_options options;
     int device;
     cudaStream_t stream;
-    cublasHandle_t blas; /* this one and the next: created when first needed */
+    cublasHandle_t blas; /* this one and the next three: created when first needed */
     cusparseHandle_t sparse;
+    cusolverDnHandle_t solver;
+    cusolverDnParams_t solver_params;
+    void *solver_host; /* owned: cuSOLVER's working memory on the host */
+    size_t solver_host_bytes;
     void *blas_workspace;  /* device, owned: cuBLAS must not allocate while a graph is captured */
     const rk_store *store; /* lent */
     rk_cuda_block *stored; /* by number; owned array */
@@ -126,6 +139,7 @@ struct rk_loaded {
     void *arena;               /* device, owned: all temporaries, unless eager */
     void *scratch;             /* device, owned: working memory of one operation at a time */
     int64_t scratch_bytes;
+    bool is_plain; /* run node by node: of a call that a graph cannot be sure to hold */
     cudaGraphExec_t one_step, many_steps; /* NULL until first run */
     rk_cuda_matrix *matrices;             /* list, owned */
     rk_loaded *next;
@@ -139,7 +153,8 @@ int64_t rk__cuda_scratch(const rk_call *call);
 rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
 /* Puts the node's name in front of the last message. */
 rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
-/* Operations of cuBLAS: attend.c, gram.c, topk.c. Only those with the flag LIBRARY exist. */
+/* Operations of libraries: attend.c, ease.c, gram.c, topk.c. Only those with the flag LIBRARY
+ * exist. */
 #define RK_OP_ROW(ENUM, name, ...) rk_status rk__cuda_##name(const rk_call *call);
 #include "ops/ops.def"
 
@@ -166,6 +181,12 @@ rk_status rk__cuda_blas_weighted(rk_device_context *context, const rk_cuda_produ
 int64_t rk__cuda_gram_bytes(int64_t n);
 rk_status rk__cuda_gram_prepare(rk_loaded *loaded, rk_cuda_node *node);
 void rk__cuda_grams_free(rk_device_context *context);
+
+/* solver.c: cuSOLVER. */
+rk_status rk__cuda_solver_prepare(rk_device_context *context);
+void rk__cuda_solver_free(rk_device_context *context);
+/* ease.c: what a node spd_inverse needs besides its scratch memory. */
+rk_status rk__cuda_inverse_prepare(rk_device_context *context, const rk_call *call);
 
 /* split_rows.c: the graph of these offsets, or NULL. */
 rk_cuda_graph *rk__cuda_graph_find(rk_device_context *context, int32_t stored_offsets);

@@ -50,6 +50,7 @@ static void close_context(rk_device_context *context)
     if (context->sparse) {
         cusparseDestroy(context->sparse);
     }
+    rk__cuda_solver_free(context);
     rk__cuda_blas_free(context);
     release_store(context);
     if (context->stream) {

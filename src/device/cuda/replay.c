@@ -55,6 +55,10 @@ static rk_status prepare_node(rk_loaded *loaded, rk_cuda_node *node, const rk_no
     if (what->op == RK_OP_GRAM_PRODUCT) {
         RK_TRY(rk__cuda_gram_prepare(loaded, node));
     }
+    if (what->op == RK_OP_SPD_INVERSE) {
+        RK_TRY(rk__cuda_inverse_prepare(context, &node->call));
+        loaded->is_plain = true; /* cuSOLVER does not promise to be captured */
+    }
     if (rk__cuda_spmm_takes(context, loaded->program, what)) {
         RK_TRY(rk__cuda_spmm_prepare(loaded, node));
     }
@@ -175,7 +179,7 @@ static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out,
 
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps)
 {
-    if (context->options.eager || context->times) {
+    if (context->options.eager || context->times || loaded->is_plain) {
         for (int64_t s = 0; s < steps; s++) {
             RK_TRY(context->options.eager ? rk__cuda_run_eager(loaded) : run_nodes(loaded));
         }
