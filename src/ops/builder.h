@@ -294,13 +294,6 @@ void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
 
 /* ---- lists and similar items ---- */
 
-/* Rows of entries (column, value), as the graph's or as made by rk__neighbour_lists. */
-typedef struct rk_csr_values {
-    rk_value offsets; /* i64 [R+1, 1] */
-    rk_value columns; /* i32 [E, 1]; E may be a capacity: only entries below offsets[R] count */
-    rk_value values;  /* f32 [E, 1], or RK_NONE: all are 1 */
-} rk_csr_values;
-
 /* Of each item the K most similar others by their common users; similar_value.h has the formulas.
  * graph: the stored one of attr.n_users and attr.n_items, without values. user_weight f32 [U, 1]
  * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25): of rk__similarity_weights in graph/. Into
@@ -333,18 +326,6 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
 
 /* ---- models that are solved ---- */
-
-/* Lists of a tile of T queries, filled by the host: offsets i64 [T+1,1], items i32 [C,1] (ascending
- * and distinct within a query), weights f32 [C,1], finite and >= 0. */
-typedef struct rk_tile_lists {
-    rk_value offsets, items, weights;
-} rk_tile_lists;
-
-/* A sparse matrix of R rows: offsets i64 [R+1,1], columns i32 [E,1], values f32 [E,1] or RK_NONE,
- * which means 1 each. E may be a capacity: only entries below offsets[R] count. */
-typedef struct rk_csr_values {
-    rk_value offsets, columns, values;
-} rk_csr_values;
 
 /* V^T V of rows of a table [R,d]: f32 [d,d], symmetric. */
 rk_value rk__side_gram(rk_program *p, rk_value table, rk_range_attr range);

@@ -175,11 +175,6 @@ typedef struct rk_neighbour_lists_attr {
     bool transposed; /* the lists are of the items that have the row's item as a neighbour */
     bool unit_sum;   /* the values of an item's neighbours are divided by their sum */
 } rk_neighbour_lists_attr;
-/* Rows [first, first + n) of a table. */
-typedef struct rk_range_attr {
-    int64_t first, n;
-} rk_range_attr;
-
 /* The equations of a row x of a factor model, given the rows v_j of the other side's entries with
  * weights w_j (without values 1):
  *   (gram_weight G + sum_j (p w_j - q) v_j v_j^T + l2_u I) x = sum_j p w_j v_j,
@@ -217,35 +212,19 @@ typedef union rk_attr {
     rk_contrast_attr contrast;
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
-    rk_topk_attr topk;       /* top_k, score_topk */
-    rk_fold_attr fold;       /* fold*, unfold* */
-    int32_t halves;          /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;         /* unique_rows */
-    int32_t index;           /* weigh */
-    int64_t batch;           /* select_negatives */
-    rk_step_attr step;       /* step_loss */
-    rk_range_attr range;     /* row_sums, score_* */
-    rk_similar_attr similar; /* item_neighbours */
-    rk_neighbour_lists_attr neighbour_lists;
-    rk_topk_attr topk; /* top_k, score_topk */
-    rk_fold_attr fold; /* fold*, unfold* */
-    int32_t halves;    /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;   /* unique_rows */
-    int32_t index;     /* weigh */
-    int64_t batch;     /* select_negatives */
-    rk_step_attr step; /* step_loss */
-    rk_range_attr range; /* score_dot, score_columns: rows of items; score_lists: first row, columns
-                          */
+    rk_topk_attr topk;           /* top_k, score_topk */
+    rk_fold_attr fold;           /* fold*, unfold* */
+    int32_t halves;              /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;             /* unique_rows */
+    int32_t index;               /* weigh */
+    int64_t batch;               /* select_negatives */
+    rk_step_attr step;           /* step_loss */
+    rk_range_attr range;         /* row_sums, side_gram; score_dot, score_columns: rows of items;
+                                    score_lists: first row, columns */
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;
-    rk_topk_attr topk;
-    rk_fold_attr fold;   /* fold*, unfold* */
-    int32_t halves;      /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;     /* unique_rows */
-    int32_t index;       /* weigh */
-    int64_t batch;       /* select_negatives */
-    rk_step_attr step;   /* step_loss */
-    rk_range_attr range; /* side_gram */
+    rk_similar_attr similar; /* item_neighbours */
+    rk_neighbour_lists_attr neighbour_lists;
     rk_als_attr als;     /* als_* */
     rk_ridge_attr ridge; /* count_gram, ease_factor */
 } rk_attr;
