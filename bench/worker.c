@@ -44,7 +44,7 @@ typedef struct worker {
     rk_dataset *dataset;
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
     double prepare_seconds, setup_seconds;
     int64_t steps_per_epoch; /* as `rankine train` has it */
     FILE *out;
@@ -76,7 +76,7 @@ static rk_status say_seconds(worker *w, double seconds)
 static rk_status count_bytes(const worker *w, int64_t *out)
 {
     const rk_engine *e = &w->engine;
-    const rk_program *const loaded[] = {&w->step.phases[0], &w->ranker.rank[0], &w->ranker.rank[1]};
+    const rk_program *const loaded[] = {&w->step.phases[0], &w->scorer.rank[0], &w->scorer.rank[1]};
     rk_memory_table memory = {0};
     rk_status status = rk__memory_add_store(&memory, e->device, &e->store);
     for (size_t i = 0; status == RK_OK && i < sizeof loaded / sizeof loaded[0]; i++) {
@@ -300,7 +300,7 @@ done:
 static rk_status rank(worker *w)
 {
     rk_metrics metrics = {0};
-    rk_ranker ranker = rk__ranker_of(&w->ranker);
+    rk_ranker ranker = rk__scorer_ranker(w->scorer);
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     double began = rk__now();
@@ -320,7 +320,7 @@ static rk_status rank(worker *w)
 static rk_status embeddings(worker *w, const char *path)
 {
     float *host = NULL;
-    RK_TRY(rk__ranker_embeddings(&w->ranker, &host));
+    RK_TRY(rk__scorer_read(w->scorer, "final", &host));
     int64_t bytes = w->engine.graph.n_nodes * w->engine.options->model.dim * 4;
     rk_status status = rk__file_replace(path, host, bytes);
     rk__free(host);
@@ -428,7 +428,7 @@ static rk_status open_run(worker *w, int argc, char **argv)
     RK_TRY(rk_dataset_prepare(w->config, false, NULL, &w->dataset));
     w->prepare_seconds = rk__now() - began;
     began = rk__now();
-    RK_TRY(rk__set_up(&w->engine, &w->step, &w->ranker, rk__config_options(w->config), w->dataset,
+    RK_TRY(rk__set_up(&w->engine, &w->step, &w->scorer, rk__config_options(w->config), w->dataset,
                       false, NULL));
     w->setup_seconds = rk__now() - began;
     rk_step_state state = rk__step_first_state(&w->step);
@@ -456,7 +456,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_worker: %s\n", rk_last_error());
     }
     free(line);
-    rk__tear_down(&w.engine, &w.step, &w.ranker);
+    rk__tear_down(&w.engine, &w.step, &w.scorer);
     rk_dataset_free(w.dataset);
     rk_config_free(w.config);
     return rk_status_exit_code(status);

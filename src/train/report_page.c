@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/schema.h"
 #include "base/alloc.h"
 #include "base/build.h"
 #include "base/parse.h"

@@ -23,7 +23,7 @@ typedef struct fixture {
     rk_dataset *dataset;
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
 } fixture;
 
 /* settings: "key=value", ended by NULL. */
@@ -48,7 +48,7 @@ static void set_up(fixture *f, const char *device, const char *const *settings, 
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
     f->dataset = planted_dataset(true);
-    assert_ok(rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config),
+    assert_ok(rk__set_up(&f->engine, &f->step, &f->scorer, rk__config_options(f->config),
                          f->dataset, eager, NULL));
     rk_step_state state = rk__step_first_state(&f->step);
     assert_ok(rk__step_set_state(&f->step, &state));
@@ -56,7 +56,7 @@ static void set_up(fixture *f, const char *device, const char *const *settings, 
 
 static void tear_down(fixture *f)
 {
-    rk__tear_down(&f->engine, &f->step, &f->ranker);
+    rk__tear_down(&f->engine, &f->step, &f->scorer);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
@@ -102,7 +102,7 @@ static rk_metrics metrics_of(fixture *f)
     enum { N = PLANTED_USERS / 10 };
     int32_t users[N];
     rk_metrics metrics = {0};
-    rk_ranker ranker = rk__ranker_of(&f->ranker);
+    rk_ranker ranker = rk__scorer_ranker(f->scorer);
     for (int32_t i = 0; i < N; i++) {
         users[i] = 10 * i;
     }
@@ -319,8 +319,8 @@ static void the_memory_table_is_true(void **unused)
     memory_lines lines = {0};
     rk_hooks hooks = {.log = keep_memory_lines, .user = &lines};
     set_up(&f, "run.device=cuda", NULL, false);
-    rk__tear_down(&f.engine, &f.step, &f.ranker);
-    assert_ok(rk__set_up(&f.engine, &f.step, &f.ranker, rk__config_options(f.config), f.dataset,
+    rk__tear_down(&f.engine, &f.step, &f.scorer);
+    assert_ok(rk__set_up(&f.engine, &f.step, &f.scorer, rk__config_options(f.config), f.dataset,
                          false, &hooks));
     assert_ok(f.engine.device->info(f.engine.context, &info));
     double taken = lines.free - (double)info.memory_free / 1e6;

@@ -154,15 +154,15 @@ void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_
 {
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
     bool done = false;
     for (int64_t n = 0; !done; n++) {
         assert_true(n < 1000);
         rk__alloc_fail_after(n);
-        rk_status status = rk__set_up(&engine, &step, &ranker, options, dataset, false, NULL);
+        rk_status status = rk__set_up(&engine, &step, &scorer, options, dataset, false, NULL);
         rk__alloc_fail_after(-1);
         done = status == RK_OK;
         assert_true(done || status == RK_ERR_MEMORY);
-        rk__tear_down(&engine, &step, &ranker);
+        rk__tear_down(&engine, &step, &scorer);
     }
 }

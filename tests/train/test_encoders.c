@@ -17,7 +17,7 @@ typedef struct world {
     rk_config *config;
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
     int64_t batch;
     float values[2][MOST]; /* of the parameters */
 } world;
@@ -88,7 +88,7 @@ static void open_world(world *w, const char *name, const char *setting)
     assert_ok(rk__engine_open(&w->engine, rk__config_options(w->config), &graph,
                               (rk_engine_how){.device = &rk__device_cpu}));
     assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
-    assert_ok(rk__ranker_create(&w->ranker, &w->engine, NULL));
+    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){{NULL}}));
     assert_ok(rk__engine_bind(&w->engine));
     assert_ok(rk__step_load(&w->step));
     write_nodes(w);
@@ -100,7 +100,7 @@ static void open_world(world *w, const char *name, const char *setting)
 
 static void close_world(world *w)
 {
-    rk__tear_down(&w->engine, &w->step, &w->ranker);
+    rk__tear_down(&w->engine, &w->step, &w->scorer);
     golden_free(&w->golden);
     rk_config_free(w->config);
 }
@@ -154,7 +154,7 @@ static void encoders_are_pytorchs(void **state)
         open_world(&w, names[i], NULL);
         assert_close(loss_at(&w), golden_get(&w.golden, "loss", 0)->v[0], 1e-6, 0);
         float *final = NULL;
-        assert_ok(rk__ranker_embeddings(&w.ranker, &final));
+        assert_ok(rk__scorer_read(w.scorer, "final", &final));
         compare(&w, final, "final", 1e-5);
         rk__free(final);
         compare(&w, gradient_of(&w, 0), "gradient", 1e-5);

@@ -60,10 +60,10 @@ static void agrees_with_numpy(void **state)
     assert_ok(rk_config_set(config, "run.device=cpu", "test"));
     const rk_options *options = rk__config_options(config);
     rk_engine engine;
-    rk_model_ranker by_model;
+    rk_scorer *by_model;
     assert_ok(rk__set_up(&engine, NULL, &by_model, options, &d, false, NULL));
     write_embeddings(&engine, scores);
-    rk_ranker ranker = rk__ranker_of(&by_model);
+    rk_ranker ranker = rk__scorer_ranker(by_model);
 
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
         const golden_array *expected =

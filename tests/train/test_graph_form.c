@@ -90,7 +90,7 @@ typedef struct fixture {
     rk_dataset *dataset;
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
 } fixture;
 
 static rk_status try_set_up(fixture *f, const char *form, const char *const *settings)
@@ -106,7 +106,7 @@ static rk_status try_set_up(fixture *f, const char *form, const char *const *set
     for (int i = 0; settings && settings[i]; i++) {
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
-    RK_TRY(rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config), f->dataset,
+    RK_TRY(rk__set_up(&f->engine, &f->step, &f->scorer, rk__config_options(f->config), f->dataset,
                       false, NULL));
     rk_step_state state = rk__step_first_state(&f->step);
     return rk__step_set_state(&f->step, &state);
@@ -114,7 +114,7 @@ static rk_status try_set_up(fixture *f, const char *form, const char *const *set
 
 static void tear_down(fixture *f)
 {
-    rk__tear_down(&f->engine, &f->step, &f->ranker);
+    rk__tear_down(&f->engine, &f->step, &f->scorer);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }

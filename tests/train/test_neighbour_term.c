@@ -66,7 +66,7 @@ typedef struct fixture {
     rk_dataset *dataset;
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
 } fixture;
 
 static rk_status set_up(fixture *f, const char *const *settings, size_t n)
@@ -82,13 +82,13 @@ static rk_status set_up(fixture *f, const char *const *settings, size_t n)
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
     f->dataset = planted_dataset(true);
-    return rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config), f->dataset,
+    return rk__set_up(&f->engine, &f->step, &f->scorer, rk__config_options(f->config), f->dataset,
                       false, NULL);
 }
 
 static void tear_down(fixture *f)
 {
-    rk__tear_down(&f->engine, &f->step, &f->ranker);
+    rk__tear_down(&f->engine, &f->step, &f->scorer);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
@@ -202,7 +202,7 @@ static void set_up_survives_lack_of_memory(void **state)
     static const char *const settings[] = {"model.layers=2", "loss.neighbours=5"};
     fixture f;
     assert_ok(set_up(&f, settings, 2));
-    rk__tear_down(&f.engine, &f.step, &f.ranker);
+    rk__tear_down(&f.engine, &f.step, &f.scorer);
     planted_set_up_survives_lack_of_memory(rk__config_options(f.config), f.dataset);
     tear_down(&f);
 }
@@ -214,8 +214,8 @@ static void evaluation_does_not_look_for_them(void **state)
     static const char *const settings[] = {"loss.neighbours=5"};
     fixture f;
     assert_ok(set_up(&f, settings, 1));
-    rk__tear_down(&f.engine, &f.step, &f.ranker);
-    assert_ok(rk__set_up(&f.engine, NULL, &f.ranker, rk__config_options(f.config), f.dataset, false,
+    rk__tear_down(&f.engine, &f.step, &f.scorer);
+    assert_ok(rk__set_up(&f.engine, NULL, &f.scorer, rk__config_options(f.config), f.dataset, false,
                          NULL));
     assert_int_equal(rk__store_find(&f.engine.store, "neighbours.items"), -1);
     tear_down(&f);

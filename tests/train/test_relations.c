@@ -29,7 +29,7 @@ typedef struct world {
     rk_graph graphs[RELATIONS]; /* the store borrows them */
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
     float values[PARAMETERS][N * DIM];
 } world;
 
@@ -177,17 +177,17 @@ static void open_world(world *w, double clip_norm)
         add(w, r, "scale", RK_F32, N, g->scale);
     }
     assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
-    assert_ok(rk__ranker_create(&w->ranker, &w->engine, NULL));
+    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){{NULL}}));
     assert_ok(rk__engine_bind(&w->engine));
     assert_ok(rk__step_load(&w->step));
-    assert_ok(rk__ranker_load(&w->ranker));
+    assert_ok(rk__scorer_load(w->scorer));
     make_values(w);
     write_nodes(w);
 }
 
 static void close_world(world *w)
 {
-    rk__ranker_free(&w->ranker);
+    rk__scorer_free(w->scorer);
     rk__step_free(&w->step);
     rk__engine_close(&w->engine);
     for (int r = 0; r < RELATIONS; r++) {
@@ -301,11 +301,11 @@ static void its_embeddings_rank(void **unused)
     open_world(&w, 0);
     write_values(&w);
     dense(&w, expected);
-    assert_ok(rk__ranker_embeddings(&w.ranker, &final));
+    assert_ok(rk__scorer_read(w.scorer, "final", &final));
     for (int i = 0; i < N * DIM; i++) {
         assert_close((double) final[i], expected[i], 1e-6, 1);
     }
-    rk_ranker ranker = rk__ranker_of(&w.ranker);
+    rk_ranker ranker = rk__scorer_ranker(w.scorer);
     assert_ok(ranker.rank(ranker.self, RK_TEST, users, 1, 3, items));
     assert_in_range(items[0], 0, N_ITEMS - 1);
     rk__free(final);

@@ -30,14 +30,14 @@ typedef struct fixture {
     rk_dataset *dataset;
     rk_engine engine;
     rk_step step;
-    rk_model_ranker ranker;
+    rk_scorer *scorer;
 } fixture;
 
 static void set_up(fixture *f, const char *const *settings, int n)
 {
     f->config = config_with(settings, n);
     f->dataset = planted_dataset(true);
-    assert_ok(rk__set_up(&f->engine, &f->step, &f->ranker, rk__config_options(f->config),
+    assert_ok(rk__set_up(&f->engine, &f->step, &f->scorer, rk__config_options(f->config),
                          f->dataset, false, NULL));
     rk_step_state state = rk__step_first_state(&f->step);
     assert_ok(rk__step_set_state(&f->step, &state));
@@ -45,7 +45,7 @@ static void set_up(fixture *f, const char *const *settings, int n)
 
 static void tear_down(fixture *f)
 {
-    rk__tear_down(&f->engine, &f->step, &f->ranker);
+    rk__tear_down(&f->engine, &f->step, &f->scorer);
     planted_free(f->dataset);
     rk_config_free(f->config);
 }
@@ -88,7 +88,7 @@ static void check_it_learns(const char *const *settings, int n, double gain)
     set_up(&f, settings, n);
     assert_ok(rk__popularity_init(&popularity, f.dataset));
     rk_ranker reference = rk__popularity_ranker(&popularity);
-    rk_ranker model = rk__ranker_of(&f.ranker);
+    rk_ranker model = rk__scorer_ranker(f.scorer);
     double first = one_epoch(&f), last = first;
     for (int epoch = 1; epoch < 12; epoch++) {
         last = one_epoch(&f);
@@ -271,7 +271,7 @@ static void ranking_masks_what_was_seen(void **state)
     fixture f;
     set_up(&f, NULL, 0);
     one_epoch(&f);
-    rk_ranker ranker = rk__ranker_of(&f.ranker);
+    rk_ranker ranker = rk__scorer_ranker(f.scorer);
     int valid_met = 0;
     for (int32_t user = 0; user < PLANTED_USERS; user++) {
         for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
@@ -298,7 +298,7 @@ static void a_k_above_the_catalogue_is_refused(void **state)
     static const char *const settings[] = {"eval.k=[10, 151]"};
     fixture f = {.config = config_with(settings, 1), .dataset = planted_dataset(true)};
     assert_fails(RK_ERR_CONFIG, "151 is larger than the catalogue of 150 items",
-                 rk__set_up(&f.engine, &f.step, &f.ranker, rk__config_options(f.config), f.dataset,
+                 rk__set_up(&f.engine, &f.step, &f.scorer, rk__config_options(f.config), f.dataset,
                             false, NULL));
     tear_down(&f);
 }
