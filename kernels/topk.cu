@@ -198,7 +198,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
             candidate mine;
             mine.score = row[i];
             mine.item = (int32_t)(first_item + i);
-            if (mine.score >= bar && mine.score > -CUDART_INF_F && !is_masked(r, query, mine.item)) {
+            if (mine.score >= bar && mine.score > -CUDART_INF_F &&
+                !is_masked(r, query, mine.item)) {
                 list[atomicAdd(&used, 1)] = mine;
             }
         }

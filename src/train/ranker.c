@@ -166,8 +166,8 @@ static void fill_masks(rk_model_ranker *r, bool on_test, const int32_t *users, i
         const int32_t *other = valid ? valid->items + valid->offsets[users[i]] : NULL;
         const int32_t *other_end = valid ? valid->items + valid->offsets[users[i] + 1] : NULL;
         while (train < train_end || other < other_end) {
-            bool is_train = other == other_end ||
-                            (train < train_end && *train - g->n_users <= *other);
+            bool is_train =
+                other == other_end || (train < train_end && *train - g->n_users <= *other);
             r->mask_items[total++] = is_train ? (int32_t)(*train++ - g->n_users) : *other++;
         }
     }
@@ -185,8 +185,8 @@ static rk_status write_tile(rk_model_ranker *r, bool on_test, const int32_t *use
     const int64_t n_masked = r->mask_offsets[RK_RANK_TILE];
     RK_TRY(e->device->write(e->context, r->stored_users, 0, RK_RANK_TILE, r->tile));
     RK_TRY(e->device->write(e->context, r->stored_count, 0, 1, &count));
-    RK_TRY(e->device->write(e->context, r->stored_mask_offsets, 0, RK_RANK_TILE + 1,
-                            r->mask_offsets));
+    RK_TRY(
+        e->device->write(e->context, r->stored_mask_offsets, 0, RK_RANK_TILE + 1, r->mask_offsets));
     return e->device->write(e->context, r->stored_mask_items, 0, n_masked, r->mask_items);
 }
 

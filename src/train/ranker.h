@@ -19,14 +19,14 @@ typedef struct rk_model_ranker {
     int32_t stored_final;               /* numbers in the store */
     int32_t stored_users, stored_items; /* a rank tile's input and output */
     int32_t stored_count, stored_mask_offsets, stored_mask_items;
-    const rk_lists *valid; /* lent; NULL = there are none */
-    int64_t k;                          /* columns of that output: the largest of eval.k */
-    rk_program embed, rank[2];          /* rank: on valid, on test */
-    rk_loaded *loaded[2];               /* of rank */
-    int32_t *tile;                      /* RK_RANK_TILE * (1 + k): users, then items; owned */
-    int64_t *mask_offsets;              /* RK_RANK_TILE + 1; owned */
-    int32_t *mask_items;                /* of a tile: room for every train and valid row; owned */
-    int64_t final_changes; /* engine->changes of the final embeddings; -1 = not computed */
+    const rk_lists *valid;     /* lent; NULL = there are none */
+    int64_t k;                 /* columns of that output: the largest of eval.k */
+    rk_program embed, rank[2]; /* rank: on valid, on test */
+    rk_loaded *loaded[2];      /* of rank */
+    int32_t *tile;             /* RK_RANK_TILE * (1 + k): users, then items; owned */
+    int64_t *mask_offsets;     /* RK_RANK_TILE + 1; owned */
+    int32_t *mask_items;       /* of a tile: room for every train and valid row; owned */
+    int64_t final_changes;     /* engine->changes of the final embeddings; -1 = not computed */
 } rk_model_ranker;
 
 /* Before the engine is bound. valid: items that are masked on test beside train's, as the valid

@@ -6,8 +6,7 @@
  * a large device holds until they are looked through. */
 static int64_t tile_items(int64_t n_queries, int64_t n_items)
 {
-    const int64_t most =
-        (32 << 20) / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
+    const int64_t most = (32 << 20) / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
     int64_t tile = most > 256 ? most / 256 * 256 : 256;
     return tile < n_items ? tile : n_items;
 }
