@@ -1,6 +1,6 @@
 /*
- * The K best items of each query: by scores that are there (top_k), or over tiles of scores that are
- * made on the way (score_topk), where the score matrix never exists whole.
+ * The K best items of each query: by scores that are there (top_k), or over tiles of scores that
+ * are made on the way (score_topk), where the score matrix never exists whole.
  *
  * A tile's scores come from cuBLAS in whatever precision. They only choose candidates: with
  *

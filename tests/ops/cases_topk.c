@@ -88,8 +88,8 @@ static int32_t *make_blocked(ops_case *c, const topk_shape *s, ops_random *r)
 }
 
 /* Items in families of ten around a vector of multiples of 2^-10, each off it by a few multiples of
- * 2^-13, queries of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits, but
- * cut to TF32's 11 a family is one vector. */
+ * 2^-13, queries of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits,
+ * but cut to TF32's 11 a family is one vector. */
 static void make_near_ties(const topk_shape *s, float *x, ops_random *r)
 {
     enum { FAMILY = 10 };

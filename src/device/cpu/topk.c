@@ -15,7 +15,7 @@ enum {
     ROW_STRIP = 1024, /* scores of a row that are looked through together */
 };
 
-/* A query's place in the tile: how far the list of masked items has been walked, the heap's size. */
+/* A query's place in the tile: how far its mask list has been walked, the heap's size. */
 typedef struct ranking {
     const int32_t *masked, *masked_end;
     const int32_t *blocked; /* NULL = nothing is */

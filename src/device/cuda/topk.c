@@ -1,5 +1,5 @@
-/* The ranking of a tile of queries: scores by cuBLAS, a tile of items at a time, that kernels/topk.cu
- * looks through. */
+/* The ranking of a tile of queries: scores by cuBLAS, a tile of items at a time, that
+ * kernels/topk.cu looks through. */
 #include "device/cuda/context.h"
 
 /* Scores of a tile of queries for this many items at a time: 32 MB, which the second-level cache of
