@@ -99,9 +99,9 @@ cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, void *stream
 /* A ranking of the items for a tile of T queries (topk.cu has the method). */
 typedef struct rk_ranking {
     const float *queries, *table; /* [T, d]; [n_items, d] */
-    const float *given;           /* [T, n_items]: their scores, without queries and table; or NULL */
+    const float *given; /* [T, n_items]: their scores, without queries and table; or NULL */
     int64_t n_items, n_queries, d;
-    const int64_t *mask_offsets;                /* [T+1] */
+    const int64_t *mask_offsets;                 /* [T+1] */
     const int32_t *mask_items, *blocked, *count; /* blocked [n_items] may be NULL */
     int32_t k;
     float epsilon;      /* |score of a tile - exact score| <= epsilon |query| |item| */

@@ -61,8 +61,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
         for (int j = 0; j < depth; j++) {
             for (int p = 0; p < FEW; p++) {
                 for (int q = 0; q < FEW; q++) {
-                    sum[p][q] = __fmaf_rn(u[j][row + p * GROUPS], v[j][column + q * GROUPS],
-                                          sum[p][q]);
+                    sum[p][q] =
+                        __fmaf_rn(u[j][row + p * GROUPS], v[j][column + q * GROUPS], sum[p][q]);
                 }
             }
         }
@@ -207,9 +207,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
 /* ---- scores that are there ---- */
 
 /* A block a query; its items are distinct. factor NULL = 0. */
-__global__ void __launch_bounds__(rk::BLOCK)
-    add_lists(lists l, const float *__restrict__ factor, float alpha, float beta, float *y,
-              int64_t n)
+__global__ void __launch_bounds__(rk::BLOCK) add_lists(lists l, const float *__restrict__ factor,
+                                                       float alpha, float beta, float *y, int64_t n)
 {
     const int64_t t = blockIdx.x;
     for (int64_t j = l.offsets[t] + threadIdx.x; j < l.offsets[t + 1]; j += rk::BLOCK) {
@@ -277,8 +276,8 @@ cudaError_t rk_cuda_score_lists(const rk_call *call)
 {
     const rk_tensor *y = rk__out(call, 0);
     return rk::run(call->stream, {y->rows}, score_lists, lists_of(call, 0),
-                   rows_of(call, 3, call->node->attr.range.first), rk::in(call, 6),
-                   rk::in(call, 7), rk::out(call, 0), y->cols);
+                   rows_of(call, 3, call->node->attr.range.first), rk::in(call, 6), rk::in(call, 7),
+                   rk::out(call, 0), y->cols);
 }
 
 cudaError_t rk_cuda_score_dense(const rk_call *call)
@@ -303,8 +302,8 @@ cudaError_t rk_cuda_score_columns(const rk_call *call)
     RK_TRY_LAUNCH(rk::run(call->stream, {down * across}, transpose, rk::in(call, 0), queries,
                           x->rows, x->cols, across));
     return rk::run(call->stream, {down * rk::divide_up(y->cols, TILE)}, score_columns, queries,
-                   rows_of(call, 1, call->node->attr.range.first), rk::in(call, 4),
-                   rk::in(call, 5), rk::out(call, 0), size);
+                   rows_of(call, 1, call->node->attr.range.first), rk::in(call, 4), rk::in(call, 5),
+                   rk::out(call, 0), size);
 }
 
 cudaError_t rk_cuda_add_lists(const rk_call *call)

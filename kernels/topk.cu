@@ -1,6 +1,6 @@
 /*
- * The K best items of each query: by scores that are there (top_k), or over tiles of scores that are
- * made on the way (score_topk), where the score matrix never exists whole.
+ * The K best items of each query: by scores that are there (top_k), or over tiles of scores that
+ * are made on the way (score_topk), where the score matrix never exists whole.
  *
  * A tile's scores come from cuBLAS in whatever precision. They only choose candidates: with
  *
@@ -198,7 +198,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
             candidate mine;
             mine.score = row[i];
             mine.item = (int32_t)(first_item + i);
-            if (mine.score >= bar && mine.score > -CUDART_INF_F && !is_masked(r, query, mine.item)) {
+            if (mine.score >= bar && mine.score > -CUDART_INF_F &&
+                !is_masked(r, query, mine.item)) {
                 list[atomicAdd(&used, 1)] = mine;
             }
         }

@@ -265,13 +265,13 @@ rk_value rk__score_lists(rk_program *p, rk_tile_lists lists, rk_csr_values rows,
 /* y[t] = sum_j weight_j matrix[item_j]: [m,n] -> [T,n]. */
 rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk_value count);
 
-/* y[t,i] = factor[i] * sum over the entries e of row first + i of values[e] * queries[t,columns[e]]:
- * queries [T,m], factor f32 [n,1] or RK_NONE -> [T,n]. */
+/* y[t,i] = factor[i] * sum over the entries e of row first + i of values[e] *
+ * queries[t,columns[e]]: queries [T,m], factor f32 [n,1] or RK_NONE -> [T,n]. */
 rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                            rk_value count, rk_range_attr items);
 
-/* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which must
- * have no later reader); factor f32 [I,1], or RK_NONE = 0. */
+/* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
+ * must have no later reader); factor f32 [I,1], or RK_NONE = 0. */
 rk_value rk__add_lists(rk_program *p, rk_value scores, rk_tile_lists lists, rk_value factor,
                        double alpha, double beta);
 

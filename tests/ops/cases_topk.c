@@ -88,8 +88,8 @@ static int32_t *make_blocked(ops_case *c, const topk_shape *s, ops_random *r)
 }
 
 /* Items in families of ten around a vector of multiples of 2^-10, each off it by a few multiples of
- * 2^-13, queries of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits, but
- * cut to TF32's 11 a family is one vector. */
+ * 2^-13, queries of multiples of 1/4: the sums of a few dozen products fit in a float's 24 bits,
+ * but cut to TF32's 11 a family is one vector. */
 static void make_near_ties(const topk_shape *s, float *x, ops_random *r)
 {
     enum { FAMILY = 10 };
@@ -124,8 +124,7 @@ typedef struct ranked {
 static ranked expected_ranking(ops_case *c, const topk_shape *s, const double *scores,
                                const char *masked, const int32_t *blocked)
 {
-    ranked out = {ops_memory(c, s->tile * s->k, sizeof *out.items),
-                  ops_doubles(c, s->tile * s->k)};
+    ranked out = {ops_memory(c, s->tile * s->k, sizeof *out.items), ops_doubles(c, s->tile * s->k)};
     scored *work = ops_memory(c, s->items, sizeof *work);
     for (int64_t t = 0; t < s->tile; t++) {
         int64_t n = 0;
@@ -154,14 +153,14 @@ static rk_topk_values rank(ops_case *c, const topk_shape *s, ops_random *r, rk_v
     const int32_t *blocked = make_blocked(c, s, r);
     const ranked expected = expected_ranking(c, s, scores, masked, blocked);
     int64_t capacity = offsets[s->tile] + (s->levels % 2 ? 5 : 0);
-    rk_topk_values v = {
-        .scores = value,
-        .mask_offsets = ops_input(c, RK_I64, s->tile + 1, 1, offsets),
-        .mask_items = ops_input(c, RK_I32, capacity, 1, items),
-        .blocked = s->has_blocked ? ops_input(c, RK_I32, s->items, 1, blocked) : RK_NONE,
-        .count = count,
-        .out_items = ops_variable(c, RK_I32, s->tile, s->k, NULL),
-        .out_scores = ops_variable(c, RK_F32, s->tile, s->k, NULL)};
+    rk_topk_values v = {.scores = value,
+                        .mask_offsets = ops_input(c, RK_I64, s->tile + 1, 1, offsets),
+                        .mask_items = ops_input(c, RK_I32, capacity, 1, items),
+                        .blocked =
+                            s->has_blocked ? ops_input(c, RK_I32, s->items, 1, blocked) : RK_NONE,
+                        .count = count,
+                        .out_items = ops_variable(c, RK_I32, s->tile, s->k, NULL),
+                        .out_scores = ops_variable(c, RK_F32, s->tile, s->k, NULL)};
     rk__top_k(ops_program(c), v, (int32_t)s->k);
     ops_expect_exactly(c, v.out_items, expected.items);
     ops_expect_reals(c, v.out_scores, expected.scores, ops_doubles(c, s->tile * s->k), 0);
@@ -194,9 +193,9 @@ static void score_topk_of(int number)
     float *table = ops_memory(c, (s->items + 5) * s->d, sizeof *table);
     memcpy(table + first * s->d, items, (size_t)(s->items * s->d) * sizeof *table);
     rk_value count = count_of(c, s), queries = ops_input(c, RK_F32, s->tile, s->d, x);
-    rk_value dots = rk__score_dot(ops_program(c), queries,
-                                  ops_input(c, RK_F32, s->items + 5, s->d, table), count,
-                                  (rk_range_attr){first, s->items});
+    rk_value dots =
+        rk__score_dot(ops_program(c), queries, ops_input(c, RK_F32, s->items + 5, s->d, table),
+                      count, (rk_range_attr){first, s->items});
     rank(c, s, &r, dots, count, scores);
     assert_ok(rk__program_fuse(ops_program(c)));
     assert_int_equal(ops_program(c)->n_nodes, 1);

@@ -237,6 +237,51 @@ static void what_others_need_is_left_alone(void **unused)
     free_fixture(&f);
 }
 
+/* Scores go straight to the top K, unless somebody else reads them or counts otherwise. */
+static void scores_are_joined_with_top_k(void **unused)
+{
+    (void)unused;
+    enum { T = 3, K = 2 };
+    for (int variant = 0; variant < 3; variant++) {
+        rk_store store = {0};
+        rk_program p;
+        const struct {
+            rk_dtype dtype;
+            int64_t rows, cols;
+        } stored[] = {{RK_F32, T, DIM}, {RK_F32, N, DIM}, {RK_I32, 1, 1}, {RK_I64, T + 1, 1},
+                      {RK_I32, 9, 1},   {RK_I32, T, K},   {RK_F32, T, K}, {RK_F32, T, 1}};
+        enum { COUNT = sizeof stored / sizeof stored[0] };
+        rk_value in[COUNT + 1];
+        rk__program_init(&p, &store, "rank");
+        for (int i = 0; i <= COUNT; i++) {
+            char name[] = {(char)('a' + i), 0};
+            int32_t number = -1, from = i < COUNT ? i : 2; /* the last one is another count */
+            assert_ok(rk__store_add(&store, name, stored[from].dtype, stored[from].rows,
+                                    stored[from].cols, NULL, &number));
+            in[i] = rk__use(&p, number);
+        }
+        rk_value scores = rk__score_dot(&p, in[0], in[1], in[2], (rk_range_attr){2, N - 5});
+        rk_topk_values v = {.scores = scores,
+                            .mask_offsets = in[3],
+                            .mask_items = in[4],
+                            .blocked = RK_NONE,
+                            .count = variant == 2 ? in[COUNT] : in[2],
+                            .out_items = in[5],
+                            .out_scores = in[6]};
+        rk__top_k(&p, v, K);
+        if (variant == 1) {
+            rk__take_scores(&p, scores, in[5]);
+        }
+        assert_ok(rk__program_fuse(&p));
+        assert_ok(rk__program_verify(&p));
+        assert_int_equal(count(&p, RK_OP_SCORE_TOPK), variant == 0);
+        assert_int_equal(count(&p, RK_OP_TOP_K), variant != 0);
+        assert_int_equal(count(&p, RK_OP_SCORE_DOT), variant != 0);
+        rk__program_free(&p);
+        rk__store_free(&store);
+    }
+}
+
 /* A sum of tables reads floats: the layer stays as it is and the propagation gets a copy. */
 static void a_table_that_others_read_gets_a_copy(void **unused)
 {
@@ -423,6 +468,7 @@ int main(void)
         cmocka_unit_test(a_training_step_is_joined),
         cmocka_unit_test(tables_between_layers_become_halves),
         cmocka_unit_test(what_others_need_is_left_alone),
+        cmocka_unit_test(scores_are_joined_with_top_k),
         cmocka_unit_test(a_table_that_others_read_gets_a_copy),
         cmocka_unit_test(joining_changes_no_bit),
         cmocka_unit_test(threads_change_no_bit_of_halves),

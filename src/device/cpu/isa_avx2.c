@@ -12,9 +12,9 @@
 #include "device/cpu/isa_table.h"
 
 const rk_isa rk__isa_avx2 = {
-    ISA_COMMON_FUNCTIONS, .name = "AVX2", .panel_width = PANEL_WIDTH, .block_users = BLOCK_USERS,
-    .scores = scores,     .above = above, .logits = logits,           .exponents = exponents,
-    .few_scores = few_scores,
+    ISA_COMMON_FUNCTIONS,       .name = "AVX2",         .panel_width = PANEL_WIDTH,
+    .block_users = BLOCK_USERS, .scores = scores,       .above = above,
+    .logits = logits,           .exponents = exponents, .few_scores = few_scores,
 };
 
 #endif

@@ -101,8 +101,8 @@ static void run_few(const rk_call *call, const rk_strips *s, char *scratch, rk_s
             int64_t n = at_most(end - first, most);
             for (int64_t query = 0; query < s->n_queries; query += RK_FEW_TOGETHER) {
                 int64_t together = at_most(s->n_queries - query, RK_FEW_TOGETHER);
-                call->isa->few_scores(s->queries + query * s->d, together,
-                                      s->items + first * s->d, n, s->d, scores);
+                call->isa->few_scores(s->queries + query * s->d, together, s->items + first * s->d,
+                                      n, s->d, scores);
                 for (int64_t i = 0; i < together; i++) {
                     take(self, part, query + i, scores + i * n, first, n);
                 }

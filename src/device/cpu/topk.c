@@ -15,7 +15,7 @@ enum {
     ROW_STRIP = 1024, /* scores of a row that are looked through together */
 };
 
-/* A query's place in the tile: how far the list of masked items has been walked, the heap's size. */
+/* A query's place in the tile: how far its mask list has been walked, the heap's size. */
 typedef struct ranking {
     const int32_t *masked, *masked_end;
     const int32_t *blocked; /* NULL = nothing is */
@@ -165,7 +165,8 @@ void rk__cpu_top_k(const rk_call *call)
     RK_CPU_FOR(call, query, in.n_used)
     {
         const float *scores = (const float *)call->in[0] + query * n_items;
-        int32_t *found = (void *)((char *)call->scratch + rk__cpu_thread() * found_bytes(ROW_STRIP));
+        int32_t *found =
+            (void *)((char *)call->scratch + rk__cpu_thread() * found_bytes(ROW_STRIP));
         ranking r = start_ranking(call, &in, query, (int32_t *)call->out[0] + query * k,
                                   (float *)call->out[1] + query * k);
         for (int64_t first = 0; first < n_items; first += ROW_STRIP) {

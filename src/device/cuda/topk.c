@@ -1,13 +1,12 @@
-/* The ranking of a tile of queries: scores by cuBLAS, a tile of items at a time, that kernels/topk.cu
- * looks through. */
+/* The ranking of a tile of queries: scores by cuBLAS, a tile of items at a time, that
+ * kernels/topk.cu looks through. */
 #include "device/cuda/context.h"
 
 /* Scores of a tile of queries for this many items at a time: 32 MB, which the second-level cache of
  * a large device holds until they are looked through. */
 static int64_t tile_items(int64_t n_queries, int64_t n_items)
 {
-    const int64_t most =
-        (32 << 20) / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
+    const int64_t most = (32 << 20) / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
     int64_t tile = most > 256 ? most / 256 * 256 : 256;
     return tile < n_items ? tile : n_items;
 }

@@ -110,8 +110,8 @@ rk_status rk__shape_score_lists(const rk_program *p, const rk_node *node, rk_sha
 
 rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk_value count)
 {
-    return rk__append_value(p, RK_NODE(RK_OP_SCORE_DENSE, lists.offsets, lists.items,
-                                       lists.weights, matrix, count));
+    return rk__append_value(
+        p, RK_NODE(RK_OP_SCORE_DENSE, lists.offsets, lists.items, lists.weights, matrix, count));
 }
 
 /* lists, matrix f32[m,n], count i32[1] -> f32[T,n] */

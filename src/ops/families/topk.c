@@ -3,8 +3,7 @@
 
 void rk__top_k(rk_program *p, rk_topk_values v, int32_t k)
 {
-    rk_node node =
-        RK_NODE(RK_OP_TOP_K, v.scores, v.mask_offsets, v.mask_items, v.blocked, v.count);
+    rk_node node = RK_NODE(RK_OP_TOP_K, v.scores, v.mask_offsets, v.mask_items, v.blocked, v.count);
     node.attr.topk.k = k;
     node.out[0] = v.out_items;
     node.out[1] = v.out_scores;
