@@ -33,9 +33,17 @@ INLINE void vec_store(float *p, vec v)
     *(vec_unaligned *)p = v;
 }
 
-/* The sum of the lanes in a fixed tree order. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define HAS_SHUFFLE 1
+#endif
+#endif
+
+/* The sum of the lanes in a fixed tree order, the upper half onto the lower one and so on; in
+ * registers where the compiler can, since the way through memory takes longer than the sum. */
 INLINE float vec_sum(vec v)
 {
+#if !defined(HAS_SHUFFLE)
     float lane[LANES];
     vec_store(lane, v);
     for (int width = LANES / 2; width > 0; width /= 2) {
@@ -44,6 +52,22 @@ INLINE float vec_sum(vec v)
         }
     }
     return lane[0];
+#else
+#if LANES == 16
+    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif LANES == 8
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3);
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6);
+#else
+    v += __builtin_shufflevector(v, v, 2, 3, 0, 1);
+    v += __builtin_shufflevector(v, v, 1, 0, 3, 2);
+#endif
+    return v[0];
+#endif
 }
 
 #endif
