@@ -81,8 +81,7 @@ typedef struct rk_tensor_info {
 RK_API rk_status rk_model_tensor_info(const rk_model *model, int64_t number, rk_tensor_info *out);
 
 /* By name. RK_ERR_CONFIG, naming those that there are, for an unknown one. */
-RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name,
-                                      rk_tensor_info *out);
+RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name, rk_tensor_info *out);
 
 /* Copies rows [first, first + rows) into `out`, which has room for `bytes` bytes. */
 RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t first,

@@ -8,8 +8,8 @@
 #include "score/scorer.h"
 
 struct rk_model {
-    rk_config *config;   /* owned */
-    rk_dataset *owned;   /* NULL where the caller lends one */
+    rk_config *config; /* owned */
+    rk_dataset *owned; /* NULL where the caller lends one */
     const rk_dataset *dataset;
     rk_engine engine;
     rk_scorer *scorer; /* owned */

@@ -49,7 +49,8 @@ int cmd_export(cli *c, int argc, char **argv)
          "them; tsv: the id and then the values, a row a line; model: one file\n"
          "that stands on its own, to be given to evaluate and recommend",
          0, 0},
-        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export, of a model RUN/model.h5", 0, 0},
+        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export, of a model RUN/model.h5", 0,
+         0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are now, if they moved", 0, 0},
         {"--force", CLI_FLAG, &force, NULL, "replace files that are there", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},

@@ -201,8 +201,8 @@ static rk_value fold_table(const rk_model_instance *instance, rk_program *p, rk_
         for (int k = 1; k <= n; k++) {
             shifted[k] = layers[k - 1];
         }
-        sum = rk__add(p, rk__mix(p, weights, shifted, n + 1), rk__weigh(p, weights, layers[0], 0), 1,
-                      -1);
+        sum = rk__add(p, rk__mix(p, weights, shifted, n + 1), rk__weigh(p, weights, layers[0], 0),
+                      1, -1);
     }
     return rk__scale_rows(p, sum, graph.scale, RK_NONE, RK_NONE);
 }

@@ -59,11 +59,11 @@ struct rk_scorer {
     int32_t *found;                       /* [n, k] of a tile */
     float *found_scores;
 
-    int32_t *cold;       /* [I]: 1 = no train interaction */
-    int32_t *closed;     /* [I]: what the device has as blocked */
-    float *counts;       /* [I]: train interactions; the store borrows it */
-    float *ones;         /* the store borrows it */
-    bool has_limits;     /* closed differs from cold */
+    int32_t *cold;   /* [I]: 1 = no train interaction */
+    int32_t *closed; /* [I]: what the device has as blocked */
+    float *counts;   /* [I]: train interactions; the store borrows it */
+    float *ones;     /* the store borrows it */
+    bool has_limits; /* closed differs from cold */
     pthread_mutex_t lock;
     bool has_lock;
 };

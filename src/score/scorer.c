@@ -9,8 +9,8 @@
 #include "score/internal.h"
 
 enum {
-    MOST_ENTRIES = 1 << 20,    /* of the lists of a tile, if no single user has more */
-    MOST_SCORES = 16 << 20,    /* of a tile whose scores of all items need room */
+    MOST_ENTRIES = 1 << 20, /* of the lists of a tile, if no single user has more */
+    MOST_SCORES = 16 << 20, /* of a tile whose scores of all items need room */
     LEAST_TILE = 16,
 };
 
@@ -225,8 +225,7 @@ static rk_status load(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_varian
     rk_variant *v = NULL;
     RK_TRY(rk__scorer_variant(s, asker, size, &v));
     *out = v;
-    return v->loaded ? RK_OK
-                     : s->engine->device->load(s->engine->context, &v->program, &v->loaded);
+    return v->loaded ? RK_OK : s->engine->device->load(s->engine->context, &v->program, &v->loaded);
 }
 
 static rk_status write_blocked(rk_scorer *s)
@@ -329,12 +328,14 @@ static rk_status check_query(const rk_scorer *s, const rk_query *q)
                 (long long)n_users - 1);
     }
     if (q->user >= 0 && q->n_items > 0) {
-        RK_FAIL(RK_ERR_CONFIG, "a query names user %lld and %lld items: it is one of the two, with "
-                               "user -1 the items count",
+        RK_FAIL(RK_ERR_CONFIG,
+                "a query names user %lld and %lld items: it is one of the two, with "
+                "user -1 the items count",
                 (long long)q->user, (long long)q->n_items);
     }
     if (q->n_items < 0 || (q->n_items > 0 && !q->items)) {
-        RK_FAIL(RK_ERR_CONFIG, "a query has %lld items, but no list of them", (long long)q->n_items);
+        RK_FAIL(RK_ERR_CONFIG, "a query has %lld items, but no list of them",
+                (long long)q->n_items);
     }
     RK_TRY(check_items(s, q->items, q->n_items));
     for (int64_t i = 0; q->weights && i < q->n_items; i++) {
@@ -369,8 +370,9 @@ static rk_status kind_of(const rk_scorer *s, const rk_query *q, rk_asker *out)
         *out = any ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     }
     if (*out == RK_ASKER_FOLDED && !rk__model_folds_in(m)) {
-        RK_FAIL(RK_ERR_CONFIG, "model %s ranks for users that it was trained on only, not for a list "
-                               "of items",
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s ranks for users that it was trained on only, not for a list "
+                "of items",
                 m->name);
     }
     return RK_OK;
@@ -483,7 +485,8 @@ static void begin_tile(rk_scorer *s)
 
 static rk_status write(const rk_scorer *s, int32_t stored, int64_t rows, const void *values)
 {
-    return rows == 0 ? RK_OK : s->engine->device->write(s->engine->context, stored, 0, rows, values);
+    return rows == 0 ? RK_OK
+                     : s->engine->device->write(s->engine->context, stored, 0, rows, values);
 }
 
 static rk_status write_tile(rk_scorer *s)
@@ -684,7 +687,8 @@ static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n,
     rk_scorer *s = self;
     rk_query queries[RK_RANK_TILE];
     RK_ASSERT(n <= RK_RANK_TILE && part != RK_TRAIN);
-    const rk_selection selection = {.seen = 1u << RK_TRAIN | (part == RK_TEST ? 1u << RK_VALID : 0)};
+    const rk_selection selection = {.seen =
+                                        1u << RK_TRAIN | (part == RK_TEST ? 1u << RK_VALID : 0)};
     for (int64_t i = 0; i < n; i++) {
         queries[i] = (rk_query){.user = users[i]};
     }
