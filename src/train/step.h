@@ -2,8 +2,8 @@
  * What fitting does again and again, as programs. Of a model that is trained by gradients one
  * program (batch_step.c): draw a batch, embed its rows, the loss terms, the backward pass,
  * clipping, the optimizer; a run and the tests of gradients build the same one, tests may give the
- * batch and keep the gradients. Of other models their phases, one program each, which run in turns: a step is
- * one phase, an epoch one round.
+ * batch and keep the gradients. Of other models their phases, one program each, which run in turns:
+ * a step is one phase, an epoch one round.
  *
  * Life: create (tables and programs; the engine is not bound yet) -> load -> set the state -> run.
  */
