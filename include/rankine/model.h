@@ -92,8 +92,7 @@ typedef struct rk_tensor_info {
 RK_API rk_status rk_model_tensor_info(const rk_model *model, int64_t number, rk_tensor_info *out);
 
 /* By name. RK_ERR_CONFIG, naming those that there are, for an unknown one. */
-RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name,
-                                      rk_tensor_info *out);
+RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name, rk_tensor_info *out);
 
 /* Copies rows [first, first + rows) into `out`, which has room for `bytes` bytes: at least rows *
  * cols elements of 4 bytes, or 8 of RK_TENSOR_I64, in the machine's byte order. RK_ERR_CONFIG for

@@ -1,4 +1,5 @@
-/* rankine export: what a run has learnt with the original ids, for NumPy or as text, or as one file. */
+/* rankine export: what a run has learnt, with the original ids, for NumPy, as text, or as one file.
+ */
 #include <string.h>
 
 #include "cli.h"
