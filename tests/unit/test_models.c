@@ -34,7 +34,8 @@ static void registry_follows_the_choices(void **state)
 
 static rk_status declare(rk_model_instance *m, const rk_options *o, rk_store *store)
 {
-    return rk__model_declare(m, rk__models()[o->model.kind], o, N_USERS, N_ITEMS, store);
+    const rk_model_data data = {.n_users = N_USERS, .n_items = N_ITEMS};
+    return rk__model_declare(m, rk__model_of(o), o, &data, store);
 }
 
 static void declares_one_table(void **state)
