@@ -72,10 +72,9 @@ static rk_status declare(rk_model_instance *instance)
     if (!by_users(instance)) {
         return RK_OK;
     }
-    return rk__model_add(instance, (rk_parameter){.name = "ease.factor",
-                                                  .rows = n_items,
-                                                  .cols = 1,
-                                                  .role = RK_COMPUTED});
+    return rk__model_add(
+        instance,
+        (rk_parameter){.name = "ease.factor", .rows = n_items, .cols = 1, .role = RK_COMPUTED});
 }
 
 static void phase(const rk_model_instance *instance, rk_program *p, int number, rk_value state)
