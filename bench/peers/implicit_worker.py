@@ -63,43 +63,46 @@ class Worker:
 
     # ---- fitting
 
-    def als(self, solver, epochs, start, confidence, l2, keep=None):
+    def als(self, solver, epochs, start, confidence, l2, keep, dtype="float32"):
         """From the factors in the run folder `start`; seconds of the sweeps alone, as implicit's
-        own callback has them."""
-        table = read_rankine(start, "factors")
+        own callback has them. dtype float64: what the sweeps give without rounding to floats."""
+        table = read_rankine(start, "factors").astype(dtype)
         n_users = self.options.users
         model = AlternatingLeastSquares(
             factors=table.shape[1], regularization=l2, alpha=confidence, iterations=epochs,
-            use_cg=solver == "cg", use_native=True, num_threads=self.options.threads)  # fmt: skip
+            use_cg=solver == "cg", use_native=True, dtype=numpy.dtype(dtype),
+            num_threads=self.options.threads)  # fmt: skip
         model.user_factors = table[:n_users].copy()
         model.item_factors = table[n_users:].copy()
         sweeps = []
         model.fit(self.train, show_progress=False,
                   callback=lambda epoch, seconds, loss: sweeps.append(seconds))  # fmt: skip
-        self.models[keep or "als"] = model
+        self.models[keep] = model
         return {"seconds": sum(sweeps)}
 
-    def knn(self, kind, neighbours, keep=None):
+    def knn(self, kind, neighbours):
         """Lists with one more, since an item is in its own."""
         model = KINDS[kind](K=neighbours + 1, num_threads=self.options.threads)
         began = time.perf_counter()
         model.fit(self.train, show_progress=False)
         seconds = time.perf_counter() - began
-        self.models[keep or kind] = model
+        self.models[kind] = model
         return {"seconds": seconds}
 
     # ---- comparing
 
-    def compare_factors(self, model, run):
-        table, model = read_rankine(run, "factors"), self.models[model]
-        users, items = numpy.split(table, [self.options.users])
-        user_all, user_row = relative(users, model.user_factors)
-        item_all, item_row = relative(items, model.item_factors)
-        seen = numpy.arange(0, self.options.users, max(1, self.options.users // 500))
-        ours = users[seen].astype(float) @ items.T
-        theirs = model.user_factors[seen].astype(float) @ model.item_factors.T
-        return {"all": max(user_all, item_all), "row": max(user_row, item_row),
-                "scores": float(numpy.abs(ours - theirs).max())}  # fmt: skip
+    def factors(self, what):
+        """Users, items: of a model that is kept here, or of the run folder of Rankine's."""
+        if what in self.models:
+            return self.models[what].user_factors, self.models[what].item_factors
+        return numpy.split(read_rankine(what, "factors"), [self.options.users])
+
+    def compare_factors(self, left, right):
+        users, items = self.factors(left)
+        other_users, other_items = self.factors(right)
+        user_all, user_row = relative(users, other_users)
+        item_all, item_row = relative(items, other_items)
+        return {"all": max(user_all, item_all), "row": max(user_row, item_row)}
 
     def compare_lists(self, model, run):
         """Similarities in order, place by place; and of the pairs that both lists have. Where more
