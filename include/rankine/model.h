@@ -27,8 +27,8 @@ typedef struct rk_model rk_model;
 /* ---- where models come from ---- */
 
 /* Fits the model that a config describes and opens it. Without how->run_dir nothing is written, and
- * nothing is read where how->dataset is given; with one it is rk_train. A given data set is lent for
- * the model's life. hooks may be NULL. Free with rk_model_free. */
+ * nothing is read where how->dataset is given; with one it is rk_train. A given data set is lent
+ * for the model's life. hooks may be NULL. Free with rk_model_free. */
 RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *how,
                               const rk_hooks *hooks, rk_model **out);
 
@@ -81,8 +81,7 @@ typedef struct rk_tensor_info {
 RK_API rk_status rk_model_tensor_info(const rk_model *model, int64_t number, rk_tensor_info *out);
 
 /* By name. RK_ERR_CONFIG, naming those that there are, for an unknown one. */
-RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name,
-                                      rk_tensor_info *out);
+RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name, rk_tensor_info *out);
 
 /* Copies rows [first, first + rows) into `out`, which has room for `bytes` bytes. */
 RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t first,
@@ -112,8 +111,8 @@ RK_API rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool pop
 
 typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
 
-/* Writes what the model has learnt into a folder, which is created if need be. A model of vectors of
- * users and items, whose dot products are its scores:
+/* Writes what the model has learnt into a folder, which is created if need be. A model of vectors
+ * of users and items, whose dot products are its scores:
  *
  *   RK_EXPORT_NPY   user_embeddings.npy, item_embeddings.npy, user_ids.txt, item_ids.txt
  *   RK_EXPORT_TSV   user_embeddings.tsv, item_embeddings.tsv: original id, then the values

@@ -28,8 +28,8 @@ typedef struct rk_query {
 /* Which items may be in an answer. Items without train interactions never are. Everything is lent
  * for the call. */
 typedef struct rk_selection {
-    unsigned seen;   /* bits 1u << rk_part: items that a known user has in these parts are left out */
-    bool keep_given; /* the items of a query itself may be in its answer */
+    unsigned seen; /* bits 1u << rk_part: items that a known user has in these parts are left out */
+    bool keep_given;     /* the items of a query itself may be in its answer */
     const int32_t *deny; /* n_deny items that are left out for everybody */
     int64_t n_deny;
     const int32_t *allow; /* n_allow items, the only ones that may be in an answer; NULL = all */

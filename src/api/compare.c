@@ -130,10 +130,10 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     rk_user_values each = {0};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__model_open_run(folder, c->how.device, c->how.data_root,
-                                   (const char *const *)w->assignments, 3, w->hooks, &model));
+                                         (const char *const *)w->assignments, 3, w->hooks, &model));
     rk_ranker ranker = rk__scorer_ranker(model->scorer);
-    RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config), c->how.part,
-                                        &ranker, w->hooks, &metrics, &each));
+    RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config),
+                                        c->how.part, &ranker, w->hooks, &metrics, &each));
     RK_TRY_GOTO(done, take_shape(w, model, &metrics, folder));
     c->runs[r].epoch = c->runs[r].seeds == 1 ? model->epoch : 0;
     int64_t n = each.n_users * each.n_values, seeds = c->runs[r].seeds;

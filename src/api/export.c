@@ -70,8 +70,8 @@ static void npy_row(const rk_model *model, const table *t, int64_t row, rk_buffe
     memset(head, ' ', sizeof head);
     memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
     int length = snprintf(head + 10, sizeof head - 10,
-                          "{'descr': '%s', 'fortran_order': False, 'shape': (%lld, %lld), }",
-                          descr, (long long)t->rows, (long long)t->cols);
+                          "{'descr': '%s', 'fortran_order': False, 'shape': (%lld, %lld), }", descr,
+                          (long long)t->rows, (long long)t->cols);
     head[10 + length] = ' ';
     head[sizeof head - 1] = '\n';
     rk__buffer_add_bytes(out, head, sizeof head);
@@ -182,11 +182,8 @@ static rk_status read_table(const rk_model *model, const char *name, files *f, t
     RK_ASSERT(f->n_owned < MOST_FILES);
     RK_TRY(rk__scorer_read(model->scorer, name, &values));
     f->owned[f->n_owned++] = values;
-    *out = (table){.of = OF_OTHERS,
-                   .dtype = t->dtype,
-                   .values = values,
-                   .rows = t->rows,
-                   .cols = t->cols};
+    *out = (table){
+        .of = OF_OTHERS, .dtype = t->dtype, .values = values, .rows = t->rows, .cols = t->cols};
     snprintf(out->name, sizeof out->name, "%s", name);
     for (char *at = out->name; *at; at++) {
         *at = *at == '.' ? '_' : *at;
@@ -229,11 +226,9 @@ static rk_status choose_files(const rk_model *model, bool npy, files *f)
         }
     }
     if (npy) {
-        add_file(f,
-                 (table){.name = "user_ids", .of = OF_USERS, .rows = model->dataset->n_users},
+        add_file(f, (table){.name = "user_ids", .of = OF_USERS, .rows = model->dataset->n_users},
                  ".txt", ids_row);
-        add_file(f,
-                 (table){.name = "item_ids", .of = OF_ITEMS, .rows = model->dataset->n_items},
+        add_file(f, (table){.name = "item_ids", .of = OF_ITEMS, .rows = model->dataset->n_items},
                  ".txt", ids_row);
     }
     return RK_OK;

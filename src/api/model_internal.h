@@ -8,8 +8,8 @@
 #include "score/scorer.h"
 
 struct rk_model {
-    rk_config *config;   /* owned */
-    rk_dataset *owned;   /* NULL where the caller lends one */
+    rk_config *config; /* owned */
+    rk_dataset *owned; /* NULL where the caller lends one */
     const rk_dataset *dataset;
     rk_engine engine;
     rk_scorer *scorer; /* owned */
@@ -17,8 +17,8 @@ struct rk_model {
     int64_t epoch; /* the parameters are from */
 };
 
-/* Engine and scorer of a model that has its config and its data set (owned, or lent); its parameters are still to be
- * written. */
+/* Engine and scorer of a model that has its config and its data set (owned, or lent); its
+ * parameters are still to be written. */
 rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks);
 
 /* rk_model_open of a run folder, with further assignments on top of the run's configuration. */

@@ -65,8 +65,8 @@ static rk_status find_checkpoint(const rk_options *options, const char *director
 }
 
 /* The prepared file that the run was trained on, or the same data set prepared anew. */
-static rk_status open_dataset(rk_model *model, const rk_checkpoint_facts *facts, const char *checkpoint,
-                              const rk_hooks *hooks)
+static rk_status open_dataset(rk_model *model, const rk_checkpoint_facts *facts,
+                              const char *checkpoint, const rk_hooks *hooks)
 {
     if (*facts->dataset_path && rk__file_exists(facts->dataset_path) &&
         rk_dataset_open(facts->dataset_path, &model->owned) == RK_OK) {

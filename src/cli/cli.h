@@ -210,7 +210,7 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
 /* Opens the run c->positional; device, data: NULL = as the run's config says. Returns an exit code,
  * after printing the error if any. */
 int cli_open_model(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
-                 rk_model **out);
+                   rk_model **out);
 /* The part that --part valid|test names. */
 rk_part cli_part(const char *name);
 bool cli_integer_ids(const rk_model *model);

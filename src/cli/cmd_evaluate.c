@@ -51,7 +51,8 @@ static void print_table(const rk_model *run, const char *part, const rk_metrics 
     }
     printf("%s of data set %s (%s): %s users, all items ranked in %s; model of epoch %lld\n", part,
            rk_dataset_name(rk_model_dataset(run)), rk_dataset_fingerprint(rk_model_dataset(run)),
-           cli_count(model->users).s, cli_seconds(model->seconds).s, (long long)rk_model_get_facts(run).epoch);
+           cli_count(model->users).s, cli_seconds(model->seconds).s,
+           (long long)rk_model_get_facts(run).epoch);
     cli_print_metrics(stdout, part, rows, model->count);
     cli_free(rows);
 }

@@ -1,4 +1,5 @@
-/* rankine export: what a run has learnt with the original ids, for NumPy or as text, or as one file. */
+/* rankine export: what a run has learnt, with the original ids, for NumPy, as text, or as one file.
+ */
 #include <string.h>
 
 #include "cli.h"
@@ -49,7 +50,8 @@ int cmd_export(cli *c, int argc, char **argv)
          "them; tsv: the id and then the values, a row a line; model: one file\n"
          "that stands on its own, to be given to evaluate and recommend",
          0, 0},
-        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export, of a model RUN/model.h5", 0, 0},
+        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export, of a model RUN/model.h5", 0,
+         0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are now, if they moved", 0, 0},
         {"--force", CLI_FLAG, &force, NULL, "replace files that are there", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},

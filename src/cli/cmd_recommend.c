@@ -101,7 +101,8 @@ static rk_status resolve(const rk_dataset *dataset, const recommend_args *args,
     return status == RK_OK ? resolve_items(dataset, &args->deny, &query->deny) : status;
 }
 
-static void json_answer(cli_json *j, const rk_model *model, const rk_recommendation *best, int64_t n)
+static void json_answer(cli_json *j, const rk_model *model, const rk_recommendation *best,
+                        int64_t n)
 {
     const rk_dataset *dataset = rk_model_dataset(model);
     bool integer = cli_integer_ids(model);
@@ -210,7 +211,8 @@ static void start_items(cli_json *j, const rk_model *model, const recommend_quer
     cli_json_key(j, "items");
     cli_json_open(j, '[');
     for (int64_t i = 0; i < query->items.n; i++) {
-        cli_json_id(j, rk_dataset_item_id(dataset, query->items.v[i], room), cli_integer_ids(model));
+        cli_json_id(j, rk_dataset_item_id(dataset, query->items.v[i], room),
+                    cli_integer_ids(model));
     }
     cli_json_close(j, ']');
 }
@@ -291,11 +293,10 @@ static rk_status answer(const rk_model *model, const recommend_args *args,
     for (int64_t first = 0; first < total && status == RK_OK; first += at_once) {
         int64_t n = total - first < at_once ? total - first : at_once;
         for (int64_t i = 0; i < n; i++) {
-            queries[i] = query->items.n > 0
-                             ? (rk_query){.user = -1,
-                                          .items = query->items.v,
-                                          .n_items = query->items.n}
-                             : (rk_query){.user = query->users[first + i]};
+            queries[i] =
+                query->items.n > 0
+                    ? (rk_query){.user = -1, .items = query->items.v, .n_items = query->items.n}
+                    : (rk_query){.user = query->users[first + i]};
         }
         status = rk_model_top_k(model, queries, n, &selection, args->top, best);
         for (int64_t i = 0; i < n && status == RK_OK; i++) {

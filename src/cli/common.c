@@ -74,7 +74,7 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
 }
 
 int cli_open_model(const cli *c, const char *device, const char *data, const rk_hooks *hooks,
-                 rk_model **out)
+                   rk_model **out)
 {
     char *folder = NULL;
     *out = NULL;

@@ -33,7 +33,8 @@ static rk_status fail_unread(const rk_config *config, const rk_option *row,
     if (status == RK_OK) {
         status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
                           "%s, but %s, so nothing looks at it: remove it, or take %s",
-                          rk__config_says(config, key).text, rk__config_says(config, other).text, wanted.at);
+                          rk__config_says(config, key).text, rk__config_says(config, other).text,
+                          wanted.at);
     }
     rk__buffer_free(&wanted);
     return status;
@@ -134,13 +135,15 @@ static rk_status check_sources(const rk_config *config)
         has_train = has_train || o->sources[i].part == RK_PART_TRAIN;
     }
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train", rk__config_says(config, "split.kind").text);
+        RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train",
+                rk__config_says(config, "split.kind").text);
     }
     for (int64_t i = 0; o->split.carve_valid > 0 && i < o->n_sources; i++) {
         if (o->sources[i].part == RK_PART_VALID) {
             RK_FAIL(RK_ERR_CONFIG,
                     "%s, but data.sources[%lld] (%s) is a valid part already: remove one of them",
-                    rk__config_says(config, "split.carve_valid").text, (long long)i, o->sources[i].origin);
+                    rk__config_says(config, "split.carve_valid").text, (long long)i,
+                    o->sources[i].origin);
         }
     }
     return RK_OK;
@@ -152,12 +155,14 @@ static rk_status check_split(const rk_config *config)
     bool by_shares = o->split.kind == RK_SPLIT_RATIO || o->split.kind == RK_SPLIT_TIME;
     if (by_shares && o->split.valid + o->split.test >= 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
-                rk__config_says(config, "split.valid").text, rk__config_says(config, "split.test").text);
+                rk__config_says(config, "split.valid").text,
+                rk__config_says(config, "split.test").text);
     }
     if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
         o->split.valid_from > o->split.test_from) {
         RK_FAIL(RK_ERR_CONFIG, "%s, after %s: valid must begin before test",
-                rk__config_says(config, "split.valid_from").text, rk__config_says(config, "split.test_from").text);
+                rk__config_says(config, "split.valid_from").text,
+                rk__config_says(config, "split.test_from").text);
     }
     return RK_OK;
 }
@@ -172,13 +177,15 @@ static rk_status check_graph(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which is for the tables between layers of the direct "
                 "form: take one of the two",
-                rk__config_says(config, "graph.form").text, rk__config_says(config, "train.propagation").text);
+                rk__config_says(config, "graph.form").text,
+                rk__config_says(config, "train.propagation").text);
     }
     if (o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which multiplies by the whole graph only: take split_rows or "
                 "graph.form direct",
-                rk__config_says(config, "graph.form").text, rk__config_says(config, "cuda.propagation").text);
+                rk__config_says(config, "graph.form").text,
+                rk__config_says(config, "cuda.propagation").text);
     }
     return RK_OK;
 }
@@ -189,31 +196,37 @@ static rk_status check_schedule(const rk_config *config)
     const rk_options *o = &config->options;
     if (o->train.warmup_epochs > 0 && o->train.warmup_steps > 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them",
-                rk__config_says(config, "train.warmup_epochs").text, rk__config_says(config, "train.warmup_steps").text);
+                rk__config_says(config, "train.warmup_epochs").text,
+                rk__config_says(config, "train.warmup_steps").text);
     }
     if (o->train.warmup_epochs > 0 && o->train.warmup_epochs >= (double)o->train.epochs) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: the warm-up must be shorter than the run",
-                rk__config_says(config, "train.warmup_epochs").text, rk__config_says(config, "train.epochs").text);
+                rk__config_says(config, "train.warmup_epochs").text,
+                rk__config_says(config, "train.epochs").text);
     }
     if (o->train.schedule == RK_SCHEDULE_COSINE && o->train.schedule_epochs > o->train.epochs) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: the schedule is longer than the run; set train.schedule_epochs=0 to "
                 "have it as long as the run",
-                rk__config_says(config, "train.schedule_epochs").text, rk__config_says(config, "train.epochs").text);
+                rk__config_says(config, "train.schedule_epochs").text,
+                rk__config_says(config, "train.epochs").text);
     }
     if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks there is no metric to go by",
-                rk__config_says(config, "train.schedule").text, rk__config_says(config, "eval.every").text);
+                rk__config_says(config, "train.schedule").text,
+                rk__config_says(config, "eval.every").text);
     }
     if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->eval.patience > 0 &&
         o->eval.patience <= o->train.plateau_patience) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: the training would stop before the rate is ever lowered; let "
                 "train.plateau_patience be the smaller one",
-                rk__config_says(config, "train.plateau_patience").text, rk__config_says(config, "eval.patience").text);
+                rk__config_says(config, "train.plateau_patience").text,
+                rk__config_says(config, "eval.patience").text);
     }
     if (o->train.clip_norm > 0 && o->train.clip_value > 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them", rk__config_says(config, "train.clip_norm").text,
+        RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them",
+                rk__config_says(config, "train.clip_norm").text,
                 rk__config_says(config, "train.clip_value").text);
     }
     return RK_OK;
@@ -225,7 +238,8 @@ static rk_status check_negatives(const rk_config *config)
     const rk_options *o = &config->options;
     int kind = o->loss.kind, negatives = o->sampling.negatives;
     bool in_batch = negatives == RK_NEGATIVES_IN_BATCH, dynamic = negatives == RK_NEGATIVES_DYNAMIC;
-    rk_said loss = rk__config_says(config, "loss.kind"), how = rk__config_says(config, "sampling.negatives");
+    rk_said loss = rk__config_says(config, "loss.kind"),
+            how = rk__config_says(config, "sampling.negatives");
     if (in_batch && kind != RK_LOSS_SOFTMAX && kind != RK_LOSS_ALIGN_UNIFORM) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which needs negatives of its own for each positive: take "
@@ -248,7 +262,8 @@ static rk_status check_negatives(const rk_config *config)
     }
     if (o->train.batch > INT32_MAX / (2 + o->sampling.per_positive)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may draw 2^31 users and items at most",
-                rk__config_says(config, "train.batch").text, rk__config_says(config, "sampling.per_positive").text);
+                rk__config_says(config, "train.batch").text,
+                rk__config_says(config, "sampling.per_positive").text);
     }
     return RK_OK;
 }
@@ -258,7 +273,8 @@ static rk_status check_propagation(const rk_config *config)
     const rk_options *o = &config->options;
     if (o->train.propagation == RK_TABLES_FP16 && o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which multiplies fp32 tables: take split_rows",
-                rk__config_says(config, "train.propagation").text, rk__config_says(config, "cuda.propagation").text);
+                rk__config_says(config, "train.propagation").text,
+                rk__config_says(config, "cuda.propagation").text);
     }
     return RK_OK;
 }
@@ -271,15 +287,18 @@ static rk_status check_contrast(const rk_config *config)
     }
     if (o->graph.form == RK_FORM_GRAM) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no single layers: take direct or auto",
-                rk__config_says(config, "loss.contrast").text, rk__config_says(config, "graph.form").text);
+                rk__config_says(config, "loss.contrast").text,
+                rk__config_says(config, "graph.form").text);
     }
     if (o->loss.contrast == RK_CONTRAST_XSIMGCL && o->loss.contrast_layer > o->model.layers) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: there is no such layer",
-                rk__config_says(config, "loss.contrast_layer").text, rk__config_says(config, "model.layers").text);
+                rk__config_says(config, "loss.contrast_layer").text,
+                rk__config_says(config, "model.layers").text);
     }
     if (o->train.batch < 2) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: a batch of one has nothing to be held against",
-                rk__config_says(config, "loss.contrast").text, rk__config_says(config, "train.batch").text);
+                rk__config_says(config, "loss.contrast").text,
+                rk__config_says(config, "train.batch").text);
     }
     return RK_OK;
 }
@@ -289,7 +308,8 @@ static rk_status check_neighbours(const rk_config *config)
     const rk_options *o = &config->options;
     if (o->train.batch > INT32_MAX / (1 + o->loss.neighbours)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may look at 2^31 neighbours at most",
-                rk__config_says(config, "train.batch").text, rk__config_says(config, "loss.neighbours").text);
+                rk__config_says(config, "train.batch").text,
+                rk__config_says(config, "loss.neighbours").text);
     }
     return RK_OK;
 }
@@ -316,15 +336,15 @@ static rk_status check_watched_metric(const rk_config *config)
     }
     if (!has_name) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
-                rk__config_says(config, "eval.metric").text, rk__config_says(config, "eval.metrics").text,
-                (int)(length < 60 ? length : 60), o->eval.metric,
-                rk__option_choice("eval.metrics", (int)o->eval.metrics.v[0]),
+                rk__config_says(config, "eval.metric").text,
+                rk__config_says(config, "eval.metrics").text, (int)(length < 60 ? length : 60),
+                o->eval.metric, rk__option_choice("eval.metrics", (int)o->eval.metrics.v[0]),
                 (long long)(has_k ? k : o->eval.k.v[0]));
     }
     if (!has_k) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set eval.metric=%.*s@%lld or add %lld to eval.k",
-                rk__config_says(config, "eval.metric").text, rk__config_says(config, "eval.k").text, (int)length,
-                o->eval.metric, (long long)o->eval.k.v[0], (long long)k);
+                rk__config_says(config, "eval.metric").text, rk__config_says(config, "eval.k").text,
+                (int)length, o->eval.metric, (long long)o->eval.k.v[0], (long long)k);
     }
     return RK_OK;
 }
@@ -334,7 +354,8 @@ static rk_status check_eval(const rk_config *config)
     RK_TRY(check_watched_metric(config));
     if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
-                rk__config_says(config, "eval.patience").text, rk__config_says(config, "eval.every").text);
+                rk__config_says(config, "eval.patience").text,
+                rk__config_says(config, "eval.every").text);
     }
     return RK_OK;
 }

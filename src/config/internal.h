@@ -63,5 +63,4 @@ rk_status rk__config_read_sources(rk_config *config, rk_yaml *yaml, const yaml_n
 rk_status rk__config_unknown(const char *place, const char *section, const char *shown,
                              rk_scalar name);
 
-
 #endif

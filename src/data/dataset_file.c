@@ -63,9 +63,9 @@ rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
     for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
         RK_TRY(save_part(file, rk_part_name(part), &dataset->parts[part]));
     }
-    return dataset->train_times ? rk__h5_write(file, TIMES, RK_H5_F64, dataset->stats.train, 0,
-                                               dataset->train_times)
-                                : RK_OK;
+    return dataset->train_times
+               ? rk__h5_write(file, TIMES, RK_H5_F64, dataset->stats.train, 0, dataset->train_times)
+               : RK_OK;
 }
 
 rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk_dataset_key *key)

@@ -25,15 +25,15 @@ typedef struct rk_engine {
 } rk_engine;
 
 typedef struct rk_engine_how {
-    const rk_device *device; /* NULL = by run.device */
-    const rk_model_kind *model;   /* NULL = by model.kind */
-    const double *train_times; /* lent; NULL = unknown */
+    const rk_device *device;    /* NULL = by run.device */
+    const rk_model_kind *model; /* NULL = by model.kind */
+    const double *train_times;  /* lent; NULL = unknown */
     bool eager;
 } rk_engine_how;
 
 /* options are lent for the engine's life; the graph is the engine's from now on, also when this
- * fails. RK_ERR_DEVICE when the device cannot be used, RK_ERR_CONFIG or RK_ERR_DATA when the model does not fit
- * the data. */
+ * fails. RK_ERR_DEVICE when the device cannot be used, RK_ERR_CONFIG or RK_ERR_DATA when the model
+ * does not fit the data. */
 rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *graph,
                           rk_engine_how how);
 /* Programs on the device are gone with it. A zeroed engine is fine. */

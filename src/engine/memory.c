@@ -24,8 +24,9 @@ static const char *option_of(const char *name)
         {"neighbours.", "loss.neighbours"},
         {"rank.", "eval.k"},
         {"tile.", "data.min_item (raise it)"},
-        {"ease.", "the number of users and items (raise data.min_user or data.min_item): ease keeps "
-                  "the square of the smaller one"},
+        {"ease.",
+         "the number of users and items (raise data.min_user or data.min_item): ease keeps "
+         "the square of the smaller one"},
         {"neighbours", "model.neighbours"},
         {"similarities", "model.neighbours"},
         {"lists.", "model.neighbours"},

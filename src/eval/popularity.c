@@ -14,6 +14,9 @@ rk_status rk__popularity_init(rk_popularity *out, const rk_dataset *dataset)
     for (int64_t e = 0; e < train->offsets[train->n_rows]; e++) {
         degrees[train->items[e]]++;
     }
+    for (int64_t i = 0; i < dataset->n_items; i++) {
+        out->n_ranked += degrees[i] > 0;
+    }
     RK_TRY_GOTO(done, rk__order_by_count(degrees, dataset->n_items, out->order));
 done:
     rk__free(degrees);
@@ -31,7 +34,7 @@ static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n,
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
         int64_t found = 0;
-        for (int64_t p = 0; p < d->n_items && found < k; p++) {
+        for (int64_t p = 0; p < popularity->n_ranked && found < k; p++) {
             int32_t item = popularity->order[p];
             if (!rk__lists_has(&d->parts[RK_TRAIN], users[i], item) &&
                 !(part == RK_TEST && rk__lists_has(&d->parts[RK_VALID], users[i], item))) {

@@ -1,4 +1,5 @@
-/* Ranking by train degree, ties to the smaller item id: the baseline that every model must beat. */
+/* Ranking by train degree, ties to the smaller item id: the baseline that every model must beat.
+ * Items without train interactions are not ranked, as by models. */
 #ifndef RK_EVAL_POPULARITY_H
 #define RK_EVAL_POPULARITY_H
 
@@ -6,7 +7,8 @@
 
 typedef struct rk_popularity {
     const rk_dataset *dataset; /* lent */
-    int32_t *order;            /* items, most popular first; owned */
+    int32_t *order;            /* n_ranked items, most popular first; owned */
+    int64_t n_ranked;          /* items with a train interaction */
 } rk_popularity;
 
 rk_status rk__popularity_init(rk_popularity *out, const rk_dataset *dataset);

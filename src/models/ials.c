@@ -51,10 +51,8 @@ static rk_status declare(rk_model_instance *instance)
 {
     const int64_t dim = instance->options->model.dim;
     RK_TRY(rk__declare_factors(instance, "factors"));
-    return rk__model_add(instance, (rk_parameter){.name = "fold.gram",
-                                                  .rows = dim,
-                                                  .cols = dim,
-                                                  .role = RK_TABLE});
+    return rk__model_add(
+        instance, (rk_parameter){.name = "fold.gram", .rows = dim, .cols = dim, .role = RK_TABLE});
 }
 
 /* The equations of rows [first, first + n) whose other side has n_other rows. */

@@ -29,7 +29,8 @@ static rk_status check_data(const rk_options *o, const rk_model_data *data)
     return RK_OK;
 }
 
-static rk_status add_constant(rk_model_instance *instance, const char *name, int64_t n, float *values)
+static rk_status add_constant(rk_model_instance *instance, const char *name, int64_t n,
+                              float *values)
 {
     rk_parameter p = {.role = RK_CONSTANT, .rows = n, .cols = 1, .constant = values};
     snprintf(p.name, sizeof p.name, "%s", name);
@@ -111,8 +112,8 @@ static void finish(const rk_model_instance *instance, rk_program *p)
 {
     const int aggregate = instance->options->model.aggregate;
     const rk_neighbour_lists_attr attr = {.transposed = aggregate != RK_AGGREGATE_LIKED,
-                                .unit_sum = aggregate == RK_AGGREGATE_TARGET_L1 ||
-                                            aggregate == RK_AGGREGATE_BARS};
+                                          .unit_sum = aggregate == RK_AGGREGATE_TARGET_L1 ||
+                                                      aggregate == RK_AGGREGATE_BARS};
     rk_neighbour_lists lists =
         rk__neighbour_lists(p, rk__use_named(p, "neighbours"), rk__use_named(p, "similarities"),
                             use_if_there(p, "item_means"), attr);
@@ -129,8 +130,9 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
     bool has_bias = instance->options->model.aggregate == RK_AGGREGATE_BARS;
     const rk_csr_values rows = {rk__use_named(p, "lists.offsets"), rk__use_named(p, "lists.items"),
                                 rk__use_named(p, "lists.values")};
-    return rk__score_lists(p, tile->lists, rows, has_bias ? rk__use_named(p, "lists.bias") : RK_NONE,
-                           tile->count, 0, instance->data.n_items);
+    return rk__score_lists(p, tile->lists, rows,
+                           has_bias ? rk__use_named(p, "lists.bias") : RK_NONE, tile->count, 0,
+                           instance->data.n_items);
 }
 
 const rk_model_kind rk__model_item_knn = {

@@ -182,7 +182,8 @@ static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_gr
  * trained. Give it the edges to I and no embedding of its own, and propagate: layer k >= 1 of it is
  *     x_u^(k) = 1/sqrt(|I|) sum over i in I of x_i^(k-1) / sqrt(d_i),   d_i = train degree of i,
  * and its final row
- *     x_u = 1/sqrt(|I|) sum over i in I of F_i,   F_i = 1/sqrt(d_i) sum over k >= 1 of w_k x_i^(k-1).
+ *     x_u = 1/sqrt(|I|) sum over i in I of F_i,
+ *     F_i = 1/sqrt(d_i) sum over k >= 1 of w_k x_i^(k-1).
  * The table F is made once. (The items' own vectors would change a little by the new edges, too;
  * that is neglected.)
  */
@@ -201,8 +202,8 @@ static rk_value fold_table(const rk_model_instance *instance, rk_program *p, rk_
         for (int k = 1; k <= n; k++) {
             shifted[k] = layers[k - 1];
         }
-        sum = rk__add(p, rk__mix(p, weights, shifted, n + 1), rk__weigh(p, weights, layers[0], 0), 1,
-                      -1);
+        sum = rk__add(p, rk__mix(p, weights, shifted, n + 1), rk__weigh(p, weights, layers[0], 0),
+                      1, -1);
     }
     return rk__scale_rows(p, sum, graph.scale, RK_NONE, RK_NONE);
 }

@@ -94,7 +94,7 @@ typedef struct rk_model_kind {
 
     /* ---- fitting by phases ---- */
     int n_phases;
-    bool is_closed; /* one round is all there is to do: train.epochs is not looked at */
+    bool is_closed;            /* one round is all there is to do: train.epochs is not looked at */
     const char *const *phases; /* their names, for people; n_phases */
     void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
                   rk_value state);
@@ -108,9 +108,10 @@ typedef struct rk_model_kind {
                         const rk_tile *tile);
     rk_value (*score)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
                       rk_value queries);
-    const char *embeddings; /* the tensor [users + items, w] whose dot products scores are; or NULL */
-    bool scores_by_dot;   /* score is one score_dot: tiles need no room for the scores of all items */
-    bool reads_lists;     /* score looks at the items of known users, too */
+    const char
+        *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
+    bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
+    bool reads_lists;   /* score looks at the items of known users, too */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
 } rk_model_kind;

@@ -53,10 +53,9 @@ static rk_status declare(rk_model_instance *instance)
 {
     const rk_model_data *d = &instance->data;
     rk_parameter weights = {.name = "graph.decay", .role = RK_CONSTANT, .cols = 1};
-    RK_TRY(rk__model_add(instance, (rk_parameter){.name = "scores",
-                                                  .rows = d->n_items,
-                                                  .cols = 1,
-                                                  .role = RK_COMPUTED}));
+    RK_TRY(rk__model_add(
+        instance,
+        (rk_parameter){.name = "scores", .rows = d->n_items, .cols = 1, .role = RK_COMPUTED}));
     if (instance->options->model.half_life == 0) {
         return RK_OK;
     }
@@ -84,8 +83,7 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
 {
     (void)queries;
     const rk_range_attr items = {0, instance->data.n_items};
-    return rk__score_dot(p, tile->ones, rk__use_named(p, "scores"), tile->count,
-                         items);
+    return rk__score_dot(p, tile->ones, rk__use_named(p, "scores"), tile->count, items);
 }
 
 const rk_model_kind rk__model_popularity = {

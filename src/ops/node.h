@@ -212,14 +212,14 @@ typedef union rk_attr {
     rk_contrast_attr contrast;
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
-    rk_topk_attr topk;           /* top_k, score_topk */
-    rk_fold_attr fold;           /* fold*, unfold* */
-    int32_t halves;              /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;             /* unique_rows */
-    int32_t index;               /* weigh */
-    int64_t batch;               /* select_negatives */
-    rk_step_attr step;           /* step_loss */
-    rk_range_attr range;         /* row_sums, side_gram; score_dot, score_columns: rows of items;
+    rk_topk_attr topk;     /* top_k, score_topk */
+    rk_fold_attr fold;     /* fold*, unfold* */
+    int32_t halves;        /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;       /* unique_rows */
+    int32_t index;         /* weigh */
+    int64_t batch;         /* select_negatives */
+    rk_step_attr step;     /* step_loss */
+    rk_range_attr range;   /* row_sums, side_gram; score_dot, score_columns: rows of items;
                                     score_lists: first row, columns */
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;

@@ -1,4 +1,5 @@
-/* The inside of a scorer, shared by scorer.c (queries to tiles) and variants.c (programs). */
+/* The inside of a scorer, shared by scorer.c (its life), variants.c (programs), tile.c (queries to
+ * tiles) and answers.c. Everything but creating it is done under its lock. */
 #ifndef RK_SCORE_INTERNAL_H
 #define RK_SCORE_INTERNAL_H
 
@@ -59,16 +60,35 @@ struct rk_scorer {
     int32_t *found;                       /* [n, k] of a tile */
     float *found_scores;
 
-    int32_t *cold;       /* [I]: 1 = no train interaction */
-    int32_t *closed;     /* [I]: what the device has as blocked */
-    float *counts;       /* [I]: train interactions; the store borrows it */
-    float *ones;         /* the store borrows it */
-    bool has_limits;     /* closed differs from cold */
+    int32_t *cold;   /* [I]: 1 = no train interaction */
+    int32_t *closed; /* [I]: what the device has as blocked */
+    float *counts;   /* [I]: train interactions; the store borrows it */
+    float *ones;     /* the store borrows it */
+    bool has_limits; /* closed differs from cold */
     pthread_mutex_t lock;
     bool has_lock;
 };
 
 /* The program of a kind of asker and a size of tile; made if need be. */
 rk_status rk__scorer_variant(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_variant **out);
+
+/* The same, loaded. */
+rk_status rk__scorer_load_variant(rk_scorer *s, rk_asker asker, rk_tile_size size,
+                                  rk_variant **out);
+/* What the model makes of its parameters, if they have changed since. */
+rk_status rk__scorer_refresh(rk_scorer *s);
+/* s->closed to the device. */
+rk_status rk__scorer_write_blocked(rk_scorer *s);
+
+/* RK_ERR_CONFIG for an item that is none. */
+rk_status rk__tile_check_items(const rk_scorer *s, const int32_t *items, int64_t n);
+/* Begins a tile of s->size with queries from `first` on, as many as fit together and are of one
+ * kind: *out, at least one. */
+rk_status rk__tile_fill(rk_scorer *s, const rk_query *queries, int64_t first, int64_t n,
+                        const rk_selection *selection, int64_t *out);
+/* Writes it to the device and runs its program. */
+rk_status rk__tile_run(rk_scorer *s);
+/* The first rows of a stored tensor. */
+rk_status rk__tile_write(const rk_scorer *s, int32_t stored, int64_t rows, const void *values);
 
 #endif

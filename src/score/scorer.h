@@ -2,10 +2,11 @@
  * The one way to rank and to score: evaluation, recommendation, lists and services ask a scorer.
  *
  * Queries are answered in tiles. A tile is one of three kinds: known users, people who are known by
- * a list of items (folded in by the model), and people of whom nothing is known, users without train
- * interactions among them, who get the items' popularity. A kind and a size of tile make a program:
- * the model's scores of all items, then the best K that are not masked (variants.c). What the model
- * needs to have computed first (rk_model_kind.finish) is computed when its parameters have changed.
+ * a list of items (folded in by the model), and people of whom nothing is known, users without
+ * train interactions among them, who get the items' popularity. A kind and a size of tile make a
+ * program: the model's scores of all items, then the best K that are not masked (variants.c). What
+ * the model needs to have computed first (rk_model_kind.finish) is computed when its parameters
+ * have changed.
  *
  * A tile's queries, items and masks are put together on the host and written to the device, so what
  * is masked is the caller's business and not the graph's.

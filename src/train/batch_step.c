@@ -1,6 +1,6 @@
 /*
- * The step of a model that is trained by gradients: draw a batch, embed its rows, the loss terms, the
- * backward pass, clipping, the optimizer.
+ * The step of a model that is trained by gradients: draw a batch, embed its rows, the loss terms,
+ * the backward pass, clipping, the optimizer.
  */
 #include <math.h>
 #include <stdio.h>

@@ -67,8 +67,7 @@ static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stor
     const rk_stored *t = &e->store.items[stored];
     char *values = NULL;
     RK_TRY(rk__alloc(&values, t->rows * t->cols, (size_t)rk__dtype_size(t->dtype), t->name));
-    rk_status status =
-        rk__h5_read(file, t->name, file_type(t->dtype), t->rows, t->cols, values);
+    rk_status status = rk__h5_read(file, t->name, file_type(t->dtype), t->rows, t->cols, values);
     if (status == RK_OK) {
         status = e->device->write(e->context, stored, 0, t->rows, values);
     }

@@ -34,8 +34,8 @@ static void warn_of_skipped_users(const rk_step *step, const rk_hooks *hooks)
 static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                        const rk_dataset *dataset, const rk_hooks *hooks)
 {
-    const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
-                                   &dataset->parts[RK_TEST]}};
+    const rk_scorer_data lists = {
+        {&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID], &dataset->parts[RK_TEST]}};
     if (step) {
         RK_TRY(rk__step_create(step, engine, (rk_step_how){0}, hooks));
     }
@@ -65,7 +65,8 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
     }
     RK_TRY(rk__graph_build_lists(&graph, train->offsets, train->items, dataset->n_users,
                                  dataset->n_items));
-    RK_TRY(rk__engine_open(engine, options, &graph, (rk_engine_how){.eager = eager, .train_times = dataset->train_times}));
+    RK_TRY(rk__engine_open(engine, options, &graph,
+                           (rk_engine_how){.eager = eager, .train_times = dataset->train_times}));
     status = build(engine, step, scorer, dataset, hooks);
     if (status != RK_OK) {
         rk__tear_down(engine, step, scorer);

@@ -87,9 +87,9 @@ rk_status rk__step_add_memory(const rk_step *s, rk_memory_table *table)
 {
     bool by_gradients = s->engine->model.model->encode != NULL;
     for (int i = 0; i < s->n_phases; i++) {
-        RK_TRY(rk__memory_add_program(
-            table, s->engine->device, s->engine->context, &s->phases[i],
-            by_gradients ? "model.dim, train.batch or sampling.candidates" : NULL));
+        RK_TRY(rk__memory_add_program(table, s->engine->device, s->engine->context, &s->phases[i],
+                                      by_gradients ? "model.dim, train.batch or sampling.candidates"
+                                                   : NULL));
     }
     return RK_OK;
 }

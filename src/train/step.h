@@ -1,9 +1,9 @@
 /*
- * What fitting does again and again, as programs. Of a model that is trained by gradients one program
- * (batch_step.c): draw a batch, embed its rows, the loss terms, the backward pass, clipping, the
- * optimizer; a run and the tests of gradients build the same one, tests may give the batch and keep
- * the gradients. Of other models their phases, one program each, which run in turns: a step is one
- * phase, an epoch one round.
+ * What fitting does again and again, as programs. Of a model that is trained by gradients one
+ * program (batch_step.c): draw a batch, embed its rows, the loss terms, the backward pass,
+ * clipping, the optimizer; a run and the tests of gradients build the same one, tests may give the
+ * batch and keep the gradients. Of other models their phases, one program each, which run in turns:
+ * a step is one phase, an epoch one round.
  *
  * Life: create (tables and programs; the engine is not bound yet) -> load -> set the state -> run.
  */
@@ -47,12 +47,12 @@ typedef struct rk_step {
     int32_t stored_nodes;     /* with how.given_batch: i32 [(2+M)B,1], by slot; else -1 */
     rk_step_tensors *tensors; /* of each of the model's parameters; owned */
     rk_schedule schedule;     /* of the learning rate */
-    rk_program *phases; /* n_phases; owned */
+    rk_program *phases;       /* n_phases; owned */
     int n_phases;
     rk_step_term *terms; /* owned; none of a model without a loss */
     int n_terms;
-    int32_t n_sums; /* terms of the program */
-    double *sums;   /* [1 + n_sums], on the way to the host or from it; owned */
+    int32_t n_sums;     /* terms of the program */
+    double *sums;       /* [1 + n_sums], on the way to the host or from it; owned */
     rk_loaded **loaded; /* n_phases; owned */
 } rk_step;
 

@@ -35,8 +35,8 @@ typedef struct rk_trainer {
     double seconds_per_step; /* measured; 0 = not yet */
     double train_began;      /* rk__now() at the first step of this process */
     int64_t steps_here;      /* done by this process */
-    rk_snapshot best; /* without a folder: the model of the best check */
-    int64_t epochs;   /* to train */
+    rk_snapshot best;        /* without a folder: the model of the best check */
+    int64_t epochs;          /* to train */
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
     bool profiles; /* the steps are timed by operation */

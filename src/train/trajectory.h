@@ -7,12 +7,12 @@
 
 #include "config/options.h"
 
-/* "key: value" lines. times: the fingerprint of the data set's times, for a model that goes by them;
- * else NULL. Free with rk__free. */
+/* "key: value" lines. times: the fingerprint of the data set's times, for a model that goes by
+ * them; else NULL. Free with rk__free. */
 rk_status rk__trajectory_text(const rk_config *config, const char *times, char **out);
 
-/* RK_ERR_CONFIG names the first option that differs, with both values. An option that `before` does not
- * know had its default. */
+/* RK_ERR_CONFIG names the first option that differs, with both values. An option that `before` does
+ * not know had its default. */
 rk_status rk__trajectory_compare(const char *before, const char *now);
 
 #endif
