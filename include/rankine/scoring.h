@@ -20,8 +20,8 @@ extern "C" {
  * Everything is lent for the call. */
 typedef struct rk_query {
     int64_t user;         /* dense index; -1: nobody known, the items say who asks */
-    const int32_t *items; /* n_items dense indices in any order; one named twice counts once */
-    const float *weights; /* one an item, finite and >= 0; NULL = 1 each */
+    const int32_t *items; /* n_items dense indices in any order; one named twice counts once, */
+    const float *weights; /* with its larger weight; one an item, finite and >= 0; NULL = 1 each */
     int64_t n_items;
 } rk_query;
 
