@@ -30,10 +30,9 @@
 #include "base/parse.h"
 #include "base/timer.h"
 #include "config/options.h"
-#include "engine/memory.h"
 #include "eval/evaluate.h"
-#include "score/internal.h"
 #include "train/json.h"
+#include "engine/memory.h"
 #include "train/profile.h"
 #include "train/set_up.h"
 
@@ -77,12 +76,13 @@ static rk_status say_seconds(worker *w, double seconds)
 static rk_status count_bytes(const worker *w, int64_t *out)
 {
     const rk_engine *e = &w->engine;
-    const rk_program *const loaded[] = {&w->step.phases[0],
-                                        &w->scorer->variants[RK_ASKER_KNOWN][RK_TILE_MANY].program};
     rk_memory_table memory = {0};
     rk_status status = rk__memory_add_store(&memory, e->device, &e->store);
-    for (size_t i = 0; status == RK_OK && i < sizeof loaded / sizeof loaded[0]; i++) {
-        status = rk__memory_add_program(&memory, e->device, e->context, loaded[i], NULL);
+    if (status == RK_OK) {
+        status = rk__step_add_memory(&w->step, &memory);
+    }
+    if (status == RK_OK) {
+        status = rk__scorer_add_memory(w->scorer, &memory);
     }
     *out = memory.total;
     rk__memory_free(&memory);
@@ -283,7 +283,9 @@ static rk_status propagate(worker *w, int64_t n)
     rk_loaded *loaded = NULL;
     rk_status status = RK_OK;
     rk__program_init(&p, &e->store, "propagate");
-    const rk_graph_values graph = rk__use_graph(&p);
+    rk_graph_values graph = {rk__use(&p, rk__store_find(&e->store, "graph.offsets")),
+                             rk__use(&p, rk__store_find(&e->store, "graph.columns")),
+                             rk__use(&p, rk__store_find(&e->store, "graph.scale"))};
     rk_value x = rk__use(&p, e->model.parameters[0].stored);
     rk__assign_named(&p, "final", rk__propagate(&p, graph, x, 1));
     RK_TRY_GOTO(done, rk__program_verify(&p));

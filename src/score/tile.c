@@ -23,12 +23,13 @@ typedef struct entry {
     float weight;
 } entry;
 
-/* Of an item that is named twice the larger weight comes first. */
 static int by_item(const void *left, const void *right)
 {
     const entry *a = left, *b = right;
-    return a->item != b->item ? (a->item > b->item) - (a->item < b->item)
-                              : (a->weight < b->weight) - (a->weight > b->weight);
+    if (a->item != b->item) {
+        return a->item > b->item ? 1 : -1;
+    }
+    return (a->weight < b->weight) - (a->weight > b->weight); /* of an item the largest first */
 }
 
 static rk_status check_query(const rk_scorer *s, const rk_query *q)
