@@ -197,7 +197,9 @@ static void tell_scalars(const rk_trainer *t, const rk_metrics *metrics)
     for (int i = 0; i < t->step.n_terms; i++) {
         tell_scalar(t, "train", t->step.terms[i].name, terms[i]);
     }
-    tell_scalar(t, "train", "learning_rate", t->position.step.learning_rate);
+    if (t->step.n_terms > 0) {
+        tell_scalar(t, "train", "learning_rate", t->position.step.learning_rate);
+    }
     for (int64_t i = 0; metrics && i < metrics->count; i++) {
         const rk_metric_value *metric = &metrics->values[i];
         tell_scalar(t, rk_part_name(t->check_part), metric->name, metric->value);
@@ -237,18 +239,20 @@ static rk_status log_epoch(rk_trainer *t)
     char check[96] = "", *text = NULL;
     rk_buffer buffer = {0};
     for (int i = 0; i < t->step.n_terms; i++) {
-        rk__buffer_add(&buffer, "%s%s %.6f", i > 0 ? ", " : "", t->step.terms[i].name, terms[i]);
-    }
-    if (t->step.n_terms == 0) {
-        rk__buffer_add(&buffer, "none");
+        rk__buffer_add(&buffer, "%s%s %.6f", i > 0 ? ", " : "(", t->step.terms[i].name, terms[i]);
     }
     RK_TRY(rk__buffer_take(&buffer, &text));
     if (!isnan(r->check)) {
         snprintf(check, sizeof check, ", %s %.5f%s", t->options->eval.metric, r->check,
                  t->position.best_epoch == epoch + 1 ? " (best)" : "");
     }
-    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (%s), %.2f s%s", (long long)epoch + 1,
-            r->loss, text, r->seconds, check);
+    if (t->step.n_terms > 0) {
+        rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f %s), %.2f s%s", (long long)epoch + 1,
+                r->loss, text, r->seconds, check);
+    } else { /* a model that is fitted by phases has no loss */
+        rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: %.2f s%s", (long long)epoch + 1, r->seconds,
+                check);
+    }
     rk__free(text);
     return RK_OK;
 }

@@ -13,6 +13,8 @@ rankine_test(train/test_relations.c)
 rankine_test(train/test_golden_metrics.c)
 rankine_test(train/test_models_solved.c)
 rankine_test(train/test_fold_in.c)
+rankine_test(train/test_models_bad.c)
+rankine_test(train/test_models_runs.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 
