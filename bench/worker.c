@@ -76,11 +76,13 @@ static rk_status say_seconds(worker *w, double seconds)
 static rk_status count_bytes(const worker *w, int64_t *out)
 {
     const rk_engine *e = &w->engine;
-    const rk_program *const loaded[] = {&w->step.phases[0], &w->scorer.rank[0], &w->scorer.rank[1]};
     rk_memory_table memory = {0};
     rk_status status = rk__memory_add_store(&memory, e->device, &e->store);
-    for (size_t i = 0; status == RK_OK && i < sizeof loaded / sizeof loaded[0]; i++) {
-        status = rk__memory_add_program(&memory, e->device, e->context, loaded[i], NULL);
+    if (status == RK_OK) {
+        status = rk__step_add_memory(&w->step, &memory);
+    }
+    if (status == RK_OK) {
+        status = rk__scorer_add_memory(w->scorer, &memory);
     }
     *out = memory.total;
     rk__memory_free(&memory);
@@ -262,7 +264,7 @@ static rk_status run_propagation(worker *w, rk_loaded *loaded, int64_t n)
     rk_buffer buffer = {0};
     rk_json json = {.out = &buffer};
     RK_TRY_GOTO(done, read_table(w, e->model.parameters[0].stored, &x));
-    RK_TRY_GOTO(done, read_table(w, w->ranker.stored_final, &y));
+    RK_TRY_GOTO(done, read_table(w, rk__store_find(&e->store, "final"), &y));
     rk__json_begin(&json, NULL, '{');
     rk__json_real(&json, "seconds", seconds);
     rk__json_real(&json, "error", propagation_error(&e->graph, x, y, e->options->model.dim));
@@ -285,7 +287,7 @@ static rk_status propagate(worker *w, int64_t n)
                              rk__use(&p, rk__store_find(&e->store, "graph.columns")),
                              rk__use(&p, rk__store_find(&e->store, "graph.scale"))};
     rk_value x = rk__use(&p, e->model.parameters[0].stored);
-    rk__assign(&p, w->ranker.stored_final, rk__propagate(&p, graph, x, 1));
+    rk__assign_named(&p, "final", rk__propagate(&p, graph, x, 1));
     RK_TRY_GOTO(done, rk__program_verify(&p));
     RK_TRY_GOTO(done, rk__program_plan(&p));
     RK_TRY_GOTO(done, e->device->load(e->context, &p, &loaded));

@@ -201,6 +201,11 @@ rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t
     int32_t *items = NULL;
     float *scores = NULL;
     rk_status status = RK_OK;
+    if (n < 0 || k < 1) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%lld recommendations for %lld queries are wanted; take 1 or more for 0 or more",
+                (long long)k, (long long)n);
+    }
     RK_TRY(rk__mul(&elements, n, k, "answers"));
     RK_TRY_GOTO(done, rk__alloc(&items, elements, sizeof *items, "the answers of a model"));
     RK_TRY_GOTO(done, rk__alloc(&scores, elements, sizeof *scores, "the answers of a model"));

@@ -30,7 +30,9 @@ static int print_dataset(const cli *c)
 static void print_value(const rk_config *config, const char *name, const char *key)
 {
     const char *text;
-    if (rk_config_get(config, key, &text) == RK_OK) {
+    bool is_read = false;
+    if (rk_config_is_read(config, key, &is_read) == RK_OK && is_read &&
+        rk_config_get(config, key, &text) == RK_OK) {
         printf("  %-15s%s\n", name, text);
     }
 }
@@ -131,7 +133,7 @@ int cmd_info(cli *c, int argc, char **argv)
         {"--metrics", CLI_FLAG, &wanted[3], NULL, "metrics and their formulas", 0, 0},
         {"--options", CLI_FLAG, &options, NULL, "every option of a config", 0, 0},
         {"--program", CLI_FLAG, &program, NULL,
-         "of a run: its training step as one page, operations, shapes and bytes", 0, 0},
+         "of a run: a step of its fitting as one page, operations, shapes and bytes", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
     const cli_spec spec = {"info",

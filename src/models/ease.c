@@ -16,7 +16,8 @@
 
 enum { NORMAL_L2 = 100 };
 
-static const char *const phases[] = {"inverse"};
+enum { GRAM, INVERSE, WEIGHTS, N_PHASES };
+static const char *const phases[N_PHASES] = {"Gram matrix", "inverse", "weights"};
 
 static double l2_of(const rk_options *o)
 {
@@ -79,14 +80,15 @@ static rk_status declare(rk_model_instance *instance)
 
 static void phase(const rk_model_instance *instance, rk_program *p, int number, rk_value state)
 {
-    (void)number;
     const double l2 = l2_of(instance->options);
     const rk_csr_values graph = rk__use_graph_rows(p);
     bool dual = by_users(instance);
     rk_value matrix = rk__use_named(p, dual ? "ease.users" : "ease.items");
-    rk__count_gram(p, graph, dual ? users_of(instance) : items_of(instance), l2, matrix);
-    rk__spd_inverse(p, matrix, state);
-    if (dual) {
+    if (number == GRAM) {
+        rk__count_gram(p, graph, dual ? users_of(instance) : items_of(instance), l2, matrix);
+    } else if (number == INVERSE) {
+        rk__spd_inverse(p, matrix, state);
+    } else if (dual) {
         rk__assign_named(p, "ease.factor",
                          rk__ease_factor(p, graph, matrix, items_of(instance), l2));
     } else {
@@ -138,7 +140,7 @@ const rk_model_kind rk__model_ease = {
             "the smaller side",
     .check_data = check_data,
     .declare = declare,
-    .n_phases = 1,
+    .n_phases = N_PHASES,
     .phases = phases,
     .is_closed = true,
     .phase = phase,

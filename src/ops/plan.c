@@ -62,8 +62,7 @@ rk_status rk__program_verify(const rk_program *p)
     for (int32_t i = 0; i < p->n_nodes; i++) {
         RK_TRY_GOTO(done, verify_node(p, i, written, consumed));
         rk_value updated = rk__updated_parameter(p, &p->nodes[i]);
-        bool is_own = updated != RK_NONE && written[updated]; /* made here, in several steps */
-        if (updated != RK_NONE && !is_own && updates[updated]++ > 0) {
+        if (updated != RK_NONE && updates[updated]++ > 0) {
             RK_FAIL_GOTO(done, RK_ERR_INTERNAL, "program %s, node %d (%s): %s is updated twice",
                          p->name, i, rk__op_name(p->nodes[i].op), p->tensors[updated].name);
         }

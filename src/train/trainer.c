@@ -100,8 +100,20 @@ static void tell_model(rk_trainer *t)
         size_t length = strlen(phases);
         snprintf(phases + length, sizeof phases - length, "%s%s", i > 0 ? ", " : "", m->phases[i]);
     }
-    rk__log(&t->log, RK_LOG_INFO, "model %s: %lld numbers; %s%s", m->name, (long long)numbers,
-            m->is_closed ? "computed in one go: " : "an epoch is a sweep: ", phases);
+    double flops = 0;
+    for (int i = 0; i < t->step.n_phases; i++) {
+        rk_traffic work[RK_OP_COUNT];
+        rk__program_traffic(&t->step.phases[i], NULL, work);
+        for (int op = 0; op < RK_OP_COUNT; op++) {
+            flops += work[op].flops;
+        }
+    }
+    char much[48] = "";
+    if (flops > 1e9) {
+        snprintf(much, sizeof much, "; %.0f GFLOP", 1e-9 * flops);
+    }
+    rk__log(&t->log, RK_LOG_INFO, "model %s: %lld numbers; %s%s%s", m->name, (long long)numbers,
+            m->is_closed ? "computed in one go: " : "an epoch is a sweep: ", phases, much);
 }
 
 /* People and items that nothing was learnt about, and what they get. */

@@ -7,6 +7,7 @@
  */
 #include "base/alloc.h"
 #include "eval/evaluate.h"
+#include "score/internal.h"
 #include "train/planted.h"
 #include "train/set_up.h"
 
@@ -140,12 +141,12 @@ static void same_batches(const char *positives, const char *negatives)
         for (int i = 0; i < 2; i++) {
             const rk_engine *e = &f[i].engine;
             const rk_step *s = &f[i].step;
-            const rk_node *first = &s->program.nodes[0];
+            const rk_node *first = &s->phases[0].nodes[0];
             assert_int_equal(first->op, RK_OP_SAMPLE_TRIPLETS);
             steps(&f[i], step == 2 ? 5 : 1); /* the last one also a short batch behind a shuffle */
-            bytes = (size_t)rk__tensor_bytes(&s->program.tensors[first->out[0]]);
+            bytes = (size_t)rk__tensor_bytes(&s->phases[0].tensors[first->out[0]]);
             assert_ok(rk__alloc(&nodes[i], (int64_t)bytes, 1, "nodes"));
-            assert_ok(e->device->read_value(e->context, s->loaded, first->out[0], nodes[i]));
+            assert_ok(e->device->read_value(e->context, s->loaded[0], first->out[0], nodes[i]));
         }
         if (memcmp(nodes[0], nodes[1], bytes) != 0) {
             fail_msg("%s, %s: the batches of step %d differ", positives, negatives, step);
@@ -310,7 +311,7 @@ static void keep_memory_lines(void *user, rk_log_level level, const char *messag
     lines->rows += strncmp(message, "  ", 2) == 0;
 }
 
-/* What the table says is what the device gives away; only the embedding program is loaded later. */
+/* What the table says is what the device gives away; only finish is loaded later. */
 static void the_memory_table_is_true(void **unused)
 {
     (void)unused;
@@ -324,7 +325,7 @@ static void the_memory_table_is_true(void **unused)
                          false, &hooks));
     assert_ok(f.engine.device->info(f.engine.context, &info));
     double taken = lines.free - (double)info.memory_free / 1e6;
-    double later = (double)f.ranker.embed.arena_bytes / 1e6;
+    double later = (double)f.scorer->finish.arena_bytes / 1e6;
     /* The emulated device counts bytes; a real one gives whole pages, and the libraries' share. */
     double slack = getenv("EMU_VARIANT") ? 0.2 : 600;
     assert_true(lines.rows > 3);
