@@ -146,8 +146,8 @@ def main():
     if part in needs:
         found = subprocess.run([python, "-c", needs[part]], capture_output=True, check=False)
         if found.returncode or os.environ.get("RANKINE_SANITIZE"):
-            print(f"skipped: {python} cannot '{needs[part]}' (-D RANKINE_BENCH_PYTHON=...), or this "
-                  "build has sanitizers, which make it no test of speed")  # fmt: skip
+            print(f"skipped: {python} cannot '{needs[part]}' (-D RANKINE_BENCH_PYTHON=...), or "
+                  "this build has sanitizers, which make it no test of speed")  # fmt: skip
             sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([f"{build}/bin/rankine", "synth", f"{folder}/data", "--users", "200",
