@@ -1,4 +1,5 @@
-target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/fitted.c)
+target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/fitted.c
+    train/every_kind.c)
 rankine_test(train/test_step.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
@@ -12,5 +13,6 @@ rankine_test(train/test_golden.c)
 rankine_test(train/test_relations.c)
 rankine_test(train/test_golden_metrics.c)
 rankine_test(train/test_answers.c)
+rankine_test(train/test_saved.c)
 rankine_test(train/test_models_solved.c)
 rankine_test(train/test_fold_in.c)
