@@ -134,7 +134,7 @@ static void lack_of_memory_is_survived(void **state)
     for (int m = 0; m < N_KINDS; m++) {
         rk_status status = RK_ERR_MEMORY;
         const run_how how = kind_how(m);
-        for (int64_t n = 0; status != RK_OK; n += 1 + n / 4) {
+        for (int64_t n = 0; status != RK_OK; n += 1 + n / 2) {
             rk_config *config = NULL;
             rk_model *model = NULL;
             rk_recommendation best[5];
