@@ -199,8 +199,8 @@ static void same_run(const char *const *settings, int64_t n)
     tear_down(&cuda);
 }
 
-/* Models of phases: what they compute, and how it ranks. Of the neighbours of an item those with the
- * same similarity may be in another order. */
+/* Models of phases: what they compute, and how it ranks. Of the neighbours of an item those with
+ * the same similarity may be in another order. */
 static void same_phases(const char *const *settings, double tolerance)
 {
     fixture f[2];
@@ -215,8 +215,8 @@ static void same_phases(const char *const *settings, double tolerance)
         for (int i = 0; i < 2 && p->dtype == RK_F32; i++) {
             const rk_engine *e = &f[i].engine;
             assert_ok(rk__alloc(&values[i], p->rows * p->cols, sizeof *values[i], p->name));
-            assert_ok(e->device->read(e->context, e->model.parameters[t].stored, 0, p->rows,
-                                      values[i]));
+            assert_ok(
+                e->device->read(e->context, e->model.parameters[t].stored, 0, p->rows, values[i]));
         }
         for (int64_t i = 0; values[0] && i < p->rows * p->cols; i++) {
             assert_close((double)values[1][i], (double)values[0][i], tolerance, 0.1);

@@ -1,73 +1,13 @@
 /*
  * What a model answers: the best items under every selection against a sort of all scores, scores
- * of given items, tensors by name, bad questions; and what a saved file gives back.
+ * of given items, tensors by name, bad questions.
  */
 #include <math.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/philox.h"
-#include "train/runs.h"
+#include "train/every_kind.h"
 
-enum {
-    N_USERS = PLANTED_USERS + 1, /* the last one is in test only, */
-    N_ITEMS = PLANTED_ITEMS + 1, /* as is the last item */
-    COLD_USER = N_USERS - 1,
-    COLD_ITEM = N_ITEMS - 1,
-    MOST = 400, /* answers, more than there are items */
-};
-
-/* One of every way to score; the first goes by dot products of vectors. */
-static const struct {
-    const char *config, *settings[4];
-} kinds[] = {
-    {NULL, {"train.epochs=4"}},
-    {NULL, {"train.epochs=2", "model.kind=lightgcn++"}},
-    {NULL, {"train.epochs=2", "model.kind=mf"}},
-    {"plain.yaml", {"model.kind=popularity"}},
-    {"plain.yaml", {"model.kind=item_knn", "model.neighbours=20"}},
-    {"plain.yaml", {"model.kind=item_knn", "model.neighbours=20", "model.aggregate=bars"}},
-    {"plain.yaml", {"model.kind=ease"}},
-    {"plain.yaml", {"model.kind=ials", "train.epochs=2", "model.dim=8"}},
-};
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
-
-typedef struct world {
-    runs r;
-    rk_model *models[N_KINDS];
-} world;
-
-static int open_world(void **state)
-{
-    world *w = calloc(1, sizeof *w);
-    assert_non_null(w);
-    runs_begin(&w->r);
-    FILE *file = fopen(test_path(w->r.data, "test.txt"), "ab");
-    assert_non_null(file);
-    fputs("9999 1000 5555\n", file);
-    fclose(file);
-    for (int i = 0; i < N_KINDS; i++) {
-        const char *const *s = kinds[i].settings;
-        run_how how = {.settings = {s[0], s[1], s[2], s[3]}, .config = kinds[i].config};
-        assert_ok(runs_fit(&w->r, how, &w->models[i]));
-    }
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world *w = *state;
-    for (int i = 0; i < N_KINDS; i++) {
-        rk_model_free(w->models[i]);
-    }
-    runs_end(&w->r);
-    free(w);
-    return 0;
-}
+enum { MOST = 400 }; /* answers, more than there are items */
 
 /* ---- what must come out ---- */
 
@@ -145,29 +85,6 @@ static void check(const rk_model *model, const rk_query *queries, int64_t n,
             }
         }
     }
-}
-
-/* Some known users, the one without train items, and people who are known by items. */
-enum { N_MIXED = 12 };
-static void mixed_queries(rk_query out[N_MIXED])
-{
-    static const int32_t few[] = {77, 3, 12}, twice[] = {9, 4, 9, 9, 4}, one[] = {149};
-    static const float weights[] = {0.5f, 0, 2}, nothing[] = {0, 0, 0};
-    static const rk_query queries[N_MIXED] = {
-        {.user = 0},
-        {.user = 17},
-        {.user = COLD_USER},
-        {.user = 239},
-        {.user = -1, .items = few, .n_items = 3},
-        {.user = -1, .items = few, .n_items = 3, .weights = weights},
-        {.user = -1, .items = twice, .n_items = 5},
-        {.user = -1, .items = few, .n_items = 3, .weights = nothing},
-        {.user = -1},
-        {.user = -1, .items = one, .n_items = 1},
-        {.user = 100},
-        {.user = COLD_USER},
-    };
-    memcpy(out, queries, sizeof queries);
 }
 
 /* ---- best items ---- */
@@ -283,7 +200,7 @@ static void lists_are_sets_with_weights(void **state)
         /* Weights are part of the equations of ials, which count an item of weight 0, too; bars
          * adds means to what is weighed. */
         bool is_als = strcmp(rk_model_get_facts(model).kind, "ials") == 0;
-        bool is_linear = !is_als && m != 5;
+        bool is_linear = !is_als && m != BARS;
         for (int i = 0; is_linear && i < 10; i++) {
             assert_int_equal(out[4][i].item, out[0][i].item);
         }
@@ -309,7 +226,7 @@ static void those_who_nothing_is_known_of_get_popularity(void **state)
                                 {.user = COLD_USER}};
     const rk_selection everything = {.keep_given = true};
     rk_recommendation popular[N_ITEMS], out[3][N_ITEMS];
-    assert_ok(rk_model_top_k(w->models[3], queries, 1, &everything, N_ITEMS, popular));
+    assert_ok(rk_model_top_k(w->models[POPULARITY], queries, 1, &everything, N_ITEMS, popular));
     assert_true(popular[0].score > popular[N_ITEMS - 2].score);
     assert_int_equal(popular[N_ITEMS - 1].item, -1);
     for (int m = 0; m < N_KINDS; m++) {
@@ -402,8 +319,8 @@ static void scores_are_dot_products(void **state)
         for (int i = q * MANY; i < (q + 1) * MANY; i++) {
             double sum = 0;
             for (int64_t d = 0; d < t.cols; d++) {
-                sum += (double)final[queries[q].user * t.cols + d] *
-                       (double)final[(N_USERS + items[i]) * t.cols + d];
+                sum += (double) final[queries[q].user * t.cols + d] *
+                       (double) final[(N_USERS + items[i]) * t.cols + d];
             }
             if (items[i] == COLD_ITEM) {
                 assert_true(isinf(scores[i]) && scores[i] < 0);
@@ -428,7 +345,7 @@ static void tensors_by_number_and_name(void **state)
         assert_true(facts.users == N_USERS && facts.items == N_ITEMS);
         assert_true(facts.cold_users == 1 && facts.cold_items == 1);
         assert_true(facts.folds_in && facts.tensors >= 1);
-        assert_int_equal(facts.is_same_for_all, m == 3);
+        assert_int_equal(facts.is_same_for_all, m == POPULARITY);
         rk_tensor_info t, same;
         for (int64_t i = 0; i < facts.tensors; i++) {
             assert_ok(rk_model_tensor_info(model, i, &t));
@@ -468,164 +385,6 @@ static void tensors_by_number_and_name(void **state)
     }
 }
 
-/* ---- files ---- */
-
-static void assert_same_answers(const rk_model *a, const rk_model *b)
-{
-    static rk_recommendation left[N_MIXED * 20], right[N_MIXED * 20];
-    rk_query queries[N_MIXED];
-    rk_metrics x, y;
-    mixed_queries(queries);
-    assert_ok(rk_model_top_k(a, queries, N_MIXED, NULL, 20, left));
-    assert_ok(rk_model_top_k(b, queries, N_MIXED, NULL, 20, right));
-    assert_memory_equal(left, right, sizeof left);
-    const rk_model_facts f = rk_model_get_facts(a), g = rk_model_get_facts(b);
-    assert_string_equal(f.kind, g.kind);
-    assert_true(f.epoch == g.epoch && f.users == g.users && f.items == g.items &&
-                f.tensors == g.tensors && f.cold_users == g.cold_users &&
-                f.cold_items == g.cold_items);
-    assert_ok(rk_model_evaluate(a, RK_TEST, false, NULL, &x));
-    assert_ok(rk_model_evaluate(b, RK_TEST, false, NULL, &y));
-    assert_int_equal(x.count, y.count);
-    for (int64_t i = 0; i < x.count; i++) {
-        assert_string_equal(x.values[i].name, y.values[i].name);
-        assert_true(x.values[i].value == y.values[i].value);
-    }
-    rk_metrics_free(&x);
-    rk_metrics_free(&y);
-}
-
-/* A file needs nothing else: its sources are gone. */
-static void a_saved_model_answers_the_same(void **state)
-{
-    world *w = *state;
-    char path[512], moved[512];
-    snprintf(path, sizeof path, "%s", test_path(w->r.data, "model.h5"));
-    snprintf(moved, sizeof moved, "%s", test_path(w->r.data, "moved.txt"));
-    for (int m = 0; m < N_KINDS; m++) {
-        rk_model *model = NULL, *again = NULL;
-        assert_ok(rk_model_save(w->models[m], path, m > 0));
-        assert_int_equal(rename(test_path(w->r.data, "train.txt"), moved), 0);
-        assert_ok(rk_model_open(path, NULL, NULL, NULL, &model));
-        assert_int_equal(rename(moved, test_path(w->r.data, "train.txt")), 0);
-        assert_same_answers(w->models[m], model);
-        assert_string_equal(rk_dataset_fingerprint(rk_model_dataset(model)),
-                            rk_dataset_fingerprint(rk_model_dataset(w->models[m])));
-        /* A model that was opened can be saved, too. */
-        assert_ok(rk_model_save(model, test_path(w->r.data, "again.h5"), true));
-        assert_ok(rk_model_open(test_path(w->r.data, "again.h5"), "cpu", NULL, NULL, &again));
-        assert_same_answers(again, model);
-        rk_model_free(again);
-        rk_model_free(model);
-    }
-    assert_fails(RK_ERR_CONFIG, "is there already; force overwrites it",
-                 rk_model_save(w->models[0], path, false));
-    rk_model *model = NULL;
-    assert_fails(RK_ERR_CONFIG, "run.device", rk_model_open(path, "tpu", NULL, NULL, &model));
-    assert_fails(RK_ERR_DEVICE, "cuda", rk_model_open(path, "cuda", NULL, NULL, &model));
-    assert_null(model);
-}
-
-static void only_whole_files_of_models_open(void **state)
-{
-    world *w = *state;
-    rk_model *model = NULL;
-    char path[512];
-    snprintf(path, sizeof path, "%s", test_path(w->r.data, "bad.h5"));
-    assert_fails(RK_ERR_IO, "no run folder",
-                 rk_model_open(test_path(w->r.data, "absent.h5"), NULL, NULL, NULL, &model));
-    test_write(path, "no model", -1);
-    assert_fails(RK_ERR_DATA, "bad.h5", rk_model_open(path, NULL, NULL, NULL, &model));
-    test_write(path, "", -1);
-    assert_fails(RK_ERR_DATA, "bad.h5", rk_model_open(path, NULL, NULL, NULL, &model));
-    /* A checkpoint, a data set. */
-    assert_ok(runs_train(&w->r, "out", (run_how){.settings = {"train.epochs=1"}}));
-    assert_fails(RK_ERR_DATA, "last.h5",
-                 rk_model_open(runs_file(&w->r, "out", "last.h5"), NULL, NULL, NULL, &model));
-    const char *prepared = rk_dataset_path(rk_model_dataset(w->models[0]));
-    assert_fails(RK_ERR_DATA, prepared, rk_model_open(prepared, NULL, NULL, NULL, &model));
-
-    for (int m = 0; m < N_KINDS; m++) {
-        struct stat info;
-        assert_ok(rk_model_save(w->models[m], path, true));
-        assert_int_equal(stat(path, &info), 0);
-        for (int i = 9; i >= 1; i--) {
-            assert_int_equal(truncate(path, info.st_size * i / 10), 0);
-            assert_fails(RK_ERR_DATA, "bad.h5", rk_model_open(path, NULL, NULL, NULL, &model));
-        }
-    }
-    assert_null(model);
-}
-
-static void a_full_disk_leaves_the_old_file(void **state)
-{
-    world *w = *state;
-    char path[512];
-    struct rlimit limit, small;
-    assert_int_equal(mkdir(test_path(w->r.data, "full"), 0777), 0);
-    snprintf(path, sizeof path, "%s", test_path(w->r.data, "full/model.h5"));
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-    small = limit;
-    small.rlim_cur = 4096;
-    signal(SIGXFSZ, SIG_IGN); /* so that a write fails instead of killing the test */
-    for (int with_old = 0; with_old < 2; with_old++) {
-        for (int m = 0; m < N_KINDS; m++) {
-            assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-            rk_status status = rk_model_save(w->models[m], path, true);
-            assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-            assert_int_equal(status, RK_ERR_IO);
-            assert_int_equal(test_count_files(test_path(w->r.data, "full")), with_old);
-        }
-        if (!with_old) {
-            assert_ok(rk_model_save(w->models[0], path, false));
-        }
-    }
-    rk_model *model = NULL;
-    assert_ok(rk_model_open(path, NULL, NULL, NULL, &model));
-    assert_same_answers(model, w->models[0]);
-    rk_model_free(model);
-    assert_fails(RK_ERR_IO, "nowhere",
-                 rk_model_save(w->models[0], test_path(w->r.data, "nowhere/model.h5"), false));
-}
-
-/* Whatever allocation fails: a status, and nothing leaks (the sanitizers look). */
-static void lack_of_memory_is_survived(void **state)
-{
-    world *w = *state;
-    char path[512];
-    snprintf(path, sizeof path, "%s", test_path(w->r.data, "short.h5"));
-    for (int m = 0; m < N_KINDS; m++) {
-        rk_status status = RK_ERR_MEMORY;
-        const char *const *s = kinds[m].settings;
-        for (int64_t n = 0; status != RK_OK; n += 1 + n / 4) {
-            rk_config *config = NULL;
-            rk_model *model = NULL;
-            rk_recommendation best[5];
-            static const int32_t items[] = {3, 4};
-            const rk_query query = {.user = -1, .items = items, .n_items = 2};
-            assert_ok(rk_config_load(&config, test_path(w->r.data, kinds[m].config ? "plain.yaml"
-                                                                                   : "exp.yaml")));
-            for (int i = 0; i < 4 && s[i]; i++) {
-                assert_ok(rk_config_set(config, s[i], "test"));
-            }
-            assert_ok(rk_config_set(config, "run.device=cpu", "test"));
-            rk_train_options options = rk_train_defaults();
-            options.dataset = rk_model_dataset(w->models[m]);
-            rk__alloc_fail_after(n);
-            status = rk_model_fit(config, &options, NULL, &model);
-            status = status == RK_OK ? rk_model_top_k(model, &query, 1, NULL, 5, best) : status;
-            status = status == RK_OK ? rk_model_save(model, path, true) : status;
-            rk_model_free(model);
-            model = NULL;
-            status = status == RK_OK ? rk_model_open(path, NULL, NULL, NULL, &model) : status;
-            rk__alloc_fail_after(-1);
-            assert_true(status == RK_OK || status == RK_ERR_MEMORY);
-            rk_model_free(model);
-            rk_config_free(config);
-        }
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,10 +397,6 @@ int main(void)
         cmocka_unit_test(bad_questions_are_refused),
         cmocka_unit_test(scores_are_dot_products),
         cmocka_unit_test(tensors_by_number_and_name),
-        cmocka_unit_test(a_saved_model_answers_the_same),
-        cmocka_unit_test(only_whole_files_of_models_open),
-        cmocka_unit_test(a_full_disk_leaves_the_old_file),
-        cmocka_unit_test(lack_of_memory_is_survived),
     };
     return cmocka_run_group_tests_name("answers", tests, open_world, close_world);
 }

@@ -14,7 +14,8 @@ static void assert_same_run(const runs *r, const char *a, const char *b)
     free(left);
     free(right);
     assert_true(runs_reported(r, a, "test.ndcg@10") == runs_reported(r, b, "test.ndcg@10"));
-    const double loss = runs_reported(r, a, "train.loss"), other = runs_reported(r, b, "train.loss");
+    const double loss = runs_reported(r, a, "train.loss"),
+                 other = runs_reported(r, b, "train.loss");
     assert_true(loss == other || (isnan(loss) && isnan(other))); /* sweeps have none */
 }
 

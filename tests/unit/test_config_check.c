@@ -310,9 +310,9 @@ static void options_of_gradients_are_for_gradients(void **state)
         for (size_t k = 0; k < sizeof sections / sizeof sections[0]; k++) {
             is_one = is_one || strcmp(rows[i].section, sections[k]) == 0;
         }
-        bool in_epochs = strcmp(rows[i].section, "train") == 0 &&
-                         (strcmp(rows[i].key, "epochs") == 0 ||
-                          strcmp(rows[i].key, "checkpoint_every") == 0);
+        bool in_epochs =
+            strcmp(rows[i].section, "train") == 0 &&
+            (strcmp(rows[i].key, "epochs") == 0 || strcmp(rows[i].key, "checkpoint_every") == 0);
         for (size_t k = 0; is_one && k < sizeof kinds / sizeof kinds[0]; k++, found++) {
             rk_config *config = NULL;
             char assignment[128], message[256];
