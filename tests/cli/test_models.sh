@@ -84,7 +84,7 @@ run 0 "$rankine" evaluate ease --json --quiet
 
 # ---- a matrix without an inverse: two items that the same users have ----
 mkdir twins
-awk 'BEGIN { for (u = 0; u < 30; u++) for (i = 0; i < 8; i++) { d = i == 7 ? 3 : i
+awk 'BEGIN { for (u = 0; u < 60; u++) for (i = 0; i < 8; i++) { d = i == 7 ? 3 : i
     if ((u * 7 + d * d * 5 + u * d) % 4 < 2 || u % 8 == d) print u "," i } }' >twins/train.csv
 cat >twins/twins.yaml <<'CONFIG'
 data:

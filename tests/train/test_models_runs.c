@@ -149,7 +149,7 @@ static void memory_is_told_line_by_line(void **unused)
         {{"model.kind=item_knn", "model.neighbours=350", NULL},
          {"  neighbours ", "  similarities ", "  lists.values ", "computed in one go: neighbours",
           NULL}},
-        {{"model.kind=ease", NULL}, {"  ease.items ", "computed in one go: inverse", NULL}},
+        {{"model.kind=ease", NULL}, {"  ease.items ", "computed in one go: Gram matrix, inverse, weights", NULL}},
         {{"model.kind=ials", "model.dim=350", "train.epochs=1", NULL},
          {"  factors ", "  fold.gram ", "an epoch is a sweep: users, items", NULL}},
     };
