@@ -26,7 +26,7 @@ extern "C" {
     int64_t rk_cuda_scratch_##cuda(const rk_call *call);
 #include "ops/ops.def"
 
-/* ease.cu: the diagonal of a matrix [n,n]; and the end of its inverse, whose lower triangle is done.
+/* ease.cu: the diagonal of a matrix [n,n]; the end of its inverse, whose lower triangle is done.
  * info: two ints, 0 = well; what is not, or has too large an inflation of its diagonal, is noted in
  * the state as a loss of `bad`, and the matrix becomes zeros. */
 cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal, void *stream);

@@ -1,7 +1,8 @@
 /*
- * What models that are solved for refuse: options that nobody reads, data that lacks what they need,
- * sizes that make no sense, matrices that do not fit or have no inverse, questions that make no
- * sense. Each is an error that says so before any work, and leaves nothing behind.
+ * What models that are solved for refuse: options that nobody reads, data that lacks what they
+ * need, sizes that make no sense, matrices that do not fit or have no inverse, questions that make
+ * no sense. Each is an error that says so, before any work where that can be, and leaves nothing
+ * behind.
  */
 #include <math.h>
 #include <sys/resource.h>
@@ -15,13 +16,12 @@ enum { MANY = 1000000 };
 /* Neutral settings beside the planted config, which has options of gradients. */
 #define PLAIN "model.layers=3", "train.batch=2048", "train.learning_rate=0.001"
 
-
 static void options_of_gradients_are_refused(void **unused)
 {
     (void)unused;
     static const char *const refused[] = {
-        "loss.kind=ccl",           "loss.l2=0.5",          "sampling.negatives=popularity",
-        "train.learning_rate=0.5", "train.batch=100",      "train.optimizer=sgd",
+        "loss.kind=ccl",           "loss.l2=0.5",           "sampling.negatives=popularity",
+        "train.learning_rate=0.5", "train.batch=100",       "train.optimizer=sgd",
         "model.layers=1",          "train.schedule=cosine", "loss.contrast=simgcl",
         "train.propagation=fp16",  "loss.neighbours=3"};
     static const char *const kinds[] = {"model.kind=popularity", "model.kind=item_knn",
@@ -172,7 +172,7 @@ static void a_singular_matrix_fails_and_leaves_no_model(void **unused)
     test_scratch_remove(folder);
 }
 
-/* A million users and items: 4 TB, which the table of memory refuses before anything is allocated. */
+/* A million users and items, 4 TB, are refused by the table of memory, before any allocation. */
 static void ease_of_a_large_catalogue_is_refused(void **unused)
 {
     (void)unused;

@@ -73,7 +73,7 @@ rk_status rk__cuda_spd_inverse(const rk_call *call)
                                      work, s.factor, context->solver_host, s.host, info));
     RK_TRY_CUSOLVER(cusolverDnSpotri(context->solver, CUBLAS_FILL_MODE_UPPER, (int)n, matrix,
                                      (int)n, work, s.inverse, info + 1));
-    RK_TRY_CUDA(rk_cuda_end_inverse(matrix, n, diagonal, info, call->in[1], (double)NAN,
-                                    context->stream));
+    RK_TRY_CUDA(
+        rk_cuda_end_inverse(matrix, n, diagonal, info, call->in[1], (double)NAN, context->stream));
     return RK_OK;
 }
