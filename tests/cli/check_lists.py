@@ -68,7 +68,7 @@ def main():
         expected["coverage"] = len(shown) / len(catalogue)
         for name, value in expected.items():
             actual = printed["metrics"][f"{name}@{k}"]
-            assert abs(actual - value) <= 1e-12, f"{name}@{k} is {actual!r}, its lists give {value!r}"
+            assert abs(actual - value) <= 1e-12, f"{name}@{k}: {actual!r}, its lists say {value!r}"
     assert len(printed["metrics"]) == 7 * len(cutoffs), printed["metrics"]
     print(f"{evaluated}: {len(held_out)} users, recall@{cutoffs[-1]} "
           f"{printed['metrics'][f'recall@{cutoffs[-1]}']:.4f}")

@@ -17,7 +17,8 @@ for kind in popularity item_knn ease ials; do
     [ $kind != ials ] || more=("${ials[@]}")
     run 0 "$rankine" train demo/solved.yaml --run "$kind" "${small[@]}" "${more[@]}"
     run 0 "$rankine" evaluate $kind --json --quiet
-    json "0 < j['metrics']['recall@10'] < 1 and j['epoch'] == $([ $kind = ials ] && echo 3 || echo 1)"
+    json "0 < j['metrics']['recall@10'] < 1"
+    json "j['epoch'] == $([ $kind = ials ] && echo 3 || echo 1)"
     [ $kind = popularity ] || json "j['metrics']['ndcg@10'] > j['popularity']['ndcg@10']"
     [ $kind != popularity ] || json "j['metrics'] == j['popularity']"
     run 0 "$rankine" recommend $kind --user 3 --top 5 --json
@@ -34,7 +35,8 @@ for kind in popularity item_knn ease ials; do
     run 0 "$rankine" train demo/solved.yaml --run "$kind" --resume "${small[@]}" "${more[@]}"
     run 0 "$rankine" train demo/solved.yaml "${small[@]}" "${more[@]}" --print-program
     cp out "program-$kind"
-    run 0 "$rankine" train demo/solved.yaml --run "profile-$kind" "${small[@]}" "${more[@]}" --profile
+    run 0 "$rankine" train demo/solved.yaml --run "profile-$kind" --profile "${small[@]}" \
+        "${more[@]}"
     [ -s "profile-$kind/profile.csv" ] || fail "profile-$kind has no profile.csv"
     run 0 "$rankine" train demo/solved.yaml --run "eager-$kind" "${small[@]}" "${more[@]}" --eager
     cmp -s "$kind/last.h5" "eager-$kind/last.h5" || fail "$kind: other numbers with --eager"
@@ -91,7 +93,7 @@ run 0 "$rankine" evaluate ease --json --quiet
 
 # ---- a matrix without an inverse: two items that the same users have ----
 mkdir twins
-awk 'BEGIN { for (u = 0; u < 30; u++) for (i = 0; i < 8; i++) { d = i == 7 ? 3 : i
+awk 'BEGIN { for (u = 0; u < 60; u++) for (i = 0; i < 8; i++) { d = i == 7 ? 3 : i
     if ((u * 7 + d * d * 5 + u * d) % 4 < 2 || u % 8 == d) print u "," i } }' >twins/train.csv
 cat >twins/twins.yaml <<'CONFIG'
 data:

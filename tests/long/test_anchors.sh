@@ -5,21 +5,22 @@
 . "$(dirname "$0")/../cli/lib.sh"
 left_out=0
 
-# anchored CONFIG RECALL NDCG SETTINGS...
-anchored() {
-    local config=$1 recall=$2 ndcg=$3
-    shift 3
+# figures RULE CONFIG RECALL NDCG SETTINGS...: RULE is "near", or "above" for at least 99.7 %
+figures() {
+    local rule=$1 config=$2 recall=$3 ndcg=$4
+    shift 4
     run 0 "$rankine" train $config.yaml --run run --force --device cpu --quiet "$@"
     run 0 "$rankine" evaluate run --json --quiet
     mv out evaluated
-    python3 - "$config $*" "$recall" "$ndcg" <<'PYTHON' || fail "$config $*: other figures"
+    python3 - $rule "$config $*" "$recall" "$ndcg" <<'PYTHON' || fail "$config $*: other figures"
 import json, sys
 metrics = json.load(open("evaluated"))["metrics"]
-name, *expected = sys.argv[1:]
+rule, name, *expected = sys.argv[1:]
 pairs = list(zip((metrics["recall@20"], metrics["ndcg@20"]), map(float, expected)))
 print(name, " ".join(f"{actual:.5f} (expected {wanted})" for actual, wanted in pairs))
 # the expected ones have four digits
-sys.exit(any(abs(actual - wanted) > 0.003 * wanted + 0.5e-4 for actual, wanted in pairs))
+off = [wanted - actual if rule == "above" else abs(actual - wanted) for actual, wanted in pairs]
+sys.exit(any(o > 0.003 * wanted + 0.5e-4 for o, (_, wanted) in zip(off, pairs)))
 PYTHON
 }
 
@@ -41,15 +42,21 @@ if [ -f "$lastfm/data1.txt" ]; then
     tr -d '\r' <"$lastfm/data1.txt" | cut -f 1,2 >lastfm.train
     tr -d '\r' <"$lastfm/test1.txt" | cut -f 1,2 >lastfm.test
     given lastfm
-    anchored lastfm 0.0367 0.0211 --set model.kind=popularity
-    anchored lastfm 0.2447 0.1862 "${knn[@]}" --set model.aggregate=liked
-    anchored lastfm 0.2269 0.1733 "${knn[@]}" --set model.aggregate=target
-    anchored lastfm 0.2334 0.1657 "${knn[@]}" --set model.aggregate=bars
-    anchored lastfm 0.2400 0.1782 --set model.kind=item_knn --set model.neighbours=50 \
+    figures near lastfm 0.0367 0.0211 --set model.kind=popularity
+    figures near lastfm 0.2447 0.1862 "${knn[@]}" --set model.aggregate=liked
+    figures near lastfm 0.2269 0.1733 "${knn[@]}" --set model.aggregate=target
+    figures near lastfm 0.2334 0.1657 "${knn[@]}" --set model.aggregate=bars
+    figures near lastfm 0.2400 0.1782 --set model.kind=item_knn --set model.neighbours=50 \
         --set model.similarity=jaccard
-    anchored lastfm 0.2518 0.1928 --set model.kind=item_knn --set model.neighbours=20 \
+    figures near lastfm 0.2518 0.1928 --set model.kind=item_knn --set model.neighbours=20 \
         --set model.similarity=jaccard --set model.aggregate=bars
-    anchored lastfm 0.2611 0.2078 "${ease[@]}"
+    figures near lastfm 0.2611 0.2078 "${ease[@]}"
+    # other initial factors, so not the same figures
+    figures above lastfm 0.2709 0.2115 --set model.kind=ials --set model.dim=64 \
+        --set model.l2=0.03 --set model.unobserved_weight=0.03 --set train.epochs=8
+    figures above lastfm 0.2583 0.2005 --set model.kind=ials --set model.dim=64 \
+        --set model.weighting=confidence --set model.confidence=20 --set model.l2=0.01 \
+        --set model.solver=cg --set train.epochs=15
 else
     echo "left out: $lastfm is not there"
     left_out=$((left_out + 1))
@@ -62,18 +69,18 @@ if [ -f "$beauty/train.txt" ]; then
             awk '{ for (i = 2; i <= NF; i++) print $1 "\t" $i }' >beauty.$part
     done
     given beauty
-    anchored beauty 0.0217 0.0081 --set model.kind=popularity
-    anchored beauty 0.0872 0.0427 "${knn[@]}" --set model.aggregate=liked
-    anchored beauty 0.0873 0.0432 "${knn[@]}" --set model.aggregate=target
-    anchored beauty 0.0785 0.0337 "${knn[@]}" --set model.aggregate=bars
-    anchored beauty 0.1081 0.0509 "${ease[@]}"
+    figures near beauty 0.0217 0.0081 --set model.kind=popularity
+    figures near beauty 0.0872 0.0427 "${knn[@]}" --set model.aggregate=liked
+    figures near beauty 0.0873 0.0432 "${knn[@]}" --set model.aggregate=target
+    figures near beauty 0.0785 0.0337 "${knn[@]}" --set model.aggregate=bars
+    figures near beauty 0.1081 0.0509 "${ease[@]}"
 else
     echo "left out: $beauty is not there"
     left_out=$((left_out + 1))
 fi
 
 if [ -f "$RANKINE_DATA/ml-100k/u.data" ]; then
-    # P@10, R@10, MRR@10, NDCG@10 of 95 users that were not trained on, by the first half of their items
+    # 95 users that were not trained on, by the first half of their items
     python3 "$RANKINE_SOURCE/tests/long/fold_in_movielens.py" "$rankine" \
         "$RANKINE_DATA/ml-100k/u.data" || fail "other figures of users that were not trained on"
 else

@@ -29,8 +29,8 @@ static void draw_train(fitted_data *d, bool with_cold)
     for (int u = 0; u < users; u++) {
         for (int i = 0; i < items; i++) {
             double chance = 0.5 / sqrt(1 + 0.2 * i) * (u % 4 == i % 4 ? 1.6 : 0.5);
-            d->has[u * d->n_items + i] =
-                uniform(1, (uint64_t)u, (uint64_t)i) < chance || (u % items) == i || (i % users) == u;
+            d->has[u * d->n_items + i] = uniform(1, (uint64_t)u, (uint64_t)i) < chance ||
+                                         (u % items) == i || (i % users) == u;
         }
     }
 }
@@ -133,9 +133,9 @@ int fitted_user_degree(const fitted_data *d, int user)
 
 rk_config *fitted_config(const char *const *settings)
 {
-    static const char *const common[] = {"run.device=cpu",  "run.threads=1", "data.name=generated",
-                                         "split.kind=given", "eval.k=[5]",   "eval.metric=ndcg@5",
-                                         "eval.every=0",     "eval.select=last"};
+    static const char *const common[] = {
+        "run.device=cpu", "run.threads=1",      "data.name=generated", "split.kind=given",
+        "eval.k=[5]",     "eval.metric=ndcg@5", "eval.every=0",        "eval.select=last"};
     rk_config *config = NULL;
     assert_ok(rk_config_create(&config));
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
@@ -230,8 +230,8 @@ float *fitted_user_scores(const rk_model *model, int64_t user)
 float *fitted_list_scores(const rk_model *model, const int32_t *items, const float *weights,
                           int64_t n)
 {
-    return fitted_scores(
-        model, (rk_query){.user = -1, .items = items, .weights = weights, .n_items = n});
+    return fitted_scores(model,
+                         (rk_query){.user = -1, .items = items, .weights = weights, .n_items = n});
 }
 
 void fitted_assert_near(const char *what, const float *actual, const double *expected, int64_t n,

@@ -1,6 +1,6 @@
 /*
- * Fitting a model to arrays in memory: no file is read, written or even opened, which a process that
- * may not open any more files shows, in an empty folder that stays empty. Its numbers come by
+ * Fitting a model to arrays in memory: no file is read, written or even opened, which a process
+ * that may not open any more files shows, in an empty folder that stays empty. Its numbers come by
  * hooks.scalar.
  */
 #include <fcntl.h>
@@ -99,8 +99,9 @@ static void fit_from_arrays(const char *const *settings, told *t)
 static void lightgcn_touches_no_file(void **unused)
 {
     (void)unused;
-    static const char *const settings[] = {"model.dim=8",   "train.epochs=4", "train.batch=64",
-                                           "eval.every=1", "train.learning_rate=0.02", NULL};
+    static const char *const settings[] = {
+        "model.dim=8",  "train.epochs=4",           "train.batch=64",
+        "eval.every=1", "train.learning_rate=0.02", NULL};
     told t = {0};
     fit_from_arrays(settings, &t);
     assert_true(t.is_orderly);

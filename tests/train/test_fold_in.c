@@ -64,7 +64,8 @@ static void check_exact(const char *what, const rk_model *model, const fitted_da
             items[i] = items[n - 1 - i];
             items[n - 1 - i] = item;
         }
-        float *own = fitted_user_scores(model, u), *folded = fitted_list_scores(model, items, NULL, n);
+        float *own = fitted_user_scores(model, u),
+              *folded = fitted_list_scores(model, items, NULL, n);
         for (int i = 0; i < d->n_items; i++) {
             expected[i] = (double)own[i];
         }
@@ -76,7 +77,8 @@ static void check_exact(const char *what, const rk_model *model, const fitted_da
 }
 
 /* Scores are linear in the weights: those of a weighted list are the sum of those of its items. */
-static void check_linear(const char *what, const rk_model *model, const fitted_data *d, bool has_mean)
+static void check_linear(const char *what, const rk_model *model, const fitted_data *d,
+                         bool has_mean)
 {
     static const int32_t items[] = {17, 3, 8, 30};
     static const float weights[] = {0.25F, 2, 0, 1.5F};
@@ -187,10 +189,10 @@ static void nodes_propagate(nodes *n, double left, double right)
         for (int i = 0; i < n->n_items; i++) {
             const int a = u, b = n->n_users + i;
             for (int c = 0; c < n->dim && n->d->has[u * n->n_items + i]; c++) {
-                y[a * n->dim + c] += pow(n->degree[a], -left) * pow(n->degree[b], -right) *
-                                     n->x[b * n->dim + c];
-                y[b * n->dim + c] += pow(n->degree[b], -left) * pow(n->degree[a], -right) *
-                                     n->x[a * n->dim + c];
+                y[a * n->dim + c] +=
+                    pow(n->degree[a], -left) * pow(n->degree[b], -right) * n->x[b * n->dim + c];
+                y[b * n->dim + c] +=
+                    pow(n->degree[b], -left) * pow(n->degree[a], -right) * n->x[a * n->dim + c];
             }
         }
     }
@@ -255,8 +257,8 @@ static void layer_weights(const rk_model *model, const encoder *e, double *out)
     }
 }
 
-static void fold(const rk_model *model, const encoder *e, const fitted_data *d, const int32_t *items,
-                 const float *weights, int64_t count, double *out)
+static void fold(const rk_model *model, const encoder *e, const fitted_data *d,
+                 const int32_t *items, const float *weights, int64_t count, double *out)
 {
     nodes n = nodes_of(model, d);
     double w[4];
@@ -324,8 +326,7 @@ static double overlap(const rk_model *model, const fitted_data *d)
 static void trained_models_propagate_to_a_new_node(void **unused)
 {
     (void)unused;
-#define TRAINED                                                                                    \
-    "train.epochs=30", "train.batch=64", "train.learning_rate=0.02", "model.dim=16"
+#define TRAINED "train.epochs=30", "train.batch=64", "train.learning_rate=0.02", "model.dim=16"
     static const encoder encoders[] = {
         {{TRAINED, "model.layers=3"}, 3, {.25, .25, .25, .25}, .overlap = 0.65},
         {{TRAINED, "model.layers=2", "model.layer_weights=last"}, 2, {0, 0, 1}, .overlap = 0.65},
@@ -338,14 +339,17 @@ static void trained_models_propagate_to_a_new_node(void **unused)
          2,
          {.2, .7, .3},
          .overlap = 0.65},
-        {{TRAINED, "model.layers=2", "model.layer_weights=given",
-          "model.given_weights=[1, 0, 0]"},
+        {{TRAINED, "model.layers=2", "model.layer_weights=given", "model.given_weights=[1, 0, 0]"},
          2,
          .is_sum = true,
          .overlap = 0.6},
-        {{TRAINED, "model.layers=2", "model.layer_weights=learned"}, 2, .is_learned = true,
+        {{TRAINED, "model.layers=2", "model.layer_weights=learned"},
+         2,
+         .is_learned = true,
          .overlap = 0.65},
-        {{TRAINED, "model.layers=2", "model.layer_weights=learned_softmax"}, 2, .is_softmax = true,
+        {{TRAINED, "model.layers=2", "model.layer_weights=learned_softmax"},
+         2,
+         .is_softmax = true,
          .overlap = 0.65},
         {{TRAINED, "model.kind=mf"}, 0, .is_sum = true, .overlap = 0.6},
         {{TRAINED, "model.kind=lightgcn++", "model.layers=2"}, 2, .is_pp = true, .overlap = 0.65},
@@ -393,7 +397,8 @@ static void check_solved(const rk_model *model, const als_rule *rule, const fitt
     double *a = calloc((size_t)(n * n), sizeof *a), expected[MOST] = {0};
     for (int i = 0; i < d->n_items; i++) {
         for (int e = 0; e < n * n; e++) {
-            a[e] += (rule->is_frequency ? rule->weight : 1) * own[i * n + e / n] * own[i * n + e % n];
+            a[e] +=
+                (rule->is_frequency ? rule->weight : 1) * own[i * n + e / n] * own[i * n + e % n];
         }
     }
     double b[MOST] = {0};
@@ -408,9 +413,8 @@ static void check_solved(const rk_model *model, const als_rule *rule, const fitt
         }
     }
     for (int c = 0; c < n; c++) {
-        a[c * n + c] += rule->is_frequency
-                            ? rule->l2 * ((double)count + rule->weight * d->n_items)
-                            : rule->l2;
+        a[c * n + c] +=
+            rule->is_frequency ? rule->l2 * ((double)count + rule->weight * d->n_items) : rule->l2;
     }
     fitted_invert(a, n);
     for (int i = 0; i < d->n_items; i++) {
@@ -428,10 +432,14 @@ static void check_solved(const rk_model *model, const als_rule *rule, const fitt
 
 static const als_rule als_rules[] = {
     {{"model.weighting=frequency", "model.l2=0.02", "model.unobserved_weight=0.2", NULL},
-     true, 0.02, 0.2},
+     true,
+     0.02,
+     0.2},
     {{"model.weighting=confidence", "model.l2=0.4", "model.confidence=5", NULL}, false, 0.4, 5},
     {{"model.weighting=confidence", "model.l2=0.4", "model.confidence=5", "model.solver=cg", NULL},
-     false, 0.4, 5},
+     false,
+     0.4,
+     5},
 };
 enum { N_RULES = sizeof als_rules / sizeof als_rules[0] };
 
@@ -491,8 +499,8 @@ static void ials_behind_the_users_half_is_exact(void **unused)
             float *folded = fitted_list_scores(model, items, NULL, n);
             double bound = 1e-5 * largest(own, PLANTED_ITEMS);
             for (int item = 0; item < PLANTED_ITEMS; item++) {
-                bool same = own[item] == folded[item] ||
-                            fabs((double)(own[item] - folded[item])) <= bound;
+                bool same =
+                    own[item] == folded[item] || fabs((double)(own[item] - folded[item])) <= bound;
                 assert_true(same);
             }
             same_top("ials", model, u, (rk_query){.user = -1, .items = items, .n_items = n}, own);

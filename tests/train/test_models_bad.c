@@ -1,7 +1,8 @@
 /*
- * What models that are solved for refuse: options that nobody reads, data that lacks what they need,
- * sizes that make no sense, matrices that do not fit or have no inverse, questions that make no
- * sense. Each is an error that says so before any work, and leaves nothing behind.
+ * What models that are solved for refuse: options that nobody reads, data that lacks what they
+ * need, sizes that make no sense, matrices that do not fit or have no inverse, questions that make
+ * no sense. Each is an error that says so, before any work where that can be, and leaves nothing
+ * behind.
  */
 #include <math.h>
 #include <sys/resource.h>
@@ -15,13 +16,12 @@ enum { MANY = 1000000 };
 /* Neutral settings beside the planted config, which has options of gradients. */
 #define PLAIN "model.layers=3", "train.batch=2048", "train.learning_rate=0.001"
 
-
 static void options_of_gradients_are_refused(void **unused)
 {
     (void)unused;
     static const char *const refused[] = {
-        "loss.kind=ccl",           "loss.l2=0.5",          "sampling.negatives=popularity",
-        "train.learning_rate=0.5", "train.batch=100",      "train.optimizer=sgd",
+        "loss.kind=ccl",           "loss.l2=0.5",           "sampling.negatives=popularity",
+        "train.learning_rate=0.5", "train.batch=100",       "train.optimizer=sgd",
         "model.layers=1",          "train.schedule=cosine", "loss.contrast=simgcl",
         "train.propagation=fp16",  "loss.neighbours=3"};
     static const char *const kinds[] = {"model.kind=popularity", "model.kind=item_knn",
@@ -115,17 +115,18 @@ static void ease_needs_a_regular_matrix(void **unused)
     fitted_data_free(&d);
 }
 
-/* Two items that the same users have: only the factorisation sees it. */
-static rk_dataset *with_twins(void)
+/* Two items that the same users have: only the inverse shows it, in floats not always by a pivot
+ * that is not above 0. */
+static rk_dataset *with_twins(int64_t n_users)
 {
-    enum { USERS = 30, ITEMS = 8 };
-    int64_t users[USERS * ITEMS], items[USERS * ITEMS];
-    uint8_t parts[USERS * ITEMS];
+    enum { MOST_USERS = 90, ITEMS = 8 };
+    int64_t users[MOST_USERS * ITEMS], items[MOST_USERS * ITEMS];
+    uint8_t parts[MOST_USERS * ITEMS];
     static const char *const none[] = {NULL};
     rk_config *config = fitted_config(none);
     rk_columns columns = rk_columns_defaults();
     rk_dataset *dataset = NULL;
-    for (int64_t u = 0; u < USERS; u++) {
+    for (int64_t u = 0; u < n_users; u++) {
         for (int64_t i = 0; i < ITEMS; i++) {
             int64_t drawn = i == 7 ? 3 : i; /* 7 is 3 again */
             if ((u * 7 + drawn * drawn * 5 + u * drawn) % 4 < 2 || u % ITEMS == drawn) {
@@ -149,26 +150,29 @@ static void a_singular_matrix_fails_and_leaves_no_model(void **unused)
     static const char *const settings[] = {"model.kind=ease", "model.l2=0", NULL};
     char *folder = test_scratch();
     rk_config *config = fitted_config(settings);
-    rk_dataset *dataset = with_twins();
-    rk_train_options how = rk_train_defaults();
-    rk_model *model = NULL;
-    how.dataset = dataset;
-    assert_fails(RK_ERR_DIVERGED, "inverse failed", rk_model_fit(config, &how, NULL, &model));
-    assert_non_null(strstr(rk_last_error(), "not positive definite; set a larger model.l2"));
-    assert_null(model);
     assert_int_equal(rk_status_exit_code(RK_ERR_DIVERGED), 5);
-
-    how.run_dir = test_path(folder, "run");
-    assert_fails(RK_ERR_DIVERGED, "inverse failed", rk_train(config, &how, NULL));
-    assert_int_not_equal(access(test_path(folder, "run/report.json"), F_OK), 0);
-    assert_int_not_equal(access(test_path(folder, "run/best.h5"), F_OK), 0);
-    assert_int_not_equal(access(test_path(folder, "run/last.h5"), F_OK), 0);
-    rk_dataset_free(dataset);
+    for (int64_t n_users = 20; n_users <= 90; n_users++) {
+        rk_dataset *dataset = with_twins(n_users);
+        rk_train_options how = rk_train_defaults();
+        rk_model *model = NULL;
+        how.dataset = dataset;
+        assert_fails(RK_ERR_DIVERGED, "inverse failed", rk_model_fit(config, &how, NULL, &model));
+        assert_non_null(strstr(rk_last_error(), "not positive definite; set a larger model.l2"));
+        assert_null(model);
+        if (n_users == 60) {
+            how.run_dir = test_path(folder, "run");
+            assert_fails(RK_ERR_DIVERGED, "inverse failed", rk_train(config, &how, NULL));
+            assert_int_not_equal(access(test_path(folder, "run/report.json"), F_OK), 0);
+            assert_int_not_equal(access(test_path(folder, "run/best.h5"), F_OK), 0);
+            assert_int_not_equal(access(test_path(folder, "run/last.h5"), F_OK), 0);
+        }
+        rk_dataset_free(dataset);
+    }
     rk_config_free(config);
     test_scratch_remove(folder);
 }
 
-/* A million users and items: 4 TB, which the table of memory refuses before anything is allocated. */
+/* A million users and items, 4 TB, are refused by the table of memory, before any allocation. */
 static void ease_of_a_large_catalogue_is_refused(void **unused)
 {
     (void)unused;

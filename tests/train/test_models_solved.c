@@ -1,6 +1,6 @@
 /*
- * Models that are solved for, popularity, item_knn, ease and ials, fitted through the public API and
- * held against dense matrices in double: their tensors, and the scores of all users and items.
+ * Models that are solved for, popularity, item_knn, ease and ials, fitted through the public API
+ * and held against dense matrices in double: their tensors, and the scores of all users and items.
  *
  * The last user and the last item of the data have no train interactions: that user gets the items'
  * popularity, and that item scores -INFINITY.
@@ -129,8 +129,8 @@ static double similarity(const fitted_data *d, const knn_rule *rule, int i, int 
         value = common / (pow(n_i, 0.2) * pow(n_j, 0.8));
         break;
     default:
-        value = (common - n_i * n_j / all) /
-                sqrt((n_i - n_i * n_i / all) * (n_j - n_j * n_j / all));
+        value =
+            (common - n_i * n_j / all) / sqrt((n_i - n_i * n_i / all) * (n_j - n_j * n_j / all));
     }
     return value * common / (common + rule->shrinkage);
 }
@@ -206,8 +206,8 @@ static void check_knn(const fitted_data *d, const knn_rule *rule, int k)
         snprintf(neighbours, sizeof neighbours, "model.neighbours=%d", k);
         snprintf(shrinkage, sizeof shrinkage, "model.shrinkage=%g", rule->shrinkage);
         snprintf(what, sizeof what, "item_knn %s %s", rule->similarity, aggregates[a]);
-        const char *settings[] = {"model.kind=item_knn", kind,       aggregate, neighbours,
-                                  shrinkage,             rule->more, NULL};
+        const char *settings[] = {
+            "model.kind=item_knn", kind, aggregate, neighbours, shrinkage, rule->more, NULL};
         fitted f = fitted_fit(d, settings);
         check_lists(f.model, d, rule, k, s);
         expected_scores(d, s, aggregates[a], expected);
@@ -222,9 +222,8 @@ static void item_knn_scores_by_its_lists(void **unused)
 {
     (void)unused;
     static const knn_rule rules[] = {
-        {"cosine", 0, NULL},  {"cosine", 3, NULL},
-        {"jaccard", 0, NULL}, {"tfidf", 0, NULL},
-        {"bm25", 2.5, NULL},  {"asymmetric", 0, "model.similarity_alpha=0.2"},
+        {"cosine", 0, NULL}, {"cosine", 3, NULL}, {"jaccard", 0, NULL},
+        {"tfidf", 0, NULL},  {"bm25", 2.5, NULL}, {"asymmetric", 0, "model.similarity_alpha=0.2"},
         {"pearson", 0, NULL}};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);
@@ -460,8 +459,8 @@ static void check_ials(const fitted_data *d, const als_case *c)
     }
     fitted_assert_near(c->settings[0], found, factors, n * DIM, 1e-4);
     for (int p = 0; p < d->n_users * d->n_items; p++) {
-        expected[p] = dot(factors + p / d->n_items * DIM,
-                          factors + (d->n_users + p % d->n_items) * DIM);
+        expected[p] =
+            dot(factors + p / d->n_items * DIM, factors + (d->n_users + p % d->n_items) * DIM);
     }
     check_scores(c->settings[0], end.model, d, expected, 1e-4);
     free(drawn);
@@ -479,13 +478,22 @@ static void ials_sweeps_as_dense_equations_do(void **unused)
         {{"model.weighting=frequency", NULL}, true, 0.003, 0.01, 0},
         {{"model.unobserved_weight=0.3", "model.l2=0.05", NULL}, true, 0.05, 0.3, 0},
         {{"model.solver=cg", "model.unobserved_weight=0.3", "model.l2=0.05", NULL},
-         true, 0.05, 0.3, 3},
+         true,
+         0.05,
+         0.3,
+         3},
         {{"model.weighting=confidence", "model.l2=0.01", NULL}, false, 0.01, 20, 0},
         {{"model.weighting=confidence", "model.l2=0.5", "model.confidence=3", NULL},
-         false, 0.5, 3, 0},
+         false,
+         0.5,
+         3,
+         0},
         {{"model.weighting=confidence", "model.solver=cg", "model.cg_steps=2", "model.l2=0.5",
           "model.confidence=3", NULL},
-         false, 0.5, 3, 2},
+         false,
+         0.5,
+         3,
+         2},
     };
     fitted_data d;
     for (int shape = 0; shape < 2; shape++) {

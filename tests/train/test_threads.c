@@ -1,6 +1,7 @@
 /*
- * One model, asked by eight threads at once, answers each as it answers one alone: the best items of
- * known users and of lists, scores, tensors, an evaluation, and errors, which are each thread's own.
+ * One model, asked by eight threads at once, answers each as it answers one alone: the best items
+ * of known users and of lists, scores, tensors, an evaluation, and errors, which are each thread's
+ * own.
  * Also built for ThreadSanitizer (tests.cmake).
  */
 #include <pthread.h>
@@ -49,13 +50,13 @@ static bool ask(const asked *a, int user, answers *out)
     for (int i = 0; i < ITEMS; i++) {
         items[i] = i;
     }
-    bool good = rk_model_top_k(a->model, users, USERS, NULL, K, out->users) == RK_OK &&
-                rk_model_top_k(a->model, &one, 1, &selection, K, out->one) == RK_OK &&
-                rk_model_score(a->model, user % 2 ? &one : &list, 1, items, ITEMS, out->scores) ==
-                    RK_OK &&
-                rk_model_top_k(a->model, &list, 1, NULL, K, out->list) == RK_OK &&
-                rk_model_read_tensor(a->model, a->tensor, 0, a->tensor_rows, out->tensor,
-                                     sizeof out->tensor) == RK_OK;
+    bool good =
+        rk_model_top_k(a->model, users, USERS, NULL, K, out->users) == RK_OK &&
+        rk_model_top_k(a->model, &one, 1, &selection, K, out->one) == RK_OK &&
+        rk_model_score(a->model, user % 2 ? &one : &list, 1, items, ITEMS, out->scores) == RK_OK &&
+        rk_model_top_k(a->model, &list, 1, NULL, K, out->list) == RK_OK &&
+        rk_model_read_tensor(a->model, a->tensor, 0, a->tensor_rows, out->tensor,
+                             sizeof out->tensor) == RK_OK;
     if (good && user % 5 == 0) {
         good = rk_model_evaluate(a->model, RK_TEST, false, NULL, &metrics) == RK_OK;
         out->ndcg = good ? metrics.values[1].value : 0;

@@ -21,8 +21,8 @@ rankine_test(train/test_models_runs.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 
-# The same under ThreadSanitizer: what threads share (the scorer, the API, the engine, the CPU device
-# and its bookkeeping, errors, allocation) is compiled for it once more and found before the archive's.
+# The same under ThreadSanitizer: what threads share (the scorer, the API, the engine, the CPU
+# device, errors, allocation) is compiled for it once more and found before the archive's.
 # run.threads is 1 there, so that libgomp, whose barriers ThreadSanitizer does not see, starts no
 # thread: the threads are the test's own.
 if(NOT RANKINE_SANITIZE)
