@@ -85,10 +85,9 @@ static void more_sweeps_go_on_from_fewer(void **unused)
 static void a_finished_closed_model_reports_again(void **unused)
 {
     (void)unused;
-    static const char *const kinds[][2] = {
-        {"model.kind=popularity", "run.seed=2020"},
-        {"model.kind=item_knn", "model.neighbours=20"},
-        {"model.kind=ease", "model.l2=20"}};
+    static const char *const kinds[][2] = {{"model.kind=popularity", "run.seed=2020"},
+                                           {"model.kind=item_knn", "model.neighbours=20"},
+                                           {"model.kind=ease", "model.l2=20"}};
     static const char *const others[] = {"run.seed=1", "model.neighbours=21", "model.l2=21"};
     static const char *const says[] = {"run.seed was", "model.neighbours was", "model.l2 was"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -149,7 +148,8 @@ static void memory_is_told_line_by_line(void **unused)
         {{"model.kind=item_knn", "model.neighbours=350", NULL},
          {"  neighbours ", "  similarities ", "  lists.values ", "computed in one go: neighbours",
           NULL}},
-        {{"model.kind=ease", NULL}, {"  ease.items ", "computed in one go: inverse", NULL}},
+        {{"model.kind=ease", NULL},
+         {"  ease.items ", "computed in one go: Gram matrix, inverse, weights", NULL}},
         {{"model.kind=ials", "model.dim=350", "train.epochs=1", NULL},
          {"  factors ", "  fold.gram ", "an epoch is a sweep: users, items", NULL}},
     };
