@@ -1,6 +1,6 @@
 /*
  * Models that are solved for, and the scorer of every kind of model, on the CUDA device against the
- * CPU device: tensors, scores and best items of known users, of lists with weights, and of users
+ * CPU device (with DEVICES_STEPS below 5 fewer of them, for sanitizers): tensors, scores and best items of known users, of lists with weights, and of users
  * without train items. On a real device where there is one, else on the one of tests/emu.
  */
 #include <math.h>
@@ -9,6 +9,12 @@
 #include "train/fitted.h"
 
 enum { USERS = 45, ITEMS = 36, K = 9, LIST = 4, MOST_SETTINGS = 8 };
+
+static bool is_short(void)
+{
+    const char *text = getenv("DEVICES_STEPS");
+    return text && strtoll(text, NULL, 10) < 5;
+}
 
 static fitted fit_on(const fitted_data *d, const char *device, const char *const *settings)
 {
@@ -87,7 +93,7 @@ static void same_model(const fitted_data *d, const char *const *settings, double
     fitted cpu = fit_on(d, "run.device=cpu", settings);
     fitted cuda = fit_on(d, "run.device=cuda", settings);
     same_tensors(what, cpu.model, cuda.model, bound);
-    for (int64_t u = 0; u < d->n_users; u += 4) { /* the last one is without train items */
+    for (int64_t u = 0; u < d->n_users; u += is_short() ? 22 : 4) { /* the last one is without train items */
         const rk_query query = {.user = u};
         same_answer(what, cpu.model, cuda.model, &query, &selection, bound);
     }
@@ -137,8 +143,11 @@ static void models_that_are_solved_for_are_the_same(void **unused)
         fitted_data_init(&d, shape == 0 ? USERS : 21, ITEMS, true);
         for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
             const char *settings[MOST_SETTINGS + 1] = {NULL};
+            bool is_ease = strcmp(models[i][0], "model.kind=ease") == 0;
             memcpy(settings, models[i], sizeof models[i]);
-            same_model(&d, settings, 1e-4);
+            if (!is_short() || is_ease || i % 2 == (size_t)shape) {
+                same_model(&d, settings, 1e-4);
+            }
         }
         fitted_data_free(&d);
     }
