@@ -30,6 +30,25 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+__global__ void __launch_bounds__(rk::BLOCK)
+    keep_diagonal(const float *__restrict__ matrix, float *__restrict__ diagonal, int64_t n)
+{
+    const int64_t i = (int64_t)blockIdx.x * rk::BLOCK + threadIdx.x;
+    if (i < n) {
+        diagonal[i] = matrix[i * n + i];
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    check_inflation(const float *__restrict__ matrix, const float *__restrict__ diagonal, int *info,
+                    int64_t n)
+{
+    const int64_t i = (int64_t)blockIdx.x * rk::BLOCK + threadIdx.x;
+    if (i < n && !(diagonal[i] * matrix[i * n + i] < RK_MOST_INFLATION)) {
+        atomicOr(info + 1, 1);
+    }
+}
+
 /* A NaN anywhere in the matrix reaches the last pivot, of which info need not know. */
 __global__ void note_inverse(const float *matrix, int64_t n, int *info, rk_step_state *state,
                              double bad)
@@ -119,10 +138,17 @@ cudaError_t rk_cuda_count_gram(const rk_call *call)
                    rk::out(call, 0), a);
 }
 
-cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, int *info, rk_step_state *state,
-                                double bad, void *stream)
+cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal, void *stream)
+{
+    return rk::run(stream, rk::a_thread_each(n), keep_diagonal, matrix, diagonal, n);
+}
+
+cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, const float *diagonal, int *info,
+                                rk_step_state *state, double bad, void *stream)
 {
     const int64_t side = rk::divide_up(n, TILE);
+    RK_TRY_LAUNCH(
+        rk::run(stream, rk::a_thread_each(n), check_inflation, matrix, diagonal, info, n));
     RK_TRY_LAUNCH(rk::run(stream, {1, 1}, note_inverse, matrix, n, info, state, bad));
     return rk::run(stream, {side * side}, mirror, matrix, n, info, side);
 }

@@ -26,10 +26,12 @@ extern "C" {
     int64_t rk_cuda_scratch_##cuda(const rk_call *call);
 #include "ops/ops.def"
 
-/* ease.cu: the end of an inverse [n,n] whose lower triangle is done. info: two ints, 0 = well; what
- * is not is noted in the state as a loss of `bad`, and the matrix becomes zeros. */
-cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, int *info, rk_step_state *state,
-                                double bad, void *stream);
+/* ease.cu: the diagonal of a matrix [n,n]; the end of its inverse, whose lower triangle is done.
+ * info: two ints, 0 = well; what is not, or has too large an inflation of its diagonal, is noted in
+ * the state as a loss of `bad`, and the matrix becomes zeros. */
+cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal, void *stream);
+cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, const float *diagonal, int *info,
+                                rk_step_state *state, double bad, void *stream);
 
 /* A piece of a CSR row that one warp works on. partial < 0: the piece is the whole row. */
 typedef struct rk_piece {

@@ -35,12 +35,22 @@ def metrics_of(ranked, relevant, k):
             "map": sum(precision_at_hits) / min(k, len(relevant))}
 
 
+def served(scores, train):
+    """Scores by which users are ranked: those without train items get the items' popularity, items
+    without train users are in no ranking."""
+    popularity = np.array([sum(i in items for items in train) for i in range(scores.shape[1])])
+    out = np.array([row if items else popularity for row, items in zip(scores, train)])
+    out[:, popularity == 0] = -np.inf
+    return out
+
+
 def evaluate(scores, seen, targets, names, cuts):
     table = np.zeros((len(names), len(cuts)))
     users = [u for u in range(len(scores)) if targets[u]]
     shown = [set() for _ in cuts]
     for u in users:
-        ranked = sorted(set(range(scores.shape[1])) - seen[u], key=lambda i: (-scores[u, i], i))
+        possible = set(np.flatnonzero(scores[u] > -np.inf)) - seen[u]
+        ranked = sorted(possible, key=lambda i: (-scores[u, i], i))
         for c, k in enumerate(cuts):
             shown[c].update(ranked[:k])
             values = metrics_of(ranked, targets[u], k)
@@ -56,16 +66,18 @@ def make_metrics(folder):
     part = r.choice(4, p=[0.6, 0.2, 0.08, 0.12], size=(users, items))  # none, train, valid, test
     part[0], part[1, part[1] == 3], part[2, part[2] == 1] = 1, 0, 0  # all seen; no test; no train
     part[0, :2] = [3, 2]
+    part[part[:, 7] == 1, 7] = 2  # an item without train
     scores = np.round(r.randn(users, items) + (part == 3) + (part == 2), 1)  # one digit: many ties
     lists = [[set(np.flatnonzero(row == p)) for row in part] for p in range(4)]
     seen = [a | b for a, b in zip(lists[1], lists[2])]
+    ranks = served(scores, lists[1])
     write(folder / "metrics.txt",
           ["metrics of a ranking with ties; made by tools/make_golden_metrics.py"],
           {"eval.metrics": str(names).replace("'", ""), "eval.k": cuts},
           {"train": np.argwhere(part == 1), "valid": np.argwhere(part == 2),
            "test": np.argwhere(part == 3), "scores": scores,
-           "metrics.valid": evaluate(scores, lists[1], lists[2], names, cuts),
-           "metrics.test": evaluate(scores, seen, lists[3], names, cuts)})
+           "metrics.valid": evaluate(ranks, lists[1], lists[2], names, cuts),
+           "metrics.test": evaluate(ranks, seen, lists[3], names, cuts)})
 
 
 def golden_folder(arguments):

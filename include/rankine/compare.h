@@ -34,7 +34,7 @@ typedef struct rk_paired {
 typedef struct rk_compare_options {
     rk_part part;          /* RK_VALID or RK_TEST */
     const char *device;    /* "auto", "cpu" or "cuda"; NULL = as each run's config says */
-    const char *data_root; /* as for rk_run_open; may be NULL */
+    const char *data_root; /* as for rk_model_open; may be NULL */
     int64_t replicates;    /* of the bootstrap, 100 to 1,000,000 */
     double confidence;     /* level of the interval, above 0 and below 1 */
 } rk_compare_options;
@@ -50,7 +50,7 @@ typedef struct rk_compared_run {
 
 typedef struct rk_compared_option {
     const char *key;     /* "train.learning_rate" */
-    const char **values; /* one per run, in YAML notation */
+    const char **values; /* one per run, in YAML notation; "-" where nothing in the run reads it */
 } rk_compared_option;
 
 typedef struct rk_compared_metric {

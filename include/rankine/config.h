@@ -46,6 +46,11 @@ RK_API rk_status rk_config_set(rk_config *config, const char *assignment, const 
  * rk_config_set changes this option or the config is freed; no other call touches it. */
 RK_API rk_status rk_config_get(const rk_config *config, const char *key, const char **out_text);
 
+/* Whether anything looks at "section.key" under the values that the other options have:
+ * model.layers e.g. with model.kind lightgcn, but not with ease. RK_ERR_CONFIG for a key that is
+ * none. */
+RK_API rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out);
+
 /* Checks options against each other (e.g. split.order time without a time column). Calls that take
  * a config do so themselves; this is for checking early. */
 RK_API rk_status rk_config_check(const rk_config *config);

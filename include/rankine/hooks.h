@@ -28,8 +28,8 @@ typedef struct rk_progress {
     const char *unit;          /* "rows", "steps", "users" */
     double seconds;            /* since the phase began */
     int64_t epoch, epochs;     /* 1-based while training, else 0 */
-    double loss;               /* mean over the epoch so far; NaN when not training */
-    double samples_per_second; /* 0 when not training */
+    double loss;               /* mean over the epoch so far; NaN where there is none */
+    double samples_per_second; /* triplets; 0 where there are none */
     double eta_seconds;        /* until the last epoch; negative = not known */
     const char *metric;        /* name of the watched metric, or NULL */
     double metric_value;       /* its latest value; NaN = none yet */
@@ -41,8 +41,8 @@ typedef struct rk_hooks {
     void (*progress)(void *user, const rk_progress *progress);
     bool (*should_stop)(void *user); /* true: write a checkpoint, return RK_ERR_INTERRUPTED */
     void *user;                      /* handed to every callback; owned by the caller */
-    /* A number of the epoch that has just ended; step is the epoch, from 1. Every epoch gives
-     * "train/loss", each of its terms ("train/bpr", "train/l2") and "train/learning_rate"; a
+    /* A number of the epoch that has just ended; step is the epoch, from 1. With a loss every epoch
+     * gives "train/loss", each of its terms ("train/bpr", "train/l2") and "train/learning_rate"; a
      * checked one also each metric of the part it was checked on ("valid/ndcg@10"). They are those
      * of metrics.jsonl, and come when its line is written; a value may be NaN or infinite. A
      * resumed run begins behind its checkpoint, so an epoch that ended after that comes again. Of

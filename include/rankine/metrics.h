@@ -1,5 +1,6 @@
 /*
- * The numbers of an evaluation. `rankine info --metrics` has their formulas.
+ * The numbers of an evaluation; rk_info("metrics", ...) and `rankine info --metrics` have their
+ * formulas.
  */
 #ifndef RANKINE_METRICS_H
 #define RANKINE_METRICS_H
@@ -13,19 +14,19 @@ extern "C" {
 #endif
 
 typedef struct rk_metric_value {
-    const char *name; /* "ndcg@10" */
+    const char *name; /* "ndcg@10"; owned by the metrics */
     double value;
 } rk_metric_value;
 
-/* Begin with zeros. */
+/* Begin with zeros: rk_metrics m = {0}. A call that fills it takes no notice of what is in it. */
 typedef struct rk_metrics {
     rk_metric_value *values; /* in the order of eval.metrics x eval.k */
     int64_t count;
-    int64_t users; /* averaged over */
-    double seconds;
+    int64_t users;  /* averaged over: those with an item in the part */
+    double seconds; /* that ranking and counting took */
 } rk_metrics;
 
-/* A zeroed one is fine. */
+/* Frees the values and leaves zeros. One of zeros is fine. */
 RK_API void rk_metrics_free(rk_metrics *metrics);
 
 #ifdef __cplusplus

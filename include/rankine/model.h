@@ -1,9 +1,14 @@
 /*
  * A fitted model: what it is, its tensors, its answers.
  *
+ * Users and items are named by their dense indices, which the model's data set translates
+ * (rk_dataset_find_user, rk_dataset_item_id). Arrays go in and out through buffers of the caller;
+ * what a failed call has written into them is of no meaning, and an `out` pointer stays as it was.
+ *
  * Threads: once a model is there nothing changes it, so any number of threads may ask one model at
  * once; they are answered one after the other, each with all threads of the model's device.
- * rk_model_free is for one of them, when the others are done. Models do not share anything.
+ * rk_model_free is for one of them, when the others are done. Models share nothing but a data set
+ * that was given to several.
  */
 #ifndef RANKINE_MODEL_H
 #define RANKINE_MODEL_H
@@ -26,24 +31,29 @@ typedef struct rk_model rk_model;
 
 /* ---- where models come from ---- */
 
-/* Fits the model that a config describes and opens it. Without how->run_dir nothing is written, and
- * nothing is read where how->dataset is given; with one it is rk_train. A given data set is lent
- * for the model's life. hooks may be NULL. Free with rk_model_free. */
+/* Fits the model that a config describes, chooses its epoch and evaluates it as rk_train does, and
+ * opens it. With how->run_dir everything is written there, as by rk_train. Without one nothing is
+ * written, but for the cached data set unless how->dataset is given; how->resume and how->profile
+ * are RK_ERR_CONFIG then. config is copied; a given data set is lent for the model's life. hooks
+ * may be NULL. Fails as rk_train does. Free with rk_model_free. */
 RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *how,
                               const rk_hooks *hooks, rk_model **out);
 
 /* Opens a run folder, or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
  * (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
- * run was trained on; a file has everything in it.
+ * run was trained on, prepared again if its cached file is gone; a file has everything in it.
  *
  * device: "auto", "cpu" or "cuda"; NULL = as the config says. data_root: where the sources of a run
- * are now, for when they have moved and the cached data set is gone; NULL = as the config says.
- * hooks may be NULL. Free with rk_model_free. */
+ * are now, for when they have moved and the cached data set is gone; NULL = as the config says; of
+ * no meaning for a file. hooks may be NULL. RK_ERR_IO for what cannot be read or is no run,
+ * RK_ERR_DATA for a damaged or foreign file and for another data set than the run's, RK_ERR_MEMORY,
+ * RK_ERR_DEVICE. Free with rk_model_free. */
 RK_API rk_status rk_model_open(const char *path, const char *device, const char *data_root,
                                const rk_hooks *hooks, rk_model **out);
 
-/* Writes the model into one file that rk_model_open opens on any machine: config, tensors, ids,
- * labels, and what everybody has. Refuses to overwrite unless force. */
+/* Writes the model into one HDF5 file that rk_model_open opens on any machine: config, tensors,
+ * ids, labels, and what everybody has. RK_ERR_CONFIG if it is there already, unless force;
+ * RK_ERR_IO if it cannot be written, and then what was there before stays. */
 RK_API rk_status rk_model_save(const rk_model *model, const char *path, bool force);
 
 /* NULL is fine. */
@@ -51,13 +61,13 @@ RK_API void rk_model_free(rk_model *model);
 
 /* ---- what it is ---- */
 
-/* Both are owned by the model. */
+/* Both live as long as the model; a data set that was given is still the caller's. */
 RK_API const rk_dataset *rk_model_dataset(const rk_model *model);
 RK_API const rk_config *rk_model_config(const rk_model *model);
 
 typedef struct rk_model_facts {
-    const char *kind; /* as in model.kind */
-    int64_t epoch;    /* that its parameters are from */
+    const char *kind; /* as in model.kind; a constant */
+    int64_t epoch;    /* that its parameters are from; 0 = the initial ones */
     int64_t users, items;
     bool folds_in;        /* answers somebody who is known by a list of items only */
     bool is_same_for_all; /* its ranking does not depend on who asks */
@@ -76,36 +86,45 @@ typedef struct rk_tensor_info {
     int64_t rows, cols;
 } rk_tensor_info;
 
-/* Its tensors by number from 0: those that fitting made, then those that scoring reads. Tables of
- * all users and items have the users' rows first. RK_ERR_CONFIG for a number that is none. */
+/* Its tensors by number from 0 to rk_model_facts.tensors - 1: those that fitting made, then those
+ * that are computed from them for scoring. Tables of all users and items have the users' rows
+ * first. RK_ERR_CONFIG for a number that is none. */
 RK_API rk_status rk_model_tensor_info(const rk_model *model, int64_t number, rk_tensor_info *out);
 
 /* By name. RK_ERR_CONFIG, naming those that there are, for an unknown one. */
 RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name, rk_tensor_info *out);
 
-/* Copies rows [first, first + rows) into `out`, which has room for `bytes` bytes. */
+/* Copies rows [first, first + rows) into `out`, which has room for `bytes` bytes: at least rows *
+ * cols elements of 4 bytes, or 8 of RK_TENSOR_I64, in the machine's byte order. RK_ERR_CONFIG for
+ * an unknown name, for rows that are not there and for too little room. */
 RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t first,
                                       int64_t rows, void *out, int64_t bytes);
 
 /* ---- its answers ---- */
 
-/* The k best items of each of n queries, best first, ties to the smaller index. out has room for
- * n * k; where fewer items are left, item is -1 and score 0. selection NULL = its defaults.
+/* The k best items of each of n queries, best first, ties to the smaller index. out is [n, k], row
+ * by row; where fewer items are left, item is -1 and score 0. k is 1 or more, also more than there
+ * are items. selection NULL = its defaults. Many queries in one call are answered faster than one
+ * by one.
  *
- * A known user without train interactions, and a query without items or with weights of 0 only, get
- * the items' popularity. RK_ERR_CONFIG for an index that is none, a weight that is negative or not
- * finite, and for items where the model does not fold in. */
+ * What a score is depends on the model; it compares items for one query. A known user without train
+ * interactions, and a query without items or with weights of 0 only, get the items' popularity, the
+ * number of their train interactions, unless the model ranks alike for all. RK_ERR_CONFIG for an
+ * index that is none, for a weight that is negative or not finite, for a user and items in one
+ * query, and for items where the model does not fold in. */
 RK_API rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
                                 const rk_selection *selection, int64_t k, rk_recommendation *out);
 
-/* The scores of n_items given items for each query: items and scores have n * n_items elements.
- * Nothing is left out; an item without train interactions scores -INFINITY. */
+/* The scores of n_items items for each of n queries, the same that rk_model_top_k ranks by: items
+ * and scores are [n, n_items], row by row, so every query has items of its own. Nothing is left
+ * out; an item without train interactions scores -INFINITY. Fails as rk_model_top_k does. */
 RK_API rk_status rk_model_score(const rk_model *model, const rk_query *queries, int64_t n,
                                 const int32_t *items, int64_t n_items, float *scores);
 
 /* Evaluates a full ranking on valid or test: the model's, or with `popularity` that of the items'
- * popularity. What users have in train is left out, and on test also valid. hooks may be NULL. Free
- * with rk_metrics_free. */
+ * popularity. What users have in train is left out, and on test also valid. Users without train
+ * interactions are ranked for as rk_model_top_k does. RK_ERR_CONFIG for train, RK_ERR_INTERRUPTED
+ * if hooks ask to stop. hooks may be NULL. Free with rk_metrics_free. */
 RK_API rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,
                                    const rk_hooks *hooks, rk_metrics *out);
 
@@ -117,10 +136,12 @@ typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
  *   RK_EXPORT_NPY   user_embeddings.npy, item_embeddings.npy, user_ids.txt, item_ids.txt
  *   RK_EXPORT_TSV   user_embeddings.tsv, item_embeddings.tsv: original id, then the values
  *
- * Any other model: its tensors as NAME.npy beside the ids, or those of one row a user or an item as
- * NAME.tsv. Rows are in the order of the dense indices. A tab, line break or backslash in an id is
- * escaped with a backslash. Refuses to overwrite unless force. *out_files (may be NULL) is a line a
- * file, "NAME (rows x cols)"; free it with rk_string_free. */
+ * Any other model: its tensors as NAME.npy beside the ids, or those that have a row for each user
+ * or each item as NAME.tsv; in NAME a '.' becomes '_'. Rows are in the order of the dense indices,
+ * and where a tensor holds items, it holds dense indices. A tab, line break or backslash in an id
+ * is escaped with a backslash. RK_ERR_CONFIG if one of the files is there already, unless force.
+ * out_files may be NULL; *out_files is a line a file, "NAME (rows x cols)", to be freed with
+ * rk_string_free. */
 RK_API rk_status rk_model_export(const rk_model *model, rk_export_format format,
                                  const char *directory, bool force, char **out_files);
 

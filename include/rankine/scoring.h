@@ -1,8 +1,9 @@
 /*
  * What models are asked: who is asking, which items may be answered.
  *
- * Every structure here is to be begun from its defaults function or from zeros, so that members
- * that come later keep their defaults.
+ * Members that come later will mean at zero what is done now, so initialise by name: rk_query q =
+ * {.user = 7}; begin a selection with rk_selection_defaults(). Everything that these structures
+ * point to is the caller's and only read during the call.
  */
 #ifndef RANKINE_SCORING_H
 #define RANKINE_SCORING_H
@@ -16,31 +17,33 @@
 extern "C" {
 #endif
 
-/* Somebody who asks: a known user, or somebody who is known by a list of items only (fold-in).
- * Everything is lent for the call. */
+/* Somebody who asks: a known user, or somebody who is known by a list of items only (fold-in), as
+ * if these were their train interactions. One of the two: a user with items is an error. */
 typedef struct rk_query {
     int64_t user;         /* dense index; -1: nobody known, the items say who asks */
-    const int32_t *items; /* n_items dense indices in any order; one named twice counts once */
+    const int32_t *items; /* n_items dense indices in any order; one named twice counts once, with
+                           * the larger weight */
     const float *weights; /* one an item, finite and >= 0; NULL = 1 each */
     int64_t n_items;
 } rk_query;
 
-/* Which items may be in an answer. Items without train interactions never are. Everything is lent
- * for the call. */
+/* Which items may be in an answer. Items without train interactions never are. */
 typedef struct rk_selection {
-    unsigned seen; /* bits 1u << rk_part: items that a known user has in these parts are left out */
-    bool keep_given;     /* the items of a query itself may be in its answer */
-    const int32_t *deny; /* n_deny items that are left out for everybody */
-    int64_t n_deny;
-    const int32_t *allow; /* n_allow items, the only ones that may be in an answer; NULL = all */
+    /* Bits 1u << rk_part: items that a known user has in these parts are left out. */
+    unsigned seen;
+    bool keep_given;      /* the items of a query itself may be in its answer */
+    const int32_t *deny;  /* n_deny dense indices that are left out for everybody */
+    int64_t n_deny;       /* 0 = none */
+    const int32_t *allow; /* n_allow dense indices, all that may be in an answer; NULL = any */
     int64_t n_allow;
 } rk_selection;
 
-/* Everything that a user has is left out, train, valid and test; no other limits. */
+/* Everything that a known user has is left out, in train, valid and test, or the items of the query
+ * itself; no other limits. */
 RK_API rk_selection rk_selection_defaults(void);
 
 typedef struct rk_recommendation {
-    int32_t item; /* dense index; ids and labels: rk_dataset_item_id, rk_dataset_item_label */
+    int32_t item; /* dense index, -1 = none; rk_dataset_item_id and rk_dataset_item_label name it */
     float score;
 } rk_recommendation;
 

@@ -1,5 +1,5 @@
 /*
- * Training a model into a run folder.
+ * Training a model into a run folder. rk_model_fit (rankine/model.h) does the same without one.
  *
  * A run folder holds config.yaml (resolved), environment.json, train.log, metrics.jsonl (one object
  * per epoch), last.h5 and best.h5 (checkpoints, written under another name and then renamed),
@@ -24,7 +24,8 @@ extern "C" {
 
 /* Begin with rk_train_defaults(), so that later members have a value. */
 typedef struct rk_train_options {
-    const char *run_dir; /* created; must not hold a run unless resume or force */
+    const char *run_dir; /* created; must not hold a run unless resume or force; NULL: only for
+                          * rk_model_fit */
     bool resume;         /* continue from last.h5, bit for bit as if never stopped */
     bool force;          /* replace a run that is there */
     bool eager;          /* for debugging: run operation by operation, check every result, name the
@@ -42,14 +43,16 @@ RK_API rk_train_options rk_train_defaults(void);
  * asked for it: the checkpoint is written, and resume continues from it. RK_ERR_DIVERGED names the
  * step.
  *
- * A given data set should be that of this config (rk_dataset_prepare), since rk_run_open looks for
- * the same one again. It is lent until the call returns and only read: one may serve any number of
+ * A given data set should be that of this config (rk_dataset_prepare), since rk_model_open looks
+ * for the same one again; one of rk_dataset_from_columns has no file, so save such a model with
+ * rk_model_save. It is lent until the call returns and only read: one may serve any number of
  * calls, one after the other or in several threads. */
 RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
                           const rk_hooks *hooks);
 
-/* The training step of a config as one page of text: what was done to the program, what it stands
- * on, and a line for each operation with its shapes and the bytes it moves; on a CUDA device also
+/* The training step of a config as text, a page for each of its programs (models that are not
+ * trained by gradients have one for each phase): what was done to the program, what it stands on,
+ * and a line for each operation with its shapes and the bytes it moves; on a CUDA device also
  * the number of nodes of the graph it is replayed from. Trains nothing and writes nothing but the
  * cached data set, if there is none yet. dataset as in rk_train_options. Free with
  * rk_string_free. */

@@ -4,6 +4,20 @@
 
 #include "cli.h"
 
+/* "FOLDER: NAME (rows x cols), NAME ..." of a line a file. */
+static void print_files(const char *folder, const char *files)
+{
+    printf("%s: ", folder);
+    for (const char *at = files; *at; at++) {
+        if (*at != '\n') {
+            putchar(*at);
+        } else if (at[1]) {
+            fputs(", ", stdout);
+        }
+    }
+    putchar('\n');
+}
+
 static int export_run(const cli *c, const char *format, const char *out, const char *data,
                       bool force)
 {
@@ -27,10 +41,10 @@ static int export_run(const cli *c, const char *format, const char *out, const c
     if (status != RK_OK) {
         code = cli_fail(c, status);
     } else if (whole) {
-        printf("%s: model %s, which any command takes in place of a run\n", target,
-               rk_model_get_facts(model).kind);
+        printf("%s: model %s, which recommend, evaluate and export take in place of a run\n",
+               target, rk_model_get_facts(model).kind);
     } else {
-        printf("%s:\n%s", target, files);
+        print_files(target, files);
     }
     rk_string_free(files);
     cli_free(target);
@@ -50,8 +64,8 @@ int cmd_export(cli *c, int argc, char **argv)
          "them; tsv: the id and then the values, a row a line; model: one file\n"
          "that stands on its own, to be given to evaluate and recommend",
          0, 0},
-        {"--out", CLI_TEXT, &out, "DIR", "where to; default RUN/export, of a model RUN/model.h5", 0,
-         0},
+        {"--out", CLI_TEXT, &out, "PATH",
+         "where to: a folder, by default RUN/export; of model a file, RUN/model.h5", 0, 0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are now, if they moved", 0, 0},
         {"--force", CLI_FLAG, &force, NULL, "replace files that are there", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
@@ -61,9 +75,9 @@ int cmd_export(cli *c, int argc, char **argv)
         "export",
         "RUN",
         false,
-        "Writes what a run has learnt. Of most models that are the final embeddings of users and\n"
-        "items: the score of a user and an item is the dot product of their rows. Of others it is\n"
-        "their tensors: neighbours, weights, counts.",
+        "Writes what a run has learnt. Where scores are dot products, as in lightgcn and ials,\n"
+        "that is the embeddings of users and items; of the other models it is their tensors:\n"
+        "neighbours, weights, counts.",
         "  rankine export runs/demo\n"
         "  rankine export runs/demo --format model --out demo.h5\n"
         "  rankine export runs/demo --format tsv --out embeddings",

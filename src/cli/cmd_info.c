@@ -15,12 +15,35 @@ static int print_topic(const cli *c, const char *topic)
     return 0;
 }
 
+/* A file of `export --format model`; false if it is none. */
+static bool print_model(const char *path)
+{
+    static const char *const types[] = {"float32", "int32", "int64"};
+    rk_model *model = NULL;
+    rk_tensor_info t;
+    if (rk_model_open(path, "cpu", NULL, NULL, &model) != RK_OK) {
+        return false;
+    }
+    rk_model_facts facts = rk_model_get_facts(model);
+    printf("model %s of epoch %lld\n", facts.kind, (long long)facts.epoch);
+    for (int64_t i = 0; i < facts.tensors && rk_model_tensor_info(model, i, &t) == RK_OK; i++) {
+        printf("  %-15s%s %s x %s\n", t.name, types[t.type], cli_count(t.rows).s,
+               cli_count(t.cols).s);
+    }
+    cli_print_stats(stdout, rk_model_dataset(model));
+    rk_model_free(model);
+    return true;
+}
+
 static int print_dataset(const cli *c)
 {
     rk_dataset *dataset = NULL;
     rk_status status = rk_dataset_open(c->positional, &dataset);
+    if (status == RK_ERR_DATA && print_model(c->positional)) {
+        return 0;
+    }
     if (status != RK_OK) {
-        return cli_fail(c, status);
+        return cli_fail(c, rk_dataset_open(c->positional, &dataset)); /* its own message again */
     }
     cli_print_stats(stdout, dataset);
     rk_dataset_free(dataset);
@@ -30,7 +53,9 @@ static int print_dataset(const cli *c)
 static void print_value(const rk_config *config, const char *name, const char *key)
 {
     const char *text;
-    if (rk_config_get(config, key, &text) == RK_OK) {
+    bool is_read = false;
+    if (rk_config_is_read(config, key, &is_read) == RK_OK && is_read &&
+        rk_config_get(config, key, &text) == RK_OK) {
         printf("  %-15s%s\n", name, text);
     }
 }
@@ -131,14 +156,14 @@ int cmd_info(cli *c, int argc, char **argv)
         {"--metrics", CLI_FLAG, &wanted[3], NULL, "metrics and their formulas", 0, 0},
         {"--options", CLI_FLAG, &options, NULL, "every option of a config", 0, 0},
         {"--program", CLI_FLAG, &program, NULL,
-         "of a run: its training step as one page, operations, shapes and bytes", 0, 0},
+         "of a run: a step of its fitting as one page, operations, shapes and bytes", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
     const cli_spec spec = {"info",
                            "PATH",
                            true,
                            "Shows what this build can do; or, given a PATH, what a prepared data "
-                           "set (.h5) holds\nor how a run (a folder) went.",
+                           "set or a model\nfile (.h5) holds, or how a run (a folder) went.",
                            "  rankine info\n"
                            "  rankine info --metrics\n"
                            "  rankine info runs/demo\n"

@@ -119,8 +119,7 @@ static void draw(cli_display *d, const rk_progress *p)
     char line[240] = "";
     char part[200];
     int width = columns();
-    bool training = p->epoch > 0 && isfinite(p->loss);
-    if (training) {
+    if (p->epoch > 0) {
         training_parts(p, line, sizeof line, width);
     } else {
         snprintf(part, sizeof part, "%s  %s", p->phase, cli_count(p->done).s);

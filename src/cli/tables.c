@@ -176,8 +176,11 @@ static void print_costs(FILE *out, const rk_report *report)
         fprintf(out, "%s %s %s", i > 0 ? "," : "", parts[i].name,
                 cli_seconds(rk_report_number(report, parts[i].path)).s);
     }
-    fprintf(out, "; %s samples/s\n",
-            cli_rate(rk_report_number(report, "train.samples_per_second")).s);
+    double rate = rk_report_number(report, "train.samples_per_second");
+    if (isfinite(rate)) { /* of models that are trained by batches */
+        fprintf(out, "; %s samples/s", cli_rate(rate).s);
+    }
+    fputc('\n', out);
     fprintf(out, "memory    %s at the peak, of it tables %s and work space %s\n",
             cli_bytes(rk_report_number(report, "memory.peak_bytes")).s,
             cli_bytes(rk_report_number(report, "memory.store_bytes")).s,

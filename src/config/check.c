@@ -57,6 +57,21 @@ bool rk__config_reads(const rk_config *config, const rk_option *row)
     return !first_missed(config, row, &missed);
 }
 
+rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out)
+{
+    int64_t n = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s.%s", rows[i].section, rows[i].key);
+        if (strcmp(name, key) == 0) {
+            *out = rk__config_reads(config, &rows[i]);
+            return RK_OK;
+        }
+    }
+    RK_FAIL(RK_ERR_CONFIG, "there is no option '%.60s'", key);
+}
+
 /* A value that nobody reads under the other options is a mistake, unless it is the default. */
 static rk_status check_unread(const rk_config *config)
 {

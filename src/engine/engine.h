@@ -2,7 +2,7 @@
  * What a model computes with: a device, a store, the graph and the model's parameters in it.
  *
  * Life: open (device, store with graph and parameters) -> whoever computes adds tensors of their
- * own and builds programs (step.h, ranker.h) -> bind (the store is complete from then on) ->
+ * own and builds programs (step.h, scorer.h) -> bind (the store is complete from then on) ->
  * programs are loaded and run -> close.
  */
 #ifndef RK_ENGINE_ENGINE_H

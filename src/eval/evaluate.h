@@ -1,7 +1,7 @@
 /*
  * Full-ranking evaluation: any ranker, any part, any list of metrics and cut-offs.
  *
- * A ranker returns the top K unmasked items for a tile of users. Models (train/ranker.h) and the
+ * A ranker returns the top K unmasked items for a tile of users. Models (score/scorer.h) and the
  * reference ranking (eval/popularity.h) go through the same masking and the same formulas.
  */
 #ifndef RK_EVAL_EVALUATE_H

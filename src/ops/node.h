@@ -187,6 +187,11 @@ typedef struct rk_als_attr {
     int32_t cg_steps; /* 0 = Cholesky; else so many steps of conjugate gradients at most */
 } rk_als_attr;
 
+/* With P = A^-1, A_ii P_ii = 1 / (1 - R^2), how well row i follows from the others (the variance
+ * inflation factor of regression). Rounding is about 1 / 1e7 of A_ii, so above this the inverse of
+ * floats is noise, and spd_inverse fails though every pivot may be above 0. */
+#define RK_MOST_INFLATION 1e6F
+
 /* A square matrix of the nodes of a side: what is added to its diagonal. */
 typedef struct rk_ridge_attr {
     int64_t first, n; /* the nodes */

@@ -26,7 +26,10 @@ typedef struct entry {
 static int by_item(const void *left, const void *right)
 {
     const entry *a = left, *b = right;
-    return (a->item > b->item) - (a->item < b->item);
+    if (a->item != b->item) {
+        return a->item > b->item ? 1 : -1;
+    }
+    return (a->weight < b->weight) - (a->weight > b->weight); /* of an item the largest first */
 }
 
 static rk_status check_query(const rk_scorer *s, const rk_query *q)

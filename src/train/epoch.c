@@ -75,8 +75,9 @@ static void report_progress(const rk_trainer *t)
         .loss = s->step_in_epoch > 0 && t->step.n_terms > 0
                     ? t->position.sums[0] / (double)s->step_in_epoch
                     : NAN,
-        .samples_per_second =
-            t->position.epoch_seconds > 0 ? samples / t->position.epoch_seconds : 0,
+        .samples_per_second = t->step.n_terms > 0 && t->position.epoch_seconds > 0
+                                  ? samples / t->position.epoch_seconds
+                                  : 0,
         .eta_seconds = per_step < 0 ? -1 : per_step * (double)(total - done),
         .metric = t->checks ? t->options->eval.metric : NULL,
         .metric_value = t->newest_check,
@@ -155,15 +156,17 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     double samples = (double)t->position.step.draws_per_epoch;
     rk__json_begin(&json, NULL, '{');
     rk__json_int(&json, "epoch", epoch + 1);
-    rk__json_real(&json, "loss", record->loss);
-    for (int i = 0; i < t->step.n_terms; i++) {
-        rk__json_real(&json, t->step.terms[i].name, terms[i]);
-    }
     if (t->step.n_terms > 0) {
+        rk__json_real(&json, "loss", record->loss);
+        for (int i = 0; i < t->step.n_terms; i++) {
+            rk__json_real(&json, t->step.terms[i].name, terms[i]);
+        }
         rk__json_real(&json, "learning_rate", t->position.step.learning_rate);
     }
     rk__json_real(&json, "seconds", record->seconds);
-    rk__json_real(&json, "samples_per_second", samples / record->seconds);
+    if (t->step.n_terms > 0) {
+        rk__json_real(&json, "samples_per_second", samples / record->seconds);
+    }
     if (metrics) {
         rk__json_real(&json, "check_seconds", record->check_seconds);
         rk__json_begin(&json, rk_part_name(t->check_part), '{');
@@ -193,11 +196,13 @@ static void tell_scalars(const rk_trainer *t, const rk_metrics *metrics)
 {
     const int64_t epoch = t->position.step.epoch;
     const double *terms = rk__position_terms(&t->position, epoch);
-    tell_scalar(t, "train", "loss", t->position.history[epoch].loss);
-    for (int i = 0; i < t->step.n_terms; i++) {
-        tell_scalar(t, "train", t->step.terms[i].name, terms[i]);
+    if (t->step.n_terms > 0) {
+        tell_scalar(t, "train", "loss", t->position.history[epoch].loss);
+        for (int i = 0; i < t->step.n_terms; i++) {
+            tell_scalar(t, "train", t->step.terms[i].name, terms[i]);
+        }
+        tell_scalar(t, "train", "learning_rate", t->position.step.learning_rate);
     }
-    tell_scalar(t, "train", "learning_rate", t->position.step.learning_rate);
     for (int64_t i = 0; metrics && i < metrics->count; i++) {
         const rk_metric_value *metric = &metrics->values[i];
         tell_scalar(t, rk_part_name(t->check_part), metric->name, metric->value);
@@ -236,19 +241,20 @@ static rk_status log_epoch(rk_trainer *t)
     const double *terms = rk__position_terms(&t->position, epoch);
     char check[96] = "", *text = NULL;
     rk_buffer buffer = {0};
+    rk__buffer_add(&buffer, "epoch %lld: ", (long long)epoch + 1);
     for (int i = 0; i < t->step.n_terms; i++) {
-        rk__buffer_add(&buffer, "%s%s %.6f", i > 0 ? ", " : "", t->step.terms[i].name, terms[i]);
-    }
-    if (t->step.n_terms == 0) {
-        rk__buffer_add(&buffer, "none");
+        if (i == 0) {
+            rk__buffer_add(&buffer, "loss %.6f (", r->loss);
+        }
+        rk__buffer_add(&buffer, "%s %.6f%s", t->step.terms[i].name, terms[i],
+                       i + 1 < t->step.n_terms ? ", " : "), ");
     }
     RK_TRY(rk__buffer_take(&buffer, &text));
     if (!isnan(r->check)) {
         snprintf(check, sizeof check, ", %s %.5f%s", t->options->eval.metric, r->check,
                  t->position.best_epoch == epoch + 1 ? " (best)" : "");
     }
-    rk__log(&t->log, RK_LOG_DEBUG, "epoch %lld: loss %.6f (%s), %.2f s%s", (long long)epoch + 1,
-            r->loss, text, r->seconds, check);
+    rk__log(&t->log, RK_LOG_DEBUG, "%s%.2f s%s", text, r->seconds, check);
     rk__free(text);
     return RK_OK;
 }

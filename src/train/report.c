@@ -37,7 +37,9 @@ static void add_train(rk_json *json, const rk_summary *r)
     int64_t n = p->step.epoch;
     const rk_epoch_record *last = n > 0 ? &p->history[n - 1] : NULL;
     rk__json_begin(json, "train", '{');
-    rk__json_real(json, "loss", last ? last->loss : NAN);
+    if (p->n_terms > 0) {
+        rk__json_real(json, "loss", last ? last->loss : NAN);
+    }
     for (int i = 0; i < p->n_terms; i++) {
         double mean = last ? rk__position_terms(p, n - 1)[i] : NAN;
         rk__json_real(json, r->step->terms[i].name, mean);
@@ -45,7 +47,9 @@ static void add_train(rk_json *json, const rk_summary *r)
     rk__json_int(json, "epochs", n);
     rk__json_int(json, "steps", p->step.step);
     rk__json_int(json, "steps_per_epoch", p->step.steps_per_epoch);
-    rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
+    if (p->n_terms > 0) {
+        rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
+    }
     rk__json_bool(json, "stopped_early", r->stopped_early);
     rk__json_end(json, '}');
 }

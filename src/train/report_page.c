@@ -162,6 +162,17 @@ static void add_model(rk_buffer *out, const rk_summary *r)
     }
 }
 
+/* The last settings, which every model has. */
+static void add_end(rk_buffer *out, const rk_summary *r)
+{
+    char seed[32];
+    row_count(out, "epochs trained", r->position->step.epoch);
+    snprintf(seed, sizeof seed, "%lld", (long long)r->options->run.seed);
+    row_text(out, "seed", seed);
+    row_text(out, "device", r->step->engine->device->name);
+    rk__buffer_add(out, "</table></div>\n<p>All options: config.yaml beside this page.</p>\n");
+}
+
 static void add_settings(rk_buffer *out, const rk_summary *r)
 {
     const rk_options *o = r->options;
@@ -171,10 +182,7 @@ static void add_settings(rk_buffer *out, const rk_summary *r)
     add_model(out, r);
     if (r->step->n_terms == 0) {
         rk__buffer_add(out, "</table>\n<table>\n");
-        row_count(out, "epochs trained", s->epoch);
-        row_count(out, "seed", o->run.seed);
-        row_text(out, "device", r->step->engine->device->name);
-        rk__buffer_add(out, "</table></div>\n<p>All options: config.yaml beside this page.</p>\n");
+        add_end(out, r);
         return;
     }
     row_text(out, "loss", rk__option_choice("loss.kind", o->loss.kind));
@@ -189,11 +197,7 @@ static void add_settings(rk_buffer *out, const rk_summary *r)
     row_text(out, "learning rate", number);
     row_count(out, "triplets a step", s->batch);
     row_count(out, "steps an epoch", s->steps_per_epoch);
-    row_count(out, "epochs trained", s->epoch);
-    snprintf(number, sizeof number, "%lld", (long long)o->run.seed);
-    row_text(out, "seed", number);
-    row_text(out, "device", r->step->engine->device->name);
-    rk__buffer_add(out, "</table></div>\n<p>All options: config.yaml beside this page.</p>\n");
+    add_end(out, r);
 }
 
 static void add_costs(rk_buffer *out, const rk_summary *r)
@@ -206,7 +210,9 @@ static void add_costs(rk_buffer *out, const rk_summary *r)
     row_real(out, "checks while training", r->seconds.checks, 2, " s");
     row_real(out, "final evaluation", r->seconds.evaluation, 2, " s");
     rk__buffer_add(out, "</table>\n<table>\n");
-    row_count(out, "triplets a second", (int64_t)fmax(0, rk__summary_samples_per_second(r)));
+    if (r->step->n_terms > 0) {
+        row_count(out, "triplets a second", (int64_t)fmax(0, rk__summary_samples_per_second(r)));
+    }
     row_real(out, "peak memory", (double)memory.peak / 1e6, 0, " MB");
     row_real(out, "parameters, moments, graph", (double)memory.store / 1e6, 0, " MB");
     row_real(out, "temporaries", (double)memory.arenas / 1e6, 0, " MB");
@@ -224,6 +230,10 @@ static rk_status add_curves(rk_buffer *out, const rk_summary *r)
         rk__buffer_add(out, "<p>No epoch was trained.</p>\n");
         return RK_OK;
     }
+    if (r->step->engine->model.model->is_closed) {
+        rk__buffer_add(out, "<p>The model was computed in one go, so there is no curve.</p>\n");
+        return RK_OK;
+    }
     RK_TRY(rk__alloc(&x, 4 * n, sizeof *x, "the curves of a report"));
     double *loss = x + n, *check_x = x + 2 * n, *check = x + 3 * n;
     for (int64_t i = 0; i < n; i++) {
@@ -234,14 +244,20 @@ static rk_status add_curves(rk_buffer *out, const rk_summary *r)
             check[n_checks++] = p->history[i].check;
         }
     }
+    if (p->n_terms == 0 && n_checks == 0) {
+        rk__buffer_add(out, "<p>The model has no loss, and no epoch was checked (eval.every), so "
+                            "there is no curve.</p>\n");
+    }
     rk__buffer_add(out, "<div class=\"pair\">\n");
-    rk__chart_add(out, &(rk_chart){.title = "Loss",
-                                   .x_label = "epoch",
-                                   .y_label = "mean over the epoch's steps",
-                                   .x = x,
-                                   .y = loss,
-                                   .n = n,
-                                   .mark_x = NAN});
+    if (p->n_terms > 0) {
+        rk__chart_add(out, &(rk_chart){.title = "Loss",
+                                       .x_label = "epoch",
+                                       .y_label = "mean over the epoch's steps",
+                                       .x = x,
+                                       .y = loss,
+                                       .n = n,
+                                       .mark_x = NAN});
+    }
     if (n_checks > 0) {
         rk__chart_add(out, &(rk_chart){.title = r->watch,
                                        .x_label = "epoch",

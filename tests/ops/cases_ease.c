@@ -115,9 +115,10 @@ static void spd_inverse(void)
 
 static void spd_inverse_fails(void)
 {
-    static const float matrices[][4] = {{0, 0, 0, 0}, {1, 2, 2, 1}, {1, 0, NAN, 1}};
+    static const float matrices[][4] = {
+        {0, 0, 0, 0}, {1, 2, 2, 1}, {1, 0, NAN, 1}, {1, 1, 1, 1}, {3, 3, 3, 3.000001F}};
     static const float zeros[4] = {0};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < (int)(sizeof matrices / sizeof matrices[0]); i++) {
         ops_case *c = ops_begin("spd_inverse of matrix %d, which has none", i);
         rk_step_state state = {.step = 6};
         rk_value matrix = ops_variable(c, RK_F32, 2, 2, matrices[i]);

@@ -136,18 +136,21 @@ void planted_write(const char *directory)
     write_part(directory, RK_TRAIN, "train.txt");
     write_part(directory, RK_VALID, "valid.txt");
     write_part(directory, RK_TEST, "test.txt");
+#define SOURCES                                                                                    \
+    "data:\n"                                                                                      \
+    "    name: planted\n"                                                                          \
+    "    cache: cache\n"                                                                           \
+    "    sources:\n"                                                                               \
+    "        - {file: train.txt, format: adjacency, part: train}\n"                                \
+    "        - {file: valid.txt, format: adjacency, part: valid}\n"                                \
+    "        - {file: test.txt, format: adjacency, part: test}\n"                                  \
+    "eval: {k: [5, 10], metric: ndcg@10}\n"
+    test_write(test_path(directory, "plain.yaml"), SOURCES, -1);
     test_write(test_path(directory, "exp.yaml"),
-               "data:\n"
-               "    name: planted\n"
-               "    cache: cache\n"
-               "    sources:\n"
-               "        - {file: train.txt, format: adjacency, part: train}\n"
-               "        - {file: valid.txt, format: adjacency, part: valid}\n"
-               "        - {file: test.txt, format: adjacency, part: test}\n"
-               "model: {dim: 16, layers: 2}\n"
-               "train: {epochs: 10, batch: 256, learning_rate: 0.02}\n"
-               "eval: {k: [5, 10], metric: ndcg@10}\n",
+               SOURCES "model: {dim: 16, layers: 2}\n"
+                       "train: {epochs: 10, batch: 256, learning_rate: 0.02}\n",
                -1);
+#undef SOURCES
 }
 
 void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_dataset *dataset)

@@ -30,8 +30,8 @@ void planted_free(rk_dataset *dataset);
 void planted_set_up_survives_lack_of_memory(const rk_options *options, const rk_dataset *dataset);
 
 /* As files: adjacency lists train.txt, valid.txt, test.txt and a configuration exp.yaml of a small
- * LightGCN that takes a fraction of a second to train. User u has the id 100 + u, item i 1000 + i.
- */
+ * LightGCN that takes a fraction of a second to train; plain.yaml says nothing of a model. User u
+ * has the id 100 + u, item i 1000 + i. */
 void planted_write(const char *directory);
 
 #endif

@@ -23,20 +23,35 @@ bool runs_has(const runs *r, const char *name, const char *file)
     return access(runs_file(r, name, file), F_OK) == 0;
 }
 
-rk_status runs_train(const runs *r, const char *name, run_how how)
+static rk_config *configure(const runs *r, const run_how *how)
 {
     rk_config *config = NULL;
-    assert_ok(rk_config_load(&config, test_path(r->data, "exp.yaml")));
+    assert_ok(rk_config_load(&config, test_path(r->data, how->config ? how->config : "exp.yaml")));
     assert_ok(rk_config_set(config, "run.device=cpu", "test"));
     assert_ok(rk_config_set(config, "run.threads=1", "test"));
-    for (int i = 0; how.settings[i]; i++) {
-        assert_ok(rk_config_set(config, how.settings[i], "test"));
+    for (int i = 0; how->settings[i]; i++) {
+        assert_ok(rk_config_set(config, how->settings[i], "test"));
     }
+    return config;
+}
+
+rk_status runs_train(const runs *r, const char *name, run_how how)
+{
+    rk_config *config = configure(r, &how);
     rk_train_options options = rk_train_defaults();
     options.run_dir = test_path(r->data, name);
     options.resume = how.resume;
     options.force = how.force;
     rk_status status = rk_train(config, &options, how.hooks);
+    rk_config_free(config);
+    return status;
+}
+
+rk_status runs_fit(const runs *r, run_how how, rk_model **out)
+{
+    rk_config *config = configure(r, &how);
+    const rk_train_options options = rk_train_defaults();
+    rk_status status = rk_model_fit(config, &options, how.hooks, out);
     rk_config_free(config);
     return status;
 }

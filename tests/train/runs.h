@@ -17,10 +17,14 @@ typedef struct run_how {
     const char *settings[12]; /* "key=value", ended by NULL */
     bool resume, force;
     const rk_hooks *hooks;
+    const char *config; /* NULL = exp.yaml */
 } run_how;
 
 /* Trains into data/name. */
 rk_status runs_train(const runs *r, const char *name, run_how how);
+
+/* Fits without a run folder. */
+rk_status runs_fit(const runs *r, run_how how, rk_model **out);
 
 /* data/name/file; in a static ring of buffers. */
 const char *runs_file(const runs *r, const char *name, const char *file);

@@ -1,5 +1,5 @@
 /*
- * A model that no table knows, through the same engine, step and ranker as any other: nine
+ * A model that no table knows, through the same engine, step and scorer as any other: nine
  * relations with a graph each, fourteen parameters, more readers of one table than a node has
  * inputs. Its gradients against difference quotients, its clipped updates against sums in double.
  */
@@ -7,8 +7,9 @@
 
 #include "base/alloc.h"
 #include "base/philox.h"
+#include "models/models.h"
+#include "score/scorer.h"
 #include "support/support.h"
-#include "train/ranker.h"
 #include "train/step.h"
 
 enum {
@@ -29,6 +30,9 @@ typedef struct world {
     rk_graph graphs[RELATIONS]; /* the store borrows them */
     rk_engine engine;
     rk_step step;
+    rk_lists train; /* one item each, so that everybody is somebody that the model knows */
+    int64_t offsets[N_USERS + 1];
+    int32_t items[N_USERS];
     rk_scorer *scorer;
     float values[PARAMETERS][N * DIM];
 } world;
@@ -54,9 +58,9 @@ static rk_status declare(rk_model_instance *m)
                           .init_sd = 0.5,
                           .block_end = {1, is_table ? N : 1}};
         snprintf(p.name, sizeof p.name, "parameter %d", i);
-        RK_TRY(rk__model_add_parameter(m, p));
+        RK_TRY(rk__model_add(m, p));
     }
-    return RK_OK;
+    return rk__declare_table(m, "final");
 }
 
 static rk_value use(rk_program *p, int relation, const char *part)
@@ -82,8 +86,24 @@ static rk_encoded encode(const rk_model_instance *m, rk_program *p, rk_graph_val
     return (rk_encoded){rk__combine(p, parts, weights, 4), values[0], {RK_NONE, RK_NONE}};
 }
 
-static const rk_model_kind relations = {
-    .name = "relations", .help = "of a test", .declare = declare, .encode = encode};
+static void finish(const rk_model_instance *m, rk_program *p)
+{
+    rk_value values[PARAMETERS];
+    for (int i = 0; i < PARAMETERS; i++) {
+        values[i] = rk__use(p, m->parameters[i].stored);
+    }
+    rk__assign_named(p, "final", encode(m, p, rk__use_graph(p), values, RK_NONE).final);
+}
+
+/* It does not fold in. */
+static const rk_model_kind relations = {.name = "relations",
+                                        .help = "of a test",
+                                        .declare = declare,
+                                        .encode = encode,
+                                        .finish = finish,
+                                        .query = rk__query_final,
+                                        .score = rk__score_final,
+                                        .scores_by_dot = true};
 
 /* The final embeddings from the definition. */
 static void dense(const world *w, double out[N * DIM])
@@ -177,7 +197,12 @@ static void open_world(world *w, double clip_norm)
         add(w, r, "scale", RK_F32, N, g->scale);
     }
     assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
-    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){{NULL}}));
+    for (int32_t user = 0; user < N_USERS; user++) {
+        w->offsets[user + 1] = user + 1;
+        w->items[user] = user % N_ITEMS;
+    }
+    w->train = (rk_lists){.n_rows = N_USERS, .offsets = w->offsets, .items = w->items};
+    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){{&w->train}}));
     assert_ok(rk__engine_bind(&w->engine));
     assert_ok(rk__step_load(&w->step));
     assert_ok(rk__scorer_load(w->scorer));
@@ -297,7 +322,7 @@ static void its_embeddings_rank(void **unused)
     world w;
     float *final = NULL;
     double expected[N * DIM];
-    int32_t users[] = {4}, items[3];
+    int32_t users[] = {4}, items[3], first = -1;
     open_world(&w, 0);
     write_values(&w);
     dense(&w, expected);
@@ -307,7 +332,22 @@ static void its_embeddings_rank(void **unused)
     }
     rk_ranker ranker = rk__scorer_ranker(w.scorer);
     assert_ok(ranker.rank(ranker.self, RK_TEST, users, 1, 3, items));
-    assert_in_range(items[0], 0, N_ITEMS - 1);
+    const double *user = expected + users[0] * DIM;
+    double best = -INFINITY;
+    for (int32_t i = 0; i < N_ITEMS; i++) {
+        double score = 0;
+        for (int j = 0; j < DIM; j++) {
+            score += user[j] * expected[(N_USERS + i) * DIM + j];
+        }
+        bool is_better = i != w.items[users[0]] && score > best;
+        best = is_better ? score : best;
+        first = is_better ? i : first;
+    }
+    assert_int_equal(items[0], first);
+    const rk_query somebody = {.user = -1, .items = items, .n_items = 2};
+    const rk_selection selection = rk_selection_defaults();
+    assert_fails(RK_ERR_CONFIG, "model relations ranks for users that it was trained on only",
+                 rk__scorer_top_k(w.scorer, &somebody, 1, &selection, 3, items, NULL));
     rk__free(final);
     close_world(&w);
 }

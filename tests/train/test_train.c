@@ -281,21 +281,26 @@ static void late_divergence_keeps_the_last_good_checkpoint(void **state)
 {
     (void)state;
     runs r;
-    rk_run *run = NULL;
+    rk_model *model = NULL;
+    float *values = NULL;
+    rk_tensor_info t;
     runs_begin(&r);
     run_how how = {.settings = {"train.learning_rate=1e6", "train.optimizer=sgd",
                                 "train.steps_per_epoch=1", "train.checkpoint_every=1", "loss.l2=0",
                                 "eval.select=last"}};
     assert_fails(RK_ERR_DIVERGED, "the checkpoints are as they were before",
                  runs_train(&r, "out", how));
-    assert_ok(rk_run_open(test_path(r.data, "out"), NULL, NULL, NULL, &run));
-    int64_t rows = 0, dim = 0;
-    const float *values = rk_run_item_embeddings(run, &rows, &dim);
-    for (int64_t i = 0; i < rows * dim; i++) {
+    assert_ok(rk_model_open(test_path(r.data, "out"), NULL, NULL, NULL, &model));
+    assert_ok(rk_model_find_tensor(model, "final", &t));
+    const int64_t bytes = t.rows * t.cols * (int64_t)sizeof *values;
+    assert_ok(rk__alloc(&values, bytes, 1, "the final embeddings"));
+    assert_ok(rk_model_read_tensor(model, "final", 0, t.rows, values, bytes));
+    for (int64_t i = 0; i < t.rows * t.cols; i++) {
         assert_true(isfinite(values[i]));
     }
-    assert_true(rk_run_epoch(run) >= 1);
-    rk_run_free(run);
+    assert_true(rk_model_get_facts(model).epoch >= 1);
+    rk__free(values);
+    rk_model_free(model);
     runs_end(&r);
 }
 

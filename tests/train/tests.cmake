@@ -1,4 +1,5 @@
-target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c)
+target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/fitted.c
+    train/every_kind.c)
 rankine_test(train/test_step.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
@@ -11,3 +12,40 @@ rankine_test(train/test_encoders.c)
 rankine_test(train/test_golden.c)
 rankine_test(train/test_relations.c)
 rankine_test(train/test_golden_metrics.c)
+rankine_test(train/test_answers.c)
+rankine_test(train/test_saved.c)
+rankine_test(train/test_models_solved.c)
+rankine_test(train/test_fold_in.c)
+rankine_test(train/test_models_bad.c)
+rankine_test(train/test_models_runs.c)
+rankine_test(train/test_arrays.c)
+rankine_test(train/test_threads.c)
+
+# The same under ThreadSanitizer: what threads share (the scorer, the API, the engine, the CPU
+# device, errors, allocation) is compiled for it once more and found before the archive's.
+# run.threads is 1 there, so that libgomp, whose barriers ThreadSanitizer does not see, starts no
+# thread: the threads are the test's own.
+if(NOT RANKINE_SANITIZE)
+    set(shared_sources
+        api/model.c
+        base/alloc.c base/buffer.c base/error.c base/limits.c base/order.c
+        device/eager.c device/executor.c
+        device/cpu/cpu_device.c device/cpu/execute.c device/cpu/memory.c device/cpu/propagate.c
+        device/cpu/rows.c device/cpu/score.c device/cpu/tables.c device/cpu/topk.c
+        engine/engine.c engine/snapshot.c
+        eval/evaluate.c eval/metrics.c
+        models/ease.c models/ials.c models/item_knn.c models/lightgcn.c models/model.c
+        ops/append.c ops/plan.c ops/program.c
+        score/answers.c score/scorer.c score/tile.c score/variants.c)
+    list(TRANSFORM shared_sources PREPEND ${PROJECT_SOURCE_DIR}/src/)
+    add_executable(test_threads_tsan train/test_threads.c train/fitted.c ${shared_sources})
+    target_include_directories(test_threads_tsan PRIVATE
+        $<TARGET_PROPERTY:rankine_objects,INCLUDE_DIRECTORIES>)
+    target_compile_options(test_threads_tsan PRIVATE -O1 -g -fsanitize=thread)
+    target_link_options(test_threads_tsan PRIVATE -fsanitize=thread)
+    target_link_libraries(test_threads_tsan PRIVATE rankine_test_support)
+    add_test(NAME train/test_threads_tsan
+        COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/emu/run.sh $<TARGET_FILE:test_threads_tsan>
+        WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    set_tests_properties(train/test_threads_tsan PROPERTIES LABELS train TIMEOUT 900)
+endif()

@@ -296,6 +296,48 @@ static void what_nobody_reads_is_refused(void **state)
     assert_true(found > 30);
 }
 
+/* What only gradients need is refused of every other model, whatever else its option asks for. */
+static void options_of_gradients_are_for_gradients(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"popularity", "item_knn", "ease", "ials"};
+    static const char *const sections[] = {"loss", "sampling", "train"};
+    int64_t n = 0;
+    int found = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        bool is_one = strcmp(rows[i].section, "graph") == 0;
+        for (size_t k = 0; k < sizeof sections / sizeof sections[0]; k++) {
+            is_one = is_one || strcmp(rows[i].section, sections[k]) == 0;
+        }
+        bool in_epochs =
+            strcmp(rows[i].section, "train") == 0 &&
+            (strcmp(rows[i].key, "epochs") == 0 || strcmp(rows[i].key, "checkpoint_every") == 0);
+        for (size_t k = 0; is_one && k < sizeof kinds / sizeof kinds[0]; k++, found++) {
+            rk_config *config = NULL;
+            char assignment[128], message[256];
+            assert_ok(rk__config_parse(&config, "exp.yaml", given, (int64_t)strlen(given)));
+            snprintf(assignment, sizeof assignment, "model.kind=%s", kinds[k]);
+            assert_ok(rk_config_set(config, assignment, "--set"));
+            assert_ok(rk_config_check(config));
+            snprintf(assignment, sizeof assignment, "%s.%s=%s", rows[i].section, rows[i].key,
+                     another_value(&rows[i]));
+            assert_ok(rk_config_set(config, assignment, "--set"));
+            snprintf(message, sizeof message,
+                     "(--set), but model.kind is %s (--set), so nothing looks at it: remove it, or "
+                     "take model.kind lightgcn",
+                     kinds[k]);
+            if (in_epochs && strcmp(kinds[k], "ials") == 0) {
+                assert_ok(rk_config_check(config));
+            } else {
+                assert_fails(RK_ERR_CONFIG, message, rk_config_check(config));
+            }
+            rk_config_free(config);
+        }
+    }
+    assert_true(found > 4 * 40);
+}
+
 /* A preset names nothing that is the default anyway. */
 static void assert_no_defaults(const rk_config *config, const rk_config *defaults, const char *name)
 {
@@ -375,6 +417,15 @@ static void presets_hold_their_recipes(void **state)
         {"lightgcn-paper", "eval.split", "test"},
         {"lightgcn-paper", "eval.every", "10"},
         {"lightgcn-paper", "eval.select", "last"},
+        {"item-knn", "model.aggregate", "bars"},
+        {"item-knn", "model.neighbours", "100"},
+        {"ease", "model.l2", "80"},
+        {"ials", "model.l2", "0.003"},
+        {"ials", "model.unobserved_weight", "0.01"},
+        {"ials", "train.epochs", "12"},
+        {"ials-confidence", "model.weighting", "confidence"},
+        {"ials-confidence", "model.confidence", "50"},
+        {"ials-confidence", "model.l2", "20"},
         {"lightgcn-recbole", "model.layers", "2"},
         {"lightgcn-recbole", "model.init", "xavier"},
         {"lightgcn-recbole", "loss.l2", "1e-5"},
@@ -483,6 +534,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cross_checks),
         cmocka_unit_test(what_nobody_reads_is_refused),
+        cmocka_unit_test(options_of_gradients_are_for_gradients),
         cmocka_unit_test(presets_are_valid),
         cmocka_unit_test(presets_hold_their_recipes),
         cmocka_unit_test(the_page_of_options_is_up_to_date),

@@ -1,6 +1,6 @@
 /*
  * LightGCN and MF on the CPU device against dense matrices in double: the final embeddings of all
- * nodes, and at the rows of a batch.
+ * nodes, at the rows of a batch, and as scoring has them.
  */
 #include <math.h>
 
@@ -52,15 +52,16 @@ static void make_fixture(fixture *f, const rk_options *options)
     make_graph(f);
     const rk_graph *g = &f->graph;
     rk_store *s = &f->store;
-    assert_ok(rk__store_add(s, "offsets", RK_I64, N + 1, 1, g->offsets, &f->offsets));
-    assert_ok(rk__store_add(s, "columns", RK_I32, 2 * g->n_edges, 1, g->columns, &f->columns));
-    assert_ok(rk__store_add(s, "scale", RK_F32, N, 1, g->scale, &f->scale));
+    assert_ok(rk__store_add(s, "graph.offsets", RK_I64, N + 1, 1, g->offsets, &f->offsets));
+    assert_ok(
+        rk__store_add(s, "graph.columns", RK_I32, 2 * g->n_edges, 1, g->columns, &f->columns));
+    assert_ok(rk__store_add(s, "graph.scale", RK_F32, N, 1, g->scale, &f->scale));
     assert_ok(rk__store_add(s, "nodes", RK_I32, SLOTS, 1, NULL, &f->nodes));
-    assert_ok(rk__store_add(s, "final", RK_F32, N, DIM, NULL, &f->final));
+    assert_ok(rk__store_add(s, "encoded", RK_F32, N, DIM, NULL, &f->final));
     assert_ok(rk__store_add(s, "at_rows", RK_F32, SLOTS, DIM, NULL, &f->at_rows));
     assert_ok(rk__store_add(s, "ego", RK_F32, SLOTS, DIM, NULL, &f->ego));
-    assert_ok(rk__model_declare(&f->model, rk__models()[options->model.kind], options, N_USERS,
-                                N_ITEMS, s));
+    const rk_model_data data = {.n_users = N_USERS, .n_items = N_ITEMS, .graph = g};
+    assert_ok(rk__model_declare(&f->model, rk__model_of(options), options, &data, s));
 }
 
 static void free_fixture(fixture *f)
@@ -105,13 +106,27 @@ static double *dense_reference(const fixture *f, const rk_options *options)
     return sum;
 }
 
-/* Builds, plans and runs both embeddings on the CPU. final [N, DIM]; at_rows, ego [SLOTS, DIM]. */
-static void run(fixture *f, const int32_t *nodes, float *final, float *at_rows, float *ego)
+typedef struct results {
+    float final[N * DIM], at_rows[SLOTS * DIM], ego[SLOTS * DIM];
+    float scored[N * DIM]; /* the table that finish makes */
+} results;
+
+static void build_finish(fixture *f, rk_program *p)
+{
+    rk__program_init(p, &f->store, "finish");
+    f->model.model->finish(&f->model, p);
+    assert_ok(p->status);
+    assert_ok(rk__program_verify(p));
+    assert_ok(rk__program_plan(p));
+}
+
+/* Builds, plans and runs both embeddings and finish on the CPU. */
+static void run(fixture *f, const int32_t *nodes, results *out)
 {
     const rk_device *device = &rk__device_cpu;
     const rk_device_options device_options = {.threads = 2};
     rk_device_context *context = NULL;
-    rk_program programs[2];
+    rk_program programs[3];
     float *initial = malloc(sizeof(float) * N * DIM);
     f->table = malloc(sizeof(double) * N * DIM);
     assert_true(initial && f->table);
@@ -139,11 +154,12 @@ static void run(fixture *f, const int32_t *nodes, float *final, float *at_rows, 
         assert_ok(rk__program_verify(p));
         assert_ok(rk__program_plan(p));
     }
+    build_finish(f, &programs[2]);
     assert_ok(device->open(&device_options, &context));
     assert_ok(device->bind(context, &f->store));
     assert_ok(device->write(context, f->model.parameters[0].stored, 0, N, initial));
     assert_ok(device->write(context, f->nodes, 0, SLOTS, nodes));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         rk_loaded *loaded = NULL;
         assert_ok(device->load(context, &programs[i], &loaded));
         assert_ok(device->run(context, loaded, 1));
@@ -151,9 +167,10 @@ static void run(fixture *f, const int32_t *nodes, float *final, float *at_rows, 
         device->unload(context, loaded);
         rk__program_free(&programs[i]);
     }
-    assert_ok(device->read(context, f->final, 0, N, final));
-    assert_ok(device->read(context, f->at_rows, 0, SLOTS, at_rows));
-    assert_ok(device->read(context, f->ego, 0, SLOTS, ego));
+    assert_ok(device->read(context, f->final, 0, N, out->final));
+    assert_ok(device->read(context, f->at_rows, 0, SLOTS, out->at_rows));
+    assert_ok(device->read(context, f->ego, 0, SLOTS, out->ego));
+    assert_ok(device->read(context, rk__store_find(&f->store, "final"), 0, N, out->scored));
     device->close(context);
     free(initial);
 }
@@ -185,21 +202,22 @@ static void check(int kind, int64_t layers, int weights, int gram_side)
                                          -1, -1, 47, 12, 50, 51, 52, 53, 3,  69, -1, 1};
     static const int32_t rows[] = {0, 1, 3, 5, 12, 39, 40, 41, 47, 50, 51, 52, 53, 66, 69};
     enum { N_ROWS = sizeof rows / sizeof rows[0] };
-    float final[N * DIM], at_rows[SLOTS * DIM], ego[SLOTS * DIM];
+    results r;
     fixture f;
     make_fixture(&f, &o);
     choose_form(&f, gram_side);
-    run(&f, nodes, final, at_rows, ego);
+    run(&f, nodes, &r);
     double *wanted = dense_reference(&f, &o);
     for (int64_t e = 0; e < N * DIM; e++) {
-        assert_close((double) final[e], wanted[e], 2e-6, 1);
+        assert_close((double)r.final[e], wanted[e], 2e-6, 1);
+        assert_close((double)r.scored[e], wanted[e], 2e-6, 1);
     }
-    for (int64_t r = 0; r < SLOTS; r++) {
+    for (int64_t slot = 0; slot < SLOTS; slot++) {
         for (int64_t c = 0; c < DIM; c++) {
-            bool used = r < N_ROWS;
-            int64_t of_node = used ? rows[r] * DIM + c : 0;
-            assert_close((double)at_rows[r * DIM + c], used ? wanted[of_node] : 0, 2e-6, 1);
-            assert_true((double)ego[r * DIM + c] == (used ? f.table[of_node] : 0));
+            bool used = slot < N_ROWS;
+            int64_t of_node = used ? rows[slot] * DIM + c : 0;
+            assert_close((double)r.at_rows[slot * DIM + c], used ? wanted[of_node] : 0, 2e-6, 1);
+            assert_true((double)r.ego[slot * DIM + c] == (used ? f.table[of_node] : 0));
         }
     }
     free(wanted);

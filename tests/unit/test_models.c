@@ -1,4 +1,7 @@
-/* models: the registry, initial values as distributions, which operations an embedding takes. */
+/*
+ * models: the registry, what they declare, what they ask of the data, initial values as
+ * distributions, which operations an embedding takes.
+ */
 #include <math.h>
 #include <omp.h>
 
@@ -34,7 +37,8 @@ static void registry_follows_the_choices(void **state)
 
 static rk_status declare(rk_model_instance *m, const rk_options *o, rk_store *store)
 {
-    return rk__model_declare(m, rk__models()[o->model.kind], o, N_USERS, N_ITEMS, store);
+    const rk_model_data data = {.n_users = N_USERS, .n_items = N_ITEMS};
+    return rk__model_declare(m, rk__model_of(o), o, &data, store);
 }
 
 static void declares_one_table(void **state)
@@ -46,6 +50,8 @@ static void declares_one_table(void **state)
         rk_model_instance m;
         assert_ok(declare(&m, &o, &store));
         assert_int_equal(m.n_parameters, 1);
+        assert_int_equal(m.parameters[0].role, RK_TRAINED);
+        assert_true(m.n_tensors > 1 && m.parameters[1].role == RK_TABLE);
         assert_int_equal(m.parameters[0].stored, rk__store_find(&store, "embedding"));
         const rk_stored *s = &store.items[m.parameters[0].stored];
         assert_true(s->dtype == RK_F32 && s->rows == N && s->cols == DIM && !s->constant);
@@ -60,6 +66,173 @@ static void declares_one_table(void **state)
     assert_fails(RK_ERR_CONFIG, "model.layers is 12, at most 11", declare(&m, &o, &store));
     rk__store_free(&store);
 }
+
+/* ---- every kind ---- */
+
+/* A data set of which nothing but its size and its times is looked at: users in a ring of items. */
+typedef struct ring {
+    rk_graph graph;
+    double times[2 * N_USERS];
+    rk_model_data data;
+} ring;
+
+/* left_out: an item without interactions; -1 = none. */
+static void make_ring(ring *r, int64_t n_items, int32_t left_out)
+{
+    int32_t users[2 * N_USERS], items[2 * N_USERS];
+    int64_t n = 0;
+    for (int32_t u = 0; u < N_USERS; u++) {
+        for (int32_t k = 0; k < 2; k++) {
+            int32_t item = (int32_t)((u + k) % n_items);
+            if (item != left_out) {
+                users[n] = u;
+                items[n] = item;
+                r->times[n++] = 86400 * u;
+            }
+        }
+    }
+    assert_ok(rk__graph_build(&r->graph, users, items, n, N_USERS, n_items));
+    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times};
+}
+
+/* Models as options say them, ended by NULL. */
+static const char *const variants[][4] = {
+    {"model.kind=lightgcn"},
+    {"model.kind=lightgcn", "model.layers=0"},
+    {"model.kind=lightgcn", "model.layer_weights=learned"},
+    {"model.kind=lightgcn", "model.layer_weights=learned_softmax", "loss.contrast=none"},
+    {"model.kind=mf"},
+    {"model.kind=lightgcn++"},
+    {"model.kind=popularity"},
+    {"model.kind=popularity", "model.half_life=3"},
+    {"model.kind=item_knn", "model.neighbours=2"},
+    {"model.kind=item_knn", "model.neighbours=2", "model.similarity=bm25", "model.aggregate=bars"},
+    {"model.kind=item_knn", "model.neighbours=2", "model.similarity=tfidf"},
+    {"model.kind=ease"},
+    {"model.kind=ials", "model.dim=3"},
+};
+
+static rk_config *config_of(const char *const settings[4])
+{
+    rk_config *config = NULL;
+    assert_ok(rk_config_create(&config));
+    for (int i = 0; i < 4 && settings[i]; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    return config;
+}
+
+/* What is saved comes first; every name is there once; what is drawn says how; tables and constants
+ * are not saved, and constants have their values. */
+static void check_declared(const rk_model_instance *m, const rk_store *store)
+{
+    assert_in_range(m->n_parameters, 1, m->n_tensors);
+    for (int i = 0; i < m->n_tensors; i++) {
+        const rk_parameter *p = &m->parameters[i];
+        bool is_saved = p->role == RK_TRAINED || p->role == RK_COMPUTED;
+        assert_int_equal(is_saved, i < m->n_parameters);
+        assert_int_equal(p->role == RK_CONSTANT, p->constant != NULL);
+        assert_int_equal(p->stored, rk__store_find(store, p->name));
+        assert_true(p->rows >= 1 && p->cols >= 1);
+        const rk_stored *s = &store->items[p->stored];
+        assert_true(s->dtype == p->dtype && s->rows == p->rows && s->cols == p->cols &&
+                    s->constant == p->constant);
+        if (p->role == RK_TRAINED) {
+            assert_int_equal(p->dtype, RK_F32);
+            assert_int_equal(p->block_end[1], p->rows);
+        }
+        for (int j = 0; j < i; j++) {
+            assert_string_not_equal(p->name, m->parameters[j].name);
+        }
+    }
+    const char *embeddings = m->model->embeddings;
+    if (embeddings) {
+        const rk_stored *s = &store->items[rk__store_find(store, embeddings)];
+        assert_int_equal(s->rows, m->data.n_users + m->data.n_items);
+    }
+}
+
+static void kinds_declare_what_is_saved_first(void **state)
+{
+    (void)state;
+    for (int64_t n_items = N_ITEMS; n_items < 3 * N_ITEMS; n_items += N_ITEMS) {
+        ring r;
+        make_ring(&r, n_items, -1);
+        for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
+            rk_config *config = config_of(variants[i]);
+            const rk_options *o = rk__config_options(config);
+            rk_store store = {0};
+            rk_model_instance m;
+            assert_ok(rk__model_check_data(o, &r.data));
+            assert_ok(rk__model_declare(&m, rk__model_of(o), o, &r.data, &store));
+            check_declared(&m, &store);
+            rk__model_free(&m);
+            rk__store_free(&store);
+            rk_config_free(config);
+        }
+        rk__graph_free(&r.graph);
+    }
+}
+
+/* A model is fitted by gradients or by phases, it scores, and can say what it is about. */
+static void kinds_are_whole(void **state)
+{
+    (void)state;
+    for (const rk_model_kind *const *at = rk__models(); *at; at++) {
+        const rk_model_kind *m = *at;
+        assert_true(m->declare && m->score);
+        assert_int_equal(m->encode == NULL, m->n_phases > 0);
+        assert_int_equal(m->n_phases > 0, m->phase && m->phases);
+        assert_true(m->query || m->reads_lists || m->is_same_for_all);
+        assert_true(!m->is_closed || m->n_phases > 0);
+        assert_true(rk__model_folds_in(m));
+    }
+}
+
+static void check_data_fails(rk_status wanted, const char *message, const ring *r,
+                             const char *const settings[4])
+{
+    rk_config *config = config_of(settings);
+    assert_fails(wanted, message, rk__model_check_data(rk__config_options(config), &r->data));
+    rk_config_free(config);
+}
+
+/* Before any work: what the data set lacks, what is more than it has, what has no solution. */
+static void data_that_does_not_do_is_refused(void **state)
+{
+    (void)state;
+    ring r, wide, gap;
+    make_ring(&r, N_ITEMS, -1);
+    make_ring(&wide, 2 * N_USERS, -1);
+    make_ring(&gap, N_ITEMS, 3);
+    r.data.train_times = NULL;
+    check_data_fails(RK_ERR_DATA, "model.kind popularity needs the times of interactions", &r,
+                     (const char *const[4]){"model.kind=popularity", "model.half_life=3"});
+    r.data.train_times = r.times;
+    check_data_fails(RK_ERR_CONFIG, "model.neighbours is 5, but the data set has 5 items", &r,
+                     (const char *const[4]){"model.kind=item_knn", "model.neighbours=5"});
+    check_data_fails(RK_ERR_CONFIG, "model.l2 is 0, but there are fewer users (7) than items (14)",
+                     &wide, (const char *const[4]){"model.kind=ease", "model.l2=0"});
+    check_data_fails(RK_ERR_CONFIG, "model.l2 is 0, but some items have no train interaction", &gap,
+                     (const char *const[4]){"model.kind=ease", "model.l2=0"});
+    check_data_fails(RK_ERR_CONFIG, "model.dim is 6, but the data set has 5 items", &r,
+                     (const char *const[4]){"model.kind=ials", "model.dim=6"});
+    check_data_fails(RK_ERR_CONFIG, "model.l2 and model.unobserved_weight are both 0", &r,
+                     (const char *const[4]){"model.kind=ials", "model.dim=2", "model.l2=0",
+                                            "model.unobserved_weight=0"});
+    check_data_fails(RK_ERR_CONFIG,
+                     "model.l2 is 0 and model.dim (8) is larger than the number of "
+                     "users or items (7)",
+                     &wide, (const char *const[4]){"model.kind=ials", "model.dim=8", "model.l2=0"});
+    rk_config *fine = config_of((const char *const[4]){"model.kind=ease", "model.l2=0"});
+    assert_ok(rk__model_check_data(rk__config_options(fine), &r.data));
+    rk_config_free(fine);
+    rk__graph_free(&r.graph);
+    rk__graph_free(&wide.graph);
+    rk__graph_free(&gap.graph);
+}
+
+/* ---- initial values ---- */
 
 static float *initial(const rk_parameter *p, int number, uint64_t seed)
 {
@@ -225,6 +398,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registry_follows_the_choices),
         cmocka_unit_test(declares_one_table),
+        cmocka_unit_test(kinds_declare_what_is_saved_first),
+        cmocka_unit_test(kinds_are_whole),
+        cmocka_unit_test(data_that_does_not_do_is_refused),
         cmocka_unit_test(normal_initialiser),
         cmocka_unit_test(xavier_initialiser_by_block),
         cmocka_unit_test(initial_values_are_pure_functions),

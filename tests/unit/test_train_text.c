@@ -121,7 +121,7 @@ static void the_trajectory_names_what_differs(void **state)
     rk_config *config = NULL;
     char *before = NULL, *now = NULL;
     assert_ok(rk_config_create(&config));
-    assert_ok(rk__trajectory_text(config, &before));
+    assert_ok(rk__trajectory_text(config, NULL, &before));
     assert_non_null(strstr(before, "model.dim: 64\n"));
     assert_non_null(strstr(before, "run.seed: 2020\n"));
     static const char *const may[] = {"train.epochs=7",           "run.threads=3",
@@ -130,17 +130,88 @@ static void the_trajectory_names_what_differs(void **state)
     for (size_t i = 0; i < sizeof may / sizeof may[0]; i++) {
         assert_ok(rk_config_set(config, may[i], "test"));
     }
-    assert_ok(rk__trajectory_text(config, &now));
+    assert_ok(rk__trajectory_text(config, NULL, &now));
     assert_ok(rk__trajectory_compare(before, now));
     rk__free(now);
     assert_ok(rk_config_set(config, "train.beta2=0.99", "test"));
-    assert_ok(rk__trajectory_text(config, &now));
+    assert_ok(rk__trajectory_text(config, NULL, &now));
     assert_fails(RK_ERR_CONFIG, "train.beta2 was 0.999 when this run began and is 0.99 now",
                  rk__trajectory_compare(before, now));
-    assert_fails(RK_ERR_CONFIG, "the checkpoint knows no run.seed",
-                 rk__trajectory_compare("model.dim: 64\n", now));
     rk__free(before);
     rk__free(now);
+    rk_config_free(config);
+}
+
+/* A copy of a text without its line "KEY: ..."; free with rk__free. */
+static char *without(const char *text, const char *key)
+{
+    rk_buffer buffer = {0};
+    char *out = NULL;
+    const char *line = strstr(text, key);
+    assert_non_null(line);
+    const char *rest = strchr(line, '\n') + 1;
+    rk__buffer_add_bytes(&buffer, text, line - text);
+    rk__buffer_add(&buffer, "%s", rest);
+    assert_ok(rk__buffer_take(&buffer, &out));
+    return out;
+}
+
+/* An option that is younger than the run had its default all the time. */
+static void an_option_that_the_checkpoint_does_not_know(void **state)
+{
+    (void)state;
+    rk_config *config = NULL;
+    char *now = NULL;
+    assert_ok(rk_config_create(&config));
+    assert_ok(rk__trajectory_text(config, NULL, &now));
+    static const char *const keys[] = {"run.seed:",   "model.half_life:", "model.given_weights:",
+                                       "model.kind:", "loss.contrast:",   "train.propagation:"};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char *before = without(now, keys[i]);
+        assert_ok(rk__trajectory_compare(before, now));
+        rk__free(before);
+    }
+    assert_ok(rk__trajectory_compare("", now));
+    rk__free(now);
+
+    static const char *const others[][3] = {
+        {"model.half_life=30", "model.half_life:", "the checkpoint knows no model.half_life"},
+        {"model.kind=mf", "model.kind:", "the checkpoint knows no model.kind"},
+        {"run.seed=20201", "run.seed:", "the checkpoint knows no run.seed"},
+        {"model.given_weights=[1, 1]", "model.given_weights:", "knows no model.given_weights"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        rk_config *other = NULL;
+        assert_ok(rk_config_create(&other));
+        assert_ok(rk_config_set(other, others[i][0], "test"));
+        assert_ok(rk__trajectory_text(other, NULL, &now));
+        char *before = without(now, others[i][1]);
+        assert_fails(RK_ERR_CONFIG, others[i][2], rk__trajectory_compare(before, now));
+        rk__free(before);
+        rk__free(now);
+        rk_config_free(other);
+    }
+    rk_config_free(config);
+}
+
+/* The times of interactions belong to the course of a model that goes by them. */
+static void times_are_part_of_the_trajectory(void **state)
+{
+    (void)state;
+    rk_config *config = NULL;
+    char *without_times = NULL, *with_times = NULL, *others = NULL;
+    assert_ok(rk_config_create(&config));
+    assert_ok(rk__trajectory_text(config, NULL, &without_times));
+    assert_ok(rk__trajectory_text(config, "0123456789abcdef", &with_times));
+    assert_ok(rk__trajectory_text(config, "fedcba9876543210", &others));
+    assert_ok(rk__trajectory_compare(with_times, with_times));
+    assert_fails(RK_ERR_CONFIG, "data.times was 0123456789abcdef when this run began",
+                 rk__trajectory_compare(with_times, others));
+    assert_fails(RK_ERR_CONFIG, "the checkpoint knows no data.times",
+                 rk__trajectory_compare(without_times, with_times));
+    rk__free(without_times);
+    rk__free(with_times);
+    rk__free(others);
     rk_config_free(config);
 }
 
@@ -151,6 +222,8 @@ int main(void)
         cmocka_unit_test(ticks_are_round),
         cmocka_unit_test(a_drawing_stays_inside_and_takes_gaps),
         cmocka_unit_test(the_trajectory_names_what_differs),
+        cmocka_unit_test(an_option_that_the_checkpoint_does_not_know),
+        cmocka_unit_test(times_are_part_of_the_trajectory),
     };
     return cmocka_run_group_tests_name("train text", tests, NULL, NULL);
 }

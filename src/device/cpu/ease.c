@@ -196,13 +196,33 @@ static bool invert(const rk_call *call, const tiles *t)
     return true;
 }
 
+int64_t rk__cpu_scratch_spd_inverse(const rk_call *call)
+{
+    return rk__in(call, 0)->rows * (int64_t)sizeof(float);
+}
+
+/* Does no row depend on the others, as far as floats can tell (RK_MOST_INFLATION)? */
+static bool is_regular(const tiles *t, const float *diagonal)
+{
+    for (int64_t i = 0; i < t->n; i++) {
+        if (!(diagonal[i] * t->a[i * t->n + i] < RK_MOST_INFLATION)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void rk__cpu_spd_inverse(const rk_call *call)
 {
     int64_t n = rk__in(call, 0)->rows;
+    float *diagonal = call->scratch;
     const tiles t = {call->in[0], n, rk__blocks(n, TILE)};
     int threads = openblas_get_num_threads();
     openblas_set_num_threads(1);
-    bool is_definite = invert(call, &t);
+    for (int64_t i = 0; i < n; i++) {
+        diagonal[i] = t.a[i * n + i];
+    }
+    bool is_definite = invert(call, &t) && is_regular(&t, diagonal);
     openblas_set_num_threads(threads);
     if (!is_definite) {
         memset(t.a, 0, (size_t)(n * n) * sizeof *t.a);

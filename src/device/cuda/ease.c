@@ -9,6 +9,12 @@
 
 enum { INFO_BYTES = 256 }; /* two ints: what the two calls say */
 
+/* Of the matrix's diagonal, behind those. */
+static int64_t diagonal_bytes(int64_t n)
+{
+    return (n * (int64_t)sizeof(float) + INFO_BYTES - 1) / INFO_BYTES * INFO_BYTES;
+}
+
 typedef struct sizes {
     size_t factor, host; /* bytes for cusolverDnXpotrf, here and on the host */
     int inverse;         /* floats for cusolverDnSpotri */
@@ -47,7 +53,8 @@ int64_t rk_cuda_scratch_spd_inverse(const rk_call *call)
         return 0;
     }
     int64_t inverse = (int64_t)s.inverse * (int64_t)sizeof(float);
-    return INFO_BYTES + (inverse > (int64_t)s.factor ? inverse : (int64_t)s.factor);
+    return INFO_BYTES + diagonal_bytes(rk__in(call, 0)->rows) +
+           (inverse > (int64_t)s.factor ? inverse : (int64_t)s.factor);
 }
 
 rk_status rk__cuda_spd_inverse(const rk_call *call)
@@ -56,14 +63,17 @@ rk_status rk__cuda_spd_inverse(const rk_call *call)
     int64_t n = rk__in(call, 0)->rows;
     float *matrix = call->in[0];
     int *info = call->scratch;
-    void *work = (char *)call->scratch + INFO_BYTES;
+    float *diagonal = (float *)((char *)call->scratch + INFO_BYTES);
+    void *work = (char *)diagonal + diagonal_bytes(n);
     sizes s = {0};
     RK_TRY(sizes_of(context, n, matrix, &s));
+    RK_TRY_CUDA(rk_cuda_keep_diagonal(matrix, n, diagonal, context->stream));
     RK_TRY_CUSOLVER(cusolverDnXpotrf(context->solver, context->solver_params,
                                      CUBLAS_FILL_MODE_UPPER, n, CUDA_R_32F, matrix, n, CUDA_R_32F,
                                      work, s.factor, context->solver_host, s.host, info));
     RK_TRY_CUSOLVER(cusolverDnSpotri(context->solver, CUBLAS_FILL_MODE_UPPER, (int)n, matrix,
                                      (int)n, work, s.inverse, info + 1));
-    RK_TRY_CUDA(rk_cuda_end_inverse(matrix, n, info, call->in[1], (double)NAN, context->stream));
+    RK_TRY_CUDA(
+        rk_cuda_end_inverse(matrix, n, diagonal, info, call->in[1], (double)NAN, context->stream));
     return RK_OK;
 }

@@ -1,0 +1,191 @@
+/*
+ * Models that are solved for, and the scorer of every kind of model, on the CUDA device against the
+ * CPU device: tensors, scores and best items of known users, of lists with weights, and of users
+ * without train items. On a real device where there is one, else on the one of tests/emu.
+ */
+#include <math.h>
+
+#include "device/device.h"
+#include "train/fitted.h"
+
+enum { USERS = 45, ITEMS = 36, K = 9, LIST = 4, MOST_SETTINGS = 8 };
+
+static fitted fit_on(const fitted_data *d, const char *device, const char *const *settings)
+{
+    const char *all[MOST_SETTINGS + 4] = {device, "cuda.steps_per_launch=1"};
+    for (int i = 0; settings[i]; i++) {
+        all[2 + i] = settings[i];
+    }
+    return fitted_fit(d, all);
+}
+
+static void same_floats(const char *what, const float *actual, const float *expected, int64_t n,
+                        double bound)
+{
+    double *wide = calloc((size_t)n + 1, sizeof *wide);
+    for (int64_t i = 0; i < n; i++) {
+        wide[i] = (double)expected[i];
+    }
+    fitted_assert_near(what, actual, wide, n, bound);
+    free(wide);
+}
+
+/* All tensors; integers, and items of neighbours among them, are equal. */
+static void same_tensors(const char *what, const rk_model *cpu, const rk_model *cuda, double bound)
+{
+    const rk_model_facts facts = rk_model_get_facts(cpu);
+    assert_int_equal(rk_model_get_facts(cuda).tensors, facts.tensors);
+    for (int64_t t = 0; t < facts.tensors; t++) {
+        char name[160];
+        rk_tensor_info info;
+        assert_ok(rk_model_tensor_info(cpu, t, &info));
+        void *a = fitted_tensor(cpu, info.name, NULL, NULL);
+        void *b = fitted_tensor(cuda, info.name, NULL, NULL);
+        snprintf(name, sizeof name, "%s: %s", what, info.name);
+        if (info.type == RK_TENSOR_F32) {
+            same_floats(name, b, a, info.rows * info.cols, bound);
+        } else {
+            size_t size = info.type == RK_TENSOR_I64 ? 8 : 4;
+            assert_memory_equal(a, b, (size_t)(info.rows * info.cols) * size);
+        }
+        free(a);
+        free(b);
+    }
+}
+
+/* The same best items; where two scores are nearer than rounding, either may come first. */
+static void same_answer(const char *what, const rk_model *cpu, const rk_model *cuda,
+                        const rk_query *query, const rk_selection *selection, double bound)
+{
+    rk_recommendation a[K], b[K];
+    float *scores = fitted_scores(cpu, *query), *other = fitted_scores(cuda, *query);
+    double most = 0;
+    for (int i = 0; i < ITEMS; i++) {
+        most = isinf(scores[i]) ? most : fmax(most, fabs((double)scores[i]));
+    }
+    same_floats(what, other, scores, ITEMS, bound);
+    assert_ok(rk_model_top_k(cpu, query, 1, selection, K, a));
+    assert_ok(rk_model_top_k(cuda, query, 1, selection, K, b));
+    for (int i = 0; i < K; i++) {
+        bool is_tie = a[i].item >= 0 && b[i].item >= 0 &&
+                      fabs((double)(scores[a[i].item] - scores[b[i].item])) <= bound * most;
+        if (a[i].item != b[i].item && !is_tie) {
+            fail_msg("%s: rank %d is item %d on the CPU, %d on CUDA", what, i + 1, a[i].item,
+                     b[i].item);
+        }
+    }
+    free(scores);
+    free(other);
+}
+
+static void same_model(const fitted_data *d, const char *const *settings, double bound)
+{
+    static const int32_t items[LIST] = {5, 20, 1, 33}, denied[] = {0, 7};
+    static const float weights[LIST] = {2, 0.5F, 1, 0};
+    const rk_selection selection = {.seen = 1U << RK_TRAIN, .deny = denied, .n_deny = 2};
+    const char *what = settings[1] ? settings[1] : settings[0];
+    fitted cpu = fit_on(d, "run.device=cpu", settings);
+    fitted cuda = fit_on(d, "run.device=cuda", settings);
+    same_tensors(what, cpu.model, cuda.model, bound);
+    for (int64_t u = 0; u < d->n_users; u += 4) { /* the last one is without train items */
+        const rk_query query = {.user = u};
+        same_answer(what, cpu.model, cuda.model, &query, &selection, bound);
+    }
+    const rk_query plain = {.user = -1, .items = items, .n_items = LIST - 1};
+    const rk_query weighted = {.user = -1, .items = items, .weights = weights, .n_items = LIST};
+    same_answer(what, cpu.model, cuda.model, &plain, NULL, bound);
+    same_answer(what, cpu.model, cuda.model, &weighted, NULL, bound);
+    rk_metrics a, b;
+    assert_ok(rk_model_evaluate(cpu.model, RK_TEST, false, NULL, &a));
+    assert_ok(rk_model_evaluate(cuda.model, RK_TEST, false, NULL, &b));
+    for (int64_t i = 0; i < a.count; i++) { /* one user may have two items in the other order */
+        assert_close(b.values[i].value, a.values[i].value, 1.0 / USERS, 1);
+    }
+    rk_metrics_free(&a);
+    rk_metrics_free(&b);
+    fitted_free(&cpu);
+    fitted_free(&cuda);
+}
+
+static void models_that_are_solved_for_are_the_same(void **unused)
+{
+    (void)unused;
+    static const char *const models[][MOST_SETTINGS] = {
+        {"model.kind=popularity"},
+        {"model.kind=popularity", "model.half_life=9"},
+        {"model.kind=item_knn", "model.similarity=cosine", "model.neighbours=7"},
+        {"model.kind=item_knn", "model.similarity=jaccard", "model.neighbours=35",
+         "model.aggregate=target"},
+        {"model.kind=item_knn", "model.similarity=tfidf", "model.neighbours=7",
+         "model.aggregate=target_l1", "model.shrinkage=2"},
+        {"model.kind=item_knn", "model.similarity=bm25", "model.neighbours=12",
+         "model.aggregate=bars"},
+        {"model.kind=item_knn", "model.similarity=pearson", "model.neighbours=12"},
+        {"model.kind=item_knn", "model.similarity=asymmetric", "model.similarity_alpha=0.3",
+         "model.neighbours=12"},
+        {"model.kind=ease", "model.l2=4"},
+        {"model.kind=ials", "model.dim=8", "train.epochs=3", "model.l2=0.05",
+         "model.unobserved_weight=0.2"},
+        {"model.kind=ials", "model.dim=9", "train.epochs=3", "model.l2=0.05", "model.solver=cg",
+         "model.unobserved_weight=0.2"},
+        {"model.kind=ials", "model.dim=8", "train.epochs=3", "model.l2=0.5",
+         "model.weighting=confidence", "model.confidence=4"},
+        {"model.kind=ials", "model.dim=8", "train.epochs=3", "model.l2=0.5", "model.cg_steps=2",
+         "model.weighting=confidence", "model.confidence=4", "model.solver=cg"}};
+    fitted_data d;
+    for (int shape = 0; shape < 2; shape++) { /* ease by the items, then by the users */
+        fitted_data_init(&d, shape == 0 ? USERS : 21, ITEMS, true);
+        for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+            const char *settings[MOST_SETTINGS + 1] = {NULL};
+            memcpy(settings, models[i], sizeof models[i]);
+            same_model(&d, settings, 1e-4);
+        }
+        fitted_data_free(&d);
+    }
+}
+
+/* Little training: what differs is how known and new users are scored. */
+static void trained_models_score_the_same(void **unused)
+{
+    (void)unused;
+    static const char *const models[][MOST_SETTINGS] = {
+        {"model.kind=lightgcn", "model.layers=2"},
+        {"model.kind=lightgcn", "model.layer_weights=last", "model.layers=2"},
+        {"model.kind=lightgcn", "model.layer_weights=learned_softmax", "model.layers=3"},
+        {"model.kind=lightgcn", "model.layer_weights=learned", "model.layers=1"},
+        {"model.kind=lightgcn++", "model.layers=2"},
+        {"model.kind=mf", "model.init=xavier"}};
+    fitted_data d;
+    fitted_data_init(&d, USERS, ITEMS, true);
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        const char *settings[MOST_SETTINGS + 1] = {NULL};
+        memcpy(settings, models[i], sizeof models[i]);
+        settings[3] = "model.dim=12";
+        settings[4] = "train.epochs=1";
+        settings[5] = "train.batch=64";
+        settings[6] = "train.steps_per_epoch=2";
+        settings[2] = settings[2] ? settings[2] : "run.seed=3";
+        same_model(&d, settings, 1e-4);
+    }
+    fitted_data_free(&d);
+}
+
+static bool has_cuda(void)
+{
+    const rk_device *device = NULL;
+    const char *reason = NULL;
+    return rk__device_choose(RK_DEVICE_CUDA, &device, &reason) == RK_OK;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(models_that_are_solved_for_are_the_same),
+        cmocka_unit_test(trained_models_score_the_same),
+    };
+    if (!has_cuda()) {
+        printf("skipped: %s\n", rk_last_error());
+        return 77;
+    }
+    return cmocka_run_group_tests_name("models", tests, NULL, NULL);
+}
