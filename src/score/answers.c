@@ -14,6 +14,13 @@ static rk_status set_limits(rk_scorer *s, const rk_selection *selection)
 {
     const int64_t n_items = s->engine->graph.n_items;
     bool has_limits = selection->allow || selection->n_deny > 0;
+    if (selection->n_deny < 0 || (selection->n_deny > 0 && !selection->deny) ||
+        (selection->allow && selection->n_allow < 0)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "a selection has %lld items to deny and %lld to allow, but no list "
+                "of so many",
+                (long long)selection->n_deny, (long long)selection->n_allow);
+    }
     if (!has_limits && !s->has_limits) {
         return RK_OK;
     }
