@@ -50,7 +50,7 @@ typedef struct rk_compared_run {
 
 typedef struct rk_compared_option {
     const char *key;     /* "train.learning_rate" */
-    const char **values; /* one per run, in YAML notation */
+    const char **values; /* one per run, in YAML notation; "-" where nothing in the run reads it */
 } rk_compared_option;
 
 typedef struct rk_compared_metric {

@@ -32,8 +32,8 @@ typedef struct rk_dataset rk_dataset;
 RK_API rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                                     rk_dataset **out);
 
-/* Interactions in memory, a row each. Begin with rk_columns_defaults(). All arrays have n elements
- * and are lent until the call returns. */
+/* Interactions in memory, a row each. Begin with rk_columns_defaults(), or with zeros and `size`.
+ * All arrays have n elements and are lent until the call returns. */
 typedef struct rk_columns {
     size_t size; /* sizeof(rk_columns), so that later members are optional */
     int64_t n;   /* rows */
@@ -41,9 +41,11 @@ typedef struct rk_columns {
     const int64_t *users, *items;
     /* Original ids with data.ids text, none empty; or both NULL. */
     const char *const *user_texts, *const *item_texts;
-    const double *times;  /* finite, in any unit, e.g. seconds; NULL = none */
-    const uint8_t *parts; /* rk_part of each row, with split.kind given; NULL = the split.* of the
-                           * config decide */
+    const double *times; /* finite, in any unit, e.g. seconds; NULL = none */
+    /* rk_part of each row. Wanted with split.kind given, which is the default; NULL with the
+     * others, which decide by split.*: ratio with split.valid and split.test 0 puts all into
+     * train. */
+    const uint8_t *parts;
 } rk_columns;
 
 /* No rows. */

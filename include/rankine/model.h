@@ -67,7 +67,7 @@ RK_API const rk_config *rk_model_config(const rk_model *model);
 
 typedef struct rk_model_facts {
     const char *kind; /* as in model.kind; a constant */
-    int64_t epoch;    /* that its parameters are from, from 1 */
+    int64_t epoch;    /* that its parameters are from; 0 = the initial ones */
     int64_t users, items;
     bool folds_in;        /* answers somebody who is known by a list of items only */
     bool is_same_for_all; /* its ranking does not depend on who asks */

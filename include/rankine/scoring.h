@@ -17,8 +17,8 @@
 extern "C" {
 #endif
 
-/* Somebody who asks: a known user, or somebody who is known by a list of items only (fold-in), as if
- * these were their train interactions. One of the two: a user with items is an error. */
+/* Somebody who asks: a known user, or somebody who is known by a list of items only (fold-in), as
+ * if these were their train interactions. One of the two: a user with items is an error. */
 typedef struct rk_query {
     int64_t user;         /* dense index; -1: nobody known, the items say who asks */
     const int32_t *items; /* n_items dense indices in any order; one named twice counts once, with
@@ -34,7 +34,7 @@ typedef struct rk_selection {
     bool keep_given;      /* the items of a query itself may be in its answer */
     const int32_t *deny;  /* n_deny dense indices that are left out for everybody */
     int64_t n_deny;       /* 0 = none */
-    const int32_t *allow; /* n_allow dense indices, the only ones that may be answered; NULL = all */
+    const int32_t *allow; /* n_allow dense indices, all that may be in an answer; NULL = any */
     int64_t n_allow;
 } rk_selection;
 

@@ -252,8 +252,10 @@ static rk_status add_option(work *w, const char *key, bool *out_differs)
     o->key = key;
     RK_TRY(rk__calloc(&o->values, c->n_runs, sizeof *o->values, "differing options"));
     for (int64_t r = 0; r < c->n_runs; r++) {
+        bool is_read = false;
         RK_TRY(rk_config_get(w->sides[r].config, key, &value));
-        RK_TRY(rk__strdup((char **)&o->values[r], value));
+        RK_TRY(rk_config_is_read(w->sides[r].config, key, &is_read));
+        RK_TRY(rk__strdup((char **)&o->values[r], is_read ? value : "-"));
     }
     return RK_OK;
 }

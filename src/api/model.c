@@ -181,8 +181,8 @@ rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t 
     RK_TRY(rk_model_find_tensor(model, name, &t));
     const int64_t row = t.cols * (t.type == RK_TENSOR_I64 ? 8 : 4);
     if (first < 0 || rows < 0 || first > t.rows || rows > t.rows - first) {
-        RK_FAIL(RK_ERR_CONFIG, "%s has %lld rows; rows %lld to %lld are not all there", name,
-                (long long)t.rows, (long long)first, (long long)(first + rows - 1));
+        RK_FAIL(RK_ERR_CONFIG, "%s has %lld rows; %lld from row %lld on are not all there", name,
+                (long long)t.rows, (long long)rows, (long long)first);
     }
     if (bytes < rows * row) {
         RK_FAIL(RK_ERR_CONFIG, "%lld rows of %s take %lld bytes; there is room for %lld",

@@ -75,7 +75,7 @@ int cmd_export(cli *c, int argc, char **argv)
         "export",
         "RUN",
         false,
-        "Writes what a run has learnt. Where scores are dot products, as in lightgcn, mf and ials,\n"
+        "Writes what a run has learnt. Where scores are dot products, as in lightgcn and ials,\n"
         "that is the embeddings of users and items; of the other models it is their tensors:\n"
         "neighbours, weights, counts.",
         "  rankine export runs/demo\n"

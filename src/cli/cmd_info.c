@@ -15,12 +15,35 @@ static int print_topic(const cli *c, const char *topic)
     return 0;
 }
 
+/* A file of `export --format model`; false if it is none. */
+static bool print_model(const char *path)
+{
+    static const char *const types[] = {"float32", "int32", "int64"};
+    rk_model *model = NULL;
+    rk_tensor_info t;
+    if (rk_model_open(path, "cpu", NULL, NULL, &model) != RK_OK) {
+        return false;
+    }
+    rk_model_facts facts = rk_model_get_facts(model);
+    printf("model %s of epoch %lld\n", facts.kind, (long long)facts.epoch);
+    for (int64_t i = 0; i < facts.tensors && rk_model_tensor_info(model, i, &t) == RK_OK; i++) {
+        printf("  %-15s%s %s x %s\n", t.name, types[t.type], cli_count(t.rows).s,
+               cli_count(t.cols).s);
+    }
+    cli_print_stats(stdout, rk_model_dataset(model));
+    rk_model_free(model);
+    return true;
+}
+
 static int print_dataset(const cli *c)
 {
     rk_dataset *dataset = NULL;
     rk_status status = rk_dataset_open(c->positional, &dataset);
+    if (status == RK_ERR_DATA && print_model(c->positional)) {
+        return 0;
+    }
     if (status != RK_OK) {
-        return cli_fail(c, status);
+        return cli_fail(c, rk_dataset_open(c->positional, &dataset)); /* its own message again */
     }
     cli_print_stats(stdout, dataset);
     rk_dataset_free(dataset);
@@ -140,7 +163,7 @@ int cmd_info(cli *c, int argc, char **argv)
                            "PATH",
                            true,
                            "Shows what this build can do; or, given a PATH, what a prepared data "
-                           "set (.h5) holds\nor how a run (a folder) went.",
+                           "set or a model\nfile (.h5) holds, or how a run (a folder) went.",
                            "  rankine info\n"
                            "  rankine info --metrics\n"
                            "  rankine info runs/demo\n"

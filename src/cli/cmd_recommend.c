@@ -383,7 +383,8 @@ int cmd_recommend(cli *c, int argc, char **argv)
         "RUN",
         false,
         "The best items that a user does not have yet, by a run's model, best first. A user\n"
-        "without a train interaction gets the most popular items.",
+        "without a train interaction gets the most popular items. RUN is a run folder or a file\n"
+        "of rankine export --format model.",
         "  rankine recommend runs/demo --user 17\n"
         "  rankine recommend runs/demo --user 17 23 42 --top 5 --json\n"
         "  rankine recommend runs/demo --items 3,81,207\n"

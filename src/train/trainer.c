@@ -245,10 +245,12 @@ static rk_status resume(rk_trainer *t)
     RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
     RK_TRY_GOTO(done, write_texts(t));
     if (s->epoch >= t->epochs) {
-        rk__log(&t->log, RK_LOG_INFO,
-                "the run is finished: it has trained %lld epochs and train.epochs is %lld; the "
-                "report is written anew",
-                (long long)s->epoch, (long long)t->epochs);
+        char epochs[96] = ""; /* of a model that reads train.epochs */
+        if (!t->engine.model.model->is_closed) {
+            snprintf(epochs, sizeof epochs, ": it has trained %lld epochs and train.epochs is %lld",
+                     (long long)s->epoch, (long long)t->epochs);
+        }
+        rk__log(&t->log, RK_LOG_INFO, "the run is finished%s; the report is written anew", epochs);
     }
 done:
     rk__checkpoint_facts_free(&before);

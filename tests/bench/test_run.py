@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """bench/run from end to end on a small generated data set.
 
-usage: test_run.py BUILD rankine|torch|growth|ablation PYTHON    PYTHON: with PyTorch, for its part
+usage: test_run.py BUILD rankine|torch|growth|ablation|implicit PYTHON    PYTHON: with PyTorch or
+       implicit, for their parts
 """
 import os
 import subprocess
@@ -114,16 +115,39 @@ def check_ablation(build, folder):
         expect(f"| {arm} | " in page, f"the page's line of {arm}")
 
 
+def check_implicit(build, folder, python):
+    """Every comparison and every time of a few sweeps and small lists."""
+    command = [sys.executable, os.path.join(ROOT, "bench", "implicit"), "--build", build,
+               "--python", python, "--data", f"{folder}/data", "--threads", "1", "--rounds", "2",
+               "--slow-rounds", "2", "--epochs", "2", "--dim", "8", "--neighbours", "10",
+               "--requests", "20", "--request-items", "300", "--out",
+               f"{folder}/implicit"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
+    rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/implicit.csv")}
+    for metric in ("cg", "cholesky", "cosine", "rank_als", "rank_knn", "known", "folded"):
+        for arm in ("rankine", "implicit"):
+            expect(rows[arm, metric]["min"] > 0, f"{metric} of {arm}")
+        expect(rows["implicit", metric + "_ratio"]["min"] > 0, f"the ratio of {metric}")
+    ours, theirs = (rows[arm, "recall@20.cg2"]["median"] for arm in ("rankine", "implicit"))
+    expect(ours > 0 and abs(ours - theirs) < 0.01, f"recall {ours} and {theirs}")
+    with open(f"{folder}/implicit.md", encoding="utf-8") as file:
+        page = file.read()
+    for text in ("Factors, cg, 2 sweeps", "Factors, cholesky, 2 sweeps", "Lists, bm25"):
+        expect(text in page, f"the page does not say: {text}")
+
+
 def main():
     build, part, python = sys.argv[1:4]
     if not os.path.exists(f"{build}/bench/bench_worker"):
         print("skipped: bench_worker is not built")
         sys.exit(77)
-    if part == "torch":
-        found = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+    needs = {"torch": "import torch", "implicit": "import implicit, h5py"}
+    if part in needs:
+        found = subprocess.run([python, "-c", needs[part]], capture_output=True, check=False)
         if found.returncode or os.environ.get("RANKINE_SANITIZE"):
-            print(f"skipped: {python} has no PyTorch (-D RANKINE_BENCH_PYTHON=...), or this build "
-                  "has sanitizers, which make it no test of speed")  # fmt: skip
+            print(f"skipped: {python} cannot '{needs[part]}' (-D RANKINE_BENCH_PYTHON=...), or "
+                  "this build has sanitizers, which make it no test of speed")  # fmt: skip
             sys.exit(77)
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([f"{build}/bin/rankine", "synth", f"{folder}/data", "--users", "200",
@@ -133,6 +157,8 @@ def main():
             check_growth(build, folder)
         elif part == "ablation":
             check_ablation(build, folder)
+        elif part == "implicit":
+            check_implicit(build, folder, python)
         elif part == "torch":
             check_torch(build, folder, python)
         else:

@@ -1,16 +1,17 @@
 # bench/run: its tables by themselves, and a whole run on a small generated data set. The arms of
-# PyTorch take part where a Python has it: -D RANKINE_BENCH_PYTHON=venv/bin/python.
-set(RANKINE_BENCH_PYTHON "python3" CACHE STRING "Python with PyTorch for the test of bench/run")
+# PyTorch, and implicit, take part where a Python has them: -D RANKINE_BENCH_PYTHON=venv/bin/python.
+set(RANKINE_BENCH_PYTHON "python3" CACHE STRING
+    "Python with PyTorch and implicit for the tests of bench/run and bench/implicit")
 add_test(NAME bench/harness
     COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/bench/test_harness.py)
-foreach(part rankine torch growth ablation)
+foreach(part rankine torch growth ablation implicit)
     add_test(NAME bench/run_${part} COMMAND Python3::Interpreter
         ${CMAKE_CURRENT_SOURCE_DIR}/bench/test_run.py ${PROJECT_BINARY_DIR} ${part}
         ${RANKINE_BENCH_PYTHON})
 endforeach()
 set_tests_properties(bench/harness bench/run_rankine bench/run_torch bench/run_growth
-    bench/run_ablation     PROPERTIES LABELS bench
+    bench/run_ablation bench/run_implicit PROPERTIES LABELS bench
     SKIP_RETURN_CODE 77 TIMEOUT 600
     ENVIRONMENT "${RANKINE_TEST_ENVIRONMENT};PYTHONDONTWRITEBYTECODE=1")
-set_property(TEST bench/run_torch APPEND PROPERTY ENVIRONMENT
+set_property(TEST bench/run_torch bench/run_implicit APPEND PROPERTY ENVIRONMENT
     "RANKINE_SANITIZE=${RANKINE_SANITIZE}")

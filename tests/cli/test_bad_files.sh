@@ -132,7 +132,7 @@ no_leftovers wild
 if "$rankine" info | grep -q sanitizers; then
     echo "the test of a lack of memory was left out: the sanitizers need the address space"
 else
-    "$rankine" synth wide --users 60000 --items 20000 --interactions 300000 --quiet >out 2>err ||
+    "$rankine" synth wide --users 20000 --items 5000 --interactions 100000 --quiet >out 2>err ||
         fail "synth wide"
     run 0 "$rankine" prepare wide/synth.yaml --quiet
     run 4 bash -c 'ulimit -v 1500000; exec "$@"' - "$rankine" train wide/synth.yaml --run wide1 \

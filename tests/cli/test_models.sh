@@ -55,6 +55,13 @@ json "[run['options']['model.kind'] for run in j['runs']] == ['item_knn', 'ials'
 run 0 "$rankine" compare item_knn ials
 prints "model.kind" "item_knn" "ials" "ndcg@10"
 
+# ---- sweep after sweep is as many at once; a run shows its program ----
+run 0 "$rankine" train demo/solved.yaml --run five "${small[@]}" "${ials[@]}" --set train.epochs=5
+run 0 "$rankine" train --run ials --resume --set train.epochs=5 --quiet
+cmp -s five/last.h5 ials/last.h5 || fail "3 and 2 sweeps are not 5"
+run 0 "$rankine" info ials --program
+prints "als_sweep"
+
 # ---- what is refused ----
 # refused CODE TEXT SETTINGS...: nothing is there afterwards
 refused() {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The tour of README.md: its config and its commands as they stand; what does not depend on the
 # machine comes out as it is printed there.
-# The C program of README.md, that very text, is compiled against an installed tree with the flags
-# of pkg-config; what it prints is what the rankine program says about its run.
+# The C program and the function of README.md, that very text, are compiled against an installed
+# tree with the flags of pkg-config; what the program prints is what rankine says about its run.
 if [ -n "${RANKINE_SANITIZE:-}" ]; then
     echo "skipped: a sanitized library needs sanitized programs"
     exit 77
@@ -66,6 +66,33 @@ assert [line[1] for line in lines[:len(metrics)]] == [f"{v:.4f}" for v in metric
 expected = [[f"{b['score']:.3f}", str(b["item"]), b["label"]] for b in best]
 assert lines[len(metrics):] == expected, (lines[len(metrics):], expected)
 PYTHON
+
+# ---- the function: a model of arrays, with no file anywhere ----
+{
+    echo '#include <stdio.h>'
+    echo '#include <rankine/rankine.h>'
+    awk '/^```c$/ { inside = 1; n++; next } /^```$/ { inside = 0 } inside && n == 2' "$readme"
+    cat <<'C'
+int main(void)
+{
+    enum { USERS = 60, ITEMS = 30, EACH = 6 };
+    int64_t users[USERS * EACH], items[USERS * EACH];
+    for (int i = 0; i < USERS * EACH; i++) { /* even users have even items, odd ones odd */
+        users[i] = i / EACH;
+        items[i] = 100 + (2 * (i % EACH) + i / EACH * 3) % ITEMS;
+    }
+    rk_status status = print_best(USERS * EACH, users, items, "40");
+    fputs(status == RK_OK ? "" : rk_last_error(), stderr);
+    return rk_status_exit_code(status);
+}
+C
+} >arrays.c
+run 0 "${CC:-cc}" -std=c11 -Wall -Wextra -Werror arrays.c -o arrays "${flags[@]}"
+mkdir empty
+run 0 bash -c 'cd empty && ../arrays'
+[ "$(grep -c '^1[0-2][02468]$' out)" = 5 ] || fail "five even items were expected"
+silent
+[ -z "$(ls -A empty)" ] || fail "a model of arrays wrote something"
 
 # Its failures are the library's: one sentence and the exit code of the status.
 run 2 ./program

@@ -118,7 +118,8 @@ says "--top 100000 is larger than the catalogue of"
 
 # ---- export ----
 run 0 "$rankine" export run
-prints "run/export: user_embeddings.npy"
+prints "run/export:" "user_embeddings.npy (300 x 16)" "item_embeddings.npy (120 x 16)" \
+    "user_ids.txt" "item_ids.txt"
 run 0 "$rankine" export run --format tsv --out tables
 run 2 "$rankine" export run
 says "run/export"
@@ -161,6 +162,26 @@ for answer in json.load(open("recommended")):
         a, b = row[str(answer["user"])], items[item_ids.index(str(r["item"]))]
         assert abs(sum(x * y for x, y in zip(a, b)) - r["score"]) < 1e-4 * max(1, abs(r["score"]))
 PYTHON
+
+# ---- one file that stands for the run ----
+run 0 "$rankine" export run --format model --out model.h5
+prints "model.h5: model lightgcn"
+run 2 "$rankine" export run --format model --out model.h5
+says "model.h5 is there already"
+mv run moved && mv demo/ratings.csv ratings.csv
+run 0 "$rankine" recommend model.h5 --user 3 17 42 --top 5 --json
+cmp -s out recommended || fail "the file recommends something else than the run"
+run 0 "$rankine" evaluate model.h5 --json --quiet
+python3 - <<'PYTHON' || fail "the file evaluates to something else than the run"
+import json
+a, b = json.load(open("out")), json.load(open("evaluated"))
+assert a["metrics"] == b["metrics"] and a["popularity"] == b["popularity"]
+PYTHON
+mv moved run && mv ratings.csv demo/ratings.csv
+no_leftovers .
+head -c 5000 model.h5 >cut.h5
+run 3 "$rankine" recommend cut.h5 --user 3
+says "cut.h5"
 
 # ---- info ----
 run 0 "$rankine" info run

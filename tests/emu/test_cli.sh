@@ -21,7 +21,7 @@ quick=(--set train.epochs=2 --set train.steps_per_epoch=4 --set train.batch=256 
 cuda=("${quick[@]}" --device cuda)
 run 0 "$rankine" train demo/synth.yaml --run cpu --device cpu "${quick[@]}"
 run 0 "$rankine" train demo/synth.yaml --run cuda "${cuda[@]}"
-says "memory on cuda: " "rank on valid: working memory" "smaller ones" "device cuda: "
+says "memory on cuda: " "rank users: working memory" "smaller ones" "device cuda: "
 same_losses cpu cuda
 run 0 "$rankine" train demo/synth.yaml --run eager "${cuda[@]}" --eager
 same_losses cuda eager

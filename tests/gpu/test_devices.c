@@ -199,6 +199,64 @@ static void same_run(const char *const *settings, int64_t n)
     tear_down(&cuda);
 }
 
+/* Models of phases: what they compute, and how it ranks. Of the neighbours of an item those with
+ * the same similarity may be in another order. */
+static void same_phases(const char *const *settings, double tolerance)
+{
+    fixture f[2];
+    set_up(&f[0], "run.device=cpu", settings, false);
+    set_up(&f[1], "run.device=cuda", settings, false);
+    for (int i = 0; i < 2; i++) {
+        steps(&f[i], 2 * f[i].step.n_phases);
+    }
+    for (int t = 0; t < f[0].engine.model.n_parameters; t++) {
+        const rk_parameter *p = &f[0].engine.model.parameters[t];
+        float *values[2] = {NULL};
+        for (int i = 0; i < 2 && p->dtype == RK_F32; i++) {
+            const rk_engine *e = &f[i].engine;
+            assert_ok(rk__alloc(&values[i], p->rows * p->cols, sizeof *values[i], p->name));
+            assert_ok(
+                e->device->read(e->context, e->model.parameters[t].stored, 0, p->rows, values[i]));
+        }
+        for (int64_t i = 0; values[0] && i < p->rows * p->cols; i++) {
+            assert_close((double)values[1][i], (double)values[0][i], tolerance, 0.1);
+        }
+        rk__free(values[0]);
+        rk__free(values[1]);
+    }
+    same_metrics(&f[0], &f[1]);
+    tear_down(&f[0]);
+    tear_down(&f[1]);
+}
+
+static void models_of_phases_are_the_same(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *settings[MOST_SETTINGS];
+        double tolerance;
+    } kinds[] = {
+        {{"model.kind=popularity"}, 0},
+        {{"model.kind=item_knn", "model.neighbours=20"}, 1e-6},
+        {{"model.kind=item_knn", "model.neighbours=20", "model.similarity=bm25",
+          "model.aggregate=target"},
+         1e-5},
+        {{"model.kind=item_knn", "model.neighbours=9", "model.similarity=pearson",
+          "model.aggregate=bars"},
+         1e-5},
+        {{"model.kind=item_knn", "model.neighbours=30", "model.similarity=jaccard",
+          "model.aggregate=target_l1", "model.shrinkage=5"},
+         1e-6},
+        {{"model.kind=ease", "model.l2=20"}, 1e-4},
+        {{"model.kind=ials"}, 1e-3},
+        {{"model.kind=ials", "model.weighting=confidence", "model.l2=1"}, 1e-3},
+        {{"model.kind=ials", "model.solver=cg"}, 1e-3},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        same_phases(kinds[i].settings, kinds[i].tolerance);
+    }
+}
+
 static void a_run_is_the_same(void **unused)
 {
     (void)unused;
@@ -339,6 +397,7 @@ int main(void)
         cmocka_unit_test(every_kind_of_batch_is_the_same),
         cmocka_unit_test(a_run_is_the_same),
         cmocka_unit_test(runs_of_every_kind_are_the_same),
+        cmocka_unit_test(models_of_phases_are_the_same),
         cmocka_unit_test(no_bit_depends_on_the_launch),
         cmocka_unit_test(the_memory_table_is_true),
     };

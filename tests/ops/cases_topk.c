@@ -38,6 +38,9 @@ static const topk_shape shapes[] = {
     {4, 4, 13, 3, 13, 0.3, true, 1},
     {40, 13, 5100, 36, 10, 0.1, true, 30},
     {20, 16, 2100, 64, 30, 0.1, false, 3},
+    /* enough of them for several threads */
+    {1, 1, 16411, 65, 10, 0.1, true, 20},
+    {13, 9, 6007, 71, 40, 0.1, true, 2},
     /* nobody */
     {3, 0, 50, 8, 4, 0.2, true, 2},
 };

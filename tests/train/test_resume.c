@@ -14,7 +14,9 @@ static void assert_same_run(const runs *r, const char *a, const char *b)
     free(left);
     free(right);
     assert_true(runs_reported(r, a, "test.ndcg@10") == runs_reported(r, b, "test.ndcg@10"));
-    assert_true(runs_reported(r, a, "train.loss") == runs_reported(r, b, "train.loss"));
+    const double loss = runs_reported(r, a, "train.loss"),
+                 other = runs_reported(r, b, "train.loss");
+    assert_true(loss == other || (isnan(loss) && isnan(other))); /* sweeps have none */
 }
 
 static void ten_epochs_are_five_and_five(void **state)
@@ -50,6 +52,41 @@ static void every_kind_of_epoch_resumes(void **state)
         how.resume = true;
         assert_ok(runs_train(&r, "three", how));
         assert_same_run(&r, "four", "three");
+        runs_end(&r);
+    }
+}
+
+/* Sweeps: stopped between epochs, and in the middle of one. */
+static void sweeps_resume(void **state)
+{
+    (void)state;
+    static const char *const solvers[] = {"model.solver=cholesky", "model.solver=cg"};
+    for (int i = 0; i < 2; i++) {
+        runs r;
+        int64_t stops = 0;
+        runs_begin(&r);
+        run_how how = {.settings = {"train.epochs=5", "model.kind=ials", "model.dim=8", solvers[i]},
+                       .config = "plain.yaml"};
+        assert_ok(runs_train(&r, "five", how));
+        how.settings[0] = "train.epochs=3";
+        assert_ok(runs_train(&r, "three", how));
+        how.settings[0] = "train.epochs=5";
+        how.resume = true;
+        assert_ok(runs_train(&r, "three", how));
+        assert_same_run(&r, "five", "three");
+        for (how.resume = false;; how.resume = true, stops++) {
+            stop_after stop;
+            stop_after_init(&stop, 1);
+            how.hooks = &stop.hooks;
+            rk_status status = runs_train(&r, "stopped", how);
+            if (status == RK_OK) {
+                break;
+            }
+            assert_int_equal(status, RK_ERR_INTERRUPTED);
+            assert_true(stops < 50);
+        }
+        assert_true(stops > 0);
+        assert_same_run(&r, "five", "stopped");
         runs_end(&r);
     }
 }
@@ -99,6 +136,64 @@ static void rename_columns(const runs *r, const char *name, const char *columns)
     assert_string_not_equal(before, columns);
     assert_true(H5Awrite(attribute, type, columns) >= 0);
     assert_true(H5Tclose(type) >= 0 && H5Aclose(attribute) >= 0 && H5Fclose(file) >= 0);
+}
+
+/* The options in last.h5 without the line "KEY: ...", as an older version wrote them. */
+static void forget_option(const runs *r, const char *name, const char *key)
+{
+    char line[64], *text = NULL;
+    hid_t file = H5Fopen(runs_file(r, name, "last.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t attribute = H5Aopen(file, "trajectory", H5P_DEFAULT);
+    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+    text = calloc(1, H5Tget_size(type) + 1);
+    assert_non_null(text);
+    assert_true(H5Aread(attribute, type, text) >= 0);
+    snprintf(line, sizeof line, "%s: ", key);
+    char *at = strstr(text, line);
+    assert_non_null(at);
+    const char *rest = strchr(at, '\n') + 1;
+    memmove(at, rest, strlen(rest) + 1);
+    hid_t shorter = H5Tcopy(type);
+    assert_true(H5Aclose(attribute) >= 0 && H5Adelete(file, "trajectory") >= 0);
+    assert_true(H5Tset_size(shorter, strlen(text) + 1) >= 0);
+    attribute = H5Acreate2(file, "trajectory", shorter, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(attribute, shorter, text) >= 0);
+    assert_true(H5Tclose(shorter) >= 0 && H5Tclose(type) >= 0 && H5Sclose(space) >= 0);
+    assert_true(H5Aclose(attribute) >= 0 && H5Fclose(file) >= 0);
+    free(text);
+}
+
+/* An option that came later had its default when the run began: with that it goes on, bit for bit,
+ * with another value it does not. */
+static void options_that_came_later_have_their_default(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}}));
+    forget_option(&r, "out", "model.half_life");
+    forget_option(&r, "out", "loss.contrast");
+    forget_option(&r, "out", "train.weight_decay");
+    run_how how = {.settings = {"train.epochs=4", "train.weight_decay=0.1"}, .resume = true};
+    assert_fails(RK_ERR_CONFIG, "the checkpoint knows no train.weight_decay",
+                 runs_train(&r, "out", how));
+    how.settings[1] = "loss.contrast=simgcl";
+    assert_fails(RK_ERR_CONFIG, "the checkpoint knows no loss.contrast",
+                 runs_train(&r, "out", how));
+    how.settings[1] = NULL;
+    assert_ok(runs_train(&r, "out", how));
+    how.resume = false;
+    assert_ok(runs_train(&r, "straight", how));
+    assert_same_run(&r, "straight", "out");
+
+    /* One that the run had, and not by its default. */
+    how = (run_how){.settings = {"train.epochs=2", "train.weight_decay=0.1"}};
+    assert_ok(runs_train(&r, "decays", how));
+    forget_option(&r, "decays", "train.weight_decay");
+    how.resume = true;
+    assert_fails(RK_ERR_CONFIG, "the checkpoint knows no train.weight_decay",
+                 runs_train(&r, "decays", how));
+    runs_end(&r);
 }
 
 /* Older versions called the first term of every loss bpr. */
@@ -263,7 +358,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_epochs_are_five_and_five),
         cmocka_unit_test(every_kind_of_epoch_resumes),
+        cmocka_unit_test(sweeps_resume),
         cmocka_unit_test(interruptions_change_nothing),
+        cmocka_unit_test(options_that_came_later_have_their_default),
         cmocka_unit_test(columns_of_older_checkpoints_are_known),
         cmocka_unit_test(metrics_are_cut_to_the_checkpoint),
         cmocka_unit_test(another_trajectory_is_refused),

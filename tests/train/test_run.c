@@ -43,7 +43,8 @@ static void evaluation_is_as_reported(void **state)
 {
     opened *o = *state;
     static const char *const parts[] = {[RK_VALID] = "valid", [RK_TEST] = "test"};
-    assert_true((double)rk_model_get_facts(o->model).epoch == runs_reported(&o->r, "out", "chosen.epoch"));
+    assert_true((double)rk_model_get_facts(o->model).epoch ==
+                runs_reported(&o->r, "out", "chosen.epoch"));
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
         for (int popularity = 0; popularity < 2; popularity++) {
             rk_metrics metrics;
@@ -347,8 +348,8 @@ static void other_models_export_their_tensors(void **state)
         const char *const *s = cases[i].settings;
         rk_model *model = NULL;
         char *files = NULL, folder[512], name[32];
-        assert_ok(runs_fit(
-            &o->r, (run_how){.settings = {s[0], s[1], s[2]}, .config = "plain.yaml"}, &model));
+        assert_ok(runs_fit(&o->r, (run_how){.settings = {s[0], s[1], s[2]}, .config = "plain.yaml"},
+                           &model));
         snprintf(name, sizeof name, "exported%d", (int)i);
         snprintf(folder, sizeof folder, "%s", test_path(o->r.data, name));
         assert_ok(rk_model_export(model, RK_EXPORT_NPY, folder, false, &files));
@@ -403,17 +404,18 @@ static void lack_of_memory_is_survived(void **state)
         const rk_query queries[] = {{.user = 1}, {.user = -1, .items = &item, .n_items = 1}};
         rk__alloc_fail_after(n);
         status = rk_model_open(folder, "cpu", NULL, NULL, &model);
-        status = status == RK_OK ? rk_model_evaluate(model, RK_TEST, false, NULL, &metrics) : status;
+        status =
+            status == RK_OK ? rk_model_evaluate(model, RK_TEST, false, NULL, &metrics) : status;
         for (int i = 0; i < 2 && status == RK_OK; i++) {
             status = rk_model_top_k(model, &queries[i], 1, NULL, 5, best);
-            status = status == RK_OK ? rk_model_score(model, &queries[i], 1, &item, 1, &score)
-                                     : status;
+            status =
+                status == RK_OK ? rk_model_score(model, &queries[i], 1, &item, 1, &score) : status;
         }
         status = status == RK_OK ? rk_model_export(model, RK_EXPORT_TSV,
                                                    test_path(o->r.data, "short"), true, NULL)
                                  : status;
-        status = status == RK_OK ? rk_model_save(model, test_path(o->r.data, "short.h5"), true)
-                                 : status;
+        status =
+            status == RK_OK ? rk_model_save(model, test_path(o->r.data, "short.h5"), true) : status;
         rk__alloc_fail_after(-1);
         assert_true(status == RK_OK || status == RK_ERR_MEMORY);
         rk_metrics_free(&metrics);

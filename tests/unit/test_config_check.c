@@ -310,9 +310,9 @@ static void options_of_gradients_are_for_gradients(void **state)
         for (size_t k = 0; k < sizeof sections / sizeof sections[0]; k++) {
             is_one = is_one || strcmp(rows[i].section, sections[k]) == 0;
         }
-        bool in_epochs = strcmp(rows[i].section, "train") == 0 &&
-                         (strcmp(rows[i].key, "epochs") == 0 ||
-                          strcmp(rows[i].key, "checkpoint_every") == 0);
+        bool in_epochs =
+            strcmp(rows[i].section, "train") == 0 &&
+            (strcmp(rows[i].key, "epochs") == 0 || strcmp(rows[i].key, "checkpoint_every") == 0);
         for (size_t k = 0; is_one && k < sizeof kinds / sizeof kinds[0]; k++, found++) {
             rk_config *config = NULL;
             char assignment[128], message[256];
@@ -417,6 +417,15 @@ static void presets_hold_their_recipes(void **state)
         {"lightgcn-paper", "eval.split", "test"},
         {"lightgcn-paper", "eval.every", "10"},
         {"lightgcn-paper", "eval.select", "last"},
+        {"item-knn", "model.aggregate", "bars"},
+        {"item-knn", "model.neighbours", "100"},
+        {"ease", "model.l2", "80"},
+        {"ials", "model.l2", "0.005"},
+        {"ials", "model.unobserved_weight", "0.01"},
+        {"ials", "train.epochs", "4"},
+        {"ials-confidence", "model.weighting", "confidence"},
+        {"ials-confidence", "model.confidence", "50"},
+        {"ials-confidence", "model.l2", "20"},
         {"lightgcn-recbole", "model.layers", "2"},
         {"lightgcn-recbole", "model.init", "xavier"},
         {"lightgcn-recbole", "loss.l2", "1e-5"},

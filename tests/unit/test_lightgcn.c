@@ -53,7 +53,8 @@ static void make_fixture(fixture *f, const rk_options *options)
     const rk_graph *g = &f->graph;
     rk_store *s = &f->store;
     assert_ok(rk__store_add(s, "graph.offsets", RK_I64, N + 1, 1, g->offsets, &f->offsets));
-    assert_ok(rk__store_add(s, "graph.columns", RK_I32, 2 * g->n_edges, 1, g->columns, &f->columns));
+    assert_ok(
+        rk__store_add(s, "graph.columns", RK_I32, 2 * g->n_edges, 1, g->columns, &f->columns));
     assert_ok(rk__store_add(s, "graph.scale", RK_F32, N, 1, g->scale, &f->scale));
     assert_ok(rk__store_add(s, "nodes", RK_I32, SLOTS, 1, NULL, &f->nodes));
     assert_ok(rk__store_add(s, "encoded", RK_F32, N, DIM, NULL, &f->final));

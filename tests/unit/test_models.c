@@ -220,10 +220,10 @@ static void data_that_does_not_do_is_refused(void **state)
     check_data_fails(RK_ERR_CONFIG, "model.l2 and model.unobserved_weight are both 0", &r,
                      (const char *const[4]){"model.kind=ials", "model.dim=2", "model.l2=0",
                                             "model.unobserved_weight=0"});
-    check_data_fails(RK_ERR_CONFIG, "model.l2 is 0 and model.dim (8) is larger than the number of "
-                                    "users or items (7)",
-                     &wide,
-                     (const char *const[4]){"model.kind=ials", "model.dim=8", "model.l2=0"});
+    check_data_fails(RK_ERR_CONFIG,
+                     "model.l2 is 0 and model.dim (8) is larger than the number of "
+                     "users or items (7)",
+                     &wide, (const char *const[4]){"model.kind=ials", "model.dim=8", "model.l2=0"});
     rk_config *fine = config_of((const char *const[4]){"model.kind=ease", "model.l2=0"});
     assert_ok(rk__model_check_data(rk__config_options(fine), &r.data));
     rk_config_free(fine);

@@ -5,7 +5,7 @@ enum {
     STRIP_BYTES = 256 << 10, /* packed items that a thread goes over again and again */
     MAX_STRIP_ITEMS = 1024,
     MAX_GROUP_BLOCKS = 8,
-    PART_FLOATS = 64 << 10, /* items of less are not worth another thread */
+    PART_FLOATS = 512 << 10, /* about 60 us, which is what waking another thread may cost */
 };
 
 /* Sizes of one run. */
@@ -84,7 +84,8 @@ static bool is_few(const rk_call *call, const rk_strips *s)
 
 int64_t rk__strips_parts(const rk_call *call, const rk_strips *s)
 {
-    int64_t worth = at_least(s->n_items * s->d / PART_FLOATS, 1);
+    int64_t passes = rk__blocks(s->n_queries, RK_FEW_TOGETHER);
+    int64_t worth = at_least(passes * s->n_items * s->d / PART_FLOATS, 1);
     return is_few(call, s) ? at_most(worth, call->threads) : 1;
 }
 

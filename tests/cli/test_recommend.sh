@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# What may be in a list: seen items by part, allowed and denied ones; everybody at once; a table.
+. "$(dirname "$0")/lib.sh"
+
+small_data demo
+run 0 "$rankine" train demo/synth.yaml --run run --device cpu --set train.epochs=2 \
+    --set model.dim=8 --set "eval.k=[10]" --set eval.metric=ndcg@10 --quiet
+run 0 "$rankine" recommend run --all --top 10 --json
+silent
+cp out all.json
+json 'len(j) == 300 and len({u["user"] for u in j}) == 300'
+run 0 "$rankine" recommend run --user 17 --top 10 --json
+json 'j[0] == [u for u in json.load(open("all.json")) if u["user"] == 17][0]'
+
+# The table has the same answers.
+run 0 "$rankine" recommend run --all --top 10 --tsv
+silent
+python3 - <<'PYTHON' || fail "--tsv and --json differ"
+import json
+rows = [line.split("\t") for line in open("out").read().splitlines()]
+wanted = [[str(u["user"]), str(i + 1), str(r["item"])] for u in json.load(open("all.json"))
+          for i, r in enumerate(u["recommendations"])]
+assert [row[:3] for row in rows] == wanted
+scores = [r["score"] for u in json.load(open("all.json")) for r in u["recommendations"]]
+assert all(abs(float(row[3]) - s) <= 1e-6 * abs(s) for row, s in zip(rows, scores))
+PYTHON
+run 0 "$rankine" recommend run --items 3,8 --top 2 --tsv
+[ "$(cut -f 1,2 out | tr '\t\n' ',;')" = ",1;,2;" ] || fail "the table of somebody with items"
+
+# What is seen, by part: each list may hold what the next one leaves out.
+for seen in none train valid all; do
+    run 0 "$rankine" recommend run --user 17 --seen $seen --top 120 --json
+    cp out seen-$seen.json
+done
+python3 - <<'PYTHON' || fail "--seen"
+import json
+lists = {s: json.load(open(f"seen-{s}.json"))[0] for s in ("none", "train", "valid", "all")}
+items = {s: [r["item"] for r in l["recommendations"]] for s, l in lists.items()}
+n = {s: len(i) for s, i in items.items()}
+assert n["none"] > n["train"] > n["valid"] > n["all"] > 0, n
+assert n["none"] - n["all"] == lists["all"]["known_items"], n
+for less, more in (("all", "valid"), ("valid", "train"), ("train", "none")):
+    assert [i for i in items[more] if i in set(items[less])] == items[less]
+PYTHON
+run 2 "$rankine" recommend run --user 17 --seen test
+says "--seen" "all|valid|train|none"
+run 0 "$rankine" recommend run --items 3,8 --seen none --top 120 --json
+json '{3, 8} <= {r["item"] for r in j[0]["recommendations"]}'
+
+# Allowed and denied.
+run 0 "$rankine" recommend run --user 17 --allow 1,2,3,4,5 6 --top 10 --json
+json '{r["item"] for r in j[0]["recommendations"]} <= {1, 2, 3, 4, 5, 6}'
+run 0 "$rankine" recommend run --user 17 --deny 3 --seen none --top 120 --json
+json '3 not in {r["item"] for r in j[0]["recommendations"]}'
+run 0 "$rankine" recommend run --user 17 --allow 3 --deny 3 --seen none
+prints "nothing is left"
+run 3 "$rankine" recommend run --user 17 --allow 99999
+no_output
+says "99999"
+run 3 "$rankine" recommend run --user 17 --deny 99999
+says "99999"
+
+# One of the three, and one kind of output.
+for line in "" "--all --user 3" "--all --items 3" "--user 3 --items 4"; do
+    # shellcheck disable=SC2086 # words
+    run 2 "$rankine" recommend run $line
+    says "one of --user"
+done
+run 2 "$rankine" recommend run --user 3 --json --tsv
+says "--json" "--tsv"
+finish
