@@ -1,7 +1,9 @@
 /*
  * Models that are solved for, and the scorer of every kind of model, on the CUDA device against the
- * CPU device (with DEVICES_STEPS below 5 fewer of them, for sanitizers): tensors, scores and best items of known users, of lists with weights, and of users
+ * CPU device: tensors, scores and best items of known users, of lists with weights, and of users
  * without train items. On a real device where there is one, else on the one of tests/emu.
+ *
+ * DEVICES_STEPS below 5 asks for fewer models and users, for sanitizers.
  */
 #include <math.h>
 
@@ -93,7 +95,8 @@ static void same_model(const fitted_data *d, const char *const *settings, double
     fitted cpu = fit_on(d, "run.device=cpu", settings);
     fitted cuda = fit_on(d, "run.device=cuda", settings);
     same_tensors(what, cpu.model, cuda.model, bound);
-    for (int64_t u = 0; u < d->n_users; u += is_short() ? 22 : 4) { /* the last one is without train items */
+    /* the last user is without train items */
+    for (int64_t u = 0; u < d->n_users; u += is_short() ? 22 : 4) {
         const rk_query query = {.user = u};
         same_answer(what, cpu.model, cuda.model, &query, &selection, bound);
     }
