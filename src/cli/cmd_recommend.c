@@ -4,7 +4,13 @@
 
 #include "cli.h"
 
-enum { LABEL_WIDTH = 60, MAX_TOP = 1000000, KNOWN_SHOWN = 5, AT_ONCE = 1024 };
+enum {
+    LABEL_WIDTH = 60,
+    MAX_TOP = 1000000,
+    KNOWN_SHOWN = 5,
+    AT_ONCE = 1024,
+    MOST_ANSWERS = 1 << 20
+};
 
 typedef struct recommend_args {
     cli_list users, items, allow, deny;
@@ -217,15 +223,29 @@ static void start_items(cli_json *j, const rk_model *model, const recommend_quer
     cli_json_close(j, ']');
 }
 
+/* A field of a line: what would end it is escaped with a backslash, as by export. */
+static void tsv_field(const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        const char *special = strchr("\tt\nn\rr\\\\", *at);
+        if (special) {
+            printf("\\%c", special[1]);
+        } else {
+            fputc(*at, stdout);
+        }
+    }
+}
+
 /* A line an item: user, rank, item, score; with --items the user is empty. */
 static void tsv_answer(const rk_model *model, const char *user, const rk_recommendation *best,
                        int64_t n)
 {
     char room[RK_ID_BYTES];
     for (int64_t i = 0; i < n; i++) {
-        printf("%s\t%" PRId64 "\t%s\t%.9g\n", user, i + 1,
-               rk_dataset_item_id(rk_model_dataset(model), best[i].item, room),
-               (double)best[i].score);
+        tsv_field(user);
+        printf("\t%" PRId64 "\t", i + 1);
+        tsv_field(rk_dataset_item_id(rk_model_dataset(model), best[i].item, room));
+        printf("\t%.9g\n", (double)best[i].score);
     }
 }
 
@@ -282,7 +302,9 @@ static rk_status answer(const rk_model *model, const recommend_args *args,
 {
     const rk_selection selection = selection_of(args, query);
     const int64_t total = query->items.n > 0 ? 1 : query->n_users;
-    const int64_t at_once = total < AT_ONCE ? total : AT_ONCE;
+    const int64_t room = MOST_ANSWERS / args->top > 0 ? MOST_ANSWERS / args->top : 1;
+    const int64_t most = room < AT_ONCE ? room : AT_ONCE;
+    const int64_t at_once = total < most ? total : most;
     rk_query *queries = cli_alloc((size_t)at_once, sizeof *queries);
     rk_recommendation *best = cli_alloc((size_t)(at_once * args->top), sizeof *best);
     rk_status status = RK_OK;

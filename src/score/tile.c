@@ -100,23 +100,31 @@ static int64_t room_of(const rk_scorer *s, const rk_query *q)
     return n;
 }
 
-/* The items of the query, ascending, each once, behind those that are there. */
-static rk_status add_given(rk_scorer *s, const rk_query *q)
+/* The items of the query that count for something, ascending, each once, behind those that are
+ * there; and all of them to the mask, unless they may be answered. */
+static rk_status add_given(rk_scorer *s, const rk_query *q, bool keep_given)
 {
     entry *sorted = NULL;
-    int64_t at = s->list_offsets[s->n];
+    int64_t at = s->list_offsets[s->n], mask = s->mask_offsets[s->n];
     RK_TRY(rk__alloc(&sorted, q->n_items, sizeof *sorted, "the items of a query"));
     for (int64_t i = 0; i < q->n_items; i++) {
         sorted[i] = (entry){q->items[i], q->weights ? q->weights[i] : 1};
     }
     qsort(sorted, (size_t)q->n_items, sizeof *sorted, by_item);
     for (int64_t i = 0; i < q->n_items; i++) {
-        if (i == 0 || sorted[i].item != sorted[i - 1].item) {
+        if (i > 0 && sorted[i].item == sorted[i - 1].item) {
+            continue; /* named twice; the larger weight came first */
+        }
+        if (sorted[i].weight > 0) {
             s->items[at] = sorted[i].item;
             s->weights[at++] = sorted[i].weight;
         }
+        if (!keep_given) {
+            s->masked[mask++] = sorted[i].item;
+        }
     }
     s->list_offsets[s->n + 1] = at;
+    s->mask_offsets[s->n + 1] = mask;
     rk__free(sorted);
     return RK_OK;
 }
@@ -160,29 +168,19 @@ static int64_t merge_seen(const rk_scorer *s, int64_t user, unsigned seen, int32
     return n;
 }
 
-static void add_mask(rk_scorer *s, const rk_query *q, const rk_selection *selection)
-{
-    int64_t at = s->mask_offsets[s->n], first = s->list_offsets[s->n];
-    if (q->user >= 0) {
-        at += merge_seen(s, q->user, selection->seen, s->masked + at);
-    } else if (!selection->keep_given) {
-        int64_t n = s->list_offsets[s->n + 1] - first;
-        memcpy(s->masked + at, s->items + first, (size_t)n * sizeof *s->masked);
-        at += n;
-    }
-    s->mask_offsets[s->n + 1] = at;
-}
-
 static rk_status add_query(rk_scorer *s, const rk_query *q, const rk_selection *selection)
 {
     if (q->user < 0) {
-        RK_TRY(add_given(s, q));
-    } else if (s->engine->model.model->reads_lists) {
-        add_train(s, q->user);
+        RK_TRY(add_given(s, q, selection->keep_given));
     } else {
+        const int64_t mask = s->mask_offsets[s->n];
         s->list_offsets[s->n + 1] = s->list_offsets[s->n];
+        if (s->engine->model.model->reads_lists) {
+            add_train(s, q->user);
+        }
+        s->mask_offsets[s->n + 1] =
+            mask + merge_seen(s, q->user, selection->seen, s->masked + mask);
     }
-    add_mask(s, q, selection);
     s->users[s->n++] = (int32_t)q->user;
     return RK_OK;
 }
