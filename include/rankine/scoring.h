@@ -17,13 +17,15 @@
 extern "C" {
 #endif
 
+enum { RK_MOST_WEIGHT = 10000 }; /* more would cost floats their digits */
+
 /* Somebody who asks: a known user, or somebody who is known by a list of items only (fold-in), as
  * if these were their train interactions. One of the two: a user with items is an error. */
 typedef struct rk_query {
     int64_t user;         /* dense index; -1: nobody known, the items say who asks */
     const int32_t *items; /* n_items dense indices in any order; one named twice counts once, with
                            * the larger weight */
-    const float *weights; /* one an item, finite and >= 0; NULL = 1 each */
+    const float *weights; /* one an item, 0 to RK_MOST_WEIGHT; NULL = 1 each; of 0: not given */
     int64_t n_items;
 } rk_query;
 

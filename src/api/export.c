@@ -15,20 +15,19 @@
 #include "base/file.h"
 #include "base/parse.h"
 
-typedef enum rows_of { OF_USERS, OF_ITEMS, OF_OTHERS } rows_of;
-
 /* Rows of a tensor that go into one file. */
 typedef struct table {
     char name[RK_NAME_LENGTH + 16]; /* of the file, without its ending */
-    rows_of of;
+    rk_rows_of of;
     rk_dtype dtype;
     const char *values; /* lent */
     int64_t rows, cols;
 } table;
 
-static const char *id_of(const rk_dataset *d, rows_of of, int64_t row, char room[RK_ID_BYTES])
+static const char *id_of(const rk_dataset *d, rk_rows_of of, int64_t row, char room[RK_ID_BYTES])
 {
-    return of == OF_USERS ? rk_dataset_user_id(d, row, room) : rk_dataset_item_id(d, row, room);
+    return of == RK_ROWS_USERS ? rk_dataset_user_id(d, row, room)
+                               : rk_dataset_item_id(d, row, room);
 }
 
 static void add_id(rk_buffer *out, const char *id)
@@ -183,14 +182,11 @@ static rk_status read_table(const rk_model *model, const char *name, files *f, t
     RK_TRY(rk__scorer_read(model->scorer, name, &values));
     f->owned[f->n_owned++] = values;
     *out = (table){
-        .of = OF_OTHERS, .dtype = t->dtype, .values = values, .rows = t->rows, .cols = t->cols};
+        .of = RK_ROWS_OTHER, .dtype = t->dtype, .values = values, .rows = t->rows, .cols = t->cols};
     snprintf(out->name, sizeof out->name, "%s", name);
     for (char *at = out->name; *at; at++) {
         *at = *at == '.' ? '_' : *at;
     }
-    out->of = t->rows == model->dataset->n_users   ? OF_USERS
-              : t->rows == model->dataset->n_items ? OF_ITEMS
-                                                   : OF_OTHERS;
     return RK_OK;
 }
 
@@ -202,9 +198,9 @@ static rk_status add_embeddings(const rk_model *model, const char *name, bool np
     users = items = all;
     snprintf(users.name, sizeof users.name, "user_embeddings");
     snprintf(items.name, sizeof items.name, "item_embeddings");
-    users.of = OF_USERS;
+    users.of = RK_ROWS_USERS;
     users.rows = n_users;
-    items.of = OF_ITEMS;
+    items.of = RK_ROWS_ITEMS;
     items.rows = all.rows - n_users;
     items.values += n_users * all.cols * rk__dtype_size(all.dtype);
     add_file(f, users, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
@@ -221,14 +217,17 @@ static rk_status choose_files(const rk_model *model, bool npy, files *f)
     for (int i = 0; !m->model->embeddings && i < m->n_parameters; i++) {
         table t;
         RK_TRY(read_table(model, m->parameters[i].name, f, &t));
-        if (npy || t.of != OF_OTHERS) {
+        t.of = m->parameters[i].of;
+        if (npy || t.of != RK_ROWS_OTHER) {
             add_file(f, t, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
         }
     }
     if (npy) {
-        add_file(f, (table){.name = "user_ids", .of = OF_USERS, .rows = model->dataset->n_users},
+        add_file(f,
+                 (table){.name = "user_ids", .of = RK_ROWS_USERS, .rows = model->dataset->n_users},
                  ".txt", ids_row);
-        add_file(f, (table){.name = "item_ids", .of = OF_ITEMS, .rows = model->dataset->n_items},
+        add_file(f,
+                 (table){.name = "item_ids", .of = RK_ROWS_ITEMS, .rows = model->dataset->n_items},
                  ".txt", ids_row);
     }
     return RK_OK;
@@ -283,6 +282,9 @@ rk_status rk_model_export(const rk_model *model, rk_export_format format, const 
                           bool force, char **out_files)
 {
     files f = {.n = 0};
+    if (format != RK_EXPORT_NPY && format != RK_EXPORT_TSV) {
+        RK_FAIL(RK_ERR_CONFIG, "there is no format %d of an export", (int)format);
+    }
     rk_buffer names = {0};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, choose_files(model, format == RK_EXPORT_NPY, &f));

@@ -223,6 +223,12 @@ done:
 rk_status rk_model_score(const rk_model *model, const rk_query *queries, int64_t n,
                          const int32_t *items, int64_t n_items, float *scores)
 {
+    if (n < 0 || n_items < 0 || (n > 0 && n_items > 0 && (!queries || !items || !scores))) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the scores of %lld items for %lld queries: both must be 0 or more, "
+                "with arrays of so many",
+                (long long)n_items, (long long)n);
+    }
     return rk__scorer_scores(model->scorer, queries, n, items, n_items, scores);
 }
 

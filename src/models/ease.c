@@ -39,11 +39,31 @@ static rk_range_attr items_of(const rk_model_instance *instance)
     return (rk_range_attr){instance->data.n_users, instance->data.n_items};
 }
 
+/* Through the users P_ii comes of a sum that is 1 - l2 P_ii, where l2 P_ii may be as small as
+ * l2 / (n_i + l2): floats have few digits of it left then. */
+enum { MOST_COUNT = 10000 }; /* of interactions of an item for each 1 of l2 */
+
+static rk_status check_digits(const rk_options *o, const rk_model_data *d)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < d->n_items; i++) {
+        int64_t count = rk__graph_degree(d->graph, d->n_users + i);
+        most = count > most ? count : most;
+    }
+    if (d->n_users < d->n_items && (double)most > MOST_COUNT * l2_of(o)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.l2 is %g, but an item has %lld train interactions: with fewer users than "
+                "items the weights would be lost in rounding; set model.l2 to %g or more",
+                l2_of(o), (long long)most, (double)most / MOST_COUNT);
+    }
+    return RK_OK;
+}
+
 /* Without l2 the items' Gram matrix has to be regular by itself. */
 static rk_status check_data(const rk_options *o, const rk_model_data *d)
 {
     if (l2_of(o) > 0) {
-        return RK_OK;
+        return check_digits(o, d);
     }
     if (d->n_users < d->n_items) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -67,7 +87,10 @@ static rk_status declare(rk_model_instance *instance)
     const int64_t n_users = instance->data.n_users, n_items = instance->data.n_items;
     const int64_t n = by_users(instance) ? n_users : n_items;
     const char *name = by_users(instance) ? "ease.users" : "ease.items";
-    rk_parameter matrix = {.rows = n, .cols = n, .role = RK_COMPUTED};
+    rk_parameter matrix = {.rows = n,
+                           .cols = n,
+                           .role = RK_COMPUTED,
+                           .of = by_users(instance) ? RK_ROWS_USERS : RK_ROWS_ITEMS};
     snprintf(matrix.name, sizeof matrix.name, "%s", name);
     RK_TRY(rk__model_add(instance, matrix));
     if (!by_users(instance)) {
@@ -138,6 +161,7 @@ const rk_model_kind rk__model_ease = {
     .name = "ease",
     .help = "EASE (Steck, WWW 2019): item-item weights by least squares, in closed form through "
             "the smaller side",
+    .check = rk__check_l2,
     .check_data = check_data,
     .declare = declare,
     .n_phases = N_PHASES,

@@ -23,6 +23,22 @@ static double l2_of(const rk_options *o)
     return o->model.l2 < 0 ? normal_l2 : o->model.l2;
 }
 
+/* What would leave all factors 0. */
+static rk_status check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    RK_TRY(rk__check_l2(config));
+    if (o->model.init == RK_INIT_NORMAL && o->model.init_sd == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: sweeps that begin with factors of 0 stay there; take more",
+                rk__config_says(config, "model.init_sd").text);
+    }
+    if (o->model.weighting == RK_WEIGHTING_CONFIDENCE && o->model.confidence == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: nothing would be learnt of interactions; take more",
+                rk__config_says(config, "model.confidence").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_data(const rk_options *o, const rk_model_data *d)
 {
     const int64_t smaller = d->n_users < d->n_items ? d->n_users : d->n_items;
@@ -117,6 +133,7 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
 const rk_model_kind rk__model_ials = {
     .name = "ials",
     .help = "alternating least squares for implicit feedback (Hu et al. 2008; Rendle et al. 2022)",
+    .check = check,
     .check_data = check_data,
     .declare = declare,
     .n_phases = 2,

@@ -74,8 +74,13 @@ static rk_status declare(rk_model_instance *instance)
     int64_t capacity = 0;
     RK_TRY(rk__mul(&capacity, n, k, "the neighbours of items"));
     const rk_parameter tensors[] = {
-        {.name = "neighbours", .dtype = RK_I32, .rows = n, .cols = k, .role = RK_COMPUTED},
-        {.name = "similarities", .rows = n, .cols = k, .role = RK_COMPUTED},
+        {.name = "neighbours",
+         .dtype = RK_I32,
+         .rows = n,
+         .cols = k,
+         .role = RK_COMPUTED,
+         .of = RK_ROWS_ITEMS},
+        {.name = "similarities", .rows = n, .cols = k, .role = RK_COMPUTED, .of = RK_ROWS_ITEMS},
         {.name = "lists.offsets", .dtype = RK_I64, .rows = n + 1, .cols = 1, .role = RK_TABLE},
         {.name = "lists.items", .dtype = RK_I32, .rows = capacity, .cols = 1, .role = RK_TABLE},
         {.name = "lists.values", .rows = capacity, .cols = 1, .role = RK_TABLE},

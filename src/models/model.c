@@ -122,6 +122,16 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
     return RK_OK;
 }
 
+rk_status rk__check_l2(const rk_config *config)
+{
+    const double l2 = rk__config_options(config)->model.l2;
+    if (l2 < 0 && l2 != -1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: it is 0 or more, or -1 for the model's own",
+                rk__config_says(config, "model.l2").text);
+    }
+    return RK_OK;
+}
+
 rk_graph_values rk__use_graph(rk_program *p)
 {
     return (rk_graph_values){rk__use_named(p, "graph.offsets"), rk__use_named(p, "graph.columns"),

@@ -28,6 +28,9 @@ typedef enum rk_tensor_role {
     RK_CONSTANT, /* given by declare; not saved */
 } rk_tensor_role;
 
+/* Whose rows a tensor has, for those who name them. */
+typedef enum rk_rows_of { RK_ROWS_OTHER, RK_ROWS_USERS, RK_ROWS_ITEMS } rk_rows_of;
+
 /* A tensor to declare. A trained one is drawn block by block (a block of rows has its own fan-in,
  * e.g. users and items for xavier). */
 typedef struct rk_parameter {
@@ -35,6 +38,7 @@ typedef struct rk_parameter {
     rk_dtype dtype;
     int64_t rows, cols;
     rk_tensor_role role;
+    rk_rows_of of;        /* of tables of users and items, users first, OTHER */
     int init;             /* RK_INIT_*; of RK_TRAINED */
     double init_sd;       /* of RK_INIT_CONSTANT the value itself */
     int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */

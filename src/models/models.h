@@ -33,6 +33,8 @@ void rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_gra
 
 /* One table [users + items, model.dim], users and items initialised apart. */
 rk_status rk__declare_factors(rk_model_instance *instance, const char *name);
+/* model.l2 is 0 or more, or -1. */
+rk_status rk__check_l2(const rk_config *config);
 /* A table of that shape that finish makes. */
 rk_status rk__declare_table(rk_model_instance *instance, const char *name);
 

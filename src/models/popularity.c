@@ -1,7 +1,7 @@
 /*
  * Popularity: the same ranking for everybody, by the number of an item's train interactions; with
- * model.half_life each counts 2^(-age / half life), its age taken from the latest one of the data
- * set.
+ * model.half_life each counts 2^(-age / half life), its age taken from the latest of them. In
+ * floats that is 0 after some 150 half-lives.
  */
 #include <math.h>
 #include <stddef.h>
@@ -53,9 +53,11 @@ static rk_status declare(rk_model_instance *instance)
 {
     const rk_model_data *d = &instance->data;
     rk_parameter weights = {.name = "graph.decay", .role = RK_CONSTANT, .cols = 1};
-    RK_TRY(rk__model_add(
-        instance,
-        (rk_parameter){.name = "scores", .rows = d->n_items, .cols = 1, .role = RK_COMPUTED}));
+    RK_TRY(rk__model_add(instance, (rk_parameter){.name = "scores",
+                                                  .rows = d->n_items,
+                                                  .cols = 1,
+                                                  .role = RK_COMPUTED,
+                                                  .of = RK_ROWS_ITEMS}));
     if (instance->options->model.half_life == 0) {
         return RK_OK;
     }

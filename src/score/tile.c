@@ -51,10 +51,12 @@ static rk_status check_query(const rk_scorer *s, const rk_query *q)
     }
     RK_TRY(rk__tile_check_items(s, q->items, q->n_items));
     for (int64_t i = 0; q->weights && i < q->n_items; i++) {
-        if (!(q->weights[i] >= 0) || !isfinite(q->weights[i])) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "the weight of item %d is %g: weights of items must be finite and not negative",
-                    q->items[i], (double)q->weights[i]);
+        if (!(q->weights[i] >= 0 && q->weights[i] <= RK_MOST_WEIGHT)) {
+            RK_FAIL(
+                RK_ERR_CONFIG,
+                "the weight of item %d is %g: weights of items must be finite, not negative and "
+                "at most %d",
+                q->items[i], (double)q->weights[i], RK_MOST_WEIGHT);
         }
     }
     return RK_OK;

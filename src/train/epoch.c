@@ -108,10 +108,10 @@ static rk_status stop_here(rk_trainer *t)
 {
     const rk_step_state *s = &t->position.step;
     RK_TRY(rk__train_checkpoint(t));
-    RK_FAIL(RK_ERR_INTERRUPTED,
-            "interrupted in epoch %lld after step %lld of %lld; the checkpoint is written, resume "
-            "goes on from it",
-            (long long)s->epoch + 1, (long long)s->step_in_epoch, (long long)s->steps_per_epoch);
+    RK_FAIL(RK_ERR_INTERRUPTED, "interrupted in epoch %lld after step %lld of %lld; %s",
+            (long long)s->epoch + 1, (long long)s->step_in_epoch, (long long)s->steps_per_epoch,
+            t->folder ? "the checkpoint is written, resume goes on from it"
+                      : "without a run folder nothing is kept");
 }
 
 static rk_status run_steps(rk_trainer *t)

@@ -368,8 +368,10 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
 done:
     if (status == RK_ERR_INTERRUPTED) {
         status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
-                          "interrupted while evaluating; the training is done and saved, resume "
-                          "goes on with the evaluation");
+                          t->folder ? "interrupted while evaluating; the training is done and "
+                                      "saved, resume goes on with the evaluation"
+                                    : "interrupted while evaluating; without a run folder nothing "
+                                      "is kept");
     }
     rk__popularity_free(&popularity);
     for (int part = 0; part < 3; part++) {

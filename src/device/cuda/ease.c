@@ -7,7 +7,10 @@
 #include "base/alloc.h"
 #include "device/cuda/context.h"
 
-enum { INFO_BYTES = 256 }; /* two ints: what the two calls say */
+enum {
+    INFO_BYTES = 256,  /* two ints: what the two calls say */
+    MOST_ROWS = 46340, /* cusolverDnSpotri counts elements in 32 bits */
+};
 
 /* Of the matrix's diagonal, behind those. */
 static int64_t diagonal_bytes(int64_t n)
@@ -22,6 +25,12 @@ typedef struct sizes {
 
 static rk_status sizes_of(rk_device_context *context, int64_t n, float *matrix, sizes *out)
 {
+    if (n > MOST_ROWS) {
+        RK_FAIL(RK_ERR_DEVICE,
+                "the inverse of a matrix of %lld rows: on a CUDA device at most %d; "
+                "take run.device=cpu",
+                (long long)n, MOST_ROWS);
+    }
     RK_TRY(rk__cuda_solver_prepare(context));
     RK_TRY_CUSOLVER(cusolverDnXpotrf_bufferSize(context->solver, context->solver_params,
                                                 CUBLAS_FILL_MODE_UPPER, n, CUDA_R_32F, matrix, n,
