@@ -260,7 +260,7 @@ static void bad_questions_are_refused(void **state)
          "the weight of item 2 is -0.5"},
         {{.user = -1, .items = fine, .n_items = 2, .weights = nan}, "the weight of item 1 is nan"},
         {{.user = -1, .items = fine, .n_items = 2, .weights = infinite},
-         "the weight of item 2 is inf: weights of items must be finite and not negative"},
+         "the weight of item 2 is inf: weights of items must be finite, not negative"},
     };
     rk_query queries[N_MIXED];
     rk_recommendation out[3 * 5];
