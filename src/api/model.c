@@ -18,6 +18,16 @@ rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks)
     return rk__popularity_init(&model->popularity, model->dataset);
 }
 
+rk_status rk__model_hand_over(rk_model *model, rk_status status, rk_model **out)
+{
+    if (status != RK_OK) {
+        rk_model_free(model);
+        return status;
+    }
+    *out = model;
+    return RK_OK;
+}
+
 static rk_status copy_config(const rk_config *config, rk_config **out)
 {
     char *text = NULL;
@@ -52,13 +62,7 @@ rk_status rk_model_fit(const rk_config *config, const rk_train_options *how, con
 {
     rk_model *model = NULL;
     RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
-    rk_status status = fit(config, how, hooks, model);
-    if (status != RK_OK) {
-        rk_model_free(model);
-        return status;
-    }
-    *out = model;
-    return RK_OK;
+    return rk__model_hand_over(model, fit(config, how, hooks, model), out);
 }
 
 rk_status rk_model_open(const char *path, const char *device, const char *data_root,

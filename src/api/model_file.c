@@ -78,11 +78,5 @@ rk_status rk__model_open_file(const char *path, const char *device, const rk_hoo
 {
     rk_model *model = NULL;
     RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
-    rk_status status = open_file(model, path, device, hooks);
-    if (status != RK_OK) {
-        rk_model_free(model);
-        return status;
-    }
-    *out = model;
-    return RK_OK;
+    return rk__model_hand_over(model, open_file(model, path, device, hooks), out);
 }

@@ -21,6 +21,9 @@ struct rk_model {
  * parameters are still to be written. */
 rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks);
 
+/* The end of making one: the model into *out, or freed where status says that it failed. */
+rk_status rk__model_hand_over(rk_model *model, rk_status status, rk_model **out);
+
 /* rk_model_open of a run folder, with further assignments on top of the run's configuration. */
 rk_status rk__model_open_run(const char *directory, const char *device, const char *data_root,
                              const char *const *assignments, int64_t n, const rk_hooks *hooks,

@@ -117,10 +117,5 @@ rk_status rk__model_open_run(const char *directory, const char *device, const ch
     if (status == RK_OK) {
         status = open_run(model, directory, hooks);
     }
-    if (status != RK_OK) {
-        rk_model_free(model);
-        return status;
-    }
-    *out = model;
-    return RK_OK;
+    return rk__model_hand_over(model, status, out);
 }
