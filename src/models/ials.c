@@ -108,12 +108,6 @@ static void finish(const rk_model_instance *instance, rk_program *p)
     rk__assign_named(p, "fold.gram", rk__side_gram(p, rk__use_named(p, "factors"), items));
 }
 
-static rk_value query(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
-{
-    (void)instance;
-    return rk__take_rows(p, rk__use_named(p, "factors"), tile->users);
-}
-
 static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
 {
     const int64_t n_users = instance->data.n_users, n_items = instance->data.n_items;
@@ -121,13 +115,6 @@ static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const 
     attr.cg_steps = 0; /* there is no row to begin from */
     return rk__als_fold(p, tile->lists, rk__use_named(p, "factors"), rk__use_named(p, "fold.gram"),
                         attr);
-}
-
-static rk_value score(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
-                      rk_value queries)
-{
-    const rk_range_attr items = {instance->data.n_users, instance->data.n_items};
-    return rk__score_dot(p, queries, rk__use_named(p, "factors"), tile->count, items);
 }
 
 const rk_model_kind rk__model_ials = {
@@ -141,9 +128,9 @@ const rk_model_kind rk__model_ials = {
     .phase = phase,
     .failure = "a row's equations have no solution in floats; set a larger model.l2",
     .finish = finish,
-    .query = query,
+    .query = rk__query_embeddings,
     .fold_in = fold_in,
-    .score = score,
+    .score = rk__score_embeddings,
     .embeddings = "factors",
     .scores_by_dot = true,
 };

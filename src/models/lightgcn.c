@@ -144,23 +144,31 @@ static rk_value learned_weights(const rk_options *o, rk_program *p, rk_value par
     return is_softmax ? rk__softmax_weights(p, parameter) : parameter;
 }
 
+/* The sum of all layers; weights: learned_weights, RK_NONE where they are fixed. */
+static rk_value sum_of(const rk_options *o, rk_program *p, const rk_value *layers, rk_value weights)
+{
+    const int n = (int)o->model.layers + 1;
+    float w[RK_MAX_LAYERS];
+    if (weights != RK_NONE) {
+        return rk__mix(p, weights, layers, n);
+    }
+    rk__lightgcn_weights(o, w);
+    return rk__lightgcn_sum(p, layers, w, n);
+}
+
 rk_value rk__lightgcn_final(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
                             const rk_value *values)
 {
     const rk_options *o = instance->options;
-    const int n = (int)o->model.layers;
     rk_value layers[RK_MAX_LAYERS];
-    float w[RK_MAX_LAYERS];
-    rk__lightgcn_weights(o, w);
     if (instance->gram.on) {
+        float w[RK_MAX_LAYERS];
         RK_ASSERT(has_gram_form(o));
+        rk__lightgcn_weights(o, w);
         return rk__lightgcn_gram(instance, p, graph, values[0], w);
     }
     propagate(o, p, graph, values[0], layers);
-    if (!is_learned(o)) {
-        return rk__lightgcn_sum(p, layers, w, n + 1);
-    }
-    return rk__mix(p, learned_weights(o, p, values[1]), layers, n + 1);
+    return sum_of(o, p, layers, is_learned(o) ? learned_weights(o, p, values[1]) : RK_NONE);
 }
 
 static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
@@ -211,19 +219,13 @@ static rk_value fold_table(const rk_model_instance *instance, rk_program *p, rk_
 static void finish(const rk_model_instance *instance, rk_program *p)
 {
     const rk_options *o = instance->options;
-    const int n = (int)o->model.layers;
     const rk_graph_values graph = rk__use_graph(p);
-    rk_value layers[RK_MAX_LAYERS], weights = RK_NONE, final = RK_NONE;
+    rk_value layers[RK_MAX_LAYERS], weights = RK_NONE;
     propagate(o, p, graph, rk__use_named(p, "embedding"), layers);
     if (is_learned(o)) {
         weights = learned_weights(o, p, rk__use_named(p, "layer_weights"));
-        final = rk__mix(p, weights, layers, n + 1);
-    } else {
-        float w[RK_MAX_LAYERS];
-        rk__lightgcn_weights(o, w);
-        final = rk__lightgcn_sum(p, layers, w, n + 1);
     }
-    rk__assign_named(p, "final", final);
+    rk__assign_named(p, "final", sum_of(o, p, layers, weights));
     if (has_fold_table(o)) {
         rk__assign_named(p, "fold", fold_table(instance, p, graph, layers, weights));
     }
@@ -246,9 +248,9 @@ const rk_model_kind rk__model_lightgcn = {
     .declare = declare,
     .encode = encode,
     .finish = finish,
-    .query = rk__query_final,
+    .query = rk__query_embeddings,
     .fold_in = fold_in,
-    .score = rk__score_final,
+    .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,
     .has_layers = true,

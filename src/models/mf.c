@@ -39,9 +39,9 @@ const rk_model_kind rk__model_mf = {
     .declare = declare,
     .encode = encode,
     .finish = finish,
-    .query = rk__query_final,
+    .query = rk__query_embeddings,
     .fold_in = fold_in,
-    .score = rk__score_final,
+    .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,
 };

@@ -153,17 +153,17 @@ rk_status rk__declare_table(rk_model_instance *instance, const char *name)
     return rk__model_add(instance, p);
 }
 
-rk_value rk__query_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+rk_value rk__query_embeddings(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
 {
-    (void)instance;
-    return rk__take_rows(p, rk__use_named(p, "final"), tile->users);
+    return rk__take_rows(p, rk__use_named(p, instance->model->embeddings), tile->users);
 }
 
-rk_value rk__score_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
-                         rk_value queries)
+rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                              rk_value queries)
 {
     const rk_range_attr items = {instance->data.n_users, instance->data.n_items};
-    return rk__score_dot(p, queries, rk__use_named(p, "final"), tile->count, items);
+    return rk__score_dot(p, queries, rk__use_named(p, instance->model->embeddings), tile->count,
+                         items);
 }
 
 rk_status rk__declare_factors(rk_model_instance *instance, const char *name)

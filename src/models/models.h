@@ -38,9 +38,10 @@ rk_status rk__check_l2(const rk_config *config);
 /* A table of that shape that finish makes. */
 rk_status rk__declare_table(rk_model_instance *instance, const char *name);
 
-/* query and score of a model whose scores are dot products of the rows of the table "final". */
-rk_value rk__query_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
-rk_value rk__score_final(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
-                         rk_value queries);
+/* query and score of a model whose scores are dot products of the rows of its embeddings. */
+rk_value rk__query_embeddings(const rk_model_instance *instance, rk_program *p,
+                              const rk_tile *tile);
+rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                              rk_value queries);
 
 #endif

@@ -101,8 +101,9 @@ static const rk_model_kind relations = {.name = "relations",
                                         .declare = declare,
                                         .encode = encode,
                                         .finish = finish,
-                                        .query = rk__query_final,
-                                        .score = rk__score_final,
+                                        .embeddings = "final",
+                                        .query = rk__query_embeddings,
+                                        .score = rk__score_embeddings,
                                         .scores_by_dot = true};
 
 /* The final embeddings from the definition. */
