@@ -99,3 +99,15 @@ const char *test_data_or_skip(const char *name)
     }
     return path;
 }
+
+rk_config *config_of(const char *settings)
+{
+    char copy[900], *rest = copy, *setting;
+    rk_config *config = NULL;
+    assert_ok(rk_config_create(&config));
+    assert_true(snprintf(copy, sizeof copy, "%s", settings) < (int)sizeof copy);
+    while ((setting = strtok_r(rest, ";", &rest))) {
+        assert_ok(rk_config_set(config, setting + strspn(setting, " "), "test"));
+    }
+    return config;
+}

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "rankine/status.h"
+#include "rankine/config.h"
 
 /* The call succeeds, or the test fails with its message. */
 #define assert_ok(call_)                                                                           \
@@ -36,6 +36,9 @@
 
 /* |actual - expected| <= relative * max(|expected|, floor). */
 void assert_close(double actual, double expected, double relative, double floor);
+
+/* The defaults with "key=value; key=value" on top. Free with rk_config_free. */
+rk_config *config_of(const char *settings);
 
 /* A fresh empty folder for this test, removed by test_scratch_remove; owned by the caller. */
 char *test_scratch(void);

@@ -1,5 +1,6 @@
 #include "train/runs.h"
 
+#include <math.h>
 #include <unistd.h>
 
 void runs_begin(runs *r)
@@ -111,6 +112,24 @@ void runs_assert_same_file(const runs *r, const char *a, const char *b, const ch
     assert_memory_equal(bytes_a, bytes_b, length_a);
     free(bytes_a);
     free(bytes_b);
+}
+
+void runs_assert_same(const runs *r, const char *a, const char *b)
+{
+    runs_assert_same_file(r, a, b, "last.h5");
+    assert_true(runs_has(r, a, "best.h5") == runs_has(r, b, "best.h5"));
+    if (runs_has(r, a, "best.h5")) {
+        runs_assert_same_file(r, a, b, "best.h5");
+    }
+    char *left = runs_metrics(r, a), *right = runs_metrics(r, b);
+    assert_string_equal(left, right);
+    free(left);
+    free(right);
+    assert_true(runs_reported(r, a, "test.ndcg@10") == runs_reported(r, b, "test.ndcg@10"));
+    assert_true(runs_reported(r, a, "valid.recall@5") == runs_reported(r, b, "valid.recall@5"));
+    const double loss = runs_reported(r, a, "train.loss"),
+                 other = runs_reported(r, b, "train.loss");
+    assert_true(loss == other || (isnan(loss) && isnan(other))); /* sweeps have none */
 }
 
 static void count_progress(void *user, const rk_progress *progress)

@@ -38,6 +38,8 @@ char *runs_metrics(const runs *r, const char *name);
 
 /* The same bytes in a checkpoint of two runs. */
 void runs_assert_same_file(const runs *r, const char *a, const char *b, const char *file);
+/* The same checkpoints (both have a best.h5, or none), metrics, losses and figures. */
+void runs_assert_same(const runs *r, const char *a, const char *b);
 
 /* Hooks that stop after so many calls of progress in phase "training". */
 typedef struct stop_after {

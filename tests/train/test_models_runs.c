@@ -3,29 +3,12 @@
  * finished one reports again, another trajectory is refused, and the table of memory is there.
  * tests/cli/test_models.sh has what else they share with models that are trained by gradients.
  */
-#include <math.h>
-
 #include "train/fitted.h"
 #include "train/runs.h"
 
 /* Neutral settings beside the planted config, which has options of gradients. */
 #define PLAIN "model.layers=3", "train.batch=2048", "train.learning_rate=0.001"
 #define CLOSED PLAIN, "train.epochs=100", "model.dim=64"
-
-static void assert_same_run(const runs *r, const char *a, const char *b)
-{
-    runs_assert_same_file(r, a, b, "last.h5");
-    assert_true(runs_has(r, a, "best.h5") == runs_has(r, b, "best.h5"));
-    if (runs_has(r, a, "best.h5")) {
-        runs_assert_same_file(r, a, b, "best.h5");
-    }
-    char *left = runs_metrics(r, a), *right = runs_metrics(r, b);
-    assert_string_equal(left, right);
-    free(left);
-    free(right);
-    assert_true(runs_reported(r, a, "test.ndcg@10") == runs_reported(r, b, "test.ndcg@10"));
-    assert_true(runs_reported(r, a, "valid.recall@5") == runs_reported(r, b, "valid.recall@5"));
-}
 
 /* The first chunk of a run is one phase: with a stop behind it, each run does half a sweep. */
 static void ials_goes_on_in_the_middle_of_a_sweep(void **unused)
@@ -57,7 +40,7 @@ static void ials_goes_on_in_the_middle_of_a_sweep(void **unused)
         }
         assert_ok(status);
         assert_true(interruptions >= 3 && in_a_sweep >= 3);
-        assert_same_run(&r, "straight", "stopped");
+        runs_assert_same(&r, "straight", "stopped");
         runs_end(&r);
     }
 }
@@ -74,7 +57,7 @@ static void more_sweeps_go_on_from_fewer(void **unused)
     how.settings[4] = "train.epochs=5";
     how.resume = true;
     assert_ok(runs_train(&r, "two", how));
-    assert_same_run(&r, "five", "two");
+    runs_assert_same(&r, "five", "two");
     how.settings[5] = "model.l2=0.5";
     assert_fails(RK_ERR_CONFIG, "model.l2 was", runs_train(&r, "two", how));
     how.settings[5] = "model.solver=cg";
@@ -96,18 +79,18 @@ static void a_finished_closed_model_reports_again(void **unused)
         run_how how = {.settings = {CLOSED, kinds[i][0], kinds[i][1]}};
         assert_ok(runs_train(&r, "run", how));
         assert_ok(runs_train(&r, "again", how));
-        assert_same_run(&r, "run", "again");
+        runs_assert_same(&r, "run", "again");
         double recall = runs_reported(&r, "run", "test.recall@10");
         assert_true(recall > 0);
         remove(runs_file(&r, "run", "report.json"));
         how.resume = true;
         assert_ok(runs_train(&r, "run", how));
         assert_true(runs_reported(&r, "run", "test.recall@10") == recall);
-        assert_same_run(&r, "run", "again");
+        runs_assert_same(&r, "run", "again");
 
         how.settings[6] = others[i]; /* refused, and the run is as it was */
         assert_fails(RK_ERR_CONFIG, says[i], runs_train(&r, "run", how));
-        assert_same_run(&r, "run", "again");
+        runs_assert_same(&r, "run", "again");
         runs_end(&r);
     }
 }

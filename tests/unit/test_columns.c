@@ -31,18 +31,6 @@ static void make_rows(void)
     }
 }
 
-static rk_config *config_of(const char *settings)
-{
-    char copy[900], *rest = copy, *setting;
-    rk_config *config = NULL;
-    assert_ok(rk_config_create(&config));
-    snprintf(copy, sizeof copy, "%s", settings);
-    while ((setting = strtok_r(rest, ";", &rest))) {
-        assert_ok(rk_config_set(config, setting + strspn(setting, " "), "test"));
-    }
-    return config;
-}
-
 /* The rows of a part, -1 = of all, as NAME.csv in the folder. */
 static void write_csv(const char *folder, const char *name, int part, bool with_texts)
 {

@@ -112,7 +112,7 @@ static const char *const variants[][4] = {
     {"model.kind=ials", "model.dim=3"},
 };
 
-static rk_config *config_of(const char *const settings[4])
+static rk_config *config_with(const char *const settings[4])
 {
     rk_config *config = NULL;
     assert_ok(rk_config_create(&config));
@@ -159,7 +159,7 @@ static void kinds_declare_what_is_saved_first(void **state)
         ring r;
         make_ring(&r, n_items, -1);
         for (size_t i = 0; i < sizeof variants / sizeof variants[0]; i++) {
-            rk_config *config = config_of(variants[i]);
+            rk_config *config = config_with(variants[i]);
             const rk_options *o = rk__config_options(config);
             rk_store store = {0};
             rk_model_instance m;
@@ -192,7 +192,7 @@ static void kinds_are_whole(void **state)
 static void check_data_fails(rk_status wanted, const char *message, const ring *r,
                              const char *const settings[4])
 {
-    rk_config *config = config_of(settings);
+    rk_config *config = config_with(settings);
     assert_fails(wanted, message, rk__model_check_data(rk__config_options(config), &r->data));
     rk_config_free(config);
 }
@@ -224,7 +224,7 @@ static void data_that_does_not_do_is_refused(void **state)
                      "model.l2 is 0 and model.dim (8) is larger than the number of "
                      "users or items (7)",
                      &wide, (const char *const[4]){"model.kind=ials", "model.dim=8", "model.l2=0"});
-    rk_config *fine = config_of((const char *const[4]){"model.kind=ease", "model.l2=0"});
+    rk_config *fine = config_with((const char *const[4]){"model.kind=ease", "model.l2=0"});
     assert_ok(rk__model_check_data(rk__config_options(fine), &r.data));
     rk_config_free(fine);
     rk__graph_free(&r.graph);

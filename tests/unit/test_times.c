@@ -16,18 +16,6 @@ typedef struct row {
     int part;
 } row;
 
-static rk_config *config_of(const char *settings)
-{
-    char copy[600], *rest = copy, *setting;
-    rk_config *config = NULL;
-    assert_ok(rk_config_create(&config));
-    snprintf(copy, sizeof copy, "%s", settings);
-    while ((setting = strtok_r(rest, ";", &rest))) {
-        assert_ok(rk_config_set(config, setting + strspn(setting, " "), "test"));
-    }
-    return config;
-}
-
 static rk_dataset *make(const char *settings, const row *rows, int n)
 {
     rk_raw raw = {0};
