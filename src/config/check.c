@@ -388,21 +388,9 @@ static rk_status check_rest(const rk_config *config)
     return check_eval(config);
 }
 
-rk_status rk__config_check_values(const rk_config *config)
+rk_status rk__config_check(const rk_config *config, unsigned also)
 {
-    RK_TRY(check_sources(config));
-    return check_rest(config);
-}
-
-rk_status rk__config_check_without_sources(const rk_config *config, bool unread)
-{
-    RK_TRY(unread ? check_unread(config) : RK_OK);
-    return check_rest(config);
-}
-
-rk_status rk__config_check_all(const rk_config *config)
-{
-    RK_TRY(check_sources(config));
-    RK_TRY(check_unread(config));
+    RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
+    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
     return check_rest(config);
 }

@@ -62,21 +62,17 @@ rk_status rk__config_parse(rk_config **out, const char *path, const char *text, 
 /* Where a value came from ("default", "exp.yaml:12", "--set"), for error messages about it. */
 const char *rk__config_origin(const rk_config *config, const char *key);
 
-/* Everything that rk_config_check asks but for what models ask themselves (models/model.h);
- * check_values does not ask for options that nothing reads: a run may be older than a rule about
- * them. */
-rk_status rk__config_check_all(const rk_config *config);
-rk_status rk__config_check_values(const rk_config *config);
+/* What rk_config_check asks but for what models ask themselves (models/model.h). `also`: what not
+ * everybody asks. A data set that is given needs no sources, and a run may be older than a rule
+ * about options that nothing reads. */
+enum { RK_CHECK_SOURCES = 1, RK_CHECK_UNREAD = 2 };
+rk_status rk__config_check(const rk_config *config, unsigned also);
 
 /* "split.kind is time (exp.yaml:12)", for messages about options that do not go together. */
 typedef struct rk_said {
     char text[256];
 } rk_said;
 rk_said rk__config_says(const rk_config *config, const char *key);
-
-/* The same where the rows come from the caller and nobody looks at data.sources; unread: also
- * refuses options that nothing reads, as rk_config_check does. */
-rk_status rk__config_check_without_sources(const rk_config *config, bool unread);
 
 /* Whether a source says that its rows have times, or is of a format whose files may have them. */
 bool rk__source_may_have_times(const rk_source_options *source);

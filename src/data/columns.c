@@ -143,7 +143,7 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     rk_raw raw;
     rk_dataset *dataset = NULL;
     double began = rk__now();
-    RK_TRY(rk__config_check_without_sources(config, false));
+    RK_TRY(rk__config_check(config, 0));
     RK_TRY(take_columns(columns, &mine));
     RK_TRY(check_options(config, &mine));
     rk__raw_init(&raw, options);

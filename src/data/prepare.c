@@ -270,6 +270,7 @@ done:
 rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                              rk_dataset **out)
 {
-    RK_TRY(rk__config_check_values(config)); /* options of training are no business of the data */
+    /* Options of training are no business of the data. */
+    RK_TRY(rk__config_check(config, RK_CHECK_SOURCES));
     return rk__dataset_prepare(rk__config_options(config), force, hooks, out);
 }

@@ -39,11 +39,8 @@ static rk_status check_model(const rk_config *config)
 
 rk_status rk__model_check_config(const rk_config *config, bool is_new, bool has_dataset)
 {
-    if (has_dataset) {
-        RK_TRY(rk__config_check_without_sources(config, is_new));
-    } else {
-        RK_TRY(is_new ? rk__config_check_all(config) : rk__config_check_values(config));
-    }
+    RK_TRY(rk__config_check(config,
+                            (has_dataset ? 0 : RK_CHECK_SOURCES) | (is_new ? RK_CHECK_UNREAD : 0)));
     return check_model(config);
 }
 

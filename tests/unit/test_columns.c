@@ -124,7 +124,7 @@ static void sources_are_not_looked_at(void **state)
     assert_string_equal(rk_dataset_name(d), "run");
     rk_dataset_free(d);
     assert_fails(RK_ERR_CONFIG, "names no data", rk_dataset_prepare(config, false, NULL, &d));
-    assert_ok(rk__config_check_without_sources(config, true));
+    assert_ok(rk__config_check(config, RK_CHECK_UNREAD));
     rk_config_free(config);
 
     config = config_of("split.kind=ratio; data.sources=[{file: nowhere.csv, part: test}]; "
@@ -140,8 +140,7 @@ static void sources_are_not_looked_at(void **state)
                  rk_dataset_from_columns(config, &c, NULL, &d));
     rk_config_free(config);
     config = config_of("split.kind=ratio; split.carve_valid=0.1");
-    assert_fails(RK_ERR_CONFIG, "nothing looks at it",
-                 rk__config_check_without_sources(config, true));
+    assert_fails(RK_ERR_CONFIG, "nothing looks at it", rk__config_check(config, RK_CHECK_UNREAD));
     rk_config_free(config);
 }
 

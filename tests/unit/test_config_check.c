@@ -523,9 +523,9 @@ static void what_a_run_has_is_not_refused(void **state)
     assert_ok(rk_config_set(config, "data.sources=[{file: a, part: train}]", "test"));
     assert_ok(rk_config_set(config, "sampling.pool_size=9", "test"));
     assert_fails(RK_ERR_CONFIG, "nothing looks at it", rk_config_check(config));
-    assert_ok(rk__config_check_values(config));
+    assert_ok(rk__config_check(config, RK_CHECK_SOURCES));
     assert_ok(rk_config_set(config, "sampling.negatives=in_batch", "test"));
-    assert_fails(RK_ERR_CONFIG, "sampling.negatives", rk__config_check_values(config));
+    assert_fails(RK_ERR_CONFIG, "sampling.negatives", rk__config_check(config, RK_CHECK_SOURCES));
     rk_config_free(config);
 }
 
