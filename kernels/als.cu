@@ -44,6 +44,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     gram_tiles(const float *__restrict__ table, float *__restrict__ partial, int64_t n, int64_t d,
                int64_t rows, int n_tiles)
 {
+    rk::begin();
     __shared__ float left[TILE][TILE + 1], right[TILE][TILE + 1];
     const int tile = (int)(blockIdx.x % n_tiles), ti = row_of(tile), tj = tile - ti * (ti + 1) / 2;
     const int64_t share = blockIdx.x / n_tiles;
@@ -78,6 +79,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     gram_total(const float *__restrict__ partial, float *__restrict__ gram, int64_t d,
                int64_t shares)
 {
+    rk::begin();
     const int64_t e = (int64_t)blockIdx.x * rk::BLOCK + threadIdx.x;
     if (e >= d * d) {
         return;
@@ -296,6 +298,7 @@ __device__ inline void leave_row(const problem &s, int64_t row, bool has_failed)
 
 __global__ void __launch_bounds__(rk::BLOCK) solve_directly(problem s, int64_t width)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(float, shared);
     float *start = s.in_shared ? shared : s.scratch + blockIdx.x * s.floats;
     room m = {};
@@ -418,6 +421,7 @@ __device__ inline bool descend(const problem &s, const list &l, const vectors &v
 
 __global__ void __launch_bounds__(rk::BLOCK) solve_gradients(problem s)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(float, shared);
     __shared__ float sums[rk::WARPS];
     float *start = s.in_shared ? shared : s.scratch + blockIdx.x * s.floats;
@@ -445,6 +449,7 @@ __global__ void __launch_bounds__(rk::BLOCK) solve_gradients(problem s)
 
 __global__ void note_failure(const int *failed, rk_step_state *state, double bad)
 {
+    rk::begin();
     if (*failed) {
         rk__note_loss(state, bad);
     }

@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                  float *__restrict__ lse, double *__restrict__ own, int64_t first, int64_t n,
                  double temperature, float scale, bool skip_diagonal)
 {
+    rk::begin();
     __shared__ float shared[rk::BLOCK];
     const int64_t query = first + blockIdx.x;
     float *row = products + blockIdx.x * n;

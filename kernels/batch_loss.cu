@@ -20,6 +20,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                float *__restrict__ unit, float *__restrict__ bias, int64_t n_slots, int64_t d,
                bool cosine)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t s = rk::number_of_warp();
     if (s >= n_slots) {
@@ -45,6 +46,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                     const int32_t *__restrict__ order, const int32_t *__restrict__ count, float *y,
                     int64_t n_rows, int64_t d, float alpha, bool cosine)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t r = rk::number_of_warp();
     if (r >= n_rows) {
@@ -77,6 +79,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   const rk_step_state *__restrict__ state, double *__restrict__ terms,
                   float *__restrict__ user_bias, int64_t n_slots, int64_t batch, double power)
 {
+    rk::begin();
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
         return;
@@ -95,6 +98,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                  const rk_step_state *__restrict__ state, float *__restrict__ y, int64_t n_slots,
                  int64_t batch, int64_t d, double temperature, double power)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t s = rk::number_of_warp();
     if (s >= n_slots) {
@@ -122,6 +126,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     distances(const float *__restrict__ unit, const rk_step_state *__restrict__ state,
               double *__restrict__ terms, int64_t batch, int64_t d)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t b = rk::number_of_warp();
     if (b >= batch) {
@@ -145,6 +150,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   const rk_step_state *__restrict__ state, double *terms, double *loss,
                   float *__restrict__ total, int64_t batch, double weight)
 {
+    rk::begin();
     __shared__ double sums[rk::BLOCK];
     __shared__ float shared[rk::BLOCK];
     const int64_t count = rk__step_count(state);
@@ -178,6 +184,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                        const float *__restrict__ total, float *__restrict__ y, int64_t n_slots,
                        int64_t batch, int64_t d, double weight)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t s = rk::number_of_warp();
     if (s >= n_slots) {

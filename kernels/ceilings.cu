@@ -18,6 +18,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     prepare(float *__restrict__ table, int64_t n_floats, int32_t *__restrict__ rows,
             int64_t n_gathers, int64_t n_rows)
 {
+    rk::begin();
     const int64_t stride = (int64_t)gridDim.x * blockDim.x;
     const int64_t first = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     for (int64_t i = first; i < n_floats; i += stride) {
@@ -33,6 +34,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     gather(const float *__restrict__ table, int64_t d, const int32_t *__restrict__ rows,
            int64_t n_sums, int packs, int lanes, float *__restrict__ sums)
 {
+    rk::begin();
     const int lane = (int)(threadIdx.x % (unsigned)lanes);
     const int64_t groups = (int64_t)gridDim.x * (blockDim.x / (unsigned)lanes);
     for (int64_t s = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / lanes; s < n_sums;
@@ -59,6 +61,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 /* 2 * CHAINS * n operations a thread. */
 __global__ void __launch_bounds__(rk::BLOCK) multiply(int64_t n, float *__restrict__ out)
 {
+    rk::begin();
     float x[CHAINS];
 #pragma unroll
     for (int j = 0; j < CHAINS; j++) {
@@ -79,6 +82,7 @@ __global__ void __launch_bounds__(rk::BLOCK) multiply(int64_t n, float *__restri
 
 __global__ void nothing()
 {
+    rk::begin();
 }
 
 } // namespace

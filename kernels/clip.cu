@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     sum_squares(const float *__restrict__ x, int64_t n, double *__restrict__ partial,
                 int64_t n_shares)
 {
+    rk::begin();
     __shared__ double shared[rk::WARPS];
     for (int64_t share = blockIdx.x; share < n_shares; share += gridDim.x) {
         const double total = rk::share_dot(x, x, n, share, shared);
@@ -31,6 +32,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   const double *__restrict__ previous, float limit, float *__restrict__ factor,
                   double *__restrict__ squares)
 {
+    rk::begin();
     __shared__ double shared[rk::WARPS];
     double sum = 0.0;
     for (int64_t i = threadIdx.x; i < n_shares; i += rk::BLOCK) {
@@ -49,6 +51,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     clip(const float *__restrict__ x, const float *__restrict__ factor, float *__restrict__ y,
          int64_t n, float limit)
 {
+    rk::begin();
     const float by = factor ? *factor : 1.0f;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {

@@ -29,6 +29,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
             const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
             float *__restrict__ y, int64_t n, int64_t d, float epsilon, int32_t view, int32_t layer)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t r = rk::number_of_warp();
     if (r >= n) {
@@ -57,6 +58,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                    const int32_t *__restrict__ order, float *__restrict__ pair,
                    float *__restrict__ bias, int64_t half, int64_t d)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t i = rk::number_of_warp();
     if (i >= 2 * half) {
@@ -80,6 +82,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                         const int32_t *__restrict__ order, const int32_t *__restrict__ count,
                         float *__restrict__ y, int64_t n, int64_t half, int64_t d, bool is_second)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t r = rk::number_of_warp();
     if (r >= n) {
@@ -111,6 +114,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     contrast_terms(const float *__restrict__ bias, contrast_logits logits,
                    double *__restrict__ terms, float *__restrict__ key_bias, int64_t batch)
 {
+    rk::begin();
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x, half = 2 * batch;
     if (s >= half) {
         return;
@@ -145,6 +149,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   double *__restrict__ loss, float *__restrict__ factor, int64_t batch,
                   double weight)
 {
+    rk::begin();
     __shared__ double shared[rk::WARPS];
     double total = 0.0;
     for (int kind = 0; kind < 2; kind++) {
@@ -178,6 +183,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   const float *__restrict__ factor, float *__restrict__ y, int64_t batch, int64_t d,
                   double temperature)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t i = rk::number_of_warp(), half = 2 * batch;
     if (i >= 2 * half) {

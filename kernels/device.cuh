@@ -106,25 +106,45 @@ inline grid strided(int64_t n, int64_t per_block, int64_t most_blocks = 1 << 30)
 template <typename... PARAMETERS, typename... ARGUMENTS>
 cudaError_t run(void *stream, grid g, void (*kernel)(PARAMETERS...), ARGUMENTS &&...arguments)
 {
+    rk_stream *to = static_cast<rk_stream *>(stream);
     if (g.blocks == 0) {
         return cudaSuccess;
     }
     if (g.blocks > INT32_MAX) {
         return cudaErrorInvalidConfiguration;
     }
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
     cudaLaunchConfig_t config = {};
     config.gridDim = dim3((unsigned)g.blocks);
     config.blockDim = dim3((unsigned)g.threads);
     config.dynamicSmemBytes = (size_t)g.shared_bytes;
-    config.stream = static_cast<cudaStream_t>(stream);
+    config.stream = to->stream;
+    config.attrs = &early;
+    config.numAttrs = to->overlaps && to->is_after_kernel ? 1 : 0;
+    to->is_after_kernel = true;
     return cudaLaunchKernelEx(&config, kernel, std::forward<ARGUMENTS>(arguments)...);
 }
 
 inline cudaError_t fill(void *stream, void *memory, int byte, int64_t bytes)
 {
-    return bytes == 0
-               ? cudaSuccess
-               : cudaMemsetAsync(memory, byte, (size_t)bytes, static_cast<cudaStream_t>(stream));
+    rk_stream *to = static_cast<rk_stream *>(stream);
+    if (bytes == 0) {
+        return cudaSuccess;
+    }
+    to->is_after_kernel = false;
+    return cudaMemsetAsync(memory, byte, (size_t)bytes, to->stream);
+}
+
+inline cudaError_t copy(void *stream, void *to, const void *from, int64_t bytes)
+{
+    rk_stream *on = static_cast<rk_stream *>(stream);
+    if (bytes == 0) {
+        return cudaSuccess;
+    }
+    on->is_after_kernel = false;
+    return cudaMemcpyAsync(to, from, (size_t)bytes, cudaMemcpyDeviceToDevice, on->stream);
 }
 
 /* loss double[1] = sum of a term for each of `batch` triplets / triplets in the step; step.cu. */
@@ -137,6 +157,41 @@ struct loss_terms {
 cudaError_t mean_of_terms(void *stream, const loss_terms &t);
 
 /* ---- in kernels ---- */
+
+/* Whether begin() waits: to be seen in a kernel that is run, since PTX of an older architecture
+ * does not, whatever the device. */
+#if defined(CUDA_EMU) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900)
+#define RK_KERNELS_WAIT 1
+#else
+#define RK_KERNELS_WAIT 0
+#endif
+
+/* First in every kernel: lets the next one be put onto the device, and waits until what was launched
+ * before is done and can be seen (rk_stream.overlaps). Nothing is read or written before it. */
+__device__ __forceinline__ void begin()
+{
+#if RK_KERNELS_WAIT
+    cudaTriggerProgrammaticLaunchCompletion();
+    cudaGridDependencySynchronize();
+#endif
+}
+
+/* In all threads of a block, once: is it the last block of the grid to come here? It then sees all
+ * that the others wrote before. *arrived: 0 before and after. One thread of shared memory. */
+__device__ __forceinline__ bool is_last_block(int32_t *arrived, int *shared)
+{
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        *shared = atomicAdd(arrived, 1) == (int32_t)gridDim.x - 1;
+        if (*shared) {
+            atomicExch(arrived, 0);
+        }
+    }
+    __syncthreads();
+    __threadfence();
+    return *shared != 0;
+}
 
 /* The row, slot or triplet that this warp works on. */
 __device__ __forceinline__ int64_t number_of_warp()

@@ -11,6 +11,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     count_gram(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns, float *out,
                rk_ridge_attr a)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP, warp = (int)threadIdx.x / rk::WARP;
     const int64_t node = a.first + blockIdx.x;
     float *row = out + blockIdx.x * a.n;
@@ -33,6 +34,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     keep_diagonal(const float *__restrict__ matrix, float *__restrict__ diagonal, int64_t n)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * rk::BLOCK + threadIdx.x;
     if (i < n) {
         diagonal[i] = matrix[i * n + i];
@@ -43,6 +45,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     check_inflation(const float *__restrict__ matrix, const float *__restrict__ diagonal, int *info,
                     int64_t n)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * rk::BLOCK + threadIdx.x;
     if (i < n && !(diagonal[i] * matrix[i * n + i] < RK_MOST_INFLATION)) {
         atomicOr(info + 1, 1);
@@ -53,6 +56,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void note_inverse(const float *matrix, int64_t n, int *info, rk_step_state *state,
                              double bad)
 {
+    rk::begin();
     if (info[0] != 0 || info[1] != 0 || !isfinite(matrix[n * n - 1])) {
         info[0] = 1;
         rk__note_loss(state, bad);
@@ -63,6 +67,7 @@ __global__ void note_inverse(const float *matrix, int64_t n, int *info, rk_step_
 __global__ void __launch_bounds__(rk::BLOCK)
     mirror(float *matrix, int64_t n, const int *__restrict__ info, int64_t side)
 {
+    rk::begin();
     __shared__ float tile[TILE][TILE + 1];
     const int x = (int)threadIdx.x % TILE, y = (int)threadIdx.x / TILE;
     const int64_t ti = blockIdx.x / side, tj = blockIdx.x % side;
@@ -92,6 +97,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     column_factors(const float *__restrict__ matrix, float *__restrict__ factor, int64_t n)
 {
+    rk::begin();
     const int64_t j = (int64_t)blockIdx.x * rk::BLOCK + threadIdx.x;
     if (j < n) {
         factor[j] = -1.0f / matrix[j * n + j];
@@ -101,6 +107,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     scale_columns(float *matrix, const float *__restrict__ factor, int64_t n)
 {
+    rk::begin();
     float *row = matrix + blockIdx.x * n;
     for (int64_t j = threadIdx.x; j < n; j += rk::BLOCK) {
         row[j] = j == blockIdx.x ? 0.0f : row[j] * factor[j];
@@ -113,6 +120,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                 const float *__restrict__ inverse, float *__restrict__ factor, rk_ridge_attr a,
                 int64_t m)
 {
+    rk::begin();
     __shared__ double shared[rk::WARPS];
     const int lane = (int)threadIdx.x % rk::WARP, warp = (int)threadIdx.x / rk::WARP;
     const int64_t row = a.first + blockIdx.x, n = offsets[row + 1] - offsets[row];

@@ -19,6 +19,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                const int32_t *__restrict__ columns, const rk_step_state *__restrict__ state,
                int32_t view, uint32_t threshold, int32_t *__restrict__ counts)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t p = rk::number_of_warp();
     if (p >= n_pieces) {
@@ -44,6 +45,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                int32_t view, uint32_t threshold, const int64_t *__restrict__ first,
                int64_t *__restrict__ out_offsets, int32_t *__restrict__ out_columns)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t p = rk::number_of_warp();
     if (p >= n_pieces) {
@@ -76,6 +78,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     finish_graph(const int64_t *__restrict__ offsets, int64_t n_nodes,
                  int32_t *__restrict__ columns, int64_t n_edges, float *__restrict__ scale)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n_nodes) {
         const int64_t degree = offsets[i + 1] - offsets[i];

@@ -33,6 +33,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     cut_gram(const float *__restrict__ gram, int64_t n, int64_t stride, rk_half *__restrict__ high,
              rk_half *__restrict__ low)
 {
+    rk::begin();
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n * stride;
          i += (int64_t)gridDim.x * blockDim.x) {
         const int64_t column = i % stride;
@@ -44,6 +45,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     largest_of(const float *__restrict__ x, int64_t n, int *__restrict__ largest)
 {
+    rk::begin();
     int most = 0;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {
@@ -67,6 +69,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     pack_pairs(const float *__restrict__ x, const int *__restrict__ largest, int64_t n, int64_t d,
                int64_t halves, rk_half *__restrict__ packed)
 {
+    rk::begin();
     const float factor = ldexpf(1.0f, exponent_for(*largest));
     const int64_t width = halves * d;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n * width;
@@ -81,6 +84,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     unpack_pairs(const float *__restrict__ sums, const int *__restrict__ largest, int64_t n,
                  int64_t d, int64_t halves, float *__restrict__ y)
 {
+    rk::begin();
     const float factor = ldexpf(1.0f / GRAM_FACTOR, -exponent_for(*largest));
     const int64_t width = halves * d;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n * width;
@@ -104,13 +108,6 @@ rk::propagation half_of(const rk_call *call, bool to_small)
     rk::propagation p = rk::propagation_of(call);
     p.split = to_small ? graph->small : graph->other;
     return p;
-}
-
-cudaError_t copy(const rk_call *call, const float *x, float *y, int64_t n)
-{
-    return n == 0 ? cudaSuccess
-                  : cudaMemcpyAsync(y, x, (size_t)n * sizeof *y, cudaMemcpyDeviceToDevice,
-                                    static_cast<cudaStream_t>(call->stream));
 }
 
 /* One half of the result: w[2j + half] t_j + w[2j + half + 1] q_j over the tables. */
@@ -140,7 +137,7 @@ cudaError_t rk_cuda_fold(const rk_call *call)
     const float *x = rk::in(call, 3);
     float *t = rk::out(call, 0);
     p.end.floats = t + a.n * p.d;
-    RK_TRY_LAUNCH(copy(call, x + a.first * p.d, t, a.n * p.d));
+    RK_TRY_LAUNCH(rk::copy(call->stream, t, x + a.first * p.d, a.n * p.d * (int64_t)sizeof *t));
     return rk::propagate(p);
 }
 
@@ -164,7 +161,7 @@ cudaError_t rk_cuda_unfold(const rk_call *call)
     float *y = rk::out(call, 0);
     p.x.rows = t + a.n * p.d;
     p.end.floats = y;
-    RK_TRY_LAUNCH(copy(call, t, y + a.first * p.d, a.n * p.d));
+    RK_TRY_LAUNCH(rk::copy(call->stream, y + a.first * p.d, t, a.n * p.d * (int64_t)sizeof *t));
     return rk::propagate(p);
 }
 

@@ -13,6 +13,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     init(float *__restrict__ parameter, int64_t first, int64_t end, int32_t kind, uint64_t seed,
          int32_t number, double scale)
 {
+    rk::begin();
     for (int64_t group = first / 4 + (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
          group < (end + 3) / 4; group += (int64_t)gridDim.x * blockDim.x) {
         float unit[4];

@@ -17,6 +17,15 @@
 extern "C" {
 #endif
 
+/* Where launches go; `void *stream` of a call and of the launchers below. */
+typedef struct rk_stream {
+    cudaStream_t stream;
+    /* Programmatic dependent launch: a kernel may be put onto the device while the one before it
+     * ends, and waits there (rk::begin). Only where nothing but a kernel of ours is before it. */
+    bool overlaps;
+    bool is_after_kernel;
+} rk_stream;
+
 /* ---- operations ---- */
 
 /* One launcher an operation, but for those with the flag LIBRARY; and the bytes of call->scratch,
@@ -25,6 +34,9 @@ extern "C" {
     cudaError_t rk_cuda_##name(const rk_call *call);                                               \
     int64_t rk_cuda_scratch_##cuda(const rk_call *call);
 #include "ops/ops.def"
+
+/* step.cu: *answer = 1 if kernels can be launched early, as they were compiled. */
+cudaError_t rk_cuda_kernels_wait(int *answer, void *stream);
 
 /* ease.cu: the diagonal of a matrix [n,n]; the end of its inverse, whose lower triangle is done.
  * info: two ints, 0 = well; what is not, or has too large an inflation of its diagonal, is noted in

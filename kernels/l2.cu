@@ -22,6 +22,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
              float *__restrict__ occurrences, int64_t n_rows, int64_t batch, int64_t n_candidates,
              int64_t d, int32_t form, int32_t which)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t r = rk::number_of_warp();
     if (r >= n_rows) {
@@ -66,6 +67,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
            double *__restrict__ loss, double *__restrict__ group_factor, int64_t n_rows,
            int64_t batch, double weight, int32_t form, int32_t divisor)
 {
+    rk::begin();
     __shared__ double shared[rk::BLOCK];
     double total = 0.0;
     const int64_t count = rk__step_count(state);
@@ -92,6 +94,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     l2_factors(const float *__restrict__ occurrences, const double *__restrict__ group_factor,
                float *__restrict__ factor, int64_t n_rows)
 {
+    rk::begin();
     const int64_t r = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (r < n_rows) {
         double sum = 0.0;

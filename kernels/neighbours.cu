@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     neighbour_slots(const int32_t *__restrict__ nodes, const int32_t *__restrict__ items,
                     int32_t *__restrict__ out, int64_t batch, int64_t n, int64_t n_users)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= batch * (1 + n)) {
         return;
@@ -36,6 +37,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                    float *by_score, int64_t batch, int64_t n, int64_t n_users, int64_t d,
                    double weight)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t b = rk::number_of_warp();
     if (b >= batch) {

@@ -10,6 +10,7 @@ namespace
 __global__ void __launch_bounds__(rk::BLOCK)
     adam(rk::adam_target target, const float *__restrict__ gradient, int64_t n)
 {
+    rk::begin();
     __shared__ rk::adam_scalars scalars;
     if (threadIdx.x == 0) {
         scalars = rk::adam_scalars_at(target.state, target.beta1, target.beta2);
@@ -26,6 +27,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     sgd(float *__restrict__ parameter, const float *__restrict__ gradient,
         const rk_step_state *__restrict__ state, int64_t n, float weight_decay)
 {
+    rk::begin();
     const float rate = (float)state->learning_rate;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {

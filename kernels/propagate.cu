@@ -130,6 +130,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                      rk::gathered x, rk::row_end end, prepared ready, float *__restrict__ partials,
                      int64_t d, int packs, int lanes, float alpha, int64_t first_x, int64_t first_y)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(float, rows);
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int group = lane / lanes, n_groups = rk::WARP / lanes;
@@ -201,6 +202,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                         const int32_t *__restrict__ map, const float *__restrict__ partials,
                         rk::row_end end, prepared ready, int64_t d, float alpha, int64_t first_y)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(float, values);
     const rk_long_row row = long_rows[blockIdx.x];
     int64_t out_row = row.row - first_y;
@@ -229,6 +231,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     prepare(const int32_t *__restrict__ map, int64_t n_nodes, uint32_t *__restrict__ active,
             rk::adam_target adam, rk::adam_scalars *__restrict__ scalars)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (adam.parameter && i == 0) {
         *scalars = rk::adam_scalars_at(adam.state, adam.beta1, adam.beta2);

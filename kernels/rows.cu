@@ -19,6 +19,7 @@ namespace
 __global__ void __launch_bounds__(rk::BLOCK)
     mark(const int32_t *__restrict__ nodes, int64_t n_slots, int32_t *__restrict__ map)
 {
+    rk::begin();
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s < n_slots && nodes[s] >= 0) {
         atomicExch(&map[nodes[s]], 0); /* several slots may name a node: plain stores would race */
@@ -31,6 +32,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                 const int32_t *__restrict__ count, int32_t *__restrict__ slot_row,
                 int32_t *__restrict__ counts, int32_t *__restrict__ rows, int64_t n_rows)
 {
+    rk::begin();
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
         return;
@@ -51,6 +53,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                  const int32_t *__restrict__ segments, int32_t *__restrict__ cursor,
                  int32_t *__restrict__ unordered)
 {
+    rk::begin();
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s < n_slots && slot_row[s] >= 0) {
         const int32_t row = slot_row[s];
@@ -65,6 +68,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                const int32_t *__restrict__ segments, const int32_t *__restrict__ unordered,
                int32_t *__restrict__ order, int64_t n_rows)
 {
+    rk::begin();
     const int64_t s = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (s >= n_slots) {
         return;
@@ -90,6 +94,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
                float *__restrict__ y, int64_t n_rows, int64_t d, int64_t packs)
 {
+    rk::begin();
     const int64_t n_used = count ? *count : n_rows;
     FOR_EACH_PACK(row, q, n_rows, packs)
     {
@@ -107,6 +112,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     scatter_rows(const float *__restrict__ x, const int32_t *__restrict__ map,
                  float *__restrict__ y, int64_t n_rows, int64_t d, int64_t packs, float alpha)
 {
+    rk::begin();
     FOR_EACH_PACK(row, q, n_rows, packs)
     {
         rk::pack<VECTOR> value = rk::pack<VECTOR>::zero();
@@ -125,6 +131,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                      const int32_t *__restrict__ rows, const int32_t *__restrict__ count, int64_t d,
                      int64_t packs, float alpha)
 {
+    rk::begin();
     const int64_t n_used = *count;
     FOR_EACH_PACK(row, q, n_used, packs)
     {
@@ -140,6 +147,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     spread_rows(const float *__restrict__ x, const int32_t *__restrict__ map, float *__restrict__ y,
                 int64_t n_rows, int64_t d, int64_t packs)
 {
+    rk::begin();
     FOR_EACH_PACK(row, q, n_rows, packs)
     {
         const int32_t target = map[row];

@@ -18,6 +18,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                     const float *__restrict__ alias_share, const int32_t *__restrict__ alias_item,
                     rk_sample_attr options, int32_t *__restrict__ nodes)
 {
+    rk::begin();
     const int64_t slot = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     const int64_t batch = options.batch, n_candidates = options.n_candidates;
     if (slot >= (2 + n_candidates) * batch) {

@@ -50,6 +50,7 @@ template <bool MARKS, typename SUM>
 __global__ void __launch_bounds__(BLOCK)
     chunk_sums(const int32_t *__restrict__ in, int64_t n, SUM *__restrict__ sums)
 {
+    begin();
     __shared__ SUM warp_sums[BLOCK / WARP];
     SUM sum = 0;
     for (int k = 0; k < CHUNK / BLOCK; k++) {
@@ -67,6 +68,7 @@ template <typename SUM>
 __global__ void __launch_bounds__(BLOCK)
     scan_sums(SUM *__restrict__ sums, int64_t n, SUM *__restrict__ total)
 {
+    begin();
     __shared__ SUM warp_sums[BLOCK / WARP];
     __shared__ SUM carried;
     if (threadIdx.x == 0) {
@@ -98,6 +100,7 @@ __global__ void __launch_bounds__(BLOCK)
     scan_chunks(int32_t *__restrict__ in, int64_t n, const SUM *__restrict__ sums,
                 SUM *__restrict__ out)
 {
+    begin();
     __shared__ SUM warp_sums[BLOCK / WARP];
     SUM before = sums[blockIdx.x];
     __shared__ SUM block_total;

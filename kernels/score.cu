@@ -17,6 +17,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     take_rows(const float *__restrict__ table, const int32_t *__restrict__ rows,
               float *__restrict__ y, int64_t n, int64_t d)
 {
+    rk::begin();
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n * d;
          i += (int64_t)gridDim.x * blockDim.x) {
         const int64_t row = rows[i / d];
@@ -48,6 +49,7 @@ __device__ void load_side(float (*to)[SIDE + 1], const float *x, int64_t row, in
 __global__ void __launch_bounds__(rk::BLOCK)
     score_dot(dots a, const int32_t *__restrict__ count, int64_t n_across)
 {
+    rk::begin();
     __shared__ float u[DEPTH][SIDE + 1], v[DEPTH][SIDE + 1];
     const int64_t query = blockIdx.x / n_across * SIDE, item = blockIdx.x % n_across * SIDE;
     const int row = (int)threadIdx.x / GROUPS, column = (int)threadIdx.x % GROUPS;
@@ -92,6 +94,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     sum_lists(const float *__restrict__ table, lists l, double power, int64_t d,
               float *__restrict__ y)
 {
+    rk::begin();
     const int64_t t = blockIdx.x, begin = l.offsets[t], end = l.offsets[t + 1];
     double total = 0.0;
     for (int64_t j = begin; j < end; j++) {
@@ -118,6 +121,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     score_lists(lists l, sparse_rows s, const float *__restrict__ bias,
                 const int32_t *__restrict__ count, float *y, int64_t n)
 {
+    rk::begin();
     const int64_t t = blockIdx.x;
     const bool is_used = t < *count;
     float *row = y + t * n;
@@ -140,6 +144,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     score_dense(lists l, const float *__restrict__ matrix, const int32_t *__restrict__ count,
                 float *__restrict__ y, int64_t n, int64_t n_across)
 {
+    rk::begin();
     const int64_t t = blockIdx.x / n_across;
     const int64_t i = blockIdx.x % n_across * rk::BLOCK + threadIdx.x;
     const int64_t end = t < *count ? l.offsets[t + 1] : l.offsets[t];
@@ -162,6 +167,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     transpose(const float *__restrict__ x, float *__restrict__ y, int64_t n, int64_t m,
               int64_t n_across)
 {
+    rk::begin();
     __shared__ float tile[TILE][TILE + 1];
     const int64_t row = blockIdx.x / n_across * TILE, column = blockIdx.x % n_across * TILE;
     const int lane = (int)threadIdx.x % TILE;
@@ -183,6 +189,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   const float *__restrict__ factor, const int32_t *__restrict__ count,
                   float *__restrict__ y, rk_range_attr size)
 {
+    rk::begin();
     __shared__ float tile[TILE][TILE + 1];
     const int64_t n = size.n, n_queries = size.first, n_across = (n + TILE - 1) / TILE;
     const int64_t query = blockIdx.x / n_across * TILE, item = blockIdx.x % n_across * TILE;
@@ -210,6 +217,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK) add_lists(lists l, const float *__restrict__ factor,
                                                        float alpha, float beta, float *y, int64_t n)
 {
+    rk::begin();
     const int64_t t = blockIdx.x;
     for (int64_t j = l.offsets[t] + threadIdx.x; j < l.offsets[t + 1]; j += rk::BLOCK) {
         const int32_t item = l.items[j];
@@ -221,6 +229,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     take_scores(const float *__restrict__ scores, const int32_t *__restrict__ items,
                 float *__restrict__ y, int64_t n_elements, int64_t n, int64_t width)
 {
+    rk::begin();
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n_elements;
          i += (int64_t)gridDim.x * blockDim.x) {
         y[i] = items[i] >= 0 ? scores[i / width * n + items[i]] : 0.0f;

@@ -111,6 +111,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                      const float *__restrict__ factor, double *__restrict__ own,
                      double *__restrict__ other)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < a.n_items) {
         const double users = (double)(offsets[a.n_users + i + 1] - offsets[a.n_users + i]);
@@ -205,6 +206,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     item_neighbours(rk_similar_attr a, weighted_graph g, rows r, int32_t *__restrict__ items,
                     float *__restrict__ values)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(key, shared_list);
     __shared__ int n_met, used;
     const int64_t row = (int64_t)blockIdx.x * a.n_items;
@@ -243,6 +245,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     divisors_and_bias(neighbour_tables t, bool unit_sum, const float *__restrict__ mean,
                       double *__restrict__ divisor, float *__restrict__ bias)
 {
+    rk::begin();
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= t.n) {
         return;
@@ -268,6 +271,7 @@ __device__ __forceinline__ int64_t row_of(const neighbour_tables &t, int64_t e)
 __global__ void __launch_bounds__(rk::BLOCK)
     count_entries(neighbour_tables t, int32_t *__restrict__ count)
 {
+    rk::begin();
     const int64_t e = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (e < t.n * t.k && t.items[e] >= 0) {
         atomicAdd(&count[row_of(t, e)], 1);
@@ -281,6 +285,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                   const int64_t *__restrict__ offsets, int32_t *__restrict__ left,
                   int32_t *__restrict__ columns, float *__restrict__ out)
 {
+    rk::begin();
     const int64_t e = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= t.n * t.k || t.items[e] < 0) {
         return;
@@ -295,6 +300,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     sort_rows(neighbour_tables t, const int64_t *__restrict__ offsets, int32_t *columns,
               float *values)
 {
+    rk::begin();
     for (int64_t row = blockIdx.x; row < t.n; row += gridDim.x) {
         int32_t *c = columns + offsets[row];
         float *v = values + offsets[row];
@@ -321,6 +327,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     row_sums(const int64_t *__restrict__ offsets, const float *__restrict__ values,
              float *__restrict__ y, int64_t n)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t r = rk::number_of_warp();
     if (r >= n) {

@@ -19,6 +19,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                      const rk_step_state *__restrict__ state, int32_t *__restrict__ chosen,
                      int64_t batch, int64_t n_candidates, int64_t d)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t b = rk::number_of_warp();
     if (b >= batch) {
@@ -107,6 +108,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
               const float *__restrict__ factor, const int32_t *__restrict__ chosen,
               double *__restrict__ terms, float *by_score, slot_setting s)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t b = rk::number_of_warp(), m = s.m, d = s.d;
     if (b >= s.batch) {
@@ -164,6 +166,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
               const int32_t *__restrict__ order, const int32_t *__restrict__ count,
               float *__restrict__ y, int64_t n_rows, int64_t batch, int64_t m, int64_t d)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t r = rk::number_of_warp();
     if (r >= n_rows) {

@@ -20,6 +20,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     mean_of_terms(const double *__restrict__ terms, const rk_step_state *__restrict__ state,
                   double *__restrict__ loss, int64_t batch)
 {
+    rk::begin();
     __shared__ double shared[rk::BLOCK];
     const double sum = rk::block_sum(terms, batch, shared);
     if (threadIdx.x == 0) {
@@ -30,11 +31,13 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 __global__ void schedule(rk_schedule rule, rk_step_state *state)
 {
+    rk::begin();
     state->learning_rate = rk__schedule_rate(&rule, state->step, state->rate_scale);
 }
 
 __global__ void step_loss(loss_list losses, rk_step_state *state, double *sums, double *out)
 {
+    rk::begin();
     double total = losses.previous ? *losses.previous : 0.0;
     for (int32_t i = 0; i < losses.n; i++) {
         const double value = *losses.term[i];
@@ -49,8 +52,15 @@ __global__ void step_loss(loss_list losses, rk_step_state *state, double *sums, 
     rk__note_loss(state, total);
 }
 
+__global__ void answer(int *waits)
+{
+    rk::begin();
+    *waits = RK_KERNELS_WAIT;
+}
+
 __global__ void step_advance(rk_step_state *state)
 {
+    rk::begin();
     state->step += 1;
     state->step_in_epoch += 1;
 }
@@ -84,4 +94,9 @@ cudaError_t rk_cuda_step_loss(const rk_call *call)
 cudaError_t rk_cuda_step_advance(const rk_call *call)
 {
     return rk::run(call->stream, {1, 1}, step_advance, rk::in(call, 0));
+}
+
+cudaError_t rk_cuda_kernels_wait(int *answer, void *stream)
+{
+    return rk::run(stream, {1, 1}, ::answer, answer);
 }

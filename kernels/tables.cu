@@ -20,6 +20,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     combine(rk::tables tables, const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
             float *__restrict__ y, int64_t n_rows, int64_t d, int64_t packs)
 {
+    rk::begin();
     const int64_t n_used = count ? *count : n_rows;
     FOR_EACH_PACK(row, q, n_rows, packs)
     {
@@ -47,6 +48,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     narrow(const float *__restrict__ x, rk_half *__restrict__ y, float *__restrict__ factor,
            int64_t n_rows, int64_t d)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
     const int64_t warps = (int64_t)gridDim.x * (blockDim.x / rk::WARP);
     for (int64_t row = ((int64_t)blockIdx.x * blockDim.x + threadIdx.x) / rk::WARP; row < n_rows;
@@ -63,6 +65,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     mix(rk::tables tables, const float *__restrict__ weights, float *__restrict__ y, int64_t n)
 {
+    rk::begin();
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {
         float sum = 0.0f;
@@ -77,6 +80,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     weigh(const float *__restrict__ x, const float *__restrict__ weights, int32_t index,
           float *__restrict__ y, int64_t n)
 {
+    rk::begin();
     const float weight = weights[index];
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {
@@ -89,6 +93,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     dot_shares(rk::tables tables, const float *__restrict__ g, int64_t n,
                double *__restrict__ partial, int64_t n_shares)
 {
+    rk::begin();
     __shared__ double shared[rk::WARPS];
     const int64_t total = n_shares * tables.n;
     for (int64_t at = blockIdx.x; at < total; at += gridDim.x) {
@@ -107,6 +112,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     finish_dots(const double *__restrict__ partial, int64_t n_shares, float alpha,
                 float *__restrict__ y)
 {
+    rk::begin();
     __shared__ double shared[rk::WARPS];
     double sum = 0.0;
     for (int64_t i = threadIdx.x; i < n_shares; i += rk::BLOCK) {
@@ -120,6 +126,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 __global__ void softmax_weights(const float *__restrict__ x, float *__restrict__ w, int64_t n)
 {
+    rk::begin();
     double most = x[0], sum = 0.0;
     for (int64_t k = 1; k < n; k++) {
         most = fmax(most, (double)x[k]);
@@ -135,6 +142,7 @@ __global__ void softmax_weights(const float *__restrict__ x, float *__restrict__
 __global__ void softmax_weights_grad(const float *__restrict__ w, const float *__restrict__ g,
                                      float *__restrict__ y, int64_t n)
 {
+    rk::begin();
     double sum = 0.0;
     for (int64_t k = 0; k < n; k++) {
         sum += (double)w[k] * (double)g[k];
@@ -149,6 +157,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     unit_rows(const float *__restrict__ x, const float *__restrict__ gradient,
               const float *__restrict__ factor, float *__restrict__ y, int64_t n, int64_t d)
 {
+    rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t stride = (int64_t)gridDim.x * rk::WARPS;
     for (int64_t r = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP; r < n; r += stride) {

@@ -130,6 +130,7 @@ __device__ float squares(const float *row, int64_t d)
  * as integers do, so the maximum does not depend on the order of blocks. */
 __global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
 {
+    rk::begin();
     const int64_t warps = (int64_t)gridDim.x * rk::WARPS;
     const int64_t warp = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP;
     float most = 0.0f;
@@ -176,6 +177,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     merge(rk_ranking r, const float *__restrict__ tile, int64_t tile_stride, int64_t n_tile,
           int64_t first_item)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(candidate, shared_list);
     __shared__ int used;
     const int64_t query = blockIdx.x;
@@ -277,6 +279,7 @@ __device__ int rank_all(const rk_ranking &r, candidate *list, int64_t query, int
 /* Without counts every query is ranked by all its items. */
 template <bool IN_SHARED> __global__ void __launch_bounds__(rk::BLOCK) rerank(rk_ranking r)
 {
+    rk::begin();
     RK_DYNAMIC_SHARED(candidate, shared_list);
     __shared__ int used;
     candidate *list = list_of(r, IN_SHARED, shared_list);

@@ -10,11 +10,13 @@ static rk_status add_graph(rk_buffer *out, const rk_step *step, int phase)
 {
     const rk_engine *e = step->engine;
     int64_t nodes = 0;
-    if (!e->device->graph_nodes) {
+    if (e->device->graph_nodes) {
+        RK_TRY(e->device->graph_nodes(e->context, step->loaded[phase], &nodes));
+    }
+    if (nodes == 0) {
         rk__buffer_add(out, "\ndevice %s runs it operation by operation\n", e->device->name);
         return RK_OK;
     }
-    RK_TRY(e->device->graph_nodes(e->context, step->loaded[phase], &nodes));
     rk__buffer_add(out, "\ndevice %s replays it as a graph of %lld nodes\n", e->device->name,
                    (long long)nodes);
     return RK_OK;

@@ -24,6 +24,7 @@ typedef struct rk_device_options {
     int matmul;      /* cuda: RK_MATMUL_* */
     int ranking;     /* cuda: RK_RANKING_* */
     int gram;        /* cuda: RK_GRAM_* */
+    int overlap;     /* cuda: RK_OVERLAP_* */
     int64_t steps_per_launch; /* cuda: steps in a captured graph; 0 = 1 */
     int64_t piece_edges;      /* cuda: longest piece of a row that one warp works on; 0 = 256 */
     bool exact; /* cuda, with eager: no guard bands, so that a memory checker (compute-sanitizer)
@@ -79,6 +80,7 @@ typedef struct rk_device_ceilings {
 
 typedef struct rk_device {
     const char *name; /* "cpu", "cuda" */
+    int lanes;        /* of a program that it can run at once (ops/lanes.h) */
 
     /* RK_OK, or RK_ERR_DEVICE with the reason why this machine cannot use it. */
     rk_status (*probe)(void);
@@ -118,8 +120,12 @@ typedef struct rk_device {
     rk_status (*sync)(rk_device_context *context);
 
     /* Nodes of the CUDA graph that a step of a loaded program is replayed from; captures it if need
-     * be. Optional: NULL = the device replays operation by operation. */
+     * be. 0 = it cannot be captured and goes operation by operation, as on a device where this is
+     * NULL. */
     rk_status (*graph_nodes)(rk_device_context *context, rk_loaded *loaded, int64_t *out);
+
+    /* What a person should know of how programs are run, once; NULL = nothing new. Optional. */
+    const char *(*note)(rk_device_context *context);
 
     /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional.
      */

@@ -30,6 +30,7 @@ static rk_status open_device(rk_engine *e, rk_engine_how how)
                                  .matmul = o->cuda.matmul,
                                  .ranking = o->cuda.ranking,
                                  .gram = o->cuda.gram,
+                                 .overlap = o->cuda.overlap,
                                  .steps_per_launch = o->cuda.steps_per_launch,
                                  .piece_edges = o->cuda.piece_edges};
     e->device = how.device;

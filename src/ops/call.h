@@ -23,7 +23,8 @@ typedef struct rk_call {
     const void *prepared;      /* what the device made for the node when it was loaded, or NULL */
     int threads;               /* cpu */
     const struct rk_isa *isa;  /* cpu: the hot loops */
-    void *stream;              /* cuda: a cudaStream_t */
+    void *stream;              /* cuda: an rk_stream */
+    int32_t *arrived; /* cuda: a counter of the node's own, 0 before and after each launch */
 } rk_call;
 
 static inline const rk_tensor *rk__in(const rk_call *call, int i)

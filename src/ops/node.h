@@ -47,7 +47,13 @@ typedef struct rk_op_info {
  */
 typedef enum rk_dtype { RK_F32, RK_F64, RK_I32, RK_I64, RK_STATE, RK_F16 } rk_dtype;
 
-enum { RK_MAX_INPUTS = 14, RK_MAX_OUTPUTS = 6, RK_MAX_LAYERS = 12, RK_NAME_LENGTH = 48 };
+enum {
+    RK_MAX_INPUTS = 14,
+    RK_MAX_OUTPUTS = 6,
+    RK_MAX_LAYERS = 12,
+    RK_NAME_LENGTH = 48,
+    RK_LANES = 2
+};
 
 /* Index of a tensor in a program; RK_NONE is an absent optional one. */
 typedef int32_t rk_value;
@@ -240,6 +246,7 @@ typedef struct rk_node {
     rk_value in[RK_MAX_INPUTS];
     rk_value out[RK_MAX_OUTPUTS];
     rk_attr attr;
+    int32_t lane; /* ops/lanes.h */
 } rk_node;
 
 typedef struct rk_tensor {

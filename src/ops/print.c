@@ -105,8 +105,8 @@ static double bytes_of(const rk_program *p, const rk_node *node, const rk_batch_
 
 static void add_head(rk_buffer *out, const rk_program *p, const rk_batch_facts *batch)
 {
-    static const char *const names[RK_PASS_COUNT] = {"share", "restrict", "backward",
-                                                     "prune", "fuse",     "narrow"};
+    static const char *const names[RK_PASS_COUNT] = {"share", "restrict", "backward", "prune",
+                                                     "fuse",  "narrow",   "fork"};
     double total = 0;
     for (int32_t i = 0; i < p->n_nodes; i++) {
         total += bytes_of(p, &p->nodes[i], batch);
@@ -141,11 +141,15 @@ rk_status rk__program_print(const rk_program *p, const rk_batch_facts *batch, ch
 {
     rk_buffer out = {0};
     add_head(&out, p, batch);
-    rk__buffer_add(&out, "  #  %-24s %-40s %8s  %s\n", "operation", "result", batch ? "MB" : "",
-                   "reads");
+    rk__buffer_add(&out, "  #  %s%-24s %-40s %8s  %s\n", p->n_lanes > 1 ? "lane  " : "",
+                   "operation", "result", batch ? "MB" : "", "reads");
     for (int32_t i = 0; i < p->n_nodes; i++) {
         const rk_node *node = &p->nodes[i];
-        rk__buffer_add(&out, "%3d  %-24s ", i, rk__op_name(node->op));
+        rk__buffer_add(&out, "%3d  ", i);
+        if (p->n_lanes > 1) {
+            rk__buffer_add(&out, "%-6d", node->lane);
+        }
+        rk__buffer_add(&out, "%-24s ", rk__op_name(node->op));
         rk_status status = add_results(&out, p, node);
         if (status != RK_OK) {
             rk__buffer_free(&out);

@@ -117,7 +117,7 @@ void rk__store_free(rk_store *store)
 
 void rk__program_init(rk_program *program, const rk_store *store, const char *name)
 {
-    *program = (rk_program){.store = store};
+    *program = (rk_program){.store = store, .n_lanes = 1};
     snprintf(program->name, sizeof program->name, "%s", name);
 }
 

@@ -57,6 +57,7 @@ enum {
     RK_PASS_PRUNE,
     RK_PASS_FUSE,
     RK_PASS_NARROW,
+    RK_PASS_FORK,
     RK_PASS_COUNT
 };
 
@@ -77,6 +78,7 @@ typedef struct rk_program {
     rk_pass_count passes[RK_PASS_COUNT];
     rk_status status;    /* of the builder: the first failure sticks, later calls do nothing */
     int64_t arena_bytes; /* set by the plan */
+    int32_t n_lanes;     /* ops/lanes.h; 1 unless forked */
     bool planned;
 } rk_program;
 
@@ -95,6 +97,7 @@ void rk__program_free(rk_program *program);
  * prune     removes nodes whose results nobody reads
  * fuse      joins nodes that a device does better in one pass
  * narrow    keeps the tables that propagations gather as halves (train.propagation=fp16)
+ * fork      divides the nodes among two lanes that may run at once
  * verify, plan
  */
 
@@ -119,6 +122,10 @@ rk_status rk__program_fuse(rk_program *program);
 /* Makes RK_F16 of the tables that propagations gather from, wherever those who write and read them
  * can; a table that others read, too, gets a copy (narrow). Sums stay float. */
 rk_status rk__program_narrow(rk_program *program);
+
+/* For devices that run two lanes (ops/lanes.h). The plan then keeps apart what may be alive at once.
+ */
+rk_status rk__program_fork(rk_program *program);
 
 /* Checks that every input is written before it is read, shapes fit, no temporary is written twice
  * but in place, and every parameter is updated once. RK_ERR_INTERNAL names the node. */

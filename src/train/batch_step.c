@@ -232,6 +232,14 @@ static rk_status name_terms(rk_step *s)
 
 /* ---- passes ---- */
 
+/* cuSPARSE's propagations share a buffer. */
+static bool forks(const rk_engine *e)
+{
+    const int overlap = e->options->cuda.overlap;
+    return e->device->lanes > 1 && e->options->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS &&
+           (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_BRANCHES);
+}
+
 static rk_status build(rk_step *s)
 {
     const rk_options *o = s->engine->options;
@@ -255,6 +263,9 @@ static rk_status build(rk_step *s)
     }
     if (o->train.propagation == RK_TABLES_FP16) {
         RK_TRY_GOTO(done, rk__program_narrow(p));
+    }
+    if (forks(s->engine)) {
+        RK_TRY_GOTO(done, rk__program_fork(p));
     }
     status = rk__engine_finish(p);
 done:

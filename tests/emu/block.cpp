@@ -64,8 +64,16 @@ void run_thread()
 {
     acquire_edge(&launch_edge);
     worker.launch->body();
+    if (worker.launch->early && !worker.running->has_waited) {
+        die("a kernel that may begin early ends without cudaGridDependencySynchronize");
+    }
     release_edge(&done_edge);
     thread_exits();
+}
+
+void wait_for_grids()
+{
+    worker.running->has_waited = true;
 }
 
 /* ---- one block ---- */
@@ -150,6 +158,7 @@ static void prepare_threads(const dim3 &block)
     for (unsigned i = 0; i < n_warps * 32; i++) {
         Thread &t = worker.threads[i];
         t.state = i < n ? FRESH : DONE;
+        t.has_waited = false;
         t.index = make_uint3(i % block.x, i / block.x % block.y, i / block.x / block.y);
         t.lane = i & 31;
         t.warp = i >> 5;

@@ -9,6 +9,8 @@
  *   busy             another process has the device for itself
  *   memory_taken     all but a megabyte is in use by others (memory.cpp)
  *   no_image         the program has no code for the device
+ *   no_capture       no stream can be captured
+ *   no_early         nor a launch that may begin before the one before it has ended
  *   crash:N          the N-th launch from then on (from 1) reads an illegal address; after it every
  *                    call fails, as on a device
  */
@@ -111,7 +113,7 @@ static bool crashes()
 }
 
 cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-                   const void *kernel, std::function<void()> body)
+                   const void *kernel, std::function<void()> body, bool early)
 {
     if (!is_legal(grid, block)) {
         return fail(cudaErrorInvalidConfiguration);
@@ -122,13 +124,22 @@ cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stre
     if (config.fault == "no_image") {
         return fail(cudaErrorNoKernelImageForDevice);
     }
-    const Launch launch{grid, block, shared_bytes, std::move(body), kernel};
-    return enqueue(stream, [launch] {
-        crashed = crashed || crashes();
-        if (!crashed) {
-            run_launch(launch);
-        }
-    });
+    if (config.fault == "no_early" && early && is_capturing(stream)) {
+        return refuse_in_capture();
+    }
+    if (early && !last_is_launch(stream)) {
+        die("a kernel may only begin early behind another one");
+    }
+    const Launch launch{grid, block, shared_bytes, std::move(body), kernel, early};
+    return enqueue(
+        stream,
+        [launch] {
+            crashed = crashed || crashes();
+            if (!crashed) {
+                run_launch(launch);
+            }
+        },
+        true);
 }
 
 } // namespace emu

@@ -45,6 +45,7 @@ struct Launch {
     size_t shared_bytes;
     std::function<void()> body;
     const void *kernel;
+    bool early; /* by programmatic dependent launch: each thread has to wait for it */
 
     const char *name() const; /* demangled; valid until the next call */
 };
@@ -72,7 +73,9 @@ struct OnDevice {
 using Work = std::function<void()>;
 
 /* Queues work, or records it when the stream is being captured. */
-cudaError_t enqueue(cudaStream_t stream, Work work);
+cudaError_t enqueue(cudaStream_t stream, Work work, bool is_launch = false);
+/* Is a kernel, and nothing of another stream, the last thing that the stream was given? */
+bool last_is_launch(cudaStream_t stream);
 void drain(cudaStream_t stream);
 void drain_all();
 bool is_capturing(cudaStream_t stream);

@@ -1,12 +1,15 @@
 /*
- * Capture and replay. What a captured stream is given is recorded as closures; a replay runs them
- * in the order of their capture, with the arguments of the capture. Unjoined forks, calls that wait
- * and use of the legacy stream give CUDA's error codes.
+ * Capture and replay. What a captured stream is given is recorded as closures with what each of them
+ * depends on; a replay runs them, with the arguments of the capture, in an order that keeps to that
+ * and otherwise is config.order's: as captured, the last one first that can run, or any. Unjoined
+ * forks, calls that wait and use of the legacy stream give CUDA's error codes.
  */
+#include <random>
+
 #include "streams.h"
 
 struct CUgraphExec_st {
-    std::shared_ptr<const std::vector<emu::Work>> work;
+    std::shared_ptr<const std::vector<GraphNode>> nodes;
 };
 
 using namespace emu;
@@ -14,7 +17,7 @@ using namespace emu;
 cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode)
 {
     CUstream_st *stream = resolve(handle);
-    if (stream == &legacy) {
+    if (stream == &legacy || config.fault == "no_capture") {
         return fail(cudaErrorStreamCaptureUnsupported);
     }
     if (capturing) {
@@ -24,7 +27,28 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t handle, cudaStreamCaptureMode)
     capturing->origin = stream;
     capturing->graph.reset(new CUgraph_st);
     stream->capture = capturing;
+    stream->frontier.clear();
+    stream->last_is_launch = false;
     return cudaSuccess;
+}
+
+/* Has the stream that the capture began with waited, in the end, for every node? */
+static bool is_joined(const Capture &capture)
+{
+    const std::vector<GraphNode> &nodes = capture.graph->nodes;
+    std::vector<bool> is_seen(nodes.size());
+    std::vector<size_t> next = capture.origin->frontier;
+    size_t n = 0;
+    while (!next.empty()) {
+        const size_t node = next.back();
+        next.pop_back();
+        if (!is_seen[node]) {
+            is_seen[node] = true;
+            n++;
+            next.insert(next.end(), nodes[node].after.begin(), nodes[node].after.end());
+        }
+    }
+    return n == nodes.size();
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t *graph)
@@ -35,12 +59,12 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t *graph)
         return fail(cudaErrorIllegalState);
     }
     const std::shared_ptr<Capture> capture = stream->capture;
-    bool unjoined = false;
+    const bool joined = is_joined(*capture);
     for (const auto &other : streams) {
         if (other->capture == capture) {
-            unjoined |= other.get() != capture->origin && other->unjoined;
             other->capture = nullptr;
-            other->unjoined = false;
+            other->frontier.clear();
+            other->last_is_launch = false;
         }
     }
     per_thread.capture = nullptr;
@@ -48,7 +72,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t *graph)
     if (capture->broken) {
         return fail(cudaErrorStreamCaptureInvalidated);
     }
-    if (unjoined) {
+    if (!joined) {
         return fail(cudaErrorStreamCaptureUnjoined);
     }
     *graph = capture->graph.release();
@@ -66,18 +90,43 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus *
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long)
 {
-    *executable = new CUgraphExec_st{std::make_shared<const std::vector<Work>>(graph->work)};
+    *executable = new CUgraphExec_st{std::make_shared<const std::vector<GraphNode>>(graph->nodes)};
     return cudaSuccess;
+}
+
+/* Of the nodes that can run the one that config.order wants next. */
+static size_t choose(const std::vector<size_t> &ready, std::mt19937 &random)
+{
+    return config.order == ASCENDING    ? 0
+           : config.order == DESCENDING ? ready.size() - 1
+                                        : random() % ready.size();
+}
+
+static void replay(const std::vector<GraphNode> &nodes)
+{
+    static std::mt19937 random(config.seed);
+    std::vector<bool> is_done(nodes.size());
+    for (size_t n = 0; n < nodes.size(); n++) {
+        std::vector<size_t> ready;
+        for (size_t i = 0; i < nodes.size(); i++) {
+            bool can_run = !is_done[i];
+            for (size_t before : nodes[i].after) {
+                can_run = can_run && is_done[before];
+            }
+            if (can_run) {
+                ready.push_back(i);
+            }
+        }
+        const size_t next = ready[choose(ready, random)];
+        nodes[next].work();
+        is_done[next] = true;
+    }
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream)
 {
-    const auto work = executable->work;
-    return enqueue(stream, [work] {
-        for (const Work &next : *work) {
-            next();
-        }
-    });
+    const auto nodes = executable->nodes;
+    return enqueue(stream, [nodes] { replay(*nodes); });
 }
 
 cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t)
@@ -100,6 +149,6 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable)
 
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *, size_t *n)
 {
-    *n = graph->work.size();
+    *n = graph->nodes.size();
     return cudaSuccess;
 }

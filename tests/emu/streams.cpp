@@ -10,7 +10,7 @@ struct CUevent_st {
     CUstream_st *stream = nullptr;
     uint64_t position = 0;
     std::shared_ptr<Capture> capture;
-    CUstream_st *captured_from = nullptr;
+    std::vector<size_t> frontier;
     double time = -1;
     bool has_time = true;
 };
@@ -60,6 +60,11 @@ void drain_all()
     drain_to(&legacy, legacy.queued);
 }
 
+bool last_is_launch(cudaStream_t stream)
+{
+    return resolve(stream)->last_is_launch;
+}
+
 bool is_capturing(cudaStream_t stream)
 {
     return resolve(stream)->capture != nullptr;
@@ -92,7 +97,7 @@ static std::vector<std::pair<CUstream_st *, uint64_t>> dependencies(const CUstre
     return after;
 }
 
-cudaError_t enqueue(cudaStream_t handle, Work work)
+cudaError_t enqueue(cudaStream_t handle, Work work, bool is_launch)
 {
     CUstream_st *stream = resolve(handle);
     if (const cudaError_t error = device_fault(); error != cudaSuccess) {
@@ -101,9 +106,11 @@ cudaError_t enqueue(cudaStream_t handle, Work work)
     if (stream->dead) {
         return fail(cudaErrorInvalidResourceHandle);
     }
+    stream->last_is_launch = is_launch;
     if (stream->capture) {
-        stream->capture->graph->work.push_back(std::move(work));
-        stream->unjoined = true;
+        std::vector<GraphNode> &nodes = stream->capture->graph->nodes;
+        nodes.push_back({std::move(work), std::move(stream->frontier)});
+        stream->frontier = {nodes.size() - 1};
         return cudaSuccess;
     }
     if (capturing && stream == &legacy) {
@@ -228,7 +235,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t handle)
     CUstream_st *stream = resolve(handle);
     if (stream->capture) {
         event->capture = stream->capture;
-        event->captured_from = stream;
+        event->frontier = stream->frontier;
         event->stream = nullptr;
         return cudaSuccess;
     }
@@ -246,12 +253,9 @@ static cudaError_t wait_captured(CUstream_st *stream, cudaEvent_t event)
     if (event->capture != capturing) {
         return fail(cudaErrorStreamCaptureIsolation);
     }
-    if (!stream->capture) {
-        stream->capture = event->capture;
-        stream->unjoined = true;
-    } else if (stream->capture->origin == stream) {
-        event->captured_from->unjoined = false;
-    }
+    stream->capture = event->capture;
+    stream->last_is_launch = false;
+    stream->frontier.insert(stream->frontier.end(), event->frontier.begin(), event->frontier.end());
     return cudaSuccess;
 }
 

@@ -9,8 +9,13 @@
 
 #include "emu_internal.h"
 
+struct GraphNode {
+    emu::Work work;
+    std::vector<size_t> after; /* nodes before it */
+};
+
 struct CUgraph_st {
-    std::vector<emu::Work> work; /* in the order of its capture */
+    std::vector<GraphNode> nodes; /* in the order of its capture */
 };
 
 struct Capture {
@@ -28,8 +33,9 @@ struct CUstream_st {
     std::deque<Pending> queue;
     uint64_t queued = 0, done = 0; /* positions */
     bool nonblocking = false, dead = false;
+    bool last_is_launch = false;
     std::shared_ptr<Capture> capture;
-    bool unjoined = false; /* has captured work that the origin has not waited for */
+    std::vector<size_t> frontier; /* captured nodes that the next one depends on */
 };
 
 namespace emu

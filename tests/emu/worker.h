@@ -45,6 +45,7 @@ enum State : uint8_t { FRESH, READY, AT_BARRIER, AT_WARP, DONE };
 
 struct Thread {
     State state;
+    bool has_waited; /* for the grids that its launch depends on */
     uint8_t op, use; /* of a warp operation; which use of __syncwarp's edges */
     uint3 index;
     unsigned lane, warp, mask;

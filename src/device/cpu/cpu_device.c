@@ -228,6 +228,7 @@ static void profile(rk_device_context *c, rk_op_time times[RK_OP_COUNT])
 
 const rk_device rk__device_cpu = {
     .name = "cpu",
+    .lanes = 1,
     .probe = probe,
     .open = open_cpu,
     .close = close_cpu,

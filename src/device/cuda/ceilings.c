@@ -34,7 +34,7 @@ typedef rk_status (*pass_fn)(const work *w);
 static rk_status gather_pass(const work *w)
 {
     RK_TRY_CUDA(
-        rk_cuda_ceiling_gather(w->table, w->d, w->rows, w->n_sums, w->sums, w->context->stream));
+        rk_cuda_ceiling_gather(w->table, w->d, w->rows, w->n_sums, w->sums, &w->context->launches));
     return RK_OK;
 }
 
@@ -47,7 +47,7 @@ static rk_status copy_pass(const work *w)
 
 static rk_status multiply_pass(const work *w)
 {
-    RK_TRY_CUDA(rk_cuda_ceiling_multiply(w->blocks, w->multiplies, w->sums, w->context->stream));
+    RK_TRY_CUDA(rk_cuda_ceiling_multiply(w->blocks, w->multiplies, w->sums, &w->context->launches));
     return RK_OK;
 }
 
@@ -93,7 +93,7 @@ static rk_status measure_gather(work *w, const stopwatch *watch, const rk_device
     w->table = table;
     w->rows = rows;
     cudaError_t error = rk_cuda_ceiling_prepare(table, what->rows * w->d, rows, n_gathers,
-                                                what->rows, w->context->stream);
+                                                what->rows, &w->context->launches);
     if (error != cudaSuccess) {
         status = rk__cuda_failed(error, "a table to gather from", __FILE__, __LINE__, __func__);
         goto done;
@@ -147,7 +147,7 @@ static rk_status capture_nothing(work *w)
 {
     cudaGraph_t graph = NULL;
     RK_TRY_CUDA(cudaStreamBeginCapture(w->context->stream, cudaStreamCaptureModeThreadLocal));
-    cudaError_t launched = rk_cuda_ceiling_nothing(w->context->stream);
+    cudaError_t launched = rk_cuda_ceiling_nothing(&w->context->launches);
     cudaError_t error = cudaStreamEndCapture(w->context->stream, &graph);
     error = launched != cudaSuccess ? launched : error;
     if (error == cudaSuccess) {

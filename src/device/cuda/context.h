@@ -13,7 +13,7 @@
 
 #include "base/choices.h"
 #include "device/device.h"
-#include "ops/program.h"
+#include "ops/lanes.h"
 #include "kernels.h"
 
 /* Fails with RK_ERR_MEMORY or RK_ERR_DEVICE when a call of CUDA or its libraries does; the message
@@ -92,6 +92,11 @@ struct rk_device_context {
     rk_device_options options;
     int device;
     cudaStream_t stream;
+    cudaStream_t branch; /* of a captured graph; NULL until needed */
+    rk_stream launches;  /* of kernels outside of programs: `stream` */
+    bool kernels_wait;   /* they can be launched early (rk_stream.overlaps) */
+    bool has_note;       /* what a person should be told, once */
+    char note[320];
     cublasHandle_t blas; /* this one and the next three: created when first needed */
     cusparseHandle_t sparse;
     cusolverDnHandle_t solver;
@@ -128,6 +133,7 @@ typedef struct rk_cuda_node {
     rk_call call;
     rk_cuda_launcher launcher;
     rk_cuda_prepared prepared; /* owns graph.drawn, device memory */
+    cudaEvent_t done;          /* NULL: nobody in another lane waits for it */
 } rk_cuda_node;
 
 struct rk_loaded {
@@ -137,9 +143,14 @@ struct rk_loaded {
     void **memory;             /* n_tensors: where each is, NULL = nowhere; owned array */
     rk_cuda_block *guarded;    /* n_tensors, eager: the temporaries; owned array */
     void *arena;               /* device, owned: all temporaries, unless eager */
-    void *scratch;             /* device, owned: working memory of one operation at a time */
+    void *scratch[RK_LANES];   /* device, owned: working memory of one operation at a time */
     int64_t scratch_bytes;
-    bool is_plain; /* run node by node: of a call that a graph cannot be sure to hold */
+    int32_t *arrived;          /* device, owned: a counter of each node */
+    rk_stream lanes[RK_LANES]; /* the context's stream, but while a graph is captured */
+    rk_lane_order *orders;     /* of nodes, owned; NULL: one lane */
+    cudaEvent_t begun, ended;  /* of a step, between the lanes; NULL: one lane */
+    bool is_plain;             /* run node by node: of a call that a graph cannot be sure to hold */
+    bool is_straight;          /* captured without branches, where these failed */
     cudaGraphExec_t one_step, many_steps; /* NULL until first run */
     rk_cuda_matrix *matrices;             /* list, owned */
     rk_loaded *next;
@@ -210,11 +221,13 @@ void rk__cuda_spmm_free(rk_loaded *loaded);
 rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
                          rk_device_need out[RK_MAX_NEEDS], int *out_n);
 
-/* replay.c */
+/* load.c */
 rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out);
 void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded);
+/* replay.c */
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out);
+const char *rk__cuda_note(rk_device_context *context);
 
 /* ceilings.c: the function `measure` of the device. */
 rk_status rk__cuda_measure(rk_device_context *context, const rk_device_probe *what,

@@ -53,17 +53,41 @@ static void close_context(rk_device_context *context)
     rk__cuda_solver_free(context);
     rk__cuda_blas_free(context);
     release_store(context);
+    if (context->branch) {
+        cudaStreamDestroy(context->branch);
+    }
     if (context->stream) {
         cudaStreamDestroy(context->stream);
     }
     rk__free(context);
 }
 
+/* Whether the kernels of this build and this device wait for those before them. */
+static rk_status ask_kernels(rk_device_context *context)
+{
+    int *answer = NULL, waits = 0, major = 0;
+    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
+    RK_TRY(rk__cuda_alloc(&answer, sizeof *answer, "an answer"));
+    cudaError_t error = rk_cuda_kernels_wait(answer, &context->launches);
+    if (error == cudaSuccess) {
+        error =
+            cudaMemcpyAsync(&waits, answer, sizeof waits, cudaMemcpyDeviceToHost, context->stream);
+    }
+    if (error == cudaSuccess) {
+        error = cudaStreamSynchronize(context->stream);
+    }
+    cudaFree(answer);
+    RK_TRY_CUDA(error);
+    context->kernels_wait = waits != 0 && major >= 9;
+    return RK_OK;
+}
+
 static rk_status open_stream(rk_device_context *context)
 {
     RK_TRY_CUDA(cudaSetDevice(context->device));
     RK_TRY_CUDA(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking));
-    return RK_OK;
+    context->launches.stream = context->stream;
+    return ask_kernels(context);
 }
 
 static rk_status open_context(const rk_device_options *options, rk_device_context **out)
@@ -227,7 +251,7 @@ static rk_status init_stored(rk_device_context *context, int32_t stored, const r
                           .kind = how->kind,
                           .number = how->number};
     RK_TRY_CUDA(
-        rk_cuda_init((float *)(void *)context->stored[stored].data, &draw, context->stream));
+        rk_cuda_init((float *)(void *)context->stored[stored].data, &draw, &context->launches));
     return RK_OK;
 }
 
@@ -258,6 +282,7 @@ static void profile(rk_device_context *context, rk_op_time times[RK_OP_COUNT])
 
 const rk_device rk__device_cuda = {
     .name = "cuda",
+    .lanes = RK_LANES,
     .probe = probe,
     .open = open_context,
     .close = close_context,
@@ -274,6 +299,7 @@ const rk_device rk__device_cuda = {
     .run = rk__cuda_run,
     .sync = sync,
     .graph_nodes = rk__cuda_graph_nodes,
+    .note = rk__cuda_note,
     .profile = profile,
     .measure = rk__cuda_measure,
 };

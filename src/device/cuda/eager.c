@@ -22,7 +22,8 @@ static rk_status poison(rk_loaded *loaded, const rk_node *node)
             RK_TRY_CUDA(cudaMemsetAsync(loaded->memory[v], RK_POISON, bytes, stream));
         }
     }
-    RK_TRY_CUDA(cudaMemsetAsync(loaded->scratch, RK_POISON, (size_t)loaded->scratch_bytes, stream));
+    RK_TRY_CUDA(cudaMemsetAsync(loaded->scratch[node->lane], RK_POISON,
+                                (size_t)loaded->scratch_bytes, stream));
     return RK_OK;
 }
 

@@ -76,13 +76,13 @@ rk_status rk__cuda_spd_inverse(const rk_call *call)
     void *work = (char *)diagonal + diagonal_bytes(n);
     sizes s = {0};
     RK_TRY(sizes_of(context, n, matrix, &s));
-    RK_TRY_CUDA(rk_cuda_keep_diagonal(matrix, n, diagonal, context->stream));
+    RK_TRY_CUDA(rk_cuda_keep_diagonal(matrix, n, diagonal, &context->launches));
     RK_TRY_CUSOLVER(cusolverDnXpotrf(context->solver, context->solver_params,
                                      CUBLAS_FILL_MODE_UPPER, n, CUDA_R_32F, matrix, n, CUDA_R_32F,
                                      work, s.factor, context->solver_host, s.host, info));
     RK_TRY_CUSOLVER(cusolverDnSpotri(context->solver, CUBLAS_FILL_MODE_UPPER, (int)n, matrix,
                                      (int)n, work, s.inverse, info + 1));
-    RK_TRY_CUDA(
-        rk_cuda_end_inverse(matrix, n, diagonal, info, call->in[1], (double)NAN, context->stream));
+    RK_TRY_CUDA(rk_cuda_end_inverse(matrix, n, diagonal, info, call->in[1], (double)NAN,
+                                    &context->launches));
     return RK_OK;
 }

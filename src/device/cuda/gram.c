@@ -55,7 +55,8 @@ static rk_status make_halves(rk_device_context *context, const rk_tensor *matrix
     gram->low = gram->high + n * stride_of(n);
     gram->next = context->grams;
     context->grams = gram;
-    RK_TRY_CUDA(rk_cuda_gram_cut(values, n, stride_of(n), gram->high, gram->low, context->stream));
+    RK_TRY_CUDA(
+        rk_cuda_gram_cut(values, n, stride_of(n), gram->high, gram->low, &context->launches));
     return RK_OK;
 }
 

@@ -42,7 +42,7 @@ static void add_node(needs *all, rk_device_context *context, const rk_program *p
             true);
         *drawn_bytes += node->op == RK_OP_DROP_EDGES ? rk__cuda_drawn_bytes(rows.n_pieces) : 0;
     }
-    add(all, working, rk__cuda_scratch(&call), false);
+    add(all, working, program->n_lanes * rk__cuda_scratch(&call), false);
     if (rk__cuda_spmm_takes(context, program, node)) {
         add(all, sparse, 4 * (rk__in(&call, 0)->rows + rk__in(&call, 1)->rows), true);
     }

@@ -39,10 +39,22 @@ int64_t rk__cuda_scratch(const rk_call *call)
 
 /* ---- running a node ---- */
 
+/* What a library launches does not wait, nor can what comes behind it begin early. */
+static rk_status call_library(const rk_cuda_node *node)
+{
+    rk_stream *stream = node->call.stream;
+    const bool overlaps = stream->overlaps;
+    stream->overlaps = false;
+    rk_status status = node->launcher.library(&node->call);
+    stream->overlaps = overlaps;
+    stream->is_after_kernel = false;
+    return status;
+}
+
 static rk_status launch(const rk_cuda_node *node)
 {
     if (node->launcher.library) {
-        return node->launcher.library(&node->call);
+        return call_library(node);
     }
     cudaError_t error = node->launcher.kernel(&node->call);
     if (error != cudaSuccess) {

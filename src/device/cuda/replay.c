@@ -1,140 +1,17 @@
 /*
- * Loading a program and replaying it: the first run captures the nodes into a CUDA graph, later
- * runs only launch it. A second graph holds several steps, so that a launch costs the host nothing.
+ * Replaying a program: the first run captures the nodes into a CUDA graph, later runs only launch
+ * it. A second graph holds several steps, so that a launch costs the host nothing.
  *
- * Eager mode and the profile launch node by node instead.
+ * In a graph the program's lanes are branches, and a kernel may begin while the one before it ends.
+ * If that cannot be captured, the nodes are captured one behind the other, and if that cannot be
+ * either, they are launched one by one: the same results, later, and a person is told.
+ *
+ * Eager mode and the profile launch node by node, too.
  */
-#include "base/alloc.h"
+#include <stdio.h>
+
+#include "base/choices.h"
 #include "device/cuda/context.h"
-#include "device/executor.h"
-
-/* ---- loading ---- */
-
-/* In eager mode every temporary has an allocation of its own, between guard bands. */
-static rk_status place_tensors(rk_loaded *loaded)
-{
-    rk_device_context *context = loaded->context;
-    const rk_program *program = loaded->program;
-    int64_t n = program->n_tensors;
-    RK_TRY(rk__calloc(&loaded->memory, n, sizeof *loaded->memory, "a loaded program"));
-    if (context->options.eager) {
-        RK_TRY(rk__calloc(&loaded->guarded, n, sizeof *loaded->guarded, "a loaded program"));
-    } else {
-        RK_TRY(rk__cuda_alloc(&loaded->arena, program->arena_bytes, "a program's temporaries"));
-    }
-    for (rk_value v = 0; v < n; v++) {
-        const rk_tensor *t = &program->tensors[v];
-        if (t->stored >= 0) {
-            loaded->memory[v] = context->stored[t->stored].data;
-        } else if (rk__executor_is_root(t) && context->options.eager) {
-            rk_cuda_block *block = &loaded->guarded[v];
-            RK_TRY(rk__cuda_alloc_guarded(context, rk__tensor_bytes(t), t->name, block));
-            loaded->memory[v] = block->data;
-        }
-    }
-    rk__executor_place(program, loaded->arena, loaded->memory);
-    return RK_OK;
-}
-
-/* Everything that a launch needs, found once. */
-static rk_status prepare_node(rk_loaded *loaded, rk_cuda_node *node, const rk_node *what)
-{
-    rk_device_context *context = loaded->context;
-    uint32_t flags = rk__op_info(what->op)->flags;
-    node->call.stream = context->stream;
-    node->call.prepared = &node->prepared;
-    rk__executor_resolve(&node->call, loaded->program, what, loaded->memory);
-    node->launcher = rk__cuda_launcher_of(what);
-    if (flags & RK_OP_IS_GRAPH) {
-        RK_TRY(rk__cuda_graph_prepare(loaded, node));
-    }
-    if (flags & RK_OP_IS_LIBRARY) {
-        node->prepared.context = context;
-        RK_TRY(rk__cuda_blas_prepare(context));
-    }
-    if (what->op == RK_OP_GRAM_PRODUCT) {
-        RK_TRY(rk__cuda_gram_prepare(loaded, node));
-    }
-    if (what->op == RK_OP_SPD_INVERSE) {
-        RK_TRY(rk__cuda_inverse_prepare(context, &node->call));
-        loaded->is_plain = true; /* cuSOLVER does not promise to be captured */
-    }
-    if (rk__cuda_spmm_takes(context, loaded->program, what)) {
-        RK_TRY(rk__cuda_spmm_prepare(loaded, node));
-    }
-    return RK_OK;
-}
-
-static rk_status prepare(rk_loaded *loaded)
-{
-    const rk_program *program = loaded->program;
-    RK_TRY(place_tensors(loaded));
-    RK_TRY(rk__calloc(&loaded->nodes, program->n_nodes, sizeof *loaded->nodes, "a loaded program"));
-    for (int32_t i = 0; i < program->n_nodes; i++) {
-        RK_TRY(prepare_node(loaded, &loaded->nodes[i], &program->nodes[i]));
-        int64_t bytes = rk__cuda_scratch(&loaded->nodes[i].call);
-        loaded->scratch_bytes = bytes > loaded->scratch_bytes ? bytes : loaded->scratch_bytes;
-    }
-    RK_TRY(
-        rk__cuda_alloc(&loaded->scratch, loaded->scratch_bytes, "the operations' working memory"));
-    for (int32_t i = 0; i < program->n_nodes; i++) {
-        loaded->nodes[i].call.scratch = loaded->scratch;
-    }
-    return RK_OK;
-}
-
-rk_status rk__cuda_load(rk_device_context *context, const rk_program *program, rk_loaded **out)
-{
-    RK_ASSERT(program->planned && program->store == context->store);
-    rk_loaded *loaded = NULL;
-    RK_TRY(rk__calloc(&loaded, 1, sizeof *loaded, "a loaded program"));
-    loaded->context = context;
-    loaded->program = program;
-    loaded->next = context->loaded;
-    context->loaded = loaded;
-    rk_status status = prepare(loaded);
-    if (status != RK_OK) {
-        rk__cuda_unload(context, loaded);
-        return status;
-    }
-    *out = loaded;
-    return RK_OK;
-}
-
-void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded)
-{
-    if (!loaded) {
-        return;
-    }
-    cudaStreamSynchronize(context->stream);
-    for (rk_loaded **link = &context->loaded; *link; link = &(*link)->next) {
-        if (*link == loaded) {
-            *link = loaded->next;
-            break;
-        }
-    }
-    if (loaded->one_step) {
-        cudaGraphExecDestroy(loaded->one_step);
-    }
-    if (loaded->many_steps) {
-        cudaGraphExecDestroy(loaded->many_steps);
-    }
-    rk__cuda_spmm_free(loaded);
-    for (int32_t i = 0; loaded->nodes && i < loaded->program->n_nodes; i++) {
-        cudaFree(loaded->nodes[i].prepared.graph.drawn);
-    }
-    for (rk_value v = 0; loaded->guarded && v < loaded->program->n_tensors; v++) {
-        cudaFree(loaded->guarded[v].base);
-    }
-    cudaFree(loaded->arena);
-    cudaFree(loaded->scratch);
-    rk__free(loaded->nodes);
-    rk__free(loaded->memory);
-    rk__free(loaded->guarded);
-    rk__free(loaded);
-}
-
-/* ---- replay ---- */
 
 static rk_status run_nodes(rk_loaded *loaded)
 {
@@ -147,6 +24,66 @@ static rk_status run_nodes(rk_loaded *loaded)
     return RK_OK;
 }
 
+/* ---- branches ---- */
+
+/* The stream goes on when the event has come. */
+static rk_status wait_for(rk_stream *stream, cudaEvent_t event)
+{
+    stream->is_after_kernel = false;
+    RK_TRY_CUDA(cudaStreamWaitEvent(stream->stream, event, 0));
+    return RK_OK;
+}
+
+static rk_status run_in_lane(rk_loaded *loaded, int32_t i)
+{
+    rk_cuda_node *node = &loaded->nodes[i];
+    rk_stream *lane = &loaded->lanes[loaded->program->nodes[i].lane];
+    if (loaded->orders[i].waits >= 0) {
+        RK_TRY(wait_for(lane, loaded->nodes[loaded->orders[i].waits].done));
+    }
+    rk_status status = rk__cuda_run_node(loaded, i);
+    if (status != RK_OK) {
+        return rk__cuda_name_node(loaded, i, status);
+    }
+    if (node->done) {
+        RK_TRY_CUDA(cudaEventRecord(node->done, lane->stream));
+    }
+    return RK_OK;
+}
+
+/* A step begins and ends in lane 0. */
+static rk_status run_lanes(rk_loaded *loaded)
+{
+    rk_stream *lanes = loaded->lanes;
+    RK_TRY_CUDA(cudaEventRecord(loaded->begun, lanes[0].stream));
+    RK_TRY(wait_for(&lanes[1], loaded->begun));
+    for (int32_t i = 0; i < loaded->program->n_nodes; i++) {
+        RK_TRY(run_in_lane(loaded, i));
+    }
+    RK_TRY_CUDA(cudaEventRecord(loaded->ended, lanes[1].stream));
+    return wait_for(&lanes[0], loaded->ended);
+}
+
+/* ---- capture ---- */
+
+typedef struct manner {
+    bool forks;    /* lanes are branches */
+    bool overlaps; /* programmatic dependent launch */
+} manner;
+
+/* Where the lanes go, and how kernels follow each other there. */
+static rk_status set_lanes(rk_loaded *loaded, manner how)
+{
+    rk_device_context *context = loaded->context;
+    if (how.forks && !context->branch) {
+        RK_TRY_CUDA(cudaStreamCreateWithFlags(&context->branch, cudaStreamNonBlocking));
+    }
+    loaded->lanes[0] = (rk_stream){context->stream, how.overlaps, false};
+    loaded->lanes[1] =
+        (rk_stream){how.forks ? context->branch : context->stream, how.overlaps, false};
+    return RK_OK;
+}
+
 static rk_status instantiate(cudaGraph_t graph, cudaGraphExec_t *out, size_t *out_nodes)
 {
     RK_TRY_CUDA(cudaGraphGetNodes(graph, NULL, out_nodes));
@@ -155,18 +92,30 @@ static rk_status instantiate(cudaGraph_t graph, cudaGraphExec_t *out, size_t *ou
 }
 
 /* A failure while capturing must still end the capture. */
-static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out, size_t *out_nodes)
+static rk_status capture_steps(rk_loaded *loaded, int64_t steps, bool forks, cudaGraph_t *out)
 {
     cudaStream_t stream = loaded->context->stream;
-    cudaGraph_t graph = NULL;
     RK_TRY_CUDA(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
     rk_status status = RK_OK;
     for (int64_t s = 0; s < steps && status == RK_OK; s++) {
-        status = run_nodes(loaded);
+        status = forks ? run_lanes(loaded) : run_nodes(loaded);
     }
-    cudaError_t error = cudaStreamEndCapture(stream, &graph);
+    cudaError_t error = cudaStreamEndCapture(stream, out);
     if (status == RK_OK && error != cudaSuccess) {
         status = rk__cuda_failed(error, "cudaStreamEndCapture", __FILE__, __LINE__, __func__);
+    }
+    cudaGetLastError();
+    return status;
+}
+
+/* Afterwards the lanes are one stream again, for whoever launches node by node. */
+static rk_status capture(rk_loaded *loaded, int64_t steps, manner how, cudaGraphExec_t *out,
+                         size_t *out_nodes)
+{
+    cudaGraph_t graph = NULL;
+    rk_status status = set_lanes(loaded, how);
+    if (status == RK_OK) {
+        status = capture_steps(loaded, steps, how.forks, &graph);
     }
     if (status == RK_OK) {
         status = instantiate(graph, out, out_nodes);
@@ -174,34 +123,83 @@ static rk_status capture(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out,
     if (graph) {
         cudaGraphDestroy(graph);
     }
+    set_lanes(loaded, (manner){false, false});
     return status;
+}
+
+static manner manner_of(const rk_loaded *loaded)
+{
+    const rk_device_context *context = loaded->context;
+    const int overlap = context->options.overlap;
+    return (manner){.forks = loaded->program->n_lanes > 1 && !loaded->is_straight,
+                    .overlaps = context->kernels_wait && !loaded->is_straight &&
+                                (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_LAUNCHES)};
+}
+
+static void note(rk_loaded *loaded, const char *what)
+{
+    rk_device_context *context = loaded->context;
+    snprintf(context->note, sizeof context->note, "program %s %s: %s", loaded->program->name, what,
+             rk_last_error());
+    context->has_note = true;
+}
+
+/* *out stays NULL, and loaded->is_plain is set, where nothing can be captured. */
+static rk_status capture_or_not(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out,
+                                size_t *out_nodes)
+{
+    manner how = manner_of(loaded);
+    rk_status status = capture(loaded, steps, how, out, out_nodes);
+    if (status != RK_OK && (how.forks || how.overlaps)) {
+        note(loaded, "is replayed without branches and early launches (slower)");
+        loaded->is_straight = true;
+        status = capture(loaded, steps, (manner){false, false}, out, out_nodes);
+    }
+    if (status != RK_OK) {
+        note(loaded, "is launched kernel by kernel (slower), since it cannot be captured");
+        loaded->is_plain = true;
+    }
+    return RK_OK;
+}
+
+/* ---- replay ---- */
+
+static bool goes_node_by_node(const rk_loaded *loaded)
+{
+    return loaded->context->options.eager || loaded->context->times || loaded->is_plain;
+}
+
+static rk_status run_node_by_node(rk_loaded *loaded, int64_t steps)
+{
+    for (int64_t s = 0; s < steps; s++) {
+        RK_TRY(loaded->context->options.eager ? rk__cuda_run_eager(loaded) : run_nodes(loaded));
+    }
+    return RK_OK;
+}
+
+/* Launches the graph of so many steps as often as it fits; *left is what remains. */
+static rk_status replay(rk_loaded *loaded, cudaGraphExec_t *graph, int64_t steps, int64_t *left)
+{
+    size_t nodes = 0;
+    if (!*graph) {
+        RK_TRY(capture_or_not(loaded, steps, graph, &nodes));
+    }
+    for (; *graph && *left >= steps; *left -= steps) {
+        RK_TRY_CUDA(cudaGraphLaunch(*graph, loaded->context->stream));
+    }
+    return RK_OK;
 }
 
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps)
 {
-    if (context->options.eager || context->times || loaded->is_plain) {
-        for (int64_t s = 0; s < steps; s++) {
-            RK_TRY(context->options.eager ? rk__cuda_run_eager(loaded) : run_nodes(loaded));
-        }
-        return RK_OK;
+    const int64_t many = context->options.steps_per_launch;
+    if (many > 1 && steps >= many && !goes_node_by_node(loaded)) {
+        RK_TRY(replay(loaded, &loaded->many_steps, many, &steps));
     }
-    int64_t many = context->options.steps_per_launch;
-    size_t nodes = 0;
-    if (many > 1 && steps >= many) {
-        if (!loaded->many_steps) {
-            RK_TRY(capture(loaded, many, &loaded->many_steps, &nodes));
-        }
-        for (; steps >= many; steps -= many) {
-            RK_TRY_CUDA(cudaGraphLaunch(loaded->many_steps, context->stream));
-        }
+    if (steps > 0 && !goes_node_by_node(loaded)) {
+        RK_TRY(replay(loaded, &loaded->one_step, 1, &steps));
     }
-    if (steps > 0 && !loaded->one_step) {
-        RK_TRY(capture(loaded, 1, &loaded->one_step, &nodes));
-    }
-    for (; steps > 0; steps--) {
-        RK_TRY_CUDA(cudaGraphLaunch(loaded->one_step, context->stream));
-    }
-    return RK_OK;
+    return run_node_by_node(loaded, steps);
 }
 
 rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out)
@@ -209,8 +207,19 @@ rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, in
     cudaGraphExec_t graph = NULL;
     size_t nodes = 0;
     (void)context;
-    RK_TRY(capture(loaded, 1, &graph, &nodes));
-    cudaGraphExecDestroy(graph);
+    if (!loaded->is_plain) {
+        RK_TRY(capture_or_not(loaded, 1, &graph, &nodes));
+    }
+    if (graph) {
+        cudaGraphExecDestroy(graph);
+    }
     *out = (int64_t)nodes;
     return RK_OK;
+}
+
+const char *rk__cuda_note(rk_device_context *context)
+{
+    bool had_note = context->has_note;
+    context->has_note = false;
+    return had_note ? context->note : NULL;
 }

@@ -61,7 +61,8 @@ uint64_t warp_operation(Op op, unsigned mask, uint64_t value, int source, const 
                         int line);
 int block_barrier(BarrierKind kind, int predicate, const char *file, int line);
 void fence();
-void step_back(); /* lets other threads run: for loops that wait for one */
+void wait_for_grids(); /* of a launch that may begin before what it depends on has ended */
+void step_back();      /* lets other threads run: for loops that wait for one */
 [[noreturn]] void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 template <class T> struct identity {
@@ -95,6 +96,17 @@ inline int segment(int width)
 } // namespace emu
 
 #define EMU_SITE const char *file_ = __builtin_FILE(), int line_ = __builtin_LINE()
+
+/* ---- programmatic dependent launch ---- */
+
+inline void cudaGridDependencySynchronize()
+{
+    emu::wait_for_grids();
+}
+
+inline void cudaTriggerProgrammaticLaunchCompletion()
+{
+}
 
 /* ---- barriers ---- */
 

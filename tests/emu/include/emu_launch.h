@@ -15,8 +15,9 @@
 namespace emu
 {
 
+/* early: by programmatic dependent launch, which the kernel has to wait for. */
 cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-                   const void *kernel, std::function<void()> body);
+                   const void *kernel, std::function<void()> body, bool early = false);
 void check_pointer(int argument, const volatile void *pointer); /* dies on a host pointer */
 
 template <class T> inline void check_argument(int number, const T &value)
@@ -30,23 +31,28 @@ template <class T> inline void check_argument(int number, const T &value)
 }
 
 template <class... P, class... A>
-inline cudaError_t launch_with(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
-                               void (*kernel)(P...), A &&...arguments)
+inline cudaError_t launch_with(const cudaLaunchConfig_t &how, bool early, void (*kernel)(P...),
+                               A &&...arguments)
 {
     static_assert(sizeof...(P) == sizeof...(A), "a kernel's number of arguments");
     std::tuple<std::decay_t<P>...> copies(static_cast<P>(std::forward<A>(arguments))...);
     int number = 0;
     std::apply([&](auto &...value) { (check_argument(number++, value), ...); }, copies);
-    return launch(grid, block, shared_bytes, stream, (const void *)kernel,
-                  [kernel, copies]() { std::apply(kernel, copies); });
+    return launch(
+        how.gridDim, how.blockDim, how.dynamicSmemBytes, how.stream, (const void *)kernel,
+        [kernel, copies]() { std::apply(kernel, copies); }, early);
 }
 
 template <class... P, size_t... I>
 inline cudaError_t launch_from(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
                                void (*kernel)(P...), void **arguments, std::index_sequence<I...>)
 {
-    return launch_with(grid, block, shared_bytes, stream, kernel,
-                       *static_cast<std::decay_t<P> *>(arguments[I])...);
+    cudaLaunchConfig_t how = {};
+    how.gridDim = grid;
+    how.blockDim = block;
+    how.dynamicSmemBytes = shared_bytes;
+    how.stream = stream;
+    return launch_with(how, false, kernel, *static_cast<std::decay_t<P> *>(arguments[I])...);
 }
 
 } // namespace emu
@@ -55,14 +61,16 @@ template <class... P, class... A>
 inline cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(P...),
                                       A &&...arguments)
 {
+    bool early = false;
     for (unsigned i = 0; i < config->numAttrs; i++) {
         const cudaLaunchAttributeID id = config->attrs[i].id;
+        early = early || (id == cudaLaunchAttributeProgrammaticStreamSerialization &&
+                          config->attrs[i].val.programmaticStreamSerializationAllowed);
         if (id == cudaLaunchAttributeClusterDimension || id == cudaLaunchAttributeCooperative) {
             emu::die("launch attribute %d is not emulated", (int)id);
         }
     }
-    return emu::launch_with(config->gridDim, config->blockDim, config->dynamicSmemBytes,
-                            config->stream, kernel, std::forward<A>(arguments)...);
+    return emu::launch_with(*config, early, kernel, std::forward<A>(arguments)...);
 }
 
 template <class... P>
