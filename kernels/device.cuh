@@ -225,7 +225,7 @@ __device__ __forceinline__ float inverse_length(const float *row, int64_t d, int
 }
 
 /* Sum of n doubles by one block in a fixed order; thread 0 gets it. */
-__device__ inline double block_sum(const double *__restrict__ terms, int64_t n, double *shared)
+__device__ inline double block_sum(const double *terms, int64_t n, double *shared)
 {
     double sum = 0.0;
     for (int64_t i = threadIdx.x; i < n; i += BLOCK) {
@@ -242,6 +242,17 @@ __device__ inline double block_sum(const double *__restrict__ terms, int64_t n, 
     const double total = shared[0];
     __syncthreads();
     return total;
+}
+
+/* *loss = sum of n terms / triplets of the step, by one block. */
+__device__ inline void write_mean(const double *terms, int64_t n, const rk_step_state *state,
+                                  double *loss, double *shared)
+{
+    const double sum = block_sum(terms, n, shared);
+    if (threadIdx.x == 0) {
+        const int64_t count = rk__step_count(state);
+        *loss = count > 0 ? sum / (double)count : 0.0;
+    }
 }
 
 /* The sum over the block, at thread 0; shared: a double a warp. */

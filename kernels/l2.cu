@@ -1,10 +1,12 @@
 /*
- * L2 on the rows of a batch, with the factors of its gradient.
+ * L2 on the rows of a batch, with its gradient.
  *
  *   squared: w/2 sum_s |x_s|^2 / D;  norm: w (|U| + |P| + |N|) / D, Frobenius norms; unique rows: a
  *   node counts once, and once in each of the three groups where these have a norm each
  *
- * D is the divisor. Sums over the batch are taken in double, in one block, in a fixed order.
+ * D is the divisor. A warp works on a row; the block that is done last adds the rows' terms, in
+ * double and in a fixed order. The gradient of a row is a multiple of the row: in the squared form
+ * it is known at once, in the norm form after the sums, by a second kernel.
  */
 #include "slots.cuh"
 
@@ -13,95 +15,131 @@
 namespace
 {
 
-/* How often a row occurs as user, positive and chosen negative, times |x|^2: terms[kind][row]; the
- * counts themselves are kept behind them for the factors. */
-__global__ void __launch_bounds__(rk::BLOCK)
-    l2_terms(const float *__restrict__ x, const int32_t *__restrict__ segments,
-             const int32_t *__restrict__ order, const int32_t *__restrict__ count,
-             const int32_t *__restrict__ chosen, double *__restrict__ terms,
-             float *__restrict__ occurrences, int64_t n_rows, int64_t batch, int64_t n_candidates,
-             int64_t d, int32_t form, int32_t which)
+constexpr int KINDS = 3; /* users, positives, chosen negatives */
+
+struct l2_work {
+    const float *x;
+    const int32_t *segments, *order, *count, *chosen;
+    const rk_step_state *state;
+    double *loss;
+    float *gradient;
+    double *terms;        /* [kind][row]: times the row occurs, times |x|^2 */
+    float *occurrences;   /* [kind][row] */
+    double *group_factor; /* [kind] */
+    int64_t n_rows, n_candidates, d;
+    rk_l2_attr attr;
+};
+
+/* weight / D. */
+__device__ double scale_of(const l2_work &w)
 {
-    rk::begin();
-    const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t r = rk::number_of_warp();
-    if (r >= n_rows) {
-        return; /* the whole warp */
+    const int64_t count = rk__step_count(w.state);
+    const double by = w.attr.divisor == RK_L2_ACTUAL    ? (double)(count > 0 ? count : 1)
+                      : w.attr.divisor == RK_L2_NOMINAL ? (double)w.attr.batch
+                                                        : 1.0;
+    return w.attr.weight / by;
+}
+
+/* How often a row occurs as user, positive and chosen negative; every lane gets it. */
+__device__ void count_slots(const l2_work &w, int64_t r, int lane, float times[KINDS])
+{
+    const int64_t batch = w.attr.batch;
+    for (int32_t e = w.segments[r] + lane; e < w.segments[r + 1]; e += rk::WARP) {
+        const int64_t slot = w.order[e];
+        const int kind = slot < batch ? 0 : slot < 2 * batch ? 1 : 2;
+        const int64_t b = kind == 2 ? (slot - 2 * batch) / w.n_candidates : 0;
+        const bool counts =
+            kind < 2 || !w.chosen || slot == rk::negative_slot(w.chosen, b, batch, w.n_candidates);
+        times[0] += counts && kind == 0 ? 1.0f : 0.0f;
+        times[1] += counts && kind == 1 ? 1.0f : 0.0f;
+        times[2] += counts && kind == 2 ? 1.0f : 0.0f;
     }
-    float times[3] = {0.0f, 0.0f, 0.0f};
-    double square = 0.0;
-    if (r < *count) {
-        for (int32_t e = segments[r] + lane; e < segments[r + 1]; e += rk::WARP) {
-            const int64_t slot = order[e];
-            const int kind = slot < batch ? 0 : slot < 2 * batch ? 1 : 2;
-            const int64_t b = kind == 2 ? (slot - 2 * batch) / n_candidates : 0;
-            const bool counts =
-                kind < 2 || !chosen || slot == rk::negative_slot(chosen, b, batch, n_candidates);
-            times[0] += counts && kind == 0 ? 1.0f : 0.0f;
-            times[1] += counts && kind == 1 ? 1.0f : 0.0f;
-            times[2] += counts && kind == 2 ? 1.0f : 0.0f;
+    for (int kind = 0; kind < KINDS; kind++) {
+        times[kind] = rk::warp_sum(times[kind]);
+    }
+    if (w.attr.rows == RK_L2_UNIQUE) {
+        for (int kind = 0; kind < KINDS; kind++) {
+            times[kind] = times[kind] > 0.0f ? 1.0f : 0.0f;
         }
-        for (int64_t i = lane; i < d; i += rk::WARP) {
-            square += (double)x[r * d + i] * (double)x[r * d + i];
+        if (w.attr.form == RK_L2_SQUARED && times[1] > 0.0f) {
+            times[2] = 0.0f;
+        }
+    }
+}
+
+/* gradient[r] = factor * x[r], factor = sum of times[kind] * group_factor[kind]. */
+__device__ void write_gradient(const l2_work &w, int64_t r, int lane, const float times[KINDS],
+                               const double group_factor[KINDS])
+{
+    double sum = 0.0;
+    for (int kind = 0; kind < KINDS; kind++) {
+        sum += (double)times[kind] * group_factor[kind];
+    }
+    const float factor = (float)sum;
+    const bool is_used = r < *w.count;
+    for (int64_t i = lane; i < w.d; i += rk::WARP) {
+        w.gradient[r * w.d + i] = is_used ? factor * w.x[r * w.d + i] : 0.0f;
+    }
+}
+
+__device__ void row_terms(const l2_work &w, int64_t r, int lane)
+{
+    float times[KINDS] = {0.0f, 0.0f, 0.0f};
+    double square = 0.0;
+    if (r < *w.count) {
+        count_slots(w, r, lane, times);
+        for (int64_t i = lane; i < w.d; i += rk::WARP) {
+            square += (double)w.x[r * w.d + i] * (double)w.x[r * w.d + i];
         }
     }
     square = rk::warp_sum(square);
-    float n_positive = 0.0f;
-    for (int kind = 0; kind < 3; kind++) {
-        float n = rk::warp_sum(times[kind]);
-        if (which == RK_L2_UNIQUE) {
-            n = n > 0.0f ? 1.0f : 0.0f;
-            n = kind == 2 && form == RK_L2_SQUARED && n_positive > 0.0f ? 0.0f : n;
-            n_positive = kind == 1 ? n : n_positive;
-        }
-        if (lane == 0) {
-            terms[kind * n_rows + r] = n * square;
-            occurrences[kind * n_rows + r] = n;
-        }
+    if (w.attr.form == RK_L2_SQUARED) {
+        const double scale = scale_of(w), same[KINDS] = {scale, scale, scale};
+        write_gradient(w, r, lane, times, same);
+    }
+    for (int kind = 0; kind < KINDS && lane == 0; kind++) {
+        w.terms[kind * w.n_rows + r] = times[kind] * square;
+        w.occurrences[kind * w.n_rows + r] = times[kind];
     }
 }
 
-/* Loss, and the factor of each kind: group_factor[3]. */
-__global__ void __launch_bounds__(rk::BLOCK)
-    l2_sum(const double *__restrict__ terms, const rk_step_state *__restrict__ state,
-           double *__restrict__ loss, double *__restrict__ group_factor, int64_t n_rows,
-           int64_t batch, double weight, int32_t form, int32_t divisor)
+__global__ void __launch_bounds__(rk::BLOCK) l2_terms(l2_work w, int32_t *arrived)
 {
     rk::begin();
     __shared__ double shared[rk::BLOCK];
+    __shared__ int is_last;
+    const int64_t r = rk::number_of_warp();
+    if (r < w.n_rows) {
+        row_terms(w, r, (int)threadIdx.x & (rk::WARP - 1));
+    }
+    if (!rk::is_last_block(arrived, &is_last)) {
+        return;
+    }
+    const double scale = scale_of(w);
     double total = 0.0;
-    const int64_t count = rk__step_count(state);
-    const double by = divisor == RK_L2_ACTUAL    ? (double)(count > 0 ? count : 1)
-                      : divisor == RK_L2_NOMINAL ? (double)batch
-                                                 : 1.0;
-    for (int kind = 0; kind < 3; kind++) {
-        const double sum = rk::block_sum(terms + kind * n_rows, n_rows, shared);
+    for (int kind = 0; kind < KINDS; kind++) {
+        const double sum = rk::block_sum(w.terms + kind * w.n_rows, w.n_rows, shared);
         const double norm = sqrt(sum);
-        total += form == RK_L2_SQUARED ? 0.5 * sum : norm;
+        total += w.attr.form == RK_L2_SQUARED ? 0.5 * sum : norm;
         if (threadIdx.x == 0) {
-            group_factor[kind] = weight / by *
-                                 (form == RK_L2_SQUARED ? 1.0
-                                  : norm > 0.0          ? 1.0 / norm
-                                                        : 0.0);
+            w.group_factor[kind] = scale * (w.attr.form == RK_L2_SQUARED ? 1.0
+                                            : norm > 0.0                 ? 1.0 / norm
+                                                                         : 0.0);
         }
     }
     if (threadIdx.x == 0) {
-        *loss = weight / by * total;
+        *w.loss = scale * total;
     }
 }
 
-__global__ void __launch_bounds__(rk::BLOCK)
-    l2_factors(const float *__restrict__ occurrences, const double *__restrict__ group_factor,
-               float *__restrict__ factor, int64_t n_rows)
+__global__ void __launch_bounds__(rk::BLOCK) l2_gradient(l2_work w)
 {
     rk::begin();
-    const int64_t r = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (r < n_rows) {
-        double sum = 0.0;
-        for (int kind = 0; kind < 3; kind++) {
-            sum += (double)occurrences[kind * n_rows + r] * group_factor[kind];
-        }
-        factor[r] = (float)sum;
+    const int64_t r = rk::number_of_warp();
+    if (r < w.n_rows) {
+        const float times[KINDS] = {w.occurrences[r], w.occurrences[w.n_rows + r],
+                                    w.occurrences[2 * w.n_rows + r]};
+        write_gradient(w, r, (int)threadIdx.x & (rk::WARP - 1), times, w.group_factor);
     }
 }
 
@@ -116,18 +154,24 @@ int64_t rk_cuda_scratch_l2_loss(const rk_call *call)
 cudaError_t rk_cuda_l2_loss(const rk_call *call)
 {
     const rk_tensor *x = rk__in(call, 0);
-    const rk_l2_attr *a = &call->node->attr.l2;
-    double *terms = static_cast<double *>(call->scratch), *group_factor = terms + 3 * x->rows;
-    float *occurrences = reinterpret_cast<float *>(group_factor + 4);
-    if (x->rows == 0) {
-        return cudaSuccess;
-    }
-    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(x->rows), l2_terms, rk::in(call, 0),
-                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 5), terms,
-                          occurrences, x->rows, a->batch, rk::candidates_of(call, 2, a->batch),
-                          x->cols, a->form, a->rows));
-    RK_TRY_LAUNCH(rk::run(call->stream, {1}, l2_sum, terms, rk::in(call, 4), rk::out(call, 0),
-                          group_factor, x->rows, a->batch, a->weight, a->form, a->divisor));
-    return rk::run(call->stream, rk::a_thread_each(x->rows), l2_factors, occurrences, group_factor,
-                   rk::out(call, 1), x->rows);
+    l2_work w = {};
+    w.attr = call->node->attr.l2;
+    w.x = rk::in(call, 0);
+    w.segments = rk::in(call, 1);
+    w.order = rk::in(call, 2);
+    w.count = rk::in(call, 3);
+    w.state = rk::in(call, 4);
+    w.chosen = rk::in(call, 5);
+    w.loss = rk::out(call, 0);
+    w.gradient = rk::out(call, 1);
+    w.n_rows = x->rows;
+    w.d = x->cols;
+    w.n_candidates = rk::candidates_of(call, 2, w.attr.batch);
+    w.terms = static_cast<double *>(call->scratch);
+    w.group_factor = w.terms + KINDS * x->rows;
+    w.occurrences = reinterpret_cast<float *>(w.group_factor + 4);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(x->rows), l2_terms, w, call->arrived));
+    return w.attr.form == RK_L2_SQUARED
+               ? cudaSuccess
+               : rk::run(call->stream, rk::a_warp_each(x->rows), l2_gradient, w);
 }

@@ -101,59 +101,67 @@ struct slot_setting {
     rk_slot_rule rule;
 };
 
-/* With chosen one negative of each triplet counts; its derivative is moved to its place then. */
+/* A triplet behind the last one of the step. */
+__device__ void leave_out(double *term, float *scores, int64_t m, int lane)
+{
+    for (int64_t k = lane; k <= m; k += rk::WARP) {
+        scores[k] = 0.0f;
+    }
+    if (lane == 0) {
+        *term = 0.0;
+    }
+}
+
+/* With chosen one negative of each triplet counts; its derivative is moved to its place then. The
+ * block that is done last takes the mean of the terms. */
 __global__ void __launch_bounds__(rk::BLOCK)
     slot_loss(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
               const int32_t *__restrict__ rows, const rk_step_state *__restrict__ state,
-              const float *__restrict__ factor, const int32_t *__restrict__ chosen,
-              double *__restrict__ terms, float *by_score, slot_setting s)
+              const float *__restrict__ factor, const int32_t *__restrict__ chosen, double *terms,
+              double *__restrict__ loss, float *by_score, slot_setting s, int32_t *arrived)
 {
     rk::begin();
+    __shared__ double shared[rk::BLOCK];
+    __shared__ int is_last;
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
-    const int64_t b = rk::number_of_warp(), m = s.m, d = s.d;
-    if (b >= s.batch) {
-        return; /* the whole warp */
-    }
-    const int64_t count = rk__step_count(state);
+    const int64_t b = rk::number_of_warp(), m = s.m, d = s.d, count = rk__step_count(state);
     float *scores = by_score + b * (1 + m);
-    if (b >= count) {
-        for (int64_t k = lane; k <= m; k += rk::WARP) {
-            scores[k] = 0.0f;
+    if (b < s.batch && b >= count) {
+        leave_out(terms + b, scores, m, lane);
+    } else if (b < count) {
+        const int64_t n = chosen ? 1 : m, first = chosen ? chosen[b] : 0;
+        const float *user = x + slot_row[b] * d;
+        const int32_t *negatives = slot_row + 2 * s.batch + b * m + first;
+        for (int64_t k = 0; k <= n; k++) {
+            const int64_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
+            const float score = rk::warp_dot(user, x + row * d, d, lane);
+            if (lane == 0) {
+                scores[k] = score;
+            }
         }
-        if (lane == 0) {
-            terms[b] = 0.0;
-        }
-        return;
-    }
-    const int64_t n = chosen ? 1 : m, first = chosen ? chosen[b] : 0;
-    const float *user = x + slot_row[b] * d;
-    const int32_t *negatives = slot_row + 2 * s.batch + b * m + first;
-    for (int64_t k = 0; k <= n; k++) {
-        const int64_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
-        const float score = rk::warp_dot(user, x + row * d, d, lane);
-        if (lane == 0) {
-            scores[k] = score;
-        }
-    }
-    __syncwarp();
-    const double user_factor = factor ? factor[rows[slot_row[b]]] : 0.0f;
-    auto beta = [=](int64_t k) {
-        const int32_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
-        return factor ? user_factor * (double)factor[rows[row]] : 0.0;
-    };
-    const double term = s.rule.kind == RK_LOSS_SOFTMAX
-                            ? softmax_term(s.rule, scores, n, (double)count, lane)
-                            : additive_term(s.rule, scores, n, (double)count, lane, beta);
-    if (lane == 0) {
-        terms[b] = term;
-    }
-    if (chosen) {
         __syncwarp();
-        const float by_negative = scores[1];
-        __syncwarp();
-        for (int64_t k = lane; k < m; k += rk::WARP) {
-            scores[1 + k] = k == first ? by_negative : 0.0f;
+        const double user_factor = factor ? factor[rows[slot_row[b]]] : 0.0f;
+        auto beta = [=](int64_t k) {
+            const int32_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
+            return factor ? user_factor * (double)factor[rows[row]] : 0.0;
+        };
+        const double term = s.rule.kind == RK_LOSS_SOFTMAX
+                                ? softmax_term(s.rule, scores, n, (double)count, lane)
+                                : additive_term(s.rule, scores, n, (double)count, lane, beta);
+        if (lane == 0) {
+            terms[b] = term;
         }
+        if (chosen) {
+            __syncwarp();
+            const float by_negative = scores[1];
+            __syncwarp();
+            for (int64_t k = lane; k < m; k += rk::WARP) {
+                scores[1 + k] = k == first ? by_negative : 0.0f;
+            }
+        }
+    }
+    if (rk::is_last_block(arrived, &is_last)) {
+        rk::write_mean(terms, s.batch, state, loss, shared);
     }
 }
 
@@ -223,10 +231,10 @@ cudaError_t rk_cuda_slot_loss(const rk_call *call)
     const slot_setting setting = {a->batch, rk__out(call, 1)->cols - 1, rk__in(call, 0)->cols,
                                   a->rule};
     double *terms = static_cast<double *>(call->scratch);
-    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(a->batch), slot_loss, rk::in(call, 0),
-                          rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
-                          rk::in(call, 5), terms, rk::out(call, 1), setting));
-    return rk::mean_of_terms(call->stream, {terms, rk::in(call, 3), rk::out(call, 0), a->batch});
+    return rk::run(call->stream, rk::a_warp_each(a->batch), slot_loss, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), terms, rk::out(call, 0), rk::out(call, 1), setting,
+                   call->arrived);
 }
 
 cudaError_t rk_cuda_slot_grad(const rk_call *call)

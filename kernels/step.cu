@@ -22,11 +22,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 {
     rk::begin();
     __shared__ double shared[rk::BLOCK];
-    const double sum = rk::block_sum(terms, batch, shared);
-    if (threadIdx.x == 0) {
-        const int64_t count = rk__step_count(state);
-        *loss = count > 0 ? sum / (double)count : 0.0;
-    }
+    rk::write_mean(terms, batch, state, loss, shared);
 }
 
 __global__ void schedule(rk_schedule rule, rk_step_state *state)
@@ -50,6 +46,9 @@ __global__ void step_loss(loss_list losses, rk_step_state *state, double *sums, 
     }
     sums[0] += total;
     rk__note_loss(state, total);
+    if (losses.attr.advances) {
+        rk__next_step(state);
+    }
 }
 
 __global__ void answer(int *waits)
@@ -61,8 +60,7 @@ __global__ void answer(int *waits)
 __global__ void step_advance(rk_step_state *state)
 {
     rk::begin();
-    state->step += 1;
-    state->step_in_epoch += 1;
+    rk__next_step(state);
 }
 
 } // namespace

@@ -246,6 +246,12 @@ rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity
     rk_popularity by_count = model->popularity;
     rk_ranker ranker =
         popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(model->scorer);
-    return rk__evaluate(model->dataset, rk__config_options(model->config), part, NULL, 0, &ranker,
-                        hooks, out);
+    rk_status status = rk__evaluate(model->dataset, rk__config_options(model->config), part, NULL,
+                                    0, &ranker, hooks, out);
+    const rk_engine *e = &model->engine;
+    const char *note = e->device->note ? e->device->note(e->context) : NULL;
+    if (note && hooks && hooks->log) {
+        hooks->log(hooks->user, RK_LOG_WARNING, note);
+    }
+    return status;
 }

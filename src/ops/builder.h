@@ -221,6 +221,7 @@ void rk__adam(rk_program *p, rk_value parameter, rk_value gradient, rk_value m, 
               rk_value state, rk_adam_attr attr);
 void rk__sgd(rk_program *p, rk_value parameter, rk_value gradient, rk_value state,
              double weight_decay);
+/* Counts the step; behind rk__step_loss it is done in the same node. */
 void rk__step_advance(rk_program *p, rk_value state);
 
 /* ---- scores of a tile of queries ---- */

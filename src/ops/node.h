@@ -128,6 +128,7 @@ typedef struct rk_contrast_attr {
 typedef struct rk_step_attr {
     int32_t first; /* entry of the sums for the node's first term */
     bool is_last;  /* its total is the step's */
+    bool advances; /* and the step is counted then, as by step_advance */
 } rk_step_attr;
 
 typedef struct rk_adam_attr {

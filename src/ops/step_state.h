@@ -41,6 +41,13 @@ RK_HOST_DEVICE static inline int64_t rk__step_count(const rk_step_state *s)
     return rest < s->batch ? (rest > 0 ? rest : 0) : s->batch;
 }
 
+/* The step that the state is at is done. */
+RK_HOST_DEVICE static inline void rk__next_step(rk_step_state *s)
+{
+    s->step += 1;
+    s->step_in_epoch += 1;
+}
+
 /* The loss of the step that the state is at. */
 RK_HOST_DEVICE static inline void rk__note_loss(rk_step_state *s, double loss)
 {

@@ -1,4 +1,4 @@
-/* The L2 term and the factors of its gradient. */
+/* The L2 term and its gradient. */
 #include "ops/naive.h"
 
 enum { GROUPS = 3 };
@@ -97,12 +97,17 @@ static void l2_loss(void)
                             .rows = v / 2 % 2 ? RK_L2_UNIQUE : RK_L2_BATCH,
                             .divisor = v / 4};
             double *loss = ops_doubles(t.s.c, 1), *factor = ops_doubles(t.s.c, t.s.b.capacity);
+            double *gradient = ops_doubles(t.s.c, t.s.b.capacity * t.s.d);
+            double *size = ops_doubles(t.s.c, t.s.b.capacity * t.s.d);
             loss[0] = l2(&t, &a, factor);
+            for (int64_t j = 0; j < t.s.b.capacity * t.s.d; j++) {
+                ops_add(&gradient[j], &size[j], factor[j / t.s.d] * (double)t.s.x[j]);
+            }
             rk_program *p = ops_program(t.s.c);
             rk__l2_loss(p, t.s.x_value, t.s.set, t.chosen_value, t.s.state, a);
             rk_value value = p->n_terms > 0 ? p->terms[0].value : RK_NONE;
             ops_expect_reals(t.s.c, value, loss, loss, 2e-6);
-            ops_expect_reals(t.s.c, value + 1, factor, factor, 1e-6);
+            ops_expect_reals(t.s.c, value + 1, gradient, size, 1e-6);
             ops_run(t.s.c, 1);
         }
     }

@@ -180,7 +180,7 @@ static void a_training_step_is_joined(void **unused)
         assert_int_equal(count(p, RK_OP_PROPAGATE_FROM_ROWS_ADAM), layers == 1);
         assert_int_equal(count(p, RK_OP_PROPAGATE_FROM_ROWS), layers > 1);
         assert_int_equal(count(p, RK_OP_PROPAGATE), layers > 1 ? 2 * (layers - 1) - 1 : 0);
-        assert_int_equal(p->nodes[p->n_nodes - 1].op, RK_OP_STEP_ADVANCE);
+        assert_true(p->nodes[p->n_nodes - 1].attr.step.advances);
         free_fixture(&f);
     }
 }

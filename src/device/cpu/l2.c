@@ -1,5 +1,5 @@
 /*
- * The L2 term on the rows of a batch and its gradient, a factor of each row.
+ * The L2 term on the rows of a batch and its gradient, a multiple of each row.
  *
  * Slots: b = user of triplet b, B + b = its positive, 2B + M b + k = its k-th candidate, of which
  * only the chosen one counts. Sums over a batch are taken in double, block by block in order.
@@ -95,14 +95,19 @@ void rk__cpu_l2_loss(const rk_call *call)
         per_group[g] = !is_norm ? scale : norm > 0 ? scale / norm : 0;
     }
     *(double *)call->out[0] = loss;
-    float *factor = call->out[1];
+    const float *x = call->in[0];
+    float *gradient = call->out[1];
+    const int64_t d = rk__in(call, 0)->cols;
     RK_CPU_FOR_ROWS(call, r, rows)
     {
         double counts[GROUPS] = {0};
         if (r < count) {
             count_slots(call, r, counts);
         }
-        factor[r] =
+        const float factor =
             (float)(counts[0] * per_group[0] + counts[1] * per_group[1] + counts[2] * per_group[2]);
+        for (int64_t i = r * d; i < (r + 1) * d; i++) {
+            gradient[i] = r < count ? factor * x[i] : 0;
+        }
     }
 }

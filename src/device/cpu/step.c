@@ -26,11 +26,12 @@ void rk__cpu_step_loss(const rk_call *call)
     }
     sums[0] += total;
     rk__note_loss(state, total);
+    if (a->advances) {
+        rk__next_step(state);
+    }
 }
 
 void rk__cpu_step_advance(const rk_call *call)
 {
-    rk_step_state *state = call->in[0];
-    state->step++;
-    state->step_in_epoch++;
+    rk__next_step(call->in[0]);
 }

@@ -10,7 +10,7 @@ void rk__l2_loss(rk_program *p, rk_value x, rk_row_set rows, rk_value chosen, rk
 }
 
 /* x f32[S,d], segments i32[S+1], order i32[L], count i32[1], state, chosen i32[B] or -
- * -> loss f64[1], factor f32[S]: the gradient of row r is factor[r] * x[r] */
+ * -> loss f64[1], gradient f32[S,d] by x: a multiple of each row */
 rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t rows = AT(0)->rows, slots = AT(2)->rows;
@@ -19,14 +19,12 @@ rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *
     NEED(!HAS(5) || is(AT(5), RK_I32, node->attr.l2.batch, 1));
     NEED(slots % node->attr.l2.batch == 0 && slots / node->attr.l2.batch >= 2);
     out[0] = shape(RK_F64, 1, 1);
-    out[1] = shape(RK_F32, rows, 1);
+    out[1] = shape(RK_F32, rows, AT(0)->cols);
     return RK_OK;
 }
 
 void rk__grad_l2_loss(rk_backward *b, const rk_node *node, rk_value g, float alpha)
 {
     (void)g, (void)alpha;
-    rk_value part =
-        rk__scale_rows(rk__backward_program(b), node->in[0], node->out[1], RK_NONE, node->in[3]);
-    rk__contribute(b, node->in[0], part, 1);
+    rk__contribute(b, node->in[0], node->out[1], 1);
 }

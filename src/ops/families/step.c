@@ -1,4 +1,6 @@
 /* What a step does besides computing: its learning rate, the sums of its losses, counting. */
+#include <stddef.h>
+
 #include "ops/family.h"
 
 void rk__schedule(rk_program *p, rk_value state, rk_schedule rule)
@@ -36,8 +38,8 @@ void rk__step_loss(rk_program *p, rk_value state, rk_value sums)
 }
 
 /* state, sums f64[1+n], previous f64[1] or -, terms f64[1] ... -> total f64[1]: previous + terms.
- * Term i is added to sums[first + i]; the last node adds the total to sums[0] and notes it in the
- * state. Updates 0 and 1. */
+ * Term i is added to sums[first + i]; the last node adds the total to sums[0], notes it in the state
+ * and may count the step. Updates 0 and 1. */
 rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_step_attr *a = &node->attr.step;
@@ -53,6 +55,11 @@ rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape
 
 void rk__step_advance(rk_program *p, rk_value state)
 {
+    rk_node *last = p->n_nodes > 0 ? &p->nodes[p->n_nodes - 1] : NULL;
+    if (last && last->op == RK_OP_STEP_LOSS && last->attr.step.is_last && last->in[0] == state) {
+        last->attr.step.advances = true;
+        return;
+    }
     rk__append(p, RK_NODE(RK_OP_STEP_ADVANCE, state));
 }
 
