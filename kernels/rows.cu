@@ -2,7 +2,8 @@
  * The row set of a batch and the moves between all nodes [N, d] and its rows [S, d].
  *
  * unique_rows: the distinct nodes in ascending order, and for each the slots that name it in
- * ascending order.
+ * ascending order. Where the graph has a bit for each node, and the batch a counter for each slot,
+ * in a block's shared memory, one block does all of it (sort_batch). Else:
  *
  *   mark     map[node] = 0 for every node of the batch, -1 elsewhere
  *   number   exclusive scan over the marks -> map[node] = index in rows, rows[index] = node
@@ -86,6 +87,161 @@ __global__ void __launch_bounds__(rk::BLOCK)
         place += unordered[i] < s;
     }
     order[place] = (int32_t)s;
+}
+
+/* ---- the same by one block ---- */
+
+constexpr int ONE_BLOCK = 1024; /* its threads */
+constexpr int64_t SHARED_BYTES = 48 << 10, MOST_SLOTS = 8192;
+
+/* Outputs and sizes of unique_rows. */
+struct row_set {
+    int32_t *rows, *count, *map, *slot_row, *segments, *order;
+    int64_t n_slots, n_nodes, n_rows;
+};
+
+/* A bit for each node of the batch, the number of bits before each word, a counter for each row. */
+struct marks {
+    uint32_t *bits;
+    int32_t *before, *counts;
+    int64_t n_words;
+};
+
+int64_t words_of(int64_t n_nodes)
+{
+    return (n_nodes + rk::WARP - 1) / rk::WARP;
+}
+
+int64_t marks_bytes(int64_t n_nodes, int64_t n_slots)
+{
+    return (2 * words_of(n_nodes) + n_slots) * (int64_t)sizeof(int32_t);
+}
+
+bool fits_one_block(int64_t n_nodes, int64_t n_slots)
+{
+    return n_slots <= MOST_SLOTS && marks_bytes(n_nodes, n_slots) <= SHARED_BYTES;
+}
+
+/* The number of a node's row, if its bit is set. */
+__device__ __forceinline__ int32_t row_of(const marks &m, int32_t node)
+{
+    const uint32_t below = m.bits[node / rk::WARP] & ((1u << (node % rk::WARP)) - 1u);
+    return m.before[node / rk::WARP] + __popc(below);
+}
+
+/* to[i] = sum of size(0) .. size(i - 1); returns the sum of all. `to` may be where size(i) reads. */
+template <typename SIZE>
+__device__ int32_t scan_by_block(int64_t n, int32_t *to, int32_t *warp_sums, SIZE size)
+{
+    int32_t carried = 0;
+    for (int64_t base = 0; base < n; base += ONE_BLOCK) {
+        const int64_t i = base + threadIdx.x;
+        const int32_t value = i < n ? size(i) : 0;
+        const int32_t inclusive = rk::block_inclusive_scan(value, warp_sums);
+        if (i < n) {
+            to[i] = carried + inclusive - value;
+        }
+        if (threadIdx.x == ONE_BLOCK - 1) {
+            warp_sums[0] = inclusive;
+        }
+        __syncthreads();
+        carried += warp_sums[0];
+        __syncthreads();
+    }
+    return carried;
+}
+
+__device__ void mark_nodes(const int32_t *nodes, const row_set &s, const marks &m)
+{
+    for (int64_t i = threadIdx.x; i < m.n_words; i += ONE_BLOCK) {
+        m.bits[i] = 0;
+    }
+    for (int64_t i = threadIdx.x; i < s.n_slots; i += ONE_BLOCK) {
+        m.counts[i] = 0;
+    }
+    __syncthreads();
+    for (int64_t i = threadIdx.x; i < s.n_slots; i += ONE_BLOCK) {
+        if (nodes[i] >= 0) {
+            atomicOr(&m.bits[nodes[i] / rk::WARP], 1u << (nodes[i] % rk::WARP));
+        }
+    }
+    __syncthreads();
+}
+
+/* rows, map, slot_row, and the slots of each row counted. */
+__device__ void number_rows(const int32_t *nodes, const row_set &s, const marks &m, int32_t n_used)
+{
+    for (int64_t i = threadIdx.x; i < s.n_nodes; i += ONE_BLOCK) {
+        const bool is_used = m.bits[i / rk::WARP] >> (i % rk::WARP) & 1u;
+        const int32_t row = is_used ? row_of(m, (int32_t)i) : -1;
+        s.map[i] = row;
+        if (is_used) {
+            s.rows[row] = (int32_t)i;
+        }
+    }
+    for (int64_t i = n_used + threadIdx.x; i < s.n_rows; i += ONE_BLOCK) {
+        s.rows[i] = -1;
+    }
+    for (int64_t i = threadIdx.x; i < s.n_slots; i += ONE_BLOCK) {
+        const int32_t row = nodes[i] >= 0 ? row_of(m, nodes[i]) : -1;
+        s.slot_row[i] = row;
+        if (row >= 0) {
+            atomicAdd(&m.counts[row], 1);
+        }
+    }
+    __syncthreads();
+}
+
+/* Slots into their segments in any order, then ranked. */
+__device__ void order_slots(const row_set &s, const marks &m, int32_t *unordered)
+{
+    for (int64_t i = threadIdx.x; i < s.n_slots; i += ONE_BLOCK) {
+        const int32_t row = s.slot_row[i];
+        if (row >= 0) {
+            unordered[atomicAdd(&m.counts[row], 1)] = (int32_t)i; /* counts: where it begins */
+        }
+    }
+    __syncthreads();
+    for (int64_t i = threadIdx.x; i < s.n_slots; i += ONE_BLOCK) {
+        const int32_t row = s.slot_row[i];
+        if (i >= s.segments[s.n_rows]) {
+            s.order[i] = -1;
+        }
+        if (row < 0) {
+            continue;
+        }
+        int32_t place = s.segments[row];
+        for (int32_t j = s.segments[row]; j < s.segments[row + 1]; j++) {
+            place += unordered[j] < i;
+        }
+        s.order[place] = (int32_t)i;
+    }
+}
+
+__global__ void __launch_bounds__(ONE_BLOCK)
+    sort_batch(const int32_t *__restrict__ nodes, row_set s, int32_t *unordered, int64_t n_words)
+{
+    rk::begin();
+    RK_DYNAMIC_SHARED(int32_t, shared);
+    __shared__ int32_t warp_sums[ONE_BLOCK / rk::WARP];
+    const marks m = {reinterpret_cast<uint32_t *>(shared), shared + n_words, shared + 2 * n_words,
+                     n_words};
+    mark_nodes(nodes, s, m);
+    const int32_t n_used =
+        scan_by_block(n_words, m.before, warp_sums, [&](int64_t i) { return __popc(m.bits[i]); });
+    number_rows(nodes, s, m, n_used);
+    const int32_t total =
+        scan_by_block(s.n_rows, s.segments, warp_sums, [&](int64_t i) { return m.counts[i]; });
+    if (threadIdx.x == 0) {
+        *s.count = n_used;
+        s.segments[s.n_rows] = total;
+    }
+    __syncthreads();
+    for (int64_t i = threadIdx.x; i < s.n_rows; i += ONE_BLOCK) {
+        m.counts[i] = s.segments[i];
+    }
+    __syncthreads();
+    order_slots(s, m, unordered);
 }
 
 template <int VECTOR>
@@ -188,11 +344,16 @@ cudaError_t rk_cuda_unique_rows(const rk_call *call)
     if (n_rows == 0) {
         return cudaSuccess;
     }
-    const lists l = cut(call);
     void *const stream = call->stream;
     const int32_t *nodes = rk::in(call, 0);
     int32_t *rows = rk::out(call, 0), *count = rk::out(call, 1), *map = rk::out(call, 2);
     int32_t *slot_row = rk::out(call, 3), *segments = rk::out(call, 4), *order = rk::out(call, 5);
+    if (fits_one_block(n_nodes, n_slots)) {
+        const row_set s = {rows, count, map, slot_row, segments, order, n_slots, n_nodes, n_rows};
+        return rk::run(stream, {1, ONE_BLOCK, marks_bytes(n_nodes, n_slots)}, sort_batch, nodes, s,
+                       static_cast<int32_t *>(call->scratch), words_of(n_nodes));
+    }
+    const lists l = cut(call);
     const rk::grid by_slot = rk::a_thread_each(n_slots);
     RK_TRY_LAUNCH(rk::fill(stream, map, 0xff, n_nodes * (int64_t)sizeof *map));
     RK_TRY_LAUNCH(rk::run(stream, by_slot, mark, nodes, n_slots, map));

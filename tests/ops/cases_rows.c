@@ -13,10 +13,14 @@ static const struct batch_shape {
 };
 enum { N_BATCHES = sizeof batch_shapes / sizeof batch_shapes[0] };
 
+static ops_batch make_batch_of(ops_case *c, const struct batch_shape *s, ops_random *r)
+{
+    return ops_make_batch(c, s->users, s->items, s->batch, s->candidates, s->triplets, r);
+}
+
 static ops_batch make_batch(ops_case *c, int i, ops_random *r)
 {
-    const struct batch_shape *s = &batch_shapes[i];
-    return ops_make_batch(c, s->users, s->items, s->batch, s->candidates, s->triplets, r);
+    return make_batch_of(c, &batch_shapes[i], r);
 }
 
 static int64_t nodes_of(int i)
@@ -24,23 +28,34 @@ static int64_t nodes_of(int i)
     return batch_shapes[i].users + batch_shapes[i].items;
 }
 
+static void unique_rows_of(const struct batch_shape *s)
+{
+    ops_random r = {1 + (uint64_t)s->batch};
+    ops_case *c = ops_begin("unique_rows of %d triplets of %d, %d nodes", (int)s->triplets,
+                            (int)s->batch, (int)(s->users + s->items));
+    ops_batch b = make_batch_of(c, s, &r);
+    rk_row_set set = rk__unique_rows(ops_program(c), ops_input(c, RK_I32, b.slots, 1, b.nodes),
+                                     s->users + s->items);
+    int32_t count = (int32_t)b.count;
+    ops_expect_exactly(c, set.rows, b.rows);
+    ops_expect_exactly(c, set.count, &count);
+    ops_expect_exactly(c, set.map, b.map);
+    ops_expect_exactly(c, set.slot_row, b.slot_row);
+    ops_expect_exactly(c, set.segments, b.segments);
+    ops_expect_exactly(c, set.order, b.order);
+    ops_run(c, 2); /* the second time over what the first left behind */
+}
+
+/* What one block does on CUDA, then more slots, then more nodes than one block takes. */
 static void unique_rows(void)
 {
+    static const struct batch_shape large[] = {{700, 900, 2731, 2720, 1},
+                                               {120000, 90000, 20, 20, 1}};
     for (int i = 0; i < N_BATCHES; i++) {
-        ops_random r = {1 + (uint64_t)i};
-        ops_case *c = ops_begin("unique_rows of batch %d", i);
-        ops_batch b = make_batch(c, i, &r);
-        rk_row_set set =
-            rk__unique_rows(ops_program(c), ops_input(c, RK_I32, b.slots, 1, b.nodes), nodes_of(i));
-        int32_t count = (int32_t)b.count;
-        ops_expect_exactly(c, set.rows, b.rows);
-        ops_expect_exactly(c, set.count, &count);
-        ops_expect_exactly(c, set.map, b.map);
-        ops_expect_exactly(c, set.slot_row, b.slot_row);
-        ops_expect_exactly(c, set.segments, b.segments);
-        ops_expect_exactly(c, set.order, b.order);
-        ops_run(c, 2); /* the second time over what the first left behind */
+        unique_rows_of(&batch_shapes[i]);
     }
+    unique_rows_of(&large[0]);
+    unique_rows_of(&large[1]);
 }
 
 static void combine_rows_of(int i, int64_t d, int n)
