@@ -140,8 +140,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     rk_piece piece = pieces[p];
     if (first_edge) {
-        piece.begin = first_edge[p];
-        piece.end = first_edge[p + 1];
+        piece.begin = first_edge[piece.number];
+        piece.end = first_edge[piece.number + 1];
     }
     int64_t out_row = piece.row - first_y;
     if (MODE == ROWS) {

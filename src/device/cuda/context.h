@@ -57,9 +57,10 @@ rk_status rk__cuda_failed(cudaError_t error, const char *call, const char *file,
 typedef struct rk_cuda_graph {
     struct rk_cuda_graph *next;
     int32_t stored_offsets;    /* its number: that of the offsets */
-    rk_split_rows rows, users; /* all, and the users' alone, which come first */
+    rk_split_rows rows, users; /* all, and the users' alone */
     int64_t n_users;           /* 0 until a node names a side of the graph */
     rk_piece *pieces;          /* device, owned */
+    rk_piece *by_side;         /* device, owned: the users', then the items'; NULL until needed */
     rk_long_row *long_rows;    /* device, owned */
     /* Only for propagation through cuSPARSE: 32-bit offsets and the value array that it wants. */
     int32_t *offsets32; /* device, owned; NULL until needed */

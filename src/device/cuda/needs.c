@@ -28,7 +28,8 @@ static void add_node(needs *all, rk_device_context *context, const rk_program *p
     static const char *const working = "working memory", *const pieces = "rows cut into pieces",
                              *const blas = "cuBLAS's workspace",
                              *const halves = "the Gram matrix in halves",
-                             *const sparse = "cuSPARSE's values and offsets";
+                             *const sparse = "cuSPARSE's values and offsets",
+                             *const sides = "pieces by side";
     uint32_t flags = rk__op_info(node->op)->flags;
     rk_cuda_prepared prepared = {.context = context};
     rk_call call = {.prepared = &prepared};
@@ -40,6 +41,9 @@ static void add_node(needs *all, rk_device_context *context, const rk_program *p
             rows.n_pieces * (int64_t)sizeof(rk_piece) +
                 rows.n_long_rows * (int64_t)sizeof(rk_long_row),
             true);
+        if (flags & RK_OP_IS_SIDE) {
+            add(all, sides, rows.n_pieces * (int64_t)sizeof(rk_piece), true);
+        }
         *drawn_bytes += node->op == RK_OP_DROP_EDGES ? rk__cuda_drawn_bytes(rows.n_pieces) : 0;
     }
     add(all, working, rk__cuda_scratch(&call), false);

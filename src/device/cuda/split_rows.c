@@ -4,7 +4,12 @@
  * edges takes 0.7 ms). Built once on the host from the graph's own offsets; those of a drawn graph
  * (drop_edges) are known to the device alone, so it takes the pieces of the graph that it was drawn
  * from, each with what is left of its edges.
+ *
+ * The pieces lie longest first: a block keeps its place on the device until its longest piece is
+ * done, so its warps get pieces of like length, and what takes long begins early. No sum depends on
+ * where a piece lies.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -49,12 +54,20 @@ rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_pro
 
 /* ---- the rows of a stored graph ---- */
 
+/* Longest first; of one length in the order of the rows. */
+static int by_length(const void *a, const void *b)
+{
+    const rk_piece *p = a, *q = b;
+    int64_t length = p->end - p->begin, other = q->end - q->begin;
+    return length != other ? (length < other) - (length > other) : p->number - q->number;
+}
+
 static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, int64_t most)
 {
     out->size = count(offsets, n_rows, most);
-    if (out->size.n_partials > INT32_MAX) {
-        RK_FAIL(RK_ERR_DEVICE, "the graph has %lld pieces of long rows; raise cuda.piece_edges",
-                (long long)out->size.n_partials);
+    if (out->size.n_pieces > INT32_MAX) {
+        RK_FAIL(RK_ERR_DEVICE, "the graph's rows have %lld pieces; raise cuda.piece_edges",
+                (long long)out->size.n_pieces);
     }
     RK_TRY(
         rk__alloc(&out->pieces, out->size.n_pieces, sizeof *out->pieces, "the pieces of a graph"));
@@ -64,16 +77,21 @@ static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, 
     for (int64_t r = 0; r < n_rows; r++) {
         int64_t begin = offsets[r], end = offsets[r + 1], n = pieces_of(end - begin, most);
         if (n > 1) {
-            out->long_rows[long_row++] = (rk_long_row){(int32_t)r, (int32_t)partial, (int32_t)n};
+            out->long_rows[long_row] = (rk_long_row){(int32_t)r, (int32_t)partial, (int32_t)n};
         }
         for (int64_t i = 0; i < n; i++) {
             /* Nearly equal pieces: the last is not a stump. */
-            out->pieces[piece++] = (rk_piece){.begin = begin + (end - begin) * i / n,
-                                              .end = begin + (end - begin) * (i + 1) / n,
-                                              .row = (int32_t)r,
-                                              .partial = n > 1 ? (int32_t)partial++ : -1};
+            out->pieces[piece] = (rk_piece){.begin = begin + (end - begin) * i / n,
+                                            .end = begin + (end - begin) * (i + 1) / n,
+                                            .row = (int32_t)r,
+                                            .partial = n > 1 ? (int32_t)partial++ : -1,
+                                            .long_row = n > 1 ? (int32_t)long_row : -1,
+                                            .number = (int32_t)piece};
+            piece++;
         }
+        long_row += n > 1;
     }
+    qsort(out->pieces, (size_t)piece, sizeof *out->pieces, by_length);
     return RK_OK;
 }
 
@@ -89,6 +107,7 @@ static rk_status upload(rk_device_context *context, void *out_pointer, const voi
 static void free_graph(rk_cuda_graph *graph)
 {
     cudaFree(graph->pieces);
+    cudaFree(graph->by_side);
     cudaFree(graph->long_rows);
     cudaFree(graph->offsets32);
     cudaFree(graph->values);
@@ -157,20 +176,45 @@ void rk__cuda_graphs_free(rk_device_context *context)
 
 /* ---- the rows of a node ---- */
 
-/* Pieces, long rows and partials are in the order of the rows: those of the users come first. A
- * half of a pair table begins with the small side's first node. */
-static void divide(rk_split_graph *out, rk_cuda_graph *graph, const rk_fold_attr *side,
-                   const int64_t *offsets, int64_t most)
+/* The pieces once more: the users', longest first, then the items'. */
+static rk_status make_sides(rk_device_context *context, rk_cuda_graph *graph,
+                            const rk_stored *offsets, int64_t n_users)
+{
+    rk_status status = RK_OK;
+    host_split host = {0};
+    rk_piece *by_side = NULL;
+    int64_t n = graph->rows.n_pieces, most = context->options.piece_edges;
+    graph->users = count(offsets->constant, n_users, most);
+    int64_t user = 0, item = graph->users.n_pieces;
+    RK_TRY_GOTO(done, build(&host, offsets->constant, offsets->rows - 1, most));
+    RK_TRY_GOTO(done, rk__alloc(&by_side, n, sizeof *by_side, "the pieces of a graph"));
+    for (int64_t p = 0; p < n; p++) {
+        by_side[host.pieces[p].row < n_users ? user++ : item++] = host.pieces[p];
+    }
+    RK_TRY_GOTO(done, upload(context, &graph->by_side, by_side, n * (int64_t)sizeof *by_side,
+                             "the pieces of a graph"));
+    graph->users.pieces = graph->by_side;
+    graph->users.long_rows = graph->long_rows;
+    graph->n_users = n_users;
+done:
+    rk__free(host.pieces);
+    rk__free(host.long_rows);
+    rk__free(by_side);
+    return status;
+}
+
+/* Long rows and partials are in the order of the rows: those of the users come first. A half of a
+ * pair table begins with the small side's first node. */
+static rk_status divide(rk_split_graph *out, rk_device_context *context, rk_cuda_graph *graph,
+                        const rk_fold_attr *side)
 {
     int64_t n_users = side->first > 0 ? side->first : side->n;
-    if (graph->n_users != n_users) {
-        graph->users = count(offsets, n_users, most);
-        graph->users.pieces = graph->pieces;
-        graph->users.long_rows = graph->long_rows;
-        graph->n_users = n_users;
+    RK_ASSERT(graph->n_users == 0 || graph->n_users == n_users);
+    if (graph->n_users == 0) {
+        RK_TRY(make_sides(context, graph, &context->store->items[graph->stored_offsets], n_users));
     }
     rk_split_rows items = graph->rows;
-    items.pieces += graph->users.n_pieces;
+    items.pieces = graph->by_side + graph->users.n_pieces;
     items.n_pieces -= graph->users.n_pieces;
     items.long_rows += graph->users.n_long_rows;
     items.n_long_rows -= graph->users.n_long_rows;
@@ -178,6 +222,7 @@ static void divide(rk_split_graph *out, rk_cuda_graph *graph, const rk_fold_attr
     out->other = side->first > 0 ? graph->users : items;
     out->small.first_y = side->first;
     out->other.first_x = side->first;
+    return RK_OK;
 }
 
 int64_t rk__cuda_drawn_bytes(int64_t n_pieces)
@@ -200,8 +245,7 @@ rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node)
         out->rows.first = loaded->nodes[draw - loaded->program->nodes].prepared.graph.drawn;
     }
     if (rk__op_info(what->op)->flags & RK_OP_IS_SIDE) {
-        divide(out, graph, &what->attr.fold, context->store->items[stored].constant,
-               context->options.piece_edges);
+        RK_TRY(divide(out, context, graph, &what->attr.fold));
     }
     if (what->op == RK_OP_DROP_EDGES) {
         RK_TRY(rk__cuda_alloc(&out->drawn, rk__cuda_drawn_bytes(out->rows.n_pieces),
