@@ -47,7 +47,8 @@ typedef struct rk_long_row {
     int32_t row, first_partial, n_partials;
 } rk_long_row;
 
-/* The split rows of a graph, or of one side of it; arrays built once on the host. */
+/* The split rows of a graph, or of one side of it, which has pieces of its own and the rest in
+ * common with the whole; arrays built once on the host. */
 typedef struct rk_split_rows {
     const rk_piece *pieces; /* longest first */
     const rk_long_row *long_rows;
@@ -57,6 +58,8 @@ typedef struct rk_split_rows {
      * int64[n_pieces + 1], and those in the piece itself are of the graph that it was drawn from.
      * NULL: not drawn. */
     const int64_t *first;
+    const float *weights; /* scale of each edge's column, by edge; NULL: to be gathered */
+    unsigned *arrived; /* the node's own: pieces of each long row that are done; 0 between runs */
 } rk_split_rows;
 
 /* call->prepared of an operation with the flag GRAPH begins with this. For a scratch function the
@@ -65,6 +68,7 @@ typedef struct rk_split_graph {
     rk_split_rows rows;
     rk_split_rows small, other; /* SIDE: the rows of the side in attr.fold, and of the other one */
     int64_t *drawn;             /* drop_edges: `first` of the graph that it draws */
+    unsigned *arrived;          /* the others: the counters of `rows` */
 } rk_split_graph;
 
 /* ---- attend.cu ---- */

@@ -108,6 +108,7 @@ static void free_graph(rk_cuda_graph *graph)
 {
     cudaFree(graph->pieces);
     cudaFree(graph->by_side);
+    cudaFree(graph->weights);
     cudaFree(graph->long_rows);
     cudaFree(graph->offsets32);
     cudaFree(graph->values);
@@ -174,6 +175,38 @@ void rk__cuda_graphs_free(rk_device_context *context)
     }
 }
 
+/* ---- the weights of its edges ---- */
+
+bool rk__cuda_graph_has_weights(const rk_device_context *context, const rk_program *program,
+                                const rk_node *node)
+{
+    return node->op != RK_OP_DROP_EDGES && !rk__edge_draw_of(program, node) &&
+           !rk__cuda_spmm_takes(context, program, node);
+}
+
+/* A column's scale beside the column: 4 bytes that follow one another, where a gather fetches a
+ * sector of 32. */
+static rk_status make_weights(rk_device_context *context, rk_cuda_graph *graph,
+                              const rk_stored *columns, const rk_stored *scale)
+{
+    if (!columns->constant || !scale->constant) {
+        RK_FAIL(RK_ERR_INTERNAL, "the graph of %s is not a constant", columns->name);
+    }
+    rk_status status = RK_OK;
+    const int32_t *column = columns->constant;
+    const float *of = scale->constant;
+    float *weights = NULL;
+    int64_t n = columns->rows;
+    RK_TRY(rk__alloc(&weights, n, sizeof *weights, "the weights of the edges"));
+    for (int64_t e = 0; e < n; e++) {
+        weights[e] = of[column[e]];
+    }
+    status = upload(context, &graph->weights, weights, n * (int64_t)sizeof *weights,
+                    "the weights of the edges");
+    rk__free(weights);
+    return status;
+}
+
 /* ---- the rows of a node ---- */
 
 /* The pieces once more: the users', longest first, then the items'. */
@@ -184,8 +217,8 @@ static rk_status make_sides(rk_device_context *context, rk_cuda_graph *graph,
     host_split host = {0};
     rk_piece *by_side = NULL;
     int64_t n = graph->rows.n_pieces, most = context->options.piece_edges;
-    graph->users = count(offsets->constant, n_users, most);
-    int64_t user = 0, item = graph->users.n_pieces;
+    graph->n_user_pieces = count(offsets->constant, n_users, most).n_pieces;
+    int64_t user = 0, item = graph->n_user_pieces;
     RK_TRY_GOTO(done, build(&host, offsets->constant, offsets->rows - 1, most));
     RK_TRY_GOTO(done, rk__alloc(&by_side, n, sizeof *by_side, "the pieces of a graph"));
     for (int64_t p = 0; p < n; p++) {
@@ -193,8 +226,6 @@ static rk_status make_sides(rk_device_context *context, rk_cuda_graph *graph,
     }
     RK_TRY_GOTO(done, upload(context, &graph->by_side, by_side, n * (int64_t)sizeof *by_side,
                              "the pieces of a graph"));
-    graph->users.pieces = graph->by_side;
-    graph->users.long_rows = graph->long_rows;
     graph->n_users = n_users;
 done:
     rk__free(host.pieces);
@@ -203,8 +234,8 @@ done:
     return status;
 }
 
-/* Long rows and partials are in the order of the rows: those of the users come first. A half of a
- * pair table begins with the small side's first node. */
+/* Long rows, partials and counters are the whole graph's. A half of a pair table begins with the
+ * small side's first node. */
 static rk_status divide(rk_split_graph *out, rk_device_context *context, rk_cuda_graph *graph,
                         const rk_fold_attr *side)
 {
@@ -213,21 +244,37 @@ static rk_status divide(rk_split_graph *out, rk_device_context *context, rk_cuda
     if (graph->n_users == 0) {
         RK_TRY(make_sides(context, graph, &context->store->items[graph->stored_offsets], n_users));
     }
-    rk_split_rows items = graph->rows;
-    items.pieces = graph->by_side + graph->users.n_pieces;
-    items.n_pieces -= graph->users.n_pieces;
-    items.long_rows += graph->users.n_long_rows;
-    items.n_long_rows -= graph->users.n_long_rows;
-    out->small = side->first > 0 ? items : graph->users;
-    out->other = side->first > 0 ? graph->users : items;
+    rk_split_rows users = out->rows, items = out->rows; /* the node's weights and counters */
+    users.pieces = graph->by_side;
+    users.n_pieces = graph->n_user_pieces;
+    items.pieces = graph->by_side + users.n_pieces;
+    items.n_pieces -= users.n_pieces;
+    out->small = side->first > 0 ? items : users;
+    out->other = side->first > 0 ? users : items;
     out->small.first_y = side->first;
     out->other.first_x = side->first;
     return RK_OK;
 }
 
-int64_t rk__cuda_drawn_bytes(int64_t n_pieces)
+int64_t rk__cuda_graph_own_bytes(const rk_node *node, const rk_split_rows *rows)
 {
-    return (n_pieces + 1) * (int64_t)sizeof(int64_t);
+    return node->op == RK_OP_DROP_EDGES ? (rows->n_pieces + 1) * (int64_t)sizeof(int64_t)
+                                        : rows->n_long_rows * (int64_t)sizeof(unsigned);
+}
+
+/* Counters are a node's own: two propagations over one graph may run at a time. */
+static rk_status make_own(rk_device_context *context, rk_split_graph *out, const rk_node *what)
+{
+    int64_t bytes = rk__cuda_graph_own_bytes(what, &out->rows);
+    if (what->op == RK_OP_DROP_EDGES) {
+        return rk__cuda_alloc(&out->drawn, bytes, "the pieces of a drawn graph");
+    }
+    RK_TRY(rk__cuda_alloc(&out->arrived, bytes, "the counters of long rows"));
+    if (bytes > 0) {
+        RK_TRY_CUDA(cudaMemsetAsync(out->arrived, 0, (size_t)bytes, context->stream));
+    }
+    out->rows.arrived = out->arrived;
+    return RK_OK;
 }
 
 rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node)
@@ -244,12 +291,18 @@ rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node)
     if (draw) {
         out->rows.first = loaded->nodes[draw - loaded->program->nodes].prepared.graph.drawn;
     }
+    if (rk__cuda_graph_has_weights(context, loaded->program, what)) {
+        const rk_tensor *tensors = loaded->program->tensors;
+        const rk_stored *items = context->store->items;
+        if (!graph->weights) {
+            RK_TRY(make_weights(context, graph, &items[tensors[what->in[1]].stored],
+                                &items[tensors[what->in[2]].stored]));
+        }
+        out->rows.weights = graph->weights;
+    }
+    RK_TRY(make_own(context, out, what));
     if (rk__op_info(what->op)->flags & RK_OP_IS_SIDE) {
         RK_TRY(divide(out, context, graph, &what->attr.fold));
-    }
-    if (what->op == RK_OP_DROP_EDGES) {
-        RK_TRY(rk__cuda_alloc(&out->drawn, rk__cuda_drawn_bytes(out->rows.n_pieces),
-                              "the pieces of a drawn graph"));
     }
     return RK_OK;
 }
