@@ -48,18 +48,45 @@ __device__ inline adam_scalars adam_scalars_at(const rk_step_state *state, doubl
             (float)(1.0 / sqrt(1.0 - pow(beta2, t)))};
 }
 
+/* The step of one element, in place. */
+__device__ __forceinline__ void adam_step(const adam_target &a, adam_scalars s, float gradient,
+                                          float *p, float *m, float *v)
+{
+    const float b1 = (float)a.beta1, b2 = (float)a.beta2;
+    const float c1 = (float)(1.0 - a.beta1), c2 = (float)(1.0 - a.beta2);
+    const float g = gradient + a.weight_decay * *p;
+    *m = b1 * *m + c1 * g;
+    *v = b2 * *v + c2 * g * g;
+    *p = *p - s.step_size * *m / (sqrtf(*v) * s.root_correction + a.epsilon);
+}
+
 /* The moments are read and written once a step: they stream past the tables that are gathered
  * (__ldcs and __stcs, evict first). */
 __device__ __forceinline__ void adam_element(const adam_target &a, adam_scalars s, int64_t i,
                                              float gradient)
 {
-    const float b1 = (float)a.beta1, b2 = (float)a.beta2;
-    const float c1 = (float)(1.0 - a.beta1), c2 = (float)(1.0 - a.beta2);
-    const float p = a.parameter[i], g = gradient + a.weight_decay * p;
-    const float m = b1 * __ldcs(a.m + i) + c1 * g, v = b2 * __ldcs(a.v + i) + c2 * g * g;
+    float p = a.parameter[i], m = __ldcs(a.m + i), v = __ldcs(a.v + i);
+    adam_step(a, s, gradient, &p, &m, &v);
     __stcs(a.m + i, m);
     __stcs(a.v + i, v);
-    a.parameter[i] = p - s.step_size * m / (sqrtf(v) * s.root_correction + a.epsilon);
+    a.parameter[i] = p;
+}
+
+/* Four of them, from a multiple of four on. */
+__device__ __forceinline__ void adam_four(const adam_target &a, adam_scalars s, int64_t i,
+                                          float4 gradient)
+{
+    float4 *parameter = reinterpret_cast<float4 *>(a.parameter + i);
+    float4 *first = reinterpret_cast<float4 *>(a.m + i),
+           *second = reinterpret_cast<float4 *>(a.v + i);
+    float4 p = *parameter, m = __ldcs(first), v = __ldcs(second);
+    adam_step(a, s, gradient.x, &p.x, &m.x, &v.x);
+    adam_step(a, s, gradient.y, &p.y, &m.y, &v.y);
+    adam_step(a, s, gradient.z, &p.z, &m.z, &v.z);
+    adam_step(a, s, gradient.w, &p.w, &m.w, &v.w);
+    __stcs(first, m);
+    __stcs(second, v);
+    *parameter = p;
 }
 
 } // namespace rk

@@ -33,17 +33,18 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     kept = rk::warp_sum(kept);
     if (lane == 0) {
-        counts[p] = kept;
+        counts[piece.number] = kept;
     }
 }
 
-/* first[p]: where the kept edges of piece p begin. The first piece of a row gives its offset; a row
- * without edges has one piece, too, and pieces are in the order of the rows. */
+/* first[n]: where the kept edges of piece number n begin. The first piece of a row gives its
+ * offset; a row without edges has one piece, too. */
 __global__ void __launch_bounds__(rk::BLOCK)
     write_kept(const rk_piece *__restrict__ pieces, int64_t n_pieces,
-               const int32_t *__restrict__ columns, const rk_step_state *__restrict__ state,
-               int32_t view, uint32_t threshold, const int64_t *__restrict__ first,
-               int64_t *__restrict__ out_offsets, int32_t *__restrict__ out_columns)
+               const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
+               const rk_step_state *__restrict__ state, int32_t view, uint32_t threshold,
+               const int64_t *__restrict__ first, int64_t *__restrict__ out_offsets,
+               int32_t *__restrict__ out_columns)
 {
     rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
@@ -53,11 +54,11 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     const rk_edge_draw draw = rk__edge_draw_at(state, view, threshold);
     const rk_piece piece = pieces[p];
-    int64_t place = first[p];
-    if (lane == 0 && (p == 0 || pieces[p - 1].row != piece.row)) {
+    int64_t place = first[piece.number];
+    if (lane == 0 && piece.begin == offsets[piece.row]) {
         out_offsets[piece.row] = place;
     }
-    if (lane == 0 && p == n_pieces - 1) {
+    if (lane == 0 && piece.number == n_pieces - 1) {
         out_offsets[piece.row + 1] = first[n_pieces];
     }
     for (int64_t base = piece.begin; base < piece.end; base += rk::WARP) {
@@ -120,8 +121,8 @@ cudaError_t rk_cuda_drop_edges(const rk_call *call)
                           threshold, counts));
     RK_TRY_LAUNCH(
         rk::scan<false>(call->stream, counts, n, rk::sums_of<int64_t>{sums, first + n}, first));
-    RK_TRY_LAUNCH(rk::run(call->stream, by_piece, write_kept, pieces, n, columns, state, a->view,
-                          threshold, first, offsets, kept));
+    RK_TRY_LAUNCH(rk::run(call->stream, by_piece, write_kept, pieces, n, rk::in(call, 0), columns,
+                          state, a->view, threshold, first, offsets, kept));
     return rk::run(call->stream, rk::a_thread_each(n_nodes > n_edges ? n_nodes : n_edges),
                    finish_graph, offsets, n_nodes, kept, n_edges, rk::out(call, 2));
 }

@@ -171,10 +171,12 @@ cudaError_t rk_cuda_unfold_rows(const rk_call *call)
     rk::propagation p = half_of(call, false);
     const float *t = rk::in(call, 3);
     float *y = rk::out(call, 0);
+    p.count = rk::in(call, 5);
     p.map = rk::in(call, 6);
+    p.n_rows = rk__out(call, 0)->rows;
     p.x.rows = t + a.n * p.d;
     p.end.floats = y;
-    RK_TRY_LAUNCH(rk::propagate_rows(p, rk__out(call, 0)->rows));
+    RK_TRY_LAUNCH(rk::propagate_rows(p));
     return rk::spread_rows(call->stream, {t, p.map + a.first, y, a.n, p.d});
 }
 

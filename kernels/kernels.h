@@ -45,11 +45,13 @@ cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagona
 cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, const float *diagonal, int *info,
                                 rk_step_state *state, double bad, void *stream);
 
-/* A piece of a CSR row that one warp works on. partial < 0: the piece is the whole row. */
+/* A piece of a CSR row that one warp works on: 32 bytes, what memory is read by. */
 typedef struct rk_piece {
     int64_t begin, end; /* edges */
     int32_t row;
-    int32_t partial; /* number of its partial sum */
+    int32_t partial;  /* number of its partial sum; < 0: the piece is the whole row */
+    int32_t long_row; /* number of its row among those of several pieces, or -1 */
+    int32_t number;   /* of the piece in the order of the rows */
 } rk_piece;
 
 /* A row of several pieces: their partials are consecutive. */
@@ -57,16 +59,19 @@ typedef struct rk_long_row {
     int32_t row, first_partial, n_partials;
 } rk_long_row;
 
-/* The split rows of a graph, or of one side of it; arrays built once on the host. */
+/* The split rows of a graph, or of one side of it, which has pieces of its own and the rest in
+ * common with the whole; arrays built once on the host. */
 typedef struct rk_split_rows {
-    const rk_piece *pieces;
+    const rk_piece *pieces; /* longest first */
     const rk_long_row *long_rows;
     int64_t n_pieces, n_long_rows, n_partials;
     int64_t first_x, first_y; /* the node that row 0 of x, of y stands for; 0 where a map says it */
-    /* Of a graph with dropped edges: piece p has the edges first[p] to first[p + 1], int64[n_pieces
-     * + 1], and those in the piece itself are of the graph that it was drawn from. NULL: not drawn.
-     */
+    /* Of a graph with dropped edges: piece number n has the edges first[n] to first[n + 1],
+     * int64[n_pieces + 1], and those in the piece itself are of the graph that it was drawn from.
+     * NULL: not drawn. */
     const int64_t *first;
+    const float *weights; /* scale of each edge's column, by edge; NULL: to be gathered */
+    unsigned *arrived; /* the node's own: pieces of each long row that are done; 0 between runs */
 } rk_split_rows;
 
 /* call->prepared of an operation with the flag GRAPH begins with this. For a scratch function the
@@ -75,6 +80,7 @@ typedef struct rk_split_graph {
     rk_split_rows rows;
     rk_split_rows small, other; /* SIDE: the rows of the side in attr.fold, and of the other one */
     int64_t *drawn;             /* drop_edges: `first` of the graph that it draws */
+    unsigned *arrived;          /* the others: the counters of `rows` */
 } rk_split_graph;
 
 /* ---- attend.cu ---- */

@@ -1,29 +1,40 @@
 /*
- * Propagation over the symmetric-normalised graph, a split-row CSR kernel without a value array:
+ * Propagation over the symmetric-normalised graph, a split-row CSR kernel:
  *
  *     y[i] = alpha * s[i] * sum_{j in N(i)} s[j] * x[j],   s = 1 / sqrt(degree)
  *
  * A warp works on a piece of a row (at most a few hundred edges, cut on the host). It reads 32
- * columns and their weights at once, one a lane, and hands them round by shuffles; groups of lanes
- * take alternate edges, 16 bytes a lane: 4 floats, or 8 halves, which become floats before they are
- * summed. Rows of several pieces leave partials that a second kernel adds in the order of the
- * pieces. So every sum has one order: the result does not depend on scheduling. Three variants: all
- * rows; only rows of a row set; only columns of a row set. Of a graph with two sides a half is the
- * pieces of one side's rows, with first_x and first_y saying which node the first row of x and of y
- * belongs to. A graph with dropped edges has the pieces of the graph that it was drawn from, each
- * with what is left of its edges.
+ * columns and their weights at once, one a lane, the next 32 while it works on these, and hands
+ * them round by shuffles; groups of lanes take alternate edges, 16 bytes a lane: 4 floats, or 8
+ * halves, which become floats before they are summed. A group's loads leave four at a time, so that
+ * what waits is memory and not the warp. The weights s[j] of a stored graph lie in the order of the
+ * edges, 4 bytes an edge where a gather of s fetches 32; those of a drawn graph are gathered.
  *
- * A row that is not simply stored (rk::row_end) is put into shared memory, where all lanes of its
- * warp finish it: add what the batch adds there, then store it, make halves of it, or take it as
- * the gradient of an Adam step.
+ * The pieces of a row that has several leave partial sums, and the warp that is done last adds
+ * them, in the order of the pieces; a counter a row says which one that is. So every sum has one
+ * order: the result does not depend on scheduling. Popular rows have tens of partials, few enough
+ * for a warp; and as long pieces begin first, most of the graph is still to do when they are added.
+ *
+ * Three variants: all rows; only rows of a row set; only columns of a row set. Of a graph with two
+ * sides a half is the pieces of one side's rows, with first_x and first_y saying which node the
+ * first row of x and of y belongs to. A graph with dropped edges has the pieces of the graph that it
+ * was drawn from, each with what is left of its edges.
+ *
+ * A row that is not simply stored (rk::row_end) is finished in registers: add what the batch adds
+ * there, then store it or take it as the gradient of an Adam step. Halves need the largest of their
+ * row first, for which it is put into shared memory.
  */
 #include "propagate.cuh"
+
+#include <stddef.h>
 
 namespace
 {
 
 enum mode { ALL, ROWS, FROM_ROWS };
 constexpr int64_t SHARED_BYTES = 48 << 10; /* what a block has without asking for more */
+constexpr int AT_ONCE = 4;                 /* loads of a lane that are on their way together */
+constexpr int LEAST_LANES = 4;             /* a group: AT_ONCE edges of each are 32 at most */
 
 /* What a kernel needs beside the rows: a bit for each active column, and the step's scalars. */
 struct prepared {
@@ -31,89 +42,261 @@ struct prepared {
     const rk::adam_scalars *scalars;
 };
 
-template <int VECTOR, bool HALVES>
-__device__ __forceinline__ rk::pack<VECTOR> fetch(const void *x, int64_t row, int64_t d, int q)
-{
-    if constexpr (HALVES) {
-        return rk::load_halves<VECTOR>(static_cast<const rk_half *>(x), row, d, q);
-    } else {
-        return rk::load_constant<VECTOR>(static_cast<const float *>(x), row, d, q);
-    }
-}
+/* ---- sums over edges ---- */
 
-/* What a lane takes of each edge of its group: pack q of a row of x. */
+/* What a lane takes of each edge of its group: 16 bytes (or an element) of a row of x. */
 struct lane_share {
-    const void *x;
-    int64_t d;
-    int q;
-    bool in_row;
+    const char *x; /* of row 0 */
+    uint32_t row_bytes;
     int group, n_groups;
 };
 
-/* Adds the edges whose lanes are in `active` to the group's sum. Each round every group takes one
- * edge, in ascending order of edges. */
-template <int VECTOR>
-__device__ __forceinline__ void add_edges(rk::pack<VECTOR> *sum, unsigned active, int column,
-                                          float weight, lane_share mine)
-{
-    while (active) {
-        int source = -1;
-        for (int g = 0; g < mine.n_groups && active; g++) {
-            int lowest = __ffs((int)active) - 1;
-            active &= active - 1;
-            source = g == mine.group ? lowest : source;
-        }
-        const int from = source < 0 ? 0 : source;
-        const int c = __shfl_sync(rk::ALL_LANES, column, from);
-        const float w = __shfl_sync(rk::ALL_LANES, weight, from);
-        if (source >= 0 && mine.in_row) {
-            sum->add_scaled(w, fetch<VECTOR, false>(mine.x, c, mine.d, mine.q));
-        }
-    }
-}
-
-/* All 32 (or n) edges are active: no bits to look for. */
+/* The sum over n <= 32 edges, one a lane: a row of x and its weight. Each round every group takes
+ * AT_ONCE of them, in ascending order, and all loads leave before the first sum. Rounds are whole:
+ * lanes from n on must have the row of some edge of these, whose cache line is on its way anyhow,
+ * and the weight 0. (Not a branch: behind one, loads wait for sums.) */
 template <int VECTOR, bool HALVES>
-__device__ __forceinline__ void add_all_edges(rk::pack<VECTOR> *sum, int n, int column,
-                                              float weight, lane_share mine)
+__device__ __forceinline__ void add_edges(rk::pack<VECTOR> *sum, int n, int row, float weight,
+                                          const lane_share &mine)
 {
-#pragma unroll 4
-    for (int j = 0; j < n; j += mine.n_groups) {
-        const int source = j + mine.group;
-        const int c = __shfl_sync(rk::ALL_LANES, column, source & (rk::WARP - 1));
-        const float w = __shfl_sync(rk::ALL_LANES, weight, source & (rk::WARP - 1));
-        if (source < n && mine.in_row) {
-            sum->add_scaled(w, fetch<VECTOR, HALVES>(mine.x, c, mine.d, mine.q));
+    using element = rk::element<VECTOR, HALVES>;
+#pragma unroll 1
+    for (int at = 0; at < n; at += AT_ONCE * mine.n_groups) {
+        typename element::type x[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int source = at + k * mine.n_groups + mine.group;
+            const unsigned r = (unsigned)__shfl_sync(rk::ALL_LANES, row, source);
+            x[k] = element::load(mine.x + (uint64_t)r * mine.row_bytes);
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int source = at + k * mine.n_groups + mine.group;
+            const float w = __shfl_sync(rk::ALL_LANES, weight, source);
+            sum->add_scaled(w, element::values(x[k]));
         }
     }
 }
 
-/* What becomes of row r, which lies in shared memory; all lanes of a warp. A lane only touches the
- * values that it writes itself. */
-__device__ void finish_row(const rk::row_end &end, prepared ready, int64_t r, float *values,
-                           int64_t d, int lane)
+/* The edges of a piece as a lane takes them: every 32nd. Of 32 that the piece has only in part the
+ * lanes behind its end take its last one. */
+struct edge_list {
+    const int32_t *columns;
+    const float *weights; /* in the order of the edges, or NULL: gathered from scale */
+    const float *scale;
+    int64_t at; /* the lane's next edge */
+    int left;   /* edges of the piece from the warp's next one on */
+
+    __device__ __forceinline__ bool is_there(int lane) const
+    {
+        return lane < left;
+    }
+    __device__ __forceinline__ int column(int lane) const
+    {
+        return left > 0 ? __ldcs(columns + at - max(lane - left + 1, 0)) : 0;
+    }
+    /* Of that column; 0 behind the end. */
+    __device__ __forceinline__ float weight(int lane, int column) const
+    {
+        return lane >= left ? 0.0f : weights ? __ldcs(weights + at) : __ldg(scale + column);
+    }
+    __device__ __forceinline__ void advance()
+    {
+        at += rk::WARP;
+        left -= rk::WARP;
+    }
+};
+
+template <int VECTOR, bool HALVES>
+__device__ __forceinline__ rk::pack<VECTOR> sum_edges(edge_list edges, const rk::gathered &x,
+                                                      int first_x, const lane_share &mine, int lane)
+{
+    rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
+    int next = edges.column(lane);
+    float next_weight = edges.weight(lane, next);
+#pragma unroll 1
+    while (edges.left > 0) {
+        const int n = min(rk::WARP, edges.left), row = next - first_x;
+        float weight = next_weight;
+        edges.advance();
+        next = edges.column(lane);
+        next_weight = edges.weight(lane, next);
+        if (HALVES) {
+            weight *= __ldg(x.factor + row);
+        }
+        add_edges<VECTOR, HALVES>(&sum, n, row, weight, mine);
+    }
+    return sum;
+}
+
+/* Which columns are active, and where their rows of x are. */
+struct column_set {
+    const uint32_t *active;
+    const int32_t *map;
+    const float *scale;
+
+    __device__ __forceinline__ bool has(int column) const
+    {
+        return __ldg(active + column / 32) >> (column % 32) & 1u;
+    }
+};
+
+/* n <= 32 of the columns that wait, from number `first` on. */
+template <int VECTOR>
+__device__ __forceinline__ void add_waiting(rk::pack<VECTOR> *sum, const int32_t *waiting,
+                                            int first, int n, const column_set &set,
+                                            const lane_share &mine, int lane)
+{
+    if (n == 0) {
+        return;
+    }
+    const int column = waiting[(first + min(lane, n - 1)) % (2 * rk::WARP)];
+    __syncwarp(); /* their places are written again */
+    const bool is_edge = column >= 0 && lane < n;
+    const int at = column < 0 ? ~column : column, row = __ldg(set.map + at);
+    add_edges<VECTOR, false>(sum, n, row, is_edge ? __ldg(set.scale + at) : 0.0f, mine);
+}
+
+/* Of each 32 edges the active ones wait in a ring until there are 32 to be fetched together. The
+ * groups take those of each 32 edges from the first group on: ~ their last column fills up the last
+ * round, as no edge. */
+template <int VECTOR>
+__device__ __forceinline__ rk::pack<VECTOR> sum_active(edge_list edges, const column_set &set,
+                                                       const lane_share &mine, int lane,
+                                                       int32_t *waiting)
+{
+    rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
+    int first = 0, end = 0, next = edges.column(lane);
+#pragma unroll 1
+    while (edges.left > 0) {
+        const int column = next;
+        const bool is_active = edges.is_there(lane) && set.has(column);
+        const unsigned active = __ballot_sync(rk::ALL_LANES, is_active);
+        const int n = __popc(active), filled = (n + mine.n_groups - 1) & -mine.n_groups;
+        const int last =
+            __shfl_sync(rk::ALL_LANES, column, (rk::WARP - 1 - __clz((int)active)) & 31);
+        edges.advance();
+        next = edges.column(lane);
+        if (is_active) {
+            const int place = end + __popc(active & ((1u << lane) - 1));
+            waiting[place % (2 * rk::WARP)] = column;
+        }
+        if (lane < filled - n) {
+            waiting[(end + n + lane) % (2 * rk::WARP)] = ~last;
+        }
+        end += filled;
+        __syncwarp();
+        if (end - first >= rk::WARP) {
+            add_waiting(&sum, waiting, first, rk::WARP, set, mine, lane);
+            first += rk::WARP;
+        }
+    }
+    add_waiting(&sum, waiting, first, end - first, set, mine, lane);
+    return sum;
+}
+
+/* ---- the ends of rows ---- */
+
+/* Is this warp the last one with a piece of the row? The counter is 0 again when all have come. The
+ * fences put the others' partials before what this warp reads. */
+__device__ __forceinline__ bool is_last(unsigned *arrived, unsigned n, int lane)
+{
+    unsigned before = 0;
+    __threadfence();
+    __syncwarp();
+    if (lane == 0) {
+        before = atomicInc(arrived, n - 1);
+    }
+    before = __shfl_sync(rk::ALL_LANES, before, 0);
+    __threadfence();
+    return before == n - 1;
+}
+
+/* What other warps have just written: not from a first-level cache. */
+template <int VECTOR>
+__device__ __forceinline__ rk::pack<VECTOR> load_fresh(const float *table, int64_t row, int64_t d,
+                                                       int q)
+{
+    const float *from = table + row * d + (int64_t)q * VECTOR;
+    if constexpr (VECTOR == 8) {
+        return {load_fresh<4>(from, 0, 0, 0), load_fresh<4>(from, 0, 0, 1)};
+    } else if constexpr (VECTOR == 4) {
+        const float4 v = __ldcg(reinterpret_cast<const float4 *>(from));
+        return {v.x, v.y, v.z, v.w};
+    } else {
+        return {__ldcg(from)};
+    }
+}
+
+template <int VECTOR>
+__device__ __forceinline__ rk::pack<VECTOR> sum_partials(const float *partials,
+                                                         const rk_long_row &row, int64_t d, int q)
+{
+    rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
+#pragma unroll 1
+    for (int s = 0; s < row.n_partials; s += AT_ONCE) {
+        rk::pack<VECTOR> part[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            part[k] = s + k < row.n_partials
+                          ? load_fresh<VECTOR>(partials, row.first_partial + s + k, d, q)
+                          : rk::pack<VECTOR>::zero();
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            sum.add_scaled(1.0f, part[k]);
+        }
+    }
+    return sum;
+}
+
+/* Pack q of row r of a table, a step of Adam. */
+template <int VECTOR>
+__device__ __forceinline__ void update(const rk::adam_target &a, rk::adam_scalars s, int64_t r,
+                                       int64_t d, int q, const rk::pack<VECTOR> &gradient)
+{
+    if constexpr (VECTOR == 8) {
+        update<4>(a, s, r, d, 2 * q, gradient.low);
+        update<4>(a, s, r, d, 2 * q + 1, gradient.high);
+    } else {
+        const int64_t at = r * d + (int64_t)q * VECTOR;
+        if constexpr (VECTOR == 4) {
+            rk::adam_four(a, s, at, {gradient.x, gradient.y, gradient.z, gradient.w});
+        } else {
+            rk::adam_element(a, s, at, gradient.v);
+        }
+    }
+}
+
+/* Pack q of row r, which takes `row` for its halves. */
+template <int VECTOR>
+__device__ __forceinline__ void finish_pack(const rk::row_end &end, prepared ready, int64_t r,
+                                            int64_t d, int q, rk::pack<VECTOR> value, float *row)
 {
     const int64_t at = end.n_added > 0 ? end.map[r] : -1;
-    const rk::adam_scalars scalars = end.adam.parameter ? *ready.scalars : rk::adam_scalars{};
+    for (int32_t k = 0; k < end.n_added && at >= 0; k++) {
+        value.add_scaled(end.weight[k], rk::load<VECTOR>(end.added[k], at, d, q));
+    }
+    if (end.floats) {
+        rk::store<VECTOR>(end.floats, r, d, q, value);
+    } else if (end.halves) {
+        rk::store<VECTOR>(row, 0, d, q, value);
+    } else {
+        update<VECTOR>(end.adam, *ready.scalars, r, d, q, value);
+    }
+}
+
+/* A row of values in shared memory as halves; all lanes of a warp. */
+__device__ __forceinline__ void finish_halves(const rk::row_end &end, int64_t r,
+                                              const float *values, int64_t d, int lane)
+{
     unsigned largest = 0;
+    __syncwarp();
     for (int64_t j = lane; j < d; j += rk::WARP) {
-        float value = values[j];
-        for (int32_t k = 0; k < end.n_added && at >= 0; k++) {
-            value += end.weight[k] * end.added[k][at * d + j];
-        }
-        if (end.floats) {
-            end.floats[r * d + j] = value;
-        } else if (end.halves) {
-            const unsigned magnitude = __float_as_uint(value) & RK_MAGNITUDE_BITS;
-            values[j] = value;
-            largest = magnitude > largest ? magnitude : largest;
-        } else {
-            rk::adam_element(end.adam, scalars, r * d + j, value);
-        }
+        const unsigned magnitude = __float_as_uint(values[j]) & RK_MAGNITUDE_BITS;
+        largest = magnitude > largest ? magnitude : largest;
     }
-    if (end.halves) {
-        rk::store_halves(end.halves + r * d, end.factor + r, values, d, lane, largest);
-    }
+    rk::store_halves(end.halves + r * d, end.factor + r, values, d, lane, largest);
 }
 
 /* Floats of shared memory for a row; rows begin at multiples of 16 bytes. */
@@ -122,13 +305,34 @@ __host__ __device__ inline int64_t row_floats(int64_t d)
     return (d + 3) / 4 * 4;
 }
 
+/* Rows of y and the batch's rows; ROWS only. */
+struct batch {
+    const int32_t *count;
+    int64_t n_rows;
+};
+
+/* The warp's piece in one register: a word of it a lane. */
+struct piece_words {
+    int mine;
+
+    __device__ __forceinline__ int word(size_t offset) const
+    {
+        return __shfl_sync(rk::ALL_LANES, mine, (int)(offset / sizeof(int)));
+    }
+    __device__ __forceinline__ int64_t wide(size_t offset) const
+    {
+        const unsigned low = (unsigned)word(offset);
+        return (int64_t)((uint64_t)(unsigned)word(offset + sizeof(int)) << 32 | low);
+    }
+};
+static_assert(sizeof(rk_piece) == 8 * sizeof(int), "a lane takes a word");
+
 template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
-__global__ void __launch_bounds__(rk::BLOCK)
-    propagate_pieces(const rk_piece *__restrict__ pieces, int64_t n_pieces,
-                     const int64_t *__restrict__ first_edge, const int32_t *__restrict__ columns,
+__global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
+    propagate_pieces(rk_split_rows split, const int32_t *__restrict__ columns,
                      const float *__restrict__ scale, const int32_t *__restrict__ map,
-                     rk::gathered x, rk::row_end end, prepared ready, float *__restrict__ partials,
-                     int64_t d, int packs, int lanes, float alpha, int64_t first_x, int64_t first_y)
+                     rk::gathered x, rk::row_end end, prepared ready, batch rows_of_y,
+                     float *__restrict__ partials, int64_t d, int packs, int lanes, float alpha)
 {
     rk::begin();
     RK_DYNAMIC_SHARED(float, rows);
@@ -136,92 +340,80 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const int group = lane / lanes, n_groups = rk::WARP / lanes;
     const int warp = (int)threadIdx.x / rk::WARP, n_warps = (int)blockDim.x / rk::WARP;
     const int64_t p = (int64_t)blockIdx.x * n_warps + warp;
-    if (p >= n_pieces) {
+    if (MODE == ROWS && p < rows_of_y.n_rows && p >= *rows_of_y.count) {
+        for (int q = lane; q < packs; q += rk::WARP) { /* a row that the batch has no use for */
+            rk::store<VECTOR>(end.floats, p, d, q, rk::pack<VECTOR>::zero());
+        }
+    }
+    if (p >= split.n_pieces) {
         return; /* the whole warp */
     }
-    rk_piece piece = pieces[p];
-    if (first_edge) {
-        piece.begin = first_edge[p];
-        piece.end = first_edge[p + 1];
+    const piece_words piece = {__ldg(reinterpret_cast<const int *>(split.pieces + p) + lane % 8)};
+    if (MODE == ROWS && map[piece.word(offsetof(rk_piece, row))] < 0) {
+        return; /* the whole warp */
     }
-    int64_t out_row = piece.row - first_y;
-    if (MODE == ROWS) {
-        out_row = map[piece.row];
-        if (out_row < 0) {
-            return; /* the whole warp */
-        }
+    edge_list edges = {columns, split.weights, scale, 0, 0};
+    if (split.first) {
+        const int64_t *first = split.first + piece.word(offsetof(rk_piece, number));
+        edges.at = first[0] + lane;
+        edges.left = (int)(first[1] - first[0]);
+    } else {
+        const int64_t begin = piece.wide(offsetof(rk_piece, begin));
+        edges.at = begin + lane;
+        edges.left = (int)(piece.wide(offsetof(rk_piece, end)) - begin);
     }
     float *row = PLAIN ? nullptr : rows + warp * row_floats(d);
     for (int first = 0; first < packs; first += lanes) {
-        const int q = first + lane % lanes;
-        const bool in_row = q < packs;
-        const lane_share mine = {x.rows, d, q, in_row, group, n_groups};
-        rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
-        for (int64_t base = piece.begin; base < piece.end; base += rk::WARP) {
-            const int n = (int)min((int64_t)rk::WARP, piece.end - base);
-            int column = lane < n ? __ldg(columns + base + lane) : 0;
-            if constexpr (MODE == FROM_ROWS) {
-                const bool is_active =
-                    lane < n && (__ldg(ready.active + column / 32) >> (column % 32) & 1u);
-                const float weight = is_active ? __ldg(scale + column) : 0.0f;
-                column = is_active ? __ldg(map + column) : -1;
-                const unsigned active = __ballot_sync(rk::ALL_LANES, is_active);
-                add_edges(&sum, active, column, weight, mine);
-            } else {
-                float weight = lane < n ? __ldg(scale + column) : 0.0f;
-                column -= lane < n ? (int)first_x : 0; /* rows of x from here on */
-                if (HALVES) {
-                    weight *= lane < n ? __ldg(x.factor + column) : 0.0f;
-                }
-                add_all_edges<VECTOR, HALVES>(&sum, n, column, weight, mine);
-            }
+        const int q = first + lane % lanes, mine_q = q < packs ? q : packs - 1;
+        using element = rk::element<VECTOR, HALVES>;
+        const lane_share mine = {
+            static_cast<const char *>(x.rows) + mine_q * (int)sizeof(typename element::type),
+            (uint32_t)packs * (uint32_t)sizeof(typename element::type), group, n_groups};
+        rk::pack<VECTOR> sum;
+        if constexpr (MODE == FROM_ROWS) {
+            __shared__ int32_t waiting[rk::WARPS][2 * rk::WARP];
+            sum = sum_active<VECTOR>(edges, {ready.active, map, scale}, mine, lane, waiting[warp]);
+        } else {
+            sum = sum_edges<VECTOR, HALVES>(edges, x, (int)split.first_x, mine, lane);
         }
         for (int distance = lanes; distance < rk::WARP; distance *= 2) {
             sum.add_from_lane(distance);
         }
-        if (group == 0 && in_row) {
-            if (piece.partial >= 0) {
-                rk::store<VECTOR>(partials, piece.partial, d, q, sum);
+        const int partial = piece.word(offsetof(rk_piece, partial));
+        const int r = piece.word(offsetof(rk_piece, row));
+        if (group > 0 || q >= packs) {
+            continue;
+        }
+        if (partial >= 0) {
+            rk::store<VECTOR>(partials, partial, d, q, sum);
+            continue;
+        }
+        sum.scale(alpha * scale[r]);
+        if constexpr (PLAIN) {
+            rk::store<VECTOR>(end.floats, MODE == ROWS ? map[r] : r - split.first_y, d, q, sum);
+        } else {
+            finish_pack<VECTOR>(end, ready, r, d, q, sum, row);
+        }
+    }
+    const int r = piece.word(offsetof(rk_piece, row));
+    if (piece.word(offsetof(rk_piece, partial)) >= 0) {
+        const int number = piece.word(offsetof(rk_piece, long_row));
+        const rk_long_row whole = split.long_rows[number];
+        if (!is_last(split.arrived + number, (unsigned)whole.n_partials, lane)) {
+            return; /* the whole warp */
+        }
+        for (int q = lane; q < packs; q += rk::WARP) {
+            rk::pack<VECTOR> sum = sum_partials<VECTOR>(partials, whole, d, q);
+            sum.scale(alpha * scale[r]);
+            if constexpr (PLAIN) {
+                rk::store<VECTOR>(end.floats, MODE == ROWS ? map[r] : r - split.first_y, d, q, sum);
             } else {
-                sum.scale(alpha * scale[piece.row]);
-                rk::store<VECTOR>(PLAIN ? end.floats : row, PLAIN ? out_row : 0, d, q, sum);
+                finish_pack<VECTOR>(end, ready, r, d, q, sum, row);
             }
         }
     }
-    if (!PLAIN && piece.partial < 0) {
-        __syncwarp();
-        finish_row(end, ready, piece.row, row, d, lane);
-    }
-}
-
-/* One block a long row; a thread adds one column's partials in the order of the pieces. Where
- * the row is not simply stored the block is one warp. */
-template <mode MODE, bool PLAIN>
-__global__ void __launch_bounds__(rk::BLOCK)
-    propagate_long_rows(const rk_long_row *__restrict__ long_rows, const float *__restrict__ scale,
-                        const int32_t *__restrict__ map, const float *__restrict__ partials,
-                        rk::row_end end, prepared ready, int64_t d, float alpha, int64_t first_y)
-{
-    rk::begin();
-    RK_DYNAMIC_SHARED(float, values);
-    const rk_long_row row = long_rows[blockIdx.x];
-    int64_t out_row = row.row - first_y;
-    if (MODE == ROWS) {
-        out_row = map[row.row];
-        if (out_row < 0) {
-            return; /* the whole block */
-        }
-    }
-    float *out = PLAIN ? end.floats + out_row * d : values;
-    for (int64_t column = threadIdx.x; column < d; column += blockDim.x) {
-        float sum = 0.0f;
-        for (int32_t s = 0; s < row.n_partials; s++) {
-            sum += partials[(int64_t)(row.first_partial + s) * d + column];
-        }
-        out[column] = alpha * scale[row.row] * sum;
-    }
-    if (!PLAIN) {
-        finish_row(end, ready, row.row, values, d, (int)threadIdx.x);
+    if (!PLAIN && end.halves) {
+        finish_halves(end, r, row, d, lane);
     }
 }
 
@@ -247,28 +439,26 @@ __global__ void __launch_bounds__(rk::BLOCK)
 template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
 cudaError_t run_pieces(const rk::propagation &p, prepared ready, float *partials)
 {
-    const int64_t d = p.d, row_bytes = PLAIN ? 0 : row_floats(d) * (int64_t)sizeof(float);
+    const int64_t d = p.d, row_bytes = p.end.halves ? row_floats(d) * (int64_t)sizeof(float) : 0;
     const rk::warp_layout layout = rk::layout_for(d, VECTOR);
+    const int lanes = layout.lanes > LEAST_LANES ? layout.lanes : LEAST_LANES;
+    const int64_t rows = MODE == ROWS ? p.n_rows : 0; /* a warp each, to clear it */
+    const int64_t n = p.split.n_pieces > rows ? p.split.n_pieces : rows;
     int warps = rk::WARPS;
     while (warps > 1 && warps * row_bytes > SHARED_BYTES) {
         warps /= 2;
     }
-    RK_TRY_LAUNCH(rk::run(
-        p.stream, {rk::divide_up(p.split.n_pieces, warps), warps * rk::WARP, warps * row_bytes},
-        propagate_pieces<VECTOR, HALVES, MODE, PLAIN>, p.split.pieces, p.split.n_pieces,
-        p.split.first, p.columns, p.scale, p.map, p.x, p.end, ready, partials, d, layout.packs,
-        layout.lanes, p.alpha, p.split.first_x, p.split.first_y));
-    const int threads = PLAIN && d >= rk::BLOCK ? rk::BLOCK : PLAIN && d > 32 ? 64 : 32;
-    return rk::run(p.stream, {p.split.n_long_rows, threads, row_bytes},
-                   propagate_long_rows<MODE, PLAIN>, p.split.long_rows, p.scale, p.map, partials,
-                   p.end, ready, d, p.alpha, p.split.first_y);
+    return rk::run(p.stream, {rk::divide_up(n, warps), warps * rk::WARP, warps * row_bytes},
+                   propagate_pieces<VECTOR, HALVES, MODE, PLAIN>, p.split, p.columns, p.scale,
+                   p.map, p.x, p.end, ready, batch{p.count, rows}, partials, d, layout.packs, lanes,
+                   p.alpha);
 }
 
 /* Scratch: the partials, then the scalars, then the bits. */
 template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
 cudaError_t run_prepared(const rk::propagation &p)
 {
-    if (p.split.n_pieces == 0 || p.d == 0) {
+    if (p.d == 0) {
         return cudaSuccess;
     }
     float *partials = static_cast<float *>(p.scratch);
@@ -344,9 +534,8 @@ cudaError_t rk::propagate(const propagation &p)
     return is_plain(p.end) ? run_any<ALL, true>(p) : run_any<ALL, false>(p);
 }
 
-cudaError_t rk::propagate_rows(const propagation &p, int64_t n_rows)
+cudaError_t rk::propagate_rows(const propagation &p)
 {
-    RK_TRY_LAUNCH(fill(p.stream, p.end.floats, 0, n_rows * p.d * (int64_t)sizeof(float)));
     return run_any<ROWS, true>(p);
 }
 
@@ -385,9 +574,11 @@ cudaError_t rk_cuda_propagate_rows(const rk_call *call)
 {
     rk::propagation p = rk::propagation_of(call);
     p.alpha = call->node->attr.weight[0];
+    p.count = rk::in(call, 5);
     p.map = rk::in(call, 6);
+    p.n_rows = rk__out(call, 0)->rows;
     p.end.floats = rk::out(call, 0);
-    return rk::propagate_rows(p, rk__out(call, 0)->rows);
+    return rk::propagate_rows(p);
 }
 
 cudaError_t rk_cuda_propagate_from_rows(const rk_call *call)

@@ -29,7 +29,9 @@ struct propagation {
     const float *scale;
     gathered x;
     row_end end;
-    const int32_t *map; /* of some_rows, from_rows: int32[n_nodes] */
+    const int32_t *map;   /* of propagate_rows, propagate_from_rows: int32[n_nodes] */
+    const int32_t *count; /* of propagate_rows: how many of its n_rows rows there are */
+    int64_t n_rows;
     int64_t n_nodes;
     int64_t d;
     float alpha;
@@ -42,8 +44,8 @@ propagation propagation_of(const rk_call *call);
 
 /* All rows of the split. */
 cudaError_t propagate(const propagation &p);
-/* Only rows with map[row] >= 0, to row map[row] of end.floats, n_rows of them; the rest is zero. */
-cudaError_t propagate_rows(const propagation &p, int64_t n_rows);
+/* Only rows with map[row] >= 0, to row map[row] of end.floats; rows from *count on become zero. */
+cudaError_t propagate_rows(const propagation &p);
 /* Only columns with map[column] >= 0, from row map[column] of x, which is floats. */
 cudaError_t propagate_from_rows(const propagation &p);
 

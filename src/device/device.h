@@ -44,7 +44,7 @@ typedef struct rk_device_need {
     bool is_shared; /* there once for all programs that need it */
 } rk_device_need;
 
-enum { RK_MAX_NEEDS = 8 };
+enum { RK_MAX_NEEDS = 12 };
 
 /* Time spent in each operation since the profile was switched on. */
 typedef struct rk_op_time {

@@ -56,11 +56,13 @@ rk_status rk__cuda_failed(cudaError_t error, const char *call, const char *file,
 /* The split rows of one stored graph on the device. */
 typedef struct rk_cuda_graph {
     struct rk_cuda_graph *next;
-    int32_t stored_offsets;    /* its number: that of the offsets */
-    rk_split_rows rows, users; /* all, and the users' alone, which come first */
-    int64_t n_users;           /* 0 until a node names a side of the graph */
-    rk_piece *pieces;          /* device, owned */
-    rk_long_row *long_rows;    /* device, owned */
+    int32_t stored_offsets; /* its number: that of the offsets */
+    rk_split_rows rows;
+    int64_t n_users, n_user_pieces; /* 0 until a node names a side of the graph */
+    rk_piece *pieces;               /* device, owned */
+    rk_piece *by_side;      /* device, owned: the users', then the items'; NULL until needed */
+    float *weights;         /* device, owned: scale of each edge's column; NULL until needed */
+    rk_long_row *long_rows; /* device, owned */
     /* Only for propagation through cuSPARSE: 32-bit offsets and the value array that it wants. */
     int32_t *offsets32; /* device, owned; NULL until needed */
     float *values;      /* device, owned */
@@ -132,7 +134,7 @@ typedef struct rk_cuda_prepared {
 typedef struct rk_cuda_node {
     rk_call call;
     rk_cuda_launcher launcher;
-    rk_cuda_prepared prepared; /* owns graph.drawn, device memory */
+    rk_cuda_prepared prepared; /* owns graph.drawn and graph.arrived, device memory */
     cudaEvent_t done;          /* NULL: nobody in another lane waits for it */
 } rk_cuda_node;
 
@@ -207,7 +209,12 @@ rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node);
 /* Their sizes alone, from the constant that the offsets are. */
 rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
                                   const rk_node *node);
-int64_t rk__cuda_drawn_bytes(int64_t n_pieces);
+/* Does the node read the weights of its edges in their order? */
+bool rk__cuda_graph_has_weights(const rk_device_context *context, const rk_program *program,
+                                const rk_node *node);
+/* Of a graph of these rows what is a node's own: where the pieces of the graph that drop_edges draws
+ * begin, or counters of its long rows. */
+int64_t rk__cuda_graph_own_bytes(const rk_node *node, const rk_split_rows *rows);
 void rk__cuda_graphs_free(rk_device_context *context);
 
 /* spmm.c: a full propagation through cuSPARSE over a stored graph, from floats to floats with

@@ -172,6 +172,7 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded)
     rk__cuda_spmm_free(loaded);
     for (int32_t i = 0; loaded->nodes && i < loaded->program->n_nodes; i++) {
         cudaFree(loaded->nodes[i].prepared.graph.drawn);
+        cudaFree(loaded->nodes[i].prepared.graph.arrived);
         free_event(loaded->nodes[i].done);
     }
     free_event(loaded->begun);

@@ -23,12 +23,14 @@ static void add(needs *all, const char *what, int64_t bytes, bool is_shared)
 
 /* Of one node, with the sizes that its scratch function asks for. */
 static void add_node(needs *all, rk_device_context *context, const rk_program *program,
-                     const rk_node *node, int64_t *drawn_bytes)
+                     const rk_node *node, int64_t *own_bytes)
 {
     static const char *const working = "working memory", *const pieces = "rows cut into pieces",
                              *const blas = "cuBLAS's workspace",
                              *const halves = "the Gram matrix in halves",
-                             *const sparse = "cuSPARSE's values and offsets";
+                             *const sparse = "cuSPARSE's values and offsets",
+                             *const sides = "pieces by side",
+                             *const weights = "weights of the edges";
     uint32_t flags = rk__op_info(node->op)->flags;
     rk_cuda_prepared prepared = {.context = context};
     rk_call call = {.prepared = &prepared};
@@ -40,7 +42,13 @@ static void add_node(needs *all, rk_device_context *context, const rk_program *p
             rows.n_pieces * (int64_t)sizeof(rk_piece) +
                 rows.n_long_rows * (int64_t)sizeof(rk_long_row),
             true);
-        *drawn_bytes += node->op == RK_OP_DROP_EDGES ? rk__cuda_drawn_bytes(rows.n_pieces) : 0;
+        if (flags & RK_OP_IS_SIDE) {
+            add(all, sides, rows.n_pieces * (int64_t)sizeof(rk_piece), true);
+        }
+        if (rk__cuda_graph_has_weights(context, program, node)) {
+            add(all, weights, rk__in(&call, 1)->rows * (int64_t)sizeof(float), true);
+        }
+        *own_bytes += rk__cuda_graph_own_bytes(node, &rows);
     }
     add(all, working, program->n_lanes * rk__cuda_scratch(&call), false);
     if (rk__cuda_spmm_takes(context, program, node)) {
@@ -58,12 +66,12 @@ rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
                          rk_device_need out[RK_MAX_NEEDS], int *out_n)
 {
     needs all = {.list = out};
-    int64_t drawn_bytes = 0;
+    int64_t own_bytes = 0;
     for (int32_t i = 0; i < program->n_nodes; i++) {
-        add_node(&all, context, program, &program->nodes[i], &drawn_bytes);
+        add_node(&all, context, program, &program->nodes[i], &own_bytes);
     }
-    if (drawn_bytes > 0) {
-        add(&all, "pieces of drawn graphs", drawn_bytes, false);
+    if (own_bytes > 0) {
+        add(&all, "pieces of drawn graphs, counters of long rows", own_bytes, false);
     }
     *out_n = all.n;
     return RK_OK;

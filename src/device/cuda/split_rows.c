@@ -4,7 +4,12 @@
  * edges takes 0.7 ms). Built once on the host from the graph's own offsets; those of a drawn graph
  * (drop_edges) are known to the device alone, so it takes the pieces of the graph that it was drawn
  * from, each with what is left of its edges.
+ *
+ * The pieces lie longest first: a block keeps its place on the device until its longest piece is
+ * done, so its warps get pieces of like length, and what takes long begins early. No sum depends on
+ * where a piece lies.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -49,12 +54,20 @@ rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_pro
 
 /* ---- the rows of a stored graph ---- */
 
+/* Longest first; of one length in the order of the rows. */
+static int by_length(const void *a, const void *b)
+{
+    const rk_piece *p = a, *q = b;
+    int64_t length = p->end - p->begin, other = q->end - q->begin;
+    return length != other ? (length < other) - (length > other) : p->number - q->number;
+}
+
 static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, int64_t most)
 {
     out->size = count(offsets, n_rows, most);
-    if (out->size.n_partials > INT32_MAX) {
-        RK_FAIL(RK_ERR_DEVICE, "the graph has %lld pieces of long rows; raise cuda.piece_edges",
-                (long long)out->size.n_partials);
+    if (out->size.n_pieces > INT32_MAX) {
+        RK_FAIL(RK_ERR_DEVICE, "the graph's rows have %lld pieces; raise cuda.piece_edges",
+                (long long)out->size.n_pieces);
     }
     RK_TRY(
         rk__alloc(&out->pieces, out->size.n_pieces, sizeof *out->pieces, "the pieces of a graph"));
@@ -64,16 +77,21 @@ static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, 
     for (int64_t r = 0; r < n_rows; r++) {
         int64_t begin = offsets[r], end = offsets[r + 1], n = pieces_of(end - begin, most);
         if (n > 1) {
-            out->long_rows[long_row++] = (rk_long_row){(int32_t)r, (int32_t)partial, (int32_t)n};
+            out->long_rows[long_row] = (rk_long_row){(int32_t)r, (int32_t)partial, (int32_t)n};
         }
         for (int64_t i = 0; i < n; i++) {
             /* Nearly equal pieces: the last is not a stump. */
-            out->pieces[piece++] = (rk_piece){.begin = begin + (end - begin) * i / n,
-                                              .end = begin + (end - begin) * (i + 1) / n,
-                                              .row = (int32_t)r,
-                                              .partial = n > 1 ? (int32_t)partial++ : -1};
+            out->pieces[piece] = (rk_piece){.begin = begin + (end - begin) * i / n,
+                                            .end = begin + (end - begin) * (i + 1) / n,
+                                            .row = (int32_t)r,
+                                            .partial = n > 1 ? (int32_t)partial++ : -1,
+                                            .long_row = n > 1 ? (int32_t)long_row : -1,
+                                            .number = (int32_t)piece};
+            piece++;
         }
+        long_row += n > 1;
     }
+    qsort(out->pieces, (size_t)piece, sizeof *out->pieces, by_length);
     return RK_OK;
 }
 
@@ -89,6 +107,8 @@ static rk_status upload(rk_device_context *context, void *out_pointer, const voi
 static void free_graph(rk_cuda_graph *graph)
 {
     cudaFree(graph->pieces);
+    cudaFree(graph->by_side);
+    cudaFree(graph->weights);
     cudaFree(graph->long_rows);
     cudaFree(graph->offsets32);
     cudaFree(graph->values);
@@ -155,34 +175,106 @@ void rk__cuda_graphs_free(rk_device_context *context)
     }
 }
 
-/* ---- the rows of a node ---- */
+/* ---- the weights of its edges ---- */
 
-/* Pieces, long rows and partials are in the order of the rows: those of the users come first. A
- * half of a pair table begins with the small side's first node. */
-static void divide(rk_split_graph *out, rk_cuda_graph *graph, const rk_fold_attr *side,
-                   const int64_t *offsets, int64_t most)
+bool rk__cuda_graph_has_weights(const rk_device_context *context, const rk_program *program,
+                                const rk_node *node)
 {
-    int64_t n_users = side->first > 0 ? side->first : side->n;
-    if (graph->n_users != n_users) {
-        graph->users = count(offsets, n_users, most);
-        graph->users.pieces = graph->pieces;
-        graph->users.long_rows = graph->long_rows;
-        graph->n_users = n_users;
-    }
-    rk_split_rows items = graph->rows;
-    items.pieces += graph->users.n_pieces;
-    items.n_pieces -= graph->users.n_pieces;
-    items.long_rows += graph->users.n_long_rows;
-    items.n_long_rows -= graph->users.n_long_rows;
-    out->small = side->first > 0 ? items : graph->users;
-    out->other = side->first > 0 ? graph->users : items;
-    out->small.first_y = side->first;
-    out->other.first_x = side->first;
+    return node->op != RK_OP_DROP_EDGES && !rk__edge_draw_of(program, node) &&
+           !rk__cuda_spmm_takes(context, program, node);
 }
 
-int64_t rk__cuda_drawn_bytes(int64_t n_pieces)
+/* A column's scale beside the column: 4 bytes that follow one another, where a gather fetches a
+ * sector of 32. */
+static rk_status make_weights(rk_device_context *context, rk_cuda_graph *graph,
+                              const rk_stored *columns, const rk_stored *scale)
 {
-    return (n_pieces + 1) * (int64_t)sizeof(int64_t);
+    if (!columns->constant || !scale->constant) {
+        RK_FAIL(RK_ERR_INTERNAL, "the graph of %s is not a constant", columns->name);
+    }
+    rk_status status = RK_OK;
+    const int32_t *column = columns->constant;
+    const float *of = scale->constant;
+    float *weights = NULL;
+    int64_t n = columns->rows;
+    RK_TRY(rk__alloc(&weights, n, sizeof *weights, "the weights of the edges"));
+    for (int64_t e = 0; e < n; e++) {
+        weights[e] = of[column[e]];
+    }
+    status = upload(context, &graph->weights, weights, n * (int64_t)sizeof *weights,
+                    "the weights of the edges");
+    rk__free(weights);
+    return status;
+}
+
+/* ---- the rows of a node ---- */
+
+/* The pieces once more: the users', longest first, then the items'. */
+static rk_status make_sides(rk_device_context *context, rk_cuda_graph *graph,
+                            const rk_stored *offsets, int64_t n_users)
+{
+    rk_status status = RK_OK;
+    host_split host = {0};
+    rk_piece *by_side = NULL;
+    int64_t n = graph->rows.n_pieces, most = context->options.piece_edges;
+    graph->n_user_pieces = count(offsets->constant, n_users, most).n_pieces;
+    int64_t user = 0, item = graph->n_user_pieces;
+    RK_TRY_GOTO(done, build(&host, offsets->constant, offsets->rows - 1, most));
+    RK_TRY_GOTO(done, rk__alloc(&by_side, n, sizeof *by_side, "the pieces of a graph"));
+    for (int64_t p = 0; p < n; p++) {
+        by_side[host.pieces[p].row < n_users ? user++ : item++] = host.pieces[p];
+    }
+    RK_TRY_GOTO(done, upload(context, &graph->by_side, by_side, n * (int64_t)sizeof *by_side,
+                             "the pieces of a graph"));
+    graph->n_users = n_users;
+done:
+    rk__free(host.pieces);
+    rk__free(host.long_rows);
+    rk__free(by_side);
+    return status;
+}
+
+/* Long rows, partials and counters are the whole graph's. A half of a pair table begins with the
+ * small side's first node. */
+static rk_status divide(rk_split_graph *out, rk_device_context *context, rk_cuda_graph *graph,
+                        const rk_fold_attr *side)
+{
+    int64_t n_users = side->first > 0 ? side->first : side->n;
+    RK_ASSERT(graph->n_users == 0 || graph->n_users == n_users);
+    if (graph->n_users == 0) {
+        RK_TRY(make_sides(context, graph, &context->store->items[graph->stored_offsets], n_users));
+    }
+    rk_split_rows users = out->rows, items = out->rows; /* the node's weights and counters */
+    users.pieces = graph->by_side;
+    users.n_pieces = graph->n_user_pieces;
+    items.pieces = graph->by_side + users.n_pieces;
+    items.n_pieces -= users.n_pieces;
+    out->small = side->first > 0 ? items : users;
+    out->other = side->first > 0 ? users : items;
+    out->small.first_y = side->first;
+    out->other.first_x = side->first;
+    return RK_OK;
+}
+
+int64_t rk__cuda_graph_own_bytes(const rk_node *node, const rk_split_rows *rows)
+{
+    return node->op == RK_OP_DROP_EDGES ? (rows->n_pieces + 1) * (int64_t)sizeof(int64_t)
+                                        : rows->n_long_rows * (int64_t)sizeof(unsigned);
+}
+
+/* Counters are a node's own: two propagations over one graph may run at a time. */
+static rk_status make_own(rk_device_context *context, rk_split_graph *out, const rk_node *what)
+{
+    int64_t bytes = rk__cuda_graph_own_bytes(what, &out->rows);
+    if (what->op == RK_OP_DROP_EDGES) {
+        return rk__cuda_alloc(&out->drawn, bytes, "the pieces of a drawn graph");
+    }
+    RK_TRY(rk__cuda_alloc(&out->arrived, bytes, "the counters of long rows"));
+    if (bytes > 0) {
+        RK_TRY_CUDA(cudaMemsetAsync(out->arrived, 0, (size_t)bytes, context->stream));
+    }
+    out->rows.arrived = out->arrived;
+    return RK_OK;
 }
 
 rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node)
@@ -199,13 +291,18 @@ rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node)
     if (draw) {
         out->rows.first = loaded->nodes[draw - loaded->program->nodes].prepared.graph.drawn;
     }
-    if (rk__op_info(what->op)->flags & RK_OP_IS_SIDE) {
-        divide(out, graph, &what->attr.fold, context->store->items[stored].constant,
-               context->options.piece_edges);
+    if (rk__cuda_graph_has_weights(context, loaded->program, what)) {
+        const rk_tensor *tensors = loaded->program->tensors;
+        const rk_stored *items = context->store->items;
+        if (!graph->weights) {
+            RK_TRY(make_weights(context, graph, &items[tensors[what->in[1]].stored],
+                                &items[tensors[what->in[2]].stored]));
+        }
+        out->rows.weights = graph->weights;
     }
-    if (what->op == RK_OP_DROP_EDGES) {
-        RK_TRY(rk__cuda_alloc(&out->drawn, rk__cuda_drawn_bytes(out->rows.n_pieces),
-                              "the pieces of a drawn graph"));
+    RK_TRY(make_own(context, out, what));
+    if (rk__op_info(what->op)->flags & RK_OP_IS_SIDE) {
+        RK_TRY(divide(out, context, graph, &what->attr.fold));
     }
     return RK_OK;
 }
