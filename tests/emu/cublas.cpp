@@ -32,6 +32,7 @@ struct cublasContext {
     cudaStream_t stream = nullptr;
     cublasPointerMode_t mode = CUBLAS_POINTER_MODE_HOST;
     cublasMath_t math = CUBLAS_DEFAULT_MATH;
+    int device = emu::current_device();
     std::set<decltype(std::declval<kind>().key())> warm;
 };
 
@@ -91,6 +92,10 @@ template <class T> struct matrix {
 
 void make(cublasHandle_t handle, const kind &k)
 {
+    if (handle->device != emu::current_device()) {
+        emu::die("%s: the handle is of device %d, device %d is current", k.function, handle->device,
+                 emu::current_device());
+    }
     const bool is_new = handle->warm.insert(k.key()).second || emu::config.fault == "cold_blas";
     if (is_new && emu::is_capturing(handle->stream)) {
         emu::die("%s: the first product of its kind (operations %d and %d, type %d, compute %d, "

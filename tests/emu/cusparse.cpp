@@ -17,6 +17,7 @@
 struct cusparseContext {
     cudaStream_t stream = nullptr;
     std::set<int> warm; /* algorithms that were used */
+    int device = emu::current_device();
 };
 
 struct cusparseSpMatDescr {
@@ -188,6 +189,10 @@ cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperation_t op_a,
     }
     if (rows != c->rows || inner != b->rows || b->cols != c->cols || !emu::is_device(buffer)) {
         return CUSPARSE_STATUS_INVALID_VALUE;
+    }
+    if (handle->device != emu::current_device()) {
+        emu::die("cusparseSpMM: the handle is of device %d, device %d is current", handle->device,
+                 emu::current_device());
     }
     if (handle->warm.insert((int)algorithm).second && emu::is_capturing(handle->stream)) {
         emu::die("cusparseSpMM: the first product of algorithm %d is made inside of a capture",

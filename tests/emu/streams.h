@@ -28,6 +28,7 @@ struct CUstream_st {
     std::deque<Pending> queue;
     uint64_t queued = 0, done = 0; /* positions */
     bool nonblocking = false, dead = false;
+    int device = emu::current_device(); /* that it was made on */
     std::shared_ptr<Capture> capture;
     bool unjoined = false; /* has captured work that the origin has not waited for */
 };

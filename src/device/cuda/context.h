@@ -1,7 +1,8 @@
 /*
  * The CUDA device from the inside: one context a device, one `rk_loaded` a program.
  *
- * Everything runs on one stream of the context's own. A context is used by one thread at a time.
+ * Everything runs on one stream of the context's own. A context is used by one thread at a time, not
+ * always the same: cuda_device.c makes its device the thread's current one in every call.
  */
 #ifndef RK_CONTEXT_H
 #define RK_CONTEXT_H
@@ -90,7 +91,7 @@ typedef struct rk_cuda_block {
 
 struct rk_device_context {
     rk_device_options options;
-    int device;
+    int device; /* index */
     cudaStream_t stream;
     cublasHandle_t blas; /* this one and the next three: created when first needed */
     cusparseHandle_t sparse;
