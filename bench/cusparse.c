@@ -194,7 +194,7 @@ static rk_status time_algorithm(const problem *p, cusparseSpMMAlg_t algorithm, o
     return RK_OK;
 }
 
-/* The fastest of the algorithms that work; `left_out` gets the others, as elements of a JSON list. */
+/* The fastest of the algorithms that work; `left_out` gets the others as a JSON list's elements. */
 static rk_status try_all(const problem *p, outcome *best, rk_buffer *left_out)
 {
     static const struct {

@@ -140,8 +140,8 @@ extern const rk_device rk__device_cuda; /* only in a build with RANKINE_CUDA */
 const rk_device *const *rk__devices(void);
 
 /* By choice of run.device and, where that is a GPU, its index; *out_reason (static or thread-local
- * text) says why auto took it. RK_ERR_DEVICE when a named device is not in this build or not usable,
- * RK_ERR_CONFIG for an index beyond the GPUs that are there, also with auto. */
+ * text) says why auto took it. RK_ERR_DEVICE when a named device is not in this build or not
+ * usable, RK_ERR_CONFIG for an index beyond the GPUs that are there, also with auto. */
 rk_status rk__device_choose(int choice, int64_t index, const rk_device **out,
                             const char **out_reason);
 

@@ -1,9 +1,9 @@
 /*
  * cuBLAS: the calls that the device makes, as plain loops on the handle's stream.
  *
- * The first product of a kind (function, transpositions, types, precision) may not be made inside of
- * a capture: the library may load a kernel or allocate then. EMU_FAULT=cold_blas forgets that there
- * were any, to see that this is noticed.
+ * The first product of a kind (function, transpositions, types, precision) may not be made inside
+ * of a capture: the library may load a kernel or allocate then. EMU_FAULT=cold_blas forgets that
+ * there were any, to see that this is noticed.
  */
 #include <cublas_v2.h>
 #include <cuda_fp16.h>

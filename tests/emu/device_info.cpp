@@ -1,7 +1,7 @@
 /*
- * The emulated devices: their properties, their errors, and what can be wrong with them. Where there
- * are several (EMU_DEVICES, emu_set_devices), streams, memory and libraries' handles belong to the one
- * that was current, and kernels are launched where that is current.
+ * The emulated devices: their properties, their errors, and what can be wrong with them. Where
+ * there are several (EMU_DEVICES, emu_set_devices), streams, memory and libraries' handles belong
+ * to the one that was current, and kernels are launched where that is current.
  *
  * EMU_FAULT, or emu_set_fault:
  *   no_driver        the driver's library is not installed

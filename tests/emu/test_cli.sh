@@ -34,7 +34,7 @@ run 0 "$rankine" recommend cuda --user 3 --top 5
 
 # ---- several devices ----
 export EMU_DEVICES=2
-run 0 "$rankine" info devices
+run 0 "$rankine" info --devices
 prints "  cuda:0 CPU emulator, " "  cuda:1 CPU emulator 1, "
 run 0 "$rankine" train demo/synth.yaml --run second "${cuda[@]}" --set cuda.device=1
 says "device cuda: CPU emulator 1, "

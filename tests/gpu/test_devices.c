@@ -176,9 +176,9 @@ static void every_kind_of_batch_is_the_same(void **unused)
 }
 
 /*
- * The bound of losses, relative. Both devices add the same floats, but not in one order and not with
- * the same fused multiply-adds (nvcc contracts, the x86-64 build of the tests' host need not), so a
- * score is off by some 2^-24 of its terms. What that may grow to within 10 steps:
+ * The bound of losses, relative. Both devices add the same floats, but not in one order and not
+ * with the same fused multiply-adds (nvcc contracts, a CPU without them cannot), so a score is off
+ * by some 2^-24 of its terms. What that may grow to within 10 steps:
  *   - a rate of 50 or 5 of SGD carries it into the tables, not beyond their own rounding, since the
  *     gradients are as small as the rates are large;
  *   - tables in halves: a float that is rounded to the other half is off by 2^-11, one in about
@@ -186,11 +186,11 @@ static void every_kind_of_batch_is_the_same(void **unused)
  *   - `dynamic` takes the candidate with the best score: another one only where two scores are
  *     nearer than rounding, one draw in about 10^7 here; the loss is then the same, the tables not;
  *   - alignment and uniformity are two terms that cancel each other in part.
- * The kernels compiled for the CPU with fused multiply-adds (CMAKE_CXX_FLAGS=-mfma) are off by 1.8e-6
- * with alignment and uniformity, 1.2e-6 with SGL in halves, less than 1e-7 in every other run here,
- * the rate of 50 and `dynamic` among them. The bound leaves as much again for a GPU's exp and log,
- * several times; what it lets through is for the parity of single operations to find. The figure is
- * printed, so that a device that comes near the bound shows.
+ * The kernels compiled for the CPU with fused multiply-adds (CMAKE_CXX_FLAGS=-mfma) are off by
+ * 1.8e-6 with alignment and uniformity, 1.2e-6 with SGL in halves, less than 1e-7 in every other
+ * run here, the rate of 50 and `dynamic` among them. The bound leaves as much several times again
+ * for a GPU's exp and log; what it lets through is for the parity of single operations to find. The
+ * figure is printed, so that a device that comes near the bound shows.
  */
 static const double LOSS_BOUND = 3e-5;
 

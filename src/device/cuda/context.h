@@ -1,8 +1,8 @@
 /*
  * The CUDA device from the inside: one context a device, one `rk_loaded` a program.
  *
- * Everything runs on one stream of the context's own. A context is used by one thread at a time, not
- * always the same: cuda_device.c makes its device the thread's current one in every call.
+ * Everything runs on one stream of the context's own. A context is used by one thread at a time,
+ * not always the same: cuda_device.c makes its device the thread's current one in every call.
  */
 #ifndef RK_CONTEXT_H
 #define RK_CONTEXT_H
@@ -159,8 +159,8 @@ rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status statu
 #define RK_OP_ROW(ENUM, name, ...) rk_status rk__cuda_##name(const rk_call *call);
 #include "ops/ops.def"
 
-/* blas.c: cuBLAS with a workspace of ours, made when first needed, and one product of each kind done
- * with it, so that none is the first inside of a capture; NULL is fine to free. */
+/* blas.c: cuBLAS with a workspace of ours, made when first needed; one product of each kind is done
+ * then, so that none is the first inside of a capture. NULL is fine to free. */
 enum { RK_CUDA_BLAS_WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
 rk_status rk__cuda_blas_prepare(rk_device_context *context);
 void rk__cuda_blas_free(rk_device_context *context);
