@@ -159,8 +159,8 @@ def check_images(root, build, run):
     needed = re.search(r"find_package\(CUDAToolkit (\d+)\.(\d+) REQUIRED", cuda)
     if not needed or number < tuple(int(part) for part in needed.groups()):
         yield f"Dockerfile: CUDA {version} is older than cmake/cuda.cmake takes"
-    listed = re.search(r"RANKINE_CUDA_RELEASE_ARCHITECTURES ([\d ]+)\)", cuda)
-    newest = max(int(part) for part in listed[1].split()) if listed else 0
+    listed = re.search(r"RANKINE_CUDA_RELEASE_ARCHITECTURES ([\w\- ]+)\)", cuda)
+    newest = max(int(part) for part in re.findall(r"\d+", listed[1])) if listed else 0
     if newest >= 100 and number < (12, 8):
         yield f"Dockerfile: CUDA {version} cannot compile for {newest}, 12.8 is the first"
     if f"{system}-{release})" not in read(root, "tools/" + PACKAGES):

@@ -160,5 +160,5 @@ class CusparseArm:
     def propagate(self):
         result = subprocess.run(self.command, capture_output=True, text=True, check=False)
         if result.returncode:
-            raise Unavailable(result.stderr.strip())
+            raise Unavailable(result.stderr.strip().removeprefix("bench_cusparse: "))
         return json.loads(result.stdout)

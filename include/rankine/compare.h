@@ -33,7 +33,7 @@ typedef struct rk_paired {
 
 typedef struct rk_compare_options {
     rk_part part;          /* RK_VALID or RK_TEST */
-    const char *device;    /* "auto", "cpu" or "cuda"; NULL = as each run's config says */
+    const char *device;    /* as of rk_model_open; NULL = as each run's config says */
     const char *data_root; /* as for rk_model_open; may be NULL */
     int64_t replicates;    /* of the bootstrap, 100 to 1,000,000 */
     double confidence;     /* level of the interval, above 0 and below 1 */

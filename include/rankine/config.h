@@ -42,6 +42,10 @@ RK_API rk_status rk_config_load(rk_config **out, const char *path);
  * shows, e.g. "--set". On failure the config stays as it was. */
 RK_API rk_status rk_config_set(rk_config *config, const char *assignment, const char *origin);
 
+/* Sets run.device to "auto", "cpu" or "cuda"; "cuda:1" sets cuda.device to 1 besides. Otherwise as
+ * rk_config_set. */
+RK_API rk_status rk_config_set_device(rk_config *config, const char *device, const char *origin);
+
 /* The value of "section.key" as text in YAML notation. It is the config's own, which lives until
  * rk_config_set changes this option or the config is freed; no other call touches it. */
 RK_API rk_status rk_config_get(const rk_config *config, const char *key, const char **out_text);

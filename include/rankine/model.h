@@ -43,11 +43,11 @@ RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *h
  * (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
  * run was trained on, prepared again if its cached file is gone; a file has everything in it.
  *
- * device: "auto", "cpu" or "cuda"; NULL = as the config says. data_root: where the sources of a run
- * are now, for when they have moved and the cached data set is gone; NULL = as the config says; of
- * no meaning for a file. hooks may be NULL. RK_ERR_IO for what cannot be read or is no run,
- * RK_ERR_DATA for a damaged or foreign file and for another data set than the run's, RK_ERR_MEMORY,
- * RK_ERR_DEVICE. Free with rk_model_free. */
+ * device: "auto", "cpu", "cuda" or "cuda:1" (a GPU by its number); NULL = as the config says.
+ * data_root: where the sources of a run are now, for when they have moved and the cached data set
+ * is gone; NULL = as the config says; of no meaning for a file. hooks may be NULL. RK_ERR_IO for
+ * what cannot be read or is no run, RK_ERR_DATA for a damaged or foreign file and for another data
+ * set than the run's, RK_ERR_MEMORY, RK_ERR_DEVICE. Free with rk_model_free. */
 RK_API rk_status rk_model_open(const char *path, const char *device, const char *data_root,
                                const rk_hooks *hooks, rk_model **out);
 

@@ -2,6 +2,7 @@
  */
 #include "rankine/info.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -28,15 +29,26 @@ static rk_status describe_build(rk_buffer *out)
     return RK_OK;
 }
 
-static rk_status describe_device(rk_buffer *out, const rk_device *device)
+/* One device; its index is shown where there are several. */
+static rk_status describe_device(rk_buffer *out, const rk_device *device, int64_t index,
+                                 bool is_one_of_several)
 {
-    rk_device_options options = {.threads = 0};
+    rk_device_options options = {.index = index};
+    char name[32];
     rk_device_context *context = NULL;
     rk_device_info info;
-    RK_TRY(device->open(&options, &context));
-    rk_status status = device->info(context, &info);
-    if (status == RK_OK) {
-        rk__buffer_add(out, "  %-6s %s; %lld MB of memory, %lld MB free\n", device->name, info.name,
+    int length = snprintf(name, sizeof name, "%s", device->name);
+    if (is_one_of_several) {
+        snprintf(name + length, sizeof name - (size_t)length, ":%lld", (long long)index);
+    }
+    rk_status status = device->probe(index);
+    status = status == RK_OK ? device->open(&options, &context) : status;
+    status = status == RK_OK ? device->info(context, &info) : status;
+    if (status == RK_ERR_DEVICE) {
+        rk__buffer_add(out, "  %-6s not usable: %s\n", name, rk_last_error());
+        status = RK_OK;
+    } else if (status == RK_OK) {
+        rk__buffer_add(out, "  %-6s %s; %lld MB of memory, %lld MB free\n", name, info.name,
                        (long long)(info.memory_total / MEGABYTE),
                        (long long)(info.memory_free / MEGABYTE));
     }
@@ -51,21 +63,16 @@ static rk_status describe_devices(rk_buffer *out)
     bool has_cuda = false;
     rk__buffer_add(out, "devices\n");
     for (const rk_device *const *device = rk__devices(); *device; device++) {
-        rk_status status = (*device)->probe();
-        if (status == RK_OK) {
-            status = describe_device(out, *device);
-        }
-        if (status == RK_ERR_DEVICE) {
-            rk__buffer_add(out, "  %-6s not usable: %s\n", (*device)->name, rk_last_error());
-        } else {
-            RK_TRY(status);
+        int64_t n = (*device)->count ? (*device)->count() : 1;
+        for (int64_t i = 0; i == 0 || i < n; i++) { /* of none, the reason why there is none */
+            RK_TRY(describe_device(out, *device, i, n > 1));
         }
         has_cuda = has_cuda || strcmp((*device)->name, "cuda") == 0;
     }
     if (!has_cuda) {
         rk__buffer_add(out, "  cuda   not in this build\n");
     }
-    RK_TRY(rk__device_choose(RK_DEVICE_AUTO, &chosen, &reason));
+    RK_TRY(rk__device_choose(RK_DEVICE_AUTO, 0, &chosen, &reason));
     rk__buffer_add(out, "  auto   takes %s: %s\n", chosen->name, reason);
     return RK_OK;
 }

@@ -62,7 +62,7 @@ static rk_status open_file(rk_model *model, const char *path, const char *device
     RK_TRY(rk__h5_open(&file, path, KIND, LAYOUT));
     RK_TRY_GOTO(done, read_config(file, &model->config));
     if (device) {
-        RK_TRY_GOTO(done, rk__model_set_text(model->config, "run.device", device));
+        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
     }
     RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file));
     RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &model->epoch));

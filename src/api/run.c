@@ -35,7 +35,7 @@ static rk_status load_config(rk_model *model, const char *directory, const char 
     }
     RK_TRY_GOTO(done, rk_config_load(&model->config, path));
     if (device) {
-        RK_TRY_GOTO(done, rk__model_set_text(model->config, "run.device", device));
+        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
     }
     if (data_root) {
         RK_TRY_GOTO(done, rk__model_set_text(model->config, "data.root", data_root));

@@ -88,12 +88,17 @@ static void append(cli_list *list, int capacity, const char *value)
     list->v[list->n++] = value;
 }
 
-/* value is one of the words of "a|b|c". */
+/* value is one of the words of "a|b|c:N"; N stands for a number. */
 static bool is_choice(const char *choices, const char *value)
 {
-    size_t length = strlen(value);
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
-        if (length > 0 && strcspn(at, "|") == length && strncmp(at, value, length) == 0) {
+        size_t length = strcspn(at, "|"), rest = 0;
+        if (length > 2 && strncmp(at + length - 2, ":N", 2) == 0) {
+            length--;
+            rest = strlen(value) > length ? strspn(value + length, "0123456789") : 0;
+        }
+        if (length > 0 && strncmp(at, value, length) == 0 && value[length + rest] == '\0' &&
+            (rest > 0 || at[length] != 'N')) {
             return true;
         }
     }

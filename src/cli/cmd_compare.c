@@ -248,7 +248,7 @@ int cmd_compare(cli *c, int argc, char **argv)
          "[{run, seeds, options {key: value}, metrics {name: {value, and against the\n"
          "first run difference, sd, t, p, low, high, better, worse, equal}}}]",
          0, 0},
-        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda", "where to compute", 0, 0},
+        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},

@@ -103,7 +103,7 @@ int cmd_evaluate(cli *c, int argc, char **argv)
          "one JSON object: run, epoch, data, fingerprint, part, users, seconds,\n"
          "metrics {name: value}, popularity {name: value}",
          0, 0},
-        {"--device", CLI_TEXT, &device, "auto|cpu|cuda", "where to compute", 0, 0},
+        {"--device", CLI_TEXT, &device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are now, if they moved", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},

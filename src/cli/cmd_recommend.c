@@ -395,7 +395,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          0, 0},
         {"--tsv", CLI_FLAG, &args.tsv, NULL,
          "a line an item: user, rank, item, score, with tabs between them", 0, 0},
-        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda", "where to compute", 0, 0},
+        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},

@@ -184,7 +184,7 @@ int cmd_train(cli *c, int argc, char **argv)
          "set an option of the config, e.g. train.epochs=50; may be repeated", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are (= --set data.root=DIR)",
          0, 0},
-        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda",
+        {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N",
          "where to compute (= --set run.device=...)", 0, 0},
         {"--run", CLI_TEXT, &args.run, "DIR", "the run folder; default runs/NAME-YYYYmmdd-HHMMSS",
          0, 0},

@@ -64,7 +64,7 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
         status = set_quoted(*out, "data.root", folder, "--data");
     }
     if (status == RK_OK && device) {
-        status = set_quoted(*out, "run.device", device, "--device");
+        status = rk_config_set_device(*out, device, "--device");
     }
     for (int i = 0; status == RK_OK && i < set->n; i++) {
         status = rk_config_set(*out, set->v[i], "--set");

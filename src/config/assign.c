@@ -182,6 +182,26 @@ done:
     return status;
 }
 
+static rk_status set_text(rk_config *config, const char *key, const char *text, const char *origin)
+{
+    char *assignment = NULL;
+    RK_TRY(rk__format(&assignment, "%s=%s", key, text));
+    rk_status status = rk_config_set(config, assignment, origin);
+    rk__free(assignment);
+    return status;
+}
+
+rk_status rk_config_set_device(rk_config *config, const char *device, const char *origin)
+{
+    static const char indexed[] = "cuda:";
+    size_t length = strlen(indexed);
+    if (strncmp(device, indexed, length) == 0) {
+        RK_TRY(set_text(config, "cuda.device", device + length, origin));
+        device = "cuda";
+    }
+    return set_text(config, "run.device", device, origin);
+}
+
 /* The field of a scalar option that is there. */
 static rk_status find_field(const rk_config *config, const char *key, rk_field **out)
 {

@@ -20,6 +20,7 @@ typedef struct rk_device_options {
     int64_t threads; /* 0 = all cores */
     bool eager;      /* run operation by operation, check every output, name the first bad one */
     const char *isa; /* cpu: take this table of hot loops, by name; NULL = the best */
+    int64_t index;   /* cuda: which of the devices, from 0 */
     int propagation; /* cuda: RK_PROPAGATION_* */
     int matmul;      /* cuda: RK_MATMUL_* */
     int ranking;     /* cuda: RK_RANKING_* */
@@ -82,8 +83,11 @@ typedef struct rk_device {
     const char *name; /* "cpu", "cuda" */
     int lanes;        /* of a program that it can run at once (ops/lanes.h) */
 
-    /* RK_OK, or RK_ERR_DEVICE with the reason why this machine cannot use it. */
-    rk_status (*probe)(void);
+    /* How many there are of its kind. Optional: NULL = one. */
+    int64_t (*count)(void);
+    /* RK_OK, or RK_ERR_DEVICE with the reason why this machine cannot use device `index` of its
+     * kind; RK_ERR_CONFIG when there are devices, but not so many. */
+    rk_status (*probe)(int64_t index);
     rk_status (*open)(const rk_device_options *options, rk_device_context **out);
     void (*close)(rk_device_context *context); /* unloads everything; NULL is fine */
     rk_status (*info)(rk_device_context *context, rk_device_info *out);
@@ -141,8 +145,10 @@ extern const rk_device rk__device_cuda; /* only in a build with RANKINE_CUDA */
 /* All devices of this build, NULL-terminated, best first for `auto`. */
 const rk_device *const *rk__devices(void);
 
-/* By choice of run.device; *out_reason (static or thread-local text) says why auto took it.
- * RK_ERR_DEVICE when a named device is not in this build or not usable. */
-rk_status rk__device_choose(int choice, const rk_device **out, const char **out_reason);
+/* By choice of run.device and, where that is a GPU, its index; *out_reason (static or thread-local
+ * text) says why auto took it. RK_ERR_DEVICE when a named device is not in this build or not
+ * usable, RK_ERR_CONFIG for an index beyond the GPUs that are there, also with auto. */
+rk_status rk__device_choose(int choice, int64_t index, const rk_device **out,
+                            const char **out_reason);
 
 #endif

@@ -29,28 +29,33 @@ static const rk_device *find(const char *name)
     return NULL;
 }
 
-/* auto: a CUDA device if there is one. */
-static rk_status choose_auto(const rk_device **out, const char **out_reason)
+/* auto: a CUDA device if there is one. Who names one that is not there would not expect the CPU. */
+static rk_status choose_auto(int64_t index, const rk_device **out, const char **out_reason)
 {
     static _Thread_local char reason[320];
     const rk_device *cuda = find("cuda");
     *out = find("cpu");
     if (!cuda) {
         *out_reason = "this build has no CUDA device";
-    } else if (cuda->probe() == RK_OK) {
+        return RK_OK;
+    }
+    rk_status status = cuda->probe(index);
+    if (status == RK_OK) {
         *out = cuda;
         *out_reason = "a CUDA device is there";
-    } else {
+    } else if (status != RK_ERR_CONFIG) {
         snprintf(reason, sizeof reason, "no CUDA device can be used: %s", rk_last_error());
         *out_reason = reason;
+        return RK_OK;
     }
-    return (*out)->probe();
+    return status;
 }
 
-rk_status rk__device_choose(int choice, const rk_device **out, const char **out_reason)
+rk_status rk__device_choose(int choice, int64_t index, const rk_device **out,
+                            const char **out_reason)
 {
     if (choice == RK_DEVICE_AUTO) {
-        return choose_auto(out, out_reason);
+        return choose_auto(index, out, out_reason);
     }
     const char *name = choice == RK_DEVICE_CPU ? "cpu" : "cuda";
     *out = find(name);
@@ -61,6 +66,6 @@ rk_status rk__device_choose(int choice, const rk_device **out, const char **out_
                 "with it",
                 name, name);
     }
-    rk_status status = (*out)->probe();
+    rk_status status = (*out)->probe(index);
     return status == RK_OK ? RK_OK : rk__fail_prefix(status, "run.device is %s", name);
 }

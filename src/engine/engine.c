@@ -26,6 +26,7 @@ static rk_status open_device(rk_engine *e, rk_engine_how how)
     const rk_options *o = e->options;
     rk_device_options options = {.threads = o->run.threads,
                                  .eager = how.eager,
+                                 .index = o->cuda.device,
                                  .propagation = o->cuda.propagation,
                                  .matmul = o->cuda.matmul,
                                  .ranking = o->cuda.ranking,
@@ -35,7 +36,7 @@ static rk_status open_device(rk_engine *e, rk_engine_how how)
                                  .piece_edges = o->cuda.piece_edges};
     e->device = how.device;
     if (!e->device) {
-        RK_TRY(rk__device_choose(o->run.device, &e->device, &e->device_reason));
+        RK_TRY(rk__device_choose(o->run.device, o->cuda.device, &e->device, &e->device_reason));
     }
     return e->device->open(&options, &e->context);
 }

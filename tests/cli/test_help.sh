@@ -68,8 +68,10 @@ run 2 "$rankine" train a.yaml --resume=yes
 says "--resume takes no value"
 run 2 "$rankine" train a.yaml --device gpu
 says "--device 'gpu': must be one of auto|cpu|cuda"
-run 2 "$rankine" train a.yaml --device "auto|cpu"
-says "must be one of"
+for device in "auto|cpu" cuda: cuda:N cuda:1x cuda1; do
+    run 2 "$rankine" train a.yaml --device "$device"
+    says "must be one of"
+done
 run 2 "$rankine" train a.yaml --resume
 says "--resume needs the run to go on with: --run DIR"
 run 2 "$rankine" train a.yaml --run r --resume --force

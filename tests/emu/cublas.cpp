@@ -1,14 +1,39 @@
-/* cuBLAS: the calls that the device makes, as plain loops on the handle's stream. */
+/*
+ * cuBLAS: the calls that the device makes, as plain loops on the handle's stream.
+ *
+ * The first product of a kind (function, transpositions, types, precision) may not be made inside
+ * of a capture: the library may load a kernel or allocate then. EMU_FAULT=cold_blas forgets that
+ * there were any, to see that this is noticed.
+ */
 #include <cublas_v2.h>
 #include <cuda_fp16.h>
+#include <set>
+#include <tuple>
 
 #include "emu_collectives.h"
 #include "emu_internal.h"
+
+namespace
+{
+
+struct kind {
+    const char *function;
+    int op_a, op_b, type, compute, math;
+
+    auto key() const
+    {
+        return std::make_tuple(std::string(function), op_a, op_b, type, compute, math);
+    }
+};
+
+} // namespace
 
 struct cublasContext {
     cudaStream_t stream = nullptr;
     cublasPointerMode_t mode = CUBLAS_POINTER_MODE_HOST;
     cublasMath_t math = CUBLAS_DEFAULT_MATH;
+    int device = emu::current_device();
+    std::set<decltype(std::declval<kind>().key())> warm;
 };
 
 cublasStatus_t cublasCreate_v2(cublasHandle_t *handle)
@@ -64,6 +89,20 @@ template <class T> struct matrix {
     const T *data;
     int64_t row, column; /* strides */
 };
+
+void make(cublasHandle_t handle, const kind &k)
+{
+    if (handle->device != emu::current_device()) {
+        emu::die("%s: the handle is of device %d, device %d is current", k.function, handle->device,
+                 emu::current_device());
+    }
+    const bool is_new = handle->warm.insert(k.key()).second || emu::config.fault == "cold_blas";
+    if (is_new && emu::is_capturing(handle->stream)) {
+        emu::die("%s: the first product of its kind (operations %d and %d, type %d, compute %d, "
+                 "math mode %d) is made inside of a capture",
+                 k.function, k.op_a, k.op_b, k.type, k.compute, k.math);
+    }
+}
 
 /* TF32 keeps 10 bits of a factor. A device may round or cut, so the worse of the two is done. */
 float cut_to_tf32(float x)
@@ -121,14 +160,23 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
     return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
+cublasStatus_t multiply_floats(cublasHandle_t handle, cublasOperation_t op_a,
+                               cublasOperation_t op_b, int m, int n, int k, const float *alpha,
+                               const float *a, int lda, const float *b, int ldb, const float *beta,
+                               float *c, int ldc)
+{
+    return gemm(handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc,
+                handle->math == CUBLAS_TF32_TENSOR_OP_MATH ? cut_to_tf32 : same);
+}
+
 } // namespace
 
 cublasStatus_t cublasSgemm_v2(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
                               int m, int n, int k, const float *alpha, const float *a, int lda,
                               const float *b, int ldb, const float *beta, float *c, int ldc)
 {
-    return gemm(handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc,
-                handle->math == CUBLAS_TF32_TENSOR_OP_MATH ? cut_to_tf32 : same);
+    make(handle, {"cublasSgemm", op_a, op_b, CUDA_R_32F, CUBLAS_COMPUTE_32F, handle->math});
+    return multiply_floats(handle, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b,
@@ -142,6 +190,7 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t op_a, cubla
         emu::die(
             "cublasGemmEx: tensor cores are asked for, but the handle's math mode is pedantic");
     }
+    make(handle, {"cublasGemmEx", op_a, op_b, type_a, compute, handle->math});
     const float *al = static_cast<const float *>(alpha), *be = static_cast<const float *>(beta);
     float *to = static_cast<float *>(c);
     if (type_a == CUDA_R_16F && type_b == CUDA_R_16F && type_c == CUDA_R_32F &&
@@ -165,9 +214,11 @@ cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_
                                          long long stride_c, int batch)
 {
     cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    make(handle,
+         {"cublasSgemmStridedBatched", op_a, op_b, CUDA_R_32F, CUBLAS_COMPUTE_32F, handle->math});
     for (int i = 0; i < batch && status == CUBLAS_STATUS_SUCCESS; i++) {
-        status = cublasSgemm_v2(handle, op_a, op_b, m, n, k, alpha, a + i * stride_a, lda,
-                                b + i * stride_b, ldb, beta, c + i * stride_c, ldc);
+        status = multiply_floats(handle, op_a, op_b, m, n, k, alpha, a + i * stride_a, lda,
+                                 b + i * stride_b, ldb, beta, c + i * stride_c, ldc);
     }
     return status;
 }

@@ -1,11 +1,23 @@
-/* cuSPARSE: CSR times dense, as plain loops on the handle's stream. */
+/*
+ * cuSPARSE: CSR times dense, as plain loops on the handle's stream.
+ *
+ * Only CSR_ALG3 adds in the same order every time; the others turn it round now and then.
+ * The first product of an algorithm may not be made inside of a capture.
+ *
+ * EMU_FAULT: no_spmm:N  the algorithm of that number (cusparseSpMMAlg_t) is not supported
+ *            bad_spmm:N it computes something else; both also in a list with commas
+ */
+#include <cstdlib>
 #include <cusparse.h>
+#include <set>
 
 #include "emu_collectives.h"
 #include "emu_internal.h"
 
 struct cusparseContext {
     cudaStream_t stream = nullptr;
+    std::set<int> warm; /* algorithms that were used */
+    int device = emu::current_device();
 };
 
 struct cusparseSpMatDescr {
@@ -29,6 +41,13 @@ struct cusparseDnMatDescr {
 
 constexpr size_t BUFFER = 1024;
 
+/* Does the list of faults hold NAME:N of this algorithm? */
+static bool has_fault(const char *name, cusparseSpMMAlg_t algorithm)
+{
+    const std::string wanted = "," + std::string(name) + ":" + std::to_string((int)algorithm) + ",";
+    return ("," + emu::config.fault + ",").find(wanted) != std::string::npos;
+}
+
 cusparseStatus_t cusparseCreate(cusparseHandle_t *handle)
 {
     *handle = new cusparseContext;
@@ -49,7 +68,9 @@ cusparseStatus_t cusparseSetStream(cusparseHandle_t handle, cudaStream_t stream)
 
 const char *cusparseGetErrorString(cusparseStatus_t status)
 {
-    return status == CUSPARSE_STATUS_SUCCESS ? "success" : "cuSPARSE error";
+    return status == CUSPARSE_STATUS_SUCCESS         ? "success"
+           : status == CUSPARSE_STATUS_NOT_SUPPORTED ? "operation not supported"
+                                                     : "cuSPARSE error";
 }
 
 cusparseStatus_t cusparseCreateCsr(cusparseSpMatDescr_t *out, int64_t rows, int64_t cols, int64_t,
@@ -101,11 +122,12 @@ cusparseStatus_t cusparseDestroyDnMat(cusparseConstDnMatDescr_t matrix)
 cusparseStatus_t cusparseSpMM_bufferSize(cusparseHandle_t, cusparseOperation_t, cusparseOperation_t,
                                          const void *, cusparseConstSpMatDescr_t,
                                          cusparseConstDnMatDescr_t, const void *,
-                                         cusparseDnMatDescr_t, cudaDataType, cusparseSpMMAlg_t,
-                                         size_t *bytes)
+                                         cusparseDnMatDescr_t, cudaDataType,
+                                         cusparseSpMMAlg_t algorithm, size_t *bytes)
 {
     *bytes = BUFFER;
-    return CUSPARSE_STATUS_SUCCESS;
+    return has_fault("no_spmm", algorithm) ? CUSPARSE_STATUS_NOT_SUPPORTED
+                                           : CUSPARSE_STATUS_SUCCESS;
 }
 
 cusparseStatus_t cusparseSpMM_preprocess(cusparseHandle_t, cusparseOperation_t, cusparseOperation_t,
@@ -118,13 +140,22 @@ cusparseStatus_t cusparseSpMM_preprocess(cusparseHandle_t, cusparseOperation_t, 
                                                 : CUSPARSE_STATUS_INVALID_VALUE;
 }
 
+/* Another answer from product to product of the process, and no pattern that a run repeats. */
+static bool turns_round()
+{
+    static uint64_t products;
+    const uint64_t z = ++products * 0x9E3779B97F4A7C15u;
+    return (z ^ (z >> 29)) >> 62 & 1;
+}
+
 static int64_t index(const void *indices, bool is_long, int64_t i)
 {
     return is_long ? ((const int64_t *)indices)[i] : (int64_t)((const int32_t *)indices)[i];
 }
 
 static void multiply(const cusparseSpMatDescr &a, const cusparseDnMatDescr &b,
-                     const cusparseDnMatDescr &c, bool transpose, float alpha, float beta)
+                     const cusparseDnMatDescr &c, bool transpose, float alpha, float beta,
+                     bool backwards)
 {
     for (int64_t i = 0; i < c.rows; i++) {
         for (int64_t j = 0; j < c.cols; j++) {
@@ -134,7 +165,8 @@ static void multiply(const cusparseSpMatDescr &a, const cusparseDnMatDescr &b,
     for (int64_t i = 0; i < a.rows; i++) {
         const int64_t begin = index(a.offsets, a.long_offsets, i) - a.base;
         const int64_t end = index(a.offsets, a.long_offsets, i + 1) - a.base;
-        for (int64_t e = begin; e < end; e++) {
+        for (int64_t i_edge = begin; i_edge < end; i_edge++) {
+            const int64_t e = backwards ? end - 1 - (i_edge - begin) : i_edge;
             const int64_t column = index(a.columns, a.long_columns, e) - a.base;
             const int64_t to = transpose ? column : i, from = transpose ? i : column;
             for (int64_t j = 0; j < c.cols; j++) {
@@ -148,7 +180,7 @@ cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperation_t op_a,
                               cusparseOperation_t op_b, const void *alpha,
                               cusparseConstSpMatDescr_t a, cusparseConstDnMatDescr_t b,
                               const void *beta, cusparseDnMatDescr_t c, cudaDataType type,
-                              cusparseSpMMAlg_t, void *buffer)
+                              cusparseSpMMAlg_t algorithm, void *buffer)
 {
     const bool transpose = op_a != CUSPARSE_OPERATION_NON_TRANSPOSE;
     const int64_t rows = transpose ? a->cols : a->rows, inner = transpose ? a->rows : a->cols;
@@ -158,14 +190,24 @@ cusparseStatus_t cusparseSpMM(cusparseHandle_t handle, cusparseOperation_t op_a,
     if (rows != c->rows || inner != b->rows || b->cols != c->cols || !emu::is_device(buffer)) {
         return CUSPARSE_STATUS_INVALID_VALUE;
     }
-    const float al = *(const float *)alpha, be = *(const float *)beta;
+    if (handle->device != emu::current_device()) {
+        emu::die("cusparseSpMM: the handle is of device %d, device %d is current", handle->device,
+                 emu::current_device());
+    }
+    if (handle->warm.insert((int)algorithm).second && emu::is_capturing(handle->stream)) {
+        emu::die("cusparseSpMM: the first product of algorithm %d is made inside of a capture",
+                 (int)algorithm);
+    }
+    const bool backwards = algorithm != CUSPARSE_SPMM_CSR_ALG3 && turns_round();
+    const float al = *(const float *)alpha * (has_fault("bad_spmm", algorithm) ? 1.01f : 1.0f);
+    const float be = *(const float *)beta;
     /* Copies: descriptors may go before the work is done. The buffer is overwritten, so that one
      * which is too small or was freed shows. */
     const cusparseSpMatDescr matrix = *a;
     const cusparseDnMatDescr x = *b, y = *c;
     const cudaError_t error = emu::enqueue(handle->stream, [=] {
         memset(buffer, 0xA5, BUFFER);
-        multiply(matrix, x, y, transpose, al, be);
+        multiply(matrix, x, y, transpose, al, be, backwards);
     });
     return error == cudaSuccess ? CUSPARSE_STATUS_SUCCESS : CUSPARSE_STATUS_EXECUTION_FAILED;
 }

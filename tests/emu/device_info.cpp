@@ -1,11 +1,13 @@
 /*
- * The emulated device: its properties, its errors, and what can be wrong with it.
+ * The emulated devices: their properties, their errors, and what can be wrong with them. Where
+ * there are several (EMU_DEVICES, emu_set_devices), streams, memory and libraries' handles belong
+ * to the one that was current, and kernels are launched where that is current.
  *
  * EMU_FAULT, or emu_set_fault:
  *   no_driver        the driver's library is not installed
  *   old_driver       it is older than the runtime
  *   no_device        there is a driver but no device
- *   old_device       compute capability 6.1
+ *   old_device       compute capability 6.1; old_device:N: of device N alone
  *   busy             another process has the device for itself
  *   memory_taken     all but a megabyte is in use by others (memory.cpp)
  *   no_image         the program has no code for the device
@@ -22,6 +24,7 @@
 #include "emu_control.h"
 #include "emu_internal.h"
 #include "emu_launch.h"
+#include "streams.h"
 
 namespace emu
 {
@@ -31,6 +34,7 @@ static std::map<const void *, int> shared_limits;
 static cudaError_t last_error = cudaSuccess;
 static bool crashed;
 static unsigned long until_crash;
+static thread_local int current = 0;
 
 constexpr size_t SHARED = 49152, SHARED_AT_MOST = 232448; /* bytes a block; the latter on request */
 
@@ -54,6 +58,9 @@ static struct Environment {
         if (const char *text = getenv("EMU_MEMORY")) {
             config.memory = strtoull(text, nullptr, 10);
         }
+        if (const char *text = getenv("EMU_DEVICES")) {
+            config.devices = (int)strtol(text, nullptr, 10);
+        }
         if (const char *text = getenv("EMU_FAULT")) {
             emu_set_fault(text);
         }
@@ -67,6 +74,18 @@ static struct Environment {
         }
     }
 } environment;
+
+int current_device()
+{
+    return current;
+}
+
+/* A stream of another device than the current one; the two that need no making belong to any. */
+static bool is_elsewhere(cudaStream_t stream)
+{
+    const CUstream_st *s = resolve(stream);
+    return s != &legacy && s != &per_thread && s->device != current;
+}
 
 cudaError_t fail(cudaError_t error)
 {
@@ -124,6 +143,9 @@ cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stre
     if (config.fault == "no_image") {
         return fail(cudaErrorNoKernelImageForDevice);
     }
+    if (is_elsewhere(stream)) {
+        return fail(cudaErrorInvalidResourceHandle);
+    }
     if (config.fault == "no_early" && early && is_capturing(stream)) {
         return refuse_in_capture();
     }
@@ -157,6 +179,16 @@ void emu_set_fault(const char *fault)
     last_error = cudaSuccess;
 }
 
+void emu_set_devices(int n)
+{
+    config.devices = n;
+}
+
+void emu_use_device(int device)
+{
+    current = device;
+}
+
 unsigned long long emu_launches(void)
 {
     return stats.launches;
@@ -166,19 +198,23 @@ unsigned long long emu_launches(void)
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
-    *n = driver_fault() == cudaSuccess;
+    *n = driver_fault() == cudaSuccess ? config.devices : 0;
     return fail(driver_fault());
 }
 
 cudaError_t cudaGetDevice(int *device)
 {
-    *device = 0;
+    *device = current;
     return fail(driver_fault());
 }
 
 cudaError_t cudaSetDevice(int device)
 {
-    return fail(device ? cudaErrorInvalidDevice : device_fault());
+    if (device < 0 || device >= config.devices) {
+        return fail(cudaErrorInvalidDevice);
+    }
+    current = device;
+    return fail(device_fault());
 }
 
 cudaError_t cudaDriverGetVersion(int *version)
@@ -197,13 +233,16 @@ cudaError_t cudaRuntimeGetVersion(int *version)
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
 {
-    if (device != 0) {
+    if (device < 0 || device >= config.devices) {
         return fail(cudaErrorInvalidDevice);
     }
+    const bool is_old =
+        config.fault == "old_device" || config.fault == "old_device:" + std::to_string(device);
     memset(p, 0, sizeof *p);
-    snprintf(p->name, sizeof p->name, "CPU emulator");
-    p->major = config.fault == "old_device" ? 6 : 9;
-    p->minor = config.fault == "old_device" ? 1 : 0;
+    const std::string number = device > 0 ? " " + std::to_string(device) : "";
+    snprintf(p->name, sizeof p->name, "CPU emulator%s", number.c_str());
+    p->major = is_old ? 6 : 9;
+    p->minor = is_old ? 1 : 0;
     p->multiProcessorCount = 4;
     p->warpSize = 32;
     p->totalGlobalMem = config.memory;

@@ -11,8 +11,12 @@ extern "C" {
 /* What is wrong with the device from now on (device_info.cpp has the list); "" or NULL = nothing.
  * Repairs what an earlier fault broke. */
 void emu_set_fault(const char *fault);
-/* Bytes of the device's memory, all told. */
+/* Bytes of each device's memory, all told. */
 void emu_set_memory(size_t bytes);
+/* How many devices there are. */
+void emu_set_devices(int n);
+/* The calling thread's current device, as cudaSetDevice makes it. */
+void emu_use_device(int device);
 /* The n-th allocation of device memory from now on fails, counted from 1; 0 = none. */
 void emu_fail_malloc(unsigned long long n);
 /* Launches so far. */

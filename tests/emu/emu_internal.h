@@ -18,7 +18,7 @@ namespace emu
 
 enum Order { ASCENDING, DESCENDING, RANDOM };
 
-/* From the environment, once; the last three also through emu_control.h. */
+/* From the environment, once; the last four also through emu_control.h. */
 struct Config {
     Order order = ASCENDING; /* EMU_SCHED=asc|desc|rand:SEED: of lanes, warps and blocks */
     unsigned seed = 1;
@@ -26,7 +26,8 @@ struct Config {
     bool lazy = true;        /* EMU_STREAMS=eager: work runs when it is queued */
     std::string fault;       /* EMU_FAULT: what is wrong with the device, see device_info.cpp */
     uint64_t fail_at = 0;    /* EMU_FAIL_MALLOC=n: the n-th allocation fails */
-    size_t memory = (size_t)8 << 30; /* EMU_MEMORY: bytes of the device */
+    size_t memory = (size_t)8 << 30; /* EMU_MEMORY: bytes of each device */
+    int devices = 1;                 /* EMU_DEVICES */
 };
 extern Config config;
 
@@ -57,6 +58,7 @@ enum Kind { DEVICE, PINNED, MANAGED };
 struct Allocation {
     size_t size;
     Kind kind;
+    int device;
 };
 /* The allocation that holds [p, p + n), or null. */
 const Allocation *find_allocation(const void *p, size_t n = 0);
@@ -84,6 +86,8 @@ cudaError_t refuse_in_capture();
 
 /* ---- device_info.cpp ---- */
 
+/* The calling thread's, 0 to begin with. */
+int current_device();
 /* Remembers the error for cudaGetLastError and returns it. */
 cudaError_t fail(cudaError_t error);
 /* The fault that every call shows which needs a working device, or cudaSuccess. */

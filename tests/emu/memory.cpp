@@ -47,6 +47,11 @@ void check_pointer(int argument, const volatile void *pointer)
         die("kernel argument %d is %p: no device, managed or pinned memory", argument,
             (const void *)pointer);
     }
+    const Allocation *a = pointer ? find_allocation((const void *)pointer) : nullptr;
+    if (a && a->kind == DEVICE && a->device != current_device()) {
+        die("kernel argument %d is memory of device %d, device %d is current", argument, a->device,
+            current_device());
+    }
 }
 
 /* ---- large blocks ---- */
@@ -112,7 +117,7 @@ static size_t in_use()
 {
     size_t bytes = 0;
     for (const auto &[start, a] : allocations) {
-        bytes += a.kind == DEVICE ? a.size : 0;
+        bytes += a.kind == DEVICE && a.device == current_device() ? a.size : 0;
     }
     return bytes;
 }
@@ -143,7 +148,7 @@ static cudaError_t take(void **pointer, size_t bytes, Kind kind)
         return fail(cudaErrorMemoryAllocation);
     }
     visit_ends(*pointer, bytes, [](void *p, size_t n) { memset(p, POISON, n); });
-    allocations[(uintptr_t)*pointer] = {bytes, kind};
+    allocations[(uintptr_t)*pointer] = {bytes, kind, current_device()};
     if (kind == DEVICE && on_device == 0) {
         close_to_host(*pointer, bytes);
     }

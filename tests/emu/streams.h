@@ -34,6 +34,7 @@ struct CUstream_st {
     uint64_t queued = 0, done = 0; /* positions */
     bool nonblocking = false, dead = false;
     bool last_is_launch = false;
+    int device = emu::current_device(); /* that it was made on */
     std::shared_ptr<Capture> capture;
     std::vector<size_t> frontier; /* captured nodes that the next one depends on */
 };

@@ -32,6 +32,24 @@ run 0 "$rankine" train demo/synth.yaml "${cuda[@]}" --print-program
 prints "propagate_adam" "device cuda replays it as a graph of "
 run 0 "$rankine" recommend cuda --user 3 --top 5
 
+# ---- several devices ----
+export EMU_DEVICES=2
+run 0 "$rankine" info --devices
+prints "  cuda:0 CPU emulator, " "  cuda:1 CPU emulator 1, "
+run 0 "$rankine" train demo/synth.yaml --run second "${cuda[@]}" --set cuda.device=1
+says "device cuda: CPU emulator 1, "
+same_losses cpu second
+run 0 "$rankine" recommend second --user 3 --top 5
+cp out of_second
+run 0 "$rankine" recommend cuda --user 3 --top 5 --device cuda:1
+cmp -s out of_second || fail "another device, another answer"
+run 2 "$rankine" recommend second --user 3 --top 5 --device cuda:2
+says "cuda.device is 2, but CUDA shows 2 devices here: take one from 0 to 1"
+export EMU_DEVICES=1
+run 0 "$rankine" recommend second --user 3 --top 5 --device cuda:0
+run 2 "$rankine" evaluate second --device auto
+says "cuda.device is 1, but CUDA shows 1 device here, number 0"
+
 # ---- a device that fails ----
 for fault in "no_driver:no NVIDIA driver is installed here" \
     "no_device:there is no CUDA device here" "old_driver:update the driver" \

@@ -192,7 +192,7 @@ int main(void)
         cmocka_unit_test(information_names_the_device),
     };
     const char *reason = NULL;
-    if (rk__device_choose(RK_DEVICE_CUDA, &device, &reason) != RK_OK) {
+    if (rk__device_choose(RK_DEVICE_CUDA, 0, &device, &reason) != RK_OK) {
         printf("skipped: %s\n", rk_last_error());
         return 77;
     }

@@ -5,6 +5,8 @@
  *
  * DEVICES_STEPS=n makes the runs shorter, for sanitizers.
  */
+#include <math.h>
+
 #include "base/alloc.h"
 #include "eval/evaluate.h"
 #include "score/internal.h"
@@ -173,10 +175,53 @@ static void every_kind_of_batch_is_the_same(void **unused)
     }
 }
 
+/*
+ * The bound of losses, relative. Both devices add the same floats, but not in one order and not
+ * with the same fused multiply-adds (nvcc contracts, a CPU without them cannot), so a score is off
+ * by some 2^-24 of its terms. What that may grow to within 10 steps:
+ *   - a rate of 50 or 5 of SGD carries it into the tables, not beyond their own rounding, since the
+ *     gradients are as small as the rates are large;
+ *   - tables in halves: a float that is rounded to the other half is off by 2^-11, one in about
+ *     2^13 of them, in sums over a dozen neighbours and the 100 triplets of a loss;
+ *   - `dynamic` takes the candidate with the best score: another one only where two scores are
+ *     nearer than rounding, one draw in about 10^7 here; the loss is then the same, the tables not;
+ *   - alignment and uniformity are two terms that cancel each other in part.
+ * The kernels compiled for the CPU with fused multiply-adds (CMAKE_CXX_FLAGS=-mfma) are off by
+ * 1.8e-6 with alignment and uniformity, 1.2e-6 with SGL in halves, less than 1e-7 in every other
+ * run here, the rate of 50 and `dynamic` among them. The bound leaves as much several times again
+ * for a GPU's exp and log; what it lets through is for the parity of single operations to find. The
+ * figure is printed, so that a device that comes near the bound shows.
+ */
+static const double LOSS_BOUND = 3e-5;
+
+static double relative_error(double actual, double expected)
+{
+    return fabs(actual - expected) / fmax(fabs(expected), 1e-300);
+}
+
+/* The larger of two errors; NaN if one is. */
+static double worse(double a, double b)
+{
+    return isnan(a) || isnan(b) ? NAN : fmax(a, b);
+}
+
+static void check_error(const char *what, double error, double bound, const char *const *settings)
+{
+    printf("             %s: off by %.1e of %.0e", what, error, bound);
+    for (int i = 0; settings && i < MOST_SETTINGS && settings[i]; i++) {
+        printf("%s%s", i == 0 ? "  " : " ", settings[i]);
+    }
+    printf("\n");
+    if (!(error <= bound)) {
+        fail_msg("%s: off by %.3g, more than %.0e", what, error, bound);
+    }
+}
+
 /* Losses at several points of a run, and metrics behind it. */
 static void same_run(const char *const *settings, int64_t n)
 {
     fixture cpu, cuda;
+    double worst = 0;
     set_up(&cpu, "run.device=cpu", settings, false);
     set_up(&cuda, "run.device=cuda", settings, false);
     for (int64_t done = 0, now; done < n; done += now) {
@@ -186,12 +231,13 @@ static void same_run(const char *const *settings, int64_t n)
         rk_step_state a = get_state(&cpu), b = get_state(&cuda);
         double a_sums[MOST_TERMS], b_sums[MOST_TERMS];
         assert_int_equal(a.step, b.step);
-        assert_close(b.last_loss, a.last_loss, 1e-5, 0);
         assert_in_range(1 + cpu.step.n_terms, 2, MOST_TERMS);
         assert_ok(rk__step_get_sums(&cpu.step, a_sums));
         assert_ok(rk__step_get_sums(&cuda.step, b_sums));
-        assert_close(b_sums[0], a_sums[0], 1e-5, 0);
+        worst = worse(worst, relative_error(b.last_loss, a.last_loss));
+        worst = worse(worst, relative_error(b_sums[0], a_sums[0]));
     }
+    check_error("losses", worst, LOSS_BOUND, settings);
     if (n >= 10) {
         same_metrics(&cpu, &cuda);
     }
@@ -204,6 +250,7 @@ static void same_run(const char *const *settings, int64_t n)
 static void same_phases(const char *const *settings, double tolerance)
 {
     fixture f[2];
+    double worst = 0;
     set_up(&f[0], "run.device=cpu", settings, false);
     set_up(&f[1], "run.device=cuda", settings, false);
     for (int i = 0; i < 2; i++) {
@@ -219,11 +266,13 @@ static void same_phases(const char *const *settings, double tolerance)
                 e->device->read(e->context, e->model.parameters[t].stored, 0, p->rows, values[i]));
         }
         for (int64_t i = 0; values[0] && i < p->rows * p->cols; i++) {
-            assert_close((double)values[1][i], (double)values[0][i], tolerance, 0.1);
+            double expected = (double)values[0][i], size = fmax(fabs(expected), 0.1);
+            worst = worse(worst, fabs((double)values[1][i] - expected) / size);
         }
         rk__free(values[0]);
         rk__free(values[1]);
     }
+    check_error("tensors", worst, tolerance, settings);
     same_metrics(&f[0], &f[1]);
     tear_down(&f[0]);
     tear_down(&f[1]);
@@ -328,12 +377,11 @@ static float *same_bits(float *before, const char *device, const char *const *se
     return values;
 }
 
-static void no_bit_depends_on_the_launch(void **unused)
+static void same_bits_of(const char *setting)
 {
-    (void)unused;
-    static const char *const one[] = {"cuda.steps_per_launch=1", NULL};
-    static const char *const four[] = {"cuda.steps_per_launch=4", NULL};
-    static const char *const seven[] = {"cuda.steps_per_launch=7", NULL};
+    const char *one[] = {"cuda.steps_per_launch=1", setting, NULL};
+    const char *four[] = {"cuda.steps_per_launch=4", setting, NULL};
+    const char *seven[] = {"cuda.steps_per_launch=7", setting, NULL};
     int64_t n = n_steps() < 14 ? n_steps() : 14;
     float *values = same_bits(NULL, "run.device=cuda", one, false, n);
     values = same_bits(values, "run.device=cuda", one, false, n);
@@ -343,33 +391,79 @@ static void no_bit_depends_on_the_launch(void **unused)
     rk__free(values);
 }
 
+static void no_bit_depends_on_the_launch(void **unused)
+{
+    (void)unused;
+    same_bits_of("cuda.propagation=split_rows");
+}
+
+/* cuSPARSE has algorithms whose sums have no fixed order. */
+static void no_bit_depends_on_the_launch_with_cusparse(void **unused)
+{
+    (void)unused;
+    same_bits_of("cuda.propagation=cusparse");
+}
+
+/* ---- products of cuBLAS, whose first one of a kind must not be in a capture ---- */
+
+/* Every kind in the precisions that the runs above leave out. TF32 in the loss is not held against
+ * the CPU: it rounds the factors to 10 bits. */
+static void products_of_every_precision_are_replayed(void **unused)
+{
+    (void)unused;
+    static const char *const kinds[][MOST_SETTINGS] = {
+        {"cuda.matmul=tf32", "loss.kind=softmax", "sampling.negatives=in_batch"},
+        {"cuda.ranking=fp32"},
+        {"cuda.matmul=tf32", "graph.form=gram", "model.layers=3", "cuda.gram=fp32"},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        fixture f;
+        set_up(&f, "run.device=cuda", kinds[i], false);
+        steps(&f, 2);
+        rk_metrics metrics = metrics_of(&f);
+        assert_true(isfinite(get_state(&f).last_loss) && metrics.count > 0);
+        rk_metrics_free(&metrics);
+        tear_down(&f);
+    }
+}
+
 static bool has_cuda(void)
 {
     const rk_device *device = NULL;
     const char *reason = NULL;
-    return rk__device_choose(RK_DEVICE_CUDA, &device, &reason) == RK_OK;
+    return rk__device_choose(RK_DEVICE_CUDA, 0, &device, &reason) == RK_OK;
 }
 
 /* ---- the memory table ---- */
 
 typedef struct memory_lines {
-    double total, free; /* MB, of the first line */
+    double total; /* MB, of the first line */
     int rows;
 } memory_lines;
 
 static void keep_memory_lines(void *user, rk_log_level level, const char *message)
 {
     memory_lines *lines = user;
-    double total = 0, free_megabytes = 0;
     (void)level;
-    if (sscanf(message, "memory on cuda: %lf MB to allocate, %lf", &total, &free_megabytes) == 2) {
-        lines->total = total;
-        lines->free = strstr(message, "GB are") ? 1e3 * free_megabytes : free_megabytes;
-    }
+    (void)sscanf(message, "memory on cuda: %lf MB to allocate", &lines->total);
     lines->rows += strncmp(message, "  ", 2) == 0;
 }
 
-/* What the table says is what the device gives away; only finish is loaded later. */
+static double free_megabytes(const rk_device *device)
+{
+    rk_device_options options = {0};
+    rk_device_context *context = NULL;
+    rk_device_info info = {0};
+    assert_ok(device->open(&options, &context));
+    assert_ok(device->info(context, &info));
+    device->close(context);
+    return (double)info.memory_free / 1e6;
+}
+
+/* What the table says is what the device gives away; only finish is loaded later. The first set-up
+ * loads what stays: the driver's and the libraries' share. The emulated device counts bytes; a real
+ * one gives whole pages to each allocation, and the libraries and other processes take from it what
+ * they like, the more the larger it is. */
 static void the_memory_table_is_true(void **unused)
 {
     (void)unused;
@@ -378,16 +472,21 @@ static void the_memory_table_is_true(void **unused)
     memory_lines lines = {0};
     rk_hooks hooks = {.log = keep_memory_lines, .user = &lines};
     set_up(&f, "run.device=cuda", NULL, false);
+    steps(&f, 1);
+    const rk_device *device = f.engine.device;
     rk__tear_down(&f.engine, &f.step, &f.scorer);
+    double before = free_megabytes(device);
     assert_ok(rk__set_up(&f.engine, &f.step, &f.scorer, rk__config_options(f.config), f.dataset,
                          false, &hooks));
     assert_ok(f.engine.device->info(f.engine.context, &info));
-    double taken = lines.free - (double)info.memory_free / 1e6;
-    double later = (double)f.scorer->finish.arena_bytes / 1e6;
-    /* The emulated device counts bytes; a real one gives whole pages, and the libraries' share. */
-    double slack = getenv("EMU_VARIANT") ? 0.2 : 600;
+    double taken = before - (double)info.memory_free / 1e6;
+    double expected = lines.total - (double)f.scorer->finish.arena_bytes / 1e6;
+    bool is_emulated = getenv("EMU_VARIANT") != NULL;
+    double more = is_emulated ? 0.2 : fmax(600, 0.02 * before), less = is_emulated ? 0.2 : 64;
+    printf("             memory: %.1f MB taken, %.1f MB in the table (- %g, + %g), %.1f MB free\n",
+           taken, expected, less, more, before);
     assert_true(lines.rows > 3);
-    assert_true(taken > lines.total - later - slack && taken < lines.total - later + slack);
+    assert_true(taken > expected - less && taken < expected + more);
     tear_down(&f);
 }
 
@@ -399,6 +498,8 @@ int main(void)
         cmocka_unit_test(runs_of_every_kind_are_the_same),
         cmocka_unit_test(models_of_phases_are_the_same),
         cmocka_unit_test(no_bit_depends_on_the_launch),
+        cmocka_unit_test(no_bit_depends_on_the_launch_with_cusparse),
+        cmocka_unit_test(products_of_every_precision_are_replayed),
         cmocka_unit_test(the_memory_table_is_true),
     };
     if (!has_cuda()) {

@@ -186,7 +186,7 @@ static bool has_cuda(void)
 {
     const rk_device *device = NULL;
     const char *reason = NULL;
-    return rk__device_choose(RK_DEVICE_CUDA, &device, &reason) == RK_OK;
+    return rk__device_choose(RK_DEVICE_CUDA, 0, &device, &reason) == RK_OK;
 }
 
 int main(void)

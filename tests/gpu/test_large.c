@@ -210,7 +210,7 @@ int main(void)
     };
     const char *reason = NULL, *name = getenv("LARGE_DEVICE");
     int choice = name && strcmp(name, "cpu") == 0 ? RK_DEVICE_CPU : RK_DEVICE_CUDA;
-    if (rk__device_choose(choice, &device, &reason) != RK_OK) {
+    if (rk__device_choose(choice, 0, &device, &reason) != RK_OK) {
         printf("skipped: %s\n", rk_last_error());
         return 77;
     }

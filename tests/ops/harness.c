@@ -84,11 +84,11 @@ int ops_targets(ops_target targets[OPS_MAX_TARGETS])
     const rk_device *chosen = NULL;
     int n = 0;
     if (only && strcmp(only, "cuda") == 0 &&
-        rk__device_choose(RK_DEVICE_CUDA, &chosen, &reason) != RK_OK) {
+        rk__device_choose(RK_DEVICE_CUDA, 0, &chosen, &reason) != RK_OK) {
         return 0; /* the reason is the last error */
     }
     for (const rk_device *const *d = rk__devices(); *d; d++) {
-        if ((only && strcmp((*d)->name, only) != 0) || (*d)->probe() != RK_OK) {
+        if ((only && strcmp((*d)->name, only) != 0) || (*d)->probe(0) != RK_OK) {
             continue;
         }
         if (strcmp((*d)->name, "cpu") == 0) {

@@ -55,9 +55,9 @@ static void choosing_says_which_and_why(void **unused)
     (void)unused;
     const rk_device *chosen = NULL;
     const char *reason = NULL;
-    assert_ok(rk__device_choose(RK_DEVICE_CPU, &chosen, &reason));
+    assert_ok(rk__device_choose(RK_DEVICE_CPU, 0, &chosen, &reason));
     assert_string_equal(chosen->name, "cpu");
-    assert_ok(rk__device_choose(RK_DEVICE_AUTO, &chosen, &reason));
+    assert_ok(rk__device_choose(RK_DEVICE_AUTO, 0, &chosen, &reason));
     assert_non_null(reason);
     bool has_cuda = false;
     for (const rk_device *const *d = rk__devices(); *d; d++) {
@@ -67,7 +67,7 @@ static void choosing_says_which_and_why(void **unused)
         assert_string_equal(chosen->name, "cpu");
         assert_string_equal(reason, "this build has no CUDA device");
         assert_fails(RK_ERR_DEVICE, "this build has no cuda device",
-                     rk__device_choose(RK_DEVICE_CUDA, &chosen, &reason));
+                     rk__device_choose(RK_DEVICE_CUDA, 0, &chosen, &reason));
     }
 }
 

@@ -53,8 +53,9 @@ static rk_status choose_isa(const char *name, const rk_isa **out)
     RK_FAIL(RK_ERR_DEVICE, "cpu: this processor has no %s", name);
 }
 
-static rk_status probe(void)
+static rk_status probe(int64_t index)
 {
+    (void)index; /* a GPU's */
     return RK_OK;
 }
 

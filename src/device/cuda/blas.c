@@ -4,6 +4,43 @@
  */
 #include "device/cuda/context.h"
 
+/* Sizes of the products that warm cuBLAS up: large enough for the tiles that it takes for batches,
+ * small enough to cost nothing. */
+enum { WARM_ROWS = 128, WARM_COLUMNS = 256, WARM_D = 64 };
+
+/* One product of each kind that the programs of this context make, of zeros. With its first product
+ * of a kind the library loads a kernel (CUDA_MODULE_LOADING is LAZY by default) and sets things up,
+ * which may break a capture if it happens inside of one. */
+static rk_status warm_up(rk_device_context *context)
+{
+    const int64_t rows = WARM_ROWS * WARM_D, columns = WARM_COLUMNS * WARM_D;
+    const int64_t bytes = (rows + columns + WARM_ROWS * WARM_COLUMNS) * (int64_t)sizeof(float);
+    rk_status status = RK_OK;
+    float *zeros = NULL;
+    RK_TRY(rk__cuda_alloc(&zeros, bytes, "products that warm cuBLAS up"));
+    const rk_cuda_product p = {.rows = zeros,
+                               .columns = zeros + rows,
+                               .n_rows = WARM_ROWS,
+                               .n_columns = WARM_COLUMNS,
+                               .d = WARM_D,
+                               .products = zeros + rows + columns,
+                               .stride = WARM_COLUMNS};
+    cudaError_t error = cudaMemsetAsync(zeros, 0, (size_t)bytes, context->stream);
+    if (error == cudaSuccess) {
+        RK_TRY_GOTO(done, rk__cuda_blas_product(context, &p));
+        RK_TRY_GOTO(done, rk__cuda_blas_weighted(context, &p, zeros));
+        RK_TRY_GOTO(done, rk__cuda_blas_ranking(context, &p));
+        RK_TRY_GOTO(done, rk__cuda_gram_warm_up(context, zeros, bytes));
+        error = cudaStreamSynchronize(context->stream);
+    }
+    if (error != cudaSuccess) {
+        status = rk__cuda_failed(error, "cuBLAS's first products", __FILE__, __LINE__, __func__);
+    }
+done:
+    cudaFree(zeros);
+    return status;
+}
+
 rk_status rk__cuda_blas_prepare(rk_device_context *context)
 {
     if (context->blas) {
@@ -15,7 +52,7 @@ rk_status rk__cuda_blas_prepare(rk_device_context *context)
     RK_TRY_CUBLAS(
         cublasSetWorkspace(context->blas, context->blas_workspace, RK_CUDA_BLAS_WORKSPACE));
     RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
-    return RK_OK;
+    return warm_up(context);
 }
 
 cublasMath_t rk__cuda_blas_math(const rk_device_context *context)

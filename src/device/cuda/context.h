@@ -1,7 +1,8 @@
 /*
  * The CUDA device from the inside: one context a device, one `rk_loaded` a program.
  *
- * Everything runs on one stream of the context's own. A context is used by one thread at a time.
+ * Everything runs on one stream of the context's own. A context is used by one thread at a time,
+ * not always the same: cuda_device.c makes its device the thread's current one in every call.
  */
 #ifndef RK_CONTEXT_H
 #define RK_CONTEXT_H
@@ -92,7 +93,7 @@ typedef struct rk_cuda_block {
 
 struct rk_device_context {
     rk_device_options options;
-    int device;
+    int device; /* index */
     cudaStream_t stream;
     cudaStream_t branch; /* of a captured graph; NULL until needed */
     rk_stream launches;  /* of kernels outside of programs: `stream` */
@@ -171,7 +172,8 @@ rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status statu
 #define RK_OP_ROW(ENUM, name, ...) rk_status rk__cuda_##name(const rk_call *call);
 #include "ops/ops.def"
 
-/* blas.c: cuBLAS with a workspace of ours; NULL is fine to free. */
+/* blas.c: cuBLAS with a workspace of ours, made when first needed; one product of each kind is done
+ * then, so that none is the first inside of a capture. NULL is fine to free. */
 enum { RK_CUDA_BLAS_WORKSPACE = 32 << 20 }; /* bytes; what NVIDIA advises for Hopper */
 rk_status rk__cuda_blas_prepare(rk_device_context *context);
 void rk__cuda_blas_free(rk_device_context *context);
@@ -194,6 +196,8 @@ rk_status rk__cuda_blas_weighted(rk_device_context *context, const rk_cuda_produ
 int64_t rk__cuda_gram_bytes(int64_t n);
 rk_status rk__cuda_gram_prepare(rk_loaded *loaded, rk_cuda_node *node);
 void rk__cuda_grams_free(rk_device_context *context);
+/* A product as gram_product makes it, of zeros [bytes]; into them. */
+rk_status rk__cuda_gram_warm_up(rk_device_context *context, void *zeros, int64_t bytes);
 
 /* solver.c: cuSOLVER. */
 rk_status rk__cuda_solver_prepare(rk_device_context *context);

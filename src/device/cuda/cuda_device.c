@@ -8,7 +8,15 @@
 enum { OLDEST_MAJOR = 7, OLDEST_MINOR = 5, STORED_ALIGNMENT = 256 };
 enum { DEFAULT_PIECE_EDGES = 256 };
 
-static rk_status probe(void)
+static int64_t count(void)
+{
+    int n = 0;
+    cudaError_t error = cudaGetDeviceCount(&n);
+    cudaGetLastError(); /* a machine without is no error */
+    return error == cudaSuccess ? n : 0;
+}
+
+static rk_status probe(int64_t index)
 {
     int n = 0, major = 0, minor = 0;
     RK_TRY_CUDA(cudaGetDeviceCount(&n));
@@ -16,12 +24,28 @@ static rk_status probe(void)
         return rk__cuda_failed(cudaErrorNoDevice, "cudaGetDeviceCount", __FILE__, __LINE__,
                                __func__);
     }
-    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
-    RK_TRY_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0));
+    if (index >= n) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "cuda.device is %lld, but CUDA shows %d device%s here%s: take one from 0 to %d; "
+                "CUDA_VISIBLE_DEVICES and, in a container, docker run --gpus decide which are "
+                "shown",
+                (long long)index, n, n == 1 ? "" : "s", n == 1 ? ", number 0" : "", n - 1);
+    }
+    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, (int)index));
+    RK_TRY_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, (int)index));
     if (major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR)) {
         RK_FAIL(RK_ERR_DEVICE, "the GPU has compute capability %d.%d, %d.%d or newer is needed",
                 major, minor, OLDEST_MAJOR, OLDEST_MINOR);
     }
+    return RK_OK;
+}
+
+/* CUDA's current device is each thread's own, and 0 to begin with: whoever calls may be another
+ * thread than the one that opened the context, or one that has worked with another device since.
+ * Every function of the table below that calls CUDA begins with this. */
+static rk_status enter(const rk_device_context *context)
+{
+    RK_TRY_CUDA(cudaSetDevice(context->device));
     return RK_OK;
 }
 
@@ -42,6 +66,7 @@ static void close_context(rk_device_context *context)
     if (!context) {
         return;
     }
+    cudaSetDevice(context->device); /* if even that fails, nothing is left to free */
     while (context->loaded) {
         rk__cuda_unload(context, context->loaded);
     }
@@ -84,7 +109,7 @@ static rk_status ask_kernels(rk_device_context *context)
 
 static rk_status open_stream(rk_device_context *context)
 {
-    RK_TRY_CUDA(cudaSetDevice(context->device));
+    RK_TRY(enter(context));
     RK_TRY_CUDA(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking));
     context->launches.stream = context->stream;
     return ask_kernels(context);
@@ -92,10 +117,11 @@ static rk_status open_stream(rk_device_context *context)
 
 static rk_status open_context(const rk_device_options *options, rk_device_context **out)
 {
-    RK_TRY(probe());
+    RK_TRY(probe(options->index));
     rk_device_context *context = NULL;
     RK_TRY(rk__calloc(&context, 1, sizeof *context, "a CUDA context"));
     context->options = *options;
+    context->device = (int)options->index;
     if (options->piece_edges <= 0) {
         context->options.piece_edges = DEFAULT_PIECE_EDGES;
     }
@@ -113,6 +139,7 @@ static rk_status info(rk_device_context *context, rk_device_info *out)
     struct cudaDeviceProp properties;
     size_t free_bytes = 0, total = 0;
     int driver = 0;
+    RK_TRY(enter(context));
     RK_TRY_CUDA(cudaGetDeviceProperties(&properties, context->device));
     RK_TRY_CUDA(cudaMemGetInfo(&free_bytes, &total));
     RK_TRY_CUDA(cudaDriverGetVersion(&driver));
@@ -181,6 +208,7 @@ static rk_status fill_stored(rk_device_context *context)
 static rk_status bind(rk_device_context *context, const rk_store *store)
 {
     RK_ASSERT(!context->loaded);
+    RK_TRY(enter(context));
     release_store(context);
     rk__cuda_graphs_free(context);
     rk__cuda_grams_free(context);
@@ -215,6 +243,7 @@ static rk_status write_stored(rk_device_context *context, int32_t stored, int64_
 {
     char *device = NULL;
     size_t bytes = 0;
+    RK_TRY(enter(context));
     RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
     if (context->store->items[stored].constant) {
         RK_FAIL(RK_ERR_INTERNAL, "%s is a constant and cannot be written",
@@ -228,6 +257,7 @@ static rk_status read_stored(rk_device_context *context, int32_t stored, int64_t
 {
     char *device = NULL;
     size_t bytes = 0;
+    RK_TRY(enter(context));
     RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
     if (bytes > 0) {
         RK_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context->stream));
@@ -240,6 +270,7 @@ static rk_status init_stored(rk_device_context *context, int32_t stored, const r
 {
     char *device = NULL;
     size_t bytes = 0;
+    RK_TRY(enter(context));
     RK_TRY(
         range_of(context, stored, how->first_row, how->end_row - how->first_row, &device, &bytes));
     const rk_stored *s = &context->store->items[stored];
@@ -263,14 +294,49 @@ static rk_status read_value(rk_device_context *context, rk_loaded *loaded, rk_va
     if (bytes == 0) {
         return RK_OK;
     }
+    RK_TRY(enter(context));
     RK_TRY_CUDA(cudaMemcpyAsync(host, loaded->memory[value], bytes, cudaMemcpyDeviceToHost,
                                 context->stream));
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
     return RK_OK;
 }
 
+static rk_status load(rk_device_context *context, const rk_program *program, rk_loaded **out)
+{
+    RK_TRY(enter(context));
+    return rk__cuda_load(context, program, out);
+}
+
+static void unload(rk_device_context *context, rk_loaded *loaded)
+{
+    if (loaded) {
+        cudaSetDevice(context->device);
+        rk__cuda_unload(context, loaded);
+    }
+}
+
+static rk_status run(rk_device_context *context, rk_loaded *loaded, int64_t steps)
+{
+    RK_TRY(enter(context));
+    return rk__cuda_run(context, loaded, steps);
+}
+
+static rk_status graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out)
+{
+    RK_TRY(enter(context));
+    return rk__cuda_graph_nodes(context, loaded, out);
+}
+
+static rk_status measure(rk_device_context *context, const rk_device_probe *what,
+                         rk_device_ceilings *out)
+{
+    RK_TRY(enter(context));
+    return rk__cuda_measure(context, what, out);
+}
+
 static rk_status sync(rk_device_context *context)
 {
+    RK_TRY(enter(context));
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
     return RK_OK;
 }
@@ -283,23 +349,24 @@ static void profile(rk_device_context *context, rk_op_time times[RK_OP_COUNT])
 const rk_device rk__device_cuda = {
     .name = "cuda",
     .lanes = RK_LANES,
+    .count = count,
     .probe = probe,
     .open = open_context,
     .close = close_context,
     .info = info,
     .needs = rk__cuda_needs,
     .bind = bind,
-    .load = rk__cuda_load,
-    .unload = rk__cuda_unload,
+    .load = load,
+    .unload = unload,
     .write = write_stored,
     .read = read_stored,
     .peek = NULL,
     .init = init_stored,
     .read_value = read_value,
-    .run = rk__cuda_run,
+    .run = run,
     .sync = sync,
-    .graph_nodes = rk__cuda_graph_nodes,
     .note = rk__cuda_note,
+    .graph_nodes = graph_nodes,
     .profile = profile,
-    .measure = rk__cuda_measure,
+    .measure = measure,
 };

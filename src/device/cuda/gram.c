@@ -139,30 +139,69 @@ static rk_status multiply_split(const rk_call *call)
     return RK_OK;
 }
 
+typedef struct plain_product {
+    const float *gram, *x; /* [n, n], [halves, n, d] */
+    float *y;              /* [halves, n, d] */
+    int64_t n, d;
+    int halves;
+} plain_product;
+
 /* Column-major: y^T [d, n] = x^T [d, n] C. The halves are a batch, so that both read C at once and
  * fill the device. */
-static rk_status multiply_fp32(const rk_call *call)
+static rk_status multiply_fp32(rk_device_context *context, const plain_product *p)
 {
-    const rk_cuda_prepared *prepared = call->prepared;
     const float one = 1.0f, zero = 0.0f;
-    const float *gram = call->in[0], *x = call->in[1];
-    float *y = call->out[0];
-    int64_t n = rk__in(call, 0)->rows, d = rk__in(call, 1)->cols;
-    RK_TRY_CUBLAS(cublasSgemmStridedBatched(
-        prepared->context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)d, (int)n, (int)n, &one, x, (int)d,
-        n * d, gram, (int)n, 0, &zero, y, (int)d, n * d, call->node->attr.halves));
+    RK_TRY_CUBLAS(cublasSgemmStridedBatched(context->blas, CUBLAS_OP_N, CUBLAS_OP_N, (int)p->d,
+                                            (int)p->n, (int)p->n, &one, p->x, (int)p->d,
+                                            p->n * p->d, p->gram, (int)p->n, 0, &zero, p->y,
+                                            (int)p->d, p->n * p->d, p->halves));
+    return RK_OK;
+}
+
+static cublasMath_t math_of(const rk_device_context *context)
+{
+    bool is_split = context->options.gram == RK_GRAM_SPLIT;
+    return is_split ? CUBLAS_DEFAULT_MATH : CUBLAS_PEDANTIC_MATH;
+}
+
+/* Square matrices of 64 rows: four of floats are asked for. */
+rk_status rk__cuda_gram_warm_up(rk_device_context *context, void *zeros, int64_t bytes)
+{
+    enum { N = 64 };
+    float *floats = zeros;
+    const rk_pair_product p = {
+        .n = N, .d = N / 2, .halves = 1, .packed = zeros, .sums = floats + (ptrdiff_t)2 * N * N};
+    const plain_product plain = {.gram = floats,
+                                 .x = floats + (ptrdiff_t)N * N,
+                                 .y = floats + (ptrdiff_t)2 * N * N,
+                                 .n = N,
+                                 .d = N / 2,
+                                 .halves = 2};
+    RK_ASSERT(bytes >= 4 * N * N * (int64_t)sizeof(float));
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, math_of(context)));
+    if (context->options.gram == RK_GRAM_SPLIT) {
+        RK_TRY(multiply_part(context, &p, zeros, 0, N, true));
+    } else {
+        RK_TRY(multiply_fp32(context, &plain));
+    }
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
     return RK_OK;
 }
 
 rk_status rk__cuda_gram_product(const rk_call *call)
 {
     rk_device_context *context = ((const rk_cuda_prepared *)call->prepared)->context;
-    bool is_split = context->options.gram == RK_GRAM_SPLIT;
     int64_t half = rk__in(call, 0)->rows * rk__in(call, 1)->cols;
     float *y = call->out[0];
-    RK_TRY_CUBLAS(
-        cublasSetMathMode(context->blas, is_split ? CUBLAS_DEFAULT_MATH : CUBLAS_PEDANTIC_MATH));
-    RK_TRY(is_split ? multiply_split(call) : multiply_fp32(call));
+    const plain_product plain = {.gram = call->in[0],
+                                 .x = call->in[1],
+                                 .y = y,
+                                 .n = rk__in(call, 0)->rows,
+                                 .d = rk__in(call, 1)->cols,
+                                 .halves = call->node->attr.halves};
+    RK_TRY_CUBLAS(cublasSetMathMode(context->blas, math_of(context)));
+    RK_TRY(context->options.gram == RK_GRAM_SPLIT ? multiply_split(call)
+                                                  : multiply_fp32(context, &plain));
     RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
     if (call->node->attr.halves == 1) {
         RK_TRY_CUDA(cudaMemsetAsync(y + half, 0, (size_t)half * sizeof *y, context->stream));
