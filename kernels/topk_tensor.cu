@@ -59,6 +59,9 @@ struct side {
     int there;        /* how many of its rows there are: the others are zeros */
 };
 
+/* Blocks on a multiprocessor at least: single loads take more registers. */
+template <bool VECTOR> constexpr int RESIDENT = VECTOR ? 2 : 1;
+
 /* Two strips of both sides. */
 struct strips {
     float4 queries[2][PIECES], items[2][PIECES];
@@ -215,7 +218,7 @@ __device__ __forceinline__ side queries_from(const rk_ranking &r, int64_t first)
 
 /* Scores of a tile of the sample. */
 template <bool VECTOR>
-__global__ void __launch_bounds__(rk::BLOCK, VECTOR ? 2 : 1) score_sample(rk_ranking r, sample s)
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<VECTOR>) score_sample(rk_ranking r, sample s)
 {
     __shared__ strips shared;
     const int64_t first_query = blockIdx.x % query_tiles(r) * SIDE;
@@ -355,7 +358,8 @@ __device__ __forceinline__ uint64_t collect(const products &sums, uint64_t bits,
 }
 
 /* Blocks that work on the same items follow each other. */
-template <bool VECTOR> __global__ void __launch_bounds__(rk::BLOCK, VECTOR ? 2 : 1) keep_survivors(rk_ranking r)
+template <bool VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<VECTOR>) keep_survivors(rk_ranking r)
 {
     __shared__ strips shared;
     __shared__ survivors all;

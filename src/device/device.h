@@ -64,9 +64,9 @@ typedef struct rk_device_init {
 /* What is to be measured by rk_device.measure. */
 typedef struct rk_device_probe {
     int64_t rows, row_bytes; /* of the table that rows are gathered from; row_bytes: 64 times n */
-    int64_t gathers;    /* rows read in a pass; 0 = 2^20. A number also cuts the measure of flops
-                           short: for those who do not want it, and for tests */
-    int64_t copy_bytes; /* of the block that is copied */
+    int64_t gathers;         /* rows read in a pass; 0 = 2^20, on CUDA 2^24. A number also cuts the
+                           measure of flops short: for those who do not want it, and for tests */
+    int64_t copy_bytes;      /* of the block that is copied */
 } rk_device_probe;
 
 /* What the device can do at best, the denominators of every other figure. */

@@ -121,8 +121,8 @@ static void make_near_ties(const topk_shape *s, float *x, ops_random *r)
     }
 }
 
-/* A query of which nothing can be said, one whose length no float holds; with one level an item that
- * is not a number, which counts against all margins. */
+/* A query of which nothing can be said, one whose length no float holds; with one level an item
+ * that is not a number, which counts against all margins. */
 static void make_unbounded(const topk_shape *s, float *x)
 {
     x[4 * s->d] = NAN;
