@@ -53,6 +53,7 @@ static void close_context(rk_device_context *context)
     rk__cuda_solver_free(context);
     rk__cuda_blas_free(context);
     release_store(context);
+    rk__cuda_marks_free(context);
     if (context->stream) {
         cudaStreamDestroy(context->stream);
     }
@@ -273,6 +274,10 @@ const rk_device rk__device_cuda = {
     .read_value = read_value,
     .run = rk__cuda_run,
     .sync = sync,
+    .submit = rk__cuda_submit,
+    .wait = rk__cuda_wait,
+    .alloc_host = rk__cuda_alloc_host,
+    .free_host = rk__cuda_free_host,
     .graph_nodes = rk__cuda_graph_nodes,
     .profile = profile,
     .measure = rk__cuda_measure,
