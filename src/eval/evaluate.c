@@ -1,7 +1,7 @@
 /*
- * Users are ranked in tiles, while the host looks at the tile before. Inside a tile, users are processed in parallel and each writes its own
- * values; one thread then sums them in user order, so that neither threads nor the tile size change
- * a bit.
+ * Users are ranked in tiles, the next one while the host looks at the last. In a tile, users are
+ * processed in parallel and each writes its own values; one thread then sums them in user order, so
+ * that neither threads nor the tile size change a bit.
  */
 #include "eval/evaluate.h"
 
