@@ -13,6 +13,10 @@ namespace
 
 constexpr int ROWS_IN_SUM = RK_CEILING_ROWS_IN_SUM, IN_FLIGHT = 8, CHAINS = 8;
 
+/* Blocks on a multiprocessor. Eight rows take 56 registers; without a number the compiler keeps to
+ * 32, with two rows in flight. */
+constexpr int RESIDENT = 4;
+
 /* table[i] = 1; rows[i] uniform in [0, n_rows). */
 __global__ void __launch_bounds__(rk::BLOCK)
     prepare(float *__restrict__ table, int64_t n_floats, int32_t *__restrict__ rows,
@@ -30,7 +34,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-__global__ void __launch_bounds__(rk::BLOCK)
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT)
     gather(const float *__restrict__ table, int64_t d, const int32_t *__restrict__ rows,
            int64_t n_sums, int packs, int lanes, float *__restrict__ sums)
 {
@@ -42,6 +46,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         const int32_t *mine = rows + s * ROWS_IN_SUM;
         for (int q = lane; q < packs; q += lanes) {
             rk::pack<4> total = rk::pack<4>::zero();
+#pragma unroll 1
             for (int i = 0; i < ROWS_IN_SUM; i += IN_FLIGHT) {
                 rk::pack<4> x[IN_FLIGHT];
 #pragma unroll

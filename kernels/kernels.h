@@ -130,20 +130,31 @@ typedef struct rk_ranking {
     /* Of the launchers, set by rk_cuda_topk_begin. */
     int32_t size;    /* room of a list */
     void *lists;     /* candidates [T, size] */
-    int32_t *counts; /* [T] */
+    int32_t *counts; /* [T]; more than there is room for: ranked by all items */
     int *largest;    /* bits of the items' largest sum of squares */
+    float *bars;     /* [T], set by rk_cuda_topk_tensor: items with a lower score are none of the
+                        K best */
 } rk_ranking;
 /* Scores [T, n] of the items from first_item on, rows at multiples of `stride`. */
 typedef struct rk_score_tile {
     const float *scores;
     int64_t stride, n, first_item;
 } rk_score_tile;
-/* Scratch bytes for it. Host function. */
+/* Scratch bytes for it, and how many candidates a query has room for. Host functions. */
+int64_t rk_cuda_topk_room(int64_t k);
 int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k);
 cudaError_t rk_cuda_topk_begin(rk_ranking *ranking, void *scratch, void *stream);
 cudaError_t rk_cuda_topk_merge(const rk_ranking *ranking, const rk_score_tile *tile, void *stream);
 /* After all tiles: items and scores. */
 cudaError_t rk_cuda_topk_finish(const rk_ranking *ranking, void *stream);
+
+/* ---- topk_tensor.cu ---- */
+
+/* In place of all merges, on devices of compute capability 8.0 and newer and for the K that it
+ * takes; scratch is besides that of rk_cuda_topk_begin. The first two are host functions. */
+bool rk_cuda_topk_tensor_takes(int64_t k);
+int64_t rk_cuda_topk_tensor_scratch(int64_t n_queries, int64_t n_items, int64_t k);
+cudaError_t rk_cuda_topk_tensor(rk_ranking *ranking, void *scratch, void *stream);
 
 /* ---- init.cu ---- */
 

@@ -17,71 +17,14 @@
  * is in the thousands). Candidates are appended in any order and then sorted (bitonic) by a total
  * order, so the result does not depend on the order of threads.
  */
-#include "device.cuh"
-
-#include <math_constants.h>
+#include "topk.cuh"
 
 namespace
 {
 
-struct candidate {
-    float score;
-    int32_t item;
-};
+using rk::candidate, rk::NO_ITEM, rk::TOO_MANY;
 
-constexpr int32_t NO_ITEM = 0x7fffffff; /* sorts behind every item of the same score */
-constexpr int32_t TOO_MANY = -1;     /* the number of candidates of a query with no room for them */
 constexpr int CHUNK = 4 * rk::BLOCK; /* scores between two looks at how full the list is */
-
-__device__ __forceinline__ bool better(candidate a, candidate b)
-{
-    return a.score > b.score || (a.score == b.score && a.item < b.item);
-}
-
-/* Sorts `size` (a power of two) candidates, best first. All threads of the block call it. */
-__device__ void bitonic_sort(candidate *list, int size)
-{
-    for (int width = 2; width <= size; width *= 2) {
-        for (int distance = width / 2; distance > 0; distance /= 2) {
-            for (int i = (int)threadIdx.x; i < size; i += rk::BLOCK) {
-                const int partner = i ^ distance;
-                if (partner > i) {
-                    const candidate a = list[i], b = list[partner];
-                    const bool descending = (i & width) == 0;
-                    if (better(b, a) == descending) {
-                        list[i] = b;
-                        list[partner] = a;
-                    }
-                }
-            }
-            __syncthreads();
-        }
-    }
-}
-
-__device__ __forceinline__ bool is_in(const int32_t *sorted, int64_t begin, int64_t end,
-                                      int32_t value)
-{
-    while (begin < end) {
-        const int64_t middle = begin + (end - begin) / 2;
-        const int32_t found = __ldg(sorted + middle);
-        if (found == value) {
-            return true;
-        }
-        if (found < value) {
-            begin = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    return false;
-}
-
-__device__ bool is_masked(const rk_ranking &r, int64_t query, int32_t item)
-{
-    return (r.blocked && r.blocked[item]) ||
-           is_in(r.mask_items, r.mask_offsets[query], r.mask_offsets[query + 1], item);
-}
 
 __device__ void pad(candidate *list, int begin, int end)
 {
@@ -98,7 +41,7 @@ __device__ void sort_used(candidate *list, int used)
     while (size < used) {
         size *= 2;
     }
-    bitonic_sort(list, size);
+    rk::bitonic_sort(list, size);
 }
 
 /* How many of the sorted `used` have a score of `bar` or more. */
@@ -116,16 +59,6 @@ __device__ int count_above(const candidate *list, int used, float bar)
     return begin;
 }
 
-/* The sum of squares of a row, the same in every lane of the warp that calls it. */
-__device__ float squares(const float *row, int64_t d)
-{
-    float sum = 0.0f;
-    for (int64_t j = threadIdx.x % rk::WARP; j < d; j += rk::WARP) {
-        sum += row[j] * row[j];
-    }
-    return rk::warp_sum(sum);
-}
-
 /* The largest sum of squares of an item, as the bits of a float that is not negative: these order
  * as integers do, so the maximum does not depend on the order of blocks. */
 __global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
@@ -135,25 +68,12 @@ __global__ void __launch_bounds__(rk::BLOCK) largest_squares(rk_ranking r)
     const int64_t warp = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP;
     float most = 0.0f;
     for (int64_t item = warp; item < r.n_items; item += warps) {
-        const float sum = squares(r.table + item * r.d, r.d);
+        const float sum = rk::squares(r.table + item * r.d, r.d);
         most = sum <= most ? most : sum == sum ? sum : CUDART_INF_F;
     }
     if (threadIdx.x % rk::WARP == 0) {
         atomicMax(r.largest, __float_as_int(most));
     }
-}
-
-/* 2 * margin of a query: by Cauchy and Schwarz, |u| |v| bounds the sum of |u_j v_j| that rounding
- * errors are relative to. Norms below 1e-15, whose squares lose digits, count as that much. */
-__device__ float margin2(const rk_ranking &r, int64_t query)
-{
-    const float query_squares = squares(r.queries + query * r.d, r.d);
-    const float item_squares = __int_as_float(*r.largest);
-    if (!(query_squares < CUDART_INF_F)) {
-        return CUDART_INF_F;
-    }
-    return 2.02f * r.epsilon * sqrtf(fmaxf(query_squares, 1e-30f)) *
-           sqrtf(fmaxf(item_squares, 1e-30f));
 }
 
 __device__ candidate *list_of(const rk_ranking &r, bool in_shared, candidate *shared_list)
@@ -187,21 +107,21 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     candidate *list = list_of(r, IN_SHARED, shared_list);
     const float *row = tile + (int64_t)blockIdx.x * tile_stride;
-    const float slack = margin2(r, query);
+    const float slack = rk::margin2(r, query);
     load_list<IN_SHARED>(r, list, n_before);
     if (threadIdx.x == 0) {
         used = n_before;
     }
     __syncthreads();
     float bar = n_before >= r.k ? list[r.k - 1].score - slack : -CUDART_INF_F;
-    bool fits = slack < 1e30f; /* not infinite, not NaN */
+    bool fits = slack < rk::MOST_SLACK;
     for (int64_t base = 0; base < n_tile && fits; base += CHUNK) {
         for (int64_t i = base + threadIdx.x; i < min(n_tile, base + CHUNK); i += rk::BLOCK) {
             candidate mine;
             mine.score = row[i];
             mine.item = (int32_t)(first_item + i);
             if (mine.score >= bar && mine.score > -CUDART_INF_F &&
-                !is_masked(r, query, mine.item)) {
+                !rk::is_masked(r, query, mine.item)) {
                 list[atomicAdd(&used, 1)] = mine;
             }
         }
@@ -236,6 +156,17 @@ __device__ float exact_score(const rk_ranking &r, int64_t query, int32_t item)
     }
     const float *u = r.queries + query * r.d, *v = r.table + item * r.d;
     float sum = 0.0f;
+    if (r.d % 4 == 0) { /* four loads in one, the same chain */
+        for (int q = 0; q < r.d / 4; q++) {
+            const rk::pack<4> a = rk::load_constant<4>(u, 0, r.d, q);
+            const rk::pack<4> b = rk::load_constant<4>(v, 0, r.d, q);
+            sum = __fmaf_rn(a.x, b.x, sum);
+            sum = __fmaf_rn(a.y, b.y, sum);
+            sum = __fmaf_rn(a.z, b.z, sum);
+            sum = __fmaf_rn(a.w, b.w, sum);
+        }
+        return sum;
+    }
     for (int64_t j = 0; j < r.d; j++) {
         sum = __fmaf_rn(u[j], v[j], sum);
     }
@@ -255,8 +186,8 @@ __device__ int rank_all(const rk_ranking &r, candidate *list, int64_t query, int
             candidate mine;
             mine.score = exact_score(r, query, (int32_t)i);
             mine.item = (int32_t)i;
-            if (mine.score > -CUDART_INF_F && better(mine, last) &&
-                !is_masked(r, query, mine.item)) {
+            if (mine.score > -CUDART_INF_F && rk::better(mine, last) &&
+                !rk::is_masked(r, query, mine.item)) {
                 list[atomicAdd(used, 1)] = mine;
             }
         }
@@ -285,7 +216,7 @@ template <bool IN_SHARED> __global__ void __launch_bounds__(rk::BLOCK) rerank(rk
     candidate *list = list_of(r, IN_SHARED, shared_list);
     const int64_t query = blockIdx.x;
     int n = query >= *r.count ? 0 : r.counts ? r.counts[query] : TOO_MANY;
-    if (n == TOO_MANY) {
+    if (n == TOO_MANY || n > r.size) {
         pad(list, 0, r.size);
         n = rank_all(r, list, query, &used);
     } else if (n > 0) {
@@ -307,16 +238,6 @@ template <bool IN_SHARED> __global__ void __launch_bounds__(rk::BLOCK) rerank(rk
 /* 32 KB: every device has that without asking for more. */
 constexpr int64_t MOST_IN_SHARED = 4096;
 
-/* Room for the K best, half as many again that are near them, and a chunk of fresh ones. */
-int64_t list_size(int64_t k)
-{
-    int64_t size = 2 * CHUNK;
-    while (size < k + k / 2 + CHUNK) {
-        size *= 2;
-    }
-    return size;
-}
-
 /* The shared memory of a block. */
 int64_t list_bytes(const rk_ranking &r)
 {
@@ -325,9 +246,19 @@ int64_t list_bytes(const rk_ranking &r)
 
 } // namespace
 
+/* The K best, half as many again that are near them, and a chunk of fresh ones. */
+int64_t rk_cuda_topk_room(int64_t k)
+{
+    int64_t size = 2 * CHUNK;
+    while (size < k + k / 2 + CHUNK) {
+        size *= 2;
+    }
+    return size;
+}
+
 int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k)
 {
-    const int64_t list = list_size(k) * (int64_t)sizeof(candidate);
+    const int64_t list = rk_cuda_topk_room(k) * (int64_t)sizeof(candidate);
     const int64_t bytes = n_queries * (list + (int64_t)sizeof(int32_t)) + (int64_t)sizeof(int);
     return (bytes + 255) / 256 * 256; /* what follows is aligned for cuBLAS */
 }
@@ -335,7 +266,7 @@ int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k)
 cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, void *stream)
 {
     const int64_t n = r->n_queries;
-    r->size = (int32_t)list_size(r->k);
+    r->size = (int32_t)rk_cuda_topk_room(r->k);
     r->lists = scratch;
     r->counts = reinterpret_cast<int32_t *>(static_cast<candidate *>(scratch) + n * r->size);
     r->largest = r->counts + n;
@@ -376,7 +307,7 @@ cudaError_t rk_cuda_top_k(const rk_call *call)
     r.k = call->node->attr.topk.k;
     r.out_items = rk::out(call, 0);
     r.out_scores = rk::out(call, 1);
-    r.size = (int32_t)list_size(r.k);
+    r.size = (int32_t)rk_cuda_topk_room(r.k);
     r.lists = call->scratch;
     return rk_cuda_topk_finish(&r, call->stream);
 }

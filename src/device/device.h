@@ -63,12 +63,26 @@ typedef struct rk_device_init {
     int64_t first_row, end_row;
 } rk_device_init;
 
+/* The first rows of a stored tensor, from the host or to it. */
+typedef struct rk_transfer {
+    int32_t stored;
+    int64_t rows;
+    void *host;
+} rk_transfer;
+
+/* Writes, one run of a program, reads. */
+typedef struct rk_submission {
+    const rk_transfer *writes, *reads;
+    int n_writes, n_reads;
+    rk_loaded *loaded;
+} rk_submission;
+
 /* What is to be measured by rk_device.measure. */
 typedef struct rk_device_probe {
     int64_t rows, row_bytes; /* of the table that rows are gathered from; row_bytes: 64 times n */
-    int64_t gathers;    /* rows read in a pass; 0 = 2^20. A number also cuts the measure of flops
-                           short: for those who do not want it, and for tests */
-    int64_t copy_bytes; /* of the block that is copied */
+    int64_t gathers;         /* rows read in a pass; 0 = 2^20, on CUDA 2^24. A number also cuts the
+                           measure of flops short: for those who do not want it, and for tests */
+    int64_t copy_bytes;      /* of the block that is copied */
 } rk_device_probe;
 
 /* What the device can do at best, the denominators of every other figure. */
@@ -122,6 +136,15 @@ typedef struct rk_device {
     rk_status (*run)(rk_device_context *context, rk_loaded *loaded, int64_t steps);
     /* Waits for everything queued. */
     rk_status (*sync)(rk_device_context *context);
+
+    /* Queues what a submission does, behind everything that was queued before; returns while it is
+     * done, unless the device computes on the host. The host memory is the device's until wait has
+     * returned for the ticket, and of alloc_host, or else the caller may be kept waiting. */
+    rk_status (*submit)(rk_device_context *context, const rk_submission *what, int64_t *out_ticket);
+    rk_status (*wait)(rk_device_context *context, int64_t ticket);
+    rk_status (*alloc_host)(rk_device_context *context, void *out_pointer, int64_t bytes,
+                            const char *what);
+    void (*free_host)(rk_device_context *context, void *memory); /* NULL is fine */
 
     /* Nodes of the CUDA graph that a step of a loaded program is replayed from; captures it if need
      * be. 0 = it cannot be captured and goes operation by operation, as on a device where this is

@@ -1,7 +1,7 @@
 /*
- * Users are ranked in tiles. Inside a tile, users are processed in parallel and each writes its own
- * values; one thread then sums them in user order, so that neither threads nor the tile size change
- * a bit.
+ * Users are ranked in tiles, the next one while the host looks at the last. In a tile, users are
+ * processed in parallel and each writes its own values; one thread then sums them in user order, so
+ * that neither threads nor the tile size change a bit.
  */
 #include "eval/evaluate.h"
 
@@ -26,12 +26,14 @@ typedef struct work {
     int64_t n_metrics, n_k, k_max;
     int32_t *users; /* n_users, who have targets */
     int64_t n_users;
-    int32_t *items; /* [RK_RANK_TILE, k_max], the ranked lists of a tile */
-    uint8_t *hits;  /* [RK_RANK_TILE, k_max] */
-    double *values; /* [RK_RANK_TILE, n_metrics * n_k] */
-    double *sums;   /* n_metrics * n_k */
-    int64_t *best;  /* n_items: smallest rank (from 0) in any list, for coverage */
-    double *each;   /* [n_users, n_metrics * n_k], each user's values; NULL = not wanted; lent */
+    const int32_t *items; /* [n, k_max], the ranked lists of a tile; lent */
+    uint8_t *hits;        /* [RK_RANK_TILE, k_max] */
+    double *values;       /* [RK_RANK_TILE, n_metrics * n_k] */
+    double *sums;         /* n_metrics * n_k */
+    int64_t *best;        /* n_items: smallest rank (from 0) in any list, for coverage */
+    double *each; /* [n_users, n_metrics * n_k], each user's values; NULL = not wanted; lent */
+    const rk_hooks *hooks; /* lent; may be NULL */
+    double start;
 } work;
 
 /* The users (of those given, or of all) who have an item in the part. */
@@ -78,7 +80,6 @@ static rk_status allocate(work *w)
 {
     int64_t n_values = w->n_metrics * w->n_k, n_ranks = 0;
     RK_TRY(rk__mul(&n_ranks, RK_RANK_TILE, w->k_max, "ranked lists"));
-    RK_TRY(rk__alloc(&w->items, n_ranks, sizeof *w->items, "ranked lists"));
     RK_TRY(rk__alloc(&w->hits, n_ranks, sizeof *w->hits, "hits"));
     RK_TRY(rk__alloc(&w->values, RK_RANK_TILE * n_values, sizeof *w->values, "metric values"));
     RK_TRY(rk__calloc(&w->sums, n_values, sizeof *w->sums, "metric sums"));
@@ -106,11 +107,39 @@ static void value_user(work *w, int64_t user, int64_t i)
     }
 }
 
-static rk_status evaluate_tile(work *w, const rk_ranker *ranker, rk_part part, int64_t first,
-                               int64_t n)
+static void tell(const work *w, int64_t done)
 {
+    const rk_hooks *hooks = w->hooks;
+    if (hooks && hooks->progress) {
+        const rk_progress progress = {.phase = "evaluating",
+                                      .done = done,
+                                      .total = w->n_users,
+                                      .unit = "users",
+                                      .seconds = rk__now() - w->start,
+                                      .loss = (double)NAN,
+                                      .eta_seconds = -1,
+                                      .metric_value = (double)NAN};
+        hooks->progress(hooks->user, &progress);
+    }
+}
+
+static rk_status stop_if_wanted(const work *w, int64_t done)
+{
+    const rk_hooks *hooks = w->hooks;
+    if (done < w->n_users && hooks && hooks->should_stop && hooks->should_stop(hooks->user)) {
+        RK_FAIL(RK_ERR_INTERRUPTED,
+                "interrupted after the evaluation of %" PRId64 " of %" PRId64 " users", done,
+                w->n_users);
+    }
+    return RK_OK;
+}
+
+/* rk_rank_order.take */
+static rk_status take_tile(void *taker, int64_t first, int64_t n, const int32_t *items)
+{
+    work *w = taker;
     const int64_t n_values = w->n_metrics * w->n_k;
-    RK_TRY(ranker->rank(ranker->self, part, w->users + first, n, w->k_max, w->items));
+    w->items = items;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
         value_user(w, w->users[first + i], i);
@@ -130,7 +159,31 @@ static rk_status evaluate_tile(work *w, const rk_ranker *ranker, rk_part part, i
             }
         }
     }
-    return RK_OK;
+    tell(w, first + n);
+    return stop_if_wanted(w, first + n);
+}
+
+/* All users by a ranker that knows only of tiles. */
+static rk_status rank_in_tiles(const rk_ranker *ranker, const rk_rank_order *o)
+{
+    rk_status status = RK_OK;
+    int32_t *items = NULL;
+    RK_TRY(rk__alloc(&items, RK_RANK_TILE * o->k, sizeof *items, "ranked lists"));
+    for (int64_t first = 0; first < o->n && status == RK_OK; first += RK_RANK_TILE) {
+        const int64_t n = o->n - first < RK_RANK_TILE ? o->n - first : RK_RANK_TILE;
+        status = ranker->rank(ranker->self, o->part, o->users + first, n, o->k, items);
+        status = status == RK_OK ? o->take(o->taker, first, n, items) : status;
+    }
+    rk__free(items);
+    return status;
+}
+
+static rk_status rank_users(work *w, const rk_ranker *ranker, rk_part part)
+{
+    const rk_rank_order order = {part, w->users, w->n_users, w->k_max, take_tile, w};
+    RK_TRY(stop_if_wanted(w, 0));
+    return ranker->rank_all ? ranker->rank_all(ranker->self, &order)
+                            : rank_in_tiles(ranker, &order);
 }
 
 static double coverage(const work *w, int64_t k)
@@ -161,26 +214,6 @@ static rk_status report(const work *w, rk_metrics *out)
     return RK_OK;
 }
 
-static void tell(const rk_hooks *hooks, int64_t done, int64_t total, double start)
-{
-    if (hooks && hooks->progress) {
-        const rk_progress progress = {.phase = "evaluating",
-                                      .done = done,
-                                      .total = total,
-                                      .unit = "users",
-                                      .seconds = rk__now() - start,
-                                      .loss = (double)NAN,
-                                      .eta_seconds = -1,
-                                      .metric_value = (double)NAN};
-        hooks->progress(hooks->user, &progress);
-    }
-}
-
-static bool wants_stop(const rk_hooks *hooks)
-{
-    return hooks && hooks->should_stop && hooks->should_stop(hooks->user);
-}
-
 /* Allocates the values of each user; the list of users is handed over at the end. */
 static rk_status keep_each(work *w, rk_user_values *each)
 {
@@ -205,8 +238,8 @@ static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, 
                           const rk_hooks *hooks, rk_metrics *out, rk_user_values *each)
 {
     rk_status status = RK_OK;
-    double start = rk__now();
-    work w = {.dataset = dataset, .targets = &dataset->parts[part]};
+    work w = {
+        .dataset = dataset, .targets = &dataset->parts[part], .hooks = hooks, .start = rk__now()};
     *out = (rk_metrics){0};
     RK_TRY_GOTO(done, check_options(&w, options));
     RK_TRY_GOTO(done, find_users(dataset, part, users, n_users, &w.users, &w.n_users));
@@ -219,18 +252,9 @@ static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, 
     if (each) {
         RK_TRY_GOTO(done, keep_each(&w, each));
     }
-    for (int64_t first = 0; first < w.n_users; first += RK_RANK_TILE) {
-        int64_t n = w.n_users - first < RK_RANK_TILE ? w.n_users - first : RK_RANK_TILE;
-        if (wants_stop(hooks)) {
-            RK_FAIL_GOTO(done, RK_ERR_INTERRUPTED,
-                         "interrupted after the evaluation of %" PRId64 " of %" PRId64 " users",
-                         first, w.n_users);
-        }
-        RK_TRY_GOTO(done, evaluate_tile(&w, ranker, part, first, n));
-        tell(hooks, first + n, w.n_users, start);
-    }
+    RK_TRY_GOTO(done, rank_users(&w, ranker, part));
     RK_TRY_GOTO(done, report(&w, out));
-    out->seconds = rk__now() - start;
+    out->seconds = rk__now() - w.start;
     if (each) {
         each->users = w.users;
         w.users = NULL;
@@ -240,7 +264,6 @@ done:
         rk__user_values_free(each);
     }
     rk__free(w.users);
-    rk__free(w.items);
     rk__free(w.hits);
     rk__free(w.values);
     rk__free(w.sums);

@@ -12,12 +12,26 @@
 
 enum { RK_RANK_TILE = 1024 }; /* most users in one call of rank */
 
+/* A ranking of any number of users, with what becomes of it. */
+typedef struct rk_rank_order {
+    rk_part part;
+    const int32_t *users;
+    int64_t n, k;
+    /* Gets the lists int32 [n, k] of n users, at most RK_RANK_TILE, from users[first] on: one lot
+     * after the other, in their order. The lists last until it returns. */
+    rk_status (*take)(void *taker, int64_t first, int64_t n, const int32_t *items);
+    void *taker;
+} rk_rank_order;
+
 typedef struct rk_ranker {
     void *self;
     /* items: int32 [n, k], the best unseen items of each user, best first, -1 if fewer are left.
      * Seen: train, and valid too when `part` is test. n <= RK_RANK_TILE. */
     rk_status (*rank)(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
                       int32_t *items);
+    /* The same for all users at once: a device ranks some while the lists of others are taken.
+     * Stops at an error of take, which it returns. NULL: rank is called for lot after lot. */
+    rk_status (*rank_all)(void *self, const rk_rank_order *order);
 } rk_ranker;
 
 /* Averages over those of `users` (ascending; NULL = all) who have an item in the part. metrics, k:

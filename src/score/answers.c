@@ -1,5 +1,6 @@
 /* The answers of a scorer: best items, scores of given ones, and the seam of evaluation. */
 #include <math.h>
+#include <string.h>
 
 #include "score/internal.h"
 
@@ -40,19 +41,18 @@ static rk_status set_limits(rk_scorer *s, const rk_selection *selection)
 }
 
 /* The answers of the tile, k of each of its queries. */
-static rk_status answer(rk_scorer *s, int32_t *items, float *scores)
+static rk_status answer(rk_scorer *s, int64_t k, int32_t *items, float *scores)
 {
-    const rk_engine *e = s->engine;
-    const rk_tile_tensors *t = &s->sizes[s->size];
-    RK_TRY(rk__tile_run(s));
-    RK_TRY(e->device->read(e->context, t->items, 0, s->n, s->found));
-    RK_TRY(scores ? e->device->read(e->context, t->scores, 0, s->n, s->found_scores) : RK_OK);
-    for (int64_t i = 0; i < s->n; i++) {
-        for (int64_t j = 0; j < s->k; j++) {
-            bool is_there = j < t->k;
-            items[i * s->k + j] = is_there ? s->found[i * t->k + j] : -1;
+    rk_host_tile *t = &s->tile;
+    const int64_t there = s->sizes[t->size].k;
+    RK_TRY(rk__tile_queue(s, t, scores != NULL));
+    RK_TRY(rk__tile_wait(s, t));
+    for (int64_t i = 0; i < t->n; i++) {
+        for (int64_t j = 0; j < k; j++) {
+            bool is_there = j < there;
+            items[i * k + j] = is_there ? t->found[i * there + j] : -1;
             if (scores) {
-                scores[i * s->k + j] = is_there ? s->found_scores[i * t->k + j] : 0;
+                scores[i * k + j] = is_there ? t->found_scores[i * there + j] : 0;
             }
         }
     }
@@ -77,11 +77,10 @@ static rk_status top_k(rk_scorer *s, const rk_query *queries, int64_t n,
 {
     RK_TRY(set_limits(s, selection));
     RK_TRY(rk__scorer_refresh(s));
-    s->k = k;
-    s->size = size_for(s, n, k);
-    for (int64_t first = 0, taken = 0; first < n; first += taken) {
-        RK_TRY(rk__tile_fill(s, queries, first, n, selection, &taken));
-        RK_TRY(answer(s, items + first * k, scores ? scores + first * k : NULL));
+    s->tile.size = size_for(s, n, k);
+    for (int64_t first = 0; first < n; first += s->tile.n) {
+        RK_TRY(rk__tile_fill(s, &s->tile, queries + first, n - first, selection));
+        RK_TRY(answer(s, k, items + first * k, scores ? scores + first * k : NULL));
     }
     return RK_OK;
 }
@@ -104,23 +103,20 @@ static rk_status score_query(rk_scorer *s, const rk_query *q, const int32_t *ite
                              float *scores)
 {
     const rk_selection none = {0};
-    const rk_engine *e = s->engine;
-    const rk_tile_tensors *t = &s->sizes[RK_TILE_PAIRS];
-    int64_t taken = 0;
-    s->size = RK_TILE_PAIRS;
+    rk_host_tile *t = &s->tile;
+    t->size = RK_TILE_PAIRS;
     RK_TRY(rk__tile_check_items(s, items, n));
-    RK_TRY(rk__tile_fill(s, q, 0, 1, &none, &taken));
+    RK_TRY(rk__tile_fill(s, t, q, 1, &none));
     for (int64_t first = 0; first < n; first += RK_PAIRS) {
         int64_t some = n - first < RK_PAIRS ? n - first : RK_PAIRS;
         for (int64_t i = 0; i < RK_PAIRS; i++) {
-            s->found[i] = i < some ? items[first + i] : -1;
+            t->found[i] = i < some ? items[first + i] : -1;
         }
-        RK_TRY(rk__tile_write(s, t->items, 1, s->found));
-        RK_TRY(rk__tile_run(s));
-        RK_TRY(e->device->read(e->context, t->scores, 0, 1, s->found_scores));
+        RK_TRY(rk__tile_queue(s, t, true));
+        RK_TRY(rk__tile_wait(s, t));
         for (int64_t i = 0; i < some; i++) {
             bool is_cold = s->cold[items[first + i]];
-            scores[first + i] = is_cold ? -INFINITY : s->found_scores[i];
+            scores[first + i] = is_cold ? -INFINITY : t->found_scores[i];
         }
     }
     return RK_OK;
@@ -140,21 +136,100 @@ rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, co
 
 /* ---- evaluation ---- */
 
+static rk_selection seen_for(rk_part part)
+{
+    return (rk_selection){.seen = 1u << RK_TRAIN | (part == RK_TEST ? 1u << RK_VALID : 0)};
+}
+
 static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
                       int32_t *items)
 {
-    rk_scorer *s = self;
     rk_query queries[RK_RANK_TILE];
     RK_ASSERT(n <= RK_RANK_TILE && part != RK_TRAIN);
-    const rk_selection selection = {.seen =
-                                        1u << RK_TRAIN | (part == RK_TEST ? 1u << RK_VALID : 0)};
+    const rk_selection selection = seen_for(part);
     for (int64_t i = 0; i < n; i++) {
         queries[i] = (rk_query){.user = users[i]};
     }
-    return rk__scorer_top_k(s, queries, n, &selection, k, items, NULL);
+    return rk__scorer_top_k(self, queries, n, &selection, k, items, NULL);
+}
+
+/* Queues users from t->first on, as many as fit. */
+static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_host_tile *t)
+{
+    const rk_selection selection = seen_for(o->part);
+    const int64_t left = o->n - t->first, n = left < RK_RANK_TILE ? left : RK_RANK_TILE;
+    rk_query queries[RK_RANK_TILE];
+    for (int64_t i = 0; i < n; i++) {
+        queries[i] = (rk_query){.user = o->users[t->first + i]};
+    }
+    t->size = size_for(s, o->n, o->k);
+    RK_TRY(set_limits(s, &selection));
+    RK_TRY(rk__scorer_refresh(s));
+    RK_TRY(rk__tile_fill(s, t, queries, n, &selection));
+    return rk__tile_queue(s, t, false);
+}
+
+/* Waits for a tile and hands its lists over, with k of the longer rows that it has. Whoever takes
+ * them may ask the scorer. */
+static rk_status hand_over(rk_scorer *s, const rk_rank_order *o, rk_host_tile *t)
+{
+    const int64_t there = s->sizes[t->size].k;
+    RK_ASSERT(o->k <= there);
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__tile_wait(s, t);
+    pthread_mutex_unlock(&s->lock);
+    RK_TRY(status);
+    for (int64_t i = 1; i < t->n && o->k < there; i++) {
+        memmove(t->found + i * o->k, t->found + i * there, (size_t)o->k * sizeof *t->found);
+    }
+    return o->take(o->taker, t->first, t->n, t->found);
+}
+
+/* The device has the next tile when the last one is handed over. */
+static rk_status rank_with(rk_scorer *s, const rk_rank_order *o, rk_tile_pair *pair)
+{
+    rk_status status = RK_OK;
+    for (int64_t queued = 0, i = 0; status == RK_OK; i ^= 1) {
+        rk_host_tile *next = &pair->tiles[i], *last = &pair->tiles[i ^ 1];
+        if (queued == o->n && !last->is_queued) {
+            break;
+        }
+        if (queued < o->n) {
+            next->first = queued;
+            pthread_mutex_lock(&s->lock);
+            status = queue_users(s, o, next);
+            pthread_mutex_unlock(&s->lock);
+            queued += next->n;
+        }
+        if (status == RK_OK && last->is_queued) {
+            status = hand_over(s, o, last);
+        }
+    }
+    return status;
+}
+
+static rk_status rank_all(void *self, const rk_rank_order *o)
+{
+    rk_scorer *s = self;
+    rk_tile_pair *pair = NULL;
+    RK_ASSERT(o->part != RK_TRAIN);
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__scorer_take_pair(s, &pair);
+    pthread_mutex_unlock(&s->lock);
+    RK_TRY(status);
+    status = rank_with(s, o, pair);
+    pthread_mutex_lock(&s->lock);
+    for (int i = 0; i < 2; i++) { /* after an error: the device may still write there */
+        if (pair->tiles[i].is_queued) {
+            rk__tile_wait(s, &pair->tiles[i]);
+        }
+    }
+    rk__scorer_give_pair(s, pair);
+    pthread_mutex_unlock(&s->lock);
+    return status;
 }
 
 rk_ranker rk__scorer_ranker(rk_scorer *scorer)
 {
-    return (rk_ranker){.self = scorer, .rank = rank};
+    return (rk_ranker){.self = scorer, .rank = rank, .rank_all = rank_all};
 }

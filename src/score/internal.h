@@ -37,6 +37,29 @@ typedef struct rk_variant {
     rk_loaded *loaded; /* NULL = not made yet */
 } rk_variant;
 
+/* A tile on the host: the queries that are put together, and their answers. Filled while a device
+ * works on another one. */
+typedef struct rk_host_tile {
+    rk_tile_size size;
+    rk_asker asker;
+    int32_t n;                            /* queries */
+    int32_t *users;                       /* [sizes[MANY].n] */
+    int64_t *list_offsets, *mask_offsets; /* [1 + sizes[MANY].n] */
+    int32_t *items, *masked;              /* [capacity] */
+    float *weights;                       /* [capacity] */
+    int32_t *found;                       /* [n, k] */
+    float *found_scores;
+    void *memory;   /* of all these; owned, of the device's alloc_host */
+    int64_t first;  /* the number of its first query, for who has several tiles */
+    int64_t ticket; /* of its submission */
+    bool is_queued;
+} rk_host_tile;
+
+/* Two of them: one is filled and looked at while the device works on the other. */
+typedef struct rk_tile_pair {
+    rk_host_tile tiles[2];
+} rk_tile_pair;
+
 struct rk_scorer {
     rk_engine *engine; /* lent */
     rk_scorer_data data;
@@ -47,20 +70,11 @@ struct rk_scorer {
     int32_t list_items, list_weights, mask_items, blocked, count, popularity;
     rk_variant variants[RK_ASKER_COUNT][RK_TILE_SIZE_COUNT];
 
-    /* The tile that is being put together. */
-    int64_t capacity; /* entries of lists, and of masks */
-    int64_t n;        /* queries */
-    int64_t k;        /* answers that are wanted of each */
-    rk_asker asker;
-    rk_tile_size size;
-    int32_t *users;                       /* [sizes[MANY].n]; owned, as all of these */
-    int64_t *list_offsets, *mask_offsets; /* [1 + sizes[MANY].n] */
-    int32_t *items, *masked;              /* [capacity] */
-    float *weights;                       /* [capacity] */
-    int32_t *found;                       /* [n, k] of a tile */
-    float *found_scores;
+    int64_t capacity;   /* entries of a tile's lists, and of its masks */
+    rk_host_tile tile;  /* of whoever waits for the answers */
+    rk_tile_pair *pair; /* for rankings of many users; NULL = not made yet, or taken */
 
-    int32_t *cold;   /* [I]: 1 = no train interaction */
+    int32_t *cold;   /* [I]: 1 = no train interaction; owned, as all of these */
     int32_t *closed; /* [I]: what the device has as blocked */
     float *counts;   /* [I]: train interactions; the store borrows it */
     float *ones;     /* the store borrows it */
@@ -77,18 +91,25 @@ rk_status rk__scorer_load_variant(rk_scorer *s, rk_asker asker, rk_tile_size siz
                                   rk_variant **out);
 /* What the model makes of its parameters, if they have changed since. */
 rk_status rk__scorer_refresh(rk_scorer *s);
+/* Two tiles to rank with; whoever has taken them gives them back. */
+rk_status rk__scorer_take_pair(rk_scorer *s, rk_tile_pair **out);
+void rk__scorer_give_pair(rk_scorer *s, rk_tile_pair *pair);
+void rk__scorer_free_pair(const rk_scorer *s, rk_tile_pair *pair); /* NULL is fine */
 /* s->closed to the device. */
 rk_status rk__scorer_write_blocked(rk_scorer *s);
 
 /* RK_ERR_CONFIG for an item that is none. */
 rk_status rk__tile_check_items(const rk_scorer *s, const int32_t *items, int64_t n);
-/* Begins a tile of s->size with queries from `first` on, as many as fit together and are of one
- * kind: *out, at least one. */
-rk_status rk__tile_fill(rk_scorer *s, const rk_query *queries, int64_t first, int64_t n,
-                        const rk_selection *selection, int64_t *out);
-/* Writes it to the device and runs its program. */
-rk_status rk__tile_run(rk_scorer *s);
-/* The first rows of a stored tensor. */
-rk_status rk__tile_write(const rk_scorer *s, int32_t stored, int64_t rows, const void *values);
+rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *tile);
+void rk__tile_free(const rk_scorer *s, rk_host_tile *tile);
+/* Begins a tile of tile->size with the first of n queries, as many as fit together and are of one
+ * kind, at least one: tile->n. */
+rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *tile, const rk_query *queries, int64_t n,
+                        const rk_selection *selection);
+/* Queues it: to the device, its program, the answers back, scores only if they are wanted. Of
+ * RK_TILE_PAIRS the items in tile->found are asked for, and there are only scores. */
+rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *tile, bool wants_scores);
+/* Until the answers are there. */
+rk_status rk__tile_wait(const rk_scorer *s, rk_host_tile *tile);
 
 #endif

@@ -103,17 +103,7 @@ static rk_status allocate(rk_scorer *s)
 {
     const rk_graph *g = &s->engine->graph;
     const int64_t n = s->sizes[RK_TILE_MANY].n;
-    int64_t found = n * s->sizes[RK_TILE_MANY].k;
-    found = found > g->n_items ? found : g->n_items;
-    found = found > RK_PAIRS ? found : RK_PAIRS;
-    RK_TRY(rk__alloc(&s->users, n, sizeof *s->users, "a tile of queries"));
-    RK_TRY(rk__alloc(&s->list_offsets, n + 1, sizeof *s->list_offsets, "a tile of queries"));
-    RK_TRY(rk__alloc(&s->mask_offsets, n + 1, sizeof *s->mask_offsets, "a tile of queries"));
-    RK_TRY(rk__alloc(&s->items, s->capacity, sizeof *s->items, "the items of a tile"));
-    RK_TRY(rk__alloc(&s->weights, s->capacity, sizeof *s->weights, "the items of a tile"));
-    RK_TRY(rk__alloc(&s->masked, s->capacity, sizeof *s->masked, "the masks of a tile"));
-    RK_TRY(rk__alloc(&s->found, found, sizeof *s->found, "the answers of a tile"));
-    RK_TRY(rk__alloc(&s->found_scores, found, sizeof *s->found_scores, "the answers of a tile"));
+    RK_TRY(rk__tile_create(s, &s->tile));
     RK_TRY(rk__alloc(&s->cold, g->n_items, sizeof *s->cold, "items without interactions"));
     RK_TRY(rk__alloc(&s->closed, g->n_items, sizeof *s->closed, "items that are left out"));
     RK_TRY(rk__alloc(&s->counts, g->n_items, sizeof *s->counts, "the popularity of items"));
@@ -127,6 +117,45 @@ static rk_status allocate(rk_scorer *s)
         s->cold[i] = s->closed[i] = degree == 0;
     }
     return RK_OK;
+}
+
+/* ---- pairs of tiles ---- */
+
+void rk__scorer_free_pair(const rk_scorer *s, rk_tile_pair *pair)
+{
+    if (pair) {
+        rk__tile_free(s, &pair->tiles[0]);
+        rk__tile_free(s, &pair->tiles[1]);
+        rk__free(pair);
+    }
+}
+
+rk_status rk__scorer_take_pair(rk_scorer *s, rk_tile_pair **out)
+{
+    rk_tile_pair *pair = s->pair;
+    rk_status status = RK_OK;
+    s->pair = NULL;
+    if (!pair) {
+        RK_TRY(rk__calloc(&pair, 1, sizeof *pair, "two tiles of queries"));
+        RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[0]));
+        RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[1]));
+    }
+    *out = pair;
+done:
+    if (status != RK_OK) {
+        rk__scorer_free_pair(s, pair);
+    }
+    return status;
+}
+
+/* Of several that were in use at once one is kept. */
+void rk__scorer_give_pair(rk_scorer *s, rk_tile_pair *pair)
+{
+    if (s->pair) {
+        rk__scorer_free_pair(s, pair);
+    } else {
+        s->pair = pair;
+    }
 }
 
 /* ---- life ---- */
@@ -187,14 +216,8 @@ void rk__scorer_free(rk_scorer *s)
     if (s->has_lock) {
         pthread_mutex_destroy(&s->lock);
     }
-    rk__free(s->users);
-    rk__free(s->list_offsets);
-    rk__free(s->mask_offsets);
-    rk__free(s->items);
-    rk__free(s->weights);
-    rk__free(s->masked);
-    rk__free(s->found);
-    rk__free(s->found_scores);
+    rk__tile_free(s, &s->tile);
+    rk__scorer_free_pair(s, s->pair);
     rk__free(s->cold);
     rk__free(s->closed);
     rk__free(s->counts);

@@ -104,10 +104,10 @@ static int64_t room_of(const rk_scorer *s, const rk_query *q)
 
 /* The items of the query that count for something, ascending, each once, behind those that are
  * there; and all of them to the mask, unless they may be answered. */
-static rk_status add_given(rk_scorer *s, const rk_query *q, bool keep_given)
+static rk_status add_given(rk_host_tile *t, const rk_query *q, bool keep_given)
 {
     entry *sorted = NULL;
-    int64_t at = s->list_offsets[s->n], mask = s->mask_offsets[s->n];
+    int64_t at = t->list_offsets[t->n], mask = t->mask_offsets[t->n];
     RK_TRY(rk__alloc(&sorted, q->n_items, sizeof *sorted, "the items of a query"));
     for (int64_t i = 0; i < q->n_items; i++) {
         sorted[i] = (entry){q->items[i], q->weights ? q->weights[i] : 1};
@@ -118,132 +118,185 @@ static rk_status add_given(rk_scorer *s, const rk_query *q, bool keep_given)
             continue; /* named twice; the larger weight came first */
         }
         if (sorted[i].weight > 0) {
-            s->items[at] = sorted[i].item;
-            s->weights[at++] = sorted[i].weight;
+            t->items[at] = sorted[i].item;
+            t->weights[at++] = sorted[i].weight;
         }
         if (!keep_given) {
-            s->masked[mask++] = sorted[i].item;
+            t->masked[mask++] = sorted[i].item;
         }
     }
-    s->list_offsets[s->n + 1] = at;
-    s->mask_offsets[s->n + 1] = mask;
+    t->list_offsets[t->n + 1] = at;
+    t->mask_offsets[t->n + 1] = mask;
     rk__free(sorted);
     return RK_OK;
 }
 
-static void add_train(rk_scorer *s, int64_t user)
+static const rk_lists *seen_part(const rk_scorer *s, int64_t user, unsigned seen, int part)
 {
-    const rk_lists *train = s->data.parts[RK_TRAIN];
-    int64_t at = s->list_offsets[s->n], n = train_items(s, user);
-    for (int64_t i = 0; i < n; i++) {
-        s->items[at + i] = train->items[train->offsets[user] + i];
-        s->weights[at + i] = 1;
-    }
-    s->list_offsets[s->n + 1] = at + n;
+    const rk_lists *l = s->data.parts[part];
+    return (seen & 1u << part) && l && rk__lists_count(l, user) > 0 ? l : NULL;
 }
 
-/* Merges the ascending lists of the parts that count as seen; no item is in two of them. */
-static int64_t merge_seen(const rk_scorer *s, int64_t user, unsigned seen, int32_t *out)
+/* Room for what a known user has; fill_users copies it. No item is in two parts. */
+static void reserve(const rk_scorer *s, rk_host_tile *t, int64_t user, unsigned seen)
+{
+    const bool reads_lists = s->engine->model.model->reads_lists;
+    int64_t n = 0;
+    for (int part = 0; part < 3; part++) {
+        const rk_lists *l = seen_part(s, user, seen, part);
+        n += l ? rk__lists_count(l, user) : 0;
+    }
+    t->list_offsets[t->n + 1] = t->list_offsets[t->n] + (reads_lists ? train_items(s, user) : 0);
+    t->mask_offsets[t->n + 1] = t->mask_offsets[t->n] + n;
+}
+
+/* Merges the ascending lists of the parts that count as seen. */
+static void merge_seen(const rk_scorer *s, int64_t user, unsigned seen, int32_t *out)
 {
     const int32_t *at[3], *end[3];
-    int64_t n = 0;
     int lists = 0;
     for (int part = 0; part < 3; part++) {
-        const rk_lists *l = s->data.parts[part];
-        if ((seen & 1u << part) && l && rk__lists_count(l, user) > 0) {
+        const rk_lists *l = seen_part(s, user, seen, part);
+        if (l) {
             at[lists] = l->items + l->offsets[user];
             end[lists++] = l->items + l->offsets[user + 1];
         }
     }
-    while (lists > 0) {
+    while (lists > 1) {
         int least = 0;
         for (int i = 1; i < lists; i++) {
             least = *at[i] < *at[least] ? i : least;
         }
-        out[n++] = *at[least]++;
+        *out++ = *at[least]++;
         if (at[least] == end[least]) {
             lists--;
             at[least] = at[lists];
             end[least] = end[lists];
         }
     }
-    return n;
+    if (lists == 1) {
+        memcpy(out, at[0], (size_t)(end[0] - at[0]) * sizeof *out);
+    }
 }
 
-static rk_status add_query(rk_scorer *s, const rk_query *q, const rk_selection *selection)
+static void fill_user(const rk_scorer *s, rk_host_tile *t, int64_t i, unsigned seen)
 {
-    if (q->user < 0) {
-        RK_TRY(add_given(s, q, selection->keep_given));
-    } else {
-        const int64_t mask = s->mask_offsets[s->n];
-        s->list_offsets[s->n + 1] = s->list_offsets[s->n];
-        if (s->engine->model.model->reads_lists) {
-            add_train(s, q->user);
-        }
-        s->mask_offsets[s->n + 1] =
-            mask + merge_seen(s, q->user, selection->seen, s->masked + mask);
+    const int64_t user = t->users[i], begin = t->list_offsets[i];
+    const int64_t n = t->list_offsets[i + 1] - begin;
+    const rk_lists *train = s->data.parts[RK_TRAIN];
+    for (int64_t j = 0; j < n; j++) {
+        t->items[begin + j] = train->items[train->offsets[user] + j];
+        t->weights[begin + j] = 1;
     }
-    s->users[s->n++] = (int32_t)q->user;
-    return RK_OK;
+    merge_seen(s, user, seen, t->masked + t->mask_offsets[i]);
 }
 
 /* ---- tiles ---- */
 
-static void begin_tile(rk_scorer *s)
+/* The next `bytes` of the memory, and where it goes on. */
+static void *carve(char **memory, int64_t bytes)
 {
-    s->n = 0;
-    s->list_offsets[0] = s->mask_offsets[0] = 0;
+    void *here = *memory;
+    *memory += bytes;
+    return here;
 }
 
-rk_status rk__tile_write(const rk_scorer *s, int32_t stored, int64_t rows, const void *values)
-{
-    return rows == 0 ? RK_OK
-                     : s->engine->device->write(s->engine->context, stored, 0, rows, values);
-}
-
-static rk_status write_tile(rk_scorer *s)
-{
-    const rk_tile_tensors *t = &s->sizes[s->size];
-    const int32_t count = (int32_t)s->n;
-    for (int64_t i = s->n; i < t->n; i++) {
-        s->users[i] = -1;
-        s->list_offsets[i + 1] = s->list_offsets[s->n];
-        s->mask_offsets[i + 1] = s->mask_offsets[s->n];
-    }
-    RK_TRY(rk__tile_write(s, s->count, 1, &count));
-    RK_TRY(rk__tile_write(s, t->users, t->n, s->users));
-    RK_TRY(rk__tile_write(s, t->list_offsets, t->n + 1, s->list_offsets));
-    RK_TRY(rk__tile_write(s, s->list_items, s->list_offsets[s->n], s->items));
-    RK_TRY(rk__tile_write(s, s->list_weights, s->list_offsets[s->n], s->weights));
-    RK_TRY(rk__tile_write(s, t->mask_offsets, t->n + 1, s->mask_offsets));
-    return rk__tile_write(s, s->mask_items, s->mask_offsets[s->n], s->masked);
-}
-
-rk_status rk__tile_run(rk_scorer *s)
+rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
 {
     const rk_engine *e = s->engine;
-    rk_variant *v = NULL;
-    RK_TRY(write_tile(s));
-    RK_TRY(rk__scorer_load_variant(s, s->asker, s->size, &v));
-    RK_TRY(e->device->run(e->context, v->loaded, 1));
-    return e->device->sync(e->context);
+    const int64_t n = s->sizes[RK_TILE_MANY].n;
+    int64_t found = n * s->sizes[RK_TILE_MANY].k;
+    found = found > e->graph.n_items ? found : e->graph.n_items;
+    found = found > RK_PAIRS ? found : RK_PAIRS;
+    char *at = NULL;
+    RK_TRY(e->device->alloc_host(e->context, &at,
+                                 16 * (n + 1) + 4 * (n + 3 * s->capacity + 2 * found),
+                                 "a tile of queries"));
+    *t = (rk_host_tile){.memory = at};
+    t->list_offsets = carve(&at, 8 * (n + 1)); /* the wider ones first: all are aligned */
+    t->mask_offsets = carve(&at, 8 * (n + 1));
+    t->users = carve(&at, 4 * n);
+    t->items = carve(&at, 4 * s->capacity);
+    t->masked = carve(&at, 4 * s->capacity);
+    t->weights = carve(&at, 4 * s->capacity);
+    t->found = carve(&at, 4 * found);
+    t->found_scores = carve(&at, 4 * found);
+    return RK_OK;
 }
 
-rk_status rk__tile_fill(rk_scorer *s, const rk_query *queries, int64_t first, int64_t n,
-                        const rk_selection *selection, int64_t *out)
+void rk__tile_free(const rk_scorer *s, rk_host_tile *t)
 {
-    begin_tile(s);
-    RK_TRY(kind_of(s, &queries[first], &s->asker));
-    for (*out = 0; first + *out < n && s->n < s->sizes[s->size].n; ++*out) {
-        const rk_query *q = &queries[first + *out];
-        rk_asker asker = s->asker;
+    s->engine->device->free_host(s->engine->context, t->memory);
+    *t = (rk_host_tile){0};
+}
+
+rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *queries, int64_t n,
+                        const rk_selection *selection)
+{
+    enum { FEW = 64 }; /* queries that are not worth several threads */
+    t->n = 0;
+    t->list_offsets[0] = t->mask_offsets[0] = 0;
+    RK_TRY(kind_of(s, queries, &t->asker));
+    while (t->n < n && t->n < s->sizes[t->size].n) {
+        const rk_query *q = &queries[t->n];
+        const int64_t list = t->list_offsets[t->n], mask = t->mask_offsets[t->n];
+        rk_asker asker = t->asker;
         RK_TRY(kind_of(s, q, &asker));
-        int64_t used = s->list_offsets[s->n] > s->mask_offsets[s->n] ? s->list_offsets[s->n]
-                                                                     : s->mask_offsets[s->n];
-        if (s->n > 0 && (asker != s->asker || used + room_of(s, q) > s->capacity)) {
-            return RK_OK;
+        if (t->n > 0 &&
+            (asker != t->asker || (list > mask ? list : mask) + room_of(s, q) > s->capacity)) {
+            break;
         }
-        RK_TRY(add_query(s, q, selection));
+        if (q->user < 0) {
+            RK_TRY(add_given(t, q, selection->keep_given));
+        } else {
+            reserve(s, t, q->user, selection->seen);
+        }
+        t->users[t->n++] = (int32_t)q->user;
+    }
+#pragma omp parallel for schedule(static) if (t->n > FEW)
+    for (int32_t i = 0; i < t->n; i++) {
+        if (t->users[i] >= 0) {
+            fill_user(s, t, i, selection->seen);
+        }
     }
     return RK_OK;
+}
+
+rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
+{
+    const rk_engine *e = s->engine;
+    const rk_tile_tensors *d = &s->sizes[t->size];
+    const bool is_pairs = t->size == RK_TILE_PAIRS;
+    rk_variant *v = NULL;
+    for (int64_t i = t->n; i < d->n; i++) {
+        t->users[i] = -1;
+        t->list_offsets[i + 1] = t->list_offsets[t->n];
+        t->mask_offsets[i + 1] = t->mask_offsets[t->n];
+    }
+    const rk_transfer writes[] = {
+        {s->count, 1, &t->n},
+        {d->users, d->n, t->users},
+        {d->list_offsets, d->n + 1, t->list_offsets},
+        {s->list_items, t->list_offsets[t->n], t->items},
+        {s->list_weights, t->list_offsets[t->n], t->weights},
+        {d->mask_offsets, d->n + 1, t->mask_offsets},
+        {s->mask_items, t->mask_offsets[t->n], t->masked},
+        {d->items, is_pairs ? d->n : 0, t->found},
+    };
+    const rk_transfer reads[] = {
+        {d->items, is_pairs ? 0 : t->n, t->found},
+        {d->scores, wants_scores ? t->n : 0, t->found_scores},
+    };
+    RK_TRY(rk__scorer_load_variant(s, t->asker, t->size, &v));
+    const rk_submission all = {writes, reads, sizeof writes / sizeof writes[0],
+                               sizeof reads / sizeof reads[0], v->loaded};
+    RK_TRY(e->device->submit(e->context, &all, &t->ticket));
+    t->is_queued = true;
+    return RK_OK;
+}
+
+rk_status rk__tile_wait(const rk_scorer *s, rk_host_tile *t)
+{
+    t->is_queued = false;
+    return s->engine->device->wait(s->engine->context, t->ticket);
 }

@@ -3,13 +3,15 @@
  * near ties the items differ only in digits that TF32 does not keep. */
 #include "ops/naive.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct topk_shape {
     int64_t tile, count, items, d, k;
     double chance; /* of an item to be masked */
     bool has_blocked;
-    int levels; /* of the embeddings' values: few levels make many ties; 0: near ties */
+    int levels; /* of the embeddings' values: few levels make many ties; 0: near ties; -n: n
+                   levels, and rows that no margin holds for */
 } topk_shape;
 
 static const topk_shape shapes[] = {
@@ -43,6 +45,18 @@ static const topk_shape shapes[] = {
     {13, 9, 6007, 71, 40, 0.1, true, 2},
     /* nobody */
     {3, 0, 50, 8, 4, 0.2, true, 2},
+    /* long lists; two tiles of queries; more that survive a bar than are written together */
+    {10, 10, 3000, 17, 100, 0.1, true, 3},
+    {5, 5, 4000, 200, 1000, 0.2, true, 30},
+    {4, 4, 5000, 64, 1024, 0.1, false, 0},
+    {130, 129, 1200, 8, 20, 0.05, true, 3},
+    {128, 128, 900, 12, 60, 0.3, false, 3},
+    /* the best of a sample of items are the best of all, but for what TF32 does not keep */
+    {64, 64, 800, 20, 1, 0.05, false, 0},
+    {40, 40, 700, 15, 2, 0.05, true, 0},
+    /* no margin holds */
+    {9, 9, 700, 16, 20, 0.1, true, -1},
+    {9, 9, 700, 7, 20, 0.1, false, -5},
 };
 
 typedef struct scored {
@@ -107,14 +121,31 @@ static void make_near_ties(const topk_shape *s, float *x, ops_random *r)
     }
 }
 
+/* A query of which nothing can be said, one whose length no float holds; with one level an item
+ * that is not a number, which counts against all margins. */
+static void make_unbounded(const topk_shape *s, float *x)
+{
+    x[4 * s->d] = NAN;
+    for (int64_t j = 0; j < s->d; j++) {
+        x[6 * s->d + j] *= 0x1p100f;
+    }
+    if (s->levels == -1) {
+        x[(s->tile + 301) * s->d] = NAN;
+    }
+}
+
 static void make_embeddings(const topk_shape *s, float *x, ops_random *r)
 {
     if (s->levels == 0) {
         make_near_ties(s, x, r);
         return;
     }
+    const int levels = abs(s->levels);
     for (int64_t j = 0; j < (s->tile + s->items) * s->d; j++) {
-        x[j] = (float)(ops_below(r, 2 * s->levels + 1) - s->levels) / 16;
+        x[j] = (float)(ops_below(r, 2 * levels + 1) - levels) / 16;
+    }
+    if (s->levels < 0) {
+        make_unbounded(s, x);
     }
 }
 
@@ -219,7 +250,7 @@ static void top_k_of(int number)
     const topk_shape *s = &shapes[number];
     ops_random r = {(uint64_t)number + 77};
     ops_case *c = ops_begin("top_k, shape %d", number);
-    int64_t n = s->tile * s->items, levels = s->levels ? s->levels : 1000;
+    int64_t n = s->tile * s->items, levels = s->levels ? abs(s->levels) : 1000;
     float *x = ops_memory(c, n, sizeof *x);
     double *scores = ops_doubles(c, n);
     for (int64_t i = 0; i < n; i++) {

@@ -292,6 +292,57 @@ static void ranking_masks_what_was_seen(void **state)
     tear_down(&f);
 }
 
+/* Lots of lists, against the ranking of each user alone, which is asked for meanwhile. */
+typedef struct lots {
+    rk_ranker ranker;
+    const int32_t *users;
+    int64_t k, lots, done, fail_at;
+} lots;
+
+static rk_status take_lot(void *taker, int64_t first, int64_t n, const int32_t *items)
+{
+    lots *l = taker;
+    int32_t alone[PLANTED_ITEMS];
+    assert_int_equal(first, l->done);
+    assert_true(n >= 1 && n <= RK_RANK_TILE);
+    if (l->lots++ == l->fail_at) {
+        RK_FAIL(RK_ERR_INTERRUPTED, "enough");
+    }
+    for (int64_t i = 0; i < n; i += 97) {
+        assert_ok(l->ranker.rank(l->ranker.self, RK_TEST, &l->users[first + i], 1, l->k, alone));
+        assert_memory_equal(alone, items + i * l->k, (size_t)l->k * sizeof *items);
+    }
+    l->done += n;
+    return RK_OK;
+}
+
+static void many_users_are_ranked_as_one_is(void **state)
+{
+    (void)state;
+    enum { USERS = 3000 };
+    static const int64_t lengths[] = {20, 7, 60}; /* as the tile's, shorter, too long for it */
+    static const char *const settings[] = {"eval.k=[20]"};
+    int32_t users[USERS];
+    fixture f;
+    set_up(&f, settings, 1);
+    one_epoch(&f);
+    for (int32_t i = 0; i < USERS; i++) {
+        users[i] = i * 7 % PLANTED_USERS;
+    }
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        lots l = {rk__scorer_ranker(f.scorer), users, lengths[i], 0, 0, -1};
+        int64_t n = lengths[i] > 20 ? 150 : USERS;
+        const rk_rank_order order = {RK_TEST, users, n, lengths[i], take_lot, &l};
+        assert_ok(l.ranker.rank_all(l.ranker.self, &order));
+        assert_int_equal(l.done, n);
+        assert_int_equal(l.lots, lengths[i] > 20 ? n : 3);
+        l = (lots){l.ranker, users, lengths[i], 0, 0, 1};
+        assert_fails(RK_ERR_INTERRUPTED, "enough", l.ranker.rank_all(l.ranker.self, &order));
+        assert_int_equal(l.lots, 2);
+    }
+    tear_down(&f);
+}
+
 static void a_k_above_the_catalogue_is_refused(void **state)
 {
     (void)state;
@@ -326,6 +377,7 @@ int main(void)
         cmocka_unit_test(threads_and_chunks_change_no_bit),
         cmocka_unit_test(an_epoch_covers_every_interaction),
         cmocka_unit_test(ranking_masks_what_was_seen),
+        cmocka_unit_test(many_users_are_ranked_as_one_is),
         cmocka_unit_test(a_k_above_the_catalogue_is_refused),
         cmocka_unit_test(set_up_survives_lack_of_memory),
     };

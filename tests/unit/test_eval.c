@@ -272,7 +272,7 @@ static void agrees_with_the_formulas(void **state)
         make_world(&w, cases[c].users, cases[c].items, cases[c].density, cases[c].with_valid);
         int64_t k[] = {5, 1, 20, 3};
         rk_options o = options_with(k, 4);
-        rk_ranker ranker = {&w, rank_by_scores};
+        rk_ranker ranker = {.self = &w, .rank = rank_by_scores};
         for (int part = RK_VALID; part <= RK_TEST; part++) {
             rk_metrics m;
             if (part == RK_VALID && !cases[c].with_valid) {
@@ -304,7 +304,7 @@ static void tiles_and_threads_change_nothing(void **state)
     make_world(&w, 2500, 12, 0.4, true);
     int64_t k[] = {3, 12};
     rk_options o = options_with(k, 2);
-    rk_ranker ranker = {&w, rank_by_scores};
+    rk_ranker ranker = {.self = &w, .rank = rank_by_scores};
     rk_metrics first, again;
     int32_t *all = malloc(2500 * sizeof *all);
     assert_non_null(all);
@@ -344,7 +344,7 @@ static void bad_options_are_named(void **state)
     (void)state;
     world w;
     make_world(&w, 10, 12, 0.5, true);
-    rk_ranker ranker = {&w, rank_by_scores};
+    rk_ranker ranker = {.self = &w, .rank = rank_by_scores};
     rk_metrics m;
     int64_t k[] = {10, 13};
     rk_options o = options_with(k, 2);
@@ -391,7 +391,7 @@ static void tells_and_stops(void **state)
     make_world(&w, 2500, 6, 0.6, true);
     int64_t k[] = {3};
     rk_options o = options_with(k, 1);
-    rk_ranker ranker = {&w, rank_by_scores};
+    rk_ranker ranker = {.self = &w, .rank = rank_by_scores};
     rk_metrics m;
     listener l = {.stop_after = 99};
     const rk_hooks hooks = {.progress = on_progress, .should_stop = on_should_stop, .user = &l};

@@ -222,6 +222,43 @@ static rk_status sync_cpu(rk_device_context *c)
     return RK_OK;
 }
 
+/* ---- submissions: done when they are made ---- */
+
+static rk_status submit(rk_device_context *c, const rk_submission *what, int64_t *out_ticket)
+{
+    *out_ticket = 0;
+    for (int i = 0; i < what->n_writes; i++) {
+        const rk_transfer *t = &what->writes[i];
+        RK_TRY(t->rows > 0 ? write_rows(c, t->stored, 0, t->rows, t->host) : RK_OK);
+    }
+    RK_TRY(rk__cpu_run(c, what->loaded, 1));
+    for (int i = 0; i < what->n_reads; i++) {
+        const rk_transfer *t = &what->reads[i];
+        RK_TRY(t->rows > 0 ? read_rows(c, t->stored, 0, t->rows, t->host) : RK_OK);
+    }
+    return RK_OK;
+}
+
+static rk_status wait_cpu(rk_device_context *c, int64_t ticket)
+{
+    (void)c;
+    (void)ticket;
+    return RK_OK;
+}
+
+static rk_status alloc_host(rk_device_context *c, void *out_pointer, int64_t bytes,
+                            const char *what)
+{
+    (void)c;
+    return rk__alloc(out_pointer, bytes, 1, what);
+}
+
+static void free_host(rk_device_context *c, void *memory)
+{
+    (void)c;
+    rk__free(memory);
+}
+
 static void profile(rk_device_context *c, rk_op_time times[RK_OP_COUNT])
 {
     c->times = times;
@@ -244,6 +281,10 @@ const rk_device rk__device_cpu = {
     .read_value = read_value,
     .run = rk__cpu_run,
     .sync = sync_cpu,
+    .submit = submit,
+    .wait = wait_cpu,
+    .alloc_host = alloc_host,
+    .free_host = free_host,
     .profile = profile,
     .measure = rk__cpu_measure,
 };

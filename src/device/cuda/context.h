@@ -91,6 +91,8 @@ typedef struct rk_cuda_block {
     char *data; /* device */
 } rk_cuda_block;
 
+enum { RK_CUDA_MARKS = 8 }; /* submissions on their way that can be told apart */
+
 struct rk_device_context {
     rk_device_options options;
     int device; /* index */
@@ -114,6 +116,8 @@ struct rk_device_context {
     rk_cuda_gram *grams;   /* list, owned */
     rk_loaded *loaded;     /* list of the loaded programs */
     rk_op_time *times;     /* lent; NULL = no profile */
+    cudaEvent_t marks[RK_CUDA_MARKS]; /* owned: behind submissions; NULL until needed */
+    int64_t submitted;
 };
 
 /* How an operation is started; one of the two. */
@@ -158,6 +162,10 @@ struct rk_loaded {
     rk_cuda_matrix *matrices;             /* list, owned */
     rk_loaded *next;
 };
+
+/* cuda_device.c: makes the context's device the calling thread's. Every function of the device's
+ * table that calls CUDA begins with it. */
+rk_status rk__cuda_enter(const rk_device_context *context);
 
 /* operations.c: the table. */
 rk_cuda_launcher rk__cuda_launcher_of(const rk_node *node);
@@ -239,6 +247,15 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out);
 const char *rk__cuda_note(rk_device_context *context);
+
+/* submit.c: the functions of these names. */
+rk_status rk__cuda_submit(rk_device_context *context, const rk_submission *what,
+                          int64_t *out_ticket);
+rk_status rk__cuda_wait(rk_device_context *context, int64_t ticket);
+rk_status rk__cuda_alloc_host(rk_device_context *context, void *out_pointer, int64_t bytes,
+                              const char *what);
+void rk__cuda_free_host(rk_device_context *context, void *memory);
+void rk__cuda_marks_free(rk_device_context *context);
 
 /* ceilings.c: the function `measure` of the device. */
 rk_status rk__cuda_measure(rk_device_context *context, const rk_device_probe *what,

@@ -41,9 +41,8 @@ static rk_status probe(int64_t index)
 }
 
 /* CUDA's current device is each thread's own, and 0 to begin with: whoever calls may be another
- * thread than the one that opened the context, or one that has worked with another device since.
- * Every function of the table below that calls CUDA begins with this. */
-static rk_status enter(const rk_device_context *context)
+ * thread than the one that opened the context, or one that has worked with another device since. */
+rk_status rk__cuda_enter(const rk_device_context *context)
 {
     RK_TRY_CUDA(cudaSetDevice(context->device));
     return RK_OK;
@@ -81,6 +80,7 @@ static void close_context(rk_device_context *context)
     if (context->branch) {
         cudaStreamDestroy(context->branch);
     }
+    rk__cuda_marks_free(context);
     if (context->stream) {
         cudaStreamDestroy(context->stream);
     }
@@ -109,7 +109,7 @@ static rk_status ask_kernels(rk_device_context *context)
 
 static rk_status open_stream(rk_device_context *context)
 {
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY_CUDA(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking));
     context->launches.stream = context->stream;
     return ask_kernels(context);
@@ -139,7 +139,7 @@ static rk_status info(rk_device_context *context, rk_device_info *out)
     struct cudaDeviceProp properties;
     size_t free_bytes = 0, total = 0;
     int driver = 0;
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY_CUDA(cudaGetDeviceProperties(&properties, context->device));
     RK_TRY_CUDA(cudaMemGetInfo(&free_bytes, &total));
     RK_TRY_CUDA(cudaDriverGetVersion(&driver));
@@ -208,7 +208,7 @@ static rk_status fill_stored(rk_device_context *context)
 static rk_status bind(rk_device_context *context, const rk_store *store)
 {
     RK_ASSERT(!context->loaded);
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     release_store(context);
     rk__cuda_graphs_free(context);
     rk__cuda_grams_free(context);
@@ -243,7 +243,7 @@ static rk_status write_stored(rk_device_context *context, int32_t stored, int64_
 {
     char *device = NULL;
     size_t bytes = 0;
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
     if (context->store->items[stored].constant) {
         RK_FAIL(RK_ERR_INTERNAL, "%s is a constant and cannot be written",
@@ -257,7 +257,7 @@ static rk_status read_stored(rk_device_context *context, int32_t stored, int64_t
 {
     char *device = NULL;
     size_t bytes = 0;
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
     if (bytes > 0) {
         RK_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context->stream));
@@ -270,7 +270,7 @@ static rk_status init_stored(rk_device_context *context, int32_t stored, const r
 {
     char *device = NULL;
     size_t bytes = 0;
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY(
         range_of(context, stored, how->first_row, how->end_row - how->first_row, &device, &bytes));
     const rk_stored *s = &context->store->items[stored];
@@ -294,7 +294,7 @@ static rk_status read_value(rk_device_context *context, rk_loaded *loaded, rk_va
     if (bytes == 0) {
         return RK_OK;
     }
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY_CUDA(cudaMemcpyAsync(host, loaded->memory[value], bytes, cudaMemcpyDeviceToHost,
                                 context->stream));
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
@@ -303,7 +303,7 @@ static rk_status read_value(rk_device_context *context, rk_loaded *loaded, rk_va
 
 static rk_status load(rk_device_context *context, const rk_program *program, rk_loaded **out)
 {
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     return rk__cuda_load(context, program, out);
 }
 
@@ -317,26 +317,26 @@ static void unload(rk_device_context *context, rk_loaded *loaded)
 
 static rk_status run(rk_device_context *context, rk_loaded *loaded, int64_t steps)
 {
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     return rk__cuda_run(context, loaded, steps);
 }
 
 static rk_status graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out)
 {
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     return rk__cuda_graph_nodes(context, loaded, out);
 }
 
 static rk_status measure(rk_device_context *context, const rk_device_probe *what,
                          rk_device_ceilings *out)
 {
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     return rk__cuda_measure(context, what, out);
 }
 
 static rk_status sync(rk_device_context *context)
 {
-    RK_TRY(enter(context));
+    RK_TRY(rk__cuda_enter(context));
     RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
     return RK_OK;
 }
@@ -367,6 +367,10 @@ const rk_device rk__device_cuda = {
     .sync = sync,
     .note = rk__cuda_note,
     .graph_nodes = graph_nodes,
+    .submit = rk__cuda_submit,
+    .wait = rk__cuda_wait,
+    .alloc_host = rk__cuda_alloc_host,
+    .free_host = rk__cuda_free_host,
     .profile = profile,
     .measure = measure,
 };

@@ -1,6 +1,8 @@
-/* The ranking of a tile of queries: scores by cuBLAS, a tile of items at a time, that
- * kernels/topk.cu looks through. */
+/* The ranking of a tile of queries: candidates by tensor cores (kernels/topk_tensor.cu), or from
+ * scores by cuBLAS, a tile of items at a time, that kernels/topk.cu looks through. */
 #include "device/cuda/context.h"
+
+enum { TENSOR_MAJOR = 8 }; /* compute capability from which tensor cores multiply TF32 */
 
 /* Scores of a tile of queries for this many items at a time: 32 MB, which the second-level cache of
  * a large device holds until they are looked through. */
@@ -11,23 +13,61 @@ static int64_t tile_items(int64_t n_queries, int64_t n_items)
     return tile < n_items ? tile : n_items;
 }
 
-/* Rounding of a score relative to the product of the norms. fp32, in any order of additions, and
- * the exact chain: 2^-24 an addition each. TF32 keeps 10 bits of each factor, and it is not said
- * whether it rounds or cuts; tensor cores cut the sums, 2^-23 an addition. The rest is for the
- * arithmetic of the margin itself. */
-static float epsilon_of(const rk_device_context *context, int64_t d)
+static bool is_tensor(const rk_device_context *context)
 {
-    double sums = (double)(d + 8) * 0x1p-21;
-    bool is_tensor = context->options.ranking == RK_RANKING_TENSOR;
-    return (float)(is_tensor ? sums + 0x1.01p-9 : sums);
+    return context->options.ranking == RK_RANKING_TENSOR;
 }
 
-/* What the ranking needs, then a tile of scores [T,tile]. */
+/* Rounding of a score relative to the product of the norms. fp32, in any order of additions, and
+ * the exact chain: 2^-24 an addition each. TF32 keeps 10 bits of each factor; where our kernel
+ * rounds them that is 2^-11 of each, and of cuBLAS it is not said whether it rounds or cuts. Tensor
+ * cores cut the sums, 2^-23 an addition. The rest is for the arithmetic of the margin itself. */
+static float epsilon_of(const rk_device_context *context, int64_t d, bool is_fused)
+{
+    double sums = (double)(d + 8) * 0x1p-21;
+    double factors = is_fused ? 0x1.01p-10 : is_tensor(context) ? 0x1.01p-9 : 0;
+    return (float)(sums + factors);
+}
+
+/* What the ranking needs, then what one of the two ways does: a tile of scores [T,tile], or less
+ * than that. */
 int64_t rk_cuda_scratch_score_topk(const rk_call *call)
 {
     const rk_topk_attr *a = &call->node->attr.topk;
     int64_t n = rk__in(call, 0)->rows;
-    return rk_cuda_topk_scratch(n, a->k) + n * tile_items(n, a->items.n) * (int64_t)sizeof(float);
+    int64_t tile = n * tile_items(n, a->items.n) * (int64_t)sizeof(float);
+    int64_t fused =
+        rk_cuda_topk_tensor_takes(a->k) ? rk_cuda_topk_tensor_scratch(n, a->items.n, a->k) : 0;
+    return rk_cuda_topk_scratch(n, a->k) + (tile > fused ? tile : fused);
+}
+
+static rk_status is_fused(const rk_device_context *context, int64_t k, bool *out)
+{
+    int major = 0;
+    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
+    *out = is_tensor(context) && major >= TENSOR_MAJOR && rk_cuda_topk_tensor_takes(k);
+    return RK_OK;
+}
+
+/* Candidates from tiles of scores. */
+static rk_status merge_tiles(rk_device_context *context, const rk_ranking *r, float *scores,
+                             void *stream)
+{
+    int64_t most = tile_items(r->n_queries, r->n_items);
+    for (int64_t first = 0; first < r->n_items; first += most) {
+        int64_t width = r->n_items - first < most ? r->n_items - first : most;
+        const rk_cuda_product p = {.rows = r->queries,
+                                   .columns = r->table + first * r->d,
+                                   .n_rows = r->n_queries,
+                                   .n_columns = width,
+                                   .d = r->d,
+                                   .products = scores,
+                                   .stride = most};
+        const rk_score_tile tile = {scores, most, width, first};
+        RK_TRY(rk__cuda_blas_ranking(context, &p));
+        RK_TRY_CUDA(rk_cuda_topk_merge(r, &tile, stream));
+    }
+    return RK_OK;
 }
 
 rk_status rk__cuda_score_topk(const rk_call *call)
@@ -35,7 +75,8 @@ rk_status rk__cuda_score_topk(const rk_call *call)
     const rk_cuda_prepared *prepared = call->prepared;
     const rk_topk_attr *a = &call->node->attr.topk;
     int64_t d = rk__in(call, 0)->cols, n = rk__in(call, 0)->rows;
-    int64_t most = tile_items(n, a->items.n);
+    bool fused = false;
+    RK_TRY(is_fused(prepared->context, a->k, &fused));
     rk_ranking r = {.queries = call->in[0],
                     .table = (const float *)call->in[1] + a->items.first * d,
                     .n_items = a->items.n,
@@ -46,23 +87,15 @@ rk_status rk__cuda_score_topk(const rk_call *call)
                     .blocked = call->in[4],
                     .count = call->in[5],
                     .k = a->k,
-                    .epsilon = epsilon_of(prepared->context, d),
+                    .epsilon = epsilon_of(prepared->context, d, fused),
                     .out_items = call->out[0],
                     .out_scores = call->out[1]};
-    float *scores = (float *)(void *)((char *)call->scratch + rk_cuda_topk_scratch(n, a->k));
+    void *rest = (char *)call->scratch + rk_cuda_topk_scratch(n, a->k);
     RK_TRY_CUDA(rk_cuda_topk_begin(&r, call->scratch, call->stream));
-    for (int64_t first = 0; first < r.n_items; first += most) {
-        int64_t width = r.n_items - first < most ? r.n_items - first : most;
-        const rk_cuda_product p = {.rows = r.queries,
-                                   .columns = r.table + first * d,
-                                   .n_rows = n,
-                                   .n_columns = width,
-                                   .d = d,
-                                   .products = scores,
-                                   .stride = most};
-        const rk_score_tile tile = {scores, most, width, first};
-        RK_TRY(rk__cuda_blas_ranking(prepared->context, &p));
-        RK_TRY_CUDA(rk_cuda_topk_merge(&r, &tile, call->stream));
+    if (fused) {
+        RK_TRY_CUDA(rk_cuda_topk_tensor(&r, rest, call->stream));
+    } else {
+        RK_TRY(merge_tiles(prepared->context, &r, rest, call->stream));
     }
     RK_TRY_CUDA(rk_cuda_topk_finish(&r, call->stream));
     return RK_OK;

@@ -17,6 +17,7 @@
 #include "emu_atomics.h"
 #include "emu_launch.h"
 #include "emu_math.h"
+#include "emu_tensor.h"
 #else
 #include_next <cuda_runtime.h>
 #endif
