@@ -251,6 +251,45 @@ static void lack_of_memory_is_reported(void **unused)
     }
 }
 
+/* A graph that cannot be captured as it should be costs time and no result. */
+static void a_capture_that_fails_is_noted(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *fault, *note;
+        bool has_graph;
+    } faults[] = {
+        {"", NULL, true},
+        {"no_early", "program small is replayed without branches and early launches", true},
+        {"no_capture", "program small is launched kernel by kernel", false},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        const rk_device *d = &rk__device_cuda;
+        static float table[ROWS * COLS], result[ROWS * COLS];
+        int64_t nodes = 0;
+        fixture f;
+        make_program(&f);
+        for (int j = 0; j < ROWS * COLS; j++) {
+            table[j] = (float)j;
+        }
+        emu_set_fault(faults[i].fault);
+        assert_ok(start(&f, (rk_device_options){.steps_per_launch = 2}));
+        assert_ok(d->write(f.context, f.table, 0, ROWS, table));
+        assert_ok(d->run(f.context, f.loaded, 3));
+        assert_ok(d->read(f.context, f.result, 0, ROWS, result));
+        for (int j = 0; j < ROWS * COLS; j++) {
+            assert_true(result[j] == 2 * table[j]);
+        }
+        const char *note = d->note(f.context);
+        assert_true(!note == !faults[i].note);
+        assert_true(!note || strstr(note, faults[i].note));
+        assert_null(d->note(f.context)); /* once */
+        assert_ok(d->graph_nodes(f.context, f.loaded, &nodes));
+        assert_int_equal(nodes > 0, faults[i].has_graph);
+        free_fixture(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +299,7 @@ int main(void)
         cmocka_unit_test(any_thread_may_use_a_context),
         cmocka_unit_test(a_crash_on_the_device_is_found),
         cmocka_unit_test(lack_of_memory_is_reported),
+        cmocka_unit_test(a_capture_that_fails_is_noted),
     };
     return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
 }

@@ -97,10 +97,10 @@ struct rk_device_context {
     rk_device_options options;
     int device; /* index */
     cudaStream_t stream;
-    cudaStream_t branch; /* of a captured graph; NULL until needed */
-    rk_stream launches;  /* of kernels outside of programs: `stream` */
-    bool kernels_wait;   /* they can be launched early (rk_stream.overlaps) */
-    bool has_note;       /* what a person should be told, once */
+    cudaStream_t branch;          /* of a captured graph; NULL until needed */
+    rk_stream launches;           /* of kernels outside of programs: `stream` */
+    bool has_asked, kernels_wait; /* kernels can be launched early (rk_stream.overlaps) */
+    bool has_note;                /* what a person should be told, once */
     char note[320];
     cublasHandle_t blas; /* this one and the next three: created when first needed */
     cusparseHandle_t sparse;

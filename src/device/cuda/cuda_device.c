@@ -87,32 +87,12 @@ static void close_context(rk_device_context *context)
     rk__free(context);
 }
 
-/* Whether the kernels of this build and this device wait for those before them. */
-static rk_status ask_kernels(rk_device_context *context)
-{
-    int *answer = NULL, waits = 0, major = 0;
-    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
-    RK_TRY(rk__cuda_alloc(&answer, sizeof *answer, "an answer"));
-    cudaError_t error = rk_cuda_kernels_wait(answer, &context->launches);
-    if (error == cudaSuccess) {
-        error =
-            cudaMemcpyAsync(&waits, answer, sizeof waits, cudaMemcpyDeviceToHost, context->stream);
-    }
-    if (error == cudaSuccess) {
-        error = cudaStreamSynchronize(context->stream);
-    }
-    cudaFree(answer);
-    RK_TRY_CUDA(error);
-    context->kernels_wait = waits != 0 && major >= 9;
-    return RK_OK;
-}
-
 static rk_status open_stream(rk_device_context *context)
 {
     RK_TRY(rk__cuda_enter(context));
     RK_TRY_CUDA(cudaStreamCreateWithFlags(&context->stream, cudaStreamNonBlocking));
     context->launches.stream = context->stream;
-    return ask_kernels(context);
+    return RK_OK;
 }
 
 static rk_status open_context(const rk_device_options *options, rk_device_context **out)

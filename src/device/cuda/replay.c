@@ -127,13 +127,43 @@ static rk_status capture(rk_loaded *loaded, int64_t steps, manner how, cudaGraph
     return status;
 }
 
-static manner manner_of(const rk_loaded *loaded)
+/* Whether the kernels of this build, on this device, wait for those before them; asked once. */
+static rk_status kernels_wait(rk_device_context *context, bool *out)
 {
-    const rk_device_context *context = loaded->context;
-    const int overlap = context->options.overlap;
-    return (manner){.forks = loaded->program->n_lanes > 1 && !loaded->is_straight,
-                    .overlaps = context->kernels_wait && !loaded->is_straight &&
-                                (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_LAUNCHES)};
+    int *answer = NULL, waits = 0, major = 0;
+    if (!context->has_asked) {
+        RK_TRY_CUDA(
+            cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
+        RK_TRY(rk__cuda_alloc(&answer, sizeof *answer, "an answer"));
+        cudaError_t error = rk_cuda_kernels_wait(answer, &context->launches);
+        if (error == cudaSuccess) {
+            error = cudaMemcpyAsync(&waits, answer, sizeof waits, cudaMemcpyDeviceToHost,
+                                    context->stream);
+        }
+        if (error == cudaSuccess) {
+            error = cudaStreamSynchronize(context->stream);
+        }
+        cudaFree(answer);
+        RK_TRY_CUDA(error);
+        context->kernels_wait = waits != 0 && major >= 9;
+        context->has_asked = true;
+    }
+    *out = context->kernels_wait;
+    return RK_OK;
+}
+
+static rk_status manner_of(const rk_loaded *loaded, manner *out)
+{
+    const int overlap = loaded->context->options.overlap;
+    *out = (manner){false, false};
+    if (loaded->is_straight) {
+        return RK_OK;
+    }
+    out->forks = loaded->program->n_lanes > 1;
+    if (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_LAUNCHES) {
+        RK_TRY(kernels_wait(loaded->context, &out->overlaps));
+    }
+    return RK_OK;
 }
 
 static void note(rk_loaded *loaded, const char *what)
@@ -148,7 +178,8 @@ static void note(rk_loaded *loaded, const char *what)
 static rk_status capture_or_not(rk_loaded *loaded, int64_t steps, cudaGraphExec_t *out,
                                 size_t *out_nodes)
 {
-    manner how = manner_of(loaded);
+    manner how;
+    RK_TRY(manner_of(loaded, &how));
     rk_status status = capture(loaded, steps, how, out, out_nodes);
     if (status != RK_OK && (how.forks || how.overlaps)) {
         note(loaded, "is replayed without branches and early launches (slower)");
