@@ -88,6 +88,13 @@ def check_banned(path, code, report):
             report(path, number, f"{match.group().strip()!r}: {instead}")
 
 
+def check_kernels(path, code, report):
+    """A kernel may be launched before the one before it has ended: its first statement waits."""
+    for match in re.finditer(r"\b__global__\b[^{;]*\{\s*", code):
+        if path.startswith("kernels/") and not re.match(r"(rk::)?begin\(\);", code[match.end():]):
+            report(path, code.count("\n", 0, match.start()) + 1, "begin a kernel with rk::begin();")
+
+
 def check(root):
     problems = []
 
@@ -102,6 +109,7 @@ def check(root):
             code = sources.code_of(text)
             check_functions(path, code, report)
             check_banned(path, code, report)
+            check_kernels(path, code, report)
     return problems
 
 
@@ -122,6 +130,8 @@ SELF_TEST = [  # (path, text, how many problems)
     ("src/data/a.c", "static int f(void);\nstatic _Thread_local char t[9];\n", 0),
     ("src/data/a.c", "int f(void)\n{\n" + "    g();\n" * 78 + "}\n", 0),
     ("src/data/a.c", "int f(void)\n{\n" + "    g();\n" * 79 + "}\n", 1),
+    ("kernels/a.cu", "__global__ void f(int *x)\n{\n    rk::begin();\n    *x = 1;\n}\n", 0),
+    ("kernels/a.cu", "__global__ void f(int *x)\n{\n    *x = 1;\n    rk::begin();\n}\n", 1),
     ("src/data/a.c", "\tg();\n", 1),
     ("src/data/a.c", "g(); \nh();", 2),
     ("src/data/a.c", "/* " + "x" * 98 + "\n*/\n", 1),

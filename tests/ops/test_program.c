@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/choices.h"
 #include "ops/builder.h"
+#include "ops/lanes.h"
 #include "ops/traffic.h"
 #include "support/support.h"
 
@@ -155,6 +156,120 @@ static void plan_never_overlaps(void **unused)
         check_plan(&f.program);
         free_fixture(&f);
     }
+}
+
+/* ---- lanes ---- */
+
+/* The bytes of a tensor: of the arena, or of a stored one, which have a range of their own. */
+static int64_t first_byte(const rk_tensor *t)
+{
+    return t->stored >= 0 ? -((int64_t)t->stored + 1) * 1000000 : t->offset;
+}
+
+static bool share_bytes(const rk_program *p, rk_value a, rk_value b)
+{
+    const rk_tensor *x = &p->tensors[a], *y = &p->tensors[b];
+    return first_byte(x) < first_byte(y) + rk__tensor_bytes(y) &&
+           first_byte(y) < first_byte(x) + rk__tensor_bytes(x);
+}
+
+static bool writes(const rk_node *node, int i)
+{
+    return i >= node->n_inputs || rk__op_info(node->op)->updates >> i & 1;
+}
+
+static rk_value used(const rk_node *node, int i)
+{
+    return i < node->n_inputs ? node->in[i] : node->out[i - node->n_inputs];
+}
+
+/* Do the nodes, by the memory that the plan gave them, get into each other's way? */
+static bool collide(const rk_program *p, const rk_node *a, const rk_node *b)
+{
+    for (int i = 0; i < a->n_inputs + a->n_outputs; i++) {
+        for (int j = 0; j < b->n_inputs + b->n_outputs; j++) {
+            rk_value x = used(a, i), y = used(b, j);
+            if (x != RK_NONE && y != RK_NONE && (writes(a, i) || writes(b, j)) &&
+                share_bytes(p, x, y)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What is complete when node i starts, by nothing but the order in lanes and the waits. */
+static void mark_complete(const rk_program *p, const rk_lane_order *orders, int32_t i, bool *is)
+{
+    if (orders[i].waits >= 0 && !is[orders[i].waits]) {
+        is[orders[i].waits] = true;
+        mark_complete(p, orders, orders[i].waits, is);
+    }
+    for (int32_t j = i - 1; j >= 0; j--) {
+        if (p->nodes[j].lane == p->nodes[i].lane) {
+            if (!is[j]) {
+                is[j] = true;
+                mark_complete(p, orders, j, is);
+            }
+            return;
+        }
+    }
+}
+
+/* Nodes that may run at once do not share a byte that one of them writes. */
+static void lanes_never_collide(void **unused)
+{
+    (void)unused;
+    for (int layers = 0; layers <= 4; layers++) {
+        fixture f;
+        rk_lane_order *orders = NULL;
+        int n_waits = 0, n_free = 0;
+        make_fixture(&f);
+        build_training(&f, layers);
+        const rk_program *p = &f.program;
+        assert_ok(rk__program_fork(&f.program));
+        assert_int_equal(p->n_lanes, layers > 1 ? 2 : p->n_lanes);
+        assert_ok(rk__program_verify(p));
+        assert_ok(rk__program_plan(&f.program));
+        check_plan(p);
+        assert_ok(rk__program_lane_order(p, &orders));
+        for (int32_t i = 0; i < p->n_nodes; i++) {
+            bool *is_complete = calloc((size_t)p->n_nodes, sizeof *is_complete);
+            assert_non_null(is_complete);
+            mark_complete(p, orders, i, is_complete);
+            for (int32_t j = 0; j < i; j++) {
+                assert_true(is_complete[j] || !collide(p, &p->nodes[i], &p->nodes[j]));
+                n_free += !is_complete[j];
+                assert_int_equal(is_complete[j], j <= orders[i].before[p->nodes[j].lane]);
+            }
+            n_waits += orders[i].waits >= 0;
+            free(is_complete);
+        }
+        assert_int_equal(n_waits > 0, p->n_lanes > 1);
+        assert_int_equal(n_free > 0, p->n_lanes > 1);
+        rk__free(orders);
+        free_fixture(&f);
+    }
+}
+
+/* Drawing and the L2 term are beside the first propagations; libraries stay in the first lane. */
+static void what_needs_no_propagation_has_a_lane(void **unused)
+{
+    (void)unused;
+    fixture f;
+    make_fixture(&f);
+    build_training(&f, 3);
+    assert_ok(rk__program_fork(&f.program));
+    int32_t of_rows = -1, of_propagation = -1, of_l2 = -1;
+    for (int32_t i = 0; i < f.program.n_nodes; i++) {
+        const rk_node *node = &f.program.nodes[i];
+        of_rows = node->op == RK_OP_UNIQUE_ROWS ? node->lane : of_rows;
+        of_l2 = node->op == RK_OP_L2_LOSS ? node->lane : of_l2;
+        of_propagation =
+            of_propagation < 0 && node->op == RK_OP_PROPAGATE ? node->lane : of_propagation;
+    }
+    assert_true(of_rows >= 0 && of_rows == of_l2 && of_rows != of_propagation);
+    free_fixture(&f);
 }
 
 /* Three layers need two full tables at a time, forward and backward; the rest is the batch's. */
@@ -390,6 +505,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backward_uses_the_frontier),
         cmocka_unit_test(plan_never_overlaps),
+        cmocka_unit_test(lanes_never_collide),
+        cmocka_unit_test(what_needs_no_propagation_has_a_lane),
         cmocka_unit_test(plan_reuses_memory),
         cmocka_unit_test(builder_refuses_bad_shapes),
         cmocka_unit_test(builder_refuses_draws_from_draws),
