@@ -166,8 +166,9 @@ cudaError_t mean_of_terms(void *stream, const loss_terms &t);
 #define RK_KERNELS_WAIT 0
 #endif
 
-/* First in every kernel: lets the next one be put onto the device, and waits until what was launched
- * before is done and can be seen (rk_stream.overlaps). Nothing is read or written before it. */
+/* First in every kernel: lets the next one be put onto the device, and waits until what was
+ * launched before is done and can be seen (rk_stream.overlaps). Nothing is read or written before
+ * it. */
 __device__ __forceinline__ void begin()
 {
 #if RK_KERNELS_WAIT

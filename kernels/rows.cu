@@ -129,7 +129,7 @@ __device__ __forceinline__ int32_t row_of(const marks &m, int32_t node)
     return m.before[node / rk::WARP] + __popc(below);
 }
 
-/* to[i] = sum of size(0) .. size(i - 1); returns the sum of all. `to` may be where size(i) reads. */
+/* to[i] = sum of size(0) .. size(i - 1); returns the sum of all. */
 template <typename SIZE>
 __device__ int32_t scan_by_block(int64_t n, int32_t *to, int32_t *warp_sums, SIZE size)
 {

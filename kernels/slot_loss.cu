@@ -5,7 +5,7 @@
  *   slot_loss         a warp a triplet: the scores one after the other, lanes over columns; then
  *                     lanes over the negatives, so that the sums over them have a fixed order
  *   slot_grad         of any loss by scores of users with items: a warp a row of the row set in
- *                     slot order, lanes over columns
+ *                     slot order
  */
 #include "slots.cuh"
 
@@ -165,14 +165,71 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* by_score [batch, width]: of the first item of a triplet, a positive, then of the others, m of
- * them. A user's row adds the others in ascending order and the first one last; what counts for
- * nothing adds nothing, and need not have a row. */
+/* What slot_grad reads: by_score [batch, 1 + m], of the first item of a triplet, a positive, then of
+ * the m others. */
+struct slot_table {
+    const float *by_score;
+    const int32_t *slot_row;
+    int32_t batch, m;
+};
+
+/* by * a row of x. */
+struct scaled_row {
+    float by;
+    int32_t row;
+
+    __device__ __forceinline__ scaled_row of_lane(int lane) const
+    {
+        return {__shfl_sync(rk::ALL_LANES, by, lane), __shfl_sync(rk::ALL_LANES, row, lane)};
+    }
+};
+
+/* What an item's slot adds to its row: a multiple of the user's. */
+__device__ __forceinline__ scaled_row by_item(const slot_table &t, int32_t slot)
+{
+    const int32_t candidate = slot - 2 * t.batch;
+    const int32_t b = candidate < 0 ? slot - t.batch : candidate / t.m;
+    const int32_t k = candidate < 0 ? 0 : 1 + candidate % t.m;
+    return {t.by_score[(int64_t)b * (1 + t.m) + k], t.slot_row[b]};
+}
+
+/* What counts for nothing adds nothing, and need not have a row. */
+template <int VECTOR>
+__device__ __forceinline__ void add_row(rk::pack<VECTOR> *sum, scaled_row s, const float *x,
+                                        int64_t d, int q, bool in_row)
+{
+    if (in_row && s.by != 0.0f) {
+        sum->add_scaled(s.by, rk::load_constant<VECTOR>(x, s.row, d, q));
+    }
+}
+
+/* A user's slot adds the others in ascending order, and the first one last. */
+template <int VECTOR>
+__device__ __forceinline__ void add_user(rk::pack<VECTOR> *sum, const slot_table &t, int32_t slot,
+                                         const float *x, int64_t d, int q, bool in_row, int lane)
+{
+    const float *mine = t.by_score + (int64_t)slot * (1 + t.m);
+    const int32_t *others = t.slot_row + 2 * t.batch + (int64_t)slot * t.m;
+    for (int32_t base = 0; base < t.m; base += rk::WARP) {
+        const int32_t n = min(t.m - base, rk::WARP);
+        scaled_row own = {0.0f, 0};
+        if (lane < n) {
+            own = {mine[1 + base + lane], others[base + lane]};
+        }
+        for (int k = 0; k < n; k++) {
+            add_row<VECTOR>(sum, own.of_lane(k), x, d, q, in_row);
+        }
+    }
+    add_row<VECTOR>(sum, {mine[0], t.slot_row[t.batch + slot]}, x, d, q, in_row);
+}
+
+/* A warp a row of the row set: a lane looks at a slot, then all of them add the slots' rows one after
+ * the other. */
+template <int VECTOR>
 __global__ void __launch_bounds__(rk::BLOCK)
-    slot_grad(const float *__restrict__ x, const float *__restrict__ by_score,
-              const int32_t *__restrict__ slot_row, const int32_t *__restrict__ segments,
+    slot_grad(const float *__restrict__ x, slot_table t, const int32_t *__restrict__ segments,
               const int32_t *__restrict__ order, const int32_t *__restrict__ count,
-              float *__restrict__ y, int64_t n_rows, int64_t batch, int64_t m, int64_t d)
+              float *__restrict__ y, int64_t n_rows, int64_t d, int packs)
 {
     rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
@@ -181,32 +238,27 @@ __global__ void __launch_bounds__(rk::BLOCK)
         return; /* the whole warp */
     }
     const int32_t begin = r < *count ? segments[r] : 0, end = r < *count ? segments[r + 1] : 0;
-    for (int64_t i = lane; i < d; i += rk::WARP) {
-        float sum = 0.0f;
-        for (int32_t e = begin; e < end; e++) {
-            const int64_t slot = order[e];
-            if (slot < batch) {
-                const float *mine = by_score + slot * (1 + m);
-                const int32_t *others = slot_row + 2 * batch + slot * m;
-                for (int64_t k = 0; k < m; k++) {
-                    if (mine[1 + k] != 0.0f) { /* losses with a margin leave many out */
-                        sum += mine[1 + k] * x[others[k] * d + i];
-                    }
-                }
-                if (mine[0] != 0.0f) {
-                    sum += mine[0] * x[slot_row[batch + slot] * d + i];
-                }
-            } else {
-                const int64_t candidate = slot - 2 * batch;
-                const int64_t b = candidate < 0 ? slot - batch : candidate / m;
-                const int64_t k = candidate < 0 ? 0 : 1 + candidate % m;
-                const float by = by_score[b * (1 + m) + k];
-                if (by != 0.0f) {
-                    sum += by * x[slot_row[b] * d + i];
+    for (int first = 0; first < packs; first += rk::WARP) {
+        const int q = first + lane;
+        const bool in_row = q < packs;
+        rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
+        for (int32_t base = begin; base < end; base += rk::WARP) {
+            const int32_t n = min(end - base, rk::WARP);
+            const int32_t slot = lane < n ? order[base + lane] : 0;
+            const scaled_row own =
+                lane < n && slot >= t.batch ? by_item(t, slot) : scaled_row{0.0f, 0};
+            for (int e = 0; e < n; e++) {
+                const int32_t next = __shfl_sync(rk::ALL_LANES, slot, e);
+                if (next >= t.batch) {
+                    add_row<VECTOR>(&sum, own.of_lane(e), x, d, q, in_row);
+                } else {
+                    add_user<VECTOR>(&sum, t, next, x, d, q, in_row, lane);
                 }
             }
         }
-        y[r * d + i] = sum;
+        if (in_row) {
+            rk::store<VECTOR>(y, r, d, q, sum);
+        }
     }
 }
 
@@ -240,8 +292,10 @@ cudaError_t rk_cuda_slot_loss(const rk_call *call)
 cudaError_t rk_cuda_slot_grad(const rk_call *call)
 {
     const rk_tensor *x = rk__in(call, 0), *by_score = rk__in(call, 1);
-    return rk::run(call->stream, rk::a_warp_each(x->rows), slot_grad, rk::in(call, 0),
-                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
-                   rk::in(call, 5), rk::out(call, 0), x->rows, by_score->rows, by_score->cols - 1,
-                   x->cols);
+    const slot_table t = {rk::in(call, 1), rk::in(call, 2), (int32_t)by_score->rows,
+                          (int32_t)by_score->cols - 1};
+    const bool is_wide = rk::has_vectors(x->cols);
+    return rk::run(call->stream, rk::a_warp_each(x->rows), is_wide ? slot_grad<4> : slot_grad<1>,
+                   rk::in(call, 0), t, rk::in(call, 3), rk::in(call, 4), rk::in(call, 5),
+                   rk::out(call, 0), x->rows, x->cols, (int)(x->cols / (is_wide ? 4 : 1)));
 }

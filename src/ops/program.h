@@ -123,8 +123,7 @@ rk_status rk__program_fuse(rk_program *program);
  * can; a table that others read, too, gets a copy (narrow). Sums stay float. */
 rk_status rk__program_narrow(rk_program *program);
 
-/* For devices that run two lanes (ops/lanes.h). The plan then keeps apart what may be alive at once.
- */
+/* For devices that run two lanes (ops/lanes.h). The plan keeps apart what may be alive at once. */
 rk_status rk__program_fork(rk_program *program);
 
 /* Checks that every input is written before it is read, shapes fit, no temporary is written twice

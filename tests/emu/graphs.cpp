@@ -1,8 +1,8 @@
 /*
- * Capture and replay. What a captured stream is given is recorded as closures with what each of them
- * depends on; a replay runs them, with the arguments of the capture, in an order that keeps to that
- * and otherwise is config.order's: as captured, the last one first that can run, or any. Unjoined
- * forks, calls that wait and use of the legacy stream give CUDA's error codes.
+ * Capture and replay. What a captured stream is given is recorded as closures with what each of
+ * them depends on; a replay runs them, with the arguments of the capture, in an order that keeps to
+ * that and otherwise is config.order's: as captured, the last one first that can run, or any.
+ * Unjoined forks, calls that wait and use of the legacy stream give CUDA's error codes.
  */
 #include <random>
 
@@ -95,16 +95,16 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph,
 }
 
 /* Of the nodes that can run the one that config.order wants next. */
-static size_t choose(const std::vector<size_t> &ready, std::mt19937 &random)
+static size_t choose(const std::vector<size_t> &ready, std::mt19937 &numbers)
 {
     return config.order == ASCENDING    ? 0
            : config.order == DESCENDING ? ready.size() - 1
-                                        : random() % ready.size();
+                                        : numbers() % ready.size();
 }
 
 static void replay(const std::vector<GraphNode> &nodes)
 {
-    static std::mt19937 random(config.seed);
+    static std::mt19937 numbers{config.seed};
     std::vector<bool> is_done(nodes.size());
     for (size_t n = 0; n < nodes.size(); n++) {
         std::vector<size_t> ready;
@@ -117,7 +117,7 @@ static void replay(const std::vector<GraphNode> &nodes)
                 ready.push_back(i);
             }
         }
-        const size_t next = ready[choose(ready, random)];
+        const size_t next = ready[choose(ready, numbers)];
         nodes[next].work();
         is_done[next] = true;
     }

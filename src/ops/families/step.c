@@ -38,8 +38,8 @@ void rk__step_loss(rk_program *p, rk_value state, rk_value sums)
 }
 
 /* state, sums f64[1+n], previous f64[1] or -, terms f64[1] ... -> total f64[1]: previous + terms.
- * Term i is added to sums[first + i]; the last node adds the total to sums[0], notes it in the state
- * and may count the step. Updates 0 and 1. */
+ * Term i is added to sums[first + i]; the last node adds the total to sums[0], notes it in the
+ * state and may count the step. Updates 0 and 1. */
 rk_status rk__shape_step_loss(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_step_attr *a = &node->attr.step;
