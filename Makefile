@@ -39,7 +39,7 @@ run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit $(report
 	python3 tools/count_tests.py build/$(1)/$(report) && exit $$status
 
 .PHONY: all help demo test test-sanitize test-clang test-emu test-long bench results format format-check install \
-	release cuda-ci dist clean
+	release cuda-ci check-kernels dist clean
 
 all:
 	@$(call packages,build test)
@@ -124,6 +124,11 @@ release cuda-ci:
 	CUDA Toolkit (12.8 or newer), or say make $@ NVCC=PATH" >&2; exit 1; }
 	@export CUDACXX=$(NVCC); $(call build,$(preset))
 	@echo "built build/$(preset)/bin/rankine"
+
+# What nvcc made of the kernels of a training step: registers, spills, loads that are on their way
+# together.
+check-kernels:
+	@tools/check_kernels.py
 
 # A tree that runs where glibc is at least this machine's and, with CUDA, its libraries are.
 dist:

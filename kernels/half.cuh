@@ -22,9 +22,6 @@ inline gathered gathered_in(const rk_call *call, int i)
     return {call->in[i], is_half ? rk__half_factors(call->in[i], t->rows, t->cols) : nullptr};
 }
 
-/* 16 bytes (or an element) of a row as they lie in memory, and the floats that they are. */
-template <int VECTOR, bool HALVES> struct element;
-
 /* Eight floats, which 16 bytes of halves are loaded into. */
 template <> struct alignas(16) pack<8> {
     pack<4> low, high;
@@ -71,67 +68,6 @@ __device__ __forceinline__ pack<VECTOR> load_halves(const rk_half *table, int64_
         return {__half2float(__ushort_as_half(table[row * d + q]))};
     }
 }
-
-template <> struct element<1, false> {
-    using type = float;
-    __device__ static type zero()
-    {
-        return 0.0f;
-    }
-    __device__ __forceinline__ static type load(const void *from)
-    {
-        return __ldg(static_cast<const type *>(from));
-    }
-    __device__ __forceinline__ static pack<1> values(type v)
-    {
-        return {v};
-    }
-};
-template <> struct element<4, false> {
-    using type = float4;
-    __device__ static type zero()
-    {
-        return make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-    }
-    __device__ __forceinline__ static type load(const void *from)
-    {
-        return __ldg(static_cast<const type *>(from));
-    }
-    __device__ __forceinline__ static pack<4> values(type v)
-    {
-        return {v.x, v.y, v.z, v.w};
-    }
-};
-template <> struct element<1, true> {
-    using type = rk_half;
-    __device__ static type zero()
-    {
-        return 0;
-    }
-    __device__ __forceinline__ static type load(const void *from)
-    {
-        return __ldg(static_cast<const type *>(from));
-    }
-    __device__ __forceinline__ static pack<1> values(type v)
-    {
-        return {__half2float(__ushort_as_half(v))};
-    }
-};
-template <> struct element<8, true> {
-    using type = uint4;
-    __device__ static type zero()
-    {
-        return make_uint4(0, 0, 0, 0);
-    }
-    __device__ __forceinline__ static type load(const void *from)
-    {
-        return __ldg(static_cast<const type *>(from));
-    }
-    __device__ __forceinline__ static pack<8> values(type v)
-    {
-        return {four_halves(v.x, v.y), four_halves(v.z, v.w)};
-    }
-};
 
 /* A row of d values as halves with their factor (ops/half_rows.h), by the lanes of a warp; largest:
  * of the values of this lane (lane, lane + 32, ...), as bits without the sign. */

@@ -13,17 +13,19 @@
  * The pieces of a row that has several leave partial sums, and the warp that is done last adds
  * them, in the order of the pieces; a counter a row says which one that is. So every sum has one
  * order: the result does not depend on scheduling. Popular rows have tens of partials, few enough
- * for a warp; and as long pieces begin first, most of the graph is still to do when they are added.
+ * for a warp; and as long pieces begin first, most of the graph is still to do when they are added,
+ * where a second kernel, or a block for each such row, would begin when all is done.
  *
  * Three variants: all rows; only rows of a row set; only columns of a row set. Of a graph with two
  * sides a half is the pieces of one side's rows, with first_x and first_y saying which node the
- * first row of x and of y belongs to. A graph with dropped edges has the pieces of the graph that it
- * was drawn from, each with what is left of its edges.
+ * first row of x and of y belongs to. A graph with dropped edges has the pieces of the graph that
+ * it was drawn from, each with what is left of its edges.
  *
  * A row that is not simply stored (rk::row_end) is finished in registers: add what the batch adds
  * there, then store it or take it as the gradient of an Adam step. Halves need the largest of their
  * row first, for which it is put into shared memory.
  */
+#include "edge_sum.cuh"
 #include "propagate.cuh"
 
 #include <stddef.h>
@@ -33,167 +35,12 @@ namespace
 
 enum mode { ALL, ROWS, FROM_ROWS };
 constexpr int64_t SHARED_BYTES = 48 << 10; /* what a block has without asking for more */
-constexpr int AT_ONCE = 4;                 /* loads of a lane that are on their way together */
-constexpr int LEAST_LANES = 4;             /* a group: AT_ONCE edges of each are 32 at most */
 
 /* What a kernel needs beside the rows: a bit for each active column, and the step's scalars. */
 struct prepared {
     const uint32_t *active;
     const rk::adam_scalars *scalars;
 };
-
-/* ---- sums over edges ---- */
-
-/* What a lane takes of each edge of its group: 16 bytes (or an element) of a row of x. */
-struct lane_share {
-    const char *x; /* of row 0 */
-    uint32_t row_bytes;
-    int group, n_groups;
-};
-
-/* The sum over n <= 32 edges, one a lane: a row of x and its weight. Each round every group takes
- * AT_ONCE of them, in ascending order, and all loads leave before the first sum. Rounds are whole:
- * lanes from n on must have the row of some edge of these, whose cache line is on its way anyhow,
- * and the weight 0. (Not a branch: behind one, loads wait for sums.) */
-template <int VECTOR, bool HALVES>
-__device__ __forceinline__ void add_edges(rk::pack<VECTOR> *sum, int n, int row, float weight,
-                                          const lane_share &mine)
-{
-    using element = rk::element<VECTOR, HALVES>;
-#pragma unroll 1
-    for (int at = 0; at < n; at += AT_ONCE * mine.n_groups) {
-        typename element::type x[AT_ONCE];
-#pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
-            const int source = at + k * mine.n_groups + mine.group;
-            const unsigned r = (unsigned)__shfl_sync(rk::ALL_LANES, row, source);
-            x[k] = element::load(mine.x + (uint64_t)r * mine.row_bytes);
-        }
-#pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
-            const int source = at + k * mine.n_groups + mine.group;
-            const float w = __shfl_sync(rk::ALL_LANES, weight, source);
-            sum->add_scaled(w, element::values(x[k]));
-        }
-    }
-}
-
-/* The edges of a piece as a lane takes them: every 32nd. Of 32 that the piece has only in part the
- * lanes behind its end take its last one. */
-struct edge_list {
-    const int32_t *columns;
-    const float *weights; /* in the order of the edges, or NULL: gathered from scale */
-    const float *scale;
-    int64_t at; /* the lane's next edge */
-    int left;   /* edges of the piece from the warp's next one on */
-
-    __device__ __forceinline__ bool is_there(int lane) const
-    {
-        return lane < left;
-    }
-    __device__ __forceinline__ int column(int lane) const
-    {
-        return left > 0 ? __ldcs(columns + at - max(lane - left + 1, 0)) : 0;
-    }
-    /* Of that column; 0 behind the end. */
-    __device__ __forceinline__ float weight(int lane, int column) const
-    {
-        return lane >= left ? 0.0f : weights ? __ldcs(weights + at) : __ldg(scale + column);
-    }
-    __device__ __forceinline__ void advance()
-    {
-        at += rk::WARP;
-        left -= rk::WARP;
-    }
-};
-
-template <int VECTOR, bool HALVES>
-__device__ __forceinline__ rk::pack<VECTOR> sum_edges(edge_list edges, const rk::gathered &x,
-                                                      int first_x, const lane_share &mine, int lane)
-{
-    rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
-    int next = edges.column(lane);
-    float next_weight = edges.weight(lane, next);
-#pragma unroll 1
-    while (edges.left > 0) {
-        const int n = min(rk::WARP, edges.left), row = next - first_x;
-        float weight = next_weight;
-        edges.advance();
-        next = edges.column(lane);
-        next_weight = edges.weight(lane, next);
-        if (HALVES) {
-            weight *= __ldg(x.factor + row);
-        }
-        add_edges<VECTOR, HALVES>(&sum, n, row, weight, mine);
-    }
-    return sum;
-}
-
-/* Which columns are active, and where their rows of x are. */
-struct column_set {
-    const uint32_t *active;
-    const int32_t *map;
-    const float *scale;
-
-    __device__ __forceinline__ bool has(int column) const
-    {
-        return __ldg(active + column / 32) >> (column % 32) & 1u;
-    }
-};
-
-/* n <= 32 of the columns that wait, from number `first` on. */
-template <int VECTOR>
-__device__ __forceinline__ void add_waiting(rk::pack<VECTOR> *sum, const int32_t *waiting,
-                                            int first, int n, const column_set &set,
-                                            const lane_share &mine, int lane)
-{
-    if (n == 0) {
-        return;
-    }
-    const int column = waiting[(first + min(lane, n - 1)) % (2 * rk::WARP)];
-    __syncwarp(); /* their places are written again */
-    const bool is_edge = column >= 0 && lane < n;
-    const int at = column < 0 ? ~column : column, row = __ldg(set.map + at);
-    add_edges<VECTOR, false>(sum, n, row, is_edge ? __ldg(set.scale + at) : 0.0f, mine);
-}
-
-/* Of each 32 edges the active ones wait in a ring until there are 32 to be fetched together. The
- * groups take those of each 32 edges from the first group on: ~ their last column fills up the last
- * round, as no edge. */
-template <int VECTOR>
-__device__ __forceinline__ rk::pack<VECTOR> sum_active(edge_list edges, const column_set &set,
-                                                       const lane_share &mine, int lane,
-                                                       int32_t *waiting)
-{
-    rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
-    int first = 0, end = 0, next = edges.column(lane);
-#pragma unroll 1
-    while (edges.left > 0) {
-        const int column = next;
-        const bool is_active = edges.is_there(lane) && set.has(column);
-        const unsigned active = __ballot_sync(rk::ALL_LANES, is_active);
-        const int n = __popc(active), filled = (n + mine.n_groups - 1) & -mine.n_groups;
-        const int last =
-            __shfl_sync(rk::ALL_LANES, column, (rk::WARP - 1 - __clz((int)active)) & 31);
-        edges.advance();
-        next = edges.column(lane);
-        if (is_active) {
-            const int place = end + __popc(active & ((1u << lane) - 1));
-            waiting[place % (2 * rk::WARP)] = column;
-        }
-        if (lane < filled - n) {
-            waiting[(end + n + lane) % (2 * rk::WARP)] = ~last;
-        }
-        end += filled;
-        __syncwarp();
-        if (end - first >= rk::WARP) {
-            add_waiting(&sum, waiting, first, rk::WARP, set, mine, lane);
-            first += rk::WARP;
-        }
-    }
-    add_waiting(&sum, waiting, first, end - first, set, mine, lane);
-    return sum;
-}
 
 /* ---- the ends of rows ---- */
 
@@ -234,16 +81,16 @@ __device__ __forceinline__ rk::pack<VECTOR> sum_partials(const float *partials,
 {
     rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
 #pragma unroll 1
-    for (int s = 0; s < row.n_partials; s += AT_ONCE) {
-        rk::pack<VECTOR> part[AT_ONCE];
+    for (int s = 0; s < row.n_partials; s += rk::AT_ONCE) {
+        rk::pack<VECTOR> part[rk::AT_ONCE];
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < rk::AT_ONCE; k++) {
             part[k] = s + k < row.n_partials
                           ? load_fresh<VECTOR>(partials, row.first_partial + s + k, d, q)
                           : rk::pack<VECTOR>::zero();
         }
 #pragma unroll
-        for (int k = 0; k < AT_ONCE; k++) {
+        for (int k = 0; k < rk::AT_ONCE; k++) {
             sum.add_scaled(1.0f, part[k]);
         }
     }
@@ -327,7 +174,26 @@ struct piece_words {
 };
 static_assert(sizeof(rk_piece) == 8 * sizeof(int), "a lane takes a word");
 
-template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
+/* Its edges, as this lane takes them. */
+__device__ __forceinline__ rk::edge_list edges_of(const piece_words &piece,
+                                                  const rk_split_rows &split,
+                                                  const int32_t *columns, const float *scale,
+                                                  int lane)
+{
+    int64_t begin, end;
+    if (split.first) {
+        const int64_t *first = split.first + piece.word(offsetof(rk_piece, number));
+        begin = first[0];
+        end = first[1];
+    } else {
+        begin = piece.wide(offsetof(rk_piece, begin));
+        end = piece.wide(offsetof(rk_piece, end));
+    }
+    return {columns, split.weights, scale, begin + lane, (int)(end - begin)};
+}
+
+/* ONCE: a warp has a lane for each pack of a row. */
+template <int VECTOR, bool HALVES, mode MODE, bool PLAIN, bool ONCE>
 __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
     propagate_pieces(rk_split_rows split, const int32_t *__restrict__ columns,
                      const float *__restrict__ scale, const int32_t *__restrict__ map,
@@ -352,33 +218,27 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
     if (MODE == ROWS && map[piece.word(offsetof(rk_piece, row))] < 0) {
         return; /* the whole warp */
     }
-    edge_list edges = {columns, split.weights, scale, 0, 0};
-    if (split.first) {
-        const int64_t *first = split.first + piece.word(offsetof(rk_piece, number));
-        edges.at = first[0] + lane;
-        edges.left = (int)(first[1] - first[0]);
-    } else {
-        const int64_t begin = piece.wide(offsetof(rk_piece, begin));
-        edges.at = begin + lane;
-        edges.left = (int)(piece.wide(offsetof(rk_piece, end)) - begin);
-    }
     float *row = PLAIN ? nullptr : rows + warp * row_floats(d);
-    for (int first = 0; first < packs; first += lanes) {
+    int first = 0;
+    do {
         const int q = first + lane % lanes, mine_q = q < packs ? q : packs - 1;
         using element = rk::element<VECTOR, HALVES>;
-        const lane_share mine = {
+        const rk::lane_share mine = {
             static_cast<const char *>(x.rows) + mine_q * (int)sizeof(typename element::type),
             (uint32_t)packs * (uint32_t)sizeof(typename element::type), group, n_groups};
+        const rk::edge_list edges = edges_of(piece, split, columns, scale, lane);
         rk::pack<VECTOR> sum;
         if constexpr (MODE == FROM_ROWS) {
             __shared__ int32_t waiting[rk::WARPS][2 * rk::WARP];
-            sum = sum_active<VECTOR>(edges, {ready.active, map, scale}, mine, lane, waiting[warp]);
+            sum = rk::sum_active<VECTOR>(edges, {ready.active, map, scale}, mine, lane,
+                                         waiting[warp]);
         } else {
-            sum = sum_edges<VECTOR, HALVES>(edges, x, (int)split.first_x, mine, lane);
+            sum = rk::sum_edges<VECTOR, HALVES>(edges, x, (int)split.first_x, mine, lane);
         }
         for (int distance = lanes; distance < rk::WARP; distance *= 2) {
             sum.add_from_lane(distance);
         }
+        first += lanes;
         const int partial = piece.word(offsetof(rk_piece, partial));
         const int r = piece.word(offsetof(rk_piece, row));
         if (group > 0 || q >= packs) {
@@ -394,7 +254,7 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
         } else {
             finish_pack<VECTOR>(end, ready, r, d, q, sum, row);
         }
-    }
+    } while (!ONCE && first < packs);
     const int r = piece.word(offsetof(rk_piece, row));
     if (piece.word(offsetof(rk_piece, partial)) >= 0) {
         const int number = piece.word(offsetof(rk_piece, long_row));
@@ -436,12 +296,12 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
+template <int VECTOR, bool HALVES, mode MODE, bool PLAIN, bool ONCE>
 cudaError_t run_pieces(const rk::propagation &p, prepared ready, float *partials)
 {
     const int64_t d = p.d, row_bytes = p.end.halves ? row_floats(d) * (int64_t)sizeof(float) : 0;
     const rk::warp_layout layout = rk::layout_for(d, VECTOR);
-    const int lanes = layout.lanes > LEAST_LANES ? layout.lanes : LEAST_LANES;
+    const int lanes = layout.lanes > rk::LEAST_LANES ? layout.lanes : rk::LEAST_LANES;
     const int64_t rows = MODE == ROWS ? p.n_rows : 0; /* a warp each, to clear it */
     const int64_t n = p.split.n_pieces > rows ? p.split.n_pieces : rows;
     int warps = rk::WARPS;
@@ -449,7 +309,7 @@ cudaError_t run_pieces(const rk::propagation &p, prepared ready, float *partials
         warps /= 2;
     }
     return rk::run(p.stream, {rk::divide_up(n, warps), warps * rk::WARP, warps * row_bytes},
-                   propagate_pieces<VECTOR, HALVES, MODE, PLAIN>, p.split, p.columns, p.scale,
+                   propagate_pieces<VECTOR, HALVES, MODE, PLAIN, ONCE>, p.split, p.columns, p.scale,
                    p.map, p.x, p.end, ready, batch{p.count, rows}, partials, d, layout.packs, lanes,
                    p.alpha);
 }
@@ -469,7 +329,11 @@ cudaError_t run_prepared(const rk::propagation &p)
         const rk::grid g = active ? rk::a_thread_each(p.n_nodes) : rk::grid{1, rk::WARP};
         RK_TRY_LAUNCH(rk::run(p.stream, g, prepare, p.map, p.n_nodes, active, p.end.adam, scalars));
     }
-    return run_pieces<VECTOR, HALVES, MODE, PLAIN>(p, {active, scalars}, partials);
+    if (VECTOR > 1 && p.d <= VECTOR * rk::WARP) {
+        return run_pieces<VECTOR, HALVES, MODE, PLAIN, (VECTOR > 1)>(p, {active, scalars},
+                                                                     partials);
+    }
+    return run_pieces<VECTOR, HALVES, MODE, PLAIN, false>(p, {active, scalars}, partials);
 }
 
 template <mode MODE, bool PLAIN> cudaError_t run_any(const rk::propagation &p)

@@ -224,8 +224,8 @@ rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_pro
 /* Does the node read the weights of its edges in their order? */
 bool rk__cuda_graph_has_weights(const rk_device_context *context, const rk_program *program,
                                 const rk_node *node);
-/* Of a graph of these rows what is a node's own: where the pieces of the graph that drop_edges draws
- * begin, or counters of its long rows. */
+/* Of a graph of these rows what is a node's own: where the pieces of the graph that drop_edges
+ * draws begin, or counters of its long rows. */
 int64_t rk__cuda_graph_own_bytes(const rk_node *node, const rk_split_rows *rows);
 void rk__cuda_graphs_free(rk_device_context *context);
 
