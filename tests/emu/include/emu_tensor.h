@@ -8,13 +8,6 @@
 namespace emu
 {
 
-/* To nearest, ties away from zero; the carry of the digits runs into the exponent. */
-inline float to_tf32(float x)
-{
-    const uint32_t bits = (uint32_t)to_bits(x);
-    return from_bits<float>((bits + 0x1000u) & 0xffffe000u);
-}
-
 inline float cut_to_tf32(float x)
 {
     return from_bits<float>((uint32_t)to_bits(x) & 0xffffe000u);
