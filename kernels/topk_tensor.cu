@@ -59,8 +59,9 @@ struct side {
     int there;        /* how many of its rows there are: the others are zeros */
 };
 
-/* Blocks on a multiprocessor at least: single loads take more registers. */
-template <bool VECTOR> constexpr int RESIDENT = VECTOR ? 2 : 1;
+/* Kernels for d that is a MULTIPLE of a strip, of four, or of one. Blocks on a multiprocessor at
+ * least: where columns are counted that takes more registers. */
+template <int MULTIPLE> constexpr int RESIDENT = MULTIPLE == STRIP ? 2 : 1;
 
 /* Two strips of both sides. */
 struct strips {
@@ -86,22 +87,22 @@ __device__ __forceinline__ side side_of(const float *rows, int64_t step, int64_t
 }
 
 /* Four columns of the `left` that a row still has. */
-template <bool VECTOR> __device__ __forceinline__ float4 load(const float *at, int left)
+template <int MULTIPLE> __device__ __forceinline__ float4 load(const float *at, int left)
 {
-    if (VECTOR) {
+    if (MULTIPLE % 4 == 0) {
         return left > 0 ? __ldg(reinterpret_cast<const float4 *>(at)) : float4{};
     }
     return {left > 0 ? __ldg(at) : 0.0f, left > 1 ? __ldg(at + 1) : 0.0f,
             left > 2 ? __ldg(at + 2) : 0.0f, left > 3 ? __ldg(at + 3) : 0.0f};
 }
 
-template <bool VECTOR> __device__ __forceinline__ share fetch(const side &s, int column, int d)
+template <int MULTIPLE> __device__ __forceinline__ share fetch(const side &s, int column, int d)
 {
-    const int left = d - column - (int)threadIdx.x % (STRIP / 4) * 4;
+    const int left = MULTIPLE == STRIP ? 4 : d - column - (int)threadIdx.x % (STRIP / 4) * 4;
     share out;
 #pragma unroll
     for (int i = 0; i < SHARE; i++) {
-        out.v[i] = load<VECTOR>(s.row + i * s.apart + column, i < s.there ? left : 0);
+        out.v[i] = load<MULTIPLE>(s.row + i * s.apart + column, i < s.there ? left : 0);
     }
     return out;
 }
@@ -175,26 +176,27 @@ __device__ __forceinline__ void multiply_strip(products *sums, int m, const floa
 
 /* The scores of a tile. All threads of the block call it. The next strip's two sides come one after
  * the other, so that only one of them takes registers. */
-template <bool VECTOR>
+template <int MULTIPLE>
 __device__ __forceinline__ void multiply(products *sums, strips *shared, const side &queries,
                                          const side &items, int d)
 {
     const place at;
-    *sums = {};
-    put(shared->queries[0], fetch<VECTOR>(queries, 0, d));
-    put(shared->items[0], fetch<VECTOR>(items, 0, d));
+    put(shared->queries[0], fetch<MULTIPLE>(queries, 0, d));
+    put(shared->items[0], fetch<MULTIPLE>(items, 0, d));
     __syncthreads();
+    *sums = {};
 #pragma unroll 1
     for (int column = 0, now = 0; column < d; column += STRIP, now ^= 1) {
-        const int next = column + STRIP;
+        /* Behind the last strip comes one that nobody needs: itself, or zeros. */
+        const int next = MULTIPLE == STRIP ? min(column + STRIP, d - STRIP) : column + STRIP;
         const factors b = factors_of(shared->items[now], at);
-        share coming = fetch<VECTOR>(queries, next, d);
+        share coming = fetch<MULTIPLE>(queries, next, d);
 #pragma unroll
         for (int m = 0; m < M / 2; m++) {
             multiply_strip(sums, m, shared->queries[now], b, at);
         }
         put(shared->queries[now ^ 1], coming); /* where all were done at the last barrier */
-        coming = fetch<VECTOR>(items, next, d);
+        coming = fetch<MULTIPLE>(items, next, d);
 #pragma unroll
         for (int m = M / 2; m < M; m++) {
             multiply_strip(sums, m, shared->queries[now], b, at);
@@ -217,8 +219,9 @@ __device__ __forceinline__ side queries_from(const rk_ranking &r, int64_t first)
 /* ---- the bars ---- */
 
 /* Scores of a tile of the sample. */
-template <bool VECTOR>
-__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<VECTOR>) score_sample(rk_ranking r, sample s)
+template <int MULTIPLE>
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<MULTIPLE>)
+    score_sample(rk_ranking r, sample s)
 {
     rk::begin();
     __shared__ strips shared;
@@ -230,7 +233,7 @@ __global__ void __launch_bounds__(rk::BLOCK, RESIDENT<VECTOR>) score_sample(rk_r
     const side items =
         side_of(r.table + (s.first + first) * s.step * r.d, s.step, s.n - first, (int)r.d);
     products sums;
-    multiply<VECTOR>(&sums, &shared, queries_from(r, first_query), items, (int)r.d);
+    multiply<MULTIPLE>(&sums, &shared, queries_from(r, first_query), items, (int)r.d);
     const place at;
 #pragma unroll
     for (int m = 0; m < M; m++) {
@@ -339,7 +342,7 @@ __device__ __forceinline__ uint64_t passing(const products &sums, const float *b
 }
 
 /* Those that pass and find room; returns the others. */
-__device__ __forceinline__ uint64_t collect(const products &sums, uint64_t bits, int64_t first_item,
+__device__ __forceinline__ uint64_t collect(const products &sums, uint64_t bits, int32_t first_item,
                                             survivors *all)
 {
     const place at;
@@ -349,8 +352,7 @@ __device__ __forceinline__ uint64_t collect(const products &sums, uint64_t bits,
         if (bits >> p & 1) {
             const int slot = atomicAdd(&all->n, 1);
             if (slot < MOST_FOUND) {
-                all->found[slot] = {sums.v[m][n][2 * half + i],
-                                    (int32_t)(first_item + at.item(n, i))};
+                all->found[slot] = {sums.v[m][n][2 * half + i], first_item + at.item(n, i)};
                 all->query[slot] = at.query(m, half);
                 bits &= ~((uint64_t)1 << p);
             }
@@ -360,8 +362,8 @@ __device__ __forceinline__ uint64_t collect(const products &sums, uint64_t bits,
 }
 
 /* Blocks that work on the same items follow each other. */
-template <bool VECTOR>
-__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<VECTOR>) keep_survivors(rk_ranking r)
+template <int MULTIPLE>
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<MULTIPLE>) keep_survivors(rk_ranking r)
 {
     rk::begin();
     __shared__ strips shared;
@@ -384,11 +386,11 @@ __global__ void __launch_bounds__(rk::BLOCK, RESIDENT<VECTOR>) keep_survivors(rk
     for (int64_t item = first; item < min(first + TILES * SIDE, r.n_items); item += SIDE) {
         const side items = side_of(r.table + item * r.d, 1, r.n_items - item, (int)r.d);
         products sums;
-        multiply<VECTOR>(&sums, &shared, queries_from(r, first_query), items, (int)r.d);
+        multiply<MULTIPLE>(&sums, &shared, queries_from(r, first_query), items, (int)r.d);
         uint64_t bits = passing(sums, bars, (int)min(r.n_items - item, (int64_t)SIDE));
         bool is_full;
         do {
-            bits = collect(sums, bits, item, &all);
+            bits = collect(sums, bits, (int32_t)item, &all);
             __syncthreads();
             is_full = all.n > MOST_FOUND;
             if (is_full) {
@@ -431,6 +433,18 @@ int64_t sample_width(int64_t n_queries, int64_t n_items, int64_t step)
     return some < all ? some : all;
 }
 
+struct kernels {
+    void (*score)(rk_ranking, sample);
+    void (*keep)(rk_ranking);
+};
+
+kernels kernels_for(int64_t d)
+{
+    return d % STRIP == 0 ? kernels{score_sample<STRIP>, keep_survivors<STRIP>}
+           : d % 4 == 0   ? kernels{score_sample<4>, keep_survivors<4>}
+                          : kernels{score_sample<1>, keep_survivors<1>};
+}
+
 /* n floats, the next ones aligned. */
 int64_t float_bytes(int64_t n)
 {
@@ -452,7 +466,7 @@ int64_t rk_cuda_topk_tensor_scratch(int64_t n_queries, int64_t n_items, int64_t 
 
 cudaError_t rk_cuda_topk_tensor(rk_ranking *r, void *scratch, void *stream)
 {
-    const bool has_vectors = rk::has_vectors(r->d);
+    const kernels kernels = kernels_for(r->d);
     const int64_t n_tiles = rk::divide_up(r->n_queries, SIDE), step = step_for(r->k);
     const int64_t width = sample_width(r->n_queries, r->n_items, step);
     const int64_t n_sample = rk::divide_up(r->n_items, step);
@@ -469,11 +483,10 @@ cudaError_t rk_cuda_topk_tensor(rk_ranking *r, void *scratch, void *stream)
         s.n = n_sample - s.first < width ? n_sample - s.first : width;
         s.is_last = s.first + s.n == n_sample;
         const rk::grid scores = {n_tiles * rk::divide_up(s.n, SIDE)};
-        RK_TRY_LAUNCH(
-            rk::run(stream, scores, has_vectors ? score_sample<true> : score_sample<false>, *r, s));
+        RK_TRY_LAUNCH(rk::run(stream, scores, kernels.score, *r, s));
         const rk::grid bars = {r->n_queries, rk::BLOCK, groups * (int64_t)sizeof(float)};
         RK_TRY_LAUNCH(rk::run(stream, bars, raise_bars, *r, s));
     }
     const rk::grid all = {n_tiles * rk::divide_up(r->n_items, TILES * SIDE)};
-    return rk::run(stream, all, has_vectors ? keep_survivors<true> : keep_survivors<false>, *r);
+    return rk::run(stream, all, kernels.keep, *r);
 }

@@ -267,6 +267,8 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
     const rk_engine *e = s->engine;
     const rk_tile_tensors *d = &s->sizes[t->size];
     const bool is_pairs = t->size == RK_TILE_PAIRS;
+    const bool has_lists =
+        t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else nobody asks */
     rk_variant *v = NULL;
     for (int64_t i = t->n; i < d->n; i++) {
         t->users[i] = -1;
@@ -276,7 +278,7 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
     const rk_transfer writes[] = {
         {s->count, 1, &t->n},
         {d->users, d->n, t->users},
-        {d->list_offsets, d->n + 1, t->list_offsets},
+        {d->list_offsets, has_lists ? d->n + 1 : 0, t->list_offsets},
         {s->list_items, t->list_offsets[t->n], t->items},
         {s->list_weights, t->list_offsets[t->n], t->weights},
         {d->mask_offsets, d->n + 1, t->mask_offsets},

@@ -8,6 +8,7 @@
  *   old_driver       it is older than the runtime
  *   no_device        there is a driver but no device
  *   old_device       compute capability 6.1; old_device:N: of device N alone
+ *   turing           7.5, without tensor cores for TF32
  *   busy             another process has the device for itself
  *   memory_taken     all but a megabyte is in use by others (memory.cpp)
  *   no_image         the program has no code for the device
@@ -116,6 +117,21 @@ size_t shared_limit(const void *kernel)
 {
     const auto found = shared_limits.find(kernel);
     return found == shared_limits.end() ? SHARED : (size_t)found->second;
+}
+
+static int capability(int device)
+{
+    const bool is_old =
+        config.fault == "old_device" || config.fault == "old_device:" + std::to_string(device);
+    return is_old ? 61 : config.fault == "turing" ? 75 : 90;
+}
+
+void require_capability(int major, const char *what)
+{
+    const int present = capability(current_device());
+    if (present < 10 * major) {
+        die("%s on a device of compute capability %d.%d", what, present / 10, present % 10);
+    }
 }
 
 static bool is_legal(dim3 grid, dim3 block)
@@ -236,13 +252,11 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
     if (device < 0 || device >= config.devices) {
         return fail(cudaErrorInvalidDevice);
     }
-    const bool is_old =
-        config.fault == "old_device" || config.fault == "old_device:" + std::to_string(device);
     memset(p, 0, sizeof *p);
     const std::string number = device > 0 ? " " + std::to_string(device) : "";
     snprintf(p->name, sizeof p->name, "CPU emulator%s", number.c_str());
-    p->major = is_old ? 6 : 9;
-    p->minor = is_old ? 1 : 0;
+    p->major = capability(device) / 10;
+    p->minor = capability(device) % 10;
     p->multiProcessorCount = 4;
     p->warpSize = 32;
     p->totalGlobalMem = config.memory;

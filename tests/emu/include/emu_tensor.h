@@ -8,21 +8,18 @@
 namespace emu
 {
 
-/* To nearest, ties away from zero; the carry of the digits runs into the exponent. */
-inline float to_tf32(float x)
-{
-    const uint32_t bits = (uint32_t)to_bits(x);
-    return from_bits<float>((bits + 0x1000u) & 0xffffe000u);
-}
-
 inline float cut_to_tf32(float x)
 {
     return from_bits<float>((uint32_t)to_bits(x) & 0xffffe000u);
 }
 
+/* Ends the program if the device is older (device_info.cpp). */
+void require_capability(int major, const char *what);
+
 /* Lanes see each other's factors in shared memory, between two barriers of the warp. */
 inline void multiply_add(float (&c)[4], const float (&a)[4], const float (&b)[2])
 {
+    require_capability(8, "a product in TF32");
     __shared__ float factors[1024 / warpSize][warpSize][6];
     float(*warp)[6] = factors[threadIdx.x / warpSize];
     const unsigned lane = threadIdx.x % warpSize, g = lane / 4, t = lane % 4;
