@@ -23,19 +23,20 @@ class Assumptions:
     batch: int = number(2048, COMMON, "triplets")
     piece_edges: int = number(256, KERNEL, "most edges of a piece (cuda.piece_edges)")
     long_rows: str = number(
-        "merge", KERNEL, "rows of more edges: merge, pieces and a second kernel; block, the warps "
-        "of a block")
+        "merge", KERNEL, "rows of more edges: pieces, and merge: a second kernel adds their sums; "
+        "last: the warp that is done last does; block: the warps of a block take the row")
     block_warps: int = number(8, KERNEL, "warps of a block")
     sorted_pieces: int = number(0, KERNEL, "1: longest first, 0: in the order of rows")
     loads_in_flight: int = number(1, KERNEL, "16-byte gathers of a warp at a time")
     sparse_loads_in_flight: int = number(1, KERNEL, "the same where columns are looked up first")
     columns_prefetched: int = number(0, KERNEL, "1: the next columns are there in time")
-    weight_loads: int = number(1, KERNEL, "loads between a column and its gather; 0: the weights "
-                               "are read in order, beside the columns")
+    weight_loads_fp32: int = number(1, KERNEL, "loads between a column and its gather")
+    weight_loads_fp16: int = number(1, KERNEL, "the same where rows are halves")
     weight_bytes_fp32: float = number(
         16, KERNEL, "bytes an edge for weights: looked up, a sector of 32 for each table unless "
         "it lies in the first-level cache, half of them here; read in order, their own size")
     weight_bytes_fp16: float = number(32, KERNEL, "the same where rows are halves")
+    weights_in_order: float = number(0, KERNEL, "bytes of those that are read in order")
     registers_fp32: int = number(32, KERNEL, "registers of a thread: they limit blocks of an SM")
     registers_fp16: int = number(40, KERNEL, "the same where rows are halves")
     small_kernel: float = number(
@@ -47,7 +48,8 @@ class Assumptions:
     forked_nodes: int = number(0, STEP, "nodes beside the layers, on a branch of the graph")
     dependent_launch: int = number(0, STEP, "1: programmatic dependent launch, on 9.0 and newer")
     dependent_saving: float = number(0.6, STEP, "us of `node` that it saves")
-    gram_share: float = number(0.6, STEP, "of the fp32 peak: cuBLAS's product with a Gram matrix")
+    gram_share: float = number(0.4, STEP, "of the TF32 peak: the three products of halves that "
+                               "are one with a Gram matrix; 200 TFLOP/s of an H200")
     adam_bytes: float = number(24, STEP, "bytes an element: parameter and two moments, both ways")
     ranking_users: int = number(0, RANKING, "users to rank for; 0: all")
     ranking_fused: int = number(0, RANKING, "1: product and threshold in one kernel, which writes "
@@ -61,7 +63,8 @@ class Assumptions:
     score_write_share: float = number(0.16, RANKING, "of l2_read: writing of scores by a product "
                                       "with 64 columns, which is what such a product waits for "
                                       "(H200: 10 % of its TF32 peak)")
-    tensor_share: float = number(0.35, RANKING, "of the TF32 peak, where scores are not written")
+    tensor_share: float = number(0.25, RANKING, "of the TF32 peak: mma.sync, and a comparison a "
+                                 "score")
     survivors: int = number(100, RANKING, "items a user whose exact score is taken")
 
     def set(self, name, value):

@@ -9,7 +9,10 @@ ROOMS = ((COMMON, "Everywhere"), (KERNEL, "Kernels that gather rows"), (STEP, "T
 
 
 def table(head, rows):
+    """Numbers to the right; a last column of `meaning` is text."""
     align = ["---"] + ["---:"] * (len(head) - 1)
+    if head[-1] == "meaning":
+        align[-1] = "---"
     lines = [head, align] + [[str(cell) for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 

@@ -47,9 +47,10 @@ class Model:
 
     # ---- lives of warps ----
 
-    def warp_life(self, edges, groups):
+    def warp_life(self, edges, groups, halves):
+        loads = self.a.weight_loads_fp16 if halves else self.a.weight_loads_fp32
         return schedule.warp_cycles(edges, self.device.l2_latency, groups, self.a.loads_in_flight,
-                                    self.a.weight_loads, self.a.columns_prefetched)
+                                    loads, self.a.columns_prefetched)
 
     def sparse_life(self, edges, groups, share):
         """Of a piece where a share of the columns is gathered, in the middle."""
@@ -76,9 +77,12 @@ class Model:
         for row, degree in enumerate(degrees):
             if degree <= a.piece_edges:
                 lives.append(of(degree, self.active and self.active[row]))
-            elif a.long_rows == "merge":
+            elif a.long_rows in ("merge", "last"):
                 lives += [of(n, self.active and self.active[row])
                           for n in schedule.pieces_of([degree], a.piece_edges)]
+                if a.long_rows == "last":
+                    parts = -(-degree // a.piece_edges)
+                    lives[-1] += -(-parts // a.loads_in_flight) * self.device.l2_latency
             else:
                 share = -(-degree // a.block_warps)
                 long_blocks.append(of(share, self.active and self.active[row]) +
@@ -105,7 +109,7 @@ class Model:
         edges, rows = sum(degrees), len(degrees)
         active = graph.batch_rows(a.batch)
         used = sum(d for d, is_used in zip(graph.degrees, active) if is_used)
-        streamed = 4 + (0 if a.weight_loads else weight)
+        streamed = 4 + a.weights_in_order
 
         self.active = None
         if kind == "from_rows":
@@ -119,14 +123,14 @@ class Model:
             first = 0 if side != "items" else len(graph.users)
             self.active = active[first:first + rows]
             latency, waste = self.schedule(
-                degrees, lambda n, is_used: self.warp_life(n, groups) if is_used else
+                degrees, lambda n, is_used: self.warp_life(n, groups, halves) if is_used else
                 2 * device.l2_latency, precision)
             gathers = sum(d for d, is_used in zip(degrees, self.active) if is_used)
             moved = gathers * (row + 4 + weight) + sum(self.active) * out_row + rows * 8
             streams = gathers * streamed
         else:
-            latency, waste = self.schedule(degrees, lambda n, _: self.warp_life(n, groups),
-                                           precision)
+            latency, waste = self.schedule(
+                degrees, lambda n, _: self.warp_life(n, groups, halves), precision)
             gathers = edges
             moved = edges * (row + 4 + weight) + rows * out_row
             streams = edges * streamed + rows * out_row
@@ -145,8 +149,8 @@ class Model:
         if megabytes > self.device.l2_holds:
             us = megabytes / self.device.memory
         if operation == "gram_product":
-            flops = 2.0 * min(len(graph.users), len(graph.items)) ** 2 * self.a.dim
-            us = max(us, flops / (self.a.gram_share * self.device.fp32 * 1e6))
+            flops = 3 * 2.0 * min(len(graph.users), len(graph.items)) ** 2 * self.a.dim
+            us = max(us, flops / (self.a.gram_share * self.device.tf32 * 1e6))
         return us
 
     def step(self, graph, program, precision):

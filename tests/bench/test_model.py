@@ -15,7 +15,7 @@ from model.devices import Device  # noqa: E402
 # One processor at 1 GHz with room for two blocks of two warps, caches and memory without a limit
 # but of 1 TB/s: a cycle is a nanosecond.
 TINY = Device(title="tiny", capability=80, sms=1, clock=1.0, warps=4, registers=65536, l2_holds=1e6,
-              l2_read=1.0, l2_latency=100, memory=1e9, node=2.0, tf32=1.0, fp32=1.0)
+              l2_read=1.0, l2_latency=100, memory=1e9, node=2.0, tf32=1.0)
 # Degrees of five users and five items: a pair each but for user 0 and item 0, who have five.
 TRAIN = "0 0 1 2 3 4\n1 0\n2 0\n3 0\n4 0\n"
 
@@ -89,6 +89,13 @@ class Kernels(unittest.TestCase):
         # two blocks whose warps take 3 edges at most: 600 and 100 for their sum; then 8 pieces of 1
         time = self.propagate(sorted_pieces=1, long_rows="block")
         self.assertAlmostEqual(time.latency, 0.7 + 0.5 + 0.5)
+
+    def test_the_last_warp_adds_the_pieces(self):
+        # Two sums, one at a time: pieces of 3 edges live 800. Blocks of 800 500 500 800 500 500:
+        # the first slot ends them at 800 and 1600, the second at 500, 1000, 1500 and 2000.
+        self.assertAlmostEqual(self.propagate(long_rows="last").latency, 2.0)
+        # one block of 800, five of 500: 800, 1300, 1800 and 500, 1000, 1500
+        self.assertAlmostEqual(self.propagate(long_rows="last", sorted_pieces=1).latency, 1.8)
 
     def test_bytes(self):
         # 18 edges of 256 bytes and a column of 4, 10 rows written, at 1 TB/s
