@@ -57,7 +57,9 @@ class Assumptions:
     ranking_nodes: int = number(14, RANKING, "nodes of a run")
     ranking_runs_users: int = number(1024, RANKING, "users of a run; 0: all of them")
     ranking_host: float = number(45, RANKING, "us of a run for writing, launching, waiting and "
-                                 "reading, and for metrics that nothing hides")
+                                 "reading, and for metrics")
+    ranking_overlapped: int = number(0, RANKING, "1: the host works beside the device, which then "
+                                     "waits for it once, or for what it takes longer")
     ranking_once: float = number(200, RANKING, "us of what is repeated a run but needed once: the "
                                  "largest norm of the items")
     score_write_share: float = number(0.16, RANKING, "of l2_read: writing of scores by a product "
@@ -65,7 +67,9 @@ class Assumptions:
                                       "(H200: 10 % of its TF32 peak)")
     tensor_share: float = number(0.25, RANKING, "of the TF32 peak: mma.sync, and a comparison a "
                                  "score")
-    survivors: int = number(100, RANKING, "items a user whose exact score is taken")
+    sample_share: float = number(0, RANKING, "of the items: scored first, written and read, for a "
+                                 "bar that the survivors reach")
+    survivors: int = number(40, RANKING, "items a user whose exact score is taken")
 
     def set(self, name, value):
         kinds = {f.name: f.type for f in dataclasses.fields(self)}

@@ -185,8 +185,13 @@ class Model:
             parts["product"] = max(parts["product"],
                                    scores / (a.score_write_share * device.l2_read * 1e9))
             parts["scores read again"] = scores / (device.l2_read * 1e9)
-        parts["exact scores"] = (users * a.survivors * a.dim * 4 / self.gather_rate()) / 1e3
+        parts["sample"] = a.sample_share * (parts["product"] +
+                                            2 * scores / (self.gather_rate() * 1e3))
+        parts["exact scores"] = users * a.survivors * a.dim * 4 / (self.gather_rate() * 1e3)
         parts["nodes"] = runs * a.ranking_nodes * device.node / 1e3
-        parts["host"] = runs * a.ranking_host / 1e3
         parts["once a run"] = a.ranking_once / 1e3
+        host = runs * a.ranking_host / 1e3
+        if a.ranking_overlapped:
+            host = max(a.ranking_host / 1e3, host - sum(parts.values()))
+        parts["host"] = host
         return sum(parts.values()), parts

@@ -121,6 +121,18 @@ class Kernels(unittest.TestCase):
         self.assertAlmostEqual(parts["host"], 3 * 10 / 1e3)
         self.assertAlmostEqual(total, sum(parts.values()))
 
+    def test_a_host_beside_the_device(self):
+        def host(us):
+            model = step.Model(TINY, assumed(ranking_fused=1, ranking_nodes=3, ranking_once=0,
+                                             ranking_runs_users=1, survivors=0, tensor_share=0.5,
+                                             ranking_host=us, ranking_overlapped=1))
+            return model.ranking(self.graph)[1]["host"]
+
+        # five runs of 6 us on the device: 30 and the product; one run of the host comes after
+        self.assertAlmostEqual(host(2), 0.002)
+        product = 2 * 5 * 5 * 64 / 0.5e9
+        self.assertAlmostEqual(host(10), 0.05 - 0.03 - product)
+
 
 class Sizes(unittest.TestCase):
     def test_generated(self):
