@@ -18,7 +18,7 @@ ARG RANKINE_CUDA=ON
 ARG CUDA_ARCHITECTURES=release
 WORKDIR /source
 COPY tools/install_packages.sh tools/
-RUN tools/install_packages.sh build && rm -rf /var/lib/apt/lists/*
+RUN tools/install_packages.sh build cuda && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt LICENSE ./
 COPY cmake cmake
 COPY configs configs

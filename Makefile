@@ -119,7 +119,7 @@ install:
 # Compiling and linking are the test: no GPU is needed for them.
 release cuda-ci: preset = $(if $(filter release,$@),cuda-release,cuda-ci)
 release cuda-ci:
-	@$(call packages,build)
+	@$(call packages,build cuda)
 	@test -n "$(NVCC)" || { echo "make $@: no nvcc in PATH or /usr/local/cuda/bin; install the \
 	CUDA Toolkit (12.8 or newer), or say make $@ NVCC=PATH" >&2; exit 1; }
 	@export CUDACXX=$(NVCC); $(call build,$(preset))

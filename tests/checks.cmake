@@ -7,3 +7,7 @@ foreach(check style layers families docker)
     set_tests_properties(unit/check_${check} unit/check_${check}_self_test PROPERTIES LABELS unit
         ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endforeach()
+add_test(NAME unit/check_docker_configure COMMAND Python3::Interpreter
+    ${PROJECT_SOURCE_DIR}/tools/check_docker.py --configure ${PROJECT_SOURCE_DIR})
+set_tests_properties(unit/check_docker_configure PROPERTIES LABELS unit
+    ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)

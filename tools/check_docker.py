@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Checks that the Dockerfile agrees with the rest of the project; needs no container engine.
 
-usage: check_docker.py [ROOT]      lists the problems, exits 1 if there are any
-       check_docker.py --self-test checks the checks
+usage: check_docker.py [ROOT]              lists the problems, exits 1 if there are any
+       check_docker.py --configure [ROOT]  whether CMake takes what the build stage copies
+       check_docker.py --self-test         checks the checks
 """
 import fnmatch
 import json
@@ -200,7 +201,7 @@ def problems(root):
         result = []
         for stage in found:
             result += check_copies(root, stage, [other["name"] for other in found])
-        result += check_packages(root, build, ["build"])
+        result += check_packages(root, build, ["build", "cuda"])
         result += check_packages(root, run, ["runtime"])
         result += check_images(root, build, run)
         result += check_build(build)
@@ -208,6 +209,29 @@ def problems(root):
         return result
     except Problem as problem:
         return [str(problem)]
+
+
+def configure(root):
+    """Problems of CMake with those files alone that the build stage copies; compiles nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source = os.path.join(scratch, "source")
+        for _, word, arguments in stages(read(root, "Dockerfile"))[0]["body"]:
+            if word != "COPY":
+                continue
+            *names, to = shlex.split(arguments)
+            for name in names:
+                inside = os.path.join(source, to, "" if to.endswith("/") else ".")
+                if os.path.isdir(os.path.join(root, name)):
+                    shutil.copytree(os.path.join(root, name), os.path.normpath(inside))
+                else:
+                    os.makedirs(inside, exist_ok=True)
+                    shutil.copy(os.path.join(root, name), inside)
+        done = subprocess.run(
+            ["cmake", "-S", source, "-B", os.path.join(scratch, "build"), "-D",
+             "CMAKE_BUILD_TYPE=Release", "-D", "RANKINE_TESTS=OFF", "-D", "RANKINE_CUDA=OFF"],
+            capture_output=True, text=True, check=False)
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        return lines[:20] or ["cmake failed"] if done.returncode else []
 
 
 def self_test(root):
@@ -245,6 +269,10 @@ def self_test(root):
                 file.write(text.replace(before, after))
             if not problems(copy):
                 failures.append(f"self-test: not noticed: {before} -> {after}")
+        with open(os.path.join(copy, "Dockerfile"), "w", encoding="utf-8") as file:
+            file.write(text.replace("COPY kernels kernels\n", ""))
+        if not configure(copy):
+            failures.append("self-test: not noticed: a folder that CMake needs is not copied")
     return failures
 
 
@@ -253,6 +281,8 @@ def main():
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if arguments[:1] == ["--self-test"]:
         found = self_test(here)
+    elif arguments[:1] == ["--configure"]:
+        found = configure(os.path.abspath(arguments[1]) if arguments[1:] else here)
     else:
         found = problems(os.path.abspath(arguments[0]) if arguments else here)
     for line in found:

@@ -4,8 +4,9 @@
 #   tools/install_packages.sh [GROUP...]          install what is missing (default: build test)
 #   tools/install_packages.sh --print GROUP...    print the names, one line, and do nothing else
 #
-# Groups: build, test, runtime (of an installed rankine), dist (a tree with its libraries bundled),
-# clang (the second compiler), format.
+# Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, runtime (of an installed
+# rankine), dist (a tree with its libraries bundled), image (for the test that builds the
+# Dockerfile), clang (the second compiler), format.
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -20,9 +21,11 @@ set -euo pipefail
 declare -A packages=(
     [build]="gcc libc6-dev make cmake ninja-build pkg-config git
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev"
+    [cuda]="g++"
     [test]="g++ libcmocka-dev python3 patchelf"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp"
     [dist]="patchelf binutils"
+    [image]="podman runc debootstrap"
     [clang]="clang libomp-dev"
     [format]="clang-format-14"
 )

@@ -1,0 +1,1 @@
+"""A model of the CUDA device's times: what bench/predict prints, out of stated assumptions."""

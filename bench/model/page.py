@@ -1,0 +1,153 @@
+"""The page of predicted times, as Markdown."""
+import dataclasses
+
+from . import step
+from .assumptions import Assumptions, COMMON, KERNEL, RANKING, STEP
+
+ROOMS = ((COMMON, "Everywhere"), (KERNEL, "Kernels that gather rows"), (STEP, "The step"),
+         (RANKING, "The full ranking"))
+
+
+def table(head, rows):
+    """Numbers to the right; a last column of `meaning` is text."""
+    align = ["---"] + ["---:"] * (len(head) - 1)
+    if head[-1] == "meaning":
+        align[-1] = "---"
+    lines = [head, align] + [[str(cell) for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def us(value):
+    return f"{value:.0f}" if value >= 20 else f"{value:.1f}"
+
+
+def pair(*values):
+    return " → ".join(us(value) for value in values)
+
+
+def numbers(text):
+    return f"{text:g}" if isinstance(text, float) else str(text)
+
+
+class Page:
+    def __init__(self, settings, devices, all_graphs):
+        self.settings, self.devices, self.graphs = settings, devices, all_graphs
+        self.models = {(d.title, s.name): step.Model(d, s.assumptions)
+                       for d in devices for s in settings}
+
+    def both(self, device, value):
+        """value(model, settings) with each of the settings."""
+        return [value(self.models[device.title, s.name], s) for s in self.settings]
+
+    def programs(self, graph, precision):
+        return all((graph.name, precision) in s.programs for s in self.settings)
+
+    def step_of(self, device, graph, precision):
+        return self.both(device, lambda model, s: model.step(
+            graph, s.programs[graph.name, precision], precision))
+
+    def summary(self):
+        rows = []
+        for graph in self.graphs:
+            for precision in ("fp32", "fp16"):
+                if self.programs(graph, precision):
+                    rows.append([f"{graph.name}, step {precision}, us"] + [
+                        pair(*(total for total, _ in self.step_of(d, graph, precision)))
+                        for d in self.devices])
+            rows.append([f"{graph.name}, full ranking, ms"] + [
+                pair(*(total for total, _ in self.both(d, lambda m, _, g=graph: m.ranking(g))))
+                for d in self.devices])
+        return table([""] + [d.title for d in self.devices], rows)
+
+    def kernels(self, graph, precision):
+        """Every operation that gathers rows, once."""
+        found, times = [], {}
+        for device in self.devices:
+            for settings, (_, hot) in zip(self.settings, self.step_of(device, graph, precision)):
+                for name, entries in hot.items():
+                    found += [name] if name not in found else []
+                    times[device.title, settings.name, name] = entries[0]
+        rows = []
+        for name in found:
+            cells = []
+            for device in self.devices:
+                entries = [times.get((device.title, s.name, name)) for s in self.settings]
+                cells.append(" → ".join(us(e.us) if e else "–" for e in entries))
+            rows.append([name] + cells)
+        return table([f"{graph.name}, {precision}, us"] + [d.title for d in self.devices], rows)
+
+    def bounds(self, graph, precision, device):
+        """What a propagation waits for."""
+        rows = []
+        for settings in self.settings:
+            model = self.models[device.title, settings.name]
+            time = model.gathering(graph, "propagate", precision)
+            rows.append([settings.name, f"{time.edge_bytes:g}", f"{time.waste:.2f}",
+                         us(time.latency), us(time.cache), us(time.memory), us(time.us)])
+        return table([f"propagate, {graph.name}, {precision}, {device.title}", "bytes an edge",
+                      "waste of blocks", "by latency, us", "by L2, us", "by memory, us",
+                      "together, us"], rows)
+
+    def shares(self, graph, precision, device):
+        """The step by what it consists of."""
+        rows = []
+        for settings, (total, hot) in zip(self.settings, self.step_of(device, graph, precision)):
+            program = settings.programs[graph.name, precision]
+            gathers = sum(entry.us for entries in hot.values() for entry in entries)
+            rows.append([settings.name, program.nodes, settings.assumptions.forked_nodes,
+                         us(gathers), us(total - gathers), us(total)])
+        return table([f"step, {graph.name}, {precision}, {device.title}", "nodes",
+                      "of them on a branch", "kernels that gather, us", "the rest, us", "step, us"],
+                     rows)
+
+    def ranking(self, graph, device):
+        entries = self.both(device, lambda model, _: model.ranking(graph))
+        rows = []
+        for part in dict.fromkeys(part for _, parts in entries for part in parts):
+            rows.append([part] + [f"{parts.get(part, 0):.2f}" for _, parts in entries])
+        rows.append(["together"] + [f"{total:.2f}" for total, _ in entries])
+        return table([f"ranking, {graph.name}, {device.title}, ms"] +
+                     [s.name for s in self.settings], rows)
+
+    def assumptions(self):
+        text = ""
+        for room, title in ROOMS:
+            rows = [[f"`{f.name}`"] +
+                    [numbers(getattr(s.assumptions, f.name)) for s in self.settings] +
+                    [f.metadata["meaning"]]
+                    for f in dataclasses.fields(Assumptions) if f.metadata["room"] == room]
+            text += f"\n{table([title] + [s.name for s in self.settings] + ['meaning'], rows)}"
+        return text
+
+    def device_table(self):
+        names = [f.name for f in dataclasses.fields(self.devices[0]) if f.name != "title"]
+        rows = [[f"`{name}`"] + [numbers(getattr(d, name)) for d in self.devices] for name in names]
+        return table([""] + [d.title for d in self.devices], rows)
+
+    def text(self, command):
+        first = self.devices[0]
+        parts = [
+            "# Predicted times of a training step and of the full ranking\n",
+            f"    {command}\n",
+            "**Predictions, not measurements: no GPU has run this.** They come from the model in "
+            "bench/model, out of the assumptions listed below; each cell is " +
+            " → ".join(s.name for s in self.settings) + ". What is measured stands beside this "
+            "page under its device's name.\n",
+            self.summary(),
+            "## Kernels that gather rows\n"]
+        for graph in self.graphs:
+            for precision in ("fp32", "fp16"):
+                if self.programs(graph, precision):
+                    parts.append(self.kernels(graph, precision))
+        parts.append("## What they wait for\n")
+        for graph in self.graphs:
+            for precision in ("fp32", "fp16"):
+                if self.programs(graph, precision):
+                    parts += [self.bounds(graph, precision, first),
+                              self.shares(graph, precision, first)]
+            parts.append(self.ranking(graph, first))
+        sizes = ", ".join(f"{g.name} {len(g.users):,} users, {len(g.items):,} items, "
+                          f"{g.edges // 2:,} pairs" for g in self.graphs)
+        parts += [f"## Assumptions\n\nGraphs: {sizes}.\n" + self.assumptions(),
+                  "## Devices\n\nSources: bench/model/devices.py.\n\n" + self.device_table()]
+        return "\n".join(parts)
