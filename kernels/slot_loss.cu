@@ -165,8 +165,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* What slot_grad reads: by_score [batch, 1 + m], of the first item of a triplet, a positive, then of
- * the m others. */
+/* What slot_grad reads: by_score [batch, 1 + m], of the first item of a triplet, a positive, then
+ * of the m others. */
 struct slot_table {
     const float *by_score;
     const int32_t *slot_row;
@@ -223,8 +223,8 @@ __device__ __forceinline__ void add_user(rk::pack<VECTOR> *sum, const slot_table
     add_row<VECTOR>(sum, {mine[0], t.slot_row[t.batch + slot]}, x, d, q, in_row);
 }
 
-/* A warp a row of the row set: a lane looks at a slot, then all of them add the slots' rows one after
- * the other. */
+/* A warp a row of the row set: a lane looks at a slot, then all of them add the slots' rows one
+ * after the other. */
 template <int VECTOR>
 __global__ void __launch_bounds__(rk::BLOCK)
     slot_grad(const float *__restrict__ x, slot_table t, const int32_t *__restrict__ segments,

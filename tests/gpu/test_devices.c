@@ -404,6 +404,32 @@ static void no_bit_depends_on_the_launch_with_cusparse(void **unused)
     same_bits_of("cuda.propagation=cusparse");
 }
 
+/* Branches of the graph share memory by the plan, and an early kernel waits. */
+static void no_bit_depends_on_what_overlaps(void **unused)
+{
+    (void)unused;
+    static const char *const kinds[][2] = {
+        {"model.layers=3", "train.propagation=fp32"},
+        {"model.dim=16", "train.propagation=fp16"},
+        {"model.layers=3", "loss.contrast=simgcl"},
+        {"loss.contrast=sgl", "loss.contrast_dropout=0.3"},
+        {"loss.kind=softmax", "sampling.negatives=in_batch"},
+        {"loss.kind=bce", "loss.neighbours=4"},
+    };
+    static const char *const overlaps[] = {"cuda.overlap=none", "cuda.overlap=branches",
+                                           "cuda.overlap=launches", "cuda.overlap=all"};
+    int64_t n = n_steps() < 14 ? n_steps() : 14;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        float *values = NULL;
+        for (int j = 0; j < 4; j++) {
+            const char *settings[] = {"cuda.steps_per_launch=3", kinds[i][0], kinds[i][1],
+                                      overlaps[j], NULL};
+            values = same_bits(values, "run.device=cuda", settings, false, n);
+        }
+        rk__free(values);
+    }
+}
+
 /* ---- products of cuBLAS, whose first one of a kind must not be in a capture ---- */
 
 /* Every kind in the precisions that the runs above leave out. TF32 in the loss is not held against
@@ -499,6 +525,7 @@ int main(void)
         cmocka_unit_test(models_of_phases_are_the_same),
         cmocka_unit_test(no_bit_depends_on_the_launch),
         cmocka_unit_test(no_bit_depends_on_the_launch_with_cusparse),
+        cmocka_unit_test(no_bit_depends_on_what_overlaps),
         cmocka_unit_test(products_of_every_precision_are_replayed),
         cmocka_unit_test(the_memory_table_is_true),
     };
