@@ -6,7 +6,9 @@ usage: check_kernels.py [ROOT] [--arch 80,90,100] [--jobs N] [--no-checks]
 Compiles the files of HOT for each architecture and prints a table: registers, spilled bytes, stack,
 and the 128-bit loads that are on their way together where rows are gathered. Fails on spills in
 kernels of these files that HOT names, on more registers than HOT allows (more would mean fewer
-warps on a multiprocessor), and on fewer loads together than HOT asks for.
+warps on a multiprocessor), and on fewer loads together than HOT asks for. Of every kernel of
+kernels/, for architectures from 9.0 on: fails where memory is read or written before the kernel has
+waited for the one before it (rk::begin in device.cuh), which the compiler must not make of it.
 
 nvcc: in PATH, or in /usr/local/cuda/bin. The loads are read from SASS by cuobjdump or nvdisasm, in
 PATH, beside nvcc, or in $CUDA_BINARY_TOOLS (the toolkit's own, or those of the Python packages
@@ -144,6 +146,21 @@ def fewest_loads(lines):
     return min(filter(None, map(loads_together, straight_lines(lines))), default=0)
 
 
+ACCESS = re.compile(r"\b(?:LDG|STG|LD|ST|ATOM|ATOMG|RED|LDGSTS)\b")
+
+
+def early_accesses(lines):
+    """Instructions that touch memory in front of the wait; all of them, if there is no wait."""
+    found = []
+    for line in lines:
+        match = INSTRUCTION.search(line)
+        if match and "ACQBULK" in match.group(2):
+            break
+        if match and ACCESS.search(match.group(2)):
+            found.append(match.group(2))
+    return found
+
+
 # ---- the table ----
 
 def compile_file(nvcc, root, file, arch, folder):
@@ -168,19 +185,24 @@ def disassemble(tool, cubin):
 
 
 Row = namedtuple("Row", "hot arch resources loads")
+FIRST_THAT_WAITS = 90
 
 
-def rows_of(nvcc, disassembler, root, file, arch):
+def look_at(nvcc, disassembler, root, file, arch):
+    """Rows of the table; what else is wrong with the file's kernels."""
     with tempfile.TemporaryDirectory() as folder:
         resources, cubin = compile_file(nvcc, root, file, arch, folder)
         functions = disassemble(disassembler, cubin) if disassembler else {}
-    rows = []
+    rows, problems = [], []
     for hot in HOT:
         for name in resources if hot.file == file else []:
             if hot.pattern in name:
                 loads = fewest_loads(functions[name]) if name in functions else None
                 rows.append(Row(hot, arch, resources[name], loads))
-    return rows
+    for name, lines in functions.items() if int(arch) >= FIRST_THAT_WAITS else []:
+        for instruction in early_accesses(lines)[:1]:
+            problems.append(f"{file}, sm_{arch}: {name}: {instruction} in front of the wait")
+    return rows, problems
 
 
 def problems_of(row):
@@ -215,17 +237,22 @@ def main():
         sys.exit("check_kernels.py: no nvcc in PATH or " + TOOLKIT)
     folders = (os.environ.get("CUDA_BINARY_TOOLS"), os.path.dirname(nvcc))
     disassembler = find_tool("cuobjdump", *folders) or find_tool("nvdisasm", *folders)
-    files = sorted({hot.file for hot in HOT})
+    hot_files = {hot.file for hot in HOT}
+    files = sorted(name for name in os.listdir(os.path.join(arguments.root, "kernels"))
+                   if name.endswith(".cu"))
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        made = [pool.submit(rows_of, nvcc, disassembler, arguments.root, file, arch)
-                for file in files for arch in arguments.arch.split(",")]
-        rows = [row for job in made for row in job.result()]
+        made = [pool.submit(look_at, nvcc, disassembler, arguments.root, file, arch)
+                for file in files for arch in arguments.arch.split(",")
+                if file in hot_files or (disassembler and int(arch) >= FIRST_THAT_WAITS)]
+        rows = [row for job in made for row in job.result()[0]]
+        early = [problem for job in made for problem in job.result()[1]]
     print_table(rows)
     if not disassembler:
-        print("\nno cuobjdump or nvdisasm: the loads were not read", file=sys.stderr)
+        print("\nno cuobjdump or nvdisasm: the loads were not read, and whether kernels wait first "
+              "was not looked at", file=sys.stderr)
     if arguments.no_checks:
         return
-    problems = [problem for row in rows for problem in problems_of(row)]
+    problems = early + [problem for row in rows for problem in problems_of(row)]
     missing = [hot.label for hot in HOT if hot not in {row.hot for row in rows}]
     problems += [f"{label}: there is no such kernel; HOT is out of date" for label in missing]
     for problem in problems:
