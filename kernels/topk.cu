@@ -149,6 +149,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+constexpr int RESIDENT = 4; /* blocks on a multiprocessor: room for loads on their way */
+
 __device__ float exact_score(const rk_ranking &r, int64_t query, int32_t item)
 {
     if (r.given) {
@@ -157,9 +159,10 @@ __device__ float exact_score(const rk_ranking &r, int64_t query, int32_t item)
     const float *u = r.queries + query * r.d, *v = r.table + item * r.d;
     float sum = 0.0f;
     if (r.d % 4 == 0) { /* four loads in one, the same chain */
-        for (int q = 0; q < r.d / 4; q++) {
-            const rk::pack<4> a = rk::load_constant<4>(u, 0, r.d, q);
-            const rk::pack<4> b = rk::load_constant<4>(v, 0, r.d, q);
+#pragma unroll 4
+        for (int q = 0; q < (int)r.d / 4; q++) {
+            const rk::pack<4> a = rk::load_constant<4>(u, 0, 0, q);
+            const rk::pack<4> b = rk::load_constant<4>(v, 0, 0, q);
             sum = __fmaf_rn(a.x, b.x, sum);
             sum = __fmaf_rn(a.y, b.y, sum);
             sum = __fmaf_rn(a.z, b.z, sum);
@@ -208,7 +211,8 @@ __device__ int rank_all(const rk_ranking &r, candidate *list, int64_t query, int
 }
 
 /* Without counts every query is ranked by all its items. */
-template <bool IN_SHARED> __global__ void __launch_bounds__(rk::BLOCK) rerank(rk_ranking r)
+template <bool IN_SHARED>
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT) rerank(rk_ranking r)
 {
     rk::begin();
     RK_DYNAMIC_SHARED(candidate, shared_list);

@@ -37,7 +37,7 @@ constexpr int64_t TILES = 2;     /* of items, that a block looks through */
 constexpr int MOST_FOUND = 512;  /* survivors of a block that are written together */
 constexpr int64_t MOST_STEP = 8; /* of the sample */
 constexpr int64_t LEAST_GROUPS = 256, MOST_GROUPS = 4096; /* 16 KB of shared memory at most */
-constexpr int64_t SAMPLE_BYTES = 32 << 20; /* as many scores as a second-level cache holds */
+constexpr int64_t SAMPLE_BYTES = 48 << 20; /* as many scores as a second-level cache holds */
 
 /* The sample's items, some at a time: items first * step, (first + 1) * step, ... */
 struct sample {

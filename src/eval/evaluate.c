@@ -134,10 +134,9 @@ static rk_status stop_if_wanted(const work *w, int64_t done)
     return RK_OK;
 }
 
-/* rk_rank_order.take */
-static rk_status take_tile(void *taker, int64_t first, int64_t n, const int32_t *items)
+/* The users from `first` on, at most RK_RANK_TILE. */
+static rk_status take_some(work *w, int64_t first, int64_t n, const int32_t *items)
 {
-    work *w = taker;
     const int64_t n_values = w->n_metrics * w->n_k;
     w->items = items;
 #pragma omp parallel for schedule(static)
@@ -163,6 +162,17 @@ static rk_status take_tile(void *taker, int64_t first, int64_t n, const int32_t 
     return stop_if_wanted(w, first + n);
 }
 
+/* rk_rank_order.take */
+static rk_status take_lists(void *taker, int64_t first, int64_t n, const int32_t *items)
+{
+    work *w = taker;
+    for (int64_t at = 0; at < n; at += RK_RANK_TILE) {
+        const int64_t some = n - at < RK_RANK_TILE ? n - at : RK_RANK_TILE;
+        RK_TRY(take_some(w, first + at, some, items + at * w->k_max));
+    }
+    return RK_OK;
+}
+
 /* All users by a ranker that knows only of tiles. */
 static rk_status rank_in_tiles(const rk_ranker *ranker, const rk_rank_order *o)
 {
@@ -180,7 +190,7 @@ static rk_status rank_in_tiles(const rk_ranker *ranker, const rk_rank_order *o)
 
 static rk_status rank_users(work *w, const rk_ranker *ranker, rk_part part)
 {
-    const rk_rank_order order = {part, w->users, w->n_users, w->k_max, take_tile, w};
+    const rk_rank_order order = {part, w->users, w->n_users, w->k_max, take_lists, w};
     RK_TRY(stop_if_wanted(w, 0));
     return ranker->rank_all ? ranker->rank_all(ranker->self, &order)
                             : rank_in_tiles(ranker, &order);

@@ -17,8 +17,8 @@ typedef struct rk_rank_order {
     rk_part part;
     const int32_t *users;
     int64_t n, k;
-    /* Gets the lists int32 [n, k] of n users, at most RK_RANK_TILE, from users[first] on: one lot
-     * after the other, in their order. The lists last until it returns. */
+    /* Gets the lists int32 [n, k] of n users from users[first] on: one lot after the other, in
+     * their order. The lists last until it returns. */
     rk_status (*take)(void *taker, int64_t first, int64_t n, const int32_t *items);
     void *taker;
 } rk_rank_order;

@@ -154,18 +154,19 @@ static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n,
 }
 
 /* Queues users from t->first on, as many as fit. */
-static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_host_tile *t)
+static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair *pair,
+                             rk_host_tile *t)
 {
     const rk_selection selection = seen_for(o->part);
-    const int64_t left = o->n - t->first, n = left < RK_RANK_TILE ? left : RK_RANK_TILE;
-    rk_query queries[RK_RANK_TILE];
+    const int64_t left = o->n - t->first, most = s->sizes[RK_TILE_MANY].n;
+    const int64_t n = left < most ? left : most;
     for (int64_t i = 0; i < n; i++) {
-        queries[i] = (rk_query){.user = o->users[t->first + i]};
+        pair->queries[i] = (rk_query){.user = o->users[t->first + i]};
     }
     t->size = size_for(s, o->n, o->k);
     RK_TRY(set_limits(s, &selection));
     RK_TRY(rk__scorer_refresh(s));
-    RK_TRY(rk__tile_fill(s, t, queries, n, &selection));
+    RK_TRY(rk__tile_fill(s, t, pair->queries, n, &selection));
     return rk__tile_queue(s, t, false);
 }
 
@@ -197,7 +198,7 @@ static rk_status rank_with(rk_scorer *s, const rk_rank_order *o, rk_tile_pair *p
         if (queued < o->n) {
             next->first = queued;
             pthread_mutex_lock(&s->lock);
-            status = queue_users(s, o, next);
+            status = queue_users(s, o, pair, next);
             pthread_mutex_unlock(&s->lock);
             queued += next->n;
         }

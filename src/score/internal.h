@@ -58,6 +58,7 @@ typedef struct rk_host_tile {
 /* Two of them: one is filled and looked at while the device works on the other. */
 typedef struct rk_tile_pair {
     rk_host_tile tiles[2];
+    rk_query *queries; /* [sizes[MANY].n], of the one that is being filled; owned */
 } rk_tile_pair;
 
 struct rk_scorer {

@@ -9,6 +9,10 @@ enum {
     MOST_ENTRIES = 1 << 20, /* of the lists of a tile, if no single user has more */
     MOST_SCORES = 16 << 20, /* of a tile whose scores of all items need room */
     LEAST_TILE = 16,
+    /* Of a device that is not the host and has this many users: a run with its copies takes as long
+     * as some hundred users do. The last tile is looked at when nothing is left to do meanwhile,
+     * which speaks against larger ones. */
+    DEVICE_TILE = 2 * RK_RANK_TILE,
 };
 
 /* ---- the store ---- */
@@ -33,7 +37,10 @@ static int64_t tile_of(const rk_engine *e)
     int64_t n = MOST_SCORES / (e->graph.n_items > 0 ? e->graph.n_items : 1);
     n = n / LEAST_TILE * LEAST_TILE;
     n = n < LEAST_TILE ? LEAST_TILE : n;
-    return e->model.model->scores_by_dot || n > RK_RANK_TILE ? RK_RANK_TILE : n;
+    if (e->model.model->scores_by_dot) {
+        return e->device->peek || e->graph.n_users < DEVICE_TILE ? RK_RANK_TILE : DEVICE_TILE;
+    }
+    return n > RK_RANK_TILE ? RK_RANK_TILE : n;
 }
 
 /* The tensors of a size of tile, named NAME.users, ... */
@@ -126,6 +133,7 @@ void rk__scorer_free_pair(const rk_scorer *s, rk_tile_pair *pair)
     if (pair) {
         rk__tile_free(s, &pair->tiles[0]);
         rk__tile_free(s, &pair->tiles[1]);
+        rk__free(pair->queries);
         rk__free(pair);
     }
 }
@@ -137,6 +145,8 @@ rk_status rk__scorer_take_pair(rk_scorer *s, rk_tile_pair **out)
     s->pair = NULL;
     if (!pair) {
         RK_TRY(rk__calloc(&pair, 1, sizeof *pair, "two tiles of queries"));
+        RK_TRY_GOTO(done, rk__alloc(&pair->queries, s->sizes[RK_TILE_MANY].n, sizeof *pair->queries,
+                                    "a tile of queries"));
         RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[0]));
         RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[1]));
     }

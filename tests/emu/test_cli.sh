@@ -86,6 +86,21 @@ if [ -f "$data/data1.txt" ]; then
     run 0 "$rankine" train paper.yaml --run paper_cpu --device cpu "${paper[@]}"
     run 0 "$rankine" train paper.yaml --run paper_cuda --device cuda "${paper[@]}"
     same_losses paper_cpu paper_cuda
+    # more users than a tile, some of whom get what is popular: the same to the last digit, where
+    # nothing but the ranking is computed
+    {
+        printf 'data:\n    sources:\n'
+        source data1 train
+        source test1 test
+        printf 'model: {kind: mf}\n'
+    } >mf.yaml
+    run 0 "$rankine" train mf.yaml --data "$data" --run mf --device cpu --quiet \
+        --set train.epochs=1 --set eval.every=0
+    for device in cpu cuda; do
+        run 0 "$rankine" evaluate mf --device $device --json --quiet
+        sed -e 's/"seconds": [^,]*, //g' out >evaluated_$device
+    done
+    cmp evaluated_cpu evaluated_cuda || fail "the two devices evaluate differently"
 else
     echo "left out: $data is not there"
 fi

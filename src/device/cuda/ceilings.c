@@ -7,8 +7,7 @@
 enum {
     PASSES = 7,
     GATHERS = 1 << 24, /* a millisecond: the first and the last wave of blocks do not count */
-    REPEATS =
-        4, /* of a pass between two events: what an event and a launch take does not, either */
+    REPEATS = 4,       /* of a pass between two events: nor does what an event takes, or a launch */
     ROWS_IN_SUM = RK_CEILING_ROWS_IN_SUM,
     BLOCKS_PER_PROCESSOR = 8,
     MULTIPLIES = 4096,
