@@ -153,7 +153,7 @@ __device__ __forceinline__ pack<VECTOR> sum_edges(edge_list edges, const gathere
         next = edges.column(lane);
         next_weight = edges.weight(lane, next);
         if (HALVES) {
-            weight *= __ldg(x.factor + row);
+            weight *= factor_of(__ldg(x.exponent + row));
         }
         add_edges<VECTOR, HALVES>(&sum, n, row, weight, mine);
     }

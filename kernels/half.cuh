@@ -9,17 +9,22 @@
 namespace rk
 {
 
-/* A table that is gathered: float [N,d] with factor NULL, or halves [N,d] with float factor[N]. */
+/* A table that is gathered: float [N,d] with exponent NULL, or halves [N,d] with exponent[N]. */
 struct gathered {
     const void *rows;
-    const float *factor;
+    const uint8_t *exponent;
 };
+
+__device__ __forceinline__ float factor_of(uint8_t exponent)
+{
+    return __uint_as_float(rk__half_factor(exponent));
+}
 
 inline gathered gathered_in(const rk_call *call, int i)
 {
     const rk_tensor *t = rk__in(call, i);
     const bool is_half = t->dtype == RK_F16;
-    return {call->in[i], is_half ? rk__half_factors(call->in[i], t->rows, t->cols) : nullptr};
+    return {call->in[i], is_half ? rk__half_exponents(call->in[i], t->rows, t->cols) : nullptr};
 }
 
 /* Eight floats, which 16 bytes of halves are loaded into. */
@@ -69,22 +74,22 @@ __device__ __forceinline__ pack<VECTOR> load_halves(const rk_half *table, int64_
     }
 }
 
-/* A row of d values as halves with their factor (ops/half_rows.h), by the lanes of a warp; largest:
+/* A row of d values as halves with their exponent (ops/half_rows.h), by the lanes of a warp; largest:
  * of the values of this lane (lane, lane + 32, ...), as bits without the sign. */
-__device__ inline void store_halves(rk_half *y, float *factor, const float *values, int64_t d,
+__device__ inline void store_halves(rk_half *y, uint8_t *exponent, const float *values, int64_t d,
                                     int lane, unsigned largest)
 {
     for (int distance = WARP / 2; distance > 0; distance /= 2) {
         const unsigned other = __shfl_xor_sync(ALL_LANES, largest, distance);
         largest = other > largest ? other : largest;
     }
-    uint32_t factor_bits, inverse_bits;
-    rk__half_factor(largest, &factor_bits, &inverse_bits);
+    uint32_t inverse_bits;
+    const uint8_t of_row = rk__half_exponent(largest, &inverse_bits);
     for (int64_t j = lane; j < d; j += WARP) {
         y[j] = __half_as_ushort(__float2half_rn(values[j] * __uint_as_float(inverse_bits)));
     }
     if (lane == 0) {
-        *factor = __uint_as_float(factor_bits);
+        *exponent = of_row;
     }
 }
 

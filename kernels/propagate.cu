@@ -143,7 +143,7 @@ __device__ __forceinline__ void finish_halves(const rk::row_end &end, int64_t r,
         const unsigned magnitude = __float_as_uint(values[j]) & RK_MAGNITUDE_BITS;
         largest = magnitude > largest ? magnitude : largest;
     }
-    rk::store_halves(end.halves + r * d, end.factor + r, values, d, lane, largest);
+    rk::store_halves(end.halves + r * d, end.exponent + r, values, d, lane, largest);
 }
 
 /* Floats of shared memory for a row; rows begin at multiples of 16 bytes. */
@@ -339,7 +339,7 @@ cudaError_t run_prepared(const rk::propagation &p)
 template <mode MODE, bool PLAIN> cudaError_t run_any(const rk::propagation &p)
 {
     if constexpr (MODE != FROM_ROWS) {
-        if (p.x.factor) {
+        if (p.x.exponent) {
             return p.d % 8 == 0 ? run_prepared<8, true, MODE, PLAIN>(p)
                                 : run_prepared<1, true, MODE, PLAIN>(p);
         }
@@ -369,7 +369,7 @@ rk::row_end row_end_of(const rk_call *call)
     } else if (rk__out(call, 0)->dtype == RK_F16) {
         const rk_tensor *y = rk__out(call, 0);
         end.halves = rk::out(call, 0);
-        end.factor = rk__half_factors(call->out[0], y->rows, y->cols);
+        end.exponent = rk__half_exponents(call->out[0], y->rows, y->cols);
     } else {
         end.floats = rk::out(call, 0);
     }

@@ -9,7 +9,7 @@ namespace rk
 {
 
 /* What becomes of the rows: weight[k] * added[k][map[r]] is added where map[r] >= 0, then the row
- * is stored as floats [N,d] or halves [N,d] with their factors, or is the gradient of an Adam step.
+ * is stored as floats [N,d] or halves [N,d] with their exponents, or is the gradient of an Adam step.
  * One of the three is there. */
 struct row_end {
     const int32_t *map; /* int32[N] */
@@ -18,7 +18,7 @@ struct row_end {
     int32_t n_added;
     float *floats;
     rk_half *halves;
-    float *factor;
+    uint8_t *exponent;
     adam_target adam;
 };
 

@@ -28,9 +28,9 @@ __global__ void __launch_bounds__(rk::BLOCK)
         if (row < n_used) {
             const int64_t source = rows ? rows[row] : row;
             for (int32_t k = 0; k < tables.n; k++) {
-                if (tables.factor[k]) {
+                if (tables.exponent[k]) {
                     sum.add_scaled(
-                        tables.weight[k] * tables.factor[k][source],
+                        tables.weight[k] * rk::factor_of(tables.exponent[k][source]),
                         rk::load_halves<VECTOR>(reinterpret_cast<const rk_half *>(tables.x[k]),
                                                 source, d, (int)q));
                 } else {
@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 /* A warp a row: the largest magnitude, then the row again, which is near by then. */
 __global__ void __launch_bounds__(rk::BLOCK)
-    narrow(const float *__restrict__ x, rk_half *__restrict__ y, float *__restrict__ factor,
+    narrow(const float *__restrict__ x, rk_half *__restrict__ y, uint8_t *__restrict__ exponent,
            int64_t n_rows, int64_t d)
 {
     rk::begin();
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
             const unsigned magnitude = __float_as_uint(x[row * d + j]) & RK_MAGNITUDE_BITS;
             largest = magnitude > largest ? magnitude : largest;
         }
-        rk::store_halves(y + row * d, factor + row, x + row * d, d, lane, largest);
+        rk::store_halves(y + row * d, exponent + row, x + row * d, d, lane, largest);
     }
 }
 
@@ -272,5 +272,5 @@ cudaError_t rk_cuda_narrow(const rk_call *call)
     const rk_tensor *x = rk__in(call, 0);
     return rk::run(call->stream, rk::strided(x->rows * rk::WARP, rk::BLOCK, rk::MOST_BLOCKS),
                    narrow, rk::in(call, 0), rk::out(call, 0),
-                   rk__half_factors(call->out[0], x->rows, x->cols), x->rows, x->cols);
+                   rk__half_exponents(call->out[0], x->rows, x->cols), x->rows, x->cols);
 }

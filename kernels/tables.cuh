@@ -9,7 +9,7 @@ namespace rk
 
 struct tables {
     const float *x[RK_MAX_LAYERS];
-    const float *factor[RK_MAX_LAYERS]; /* where there is one, x are halves: gathered */
+    const uint8_t *exponent[RK_MAX_LAYERS]; /* where there is one, x are halves: gathered */
     float weight[RK_MAX_LAYERS];
     int32_t n;
 };
@@ -38,7 +38,7 @@ inline tables tables_of(const rk_call *call, int first)
     for (int i = 0; i < t.n; i++) {
         const gathered x = gathered_in(call, first + i);
         t.x[i] = static_cast<const float *>(x.rows);
-        t.factor[i] = x.factor;
+        t.exponent[i] = x.exponent;
         t.weight[i] = call->node->attr.weight[i];
     }
     return t;

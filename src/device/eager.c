@@ -60,25 +60,30 @@ static int64_t first_bad(const rk_tensor *t, const void *data)
     return -1;
 }
 
+/* The same of rows of halves. */
+static int64_t first_bad_row(const rk_tensor *t, const void *data)
+{
+    const uint8_t *exponent = (const uint8_t *)data + rk__half_exponents_at(t->rows, t->cols);
+    for (int64_t r = 0; r < t->rows; r++) {
+        if (exponent[r] == 255) {
+            return r;
+        }
+    }
+    return -1;
+}
+
 rk_status rk__check_finite(const rk_program *program, int32_t node, rk_value value,
                            const void *data, int64_t step)
 {
     const rk_tensor *t = &program->tensors[value];
-    rk_tensor factors;
-    if (t->dtype == RK_F16) { /* the factor of a row that is not finite is not */
-        data = (const char *)data + rk__half_factors_at(t->rows, t->cols);
-        factors = *t;
-        factors.dtype = RK_F32;
-        factors.cols = 1;
-        t = &factors;
-    }
-    bool is_real = t->dtype == RK_F32 || t->dtype == RK_F64;
-    int64_t bad = is_real ? first_bad(t, data) : -1;
+    bool is_real = t->dtype == RK_F32 || t->dtype == RK_F64, is_half = t->dtype == RK_F16;
+    int64_t bad = is_real ? first_bad(t, data) : is_half ? t->cols * first_bad_row(t, data) : -1;
     if (bad < 0) {
         return RK_OK;
     }
-    double number =
-        t->dtype == RK_F32 ? (double)((const float *)data)[bad] : ((const double *)data)[bad];
+    double number = is_half              ? (double)NAN
+                    : t->dtype == RK_F32 ? (double)((const float *)data)[bad]
+                                         : ((const double *)data)[bad];
     RK_FAIL(RK_ERR_DIVERGED,
             "step %lld: node %d (%s) of program %s made %s[%lld, %lld] %g; a smaller "
             "train.learning_rate may help",

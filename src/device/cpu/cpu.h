@@ -24,6 +24,15 @@
     int64_t rk__cpu_scratch_##cpu_scratch(const rk_call *call);
 #include "ops/ops.def"
 
+/* The factor of a row of halves. */
+static inline float rk__cpu_factor(uint8_t exponent)
+{
+    uint32_t bits = rk__half_factor(exponent);
+    float factor;
+    memcpy(&factor, &bits, sizeof factor);
+    return factor;
+}
+
 /* A stored tensor in host memory. */
 typedef struct rk_cpu_buffer {
     void *data;

@@ -105,7 +105,7 @@ typedef struct rk_isa {
     void (*axpy)(float w, const float *x, int64_t n, float *y);
     void (*axpy_half)(float w, const rk_half *x, int64_t n, float *y);
     /* Rows of an RK_F16 table: y, factor of x, float [rows, d]. */
-    void (*narrow)(const float *x, int64_t rows, int64_t d, rk_half *y, float *factor);
+    void (*narrow)(const float *x, int64_t rows, int64_t d, rk_half *y, uint8_t *exponent);
 
     void (*adam)(const rk_adam_scalars *s, int64_t n, const float *gradient, float *parameter,
                  float *m, float *v);

@@ -103,16 +103,15 @@ static void axpy_half(float w, const rk_half *x, int64_t n, float *y)
     }
 }
 
-static void narrow(const float *x, int64_t rows, int64_t d, rk_half *y, float *factor)
+static void narrow(const float *x, int64_t rows, int64_t d, rk_half *y, uint8_t *exponent)
 {
     for (int64_t r = 0; r < rows; r++) {
-        uint32_t largest = 0, bits, inverse_bits;
+        uint32_t largest = 0, inverse_bits;
         for (int64_t j = 0; j < d; j++) {
             uint32_t magnitude = float_to_bits(x[r * d + j]) & RK_MAGNITUDE_BITS;
             largest = magnitude > largest ? magnitude : largest;
         }
-        rk__half_factor(largest, &bits, &inverse_bits);
-        factor[r] = bits_to_float(bits);
+        exponent[r] = rk__half_exponent(largest, &inverse_bits);
         float inverse = bits_to_float(inverse_bits);
         int64_t j = 0;
         for (; j + LANES <= d; j += LANES) {

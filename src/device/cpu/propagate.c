@@ -29,11 +29,11 @@ static rk_source source_of(const rk_call *call, const rk_csr *a, char **scratch)
     if (x->dtype != RK_F16) {
         return rk__float_source(a, call->in[3]);
     }
-    const float *factor = rk__half_factors(call->in[3], x->rows, x->cols);
+    const uint8_t *exponent = rk__half_exponents(call->in[3], x->rows, x->cols);
     float *weight = rk__cpu_take(scratch, weight_bytes(call));
 #pragma omp parallel for schedule(static) num_threads(call->threads)
     for (int64_t c = 0; c < a->n; c++) {
-        weight[c] = a->scale[c] * factor[c];
+        weight[c] = a->scale[c] * rk__cpu_factor(exponent[c]);
     }
     return (rk_source){call->in[3], weight, true};
 }
@@ -51,7 +51,7 @@ typedef struct ending {
     /* One of three. */
     float *floats;
     rk_half *halves;
-    float *factor; /* of halves */
+    uint8_t *exponent; /* of halves */
     float *parameter, *m, *v;
     rk_adam_scalars adam;
 } ending;
@@ -73,7 +73,7 @@ static ending ending_of(const rk_call *call)
         e.adam = rk__cpu_adam_scalars(&call->node->attr.update.adam, call->in[8]);
     } else if (rk__out(call, 0)->dtype == RK_F16) {
         e.halves = call->out[0];
-        e.factor = rk__half_factors(call->out[0], rk__out(call, 0)->rows, e.d);
+        e.exponent = rk__half_exponents(call->out[0], rk__out(call, 0)->rows, e.d);
     } else {
         e.floats = call->out[0];
     }
@@ -100,7 +100,7 @@ static void finish(const ending *e, int64_t first, int64_t last, float *rows)
         }
     }
     if (e->halves) {
-        e->isa->narrow(rows, last - first, d, e->halves + first * d, e->factor + first);
+        e->isa->narrow(rows, last - first, d, e->halves + first * d, e->exponent + first);
     } else if (e->parameter) {
         e->isa->adam(&e->adam, n, rows, e->parameter + first * d, e->m + first * d,
                      e->v + first * d);

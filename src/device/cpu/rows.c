@@ -50,7 +50,8 @@ void rk__cpu_unique_rows(const rk_call *call)
 
 /* The tables of combine_rows, the float ones first. */
 typedef struct gathered {
-    const float *floats[RK_MAX_INPUTS], *factor[RK_MAX_INPUTS]; /* factor: of the halves' rows */
+    const float *floats[RK_MAX_INPUTS];
+    const uint8_t *exponent[RK_MAX_INPUTS]; /* of the halves' rows */
     const rk_half *halves[RK_MAX_INPUTS];
     float weight[RK_MAX_INPUTS], half_weight[RK_MAX_INPUTS];
     int32_t n_floats, n_halves;
@@ -63,7 +64,7 @@ static gathered gathered_of(const rk_call *call)
         const rk_tensor *t = rk__in(call, 2 + k);
         if (t->dtype == RK_F16) {
             g.halves[g.n_halves] = call->in[2 + k];
-            g.factor[g.n_halves] = rk__half_factors(call->in[2 + k], t->rows, t->cols);
+            g.exponent[g.n_halves] = rk__half_exponents(call->in[2 + k], t->rows, t->cols);
             g.half_weight[g.n_halves++] = call->node->attr.weight[k];
         } else {
             g.floats[g.n_floats] = call->in[2 + k];
@@ -95,7 +96,8 @@ static void gather_row(const rk_isa *isa, const gathered *g, int64_t row, int64_
         rk__zero_row(y, d);
     }
     for (int32_t k = 0; k < g->n_halves; k++) {
-        isa->axpy_half(g->half_weight[k] * g->factor[k][row], g->halves[k] + row * d, d, y);
+        isa->axpy_half(g->half_weight[k] * rk__cpu_factor(g->exponent[k][row]),
+                       g->halves[k] + row * d, d, y);
     }
 }
 

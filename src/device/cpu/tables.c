@@ -168,11 +168,11 @@ void rk__cpu_narrow(const rk_call *call)
     const float *x = call->in[0];
     const int64_t n = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
     rk_half *y = call->out[0];
-    float *factor = rk__half_factors(call->out[0], n, d);
+    uint8_t *exponent = rk__half_exponents(call->out[0], n, d);
     RK_CPU_FOR(call, block, rk__blocks(n, RK_ROWS_PER_BLOCK))
     {
         int64_t first = block * RK_ROWS_PER_BLOCK;
         call->isa->narrow(x + first * d, rk__block_end(block, RK_ROWS_PER_BLOCK, n) - first, d,
-                          y + first * d, factor + first);
+                          y + first * d, exponent + first);
     }
 }
