@@ -13,11 +13,11 @@ def unpack(check):
 
 
 def find_libraries(check):
-    """Sets LD_LIBRARY_PATH; lines for machine.txt, and what the programs still lack."""
+    """Their folders, lines for machine.txt, and what the programs still lack."""
     found = machine.find_libraries(check.about["cuda_libraries"])
     lines = ["", "# CUDA's libraries"] + [f"{name}: {path}" for name, path in found.items()]
     path, lacks = machine.search_path(check.root, found), set()
-    programs = [check.program(name) for name in ("rankine", "test_cuda", "bench_worker")]
+    programs = [check.program(name, "build") for name in ("rankine", "test_cuda", "bench_worker")]
     if any(machine.unresolved(program, path)[0] for program in programs):
         path += ":" + os.path.join(check.root, "lib", "last")
     lines += ["", f"LD_LIBRARY_PATH={path}"]
@@ -25,8 +25,20 @@ def find_libraries(check):
         missing, text = machine.unresolved(program, path)
         lacks |= {line.split(" ")[0] for line in missing}
         lines += ["", f"# ldd {program}", text.rstrip()]
-    check.environment["LD_LIBRARY_PATH"] = path
-    return lines, sorted(lacks)
+    return path, lines, sorted(lacks)
+
+
+def write_starters(check, path):
+    """run/ has the folders and names of build/, each a script that sets LD_LIBRARY_PATH: the
+    toolkit's tools, Python and PyTorch are not to find the packed libraries before their own."""
+    build, starters = os.path.join(check.root, "build"), os.path.join(check.root, "run")
+    for folder, _, names in os.walk(build):
+        target = os.path.join(starters, os.path.relpath(folder, build))
+        os.makedirs(target, exist_ok=True)
+        for name in names:
+            with open(os.path.join(target, name), "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\nLD_LIBRARY_PATH='{path}' exec '{folder}/{name}' \"$@\"\n")
+            os.chmod(os.path.join(target, name), 0o755)
 
 
 def ask_driver(check):
@@ -34,8 +46,8 @@ def ask_driver(check):
     if not smi:
         return ["", "# nvidia-smi", "not there"]
     short = check.command([smi, "--query-gpu=name,driver_version,memory.total,clocks.max.sm",
-                           "--format=csv,noheader"], most=10, plain=True)  # fmt: skip
-    whole = check.command([smi], most=10, plain=True)
+                           "--format=csv,noheader"], most=10)  # fmt: skip
+    whole = check.command([smi], most=10)
     if short.rc == 0 and short.text.strip():
         fields = short.text.strip().splitlines()[0].split(", ")
         check.facts["driver"] = fields[1] if len(fields) > 1 else short.text.strip()
@@ -50,7 +62,8 @@ def look(check):
     )
     lines.append(check.facts["host"])
     unpack(check)
-    more, lacks = find_libraries(check)
+    path, more, lacks = find_libraries(check)
+    write_starters(check, path)
     lines += more + ask_driver(check)
     info = check.command([check.program("rankine"), "info", "--devices"], most=15)
     lines += ["", "# rankine info --devices", info.text.rstrip()]

@@ -76,9 +76,10 @@ class Check:
 
     # ---- what stages ask
 
-    def program(self, name):
+    def program(self, name, build="run"):
+        """A program as it is to be started; with build="build" the file itself."""
         folder = {"rankine": "bin"}.get(name, "bench" if name.startswith("bench") else "tests")
-        return os.path.join(self.root, "build", folder, name)
+        return os.path.join(self.root, build, folder, name)
 
     def path(self, name):
         """A file for the results."""
@@ -88,22 +89,14 @@ class Check:
         """Seconds that the stage has left."""
         return min(self.stage_end, self.deadline) - time.monotonic()
 
-    def wrapped(self, tool, command):
-        """A command under a tool of the toolkit's, which is not to see the packed libraries."""
-        path = self.environment["LD_LIBRARY_PATH"]
-        return [*tool, "env", f"LD_LIBRARY_PATH={path}", *command]
-
-    def command(self, argv, most=None, plain=False, **environment):
-        """Runs a command under the stage's cap and `most` seconds; plain: without the packed
-        libraries in its environment."""
+    def command(self, argv, most=None, **environment):
+        """Runs a command under the stage's cap and `most` seconds."""
         limit = min(self.left(), most or 1e9)
         self.log.add(f"$ {' '.join(argv)}  {environment or ''}\n".encode())
         if limit < 1:
             self.log.add(b"no time left\n")
             return Outcome(124, 0.0, "no time left")
         env = dict(self.environment, **environment)
-        if plain:
-            env["LD_LIBRARY_PATH"] = os.environ.get("LD_LIBRARY_PATH", "")
         begin = time.monotonic()
         try:
             process = subprocess.Popen(

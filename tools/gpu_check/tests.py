@@ -102,10 +102,10 @@ def sanitizer(check):
     figures, worst = [], 0
     for kind in ("memcheck", "racecheck"):
         for test, environment in (("test_cuda", {}), ("test_devices", {"DEVICES_STEPS": "2"})):
-            command = check.wrapped([tool, "--tool", kind, "--target-processes", "all",
-                                     "--error-exitcode", "9"], [check.program(test)])  # fmt: skip
+            command = [tool, "--tool", kind, "--target-processes", "all", "--error-exitcode", "9",
+                       check.program(test)]  # fmt: skip
             # racecheck is much the slower one: half of what is left, so that the next gets a turn.
-            outcome = check.command(command, most=check.left() / 2, plain=True, **environment)
+            outcome = check.command(command, most=check.left() / 2, **environment)
             said = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", outcome.text)
             figures.append(f"- {kind}, {test}: {said[-1] if said else why(outcome)}")
             if outcome.rc not in (0, 124):
