@@ -40,6 +40,13 @@ run 0 "${bare[@]}" python3 pack/gpu_check rerun --out again parity start
 results again
 [ "$(cut -d, -f1 again/stages.csv | xargs)" = "stage machine start parity" ] || fail "other stages"
 
+# A capture that fails unless all kernels are loaded beforehand: so they are, from then on.
+run 0 "${bare[@]}" EMU_FAULT=cold_blas python3 pack/gpu_check rerun --out eager start parity
+grep -vE '^stage|,passed$' eager/stages.csv >bad
+[ ! -s bad ] || fail "stages: $(cat bad; tail -n 30 eager/log.txt)"
+grep -qF "kernels were loaded at the start (CUDA_MODULE_LOADING=EAGER)**: EMU ERROR: cublas" \
+    eager/summary.md || fail "$(cat eager/summary.md)"
+
 # Tools of the toolkit's that say what theirs say: their figures are read.
 mkdir tools
 cat >tools/ncu <<'TOOL'
