@@ -6,7 +6,8 @@
  * what a failed call has written into them is of no meaning, and an `out` pointer stays as it was.
  *
  * Threads: once a model is there nothing changes it, so any number of threads may ask one model at
- * once; they are answered one after the other, each with all threads of the model's device.
+ * once; they are answered one after the other, each with all threads of the model's device. With a
+ * CUDA device a call leaves that the calling thread's current one.
  * rk_model_free is for one of them, when the others are done. Models share nothing but a data set
  * that was given to several.
  */

@@ -2,9 +2,11 @@
  * cuBLAS: the calls that the device makes, as plain loops on the handle's stream.
  *
  * The first product of a kind (function, transpositions, types, precision) may not be made inside
- * of a capture: the library may load a kernel or allocate then. EMU_FAULT=cold_blas forgets that
- * there were any, to see that this is noticed.
+ * of a capture: the library may load a kernel or allocate then, unless CUDA_MODULE_LOADING=EAGER
+ * has loaded all. EMU_FAULT=cold_blas forgets that there were any, to see that this is noticed.
  */
+#include <cstdlib>
+#include <cstring>
 #include <cublas_v2.h>
 #include <cuda_fp16.h>
 #include <set>
@@ -97,7 +99,9 @@ void make(cublasHandle_t handle, const kind &k)
                  emu::current_device());
     }
     const bool is_new = handle->warm.insert(k.key()).second || emu::config.fault == "cold_blas";
-    if (is_new && emu::is_capturing(handle->stream)) {
+    const char *loading = getenv("CUDA_MODULE_LOADING");
+    const bool is_loaded = loading && strcmp(loading, "EAGER") == 0;
+    if (is_new && !is_loaded && emu::is_capturing(handle->stream)) {
         emu::die("%s: the first product of its kind (operations %d and %d, type %d, compute %d, "
                  "math mode %d) is made inside of a capture",
                  k.function, k.op_a, k.op_b, k.type, k.compute, k.math);

@@ -181,7 +181,8 @@ static void information_names_the_device(void **unused)
     free_fixture(&f);
 }
 
-int main(void)
+/* An argument is a pattern of tests to run. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(initial_values_are_the_hosts),
@@ -196,5 +197,6 @@ int main(void)
         printf("skipped: %s\n", rk_last_error());
         return 77;
     }
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     return cmocka_run_group_tests_name("cuda", tests, NULL, NULL);
 }

@@ -516,7 +516,8 @@ static void the_memory_table_is_true(void **unused)
     tear_down(&f);
 }
 
-int main(void)
+/* An argument is a pattern of tests to run. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_batch_is_the_same),
@@ -533,5 +534,6 @@ int main(void)
         printf("skipped: %s\n", rk_last_error());
         return 77;
     }
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     return cmocka_run_group_tests_name("devices", tests, NULL, NULL);
 }

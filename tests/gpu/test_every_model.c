@@ -189,7 +189,8 @@ static bool has_cuda(void)
     return rk__device_choose(RK_DEVICE_CUDA, 0, &device, &reason) == RK_OK;
 }
 
-int main(void)
+/* An argument is a pattern of tests to run. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_that_are_solved_for_are_the_same),
@@ -199,5 +200,6 @@ int main(void)
         printf("skipped: %s\n", rk_last_error());
         return 77;
     }
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
     return cmocka_run_group_tests_name("models", tests, NULL, NULL);
 }

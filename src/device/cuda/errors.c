@@ -24,6 +24,10 @@ static const char *advice_for(cudaError_t error)
     case cudaErrorCompatNotSupportedOnDevice:
         return "the driver's library and its kernel module do not fit: restart after updating the "
                "driver";
+    case cudaErrorStreamCaptureUnsupported:
+    case cudaErrorStreamCaptureInvalidated:
+        return "the steps could not be captured as a graph: set CUDA_MODULE_LOADING=EAGER in the "
+               "environment, or run with --eager; please report it";
     case cudaErrorIllegalAddress:
     case cudaErrorMisalignedAddress:
     case cudaErrorLaunchFailure:
