@@ -74,8 +74,8 @@ __device__ __forceinline__ pack<VECTOR> load_halves(const rk_half *table, int64_
     }
 }
 
-/* A row of d values as halves with their exponent (ops/half_rows.h), by the lanes of a warp; largest:
- * of the values of this lane (lane, lane + 32, ...), as bits without the sign. */
+/* A row of d values as halves with their exponent (ops/half_rows.h), by the lanes of a warp;
+ * largest: of the values of this lane (lane, lane + 32, ...), as bits without the sign. */
 __device__ inline void store_halves(rk_half *y, uint8_t *exponent, const float *values, int64_t d,
                                     int lane, unsigned largest)
 {

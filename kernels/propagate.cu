@@ -152,11 +152,28 @@ __host__ __device__ inline int64_t row_floats(int64_t d)
     return (d + 3) / 4 * 4;
 }
 
-/* Rows of y and the batch's rows; ROWS only. */
+/* Rows of y, how many of them the batch has, and what comes first there; ROWS only. */
 struct batch {
     const int32_t *count;
     int64_t n_rows;
+    rk::tables whole;
 };
+
+/* Rounded for itself: not joined with the addition that comes after it. */
+__device__ __forceinline__ rk::pack<1> product(float a, rk::pack<1> x)
+{
+    return {__fmul_rn(a, x.v)};
+}
+
+__device__ __forceinline__ rk::pack<4> product(float a, rk::pack<4> x)
+{
+    return {__fmul_rn(a, x.x), __fmul_rn(a, x.y), __fmul_rn(a, x.z), __fmul_rn(a, x.w)};
+}
+
+__device__ __forceinline__ rk::pack<8> product(float a, rk::pack<8> x)
+{
+    return {product(a, x.low), product(a, x.high)};
+}
 
 /* The warp's piece in one register: a word of it a lane. */
 struct piece_words {
@@ -219,6 +236,18 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
         return; /* the whole warp */
     }
     float *row = PLAIN ? nullptr : rows + warp * row_floats(d);
+    const auto store_row = [&](const rk::pack<VECTOR> &sum, int r, int q) {
+        const rk::pack<VECTOR> value = product(alpha * scale[r], sum);
+        if constexpr (MODE == ROWS) {
+            rk::pack<VECTOR> y = rk::sum_pack<VECTOR>(rows_of_y.whole, r, d, q);
+            y.add_scaled(1.0f, value);
+            rk::store<VECTOR>(end.floats, map[r], d, q, rows_of_y.whole.n > 0 ? y : value);
+        } else if constexpr (PLAIN) {
+            rk::store<VECTOR>(end.floats, r - split.first_y, d, q, value);
+        } else {
+            finish_pack<VECTOR>(end, ready, r, d, q, value, row);
+        }
+    };
     int first = 0;
     do {
         const int q = first + lane % lanes, mine_q = q < packs ? q : packs - 1;
@@ -248,12 +277,7 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
             rk::store<VECTOR>(partials, partial, d, q, sum);
             continue;
         }
-        sum.scale(alpha * scale[r]);
-        if constexpr (PLAIN) {
-            rk::store<VECTOR>(end.floats, MODE == ROWS ? map[r] : r - split.first_y, d, q, sum);
-        } else {
-            finish_pack<VECTOR>(end, ready, r, d, q, sum, row);
-        }
+        store_row(sum, r, q);
     } while (!ONCE && first < packs);
     const int r = piece.word(offsetof(rk_piece, row));
     if (piece.word(offsetof(rk_piece, partial)) >= 0) {
@@ -264,12 +288,7 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
         }
         for (int q = lane; q < packs; q += rk::WARP) {
             rk::pack<VECTOR> sum = sum_partials<VECTOR>(partials, whole, d, q);
-            sum.scale(alpha * scale[r]);
-            if constexpr (PLAIN) {
-                rk::store<VECTOR>(end.floats, MODE == ROWS ? map[r] : r - split.first_y, d, q, sum);
-            } else {
-                finish_pack<VECTOR>(end, ready, r, d, q, sum, row);
-            }
+            store_row(sum, r, q);
         }
     }
     if (!PLAIN && end.halves) {
@@ -310,8 +329,8 @@ cudaError_t run_pieces(const rk::propagation &p, prepared ready, float *partials
     }
     return rk::run(p.stream, {rk::divide_up(n, warps), warps * rk::WARP, warps * row_bytes},
                    propagate_pieces<VECTOR, HALVES, MODE, PLAIN, ONCE>, p.split, p.columns, p.scale,
-                   p.map, p.x, p.end, ready, batch{p.count, rows}, partials, d, layout.packs, lanes,
-                   p.alpha);
+                   p.map, p.x, p.end, ready, batch{p.count, rows, p.whole}, partials, d,
+                   layout.packs, lanes, p.alpha);
 }
 
 /* Scratch: the partials, then the scalars, then the bits. */
@@ -441,6 +460,7 @@ cudaError_t rk_cuda_propagate_rows(const rk_call *call)
     p.count = rk::in(call, 5);
     p.map = rk::in(call, 6);
     p.n_rows = rk__out(call, 0)->rows;
+    p.whole = rk::tables_of(call, RK_PROPAGATE_ROWS_ADDED, 1);
     p.end.floats = rk::out(call, 0);
     return rk::propagate_rows(p);
 }

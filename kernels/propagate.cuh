@@ -3,13 +3,13 @@
 #define RK_KERNELS_PROPAGATE_CUH
 
 #include "adam.cuh"
-#include "half.cuh"
+#include "tables.cuh"
 
 namespace rk
 {
 
 /* What becomes of the rows: weight[k] * added[k][map[r]] is added where map[r] >= 0, then the row
- * is stored as floats [N,d] or halves [N,d] with their exponents, or is the gradient of an Adam step.
+ * is stored as floats [N,d] or halves [N,d] with exponents, or is the gradient of an Adam step.
  * One of the three is there. */
 struct row_end {
     const int32_t *map; /* int32[N] */
@@ -31,6 +31,7 @@ struct propagation {
     row_end end;
     const int32_t *map;   /* of propagate_rows, propagate_from_rows: int32[n_nodes] */
     const int32_t *count; /* of propagate_rows: how many of its n_rows rows there are */
+    tables whole;         /* of propagate_rows: their weighted sum at the rows comes first */
     int64_t n_rows;
     int64_t n_nodes;
     int64_t d;

@@ -26,18 +26,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     {
         rk::pack<VECTOR> sum = rk::pack<VECTOR>::zero();
         if (row < n_used) {
-            const int64_t source = rows ? rows[row] : row;
-            for (int32_t k = 0; k < tables.n; k++) {
-                if (tables.exponent[k]) {
-                    sum.add_scaled(
-                        tables.weight[k] * rk::factor_of(tables.exponent[k][source]),
-                        rk::load_halves<VECTOR>(reinterpret_cast<const rk_half *>(tables.x[k]),
-                                                source, d, (int)q));
-                } else {
-                    sum.add_scaled(tables.weight[k],
-                                   rk::load<VECTOR>(tables.x[k], source, d, (int)q));
-                }
-            }
+            sum = rk::sum_pack<VECTOR>(tables, rows ? rows[row] : row, d, (int)q);
         }
         rk::store<VECTOR>(y, row, d, (int)q, sum);
     }

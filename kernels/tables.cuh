@@ -30,8 +30,8 @@ struct row_move {
     int64_t n_rows, d;
 };
 
-/* Inputs from `first` on, with the node's weights. */
-inline tables tables_of(const rk_call *call, int first)
+/* Inputs from `first` on, with the node's weights from `weight` on. */
+inline tables tables_of(const rk_call *call, int first, int weight = 0)
 {
     tables t = {};
     t.n = call->node->n_inputs - first;
@@ -39,9 +39,26 @@ inline tables tables_of(const rk_call *call, int first)
         const gathered x = gathered_in(call, first + i);
         t.x[i] = static_cast<const float *>(x.rows);
         t.exponent[i] = x.exponent;
-        t.weight[i] = call->node->attr.weight[i];
+        t.weight[i] = call->node->attr.weight[weight + i];
     }
     return t;
+}
+
+/* Pack q of row r of their sum. */
+template <int VECTOR>
+__device__ __forceinline__ pack<VECTOR> sum_pack(const tables &t, int64_t r, int64_t d, int q)
+{
+    pack<VECTOR> sum = pack<VECTOR>::zero();
+    for (int32_t k = 0; k < t.n; k++) {
+        if (t.exponent[k]) {
+            const rk_half *halves = reinterpret_cast<const rk_half *>(t.x[k]);
+            sum.add_scaled(t.weight[k] * factor_of(t.exponent[k][r]),
+                           load_halves<VECTOR>(halves, r, d, q));
+        } else {
+            sum.add_scaled(t.weight[k], load<VECTOR>(t.x[k], r, d, q));
+        }
+    }
+    return sum;
 }
 
 /* tables.cu */

@@ -142,8 +142,10 @@ def loads_together(block):
 
 
 def fewest_loads(lines):
-    """Of the places where rows are gathered the one with the fewest loads together."""
-    return min(filter(None, map(loads_together, straight_lines(lines))), default=0)
+    """Of the places where rows are gathered, whose numbers come by shuffles, the one with the
+    fewest loads together."""
+    blocks = (block for block in straight_lines(lines) if any("SHFL.IDX" in i for i in block))
+    return min(filter(None, map(loads_together, blocks)), default=0)
 
 
 ACCESS = re.compile(r"\b(?:LDG|STG|LD|ST|ATOM|ATOMG|RED|LDGSTS)\b")

@@ -142,8 +142,8 @@ typedef struct rk_update_attr {
 } rk_update_attr;
 
 /* Where the tables begin that a propagation adds at the rows of a row set, among its inputs; their
- * factors are weight[1], weight[2], ... */
-enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ADAM_ADDED = 9 };
+ * factors are weight[1], weight[2], ... Those of propagate_rows are whole tables. */
+enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ROWS_ADDED = 7, RK_PROPAGATE_ADAM_ADDED = 9 };
 
 /* A range of rows of a table: [first, first + n). */
 typedef struct rk_range_attr {

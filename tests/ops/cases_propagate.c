@@ -213,6 +213,46 @@ static void add_rows_from_rows(void)
     }
 }
 
+/* At the rows of a batch, behind the sum of two whole tables; halves: all three are. */
+static void whole_tables_on(int i, int64_t d, bool halves)
+{
+    world w;
+    begin(&w, halves ? "propagate_rows with tables of halves" : "propagate_rows with tables", i, d);
+    int64_t n = w.g.n_nodes * d, n_rows = w.b.capacity * d;
+    rk_program *p = ops_program(w.c);
+    float *x[3];
+    rk_value tables[3];
+    double *all = ops_doubles(w.c, n), *all_size = ops_doubles(w.c, n);
+    double *sum = ops_doubles(w.c, n_rows), *size = ops_doubles(w.c, n_rows);
+    for (int k = 0; k < 3; k++) {
+        x[k] = ops_reals(w.c, n, &w.r);
+        tables[k] = ops_input(w.c, RK_F32, w.g.n_nodes, d, x[k]);
+        tables[k] = halves && k < 2 ? rk__narrow(p, tables[k]) : tables[k];
+    }
+    propagated(&w, doubles_of(&w, x[0], n), NULL, all, all_size);
+    for (int64_t j = 0; j < w.b.count * d; j++) {
+        int64_t at = w.b.rows[j / d] * d + j % d;
+        sum[j] = all[at] + 0.5 * (double)x[1][at] - 2 * (double)x[2][at];
+        size[j] = all_size[at] + 4;
+    }
+    rk_value in[] = {w.graph.offsets, w.graph.columns, w.graph.scale, tables[0], w.set.rows,
+                     w.set.count,     w.set.map,       tables[1],     tables[2]};
+    rk_value y =
+        ops_append(w.c, RK_OP_PROPAGATE_ROWS, in, 9, (rk_attr){.weight = {alpha, 0.5f, -2}});
+    ops_expect_reals(w.c, y, sum, size, halves ? 2 * naive_half : 2e-6);
+    ops_run(w.c, 1);
+}
+
+static void whole_tables(void)
+{
+    for (int i = 0; i < N_FUSED_GRAPHS; i++) {
+        for (int k = 0; k < N_FUSED_WIDTHS; k++) {
+            whole_tables_on(i, fused_widths[k], false);
+            whole_tables_on(i, fused_widths[k], true);
+        }
+    }
+}
+
 /* ---- Adam ---- */
 
 enum { STEPS = 3 };
@@ -405,6 +445,7 @@ const ops_entry ops_cases_propagate[] = {
     {RK_OP_PROPAGATE_FROM_ROWS, propagate_from_rows},
     {RK_OP_PROPAGATE, add_rows},
     {RK_OP_PROPAGATE_FROM_ROWS, add_rows_from_rows},
+    {RK_OP_PROPAGATE_ROWS, whole_tables},
     {RK_OP_PROPAGATE_ADAM, propagate_adam},
     {RK_OP_PROPAGATE_FROM_ROWS_ADAM, propagate_from_rows_adam},
     {RK_OP_PROPAGATE_ROWS, layers_of_halves},

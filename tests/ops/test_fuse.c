@@ -176,6 +176,9 @@ static void a_training_step_is_joined(void **unused)
         const rk_program *p = &f.program;
         assert_int_equal(count(p, RK_OP_ADAM), layers == 0);
         assert_int_equal(count(p, RK_OP_SCATTER_ADD_ROWS), layers == 0);
+        assert_int_equal(count(p, RK_OP_COMBINE_ROWS), layers == 0 ? 2 : 1); /* one is the loss's */
+        assert_int_equal(count(p, RK_OP_COMBINE), 0);
+        assert_int_equal(count(p, RK_OP_PROPAGATE_ROWS), layers > 0);
         assert_int_equal(count(p, RK_OP_PROPAGATE_ADAM), layers > 1);
         assert_int_equal(count(p, RK_OP_PROPAGATE_FROM_ROWS_ADAM), layers == 1);
         assert_int_equal(count(p, RK_OP_PROPAGATE_FROM_ROWS), layers > 1);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "device/cpu/csr.h"
+#include "device/cpu/gathered.h"
 
 /* Floats in a block of rows that is finished together: of all rows, and from the rows of a set,
  * where a block is a list of edges of its own and a short one would be prefetched badly. */
@@ -143,9 +144,30 @@ void rk__cpu_propagate_adam(const rk_call *call)
 
 /* ---- at the rows of a set ---- */
 
+static int64_t row_bytes(const rk_call *call)
+{
+    return rk__cache_lines(4 * rk__in(call, 3)->cols);
+}
+
 int64_t rk__cpu_scratch_propagate_rows(const rk_call *call)
 {
-    return weight_bytes(call) + call->threads * rk__edge_bytes(0);
+    return weight_bytes(call) + call->threads * (rk__edge_bytes(0) + row_bytes(call));
+}
+
+/* Rows [first, last) of y += those of the sum of tables; sum: room for a row. */
+static void add_tables(const rk_call *call, const rk_gathered *tables, int64_t first, int64_t last,
+                       float *sum)
+{
+    const int32_t *rows = call->in[4];
+    const int64_t d = rk__in(call, 3)->cols;
+    float *y = call->out[0];
+    for (int64_t r = first; r < last; r++) {
+        if (r + RK_ROWS_AHEAD < last) {
+            rk__prefetch_gathered(tables, rows[r + RK_ROWS_AHEAD], d);
+        }
+        rk__gather_row(call->isa, tables, rows[r], d, sum);
+        call->isa->axpy(1.0f, sum, d, y + r * d);
+    }
 }
 
 void rk__cpu_propagate_rows(const rk_call *call)
@@ -157,14 +179,22 @@ void rk__cpu_propagate_rows(const rk_call *call)
     int64_t count = *(const int32_t *)call->in[5], capacity = rk__out(call, 0)->rows;
     int64_t d = rk__in(call, 3)->cols, n_chunks = rk__blocks(count, ROWS_PER_CHUNK);
     float *y = call->out[0];
+    const rk_gathered tables = rk__gathered_of(call, RK_PROPAGATE_ROWS_ADDED, 1);
+    const bool adds = tables.n_floats + tables.n_halves > 0;
+    char *sums = scratch + call->threads * rk__edge_bytes(0);
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {
         rk_edge_buffer buffer = rk__take_edges(scratch, 0);
+        float *sum = (float *)(void *)(sums + rk__cpu_thread() * row_bytes(call));
 #pragma omp for schedule(dynamic, 1)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
-            call->isa->propagate_rows(&a, &x, d, call->node->attr.weight[0], rows, first,
-                                      last < count ? last : count, &buffer, y);
+            last = last < count ? last : count;
+            call->isa->propagate_rows(&a, &x, d, call->node->attr.weight[0], rows, first, last,
+                                      &buffer, y);
+            if (adds) {
+                add_tables(call, &tables, first, last, sum);
+            }
         }
     }
     memset(y + count * d, 0, (size_t)((capacity - count) * d) * sizeof *y);

@@ -1,7 +1,7 @@
 /* Row sets and everything that moves rows between them and whole tables. */
 #include <string.h>
 
-#include "device/cpu/cpu.h"
+#include "device/cpu/gathered.h"
 
 /*
  * Counting sort of a batch's slots by node. `map` first counts the slots of each node (from -1),
@@ -48,73 +48,20 @@ void rk__cpu_unique_rows(const rk_call *call)
     *(int32_t *)call->out[1] = count;
 }
 
-/* The tables of combine_rows, the float ones first. */
-typedef struct gathered {
-    const float *floats[RK_MAX_INPUTS];
-    const uint8_t *exponent[RK_MAX_INPUTS]; /* of the halves' rows */
-    const rk_half *halves[RK_MAX_INPUTS];
-    float weight[RK_MAX_INPUTS], half_weight[RK_MAX_INPUTS];
-    int32_t n_floats, n_halves;
-} gathered;
-
-static gathered gathered_of(const rk_call *call)
-{
-    gathered g = {0};
-    for (int32_t k = 0; k < call->node->n_inputs - 2; k++) {
-        const rk_tensor *t = rk__in(call, 2 + k);
-        if (t->dtype == RK_F16) {
-            g.halves[g.n_halves] = call->in[2 + k];
-            g.exponent[g.n_halves] = rk__half_exponents(call->in[2 + k], t->rows, t->cols);
-            g.half_weight[g.n_halves++] = call->node->attr.weight[k];
-        } else {
-            g.floats[g.n_floats] = call->in[2 + k];
-            g.weight[g.n_floats++] = call->node->attr.weight[k];
-        }
-    }
-    return g;
-}
-
-static void prefetch_gathered(const gathered *g, int64_t row, int64_t d)
-{
-    for (int32_t k = 0; k < g->n_floats; k++) {
-        rk__cpu_prefetch(g->floats[k] + row * d, d);
-    }
-    for (int32_t k = 0; k < g->n_halves; k++) {
-        rk__cpu_prefetch((const float *)(const void *)(g->halves[k] + row * d), (d + 1) / 2);
-    }
-}
-
-static void gather_row(const rk_isa *isa, const gathered *g, int64_t row, int64_t d, float *y)
-{
-    const float *tables[RK_MAX_INPUTS];
-    for (int32_t k = 0; k < g->n_floats; k++) {
-        tables[k] = g->floats[k] + row * d;
-    }
-    if (g->n_floats > 0) {
-        isa->combine(tables, g->weight, g->n_floats, d, y);
-    } else {
-        rk__zero_row(y, d);
-    }
-    for (int32_t k = 0; k < g->n_halves; k++) {
-        isa->axpy_half(g->half_weight[k] * rk__cpu_factor(g->exponent[k][row]),
-                       g->halves[k] + row * d, d, y);
-    }
-}
-
 void rk__cpu_combine_rows(const rk_call *call)
 {
     const int32_t *rows = call->in[0];
     int64_t count = *(const int32_t *)call->in[1];
     int64_t capacity = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
-    gathered g = gathered_of(call);
+    rk_gathered g = rk__gathered_of(call, 2, 0);
     float *y = call->out[0];
     RK_CPU_FOR_ROWS(call, r, capacity)
     {
         if (r + RK_ROWS_AHEAD < count) {
-            prefetch_gathered(&g, rows[r + RK_ROWS_AHEAD], d);
+            rk__prefetch_gathered(&g, rows[r + RK_ROWS_AHEAD], d);
         }
         if (r < count) {
-            gather_row(call->isa, &g, rows[r], d, y + r * d);
+            rk__gather_row(call->isa, &g, rows[r], d, y + r * d);
         } else {
             rk__zero_row(y + r * d, d);
         }

@@ -61,14 +61,18 @@ rk_value rk__propagate_rows(rk_program *p, rk_graph_values g, rk_value x, rk_row
                                alpha);
 }
 
-/* offsets, columns, scale, x f32|f16[N,d], rows i32[S], count i32[1], map i32[N] -> f32[S,d]; a
- * device goes by the list or by the map, whichever suits it */
+/* offsets, columns, scale, x f32|f16[N,d], rows i32[S], count i32[1], map i32[N], then n tables
+ * f32|f16[N,d] whose weighted sum at the rows comes first -> f32[S,d]; a device goes by the list or
+ * by the map, whichever suits it */
 rk_status rk__shape_propagate_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(3), RK_F32, -1, -1) || is(AT(3), RK_F16, -1, -1));
     NEED(is(AT(4), RK_I32, -1, 1) && is(AT(5), RK_I32, 1, 1));
     NEED(is(AT(6), RK_I32, AT(3)->rows, 1));
     RK_TRY(rk__need_graph(p, node, AT(3)->rows));
+    for (int32_t i = RK_PROPAGATE_ROWS_ADDED; i < node->n_inputs; i++) {
+        NEED(is(AT(i), AT(i)->dtype == RK_F16 ? RK_F16 : RK_F32, AT(3)->rows, AT(3)->cols));
+    }
     out[0] = shape(RK_F32, AT(4)->rows, AT(3)->cols);
     return RK_OK;
 }
@@ -76,6 +80,7 @@ rk_status rk__shape_propagate_rows(const rk_program *p, const rk_node *node, rk_
 void rk__grad_propagate_rows(rk_backward *b, const rk_node *node, rk_value g, float alpha)
 {
     rk_program *p = rk__backward_program(b);
+    RK_ASSERT(node->n_inputs == RK_PROPAGATE_ROWS_ADDED); /* nodes are fused after this pass */
     rk__contribute(b, node->in[3],
                    rk__propagate_from_rows(p, rk__graph_of(node), g, rk__row_set_of(p, node->in[4]),
                                            alpha * node->attr.weight[0]),
@@ -186,7 +191,12 @@ rk_traffic rk__traffic_propagate(const rk_counted *c)
 
 rk_traffic rk__traffic_propagate_rows(const rk_counted *c)
 {
-    return rk__traffic_over_edges(c, batch_edges(c), batch_edges(c), c->batch->rows);
+    rk_traffic t = rk__traffic_over_edges(c, batch_edges(c), batch_edges(c), c->batch->rows);
+    for (int32_t i = RK_PROPAGATE_ROWS_ADDED; i < c->node->n_inputs; i++) {
+        t.bytes += c->batch->rows * rk__row_bytes(rk__counted_in(c, i));
+        t.flops += 2 * c->batch->rows * (double)rk__counted_in(c, i)->cols;
+    }
+    return t;
 }
 
 /* Every edge is looked at, and those of the batch are followed. */

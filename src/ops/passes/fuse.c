@@ -6,6 +6,8 @@
  * fetches scattered rows of it anew; joined, a row is finished while it is in the first-level cache
  * or in registers, and the gradient of a parameter is never written at all.
  *
+ * The layers of a model at the rows of a batch are summed where the last one is computed.
+ *
  * Scores of a tile of queries are looked through while they are in the cache, and never written.
  *
  * Joined are nodes whose middle result nobody else reads, with the arithmetic in the same order.
@@ -126,6 +128,35 @@ static void join_adam(fusion *f, int32_t i)
     put(f, i, &joined, from);
 }
 
+/* combine_rows, propagate_rows, their sum -> propagate_rows with whole tables: the layers of a
+ * model at the rows of a batch, the last of them computed there only. */
+static void join_layers(fusion *f, int32_t i)
+{
+    rk_program *p = f->p;
+    const rk_node *sum = &p->nodes[i];
+    if (sum->n_inputs != 2 || sum->attr.weight[0] != 1 || sum->attr.weight[1] != 1) {
+        return;
+    }
+    int32_t tables = producer_for(f, sum->in[0], i), last = producer_for(f, sum->in[1], i);
+    if (tables < 0 || last < 0 || p->nodes[tables].op != RK_OP_COMBINE_ROWS ||
+        p->nodes[last].op != RK_OP_PROPAGATE_ROWS) {
+        return;
+    }
+    const rk_node *gather = &p->nodes[tables];
+    rk_node joined = p->nodes[last];
+    int32_t n = gather->n_inputs - 2;
+    if (joined.n_inputs != RK_PROPAGATE_ROWS_ADDED || gather->in[0] != joined.in[4] ||
+        RK_PROPAGATE_ROWS_ADDED + n > RK_MAX_INPUTS) {
+        return;
+    }
+    memcpy(joined.in + RK_PROPAGATE_ROWS_ADDED, gather->in + 2, (size_t)n * sizeof *joined.in);
+    memcpy(joined.attr.weight + 1, gather->attr.weight, (size_t)n * sizeof *joined.attr.weight);
+    joined.n_inputs += n;
+    joined.out[0] = sum->out[0];
+    put(f, i, &joined, tables);
+    put(f, i, &joined, last);
+}
+
 /* score_dot, top_k -> score_topk */
 static void join_scores(fusion *f, int32_t i)
 {
@@ -173,6 +204,8 @@ rk_status rk__program_fuse(rk_program *p)
             join_adam(&f, i);
         } else if (p->nodes[i].op == RK_OP_TOP_K) {
             join_scores(&f, i);
+        } else if (p->nodes[i].op == RK_OP_COMBINE) {
+            join_layers(&f, i);
         }
     }
     nodes = rk__take_nodes(p);
