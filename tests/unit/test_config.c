@@ -358,6 +358,27 @@ static void files_load(void **state)
     test_scratch_remove(folder);
 }
 
+static void a_device_is_a_word_and_a_number(void **state)
+{
+    (void)state;
+    rk_config *config = parse("run: {device: cpu}");
+    const rk_options *o = rk__config_options(config);
+    assert_ok(rk_config_set_device(config, "cuda:3", "--device"));
+    assert_int_equal(o->run.device, RK_DEVICE_CUDA);
+    assert_int_equal(o->cuda.device, 3);
+    assert_string_equal(rk__config_origin(config, "cuda.device"), "--device");
+    assert_ok(rk_config_set_device(config, "cuda", "--device")); /* the number stays */
+    assert_int_equal(o->cuda.device, 3);
+    assert_ok(rk_config_set_device(config, "cpu", "--device"));
+    static const char *const bad[] = {"cuda:", "cuda:x", "cuda:-1", "cuda:128", "gpu", ""};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(rk_config_set_device(config, bad[i], "--device"), RK_ERR_CONFIG);
+        assert_int_equal(o->run.device, RK_DEVICE_CPU);
+        assert_int_equal(o->cuda.device, 3);
+    }
+    rk_config_free(config);
+}
+
 /* Every word of every choice is read as its own number, and that number is called by this word. */
 static void words_of_choices_are_numbered(void **state)
 {
@@ -402,6 +423,7 @@ int main(void)
         cmocka_unit_test(folders_are_resolved),
         cmocka_unit_test(files_load),
         cmocka_unit_test(words_of_choices_are_numbered),
+        cmocka_unit_test(a_device_is_a_word_and_a_number),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
