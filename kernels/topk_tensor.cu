@@ -61,7 +61,7 @@ struct side {
 
 /* Kernels for d that is a MULTIPLE of a strip, of four, or of one. Blocks on a multiprocessor at
  * least: where columns are counted that takes more registers. */
-template <int MULTIPLE> constexpr int RESIDENT = MULTIPLE == STRIP ? 2 : 1;
+template <int MULTIPLE> [[maybe_unused]] constexpr int RESIDENT = MULTIPLE == STRIP ? 2 : 1;
 
 /* Two strips of both sides. */
 struct strips {
