@@ -6,10 +6,10 @@
  *   old_driver       it is older than the runtime
  *   no_device        there is a driver but no device
  *   old_device       compute capability 6.1
- *   turing           7.5, without tensor cores for TF32
  *   busy             another process has the device for itself
  *   memory_taken     all but a megabyte is in use by others (memory.cpp)
  *   no_image         the program has no code for the device
+ *   turing           compute capability 7.5, without tensor cores for TF32
  *   crash:N          the N-th launch from then on (from 1) reads an illegal address; after it every
  *                    call fails, as on a device
  */
@@ -98,16 +98,10 @@ size_t shared_limit(const void *kernel)
     return found == shared_limits.end() ? SHARED : (size_t)found->second;
 }
 
-static int capability()
-{
-    return config.fault == "old_device" ? 61 : config.fault == "turing" ? 75 : 90;
-}
-
 void require_capability(int major, const char *what)
 {
-    if (capability() < 10 * major) {
-        die("%s on a device of compute capability %d.%d", what, capability() / 10,
-            capability() % 10);
+    if (config.fault == "turing" && major > 7) {
+        die("%s on a device of compute capability 7.5", what);
     }
 }
 
@@ -205,8 +199,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
     }
     memset(p, 0, sizeof *p);
     snprintf(p->name, sizeof p->name, "CPU emulator");
-    p->major = capability() / 10;
-    p->minor = capability() % 10;
+    p->major = config.fault == "old_device" ? 6 : 9;
+    p->minor = config.fault == "old_device" ? 1 : 0;
     p->multiProcessorCount = 4;
     p->warpSize = 32;
     p->totalGlobalMem = config.memory;
@@ -218,6 +212,10 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int device)
     p->regsPerBlock = 65536;
     p->l2CacheSize = 50 << 20;
     p->unifiedAddressing = 1;
+    if (config.fault == "turing") {
+        p->major = 7;
+        p->minor = 5;
+    }
     return fail(driver_fault());
 }
 

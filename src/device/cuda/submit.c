@@ -1,4 +1,5 @@
-/* Submissions: copies and a run that the host does not wait for, each with a mark behind it. */
+/* Submissions: copies and a run that the host does not wait for, each with a mark behind it. Each
+ * function of the device's table names the device to CUDA: which one is current is a thread's own. */
 #include <string.h>
 
 #include "device/cuda/context.h"
@@ -37,6 +38,7 @@ static rk_status queue_all(rk_device_context *context, const rk_submission *what
 rk_status rk__cuda_submit(rk_device_context *context, const rk_submission *what,
                           int64_t *out_ticket)
 {
+    RK_TRY_CUDA(cudaSetDevice(context->device));
     rk_status status =
         queue_all(context, what, &context->marks[context->submitted % RK_CUDA_MARKS]);
     if (status != RK_OK) {
@@ -51,6 +53,7 @@ rk_status rk__cuda_submit(rk_device_context *context, const rk_submission *what,
 rk_status rk__cuda_wait(rk_device_context *context, int64_t ticket)
 {
     RK_ASSERT(ticket >= 0 && ticket < context->submitted);
+    RK_TRY_CUDA(cudaSetDevice(context->device));
     RK_TRY_CUDA(cudaEventSynchronize(context->marks[ticket % RK_CUDA_MARKS]));
     return RK_OK;
 }
@@ -71,7 +74,7 @@ rk_status rk__cuda_alloc_host(rk_device_context *context, void *out_pointer, int
                               const char *what)
 {
     void *pointer = NULL;
-    (void)context;
+    RK_TRY_CUDA(cudaSetDevice(context->device));
     if (cudaMallocHost(&pointer, (size_t)(bytes > 0 ? bytes : 1)) != cudaSuccess) {
         cudaGetLastError();
         RK_FAIL(RK_ERR_MEMORY, "the host has no %.1f MB of pages that stay in memory, for %s",
@@ -83,6 +86,6 @@ rk_status rk__cuda_alloc_host(rk_device_context *context, void *out_pointer, int
 
 void rk__cuda_free_host(rk_device_context *context, void *memory)
 {
-    (void)context;
+    cudaSetDevice(context->device);
     cudaFreeHost(memory);
 }
