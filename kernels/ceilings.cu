@@ -15,7 +15,7 @@ constexpr int ROWS_IN_SUM = RK_CEILING_ROWS_IN_SUM, IN_FLIGHT = 8, CHAINS = 8;
 
 /* Blocks on a multiprocessor. Eight rows take 56 registers; without a number the compiler keeps to
  * 32, with two rows in flight. */
-constexpr int RESIDENT = 4;
+[[maybe_unused]] constexpr int RESIDENT = 4;
 
 /* table[i] = 1; rows[i] uniform in [0, n_rows). */
 __global__ void __launch_bounds__(rk::BLOCK)

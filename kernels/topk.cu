@@ -149,7 +149,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-constexpr int RESIDENT = 4; /* blocks on a multiprocessor: room for loads on their way */
+[[maybe_unused]] constexpr int RESIDENT =
+    4; /* blocks on a multiprocessor: room for loads on their way */
 
 __device__ float exact_score(const rk_ranking &r, int64_t query, int32_t item)
 {

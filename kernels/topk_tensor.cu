@@ -37,7 +37,9 @@ constexpr int64_t TILES = 2;     /* of items, that a block looks through */
 constexpr int MOST_FOUND = 512;  /* survivors of a block that are written together */
 constexpr int64_t MOST_STEP = 8; /* of the sample */
 constexpr int64_t LEAST_GROUPS = 256, MOST_GROUPS = 4096; /* 16 KB of shared memory at most */
-constexpr int64_t SAMPLE_BYTES = 48 << 20; /* as many scores as a second-level cache holds */
+/* Scores of the sample at a time: as many as a second-level cache holds, and items in reach of a
+ * test. */
+constexpr int64_t SAMPLE_BYTES = 48 << 20, MOST_WIDTH = 8192;
 
 /* The sample's items, some at a time: items first * step, (first + 1) * step, ... */
 struct sample {
@@ -61,7 +63,7 @@ struct side {
 
 /* Kernels for d that is a MULTIPLE of a strip, of four, or of one. Blocks on a multiprocessor at
  * least: where columns are counted that takes more registers. */
-template <int MULTIPLE> constexpr int RESIDENT = MULTIPLE == STRIP ? 2 : 1;
+template <int MULTIPLE> [[maybe_unused]] constexpr int RESIDENT = MULTIPLE == STRIP ? 2 : 1;
 
 /* Two strips of both sides. */
 struct strips {
@@ -427,7 +429,8 @@ int64_t step_for(int64_t k)
 /* Scores of the sample for so many items at a time. */
 int64_t sample_width(int64_t n_queries, int64_t n_items, int64_t step)
 {
-    const int64_t most = SAMPLE_BYTES / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
+    const int64_t fit = SAMPLE_BYTES / (int64_t)sizeof(float) / (n_queries > 0 ? n_queries : 1);
+    const int64_t most = fit < MOST_WIDTH ? fit : MOST_WIDTH;
     const int64_t all = rk::divide_up(rk::divide_up(n_items, step), SIDE) * SIDE;
     const int64_t some = most > SIDE ? most / SIDE * SIDE : SIDE;
     return some < all ? some : all;

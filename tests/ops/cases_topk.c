@@ -54,6 +54,8 @@ static const topk_shape shapes[] = {
     /* the best of a sample of items are the best of all, but for what TF32 does not keep */
     {64, 64, 800, 20, 1, 0.05, false, 0},
     {40, 40, 700, 15, 2, 0.05, true, 0},
+    /* a sample in two tiles */
+    {1, 1, 70001, 1, 1, 0, false, 2000},
     /* no margin holds */
     {9, 9, 700, 16, 20, 0.1, true, -1},
     {9, 9, 700, 7, 20, 0.1, false, -5},

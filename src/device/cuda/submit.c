@@ -1,4 +1,5 @@
-/* Submissions: copies and a run that the host does not wait for, each with a mark behind it. */
+/* Submissions: copies and a run that the host does not wait for, each with a mark behind it. Each
+ * function of the device's table names the device to CUDA: which one is current is a thread's own. */
 #include <string.h>
 
 #include "device/cuda/context.h"
@@ -85,6 +86,6 @@ rk_status rk__cuda_alloc_host(rk_device_context *context, void *out_pointer, int
 
 void rk__cuda_free_host(rk_device_context *context, void *memory)
 {
-    (void)context;
+    cudaSetDevice(context->device);
     cudaFreeHost(memory);
 }
