@@ -48,7 +48,7 @@ clean() {
 }
 trap clean EXIT
 
-# import FOLDER NAME: the folder is the image, as NVIDIA's it finds nvcc
+# import FOLDER NAME: the folder is the image, in whose PATH nvcc is, as in NVIDIA's
 import() {
     local path=/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     tar -C "$1" --numeric-owner -cf - . |
@@ -65,14 +65,13 @@ import "$scratch/system" localhost/system
 run_options=(--rm --network none --ulimit nofile=1024:1024 --ulimit nproc=4096:4096)
 runtime=""
 for name in crun runc; do
-    if "${engine[@]}" --runtime $name run "${run_options[@]}" localhost/system true \
-        2>"$scratch/why"; then
+    if "${engine[@]}" --runtime $name run "${run_options[@]}" localhost/system true 2>>why; then
         runtime=$name
         break
     fi
-    sed "s/^/$name: /" "$scratch/why" | tee -a "$log"
 done
-[ -n "$runtime" ] || skip "no runtime starts a container here"
+cat why >>"$log"
+[ -n "$runtime" ] || skip "no runtime starts a container here: $(paste -s -d ' ' why)"
 engine+=(--runtime "$runtime")
 echo "$("${engine[@]}" --version) with $runtime, storage $storage" | tee -a "$log"
 
@@ -110,9 +109,9 @@ owned_by() {
     [ -z "$others" ] || fail "not of user $1: $others"
 }
 
-# whole IMAGE: what anybody would do with it
+# try_image IMAGE: what anybody would do with it
 try_image() {
-    local image=$1 settings code
+    local image=$1 settings
     rm -rf mounted
     mkdir mounted
     chown 1000:1000 mounted
@@ -140,6 +139,10 @@ try_image() {
             fail "$image: other $file after the stop"
     done
     owned_by 1000
+    options=(--cpus 1)
+    run 0 inside "$image" train demo/synth.yaml --run one --set train.epochs=1
+    options=()
+    says "1 thread,"
     another_user "$image"
     echo "$image: trained, stopped, resumed to the same bits; files belong to their user"
 }
