@@ -72,31 +72,30 @@ class Model:
             loads += 1.15 + some + rounds / self.a.sparse_loads_in_flight
         return loads * self.device.l2_latency
 
-    def schedule(self, degrees, life, is_plain):
+    def schedule(self, degrees, life, is_plain, active=None):
         """(us, waste) of rows of these degrees; life(edges, whether the row is of the batch) is a
         warp's."""
         a, known = self.a, {}
 
         def of(edges, row):
-            key = (edges, row is None or row)
+            key = (edges, active is None or active[row])
             if key not in known:
-                known[key] = life(edges, row)
+                known[key] = life(*key)
             return known[key]
 
         long_blocks, lives = [], []
         for row, degree in enumerate(degrees):
             if degree <= a.piece_edges:
-                lives.append(of(degree, self.active and self.active[row]))
+                lives.append(of(degree, row))
             elif a.long_rows in ("merge", "last"):
-                lives += [of(n, self.active and self.active[row])
-                          for n in schedule.pieces_of([degree], a.piece_edges)]
+                pieces = schedule.pieces_of([degree], a.piece_edges)
+                lives += [of(n, row) for n in pieces]
                 if a.long_rows == "last":
-                    parts = -(-degree // a.piece_edges)
-                    lives[-1] += -(-parts // a.loads_in_flight) * self.device.l2_latency
+                    rounds = -(-len(pieces) // a.loads_in_flight)
+                    lives[-1] += rounds * self.device.l2_latency
             else:
                 share = -(-degree // a.block_warps)
-                long_blocks.append(of(share, self.active and self.active[row]) +
-                                   self.device.l2_latency)
+                long_blocks.append(of(share, row) + self.device.l2_latency)
         if a.sorted_pieces:
             lives.sort(reverse=True)
             long_blocks.sort(reverse=True)
@@ -118,13 +117,11 @@ class Model:
         groups = max(1, schedule.WARP * 16 // row)
         edges, rows = sum(degrees), len(degrees)
         active = graph.batch_rows(a.batch)
-        used = sum(d for d, is_used in zip(graph.degrees, active) if is_used)
         streamed = 4 + a.weights_in_order
 
         is_plain = kind == "rows" or (precision != "fp16" and not operation.endswith("adam"))
-        self.active = None
         if kind == "from_rows":
-            share = used / max(1, graph.edges)
+            share = sum(d for d, is_used in zip(graph.degrees, active) if is_used) / graph.edges
             latency, waste = self.schedule(
                 degrees, lambda n, _: self.sparse_life(n, groups, share), is_plain)
             gathers = edges * share
@@ -132,12 +129,12 @@ class Model:
             streams = edges * 4 + rows * out_row
         elif kind == "rows":
             first = 0 if side != "items" else len(graph.users)
-            self.active = active[first:first + rows]
+            active = active[first:first + rows]
             latency, waste = self.schedule(
                 degrees, lambda n, is_used: self.warp_life(n, groups, halves) if is_used else
-                2 * device.l2_latency, is_plain)
-            gathers = sum(d for d, is_used in zip(degrees, self.active) if is_used)
-            moved = gathers * (row + 4 + weight) + sum(self.active) * out_row + rows * 8
+                2 * device.l2_latency, is_plain, active)
+            gathers = sum(d for d, is_used in zip(degrees, active) if is_used)
+            moved = gathers * (row + 4 + weight) + sum(active) * out_row + rows * 8
             streams = gathers * streamed
         else:
             latency, waste = self.schedule(
