@@ -37,15 +37,14 @@ class Assumptions:
         "it lies in the first-level cache, half of them here; read in order, their own size")
     weight_bytes_fp16: float = number(32, KERNEL, "the same where rows are halves")
     weights_in_order: float = number(0, KERNEL, "bytes of those that are read in order")
-    registers_fp32: int = number(32, KERNEL, "registers of a thread: they limit blocks of an SM")
-    registers_fp16: int = number(40, KERNEL, "the same where rows are halves")
+    registers: int = number(32, KERNEL, "of a thread: they limit the blocks of a processor")
+    registers_end: int = number(40, KERNEL, "the same where rows end as halves or an Adam step")
     small_kernel: float = number(
         1.0, STEP, "us that a small kernel runs beyond the tiny one that `node` was measured with: "
         "two or three loads that wait for each other")
     slow_kernels: float = number(
         0, STEP, "us of kernels that are slower than small: l2_sum by one block, bpr_grad by "
         "scalar loads")
-    forked_nodes: int = number(0, STEP, "nodes beside the layers, on a branch of the graph")
     dependent_launch: int = number(0, STEP, "1: programmatic dependent launch, on 9.0 and newer")
     dependent_saving: float = number(0.6, STEP, "us of `node` that it saves")
     gram_share: float = number(0.4, STEP, "of the TF32 peak: the three products of halves that "
@@ -79,10 +78,30 @@ class Assumptions:
 
 
 @dataclass
+class Operation:
+    """One of a step, in the words of a settings file: NAME MB [LANE [OPERATION...]], the operations
+    that it reads by their number."""
+    name: str
+    megabytes: float
+    lane: int = 0
+    reads: tuple = ()
+
+    @staticmethod
+    def parse(text):
+        name, megabytes, *rest = text.split()
+        lane, *reads = [int(word) for word in rest] or [0]
+        return Operation(name, float(megabytes), lane, tuple(reads))
+
+    def text(self):
+        numbers = (self.lane, *self.reads) if self.lane or self.reads else ()
+        return " ".join([self.name, f"{self.megabytes:g}"] + [str(n) for n in numbers])
+
+
+@dataclass
 class Program:
     """A step as `rankine train --print-program` shows it."""
     nodes: int
-    operations: list  # (name, MB)
+    operations: list  # of Operation
 
 
 class Settings:
@@ -97,6 +116,6 @@ class Settings:
         for section in parser.sections():
             if section.startswith("program "):
                 _, graph, precision = section.split()
-                words = [word.split() for word in parser[section]["operations"].split(",")]
                 self.programs[graph, precision] = Program(
-                    int(parser[section]["nodes"]), [(name, float(mb)) for name, mb in words])
+                    int(parser[section]["nodes"]),
+                    [Operation.parse(text) for text in parser[section]["operations"].split(",")])

@@ -52,7 +52,7 @@ class Page:
             for precision in ("fp32", "fp16"):
                 if self.programs(graph, precision):
                     rows.append([f"{graph.name}, step {precision}, us"] + [
-                        pair(*(total for total, _ in self.step_of(d, graph, precision)))
+                        pair(*(entry.us for entry in self.step_of(d, graph, precision)))
                         for d in self.devices])
             rows.append([f"{graph.name}, full ranking, ms"] + [
                 pair(*(total for total, _ in self.both(d, lambda m, _, g=graph: m.ranking(g))))
@@ -63,10 +63,10 @@ class Page:
         """Every operation that gathers rows, once."""
         found, times = [], {}
         for device in self.devices:
-            for settings, (_, hot) in zip(self.settings, self.step_of(device, graph, precision)):
-                for name, entries in hot.items():
+            for settings, entry in zip(self.settings, self.step_of(device, graph, precision)):
+                for name, time in entry.gathering.items():
                     found += [name] if name not in found else []
-                    times[device.title, settings.name, name] = entries[0]
+                    times[device.title, settings.name, name] = time
         rows = []
         for name in found:
             cells = []
@@ -91,13 +91,12 @@ class Page:
     def shares(self, graph, precision, device):
         """The step by what it consists of."""
         rows = []
-        for settings, (total, hot) in zip(self.settings, self.step_of(device, graph, precision)):
-            program = settings.programs[graph.name, precision]
-            gathers = sum(entry.us for entries in hot.values() for entry in entries)
-            rows.append([settings.name, program.nodes, settings.assumptions.forked_nodes,
-                         us(gathers), us(total - gathers), us(total)])
+        for settings, entry in zip(self.settings, self.step_of(device, graph, precision)):
+            rows.append([settings.name, settings.programs[graph.name, precision].nodes,
+                         us(entry.gathered), us(entry.work - entry.gathered),
+                         us(entry.work - entry.us), us(entry.us)])
         return table([f"step, {graph.name}, {precision}, {device.title}", "nodes",
-                      "of them on a branch", "kernels that gather, us", "the rest, us", "step, us"],
+                      "kernels that gather, us", "the rest, us", "beside others, us", "step, us"],
                      rows)
 
     def ranking(self, graph, device):

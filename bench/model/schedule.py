@@ -20,20 +20,6 @@ def pieces_of(degrees, most):
     return result
 
 
-def blocks_of_rows(degrees, most, warps):
-    """Pieces of rows that are long rows' blocks: the warps share a row of more than `most` edges.
-
-    Two lists: pieces of rows of at most `most` edges, and of each long row its warps' shares.
-    """
-    short = [degree for degree in degrees if degree <= most]
-    long_rows = []
-    for degree in degrees:
-        if degree > most:
-            long_rows.append([degree * (i + 1) // warps - degree * i // warps
-                              for i in range(warps)])
-    return short, long_rows
-
-
 def warp_cycles(edges, latency, groups, in_flight, dependent, prefetch):
     """A warp's life on a piece.
 

@@ -1,5 +1,5 @@
 """Times of the kernels that gather rows, of a whole step, and of the full ranking."""
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import schedule
 
@@ -27,6 +27,16 @@ class Time:
     edge_bytes: float = 0.0
 
 
+@dataclass
+class Step:
+    """us of a step; of all its work, some of it beside other; of kernels that gather rows, one of
+    each operation and all of them."""
+    us: float = 0.0
+    work: float = 0.0
+    gathered: float = 0.0
+    gathering: dict = field(default_factory=dict)
+
+
 class Model:
     def __init__(self, device, assumptions):
         self.device, self.a = device, assumptions
@@ -38,9 +48,9 @@ class Model:
         """Bytes a us."""
         return self.device.l2_read * self.a.gather_share * 1e6
 
-    def slots(self, precision):
+    def slots(self, is_plain):
         """Blocks that run at a time."""
-        registers = self.a.registers_fp16 if precision == "fp16" else self.a.registers_fp32
+        registers = self.a.registers if is_plain else self.a.registers_end
         block = -(-registers // 8) * 8 * schedule.WARP * self.a.block_warps
         return self.device.sms * max(1, min(self.device.registers // block,
                                             self.device.warps // self.a.block_warps))
@@ -62,36 +72,35 @@ class Model:
             loads += 1.15 + some + rounds / self.a.sparse_loads_in_flight
         return loads * self.device.l2_latency
 
-    def schedule(self, degrees, life, precision):
+    def schedule(self, degrees, life, is_plain, active=None):
         """(us, waste) of rows of these degrees; life(edges, whether the row is of the batch) is a
         warp's."""
         a, known = self.a, {}
 
         def of(edges, row):
-            key = (edges, row is None or row)
+            key = (edges, active is None or active[row])
             if key not in known:
-                known[key] = life(edges, row)
+                known[key] = life(*key)
             return known[key]
 
         long_blocks, lives = [], []
         for row, degree in enumerate(degrees):
             if degree <= a.piece_edges:
-                lives.append(of(degree, self.active and self.active[row]))
+                lives.append(of(degree, row))
             elif a.long_rows in ("merge", "last"):
-                lives += [of(n, self.active and self.active[row])
-                          for n in schedule.pieces_of([degree], a.piece_edges)]
+                pieces = schedule.pieces_of([degree], a.piece_edges)
+                lives += [of(n, row) for n in pieces]
                 if a.long_rows == "last":
-                    parts = -(-degree // a.piece_edges)
-                    lives[-1] += -(-parts // a.loads_in_flight) * self.device.l2_latency
+                    rounds = -(-len(pieces) // a.loads_in_flight)
+                    lives[-1] += rounds * self.device.l2_latency
             else:
                 share = -(-degree // a.block_warps)
-                long_blocks.append(of(share, self.active and self.active[row]) +
-                                   self.device.l2_latency)
+                long_blocks.append(of(share, row) + self.device.l2_latency)
         if a.sorted_pieces:
             lives.sort(reverse=True)
             long_blocks.sort(reverse=True)
         blocks = long_blocks + schedule.into_blocks(lives, a.block_warps)
-        cycles = schedule.makespan(blocks, self.slots(precision))
+        cycles = schedule.makespan(blocks, self.slots(is_plain))
         return cycles / (self.device.clock * 1e3), schedule.waste(lives, a.block_warps)
 
     # ---- kernels ----
@@ -108,29 +117,28 @@ class Model:
         groups = max(1, schedule.WARP * 16 // row)
         edges, rows = sum(degrees), len(degrees)
         active = graph.batch_rows(a.batch)
-        used = sum(d for d, is_used in zip(graph.degrees, active) if is_used)
         streamed = 4 + a.weights_in_order
 
-        self.active = None
+        is_plain = kind == "rows" or (precision != "fp16" and not operation.endswith("adam"))
         if kind == "from_rows":
-            share = used / max(1, graph.edges)
+            share = sum(d for d, is_used in zip(graph.degrees, active) if is_used) / graph.edges
             latency, waste = self.schedule(
-                degrees, lambda n, _: self.sparse_life(n, groups, share), precision)
+                degrees, lambda n, _: self.sparse_life(n, groups, share), is_plain)
             gathers = edges * share
             moved = edges * 4 + gathers * (row + 2 * SECTOR) + rows * out_row
             streams = edges * 4 + rows * out_row
         elif kind == "rows":
             first = 0 if side != "items" else len(graph.users)
-            self.active = active[first:first + rows]
+            active = active[first:first + rows]
             latency, waste = self.schedule(
                 degrees, lambda n, is_used: self.warp_life(n, groups, halves) if is_used else
-                2 * device.l2_latency, precision)
-            gathers = sum(d for d, is_used in zip(degrees, self.active) if is_used)
-            moved = gathers * (row + 4 + weight) + sum(self.active) * out_row + rows * 8
+                2 * device.l2_latency, is_plain, active)
+            gathers = sum(d for d, is_used in zip(degrees, active) if is_used)
+            moved = gathers * (row + 4 + weight) + sum(active) * out_row + rows * 8
             streams = gathers * streamed
         else:
             latency, waste = self.schedule(
-                degrees, lambda n, _: self.warp_life(n, groups, halves), precision)
+                degrees, lambda n, _: self.warp_life(n, groups, halves), is_plain)
             gathers = edges
             moved = edges * (row + 4 + weight) + rows * out_row
             streams = edges * streamed + rows * out_row
@@ -153,25 +161,36 @@ class Model:
             us = max(us, flops / (self.a.gram_share * self.device.tf32 * 1e6))
         return us
 
+    def node(self):
+        """us from the begin of a node of a graph to the begin of the next, beyond what it does."""
+        early = self.a.dependent_launch and self.device.capability >= 90
+        return self.device.node - (self.a.dependent_saving if early else 0)
+
     def step(self, graph, program, precision):
-        """us of a step, and {operation: [Time]} of those that gather."""
-        a, names = self.a, [name for name, _ in program.operations]
-        hot, us = {}, a.slow_kernels
-        for name, megabytes in program.operations:
-            if kind_of(name):
-                if name not in hot:
-                    hot[name] = [self.gathering(graph, name, precision, "narrow" in names)]
-                else:
-                    hot[name].append(hot[name][0])
-                us += hot[name][-1].us
+        """A Step. An operation begins when the one before it in its lane, and those that it reads,
+        have ended; nodes beyond one an operation are small ones that nothing runs beside."""
+        is_narrowed = any(op.name == "narrow" for op in program.operations)
+        result, ends, lanes = Step(), [], {}
+        for op in program.operations:
+            us = self.node()
+            if kind_of(op.name):
+                if op.name not in result.gathering:
+                    result.gathering[op.name] = self.gathering(graph, op.name, precision,
+                                                               is_narrowed)
+                time = result.gathering[op.name].us
+                result.gathered += time
             else:
-                us += self.plain(graph, name, megabytes)
-        n_hot = sum(len(times) for times in hot.values())
-        critical = max(n_hot, program.nodes - a.forked_nodes)
-        node = self.device.node
-        if a.dependent_launch and self.device.capability >= 90:
-            node -= a.dependent_saving
-        return us + critical * node + (critical - n_hot) * a.small_kernel, hot
+                time = self.plain(graph, op.name, op.megabytes) + self.a.small_kernel
+            us += time
+            result.work += us
+            begin = max([lanes.get(op.lane, 0.0)] + [ends[number] for number in op.reads])
+            ends.append(begin + us)
+            lanes[op.lane] = ends[-1]
+        more = max(0, program.nodes - len(program.operations))
+        rest = self.a.slow_kernels + more * (self.node() + self.a.small_kernel)
+        result.work += rest
+        result.us = max(ends) + rest
+        return result
 
     def ranking(self, graph):
         """ms of ranking all items for all users, and its parts in ms."""

@@ -9,7 +9,7 @@ import unittest
 BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench")
 sys.path.insert(0, BENCH)
 from model import graphs, schedule, step  # noqa: E402
-from model.assumptions import Assumptions, Program, Settings  # noqa: E402
+from model.assumptions import Assumptions, Operation, Program, Settings  # noqa: E402
 from model.devices import Device  # noqa: E402
 
 # One processor at 1 GHz with room for two blocks of two warps, caches and memory without a limit
@@ -28,7 +28,7 @@ def tiny_graph(folder):
 
 
 def assumed(**changes):
-    values = {"gather_share": 1.0, "block_warps": 2, "registers_fp32": 32, "weight_bytes_fp32": 0,
+    values = {"gather_share": 1.0, "block_warps": 2, "registers": 32, "weight_bytes_fp32": 0,
               "piece_edges": 4, "batch": 1}
     values.update(changes)
     return Assumptions(**values)
@@ -105,11 +105,23 @@ class Kernels(unittest.TestCase):
         self.assertAlmostEqual(time.us ** 2, squares)
 
     def test_a_step_is_its_kernels_and_nodes(self):
-        program = Program(5, [("sample_triplets", 2.0), ("propagate", 0.0)])
-        model = step.Model(TINY, assumed(small_kernel=1.0, forked_nodes=1, slow_kernels=10))
-        total, hot = model.step(self.graph, program, "fp32")
-        # four nodes on the way, three of them small; 2 MB at 1 TB/s
-        self.assertAlmostEqual(total, hot["propagate"][0].us + 4 * 2.0 + 3 * 1.0 + 10 + 2.0)
+        program = Program(5, [Operation("sample_triplets", 2.0), Operation("propagate", 0.0)])
+        model = step.Model(TINY, assumed(small_kernel=1.0, slow_kernels=10))
+        entry = model.step(self.graph, program, "fp32")
+        # five nodes, four of them small; 2 MB at 1 TB/s
+        expected = entry.gathering["propagate"].us + 5 * 2.0 + 4 * 1.0 + 10 + 2
+        self.assertAlmostEqual(entry.us, expected)
+        self.assertAlmostEqual(entry.work, entry.us)
+
+    def test_lanes_run_beside_each_other(self):
+        # 3 us a node and what it moves. Lane 0 ends at 8 and 20, lane 1 at 13 and 17; the last one
+        # waits for both, to 23. All of it is 40 us of work.
+        program = Program(5, [Operation("a", 5.0), Operation("b", 10.0, 1), Operation("c", 9.0),
+                              Operation("d", 1.0, 1, (0,)), Operation("e", 0.0, 0, (2, 3))])
+        model = step.Model(TINY, assumed(small_kernel=1.0))
+        entry = model.step(self.graph, program, "fp32")
+        self.assertAlmostEqual(entry.us, 23.0)
+        self.assertAlmostEqual(entry.work, 40.0)
 
     def test_ranking(self):
         model = step.Model(TINY, assumed(ranking_fused=1, ranking_nodes=3, ranking_runs_users=2,
@@ -182,8 +194,9 @@ class Script(unittest.TestCase):
         program = os.path.join(os.path.dirname(self.folder), "rankine")
         with open(program, "w", encoding="ascii") as file:
             file.write("#!/bin/sh\ncat <<PAGE\n"
-                       "  0  propagate      f32 [10, 64]     1.250  graph, embedding\n"
-                       "  1  step_advance                    0.000  step_state\n\n"
+                       "  #  lane  operation  result         MB  reads\n"
+                       "  0  1     propagate  f32 [10, 64]  1.250  graph, embedding\n"
+                       "  1  0     combine    f32 [6, 64]   0.500  rows #0, embedding, #0.1\n\n"
                        "device cuda replays it as a graph of 7 nodes\nPAGE\n")
         os.chmod(program, 0o755)
         settings = os.path.join(os.path.dirname(self.folder), "mine.ini")
@@ -195,7 +208,8 @@ class Script(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         kept = Settings("mine", settings)
         self.assertEqual(kept.programs["gowalla", "fp16"],
-                         Program(7, [("propagate", 1.25), ("step_advance", 0.0)]))
+                         Program(7, [Operation("propagate", 1.25, 1),
+                                     Operation("combine", 0.5, 0, (0,))]))
         self.assertEqual(kept.programs["other", "fp32"].nodes, 3)
         self.assertEqual(kept.assumptions.sorted_pieces, 1)
         with open(settings, encoding="ascii") as file:
