@@ -167,8 +167,9 @@ cudaError_t mean_of_terms(void *stream, const loss_terms &t);
 #endif
 
 /* ptxas takes loads through the read-only path (__ldg, and const __restrict__ parameters) for loads
- * of what nobody writes while the kernel runs, and moves them in front of the wait. A branch that is
- * never taken, by a number that it cannot know, keeps them behind; tools/check_kernels.py looks. */
+ * of what nobody writes while the kernel runs, and moves them in front of the wait. A branch that
+ * is never taken, by a number that it cannot know, keeps them behind; tools/check_kernels.py looks.
+ */
 __device__ __forceinline__ void stay_behind()
 {
 #ifndef CUDA_EMU
