@@ -41,18 +41,29 @@ done:
     return status;
 }
 
-rk_status rk__cuda_blas_prepare(rk_device_context *context)
+static rk_status make_handle(rk_device_context *context)
 {
-    if (context->blas) {
-        return RK_OK;
-    }
     RK_TRY(rk__cuda_alloc(&context->blas_workspace, RK_CUDA_BLAS_WORKSPACE, "cuBLAS's workspace"));
     RK_TRY_CUBLAS(cublasCreate(&context->blas));
     RK_TRY_CUBLAS(cublasSetStream(context->blas, context->stream));
     RK_TRY_CUBLAS(
         cublasSetWorkspace(context->blas, context->blas_workspace, RK_CUDA_BLAS_WORKSPACE));
     RK_TRY_CUBLAS(cublasSetMathMode(context->blas, rk__cuda_blas_math(context)));
-    return warm_up(context);
+    return RK_OK;
+}
+
+/* What could not be warmed up is not kept: the next program would take it for ready. */
+rk_status rk__cuda_blas_prepare(rk_device_context *context)
+{
+    if (context->blas) {
+        return RK_OK;
+    }
+    rk_status status = make_handle(context);
+    status = status == RK_OK ? warm_up(context) : status;
+    if (status != RK_OK) {
+        rk__cuda_blas_free(context);
+    }
+    return status;
 }
 
 cublasMath_t rk__cuda_blas_math(const rk_device_context *context)
