@@ -30,7 +30,7 @@ results elsewhere/out
 grep -vE '^stage|^(.*,passed$|sanitizer,.*,skipped$|pytorch,.*,skipped$)' \
     elsewhere/out/stages.csv >bad
 [ ! -s bad ] || fail "stages: $(cat bad; tail -n 30 elsewhere/out/log.txt)"
-[ "$(wc -l <elsewhere/out/stages.csv)" = 15 ] || fail "not every stage has a row"
+[ "$(wc -l <elsewhere/out/stages.csv)" = 16 ] || fail "not every stage has a row"
 for file in bench.csv bench.md log.txt machine.txt train-metrics.jsonl train-report.json; do
     [ -s elsewhere/out/$file ] || fail "no $file"
 done

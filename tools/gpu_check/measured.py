@@ -58,7 +58,7 @@ def how_long(check):
     if check.emulated:
         return ["--rounds", "1", "--stretch", "0.01", "--epoch-seconds", "0", "--gathers", "500",
                 "--check", "2", "--batch", "50", "--threads", "1"]  # fmt: skip
-    return ["--rounds", "3", "--stretch", "0.5", "--epoch-seconds", "0", "--gathers", "16777216"]
+    return ["--rounds", "3", "--stretch", "0.5", "--epoch-seconds", "0"]
 
 
 def keep_facts(check, rows):
@@ -117,25 +117,33 @@ def has_torch():
     return False
 
 
-def pieces(check):
+def by_option(check, option, values):
     here = os.path.dirname(os.path.abspath(__file__))
     given = training.METRICS + [f"data.cache={check.work}/cache", f"data.root={check.data}",
                                 "run.device=cuda"]  # fmt: skip
     given += ["train.batch=50", "model.dim=16"] if check.emulated else []
     seconds, steps = ("0.001", "1") if check.emulated else ("0.2", "32")
-    command = [sys.executable, os.path.join(here, "pieces.py"), os.path.join(check.root, "bench"),
-               check.program("bench_worker"), training.config(check), seconds, steps,
+    command = [sys.executable, os.path.join(here, "by_option.py"),
+               os.path.join(check.root, "bench"), check.program("bench_worker"),
+               training.config(check), seconds, steps, option, ",".join(values),
                *given]  # fmt: skip
     outcome = check.command(command)
     lines = [json.loads(line) for line in outcome.text.splitlines() if line.startswith("{")]
-    cells = {(line["precision"], line["edges"]): f"{1e6 * line['step']:.1f}" for line in lines}
-    edges = sorted({line["edges"] for line in lines})
-    figures = table(["us a step", *(str(n) for n in edges)],
-                    [[precision, *(cells.get((precision, n), "") for n in edges)]
+    cells = {(line["precision"], line["value"]): f"{1e6 * line['step']:.1f}" for line in lines}
+    figures = table([f"us a step, {option}", *values],
+                    [[precision, *(cells.get((precision, value), "") for value in values)]
                      for precision in ("fp32", "fp16")])  # fmt: skip
     if outcome.rc or not lines:
         return Result("failed", why(outcome), outcome.rc or 1, figures if lines else [])
     return Result("passed", "", 0, figures)
+
+
+def pieces(check):
+    return by_option(check, "cuda.piece_edges", ["64", "128", "256", "512"])
+
+
+def overlap(check):
+    return by_option(check, "cuda.overlap", ["none", "branches", "launches", "all"])
 
 
 # ---- the profile

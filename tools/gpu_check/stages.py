@@ -25,6 +25,7 @@ ALL = [
     Stage("bits", 40, "the same bits from run to run and launch to launch", training.bits),
     Stage("bench", 90, "bench/run: steps, propagation, ranking, ceilings", measured.bench, 15),
     Stage("pieces", 30, "a step by cuda.piece_edges", measured.pieces, 5),
+    Stage("overlap", 30, "a step by cuda.overlap", measured.overlap, 5),
     Stage("profile", 45, "time by operation; counters of the hot kernels", measured.profile, 5),
     Stage("sanitizer", 60, "compute-sanitizer: memcheck, racecheck", tests.sanitizer, 5),
     Stage("train", 190, "the paper's recipe, in halves", training.paper, 15),
