@@ -60,21 +60,22 @@ __device__ __forceinline__ void adam_step(const adam_target &a, adam_scalars s, 
     *p = *p - s.step_size * *m / (sqrtf(*v) * s.root_correction + a.epsilon);
 }
 
-/* The moments are read and written once a step: they stream past the tables that are gathered
- * (__ldcs and __stcs, evict first). */
-__device__ __forceinline__ void adam_element(const adam_target &a, adam_scalars s, int64_t i,
-                                             float gradient)
+/* Gives the new parameter. The moments are read and written once a step: they stream past the
+ * tables that are gathered (__ldcs and __stcs, evict first). */
+__device__ __forceinline__ float adam_element(const adam_target &a, adam_scalars s, int64_t i,
+                                              float gradient)
 {
     float p = a.parameter[i], m = __ldcs(a.m + i), v = __ldcs(a.v + i);
     adam_step(a, s, gradient, &p, &m, &v);
     __stcs(a.m + i, m);
     __stcs(a.v + i, v);
     a.parameter[i] = p;
+    return p;
 }
 
 /* Four of them, from a multiple of four on. */
-__device__ __forceinline__ void adam_four(const adam_target &a, adam_scalars s, int64_t i,
-                                          float4 gradient)
+__device__ __forceinline__ float4 adam_four(const adam_target &a, adam_scalars s, int64_t i,
+                                            float4 gradient)
 {
     float4 *parameter = reinterpret_cast<float4 *>(a.parameter + i);
     float4 *first = reinterpret_cast<float4 *>(a.m + i),
@@ -87,6 +88,7 @@ __device__ __forceinline__ void adam_four(const adam_target &a, adam_scalars s, 
     __stcs(first, m);
     __stcs(second, v);
     *parameter = p;
+    return p;
 }
 
 } // namespace rk

@@ -97,20 +97,23 @@ __device__ __forceinline__ rk::pack<VECTOR> sum_partials(const float *partials,
     return sum;
 }
 
-/* Pack q of row r of a table, a step of Adam. */
+/* A step of Adam on pack q of row r; gives the new parameter. */
 template <int VECTOR>
-__device__ __forceinline__ void update(const rk::adam_target &a, rk::adam_scalars s, int64_t r,
-                                       int64_t d, int q, const rk::pack<VECTOR> &gradient)
+__device__ __forceinline__ rk::pack<VECTOR> update(const rk::adam_target &a, rk::adam_scalars s,
+                                                   int64_t r, int64_t d, int q,
+                                                   const rk::pack<VECTOR> &gradient)
 {
     if constexpr (VECTOR == 8) {
-        update<4>(a, s, r, d, 2 * q, gradient.low);
-        update<4>(a, s, r, d, 2 * q + 1, gradient.high);
+        const rk::pack<4> low = update<4>(a, s, r, d, 2 * q, gradient.low);
+        return {low, update<4>(a, s, r, d, 2 * q + 1, gradient.high)};
     } else {
         const int64_t at = r * d + (int64_t)q * VECTOR;
         if constexpr (VECTOR == 4) {
-            rk::adam_four(a, s, at, {gradient.x, gradient.y, gradient.z, gradient.w});
+            const float4 p =
+                rk::adam_four(a, s, at, {gradient.x, gradient.y, gradient.z, gradient.w});
+            return {p.x, p.y, p.z, p.w};
         } else {
-            rk::adam_element(a, s, at, gradient.v);
+            return {rk::adam_element(a, s, at, gradient.v)};
         }
     }
 }
@@ -126,10 +129,13 @@ __device__ __forceinline__ void finish_pack(const rk::row_end &end, prepared rea
     }
     if (end.floats) {
         rk::store<VECTOR>(end.floats, r, d, q, value);
-    } else if (end.halves) {
+        return;
+    }
+    if (end.adam.parameter) {
+        value = update<VECTOR>(end.adam, *ready.scalars, r, d, q, value);
+    }
+    if (end.halves) {
         rk::store<VECTOR>(row, 0, d, q, value);
-    } else {
-        update<VECTOR>(end.adam, *ready.scalars, r, d, q, value);
     }
 }
 
@@ -378,6 +384,7 @@ rk::row_end row_end_of(const rk_call *call)
     const bool updates = call->node->n_outputs == 0;
     const int first = updates ? RK_PROPAGATE_ADAM_ADDED : RK_PROPAGATE_ADDED;
     rk::row_end end = {};
+    void *halves = nullptr;
     for (int i = first; i < call->node->n_inputs; i++) {
         end.map = rk::in(call, 4);
         end.weight[end.n_added] = call->node->attr.weight[1 + end.n_added];
@@ -385,12 +392,15 @@ rk::row_end row_end_of(const rk_call *call)
     }
     if (updates) {
         end.adam = rk::adam_target_of(call, call->node->attr.update.adam, 5, 6);
+        halves = call->in[RK_PROPAGATE_ADAM_HALVES];
     } else if (rk__out(call, 0)->dtype == RK_F16) {
-        const rk_tensor *y = rk__out(call, 0);
-        end.halves = rk::out(call, 0);
-        end.exponent = rk__half_exponents(call->out[0], y->rows, y->cols);
+        halves = call->out[0];
     } else {
         end.floats = rk::out(call, 0);
+    }
+    if (halves) {
+        end.halves = static_cast<rk_half *>(halves);
+        end.exponent = rk__half_exponents(halves, rk__in(call, 2)->rows, rk__in(call, 3)->cols);
     }
     return end;
 }

@@ -10,7 +10,7 @@ namespace rk
 
 /* What becomes of the rows: weight[k] * added[k][map[r]] is added where map[r] >= 0, then the row
  * is stored as floats [N,d] or halves [N,d] with exponents, or is the gradient of an Adam step.
- * One of the three is there. */
+ * One of the three is there; with Adam, halves are those of the new parameter. */
 struct row_end {
     const int32_t *map; /* int32[N] */
     const float *added[RK_MAX_INPUTS - RK_PROPAGATE_ADDED];

@@ -7,7 +7,7 @@
 
 static const char *type_name(rk_dtype dtype)
 {
-    static const char *const names[] = {"float32", "float64", "int32", "int64", "state"};
+    static const char *const names[] = {"float32", "float64", "int32", "int64", "state", "float16"};
     return names[dtype];
 }
 
@@ -61,7 +61,7 @@ rk_status rk__memory_add_store(rk_memory_table *table, const rk_device *device,
     bool lends = device->peek != NULL;
     for (int32_t i = 0; i < store->n; i++) {
         const rk_stored *s = &store->items[i];
-        int64_t bytes = s->rows * s->cols * rk__dtype_size(s->dtype); /* checked by store_add */
+        int64_t bytes = rk__stored_bytes(s); /* checked by store_add */
         if (bytes > 0 && !(lends && s->constant)) {
             rk_memory_row row = {
                 .type = type_name(s->dtype), .bytes = bytes, .option = option_of(s->name)};

@@ -43,12 +43,12 @@ typedef struct rk_op_info {
     uint32_t flags;                 /* RK_OP_IS_* */
 } rk_op_info;
 
-/* RK_F16: rows of halves, each row with a factor of its own; see ops/half_rows.h. Temporaries only.
+/* RK_F16: rows of halves, each row with a factor of its own; see ops/half_rows.h. Never a constant.
  */
 typedef enum rk_dtype { RK_F32, RK_F64, RK_I32, RK_I64, RK_STATE, RK_F16 } rk_dtype;
 
 enum {
-    RK_MAX_INPUTS = 14,
+    RK_MAX_INPUTS = 15,
     RK_MAX_OUTPUTS = 6,
     RK_MAX_LAYERS = 12,
     RK_NAME_LENGTH = 48,
@@ -143,7 +143,10 @@ typedef struct rk_update_attr {
 
 /* Where the tables begin that a propagation adds at the rows of a row set, among its inputs; their
  * factors are weight[1], weight[2], ... Those of propagate_rows are whole tables. */
-enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ROWS_ADDED = 7, RK_PROPAGATE_ADAM_ADDED = 9 };
+enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ROWS_ADDED = 7, RK_PROPAGATE_ADAM_ADDED = 10 };
+
+/* The input of a propagation with Adam's step that takes the new parameter as rows of halves. */
+enum { RK_PROPAGATE_ADAM_HALVES = 9 };
 
 /* A range of rows of a table: [first, first + n). */
 typedef struct rk_range_attr {

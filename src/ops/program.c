@@ -82,7 +82,7 @@ rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64
                         int64_t cols, const void *constant, int32_t *out)
 {
     RK_ASSERT(rk__store_find(store, name) < 0 && strlen(name) < RK_NAME_LENGTH);
-    RK_ASSERT(rows >= 0 && cols >= 0 && dtype != RK_F16);
+    RK_ASSERT(rows >= 0 && cols >= 0 && !(dtype == RK_F16 && constant));
     int64_t elements = 0, bytes = 0;
     RK_TRY(rk__mul(&elements, rows, cols, name));
     RK_TRY(rk__mul(&bytes, elements, rk__dtype_size(dtype), name));

@@ -122,6 +122,12 @@ rk_status rk__program_fuse(rk_program *program);
 /* Makes RK_F16 of the tables that propagations gather from, wherever those who write and read them
  * can; a table that others read, too, gets a copy (narrow). Sums stay float. */
 rk_status rk__program_narrow(rk_program *program);
+/* Does a narrowed program make halves of this stored parameter, once, and update it behind their
+ * last reader by an operation that can make them? */
+bool rk__program_can_keep_halves(const rk_program *program, int32_t parameter);
+/* Then: instead of making them it reads the stored `halves` (RK_F16) and the update writes them.
+ * They must be right before a first run. */
+rk_status rk__program_keep_halves(rk_program *program, int32_t parameter, int32_t halves);
 
 /* For devices that run two lanes (ops/lanes.h). The plan keeps apart what may be alive at once. */
 rk_status rk__program_fork(rk_program *program);
@@ -145,6 +151,11 @@ const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node);
 /* The parameter that a node updates, or RK_NONE: of the inputs that it writes to the first, unless
  * that is the step state. */
 rk_value rk__updated_parameter(const rk_program *p, const rk_node *node);
+static inline int64_t rk__stored_bytes(const rk_stored *s)
+{
+    return s->dtype == RK_F16 ? rk__half_rows_bytes(s->rows, s->cols)
+                              : s->rows * s->cols * rk__dtype_size(s->dtype);
+}
 static inline int64_t rk__tensor_bytes(const rk_tensor *t)
 {
     return t->dtype == RK_F16 ? rk__half_rows_bytes(t->rows, t->cols)

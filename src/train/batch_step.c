@@ -33,11 +33,11 @@ static rk_status declare_gram(rk_step *s)
 
 /* A tensor of a parameter's shape, named after it. */
 static rk_status declare_beside(rk_engine *e, const rk_parameter *p, const char *ending,
-                                int32_t *out)
+                                rk_dtype dtype, int32_t *out)
 {
     char name[RK_NAME_LENGTH + 16];
     snprintf(name, sizeof name, "%s.%s", p->name, ending);
-    return rk__engine_add(e, name, RK_F32, p->rows, p->cols, NULL, out);
+    return rk__engine_add(e, name, dtype, p->rows, p->cols, NULL, out);
 }
 
 static rk_status declare_tensors(rk_step *s)
@@ -48,13 +48,13 @@ static rk_status declare_tensors(rk_step *s)
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
         rk_step_tensors *t = &s->tensors[i];
-        *t = (rk_step_tensors){p->stored, -1, -1, -1};
+        *t = (rk_step_tensors){p->stored, -1, -1, -1, -1};
         if (e->options->train.optimizer == RK_OPTIMIZER_ADAM) {
-            RK_TRY(declare_beside(e, p, "m", &t->moment1));
-            RK_TRY(declare_beside(e, p, "v", &t->moment2));
+            RK_TRY(declare_beside(e, p, "m", RK_F32, &t->moment1));
+            RK_TRY(declare_beside(e, p, "v", RK_F32, &t->moment2));
         }
         if (s->how.keeps_gradients) {
-            RK_TRY(declare_beside(e, p, "gradient", &t->gradient));
+            RK_TRY(declare_beside(e, p, "gradient", RK_F32, &t->gradient));
         }
     }
     return RK_OK;
@@ -240,6 +240,26 @@ static bool forks(const rk_engine *e)
            (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_BRANCHES);
 }
 
+/* The halves of parameters live from step to step; whatever else changes a parameter is followed by
+ * the program `refresh` (rk__step_run). */
+static rk_status keep_halves(rk_step *s, rk_program *p)
+{
+    rk_engine *e = s->engine;
+    rk__program_init(&s->refresh, &e->store, "halves");
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        const rk_parameter *parameter = &e->model.parameters[i];
+        if (!rk__program_can_keep_halves(p, parameter->stored)) {
+            continue;
+        }
+        int32_t *halves = &s->tensors[i].halves;
+        RK_TRY(declare_beside(e, parameter, "halves", RK_F16, halves));
+        RK_TRY(rk__program_keep_halves(p, parameter->stored, *halves));
+        rk_value of = rk__use(&s->refresh, parameter->stored);
+        rk__assign(&s->refresh, *halves, rk__narrow(&s->refresh, of));
+    }
+    return s->refresh.n_nodes > 0 ? rk__engine_finish(&s->refresh) : RK_OK;
+}
+
 static rk_status build(rk_step *s)
 {
     const rk_options *o = s->engine->options;
@@ -263,6 +283,7 @@ static rk_status build(rk_step *s)
     }
     if (o->train.propagation == RK_TABLES_FP16) {
         RK_TRY_GOTO(done, rk__program_narrow(p));
+        RK_TRY_GOTO(done, keep_halves(s, p));
     }
     if (forks(s->engine)) {
         RK_TRY_GOTO(done, rk__program_fork(p));

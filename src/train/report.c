@@ -15,8 +15,7 @@ rk_memory_use rk__summary_memory(const rk_summary *summary)
     const rk_store *store = &summary->step->engine->store;
     rk_memory_use use = {.peak = rk__peak_memory()};
     for (int32_t i = 0; i < store->n; i++) {
-        const rk_stored *t = &store->items[i];
-        use.store += t->rows * t->cols * rk__dtype_size(t->dtype);
+        use.store += rk__stored_bytes(&store->items[i]);
     }
     use.arenas = rk__scorer_arenas(summary->scorer);
     for (int i = 0; i < summary->step->n_phases; i++) {

@@ -52,8 +52,12 @@ static rk_status allocate(rk_step *s, int n)
 rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, const rk_hooks *hooks)
 {
     rk_status status = RK_OK;
-    *out = (rk_step){
-        .engine = engine, .how = how, .stored_gram = -1, .stored_state = -1, .stored_nodes = -1};
+    *out = (rk_step){.engine = engine,
+                     .how = how,
+                     .stored_gram = -1,
+                     .stored_state = -1,
+                     .stored_nodes = -1,
+                     .fresh = -1};
     bool by_gradients = engine->model.model->encode != NULL;
     RK_TRY_GOTO(done, allocate(out, by_gradients ? 1 : engine->model.model->n_phases));
     status = by_gradients ? rk__batch_step_build(out, hooks) : build_phases(out);
@@ -72,6 +76,10 @@ void rk__step_free(rk_step *s)
         }
         rk__program_free(&s->phases[i]);
     }
+    if (s->loaded_refresh) {
+        s->engine->device->unload(s->engine->context, s->loaded_refresh);
+    }
+    rk__program_free(&s->refresh);
     rk__free(s->loaded);
     rk__free(s->phases);
     rk__sampling_free(&s->sampling);
@@ -99,7 +107,9 @@ rk_status rk__step_load(rk_step *s)
     for (int i = 0; i < s->n_phases; i++) {
         RK_TRY(s->engine->device->load(s->engine->context, &s->phases[i], &s->loaded[i]));
     }
-    return RK_OK;
+    return s->refresh.n_nodes > 0
+               ? s->engine->device->load(s->engine->context, &s->refresh, &s->loaded_refresh)
+               : RK_OK;
 }
 
 /* ---- work ---- */
@@ -107,7 +117,11 @@ rk_status rk__step_load(rk_step *s)
 rk_status rk__step_run(rk_step *s, int64_t steps)
 {
     rk_engine *e = s->engine;
+    if (s->loaded_refresh && s->fresh != e->changes) {
+        RK_TRY(e->device->run(e->context, s->loaded_refresh, 1));
+    }
     rk__engine_parameters_changed(e);
+    s->fresh = e->changes;
     if (s->n_phases == 1) {
         RK_TRY(e->device->run(e->context, s->loaded[0], steps));
         return e->device->sync(e->context);

@@ -27,6 +27,7 @@ typedef struct rk_step_tensors {
     int32_t parameter;
     int32_t moment1, moment2; /* Adam's */
     int32_t gradient;
+    int32_t halves; /* of the parameter, RK_F16: the update makes them for the next step */
 } rk_step_tensors;
 
 /* A part of the loss by the name that users see. l2 is always among them. */
@@ -54,6 +55,10 @@ typedef struct rk_step {
     int32_t n_sums;     /* terms of the program */
     double *sums;       /* [1 + n_sums], on the way to the host or from it; owned */
     rk_loaded **loaded; /* n_phases; owned */
+    /* Makes the halves of parameters that somebody else has changed; empty if there are none. */
+    rk_program refresh;
+    rk_loaded *loaded_refresh; /* owned */
+    int64_t fresh;             /* the count of changes that the halves are of; -1 = none */
 } rk_step;
 
 /* Before the engine is bound. RK_ERR_DATA when nobody can be trained on, RK_ERR_CONFIG when options

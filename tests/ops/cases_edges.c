@@ -157,7 +157,7 @@ static rk_value append_propagation(world *w, rk_graph_values graph, rk_value sta
     rk_row_set set = ops_batch_inputs(c, &w->b, w->g.n_nodes);
     rk_value x = ops_input(c, RK_F32, w->n_x, w->d, w->x);
     rk_value rows = ops_input(c, RK_F32, w->b.capacity, w->d, w->rows);
-    rk_value in[10] = {graph.offsets, graph.columns, graph.scale, x, set.map, rows};
+    rk_value in[11] = {graph.offsets, graph.columns, graph.scale, x, set.map, rows};
     rk_attr attr = {.weight = {alpha, added_weight}};
     switch (w->what) {
     case ALL:
@@ -180,9 +180,10 @@ static rk_value append_propagation(world *w, rk_graph_values graph, rk_value sta
     in[6] = ops_variable(c, RK_F32, n, w->d, NULL);
     in[7] = ops_variable(c, RK_F32, n, w->d, NULL);
     in[8] = state;
-    in[9] = rows;
+    in[9] = RK_NONE;
+    in[10] = rows;
     attr = (rk_attr){.update = {.weight = {alpha, added_weight}, .adam = adam}};
-    ops_append(c, w->what == ADAM ? RK_OP_PROPAGATE_ADAM : RK_OP_PROPAGATE_FROM_ROWS_ADAM, in, 10,
+    ops_append(c, w->what == ADAM ? RK_OP_PROPAGATE_ADAM : RK_OP_PROPAGATE_FROM_ROWS_ADAM, in, 11,
                attr);
     return in[5];
 }

@@ -278,6 +278,20 @@ static void adam_steps(const double *g, const double *g_size, int64_t n, double 
     }
 }
 
+/* The halves of the parameter: at the rows of the batch. */
+static void expect_kept(const world *w, rk_value kept, const double *p, const double *p_size,
+                        double tolerance)
+{
+    int64_t n_rows = w->b.capacity * w->d;
+    double *sum = ops_doubles(w->c, n_rows), *size = ops_doubles(w->c, n_rows);
+    for (int64_t j = 0; j < w->b.count * w->d; j++) {
+        int64_t at = w->b.rows[j / w->d] * w->d + j % w->d;
+        sum[j] = p[at];
+        size[j] = p_size[at] + 1;
+    }
+    ops_expect_reals(w->c, rk__gather_rows(ops_program(w->c), kept, w->set), sum, size, tolerance);
+}
+
 static void adam_on(int i, int64_t d, source from, bool with_rows)
 {
     world w;
@@ -301,6 +315,7 @@ static void adam_on(int i, int64_t d, source from, bool with_rows)
     rk_value second = ops_variable(w.c, RK_F32, w.g.n_nodes, d, NULL);
     rk_value at = ops_variable(w.c, RK_STATE, 1, 1, &state);
     rk_value map = with_rows || from == FROM_ROWS ? w.set.map : RK_NONE;
+    rk_value kept = d % 2 ? RK_NONE : ops_variable(w.c, RK_F16, w.g.n_nodes, d, NULL);
     rk_value in[] = {w.graph.offsets,
                      w.graph.columns,
                      w.graph.scale,
@@ -310,14 +325,18 @@ static void adam_on(int i, int64_t d, source from, bool with_rows)
                      first,
                      second,
                      at,
+                     kept,
                      ops_input(w.c, RK_F32, w.b.capacity, d, rows)};
     ops_append(w.c, from == FROM_ROWS ? RK_OP_PROPAGATE_FROM_ROWS_ADAM : RK_OP_PROPAGATE_ADAM, in,
-               with_rows ? 10 : 9, (rk_attr){.update = {.weight = {alpha, -0.25f}, .adam = adam}});
+               with_rows ? 11 : 10, (rk_attr){.update = {.weight = {alpha, -0.25f}, .adam = adam}});
     rk__step_advance(ops_program(w.c), at);
     double tolerance = from == HALVES ? 2 * naive_half : 4e-6;
     ops_expect_reals(w.c, parameter, p, size, tolerance);
     ops_expect_reals(w.c, first, m, size, tolerance);
     ops_expect_reals(w.c, second, v, size, tolerance);
+    if (kept != RK_NONE) {
+        expect_kept(&w, kept, p, size, tolerance + naive_half);
+    }
     ops_run(w.c, STEPS);
 }
 

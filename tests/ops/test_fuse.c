@@ -118,7 +118,7 @@ static rk_value mean_at(fixture *f, int layers, rk_row_set rows)
                          1, 1);
 }
 
-static void build_training(fixture *f, int layers, passes with)
+static void build_unplanned(fixture *f, int layers, passes with)
 {
     rk_program *p = &f->program;
     begin(f, "train");
@@ -141,8 +141,13 @@ static void build_training(fixture *f, int layers, passes with)
     rk__step_advance(p, state);
     assert_ok(with.fuse ? rk__program_fuse(p) : RK_OK);
     assert_ok(with.narrow ? rk__program_narrow(p) : RK_OK);
-    assert_ok(rk__program_verify(p));
-    assert_ok(rk__program_plan(p));
+}
+
+static void build_training(fixture *f, int layers, passes with)
+{
+    build_unplanned(f, layers, with);
+    assert_ok(rk__program_verify(&f->program));
+    assert_ok(rk__program_plan(&f->program));
 }
 
 static int count(const rk_program *p, rk_op op)
@@ -302,6 +307,33 @@ static void a_table_that_others_read_gets_a_copy(void **unused)
     assert_int_equal(p->tensors[first].dtype, RK_F32);
     assert_ok(rk__program_verify(p));
     free_fixture(&f);
+}
+
+/* Instead of a copy in each step, the update makes that of the next; with one layer there is no
+ * copy, and an update that is not joined cannot make one. */
+static void halves_of_a_parameter_are_kept(void **unused)
+{
+    (void)unused;
+    for (int layers = 0; layers <= MOST_LAYERS; layers++) {
+        for (int fuse = 0; fuse < 2; fuse++) {
+            fixture f;
+            make_fixture(&f);
+            rk_program *p = &f.program;
+            int32_t halves = -1;
+            build_unplanned(&f, layers, (passes){.fuse = fuse, .narrow = true});
+            bool can = fuse && layers > 1;
+            assert_int_equal(rk__program_can_keep_halves(p, f.table), can);
+            if (can) {
+                assert_ok(rk__store_add(&f.store, "halves", RK_F16, N, DIM, NULL, &halves));
+                assert_ok(rk__program_keep_halves(p, f.table, halves));
+                assert_int_equal(count(p, RK_OP_NARROW), 0);
+                assert_false(rk__program_can_keep_halves(p, f.table));
+            }
+            assert_ok(rk__program_verify(p));
+            assert_ok(rk__program_plan(p));
+            free_fixture(&f);
+        }
+    }
 }
 
 /* ---- what comes out ---- */
@@ -473,6 +505,7 @@ int main(void)
         cmocka_unit_test(what_others_need_is_left_alone),
         cmocka_unit_test(scores_are_joined_with_top_k),
         cmocka_unit_test(a_table_that_others_read_gets_a_copy),
+        cmocka_unit_test(halves_of_a_parameter_are_kept),
         cmocka_unit_test(joining_changes_no_bit),
         cmocka_unit_test(threads_change_no_bit_of_halves),
         cmocka_unit_test(a_bad_row_of_halves_is_named),

@@ -137,7 +137,7 @@ static rk_status bind_one(const rk_device_context *c, const rk_stored *item, rk_
         memcpy(&out->data, &item->constant, sizeof out->data); /* lent, and never written to */
         return RK_OK;
     }
-    int64_t bytes = item->rows * item->cols * rk__dtype_size(item->dtype);
+    int64_t bytes = rk__stored_bytes(item);
     int64_t guard = c->eager ? RK_GUARD_BYTES : 0;
     RK_TRY(rk__cpu_alloc(c, &out->owned, bytes + 2 * guard, item->name));
     char *start = out->owned;

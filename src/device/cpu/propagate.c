@@ -49,7 +49,7 @@ typedef struct ending {
     const float *added[RK_MAX_INPUTS];
     const float *weight; /* of added */
     int32_t n_added;
-    /* One of three. */
+    /* One of three; with a parameter its halves, or NULL. */
     float *floats;
     rk_half *halves;
     uint8_t *exponent; /* of halves */
@@ -72,6 +72,8 @@ static ending ending_of(const rk_call *call)
         e.m = call->in[6];
         e.v = call->in[7];
         e.adam = rk__cpu_adam_scalars(&call->node->attr.update.adam, call->in[8]);
+        e.halves = call->in[RK_PROPAGATE_ADAM_HALVES];
+        e.exponent = e.halves ? rk__half_exponents(e.halves, rk__in(call, 5)->rows, e.d) : NULL;
     } else if (rk__out(call, 0)->dtype == RK_F16) {
         e.halves = call->out[0];
         e.exponent = rk__half_exponents(call->out[0], rk__out(call, 0)->rows, e.d);
@@ -95,16 +97,18 @@ static int64_t block_bytes(int64_t floats, int64_t d)
 static void finish(const ending *e, int64_t first, int64_t last, float *rows)
 {
     const int64_t d = e->d, n = (last - first) * d;
+    const float *sum = rows;
     for (int64_t r = first; r < last && e->map; r++) {
         for (int32_t k = 0; k < e->n_added && e->map[r] >= 0; k++) {
             e->isa->axpy(e->weight[k], e->added[k] + e->map[r] * d, d, rows + (r - first) * d);
         }
     }
+    if (e->parameter) {
+        rows = e->parameter + first * d;
+        e->isa->adam(&e->adam, n, sum, rows, e->m + first * d, e->v + first * d);
+    }
     if (e->halves) {
         e->isa->narrow(rows, last - first, d, e->halves + first * d, e->exponent + first);
-    } else if (e->parameter) {
-        e->isa->adam(&e->adam, n, rows, e->parameter + first * d, e->m + first * d,
-                     e->v + first * d);
     }
 }
 

@@ -136,7 +136,7 @@ static rk_status info(rk_device_context *context, rk_device_info *out)
 
 static int64_t stored_bytes(const rk_stored *s)
 {
-    return s->rows * s->cols * rk__dtype_size(s->dtype);
+    return rk__stored_bytes(s);
 }
 
 static int64_t aligned(int64_t bytes)

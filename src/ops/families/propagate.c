@@ -107,19 +107,21 @@ rk_status rk__shape_propagate_from_rows(const rk_program *p, const rk_node *node
 
 /* ---- with the Adam step of the result; made by passes/fuse.c ---- */
 
-/* Inputs 5 to 8: parameter f32[N,d], m, v, state. */
+/* Inputs 5 to 9: parameter f32[N,d], m, v, state, halves f16[N,d] or -. */
 static rk_status need_update(const rk_program *p, const rk_node *node)
 {
     for (int32_t i = 5; i < 8; i++) {
         NEED(is(AT(i), RK_F32, AT(2)->rows, AT(3)->cols) && AT(i)->stored >= 0);
     }
     NEED(is(AT(8), RK_STATE, 1, 1) && node->in[3] != node->in[5]);
+    NEED(!HAS(9) || (is(AT(9), RK_F16, AT(2)->rows, AT(3)->cols) && AT(9)->stored >= 0 &&
+                     node->in[3] != node->in[9]));
     return need_added(p, node, RK_PROPAGATE_ADAM_ADDED);
 }
 
 /* offsets, columns, scale, x f32|f16[N,d], map i32[N] or -, parameter f32[N,d], m f32[N,d],
- * v f32[N,d], state, n tables f32[S,d] that are added at the rows of the set -> (updates 5, 6, 7)
- */
+ * v f32[N,d], state, halves f16[N,d] of the parameter or -, n tables f32[S,d] that are added at the
+ * rows of the set -> (updates 5, 6, 7, 9) */
 rk_status rk__shape_propagate_adam(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
@@ -165,7 +167,9 @@ rk_traffic rk__traffic_over_edges(const rk_counted *c, double edges, double list
         t.flops += 2 * c->batch->rows * (double)x->cols;
     }
     if (updates) {
+        const rk_value halves = c->node->in[RK_PROPAGATE_ADAM_HALVES];
         t.bytes += 6 * rk__used_bytes(c, rk__counted_in(c, 5));
+        t.bytes += halves == RK_NONE ? 0 : (double)rk__tensor_bytes(&c->p->tensors[halves]);
         t.flops += RK_ADAM_FLOPS * rk__elements(rk__counted_in(c, 5));
     } else {
         t.bytes += rows_out * rk__row_bytes(rk__counted_out(c, 0));

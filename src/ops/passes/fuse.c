@@ -90,7 +90,7 @@ static void join_rows(fusion *f, int32_t i)
     rk_node joined = p->nodes[from];
     int32_t n_added =
         joined.n_inputs > RK_PROPAGATE_ADDED ? joined.n_inputs - RK_PROPAGATE_ADDED : 0;
-    /* Room for this one, and for the four inputs of Adam. */
+    /* Room for this one, and for the five inputs of Adam. */
     if (RK_PROPAGATE_ADAM_ADDED + n_added + 1 > RK_MAX_INPUTS ||
         (joined.n_inputs > 4 && joined.in[4] != map)) {
         return;
@@ -119,7 +119,7 @@ static void join_adam(fusion *f, int32_t i)
     rk_value map = joined.n_inputs > 4 ? joined.in[4] : RK_NONE;
     memmove(joined.in + RK_PROPAGATE_ADAM_ADDED, joined.in + RK_PROPAGATE_ADDED,
             (size_t)n_added * sizeof *joined.in);
-    const rk_value update[] = {map, adam->in[0], adam->in[2], adam->in[3], adam->in[4]};
+    const rk_value update[] = {map, adam->in[0], adam->in[2], adam->in[3], adam->in[4], RK_NONE};
     memcpy(joined.in + 4, update, sizeof update);
     joined.op =
         joined.op == RK_OP_PROPAGATE ? RK_OP_PROPAGATE_ADAM : RK_OP_PROPAGATE_FROM_ROWS_ADAM;
