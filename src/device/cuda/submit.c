@@ -1,5 +1,6 @@
 /* Submissions: copies and a run that the host does not wait for, each with a mark behind it. Each
- * function of the device's table names the device to CUDA: which one is current is a thread's own. */
+ * function of the device's table names the device to CUDA: which one is current is a thread's
+ * own. */
 #include <string.h>
 
 #include "device/cuda/context.h"
