@@ -30,8 +30,10 @@ class Assumptions:
     loads_in_flight: int = number(1, KERNEL, "16-byte gathers of a warp at a time")
     sparse_loads_in_flight: int = number(1, KERNEL, "the same where columns are looked up first")
     columns_prefetched: int = number(0, KERNEL, "1: the next columns are there in time")
-    weight_loads_fp32: int = number(1, KERNEL, "loads between a column and its gather")
-    weight_loads_fp16: int = number(1, KERNEL, "the same where rows are halves")
+    weight_loads_fp32: float = number(
+        1, KERNEL, "loads between a column and its gather; 0.15 of one that the first-level cache "
+        "answers")
+    weight_loads_fp16: float = number(1, KERNEL, "the same where rows are halves")
     weight_bytes_fp32: float = number(
         16, KERNEL, "bytes an edge for weights: looked up, a sector of 32 for each table unless "
         "it lies in the first-level cache, half of them here; read in order, their own size")
