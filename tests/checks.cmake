@@ -7,3 +7,8 @@ foreach(check style layers families docker)
     set_tests_properties(unit/check_${check} unit/check_${check}_self_test PROPERTIES LABELS unit
         ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endforeach()
+# Itself it needs nvcc: make check-kernels.
+add_test(NAME unit/check_kernels_self_test COMMAND Python3::Interpreter
+    ${PROJECT_SOURCE_DIR}/tools/check_kernels.py --self-test)
+set_tests_properties(unit/check_kernels_self_test PROPERTIES LABELS unit
+    ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
