@@ -11,3 +11,8 @@ add_test(NAME unit/check_docker_configure COMMAND Python3::Interpreter
     ${PROJECT_SOURCE_DIR}/tools/check_docker.py --configure ${PROJECT_SOURCE_DIR})
 set_tests_properties(unit/check_docker_configure PROPERTIES LABELS unit
     ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+# Itself it needs nvcc: make check-kernels.
+add_test(NAME unit/check_kernels_self_test COMMAND Python3::Interpreter
+    ${PROJECT_SOURCE_DIR}/tools/check_kernels.py --self-test)
+set_tests_properties(unit/check_kernels_self_test PROPERTIES LABELS unit
+    ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)

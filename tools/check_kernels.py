@@ -2,6 +2,7 @@
 """What nvcc made of the kernels that a training step spends its time in; needs no GPU.
 
 usage: check_kernels.py [ROOT] [--arch 80,90,100] [--jobs N] [--no-checks]
+       check_kernels.py --self-test     checks the reading of what the tools say, without them
 
 Compiles the files of HOT for each architecture and prints a table: registers, spilled bytes, stack,
 and the 128-bit loads that are on their way together where rows are gathered. Fails on spills in
@@ -227,7 +228,43 @@ def print_table(rows):
               f" {row.resources.spilled} | {row.resources.stack} | {loads} | {row.hot.edge} |")
 
 
+# ---- the checks themselves ----
+
+# What ptxas and cuobjdump say; the loop is at 0x10.
+PTXAS = """
+ptxas info    : Function properties for _Zgather
+    8 bytes stack frame, 4 bytes spill stores, 4 bytes spill loads
+ptxas info    : Used 48 registers, used 0 barriers
+"""
+SASS = """
+    Function : _Zgather
+        /*0010*/ SHFL.IDX PT, R3, R36, R38, 0x1f ;
+        /*0020*/ LDG.E.128.CONSTANT R12, desc[UR6][R12.64] ;
+        /*0030*/ @!P0 LDG.E.128.CONSTANT R16, desc[UR6][R16.64] ;
+        /*0040*/ FFMA R8, R38.reuse, R12, R8 ;
+        /*0050*/ LDG.E.128.CONSTANT R20, desc[UR6][R22.64] ;
+        /*0060*/ @!P0 BRA 0x10 ;
+        /*0070*/ LDG.E.128.CONSTANT R24, desc[UR6][R2.64] ;
+        /*0080*/ EXIT ;
+"""
+
+
+def self_test():
+    """Sentences about what the checks get wrong."""
+    lines = functions_of(SASS)["_Zgather"]
+    hot = Hot("gather", "gather.cu", "gather", 40, 4, "")
+    row = Row(hot, "90", resources_of(PTXAS)["_Zgather"], fewest_loads(lines))
+    swapped = "\n".join(lines).replace("R12, R8 ;", "R11, R8 ;").splitlines()
+    expected = [("spilled", row.resources, Resources(48, 4, 8)), ("loads", row.loads, 2),
+                ("no wait", fewest_loads(swapped), 3), ("problems", len(list(problems_of(row))), 3),
+                ("blocks", len([b for b in straight_lines(lines) if b]), 2)]
+    return [f"self-test: {what} {got}, expected {wanted}" for what, got, wanted in expected
+            if got != wanted]
+
+
 def main():
+    if sys.argv[1:] == ["--self-test"]:
+        sys.exit("\n".join(self_test()) or 0)
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("root", nargs="?", default=os.path.join(os.path.dirname(__file__), ".."))
     parser.add_argument("--arch", default="80,90,100")
