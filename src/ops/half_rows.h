@@ -51,10 +51,10 @@ RK_HOST_DEVICE static inline uint8_t rk__half_exponent(uint32_t largest, uint32_
     return (uint8_t)(exponent == 255 ? 255 : exponent - 14);
 }
 
-/* The bits of the factor. */
+/* The bits of the factor. (Without a choice: a loop over rows is then one of vectors.) */
 RK_HOST_DEVICE static inline uint32_t rk__half_factor(uint8_t exponent)
 {
-    return exponent == 255 ? 0x7FC00000u : (uint32_t)exponent << 23;
+    return (uint32_t)exponent << 23 | (uint32_t)(exponent == 255) << 22;
 }
 
 #endif

@@ -166,9 +166,6 @@ static void add_tables(const rk_call *call, const rk_gathered *tables, int64_t f
     const int64_t d = rk__in(call, 3)->cols;
     float *y = call->out[0];
     for (int64_t r = first; r < last; r++) {
-        if (r + RK_ROWS_AHEAD < last) {
-            rk__prefetch_gathered(tables, rows[r + RK_ROWS_AHEAD], d);
-        }
         rk__gather_row(call->isa, tables, rows[r], d, sum);
         call->isa->axpy(1.0f, sum, d, y + r * d);
     }
@@ -194,6 +191,9 @@ void rk__cpu_propagate_rows(const rk_call *call)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
             last = last < count ? last : count;
+            for (int64_t r = first; r < last && adds; r++) { /* they come meanwhile */
+                rk__prefetch_gathered(&tables, rows[r], d);
+            }
             call->isa->propagate_rows(&a, &x, d, call->node->attr.weight[0], rows, first, last,
                                       &buffer, y);
             if (adds) {
