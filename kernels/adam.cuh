@@ -11,15 +11,20 @@
 namespace rk
 {
 
+/* What depends on the step number: two powers in double, once a step (adam_rates). */
+struct adam_scalars {
+    float step_size, root_correction;
+};
+
 /* What an Adam step updates, and with what; parameter NULL = none. */
 struct adam_target {
     float *parameter, *m, *v;
-    const rk_step_state *state;
+    const adam_scalars *scalars;
     double beta1, beta2;
     float epsilon, weight_decay;
 };
 
-/* Inputs: the parameter, and from `moments` on m, v and the step state. */
+/* Inputs: the parameter, and from `moments` on m, v and the rates of the step. */
 inline adam_target adam_target_of(const rk_call *call, const rk_adam_attr &a, int parameter,
                                   int moments)
 {
@@ -27,25 +32,12 @@ inline adam_target adam_target_of(const rk_call *call, const rk_adam_attr &a, in
     t.parameter = in(call, parameter);
     t.m = in(call, moments);
     t.v = in(call, moments + 1);
-    t.state = in(call, moments + 2);
+    t.scalars = in(call, moments + 2);
     t.beta1 = a.beta1;
     t.beta2 = a.beta2;
     t.epsilon = (float)a.epsilon;
     t.weight_decay = (float)a.weight_decay;
     return t;
-}
-
-/* What depends on the step number: two powers in double, once a kernel and not once an element. */
-struct adam_scalars {
-    float step_size, root_correction;
-};
-
-__device__ inline adam_scalars adam_scalars_at(const rk_step_state *state, double beta1,
-                                               double beta2)
-{
-    const double t = (double)(state->step + 1);
-    return {(float)(state->learning_rate / (1.0 - pow(beta1, t))),
-            (float)(1.0 / sqrt(1.0 - pow(beta2, t)))};
 }
 
 /* The step of one element, in place. */

@@ -11,16 +11,20 @@ __global__ void __launch_bounds__(rk::BLOCK)
     adam(rk::adam_target target, const float *__restrict__ gradient, int64_t n)
 {
     rk::begin();
-    __shared__ rk::adam_scalars scalars;
-    if (threadIdx.x == 0) {
-        scalars = rk::adam_scalars_at(target.state, target.beta1, target.beta2);
-    }
-    __syncthreads();
-    const rk::adam_scalars s = scalars;
+    const rk::adam_scalars s = *target.scalars;
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n;
          i += (int64_t)gridDim.x * blockDim.x) {
         rk::adam_element(target, s, i, gradient[i]);
     }
+}
+
+__global__ void adam_rates(const rk_step_state *state, double beta1, double beta2,
+                           rk::adam_scalars *rates)
+{
+    rk::begin();
+    const double t = (double)(state->step + 1);
+    rates->step_size = (float)(state->learning_rate / (1.0 - pow(beta1, t)));
+    rates->root_correction = (float)(1.0 / sqrt(1.0 - pow(beta2, t)));
 }
 
 __global__ void __launch_bounds__(rk::BLOCK)
@@ -36,13 +40,20 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* Four elements a thread: enough loads in flight, few enough blocks for the pow of each. */
+/* Four elements a thread: enough loads in flight, few enough blocks. */
 rk::grid four_elements_a_thread(int64_t n)
 {
     return rk::strided(n, 4 * rk::BLOCK);
 }
 
 } // namespace
+
+cudaError_t rk_cuda_adam_rates(const rk_call *call)
+{
+    const rk_adam_attr &a = call->node->attr.adam;
+    return rk::run(call->stream, {1, 1}, adam_rates, rk::in(call, 0), a.beta1, a.beta2,
+                   rk::out(call, 0));
+}
 
 cudaError_t rk_cuda_adam(const rk_call *call)
 {

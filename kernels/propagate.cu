@@ -36,12 +36,6 @@ namespace
 enum mode { ALL, ROWS, FROM_ROWS };
 constexpr int64_t SHARED_BYTES = 48 << 10; /* what a block has without asking for more */
 
-/* What a kernel needs beside the rows: a bit for each active column, and the step's scalars. */
-struct prepared {
-    const uint32_t *active;
-    const rk::adam_scalars *scalars;
-};
-
 /* ---- the ends of rows ---- */
 
 /* Is this warp the last one with a piece of the row? The counter is 0 again when all have come. The
@@ -120,8 +114,8 @@ __device__ __forceinline__ rk::pack<VECTOR> update(const rk::adam_target &a, rk:
 
 /* Pack q of row r, which takes `row` for its halves. */
 template <int VECTOR>
-__device__ __forceinline__ void finish_pack(const rk::row_end &end, prepared ready, int64_t r,
-                                            int64_t d, int q, rk::pack<VECTOR> value, float *row)
+__device__ __forceinline__ void finish_pack(const rk::row_end &end, int64_t r, int64_t d, int q,
+                                            rk::pack<VECTOR> value, float *row)
 {
     const int64_t at = end.n_added > 0 ? end.map[r] : -1;
     for (int32_t k = 0; k < end.n_added && at >= 0; k++) {
@@ -132,7 +126,7 @@ __device__ __forceinline__ void finish_pack(const rk::row_end &end, prepared rea
         return;
     }
     if (end.adam.parameter) {
-        value = update<VECTOR>(end.adam, *ready.scalars, r, d, q, value);
+        value = update<VECTOR>(end.adam, *end.adam.scalars, r, d, q, value);
     }
     if (end.halves) {
         rk::store<VECTOR>(row, 0, d, q, value);
@@ -220,8 +214,9 @@ template <int VECTOR, bool HALVES, mode MODE, bool PLAIN, bool ONCE>
 __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
     propagate_pieces(rk_split_rows split, const int32_t *__restrict__ columns,
                      const float *__restrict__ scale, const int32_t *__restrict__ map,
-                     rk::gathered x, rk::row_end end, prepared ready, batch rows_of_y,
-                     float *__restrict__ partials, int64_t d, int packs, int lanes, float alpha)
+                     rk::gathered x, rk::row_end end, const uint32_t *__restrict__ active,
+                     batch rows_of_y, float *__restrict__ partials, int64_t d, int packs, int lanes,
+                     float alpha)
 {
     rk::begin();
     RK_DYNAMIC_SHARED(float, rows);
@@ -251,7 +246,7 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
         } else if constexpr (PLAIN) {
             rk::store<VECTOR>(end.floats, r - split.first_y, d, q, value);
         } else {
-            finish_pack<VECTOR>(end, ready, r, d, q, value, row);
+            finish_pack<VECTOR>(end, r, d, q, value, row);
         }
     };
     int first = 0;
@@ -265,8 +260,7 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
         rk::pack<VECTOR> sum;
         if constexpr (MODE == FROM_ROWS) {
             __shared__ int32_t waiting[rk::WARPS][2 * rk::WARP];
-            sum = rk::sum_active<VECTOR>(edges, {ready.active, map, scale}, mine, lane,
-                                         waiting[warp]);
+            sum = rk::sum_active<VECTOR>(edges, {active, map, scale}, mine, lane, waiting[warp]);
         } else {
             sum = rk::sum_edges<VECTOR, HALVES>(edges, x, (int)split.first_x, mine, lane);
         }
@@ -302,27 +296,20 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
     }
 }
 
-/* The bits of the active columns fit in a first-level cache, the map does not; and the powers of
- * Adam's scalars are taken once. */
+/* The bits of the active columns fit in a first-level cache, the map does not. */
 __global__ void __launch_bounds__(rk::BLOCK)
-    prepare(const int32_t *__restrict__ map, int64_t n_nodes, uint32_t *__restrict__ active,
-            rk::adam_target adam, rk::adam_scalars *__restrict__ scalars)
+    mark_active(const int32_t *__restrict__ map, int64_t n_nodes, uint32_t *__restrict__ active)
 {
     rk::begin();
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (adam.parameter && i == 0) {
-        *scalars = rk::adam_scalars_at(adam.state, adam.beta1, adam.beta2);
-    }
-    if (active) { /* whole warps: a bit a lane */
-        const unsigned bits = __ballot_sync(rk::ALL_LANES, i < n_nodes && map[i] >= 0);
-        if (i % rk::WARP == 0 && i < n_nodes) {
-            active[i / rk::WARP] = bits;
-        }
+    const unsigned bits = __ballot_sync(rk::ALL_LANES, i < n_nodes && map[i] >= 0);
+    if (i % rk::WARP == 0 && i < n_nodes) {
+        active[i / rk::WARP] = bits;
     }
 }
 
 template <int VECTOR, bool HALVES, mode MODE, bool PLAIN, bool ONCE>
-cudaError_t run_pieces(const rk::propagation &p, prepared ready, float *partials)
+cudaError_t run_pieces(const rk::propagation &p, const uint32_t *active, float *partials)
 {
     const int64_t d = p.d, row_bytes = p.end.halves ? row_floats(d) * (int64_t)sizeof(float) : 0;
     const rk::warp_layout layout = rk::layout_for(d, VECTOR);
@@ -335,42 +322,40 @@ cudaError_t run_pieces(const rk::propagation &p, prepared ready, float *partials
     }
     return rk::run(p.stream, {rk::divide_up(n, warps), warps * rk::WARP, warps * row_bytes},
                    propagate_pieces<VECTOR, HALVES, MODE, PLAIN, ONCE>, p.split, p.columns, p.scale,
-                   p.map, p.x, p.end, ready, batch{p.count, rows, p.whole}, partials, d,
+                   p.map, p.x, p.end, active, batch{p.count, rows, p.whole}, partials, d,
                    layout.packs, lanes, p.alpha);
 }
 
-/* Scratch: the partials, then the scalars, then the bits. */
+/* Scratch: the partials, then the bits. */
 template <int VECTOR, bool HALVES, mode MODE, bool PLAIN>
-cudaError_t run_prepared(const rk::propagation &p)
+cudaError_t run_marked(const rk::propagation &p)
 {
     if (p.d == 0) {
         return cudaSuccess;
     }
     float *partials = static_cast<float *>(p.scratch);
-    rk::adam_scalars *scalars =
-        reinterpret_cast<rk::adam_scalars *>(partials + row_floats(p.split.n_partials * p.d));
-    uint32_t *active = MODE == FROM_ROWS ? reinterpret_cast<uint32_t *>(scalars + 2) : nullptr;
-    if (active || p.end.adam.parameter) {
-        const rk::grid g = active ? rk::a_thread_each(p.n_nodes) : rk::grid{1, rk::WARP};
-        RK_TRY_LAUNCH(rk::run(p.stream, g, prepare, p.map, p.n_nodes, active, p.end.adam, scalars));
+    uint32_t *active = nullptr;
+    if (MODE == FROM_ROWS) {
+        active = reinterpret_cast<uint32_t *>(partials + row_floats(p.split.n_partials * p.d));
+        RK_TRY_LAUNCH(
+            rk::run(p.stream, rk::a_thread_each(p.n_nodes), mark_active, p.map, p.n_nodes, active));
     }
     if (VECTOR > 1 && p.d <= VECTOR * rk::WARP) {
-        return run_pieces<VECTOR, HALVES, MODE, PLAIN, (VECTOR > 1)>(p, {active, scalars},
-                                                                     partials);
+        return run_pieces<VECTOR, HALVES, MODE, PLAIN, (VECTOR > 1)>(p, active, partials);
     }
-    return run_pieces<VECTOR, HALVES, MODE, PLAIN, false>(p, {active, scalars}, partials);
+    return run_pieces<VECTOR, HALVES, MODE, PLAIN, false>(p, active, partials);
 }
 
 template <mode MODE, bool PLAIN> cudaError_t run_any(const rk::propagation &p)
 {
     if constexpr (MODE != FROM_ROWS) {
         if (p.x.exponent) {
-            return p.d % 8 == 0 ? run_prepared<8, true, MODE, PLAIN>(p)
-                                : run_prepared<1, true, MODE, PLAIN>(p);
+            return p.d % 8 == 0 ? run_marked<8, true, MODE, PLAIN>(p)
+                                : run_marked<1, true, MODE, PLAIN>(p);
         }
     }
-    return rk::has_vectors(p.d) ? run_prepared<4, false, MODE, PLAIN>(p)
-                                : run_prepared<1, false, MODE, PLAIN>(p);
+    return rk::has_vectors(p.d) ? run_marked<4, false, MODE, PLAIN>(p)
+                                : run_marked<1, false, MODE, PLAIN>(p);
 }
 
 bool is_plain(const rk::row_end &end)
@@ -446,8 +431,7 @@ int64_t rk_cuda_scratch_propagate(const rk_call *call)
         return INT64_MAX;
     }
     const int64_t bits = rk::divide_up(n_nodes, 32) * (int64_t)sizeof(uint32_t);
-    return row_floats(split.n_partials * d) * (int64_t)sizeof(float) +
-           2 * (int64_t)sizeof(rk::adam_scalars) + bits;
+    return row_floats(split.n_partials * d) * (int64_t)sizeof(float) + bits;
 }
 
 cudaError_t rk_cuda_propagate(const rk_call *call)

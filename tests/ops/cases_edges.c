@@ -179,7 +179,7 @@ static rk_value append_propagation(world *w, rk_graph_values graph, rk_value sta
     in[5] = ops_variable(c, RK_F32, n, w->d, w->table);
     in[6] = ops_variable(c, RK_F32, n, w->d, NULL);
     in[7] = ops_variable(c, RK_F32, n, w->d, NULL);
-    in[8] = state;
+    in[8] = ops_append(c, RK_OP_ADAM_RATES, &state, 1, (rk_attr){.adam = adam});
     in[9] = RK_NONE;
     in[10] = rows;
     attr = (rk_attr){.update = {.weight = {alpha, added_weight}, .adam = adam}};

@@ -42,6 +42,24 @@ static void adam_on(int i, double weight_decay)
     ops_run(c, STEPS);
 }
 
+/* The first step, one whose powers are far below 1, and one where nothing is left of them. */
+static void adam_rates(void)
+{
+    static const int64_t steps[] = {0, 6, 999, 1000000};
+    for (int i = 0; i < 4; i++) {
+        ops_case *c = ops_begin("adam_rates of step %d", (int)steps[i]);
+        rk_adam_attr a = {.beta1 = 0.9, .beta2 = 0.999};
+        rk_step_state state = {.learning_rate = 0.01, .step = steps[i]};
+        double t = (double)(steps[i] + 1), *rates = ops_doubles(c, 2);
+        rates[0] = state.learning_rate / (1 - pow(a.beta1, t));
+        rates[1] = 1 / sqrt(1 - pow(a.beta2, t));
+        rk_value at = ops_variable(c, RK_STATE, 1, 1, &state);
+        ops_expect_reals(c, ops_append(c, RK_OP_ADAM_RATES, &at, 1, (rk_attr){.adam = a}), rates,
+                         rates, 1e-7);
+        ops_run(c, 1);
+    }
+}
+
 static void adam(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
@@ -92,6 +110,7 @@ static void sgd(void)
 }
 
 const ops_entry ops_cases_optimizer[] = {
+    {RK_OP_ADAM_RATES, adam_rates},
     {RK_OP_ADAM, adam},
     {RK_OP_ADAM, adam_without_gradient},
     {RK_OP_SGD, sgd},

@@ -324,7 +324,7 @@ static void adam_on(int i, int64_t d, source from, bool with_rows)
                      parameter,
                      first,
                      second,
-                     at,
+                     ops_append(w.c, RK_OP_ADAM_RATES, &at, 1, (rk_attr){.adam = adam}),
                      kept,
                      ops_input(w.c, RK_F32, w.b.capacity, d, rows)};
     ops_append(w.c, from == FROM_ROWS ? RK_OP_PROPAGATE_FROM_ROWS_ADAM : RK_OP_PROPAGATE_ADAM, in,

@@ -77,7 +77,7 @@ void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 
 /* What an Adam step at this state multiplies with; optimizer.c has the formula. */
-rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *attr, const rk_step_state *state);
+rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *attr, const float *rates);
 
 /* Blocks of `size` that cover n. */
 static inline int64_t rk__blocks(int64_t n, int64_t size)

@@ -10,16 +10,25 @@ enum { ELEMENTS_PER_BLOCK = 16384 };
  *   g = gradient + weight_decay p;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2
  *   p = p - rate / (1 - b1^t) * m / (sqrt(v) / sqrt(1 - b2^t) + epsilon),  t from 1
  */
-rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *a, const rk_step_state *state)
+void rk__cpu_adam_rates(const rk_call *call)
 {
+    const rk_adam_attr *a = &call->node->attr.adam;
+    const rk_step_state *state = call->in[0];
+    float *rates = call->out[0];
     double t = (double)(state->step + 1);
+    rates[0] = (float)(state->learning_rate / (1 - pow(a->beta1, t)));
+    rates[1] = (float)(1 / sqrt(1 - pow(a->beta2, t)));
+}
+
+rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *a, const float *rates)
+{
     return (rk_adam_scalars){
         .beta1 = (float)a->beta1,
         .beta2 = (float)a->beta2,
         .rest1 = (float)(1 - a->beta1),
         .rest2 = (float)(1 - a->beta2),
-        .step_size = (float)(state->learning_rate / (1 - pow(a->beta1, t))),
-        .root_correction = (float)(1 / sqrt(1 - pow(a->beta2, t))),
+        .step_size = rates[0],
+        .root_correction = rates[1],
         .epsilon = (float)a->epsilon,
         .weight_decay = (float)a->weight_decay,
     };

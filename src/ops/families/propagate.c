@@ -113,15 +113,15 @@ static rk_status need_update(const rk_program *p, const rk_node *node)
     for (int32_t i = 5; i < 8; i++) {
         NEED(is(AT(i), RK_F32, AT(2)->rows, AT(3)->cols) && AT(i)->stored >= 0);
     }
-    NEED(is(AT(8), RK_STATE, 1, 1) && node->in[3] != node->in[5]);
+    NEED(is(AT(8), RK_F32, 1, 2) && node->in[3] != node->in[5]);
     NEED(!HAS(9) || (is(AT(9), RK_F16, AT(2)->rows, AT(3)->cols) && AT(9)->stored >= 0 &&
                      node->in[3] != node->in[9]));
     return need_added(p, node, RK_PROPAGATE_ADAM_ADDED);
 }
 
 /* offsets, columns, scale, x f32|f16[N,d], map i32[N] or -, parameter f32[N,d], m f32[N,d],
- * v f32[N,d], state, halves f16[N,d] of the parameter or -, n tables f32[S,d] that are added at the
- * rows of the set -> (updates 5, 6, 7, 9) */
+ * v f32[N,d], rates f32[1,2], halves f16[N,d] of the parameter or -, n tables f32[S,d] that are
+ * added at the rows of the set -> (updates 5, 6, 7, 9) */
 rk_status rk__shape_propagate_adam(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     (void)out;
