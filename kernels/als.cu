@@ -508,7 +508,7 @@ problem problem_of(const rk_call *call)
     return s;
 }
 
-cudaError_t solve(void *stream, const problem &s)
+cudaError_t solve(rk_stream *stream, const problem &s)
 {
     RK_TRY_LAUNCH(rk::fill(stream, s.failed, 0, sizeof *s.failed));
     const rk::grid g = {s.in_shared ? s.n : blocks_of(s.floats, s.n), rk::BLOCK,

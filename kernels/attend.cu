@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 } // namespace
 
-cudaError_t rk_cuda_softmax_tile(const rk_attend_tile *t, void *stream)
+cudaError_t rk_cuda_softmax_tile(const rk_attend_tile *t, rk_stream *stream)
 {
     return rk::run(stream, {t->n == 0 ? 0 : t->n_queries}, softmax_tile, t->products, t->bias,
                    t->lse, t->own, t->first, t->n, t->temperature, (float)(1.0 / t->temperature),

@@ -93,7 +93,7 @@ __global__ void nothing()
 } // namespace
 
 cudaError_t rk_cuda_ceiling_prepare(float *table, int64_t n_floats, int32_t *rows,
-                                    int64_t n_gathers, int64_t n_rows, void *stream)
+                                    int64_t n_gathers, int64_t n_rows, rk_stream *stream)
 {
     const int64_t most = n_floats > n_gathers ? n_floats : n_gathers;
     return rk::run(stream, rk::strided(most, 4 * rk::BLOCK), prepare, table, n_floats, rows,
@@ -101,7 +101,7 @@ cudaError_t rk_cuda_ceiling_prepare(float *table, int64_t n_floats, int32_t *row
 }
 
 cudaError_t rk_cuda_ceiling_gather(const float *table, int64_t d, const int32_t *rows,
-                                   int64_t n_sums, float *sums, void *stream)
+                                   int64_t n_sums, float *sums, rk_stream *stream)
 {
     const rk::warp_layout layout = rk::layout_for(d, 4);
     return rk::run(stream, rk::strided(n_sums, rk::BLOCK / layout.lanes), gather, table, d, rows,
@@ -118,12 +118,12 @@ int64_t rk_cuda_ceiling_threads(int64_t blocks)
     return rk::BLOCK * blocks;
 }
 
-cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, void *stream)
+cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, rk_stream *stream)
 {
     return rk::run(stream, {blocks}, multiply, n, out);
 }
 
-cudaError_t rk_cuda_ceiling_nothing(void *stream)
+cudaError_t rk_cuda_ceiling_nothing(rk_stream *stream)
 {
     return rk::run(stream, {1, rk::WARP}, nothing);
 }

@@ -104,9 +104,8 @@ inline grid strided(int64_t n, int64_t per_block, int64_t most_blocks = 1 << 30)
 
 /* Launches nothing for an empty grid; one that is larger than a device takes is refused. */
 template <typename... PARAMETERS, typename... ARGUMENTS>
-cudaError_t run(void *stream, grid g, void (*kernel)(PARAMETERS...), ARGUMENTS &&...arguments)
+cudaError_t run(rk_stream *stream, grid g, void (*kernel)(PARAMETERS...), ARGUMENTS &&...arguments)
 {
-    rk_stream *to = static_cast<rk_stream *>(stream);
     if (g.blocks == 0) {
         return cudaSuccess;
     }
@@ -120,31 +119,29 @@ cudaError_t run(void *stream, grid g, void (*kernel)(PARAMETERS...), ARGUMENTS &
     config.gridDim = dim3((unsigned)g.blocks);
     config.blockDim = dim3((unsigned)g.threads);
     config.dynamicSmemBytes = (size_t)g.shared_bytes;
-    config.stream = to->stream;
+    config.stream = stream->stream;
     config.attrs = &early;
-    config.numAttrs = to->overlaps && to->is_after_kernel ? 1 : 0;
-    to->is_after_kernel = true;
+    config.numAttrs = stream->overlaps && stream->is_after_kernel ? 1 : 0;
+    stream->is_after_kernel = true;
     return cudaLaunchKernelEx(&config, kernel, std::forward<ARGUMENTS>(arguments)...);
 }
 
-inline cudaError_t fill(void *stream, void *memory, int byte, int64_t bytes)
+inline cudaError_t fill(rk_stream *stream, void *memory, int byte, int64_t bytes)
 {
-    rk_stream *to = static_cast<rk_stream *>(stream);
     if (bytes == 0) {
         return cudaSuccess;
     }
-    to->is_after_kernel = false;
-    return cudaMemsetAsync(memory, byte, (size_t)bytes, to->stream);
+    stream->is_after_kernel = false;
+    return cudaMemsetAsync(memory, byte, (size_t)bytes, stream->stream);
 }
 
-inline cudaError_t copy(void *stream, void *to, const void *from, int64_t bytes)
+inline cudaError_t copy(rk_stream *stream, void *to, const void *from, int64_t bytes)
 {
-    rk_stream *on = static_cast<rk_stream *>(stream);
     if (bytes == 0) {
         return cudaSuccess;
     }
-    on->is_after_kernel = false;
-    return cudaMemcpyAsync(to, from, (size_t)bytes, cudaMemcpyDeviceToDevice, on->stream);
+    stream->is_after_kernel = false;
+    return cudaMemcpyAsync(to, from, (size_t)bytes, cudaMemcpyDeviceToDevice, stream->stream);
 }
 
 /* loss double[1] = sum of a term for each of `batch` triplets / triplets in the step; step.cu. */
@@ -154,7 +151,7 @@ struct loss_terms {
     double *loss;
     int64_t batch;
 };
-cudaError_t mean_of_terms(void *stream, const loss_terms &t);
+cudaError_t mean_of_terms(rk_stream *stream, const loss_terms &t);
 
 /* ---- in kernels ---- */
 

@@ -146,13 +146,14 @@ cudaError_t rk_cuda_count_gram(const rk_call *call)
                    rk::out(call, 0), a);
 }
 
-cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal, void *stream)
+cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal,
+                                  rk_stream *stream)
 {
     return rk::run(stream, rk::a_thread_each(n), keep_diagonal, matrix, diagonal, n);
 }
 
 cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, const float *diagonal, int *info,
-                                rk_step_state *state, double bad, void *stream)
+                                rk_step_state *state, double bad, rk_stream *stream)
 {
     const int64_t side = rk::divide_up(n, TILE);
     RK_TRY_LAUNCH(

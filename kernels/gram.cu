@@ -187,12 +187,12 @@ cudaError_t rk_cuda_mix_pairs(const rk_call *call)
 }
 
 cudaError_t rk_cuda_gram_cut(const float *gram, int64_t n, int64_t stride, rk_half *high,
-                             rk_half *low, void *stream)
+                             rk_half *low, rk_stream *stream)
 {
     return rk::run(stream, an_element_each(n * stride), cut_gram, gram, n, stride, high, low);
 }
 
-cudaError_t rk_cuda_gram_pack(const rk_pair_product *p, const float *x, void *stream)
+cudaError_t rk_cuda_gram_pack(const rk_pair_product *p, const float *x, rk_stream *stream)
 {
     const int64_t n = p->halves * p->n * p->d;
     const rk::grid g = an_element_each(n);
@@ -201,7 +201,7 @@ cudaError_t rk_cuda_gram_pack(const rk_pair_product *p, const float *x, void *st
     return rk::run(stream, g, pack_pairs, x, p->largest, p->n, p->d, p->halves, p->packed);
 }
 
-cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, void *stream)
+cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, rk_stream *stream)
 {
     return rk::run(stream, an_element_each(p->halves * p->n * p->d), unpack_pairs, p->sums,
                    p->largest, p->n, p->d, p->halves, y);

@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 } // namespace
 
-cudaError_t rk_cuda_init(float *parameter, const rk_init *how, void *stream)
+cudaError_t rk_cuda_init(float *parameter, const rk_init *how, rk_stream *stream)
 {
     const int64_t groups = how->first < how->end ? (how->end + 3) / 4 - how->first / 4 : 0;
     return rk::run(stream, rk::strided(groups, rk::BLOCK), init, parameter, how->first, how->end,

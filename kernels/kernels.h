@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* Where launches go; `void *stream` of a call and of the launchers below. */
+/* Where launches go. */
 typedef struct rk_stream {
     cudaStream_t stream;
     /* Programmatic dependent launch: a kernel may be put onto the device while the one before it
@@ -36,14 +36,15 @@ typedef struct rk_stream {
 #include "ops/ops.def"
 
 /* step.cu: *answer = 1 if kernels can be launched early, as they were compiled. */
-cudaError_t rk_cuda_kernels_wait(int *answer, void *stream);
+cudaError_t rk_cuda_kernels_wait(int *answer, rk_stream *stream);
 
 /* ease.cu: the diagonal of a matrix [n,n]; the end of its inverse, whose lower triangle is done.
  * info: two ints, 0 = well; what is not, or has too large an inflation of its diagonal, is noted in
  * the state as a loss of `bad`, and the matrix becomes zeros. */
-cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal, void *stream);
+cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagonal,
+                                  rk_stream *stream);
 cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, const float *diagonal, int *info,
-                                rk_step_state *state, double bad, void *stream);
+                                rk_step_state *state, double bad, rk_stream *stream);
 
 /* A piece of a CSR row that one warp works on: 32 bytes, what memory is read by. */
 typedef struct rk_piece {
@@ -96,13 +97,13 @@ typedef struct rk_attend_tile {
     double temperature;
     bool skip_diagonal;
 } rk_attend_tile;
-cudaError_t rk_cuda_softmax_tile(const rk_attend_tile *tile, void *stream);
+cudaError_t rk_cuda_softmax_tile(const rk_attend_tile *tile, rk_stream *stream);
 
 /* ---- gram.cu ---- */
 
 /* 2^14 gram = high + low; rows of n become rows of `stride`. */
 cudaError_t rk_cuda_gram_cut(const float *gram, int64_t n, int64_t stride, rk_half *high,
-                             rk_half *low, void *stream);
+                             rk_half *low, rk_stream *stream);
 typedef struct rk_pair_product {
     int64_t n, d, halves;
     rk_half *packed; /* [n, 2 halves d], high parts before low ones */
@@ -110,9 +111,9 @@ typedef struct rk_pair_product {
     float *sums;     /* [n, 2 halves d], the products of C with the packed columns */
 } rk_pair_product;
 /* x [halves][n,d] -> packed, largest. */
-cudaError_t rk_cuda_gram_pack(const rk_pair_product *p, const float *x, void *stream);
+cudaError_t rk_cuda_gram_pack(const rk_pair_product *p, const float *x, rk_stream *stream);
 /* sums -> y [halves][n,d]. */
-cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, void *stream);
+cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, rk_stream *stream);
 
 /* ---- topk.cu ---- */
 
@@ -143,10 +144,11 @@ typedef struct rk_score_tile {
 /* Scratch bytes for it, and how many candidates a query has room for. Host functions. */
 int64_t rk_cuda_topk_room(int64_t k);
 int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k);
-cudaError_t rk_cuda_topk_begin(rk_ranking *ranking, void *scratch, void *stream);
-cudaError_t rk_cuda_topk_merge(const rk_ranking *ranking, const rk_score_tile *tile, void *stream);
+cudaError_t rk_cuda_topk_begin(rk_ranking *ranking, void *scratch, rk_stream *stream);
+cudaError_t rk_cuda_topk_merge(const rk_ranking *ranking, const rk_score_tile *tile,
+                               rk_stream *stream);
 /* After all tiles: items and scores. */
-cudaError_t rk_cuda_topk_finish(const rk_ranking *ranking, void *stream);
+cudaError_t rk_cuda_topk_finish(const rk_ranking *ranking, rk_stream *stream);
 
 /* ---- topk_tensor.cu ---- */
 
@@ -154,7 +156,7 @@ cudaError_t rk_cuda_topk_finish(const rk_ranking *ranking, void *stream);
  * takes; scratch is besides that of rk_cuda_topk_begin. The first two are host functions. */
 bool rk_cuda_topk_tensor_takes(int64_t k);
 int64_t rk_cuda_topk_tensor_scratch(int64_t n_queries, int64_t n_items, int64_t k);
-cudaError_t rk_cuda_topk_tensor(rk_ranking *ranking, void *scratch, void *stream);
+cudaError_t rk_cuda_topk_tensor(rk_ranking *ranking, void *scratch, rk_stream *stream);
 
 /* ---- init.cu ---- */
 
@@ -165,7 +167,7 @@ typedef struct rk_init {
     double scale;
     int32_t kind, number;
 } rk_init;
-cudaError_t rk_cuda_init(float *parameter, const rk_init *how, void *stream);
+cudaError_t rk_cuda_init(float *parameter, const rk_init *how, rk_stream *stream);
 
 /* ---- ceilings.cu ---- */
 
@@ -173,16 +175,16 @@ enum { RK_CEILING_ROWS_IN_SUM = 64 };
 
 /* table float[n_floats] = 1; rows int32[n_gathers] uniform in [0, n_rows). */
 cudaError_t rk_cuda_ceiling_prepare(float *table, int64_t n_floats, int32_t *rows,
-                                    int64_t n_gathers, int64_t n_rows, void *stream);
+                                    int64_t n_gathers, int64_t n_rows, rk_stream *stream);
 /* sums float[n_sums, d]: of RK_CEILING_ROWS_IN_SUM rows each; d must be a multiple of 4. */
 cudaError_t rk_cuda_ceiling_gather(const float *table, int64_t d, const int32_t *rows,
-                                   int64_t n_sums, float *sums, void *stream);
+                                   int64_t n_sums, float *sums, rk_stream *stream);
 /* Fused multiply-adds, n rounds of them; out float[rk_cuda_ceiling_threads(blocks)]. The two others
  * are host functions. */
-cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, void *stream);
+cudaError_t rk_cuda_ceiling_multiply(int64_t blocks, int64_t n, float *out, rk_stream *stream);
 int64_t rk_cuda_ceiling_flops(int64_t blocks, int64_t n);
 int64_t rk_cuda_ceiling_threads(int64_t blocks);
-cudaError_t rk_cuda_ceiling_nothing(void *stream);
+cudaError_t rk_cuda_ceiling_nothing(rk_stream *stream);
 
 #ifdef __cplusplus
 }

@@ -37,7 +37,7 @@ struct propagation {
     int64_t d;
     float alpha;
     void *scratch; /* as rk_cuda_scratch_propagate says */
-    void *stream;
+    rk_stream *stream;
 };
 
 /* From inputs 0 to 3 of a call; without map and end. */

@@ -344,7 +344,7 @@ cudaError_t rk_cuda_unique_rows(const rk_call *call)
     if (n_rows == 0) {
         return cudaSuccess;
     }
-    void *const stream = call->stream;
+    rk_stream *const stream = call->stream;
     const int32_t *nodes = rk::in(call, 0);
     int32_t *rows = rk::out(call, 0), *count = rk::out(call, 1), *map = rk::out(call, 2);
     int32_t *slot_row = rk::out(call, 3), *segments = rk::out(call, 4), *order = rk::out(call, 5);
@@ -369,14 +369,14 @@ cudaError_t rk_cuda_unique_rows(const rk_call *call)
                    n_rows);
 }
 
-cudaError_t rk::scatter_rows(void *stream, const row_move &m, float alpha)
+cudaError_t rk::scatter_rows(rk_stream *stream, const row_move &m, float alpha)
 {
     return run(stream, a_pack_each(m.n_rows, m.d),
                has_vectors(m.d) ? ::scatter_rows<4> : ::scatter_rows<1>, m.x, m.map, m.y, m.n_rows,
                m.d, packs_of(m.d), alpha);
 }
 
-cudaError_t rk::spread_rows(void *stream, const row_move &m)
+cudaError_t rk::spread_rows(rk_stream *stream, const row_move &m)
 {
     return run(stream, a_pack_each(m.n_rows, m.d),
                has_vectors(m.d) ? ::spread_rows<4> : ::spread_rows<1>, m.x, m.map, m.y, m.n_rows,

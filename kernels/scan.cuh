@@ -131,7 +131,7 @@ template <typename SUM> struct sums_of {
 
 /* Only marks are written to. */
 template <bool MARKS, typename SUM>
-cudaError_t scan(void *stream, int32_t *in, int64_t n, sums_of<SUM> sums, SUM *out)
+cudaError_t scan(rk_stream *stream, int32_t *in, int64_t n, sums_of<SUM> sums, SUM *out)
 {
     const grid by_chunk = {n_chunks(n)};
     RK_TRY_LAUNCH(run(stream, by_chunk, chunk_sums<MARKS, SUM>, in, n, sums.chunks));

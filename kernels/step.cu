@@ -65,7 +65,7 @@ __global__ void step_advance(rk_step_state *state)
 
 } // namespace
 
-cudaError_t rk::mean_of_terms(void *stream, const loss_terms &t)
+cudaError_t rk::mean_of_terms(rk_stream *stream, const loss_terms &t)
 {
     return run(stream, grid{t.batch > 0 ? 1 : 0}, ::mean_of_terms, t.terms, t.state, t.loss,
                t.batch);
@@ -94,7 +94,7 @@ cudaError_t rk_cuda_step_advance(const rk_call *call)
     return rk::run(call->stream, {1, 1}, step_advance, rk::in(call, 0));
 }
 
-cudaError_t rk_cuda_kernels_wait(int *answer, void *stream)
+cudaError_t rk_cuda_kernels_wait(int *answer, rk_stream *stream)
 {
     return rk::run(stream, {1, 1}, ::answer, answer);
 }

@@ -183,14 +183,14 @@ cudaError_t run_unit_rows(const rk_call *call, const float *gradient, const floa
 
 } // namespace
 
-cudaError_t rk::sum_tables(void *stream, const table_sum &s)
+cudaError_t rk::sum_tables(rk_stream *stream, const table_sum &s)
 {
     const int64_t d = s.d;
     return rk::run(stream, a_pack_each(s.n_rows, d), has_vectors(d) ? combine<4> : combine<1>,
                    s.terms, s.rows, s.count, s.y, s.n_rows, d, packs_of(d));
 }
 
-cudaError_t rk::sum_tables(void *stream, const tables &terms, float *y, int64_t n)
+cudaError_t rk::sum_tables(rk_stream *stream, const tables &terms, float *y, int64_t n)
 {
     /* One row after the other is one long row: any d that divides n does; 4 gives 16-byte loads. */
     const int64_t d = n % 4 == 0 ? 4 : 1;

@@ -62,13 +62,13 @@ __device__ __forceinline__ pack<VECTOR> sum_pack(const tables &t, int64_t r, int
 }
 
 /* tables.cu */
-cudaError_t sum_tables(void *stream, const table_sum &s);
+cudaError_t sum_tables(rk_stream *stream, const table_sum &s);
 /* y = sum_k w_k x_k over n elements. */
-cudaError_t sum_tables(void *stream, const tables &terms, float *y, int64_t n);
+cudaError_t sum_tables(rk_stream *stream, const tables &terms, float *y, int64_t n);
 /* rows.cu: y[r] = alpha * x[map[r]], zero where map[r] < 0. */
-cudaError_t scatter_rows(void *stream, const row_move &m, float alpha);
+cudaError_t scatter_rows(rk_stream *stream, const row_move &m, float alpha);
 /* y[map[r]] = x[r] where map[r] >= 0. */
-cudaError_t spread_rows(void *stream, const row_move &m);
+cudaError_t spread_rows(rk_stream *stream, const row_move &m);
 
 /* What a thread works on: element (row, q) of a table of `packs` packs a row. A grid covers rows
  * times packs and strides over what is left. */

@@ -268,7 +268,7 @@ int64_t rk_cuda_topk_scratch(int64_t n_queries, int64_t k)
     return (bytes + 255) / 256 * 256; /* what follows is aligned for cuBLAS */
 }
 
-cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, void *stream)
+cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, rk_stream *stream)
 {
     const int64_t n = r->n_queries;
     r->size = (int32_t)rk_cuda_topk_room(r->k);
@@ -279,7 +279,7 @@ cudaError_t rk_cuda_topk_begin(rk_ranking *r, void *scratch, void *stream)
     return rk::run(stream, rk::strided(r->n_items, rk::WARPS, 1024), largest_squares, *r);
 }
 
-cudaError_t rk_cuda_topk_merge(const rk_ranking *r, const rk_score_tile *tile, void *stream)
+cudaError_t rk_cuda_topk_merge(const rk_ranking *r, const rk_score_tile *tile, rk_stream *stream)
 {
     const int64_t bytes = list_bytes(*r);
     return rk::run(stream, {tile->n == 0 ? 0 : r->n_queries, rk::BLOCK, bytes},
@@ -287,7 +287,7 @@ cudaError_t rk_cuda_topk_merge(const rk_ranking *r, const rk_score_tile *tile, v
                    tile->first_item);
 }
 
-cudaError_t rk_cuda_topk_finish(const rk_ranking *r, void *stream)
+cudaError_t rk_cuda_topk_finish(const rk_ranking *r, rk_stream *stream)
 {
     const int64_t bytes = list_bytes(*r);
     return rk::run(stream, {r->n_queries, rk::BLOCK, bytes},

@@ -467,7 +467,7 @@ int64_t rk_cuda_topk_tensor_scratch(int64_t n_queries, int64_t n_items, int64_t 
            float_bytes(n_queries * sample_width(n_queries, n_items, step_for(k)));
 }
 
-cudaError_t rk_cuda_topk_tensor(rk_ranking *r, void *scratch, void *stream)
+cudaError_t rk_cuda_topk_tensor(rk_ranking *r, void *scratch, rk_stream *stream)
 {
     const kernels kernels = kernels_for(r->d);
     const int64_t n_tiles = rk::divide_up(r->n_queries, SIDE), step = step_for(r->k);

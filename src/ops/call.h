@@ -23,7 +23,7 @@ typedef struct rk_call {
     const void *prepared;      /* what the device made for the node when it was loaded, or NULL */
     int threads;               /* cpu */
     const struct rk_isa *isa;  /* cpu: the hot loops */
-    void *stream;              /* cuda: an rk_stream */
+    struct rk_stream *stream;  /* cuda: where launches go (kernels.h) */
     int32_t *arrived; /* cuda: a counter of the node's own, 0 before and after each launch */
 } rk_call;
 

@@ -51,7 +51,7 @@ static rk_status is_fused(const rk_device_context *context, int64_t k, bool *out
 
 /* Candidates from tiles of scores. */
 static rk_status merge_tiles(rk_device_context *context, const rk_ranking *r, float *scores,
-                             void *stream)
+                             rk_stream *stream)
 {
     int64_t most = tile_items(r->n_queries, r->n_items);
     for (int64_t first = 0; first < r->n_items; first += most) {
