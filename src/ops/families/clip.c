@@ -6,7 +6,7 @@
 /* More gradients than a node takes go through several; the last one has seen them all. */
 rk_value rk__clip_factor(rk_program *p, const rk_value *gradients, int n, float limit)
 {
-    enum { MOST = RK_MAX_LAYERS };
+    enum { MOST = RK_MAX_INPUTS - 2 };
     rk_value squares = RK_NONE, factor = RK_NONE;
     for (int first = 0; first < n; first += MOST) {
         rk_value in[RK_MAX_INPUTS] = {squares};

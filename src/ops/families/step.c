@@ -23,7 +23,7 @@ rk_status rk__shape_schedule(const rk_program *p, const rk_node *node, rk_shape 
 /* More terms than a node takes are added in several; the last one has the total. */
 void rk__step_loss(rk_program *p, rk_value state, rk_value sums)
 {
-    enum { MOST = RK_MAX_LAYERS - 1 };
+    enum { MOST = RK_MAX_INPUTS - 3 };
     rk_value previous = RK_NONE;
     for (int32_t first = 0; first == 0 || first < p->n_terms; first += MOST) {
         rk_value in[RK_MAX_INPUTS] = {state, sums, previous};
