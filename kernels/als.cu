@@ -12,8 +12,8 @@ namespace
 constexpr int TILE = 32;       /* of the Gram matrix */
 constexpr int64_t SHARES = 64; /* of its rows, at most */
 constexpr int64_t SHARE_ROWS = 256;
-constexpr int ENTRIES = 16;                /* of a list that a block holds at a time */
-constexpr int64_t SHARED_BYTES = 47 << 10; /* what every device has, less what is declared here */
+constexpr int ENTRIES = 16;           /* of a list that a block holds at a time */
+constexpr int64_t DECLARED = 1 << 10; /* at most, by the kernels here */
 constexpr int64_t SCRATCH_BYTES = 256 << 20, MOST_BLOCKS = 512, LEAST_BLOCKS = 128;
 constexpr int64_t FLAG_BYTES = 256;
 
@@ -467,7 +467,7 @@ int64_t floats_of(const rk_call *call)
 
 bool fits(int64_t floats)
 {
-    return floats * (int64_t)sizeof(float) <= SHARED_BYTES;
+    return floats * (int64_t)sizeof(float) <= rk::SHARED_BYTES - DECLARED;
 }
 
 /* Blocks that work in scratch memory. */

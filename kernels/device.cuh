@@ -44,6 +44,10 @@ constexpr int BLOCK = 256; /* threads in a block, unless a kernel says otherwise
 
 constexpr int WARPS = BLOCK / WARP;
 
+/* Shared memory that a block has without asking for more: what a kernel declares, and what it is
+ * launched with. tools/check_kernels.py knows what kernels with both of them declare. */
+constexpr int64_t SHARED_BYTES = 48 << 10;
+
 /* ---- a call ---- */
 
 /* Memory of the device; the parameter that it is passed to says what is there. */
@@ -155,12 +159,14 @@ cudaError_t mean_of_terms(rk_stream *stream, const loss_terms &t);
 
 /* ---- in kernels ---- */
 
-/* Whether begin() waits: to be seen in a kernel that is run, since PTX of an older architecture
- * does not, whatever the device. */
-#if defined(CUDA_EMU) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900)
-#define RK_KERNELS_WAIT 1
+/* The architecture that a kernel's code was made for: to be asked in a kernel that is run, since
+ * PTX of an older one runs on newer devices, too. */
+#if defined(CUDA_EMU)
+#define RK_ARCHITECTURE 900
+#elif defined(__CUDA_ARCH__)
+#define RK_ARCHITECTURE __CUDA_ARCH__
 #else
-#define RK_KERNELS_WAIT 0
+#define RK_ARCHITECTURE 0
 #endif
 
 /* ptxas takes loads through the read-only path (__ldg, and const __restrict__ parameters) for loads
@@ -183,7 +189,7 @@ __device__ __forceinline__ void stay_behind()
  * it. */
 __device__ __forceinline__ void begin()
 {
-#if RK_KERNELS_WAIT
+#if RK_ARCHITECTURE >= RK_WAITS_FROM
     cudaTriggerProgrammaticLaunchCompletion();
     cudaGridDependencySynchronize();
     stay_behind();

@@ -35,8 +35,10 @@ typedef struct rk_stream {
     int64_t rk_cuda_scratch_##cuda(const rk_call *call);
 #include "ops/ops.def"
 
-/* step.cu: *answer = 1 if kernels can be launched early, as they were compiled. */
-cudaError_t rk_cuda_kernels_wait(int *answer, rk_stream *stream);
+/* step.cu: *out = the architecture that the running code was made for, e.g. 900. From the first on
+ * kernels wait and can be launched early, from the second on they have products in TF32. */
+enum { RK_WAITS_FROM = 900, RK_TF32_FROM = 800 };
+cudaError_t rk_cuda_architecture(int *out, rk_stream *stream);
 
 /* ease.cu: the diagonal of a matrix [n,n]; the end of its inverse, whose lower triangle is done.
  * info: two ints, 0 = well; what is not, or has too large an inflation of its diagonal, is noted in

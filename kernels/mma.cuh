@@ -33,7 +33,7 @@ __device__ __forceinline__ void multiply_add(float (&c)[4], const float (&a)[4],
         : "r"(__float_as_uint(a[0])), "r"(__float_as_uint(a[1])), "r"(__float_as_uint(a[2])),
           "r"(__float_as_uint(a[3])), "r"(__float_as_uint(b[0])), "r"(__float_as_uint(b[1])));
 #else
-    __trap(); /* src/device/cuda/topk.c asks for this where it exists only */
+    __trap(); /* src/device/cuda/topk.c takes this where it exists only */
 #endif
 }
 

@@ -34,7 +34,7 @@ namespace
 {
 
 enum mode { ALL, ROWS, FROM_ROWS };
-constexpr int64_t SHARED_BYTES = 48 << 10; /* what a block has without asking for more */
+constexpr int WAITING = 2 * rk::WARP; /* active columns that a warp keeps until there are enough */
 
 /* ---- the ends of rows ---- */
 
@@ -259,7 +259,7 @@ __global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
         const rk::edge_list edges = edges_of(piece, split, columns, scale, lane);
         rk::pack<VECTOR> sum;
         if constexpr (MODE == FROM_ROWS) {
-            __shared__ int32_t waiting[rk::WARPS][2 * rk::WARP];
+            __shared__ int32_t waiting[rk::WARPS][WAITING];
             sum = rk::sum_active<VECTOR>(edges, {active, map, scale}, mine, lane, waiting[warp]);
         } else {
             sum = rk::sum_edges<VECTOR, HALVES>(edges, x, (int)split.first_x, mine, lane);
@@ -316,8 +316,9 @@ cudaError_t run_pieces(const rk::propagation &p, const uint32_t *active, float *
     const int lanes = layout.lanes > rk::LEAST_LANES ? layout.lanes : rk::LEAST_LANES;
     const int64_t rows = MODE == ROWS ? p.n_rows : 0; /* a warp each, to clear it */
     const int64_t n = p.split.n_pieces > rows ? p.split.n_pieces : rows;
+    const int64_t declared = MODE == FROM_ROWS ? rk::WARPS * WAITING * (int64_t)sizeof(int32_t) : 0;
     int warps = rk::WARPS;
-    while (warps > 1 && warps * row_bytes > SHARED_BYTES) {
+    while (warps > 1 && warps * row_bytes + declared > rk::SHARED_BYTES) {
         warps /= 2;
     }
     return rk::run(p.stream, {rk::divide_up(n, warps), warps * rk::WARP, warps * row_bytes},

@@ -92,7 +92,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
 /* ---- the same by one block ---- */
 
 constexpr int ONE_BLOCK = 1024; /* its threads */
-constexpr int64_t SHARED_BYTES = 48 << 10, MOST_SLOTS = 8192;
+constexpr int64_t MOST_SLOTS = 8192;
+constexpr int64_t DECLARED = ONE_BLOCK / rk::WARP * sizeof(int32_t); /* by sort_batch */
 
 /* Outputs and sizes of unique_rows. */
 struct row_set {
@@ -119,7 +120,7 @@ int64_t marks_bytes(int64_t n_nodes, int64_t n_slots)
 
 bool fits_one_block(int64_t n_nodes, int64_t n_slots)
 {
-    return n_slots <= MOST_SLOTS && marks_bytes(n_nodes, n_slots) <= SHARED_BYTES;
+    return n_slots <= MOST_SLOTS && marks_bytes(n_nodes, n_slots) + DECLARED <= rk::SHARED_BYTES;
 }
 
 /* The number of a node's row, if its bit is set. */

@@ -51,10 +51,10 @@ __global__ void step_loss(loss_list losses, rk_step_state *state, double *sums, 
     }
 }
 
-__global__ void answer(int *waits)
+__global__ void architecture(int *out)
 {
     rk::begin();
-    *waits = RK_KERNELS_WAIT;
+    *out = RK_ARCHITECTURE;
 }
 
 __global__ void step_advance(rk_step_state *state)
@@ -94,7 +94,7 @@ cudaError_t rk_cuda_step_advance(const rk_call *call)
     return rk::run(call->stream, {1, 1}, step_advance, rk::in(call, 0));
 }
 
-cudaError_t rk_cuda_kernels_wait(int *answer, rk_stream *stream)
+cudaError_t rk_cuda_architecture(int *out, rk_stream *stream)
 {
-    return rk::run(stream, {1, 1}, ::answer, answer);
+    return rk::run(stream, {1, 1}, architecture, out);
 }

@@ -248,10 +248,8 @@ rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity
         popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(model->scorer);
     rk_status status = rk__evaluate(model->dataset, rk__config_options(model->config), part, NULL,
                                     0, &ranker, hooks, out);
-    const rk_engine *e = &model->engine;
-    const char *note = e->device->note ? e->device->note(e->context) : NULL;
-    if (note && hooks && hooks->log) {
-        hooks->log(hooks->user, RK_LOG_WARNING, note);
-    }
+    rk__scorer_hold(model->scorer);
+    rk__engine_tell_notes(&model->engine, hooks);
+    rk__scorer_release(model->scorer);
     return status;
 }

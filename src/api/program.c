@@ -14,7 +14,10 @@ static rk_status add_graph(rk_buffer *out, const rk_step *step, int phase)
         RK_TRY(e->device->graph_nodes(e->context, step->loaded[phase], &nodes));
     }
     if (nodes == 0) {
-        rk__buffer_add(out, "\ndevice %s runs it operation by operation\n", e->device->name);
+        char why[512];
+        bool has_reason = e->device->note && e->device->note(e->context, why, sizeof why);
+        rk__buffer_add(out, "\ndevice %s runs it operation by operation%s%s\n", e->device->name,
+                       has_reason ? ": " : "", has_reason ? why : "");
         return RK_OK;
     }
     rk__buffer_add(out, "\ndevice %s replays it as a graph of %lld nodes\n", e->device->name,

@@ -9,6 +9,7 @@
 #define RK_DEVICE_DEVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ops/program.h"
@@ -151,8 +152,9 @@ typedef struct rk_device {
      * NULL. */
     rk_status (*graph_nodes)(rk_device_context *context, rk_loaded *loaded, int64_t *out);
 
-    /* What a person should know of how programs are run, once; NULL = nothing new. Optional. */
-    const char *(*note)(rk_device_context *context);
+    /* What a person should know of how programs are run, each thing once; false: nothing new.
+     * Optional. */
+    bool (*note)(rk_device_context *context, char *out, size_t size);
 
     /* Switches timing per operation on (times is kept up to date by run) or off (NULL). Optional.
      */

@@ -134,6 +134,14 @@ rk_status rk__engine_use_parameters(const rk_engine *e, rk_program *p, rk_value 
     return RK_OK;
 }
 
+void rk__engine_tell_notes(const rk_engine *e, const rk_hooks *hooks)
+{
+    char text[512];
+    if (e->device->note && e->device->note(e->context, text, sizeof text) && hooks && hooks->log) {
+        hooks->log(hooks->user, RK_LOG_WARNING, text);
+    }
+}
+
 rk_status rk__engine_finish(rk_program *p)
 {
     RK_TRY(p->status);

@@ -12,6 +12,7 @@
 #include "device/device.h"
 #include "graph/graph.h"
 #include "models/model.h"
+#include "rankine/hooks.h"
 
 typedef struct rk_engine {
     const rk_options *options; /* lent */
@@ -52,6 +53,10 @@ void rk__engine_parameters_changed(rk_engine *engine);
 
 /* The values of the model's parameters, model.n_parameters; free with rk__free. */
 rk_status rk__engine_use_parameters(const rk_engine *engine, rk_program *program, rk_value **out);
+
+/* What a person should know of how the device runs programs, as a warning; hooks may be NULL. By
+ * the thread that uses the device. */
+void rk__engine_tell_notes(const rk_engine *engine, const rk_hooks *hooks);
 
 /* Verifies and plans a program that is complete. */
 rk_status rk__engine_finish(rk_program *program);

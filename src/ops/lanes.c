@@ -9,7 +9,7 @@ typedef struct use {
 
 enum { MOST_USES = RK_MAX_INPUTS + RK_MAX_OUTPUTS };
 
-static rk_value root_of(const rk_program *p, rk_value v)
+rk_value rk__memory_of(const rk_program *p, rk_value v)
 {
     while (p->tensors[v].alias_of != RK_NONE) {
         v = p->tensors[v].alias_of;
@@ -23,11 +23,11 @@ static int uses_of(const rk_program *p, const rk_node *node, use out[MOST_USES])
     int n = 0;
     for (int32_t i = 0; i < node->n_inputs; i++) {
         if (node->in[i] != RK_NONE) {
-            out[n++] = (use){root_of(p, node->in[i]), updates >> i & 1u};
+            out[n++] = (use){rk__memory_of(p, node->in[i]), updates >> i & 1u};
         }
     }
     for (int32_t i = 0; i < node->n_outputs; i++) {
-        out[n++] = (use){root_of(p, node->out[i]), true};
+        out[n++] = (use){rk__memory_of(p, node->out[i]), true};
     }
     return n;
 }

@@ -20,6 +20,9 @@ typedef struct rk_lane_order {
  * memory, a stored tensor or a temporary with what takes it over in place, and one writes. */
 rk_status rk__program_lane_order(const rk_program *program, rk_lane_order **out);
 
+/* The tensor whose memory a value has: its own, or that which it takes over in place. */
+rk_value rk__memory_of(const rk_program *program, rk_value value);
+
 /* Do two nodes use the same tensor, one of them writing? */
 bool rk__nodes_depend(const rk_program *program, const rk_node *a, const rk_node *b);
 

@@ -92,14 +92,6 @@ typedef struct memory_plan {
     int32_t n;         /* blocks */
 } memory_plan;
 
-static rk_value root_of(const rk_program *p, rk_value v)
-{
-    while (p->tensors[v].alias_of != RK_NONE) {
-        v = p->tensors[v].alias_of;
-    }
-    return v;
-}
-
 static int by_size_then_life(const void *left, const void *right)
 {
     const block *a = left, *b = right;
@@ -156,7 +148,7 @@ static void touch(const memory_plan *plan, rk_value v, int32_t node)
     if (v == RK_NONE || p->tensors[v].stored >= 0) {
         return;
     }
-    block *life = &plan->blocks[plan->block_of[root_of(p, v)]];
+    block *life = &plan->blocks[plan->block_of[rk__memory_of(p, v)]];
     life->first = life->first < 0 ? node : life->first;
     life->last[p->nodes[node].lane] = node;
 }
@@ -198,7 +190,7 @@ static void place(rk_program *p, const memory_plan *plan)
     }
     for (rk_value v = 0; v < p->n_tensors; v++) {
         if (p->tensors[v].alias_of != RK_NONE) {
-            p->tensors[v].offset = p->tensors[root_of(p, v)].offset;
+            p->tensors[v].offset = p->tensors[rk__memory_of(p, v)].offset;
         }
     }
 }

@@ -255,10 +255,7 @@ static rk_status log_epoch(rk_trainer *t)
                  t->position.best_epoch == epoch + 1 ? " (best)" : "");
     }
     rk__log(&t->log, RK_LOG_DEBUG, "%s%.2f s%s", text, r->seconds, check);
-    const char *note = t->engine.device->note ? t->engine.device->note(t->engine.context) : NULL;
-    if (note) {
-        rk__log(&t->log, RK_LOG_WARNING, "%s", note);
-    }
+    rk__engine_tell_notes(&t->engine, &t->log.hooks);
     rk__free(text);
     return RK_OK;
 }

@@ -27,7 +27,7 @@ with open(sys.argv[2]) as file:
 train = report["dataset"]["train"]
 nodes = report["dataset"]["users"] + report["dataset"]["items"]
 row = 16 * 4
-for name in ("propagate", "propagate_rows", "propagate_adam", "sample_triplets", "step_advance"):
+for name in ("propagate", "propagate_rows", "propagate_adam", "sample_triplets", "step_loss"):
     assert name in rows, name
 gathered = 2 * train * (row + 4)
 adam = rows["propagate_adam"]["bytes"] / rows["propagate_adam"]["calls"]
@@ -35,7 +35,7 @@ assert 0 < adam - gathered - 6 * nodes * row <= 2 * 600 * row, adam
 propagate = rows["propagate"]
 added = propagate["bytes"] - propagate["calls"] * (gathered + nodes * row)
 assert 0 < added <= propagate["calls"] / 3 * 600 * row, propagate
-assert propagate["ceiling"] == "gather" and rows["combine"]["ceiling"] == "copy"
+assert propagate["ceiling"] == "gather" and rows["l2_loss"]["ceiling"] == "copy"
 for name, values in rows.items():
     expected = values["bytes"] / (values["milliseconds"] / 1e3)
     assert abs(values["bytes_per_second"] - expected) < 1e-3 * expected, name

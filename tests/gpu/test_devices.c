@@ -418,7 +418,7 @@ static void no_bit_depends_on_what_overlaps(void **unused)
     };
     static const char *const overlaps[] = {"cuda.overlap=none", "cuda.overlap=branches",
                                            "cuda.overlap=launches", "cuda.overlap=all"};
-    int64_t n = n_steps() < 14 ? n_steps() : 14;
+    int64_t n = n_steps() < 5 ? n_steps() : 5;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         float *values = NULL;
         for (int j = 0; j < 4; j++) {

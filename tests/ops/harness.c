@@ -360,6 +360,9 @@ static int64_t work_of(const rk_program *p)
         if (node->op == RK_OP_ATTEND) { /* everything with everything */
             work += node->attr.attend.n * node->attr.attend.n;
         }
+        if (node->op == RK_OP_UNIQUE_ROWS) { /* its map */
+            work += node->attr.n_nodes;
+        }
     }
     return work;
 }

@@ -12,8 +12,15 @@ from runner import Result
 from summary import table
 from tests import why
 
-# One of each hot kernel, of any version of Rankine: what their names hold.
-HOT = "regex:propagate|merge|bpr|l2|adam"
+# What ncu looks at: a title, the kernels by what their names hold, launches to skip, launches to
+# count, options.
+COUNTED = [
+    ("a step, fp32", "propagate|sort_batch|slot_|l2_|adam", 30, 14,
+     ["train.steps_per_epoch=40", "train.propagation=fp32"]),
+    ("a step, fp16", "propagate|sort_batch|slot_|l2_|adam", 30, 14,
+     ["train.steps_per_epoch=40", "train.propagation=fp16"]),
+    ("ranking", "score_sample|raise_bars|keep_survivors|rerank", 4, 4, ["train.steps_per_epoch=2"]),
+]  # fmt: skip
 # Sections, not single counters: ncu refuses to start over one counter that a GPU does not have.
 SECTIONS = ("SpeedOfLight", "MemoryWorkloadAnalysis", "Occupancy", "LaunchStats", "WarpStateStats")
 # What they call a figure, and the unit that tells two of one name apart -> the table's column.
@@ -203,22 +210,23 @@ def profile(check):
     ncu = machine.find_tool("ncu")
     if not ncu:
         return Result("passed", "ncu is not here: time by operation alone", 0, figures)
-    tool = [ncu, "--clock-control", "none", "--target-processes", "all", "--kernel-name", HOT,
-            "--launch-skip", "30", "--launch-count", "14", "--kill", "yes", "--csv"]  # fmt: skip
+    tool = [ncu, "--clock-control", "none", "--target-processes", "all", "--kill", "yes",
+            "--csv"]  # fmt: skip
     tool += [word for section in SECTIONS for word in ("--section", section)]
-    for precision in ("fp32", "fp16"):
+    for title, kernels, skip, count, more in COUNTED:
+        launches = ["--kernel-name", "regex:" + kernels, "--launch-skip", str(skip),
+                    "--launch-count", str(count)]  # fmt: skip
         command = [check.program("rankine"), "train", training.config(check), "--data", check.data,
                    "--run", os.path.join(check.work, "ncu"), "--device", "cuda", "--force",
                    "--quiet"]  # fmt: skip
-        command += training.settings(check, ["train.epochs=1", "train.steps_per_epoch=40",
-                                             "cuda.steps_per_launch=1",
-                                             f"train.propagation={precision}"])  # fmt: skip
-        counted = check.command(tool + command, most=check.left() / 2)
+        command += training.settings(check, ["train.epochs=1", "cuda.steps_per_launch=1",
+                                             *more])  # fmt: skip
+        counted = check.command([*tool, *launches, *command], most=check.left() / 2)
         rows = counters(counted.text)
         if rows:
-            figures += [f"ncu, {precision}:", "", *table(["kernel", *COUNTERS.values()], rows), ""]
+            figures += [f"ncu, {title}:", "", *table(["kernel", *COUNTERS.values()], rows), ""]
         else:
-            figures.append(f"ncu, {precision}: {why(counted)}")
+            figures.append(f"ncu, {title}: {why(counted)}")
     return Result("passed", "", 0, figures)
 
 

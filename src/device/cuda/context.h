@@ -1,8 +1,9 @@
 /*
  * The CUDA device from the inside: one context a device, one `rk_loaded` a program.
  *
- * Everything runs on one stream of the context's own. A context is used by one thread at a time,
- * not always the same: cuda_device.c makes its device the thread's current one in every call.
+ * Everything runs on one stream of the context's own, but for the branches of a captured graph. A
+ * context is used by one thread at a time, not always the same: cuda_device.c makes its device the
+ * thread's current one in every call.
  */
 #ifndef RK_CONTEXT_H
 #define RK_CONTEXT_H
@@ -97,11 +98,11 @@ struct rk_device_context {
     rk_device_options options;
     int device; /* index */
     cudaStream_t stream;
-    cudaStream_t branch;          /* of a captured graph; NULL until needed */
-    rk_stream launches;           /* of kernels outside of programs: `stream` */
-    bool has_asked, kernels_wait; /* kernels can be launched early (rk_stream.overlaps) */
-    bool has_note;                /* what a person should be told, once */
-    char note[320];
+    cudaStream_t branch; /* of a captured graph; NULL until needed */
+    rk_stream launches;  /* of kernels outside of programs: `stream` */
+    int architecture;    /* of the code that runs and of the device, the older; 0 = not asked yet */
+    char note[512];      /* what a person should be told, once */
+    char noted[512];     /* the names of the programs of which something was, each in blanks */
     cublasHandle_t blas; /* this one and the next three: created when first needed */
     cusparseHandle_t sparse;
     cusolverDnHandle_t solver;
@@ -166,6 +167,9 @@ struct rk_loaded {
 /* cuda_device.c: makes the context's device the calling thread's. Every function of the device's
  * table that calls CUDA begins with it. */
 rk_status rk__cuda_enter(const rk_device_context *context);
+
+/* cuda_device.c: finds context->architecture, once; not while a graph is captured. */
+rk_status rk__cuda_ask_architecture(rk_device_context *context);
 
 /* operations.c: the table. */
 rk_cuda_launcher rk__cuda_launcher_of(const rk_node *node);
@@ -246,7 +250,7 @@ void rk__cuda_unload(rk_device_context *context, rk_loaded *loaded);
 /* replay.c */
 rk_status rk__cuda_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
 rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, int64_t *out);
-const char *rk__cuda_note(rk_device_context *context);
+bool rk__cuda_note(rk_device_context *context, char *out, size_t size);
 
 /* submit.c: the functions of these names. */
 rk_status rk__cuda_submit(rk_device_context *context, const rk_submission *what,

@@ -26,8 +26,9 @@ static rk_status probe(int64_t index)
     }
     if (index >= n) {
         RK_FAIL(RK_ERR_CONFIG,
-                "cuda.device is %lld, but CUDA shows %d device%s here%s: take one from 0 to %d; "
-                "CUDA_VISIBLE_DEVICES and, in a container, docker run --gpus decide which are "
+                "cuda.device is %lld, but CUDA shows %d device%s here%s: take one from 0 to %d "
+                "(--device cuda:0); CUDA_VISIBLE_DEVICES and, in a container, docker run --gpus "
+                "decide which are "
                 "shown",
                 (long long)index, n, n == 1 ? "" : "s", n == 1 ? ", number 0" : "", n - 1);
     }
@@ -85,6 +86,30 @@ static void close_context(rk_device_context *context)
         cudaStreamDestroy(context->stream);
     }
     rk__free(context);
+}
+
+rk_status rk__cuda_ask_architecture(rk_device_context *context)
+{
+    int *answer = NULL, code = 0, major = 0, minor = 0;
+    if (context->architecture > 0) {
+        return RK_OK;
+    }
+    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
+    RK_TRY_CUDA(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, context->device));
+    RK_TRY(rk__cuda_alloc(&answer, sizeof *answer, "an answer"));
+    cudaError_t error = rk_cuda_architecture(answer, &context->launches);
+    if (error == cudaSuccess) {
+        error =
+            cudaMemcpyAsync(&code, answer, sizeof code, cudaMemcpyDeviceToHost, context->stream);
+    }
+    if (error == cudaSuccess) {
+        error = cudaStreamSynchronize(context->stream);
+    }
+    cudaFree(answer);
+    RK_TRY_CUDA(error);
+    const int device = 100 * major + 10 * minor;
+    context->architecture = code < device ? code : device;
+    return RK_OK;
 }
 
 static rk_status open_stream(rk_device_context *context)

@@ -45,6 +45,7 @@ static rk_status prepare_node(rk_loaded *loaded, rk_cuda_node *node, const rk_no
     }
     if (flags & RK_OP_IS_LIBRARY) {
         node->prepared.context = context;
+        RK_TRY(rk__cuda_ask_architecture(context));
         RK_TRY(rk__cuda_blas_prepare(context));
     }
     if (what->op == RK_OP_GRAM_PRODUCT) {

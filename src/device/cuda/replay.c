@@ -9,6 +9,7 @@
  * Eager mode and the profile launch node by node, too.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/choices.h"
 #include "device/cuda/context.h"
@@ -127,31 +128,6 @@ static rk_status capture(rk_loaded *loaded, int64_t steps, manner how, cudaGraph
     return status;
 }
 
-/* Whether the kernels of this build, on this device, wait for those before them; asked once. */
-static rk_status kernels_wait(rk_device_context *context, bool *out)
-{
-    int *answer = NULL, waits = 0, major = 0;
-    if (!context->has_asked) {
-        RK_TRY_CUDA(
-            cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
-        RK_TRY(rk__cuda_alloc(&answer, sizeof *answer, "an answer"));
-        cudaError_t error = rk_cuda_kernels_wait(answer, &context->launches);
-        if (error == cudaSuccess) {
-            error = cudaMemcpyAsync(&waits, answer, sizeof waits, cudaMemcpyDeviceToHost,
-                                    context->stream);
-        }
-        if (error == cudaSuccess) {
-            error = cudaStreamSynchronize(context->stream);
-        }
-        cudaFree(answer);
-        RK_TRY_CUDA(error);
-        context->kernels_wait = waits != 0 && major >= 9;
-        context->has_asked = true;
-    }
-    *out = context->kernels_wait;
-    return RK_OK;
-}
-
 static rk_status manner_of(const rk_loaded *loaded, manner *out)
 {
     const int overlap = loaded->context->options.overlap;
@@ -161,17 +137,31 @@ static rk_status manner_of(const rk_loaded *loaded, manner *out)
     }
     out->forks = loaded->program->n_lanes > 1;
     if (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_LAUNCHES) {
-        RK_TRY(kernels_wait(loaded->context, &out->overlaps));
+        RK_TRY(rk__cuda_ask_architecture(loaded->context));
+        out->overlaps = loaded->context->architecture >= RK_WAITS_FROM;
     }
     return RK_OK;
 }
 
+static void append(char *text, size_t size, const char *more)
+{
+    size_t n = strlen(text);
+    snprintf(text + n, size - n, "%s", more);
+}
+
+/* Of each program once, though it may be loaded again and again. */
 static void note(rk_loaded *loaded, const char *what)
 {
     rk_device_context *context = loaded->context;
-    snprintf(context->note, sizeof context->note, "program %s %s: %s", loaded->program->name, what,
-             rk_last_error());
-    context->has_note = true;
+    char name[RK_NAME_LENGTH + 4], line[320];
+    snprintf(name, sizeof name, " %s ", loaded->program->name);
+    if (strstr(context->noted, name)) {
+        return;
+    }
+    append(context->noted, sizeof context->noted, name);
+    snprintf(line, sizeof line, "%sprogram %s %s: %s", context->note[0] ? "; " : "",
+             loaded->program->name, what, rk_last_error());
+    append(context->note, sizeof context->note, line);
 }
 
 /* *out stays NULL, and loaded->is_plain is set, where nothing can be captured. */
@@ -182,9 +172,11 @@ static rk_status capture_or_not(rk_loaded *loaded, int64_t steps, cudaGraphExec_
     RK_TRY(manner_of(loaded, &how));
     rk_status status = capture(loaded, steps, how, out, out_nodes);
     if (status != RK_OK && (how.forks || how.overlaps)) {
-        note(loaded, "is replayed without branches and early launches (slower)");
         loaded->is_straight = true;
         status = capture(loaded, steps, (manner){false, false}, out, out_nodes);
+        if (status == RK_OK) { /* the last error is still that of the first try */
+            note(loaded, "is replayed without branches and early launches (slower)");
+        }
     }
     if (status != RK_OK) {
         note(loaded, "is launched kernel by kernel (slower), since it cannot be captured");
@@ -248,9 +240,10 @@ rk_status rk__cuda_graph_nodes(rk_device_context *context, rk_loaded *loaded, in
     return RK_OK;
 }
 
-const char *rk__cuda_note(rk_device_context *context)
+bool rk__cuda_note(rk_device_context *context, char *out, size_t size)
 {
-    bool had_note = context->has_note;
-    context->has_note = false;
-    return had_note ? context->note : NULL;
+    bool has_note = context->note[0] != '\0';
+    snprintf(out, size, "%s", context->note);
+    context->note[0] = '\0';
+    return has_note;
 }

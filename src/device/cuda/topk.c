@@ -2,8 +2,6 @@
  * scores by cuBLAS, a tile of items at a time, that kernels/topk.cu looks through. */
 #include "device/cuda/context.h"
 
-enum { TENSOR_MAJOR = 8 }; /* compute capability from which tensor cores multiply TF32 */
-
 /* Scores of a tile of queries for this many items at a time: 32 MB, which the second-level cache of
  * a large device holds until they are looked through. */
 static int64_t tile_items(int64_t n_queries, int64_t n_items)
@@ -41,12 +39,10 @@ int64_t rk_cuda_scratch_score_topk(const rk_call *call)
     return rk_cuda_topk_scratch(n, a->k) + (tile > fused ? tile : fused);
 }
 
-static rk_status is_fused(const rk_device_context *context, int64_t k, bool *out)
+static bool is_fused(const rk_device_context *context, int64_t k)
 {
-    int major = 0;
-    RK_TRY_CUDA(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, context->device));
-    *out = is_tensor(context) && major >= TENSOR_MAJOR && rk_cuda_topk_tensor_takes(k);
-    return RK_OK;
+    return is_tensor(context) && context->architecture >= RK_TF32_FROM &&
+           rk_cuda_topk_tensor_takes(k);
 }
 
 /* Candidates from tiles of scores. */
@@ -75,8 +71,7 @@ rk_status rk__cuda_score_topk(const rk_call *call)
     const rk_cuda_prepared *prepared = call->prepared;
     const rk_topk_attr *a = &call->node->attr.topk;
     int64_t d = rk__in(call, 0)->cols, n = rk__in(call, 0)->rows;
-    bool fused = false;
-    RK_TRY(is_fused(prepared->context, a->k, &fused));
+    const bool fused = is_fused(prepared->context, a->k);
     rk_ranking r = {.queries = call->in[0],
                     .table = (const float *)call->in[1] + a->items.first * d,
                     .n_items = a->items.n,
