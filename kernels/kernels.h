@@ -37,7 +37,8 @@ typedef struct rk_stream {
 
 /* step.cu: *out = the architecture that the running code was made for, e.g. 900. From the first on
  * kernels wait and can be launched early, from the second on they have products in TF32. */
-enum { RK_WAITS_FROM = 900, RK_TF32_FROM = 800 };
+#define RK_WAITS_FROM 900
+#define RK_TF32_FROM 800
 cudaError_t rk_cuda_architecture(int *out, rk_stream *stream);
 
 /* ease.cu: the diagonal of a matrix [n,n]; the end of its inverse, whose lower triangle is done.

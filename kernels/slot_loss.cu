@@ -226,7 +226,7 @@ __device__ __forceinline__ void add_user(rk::pack<VECTOR> *sum, const slot_table
 /* A warp a row of the row set: a lane looks at a slot, then all of them add the slots' rows one
  * after the other. */
 template <int VECTOR>
-__global__ void __launch_bounds__(rk::BLOCK)
+__global__ void __launch_bounds__(rk::BLOCK, 5)
     slot_grad(const float *__restrict__ x, slot_table t, const int32_t *__restrict__ segments,
               const int32_t *__restrict__ order, const int32_t *__restrict__ count,
               float *__restrict__ y, int64_t n_rows, int64_t d, int packs)

@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
-"""What nvcc made of the kernels that a training step spends its time in; needs no GPU.
+"""What nvcc made of the kernels that training and ranking spend their time in; needs no GPU.
 
 usage: check_kernels.py [ROOT] [--arch 80,90,100] [--jobs N] [--no-checks]
        check_kernels.py --self-test     checks the reading of what the tools say, without them
 
 Compiles the files of HOT for each architecture and prints a table: registers, spilled bytes, stack,
-and the 128-bit loads that are on their way together where rows are gathered. Fails on spills in
-kernels of these files that HOT names, on more registers than HOT allows (more would mean fewer
-warps on a multiprocessor), and on fewer loads together than HOT asks for. Of every kernel of
-kernels/, for architectures from 9.0 on: fails where memory is read or written before the kernel has
-waited for the one before it (rk::begin in device.cuh), which the compiler must not make of it.
+shared memory that is declared, and the 128-bit loads that are on their way together where rows are
+gathered. Of the kernels that HOT names: fails on more spilled bytes or registers than it allows
+(more registers would mean fewer warps on a multiprocessor), and on fewer loads together than it
+asks for. Of kernels that are launched with shared memory: fails where they declare more beside it
+than STATIC_SHARED says. Of every kernel of kernels/, for architectures from 9.0 on: fails where
+memory is read or written before the kernel has waited for the one before it (rk::begin in
+device.cuh), which the compiler must not make of it.
 
-nvcc: in PATH, or in /usr/local/cuda/bin. The loads are read from SASS by cuobjdump or nvdisasm, in
-PATH, beside nvcc, or in $CUDA_BINARY_TOOLS (the toolkit's own, or those of the Python packages
-nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm); without them the loads are not checked, which the
-table says.
+nvcc: in PATH, or in /usr/local/cuda/bin. Loads and waits are read from SASS by cuobjdump or
+nvdisasm, in PATH, beside nvcc, or in $CUDA_BINARY_TOOLS (the toolkit's own, or those of the Python
+packages nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm); without them these two are not checked,
+which the last line says.
 """
 import argparse
 import concurrent.futures
@@ -28,8 +30,10 @@ from collections import namedtuple
 
 # file: of kernels/; pattern: in the mangled name; registers: the bound; loads: 128-bit loads of
 # a gather that leave together, at least, 0 = it gathers none; edge: bytes an edge at d = 64, the
-# row first.
-Hot = namedtuple("Hot", "label file pattern registers loads edge")
+# row first, or what else it reads; spills: architecture -> bytes that may be spilled, 0 where it is
+# not named; anywhere: rows are gathered apart from shuffles, so the place with most loads counts.
+Hot = namedtuple("Hot", "label file pattern registers loads edge spills anywhere",
+                 defaults=({}, False))
 
 
 def pieces(vector, halves, mode, plain, once=1):
@@ -41,6 +45,8 @@ ALL, ROWS, FROM_ROWS = range(3)
 FLOATS = "256 row + 4 column + 4 weight"
 HALVES = "128 row + 4 column + 4 weight + 1 exponent (of 32, in L1)"
 ACTIVE = "4 column; active: 256 row + 32 map + 32 scale"
+CANDIDATE = "a candidate: 256 row + 8"
+SLOT = "a slot: 256 row + 4 slot + 4 factor + 4 number of the row"
 HOT = [
     Hot("propagate, fp32", "propagate.cu", pieces(4, 0, ALL, 1), 48, 4, FLOATS),
     Hot("propagate + rows or Adam, fp32", "propagate.cu", pieces(4, 0, ALL, 0), 64, 4, FLOATS),
@@ -48,13 +54,42 @@ HOT = [
     Hot("propagate_from_rows", "propagate.cu", pieces(4, 0, FROM_ROWS, 1), 48, 4, ACTIVE),
     Hot("propagate_from_rows + rows or Adam", "propagate.cu", pieces(4, 0, FROM_ROWS, 0), 64, 4,
         ACTIVE),
-    Hot("propagate, fp16", "propagate.cu", pieces(8, 1, ALL, 1), 64, 4, HALVES),
+    Hot("propagate, fp16", "propagate.cu", pieces(8, 1, ALL, 1), 48, 4, HALVES),
     Hot("propagate + rows, halves or Adam, fp16", "propagate.cu", pieces(8, 1, ALL, 0), 64, 4,
         HALVES),
-    Hot("propagate_rows, fp16", "propagate.cu", pieces(8, 1, ROWS, 1), 64, 4, HALVES),
+    Hot("propagate_rows, fp16", "propagate.cu", pieces(8, 1, ROWS, 1), 48, 4, HALVES),
+    # Two addresses, stored once a tile and read once a strip of columns, out of a first-level
+    # cache, beside the strip's 32 products; more registers would mean one block on a
+    # multiprocessor.
+    Hot("keep_survivors<16>", "topk_tensor.cu", "14keep_survivorsILi16E", 128, 0, "",
+        spills={100: 16}),
+    Hot("score_sample<16>", "topk_tensor.cu", "12score_sampleILi16E", 128, 0, ""),
+    Hot("rerank, list in shared memory", "topk.cu", "6rerankILb1E", 64, 8, CANDIDATE,
+        anywhere=True),
+    Hot("rerank, list in global memory", "topk.cu", "6rerankILb0E", 64, 8, CANDIDATE,
+        anywhere=True),
+    # A row that counts for nothing is not read: so each load is behind a branch.
+    Hot("slot_grad<4>", "slot_loss.cu", "9slot_gradILi4E", 48, 1, SLOT, anywhere=True),
+    Hot("slot_loss", "slot_loss.cu", "9slot_lossE", 80, 0, ""),
+    Hot("sort_batch", "rows.cu", "10sort_batchE", 32, 0, ""),
+    Hot("l2_terms", "l2.cu", "8l2_termsE", 40, 0, ""),
 ]
 
-Resources = namedtuple("Resources", "registers spilled stack")
+# Kernels that are launched with shared memory, by their mangled names -> bytes that they may
+# declare themselves: what their launcher leaves of SHARED_BYTES (device.cuh) when it takes most.
+STATIC_SHARED = {
+    r"10sort_batchE": 128,
+    rf"16propagate_piecesI.*4modeE{FROM_ROWS}E": 2048,
+    rf"16propagate_piecesI.*4modeE[{ALL}{ROWS}]E": 0,
+    r"15solve_gradientsE": 1 << 10,
+    r"14solve_directlyE": 1 << 10,
+    r"5mergeI": 16 << 10,
+    r"6rerankI": 16 << 10,
+    r"10raise_barsE": 32 << 10,
+    r"15item_neighboursE": 32 << 10,
+}
+
+Resources = namedtuple("Resources", "registers spilled stack shared")
 TOOLKIT = "/usr/local/cuda/bin"
 
 
@@ -80,9 +115,21 @@ def resources_of(text):
             stack, spilled = int(match.group(1)), int(match.group(2))
         match = re.search(r"Used (\d+) registers", line)
         if match and name:
-            found[name] = Resources(int(match.group(1)), spilled, stack)
+            shared = re.search(r"(\d+) bytes smem", line)
+            found[name] = Resources(int(match.group(1)), spilled, stack,
+                                    int(shared.group(1)) if shared else 0)
             name = None
     return found
+
+
+# ---- what the sources say ----
+
+def kernels_with_room(text):
+    """Names of a file's kernels that are launched with shared memory."""
+    parts = re.split(r"^(?=__global__)", text, flags=re.M)
+    names = (re.search(r"(?!__launch_bounds__)\b(\w+)\s*\(", part) for part in parts
+             if part.startswith("__global__") and "RK_DYNAMIC_SHARED" in part)
+    return [match.group(1) for match in names if match]
 
 
 # ---- what SASS says ----
@@ -149,6 +196,10 @@ def fewest_loads(lines):
     return min(filter(None, map(loads_together, blocks)), default=0)
 
 
+def most_loads(lines):
+    return max(map(loads_together, straight_lines(lines)), default=0)
+
+
 ACCESS = re.compile(r"\b(?:LDG|STG|LD|ST|ATOM|ATOMG|RED|LDGSTS)\b")
 
 
@@ -187,12 +238,14 @@ def disassemble(tool, cubin):
                                        check=True, env=environment).stdout)
 
 
+# patterns: of STATIC_SHARED, which there are kernels for.
 Row = namedtuple("Row", "hot arch resources loads")
+Found = namedtuple("Found", "rows problems patterns")
 FIRST_THAT_WAITS = 90
 
 
 def look_at(nvcc, disassembler, root, file, arch):
-    """Rows of the table; what else is wrong with the file's kernels."""
+    """What is Found in a file."""
     with tempfile.TemporaryDirectory() as folder:
         resources, cubin = compile_file(nvcc, root, file, arch, folder)
         functions = disassemble(disassembler, cubin) if disassembler else {}
@@ -200,18 +253,35 @@ def look_at(nvcc, disassembler, root, file, arch):
     for hot in HOT:
         for name in resources if hot.file == file else []:
             if hot.pattern in name:
-                loads = fewest_loads(functions[name]) if name in functions else None
+                count = most_loads if hot.anywhere else fewest_loads
+                loads = count(functions[name]) if name in functions else None
                 rows.append(Row(hot, arch, resources[name], loads))
     for name, lines in functions.items() if int(arch) >= FIRST_THAT_WAITS else []:
         for instruction in early_accesses(lines)[:1]:
             problems.append(f"{file}, sm_{arch}: {name}: {instruction} in front of the wait")
-    return rows, problems
+    problems += [f"{file}, sm_{arch}: {problem}" for problem in shared_problems(resources)]
+    return Found(rows, problems, {p for p in STATIC_SHARED for n in resources if re.search(p, n)})
+
+
+def shared_problems(resources):
+    for pattern, most in STATIC_SHARED.items():
+        for name, of_kernel in resources.items():
+            if re.search(pattern, name) and of_kernel.shared > most:
+                yield (f"{name}: {of_kernel.shared} bytes of shared memory are declared, {most} "
+                       "are left by its launcher")
+
+
+def unnamed_problems(text):
+    for name in kernels_with_room(text):
+        if not any(re.match(rf"{len(name)}{name}[EI]", pattern) for pattern in STATIC_SHARED):
+            yield f"{name} is launched with shared memory; STATIC_SHARED is out of date"
 
 
 def problems_of(row):
     where = f"{row.hot.label}, sm_{row.arch}"
-    if row.resources.spilled:
-        yield f"{where}: {row.resources.spilled} bytes are spilled"
+    spills = row.hot.spills.get(int(row.arch), 0)
+    if row.resources.spilled > spills:
+        yield f"{where}: {row.resources.spilled} bytes are spilled, {spills} are allowed"
     if row.resources.registers > row.hot.registers:
         yield f"{where}: {row.resources.registers} registers, {row.hot.registers} are allowed"
     if row.loads is not None and row.loads < row.hot.loads:
@@ -219,13 +289,15 @@ def problems_of(row):
 
 
 def print_table(rows):
-    print("| kernel | architecture | registers | spilled bytes | stack | 128-bit loads together |"
-          " bytes an edge, d = 64 |")
-    print("|---|---|---|---|---|---|---|")
+    print("| kernel | architecture | registers | of at most | spilled bytes | of at most | stack |"
+          " declared shared memory | 128-bit loads together | bytes an edge, d = 64 |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for row in sorted(rows, key=lambda row: (HOT.index(row.hot), int(row.arch))):
-        loads = "not read" if row.loads is None else row.loads
-        print(f"| {row.hot.label} | sm_{row.arch} | {row.resources.registers} |"
-              f" {row.resources.spilled} | {row.resources.stack} | {loads} | {row.hot.edge} |")
+        loads = "-" if not row.hot.loads else "not read" if row.loads is None else row.loads
+        used, spills = row.resources, row.hot.spills.get(int(row.arch), 0)
+        print(f"| {row.hot.label} | sm_{row.arch} | {used.registers} | {row.hot.registers} |"
+              f" {used.spilled} | {spills} | {used.stack} | {used.shared} | {loads} |"
+              f" {row.hot.edge or '-'} |")
 
 
 # ---- the checks themselves ----
@@ -235,6 +307,27 @@ PTXAS = """
 ptxas info    : Function properties for _Zgather
     8 bytes stack frame, 4 bytes spill stores, 4 bytes spill loads
 ptxas info    : Used 48 registers, used 0 barriers
+ptxas info    : Function properties for _Z10sort_batchEv
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 32 registers, used 1 barriers, 136 bytes smem, 448 bytes cmem[0]
+"""
+SOURCE = """
+__global__ void __launch_bounds__(rk::BLOCK, RESIDENT<MULTIPLE>) plain(int n)
+{
+    __shared__ int used;
+}
+
+template <int VECTOR>
+__global__ void __launch_bounds__(rk::BLOCK, PLAIN ? 5 : 4)
+    with_room(const float *x)
+{
+    RK_DYNAMIC_SHARED(float, rows);
+}
+
+__global__ void sort_batch(int n)
+{
+    RK_DYNAMIC_SHARED(float, rows);
+}
 """
 SASS = """
     Function : _Zgather
@@ -252,14 +345,37 @@ SASS = """
 def self_test():
     """Sentences about what the checks get wrong."""
     lines = functions_of(SASS)["_Zgather"]
-    hot = Hot("gather", "gather.cu", "gather", 40, 4, "")
-    row = Row(hot, "90", resources_of(PTXAS)["_Zgather"], fewest_loads(lines))
+    resources = resources_of(PTXAS)
+    hot = Hot("gather", "gather.cu", "gather", 40, 4, "", spills={80: 4, 100: 3})
+    row = Row(hot, "90", resources["_Zgather"], fewest_loads(lines))
     swapped = "\n".join(lines).replace("R12, R8 ;", "R11, R8 ;").splitlines()
-    expected = [("spilled", row.resources, Resources(48, 4, 8)), ("loads", row.loads, 2),
-                ("no wait", fewest_loads(swapped), 3), ("problems", len(list(problems_of(row))), 3),
-                ("blocks", len([b for b in straight_lines(lines) if b]), 2)]
+    expected = [("spilled", row.resources, Resources(48, 4, 8, 0)), ("loads", row.loads, 2),
+                ("no wait", fewest_loads(swapped), 3), ("most loads", most_loads(swapped), 3),
+                ("blocks", len([b for b in straight_lines(lines) if b]), 2),
+                ("shared", resources["_Z10sort_batchEv"], Resources(32, 0, 0, 136)),
+                ("too much shared", len(list(shared_problems(resources))), 1),
+                ("room", kernels_with_room(SOURCE), ["with_room", "sort_batch"]),
+                ("unnamed", len(list(unnamed_problems(SOURCE))), 1)]
+    expected += [(f"problems, {arch}", len(list(problems_of(row._replace(arch=arch)))), n)
+                 for arch, n in (("80", 2), ("90", 3), ("100", 3))]
     return [f"self-test: {what} {got}, expected {wanted}" for what, got, wanted in expected
             if got != wanted]
+
+
+SKIPPED = "skipped: loads and waits were not looked at (no cuobjdump or nvdisasm)"
+
+
+def all_problems(found, rows, texts):
+    problems = [problem for f in found for problem in f.problems]
+    problems += [problem for row in rows for problem in problems_of(row)]
+    problems += [f"{file}: {problem}" for file, text in texts.items()
+                 for problem in unnamed_problems(text)]
+    there = [row.hot for row in rows]
+    problems += [f"{hot.label}: there is no such kernel; HOT is out of date" for hot in HOT
+                 if hot not in there]
+    problems += [f"{pattern}: there is no such kernel; STATIC_SHARED is out of date"
+                 for pattern in STATIC_SHARED if not any(pattern in f.patterns for f in found)]
+    return problems
 
 
 def main():
@@ -276,26 +392,25 @@ def main():
         sys.exit("check_kernels.py: no nvcc in PATH or " + TOOLKIT)
     folders = (os.environ.get("CUDA_BINARY_TOOLS"), os.path.dirname(nvcc))
     disassembler = find_tool("cuobjdump", *folders) or find_tool("nvdisasm", *folders)
-    hot_files = {hot.file for hot in HOT}
-    files = sorted(name for name in os.listdir(os.path.join(arguments.root, "kernels"))
-                   if name.endswith(".cu"))
+    folder = os.path.join(arguments.root, "kernels")
+    files = sorted(name for name in os.listdir(folder) if name.endswith(".cu"))
+    texts = {}
+    for file in files:
+        with open(os.path.join(folder, file), encoding="utf-8") as source:
+            texts[file] = source.read()
+    asked = {hot.file for hot in HOT} | {file for file in files if kernels_with_room(texts[file])}
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         made = [pool.submit(look_at, nvcc, disassembler, arguments.root, file, arch)
                 for file in files for arch in arguments.arch.split(",")
-                if file in hot_files or (disassembler and int(arch) >= FIRST_THAT_WAITS)]
-        rows = [row for job in made for row in job.result()[0]]
-        early = [problem for job in made for problem in job.result()[1]]
+                if file in asked or (disassembler and int(arch) >= FIRST_THAT_WAITS)]
+        found = [job.result() for job in made]
+    rows = [row for f in found for row in f.rows]
     print_table(rows)
-    if not disassembler:
-        print("\nno cuobjdump or nvdisasm: the loads were not read, and whether kernels wait first "
-              "was not looked at", file=sys.stderr)
-    if arguments.no_checks:
-        return
-    problems = early + [problem for row in rows for problem in problems_of(row)]
-    missing = [hot.label for hot in HOT if hot not in {row.hot for row in rows}]
-    problems += [f"{label}: there is no such kernel; HOT is out of date" for label in missing]
+    problems = [] if arguments.no_checks else all_problems(found, rows, texts)
     for problem in problems:
         print(problem, file=sys.stderr)
+    if not disassembler:
+        print(SKIPPED, file=sys.stderr)
     sys.exit(1 if problems else 0)
 
 
