@@ -2,7 +2,8 @@
  * The K best items of each query: by scores that are there (top_k), or over tiles of scores that
  * are made on the way (score_topk), where the score matrix never exists whole.
  *
- * A tile's scores come from cuBLAS in whatever precision. They only choose candidates: with
+ * A tile's scores come from cuBLAS in whatever precision, or the candidates from topk_tensor.cu,
+ * which never writes them. They only choose candidates: with
  *
  *     margin >= |score of the tile - exact score| for every item of the query,
  *

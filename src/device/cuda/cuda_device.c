@@ -159,11 +159,6 @@ static rk_status info(rk_device_context *context, rk_device_info *out)
 
 /* ---- the store ---- */
 
-static int64_t stored_bytes(const rk_stored *s)
-{
-    return rk__stored_bytes(s);
-}
-
 static int64_t aligned(int64_t bytes)
 {
     return (bytes + STORED_ALIGNMENT - 1) / STORED_ALIGNMENT * STORED_ALIGNMENT;
@@ -175,7 +170,7 @@ static rk_status place_stored(rk_device_context *context)
     const rk_store *store = context->store;
     int64_t total = 0, offset = 0;
     for (int32_t i = 0; i < store->n; i++) {
-        total += aligned(stored_bytes(&store->items[i]));
+        total += aligned(rk__stored_bytes(&store->items[i]));
     }
     if (!context->options.eager) {
         RK_TRY(rk__cuda_alloc(&context->memory, total, "parameters, moments and the graph"));
@@ -184,10 +179,10 @@ static rk_status place_stored(rk_device_context *context)
         const rk_stored *s = &store->items[i];
         rk_cuda_block *block = &context->stored[i];
         if (context->options.eager) {
-            RK_TRY(rk__cuda_alloc_guarded(context, stored_bytes(s), s->name, block));
+            RK_TRY(rk__cuda_alloc_guarded(context, rk__stored_bytes(s), s->name, block));
         } else {
             block->data = (char *)context->memory + offset;
-            offset += aligned(stored_bytes(s));
+            offset += aligned(rk__stored_bytes(s));
         }
     }
     return RK_OK;
@@ -197,12 +192,12 @@ static rk_status fill_stored(rk_device_context *context)
 {
     for (int32_t i = 0; i < context->store->n; i++) {
         const rk_stored *s = &context->store->items[i];
-        if (stored_bytes(s) > 0 && s->constant) {
+        if (rk__stored_bytes(s) > 0 && s->constant) {
             RK_TRY_CUDA(cudaMemcpyAsync(context->stored[i].data, s->constant,
-                                        (size_t)stored_bytes(s), cudaMemcpyHostToDevice,
+                                        (size_t)rk__stored_bytes(s), cudaMemcpyHostToDevice,
                                         context->stream));
-        } else if (stored_bytes(s) > 0) {
-            RK_TRY_CUDA(cudaMemsetAsync(context->stored[i].data, 0, (size_t)stored_bytes(s),
+        } else if (rk__stored_bytes(s) > 0) {
+            RK_TRY_CUDA(cudaMemsetAsync(context->stored[i].data, 0, (size_t)rk__stored_bytes(s),
                                         context->stream));
         }
     }
