@@ -59,6 +59,7 @@ help:
 	@echo "make format             lay out the sources; format-check only looks"
 	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"
 	@echo "make release            build with CUDA for every supported GPU into build/cuda-release"
+	@echo "make check-kernels      what nvcc made of the hot kernels: registers, spills, loads; no GPU is needed"
 	@echo "make dist               pack program and libraries for other machines into build/dist"
 	@echo "make clean              remove build/"
 
