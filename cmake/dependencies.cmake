@@ -4,6 +4,13 @@ find_package(OpenMP REQUIRED COMPONENTS C)
 find_package(HDF5 REQUIRED COMPONENTS C)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+# Compressed sources, JSON lines, titles folded for a search.
+foreach(library ZLIB:zlib ZSTD:libzstd JANSSON:jansson UTF8PROC:libutf8proc)
+    string(REGEX MATCHALL "[^:]+" pair ${library})
+    list(GET pair 0 name)
+    list(GET pair 1 package)
+    pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${package})
+endforeach()
 if(OPENBLAS_LIBRARY_DIRS MATCHES "pthread|serial")
     message(WARNING "this OpenBLAS is not the OpenMP build (${OPENBLAS_LIBRARY_DIRS}): dense "
         "products will be slower. On Debian and Ubuntu: update-alternatives --config "
