@@ -93,22 +93,48 @@ bool rk__source_may_have_times(const rk_source_options *source)
            source->format == RK_FORMAT_INTER;
 }
 
+bool rk__split_goes_by_time(const rk_options *options)
+{
+    int kind = options->split.kind;
+    bool has_order =
+        kind == RK_SPLIT_LEAVE_ONE_OUT || kind == RK_SPLIT_RATIO || kind == RK_SPLIT_USERS;
+    return kind == RK_SPLIT_TIME || (has_order && options->split.order == RK_ORDER_TIME);
+}
+
+bool rk__options_have_values(const rk_options *options)
+{
+    bool found = options->data.repeat_value == RK_REPEAT_COUNT;
+    for (int64_t i = 0; i < options->n_sources; i++) {
+        found = found || options->sources[i].value[0] != '\0';
+    }
+    return found;
+}
+
 static rk_status check_source(const rk_config *config, int64_t i)
 {
     const rk_options *o = &config->options;
     const rk_source_options *source = &o->sources[i];
-    bool by_time = o->split.kind == RK_SPLIT_TIME ||
-                   (o->split.kind != RK_SPLIT_GIVEN && o->split.order == RK_ORDER_TIME);
+    bool by_time = rk__split_goes_by_time(o);
     const char *key = o->split.kind == RK_SPLIT_TIME ? "split.kind" : "split.order";
     long long n = (long long)i;
     if (source->file[0] == '\0') {
         RK_FAIL(RK_ERR_CONFIG, "data.sources[%lld] (%s) has no file", n, source->origin);
     }
-    if (source->format == RK_FORMAT_ADJACENCY &&
-        (source->time[0] != '\0' || source->where[0] != '\0')) {
+    const char *of_a_column = source->time[0]    ? "time"
+                              : source->value[0] ? "value"
+                              : source->where[0] ? "where"
+                                                 : NULL;
+    if (source->format == RK_FORMAT_ADJACENCY && of_a_column) {
         RK_FAIL(RK_ERR_CONFIG,
                 "data.sources[%lld] (%s) has '%s', but adjacency files have no columns: remove it",
-                n, source->origin, source->time[0] != '\0' ? "time" : "where");
+                n, source->origin, of_a_column);
+    }
+    if (rk__options_have_values(o) && o->data.repeat_value != RK_REPEAT_COUNT &&
+        source->value[0] == '\0') {
+        RK_FAIL(RK_ERR_CONFIG,
+                "data.sources[%lld] (%s) has no values, but other sources have: name the column in "
+                "its key 'value', or remove that key from all",
+                n, source->origin);
     }
     if (by_time && !rk__source_may_have_times(source)) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but data.sources[%lld] (%s) has no times: %s",

@@ -74,6 +74,12 @@ typedef struct rk_said {
 } rk_said;
 rk_said rk__config_says(const rk_config *config, const char *key);
 
+/* Whether the split asks for times of all rows. */
+bool rk__split_goes_by_time(const rk_options *options);
+
+/* Whether rows have values: of the sources' columns, or their number. */
+bool rk__options_have_values(const rk_options *options);
+
 /* Whether a source says that its rows have times, or is of a format whose files may have them. */
 bool rk__source_may_have_times(const rk_source_options *source);
 
