@@ -55,7 +55,7 @@ typedef struct search {
     const char *found_section, *found_key;
 } search;
 
-/* The key counts more than the section: a right key in the wrong section is the nearest. Sources
+/* The key counts more than the section: a right key in the wrong section is the nearest. The lists
  * are part of data. */
 static void consider(search *s, const char *section, const char *key)
 {
@@ -63,8 +63,8 @@ static void consider(search *s, const char *section, const char *key)
     if (!rk__is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
         return;
     }
-    const char *group = strcmp(section, "source") == 0 ? "data" : section;
-    const char *own = strcmp(s->section, "source") == 0 ? "data" : s->section;
+    const char *group = rk__list_of(section) ? "data" : section;
+    const char *own = rk__list_of(s->section) ? "data" : s->section;
     int apart =
         strcmp(section, s->section) == 0 ? 0 : 1 + rk__edit_distance(own, strlen(own), group, strlen(group));
     int cost = COST_OF_AN_EDIT * d + (apart < COST_OF_AN_EDIT ? apart : COST_OF_AN_EDIT - 1);
@@ -75,9 +75,15 @@ static void consider(search *s, const char *section, const char *key)
     }
 }
 
-static const char *shown_section(const char *section)
+/* "train", "data.sources[]". */
+static void add_section(rk_buffer *out, const char *section)
 {
-    return strcmp(section, "source") == 0 ? "data.sources[]" : section;
+    const rk_option_list *list = rk__list_of(section);
+    if (list) {
+        rk__list_describe(out, list, "[]");
+    } else {
+        rk__buffer_add(out, "%s", section);
+    }
 }
 
 static void list_what_there_is(rk_buffer *out, const char *section)
@@ -93,12 +99,17 @@ static void list_what_there_is(rk_buffer *out, const char *section)
     }
     const rk_option *rows[RK_MOST_KEYS];
     int n_rows = rk__section_rows(section, rows);
-    rk__buffer_add(out, "; the keys of '%s' are ", shown_section(section));
+    rk__buffer_add(out, "; the keys of '");
+    add_section(out, section);
+    rk__buffer_add(out, "' are ");
     for (int i = 0; i < n_rows; i++) {
         rk__buffer_add(out, "%s%s", i > 0 ? ", " : "", rows[i]->key);
     }
-    if (strcmp(section, "data") == 0) {
-        rk__buffer_add(out, ", sources");
+    const rk_option_list *lists = rk__option_lists(&n);
+    for (int64_t i = 0; i < n; i++) {
+        if (rk__list_find(section, lists[i].key, strlen(lists[i].key)) == &lists[i]) {
+            rk__buffer_add(out, ", %s", lists[i].key);
+        }
     }
 }
 
@@ -152,9 +163,9 @@ static const char *foreign_name(const char *name, size_t length)
  */
 void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length)
 {
-    int64_t n_rows = 0, n_source_rows = 0;
+    int64_t n_rows = 0, n_lists = 0;
     const rk_option *rows = rk__option_rows(&n_rows);
-    const rk_option *source_rows = rk__source_rows(&n_source_rows);
+    const rk_option_list *lists = rk__option_lists(&n_lists);
     bool is_section = section[0] == '\0';
     if (is_section && is_dotted_key(out, name, length)) {
         return;
@@ -163,10 +174,12 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
     for (int64_t i = 0; i < n_rows; i++) {
         consider(&s, rows[i].section, rows[i].key);
     }
-    for (int64_t i = 0; i < n_source_rows; i++) {
-        consider(&s, source_rows[i].section, source_rows[i].key);
+    for (int64_t l = 0; l < n_lists; l++) {
+        for (int64_t i = 0; i < lists[l].n_rows; i++) {
+            consider(&s, lists[l].name, lists[l].rows[i].key);
+        }
+        consider(&s, lists[l].parent[0] ? lists[l].parent : "data", lists[l].key);
     }
-    consider(&s, "data", "sources");
     bool is_exact = s.found_key && s.best < COST_OF_AN_EDIT;
     const char *other = NULL;
     if (!is_exact && is_section) {
@@ -178,7 +191,9 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
     if (other) {
         rk__buffer_add(out, "; did you mean '%s'?", other);
     } else if (s.found_key) {
-        rk__buffer_add(out, "; did you mean '%s.%s'?", shown_section(s.found_section), s.found_key);
+        rk__buffer_add(out, "; did you mean '");
+        add_section(out, s.found_section);
+        rk__buffer_add(out, ".%s'?", s.found_key);
     } else {
         list_what_there_is(out, section);
     }

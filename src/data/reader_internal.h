@@ -13,7 +13,7 @@ struct rk_reader {
 
     /* csv, movielens, inter */
     rk_table table;
-    int user, item, time, tested; /* places; time and tested may be -1 */
+    int user, item, time, value, tested; /* places; time, value and tested may be -1 */
     rk_where where;
 
     /* adjacency */
