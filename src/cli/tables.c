@@ -39,6 +39,10 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     row(out, "rows read", "%s: %s dropped by where, %s duplicates, %s held-out pairs in train too",
         cli_count(s->rows_read).s, cli_count(s->rows_filtered).s, cli_count(s->duplicates).s,
         cli_count(s->overlap).s);
+    if (s->rows_missing > 0 || s->ids_trimmed > 0) {
+        row(out, "ids", "%s rows without one dropped, blanks taken from %s",
+            cli_count(s->rows_missing).s, cli_count(s->ids_trimmed).s);
+    }
     row(out, "filter", "%s %s: %s users and %s items dropped", cli_count(s->filter_passes).s,
         s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,
         cli_count(s->items_dropped).s);

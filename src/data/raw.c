@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/timer.h"
 #include "data/columns.h"
+#include "data/times.h"
 
 enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12 };
 
@@ -201,8 +202,9 @@ static int64_t estimate(rk_reader_counts counts)
     return (int64_t)((double)counts.rows * share);
 }
 
-static rk_status read_source(rk_raw *raw, const rk_source_options *source, int ids,
-                             const char *path, const rk_hooks *hooks)
+static rk_status read_source(rk_raw *raw, const rk_options *options,
+                             const rk_source_options *source, const char *path,
+                             const rk_hooks *hooks)
 {
     rk_status status = RK_OK;
     rk_reader *reader = NULL;
@@ -210,7 +212,11 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     bool end = false;
     double now = rk__now();
     watch w = {hooks, path, now, now};
-    RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, ids));
+    int64_t first = raw->n;
+    rk_reader_options how = {.ids = options->data.ids,
+                             .missing = options->data.missing_ids,
+                             .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
+    RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
     if (raw->needs_times && !rk__reader_has_time(reader)) {
         RK_FAIL_GOTO(
             done, RK_ERR_CONFIG,
@@ -235,6 +241,11 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     rk_reader_counts counts = rk__reader_counts(reader);
     raw->rows_read += counts.rows;
     raw->rows_filtered += counts.filtered;
+    raw->rows_missing += counts.missing;
+    raw->ids_trimmed += counts.trimmed;
+    if (raw->with_times) {
+        rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
+    }
     RK_TRY_GOTO(done, look(&w, counts.rows, counts.rows, true));
 done:
     rk__reader_close(reader);
@@ -251,26 +262,41 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
         const rk_source_options *source = &options->sources[i];
         char *path = NULL;
         RK_TRY(rk__source_path(options, source->file, &path));
-        rk_status status = read_source(raw, source, options->data.ids, path, hooks);
+        rk_status status = read_source(raw, options, source, path, hooks);
         rk__free(path);
         RK_TRY(status);
     }
     return RK_OK;
 }
 
-rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, int missing,
+                               const rk_hooks *hooks)
 {
     double now = rk__now();
     watch w = {hooks, "columns", now, now};
+    rk_id_rule rule = {.ids = raw->users.is_text ? RK_IDS_TEXT : RK_IDS_INTEGER, .missing = missing};
+    rk_times times = {.unit = RK_TIME_UNIT_AUTO};
     for (int64_t row = 0; row < columns->n; row++) {
         rk_record record;
         int part = RK_PART_ALL;
-        RK_TRY(rk__columns_record(columns, row, &record, &part));
+        bool is_missing = false;
+        RK_TRY(rk__columns_record(columns, row, &rule, &record, &part, &is_missing));
+        if (is_missing) {
+            raw->rows_missing++;
+            continue;
+        }
+        if (columns->times) {
+            rk__times_note(&times, record.time);
+        }
         RK_TRY(rk__raw_add(raw, &record, part));
         if ((row + 1) % ROWS_PER_LOOK == 0) {
             RK_TRY(look(&w, row + 1, columns->n, false));
         }
     }
     raw->rows_read += columns->n;
+    raw->ids_trimmed += rule.trimmed;
+    if (raw->with_times) {
+        rk__times_settle(&times, raw->details.time, raw->n);
+    }
     return look(&w, columns->n, columns->n, true);
 }
