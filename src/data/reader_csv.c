@@ -150,7 +150,7 @@ rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_
     }
     reader->next = next;
     /* Says which of the config's sources it was: most of these errors are fixed there. */
-    bool has_origin = source->origin && source->origin[0];
+    bool has_origin = status != RK_ERR_INTERRUPTED && source->origin && source->origin[0];
     return status != RK_OK && has_origin ? rk__fail_prefix(status, "%s", source->origin) : status;
 }
 

@@ -36,8 +36,8 @@ static rk_status no_time(const rk_table *table, int place, const char *key, rk_p
                title, shown.text, key);
 }
 
-rk_status rk__times_read(rk_times *times, const rk_table *table, int place, const char *key,
-                         double *out)
+rk_status rk__times_read_slow(rk_times *times, const rk_table *table, int place, const char *key,
+                              double *out)
 {
     rk_text text = rk__trimmed(table->fields[place]);
     rk_parse parsed = rk__table_parse(table, text, out);

@@ -135,6 +135,7 @@ rk_status rk__zip_open(rk_zip *zip, const char *path, rk_stop stop)
     rk_status status = RK_OK;
     struct stat info;
     int64_t offset = 0, n = 0;
+    char head[2];
     *zip = (rk_zip){.stop = stop, .descriptor = -1};
     RK_TRY_GOTO(done, rk__strdup(&zip->path, path));
     zip->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -146,6 +147,11 @@ rk_status rk__zip_open(rk_zip *zip, const char *path, rk_stop stop)
                      path);
     }
     zip->bytes = (int64_t)info.st_size;
+    if (pread(zip->descriptor, head, sizeof head, 0) != sizeof head || memcmp(head, "PK", 2) != 0) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA,
+                     "%s is no .npz archive of scipy.sparse.save_npz; for text set format to csv",
+                     path);
+    }
     RK_TRY_GOTO(done, find_list(zip, &offset, &n));
     for (int64_t i = 0; i < n; i++) {
         RK_TRY_GOTO(done, read_entry(zip, &offset));
