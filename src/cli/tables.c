@@ -44,6 +44,15 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
         cli_count(s->items_dropped).s);
     row(out, "held out", "%s users in valid, %s users in test", cli_count(s->valid_users).s,
         cli_count(s->test_users).s);
+    if (s->given > 0) {
+        row(out, "given", "%s interactions of the held-out users", cli_count(s->given).s);
+    }
+    if (s->tied_users > 0) {
+        row(out, "ties", "decide what is held out for %s users", cli_count(s->tied_users).s);
+    }
+    if (s->repeats > 0) {
+        row(out, "repeats", "%s rows are kept", cli_count(s->repeats).s);
+    }
     row(out, "cold", "%s items in valid and %s in test never in train; %s test users without train",
         cli_count(s->cold_valid_items).s, cli_count(s->cold_test_items).s,
         cli_count(s->cold_test_users).s);

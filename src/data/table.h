@@ -19,7 +19,7 @@ typedef struct rk_table_format {
     const char *const *names; /* without header: the format's own names, NULL at the end; or NULL */
 } rk_table_format;
 
-enum { RK_TABLE_MAX_WANTED = 5, RK_TABLE_MAX_SEPARATOR = 15 };
+enum { RK_TABLE_MAX_WANTED = 64, RK_TABLE_MAX_SEPARATOR = 15 };
 
 typedef struct rk_table {
     rk_lines lines;
