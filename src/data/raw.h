@@ -15,7 +15,9 @@ typedef struct rk_raw {
     rk_id_map users, items;
     bool with_parts, with_times;
     bool needs_times; /* for the split */
+    int threads;      /* to read and sort with */
     int64_t n, capacity;
+    int64_t expected;     /* rows in the end, a guess; 0 = none */
     int32_t *user, *item; /* n each; owned */
     uint8_t *part;        /* n of rk_part, with_parts; owned */
     double *time;         /* n, with_times; owned */
@@ -30,8 +32,8 @@ void rk__raw_init(rk_raw *raw, const rk_options *options);
 /* A zeroed or initialised one is fine. */
 void rk__raw_free(rk_raw *raw);
 
-/* Adds a record of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
-rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part);
+/* Adds n records of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
+rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part);
 
 /* For good: a source has no times. Not where they are needed. */
 void rk__raw_drop_times(rk_raw *raw);
