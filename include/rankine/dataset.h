@@ -93,6 +93,10 @@ typedef struct rk_dataset_stats {
     int64_t cold_test_users;               /* users with test items but no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
+    int64_t given;      /* kept interactions in RK_GIVEN; not among train, valid and test */
+    int64_t tied_users; /* users whose held-out rows were chosen among rows of equal time */
+    int64_t repeats;    /* rows that data.repeats keep has kept; 0 without it */
+    int64_t short_rows; /* held-out rows with fewer than split.candidates candidates */
 } rk_dataset_stats;
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);
@@ -117,9 +121,11 @@ RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item
 RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 
-typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST } rk_part;
+/* RK_GIVEN: what is known of users who are held out (split.kind users). Nobody trains on it and it
+ * is no target; it tells who they are. */
+typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST, RK_GIVEN } rk_part;
 
-/* "train", "valid" or "test", as in every file and message; NULL if out of range. */
+/* "train", "valid", "test" or "given", as in every file and message; NULL if out of range. */
 RK_API const char *rk_part_name(rk_part part);
 
 /* A user's items in a part: *out_count dense indices, ascending. Owned by the data set. */

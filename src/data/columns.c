@@ -146,7 +146,7 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     RK_TRY(rk__config_check(config, 0));
     RK_TRY(take_columns(columns, &mine));
     RK_TRY(check_options(config, &mine));
-    rk__raw_init(&raw, options);
+    RK_TRY_GOTO(done, rk__raw_init(&raw, options));
     if (!mine.times) {
         rk__raw_drop_times(&raw);
     }

@@ -55,7 +55,35 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
     add_text(b, s->item);
     add_text(b, s->time);
     add_text(b, s->where);
+    if (s->value[0]) {
+        add_text(b, "value");
+        add_text(b, s->value);
+    }
     return RK_OK;
+}
+
+/* Options that came later: nothing where they are as they were before, so that the digests of other
+ * data sets stay. */
+static void add_row_options(rk_buffer *b, const rk_options *o)
+{
+    bool by_order = rk__split_goes_by_time(o) && o->split.kind != RK_SPLIT_TIME;
+    bool has_values = rk__options_have_values(o);
+    if (o->data.repeats != RK_REPEATS_MERGE) {
+        rk__buffer_add(b, "repeats %d,", o->data.repeats);
+    }
+    if (has_values) {
+        rk__buffer_add(b, "repeat_value %d,", o->data.repeat_value);
+    }
+    if (by_order && o->split.ties != RK_TIES_ITEM) {
+        rk__buffer_add(b, "ties %d,", o->split.ties);
+    }
+    if (o->split.kind == RK_SPLIT_USERS) {
+        rk__buffer_add(b, "given %a,", o->split.given);
+    }
+    if (o->split.candidates > 0) {
+        rk__buffer_add(b, "candidates %lld,%lld,", (long long)o->split.candidates,
+                       (long long)o->split.seed);
+    }
 }
 
 /* Every option that shapes the data set, so not those of a kind of split that is not used. */
@@ -76,6 +104,7 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     } else if (o->split.carve_valid > 0) {
         rk__buffer_add(b, "carve %a,%lld,", o->split.carve_valid, (long long)o->split.seed);
     }
+    add_row_options(b, o);
     if (o->labels.file[0]) {
         char *path = NULL;
         RK_TRY(rk__source_path(o, o->labels.file, &path));
@@ -206,9 +235,9 @@ static rk_status from_cache(const char *path, const wanted *w, const rk_hooks *h
 static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dataset **out)
 {
     rk_raw raw;
-    rk__raw_init(&raw, o);
     rk_dataset *dataset = NULL;
     rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__raw_init(&raw, o));
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
     RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));

@@ -10,18 +10,22 @@
 
 enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12 };
 
-void rk__raw_init(rk_raw *raw, const rk_options *options)
+rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
 {
     bool is_text = options->data.ids == RK_IDS_TEXT;
     int kind = options->split.kind;
     *raw = (rk_raw){
         .with_parts = kind == RK_SPLIT_GIVEN,
         .with_times = true,
-        .needs_times = kind == RK_SPLIT_TIME ||
-                       (kind != RK_SPLIT_GIVEN && options->split.order == RK_ORDER_TIME),
+        .with_values = rk__options_have_values(options),
+        .counts_rows = options->data.repeat_value == RK_REPEAT_COUNT,
+        .needs_times = rk__split_goes_by_time(options),
+        .needs_order =
+            options->split.ties == RK_TIES_ROW || options->data.repeats == RK_REPEATS_KEEP,
     };
     rk__id_map_init(&raw->users, is_text, "users");
     rk__id_map_init(&raw->items, is_text, "items");
+    return RK_OK;
 }
 
 void rk__raw_free(rk_raw *raw)
@@ -30,8 +34,11 @@ void rk__raw_free(rk_raw *raw)
     rk__id_map_free(&raw->items);
     rk__free(raw->user);
     rk__free(raw->item);
-    rk__free(raw->part);
-    rk__free(raw->time);
+    rk__details_free(&raw->details);
+    for (int f = 0; f < raw->n_fields; f++) {
+        rk__id_map_free(&raw->fields[f]);
+    }
+    rk__free(raw->fields);
     rk__free(raw->listed);
     *raw = (rk_raw){0};
 }
@@ -39,8 +46,8 @@ void rk__raw_free(rk_raw *raw)
 void rk__raw_drop_times(rk_raw *raw)
 {
     RK_ASSERT(!raw->needs_times);
-    rk__free(raw->time);
-    raw->time = NULL;
+    rk__free(raw->details.time);
+    raw->details.time = NULL;
     raw->with_times = false;
 }
 
@@ -49,11 +56,22 @@ static rk_status grow(rk_raw *raw)
     int64_t wanted = raw->capacity == 0 ? FIRST_CAPACITY : raw->capacity + raw->capacity / 2;
     RK_TRY(rk__realloc(&raw->user, raw->n, wanted, sizeof *raw->user, "interactions"));
     RK_TRY(rk__realloc(&raw->item, raw->n, wanted, sizeof *raw->item, "interactions"));
+    rk_details *d = &raw->details;
     if (raw->with_parts) {
-        RK_TRY(rk__realloc(&raw->part, raw->n, wanted, sizeof *raw->part, "interactions"));
+        RK_TRY(rk__realloc(&d->part, raw->n, wanted, sizeof *d->part, "interactions"));
     }
     if (raw->with_times) {
-        RK_TRY(rk__realloc(&raw->time, raw->n, wanted, sizeof *raw->time, "interactions"));
+        RK_TRY(rk__realloc(&d->time, raw->n, wanted, sizeof *d->time, "interactions"));
+    }
+    if (raw->with_values) {
+        RK_TRY(rk__realloc(&d->value, raw->n, wanted, sizeof *d->value, "interactions"));
+    }
+    if (raw->n_fields > 0 && !d->field) {
+        RK_TRY(rk__calloc(&d->field, raw->n_fields, sizeof *d->field, "fields"));
+        d->n_fields = raw->n_fields;
+    }
+    for (int f = 0; f < d->n_fields; f++) {
+        RK_TRY(rk__realloc(&d->field[f], raw->n, wanted, sizeof *d->field[f], "interactions"));
     }
     raw->capacity = wanted;
     return RK_OK;
@@ -68,6 +86,32 @@ static rk_status list_user(rk_raw *raw, int32_t user)
         raw->listed_capacity = wanted;
     }
     raw->listed[raw->n_listed++] = user;
+    return RK_OK;
+}
+
+/* The details of row raw->n, for which there is room. */
+static rk_status add_details(rk_raw *raw, const rk_record *record, int part)
+{
+    const rk_details *d = &raw->details;
+    if (raw->with_parts) {
+        d->part[raw->n] = part == RK_PART_TEST    ? RK_TEST
+                          : part == RK_PART_VALID ? RK_VALID
+                                                  : RK_TRAIN;
+    }
+    if (raw->with_times) {
+        d->time[raw->n] = record->time;
+    }
+    if (raw->with_values) {
+        d->value[raw->n] = raw->counts_rows ? 1 : (float)record->value;
+    }
+    for (int f = 0; f < raw->n_fields; f++) {
+        int32_t *at = &d->field[f][raw->n];
+        *at = -1;
+        if (record->fields && record->fields[f].length > 0) {
+            RK_TRY(rk__id_map_text(&raw->fields[f], record->fields[f].at, record->fields[f].length,
+                                   at));
+        }
+    }
     return RK_OK;
 }
 
@@ -92,15 +136,23 @@ rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part)
     }
     raw->user[raw->n] = user;
     raw->item[raw->n] = item;
-    if (raw->with_parts) {
-        raw->part[raw->n] = part == RK_PART_TEST    ? RK_TEST
-                            : part == RK_PART_VALID ? RK_VALID
-                                                    : RK_TRAIN;
-    }
-    if (raw->with_times) {
-        raw->time[raw->n] = record->time;
-    }
+    RK_TRY(add_details(raw, record, part));
     raw->n++;
+    return RK_OK;
+}
+
+rk_status rk__raw_number_rows(rk_raw *raw)
+{
+    int32_t *rows = NULL;
+    if (!raw->needs_order) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&raw->details.order, raw->n, sizeof *raw->details.order, "order of rows"));
+    RK_TRY(rk__calloc(&rows, raw->users.n, sizeof *rows, "rows of users"));
+    for (int64_t k = 0; k < raw->n; k++) {
+        raw->details.order[k] = rows[raw->user[k]]++;
+    }
+    rk__free(rows);
     return RK_OK;
 }
 

@@ -22,6 +22,8 @@ typedef struct rk_record {
     int64_t user_id, item_id; /* as numbers, >= 0, when data.ids is integer */
     bool has_item;            /* false: adjacency lists a user with no items */
     double time;              /* 0 when the source names no time column */
+    double value;             /* 0 when the source names no value column */
+    const rk_text *fields;    /* one per data.fields, empty where derived; NULL = none; as user */
     int64_t line;             /* from 1 */
 } rk_record;
 
