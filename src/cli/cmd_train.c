@@ -11,7 +11,7 @@
 
 typedef struct train_args {
     cli_list set;
-    const char *data, *device, *run;
+    const char *data, *device, *run, *from, *new_ids;
     bool resume, force, eager, profile, print_config, print_program;
     int64_t seeds; /* 0 = one run */
 } train_args;
@@ -21,6 +21,7 @@ static const char examples[] =
     "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
     "  rankine train exp.yaml --run runs/dim32 --resume\n"
     "  rankine train exp.yaml --run runs/five --seeds 5\n"
+    "  rankine train exp.yaml --run runs/tuesday --from runs/monday\n"
     "  rankine train exp.yaml --print-config\n"
     "  rankine train exp.yaml --print-program";
 
@@ -117,6 +118,9 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
         options.eager = args->eager;
         options.profile = args->profile;
         options.dataset = dataset;
+        options.from = args->from;
+        options.new_ids =
+            args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
         if (!c->quiet) {
             cli_print_stats(stdout, dataset);
             fflush(stdout);
@@ -134,6 +138,14 @@ static int check_usage(const cli *c, const train_args *args)
 {
     if (args->resume && args->force) {
         return cli_usage("train", "--resume goes on with a run, --force replaces it: not both");
+    }
+    if (args->resume && args->from) {
+        return cli_usage("train", "--resume goes on from the run's own checkpoint, --from begins "
+                                  "with that of another run: not both");
+    }
+    if (args->new_ids && !args->from) {
+        return cli_usage("train", "--new says what becomes of ids that the run of --from does not "
+                                  "know: name it by --from RUN");
     }
     if (args->resume && !args->run) {
         return cli_usage("train", "--resume needs the run to go on with: --run DIR");
@@ -193,6 +205,14 @@ int cmd_train(cli *c, int argc, char **argv)
          "without CONFIG the run's own config is taken",
          0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
+        {"--from", CLI_TEXT, &args.from, "RUN",
+         "begin with the parameters of this run (or model file): users and items\n"
+         "that it knows go on from there, e.g. with a day of new interactions",
+         0, 0},
+        {"--new", CLI_TEXT, &args.new_ids, "drawn|folded",
+         "with --from, users and items that it does not know: drawn at random\n"
+         "(default), or made of what they have",
+         0, 0},
         {"--seeds", CLI_INT, &args.seeds, "N",
          "N runs with the seeds run.seed, run.seed+1, ... in DIR/seed-*, then mean\n"
          "and standard deviation of every metric; --resume keeps finished ones",

@@ -4,10 +4,10 @@
  */
 #include <string.h>
 
+#include "base/near.h"
 #include "config/schema.h"
 
 enum {
-    LONGEST = 40,        /* longer words are not near anything */
     COST_OF_AN_EDIT = 4, /* of a key; more than any difference of the sections costs */
 };
 
@@ -48,43 +48,6 @@ static const struct {
     {"sep", "data.sources[].separator"},
 };
 
-/* Optimal string alignment distance: insert, delete, replace, swap neighbours. */
-static int distance(const char *a, size_t n, const char *b, size_t m)
-{
-    if (n > LONGEST || m > LONGEST) {
-        return LONGEST;
-    }
-    int table[3][LONGEST + 1];
-    int *before = table[0], *above = table[1], *row = table[2];
-    for (size_t j = 0; j <= m; j++) {
-        above[j] = (int)j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            best = above[j] + 1 < best ? above[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best) {
-                best = before[j - 2] + 1;
-            }
-            row[j] = best;
-        }
-        int *spare = before;
-        before = above;
-        above = row;
-        row = spare;
-    }
-    return above[m];
-}
-
-/* How far apart two words may be and still be taken for one another. */
-static bool is_near(int d, size_t length)
-{
-    return d <= (length <= 3 ? 1 : length <= 6 ? 2 : 3) && (size_t)d < length;
-}
-
 typedef struct search {
     const char *section, *name; /* what the user wrote */
     size_t length;
@@ -96,14 +59,14 @@ typedef struct search {
  * are part of data. */
 static void consider(search *s, const char *section, const char *key)
 {
-    int d = distance(s->name, s->length, key, strlen(key));
-    if (!is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
+    int d = rk__edit_distance(s->name, s->length, key, strlen(key));
+    if (!rk__is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
         return;
     }
     const char *group = rk__list_of(section) ? "data" : section;
     const char *own = rk__list_of(s->section) ? "data" : s->section;
     int apart =
-        strcmp(section, s->section) == 0 ? 0 : 1 + distance(own, strlen(own), group, strlen(group));
+        strcmp(section, s->section) == 0 ? 0 : 1 + rk__edit_distance(own, strlen(own), group, strlen(group));
     int cost = COST_OF_AN_EDIT * d + (apart < COST_OF_AN_EDIT ? apart : COST_OF_AN_EDIT - 1);
     if (cost < s->best) {
         s->best = cost;
@@ -173,11 +136,11 @@ static const char *nearest_section(const char *name, size_t length)
     int64_t n = 0;
     const rk_option_section *sections = rk__option_sections(&n);
     const char *found = NULL;
-    int best = LONGEST;
+    int best = RK_NEAR_LONGEST;
     for (int64_t i = 0; i < n; i++) {
         size_t known = strlen(sections[i].name);
-        int d = distance(name, length, sections[i].name, known);
-        if (is_near(d, known) && d < best) {
+        int d = rk__edit_distance(name, length, sections[i].name, known);
+        if (rk__is_near(d, known) && d < best) {
             best = d;
             found = sections[i].name;
         }

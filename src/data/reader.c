@@ -47,7 +47,7 @@ rk_status rk__reader_id_checked(const rk_lines *lines, rk_text text, int ids, co
 }
 
 rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *source,
-                                  const char *path, int ids, rk_line_limits limits)
+                                  const char *path, int ids, rk_line_options lines)
 {
     rk_status status = RK_OK;
     rk_reader *reader = NULL;
@@ -55,16 +55,16 @@ rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *sour
     reader->ids = ids;
     switch (source->format) {
     case RK_FORMAT_CSV:
-        status = rk__reader_open_csv(reader, source, path, limits);
+        status = rk__reader_open_csv(reader, source, path, lines);
         break;
     case RK_FORMAT_MOVIELENS:
-        status = rk__reader_open_movielens(reader, source, path, limits);
+        status = rk__reader_open_movielens(reader, source, path, lines);
         break;
     case RK_FORMAT_ADJACENCY:
-        status = rk__reader_open_adjacency(reader, source, path, limits);
+        status = rk__reader_open_adjacency(reader, source, path, lines);
         break;
     case RK_FORMAT_INTER:
-        status = rk__reader_open_inter(reader, source, path, limits);
+        status = rk__reader_open_inter(reader, source, path, lines);
         break;
     default:
         status = rk__fail(RK_ERR_INTERNAL, __FILE__, __LINE__, __func__,
@@ -82,7 +82,7 @@ rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *sour
 rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, const char *path,
                           int ids)
 {
-    return rk__reader_open_limited(out, source, path, ids, (rk_line_limits){0});
+    return rk__reader_open_limited(out, source, path, ids, (rk_line_options){0});
 }
 
 rk_status rk__reader_want_fields(rk_reader *reader, const rk_options *options,
@@ -131,8 +131,8 @@ rk_reader_counts rk__reader_counts(const rk_reader *reader)
     return (rk_reader_counts){
         .rows = reader->rows,
         .filtered = reader->filtered,
-        .bytes = lines->bytes - (lines->end - lines->next),
-        .file_bytes = lines->file_bytes,
+        .bytes = rk__lines_used(lines),
+        .file_bytes = lines->stream.file_bytes,
     };
 }
 

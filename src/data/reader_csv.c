@@ -82,11 +82,11 @@ static rk_status want_columns(rk_reader *reader, const rk_table_source *source, 
 
 rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_source,
                                 const rk_source_options *source, const char *path,
-                                rk_line_limits limits)
+                                rk_line_options lines)
 {
     rk_status status = rk__where_parse(&reader->where, source->where);
     if (status == RK_OK) {
-        status = rk__table_open(&reader->table, &table_source->format, path, limits);
+        status = rk__table_open(&reader->table, &table_source->format, path, lines);
     }
     if (status == RK_OK) {
         status = want_columns(reader, table_source, source->value);
@@ -98,7 +98,7 @@ rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_
 }
 
 rk_status rk__reader_open_csv(rk_reader *reader, const rk_source_options *source, const char *path,
-                              rk_line_limits limits)
+                              rk_line_options lines)
 {
     rk_table_source csv = {
         .format = {.separator = source->separator[0] ? source->separator : ",",
@@ -108,5 +108,5 @@ rk_status rk__reader_open_csv(rk_reader *reader, const rk_source_options *source
         .item = source->item,
         .time = source->time,
     };
-    return rk__reader_open_table(reader, &csv, source, path, limits);
+    return rk__reader_open_table(reader, &csv, source, path, lines);
 }

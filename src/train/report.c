@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "train/json.h"
 #include "train/run_folder.h"
+#include "train/warm_start.h"
 
 rk_memory_use rk__summary_memory(const rk_summary *summary)
 {
@@ -183,6 +184,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_metrics(&json, RK_TEST, r->popularity);
     rk__json_end(&json, '}');
     add_chosen(&json, r);
+    rk__warm_facts_json(&json, r->warm);
     add_dataset(&json, r->dataset, r->options);
     add_unknown(&json, r);
     add_costs(&json, r);
