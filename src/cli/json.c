@@ -74,6 +74,12 @@ void cli_json_int(cli_json *j, int64_t value)
     fprintf(j->out, "%lld", (long long)value);
 }
 
+void cli_json_bool(cli_json *j, bool value)
+{
+    before_value(j);
+    fputs(value ? "true" : "false", j->out);
+}
+
 void cli_json_real(cli_json *j, double value)
 {
     char text[40];
