@@ -445,6 +445,32 @@ static rk_status check_neighbours(const rk_config *config)
     return RK_OK;
 }
 
+/* "NDCG", "ndgc": a name that is none; the nearest one is, if it is near. */
+static rk_status check_metric_name(const rk_config *config, size_t length, int64_t k)
+{
+    const char *wanted = config->options.eval.metric;
+    const char *nearest = rk__choice_nearest(rk__option_find("eval", "metrics", 7), wanted, length);
+    if (nearest && strlen(nearest) == length && memcmp(nearest, wanted, length) == 0) {
+        return RK_OK; /* there is such a metric */
+    }
+    if (nearest) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but there is no metric '%.*s'; did you mean %s@%lld?",
+                rk__config_says(config, "eval.metric").text, (int)(length < 60 ? length : 60),
+                wanted, nearest, (long long)k);
+    }
+    rk_buffer names = {0};
+    rk__option_describe(&names, rk__option_find("eval", "metrics", 7));
+    rk_status status = names.status;
+    if (status == RK_OK) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s, but there is no metric '%.*s'; eval.metrics is %s",
+                          rk__config_says(config, "eval.metric").text,
+                          (int)(length < 60 ? length : 60), wanted, names.at);
+    }
+    rk__buffer_free(&names);
+    return status;
+}
+
 /* eval.metric must be among eval.metrics x eval.k. */
 static rk_status check_watched_metric(const rk_config *config)
 {
@@ -466,6 +492,7 @@ static rk_status check_watched_metric(const rk_config *config)
         has_k = has_k || o->eval.k.v[i] == k;
     }
     if (!has_name) {
+        RK_TRY(check_metric_name(config, length, has_k ? k : o->eval.k.v[0]));
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
                 rk__config_says(config, "eval.metric").text,
                 rk__config_says(config, "eval.metrics").text, (int)(length < 60 ? length : 60),
