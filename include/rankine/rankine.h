@@ -5,6 +5,7 @@
 #include "rankine/compare.h"
 #include "rankine/config.h"
 #include "rankine/dataset.h"
+#include "rankine/evaluate.h"
 #include "rankine/hooks.h"
 #include "rankine/info.h"
 #include "rankine/metrics.h"

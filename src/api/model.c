@@ -378,21 +378,3 @@ done:
     rk__free(l.scores);
     return status;
 }
-
-rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,
-                            const rk_hooks *hooks, rk_metrics *out)
-{
-    *out = (rk_metrics){0};
-    if (part != RK_VALID && part != RK_TEST) {
-        RK_FAIL(RK_ERR_CONFIG, "only valid and test can be evaluated: train is what was learnt");
-    }
-    rk_popularity by_count = model->popularity;
-    rk_ranker ranker =
-        popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(model->scorer);
-    rk_status status = rk__evaluate(model->dataset, rk__config_options(model->config), part, NULL,
-                                    0, &ranker, hooks, out);
-    rk__scorer_hold(model->scorer);
-    rk__engine_tell_notes(&model->engine, hooks);
-    rk__scorer_release(model->scorer);
-    return status;
-}

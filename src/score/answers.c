@@ -285,7 +285,13 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
     t->size = size_for(s, o->n, o->k);
     RK_TRY(set_limits(s, &selection));
     RK_TRY(rk__scorer_refresh(s));
-    RK_TRY(rk__tile_fill(s, t, pair->queries, n, &selection));
+    const rk_scorer_data own = s->data;
+    if (o->has) {
+        s->data = (rk_scorer_data){{o->has[RK_TRAIN], o->has[RK_VALID], o->has[RK_TEST]}};
+    }
+    rk_status status = rk__tile_fill(s, t, pair->queries, n, &selection);
+    s->data = own;
+    RK_TRY(status);
     return rk__tile_queue(s, t, false);
 }
 
