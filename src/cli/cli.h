@@ -67,6 +67,8 @@ int cmd_prepare(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
+int cmd_similar(cli *c, int argc, char **argv);
+int cmd_score(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
 int cmd_synth(cli *c, int argc, char **argv);
