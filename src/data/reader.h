@@ -46,6 +46,11 @@ typedef struct rk_reader_options {
 rk_status rk__reader_open_with(rk_reader **out, const rk_source_options *source, const char *path,
                                const rk_reader_options *how);
 
+/* Looks up the columns of data.fields, before the first record, so that records have them. A column
+ * that is not there is RK_ERR_DATA; a format without columns RK_ERR_CONFIG. */
+rk_status rk__reader_want_fields(rk_reader *reader, const rk_options *options,
+                                 const rk_source_options *source, const char *path);
+
 /* *out_end = true (and no record) after the last one. Rows that `where` drops or that have no id are
  * not returned. RK_ERR_INTERRUPTED if the caller wants to stop. */
 rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end);
