@@ -20,7 +20,8 @@ rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_options opti
     options.max_line = options.max_line > 0 ? options.max_line : DEFAULT_MAX_LINE;
     lines->options = options;
     RK_TRY_GOTO(done, rk__strdup(&lines->path, path));
-    RK_TRY_GOTO(done, rk__stream_open(&lines->stream, lines->path, options.is_latin1, options.stop));
+    RK_TRY_GOTO(done,
+                rk__stream_open(&lines->stream, lines->path, options.is_latin1, options.stop));
     lines->capacity = options.block;
     RK_TRY_GOTO(done, rk__alloc(&lines->buffer, lines->capacity, 1, "the reader's block"));
 done:

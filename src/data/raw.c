@@ -278,9 +278,10 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     double now = rk__now();
     watch w = {hooks, path, now, now};
     int64_t first = raw->n;
-    rk_reader_options how = {.ids = options->data.ids,
-                             .missing = options->data.missing_ids,
-                             .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
+    rk_reader_options how = {
+        .ids = options->data.ids,
+        .missing = options->data.missing_ids,
+        .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
     RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
     RK_TRY_GOTO(done, rk__reader_want_fields(reader, options, source, path));
     if (raw->needs_times && !rk__reader_has_time(reader)) {
@@ -343,7 +344,8 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
 static rk_status read_rows(rk_raw *raw, const rk_columns *columns, int missing, rk_text *fields,
                            watch *w)
 {
-    rk_id_rule rule = {.ids = raw->users.is_text ? RK_IDS_TEXT : RK_IDS_INTEGER, .missing = missing};
+    rk_id_rule rule = {.ids = raw->users.is_text ? RK_IDS_TEXT : RK_IDS_INTEGER,
+                       .missing = missing};
     rk_times times = {.unit = RK_TIME_UNIT_AUTO};
     raw->expected = columns->n;
     for (int64_t row = 0; row < columns->n; row++) {

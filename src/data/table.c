@@ -412,9 +412,9 @@ rk_status rk__table_no_column(const char *path, char *const *names, int64_t n, c
     }
     char *text = NULL;
     RK_TRY(rk__buffer_take(&list, &text));
-    rk_status status = rk__fail(RK_ERR_DATA, __FILE__, __LINE__, __func__,
-                                "%s: %s is '%s', but there is no such column; %s", path, key,
-                                column, text);
+    rk_status status =
+        rk__fail(RK_ERR_DATA, __FILE__, __LINE__, __func__,
+                 "%s: %s is '%s', but there is no such column; %s", path, key, column, text);
     rk__free(text);
     return status;
 }
@@ -461,12 +461,12 @@ static rk_status find_column(const rk_table *table, const char *column, const ch
     }
     found = found < 0 && is_index ? index : found;
     if (is_index && table->header && is_data(table->names[found])) {
-        RK_FAIL(RK_ERR_DATA,
-                "%s: %s is '%s', and the first line has '%s' there, so it is data: set header to "
-                "false",
-                table->lines.path, key, column,
-                rk__shown((rk_text){table->names[found], (int64_t)strlen(table->names[found])})
-                    .text);
+        RK_FAIL(
+            RK_ERR_DATA,
+            "%s: %s is '%s', and the first line has '%s' there, so it is data: set header to "
+            "false",
+            table->lines.path, key, column,
+            rk__shown((rk_text){table->names[found], (int64_t)strlen(table->names[found])}).text);
     }
     *out = found;
     return RK_OK;
@@ -593,9 +593,9 @@ rk_status rk__table_real(const rk_table *table, int place, const char *key, doub
         return RK_OK;
     case RK_PARSE_NOT_A_NUMBER: {
         rk_text trimmed = rk__trimmed(field);
-        bool has_comma = !table->decimal_comma &&
-                         rk__parse_real_comma(trimmed.at, (size_t)trimmed.length, &other) ==
-                             RK_PARSE_OK;
+        bool has_comma =
+            !table->decimal_comma &&
+            rk__parse_real_comma(trimmed.at, (size_t)trimmed.length, &other) == RK_PARSE_OK;
         RK_FAIL_AT(&table->lines, field.at, "%s '%s' is not a number, which %s needs%s",
                    table->titles[place], rk__shown(field).text, key,
                    has_comma ? "; for a decimal comma set decimal to comma" : "");

@@ -35,7 +35,7 @@ struct rk_table_kind {
     /* Fills the fields of the wanted columns, unless *out_end. */
     rk_status (*next)(rk_table *table, bool *out_end);
     void (*close)(rk_table *table); /* frees table->own; NULL is fine there */
-    bool is_keyed; /* columns are keys of each row: any may be wanted, one may be missing */
+    bool is_keyed;  /* columns are keys of each row: any may be wanted, one may be missing */
     bool is_binary; /* opens the file by itself */
 };
 

@@ -47,11 +47,11 @@ typedef struct rk_where_node {
 
 typedef struct rk_where {
     int n_columns, n_nodes, n_values;
-    char **columns;          /* each once; owned */
-    int *places;             /* of the columns, once bound; owned */
-    rk_where_node *nodes;    /* owned */
-    rk_where_value *values;  /* owned */
-    int root;                /* -1 = no filter */
+    char **columns;         /* each once; owned */
+    int *places;            /* of the columns, once bound; owned */
+    rk_where_node *nodes;   /* owned */
+    rk_where_value *values; /* owned */
+    int root;               /* -1 = no filter */
 } rk_where;
 
 /* Empty text means no filter. RK_ERR_CONFIG says what is wrong with the text. */
