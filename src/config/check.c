@@ -535,7 +535,7 @@ static rk_status check_rest(const rk_config *config)
 rk_status rk__config_check(const rk_config *config, unsigned also)
 {
     RK_TRY(check_lists(config));
-    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
     RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
+    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
     return check_rest(config);
 }
