@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/moment.h"
 #include "base/parse.h"
 #include "config/internal.h"
 
@@ -280,6 +281,32 @@ static rk_status check_fields(const rk_config *config)
     return RK_OK;
 }
 
+/* A date or a number; in *out seconds by the size of the number, which is enough to compare two. */
+static rk_status check_moment(const rk_config *config, const char *key, const char *text,
+                              double *out)
+{
+    size_t length = strlen(text);
+    if (rk__parse_real(text, length, out) == RK_PARSE_OK) {
+        if (!rk__compact_moment(*out, out)) {
+            *out /= rk__moment_divisor(fabs(*out));
+        }
+        return RK_OK;
+    }
+    switch (rk__parse_moment(text, length, out)) {
+    case RK_PARSE_OK:
+        return RK_OK;
+    case RK_PARSE_OUT_OF_RANGE:
+        RK_FAIL(RK_ERR_CONFIG, "%s, but there is no such day or hour",
+                rk__config_says(config, key).text);
+    case RK_PARSE_NOT_A_NUMBER:
+        break;
+    }
+    RK_FAIL(RK_ERR_CONFIG,
+            "%s, which is no time: write a number in the unit of the times, or a date such as "
+            "2020-09-01 or 2020-09-01T12:00:00Z",
+            rk__config_says(config, key).text);
+}
+
 static rk_status check_split(const rk_config *config)
 {
     const rk_options *o = &config->options;
@@ -289,8 +316,11 @@ static rk_status check_split(const rk_config *config)
                 rk__config_says(config, "split.valid").text,
                 rk__config_says(config, "split.test").text);
     }
-    if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
-        o->split.valid_from > o->split.test_from) {
+    double valid_from = 0, test_from = 0;
+    RK_TRY(check_moment(config, "split.valid_from", o->split.valid_from, &valid_from));
+    RK_TRY(check_moment(config, "split.test_from", o->split.test_from, &test_from));
+    bool are_named = test_from != 0 && valid_from != 0;
+    if (o->split.kind == RK_SPLIT_TIME && are_named && valid_from > test_from) {
         RK_FAIL(RK_ERR_CONFIG, "%s, after %s: valid must begin before test",
                 rk__config_says(config, "split.valid_from").text,
                 rk__config_says(config, "split.test_from").text);

@@ -21,6 +21,8 @@ enum { LAYOUT = 2 };
 #define RK_HISTORY(X)                                                                              \
     X(rows_read)                                                                                   \
     X(rows_filtered)                                                                               \
+    X(rows_missing)                                                                                \
+    X(ids_trimmed)                                                                                 \
     X(duplicates)                                                                                  \
     X(overlap)                                                                                     \
     X(filter_passes)                                                                               \

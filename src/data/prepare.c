@@ -18,6 +18,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
@@ -55,6 +56,13 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
     add_text(b, s->item);
     add_text(b, s->time);
     add_text(b, s->where);
+    /* What came later: nothing where it is as it was before. */
+    if (!s->quotes || s->encoding != RK_ENCODING_UTF8 || s->decimal != RK_DECIMAL_POINT) {
+        rk__buffer_add(b, "text %d,%d,%d,", s->quotes, s->encoding, s->decimal);
+    }
+    if (s->time_unit != RK_TIME_UNIT_AUTO) {
+        rk__buffer_add(b, "time_unit %d,", s->time_unit);
+    }
     if (s->value[0]) {
         add_text(b, "value");
         add_text(b, s->value);
@@ -67,6 +75,9 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
 static void add_row_options(rk_buffer *b, const rk_options *o)
 {
     bool has_values = rk__options_have_values(o);
+    if (o->data.missing_ids != RK_MISSING_ERROR) {
+        rk__buffer_add(b, "missing_ids %d,", o->data.missing_ids);
+    }
     if (o->data.repeats != RK_REPEATS_MERGE) {
         rk__buffer_add(b, "repeats %d,", o->data.repeats);
     }
@@ -90,6 +101,16 @@ static void add_row_options(rk_buffer *b, const rk_options *o)
     }
 }
 
+static void add_moment(rk_buffer *b, const char *text)
+{
+    double number = 0;
+    if (rk__parse_real(text, strlen(text), &number) == RK_PARSE_OK) {
+        rk__buffer_add(b, "%a,", number);
+    } else {
+        add_text(b, text);
+    }
+}
+
 /* Every option that shapes the data set, so not those of a kind of split that is not used. */
 static rk_status add_options(rk_buffer *b, const rk_options *o)
 {
@@ -100,8 +121,9 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     }
     rk__buffer_add(b, "split %d,", o->split.kind);
     if (o->split.kind == RK_SPLIT_TIME) {
-        rk__buffer_add(b, "%a,%a,%a,%a,", o->split.valid, o->split.test, o->split.valid_from,
-                       o->split.test_from);
+        rk__buffer_add(b, "%a,%a,", o->split.valid, o->split.test);
+        add_moment(b, o->split.valid_from);
+        add_moment(b, o->split.test_from);
     } else if (o->split.kind != RK_SPLIT_GIVEN) {
         rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
                        (long long)o->split.seed);
