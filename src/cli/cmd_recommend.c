@@ -286,9 +286,9 @@ static rk_selection selection_of(const recommend_args *args, const recommend_que
         selection.seen = 0;
         selection.keep_given = true;
     } else if (strcmp(args->seen, "train") == 0) {
-        selection.seen = 1u << RK_TRAIN;
+        selection.seen = 1u << RK_TRAIN | 1u << RK_GIVEN;
     } else if (strcmp(args->seen, "valid") == 0) {
-        selection.seen = 1u << RK_TRAIN | 1u << RK_VALID;
+        selection.seen = 1u << RK_TRAIN | 1u << RK_GIVEN | 1u << RK_VALID;
     }
     selection.allow = args->allow.n > 0 ? query->allow.v : NULL;
     selection.n_allow = query->allow.n;

@@ -45,7 +45,8 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     row(out, "held out", "%s users in valid, %s users in test", cli_count(s->valid_users).s,
         cli_count(s->test_users).s);
     if (s->given > 0) {
-        row(out, "given", "%s interactions of the held-out users", cli_count(s->given).s);
+        row(out, "given", "%s interactions of %s held-out users", cli_count(s->given).s,
+            cli_count(s->given_users).s);
     }
     if (s->tied_users > 0) {
         row(out, "ties", "decide what is held out for %s users", cli_count(s->tied_users).s);
