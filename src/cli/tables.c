@@ -62,7 +62,8 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
         s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,
         cli_count(s->items_dropped).s);
     if (s->given > 0) {
-        row(out, "given", "%s interactions of the held-out users", cli_count(s->given).s);
+        row(out, "given", "%s interactions of %s held-out users", cli_count(s->given).s,
+            cli_count(s->given_users).s);
     }
     if (s->tied_users > 0) {
         row(out, "ties", "decide what is held out for %s users", cli_count(s->tied_users).s);
