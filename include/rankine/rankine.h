@@ -11,6 +11,7 @@
 #include "rankine/model.h"
 #include "rankine/report.h"
 #include "rankine/scoring.h"
+#include "rankine/sides.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
 
