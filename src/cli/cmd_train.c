@@ -11,7 +11,7 @@
 
 typedef struct train_args {
     cli_list set;
-    const char *data, *device, *run;
+    const char *data, *device, *run, *from, *new_ids;
     bool resume, force, eager, profile, print_config, print_program;
     int64_t seeds; /* 0 = one run */
 } train_args;
@@ -21,6 +21,7 @@ static const char examples[] =
     "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
     "  rankine train exp.yaml --run runs/dim32 --resume\n"
     "  rankine train exp.yaml --run runs/five --seeds 5\n"
+    "  rankine train exp.yaml --run runs/tuesday --from runs/monday\n"
     "  rankine train exp.yaml --print-config\n"
     "  rankine train exp.yaml --print-program";
 
@@ -54,12 +55,53 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     return path;
 }
 
+/* A user whose id needs no quotes, if there is one among the first; -1 where none can be shown. */
+static int64_t plain_user(const rk_dataset *dataset)
+{
+    enum { LOOKED_AT = 1000 };
+    const int64_t n = rk_dataset_get_stats(dataset)->users;
+    int64_t shown = -1;
+    for (int64_t i = 0; i < n && i < LOOKED_AT; i++) {
+        char room[RK_ID_BYTES];
+        const char *id = rk_dataset_user_id(dataset, i, room);
+        char *quoted = cli_quote(id);
+        bool is_plain = strcmp(quoted, id) == 0 && id[0] != '-' && id[0] != '@';
+        bool is_quoted = quoted[0] == '\'';
+        cli_free(quoted);
+        if (is_plain) {
+            return i;
+        }
+        shown = shown < 0 && is_quoted ? i : shown;
+    }
+    return shown;
+}
+
 /* Prints a command to go on with, for some user of the data set. */
 static void print_next(const rk_dataset *dataset, const char *run_dir)
 {
     char room[RK_ID_BYTES];
-    printf("next      rankine recommend %s --user %s\n", run_dir,
-           rk_dataset_user_id(dataset, 0, room));
+    const int64_t user = plain_user(dataset);
+    char *folder = cli_quote(run_dir);
+    if (user >= 0) {
+        char *id = cli_quote(rk_dataset_user_id(dataset, user, room));
+        printf("next      rankine recommend %s --user%c%s\n", folder, id[0] == '-' ? '=' : ' ', id);
+        cli_free(id);
+    } else {
+        printf("next      rankine evaluate %s\n", folder);
+    }
+    cli_free(folder);
+}
+
+/* How to go on with what was interrupted. */
+static void print_resume(const train_args *args, const char *run_dir)
+{
+    char *folder = cli_quote(run_dir);
+    fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s", folder);
+    if (args->seeds > 0) {
+        fprintf(stderr, " --seeds %lld", (long long)args->seeds);
+    }
+    fprintf(stderr, " --resume\n");
+    cli_free(folder);
 }
 
 /* What came of it; returns the exit code. */
@@ -67,16 +109,9 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
                   const rk_dataset *dataset, rk_status status)
 {
     rk_report *report = NULL;
-    if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
-        fprintf(
-            stderr,
-            "rankine: interrupted; go on with\n  rankine train --run %s --seeds %lld --resume\n",
-            run_dir, (long long)args->seeds);
-        return rk_status_exit_code(status);
-    }
-    if (status == RK_ERR_INTERRUPTED && cli_exists(run_dir, "last.h5")) {
-        fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s --resume\n",
-                run_dir);
+    if (status == RK_ERR_INTERRUPTED &&
+        cli_exists(run_dir, args->seeds > 0 ? "config.yaml" : "last.h5")) {
+        print_resume(args, run_dir);
         return rk_status_exit_code(status);
     }
     if (status == RK_OK) {
@@ -117,6 +152,9 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
         options.eager = args->eager;
         options.profile = args->profile;
         options.dataset = dataset;
+        options.from = args->from;
+        options.new_ids =
+            args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
         if (!c->quiet) {
             cli_print_stats(stdout, dataset);
             fflush(stdout);
@@ -134,6 +172,14 @@ static int check_usage(const cli *c, const train_args *args)
 {
     if (args->resume && args->force) {
         return cli_usage("train", "--resume goes on with a run, --force replaces it: not both");
+    }
+    if (args->resume && args->from) {
+        return cli_usage("train", "--resume goes on from the run's own checkpoint, --from begins "
+                                  "with that of another run: not both");
+    }
+    if (args->new_ids && !args->from) {
+        return cli_usage("train", "--new says what becomes of ids that the run of --from does not "
+                                  "know: name it by --from RUN");
     }
     if (args->resume && !args->run) {
         return cli_usage("train", "--resume needs the run to go on with: --run DIR");
@@ -193,6 +239,14 @@ int cmd_train(cli *c, int argc, char **argv)
          "without CONFIG the run's own config is taken",
          0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
+        {"--from", CLI_TEXT, &args.from, "RUN",
+         "begin with the parameters of this run (or model file): users and items\n"
+         "that it knows go on from there, e.g. with a day of new interactions",
+         0, 0},
+        {"--new", CLI_TEXT, &args.new_ids, "drawn|folded",
+         "with --from, users and items that it does not know: drawn at random\n"
+         "(default), or made of what they have",
+         0, 0},
         {"--seeds", CLI_INT, &args.seeds, "N",
          "N runs with the seeds run.seed, run.seed+1, ... in DIR/seed-*, then mean\n"
          "and standard deviation of every metric; --resume keeps finished ones",

@@ -21,7 +21,9 @@ typedef struct rk_raw {
     bool counts_rows;  /* values are 1 a row, whatever the sources say */
     int n_fields;      /* of the options, with those that are derived and empty here */
     rk_id_map *fields; /* n_fields: the values of each; owned */
+    int threads;       /* to read and sort with */
     int64_t n, capacity;
+    int64_t expected;     /* rows in the end, a guess; 0 = none */
     int32_t *user, *item; /* n each; owned */
     rk_details details;   /* n rows, capacity allocated; no order before rk__raw_number_rows */
     int64_t n_listed, listed_capacity;
@@ -35,8 +37,8 @@ rk_status rk__raw_init(rk_raw *raw, const rk_options *options);
 /* A zeroed or initialised one is fine. */
 void rk__raw_free(rk_raw *raw);
 
-/* Adds a record of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
-rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part);
+/* Adds n records of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
+rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part);
 
 /* Fills details.order where it is needed: the place of each row among those of its user. After the
  * last row. */

@@ -13,6 +13,17 @@
 #include "train/position.h"
 #include "train/step.h"
 
+/* What a run took over from an earlier one when it began (warm_start.h). */
+typedef struct rk_warm_facts {
+    char *run;            /* the earlier one's path; owned; NULL = the run began at zero */
+    int64_t epoch;        /* that the parameters were from */
+    int64_t folds;        /* 1: who was new was folded in, where they had something that was not */
+    int64_t users, items; /* taken over */
+    int64_t new_users, new_items;   /* not in the earlier run */
+    int64_t folded;                 /* of these, folded in; the others were drawn */
+    int64_t gone_users, gone_items; /* of the earlier run that are not in the data any more */
+} rk_warm_facts;
+
 /* What a checkpoint says about itself; also the expectation that it is compared with. */
 typedef struct rk_checkpoint_facts {
     char *trajectory;     /* see trajectory.h; owned */
@@ -21,6 +32,7 @@ typedef struct rk_checkpoint_facts {
     char *dataset_path;   /* of its prepared file, absolute; owned */
     int64_t epoch;        /* epochs done */
     double value;         /* of the watched metric at that epoch; NaN = not checked */
+    rk_warm_facts warm;   /* owned */
 } rk_checkpoint_facts;
 
 void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
@@ -35,6 +47,8 @@ rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out);
 /* Parameters, moments and the step state into the engine; the position with its history (free it
  * with rk__position_free). Shapes must be the engine's. */
 rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position);
+/* The file, to read parameters one by one. */
+rk_status rk__checkpoint_open(const char *path, rk_h5 **out);
 /* The parameters into a file of another kind. */
 rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *engine);
 rk_status rk__checkpoint_read_tensors(const rk_h5 *file, rk_engine *engine);

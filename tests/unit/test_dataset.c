@@ -29,7 +29,7 @@ static rk_status add_row(rk_raw *raw, const row *r)
         .time = r->time,
     };
     raw->rows_read += r->item >= 0;
-    return rk__raw_add(raw, &record, r->part);
+    return rk__raw_add(raw, &record, 1, r->part);
 }
 
 /* A data set of the rows under "key=value; key=value". */

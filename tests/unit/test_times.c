@@ -31,7 +31,7 @@ static rk_dataset *make(const char *settings, const row *rows, int n)
                             .time = rows[i].time};
         record.user = (rk_text){user, snprintf(user, sizeof user, "%lld", (long long)rows[i].user)};
         record.item = (rk_text){item, snprintf(item, sizeof item, "%lld", (long long)rows[i].item)};
-        assert_ok(rk__raw_add(&raw, &record, rows[i].part));
+        assert_ok(rk__raw_add(&raw, &record, 1, rows[i].part));
     }
     assert_ok(rk__dataset_build(&d, &raw, rk__config_options(config)));
     rk__raw_free(&raw);
