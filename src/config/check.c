@@ -83,13 +83,25 @@ rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out)
     RK_FAIL(RK_ERR_CONFIG, "there is no option '%.60s'", key);
 }
 
+/* Whether a value is the default, as it is printed. */
+static bool is_default(const rk_option *row, const char *text)
+{
+    rk_buffer plain = {0};
+    if (row->type != RK_TYPE_STRING) {
+        return strcmp(row->default_text, text) == 0;
+    }
+    rk__print_string(&plain, row->default_text, strlen(row->default_text));
+    bool same = plain.status == RK_OK && strcmp(plain.at, text) == 0;
+    rk__buffer_free(&plain);
+    return same;
+}
+
 /* A value that nobody reads under the other options is a mistake, unless it is the default. */
 static rk_status check_read(const rk_config *config, rk_target target)
 {
     rk_condition missed;
-    const char *text = rk__config_field(config, target)->text, *plain = target.row->default_text;
-    bool is_default = strcmp(plain, text) == 0 || (plain[0] == '\0' && strcmp(text, "\"\"") == 0);
-    return !is_default && first_missed(config, target, &missed)
+    return !is_default(target.row, rk__config_field(config, target)->text) &&
+                   first_missed(config, target, &missed)
                ? fail_unread(config, target, &missed)
                : RK_OK;
 }
@@ -565,6 +577,7 @@ static rk_status check_rest(const rk_config *config)
 rk_status rk__config_check(const rk_config *config, unsigned also)
 {
     RK_TRY(check_lists(config));
+    RK_TRY(rk__config_check_sides(config));
     RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
     RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
     return check_rest(config);

@@ -22,6 +22,7 @@
 #include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
+#include "data/sides.h"
 
 static void log_message(const rk_hooks *hooks, rk_log_level level, const char *format, ...)
     RK_PRINTF(3, 4);
@@ -141,7 +142,7 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
         add_text(b, o->labels.id);
         add_text(b, o->labels.text);
     }
-    return RK_OK;
+    return rk__sides_key(b, o);
 }
 
 /* Adds size and modification time; *out_missing names the first file that cannot be found. */
@@ -200,6 +201,9 @@ static rk_status make_wanted(const rk_options *o, wanted *out)
     }
     if (o->labels.file[0]) {
         RK_TRY_GOTO(done, add_state(&b, o, o->labels.file, &out->missing));
+    }
+    for (int64_t i = 0; i < rk__sides_n_files(o); i++) {
+        RK_TRY_GOTO(done, add_state(&b, o, rk__sides_file(o, i), &out->missing));
     }
     RK_TRY_GOTO(done, b.status);
     digest(&b, out->key.sources);
@@ -267,6 +271,7 @@ static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dat
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
     RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
+    RK_TRY_GOTO(done, rk__sides_read(dataset, o, hooks));
     *out = dataset;
     dataset = NULL;
 done:
