@@ -4,7 +4,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "cli.h"
@@ -27,7 +26,7 @@ static const char examples[] =
 static const char stop_text[] =
     "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
 
-/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... appended if that is taken; owned by the caller. */
+/* runs/NAME-YYYYmmdd-HHMMSS; owned by the caller. */
 static char *default_run_dir(const cli *c, const rk_config *config)
 {
     const char *name;
@@ -46,27 +45,45 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     if (dot && dot > name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) {
         length = (size_t)(dot - name);
     }
-    char *path = cli_format("runs/%.*s-%s", (int)length, name, stamp);
-    for (int i = 2; cli_exists(path, ""); i++) {
-        cli_free(path);
-        path = cli_format("runs/%.*s-%s-%d", (int)length, name, stamp, i);
-    }
-    return path;
+    return cli_format("runs/%.*s-%s", (int)length, name, stamp);
 }
 
-/* Prints a command to go on with, for some user of the data set. */
-static void print_next(const rk_dataset *dataset, const char *run_dir)
+/* A training that is going on. */
+typedef struct work {
+    const cli *c;
+    cli_display display;
+    char *run_dir; /* that was taken, else NULL; owned */
+    char *user;    /* some user of the data set; owned */
+} work;
+
+/* Folder and data set are there. */
+static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
 {
+    work *w = user;
     char room[RK_ID_BYTES];
-    printf("next      rankine recommend %s --user %s\n", run_dir,
-           rk_dataset_user_id(dataset, 0, room));
+    w->run_dir = cli_format("%s", run_dir);
+    w->user = cli_format("%s", rk_dataset_user_id(dataset, 0, room));
+    cli_display_end(&w->display);
+    if (!w->c->quiet) {
+        cli_print_stats(stdout, dataset);
+        fflush(stdout);
+    }
+}
+
+/* Prints a command to go on with. */
+static void print_next(const work *w)
+{
+    printf("next      rankine recommend %s --user %s\n", w->run_dir, w->user);
 }
 
 /* What came of it; returns the exit code. */
-static int sum_up(const cli *c, const train_args *args, const char *run_dir,
-                  const rk_dataset *dataset, rk_status status)
+static int sum_up(const work *w, const train_args *args, rk_status status)
 {
     rk_report *report = NULL;
+    const char *run_dir = w->run_dir;
+    if (!run_dir) {
+        return cli_fail(w->c, status);
+    }
     if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
         fprintf(
             stderr,
@@ -83,7 +100,7 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
         status = rk_report_open(run_dir, &report);
     }
     if (status != RK_OK) {
-        return cli_fail(c, status);
+        return cli_fail(w->c, status);
     }
     if (args->seeds > 0) {
         cli_print_seeds(stdout, report);
@@ -91,42 +108,35 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
     } else {
         cli_print_report(stdout, report);
         printf("run       %s\n", run_dir);
-        print_next(dataset, run_dir);
+        print_next(w);
     }
     rk_report_free(report);
     return 0;
 }
 
-static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir)
+/* run_dir: the folder to take; is_wish: or another one named after it. */
+static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir,
+                 bool is_wish)
 {
-    cli_display display;
-    rk_dataset *dataset = NULL;
-    cli_display_init(&display, c);
-    rk_hooks hooks = cli_display_hooks(&display);
+    work w = {.c = c};
+    cli_display_init(&w.display, c);
+    rk_hooks hooks = cli_display_hooks(&w.display);
     cli_signals_install(stop_text);
-    rk_status status = args->resume ? RK_OK : rk_config_check(config);
-    if (status == RK_OK) {
-        status = rk_dataset_prepare(config, false, &hooks, &dataset);
-    }
-    cli_display_end(&display);
-    if (status == RK_OK) {
-        rk_train_options options = rk_train_defaults();
-        options.run_dir = run_dir;
-        options.resume = args->resume;
-        options.force = args->force;
-        options.eager = args->eager;
-        options.profile = args->profile;
-        options.dataset = dataset;
-        if (!c->quiet) {
-            cli_print_stats(stdout, dataset);
-            fflush(stdout);
-        }
-        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
-                                 : rk_train(config, &options, &hooks);
-        cli_display_end(&display);
-    }
-    int code = sum_up(c, args, run_dir, dataset, status);
-    rk_dataset_free(dataset);
+    rk_train_options options = rk_train_defaults();
+    options.run_dir = run_dir;
+    options.new_dir = is_wish;
+    options.resume = args->resume;
+    options.force = args->force;
+    options.eager = args->eager;
+    options.profile = args->profile;
+    options.begun = on_begun;
+    options.user = &w;
+    rk_status status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
+                                       : rk_train(config, &options, &hooks);
+    cli_display_end(&w.display);
+    int code = sum_up(&w, args, status);
+    cli_free(w.run_dir);
+    cli_free(w.user);
     return code;
 }
 
@@ -186,8 +196,8 @@ int cmd_train(cli *c, int argc, char **argv)
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N",
          "where to compute (= --set run.device=...)", 0, 0},
-        {"--run", CLI_TEXT, &args.run, "DIR", "the run folder; default runs/NAME-YYYYmmdd-HHMMSS",
-         0, 0},
+        {"--run", CLI_TEXT, &args.run, "DIR",
+         "the run folder; default runs/NAME-YYYYmmdd-HHMMSS, or that with -2, -3 ...", 0, 0},
         {"--resume", CLI_FLAG, &args.resume, NULL,
          "go on from the last checkpoint in --run DIR, as if never stopped;\n"
          "without CONFIG the run's own config is taken",
@@ -243,11 +253,11 @@ int cmd_train(cli *c, int argc, char **argv)
         goto done;
     }
     if (args.print_config || args.print_program) {
-        code = args.print_config ? print_config(c, config) : cli_print_program(c, config);
+        code = args.print_config ? print_config(c, config) : cli_print_program(c, config, NULL);
         goto done;
     }
     run_dir = args.run ? cli_format("%s", args.run) : default_run_dir(c, config);
-    code = train(c, &args, config, run_dir);
+    code = train(c, &args, config, run_dir, !args.run);
 done:
     rk_config_free(config);
     cli_free(run_config);
