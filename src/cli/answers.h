@@ -73,18 +73,17 @@ typedef struct cli_sink {
     FILE *out;
     cli_form form;
     cli_json j;
-    char *path, *temporary; /* NULL = the standard output; owned */
-    int64_t lines;          /* of TSV, or objects */
+    cli_result file; /* zeroed = the standard output */
 } cli_sink;
 
 /* The options that choose it. */
 typedef struct cli_sink_args {
-    bool json, jsonl, tsv;
+    bool json, jsonl, tsv, force;
     const char *out; /* FILE, or NULL */
 } cli_sink_args;
 
-/* A file is written aside and takes its name when it is whole. Returns an exit code, after a
- * message. */
+/* path: a file, which is written aside and takes its name when it is whole; lent until the sink is
+ * closed. NULL = the standard output. Returns an exit code, after a message. */
 int cli_sink_open(cli_sink *s, const char *command, const cli_sink_args *args, const char *path);
 /* Whether it can still be written to. */
 bool cli_sink_fine(const cli_sink *s);
@@ -92,8 +91,6 @@ bool cli_sink_fine(const cli_sink *s);
  * that of a failure to write. */
 int cli_sink_close(cli_sink *s, int code);
 
-/* A field of a line: what would end it is escaped with a backslash, as by export. */
-void cli_tsv_field(FILE *out, const char *text);
 /* An id as JSON: a number where ids are integers and this is one. */
 void cli_json_asked(cli_json *j, const char *id, bool integer);
 

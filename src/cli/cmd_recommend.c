@@ -31,6 +31,7 @@ typedef struct request {
     rk_selection selection;
     cli_tops tops;
     cli_sink sinks[CLI_MOST_TOPS]; /* one for each length */
+    char *paths[CLI_MOST_TOPS];    /* of them; owned */
     bool integer_ids;
 } request;
 
@@ -449,14 +450,14 @@ static int open_sinks(request *r)
                                       "lists-{top}.tsv, where {top} is the length");
     }
     for (int i = 0; i < r->tops.n && code == 0; i++) {
-        char *path = !place ? NULL
+        char *path = !place ? cli_format("%s", out ? out : "")
                             : cli_format("%.*s%" PRId64 "%s", (int)(place - out), out, r->tops.v[i],
                                          place + strlen("{top}"));
-        code = cli_sink_open(&r->sinks[i], "recommend", &r->args->sink, path ? path : out);
+        r->paths[i] = path;
+        code = cli_sink_open(&r->sinks[i], "recommend", &r->args->sink, out ? path : NULL);
         if (code != 0) {
             r->tops.n = i; /* those that are open */
         }
-        cli_free(path);
     }
     return code;
 }
@@ -466,7 +467,7 @@ static int close_sinks(request *r, int code)
 {
     const int64_t total = r->items.n > 0 ? 1 : r->users.n;
     for (int i = 0; i < r->tops.n; i++) {
-        char *path = r->sinks[i].path ? cli_format("%s", r->sinks[i].path) : NULL;
+        const char *path = r->sinks[i].file.path;
         code = cli_sink_close(&r->sinks[i], code);
         if (code == 0 && path) {
             printf("%s: the best %" PRId64 " for %s user%s", path, r->tops.v[i], cli_count(total).s,
@@ -474,11 +475,10 @@ static int close_sinks(request *r, int code)
             printf(r->users.unknown > 0 ? ", of whom %s unknown\n" : "\n",
                    cli_count(r->users.unknown).s);
         }
-        cli_free(path);
     }
     if (code == 0 && r->users.unknown > 0) {
-        cli_error(0, "note: %s of %s users are not in the data set; their rows say so",
-                  cli_count(r->users.unknown).s, cli_count(r->users.n).s);
+        fprintf(stderr, "warning: %s of %s users are not in the data set; their rows say so\n",
+                cli_count(r->users.unknown).s, cli_count(r->users.n).s);
     }
     return code;
 }
@@ -540,6 +540,9 @@ static int recommend(cli *c, recommend_args *args)
     }
     cli_asking_free(&r.users);
     cli_asking_free(&r.items);
+    for (int i = 0; i < CLI_MOST_TOPS; i++) {
+        cli_free(r.paths[i]);
+    }
     cli_free(r.list);
     rk_model_free(r.model);
     return code;
@@ -588,9 +591,9 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "rank, item and score are empty where there is no answer",
          0, 0},
         {"--out", CLI_TEXT, &args.sink.out, "FILE",
-         "into a file, which ends in .tsv, .jsonl or .json; one that is there is\n"
-         "replaced when the new one is whole",
-         0, 0},
+         "into a file, which ends in .tsv, .jsonl or .json", 0, 0},
+        {"--force", CLI_FLAG, &args.sink.force, NULL,
+         "replace a file that is there, when the new one is whole", 0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},
