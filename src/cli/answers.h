@@ -108,11 +108,12 @@ int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_d
                     rk_selection *selection);
 void cli_limits_free(cli_limits *l);
 
-/* The lengths of --top, "5" or "5,20", each cut to the catalogue with a note. */
+/* The lengths of --top, "5" or "5,20", each cut to the catalogue with a note. No words: 10. */
 enum { CLI_MOST_TOPS = 16 };
 typedef struct cli_tops {
     int64_t v[CLI_MOST_TOPS], longest;
     int n;
+    bool is_default; /* nobody asked for it */
 } cli_tops;
 int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words);
 void cli_tops_clip(cli_tops *t, int64_t catalogue);

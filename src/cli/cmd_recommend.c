@@ -507,8 +507,6 @@ static int serve(const cli *c, request *r)
 
 static int check(const recommend_args *args, request *r)
 {
-    static const char *const ten[] = {"10"};
-    const cli_list normal = {(const char **)(uintptr_t)ten, 1};
     const bool by_items = args->items.n + args->labels.n > 0;
     if ((args->users.n > 0) + (args->users_file != NULL) + by_items + args->all != 1) {
         return cli_usage("recommend",
@@ -518,7 +516,7 @@ static int check(const recommend_args *args, request *r)
     if (args->include_known && strcmp(args->seen, "all") != 0 && strcmp(args->seen, "none") != 0) {
         return cli_usage("recommend", "--include-known is --seen none; take one of them");
     }
-    return cli_tops_parse(&r->tops, "recommend", args->tops.n > 0 ? &args->tops : &normal);
+    return cli_tops_parse(&r->tops, "recommend", &args->tops);
 }
 
 static int recommend(cli *c, recommend_args *args)

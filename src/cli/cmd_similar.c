@@ -221,15 +221,13 @@ static int serve(const cli *c, request *r, similar_args *args, cli_tops *tops)
 
 static int similar(cli *c, similar_args *args)
 {
-    static const char *const ten[] = {"10"};
-    const cli_list normal = {(const char **)(uintptr_t)ten, 1};
     cli_display display;
     cli_tops tops = {.n = 0};
     rk_model *model = NULL;
     if ((args->items.n + args->labels.n > 0) + args->all != 1) {
         return cli_usage("similar", "similar needs --items ID,ID, --label TEXT or --all");
     }
-    int code = cli_tops_parse(&tops, "similar", args->tops.n > 0 ? &args->tops : &normal);
+    int code = cli_tops_parse(&tops, "similar", &args->tops);
     if (code == 0 && tops.n > 1) {
         code = cli_usage("similar", "similar takes one --top");
     }

@@ -88,14 +88,17 @@ void cli_tsv_field(FILE *out, const char *text)
 /* In a CSV quoted where it must be (RFC 4180), in a TSV with escapes as in exports. */
 void cli_result_text(cli_result *r, const char *text)
 {
-    if (r->form == CLI_ROWS_CSV && text[strcspn(text, ",\"\r\n")] != '\0') {
+    const bool is_csv = r->form == CLI_ROWS_CSV;
+    if (is_csv && text[strcspn(text, ",\"\r\n")] != '\0') {
         fputc('"', r->file);
         for (; *text; text++) {
             fputs(*text == '"' ? "\"" : "", r->file);
             fputc(*text, r->file);
         }
         fputc('"', r->file);
-        return;
+    } else if (is_csv) {
+        fputs(text, r->file);
+    } else {
+        cli_tsv_field(r->file, text);
     }
-    cli_tsv_field(r->file, text);
 }

@@ -7,7 +7,7 @@
 
 #include "answers.h"
 
-enum { BUFFER = 1 << 20, MOST_TOP = 1000000 };
+enum { BUFFER = 1 << 20, MOST_TOP = 1000000, NORMAL_TOP = 10 };
 
 /* ---- files ---- */
 
@@ -148,6 +148,10 @@ static void add_top(cli_tops *t, int64_t length)
 
 int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words)
 {
+    t->is_default = words->n == 0;
+    if (t->is_default) {
+        add_top(t, NORMAL_TOP);
+    }
     for (int i = 0; i < words->n; i++) {
         char *copy = cli_format("%s", words->v[i]), *at = copy;
         bool fine = true;
@@ -179,7 +183,7 @@ void cli_tops_clip(cli_tops *t, int64_t catalogue)
     const cli_tops asked = *t;
     *t = (cli_tops){.n = 0};
     for (int i = 0; i < asked.n; i++) {
-        if (asked.v[i] > catalogue) {
+        if (asked.v[i] > catalogue && !asked.is_default) {
             fprintf(stderr,
                     "note: --top %" PRId64 ": the catalogue has %s items, so there are no more\n",
                     asked.v[i], cli_count(catalogue).s);
