@@ -94,6 +94,33 @@ int cli_sink_close(cli_sink *s, int code);
 /* An id as JSON: a number where ids are integers and this is one. */
 void cli_json_asked(cli_json *j, const char *id, bool integer);
 
+/* ---- rows of recommend (recommend_rows.c) ---- */
+
+enum { CLI_REASONS = 3 };
+
+/* What the answers are to. */
+typedef struct cli_request {
+    const rk_model *model;
+    const rk_dataset *dataset;
+    const int32_t *items; /* of somebody who is known by them alone */
+    int64_t n_items;
+    bool explains, integer_ids;
+} cli_request;
+
+/* The answers to one query, and why. */
+typedef struct cli_answer {
+    const cli_asked *user; /* NULL = somebody with the items of the request */
+    rk_query query;
+    rk_grounds grounds;
+    const rk_recommendation *best; /* [n] */
+    int64_t n;
+    const rk_reason *reasons; /* [n, CLI_REASONS]; NULL = nobody asked for them */
+    const rk_explanation *explanations;
+} cli_answer;
+
+/* The first n of the answers, or that there are none. */
+void cli_show_answer(cli_sink *s, const cli_request *request, const cli_answer *answer, int64_t n);
+
 /* ---- what may be answered ---- */
 
 typedef struct cli_limits {

@@ -94,9 +94,10 @@ void cli_json_asked(cli_json *j, const char *id, bool integer)
 
 static int parse_min_score(const char *command, const char *text, rk_selection *selection)
 {
-    char *end = NULL;
-    const float value = strtof(text, &end);
-    if (*text == '\0' || *end != '\0' || !isfinite(value)) {
+    float value = 0;
+    int used = 0;
+    if (*text == ' ' || sscanf(text, "%f%n", &value, &used) != 1 || text[used] != '\0' ||
+        !isfinite(value)) {
         return cli_usage(command, "--min-score '%s': must be a number", text);
     }
     selection->has_min_score = true;

@@ -70,15 +70,16 @@ cmp -s out exclude.json || fail "a list in a file gives another answer"
 run 0 "$rankine" recommend run --user 17 --among 3 --exclude 3 --include-known
 prints "nothing is left"
 run 0 "$rankine" recommend run --user 17 --among 3 --exclude 3 --tsv
-[ "$(cat out)" = "17				model" ] || fail "somebody without answers has no row that says so"
-for list in --among --exclude --items; do
-    run 3 "$rankine" recommend run $([ $list = --items ] || echo --user 17) $list 5,99999
+[ "$(cat out)" = $'17\t\t\t\tmodel' ] || fail "somebody without answers has no row that says so"
+echo 99999 >strangers.txt
+for list in "--user 17 --among" "--user 17 --exclude" --items; do
+    read -ra words <<<"$list"
+    run 3 "$rankine" recommend run "${words[@]}" 5,99999
     no_output
     says "99999"
-    echo 99999 >strangers.txt
-    run 3 "$rankine" recommend run $([ $list = --items ] || echo --user 17) $list @strangers.txt
+    run 3 "$rankine" recommend run "${words[@]}" @strangers.txt
     says "99999"
-    run 3 "$rankine" recommend run $([ $list = --items ] || echo --user 17) $list @nowhere.txt
+    run 3 "$rankine" recommend run "${words[@]}" @nowhere.txt
     says "nowhere.txt cannot be read: No such file"
 done
 
@@ -100,7 +101,8 @@ cmp -s out seen-none.json || fail "--top above the catalogue is the whole catalo
 # A least score.
 run 0 "$rankine" recommend run --user 17 --top 10 --json
 cp out ten.json
-least=$(python3 -c 'import json; print(json.load(open("ten.json"))[0]["recommendations"][3]["score"])')
+least=$(python3 -c 'import json, sys
+print(json.load(open("ten.json"))[0]["recommendations"][3]["score"])')
 run 0 "$rankine" recommend run --user 17 --top 10 --min-score "$least" --json
 json 'j[0]["recommendations"] == json.load(open("ten.json"))[0]["recommendations"][:4]'
 for score in x "" 1e nan inf; do
