@@ -94,10 +94,14 @@ void cli_json_asked(cli_json *j, const char *id, bool integer)
 
 static int parse_min_score(const char *command, const char *text, rk_selection *selection)
 {
+    const size_t length = strlen(text);
     float value = 0;
     int used = 0;
-    if (*text == ' ' || sscanf(text, "%f%n", &value, &used) != 1 || text[used] != '\0' ||
-        !isfinite(value)) {
+    /* it ends in a digit: scanf takes 1e for 1 */
+    const bool is_number = length > 0 && text[0] != ' ' &&
+                           strchr("0123456789.", text[length - 1]) &&
+                           sscanf(text, "%f%n", &value, &used) == 1 && text[used] == '\0';
+    if (!is_number || !isfinite(value)) {
         return cli_usage(command, "--min-score '%s': must be a number", text);
     }
     selection->has_min_score = true;
