@@ -42,7 +42,7 @@ typedef struct rk_selection {
     float min_score;    /* in the unit of what the answers come from: model or popularity */
 } rk_selection;
 
-/* Everything that a known user has is left out, in train, valid and test, or the items of the query
+/* Everything that a known user has is left out, in train, valid, test and given, or the items of the query
  * itself; no other limits. */
 RK_API rk_selection rk_selection_defaults(void);
 
