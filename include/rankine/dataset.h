@@ -101,10 +101,11 @@ typedef struct rk_dataset_stats {
     int64_t cold_test_users;               /* users with test items but no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
-    int64_t given;      /* kept interactions in RK_GIVEN; not among train, valid and test */
-    int64_t tied_users; /* users whose held-out rows were chosen among rows of equal time */
-    int64_t repeats;    /* rows that data.repeats keep has kept; 0 without it */
-    int64_t short_rows; /* held-out rows with fewer than split.candidates candidates */
+    int64_t given;       /* kept interactions in RK_GIVEN; not among train, valid and test */
+    int64_t given_users; /* users who have some */
+    int64_t tied_users;  /* users whose held-out rows were chosen among rows of equal time */
+    int64_t repeats;     /* rows that data.repeats keep has kept; 0 without it */
+    int64_t short_rows;  /* held-out rows with fewer than split.candidates candidates */
 } rk_dataset_stats;
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);

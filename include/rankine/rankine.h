@@ -2,6 +2,7 @@
 #ifndef RANKINE_RANKINE_H
 #define RANKINE_RANKINE_H
 
+#include "rankine/cache.h"
 #include "rankine/compare.h"
 #include "rankine/config.h"
 #include "rankine/dataset.h"
@@ -13,6 +14,7 @@
 #include "rankine/report.h"
 #include "rankine/scoring.h"
 #include "rankine/search.h"
+#include "rankine/sides.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
 

@@ -83,13 +83,25 @@ rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out)
     RK_FAIL(RK_ERR_CONFIG, "there is no option '%.60s'", key);
 }
 
+/* Whether a value is the default, as it is printed. */
+static bool is_default(const rk_option *row, const char *text)
+{
+    rk_buffer plain = {0};
+    if (row->type != RK_TYPE_STRING) {
+        return strcmp(row->default_text, text) == 0;
+    }
+    rk__print_string(&plain, row->default_text, strlen(row->default_text));
+    bool same = plain.status == RK_OK && strcmp(plain.at, text) == 0;
+    rk__buffer_free(&plain);
+    return same;
+}
+
 /* A value that nobody reads under the other options is a mistake, unless it is the default. */
 static rk_status check_read(const rk_config *config, rk_target target)
 {
     rk_condition missed;
-    const char *text = rk__config_field(config, target)->text, *plain = target.row->default_text;
-    bool is_default = strcmp(plain, text) == 0 || (plain[0] == '\0' && strcmp(text, "\"\"") == 0);
-    return !is_default && first_missed(config, target, &missed)
+    return !is_default(target.row, rk__config_field(config, target)->text) &&
+                   first_missed(config, target, &missed)
                ? fail_unread(config, target, &missed)
                : RK_OK;
 }
@@ -258,6 +270,29 @@ static rk_status check_sources(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_fields(const rk_config *config)
+{
+    enum { MAX_NAME = 60 };
+    const rk_options *o = &config->options;
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        const char *name = o->fields[f].name, *origin = o->fields[f].origin;
+        if (name[0] == '\0' || strlen(name) > MAX_NAME || strchr(name, '/')) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "data.fields[%lld] (%s): the name '%.80s' must have 1 to %d bytes and no /",
+                    (long long)f, origin, name, MAX_NAME);
+        }
+        for (int64_t g = 0; g < f; g++) {
+            if (strcmp(o->fields[g].name, name) == 0) {
+                RK_FAIL(RK_ERR_CONFIG,
+                        "data.fields[%lld] (%s) is called %s, as data.fields[%lld] is: give it "
+                        "another name",
+                        (long long)f, origin, name, (long long)g);
+            }
+        }
+    }
+    return RK_OK;
+}
+
 /* A date or a number; in *out seconds by the size of the number, which is enough to compare two. */
 static rk_status check_moment(const rk_config *config, const char *key, const char *text,
                               double *out)
@@ -282,29 +317,6 @@ static rk_status check_moment(const rk_config *config, const char *key, const ch
             "%s, which is no time: write a number in the unit of the times, or a date such as "
             "2020-09-01 or 2020-09-01T12:00:00Z",
             rk__config_says(config, key).text);
-}
-
-static rk_status check_fields(const rk_config *config)
-{
-    enum { MAX_NAME = 60 };
-    const rk_options *o = &config->options;
-    for (int64_t f = 0; f < o->n_fields; f++) {
-        const char *name = o->fields[f].name, *origin = o->fields[f].origin;
-        if (name[0] == '\0' || strlen(name) > MAX_NAME || strchr(name, '/')) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "data.fields[%lld] (%s): the name '%.80s' must have 1 to %d bytes and no /",
-                    (long long)f, origin, name, MAX_NAME);
-        }
-        for (int64_t g = 0; g < f; g++) {
-            if (strcmp(o->fields[g].name, name) == 0) {
-                RK_FAIL(RK_ERR_CONFIG,
-                        "data.fields[%lld] (%s) is called %s, as data.fields[%lld] is: give it "
-                        "another name",
-                        (long long)f, origin, name, (long long)g);
-            }
-        }
-    }
-    return RK_OK;
 }
 
 static rk_status check_split(const rk_config *config)
@@ -565,7 +577,8 @@ static rk_status check_rest(const rk_config *config)
 rk_status rk__config_check(const rk_config *config, unsigned also)
 {
     RK_TRY(check_lists(config));
-    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
+    RK_TRY(rk__config_check_sides(config));
     RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
+    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
     return check_rest(config);
 }

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
+#include "data/sides.h"
 
 rk_columns rk_columns_defaults(void)
 {
@@ -189,6 +190,7 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     }
     RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, options->data.missing_ids, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, options));
+    RK_TRY_GOTO(done, rk__sides_read(dataset, options, hooks));
     rk__dataset_warn(dataset, options, hooks);
     dataset->seconds = rk__now() - began;
     *out = dataset;

@@ -277,8 +277,8 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     bool end = false;
     double now = rk__now();
     watch w = {hooks, path, now, now};
-    int64_t first = raw->n;
-    rk_reader_options how = {
+    const int64_t first = raw->n;
+    const rk_reader_options how = {
         .ids = options->data.ids,
         .missing = options->data.missing_ids,
         .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
