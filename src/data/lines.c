@@ -5,8 +5,8 @@
 #include "base/alloc.h"
 #include "data/sniff.h"
 
-/* A block fits in the second-level cache, so that a line is still cached when it is split. Line ends
- * are looked for in the first FIRST_BYTES. */
+/* A block fits in the second-level cache, so that a line is still cached when it is split. Line
+ * ends are looked for in the first FIRST_BYTES. */
 enum { DEFAULT_BLOCK = 256 << 10, DEFAULT_MAX_LINE = 64 << 20, FIRST_BYTES = 64 << 10 };
 enum { A_CHARACTER = 2 /* most bytes in UTF-8 of one of Latin-1 */ };
 

@@ -242,7 +242,8 @@ rk_status rk__stream_open(rk_stream *stream, const char *path, bool is_latin1, r
 {
     rk_status status = RK_OK;
     *stream = (rk_stream){.path = path, .stop = stop, .descriptor = -1, .is_latin1 = is_latin1};
-    /* Without O_NONBLOCK this would wait for somebody to write to a named pipe, and hear nothing. */
+    /* Without O_NONBLOCK this would wait for somebody to write to a named pipe, and hear
+     * nothing. */
     stream->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (stream->descriptor < 0 && errno == ENXIO && strcmp(path, "/dev/stdin") == 0) {
         stream->descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3); /* a socket */

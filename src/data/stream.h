@@ -4,8 +4,9 @@
  *
  * How a file is compressed is told by its first bytes, not by its name; several members or frames
  * one after the other are one text, as gzip and zstd have it. What is no text (Parquet, Excel
- * workbooks, NumPy arrays, ...) is an error that names the format and the way out. Reading waits for
- * a pipe without becoming deaf: a caller that wants to stop is heard within a fifth of a second.
+ * workbooks, NumPy arrays, ...) is an error that names the format and the way out. Reading waits
+ * for a pipe without becoming deaf: a caller that wants to stop is heard within a fifth of a
+ * second.
  */
 #ifndef RK_DATA_STREAM_H
 #define RK_DATA_STREAM_H

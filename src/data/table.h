@@ -76,8 +76,8 @@ rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_
 /* Fills `fields`; *out_end = true (and no row) after the last. A file without any row fails. */
 rk_status rk__table_next(rk_table *table, bool *out_end);
 
-/* Says that there is no such column, what there is and what was probably meant; hint: what the first
- * line has and what to do about it, or NULL. */
+/* Says that there is no such column, what there is and what was probably meant; hint: what the
+ * first line has and what to do about it, or NULL. */
 rk_status rk__table_no_column(const char *path, char *const *names, int64_t n, const char *column,
                               const char *key, const char *hint);
 

@@ -92,7 +92,7 @@ static void print_real(char out[40], double value)
 {
     rk__print_real(out, value);
     if (!strpbrk(out, ".e")) {
-        strcat(out, ".0");
+        memcpy(out + strlen(out), ".0", sizeof ".0");
     }
 }
 

@@ -5,8 +5,8 @@
  *   event in [buy, 3]  one of several values; also: event not in [...]
  *
  * Numbers are compared as numbers, dates (2020-09-20) by >= <= > < as times, everything else by ==,
- * != and in as text, exactly. A column or a value with odd characters is quoted, "a \"\" b" or 'a'; a
- * quoted value is a text. Of `a and b`, b is not looked at where a is false; likewise with or.
+ * != and in as text, exactly. A column or a value with odd characters is quoted, "a \"\" b" or 'a';
+ * a quoted value is a text. Of `a and b`, b is not looked at where a is false; likewise with or.
  */
 #ifndef RK_DATA_WHERE_H
 #define RK_DATA_WHERE_H

@@ -171,8 +171,8 @@ static rk_status read_npz(rk_source_options *source, const char *path, test_sums
     return test_read_all(source, path, RK_IDS_INTEGER, (rk_line_options){0}, out);
 }
 
-/* tools/make_golden_matrices.py: entry i is at (37 i mod 50, 53 i mod 40), 1 + (i mod 5) / 2. Several
- * may be at one place: csr and csc hold their sum. */
+/* tools/make_golden_matrices.py: entry i is at (37 i mod 50, 53 i mod 40), 1 + (i mod 5) / 2.
+ * Several may be at one place: csr and csc hold their sum. */
 static void sparse_matrices_of_scipy(void **state)
 {
     (void)state;
