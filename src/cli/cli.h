@@ -69,6 +69,7 @@ int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
+int cmd_init(cli *c, int argc, char **argv);
 int cmd_synth(cli *c, int argc, char **argv);
 int cmd_help(cli *c, int argc, char **argv);
 
@@ -148,6 +149,7 @@ void cli_json_open(cli_json *j, char bracket);  /* '{' or '[' */
 void cli_json_close(cli_json *j, char bracket); /* '}' or ']'; the outermost ends the line */
 void cli_json_key(cli_json *j, const char *key);
 void cli_json_text(cli_json *j, const char *text); /* escaped; bytes that are not UTF-8: U+FFFD */
+void cli_json_bool(cli_json *j, bool value);
 void cli_json_int(cli_json *j, int64_t value);
 void cli_json_real(cli_json *j, double value);   /* shortest that reads back; null if not finite */
 void cli_print_real(char out[40], double value); /* a finite one, as above, without JSON */

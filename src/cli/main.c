@@ -15,6 +15,7 @@
 const cli_command *cli_commands(void)
 {
     static const cli_command commands[] = {
+        {"init", "a first config for a file of interactions", cmd_init},
         {"train", "train a model from a config into a run folder", cmd_train},
         {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
         {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
@@ -61,7 +62,8 @@ void cli_print_help(FILE *out)
           "  rankine help options      every option of a config\n"
           "  rankine --version\n\n"
           "start here:\n"
-          "  rankine synth demo && rankine train demo/synth.yaml\n",
+          "  rankine synth demo && rankine train demo/synth.yaml\n"
+          "  rankine init ratings.csv && rankine train ratings.yaml\n",
           out);
 }
 
