@@ -13,6 +13,7 @@
 #include "rankine/model.h"
 #include "rankine/report.h"
 #include "rankine/scoring.h"
+#include "rankine/search.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
 

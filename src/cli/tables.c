@@ -57,6 +57,15 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     row(out, "filter", "%s %s: %s users, %s items dropped", cli_count(s->filter_passes).s,
         s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,
         cli_count(s->items_dropped).s);
+    if (s->given > 0) {
+        row(out, "given", "%s interactions of the held-out users", cli_count(s->given).s);
+    }
+    if (s->tied_users > 0) {
+        row(out, "ties", "decide what is held out for %s users", cli_count(s->tied_users).s);
+    }
+    if (s->repeats > 0) {
+        row(out, "repeats", "%s rows are kept", cli_count(s->repeats).s);
+    }
     row(out, "cold items", "%s in valid, %s in test", cli_count(s->cold_valid_items).s,
         cli_count(s->cold_test_items).s);
     row(out, "cold users", "%s in test", cli_count(s->cold_test_users).s);

@@ -153,6 +153,12 @@ bool rk__split_goes_by_time(const rk_options *options)
     return kind == RK_SPLIT_TIME || (has_order && options->split.order == RK_ORDER_TIME);
 }
 
+bool rk__split_goes_by_row(const rk_options *options)
+{
+    return rk__split_goes_by_time(options) && options->split.kind != RK_SPLIT_TIME &&
+           options->split.ties == RK_TIES_ROW;
+}
+
 bool rk__options_have_values(const rk_options *options)
 {
     bool found = options->data.repeat_value == RK_REPEAT_COUNT;
@@ -227,6 +233,15 @@ static rk_status check_sources(const rk_config *config)
         RK_TRY(check_source(config, i));
         has_train = has_train || o->sources[i].part == RK_PART_TRAIN;
     }
+    for (int64_t i = 0; o->split.kind == RK_SPLIT_GIVEN && o->split.test == 0 && i < o->n_sources;
+         i++) {
+        if (o->sources[i].part == RK_PART_TEST) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but data.sources[%lld] (%s) is a test part: remove it, or make its part "
+                    "train to train on it",
+                    rk__config_says(config, "split.test").text, (long long)i, o->sources[i].origin);
+        }
+    }
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train",
                 rk__config_says(config, "split.kind").text);
@@ -242,10 +257,33 @@ static rk_status check_sources(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_fields(const rk_config *config)
+{
+    enum { MAX_NAME = 60 };
+    const rk_options *o = &config->options;
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        const char *name = o->fields[f].name, *origin = o->fields[f].origin;
+        if (name[0] == '\0' || strlen(name) > MAX_NAME || strchr(name, '/')) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "data.fields[%lld] (%s): the name '%.80s' must have 1 to %d bytes and no /",
+                    (long long)f, origin, name, MAX_NAME);
+        }
+        for (int64_t g = 0; g < f; g++) {
+            if (strcmp(o->fields[g].name, name) == 0) {
+                RK_FAIL(RK_ERR_CONFIG,
+                        "data.fields[%lld] (%s) is called %s, as data.fields[%lld] is: give it "
+                        "another name",
+                        (long long)f, origin, name, (long long)g);
+            }
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status check_split(const rk_config *config)
 {
     const rk_options *o = &config->options;
-    bool by_shares = o->split.kind == RK_SPLIT_RATIO || o->split.kind == RK_SPLIT_TIME;
+    bool by_shares = o->split.kind != RK_SPLIT_GIVEN && o->split.kind != RK_SPLIT_LEAVE_ONE_OUT;
     if (by_shares && o->split.valid + o->split.test >= 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
                 rk__config_says(config, "split.valid").text,
@@ -483,6 +521,7 @@ static rk_status check_eval(const rk_config *config)
 /* Everything but the sources and which options are read. */
 static rk_status check_rest(const rk_config *config)
 {
+    RK_TRY(check_fields(config));
     RK_TRY(check_split(config));
     RK_TRY(check_propagation(config));
     RK_TRY(check_schedule(config));

@@ -66,7 +66,6 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
  * data sets stay. */
 static void add_row_options(rk_buffer *b, const rk_options *o)
 {
-    bool by_order = rk__split_goes_by_time(o) && o->split.kind != RK_SPLIT_TIME;
     bool has_values = rk__options_have_values(o);
     if (o->data.repeats != RK_REPEATS_MERGE) {
         rk__buffer_add(b, "repeats %d,", o->data.repeats);
@@ -74,11 +73,16 @@ static void add_row_options(rk_buffer *b, const rk_options *o)
     if (has_values) {
         rk__buffer_add(b, "repeat_value %d,", o->data.repeat_value);
     }
-    if (by_order && o->split.ties != RK_TIES_ITEM) {
+    if (rk__split_goes_by_row(o)) {
         rk__buffer_add(b, "ties %d,", o->split.ties);
     }
     if (o->split.kind == RK_SPLIT_USERS) {
         rk__buffer_add(b, "given %a,", o->split.given);
+    }
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        rk__buffer_add(b, "field %d,", o->fields[f].derive);
+        add_text(b, o->fields[f].name);
+        add_text(b, o->fields[f].column);
     }
     if (o->split.candidates > 0) {
         rk__buffer_add(b, "candidates %lld,%lld,", (long long)o->split.candidates,
@@ -249,13 +253,38 @@ done:
     return status;
 }
 
-void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks)
+/* A warning where it is more than a rare accident. */
+static void warn_of_ties(const rk_dataset *dataset, const rk_options *options,
+                         const rk_hooks *hooks)
+{
+    const rk_dataset_stats *s = &dataset->stats;
+    bool by_row = rk__split_goes_by_row(options);
+    int64_t users = s->test_users > s->valid_users ? s->test_users : s->valid_users;
+    if (s->tied_users > 0) {
+        log_message(hooks, s->tied_users * 100 >= users ? RK_LOG_WARNING : RK_LOG_INFO,
+                    "for %lld of %lld users rows of equal time decide what is held out: the %s "
+                    "counts as later%s",
+                    (long long)s->tied_users, (long long)users,
+                    by_row ? "later row of the sources" : "larger item id",
+                    by_row ? "" : " (split.ties=row takes the order of the sources)");
+    }
+}
+
+void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
     if (s->overlap > 0) {
         log_message(hooks, RK_LOG_WARNING,
-                    "%lld held-out interactions were in an earlier part too and were dropped there",
+                    "%lld held-out rows were dropped from valid or test: their user and item are "
+                    "together in an earlier part too, where they stay",
                     (long long)s->overlap);
+    }
+    warn_of_ties(dataset, options, hooks);
+    if (s->short_rows > 0) {
+        log_message(hooks, RK_LOG_WARNING,
+                    "%lld held-out rows have fewer than split.candidates = %lld candidates: their "
+                    "users have nearly every item",
+                    (long long)s->short_rows, (long long)dataset->n_candidates);
     }
     if (s->test == 0) {
         log_message(hooks, RK_LOG_WARNING, "the data set %s has no test part", dataset->name);
@@ -284,8 +313,8 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
         rk__free(dataset->path);
         dataset->path = path;
         path = NULL;
-        rk__dataset_warn(dataset, hooks);
     }
+    rk__dataset_warn(dataset, options, hooks);
     dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;

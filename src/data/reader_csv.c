@@ -40,7 +40,7 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
     out->item = table->fields[reader->item];
     out->has_item = true;
     out->time = out->value = 0;
-    out->fields = NULL;
+    out->fields = reader->field_texts;
     out->line = table->lines.number;
     RK_TRY(rk__reader_id(&table->lines, out->user, reader->ids, table->titles[reader->user],
                          &out->user_id));
@@ -48,6 +48,10 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
                          &out->item_id));
     if (reader->time >= 0) {
         RK_TRY(rk__table_real(table, reader->time, "source.time", &out->time));
+    }
+    for (int f = 0; f < reader->n_fields; f++) {
+        int place = reader->field_places[f];
+        reader->field_texts[f] = place < 0 ? (rk_text){0} : table->fields[place];
     }
     if (reader->value >= 0) {
         RK_TRY(read_value(reader, &out->value));

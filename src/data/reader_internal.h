@@ -15,6 +15,9 @@ struct rk_reader {
     rk_table table;
     int user, item, time, value, tested; /* places; time, value and tested may be -1 */
     rk_where where;
+    int n_fields;         /* of data.fields */
+    int *field_places;    /* n_fields: places in the table, -1 = derived; owned */
+    rk_text *field_texts; /* n_fields: of the row in hand; owned */
 
     /* adjacency */
     rk_lines lines;

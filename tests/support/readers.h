@@ -15,6 +15,7 @@ static inline rk_source_options test_source(int format)
                                .user = (char *)"user_id",
                                .item = (char *)"item_id",
                                .time = (char *)"",
+                               .value = (char *)"",
                                .where = (char *)"",
                                .origin = (char *)""};
 }
