@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "answers.h"
 
 typedef struct init_args {
     const char *out;
@@ -77,8 +77,12 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
     const char *const found[][2] = {{"format", guess->format}, {"ids", guess->ids},
                                     {"user", guess->user},     {"item", guess->item},
                                     {"time", guess->time},     {"value", guess->value}};
-    printf("%s: %s%s rows looked at\n", c->positional, guess->whole ? "all " : "",
-           cli_count(guess->rows).s);
+    if (guess->rows > 0) {
+        printf("%s: %s%s rows looked at\n", c->positional, guess->whole ? "all " : "",
+               cli_count(guess->rows).s);
+    } else {
+        printf("%s: a user and their items per line\n", c->positional);
+    }
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
         if (found[i][1]) {
             printf("  %-15s", found[i][0]);
@@ -93,11 +97,18 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
 
 static int write_config(const char *path, const char *text, bool force)
 {
-    cli_result r;
-    int code = cli_result_open(&r, "the config", path, force);
+    const cli_sink_args as_it_is = {.tsv = true, .out = path};
+    cli_sink sink;
+    if (!force && cli_is_there(path)) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "%s is there already: replace it by --force, or name another config by "
+                         "--out",
+                         path);
+    }
+    int code = cli_sink_open(&sink, "init", &as_it_is, path);
     if (code == 0) {
-        fputs(text, r.file);
-        code = cli_result_commit(&r);
+        fputs(text, sink.out);
+        code = cli_sink_close(&sink, 0);
     }
     return code;
 }

@@ -197,6 +197,7 @@ static void add_training(rk_buffer *out, const rk_look *look)
                    "loss:\n"
                    "    kind: softmax\n"
                    "    temperature: 0.2\n"
+                   "    popularity_correction: 0.5    # 0: rarer items; 1: more popular ones\n"
                    "    l2: 1e-5\n"
                    "\nsampling:\n"
                    "    negatives: in_batch\n"
