@@ -12,7 +12,7 @@
 typedef struct train_args {
     cli_list set;
     const char *data, *device, *run, *from, *new_ids;
-    bool resume, force, eager, profile, print_config, print_program;
+    bool resume, force, eager, profile, print_config, print_program, json;
     int64_t seeds; /* 0 = one run */
 } train_args;
 
@@ -104,11 +104,24 @@ static void print_resume(const train_args *args, const char *run_dir)
     cli_free(folder);
 }
 
+static int print_json(const char *run_dir)
+{
+    cli_json j = {.out = stdout};
+    cli_json_open(&j, '{');
+    cli_json_key(&j, "run");
+    cli_json_text(&j, run_dir);
+    cli_json_key(&j, "report");
+    int code = cli_json_report(&j, run_dir);
+    cli_json_close(&j, '}');
+    return code;
+}
+
 /* What came of it; returns the exit code. */
 static int sum_up(const cli *c, const train_args *args, const char *run_dir,
                   const rk_dataset *dataset, rk_status status)
 {
     rk_report *report = NULL;
+    int code = 0;
     if (status == RK_ERR_INTERRUPTED &&
         cli_exists(run_dir, args->seeds > 0 ? "config.yaml" : "last.h5")) {
         print_resume(args, run_dir);
@@ -120,7 +133,9 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
-    if (args->seeds > 0) {
+    if (args->json) {
+        code = print_json(run_dir);
+    } else if (args->seeds > 0) {
         cli_print_seeds(stdout, report);
         printf("runs      %s\n", run_dir);
     } else {
@@ -129,7 +144,7 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
         print_next(dataset, run_dir);
     }
     rk_report_free(report);
-    return 0;
+    return code;
 }
 
 static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir)
@@ -155,7 +170,7 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
         options.from = args->from;
         options.new_ids =
             args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
-        if (!c->quiet) {
+        if (!c->quiet && !args->json) {
             cli_print_stats(stdout, dataset);
             fflush(stdout);
         }
@@ -263,6 +278,8 @@ int cmd_train(cli *c, int argc, char **argv)
          "show every option with its value and where that came from; train nothing", 0, 0},
         {"--print-program", CLI_FLAG, &args.print_program, NULL,
          "show a training step as one page: operations, shapes, bytes; train nothing", 0, 0},
+        {"--json", CLI_FLAG, &args.json, NULL,
+         "at the end one JSON object: run, report (that of report.json)", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "only warnings, errors and the final metrics", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
