@@ -12,6 +12,8 @@
 #include "rankine/model.h"
 #include "rankine/report.h"
 #include "rankine/scoring.h"
+#include "rankine/search.h"
+#include "rankine/sides.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
 

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
+#include "train/seeds_folder.h"
 
 rk_status rk__model_set_text(rk_config *config, const char *key, const char *value)
 {
@@ -112,10 +113,15 @@ rk_status rk__model_open_run(const char *directory, const char *device, const ch
                              rk_model **out)
 {
     rk_model *model = NULL;
+    char *folder = NULL;
     RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
-    rk_status status = load_config(model, directory, device, data_root, assignments, n);
+    rk_status status = rk__seeds_folder_choose(directory, hooks, &folder);
     if (status == RK_OK) {
-        status = open_run(model, directory, hooks);
+        status = load_config(model, folder, device, data_root, assignments, n);
     }
+    if (status == RK_OK) {
+        status = open_run(model, folder, hooks);
+    }
+    rk__free(folder);
     return rk__model_hand_over(model, status, out);
 }

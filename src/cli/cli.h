@@ -67,6 +67,8 @@ int cmd_prepare(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
+int cmd_similar(cli *c, int argc, char **argv);
+int cmd_score(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
 int cmd_synth(cli *c, int argc, char **argv);
@@ -149,6 +151,7 @@ void cli_json_close(cli_json *j, char bracket); /* '}' or ']'; the outermost end
 void cli_json_key(cli_json *j, const char *key);
 void cli_json_text(cli_json *j, const char *text); /* escaped; bytes that are not UTF-8: U+FFFD */
 void cli_json_int(cli_json *j, int64_t value);
+void cli_json_bool(cli_json *j, bool value);
 void cli_json_real(cli_json *j, double value);   /* shortest that reads back; null if not finite */
 void cli_print_real(char out[40], double value); /* a finite one, as above, without JSON */
 void cli_json_float(cli_json *j, float value);

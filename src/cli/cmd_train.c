@@ -55,12 +55,53 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     return path;
 }
 
+/* A user whose id needs no quotes, if there is one among the first; -1 where none can be shown. */
+static int64_t plain_user(const rk_dataset *dataset)
+{
+    enum { LOOKED_AT = 1000 };
+    const int64_t n = rk_dataset_get_stats(dataset)->users;
+    int64_t shown = -1;
+    for (int64_t i = 0; i < n && i < LOOKED_AT; i++) {
+        char room[RK_ID_BYTES];
+        const char *id = rk_dataset_user_id(dataset, i, room);
+        char *quoted = cli_quote(id);
+        bool is_plain = strcmp(quoted, id) == 0 && id[0] != '-' && id[0] != '@';
+        bool is_quoted = quoted[0] == '\'';
+        cli_free(quoted);
+        if (is_plain) {
+            return i;
+        }
+        shown = shown < 0 && is_quoted ? i : shown;
+    }
+    return shown;
+}
+
 /* Prints a command to go on with, for some user of the data set. */
 static void print_next(const rk_dataset *dataset, const char *run_dir)
 {
     char room[RK_ID_BYTES];
-    printf("next      rankine recommend %s --user %s\n", run_dir,
-           rk_dataset_user_id(dataset, 0, room));
+    const int64_t user = plain_user(dataset);
+    char *folder = cli_quote(run_dir);
+    if (user >= 0) {
+        char *id = cli_quote(rk_dataset_user_id(dataset, user, room));
+        printf("next      rankine recommend %s --user%c%s\n", folder, id[0] == '-' ? '=' : ' ', id);
+        cli_free(id);
+    } else {
+        printf("next      rankine evaluate %s\n", folder);
+    }
+    cli_free(folder);
+}
+
+/* How to go on with what was interrupted. */
+static void print_resume(const train_args *args, const char *run_dir)
+{
+    char *folder = cli_quote(run_dir);
+    fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s", folder);
+    if (args->seeds > 0) {
+        fprintf(stderr, " --seeds %lld", (long long)args->seeds);
+    }
+    fprintf(stderr, " --resume\n");
+    cli_free(folder);
 }
 
 /* What came of it; returns the exit code. */
@@ -68,16 +109,9 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
                   const rk_dataset *dataset, rk_status status)
 {
     rk_report *report = NULL;
-    if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
-        fprintf(
-            stderr,
-            "rankine: interrupted; go on with\n  rankine train --run %s --seeds %lld --resume\n",
-            run_dir, (long long)args->seeds);
-        return rk_status_exit_code(status);
-    }
-    if (status == RK_ERR_INTERRUPTED && cli_exists(run_dir, "last.h5")) {
-        fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s --resume\n",
-                run_dir);
+    if (status == RK_ERR_INTERRUPTED &&
+        cli_exists(run_dir, args->seeds > 0 ? "config.yaml" : "last.h5")) {
+        print_resume(args, run_dir);
         return rk_status_exit_code(status);
     }
     if (status == RK_OK) {

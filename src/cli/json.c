@@ -85,6 +85,12 @@ void cli_print_real(char out[40], double value)
     }
 }
 
+void cli_json_bool(cli_json *j, bool value)
+{
+    before_value(j);
+    fputs(value ? "true" : "false", j->out);
+}
+
 void cli_json_real(cli_json *j, double value)
 {
     char text[40];

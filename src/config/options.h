@@ -89,6 +89,9 @@ rk_said rk__config_says(const rk_config *config, const char *key);
 /* Whether the split asks for times of all rows. */
 bool rk__split_goes_by_time(const rk_options *options);
 
+/* Whether it takes rows of equal time in the order of the sources. */
+bool rk__split_goes_by_row(const rk_options *options);
+
 /* Whether rows have values: of the sources' columns, or their number. */
 bool rk__options_have_values(const rk_options *options);
 

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "data/candidates.h"
 #include "data/dataset_internal.h"
+#include "data/fields.h"
 #include "data/pairs.h"
 #include "data/split.h"
 
@@ -73,6 +75,12 @@ static rk_status nothing_left(const rk_dataset_stats *s, const rk_options *optio
     long long read = s->rows_read, filtered = s->rows_filtered;
     if (read == 0) {
         RK_FAIL(RK_ERR_DATA, "the sources of the data set hold no interactions");
+    }
+    if (s->rows_missing + filtered == read && s->rows_missing > 0) {
+        RK_FAIL(RK_ERR_DATA,
+                "no interactions are left: of %lld rows data.missing_ids dropped %lld that have no "
+                "user or no item, and 'where' %lld; check the columns",
+                read, (long long)s->rows_missing, filtered);
     }
     if (filtered == read) {
         RK_FAIL(RK_ERR_DATA,
@@ -205,6 +213,27 @@ static rk_status place_rows(bench *b)
     return RK_OK;
 }
 
+/* Fields of columns hold the ranks of their values from here on. */
+static rk_status rank_fields(rk_dataset *d, rk_raw *raw, const rk_options *options)
+{
+    rk_status status = RK_OK;
+    int32_t **ranks = NULL;
+    RK_TRY(rk__calloc(&ranks, raw->n_fields + 1, sizeof *ranks, "the ranks of fields"));
+    RK_TRY_GOTO(done, rk__fields_take(d, raw, options, ranks));
+    for (int f = 0; f < raw->n_fields && raw->n > 0; f++) {
+        int32_t *field = raw->details.field[f];
+        for (int64_t k = 0; k < raw->n; k++) {
+            field[k] = field[k] < 0 ? -1 : ranks[f][field[k]];
+        }
+    }
+done:
+    for (int f = 0; f < raw->n_fields; f++) {
+        rk__free(ranks[f]);
+    }
+    rk__free(ranks);
+    return status;
+}
+
 static rk_status divide(rk_dataset *d, bench *b, const rk_options *options)
 {
     RK_TRY(rk__split(&b->pairs, options, &b->split));
@@ -212,7 +241,9 @@ static rk_status divide(rk_dataset *d, bench *b, const rk_options *options)
     if (b->rows.offsets) {
         RK_TRY(place_rows(b));
     }
-    return take_parts(d, b);
+    RK_TRY(take_parts(d, b));
+    RK_TRY(rk__fields_derive(d));
+    return rk__candidates_draw(d, options->split.candidates, (uint64_t)options->split.seed);
 }
 
 static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *options)
@@ -220,8 +251,11 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     const char *name = options->data.name[0] ? options->data.name : options->config_name;
     d->stats.rows_read = raw->rows_read;
     d->stats.rows_filtered = raw->rows_filtered;
+    d->stats.rows_missing = raw->rows_missing;
+    d->stats.ids_trimmed = raw->ids_trimmed;
     RK_TRY(rk__strdup(&d->name, name));
     RK_TRY(rk__strdup(&d->path, ""));
+    RK_TRY(rank_fields(d, raw, options));
     RK_TRY(sort_and_filter(b, raw, options, &d->stats));
     if (rk__pairs_count(&b->pairs) == 0) {
         return nothing_left(&d->stats, options);

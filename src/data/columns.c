@@ -4,12 +4,15 @@
  */
 #include "data/columns.h"
 
+#include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
+#include "data/sides.h"
 
 rk_columns rk_columns_defaults(void)
 {
@@ -26,30 +29,46 @@ static rk_status take_number(int64_t row, const char *what, int64_t id, int64_t 
     return RK_OK;
 }
 
-static rk_status take_text(int64_t row, const char *what, const char *id, rk_text *out)
+static rk_status take_text(int64_t row, const char *what, const char *id, rk_id_rule *rule,
+                           rk_text *out, bool *out_missing)
 {
-    if (!id || id[0] == '\0') {
-        RK_FAIL(RK_ERR_DATA, "row %lld: %s is %s", (long long)row, what, id ? "empty" : "NULL");
+    const char *wrong = NULL;
+    *out = (rk_text){id ? id : "", id ? (int64_t)strlen(id) : 0};
+    if (!id && rule->missing != RK_MISSING_DROP) {
+        RK_FAIL(RK_ERR_DATA, "row %lld: %s is NULL", (long long)row, what);
     }
-    *out = (rk_text){id, (int64_t)strlen(id)};
+    if (!rk__id_check_text(rule, out, out_missing, &wrong)) {
+        rk_shown shown = rk__shown(*out);
+        RK_FAIL(RK_ERR_DATA, "row %lld: %s%s%s%s %s", (long long)row, what,
+                out->length > 0 ? " '" : "", shown.text, out->length > 0 ? "'" : "", wrong);
+    }
     return RK_OK;
 }
 
-rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_record *out, int *out_part)
+rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_id_rule *rule,
+                             rk_record *out, int *out_part, bool *out_missing)
 {
+    *out_missing = false;
     *out = (rk_record){.has_item = true, .line = row};
     *out_part = RK_PART_ALL;
     if (columns->users) {
         RK_TRY(take_number(row, "user", columns->users[row], &out->user_id));
         RK_TRY(take_number(row, "item", columns->items[row], &out->item_id));
     } else {
-        RK_TRY(take_text(row, "user", columns->user_texts[row], &out->user));
-        RK_TRY(take_text(row, "item", columns->item_texts[row], &out->item));
+        RK_TRY(take_text(row, "user", columns->user_texts[row], rule, &out->user, out_missing));
+        RK_TRY(take_text(row, "item", columns->item_texts[row], rule, &out->item, out_missing));
     }
     if (columns->times) {
         out->time = columns->times[row];
         if (!isfinite(out->time)) {
             RK_FAIL(RK_ERR_DATA, "row %lld: the time is not finite", (long long)row);
+        }
+    }
+    if (columns->values) {
+        out->value = columns->values[row];
+        if (!(fabs(out->value) <= FLT_MAX)) {
+            RK_FAIL(RK_ERR_DATA, "row %lld: the value is not finite, or beyond 3.4e38",
+                    (long long)row);
         }
     }
     if (columns->parts) {
@@ -62,22 +81,27 @@ rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_record *
     return RK_OK;
 }
 
+/* What rk_columns had at first, and every caller has. */
+enum { FIRST_SIZE = offsetof(rk_columns, values) };
+
 /* A copy in today's layout. A program built with a later header may have members that are not known
  * here: they must be zero. */
 static rk_status take_columns(const rk_columns *columns, rk_columns *out)
 {
-    if (!columns || columns->size < sizeof *out) {
+    if (!columns || columns->size < FIRST_SIZE) {
         RK_FAIL(RK_ERR_DATA, "the columns of the data set %s",
                 columns ? "have no valid size: begin with rk_columns_defaults()" : "are NULL");
     }
     const char *bytes = (const char *)columns;
-    for (size_t i = sizeof *out; i < columns->size; i++) {
+    size_t known = columns->size < sizeof *out ? columns->size : sizeof *out;
+    for (size_t i = known; i < columns->size; i++) {
         if (bytes[i] != 0) {
             RK_FAIL(RK_ERR_DATA, "the columns of the data set have a member that this version of "
                                  "the library does not know");
         }
     }
-    *out = *columns;
+    *out = (rk_columns){0};
+    memcpy(out, columns, known);
     bool any_number = out->users || out->items, any_text = out->user_texts || out->item_texts;
     if (any_number == any_text || (any_number && !(out->users && out->items)) ||
         (any_text && !(out->user_texts && out->item_texts))) {
@@ -122,6 +146,19 @@ static rk_status check_options(const rk_config *config, const rk_columns *column
                 "times: give them, or split at random",
                 kind);
     }
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        bool is_derived = o->fields[f].derive != RK_DERIVED_FIELD_NONE;
+        bool is_there = columns->fields && columns->fields[f];
+        if (is_derived == is_there) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "data.fields[%lld] (%s) is %s, but the columns have %s field of it",
+                    (long long)f, o->fields[f].origin, is_derived ? "derived" : "of a column",
+                    is_there ? "a" : "no");
+        }
+    }
+    if (o->n_fields == 0 && columns->fields) {
+        RK_FAIL(RK_ERR_CONFIG, "the columns have fields, but data.fields names none");
+    }
     for (int64_t row = 0; is_given && o->split.carve_valid > 0 && row < columns->n; row++) {
         if (columns->parts[row] == RK_VALID) {
             RK_FAIL(RK_ERR_CONFIG,
@@ -147,12 +184,14 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     RK_TRY(take_columns(columns, &mine));
     RK_TRY(check_options(config, &mine));
     RK_TRY_GOTO(done, rk__raw_init(&raw, options));
+    raw.with_values = raw.counts_rows || mine.values;
     if (!mine.times) {
         rk__raw_drop_times(&raw);
     }
-    RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, hooks));
+    RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, options->data.missing_ids, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, options));
-    rk__dataset_warn(dataset, hooks);
+    RK_TRY_GOTO(done, rk__sides_read(dataset, options, hooks));
+    rk__dataset_warn(dataset, options, hooks);
     dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;

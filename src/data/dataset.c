@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
+#include "data/sides.h"
 
 const char *rk_part_name(rk_part part)
 {
@@ -52,6 +53,7 @@ void rk_dataset_free(rk_dataset *dataset)
         rk__ids_free(&dataset->fields[f].values);
     }
     rk__free(dataset->fields);
+    rk__sides_free(dataset->sides);
     rk__free(dataset);
 }
 
@@ -151,7 +153,7 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
     for (int part = RK_TRAIN; part <= RK_TEST; part++) {
         hash = hash_lists(hash, &dataset->parts[part]);
     }
-    hash = hash_additions(hash, dataset);
+    hash = rk__sides_hash(hash_additions(hash, dataset), dataset->sides);
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
 }
 
@@ -167,7 +169,7 @@ void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17])
     }
 }
 
-static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
+const char *rk__ids_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
 {
     if (index < 0 || index >= ids->n) {
         return NULL;
@@ -181,12 +183,12 @@ static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES
 
 const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->users, user, room);
+    return rk__ids_at(&dataset->users, user, room);
 }
 
 const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->items, item, room);
+    return rk__ids_at(&dataset->items, item, room);
 }
 
 const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item)
@@ -263,8 +265,7 @@ rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_
     return find(dataset, &dataset->items, "item", id, out);
 }
 
-rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
-                           const int32_t **out_items, int64_t *out_count)
+static rk_status check_place(const rk_dataset *dataset, rk_part part, int64_t user)
 {
     if ((unsigned)part >= RK_PARTS || user < 0 || user >= dataset->n_users) {
         RK_FAIL(RK_ERR_DATA,
@@ -272,8 +273,92 @@ rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user
                 "users",
                 (long long)user, (int)part, dataset->name, (long long)dataset->n_users);
     }
+    return RK_OK;
+}
+
+rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
+                           const int32_t **out_items, int64_t *out_count)
+{
+    RK_TRY(check_place(dataset, part, user));
     const rk_lists *lists = &dataset->parts[part];
     *out_count = rk__lists_count(lists, user);
     *out_items = lists->n_rows == 0 ? NULL : lists->items + lists->offsets[user];
+    return RK_OK;
+}
+
+/* The rows of a part that rk_dataset_rows gives. */
+static const rk_lists *rows_of(const rk_dataset *d, rk_part part, const rk_details **out_details)
+{
+    bool has_repeats = d->repeats[RK_TRAIN].n_rows > 0;
+    *out_details = has_repeats ? &d->repeat_details[part] : &d->details[part];
+    return has_repeats ? &d->repeats[part] : &d->parts[part];
+}
+
+rk_rows rk_rows_defaults(void)
+{
+    return (rk_rows){.size = sizeof(rk_rows)};
+}
+
+rk_status rk_dataset_rows(const rk_dataset *dataset, rk_part part, int64_t user, rk_rows *out)
+{
+    const rk_details *d = NULL;
+    RK_TRY(check_place(dataset, part, user));
+    if (!out || out->size < sizeof *out) {
+        RK_FAIL(RK_ERR_CONFIG, "the rows of a user have no valid size: begin with "
+                               "rk_rows_defaults()");
+    }
+    const rk_lists *lists = rows_of(dataset, part, &d);
+    int64_t first = lists->n_rows == 0 ? 0 : lists->offsets[user];
+    out->n = rk__lists_count(lists, user);
+    out->items = lists->items ? lists->items + first : NULL;
+    out->times = d->time ? d->time + first : NULL;
+    out->values = d->value ? d->value + first : NULL;
+    out->places = d->order ? d->order + first : NULL;
+    return RK_OK;
+}
+
+int64_t rk_dataset_n_fields(const rk_dataset *dataset)
+{
+    return dataset->n_fields;
+}
+
+const char *rk_dataset_field_name(const rk_dataset *dataset, int64_t field)
+{
+    return field >= 0 && field < dataset->n_fields ? dataset->fields[field].name : NULL;
+}
+
+rk_status rk_dataset_field(const rk_dataset *dataset, int64_t field, rk_part part, int64_t user,
+                           const int32_t **out_values)
+{
+    const rk_details *d = NULL;
+    RK_TRY(check_place(dataset, part, user));
+    if (field < 0 || field >= dataset->n_fields) {
+        RK_FAIL(RK_ERR_DATA, "the data set %s has %d fields, but no field %lld", dataset->name,
+                dataset->n_fields, (long long)field);
+    }
+    const rk_lists *lists = rows_of(dataset, part, &d);
+    *out_values = lists->n_rows == 0 ? NULL : d->field[field] + lists->offsets[user];
+    return RK_OK;
+}
+
+const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int64_t value,
+                                   char room[RK_ID_BYTES])
+{
+    if (field < 0 || field >= dataset->n_fields) {
+        return NULL;
+    }
+    const rk_row_field *f = &dataset->fields[field];
+    return f->derive == RK_DERIVED_FIELD_NONE ? rk__ids_at(&f->values, value, room)
+                                              : rk__ids_at(&dataset->items, value, room);
+}
+
+rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,
+                                const int32_t **out_candidates, int64_t *out_each)
+{
+    RK_TRY(check_place(dataset, part, user));
+    const int32_t *candidates = dataset->candidates[part];
+    *out_each = candidates ? dataset->n_candidates : 0;
+    *out_candidates =
+        candidates ? candidates + dataset->parts[part].offsets[user] * *out_each : NULL;
     return RK_OK;
 }

@@ -18,9 +18,11 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
+#include "data/sides.h"
 
 static void log_message(const rk_hooks *hooks, rk_log_level level, const char *format, ...)
     RK_PRINTF(3, 4);
@@ -55,6 +57,13 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
     add_text(b, s->item);
     add_text(b, s->time);
     add_text(b, s->where);
+    /* What came later: nothing where it is as it was before. */
+    if (!s->quotes || s->encoding != RK_ENCODING_UTF8 || s->decimal != RK_DECIMAL_POINT) {
+        rk__buffer_add(b, "text %d,%d,%d,", s->quotes, s->encoding, s->decimal);
+    }
+    if (s->time_unit != RK_TIME_UNIT_AUTO) {
+        rk__buffer_add(b, "time_unit %d,", s->time_unit);
+    }
     if (s->value[0]) {
         add_text(b, "value");
         add_text(b, s->value);
@@ -66,23 +75,40 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
  * data sets stay. */
 static void add_row_options(rk_buffer *b, const rk_options *o)
 {
-    bool by_order = rk__split_goes_by_time(o) && o->split.kind != RK_SPLIT_TIME;
     bool has_values = rk__options_have_values(o);
+    if (o->data.missing_ids != RK_MISSING_ERROR) {
+        rk__buffer_add(b, "missing_ids %d,", o->data.missing_ids);
+    }
     if (o->data.repeats != RK_REPEATS_MERGE) {
         rk__buffer_add(b, "repeats %d,", o->data.repeats);
     }
     if (has_values) {
         rk__buffer_add(b, "repeat_value %d,", o->data.repeat_value);
     }
-    if (by_order && o->split.ties != RK_TIES_ITEM) {
+    if (rk__split_goes_by_row(o)) {
         rk__buffer_add(b, "ties %d,", o->split.ties);
     }
     if (o->split.kind == RK_SPLIT_USERS) {
         rk__buffer_add(b, "given %a,", o->split.given);
     }
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        rk__buffer_add(b, "field %d,", o->fields[f].derive);
+        add_text(b, o->fields[f].name);
+        add_text(b, o->fields[f].column);
+    }
     if (o->split.candidates > 0) {
         rk__buffer_add(b, "candidates %lld,%lld,", (long long)o->split.candidates,
                        (long long)o->split.seed);
+    }
+}
+
+static void add_moment(rk_buffer *b, const char *text)
+{
+    double number = 0;
+    if (rk__parse_real(text, strlen(text), &number) == RK_PARSE_OK) {
+        rk__buffer_add(b, "%a,", number);
+    } else {
+        add_text(b, text);
     }
 }
 
@@ -96,8 +122,9 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     }
     rk__buffer_add(b, "split %d,", o->split.kind);
     if (o->split.kind == RK_SPLIT_TIME) {
-        rk__buffer_add(b, "%a,%a,%a,%a,", o->split.valid, o->split.test, o->split.valid_from,
-                       o->split.test_from);
+        rk__buffer_add(b, "%a,%a,", o->split.valid, o->split.test);
+        add_moment(b, o->split.valid_from);
+        add_moment(b, o->split.test_from);
     } else if (o->split.kind != RK_SPLIT_GIVEN) {
         rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
                        (long long)o->split.seed);
@@ -115,7 +142,7 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
         add_text(b, o->labels.id);
         add_text(b, o->labels.text);
     }
-    return RK_OK;
+    return rk__sides_key(b, o);
 }
 
 /* Adds size and modification time; *out_missing names the first file that cannot be found. */
@@ -174,6 +201,9 @@ static rk_status make_wanted(const rk_options *o, wanted *out)
     }
     if (o->labels.file[0]) {
         RK_TRY_GOTO(done, add_state(&b, o, o->labels.file, &out->missing));
+    }
+    for (int64_t i = 0; i < rk__sides_n_files(o); i++) {
+        RK_TRY_GOTO(done, add_state(&b, o, rk__sides_file(o, i), &out->missing));
     }
     RK_TRY_GOTO(done, b.status);
     digest(&b, out->key.sources);
@@ -241,6 +271,7 @@ static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dat
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
     RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
+    RK_TRY_GOTO(done, rk__sides_read(dataset, o, hooks));
     *out = dataset;
     dataset = NULL;
 done:
@@ -249,13 +280,38 @@ done:
     return status;
 }
 
-void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks)
+/* A warning where it is more than a rare accident. */
+static void warn_of_ties(const rk_dataset *dataset, const rk_options *options,
+                         const rk_hooks *hooks)
+{
+    const rk_dataset_stats *s = &dataset->stats;
+    bool by_row = rk__split_goes_by_row(options);
+    int64_t users = s->test_users > s->valid_users ? s->test_users : s->valid_users;
+    if (s->tied_users > 0) {
+        log_message(hooks, s->tied_users * 100 >= users ? RK_LOG_WARNING : RK_LOG_INFO,
+                    "for %lld of %lld users rows of equal time decide what is held out: the %s "
+                    "counts as later%s",
+                    (long long)s->tied_users, (long long)users,
+                    by_row ? "later row of the sources" : "larger item id",
+                    by_row ? "" : " (split.ties=row takes the order of the sources)");
+    }
+}
+
+void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
     if (s->overlap > 0) {
         log_message(hooks, RK_LOG_WARNING,
-                    "%lld held-out interactions were in an earlier part too and were dropped there",
+                    "%lld held-out rows were dropped from valid or test: their user and item are "
+                    "together in an earlier part too, where they stay",
                     (long long)s->overlap);
+    }
+    warn_of_ties(dataset, options, hooks);
+    if (s->short_rows > 0) {
+        log_message(hooks, RK_LOG_WARNING,
+                    "%lld held-out rows have fewer than split.candidates = %lld candidates: their "
+                    "users have nearly every item",
+                    (long long)s->short_rows, (long long)dataset->n_candidates);
     }
     if (s->test == 0) {
         log_message(hooks, RK_LOG_WARNING, "the data set %s has no test part", dataset->name);
@@ -284,8 +340,8 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
         rk__free(dataset->path);
         dataset->path = path;
         path = NULL;
-        rk__dataset_warn(dataset, hooks);
     }
+    rk__dataset_warn(dataset, options, hooks);
     dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;

@@ -9,8 +9,18 @@
 #include "base/timer.h"
 #include "data/columns.h"
 #include "data/feed.h"
+#include "data/times.h"
 
 enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12, AT_ONCE = 256 /* records */ };
+
+static bool derives_fields(const rk_options *options)
+{
+    bool found = false;
+    for (int64_t f = 0; f < options->n_fields; f++) {
+        found = found || options->fields[f].derive != RK_DERIVED_FIELD_NONE;
+    }
+    return found;
+}
 
 rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
 {
@@ -22,12 +32,19 @@ rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
         .with_values = rk__options_have_values(options),
         .counts_rows = options->data.repeat_value == RK_REPEAT_COUNT,
         .needs_times = rk__split_goes_by_time(options),
-        .needs_order =
-            options->split.ties == RK_TIES_ROW || options->data.repeats == RK_REPEATS_KEEP,
+        .needs_order = rk__split_goes_by_row(options) || options->data.repeats == RK_REPEATS_KEEP ||
+                       derives_fields(options),
         .threads = rk__threads(options->run.threads),
     };
     rk__id_map_init(&raw->users, is_text, "users");
     rk__id_map_init(&raw->items, is_text, "items");
+    if (options->n_fields > 0) {
+        RK_TRY(rk__calloc(&raw->fields, options->n_fields, sizeof *raw->fields, "fields"));
+        raw->n_fields = (int)options->n_fields;
+    }
+    for (int f = 0; f < raw->n_fields; f++) {
+        rk__id_map_init(&raw->fields[f], true, "values of a field");
+    }
     return RK_OK;
 }
 
@@ -235,8 +252,9 @@ static int64_t estimate(rk_reader_counts counts, int64_t rows)
     return (int64_t)((double)rows * share);
 }
 
-static rk_status read_source(rk_raw *raw, const rk_source_options *source, int ids,
-                             const char *path, const rk_hooks *hooks)
+static rk_status read_source(rk_raw *raw, const rk_options *options,
+                             const rk_source_options *source, const char *path,
+                             const rk_hooks *hooks)
 {
     rk_status status = RK_OK;
     rk_reader *reader = NULL;
@@ -244,7 +262,13 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     bool end = false;
     double now = rk__now();
     watch w = {hooks, path, now, now};
-    RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, ids));
+    const int64_t first = raw->n;
+    const rk_reader_options how = {
+        .ids = options->data.ids,
+        .missing = options->data.missing_ids,
+        .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
+    RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
+    RK_TRY_GOTO(done, rk__reader_want_fields(reader, options, source, path));
     if (raw->needs_times && !rk__reader_has_time(reader)) {
         RK_FAIL_GOTO(
             done, RK_ERR_CONFIG,
@@ -272,9 +296,14 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     rk_reader_counts counts = rk__reader_counts(reader);
     raw->rows_read += counts.rows;
     raw->rows_filtered += counts.filtered;
+    raw->rows_missing += counts.missing;
+    raw->ids_trimmed += counts.trimmed;
     status = look(&w, counts.rows, counts.rows, true);
 done:
     status = rk__feed_close(feed, status);
+    if (status == RK_OK && raw->with_times) {
+        rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
+    }
     rk__reader_close(reader);
     return status;
 }
@@ -289,27 +318,61 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
         const rk_source_options *source = &options->sources[i];
         char *path = NULL;
         RK_TRY(rk__source_path(options, source->file, &path));
-        rk_status status = read_source(raw, source, options->data.ids, path, hooks);
+        rk_status status = read_source(raw, options, source, path, hooks);
         rk__free(path);
         RK_TRY(status);
     }
     return RK_OK;
 }
 
-rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+/* fields: room for those of a row; NULL = the columns have none. */
+static rk_status read_rows(rk_raw *raw, const rk_columns *columns, int missing, rk_text *fields,
+                           watch *w)
 {
-    double now = rk__now();
-    watch w = {hooks, "columns", now, now};
+    rk_id_rule rule = {.ids = raw->users.is_text ? RK_IDS_TEXT : RK_IDS_INTEGER,
+                       .missing = missing};
+    rk_times times = {.unit = RK_TIME_UNIT_AUTO};
     raw->expected = columns->n;
     for (int64_t row = 0; row < columns->n; row++) {
         rk_record record;
         int part = RK_PART_ALL;
-        RK_TRY(rk__columns_record(columns, row, &record, &part));
+        bool is_missing = false;
+        RK_TRY(rk__columns_record(columns, row, &rule, &record, &part, &is_missing));
+        if (is_missing) {
+            raw->rows_missing++;
+            continue;
+        }
+        if (columns->times) {
+            rk__times_note(&times, record.time);
+        }
+        record.fields = fields;
+        for (int f = 0; fields && f < raw->n_fields; f++) {
+            const char *text = columns->fields[f] ? columns->fields[f][row] : NULL;
+            fields[f] = (rk_text){text, text ? (int64_t)strlen(text) : 0};
+        }
         RK_TRY(rk__raw_add(raw, &record, 1, part));
         if ((row + 1) % ROWS_PER_LOOK == 0) {
-            RK_TRY(look(&w, row + 1, columns->n, false));
+            RK_TRY(look(w, row + 1, columns->n, false));
         }
     }
     raw->rows_read += columns->n;
-    return look(&w, columns->n, columns->n, true);
+    raw->ids_trimmed += rule.trimmed;
+    if (raw->with_times) {
+        rk__times_settle(&times, raw->details.time, raw->n);
+    }
+    return look(w, columns->n, columns->n, true);
+}
+
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, int missing,
+                               const rk_hooks *hooks)
+{
+    double now = rk__now();
+    watch w = {hooks, "columns", now, now};
+    rk_text *fields = NULL;
+    if (columns->fields) {
+        RK_TRY(rk__calloc(&fields, raw->n_fields, sizeof *fields, "fields of a row"));
+    }
+    rk_status status = read_rows(raw, columns, missing, fields, &w);
+    rk__free(fields);
+    return status;
 }

@@ -248,6 +248,7 @@ static rk_status write_position(rk_h5 *file, const rk_step *step, const rk_posit
     RK_TRY(write_sums(file, p));
     RUN_NUMBERS(SET)
 #undef SET
+    RK_TRY(rk__h5_set_f64(file, "first_loss", p->first_loss));
     RK_TRY(column_names(step, &columns));
     rk_status status = rk__h5_set_text(file, "history.columns", columns);
     rk__free(columns);
@@ -261,6 +262,9 @@ static rk_status read_position(const rk_h5 *file, const rk_step *step, rk_positi
     STEP_NUMBERS(GET)
     RUN_NUMBERS(GET)
 #undef GET
+    if (rk__h5_has_attribute(file, "first_loss")) { /* not in older files */
+        RK_TRY(rk__h5_get_f64(file, "first_loss", &p->first_loss));
+    }
     RK_TRY(read_sums(file, p));
     if (p->step.epoch < 0 || p->step.epoch > INT32_MAX || p->step.step_in_epoch < 0 ||
         p->step.step_in_epoch > p->step.steps_per_epoch || p->step.step < 0) {
