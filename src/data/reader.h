@@ -75,8 +75,8 @@ void rk__reader_close(rk_reader *reader); /* NULL is fine */
  * in its record only item, item_id and line are set. Labels are UTF-8; one that is not is taken for
  * Latin-1 and converted. A failure of take ends the reading and is returned. */
 typedef rk_status (*rk_label_fn)(void *self, const rk_record *id_in_item, rk_text label);
-rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take,
-                          void *self);
+rk_status rk__labels_read(const rk_options *options, const char *path, rk_stop stop,
+                          rk_label_fn take, void *self);
 
 /* Puts data.root or the config's folder in front of a relative path. Free with rk__free. */
 rk_status rk__source_path(const rk_options *options, const char *file, char **out);

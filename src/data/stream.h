@@ -15,12 +15,18 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "rankine/hooks.h"
 
 /* Whether the caller wants to stop; asked on the thread that reads. NULL = never. */
 typedef struct rk_stop {
     bool (*wanted)(void *self);
     void *self;
 } rk_stop;
+
+static inline rk_stop rk__stop_of(const rk_hooks *hooks)
+{
+    return hooks ? (rk_stop){hooks->should_stop, hooks->user} : (rk_stop){0};
+}
 
 typedef enum rk_packing { RK_PACKING_NONE, RK_PACKING_GZIP, RK_PACKING_ZSTD } rk_packing;
 
