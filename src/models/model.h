@@ -54,6 +54,7 @@ typedef struct rk_model_data {
     int64_t n_users, n_items;
     const rk_graph *graph;     /* of the train interactions */
     const double *train_times; /* seconds, in the order of the users' lists; NULL = unknown */
+    const float *train_values; /* likewise; NULL = there are none */
 } rk_model_data;
 
 /* What a model makes of its parameters for the loss: tables f32 [N,d] of all nodes, users first. */
@@ -122,8 +123,8 @@ typedef struct rk_model_kind {
     /* How like all items are to those of a tile, [T,I]: its lists hold one item each, with weight 1,
      * and its users are the nodes of those; item_nodes: i32 [I,1]. Where reads_lists it is what each
      * item adds to the scores. NULL = the model does not know. */
-    rk_value (*similar)(const rk_model_instance *instance, rk_program *program,
-                        const rk_tile *tile, rk_value item_nodes);
+    rk_value (*similar)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
+                        rk_value item_nodes);
     /* Of a fold_in that is rk__sum_lists: its table and its power. NULL = it is none. */
     rk_fold_sum (*fold_sum)(const rk_model_instance *instance);
     /* Of a fold_in that is rk__als_fold of "fold.gram": its equations. NULL = it is none. */
@@ -186,6 +187,8 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
+/* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its edge. */
+rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);
 
