@@ -45,6 +45,7 @@ LIBRARIES = {
     r"yaml\.h": "config api",
     r"zlib\.h|zstd\.h": "data",
     r"jansson\.h": "data",
+    r"utf8proc\.h": "data",
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
     r"curand_philox4x32_x\.h": "base kernels",

@@ -40,7 +40,8 @@ typedef struct rk_model rk_model;
 RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *how,
                               const rk_hooks *hooks, rk_model **out);
 
-/* Opens a run folder, or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
+/* Opens a run folder, the best run of a folder of rk_train_seeds (by the value that its model was
+ * chosen by; it is logged which), or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
  * (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
  * run was trained on, prepared again if its cached file is gone; a file has everything in it.
  *

@@ -116,6 +116,10 @@ enum {
  * those together that are read under the same conditions. Returns how many. */
 int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS]);
 
+/* The word among the choices of a row that is most like text[0, length), whose case does not count;
+ * NULL when none is near. */
+const char *rk__choice_nearest(const rk_option *row, const char *text, size_t length);
+
 /* Appends "; did you mean 'train.epochs'?", or the list of what there is when nothing is near.
  * section "": an unknown section called `name`; else an unknown key `name` of that section. */
 void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length);

@@ -65,8 +65,9 @@ static void consider(search *s, const char *section, const char *key)
     }
     const char *group = rk__list_of(section) ? "data" : section;
     const char *own = rk__list_of(s->section) ? "data" : s->section;
-    int apart =
-        strcmp(section, s->section) == 0 ? 0 : 1 + rk__edit_distance(own, strlen(own), group, strlen(group));
+    int apart = strcmp(section, s->section) == 0
+                    ? 0
+                    : 1 + rk__edit_distance(own, strlen(own), group, strlen(group));
     int cost = COST_OF_AN_EDIT * d + (apart < COST_OF_AN_EDIT ? apart : COST_OF_AN_EDIT - 1);
     if (cost < s->best) {
         s->best = cost;
@@ -197,4 +198,25 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
     } else {
         list_what_there_is(out, section);
     }
+}
+
+const char *rk__choice_nearest(const rk_option *row, const char *text, size_t length)
+{
+    char lower[40]; /* longer words are not near anything */
+    const char *nearest = NULL;
+    int best = (int)sizeof lower;
+    if (length >= sizeof lower) {
+        return NULL;
+    }
+    for (size_t i = 0; i < length; i++) {
+        lower[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
+    }
+    for (const char *choice = row->minimum; choice; choice = rk__choice_next(choice)) {
+        int d = rk__edit_distance(lower, length, choice, strlen(choice));
+        if (d < best && (d == 0 || rk__is_near(d, length))) {
+            best = d;
+            nearest = choice;
+        }
+    }
+    return nearest;
 }

@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
+#include "data/sides.h"
 
 const char *rk_part_name(rk_part part)
 {
@@ -37,6 +38,7 @@ void rk_dataset_free(rk_dataset *dataset)
     }
     rk__free(dataset->name);
     rk__free(dataset->path);
+    rk__free(dataset->origin);
     rk__ids_free(&dataset->users);
     rk__ids_free(&dataset->items);
     rk__free(dataset->labels);
@@ -52,6 +54,7 @@ void rk_dataset_free(rk_dataset *dataset)
         rk__ids_free(&dataset->fields[f].values);
     }
     rk__free(dataset->fields);
+    rk__sides_free(dataset->sides);
     rk__free(dataset);
 }
 
@@ -151,7 +154,7 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
     for (int part = RK_TRAIN; part <= RK_TEST; part++) {
         hash = hash_lists(hash, &dataset->parts[part]);
     }
-    hash = hash_additions(hash, dataset);
+    hash = rk__sides_hash(hash_additions(hash, dataset), dataset->sides);
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
 }
 
@@ -167,7 +170,7 @@ void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17])
     }
 }
 
-static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
+const char *rk__ids_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
 {
     if (index < 0 || index >= ids->n) {
         return NULL;
@@ -181,12 +184,12 @@ static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES
 
 const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->users, user, room);
+    return rk__ids_at(&dataset->users, user, room);
 }
 
 const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->items, item, room);
+    return rk__ids_at(&dataset->items, item, room);
 }
 
 const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item)
@@ -229,6 +232,26 @@ int64_t rk__ids_find_text(const rk_ids *ids, const char *text, int64_t length)
     return low < ids->n && compare_text(ids->texts[low], text, length) == 0 ? low : -1;
 }
 
+/* "; data.min_user and data.min_item dropped 14 users, it may be one of them", or "". */
+typedef struct dropped_text {
+    char text[160];
+} dropped_text;
+
+static dropped_text may_be_dropped(const rk_dataset *d, const rk_ids *ids)
+{
+    dropped_text out = {""};
+    const bool is_user = ids == &d->users;
+    const int64_t n = is_user ? d->stats.users_dropped : d->stats.items_dropped;
+    if (n > 0) {
+        snprintf(
+            out.text, sizeof out.text,
+            "; data.min_user and data.min_item dropped %lld %s with fewer interactions, it may "
+            "be one of them",
+            (long long)n, is_user ? "users" : "items");
+    }
+    return out;
+}
+
 static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *what,
                       const char *id, int64_t *out)
 {
@@ -236,7 +259,8 @@ static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *
     if (ids->texts) {
         *out = rk__ids_find_text(ids, id, (int64_t)strlen(id));
         if (*out < 0) {
-            RK_FAIL(RK_ERR_DATA, "%s '%s' is not in the data set %s", what, id, dataset->name);
+            RK_FAIL(RK_ERR_DATA, "%s '%s' is not in the data set %s%s", what, id, dataset->name,
+                    may_be_dropped(dataset, ids).text);
         }
         return RK_OK;
     }
@@ -248,9 +272,9 @@ static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *
     }
     RK_FAIL(RK_ERR_DATA,
             "%s '%s' is not in the data set %s, whose %s ids are integers from %lld to "
-            "%lld",
+            "%lld%s",
             what, id, dataset->name, what, (long long)ids->numbers[0],
-            (long long)ids->numbers[ids->n - 1]);
+            (long long)ids->numbers[ids->n - 1], may_be_dropped(dataset, ids).text);
 }
 
 rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out)
@@ -346,8 +370,8 @@ const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int
         return NULL;
     }
     const rk_row_field *f = &dataset->fields[field];
-    return f->derive == RK_DERIVED_FIELD_NONE ? id_at(&f->values, value, room)
-                                              : id_at(&dataset->items, value, room);
+    return f->derive == RK_DERIVED_FIELD_NONE ? rk__ids_at(&f->values, value, room)
+                                              : rk__ids_at(&dataset->items, value, room);
 }
 
 rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,

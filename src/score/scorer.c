@@ -9,6 +9,7 @@ enum {
     MOST_ENTRIES = 1 << 20,     /* of the lists of a tile, if no single user has more */
     MOST_SCORES = 16 << 20,     /* of a tile whose scores of all items need room */
     MOST_PAIR_SCORES = 4 << 20, /* the same, where the scores of given items are taken from them */
+    MOST_PAIR_QUERIES = 128,    /* of such a tile */
     MOST_ANSWERS = 1 << 18,     /* of a tile of long answers */
     LEAST_TILE = 16,
     /* Of a device that is not the host and has this many users: a run with its copies takes as long
@@ -117,7 +118,7 @@ static rk_status choose_sizes(rk_scorer *s)
         s->sizes[RK_TILE_ONE + i] = (rk_tile_tensors){.n = 1, .k = least(length, n_items)};
     }
     int64_t pairs = n_items > 0 ? MOST_PAIR_SCORES / n_items : 1;
-    pairs = pairs < 1 ? 1 : pairs;
+    pairs = pairs < 1 ? 1 : least(pairs, MOST_PAIR_QUERIES);
     s->sizes[RK_TILE_PAIRS] = (rk_tile_tensors){.n = least(pairs, n), .k = RK_PAIRS};
     RK_TRY(rk__mul(&entries, n, n_items, "the lists of a tile"));
     entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;

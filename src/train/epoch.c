@@ -26,6 +26,7 @@ rk_status rk__train_checkpoint(rk_trainer *t)
         t->unsaved = false;
         return RK_OK;
     }
+    RK_TRY(rk__run_folder_check_held(&t->lock));
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LAST));
     t->facts.epoch = t->position.step.epoch;
     t->facts.value = NAN;
@@ -44,6 +45,7 @@ static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
         t->best.value = value;
         return RK_OK;
     }
+    RK_TRY(rk__run_folder_check_held(&t->lock));
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
     t->facts.epoch = epoch;
     t->facts.value = value;
@@ -138,6 +140,9 @@ static rk_status run_steps(rk_trainer *t)
         if (s->bad_step > 0) {
             return fail_diverged(t);
         }
+        if (s->step == 1 && t->step.n_terms > 0) {
+            t->position.first_loss = t->position.sums[0];
+        }
         report_progress(t);
     }
     return RK_OK;
@@ -178,7 +183,10 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     rk__json_end(&json, '}');
     char *line = NULL;
     RK_TRY(rk__buffer_take(&buffer, &line));
-    rk_status status = t->folder ? rk__run_folder_append_metrics(t->folder, line) : RK_OK;
+    rk_status status = t->folder ? rk__run_folder_check_held(&t->lock) : RK_OK;
+    if (t->folder && status == RK_OK) {
+        status = rk__run_folder_append_metrics(t->folder, line);
+    }
     rk__free(line);
     return status;
 }
@@ -291,6 +299,19 @@ static rk_status open_epoch(rk_trainer *t)
     return rk__step_set_sums(&t->step, p->sums);
 }
 
+/* A loss that has grown beyond all measure and is finite still. Once, at the first such epoch. */
+static void warn_of_divergence(rk_trainer *t)
+{
+    const rk_position *p = &t->position;
+    if (p->step.epoch > 0 && rk__position_diverged(p) == p->step.epoch) {
+        rk__log(&t->log, RK_LOG_WARNING,
+                "the loss of epoch %lld is %.3g, that of the first step was %.3g: training "
+                "diverged, and the report says so; take a smaller train.learning_rate (now %g)",
+                (long long)p->step.epoch, p->history[p->step.epoch - 1].loss,
+                rk__position_first_loss(p), t->options->train.learning_rate);
+    }
+}
+
 static rk_status close_epoch(rk_trainer *t)
 {
     int64_t epoch = t->position.step.epoch + 1;
@@ -316,7 +337,8 @@ static rk_status close_epoch(rk_trainer *t)
     RK_TRY_GOTO(done, append_line(t, checked ? &metrics : NULL));
     tell_scalars(t, checked ? &metrics : NULL);
     RK_TRY_GOTO(done, log_epoch(t));
-    status = open_epoch(t);
+    RK_TRY_GOTO(done, open_epoch(t));
+    warn_of_divergence(t);
 done:
     rk_metrics_free(&metrics);
     return status;

@@ -31,6 +31,20 @@ double rk__summary_samples_per_second(const rk_summary *summary)
     return (double)s->epoch * (double)s->draws_per_epoch / summary->seconds.training;
 }
 
+static void add_diverged(rk_json *json, const rk_position *p)
+{
+    const int64_t epoch = rk__position_diverged(p);
+    if (epoch == 0) {
+        rk__json_null(json, "diverged");
+        return;
+    }
+    rk__json_begin(json, "diverged", '{');
+    rk__json_int(json, "epoch", epoch);
+    rk__json_real(json, "loss", p->history[epoch - 1].loss);
+    rk__json_real(json, "first_loss", rk__position_first_loss(p));
+    rk__json_end(json, '}');
+}
+
 static void add_train(rk_json *json, const rk_summary *r)
 {
     const rk_position *p = r->position;
@@ -51,6 +65,7 @@ static void add_train(rk_json *json, const rk_summary *r)
         rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
     }
     rk__json_bool(json, "stopped_early", r->stopped_early);
+    add_diverged(json, p);
     rk__json_end(json, '}');
 }
 
@@ -134,6 +149,8 @@ static void add_dataset(rk_json *json, const rk_dataset *d, const rk_options *o)
     rk__json_real(json, "density", s->density);
     COUNT(rows_read)
     COUNT(rows_filtered)
+    COUNT(rows_missing)
+    COUNT(ids_trimmed)
     COUNT(duplicates)
     COUNT(overlap)
     COUNT(filter_passes)

@@ -13,6 +13,7 @@
 #include "data/dataset_store.h"
 #include "train/model_file.h"
 #include "train/run_folder.h"
+#include "train/seeds_folder.h"
 
 /* ---- opening ---- */
 
@@ -137,8 +138,9 @@ rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
                 "folder, or resume without it",
                 how->from);
     }
-    RK_TRY(rk__strdup(&out->facts.run, how->from));
     bool is_file = stat(how->from, &info) == 0 && S_ISREG(info.st_mode);
+    RK_TRY(is_file ? rk__strdup(&out->facts.run, how->from)
+                   : rk__seeds_folder_choose(how->from, NULL, &out->facts.run));
     rk_status status = is_file ? open_file(out, config) : open_folder(out, config);
     if (status != RK_OK) {
         rk__warm_start_close(out);

@@ -185,7 +185,13 @@ static const struct {
      "watch recall@10"},
     {given, {"eval.metric=ndcg"}, "write METRIC@K, e.g. ndcg@10"},
     {given, {"eval.metric=ndcg@ten"}, "write METRIC@K, e.g. ndcg@10"},
-    {given, {"eval.metric=@10"}, "but eval.metrics is"},
+    {given, {"eval.metric=@10"}, "there is no metric ''; eval.metrics is a list of any of recall"},
+    {given, {"eval.metric=NDCG@20"}, "there is no metric 'NDCG'; did you mean ndcg@20?"},
+    {given, {"eval.metric=recal@5"}, "there is no metric 'recal'; did you mean recall@10?"},
+    {given,
+     {"eval.metrics=recall", "eval.metric=Precison@10"},
+     "there is no metric 'Precison'; did you mean precision@10?"},
+    {given, {"eval.metric=auc@10"}, "there is no metric 'auc'; eval.metrics is a list"},
     {given, {"eval.patience=5", "eval.every=0"}, "eval.patience is 5 (--set), but eval.every is 0"},
     {given, {"eval.every=0"}, NULL},
     {given, {"eval.select=best", "eval.split=valid"}, NULL}, /* whether valid exists: at run time */
@@ -270,7 +276,9 @@ static void what_nobody_reads_is_refused(void **state)
             rk_config *config = NULL;
             char assignment[128], message[128];
             assert_choices(&condition);
-            const char *yaml = strcmp(rows[i].section, "split") == 0 ? csv : given;
+            const char *missed = miss(&condition);
+            bool is_given = strcmp(missed, "given") == 0;
+            const char *yaml = strcmp(rows[i].section, "split") == 0 && !is_given ? csv : given;
             assert_ok(rk__config_parse(&config, "exp.yaml", yaml, (int64_t)strlen(yaml)));
             for (const char *before = rows[i].only_with; before < rest;) { /* these hold */
                 rk_condition other;
@@ -280,7 +288,7 @@ static void what_nobody_reads_is_refused(void **state)
                 assert_ok(rk_config_set(config, assignment, "--set"));
             }
             snprintf(assignment, sizeof assignment, "%s.%s=%s", condition.row->section,
-                     condition.row->key, miss(&condition));
+                     condition.row->key, missed);
             assert_ok(rk_config_set(config, assignment, "--set"));
             snprintf(assignment, sizeof assignment, "%s.%s=%s", rows[i].section, rows[i].key,
                      another_value(&rows[i]));

@@ -248,7 +248,8 @@ static void missing_columns_list_what_is_there(void **state)
         {"", "user_id item_id\n1 2\n", "(the first line has blanks: set separator to ' ')"},
         {"\\t", "user_id,item_id\n1,2\n", "(the first line has commas: set separator to ',')"},
         {"", "1,2,3\n1,2,3\n",
-         "(the first line has numbers: set header to false and give columns by index)"},
+         "the first line has no names but numbers, so it is data: set header to false and give "
+         "columns by index"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rk_source_options source = test_source(RK_FORMAT_CSV);
