@@ -187,7 +187,8 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
-/* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its edge. */
+/* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
+ * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);

@@ -11,8 +11,8 @@
  *            weight b softplus(n)                 with a = w1 + w2 beta, b = w3 + w4 beta,
  *                                                 beta from the degrees of user and item
  *
- * A triplet may have a weight, of its interaction: it multiplies the positive's part of ccl and bce,
- * whose negatives are no part of the interaction, and all of the others.
+ * A triplet may have a weight, of its interaction: it multiplies the positive's part of ccl and
+ * bce, whose negatives are no part of the interaction, and all of the others.
  *
  * softmax is none of these: -s/t + power log(sum over k of e^(n_k/t), and e^(s/t) if included).
  */

@@ -29,9 +29,9 @@ typedef struct rk_sampling {
     int64_t n_nodes;
 } rk_sampling;
 
-/* values: of the graph's edges in the order of the users' lists, above 0; NULL = there are none, and
- * no option asks for them. RK_ERR_DATA when nobody is eligible. A pool larger than the catalogue is all items: pool_size is
- * what it became. */
+/* values: of the graph's edges in the order of the users' lists, above 0; NULL = there are none,
+ * and no option asks for them. RK_ERR_DATA when nobody is eligible. A pool larger than the
+ * catalogue is all items: pool_size is what it became. */
 rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const float *values,
                             const rk_options *options);
 void rk__sampling_free(rk_sampling *sampling);

@@ -3,6 +3,21 @@
 #include "ops/harness.h"
 #include "ops/sample_draw.h"
 
+/* Of the sampler's draws. */
+static rk_sample_attr attr_of(const rk_sampler *s, int64_t batch, int32_t candidates, bool has_pool)
+{
+    return (rk_sample_attr){.batch = batch,
+                            .positives = s->positives,
+                            .negatives = s->negatives,
+                            .n_candidates = candidates,
+                            .pool_size = has_pool ? s->pool_size : 0,
+                            .pool_probability = s->pool_probability,
+                            .n_users = s->n_users,
+                            .n_items = s->n_items,
+                            .n_eligible_users = s->n_eligible_users,
+                            .n_eligible_edges = s->n_eligible_edges};
+}
+
 static void sample(int positives, int negatives, int64_t triplets, int32_t candidates,
                    bool is_weighted)
 {
@@ -79,16 +94,7 @@ static void sample(int positives, int negatives, int64_t triplets, int32_t candi
         values.alias_share = ops_input(c, RK_F32, ITEMS, 1, share);
         values.alias_item = ops_input(c, RK_I32, ITEMS, 1, alias_item);
     }
-    rk_sample_attr attr = {.batch = BATCH,
-                           .positives = positives,
-                           .negatives = negatives,
-                           .n_candidates = candidates,
-                           .pool_size = values.pool == RK_NONE ? 0 : POOL,
-                           .pool_probability = 0.5f,
-                           .n_users = USERS,
-                           .n_items = ITEMS,
-                           .n_eligible_users = n,
-                           .n_eligible_edges = edges[n]};
+    rk_sample_attr attr = attr_of(&s, BATCH, candidates, values.pool != RK_NONE);
     ops_expect_exactly(c, rk__sample_triplets(ops_program(c), graph, values, attr), expected);
     ops_run(c, 1);
 }

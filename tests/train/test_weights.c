@@ -1,5 +1,5 @@
-/* Values as weights of losses and of draws, in whole runs: equal values are no weights, other values
- * are, held-out users are folded in by theirs, and what cannot be a weight is refused. */
+/* Values as weights of losses and of draws, in whole runs: equal values are no weights, other
+ * values are, held-out users are folded in by theirs, and what cannot be a weight is refused. */
 #include "data/dataset.h"
 #include "train/fitted.h"
 

@@ -292,7 +292,8 @@ static void write_forged(const char *path, const char *fingerprint, const int64_
 {
     static const char *const counts[] = {"rows_read",     "rows_filtered", "duplicates",
                                          "overlap",       "filter_passes", "users_dropped",
-                                         "items_dropped", "tied_users"};
+                                         "items_dropped", "tied_users",    "rows_missing",
+                                         "ids_trimmed"};
     static const int64_t item_ids[3] = {1, 2, 3};
     rk_h5 *file = NULL;
     assert_ok(rk__h5_create(&file, path, "data set", 2));
