@@ -42,8 +42,8 @@ typedef struct rk_selection {
     float min_score;    /* in the unit of what the answers come from: model or popularity */
 } rk_selection;
 
-/* Everything that a known user has is left out, in train, valid, test and given, or the items of the query
- * itself; no other limits. */
+/* Everything that a known user has is left out, in train, valid, test and given, or the items of
+ * the query itself; no other limits. */
 RK_API rk_selection rk_selection_defaults(void);
 
 /* What the answers to a query come from. */
