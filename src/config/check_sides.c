@@ -120,10 +120,10 @@ static rk_status check_feature(const rk_options *o, int64_t i)
     if (f->file[0] == '\0') {
         FAIL_IN("features", i, f->origin, "has no file");
     }
-    if (f->format == RK_FORMAT_MOVIELENS || f->format == RK_FORMAT_ADJACENCY) {
+    if (f->format != RK_FORMAT_CSV && f->format != RK_FORMAT_INTER &&
+        f->format != RK_FORMAT_JSONL) {
         FAIL_IN("features", i, f->origin,
-                "has format %s, which has no columns of features: take csv and name separator and "
-                "columns",
+                "has format %s, which has no columns of features: take csv, inter or jsonl",
                 rk__option_choice("data.features.format", f->format));
     }
     if (f->n_columns == 0) {

@@ -5,6 +5,7 @@
 #include "data/id_map.h"
 #include "data/sides.h"
 #include "data/table.h"
+#include "data/times.h"
 #include "data/where.h"
 
 /* While relations are read: the ids met of each other node type. */
@@ -20,7 +21,6 @@ typedef struct rk_nodes {
 typedef struct rk_side_table {
     rk_table table;
     rk_where where;
-    int tested; /* place; -1 = no filter */
     int64_t rows, filtered;
     const char *path, *origin;
     const rk_hooks *hooks;
@@ -81,6 +81,7 @@ typedef struct rk_edges {
     bool counts;               /* weights are numbers of rows */
     bool has_types, has_weights, has_times;
     rk_id_map types;
+    rk_times times;
     int64_t rows, filtered, unknown;
 } rk_edges;
 
