@@ -2,10 +2,12 @@
 #ifndef RANKINE_RANKINE_H
 #define RANKINE_RANKINE_H
 
+#include "rankine/cache.h"
 #include "rankine/compare.h"
 #include "rankine/config.h"
 #include "rankine/dataset.h"
 #include "rankine/evaluate.h"
+#include "rankine/guess.h"
 #include "rankine/hooks.h"
 #include "rankine/info.h"
 #include "rankine/metrics.h"

@@ -64,6 +64,7 @@ bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_co
 
 int cmd_train(cli *c, int argc, char **argv);
 int cmd_prepare(cli *c, int argc, char **argv);
+int cmd_cache(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
@@ -71,6 +72,7 @@ int cmd_similar(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
+int cmd_init(cli *c, int argc, char **argv);
 int cmd_synth(cli *c, int argc, char **argv);
 int cmd_help(cli *c, int argc, char **argv);
 
@@ -87,8 +89,9 @@ const cli_command *cli_find_command(const char *name, const char **nearest);
 void cli_print_help(FILE *out);
 /* Prints every option of a config; returns an exit code. */
 int cli_print_options(const cli *c);
-/* The training step of a config as a page; returns the exit code. */
-int cli_print_program(const cli *c, const rk_config *config);
+/* The training step of a config as a page, on the data set of the run in run_dir, NULL = the
+ * config's; returns the exit code. */
+int cli_print_program(const cli *c, const rk_config *config, const char *run_dir);
 
 /* ---- errors (errors.c) ---- */
 
@@ -155,23 +158,14 @@ void cli_json_bool(cli_json *j, bool value);
 void cli_json_real(cli_json *j, double value);   /* shortest that reads back; null if not finite */
 void cli_print_real(char out[40], double value); /* a finite one, as above, without JSON */
 void cli_json_float(cli_json *j, float value);
+void cli_json_raw(cli_json *j, const char *json); /* a value that is JSON already, or begins one */
 /* An original id: a number when the data set's ids are integers, else a text. */
 void cli_json_id(cli_json *j, const char *id, bool integer);
 
 /* ---- files (files.c) ---- */
 
-/* The lines of a text file, without line ends; empty ones are left out. */
-typedef struct cli_lines {
-    char **v; /* owned, each */
-    int64_t n;
-} cli_lines;
-
-/* path "-": standard input. option: for the message. Returns an exit code, after printing the
- * error if any. */
-int cli_read_lines(const char *option, const char *path, cli_lines *out);
-void cli_lines_free(cli_lines *lines); /* zeroed ones are fine */
-
-/* A file of rows that is written aside and then renamed: it is whole or not there. */
+/* A file of rows that is written aside and then renamed: it is whole or not there. A pipe or a
+ * device is written to as it is. */
 typedef enum cli_rows { CLI_ROWS_TSV, CLI_ROWS_CSV, CLI_ROWS_JSON } cli_rows;
 typedef struct cli_result {
     const char *path; /* lent */
@@ -185,6 +179,8 @@ typedef struct cli_result {
 int cli_result_open(cli_result *result, const char *option, const char *path, bool force);
 int cli_result_commit(cli_result *result);
 void cli_result_close(cli_result *result); /* drops it unless committed; a zeroed one is fine */
+/* A field of a line with tabs: what would end it is escaped with a backslash, as by export. */
+void cli_tsv_field(FILE *out, const char *text);
 /* A text in a CSV or TSV, with what it needs of quotes or escapes. */
 void cli_result_text(cli_result *result, const char *text);
 
@@ -237,6 +233,14 @@ void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows,
 void cli_print_report(FILE *out, const rk_report *report);
 /* Prints the report of several seeds, which has "seeds.count". */
 void cli_print_seeds(FILE *out, const rk_report *report);
+
+/* ---- facts as JSON (facts.c) ---- */
+
+/* An object; its names are those of report.json. */
+void cli_json_dataset(cli_json *j, const rk_dataset *dataset);
+/* The report.json of a run or of several seeds; null where there is none. Returns an exit code,
+ * after printing the error if any. */
+int cli_json_report(cli_json *j, const char *run_dir);
 
 /* ---- configs and runs (common.c) ---- */
 
