@@ -22,7 +22,7 @@ YAML
 run 0 "$rankine" prepare exp.yaml --data demo
 prints "relation       view: user -> item," "edges are held out: dropped" "nodes          kind: 3" \
     "relation       kind: item -> kind, 3 edges" "relation       near: item -> item," ", weighted" \
-    "features       item: 0 numbers, 3 words; 3 of" "1 edges of ids not in the data set"
+    "features       item: 0 numbers, 2 words; 3 of" "1 edges of ids not in the data set"
 [ "$(awk 'length > 60 && !/  file /' out | wc -l)" = 0 ] || fail "more than 60 columns"
 first=$(grep fingerprint out)
 
@@ -35,20 +35,20 @@ run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations=[]' --set 'd
 grep -q "relation  \|features  " out && fail "relations that were taken away"
 run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations[3].name=again' \
     --set 'data.relations[3].file=view.csv' --set 'data.features[0].columns[1].column=kinds' \
-    --set 'data.features[0].columns[1].kind=category'
-prints "relation       again: user -> item," "6 words; 3 of"
+    --set 'data.features[0].columns[1].kind=category' --set 'data.features[0].columns[1].name=all'
+prints "relation       again: user -> item," "4 words; 3 of"
 
 # A run keeps them: it goes on where its sources and the cache are gone.
 run 0 "$rankine" train exp.yaml --data demo --run a --quiet
 rm -rf .rankine demo/view.csv demo/kinds.csv
 run 0 "$rankine" recommend a --user 1
 
-run 2 "$rankine" prepare exp.yaml --data demo --set 'data.relations[0].form=user'
-says "unknown key 'data.relations[0].form'" "did you mean 'data.relations[].from'?"
+run 2 "$rankine" prepare exp.yaml --data demo --set 'data.relations[0].fromm=user'
+says "unknown key 'data.relations[0].fromm'" "did you mean 'data.relations[].from'?"
 run 2 "$rankine" prepare exp.yaml --data demo --set 'data.relations[0].of=view'
 says "data.relations[0].of is view (--set), but data.relations[0].derive is none"
 run 2 "$rankine" prepare exp.yaml --data demo --set 'data.features[0].of=shop'
-says "data.features[0].of is 'shop', but there are no such nodes"
+says "data.features[0] (exp.yaml:8) is of 'shop', but there are no such nodes"
 
 # CONFIG FOLDER TEXT...: the example on the real files.
 example() {

@@ -611,7 +611,7 @@ static void what_is_wrong_is_said(void **state)
          "data.features[0] (sides.yaml:4) has no col"},
         {RK_ERR_CONFIG, "features: [{columns: [{column: a}]}]", "has no file"},
         {RK_ERR_CONFIG, "features: [{of: tag, file: good.csv, columns: [{column: word}]}]",
-         "data.features[0].of is 'tag', but there are no such nodes"},
+         "data.features[0] (sides.yaml:4) is of 'tag', but there are no such nodes"},
         {RK_ERR_CONFIG, "features: [{file: good.csv, columns: [{column: word, split: \"/\"}]}]",
          "data.features[0].columns[0].kind is number"},
         {RK_ERR_DATA, "features: [{file: good.csv, columns: [{column: word}]}]",
