@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the golden file of derived relations and scaled features, tests/golden/sides.txt, with SciPy.
+"""Makes the golden file of derived relations and scaled features, tests/golden/sides.txt.
 
-    python3 tools/make_golden_sides.py [tests/golden]       (needs numpy and scipy; the tests do not)
+    python3 tools/make_golden_sides.py [tests/golden]     (needs numpy, scipy; the tests do not)
 
-Products of sparse matrices and NumPy's statistics; nothing follows the engine's code. Format as in
-make_golden.py:
+Products of SciPy's sparse matrices and NumPy's statistics; nothing follows the engine's code.
+Format as in make_golden.py:
   train                      n 3            user, item, time in seconds
   count, decay, walk, users  nodes nodes    weights, without the diagonal; walk with it
   best                       items items    count, the 3 largest of each row
