@@ -43,6 +43,9 @@ FILES = {
 LIBRARIES = {
     r"hdf5\w*\.h|H5\w+\.h": "io",
     r"yaml\.h": "config api",
+    r"zlib\.h|zstd\.h": "data",
+    r"jansson\.h": "data",
+    r"utf8proc\.h": "data",
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
     r"curand_philox4x32_x\.h": "base kernels",

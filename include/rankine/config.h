@@ -59,6 +59,13 @@ RK_API rk_status rk_config_is_read(const rk_config *config, const char *key, boo
  * a config do so themselves; this is for checking early. */
 RK_API rk_status rk_config_check(const rk_config *config);
 
+/* Fills in what nobody has said and what follows from the rest, for a first config: if no source
+ * says a part and split.kind is not set, each user's items are divided by their shares
+ * (split.kind ratio), the latest held out where every source has times (split.order time), else
+ * random ones. *out_text is a sentence that says so, or NULL if nothing was to do; free it with
+ * rk_string_free. The program does this with every config that it loads. */
+RK_API rk_status rk_config_settle(rk_config *config, char **out_text);
+
 /* The resolved configuration as YAML text. rk_config_load reads the same values back from it, in
  * any folder. with_origins: each value is followed by a comment with its origin. Free with
  * rk_string_free. */

@@ -28,7 +28,9 @@ typedef struct rk_dataset rk_dataset;
  * stop, RK_ERR_INTERRUPTED is returned and nothing is written. Free with rk_dataset_free.
  *
  * Of several rows with the same user and item, one is kept: in the first of train, valid and test
- * that has it, with the earliest time, so that nothing known before is held out. */
+ * that has it, with the earliest time, so that nothing known before is held out; its value is that
+ * of data.repeat_value, its fields are those of the earliest row. With data.repeats keep the rows
+ * of that part are kept beside it: rk_dataset_rows. */
 RK_API rk_status rk_dataset_prepare(const rk_config *config, bool force, const rk_hooks *hooks,
                                     rk_dataset **out);
 
@@ -46,6 +48,10 @@ typedef struct rk_columns {
      * others, which decide by split.*: ratio with split.valid and split.test 0 puts all into
      * train. */
     const uint8_t *parts;
+    const double *values; /* rating, count or confidence, within a float; NULL = none */
+    /* For each of data.fields an array of n texts, NULL or "" where a row has none; NULL for one
+     * that is derived. NULL where there are no data.fields, or only derived ones. */
+    const char *const *const *fields;
 } rk_columns;
 
 /* No rows. */
@@ -93,13 +99,18 @@ typedef struct rk_dataset_stats {
     int64_t cold_test_users;               /* users with test items but no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
+    int64_t given;      /* kept interactions in RK_GIVEN; not among train, valid and test */
+    int64_t tied_users; /* users whose held-out rows were chosen among rows of equal time */
+    int64_t repeats;    /* rows that data.repeats keep has kept; 0 without it */
+    int64_t short_rows; /* held-out rows with fewer than split.candidates candidates */
 } rk_dataset_stats;
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);
 RK_API const char *rk_dataset_name(const rk_dataset *dataset);
 RK_API const char *rk_dataset_path(const rk_dataset *dataset); /* of the HDF5 file, or "" */
 
-/* A hash of ids and splits, 16 hex digits: data sets with the same fingerprint train alike. */
+/* A hash of ids, splits and what rows say besides (not of times), 16 hex digits: data sets with the
+ * same fingerprint train alike. */
 RK_API const char *rk_dataset_fingerprint(const rk_dataset *dataset);
 
 /* Original id of a dense index, as text; NULL when out of range. An integer id is written into
@@ -117,14 +128,53 @@ RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item
 RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 
-typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST } rk_part;
+/* RK_GIVEN: what is known of users who are held out (split.kind users). Nobody trains on it and it
+ * is no target; it tells who they are. */
+typedef enum rk_part { RK_TRAIN, RK_VALID, RK_TEST, RK_GIVEN } rk_part;
 
-/* "train", "valid" or "test", as in every file and message; NULL if out of range. */
+/* "train", "valid", "test" or "given", as in every file and message; NULL if out of range. */
 RK_API const char *rk_part_name(rk_part part);
 
 /* A user's items in a part: *out_count dense indices, ascending. Owned by the data set. */
 RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
                                   const int32_t **out_items, int64_t *out_count);
+
+/* The rows of a user in a part: the items of rk_dataset_items or, with data.repeats keep, the rows
+ * themselves, several of an item one after the other in the order of the sources. Begin with
+ * rk_rows_defaults(). All arrays have n elements and are owned by the data set. */
+typedef struct rk_rows {
+    size_t size; /* sizeof(rk_rows) */
+    int64_t n;
+    const int32_t *items;  /* dense indices, ascending */
+    const double *times;   /* in the unit of the sources; NULL = the data set has none */
+    const float *values;   /* source.value, or counts; NULL = the data set has none */
+    const int32_t *places; /* among the rows of the user in the order of the sources, from 0; NULL
+                            * unless something asked for it: split.ties row, data.repeats keep,
+                            * data.fields with derive */
+} rk_rows;
+RK_API rk_rows rk_rows_defaults(void);
+RK_API rk_status rk_dataset_rows(const rk_dataset *dataset, rk_part part, int64_t user,
+                                 rk_rows *out);
+
+/* The fields of rows: how many data.fields there are, and their names (NULL out of range). */
+RK_API int64_t rk_dataset_n_fields(const rk_dataset *dataset);
+RK_API const char *rk_dataset_field_name(const rk_dataset *dataset, int64_t field);
+
+/* A field of the rows that rk_dataset_rows gives: numbers of values, -1 = empty (the first row, for
+ * previous_item). Of a derived field they are items. Owned by the data set. */
+RK_API rk_status rk_dataset_field(const rk_dataset *dataset, int64_t field, rk_part part,
+                                  int64_t user, const int32_t **out_values);
+
+/* The text of a field's value; values are numbered in the order of their texts. NULL when out of
+ * range; of a derived field it is the item's id, written into `room` if it is a number. */
+RK_API const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int64_t value,
+                                          char room[RK_ID_BYTES]);
+
+/* The candidates of split.candidates of a user's rows in valid or test: *out_each of every item of
+ * rk_dataset_items, one after the other, as drawn; -1 behind the last of rows that have fewer.
+ * *out_each is 0 where there are none. Owned by the data set. */
+RK_API rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,
+                                       const int32_t **out_candidates, int64_t *out_each);
 
 /* A generated data set: users and items in taste clusters, item popularity by a power law. */
 typedef struct rk_synth_options {

@@ -40,7 +40,8 @@ typedef struct rk_model rk_model;
 RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *how,
                               const rk_hooks *hooks, rk_model **out);
 
-/* Opens a run folder, or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
+/* Opens a run folder, the best run of a folder of rk_train_seeds (by the value that its model was
+ * chosen by; it is logged which), or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
  * (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
  * run was trained on, prepared again if its cached file is gone; a file has everything in it.
  *
@@ -72,6 +73,7 @@ typedef struct rk_model_facts {
     int64_t users, items;
     bool folds_in;        /* answers somebody who is known by a list of items only */
     bool is_same_for_all; /* its ranking does not depend on who asks */
+    bool finds_similar;   /* knows which items are alike: rk_model_similar */
     int64_t cold_users;   /* without train interactions: they get the items' popularity */
     int64_t cold_items;   /* without train interactions: they are in no answer */
     int64_t tensors;      /* for rk_model_tensor_info */
@@ -110,17 +112,47 @@ RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, i
  *
  * What a score is depends on the model; it compares items for one query. A known user without train
  * interactions, and a query without items or with weights of 0 only, get the items' popularity, the
- * number of their train interactions, unless the model ranks alike for all. RK_ERR_CONFIG for an
+ * number of their train interactions, unless the model ranks alike for all; rk_model_grounds tells.
+ * Items of a query without train interactions count as those of weight 0. RK_ERR_CONFIG for an
  * index that is none, for a weight that is negative or not finite, for a user and items in one
  * query, and for items where the model does not fold in. */
 RK_API rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
                                 const rk_selection *selection, int64_t k, rk_recommendation *out);
+
+/* What the answers to a query come from, so that nobody takes what is popular for what is meant for
+ * them. Fails as rk_model_top_k does. */
+RK_API rk_status rk_model_grounds(const rk_model *model, const rk_query *query, rk_grounds *out);
+
+/* The k items that are most like each of n items; out is [n, k] as of rk_model_top_k, and so is
+ * selection, but for `seen`. Scores: the cosine of the items' vectors, or of models that score by
+ * items (item_knn, ease) what the item adds to the score of the other one. The item itself is no
+ * answer without keep_given; what has a score of 0 has nothing in common and is none. An item
+ * without train interactions has no answers. RK_ERR_CONFIG for an index that is none, and for a
+ * model that does not find similar items (rk_model_facts). */
+RK_API rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,
+                                  const rk_selection *selection, int64_t k,
+                                  rk_recommendation *out);
+
+/* Why an item is recommended. For each of n items the k of those that the query has (of a known
+ * user: in train) that add most to its score, the largest part first, ties to the smaller index;
+ * only parts above 0, behind the last item is -1. reasons is [n, k], out is [n]. Nobody has reasons
+ * where the answers come from popularity, or from a model that ranks alike for all. k 0: only the
+ * sums. Takes about as long as ranking for so many users as the query has items with item_knn and
+ * ease, and else next to nothing. Fails as rk_model_top_k does. */
+RK_API rk_status rk_model_explain(const rk_model *model, const rk_query *query,
+                                  const int32_t *items, int64_t n, int64_t k, rk_reason *reasons,
+                                  rk_explanation *out);
 
 /* The scores of n_items items for each of n queries, the same that rk_model_top_k ranks by: items
  * and scores are [n, n_items], row by row, so every query has items of its own. Nothing is left
  * out; an item without train interactions scores -INFINITY. Fails as rk_model_top_k does. */
 RK_API rk_status rk_model_score(const rk_model *model, const rk_query *queries, int64_t n,
                                 const int32_t *items, int64_t n_items, float *scores);
+
+/* The scores of n pairs of a known user and an item, in any order: scores[i] of users[i] and
+ * items[i], as by rk_model_score. Many pairs in one call are answered faster than one by one. */
+RK_API rk_status rk_model_score_pairs(const rk_model *model, const int64_t *users,
+                                      const int32_t *items, int64_t n, float *scores);
 
 /* Evaluates a full ranking on valid or test: the model's, or with `popularity` that of the items'
  * popularity. What users have in train is left out, and on test also valid. Users without train

@@ -38,11 +38,44 @@ typedef struct rk_selection {
     int64_t n_deny;       /* 0 = none */
     const int32_t *allow; /* n_allow dense indices, all that may be in an answer; NULL = any */
     int64_t n_allow;
+    bool has_min_score; /* answers with a score below min_score are left out; they are in the unit */
+    float min_score;    /* of the model's scores */
 } rk_selection;
 
 /* Everything that a known user has is left out, in train, valid and test, or the items of the query
  * itself; no other limits. */
 RK_API rk_selection rk_selection_defaults(void);
+
+/* What the answers to a query come from. */
+typedef enum rk_basis {
+    RK_BASIS_MODEL,      /* what the model has learnt of this user, or of everybody */
+    RK_BASIS_ITEMS,      /* the items of the query (fold-in) */
+    RK_BASIS_POPULARITY, /* nothing is known of who asks: the number of train interactions */
+} rk_basis;
+/* "model", "items" or "popularity", as in every file and message; NULL if out of range. */
+RK_API const char *rk_basis_name(rk_basis basis);
+
+/* How much is known of who asks. */
+typedef struct rk_grounds {
+    rk_basis basis;
+    int64_t items_used; /* of the query that say something, each time it is named: those with train
+                         * interactions and a weight above 0. Of the others a model has learnt
+                         * nothing, so they are left out of the list that is folded in */
+} rk_grounds;
+
+/* An item that speaks for another one: what it adds to the score of that. */
+typedef struct rk_reason {
+    int32_t item; /* dense index, -1 = none */
+    float part;
+} rk_reason;
+
+/* What the reasons for an item add up to. */
+typedef struct rk_explanation {
+    bool is_exact; /* the score is the sum of all parts, to rounding; of item_knn with `bars` apart
+                    * from a number that an item has for everybody. Else the parts are those of
+                    * somebody new with the user's train items: a hint, in another scale */
+    float sum;     /* of all parts, also those that are not among the reasons */
+} rk_explanation;
 
 typedef struct rk_recommendation {
     int32_t item; /* dense index, -1 = none; rk_dataset_item_id and rk_dataset_item_label name it */

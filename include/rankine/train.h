@@ -25,6 +25,14 @@
 extern "C" {
 #endif
 
+/* What becomes of users and items that an earlier run (rk_train_options.from) does not know. */
+typedef enum rk_new_ids {
+    RK_NEW_DRAWN, /* drawn at random, as without an earlier run */
+    /* The mean of the embeddings that were taken over of what they have in train, as long as those
+     * of their side are on average; drawn where there are none. */
+    RK_NEW_FOLDED
+} rk_new_ids;
+
 /* Begin with rk_train_defaults(), so that later members have a value. */
 typedef struct rk_train_options {
     const char *run_dir; /* created; must not hold a run unless resume or force; NULL: only for
@@ -38,6 +46,13 @@ typedef struct rk_train_options {
                             device can do: profile.csv, and a table in the log */
     const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config, or of a
                                 * run that is resumed its own */
+    const char *from;   /* a run folder, or a file of rk_model_save: the trained parameters of its
+                        * model are what training begins with, rows of users and items by their
+                        * original ids. Optimizer, schedule and epochs begin anew. RK_ERR_CONFIG for
+                        * another model.kind, model.dim or shape, for a model that is computed in one
+                        * go, and with resume; RK_ERR_DATA if no user and no item is known there.
+                        * NULL = initial values are drawn */
+    rk_new_ids new_ids; /* with `from` */
     /* Called when folder and data set are there, before anything is written; NULL = nobody. run_dir
      * is the folder that was taken (NULL: none). Both are lent for the call. */
     void (*begun)(void *user, const char *run_dir, const rk_dataset *dataset);

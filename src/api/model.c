@@ -111,6 +111,7 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
                             .is_same_for_all = m->model->is_same_for_all,
                             .cold_users = s->empty_users,
                             .cold_items = s->cold_items};
+    facts.finds_similar = m->model->similar != NULL;
     for (int i = 0; i < m->n_tensors; i++) {
         facts.tensors += is_shown(&m->parameters[i]);
     }
@@ -193,7 +194,13 @@ rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t 
 
 /* ---- its answers ---- */
 
-rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
+/* Queries, or items that ask for those like them. */
+typedef struct asking {
+    const rk_query *queries;
+    const int32_t *items; /* NULL = queries */
+} asking;
+
+static rk_status best_of(const rk_model *model, asking asked, int64_t n,
                          const rk_selection *selection, int64_t k, rk_recommendation *out)
 {
     const rk_selection defaults = rk_selection_defaults();
@@ -209,8 +216,11 @@ rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t
     RK_TRY(rk__mul(&elements, n, k, "answers"));
     RK_TRY_GOTO(done, rk__alloc(&items, elements, sizeof *items, "the answers of a model"));
     RK_TRY_GOTO(done, rk__alloc(&scores, elements, sizeof *scores, "the answers of a model"));
-    RK_TRY_GOTO(done, rk__scorer_top_k(model->scorer, queries, n, selection ? selection : &defaults,
-                                       k, items, scores));
+    selection = selection ? selection : &defaults;
+    RK_TRY_GOTO(
+        done, asked.items
+                  ? rk__scorer_similar(model->scorer, asked.items, n, selection, k, items, scores)
+                  : rk__scorer_top_k(model->scorer, asked.queries, n, selection, k, items, scores));
     for (int64_t i = 0; i < elements; i++) {
         out[i] = (rk_recommendation){items[i], scores[i]};
     }
@@ -220,32 +230,147 @@ done:
     return status;
 }
 
+rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
+                         const rk_selection *selection, int64_t k, rk_recommendation *out)
+{
+    return best_of(model, (asking){.queries = queries}, n, selection, k, out);
+}
+
+rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,
+                           const rk_selection *selection, int64_t k, rk_recommendation *out)
+{
+    static const int32_t none = 0; /* n is 0 where there is no list */
+    if (n > 0 && !items) {
+        RK_FAIL(RK_ERR_CONFIG, "%lld items ask for those like them, but there is no list of them",
+                (long long)n);
+    }
+    return best_of(model, (asking){.items = items ? items : &none}, n, selection, k, out);
+}
+
+const char *rk_basis_name(rk_basis basis)
+{
+    static const char *const names[] = {[RK_BASIS_MODEL] = "model",
+                                        [RK_BASIS_ITEMS] = "items",
+                                        [RK_BASIS_POPULARITY] = "popularity"};
+    return (unsigned)basis <= RK_BASIS_POPULARITY ? names[basis] : NULL;
+}
+
+rk_status rk_model_grounds(const rk_model *model, const rk_query *query, rk_grounds *out)
+{
+    rk_grounds grounds = {0};
+    RK_TRY(rk__scorer_basis(model->scorer, query, &grounds.basis, &grounds.items_used));
+    *out = grounds;
+    return RK_OK;
+}
+
+rk_status rk_model_explain(const rk_model *model, const rk_query *query, const int32_t *items,
+                           int64_t n, int64_t k, rk_reason *reasons, rk_explanation *out)
+{
+    if (n < 0 || k < 0 || (n > 0 && (!items || !out)) || (n > 0 && k > 0 && !reasons)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%lld reasons for %lld items: both must be 0 or more, with arrays of so many",
+                (long long)k, (long long)n);
+    }
+    return rk__scorer_explain(model->scorer, query, items, n, k, reasons, out);
+}
+
 rk_status rk_model_score(const rk_model *model, const rk_query *queries, int64_t n,
                          const int32_t *items, int64_t n_items, float *scores)
 {
+    int64_t *offsets = NULL;
+    rk_status status = RK_OK;
     if (n < 0 || n_items < 0 || (n > 0 && n_items > 0 && (!queries || !items || !scores))) {
         RK_FAIL(RK_ERR_CONFIG,
                 "the scores of %lld items for %lld queries: both must be 0 or more, "
                 "with arrays of so many",
                 (long long)n_items, (long long)n);
     }
-    return rk__scorer_scores(model->scorer, queries, n, items, n_items, scores);
+    if (n == 0 || n_items == 0) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&offsets, n + 1, sizeof *offsets, "the items of queries"));
+    for (int64_t i = 0; i <= n; i++) {
+        offsets[i] = i * n_items;
+    }
+    status = rk__scorer_scores(model->scorer, queries, n, (rk_item_lists){offsets, items}, scores);
+    rk__free(offsets);
+    return status;
 }
 
-rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,
-                            const rk_hooks *hooks, rk_metrics *out)
+/* ---- pairs ---- */
+
+/* Pairs by their user, so that each user is asked for once. */
+typedef struct pair {
+    int64_t user, place;
+} pair;
+
+static int by_user(const void *left, const void *right)
 {
-    *out = (rk_metrics){0};
-    if (part != RK_VALID && part != RK_TEST) {
-        RK_FAIL(RK_ERR_CONFIG, "only valid and test can be evaluated: train is what was learnt");
+    const pair *a = left, *b = right;
+    if (a->user != b->user) {
+        return a->user > b->user ? 1 : -1;
     }
-    rk_popularity by_count = model->popularity;
-    rk_ranker ranker =
-        popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(model->scorer);
-    rk_status status = rk__evaluate(model->dataset, rk__config_options(model->config), part, NULL,
-                                    0, &ranker, hooks, out);
-    rk__scorer_hold(model->scorer);
-    rk__engine_tell_notes(&model->engine, hooks);
-    rk__scorer_release(model->scorer);
+    return (a->place > b->place) - (a->place < b->place);
+}
+
+/* What the pairs are put into, in the order of their users. */
+typedef struct pair_lists {
+    pair *pairs;
+    rk_query *queries; /* of the users, n_users */
+    int64_t *offsets, n_users;
+    int32_t *items;
+    float *scores;
+} pair_lists;
+
+static rk_status put_together(pair_lists *l, const int64_t *users, const int32_t *items, int64_t n)
+{
+    RK_TRY(rk__alloc(&l->pairs, n, sizeof *l->pairs, "pairs to score"));
+    RK_TRY(rk__alloc(&l->queries, n, sizeof *l->queries, "pairs to score"));
+    RK_TRY(rk__alloc(&l->offsets, n + 1, sizeof *l->offsets, "pairs to score"));
+    RK_TRY(rk__alloc(&l->items, n, sizeof *l->items, "pairs to score"));
+    RK_TRY(rk__alloc(&l->scores, n, sizeof *l->scores, "pairs to score"));
+    for (int64_t i = 0; i < n; i++) {
+        l->pairs[i] = (pair){users[i], i};
+        if (users[i] < 0) {
+            RK_FAIL(RK_ERR_CONFIG, "pair %lld names user %lld; a pair is of a known user",
+                    (long long)i, (long long)users[i]);
+        }
+    }
+    qsort(l->pairs, (size_t)n, sizeof *l->pairs, by_user);
+    for (int64_t i = 0; i < n; i++) {
+        l->items[i] = items[l->pairs[i].place];
+        if (i == 0 || l->pairs[i].user != l->pairs[i - 1].user) {
+            l->offsets[l->n_users] = i;
+            l->queries[l->n_users++] = (rk_query){.user = l->pairs[i].user};
+        }
+    }
+    l->offsets[l->n_users] = n;
+    return RK_OK;
+}
+
+rk_status rk_model_score_pairs(const rk_model *model, const int64_t *users, const int32_t *items,
+                               int64_t n, float *scores)
+{
+    pair_lists l = {0};
+    rk_status status = RK_OK;
+    if (n < 0 || (n > 0 && (!users || !items || !scores))) {
+        RK_FAIL(RK_ERR_CONFIG, "the scores of %lld pairs: 0 or more, with arrays of so many",
+                (long long)n);
+    }
+    if (n == 0) {
+        return RK_OK;
+    }
+    RK_TRY_GOTO(done, put_together(&l, users, items, n));
+    RK_TRY_GOTO(done, rk__scorer_scores(model->scorer, l.queries, l.n_users,
+                                        (rk_item_lists){l.offsets, l.items}, l.scores));
+    for (int64_t i = 0; i < n; i++) {
+        scores[l.pairs[i].place] = l.scores[i];
+    }
+done:
+    rk__free(l.pairs);
+    rk__free(l.queries);
+    rk__free(l.offsets);
+    rk__free(l.items);
+    rk__free(l.scores);
     return status;
 }

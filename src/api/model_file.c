@@ -10,9 +10,7 @@
 #include "data/dataset_store.h"
 #include "io/h5.h"
 #include "train/checkpoint.h"
-
-#define KIND "model"
-enum { LAYOUT = 1 };
+#include "train/model_file.h"
 
 static rk_status write_config(rk_h5 *file, const rk_config *config)
 {
@@ -30,7 +28,7 @@ rk_status rk_model_save(const rk_model *model, const char *path, bool force)
     if (!force && rk__file_exists(path)) {
         RK_FAIL(RK_ERR_CONFIG, "%s is there already; force overwrites it", path);
     }
-    RK_TRY(rk__h5_create(&file, path, KIND, LAYOUT));
+    RK_TRY(rk__h5_create(&file, path, RK_MODEL_FILE_KIND, RK_MODEL_FILE_LAYOUT));
     RK_TRY_GOTO(done, rk__h5_set_i64(file, "epoch", model->epoch));
     RK_TRY_GOTO(done, write_config(file, model->config));
     RK_TRY_GOTO(done, rk__dataset_write(model->dataset, file));
@@ -44,23 +42,12 @@ done:
     return status;
 }
 
-static rk_status read_config(const rk_h5 *file, rk_config **out)
-{
-    char *text = NULL;
-    int64_t length = 0;
-    RK_TRY(rk__h5_load(file, "config", RK_H5_U8, &text, &length));
-    rk_status status = rk__config_parse(out, rk__h5_path(file), text, length);
-    rk__free(text);
-    return status;
-}
-
 static rk_status open_file(rk_model *model, const char *path, const char *device,
                            const rk_hooks *hooks)
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
-    RK_TRY(rk__h5_open(&file, path, KIND, LAYOUT));
-    RK_TRY_GOTO(done, read_config(file, &model->config));
+    RK_TRY(rk__model_file_open(path, &file, &model->config));
     if (device) {
         RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
     }

@@ -8,6 +8,7 @@
  */
 #include "base/limits.h"
 
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,6 +82,12 @@ int rk__cpu_quota(const char *root)
     }
     int64_t cores = limit[0] / limit[1] + (limit[0] % limit[1] != 0);
     return cores < 4096 ? (int)cores : 4096;
+}
+
+int rk__threads(int64_t wanted)
+{
+    int cores = omp_get_max_threads(), quota = rk__cpu_quota(RK_CONTROL_GROUP);
+    return wanted > 0 ? (int)wanted : quota > 0 && quota < cores ? quota : cores;
 }
 
 /* Bytes left in a control group; file pages that it can drop count as free. -1 = no limit. */

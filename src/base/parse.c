@@ -138,6 +138,18 @@ rk_parse rk__parse_real(const char *text, size_t length, double *out)
     return RK_PARSE_OK;
 }
 
+rk_parse rk__parse_real_comma(const char *text, size_t length, double *out)
+{
+    char buffer[128];
+    if (length >= sizeof buffer || memchr(text, '.', length)) {
+        return RK_PARSE_NOT_A_NUMBER;
+    }
+    for (size_t i = 0; i < length; i++) {
+        buffer[i] = text[i] == ',' ? '.' : text[i];
+    }
+    return rk__parse_real(buffer, length, out);
+}
+
 static void print_digits(char out[32], double value, int digits)
 {
     snprintf(out, 32, "%.*g", digits, value);

@@ -21,6 +21,9 @@ rk_parse rk__parse_int(const char *text, size_t length, int64_t *out);
 /* Decimal number with optional fraction and exponent; nan and inf are not numbers. */
 rk_parse rk__parse_real(const char *text, size_t length, double *out);
 
+/* The same with a comma in place of the point ("4,5"); "4.5" is no number then. */
+rk_parse rk__parse_real_comma(const char *text, size_t length, double *out);
+
 /* The reverse: the shortest decimal text that parses to the same number, with a point in every
  * locale. The value must be finite. */
 void rk__print_real(char out[32], double value);

@@ -68,6 +68,8 @@ int cmd_cache(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
+int cmd_similar(cli *c, int argc, char **argv);
+int cmd_score(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
 int cmd_synth(cli *c, int argc, char **argv);
@@ -128,6 +130,10 @@ uint32_t cli_utf8_next(const char **at);
 /* For people: at most `width` characters, control characters as '?'; truncated with "...". */
 void cli_print_label(FILE *out, const char *text, int width);
 
+/* For a POSIX shell: as it is where it is plain, else in quotes. Free with cli_free. */
+char *cli_quote(const char *text);
+
+bool cli_is_there(const char *path);
 bool cli_is_directory(const char *path);
 bool cli_exists(const char *directory, const char *file);
 
@@ -147,10 +153,42 @@ void cli_json_close(cli_json *j, char bracket); /* '}' or ']'; the outermost end
 void cli_json_key(cli_json *j, const char *key);
 void cli_json_text(cli_json *j, const char *text); /* escaped; bytes that are not UTF-8: U+FFFD */
 void cli_json_int(cli_json *j, int64_t value);
-void cli_json_real(cli_json *j, double value); /* shortest that reads back; null if not finite */
+void cli_json_bool(cli_json *j, bool value);
+void cli_json_real(cli_json *j, double value);   /* shortest that reads back; null if not finite */
+void cli_print_real(char out[40], double value); /* a finite one, as above, without JSON */
 void cli_json_float(cli_json *j, float value);
 /* An original id: a number when the data set's ids are integers, else a text. */
 void cli_json_id(cli_json *j, const char *id, bool integer);
+
+/* ---- files (files.c) ---- */
+
+/* The lines of a text file, without line ends; empty ones are left out. */
+typedef struct cli_lines {
+    char **v; /* owned, each */
+    int64_t n;
+} cli_lines;
+
+/* path "-": standard input. option: for the message. Returns an exit code, after printing the
+ * error if any. */
+int cli_read_lines(const char *option, const char *path, cli_lines *out);
+void cli_lines_free(cli_lines *lines); /* zeroed ones are fine */
+
+/* A file of rows that is written aside and then renamed: it is whole or not there. */
+typedef enum cli_rows { CLI_ROWS_TSV, CLI_ROWS_CSV, CLI_ROWS_JSON } cli_rows;
+typedef struct cli_result {
+    const char *path; /* lent */
+    cli_rows form;    /* by the name: .jsonl, .csv, else TSV */
+    FILE *file;
+    char *aside; /* owned */
+} cli_result;
+
+/* Refuses a file that is there, unless force. These two return an exit code, after printing the
+ * error if any. */
+int cli_result_open(cli_result *result, const char *option, const char *path, bool force);
+int cli_result_commit(cli_result *result);
+void cli_result_close(cli_result *result); /* drops it unless committed; a zeroed one is fine */
+/* A text in a CSV or TSV, with what it needs of quotes or escapes. */
+void cli_result_text(cli_result *result, const char *text);
 
 /* ---- display (display.c): messages and progress on standard error ---- */
 

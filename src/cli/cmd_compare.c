@@ -101,17 +101,24 @@ static void print_paired(const rk_comparison *c, int64_t r)
     char interval[32];
     snprintf(title, sizeof title, "[%lld] - [1]", (long long)r + 1);
     snprintf(interval, sizeof interval, "%g %% interval", 100 * c->how.confidence);
-    printf("\n%s%-15s%12s%24s%10s%11s%10s%10s%10s%s\n", cli_bold(colour), title, "difference",
-           interval, "t", "p", "better", "worse", "equal", cli_plain(colour));
+    printf("\n%s%-15s%12s%22s%11s%s\n", cli_bold(colour), title, "difference", interval, "p",
+           cli_plain(colour));
     for (int64_t m = 0; m < c->n_metrics; m++) {
         const rk_paired *p = &c->metrics[m].paired[r];
-        if (!c->metrics[m].is_paired) {
-            continue;
-        }
         bool sure = colour && (p->low > 0 || p->high < 0);
-        printf("%-15s%s%+12.5f%s  %+10.5f %+11.5f%10.2f%11.2g%10s%10s%10s\n", c->metrics[m].name,
-               cli_bold(sure), p->difference, cli_plain(sure), p->low, p->high, p->t, p->p,
-               cli_count(p->better).s, cli_count(p->worse).s, cli_count(p->equal).s);
+        if (c->metrics[m].is_paired) {
+            printf("%-15s%s%+12.5f%s  %+9.5f  %+9.5f%11.2g\n", c->metrics[m].name, cli_bold(sure),
+                   p->difference, cli_plain(sure), p->low, p->high, p->p);
+        }
+    }
+    printf("%s%-15s%12s%11s%11s%11s%s\n", cli_bold(colour), "  users", "t", "better", "worse",
+           "equal", cli_plain(colour));
+    for (int64_t m = 0; m < c->n_metrics; m++) {
+        const rk_paired *p = &c->metrics[m].paired[r];
+        if (c->metrics[m].is_paired) {
+            printf("%-15s%12.2f%11s%11s%11s\n", c->metrics[m].name, p->t, cli_count(p->better).s,
+                   cli_count(p->worse).s, cli_count(p->equal).s);
+        }
     }
 }
 
@@ -226,8 +233,8 @@ static int compare(const cli *c, const compare_args *args)
         for (int64_t r = 1; r < comparison->n_runs; r++) {
             print_paired(comparison, r);
         }
-        printf("\npaired over users: t-test and percentile interval of %s bootstrap replicates, "
-               "two-sided\n",
+        printf("\npaired over users, two-sided: t-test, and percentile\ninterval of %s bootstrap "
+               "replicates\n",
                cli_count(comparison->how.replicates).s);
     }
     rk_comparison_free(comparison);

@@ -92,7 +92,9 @@ static int print_run(const cli *c)
     if (!cli_exists(c->positional, "report.json")) {
         printf("  not finished\n");
         if (cli_exists(c->positional, "last.h5")) {
-            printf("next      rankine train --run %s --resume\n", c->positional);
+            char *folder = cli_quote(c->positional);
+            printf("next      rankine train --run %s --resume\n", folder);
+            cli_free(folder);
         }
         return 0;
     }

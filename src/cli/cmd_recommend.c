@@ -2,145 +2,52 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli.h"
+#include "answers.h"
 
 enum {
     LABEL_WIDTH = 60,
-    MAX_TOP = 1000000,
+    REASON_WIDTH = 36,
     KNOWN_SHOWN = 5,
     AT_ONCE = 1024,
-    MOST_ANSWERS = 1 << 20
+    MOST_ANSWERS = 1 << 20,
+    REASONS = 3
 };
 
 typedef struct recommend_args {
-    cli_list users, items, allow, deny;
-    const char *device, *data, *seen;
-    int64_t top;
-    bool all, json, tsv;
+    cli_list users, items, labels, tops;
+    const char *device, *data, *seen, *users_file;
+    cli_sink_args sink;
+    cli_limits limits;
+    bool all, explain, include_known;
 } recommend_args;
 
-/* Items of the command line as dense indices. */
-typedef struct item_list {
-    int32_t *v;
+/* Everything that a request needs. */
+typedef struct request {
+    recommend_args *args;
+    rk_model *model;
+    const rk_dataset *dataset;
+    cli_asking users, items;
+    int32_t *list; /* the items; owned */
+    rk_selection selection;
+    cli_tops tops;
+    cli_sink sinks[CLI_MOST_TOPS]; /* one for each length */
+    bool integer_ids;
+} request;
+
+/* The answers to one query, and why. */
+typedef struct answer {
+    const cli_asked *user; /* NULL = somebody with the items of the request */
+    rk_query query;
+    rk_grounds grounds;
+    const rk_recommendation *best;
     int64_t n;
-} item_list;
+    const rk_reason *reasons; /* [n, REASONS] */
+    const rk_explanation *explanations;
+} answer;
 
-/* The request, as dense indices. */
-typedef struct recommend_query {
-    int64_t *users;
-    int64_t n_users;
-    item_list items, allow, deny;
-} recommend_query;
-
-typedef rk_status (*find_fn)(const rk_dataset *dataset, const char *id, int64_t *out);
-
-/* Looks up one word of the command line: an id, or several separated by commas. A word with commas
- * that is itself an id counts as one. */
-static rk_status find_ids(const rk_dataset *dataset, find_fn find, const char *word, int64_t *out,
-                          int64_t *n)
+static const char *item_id(const request *r, int64_t item, char room[RK_ID_BYTES])
 {
-    rk_status status = find(dataset, word, &out[*n]);
-    if (status == RK_OK || !strchr(word, ',')) {
-        *n += status == RK_OK;
-        return status;
-    }
-    char *copy = cli_format("%s", word);
-    char *at = copy;
-    do {
-        char *comma = strchr(at, ',');
-        if (comma) {
-            *comma = '\0';
-        }
-        status = find(dataset, at, &out[*n]);
-        *n += status == RK_OK;
-        at = comma ? comma + 1 : NULL;
-    } while (status == RK_OK && at);
-    cli_free(copy);
-    return status;
-}
-
-static size_t count_words(const cli_list *list)
-{
-    size_t n = (size_t)list->n;
-    for (int i = 0; i < list->n; i++) {
-        for (const char *at = list->v[i]; *at; at++) {
-            n += *at == ',';
-        }
-    }
-    return n;
-}
-
-static rk_status resolve_items(const rk_dataset *dataset, const cli_list *words, item_list *out)
-{
-    int64_t *found = cli_alloc(count_words(words), sizeof *found);
-    rk_status status = RK_OK;
-    out->v = cli_alloc(count_words(words), sizeof *out->v);
-    for (int i = 0; i < words->n && status == RK_OK; i++) {
-        status = find_ids(dataset, rk_dataset_find_item, words->v[i], found, &out->n);
-    }
-    for (int64_t i = 0; i < out->n; i++) {
-        out->v[i] = (int32_t)found[i];
-    }
-    cli_free(found);
-    return status;
-}
-
-static rk_status resolve(const rk_dataset *dataset, const recommend_args *args,
-                         recommend_query *query)
-{
-    int64_t n = args->all ? rk_dataset_get_stats(dataset)->users : 0;
-    rk_status status = RK_OK;
-    query->users = cli_alloc(count_words(&args->users) + (size_t)n, sizeof *query->users);
-    for (; query->n_users < n; query->n_users++) {
-        query->users[query->n_users] = query->n_users;
-    }
-    for (int i = 0; i < args->users.n && status == RK_OK; i++) {
-        status = find_ids(dataset, rk_dataset_find_user, args->users.v[i], query->users,
-                          &query->n_users);
-    }
-    if (status == RK_OK) {
-        status = resolve_items(dataset, &args->items, &query->items);
-    }
-    if (status == RK_OK) {
-        status = resolve_items(dataset, &args->allow, &query->allow);
-    }
-    return status == RK_OK ? resolve_items(dataset, &args->deny, &query->deny) : status;
-}
-
-static void json_answer(cli_json *j, const rk_model *model, const rk_recommendation *best,
-                        int64_t n)
-{
-    const rk_dataset *dataset = rk_model_dataset(model);
-    bool integer = cli_integer_ids(model);
-    char room[RK_ID_BYTES];
-    cli_json_key(j, "recommendations");
-    cli_json_open(j, '[');
-    for (int64_t i = 0; i < n; i++) {
-        cli_json_open(j, '{');
-        cli_json_key(j, "item");
-        cli_json_id(j, rk_dataset_item_id(dataset, best[i].item, room), integer);
-        cli_json_key(j, "label");
-        cli_json_text(j, rk_dataset_item_label(dataset, best[i].item));
-        cli_json_key(j, "score");
-        cli_json_float(j, best[i].score);
-        cli_json_close(j, '}');
-    }
-    cli_json_close(j, ']');
-}
-
-static void print_answer(const rk_model *model, const rk_recommendation *best, int64_t n)
-{
-    const rk_dataset *dataset = rk_model_dataset(model);
-    char room[RK_ID_BYTES];
-    for (int64_t i = 0; i < n; i++) {
-        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1,
-               rk_dataset_item_id(dataset, best[i].item, room), (double)best[i].score);
-        cli_print_label(stdout, rk_dataset_item_label(dataset, best[i].item), LABEL_WIDTH);
-        fputc('\n', stdout);
-    }
-    if (n == 0) {
-        printf("      nothing is left that is not known already\n");
-    }
+    return rk_dataset_item_id(r->dataset, item, room);
 }
 
 static int64_t known_items(const rk_dataset *dataset, int64_t user, rk_part part)
@@ -150,251 +57,540 @@ static int64_t known_items(const rk_dataset *dataset, int64_t user, rk_part part
     return rk_dataset_items(dataset, part, user, &items, &n) == RK_OK ? n : 0;
 }
 
-static void print_item(const rk_dataset *dataset, int32_t item)
+static int64_t known_in_all(const rk_dataset *dataset, int64_t user)
+{
+    return known_items(dataset, user, RK_TRAIN) + known_items(dataset, user, RK_VALID) +
+           known_items(dataset, user, RK_TEST);
+}
+
+/* Of the items of the request, whether a model has learnt nothing of it. */
+static bool is_untrained(const request *r, int32_t item)
+{
+    const rk_query alone = {.user = -1, .items = &item, .n_items = 1};
+    rk_grounds grounds = {.items_used = 1};
+    return rk_model_grounds(r->model, &alone, &grounds) == RK_OK && grounds.items_used == 0;
+}
+
+/* ---- JSON ---- */
+
+static void json_item(cli_json *j, const request *r, int32_t item)
 {
     char room[RK_ID_BYTES];
-    printf("      %-12s             ", rk_dataset_item_id(dataset, item, room));
-    cli_print_label(stdout, rk_dataset_item_label(dataset, item), LABEL_WIDTH);
-    fputc('\n', stdout);
+    cli_json_key(j, "item");
+    cli_json_id(j, item_id(r, item, room), r->integer_ids);
+    cli_json_key(j, "label");
+    cli_json_text(j, rk_dataset_item_label(r->dataset, item));
 }
 
-/* Prints a few of the user's items, so that a person can judge the answer. */
-static void print_known(const rk_dataset *dataset, int64_t user)
+static void json_reasons(cli_json *j, const request *r, const answer *a, int64_t i)
 {
-    const int32_t *items;
-    int64_t n = 0;
-    if (rk_dataset_items(dataset, RK_TRAIN, user, &items, &n) != RK_OK || n == 0) {
-        return;
-    }
-    int64_t shown = n < KNOWN_SHOWN ? n : KNOWN_SHOWN;
-    for (int64_t i = 0; i < shown; i++) {
-        print_item(dataset, items[i * n / shown]); /* spread over the catalogue */
-    }
-    printf("may like\n");
-}
-
-/* Whether the model has learnt anything that bears on the user. */
-static bool is_known(const rk_model *model, int64_t user)
-{
-    return rk_model_get_facts(model).is_same_for_all ||
-           known_items(rk_model_dataset(model), user, RK_TRAIN) > 0;
-}
-
-static void start_user(cli_json *j, const rk_model *model, int64_t user, bool json)
-{
-    const rk_dataset *dataset = rk_model_dataset(model);
-    char room[RK_ID_BYTES];
-    const char *id = rk_dataset_user_id(dataset, user, room);
-    int64_t train = known_items(dataset, user, RK_TRAIN);
-    int64_t known =
-        train + known_items(dataset, user, RK_VALID) + known_items(dataset, user, RK_TEST);
-    if (json) {
-        cli_json_key(j, "user");
-        cli_json_id(j, id, cli_integer_ids(model));
-        cli_json_key(j, "known_items");
-        cli_json_int(j, known);
-        cli_json_key(j, "basis");
-        cli_json_text(j, is_known(model, user) ? "model" : "popularity");
-    } else {
-        printf("user %s, who has %s item%s%s\n", id, cli_count(known).s, known == 1 ? "" : "s",
-               train > 0 ? ", for example" : " and none in train: the most popular items");
-        print_known(dataset, user);
-    }
-}
-
-static void start_items(cli_json *j, const rk_model *model, const recommend_query *query, bool json)
-{
-    const rk_dataset *dataset = rk_model_dataset(model);
-    if (!json) {
-        printf("somebody with these items:\n");
-        for (int64_t i = 0; i < query->items.n; i++) {
-            print_item(dataset, query->items.v[i]);
-        }
-        printf("may like\n");
-        return;
-    }
-    char room[RK_ID_BYTES];
-    cli_json_key(j, "items");
+    cli_json_key(j, "reasons");
     cli_json_open(j, '[');
-    for (int64_t i = 0; i < query->items.n; i++) {
-        cli_json_id(j, rk_dataset_item_id(dataset, query->items.v[i], room),
-                    cli_integer_ids(model));
+    for (int k = 0; k < REASONS && a->reasons[i * REASONS + k].item >= 0; k++) {
+        cli_json_open(j, '{');
+        json_item(j, r, a->reasons[i * REASONS + k].item);
+        cli_json_key(j, "part");
+        cli_json_float(j, a->reasons[i * REASONS + k].part);
+        cli_json_close(j, '}');
+    }
+    cli_json_close(j, ']');
+    cli_json_key(j, "reasons_sum");
+    cli_json_float(j, a->explanations[i].sum);
+    cli_json_key(j, "reasons_exact");
+    cli_json_bool(j, a->explanations[i].is_exact);
+}
+
+static void json_best(cli_json *j, const request *r, const answer *a, int64_t n)
+{
+    cli_json_key(j, "recommendations");
+    cli_json_open(j, '[');
+    for (int64_t i = 0; i < n; i++) {
+        cli_json_open(j, '{');
+        json_item(j, r, a->best[i].item);
+        cli_json_key(j, "score");
+        cli_json_float(j, a->best[i].score);
+        if (a->reasons) {
+            json_reasons(j, r, a, i);
+        }
+        cli_json_close(j, '}');
     }
     cli_json_close(j, ']');
 }
 
-/* A field of a line: what would end it is escaped with a backslash, as by export. */
-static void tsv_field(const char *text)
+static void json_list(cli_json *j, const request *r, bool untrained)
 {
-    for (const char *at = text; *at; at++) {
-        const char *special = strchr("\tt\nn\rr\\\\", *at);
-        if (special) {
-            printf("\\%c", special[1]);
-        } else {
-            fputc(*at, stdout);
+    char room[RK_ID_BYTES];
+    cli_json_key(j, untrained ? "untrained_items" : "items");
+    cli_json_open(j, '[');
+    for (int64_t i = 0; i < r->items.n; i++) {
+        if (!untrained || is_untrained(r, r->list[i])) {
+            cli_json_id(j, item_id(r, r->list[i], room), r->integer_ids);
         }
     }
+    cli_json_close(j, ']');
 }
 
-/* A line an item: user, rank, item, score; with --items the user is empty. */
-static void tsv_answer(const rk_model *model, const char *user, const rk_recommendation *best,
-                       int64_t n)
+static void json_answer(cli_json *j, const request *r, const answer *a, int64_t n)
 {
     char room[RK_ID_BYTES];
+    cli_json_open(j, '{');
+    if (!a->user) {
+        json_list(j, r, false);
+        json_list(j, r, true);
+    } else if (a->user->index < 0) {
+        cli_json_key(j, "user");
+        cli_json_asked(j, a->user->id, r->integer_ids);
+    } else {
+        cli_json_key(j, "user");
+        cli_json_id(j, rk_dataset_user_id(r->dataset, a->user->index, room), r->integer_ids);
+        cli_json_key(j, "known_items");
+        cli_json_int(j, known_in_all(r->dataset, a->user->index));
+    }
+    cli_json_key(j, "basis");
+    if (a->user && a->user->index < 0) {
+        cli_json_text(j, "unknown");
+        cli_json_key(j, "error");
+        cli_json_text(j, cli_why_unknown(r->dataset, CLI_USERS, a->user->id));
+    } else {
+        cli_json_text(j, rk_basis_name(a->grounds.basis));
+    }
+    json_best(j, r, a, n);
+    cli_json_close(j, '}');
+}
+
+/* ---- lines with tabs ---- */
+
+static void tsv_reasons(FILE *out, const request *r, const answer *a, int64_t i)
+{
+    char room[RK_ID_BYTES];
+    fputs(a->explanations[i].is_exact ? "\t" : "\t~", out);
+    for (int k = 0; k < REASONS && a->reasons[i * REASONS + k].item >= 0; k++) {
+        fputs(k > 0 ? "; " : "", out);
+        cli_tsv_field(out, item_id(r, a->reasons[i * REASONS + k].item, room));
+        fprintf(out, " %.4g", (double)a->reasons[i * REASONS + k].part);
+    }
+}
+
+/* A line an item; one that says so where there is none. */
+static void tsv_answer(FILE *out, const request *r, const answer *a, int64_t n)
+{
+    char room[RK_ID_BYTES], other[RK_ID_BYTES];
+    const bool is_unknown = a->user && a->user->index < 0;
+    const char *user = !a->user     ? ""
+                       : is_unknown ? a->user->id
+                                    : rk_dataset_user_id(r->dataset, a->user->index, room);
+    const char *basis = is_unknown ? "unknown" : rk_basis_name(a->grounds.basis);
     for (int64_t i = 0; i < n; i++) {
-        tsv_field(user);
-        printf("\t%" PRId64 "\t", i + 1);
-        tsv_field(rk_dataset_item_id(rk_model_dataset(model), best[i].item, room));
-        printf("\t%.9g\n", (double)best[i].score);
+        cli_tsv_field(out, user);
+        fprintf(out, "\t%" PRId64 "\t", i + 1);
+        cli_tsv_field(out, item_id(r, a->best[i].item, other));
+        fprintf(out, "\t%.9g\t%s", (double)a->best[i].score, basis);
+        if (a->reasons) {
+            tsv_reasons(out, r, a, i);
+        }
+        fputc('\n', out);
+    }
+    if (n == 0) {
+        cli_tsv_field(out, user);
+        fprintf(out, "\t\t\t\t%s%s\n", basis, r->args->explain ? "\t" : "");
     }
 }
 
-/* user -1: somebody with the items of the request. */
-static void show(cli_json *j, const rk_model *model, const recommend_args *args,
-                 const recommend_query *query, int64_t user, const rk_recommendation *best)
+/* ---- for people ---- */
+
+static void print_item(const request *r, int32_t item, const char *note)
 {
     char room[RK_ID_BYTES];
+    printf("      %-12s             ", item_id(r, item, room));
+    cli_print_label(stdout, rk_dataset_item_label(r->dataset, item), LABEL_WIDTH);
+    printf("%s\n", note);
+}
+
+/* Prints a few of the user's items, so that a person can judge the answer. */
+static void print_known(const request *r, int64_t user)
+{
+    const int32_t *items;
     int64_t n = 0;
-    while (n < args->top && best[n].item >= 0) {
-        n++;
-    }
-    if (args->tsv) {
-        tsv_answer(model, user < 0 ? "" : rk_dataset_user_id(rk_model_dataset(model), user, room),
-                   best, n);
+    if (rk_dataset_items(r->dataset, RK_TRAIN, user, &items, &n) != RK_OK || n == 0) {
         return;
     }
-    if (args->json) {
-        cli_json_open(j, '{');
+    int64_t shown = n < KNOWN_SHOWN ? n : KNOWN_SHOWN;
+    for (int64_t i = 0; i < shown; i++) {
+        print_item(r, items[i * n / shown], ""); /* spread over the catalogue */
     }
-    if (user < 0) {
-        start_items(j, model, query, args->json);
-    } else {
-        start_user(j, model, user, args->json);
+    printf("may like\n");
+}
+
+static void print_user(const request *r, const answer *a)
+{
+    char room[RK_ID_BYTES];
+    const int64_t user = a->user->index, train = known_items(r->dataset, user, RK_TRAIN),
+                  known = known_in_all(r->dataset, user);
+    printf("user %s, who has %s item%s%s\n", rk_dataset_user_id(r->dataset, user, room),
+           cli_count(known).s, known == 1 ? "" : "s",
+           train > 0 ? ", for example" : " and none in train: the most popular items");
+    print_known(r, user);
+}
+
+static void print_list(const request *r, const answer *a)
+{
+    printf("somebody with these items:\n");
+    for (int64_t i = 0; i < r->items.n; i++) {
+        print_item(r, r->list[i],
+                   is_untrained(r, r->list[i]) ? "  (not in train: nothing is known of it)" : "");
     }
-    if (args->json) {
-        json_answer(j, model, best, n);
-        cli_json_close(j, '}');
-    } else {
-        print_answer(model, best, n);
+    printf(a->grounds.basis == RK_BASIS_POPULARITY
+               ? "nothing is known of them: the most popular items\n"
+               : "may like\n");
+}
+
+static void print_reasons(const request *r, const answer *a, int64_t i)
+{
+    char room[RK_ID_BYTES];
+    for (int k = 0; k < REASONS && a->reasons[i * REASONS + k].item >= 0; k++) {
+        const rk_reason *reason = &a->reasons[i * REASONS + k];
+        printf("        %s %-10s %10.4f    ", a->explanations[i].is_exact ? " for" : "~for",
+               item_id(r, reason->item, room), (double)reason->part);
+        cli_print_label(stdout, rk_dataset_item_label(r->dataset, reason->item), REASON_WIDTH);
+        fputc('\n', stdout);
     }
 }
 
-static rk_selection selection_of(const recommend_args *args, const recommend_query *query)
+static void print_answer(const request *r, const answer *a, int64_t n)
 {
-    rk_selection selection = rk_selection_defaults();
-    if (strcmp(args->seen, "none") == 0) {
-        selection.seen = 0;
-        selection.keep_given = true;
-    } else if (strcmp(args->seen, "train") == 0) {
-        selection.seen = 1u << RK_TRAIN;
-    } else if (strcmp(args->seen, "valid") == 0) {
-        selection.seen = 1u << RK_TRAIN | 1u << RK_VALID;
+    char room[RK_ID_BYTES];
+    if (a->user && a->user->index < 0) {
+        printf("user %s: %s\n", a->user->id, cli_why_unknown(r->dataset, CLI_USERS, a->user->id));
+        return;
     }
-    selection.allow = args->allow.n > 0 ? query->allow.v : NULL;
-    selection.n_allow = query->allow.n;
-    selection.deny = query->deny.v;
-    selection.n_deny = query->deny.n;
-    return selection;
+    if (a->user) {
+        print_user(r, a);
+    } else {
+        print_list(r, a);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1, item_id(r, a->best[i].item, room),
+               (double)a->best[i].score);
+        cli_print_label(stdout, rk_dataset_item_label(r->dataset, a->best[i].item), LABEL_WIDTH);
+        fputc('\n', stdout);
+        if (a->reasons) {
+            print_reasons(r, a, i);
+        }
+    }
+    if (n == 0) {
+        printf("      nothing is left that is not known already\n");
+    }
 }
 
-static rk_status answer(const rk_model *model, const recommend_args *args,
-                        const recommend_query *query)
+/* ---- asking ---- */
+
+static void show(request *r, const answer *a)
 {
-    const rk_selection selection = selection_of(args, query);
-    const int64_t total = query->items.n > 0 ? 1 : query->n_users;
-    const int64_t room = MOST_ANSWERS / args->top > 0 ? MOST_ANSWERS / args->top : 1;
-    const int64_t most = room < AT_ONCE ? room : AT_ONCE;
-    const int64_t at_once = total < most ? total : most;
-    rk_query *queries = cli_alloc((size_t)at_once, sizeof *queries);
-    rk_recommendation *best = cli_alloc((size_t)(at_once * args->top), sizeof *best);
-    rk_status status = RK_OK;
-    cli_json j = {.out = stdout};
-    if (args->json) {
-        cli_json_open(&j, '[');
-    }
-    for (int64_t first = 0; first < total && status == RK_OK; first += at_once) {
-        int64_t n = total - first < at_once ? total - first : at_once;
-        for (int64_t i = 0; i < n; i++) {
-            queries[i] =
-                query->items.n > 0
-                    ? (rk_query){.user = -1, .items = query->items.v, .n_items = query->items.n}
-                    : (rk_query){.user = query->users[first + i]};
-        }
-        status = rk_model_top_k(model, queries, n, &selection, args->top, best);
-        for (int64_t i = 0; i < n && status == RK_OK; i++) {
-            show(&j, model, args, query, queries[i].user, best + i * args->top);
+    for (int i = 0; i < r->tops.n; i++) {
+        cli_sink *s = &r->sinks[i];
+        const int64_t n = a->n < r->tops.v[i] ? a->n : r->tops.v[i];
+        if (s->form == CLI_FORM_TSV) {
+            tsv_answer(s->out, r, a, n);
+        } else if (s->form == CLI_FORM_PEOPLE) {
+            print_answer(r, a, n);
+        } else {
+            json_answer(&s->j, r, a, n);
         }
     }
-    if (args->json && status == RK_OK) {
-        cli_json_close(&j, ']');
+}
+
+/* Room for the answers of some queries at once, and for the reasons of one. */
+typedef struct workspace {
+    rk_query *queries;
+    rk_recommendation *best; /* [n, longest top] */
+    int32_t *items;          /* [longest top], as the reasons */
+    rk_reason *reasons;
+    rk_explanation *explanations;
+    int64_t n;
+} workspace;
+
+static workspace make_workspace(const request *r, int64_t total)
+{
+    const int64_t longest = r->tops.longest, most = MOST_ANSWERS / longest;
+    int64_t n = most < 1 ? 1 : most < AT_ONCE ? most : AT_ONCE;
+    n = n < total ? n : total;
+    return (workspace){.queries = cli_alloc((size_t)n, sizeof(rk_query)),
+                       .best = cli_alloc((size_t)(n * longest), sizeof(rk_recommendation)),
+                       .items = cli_alloc((size_t)longest, sizeof(int32_t)),
+                       .reasons = cli_alloc((size_t)longest * REASONS, sizeof(rk_reason)),
+                       .explanations = cli_alloc((size_t)longest, sizeof(rk_explanation)),
+                       .n = n};
+}
+
+static void free_workspace(workspace *at)
+{
+    cli_free(at->queries);
+    cli_free(at->best);
+    cli_free(at->items);
+    cli_free(at->reasons);
+    cli_free(at->explanations);
+}
+
+static rk_status explain(const request *r, workspace *at, answer *a)
+{
+    if (!r->args->explain || a->n == 0) {
+        return RK_OK;
     }
-    cli_free(queries);
-    cli_free(best);
+    for (int64_t i = 0; i < a->n; i++) {
+        at->items[i] = a->best[i].item;
+    }
+    a->reasons = at->reasons;
+    a->explanations = at->explanations;
+    return rk_model_explain(r->model, &a->query, at->items, a->n, REASONS, at->reasons,
+                            at->explanations);
+}
+
+/* Answers those of users[0, n) who are known together, and shows all in their order. */
+static rk_status answer_some(request *r, workspace *at, const cli_asked *users, int64_t n)
+{
+    const int64_t longest = r->tops.longest;
+    int64_t known = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (!users) {
+            at->queries[known++] = (rk_query){.user = -1, .items = r->list, .n_items = r->items.n};
+        } else if (users[i].index >= 0) {
+            at->queries[known++] = (rk_query){.user = users[i].index};
+        }
+    }
+    rk_status status =
+        rk_model_top_k(r->model, at->queries, known, &r->selection, longest, at->best);
+    known = 0;
+    for (int64_t i = 0; i < n && status == RK_OK; i++) {
+        answer a = {.user = users ? &users[i] : NULL};
+        if (!users || users[i].index >= 0) {
+            a.query = at->queries[known];
+            a.best = at->best + known++ * longest;
+            while (a.n < longest && a.best[a.n].item >= 0) {
+                a.n++;
+            }
+            status = rk_model_grounds(r->model, &a.query, &a.grounds);
+            status = status == RK_OK ? explain(r, at, &a) : status;
+        }
+        if (status == RK_OK) {
+            show(r, &a);
+        }
+    }
     return status;
 }
 
-static int recommend(cli *c, const recommend_args *args)
+static bool is_fine(const request *r)
+{
+    for (int i = 0; i < r->tops.n; i++) {
+        if (!cli_sink_fine(&r->sinks[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int answer_all(const cli *c, request *r)
+{
+    const bool by_items = r->items.n > 0;
+    const int64_t total = by_items ? 1 : r->users.n;
+    workspace at = make_workspace(r, total);
+    rk_status status = RK_OK;
+    int64_t first = 0;
+    for (; first < total && status == RK_OK && is_fine(r) && !cli_signals_stop(); first += at.n) {
+        const int64_t n = total - first < at.n ? total - first : at.n;
+        status = answer_some(r, &at, by_items ? NULL : r->users.v + first, n);
+    }
+    free_workspace(&at);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    return first < total && cli_signals_stop() ? rk_status_exit_code(RK_ERR_INTERRUPTED) : 0;
+}
+
+/* ---- the request ---- */
+
+static void set_seen(const recommend_args *args, rk_selection *selection)
+{
+    *selection = rk_selection_defaults();
+    if (args->include_known || strcmp(args->seen, "none") == 0) {
+        selection->seen = 0;
+        selection->keep_given = true;
+    } else if (strcmp(args->seen, "train") == 0) {
+        selection->seen = 1u << RK_TRAIN;
+    } else if (strcmp(args->seen, "valid") == 0) {
+        selection->seen = 1u << RK_TRAIN | 1u << RK_VALID;
+    }
+}
+
+static int find_all(const cli *c, request *r)
+{
+    const recommend_args *args = r->args;
+    const rk_dataset *d = r->dataset;
+    int code = cli_ask(&r->users, d, CLI_USERS, &args->users);
+    if (code == 0 && args->users_file) {
+        code = cli_ask_file(&r->users, d, CLI_USERS, args->users_file);
+    }
+    if (code == 0 && args->all) {
+        cli_ask_all(&r->users, d, CLI_USERS);
+    }
+    code = code ? code : cli_must_know_one(c, &r->users, d, CLI_USERS);
+    code = code ? code : cli_ask(&r->items, d, CLI_ITEMS, &args->items);
+    code = code ? code : cli_must_know(c, &r->items, d, CLI_ITEMS, "--items");
+    return code ? code : cli_ask_labels(&r->items, d, &args->labels);
+}
+
+/* Files for the answers, one for each length, or the standard output. */
+static int open_sinks(request *r)
+{
+    const char *out = r->args->sink.out;
+    const char *place = out ? strstr(out, "{top}") : NULL;
+    int code = 0;
+    if (r->tops.n > 1 && !place) {
+        return cli_usage("recommend", "several lengths in --top go into a file each: --out "
+                                      "lists-{top}.tsv, where {top} is the length");
+    }
+    for (int i = 0; i < r->tops.n && code == 0; i++) {
+        char *path = !place ? NULL
+                            : cli_format("%.*s%" PRId64 "%s", (int)(place - out), out, r->tops.v[i],
+                                         place + strlen("{top}"));
+        code = cli_sink_open(&r->sinks[i], "recommend", &r->args->sink, path ? path : out);
+        if (code != 0) {
+            r->tops.n = i; /* those that are open */
+        }
+        cli_free(path);
+    }
+    return code;
+}
+
+/* Closes the sinks and says what is in the files. */
+static int close_sinks(request *r, int code)
+{
+    const int64_t total = r->items.n > 0 ? 1 : r->users.n;
+    for (int i = 0; i < r->tops.n; i++) {
+        char *path = r->sinks[i].path ? cli_format("%s", r->sinks[i].path) : NULL;
+        code = cli_sink_close(&r->sinks[i], code);
+        if (code == 0 && path) {
+            printf("%s: the best %" PRId64 " for %s user%s", path, r->tops.v[i], cli_count(total).s,
+                   total == 1 ? "" : "s");
+            printf(r->users.unknown > 0 ? ", of whom %s unknown\n" : "\n",
+                   cli_count(r->users.unknown).s);
+        }
+        cli_free(path);
+    }
+    if (code == 0 && r->users.unknown > 0) {
+        cli_error(0, "note: %s of %s users are not in the data set; their rows say so",
+                  cli_count(r->users.unknown).s, cli_count(r->users.n).s);
+    }
+    return code;
+}
+
+static int serve(const cli *c, request *r)
+{
+    const rk_dataset_stats *stats = rk_dataset_get_stats(r->dataset);
+    set_seen(r->args, &r->selection);
+    int code = find_all(c, r);
+    if (code == 0) {
+        code = cli_limits_find(c, &r->args->limits, "recommend", r->dataset, &r->selection);
+    }
+    if (code != 0) {
+        return code;
+    }
+    cli_tops_clip(&r->tops, stats->items);
+    r->list = cli_indices(&r->items);
+    r->items.n -= r->items.unknown;
+    code = open_sinks(r);
+    if (code == 0) {
+        cli_signals_install("\nrankine: stopping\n");
+        code = answer_all(c, r);
+    }
+    return close_sinks(r, code);
+}
+
+static int check(const recommend_args *args, request *r)
+{
+    static const char *const ten[] = {"10"};
+    const cli_list normal = {(const char **)(uintptr_t)ten, 1};
+    const bool by_items = args->items.n + args->labels.n > 0;
+    if ((args->users.n > 0) + (args->users_file != NULL) + by_items + args->all != 1) {
+        return cli_usage("recommend",
+                         "recommend needs one of --user ID..., --users FILE, --all and "
+                         "--items ID,ID (or --label TEXT)");
+    }
+    if (args->include_known && strcmp(args->seen, "all") != 0 && strcmp(args->seen, "none") != 0) {
+        return cli_usage("recommend", "--include-known is --seen none; take one of them");
+    }
+    return cli_tops_parse(&r->tops, "recommend", args->tops.n > 0 ? &args->tops : &normal);
+}
+
+static int recommend(cli *c, recommend_args *args)
 {
     cli_display display;
-    rk_model *model = NULL;
-    recommend_query query = {.n_users = 0};
-    if ((args->users.n > 0) + (args->items.n > 0) + args->all != 1) {
-        return cli_usage("recommend",
-                         "recommend needs one of --user ID..., --all and --items ID,ID");
-    }
-    if (args->json && args->tsv) {
-        return cli_usage("recommend", "take one of --json and --tsv");
+    request r = {.args = args};
+    int code = check(args, &r);
+    if (code != 0) {
+        return code;
     }
     c->quiet = true; /* the answer comes at once: progress would only be in the way */
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
-    int code = cli_open_model(c, args->device, args->data, &hooks, &model);
-    if (code != 0) {
-        return code;
+    code = cli_open_model(c, args->device, args->data, &hooks, &r.model);
+    if (code == 0) {
+        r.dataset = rk_model_dataset(r.model);
+        r.integer_ids = cli_integer_ids(r.model);
+        code = serve(c, &r);
     }
-    int64_t catalogue = rk_dataset_get_stats(rk_model_dataset(model))->items;
-    if (args->top > catalogue) {
-        code = cli_usage("recommend",
-                         "--top %" PRId64 " is larger than the catalogue of %" PRId64 " items",
-                         args->top, catalogue);
-    } else {
-        rk_status status = resolve(rk_model_dataset(model), args, &query);
-        if (status == RK_OK) {
-            status = answer(model, args, &query);
-        }
-        code = status == RK_OK ? 0 : cli_fail(c, status);
-    }
-    cli_free(query.users);
-    cli_free(query.items.v);
-    cli_free(query.allow.v);
-    cli_free(query.deny.v);
-    rk_model_free(model);
+    cli_asking_free(&r.users);
+    cli_asking_free(&r.items);
+    cli_free(r.list);
+    rk_model_free(r.model);
     return code;
 }
 
 int cmd_recommend(cli *c, int argc, char **argv)
 {
-    recommend_args args = {.top = 10, .seen = "all"};
+    recommend_args args = {.seen = "all"};
     const cli_option table[] = {
         {"--user", CLI_MANY, &args.users, "ID...", "users by their original ids", 0, 0},
-        {"--items", CLI_MANY, &args.items, "ID,ID...",
-         "instead: a new user who is known by these items", 0, 0},
+        {"--users", CLI_TEXT, &args.users_file, "FILE",
+         "instead: users of a file with one id a line; - reads standard input", 0, 0},
         {"--all", CLI_FLAG, &args.all, NULL, "instead: every user of the data set", 0, 0},
+        {"--items", CLI_MANY, &args.items, "ID,ID...",
+         "instead: a new user who is known by these items; @FILE reads them from\n"
+         "a file, one a line",
+         0, 0},
+        {"--label", CLI_MANY, &args.labels, "TEXT...",
+         "the same by words of the items' labels: --label \"star wars\"", 0, 0},
+        {"--top", CLI_REPEAT, &args.tops, "K,K...",
+         "how many; default 10. Several go into a file each: --out lists-{top}.tsv", 0, 0},
+        {"--exclude", CLI_MANY, &args.limits.exclude, "ID,ID...",
+         "items that are in no answer; @FILE reads them from a file", 0, 0},
+        {"--among", CLI_MANY, &args.limits.among, "ID,ID...",
+         "only these items may be in an answer; @FILE reads them from a file", 0, 0},
+        {"--include-known", CLI_FLAG, &args.include_known, NULL,
+         "what somebody has already may be in the answer", 0, 0},
         {"--seen", CLI_TEXT, &args.seen, "all|valid|train|none",
          "which items that somebody has are left out: of all parts (default), of\n"
          "train and valid, of train, none",
          0, 0},
-        {"--allow", CLI_MANY, &args.allow, "ID,ID...", "only these items may be in an answer", 0,
+        {"--min-score", CLI_TEXT, &args.limits.min_score, "SCORE", "nothing with a lower score", 0,
          0},
-        {"--deny", CLI_MANY, &args.deny, "ID,ID...", "these items may not", 0, 0},
-        {"--top", CLI_INT, &args.top, "K", "how many; default 10", 1, MAX_TOP},
-        {"--json", CLI_FLAG, &args.json, NULL,
-         "a JSON list with one object a user: user, known_items, basis (model or\n"
-         "popularity), recommendations [{item, label, score}]; with --items: items,\n"
-         "recommendations. Ids are numbers where data.ids is integer, else texts",
+        {"--explain", CLI_FLAG, &args.explain, NULL,
+         "with each answer up to three items that speak for it, and what each adds\n"
+         "to its score: exact where the score is such a sum, else marked with ~",
          0, 0},
-        {"--tsv", CLI_FLAG, &args.tsv, NULL,
-         "a line an item: user, rank, item, score, with tabs between them", 0, 0},
+        {"--json", CLI_FLAG, &args.sink.json, NULL,
+         "a JSON list with one object a user: user, known_items, basis (model or\n"
+         "popularity; unknown with an error), recommendations [{item, label,\n"
+         "score}]; with --items: items, untrained_items, basis (items or popularity)",
+         0, 0},
+        {"--jsonl", CLI_FLAG, &args.sink.jsonl, NULL, "the same objects, one a line", 0, 0},
+        {"--tsv", CLI_FLAG, &args.sink.tsv, NULL,
+         "a line an item: user, rank, item, score, basis, with tabs between them;\n"
+         "rank, item and score are empty where there is no answer",
+         0, 0},
+        {"--out", CLI_TEXT, &args.sink.out, "FILE",
+         "into a file, which ends in .tsv, .jsonl or .json; one that is there is\n"
+         "replaced when the new one is whole",
+         0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},
@@ -405,12 +601,15 @@ int cmd_recommend(cli *c, int argc, char **argv)
         "RUN",
         false,
         "The best items that a user does not have yet, by a run's model, best first. A user\n"
-        "without a train interaction gets the most popular items. RUN is a run folder or a file\n"
-        "of rankine export --format model.",
+        "without a train interaction gets the most popular items, and the answer says so; an id\n"
+        "that is not in the data set is a row that says so. RUN is a run folder or a file of\n"
+        "rankine export --format model.",
         "  rankine recommend runs/demo --user 17\n"
         "  rankine recommend runs/demo --user 17 23 42 --top 5 --json\n"
-        "  rankine recommend runs/demo --items 3,81,207\n"
-        "  rankine recommend runs/demo --all --seen valid --top 20 --tsv > lists.tsv",
+        "  rankine recommend runs/demo --items 3,81,207 --explain\n"
+        "  rankine recommend runs/demo --label \"star wars\" --among @in-stock.txt\n"
+        "  rankine recommend runs/demo --all --seen valid --top 20 --out lists.tsv\n"
+        "  rankine recommend runs/demo --users ids.txt --out lists.jsonl",
         table};
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {
@@ -418,7 +617,8 @@ int cmd_recommend(cli *c, int argc, char **argv)
     }
     cli_free(args.users.v);
     cli_free(args.items.v);
-    cli_free(args.allow.v);
-    cli_free(args.deny.v);
+    cli_free(args.labels.v);
+    cli_free(args.tops.v);
+    cli_limits_free(&args.limits);
     return code;
 }

@@ -14,11 +14,15 @@ static int synth(const cli *c, const rk_synth_options *options, bool force)
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
-    printf("%s: ratings.csv, items.csv, synth.yaml (%s users, %s items, %s interactions, "
-           "%s clusters)\n"
-           "next      rankine train %s/synth.yaml\n",
+    printf("%s: ratings.csv, items.csv, synth.yaml\n"
+           "          %s users, %s items, %s interactions, %s clusters\n",
            c->positional, cli_count(options->users).s, cli_count(options->items).s,
-           cli_count(options->interactions).s, cli_count(options->clusters).s, c->positional);
+           cli_count(options->interactions).s, cli_count(options->clusters).s);
+    char *config = cli_format("%s/synth.yaml", c->positional);
+    char *quoted = cli_quote(config);
+    printf("next      rankine train %s\n", quoted);
+    cli_free(quoted);
+    cli_free(config);
     return 0;
 }
 

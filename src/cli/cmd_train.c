@@ -10,7 +10,7 @@
 
 typedef struct train_args {
     cli_list set;
-    const char *data, *device, *run;
+    const char *data, *device, *run, *from, *new_ids;
     bool resume, force, eager, profile, print_config, print_program;
     int64_t seeds; /* 0 = one run */
 } train_args;
@@ -20,6 +20,7 @@ static const char examples[] =
     "  rankine train exp.yaml --set train.epochs=50 --set model.dim=32 --run runs/dim32\n"
     "  rankine train exp.yaml --run runs/dim32 --resume\n"
     "  rankine train exp.yaml --run runs/five --seeds 5\n"
+    "  rankine train exp.yaml --run runs/tuesday --from runs/monday\n"
     "  rankine train exp.yaml --print-config\n"
     "  rankine train exp.yaml --print-program";
 
@@ -53,16 +54,38 @@ typedef struct work {
     const cli *c;
     cli_display display;
     char *run_dir; /* that was taken, else NULL; owned */
-    char *user;    /* some user of the data set; owned */
+    char *user; /* some user of the data set, quoted for a shell; NULL = none to be shown; owned */
 } work;
+
+/* A user whose id needs no quotes, if there is one among the first; -1 where none can be shown. */
+static int64_t plain_user(const rk_dataset *dataset)
+{
+    enum { LOOKED_AT = 1000 };
+    const int64_t n = rk_dataset_get_stats(dataset)->users;
+    int64_t shown = -1;
+    for (int64_t i = 0; i < n && i < LOOKED_AT; i++) {
+        char room[RK_ID_BYTES];
+        const char *id = rk_dataset_user_id(dataset, i, room);
+        char *quoted = cli_quote(id);
+        bool is_plain = strcmp(quoted, id) == 0 && id[0] != '-' && id[0] != '@';
+        bool is_quoted = quoted[0] == '\'';
+        cli_free(quoted);
+        if (is_plain) {
+            return i;
+        }
+        shown = shown < 0 && is_quoted ? i : shown;
+    }
+    return shown;
+}
 
 /* Folder and data set are there. */
 static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
 {
     work *w = user;
     char room[RK_ID_BYTES];
+    const int64_t shown = plain_user(dataset);
     w->run_dir = cli_format("%s", run_dir);
-    w->user = cli_format("%s", rk_dataset_user_id(dataset, 0, room));
+    w->user = shown >= 0 ? cli_quote(rk_dataset_user_id(dataset, shown, room)) : NULL;
     cli_display_end(&w->display);
     if (!w->c->quiet) {
         cli_print_stats(stdout, dataset);
@@ -70,10 +93,29 @@ static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
     }
 }
 
-/* Prints a command to go on with. */
+/* Prints a command to go on with, for some user of the data set. */
 static void print_next(const work *w)
 {
-    printf("next      rankine recommend %s --user %s\n", w->run_dir, w->user);
+    char *folder = cli_quote(w->run_dir);
+    if (w->user) {
+        printf("next      rankine recommend %s --user%c%s\n", folder, w->user[0] == '-' ? '=' : ' ',
+               w->user);
+    } else {
+        printf("next      rankine evaluate %s\n", folder);
+    }
+    cli_free(folder);
+}
+
+/* How to go on with what was interrupted. */
+static void print_resume(const train_args *args, const char *run_dir)
+{
+    char *folder = cli_quote(run_dir);
+    fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s", folder);
+    if (args->seeds > 0) {
+        fprintf(stderr, " --seeds %lld", (long long)args->seeds);
+    }
+    fprintf(stderr, " --resume\n");
+    cli_free(folder);
 }
 
 /* What came of it; returns the exit code. */
@@ -84,16 +126,9 @@ static int sum_up(const work *w, const train_args *args, rk_status status)
     if (!run_dir) {
         return cli_fail(w->c, status);
     }
-    if (status == RK_ERR_INTERRUPTED && args->seeds > 0 && cli_exists(run_dir, "config.yaml")) {
-        fprintf(
-            stderr,
-            "rankine: interrupted; go on with\n  rankine train --run %s --seeds %lld --resume\n",
-            run_dir, (long long)args->seeds);
-        return rk_status_exit_code(status);
-    }
-    if (status == RK_ERR_INTERRUPTED && cli_exists(run_dir, "last.h5")) {
-        fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s --resume\n",
-                run_dir);
+    if (status == RK_ERR_INTERRUPTED &&
+        cli_exists(run_dir, args->seeds > 0 ? "config.yaml" : "last.h5")) {
+        print_resume(args, run_dir);
         return rk_status_exit_code(status);
     }
     if (status == RK_OK) {
@@ -129,6 +164,9 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
     options.force = args->force;
     options.eager = args->eager;
     options.profile = args->profile;
+    options.from = args->from;
+    options.new_ids =
+        args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
     options.begun = on_begun;
     options.user = &w;
     rk_status status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
@@ -144,6 +182,14 @@ static int check_usage(const cli *c, const train_args *args)
 {
     if (args->resume && args->force) {
         return cli_usage("train", "--resume goes on with a run, --force replaces it: not both");
+    }
+    if (args->resume && args->from) {
+        return cli_usage("train", "--resume goes on from the run's own checkpoint, --from begins "
+                                  "with that of another run: not both");
+    }
+    if (args->new_ids && !args->from) {
+        return cli_usage("train", "--new says what becomes of ids that the run of --from does not "
+                                  "know: name it by --from RUN");
     }
     if (args->resume && !args->run) {
         return cli_usage("train", "--resume needs the run to go on with: --run DIR");
@@ -203,6 +249,14 @@ int cmd_train(cli *c, int argc, char **argv)
          "without CONFIG the run's own config is taken",
          0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the run that is in --run DIR", 0, 0},
+        {"--from", CLI_TEXT, &args.from, "RUN",
+         "begin with the parameters of this run (or model file): users and items\n"
+         "that it knows go on from there, e.g. with a day of new interactions",
+         0, 0},
+        {"--new", CLI_TEXT, &args.new_ids, "drawn|folded",
+         "with --from, users and items that it does not know: drawn at random\n"
+         "(default), or made of what they have",
+         0, 0},
         {"--seeds", CLI_INT, &args.seeds, "N",
          "N runs with the seeds run.seed, run.seed+1, ... in DIR/seed-*, then mean\n"
          "and standard deviation of every metric; --resume keeps finished ones",

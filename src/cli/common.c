@@ -69,6 +69,14 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
     for (int i = 0; status == RK_OK && i < set->n; i++) {
         status = rk_config_set(*out, set->v[i], "--set");
     }
+    char *said = NULL;
+    if (status == RK_OK) {
+        status = rk_config_settle(*out, &said);
+    }
+    if (said && !c->quiet) {
+        fprintf(stderr, "%s\n", said);
+    }
+    rk_string_free(said);
     cli_free(folder);
     return status == RK_OK ? 0 : cli_fail(c, status);
 }

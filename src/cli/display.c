@@ -1,6 +1,6 @@
 /*
  * Messages and progress on standard error. On a terminal one line is redrawn in place, at most once
- * a second. Elsewhere lines are plain: one for an ended epoch, at most one per second; every ten
+ * a second; that of the last epoch stays. Elsewhere lines are plain: one for an ended epoch, at most one per second; every ten
  * seconds one for a long epoch or another phase.
  */
 #include <math.h>
@@ -104,7 +104,7 @@ static void training_parts(const rk_progress *p, char *line, size_t size, int wi
         snprintf(part, sizeof part, "  %s samples/s", cli_rate(p->samples_per_second).s);
         append(line, size, width, part);
     }
-    if (p->eta_seconds >= 0) {
+    if (p->eta_seconds >= 0 && p->done < p->total) {
         if (p->eta_seconds < 59.5) {
             snprintf(part, sizeof part, "  %.0f s left", p->eta_seconds);
         } else {
@@ -159,10 +159,18 @@ static void tell_phase(cli_display *d)
 static void tell_epoch(cli_display *d)
 {
     char line[240] = "";
-    training_parts(&d->epoch, line, sizeof line, (int)sizeof line);
+    training_parts(&d->epoch, line, sizeof line, d->terminal ? columns() : (int)sizeof line);
     fprintf(stderr, "%s\n", line);
     d->epoch.epoch = 0;
     d->drawn_at = now();
+}
+
+/* The latest progress of training is that of an epoch whose steps are done. */
+static bool epoch_is_done(const cli_display *d)
+{
+    const rk_progress *p = &d->epoch;
+    const int64_t steps = p->epoch > 0 && p->epochs > 0 ? p->total / p->epochs : 0;
+    return steps > 0 && p->done > 0 && p->done % steps == 0;
 }
 
 static void remember_metric(cli_display *d, const rk_progress *p)
@@ -174,6 +182,13 @@ static void remember_metric(cli_display *d, const rk_progress *p)
     }
 }
 
+static void remember_epoch(cli_display *d, const rk_progress *p)
+{
+    d->epoch = *p;
+    d->epoch.metric = NULL;
+    remember_metric(d, p);
+}
+
 /* An epoch's line waits until the next epoch begins, since its metric comes after its last step. */
 static void plain_training(cli_display *d, const rk_progress *p)
 {
@@ -182,9 +197,7 @@ static void plain_training(cli_display *d, const rk_progress *p)
         remember_metric(d, p);
         tell_epoch(d);
     }
-    d->epoch = *p;
-    d->epoch.metric = NULL;
-    remember_metric(d, p);
+    remember_epoch(d, p);
     if (elapsed >= plain_seconds && p->done < p->total) {
         char line[240] = "";
         training_parts(p, line, sizeof line, (int)sizeof line);
@@ -217,6 +230,9 @@ static void on_progress(void *user, const rk_progress *p)
     }
     if (d->terminal) {
         double t = now();
+        if (p->epoch > 0) {
+            remember_epoch(d, p);
+        }
         if (!d->line_shown || t - d->drawn_at >= redraw_seconds) {
             draw(d, p);
             d->drawn_at = t;
@@ -238,8 +254,8 @@ static void on_log(void *user, rk_log_level level, const char *message)
         return;
     }
     erase(d);
-    if (d->epoch.epoch > 0 && d->epoch.done >= d->epoch.total) {
-        tell_epoch(d); /* the last epoch, before the messages about the whole run */
+    if (epoch_is_done(d)) {
+        tell_epoch(d); /* before what is said about it, or about the whole run */
     }
     if (level == RK_LOG_WARNING) {
         fprintf(stderr, "%swarning:%s %s\n", cli_yellow(d->colour), cli_plain(d->colour), message);

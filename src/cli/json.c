@@ -74,21 +74,32 @@ void cli_json_int(cli_json *j, int64_t value)
     fprintf(j->out, "%lld", (long long)value);
 }
 
+void cli_print_real(char out[40], double value)
+{
+    double back = 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, 40, "%.*g", digits, value);
+        if (sscanf(out, "%lf", &back) == 1 && memcmp(&back, &value, sizeof value) == 0) {
+            break;
+        }
+    }
+}
+
+void cli_json_bool(cli_json *j, bool value)
+{
+    before_value(j);
+    fputs(value ? "true" : "false", j->out);
+}
+
 void cli_json_real(cli_json *j, double value)
 {
     char text[40];
-    double back = 0;
     before_value(j);
     if (!isfinite(value)) {
         fputs("null", j->out);
         return;
     }
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (sscanf(text, "%lf", &back) == 1 && memcmp(&back, &value, sizeof value) == 0) {
-            break;
-        }
-    }
+    cli_print_real(text, value);
     fputs(text, j->out);
 }
 

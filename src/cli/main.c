@@ -21,6 +21,8 @@ const cli_command *cli_commands(void)
         {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
         {"compare", "runs side by side: options, metrics, paired tests over users", cmd_compare},
         {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
+        {"similar", "the items that are most like others", cmd_similar},
+        {"score", "a run's scores of given users and items", cmd_score},
         {"export", "write a run's embeddings for other programs", cmd_export},
         {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info},
         {"synth", "generate a data set with planted tastes to try things on", cmd_synth},

@@ -1,4 +1,5 @@
-/* The two tables that several commands print: a data set's statistics, and metrics. */
+/* The two tables that several commands print: a data set's statistics, and metrics. Lines are of 60
+ * columns at most, but for paths. */
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,48 +18,80 @@ static void row(FILE *out, const char *name, const char *format, ...)
     fputc('\n', out);
 }
 
+/* 12,345, from a million on 1.23M */
+static cli_text short_count(int64_t n)
+{
+    return n < 1000000 ? cli_count(n) : cli_rate((double)n);
+}
+
 static void print_degrees(FILE *out, const char *name, const rk_degrees *d)
 {
-    fprintf(out, "  %-15s%10s%10s%10s%10s%10s%10.2f\n", name, cli_count(d->min).s,
-            cli_count(d->decile[0]).s, cli_count(d->median).s, cli_count(d->decile[8]).s,
-            cli_count(d->max).s, d->mean);
+    fprintf(out, "  %-13s%8s%8s%8s%8s%8s", name, short_count(d->min).s, short_count(d->decile[0]).s,
+            short_count(d->median).s, short_count(d->decile[8]).s, short_count(d->max).s);
+    if (d->mean < 1000) {
+        fprintf(out, " %6.2f\n", d->mean);
+    } else {
+        fprintf(out, " %6s\n", cli_rate(d->mean).s);
+    }
 }
 
 void cli_print_stats(FILE *out, const rk_dataset *dataset)
 {
     const rk_dataset_stats *s = rk_dataset_get_stats(dataset);
     bool colour = cli_colour(out);
-    fprintf(out, "%sdata set %s%s  fingerprint %s\n", cli_bold(colour), rk_dataset_name(dataset),
-            cli_plain(colour), rk_dataset_fingerprint(dataset));
+    fprintf(out, "%sdata set %s%s\n", cli_bold(colour), rk_dataset_name(dataset),
+            cli_plain(colour));
+    row(out, "fingerprint", "%s", rk_dataset_fingerprint(dataset));
     row(out, "users", "%s", cli_count(s->users).s);
     row(out, "items", "%s", cli_count(s->items).s);
-    row(out, "interactions", "%s: train %s, valid %s, test %s", cli_count(s->interactions).s,
-        cli_count(s->train).s, cli_count(s->valid).s, cli_count(s->test).s);
+    row(out, "interactions", "%s", cli_count(s->interactions).s);
+    row(out, "  train", "%s", cli_count(s->train).s);
+    row(out, "  valid", "%s of %s users", cli_count(s->valid).s, cli_count(s->valid_users).s);
+    row(out, "  test", "%s of %s users", cli_count(s->test).s, cli_count(s->test_users).s);
     row(out, "density", "%s (sparsity %s)", cli_percent(s->density).s,
         cli_percent(1 - s->density).s);
-    row(out, "rows read", "%s: %s dropped by where, %s duplicates, %s held-out pairs in train too",
-        cli_count(s->rows_read).s, cli_count(s->rows_filtered).s, cli_count(s->duplicates).s,
-        cli_count(s->overlap).s);
-    row(out, "filter", "%s %s: %s users and %s items dropped", cli_count(s->filter_passes).s,
+    row(out, "rows read", "%s", cli_count(s->rows_read).s);
+    row(out, "  where", "%s dropped", cli_count(s->rows_filtered).s);
+    row(out, "  duplicates", "%s", cli_count(s->duplicates).s);
+    row(out, "  overlap", "%s held-out pairs, in an earlier part", cli_count(s->overlap).s);
+    row(out, "filter", "%s %s: %s users, %s items dropped", cli_count(s->filter_passes).s,
         s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,
         cli_count(s->items_dropped).s);
-    row(out, "held out", "%s users in valid, %s users in test", cli_count(s->valid_users).s,
-        cli_count(s->test_users).s);
-    row(out, "cold", "%s items in valid and %s in test never in train; %s test users without train",
-        cli_count(s->cold_valid_items).s, cli_count(s->cold_test_items).s,
-        cli_count(s->cold_test_users).s);
+    if (s->given > 0) {
+        row(out, "given", "%s interactions of the held-out users", cli_count(s->given).s);
+    }
+    if (s->tied_users > 0) {
+        row(out, "ties", "decide what is held out for %s users", cli_count(s->tied_users).s);
+    }
+    if (s->repeats > 0) {
+        row(out, "repeats", "%s rows are kept", cli_count(s->repeats).s);
+    }
+    row(out, "cold items", "%s in valid, %s in test", cli_count(s->cold_valid_items).s,
+        cli_count(s->cold_test_items).s);
+    row(out, "cold users", "%s in test", cli_count(s->cold_test_users).s);
     row(out, "empty users", "%s", cli_count(s->empty_users).s);
-    fprintf(out, "  %-15s%10s%10s%10s%10s%10s%10s\n", "train degree", "min", "10 %", "median",
-            "90 %", "max", "mean");
+    fprintf(out, "  %-13s%8s%8s%8s%8s%8s%7s\n", "train degree", "min", "10 %", "median", "90 %",
+            "max", "mean");
     print_degrees(out, "  per user", &s->user_degrees);
     print_degrees(out, "  per item", &s->item_degrees);
     row(out, "file", "%s", rk_dataset_path(dataset));
 }
 
+/* The model's value against popularity's, 8 columns; nothing where there is no ratio. */
+static void print_ratio(FILE *out, double model, double popularity)
+{
+    double ratio = model / popularity;
+    if (!(popularity > 0) || !isfinite(ratio)) {
+        return;
+    }
+    bool better = cli_colour(out) && ratio > 1;
+    fprintf(out, "%s%7.*fx%s", cli_green(better), ratio < 100 ? 2 : 0, ratio, cli_plain(better));
+}
+
 void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n)
 {
     bool colour = cli_colour(out);
-    fprintf(out, "%s%-20s%12s%12s%9s%s\n", cli_bold(colour), title, "model", "popularity", "ratio",
+    fprintf(out, "%s%-20s%12s%12s%8s%s\n", cli_bold(colour), title, "model", "popularity", "ratio",
             cli_plain(colour));
     for (int64_t i = 0; i < n; i++) {
         fprintf(out, "  %-18s%12.5f", rows[i].name, rows[i].model);
@@ -67,18 +100,13 @@ void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows,
         } else {
             fprintf(out, "%12s", "");
         }
-        if (isfinite(rows[i].popularity) && rows[i].popularity > 0) {
-            bool better = rows[i].model > rows[i].popularity;
-            fprintf(out, "%s%8.2fx%s", cli_green(colour && better),
-                    rows[i].model / rows[i].popularity, cli_plain(colour && better));
-        }
+        print_ratio(out, rows[i].model, rows[i].popularity);
         fputc('\n', out);
     }
 }
 
 /* One cell of a report: values of model and popularity, and their ratio; blank without the part. */
-static void print_cell(FILE *out, const rk_report *report, const char *part, const char *metric,
-                       bool colour)
+static void print_cell(FILE *out, const rk_report *report, const char *part, const char *metric)
 {
     char *path = cli_format("%s.%s", part, metric);
     char *beside = cli_format("popularity.%s", path);
@@ -87,15 +115,17 @@ static void print_cell(FILE *out, const rk_report *report, const char *part, con
     cli_free(path);
     cli_free(beside);
     if (!isfinite(model)) {
-        fprintf(out, "%33s", "");
+        fprintf(out, "%23s", "");
         return;
     }
-    fprintf(out, "%12.5f%12.5f", model, popularity);
+    fprintf(out, "%8.5f%8.5f", model, popularity);
     if (popularity > 0) {
-        bool better = colour && model > popularity;
-        fprintf(out, "%s%8.2fx%s", cli_green(better), model / popularity, cli_plain(better));
+        bool better = cli_colour(out) && model > popularity;
+        double ratio = model / popularity;
+        fprintf(out, "%s%6.*fx%s", cli_green(better), ratio < 100 ? 2 : 0, ratio,
+                cli_plain(better));
     } else {
-        fprintf(out, "%9s", "");
+        fprintf(out, "%7s", "");
     }
 }
 
@@ -116,12 +146,12 @@ static void print_metrics_report(FILE *out, const rk_report *report)
         return;
     }
     for (int line = 0; line < 2; line++) {
-        fprintf(out, "%s%-15s", cli_bold(colour), "");
+        fprintf(out, "%s%-13s", cli_bold(colour), "");
         for (int p = 0; p < 2; p++) {
             if (shown[p] && line == 0) {
-                fprintf(out, "%12s%*s", parts[p], p == 0 && shown[1] ? 21 : 0, "");
+                fprintf(out, "%8s%*s", parts[p], p == 0 && shown[1] ? 15 : 0, "");
             } else if (shown[p]) {
-                fprintf(out, "%12s%12s%9s", "model", "popularity", "ratio");
+                fprintf(out, "%8s%8s%7s", "model", "popular", "ratio");
             }
         }
         fprintf(out, "%s\n", cli_plain(colour));
@@ -132,34 +162,66 @@ static void print_metrics_report(FILE *out, const rk_report *report)
         if (strncmp(path, listed, length) != 0 || path[length] != '.' || !strchr(path, '@')) {
             continue;
         }
-        fprintf(out, "%-15s", path + length + 1);
+        fprintf(out, "%-13s", path + length + 1);
         for (int p = 0; p < 2; p++) {
             if (shown[p]) {
-                print_cell(out, report, parts[p], path + length + 1, colour);
+                print_cell(out, report, parts[p], path + length + 1);
             }
         }
         fputc('\n', out);
     }
+    fprintf(out, "%-13s popular: the ranking by popularity\n", "");
 }
 
 static void print_chosen(FILE *out, const rk_report *report)
 {
     double value = rk_report_number(report, "chosen.value");
     const char *by = rk_report_text(report, "chosen.by");
-    const char *note = rk_report_text(report, "chosen.note");
     if (!by) {
         return;
     }
     bool is_last = strcmp(by, "last epoch") == 0;
-    fprintf(out, "model     of epoch %.0f of %.0f, %s%s", rk_report_number(report, "chosen.epoch"),
-            rk_report_number(report, "train.epochs"), is_last ? "the " : "chosen by ", by);
+    fprintf(out, "model     of epoch %.0f of %.0f: %s\n", rk_report_number(report, "chosen.epoch"),
+            rk_report_number(report, "train.epochs"), rk_report_text(report, "chosen.checkpoint"));
+    fprintf(out, "          %s%s", is_last ? "the " : "chosen by ", by);
     if (isfinite(value) && !is_last) {
         fprintf(out, " (%.5f)", value);
     }
-    fprintf(out, ": %s\n", rk_report_text(report, "chosen.checkpoint"));
-    if (note) {
-        fprintf(out, "          %s\n", note);
+    fputc('\n', out);
+    if (rk_report_text(report, "chosen.note")) {
+        fprintf(out, "          chosen on test: the test metrics are optimistic\n");
     }
+}
+
+/* A training whose loss has grown beyond all measure. */
+static void print_diverged(FILE *out, const rk_report *report)
+{
+    bool colour = cli_colour(out);
+    const char *diverged = rk_report_text(report, "train.diverged.epoch");
+    if (diverged) {
+        fprintf(out,
+                "%swarning%s   the training diverged in epoch %s: loss %.3g,\n"
+                "          in the beginning it was %.3g;\n"
+                "          take a smaller train.learning_rate\n",
+                cli_yellow(colour), cli_plain(colour), diverged,
+                rk_report_number(report, "train.diverged.loss"),
+                rk_report_number(report, "train.diverged.first_loss"));
+    }
+}
+
+static void print_from(FILE *out, const rk_report *report)
+{
+    const char *from = rk_report_text(report, "from.run");
+    if (!from) {
+        return;
+    }
+    fprintf(out, "from      %s, epoch %.0f\n", from, rk_report_number(report, "from.epoch"));
+    fprintf(out, "          users %s taken over, %s new\n",
+            cli_count((int64_t)rk_report_number(report, "from.users")).s,
+            cli_count((int64_t)rk_report_number(report, "from.new_users")).s);
+    fprintf(out, "          items %s taken over, %s new\n",
+            cli_count((int64_t)rk_report_number(report, "from.items")).s,
+            cli_count((int64_t)rk_report_number(report, "from.new_items")).s);
 }
 
 static void print_costs(FILE *out, const rk_report *report)
@@ -171,17 +233,18 @@ static void print_costs(FILE *out, const rk_report *report)
                  {"timing.train_seconds", "training"},
                  {"timing.check_seconds", "checks"},
                  {"timing.evaluation_seconds", "evaluation"}};
+    const size_t n = sizeof parts / sizeof parts[0];
     fprintf(out, "time      %s:", cli_seconds(rk_report_number(report, "timing.total_seconds")).s);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        fprintf(out, "%s %s %s", i > 0 ? "," : "", parts[i].name,
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, "%s %s %s", i == 2 ? "\n         " : "", parts[i].name,
                 cli_seconds(rk_report_number(report, parts[i].path)).s);
+        fputs(i + 1 < n ? "," : "\n", out);
     }
     double rate = rk_report_number(report, "train.samples_per_second");
     if (isfinite(rate)) { /* of models that are trained by batches */
-        fprintf(out, "; %s samples/s", cli_rate(rate).s);
+        fprintf(out, "          %s samples/s\n", cli_rate(rate).s);
     }
-    fputc('\n', out);
-    fprintf(out, "memory    %s at the peak, of it tables %s and work space %s\n",
+    fprintf(out, "memory    %s at the peak: tables %s, work %s\n",
             cli_bytes(rk_report_number(report, "memory.peak_bytes")).s,
             cli_bytes(rk_report_number(report, "memory.store_bytes")).s,
             cli_bytes(rk_report_number(report, "memory.arena_bytes")).s);
@@ -205,15 +268,13 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
         double mean = rk_report_number(report, path);
         double popularity = rk_report_number(report, beside);
         if (!any) {
-            fprintf(out, "%s%-15s%12s%12s%12s%9s%s\n", cli_bold(colour), part, "mean", "sd",
+            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour), part, "mean", "sd",
                     "popularity", "ratio", cli_plain(colour));
             any = true;
         }
         fprintf(out, "%-15s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
                 popularity);
-        if (popularity > 0) {
-            fprintf(out, "%8.2fx", mean / popularity);
-        }
+        print_ratio(out, mean, popularity);
         fputc('\n', out);
         cli_free(metric);
         cli_free(sd);
@@ -227,7 +288,7 @@ void cli_print_seeds(FILE *out, const rk_report *report)
     const char *on_test = rk_report_text(report, "chosen.on_test");
     print_spread(out, report, rk_part_name(RK_VALID));
     print_spread(out, report, rk_part_name(RK_TEST));
-    fprintf(out, "seeds     %s, from %s; epoch chosen %.1f on average (%.0f to %.0f)\n",
+    fprintf(out, "seeds     %s, from %s\n          epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
             rk_report_number(report, "chosen.epoch.mean"),
             rk_report_number(report, "chosen.epoch.min"),
@@ -243,6 +304,8 @@ void cli_print_seeds(FILE *out, const rk_report *report)
 void cli_print_report(FILE *out, const rk_report *report)
 {
     print_metrics_report(out, report);
+    print_diverged(out, report);
     print_chosen(out, report);
+    print_from(out, report);
     print_costs(out, report);
 }

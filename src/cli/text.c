@@ -239,6 +239,38 @@ void cli_print_label(FILE *out, const char *text, int width)
     }
 }
 
+char *cli_quote(const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                "_-./:@%+=,";
+    bool has_control = false;
+    if (*text && strspn(text, plain) == strlen(text)) {
+        return cli_format("%s", text);
+    }
+    for (const char *at = text; *at; at++) {
+        has_control = has_control || (unsigned char)*at < 0x20 || *at == 0x7F;
+    }
+    char *out = cli_format("%s", has_control ? "$'" : "'");
+    for (const char *at = text; *at; at++) {
+        bool is_control = (unsigned char)*at < 0x20 || *at == 0x7F;
+        char *longer = is_control    ? cli_format("%s\\%03o", out, (unsigned)(unsigned char)*at)
+                       : *at == '\'' ? cli_format("%s%s", out, has_control ? "\\'" : "'\\''")
+                       : has_control && *at == '\\' ? cli_format("%s\\\\", out)
+                                                    : cli_format("%s%c", out, *at);
+        cli_free(out);
+        out = longer;
+    }
+    char *whole = cli_format("%s'", out);
+    cli_free(out);
+    return whole;
+}
+
+bool cli_is_there(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
 bool cli_is_directory(const char *path)
 {
     struct stat info;

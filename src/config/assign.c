@@ -10,57 +10,84 @@
 #include "base/parse.h"
 #include "config/internal.h"
 
-static const char sources_name[] = "data.sources";
-
-/* What a name like "train.epochs", "data.sources" or "data.sources[0].file" means. */
-typedef struct name_parts {
-    rk_target target;
-    bool is_sources; /* the whole list */
-} name_parts;
-
-/* "data.sources[12].KEY": the number and where the key begins. */
-static rk_status parse_index(const char *place, rk_scalar name, int64_t n_sources, int64_t *out,
-                             rk_scalar *out_key)
+/* The word at the beginning of a name, up to '.' or '['. */
+static rk_scalar first_word(rk_scalar name)
 {
-    const char *at = name.at + strlen(sources_name), *end = name.at + name.length;
-    const char *close = memchr(at, ']', (size_t)(end - at));
-    int64_t index = 0;
+    size_t length = 0;
+    while (length < name.length && name.at[length] != '.' && name.at[length] != '[') {
+        length++;
+    }
+    return (rk_scalar){.at = name.at, .length = length};
+}
+
+static rk_scalar behind(rk_scalar name, size_t length)
+{
+    return (rk_scalar){.at = name.at + length, .length = name.length - length};
+}
+
+/* "[12].KEY" behind a list's name: the number, and KEY. The index may be one past the end. */
+static rk_status parse_index(const char *place, const rk_config *config, rk_scalar name,
+                             rk_target *target, rk_scalar *inout_rest)
+{
+    rk_scalar rest = *inout_rest;
+    char *list = NULL;
+    int64_t index = 0, count = rk__list_count(config, *target);
+    const char *at = rest.at, *end = rest.at + rest.length;
+    const char *close = memchr(at, ']', rest.length), *key = target->list->rows[0].key;
+    RK_TRY(rk__target_name(&list, *target));
+    rk_status status = RK_OK;
     if (*at != '[' || !close ||
         rk__parse_int(at + 1, (size_t)(close - at - 1), &index) != RK_PARSE_OK || index < 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: '%s' should look like data.sources[0].file", place,
-                rk__excerpt(name.at, name.length).text);
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: '%s' should look like %s[0].%s", place,
+                     rk__excerpt(name.at, name.length).text, list, key);
     }
     if (close + 1 == end || close[1] != '.') {
-        RK_FAIL(RK_ERR_CONFIG, "%s: name a key of the source, e.g. data.sources[%lld].file", place,
-                (long long)index);
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: name a key of the element, e.g. %s[%lld].%s", place,
+                     list, (long long)index, key);
     }
-    if (index > n_sources) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: there are %lld sources, so the index is at most %lld", place,
-                (long long)n_sources, (long long)n_sources);
+    if (index > count) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG,
+                     "%s: the length of %s is %lld, so the index is at most %lld", place, list,
+                     (long long)count, (long long)count);
     }
-    *out = index;
-    *out_key = (rk_scalar){.at = close + 2, .length = (size_t)(end - close - 2)};
+    target->at[rk__list_depth(target->list) - 1] = index;
+    *inout_rest = behind(rest, (size_t)(close + 2 - at));
+done:
+    rk__free(list);
+    return status;
+}
+
+/* The rest of a name behind that of a list. Without a rest it is the whole list (no row). */
+static rk_status parse_in_list(const char *place, const rk_config *config, rk_scalar name,
+                               rk_scalar rest, rk_target *target)
+{
+    while (rest.length > 0) {
+        RK_TRY(parse_index(place, config, name, target, &rest));
+        rk_scalar word = first_word(rest);
+        const rk_option_list *inner = rk__list_find(target->list->name, word.at, word.length);
+        if (!inner) {
+            char *shown = NULL;
+            target->row = rk__option_find(target->list->name, rest.at, rest.length);
+            if (target->row) {
+                return RK_OK;
+            }
+            RK_TRY(rk__target_name(&shown, *target));
+            rk_status status = rk__config_unknown(place, target->list->name, shown, rest);
+            rk__free(shown);
+            return status;
+        }
+        target->list = inner;
+        target->at[1] = -1;
+        rest = behind(rest, word.length);
+    }
     return RK_OK;
 }
 
-/* The index of a source may be one past the end. */
-static rk_status parse_name(const char *place, rk_scalar name, int64_t n_sources, name_parts *out)
+/* What a name like "train.epochs", "data.sources" or "data.features[0].columns[1].kind" means. */
+static rk_status parse_name(const char *place, const rk_config *config, rk_scalar name,
+                            rk_target *out)
 {
-    *out = (name_parts){.target = {.source = -1}};
-    size_t prefix = strlen(sources_name);
-    bool begins = name.length >= prefix && memcmp(name.at, sources_name, prefix) == 0;
-    if (begins && name.length == prefix) {
-        out->is_sources = true;
-        return RK_OK;
-    }
-    rk_scalar key;
-    if (begins && (name.at[prefix] == '[' || name.at[prefix] == '.')) {
-        RK_TRY(parse_index(place, name, n_sources, &out->target.source, &key));
-        out->target.row = rk__option_find("source", key.at, key.length);
-        char shown[48];
-        snprintf(shown, sizeof shown, "%s[%lld]", sources_name, (long long)out->target.source);
-        return out->target.row ? RK_OK : rk__config_unknown(place, "source", shown, key);
-    }
+    *out = (rk_target){.at = {-1, -1}};
     const char *dot = memchr(name.at, '.', name.length);
     size_t section_length = dot ? (size_t)(dot - name.at) : name.length;
     const rk_option_section *section = rk__section_find(name.at, section_length);
@@ -72,9 +99,18 @@ static rk_status parse_name(const char *place, rk_scalar name, int64_t n_sources
         rk_scalar word = {.at = name.at, .length = section_length};
         return rk__config_unknown(place, "", "", word);
     }
-    key = (rk_scalar){.at = dot + 1, .length = name.length - section_length - 1};
-    out->target.row = rk__option_find(section->name, key.at, key.length);
-    return out->target.row ? RK_OK : rk__config_unknown(place, section->name, section->name, key);
+    rk_scalar key = behind(name, section_length + 1), word = first_word(key);
+    if (strcmp(section->name, "data") == 0) {
+        out->list = rk__list_find("data", word.at, word.length);
+    }
+    if (out->list) {
+        return parse_in_list(place, config, name, behind(key, word.length), out);
+    }
+    out->row = rk__option_find(section->name, key.at, key.length);
+    if (word.length < key.length && key.at[word.length] == '[') {
+        key = word; /* the list is what is not known */
+    }
+    return out->row ? RK_OK : rk__config_unknown(place, section->name, section->name, key);
 }
 
 static rk_scalar trim(const char *text, size_t length)
@@ -89,29 +125,60 @@ static rk_scalar trim(const char *text, size_t length)
     return (rk_scalar){.at = text, .length = length};
 }
 
+/* Adds the elements that a name asks for, at most one to each list; *out_kept: what to keep of the
+ * outermost of them to undo that. */
+static rk_status add_elements(rk_config *config, rk_target target, int64_t depth,
+                              rk_speaker speaker, rk_target *out_first, int64_t *out_kept)
+{
+    *out_kept = -1;
+    for (int64_t level = 0; level < depth; level++) {
+        rk_target place = target;
+        bool is_outer = level + 1 < rk__list_depth(target.list);
+        place.list = is_outer ? rk__list_of(target.list->parent) : target.list;
+        int64_t count = rk__list_count(config, place);
+        if (place.at[level] == count) {
+            if (*out_kept < 0) {
+                *out_first = place;
+                *out_kept = count;
+            }
+            RK_TRY(rk__list_add(config, place, speaker));
+        }
+    }
+    return RK_OK;
+}
+
 /* data.sources=[{file: a.csv}, ...] takes the place of the whole list. */
-static rk_status set_sources(rk_config *config, const char *text, rk_speaker speaker)
+static rk_status set_list(rk_config *config, rk_target target, const char *text, rk_speaker speaker)
 {
     rk_status status = RK_OK;
     rk_yaml yaml = {0};
-    RK_TRY(rk__yaml_parse(&yaml, speaker.place, false, text, (int64_t)strlen(text)));
+    char *name = NULL;
+    int64_t kept = -1;
+    rk_target first = target;
+    RK_TRY(rk__target_name(&name, target));
+    RK_TRY_GOTO(done, rk__yaml_parse(&yaml, speaker.place, false, text, (int64_t)strlen(text)));
     const yaml_node_t *root = rk__yaml_root(&yaml);
     if (!root || root->type != YAML_SEQUENCE_NODE) {
+        const char *example = target.list->example;
         RK_FAIL_GOTO(done, RK_ERR_CONFIG,
-                     "%s: data.sources is a list of maps: set a key of one, e.g. "
-                     "data.sources[0].file=ratings.csv, or write [{file: ratings.csv}]",
-                     speaker.place);
+                     "%s: %s is a list of maps: set a key of one, e.g. %s[0].%s=..., or write "
+                     "[%s%s%s]",
+                     speaker.place, name, name, target.list->rows[0].key,
+                     example[0] == '{' ? "" : "{", example, example[0] == '{' ? "" : "}");
     }
-    /* Into a config of its own, so that the old list stays when something is wrong. */
-    rk_config fresh = {.options = {.config_dir = config->options.config_dir,
-                                   .config_name = config->options.config_name}};
-    status = rk__config_read_sources(&fresh, &yaml, root, speaker);
-    if (status == RK_OK) {
-        rk__config_swap_sources(config, &fresh);
-    }
-    rk__config_free_sources(&fresh);
+    RK_TRY_GOTO(done, add_elements(config, target, rk__list_depth(target.list) - 1, speaker, &first,
+                                   &kept));
+    rk_elements old = rk__list_take(config, target);
+    status = rk__config_read_list(config, target, &yaml, root, speaker);
+    rk_elements fresh = rk__list_take(config, target);
+    rk__list_put(config, target, status == RK_OK ? old : fresh);
+    rk__list_put(config, target, status == RK_OK ? fresh : old);
 done:
+    if (status != RK_OK && kept >= 0) {
+        rk__list_keep(config, first, kept);
+    }
     rk__yaml_free(&yaml);
+    rk__free(name);
     return status;
 }
 
@@ -138,7 +205,8 @@ static rk_status read_value(const rk_option *row, const char *text, const char *
 static rk_status set_one(rk_config *config, rk_target target, const char *text, rk_speaker speaker)
 {
     rk_status status = RK_OK;
-    int64_t n_before = config->options.n_sources;
+    int64_t kept = -1;
+    rk_target first = target;
     char *name = NULL, *yaml_text = NULL;
     rk_yaml yaml = {0};
     rk_raw raw;
@@ -146,13 +214,14 @@ static rk_status set_one(rk_config *config, rk_target target, const char *text, 
     RK_TRY_GOTO(done, rk__target_name(&name, target));
     RK_TRY_GOTO(done,
                 read_value(target.row, text, speaker.place, name, &yaml, &raw, &yaml_text, &items));
-    if (target.source == n_before) {
-        RK_TRY_GOTO(done, rk__config_add_source(config, speaker));
+    if (target.list) {
+        RK_TRY_GOTO(done, add_elements(config, target, rk__list_depth(target.list), speaker, &first,
+                                       &kept));
     }
     RK_TRY_GOTO(done, rk__config_assign(config, target, &raw, speaker));
 done:
-    if (status != RK_OK) {
-        rk__config_keep_sources(config, n_before);
+    if (status != RK_OK && kept >= 0) {
+        rk__list_keep(config, first, kept);
     }
     rk__free(items);
     rk__yaml_free(&yaml);
@@ -166,7 +235,7 @@ rk_status rk_config_set(rk_config *config, const char *assignment, const char *o
     rk_status status = RK_OK;
     char *place = NULL;
     const char *equals = strchr(assignment, '=');
-    name_parts parts;
+    rk_target target;
     origin = origin ? origin : "set";
     RK_TRY(rk__format(&place, "%s %s", origin, rk__excerpt(assignment, strlen(assignment)).text));
     rk_speaker speaker = {.place = place, .origin = origin, .folder = "."};
@@ -174,9 +243,9 @@ rk_status rk_config_set(rk_config *config, const char *assignment, const char *o
         RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: write KEY=VALUE, e.g. train.epochs=5", place);
     }
     rk_scalar name = trim(assignment, (size_t)(equals - assignment));
-    RK_TRY_GOTO(done, parse_name(place, name, config->options.n_sources, &parts));
-    status = parts.is_sources ? set_sources(config, equals + 1, speaker)
-                              : set_one(config, parts.target, equals + 1, speaker);
+    RK_TRY_GOTO(done, parse_name(place, config, name, &target));
+    status = target.row ? set_one(config, target, equals + 1, speaker)
+                        : set_list(config, target, equals + 1, speaker);
 done:
     rk__free(place);
     return status;
@@ -205,17 +274,17 @@ rk_status rk_config_set_device(rk_config *config, const char *device, const char
 /* The field of a scalar option that is there. */
 static rk_status find_field(const rk_config *config, const char *key, rk_field **out)
 {
-    name_parts parts;
-    int64_t n = config->options.n_sources;
+    rk_target target;
     rk_scalar name = {.at = key, .length = strlen(key)};
-    RK_TRY(parse_name("config", name, n, &parts));
-    if (parts.is_sources) {
-        RK_FAIL(RK_ERR_CONFIG, "data.sources is a list: ask for data.sources[0].file");
+    RK_TRY(parse_name("config", config, name, &target));
+    if (!target.row) {
+        RK_FAIL(RK_ERR_CONFIG, "%s is a list: ask for %s[0].%s", key, key,
+                target.list->rows[0].key);
     }
-    if (parts.target.source == n) {
-        RK_FAIL(RK_ERR_CONFIG, "there is no %s: the config has %lld sources", key, (long long)n);
+    if (target.list && !rk__config_has(config, target)) {
+        RK_FAIL(RK_ERR_CONFIG, "there is no %s: the list has no such element", key);
     }
-    *out = rk__config_field(config, parts.target);
+    *out = rk__config_field(config, target);
     return RK_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/parse.h"
 #include "config/internal.h"
 
@@ -21,30 +22,39 @@ rk_said rk__config_says(const rk_config *config, const char *key)
     return out;
 }
 
-static rk_status fail_unread(const rk_config *config, const rk_option *row,
-                             const rk_condition *missed)
+/* Where the other option of a condition is: in the same element, if it is one of its list. */
+static rk_target condition_target(rk_target target, const rk_condition *condition)
 {
-    char key[64], other[64];
+    bool is_near = target.list && strcmp(condition->row->section, target.list->name) == 0;
+    rk_target other = is_near ? target : (rk_target){0};
+    other.row = condition->row;
+    return other;
+}
+
+static rk_status fail_unread(const rk_config *config, rk_target target, const rk_condition *missed)
+{
+    rk_status status = RK_OK;
+    char *key = NULL, *other = NULL;
     rk_buffer wanted = {0};
-    snprintf(key, sizeof key, "%s.%s", row->section, row->key);
-    snprintf(other, sizeof other, "%s.%s", missed->row->section, missed->row->key);
+    RK_TRY_GOTO(done, rk__target_name(&key, target));
+    RK_TRY_GOTO(done, rk__target_name(&other, condition_target(target, missed)));
     rk__condition_describe(&wanted, missed, "");
-    rk_status status = wanted.status;
-    if (status == RK_OK) {
-        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                          "%s, but %s, so nothing looks at it: remove it, or take %s",
-                          rk__config_says(config, key).text, rk__config_says(config, other).text,
-                          wanted.at);
-    }
+    RK_TRY_GOTO(done, wanted.status);
+    RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s, but %s, so nothing looks at it: remove it, or take %s",
+                 rk__config_says(config, key).text, rk__config_says(config, other).text, wanted.at);
+done:
     rk__buffer_free(&wanted);
+    rk__free(other);
+    rk__free(key);
     return status;
 }
 
-static bool first_missed(const rk_config *config, const rk_option *row, rk_condition *out)
+static bool first_missed(const rk_config *config, rk_target target, rk_condition *out)
 {
-    const char *rest = row->only_with;
+    const char *rest = target.row->only_with;
     while (rk__condition_next(&rest, out)) {
-        if (!rk__condition_holds(out, config->fields[rk__option_index(out->row)].text)) {
+        rk_target other = condition_target(target, out);
+        if (!rk__condition_holds(out, rk__config_field(config, other)->text)) {
             return true;
         }
     }
@@ -54,7 +64,7 @@ static bool first_missed(const rk_config *config, const rk_option *row, rk_condi
 bool rk__config_reads(const rk_config *config, const rk_option *row)
 {
     rk_condition missed;
-    return !first_missed(config, row, &missed);
+    return !first_missed(config, (rk_target){.row = row}, &missed);
 }
 
 rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out)
@@ -73,15 +83,57 @@ rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out)
 }
 
 /* A value that nobody reads under the other options is a mistake, unless it is the default. */
+static rk_status check_read(const rk_config *config, rk_target target)
+{
+    rk_condition missed;
+    const char *text = rk__config_field(config, target)->text, *plain = target.row->default_text;
+    bool is_default = strcmp(plain, text) == 0 || (plain[0] == '\0' && strcmp(text, "\"\"") == 0);
+    return !is_default && first_missed(config, target, &missed)
+               ? fail_unread(config, target, &missed)
+               : RK_OK;
+}
+
 static rk_status check_unread(const rk_config *config)
 {
     int64_t n = 0;
     const rk_option *rows = rk__option_rows(&n);
     for (int64_t i = 0; i < n; i++) {
-        rk_condition missed;
-        bool is_default = strcmp(rows[i].default_text, config->fields[i].text) == 0;
-        if (!is_default && first_missed(config, &rows[i], &missed)) {
-            return fail_unread(config, &rows[i], &missed);
+        RK_TRY(check_read(config, (rk_target){.row = &rows[i]}));
+    }
+    return RK_OK;
+}
+
+/* The same for the keys of the elements of a list; the target's last index does not matter. */
+static rk_status check_list(const rk_config *config, rk_target target)
+{
+    const rk_option_list *list = target.list;
+    int64_t n_lists = 0, n = rk__list_count(config, target);
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n; i++) {
+        target.at[rk__list_depth(list) - 1] = i;
+        for (int64_t r = 0; r < list->n_rows; r++) {
+            target.row = &list->rows[r];
+            RK_TRY(check_read(config, target));
+        }
+        target.row = NULL;
+        for (int64_t l = 0; l < n_lists; l++) {
+            if (strcmp(lists[l].parent, list->name) == 0) {
+                target.list = &lists[l];
+                RK_TRY(check_list(config, target));
+            }
+        }
+        target.list = list;
+    }
+    return RK_OK;
+}
+
+static rk_status check_lists(const rk_config *config)
+{
+    int64_t n_lists = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n_lists; i++) {
+        if (lists[i].parent[0] == '\0') {
+            RK_TRY(check_list(config, (rk_target){.list = &lists[i]}));
         }
     }
     return RK_OK;
@@ -93,22 +145,54 @@ bool rk__source_may_have_times(const rk_source_options *source)
            source->format == RK_FORMAT_INTER;
 }
 
+bool rk__split_goes_by_time(const rk_options *options)
+{
+    int kind = options->split.kind;
+    bool has_order =
+        kind == RK_SPLIT_LEAVE_ONE_OUT || kind == RK_SPLIT_RATIO || kind == RK_SPLIT_USERS;
+    return kind == RK_SPLIT_TIME || (has_order && options->split.order == RK_ORDER_TIME);
+}
+
+bool rk__split_goes_by_row(const rk_options *options)
+{
+    return rk__split_goes_by_time(options) && options->split.kind != RK_SPLIT_TIME &&
+           options->split.ties == RK_TIES_ROW;
+}
+
+bool rk__options_have_values(const rk_options *options)
+{
+    bool found = options->data.repeat_value == RK_REPEAT_COUNT;
+    for (int64_t i = 0; i < options->n_sources; i++) {
+        found = found || options->sources[i].value[0] != '\0';
+    }
+    return found;
+}
+
 static rk_status check_source(const rk_config *config, int64_t i)
 {
     const rk_options *o = &config->options;
     const rk_source_options *source = &o->sources[i];
-    bool by_time = o->split.kind == RK_SPLIT_TIME ||
-                   (o->split.kind != RK_SPLIT_GIVEN && o->split.order == RK_ORDER_TIME);
+    bool by_time = rk__split_goes_by_time(o);
     const char *key = o->split.kind == RK_SPLIT_TIME ? "split.kind" : "split.order";
     long long n = (long long)i;
     if (source->file[0] == '\0') {
         RK_FAIL(RK_ERR_CONFIG, "data.sources[%lld] (%s) has no file", n, source->origin);
     }
-    if (source->format == RK_FORMAT_ADJACENCY &&
-        (source->time[0] != '\0' || source->where[0] != '\0')) {
+    const char *of_a_column = source->time[0]    ? "time"
+                              : source->value[0] ? "value"
+                              : source->where[0] ? "where"
+                                                 : NULL;
+    if (source->format == RK_FORMAT_ADJACENCY && of_a_column) {
         RK_FAIL(RK_ERR_CONFIG,
                 "data.sources[%lld] (%s) has '%s', but adjacency files have no columns: remove it",
-                n, source->origin, source->time[0] != '\0' ? "time" : "where");
+                n, source->origin, of_a_column);
+    }
+    if (rk__options_have_values(o) && o->data.repeat_value != RK_REPEAT_COUNT &&
+        source->value[0] == '\0') {
+        RK_FAIL(RK_ERR_CONFIG,
+                "data.sources[%lld] (%s) has no values, but other sources have: name the column in "
+                "its key 'value', or remove that key from all",
+                n, source->origin);
     }
     if (by_time && !rk__source_may_have_times(source)) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but data.sources[%lld] (%s) has no times: %s",
@@ -149,6 +233,15 @@ static rk_status check_sources(const rk_config *config)
         RK_TRY(check_source(config, i));
         has_train = has_train || o->sources[i].part == RK_PART_TRAIN;
     }
+    for (int64_t i = 0; o->split.kind == RK_SPLIT_GIVEN && o->split.test == 0 && i < o->n_sources;
+         i++) {
+        if (o->sources[i].part == RK_PART_TEST) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but data.sources[%lld] (%s) is a test part: remove it, or make its part "
+                    "train to train on it",
+                    rk__config_says(config, "split.test").text, (long long)i, o->sources[i].origin);
+        }
+    }
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train",
                 rk__config_says(config, "split.kind").text);
@@ -164,10 +257,33 @@ static rk_status check_sources(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_fields(const rk_config *config)
+{
+    enum { MAX_NAME = 60 };
+    const rk_options *o = &config->options;
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        const char *name = o->fields[f].name, *origin = o->fields[f].origin;
+        if (name[0] == '\0' || strlen(name) > MAX_NAME || strchr(name, '/')) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "data.fields[%lld] (%s): the name '%.80s' must have 1 to %d bytes and no /",
+                    (long long)f, origin, name, MAX_NAME);
+        }
+        for (int64_t g = 0; g < f; g++) {
+            if (strcmp(o->fields[g].name, name) == 0) {
+                RK_FAIL(RK_ERR_CONFIG,
+                        "data.fields[%lld] (%s) is called %s, as data.fields[%lld] is: give it "
+                        "another name",
+                        (long long)f, origin, name, (long long)g);
+            }
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status check_split(const rk_config *config)
 {
     const rk_options *o = &config->options;
-    bool by_shares = o->split.kind == RK_SPLIT_RATIO || o->split.kind == RK_SPLIT_TIME;
+    bool by_shares = o->split.kind != RK_SPLIT_GIVEN && o->split.kind != RK_SPLIT_LEAVE_ONE_OUT;
     if (by_shares && o->split.valid + o->split.test >= 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: nothing is left to train on; their sum must be below 1",
                 rk__config_says(config, "split.valid").text,
@@ -329,6 +445,32 @@ static rk_status check_neighbours(const rk_config *config)
     return RK_OK;
 }
 
+/* "NDCG", "ndgc": a name that is none; the nearest one is, if it is near. */
+static rk_status check_metric_name(const rk_config *config, size_t length, int64_t k)
+{
+    const char *wanted = config->options.eval.metric;
+    const char *nearest = rk__choice_nearest(rk__option_find("eval", "metrics", 7), wanted, length);
+    if (nearest && strlen(nearest) == length && memcmp(nearest, wanted, length) == 0) {
+        return RK_OK; /* there is such a metric */
+    }
+    if (nearest) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but there is no metric '%.*s'; did you mean %s@%lld?",
+                rk__config_says(config, "eval.metric").text, (int)(length < 60 ? length : 60),
+                wanted, nearest, (long long)k);
+    }
+    rk_buffer names = {0};
+    rk__option_describe(&names, rk__option_find("eval", "metrics", 7));
+    rk_status status = names.status;
+    if (status == RK_OK) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s, but there is no metric '%.*s'; eval.metrics is %s",
+                          rk__config_says(config, "eval.metric").text,
+                          (int)(length < 60 ? length : 60), wanted, names.at);
+    }
+    rk__buffer_free(&names);
+    return status;
+}
+
 /* eval.metric must be among eval.metrics x eval.k. */
 static rk_status check_watched_metric(const rk_config *config)
 {
@@ -350,6 +492,7 @@ static rk_status check_watched_metric(const rk_config *config)
         has_k = has_k || o->eval.k.v[i] == k;
     }
     if (!has_name) {
+        RK_TRY(check_metric_name(config, length, has_k ? k : o->eval.k.v[0]));
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
                 rk__config_says(config, "eval.metric").text,
                 rk__config_says(config, "eval.metrics").text, (int)(length < 60 ? length : 60),
@@ -378,6 +521,7 @@ static rk_status check_eval(const rk_config *config)
 /* Everything but the sources and which options are read. */
 static rk_status check_rest(const rk_config *config)
 {
+    RK_TRY(check_fields(config));
     RK_TRY(check_split(config));
     RK_TRY(check_propagation(config));
     RK_TRY(check_schedule(config));
@@ -390,7 +534,8 @@ static rk_status check_rest(const rk_config *config)
 
 rk_status rk__config_check(const rk_config *config, unsigned also)
 {
-    RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
+    RK_TRY(check_lists(config));
     RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
+    RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
     return check_rest(config);
 }

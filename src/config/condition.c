@@ -1,4 +1,5 @@
 /* The column "only with" of the table of options: read, judged, put into words. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/parse.h"
@@ -13,10 +14,10 @@ bool rk__condition_next(const char **rest, rk_condition *out)
     size_t length = strcspn(at, ",");
     const char *dot = memchr(at, '.', length);
     RK_ASSERT(dot != NULL);
-    const rk_option_section *section = rk__section_find(at, (size_t)(dot - at));
-    RK_ASSERT(section != NULL);
+    char section[32];
+    snprintf(section, sizeof section, "%.*s", (int)(dot - at), at);
     size_t key = strcspn(dot + 1, "=>");
-    *out = (rk_condition){.row = rk__option_find(section->name, dot + 1, key)};
+    *out = (rk_condition){.row = rk__option_find(section, dot + 1, key)};
     RK_ASSERT(out->row != NULL);
     const char *sign = dot + 1 + key, *end = at + length;
     if (*sign == '=') {
@@ -58,7 +59,10 @@ bool rk__condition_holds(const rk_condition *condition, const char *value)
 void rk__condition_describe(rk_buffer *out, const rk_condition *condition, const char *quote)
 {
     const char *between = "";
-    rk__buffer_add(out, "%s%s.%s%s ", quote, condition->row->section, condition->row->key, quote);
+    const char *section = condition->row->section;
+    bool in_list = rk__list_of(section) != NULL; /* a key of the same element */
+    rk__buffer_add(out, "%s%s%s%s%s ", quote, in_list ? "" : section, in_list ? "" : ".",
+                   condition->row->key, quote);
     if (!condition->words) {
         rk__buffer_add(out, "above 0");
         return;

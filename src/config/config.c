@@ -8,25 +8,89 @@
 #include "config/internal.h"
 #include "config/paths.h"
 
-static int64_t n_source_rows(void)
+/* What has the list: the options, or an element of another list; NULL: that one is not there. */
+static void *owner_of(const rk_config *config, rk_target target);
+
+static void *elements_of(const rk_option_list *list, const void *owner, int64_t *out_n)
 {
-    int64_t n = 0;
-    rk__source_rows(&n);
-    return n;
+    void *elements = NULL;
+    memcpy(&elements, (const char *)owner + list->elements, sizeof elements);
+    memcpy(out_n, (const char *)owner + list->count, sizeof *out_n);
+    return elements;
+}
+
+static void set_elements(const rk_option_list *list, void *owner, void *elements, int64_t n)
+{
+    memcpy((char *)owner + list->elements, &elements, sizeof elements);
+    memcpy((char *)owner + list->count, &n, sizeof n);
+}
+
+/* The index of the target in its own list. */
+static int64_t last_index(rk_target target)
+{
+    return target.at[rk__list_depth(target.list) - 1];
+}
+
+/* NULL: it is not there. */
+static void *element_of(const rk_config *config, rk_target target)
+{
+    int64_t n = 0, index = last_index(target);
+    void *owner = owner_of(config, target);
+    char *elements = owner ? elements_of(target.list, owner, &n) : NULL;
+    return index >= 0 && index < n ? elements + (size_t)index * target.list->size : NULL;
+}
+
+static void *owner_of(const rk_config *config, rk_target target)
+{
+    if (target.list->parent[0] == '\0') {
+        return (void *)(uintptr_t)&config->options;
+    }
+    target.list = rk__list_of(target.list->parent);
+    return element_of(config, target);
+}
+
+static rk_field *said_of(const rk_option_list *list, const void *element)
+{
+    rk_field *said = NULL;
+    memcpy(&said, (const char *)element + list->said, sizeof said);
+    return said;
 }
 
 rk_field *rk__config_field(const rk_config *config, rk_target target)
 {
     int64_t row = rk__option_index(target.row);
-    return target.source < 0 ? &config->fields[row]
-                             : &config->source_fields[target.source * n_source_rows() + row];
+    if (!target.list) {
+        return &config->fields[row];
+    }
+    void *element = element_of(config, target);
+    RK_ASSERT(element != NULL);
+    return &said_of(target.list, element)[row];
+}
+
+bool rk__config_has(const rk_config *config, rk_target target)
+{
+    return element_of(config, target) != NULL;
 }
 
 rk_status rk__target_name(char **out, rk_target target)
 {
-    return target.source < 0 ? rk__format(out, "%s.%s", target.row->section, target.row->key)
-                             : rk__format(out, "data.sources[%lld].%s", (long long)target.source,
-                                          target.row->key);
+    rk_buffer text = {0};
+    if (!target.list) {
+        return rk__format(out, "%s.%s", target.row->section, target.row->key);
+    }
+    rk__buffer_add(&text, "data");
+    if (target.list->parent[0] != '\0') {
+        rk__buffer_add(&text, ".%s[%lld]", rk__list_of(target.list->parent)->key,
+                       (long long)target.at[0]);
+    }
+    rk__buffer_add(&text, ".%s", target.list->key);
+    if (last_index(target) >= 0) {
+        rk__buffer_add(&text, "[%lld]", (long long)last_index(target));
+    }
+    if (target.row) {
+        rk__buffer_add(&text, ".%s", target.row->key);
+    }
+    return rk__buffer_take(&text, out);
 }
 
 /* What an option's text stands for: paths become absolute, an empty data.name the config's name.
@@ -73,9 +137,8 @@ rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *r
     rk__free(field->origin);
     *field = (rk_field){.text = value.text, .origin = origin};
     origin = NULL;
-    void *options = target.source < 0 ? (void *)&config->options
-                                      : (void *)&config->options.sources[target.source];
-    rk__value_store(target.row, options, &value);
+    rk__value_store(target.row, target.list ? element_of(config, target) : &config->options,
+                    &value);
 done:
     rk__free(origin);
     rk__free(resolved);
@@ -103,73 +166,123 @@ done:
     return status;
 }
 
-rk_status rk__config_add_source(rk_config *config, rk_speaker speaker)
+static void free_element(const rk_option_list *list, char *element);
+
+static void free_elements(const rk_option_list *list, char *elements, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        free_element(list, elements + (size_t)i * list->size);
+    }
+    rk__free(elements);
+}
+
+static void free_element(const rk_option_list *list, char *element)
+{
+    int64_t n_lists = 0, n = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n_lists; i++) {
+        if (strcmp(lists[i].parent, list->name) == 0) {
+            void *inner = elements_of(&lists[i], element, &n);
+            free_elements(&lists[i], inner, n);
+        }
+    }
+    rk_field *said = said_of(list, element);
+    for (int64_t i = 0; i < list->n_rows; i++) {
+        if (said) {
+            rk__free(said[i].text);
+            rk__free(said[i].origin);
+        }
+        rk__value_free(&list->rows[i], element);
+    }
+    char *origin = NULL;
+    memcpy(&origin, element + list->origin, sizeof origin);
+    rk__free(origin);
+    rk__free(said);
+}
+
+int64_t rk__list_count(const rk_config *config, rk_target target)
+{
+    int64_t n = 0;
+    void *owner = owner_of(config, target);
+    if (owner) {
+        elements_of(target.list, owner, &n);
+    }
+    return n;
+}
+
+/* Room for one more: a list of n has room for the next power of two. */
+static rk_status grow(const rk_option_list *list, void *owner)
+{
+    int64_t n = 0;
+    void *elements = elements_of(list, owner, &n);
+    if ((n & (n - 1)) == 0) {
+        RK_TRY(rk__realloc(&elements, n, n == 0 ? 1 : 2 * n, list->size, list->key));
+        set_elements(list, owner, elements, n);
+    }
+    return RK_OK;
+}
+
+rk_status rk__list_add(rk_config *config, rk_target target, rk_speaker speaker)
 {
     rk_status status = RK_OK;
-    rk_options *options = &config->options;
-    int64_t n = options->n_sources, n_rows = n_source_rows();
-    if (n == RK_MOST_SOURCES) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: more than %d sources", speaker.place, RK_MOST_SOURCES);
+    const rk_option_list *list = target.list;
+    void *owner = owner_of(config, target);
+    int64_t n = 0;
+    char *origin = NULL;
+    rk_field *said = NULL;
+    RK_ASSERT(owner != NULL);
+    elements_of(list, owner, &n);
+    RK_ASSERT(n == last_index(target));
+    if (n == RK_MOST_ELEMENTS) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: more than %d %s", speaker.place, RK_MOST_ELEMENTS, list->key);
     }
-    if (n == config->source_capacity) {
-        int64_t capacity = n == 0 ? 4 : 2 * n;
-        RK_TRY(rk__realloc(&options->sources, n, capacity, sizeof *options->sources, "sources"));
-        RK_TRY(rk__realloc(&config->source_fields, n * n_rows, capacity * n_rows,
-                           sizeof *config->source_fields, "sources"));
-        config->source_capacity = capacity;
-    }
-    memset(&options->sources[n], 0, sizeof options->sources[n]);
-    memset(&config->source_fields[n * n_rows], 0, (size_t)n_rows * sizeof(rk_field));
-    options->n_sources++;
-    RK_TRY_GOTO(failed, rk__strdup(&options->sources[n].origin, speaker.origin));
-    const rk_option *rows = rk__source_rows(&n_rows);
-    for (int64_t i = 0; i < n_rows; i++) {
-        RK_TRY_GOTO(failed, assign_default(config, (rk_target){.row = &rows[i], .source = n}));
+    RK_TRY(grow(list, owner));
+    char *element = (char *)elements_of(list, owner, &n) + (size_t)n * list->size;
+    memset(element, 0, list->size);
+    set_elements(list, owner, elements_of(list, owner, &n), n + 1);
+    RK_TRY_GOTO(failed, rk__strdup(&origin, speaker.origin));
+    memcpy(element + list->origin, &origin, sizeof origin);
+    RK_TRY_GOTO(failed, rk__calloc(&said, list->n_rows, sizeof *said, list->key));
+    memcpy(element + list->said, &said, sizeof said);
+    for (int64_t i = 0; i < list->n_rows; i++) {
+        target.row = &list->rows[i];
+        RK_TRY_GOTO(failed, assign_default(config, target));
     }
     return RK_OK;
 failed:
-    rk__config_keep_sources(config, n);
+    rk__list_keep(config, target, n);
     return status;
 }
 
-void rk__config_keep_sources(rk_config *config, int64_t n)
+void rk__list_keep(rk_config *config, rk_target target, int64_t n)
 {
-    int64_t n_rows = 0;
-    const rk_option *rows = rk__source_rows(&n_rows);
-    for (int64_t s = n; s < config->options.n_sources; s++) {
-        rk_source_options *source = &config->options.sources[s];
-        rk__free(source->origin);
-        for (int64_t i = 0; i < n_rows; i++) {
-            rk_field *field = rk__config_field(config, (rk_target){.row = &rows[i], .source = s});
-            rk__free(field->text);
-            rk__free(field->origin);
-            rk__value_free(&rows[i], source);
-        }
+    const rk_option_list *list = target.list;
+    void *owner = owner_of(config, target);
+    int64_t n_before = 0;
+    char *elements = owner ? elements_of(list, owner, &n_before) : NULL;
+    for (int64_t i = n; i < n_before; i++) {
+        free_element(list, elements + (size_t)i * list->size);
     }
-    config->options.n_sources = n < config->options.n_sources ? n : config->options.n_sources;
+    if (n < n_before) {
+        set_elements(list, owner, elements, n);
+    }
 }
 
-void rk__config_free_sources(rk_config *config)
+rk_elements rk__list_take(rk_config *config, rk_target target)
 {
-    rk__config_keep_sources(config, 0);
-    rk__free(config->source_fields);
-    rk__free(config->options.sources);
-    config->source_fields = NULL;
-    config->options.sources = NULL;
-    config->source_capacity = 0;
+    rk_elements elements;
+    void *owner = owner_of(config, target);
+    RK_ASSERT(owner != NULL);
+    elements.at = elements_of(target.list, owner, &elements.n);
+    set_elements(target.list, owner, NULL, 0);
+    return elements;
 }
 
-void rk__config_swap_sources(rk_config *a, rk_config *b)
+void rk__list_put(rk_config *config, rk_target target, rk_elements elements)
 {
-    rk_config old = *a;
-    a->options.sources = b->options.sources;
-    a->options.n_sources = b->options.n_sources;
-    a->source_fields = b->source_fields;
-    a->source_capacity = b->source_capacity;
-    b->options.sources = old.options.sources;
-    b->options.n_sources = old.options.n_sources;
-    b->source_fields = old.source_fields;
-    b->source_capacity = old.source_capacity;
+    rk_elements now = rk__list_take(config, target);
+    free_elements(target.list, now.at, now.n);
+    set_elements(target.list, owner_of(config, target), elements.at, elements.n);
 }
 
 rk_status rk__config_create(rk_config **out, const char *path)
@@ -183,7 +296,7 @@ rk_status rk__config_create(rk_config **out, const char *path)
     RK_TRY_GOTO(done, rk__path_folder(&config->options.config_dir, path ? path : ""));
     RK_TRY_GOTO(done, rk__path_stem(&config->options.config_name, path ? path : "run"));
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, assign_default(config, (rk_target){.row = &rows[i], .source = -1}));
+        RK_TRY_GOTO(done, assign_default(config, (rk_target){.row = &rows[i]}));
     }
     *out = config;
     config = NULL;
@@ -195,6 +308,18 @@ done:
 rk_status rk_config_create(rk_config **out)
 {
     return rk__config_create(out, NULL);
+}
+
+static void free_lists(rk_config *config)
+{
+    int64_t n_lists = 0, n = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n_lists; i++) {
+        if (lists[i].parent[0] == '\0') {
+            void *elements = elements_of(&lists[i], &config->options, &n);
+            free_elements(&lists[i], elements, n);
+        }
+    }
 }
 
 void rk_config_free(rk_config *config)
@@ -209,7 +334,7 @@ void rk_config_free(rk_config *config)
         rk__free(config->fields[i].origin);
         rk__value_free(&rows[i], &config->options);
     }
-    rk__config_free_sources(config);
+    free_lists(config);
     rk__free(config->fields);
     rk__free(config->options.config_dir);
     rk__free(config->options.config_name);

@@ -14,17 +14,20 @@ typedef struct rk_field {
 
 struct rk_config {
     rk_options options;
-    rk_field *fields;        /* one a row of rk__option_rows */
-    rk_field *source_fields; /* [source][row of rk__source_rows] */
-    int64_t source_capacity;
+    rk_field *fields; /* one a row of rk__option_rows; those of elements are in the elements */
 };
 
-enum { RK_MOST_SOURCES = 1024 };
+enum {
+    RK_MOST_ELEMENTS = 1024, /* of a list */
+    RK_LIST_DEPTH = 2,       /* a list of maps may have a list in each of its maps */
+};
 
-/* Where a value goes: a row, and the element of data.sources if the row is one of "source". */
+/* Where a value goes: an option, and if it is one of a list the element; or an element (no row), or
+ * a whole list (the last index is -1). */
 typedef struct rk_target {
     const rk_option *row;
-    int64_t source; /* -1: none */
+    const rk_option_list *list; /* NULL: the option is one of a section */
+    int64_t at[RK_LIST_DEPTH];  /* the elements, the outermost list's first */
 } rk_target;
 
 /* Where a value comes from. */
@@ -37,26 +40,41 @@ typedef struct rk_speaker {
 /* All defaults, as of a config file at this path; NULL: of no file. */
 rk_status rk__config_create(rk_config **out, const char *path);
 
+/* Of an option. The element must be there. */
 rk_field *rk__config_field(const rk_config *config, rk_target target);
 
-/* "train.epochs", "data.sources[0].file"; free with rk__free. */
+/* "train.epochs", "data.sources[0].file", "data.features[1].columns[0]", "data.sources"; free with
+ * rk__free. */
 rk_status rk__target_name(char **out, rk_target target);
 
 /* Checks and stores one value; on failure the config stays as it was. */
 rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *raw,
                             rk_speaker speaker);
 
-/* A source with default values at the end of the list; on failure the list stays as it was. */
-rk_status rk__config_add_source(rk_config *config, rk_speaker speaker);
-/* Keeps the first n. */
-void rk__config_keep_sources(rk_config *config, int64_t n);
+/* Whether the element of the target is there. */
+bool rk__config_has(const rk_config *config, rk_target target);
 
-void rk__config_free_sources(rk_config *config);
-void rk__config_swap_sources(rk_config *a, rk_config *b);
+/* How many elements the list of the target has: 0 where the element that has the list is not there.
+ * The target's last index does not matter. */
+int64_t rk__list_count(const rk_config *config, rk_target target);
+/* An element with default values at the end of the list; its index is that of the target. On
+ * failure the list stays as it was. */
+rk_status rk__list_add(rk_config *config, rk_target target, rk_speaker speaker);
+/* Keeps the first n elements. */
+void rk__list_keep(rk_config *config, rk_target target, int64_t n);
 
-/* Appends the elements of a list of maps to data.sources; on failure some may have been added. */
-rk_status rk__config_read_sources(rk_config *config, rk_yaml *yaml, const yaml_node_t *list,
-                                  rk_speaker speaker);
+/* Takes the elements out of the config, which has none then; puts them back in the place of those
+ * that it has by now. */
+typedef struct rk_elements {
+    void *at;
+    int64_t n;
+} rk_elements;
+rk_elements rk__list_take(rk_config *config, rk_target target);
+void rk__list_put(rk_config *config, rk_target target, rk_elements elements);
+
+/* Appends the elements of a list of maps; on failure some may have been added. */
+rk_status rk__config_read_list(rk_config *config, rk_target target, rk_yaml *yaml,
+                               const yaml_node_t *list, rk_speaker speaker);
 
 /* RK_ERR_CONFIG "PLACE: unknown key 'train.epoch'; did you mean 'train.epochs'?". section "":
  * `name` is that of a section. shown: what stands before the name in the message. */

@@ -83,7 +83,7 @@ static const char *kind_of(const yaml_node_t *node)
                                               : "a map";
 }
 
-/* One "key: value" of a section or of a source. */
+/* One "key: value" of a section or of an element. */
 static rk_status read_option(loader *l, rk_target target, const yaml_node_t *key,
                              const yaml_node_t *value, int64_t *seen)
 {
@@ -102,57 +102,91 @@ done:
     return status;
 }
 
-static rk_status read_source(loader *l, const yaml_node_t *map)
+static rk_status read_list(loader *l, rk_target target, const yaml_node_t *key,
+                           const yaml_node_t *list);
+
+/* The pairs of a map as keys of an element. */
+static rk_status read_keys(loader *l, rk_target target, const char *name, const yaml_node_t *map)
 {
-    rk_speaker speaker = at_line(l, map);
-    int64_t n_rows = 0, seen[32] = {0}, index = l->config->options.n_sources;
-    rk__source_rows(&n_rows);
-    RK_ASSERT(n_rows <= 32);
-    if (map->type != YAML_MAPPING_NODE) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s: data.sources[%lld] is %s; write its keys, e.g. '- file: ratings.csv'",
-                speaker.place, (long long)index, kind_of(map));
-    }
-    RK_TRY(rk__config_add_source(l->config, speaker));
+    int64_t seen[RK_MOST_KEYS] = {0}, lists_seen[RK_MOST_LISTS] = {0}, n_lists = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    RK_ASSERT(target.list->n_rows <= RK_MOST_KEYS && n_lists <= RK_MOST_LISTS);
     for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
          pair < map->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = rk__yaml_node(l->yaml, pair->key);
+        const yaml_node_t *value = rk__yaml_node(l->yaml, pair->value);
+        rk_speaker speaker = at_line(l, key);
         rk_scalar word;
-        char shown[48];
-        speaker = at_line(l, key);
+        rk_target inner = target;
         RK_TRY(read_key(key, speaker.place, &word));
-        const rk_option *row = rk__option_find("source", word.at, word.length);
-        if (!row) {
-            snprintf(shown, sizeof shown, "data.sources[%lld]", (long long)index);
-            return rk__config_unknown(speaker.place, "source", shown, word);
+        inner.list = rk__list_find(target.list->name, word.at, word.length);
+        if (inner.list) {
+            inner.at[1] = -1;
+            RK_TRY(see(&lists_seen[inner.list - lists], key, speaker.place, inner.list->key));
+            RK_TRY(read_list(l, inner, key, value));
+            continue;
         }
-        rk_target target = {.row = row, .source = index};
-        RK_TRY(read_option(l, target, key, rk__yaml_node(l->yaml, pair->value), seen));
+        inner = target;
+        inner.row = rk__option_find(target.list->name, word.at, word.length);
+        if (!inner.row) {
+            return rk__config_unknown(speaker.place, target.list->name, name, word);
+        }
+        RK_TRY(read_option(l, inner, key, value, seen));
     }
     return RK_OK;
 }
 
-static rk_status read_sources(loader *l, const yaml_node_t *key, const yaml_node_t *list)
+static rk_status read_element(loader *l, rk_target target, const yaml_node_t *map)
 {
+    rk_status status = RK_OK;
+    char *name = NULL;
+    rk_speaker speaker = at_line(l, map);
+    RK_TRY(rk__target_name(&name, target));
+    if (map->type != YAML_MAPPING_NODE) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: %s is %s; write its keys, e.g. '- %s'",
+                     speaker.place, name, kind_of(map), target.list->example);
+    }
+    RK_TRY_GOTO(done, rk__list_add(l->config, target, speaker));
+    RK_TRY_GOTO(done, read_keys(l, target, name, map));
+done:
+    rk__free(name);
+    return status;
+}
+
+/* The target's last index does not matter. */
+static rk_status read_list(loader *l, rk_target target, const yaml_node_t *key,
+                           const yaml_node_t *list)
+{
+    char *name = NULL;
+    int depth = rk__list_depth(target.list);
     if (rk__yaml_is_nothing(list)) {
         return RK_OK;
     }
+    target.at[depth - 1] = -1;
     if (list->type != YAML_SEQUENCE_NODE) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s: data.sources is a list of maps, not %s; begin each source with '-', e.g. "
-                "'- file: ratings.csv'",
-                at_line(l, key).place, kind_of(list));
+        RK_TRY(rk__target_name(&name, target));
+        rk_status status =
+            rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                     "%s: %s is a list of maps, not %s; begin each element with "
+                     "'-', e.g. '- %s'",
+                     at_line(l, key).place, name, kind_of(list), target.list->example);
+        rk__free(name);
+        return status;
     }
+    target.at[depth - 1] = rk__list_count(l->config, target);
     for (const yaml_node_item_t *item = list->data.sequence.items.start;
-         item < list->data.sequence.items.top; item++) {
-        RK_TRY(read_source(l, rk__yaml_node(l->yaml, *item)));
+         item < list->data.sequence.items.top; item++, target.at[depth - 1]++) {
+        RK_TRY(read_element(l, target, rk__yaml_node(l->yaml, *item)));
     }
     return RK_OK;
 }
 
 static rk_status read_section(loader *l, const char *section, const yaml_node_t *map, int64_t *seen,
-                              int64_t *sources_seen)
+                              int64_t *lists_seen)
 {
+    int64_t n_lists = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    RK_ASSERT(n_lists <= RK_MOST_LISTS);
     for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
          pair < map->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = rk__yaml_node(l->yaml, pair->key);
@@ -160,16 +194,19 @@ static rk_status read_section(loader *l, const char *section, const yaml_node_t 
         rk_speaker speaker = at_line(l, key);
         rk_scalar word;
         RK_TRY(read_key(key, speaker.place, &word));
-        const rk_option *row = rk__option_find(section, word.at, word.length);
-        bool is_sources = strcmp(section, "data") == 0 && word.length == strlen("sources") &&
-                          memcmp(word.at, "sources", word.length) == 0;
-        if (is_sources) {
-            RK_TRY(see(sources_seen, key, speaker.place, "data.sources"));
-            RK_TRY(read_sources(l, key, value));
-        } else if (!row) {
+        rk_target target = {.row = rk__option_find(section, word.at, word.length)};
+        if (strcmp(section, "data") == 0) {
+            target.list = rk__list_find(section, word.at, word.length);
+        }
+        if (target.list) {
+            char name[48];
+            snprintf(name, sizeof name, "data.%s", target.list->key);
+            RK_TRY(see(&lists_seen[target.list - lists], key, speaker.place, name));
+            RK_TRY(read_list(l, target, key, value));
+        } else if (!target.row) {
             return rk__config_unknown(speaker.place, section, section, word);
         } else {
-            RK_TRY(read_option(l, (rk_target){.row = row, .source = -1}, key, value, seen));
+            RK_TRY(read_option(l, target, key, value, seen));
         }
     }
     return RK_OK;
@@ -177,7 +214,8 @@ static rk_status read_section(loader *l, const char *section, const yaml_node_t 
 
 static rk_status read_root(loader *l, const yaml_node_t *root, int64_t *seen)
 {
-    int64_t n_sections = 0, section_seen[16] = {0}, sources_seen = 0;
+    int64_t n_sections = 0, section_seen[16] = {0};
+    int64_t lists_seen[RK_MOST_LISTS] = {0};
     const rk_option_section *sections = rk__option_sections(&n_sections);
     RK_ASSERT(n_sections <= 16);
     if (rk__yaml_is_nothing(root)) {
@@ -208,16 +246,16 @@ static rk_status read_root(loader *l, const yaml_node_t *root, int64_t *seen)
                     speaker.place, section->name,
                     value->type == YAML_SCALAR_NODE ? "a value" : "a list");
         }
-        RK_TRY(read_section(l, section->name, value, seen, &sources_seen));
+        RK_TRY(read_section(l, section->name, value, seen, lists_seen));
     }
     return RK_OK;
 }
 
-rk_status rk__config_read_sources(rk_config *config, rk_yaml *yaml, const yaml_node_t *list,
-                                  rk_speaker speaker)
+rk_status rk__config_read_list(rk_config *config, rk_target target, rk_yaml *yaml,
+                               const yaml_node_t *list, rk_speaker speaker)
 {
     loader l = {.config = config, .yaml = yaml, .fixed = &speaker};
-    return read_sources(&l, list, list);
+    return read_list(&l, target, list, list);
 }
 
 rk_status rk__config_parse(rk_config **out, const char *path, const char *text, int64_t length)

@@ -35,10 +35,23 @@ typedef struct rk_reals {
 #define RK_CTYPE_CHOICES rk_ints
 #define RK_OPTION_FIELD(section, key, type, ...) RK_CTYPE_##type key;
 
-typedef struct rk_source_options {
-    RK_OPTIONS_SOURCE(RK_OPTION_FIELD)
-    char *origin; /* "file.yaml:12", for messages about this source */
-} rk_source_options;
+/* rk_source_options ...: an element of each list, and the lists that it has itself. */
+struct rk_field;
+#define RK_OPTION_LIST_MEMBER(name, NAME, key, title, example)                                     \
+    rk_##name##_options *key;                                                                      \
+    int64_t n_##key;
+#define RK_LISTS_OF_SOURCE(X)
+#define RK_LISTS_OF_RELATION(X)
+#define RK_LISTS_OF_COLUMN(X)
+#define RK_LISTS_OF_FIELD(X)
+#define RK_OPTION_ELEMENT(name, NAME, key, title, example)                                         \
+    typedef struct rk_##name##_options {                                                           \
+        char *origin;          /* "file.yaml:12", for messages about this element */               \
+        struct rk_field *said; /* of each key; config/internal.h */                                \
+        RK_OPTIONS_##NAME(RK_OPTION_FIELD) RK_LISTS_OF_##NAME(RK_OPTION_LIST_MEMBER)               \
+    } rk_##name##_options;
+RK_OPTION_LISTS(RK_OPTION_ELEMENT)
+#undef RK_OPTION_ELEMENT
 
 typedef struct rk_options {
 #define RK_OPTION_SECTION(name, NAME, title)                                                       \
@@ -47,8 +60,7 @@ typedef struct rk_options {
     } name;
     RK_OPTION_SECTIONS(RK_OPTION_SECTION)
 #undef RK_OPTION_SECTION
-    rk_source_options *sources;
-    int64_t n_sources;
+    RK_LISTS_OF_DATA(RK_OPTION_LIST_MEMBER)
     char *config_dir;  /* folder of the config file, "." if there was none */
     char *config_name; /* its file name without .yaml, "run" if there was none */
 } rk_options;
@@ -73,6 +85,15 @@ typedef struct rk_said {
     char text[256];
 } rk_said;
 rk_said rk__config_says(const rk_config *config, const char *key);
+
+/* Whether the split asks for times of all rows. */
+bool rk__split_goes_by_time(const rk_options *options);
+
+/* Whether it takes rows of equal time in the order of the sources. */
+bool rk__split_goes_by_row(const rk_options *options);
+
+/* Whether rows have values: of the sources' columns, or their number. */
+bool rk__options_have_values(const rk_options *options);
 
 /* Whether a source says that its rows have times, or is of a format whose files may have them. */
 bool rk__source_may_have_times(const rk_source_options *source);

@@ -21,16 +21,51 @@ static void print_line(rk_buffer *out, const char *indent, const char *key, cons
     rk__buffer_add(out, "\n");
 }
 
-static void print_sources(rk_buffer *out, const rk_config *config, bool with_origins)
+static void print_element(rk_buffer *out, const rk_config *config, rk_target target, int indent,
+                          bool with_origins);
+
+/* "key:" and the elements below it, or "key: []"; the target's last index does not matter. */
+static void print_list(rk_buffer *out, const rk_config *config, rk_target target, int indent,
+                       bool with_origins)
 {
-    int64_t n_rows = 0, n = config->options.n_sources;
-    const rk_option *rows = rk__source_rows(&n_rows);
-    rk__buffer_add(out, n == 0 ? "    sources: []\n" : "    sources:\n");
-    for (int64_t s = 0; s < n; s++) {
-        for (int64_t i = 0; i < n_rows; i++) {
-            rk_target target = {.row = &rows[i], .source = s};
-            print_line(out, i == 0 ? "        - " : "          ", rows[i].key,
-                       rk__config_field(config, target), with_origins);
+    int64_t n = rk__list_count(config, target);
+    rk__buffer_add(out, "%*s%s:%s\n", indent, "", target.list->key, n == 0 ? " []" : "");
+    for (int64_t i = 0; i < n; i++) {
+        target.at[rk__list_depth(target.list) - 1] = i;
+        print_element(out, config, target, indent + 4, with_origins);
+    }
+}
+
+static void print_element(rk_buffer *out, const rk_config *config, rk_target target, int indent,
+                          bool with_origins)
+{
+    int64_t n_lists = 0;
+    const rk_option_list *list = target.list, *lists = rk__option_lists(&n_lists);
+    char first[32], others[32];
+    snprintf(first, sizeof first, "%*s- ", indent, "");
+    snprintf(others, sizeof others, "%*s  ", indent, "");
+    for (int64_t i = 0; i < list->n_rows; i++) {
+        target.row = &list->rows[i];
+        print_line(out, i == 0 ? first : others, target.row->key, rk__config_field(config, target),
+                   with_origins);
+    }
+    target.row = NULL;
+    for (int64_t i = 0; i < n_lists; i++) {
+        if (strcmp(lists[i].parent, list->name) == 0) {
+            target.list = &lists[i];
+            print_list(out, config, target, indent + 2, with_origins);
+        }
+    }
+}
+
+/* The lists of the section "data". */
+static void print_lists(rk_buffer *out, const rk_config *config, bool with_origins)
+{
+    int64_t n_lists = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n_lists; i++) {
+        if (lists[i].parent[0] == '\0') {
+            print_list(out, config, (rk_target){.list = &lists[i]}, 4, with_origins);
         }
     }
 }
@@ -45,13 +80,13 @@ rk_status rk_config_text(const rk_config *config, bool with_origins, char **out_
         rk__buffer_add(&out, "%s:\n", sections[s].name);
         for (int64_t i = 0; i < n_rows; i++) {
             if (strcmp(rows[i].section, sections[s].name) == 0) {
-                rk_target target = {.row = &rows[i], .source = -1};
+                rk_target target = {.row = &rows[i]};
                 print_line(&out, "    ", rows[i].key, rk__config_field(config, target),
                            with_origins);
             }
         }
         if (strcmp(sections[s].name, "data") == 0) {
-            print_sources(&out, config, with_origins);
+            print_lists(&out, config, with_origins);
         }
     }
     return rk__buffer_take(&out, out_text);

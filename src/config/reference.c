@@ -137,26 +137,50 @@ static void add_text_row(rk_buffer *out, const rk_option *row, const char *secti
     rk__buffer_free(&head);
 }
 
-/* The rows of one section; "source" is the list data.sources. */
+/* The rows of one section or of a list. */
 static void add_section(rk_buffer *out, const char *section, const char *title, bool markdown)
 {
     const rk_option *rows[RK_MOST_KEYS];
     int n = rk__section_rows(section, rows);
-    bool in_source = strcmp(section, "source") == 0;
+    const rk_option_list *list = rk__list_of(section);
     bool with_conditions = rows[n - 1]->only_with[0] != '\0'; /* those rows are the last ones */
-    const char *shown = in_source ? "data.sources" : section;
+    rk_buffer shown = {0};
+    if (list) {
+        rk__list_describe(&shown, list, markdown ? "" : "[N]");
+    } else {
+        rk__buffer_add(&shown, "%s", section);
+    }
+    if (shown.status != RK_OK) {
+        out->status = shown.status;
+        rk__buffer_free(&shown);
+        return;
+    }
     if (markdown) {
-        rk__buffer_add(out, "\n## %s: %s\n\n| key | default | values | %smeaning |\n", shown, title,
-                       with_conditions ? "only with | " : "");
+        rk__buffer_add(out, "\n## %s: %s\n\n| key | default | values | %smeaning |\n", shown.at,
+                       title, with_conditions ? "only with | " : "");
         rk__buffer_add(out, "|---|---|---|%s---|\n", with_conditions ? "---|" : "");
     } else {
-        rk__buffer_add(out, "\n%s: %s\n", shown, title);
+        rk__buffer_add(out, "\n%s: %s\n", shown.at, title);
     }
     for (int i = 0; i < n; i++) {
         if (markdown) {
             add_markdown_row(out, rows[i], with_conditions);
         } else {
-            add_text_row(out, rows[i], in_source ? "data.sources[N]" : section);
+            add_text_row(out, rows[i], shown.at);
+        }
+    }
+    rk__buffer_free(&shown);
+}
+
+/* The lists of the section "data", behind each those of its elements. */
+static void add_lists(rk_buffer *out, const char *parent, bool markdown)
+{
+    int64_t n = 0;
+    const rk_option_list *lists = rk__option_lists(&n);
+    for (int64_t i = 0; i < n; i++) {
+        if (strcmp(lists[i].parent, parent) == 0) {
+            add_section(out, lists[i].name, lists[i].title, markdown);
+            add_lists(out, lists[i].name, markdown);
         }
     }
 }
@@ -186,7 +210,8 @@ static const char markdown_intro[] =
     "\n"
     "On the command line `--set SECTION.KEY=VALUE` goes over the file: `--set train.epochs=5`,\n"
     "`--set eval.k=10,20`, `--set data.sources[0].file=ratings.csv` (an index one past the last\n"
-    "source adds one). `--data DIR` is short for `--set data.root=DIR`.\n"
+    "source adds one; the other lists of maps likewise). `--data DIR` is short for `--set "
+    "data.root=DIR`.\n"
     "\n"
     "Where folders start: `data.root` and `data.cache` in a file start at the folder of that "
     "file,\n"
@@ -202,7 +227,7 @@ rk_status rk_config_reference(bool markdown, char **out_text)
     for (int64_t i = 0; i < n; i++) {
         add_section(&out, sections[i].name, sections[i].title, markdown);
         if (strcmp(sections[i].name, "data") == 0) {
-            add_section(&out, "source", "a list, one element a file; all are united", markdown);
+            add_lists(&out, "", markdown);
         }
     }
     return rk__buffer_take(&out, out_text);

@@ -15,8 +15,6 @@
      .offset = offset_},
 #define OPTION_ROW(section, key, type, def, min, max, only_with, help)                             \
     ROW(section, key, type, def, min, max, only_with, help, offsetof(rk_options, section.key))
-#define SOURCE_ROW(section, key, type, def, min, max, only_with, help)                             \
-    ROW(section, key, type, def, min, max, only_with, help, offsetof(rk_source_options, key))
 
 static const rk_option option_rows[] = {
 #define SECTION_ROWS(name, NAME, title) RK_OPTIONS_##NAME(OPTION_ROW)
@@ -24,7 +22,33 @@ static const rk_option option_rows[] = {
 #undef SECTION_ROWS
 };
 
-static const rk_option source_rows[] = {RK_OPTIONS_SOURCE(SOURCE_ROW)};
+/* source_rows ... */
+#define LIST_ROW(section, key, type, def, min, max, only_with, help)                               \
+    ROW(section, key, type, def, min, max, only_with, help, offsetof(rk_##section##_options, key))
+#define LIST_ROWS(name, NAME, key, title, example)                                                 \
+    static const rk_option name##_rows[] = {RK_OPTIONS_##NAME(LIST_ROW)};
+RK_OPTION_LISTS(LIST_ROWS)
+
+#define LIST_IN(name_, key_, title_, example_, parent_, owner)                                     \
+    {.name = #name_,                                                                               \
+     .key = #key_,                                                                                 \
+     .parent = parent_,                                                                            \
+     .title = title_,                                                                              \
+     .example = example_,                                                                          \
+     .rows = name_##_rows,                                                                         \
+     .n_rows = sizeof name_##_rows / sizeof name_##_rows[0],                                       \
+     .size = sizeof(rk_##name_##_options),                                                         \
+     .origin = offsetof(rk_##name_##_options, origin),                                             \
+     .said = offsetof(rk_##name_##_options, said),                                                 \
+     .elements = offsetof(owner, key_),                                                            \
+     .count = offsetof(owner, n_##key_)},
+#define LIST_OF_DATA(name, NAME, key, title, example)                                              \
+    LIST_IN(name, key, title, example, "", rk_options)
+#define LIST_OF_FEATURE(name, NAME, key, title, example)                                           \
+    LIST_IN(name, key, title, example, "feature", rk_feature_options)
+
+static const rk_option_list lists[] = {RK_LISTS_OF_FEATURE(LIST_OF_FEATURE)
+                                           RK_LISTS_OF_DATA(LIST_OF_DATA)};
 
 static const rk_option_section sections[] = {
 #define SECTION(name, NAME, title) {#name, title},
@@ -34,7 +58,7 @@ static const rk_option_section sections[] = {
 
 enum {
     N_ROWS = sizeof option_rows / sizeof option_rows[0],
-    N_SOURCE_ROWS = sizeof source_rows / sizeof source_rows[0],
+    N_LISTS = sizeof lists / sizeof lists[0],
     N_SECTIONS = sizeof sections / sizeof sections[0],
 };
 
@@ -50,10 +74,10 @@ const rk_option *rk__option_rows(int64_t *out_n)
     return option_rows;
 }
 
-const rk_option *rk__source_rows(int64_t *out_n)
+const rk_option_list *rk__option_lists(int64_t *out_n)
 {
-    *out_n = N_SOURCE_ROWS;
-    return source_rows;
+    *out_n = N_LISTS;
+    return lists;
 }
 
 static bool equals(const char *word, const char *text, size_t length)
@@ -71,11 +95,53 @@ const rk_option_section *rk__section_find(const char *name, size_t length)
     return NULL;
 }
 
+const rk_option_list *rk__list_of(const char *section)
+{
+    for (int64_t i = 0; i < N_LISTS; i++) {
+        if (strcmp(lists[i].name, section) == 0) {
+            return &lists[i];
+        }
+    }
+    return NULL;
+}
+
+const rk_option_list *rk__list_find(const char *section, const char *key, size_t length)
+{
+    const char *parent = strcmp(section, "data") == 0 ? "" : section;
+    for (int64_t i = 0; i < N_LISTS; i++) {
+        if (strcmp(lists[i].parent, parent) == 0 && equals(lists[i].key, key, length)) {
+            return &lists[i];
+        }
+    }
+    return NULL;
+}
+
+int rk__list_depth(const rk_option_list *list)
+{
+    return list->parent[0] == '\0' ? 1 : 2;
+}
+
+void rk__list_describe(rk_buffer *out, const rk_option_list *list, const char *index)
+{
+    rk__buffer_add(out, "data.");
+    if (list->parent[0] != '\0') {
+        rk__buffer_add(out, "%s%s.", rk__list_of(list->parent)->key, index);
+    }
+    rk__buffer_add(out, "%s%s", list->key, index);
+}
+
+/* The rows among which those of a section are. */
+static const rk_option *rows_of(const char *section, int64_t *out_n)
+{
+    const rk_option_list *list = rk__list_of(section);
+    *out_n = list ? list->n_rows : N_ROWS;
+    return list ? list->rows : option_rows;
+}
+
 const rk_option *rk__option_find(const char *section, const char *key, size_t length)
 {
-    bool in_source = strcmp(section, "source") == 0;
-    const rk_option *rows = in_source ? source_rows : option_rows;
-    int64_t n = in_source ? N_SOURCE_ROWS : N_ROWS;
+    int64_t n = 0;
+    const rk_option *rows = rows_of(section, &n);
     for (int64_t i = 0; i < n; i++) {
         if (strcmp(rows[i].section, section) == 0 && equals(rows[i].key, key, length)) {
             return &rows[i];
@@ -86,9 +152,8 @@ const rk_option *rk__option_find(const char *section, const char *key, size_t le
 
 int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS])
 {
-    bool in_source = strcmp(section, "source") == 0;
-    const rk_option *rows = in_source ? source_rows : option_rows;
-    int64_t n_rows = in_source ? N_SOURCE_ROWS : N_ROWS;
+    int64_t n_rows = 0;
+    const rk_option *rows = rows_of(section, &n_rows);
     int n = 0;
     for (int64_t i = 0; i < n_rows; i++) {
         if (strcmp(rows[i].section, section) != 0) {
@@ -110,7 +175,8 @@ int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS])
 
 int64_t rk__option_index(const rk_option *row)
 {
-    return strcmp(row->section, "source") == 0 ? row - source_rows : row - option_rows;
+    int64_t n = 0;
+    return row - rows_of(row->section, &n);
 }
 
 const char *rk__choice_next(const char *choice)
@@ -119,15 +185,24 @@ const char *rk__choice_next(const char *choice)
     return *next != '\0' ? next : NULL;
 }
 
+/* The option "train.epochs" or, of a list whatever the element, "data.features.columns.kind". */
+static const rk_option *find_by_name(const char *name)
+{
+    char section[32] = "";
+    for (const char *dot = strchr(name, '.'); dot; dot = strchr(name, '.')) {
+        size_t length = strcspn(name, ".[");
+        const rk_option_list *list =
+            section[0] != '\0' ? rk__list_find(section, name, length) : NULL;
+        snprintf(section, sizeof section, "%.*s", (int)(list ? strlen(list->name) : length),
+                 list ? list->name : name);
+        name = dot + 1;
+    }
+    return rk__option_find(section, name, strlen(name));
+}
+
 const char *rk__option_choice(const char *key, int index)
 {
-    const char *dot = strrchr(key, '.');
-    RK_ASSERT(dot != NULL);
-    char section[32];
-    bool in_source = strncmp(key, "data.sources", strlen("data.sources")) == 0;
-    snprintf(section, sizeof section, "%.*s", in_source ? 6 : (int)(dot - key),
-             in_source ? "source" : key);
-    const rk_option *row = rk__option_find(section, dot + 1, strlen(dot + 1));
+    const rk_option *row = find_by_name(key);
     RK_ASSERT(row != NULL && (row->type == RK_TYPE_CHOICE || row->type == RK_TYPE_CHOICES) &&
               index >= 0);
     const char *choice = row->minimum;

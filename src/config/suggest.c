@@ -4,10 +4,10 @@
  */
 #include <string.h>
 
+#include "base/near.h"
 #include "config/schema.h"
 
 enum {
-    LONGEST = 40,        /* longer words are not near anything */
     COST_OF_AN_EDIT = 4, /* of a key; more than any difference of the sections costs */
 };
 
@@ -48,43 +48,6 @@ static const struct {
     {"sep", "data.sources[].separator"},
 };
 
-/* Optimal string alignment distance: insert, delete, replace, swap neighbours. */
-static int distance(const char *a, size_t n, const char *b, size_t m)
-{
-    if (n > LONGEST || m > LONGEST) {
-        return LONGEST;
-    }
-    int table[3][LONGEST + 1];
-    int *before = table[0], *above = table[1], *row = table[2];
-    for (size_t j = 0; j <= m; j++) {
-        above[j] = (int)j;
-    }
-    for (size_t i = 1; i <= n; i++) {
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            best = above[j] + 1 < best ? above[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                before[j - 2] + 1 < best) {
-                best = before[j - 2] + 1;
-            }
-            row[j] = best;
-        }
-        int *spare = before;
-        before = above;
-        above = row;
-        row = spare;
-    }
-    return above[m];
-}
-
-/* How far apart two words may be and still be taken for one another. */
-static bool is_near(int d, size_t length)
-{
-    return d <= (length <= 3 ? 1 : length <= 6 ? 2 : 3) && (size_t)d < length;
-}
-
 typedef struct search {
     const char *section, *name; /* what the user wrote */
     size_t length;
@@ -92,18 +55,19 @@ typedef struct search {
     const char *found_section, *found_key;
 } search;
 
-/* The key counts more than the section: a right key in the wrong section is the nearest. Sources
+/* The key counts more than the section: a right key in the wrong section is the nearest. The lists
  * are part of data. */
 static void consider(search *s, const char *section, const char *key)
 {
-    int d = distance(s->name, s->length, key, strlen(key));
-    if (!is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
+    int d = rk__edit_distance(s->name, s->length, key, strlen(key));
+    if (!rk__is_near(d, s->length > strlen(key) ? s->length : strlen(key))) {
         return;
     }
-    const char *group = strcmp(section, "source") == 0 ? "data" : section;
-    const char *own = strcmp(s->section, "source") == 0 ? "data" : s->section;
-    int apart =
-        strcmp(section, s->section) == 0 ? 0 : 1 + distance(own, strlen(own), group, strlen(group));
+    const char *group = rk__list_of(section) ? "data" : section;
+    const char *own = rk__list_of(s->section) ? "data" : s->section;
+    int apart = strcmp(section, s->section) == 0
+                    ? 0
+                    : 1 + rk__edit_distance(own, strlen(own), group, strlen(group));
     int cost = COST_OF_AN_EDIT * d + (apart < COST_OF_AN_EDIT ? apart : COST_OF_AN_EDIT - 1);
     if (cost < s->best) {
         s->best = cost;
@@ -112,9 +76,15 @@ static void consider(search *s, const char *section, const char *key)
     }
 }
 
-static const char *shown_section(const char *section)
+/* "train", "data.sources[]". */
+static void add_section(rk_buffer *out, const char *section)
 {
-    return strcmp(section, "source") == 0 ? "data.sources[]" : section;
+    const rk_option_list *list = rk__list_of(section);
+    if (list) {
+        rk__list_describe(out, list, "[]");
+    } else {
+        rk__buffer_add(out, "%s", section);
+    }
 }
 
 static void list_what_there_is(rk_buffer *out, const char *section)
@@ -130,12 +100,17 @@ static void list_what_there_is(rk_buffer *out, const char *section)
     }
     const rk_option *rows[RK_MOST_KEYS];
     int n_rows = rk__section_rows(section, rows);
-    rk__buffer_add(out, "; the keys of '%s' are ", shown_section(section));
+    rk__buffer_add(out, "; the keys of '");
+    add_section(out, section);
+    rk__buffer_add(out, "' are ");
     for (int i = 0; i < n_rows; i++) {
         rk__buffer_add(out, "%s%s", i > 0 ? ", " : "", rows[i]->key);
     }
-    if (strcmp(section, "data") == 0) {
-        rk__buffer_add(out, ", sources");
+    const rk_option_list *lists = rk__option_lists(&n);
+    for (int64_t i = 0; i < n; i++) {
+        if (rk__list_find(section, lists[i].key, strlen(lists[i].key)) == &lists[i]) {
+            rk__buffer_add(out, ", %s", lists[i].key);
+        }
     }
 }
 
@@ -162,11 +137,11 @@ static const char *nearest_section(const char *name, size_t length)
     int64_t n = 0;
     const rk_option_section *sections = rk__option_sections(&n);
     const char *found = NULL;
-    int best = LONGEST;
+    int best = RK_NEAR_LONGEST;
     for (int64_t i = 0; i < n; i++) {
         size_t known = strlen(sections[i].name);
-        int d = distance(name, length, sections[i].name, known);
-        if (is_near(d, known) && d < best) {
+        int d = rk__edit_distance(name, length, sections[i].name, known);
+        if (rk__is_near(d, known) && d < best) {
             best = d;
             found = sections[i].name;
         }
@@ -189,9 +164,9 @@ static const char *foreign_name(const char *name, size_t length)
  */
 void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length)
 {
-    int64_t n_rows = 0, n_source_rows = 0;
+    int64_t n_rows = 0, n_lists = 0;
     const rk_option *rows = rk__option_rows(&n_rows);
-    const rk_option *source_rows = rk__source_rows(&n_source_rows);
+    const rk_option_list *lists = rk__option_lists(&n_lists);
     bool is_section = section[0] == '\0';
     if (is_section && is_dotted_key(out, name, length)) {
         return;
@@ -200,10 +175,12 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
     for (int64_t i = 0; i < n_rows; i++) {
         consider(&s, rows[i].section, rows[i].key);
     }
-    for (int64_t i = 0; i < n_source_rows; i++) {
-        consider(&s, source_rows[i].section, source_rows[i].key);
+    for (int64_t l = 0; l < n_lists; l++) {
+        for (int64_t i = 0; i < lists[l].n_rows; i++) {
+            consider(&s, lists[l].name, lists[l].rows[i].key);
+        }
+        consider(&s, lists[l].parent[0] ? lists[l].parent : "data", lists[l].key);
     }
-    consider(&s, "data", "sources");
     bool is_exact = s.found_key && s.best < COST_OF_AN_EDIT;
     const char *other = NULL;
     if (!is_exact && is_section) {
@@ -215,8 +192,31 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
     if (other) {
         rk__buffer_add(out, "; did you mean '%s'?", other);
     } else if (s.found_key) {
-        rk__buffer_add(out, "; did you mean '%s.%s'?", shown_section(s.found_section), s.found_key);
+        rk__buffer_add(out, "; did you mean '");
+        add_section(out, s.found_section);
+        rk__buffer_add(out, ".%s'?", s.found_key);
     } else {
         list_what_there_is(out, section);
     }
+}
+
+const char *rk__choice_nearest(const rk_option *row, const char *text, size_t length)
+{
+    char lower[40]; /* longer words are not near anything */
+    const char *nearest = NULL;
+    int best = (int)sizeof lower;
+    if (length >= sizeof lower) {
+        return NULL;
+    }
+    for (size_t i = 0; i < length; i++) {
+        lower[i] = (char)(text[i] >= 'A' && text[i] <= 'Z' ? text[i] - 'A' + 'a' : text[i]);
+    }
+    for (const char *choice = row->minimum; choice; choice = rk__choice_next(choice)) {
+        int d = rk__edit_distance(lower, length, choice, strlen(choice));
+        if (d < best && (d == 0 || rk__is_near(d, length))) {
+            best = d;
+            nearest = choice;
+        }
+    }
+    return nearest;
 }

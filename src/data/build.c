@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "data/candidates.h"
 #include "data/dataset_internal.h"
+#include "data/fields.h"
 #include "data/pairs.h"
 #include "data/split.h"
 
@@ -16,6 +18,8 @@ typedef struct bench {
     uint8_t *listed;                  /* by rank: users met without an item */
     uint8_t *user_kept, *item_kept;   /* by rank */
     rk_pairs pairs;
+    rk_pairs rows; /* data.repeats keep: the rows before they became pairs */
+    rk_split_report split;
 } bench;
 
 static void bench_free(bench *b)
@@ -28,6 +32,7 @@ static void bench_free(bench *b)
     rk__free(b->user_kept);
     rk__free(b->item_kept);
     rk__pairs_free(&b->pairs);
+    rk__pairs_free(&b->rows);
 }
 
 static rk_status rank_ids(const rk_id_map *map, int32_t **out_order, int32_t **out_rank)
@@ -53,7 +58,10 @@ static rk_status sort_and_filter(bench *b, rk_raw *raw, const rk_options *option
     RK_TRY(rk__alloc(&b->user_kept, raw->users.n, sizeof *b->user_kept, "kept users"));
     RK_TRY(rk__alloc(&b->item_kept, raw->items.n, sizeof *b->item_kept, "kept items"));
     RK_TRY(rk__pairs_build(&b->pairs, raw, b->user_rank, b->item_rank));
-    rk__pairs_unique(&b->pairs, &stats->duplicates, &stats->overlap);
+    if (options->data.repeats == RK_REPEATS_KEEP) {
+        RK_TRY(rk__pairs_copy(&b->rows, &b->pairs));
+    }
+    rk__pairs_unique(&b->pairs, options->data.repeat_value, &stats->duplicates, &stats->overlap);
     RK_TRY(rk__pairs_filter(&b->pairs, options->data.min_user, options->data.min_item, b->listed,
                             b->user_kept, b->item_kept, &dropped));
     stats->filter_passes = dropped.passes;
@@ -117,35 +125,119 @@ static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *orde
     return RK_OK;
 }
 
-/* out_times: of the rows of the part; NULL = not wanted, and *out_times stays as it is where the
- * pairs have none. */
-static rk_status take_part(rk_lists *out, double **out_times, const rk_pairs *pairs, rk_part part)
+/* The rows of a part, or of no row at all where pairs have none and `may_lack`. */
+static rk_status take_part(rk_lists *out, rk_details *out_details, const rk_pairs *pairs,
+                           rk_part part, bool may_lack)
 {
     int64_t n = 0, total = rk__pairs_count(pairs);
+    rk_details like = pairs->details;
+    like.part = NULL;
     for (int64_t k = 0; k < total; k++) {
-        n += pairs->part[k] == part;
+        n += pairs->details.part[k] == part;
     }
-    bool with_times = out_times && pairs->time;
-    if (with_times) {
-        RK_TRY(rk__alloc(out_times, n, sizeof **out_times, "times of a part"));
+    if (n == 0 && may_lack) {
+        return RK_OK;
     }
     out->n_rows = pairs->n_users;
     RK_TRY(rk__alloc(&out->offsets, out->n_rows + 1, sizeof *out->offsets, "offsets of a part"));
     RK_TRY(rk__alloc(&out->items, n, sizeof *out->items, "items of a part"));
+    RK_TRY(rk__details_alloc(out_details, &like, n));
     n = 0;
     out->offsets[0] = 0;
     for (int64_t user = 0; user < pairs->n_users; user++) {
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
-            if (pairs->part[k] == part) {
-                if (with_times) {
-                    (*out_times)[n] = pairs->time[k];
-                }
+            if (pairs->details.part[k] == part) {
+                rk__details_move(out_details, n, &pairs->details, k);
                 out->items[n++] = pairs->items[k];
             }
         }
         out->offsets[user + 1] = n;
     }
     return RK_OK;
+}
+
+static rk_status take_parts(rk_dataset *d, const bench *b)
+{
+    for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
+        RK_TRY(take_part(&d->parts[part], &d->details[part], &b->pairs, part, part == RK_GIVEN));
+        if (b->rows.offsets) {
+            RK_TRY(take_part(&d->repeats[part], &d->repeat_details[part], &b->rows, part,
+                             part == RK_GIVEN));
+        }
+    }
+    return RK_OK;
+}
+
+/* Gives the rows behind the pairs their parts: that of their pair. A row that is itself of a later
+ * one, by its source or its time, is dropped: what is train must not know it. */
+static rk_status place_rows(bench *b)
+{
+    enum { DROPPED = 255 };
+    rk_pairs *rows = &b->rows;
+    int64_t pair = 0, at = 0, start = 0;
+    bool is_given = rows->details.part != NULL;
+    if (!is_given) {
+        RK_TRY(rk__calloc(&rows->details.part, rk__pairs_count(rows), 1, "parts of rows"));
+    }
+    for (int64_t user = 0; user < rows->n_users; user++) {
+        int64_t end = rows->offsets[user + 1];
+        rows->offsets[user] = at;
+        while (start < end) {
+            int64_t next = start;
+            int first = DROPPED;
+            for (; next < end && rows->items[next] == rows->items[start]; next++) {
+                if (b->split.has_moments) {
+                    rows->details.part[next] =
+                        (uint8_t)rk__split_part_at(&b->split, rows->details.time[next]);
+                }
+                int part = rows->details.part[next];
+                first = part < first ? part : first;
+            }
+            for (; start < next; start++) {
+                if (rows->details.part[start] == first) {
+                    rows->items[at] = rows->items[start];
+                    rk__details_move(&rows->details, at, &rows->details, start);
+                    rows->details.part[at++] = b->pairs.details.part[pair];
+                }
+            }
+            pair++;
+        }
+    }
+    rows->offsets[rows->n_users] = at;
+    return RK_OK;
+}
+
+/* Fields of columns hold the ranks of their values from here on. */
+static rk_status rank_fields(rk_dataset *d, rk_raw *raw, const rk_options *options)
+{
+    rk_status status = RK_OK;
+    int32_t **ranks = NULL;
+    RK_TRY(rk__calloc(&ranks, raw->n_fields + 1, sizeof *ranks, "the ranks of fields"));
+    RK_TRY_GOTO(done, rk__fields_take(d, raw, options, ranks));
+    for (int f = 0; f < raw->n_fields && raw->n > 0; f++) {
+        int32_t *field = raw->details.field[f];
+        for (int64_t k = 0; k < raw->n; k++) {
+            field[k] = field[k] < 0 ? -1 : ranks[f][field[k]];
+        }
+    }
+done:
+    for (int f = 0; f < raw->n_fields; f++) {
+        rk__free(ranks[f]);
+    }
+    rk__free(ranks);
+    return status;
+}
+
+static rk_status divide(rk_dataset *d, bench *b, const rk_options *options)
+{
+    RK_TRY(rk__split(&b->pairs, options, &b->split));
+    d->stats.tied_users = b->split.tied_users;
+    if (b->rows.offsets) {
+        RK_TRY(place_rows(b));
+    }
+    RK_TRY(take_parts(d, b));
+    RK_TRY(rk__fields_derive(d));
+    return rk__candidates_draw(d, options->split.candidates, (uint64_t)options->split.seed);
 }
 
 static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *options)
@@ -155,20 +247,21 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     d->stats.rows_filtered = raw->rows_filtered;
     RK_TRY(rk__strdup(&d->name, name));
     RK_TRY(rk__strdup(&d->path, ""));
+    RK_TRY(rank_fields(d, raw, options));
     RK_TRY(sort_and_filter(b, raw, options, &d->stats));
     if (rk__pairs_count(&b->pairs) == 0) {
         return nothing_left(&d->stats, options);
     }
     RK_TRY(rk__pairs_renumber(&b->pairs, b->user_kept, b->item_kept));
+    if (b->rows.offsets) {
+        rk__pairs_keep(&b->rows, b->user_kept, b->item_kept);
+        RK_TRY(rk__pairs_renumber(&b->rows, b->user_kept, b->item_kept));
+    }
     d->n_users = b->pairs.n_users;
     d->n_items = b->pairs.n_items;
     RK_TRY(take_ids(&d->users, &raw->users, b->user_order, b->user_kept, d->n_users));
     RK_TRY(take_ids(&d->items, &raw->items, b->item_order, b->item_kept, d->n_items));
-    RK_TRY(rk__split(&b->pairs, options));
-    for (int part = 0; part < 3; part++) {
-        double **times = part == RK_TRAIN ? &d->train_times : NULL;
-        RK_TRY(take_part(&d->parts[part], times, &b->pairs, (rk_part)part));
-    }
+    RK_TRY(divide(d, b, options));
     if (d->parts[RK_TRAIN].offsets[d->n_users] == 0) {
         RK_FAIL(RK_ERR_DATA,
                 "the split leaves nothing to train on: all %lld interactions are valid "

@@ -4,7 +4,9 @@
  */
 #include "data/columns.h"
 
+#include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -52,6 +54,13 @@ rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_record *
             RK_FAIL(RK_ERR_DATA, "row %lld: the time is not finite", (long long)row);
         }
     }
+    if (columns->values) {
+        out->value = columns->values[row];
+        if (!(fabs(out->value) <= FLT_MAX)) {
+            RK_FAIL(RK_ERR_DATA, "row %lld: the value is not finite, or beyond 3.4e38",
+                    (long long)row);
+        }
+    }
     if (columns->parts) {
         if (columns->parts[row] > RK_TEST) {
             RK_FAIL(RK_ERR_DATA, "row %lld: there is no part %d; 0 is train, 1 valid, 2 test",
@@ -62,22 +71,27 @@ rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_record *
     return RK_OK;
 }
 
+/* What rk_columns had at first, and every caller has. */
+enum { FIRST_SIZE = offsetof(rk_columns, values) };
+
 /* A copy in today's layout. A program built with a later header may have members that are not known
  * here: they must be zero. */
 static rk_status take_columns(const rk_columns *columns, rk_columns *out)
 {
-    if (!columns || columns->size < sizeof *out) {
+    if (!columns || columns->size < FIRST_SIZE) {
         RK_FAIL(RK_ERR_DATA, "the columns of the data set %s",
                 columns ? "have no valid size: begin with rk_columns_defaults()" : "are NULL");
     }
     const char *bytes = (const char *)columns;
-    for (size_t i = sizeof *out; i < columns->size; i++) {
+    size_t known = columns->size < sizeof *out ? columns->size : sizeof *out;
+    for (size_t i = known; i < columns->size; i++) {
         if (bytes[i] != 0) {
             RK_FAIL(RK_ERR_DATA, "the columns of the data set have a member that this version of "
                                  "the library does not know");
         }
     }
-    *out = *columns;
+    *out = (rk_columns){0};
+    memcpy(out, columns, known);
     bool any_number = out->users || out->items, any_text = out->user_texts || out->item_texts;
     if (any_number == any_text || (any_number && !(out->users && out->items)) ||
         (any_text && !(out->user_texts && out->item_texts))) {
@@ -122,6 +136,19 @@ static rk_status check_options(const rk_config *config, const rk_columns *column
                 "times: give them, or split at random",
                 kind);
     }
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        bool is_derived = o->fields[f].derive != RK_DERIVED_FIELD_NONE;
+        bool is_there = columns->fields && columns->fields[f];
+        if (is_derived == is_there) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "data.fields[%lld] (%s) is %s, but the columns have %s field of it",
+                    (long long)f, o->fields[f].origin, is_derived ? "derived" : "of a column",
+                    is_there ? "a" : "no");
+        }
+    }
+    if (o->n_fields == 0 && columns->fields) {
+        RK_FAIL(RK_ERR_CONFIG, "the columns have fields, but data.fields names none");
+    }
     for (int64_t row = 0; is_given && o->split.carve_valid > 0 && row < columns->n; row++) {
         if (columns->parts[row] == RK_VALID) {
             RK_FAIL(RK_ERR_CONFIG,
@@ -146,13 +173,14 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     RK_TRY(rk__config_check(config, 0));
     RK_TRY(take_columns(columns, &mine));
     RK_TRY(check_options(config, &mine));
-    rk__raw_init(&raw, options);
+    RK_TRY_GOTO(done, rk__raw_init(&raw, options));
+    raw.with_values = raw.counts_rows || mine.values;
     if (!mine.times) {
         rk__raw_drop_times(&raw);
     }
     RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, options));
-    rk__dataset_warn(dataset, hooks);
+    rk__dataset_warn(dataset, options, hooks);
     dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;

@@ -12,8 +12,8 @@
 const char *rk_part_name(rk_part part)
 {
     static const char *const names[] = {
-        [RK_TRAIN] = "train", [RK_VALID] = "valid", [RK_TEST] = "test"};
-    return (unsigned)part <= RK_TEST ? names[part] : NULL;
+        [RK_TRAIN] = "train", [RK_VALID] = "valid", [RK_TEST] = "test", [RK_GIVEN] = "given"};
+    return (unsigned)part < RK_PARTS ? names[part] : NULL;
 }
 
 void rk__lists_free(rk_lists *lists)
@@ -41,10 +41,18 @@ void rk_dataset_free(rk_dataset *dataset)
     rk__ids_free(&dataset->users);
     rk__ids_free(&dataset->items);
     rk__free(dataset->labels);
-    for (int part = 0; part < 3; part++) {
+    for (int part = 0; part < RK_PARTS; part++) {
         rk__lists_free(&dataset->parts[part]);
+        rk__details_free(&dataset->details[part]);
+        rk__lists_free(&dataset->repeats[part]);
+        rk__details_free(&dataset->repeat_details[part]);
+        rk__free(dataset->candidates[part]);
     }
-    rk__free(dataset->train_times);
+    for (int f = 0; f < dataset->n_fields; f++) {
+        rk__free(dataset->fields[f].name);
+        rk__ids_free(&dataset->fields[f].values);
+    }
+    rk__free(dataset->fields);
     rk__free(dataset);
 }
 
@@ -82,26 +90,80 @@ static uint64_t hash_ids(uint64_t hash, const rk_ids *ids)
     return hash;
 }
 
+static uint64_t hash_lists(uint64_t hash, const rk_lists *lists)
+{
+    int64_t n = lists->offsets[lists->n_rows];
+    hash = rk__hash(hash, lists->offsets, (lists->n_rows + 1) * (int64_t)sizeof *lists->offsets);
+    return rk__hash(hash, lists->items, n * (int64_t)sizeof *lists->items);
+}
+
+/* The name of what follows, so that no two kinds of additions give the same bytes. */
+static uint64_t hash_word(uint64_t hash, const char *word)
+{
+    return rk__hash(hash, word, (int64_t)strlen(word) + 1);
+}
+
+/* All but times, which have a fingerprint of their own, and parts. */
+static uint64_t hash_details(uint64_t hash, const rk_details *d, int64_t n)
+{
+    if (d->value) {
+        hash = rk__hash(hash_word(hash, "values"), d->value, n * (int64_t)sizeof *d->value);
+    }
+    if (d->order) {
+        hash = rk__hash(hash_word(hash, "order"), d->order, n * (int64_t)sizeof *d->order);
+    }
+    for (int f = 0; f < d->n_fields; f++) {
+        hash = rk__hash(hash_word(hash, "field"), d->field[f], n * (int64_t)sizeof *d->field[f]);
+    }
+    return hash;
+}
+
+/* What not every data set has. Nothing where there is none of it: data sets without keep the
+ * fingerprints that earlier versions gave them. */
+static uint64_t hash_additions(uint64_t hash, const rk_dataset *d)
+{
+    for (int f = 0; f < d->n_fields; f++) {
+        hash = hash_ids(hash_word(hash, d->fields[f].name), &d->fields[f].values);
+    }
+    for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
+        const rk_lists *lists = &d->parts[part], *repeats = &d->repeats[part];
+        if (part == RK_GIVEN && lists->n_rows > 0) {
+            hash = hash_lists(hash_word(hash, "given"), lists);
+        }
+        if (lists->n_rows > 0) {
+            hash = hash_details(hash, &d->details[part], lists->offsets[lists->n_rows]);
+        }
+        if (repeats->n_rows > 0) {
+            hash = hash_lists(hash_word(hash, "repeats"), repeats);
+            hash = hash_details(hash, &d->repeat_details[part], repeats->offsets[repeats->n_rows]);
+        }
+        if (d->candidates[part]) {
+            int64_t n = lists->offsets[lists->n_rows] * d->n_candidates;
+            hash = rk__hash(hash_word(hash, "candidates"), d->candidates[part],
+                            n * (int64_t)sizeof *d->candidates[part]);
+        }
+    }
+    return hash;
+}
+
 void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
 {
     uint64_t hash = hash_ids(hash_ids(RK_HASH_START, &dataset->users), &dataset->items);
-    for (int part = 0; part < 3; part++) {
-        const rk_lists *lists = &dataset->parts[part];
-        int64_t n = lists->offsets[lists->n_rows];
-        hash =
-            rk__hash(hash, lists->offsets, (lists->n_rows + 1) * (int64_t)sizeof *lists->offsets);
-        hash = rk__hash(hash, lists->items, n * (int64_t)sizeof *lists->items);
+    for (int part = RK_TRAIN; part <= RK_TEST; part++) {
+        hash = hash_lists(hash, &dataset->parts[part]);
     }
+    hash = hash_additions(hash, dataset);
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
 }
 
 void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17])
 {
     out[0] = '\0';
-    if (dataset->train_times) {
+    const double *times = dataset->details[RK_TRAIN].time;
+    if (times) {
         int64_t n = dataset->parts[RK_TRAIN].offsets[dataset->n_users];
         uint64_t hash = rk__hash(RK_HASH_START, &n, sizeof n);
-        hash = rk__hash(hash, dataset->train_times, n * (int64_t)sizeof *dataset->train_times);
+        hash = rk__hash(hash, times, n * (int64_t)sizeof *times);
         snprintf(out, 17, "%016llx", (unsigned long long)hash);
     }
 }
@@ -202,17 +264,100 @@ rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_
     return find(dataset, &dataset->items, "item", id, out);
 }
 
-rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
-                           const int32_t **out_items, int64_t *out_count)
+static rk_status check_place(const rk_dataset *dataset, rk_part part, int64_t user)
 {
-    if ((unsigned)part > RK_TEST || user < 0 || user >= dataset->n_users) {
+    if ((unsigned)part >= RK_PARTS || user < 0 || user >= dataset->n_users) {
         RK_FAIL(RK_ERR_DATA,
                 "there is no user %lld in part %d of the data set %s, which has %lld "
                 "users",
                 (long long)user, (int)part, dataset->name, (long long)dataset->n_users);
     }
+    return RK_OK;
+}
+
+rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
+                           const int32_t **out_items, int64_t *out_count)
+{
+    RK_TRY(check_place(dataset, part, user));
     const rk_lists *lists = &dataset->parts[part];
-    *out_items = lists->items + lists->offsets[user];
-    *out_count = lists->offsets[user + 1] - lists->offsets[user];
+    *out_count = rk__lists_count(lists, user);
+    *out_items = lists->n_rows == 0 ? NULL : lists->items + lists->offsets[user];
+    return RK_OK;
+}
+
+/* The rows of a part that rk_dataset_rows gives. */
+static const rk_lists *rows_of(const rk_dataset *d, rk_part part, const rk_details **out_details)
+{
+    bool has_repeats = d->repeats[RK_TRAIN].n_rows > 0;
+    *out_details = has_repeats ? &d->repeat_details[part] : &d->details[part];
+    return has_repeats ? &d->repeats[part] : &d->parts[part];
+}
+
+rk_rows rk_rows_defaults(void)
+{
+    return (rk_rows){.size = sizeof(rk_rows)};
+}
+
+rk_status rk_dataset_rows(const rk_dataset *dataset, rk_part part, int64_t user, rk_rows *out)
+{
+    const rk_details *d = NULL;
+    RK_TRY(check_place(dataset, part, user));
+    if (!out || out->size < sizeof *out) {
+        RK_FAIL(RK_ERR_CONFIG, "the rows of a user have no valid size: begin with "
+                               "rk_rows_defaults()");
+    }
+    const rk_lists *lists = rows_of(dataset, part, &d);
+    int64_t first = lists->n_rows == 0 ? 0 : lists->offsets[user];
+    out->n = rk__lists_count(lists, user);
+    out->items = lists->items ? lists->items + first : NULL;
+    out->times = d->time ? d->time + first : NULL;
+    out->values = d->value ? d->value + first : NULL;
+    out->places = d->order ? d->order + first : NULL;
+    return RK_OK;
+}
+
+int64_t rk_dataset_n_fields(const rk_dataset *dataset)
+{
+    return dataset->n_fields;
+}
+
+const char *rk_dataset_field_name(const rk_dataset *dataset, int64_t field)
+{
+    return field >= 0 && field < dataset->n_fields ? dataset->fields[field].name : NULL;
+}
+
+rk_status rk_dataset_field(const rk_dataset *dataset, int64_t field, rk_part part, int64_t user,
+                           const int32_t **out_values)
+{
+    const rk_details *d = NULL;
+    RK_TRY(check_place(dataset, part, user));
+    if (field < 0 || field >= dataset->n_fields) {
+        RK_FAIL(RK_ERR_DATA, "the data set %s has %d fields, but no field %lld", dataset->name,
+                dataset->n_fields, (long long)field);
+    }
+    const rk_lists *lists = rows_of(dataset, part, &d);
+    *out_values = lists->n_rows == 0 ? NULL : d->field[field] + lists->offsets[user];
+    return RK_OK;
+}
+
+const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int64_t value,
+                                   char room[RK_ID_BYTES])
+{
+    if (field < 0 || field >= dataset->n_fields) {
+        return NULL;
+    }
+    const rk_row_field *f = &dataset->fields[field];
+    return f->derive == RK_DERIVED_FIELD_NONE ? id_at(&f->values, value, room)
+                                              : id_at(&dataset->items, value, room);
+}
+
+rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,
+                                const int32_t **out_candidates, int64_t *out_each)
+{
+    RK_TRY(check_place(dataset, part, user));
+    const int32_t *candidates = dataset->candidates[part];
+    *out_each = candidates ? dataset->n_candidates : 0;
+    *out_candidates =
+        candidates ? candidates + dataset->parts[part].offsets[user] * *out_each : NULL;
     return RK_OK;
 }

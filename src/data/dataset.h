@@ -3,12 +3,13 @@
  *
  * Users and items are dense indices in ascending order of their original ids (as numbers for
  * integer ids, bytewise for text ids). Item lists are ascending and free of duplicates; no pair is
- * in two parts. Times are kept for train rows only: what is held out is for measuring.
+ * in two parts. What rows say besides (times, values ...) lies beside the lists.
  */
 #ifndef RK_DATA_DATASET_H
 #define RK_DATA_DATASET_H
 
 #include "config/options.h"
+#include "data/details.h"
 #include "rankine/dataset.h"
 
 /* Lists of items, one a row: row u is items[offsets[u] .. offsets[u + 1]). */
@@ -31,6 +32,15 @@ typedef struct rk_file_id {
     int64_t bytes, modified; /* modified: nanoseconds since 1970 */
 } rk_file_id;
 
+enum { RK_PARTS = 4 /* of rk_part */ };
+
+/* A field of rows: what the indices in rk_details.field stand for. */
+typedef struct rk_row_field {
+    char *name;    /* owned */
+    int derive;    /* RK_DERIVED_FIELD_* */
+    rk_ids values; /* texts of a field of a column; none where the items are meant */
+} rk_row_field;
+
 struct rk_dataset {
     char *name;
     char *path;      /* of the HDF5 file; "" before it is written */
@@ -42,12 +52,25 @@ struct rk_dataset {
     char fingerprint[17]; /* over ids and splits: rk__dataset_fingerprint */
     int64_t n_users, n_items;
     rk_ids users, items;
-    char **labels;     /* n_items, "" = none, one block; NULL = the data set has no labels */
-    rk_lists parts[3]; /* by rk_part: n_users rows each; valid or test may be empty */
-    /* Of parts[RK_TRAIN].items, finite, in the unit of the sources; NULL unless every source has
-     * times. Owned. */
-    double *train_times;
-    char times_fingerprint[17]; /* over train_times: rk__dataset_times_fingerprint; "" = none */
+    char **labels; /* n_items, "" = none, one block; NULL = the data set has no labels */
+    /* By rk_part: n_users rows each; all but train may be empty. given has no rows at all
+     * (n_rows 0) unless users are held out. */
+    rk_lists parts[RK_PARTS];
+    /* Beside parts[].items; part is NULL. time is there if every source has times, value if rows
+     * have values, order if somebody asked for it. */
+    rk_details details[RK_PARTS];
+    /* With data.repeats keep: the rows themselves, several of an item one after the other in the
+     * order of the sources, of the pairs in parts[]; else without rows. */
+    rk_lists repeats[RK_PARTS];
+    rk_details repeat_details[RK_PARTS];
+    int n_fields;
+    rk_row_field *fields; /* n_fields, owned */
+    int64_t n_candidates; /* of each row; 0 = none */
+    /* Of RK_VALID and RK_TEST: i32 [rows of the part, n_candidates], beside parts[].items; -1 at
+     * the end of rows that have fewer. NULL elsewhere. Owned. */
+    int32_t *candidates[RK_PARTS];
+    /* Over details[RK_TRAIN].time: rk__dataset_times_fingerprint; "" = none. */
+    char times_fingerprint[17];
     rk_dataset_stats stats;
     double seconds; /* that it took to prepare or open it */
 };

@@ -1,6 +1,6 @@
 /*
- * The HDF5 file of a data set: ids, parts, times of train, labels, and the counts of what was
- * dropped.
+ * The HDF5 file of a data set: ids, parts with what their rows say besides, labels, and the counts
+ * of what was dropped. docs/formats.md lists the arrays.
  *
  * Reading checks everything that the rest of the library relies on, so that a file made elsewhere
  * cannot cause an access outside an array; the fingerprint is recomputed and compared.
@@ -15,8 +15,7 @@
 #include "data/dataset_store.h"
 
 #define KIND "data set"
-#define TIMES "train/times" /* files of earlier versions have none */
-enum { LAYOUT = 1 };
+enum { LAYOUT = 2 };
 
 /* The statistics that do not follow from the parts. */
 #define RK_HISTORY(X)                                                                              \
@@ -26,7 +25,20 @@ enum { LAYOUT = 1 };
     X(overlap)                                                                                     \
     X(filter_passes)                                                                               \
     X(users_dropped)                                                                               \
-    X(items_dropped)
+    X(items_dropped)                                                                               \
+    X(tied_users)
+
+/* "GROUP/NAME", cut where a name is longer than options allow. */
+typedef struct array_name {
+    char text[256];
+} array_name;
+
+static array_name path_of(const char *group, const char *name)
+{
+    array_name out;
+    snprintf(out.text, sizeof out.text, "%.127s/%.127s", group, name);
+    return out;
+}
 
 static rk_status save_ids(rk_h5 *file, const char *group, const rk_ids *ids)
 {
@@ -39,13 +51,78 @@ static rk_status save_ids(rk_h5 *file, const char *group, const rk_ids *ids)
     return rk__h5_write(file, name, RK_H5_I64, ids->n, 0, ids->numbers);
 }
 
-static rk_status save_part(rk_h5 *file, const char *group, const rk_lists *lists)
+static rk_status save_lists(rk_h5 *file, const char *group, const rk_lists *lists)
 {
-    char name[32];
-    snprintf(name, sizeof name, "%s/offsets", group);
-    RK_TRY(rk__h5_write(file, name, RK_H5_I64, lists->n_rows + 1, 0, lists->offsets));
-    snprintf(name, sizeof name, "%s/items", group);
-    return rk__h5_write(file, name, RK_H5_I32, lists->offsets[lists->n_rows], 0, lists->items);
+    RK_TRY(rk__h5_write(file, path_of(group, "offsets").text, RK_H5_I64, lists->n_rows + 1, 0,
+                        lists->offsets));
+    return rk__h5_write(file, path_of(group, "items").text, RK_H5_I32,
+                        lists->offsets[lists->n_rows], 0, lists->items);
+}
+
+static rk_status save_details(rk_h5 *file, const char *group, const rk_dataset *dataset,
+                              const rk_details *d, int64_t n)
+{
+    array_name fields = path_of(group, "field");
+    if (d->time) {
+        RK_TRY(rk__h5_write(file, path_of(group, "times").text, RK_H5_F64, n, 0, d->time));
+    }
+    if (d->value) {
+        RK_TRY(rk__h5_write(file, path_of(group, "values").text, RK_H5_F32, n, 0, d->value));
+    }
+    if (d->order) {
+        RK_TRY(rk__h5_write(file, path_of(group, "order").text, RK_H5_I32, n, 0, d->order));
+    }
+    for (int f = 0; f < d->n_fields; f++) {
+        RK_TRY(rk__h5_write(file, path_of(fields.text, dataset->fields[f].name).text, RK_H5_I32, n,
+                            0, d->field[f]));
+    }
+    return RK_OK;
+}
+
+static rk_status save_fields(rk_h5 *file, const rk_dataset *dataset)
+{
+    rk_status status = RK_OK;
+    int n = dataset->n_fields;
+    char **names = NULL;
+    int32_t *derive = NULL;
+    if (n == 0) {
+        return RK_OK;
+    }
+    RK_TRY_GOTO(done, rk__alloc(&names, n, sizeof *names, "names of fields"));
+    RK_TRY_GOTO(done, rk__alloc(&derive, n, sizeof *derive, "kinds of fields"));
+    for (int f = 0; f < n; f++) {
+        names[f] = dataset->fields[f].name;
+        derive[f] = dataset->fields[f].derive;
+        array_name group = path_of("fields/values", names[f]);
+        RK_TRY_GOTO(done, rk__h5_write_texts(file, group.text, dataset->fields[f].values.texts,
+                                             dataset->fields[f].values.n));
+    }
+    RK_TRY_GOTO(done, rk__h5_write_texts(file, "fields/names", names, n));
+    RK_TRY_GOTO(done, rk__h5_write(file, "fields/derived", RK_H5_I32, n, 0, derive));
+done:
+    rk__free(names);
+    rk__free(derive);
+    return status;
+}
+
+static rk_status save_part(rk_h5 *file, const rk_dataset *d, rk_part part)
+{
+    const char *name = rk_part_name(part);
+    const rk_lists *lists = &d->parts[part], *repeats = &d->repeats[part];
+    if (lists->n_rows > 0) {
+        RK_TRY(save_lists(file, name, lists));
+        RK_TRY(save_details(file, name, d, &d->details[part], lists->offsets[lists->n_rows]));
+    }
+    if (repeats->n_rows > 0) {
+        array_name group = path_of("repeats", name);
+        RK_TRY(save_lists(file, group.text, repeats));
+        RK_TRY(save_details(file, group.text, d, &d->repeat_details[part],
+                            repeats->offsets[repeats->n_rows]));
+    }
+    return d->candidates[part]
+               ? rk__h5_write(file, path_of(name, "candidates").text, RK_H5_I32,
+                              lists->offsets[lists->n_rows], d->n_candidates, d->candidates[part])
+               : RK_OK;
 }
 
 rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
@@ -60,12 +137,11 @@ rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
     if (dataset->labels) {
         RK_TRY(rk__h5_write_texts(file, "items/labels", dataset->labels, dataset->n_items));
     }
-    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
-        RK_TRY(save_part(file, rk_part_name(part), &dataset->parts[part]));
+    RK_TRY(save_fields(file, dataset));
+    for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
+        RK_TRY(save_part(file, dataset, part));
     }
-    return dataset->train_times
-               ? rk__h5_write(file, TIMES, RK_H5_F64, dataset->stats.train, 0, dataset->train_times)
-               : RK_OK;
+    return RK_OK;
 }
 
 rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out)
@@ -115,7 +191,8 @@ static rk_status load_ids(const rk_h5 *file, const char *group, rk_ids *out)
     return RK_OK;
 }
 
-static bool are_lists(const rk_lists *lists, int64_t n, int64_t n_items)
+/* with_repeats: an item may come several times in a row. */
+static bool are_lists(const rk_lists *lists, int64_t n, int64_t n_items, bool with_repeats)
 {
     if (lists->offsets[0] != 0 || lists->offsets[lists->n_rows] != n) {
         return false;
@@ -124,53 +201,179 @@ static bool are_lists(const rk_lists *lists, int64_t n, int64_t n_items)
         if (lists->offsets[row] > lists->offsets[row + 1] || lists->offsets[row + 1] > n) {
             return false;
         }
-        int64_t last = -1;
+        int64_t least = 0;
         for (int64_t k = lists->offsets[row]; k < lists->offsets[row + 1]; k++) {
-            if (lists->items[k] <= last || lists->items[k] >= n_items) {
+            if (lists->items[k] < least || lists->items[k] >= n_items) {
                 return false;
             }
-            last = lists->items[k];
+            least = lists->items[k] + !with_repeats;
         }
     }
     return true;
 }
 
-static rk_status load_part(const rk_h5 *file, const char *group, int64_t n_users, int64_t n_items,
-                           rk_lists *out)
+static rk_status load_lists(const rk_h5 *file, const char *group, const rk_dataset *d,
+                            bool with_repeats, rk_lists *out)
 {
-    char name[32];
     int64_t n = 0;
-    snprintf(name, sizeof name, "%s/offsets", group);
-    RK_TRY(rk__h5_load(file, name, RK_H5_I64, &out->offsets, &out->n_rows));
+    RK_TRY(
+        rk__h5_load(file, path_of(group, "offsets").text, RK_H5_I64, &out->offsets, &out->n_rows));
     out->n_rows--;
-    snprintf(name, sizeof name, "%s/items", group);
-    RK_TRY(rk__h5_load(file, name, RK_H5_I32, &out->items, &n));
-    if (out->n_rows != n_users || !are_lists(out, n, n_items)) {
+    RK_TRY(rk__h5_load(file, path_of(group, "items").text, RK_H5_I32, &out->items, &n));
+    if (out->n_rows != d->n_users || !are_lists(out, n, d->n_items, with_repeats)) {
         RK_FAIL(RK_ERR_DATA, "%s: the part %s is no list of items per user", rk__h5_path(file),
                 group);
     }
     return RK_OK;
 }
 
-/* Nothing happens where there are none. */
-static rk_status load_times(const rk_h5 *file, rk_dataset *d)
+/* An array beside the n rows of a part; nothing happens where there is none. */
+static rk_status load_beside(const rk_h5 *file, const char *group, const char *name,
+                             rk_h5_type type, int64_t n, void *out_pointer)
 {
-    int64_t n = 0, expected = d->parts[RK_TRAIN].offsets[d->n_users];
-    if (!rk__h5_has(file, TIMES)) {
+    int64_t found = 0;
+    array_name at = path_of(group, name);
+    if (!rk__h5_has(file, at.text)) {
         return RK_OK;
     }
-    RK_TRY(rk__h5_load(file, TIMES, RK_H5_F64, &d->train_times, &n));
-    if (n != expected) {
-        RK_FAIL(RK_ERR_DATA, "%s: %lld times for %lld rows of train", rk__h5_path(file),
-                (long long)n, (long long)expected);
+    RK_TRY(rk__h5_load(file, at.text, type, out_pointer, &found));
+    if (found != n) {
+        RK_FAIL(RK_ERR_DATA, "%s: %lld %s for %lld rows of %s", rk__h5_path(file), (long long)found,
+                name, (long long)n, group);
+    }
+    return RK_OK;
+}
+
+static rk_status fail_row(const rk_h5 *file, const char *group, const char *what, int64_t k,
+                          const char *problem)
+{
+    RK_FAIL(RK_ERR_DATA, "%s: the %s of row %lld of %s %s", rk__h5_path(file), what, (long long)k,
+            group, problem);
+}
+
+/* Indices into the values of a field, or -1. */
+static rk_status load_field(const rk_h5 *file, const char *group, const rk_row_field *field,
+                            int64_t n_values, int64_t n, int32_t **out)
+{
+    array_name fields = path_of(group, "field");
+    RK_TRY(load_beside(file, fields.text, field->name, RK_H5_I32, n, out));
+    if (!*out) {
+        RK_FAIL(RK_ERR_DATA, "%s: the field %s is missing in %s", rk__h5_path(file), field->name,
+                group);
     }
     for (int64_t k = 0; k < n; k++) {
-        if (!isfinite(d->train_times[k])) {
-            RK_FAIL(RK_ERR_DATA, "%s: the time of row %lld of train is not finite",
-                    rk__h5_path(file), (long long)k);
+        if ((*out)[k] < -1 || (*out)[k] >= n_values) {
+            return fail_row(file, group, "field", k, "is none of its values");
         }
     }
     return RK_OK;
+}
+
+static rk_status load_details(const rk_h5 *file, const char *group, const rk_dataset *d, int64_t n,
+                              rk_details *out)
+{
+    RK_TRY(load_beside(file, group, "times", RK_H5_F64, n, &out->time));
+    RK_TRY(load_beside(file, group, "values", RK_H5_F32, n, &out->value));
+    RK_TRY(load_beside(file, group, "order", RK_H5_I32, n, &out->order));
+    for (int64_t k = 0; k < n; k++) {
+        if (out->time && !isfinite(out->time[k])) {
+            return fail_row(file, group, "time", k, "is not finite");
+        }
+        if (out->value && !isfinite(out->value[k])) {
+            return fail_row(file, group, "value", k, "is not finite");
+        }
+        if (out->order && out->order[k] < 0) {
+            return fail_row(file, group, "order", k, "is negative");
+        }
+    }
+    if (d->n_fields > 0) {
+        RK_TRY(rk__calloc(&out->field, d->n_fields, sizeof *out->field, "fields"));
+        out->n_fields = d->n_fields;
+    }
+    for (int f = 0; f < d->n_fields; f++) {
+        int64_t n_values =
+            d->fields[f].derive == RK_DERIVED_FIELD_NONE ? d->fields[f].values.n : d->n_items;
+        RK_TRY(load_field(file, group, &d->fields[f], n_values, n, &out->field[f]));
+    }
+    return RK_OK;
+}
+
+static rk_status load_fields(const rk_h5 *file, rk_dataset *d)
+{
+    rk_status status = RK_OK;
+    char **names = NULL;
+    int32_t *derive = NULL;
+    int64_t n = 0, n_derive = 0;
+    if (!rk__h5_has(file, "fields/names")) {
+        return RK_OK;
+    }
+    RK_TRY_GOTO(done, rk__h5_load_texts(file, "fields/names", &names, &n));
+    RK_TRY_GOTO(done, rk__h5_load(file, "fields/derived", RK_H5_I32, &derive, &n_derive));
+    if (n < 1 || n != n_derive || n > INT16_MAX) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA, "%s: %lld names for %lld fields", rk__h5_path(file),
+                     (long long)n, (long long)n_derive);
+    }
+    RK_TRY_GOTO(done, rk__calloc(&d->fields, n, sizeof *d->fields, "fields"));
+    d->n_fields = (int)n;
+    for (int64_t f = 0; f < n; f++) {
+        rk_row_field *field = &d->fields[f];
+        RK_TRY_GOTO(done, rk__strdup(&field->name, names[f]));
+        field->derive = derive[f];
+        array_name group = path_of("fields/values", names[f]);
+        RK_TRY_GOTO(done,
+                    rk__h5_load_texts(file, group.text, &field->values.texts, &field->values.n));
+    }
+done:
+    rk__free(names);
+    rk__free(derive);
+    return status;
+}
+
+/* Rows of items without repetition that end in -1 where they have fewer. */
+static rk_status load_candidates(const rk_h5 *file, rk_dataset *d, rk_part part)
+{
+    const char *group = rk_part_name(part);
+    array_name at = path_of(group, "candidates");
+    int64_t rows = 0, each = 0, n = d->parts[part].n_rows ? d->parts[part].offsets[d->n_users] : 0;
+    if (!rk__h5_has(file, at.text)) {
+        return RK_OK;
+    }
+    RK_TRY(rk__h5_shape(file, at.text, RK_H5_I32, &rows, &each));
+    if (rows != n || each < 1 || (d->n_candidates > 0 && each != d->n_candidates)) {
+        RK_FAIL(RK_ERR_DATA, "%s: %lld rows of %lld candidates for %lld rows of %s",
+                rk__h5_path(file), (long long)rows, (long long)each, (long long)n, group);
+    }
+    d->n_candidates = each;
+    RK_TRY(rk__alloc(&d->candidates[part], rows * each, sizeof *d->candidates[part], "candidates"));
+    RK_TRY(rk__h5_read(file, at.text, RK_H5_I32, rows, each, d->candidates[part]));
+    for (int64_t k = 0; k < rows * each; k++) {
+        int32_t item = d->candidates[part][k];
+        bool is_last = k % each == each - 1;
+        if (item < -1 || item >= d->n_items ||
+            (item < 0 && !is_last && d->candidates[part][k + 1] >= 0)) {
+            return fail_row(file, group, "candidates", k / each, "are no items");
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status load_part(const rk_h5 *file, rk_dataset *d, rk_part part)
+{
+    const char *name = rk_part_name(part);
+    array_name repeats = path_of("repeats", name);
+    bool is_there = part != RK_GIVEN || rk__h5_has(file, path_of(name, "offsets").text);
+    if (is_there) {
+        rk_lists *lists = &d->parts[part];
+        RK_TRY(load_lists(file, name, d, false, lists));
+        RK_TRY(load_details(file, name, d, lists->offsets[d->n_users], &d->details[part]));
+    }
+    if (is_there && rk__h5_has(file, path_of(repeats.text, "offsets").text)) {
+        rk_lists *lists = &d->repeats[part];
+        RK_TRY(load_lists(file, repeats.text, d, true, lists));
+        RK_TRY(load_details(file, repeats.text, d, lists->offsets[d->n_users],
+                            &d->repeat_details[part]));
+    }
+    return part == RK_VALID || part == RK_TEST ? load_candidates(file, d, part) : RK_OK;
 }
 
 static rk_status load_text(const rk_h5 *file, const char *name, char out[17])
@@ -209,15 +412,15 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d)
                     (long long)n_labels, (long long)d->n_items);
         }
     }
-    for (rk_part part = RK_TRAIN; part <= RK_TEST; part++) {
-        RK_TRY(load_part(file, rk_part_name(part), d->n_users, d->n_items, &d->parts[part]));
+    RK_TRY(load_fields(file, d));
+    for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
+        RK_TRY(load_part(file, d, part));
     }
     rk__dataset_fingerprint(d, d->fingerprint);
     if (strcmp(d->fingerprint, stored) != 0) {
         RK_FAIL(RK_ERR_DATA, "%s: the contents have the fingerprint %s, not %s as it says",
                 rk__h5_path(file), d->fingerprint, stored);
     }
-    RK_TRY(load_times(file, d));
     rk__dataset_times_fingerprint(d, d->times_fingerprint);
     return rk__dataset_measure(d);
 }

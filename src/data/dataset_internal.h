@@ -15,7 +15,7 @@ rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *opt
 rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options);
 
 /* Logs what a user should know before trusting the numbers. hooks may be NULL. */
-void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks);
+void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, const rk_hooks *hooks);
 
 /* Computes every statistic that follows from the ids and the parts; the counts of what was dropped
  * stay as they are. */

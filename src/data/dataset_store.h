@@ -5,8 +5,8 @@
 #include "data/dataset.h"
 #include "io/h5.h"
 
-/* Into a file that is being made: arrays users/..., items/..., train/..., valid/..., test/..., and
- * attributes. */
+/* Into a file that is being made: arrays users/..., items/..., train/..., valid/..., test/...,
+ * given/..., repeats/..., fields/... and attributes. */
 rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file);
 
 /* Reading checks everything that the rest of the library relies on; the fingerprint is recomputed

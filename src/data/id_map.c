@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "data/hash.h"
 
-enum { FIRST_CELLS = 1024 };
+enum { FIRST_CELLS = 1024, AT_ONCE = 64 /* look-ups whose waits for memory overlap */ };
 
 void rk__id_map_init(rk_id_map *map, bool is_text, const char *what)
 {
@@ -97,9 +97,9 @@ static int32_t append(rk_id_map *map, int64_t key)
     return (int32_t)(map->n - 1);
 }
 
-rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index)
+static rk_status look_up(rk_id_map *map, int64_t id, uint64_t hash, int32_t *out_index)
 {
-    uint64_t mask = (uint64_t)map->n_cells - 1, at = hash_number(id) & mask;
+    uint64_t mask = (uint64_t)map->n_cells - 1, at = hash & mask;
     if (map->n_cells > 0) {
         for (; map->cells[at].index; at = (at + 1) & mask) {
             if (map->cells[at].key == id) {
@@ -111,6 +111,40 @@ rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index)
     RK_TRY(make_room(map));
     map->numbers[map->n] = id;
     *out_index = append(map, id);
+    return RK_OK;
+}
+
+rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index)
+{
+    return look_up(map, id, hash_number(id), out_index);
+}
+
+/* Asks for the cell where the search for a key begins. */
+static void prefetch(const rk_id_map *map, uint64_t hash)
+{
+    if (map->n_cells > 0) {
+        __builtin_prefetch(&map->cells[hash & ((uint64_t)map->n_cells - 1)]);
+    }
+}
+
+rk_status rk__id_map_numbers(rk_id_map *map, const int64_t *ids, int64_t n, int32_t *out)
+{
+    uint64_t hashes[AT_ONCE];
+    for (int64_t first = 0; first < n; first += AT_ONCE) {
+        int64_t count = n - first < AT_ONCE ? n - first : AT_ONCE;
+        for (int64_t i = 0; i < count; i++) {
+            hashes[i] = hash_number(ids[first + i]);
+            prefetch(map, hashes[i]);
+        }
+        for (int64_t i = 0; i < count; i++) {
+            int64_t at = first + i;
+            if (at > 0 && ids[at] == ids[at - 1]) {
+                out[at] = out[at - 1]; /* files are often sorted by user */
+                continue;
+            }
+            RK_TRY(look_up(map, ids[at], hashes[i], &out[at]));
+        }
+    }
     return RK_OK;
 }
 

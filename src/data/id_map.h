@@ -40,6 +40,8 @@ void rk__id_map_free(rk_id_map *map);
 /* The index of an id; an id met for the first time gets the next one. More than 2^31 - 1 ids are
  * RK_ERR_DATA. */
 rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index);
+/* The same for n ids in turn; their waits for memory overlap. */
+rk_status rk__id_map_numbers(rk_id_map *map, const int64_t *ids, int64_t n, int32_t *out);
 rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index);
 
 static inline const char *rk__id_map_text_at(const rk_id_map *map, int64_t index)

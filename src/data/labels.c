@@ -48,7 +48,7 @@ rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_
         .header = options->labels.header,
         .quotes = true,
     };
-    RK_TRY(rk__table_open(&table, &format, path, (rk_line_limits){0}));
+    RK_TRY(rk__table_open(&table, &format, path, (rk_line_options){0}));
     RK_TRY_GOTO(done, rk__table_want(&table, options->labels.id, "labels.id", &id));
     RK_TRY_GOTO(done, rk__table_want(&table, options->labels.text, "labels.text", &text));
     for (;;) {

@@ -1,35 +1,27 @@
 #include "data/lines.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
+#include "data/sniff.h"
 
-/* A block fits in the second-level cache, so that a line is still cached when it is split. */
-enum { DEFAULT_BLOCK = 256 << 10, DEFAULT_MAX_LINE = 64 << 20 };
+/* A block fits in the second-level cache, so that a line is still cached when it is split. Line ends
+ * are looked for in the first FIRST_BYTES. */
+enum { DEFAULT_BLOCK = 256 << 10, DEFAULT_MAX_LINE = 64 << 20, FIRST_BYTES = 64 << 10 };
+enum { A_CHARACTER = 2 /* most bytes in UTF-8 of one of Latin-1 */ };
 
-rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_limits limits)
+rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_options options)
 {
     rk_status status = RK_OK;
     memset(lines, 0, sizeof *lines);
-    lines->descriptor = -1;
-    lines->limits.block = limits.block > 0 ? limits.block : DEFAULT_BLOCK;
-    lines->limits.max_line = limits.max_line > 0 ? limits.max_line : DEFAULT_MAX_LINE;
+    lines->newline = '\n';
+    options.block = options.block > 0 ? options.block : DEFAULT_BLOCK;
+    options.block = options.block < A_CHARACTER && options.is_latin1 ? A_CHARACTER : options.block;
+    options.max_line = options.max_line > 0 ? options.max_line : DEFAULT_MAX_LINE;
+    lines->options = options;
     RK_TRY_GOTO(done, rk__strdup(&lines->path, path));
-    lines->descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    if (lines->descriptor < 0 || fstat(lines->descriptor, &info) != 0) {
-        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));
-    }
-    if (S_ISDIR(info.st_mode)) {
-        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: it is a folder; name a file in it", path);
-    }
-    lines->file_bytes = S_ISREG(info.st_mode) ? (int64_t)info.st_size : 0;
-    (void)posix_fadvise(lines->descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
-    lines->capacity = lines->limits.block;
+    RK_TRY_GOTO(done, rk__stream_open(&lines->stream, lines->path, options.is_latin1, options.stop));
+    lines->capacity = options.block;
     RK_TRY_GOTO(done, rk__alloc(&lines->buffer, lines->capacity, 1, "the reader's block"));
 done:
     if (status != RK_OK) {
@@ -40,13 +32,10 @@ done:
 
 void rk__lines_close(rk_lines *lines)
 {
-    if (lines->path && lines->descriptor >= 0) {
-        close(lines->descriptor);
-    }
+    rk__stream_close(&lines->stream);
     rk__free(lines->buffer);
     rk__free(lines->path);
     memset(lines, 0, sizeof *lines);
-    lines->descriptor = -1;
 }
 
 static int64_t find(const rk_lines *lines, int byte, int64_t from)
@@ -59,9 +48,9 @@ static int64_t find(const rk_lines *lines, int byte, int64_t from)
 static rk_status make_room(rk_lines *lines)
 {
     int64_t kept = lines->end - lines->start;
-    if (kept > lines->limits.max_line) {
+    if (kept > lines->options.max_line) {
         RK_FAIL(RK_ERR_DATA, "%s:%lld: the line is longer than %lld bytes; is this a text file?",
-                lines->path, (long long)lines->number, (long long)lines->limits.max_line);
+                lines->path, (long long)lines->number, (long long)lines->options.max_line);
     }
     if (lines->start > 0) {
         int64_t shift = lines->start;
@@ -73,7 +62,7 @@ static rk_status make_room(rk_lines *lines)
         lines->quote -= shift;
         lines->nul -= shift;
     }
-    if (lines->end == lines->capacity) {
+    if (lines->capacity - lines->end < A_CHARACTER) {
         int64_t capacity = 2 * lines->capacity;
         RK_TRY(rk__realloc(&lines->buffer, lines->capacity, capacity, 1, "a long line"));
         lines->capacity = capacity;
@@ -85,14 +74,9 @@ static rk_status fill(rk_lines *lines)
 {
     RK_TRY(make_room(lines));
     int64_t room = lines->capacity - lines->end;
-    int64_t wanted = room < lines->limits.block ? room : lines->limits.block;
-    ssize_t got;
-    do {
-        got = read(lines->descriptor, lines->buffer + lines->end, (size_t)wanted);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-        RK_FAIL(RK_ERR_IO, "%s cannot be read: %s", lines->path, strerror(errno));
-    }
+    int64_t wanted = room < lines->options.block ? room : lines->options.block;
+    int64_t got = 0;
+    RK_TRY(rk__stream_read(&lines->stream, lines->buffer + lines->end, wanted, &got));
     int64_t old_end = lines->end;
     lines->at_end = got == 0;
     lines->end += got;
@@ -110,7 +94,7 @@ static rk_status fill(rk_lines *lines)
 static rk_status find_line_end(rk_lines *lines, int64_t from)
 {
     for (;;) {
-        int64_t newline = find(lines, '\n', from);
+        int64_t newline = find(lines, lines->newline, from);
         if (newline < lines->end) {
             lines->stop = newline;
             lines->next = newline + 1;
@@ -124,7 +108,8 @@ static rk_status find_line_end(rk_lines *lines, int64_t from)
         RK_TRY(fill(lines));
         from = lines->start + scanned;
     }
-    if (lines->stop > lines->start && lines->buffer[lines->stop - 1] == '\r') {
+    if (lines->newline == '\n' && lines->stop > lines->start &&
+        lines->buffer[lines->stop - 1] == '\r') {
         lines->stop--;
     }
     if (lines->nul < lines->next) {
@@ -134,17 +119,37 @@ static rk_status find_line_end(rk_lines *lines, int64_t from)
     return RK_OK;
 }
 
-static rk_status skip_byte_order_mark(rk_lines *lines)
+/* What a compressed file holds may be no text, either. */
+static rk_status begin_text(rk_lines *lines)
 {
-    const char *at = rk__lines_at(lines);
-    int64_t length = lines->end - lines->start;
-    if (length >= 2 && (memcmp(at, "\xff\xfe", 2) == 0 || memcmp(at, "\xfe\xff", 2) == 0)) {
-        RK_FAIL(RK_ERR_DATA, "%s is UTF-16 text; save it as UTF-8", lines->path);
+    while (!lines->at_end && lines->end < 3) { /* the length of a byte order mark */
+        RK_TRY(fill(lines));
     }
-    if (length >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
+    const char *at = rk__lines_at(lines);
+    RK_TRY(rk__sniff_binary(lines->path, at, lines->end));
+    if (lines->end >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) {
         lines->start += 3;
     }
     return RK_OK;
+}
+
+/* Carriage returns end the lines if there is no line feed among the first bytes. */
+static rk_status find_newline(rk_lines *lines)
+{
+    int64_t scanned = 0;
+    for (;;) {
+        int64_t length = lines->end - lines->start;
+        const char *at = rk__lines_at(lines);
+        if (memchr(at + scanned, '\n', (size_t)(length - scanned))) {
+            return RK_OK;
+        }
+        if (lines->at_end || length >= FIRST_BYTES) {
+            lines->newline = memchr(at, '\r', (size_t)length) ? '\r' : '\n';
+            return RK_OK;
+        }
+        scanned = length;
+        RK_TRY(fill(lines));
+    }
 }
 
 rk_status rk__lines_next(rk_lines *lines, bool *out_end)
@@ -153,10 +158,8 @@ rk_status rk__lines_next(rk_lines *lines, bool *out_end)
     lines->number += lines->span;
     if (lines->number == 0) {
         lines->number = 1;
-        while (!lines->at_end && lines->end < 3) { /* the length of a byte order mark */
-            RK_TRY(fill(lines));
-        }
-        RK_TRY(skip_byte_order_mark(lines));
+        RK_TRY(begin_text(lines));
+        RK_TRY(find_newline(lines));
     }
     lines->span = 1;
     if (lines->quote < lines->start) {
@@ -191,12 +194,25 @@ bool rk__lines_is_blank(const rk_lines *lines)
     return true;
 }
 
+int64_t rk__lines_used(const rk_lines *lines)
+{
+    const rk_stream *stream = &lines->stream;
+    int64_t ahead = lines->end - lines->next;
+    /* How much of what is unpacked stands for how much of the file is not known. */
+    bool is_as_read = stream->packing == RK_PACKING_NONE && !stream->is_latin1;
+    return is_as_read ? lines->bytes - ahead : rk__stream_used(stream);
+}
+
 rk_status rk__lines_locate(const rk_lines *lines, const char *at, rk_status status)
 {
     int64_t line = lines->number;
     const char *begin = rk__lines_at(lines);
+    uintptr_t first = (uintptr_t)begin, place = (uintptr_t)at;
+    if (!lines->buffer || place < first || place > (uintptr_t)(lines->buffer + lines->end)) {
+        return rk__fail_prefix(status, "%s:%lld", lines->path, (long long)line);
+    }
     for (const char *c = begin; c < at; c++) {
-        if (*c == '\n') {
+        if (*c == lines->newline) {
             line++;
             begin = c + 1;
         }

@@ -1,9 +1,10 @@
 /*
  * Lines of a text file, streamed in blocks: at most one block and the current line are in memory.
+ * stream.h says what a file may be: compressed, a pipe, Latin-1.
  *
- * CRLF, a missing last newline and a UTF-8 byte order mark are accepted; a NUL byte, UTF-16 and a
- * line longer than the limit are errors. Places in messages are file:line:column, both from 1, the
- * column counted in bytes.
+ * LF, CRLF, CR alone (old Macs), a missing last line end and a UTF-8 byte order mark are accepted; a
+ * NUL byte, UTF-16 and a line longer than the limit are errors. Places in messages are
+ * file:line:column, both from 1, the column counted in bytes of UTF-8.
  */
 #ifndef RK_DATA_LINES_H
 #define RK_DATA_LINES_H
@@ -13,17 +14,21 @@
 
 #include "base/error.h"
 #include "data/reader.h"
+#include "data/stream.h"
 
-/* 0 = the default (256 KiB, 64 MiB). Tests read in tiny blocks. */
-typedef struct rk_line_limits {
-    int64_t block;    /* bytes read at once */
-    int64_t max_line; /* longest line, bytes */
-} rk_line_limits;
+/* How a file is read; zeroed = as usual. */
+typedef struct rk_line_options {
+    int64_t block;    /* bytes read at once, 0 = 256 KiB; tests read in tiny blocks */
+    int64_t max_line; /* longest line in bytes, 0 = 64 MiB */
+    bool is_latin1;   /* else UTF-8 */
+    rk_stop stop;     /* asked before each block */
+} rk_line_options;
 
 /* Offsets count from the buffer's start; they move when more is read. */
 typedef struct rk_lines {
     char *path; /* owned */
-    int descriptor;
+    rk_stream stream;
+    char newline; /* what ends a line: '\n', or '\r' alone */
     bool at_end;  /* of the file; the buffer may still hold lines */
     char *buffer; /* capacity, owned */
     int64_t capacity;
@@ -32,13 +37,12 @@ typedef struct rk_lines {
     int64_t quote, nul;  /* the first such byte at or after `start`; `end` = none so far */
     int64_t number;      /* of the current line, from 1 */
     int64_t span;        /* file lines in the current line: more than 1 after rk__lines_extend */
-    int64_t bytes;       /* read so far */
-    int64_t file_bytes;  /* 0 when it is not a regular file */
-    rk_line_limits limits;
+    int64_t bytes;       /* of text, read so far */
+    rk_line_options options;
 } rk_lines;
 
 /* A failed open owes nothing. */
-rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_limits limits);
+rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_options options);
 void rk__lines_close(rk_lines *lines); /* a zeroed one is fine */
 
 /* Moves to the next line, empty or not; *out_end = true after the last one. */
@@ -65,10 +69,28 @@ static inline bool rk__lines_has_quote(const rk_lines *lines)
     return lines->quote < lines->stop;
 }
 
+/* How much of the file the lines so far are: bytes of the file, compressed ones where it is. */
+int64_t rk__lines_used(const rk_lines *lines);
+
 /* Only blanks and tabs. */
 bool rk__lines_is_blank(const rk_lines *lines);
 
-/* Puts "file:line:column: " in front of the last error; at: a byte of the current line. */
+/* Without the blanks and tabs at its ends. */
+static inline rk_text rk__trimmed(rk_text text)
+{
+    while (text.length > 0 && (text.at[0] == ' ' || text.at[0] == '\t')) {
+        text.at++;
+        text.length--;
+    }
+    while (text.length > 0 &&
+           (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t')) {
+        text.length--;
+    }
+    return text;
+}
+
+/* Puts "file:line:column: " in front of the last error; at: a byte of the current line. Where it is
+ * none (a value that was made from the line), the column is left out. */
 rk_status rk__lines_locate(const rk_lines *lines, const char *at, rk_status status);
 
 #define RK_FAIL_AT(lines_, at_, ...)                                                               \

@@ -1,5 +1,6 @@
 #include "data/pairs.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -8,8 +9,7 @@ void rk__pairs_free(rk_pairs *pairs)
 {
     rk__free(pairs->offsets);
     rk__free(pairs->items);
-    rk__free(pairs->part);
-    rk__free(pairs->time);
+    rk__details_free(&pairs->details);
     *pairs = (rk_pairs){0};
 }
 
@@ -29,20 +29,18 @@ static void shift_back(int64_t *offsets, int64_t n)
     offsets[0] = 0;
 }
 
-/* Rows by item, bucket by bucket: users, and part and time if there are any. */
+/* Rows by item, bucket by bucket: users, and their details. */
 typedef struct by_item {
     int64_t *offsets;
     int32_t *users;
-    uint8_t *part;
-    double *time;
+    rk_details details;
 } by_item;
 
 static void by_item_free(by_item *b)
 {
     rk__free(b->offsets);
     rk__free(b->users);
-    rk__free(b->part);
-    rk__free(b->time);
+    rk__details_free(&b->details);
 }
 
 static rk_status sort_by_item(by_item *out, rk_raw *raw, int64_t n_items, const int32_t *user_rank,
@@ -51,12 +49,7 @@ static rk_status sort_by_item(by_item *out, rk_raw *raw, int64_t n_items, const 
     int64_t n = raw->n;
     RK_TRY(rk__calloc(&out->offsets, n_items + 1, sizeof *out->offsets, "item offsets"));
     RK_TRY(rk__alloc(&out->users, n, sizeof *out->users, "interactions by item"));
-    if (raw->part) {
-        RK_TRY(rk__alloc(&out->part, n, sizeof *out->part, "parts by item"));
-    }
-    if (raw->time) {
-        RK_TRY(rk__alloc(&out->time, n, sizeof *out->time, "times by item"));
-    }
+    RK_TRY(rk__details_alloc(&out->details, &raw->details, n));
     for (int64_t k = 0; k < n; k++) {
         out->offsets[item_rank[raw->item[k]] + 1]++;
     }
@@ -64,12 +57,7 @@ static rk_status sort_by_item(by_item *out, rk_raw *raw, int64_t n_items, const 
     for (int64_t k = 0; k < n; k++) {
         int64_t at = out->offsets[item_rank[raw->item[k]]]++;
         out->users[at] = user_rank[raw->user[k]];
-        if (raw->part) {
-            out->part[at] = raw->part[k];
-        }
-        if (raw->time) {
-            out->time[at] = raw->time[k];
-        }
+        rk__details_move(&out->details, at, &raw->details, k);
     }
     shift_back(out->offsets, n_items);
     return RK_OK;
@@ -79,11 +67,8 @@ static void free_rows(rk_raw *raw)
 {
     rk__free(raw->user);
     rk__free(raw->item);
-    rk__free(raw->part);
-    rk__free(raw->time);
+    rk__details_free(&raw->details);
     raw->user = raw->item = NULL;
-    raw->part = NULL;
-    raw->time = NULL;
     raw->n = raw->capacity = 0;
 }
 
@@ -94,17 +79,13 @@ rk_status rk__pairs_build(rk_pairs *out, rk_raw *raw, const int32_t *user_rank,
     by_item sorted = {0};
     int64_t n = raw->n;
     *out = (rk_pairs){.n_users = raw->users.n, .n_items = raw->items.n};
+    RK_TRY_GOTO(done, rk__raw_number_rows(raw));
     RK_TRY_GOTO(done, sort_by_item(&sorted, raw, out->n_items, user_rank, item_rank));
     free_rows(raw);
     RK_TRY_GOTO(done,
                 rk__calloc(&out->offsets, out->n_users + 1, sizeof *out->offsets, "user offsets"));
     RK_TRY_GOTO(done, rk__alloc(&out->items, n, sizeof *out->items, "interactions by user"));
-    if (sorted.part) {
-        RK_TRY_GOTO(done, rk__alloc(&out->part, n, sizeof *out->part, "parts by user"));
-    }
-    if (sorted.time) {
-        RK_TRY_GOTO(done, rk__alloc(&out->time, n, sizeof *out->time, "times by user"));
-    }
+    RK_TRY_GOTO(done, rk__details_alloc(&out->details, &sorted.details, n));
     for (int64_t k = 0; k < n; k++) {
         out->offsets[sorted.users[k] + 1]++;
     }
@@ -113,12 +94,7 @@ rk_status rk__pairs_build(rk_pairs *out, rk_raw *raw, const int32_t *user_rank,
         for (int64_t k = sorted.offsets[item]; k < sorted.offsets[item + 1]; k++) {
             int64_t at = out->offsets[sorted.users[k]]++;
             out->items[at] = (int32_t)item;
-            if (sorted.part) {
-                out->part[at] = sorted.part[k];
-            }
-            if (sorted.time) {
-                out->time[at] = sorted.time[k];
-            }
+            rk__details_move(&out->details, at, &sorted.details, k);
         }
     }
     shift_back(out->offsets, out->n_users);
@@ -130,32 +106,98 @@ done:
     return status;
 }
 
-/* Merges rows [from, to) of equal items into one pair at `at` <= from. */
-static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int64_t *duplicates,
-                  int64_t *overlap)
+rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs)
 {
-    uint8_t part = RK_TEST;
-    int64_t in_part[3] = {0};
-    double time = p->time ? p->time[from] : 0;
+    int64_t n = rk__pairs_count(pairs);
+    *out = (rk_pairs){.n_users = pairs->n_users, .n_items = pairs->n_items};
+    RK_TRY(rk__alloc(&out->offsets, out->n_users + 1, sizeof *out->offsets, "user offsets"));
+    RK_TRY(rk__alloc(&out->items, n, sizeof *out->items, "repeated interactions"));
+    RK_TRY(rk__details_alloc(&out->details, &pairs->details, n));
+    memcpy(out->offsets, pairs->offsets, (size_t)(out->n_users + 1) * sizeof *out->offsets);
+    for (int64_t k = 0; k < n; k++) {
+        out->items[k] = pairs->items[k];
+        rk__details_move(&out->details, k, &pairs->details, k);
+    }
+    return RK_OK;
+}
+
+static int part_of(const rk_pairs *p, int64_t k)
+{
+    return p->details.part ? p->details.part[k] : RK_TRAIN;
+}
+
+/* Whether row a, read before b, is of an earlier time or of the same. */
+static bool is_earlier(const rk_pairs *p, int64_t a, int64_t b)
+{
+    return !p->details.time || p->details.time[a] <= p->details.time[b];
+}
+
+/* The value of rows [from, to) of equal items, of those in the given part. */
+static float merged_value(const rk_pairs *p, int64_t from, int64_t to, int part, int rule)
+{
+    const float *value = p->details.value;
+    double sum = 0, least = INFINITY, most = -INFINITY;
+    int64_t first = -1, last = -1, n = 0;
     for (int64_t k = from; k < to; k++) {
-        uint8_t here = p->part ? p->part[k] : RK_TRAIN;
-        in_part[here]++;
-        part = here < part ? here : part;
-        time = p->time && p->time[k] < time ? p->time[k] : time;
+        if (part_of(p, k) == part) {
+            first = first < 0 || !is_earlier(p, first, k) ? k : first;
+            last = last < 0 || is_earlier(p, last, k) ? k : last;
+            sum += value[k];
+            least = fmin(least, value[k]);
+            most = fmax(most, value[k]);
+            n++;
+        }
     }
-    int64_t parts = (in_part[0] > 0) + (in_part[1] > 0) + (in_part[2] > 0);
-    *overlap += parts - 1;
-    *duplicates += to - from - parts;
-    p->items[at] = p->items[from];
-    if (p->part) {
-        p->part[at] = part;
-    }
-    if (p->time) {
-        p->time[at] = time;
+    switch (rule) {
+    case RK_REPEAT_FIRST:
+        return value[first];
+    case RK_REPEAT_LAST:
+        return value[last];
+    case RK_REPEAT_MEAN:
+        return (float)(sum / (double)n);
+    case RK_REPEAT_MIN:
+        return (float)least;
+    case RK_REPEAT_MAX:
+        return (float)most;
+    default:
+        return (float)sum; /* sum, and count, where every row says 1 */
     }
 }
 
-void rk__pairs_unique(rk_pairs *pairs, int64_t *out_duplicates, int64_t *out_overlap)
+/* Merges rows [from, to) of equal items into one pair at `at` <= from: the first part that has one
+ * of them, its earliest row, the earliest time of all. */
+static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int rule, int64_t *duplicates,
+                  int64_t *overlap)
+{
+    int part = RK_TEST;
+    int64_t in_part[3] = {0}, kept = -1;
+    double time = p->details.time ? p->details.time[from] : 0;
+    for (int64_t k = from; k < to; k++) {
+        int here = part_of(p, k);
+        in_part[here]++;
+        part = here < part ? here : part;
+        time = p->details.time && p->details.time[k] < time ? p->details.time[k] : time;
+    }
+    for (int64_t k = from; k < to; k++) {
+        if (part_of(p, k) == part && (kept < 0 || !is_earlier(p, kept, k))) {
+            kept = k;
+        }
+    }
+    int64_t parts = (in_part[0] > 0) + (in_part[1] > 0) + (in_part[2] > 0);
+    float value = p->details.value ? merged_value(p, from, to, part, rule) : 0;
+    *overlap += parts - 1;
+    *duplicates += to - from - parts;
+    p->items[at] = p->items[from];
+    rk__details_move(&p->details, at, &p->details, kept);
+    if (p->details.time) {
+        p->details.time[at] = time;
+    }
+    if (p->details.value) {
+        p->details.value[at] = value;
+    }
+}
+
+void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_t *out_overlap)
 {
     int64_t at = 0, start = 0;
     *out_duplicates = *out_overlap = 0;
@@ -167,7 +209,13 @@ void rk__pairs_unique(rk_pairs *pairs, int64_t *out_duplicates, int64_t *out_ove
             while (next < end && pairs->items[next] == pairs->items[start]) {
                 next++;
             }
-            merge(pairs, at++, start, next, out_duplicates, out_overlap);
+            if (next == start + 1) {
+                pairs->items[at] = pairs->items[start];
+                rk__details_move(&pairs->details, at, &pairs->details, start);
+            } else {
+                merge(pairs, at, start, next, rule, out_duplicates, out_overlap);
+            }
+            at++;
             start = next;
         }
     }
@@ -188,7 +236,7 @@ static int64_t drop_rare(const int64_t *counts, int64_t n, int64_t minimum, cons
     return dropped;
 }
 
-/* Removes the rows that are not kept and updates the counts. */
+/* Removes the rows that are not kept and updates the counts, unless they are NULL. */
 static void compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_kept,
                     int64_t *user_counts, int64_t *item_counts)
 {
@@ -199,18 +247,14 @@ static void compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_k
         for (int64_t k = start; k < end; k++) {
             int32_t item = p->items[k];
             if (!user_kept[user] || !item_kept[item]) {
-                user_counts[user]--;
-                item_counts[item]--;
+                if (user_counts) {
+                    user_counts[user]--;
+                    item_counts[item]--;
+                }
                 continue;
             }
             p->items[at] = item;
-            if (p->part) {
-                p->part[at] = p->part[k];
-            }
-            if (p->time) {
-                p->time[at] = p->time[k];
-            }
-            at++;
+            rk__details_move(&p->details, at++, &p->details, k);
         }
         start = end;
     }
@@ -250,6 +294,11 @@ done:
     rk__free(user_counts);
     rk__free(item_counts);
     return status;
+}
+
+void rk__pairs_keep(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept)
+{
+    compact(pairs, user_kept, item_kept, NULL, NULL);
 }
 
 rk_status rk__pairs_renumber(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept)

@@ -11,10 +11,9 @@
 
 typedef struct rk_pairs {
     int64_t n_users, n_items;
-    int64_t *offsets; /* n_users + 1; owned */
-    int32_t *items;   /* offsets[n_users], ascending in each row; owned */
-    uint8_t *part;    /* as items, of rk_part; or NULL; owned */
-    double *time;     /* as items; or NULL; owned */
+    int64_t *offsets;   /* n_users + 1; owned */
+    int32_t *items;     /* offsets[n_users], ascending in each row; owned */
+    rk_details details; /* as items */
 } rk_pairs;
 
 /* Sorts by two stable counting sorts. user_rank, item_rank: the rank of each first-seen index.
@@ -29,10 +28,15 @@ static inline int64_t rk__pairs_count(const rk_pairs *pairs)
     return pairs->offsets[pairs->n_users];
 }
 
+/* The same rows again. After a failure `out` is to be freed, too. */
+rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs);
+
 /* Keeps one row of each pair, with the first part in the order train, valid, test and the earliest
- * time, so that no pair known before is held out. duplicates: dropped rows whose pair is already in
- * the same part; overlap: (pair, part) dropped because the pair is in an earlier part. */
-void rk__pairs_unique(rk_pairs *pairs, int64_t *out_duplicates, int64_t *out_overlap);
+ * time, so that no pair known before is held out. Order and fields are those of the earliest row of
+ * that part (of equal times the first that was read), the value is that of the part's rows by
+ * `rule`, RK_REPEAT_*. duplicates: dropped rows whose pair is already in the same part; overlap:
+ * (pair, part) dropped because the pair is in an earlier part. */
+void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_t *out_overlap);
 
 typedef struct rk_filter_counts {
     int64_t passes;       /* rounds that dropped something */
@@ -45,6 +49,9 @@ typedef struct rk_filter_counts {
 rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
                            const uint8_t *listed, uint8_t *user_kept, uint8_t *item_kept,
                            rk_filter_counts *out);
+
+/* Removes the rows of users and items that are not kept. */
+void rk__pairs_keep(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept);
 
 /* Renumbers the kept users and items to 0, 1, 2 ... in the same order; no others may be left. */
 rk_status rk__pairs_renumber(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept);

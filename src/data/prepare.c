@@ -50,7 +50,39 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
     add_text(b, s->item);
     add_text(b, s->time);
     add_text(b, s->where);
+    if (s->value[0]) {
+        add_text(b, "value");
+        add_text(b, s->value);
+    }
     return RK_OK;
+}
+
+/* Options that came later: nothing where they are as they were before, so that the digests of other
+ * data sets stay. */
+static void add_row_options(rk_buffer *b, const rk_options *o)
+{
+    bool has_values = rk__options_have_values(o);
+    if (o->data.repeats != RK_REPEATS_MERGE) {
+        rk__buffer_add(b, "repeats %d,", o->data.repeats);
+    }
+    if (has_values) {
+        rk__buffer_add(b, "repeat_value %d,", o->data.repeat_value);
+    }
+    if (rk__split_goes_by_row(o)) {
+        rk__buffer_add(b, "ties %d,", o->split.ties);
+    }
+    if (o->split.kind == RK_SPLIT_USERS) {
+        rk__buffer_add(b, "given %a,", o->split.given);
+    }
+    for (int64_t f = 0; f < o->n_fields; f++) {
+        rk__buffer_add(b, "field %d,", o->fields[f].derive);
+        add_text(b, o->fields[f].name);
+        add_text(b, o->fields[f].column);
+    }
+    if (o->split.candidates > 0) {
+        rk__buffer_add(b, "candidates %lld,%lld,", (long long)o->split.candidates,
+                       (long long)o->split.seed);
+    }
 }
 
 /* Every option that shapes the data set, so not those of a kind of split that is not used. */
@@ -71,6 +103,7 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     } else if (o->split.carve_valid > 0) {
         rk__buffer_add(b, "carve %a,%lld,", o->split.carve_valid, (long long)o->split.seed);
     }
+    add_row_options(b, o);
     if (o->labels.file[0]) {
         char *path = NULL;
         RK_TRY(rk__source_path(o, o->labels.file, &path));
@@ -226,9 +259,9 @@ done:
 static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dataset **out)
 {
     rk_raw raw;
-    rk__raw_init(&raw, o);
     rk_dataset *dataset = NULL;
     rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__raw_init(&raw, o));
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
     RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
@@ -240,13 +273,38 @@ done:
     return status;
 }
 
-void rk__dataset_warn(const rk_dataset *dataset, const rk_hooks *hooks)
+/* A warning where it is more than a rare accident. */
+static void warn_of_ties(const rk_dataset *dataset, const rk_options *options,
+                         const rk_hooks *hooks)
+{
+    const rk_dataset_stats *s = &dataset->stats;
+    bool by_row = rk__split_goes_by_row(options);
+    int64_t users = s->test_users > s->valid_users ? s->test_users : s->valid_users;
+    if (s->tied_users > 0) {
+        log_message(hooks, s->tied_users * 100 >= users ? RK_LOG_WARNING : RK_LOG_INFO,
+                    "for %lld of %lld users rows of equal time decide what is held out: the %s "
+                    "counts as later%s",
+                    (long long)s->tied_users, (long long)users,
+                    by_row ? "later row of the sources" : "larger item id",
+                    by_row ? "" : " (split.ties=row takes the order of the sources)");
+    }
+}
+
+void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
     if (s->overlap > 0) {
         log_message(hooks, RK_LOG_WARNING,
-                    "%lld held-out interactions were in an earlier part too and were dropped there",
+                    "%lld held-out rows were dropped from valid or test: their user and item are "
+                    "together in an earlier part too, where they stay",
                     (long long)s->overlap);
+    }
+    warn_of_ties(dataset, options, hooks);
+    if (s->short_rows > 0) {
+        log_message(hooks, RK_LOG_WARNING,
+                    "%lld held-out rows have fewer than split.candidates = %lld candidates: their "
+                    "users have nearly every item",
+                    (long long)s->short_rows, (long long)dataset->n_candidates);
     }
     if (s->test == 0) {
         log_message(hooks, RK_LOG_WARNING, "the data set %s has no test part", dataset->name);
@@ -270,8 +328,8 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
         file_name(options, name, sizeof name);
         RK_TRY_GOTO(done, from_sources(options, hooks, &dataset));
         RK_TRY_GOTO(done, rk__cache_add(folder, name, &w.key, dataset));
-        rk__dataset_warn(dataset, hooks);
     }
+    rk__dataset_warn(dataset, options, hooks);
     memcpy(dataset->sources, w.key.sources, sizeof dataset->sources);
     dataset->seconds = rk__now() - began;
     *out = dataset;

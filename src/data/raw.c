@@ -5,23 +5,46 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/timer.h"
 #include "data/columns.h"
+#include "data/feed.h"
 
-enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12 };
+enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12, AT_ONCE = 256 /* records */ };
 
-void rk__raw_init(rk_raw *raw, const rk_options *options)
+static bool derives_fields(const rk_options *options)
+{
+    bool found = false;
+    for (int64_t f = 0; f < options->n_fields; f++) {
+        found = found || options->fields[f].derive != RK_DERIVED_FIELD_NONE;
+    }
+    return found;
+}
+
+rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
 {
     bool is_text = options->data.ids == RK_IDS_TEXT;
     int kind = options->split.kind;
     *raw = (rk_raw){
         .with_parts = kind == RK_SPLIT_GIVEN,
         .with_times = true,
-        .needs_times = kind == RK_SPLIT_TIME ||
-                       (kind != RK_SPLIT_GIVEN && options->split.order == RK_ORDER_TIME),
+        .with_values = rk__options_have_values(options),
+        .counts_rows = options->data.repeat_value == RK_REPEAT_COUNT,
+        .needs_times = rk__split_goes_by_time(options),
+        .needs_order = rk__split_goes_by_row(options) || options->data.repeats == RK_REPEATS_KEEP ||
+                       derives_fields(options),
+        .threads = rk__threads(options->run.threads),
     };
     rk__id_map_init(&raw->users, is_text, "users");
     rk__id_map_init(&raw->items, is_text, "items");
+    if (options->n_fields > 0) {
+        RK_TRY(rk__calloc(&raw->fields, options->n_fields, sizeof *raw->fields, "fields"));
+        raw->n_fields = (int)options->n_fields;
+    }
+    for (int f = 0; f < raw->n_fields; f++) {
+        rk__id_map_init(&raw->fields[f], true, "values of a field");
+    }
+    return RK_OK;
 }
 
 void rk__raw_free(rk_raw *raw)
@@ -30,8 +53,11 @@ void rk__raw_free(rk_raw *raw)
     rk__id_map_free(&raw->items);
     rk__free(raw->user);
     rk__free(raw->item);
-    rk__free(raw->part);
-    rk__free(raw->time);
+    rk__details_free(&raw->details);
+    for (int f = 0; f < raw->n_fields; f++) {
+        rk__id_map_free(&raw->fields[f]);
+    }
+    rk__free(raw->fields);
     rk__free(raw->listed);
     *raw = (rk_raw){0};
 }
@@ -39,21 +65,43 @@ void rk__raw_free(rk_raw *raw)
 void rk__raw_drop_times(rk_raw *raw)
 {
     RK_ASSERT(!raw->needs_times);
-    rk__free(raw->time);
-    raw->time = NULL;
+    rk__free(raw->details.time);
+    raw->details.time = NULL;
     raw->with_times = false;
+}
+
+/* Half as much again; or what is expected, which a mistaken guess must not make huge. */
+static int64_t next_capacity(const rk_raw *raw)
+{
+    if (raw->capacity == 0) {
+        return FIRST_CAPACITY;
+    }
+    int64_t least = raw->capacity + raw->capacity / 2, most = 8 * raw->capacity;
+    int64_t wanted = raw->expected + raw->expected / 64;
+    return wanted < least ? least : wanted < most ? wanted : most;
 }
 
 static rk_status grow(rk_raw *raw)
 {
-    int64_t wanted = raw->capacity == 0 ? FIRST_CAPACITY : raw->capacity + raw->capacity / 2;
+    int64_t wanted = next_capacity(raw);
     RK_TRY(rk__realloc(&raw->user, raw->n, wanted, sizeof *raw->user, "interactions"));
     RK_TRY(rk__realloc(&raw->item, raw->n, wanted, sizeof *raw->item, "interactions"));
+    rk_details *d = &raw->details;
     if (raw->with_parts) {
-        RK_TRY(rk__realloc(&raw->part, raw->n, wanted, sizeof *raw->part, "interactions"));
+        RK_TRY(rk__realloc(&d->part, raw->n, wanted, sizeof *d->part, "interactions"));
     }
     if (raw->with_times) {
-        RK_TRY(rk__realloc(&raw->time, raw->n, wanted, sizeof *raw->time, "interactions"));
+        RK_TRY(rk__realloc(&d->time, raw->n, wanted, sizeof *d->time, "interactions"));
+    }
+    if (raw->with_values) {
+        RK_TRY(rk__realloc(&d->value, raw->n, wanted, sizeof *d->value, "interactions"));
+    }
+    if (raw->n_fields > 0 && !d->field) {
+        RK_TRY(rk__calloc(&d->field, raw->n_fields, sizeof *d->field, "fields"));
+        d->n_fields = raw->n_fields;
+    }
+    for (int f = 0; f < d->n_fields; f++) {
+        RK_TRY(rk__realloc(&d->field[f], raw->n, wanted, sizeof *d->field[f], "interactions"));
     }
     raw->capacity = wanted;
     return RK_OK;
@@ -71,36 +119,105 @@ static rk_status list_user(rk_raw *raw, int32_t user)
     return RK_OK;
 }
 
-rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part)
+/* The details of row raw->n, for which there is room. */
+static rk_status add_details(rk_raw *raw, const rk_record *record, int part)
 {
-    int32_t user = 0, item = 0;
-    if (raw->users.is_text) {
-        RK_TRY(rk__id_map_text(&raw->users, record->user.at, record->user.length, &user));
-    } else {
-        RK_TRY(rk__id_map_number(&raw->users, record->user_id, &user));
+    const rk_details *d = &raw->details;
+    if (raw->with_parts) {
+        d->part[raw->n] = part == RK_PART_TEST    ? RK_TEST
+                          : part == RK_PART_VALID ? RK_VALID
+                                                  : RK_TRAIN;
     }
-    if (!record->has_item) {
-        return list_user(raw, user);
+    if (raw->with_times) {
+        d->time[raw->n] = record->time;
     }
-    if (raw->items.is_text) {
-        RK_TRY(rk__id_map_text(&raw->items, record->item.at, record->item.length, &item));
-    } else {
-        RK_TRY(rk__id_map_number(&raw->items, record->item_id, &item));
+    if (raw->with_values) {
+        d->value[raw->n] = raw->counts_rows ? 1 : (float)record->value;
     }
+    for (int f = 0; f < raw->n_fields; f++) {
+        int32_t *at = &d->field[f][raw->n];
+        *at = -1;
+        if (record->fields && record->fields[f].length > 0) {
+            RK_TRY(rk__id_map_text(&raw->fields[f], record->fields[f].at, record->fields[f].length,
+                                   at));
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status add_row(rk_raw *raw, int32_t user, int32_t item, const rk_record *record, int part)
+{
     if (raw->n == raw->capacity) {
         RK_TRY(grow(raw));
     }
     raw->user[raw->n] = user;
     raw->item[raw->n] = item;
-    if (raw->with_parts) {
-        raw->part[raw->n] = part == RK_PART_TEST    ? RK_TEST
-                            : part == RK_PART_VALID ? RK_VALID
-                                                    : RK_TRAIN;
-    }
-    if (raw->with_times) {
-        raw->time[raw->n] = record->time;
-    }
+    RK_TRY(add_details(raw, record, part));
     raw->n++;
+    return RK_OK;
+}
+
+rk_status rk__raw_number_rows(rk_raw *raw)
+{
+    int32_t *rows = NULL;
+    if (!raw->needs_order) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&raw->details.order, raw->n, sizeof *raw->details.order, "order of rows"));
+    RK_TRY(rk__calloc(&rows, raw->users.n, sizeof *rows, "rows of users"));
+    for (int64_t k = 0; k < raw->n; k++) {
+        raw->details.order[k] = rows[raw->user[k]]++;
+    }
+    rk__free(rows);
+    return RK_OK;
+}
+
+static rk_status index_users(rk_raw *raw, const rk_record *records, int64_t n, int32_t *out)
+{
+    if (raw->users.is_text) {
+        for (int64_t k = 0; k < n; k++) {
+            rk_text id = records[k].user;
+            RK_TRY(rk__id_map_text(&raw->users, id.at, id.length, &out[k]));
+        }
+        return RK_OK;
+    }
+    int64_t ids[AT_ONCE];
+    for (int64_t k = 0; k < n; k++) {
+        ids[k] = records[k].user_id;
+    }
+    return rk__id_map_numbers(&raw->users, ids, n, out);
+}
+
+/* Of the records that have one, in turn. */
+static rk_status index_items(rk_raw *raw, const rk_record *records, int64_t n, int32_t *out)
+{
+    int64_t ids[AT_ONCE], count = 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (!records[k].has_item) {
+            continue;
+        }
+        if (raw->items.is_text) {
+            rk_text id = records[k].item;
+            RK_TRY(rk__id_map_text(&raw->items, id.at, id.length, &out[count]));
+        }
+        ids[count++] = records[k].item_id;
+    }
+    return raw->items.is_text ? RK_OK : rk__id_map_numbers(&raw->items, ids, count, out);
+}
+
+rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part)
+{
+    int32_t users[AT_ONCE], items[AT_ONCE];
+    for (int64_t first = 0; first < n; first += AT_ONCE) {
+        const rk_record *some = records + first;
+        int64_t count = n - first < AT_ONCE ? n - first : AT_ONCE, item = 0;
+        RK_TRY(index_users(raw, some, count, users));
+        RK_TRY(index_items(raw, some, count, items));
+        for (int64_t k = 0; k < count; k++) {
+            RK_TRY(some[k].has_item ? add_row(raw, users[k], items[item++], &some[k], part)
+                                    : list_user(raw, users[k]));
+        }
+    }
     return RK_OK;
 }
 
@@ -142,23 +259,25 @@ static rk_status look(watch *w, int64_t rows, int64_t total, bool ended)
     return RK_OK;
 }
 
-/* The rows of the whole file, from the bytes of those read so far. */
-static int64_t estimate(rk_reader_counts counts)
+/* How many rows the whole file has, from those in the bytes read so far. */
+static int64_t estimate(rk_reader_counts counts, int64_t rows)
 {
     double share = counts.bytes > 0 ? (double)counts.file_bytes / (double)counts.bytes : 0;
-    return (int64_t)((double)counts.rows * share);
+    return (int64_t)((double)rows * share);
 }
 
-static rk_status read_source(rk_raw *raw, const rk_source_options *source, int ids,
-                             const char *path, const rk_hooks *hooks)
+static rk_status read_source(rk_raw *raw, const rk_options *options,
+                             const rk_source_options *source, const char *path,
+                             const rk_hooks *hooks)
 {
     rk_status status = RK_OK;
     rk_reader *reader = NULL;
-    rk_record record;
+    rk_feed *feed = NULL;
     bool end = false;
     double now = rk__now();
     watch w = {hooks, path, now, now};
-    RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, ids));
+    RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, options->data.ids));
+    RK_TRY_GOTO(done, rk__reader_want_fields(reader, options, source, path));
     if (raw->needs_times && !rk__reader_has_time(reader)) {
         RK_FAIL_GOTO(
             done, RK_ERR_CONFIG,
@@ -169,22 +288,26 @@ static rk_status read_source(rk_raw *raw, const rk_source_options *source, int i
     if (!rk__reader_has_time(reader)) {
         rk__raw_drop_times(raw);
     }
+    RK_TRY_GOTO(done, rk__feed_open(&feed, raw, source->part));
     for (int64_t row = 1;; row++) {
-        RK_TRY_GOTO(done, rk__reader_next(reader, &record, &end));
+        RK_TRY_GOTO(done, rk__reader_next(reader, rk__feed_record(feed), &end));
         if (end) {
             break;
         }
-        RK_TRY_GOTO(done, rk__raw_add(raw, &record, source->part));
+        RK_TRY_GOTO(done, rk__feed_push(feed));
         if (row % ROWS_PER_LOOK == 0) {
             rk_reader_counts so_far = rk__reader_counts(reader);
-            RK_TRY_GOTO(done, look(&w, so_far.rows, estimate(so_far), false));
+            int64_t rows = estimate(so_far, so_far.rows);
+            RK_TRY_GOTO(done, look(&w, so_far.rows, rows, false));
+            rk__feed_expect(feed, estimate(so_far, row));
         }
     }
     rk_reader_counts counts = rk__reader_counts(reader);
     raw->rows_read += counts.rows;
     raw->rows_filtered += counts.filtered;
-    RK_TRY_GOTO(done, look(&w, counts.rows, counts.rows, true));
+    status = look(&w, counts.rows, counts.rows, true);
 done:
+    status = rk__feed_close(feed, status);
     rk__reader_close(reader);
     return status;
 }
@@ -199,26 +322,44 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
         const rk_source_options *source = &options->sources[i];
         char *path = NULL;
         RK_TRY(rk__source_path(options, source->file, &path));
-        rk_status status = read_source(raw, source, options->data.ids, path, hooks);
+        rk_status status = read_source(raw, options, source, path, hooks);
         rk__free(path);
         RK_TRY(status);
     }
     return RK_OK;
 }
 
-rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+/* fields: room for those of a row; NULL = the columns have none. */
+static rk_status read_rows(rk_raw *raw, const rk_columns *columns, rk_text *fields, watch *w)
 {
-    double now = rk__now();
-    watch w = {hooks, "columns", now, now};
+    raw->expected = columns->n;
     for (int64_t row = 0; row < columns->n; row++) {
         rk_record record;
         int part = RK_PART_ALL;
         RK_TRY(rk__columns_record(columns, row, &record, &part));
-        RK_TRY(rk__raw_add(raw, &record, part));
+        record.fields = fields;
+        for (int f = 0; fields && f < raw->n_fields; f++) {
+            const char *text = columns->fields[f] ? columns->fields[f][row] : NULL;
+            fields[f] = (rk_text){text, text ? (int64_t)strlen(text) : 0};
+        }
+        RK_TRY(rk__raw_add(raw, &record, 1, part));
         if ((row + 1) % ROWS_PER_LOOK == 0) {
-            RK_TRY(look(&w, row + 1, columns->n, false));
+            RK_TRY(look(w, row + 1, columns->n, false));
         }
     }
     raw->rows_read += columns->n;
-    return look(&w, columns->n, columns->n, true);
+    return look(w, columns->n, columns->n, true);
+}
+
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+{
+    double now = rk__now();
+    watch w = {hooks, "columns", now, now};
+    rk_text *fields = NULL;
+    if (columns->fields) {
+        RK_TRY(rk__calloc(&fields, raw->n_fields, sizeof *fields, "fields of a row"));
+    }
+    rk_status status = read_rows(raw, columns, fields, &w);
+    rk__free(fields);
+    return status;
 }

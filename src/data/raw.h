@@ -1,37 +1,48 @@
 /*
  * Interactions as read: pairs of first-seen indices in the order of the sources.
  *
- * 8 bytes per row; 1 more for its part if the split needs that, and 8 for its time unless a source
- * has none: times that only some rows have are of no use to anybody.
+ * 8 bytes per row, and what is asked of its details: 1 byte for its part if the split needs that, 8
+ * for its time unless a source has none (times that only some rows have are of no use to anybody),
+ * 4 each for value, order and a field.
  */
 #ifndef RK_DATA_RAW_H
 #define RK_DATA_RAW_H
 
+#include "data/details.h"
 #include "data/id_map.h"
 #include "data/reader.h"
 #include "rankine/dataset.h"
 
 typedef struct rk_raw {
     rk_id_map users, items;
-    bool with_parts, with_times;
-    bool needs_times; /* for the split */
+    bool with_parts, with_times, with_values;
+    bool needs_times;  /* for the split */
+    bool needs_order;  /* rk__raw_number_rows */
+    bool counts_rows;  /* values are 1 a row, whatever the sources say */
+    int n_fields;      /* of the options, with those that are derived and empty here */
+    rk_id_map *fields; /* n_fields: the values of each; owned */
+    int threads;       /* to read and sort with */
     int64_t n, capacity;
+    int64_t expected;     /* rows in the end, a guess; 0 = none */
     int32_t *user, *item; /* n each; owned */
-    uint8_t *part;        /* n of rk_part, with_parts; owned */
-    double *time;         /* n, with_times; owned */
+    rk_details details;   /* n rows, capacity allocated; no order before rk__raw_number_rows */
     int64_t n_listed, listed_capacity;
     int32_t *listed; /* users met without an item, perhaps repeatedly; owned */
     int64_t rows_read, rows_filtered;
 } rk_raw;
 
-/* Empty; the options decide the kind of ids, whether parts are kept and whether times are needed;
- * times are kept until rk__raw_drop_times. */
-void rk__raw_init(rk_raw *raw, const rk_options *options);
+/* Empty; the options decide the kind of ids and which details are kept; times are kept until
+ * rk__raw_drop_times. */
+rk_status rk__raw_init(rk_raw *raw, const rk_options *options);
 /* A zeroed or initialised one is fine. */
 void rk__raw_free(rk_raw *raw);
 
-/* Adds a record of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
-rk_status rk__raw_add(rk_raw *raw, const rk_record *record, int part);
+/* Adds n records of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
+rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part);
+
+/* Fills details.order where it is needed: the place of each row among those of its user. After the
+ * last row. */
+rk_status rk__raw_number_rows(rk_raw *raw);
 
 /* For good: a source has no times. Not where they are needed. */
 void rk__raw_drop_times(rk_raw *raw);

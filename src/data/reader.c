@@ -1,6 +1,7 @@
 /* Dispatch to the formats, and their common parts: ids, counts, paths. */
 #include "data/reader.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -46,7 +47,7 @@ rk_status rk__reader_id_checked(const rk_lines *lines, rk_text text, int ids, co
 }
 
 rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *source,
-                                  const char *path, int ids, rk_line_limits limits)
+                                  const char *path, int ids, rk_line_options lines)
 {
     rk_status status = RK_OK;
     rk_reader *reader = NULL;
@@ -54,16 +55,16 @@ rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *sour
     reader->ids = ids;
     switch (source->format) {
     case RK_FORMAT_CSV:
-        status = rk__reader_open_csv(reader, source, path, limits);
+        status = rk__reader_open_csv(reader, source, path, lines);
         break;
     case RK_FORMAT_MOVIELENS:
-        status = rk__reader_open_movielens(reader, source, path, limits);
+        status = rk__reader_open_movielens(reader, source, path, lines);
         break;
     case RK_FORMAT_ADJACENCY:
-        status = rk__reader_open_adjacency(reader, source, path, limits);
+        status = rk__reader_open_adjacency(reader, source, path, lines);
         break;
     case RK_FORMAT_INTER:
-        status = rk__reader_open_inter(reader, source, path, limits);
+        status = rk__reader_open_inter(reader, source, path, lines);
         break;
     default:
         status = rk__fail(RK_ERR_INTERNAL, __FILE__, __LINE__, __func__,
@@ -81,7 +82,37 @@ rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *sour
 rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, const char *path,
                           int ids)
 {
-    return rk__reader_open_limited(out, source, path, ids, (rk_line_limits){0});
+    return rk__reader_open_limited(out, source, path, ids, (rk_line_options){0});
+}
+
+rk_status rk__reader_want_fields(rk_reader *reader, const rk_options *options,
+                                 const rk_source_options *source, const char *path)
+{
+    int64_t n = options->n_fields;
+    if (n == 0) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&reader->field_places, n, sizeof *reader->field_places, "fields"));
+    RK_TRY(rk__calloc(&reader->field_texts, n, sizeof *reader->field_texts, "fields"));
+    for (int64_t f = 0; f < n; f++) {
+        const rk_field_options *field = &options->fields[f];
+        char key[64];
+        reader->field_places[f] = -1;
+        if (field->derive != RK_DERIVED_FIELD_NONE) {
+            continue;
+        }
+        if (source->format == RK_FORMAT_ADJACENCY) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s: adjacency lists have no columns, and data.fields[%lld] (%s) is read from "
+                    "one: remove it",
+                    path, (long long)f, field->origin);
+        }
+        snprintf(key, sizeof key, "data.fields[%lld].column", (long long)f);
+        RK_TRY(rk__table_want(&reader->table, field->column[0] ? field->column : field->name, key,
+                              &reader->field_places[f]));
+    }
+    reader->n_fields = (int)n;
+    return RK_OK;
 }
 
 rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end)
@@ -100,8 +131,8 @@ rk_reader_counts rk__reader_counts(const rk_reader *reader)
     return (rk_reader_counts){
         .rows = reader->rows,
         .filtered = reader->filtered,
-        .bytes = lines->bytes - (lines->end - lines->next),
-        .file_bytes = lines->file_bytes,
+        .bytes = rk__lines_used(lines),
+        .file_bytes = lines->stream.file_bytes,
     };
 }
 
@@ -111,6 +142,8 @@ void rk__reader_close(rk_reader *reader)
         rk__table_close(&reader->table);
         rk__lines_close(&reader->lines);
         rk__where_free(&reader->where);
+        rk__free(reader->field_places);
+        rk__free(reader->field_texts);
         rk__free(reader);
     }
 }

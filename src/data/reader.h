@@ -22,6 +22,8 @@ typedef struct rk_record {
     int64_t user_id, item_id; /* as numbers, >= 0, when data.ids is integer */
     bool has_item;            /* false: adjacency lists a user with no items */
     double time;              /* 0 when the source names no time column */
+    double value;             /* 0 when the source names no value column */
+    const rk_text *fields;    /* one per data.fields, empty where derived; NULL = none; as user */
     int64_t line;             /* from 1 */
 } rk_record;
 
@@ -32,6 +34,10 @@ typedef struct rk_reader rk_reader;
  * where or separator RK_ERR_CONFIG. */
 rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, const char *path,
                           int ids);
+/* Looks up the columns of data.fields, before the first record, so that records have them. A column
+ * that is not there is RK_ERR_DATA; a format without columns RK_ERR_CONFIG. */
+rk_status rk__reader_want_fields(rk_reader *reader, const rk_options *options,
+                                 const rk_source_options *source, const char *path);
 /* *out_end = true (and no record) after the last one. Rows that `where` drops are not returned. */
 rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end);
 

@@ -83,7 +83,7 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
 }
 
 rk_status rk__reader_open_adjacency(rk_reader *reader, const rk_source_options *source,
-                                    const char *path, rk_line_limits limits)
+                                    const char *path, rk_line_options lines)
 {
     const char *origin = source->origin ? source->origin : "";
     if (source->time[0] || source->where[0]) {
@@ -101,6 +101,6 @@ rk_status rk__reader_open_adjacency(rk_reader *reader, const rk_source_options *
     reader->time = -1;
     reader->at = -1;
     reader->next = next;
-    RK_TRY(rk__lines_open(&reader->lines, path, limits));
+    RK_TRY(rk__lines_open(&reader->lines, path, lines));
     return RK_OK;
 }

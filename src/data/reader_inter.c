@@ -5,7 +5,7 @@
 #include "data/reader_internal.h"
 
 rk_status rk__reader_open_inter(rk_reader *reader, const rk_source_options *source,
-                                const char *path, rk_line_limits limits)
+                                const char *path, rk_line_options lines)
 {
     bool own_time = source->time[0] == '\0';
     rk_table_source inter = {
@@ -18,5 +18,5 @@ rk_status rk__reader_open_inter(rk_reader *reader, const rk_source_options *sour
         .time = own_time ? "timestamp" : source->time,
         .time_is_optional = own_time,
     };
-    return rk__reader_open_table(reader, &inter, source, path, limits);
+    return rk__reader_open_table(reader, &inter, source, path, lines);
 }

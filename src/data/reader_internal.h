@@ -13,8 +13,11 @@ struct rk_reader {
 
     /* csv, movielens, inter */
     rk_table table;
-    int user, item, time, tested; /* places; time and tested may be -1 */
+    int user, item, time, value, tested; /* places; time, value and tested may be -1 */
     rk_where where;
+    int n_fields;         /* of data.fields */
+    int *field_places;    /* n_fields: places in the table, -1 = derived; owned */
+    rk_text *field_texts; /* n_fields: of the row in hand; owned */
 
     /* adjacency */
     rk_lines lines;
@@ -33,20 +36,20 @@ typedef struct rk_table_source {
 
 rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_source,
                                 const rk_source_options *source, const char *path,
-                                rk_line_limits limits);
+                                rk_line_options lines);
 
 rk_status rk__reader_open_csv(rk_reader *reader, const rk_source_options *source, const char *path,
-                              rk_line_limits limits);
+                              rk_line_options lines);
 rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *source,
-                                    const char *path, rk_line_limits limits);
+                                    const char *path, rk_line_options lines);
 rk_status rk__reader_open_inter(rk_reader *reader, const rk_source_options *source,
-                                const char *path, rk_line_limits limits);
+                                const char *path, rk_line_options lines);
 rk_status rk__reader_open_adjacency(rk_reader *reader, const rk_source_options *source,
-                                    const char *path, rk_line_limits limits);
+                                    const char *path, rk_line_options lines);
 
-/* rk__reader_open with other limits. */
+/* rk__reader_open with other ways to read lines. */
 rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *source,
-                                  const char *path, int ids, rk_line_limits limits);
+                                  const char *path, int ids, rk_line_options lines);
 
 /* The slow path of rk__reader_id: signs, 19 digits, and every error. */
 rk_status rk__reader_id_checked(const rk_lines *lines, rk_text text, int ids, const char *title,

@@ -19,7 +19,7 @@ static const struct {
 };
 
 rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *source,
-                                    const char *path, rk_line_limits limits)
+                                    const char *path, rk_line_options lines)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *extension = strrchr(name, '.');
@@ -47,5 +47,5 @@ rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *
         .time = own_time ? column_names[3] : source->time,
         .time_is_optional = own_time,
     };
-    return rk__reader_open_table(reader, &movielens, source, path, limits);
+    return rk__reader_open_table(reader, &movielens, source, path, lines);
 }

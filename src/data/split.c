@@ -29,7 +29,7 @@ static void held_out(const rk_options *options, int64_t n, int64_t *out_valid, i
         return;
     }
     if (options->split.kind == RK_SPLIT_LEAVE_ONE_OUT) {
-        *out_test = 1;
+        *out_test = options->split.test > 0;
         *out_valid = options->split.valid > 0;
         return;
     }
@@ -51,12 +51,21 @@ static void draw(int32_t *positions, int64_t n, int64_t count, uint64_t seed, in
     }
 }
 
+/* A user's rows in the order of time. */
+typedef struct row_order {
+    const double *time;
+    const int32_t *order; /* of the sources; NULL = of equal times the larger item is later */
+} row_order;
+
 static int compare_latest_first(const void *a, const void *b, void *data)
 {
-    const double *time = data;
+    const row_order *by = data;
     int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    if (time[x] != time[y]) {
-        return time[x] < time[y] ? 1 : -1;
+    if (by->time[x] != by->time[y]) {
+        return by->time[x] < by->time[y] ? 1 : -1;
+    }
+    if (by->order) {
+        return by->order[x] < by->order[y] ? 1 : -1;
     }
     return (x < y) - (x > y);
 }
@@ -71,7 +80,33 @@ static int64_t longest_row(const rk_pairs *pairs)
     return longest;
 }
 
-static rk_status split_rows(rk_pairs *pairs, const rk_options *options)
+/* Puts the `count` rows of a user that are held out to the front of the n positions, the very
+ * latest first where the split goes by time. */
+static void hold_out(const rk_pairs *pairs, const rk_options *options, int64_t user, int64_t count,
+                     int32_t *positions)
+{
+    int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
+    for (int64_t k = 0; k < n; k++) {
+        positions[k] = (int32_t)k;
+    }
+    if (options->split.order == RK_ORDER_TIME && count > 0) {
+        bool by_row = options->split.ties == RK_TIES_ROW;
+        row_order by = {pairs->details.time + start, by_row ? pairs->details.order + start : NULL};
+        qsort_r(positions, (size_t)n, sizeof *positions, compare_latest_first, &by);
+    } else {
+        draw(positions, n, count, (uint64_t)options->split.seed, user);
+    }
+}
+
+/* Whether rows of equal time lie on both sides of a boundary between the parts of a user, whose
+ * positions are sorted by time. */
+static bool is_tied(const double *time, const int32_t *positions, int64_t n, int64_t boundary)
+{
+    return boundary > 0 && boundary < n &&
+           time[positions[boundary - 1]] == time[positions[boundary]];
+}
+
+static rk_status split_rows(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
 {
     int32_t *positions = NULL;
     RK_TRY(rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
@@ -79,21 +114,93 @@ static rk_status split_rows(rk_pairs *pairs, const rk_options *options)
         int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
         int64_t valid = 0, test = 0;
         held_out(options, n, &valid, &test);
-        for (int64_t k = 0; k < n; k++) {
-            positions[k] = (int32_t)k;
-        }
-        if (options->split.order == RK_ORDER_TIME && valid + test > 0) {
-            qsort_r(positions, (size_t)n, sizeof *positions, compare_latest_first,
-                    pairs->time + start);
-        } else {
-            draw(positions, n, valid + test, (uint64_t)options->split.seed, user);
+        hold_out(pairs, options, user, valid + test, positions);
+        if (options->split.order == RK_ORDER_TIME) {
+            const double *time = pairs->details.time + start;
+            out->tied_users +=
+                is_tied(time, positions, n, test) || is_tied(time, positions, n, test + valid);
         }
         for (int64_t k = 0; k < valid + test; k++) {
-            pairs->part[start + positions[k]] = k < test ? RK_TEST : RK_VALID;
+            pairs->details.part[start + positions[k]] = k < test ? RK_TEST : RK_VALID;
         }
     }
     rk__free(positions);
     return RK_OK;
+}
+
+/* Draws the shares for valid and test of n things that are listed in `list`, test first. At least
+ * one each if its share is not 0. */
+static void draw_shares(const rk_options *options, int32_t *list, int64_t n, int64_t *out_valid,
+                        int64_t *out_test)
+{
+    enum { NOT_A_USER = -1 };
+    *out_test = at_least_one(options->split.test, n);
+    *out_test = *out_test < n ? *out_test : n;
+    *out_valid = at_least_one(options->split.valid, n);
+    *out_valid = *out_valid < n - *out_test ? *out_valid : n - *out_test;
+    draw(list, n, *out_test + *out_valid, (uint64_t)options->split.seed, NOT_A_USER);
+}
+
+/* Of a held-out user, split.given of the rows become known ones, the rest is of the part. */
+static void divide_user(rk_pairs *pairs, const rk_options *options, int64_t user, rk_part part,
+                        int32_t *positions, rk_split_report *out)
+{
+    int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
+    int64_t given = at_least_one(options->split.given, n), held = n - (given < n ? given : n - 1);
+    hold_out(pairs, options, user, held, positions);
+    if (options->split.order == RK_ORDER_TIME) {
+        out->tied_users += is_tied(pairs->details.time + start, positions, n, held);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        pairs->details.part[start + positions[k]] = (uint8_t)(k < held ? part : RK_GIVEN);
+    }
+}
+
+static rk_status split_users(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
+{
+    rk_status status = RK_OK;
+    int32_t *users = NULL, *positions = NULL;
+    int64_t n = 0, valid = 0, test = 0, least = options->split.given > 0 ? 2 : 1;
+    RK_TRY_GOTO(done, rk__alloc(&users, pairs->n_users, sizeof *users, "users to hold out"));
+    RK_TRY_GOTO(done,
+                rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        if (pairs->offsets[user + 1] - pairs->offsets[user] >= least) {
+            users[n++] = (int32_t)user;
+        }
+    }
+    draw_shares(options, users, n, &valid, &test);
+    for (int64_t k = 0; k < test + valid; k++) {
+        divide_user(pairs, options, users[k], k < test ? RK_TEST : RK_VALID, positions, out);
+    }
+done:
+    rk__free(users);
+    rk__free(positions);
+    return status;
+}
+
+static rk_status split_items(rk_pairs *pairs, const rk_options *options)
+{
+    rk_status status = RK_OK;
+    int32_t *items = NULL;
+    uint8_t *part = NULL;
+    int64_t valid = 0, test = 0;
+    RK_TRY_GOTO(done, rk__alloc(&items, pairs->n_items, sizeof *items, "items to hold out"));
+    RK_TRY_GOTO(done, rk__calloc(&part, pairs->n_items, sizeof *part, "the parts of items"));
+    for (int64_t item = 0; item < pairs->n_items; item++) {
+        items[item] = (int32_t)item;
+    }
+    draw_shares(options, items, pairs->n_items, &valid, &test);
+    for (int64_t k = 0; k < test + valid; k++) {
+        part[items[k]] = k < test ? RK_TEST : RK_VALID;
+    }
+    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
+        pairs->details.part[k] = part[pairs->items[k]];
+    }
+done:
+    rk__free(items);
+    rk__free(part);
+    return status;
 }
 
 /* An integer that sorts like the time. */
@@ -147,7 +254,7 @@ static int64_t count_before(const double *time, int64_t n, double moment)
     return count;
 }
 
-static rk_status split_by_time(rk_pairs *pairs, const rk_options *options)
+static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
 {
     int64_t n = rk__pairs_count(pairs);
     int64_t n_test = share_of(options->split.test, n), n_valid = share_of(options->split.valid, n);
@@ -155,14 +262,14 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options)
     if (test_from == 0) {
         test_from = INFINITY;
         if (n_test > 0) {
-            RK_TRY(kth_time(pairs->time, n, n - n_test, &test_from));
+            RK_TRY(kth_time(pairs->details.time, n, n - n_test, &test_from));
         }
     }
     if (valid_from == 0) {
         valid_from = test_from;
         if (n_valid > 0) {
-            int64_t first = count_before(pairs->time, n, test_from) - n_valid;
-            RK_TRY(kth_time(pairs->time, n, first > 0 ? first : 0, &valid_from));
+            int64_t first = count_before(pairs->details.time, n, test_from) - n_valid;
+            RK_TRY(kth_time(pairs->details.time, n, first > 0 ? first : 0, &valid_from));
             valid_from = valid_from < test_from ? valid_from : test_from;
         }
     }
@@ -172,9 +279,11 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options)
                 "split.valid_from or split.test_from",
                 valid_from, test_from);
     }
+    out->has_moments = true;
+    out->valid_from = valid_from;
+    out->test_from = test_from;
     for (int64_t k = 0; k < n; k++) {
-        double time = pairs->time[k];
-        pairs->part[k] = time >= test_from ? RK_TEST : time >= valid_from ? RK_VALID : RK_TRAIN;
+        pairs->details.part[k] = (uint8_t)rk__split_part_at(out, pairs->details.time[k]);
     }
     return RK_OK;
 }
@@ -187,28 +296,41 @@ static rk_status carve(rk_pairs *pairs, const rk_options *options)
     for (int64_t user = 0; user < pairs->n_users; user++) {
         int64_t n = 0;
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
-            if (pairs->part[k] == RK_TRAIN) {
+            if (pairs->details.part[k] == RK_TRAIN) {
                 positions[n++] = (int32_t)(k - pairs->offsets[user]);
             }
         }
         int64_t valid = n < MIN_ITEMS ? 0 : at_least_one(options->split.carve_valid, n);
         draw(positions, n, valid, (uint64_t)options->split.seed, user);
         for (int64_t k = 0; k < valid; k++) {
-            pairs->part[pairs->offsets[user] + positions[k]] = RK_VALID;
+            pairs->details.part[pairs->offsets[user] + positions[k]] = RK_VALID;
         }
     }
     rk__free(positions);
     return RK_OK;
 }
 
-rk_status rk__split(rk_pairs *pairs, const rk_options *options)
+rk_part rk__split_part_at(const rk_split_report *report, double time)
 {
-    if (pairs->part) {
+    return time >= report->test_from ? RK_TEST : time >= report->valid_from ? RK_VALID : RK_TRAIN;
+}
+
+rk_status rk__split(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
+{
+    *out = (rk_split_report){0};
+    if (pairs->details.part) {
         return options->split.carve_valid > 0 ? carve(pairs, options) : RK_OK;
     }
-    RK_TRY(rk__calloc(&pairs->part, rk__pairs_count(pairs), sizeof *pairs->part, "parts"));
-    if (options->split.kind == RK_SPLIT_TIME) {
-        return split_by_time(pairs, options);
+    RK_TRY(rk__calloc(&pairs->details.part, rk__pairs_count(pairs), sizeof *pairs->details.part,
+                      "parts"));
+    switch (options->split.kind) {
+    case RK_SPLIT_TIME:
+        return split_by_time(pairs, options, out);
+    case RK_SPLIT_USERS:
+        return split_users(pairs, options, out);
+    case RK_SPLIT_ITEMS:
+        return split_items(pairs, options);
+    default:
+        return split_rows(pairs, options, out);
     }
-    return split_rows(pairs, options);
 }

@@ -8,7 +8,16 @@
 #include "config/options.h"
 #include "data/pairs.h"
 
-/* Fills pairs->part, unless the split is given and it is filled already.
+typedef struct rk_split_report {
+    int64_t tied_users; /* rows of equal time lie on both sides of a boundary of theirs */
+    bool has_moments;   /* of a split by time */
+    double valid_from, test_from;
+} rk_split_report;
+
+/* The part of a moment, with has_moments. */
+rk_part rk__split_part_at(const rk_split_report *report, double time);
+
+/* Fills pairs->details.part, unless the split is given and it is filled already.
  *
  * leave_one_out  one item of each user for test and, with split.valid > 0, one for valid; users
  *                with fewer than 3 items stay in train
@@ -18,9 +27,14 @@
  * time           test is everything from some moment on, valid the stretch before it; a moment
  *                given by a share is the time stamp of the interaction that begins the share, so
  *                equal stamps stay together and a part may get more than its share
+ * users          shares of the users who have 2 items (1 where nothing is given), drawn at random;
+ *                floor(split.given * n) of a held-out user's n items are RK_GIVEN, at least one if
+ *                the share is not 0, the rest is test or valid: at least one
+ * items          all rows of shares of the items, drawn at random
  *
  * Ordered by time, a user's latest items are held out, the very latest for test; of equal stamps
- * the larger item counts as later. At random, every item of a user has the same chance. */
-rk_status rk__split(rk_pairs *pairs, const rk_options *options);
+ * the larger item counts as later, or the later row. At random, every item of a user has the same
+ * chance. */
+rk_status rk__split(rk_pairs *pairs, const rk_options *options, rk_split_report *out);
 
 #endif

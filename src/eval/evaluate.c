@@ -32,7 +32,11 @@ typedef struct work {
     double *sums;         /* n_metrics * n_k */
     int64_t *best;        /* n_items: smallest rank (from 0) in any list, for coverage */
     double *each; /* [n_users, n_metrics * n_k], each user's values; NULL = not wanted; lent */
-    const rk_hooks *hooks; /* lent; may be NULL */
+    const rk_lists *const *has;   /* lent; may be NULL */
+    const rk_eval_groups *groups; /* lent; NULL = none */
+    double *group_values;         /* [RK_RANK_TILE, groups, n_metrics * n_k] */
+    int64_t *group_targets;       /* [RK_RANK_TILE, groups]; 0 = the user has no value */
+    const rk_hooks *hooks;        /* lent; may be NULL */
     double start;
 } work;
 
@@ -87,7 +91,47 @@ static rk_status allocate(work *w)
     for (int64_t i = 0; i < w->dataset->n_items; i++) {
         w->best[i] = INT64_MAX;
     }
+    if (w->groups) {
+        const int64_t n = w->groups->n;
+        RK_TRY(rk__alloc(&w->group_values, RK_RANK_TILE * n * n_values, sizeof *w->group_values,
+                         "metric values"));
+        RK_TRY(rk__alloc(&w->group_targets, RK_RANK_TILE * n, sizeof *w->group_targets,
+                         "held-out items"));
+        memset(w->groups->values, 0, (size_t)(n * n_values) * sizeof *w->groups->values);
+        memset(w->groups->users, 0, (size_t)n * sizeof *w->groups->users);
+        memset(w->groups->pairs, 0, (size_t)n * sizeof *w->groups->pairs);
+    }
     return RK_OK;
+}
+
+static void value_hits(const work *w, const uint8_t *hits, int64_t n_targets, double *values)
+{
+    for (int64_t m = 0; m < w->n_metrics; m++) {
+        for (int64_t j = 0; j < w->n_k; j++) {
+            *values++ = rk__metric_of_user((rk_metric)w->metrics[m], hits, w->k[j], n_targets);
+        }
+    }
+}
+
+/* The values of a user in each group; `hits` is overwritten. */
+static void value_groups(work *w, int64_t user, int64_t i, uint8_t *hits)
+{
+    const rk_eval_groups *g = w->groups;
+    const int32_t *ranked = w->items + i * w->k_max;
+    for (int64_t group = 0; group < g->n; group++) {
+        int64_t n = 0;
+        for (int64_t at = w->targets->offsets[user]; at < w->targets->offsets[user + 1]; at++) {
+            n += g->of[w->targets->items[at]] == group;
+        }
+        w->group_targets[i * g->n + group] = n;
+        for (int64_t r = 0; n > 0 && r < w->k_max; r++) {
+            hits[r] = ranked[r] >= 0 && g->of[ranked[r]] == group &&
+                      rk__lists_has(w->targets, user, ranked[r]);
+        }
+        if (n > 0) {
+            value_hits(w, hits, n, w->group_values + (i * g->n + group) * w->n_metrics * w->n_k);
+        }
+    }
 }
 
 /* The values of one user from w->items; i: index in the tile. */
@@ -100,9 +144,24 @@ static void value_user(work *w, int64_t user, int64_t i)
     for (int64_t r = 0; r < w->k_max; r++) {
         hits[r] = rk__lists_has(w->targets, user, ranked[r]);
     }
-    for (int64_t m = 0; m < w->n_metrics; m++) {
-        for (int64_t j = 0; j < w->n_k; j++) {
-            *values++ = rk__metric_of_user((rk_metric)w->metrics[m], hits, w->k[j], n_targets);
+    value_hits(w, hits, n_targets, values);
+    if (w->groups) {
+        value_groups(w, user, i, hits);
+    }
+}
+
+/* The groups' values of user i of the tile, into their sums. */
+static void sum_groups(const work *w, int64_t i)
+{
+    const rk_eval_groups *g = w->groups;
+    const int64_t n_values = w->n_metrics * w->n_k;
+    for (int64_t group = 0; group < g->n; group++) {
+        const int64_t n = w->group_targets[i * g->n + group];
+        const double *values = w->group_values + (i * g->n + group) * n_values;
+        g->pairs[group] += n;
+        g->users[group] += n > 0;
+        for (int64_t v = 0; n > 0 && v < n_values; v++) {
+            g->values[group * n_values + v] += values[v];
         }
     }
 }
@@ -150,6 +209,9 @@ static rk_status take_some(work *w, int64_t first, int64_t n, const int32_t *ite
         for (int64_t v = 0; v < n_values; v++) {
             w->sums[v] += w->values[i * n_values + v];
         }
+        if (w->groups) {
+            sum_groups(w, i);
+        }
         for (int64_t r = 0; r < w->k_max; r++) {
             int32_t item = w->items[i * w->k_max + r];
             RK_ASSERT(item >= -1 && item < w->dataset->n_items);
@@ -190,7 +252,13 @@ static rk_status rank_in_tiles(const rk_ranker *ranker, const rk_rank_order *o)
 
 static rk_status rank_users(work *w, const rk_ranker *ranker, rk_part part)
 {
-    const rk_rank_order order = {part, w->users, w->n_users, w->k_max, take_lists, w};
+    const rk_rank_order order = {.part = part,
+                                 .users = w->users,
+                                 .n = w->n_users,
+                                 .k = w->k_max,
+                                 .has = w->has,
+                                 .take = take_lists,
+                                 .taker = w};
     RK_TRY(stop_if_wanted(w, 0));
     return ranker->rank_all ? ranker->rank_all(ranker->self, &order)
                             : rank_in_tiles(ranker, &order);
@@ -243,26 +311,49 @@ void rk__user_values_free(rk_user_values *values)
     *values = (rk_user_values){0};
 }
 
-static rk_status evaluate(const rk_dataset *dataset, const rk_options *options, rk_part part,
-                          const int32_t *users, int64_t n_users, const rk_ranker *ranker,
-                          const rk_hooks *hooks, rk_metrics *out, rk_user_values *each)
+/* Sums to means; who has no value has NaN, as coverage has, which is no mean over users. */
+static void average_groups(const work *w)
+{
+    const rk_eval_groups *g = w->groups;
+    const int64_t n_values = w->n_metrics * w->n_k;
+    for (int64_t group = 0; group < g->n; group++) {
+        for (int64_t v = 0; v < n_values; v++) {
+            double *value = &g->values[group * n_values + v];
+            bool is_mean = rk__metric_is_of_user((rk_metric)w->metrics[v / w->n_k]);
+            *value =
+                is_mean && g->users[group] > 0 ? *value / (double)g->users[group] : (double)NAN;
+        }
+    }
+}
+
+rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                            const rk_eval_more *more, const rk_ranker *ranker,
+                            const rk_hooks *hooks, rk_metrics *out)
 {
     rk_status status = RK_OK;
-    work w = {
-        .dataset = dataset, .targets = &dataset->parts[part], .hooks = hooks, .start = rk__now()};
+    work w = {.dataset = dataset,
+              .targets = &dataset->parts[part],
+              .has = more->has,
+              .groups = more->groups.n > 0 ? &more->groups : NULL,
+              .hooks = hooks,
+              .start = rk__now()};
+    rk_user_values *each = more->each;
     *out = (rk_metrics){0};
     RK_TRY_GOTO(done, check_options(&w, options));
-    RK_TRY_GOTO(done, find_users(dataset, part, users, n_users, &w.users, &w.n_users));
+    RK_TRY_GOTO(done, find_users(dataset, part, more->users, more->n_users, &w.users, &w.n_users));
     if (w.n_users == 0) {
         RK_FAIL_GOTO(done, RK_ERR_DATA,
                      "nothing to evaluate: none of %" PRId64 " users has an item in %s",
-                     users ? n_users : dataset->n_users, rk_part_name(part));
+                     more->users ? more->n_users : dataset->n_users, rk_part_name(part));
     }
     RK_TRY_GOTO(done, allocate(&w));
     if (each) {
         RK_TRY_GOTO(done, keep_each(&w, each));
     }
     RK_TRY_GOTO(done, rank_users(&w, ranker, part));
+    if (w.groups) {
+        average_groups(&w);
+    }
     RK_TRY_GOTO(done, report(&w, out));
     out->seconds = rk__now() - w.start;
     if (each) {
@@ -278,6 +369,8 @@ done:
     rk__free(w.values);
     rk__free(w.sums);
     rk__free(w.best);
+    rk__free(w.group_values);
+    rk__free(w.group_targets);
     return status;
 }
 
@@ -285,15 +378,17 @@ rk_status rk__evaluate(const rk_dataset *dataset, const rk_options *options, rk_
                        const int32_t *users, int64_t n_users, const rk_ranker *ranker,
                        const rk_hooks *hooks, rk_metrics *out)
 {
-    return evaluate(dataset, options, part, users, n_users, ranker, hooks, out, NULL);
+    const rk_eval_more more = {.users = users, .n_users = n_users};
+    return rk__evaluate_more(dataset, options, part, &more, ranker, hooks, out);
 }
 
 rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options, rk_part part,
                             const rk_ranker *ranker, const rk_hooks *hooks, rk_metrics *out,
                             rk_user_values *out_each)
 {
+    const rk_eval_more more = {.each = out_each};
     *out_each = (rk_user_values){0};
-    return evaluate(dataset, options, part, NULL, 0, ranker, hooks, out, out_each);
+    return rk__evaluate_more(dataset, options, part, &more, ranker, hooks, out);
 }
 
 void rk_metrics_free(rk_metrics *metrics)

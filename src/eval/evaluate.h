@@ -17,6 +17,9 @@ typedef struct rk_rank_order {
     rk_part part;
     const int32_t *users;
     int64_t n, k;
+    /* What users have, by rk_part, instead of what the ranker knows: it is left out as above; a
+     * ranker may go by its own where it cannot. NULL = the ranker's own. */
+    const rk_lists *const *has;
     /* Gets the lists int32 [n, k] of n users from users[first] on: one lot after the other, in
      * their order. The lists last until it returns. */
     rk_status (*take)(void *taker, int64_t first, int64_t n, const int32_t *items);
@@ -53,6 +56,29 @@ void rk__user_values_free(rk_user_values *values);
 rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options, rk_part part,
                             const rk_ranker *ranker, const rk_hooks *hooks, rk_metrics *out,
                             rk_user_values *out_each);
+
+/* Pairs by groups of their items: the items of a group alone count as held out, in the same
+ * ranking. */
+typedef struct rk_eval_groups {
+    const uint8_t *of;      /* [n_items], below n; lent */
+    int64_t n;              /* 0 = no groups */
+    double *values;         /* [n, n_values]: means over those with an item of the group; out */
+    int64_t *users, *pairs; /* [n]: averaged over; held-out pairs; out */
+} rk_eval_groups;
+
+/* What an evaluation has beside the usual. Zeros: nothing. */
+typedef struct rk_eval_more {
+    const int32_t *users; /* ascending; NULL = all */
+    int64_t n_users;
+    const rk_lists *const *has; /* see rk_rank_order */
+    rk_eval_groups groups;
+    rk_user_values *each; /* each user's values; NULL = not wanted; out */
+} rk_eval_more;
+
+/* rk__evaluate with more; what `more` points to and says "out" is filled. */
+rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options, rk_part part,
+                            const rk_eval_more *more, const rk_ranker *ranker,
+                            const rk_hooks *hooks, rk_metrics *out);
 
 /* A fixed random subset (ascending) of the users with items in the part; n >= their number or 0
  * gives all. Free *out with rk__free. */

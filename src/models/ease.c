@@ -157,6 +157,14 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
     return rk__add_lists(p, scores, tile->lists, factor, 1, 1 / l2);
 }
 
+/* The weights of an item are the scores of somebody who has it alone. */
+static rk_value similar(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                        rk_value item_nodes)
+{
+    (void)item_nodes;
+    return score(instance, p, tile, fold_in(instance, p, tile));
+}
+
 const rk_model_kind rk__model_ease = {
     .name = "ease",
     .help = "EASE (Steck, WWW 2019): item-item weights by least squares, in closed form through "
@@ -172,5 +180,6 @@ const rk_model_kind rk__model_ease = {
     .query = query,
     .fold_in = fold_in,
     .score = score,
+    .similar = similar,
     .reads_lists = true,
 };

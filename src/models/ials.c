@@ -108,13 +108,18 @@ static void finish(const rk_model_instance *instance, rk_program *p)
     rk__assign_named(p, "fold.gram", rk__side_gram(p, rk__use_named(p, "factors"), items));
 }
 
-static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+static rk_als_attr fold_equations(const rk_model_instance *instance)
 {
     const int64_t n_users = instance->data.n_users, n_items = instance->data.n_items;
     rk_als_attr attr = equations(instance->options, n_users, n_items, n_items);
     attr.cg_steps = 0; /* there is no row to begin from */
+    return attr;
+}
+
+static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
     return rk__als_fold(p, tile->lists, rk__use_named(p, "factors"), rk__use_named(p, "fold.gram"),
-                        attr);
+                        fold_equations(instance));
 }
 
 const rk_model_kind rk__model_ials = {
@@ -130,6 +135,8 @@ const rk_model_kind rk__model_ials = {
     .finish = finish,
     .query = rk__query_embeddings,
     .fold_in = fold_in,
+    .fold_equations = fold_equations,
+    .similar = rk__similar_embeddings,
     .score = rk__score_embeddings,
     .embeddings = "factors",
     .scores_by_dot = true,

@@ -128,16 +128,27 @@ static void finish(const rk_model_instance *instance, rk_program *p)
     rk__assign_named(p, "lists.bias", lists.bias);
 }
 
+static rk_value score_with(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                           rk_value bias)
+{
+    const rk_csr_values rows = {rk__use_named(p, "lists.offsets"), rk__use_named(p, "lists.items"),
+                                rk__use_named(p, "lists.values")};
+    return rk__score_lists(p, tile->lists, rows, bias, tile->count, 0, instance->data.n_items);
+}
+
 static rk_value score(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
                       rk_value queries)
 {
     (void)queries;
     bool has_bias = instance->options->model.aggregate == RK_AGGREGATE_BARS;
-    const rk_csr_values rows = {rk__use_named(p, "lists.offsets"), rk__use_named(p, "lists.items"),
-                                rk__use_named(p, "lists.values")};
-    return rk__score_lists(p, tile->lists, rows,
-                           has_bias ? rk__use_named(p, "lists.bias") : RK_NONE, tile->count, 0,
-                           instance->data.n_items);
+    return score_with(instance, p, tile, has_bias ? rk__use_named(p, "lists.bias") : RK_NONE);
+}
+
+static rk_value similar(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                        rk_value item_nodes)
+{
+    (void)item_nodes;
+    return score_with(instance, p, tile, RK_NONE);
 }
 
 const rk_model_kind rk__model_item_knn = {
@@ -152,5 +163,6 @@ const rk_model_kind rk__model_item_knn = {
     .phase = phase,
     .finish = finish,
     .score = score,
+    .similar = similar,
     .reads_lists = true,
 };

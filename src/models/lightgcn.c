@@ -231,11 +231,10 @@ static void finish(const rk_model_instance *instance, rk_program *p)
     }
 }
 
-static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+static rk_fold_sum fold_sum(const rk_model_instance *instance)
 {
     bool propagates = has_fold_table(instance->options);
-    return rk__sum_lists(p, rk__use_named(p, propagates ? "fold" : "final"), tile->lists,
-                         instance->data.n_users, propagates ? 0.5 : 0);
+    return (rk_fold_sum){propagates ? "fold" : "final", propagates ? 0.5 : 0};
 }
 
 const rk_model_kind rk__model_lightgcn = {
@@ -249,7 +248,9 @@ const rk_model_kind rk__model_lightgcn = {
     .encode = encode,
     .finish = finish,
     .query = rk__query_embeddings,
-    .fold_in = fold_in,
+    .fold_in = rk__fold_by_sum,
+    .fold_sum = fold_sum,
+    .similar = rk__similar_embeddings,
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,

@@ -102,10 +102,9 @@ static void finish(const rk_model_instance *instance, rk_program *p)
     rk__assign_named(p, "fold", rk__scale_rows(p, sum, graph.scale, RK_NONE, RK_NONE));
 }
 
-static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+static rk_fold_sum fold_sum(const rk_model_instance *instance)
 {
-    return rk__sum_lists(p, rk__use_named(p, "fold"), tile->lists, instance->data.n_users,
-                         instance->options->model.alpha);
+    return (rk_fold_sum){"fold", instance->options->model.alpha};
 }
 
 const rk_model_kind rk__model_lightgcn_pp = {
@@ -118,7 +117,9 @@ const rk_model_kind rk__model_lightgcn_pp = {
     .encode = encode,
     .finish = finish,
     .query = rk__query_embeddings,
-    .fold_in = fold_in,
+    .fold_in = rk__fold_by_sum,
+    .fold_sum = fold_sum,
+    .similar = rk__similar_embeddings,
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,

@@ -28,9 +28,10 @@ static void finish(const rk_model_instance *instance, rk_program *p)
 /* The plain sum of the items' vectors, in which all of them count alike. On MovieLens-100K users
  * that are folded in so from their train items rank better (recall@20 0.363) than by vectors of
  * their own (0.321) or by a sum with 1/sqrt(degree) (0.317). */
-static rk_value fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+static rk_fold_sum fold_sum(const rk_model_instance *instance)
 {
-    return rk__sum_lists(p, rk__use_named(p, "final"), tile->lists, instance->data.n_users, 0);
+    (void)instance;
+    return (rk_fold_sum){"final", 0};
 }
 
 const rk_model_kind rk__model_mf = {
@@ -40,7 +41,9 @@ const rk_model_kind rk__model_mf = {
     .encode = encode,
     .finish = finish,
     .query = rk__query_embeddings,
-    .fold_in = fold_in,
+    .fold_in = rk__fold_by_sum,
+    .fold_sum = fold_sum,
+    .similar = rk__similar_embeddings,
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,

@@ -163,6 +163,23 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
                          items);
 }
 
+rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
+                                const rk_tile *tile, rk_value item_nodes)
+{
+    const rk_range_attr items = {0, instance->data.n_items};
+    rk_value table = rk__use_named(p, instance->model->embeddings);
+    rk_value queries = rk__unit_rows(p, rk__take_rows(p, table, tile->users), RK_NONE);
+    rk_value unit = rk__unit_rows(p, rk__take_rows(p, table, item_nodes), RK_NONE);
+    return rk__score_dot(p, queries, unit, tile->count, items);
+}
+
+rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const rk_tile *tile)
+{
+    const rk_fold_sum sum = instance->model->fold_sum(instance);
+    return rk__sum_lists(p, rk__use_named(p, sum.table), tile->lists, instance->data.n_users,
+                         sum.power);
+}
+
 rk_status rk__declare_factors(rk_model_instance *instance, const char *name)
 {
     const rk_options *o = instance->options;

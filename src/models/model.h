@@ -9,6 +9,7 @@
  *   query     rows [T,w] for a tile of known users
  *   fold_in   the same for somebody who is known by a list of items only
  *   score     a tile [T,I]: the scores of all items
+ *   similar   a tile [T,I]: how like each of T items all items are
  *
  * A model is written once, over whole tables, and never sees a device. Nobody outside of its file
  * asks which model it is: what others need to know of it is a member of rk_model_kind.
@@ -71,6 +72,12 @@ typedef struct rk_tile {
     rk_value count;      /* i32 [1,1]: queries in use */
 } rk_tile;
 
+/* Rows of somebody new as rk__sum_lists makes them. */
+typedef struct rk_fold_sum {
+    const char *table; /* [users + items, w] */
+    double power;
+} rk_fold_sum;
+
 /* What a model needs of the data set. */
 enum { RK_NEEDS_TIMES = 1 /* times of train interactions */ };
 
@@ -112,6 +119,15 @@ typedef struct rk_model_kind {
                         const rk_tile *tile);
     rk_value (*score)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
                       rk_value queries);
+    /* How like all items are to those of a tile, [T,I]: its lists hold one item each, with weight 1,
+     * and its users are the nodes of those; item_nodes: i32 [I,1]. Where reads_lists it is what each
+     * item adds to the scores. NULL = the model does not know. */
+    rk_value (*similar)(const rk_model_instance *instance, rk_program *program,
+                        const rk_tile *tile, rk_value item_nodes);
+    /* Of a fold_in that is rk__sum_lists: its table and its power. NULL = it is none. */
+    rk_fold_sum (*fold_sum)(const rk_model_instance *instance);
+    /* Of a fold_in that is rk__als_fold of "fold.gram": its equations. NULL = it is none. */
+    rk_als_attr (*fold_equations)(const rk_model_instance *instance);
     const char
         *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */

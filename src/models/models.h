@@ -43,5 +43,10 @@ rk_value rk__query_embeddings(const rk_model_instance *instance, rk_program *p,
                               const rk_tile *tile);
 rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
                               rk_value queries);
+/* similar of such a model: the cosines of the rows of items. */
+rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
+                                const rk_tile *tile, rk_value item_nodes);
+/* fold_in of a model that has fold_sum. */
+rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
 
 #endif

@@ -40,33 +40,71 @@ static rk_status set_limits(rk_scorer *s, const rk_selection *selection)
     return rk__scorer_write_blocked(s);
 }
 
-/* The answers of the tile, k of each of its queries. */
-static rk_status answer(rk_scorer *s, int64_t k, int32_t *items, float *scores)
+/* The k best of a query, of those that its row of a tile holds. */
+typedef struct rule {
+    int64_t k;
+    bool drops_zeros; /* a score of 0 is no answer */
+    bool has_least;   /* as selection.has_min_score */
+    float least;
+} rule;
+
+static rule rule_of(const rk_selection *selection, int64_t k)
+{
+    return (rule){.k = k, .has_least = selection->has_min_score, .least = selection->min_score};
+}
+
+static void take_row(const rk_scorer *s, const rk_host_tile *t, int64_t i, const rule *r,
+                     int32_t *items, float *scores)
+{
+    const int64_t there = s->sizes[t->size].k;
+    const int32_t *found = t->found + i * there;
+    const float *values = t->found_scores + i * there;
+    int64_t n = 0;
+    for (int64_t j = 0; j < there && n < r->k && found[j] >= 0; j++) {
+        bool is_kept =
+            !(r->has_least && values[j] < r->least) && !(r->drops_zeros && values[j] == 0);
+        if (is_kept) {
+            items[n] = found[j];
+            if (scores) {
+                scores[n] = values[j];
+            }
+            n++;
+        }
+    }
+    for (; n < r->k; n++) {
+        items[n] = -1;
+        if (scores) {
+            scores[n] = 0;
+        }
+    }
+}
+
+/* The answers of the tile, r->k of each of its queries. */
+static rk_status answer(rk_scorer *s, const rule *r, int32_t *items, float *scores)
 {
     rk_host_tile *t = &s->tile;
-    const int64_t there = s->sizes[t->size].k;
-    RK_TRY(rk__tile_queue(s, t, scores != NULL));
+    RK_TRY(rk__tile_queue(s, t, scores != NULL || r->has_least || r->drops_zeros));
     RK_TRY(rk__tile_wait(s, t));
     for (int64_t i = 0; i < t->n; i++) {
-        for (int64_t j = 0; j < k; j++) {
-            bool is_there = j < there;
-            items[i * k + j] = is_there ? t->found[i * there + j] : -1;
-            if (scores) {
-                scores[i * k + j] = is_there ? t->found_scores[i * there + j] : 0;
-            }
-        }
+        take_row(s, t, i, r, items + i * r->k, scores ? scores + i * r->k : NULL);
     }
     return RK_OK;
 }
 
-/* How queries are answered that want k items: many at a time, or one by one. */
+/* How queries are answered that want k items: many at a time if their answers are long enough
+ * there, else one by one. Of those the shortest. */
 static rk_tile_size size_for(const rk_scorer *s, int64_t n, int64_t k)
 {
-    int size = RK_TILE_ONE;
-    if (n > 1 && k <= s->sizes[RK_TILE_MANY].k) {
-        return RK_TILE_MANY;
+    k = k < s->engine->graph.n_items ? k : s->engine->graph.n_items;
+    int size = RK_TILE_ONE, best = -1;
+    for (int many = RK_TILE_MANY; n > 1 && many < RK_TILE_ONE; many++) {
+        bool is_shorter = best < 0 || s->sizes[many].k < s->sizes[best].k;
+        best = s->sizes[many].k >= k && is_shorter ? many : best;
     }
-    while (size + 1 < RK_TILE_ONE + RK_ONE_SIZES && s->sizes[size].k < k) {
+    if (best >= 0) {
+        return (rk_tile_size)best;
+    }
+    while (size + 1 < RK_TILE_PAIRS && s->sizes[size].k < k) {
         size++;
     }
     return (rk_tile_size)size;
@@ -77,10 +115,33 @@ static rk_status top_k(rk_scorer *s, const rk_query *queries, int64_t n,
 {
     RK_TRY(set_limits(s, selection));
     RK_TRY(rk__scorer_refresh(s));
-    s->tile.size = size_for(s, n, k);
+    const rule r = rule_of(selection, k);
+    s->tile.size = size_for(s, n, r.k);
     for (int64_t first = 0; first < n; first += s->tile.n) {
         RK_TRY(rk__tile_fill(s, &s->tile, queries + first, n - first, selection));
-        RK_TRY(answer(s, k, items + first * k, scores ? scores + first * k : NULL));
+        RK_TRY(answer(s, &r, items + first * k, scores ? scores + first * k : NULL));
+    }
+    return RK_OK;
+}
+
+static rk_status similar(rk_scorer *s, const int32_t *asking, int64_t n,
+                         const rk_selection *selection, int64_t k, int32_t *items, float *scores)
+{
+    rule r = rule_of(selection, k);
+    r.drops_zeros = true;
+    RK_TRY(rk__tile_check_items(s, asking, n));
+    RK_TRY(set_limits(s, selection));
+    RK_TRY(rk__scorer_refresh(s));
+    s->tile.size = size_for(s, n, k);
+    for (int64_t first = 0; first < n; first += s->tile.n) {
+        rk__tile_fill_items(s, &s->tile, asking + first, n - first, selection->keep_given);
+        RK_TRY(answer(s, &r, items + first * k, scores + first * k));
+    }
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; s->cold[asking[i]] && j < k; j++) {
+            items[i * k + j] = -1;
+            scores[i * k + j] = 0;
+        }
     }
     return RK_OK;
 }
@@ -97,39 +158,97 @@ rk_status rk__scorer_top_k(rk_scorer *s, const rk_query *queries, int64_t n,
     return status;
 }
 
-/* ---- scores of given items ---- */
+rk_status rk__scorer_basis(rk_scorer *s, const rk_query *query, rk_basis *out, int64_t *out_counted)
+{
+    static const rk_basis of[] = {[RK_ASKER_KNOWN] = RK_BASIS_MODEL,
+                                  [RK_ASKER_FOLDED] = RK_BASIS_ITEMS,
+                                  [RK_ASKER_NOBODY] = RK_BASIS_POPULARITY};
+    rk_asker asker = RK_ASKER_KNOWN;
+    RK_TRY(rk__query_asker(s, query, &asker, out_counted));
+    *out = of[asker];
+    return RK_OK;
+}
 
-static rk_status score_query(rk_scorer *s, const rk_query *q, const int32_t *items, int64_t n,
+rk_status rk__scorer_similar(rk_scorer *s, const int32_t *asking, int64_t n,
+                             const rk_selection *selection, int64_t k, int32_t *items,
                              float *scores)
 {
-    const rk_selection none = {0};
-    rk_host_tile *t = &s->tile;
-    t->size = RK_TILE_PAIRS;
-    RK_TRY(rk__tile_check_items(s, items, n));
-    RK_TRY(rk__tile_fill(s, t, q, 1, &none));
-    for (int64_t first = 0; first < n; first += RK_PAIRS) {
-        int64_t some = n - first < RK_PAIRS ? n - first : RK_PAIRS;
-        for (int64_t i = 0; i < RK_PAIRS; i++) {
-            t->found[i] = i < some ? items[first + i] : -1;
+    const rk_model_kind *m = s->engine->model.model;
+    if (!m->similar) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s does not know which items are alike; ask a model of vectors or of "
+                "neighbours, e.g. item_knn",
+                m->name);
+    }
+    pthread_mutex_lock(&s->lock);
+    rk_status status = similar(s, asking, n, selection, k, items, scores);
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+/* ---- scores of given items ---- */
+
+static int64_t length_of(const int64_t *offsets, int64_t row)
+{
+    return offsets[row + 1] - offsets[row];
+}
+
+/* The scores of up to RK_PAIRS items of each query of the tile, from place `at` of their lists. */
+static rk_status score_some(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, int64_t at,
+                            float *scores)
+{
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t left = length_of(lists.offsets, i) - at;
+        for (int64_t j = 0; j < RK_PAIRS; j++) {
+            t->found[i * RK_PAIRS + j] = j < left ? lists.items[lists.offsets[i] + at + j] : -1;
         }
-        RK_TRY(rk__tile_queue(s, t, true));
-        RK_TRY(rk__tile_wait(s, t));
-        for (int64_t i = 0; i < some; i++) {
-            bool is_cold = s->cold[items[first + i]];
-            scores[first + i] = is_cold ? -INFINITY : t->found_scores[i];
+    }
+    RK_TRY(rk__tile_queue(s, t, true));
+    RK_TRY(rk__tile_wait(s, t));
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t left = length_of(lists.offsets, i) - at, first = lists.offsets[i] + at;
+        for (int64_t j = 0; j < RK_PAIRS && j < left; j++) {
+            bool is_cold = s->cold[lists.items[first + j]];
+            scores[first + j] = is_cold ? -INFINITY : t->found_scores[i * RK_PAIRS + j];
         }
     }
     return RK_OK;
 }
 
-rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, const int32_t *items,
-                            int64_t n_items, float *scores)
+rk_status rk__tile_score(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, float *scores)
+{
+    int64_t longest = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t n = length_of(lists.offsets, i);
+        longest = n > longest ? n : longest;
+    }
+    for (int64_t at = 0; at < longest; at += RK_PAIRS) {
+        RK_TRY(score_some(s, t, lists, at, scores));
+    }
+    return RK_OK;
+}
+
+static rk_status score_lists(rk_scorer *s, const rk_query *queries, int64_t n, rk_item_lists lists,
+                             float *scores)
+{
+    const rk_selection none = {0};
+    RK_TRY(rk__tile_check_items(s, lists.items + lists.offsets[0],
+                                lists.offsets[n] - lists.offsets[0]));
+    RK_TRY(rk__scorer_refresh(s));
+    s->tile.size = RK_TILE_PAIRS;
+    for (int64_t first = 0; first < n; first += s->tile.n) {
+        const rk_item_lists here = {lists.offsets + first, lists.items};
+        RK_TRY(rk__tile_fill(s, &s->tile, queries + first, n - first, &none));
+        RK_TRY(rk__tile_score(s, &s->tile, here, scores));
+    }
+    return RK_OK;
+}
+
+rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, rk_item_lists lists,
+                            float *scores)
 {
     pthread_mutex_lock(&s->lock);
-    rk_status status = rk__scorer_refresh(s);
-    for (int64_t i = 0; status == RK_OK && i < n; i++) {
-        status = score_query(s, &queries[i], items + i * n_items, n_items, scores + i * n_items);
-    }
+    rk_status status = n > 0 ? score_lists(s, queries, n, lists, scores) : RK_OK;
     pthread_mutex_unlock(&s->lock);
     return status;
 }
@@ -158,7 +277,7 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
                              rk_host_tile *t)
 {
     const rk_selection selection = seen_for(o->part);
-    const int64_t left = o->n - t->first, most = s->sizes[RK_TILE_MANY].n;
+    const int64_t left = o->n - t->first, most = rk__most_queries(s);
     const int64_t n = left < most ? left : most;
     for (int64_t i = 0; i < n; i++) {
         pair->queries[i] = (rk_query){.user = o->users[t->first + i]};
@@ -166,7 +285,13 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
     t->size = size_for(s, o->n, o->k);
     RK_TRY(set_limits(s, &selection));
     RK_TRY(rk__scorer_refresh(s));
-    RK_TRY(rk__tile_fill(s, t, pair->queries, n, &selection));
+    const rk_scorer_data own = s->data;
+    if (o->has) {
+        s->data = (rk_scorer_data){{o->has[RK_TRAIN], o->has[RK_VALID], o->has[RK_TEST]}};
+    }
+    rk_status status = rk__tile_fill(s, t, pair->queries, n, &selection);
+    s->data = own;
+    RK_TRY(status);
     return rk__tile_queue(s, t, false);
 }
 

@@ -1,5 +1,5 @@
 /* The inside of a scorer, shared by scorer.c (its life), variants.c (programs), tile.c (queries to
- * tiles) and answers.c. Everything but creating it is done under its lock. */
+ * tiles), answers.c and reasons.c. Everything but creating it is done under its lock. */
 #ifndef RK_SCORE_INTERNAL_H
 #define RK_SCORE_INTERNAL_H
 
@@ -11,18 +11,19 @@ typedef enum rk_asker {
     RK_ASKER_KNOWN,
     RK_ASKER_FOLDED,
     RK_ASKER_NOBODY, /* gets the items' popularity */
+    RK_ASKER_ITEM,   /* an item, which asks for those like it (rk_model_kind.similar) */
     RK_ASKER_COUNT
 } rk_asker;
 
-/* The sizes of tiles. Answers of one query are of several lengths, so that a short one costs little
- * and a long one is possible. */
+/* The sizes of tiles. Answers are of several lengths, so that a short one costs little and a long
+ * one is possible: of many queries at once up to some length, of one query up to all items. */
+enum { RK_MANY_SIZES = 4, RK_ONE_SIZES = 4, RK_PAIRS = 256 };
 typedef enum rk_tile_size {
-    RK_TILE_MANY,
-    RK_TILE_ONE, /* the first of RK_ONE_SIZES */
-    RK_TILE_PAIRS = RK_TILE_ONE + 4,
+    RK_TILE_MANY,                               /* for the longest of eval.k; longer ones follow */
+    RK_TILE_ONE = RK_TILE_MANY + RK_MANY_SIZES, /* the first of RK_ONE_SIZES */
+    RK_TILE_PAIRS = RK_TILE_ONE + RK_ONE_SIZES, /* RK_PAIRS given items of each query */
     RK_TILE_SIZE_COUNT
 } rk_tile_size;
-enum { RK_ONE_SIZES = 4, RK_PAIRS = 256 };
 
 /* Numbers in the store: what a size of tile is written to and read from. */
 typedef struct rk_tile_tensors {
@@ -43,8 +44,8 @@ typedef struct rk_host_tile {
     rk_tile_size size;
     rk_asker asker;
     int32_t n;                            /* queries */
-    int32_t *users;                       /* [sizes[MANY].n] */
-    int64_t *list_offsets, *mask_offsets; /* [1 + sizes[MANY].n] */
+    int32_t *users;                       /* [most queries]; nodes of RK_ASKER_ITEM */
+    int64_t *list_offsets, *mask_offsets; /* [1 + most queries] */
     int32_t *items, *masked;              /* [capacity] */
     float *weights;                       /* [capacity] */
     int32_t *found;                       /* [n, k] */
@@ -58,7 +59,7 @@ typedef struct rk_host_tile {
 /* Two of them: one is filled and looked at while the device works on the other. */
 typedef struct rk_tile_pair {
     rk_host_tile tiles[2];
-    rk_query *queries; /* [sizes[MANY].n], of the one that is being filled; owned */
+    rk_query *queries; /* [most queries], of the one that is being filled; owned */
 } rk_tile_pair;
 
 struct rk_scorer {
@@ -69,6 +70,7 @@ struct rk_scorer {
 
     rk_tile_tensors sizes[RK_TILE_SIZE_COUNT];
     int32_t list_items, list_weights, mask_items, blocked, count, popularity;
+    int32_t item_nodes; /* the node of each item */
     rk_variant variants[RK_ASKER_COUNT][RK_TILE_SIZE_COUNT];
 
     int64_t capacity;   /* entries of a tile's lists, and of its masks */
@@ -77,6 +79,7 @@ struct rk_scorer {
 
     int32_t *cold;   /* [I]: 1 = no train interaction; owned, as all of these */
     int32_t *closed; /* [I]: what the device has as blocked */
+    int32_t *nodes;  /* [I]: users + item; the store borrows it */
     float *counts;   /* [I]: train interactions; the store borrows it */
     float *ones;     /* the store borrows it */
     bool has_limits; /* closed differs from cold */
@@ -90,6 +93,8 @@ rk_status rk__scorer_variant(rk_scorer *s, rk_asker asker, rk_tile_size size, rk
 /* The same, loaded. */
 rk_status rk__scorer_load_variant(rk_scorer *s, rk_asker asker, rk_tile_size size,
                                   rk_variant **out);
+/* The queries of the largest size of tile. */
+int64_t rk__most_queries(const rk_scorer *s);
 /* What the model makes of its parameters, if they have changed since. */
 rk_status rk__scorer_refresh(rk_scorer *s);
 /* Two tiles to rank with; whoever has taken them gives them back. */
@@ -107,9 +112,19 @@ void rk__tile_free(const rk_scorer *s, rk_host_tile *tile);
  * kind, at least one: tile->n. */
 rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *tile, const rk_query *queries, int64_t n,
                         const rk_selection *selection);
+/* The same with the first of n items that ask for those like them. Unless keep_given, an item is
+ * masked in its own answer. */
+void rk__tile_fill_items(const rk_scorer *s, rk_host_tile *tile, const int32_t *items, int64_t n,
+                         bool keep_given);
+/* Who asks, and how many of the items of the query count: RK_ERR_CONFIG for a query that makes no
+ * sense, or that the model cannot answer. out_counted may be NULL. */
+rk_status rk__query_asker(const rk_scorer *s, const rk_query *query, rk_asker *out,
+                          int64_t *out_counted);
 /* Queues it: to the device, its program, the answers back, scores only if they are wanted. Of
  * RK_TILE_PAIRS the items in tile->found are asked for, and there are only scores. */
 rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *tile, bool wants_scores);
+/* Of a filled tile of RK_TILE_PAIRS: the scores of any number of items of each of its queries. */
+rk_status rk__tile_score(rk_scorer *s, rk_host_tile *tile, rk_item_lists lists, float *scores);
 /* Until the answers are there. */
 rk_status rk__tile_wait(const rk_scorer *s, rk_host_tile *tile);
 

@@ -6,8 +6,11 @@
 #include "score/internal.h"
 
 enum {
-    MOST_ENTRIES = 1 << 20, /* of the lists of a tile, if no single user has more */
-    MOST_SCORES = 16 << 20, /* of a tile whose scores of all items need room */
+    MOST_ENTRIES = 1 << 20,     /* of the lists of a tile, if no single user has more */
+    MOST_SCORES = 16 << 20,     /* of a tile whose scores of all items need room */
+    MOST_PAIR_SCORES = 4 << 20, /* the same, where the scores of given items are taken from them */
+    MOST_PAIR_QUERIES = 128,    /* of such a tile */
+    MOST_ANSWERS = 1 << 18,     /* of a tile of long answers */
     LEAST_TILE = 16,
     /* Of a device that is not the host and has this many users: a run with its copies takes as long
      * as some hundred users do. The last tile is looked at when nothing is left to do meanwhile,
@@ -15,7 +18,17 @@ enum {
     DEVICE_TILE = 2 * RK_RANK_TILE,
 };
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- the store ---- */
+
+int64_t rk__most_queries(const rk_scorer *s)
+{
+    return s->sizes[RK_TILE_MANY].n;
+}
 
 static rk_status largest_k(const rk_options *options, int64_t n_items, int64_t *out)
 {
@@ -74,12 +87,13 @@ static rk_status declare(rk_scorer *s)
     rk_engine *e = s->engine;
     const int64_t n_items = e->graph.n_items;
     RK_TRY(declare_size(s, "rank", &s->sizes[RK_TILE_MANY]));
-    for (int i = 0; i < RK_ONE_SIZES; i++) {
+    for (int i = RK_TILE_MANY + 1; i < RK_TILE_PAIRS; i++) {
         char name[16];
-        snprintf(name, sizeof name, "rank%d", i + 1);
-        RK_TRY(declare_size(s, name, &s->sizes[RK_TILE_ONE + i]));
+        snprintf(name, sizeof name, "rank%d", i);
+        RK_TRY(declare_size(s, name, &s->sizes[i]));
     }
     RK_TRY(declare_size(s, "pairs", &s->sizes[RK_TILE_PAIRS]));
+    RK_TRY(rk__engine_add(e, "item_nodes", RK_I32, n_items, 1, s->nodes, &s->item_nodes));
     RK_TRY(rk__engine_add(e, "tile.items", RK_I32, s->capacity, 1, NULL, &s->list_items));
     RK_TRY(rk__engine_add(e, "tile.weights", RK_F32, s->capacity, 1, NULL, &s->list_weights));
     RK_TRY(rk__engine_add(e, "tile.mask", RK_I32, s->capacity, 1, NULL, &s->mask_items));
@@ -94,12 +108,18 @@ static rk_status choose_sizes(rk_scorer *s)
     int64_t k = 0, entries = 0;
     RK_TRY(largest_k(s->engine->options, n_items, &k));
     s->sizes[RK_TILE_MANY] = (rk_tile_tensors){.n = n, .k = k};
+    for (int i = 1; i < RK_MANY_SIZES; i++) {
+        int64_t length = least((int64_t)4 << 3 * i, n_items); /* 32, 256, 2048 */
+        int64_t queries = MOST_ANSWERS / length < LEAST_TILE ? LEAST_TILE : MOST_ANSWERS / length;
+        s->sizes[RK_TILE_MANY + i] = (rk_tile_tensors){.n = least(queries, n), .k = length};
+    }
     for (int i = 0; i < RK_ONE_SIZES; i++) {
         int64_t length = i + 1 == RK_ONE_SIZES ? n_items : (int64_t)16 << 3 * i;
-        length = length < n_items ? length : n_items;
-        s->sizes[RK_TILE_ONE + i] = (rk_tile_tensors){.n = 1, .k = length};
+        s->sizes[RK_TILE_ONE + i] = (rk_tile_tensors){.n = 1, .k = least(length, n_items)};
     }
-    s->sizes[RK_TILE_PAIRS] = (rk_tile_tensors){.n = 1, .k = RK_PAIRS};
+    int64_t pairs = n_items > 0 ? MOST_PAIR_SCORES / n_items : 1;
+    pairs = pairs < 1 ? 1 : least(pairs, MOST_PAIR_QUERIES);
+    s->sizes[RK_TILE_PAIRS] = (rk_tile_tensors){.n = least(pairs, n), .k = RK_PAIRS};
     RK_TRY(rk__mul(&entries, n, n_items, "the lists of a tile"));
     entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;
     s->capacity = entries > n_items ? entries : n_items;
@@ -109,8 +129,9 @@ static rk_status choose_sizes(rk_scorer *s)
 static rk_status allocate(rk_scorer *s)
 {
     const rk_graph *g = &s->engine->graph;
-    const int64_t n = s->sizes[RK_TILE_MANY].n;
+    const int64_t n = rk__most_queries(s);
     RK_TRY(rk__tile_create(s, &s->tile));
+    RK_TRY(rk__alloc(&s->nodes, g->n_items, sizeof *s->nodes, "the nodes of items"));
     RK_TRY(rk__alloc(&s->cold, g->n_items, sizeof *s->cold, "items without interactions"));
     RK_TRY(rk__alloc(&s->closed, g->n_items, sizeof *s->closed, "items that are left out"));
     RK_TRY(rk__alloc(&s->counts, g->n_items, sizeof *s->counts, "the popularity of items"));
@@ -121,6 +142,7 @@ static rk_status allocate(rk_scorer *s)
     for (int64_t i = 0; i < g->n_items; i++) {
         int64_t degree = rk__graph_degree(g, g->n_users + i);
         s->counts[i] = (float)degree;
+        s->nodes[i] = (int32_t)(g->n_users + i);
         s->cold[i] = s->closed[i] = degree == 0;
     }
     return RK_OK;
@@ -145,7 +167,7 @@ rk_status rk__scorer_take_pair(rk_scorer *s, rk_tile_pair **out)
     s->pair = NULL;
     if (!pair) {
         RK_TRY(rk__calloc(&pair, 1, sizeof *pair, "two tiles of queries"));
-        RK_TRY_GOTO(done, rk__alloc(&pair->queries, s->sizes[RK_TILE_MANY].n, sizeof *pair->queries,
+        RK_TRY_GOTO(done, rk__alloc(&pair->queries, rk__most_queries(s), sizeof *pair->queries,
                                     "a tile of queries"));
         RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[0]));
         RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[1]));
@@ -230,6 +252,7 @@ void rk__scorer_free(rk_scorer *s)
     rk__scorer_free_pair(s, s->pair);
     rk__free(s->cold);
     rk__free(s->closed);
+    rk__free(s->nodes);
     rk__free(s->counts);
     rk__free(s->ones);
     rk__free(s);

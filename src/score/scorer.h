@@ -52,10 +52,32 @@ int64_t rk__scorer_arenas(const rk_scorer *scorer);
 rk_status rk__scorer_top_k(rk_scorer *scorer, const rk_query *queries, int64_t n,
                            const rk_selection *selection, int64_t k, int32_t *items, float *scores);
 
-/* The scores of n_items items for each query, items, scores: [n, n_items]. Those of items without
- * train interactions are -INFINITY. */
+/* The k items that are most like each of n, as rk__scorer_top_k has answers; selection->seen is of
+ * no meaning, and an item is in its own answer with keep_given only. An item without train
+ * interactions gets none, and a score of 0, nothing in common, is none. RK_ERR_CONFIG where the
+ * model does not know. */
+rk_status rk__scorer_similar(rk_scorer *scorer, const int32_t *asking, int64_t n,
+                             const rk_selection *selection, int64_t k, int32_t *items,
+                             float *scores);
+
+/* Items of several queries: those of query i are items[offsets[i]] to items[offsets[i + 1] - 1]. */
+typedef struct rk_item_lists {
+    const int64_t *offsets;
+    const int32_t *items;
+} rk_item_lists;
+
+/* The scores of each query's items, scores[e] of lists.items[e]. Those of items without train
+ * interactions are -INFINITY. */
 rk_status rk__scorer_scores(rk_scorer *scorer, const rk_query *queries, int64_t n,
-                            const int32_t *items, int64_t n_items, float *scores);
+                            rk_item_lists lists, float *scores);
+
+/* How an answer to a query comes about. */
+rk_status rk__scorer_basis(rk_scorer *scorer, const rk_query *query, rk_basis *out,
+                           int64_t *out_counted);
+
+/* What rk_model_explain does, of n items: reasons [n, k], out [n]. */
+rk_status rk__scorer_explain(rk_scorer *scorer, const rk_query *query, const int32_t *items,
+                             int64_t n, int64_t k, rk_reason *reasons, rk_explanation *out);
 
 /* A tensor of the store that is up to date with the parameters: whole, free *out with rk__free; or
  * rows of it, into room for them. */

@@ -68,20 +68,31 @@ static int64_t train_items(const rk_scorer *s, int64_t user)
     return train ? rk__lists_count(train, user) : 0;
 }
 
-static rk_status kind_of(const rk_scorer *s, const rk_query *q, rk_asker *out)
+/* Of an item without train interactions the model has learnt nothing: its vector is the drawn one.
+ * So it says as little about who asks as an item of weight 0. */
+static bool counts(const rk_scorer *s, const rk_query *q, int64_t i)
+{
+    return !s->cold[q->items[i]] && (!q->weights || q->weights[i] > 0);
+}
+
+rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
+                          int64_t *out_counted)
 {
     const rk_model_kind *m = s->engine->model.model;
-    bool any = false;
+    int64_t counted = 0;
     RK_TRY(check_query(s, q));
     for (int64_t i = 0; i < q->n_items; i++) {
-        any = any || !q->weights || q->weights[i] > 0;
+        counted += counts(s, q, i);
+    }
+    if (out_counted) {
+        *out_counted = counted;
     }
     if (m->is_same_for_all) {
         *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0) {
         *out = train_items(s, q->user) > 0 ? RK_ASKER_KNOWN : RK_ASKER_NOBODY;
     } else {
-        *out = any ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
+        *out = counted > 0 ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     }
     if (*out == RK_ASKER_FOLDED && !rk__model_folds_in(m)) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -104,7 +115,7 @@ static int64_t room_of(const rk_scorer *s, const rk_query *q)
 
 /* The items of the query that count for something, ascending, each once, behind those that are
  * there; and all of them to the mask, unless they may be answered. */
-static rk_status add_given(rk_host_tile *t, const rk_query *q, bool keep_given)
+static rk_status add_given(const rk_scorer *s, rk_host_tile *t, const rk_query *q, bool keep_given)
 {
     entry *sorted = NULL;
     int64_t at = t->list_offsets[t->n], mask = t->mask_offsets[t->n];
@@ -117,7 +128,7 @@ static rk_status add_given(rk_host_tile *t, const rk_query *q, bool keep_given)
         if (i > 0 && sorted[i].item == sorted[i - 1].item) {
             continue; /* named twice; the larger weight came first */
         }
-        if (sorted[i].weight > 0) {
+        if (sorted[i].weight > 0 && !s->cold[sorted[i].item]) {
             t->items[at] = sorted[i].item;
             t->weights[at++] = sorted[i].weight;
         }
@@ -204,10 +215,12 @@ static void *carve(char **memory, int64_t bytes)
 rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
 {
     const rk_engine *e = s->engine;
-    const int64_t n = s->sizes[RK_TILE_MANY].n;
-    int64_t found = n * s->sizes[RK_TILE_MANY].k;
-    found = found > e->graph.n_items ? found : e->graph.n_items;
-    found = found > RK_PAIRS ? found : RK_PAIRS;
+    const int64_t n = rk__most_queries(s);
+    int64_t found = 0;
+    for (int i = 0; i < RK_TILE_SIZE_COUNT; i++) {
+        int64_t size = s->sizes[i].n * s->sizes[i].k;
+        found = size > found ? size : found;
+    }
     char *at = NULL;
     RK_TRY(e->device->alloc_host(e->context, &at,
                                  16 * (n + 1) + 4 * (n + 3 * s->capacity + 2 * found),
@@ -236,18 +249,18 @@ rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *que
     enum { FEW = 64 }; /* queries that are not worth several threads */
     t->n = 0;
     t->list_offsets[0] = t->mask_offsets[0] = 0;
-    RK_TRY(kind_of(s, queries, &t->asker));
+    RK_TRY(rk__query_asker(s, queries, &t->asker, NULL));
     while (t->n < n && t->n < s->sizes[t->size].n) {
         const rk_query *q = &queries[t->n];
         const int64_t list = t->list_offsets[t->n], mask = t->mask_offsets[t->n];
         rk_asker asker = t->asker;
-        RK_TRY(kind_of(s, q, &asker));
+        RK_TRY(rk__query_asker(s, q, &asker, NULL));
         if (t->n > 0 &&
             (asker != t->asker || (list > mask ? list : mask) + room_of(s, q) > s->capacity)) {
             break;
         }
         if (q->user < 0) {
-            RK_TRY(add_given(t, q, selection->keep_given));
+            RK_TRY(add_given(s, t, q, selection->keep_given));
         } else {
             reserve(s, t, q->user, selection->seen);
         }
@@ -262,13 +275,29 @@ rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *que
     return RK_OK;
 }
 
+void rk__tile_fill_items(const rk_scorer *s, rk_host_tile *t, const int32_t *items, int64_t n,
+                         bool keep_given)
+{
+    const int64_t most = s->sizes[t->size].n;
+    t->asker = RK_ASKER_ITEM;
+    t->n = (int32_t)(n < most ? n : most);
+    t->list_offsets[0] = t->mask_offsets[0] = 0;
+    for (int32_t i = 0; i < t->n; i++) {
+        t->users[i] = s->nodes[items[i]];
+        t->items[i] = t->masked[i] = items[i];
+        t->weights[i] = 1;
+        t->list_offsets[i + 1] = i + 1;
+        t->mask_offsets[i + 1] = keep_given ? 0 : i + 1;
+    }
+}
+
 rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
 {
     const rk_engine *e = s->engine;
     const rk_tile_tensors *d = &s->sizes[t->size];
     const bool is_pairs = t->size == RK_TILE_PAIRS;
     const bool has_lists =
-        t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else nobody asks */
+        t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else none is read */
     rk_variant *v = NULL;
     for (int64_t i = t->n; i < d->n; i++) {
         t->users[i] = -1;
@@ -283,7 +312,7 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
         {s->list_weights, t->list_offsets[t->n], t->weights},
         {d->mask_offsets, d->n + 1, t->mask_offsets},
         {s->mask_items, t->mask_offsets[t->n], t->masked},
-        {d->items, is_pairs ? d->n : 0, t->found},
+        {d->items, is_pairs ? t->n : 0, t->found},
     };
     const rk_transfer reads[] = {
         {d->items, is_pairs ? 0 : t->n, t->found},

@@ -10,7 +10,7 @@ static rk_value scores_of(const rk_scorer *s, rk_program *p, rk_asker asker,
 {
     const rk_model_instance *instance = &s->engine->model;
     const rk_model_kind *m = instance->model;
-    const rk_tile tile = {.is_folded = asker == RK_ASKER_FOLDED,
+    const rk_tile tile = {.is_folded = asker == RK_ASKER_FOLDED || asker == RK_ASKER_ITEM,
                           .users = rk__use(p, t->users),
                           .ones = rk__use(p, t->ones),
                           .lists = {rk__use(p, t->list_offsets), rk__use(p, s->list_items),
@@ -21,6 +21,9 @@ static rk_value scores_of(const rk_scorer *s, rk_program *p, rk_asker asker,
         return rk__score_dot(p, tile.ones, rk__use(p, s->popularity), tile.count, items);
     }
     rk_value queries = RK_NONE;
+    if (asker == RK_ASKER_ITEM) {
+        return m->similar(instance, p, &tile, rk__use(p, s->item_nodes));
+    }
     if (m->query) {
         queries = asker == RK_ASKER_FOLDED ? m->fold_in(instance, p, &tile)
                                            : m->query(instance, p, &tile);
@@ -30,7 +33,8 @@ static rk_value scores_of(const rk_scorer *s, rk_program *p, rk_asker asker,
 
 static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_program *p)
 {
-    static const char *const names[] = {"rank users", "rank by items", "rank by popularity"};
+    static const char *const names[] = {"rank users", "rank by items", "rank by popularity",
+                                        "rank similar items"};
     const rk_tile_tensors *t = &s->sizes[size];
     rk__program_init(p, &s->engine->store, names[asker]);
     rk_value scores = scores_of(s, p, asker, t);

@@ -16,6 +16,7 @@ void rk__checkpoint_facts_free(rk_checkpoint_facts *facts)
     rk__free(facts->trajectory);
     rk__free(facts->watch);
     rk__free(facts->dataset_path);
+    rk__free(facts->warm.run);
     *facts = (rk_checkpoint_facts){0};
 }
 
@@ -247,6 +248,7 @@ static rk_status write_position(rk_h5 *file, const rk_step *step, const rk_posit
     RK_TRY(write_sums(file, p));
     RUN_NUMBERS(SET)
 #undef SET
+    RK_TRY(rk__h5_set_f64(file, "first_loss", p->first_loss));
     RK_TRY(column_names(step, &columns));
     rk_status status = rk__h5_set_text(file, "history.columns", columns);
     rk__free(columns);
@@ -260,6 +262,9 @@ static rk_status read_position(const rk_h5 *file, const rk_step *step, rk_positi
     STEP_NUMBERS(GET)
     RUN_NUMBERS(GET)
 #undef GET
+    if (rk__h5_has_attribute(file, "first_loss")) { /* not in older files */
+        RK_TRY(rk__h5_get_f64(file, "first_loss", &p->first_loss));
+    }
     RK_TRY(read_sums(file, p));
     if (p->step.epoch < 0 || p->step.epoch > INT32_MAX || p->step.step_in_epoch < 0 ||
         p->step.step_in_epoch > p->step.steps_per_epoch || p->step.step < 0) {
@@ -272,6 +277,40 @@ static rk_status read_position(const rk_h5 *file, const rk_step *step, rk_positi
 
 /* ---- files ---- */
 
+#define WARM_NUMBERS(X)                                                                            \
+    X(epoch)                                                                                       \
+    X(folds)                                                                                       \
+    X(users)                                                                                       \
+    X(items)                                                                                       \
+    X(new_users)                                                                                   \
+    X(new_items)                                                                                   \
+    X(folded)                                                                                      \
+    X(gone_users)                                                                                  \
+    X(gone_items)
+
+/* A run that began at zero has none of these attributes. */
+static rk_status write_warm(rk_h5 *file, const rk_warm_facts *warm)
+{
+    if (!warm->run) {
+        return RK_OK;
+    }
+#define SET(member) RK_TRY(rk__h5_set_i64(file, "from." #member, warm->member));
+    WARM_NUMBERS(SET)
+#undef SET
+    return rk__h5_set_text(file, "from.run", warm->run);
+}
+
+static rk_status read_warm(const rk_h5 *file, rk_warm_facts *out)
+{
+    if (!rk__h5_has_attribute(file, "from.run")) {
+        return RK_OK;
+    }
+#define GET(member) RK_TRY(rk__h5_get_i64(file, "from." #member, &out->member));
+    WARM_NUMBERS(GET)
+#undef GET
+    return rk__h5_get_text(file, "from.run", &out->run);
+}
+
 static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
 {
     RK_TRY(rk__h5_set_text(file, "trajectory", facts->trajectory));
@@ -280,6 +319,7 @@ static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
     RK_TRY(rk__h5_set_text(file, "dataset.path", facts->dataset_path));
     RK_TRY(rk__h5_set_text(file, "dataset.sources", facts->sources));
     RK_TRY(rk__h5_set_i64(file, "epoch", facts->epoch));
+    RK_TRY(write_warm(file, &facts->warm));
     return rk__h5_set_f64(file, "value", facts->value);
 }
 
@@ -320,23 +360,30 @@ static rk_status read_digest(const rk_h5 *file, const char *name, char out[17])
     return RK_OK;
 }
 
-rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out)
+rk_status rk__checkpoint_facts_of(const rk_h5 *file, rk_checkpoint_facts *out)
 {
-    rk_h5 *file = NULL;
     rk_status status = RK_OK;
     *out = (rk_checkpoint_facts){0};
-    RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "trajectory", &out->trajectory));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "watch", &out->watch));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "dataset.path", &out->dataset_path));
     RK_TRY_GOTO(done, read_digest(file, "dataset.fingerprint", out->fingerprint));
     RK_TRY_GOTO(done, read_digest(file, "dataset.sources", out->sources));
     RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &out->epoch));
+    RK_TRY_GOTO(done, read_warm(file, &out->warm));
     status = rk__h5_get_f64(file, "value", &out->value);
 done:
     if (status != RK_OK) {
         rk__checkpoint_facts_free(out);
     }
+    return status;
+}
+
+rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out)
+{
+    rk_h5 *file = NULL;
+    RK_TRY(rk__checkpoint_open(path, &file));
+    rk_status status = rk__checkpoint_facts_of(file, out);
     rk__h5_close(file);
     return status;
 }
@@ -375,4 +422,9 @@ rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine)
     rk__engine_parameters_changed(engine);
     rk__h5_close(file);
     return status;
+}
+
+rk_status rk__checkpoint_open(const char *path, rk_h5 **out)
+{
+    return rk__h5_open(out, path, KIND, VERSION);
 }

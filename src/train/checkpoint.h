@@ -13,6 +13,17 @@
 #include "train/position.h"
 #include "train/step.h"
 
+/* What a run took over from an earlier one when it began (warm_start.h). */
+typedef struct rk_warm_facts {
+    char *run;            /* the earlier one's path; owned; NULL = the run began at zero */
+    int64_t epoch;        /* that the parameters were from */
+    int64_t folds;        /* 1: who was new was folded in, where they had something that was not */
+    int64_t users, items; /* taken over */
+    int64_t new_users, new_items;   /* not in the earlier run */
+    int64_t folded;                 /* of these, folded in; the others were drawn */
+    int64_t gone_users, gone_items; /* of the earlier run that are not in the data any more */
+} rk_warm_facts;
+
 /* What a checkpoint says about itself; also the expectation that it is compared with. */
 typedef struct rk_checkpoint_facts {
     char *trajectory;     /* see trajectory.h; owned */
@@ -22,6 +33,7 @@ typedef struct rk_checkpoint_facts {
     char sources[17];     /* digest of the state of its sources; "" = not known */
     int64_t epoch;        /* epochs done */
     double value;         /* of the watched metric at that epoch; NaN = not checked */
+    rk_warm_facts warm;   /* owned */
 } rk_checkpoint_facts;
 
 void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
@@ -30,12 +42,15 @@ void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
 rk_status rk__checkpoint_write(const char *path, const rk_step *step,
                                const rk_checkpoint_facts *facts, const rk_position *position);
 
-/* Who wrote it and for what, without the tensors. */
+/* Who wrote it and for what, without the tensors. Free with rk__checkpoint_facts_free. */
 rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out);
 
 /* Parameters, moments and the step state into the engine; the position with its history (free it
  * with rk__position_free). Shapes must be the engine's. */
 rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position);
+/* The file, to read its parts one by one, all of the same checkpoint also if it is replaced. */
+rk_status rk__checkpoint_open(const char *path, rk_h5 **out);
+rk_status rk__checkpoint_facts_of(const rk_h5 *file, rk_checkpoint_facts *out);
 /* The parameters into a file of another kind. */
 rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *engine);
 rk_status rk__checkpoint_read_tensors(const rk_h5 *file, rk_engine *engine);

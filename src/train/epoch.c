@@ -140,6 +140,9 @@ static rk_status run_steps(rk_trainer *t)
         if (s->bad_step > 0) {
             return fail_diverged(t);
         }
+        if (s->step == 1 && t->step.n_terms > 0) {
+            t->position.first_loss = t->position.sums[0];
+        }
         report_progress(t);
     }
     return RK_OK;
@@ -296,6 +299,19 @@ static rk_status open_epoch(rk_trainer *t)
     return rk__step_set_sums(&t->step, p->sums);
 }
 
+/* A loss that has grown beyond all measure and is finite still. Once, at the first such epoch. */
+static void warn_of_divergence(rk_trainer *t)
+{
+    const rk_position *p = &t->position;
+    if (p->step.epoch > 0 && rk__position_diverged(p) == p->step.epoch) {
+        rk__log(&t->log, RK_LOG_WARNING,
+                "the loss of epoch %lld is %.3g, that of the first step was %.3g: training "
+                "diverged, and the report says so; take a smaller train.learning_rate (now %g)",
+                (long long)p->step.epoch, p->history[p->step.epoch - 1].loss,
+                rk__position_first_loss(p), t->options->train.learning_rate);
+    }
+}
+
 static rk_status close_epoch(rk_trainer *t)
 {
     int64_t epoch = t->position.step.epoch + 1;
@@ -321,7 +337,8 @@ static rk_status close_epoch(rk_trainer *t)
     RK_TRY_GOTO(done, append_line(t, checked ? &metrics : NULL));
     tell_scalars(t, checked ? &metrics : NULL);
     RK_TRY_GOTO(done, log_epoch(t));
-    status = open_epoch(t);
+    RK_TRY_GOTO(done, open_epoch(t));
+    warn_of_divergence(t);
 done:
     rk_metrics_free(&metrics);
     return status;

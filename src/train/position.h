@@ -25,6 +25,7 @@ typedef struct rk_position {
     rk_epoch_record *history; /* step.epoch records; owned */
     double *terms; /* [step.epoch, n_terms]: means over an epoch's steps; NaN = unknown; owned */
     int64_t history_capacity;
+    double first_loss; /* of the first step; NaN = not known, of a checkpoint of an older version */
 } rk_position;
 
 /* Before the first step, without a state yet. Free with rk__position_free. */
@@ -33,6 +34,13 @@ rk_status rk__position_init(rk_position *out, int n_terms);
 /* Room for one more record and its terms; the caller fills them and counts the epoch. */
 rk_status rk__position_reserve(rk_position *position);
 void rk__position_free(rk_position *position);
+
+/* What losses are held against: that of the first step or, where it is not known, of the first
+ * epoch. */
+double rk__position_first_loss(const rk_position *position);
+/* The first epoch (from 1) whose loss is finite and a hundred times that of the beginning or more: a
+ * training that has diverged without numbers that are not finite. 0 = none. */
+int64_t rk__position_diverged(const rk_position *position);
 
 /* The terms of a record (from 0), n_terms. */
 static inline double *rk__position_terms(const rk_position *position, int64_t record)

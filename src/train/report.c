@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "train/json.h"
 #include "train/run_folder.h"
+#include "train/warm_start.h"
 
 rk_memory_use rk__summary_memory(const rk_summary *summary)
 {
@@ -28,6 +29,20 @@ double rk__summary_samples_per_second(const rk_summary *summary)
 {
     const rk_step_state *s = &summary->position->step;
     return (double)s->epoch * (double)s->draws_per_epoch / summary->seconds.training;
+}
+
+static void add_diverged(rk_json *json, const rk_position *p)
+{
+    const int64_t epoch = rk__position_diverged(p);
+    if (epoch == 0) {
+        rk__json_null(json, "diverged");
+        return;
+    }
+    rk__json_begin(json, "diverged", '{');
+    rk__json_int(json, "epoch", epoch);
+    rk__json_real(json, "loss", p->history[epoch - 1].loss);
+    rk__json_real(json, "first_loss", rk__position_first_loss(p));
+    rk__json_end(json, '}');
 }
 
 static void add_train(rk_json *json, const rk_summary *r)
@@ -50,6 +65,7 @@ static void add_train(rk_json *json, const rk_summary *r)
         rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
     }
     rk__json_bool(json, "stopped_early", r->stopped_early);
+    add_diverged(json, p);
     rk__json_end(json, '}');
 }
 
@@ -183,6 +199,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_metrics(&json, RK_TEST, r->popularity);
     rk__json_end(&json, '}');
     add_chosen(&json, r);
+    rk__warm_facts_json(&json, r->warm);
     add_dataset(&json, r->dataset, r->options);
     add_unknown(&json, r);
     add_costs(&json, r);

@@ -6,6 +6,7 @@
 #define RK_TRAIN_REPORT_H
 
 #include "rankine/model.h"
+#include "train/checkpoint.h"
 #include "train/position.h"
 #include "score/scorer.h"
 #include "train/step.h"
@@ -23,6 +24,7 @@ typedef struct rk_summary {
     const rk_scorer *scorer;
     const rk_config *config;
     const rk_position *position;
+    const rk_warm_facts *warm;
     const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
     bool chose_best;     /* the final model is best.h5, else the last epoch's */
     bool chosen_on_test; /* test took part in choosing the model or the epoch to stop at */

@@ -306,6 +306,15 @@ static void add_head(rk_buffer *out, const rk_summary *r)
                        "optimistic and not comparable with those of a model chosen on "
                        "valid.</p>\n");
     }
+    const int64_t diverged = rk__position_diverged(r->position);
+    if (diverged > 0) {
+        rk__buffer_add(
+            out,
+            "<p class=\"warning\">Training diverged: the loss of epoch %lld is %.3g, that "
+            "of the first step was %.3g. Take a smaller train.learning_rate.</p>\n",
+            (long long)diverged, r->position->history[diverged - 1].loss,
+            rk__position_first_loss(r->position));
+    }
 }
 
 rk_status rk__report_page(const rk_summary *r, char **out)

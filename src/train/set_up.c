@@ -65,8 +65,9 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
     }
     RK_TRY(rk__graph_build_lists(&graph, train->offsets, train->items, dataset->n_users,
                                  dataset->n_items));
-    RK_TRY(rk__engine_open(engine, options, &graph,
-                           (rk_engine_how){.eager = eager, .train_times = dataset->train_times}));
+    RK_TRY(rk__engine_open(
+        engine, options, &graph,
+        (rk_engine_how){.eager = eager, .train_times = dataset->details[RK_TRAIN].time}));
     status = build(engine, step, scorer, dataset, hooks);
     if (status != RK_OK) {
         rk__tear_down(engine, step, scorer);

@@ -174,6 +174,16 @@ static rk_status prepare_facts(rk_trainer *t)
                                &t->facts.trajectory);
 }
 
+/* What the parameters begin with, if not with what was drawn. */
+static rk_status warm_start(rk_trainer *t)
+{
+    RK_TRY(rk__warm_start_take(&t->warm, &t->engine, t->dataset));
+    rk__warm_facts_tell(&t->warm.facts, &t->log.hooks);
+    t->facts.warm = t->warm.facts;
+    t->warm.facts = (rk_warm_facts){0};
+    return RK_OK;
+}
+
 /* ---- start or resume ---- */
 
 static rk_status open_log(rk_trainer *t)
@@ -247,6 +257,8 @@ static rk_status resume(rk_trainer *t)
     RK_TRY_GOTO(done, rk__path_join(&path, t->folder, RK_FILE_LAST));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &before));
     RK_TRY_GOTO(done, compare_facts(t, path, &before));
+    t->facts.warm = before.warm;
+    before.warm = (rk_warm_facts){0};
     rk__position_free(&t->position);
     RK_TRY_GOTO(done, rk__checkpoint_read(path, &t->step, &t->position));
     const rk_step_state *s = &t->position.step;
@@ -354,6 +366,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .scorer = t->scorer,
                          .config = t->config,
                          .position = &t->position,
+                         .warm = &t->facts.warm,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
@@ -413,6 +426,7 @@ static rk_status take_folder(rk_trainer *t, const rk_train_options *how)
 
 static void tear_down(rk_trainer *t)
 {
+    rk__warm_start_close(&t->warm);
     rk__tear_down(&t->engine, &t->step, &t->scorer);
     rk_dataset_free(t->prepared);
     rk__position_free(&t->position);
@@ -435,11 +449,13 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     RK_TRY_GOTO(done, take_folder(&t, how));
     t.options = rk__config_options(config);
     t.epochs = rk__model_epochs(t.options);
+    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, prepare_data(&t, how));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
     RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.engine) : RK_OK);
     RK_TRY_GOTO(done, prepare_facts(&t));
+    RK_TRY_GOTO(done, warm_start(&t));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t));
     RK_TRY_GOTO(done, rk__train_epochs(&t));
     RK_TRY_GOTO(done, finish(&t, began, kept));

@@ -14,6 +14,7 @@
 #include "train/run_folder.h"
 #include "train/run_log.h"
 #include "train/set_up.h"
+#include "train/warm_start.h"
 
 typedef struct rk_trainer {
     const rk_config *config;   /* lent */
@@ -23,6 +24,7 @@ typedef struct rk_trainer {
     rk_run_log log;
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
+    rk_warm_start warm;
     rk_engine engine;
     rk_step step;
     rk_scorer *scorer;

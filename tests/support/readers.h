@@ -15,6 +15,7 @@ static inline rk_source_options test_source(int format)
                                .user = (char *)"user_id",
                                .item = (char *)"item_id",
                                .time = (char *)"",
+                               .value = (char *)"",
                                .where = (char *)"",
                                .origin = (char *)""};
 }
@@ -54,7 +55,7 @@ static inline void test_add(test_sums *sums, const rk_record *r)
 }
 
 static inline rk_status test_read_all(const rk_source_options *source, const char *path, int ids,
-                                      rk_line_limits limits, test_sums *out)
+                                      rk_line_options limits, test_sums *out)
 {
     rk_reader *reader = NULL;
     *out = (test_sums){0};
@@ -80,7 +81,7 @@ static inline rk_status test_read_text(const rk_source_options *source, const ch
 {
     const char *path = test_path(folder, name);
     test_write(path, text, -1);
-    return test_read_all(source, path, ids, (rk_line_limits){0}, out);
+    return test_read_all(source, path, ids, (rk_line_options){0}, out);
 }
 
 #endif

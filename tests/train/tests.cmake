@@ -13,6 +13,7 @@ rankine_test(train/test_golden.c)
 rankine_test(train/test_relations.c)
 rankine_test(train/test_golden_metrics.c)
 rankine_test(train/test_answers.c)
+rankine_test(train/test_similar.c)
 rankine_test(train/test_saved.c)
 rankine_test(train/test_models_solved.c)
 rankine_test(train/test_fold_in.c)
@@ -36,7 +37,7 @@ if(NOT RANKINE_SANITIZE)
         eval/evaluate.c eval/metrics.c
         models/ease.c models/ials.c models/item_knn.c models/lightgcn.c models/model.c
         ops/append.c ops/plan.c ops/program.c
-        score/answers.c score/scorer.c score/tile.c score/variants.c)
+        score/answers.c score/reasons.c score/scorer.c score/tile.c score/variants.c)
     list(TRANSFORM shared_sources PREPEND ${PROJECT_SOURCE_DIR}/src/)
     add_executable(test_threads_tsan train/test_threads.c train/fitted.c ${shared_sources})
     target_include_directories(test_threads_tsan PRIVATE

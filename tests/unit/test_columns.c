@@ -131,7 +131,7 @@ static void sources_are_not_looked_at(void **state)
                        "labels.file=nowhere.txt; data.cache=/nowhere");
     c.times = NULL;
     assert_ok(rk_dataset_from_columns(config, &c, NULL, &d));
-    assert_null(d->train_times);
+    assert_null(d->details[RK_TRAIN].time);
     rk_dataset_free(d);
     rk_config_free(config);
     /* Other checks of values stay. */

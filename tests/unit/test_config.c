@@ -160,6 +160,54 @@ static void set_goes_over_the_file(void **state)
     rk_config_free(config);
 }
 
+/* A list in the maps of a list: from a file, over it, printed and read back. */
+static void lists_may_have_lists(void **state)
+{
+    (void)state;
+    rk_config *config = parse("data:\n"
+                              "    features:\n"
+                              "        - file: users.csv\n"
+                              "          columns: [{column: age}, {column: job}]\n"
+                              "          of: user\n"
+                              "        - file: items.csv\n");
+    const rk_options *o = rk__config_options(config);
+    assert_int_equal(o->n_features, 2);
+    assert_int_equal(o->features[0].n_columns, 2);
+    assert_int_equal(o->features[1].n_columns, 0);
+    assert_string_equal(o->features[0].of, "user");
+    assert_string_equal(o->features[0].columns[1].column, "job");
+    assert_string_equal(o->features[0].columns[1].origin, "exp.yaml:4");
+    assert_string_equal(rk__config_origin(config, "data.features[0].columns[1].column"),
+                        "exp.yaml:4");
+
+    /* One past the end adds, also an element in an element that is added. */
+    assert_ok(rk_config_set(config, "data.features[1].columns[0].column=\"5:24\"", "--set"));
+    assert_ok(rk_config_set(config, "data.features[2].columns[0].column=x", "--set"));
+    assert_ok(rk_config_set(config, "data.features[0].columns=[{column: a}]", "--set"));
+    assert_ok(rk_config_set(config, "data.features[3].columns=[{column: b}, {}]", "--set"));
+    assert_int_equal(o->n_features, 4);
+    assert_int_equal(o->features[0].n_columns, 1);
+    assert_string_equal(o->features[1].columns[0].column, "5:24");
+    assert_string_equal(o->features[2].columns[0].column, "x");
+    assert_string_equal(o->features[2].of, "item");
+    assert_int_equal(o->features[3].n_columns, 2);
+
+    char *text = NULL, *again = NULL;
+    rk_config *copy = NULL;
+    assert_ok(rk_config_text(config, false, &text));
+    assert_ok(rk__config_parse(&copy, "copy.yaml", text, (int64_t)strlen(text)));
+    assert_ok(rk_config_text(copy, false, &again));
+    assert_string_equal(text, again);
+    assert_string_equal(get(copy, "data.features[3].columns[0].column"), "b");
+    rk_string_free(text);
+    rk_string_free(again);
+    rk_config_free(copy);
+
+    assert_ok(rk_config_set(config, "data.features=[]", "--set"));
+    assert_int_equal(o->n_features, 0);
+    rk_config_free(config);
+}
+
 /* What a failed call leaves is what was there before. */
 static void a_failed_set_changes_nothing(void **state)
 {
@@ -168,10 +216,17 @@ static void a_failed_set_changes_nothing(void **state)
     char *before = NULL, *after = NULL;
     assert_ok(rk_config_text(config, true, &before));
     static const char *const bad[] = {
-        "train.epochs=many",          "eval.k=[10, 0]",
-        "data.sources[2].format=xml", "data.sources=[{file: a.csv}, {format: xml}]",
-        "data.sources=nothing",       "eval.metrics=[hit, hit]",
+        "train.epochs=many",
+        "eval.k=[10, 0]",
+        "data.sources[2].format=xml",
+        "data.sources=[{file: a.csv}, {format: xml}]",
+        "data.sources=nothing",
+        "eval.metrics=[hit, hit]",
         "eval.metrics=hit,a",
+        "data.features[0].columns[0].kolum=a",
+        "data.features[0].columns=[{column: a}, {column: [a]}]",
+        "data.fields[0].derive=next_item",
+        "data.fields=[{derive: previous_item}, {derive: x}]",
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_fails(RK_ERR_CONFIG, "--set ", rk_config_set(config, bad[i], "--set"));
@@ -383,23 +438,35 @@ static void a_device_is_a_word_and_a_number(void **state)
 static void words_of_choices_are_numbered(void **state)
 {
     (void)state;
-    rk_config *config = parse("data: {sources: [{}]}");
+    static const struct {
+        const char *list, *path; /* NULL: the scalar options */
+    } places[] = {{NULL, NULL},
+                  {"source", "data.sources[0]"},
+                  {"relation", "data.relations[0]"},
+                  {"field", "data.fields[0]"},
+                  {"feature", "data.features[0]"},
+                  {"column", "data.features[0].columns[0]"}};
+    rk_config *config = parse("data: {sources: [{}], relations: [{}], fields: [{}],"
+                              " features: [{columns: [{}]}]}");
     const rk_options *o = rk__config_options(config);
-    for (int in_source = 0; in_source < 2; in_source++) {
+    const void *elements[] = {o,         o->sources,  o->relations,
+                              o->fields, o->features, o->features[0].columns};
+    for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
         int64_t n = 0;
-        const rk_option *rows = in_source ? rk__source_rows(&n) : rk__option_rows(&n);
-        const char *values = in_source ? (const char *)&o->sources[0] : (const char *)o;
+        const rk_option_list *list = places[p].list ? rk__list_of(places[p].list) : NULL;
+        const rk_option *rows = list ? list->rows : rk__option_rows(&n);
+        n = list ? list->n_rows : n;
         for (int64_t i = 0; i < n; i++) {
             int expected = 0;
             const char *word = rows[i].type == RK_TYPE_CHOICE ? rows[i].minimum : NULL;
             for (; word; word = rk__choice_next(word), expected++) {
                 char key[64], assignment[128];
                 int found = -1;
-                snprintf(key, sizeof key, "%s.%s", in_source ? "data.sources[0]" : rows[i].section,
+                snprintf(key, sizeof key, "%s.%s", list ? places[p].path : rows[i].section,
                          rows[i].key);
                 snprintf(assignment, sizeof assignment, "%s=%s", key, word);
                 assert_ok(rk_config_set(config, assignment, "--set"));
-                memcpy(&found, values + rows[i].offset, sizeof found);
+                memcpy(&found, (const char *)elements[p] + rows[i].offset, sizeof found);
                 assert_int_equal(found, expected);
                 assert_string_equal(rk__option_choice(key, found), word);
             }
@@ -417,6 +484,7 @@ int main(void)
         cmocka_unit_test(empty_files_are_all_defaults),
         cmocka_unit_test(anchors_may_be_used),
         cmocka_unit_test(set_goes_over_the_file),
+        cmocka_unit_test(lists_may_have_lists),
         cmocka_unit_test(a_failed_set_changes_nothing),
         cmocka_unit_test(the_printed_config_loads_again),
         cmocka_unit_test(every_option_prints_and_loads),

@@ -185,7 +185,13 @@ static const struct {
      "watch recall@10"},
     {given, {"eval.metric=ndcg"}, "write METRIC@K, e.g. ndcg@10"},
     {given, {"eval.metric=ndcg@ten"}, "write METRIC@K, e.g. ndcg@10"},
-    {given, {"eval.metric=@10"}, "but eval.metrics is"},
+    {given, {"eval.metric=@10"}, "there is no metric ''; eval.metrics is a list of any of recall"},
+    {given, {"eval.metric=NDCG@20"}, "there is no metric 'NDCG'; did you mean ndcg@20?"},
+    {given, {"eval.metric=recal@5"}, "there is no metric 'recal'; did you mean recall@10?"},
+    {given,
+     {"eval.metrics=recall", "eval.metric=Precison@10"},
+     "there is no metric 'Precison'; did you mean precision@10?"},
+    {given, {"eval.metric=auc@10"}, "there is no metric 'auc'; eval.metrics is a list"},
     {given, {"eval.patience=5", "eval.every=0"}, "eval.patience is 5 (--set), but eval.every is 0"},
     {given, {"eval.every=0"}, NULL},
     {given, {"eval.select=best", "eval.split=valid"}, NULL}, /* whether valid exists: at run time */
@@ -341,14 +347,16 @@ static void options_of_gradients_are_for_gradients(void **state)
 /* A preset names nothing that is the default anyway. */
 static void assert_no_defaults(const rk_config *config, const rk_config *defaults, const char *name)
 {
-    int64_t n = 0, n_source = 0;
-    const rk_option *rows = rk__option_rows(&n), *source_rows = rk__source_rows(&n_source);
+    int64_t n = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    const rk_option_list *sources = rk__list_of("source");
     for (int64_t s = -1; s < rk__config_options(config)->n_sources; s++) {
-        for (int64_t i = 0; i < (s < 0 ? n : n_source); i++) {
-            const rk_option *row = s < 0 ? &rows[i] : &source_rows[i];
-            const rk_field *field = rk__config_field(config, (rk_target){.row = row, .source = s});
-            const rk_field *plain =
-                rk__config_field(defaults, (rk_target){.row = row, .source = s < 0 ? -1 : 0});
+        for (int64_t i = 0; i < (s < 0 ? n : sources->n_rows); i++) {
+            const rk_option *row = s < 0 ? &rows[i] : &sources->rows[i];
+            rk_target target = {.row = row, .list = s < 0 ? NULL : sources, .at = {s}};
+            const rk_field *field = rk__config_field(config, target);
+            target.at[0] = 0;
+            const rk_field *plain = rk__config_field(defaults, target);
             if (strcmp(field->origin, "default") != 0 && strcmp(field->text, plain->text) == 0) {
                 fail_msg("%s: %s is the default of %s.%s (%s)", name, field->text, row->section,
                          row->key, field->origin);
@@ -501,10 +509,15 @@ static void the_reference_is_complete(void **state)
         snprintf(name, sizeof name, "    %s.%s: ", rows[i].section, rows[i].key);
         assert_non_null(strstr(text, name));
     }
-    rows = rk__source_rows(&n);
-    for (int64_t i = 0; i < n; i++) {
-        snprintf(name, sizeof name, "    data.sources[N].%s: ", rows[i].key);
-        assert_non_null(strstr(text, name));
+    int64_t n_lists = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n_lists; i++) {
+        for (int64_t r = 0; r < lists[i].n_rows; r++) {
+            snprintf(name, sizeof name,
+                     "    data.%s%s[N].%s: ", lists[i].parent[0] ? "features[N]." : "",
+                     lists[i].key, lists[i].rows[r].key);
+            assert_non_null(strstr(text, name));
+        }
     }
     for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
         if (strcspn(line, "\n") > 100) {

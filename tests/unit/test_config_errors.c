@@ -130,8 +130,8 @@ static void wrong_shapes(void **state)
          "eval.k takes a list of integers in [1, 10000], e.g. [10, 20], not a map"},
         {"5\n", "dir/exp.yaml:1: a config is sections like 'train:' with keys below, not a value"},
         {"- train\n", "a config is sections like 'train:' with keys below, not a list"},
-        {"data:\n  sources: ratings.csv\n",
-         "dir/exp.yaml:2: data.sources is a list of maps, not a value; begin each source with '-'"},
+        {"data:\n  sources: ratings.csv\n", "dir/exp.yaml:2: data.sources is a list of maps, not a "
+                                            "value; begin each element with '-'"},
         {"data: {sources: {file: a}}\n", "data.sources is a list of maps, not a map"},
         {"data:\n  sources:\n    - ratings.csv\n",
          "dir/exp.yaml:3: data.sources[0] is a value; write its keys, e.g. '- file: ratings.csv'"},
@@ -221,21 +221,34 @@ static void bad_assignments(void **state)
         {"data.name=\"open", "the value is not YAML"},
         {"data.name=\xff", "the value of data.name is not UTF-8: '?'"},
         {"data.name=\"\xff\"", "not UTF-8"},
-        {"data.sources[2].file=a", "there are 1 sources, so the index is at most 1"},
+        {"data.sources[2].file=a", "the length of data.sources is 1, so the index is at most 1"},
         {"data.sources[-1].file=a",
          "'data.sources[-1].file' should look like data.sources[0].file"},
         {"data.sources[x].file=a", "should look like data.sources[0].file"},
         {"data.sources[0=a", "should look like data.sources[0].file"},
         {"data.sources[]=a", "should look like data.sources[0].file"},
         {"data.sources.file=a", "should look like data.sources[0].file"},
-        {"data.sources[0]=a", "name a key of the source, e.g. data.sources[0].file"},
-        {"data.sources[0]x=a", "name a key of the source"},
+        {"data.sources[0]=a", "name a key of the element, e.g. data.sources[0].file"},
+        {"data.sources[0]x=a", "name a key of the element"},
         {"data.sources[0].fil=a", "unknown key 'data.sources[0].fil'; did you mean"},
         {"data.sources[0].format=xml", "data.sources[0].format takes one of csv, movielens"},
         {"data.sources=a.csv", "data.sources is a list of maps: set a key of one"},
         {"data.sources=", "data.sources is a list of maps: set a key of one"},
         {"data.sources=[{fil: a}]", "unknown key 'data.sources[0].fil'"},
         {"data.sources=[a.csv]", "data.sources[0] is a value"},
+        {"data.feature[0].of=a", "unknown key 'data.feature'; did you mean 'data.features'?"},
+        {"data.features[1].of=a", "the length of data.features is 0, so the index is at most 0"},
+        {"data.features[0].columns=4",
+         "data.features[0].columns is a list of maps: set a key of one, e.g. "
+         "data.features[0].columns[0].column=..., or write [{column: age}]"},
+        {"data.features[0].columns[1].column=a", "the length of data.features[0].columns is 0"},
+        {"data.features[0].columns[0].colum=a",
+         "unknown key 'data.features[0].columns[0].colum'; did you mean "
+         "'data.features[].columns[].column'?"},
+        {"data.features[0].columns[0]=a", "name a key of the element, e.g. data.features[0]."},
+        {"data.features=[{columns: [{column: a}, {colum: a}]}]",
+         "unknown key 'data.features[0].columns[1].colum'"},
+        {"data.features=[{columns: a}]", "data.features[0].columns is a list of maps, not a value"},
     };
     rk_config *config = NULL;
     const char *yaml = "data: {sources: [{file: a.csv}]}\n";
@@ -255,8 +268,10 @@ static void bad_assignments(void **state)
                  rk_config_get(config, "train.epoch", &out));
     assert_fails(RK_ERR_CONFIG, "data.sources is a list",
                  rk_config_get(config, "data.sources", &out));
-    assert_fails(RK_ERR_CONFIG, "the config has 1 sources",
+    assert_fails(RK_ERR_CONFIG, "there is no data.sources[1].file",
                  rk_config_get(config, "data.sources[1].file", &out));
+    assert_fails(RK_ERR_CONFIG, "there is no data.features[0].columns[0].column",
+                 rk_config_get(config, "data.features[0].columns[0].column", &out));
     rk_config_free(config);
 }
 

@@ -29,7 +29,7 @@ static rk_status add_row(rk_raw *raw, const row *r)
         .time = r->time,
     };
     raw->rows_read += r->item >= 0;
-    return rk__raw_add(raw, &record, r->part);
+    return rk__raw_add(raw, &record, 1, r->part);
 }
 
 /* A data set of the rows under "key=value; key=value". */
@@ -44,7 +44,7 @@ static rk_status try_make(rk_dataset **out, const char *settings, const row *row
     while ((setting = strtok_r(rest, ";", &rest))) {
         RK_TRY_GOTO(done, rk_config_set(config, setting + strspn(setting, " "), "test"));
     }
-    rk__raw_init(&raw, rk__config_options(config));
+    RK_TRY_GOTO(done, rk__raw_init(&raw, rk__config_options(config)));
     for (int i = 0; i < n; i++) {
         RK_TRY_GOTO(done, add_row(&raw, &rows[i]));
     }
@@ -169,7 +169,8 @@ static void parts_have_names(void **state)
     }
     assert_string_equal(rk_part_name(RK_VALID), rk__option_choice("eval.split", RK_EVAL_VALID));
     assert_string_equal(rk_part_name(RK_TEST), rk__option_choice("eval.split", RK_EVAL_TEST));
-    assert_null(rk_part_name((rk_part)3));
+    assert_string_equal(rk_part_name(RK_GIVEN), "given");
+    assert_null(rk_part_name((rk_part)4));
     assert_null(rk_part_name((rk_part)-1));
 }
 

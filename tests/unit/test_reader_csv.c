@@ -225,11 +225,11 @@ static void zero_bytes_are_located(void **state)
     test_write(path, bytes, sizeof bytes - 1);
     test_sums sums;
     assert_fails(RK_ERR_DATA, "nul.csv:3:3: a zero byte",
-                 test_read_all(&source, path, RK_IDS_INTEGER, (rk_line_limits){0}, &sums));
+                 test_read_all(&source, path, RK_IDS_INTEGER, (rk_line_options){0}, &sums));
     static const char utf16[] = "\xff\xfeu\0s\0e\0r\0";
     test_write(path, utf16, sizeof utf16 - 1);
     assert_fails(RK_ERR_DATA, "nul.csv is UTF-16 text; save it as UTF-8",
-                 test_read_all(&source, path, RK_IDS_INTEGER, (rk_line_limits){0}, &sums));
+                 test_read_all(&source, path, RK_IDS_INTEGER, (rk_line_options){0}, &sums));
 }
 
 static void missing_columns_list_what_is_there(void **state)
@@ -248,7 +248,8 @@ static void missing_columns_list_what_is_there(void **state)
         {"", "user_id item_id\n1 2\n", "(the first line has blanks: set separator to ' ')"},
         {"\\t", "user_id,item_id\n1,2\n", "(the first line has commas: set separator to ',')"},
         {"", "1,2,3\n1,2,3\n",
-         "(the first line has numbers: set header to false and give columns by index)"},
+         "the first line has no names but numbers, so it is data: set header to false and give "
+         "columns by index"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rk_source_options source = test_source(RK_FORMAT_CSV);
@@ -285,9 +286,9 @@ static void files_that_are_none(void **state)
                  fail_csv(&source, "user_id,item_id\n\n"));
     assert_fails(RK_ERR_IO, "nowhere.csv cannot be read: No such file",
                  test_read_all(&source, test_path(folder, "nowhere.csv"), RK_IDS_INTEGER,
-                               (rk_line_limits){0}, &sums));
+                               (rk_line_options){0}, &sums));
     assert_fails(RK_ERR_IO, "cannot be read: it is a folder",
-                 test_read_all(&source, folder, RK_IDS_INTEGER, (rk_line_limits){0}, &sums));
+                 test_read_all(&source, folder, RK_IDS_INTEGER, (rk_line_options){0}, &sums));
     source.separator = (char *)"\"";
     assert_fails(RK_ERR_CONFIG, "the separator '\"' cannot be used", fail_csv(&source, "1"));
     source.separator = (char *)"0123456789abcdef";
@@ -305,7 +306,7 @@ static void unbounded_lines_end(void **state)
     const char *path = test_path(folder, "long.csv");
     test_write(path, text, -1);
     test_sums sums;
-    rk_line_limits limits = {.block = 16, .max_line = 1000};
+    rk_line_options limits = {.block = 16, .max_line = 1000};
     assert_fails(RK_ERR_DATA, "long.csv:3: the line is longer than 1000 bytes",
                  test_read_all(&source, path, RK_IDS_TEXT, limits, &sums));
     limits.max_line = 3000;
@@ -326,7 +327,7 @@ static void unbounded_lines_end(void **state)
     test_write(path, wide, 20000);
     rk__free(wide);
     assert_fails(RK_ERR_DATA, "long.csv:1: more than 10000 columns",
-                 test_read_all(&source, path, RK_IDS_TEXT, (rk_line_limits){0}, &sums));
+                 test_read_all(&source, path, RK_IDS_TEXT, (rk_line_options){0}, &sums));
 }
 
 int main(void)

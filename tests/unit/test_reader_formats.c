@@ -293,7 +293,7 @@ static void memory_runs_out_anywhere(void **state)
         for (; status == RK_ERR_MEMORY && n < 100; n++) {
             rk__alloc_fail_after(n);
             status =
-                test_read_all(&source, path, RK_IDS_INTEGER, (rk_line_limits){.block = 4}, &sums);
+                test_read_all(&source, path, RK_IDS_INTEGER, (rk_line_options){.block = 4}, &sums);
             rk__alloc_fail_after(-1);
         }
         assert_in_range(n, 4, 50);

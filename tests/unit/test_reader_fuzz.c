@@ -66,12 +66,12 @@ static rk_status read_in_blocks(const struct seed_file *seed, const char *path, 
 {
     static const int64_t blocks[] = {0, 1, 2, 3, 7, 16, 61};
     rk_source_options source = source_of(seed);
-    rk_status status = test_read_all(&source, path, seed->ids, (rk_line_limits){0}, first);
+    rk_status status = test_read_all(&source, path, seed->ids, (rk_line_options){0}, first);
     char message[512];
     snprintf(message, sizeof message, "%s", rk_last_error());
     for (size_t i = 1; i < sizeof blocks / sizeof blocks[0]; i++) {
         test_sums sums;
-        rk_line_limits limits = {.block = blocks[i]};
+        rk_line_options limits = {.block = blocks[i]};
         assert_int_equal(test_read_all(&source, path, seed->ids, limits, &sums), status);
         assert_int_equal(sums.records, first->records);
         assert_int_equal(sums.users_without_items, first->users_without_items);

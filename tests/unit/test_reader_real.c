@@ -23,7 +23,7 @@ typedef struct expected {
     double times;
 } expected;
 
-static void compare(const expected *e, rk_line_limits limits)
+static void compare(const expected *e, rk_line_options limits)
 {
     const char *path = test_data_or_skip(e->file);
     rk_source_options source = test_source(e->format);
@@ -87,8 +87,8 @@ static void movielens_files(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof movielens / sizeof movielens[0]; i++) {
-        compare(&movielens[i], (rk_line_limits){0});
-        compare(&movielens[i], (rk_line_limits){.block = 4093});
+        compare(&movielens[i], (rk_line_options){0});
+        compare(&movielens[i], (rk_line_options){.block = 4093});
     }
 }
 
@@ -96,8 +96,8 @@ static void csv_files(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof csv / sizeof csv[0]; i++) {
-        compare(&csv[i], (rk_line_limits){0});
-        compare(&csv[i], (rk_line_limits){.block = 61});
+        compare(&csv[i], (rk_line_options){0});
+        compare(&csv[i], (rk_line_options){.block = 61});
     }
 }
 
@@ -105,8 +105,8 @@ static void adjacency_files(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof adjacency / sizeof adjacency[0]; i++) {
-        compare(&adjacency[i], (rk_line_limits){0});
-        compare(&adjacency[i], (rk_line_limits){.block = 509});
+        compare(&adjacency[i], (rk_line_options){0});
+        compare(&adjacency[i], (rk_line_options){.block = 509});
     }
 }
 
@@ -165,17 +165,17 @@ static void wrong_guesses_are_answered(void **state)
     test_sums sums;
     assert_fails(RK_ERR_DATA, "(the first line has tabs: set separator to \\t)",
                  test_read_all(&source, test_data_or_skip("ml-100k/u.data"), RK_IDS_INTEGER,
-                               (rk_line_limits){0}, &sums));
+                               (rk_line_options){0}, &sums));
     assert_fails(RK_ERR_DATA, "there are: userId, movieId, rating, timestamp",
                  test_read_all(&source, test_data_or_skip("ml-latest-small/ratings.csv"),
-                               RK_IDS_INTEGER, (rk_line_limits){0}, &sums));
+                               RK_IDS_INTEGER, (rk_line_options){0}, &sums));
     source.format = RK_FORMAT_ADJACENCY;
     assert_fails(RK_ERR_DATA, "(for \"user:item item\" set separator to ':')",
                  test_read_all(&source, test_data_or_skip("amazon-beauty/selfrec/train.txt"),
-                               RK_IDS_INTEGER, (rk_line_limits){0}, &sums));
+                               RK_IDS_INTEGER, (rk_line_options){0}, &sums));
     assert_fails(RK_ERR_DATA, "data1.txt:6769:10: the item '3.2466e+05'", /* a count, not an item */
                  test_read_all(&source, test_data_or_skip("lastfm/lightgcn-pytorch/data1.txt"),
-                               RK_IDS_INTEGER, (rk_line_limits){0}, &sums));
+                               RK_IDS_INTEGER, (rk_line_options){0}, &sums));
 }
 
 int main(void)

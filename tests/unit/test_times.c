@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/philox.h"
 #include "data/dataset_internal.h"
+#include "data/dataset_store.h"
 #include "support/support.h"
 
 /* ---- rows ---- */
@@ -20,7 +21,7 @@ static rk_dataset *make(const char *settings, const row *rows, int n)
     rk_raw raw = {0};
     rk_dataset *d = NULL;
     rk_config *config = config_of(settings);
-    rk__raw_init(&raw, rk__config_options(config));
+    assert_ok(rk__raw_init(&raw, rk__config_options(config)));
     for (int i = 0; i < n; i++) {
         char user[32], item[32];
         rk_record record = {.user_id = rows[i].user,
@@ -29,7 +30,7 @@ static rk_dataset *make(const char *settings, const row *rows, int n)
                             .time = rows[i].time};
         record.user = (rk_text){user, snprintf(user, sizeof user, "%lld", (long long)rows[i].user)};
         record.item = (rk_text){item, snprintf(item, sizeof item, "%lld", (long long)rows[i].item)};
-        assert_ok(rk__raw_add(&raw, &record, rows[i].part));
+        assert_ok(rk__raw_add(&raw, &record, 1, rows[i].part));
     }
     assert_ok(rk__dataset_build(&d, &raw, rk__config_options(config)));
     rk__raw_free(&raw);
@@ -77,12 +78,12 @@ static void times_follow_their_rows(void **state)
         rk_dataset *d = make(text, rows, N);
         assert_true(d->stats.duplicates > 100);
         assert_true(d->stats.users_dropped > 0 && d->stats.items_dropped > 0);
-        assert_non_null(d->train_times);
+        assert_non_null(d->details[RK_TRAIN].time);
         for (int64_t user = 0, k = 0; user < d->n_users; user++) {
             int64_t id = atoll(rk_dataset_user_id(d, user, room));
             for (; k < d->parts[RK_TRAIN].offsets[user + 1]; k++) {
                 const char *item = rk_dataset_item_id(d, d->parts[RK_TRAIN].items[k], room);
-                assert_true(d->train_times[k] == earliest(rows, N, id, atoll(item)));
+                assert_true(d->details[RK_TRAIN].time[k] == earliest(rows, N, id, atoll(item)));
             }
         }
         rk_dataset_free(d);
@@ -168,10 +169,10 @@ static void assert_same(const rk_dataset *a, const rk_dataset *b)
 {
     assert_string_equal(a->fingerprint, b->fingerprint);
     assert_string_equal(a->times_fingerprint, b->times_fingerprint);
-    assert_int_equal(a->train_times != NULL, b->train_times != NULL);
-    if (a->train_times) {
-        assert_memory_equal(a->train_times, b->train_times,
-                            (size_t)a->stats.train * sizeof *a->train_times);
+    assert_int_equal(a->details[RK_TRAIN].time != NULL, b->details[RK_TRAIN].time != NULL);
+    if (a->details[RK_TRAIN].time) {
+        assert_memory_equal(a->details[RK_TRAIN].time, b->details[RK_TRAIN].time,
+                            (size_t)a->stats.train * sizeof *a->details[RK_TRAIN].time);
     }
 }
 
@@ -190,7 +191,7 @@ static void times_of_train_are_kept(void **state)
     static const double train[4] = {70.5, -90, 75, 85}; /* 7: 10 30, 8: 10 20 */
     rk_dataset *d = prepare(by_time);
     assert_int_equal(d->stats.train, 4);
-    assert_memory_equal(d->train_times, train, sizeof train);
+    assert_memory_equal(d->details[RK_TRAIN].time, train, sizeof train);
     assert_int_equal(strlen(d->times_fingerprint), 16);
     assert_round_trip(d);
     rk_dataset *again = prepare(by_time);
@@ -202,8 +203,8 @@ static void times_of_train_are_kept(void **state)
     /* The split need not go by them, and they change no fingerprint. */
     d = prepare(SMALL TIMED);
     again = prepare(SMALL);
-    assert_non_null(d->train_times);
-    assert_null(again->train_times);
+    assert_non_null(d->details[RK_TRAIN].time);
+    assert_null(again->details[RK_TRAIN].time);
     assert_string_equal(again->times_fingerprint, "");
     assert_string_equal(d->fingerprint, again->fingerprint);
     assert_round_trip(d);
@@ -221,7 +222,7 @@ static void times_of_train_are_kept(void **state)
                  timed == 0 ? "ratings" : "more", timed == 0 ? "more" : "ratings", timed);
         d = prepare(settings);
         assert_int_equal(rk_dataset_get_stats(d)->rows_read, 9);
-        assert_null(d->train_times);
+        assert_null(d->details[RK_TRAIN].time);
         assert_round_trip(d);
         rk_dataset_free(d);
     }
@@ -233,12 +234,12 @@ static void a_file_without_times_opens(void **state)
     (void)state;
     const char *path = test_path(scratch, "older.h5");
     rk_dataset *first = prepare(SMALL TIMED), *d = NULL;
-    double *times = first->train_times;
-    first->train_times = NULL;
+    double *times = first->details[RK_TRAIN].time;
+    first->details[RK_TRAIN].time = NULL;
     assert_ok(rk__dataset_save(first, path));
-    first->train_times = times;
+    first->details[RK_TRAIN].time = times;
     assert_ok(rk_dataset_open(path, &d));
-    assert_null(d->train_times);
+    assert_null(d->details[RK_TRAIN].time);
     assert_string_equal(d->fingerprint, first->fingerprint);
     rk_dataset_free(d);
     rk_dataset_free(first);
@@ -250,14 +251,20 @@ static void bad_times_in_a_file_are_refused(void **state)
     const char *path = test_path(scratch, "times.h5");
     rk_dataset *good = NULL, *d = NULL;
     good = prepare(SMALL TIMED);
-    good->train_times[2] = INFINITY;
+    good->details[RK_TRAIN].time[2] = INFINITY;
     assert_ok(rk__dataset_save(good, path));
     assert_fails(RK_ERR_DATA, "the time of row 2 of train is not finite",
                  rk_dataset_open(path, &d));
-    good->train_times[2] = 0;
-    good->stats.train--; /* which is how many are written */
-    assert_ok(rk__dataset_save(good, path));
+    double *times = good->details[RK_TRAIN].time;
+    rk_h5 *file = NULL;
+    good->details[RK_TRAIN].time = NULL;
+    assert_ok(rk__h5_create(&file, path, "data set", 2));
+    assert_ok(rk__dataset_write(good, file));
+    assert_ok(rk__h5_write(file, "train/times", RK_H5_F64, 3, 0, times));
+    assert_ok(rk__h5_commit(file));
+    rk__h5_close(file);
     assert_fails(RK_ERR_DATA, "3 times for 4 rows of train", rk_dataset_open(path, &d));
+    good->details[RK_TRAIN].time = times;
     rk_dataset_free(good);
 }
 
@@ -274,7 +281,7 @@ static void every_allocation_may_fail(void **state)
             rk__alloc_fail_after(-1);
             assert_true(status == RK_OK ? n > 20 : status == RK_ERR_MEMORY);
         }
-        assert_non_null(d->train_times);
+        assert_non_null(d->details[RK_TRAIN].time);
         rk_dataset_free(d);
     }
     rk_config_free(config);

@@ -59,13 +59,6 @@ static rk_status probe(int64_t index)
     return RK_OK;
 }
 
-/* All cores that this process may use. */
-static int all_cores(void)
-{
-    int cores = omp_get_max_threads(), quota = rk__cpu_quota(RK_CONTROL_GROUP);
-    return quota > 0 && quota < cores ? quota : cores;
-}
-
 static rk_status open_cpu(const rk_device_options *options, rk_device_context **out)
 {
     const rk_isa *isa = NULL;
@@ -73,7 +66,7 @@ static rk_status open_cpu(const rk_device_options *options, rk_device_context **
     RK_TRY(rk__calloc(out, 1, sizeof **out, "the CPU device"));
     (*out)->isa = isa;
     (*out)->eager = options->eager;
-    (*out)->threads = options->threads > 0 ? (int)options->threads : all_cores();
+    (*out)->threads = rk__threads(options->threads);
     return RK_OK;
 }
 

@@ -1,0 +1,402 @@
+/* Evaluations of a model beside the usual one: rankine/evaluate.h. */
+#include "rankine/evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/model_internal.h"
+#include "base/alloc.h"
+#include "data/holdout.h"
+#include "eval/metrics.h"
+#include "eval/slices.h"
+
+struct rk_holdout {
+    const rk_dataset *dataset; /* that its indices are of; lent */
+    rk_holdout_facts facts;
+    rk_lists held, others; /* owned */
+};
+
+/* ---- new held-out interactions ---- */
+
+void rk_holdout_free(rk_holdout *holdout)
+{
+    if (holdout) {
+        rk__lists_free(&holdout->held);
+        rk__lists_free(&holdout->others);
+        rk__free(holdout);
+    }
+}
+
+rk_holdout_facts rk_holdout_get_facts(const rk_holdout *holdout)
+{
+    return holdout->facts;
+}
+
+/* Takes the pairs; what: where they are from. */
+static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *what,
+                        rk_holdout **out)
+{
+    rk_holdout *h = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk__calloc(&h, 1, sizeof *h, "held-out interactions"));
+    h->dataset = dataset;
+    h->facts = (rk_holdout_facts){.rows = held->rows,
+                                  .unknown_users = held->unknown_users,
+                                  .unknown_items = held->unknown_items};
+    rk__held_settle(held, dataset, &h->facts.known, &h->facts.repeated);
+    h->facts.pairs = held->n;
+    for (int64_t i = 0; i < held->n; i++) {
+        h->facts.users += i == 0 || held->pairs[i].user != held->pairs[i - 1].user;
+    }
+    if (held->n == 0) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA,
+                     "%s: nothing to evaluate: of %lld rows %lld have a user and %lld an item that "
+                     "the model does not know, and %lld are in its train or valid data already",
+                     what, (long long)held->rows, (long long)held->unknown_users,
+                     (long long)held->unknown_items, (long long)h->facts.known);
+    }
+    RK_TRY_GOTO(done, rk__held_lists(held, dataset, &h->held));
+    status = rk__held_others(&h->held, dataset, &h->others);
+done:
+    if (status != RK_OK) {
+        rk_holdout_free(h);
+        return status;
+    }
+    *out = h;
+    return RK_OK;
+}
+
+rk_status rk_holdout_read(const rk_model *model, const char *path, const rk_hooks *hooks,
+                          rk_holdout **out)
+{
+    rk_held held = {0};
+    rk_status status =
+        rk__held_read(&held, model->dataset, rk__config_options(model->config), path, hooks);
+    if (status == RK_OK) {
+        status = settle(&held, model->dataset, path, out);
+    }
+    rk__held_free(&held);
+    return status;
+}
+
+static rk_status check_index(const char *what, int64_t index, int64_t n)
+{
+    if (index < 0 || index >= n) {
+        RK_FAIL(RK_ERR_CONFIG, "there is no %s %lld; they go from 0 to %lld", what,
+                (long long)index, (long long)n - 1);
+    }
+    return RK_OK;
+}
+
+rk_status rk_holdout_from_pairs(const rk_model *model, const int32_t *users, const int32_t *items,
+                                int64_t n, rk_holdout **out)
+{
+    const rk_dataset *d = model->dataset;
+    rk_held held = {.rows = n};
+    rk_status status = RK_OK;
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, check_index("user", users[i], d->n_users));
+        RK_TRY_GOTO(done, check_index("item", items[i], d->n_items));
+        RK_TRY_GOTO(done, rk__held_add(&held, users[i], items[i]));
+    }
+    status = settle(&held, d, "the pairs", out);
+done:
+    rk__held_free(&held);
+    return status;
+}
+
+/* ---- evaluating ---- */
+
+rk_evaluate_options rk_evaluate_defaults(void)
+{
+    return (rk_evaluate_options){.part = RK_TEST};
+}
+
+typedef struct work {
+    const rk_model *model;
+    const rk_evaluate_options *how;
+    rk_options options; /* the config's with other cut-offs and metrics; nothing in it is owned */
+    rk_part part;
+    rk_dataset dataset; /* the model's, or with other held-out lists; nothing in it is owned */
+    const rk_lists *has[3];
+    rk_config *metrics; /* owned; holds how->metrics */
+    int32_t *users;     /* ascending, each once; owned */
+    int64_t n_users;
+    int64_t *degrees; /* [n_items], train interactions; owned */
+    rk_cut items;
+    uint8_t *groups; /* [n_items]; owned */
+    rk_eval_more more;
+    rk_user_values each; /* owned */
+} work;
+
+static int ascending(const void *left, const void *right)
+{
+    const int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    return (a > b) - (a < b);
+}
+
+static rk_status take_users(work *w)
+{
+    const rk_evaluate_options *how = w->how;
+    RK_TRY(rk__alloc(&w->users, how->n_users, sizeof *w->users, "the users to evaluate"));
+    for (int64_t i = 0; i < how->n_users; i++) {
+        RK_TRY(check_index("user", how->users[i], w->dataset.n_users));
+        w->users[i] = how->users[i];
+    }
+    if (how->n_users > 0) {
+        qsort(w->users, (size_t)how->n_users, sizeof *w->users, ascending);
+    }
+    for (int64_t i = 0; i < how->n_users; i++) {
+        if (i == 0 || w->users[i] != w->users[i - 1]) {
+            w->users[w->n_users++] = w->users[i];
+        }
+    }
+    w->more.users = w->users;
+    w->more.n_users = w->n_users;
+    return RK_OK;
+}
+
+static rk_status take_options(work *w)
+{
+    const rk_evaluate_options *how = w->how;
+    w->options = *rk__config_options(w->model->config);
+    w->dataset = *w->model->dataset;
+    w->part = how->holdout ? RK_TEST : how->part;
+    if (w->part != RK_VALID && w->part != RK_TEST) {
+        RK_FAIL(RK_ERR_CONFIG, "only valid and test can be evaluated: train is what was learnt");
+    }
+    if (how->k) {
+        w->options.eval.k = (rk_ints){.n = how->n_k, .v = (int64_t *)(uintptr_t)how->k};
+    }
+    if (how->metrics) { /* read and checked as the option is */
+        RK_TRY(rk_config_create(&w->metrics));
+        char *assignment = NULL;
+        RK_TRY(rk__format(&assignment, "eval.metrics=%s", how->metrics));
+        rk_status status = rk_config_set(w->metrics, assignment, "rk_evaluate");
+        rk__free(assignment);
+        RK_TRY(status);
+        w->options.eval.metrics = rk__config_options(w->metrics)->eval.metrics;
+    }
+    if (how->holdout) {
+        if (how->holdout->dataset != w->model->dataset) {
+            RK_FAIL(RK_ERR_CONFIG, "the holdout is of another model's data set");
+        }
+        w->dataset.parts[RK_VALID] = how->holdout->others;
+        w->dataset.parts[RK_TEST] = how->holdout->held;
+    }
+    for (int part = 0; part < 3; part++) {
+        w->has[part] = &w->dataset.parts[part];
+    }
+    w->more.has = w->has;
+    return how->users ? take_users(w) : RK_OK;
+}
+
+/* ---- slices ---- */
+
+static int64_t train_count(const work *w, int64_t user)
+{
+    return rk__lists_count(&w->dataset.parts[RK_TRAIN], user);
+}
+
+/* Is the user one of those who are evaluated? */
+static bool is_wanted(const work *w, int32_t user)
+{
+    return !w->how->users ||
+           bsearch(&user, w->users, (size_t)w->n_users, sizeof user, ascending) != NULL;
+}
+
+/* Groups of items by the popularity of the held-out ones. */
+static rk_status group_items(work *w)
+{
+    const rk_dataset *d = &w->dataset;
+    const rk_lists *train = &d->parts[RK_TRAIN], *held = &d->parts[w->part];
+    int64_t *counts = NULL, n = 0;
+    RK_TRY(rk__calloc(&w->degrees, d->n_items, sizeof *w->degrees, "item degrees"));
+    RK_TRY(rk__alloc(&w->groups, d->n_items, sizeof *w->groups, "groups of items"));
+    for (int64_t i = 0; i < train->offsets[train->n_rows]; i++) {
+        w->degrees[train->items[i]]++;
+    }
+    RK_TRY(rk__alloc(&counts, held->n_rows > 0 ? held->offsets[held->n_rows] : 0, sizeof *counts,
+                     "held-out items"));
+    for (int64_t u = 0; u < held->n_rows; u++) {
+        for (int64_t i = held->offsets[u]; is_wanted(w, (int32_t)u) && i < held->offsets[u + 1];
+             i++) {
+            counts[n++] = w->degrees[held->items[i]];
+        }
+    }
+    rk_status status = rk__cut(counts, n, &w->items);
+    rk__free(counts);
+    RK_TRY(status);
+    for (int64_t i = 0; i < d->n_items; i++) {
+        w->groups[i] = (uint8_t)rk__cut_find(&w->items, w->degrees[i]);
+    }
+    return RK_OK;
+}
+
+/* Slices and the values of all of them in one block. */
+static rk_status make_slices(rk_evaluation *out, int64_t n, int64_t n_values)
+{
+    double *values = NULL;
+    RK_TRY(rk__calloc(&out->slices, n, sizeof *out->slices + (size_t)n_values * sizeof *values,
+                      "slices"));
+    values = (double *)(void *)(out->slices + n);
+    for (int64_t i = 0; i < n; i++) {
+        out->slices[i].values = values + i * n_values;
+    }
+    out->n_slices = n;
+    return RK_OK;
+}
+
+static void add_user(const work *w, rk_slice *slice, int64_t i)
+{
+    double *values = (double *)(uintptr_t)slice->values;
+    slice->users++;
+    slice->pairs += rk__lists_count(&w->dataset.parts[w->part], w->each.users[i]);
+    for (int64_t v = 0; v < w->each.n_values; v++) {
+        values[v] += w->each.values[i * w->each.n_values + v];
+    }
+}
+
+static rk_status fill_slices(work *w, rk_evaluation *out)
+{
+    const int64_t n_values = w->each.n_values, n_users = w->each.n_users;
+    rk_cut users = {0};
+    int64_t *counts = NULL;
+    RK_TRY(rk__alloc(&counts, n_users, sizeof *counts, "counts of interactions"));
+    for (int64_t i = 0; i < n_users; i++) {
+        counts[i] = train_count(w, w->each.users[i]);
+    }
+    rk_status status = rk__cut(counts, n_users, &users);
+    if (status == RK_OK) {
+        status = make_slices(out, users.n + w->items.n, n_values);
+    }
+    for (int64_t i = 0; status == RK_OK && i < n_users; i++) {
+        add_user(w, &out->slices[rk__cut_find(&users, counts[i])], i);
+    }
+    rk__free(counts);
+    RK_TRY(status);
+    for (int i = 0; i < users.n; i++) {
+        rk_slice *s = &out->slices[i];
+        double *values = (double *)(uintptr_t)s->values;
+        s->first = users.first[i];
+        s->last = users.last[i];
+        for (int64_t v = 0; v < n_values; v++) {
+            bool is_mean = rk__metric_is_of_user(
+                (rk_metric)w->options.eval.metrics.v[v / w->options.eval.k.n]);
+            values[v] = is_mean ? values[v] / (double)s->users : (double)NAN;
+        }
+    }
+    for (int i = 0; i < w->items.n; i++) {
+        rk_slice *s = &out->slices[users.n + i];
+        *s = (rk_slice){.of_items = true,
+                        .first = w->items.first[i],
+                        .last = w->items.last[i],
+                        .users = w->more.groups.users[i],
+                        .pairs = w->more.groups.pairs[i],
+                        .values = s->values};
+        memcpy((double *)(uintptr_t)s->values, w->more.groups.values + i * n_values,
+               (size_t)n_values * sizeof(double));
+    }
+    return RK_OK;
+}
+
+/* ---- the call ---- */
+
+static rk_status prepare_slices(work *w)
+{
+    const int64_t n_values = w->options.eval.metrics.n * w->options.eval.k.n;
+    rk_eval_groups *g = &w->more.groups;
+    RK_TRY(group_items(w));
+    RK_TRY(rk__alloc(&g->values, RK_MOST_SLICES * n_values, sizeof *g->values, "slices"));
+    RK_TRY(rk__alloc(&g->users, RK_MOST_SLICES, sizeof *g->users, "slices"));
+    RK_TRY(rk__alloc(&g->pairs, RK_MOST_SLICES, sizeof *g->pairs, "slices"));
+    g->of = w->groups;
+    g->n = w->items.n;
+    return RK_OK;
+}
+
+/* Hands the values of users over. */
+static rk_status hand_over_each(work *w, rk_evaluation *out)
+{
+    RK_TRY(rk__alloc(&out->held_out, w->each.n_users, sizeof *out->held_out, "held-out items"));
+    for (int64_t i = 0; i < w->each.n_users; i++) {
+        out->held_out[i] = rk__lists_count(&w->dataset.parts[w->part], w->each.users[i]);
+        for (int64_t v = 0; v < w->each.n_values; v++) {
+            int64_t metric = w->options.eval.metrics.v[v / w->options.eval.k.n];
+            if (!rk__metric_is_of_user((rk_metric)metric)) {
+                w->each.values[i * w->each.n_values + v] = (double)NAN;
+            }
+        }
+    }
+    out->users = w->each.users;
+    out->values = w->each.values;
+    w->each = (rk_user_values){0};
+    return RK_OK;
+}
+
+static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
+{
+    RK_TRY(take_options(w));
+    if (w->how->slices) {
+        RK_TRY(prepare_slices(w));
+    }
+    if (w->how->slices || w->how->each) {
+        w->more.each = &w->each;
+    }
+    rk_popularity by_count = w->model->popularity;
+    by_count.dataset = &w->dataset;
+    rk_ranker ranker =
+        w->how->popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(w->model->scorer);
+    RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
+                             &out->metrics));
+    RK_TRY(w->how->slices ? fill_slices(w, out) : RK_OK);
+    return w->how->each ? hand_over_each(w, out) : RK_OK;
+}
+
+rk_status rk_evaluate(const rk_model *model, const rk_evaluate_options *options,
+                      const rk_hooks *hooks, rk_evaluation *out)
+{
+    work w = {.model = model, .how = options};
+    *out = (rk_evaluation){0};
+    rk_status status = evaluate(&w, hooks, out);
+    rk__scorer_hold(model->scorer);
+    rk__engine_tell_notes(&model->engine, hooks);
+    rk__scorer_release(model->scorer);
+    rk_config_free(w.metrics);
+    rk__free(w.users);
+    rk__free(w.degrees);
+    rk__free(w.groups);
+    rk__free(w.more.groups.values);
+    rk__free(w.more.groups.users);
+    rk__free(w.more.groups.pairs);
+    rk__user_values_free(&w.each);
+    if (status != RK_OK) {
+        rk_evaluation_free(out);
+    }
+    return status;
+}
+
+void rk_evaluation_free(rk_evaluation *e)
+{
+    if (e) {
+        rk_metrics_free(&e->metrics);
+        rk__free(e->users);
+        rk__free(e->held_out);
+        rk__free(e->values);
+        rk__free(e->slices);
+        *e = (rk_evaluation){0};
+    }
+}
+
+rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,
+                            const rk_hooks *hooks, rk_metrics *out)
+{
+    rk_evaluate_options how = rk_evaluate_defaults();
+    rk_evaluation all = {0};
+    how.part = part;
+    how.popularity = popularity;
+    rk_status status = rk_evaluate(model, &how, hooks, &all);
+    *out = all.metrics;
+    return status;
+}

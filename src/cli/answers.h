@@ -1,0 +1,123 @@
+/*
+ * Shared by the commands that answer: recommend, similar and score. Who and what is asked for
+ * (lists.c), and where the answers go (sink.c).
+ */
+#ifndef RK_CLI_ANSWERS_H
+#define RK_CLI_ANSWERS_H
+
+#include "cli.h"
+
+/* ---- ids of the command line and of files (lists.c) ---- */
+
+/* One that is asked for. */
+typedef struct cli_asked {
+    const char *id; /* as it was written; NULL = not written, by --all */
+    int64_t index;  /* dense; -1 = not in the data set */
+    bool in_file;   /* not a word of the command line itself */
+} cli_asked;
+
+typedef struct cli_asking {
+    cli_asked *v; /* owned */
+    int64_t n, capacity;
+    int64_t unknown;
+    char **blocks; /* texts that ids are in; owned */
+    int n_blocks;
+} cli_asking;
+
+typedef enum cli_what { CLI_USERS, CLI_ITEMS } cli_what;
+
+/* Adds what words name: an id, several ids with commas between them, or @FILE, a file with one id a
+ * line. A word that is itself an id counts as one. Returns an exit code, after a message. */
+int cli_ask(cli_asking *a, const rk_dataset *dataset, cli_what what, const cli_list *words);
+/* Adds the ids of a file, one a line; "-" is the standard input. Blank lines do not count, nor does
+ * a first line with the name of the column; what the export has escaped is understood. */
+int cli_ask_file(cli_asking *a, const rk_dataset *dataset, cli_what what, const char *path);
+/* Adds everybody or everything. */
+void cli_ask_all(cli_asking *a, const rk_dataset *dataset, cli_what what);
+/* Adds the items whose labels have the words of each text; a few at most, else it is an error. */
+int cli_ask_labels(cli_asking *a, const rk_dataset *dataset, const cli_list *texts);
+void cli_asking_free(cli_asking *a);
+
+/* For lists in which every id must be one: an error for an unknown word, a note (option: who says
+ * it) for unknown ids of a file, an error if the file has no other. */
+int cli_must_know(const cli *c, const cli_asking *a, const rk_dataset *dataset, cli_what what,
+                  const char *option);
+/* For rows: an error if nobody is known, else nothing. */
+int cli_must_know_one(const cli *c, const cli_asking *a, const rk_dataset *dataset, cli_what what);
+/* Why an id is unknown; lives until the library is called. */
+const char *cli_why_unknown(const rk_dataset *dataset, cli_what what, const char *id);
+
+/* The items as dense indices; free with cli_free. */
+int32_t *cli_indices(const cli_asking *a);
+
+/* A file of pairs: user and item in two columns with a comma, a semicolon or a tab between them,
+ * found by name if the first line has names. */
+typedef struct cli_pair {
+    const char *user_id, *item_id;
+    int64_t user;
+    int64_t item;
+} cli_pair;
+typedef struct cli_pairs {
+    cli_pair *v; /* owned */
+    int64_t n, capacity;
+    char *text; /* owned */
+} cli_pairs;
+int cli_read_pairs(cli_pairs *out, const rk_dataset *dataset, const char *path);
+void cli_pairs_free(cli_pairs *pairs);
+
+/* ---- where answers go (sink.c) ---- */
+
+typedef enum cli_form { CLI_FORM_PEOPLE, CLI_FORM_JSON, CLI_FORM_JSONL, CLI_FORM_TSV } cli_form;
+
+typedef struct cli_sink {
+    FILE *out;
+    cli_form form;
+    cli_json j;
+    char *path, *temporary; /* NULL = the standard output; owned */
+    int64_t lines;          /* of TSV, or objects */
+} cli_sink;
+
+/* The options that choose it. */
+typedef struct cli_sink_args {
+    bool json, jsonl, tsv;
+    const char *out; /* FILE, or NULL */
+} cli_sink_args;
+
+/* A file is written aside and takes its name when it is whole. Returns an exit code, after a
+ * message. */
+int cli_sink_open(cli_sink *s, const char *command, const cli_sink_args *args, const char *path);
+/* Whether it can still be written to. */
+bool cli_sink_fine(const cli_sink *s);
+/* Ends it: code 0 makes the file, another one removes what there is of it. Returns the code, or
+ * that of a failure to write. */
+int cli_sink_close(cli_sink *s, int code);
+
+/* A field of a line: what would end it is escaped with a backslash, as by export. */
+void cli_tsv_field(FILE *out, const char *text);
+/* An id as JSON: a number where ids are integers and this is one. */
+void cli_json_asked(cli_json *j, const char *id, bool integer);
+
+/* ---- what may be answered ---- */
+
+typedef struct cli_limits {
+    cli_list exclude, among;
+    const char *min_score;
+    cli_asking excluded, allowed;
+    int32_t *exclude_items, *among_items; /* owned */
+} cli_limits;
+
+/* Finds the lists' items and sets the limits of the selection, which lends them. */
+int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_dataset *dataset,
+                    rk_selection *selection);
+void cli_limits_free(cli_limits *l);
+
+/* The lengths of --top, "5" or "5,20", each cut to the catalogue with a note. */
+enum { CLI_MOST_TOPS = 16 };
+typedef struct cli_tops {
+    int64_t v[CLI_MOST_TOPS], longest;
+    int n;
+} cli_tops;
+int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words);
+void cli_tops_clip(cli_tops *t, int64_t catalogue);
+
+#endif

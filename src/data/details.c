@@ -1,0 +1,41 @@
+#include "data/details.h"
+
+#include "base/alloc.h"
+
+rk_status rk__details_alloc(rk_details *out, const rk_details *like, int64_t n)
+{
+    *out = (rk_details){0};
+    if (like->part) {
+        RK_TRY(rk__alloc(&out->part, n, sizeof *out->part, "parts of interactions"));
+    }
+    if (like->time) {
+        RK_TRY(rk__alloc(&out->time, n, sizeof *out->time, "times of interactions"));
+    }
+    if (like->value) {
+        RK_TRY(rk__alloc(&out->value, n, sizeof *out->value, "values of interactions"));
+    }
+    if (like->order) {
+        RK_TRY(rk__alloc(&out->order, n, sizeof *out->order, "the order of interactions"));
+    }
+    if (like->n_fields > 0) {
+        RK_TRY(rk__calloc(&out->field, like->n_fields, sizeof *out->field, "fields"));
+        out->n_fields = like->n_fields;
+    }
+    for (int f = 0; f < out->n_fields; f++) {
+        RK_TRY(rk__alloc(&out->field[f], n, sizeof *out->field[f], "a field of interactions"));
+    }
+    return RK_OK;
+}
+
+void rk__details_free(rk_details *details)
+{
+    rk__free(details->part);
+    rk__free(details->time);
+    rk__free(details->value);
+    rk__free(details->order);
+    for (int f = 0; f < details->n_fields; f++) {
+        rk__free(details->field[f]);
+    }
+    rk__free(details->field);
+    *details = (rk_details){0};
+}

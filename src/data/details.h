@@ -1,0 +1,53 @@
+/*
+ * What interactions say besides user and item, as arrays beside their rows: every array has one
+ * element a row, or is NULL where nobody asked for it and costs nothing then.
+ *
+ * Whoever sorts, filters or divides rows moves their details with the functions below, so that a
+ * new one is added here and nowhere else.
+ */
+#ifndef RK_DATA_DETAILS_H
+#define RK_DATA_DETAILS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct rk_details {
+    uint8_t *part;   /* of rk_part */
+    double *time;    /* finite, in the unit of the sources */
+    float *value;    /* rating, count or confidence; finite */
+    int32_t *order;  /* place among the rows of the same user, in the order of the sources */
+    int32_t **field; /* n_fields arrays of indices into the field's values, -1 = empty */
+    int n_fields;    /* 0: field is NULL */
+} rk_details;
+
+/* Arrays for n rows, of uninitialised values, of the same kinds as those of `like`. After a failure
+ * `out` is to be freed, too. */
+rk_status rk__details_alloc(rk_details *out, const rk_details *like, int64_t n);
+
+/* A zeroed one is fine. */
+void rk__details_free(rk_details *details);
+
+/* Row `from` of one becomes row `to` of another of the same kinds; they may be one. */
+static inline void rk__details_move(const rk_details *out, int64_t to, const rk_details *in,
+                                    int64_t from)
+{
+    if (out->part) {
+        out->part[to] = in->part[from];
+    }
+    if (out->time) {
+        out->time[to] = in->time[from];
+    }
+    if (out->value) {
+        out->value[to] = in->value[from];
+    }
+    if (out->order) {
+        out->order[to] = in->order[from];
+    }
+    for (int f = 0; f < out->n_fields; f++) {
+        out->field[f][to] = in->field[f][from];
+    }
+}
+
+#endif

@@ -1,0 +1,14 @@
+/* A folder of runs with several seeds, for those who want one model of it. */
+#ifndef RK_TRAIN_SEEDS_FOLDER_H
+#define RK_TRAIN_SEEDS_FOLDER_H
+
+#include "rankine/hooks.h"
+#include "rankine/status.h"
+
+/* The run folder that a path stands for: itself; or, of a folder that rk_train_seeds made, the run
+ * with the best value of eval.metric when its model was chosen, which is logged. RK_ERR_CONFIG,
+ * naming its runs, where they are not finished or were never checked. hooks may be NULL. Free *out
+ * with rk__free. */
+rk_status rk__seeds_folder_choose(const char *path, const rk_hooks *hooks, char **out);
+
+#endif

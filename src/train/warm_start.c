@@ -1,0 +1,405 @@
+#include "train/warm_start.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "data/dataset_internal.h"
+#include "data/dataset_store.h"
+#include "train/model_file.h"
+#include "train/open_run.h"
+#include "train/run_folder.h"
+#include "train/seeds_folder.h"
+
+/* ---- opening ---- */
+
+/* An option that decides the shape of parameters, and must be the same. */
+static rk_status compare_option(const char *from, const rk_config *before, const rk_config *now,
+                                const char *key)
+{
+    const char *old_value = NULL, *value = NULL;
+    bool is_read = false;
+    RK_TRY(rk_config_is_read(now, key, &is_read));
+    RK_TRY(rk_config_get(before, key, &old_value));
+    RK_TRY(rk_config_get(now, key, &value));
+    if (is_read && strcmp(old_value, value) != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but the run to begin from, %s, was trained with %s: its parameters do not "
+                "fit; set %s=%s, or train without it",
+                rk__config_says(now, key).text, from, old_value, key, old_value);
+    }
+    return RK_OK;
+}
+
+static rk_status compare_configs(const char *from, const rk_config *before, const rk_config *now)
+{
+    static const char *const keys[] = {"model.kind", "model.dim"};
+    const rk_model_kind *m = rk__model_of(rk__config_options(now));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        RK_TRY(compare_option(from, before, now, keys[i]));
+    }
+    if (m->is_closed) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.kind %s is computed from the data in one go: there is nothing to begin "
+                "with; train it without %s",
+                m->name, from);
+    }
+    return RK_OK;
+}
+
+static rk_status open_folder(rk_warm_start *w, const rk_config *config, const rk_hooks *hooks)
+{
+    char *path = NULL;
+    rk_config *before = NULL;
+    rk_open_run run = {.checkpoint = NULL};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__path_join(&path, w->facts.run, RK_FILE_CONFIG));
+    if (!rk__file_exists(path)) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG,
+                     "the run to begin from, %s, is no run folder: it has no " RK_FILE_CONFIG,
+                     w->facts.run);
+    }
+    RK_TRY_GOTO(done, rk_config_load(&before, path));
+    RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
+    status = rk__open_run(&run, w->facts.run, before, NULL, hooks);
+    if (status != RK_OK) {
+        rk__fail_prefix(status, "the run to begin from");
+        goto done;
+    }
+    w->facts.epoch = run.facts.epoch;
+    w->file = run.checkpoint;
+    w->dataset = run.dataset;
+    run.checkpoint = NULL;
+    run.dataset = NULL;
+done:
+    rk__open_run_close(&run);
+    rk_config_free(before);
+    rk__free(path);
+    return status;
+}
+
+static rk_status open_file(rk_warm_start *w, const rk_config *config)
+{
+    rk_config *before = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk__model_file_open(w->facts.run, &w->file, &before));
+    RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
+    RK_TRY_GOTO(done, rk__h5_get_i64(w->file, "epoch", &w->facts.epoch));
+    status = rk__dataset_read(&w->dataset, w->file);
+done:
+    rk_config_free(before);
+    return status;
+}
+
+rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
+                              const rk_config *config, const rk_hooks *hooks)
+{
+    struct stat info;
+    *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
+    if (!how->from) {
+        return RK_OK;
+    }
+    if (how->resume) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "a run that is resumed goes on from its own checkpoint: begin from %s in a new "
+                "folder, or resume without it",
+                how->from);
+    }
+    bool is_file = stat(how->from, &info) == 0 && S_ISREG(info.st_mode);
+    RK_TRY(is_file ? rk__strdup(&out->facts.run, how->from)
+                   : rk__seeds_folder_choose(how->from, hooks, &out->facts.run));
+    rk_status status = is_file ? open_file(out, config) : open_folder(out, config, hooks);
+    if (status != RK_OK) {
+        rk__warm_start_close(out);
+    }
+    return status;
+}
+
+void rk__warm_start_close(rk_warm_start *w)
+{
+    rk__h5_close(w->file);
+    rk_dataset_free(w->dataset);
+    rk__free(w->facts.run);
+    *w = (rk_warm_start){0};
+}
+
+/* ---- who is who ---- */
+
+/* Of each node now, its row then; -1 = new. */
+typedef struct nodes {
+    int64_t *before; /* [n_users + n_items]; owned */
+    const rk_dataset *dataset;
+    const rk_graph *graph;
+    int64_t n_users, n_nodes, old_users, old_items;
+} nodes;
+
+static int64_t find_id(const rk_ids *ids, const rk_ids *wanted, int64_t i)
+{
+    char room[RK_ID_BYTES];
+    const char *text = wanted->texts ? wanted->texts[i] : NULL;
+    int64_t number = 0;
+    if (!ids->texts && !wanted->texts) {
+        return rk__ids_find_number(ids, wanted->numbers[i]);
+    }
+    if (!ids->texts) { /* words then, numbers now, or the reverse: the same id looks the same */
+        bool is_number = rk__parse_int(text, strlen(text), &number) == RK_PARSE_OK;
+        snprintf(room, sizeof room, "%lld", (long long)number);
+        return is_number && strcmp(room, text) == 0 ? rk__ids_find_number(ids, number) : -1;
+    }
+    if (!text) {
+        snprintf(room, sizeof room, "%lld", (long long)wanted->numbers[i]);
+        text = room;
+    }
+    return rk__ids_find_text(ids, text, (int64_t)strlen(text));
+}
+
+/* Fills before[0, n) for one side, whose rows begin at first; returns how many were found. */
+static int64_t match(int64_t *before, const rk_ids *ids, const rk_ids *old, int64_t first)
+{
+    int64_t found = 0;
+    for (int64_t i = 0; i < ids->n; i++) {
+        int64_t at = find_id(old, ids, i);
+        before[i] = at < 0 ? -1 : first + at;
+        found += at >= 0;
+    }
+    return found;
+}
+
+static rk_status match_nodes(rk_warm_start *w, const rk_dataset *dataset, const rk_graph *graph,
+                             nodes *out)
+{
+    *out = (nodes){.dataset = dataset,
+                   .graph = graph,
+                   .n_users = dataset->n_users,
+                   .n_nodes = dataset->n_users + dataset->n_items,
+                   .old_users = w->dataset->n_users,
+                   .old_items = w->dataset->n_items};
+    RK_TRY(rk__alloc(&out->before, out->n_nodes, sizeof *out->before, "users and items"));
+    w->facts.users = match(out->before, &dataset->users, &w->dataset->users, 0);
+    w->facts.items = match(out->before + dataset->n_users, &dataset->items, &w->dataset->items,
+                           w->dataset->n_users);
+    w->facts.new_users = dataset->n_users - w->facts.users;
+    w->facts.new_items = dataset->n_items - w->facts.items;
+    w->facts.gone_users = w->dataset->n_users - w->facts.users;
+    w->facts.gone_items = w->dataset->n_items - w->facts.items;
+    if (w->facts.users + w->facts.items == 0) {
+        RK_FAIL(RK_ERR_DATA,
+                "the data set %s has no user and no item of %s, whose run is %s: there is nothing "
+                "to take over; are the ids written otherwise?",
+                dataset->name, w->dataset->name, w->facts.run);
+    }
+    return RK_OK;
+}
+
+/* ---- tables ---- */
+
+/* Rows [first, first + n) of the table belong to nodes from `node` on, those of the file to rows
+ * from old_first on. */
+typedef struct side {
+    int64_t first, n, node, old_first;
+} side;
+
+/* Whose rows a parameter has now and then; 0 sides: nobody's, it is taken as a whole. */
+static int sides_of(const rk_parameter *p, const nodes *d, side out[2], int64_t *out_old_rows)
+{
+    const side users = {0, d->n_users, 0, 0};
+    const side items = {0, d->n_nodes - d->n_users, d->n_users, d->old_users};
+    *out_old_rows = p->rows;
+    if (p->of == RK_ROWS_USERS || p->of == RK_ROWS_ITEMS) {
+        out[0] = p->of == RK_ROWS_USERS ? users : items;
+        *out_old_rows = p->of == RK_ROWS_USERS ? d->old_users : d->old_items;
+        return 1;
+    }
+    if (p->role == RK_TRAINED && p->rows == d->n_nodes && p->block_end[0] == d->n_users) {
+        out[0] = users;
+        out[1] = (side){d->n_users, items.n, d->n_users, 0};
+        *out_old_rows = d->old_users + d->old_items;
+        return 2;
+    }
+    return 0;
+}
+
+static double norm_of(const float *row, int64_t n)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < n; j++) {
+        sum += (double)row[j] * (double)row[j];
+    }
+    return sqrt(sum);
+}
+
+/* A new node's row: the mean of the rows, taken over, of what it has, as long as the rows of its
+ * side are on average. False if there is none. */
+static bool fold_node(const nodes *d, int64_t node, double length, int64_t cols, float *values)
+{
+    const rk_graph *g = d->graph;
+    float *row = values + node * cols;
+    int64_t n = 0;
+    for (int64_t e = g->offsets[node]; e < g->offsets[node + 1]; e++) {
+        n += d->before[g->columns[e]] >= 0;
+    }
+    if (n == 0) {
+        return false;
+    }
+    memset(row, 0, (size_t)cols * sizeof *row);
+    for (int64_t e = g->offsets[node]; e < g->offsets[node + 1]; e++) {
+        const float *other = values + g->columns[e] * cols;
+        for (int64_t j = 0; d->before[g->columns[e]] >= 0 && j < cols; j++) {
+            row[j] += other[j] / (float)n;
+        }
+    }
+    double is = norm_of(row, cols);
+    for (int64_t j = 0; is > 0 && j < cols; j++) {
+        row[j] = (float)((double)row[j] * length / is);
+    }
+    return true;
+}
+
+/* The new nodes of a table of all nodes. */
+static int64_t fold_nodes(const nodes *d, const side *s, int64_t cols, float *values)
+{
+    double length = 0;
+    int64_t taken = 0, folded = 0;
+    for (int64_t i = s->first; i < s->first + s->n; i++) {
+        if (d->before[i] >= 0) {
+            length += norm_of(values + i * cols, cols);
+            taken++;
+        }
+    }
+    for (int64_t i = s->first; taken > 0 && i < s->first + s->n; i++) {
+        if (d->before[i] < 0) {
+            folded += fold_node(d, i, length / (double)taken, cols, values);
+        }
+    }
+    return folded;
+}
+
+/* Rows that were there before go over those that are drawn. */
+static void copy_rows(const nodes *d, const side *s, int64_t row_bytes, const char *from, char *to)
+{
+    const int64_t shift = s->old_first; /* of a table of one side: its nodes began there */
+    for (int64_t i = 0; i < s->n; i++) {
+        int64_t before = d->before[s->node + i];
+        if (before >= 0) {
+            memcpy(to + (s->first + i) * row_bytes, from + (before - shift) * row_bytes,
+                   (size_t)row_bytes);
+        }
+    }
+}
+
+static rk_status take_parameter(rk_warm_start *w, rk_engine *e, const nodes *d,
+                                const rk_parameter *p)
+{
+    static const rk_h5_type types[] = {RK_H5_F32, RK_H5_I32, RK_H5_I64};
+    const rk_h5_type type = types[p->dtype == RK_F32 ? 0 : p->dtype == RK_I32 ? 1 : 2];
+    const int64_t bytes = p->cols * rk__dtype_size(p->dtype);
+    side sides[2];
+    char *old = NULL, *values = NULL;
+    int64_t old_rows = 0, rows = 0, cols = 0;
+    rk_status status = RK_OK;
+    const int n_sides = sides_of(p, d, sides, &old_rows);
+    RK_TRY(rk__h5_shape(w->file, p->name, type, &rows, &cols));
+    if (rows != old_rows || cols != p->cols) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s of %s is %lld x %lld, %lld x %lld are wanted: the run was trained with other "
+                "options of section model; take the same",
+                p->name, w->facts.run, (long long)rows, (long long)cols, (long long)old_rows,
+                (long long)p->cols);
+    }
+    RK_TRY_GOTO(done, rk__alloc(&old, old_rows, (size_t)bytes, p->name));
+    RK_TRY_GOTO(done, rk__alloc(&values, p->rows, (size_t)bytes, p->name));
+    RK_TRY_GOTO(done, rk__h5_read(w->file, p->name, type, old_rows, p->cols, old));
+    RK_TRY_GOTO(done, e->device->read(e->context, p->stored, 0, p->rows, values));
+    if (n_sides == 0) {
+        memcpy(values, old, (size_t)(p->rows * bytes));
+    }
+    for (int i = 0; i < n_sides; i++) {
+        copy_rows(d, &sides[i], bytes, old, values);
+    }
+    for (int i = 0; n_sides == 2 && w->facts.folds && i < 2; i++) {
+        w->facts.folded += fold_nodes(d, &sides[i], p->cols, (float *)(void *)values);
+    }
+    status = e->device->write(e->context, p->stored, 0, p->rows, values);
+done:
+    rk__free(old);
+    rk__free(values);
+    return status;
+}
+
+rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *dataset)
+{
+    nodes d = {0};
+    rk_status status = RK_OK;
+    if (!w->file) {
+        return RK_OK;
+    }
+    RK_TRY_GOTO(done, match_nodes(w, dataset, &e->graph, &d));
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        if (e->model.parameters[i].role == RK_TRAINED) {
+            RK_TRY_GOTO(done, take_parameter(w, e, &d, &e->model.parameters[i]));
+        }
+    }
+    rk__engine_parameters_changed(e);
+done:
+    rk__free(d.before);
+    rk__h5_close(w->file);
+    rk_dataset_free(w->dataset);
+    w->file = NULL;
+    w->dataset = NULL;
+    return status;
+}
+
+/* ---- telling ---- */
+
+void rk__warm_facts_tell(const rk_warm_facts *f, const rk_hooks *hooks)
+{
+    rk_buffer text = {0};
+    if (!f->run || !hooks || !hooks->log) {
+        return;
+    }
+    rk__buffer_add(&text,
+                   "begins from %s (epoch %lld): %lld users and %lld items are taken over, %lld "
+                   "users and %lld items are new",
+                   f->run, (long long)f->epoch, (long long)f->users, (long long)f->items,
+                   (long long)f->new_users, (long long)f->new_items);
+    if (f->folded > 0) {
+        rk__buffer_add(&text, ", %lld of them made of what they have", (long long)f->folded);
+    } else if (f->new_users + f->new_items > 0) {
+        rk__buffer_add(&text, " and drawn");
+    }
+    if (f->gone_users + f->gone_items > 0) {
+        rk__buffer_add(&text, "; %lld users and %lld items of it are not in the data any more",
+                       (long long)f->gone_users, (long long)f->gone_items);
+    }
+    if (text.status == RK_OK) {
+        hooks->log(hooks->user, RK_LOG_INFO, text.at);
+    }
+    rk__buffer_free(&text);
+}
+
+void rk__warm_facts_json(rk_json *json, const rk_warm_facts *f)
+{
+    if (!f->run) {
+        rk__json_null(json, "from");
+        return;
+    }
+    rk__json_begin(json, "from", '{');
+    rk__json_text(json, "run", f->run);
+    rk__json_int(json, "epoch", f->epoch);
+    rk__json_text(json, "new_ids", f->folds ? "folded" : "drawn");
+#define COUNT(member) rk__json_int(json, #member, f->member);
+    COUNT(users)
+    COUNT(items)
+    COUNT(new_users)
+    COUNT(new_items)
+    COUNT(folded)
+    COUNT(gone_users)
+    COUNT(gone_items)
+#undef COUNT
+    rk__json_end(json, '}');
+}
