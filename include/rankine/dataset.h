@@ -43,7 +43,7 @@ typedef struct rk_columns {
     const int64_t *users, *items;
     /* Original ids with data.ids text, none empty; or both NULL. */
     const char *const *user_texts, *const *item_texts;
-    const double *times; /* finite, in any unit, e.g. seconds; NULL = none */
+    const double *times; /* finite; seconds, or what source.time_unit auto tells; NULL = none */
     /* rk_part of each row. Wanted with split.kind given, which is the default; NULL with the
      * others, which decide by split.*: ratio with split.valid and split.test 0 puts all into
      * train. */
@@ -85,6 +85,8 @@ typedef struct rk_dataset_stats {
     int64_t users, items;
     int64_t rows_read;     /* data rows in all sources, before anything was dropped */
     int64_t rows_filtered; /* dropped by a source's where */
+    int64_t rows_missing;  /* dropped by data.missing_ids: rows without a user or an item */
+    int64_t ids_trimmed;   /* text ids, counted row by row, that had blanks at their ends */
     int64_t duplicates;    /* dropped: the same user and item again in the same part */
     int64_t overlap;       /* dropped: held-out pairs of a given split that an earlier part has */
     int64_t interactions;  /* kept, over all parts */
@@ -99,10 +101,11 @@ typedef struct rk_dataset_stats {
     int64_t cold_test_users;               /* users with test items but no train item */
     double density;                        /* interactions / (users * items) */
     rk_degrees user_degrees, item_degrees; /* in train */
-    int64_t given;      /* kept interactions in RK_GIVEN; not among train, valid and test */
-    int64_t tied_users; /* users whose held-out rows were chosen among rows of equal time */
-    int64_t repeats;    /* rows that data.repeats keep has kept; 0 without it */
-    int64_t short_rows; /* held-out rows with fewer than split.candidates candidates */
+    int64_t given;       /* kept interactions in RK_GIVEN; not among train, valid and test */
+    int64_t given_users; /* users who have some */
+    int64_t tied_users;  /* users whose held-out rows were chosen among rows of equal time */
+    int64_t repeats;     /* rows that data.repeats keep has kept; 0 without it */
+    int64_t short_rows;  /* held-out rows with fewer than split.candidates candidates */
 } rk_dataset_stats;
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);

@@ -110,8 +110,9 @@ RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, i
  * are items. selection NULL = its defaults. Many queries in one call are answered faster than one
  * by one.
  *
- * What a score is depends on the model; it compares items for one query. A known user without train
- * interactions, and a query without items or with weights of 0 only, get the items' popularity, the
+ * What a score is depends on the model; it compares items for one query. A user who is held out
+ * (split.kind users) is known by their items in RK_GIVEN, as a query of these items is. Another
+ * known user without train interactions, and a query without items or with weights of 0 only, get the items' popularity, the
  * number of their train interactions, unless the model ranks alike for all; rk_model_grounds tells.
  * Items of a query without train interactions count as those of weight 0. RK_ERR_CONFIG for an
  * index that is none, for a weight that is negative or not finite, for a user and items in one
@@ -130,8 +131,7 @@ RK_API rk_status rk_model_grounds(const rk_model *model, const rk_query *query, 
  * without train interactions has no answers. RK_ERR_CONFIG for an index that is none, and for a
  * model that does not find similar items (rk_model_facts). */
 RK_API rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,
-                                  const rk_selection *selection, int64_t k,
-                                  rk_recommendation *out);
+                                  const rk_selection *selection, int64_t k, rk_recommendation *out);
 
 /* Why an item is recommended. For each of n items the k of those that the query has (of a known
  * user: in train) that add most to its score, the largest part first, ties to the smaller index;

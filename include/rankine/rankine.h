@@ -14,6 +14,7 @@
 #include "rankine/report.h"
 #include "rankine/scoring.h"
 #include "rankine/search.h"
+#include "rankine/sides.h"
 #include "rankine/status.h"
 #include "rankine/train.h"
 

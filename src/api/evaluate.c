@@ -119,7 +119,7 @@ typedef struct work {
     rk_options options; /* the config's with other cut-offs and metrics; nothing in it is owned */
     rk_part part;
     rk_dataset dataset; /* the model's, or with other held-out lists; nothing in it is owned */
-    const rk_lists *has[3];
+    const rk_lists *has[RK_PARTS];
     rk_config *metrics; /* owned; holds how->metrics */
     int32_t *users;     /* ascending, each once; owned */
     int64_t n_users;
@@ -185,7 +185,7 @@ static rk_status take_options(work *w)
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
     }
-    for (int part = 0; part < 3; part++) {
+    for (int part = 0; part < RK_PARTS; part++) {
         w->has[part] = &w->dataset.parts[part];
     }
     w->more.has = w->has;

@@ -150,6 +150,25 @@ rk_parse rk__parse_real_comma(const char *text, size_t length, double *out)
     return rk__parse_real(buffer, length, out);
 }
 
+int rk__print_int(char out[24], int64_t value)
+{
+    char digits[20];
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    int n = 0, length = 0;
+    do {
+        digits[n++] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) {
+        out[length++] = '-';
+    }
+    while (n > 0) {
+        out[length++] = digits[--n];
+    }
+    out[length] = '\0';
+    return length;
+}
+
 static void print_digits(char out[32], double value, int digits)
 {
     snprintf(out, 32, "%.*g", digits, value);

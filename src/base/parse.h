@@ -24,6 +24,10 @@ rk_parse rk__parse_real(const char *text, size_t length, double *out);
 /* The same with a comma in place of the point ("4,5"); "4.5" is no number then. */
 rk_parse rk__parse_real_comma(const char *text, size_t length, double *out);
 
+/* Decimal digits; for texts of many numbers, so without printf. Returns how many bytes, without the
+ * final zero byte. */
+int rk__print_int(char out[24], int64_t value);
+
 /* The reverse: the shortest decimal text that parses to the same number, with a point in every
  * locale. The value must be finite. */
 void rk__print_real(char out[32], double value);

@@ -415,9 +415,9 @@ static void set_seen(const recommend_args *args, rk_selection *selection)
         selection->seen = 0;
         selection->keep_given = true;
     } else if (strcmp(args->seen, "train") == 0) {
-        selection->seen = 1u << RK_TRAIN;
+        selection->seen = 1u << RK_TRAIN | 1u << RK_GIVEN;
     } else if (strcmp(args->seen, "valid") == 0) {
-        selection->seen = 1u << RK_TRAIN | 1u << RK_VALID;
+        selection->seen = 1u << RK_TRAIN | 1u << RK_GIVEN | 1u << RK_VALID;
     }
 }
 

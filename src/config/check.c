@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/moment.h"
 #include "base/parse.h"
 #include "config/internal.h"
 
@@ -82,13 +83,25 @@ rk_status rk_config_is_read(const rk_config *config, const char *key, bool *out)
     RK_FAIL(RK_ERR_CONFIG, "there is no option '%.60s'", key);
 }
 
+/* Whether a value is the default, as it is printed. */
+static bool is_default(const rk_option *row, const char *text)
+{
+    rk_buffer plain = {0};
+    if (row->type != RK_TYPE_STRING) {
+        return strcmp(row->default_text, text) == 0;
+    }
+    rk__print_string(&plain, row->default_text, strlen(row->default_text));
+    bool same = plain.status == RK_OK && strcmp(plain.at, text) == 0;
+    rk__buffer_free(&plain);
+    return same;
+}
+
 /* A value that nobody reads under the other options is a mistake, unless it is the default. */
 static rk_status check_read(const rk_config *config, rk_target target)
 {
     rk_condition missed;
-    const char *text = rk__config_field(config, target)->text, *plain = target.row->default_text;
-    bool is_default = strcmp(plain, text) == 0 || (plain[0] == '\0' && strcmp(text, "\"\"") == 0);
-    return !is_default && first_missed(config, target, &missed)
+    return !is_default(target.row, rk__config_field(config, target)->text) &&
+                   first_missed(config, target, &missed)
                ? fail_unread(config, target, &missed)
                : RK_OK;
 }
@@ -280,6 +293,32 @@ static rk_status check_fields(const rk_config *config)
     return RK_OK;
 }
 
+/* A date or a number; in *out seconds by the size of the number, which is enough to compare two. */
+static rk_status check_moment(const rk_config *config, const char *key, const char *text,
+                              double *out)
+{
+    size_t length = strlen(text);
+    if (rk__parse_real(text, length, out) == RK_PARSE_OK) {
+        if (!rk__compact_moment(*out, out)) {
+            *out /= rk__moment_divisor(fabs(*out));
+        }
+        return RK_OK;
+    }
+    switch (rk__parse_moment(text, length, out)) {
+    case RK_PARSE_OK:
+        return RK_OK;
+    case RK_PARSE_OUT_OF_RANGE:
+        RK_FAIL(RK_ERR_CONFIG, "%s, but there is no such day or hour",
+                rk__config_says(config, key).text);
+    case RK_PARSE_NOT_A_NUMBER:
+        break;
+    }
+    RK_FAIL(RK_ERR_CONFIG,
+            "%s, which is no time: write a number in the unit of the times, or a date such as "
+            "2020-09-01 or 2020-09-01T12:00:00Z",
+            rk__config_says(config, key).text);
+}
+
 static rk_status check_split(const rk_config *config)
 {
     const rk_options *o = &config->options;
@@ -289,8 +328,11 @@ static rk_status check_split(const rk_config *config)
                 rk__config_says(config, "split.valid").text,
                 rk__config_says(config, "split.test").text);
     }
-    if (o->split.kind == RK_SPLIT_TIME && o->split.test_from > 0 &&
-        o->split.valid_from > o->split.test_from) {
+    double valid_from = 0, test_from = 0;
+    RK_TRY(check_moment(config, "split.valid_from", o->split.valid_from, &valid_from));
+    RK_TRY(check_moment(config, "split.test_from", o->split.test_from, &test_from));
+    bool are_named = test_from != 0 && valid_from != 0;
+    if (o->split.kind == RK_SPLIT_TIME && are_named && valid_from > test_from) {
         RK_FAIL(RK_ERR_CONFIG, "%s, after %s: valid must begin before test",
                 rk__config_says(config, "split.valid_from").text,
                 rk__config_says(config, "split.test_from").text);
@@ -535,7 +577,8 @@ static rk_status check_rest(const rk_config *config)
 rk_status rk__config_check(const rk_config *config, unsigned also)
 {
     RK_TRY(check_lists(config));
-    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
+    RK_TRY(rk__config_check_sides(config));
     RK_TRY(also & RK_CHECK_SOURCES ? check_sources(config) : RK_OK);
+    RK_TRY(also & RK_CHECK_UNREAD ? check_unread(config) : RK_OK);
     return check_rest(config);
 }

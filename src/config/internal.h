@@ -76,6 +76,9 @@ void rk__list_put(rk_config *config, rk_target target, rk_elements elements);
 rk_status rk__config_read_list(rk_config *config, rk_target target, rk_yaml *yaml,
                                const yaml_node_t *list, rk_speaker speaker);
 
+/* Relations and features, as a part of rk__config_check. */
+rk_status rk__config_check_sides(const rk_config *config);
+
 /* RK_ERR_CONFIG "PLACE: unknown key 'train.epoch'; did you mean 'train.epochs'?". section "":
  * `name` is that of a section. shown: what stands before the name in the message. */
 rk_status rk__config_unknown(const char *place, const char *section, const char *shown,

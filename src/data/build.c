@@ -76,6 +76,12 @@ static rk_status nothing_left(const rk_dataset_stats *s, const rk_options *optio
     if (read == 0) {
         RK_FAIL(RK_ERR_DATA, "the sources of the data set hold no interactions");
     }
+    if (s->rows_missing + filtered == read && s->rows_missing > 0) {
+        RK_FAIL(RK_ERR_DATA,
+                "no interactions are left: of %lld rows data.missing_ids dropped %lld that have no "
+                "user or no item, and 'where' %lld; check the columns",
+                read, (long long)s->rows_missing, filtered);
+    }
     if (filtered == read) {
         RK_FAIL(RK_ERR_DATA,
                 "no interactions are left: the conditions in 'where' dropped all %lld "
@@ -245,6 +251,8 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     const char *name = options->data.name[0] ? options->data.name : options->config_name;
     d->stats.rows_read = raw->rows_read;
     d->stats.rows_filtered = raw->rows_filtered;
+    d->stats.rows_missing = raw->rows_missing;
+    d->stats.ids_trimmed = raw->ids_trimmed;
     RK_TRY(rk__strdup(&d->name, name));
     RK_TRY(rk__strdup(&d->path, ""));
     RK_TRY(rank_fields(d, raw, options));

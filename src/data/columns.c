@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
+#include "data/sides.h"
 
 rk_columns rk_columns_defaults(void)
 {
@@ -28,25 +29,34 @@ static rk_status take_number(int64_t row, const char *what, int64_t id, int64_t 
     return RK_OK;
 }
 
-static rk_status take_text(int64_t row, const char *what, const char *id, rk_text *out)
+static rk_status take_text(int64_t row, const char *what, const char *id, rk_id_rule *rule,
+                           rk_text *out, bool *out_missing)
 {
-    if (!id || id[0] == '\0') {
-        RK_FAIL(RK_ERR_DATA, "row %lld: %s is %s", (long long)row, what, id ? "empty" : "NULL");
+    const char *wrong = NULL;
+    *out = (rk_text){id ? id : "", id ? (int64_t)strlen(id) : 0};
+    if (!id && rule->missing != RK_MISSING_DROP) {
+        RK_FAIL(RK_ERR_DATA, "row %lld: %s is NULL", (long long)row, what);
     }
-    *out = (rk_text){id, (int64_t)strlen(id)};
+    if (!rk__id_check_text(rule, out, out_missing, &wrong)) {
+        rk_shown shown = rk__shown(*out);
+        RK_FAIL(RK_ERR_DATA, "row %lld: %s%s%s%s %s", (long long)row, what,
+                out->length > 0 ? " '" : "", shown.text, out->length > 0 ? "'" : "", wrong);
+    }
     return RK_OK;
 }
 
-rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_record *out, int *out_part)
+rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_id_rule *rule,
+                             rk_record *out, int *out_part, bool *out_missing)
 {
+    *out_missing = false;
     *out = (rk_record){.has_item = true, .line = row};
     *out_part = RK_PART_ALL;
     if (columns->users) {
         RK_TRY(take_number(row, "user", columns->users[row], &out->user_id));
         RK_TRY(take_number(row, "item", columns->items[row], &out->item_id));
     } else {
-        RK_TRY(take_text(row, "user", columns->user_texts[row], &out->user));
-        RK_TRY(take_text(row, "item", columns->item_texts[row], &out->item));
+        RK_TRY(take_text(row, "user", columns->user_texts[row], rule, &out->user, out_missing));
+        RK_TRY(take_text(row, "item", columns->item_texts[row], rule, &out->item, out_missing));
     }
     if (columns->times) {
         out->time = columns->times[row];
@@ -178,8 +188,9 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     if (!mine.times) {
         rk__raw_drop_times(&raw);
     }
-    RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, hooks));
+    RK_TRY_GOTO(done, rk__raw_read_columns(&raw, &mine, options->data.missing_ids, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, options));
+    RK_TRY_GOTO(done, rk__sides_read(dataset, options, hooks));
     rk__dataset_warn(dataset, options, hooks);
     dataset->seconds = rk__now() - began;
     *out = dataset;

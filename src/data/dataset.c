@@ -8,6 +8,7 @@
 #include "base/parse.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
+#include "data/sides.h"
 
 const char *rk_part_name(rk_part part)
 {
@@ -53,6 +54,7 @@ void rk_dataset_free(rk_dataset *dataset)
         rk__ids_free(&dataset->fields[f].values);
     }
     rk__free(dataset->fields);
+    rk__sides_free(dataset->sides);
     rk__free(dataset);
 }
 
@@ -152,7 +154,7 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
     for (int part = RK_TRAIN; part <= RK_TEST; part++) {
         hash = hash_lists(hash, &dataset->parts[part]);
     }
-    hash = hash_additions(hash, dataset);
+    hash = rk__sides_hash(hash_additions(hash, dataset), dataset->sides);
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
 }
 
@@ -168,7 +170,7 @@ void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17])
     }
 }
 
-static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
+const char *rk__ids_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES])
 {
     if (index < 0 || index >= ids->n) {
         return NULL;
@@ -182,12 +184,12 @@ static const char *id_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES
 
 const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->users, user, room);
+    return rk__ids_at(&dataset->users, user, room);
 }
 
 const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item, char room[RK_ID_BYTES])
 {
-    return id_at(&dataset->items, item, room);
+    return rk__ids_at(&dataset->items, item, room);
 }
 
 const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item)
@@ -347,8 +349,8 @@ const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int
         return NULL;
     }
     const rk_row_field *f = &dataset->fields[field];
-    return f->derive == RK_DERIVED_FIELD_NONE ? id_at(&f->values, value, room)
-                                              : id_at(&dataset->items, value, room);
+    return f->derive == RK_DERIVED_FIELD_NONE ? rk__ids_at(&f->values, value, room)
+                                              : rk__ids_at(&dataset->items, value, room);
 }
 
 rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,

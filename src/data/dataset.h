@@ -69,6 +69,7 @@ struct rk_dataset {
     /* Of RK_VALID and RK_TEST: i32 [rows of the part, n_candidates], beside parts[].items; -1 at
      * the end of rows that have fewer. NULL elsewhere. Owned. */
     int32_t *candidates[RK_PARTS];
+    struct rk_sides *sides; /* relations and features, data/sides.h; owned; NULL = none */
     /* Over details[RK_TRAIN].time: rk__dataset_times_fingerprint; "" = none. */
     char times_fingerprint[17];
     rk_dataset_stats stats;
@@ -113,5 +114,8 @@ static inline bool rk__lists_has(const rk_lists *lists, int64_t row, int32_t ite
 }
 
 void rk__ids_free(rk_ids *ids);
+
+/* The id of an index as text, in `room` if it is a number; NULL when out of range. */
+const char *rk__ids_at(const rk_ids *ids, int64_t index, char room[RK_ID_BYTES]);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/timer.h"
 #include "data/dataset_internal.h"
 #include "data/dataset_store.h"
+#include "data/sides.h"
 
 #define KIND "data set"
 enum { LAYOUT = 2 };
@@ -21,6 +22,8 @@ enum { LAYOUT = 2 };
 #define RK_HISTORY(X)                                                                              \
     X(rows_read)                                                                                   \
     X(rows_filtered)                                                                               \
+    X(rows_missing)                                                                                \
+    X(ids_trimmed)                                                                                 \
     X(duplicates)                                                                                  \
     X(overlap)                                                                                     \
     X(filter_passes)                                                                               \
@@ -141,7 +144,7 @@ rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
     for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
         RK_TRY(save_part(file, dataset, part));
     }
-    return RK_OK;
+    return rk__sides_write(dataset->sides, file);
 }
 
 rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out)
@@ -416,6 +419,7 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d)
     for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
         RK_TRY(load_part(file, d, part));
     }
+    RK_TRY(rk__sides_load(d, file));
     rk__dataset_fingerprint(d, d->fingerprint);
     if (strcmp(d->fingerprint, stored) != 0) {
         RK_FAIL(RK_ERR_DATA, "%s: the contents have the fingerprint %s, not %s as it says",

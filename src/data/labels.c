@@ -43,6 +43,7 @@ rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_
     char *buffer = NULL;
     int64_t capacity = 0;
     int id = -1, text = -1;
+    rk_id_rule rule = {.ids = options->data.ids, .missing = options->data.missing_ids};
     const rk_table_format format = {
         .separator = options->labels.separator[0] ? options->labels.separator : ",",
         .header = options->labels.header,
@@ -58,8 +59,12 @@ rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_
             break;
         }
         rk_record record = {.item = table.fields[id], .has_item = true, .line = table.lines.number};
-        RK_TRY_GOTO(done, rk__reader_id(&table.lines, record.item, options->data.ids,
-                                        table.titles[id], &record.item_id));
+        bool is_missing = false;
+        RK_TRY_GOTO(done, rk__id_read(&rule, &table.lines, &record.item, table.titles[id],
+                                      &record.item_id, &is_missing));
+        if (is_missing) {
+            continue;
+        }
         rk_text label = table.fields[text];
         if (!is_utf8(label)) {
             RK_TRY_GOTO(done, from_latin1(label, &buffer, &capacity, &label));

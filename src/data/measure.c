@@ -87,12 +87,13 @@ static rk_status measure_users(rk_dataset *d)
     rk_dataset_stats *s = &d->stats;
     int64_t *degree = NULL;
     RK_TRY(rk__alloc(&degree, d->n_users, sizeof *degree, "user degrees"));
-    s->empty_users = s->valid_users = s->test_users = s->cold_test_users = 0;
+    s->empty_users = s->valid_users = s->test_users = s->cold_test_users = s->given_users = 0;
     for (int64_t user = 0; user < d->n_users; user++) {
         degree[user] = row_length(&d->parts[RK_TRAIN], user);
         bool in_test = row_length(&d->parts[RK_TEST], user) > 0;
         s->empty_users += degree[user] == 0;
         s->valid_users += row_length(&d->parts[RK_VALID], user) > 0;
+        s->given_users += rk__lists_count(&d->parts[RK_GIVEN], user) > 0;
         s->test_users += in_test;
         s->cold_test_users += in_test && degree[user] == 0;
     }

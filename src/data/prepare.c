@@ -12,10 +12,12 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/parse.h"
 #include "base/timer.h"
 #include "data/cache.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
+#include "data/sides.h"
 
 static void log_message(const rk_hooks *hooks, rk_log_level level, const char *format, ...)
     RK_PRINTF(3, 4);
@@ -50,6 +52,13 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
     add_text(b, s->item);
     add_text(b, s->time);
     add_text(b, s->where);
+    /* What came later: nothing where it is as it was before. */
+    if (!s->quotes || s->encoding != RK_ENCODING_UTF8 || s->decimal != RK_DECIMAL_POINT) {
+        rk__buffer_add(b, "text %d,%d,%d,", s->quotes, s->encoding, s->decimal);
+    }
+    if (s->time_unit != RK_TIME_UNIT_AUTO) {
+        rk__buffer_add(b, "time_unit %d,", s->time_unit);
+    }
     if (s->value[0]) {
         add_text(b, "value");
         add_text(b, s->value);
@@ -62,6 +71,9 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
 static void add_row_options(rk_buffer *b, const rk_options *o)
 {
     bool has_values = rk__options_have_values(o);
+    if (o->data.missing_ids != RK_MISSING_ERROR) {
+        rk__buffer_add(b, "missing_ids %d,", o->data.missing_ids);
+    }
     if (o->data.repeats != RK_REPEATS_MERGE) {
         rk__buffer_add(b, "repeats %d,", o->data.repeats);
     }
@@ -85,6 +97,16 @@ static void add_row_options(rk_buffer *b, const rk_options *o)
     }
 }
 
+static void add_moment(rk_buffer *b, const char *text)
+{
+    double number = 0;
+    if (rk__parse_real(text, strlen(text), &number) == RK_PARSE_OK) {
+        rk__buffer_add(b, "%a,", number);
+    } else {
+        add_text(b, text);
+    }
+}
+
 /* Every option that shapes the data set, so not those of a kind of split that is not used. */
 static rk_status add_options(rk_buffer *b, const rk_options *o)
 {
@@ -95,8 +117,9 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     }
     rk__buffer_add(b, "split %d,", o->split.kind);
     if (o->split.kind == RK_SPLIT_TIME) {
-        rk__buffer_add(b, "%a,%a,%a,%a,", o->split.valid, o->split.test, o->split.valid_from,
-                       o->split.test_from);
+        rk__buffer_add(b, "%a,%a,", o->split.valid, o->split.test);
+        add_moment(b, o->split.valid_from);
+        add_moment(b, o->split.test_from);
     } else if (o->split.kind != RK_SPLIT_GIVEN) {
         rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
                        (long long)o->split.seed);
@@ -114,7 +137,7 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
         add_text(b, o->labels.id);
         add_text(b, o->labels.text);
     }
-    return RK_OK;
+    return rk__sides_key(b, o);
 }
 
 static void digest(const rk_buffer *b, char out[17])
@@ -174,6 +197,9 @@ static rk_status make_wanted(const rk_options *o, wanted *out)
     }
     if (status == RK_OK && o->labels.file[0]) {
         status = add_state(&b, o, o->labels.file, out, &known);
+    }
+    for (int64_t i = 0; status == RK_OK && i < rk__sides_n_files(o); i++) {
+        status = add_state(&b, o, rk__sides_file(o, i), out, &known);
     }
     if (status == RK_OK && known) {
         digest(&b, out->key.sources);
@@ -265,6 +291,7 @@ static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dat
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
     RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
+    RK_TRY_GOTO(done, rk__sides_read(dataset, o, hooks));
     *out = dataset;
     dataset = NULL;
 done:

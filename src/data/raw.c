@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "data/columns.h"
 #include "data/feed.h"
+#include "data/times.h"
 
 enum { ROWS_PER_LOOK = 1 << 16, FIRST_CAPACITY = 1 << 12, AT_ONCE = 256 /* records */ };
 
@@ -276,7 +277,12 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     bool end = false;
     double now = rk__now();
     watch w = {hooks, path, now, now};
-    RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, options->data.ids));
+    const int64_t first = raw->n;
+    const rk_reader_options how = {
+        .ids = options->data.ids,
+        .missing = options->data.missing_ids,
+        .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
+    RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
     RK_TRY_GOTO(done, rk__reader_want_fields(reader, options, source, path));
     if (raw->needs_times && !rk__reader_has_time(reader)) {
         RK_FAIL_GOTO(
@@ -305,9 +311,14 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     rk_reader_counts counts = rk__reader_counts(reader);
     raw->rows_read += counts.rows;
     raw->rows_filtered += counts.filtered;
+    raw->rows_missing += counts.missing;
+    raw->ids_trimmed += counts.trimmed;
     status = look(&w, counts.rows, counts.rows, true);
 done:
     status = rk__feed_close(feed, status);
+    if (status == RK_OK && raw->with_times) {
+        rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
+    }
     rk__reader_close(reader);
     return status;
 }
@@ -330,13 +341,25 @@ rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *h
 }
 
 /* fields: room for those of a row; NULL = the columns have none. */
-static rk_status read_rows(rk_raw *raw, const rk_columns *columns, rk_text *fields, watch *w)
+static rk_status read_rows(rk_raw *raw, const rk_columns *columns, int missing, rk_text *fields,
+                           watch *w)
 {
+    rk_id_rule rule = {.ids = raw->users.is_text ? RK_IDS_TEXT : RK_IDS_INTEGER,
+                       .missing = missing};
+    rk_times times = {.unit = RK_TIME_UNIT_AUTO};
     raw->expected = columns->n;
     for (int64_t row = 0; row < columns->n; row++) {
         rk_record record;
         int part = RK_PART_ALL;
-        RK_TRY(rk__columns_record(columns, row, &record, &part));
+        bool is_missing = false;
+        RK_TRY(rk__columns_record(columns, row, &rule, &record, &part, &is_missing));
+        if (is_missing) {
+            raw->rows_missing++;
+            continue;
+        }
+        if (columns->times) {
+            rk__times_note(&times, record.time);
+        }
         record.fields = fields;
         for (int f = 0; fields && f < raw->n_fields; f++) {
             const char *text = columns->fields[f] ? columns->fields[f][row] : NULL;
@@ -348,10 +371,15 @@ static rk_status read_rows(rk_raw *raw, const rk_columns *columns, rk_text *fiel
         }
     }
     raw->rows_read += columns->n;
+    raw->ids_trimmed += rule.trimmed;
+    if (raw->with_times) {
+        rk__times_settle(&times, raw->details.time, raw->n);
+    }
     return look(w, columns->n, columns->n, true);
 }
 
-rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks)
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, int missing,
+                               const rk_hooks *hooks)
 {
     double now = rk__now();
     watch w = {hooks, "columns", now, now};
@@ -359,7 +387,7 @@ rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_
     if (columns->fields) {
         RK_TRY(rk__calloc(&fields, raw->n_fields, sizeof *fields, "fields of a row"));
     }
-    rk_status status = read_rows(raw, columns, fields, &w);
+    rk_status status = read_rows(raw, columns, missing, fields, &w);
     rk__free(fields);
     return status;
 }

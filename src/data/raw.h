@@ -28,7 +28,7 @@ typedef struct rk_raw {
     rk_details details;   /* n rows, capacity allocated; no order before rk__raw_number_rows */
     int64_t n_listed, listed_capacity;
     int32_t *listed; /* users met without an item, perhaps repeatedly; owned */
-    int64_t rows_read, rows_filtered;
+    int64_t rows_read, rows_filtered, rows_missing, ids_trimmed; /* as in rk_dataset_stats */
 } rk_raw;
 
 /* Empty; the options decide the kind of ids and which details are kept; times are kept until
@@ -51,7 +51,9 @@ void rk__raw_drop_times(rk_raw *raw);
  * returns RK_ERR_INTERRUPTED when the hooks ask to stop. */
 rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *hooks);
 
-/* The same for the rows of a caller's arrays, whose pointers have been checked. */
-rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, const rk_hooks *hooks);
+/* The same for the rows of a caller's arrays, whose pointers have been checked. missing:
+ * RK_MISSING_*. */
+rk_status rk__raw_read_columns(rk_raw *raw, const rk_columns *columns, int missing,
+                               const rk_hooks *hooks);
 
 #endif

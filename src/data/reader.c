@@ -6,71 +6,41 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/parse.h"
 #include "data/reader_internal.h"
 
-rk_status rk__reader_id_checked(const rk_lines *lines, rk_text text, int ids, const char *title,
-                                int64_t *out)
+static rk_status open_format(rk_reader *reader, const rk_source_options *source, const char *path,
+                             rk_line_options lines)
 {
-    *out = 0;
-    if (text.length == 0) {
-        RK_FAIL_AT(lines, text.at, "%s is empty", title);
-    }
-    if (ids == RK_IDS_TEXT) {
-        return RK_OK;
-    }
-    rk_shown shown = rk__shown(text);
-    int64_t value = 0;
-    switch (rk__parse_int(text.at, (size_t)text.length, &value)) {
-    case RK_PARSE_OK:
-        if (value < 0) {
-            RK_FAIL_AT(lines, text.at, "%s '%s' is negative; integer ids count from 0", title,
-                       shown.text);
-        }
-        *out = value;
-        return RK_OK;
-    case RK_PARSE_OUT_OF_RANGE:
-        RK_FAIL_AT(lines, text.at, "%s '%s' does not fit 64 bits; set data.ids to text", title,
-                   shown.text);
-    case RK_PARSE_NOT_A_NUMBER:
-        break;
-    }
-    if (strchr(" \t", text.at[0]) || strchr(" \t", text.at[text.length - 1])) {
-        RK_FAIL_AT(lines, text.at,
-                   "%s '%s' is not a number: there are blanks around it; make them part of the "
-                   "separator (e.g. ', ')",
-                   title, shown.text);
-    }
-    RK_FAIL_AT(lines, text.at,
-               "%s '%s' is not a number; set data.ids to text for ids that are words", title,
-               shown.text);
-}
-
-rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *source,
-                                  const char *path, int ids, rk_line_options lines)
-{
-    rk_status status = RK_OK;
-    rk_reader *reader = NULL;
-    RK_TRY(rk__calloc(&reader, 1, sizeof *reader, "a reader"));
-    reader->ids = ids;
     switch (source->format) {
     case RK_FORMAT_CSV:
-        status = rk__reader_open_csv(reader, source, path, lines);
-        break;
+        return rk__reader_open_csv(reader, source, path, lines);
     case RK_FORMAT_MOVIELENS:
-        status = rk__reader_open_movielens(reader, source, path, lines);
-        break;
+        return rk__reader_open_movielens(reader, source, path, lines);
     case RK_FORMAT_ADJACENCY:
-        status = rk__reader_open_adjacency(reader, source, path, lines);
-        break;
+        return rk__reader_open_adjacency(reader, source, path, lines);
     case RK_FORMAT_INTER:
-        status = rk__reader_open_inter(reader, source, path, lines);
-        break;
+        return rk__reader_open_inter(reader, source, path, lines);
+    case RK_FORMAT_JSONL:
+        return rk__reader_open_jsonl(reader, source, path, lines);
+    case RK_FORMAT_MTX:
+    case RK_FORMAT_NPZ:
+        return rk__reader_open_matrix(reader, source, path, lines);
     default:
-        status = rk__fail(RK_ERR_INTERNAL, __FILE__, __LINE__, __func__,
-                          "%s: format %d has no reader", path, source->format);
         break;
     }
+    RK_FAIL(RK_ERR_INTERNAL, "%s: format %d has no reader", path, source->format);
+}
+
+rk_status rk__reader_open_lines(rk_reader **out, const rk_source_options *source, const char *path,
+                                const rk_reader_options *how, rk_line_options lines)
+{
+    rk_reader *reader = NULL;
+    RK_TRY(rk__calloc(&reader, 1, sizeof *reader, "a reader"));
+    reader->rule = (rk_id_rule){.ids = how->ids, .missing = how->missing};
+    reader->times = (rk_times){.unit = source->time_unit};
+    lines.stop = how->stop;
+    lines.is_latin1 = source->encoding == RK_ENCODING_LATIN1;
+    rk_status status = open_format(reader, source, path, lines);
     if (status != RK_OK) {
         rk__reader_close(reader);
         return status;
@@ -79,10 +49,16 @@ rk_status rk__reader_open_limited(rk_reader **out, const rk_source_options *sour
     return RK_OK;
 }
 
+rk_status rk__reader_open_with(rk_reader **out, const rk_source_options *source, const char *path,
+                               const rk_reader_options *how)
+{
+    return rk__reader_open_lines(out, source, path, how, (rk_line_options){0});
+}
+
 rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, const char *path,
                           int ids)
 {
-    return rk__reader_open_limited(out, source, path, ids, (rk_line_options){0});
+    return rk__reader_open_with(out, source, path, &(rk_reader_options){.ids = ids});
 }
 
 rk_status rk__reader_want_fields(rk_reader *reader, const rk_options *options,
@@ -125,12 +101,19 @@ bool rk__reader_has_time(const rk_reader *reader)
     return reader->time >= 0;
 }
 
+void rk__reader_settle_times(const rk_reader *reader, double *times, int64_t n)
+{
+    rk__times_settle(&reader->times, times, n);
+}
+
 rk_reader_counts rk__reader_counts(const rk_reader *reader)
 {
     const rk_lines *lines = reader->lines.path ? &reader->lines : &reader->table.lines;
     return (rk_reader_counts){
         .rows = reader->rows,
         .filtered = reader->filtered,
+        .missing = reader->missing,
+        .trimmed = reader->rule.trimmed,
         .bytes = rk__lines_used(lines),
         .file_bytes = lines->stream.file_bytes,
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data/reader_internal.h"
+#include "data/sniff.h"
 
 /* Length of the blank or separator at `at`, 0 if there is none. */
 static int64_t gap(const rk_reader *reader, const char *at, const char *stop)
@@ -36,50 +37,73 @@ static rk_text next_word(rk_reader *reader)
     return (rk_text){at, end - at};
 }
 
-static rk_status id_of(const rk_reader *reader, rk_text word, const char *title, int64_t *out)
+static rk_status id_of(rk_reader *reader, rk_text *word, const char *title, int64_t *out,
+                       bool *out_missing)
 {
-    rk_status status = rk__reader_id(&reader->lines, word, reader->ids, title, out);
-    if (status != RK_OK && !reader->separator[0] && memchr(word.at, ':', (size_t)word.length)) {
+    rk_text whole = *word;
+    rk_status status = rk__id_read(&reader->rule, &reader->lines, word, title, out, out_missing);
+    if (status != RK_OK && !reader->separator[0] && memchr(whole.at, ':', (size_t)whole.length)) {
         return rk__fail(status, __FILE__, __LINE__, __func__,
                         "%s (for \"user:item item\" set separator to ':')", rk_last_error());
     }
     return status;
 }
 
-static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
+/* The user of the next line that has one. */
+static rk_status next_user(rk_reader *reader, bool *out_end)
 {
     rk_lines *lines = &reader->lines;
-    bool is_new = reader->at < 0;
-    if (is_new) {
+    rk_record *user = &reader->user_in_hand;
+    for (bool is_missing = true; is_missing; reader->missing += is_missing) {
         do {
             RK_TRY(rk__lines_next(lines, out_end));
             if (*out_end) {
-                if (!reader->user_in_hand.user.at) {
+                if (!user->user.at) {
                     RK_FAIL(RK_ERR_DATA, "%s is empty", lines->path);
                 }
                 return RK_OK;
             }
         } while (rk__lines_is_blank(lines));
+        if (!user->user.at) {
+            RK_TRY(rk__sniff_text(lines->path, rk__lines_at(lines), rk__lines_length(lines)));
+        }
+        is_missing = false;
         reader->at = 0;
-        rk_record *user = &reader->user_in_hand;
         user->user = next_word(reader);
         user->line = lines->number;
-        RK_TRY(id_of(reader, user->user, "the user", &user->user_id));
-    }
-    *out_end = false;
-    *out = reader->user_in_hand;
-    out->item = next_word(reader);
-    out->has_item = out->item.length > 0;
-    if (out->has_item) {
-        reader->rows++;
-        RK_TRY(id_of(reader, out->item, "the item", &out->item_id));
-    } else {
-        reader->at = -1;
-        if (!is_new) {
-            return next(reader, out, out_end);
-        }
+        RK_TRY(id_of(reader, &user->user, "the user", &user->user_id, &is_missing));
     }
     return RK_OK;
+}
+
+static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
+{
+    for (;;) {
+        bool is_new = reader->at < 0, is_missing = false;
+        *out_end = false;
+        if (is_new) {
+            RK_TRY(next_user(reader, out_end));
+            if (*out_end) {
+                return RK_OK;
+            }
+        }
+        *out = reader->user_in_hand;
+        out->item = next_word(reader);
+        out->has_item = out->item.length > 0;
+        if (!out->has_item) {
+            reader->at = -1;
+            if (is_new) {
+                return RK_OK;
+            }
+            continue;
+        }
+        reader->rows++;
+        RK_TRY(id_of(reader, &out->item, "the item", &out->item_id, &is_missing));
+        if (!is_missing) {
+            return RK_OK;
+        }
+        reader->missing++;
+    }
 }
 
 rk_status rk__reader_open_adjacency(rk_reader *reader, const rk_source_options *source,

@@ -1,7 +1,9 @@
-/* Delimited text, one record per row; movielens and inter are built on it. */
+/* Delimited text, one record per row; the other formats but adjacency are built on it. */
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #include "data/reader_internal.h"
 
@@ -17,37 +19,100 @@ static rk_status read_value(const rk_reader *reader, double *out)
     return RK_OK;
 }
 
-static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
+/* A second header, where files were put together, is no row, though its names are text ids. */
+static bool is_header_again(const rk_reader *reader)
+{
+    const rk_table *table = &reader->table;
+    const int places[] = {reader->user, reader->item};
+    for (int i = 0; i < 2; i++) {
+        int64_t column = table->columns[places[i]];
+        const char *name = column < table->n_names ? table->names[column] : "";
+        rk_text field = table->fields[places[i]];
+        if ((int64_t)strlen(name) != field.length || field.length == 0 ||
+            memcmp(name, field.at, (size_t)field.length) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The words that head a column of ids: user, userId, movie_id ... */
+static bool is_head_of_ids(rk_text field)
+{
+    static const char *const words[] = {"user", "item", "movie", "product", "artist", "track",
+                                        "song", "book", "asin",  "session", "customer"};
+    if (field.length > 2 && strncasecmp(field.at + field.length - 2, "id", 2) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if ((int64_t)strlen(words[i]) == field.length &&
+            strncasecmp(field.at, words[i], (size_t)field.length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static rk_status check_first_row(const rk_reader *reader)
+{
+    const rk_table *table = &reader->table;
+    rk_text user = table->fields[reader->user], item = table->fields[reader->item];
+    if (!table->header && !table->kind && is_head_of_ids(user) && is_head_of_ids(item)) {
+        RK_FAIL_AT(&table->lines, user.at,
+                   "the first row has '%s' and '%s', so it is a header: set header to true and "
+                   "give columns by name",
+                   rk__shown(user).text, rk__shown(item).text);
+    }
+    return RK_OK;
+}
+
+/* Reads rows until one passes `where`. */
+static rk_status next_row(rk_reader *reader, bool *out_end)
 {
     rk_table *table = &reader->table;
-    for (;;) {
+    for (bool passes = false; !passes;) {
         RK_TRY(rk__table_next(table, out_end));
         if (*out_end) {
             return RK_OK;
         }
-        reader->rows++;
-        if (reader->tested < 0) {
-            break;
+        if (reader->rows++ == 0) {
+            RK_TRY(check_first_row(reader));
         }
-        double value = 0;
-        RK_TRY(rk__table_real(table, reader->tested, "where", &value));
-        if (rk__where_holds(&reader->where, value)) {
-            break;
+        if (table->header && reader->rule.ids == RK_IDS_TEXT && is_header_again(reader)) {
+            RK_FAIL_AT(&table->lines, table->fields[reader->user].at,
+                       "the header again, as where files were put together: remove the line");
         }
-        reader->filtered++;
+        if (!rk__where_is_set(&reader->where)) {
+            return RK_OK;
+        }
+        RK_TRY(rk__where_test(&reader->where, table, &passes));
+        reader->filtered += !passes;
     }
-    out->user = table->fields[reader->user];
-    out->item = table->fields[reader->item];
+    return RK_OK;
+}
+
+static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
+{
+    rk_table *table = &reader->table;
+    for (bool is_missing = true; is_missing; reader->missing += is_missing) {
+        RK_TRY(next_row(reader, out_end));
+        if (*out_end) {
+            return RK_OK;
+        }
+        is_missing = false;
+        out->user = table->fields[reader->user];
+        out->item = table->fields[reader->item];
+        RK_TRY(rk__id_read(&reader->rule, &table->lines, &out->user, table->titles[reader->user],
+                           &out->user_id, &is_missing));
+        RK_TRY(rk__id_read(&reader->rule, &table->lines, &out->item, table->titles[reader->item],
+                           &out->item_id, &is_missing));
+    }
     out->has_item = true;
     out->time = out->value = 0;
     out->fields = reader->field_texts;
     out->line = table->lines.number;
-    RK_TRY(rk__reader_id(&table->lines, out->user, reader->ids, table->titles[reader->user],
-                         &out->user_id));
-    RK_TRY(rk__reader_id(&table->lines, out->item, reader->ids, table->titles[reader->item],
-                         &out->item_id));
     if (reader->time >= 0) {
-        RK_TRY(rk__table_real(table, reader->time, "source.time", &out->time));
+        RK_TRY(rk__times_read(&reader->times, table, reader->time, "source.time", &out->time));
     }
     for (int f = 0; f < reader->n_fields; f++) {
         int place = reader->field_places[f];
@@ -62,7 +127,7 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
 static rk_status want_columns(rk_reader *reader, const rk_table_source *source, const char *value)
 {
     rk_table *table = &reader->table;
-    reader->time = reader->value = reader->tested = -1;
+    reader->time = reader->value = -1;
     RK_TRY(rk__table_want(table, source->user, "source.user", &reader->user));
     RK_TRY(rk__table_want(table, source->item, "source.item", &reader->item));
     if (source->time_is_optional) {
@@ -73,11 +138,7 @@ static rk_status want_columns(rk_reader *reader, const rk_table_source *source, 
     if (value[0]) {
         RK_TRY(rk__table_want(table, value, "source.value", &reader->value));
     }
-    if (reader->where.column) {
-        RK_TRY(rk__table_want(table, reader->where.column, "the column of source.where",
-                              &reader->tested));
-    }
-    return RK_OK;
+    return rk__where_bind(&reader->where, table);
 }
 
 rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_source,
@@ -93,7 +154,7 @@ rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_
     }
     reader->next = next;
     /* Says which of the config's sources it was: most of these errors are fixed there. */
-    bool has_origin = source->origin && source->origin[0];
+    bool has_origin = status != RK_ERR_INTERRUPTED && source->origin && source->origin[0];
     return status != RK_OK && has_origin ? rk__fail_prefix(status, "%s", source->origin) : status;
 }
 
@@ -103,7 +164,8 @@ rk_status rk__reader_open_csv(rk_reader *reader, const rk_source_options *source
     rk_table_source csv = {
         .format = {.separator = source->separator[0] ? source->separator : ",",
                    .header = source->header,
-                   .quotes = true},
+                   .quotes = source->quotes,
+                   .decimal_comma = source->decimal == RK_DECIMAL_COMMA},
         .user = source->user,
         .item = source->item,
         .time = source->time,

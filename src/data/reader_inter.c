@@ -11,7 +11,8 @@ rk_status rk__reader_open_inter(rk_reader *reader, const rk_source_options *sour
     rk_table_source inter = {
         .format = {.separator = source->separator[0] ? source->separator : "\t",
                    .header = true,
-                   .quotes = true,
+                   .quotes = source->quotes,
+                   .decimal_comma = source->decimal == RK_DECIMAL_COMMA,
                    .typed = true},
         .user = source->user,
         .item = source->item,

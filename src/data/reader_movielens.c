@@ -18,16 +18,30 @@ static const struct {
     {".dat", "::", false},  {".csv", ",", true},
 };
 
+/* How compressed files are called; which ones they are is told by their bytes. */
+static const char *const packed[] = {".gz", ".zst"};
+
+static bool ends_with(const char *name, size_t length, const char *end)
+{
+    size_t n = strlen(end);
+    return length >= n && strncasecmp(name + length - n, end, n) == 0;
+}
+
 rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *source,
                                     const char *path, rk_line_options lines)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *extension = strrchr(name, '.');
+    size_t length = strlen(name);
+    for (size_t k = 0; k < sizeof packed / sizeof packed[0]; k++) {
+        if (ends_with(name, length, packed[k])) {
+            length -= strlen(packed[k]);
+        }
+    }
     size_t i = 0, n = sizeof variants / sizeof variants[0];
-    while (extension && i < n && strcasecmp(extension, variants[i].extension) != 0) {
+    while (i < n && !ends_with(name, length, variants[i].extension)) {
         i++;
     }
-    if (!extension || i == n) {
+    if (i == n) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s: a movielens file is u.data (or .base, .test), ratings.dat or ratings.csv; "
                 "for other files use format csv with separator, header, user and item",
@@ -40,7 +54,7 @@ rk_status rk__reader_open_movielens(rk_reader *reader, const rk_source_options *
     rk_table_source movielens = {
         .format = {.separator = source->separator[0] ? source->separator : variants[i].separator,
                    .header = variants[i].header,
-                   .quotes = variants[i].header,
+                   .quotes = variants[i].header && source->quotes,
                    .names = column_names},
         .user = own_user ? column_names[0] : source->user,
         .item = own_item ? column_names[1] : source->item,

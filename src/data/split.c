@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/moment.h"
 #include "base/philox.h"
+#include "data/times.h"
 
 enum { MIN_ITEMS = 3 /* of a user with held-out items: one per part */ };
 
@@ -254,18 +256,57 @@ static int64_t count_before(const double *time, int64_t n, double moment)
     return count;
 }
 
+/* The unit of all sources, or auto. */
+static int unit_of(const rk_options *options)
+{
+    int unit = options->n_sources > 0 ? options->sources[0].time_unit : RK_TIME_UNIT_AUTO;
+    for (int64_t i = 1; i < options->n_sources; i++) {
+        unit = options->sources[i].time_unit == unit ? unit : RK_TIME_UNIT_AUTO;
+    }
+    return unit;
+}
+
+/* Whether times are since 1970 and not since the beginning of something, which 20200920 seconds may
+ * be after. */
+static bool are_dates(const rk_pairs *pairs)
+{
+    enum { A_YEAR = 366 * 86400 };
+    int64_t n = rk__pairs_count(pairs);
+    return count_before(pairs->details.time, n, A_YEAR) < n;
+}
+
+/* split.valid_from and split.test_from in seconds: dates, or numbers in the unit of the times. false
+ * = by the shares. */
+static bool named_moment(const rk_options *options, const rk_pairs *pairs, const char *text,
+                         double *out)
+{
+    size_t length = strlen(text);
+    if (rk__parse_real(text, length, out) != RK_PARSE_OK) {
+        return rk__parse_moment(text, length, out) == RK_PARSE_OK;
+    }
+    bool is_named = *out != 0;
+    int unit = unit_of(options);
+    if (unit == RK_TIME_UNIT_AUTO && are_dates(pairs) && rk__compact_moment(*out, out)) {
+        return true;
+    }
+    *out /= rk__time_divisor(unit, fabs(*out));
+    return is_named;
+}
+
 static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
 {
     int64_t n = rk__pairs_count(pairs);
     int64_t n_test = share_of(options->split.test, n), n_valid = share_of(options->split.valid, n);
-    double test_from = options->split.test_from, valid_from = options->split.valid_from;
-    if (test_from == 0) {
+    double test_from = 0, valid_from = 0;
+    bool has_test = named_moment(options, pairs, options->split.test_from, &test_from);
+    bool has_valid = named_moment(options, pairs, options->split.valid_from, &valid_from);
+    if (!has_test) {
         test_from = INFINITY;
         if (n_test > 0) {
             RK_TRY(kth_time(pairs->details.time, n, n - n_test, &test_from));
         }
     }
-    if (valid_from == 0) {
+    if (!has_valid) {
         valid_from = test_from;
         if (n_valid > 0) {
             int64_t first = count_before(pairs->details.time, n, test_from) - n_valid;

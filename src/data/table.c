@@ -9,6 +9,7 @@
 #include "base/near.h"
 #include "base/parse.h"
 #include "data/sniff.h"
+#include "data/table_kinds.h"
 
 enum { MAX_COLUMNS = 10000 };
 
@@ -218,6 +219,15 @@ static rk_status add_name(rk_table *table, rk_text name)
     table->names[table->n_names] = NULL;
     RK_TRY(rk__strndup(&table->names[table->n_names], name.at, (size_t)name.length));
     table->n_names++;
+    return RK_OK;
+}
+
+rk_status rk__table_set_names(rk_table *table, const char *const *names)
+{
+    for (; *names; names++) {
+        RK_TRY(add_name(table, (rk_text){*names, (int64_t)strlen(*names)}));
+    }
+    table->n_columns = table->n_names;
     return RK_OK;
 }
 

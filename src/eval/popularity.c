@@ -37,6 +37,7 @@ static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n,
         for (int64_t p = 0; p < popularity->n_ranked && found < k; p++) {
             int32_t item = popularity->order[p];
             if (!rk__lists_has(&d->parts[RK_TRAIN], users[i], item) &&
+                !rk__lists_has(&d->parts[RK_GIVEN], users[i], item) &&
                 !(part == RK_TEST && rk__lists_has(&d->parts[RK_VALID], users[i], item))) {
                 items[i * k + found++] = item;
             }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "models/models.h"
 #include "ops/init_draw.h"
 
@@ -18,11 +19,42 @@ const rk_model_kind *const *rk__models(void)
 
 /* ---- checks ---- */
 
+/* Users who are held out are known by their given items, or not at all. */
+static rk_status check_held_out_users(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    const rk_model_kind *model = rk__model_of(o);
+    rk_buffer names = {0};
+    bool can = model->is_same_for_all || (o->split.given > 0 && rk__model_folds_in(model));
+    if (o->split.kind != RK_SPLIT_USERS || can) {
+        return RK_OK;
+    }
+    for (const rk_model_kind *const *m = rk__models(); *m; m++) {
+        if ((*m)->is_same_for_all || (o->split.given > 0 && rk__model_folds_in(*m))) {
+            rk__buffer_add(&names, "%s%s", names.length > 0 ? ", " : "", (*m)->name);
+        }
+    }
+    rk_status status = names.status;
+    if (status == RK_OK) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s and %s, but %s, which cannot rank for held-out users of whom %s; "
+                          "those that can: %s%s",
+                          rk__config_says(config, "split.kind").text,
+                          rk__config_says(config, "split.given").text,
+                          rk__config_says(config, "model.kind").text,
+                          o->split.given > 0 ? "only items are known" : "nothing is known",
+                          names.at, o->split.given > 0 ? "" : "; or give a share of their rows");
+    }
+    rk__buffer_free(&names);
+    return status;
+}
+
 static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
+    RK_TRY(check_held_out_users(config));
     if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
                 rk__config_says(config, "graph.form").text,

@@ -6,7 +6,7 @@
 
 rk_selection rk_selection_defaults(void)
 {
-    return (rk_selection){.seen = 1u << RK_TRAIN | 1u << RK_VALID | 1u << RK_TEST};
+    return (rk_selection){.seen = 1u << RK_TRAIN | 1u << RK_VALID | 1u << RK_TEST | 1u << RK_GIVEN};
 }
 
 /* ---- which items are left out for everybody ---- */
@@ -257,7 +257,8 @@ rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, rk
 
 static rk_selection seen_for(rk_part part)
 {
-    return (rk_selection){.seen = 1u << RK_TRAIN | (part == RK_TEST ? 1u << RK_VALID : 0)};
+    const unsigned always = 1u << RK_TRAIN | 1u << RK_GIVEN;
+    return (rk_selection){.seen = always | (part == RK_TEST ? 1u << RK_VALID : 0)};
 }
 
 static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
@@ -287,7 +288,7 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
     RK_TRY(rk__scorer_refresh(s));
     const rk_scorer_data own = s->data;
     if (o->has) {
-        s->data = (rk_scorer_data){{o->has[RK_TRAIN], o->has[RK_VALID], o->has[RK_TEST]}};
+        memcpy(s->data.parts, o->has, sizeof s->data.parts);
     }
     rk_status status = rk__tile_fill(s, t, pair->queries, n, &selection);
     s->data = own;

@@ -2,8 +2,9 @@
  * The one way to rank and to score: evaluation, recommendation, lists and services ask a scorer.
  *
  * Queries are answered in tiles. A tile is one of three kinds: known users, people who are known by
- * a list of items (folded in by the model), and people of whom nothing is known, users without
- * train interactions among them, who get the items' popularity. A kind and a size of tile make a
+ * a list of items (folded in by the model; users without train interactions whose items are given
+ * are such people), and people of whom nothing is known, other users without train interactions
+ * among them, who get the items' popularity. A kind and a size of tile make a
  * program: the model's scores of all items, then the best K that are not masked (variants.c). What
  * the model needs to have computed first (rk_model_kind.finish) is computed when its parameters
  * have changed.
@@ -24,7 +25,7 @@ typedef struct rk_scorer rk_scorer;
 
 /* The lists of what users have, by rk_part; lent. NULL or without rows = nothing. */
 typedef struct rk_scorer_data {
-    const rk_lists *parts[3];
+    const rk_lists *parts[RK_PARTS];
 } rk_scorer_data;
 
 /* Before the engine is bound: adds its tensors to the store. The engine is lent. RK_ERR_CONFIG when

@@ -68,6 +68,23 @@ static int64_t train_items(const rk_scorer *s, int64_t user)
     return train ? rk__lists_count(train, user) : 0;
 }
 
+/* How many of the given items of a held-out user count; they go to `out` unless it is NULL. */
+static int64_t given_items(const rk_scorer *s, int64_t user, int32_t *out)
+{
+    const rk_lists *given = s->data.parts[RK_GIVEN];
+    int64_t n = 0;
+    for (int64_t j = 0; given && j < rk__lists_count(given, user); j++) {
+        int32_t item = given->items[given->offsets[user] + j];
+        if (!s->cold[item]) {
+            if (out) {
+                out[n] = item;
+            }
+            n++;
+        }
+    }
+    return n;
+}
+
 /* Of an item without train interactions the model has learnt nothing: its vector is the drawn one.
  * So it says as little about who asks as an item of weight 0. */
 static bool counts(const rk_scorer *s, const rk_query *q, int64_t i)
@@ -89,8 +106,11 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
     }
     if (m->is_same_for_all) {
         *out = RK_ASKER_KNOWN;
+    } else if (q->user >= 0 && train_items(s, q->user) > 0) {
+        *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0) {
-        *out = train_items(s, q->user) > 0 ? RK_ASKER_KNOWN : RK_ASKER_NOBODY;
+        bool is_given = rk__model_folds_in(m) && given_items(s, q->user, NULL) > 0;
+        *out = is_given ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     } else {
         *out = counted > 0 ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     }
@@ -107,7 +127,7 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
 static int64_t room_of(const rk_scorer *s, const rk_query *q)
 {
     int64_t n = q->n_items;
-    for (int part = 0; q->user >= 0 && part < 3; part++) {
+    for (int part = 0; q->user >= 0 && part < RK_PARTS; part++) {
         n += s->data.parts[part] ? rk__lists_count(s->data.parts[part], q->user) : 0;
     }
     return n;
@@ -152,21 +172,26 @@ static const rk_lists *seen_part(const rk_scorer *s, int64_t user, unsigned seen
 static void reserve(const rk_scorer *s, rk_host_tile *t, int64_t user, unsigned seen)
 {
     const bool reads_lists = s->engine->model.model->reads_lists;
-    int64_t n = 0;
-    for (int part = 0; part < 3; part++) {
+    int64_t n = 0, listed = 0;
+    for (int part = 0; part < RK_PARTS; part++) {
         const rk_lists *l = seen_part(s, user, seen, part);
         n += l ? rk__lists_count(l, user) : 0;
     }
-    t->list_offsets[t->n + 1] = t->list_offsets[t->n] + (reads_lists ? train_items(s, user) : 0);
+    if (t->asker == RK_ASKER_FOLDED) {
+        listed = given_items(s, user, NULL);
+    } else if (reads_lists) {
+        listed = train_items(s, user);
+    }
+    t->list_offsets[t->n + 1] = t->list_offsets[t->n] + listed;
     t->mask_offsets[t->n + 1] = t->mask_offsets[t->n] + n;
 }
 
 /* Merges the ascending lists of the parts that count as seen. */
 static void merge_seen(const rk_scorer *s, int64_t user, unsigned seen, int32_t *out)
 {
-    const int32_t *at[3], *end[3];
+    const int32_t *at[RK_PARTS], *end[RK_PARTS];
     int lists = 0;
-    for (int part = 0; part < 3; part++) {
+    for (int part = 0; part < RK_PARTS; part++) {
         const rk_lists *l = seen_part(s, user, seen, part);
         if (l) {
             at[lists] = l->items + l->offsets[user];
@@ -195,8 +220,12 @@ static void fill_user(const rk_scorer *s, rk_host_tile *t, int64_t i, unsigned s
     const int64_t user = t->users[i], begin = t->list_offsets[i];
     const int64_t n = t->list_offsets[i + 1] - begin;
     const rk_lists *train = s->data.parts[RK_TRAIN];
+    if (t->asker == RK_ASKER_FOLDED) {
+        given_items(s, user, t->items + begin);
+    } else if (n > 0) {
+        memcpy(t->items + begin, train->items + train->offsets[user], (size_t)n * sizeof *t->items);
+    }
     for (int64_t j = 0; j < n; j++) {
-        t->items[begin + j] = train->items[train->offsets[user] + j];
         t->weights[begin + j] = 1;
     }
     merge_seen(s, user, seen, t->masked + t->mask_offsets[i]);

@@ -149,6 +149,8 @@ static void add_dataset(rk_json *json, const rk_dataset *d, const rk_options *o)
     rk__json_real(json, "density", s->density);
     COUNT(rows_read)
     COUNT(rows_filtered)
+    COUNT(rows_missing)
+    COUNT(ids_trimmed)
     COUNT(duplicates)
     COUNT(overlap)
     COUNT(filter_passes)

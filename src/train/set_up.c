@@ -34,8 +34,8 @@ static void warn_of_skipped_users(const rk_step *step, const rk_hooks *hooks)
 static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                        const rk_dataset *dataset, const rk_hooks *hooks)
 {
-    const rk_scorer_data lists = {
-        {&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID], &dataset->parts[RK_TEST]}};
+    const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
+                                   &dataset->parts[RK_TEST], &dataset->parts[RK_GIVEN]}};
     if (step) {
         RK_TRY(rk__step_create(step, engine, (rk_step_how){0}, hooks));
     }

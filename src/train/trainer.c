@@ -124,12 +124,19 @@ static void tell_model(rk_trainer *t)
 static void warn_of_unknown(rk_trainer *t)
 {
     const rk_dataset_stats *s = &t->dataset->stats;
-    const bool same = t->engine.model.model->is_same_for_all;
-    if (s->empty_users > 0 && !same) {
+    const rk_model_kind *m = t->engine.model.model;
+    const int64_t folded = rk__model_folds_in(m) ? s->given_users : 0;
+    if (folded > 0 && !m->is_same_for_all) {
+        rk__log(&t->log, RK_LOG_INFO,
+                "%lld users are held out: the model knows them by %lld given interactions",
+                (long long)folded, (long long)s->given);
+    }
+    if (s->empty_users > folded && !m->is_same_for_all) {
         rk__log(&t->log, RK_LOG_WARNING,
                 "%lld of %lld users have no train interaction (%lld of them are tested): they are "
                 "ranked for by popularity",
-                (long long)s->empty_users, (long long)s->users, (long long)s->cold_test_users);
+                (long long)(s->empty_users - folded), (long long)s->users,
+                (long long)(folded > 0 ? 0 : s->cold_test_users));
     }
     if (s->cold_items > 0) {
         rk__log(&t->log, RK_LOG_WARNING,

@@ -30,7 +30,7 @@ typedef struct fixture {
 } fixture;
 
 /* settings: "key=value", ended by NULL. */
-/* Where steps are very slow, every third kind of run is enough: the operations have tests of their own. */
+/* Where steps are very slow, every third kind of run is enough: operations have their own tests. */
 static size_t kinds_apart(void)
 {
     return n_steps() < 3 ? 3 : 1;

@@ -12,6 +12,7 @@ static inline rk_source_options test_source(int format)
                                .format = format,
                                .separator = (char *)"",
                                .header = true,
+                               .quotes = true,
                                .user = (char *)"user_id",
                                .item = (char *)"item_id",
                                .time = (char *)"",
@@ -55,11 +56,12 @@ static inline void test_add(test_sums *sums, const rk_record *r)
 }
 
 static inline rk_status test_read_all(const rk_source_options *source, const char *path, int ids,
-                                      rk_line_options limits, test_sums *out)
+                                      rk_line_options lines, test_sums *out)
 {
     rk_reader *reader = NULL;
     *out = (test_sums){0};
-    RK_TRY(rk__reader_open_limited(&reader, source, path, ids, limits));
+    RK_TRY(rk__reader_open_lines(&reader, source, path,
+                                 &(rk_reader_options){.ids = ids}, lines));
     rk_status status;
     bool is_end = false;
     for (;;) {

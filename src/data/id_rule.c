@@ -1,0 +1,141 @@
+#include "data/id_rule.h"
+
+#include <string.h>
+
+#include "base/parse.h"
+#include "config/utf8.h"
+
+/* What pandas reads as missing, and what SQL dumps write. */
+static bool is_word_for_nothing(rk_text text)
+{
+    static const char *const words[] = {
+        "nan",   "NaN",  "NAN",  "-nan", "-NaN",     "null", "NULL",  "Null",     "None", "none",
+        "NONE",  "NA",   "N/A",  "n/a",  "#N/A",     "#NA",  "<NA>",  "#N/A N/A", "\\N",  "(null)",
+        "<null>", "NaT", "nil",  "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
+    };
+    enum { LONGEST = 8 };
+    if (text.length > LONGEST) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if ((int64_t)strlen(words[i]) == text.length &&
+            memcmp(words[i], text.at, (size_t)text.length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_utf8(rk_text text)
+{
+    for (int64_t at = 0; at < text.length;) {
+        if ((unsigned char)text.at[at] < 0x80) {
+            at++;
+            continue;
+        }
+        size_t length = rk__utf8_length(text.at + at, (size_t)(text.length - at));
+        if (length == 0) {
+            return false;
+        }
+        at += (int64_t)length;
+    }
+    return true;
+}
+
+#define DROP_THEM "to leave such rows out set data.missing_ids to drop"
+
+bool rk__id_check_text(rk_id_rule *rule, rk_text *inout, bool *out_missing, const char **out_wrong)
+{
+    rk_text text = rk__trimmed(*inout);
+    bool is_nothing = text.length == 0 ||
+                      (rule->missing != RK_MISSING_KEEP && is_word_for_nothing(text));
+    if (is_nothing && rule->missing == RK_MISSING_DROP) {
+        *out_missing = true;
+        return true;
+    }
+    if (is_nothing) {
+        *out_wrong = text.length == 0
+                         ? "is empty; " DROP_THEM
+                         : "is a word for a missing value; " DROP_THEM ", to take it as an id to "
+                           "keep";
+        return false;
+    }
+    if (!is_utf8(text)) {
+        *out_wrong = "is not UTF-8; if the file is in Latin-1, set encoding to latin-1";
+        return false;
+    }
+    rule->trimmed += text.length < inout->length;
+    *inout = text;
+    return true;
+}
+
+/* Why it is no integer id, as the end of a sentence. */
+static const char *why_no_integer(rk_text text)
+{
+    double number = 0;
+    rk_text trimmed = rk__trimmed(text);
+    if (trimmed.length < text.length) {
+        return "is not a number: there are blanks around it; make them part of the separator (e.g. "
+               "', '), or set data.ids to text, which leaves them out";
+    }
+    if (rk__parse_real(text.at, (size_t)text.length, &number) == RK_PARSE_OK) {
+        return "is not a number without a fraction: write whole numbers (pandas: "
+               "astype('Int64')), or set data.ids to text";
+    }
+    return "is not a number; set data.ids to text for ids that are words";
+}
+
+static rk_status read_integer(const rk_lines *lines, rk_text text, const char *title, int64_t *out)
+{
+    rk_shown shown = rk__shown(text);
+    int64_t value = 0;
+    switch (rk__parse_int(text.at, (size_t)text.length, &value)) {
+    case RK_PARSE_OK:
+        break;
+    case RK_PARSE_OUT_OF_RANGE:
+        RK_FAIL_AT(lines, text.at, "%s '%s' does not fit 64 bits; set data.ids to text", title,
+                   shown.text);
+    case RK_PARSE_NOT_A_NUMBER:
+        RK_FAIL_AT(lines, text.at, "%s '%s' %s", title, shown.text, why_no_integer(text));
+    }
+    if (value < 0) {
+        RK_FAIL_AT(lines, text.at,
+                   "%s '%s' is negative; integer ids count from 0, so set data.ids to text", title,
+                   shown.text);
+    }
+    bool is_signed = text.at[0] == '+' || text.at[0] == '-';
+    if (is_signed || (text.at[0] == '0' && text.length > 1)) {
+        RK_FAIL_AT(lines, text.at,
+                   "%s '%s' has a %s, so as a number it would be the same as %lld; set data.ids to "
+                   "text",
+                   title, shown.text, is_signed ? "sign" : "leading zero", (long long)value);
+    }
+    *out = value;
+    return RK_OK;
+}
+
+rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *inout,
+                           const char *title, int64_t *out, bool *out_missing)
+{
+    const char *wrong = NULL;
+    *out = 0;
+    if (rule->ids == RK_IDS_TEXT) {
+        rk_text whole = *inout;
+        if (!rk__id_check_text(rule, inout, out_missing, &wrong)) {
+            RK_FAIL_AT(lines, whole.at, "%s%s%s%s %s", title, whole.length > 0 ? " '" : "",
+                       rk__shown(whole).text, whole.length > 0 ? "'" : "", wrong);
+        }
+        return RK_OK;
+    }
+    rk_text text = rk__trimmed(*inout);
+    if (text.length == 0 || is_word_for_nothing(text)) {
+        if (rule->missing == RK_MISSING_DROP) {
+            *out_missing = true;
+            return RK_OK;
+        }
+        RK_FAIL_AT(lines, inout->at, "%s%s%s%s is %s; " DROP_THEM, title,
+                   text.length > 0 ? " '" : "", rk__shown(text).text, text.length > 0 ? "'" : "",
+                   text.length > 0 ? "a word for a missing value" : "empty");
+    }
+    return read_integer(lines, *inout, title, out);
+}

@@ -1,0 +1,50 @@
+/*
+ * What an id may be. An id is what comes back out: what would come back as another text is refused
+ * (integer ids: signs, leading zeros, fractions, blanks) or cleaned and counted (text ids: blanks at
+ * the ends), and words for nothing are no ids unless the options say so.
+ */
+#ifndef RK_DATA_ID_RULE_H
+#define RK_DATA_ID_RULE_H
+
+#include "config/options.h"
+#include "data/lines.h"
+
+typedef struct rk_id_rule {
+    int ids;         /* RK_IDS_* */
+    int missing;     /* RK_MISSING_* */
+    int64_t trimmed; /* text ids so far that had blanks at their ends */
+} rk_id_rule;
+
+/* rk__id_read for what is not a plain number. */
+rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *inout,
+                           const char *title, int64_t *out, bool *out_missing);
+
+/* Checks an id. A text id comes back without blanks at its ends, an integer id as a number in *out.
+ * *out_missing = true: there is none, and such rows are dropped. title: its name in messages, which
+ * `lines` locates. */
+static inline rk_status rk__id_read(rk_id_rule *rule, const rk_lines *lines, rk_text *inout,
+                                    const char *title, int64_t *out, bool *out_missing)
+{
+    enum { ALWAYS_FITS = 18 /* decimal digits, in 63 bits */ };
+    rk_text text = *inout;
+    if (rule->ids == RK_IDS_INTEGER && text.length > 0 && text.length <= ALWAYS_FITS &&
+        (text.at[0] != '0' || text.length == 1)) {
+        uint64_t value = 0, not_a_digit = 0;
+        for (int64_t i = 0; i < text.length; i++) {
+            uint64_t digit = (uint64_t)(unsigned char)text.at[i] - '0';
+            not_a_digit |= digit > 9;
+            value = value * 10 + digit;
+        }
+        if (!not_a_digit) {
+            *out = (int64_t)value;
+            return RK_OK;
+        }
+    }
+    return rk__id_read_slow(rule, lines, inout, title, out, out_missing);
+}
+
+/* The rule of text ids for a text that comes from elsewhere than a file. false and what is wrong, as
+ * the end of a sentence that begins with the id, if it is none. */
+bool rk__id_check_text(rk_id_rule *rule, rk_text *inout, bool *out_missing, const char **out_wrong);
+
+#endif
