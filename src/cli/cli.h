@@ -162,18 +162,8 @@ void cli_json_id(cli_json *j, const char *id, bool integer);
 
 /* ---- files (files.c) ---- */
 
-/* The lines of a text file, without line ends; empty ones are left out. */
-typedef struct cli_lines {
-    char **v; /* owned, each */
-    int64_t n;
-} cli_lines;
-
-/* path "-": standard input. option: for the message. Returns an exit code, after printing the
- * error if any. */
-int cli_read_lines(const char *option, const char *path, cli_lines *out);
-void cli_lines_free(cli_lines *lines); /* zeroed ones are fine */
-
-/* A file of rows that is written aside and then renamed: it is whole or not there. */
+/* A file of rows that is written aside and then renamed: it is whole or not there. A pipe or a
+ * device is written to as it is. */
 typedef enum cli_rows { CLI_ROWS_TSV, CLI_ROWS_CSV, CLI_ROWS_JSON } cli_rows;
 typedef struct cli_result {
     const char *path; /* lent */
@@ -187,6 +177,8 @@ typedef struct cli_result {
 int cli_result_open(cli_result *result, const char *option, const char *path, bool force);
 int cli_result_commit(cli_result *result);
 void cli_result_close(cli_result *result); /* drops it unless committed; a zeroed one is fine */
+/* A field of a line with tabs: what would end it is escaped with a backslash, as by export. */
+void cli_tsv_field(FILE *out, const char *text);
 /* A text in a CSV or TSV, with what it needs of quotes or escapes. */
 void cli_result_text(cli_result *result, const char *text);
 

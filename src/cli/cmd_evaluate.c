@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "answers.h"
 
 static const char stop_text[] = "\nrankine: stopping (again: stop at once)\n";
 
@@ -305,30 +305,15 @@ static int take_k(evaluated *e)
 static int take_users(evaluated *e)
 {
     const rk_dataset *dataset = rk_model_dataset(e->run);
-    cli_lines lines;
-    int code = cli_read_lines("--users", e->args->users, &lines);
-    if (code != 0) {
-        return code;
+    cli_asking asking = {0};
+    int code = cli_ask_file(&asking, dataset, CLI_USERS, e->args->users);
+    code = code ? code : cli_must_know(e->c, &asking, dataset, CLI_USERS, "--users");
+    if (code == 0) {
+        e->users = cli_indices(&asking);
+        e->unknown_users = asking.unknown;
+        e->n_users = asking.n - asking.unknown;
     }
-    e->users = cli_alloc((size_t)lines.n, sizeof *e->users);
-    for (int64_t i = 0; i < lines.n; i++) {
-        int64_t user = 0;
-        if (rk_dataset_find_user(dataset, lines.v[i], &user) == RK_OK) {
-            e->users[e->n_users++] = (int32_t)user;
-        } else if (e->unknown_users++ == 0) {
-            fprintf(stderr, "warning: --users %s: %s\n", e->args->users, rk_last_error());
-        }
-    }
-    if (e->unknown_users > 1) {
-        fprintf(stderr, "warning: --users %s: %s of %s ids are not in the data set\n",
-                e->args->users, cli_count(e->unknown_users).s, cli_count(lines.n).s);
-    }
-    if (e->n_users == 0) {
-        code = cli_error(rk_status_exit_code(RK_ERR_DATA),
-                         "--users %s: none of its %s ids is in the data set %s", e->args->users,
-                         cli_count(lines.n).s, rk_dataset_name(dataset));
-    }
-    cli_lines_free(&lines);
+    cli_asking_free(&asking);
     return code;
 }
 

@@ -1,73 +1,22 @@
-/* Files that commands read and write for people: lists of ids, and results that are whole or not
- * there at all. */
+/* Files of results, which are whole or not there at all. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
-
-/* ---- lists of ids ---- */
-
-int cli_read_lines(const char *option, const char *path, cli_lines *out)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *file = is_stdin ? stdin : fopen(path, "rb");
-    size_t room = 0, capacity = 0;
-    char *line = NULL;
-    ssize_t length;
-    *out = (cli_lines){.v = NULL};
-    if (!file) {
-        return cli_error(rk_status_exit_code(RK_ERR_IO), "%s %s: %s", option, path,
-                         strerror(errno));
-    }
-    while ((length = getline(&line, &room, file)) >= 0) {
-        while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r')) {
-            line[--length] = '\0';
-        }
-        if (length == 0) {
-            continue;
-        }
-        if ((size_t)out->n == capacity) {
-            size_t more = capacity > 0 ? 2 * capacity : 256;
-            char **v = cli_alloc(more, sizeof *v);
-            if (out->n > 0) {
-                memcpy(v, out->v, (size_t)out->n * sizeof *v);
-            }
-            cli_free(out->v);
-            out->v = v;
-            capacity = more;
-        }
-        out->v[out->n++] = cli_format("%s", line);
-    }
-    bool failed = ferror(file) != 0;
-    free(line);
-    if (!is_stdin) {
-        fclose(file);
-    }
-    if (failed) {
-        cli_lines_free(out);
-        return cli_error(rk_status_exit_code(RK_ERR_IO), "%s %s: %s", option, path,
-                         strerror(errno));
-    }
-    return 0;
-}
-
-void cli_lines_free(cli_lines *lines)
-{
-    for (int64_t i = 0; i < lines->n; i++) {
-        cli_free(lines->v[i]);
-    }
-    cli_free(lines->v);
-    *lines = (cli_lines){.v = NULL};
-}
-
-/* ---- results ---- */
 
 static bool ends_with(const char *text, const char *end)
 {
     size_t n = strlen(text), m = strlen(end);
     return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* A pipe or a device takes what it is given; a file of its name beside it would replace it. */
+static bool is_device(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
 int cli_result_open(cli_result *r, const char *option, const char *path, bool force)
@@ -76,13 +25,13 @@ int cli_result_open(cli_result *r, const char *option, const char *path, bool fo
     r->form = ends_with(path, ".jsonl") || ends_with(path, ".ndjson") ? CLI_ROWS_JSON
               : ends_with(path, ".csv")                               ? CLI_ROWS_CSV
                                                                       : CLI_ROWS_TSV;
-    if (!force && access(path, F_OK) == 0) {
+    if (!force && cli_is_there(path) && !is_device(path)) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
                          "%s %s is there already: replace it by --force, or name another file",
                          option, path);
     }
-    r->aside = cli_format("%s.%ld.tmp", path, (long)getpid());
-    r->file = fopen(r->aside, "wb");
+    r->aside = is_device(path) ? NULL : cli_format("%s.%ld.tmp", path, (long)getpid());
+    r->file = fopen(r->aside ? r->aside : path, "wb");
     if (!r->file) {
         int code =
             cli_error(rk_status_exit_code(RK_ERR_IO), "%s %s: %s", option, path, strerror(errno));
@@ -95,10 +44,11 @@ int cli_result_open(cli_result *r, const char *option, const char *path, bool fo
 
 int cli_result_commit(cli_result *r)
 {
-    bool written = fflush(r->file) == 0 && !ferror(r->file) && fsync(fileno(r->file)) == 0;
+    bool written =
+        fflush(r->file) == 0 && !ferror(r->file) && (!r->aside || fsync(fileno(r->file)) == 0);
     written = fclose(r->file) == 0 && written;
     r->file = NULL;
-    if (!written || rename(r->aside, r->path) != 0) {
+    if (!written || (r->aside && rename(r->aside, r->path) != 0)) {
         int code = cli_error(rk_status_exit_code(RK_ERR_IO), "%s: %s", r->path, strerror(errno));
         cli_result_close(r);
         return code;
@@ -121,28 +71,34 @@ void cli_result_close(cli_result *r)
     }
 }
 
+void cli_tsv_field(FILE *out, const char *text)
+{
+    const size_t plain = strcspn(text, "\t\n\r\\");
+    fwrite(text, 1, plain, out);
+    for (const char *at = text + plain; *at; at++) {
+        const char *special = strchr("\tt\nn\rr\\\\", *at);
+        if (special) {
+            fprintf(out, "\\%c", special[1]);
+        } else {
+            fputc(*at, out);
+        }
+    }
+}
+
 /* In a CSV quoted where it must be (RFC 4180), in a TSV with escapes as in exports. */
 void cli_result_text(cli_result *r, const char *text)
 {
-    if (r->form == CLI_ROWS_CSV && text[strcspn(text, ",\"\r\n")] != '\0') {
+    const bool is_csv = r->form == CLI_ROWS_CSV;
+    if (is_csv && text[strcspn(text, ",\"\r\n")] != '\0') {
         fputc('"', r->file);
         for (; *text; text++) {
             fputs(*text == '"' ? "\"" : "", r->file);
             fputc(*text, r->file);
         }
         fputc('"', r->file);
-        return;
-    }
-    for (; *text; text++) {
-        char escape = r->form == CLI_ROWS_CSV ? '\0'
-                      : *text == '\t'         ? 't'
-                      : *text == '\n'         ? 'n'
-                      : *text == '\r'         ? 'r'
-                      : *text == '\\'         ? '\\'
-                                              : '\0';
-        if (escape) {
-            fputc('\\', r->file);
-        }
-        fputc(escape ? escape : *text, r->file);
+    } else if (is_csv) {
+        fputs(text, r->file);
+    } else {
+        cli_tsv_field(r->file, text);
     }
 }
