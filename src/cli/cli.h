@@ -64,6 +64,7 @@ bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_co
 
 int cmd_train(cli *c, int argc, char **argv);
 int cmd_prepare(cli *c, int argc, char **argv);
+int cmd_cache(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
@@ -87,8 +88,9 @@ const cli_command *cli_find_command(const char *name, const char **nearest);
 void cli_print_help(FILE *out);
 /* Prints every option of a config; returns an exit code. */
 int cli_print_options(const cli *c);
-/* The training step of a config as a page; returns the exit code. */
-int cli_print_program(const cli *c, const rk_config *config);
+/* The training step of a config as a page, on the data set of the run in run_dir, NULL = the
+ * config's; returns the exit code. */
+int cli_print_program(const cli *c, const rk_config *config, const char *run_dir);
 
 /* ---- errors (errors.c) ---- */
 
