@@ -248,6 +248,17 @@ run 0 "$rankine" score cold --user 3 5000 --items 6000,3 --tsv
 [ "$(cut -f 4 out | tr '\n' ' ')" = "untrained model untrained popularity " ] ||
     fail "scores of what was never trained"
 
+# ---- users who are held out are answered by what is given of them ----
+sed 's/kind: ratio/kind: users/; /order: time/d' demo/synth.yaml >demo/users.yaml
+run 0 "$rankine" train demo/users.yaml --run users "${two[@]}" "${quick[@]}"
+run 0 "$rankine" recommend users --all --top 1 --tsv
+[ "$(cut -f 5 out | sort | uniq -c | awk '{ print $2 }' | tr '\n' ' ')" = "items model " ] ||
+    fail "held-out users are known by items"
+user=$(awk -F'\t' '$5 == "items" { print $1; exit }' out)
+run 0 "$rankine" recommend users --user "$user" --top 4 --explain --json
+json "j[0]['basis'] == 'items' and j[0]['known_items'] > 1"
+python3 exact.py exact || fail "reasons of held-out users are exact"
+
 # ---- ids that need care ----
 mkdir odd
 printf '%s\n' 'user_id,item_id' >odd/r.csv
