@@ -7,6 +7,7 @@
 #include "rankine/config.h"
 #include "rankine/dataset.h"
 #include "rankine/evaluate.h"
+#include "rankine/guess.h"
 #include "rankine/hooks.h"
 #include "rankine/info.h"
 #include "rankine/metrics.h"

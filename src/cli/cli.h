@@ -72,6 +72,7 @@ int cmd_similar(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
+int cmd_init(cli *c, int argc, char **argv);
 int cmd_synth(cli *c, int argc, char **argv);
 int cmd_help(cli *c, int argc, char **argv);
 
@@ -157,6 +158,7 @@ void cli_json_bool(cli_json *j, bool value);
 void cli_json_real(cli_json *j, double value);   /* shortest that reads back; null if not finite */
 void cli_print_real(char out[40], double value); /* a finite one, as above, without JSON */
 void cli_json_float(cli_json *j, float value);
+void cli_json_raw(cli_json *j, const char *json); /* a value that is JSON already, or begins one */
 /* An original id: a number when the data set's ids are integers, else a text. */
 void cli_json_id(cli_json *j, const char *id, bool integer);
 
@@ -231,6 +233,14 @@ void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows,
 void cli_print_report(FILE *out, const rk_report *report);
 /* Prints the report of several seeds, which has "seeds.count". */
 void cli_print_seeds(FILE *out, const rk_report *report);
+
+/* ---- facts as JSON (facts.c) ---- */
+
+/* An object; its names are those of report.json. */
+void cli_json_dataset(cli_json *j, const rk_dataset *dataset);
+/* The report.json of a run or of several seeds; null where there is none. Returns an exit code,
+ * after printing the error if any. */
+int cli_json_report(cli_json *j, const char *run_dir);
 
 /* ---- configs and runs (common.c) ---- */
 

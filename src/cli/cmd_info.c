@@ -3,26 +3,88 @@
 
 #include "cli.h"
 
-static int print_topic(const cli *c, const char *topic)
+static const char *const types[] = {"float32", "int32", "int64"}; /* by rk_tensor_type */
+
+/* A text for people, as an array of its lines. */
+static void json_lines(cli_json *j, const char *key, const char *text)
+{
+    cli_json_key(j, key);
+    cli_json_open(j, '[');
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        char *line = cli_format("%.*s", (int)length, text);
+        cli_json_text(j, line);
+        cli_free(line);
+        text += length + (text[length] == '\n');
+    }
+    cli_json_close(j, ']');
+}
+
+/* json NULL: as it is. */
+static int print_topic(const cli *c, cli_json *json, const char *topic)
 {
     char *text = NULL;
     rk_status status = rk_info(topic, &text);
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
-    fputs(text, stdout);
+    if (json) {
+        json_lines(json, topic, text);
+    } else {
+        fputs(text, stdout);
+    }
     rk_string_free(text);
     return 0;
 }
 
-/* A file of `export --format model`; false if it is none. */
-static bool print_model(const char *path)
+static void json_text(cli_json *j, const char *key, const char *value)
 {
-    static const char *const types[] = {"float32", "int32", "int64"};
+    cli_json_key(j, key);
+    cli_json_text(j, value);
+}
+
+static void json_number(cli_json *j, const char *key, int64_t value)
+{
+    cli_json_key(j, key);
+    cli_json_int(j, value);
+}
+
+static void json_model(const rk_model *model)
+{
+    cli_json j = {.out = stdout};
+    rk_model_facts facts = rk_model_get_facts(model);
+    rk_tensor_info t;
+    cli_json_open(&j, '{');
+    json_text(&j, "model", facts.kind);
+    json_number(&j, "epoch", facts.epoch);
+    cli_json_key(&j, "tensors");
+    cli_json_open(&j, '[');
+    for (int64_t i = 0; i < facts.tensors && rk_model_tensor_info(model, i, &t) == RK_OK; i++) {
+        cli_json_open(&j, '{');
+        json_text(&j, "name", t.name);
+        json_text(&j, "type", types[t.type]);
+        json_number(&j, "rows", t.rows);
+        json_number(&j, "cols", t.cols);
+        cli_json_close(&j, '}');
+    }
+    cli_json_close(&j, ']');
+    cli_json_key(&j, "dataset");
+    cli_json_dataset(&j, rk_model_dataset(model));
+    cli_json_close(&j, '}');
+}
+
+/* A file of `export --format model`; false if it is none. */
+static bool print_model(const char *path, bool json)
+{
     rk_model *model = NULL;
     rk_tensor_info t;
     if (rk_model_open(path, "cpu", NULL, NULL, &model) != RK_OK) {
         return false;
+    }
+    if (json) {
+        json_model(model);
+        rk_model_free(model);
+        return true;
     }
     rk_model_facts facts = rk_model_get_facts(model);
     printf("model %s of epoch %lld\n", facts.kind, (long long)facts.epoch);
@@ -35,17 +97,22 @@ static bool print_model(const char *path)
     return true;
 }
 
-static int print_dataset(const cli *c)
+static int print_dataset(const cli *c, bool json)
 {
     rk_dataset *dataset = NULL;
     rk_status status = rk_dataset_open(c->positional, &dataset);
-    if (status == RK_ERR_DATA && print_model(c->positional)) {
+    if (status == RK_ERR_DATA && print_model(c->positional, json)) {
         return 0;
     }
     if (status != RK_OK) {
         return cli_fail(c, rk_dataset_open(c->positional, &dataset)); /* its own message again */
     }
-    cli_print_stats(stdout, dataset);
+    if (json) {
+        cli_json j = {.out = stdout};
+        cli_json_dataset(&j, dataset);
+    } else {
+        cli_print_stats(stdout, dataset);
+    }
     rk_dataset_free(dataset);
     return 0;
 }
@@ -73,12 +140,48 @@ static int open_config(const cli *c, rk_config **out)
     return status == RK_OK ? 0 : cli_fail(c, status);
 }
 
-static int print_run(const cli *c)
+static void json_value(cli_json *j, const rk_config *config, const char *key)
+{
+    const char *text;
+    bool is_read = false;
+    if (rk_config_is_read(config, key, &is_read) == RK_OK && is_read &&
+        rk_config_get(config, key, &text) == RK_OK) {
+        json_text(j, key, text);
+    }
+}
+
+static int json_run(const cli *c, const rk_config *config)
+{
+    static const char *const keys[] = {"data.name",    "model.kind",   "model.dim",
+                                       "model.layers", "train.epochs", "run.seed"};
+    cli_json j = {.out = stdout};
+    cli_json_open(&j, '{');
+    json_text(&j, "run", c->positional);
+    cli_json_key(&j, "finished");
+    cli_json_bool(&j, cli_exists(c->positional, "report.json"));
+    cli_json_key(&j, "options");
+    cli_json_open(&j, '{');
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        json_value(&j, config, keys[i]);
+    }
+    cli_json_close(&j, '}');
+    cli_json_key(&j, "report");
+    int code = cli_json_report(&j, c->positional);
+    cli_json_close(&j, '}');
+    return code;
+}
+
+static int print_run(const cli *c, bool json)
 {
     rk_config *config = NULL;
     rk_report *report = NULL;
     int code = open_config(c, &config);
     if (code != 0) {
+        return code;
+    }
+    if (json) {
+        code = json_run(c, config);
+        rk_config_free(config);
         return code;
     }
     printf("run %s\n", c->positional);
@@ -149,7 +252,7 @@ int cmd_info(cli *c, int argc, char **argv)
 {
     static const char *const topics[] = {"devices", "models", "operations", "metrics"};
     bool wanted[4] = {false};
-    bool options = false, program = false;
+    bool options = false, program = false, json = false;
     int chosen = 0;
     int code;
     const cli_option table[] = {
@@ -160,6 +263,7 @@ int cmd_info(cli *c, int argc, char **argv)
         {"--options", CLI_FLAG, &options, NULL, "every option of a config", 0, 0},
         {"--program", CLI_FLAG, &program, NULL,
          "of a run: a step of its fitting as one page, operations, shapes and bytes", 0, 0},
+        {"--json", CLI_FLAG, &json, NULL, "the same as one JSON object", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
     const cli_spec spec = {"info",
@@ -183,23 +287,36 @@ int cmd_info(cli *c, int argc, char **argv)
         if (chosen > 0 || options) {
             return cli_usage("info", "info takes either a PATH or options, not both");
         }
+        if (program && json) {
+            return cli_usage("info", "--program is a page for people; there is no --json of it");
+        }
         if (program) {
             return print_program(c);
         }
-        return cli_is_directory(c->positional) ? print_run(c) : print_dataset(c);
+        return cli_is_directory(c->positional) ? print_run(c, json) : print_dataset(c, json);
     }
     if (program) {
         return cli_usage("info", "--program is of a run: rankine info RUN --program; before there "
                                  "is one: rankine train CONFIG --print-program");
     }
+    if (json && options) {
+        return cli_usage("info", "--options is a page for people; there is no --json of it");
+    }
+    cli_json j = {.out = stdout};
+    if (json) {
+        cli_json_open(&j, '{');
+    }
     if (chosen == 0 && !options) {
-        code = print_topic(c, "build");
+        code = print_topic(c, json ? &j : NULL, "build");
         wanted[0] = wanted[1] = true;
     }
     for (int i = 0; i < 4 && code == 0; i++) {
         if (wanted[i]) {
-            code = print_topic(c, topics[i]);
+            code = print_topic(c, json ? &j : NULL, topics[i]);
         }
+    }
+    if (json) {
+        cli_json_close(&j, '}');
     }
     if (options && code == 0) {
         code = cli_print_options(c);

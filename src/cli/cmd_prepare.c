@@ -3,7 +3,7 @@
 
 static const char stop_text[] = "\nrankine: stopping (again: stop at once)\n";
 
-static int prepare(const cli *c, const rk_config *config, bool force)
+static int prepare(const cli *c, const rk_config *config, bool force, bool json)
 {
     cli_display display;
     rk_dataset *dataset = NULL;
@@ -15,7 +15,12 @@ static int prepare(const cli *c, const rk_config *config, bool force)
     if (status != RK_OK) {
         return cli_fail(c, status);
     }
-    cli_print_stats(stdout, dataset);
+    if (json) {
+        cli_json j = {.out = stdout};
+        cli_json_dataset(&j, dataset);
+    } else {
+        cli_print_stats(stdout, dataset);
+    }
     rk_dataset_free(dataset);
     return 0;
 }
@@ -24,13 +29,14 @@ int cmd_prepare(cli *c, int argc, char **argv)
 {
     const char *data = NULL;
     cli_list set = {NULL, 0};
-    bool force = false;
+    bool force = false, json = false;
     const cli_option table[] = {
         {"--set", CLI_REPEAT, &set, "KEY=VALUE",
          "set an option of the config, e.g. data.min_user=5; may be repeated", 0, 0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are (= --set data.root=DIR)", 0,
          0},
         {"--force", CLI_FLAG, &force, NULL, "read the sources again even if nothing changed", 0, 0},
+        {"--json", CLI_FLAG, &json, NULL, "the statistics as one JSON object", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
@@ -48,7 +54,7 @@ int cmd_prepare(cli *c, int argc, char **argv)
     if (cli_parse(c, &spec, argc, argv, &code)) {
         code = cli_load_config(c, c->positional, data, NULL, &set, &config);
         if (code == 0) {
-            code = prepare(c, config, force);
+            code = prepare(c, config, force, json);
         }
     }
     rk_config_free(config);

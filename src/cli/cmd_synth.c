@@ -3,7 +3,31 @@
 
 #include "cli.h"
 
-static int synth(const cli *c, const rk_synth_options *options, bool force)
+static void print_json(const cli *c, const rk_synth_options *o)
+{
+    cli_json j = {.out = stdout};
+    char *config = cli_format("%s/synth.yaml", c->positional);
+    const struct {
+        const char *key;
+        int64_t value;
+    } counts[] = {{"users", o->users},
+                  {"items", o->items},
+                  {"interactions", o->interactions},
+                  {"clusters", o->clusters}};
+    cli_json_open(&j, '{');
+    cli_json_key(&j, "folder");
+    cli_json_text(&j, c->positional);
+    cli_json_key(&j, "config");
+    cli_json_text(&j, config);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        cli_json_key(&j, counts[i].key);
+        cli_json_int(&j, counts[i].value);
+    }
+    cli_json_close(&j, '}');
+    cli_free(config);
+}
+
+static int synth(const cli *c, const rk_synth_options *options, bool force, bool json)
 {
     cli_display display;
     cli_display_init(&display, c);
@@ -13,6 +37,10 @@ static int synth(const cli *c, const rk_synth_options *options, bool force)
     cli_display_end(&display);
     if (status != RK_OK) {
         return cli_fail(c, status);
+    }
+    if (json) {
+        print_json(c, options);
+        return 0;
     }
     printf("%s: ratings.csv, items.csv, synth.yaml\n"
            "          %s users, %s items, %s interactions, %s clusters\n",
@@ -30,7 +58,7 @@ int cmd_synth(cli *c, int argc, char **argv)
 {
     rk_synth_options o = rk_synth_defaults();
     int64_t seed = (int64_t)o.seed;
-    bool force = false;
+    bool force = false, json = false;
     char *helps[] = {
         cli_format("default %s", cli_count(o.users).s),
         cli_format("default %s", cli_count(o.items).s),
@@ -45,6 +73,7 @@ int cmd_synth(cli *c, int argc, char **argv)
         {"--clusters", CLI_INT, &o.clusters, "N", helps[3], 1, INT32_MAX},
         {"--seed", CLI_INT, &seed, "N", helps[4], 0, INT64_MAX},
         {"--force", CLI_FLAG, &force, NULL, "replace files that are there", 0, 0},
+        {"--json", CLI_FLAG, &json, NULL, "what was made, as one JSON object", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
@@ -60,7 +89,7 @@ int cmd_synth(cli *c, int argc, char **argv)
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {
         o.seed = (uint64_t)seed;
-        code = synth(c, &o, force);
+        code = synth(c, &o, force, json);
     }
     for (size_t i = 0; i < sizeof helps / sizeof helps[0]; i++) {
         cli_free(helps[i]);

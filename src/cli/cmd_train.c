@@ -11,7 +11,7 @@
 typedef struct train_args {
     cli_list set;
     const char *data, *device, *run, *from, *new_ids;
-    bool resume, force, eager, profile, print_config, print_program;
+    bool resume, force, eager, profile, print_config, print_program, json;
     int64_t seeds; /* 0 = one run */
 } train_args;
 
@@ -73,6 +73,7 @@ static int64_t plain_user(const rk_dataset *dataset)
 /* A training that is going on. */
 typedef struct work {
     const cli *c;
+    bool json;
     cli_display display;
     char *run_dir; /* that was taken, else NULL; owned */
     char *user;    /* some user of the data set; owned */
@@ -88,7 +89,7 @@ static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
     w->user =
         user_shown < 0 ? NULL : cli_format("%s", rk_dataset_user_id(dataset, user_shown, room));
     cli_display_end(&w->display);
-    if (!w->c->quiet) {
+    if (!w->c->quiet && !w->json) {
         cli_print_stats(stdout, dataset);
         fflush(stdout);
     }
@@ -120,10 +121,23 @@ static void print_resume(const train_args *args, const char *run_dir)
     cli_free(folder);
 }
 
+static int print_json(const char *run_dir)
+{
+    cli_json j = {.out = stdout};
+    cli_json_open(&j, '{');
+    cli_json_key(&j, "run");
+    cli_json_text(&j, run_dir);
+    cli_json_key(&j, "report");
+    int code = cli_json_report(&j, run_dir);
+    cli_json_close(&j, '}');
+    return code;
+}
+
 /* What came of it; returns the exit code. */
 static int sum_up(const work *w, const train_args *args, rk_status status)
 {
     rk_report *report = NULL;
+    int code = 0;
     const char *run_dir = w->run_dir;
     if (!run_dir) {
         return cli_fail(w->c, status);
@@ -139,7 +153,9 @@ static int sum_up(const work *w, const train_args *args, rk_status status)
     if (status != RK_OK) {
         return cli_fail(w->c, status);
     }
-    if (args->seeds > 0) {
+    if (args->json) {
+        code = print_json(run_dir);
+    } else if (args->seeds > 0) {
         cli_print_seeds(stdout, report);
         printf("runs      %s\n", run_dir);
     } else {
@@ -148,14 +164,14 @@ static int sum_up(const work *w, const train_args *args, rk_status status)
         print_next(w);
     }
     rk_report_free(report);
-    return 0;
+    return code;
 }
 
 /* run_dir: the folder to take; is_wish: or another one named after it. */
 static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir,
                  bool is_wish)
 {
-    work w = {.c = c};
+    work w = {.c = c, .json = args->json};
     cli_display_init(&w.display, c);
     rk_hooks hooks = cli_display_hooks(&w.display);
     cli_signals_install(stop_text);
@@ -275,6 +291,8 @@ int cmd_train(cli *c, int argc, char **argv)
          "show every option with its value and where that came from; train nothing", 0, 0},
         {"--print-program", CLI_FLAG, &args.print_program, NULL,
          "show a training step as one page: operations, shapes, bytes; train nothing", 0, 0},
+        {"--json", CLI_FLAG, &args.json, NULL,
+         "at the end one JSON object: run, report (that of report.json)", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "only warnings, errors and the final metrics", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };

@@ -68,6 +68,18 @@ void cli_json_text(cli_json *j, const char *text)
     quoted(j->out, text);
 }
 
+void cli_json_bool(cli_json *j, bool value)
+{
+    before_value(j);
+    fputs(value ? "true" : "false", j->out);
+}
+
+void cli_json_raw(cli_json *j, const char *json)
+{
+    before_value(j);
+    fputs(json, j->out);
+}
+
 void cli_json_int(cli_json *j, int64_t value)
 {
     before_value(j);
@@ -83,12 +95,6 @@ void cli_print_real(char out[40], double value)
             break;
         }
     }
-}
-
-void cli_json_bool(cli_json *j, bool value)
-{
-    before_value(j);
-    fputs(value ? "true" : "false", j->out);
 }
 
 void cli_json_real(cli_json *j, double value)

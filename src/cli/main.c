@@ -15,6 +15,7 @@
 const cli_command *cli_commands(void)
 {
     static const cli_command commands[] = {
+        {"init", "a first config for a file of interactions", cmd_init},
         {"train", "train a model from a config into a run folder", cmd_train},
         {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
         {"cache", "prepared data sets: list them, remove what is of no use", cmd_cache},
@@ -64,7 +65,8 @@ void cli_print_help(FILE *out)
           "  rankine help options      every option of a config\n"
           "  rankine --version\n\n"
           "start here:\n"
-          "  rankine synth demo && rankine train demo/synth.yaml\n",
+          "  rankine synth demo && rankine train demo/synth.yaml\n"
+          "  rankine init ratings.csv && rankine train ratings.yaml\n",
           out);
 }
 

@@ -232,6 +232,26 @@ int64_t rk__ids_find_text(const rk_ids *ids, const char *text, int64_t length)
     return low < ids->n && compare_text(ids->texts[low], text, length) == 0 ? low : -1;
 }
 
+/* "; data.min_user and data.min_item dropped 14 users, it may be one of them", or "". */
+typedef struct dropped_text {
+    char text[160];
+} dropped_text;
+
+static dropped_text may_be_dropped(const rk_dataset *d, const rk_ids *ids)
+{
+    dropped_text out = {""};
+    const bool is_user = ids == &d->users;
+    const int64_t n = is_user ? d->stats.users_dropped : d->stats.items_dropped;
+    if (n > 0) {
+        snprintf(
+            out.text, sizeof out.text,
+            "; data.min_user and data.min_item dropped %lld %s with fewer interactions, it may "
+            "be one of them",
+            (long long)n, is_user ? "users" : "items");
+    }
+    return out;
+}
+
 static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *what,
                       const char *id, int64_t *out)
 {
@@ -239,7 +259,8 @@ static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *
     if (ids->texts) {
         *out = rk__ids_find_text(ids, id, (int64_t)strlen(id));
         if (*out < 0) {
-            RK_FAIL(RK_ERR_DATA, "%s '%s' is not in the data set %s", what, id, dataset->name);
+            RK_FAIL(RK_ERR_DATA, "%s '%s' is not in the data set %s%s", what, id, dataset->name,
+                    may_be_dropped(dataset, ids).text);
         }
         return RK_OK;
     }
@@ -251,9 +272,9 @@ static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *
     }
     RK_FAIL(RK_ERR_DATA,
             "%s '%s' is not in the data set %s, whose %s ids are integers from %lld to "
-            "%lld",
+            "%lld%s",
             what, id, dataset->name, what, (long long)ids->numbers[0],
-            (long long)ids->numbers[ids->n - 1]);
+            (long long)ids->numbers[ids->n - 1], may_be_dropped(dataset, ids).text);
 }
 
 rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out)

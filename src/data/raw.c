@@ -158,21 +158,6 @@ static rk_status add_row(rk_raw *raw, int32_t user, int32_t item, const rk_recor
     return RK_OK;
 }
 
-rk_status rk__raw_number_rows(rk_raw *raw)
-{
-    int32_t *rows = NULL;
-    if (!raw->needs_order) {
-        return RK_OK;
-    }
-    RK_TRY(rk__alloc(&raw->details.order, raw->n, sizeof *raw->details.order, "order of rows"));
-    RK_TRY(rk__calloc(&rows, raw->users.n, sizeof *rows, "rows of users"));
-    for (int64_t k = 0; k < raw->n; k++) {
-        raw->details.order[k] = rows[raw->user[k]]++;
-    }
-    rk__free(rows);
-    return RK_OK;
-}
-
 static rk_status index_users(rk_raw *raw, const rk_record *records, int64_t n, int32_t *out)
 {
     if (raw->users.is_text) {

@@ -1,0 +1,416 @@
+#include "data/guess.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/moment.h"
+#include "data/hash.h"
+#include "data/table.h"
+
+enum { SAMPLE = 100 /* lines that separators are counted in */ };
+
+/* ---- separators ---- */
+
+static const char *const separators[] = {"\t", "::", ",", ";", "|", " "};
+enum { SEPARATORS = sizeof separators / sizeof separators[0], NOWHERE = -1 };
+
+/* Fields of a line, quoted ones as one. */
+static int64_t count_fields(rk_text line, const char *separator)
+{
+    const int64_t length = (int64_t)strlen(separator);
+    bool quoted = false;
+    int64_t n = 1;
+    for (int64_t i = 0; i < line.length; i++) {
+        if (line.at[i] == '"') {
+            quoted = !quoted;
+        } else if (!quoted && i + length <= line.length &&
+                   memcmp(line.at + i, separator, (size_t)length) == 0) {
+            n++;
+            i += length - 1;
+        }
+    }
+    return n;
+}
+
+/* For each separator: how many lines have how many fields. */
+typedef struct votes {
+    int64_t lines;
+    int64_t first[SEPARATORS]; /* fields of the first line */
+    int64_t same[SEPARATORS];  /* lines with as many, where that is above 1 */
+    int64_t words;             /* lines of nothing but integers and blanks */
+    char head[1024];           /* the first line */
+} votes;
+
+static bool is_integers(rk_text line)
+{
+    bool any = false;
+    for (int64_t i = 0; i < line.length; i++) {
+        char c = line.at[i];
+        any = any || (c >= '0' && c <= '9');
+        if (!(c >= '0' && c <= '9') && c != ' ' && c != '\t') {
+            return false;
+        }
+    }
+    return any;
+}
+
+static rk_status vote(votes *v, const char *path, bool is_latin1)
+{
+    rk_lines lines = {0};
+    rk_status status = RK_OK;
+    bool end = false;
+    RK_TRY(rk__lines_open(&lines, path, (rk_line_options){.is_latin1 = is_latin1}));
+    while (v->lines < SAMPLE) {
+        RK_TRY_GOTO(done, rk__lines_next(&lines, &end));
+        if (end) {
+            break;
+        }
+        if (rk__lines_is_blank(&lines)) {
+            continue;
+        }
+        const rk_text line = {rk__lines_at(&lines), rk__lines_length(&lines)};
+        if (v->lines == 0) {
+            snprintf(v->head, sizeof v->head, "%.*s",
+                     (int)(line.length < 1000 ? line.length : 1000), line.at);
+        }
+        for (int i = 0; i < SEPARATORS; i++) {
+            int64_t n = count_fields(line, separators[i]);
+            v->first[i] = v->lines == 0 ? n : v->first[i];
+            v->same[i] += n == v->first[i] && n > 1;
+        }
+        v->words += is_integers(line);
+        v->lines++;
+    }
+done:
+    rk__lines_close(&lines);
+    return status;
+}
+
+/* The separator that divides most lines alike; of those the one with most columns. */
+static int elect(const votes *v)
+{
+    int best = NOWHERE;
+    for (int i = 0; i < SEPARATORS; i++) {
+        bool better = best == NOWHERE || v->same[i] > v->same[best] ||
+                      (v->same[i] == v->same[best] && v->first[i] > v->first[best]);
+        best = v->same[i] > 0 && better ? i : best;
+    }
+    return best;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* The format, from the first lines. */
+static rk_status find_format(rk_look *look)
+{
+    votes v = {0};
+    RK_TRY(vote(&v, look->path, look->is_latin1));
+    const int best = elect(&v);
+    look->format = "csv";
+    if (v.lines == 0) {
+        RK_FAIL(RK_ERR_DATA, "%s has no lines: there is nothing to look at", look->path);
+    }
+    if (strstr(v.head, ":token") || ends_with(look->path, ".inter")) {
+        look->format = "inter";
+        look->header = true;
+    } else if (v.words == v.lines && (best == NOWHERE || v.same[best] < v.lines)) {
+        look->format = "adjacency"; /* a user and as many items as they have */
+        return RK_OK;
+    }
+    if (best == NOWHERE) {
+        RK_FAIL(RK_ERR_DATA,
+                "%s: its lines have one column only, by tabs, commas, semicolons, bars, '::' and "
+                "blanks; a config says other separators in data.sources[0].separator",
+                look->path);
+    }
+    snprintf(look->separator, sizeof look->separator, "%s", separators[best]);
+    return RK_OK;
+}
+
+/* ---- rows ---- */
+
+static void note_distinct(rk_guess_column *c, rk_text field)
+{
+    const uint64_t mask = 2 * RK_GUESS_DISTINCT - 1;
+    uint64_t hash = rk__hash(RK_HASH_START, field.at, field.length) | 1; /* 0 = an empty cell */
+    uint64_t at = hash & mask;
+    if (c->distinct >= RK_GUESS_DISTINCT) {
+        return;
+    }
+    while (c->seen[at] != 0 && c->seen[at] != hash) {
+        at = (at + 1) & mask;
+    }
+    c->distinct += c->seen[at] == 0;
+    c->seen[at] = hash;
+}
+
+static void note_number(rk_guess_column *c, double number)
+{
+    bool is_first = c->numbers + c->comma_numbers == 0;
+    c->rising += !is_first && number == c->last + 1; /* exact: whole numbers */
+    c->first = is_first ? number : c->first;
+    c->last = number;
+    c->min = is_first || number < c->min ? number : c->min;
+    c->max = is_first || number > c->max ? number : c->max;
+}
+
+/* 4,5 as a number; false if it is none. */
+static bool parse_comma(rk_text field, double *out)
+{
+    char text[48];
+    char *comma;
+    if (field.length >= (int64_t)sizeof text) {
+        return false;
+    }
+    memcpy(text, field.at, (size_t)field.length);
+    text[field.length] = '\0';
+    comma = strchr(text, ',');
+    if (!comma || strchr(comma + 1, ',')) {
+        return false;
+    }
+    *comma = '.';
+    return rk__parse_real(text, strlen(text), out) == RK_PARSE_OK;
+}
+
+static bool is_id(rk_text field)
+{
+    int64_t number = 0;
+    for (int64_t i = 0; i < field.length; i++) {
+        if (field.at[i] < '0' || field.at[i] > '9') {
+            return false;
+        }
+    }
+    return field.length > 0 && (field.length == 1 || field.at[0] != '0') &&
+           rk__parse_int(field.at, (size_t)field.length, &number) == RK_PARSE_OK;
+}
+
+static void note(rk_guess_column *c, rk_text raw)
+{
+    const rk_text field = rk__trimmed(raw);
+    double number = 0, seconds = 0;
+    c->n++;
+    if (field.length == 0) {
+        c->empty++;
+        return;
+    }
+    note_distinct(c, field);
+    c->ids += is_id(field);
+    if (rk__parse_real(field.at, (size_t)field.length, &number) == RK_PARSE_OK) {
+        note_number(c, number);
+        c->numbers++;
+        c->comma_numbers++;
+    } else if (parse_comma(field, &number)) {
+        note_number(c, number);
+        c->comma_numbers++;
+    } else if (rk__parse_moment(field.at, (size_t)field.length, &seconds) == RK_PARSE_OK) {
+        c->dates++;
+    }
+}
+
+/* ---- the table ---- */
+
+static rk_status make_columns(rk_look *look, int64_t n)
+{
+    RK_TRY(rk__calloc(&look->columns, n, sizeof *look->columns, "the columns of a file"));
+    look->n_columns = n;
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY(rk__calloc(&look->columns[i].seen, 2 * RK_GUESS_DISTINCT,
+                          sizeof *look->columns[i].seen, "the values of a column"));
+    }
+    return RK_OK;
+}
+
+/* The first row is not data: a name that is known, or a word above a column of numbers or dates. */
+static bool is_header(const rk_look *look, char *const *first)
+{
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        const rk_guess_column *c = &look->columns[i];
+        const int64_t there = c->n - c->empty;
+        double number = 0;
+        bool is_number = rk__parse_real(first[i], strlen(first[i]), &number) == RK_PARSE_OK;
+        bool is_date = rk__parse_moment(first[i], strlen(first[i]), &number) == RK_PARSE_OK;
+        if (!is_number && !is_date && first[i][0] != '\0' &&
+            (rk__guess_knows_name(first[i]) ||
+             (there > 0 && (c->comma_numbers == there || c->dates == there)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static rk_status keep_first(const rk_table *table, char **first)
+{
+    for (int i = 0; i < table->n_wanted; i++) {
+        const rk_text field = rk__trimmed(table->fields[i]);
+        RK_TRY(rk__strndup(&first[i], field.at, (size_t)field.length));
+    }
+    return RK_OK;
+}
+
+/* The names of the columns, if the first row has them; else that row is data, too. */
+static rk_status take_first(rk_look *look, char **first)
+{
+    look->header = look->header || is_header(look, first);
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        rk_guess_column *c = &look->columns[i];
+        char *colon =
+            look->header && strcmp(look->format, "inter") == 0 ? strchr(first[i], ':') : NULL;
+        size_t length = colon ? (size_t)(colon - first[i]) : strlen(first[i]);
+        RK_TRY(rk__strndup(&c->name, first[i], look->header ? length : 0));
+        if (!look->header) {
+            const double second = c->first;
+            const int64_t rising = c->rising;
+            note(c,
+                 (rk_text){first[i], (int64_t)strlen(first[i])}); /* before all others, in fact */
+            c->rising = rising + (c->last + 1 == second);
+        }
+    }
+    look->rows += !look->header;
+    return RK_OK;
+}
+
+static rk_status read_rows(rk_look *look, rk_table *table, char **first)
+{
+    bool end = false;
+    RK_TRY(rk__table_next(table, &end));
+    RK_TRY(keep_first(table, first));
+    while (look->rows < RK_GUESS_ROWS) {
+        RK_TRY(rk__table_next(table, &end));
+        if (end) {
+            look->whole = true;
+            break;
+        }
+        for (int i = 0; i < table->n_wanted; i++) {
+            note(&look->columns[i], table->fields[i]);
+        }
+        look->rows++;
+    }
+    return take_first(look, first);
+}
+
+static rk_status read_table(rk_look *look)
+{
+    const rk_table_format format = {.separator = look->separator, .quotes = true};
+    rk_table table = {0};
+    char **first = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk__table_open(&table, &format, look->path,
+                          (rk_line_options){.is_latin1 = look->is_latin1}));
+    RK_TRY_GOTO(done, make_columns(look, table.n_columns));
+    RK_TRY_GOTO(done, rk__calloc(&first, table.n_columns, sizeof *first, "the first row"));
+    for (int64_t i = 0; i < table.n_columns; i++) {
+        char index[24];
+        int place = 0;
+        snprintf(index, sizeof index, "%lld", (long long)i);
+        RK_TRY_GOTO(done, rk__table_want(&table, index, "a column", &place));
+    }
+    status = read_rows(look, &table, first);
+done:
+    for (int64_t i = 0; first && i < look->n_columns; i++) {
+        rk__free(first[i]);
+    }
+    rk__free(first);
+    rk__table_close(&table);
+    return status;
+}
+
+/* Numbers with a comma where no column's numbers have a point. */
+static void find_decimals(rk_look *look)
+{
+    bool any_comma = false, any_point = false;
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        const rk_guess_column *c = &look->columns[i];
+        bool is_number = c->n > c->empty && c->comma_numbers == c->n - c->empty;
+        any_comma = any_comma || (is_number && c->comma_numbers > c->numbers);
+        any_point =
+            any_point || (is_number && c->numbers == c->n - c->empty && c->ids < c->numbers);
+    }
+    look->decimal_comma = any_comma && !any_point;
+}
+
+/* ---- the call ---- */
+
+static void look_free(rk_look *look)
+{
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        rk__free(look->columns[i].name);
+        rk__free(look->columns[i].seen);
+    }
+    rk__free(look->columns);
+}
+
+typedef struct owned {
+    char *config, *columns[RK_ROLE_COUNT];
+    char separator[8];
+} owned;
+
+void rk_guess_free(rk_guess *guess)
+{
+    owned *mine = guess ? guess->owned : NULL;
+    if (mine) {
+        rk__free(mine->config);
+        for (int role = 0; role < RK_ROLE_COUNT; role++) {
+            rk__free(mine->columns[role]);
+        }
+        rk__free(mine);
+        *guess = (rk_guess){0};
+    }
+}
+
+static rk_status hand_over(const rk_look *look, const char *file, const char *name, rk_guess *out)
+{
+    owned *mine = NULL;
+    RK_TRY(rk__calloc(&mine, 1, sizeof *mine, "a guess"));
+    *out = (rk_guess){.owned = mine};
+    RK_TRY(rk__guess_config(look, file, name, &mine->config));
+    memcpy(mine->separator, look->separator, sizeof mine->separator);
+    for (int role = 0; look->n_columns > 0 && role < RK_ROLE_COUNT; role++) {
+        if (look->role[role] >= 0) {
+            RK_TRY(rk__guess_column_name(look, look->role[role], &mine->columns[role]));
+        }
+    }
+    out->config = mine->config;
+    out->format = look->format;
+    out->separator = mine->separator[0] ? mine->separator : NULL;
+    out->header = look->header;
+    out->user = mine->columns[RK_ROLE_USER];
+    out->item = mine->columns[RK_ROLE_ITEM];
+    out->time = mine->columns[RK_ROLE_TIME];
+    out->value = mine->columns[RK_ROLE_VALUE];
+    out->ids = rk__guess_has_text_ids(look) ? "text" : "integer";
+    out->rows = look->rows;
+    out->whole = look->whole;
+    return RK_OK;
+}
+
+static rk_status look_at(rk_look *look)
+{
+    RK_TRY(find_format(look));
+    if (strcmp(look->format, "adjacency") == 0) {
+        return RK_OK;
+    }
+    RK_TRY(read_table(look));
+    find_decimals(look);
+    return rk__guess_roles(look);
+}
+
+rk_status rk_guess_file(const char *path, const char *file, const char *name, rk_guess *out)
+{
+    rk_look look = {.path = path};
+    *out = (rk_guess){0};
+    rk_status status = look_at(&look);
+    if (status == RK_OK) {
+        status = hand_over(&look, file, name, out);
+    }
+    if (status != RK_OK) {
+        rk_guess_free(out);
+    }
+    look_free(&look);
+    return status;
+}
