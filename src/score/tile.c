@@ -103,16 +103,13 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
     for (int64_t i = 0; i < q->n_items; i++) {
         counted += counts(s, q, i);
     }
-    if (out_counted) {
-        *out_counted = counted;
-    }
     if (m->is_same_for_all) {
         *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0 && train_items(s, q->user) > 0) {
         *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0) {
-        bool is_given = rk__model_folds_in(m) && given_items(s, q->user, NULL, NULL) > 0;
-        *out = is_given ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
+        counted = rk__model_folds_in(m) ? given_items(s, q->user, NULL, NULL) : 0;
+        *out = counted > 0 ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     } else {
         *out = counted > 0 ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     }
@@ -121,6 +118,9 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
                 "model %s ranks for users that it was trained on only, not for a list "
                 "of items",
                 m->name);
+    }
+    if (out_counted) {
+        *out_counted = counted;
     }
     return RK_OK;
 }
