@@ -390,7 +390,8 @@ static void check_preset(const char *folder, const char *name, bool is_result)
 static void presets_are_valid(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"configs", "configs/results", "configs/losses"};
+    static const char *const folders[] = {"configs", "configs/results", "configs/losses",
+                                          "configs/data"};
     int found = 0;
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char folder[512];
