@@ -38,9 +38,8 @@ typedef struct rk_selection {
     int64_t n_deny;       /* 0 = none */
     const int32_t *allow; /* n_allow dense indices, all that may be in an answer; NULL = any */
     int64_t n_allow;
-    bool
-        has_min_score; /* answers with a score below min_score are left out; they are in the unit */
-    float min_score;   /* of the model's scores */
+    bool has_min_score; /* answers with a score below min_score are left out */
+    float min_score;    /* in the unit of what the answers come from: model or popularity */
 } rk_selection;
 
 /* Everything that a known user has is left out, in train, valid, test and given, or the items of the query

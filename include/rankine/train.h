@@ -1,13 +1,16 @@
 /*
  * Training a model into a run folder. rk_model_fit (rankine/model.h) does the same without one.
  *
- * A run folder holds config.yaml (resolved), environment.json, train.log, metrics.jsonl (one object
- * per epoch), last.h5 and best.h5 (checkpoints, written under another name and then renamed),
- * report.json and report.html. docs/formats.md describes them.
+ * A run folder holds config.yaml (resolved), environment.json, data.h5 (its own data set, unless
+ * run.keep_data is false), train.log, metrics.jsonl (one object per epoch), last.h5 and best.h5
+ * (checkpoints, written under another name and then renamed), report.json and report.html.
+ * docs/formats.md describes them. It stands on its own: it can be moved and copied, and is opened
+ * without the sources and the cache.
  *
  * Threads: several trainings may run at once in threads of their own, with the same config and data
- * set, but each into a folder of its own: one that is in use is refused. A run uses as many threads
- * as run.threads says. (rankine/status.h about HDF5 files.)
+ * set, but each into a folder of its own: a training takes its folder before it reads anything, and
+ * one that is in use, in this process or another, is refused. A run uses as many threads as
+ * run.threads says. (rankine/status.h about HDF5 files.)
  */
 #ifndef RANKINE_TRAIN_H
 #define RANKINE_TRAIN_H
@@ -34,13 +37,15 @@ typedef enum rk_new_ids {
 typedef struct rk_train_options {
     const char *run_dir; /* created; must not hold a run unless resume or force; NULL: only for
                           * rk_model_fit */
-    bool resume;         /* continue from last.h5, bit for bit as if never stopped */
-    bool force;          /* replace a run that is there */
-    bool eager;          /* for debugging: run operation by operation, check every result, name the
+    bool new_dir; /* run_dir is a wish: if that is there, run_dir-2, run_dir-3 ... is taken */
+    bool resume;  /* continue from last.h5, bit for bit as if never stopped */
+    bool force;   /* replace a run that is there */
+    bool eager;   /* for debugging: run operation by operation, check every result, name the
                             first operation that fails or gives a number that is not finite */
-    bool profile;        /* time every operation of the steps, compare it with the best that the
+    bool profile; /* time every operation of the steps, compare it with the best that the
                             device can do: profile.csv, and a table in the log */
-    const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config */
+    const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config, or of a
+                                * run that is resumed its own */
     const char *from;   /* a run folder, or a file of rk_model_save: the trained parameters of its
                        * model are what training begins with, rows of users and items by their
                        * original ids. Optimizer, schedule and epochs begin anew. RK_ERR_CONFIG for
@@ -48,6 +53,10 @@ typedef struct rk_train_options {
                        * go, and with resume; RK_ERR_DATA if no user and no item is known there.
                        * NULL = initial values are drawn */
     rk_new_ids new_ids; /* with `from` */
+    /* Called when folder and data set are there, before anything is written; NULL = nobody. run_dir
+     * is the folder that was taken (NULL: none). Both are lent for the call. */
+    void (*begun)(void *user, const char *run_dir, const rk_dataset *dataset);
+    void *user; /* handed to it; owned by the caller */
 } rk_train_options;
 
 /* Everything off, no data set. Set run_dir. */
@@ -58,12 +67,21 @@ RK_API rk_train_options rk_train_defaults(void);
  * asked for it: the checkpoint is written, and resume continues from it. RK_ERR_DIVERGED names the
  * step.
  *
- * A given data set should be that of this config (rk_dataset_prepare), since rk_model_open looks
- * for the same one again; one of rk_dataset_from_columns has no file, so save such a model with
- * rk_model_save. It is lent until the call returns and only read: one may serve any number of
- * calls, one after the other or in several threads. */
+ * A run that is resumed goes on with its own data set, also when its sources have changed since,
+ * unless the config names other sources or asks something else of them; then that data set is
+ * prepared, and must be the same.
+ *
+ * A given data set may be of any origin, also rk_dataset_from_columns; with run.keep_data false it
+ * should be that of this config (rk_dataset_prepare), since rk_model_open looks for the same one
+ * again. It is lent until the call returns and only read: one may serve any number of calls, one
+ * after the other or in several threads. */
 RK_API rk_status rk_train(const rk_config *config, const rk_train_options *options,
                           const rk_hooks *hooks);
+
+/* The data set that rk_train would take with these options, of which dataset is not looked at.
+ * hooks may be NULL. Free with rk_dataset_free. */
+RK_API rk_status rk_train_dataset(const rk_config *config, const rk_train_options *options,
+                                  const rk_hooks *hooks, rk_dataset **out);
 
 /* The training step of a config as text, a page for each of its programs (models that are not
  * trained by gradients have one for each phase): what was done to the program, what it stands on,

@@ -5,7 +5,6 @@
  * one line each. tsv: a line a row, original id first. A tab, a line break or a backslash in a text
  * id is written as \t, \n, \r or \\.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +13,8 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/parse.h"
+#include "io/aside.h"
+#include "io/folder_lock.h"
 
 /* Rows of a tensor that go into one file. */
 typedef struct table {
@@ -111,40 +112,20 @@ static void tsv_row(const rk_model *model, const table *t, int64_t row, rk_buffe
     rk__buffer_add_bytes(out, "\n", 1);
 }
 
-/* Streams the rows into path.tmp, then gives it its name. */
-static rk_status write_file(const rk_model *model, const table *t, const char *path, row_fn add_row)
+static rk_status write_rows(const rk_model *model, const table *t, rk_aside *aside, row_fn add_row)
 {
+    enum { CHUNK = 1 << 20 }; /* bytes written at once */
     rk_buffer buffer = {0};
-    char *aside = NULL;
     rk_status status = RK_OK;
-    RK_TRY(rk__file_aside(&aside, path));
-    FILE *file = fopen(aside, "wb");
-    if (!file) {
-        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
-    }
     for (int64_t row = -1; row < t->rows; row++) {
-        buffer.length = 0;
         add_row(model, t, row, &buffer);
         RK_TRY_GOTO(done, buffer.status);
-        size_t length = (size_t)buffer.length; /* 0, and no buffer yet, where there is no head */
-        if (length > 0 && fwrite(buffer.at, 1, length, file) != length) {
-            RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
+        if (buffer.length >= CHUNK || row + 1 == t->rows) {
+            RK_TRY_GOTO(done, rk__aside_write(aside, buffer.at, buffer.length));
+            buffer.length = 0;
         }
     }
-    int failed = fclose(file);
-    file = NULL;
-    if (failed) {
-        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
-    }
-    status = rk__file_commit(path);
 done:
-    if (file) {
-        fclose(file);
-    }
-    if (status != RK_OK) {
-        remove(aside);
-    }
-    rk__free(aside);
     rk__buffer_free(&buffer);
     return status;
 }
@@ -157,6 +138,7 @@ typedef struct file {
     table rows;
     const char *ending;
     row_fn add_row;
+    rk_aside aside; /* while it is written */
 } file;
 
 typedef struct files {
@@ -169,7 +151,8 @@ typedef struct files {
 static void add_file(files *f, table rows, const char *ending, row_fn add_row)
 {
     RK_ASSERT(f->n < MOST_FILES);
-    f->v[f->n++] = (file){rows, ending, add_row};
+    f->v[f->n++] =
+        (file){.rows = rows, .ending = ending, .add_row = add_row, .aside.descriptor = -1};
 }
 
 /* A whole tensor on the host, as one table; f owns it. */
@@ -258,22 +241,28 @@ static rk_status refuse_existing(const files *f, const char *directory)
     return RK_OK;
 }
 
-static rk_status write_all(const rk_model *model, const files *f, const char *directory,
+/* All are complete before the first gets its name. */
+static rk_status write_all(const rk_model *model, files *f, const char *directory, bool force,
                            rk_buffer *names)
 {
     for (int i = 0; i < f->n; i++) {
-        const file *one = &f->v[i];
+        file *one = &f->v[i];
         char *path = NULL;
         RK_TRY(file_path(&path, directory, one));
-        rk_status status = write_file(model, &one->rows, path, one->add_row);
+        rk_status status = rk__aside_open(&one->aside, path);
         rk__free(path);
         RK_TRY(status);
+        RK_TRY(write_rows(model, &one->rows, &one->aside, one->add_row));
         rk__buffer_add(names, "%s%s", one->rows.name, one->ending);
         if (one->rows.values) {
             rk__buffer_add(names, " (%lld x %lld)", (long long)one->rows.rows,
                            (long long)one->rows.cols);
         }
         rk__buffer_add(names, "\n");
+    }
+    for (int i = 0; i < f->n; i++) {
+        rk_aside *aside = &f->v[i].aside;
+        RK_TRY(force ? rk__aside_commit(aside) : rk__aside_commit_new(aside, NULL));
     }
     return names->status;
 }
@@ -282,20 +271,26 @@ rk_status rk_model_export(const rk_model *model, rk_export_format format, const 
                           bool force, char **out_files)
 {
     files f = {.n = 0};
+    rk_folder_lock lock = {.path = NULL};
     if (format != RK_EXPORT_NPY && format != RK_EXPORT_TSV) {
         RK_FAIL(RK_ERR_CONFIG, "there is no format %d of an export", (int)format);
     }
     rk_buffer names = {0};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, choose_files(model, format == RK_EXPORT_NPY, &f));
-    RK_TRY_GOTO(done, rk__folder_create(directory));
+    /* Files of two exports at once would be those of two models. */
+    RK_TRY_GOTO(done, rk__folder_take(&lock, directory, RK_FOLDER_PATIENCE));
     RK_TRY_GOTO(done, force ? RK_OK : refuse_existing(&f, directory));
-    RK_TRY_GOTO(done, write_all(model, &f, directory, &names));
+    RK_TRY_GOTO(done, write_all(model, &f, directory, force, &names));
     RK_TRY_GOTO(done, out_files ? rk__buffer_take(&names, out_files) : RK_OK);
 done:
+    for (int i = 0; i < f.n; i++) {
+        rk__aside_close(&f.v[i].aside);
+    }
     for (int i = 0; i < f.n_owned; i++) {
         rk__free(f.owned[i]);
     }
+    rk__folder_release(&lock);
     rk__buffer_free(&names);
     return status;
 }

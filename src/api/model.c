@@ -40,15 +40,11 @@ static rk_status copy_config(const rk_config *config, rk_config **out)
 static rk_status fit(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
                      rk_model *model)
 {
-    rk_train_options own = *how;
     rk_snapshot kept = {0};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, copy_config(config, &model->config));
-    if (!how->dataset) {
-        RK_TRY_GOTO(done, rk_dataset_prepare(model->config, false, hooks, &model->owned));
-    }
-    own.dataset = model->dataset = how->dataset ? how->dataset : model->owned;
-    RK_TRY_GOTO(done, rk__train(config, &own, hooks, &kept));
+    RK_TRY_GOTO(done, rk__train(config, how, hooks, &kept, &model->owned));
+    model->dataset = how->dataset;
     RK_TRY_GOTO(done, rk__model_set_up(model, NULL));
     RK_TRY_GOTO(done, rk__snapshot_put(&kept, &model->engine));
     model->epoch = kept.epoch;

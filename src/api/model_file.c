@@ -36,7 +36,7 @@ rk_status rk_model_save(const rk_model *model, const char *path, bool force)
     status = rk__checkpoint_write_parameters(file, &model->engine);
     rk__scorer_release(model->scorer);
     RK_TRY_GOTO(done, status);
-    status = rk__h5_commit(file);
+    status = force ? rk__h5_commit(file) : rk__h5_commit_new(file, NULL);
 done:
     rk__h5_close(file);
     return status;

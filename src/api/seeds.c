@@ -4,7 +4,12 @@
  * A seeds folder holds config.yaml (of the first seed), seed-S/ (run folders like any other) and,
  * when all are finished, report.json. A seed whose run is finished under the same configuration is
  * kept as it is; one that was interrupted goes on.
+ *
+ * The seeds folder is taken like a run folder, before anything is read, and held to the end; each
+ * run takes its own beside that, so a single seed can be neither resumed nor replaced meanwhile.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +23,16 @@
 #include "train/run_folder.h"
 
 typedef struct seeds {
-    const char *folder; /* lent */
+    const char *folder; /* lent by lock */
     int64_t first, n;
-    const rk_hooks *outer;     /* lent; may be NULL */
-    rk_hooks hooks;            /* with the number of the run in the progress */
-    int64_t current;           /* from 1 */
-    rk_report **reports;       /* n, owned */
-    const rk_dataset *dataset; /* of all the runs: the caller's, or `prepared`; NULL = not yet */
-    rk_dataset *prepared;      /* owned */
+    const rk_hooks *outer;       /* lent; may be NULL */
+    rk_hooks hooks;              /* with the number of the run in the progress */
+    int64_t current;             /* from 1 */
+    rk_report **reports;         /* n, owned */
+    const rk_train_options *how; /* lent */
+    const rk_dataset *dataset;   /* of all the runs: the caller's, or `prepared`; NULL = not yet */
+    rk_dataset *prepared;        /* owned */
+    rk_folder_lock lock;
 } seeds;
 
 /* ---- hooks ---- */
@@ -102,18 +109,34 @@ done:
     return status;
 }
 
-/* Once for all the runs: the seed of the split is none of theirs. */
+/* Once for all the runs: the seed of the split is none of theirs. Resumed, they go on with what the
+ * first of them has. */
 static rk_status prepare_data(seeds *s, const rk_config *config)
 {
+    if (!s->how->dataset && !s->prepared) {
+        char *folder = NULL;
+        RK_TRY(folder_of(s, 0, &folder));
+        rk_train_options first = {.run_dir = folder, .resume = s->how->resume};
+        bool has_checkpoint = false;
+        rk_status status = rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint);
+        first.resume = first.resume && has_checkpoint;
+        status =
+            status == RK_OK ? rk_train_dataset(config, &first, &s->hooks, &s->prepared) : status;
+        rk__free(folder);
+        RK_TRY(status);
+    }
     if (!s->dataset) {
-        RK_TRY(rk_dataset_prepare(config, false, &s->hooks, &s->prepared));
-        s->dataset = s->prepared;
+        s->dataset = s->how->dataset ? s->how->dataset : s->prepared;
+        if (s->how->begun) {
+            s->how->begun(s->how->user, s->folder, s->dataset);
+        }
     }
     return RK_OK;
 }
 
-static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
+static rk_status train_one(seeds *s, int64_t i)
 {
+    const rk_train_options *how = s->how;
     rk_status status = RK_OK;
     rk_config *config = NULL;
     char *folder = NULL, text[96];
@@ -130,9 +153,10 @@ static rk_status train_one(seeds *s, int64_t i, const rk_train_options *how)
     if (!finished) {
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
         RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_ENVIRONMENT, &begun));
-        RK_TRY_GOTO(done, prepare_data(s, config));
         rk_train_options one = *how;
         one.run_dir = folder;
+        one.new_dir = false;
+        one.begun = NULL;
         one.resume = how->resume && has_checkpoint;
         one.force = begun && !one.resume;
         one.dataset = s->dataset;
@@ -208,6 +232,24 @@ static void add_part(const seeds *s, rk_json *json, rk_part of, bool is_populari
     }
 }
 
+/* A mean over runs on several data sets would be a mean of nothing. */
+static rk_status check_same_data(const seeds *s)
+{
+    const char *first = rk_report_text(s->reports[0], "dataset.fingerprint");
+    for (int64_t i = 1; i < s->n; i++) {
+        const char *other = rk_report_text(s->reports[i], "dataset.fingerprint");
+        if (!first || !other || strcmp(first, other) != 0) {
+            RK_FAIL(
+                RK_ERR_CONFIG,
+                "seed %lld was trained on the data set %s, seed %lld on %s: the sources changed "
+                "in between; train them anew with force",
+                (long long)s->first, first ? first : "?", (long long)(s->first + i),
+                other ? other : "?");
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status write_report(const seeds *s)
 {
     rk_status status = RK_OK;
@@ -257,10 +299,70 @@ done:
 
 /* ---- the whole ---- */
 
-/* A new folder, or one that holds seeds already and is to be resumed or replaced. */
-static rk_status check_folder(const rk_train_options *how)
+/* "seed-" and a number. */
+static bool is_seed_name(const char *name)
 {
-    bool is_run = false, is_seeds = false;
+    size_t digits = strspn(name + (strncmp(name, "seed-", 5) == 0 ? 5 : 0), "0123456789");
+    return strncmp(name, "seed-", 5) == 0 && digits > 0 && name[5 + digits] == '\0';
+}
+
+/* What is in the folder, as far as it is of interest here. */
+typedef struct contents {
+    bool any, is_run, has_config, has_seeds, has_report;
+} contents;
+
+/* out is zeroed. */
+static rk_status look(const char *folder, contents *out)
+{
+    DIR *directory = opendir(folder);
+    if (!directory) {
+        RK_FAIL(RK_ERR_IO, "the folder %s cannot be read: %s", folder, strerror(errno));
+    }
+    for (struct dirent *at; (at = readdir(directory));) {
+        const char *name = at->d_name;
+        out->any = out->any || (strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
+        out->is_run = out->is_run || strcmp(name, RK_FILE_ENVIRONMENT) == 0;
+        out->has_config = out->has_config || strcmp(name, RK_FILE_CONFIG) == 0;
+        out->has_report = out->has_report || strcmp(name, RK_FILE_REPORT) == 0;
+        out->has_seeds = out->has_seeds || is_seed_name(name);
+    }
+    closedir(directory);
+    return RK_OK;
+}
+
+/* A new folder, or one that holds seeds already and is to be resumed or replaced. */
+static rk_status check_folder(const rk_train_options *how, const char *folder)
+{
+    contents c = {.any = false};
+    RK_TRY(look(folder, &c));
+    bool is_seeds = !c.is_run && (c.has_seeds || (c.has_config && c.has_report));
+    if (c.is_run) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s is the folder of a single run; runs with several seeds need another one",
+                folder);
+    }
+    if (how->resume && !is_seeds) {
+        RK_FAIL(RK_ERR_CONFIG, "there is nothing to resume: %s holds no runs with several seeds",
+                folder);
+    }
+    if (is_seeds && !how->resume && !how->force) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the folder %s holds runs already; resume goes on with them (finished ones are "
+                "kept), force replaces them, or name another folder",
+                folder);
+    }
+    if (c.any && !is_seeds) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the folder %s is not empty and holds no runs with several seeds, so it is left "
+                "alone; name another one",
+                folder);
+    }
+    return RK_OK;
+}
+
+static rk_status take_folder(seeds *s)
+{
+    const rk_train_options *how = s->how;
     if (!how->run_dir || !*how->run_dir) {
         RK_FAIL(RK_ERR_CONFIG, "no run folder is named");
     }
@@ -270,24 +372,22 @@ static rk_status check_folder(const rk_train_options *how)
                 "%s, the other replaces them",
                 how->run_dir);
     }
-    RK_TRY(rk__folder_has(how->run_dir, RK_FILE_ENVIRONMENT, &is_run));
-    RK_TRY(rk__folder_has(how->run_dir, RK_FILE_CONFIG, &is_seeds));
-    if (is_run) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s is the folder of a single run; runs with several seeds need another one",
-                how->run_dir);
-    }
-    if (how->resume && !is_seeds) {
-        RK_FAIL(RK_ERR_CONFIG, "there is nothing to resume: %s holds no runs with several seeds",
-                how->run_dir);
-    }
-    if (is_seeds && !how->resume && !how->force) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "the folder %s holds runs already; resume goes on with them (finished ones are "
-                "kept), force replaces them, or name another folder",
-                how->run_dir);
-    }
-    return RK_OK;
+    RK_TRY(how->new_dir ? rk__folder_take_new(&s->lock, how->run_dir)
+                        : rk__folder_take(&s->lock, how->run_dir, 0));
+    s->folder = s->lock.path;
+    return how->new_dir ? RK_OK : check_folder(how, s->folder);
+}
+
+/* The folder's own files; what was there before counts no more. */
+static rk_status begin(const seeds *s, const rk_config *config)
+{
+    char *first = NULL;
+    rk__run_folder_remove(s->folder, RK_FILE_REPORT); /* until all seeds are finished again */
+    RK_TRY(folder_of(s, 0, &first));
+    rk_status status = rk__folder_create(first); /* with it, the folder is one of several seeds */
+    rk__free(first);
+    RK_TRY(status);
+    return rk__run_folder_write_config(s->folder, config);
 }
 
 rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, int64_t n,
@@ -295,29 +395,26 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
 {
     rk_status status = RK_OK;
     const rk_options *options = rk__config_options(config);
-    seeds s = {.folder = how->run_dir,
-               .first = options->run.seed,
-               .n = n,
-               .outer = hooks,
-               .dataset = how->dataset};
+    seeds s = {.how = how, .first = options->run.seed, .n = n, .outer = hooks};
     s.hooks = (rk_hooks){.log = pass_log,
                          .progress = pass_progress,
                          .should_stop = pass_stop,
                          .scalar = pass_scalar,
                          .user = &s};
-    RK_TRY(check_folder(how));
     RK_TRY(rk__model_check_config(config, !how->resume, how->dataset != NULL));
     if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {
         RK_FAIL(RK_ERR_CONFIG, "%lld seeds from %lld on: take 2 to 1000, below 2^63", (long long)n,
                 (long long)s.first);
     }
     RK_TRY(rk__calloc(&s.reports, n, sizeof *s.reports, "the reports of the seeds"));
-    RK_TRY_GOTO(done, rk__folder_create(s.folder));
-    rk__run_folder_remove(s.folder, RK_FILE_REPORT); /* until all seeds are finished again */
-    RK_TRY_GOTO(done, rk__run_folder_write_config(s.folder, config));
+    RK_TRY_GOTO(done, take_folder(&s));
+    RK_TRY_GOTO(done, prepare_data(&s, config));
+    RK_TRY_GOTO(done, begin(&s, config));
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, train_one(&s, i, how));
+        RK_TRY_GOTO(done, train_one(&s, i));
     }
+    RK_TRY_GOTO(done, check_same_data(&s));
+    RK_TRY_GOTO(done, rk__run_folder_check_held(&s.lock));
     status = write_report(&s);
 done:
     for (int64_t i = 0; i < n; i++) {
@@ -325,5 +422,6 @@ done:
     }
     rk__free(s.reports);
     rk_dataset_free(s.prepared);
+    rk__folder_release(&s.lock);
     return status;
 }

@@ -30,24 +30,46 @@ rk_status rk__folder_has(const char *folder, const char *name, bool *out)
     return RK_OK;
 }
 
-rk_status rk__folder_create(const char *path)
+/* errno, 0 when the folder is there. */
+static int create(char *path, int *out_created)
 {
-    char *copy = NULL;
-    rk_status status = RK_OK;
-    RK_TRY(rk__strdup(&copy, path));
-    for (char *at = copy; *at != '\0' && status == RK_OK;) {
-        at += strspn(at, "/");
+    *out_created = 0;
+    for (char *at = path + strspn(path, "/"); *at != '\0';) {
         at += strcspn(at, "/");
         char held = *at;
         *at = '\0';
-        if (mkdir(copy, 0777) != 0 && errno != EEXIST) {
-            status = rk__fail(RK_ERR_IO, __FILE__, __LINE__, __func__,
-                              "the folder %s cannot be created: %s", copy, strerror(errno));
-        }
+        int error = mkdir(path, 0777) == 0 ? 0 : errno;
         *at = held;
+        if (error != 0 && error != EEXIST) {
+            return error;
+        }
+        *out_created = error == 0 ? *out_created + 1 : 0;
+        at += strspn(at, "/");
+    }
+    return 0;
+}
+
+rk_status rk__folder_create_counting(const char *path, int *out_created)
+{
+    enum { ATTEMPTS = 100 };
+    char *copy = NULL;
+    RK_TRY(rk__strdup(&copy, path));
+    int error = create(copy, out_created);
+    /* Another process may have removed a folder above that it had created and left empty. */
+    for (int attempt = 1; error == ENOENT && attempt < ATTEMPTS; attempt++) {
+        error = create(copy, out_created);
     }
     rk__free(copy);
-    return status;
+    if (error != 0) {
+        RK_FAIL(RK_ERR_IO, "the folder %s cannot be created: %s", path, strerror(error));
+    }
+    return RK_OK;
+}
+
+rk_status rk__folder_create(const char *path)
+{
+    int created = 0;
+    return rk__folder_create_counting(path, &created);
 }
 
 rk_status rk__file_read(const char *path, char **out, int64_t *out_length)
@@ -82,15 +104,9 @@ done:
     return status;
 }
 
-rk_status rk__file_aside(char **out, const char *path)
+/* Renames aside, complete and closed, to path; removed where that fails. */
+static rk_status commit(const char *aside, const char *path)
 {
-    return rk__format(out, "%s.tmp", path);
-}
-
-rk_status rk__file_commit(const char *path)
-{
-    char *aside = NULL;
-    RK_TRY(rk__file_aside(&aside, path));
     rk_status status = RK_OK;
     int descriptor = open(aside, O_RDONLY | O_CLOEXEC);
     /* The rename must not reach the disk before the bytes do. */
@@ -102,14 +118,13 @@ rk_status rk__file_commit(const char *path)
     if (descriptor >= 0) {
         close(descriptor);
     }
-    rk__free(aside);
     return status;
 }
 
 rk_status rk__file_replace(const char *path, const void *bytes, int64_t length)
 {
     char *aside = NULL;
-    RK_TRY(rk__file_aside(&aside, path));
+    RK_TRY(rk__format(&aside, "%s.tmp", path));
     rk_status status = RK_OK;
     FILE *file = fopen(aside, "wb");
     if (!file) {
@@ -122,10 +137,7 @@ rk_status rk__file_replace(const char *path, const void *bytes, int64_t length)
         unlink(aside);
         RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be written: %s", path, strerror(error));
     }
-    status = rk__file_commit(path);
-    if (status != RK_OK) {
-        unlink(aside);
-    }
+    status = commit(aside, path);
 done:
     rk__free(aside);
     return status;

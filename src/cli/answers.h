@@ -73,18 +73,17 @@ typedef struct cli_sink {
     FILE *out;
     cli_form form;
     cli_json j;
-    char *path, *temporary; /* NULL = the standard output; owned */
-    int64_t lines;          /* of TSV, or objects */
+    cli_result file; /* zeroed = the standard output */
 } cli_sink;
 
 /* The options that choose it. */
 typedef struct cli_sink_args {
-    bool json, jsonl, tsv;
+    bool json, jsonl, tsv, force;
     const char *out; /* FILE, or NULL */
 } cli_sink_args;
 
-/* A file is written aside and takes its name when it is whole. Returns an exit code, after a
- * message. */
+/* path: a file, which is written aside and takes its name when it is whole; lent until the sink is
+ * closed. NULL = the standard output. Returns an exit code, after a message. */
 int cli_sink_open(cli_sink *s, const char *command, const cli_sink_args *args, const char *path);
 /* Whether it can still be written to. */
 bool cli_sink_fine(const cli_sink *s);
@@ -92,10 +91,35 @@ bool cli_sink_fine(const cli_sink *s);
  * that of a failure to write. */
 int cli_sink_close(cli_sink *s, int code);
 
-/* A field of a line: what would end it is escaped with a backslash, as by export. */
-void cli_tsv_field(FILE *out, const char *text);
 /* An id as JSON: a number where ids are integers and this is one. */
 void cli_json_asked(cli_json *j, const char *id, bool integer);
+
+/* ---- rows of recommend (recommend_rows.c) ---- */
+
+enum { CLI_REASONS = 3 };
+
+/* What the answers are to. */
+typedef struct cli_request {
+    const rk_model *model;
+    const rk_dataset *dataset;
+    const int32_t *items; /* of somebody who is known by them alone */
+    int64_t n_items;
+    bool explains, integer_ids;
+} cli_request;
+
+/* The answers to one query, and why. */
+typedef struct cli_answer {
+    const cli_asked *user; /* NULL = somebody with the items of the request */
+    rk_query query;
+    rk_grounds grounds;
+    const rk_recommendation *best; /* [n] */
+    int64_t n;
+    const rk_reason *reasons; /* [n, CLI_REASONS]; NULL = nobody asked for them */
+    const rk_explanation *explanations;
+} cli_answer;
+
+/* The first n of the answers, or that there are none. */
+void cli_show_answer(cli_sink *s, const cli_request *request, const cli_answer *answer, int64_t n);
 
 /* ---- what may be answered ---- */
 
@@ -111,11 +135,12 @@ int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_d
                     rk_selection *selection);
 void cli_limits_free(cli_limits *l);
 
-/* The lengths of --top, "5" or "5,20", each cut to the catalogue with a note. */
+/* The lengths of --top, "5" or "5,20", each cut to the catalogue with a note. No words: 10. */
 enum { CLI_MOST_TOPS = 16 };
 typedef struct cli_tops {
     int64_t v[CLI_MOST_TOPS], longest;
     int n;
+    bool is_default; /* nobody asked for it */
 } cli_tops;
 int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words);
 void cli_tops_clip(cli_tops *t, int64_t catalogue);

@@ -64,6 +64,7 @@ bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_co
 
 int cmd_train(cli *c, int argc, char **argv);
 int cmd_prepare(cli *c, int argc, char **argv);
+int cmd_cache(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
@@ -88,8 +89,9 @@ const cli_command *cli_find_command(const char *name, const char **nearest);
 void cli_print_help(FILE *out);
 /* Prints every option of a config; returns an exit code. */
 int cli_print_options(const cli *c);
-/* The training step of a config as a page; returns the exit code. */
-int cli_print_program(const cli *c, const rk_config *config);
+/* The training step of a config as a page, on the data set of the run in run_dir, NULL = the
+ * config's; returns the exit code. */
+int cli_print_program(const cli *c, const rk_config *config, const char *run_dir);
 
 /* ---- errors (errors.c) ---- */
 
@@ -159,6 +161,28 @@ void cli_json_float(cli_json *j, float value);
 void cli_json_raw(cli_json *j, const char *json); /* a value that is JSON already, or begins one */
 /* An original id: a number when the data set's ids are integers, else a text. */
 void cli_json_id(cli_json *j, const char *id, bool integer);
+
+/* ---- files (files.c) ---- */
+
+/* A file of rows that is written aside and then renamed: it is whole or not there. A pipe or a
+ * device is written to as it is. */
+typedef enum cli_rows { CLI_ROWS_TSV, CLI_ROWS_CSV, CLI_ROWS_JSON } cli_rows;
+typedef struct cli_result {
+    const char *path; /* lent */
+    cli_rows form;    /* by the name: .jsonl, .csv, else TSV */
+    FILE *file;
+    char *aside; /* owned */
+} cli_result;
+
+/* Refuses a file that is there, unless force. These two return an exit code, after printing the
+ * error if any. */
+int cli_result_open(cli_result *result, const char *option, const char *path, bool force);
+int cli_result_commit(cli_result *result);
+void cli_result_close(cli_result *result); /* drops it unless committed; a zeroed one is fine */
+/* A field of a line with tabs: what would end it is escaped with a backslash, as by export. */
+void cli_tsv_field(FILE *out, const char *text);
+/* A text in a CSV or TSV, with what it needs of quotes or escapes. */
+void cli_result_text(cli_result *result, const char *text);
 
 /* ---- display (display.c): messages and progress on standard error ---- */
 

@@ -12,7 +12,7 @@ static const char stop_text[] = "\nrankine: stopping (again: stop at once)\n";
 typedef struct evaluate_args {
     const char *part, *device, *data, *metrics, *users, *per_user;
     cli_list k;
-    bool json, slices;
+    bool json, slices, force;
 } evaluate_args;
 
 /* What one evaluation prints. */
@@ -21,8 +21,8 @@ typedef struct evaluated {
     const evaluate_args *args;
     rk_model *run;
     rk_holdout *holdout; /* NULL: a part of the run's data set */
-    cli_asking asked;    /* of --users */
-    int32_t *users;      /* the known ones; NULL: all */
+    int32_t *users;      /* NULL: all */
+    int64_t n_users, unknown_users;
     int64_t *k;
     int64_t n_k;
     char *metrics; /* NULL: the run's */
@@ -104,7 +104,7 @@ static void print_json(const evaluated *e)
     cli_json_text(&j, e->holdout ? "new" : e->args->part);
     json_number(&j, "users", e->model.metrics.users);
     if (e->users) {
-        json_number(&j, "unknown_users", e->asked.unknown);
+        json_number(&j, "unknown_users", e->unknown_users);
     }
     cli_json_key(&j, "seconds");
     cli_json_real(&j, e->model.metrics.seconds);
@@ -198,28 +198,7 @@ static void print_table(const evaluated *e)
 
 /* ---- a row a user ---- */
 
-typedef struct user_file {
-    cli_sink sink;
-    char separator; /* of a CSV or a TSV */
-} user_file;
-
-/* In a CSV quoted where it must be (RFC 4180), in a TSV with escapes as in exports. */
-static void write_text(const user_file *f, const char *text)
-{
-    if (f->separator != ',') {
-        cli_tsv_field(f->sink.out, text);
-        return;
-    }
-    const bool quotes = text[strcspn(text, ",\"\r\n")] != '\0';
-    fputs(quotes ? "\"" : "", f->sink.out);
-    for (; *text; text++) {
-        fputs(*text == '"' ? "\"" : "", f->sink.out);
-        fputc(*text, f->sink.out);
-    }
-    fputs(quotes ? "\"" : "", f->sink.out);
-}
-
-static void write_user(const evaluated *e, user_file *f, int64_t i)
+static void write_user(const evaluated *e, cli_result *r, int64_t i)
 {
     const rk_metrics *m = &e->model.metrics;
     const rk_dataset *d = rk_model_dataset(e->run);
@@ -227,13 +206,13 @@ static void write_user(const evaluated *e, user_file *f, int64_t i)
     const int32_t *ignored = NULL;
     int64_t train = 0;
     char room[RK_ID_BYTES];
-    FILE *out = f->sink.out;
+    const char separator = r->form == CLI_ROWS_CSV ? ',' : '\t';
     const char *id = rk_dataset_user_id(d, e->model.users[i], room);
     if (rk_dataset_items(d, RK_TRAIN, e->model.users[i], &ignored, &train) != RK_OK) {
         train = 0;
     }
-    if (f->sink.form == CLI_FORM_JSONL) {
-        cli_json j = {.out = out};
+    if (r->form == CLI_ROWS_JSON) {
+        cli_json j = {.out = r->file};
         cli_json_open(&j, '{');
         cli_json_key(&j, "user");
         cli_json_id(&j, id, cli_integer_ids(e->run));
@@ -243,52 +222,43 @@ static void write_user(const evaluated *e, user_file *f, int64_t i)
         cli_json_close(&j, '}');
         return;
     }
-    write_text(f, id);
-    fprintf(out, "%c%lld%c%lld", f->separator, (long long)train, f->separator,
+    cli_result_text(r, id);
+    fprintf(r->file, "%c%lld%c%lld", separator, (long long)train, separator,
             (long long)e->model.held_out[i]);
     for (int64_t v = 0; v < m->count; v++) {
         if (!isnan(values[v])) {
             char number[40];
             cli_print_real(number, values[v]);
-            fprintf(out, "%c%s", f->separator, number);
+            fprintf(r->file, "%c%s", separator, number);
         }
     }
-    fputc('\n', out);
-}
-
-static void write_heads(const evaluated *e, const user_file *f)
-{
-    const rk_metrics *m = &e->model.metrics;
-    fprintf(f->sink.out, "user%ctrain%cheld_out", f->separator, f->separator);
-    for (int64_t v = 0; v < m->count; v++) {
-        if (!isnan(e->model.values[v])) { /* coverage is not of a user */
-            fprintf(f->sink.out, "%c%s", f->separator, m->values[v].name);
-        }
-    }
-    fputc('\n', f->sink.out);
+    fputc('\n', r->file);
 }
 
 static int write_users(const evaluated *e)
 {
-    const char *path = e->args->per_user;
-    const size_t length = strlen(path);
-    const bool is_json = length > 6 && strcmp(path + length - 6, ".jsonl") == 0;
-    const bool is_csv = length > 4 && strcmp(path + length - 4, ".csv") == 0;
-    const cli_sink_args how = {.jsonl = is_json, .tsv = !is_json, .out = path};
-    user_file f = {.separator = is_csv ? ',' : '\t'};
-    int code = cli_sink_open(&f.sink, "evaluate", &how, path);
+    const rk_metrics *m = &e->model.metrics;
+    cli_result r;
+    int code = cli_result_open(&r, "--per-user", e->args->per_user, e->args->force);
     if (code != 0) {
         return code;
     }
-    if (!is_json) {
-        write_heads(e, &f);
+    const char separator = r.form == CLI_ROWS_CSV ? ',' : '\t';
+    if (r.form != CLI_ROWS_JSON) {
+        fprintf(r.file, "user%ctrain%cheld_out", separator, separator);
+        for (int64_t v = 0; v < m->count; v++) {
+            if (!isnan(e->model.values[v])) { /* coverage is not of a user */
+                fprintf(r.file, "%c%s", separator, m->values[v].name);
+            }
+        }
+        fputc('\n', r.file);
     }
-    for (int64_t i = 0; i < e->model.metrics.users; i++) {
-        write_user(e, &f, i);
+    for (int64_t i = 0; i < m->users; i++) {
+        write_user(e, &r, i);
     }
-    code = cli_sink_close(&f.sink, 0);
+    code = cli_result_commit(&r);
     if (code == 0 && !e->c->quiet) {
-        fprintf(stderr, "%s: %s users\n", path, cli_count(e->model.metrics.users).s);
+        fprintf(stderr, "%s: %s users\n", e->args->per_user, cli_count(m->users).s);
     }
     return code;
 }
@@ -335,11 +305,15 @@ static int take_k(evaluated *e)
 static int take_users(evaluated *e)
 {
     const rk_dataset *dataset = rk_model_dataset(e->run);
-    int code = cli_ask_file(&e->asked, dataset, CLI_USERS, e->args->users);
+    cli_asking asking = {0};
+    int code = cli_ask_file(&asking, dataset, CLI_USERS, e->args->users);
+    code = code ? code : cli_must_know(e->c, &asking, dataset, CLI_USERS, "--users");
     if (code == 0) {
-        code = cli_must_know(e->c, &e->asked, dataset, CLI_USERS, "--users");
+        e->users = cli_indices(&asking);
+        e->unknown_users = asking.unknown;
+        e->n_users = asking.n - asking.unknown;
     }
-    e->users = code == 0 ? cli_indices(&e->asked) : NULL;
+    cli_asking_free(&asking);
     return code;
 }
 
@@ -361,6 +335,12 @@ static int open_run(evaluated *e, const rk_hooks *hooks)
 static int prepare(evaluated *e, const rk_hooks *hooks)
 {
     int code = take_k(e);
+    if (code == 0 && e->args->per_user && !e->args->force && cli_is_there(e->args->per_user)) {
+        code = cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "--per-user %s is there already: replace it by --force, or name another "
+                         "file",
+                         e->args->per_user);
+    }
     code = code == 0 ? open_run(e, hooks) : code;
     code = code == 0 && e->args->users ? take_users(e) : code;
     if (code == 0 && e->args->data) {
@@ -378,7 +358,7 @@ static rk_status rank(evaluated *e, const rk_hooks *hooks)
     how.k = e->n_k > 0 ? e->k : NULL;
     how.n_k = e->n_k;
     how.users = e->users;
-    how.n_users = e->asked.n - e->asked.unknown;
+    how.n_users = e->n_users;
     how.holdout = e->holdout;
     how.slices = e->args->slices;
     how.each = e->args->per_user != NULL;
@@ -415,7 +395,6 @@ static int evaluate(const cli *c, const evaluate_args *args)
     rk_holdout_free(e.holdout);
     rk_model_free(e.run);
     cli_free(e.users);
-    cli_asking_free(&e.asked);
     cli_free(e.k);
     return code;
 }
@@ -449,6 +428,7 @@ int cmd_evaluate(cli *c, int argc, char **argv)
          "with --slices slices",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
+        {"--force", CLI_FLAG, &args.force, NULL, "replace the file of --per-user", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };

@@ -214,14 +214,15 @@ static int print_run(const cli *c, bool json)
     return 0;
 }
 
-int cli_print_program(const cli *c, const rk_config *config)
+int cli_print_program(const cli *c, const rk_config *config, const char *run_dir)
 {
+    const rk_train_options options = {.run_dir = run_dir, .resume = run_dir != NULL};
     cli_display display;
     rk_dataset *dataset = NULL;
     char *text = NULL;
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
-    rk_status status = rk_dataset_prepare(config, false, &hooks, &dataset);
+    rk_status status = rk_train_dataset(config, &options, &hooks, &dataset);
     cli_display_end(&display);
     if (status == RK_OK) {
         status = rk_train_program(config, dataset, NULL, &text);
@@ -242,7 +243,7 @@ static int print_program(const cli *c)
     if (code != 0) {
         return code;
     }
-    code = cli_print_program(c, config);
+    code = cli_print_program(c, config, c->positional);
     rk_config_free(config);
     return code;
 }

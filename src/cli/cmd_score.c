@@ -176,17 +176,16 @@ static int refuse_strangers(const cli *c, const request *r)
 
 static int close_sink(request *r, int code)
 {
-    char *path = r->sink.path ? cli_format("%s", r->sink.path) : NULL;
+    const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
     if (code == 0 && path) {
         printf("%s: the scores of %s pair%s\n", path, cli_count(r->pairs.n).s,
                r->pairs.n == 1 ? "" : "s");
     }
     if (code == 0 && r->unknown > 0) {
-        cli_error(0, "note: %s of %s pairs are not of the data set; their rows say so",
-                  cli_count(r->unknown).s, cli_count(r->pairs.n).s);
+        fprintf(stderr, "warning: %s of %s pairs are not of the data set; their rows say so\n",
+                cli_count(r->unknown).s, cli_count(r->pairs.n).s);
     }
-    cli_free(path);
     return code;
 }
 
@@ -247,9 +246,9 @@ int cmd_score(cli *c, int argc, char **argv)
         {"--tsv", CLI_FLAG, &args.sink.tsv, NULL,
          "a line a pair: user, item, score, basis, with tabs between them", 0, 0},
         {"--out", CLI_TEXT, &args.sink.out, "FILE",
-         "into a file, which ends in .tsv, .jsonl or .json; one that is there is\n"
-         "replaced when the new one is whole",
-         0, 0},
+         "into a file, which ends in .tsv, .jsonl or .json", 0, 0},
+        {"--force", CLI_FLAG, &args.sink.force, NULL,
+         "replace a file that is there, when the new one is whole", 0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},

@@ -183,17 +183,16 @@ static int answer_all(const cli *c, request *r)
 
 static int close_sink(request *r, int code)
 {
-    char *path = r->sink.path ? cli_format("%s", r->sink.path) : NULL;
+    const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
     if (code == 0 && path) {
         printf("%s: the %" PRId64 " most similar of %s item%s\n", path, r->top,
                cli_count(r->asking.n).s, r->asking.n == 1 ? "" : "s");
     }
     if (code == 0 && r->asking.unknown > 0) {
-        cli_error(0, "note: %s of %s items are not in the data set; their rows say so",
-                  cli_count(r->asking.unknown).s, cli_count(r->asking.n).s);
+        fprintf(stderr, "warning: %s of %s items are not in the data set; their rows say so\n",
+                cli_count(r->asking.unknown).s, cli_count(r->asking.n).s);
     }
-    cli_free(path);
     return code;
 }
 
@@ -222,15 +221,13 @@ static int serve(const cli *c, request *r, similar_args *args, cli_tops *tops)
 
 static int similar(cli *c, similar_args *args)
 {
-    static const char *const ten[] = {"10"};
-    const cli_list normal = {(const char **)(uintptr_t)ten, 1};
     cli_display display;
     cli_tops tops = {.n = 0};
     rk_model *model = NULL;
     if ((args->items.n + args->labels.n > 0) + args->all != 1) {
         return cli_usage("similar", "similar needs --items ID,ID, --label TEXT or --all");
     }
-    int code = cli_tops_parse(&tops, "similar", args->tops.n > 0 ? &args->tops : &normal);
+    int code = cli_tops_parse(&tops, "similar", &args->tops);
     if (code == 0 && tops.n > 1) {
         code = cli_usage("similar", "similar takes one --top");
     }
@@ -278,9 +275,9 @@ int cmd_similar(cli *c, int argc, char **argv)
          "between them",
          0, 0},
         {"--out", CLI_TEXT, &args.sink.out, "FILE",
-         "into a file, which ends in .tsv, .jsonl or .json; one that is there is\n"
-         "replaced when the new one is whole",
-         0, 0},
+         "into a file, which ends in .tsv, .jsonl or .json", 0, 0},
+        {"--force", CLI_FLAG, &args.sink.force, NULL,
+         "replace a file that is there, when the new one is whole", 0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},

@@ -4,7 +4,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "cli.h"
@@ -28,7 +27,7 @@ static const char examples[] =
 static const char stop_text[] =
     "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
 
-/* runs/NAME-YYYYmmdd-HHMMSS, with -2, -3 ... appended if that is taken; owned by the caller. */
+/* runs/NAME-YYYYmmdd-HHMMSS; owned by the caller. */
 static char *default_run_dir(const cli *c, const rk_config *config)
 {
     const char *name;
@@ -47,12 +46,7 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     if (dot && dot > name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) {
         length = (size_t)(dot - name);
     }
-    char *path = cli_format("runs/%.*s-%s", (int)length, name, stamp);
-    for (int i = 2; cli_exists(path, ""); i++) {
-        cli_free(path);
-        path = cli_format("runs/%.*s-%s-%d", (int)length, name, stamp, i);
-    }
-    return path;
+    return cli_format("runs/%.*s-%s", (int)length, name, stamp);
 }
 
 /* A user whose id needs no quotes, if there is one among the first; -1 where none can be shown. */
@@ -76,14 +70,37 @@ static int64_t plain_user(const rk_dataset *dataset)
     return shown;
 }
 
-/* Prints a command to go on with, for some user of the data set. */
-static void print_next(const rk_dataset *dataset, const char *run_dir)
+/* A training that is going on. */
+typedef struct work {
+    const cli *c;
+    cli_display display;
+    char *run_dir; /* that was taken, else NULL; owned */
+    char *user;    /* some user of the data set; owned */
+    bool is_json;  /* nothing but the object at the end */
+} work;
+
+/* Folder and data set are there. */
+static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
 {
+    work *w = user;
     char room[RK_ID_BYTES];
-    const int64_t user = plain_user(dataset);
-    char *folder = cli_quote(run_dir);
-    if (user >= 0) {
-        char *id = cli_quote(rk_dataset_user_id(dataset, user, room));
+    w->run_dir = cli_format("%s", run_dir);
+    const int64_t user_shown = plain_user(dataset);
+    w->user =
+        user_shown < 0 ? NULL : cli_format("%s", rk_dataset_user_id(dataset, user_shown, room));
+    cli_display_end(&w->display);
+    if (!w->c->quiet && !w->is_json) {
+        cli_print_stats(stdout, dataset);
+        fflush(stdout);
+    }
+}
+
+/* Prints a command to go on with, for some user of the data set. */
+static void print_next(const work *w)
+{
+    char *folder = cli_quote(w->run_dir);
+    if (w->user) {
+        char *id = cli_quote(w->user);
         printf("next      rankine recommend %s --user%c%s\n", folder, id[0] == '-' ? '=' : ' ', id);
         cli_free(id);
     } else {
@@ -117,11 +134,14 @@ static int print_json(const char *run_dir)
 }
 
 /* What came of it; returns the exit code. */
-static int sum_up(const cli *c, const train_args *args, const char *run_dir,
-                  const rk_dataset *dataset, rk_status status)
+static int sum_up(const work *w, const train_args *args, rk_status status)
 {
     rk_report *report = NULL;
     int code = 0;
+    const char *run_dir = w->run_dir;
+    if (!run_dir) {
+        return cli_fail(w->c, status);
+    }
     if (status == RK_ERR_INTERRUPTED &&
         cli_exists(run_dir, args->seeds > 0 ? "config.yaml" : "last.h5")) {
         print_resume(args, run_dir);
@@ -131,7 +151,7 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
         status = rk_report_open(run_dir, &report);
     }
     if (status != RK_OK) {
-        return cli_fail(c, status);
+        return cli_fail(w->c, status);
     }
     if (args->json) {
         code = print_json(run_dir);
@@ -141,45 +161,38 @@ static int sum_up(const cli *c, const train_args *args, const char *run_dir,
     } else {
         cli_print_report(stdout, report);
         printf("run       %s\n", run_dir);
-        print_next(dataset, run_dir);
+        print_next(w);
     }
     rk_report_free(report);
     return code;
 }
 
-static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir)
+/* run_dir: the folder to take; is_wish: or another one named after it. */
+static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir,
+                 bool is_wish)
 {
-    cli_display display;
-    rk_dataset *dataset = NULL;
-    cli_display_init(&display, c);
-    rk_hooks hooks = cli_display_hooks(&display);
+    work w = {.c = c, .is_json = args->json};
+    cli_display_init(&w.display, c);
+    rk_hooks hooks = cli_display_hooks(&w.display);
     cli_signals_install(stop_text);
-    rk_status status = args->resume ? RK_OK : rk_config_check(config);
-    if (status == RK_OK) {
-        status = rk_dataset_prepare(config, false, &hooks, &dataset);
-    }
-    cli_display_end(&display);
-    if (status == RK_OK) {
-        rk_train_options options = rk_train_defaults();
-        options.run_dir = run_dir;
-        options.resume = args->resume;
-        options.force = args->force;
-        options.eager = args->eager;
-        options.profile = args->profile;
-        options.dataset = dataset;
-        options.from = args->from;
-        options.new_ids =
-            args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
-        if (!c->quiet && !args->json) {
-            cli_print_stats(stdout, dataset);
-            fflush(stdout);
-        }
-        status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
-                                 : rk_train(config, &options, &hooks);
-        cli_display_end(&display);
-    }
-    int code = sum_up(c, args, run_dir, dataset, status);
-    rk_dataset_free(dataset);
+    rk_train_options options = rk_train_defaults();
+    options.run_dir = run_dir;
+    options.new_dir = is_wish;
+    options.resume = args->resume;
+    options.force = args->force;
+    options.eager = args->eager;
+    options.profile = args->profile;
+    options.from = args->from;
+    options.new_ids =
+        args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
+    options.begun = on_begun;
+    options.user = &w;
+    rk_status status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
+                                       : rk_train(config, &options, &hooks);
+    cli_display_end(&w.display);
+    int code = sum_up(&w, args, status);
+    cli_free(w.run_dir);
+    cli_free(w.user);
     return code;
 }
 
@@ -247,8 +260,8 @@ int cmd_train(cli *c, int argc, char **argv)
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N",
          "where to compute (= --set run.device=...)", 0, 0},
-        {"--run", CLI_TEXT, &args.run, "DIR", "the run folder; default runs/NAME-YYYYmmdd-HHMMSS",
-         0, 0},
+        {"--run", CLI_TEXT, &args.run, "DIR",
+         "the run folder; default runs/NAME-YYYYmmdd-HHMMSS, or that with -2, -3 ...", 0, 0},
         {"--resume", CLI_FLAG, &args.resume, NULL,
          "go on from the last checkpoint in --run DIR, as if never stopped;\n"
          "without CONFIG the run's own config is taken",
@@ -314,11 +327,11 @@ int cmd_train(cli *c, int argc, char **argv)
         goto done;
     }
     if (args.print_config || args.print_program) {
-        code = args.print_config ? print_config(c, config) : cli_print_program(c, config);
+        code = args.print_config ? print_config(c, config) : cli_print_program(c, config, NULL);
         goto done;
     }
     run_dir = args.run ? cli_format("%s", args.run) : default_run_dir(c, config);
-    code = train(c, &args, config, run_dir);
+    code = train(c, &args, config, run_dir, !args.run);
 done:
     rk_config_free(config);
     cli_free(run_config);

@@ -314,8 +314,8 @@ int cli_must_know(const cli *c, const cli_asking *a, const rk_dataset *dataset, 
         }
     }
     if (a->unknown > 0) {
-        cli_error(0, "note: %s: %s of %s ids are not in the data set and are passed over", option,
-                  cli_count(a->unknown).s, cli_count(a->n).s);
+        fprintf(stderr, "warning: %s: %s of %s ids are not in the data set and are passed over\n",
+                option, cli_count(a->unknown).s, cli_count(a->n).s);
     }
     return 0;
 }

@@ -18,6 +18,7 @@ const cli_command *cli_commands(void)
         {"init", "a first config for a file of interactions", cmd_init},
         {"train", "train a model from a config into a run folder", cmd_train},
         {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
+        {"cache", "prepared data sets: list them, remove what is of no use", cmd_cache},
         {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
         {"compare", "runs side by side: options, metrics, paired tests over users", cmd_compare},
         {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},

@@ -1,17 +1,13 @@
 /* Where answers go: the standard output, or a file that is written aside and takes its name when it
  * is whole. And what may be answered. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "answers.h"
 
-enum { BUFFER = 1 << 20, MOST_WRITERS = 1000, MOST_TOP = 1000000 };
+enum { BUFFER = 1 << 20, MOST_TOP = 1000000, NORMAL_TOP = 10 };
 
 /* ---- files ---- */
 
@@ -48,54 +44,16 @@ static int choose_form(cli_sink *s, const char *command, const cli_sink_args *ar
     return 0;
 }
 
-static int cannot_write(const char *path, int error)
-{
-    return cli_error(rk_status_exit_code(RK_ERR_IO), "%s cannot be written: %s", path,
-                     strerror(error));
-}
-
-/* A file beside the one that is wanted; a device or a pipe is written to as it is. */
-static int open_file(cli_sink *s, const char *path)
-{
-    struct stat info;
-    const bool is_there = stat(path, &info) == 0;
-    s->path = cli_format("%s", path);
-    if (is_there && S_ISDIR(info.st_mode)) {
-        return cannot_write(path, EISDIR);
-    }
-    if (is_there && !S_ISREG(info.st_mode)) {
-        s->out = fopen(path, "w");
-        return s->out ? 0 : cannot_write(path, errno);
-    }
-    int descriptor = -1;
-    for (int i = 0; descriptor < 0 && i < MOST_WRITERS; i++) {
-        cli_free(s->temporary);
-        s->temporary = cli_format("%s.%ld.%d.tmp", path, (long)getpid(), i);
-        descriptor = open(s->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor < 0 && errno != EEXIST) {
-            break;
-        }
-    }
-    if (descriptor < 0) {
-        const int error = errno;
-        cli_free(s->temporary);
-        s->temporary = NULL;
-        return cannot_write(path, error);
-    }
-    s->out = fdopen(descriptor, "w");
-    return s->out ? 0 : cannot_write(path, errno);
-}
-
 int cli_sink_open(cli_sink *s, const char *command, const cli_sink_args *args, const char *path)
 {
     *s = (cli_sink){.out = stdout};
     int code = choose_form(s, command, args);
     if (code == 0 && path) {
-        s->out = NULL;
-        code = open_file(s, path);
+        code = cli_result_open(&s->file, "--out", path, args->force);
+        s->out = s->file.file;
     }
     if (code != 0) {
-        return cli_sink_close(s, code);
+        return code;
     }
     setvbuf(s->out, NULL, _IOFBF, BUFFER);
     s->j = (cli_json){.out = s->out};
@@ -115,44 +73,14 @@ int cli_sink_close(cli_sink *s, int code)
     if (code == 0 && s->form == CLI_FORM_JSON) {
         cli_json_close(&s->j, ']');
     }
-    if (s->path && s->out) {
-        bool failed =
-            fflush(s->out) != 0 || ferror(s->out) || (s->temporary && fsync(fileno(s->out)) != 0);
-        int error = errno;
-        if (fclose(s->out) != 0 && !failed) {
-            failed = true;
-            error = errno;
-        }
-        if (code == 0 && !failed && s->temporary && rename(s->temporary, s->path) != 0) {
-            failed = true;
-            error = errno;
-        }
-        code = code == 0 && failed ? cannot_write(s->path, error) : code;
+    if (code == 0 && s->file.file) {
+        code = cli_result_commit(&s->file);
     }
-    if (code != 0 && s->temporary) {
-        unlink(s->temporary);
-    }
-    cli_free(s->path);
-    cli_free(s->temporary);
-    s->path = s->temporary = NULL;
+    cli_result_close(&s->file);
     return code;
 }
 
 /* ---- fields ---- */
-
-void cli_tsv_field(FILE *out, const char *text)
-{
-    const size_t plain = strcspn(text, "\t\n\r\\");
-    fwrite(text, 1, plain, out);
-    for (const char *at = text + plain; *at; at++) {
-        const char *special = strchr("\tt\nn\rr\\\\", *at);
-        if (special) {
-            fprintf(out, "\\%c", special[1]);
-        } else {
-            fputc(*at, out);
-        }
-    }
-}
 
 void cli_json_asked(cli_json *j, const char *id, bool integer)
 {
@@ -166,9 +94,14 @@ void cli_json_asked(cli_json *j, const char *id, bool integer)
 
 static int parse_min_score(const char *command, const char *text, rk_selection *selection)
 {
-    char *end = NULL;
-    const float value = strtof(text, &end);
-    if (*text == '\0' || *end != '\0' || !isfinite(value)) {
+    const size_t length = strlen(text);
+    float value = 0;
+    int used = 0;
+    /* it ends in a digit: scanf takes 1e for 1 */
+    const bool is_number = length > 0 && text[0] != ' ' &&
+                           strchr("0123456789.", text[length - 1]) &&
+                           sscanf(text, "%f%n", &value, &used) == 1 && text[used] == '\0';
+    if (!is_number || !isfinite(value)) {
         return cli_usage(command, "--min-score '%s': must be a number", text);
     }
     selection->has_min_score = true;
@@ -206,8 +139,24 @@ void cli_limits_free(cli_limits *l)
     cli_free(l->among.v);
 }
 
+/* Takes a length that there is not yet. */
+static void add_top(cli_tops *t, int64_t length)
+{
+    for (int i = 0; i < t->n; i++) {
+        if (t->v[i] == length) {
+            return;
+        }
+    }
+    t->v[t->n++] = length;
+    t->longest = length > t->longest ? length : t->longest;
+}
+
 int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words)
 {
+    t->is_default = words->n == 0;
+    if (t->is_default) {
+        add_top(t, NORMAL_TOP);
+    }
     for (int i = 0; i < words->n; i++) {
         char *copy = cli_format("%s", words->v[i]), *at = copy;
         bool fine = true;
@@ -216,8 +165,11 @@ int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words)
             if (comma) {
                 *comma = '\0';
             }
-            fine = t->n < CLI_MOST_TOPS && cli_parse_int(at, 1, MOST_TOP, &t->v[t->n]);
-            t->n += fine;
+            int64_t length = 0;
+            fine = t->n < CLI_MOST_TOPS && cli_parse_int(at, 1, MOST_TOP, &length);
+            if (fine) {
+                add_top(t, length);
+            }
             at = comma ? comma + 1 : NULL;
         }
         cli_free(copy);
@@ -233,13 +185,14 @@ int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words)
 
 void cli_tops_clip(cli_tops *t, int64_t catalogue)
 {
-    for (int i = 0; i < t->n; i++) {
-        if (t->v[i] > catalogue) {
-            cli_error(0,
-                      "note: --top %" PRId64 ": the catalogue has %s items, so there are no more",
-                      t->v[i], cli_count(catalogue).s);
-            t->v[i] = catalogue;
+    const cli_tops asked = *t;
+    *t = (cli_tops){.n = 0};
+    for (int i = 0; i < asked.n; i++) {
+        if (asked.v[i] > catalogue && !asked.is_default) {
+            fprintf(stderr,
+                    "note: --top %" PRId64 ": the catalogue has %s items, so there are no more\n",
+                    asked.v[i], cli_count(catalogue).s);
         }
-        t->longest = t->v[i] > t->longest ? t->v[i] : t->longest;
+        add_top(t, asked.v[i] < catalogue ? asked.v[i] : catalogue);
     }
 }

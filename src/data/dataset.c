@@ -38,6 +38,7 @@ void rk_dataset_free(rk_dataset *dataset)
     }
     rk__free(dataset->name);
     rk__free(dataset->path);
+    rk__free(dataset->origin);
     rk__ids_free(&dataset->users);
     rk__ids_free(&dataset->items);
     rk__free(dataset->labels);

@@ -34,10 +34,20 @@ typedef struct rk_row_field {
     int derive;    /* RK_DERIVED_FIELD_* */
     rk_ids values; /* texts of a field of a column; none where the items are meant */
 } rk_row_field;
+/* Which file a path led to: enough to notice that another one has taken its name. */
+typedef struct rk_file_id {
+    uint64_t device, inode;  /* inode 0 = none */
+    int64_t bytes, modified; /* modified: nanoseconds since 1970 */
+} rk_file_id;
 
 struct rk_dataset {
     char *name;
-    char *path;           /* of the HDF5 file; "" before it is written */
+    char *path;      /* of the HDF5 file; "" before it is written */
+    rk_file_id file; /* that was written or read there, and holds exactly this */
+    /* Of one that is a run's own, where the run found it when it began: the path of the cached
+     * file, owned; NULL = path. */
+    char *origin;
+    char sources[17];     /* digest of the state of its sources then; "" = not known (cache.h) */
     char fingerprint[17]; /* over ids and splits: rk__dataset_fingerprint */
     int64_t n_users, n_items;
     rk_ids users, items;
@@ -68,6 +78,16 @@ struct rk_dataset {
 /* rk_dataset_prepare with the options themselves, already checked. */
 rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_hooks *hooks,
                               rk_dataset **out);
+
+/* A digest, 16 hex digits, of every option that shapes the data set, and of the paths of its
+ * sources: options with the same digest give the same data set from the same files. */
+rk_status rk__dataset_options_digest(const rk_options *options, char out[17]);
+/* The digest of the sources' state now; "" where one is missing, or is no regular file. */
+rk_status rk__dataset_sources_digest(const rk_options *options, char out[17]);
+
+/* Puts the data set into a file of its own at path, which may exist: as a second name of the file
+ * that it came from, as a clone that shares its blocks, or else written anew. */
+rk_status rk__dataset_keep(const rk_dataset *dataset, const char *path);
 
 void rk__lists_free(rk_lists *lists);
 

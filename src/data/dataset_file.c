@@ -147,16 +147,25 @@ rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
     return rk__sides_write(dataset->sides, file);
 }
 
-rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk_dataset_key *key)
+rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out)
 {
     rk_status status = RK_OK;
     rk_h5 *file = NULL;
     RK_TRY_GOTO(done, rk__h5_create(&file, path, KIND, LAYOUT));
-    RK_TRY_GOTO(done, rk__h5_set_text(file, "options_key", key->options));
-    RK_TRY_GOTO(done, rk__h5_set_text(file, "sources_key", key->sources));
     RK_TRY_GOTO(done, rk__dataset_write(dataset, file));
-    RK_TRY_GOTO(done, rk__h5_commit(file));
+    RK_TRY_GOTO(done, rk__h5_complete(file, NULL));
+    *out = file;
+    file = NULL;
 done:
+    rk__h5_close(file);
+    return status;
+}
+
+rk_status rk__dataset_save(const rk_dataset *dataset, const char *path)
+{
+    rk_h5 *file = NULL;
+    RK_TRY(rk__dataset_save_aside(dataset, path, &file));
+    rk_status status = rk__h5_commit(file);
     rk__h5_close(file);
     return status;
 }
@@ -435,22 +444,36 @@ rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file)
     return RK_OK;
 }
 
-rk_status rk__dataset_load(rk_dataset **out, const char *path, rk_dataset_key *key)
+rk_status rk_dataset_open(const char *path, rk_dataset **out)
 {
-    rk_status status = RK_OK;
     rk_h5 *file = NULL;
-    rk_dataset_key unused;
-    key = key ? key : &unused;
-    RK_TRY_GOTO(done, rk__h5_open(&file, path, KIND, LAYOUT));
-    RK_TRY_GOTO(done, load_text(file, "options_key", key->options));
-    RK_TRY_GOTO(done, load_text(file, "sources_key", key->sources));
-    status = rk__dataset_read(out, file);
-done:
+    /* Before it is opened: a file that is replaced in between is not taken for what was read. */
+    const rk_file_id id = rk__file_id_of(path);
+    RK_TRY(rk__h5_open(&file, path, KIND, LAYOUT));
+    rk_status status = rk__dataset_read(out, file);
+    if (status == RK_OK) {
+        (*out)->file = id;
+    }
     rk__h5_close(file);
     return status;
 }
 
-rk_status rk_dataset_open(const char *path, rk_dataset **out)
+rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint)
 {
-    return rk__dataset_load(out, path, NULL);
+    rk_h5 *file = NULL;
+    rk_status status = RK_ERR_DATA;
+    *out_name = *out_fingerprint = NULL;
+    for (int64_t layout = LAYOUT; layout >= 1 && status == RK_ERR_DATA; layout--) {
+        status = rk__h5_open(&file, path, KIND, layout);
+    }
+    RK_TRY(status);
+    RK_TRY_GOTO(done, rk__h5_get_text(file, "name", out_name));
+    status = rk__h5_get_text(file, "fingerprint", out_fingerprint);
+done:
+    rk__h5_close(file);
+    if (status != RK_OK) {
+        rk__free(*out_name);
+        *out_name = NULL;
+    }
+    return status;
 }

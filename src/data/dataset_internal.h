@@ -4,6 +4,7 @@
 
 #include "data/dataset.h"
 #include "data/raw.h"
+#include "io/h5.h"
 
 /* Filters, renumbers and splits what was read, and measures the result. Takes the rows of `raw`,
  * whose counts go into the statistics. RK_ERR_DATA, saying why, when nothing is left. */
@@ -28,14 +29,19 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17]);
  * folders hold and most models go by. */
 void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17]);
 
-/* Digests of what a file was made from: of the options alone, and of options and sources. */
-typedef struct rk_dataset_key {
-    char options[17], sources[17];
-} rk_dataset_key;
+/* Writes a file at path, in the place of one that is there. */
+rk_status rk__dataset_save(const rk_dataset *dataset, const char *path);
+/* The same in a file that is complete, but has no name yet: rk__h5_commit or rk__h5_commit_new
+ * gives it one in the folder of path, rk__h5_close drops it. */
+rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out);
 
-rk_status rk__dataset_save(const rk_dataset *dataset, const char *path, const rk_dataset_key *key);
-/* key may be NULL. */
-rk_status rk__dataset_load(rk_dataset **out, const char *path, rk_dataset_key *key);
+/* What a file of this or an earlier layout says of itself, without the rest; both to be freed. */
+rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint);
+
+/* The file at path now; inode 0 if there is none. */
+rk_file_id rk__file_id_of(const char *path);
+/* Notes which file is at path now, as dataset->path and dataset->file. */
+rk_status rk__dataset_is_at(rk_dataset *dataset, const char *path);
 
 /* The index of an original id by binary search, -1 if it is not there. */
 int64_t rk__ids_find_number(const rk_ids *ids, int64_t number);

@@ -1,25 +1,20 @@
 /*
  * The data set of a config: from the cache if it matches, else read, built and cached.
  *
- * The cached file is NAME-<8 hex>.h5; the digits are a digest of the options that shape the data
- * set and of the paths of its sources. A second digest, inside, covers the sources' sizes and
- * modification times. So configs that differ in other options share a file, different data sets are
- * cached side by side, and a changed source replaces only its own file.
- *
- * Versions that dropped the times of rows named their files in the same way. So that those are
- * prepared anew where the sources may have times, the digest of the options inside the file also
- * says that; the one in its name does not, and the new file takes the old one's place.
+ * It is found by two digests: of the options that shape it, with the paths of its sources, and of
+ * the sources' state, their sizes and times. So configs that differ in other options share a data
+ * set, and different ones lie side by side, those of other states of the same sources, too.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/parse.h"
 #include "base/timer.h"
+#include "data/cache.h"
 #include "data/dataset_internal.h"
 #include "data/hash.h"
 #include "data/sides.h"
@@ -145,121 +140,146 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
     return rk__sides_key(b, o);
 }
 
-/* Adds size and modification time; *out_missing names the first file that cannot be found. */
-static rk_status add_state(rk_buffer *b, const rk_options *o, const char *file, char **out_missing)
-{
-    char *path = NULL;
-    struct stat info;
-    RK_TRY(rk__source_path(o, file, &path));
-    if (stat(path, &info) == 0) {
-        rk__buffer_add(b, "%lld,%lld.%09ld,", (long long)info.st_size,
-                       (long long)info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
-    } else if (!*out_missing) {
-        *out_missing = path;
-        path = NULL;
-    }
-    rk__free(path);
-    return RK_OK;
-}
-
 static void digest(const rk_buffer *b, char out[17])
 {
     snprintf(out, 17, "%016llx", (unsigned long long)rk__hash(RK_HASH_START, b->at, b->length));
 }
 
-/* What a cached file is found by. */
-typedef struct wanted {
-    rk_dataset_key key;
-    char without_times[17]; /* key.options as versions made it that kept no times */
-    char *missing;          /* the first source that is gone, owned; NULL = all are there */
-} wanted;
-
-static bool may_have_times(const rk_options *o)
+/* What the data set is called, in its reports and in its file. */
+static const char *name_of(const rk_options *o)
 {
-    for (int64_t i = 0; i < o->n_sources; i++) {
-        if (!rk__source_may_have_times(&o->sources[i])) {
-            return false;
-        }
-    }
-    return true;
+    return o->data.name[0] ? o->data.name : o->config_name;
 }
 
-static rk_status make_wanted(const rk_options *o, wanted *out)
+rk_status rk__dataset_options_digest(const rk_options *o, char out[17])
 {
-    rk_status status = RK_OK;
     rk_buffer b = {0};
-    RK_TRY_GOTO(done, add_options(&b, o));
-    RK_TRY_GOTO(done, b.status);
-    digest(&b, out->without_times);
-    if (may_have_times(o)) {
-        rk__buffer_add(&b, "times,");
-        RK_TRY_GOTO(done, b.status);
+    rk__buffer_add(&b, RK_CACHE_VERSION ",");
+    add_text(&b, name_of(o));
+    rk_status status = add_options(&b, o);
+    status = status == RK_OK ? b.status : status;
+    if (status == RK_OK) {
+        digest(&b, out);
     }
-    digest(&b, out->key.options);
-    for (int64_t i = 0; i < o->n_sources; i++) {
-        RK_TRY_GOTO(done, add_state(&b, o, o->sources[i].file, &out->missing));
-    }
-    if (o->labels.file[0]) {
-        RK_TRY_GOTO(done, add_state(&b, o, o->labels.file, &out->missing));
-    }
-    for (int64_t i = 0; i < rk__sides_n_files(o); i++) {
-        RK_TRY_GOTO(done, add_state(&b, o, rk__sides_file(o, i), &out->missing));
-    }
-    RK_TRY_GOTO(done, b.status);
-    digest(&b, out->key.sources);
-done:
     rk__buffer_free(&b);
     return status;
 }
 
-/* CACHE/NAME-<8 hex>.h5; characters that do not belong in a file name are replaced. */
-static rk_status cache_path(const rk_options *o, const wanted *w, char **out)
+/* How the files of the data set are found. */
+typedef struct wanted {
+    rk_cache_key key;
+    char *missing; /* the first that is gone, owned; NULL = all are there */
+} wanted;
+
+static rk_status add_state(rk_buffer *b, const rk_options *o, const char *file, wanted *w,
+                           bool *out_known)
 {
-    enum { MAX_NAME = 100 };
-    char name[MAX_NAME + 1];
-    snprintf(name, sizeof name, "%s", o->data.name[0] ? o->data.name : o->config_name);
+    char *path = NULL;
+    RK_TRY(rk__source_path(o, file, &path));
+    if (!rk__cache_add_source(b, path)) {
+        *out_known = false;
+        if (!w->missing && !rk__file_exists(path)) {
+            w->missing = path;
+            path = NULL;
+        }
+    }
+    rk__free(path);
+    return b->status;
+}
+
+static rk_status make_wanted(const rk_options *o, wanted *out)
+{
+    rk_buffer b = {0};
+    bool known = true;
+    rk_status status = rk__dataset_options_digest(o, out->key.options);
+    for (int64_t i = 0; status == RK_OK && i < o->n_sources; i++) {
+        status = add_state(&b, o, o->sources[i].file, out, &known);
+    }
+    if (status == RK_OK && o->labels.file[0]) {
+        status = add_state(&b, o, o->labels.file, out, &known);
+    }
+    for (int64_t i = 0; status == RK_OK && i < rk__sides_n_files(o); i++) {
+        status = add_state(&b, o, rk__sides_file(o, i), out, &known);
+    }
+    if (status == RK_OK && known) {
+        digest(&b, out->key.sources);
+    }
+    if (status == RK_OK) {
+        return rk__buffer_take(&b, &out->key.state);
+    }
+    rk__buffer_free(&b);
+    return status;
+}
+
+static void wanted_free(wanted *w)
+{
+    rk__cache_key_free(&w->key);
+    rk__free(w->missing);
+}
+
+rk_status rk__dataset_sources_digest(const rk_options *o, char out[17])
+{
+    wanted w = {.missing = NULL};
+    rk_status status = make_wanted(o, &w);
+    memcpy(out, w.key.sources, sizeof w.key.sources);
+    wanted_free(&w);
+    return status;
+}
+
+/* The name of the data set without what does not belong in the name of a file. */
+static void file_name(const rk_options *o, char *name, size_t size)
+{
+    snprintf(name, size, "%s", name_of(o));
     for (char *c = name; *c; c++) {
         if (*c == '/' || (unsigned char)*c <= ' ' || *c == 0x7f || (c == name && *c == '.')) {
             *c = '_';
         }
     }
-    return rk__format(out, "%s/%s-%.8s.h5", o->data.cache[0] ? o->data.cache : ".", name,
-                      w->without_times);
 }
 
-/* The cached file if it matches, else *out = NULL. A damaged file or one of an older layout counts
- * as no match. If a source is gone, only the options must match, and times may be lacking. */
-static rk_status from_cache(const char *path, const wanted *w, const rk_hooks *hooks,
-                            rk_dataset **out)
+/* Opens what was found; *out stays NULL if that is damaged or of another layout. */
+static rk_status open_cached(const char *path, const rk_hooks *hooks, rk_dataset **out)
 {
-    rk_dataset *dataset = NULL;
-    rk_dataset_key found;
-    *out = NULL;
-    if (!rk__file_exists(path)) {
-        return RK_OK;
-    }
-    rk_status status = rk__dataset_load(&dataset, path, &found);
+    rk_status status = rk_dataset_open(path, out);
     if (status == RK_ERR_DATA || status == RK_ERR_IO) {
         log_message(hooks, RK_LOG_WARNING, "the cached data set is prepared anew: %s",
                     rk_last_error());
         return RK_OK;
     }
-    RK_TRY(status);
-    bool same_options = strcmp(found.options, w->key.options) == 0;
-    bool lacks_times = !same_options && strcmp(found.options, w->without_times) == 0;
-    if ((same_options || lacks_times) && w->missing) {
-        log_message(hooks, RK_LOG_WARNING,
-                    "%s is not there any more; the data set prepared from it earlier is used%s: %s",
-                    w->missing, lacks_times ? ", without times" : "", path);
-    } else if (!same_options || strcmp(found.sources, w->key.sources) != 0) {
-        log_message(hooks, RK_LOG_INFO, "%s: the data set is prepared anew",
-                    lacks_times ? "times of rows are kept now" : "a source has changed");
-        rk_dataset_free(dataset);
-        return RK_OK;
+    if (status == RK_OK) {
+        log_message(hooks, RK_LOG_DEBUG, "data set %s: from %s", (*out)->name, path);
     }
-    log_message(hooks, RK_LOG_DEBUG, "data set %s: from %s", dataset->name, path);
-    *out = dataset;
-    return RK_OK;
+    return status;
+}
+
+/* The cached data set if there is one, else *out = NULL. If a source is gone, its latest state that
+ * is cached counts. */
+static rk_status from_cache(const char *folder, const wanted *w, const rk_hooks *hooks,
+                            rk_dataset **out)
+{
+    char *path = NULL;
+    rk_status status = RK_OK;
+    *out = NULL;
+    RK_TRY_GOTO(done, rk__cache_find(folder, &w->key, &path));
+    if (path) {
+        status = open_cached(path, hooks, out);
+        goto done;
+    }
+    RK_TRY_GOTO(done, rk__cache_find_any(folder, &w->key, &path));
+    if (path && w->missing) {
+        log_message(hooks, RK_LOG_WARNING,
+                    "%s is not there any more; the data set prepared from it earlier is used: %s",
+                    w->missing, path);
+        status = open_cached(path, hooks, out);
+    } else if (path && w->key.sources[0]) {
+        log_message(hooks, RK_LOG_INFO,
+                    "a source has changed: the data set is prepared anew (the earlier one stays in "
+                    "%s until rankine cache --clean)",
+                    folder);
+    }
+done:
+    rk__free(path);
+    return status;
 }
 
 static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dataset **out)
@@ -321,33 +341,28 @@ void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, cons
 rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_hooks *hooks,
                               rk_dataset **out)
 {
+    const char *folder = options->data.cache[0] ? options->data.cache : ".";
     rk_status status = RK_OK;
-    wanted w = {0};
+    wanted w = {.missing = NULL};
     rk_dataset *dataset = NULL;
     double began = rk__now();
-    char *path = NULL;
     RK_TRY_GOTO(done, make_wanted(options, &w));
-    RK_TRY_GOTO(done, cache_path(options, &w, &path));
     if (!force) {
-        RK_TRY_GOTO(done, from_cache(path, &w, hooks, &dataset));
+        RK_TRY_GOTO(done, from_cache(folder, &w, hooks, &dataset));
     }
     if (!dataset) {
+        char name[101];
+        file_name(options, name, sizeof name);
         RK_TRY_GOTO(done, from_sources(options, hooks, &dataset));
-        if (options->data.cache[0]) {
-            RK_TRY_GOTO(done, rk__folder_create(options->data.cache));
-        }
-        RK_TRY_GOTO(done, rk__dataset_save(dataset, path, &w.key));
-        rk__free(dataset->path);
-        dataset->path = path;
-        path = NULL;
+        RK_TRY_GOTO(done, rk__cache_add(folder, name, &w.key, dataset));
     }
     rk__dataset_warn(dataset, options, hooks);
+    memcpy(dataset->sources, w.key.sources, sizeof dataset->sources);
     dataset->seconds = rk__now() - began;
     *out = dataset;
     dataset = NULL;
 done:
-    rk__free(path);
-    rk__free(w.missing);
+    wanted_free(&w);
     rk_dataset_free(dataset);
     return status;
 }

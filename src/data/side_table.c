@@ -57,18 +57,14 @@ static rk_status open_table(rk_side_table *out, const rk_source_options *source)
     };
     RK_TRY(rk__where_parse(&out->where, source->where));
     RK_TRY(rk__table_open(&out->table, &format, out->path, (rk_line_options){0}));
-    if (out->where.column) {
-        RK_TRY(rk__table_want(&out->table, out->where.column, "the column of where", &out->tested));
-    }
-    return RK_OK;
+    return rk__where_bind(&out->where, &out->table);
 }
 
 rk_status rk__side_table_open(rk_side_table *out, const rk_source_options *source, const char *path,
                               const rk_hooks *hooks)
 {
     double now = rk__now();
-    *out = (rk_side_table){.tested = -1,
-                           .path = path,
+    *out = (rk_side_table){.path = path,
                            .origin = source->origin,
                            .hooks = hooks,
                            .began = now,
@@ -122,12 +118,11 @@ rk_status rk__side_table_next(rk_side_table *t, bool *out_end)
         if (++t->rows % ROWS_PER_LOOK == 0) {
             RK_TRY(look(t));
         }
-        double value = 0;
-        if (t->tested < 0) {
-            return RK_OK;
+        bool passes = true;
+        if (rk__where_is_set(&t->where)) {
+            RK_TRY(rk__where_test(&t->where, &t->table, &passes));
         }
-        RK_TRY(rk__table_real(&t->table, t->tested, "where", &value));
-        if (rk__where_holds(&t->where, value)) {
+        if (passes) {
             return RK_OK;
         }
         t->filtered++;
@@ -276,8 +271,15 @@ static rk_status find_known(const rk_nodes *nodes, int64_t type, rk_text id, con
                             const char *title, int64_t *out)
 {
     const rk_ids *ids = type == RK_NODE_USER ? &nodes->dataset->users : &nodes->dataset->items;
+    rk_id_rule rule = {.ids = nodes->options->data.ids,
+                       .missing = nodes->options->data.missing_ids};
     int64_t number = 0;
-    RK_TRY(rk__reader_id(lines, id, nodes->options->data.ids, title, &number));
+    bool is_missing = false;
+    RK_TRY(rk__id_read(&rule, lines, &id, title, &number, &is_missing));
+    if (is_missing) {
+        *out = -1;
+        return RK_OK;
+    }
     *out = ids->texts ? rk__ids_find_text(ids, id.at, id.length) : rk__ids_find_number(ids, number);
     return RK_OK;
 }

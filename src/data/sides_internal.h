@@ -20,7 +20,6 @@ typedef struct rk_nodes {
 typedef struct rk_side_table {
     rk_table table;
     rk_where where;
-    int tested; /* place; -1 = no filter */
     int64_t rows, filtered;
     const char *path, *origin;
     const rk_hooks *hooks;

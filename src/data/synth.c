@@ -1,8 +1,6 @@
 /* Writes the generated data set: ratings.csv, items.csv, and a config that trains on them. */
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -11,6 +9,7 @@
 #include "base/timer.h"
 #include "data/synth_world.h"
 #include "io/aside.h"
+#include "io/folder_lock.h"
 
 enum {
     ROWS_PER_LOOK = 1 << 16,
@@ -52,15 +51,9 @@ static void output_close(output *out)
 
 static rk_status output_flush(output *out)
 {
-    for (int64_t done = 0; done < out->n;) {
-        ssize_t n = write(out->aside.descriptor, out->bytes + done, (size_t)(out->n - done));
-        if (n < 0 && errno != EINTR) {
-            return rk__aside_fail(&out->aside, errno);
-        }
-        done += n > 0 ? n : 0;
-    }
+    int64_t n = out->n;
     out->n = 0;
-    return RK_OK;
+    return rk__aside_write(&out->aside, out->bytes, n);
 }
 
 /* Called before each row, so that the row fits. */
@@ -261,12 +254,12 @@ rk_status rk_synth_write(const rk_synth_options *options, const char *directory,
     rk_status status = RK_OK;
     rk_synth_world world = {0};
     output out[FILES] = {0};
+    rk_folder_lock lock = {.path = NULL};
     RK_TRY(check_options(options));
-    if (!force) {
-        RK_TRY(refuse_existing(directory));
-    }
+    /* Files of two calls at once would be those of two worlds. */
+    RK_TRY_GOTO(done, rk__folder_take(&lock, directory, RK_FOLDER_PATIENCE));
+    RK_TRY_GOTO(done, force ? RK_OK : refuse_existing(directory));
     RK_TRY_GOTO(done, rk__synth_world_create(&world, options));
-    RK_TRY_GOTO(done, rk__folder_create(directory));
     for (int i = 0; i < FILES; i++) {
         RK_TRY_GOTO(done, output_open(&out[i], directory, file_names[i]));
     }
@@ -274,12 +267,14 @@ rk_status rk_synth_write(const rk_synth_options *options, const char *directory,
     RK_TRY_GOTO(done, write_items(&world, &out[ITEMS]));
     RK_TRY_GOTO(done, write_config(options, &out[CONFIG]));
     for (int i = 0; i < FILES; i++) {
-        RK_TRY_GOTO(done, rk__aside_commit(&out[i].aside));
+        rk_aside *aside = &out[i].aside;
+        RK_TRY_GOTO(done, force ? rk__aside_commit(aside) : rk__aside_commit_new(aside, NULL));
     }
 done:
     for (int i = 0; i < FILES; i++) {
         output_close(&out[i]);
     }
+    rk__folder_release(&lock);
     rk__synth_world_free(&world);
     return status;
 }

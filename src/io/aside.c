@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -112,6 +111,28 @@ static void sync_folder(char *path)
     }
 }
 
+rk_status rk__aside_write(rk_aside *aside, const void *bytes, int64_t length)
+{
+    for (int64_t done = 0; done < length;) {
+        ssize_t n = write(aside->descriptor, (const char *)bytes + done, (size_t)(length - done));
+        if (n < 0 && errno != EINTR) {
+            return rk__aside_fail(aside, errno);
+        }
+        done += n > 0 ? n : 0;
+    }
+    return RK_OK;
+}
+
+/* The file has its name: makes that last, and forgets the temporary name. */
+static void conclude(rk_aside *aside)
+{
+    sync_folder(aside->path);
+    rk__free(aside->temporary);
+    aside->temporary = NULL;
+    close(aside->descriptor);
+    rk__aside_close(aside);
+}
+
 rk_status rk__aside_commit(rk_aside *aside)
 {
     RK_ASSERT(aside->temporary);
@@ -120,12 +141,62 @@ rk_status rk__aside_commit(rk_aside *aside)
         rk__aside_close(aside);
         return status;
     }
-    sync_folder(aside->path);
-    rk__free(aside->temporary);
-    aside->temporary = NULL;
-    close(aside->descriptor);
-    rk__aside_close(aside);
+    conclude(aside);
     return RK_OK;
+}
+
+/* Renames unless the new name is there: errno, EEXIST for that. Not by a second name that is then
+ * removed: a process killed in between would leave the temporary name on the finished file, and the
+ * next writer would empty it. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) {
+        return 0;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return errno;
+    }
+    /* The file system cannot do both at once. */
+    if (access(to, F_OK) == 0) {
+        return EEXIST;
+    }
+    return rename(from, to) == 0 ? 0 : errno;
+}
+
+rk_status rk__aside_commit_new(rk_aside *aside, bool *out_exists)
+{
+    RK_ASSERT(aside->temporary);
+    int error = fsync(aside->descriptor) == 0 ? 0 : errno;
+    error = error == 0 ? rename_new(aside->temporary, aside->path) : error;
+    if (out_exists) {
+        *out_exists = error == EEXIST;
+    }
+    if (error == 0) {
+        conclude(aside);
+        return RK_OK;
+    }
+    rk_status status = RK_OK;
+    if (error != EEXIST) {
+        status = rk__aside_fail(aside, error);
+    } else if (!out_exists) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s is there already; force overwrites it", aside->path);
+    }
+    rk__aside_close(aside);
+    return status;
+}
+
+bool rk__aside_remove_dead(const char *temporary)
+{
+    int descriptor = open(temporary, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0) {
+        return false;
+    }
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    bool removed = fcntl(descriptor, F_OFD_SETLK, &lock) == 0 && is_named(descriptor, temporary) &&
+                   unlink(temporary) == 0;
+    close(descriptor);
+    return removed;
 }
 
 void rk__aside_close(rk_aside *aside)

@@ -108,17 +108,44 @@ done:
     return status;
 }
 
+rk_status rk__h5_complete(rk_h5 *file, int *out_descriptor)
+{
+    RK_ASSERT(file->writing);
+    if (file->id >= 0) {
+        rk__h5_quiet();
+        hid_t id = file->id;
+        file->id = H5I_INVALID_HID;
+        if (H5Fclose(id) < 0) {
+            return rk__h5_fail(file, "cannot be completed");
+        }
+        RK_TRY(rk__h5_check_writes(file));
+    }
+    if (out_descriptor) {
+        *out_descriptor = file->aside.descriptor;
+    }
+    return RK_OK;
+}
+
 rk_status rk__h5_commit(rk_h5 *file)
 {
-    RK_ASSERT(file->writing && file->id >= 0);
-    rk__h5_quiet();
-    hid_t id = file->id;
-    file->id = H5I_INVALID_HID;
-    if (H5Fclose(id) < 0) {
-        return rk__h5_fail(file, "cannot be completed");
-    }
-    RK_TRY(rk__h5_check_writes(file));
+    RK_TRY(rk__h5_complete(file, NULL));
     return rk__aside_commit(&file->aside);
+}
+
+rk_status rk__h5_retarget(rk_h5 *file, const char *path)
+{
+    char *copy = NULL;
+    RK_ASSERT(file->writing);
+    RK_TRY(rk__strdup(&copy, path));
+    rk__free(file->aside.path);
+    file->aside.path = copy;
+    return RK_OK;
+}
+
+rk_status rk__h5_commit_new(rk_h5 *file, bool *out_exists)
+{
+    RK_TRY(rk__h5_complete(file, NULL));
+    return rk__aside_commit_new(&file->aside, out_exists);
 }
 
 /* Errors that HDF5 itself reports vaguely: a missing, unreadable, empty or foreign file. */

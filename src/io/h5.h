@@ -35,6 +35,17 @@ rk_status rk__h5_create(rk_h5 **out, const char *path, const char *kind, int64_t
  * file of that name stays as it was. */
 rk_status rk__h5_commit(rk_h5 *file);
 
+/* Ends the writing, so that *out_descriptor (lent, may be NULL) reads the finished bytes; only a
+ * commit or rk__h5_close may follow. */
+rk_status rk__h5_complete(rk_h5 *file, int *out_descriptor);
+
+/* From now on a commit gives it this name, in the folder of the one at rk__h5_create. */
+rk_status rk__h5_retarget(rk_h5 *file, const char *path);
+
+/* rk__h5_commit if there is no file of that name yet: otherwise that stays, and *out_exists says
+ * so; NULL = RK_ERR_CONFIG then. */
+rk_status rk__h5_commit_new(rk_h5 *file, bool *out_exists);
+
 /* Opens an existing file for reading. A file of another kind or version is RK_ERR_DATA. */
 rk_status rk__h5_open(rk_h5 **out, const char *path, const char *kind, int64_t version);
 

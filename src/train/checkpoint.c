@@ -317,6 +317,7 @@ static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
     RK_TRY(rk__h5_set_text(file, "watch", facts->watch));
     RK_TRY(rk__h5_set_text(file, "dataset.fingerprint", facts->fingerprint));
     RK_TRY(rk__h5_set_text(file, "dataset.path", facts->dataset_path));
+    RK_TRY(rk__h5_set_text(file, "dataset.sources", facts->sources));
     RK_TRY(rk__h5_set_i64(file, "epoch", facts->epoch));
     RK_TRY(write_warm(file, &facts->warm));
     return rk__h5_set_f64(file, "value", facts->value);
@@ -339,22 +340,37 @@ done:
     return status;
 }
 
+/* A digest, which a file of an earlier version may lack. */
+static rk_status read_digest(const rk_h5 *file, const char *name, char out[17])
+{
+    char *text = NULL;
+    out[0] = '\0';
+    if (!rk__h5_has_attribute(file, name)) {
+        return RK_OK;
+    }
+    RK_TRY(rk__h5_get_text(file, name, &text));
+    size_t length = strlen(text);
+    if (length <= 16) {
+        memcpy(out, text, length + 1);
+    }
+    rk__free(text);
+    if (length > 16) {
+        RK_FAIL(RK_ERR_DATA, "%s: %s is too long; the file is damaged", rk__h5_path(file), name);
+    }
+    return RK_OK;
+}
+
 rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out)
 {
     rk_h5 *file = NULL;
-    char *fingerprint = NULL;
     rk_status status = RK_OK;
     *out = (rk_checkpoint_facts){0};
     RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "trajectory", &out->trajectory));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "watch", &out->watch));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "dataset.path", &out->dataset_path));
-    RK_TRY_GOTO(done, rk__h5_get_text(file, "dataset.fingerprint", &fingerprint));
-    if (strlen(fingerprint) >= sizeof out->fingerprint) {
-        RK_FAIL_GOTO(done, RK_ERR_DATA, "%s: dataset.fingerprint is too long; the file is damaged",
-                     path);
-    }
-    memcpy(out->fingerprint, fingerprint, strlen(fingerprint) + 1);
+    RK_TRY_GOTO(done, read_digest(file, "dataset.fingerprint", out->fingerprint));
+    RK_TRY_GOTO(done, read_digest(file, "dataset.sources", out->sources));
     RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &out->epoch));
     RK_TRY_GOTO(done, read_warm(file, &out->warm));
     status = rk__h5_get_f64(file, "value", &out->value);
@@ -362,7 +378,6 @@ done:
     if (status != RK_OK) {
         rk__checkpoint_facts_free(out);
     }
-    rk__free(fingerprint);
     rk__h5_close(file);
     return status;
 }

@@ -30,6 +30,7 @@ typedef struct rk_checkpoint_facts {
     char *watch;          /* what the checks look at, e.g. "ndcg@10 on valid"; owned */
     char fingerprint[17]; /* of the data set */
     char *dataset_path;   /* of its prepared file, absolute; owned */
+    char sources[17];     /* digest of the state of its sources; "" = not known */
     int64_t epoch;        /* epochs done */
     double value;         /* of the watched metric at that epoch; NaN = not checked */
     rk_warm_facts warm;   /* owned */

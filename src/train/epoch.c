@@ -26,6 +26,7 @@ rk_status rk__train_checkpoint(rk_trainer *t)
         t->unsaved = false;
         return RK_OK;
     }
+    RK_TRY(rk__run_folder_check_held(&t->lock));
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LAST));
     t->facts.epoch = t->position.step.epoch;
     t->facts.value = NAN;
@@ -44,6 +45,7 @@ static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
         t->best.value = value;
         return RK_OK;
     }
+    RK_TRY(rk__run_folder_check_held(&t->lock));
     RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
     t->facts.epoch = epoch;
     t->facts.value = value;
@@ -181,7 +183,10 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     rk__json_end(&json, '}');
     char *line = NULL;
     RK_TRY(rk__buffer_take(&buffer, &line));
-    rk_status status = t->folder ? rk__run_folder_append_metrics(t->folder, line) : RK_OK;
+    rk_status status = t->folder ? rk__run_folder_check_held(&t->lock) : RK_OK;
+    if (t->folder && status == RK_OK) {
+        status = rk__run_folder_append_metrics(t->folder, line);
+    }
     rk__free(line);
     return status;
 }

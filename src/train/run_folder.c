@@ -16,10 +16,11 @@
 #include "train/json.h"
 #include "train/run_log.h"
 
-/* Everything that a run writes; .tmp is what a killed process may have left. */
+/* Everything that a run writes; .tmp and .new are what a killed process may have left. */
 static const char *const run_files[] = {
-    RK_FILE_CONFIG, RK_FILE_LOG,  RK_FILE_METRICS, RK_FILE_LAST,       RK_FILE_BEST,
-    RK_FILE_REPORT, RK_FILE_PAGE, RK_FILE_PROFILE, RK_FILE_ENVIRONMENT /* last: the mark */
+    RK_FILE_CONFIG, RK_FILE_LOG,        RK_FILE_METRICS, RK_FILE_LAST,
+    RK_FILE_BEST,   RK_FILE_REPORT,     RK_FILE_PAGE,    RK_FILE_PROFILE,
+    RK_FILE_DATA,   RK_FILE_ENVIRONMENT /* last: the mark */
 };
 
 /* ---- may the folder be used? ---- */
@@ -38,16 +39,6 @@ static rk_status is_empty(const char *folder, bool *out)
     return RK_OK;
 }
 
-/* Nobody else is training into it. */
-static rk_status is_idle(const char *folder)
-{
-    char *path = NULL;
-    RK_TRY(rk__path_join(&path, folder, RK_FILE_LOG));
-    rk_status status = rk__run_log_probe(path);
-    rk__free(path);
-    return status;
-}
-
 static rk_status is_run_folder(const char *folder, bool *out)
 {
     char *path = NULL, *text = NULL;
@@ -59,39 +50,20 @@ static rk_status is_run_folder(const char *folder, bool *out)
     return RK_OK;
 }
 
-rk_status rk__run_folder_check(const rk_train_options *options)
+/* With the lock in hand. */
+static rk_status check(const rk_train_options *options, const char *folder)
 {
-    const char *folder = options->run_dir;
-    struct stat info;
     bool empty = true, is_run = false, has_checkpoint = false;
-    if (!folder || !*folder) {
-        RK_FAIL(RK_ERR_CONFIG, "no run folder is named");
-    }
-    if (options->resume && options->force) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "resume and force exclude each other: one goes on with the run in "
-                "%s, the other replaces it",
-                folder);
-    }
-    bool exists = stat(folder, &info) == 0;
-    if (exists && !S_ISDIR(info.st_mode)) {
-        RK_FAIL(RK_ERR_CONFIG, "the run folder %s is a file", folder);
-    }
-    if (exists) {
-        RK_TRY(is_empty(folder, &empty));
-        RK_TRY(is_run_folder(folder, &is_run));
-        RK_TRY(rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
-    }
+    RK_TRY(is_empty(folder, &empty));
+    RK_TRY(is_run_folder(folder, &is_run));
+    RK_TRY(rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
     if (options->resume && !has_checkpoint) {
         RK_FAIL(RK_ERR_CONFIG,
                 "there is nothing to resume: %s has no " RK_FILE_LAST "; start without resume",
                 folder);
     }
-    if (empty) {
+    if (empty || options->resume) {
         return RK_OK;
-    }
-    if (options->resume) {
-        return is_idle(folder);
     }
     if (!is_run) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -105,10 +77,47 @@ rk_status rk__run_folder_check(const rk_train_options *options)
                 "name another folder",
                 folder);
     }
-    return is_idle(folder);
+    return RK_OK;
 }
 
-/* ---- creating it ---- */
+rk_status rk__run_folder_take(const rk_train_options *options, rk_folder_lock *out)
+{
+    const char *folder = options->run_dir;
+    struct stat info;
+    if (!folder || !*folder) {
+        RK_FAIL(RK_ERR_CONFIG, "no run folder is named");
+    }
+    if (options->resume && options->force) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "resume and force exclude each other: one goes on with the run in "
+                "%s, the other replaces it",
+                folder);
+    }
+    if (options->new_dir) {
+        return rk__folder_take_new(out, folder);
+    }
+    if (stat(folder, &info) == 0 && !S_ISDIR(info.st_mode)) {
+        RK_FAIL(RK_ERR_CONFIG, "the run folder %s is a file", folder);
+    }
+    RK_TRY(rk__folder_take(out, folder, 0));
+    rk_status status = check(options, folder);
+    if (status != RK_OK) {
+        rk__folder_release(out);
+    }
+    return status;
+}
+
+rk_status rk__run_folder_check_held(const rk_folder_lock *lock)
+{
+    if (!rk__folder_is_held(lock)) {
+        RK_FAIL(
+            RK_ERR_IO,
+            "the run folder %s was removed or replaced while the run was going on: nothing more "
+            "is written into it",
+            lock->path);
+    }
+    return RK_OK;
+}
 
 void rk__run_folder_remove(const char *folder, const char *name)
 {
@@ -119,19 +128,58 @@ void rk__run_folder_remove(const char *folder, const char *name)
     }
 }
 
-rk_status rk__run_folder_create(const rk_train_options *options)
+void rk__run_folder_clear(const char *folder)
 {
-    RK_TRY(rk__folder_create(options->run_dir));
-    if (!options->force) {
+    for (size_t i = 0; i < sizeof run_files / sizeof run_files[0]; i++) {
+        static const char *const endings[] = {".tmp", ".new", ""};
+        for (size_t k = 0; k < sizeof endings / sizeof endings[0]; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s%s", run_files[i], endings[k]);
+            rk__run_folder_remove(folder, name);
+        }
+    }
+}
+
+/* ---- data.h5 ---- */
+
+rk_status rk__run_folder_open_data(const char *folder, const rk_hooks *hooks, rk_dataset **out)
+{
+    char *path = NULL;
+    *out = NULL;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_DATA));
+    rk_status status = rk__file_exists(path) ? rk_dataset_open(path, out) : RK_OK;
+    rk__free(path);
+    if (status == RK_ERR_DATA || status == RK_ERR_IO) {
+        char text[1024];
+        snprintf(text, sizeof text, "%.900s; the data set is looked for elsewhere",
+                 rk_last_error());
+        if (hooks && hooks->log) {
+            hooks->log(hooks->user, RK_LOG_WARNING, text);
+        }
         return RK_OK;
     }
-    for (size_t i = 0; i < sizeof run_files / sizeof run_files[0]; i++) {
-        char aside[64];
-        snprintf(aside, sizeof aside, "%s.tmp", run_files[i]);
-        rk__run_folder_remove(options->run_dir, run_files[i]);
-        rk__run_folder_remove(options->run_dir, aside);
+    return status;
+}
+
+rk_status rk__run_folder_keep_data(const char *folder, const rk_options *options,
+                                   const rk_dataset *dataset)
+{
+    char *path = NULL;
+    rk_status status = RK_OK;
+    if (!options->run.keep_data) {
+        rk__run_folder_remove(folder, RK_FILE_DATA);
+        return RK_OK;
     }
-    return RK_OK;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_DATA));
+    if (strcmp(dataset->path, path) != 0) { /* else it is there and was read */
+        status = rk__dataset_keep(dataset, path);
+        if (status == RK_ERR_IO) {
+            rk__fail_prefix(status, "the run's own copy of its data set, which run.keep_data false "
+                                    "does without");
+        }
+    }
+    rk__free(path);
+    return status;
 }
 
 /* ---- config.yaml ---- */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 
 static void write_line(rk_run_log *log, rk_log_level level, const char *message)
@@ -70,35 +69,11 @@ void rk__run_log_init(rk_run_log *log, const rk_hooks *outer)
                             .user = log};
 }
 
-/* The lock goes with the open file: whoever closes it, or dies, gives it back. */
-static rk_status lock(FILE *file, const char *path)
-{
-    if (flock(fileno(file), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        RK_FAIL(RK_ERR_IO, "%s is in use: another process trains into this folder", path);
-    }
-    return RK_OK;
-}
-
-rk_status rk__run_log_probe(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    rk_status status = file ? lock(file, path) : RK_OK;
-    if (file) {
-        fclose(file);
-    }
-    return status;
-}
-
 rk_status rk__run_log_open(rk_run_log *log, const char *path)
 {
     FILE *file = fopen(path, "ab");
     if (!file) {
         RK_FAIL(RK_ERR_IO, "%s cannot be written: %s", path, strerror(errno));
-    }
-    rk_status status = lock(file, path);
-    if (status != RK_OK) {
-        fclose(file);
-        return status;
     }
     log->file = file;
     if (log->early.length > 0) {

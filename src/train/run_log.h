@@ -20,10 +20,8 @@ typedef struct rk_run_log {
 
 void rk__run_log_init(rk_run_log *log, const rk_hooks *outer);
 
-/* Opens path (appending) and locks it: RK_ERR_IO when another process trains into this folder. */
+/* Opens path, appending. */
 rk_status rk__run_log_open(rk_run_log *log, const char *path);
-/* RK_ERR_IO when another process holds the log at path; fine when there is none. */
-rk_status rk__run_log_probe(const char *path);
 void rk__run_log_close(rk_run_log *log); /* a zeroed log is fine */
 
 void rk__log(rk_run_log *log, rk_log_level level, const char *format, ...) RK_PRINTF(3, 4);

@@ -1,8 +1,9 @@
 /*
  * A run from its configuration to its report.
  *
- * Nothing is written until data, device and programs are ready, so that a run that cannot start
- * leaves no folder behind.
+ * The folder is taken first, so that whatever is found in it stays as it is until the end. Nothing
+ * is written until data, device and programs are ready, so that a run that cannot start leaves no
+ * folder behind.
  */
 #include "train/trainer.h"
 
@@ -20,12 +21,15 @@
 
 /* ---- set-up ---- */
 
-static rk_status prepare_data(rk_trainer *t, const rk_dataset *given)
+static rk_status prepare_data(rk_trainer *t, const rk_train_options *how)
 {
-    if (!given) {
-        RK_TRY(rk_dataset_prepare(t->config, false, &t->log.hooks, &t->prepared));
+    if (!how->dataset) {
+        RK_TRY(rk_train_dataset(t->config, how, &t->log.hooks, &t->prepared));
     }
-    t->dataset = given ? given : t->prepared;
+    t->dataset = how->dataset ? how->dataset : t->prepared;
+    if (how->begun) {
+        how->begun(how->user, t->folder, t->dataset);
+    }
     t->seconds.data = t->dataset->seconds;
     const rk_dataset_stats *s = &t->dataset->stats;
     rk__log(&t->log, RK_LOG_DEBUG,
@@ -164,8 +168,12 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
 static rk_status prepare_facts(rk_trainer *t)
 {
     char resolved[PATH_MAX];
-    const char *path = realpath(t->dataset->path, resolved) ? resolved : t->dataset->path;
+    const char *path = t->dataset->origin;
+    if (!path) {
+        path = realpath(t->dataset->path, resolved) ? resolved : t->dataset->path;
+    }
     memcpy(t->facts.fingerprint, t->dataset->fingerprint, sizeof t->facts.fingerprint);
+    memcpy(t->facts.sources, t->dataset->sources, sizeof t->facts.sources);
     RK_TRY(rk__strdup(&t->facts.dataset_path, path));
     const rk_model_kind *m = rk__model_of(t->options);
     bool by_times = m->needs && (m->needs(t->options) & RK_NEEDS_TIMES);
@@ -198,18 +206,23 @@ static rk_status open_log(rk_trainer *t)
 static rk_status write_texts(rk_trainer *t)
 {
     RK_TRY(rk__run_folder_write_environment(t->folder, &t->step, t->dataset));
-    return rk__run_folder_write_config(t->folder, t->config);
+    RK_TRY(rk__run_folder_write_config(t->folder, t->config));
+    return rk__run_folder_keep_data(t->folder, t->options, t->dataset);
 }
 
-static rk_status start(rk_trainer *t, const rk_train_options *how)
+static rk_status start(rk_trainer *t)
 {
     if (!t->folder) {
         return RK_OK;
     }
-    RK_TRY(rk__run_folder_create(how));
+    rk__run_folder_clear(t->folder); /* by force; else there is nothing */
     t->unsaved = true;
-    RK_TRY(write_texts(t));
-    return open_log(t);
+    rk_status status = write_texts(t);
+    status = status == RK_OK ? open_log(t) : status;
+    if (status != RK_OK) {
+        rk__run_folder_clear(t->folder);
+    }
+    return status;
 }
 
 /* Checks that were made on something else say nothing about the best epoch from now on. */
@@ -247,7 +260,7 @@ static rk_status resume(rk_trainer *t)
     char *path = NULL;
     rk_checkpoint_facts before = {0};
     rk_status status = RK_OK;
-    RK_TRY(open_log(t)); /* the lock comes before anything is read */
+    RK_TRY(open_log(t));
     RK_TRY_GOTO(done, rk__path_join(&path, t->folder, RK_FILE_LAST));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &before));
     RK_TRY_GOTO(done, compare_facts(t, path, &before));
@@ -379,7 +392,10 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     t->seconds.evaluation = rk__now() - evaluation_began;
     sum_up_seconds(t, began);
     report.seconds = t->seconds;
-    RK_TRY_GOTO(done, t->folder ? rk__report_write(t->folder, &report) : RK_OK);
+    if (t->folder) {
+        RK_TRY_GOTO(done, rk__run_folder_check_held(&t->lock));
+        RK_TRY_GOTO(done, rk__report_write(t->folder, &report));
+    }
     if (kept) {
         RK_TRY_GOTO(done, rk__snapshot_take(&t->engine, kept));
         kept->epoch = report.chosen_epoch;
@@ -401,10 +417,12 @@ done:
     return status;
 }
 
-static rk_status check_how(const rk_train_options *how)
+static rk_status take_folder(rk_trainer *t, const rk_train_options *how)
 {
     if (how->run_dir) {
-        return rk__run_folder_check(how);
+        RK_TRY(rk__run_folder_take(how, &t->lock));
+        t->folder = t->lock.path;
+        return RK_OK;
     }
     if (how->resume || how->profile) {
         RK_FAIL(RK_ERR_CONFIG, "without a run folder there is nothing to resume and no place for a "
@@ -413,42 +431,51 @@ static rk_status check_how(const rk_train_options *how)
     return RK_OK;
 }
 
+static void tear_down(rk_trainer *t)
+{
+    rk__tear_down(&t->engine, &t->step, &t->scorer);
+    rk_dataset_free(t->prepared);
+    rk__position_free(&t->position);
+    rk__checkpoint_facts_free(&t->facts);
+    rk__snapshot_free(&t->best);
+    rk__free(t->check_users);
+    rk__run_log_close(&t->log);
+    rk__folder_release(&t->lock);
+}
+
 rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
-                    rk_snapshot *kept)
+                    rk_snapshot *kept, rk_dataset **prepared)
 {
     /* A data set that was given took its time before the call. */
     double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
-    RK_TRY_GOTO(done, check_how(how));
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
+    RK_TRY_GOTO(done, take_folder(&t, how));
     t.options = rk__config_options(config);
-    t.folder = how->run_dir;
     t.epochs = rk__model_epochs(t.options);
     RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config));
-    RK_TRY_GOTO(done, prepare_data(&t, how->dataset));
+    RK_TRY_GOTO(done, prepare_data(&t, how));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
     RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.engine) : RK_OK);
     RK_TRY_GOTO(done, prepare_facts(&t));
     RK_TRY_GOTO(done, warm_start(&t));
-    RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t, how));
+    RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t));
     RK_TRY_GOTO(done, rk__train_epochs(&t));
     RK_TRY_GOTO(done, finish(&t, began, kept));
     RK_TRY_GOTO(done, how->profile ? report_profile(&t) : RK_OK);
+    if (prepared) {
+        *prepared = t.prepared;
+        t.prepared = NULL;
+    }
 done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
     rk__warm_start_close(&t.warm);
-    rk__tear_down(&t.engine, &t.step, &t.scorer);
-    rk_dataset_free(t.prepared);
-    rk__position_free(&t.position);
-    rk__checkpoint_facts_free(&t.facts);
-    rk__snapshot_free(&t.best);
-    rk__free(t.check_users);
-    rk__run_log_close(&t.log);
+    tear_down(&t);
     return status;
 }
 
@@ -458,5 +485,5 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
         RK_FAIL(RK_ERR_CONFIG, "rk_train writes into a run folder: give a run_dir, or take "
                                "rk_model_fit, which needs none");
     }
-    return rk__train(config, how, hooks, NULL);
+    return rk__train(config, how, hooks, NULL, NULL);
 }

@@ -19,7 +19,8 @@
 typedef struct rk_trainer {
     const rk_config *config;   /* lent */
     const rk_options *options; /* lent */
-    const char *folder;        /* lent; NULL = nothing is written */
+    rk_folder_lock lock;       /* held from before anything is read to the end */
+    const char *folder;        /* lent by lock; NULL = nothing is written */
     rk_run_log log;
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
@@ -50,9 +51,10 @@ typedef struct rk_trainer {
  * RK_ERR_DIVERGED the checkpoints stay as they were. */
 rk_status rk__train_epochs(rk_trainer *trainer);
 
-/* rk_train, also without a folder; kept: the chosen model; NULL = nobody wants it. */
+/* rk_train, also without a folder; kept: the chosen model, prepared: the data set that it is of,
+ * unless the caller gave one; NULL = nobody wants them. */
 rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
-                    rk_snapshot *kept);
+                    rk_snapshot *kept, rk_dataset **prepared);
 
 /* last.h5 as the run stands now. */
 rk_status rk__train_checkpoint(rk_trainer *trainer);

@@ -9,7 +9,7 @@
 /* Of the sections that decide the trajectory, the options that do not. */
 static bool is_free(const rk_options *options, const char *key)
 {
-    static const char *const keys[] = {"run.device", "run.threads", "train.epochs",
+    static const char *const keys[] = {"run.device", "run.threads", "run.keep_data", "train.epochs",
                                        "train.checkpoint_every"};
     if (strcmp(key, "train.epochs") == 0 && options->train.schedule == RK_SCHEDULE_COSINE &&
         options->train.schedule_epochs == 0) {
@@ -77,30 +77,42 @@ static bool is_default(const char *line, size_t key, size_t length)
            memcmp(line + key + 2, row->default_text, length - key - 2) == 0;
 }
 
-rk_status rk__trajectory_compare(const char *before, const char *now)
+rk_status rk__trajectory_difference(const char *before, const char *now, char **out)
 {
+    *out = NULL;
     for (const char *at = now; *at;) {
         size_t length = strcspn(at, "\n"), key = strcspn(at, ":");
         const char *other = find_line(before, at, key);
         size_t other_length = other ? strcspn(other, "\n") : 0;
-        if (!other && is_default(at, key, length)) {
-            at += length + (at[length] == '\n');
-            continue; /* the option is younger than the run */
+        bool same = other ? other_length == length && strncmp(at, other, length) == 0
+                          : is_default(at, key, length); /* the option is younger than the run */
+        if (!same && !other) {
+            return rk__format(out,
+                              "the checkpoint knows no %.*s: it was written by another version",
+                              (int)key, at);
         }
-        if (!other) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "the checkpoint knows no %.*s: it was written by another version; it cannot "
-                    "be resumed",
-                    (int)key, at);
-        }
-        if (other_length != length || strncmp(at, other, length) != 0) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "%.*s was %.*s when this run began and is %.*s now: it changes the course of "
-                    "training, so the run cannot be resumed with it; put it back or start anew",
-                    (int)key, at, (int)(other_length - key - 2), other + key + 2,
-                    (int)(length - key - 2), at + key + 2);
+        if (!same) {
+            return rk__format(out, "%.*s was %.*s when this run began and is %.*s now", (int)key,
+                              at, (int)(other_length - key - 2), other + key + 2,
+                              (int)(length - key - 2), at + key + 2);
         }
         at += length + (at[length] == '\n');
     }
     return RK_OK;
+}
+
+rk_status rk__trajectory_compare(const char *before, const char *now)
+{
+    char *difference = NULL;
+    RK_TRY(rk__trajectory_difference(before, now, &difference));
+    if (!difference) {
+        return RK_OK;
+    }
+    rk_status status =
+        rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                 "%s: it changes the course of training, so the run cannot be resumed with it; put "
+                 "it back or start anew",
+                 difference);
+    rk__free(difference);
+    return status;
 }

@@ -11,8 +11,12 @@
  * them; else NULL. Free with rk__free. */
 rk_status rk__trajectory_text(const rk_config *config, const char *times, char **out);
 
-/* RK_ERR_CONFIG names the first option that differs, with both values. An option that `before` does
- * not know had its default. */
+/* Names the first option that differs, with both values, e.g. "model.dim was 8 when this run began
+ * and is 9 now"; *out NULL = none does. An option that `before` does not know had its default. Free
+ * with rk__free. */
+rk_status rk__trajectory_difference(const char *before, const char *now, char **out);
+
+/* RK_ERR_CONFIG, with the difference, if there is one: a run cannot be resumed with it. */
 rk_status rk__trajectory_compare(const char *before, const char *now);
 
 #endif

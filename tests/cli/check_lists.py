@@ -49,7 +49,10 @@ def main():
     ranked = collections.defaultdict(list)
     with open(lists, encoding="utf-8") as file:
         for line in file:
-            user, rank, item, score = line.rstrip("\n").split("\t")
+            user, rank, item, score, basis = line.rstrip("\n").split("\t")
+            if not item:  # there is nothing left for this user
+                continue
+            assert basis in ("model", "popularity"), line
             ranked[user].append(item)
             assert int(rank) == len(ranked[user]), line
             assert math.isfinite(float(score)), line

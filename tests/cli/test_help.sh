@@ -77,9 +77,9 @@ says "--resume needs the run to go on with: --run DIR"
 run 2 "$rankine" train a.yaml --run r --resume --force
 says "not both"
 run 2 "$rankine" recommend r
-says "recommend needs one of --user ID..., --all and --items ID,ID"
+says "recommend needs one of --user ID..., --users FILE, --all and --items ID,ID"
 run 2 "$rankine" recommend r --user 1 --items 2
-says "recommend needs one of --user ID..., --all and --items ID,ID"
+says "recommend needs one of --user ID..., --users FILE, --all and --items ID,ID"
 for number in 0 -3 x 5x " 5" 1e3 99999999999999999999 ""; do
     run 2 "$rankine" recommend r --user 1 --top="$number"
     says "--top '$number': must be a whole number from 1 to"

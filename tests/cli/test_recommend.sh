@@ -47,25 +47,66 @@ says "--seen" "all|valid|train|none"
 run 0 "$rankine" recommend run --items 3,8 --seen none --top 120 --json
 json '{3, 8} <= {r["item"] for r in j[0]["recommendations"]}'
 
-# Allowed and denied.
-run 0 "$rankine" recommend run --user 17 --allow 1,2,3,4,5 6 --top 10 --json
+run 0 "$rankine" recommend run --user 17 --include-known --top 120 --json
+cmp -s out seen-none.json || fail "--include-known is --seen none"
+run 2 "$rankine" recommend run --user 17 --include-known --seen train
+says "--include-known is --seen none"
+
+# Among these and without those, by words and by files.
+printf 'item_id\n1\r\n2\n\n 3 \n99999\n4\n5\n6' >six.txt
+run 0 "$rankine" recommend run --user 17 --among 1,2,3,4,5 6 --top 10 --json
+silent
 json '{r["item"] for r in j[0]["recommendations"]} <= {1, 2, 3, 4, 5, 6}'
-run 0 "$rankine" recommend run --user 17 --deny 3 --seen none --top 120 --json
+cp out among.json
+run 0 "$rankine" recommend run --user 17 --among @six.txt --top 10 --json
+says "warning: --among: 1 of 7 ids are not in the data set and are passed over"
+cmp -s out among.json || fail "a list in a file gives another answer"
+run 0 "$rankine" recommend run --user 17 --exclude 3 --include-known --top 120 --json
 json '3 not in {r["item"] for r in j[0]["recommendations"]}'
-run 0 "$rankine" recommend run --user 17 --allow 3 --deny 3 --seen none
+cp out exclude.json
+echo 3 >three.txt
+run 0 "$rankine" recommend run --user 17 --exclude @three.txt --include-known --top 120 --json
+cmp -s out exclude.json || fail "a list in a file gives another answer"
+run 0 "$rankine" recommend run --user 17 --among 3 --exclude 3 --include-known
 prints "nothing is left"
-run 3 "$rankine" recommend run --user 17 --allow 99999
-no_output
-says "99999"
-run 3 "$rankine" recommend run --user 17 --deny 99999
-says "99999"
+run 0 "$rankine" recommend run --user 17 --among 3 --exclude 3 --tsv
+[ "$(cat out)" = $'17\t\t\t\tmodel' ] || fail "somebody without answers has no row that says so"
+echo 99999 >strangers.txt
+for list in "--user 17 --among" "--user 17 --exclude" --items; do
+    read -ra words <<<"$list"
+    run 3 "$rankine" recommend run "${words[@]}" 5,99999
+    no_output
+    says "99999"
+    run 3 "$rankine" recommend run "${words[@]}" @strangers.txt
+    says "99999"
+    run 3 "$rankine" recommend run "${words[@]}" @nowhere.txt
+    says "nowhere.txt cannot be read: No such file"
+done
 
 # One of the three, and one kind of output.
-for line in "" "--all --user 3" "--all --items 3" "--user 3 --items 4"; do
+for line in "" "--all --user 3" "--all --items 3" "--user 3 --items 4" "--users six.txt --all" \
+    "--label Jazz --user 3"; do
     # shellcheck disable=SC2086 # words
     run 2 "$rankine" recommend run $line
     says "one of --user"
 done
 run 2 "$rankine" recommend run --user 3 --json --tsv
 says "--json" "--tsv"
+
+# More than there are.
+run 0 "$rankine" recommend run --user 17 --top 121 --include-known --json
+says "note: --top 121: the catalogue has 120 items, so there are no more"
+cmp -s out seen-none.json || fail "--top above the catalogue is the whole catalogue"
+
+# A least score.
+run 0 "$rankine" recommend run --user 17 --top 10 --json
+cp out ten.json
+least=$(python3 -c 'import json, sys
+print(json.load(open("ten.json"))[0]["recommendations"][3]["score"])')
+run 0 "$rankine" recommend run --user 17 --top 10 --min-score "$least" --json
+json 'j[0]["recommendations"] == json.load(open("ten.json"))[0]["recommendations"][:4]'
+for score in x "" 1e nan inf; do
+    run 2 "$rankine" recommend run --user 17 --min-score="$score"
+    says "--min-score"
+done
 finish

@@ -108,13 +108,16 @@ json 'len(j) == 1 and j[0]["items"] == [3, 8, 20] and len(j[0]["recommendations"
 json 'not {r["item"] for r in j[0]["recommendations"]} & {3, 8, 20}'
 run 0 "$rankine" recommend run --items 3 8 20
 prints "somebody with these items" "may like"
-run 3 "$rankine" recommend run --user 3 99999
+run 0 "$rankine" recommend run --user 3 99999 --json
+says "1 of 2 users are not in the data set"
+json 'len(j) == 2 and j[1]["basis"] == "unknown" and "99999" in j[1]["error"]'
+run 3 "$rankine" recommend run --user 99999
 no_output
 says "99999"
 run 3 "$rankine" recommend run --items 3,99999
 says "99999"
-run 2 "$rankine" recommend run --user 3 --top 100000
-says "--top 100000 is larger than the catalogue of"
+run 0 "$rankine" recommend run --user 3 --top 100000
+says "note: --top 100000: the catalogue has 120 items, so there are no more"
 
 # ---- export ----
 run 0 "$rankine" export run

@@ -248,12 +248,51 @@ static void another_trajectory_is_refused(void **state)
         run_how how = {.settings = {"train.epochs=2", settings[i][0]}, .resume = true};
         assert_fails(RK_ERR_CONFIG, settings[i][1], runs_train(&r, "out", how));
     }
-    FILE *file = fopen(test_path(r.data, "train.txt"), "ab");
+    runs_end(&r);
+}
+
+static void append(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "ab");
     assert_non_null(file);
-    fputs("9999 1000 1001\n", file);
+    fputs(text, file);
     fclose(file);
-    assert_fails(RK_ERR_CONFIG, "fingerprint",
-                 runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}, .resume = true}));
+}
+
+static void collect(void *user, rk_log_level level, const char *message)
+{
+    char *out = user;
+    size_t length = strlen(out);
+    snprintf(out + length, 4000 - length, "%d %s\n", (int)level, message);
+}
+
+/* A run goes on with the data set that it began with: with the same bits, and a word about it, when
+ * the sources have changed since; refused where it has none of its own. */
+static void changed_sources_change_no_run(void **state)
+{
+    (void)state;
+    runs r;
+    char told[4000] = "";
+    const rk_hooks hooks = {.log = collect, .user = told};
+    runs_begin(&r);
+    assert_ok(runs_train(&r, "straight", (run_how){.settings = {"train.epochs=4"}}));
+    assert_ok(runs_train(&r, "out", (run_how){.settings = {"train.epochs=2"}}));
+    assert_ok(runs_train(&r, "without",
+                         (run_how){.settings = {"train.epochs=2", "run.keep_data=false"}}));
+    run_how on = {.settings = {"train.epochs=3"}, .resume = true, .hooks = &hooks};
+    assert_ok(runs_train(&r, "out", on));
+    assert_null(strstr(told, "have changed"));
+
+    append(test_path(r.data, "train.txt"), "9999 1000 1001\n");
+    on.settings[0] = "train.epochs=4";
+    assert_ok(runs_train(&r, "out", on));
+    assert_non_null(strstr(told, "2 the sources have changed since this run began"));
+    assert_same_run(&r, "straight", "out");
+    assert_fails(RK_ERR_CONFIG, "fingerprint", runs_train(&r, "without", on));
+
+    /* What the run's own data set is not made of is prepared, and then it must be the same. */
+    on.settings[1] = "data.min_user=2";
+    assert_fails(RK_ERR_CONFIG, "fingerprint", runs_train(&r, "out", on));
     runs_end(&r);
 }
 
@@ -356,6 +395,7 @@ int main(void)
         cmocka_unit_test(columns_of_older_checkpoints_are_known),
         cmocka_unit_test(metrics_are_cut_to_the_checkpoint),
         cmocka_unit_test(another_trajectory_is_refused),
+        cmocka_unit_test(changed_sources_change_no_run),
         cmocka_unit_test(what_may_change_may_change),
         cmocka_unit_test(a_finished_run_says_so_and_reports_again),
         cmocka_unit_test(resume_needs_a_good_checkpoint),

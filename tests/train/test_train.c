@@ -1,5 +1,6 @@
 /* rk_train from files to report: what it learns, when it stops, what it leaves behind. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -343,15 +344,15 @@ static void a_folder_in_use_is_left_alone(void **state)
     runs_begin(&r);
     run_how how = {.settings = {"train.epochs=1"}};
     assert_ok(runs_train(&r, "out", how));
-    FILE *log = fopen(runs_file(&r, "out", "train.log"), "ab");
-    assert_non_null(log);
-    assert_int_equal(flock(fileno(log), LOCK_EX), 0);
+    int held = open(test_path(r.data, "out"), O_RDONLY);
+    assert_true(held >= 0);
+    assert_int_equal(flock(held, LOCK_EX), 0);
     how.force = true;
-    assert_fails(RK_ERR_IO, "another process", runs_train(&r, "out", how));
+    assert_fails(RK_ERR_IO, "out is in use: another process", runs_train(&r, "out", how));
     how.force = false;
     how.resume = true;
     assert_fails(RK_ERR_IO, "another process", runs_train(&r, "out", how));
-    fclose(log);
+    close(held);
     assert_ok(runs_train(&r, "out", how));
     runs_end(&r);
 }

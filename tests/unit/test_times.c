@@ -6,12 +6,11 @@
 #include "base/philox.h"
 #include "data/dataset_internal.h"
 #include "data/dataset_store.h"
-#include "data/hash.h"
 #include "support/support.h"
 
-/* ---- rows ---- */
+    /* ---- rows ---- */
 
-typedef struct row {
+    typedef struct row {
     int64_t user, item;
     double time;
     int part;
@@ -229,57 +228,17 @@ static void times_of_train_are_kept(void **state)
     }
 }
 
-/* The state of the hash before these bytes were added: multiplication by the prime has an inverse
- * modulo 2^64, found by Newton's iteration. */
-static uint64_t unhash(uint64_t hash, const char *bytes)
-{
-    const uint64_t prime = UINT64_C(0x100000001b3);
-    uint64_t inverse = prime;
-    for (int i = 0; i < 6; i++) {
-        inverse *= 2 - prime * inverse;
-    }
-    for (size_t i = strlen(bytes); i > 0; i--) {
-        hash = hash * inverse ^ (unsigned char)bytes[i - 1];
-    }
-    return hash;
-}
-
-/* Puts the file of a version that kept no times in the place of the one at `path`. */
-static void make_older(const char *path)
-{
-    rk_dataset *d = NULL;
-    rk_dataset_key key;
-    assert_ok(rk__dataset_load(&d, path, &key));
-    snprintf(key.options, sizeof key.options, "%016llx",
-             (unsigned long long)unhash(strtoull(key.options, NULL, 16), "times,"));
-    const char *dash = strrchr(path, '-');
-    assert_memory_equal(dash + 1, key.options, 8);
-    rk__free(d->details[RK_TRAIN].time);
-    d->details[RK_TRAIN].time = NULL;
-    assert_ok(rk__dataset_save(d, path, &key));
-    rk_dataset_free(d);
-}
-
-static void a_cache_without_times_is_prepared_anew(void **state)
+/* Versions that kept no times wrote such files. */
+static void a_file_without_times_opens(void **state)
 {
     (void)state;
+    const char *path = test_path(scratch, "older.h5");
     rk_dataset *first = prepare(SMALL TIMED), *d = NULL;
-    make_older(rk_dataset_path(first));
-    assert_ok(rk_dataset_open(rk_dataset_path(first), &d)); /* as it is */
-    assert_null(d->details[RK_TRAIN].time);
-    rk_dataset_free(d);
-    d = prepare(SMALL TIMED);
-    assert_int_equal(reports, 1);
-    assert_non_null(strstr(messages, "times of rows are kept now"));
-    assert_same(first, d);
-    assert_int_equal(test_count_files(test_path(scratch, "cache")), 1);
-    rk_dataset_free(d);
-    /* With the source gone it still serves, and says what it lacks. */
-    make_older(rk_dataset_path(first));
-    assert_int_equal(unlink(test_path(scratch, "ratings.csv")), 0);
-    d = prepare(SMALL TIMED);
-    assert_int_equal(reports, 0);
-    assert_non_null(strstr(messages, "is used, without times"));
+    double *times = first->details[RK_TRAIN].time;
+    first->details[RK_TRAIN].time = NULL;
+    assert_ok(rk__dataset_save(first, path));
+    first->details[RK_TRAIN].time = times;
+    assert_ok(rk_dataset_open(path, &d));
     assert_null(d->details[RK_TRAIN].time);
     assert_string_equal(d->fingerprint, first->fingerprint);
     rk_dataset_free(d);
@@ -290,19 +249,16 @@ static void bad_times_in_a_file_are_refused(void **state)
 {
     (void)state;
     const char *path = test_path(scratch, "times.h5");
-    const rk_dataset_key key = {"0123456789abcdef", "0123456789abcdef"};
     rk_dataset *good = NULL, *d = NULL;
     good = prepare(SMALL TIMED);
-    good->details[RK_TRAIN].time[2] = INFINITY;
-    assert_ok(rk__dataset_save(good, path, &key));
+    double *times = good->details[RK_TRAIN].time;
+    times[2] = INFINITY;
+    assert_ok(rk__dataset_save(good, path));
     assert_fails(RK_ERR_DATA, "the time of row 2 of train is not finite",
                  rk_dataset_open(path, &d));
-    double *times = good->details[RK_TRAIN].time;
     rk_h5 *file = NULL;
     good->details[RK_TRAIN].time = NULL;
     assert_ok(rk__h5_create(&file, path, "data set", 2));
-    assert_ok(rk__h5_set_text(file, "options_key", key.options));
-    assert_ok(rk__h5_set_text(file, "sources_key", key.sources));
     assert_ok(rk__dataset_write(good, file));
     assert_ok(rk__h5_write(file, "train/times", RK_H5_F64, 3, 0, times));
     assert_ok(rk__h5_commit(file));
@@ -339,7 +295,7 @@ int main(void)
         cmocka_unit_test(times_follow_their_rows),
         cmocka_unit_test(times_have_a_fingerprint_of_their_own),
         TEST(times_of_train_are_kept),
-        TEST(a_cache_without_times_is_prepared_anew),
+        TEST(a_file_without_times_opens),
         TEST(bad_times_in_a_file_are_refused),
         TEST(every_allocation_may_fail),
     };

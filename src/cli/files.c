@@ -1,0 +1,104 @@
+/* Files of results, which are whole or not there at all. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* A pipe or a device takes what it is given; a file of its name beside it would replace it. */
+static bool is_device(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+int cli_result_open(cli_result *r, const char *option, const char *path, bool force)
+{
+    *r = (cli_result){.path = path};
+    r->form = ends_with(path, ".jsonl") || ends_with(path, ".ndjson") ? CLI_ROWS_JSON
+              : ends_with(path, ".csv")                               ? CLI_ROWS_CSV
+                                                                      : CLI_ROWS_TSV;
+    if (!force && cli_is_there(path) && !is_device(path)) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "%s %s is there already: replace it by --force, or name another file",
+                         option, path);
+    }
+    r->aside = is_device(path) ? NULL : cli_format("%s.%ld.tmp", path, (long)getpid());
+    r->file = fopen(r->aside ? r->aside : path, "wb");
+    if (!r->file) {
+        int code =
+            cli_error(rk_status_exit_code(RK_ERR_IO), "%s %s: %s", option, path, strerror(errno));
+        cli_free(r->aside);
+        r->aside = NULL;
+        return code;
+    }
+    return 0;
+}
+
+int cli_result_commit(cli_result *r)
+{
+    bool written =
+        fflush(r->file) == 0 && !ferror(r->file) && (!r->aside || fsync(fileno(r->file)) == 0);
+    written = fclose(r->file) == 0 && written;
+    r->file = NULL;
+    if (!written || (r->aside && rename(r->aside, r->path) != 0)) {
+        int code = cli_error(rk_status_exit_code(RK_ERR_IO), "%s: %s", r->path, strerror(errno));
+        cli_result_close(r);
+        return code;
+    }
+    cli_free(r->aside);
+    r->aside = NULL;
+    return 0;
+}
+
+void cli_result_close(cli_result *r)
+{
+    if (r->file) {
+        fclose(r->file);
+        r->file = NULL;
+    }
+    if (r->aside) {
+        unlink(r->aside);
+        cli_free(r->aside);
+        r->aside = NULL;
+    }
+}
+
+void cli_tsv_field(FILE *out, const char *text)
+{
+    const size_t plain = strcspn(text, "\t\n\r\\");
+    fwrite(text, 1, plain, out);
+    for (const char *at = text + plain; *at; at++) {
+        const char *special = strchr("\tt\nn\rr\\\\", *at);
+        if (special) {
+            fprintf(out, "\\%c", special[1]);
+        } else {
+            fputc(*at, out);
+        }
+    }
+}
+
+/* In a CSV quoted where it must be (RFC 4180), in a TSV with escapes as in exports. */
+void cli_result_text(cli_result *r, const char *text)
+{
+    const bool is_csv = r->form == CLI_ROWS_CSV;
+    if (is_csv && text[strcspn(text, ",\"\r\n")] != '\0') {
+        fputc('"', r->file);
+        for (; *text; text++) {
+            fputs(*text == '"' ? "\"" : "", r->file);
+            fputc(*text, r->file);
+        }
+        fputc('"', r->file);
+    } else if (is_csv) {
+        fputs(text, r->file);
+    } else {
+        cli_tsv_field(r->file, text);
+    }
+}
