@@ -66,25 +66,32 @@ static rk_status find_checkpoint(const rk_options *options, const char *folder, 
             folder);
 }
 
-static rk_status open_dataset(rk_warm_start *w, const rk_checkpoint_facts *facts)
+/* The run's own data set, else the one that it was trained on, where that still is. */
+static rk_status open_dataset(rk_warm_start *w, const rk_checkpoint_facts *facts,
+                              const rk_hooks *hooks)
 {
-    if (!*facts->dataset_path || rk_dataset_open(facts->dataset_path, &w->dataset) != RK_OK) {
+    RK_TRY(rk__run_folder_open_data(w->facts.run, hooks, &w->dataset));
+    if (!w->dataset && *facts->dataset_path &&
+        rk_dataset_open(facts->dataset_path, &w->dataset) != RK_OK) {
+        w->dataset = NULL;
+    }
+    if (!w->dataset) {
         RK_FAIL(RK_ERR_IO,
-                "the data set of the run to begin from, %s, is not at %s any more: without it "
-                "nobody knows whose its rows are; take its file of `export --format model`, or "
-                "prepare its data set again",
+                "the run to begin from, %s, holds no data set (" RK_FILE_DATA "), and there is "
+                "none at '%s': without it nobody knows whose its rows are; take its file of "
+                "`export --format model`",
                 w->facts.run, facts->dataset_path);
     }
     if (strcmp(w->dataset->fingerprint, facts->fingerprint) != 0) {
         RK_FAIL(RK_ERR_DATA,
                 "%s was trained on a data set with fingerprint %s, the one at %s has %s: nobody "
                 "knows whose its rows are",
-                w->facts.run, facts->fingerprint, facts->dataset_path, w->dataset->fingerprint);
+                w->facts.run, facts->fingerprint, w->dataset->path, w->dataset->fingerprint);
     }
     return RK_OK;
 }
 
-static rk_status open_folder(rk_warm_start *w, const rk_config *config)
+static rk_status open_folder(rk_warm_start *w, const rk_config *config, const rk_hooks *hooks)
 {
     char *path = NULL, *checkpoint = NULL;
     rk_config *before = NULL;
@@ -101,7 +108,7 @@ static rk_status open_folder(rk_warm_start *w, const rk_config *config)
     RK_TRY_GOTO(done, find_checkpoint(rk__config_options(before), w->facts.run, &checkpoint));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(checkpoint, &facts));
     w->facts.epoch = facts.epoch;
-    RK_TRY_GOTO(done, open_dataset(w, &facts));
+    RK_TRY_GOTO(done, open_dataset(w, &facts, hooks));
     status = rk__checkpoint_open(checkpoint, &w->file);
 done:
     rk__checkpoint_facts_free(&facts);
@@ -125,7 +132,7 @@ done:
 }
 
 rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
-                              const rk_config *config)
+                              const rk_config *config, const rk_hooks *hooks)
 {
     struct stat info;
     *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
@@ -140,8 +147,8 @@ rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
     }
     bool is_file = stat(how->from, &info) == 0 && S_ISREG(info.st_mode);
     RK_TRY(is_file ? rk__strdup(&out->facts.run, how->from)
-                   : rk__seeds_folder_choose(how->from, NULL, &out->facts.run));
-    rk_status status = is_file ? open_file(out, config) : open_folder(out, config);
+                   : rk__seeds_folder_choose(how->from, hooks, &out->facts.run));
+    rk_status status = is_file ? open_file(out, config) : open_folder(out, config, hooks);
     if (status != RK_OK) {
         rk__warm_start_close(out);
     }
