@@ -81,7 +81,7 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
         printf("%s: %s%s rows looked at\n", c->positional, guess->whole ? "all " : "",
                cli_count(guess->rows).s);
     } else {
-        printf("%s: a user and their items per line\n", c->positional);
+        printf("%s\n", c->positional);
     }
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
         if (found[i][1]) {
