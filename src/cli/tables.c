@@ -35,6 +35,52 @@ static void print_degrees(FILE *out, const char *name, const rk_degrees *d)
     }
 }
 
+/* "  12 edges of ids ..." below a row, unless it is none. */
+static void more(FILE *out, int64_t n, const char *what)
+{
+    if (n > 0) {
+        row(out, "", "%s %s", cli_count(n).s, what);
+    }
+}
+
+static void print_relation(FILE *out, const rk_relation *r)
+{
+    row(out, "relation", "%s: %s -> %s, %s edges%s", r->name, r->from, r->to,
+        cli_count(r->n_edges).s, r->weights ? ", weighted" : "");
+    more(out, r->n_types, "types of edges");
+    more(out, r->rows_filtered, "rows dropped by where");
+    more(out, r->edges_unknown, "edges of ids not in the data set");
+    more(out, r->edges_repeated, "edges repeated, made one");
+    more(out, r->held_out,
+         r->drops_held_out ? "edges are held out: dropped" : "edges are held out: kept");
+}
+
+static void print_features(FILE *out, const rk_features *f)
+{
+    row(out, "features", "%s: %s numbers, %s words; %s of %s nodes", f->of, cli_count(f->n_dense).s,
+        cli_count(f->n_sparse).s, cli_count(f->nodes_known).s, cli_count(f->n_nodes).s);
+    more(out, f->rows_unknown, "rows of ids not in the data set");
+    more(out, f->rows_repeated, "rows of ids that had one");
+    more(out, f->numbers_missing, "numbers missing, filled in");
+}
+
+/* Node types of their own, relations, features; nothing where there are none. */
+static void print_sides(FILE *out, const rk_dataset *dataset)
+{
+    enum { FIRST_OTHER = 2 };
+    int64_t n = 0;
+    for (int64_t t = FIRST_OTHER; t < rk_dataset_n_node_types(dataset); t++) {
+        const char *name = rk_dataset_node_type(dataset, t, &n);
+        row(out, "nodes", "%s: %s", name, cli_count(n).s);
+    }
+    for (int64_t i = 0; i < rk_dataset_n_relations(dataset); i++) {
+        print_relation(out, rk_dataset_relation(dataset, i));
+    }
+    for (int64_t i = 0; i < rk_dataset_n_features(dataset); i++) {
+        print_features(out, rk_dataset_features(dataset, i));
+    }
+}
+
 void cli_print_stats(FILE *out, const rk_dataset *dataset)
 {
     const rk_dataset_stats *s = rk_dataset_get_stats(dataset);
