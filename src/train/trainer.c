@@ -433,6 +433,7 @@ static rk_status take_folder(rk_trainer *t, const rk_train_options *how)
 
 static void tear_down(rk_trainer *t)
 {
+    rk__warm_start_close(&t->warm);
     rk__tear_down(&t->engine, &t->step, &t->scorer);
     rk_dataset_free(t->prepared);
     rk__position_free(&t->position);
@@ -455,7 +456,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     RK_TRY_GOTO(done, take_folder(&t, how));
     t.options = rk__config_options(config);
     t.epochs = rk__model_epochs(t.options);
-    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config));
+    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, prepare_data(&t, how));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
@@ -474,7 +475,6 @@ done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
-    rk__warm_start_close(&t.warm);
     tear_down(&t);
     return status;
 }
