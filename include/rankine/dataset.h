@@ -129,7 +129,8 @@ RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item,
 /* Label of an item, "" if it has none. Owned by the data set. */
 RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
 
-/* Dense index of an original id, e.g. "17". RK_ERR_DATA, naming the id, if there is none. */
+/* Dense index of an original id, e.g. "17"; of a text id also in a form of Unicode that looks the
+ * same. RK_ERR_DATA, naming the id, if there is none. */
 RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 
