@@ -112,8 +112,9 @@ RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, i
  *
  * What a score is depends on the model; it compares items for one query. A user who is held out
  * (split.kind users) is known by their items in RK_GIVEN, as a query of these items is. Another
- * known user without train interactions, and a query without items or with weights of 0 only, get the items' popularity, the
- * number of their train interactions, unless the model ranks alike for all; rk_model_grounds tells.
+ * known user without train interactions, and a query without items or with weights of 0 only, get
+ * the items' popularity, the number of their train interactions, unless the model ranks alike for
+ * all; rk_model_grounds tells.
  * Items of a query without train interactions count as those of weight 0. RK_ERR_CONFIG for an
  * index that is none, for a weight that is negative or not finite, for a user and items in one
  * query, and for items where the model does not fold in. */
