@@ -100,9 +100,11 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     row(out, "  where", "%s dropped", cli_count(s->rows_filtered).s);
     row(out, "  duplicates", "%s", cli_count(s->duplicates).s);
     row(out, "  overlap", "%s held-out pairs, in an earlier part", cli_count(s->overlap).s);
-    if (s->rows_missing > 0 || s->ids_trimmed > 0) {
-        row(out, "  without ids", "%s dropped", cli_count(s->rows_missing).s);
-        row(out, "  blanks", "taken from %s ids", cli_count(s->ids_trimmed).s);
+    if (s->rows_missing > 0) {
+        row(out, "  no id", "%s dropped", cli_count(s->rows_missing).s);
+    }
+    if (s->ids_trimmed > 0) {
+        row(out, "  trimmed", "%s ids had blanks at their ends", cli_count(s->ids_trimmed).s);
     }
     row(out, "filter", "%s %s: %s users, %s items dropped", cli_count(s->filter_passes).s,
         s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,

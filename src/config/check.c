@@ -212,6 +212,8 @@ static rk_status check_source(const rk_config *config, int64_t i)
                 rk__config_says(config, key).text, n, source->origin,
                 source->format == RK_FORMAT_ADJACENCY
                     ? "adjacency files carry none; take split.order=random"
+                : source->format == RK_FORMAT_MTX || source->format == RK_FORMAT_NPZ
+                    ? "matrices carry none; take split.order=random"
                     : "name the column in its key 'time'");
     }
     if (o->split.kind == RK_SPLIT_GIVEN && source->part == RK_PART_ALL) {

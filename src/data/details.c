@@ -1,5 +1,7 @@
 #include "data/details.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 
 rk_status rk__details_alloc(rk_details *out, const rk_details *like, int64_t n)
@@ -38,4 +40,33 @@ void rk__details_free(rk_details *details)
     }
     rk__free(details->field);
     *details = (rk_details){0};
+}
+
+#define PERMUTE(type_, column_)                                                                    \
+    do {                                                                                           \
+        type_ *row_ = (column_) + first, *copy_ = scratch;                                         \
+        memcpy(copy_, row_, (size_t)n * sizeof *row_);                                             \
+        for (int64_t k_ = 0; k_ < n; k_++) {                                                       \
+            row_[k_] = copy_[by[k_].value];                                                        \
+        }                                                                                          \
+    } while (0)
+
+void rk__details_permute(const rk_details *details, int64_t first, const rk_keyed *by, int64_t n,
+                         void *scratch)
+{
+    if (details->part) {
+        PERMUTE(uint8_t, details->part);
+    }
+    if (details->time) {
+        PERMUTE(double, details->time);
+    }
+    if (details->value) {
+        PERMUTE(float, details->value);
+    }
+    if (details->order) {
+        PERMUTE(int32_t, details->order);
+    }
+    for (int f = 0; f < details->n_fields; f++) {
+        PERMUTE(int32_t, details->field[f]);
+    }
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/order.h"
 
 typedef struct rk_details {
     uint8_t *part;   /* of rk_part */
@@ -28,6 +29,11 @@ rk_status rk__details_alloc(rk_details *out, const rk_details *like, int64_t n);
 
 /* A zeroed one is fine. */
 void rk__details_free(rk_details *details);
+
+/* Rows first + by[0].value, first + by[1].value ... become rows first, first + 1 ... of the n there
+ * from `first` on. scratch: n * 8 bytes. */
+void rk__details_permute(const rk_details *details, int64_t first, const rk_keyed *by, int64_t n,
+                         void *scratch);
 
 /* Row `from` of one becomes row `to` of another of the same kinds; they may be one. */
 static inline void rk__details_move(const rk_details *out, int64_t to, const rk_details *in,

@@ -108,7 +108,8 @@ static void *add_batches(void *self)
     return NULL;
 }
 
-/* Without a second thread everything works, too. It leaves signals to the threads of the program. */
+/* Without a second thread everything works, too. It leaves signals to the threads of the
+ * program. */
 static void start_thread(rk_feed *feed)
 {
     sigset_t all, before;
@@ -156,17 +157,15 @@ static rk_status hand_over(rk_feed *feed)
 
 /* ---- texts ---- */
 
-/* Whether records have texts that rk_raw looks at. */
-static bool has_texts(const rk_feed *feed)
-{
-    return feed->raw->users.is_text || feed->raw->n_fields > 0;
-}
-
+/* Of the texts that rk_raw reads, and of the array of its fields. */
 static int64_t bytes_of(const rk_feed *feed, const rk_record *record)
 {
-    int64_t bytes = record->user.length + (record->has_item ? record->item.length : 0);
+    int64_t bytes = 0;
+    if (feed->raw->users.is_text) {
+        bytes += record->user.length + (record->has_item ? record->item.length : 0);
+    }
     for (int f = 0; record->fields && f < feed->raw->n_fields; f++) {
-        bytes += record->fields[f].length;
+        bytes += (int64_t)sizeof *record->fields + record->fields[f].length;
     }
     return bytes;
 }
@@ -192,49 +191,44 @@ static rk_status make_room(rk_feed *feed, int64_t wanted)
 
 static void keep(batch *b, rk_text *text)
 {
-    if (text->length == 0) {
-        return;
-    }
     memcpy(b->bytes + b->n_bytes, text->at, (size_t)text->length);
     text->at = b->bytes + b->n_bytes;
     b->n_bytes += text->length;
 }
 
-/* The fields of the batch's next record, whose texts there is room for. */
-static rk_status keep_fields(rk_feed *feed, batch *b)
+static rk_status keep_texts(rk_feed *feed)
 {
+    enum { ALIGNMENT = sizeof(void *) };
+    batch *b = current(feed);
+    int64_t wanted = bytes_of(feed, &b->records[b->n]) + ALIGNMENT;
+    if (b->capacity - b->n_bytes < wanted) {
+        RK_TRY(make_room(feed, wanted));
+        b = current(feed);
+    }
     rk_record *record = &b->records[b->n];
-    const int n = feed->raw->n_fields;
-    if (!record->fields || n == 0) {
-        return RK_OK;
+    if (record->fields) {
+        b->n_bytes = (b->n_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        rk_text *fields = (rk_text *)(void *)(b->bytes + b->n_bytes);
+        b->n_bytes += feed->raw->n_fields * (int64_t)sizeof *fields;
+        for (int f = 0; f < feed->raw->n_fields; f++) {
+            fields[f] = record->fields[f];
+            keep(b, &fields[f]);
+        }
+        record->fields = fields;
     }
-    if (!b->fields) {
-        RK_TRY(rk__alloc(&b->fields, (int64_t)RECORDS * n, sizeof *b->fields, "fields"));
+    if (feed->raw->users.is_text) {
+        keep(b, &record->user);
+        if (record->has_item) {
+            keep(b, &record->item);
+        }
     }
-    rk_text *mine = b->fields + b->n * n;
-    for (int f = 0; f < n; f++) {
-        mine[f] = record->fields[f];
-        keep(b, &mine[f]);
-    }
-    record->fields = mine;
     return RK_OK;
 }
 
 rk_status rk__feed_push(rk_feed *feed)
 {
-    if (has_texts(feed)) {
-        batch *b = current(feed);
-        int64_t wanted = bytes_of(feed, &b->records[b->n]);
-        if (b->capacity - b->n_bytes < wanted) {
-            RK_TRY(make_room(feed, wanted));
-            b = current(feed);
-        }
-        rk_record *record = &b->records[b->n];
-        keep(b, &record->user);
-        if (record->has_item) {
-            keep(b, &record->item);
-        }
-        RK_TRY(keep_fields(feed, b));
+    if (feed->raw->users.is_text || feed->raw->n_fields > 0) {
+        RK_TRY(keep_texts(feed));
     }
     return ++current(feed)->n == RECORDS ? hand_over(feed) : RK_OK;
 }

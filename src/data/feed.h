@@ -19,15 +19,15 @@ rk_status rk__feed_open(rk_feed **out, rk_raw *raw, int part);
 /* The place for the next record; what is written there counts when it is pushed. */
 rk_record *rk__feed_record(const rk_feed *feed);
 
-/* Takes that record; its texts are copied where ids are texts. Fails where adding an earlier one
+/* Takes that record and copies the texts that rk_raw will look at. Fails where adding an earlier one
  * failed. */
 rk_status rk__feed_push(rk_feed *feed);
 
 /* About how many records there will be; saves copying while rk_raw grows. */
 void rk__feed_expect(rk_feed *feed, int64_t records);
 
-/* Adds what is left if `status` is RK_OK, ends the thread and frees the feed. Returns the failure of
- * adding a record, which came first, else `status`. NULL is fine. */
+/* Adds what is left if `status` is RK_OK, ends the thread and frees the feed. Returns the failure
+ * of adding a record, which came first, else `status`. NULL is fine. */
 rk_status rk__feed_close(rk_feed *feed, rk_status status);
 
 #endif

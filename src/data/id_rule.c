@@ -9,9 +9,9 @@
 static bool is_word_for_nothing(rk_text text)
 {
     static const char *const words[] = {
-        "nan",   "NaN",  "NAN",  "-nan", "-NaN",     "null", "NULL",  "Null",     "None", "none",
-        "NONE",  "NA",   "N/A",  "n/a",  "#N/A",     "#NA",  "<NA>",  "#N/A N/A", "\\N",  "(null)",
-        "<null>", "NaT", "nil",  "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
+        "nan",  "NaN",    "NAN",    "-nan", "-NaN", "null",    "NULL",    "Null",   "None",
+        "none", "NONE",   "NA",     "N/A",  "n/a",  "#N/A",    "#NA",     "<NA>",   "#N/A N/A",
+        "\\N",  "(null)", "<null>", "NaT",  "nil",  "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
     };
     enum { LONGEST = 8 };
     if (text.length > LONGEST) {
@@ -47,17 +47,17 @@ static bool is_utf8(rk_text text)
 bool rk__id_check_text(rk_id_rule *rule, rk_text *inout, bool *out_missing, const char **out_wrong)
 {
     rk_text text = rk__trimmed(*inout);
-    bool is_nothing = text.length == 0 ||
-                      (rule->missing != RK_MISSING_KEEP && is_word_for_nothing(text));
+    bool is_nothing =
+        text.length == 0 || (rule->missing != RK_MISSING_KEEP && is_word_for_nothing(text));
     if (is_nothing && rule->missing == RK_MISSING_DROP) {
         *out_missing = true;
         return true;
     }
     if (is_nothing) {
-        *out_wrong = text.length == 0
-                         ? "is empty; " DROP_THEM
-                         : "is a word for a missing value; " DROP_THEM ", to take it as an id to "
-                           "keep";
+        *out_wrong = text.length == 0 ? "is empty; " DROP_THEM
+                                      : "is a word for a missing value; " DROP_THEM
+                                        ", to take it as an id to "
+                                        "keep";
         return false;
     }
     if (!is_utf8(text)) {

@@ -1,7 +1,7 @@
 /*
  * What an id may be. An id is what comes back out: what would come back as another text is refused
- * (integer ids: signs, leading zeros, fractions, blanks) or cleaned and counted (text ids: blanks at
- * the ends), and words for nothing are no ids unless the options say so.
+ * (integer ids: signs, leading zeros, fractions, blanks) or cleaned and counted (text ids: blanks
+ * at the ends), and words for nothing are no ids unless the options say so.
  */
 #ifndef RK_DATA_ID_RULE_H
 #define RK_DATA_ID_RULE_H
@@ -43,8 +43,8 @@ static inline rk_status rk__id_read(rk_id_rule *rule, const rk_lines *lines, rk_
     return rk__id_read_slow(rule, lines, inout, title, out, out_missing);
 }
 
-/* The rule of text ids for a text that comes from elsewhere than a file. false and what is wrong, as
- * the end of a sentence that begins with the id, if it is none. */
+/* The rule of text ids for a text that comes from elsewhere than a file. false and what is wrong,
+ * as the end of a sentence that begins with the id, if it is none. */
 bool rk__id_check_text(rk_id_rule *rule, rk_text *inout, bool *out_missing, const char **out_wrong);
 
 #endif

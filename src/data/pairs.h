@@ -16,8 +16,9 @@ typedef struct rk_pairs {
     rk_details details; /* as items */
 } rk_pairs;
 
-/* Sorts by two stable counting sorts. user_rank, item_rank: the rank of each first-seen index.
- * Takes the rows of `raw` and sets its n to 0, so that peak memory is about twice the rows. */
+/* Sorts by user and item; equal rows stay in the order of the sources, which details.order keeps
+ * where it is needed. user_rank, item_rank: the rank of each first-seen index. Takes the rows of
+ * `raw` and sets its n to 0, so that peak memory is about twice the rows. */
 rk_status rk__pairs_build(rk_pairs *out, rk_raw *raw, const int32_t *user_rank,
                           const int32_t *item_rank);
 /* A zeroed one is fine. */

@@ -290,7 +290,7 @@ static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dat
     RK_TRY_GOTO(done, rk__raw_init(&raw, o));
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
-    RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
+    RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o, rk__stop_of(hooks)));
     RK_TRY_GOTO(done, rk__sides_read(dataset, o, hooks));
     *out = dataset;
     dataset = NULL;

@@ -17,7 +17,7 @@ typedef struct rk_raw {
     rk_id_map users, items;
     bool with_parts, with_times, with_values;
     bool needs_times;  /* for the split */
-    bool needs_order;  /* rk__raw_number_rows */
+    bool needs_order;  /* of rows, which rk__pairs_build makes */
     bool counts_rows;  /* values are 1 a row, whatever the sources say */
     int n_fields;      /* of the options, with those that are derived and empty here */
     rk_id_map *fields; /* n_fields: the values of each; owned */
@@ -25,7 +25,7 @@ typedef struct rk_raw {
     int64_t n, capacity;
     int64_t expected;     /* rows in the end, a guess; 0 = none */
     int32_t *user, *item; /* n each; owned */
-    rk_details details;   /* n rows, capacity allocated; no order before rk__raw_number_rows */
+    rk_details details;   /* n rows, capacity allocated; no order */
     int64_t n_listed, listed_capacity;
     int32_t *listed; /* users met without an item, perhaps repeatedly; owned */
     int64_t rows_read, rows_filtered, rows_missing, ids_trimmed; /* as in rk_dataset_stats */
@@ -39,10 +39,6 @@ void rk__raw_free(rk_raw *raw);
 
 /* Adds n records of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
 rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part);
-
-/* Fills details.order where it is needed: the place of each row among those of its user. After the
- * last row. */
-rk_status rk__raw_number_rows(rk_raw *raw);
 
 /* For good: a source has no times. Not where they are needed. */
 void rk__raw_drop_times(rk_raw *raw);

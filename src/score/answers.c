@@ -164,7 +164,10 @@ rk_status rk__scorer_basis(rk_scorer *s, const rk_query *query, rk_basis *out, i
                                   [RK_ASKER_FOLDED] = RK_BASIS_ITEMS,
                                   [RK_ASKER_NOBODY] = RK_BASIS_POPULARITY};
     rk_asker asker = RK_ASKER_KNOWN;
-    RK_TRY(rk__query_asker(s, query, &asker, out_counted));
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__query_asker(s, query, &asker, out_counted);
+    pthread_mutex_unlock(&s->lock);
+    RK_TRY(status);
     *out = of[asker];
     return RK_OK;
 }

@@ -433,6 +433,7 @@ static rk_status take_folder(rk_trainer *t, const rk_train_options *how)
 
 static void tear_down(rk_trainer *t)
 {
+    rk__warm_start_close(&t->warm);
     rk__tear_down(&t->engine, &t->step, &t->scorer);
     rk_dataset_free(t->prepared);
     rk__position_free(&t->position);
@@ -474,7 +475,6 @@ done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
-    rk__warm_start_close(&t.warm);
     tear_down(&t);
     return status;
 }
