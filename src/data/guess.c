@@ -228,7 +228,7 @@ static bool is_missing(rk_text field)
     const char *ignored = NULL;
     bool missing = field.length == 0;
     if (!missing && field.length <= LONGEST && (field.at[0] < '0' || field.at[0] > '9')) {
-        rk__id_check_text(&rule, &field, &missing, &ignored);
+        rk__id_check_text(&rule, false, &field, &missing, &ignored);
     }
     return missing;
 }
