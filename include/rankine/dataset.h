@@ -25,8 +25,9 @@ typedef struct rk_dataset rk_dataset;
 /* The data set of a config: read from data.cache if a file there was made from the same options and
  * sources (by path, size, and the times of modification and change), else prepared from the
  * sources and cached, beside those that are there (rankine/cache.h). force prepares it in any case,
- * and so does a source that is no regular file. Several processes may prepare at once. hooks may be NULL; if they ask to
- * stop, RK_ERR_INTERRUPTED is returned and nothing is written. Free with rk_dataset_free.
+ * and so does a source that is no regular file. Several processes may prepare at once. hooks may be
+ * NULL; if they ask to stop, RK_ERR_INTERRUPTED is returned and nothing is written. Free with
+ * rk_dataset_free.
  *
  * Of several rows with the same user and item, one is kept: in the first of train, valid and test
  * that has it, with the earliest time, so that nothing known before is held out; its value is that

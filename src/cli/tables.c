@@ -26,12 +26,12 @@ static cli_text short_count(int64_t n)
 
 static void print_degrees(FILE *out, const char *name, const rk_degrees *d)
 {
-    fprintf(out, "  %-13s%8s%8s%8s%8s%8s", name, short_count(d->min).s, short_count(d->decile[0]).s,
+    fprintf(out, "  %-12s%8s%8s%8s%8s%8s", name, short_count(d->min).s, short_count(d->decile[0]).s,
             short_count(d->median).s, short_count(d->decile[8]).s, short_count(d->max).s);
     if (d->mean < 1000) {
-        fprintf(out, " %6.2f\n", d->mean);
+        fprintf(out, "%6.*f\n", d->mean < 100 ? 2 : 1, d->mean);
     } else {
-        fprintf(out, " %6s\n", cli_rate(d->mean).s);
+        fprintf(out, "%6s\n", cli_rate(d->mean).s);
     }
 }
 
@@ -123,7 +123,7 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
         cli_count(s->cold_test_items).s);
     row(out, "cold users", "%s in test", cli_count(s->cold_test_users).s);
     row(out, "empty users", "%s", cli_count(s->empty_users).s);
-    fprintf(out, "  %-13s%8s%8s%8s%8s%8s%7s\n", "train degree", "min", "10 %", "median", "90 %",
+    fprintf(out, "  %-12s%8s%8s%8s%8s%8s%6s\n", "train degree", "min", "10 %", "median", "90 %",
             "max", "mean");
     print_degrees(out, "  per user", &s->user_degrees);
     print_degrees(out, "  per item", &s->item_degrees);

@@ -41,7 +41,8 @@ while read -r folder; do
     whole "$folder"
 done <folders
 for pair in 1 2 3 4 5; do
-    [ "$(find "cache$pair" -name '*.h5*' | wc -l)" = 1 ] || fail "the cache holds $(ls "cache$pair")"
+    [ "$(find "cache$pair" -name '*.h5*' | wc -l)" = 1 ] ||
+        fail "the cache holds $(ls "cache$pair")"
 done
 
 # One --run given several times: one job has it, the others say so and touch nothing.
@@ -81,7 +82,8 @@ says "project is not empty and holds no runs"
 
 # Exports and generated data: those of one job.
 for format in 1 2 3; do
-    "$rankine" export "$(sed -n ${format}p folders)" --out exported --quiet >/dev/null 2>"err.$format" &
+    "$rankine" export "$(sed -n ${format}p folders)" --out exported --quiet \
+        >/dev/null 2>"err.$format" &
     "$rankine" synth world --users $((100 * format)) --items 50 --interactions 2000 --clusters 2 \
         --quiet >/dev/null 2>"err2.$format" &
 done
@@ -100,7 +102,8 @@ PYTHON
 # Killed at any moment: what was saved stays, and the run goes on or is replaced.
 for wait in 0.02 0.05 0.1 0.2; do
     "$rankine" train demo/synth.yaml "${settings[@]}" --run killed --force \
-        --set train.epochs=100000 --set train.checkpoint_every=1 --quiet >/dev/null 2>&1 </dev/null &
+        --set train.epochs=100000 --set train.checkpoint_every=1 --quiet \
+        >/dev/null 2>&1 </dev/null &
     sleep $wait
     kill -KILL $!
     wait $! 2>/dev/null
@@ -114,8 +117,10 @@ fi
 whole killed
 
 # ---- a run folder stands on its own ----
-answers() { # RUN: what it says, but for its own name and the seconds
-    "$rankine" evaluate "$1" --json 2>err | sed 's/"run": "[^"]*"//; s/"seconds": [^,]*//'
+# answers RUN: what it says, but for its own name and the seconds
+answers() {
+    "$rankine" evaluate "$1" --json 2>err |
+        sed 's/"run": "[^"]*"//; s/"seconds": [^,]*//'
     "$rankine" recommend "$1" --all --json 2>err
     "$rankine" export "$1" --out "$1.export" --force --quiet >/dev/null 2>err
     cat "$1.export"/*

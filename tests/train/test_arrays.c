@@ -1,7 +1,7 @@
 /*
- * Fitting a model to arrays in memory: without a run folder no file is read, written or even opened, which a process
- * that may not open any more files shows, in an empty folder that stays empty. Its numbers come by
- * hooks.scalar.
+ * Fitting a model to arrays in memory: without a run folder no file is read, written or even
+ * opened, which a process that may not open any more files shows, in an empty folder that stays
+ * empty. Its numbers come by hooks.scalar.
  */
 #include <fcntl.h>
 #include <math.h>
