@@ -185,7 +185,12 @@ static void what_is_wrong_is_said(void **state)
         {RK_ERR_DATA, "relations: [{name: a, file: good.csv, weight: word}]",
          "good.csv:2:6: word 'w' is not a number, which relation.weight needs"},
         {RK_ERR_CONFIG, "relations: [{name: a, file: good.csv, separator: \";\"}]",
-         "no column is left for the item"},
+         "no column is called user_id; it could be any of user_id,item_id,word: name it in "
+         "relation.head, and check the separator"},
+        {RK_ERR_CONFIG, "relations: [{name: a, file: odd.csv}]",
+         "no column is called item_id; it could be any of stars, sku: name it in relation.tail"},
+        {RK_ERR_CONFIG, "features: [{file: odd.csv, columns: [{column: stars}]}]",
+         "no column is called item_id; it could be any of uid, stars, sku: name it in feature.id"},
         {RK_ERR_DATA,
          "relations: [{name: a, from: item, to: t, file: good.csv, kind: flags, columns: user_id}]",
          "user_id is 2; a flag is 0 or 1"},
@@ -213,6 +218,7 @@ static void what_is_wrong_is_said(void **state)
     sides_put_small();
     sides_put("good.csv", "user_id,item_id,word\n1,10,w\n2,20,v\n");
     sides_put("bad.csv", "user_id,item_id\n1,10\n1,x\n");
+    sides_put("odd.csv", "uid,stars,sku\n1,5,10\n");
     sides_put("minus.csv", "item_id,n\n10,-1\n");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char lists[1000];
