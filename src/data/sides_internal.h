@@ -53,8 +53,8 @@ void rk__side_column_name(const rk_table *table, int64_t index, char out[64]);
 rk_status rk__side_want(rk_side_table *table, int64_t index, const char *key, int *out_place);
 
 /* The column that holds the nodes of a type: as given; else the one called TYPE_id, TYPEid or TYPE
- * (or uid, iid), whatever its case, that is none of `taken`; -1 if there is none. Where columns have
- * no order (JSON), it is TYPE_id. */
+ * (or uid, iid), whatever its case, that is none of `taken`; -1 if there is none. Where columns
+ * have no order (JSON), it is TYPE_id. */
 rk_status rk__side_named_column(rk_side_table *table, const char *given, const char *type,
                                 const rk_side_columns *taken, const char *key, int64_t *out);
 /* Where none is called so: the first that is not taken, without a header; with one only if no more
