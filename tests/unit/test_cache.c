@@ -53,16 +53,22 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    rk__alloc_fail_after(-1);
     test_scratch_remove(scratch);
     free(cache);
     return 0;
 }
 
-static rk_status try_prepare(rk_dataset **out, const char *settings, bool force)
+static rk_config *config_with(const char *settings)
 {
     char all[1500];
     snprintf(all, sizeof all, "data.root=%s; data.cache=%s; %s", scratch, cache, settings);
-    rk_config *config = config_of(all);
+    return config_of(all);
+}
+
+static rk_status try_prepare(rk_dataset **out, const char *settings, bool force)
+{
+    rk_config *config = config_with(settings);
     memset(&seen, 0, sizeof seen);
     rk_status status = rk_dataset_prepare(config, force, &hooks, out);
     rk_config_free(config);
@@ -442,6 +448,33 @@ static void lists_and_cleans(void **state)
     rk_dataset_free(d);
 }
 
+/* Found by another state of its sources, and kept in a file of its own. */
+static void every_allocation_of_finding_may_fail(void **state)
+{
+    (void)state;
+    rk_dataset *d = NULL;
+    rk_status status = RK_ERR_MEMORY;
+    rk_config *config = config_with(SMALL);
+    rk_dataset_free(prepare(SMALL));
+    assert_int_equal(unlink(test_path(scratch, "ratings.csv")), 0);
+    for (int64_t n = 0; status != RK_OK; n++) {
+        rk__alloc_fail_after(n);
+        status = rk_dataset_prepare(config, false, NULL, &d);
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK ? n > 20 : status == RK_ERR_MEMORY);
+    }
+    rk_config_free(config);
+    status = RK_ERR_MEMORY;
+    for (int64_t n = 0; status != RK_OK; n++) {
+        rk__alloc_fail_after(n);
+        status = rk__dataset_keep(d, test_path(scratch, "own.h5"));
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        assert_int_equal(test_count_files(scratch), status == RK_OK ? 3 : 2); /* deep, items.csv */
+    }
+    rk_dataset_free(d);
+}
+
 static void every_allocation_of_a_list_may_fail(void **state)
 {
     (void)state;
@@ -472,6 +505,7 @@ int main(void)
         TEST(names_make_safe_file_names),
         TEST(a_data_set_is_kept_as_it_was_read),
         TEST(lists_and_cleans),
+        TEST(every_allocation_of_finding_may_fail),
         TEST(every_allocation_of_a_list_may_fail),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
