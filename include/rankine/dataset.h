@@ -61,7 +61,8 @@ RK_API rk_columns rk_columns_defaults(void);
 
 /* A data set of arrays: duplicates, filters (data.min_user ...), split and statistics are those of
  * rk_dataset_prepare, and the same rows give the same fingerprint. data.sources, data.cache and
- * labels.* of the config are not looked at; nothing is read or written, so rk_dataset_path is "".
+ * labels.* of the config are not looked at; nothing but the files
+ * of data.relations and data.features is read, and nothing written, so rk_dataset_path is "".
  * What is wrong with a row is RK_ERR_DATA with its number, from 0; columns that do not go with the
  * options are RK_ERR_CONFIG. hooks may be NULL. Free with rk_dataset_free. */
 RK_API rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *columns,

@@ -11,8 +11,11 @@
 #include "data/pairs.h"
 #include "data/split.h"
 
+enum { MANY_ROWS = 1 << 17 };
+
 /* Needed between the steps; freed at the end in any case. */
 typedef struct bench {
+    int threads;
     int32_t *user_order, *item_order; /* first-seen indices in the order of their ids */
     int32_t *user_rank, *item_rank;   /* the inverse */
     uint8_t *listed;                  /* by rank: users met without an item */
@@ -131,33 +134,50 @@ static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *orde
     return RK_OK;
 }
 
+/* How many rows of the part each user has, as offsets; returns their sum. */
+static int64_t count_part(const rk_pairs *pairs, rk_part part, int threads, int64_t *offsets)
+{
+    offsets[0] = 0;
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        int64_t n = 0;
+        for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
+            n += pairs->details.part[k] == part;
+        }
+        offsets[user + 1] = n;
+    }
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        offsets[user + 1] += offsets[user];
+    }
+    return offsets[pairs->n_users];
+}
+
 /* The rows of a part, or of no row at all where pairs have none and `may_lack`. */
 static rk_status take_part(rk_lists *out, rk_details *out_details, const rk_pairs *pairs,
-                           rk_part part, bool may_lack)
+                           rk_part part, bool may_lack, int threads)
 {
-    int64_t n = 0, total = rk__pairs_count(pairs);
+    int64_t *offsets = NULL;
     rk_details like = pairs->details;
     like.part = NULL;
-    for (int64_t k = 0; k < total; k++) {
-        n += pairs->details.part[k] == part;
-    }
+    RK_TRY(rk__alloc(&offsets, pairs->n_users + 1, sizeof *offsets, "offsets of a part"));
+    int64_t n = count_part(pairs, part, threads, offsets);
     if (n == 0 && may_lack) {
+        rk__free(offsets);
         return RK_OK;
     }
     out->n_rows = pairs->n_users;
-    RK_TRY(rk__alloc(&out->offsets, out->n_rows + 1, sizeof *out->offsets, "offsets of a part"));
+    out->offsets = offsets;
     RK_TRY(rk__alloc(&out->items, n, sizeof *out->items, "items of a part"));
     RK_TRY(rk__details_alloc(out_details, &like, n));
-    n = 0;
-    out->offsets[0] = 0;
+#pragma omp parallel for schedule(static) num_threads(threads)
     for (int64_t user = 0; user < pairs->n_users; user++) {
+        int64_t at = offsets[user];
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
             if (pairs->details.part[k] == part) {
-                rk__details_move(out_details, n, &pairs->details, k);
-                out->items[n++] = pairs->items[k];
+                rk__details_move(out_details, at, &pairs->details, k);
+                out->items[at++] = pairs->items[k];
             }
         }
-        out->offsets[user + 1] = n;
     }
     return RK_OK;
 }
@@ -165,10 +185,12 @@ static rk_status take_part(rk_lists *out, rk_details *out_details, const rk_pair
 static rk_status take_parts(rk_dataset *d, const bench *b)
 {
     for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
-        RK_TRY(take_part(&d->parts[part], &d->details[part], &b->pairs, part, part == RK_GIVEN));
+        bool may_lack = part == RK_GIVEN;
+        RK_TRY(
+            take_part(&d->parts[part], &d->details[part], &b->pairs, part, may_lack, b->threads));
         if (b->rows.offsets) {
-            RK_TRY(take_part(&d->repeats[part], &d->repeat_details[part], &b->rows, part,
-                             part == RK_GIVEN));
+            RK_TRY(take_part(&d->repeats[part], &d->repeat_details[part], &b->rows, part, may_lack,
+                             b->threads));
         }
     }
     return RK_OK;
@@ -277,15 +299,21 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
                 (long long)rk__pairs_count(&b->pairs));
     }
     RK_TRY(rk__dataset_measure(d));
-    rk__dataset_fingerprint(d, d->fingerprint);
-    rk__dataset_times_fingerprint(d, d->times_fingerprint);
+#pragma omp parallel sections num_threads(b->threads < 2 ? 1 : 2)
+    {
+#pragma omp section
+        rk__dataset_fingerprint(d, d->fingerprint);
+#pragma omp section
+        rk__dataset_times_fingerprint(d, d->times_fingerprint);
+    }
     return RK_OK;
 }
 
 rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *options)
 {
     rk_dataset *dataset = NULL;
-    bench b = {0};
+    /* As many as are worth it. */
+    bench b = {.threads = raw->n < MANY_ROWS ? 1 : raw->threads};
     RK_TRY(rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
     rk_status status = fill(dataset, &b, raw, options);
     bench_free(&b);

@@ -44,7 +44,8 @@ rk_status rk__labels_read(const rk_options *options, const char *path, rk_stop s
     char *buffer = NULL;
     int64_t capacity = 0;
     int id = -1, text = -1;
-    rk_id_rule rule = {.ids = options->data.ids, .missing = options->data.missing_ids};
+    rk_id_rule rule = {
+        .ids = options->data.ids, .missing = options->data.missing_ids, .takes_zeros = true};
     const rk_table_format format = {
         .separator = options->labels.separator[0] ? options->labels.separator : ",",
         .header = options->labels.header,

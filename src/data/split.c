@@ -1,11 +1,13 @@
 #include "data/split.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "base/moment.h"
+#include "base/order.h"
 #include "base/philox.h"
 #include "data/times.h"
 
@@ -53,25 +55,6 @@ static void draw(int32_t *positions, int64_t n, int64_t count, uint64_t seed, in
     }
 }
 
-/* A user's rows in the order of time. */
-typedef struct row_order {
-    const double *time;
-    const int32_t *order; /* of the sources; NULL = of equal times the larger item is later */
-} row_order;
-
-static int compare_latest_first(const void *a, const void *b, void *data)
-{
-    const row_order *by = data;
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    if (by->time[x] != by->time[y]) {
-        return by->time[x] < by->time[y] ? 1 : -1;
-    }
-    if (by->order) {
-        return by->order[x] < by->order[y] ? 1 : -1;
-    }
-    return (x < y) - (x > y);
-}
-
 static int64_t longest_row(const rk_pairs *pairs)
 {
     int64_t longest = 0;
@@ -82,22 +65,88 @@ static int64_t longest_row(const rk_pairs *pairs)
     return longest;
 }
 
-/* Puts the `count` rows of a user that are held out to the front of the n positions, the very
- * latest first where the split goes by time. */
+/* Room for a thread to put a user's rows in order. */
+typedef struct rows_room {
+    int32_t *positions; /* of the longest row */
+    rk_keyed *keys;     /* twice as many */
+} rows_room;
+
+typedef struct rooms {
+    int threads;
+    int64_t longest;
+    int32_t *positions;
+    rk_keyed *keys;
+} rooms;
+
+static rk_status make_rooms(rooms *out, const rk_pairs *pairs, int threads)
+{
+    enum { ROWS_A_THREAD = 1 << 16 /* fewer are not worth a thread */ };
+    int64_t longest = longest_row(pairs), all = rk__pairs_count(pairs);
+    int64_t most = all / (longest > ROWS_A_THREAD ? longest : ROWS_A_THREAD) + 1;
+    *out = (rooms){.threads = threads < most ? threads : (int)most, .longest = longest};
+    RK_TRY(rk__alloc(&out->positions, out->threads * longest, sizeof *out->positions,
+                     "a user's items"));
+    return rk__alloc(&out->keys, 2 * out->threads * longest, sizeof *out->keys, "a user's items");
+}
+
+static void free_rooms(rooms *all)
+{
+    rk__free(all->positions);
+    rk__free(all->keys);
+}
+
+static rows_room room_of(const rooms *all, int thread)
+{
+    return (rows_room){all->positions + thread * all->longest,
+                       all->keys + 2 * thread * all->longest};
+}
+
+/* An integer that sorts like the time. */
+static uint64_t sortable(double time)
+{
+    uint64_t bits = 0;
+    time += 0.0; /* -0.0 is 0.0 */
+    memcpy(&bits, &time, sizeof bits);
+    return bits >> 63 ? ~bits : bits | (UINT64_C(1) << 63);
+}
+
+/* All n positions of a row, the latest first. order: of the sources, of rows of equal time; NULL =
+ * the larger item is later. */
+static void order_by_time(const double *time, const int32_t *order, int64_t n, rows_room room)
+{
+    rk_keyed *keys = room.keys;
+    for (int64_t k = 0; k < n; k++) {
+        int64_t at = n - 1 - k;
+        keys[k] = (rk_keyed){order ? UINT32_MAX - (uint64_t)order[at] : 0, at};
+    }
+    if (order) {
+        rk__sort_keyed(keys, n, keys + n);
+    }
+    for (int64_t k = 0; k < n; k++) {
+        keys[k].key = ~sortable(time[keys[k].value]);
+    }
+    rk__sort_keyed(keys, n, keys + n);
+    for (int64_t k = 0; k < n; k++) {
+        room.positions[k] = (int32_t)keys[k].value;
+    }
+}
+
+/* Puts the `count` rows of a user that are held out to the front of the positions, the very latest
+ * first where the split goes by time. */
 static void hold_out(const rk_pairs *pairs, const rk_options *options, int64_t user, int64_t count,
-                     int32_t *positions)
+                     rows_room room)
 {
     int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
-    for (int64_t k = 0; k < n; k++) {
-        positions[k] = (int32_t)k;
-    }
     if (options->split.order == RK_ORDER_TIME && count > 0) {
         bool by_row = options->split.ties == RK_TIES_ROW;
-        row_order by = {pairs->details.time + start, by_row ? pairs->details.order + start : NULL};
-        qsort_r(positions, (size_t)n, sizeof *positions, compare_latest_first, &by);
-    } else {
-        draw(positions, n, count, (uint64_t)options->split.seed, user);
+        order_by_time(pairs->details.time + start, by_row ? pairs->details.order + start : NULL, n,
+                      room);
+        return;
     }
+    for (int64_t k = 0; k < n; k++) {
+        room.positions[k] = (int32_t)k;
+    }
+    draw(room.positions, n, count, (uint64_t)options->split.seed, user);
 }
 
 /* Whether rows of equal time lie on both sides of a boundary between the parts of a user, whose
@@ -108,26 +157,36 @@ static bool is_tied(const double *time, const int32_t *positions, int64_t n, int
            time[positions[boundary - 1]] == time[positions[boundary]];
 }
 
+/* Returns whether a tie decided. */
+static bool split_row(rk_pairs *pairs, const rk_options *options, int64_t user, rows_room room)
+{
+    int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
+    int64_t valid = 0, test = 0;
+    held_out(options, n, &valid, &test);
+    hold_out(pairs, options, user, valid + test, room);
+    for (int64_t k = 0; k < valid + test; k++) {
+        pairs->details.part[start + room.positions[k]] = k < test ? RK_TEST : RK_VALID;
+    }
+    const double *time = pairs->details.time + start;
+    return options->split.order == RK_ORDER_TIME &&
+           (is_tied(time, room.positions, n, test) ||
+            is_tied(time, room.positions, n, test + valid));
+}
+
 static rk_status split_rows(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
 {
-    int32_t *positions = NULL;
-    RK_TRY(rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
-    for (int64_t user = 0; user < pairs->n_users; user++) {
-        int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
-        int64_t valid = 0, test = 0;
-        held_out(options, n, &valid, &test);
-        hold_out(pairs, options, user, valid + test, positions);
-        if (options->split.order == RK_ORDER_TIME) {
-            const double *time = pairs->details.time + start;
-            out->tied_users +=
-                is_tied(time, positions, n, test) || is_tied(time, positions, n, test + valid);
-        }
-        for (int64_t k = 0; k < valid + test; k++) {
-            pairs->details.part[start + positions[k]] = k < test ? RK_TEST : RK_VALID;
+    rooms all = {0};
+    int64_t tied = 0;
+    rk_status status = make_rooms(&all, pairs, rk__threads(options->run.threads));
+    if (status == RK_OK) {
+#pragma omp parallel for schedule(dynamic, 256) num_threads(all.threads) reduction(+ : tied)
+        for (int64_t user = 0; user < pairs->n_users; user++) {
+            tied += split_row(pairs, options, user, room_of(&all, omp_get_thread_num()));
         }
     }
-    rk__free(positions);
-    return RK_OK;
+    free_rooms(&all);
+    out->tied_users += tied;
+    return status;
 }
 
 /* Draws the shares for valid and test of n things that are listed in `list`, test first. At least
@@ -145,27 +204,27 @@ static void draw_shares(const rk_options *options, int32_t *list, int64_t n, int
 
 /* Of a held-out user, split.given of the rows become known ones, the rest is of the part. */
 static void divide_user(rk_pairs *pairs, const rk_options *options, int64_t user, rk_part part,
-                        int32_t *positions, rk_split_report *out)
+                        rows_room room, rk_split_report *out)
 {
     int64_t start = pairs->offsets[user], n = pairs->offsets[user + 1] - start;
     int64_t given = at_least_one(options->split.given, n), held = n - (given < n ? given : n - 1);
-    hold_out(pairs, options, user, held, positions);
+    hold_out(pairs, options, user, held, room);
     if (options->split.order == RK_ORDER_TIME) {
-        out->tied_users += is_tied(pairs->details.time + start, positions, n, held);
+        out->tied_users += is_tied(pairs->details.time + start, room.positions, n, held);
     }
     for (int64_t k = 0; k < n; k++) {
-        pairs->details.part[start + positions[k]] = (uint8_t)(k < held ? part : RK_GIVEN);
+        pairs->details.part[start + room.positions[k]] = (uint8_t)(k < held ? part : RK_GIVEN);
     }
 }
 
 static rk_status split_users(rk_pairs *pairs, const rk_options *options, rk_split_report *out)
 {
     rk_status status = RK_OK;
-    int32_t *users = NULL, *positions = NULL;
+    int32_t *users = NULL;
+    rooms all = {0};
     int64_t n = 0, valid = 0, test = 0, least = options->split.given > 0 ? 2 : 1;
     RK_TRY_GOTO(done, rk__alloc(&users, pairs->n_users, sizeof *users, "users to hold out"));
-    RK_TRY_GOTO(done,
-                rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
+    RK_TRY_GOTO(done, make_rooms(&all, pairs, 1));
     for (int64_t user = 0; user < pairs->n_users; user++) {
         if (pairs->offsets[user + 1] - pairs->offsets[user] >= least) {
             users[n++] = (int32_t)user;
@@ -173,11 +232,11 @@ static rk_status split_users(rk_pairs *pairs, const rk_options *options, rk_spli
     }
     draw_shares(options, users, n, &valid, &test);
     for (int64_t k = 0; k < test + valid; k++) {
-        divide_user(pairs, options, users[k], k < test ? RK_TEST : RK_VALID, positions, out);
+        divide_user(pairs, options, users[k], k < test ? RK_TEST : RK_VALID, room_of(&all, 0), out);
     }
 done:
     rk__free(users);
-    rk__free(positions);
+    free_rooms(&all);
     return status;
 }
 
@@ -203,15 +262,6 @@ done:
     rk__free(items);
     rk__free(part);
     return status;
-}
-
-/* An integer that sorts like the time. */
-static uint64_t sortable(double time)
-{
-    uint64_t bits = 0;
-    time += 0.0; /* -0.0 is 0.0 */
-    memcpy(&bits, &time, sizeof bits);
-    return bits >> 63 ? ~bits : bits | (UINT64_C(1) << 63);
 }
 
 static double unsortable(uint64_t key)

@@ -469,10 +469,10 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
+    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, take_folder(&t, how));
     t.options = rk__config_options(config);
     t.epochs = rk__model_epochs(t.options);
-    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, prepare_data(&t, how));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));

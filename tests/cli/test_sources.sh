@@ -18,7 +18,8 @@ write("ms.csv", lambda u, i, r, t: f"{u},{i},{r},{t}000")
 write("ns.csv", lambda u, i, r, t: f"{u},{i},{r},{t}000000001")
 write("mac.csv", lambda u, i, r, t: f"{u},{i},{r},{t}", end="\r")
 write("comma.csv", lambda u, i, r, t: f"{u};{i};{r},5;{t}", "user_id;item_id;rating;ts\n")
-write("rows.jsonl", lambda u, i, r, t: json.dumps({"user_id": u, "item_id": i, "rating": r, "ts": t}), "")
+keys = ("user_id", "item_id", "rating", "ts")
+write("rows.jsonl", lambda *row: json.dumps(dict(zip(keys, row))), "")
 write("latin.csv", lambda u, i, r, t: f"Jos\u00e9{u},{i},{r},{t}", encoding="latin-1")
 write("utf8.csv", lambda u, i, r, t: f"Jos\u00e9{u},{i},{r},{t}")
 write("missing.csv", lambda u, i, r, t: f"{u if u < 30 else 'nan'},{i},{r},{t}")
@@ -60,9 +61,11 @@ run 0 bash -c "gzip -c plain.csv | '$rankine' prepare c.yaml --set data.sources[
 prints "${wanted##* }"
 
 # moments of a split, in every spelling
-source_is plain.csv --set split.kind=time --set split.test_from=1600050000 --set split.valid_from=1600040000
+source_is plain.csv --set split.kind=time --set split.test_from=1600050000 \
+    --set split.valid_from=1600040000
 wanted=$fingerprint
-same ms.csv --set split.kind=time --set split.test_from=1600050000000 --set split.valid_from=1600040000
+same ms.csv --set split.kind=time --set split.test_from=1600050000000 \
+    --set split.valid_from=1600040000
 same iso.csv --set split.kind=time --set split.test_from=2020-09-14T02:20:00Z \
     --set split.valid_from="2020-09-13 23:33:20"
 run 2 "$rankine" prepare c.yaml --set split.kind=time --set split.test_from=tomorrow
@@ -88,7 +91,8 @@ run 3 "$rankine" prepare c.yaml --set data.sources[0].file=cut.gz
 says "ends in the middle of its compressed data"
 run 3 "$rankine" prepare c.yaml --set data.sources[0].file=array.json
 says "is a JSON array"
-run 2 "$rankine" prepare c.yaml --set data.sources[0].format=jsonl --set data.sources[0].decimal=comma
+run 2 "$rankine" prepare c.yaml --set data.sources[0].format=jsonl \
+    --set data.sources[0].decimal=comma
 says "data.sources[0].decimal"
 run 2 "$rankine" prepare c.yaml --set "data.sources[0].where=rating => 3"
 says "where 'rating => 3'"

@@ -25,6 +25,11 @@ void sides_put(const char *name, const char *text)
     test_write(test_path(scratch, name), text, -1);
 }
 
+const char *sides_path(const char *name)
+{
+    return test_path(scratch, name);
+}
+
 /* A config of YAML below "data:", whose files are in the scratch folder. */
 rk_status sides_config(rk_config **out, const char *lists)
 {

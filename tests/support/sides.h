@@ -9,6 +9,8 @@
 int sides_set_up(void **state);
 int sides_tear_down(void **state);
 
+/* The path of a file in it, as test_path. */
+const char *sides_path(const char *name);
 /* Writes a file into it. */
 void sides_put(const char *name, const char *text);
 

@@ -268,6 +268,12 @@ static void text_ids_are_trimmed_and_missing_ones_said(void **state)
             assert_int_equal(other.records, 4);
         }
     }
+    /* What is in quotes is a word. */
+    assert_ok(read_rule("user_id,item_id\n\"null\",1\n2,\"NA\"\n", RK_IDS_TEXT, RK_MISSING_ERROR,
+                        &other));
+    assert_int_equal(other.records, 2);
+    assert_fails(RK_ERR_DATA, "user_id is empty",
+                 read_rule("user_id,item_id\n\"\",1\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
     assert_ok(read_rule("user_id,item_id\nNancy,nana\nnan0,Nonesuch\n", RK_IDS_TEXT,
                         RK_MISSING_DROP, &other));
     assert_int_equal(other.records, 2);

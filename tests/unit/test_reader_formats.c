@@ -219,14 +219,14 @@ static void labels_are_utf8(void **state)
     const char *path = test_path(folder, "items.csv");
     test_write(
         path,
-        "item_id,title\r\n1,\"Toy Story, \"\"1\"\"\"\r\n2,Am\xc3\xa9lie\r\n3,Am\xe9lie\r\n4,\r\n",
+        "item_id,title\r\n01,\"Toy Story, \"\"1\"\"\"\r\n2,Am\xc3\xa9lie\r\n3,Am\xe9lie\r\n4,\r\n",
         -1);
     rk_options options = label_options(",", true, "item_id", "title");
     taken t = {0};
     assert_ok(rk__labels_read(&options, path, (rk_stop){0}, take, &t));
     assert_int_equal(t.n, 4);
     assert_int_equal(t.ids, 10);
-    assert_string_equal(t.text[0], "1=Toy Story, \"1\"");
+    assert_string_equal(t.text[0], "01=Toy Story, \"1\"");
     assert_string_equal(t.text[1], "2=Am\xc3\xa9lie");
     assert_string_equal(t.text[2], "3=Am\xc3\xa9lie");
     assert_string_equal(t.text[3], "4=");

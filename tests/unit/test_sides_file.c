@@ -1,5 +1,9 @@
 /* Relations and features in the data set's file, its fingerprint and cache; and what is refused. */
+#include <math.h>
+#include <omp.h>
+
 #include "base/alloc.h"
+#include "data/sides.h"
 #include "support/sides.h"
 
 /* ---- the file, the fingerprint, the cache ---- */
@@ -168,7 +172,7 @@ static void what_is_wrong_is_said(void **state)
         {RK_ERR_CONFIG, "relations: [{name: a, derive: walk, weight: count}]", "of its own"},
         {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, of: b}]",
          "counts 'b', but no relation before it"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, from: user}]",
+        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, from: user, to: item}]",
          "joins nodes of one type: let from and to both be one of these"},
         {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: time_decay}]",
          "but train has no times: name the column in the key time of every source"},
@@ -248,6 +252,156 @@ static void no_memory_leaves_nothing(void **state)
     rk_config_free(config);
 }
 
+/* ---- files that were made elsewhere ---- */
+
+/* What is wrong with the relations and features of a file. */
+static void break_it(rk_sides *s, int fault)
+{
+    rk_relation_store *kg = &s->relations[0], *near = &s->relations[1];
+    rk_features_store *user = &s->features[0], *tag = &s->features[1];
+    switch (fault) {
+    case 0:
+        kg->columns[0] = 2; /* two tags */
+        break;
+    case 1:
+        kg->columns[0] = -1;
+        break;
+    case 2:
+        kg->types[1] = 2; /* two types */
+        break;
+    case 3:
+        kg->weights[2] = INFINITY;
+        break;
+    case 4:
+        kg->times[2] = NAN;
+        break;
+    case 5:
+        near->columns[1] = 2; /* 0, 2 becomes 2, 2 */
+        break;
+    case 6:
+        near->offsets[1] = 4;
+        near->offsets[2] = 1;
+        break;
+    case 7:
+        near->offsets[0] = 1;
+        break;
+    case 8:
+        kg->to = 9;
+        break;
+    case 9:
+        kg->from = 0; /* three users, as there are items: the edges are fine, the hash is not */
+        break;
+    case 10:
+        user->dense[1] = NAN;
+        break;
+    case 11:
+        user->columns[0] = 2;
+        break;
+    case 12:
+        tag->offsets[1] = 2;
+        tag->offsets[2] = 1;
+        break;
+    default:
+        s->types[2].ids.texts[0] = s->types[2].ids.texts[1];
+        break;
+    }
+}
+
+static void faulty_files_are_refused(void **state)
+{
+    (void)state;
+    enum { FAULTS = 14, FINE = FAULTS };
+    put_everything();
+    for (int fault = 0; fault <= FINE; fault++) {
+        rk_dataset *d = sides_prepare(EVERYTHING), *other = sides_prepare(SIDES_SOURCES);
+        const char *path = sides_path("broken.h5");
+        rk_h5 *file = NULL;
+        char hash[17];
+        if (fault < FINE) {
+            break_it(d->sides, fault);
+        }
+        assert_ok(rk__h5_create(&file, path, "test", 1));
+        assert_ok(rk__sides_write(d->sides, file));
+        assert_ok(rk__h5_commit(file));
+        rk__h5_close(file);
+        assert_ok(rk__h5_open(&file, path, "test", 1));
+        rk_status status = rk__sides_load(other, file);
+        snprintf(hash, sizeof hash, "%d", fault);
+        if (status != (fault < FINE && fault != 9 ? RK_ERR_DATA : RK_OK)) {
+            fail_msg("fault %s: %s", hash, status == RK_OK ? "loaded" : rk_last_error());
+        }
+        if (fault == FINE || fault == 9) {
+            bool same = rk__sides_hash(0, other->sides) == rk__sides_hash(0, d->sides);
+            assert_true(same == (fault == FINE));
+        }
+        rk__h5_close(file);
+        rk_dataset_free(other);
+        rk_dataset_free(d);
+    }
+}
+
+/* ---- interrupts, threads ---- */
+
+static int looks;
+
+static bool stop_at_once(void *user)
+{
+    (void)user;
+    return looks-- <= 0;
+}
+
+static void reading_and_counting_can_be_stopped(void **state)
+{
+    (void)state;
+    const rk_hooks hooks = {.should_stop = stop_at_once};
+    rk_config *config = NULL;
+    rk_dataset *d = NULL;
+    put_everything();
+    assert_ok(sides_config(&config, EVERYTHING));
+    int interrupted = 0;
+    for (int n = 0; !d && n < 1000; n++) {
+        looks = n;
+        rk_status status = rk_dataset_prepare(config, true, &hooks, &d);
+        assert_true(status == RK_OK || (status == RK_ERR_INTERRUPTED && !d));
+        interrupted += status == RK_ERR_INTERRUPTED;
+    }
+    assert_non_null(d);
+    assert_true(interrupted > 4); /* two sources, three files, two passes of counting */
+    rk_dataset_free(d);
+    rk_config_free(config);
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    char fingerprint[17] = "", rows[4000] = "user_id,item_id,time\n";
+    size_t at = strlen(rows);
+    for (int i = 0; i < 150; i++) { /* 15 users, 40 items, no pair twice */
+        at += (size_t)snprintf(rows + at, sizeof rows - at, "%d,%d,%d\n", i % 15,
+                               (i * 7 + i / 15) % 40, 1000 * ((i * 37) % 101));
+    }
+    sides_put("many.csv", rows);
+    int before = omp_get_max_threads();
+    for (int threads = 1; threads <= 4; threads++) {
+        rk_config *config = NULL;
+        rk_dataset *d = NULL;
+        omp_set_num_threads(threads);
+        assert_ok(sides_config(&config, "    sources: [{file: many.csv, part: train, time: time}]\n"
+                                        "    relations:\n"
+                                        "        - {name: walk, derive: walk, neighbours: 7}\n"
+                                        "        - {name: decay, derive: co_count,"
+                                        "           weight: time_decay, neighbours: 0}\n"));
+        assert_ok(rk_dataset_prepare(config, true, NULL, &d));
+        if (threads > 1) {
+            assert_string_equal(rk_dataset_fingerprint(d), fingerprint);
+        }
+        snprintf(fingerprint, sizeof fingerprint, "%s", rk_dataset_fingerprint(d));
+        rk_dataset_free(d);
+        rk_config_free(config);
+    }
+    omp_set_num_threads(before);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sides_set_up, sides_tear_down)
@@ -258,6 +412,9 @@ int main(void)
         TEST(arrays_may_have_relations),
         TEST(what_is_wrong_is_said),
         TEST(no_memory_leaves_nothing),
+        TEST(faulty_files_are_refused),
+        TEST(reading_and_counting_can_be_stopped),
+        TEST(threads_change_no_bit),
     };
 #undef TEST
     return cmocka_run_group_tests_name("sides file", tests, NULL, NULL);
