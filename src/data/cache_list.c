@@ -52,12 +52,13 @@ static bool ends_in(const char *name, const char *ending)
     return length > of_ending && strcmp(name + length - of_ending, ending) == 0;
 }
 
-/* "...-0123456789abcdef.h5", or with 8 digits as earlier versions named them. */
-static bool is_dataset_name(const char *name)
+/* How many digits there are in "...-0123456789abcdef.h5": 16; or 8, as earlier versions named data
+ * sets; 0 = it is no such name. */
+static size_t digits_of(const char *name)
 {
     const char *dash = strrchr(name, '-');
     size_t digits = dash ? strspn(dash + 1, "0123456789abcdef") : 0;
-    return (digits == 16 || digits == 8) && strcmp(dash + 1 + digits, ".h5") == 0;
+    return (digits == 16 || digits == 8) && strcmp(dash + 1 + digits, ".h5") == 0 ? digits : 0;
 }
 
 /* "NAME.h5.tmp", "NAME.h5.2.tmp": what io/aside.h calls its files. */
@@ -180,9 +181,9 @@ static rk_status add_entry(rk_cache *cache, const char *file)
     e.of.runs = (int64_t)info.st_nlink - 1;
     e.of.used_at = seconds_of(&info.st_mtim);
     if (!is_remains) {
-        status = rk__dataset_read_name(e.path, &e.name, &e.fingerprint);
-        bool named_by_content = strspn(strrchr(file, '-') + 1, "0123456789abcdef") == 16;
-        if (status == RK_ERR_DATA && !named_by_content) {
+        int64_t layout = 0;
+        status = rk__dataset_read_name(e.path, &e.name, &e.fingerprint, &layout);
+        if (digits_of(file) == 8 && (status == RK_ERR_DATA || layout > 1)) {
             status = RK_OK; /* something else, with a similar name */
             goto done;
         }
@@ -231,7 +232,7 @@ static rk_status for_each(rk_cache *cache, const char *path,
 /* Remains in a folder without keys may be those of anybody. */
 static rk_status add_if_ours(rk_cache *cache, const char *name)
 {
-    bool is_ours = is_dataset_name(name) || (cache->n_keys > 0 && is_aside_name(name));
+    bool is_ours = digits_of(name) > 0 || (cache->n_keys > 0 && is_aside_name(name));
     return is_ours ? add_entry(cache, name) : RK_OK;
 }
 

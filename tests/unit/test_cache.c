@@ -410,8 +410,14 @@ static void lists_and_cleans(void **state)
     test_write(test_path(cache, "keys/dead.tmp"), "half", -1);
     test_write(test_path(cache, "mine-0123456789abcdef.h5.txt"), "mine", -1);
     test_write(test_path(cache, "mine-01234567.h5"), "mine", -1);
-    snprintf(path, sizeof path, "%s", test_path(cache, "older-01234567.h5"));
+    snprintf(path, sizeof path, "%s", test_path(cache, "copy-20261231.h5"));
     assert_ok(rk__dataset_save(d, path));
+    rk_h5 *older = NULL;
+    assert_ok(rk__h5_create(&older, test_path(cache, "older-01234567.h5"), "data set", 1));
+    assert_ok(rk__h5_set_text(older, "name", "older"));
+    assert_ok(rk__h5_set_text(older, "fingerprint", "0123456789abcdef"));
+    assert_ok(rk__h5_commit(older));
+    rk__h5_close(older);
     assert_ok(rk_cache_open(cache, &list));
     const rk_cache_entry *held = find_entry(list, d->path);
     assert_int_equal(rk_cache_count(list), 8); /* gone, 2 held, lost, older, 3 remains */
@@ -433,6 +439,7 @@ static void lists_and_cleans(void **state)
     assert_state("gone-", RK_CACHE_GONE, ""); /* there is no other of these */
     assert_state("held-", RK_CACHE_CURRENT, "");
     assert_int_equal(access(test_path(cache, "mine-01234567.h5"), F_OK), 0);
+    assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(access(test_path(cache, "mine-0123456789abcdef.h5.txt"), F_OK), 0);
     assert_int_equal(test_count_files(test_path(cache, "keys")), 2);
     assert_ok(rk__aside_commit(&living));
@@ -440,7 +447,7 @@ static void lists_and_cleans(void **state)
 
     assert_ok(rk_cache_clean(cache, true, &files, NULL));
     assert_int_equal(files, 2);
-    assert_int_equal(count_cached(), 3); /* living.h5, and what is mine */
+    assert_int_equal(count_cached(), 4); /* living.h5, and what is mine */
     assert_int_equal(test_count_files(test_path(cache, "keys")), 0);
     rk_dataset_free(prepare(SMALL));
     assert_int_equal(seen.reports, 1);
