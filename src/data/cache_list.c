@@ -99,6 +99,13 @@ static rk_status judge(const char *text, rk_cache_state *out_state, char **out_s
     }
 }
 
+/* A folder of somebody who prepares, or was killed over it; it may go in any case, since then others
+ * prepare at the same time. */
+static bool is_turn(const char *name)
+{
+    return ends_in(name, RK_CACHE_BUSY);
+}
+
 static rk_status read_key(rk_cache *cache, const char *name)
 {
     struct stat info;
@@ -107,11 +114,11 @@ static rk_status read_key(rk_cache *cache, const char *name)
     key k = {.state = RK_CACHE_UNUSED};
     RK_TRY_GOTO(done, rk__format(&k.name, RK_CACHE_KEYS "/%s", name));
     RK_TRY_GOTO(done, rk__path_join(&path, cache->folder, k.name));
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || is_turn(name))) {
         goto done;
     }
     k.used_at = seconds_of(&info.st_mtim);
-    if (!ends_in(name, ".tmp")) {
+    if (!ends_in(name, ".tmp") && !is_turn(name)) {
         status = rk__cache_read_key(cache->folder, name, &text, &k.file);
         if (status == RK_ERR_IO) { /* removed meanwhile */
             status = RK_OK;
@@ -298,6 +305,10 @@ void rk_cache_free(rk_cache *cache)
 /* *out_removed: false = it was gone already, or its writer is at work. */
 static rk_status remove_file(const char *path, bool *out_removed)
 {
+    if (is_turn(path)) {
+        *out_removed = rmdir(path) == 0;
+        return RK_OK;
+    }
     if (ends_in(path, ".tmp")) {
         *out_removed = rk__aside_remove_dead(path);
         return RK_OK;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "data/cache.h"
 #include "data/dataset_internal.h"
 #include "io/aside.h"
 #include "rankine/cache.h"
@@ -31,7 +32,14 @@ static void on_progress(void *user, const rk_progress *progress)
     seen.reports++;
 }
 
+static bool on_should_stop(void *user)
+{
+    (void)user;
+    return true;
+}
+
 static const rk_hooks hooks = {.log = on_log, .progress = on_progress};
+static const rk_hooks stopped = {.should_stop = on_should_stop};
 
 #define SMALL                                                                                      \
     "data.name=small; data.sources[0].file=ratings.csv; data.sources[0].where=rating >= 3; "       \
@@ -259,6 +267,63 @@ static void a_bad_cache_is_replaced(void **state)
         assert_int_equal(seen.reports, 1);
     }
     assert_int_equal(count_cached(), 1);
+}
+
+/* Jobs that start at once read the sources once; one that is told to stop does not wait. */
+static void one_of_several_reads(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 5 };
+    pid_t children[PROCESSES];
+    FILE *file = fopen(test_path(scratch, "ratings.csv"), "w");
+    assert_non_null(file);
+    fputs(HEAD, file);
+    for (int i = 0; i < 100000; i++) {
+        fprintf(file, "%d,%d,5\n", i / 100, i % 100);
+    }
+    fclose(file);
+    for (int c = 0; c < PROCESSES; c++) {
+        children[c] = fork();
+        assert_true(children[c] >= 0);
+        if (children[c] == 0) {
+            rk_dataset *d = NULL;
+            bool good = try_prepare(&d, SMALL, false) == RK_OK && d->stats.users == 1000;
+            rk_dataset_free(d);
+            _exit(!good ? 2 : seen.reports > 0);
+        }
+    }
+    int readers = 0;
+    for (int c = 0; c < PROCESSES; c++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[c], &status, 0), children[c]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+        readers += WEXITSTATUS(status);
+    }
+    assert_int_equal(readers, 1);
+    assert_int_equal(test_count_files(test_path(cache, "keys")), 1);
+
+    /* Somebody is at it, and is killed: what is left is in nobody's way. */
+    rk_config *config = config_with(SMALL "; data.min_user=2");
+    rk_folder_lock busy = {.path = NULL};
+    rk_cache_key key = {.state = NULL};
+    rk_dataset *d = NULL;
+    char path[700];
+    assert_ok(rk__dataset_options_digest(rk__config_options(config), key.options));
+    assert_ok(rk__dataset_sources_digest(rk__config_options(config), key.sources));
+    snprintf(path, sizeof path, "%s/keys/%s-%s.busy", cache, key.options, key.sources);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_ok(rk__folder_take(&busy, path, 0));
+    assert_fails(RK_ERR_INTERRUPTED, "another process",
+                 rk_dataset_prepare(config, false, &stopped, &d));
+    rk__folder_release(&busy);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_ok(rk_dataset_prepare(config, false, NULL, &d));
+    rk_dataset_free(d);
+    rk_config_free(config);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_ok(rk_cache_clean(cache, false, NULL, NULL));
+    assert_int_not_equal(access(path, F_OK), 0);
 }
 
 /* Several processes prepare at once, of the same source and of one that differs: each gets what it
@@ -508,6 +573,7 @@ int main(void)
         TEST(a_source_that_is_gone_still_serves),
         TEST(a_pipe_is_read_each_time),
         TEST(a_bad_cache_is_replaced),
+        TEST(one_of_several_reads),
         TEST(preparing_at_once_is_safe),
         TEST(names_make_safe_file_names),
         TEST(a_data_set_is_kept_as_it_was_read),
