@@ -277,7 +277,8 @@ CONFIG
 run 0 "$rankine" train forms.yaml --run forms/run --device cpu --quiet
 run 0 "$rankine" recommend forms/run --user $'Jos\xc3\xa9' $'Zoe\xcc\x88' --top 1 --tsv
 silent
-[ "$(cut -f 1 out | sort -u)" = $'Jose\xcc\x81\nZo\xc3\xab' ] || fail "ids in other forms of Unicode"
+[ "$(cut -f 1 out | sort -u)" = $'Jose\xcc\x81\nZo\xc3\xab' ] ||
+    fail "ids in other forms of Unicode"
 run 3 "$rankine" recommend forms/run --user Jose
 
 mkdir odd
