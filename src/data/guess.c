@@ -92,15 +92,15 @@ done:
     return status;
 }
 
-/* The separator that divides most lines alike; of those the one with most columns, and blanks, which
- * texts are full of, where there is no other. */
+/* The separator that divides most lines alike; of those the one with most columns, and blanks,
+ * which texts are full of, where there is no other. */
 static int elect(const votes *v)
 {
     int best = NOWHERE;
     for (int i = 0; i < SEPARATORS; i++) {
         bool more = best != NOWHERE && v->first[i] > v->first[best] && separators[i][0] != ' ';
-        bool better = best == NOWHERE || v->same[i] > v->same[best] ||
-                      (v->same[i] == v->same[best] && more);
+        bool better =
+            best == NOWHERE || v->same[i] > v->same[best] || (v->same[i] == v->same[best] && more);
         best = v->same[i] > 0 && better ? i : best;
     }
     return best;
