@@ -554,6 +554,12 @@ static rk_status check_watched_metric(const rk_config *config)
 static rk_status check_eval(const rk_config *config)
 {
     RK_TRY(check_watched_metric(config));
+    if (config->options.eval.among == RK_AMONG_CANDIDATES &&
+        config->options.split.candidates == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set split.candidates, e.g. to 99",
+                rk__config_says(config, "eval.among").text,
+                rk__config_says(config, "split.candidates").text);
+    }
     if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
                 rk__config_says(config, "eval.patience").text,

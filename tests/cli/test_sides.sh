@@ -43,6 +43,12 @@ run 0 "$rankine" prepare exp.yaml --data demo --json
 json "[r['name'] for r in j['relations']] == ['view', 'kind', 'near'] and j['nodes']['kind'] == 3"
 json "j['features'][0]['words'] == 2 and j['relations'][0]['held_out'] > 0"
 
+# What says nothing of anybody is told.
+run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations[0].where=user_id > 99999' \
+    --set 'data.features[0].where="kinds == c"'
+says "the relation view has no edges: of 6000 rows where dropped 6000, and 0 edges are of ids" \
+    "no node of the type item has features: 1 rows are of ids not in the data set"
+
 # A run keeps them: it goes on where its sources and the cache are gone.
 run 0 "$rankine" train exp.yaml --data demo --run a --quiet
 rm -rf .rankine demo/view.csv demo/kinds.csv

@@ -60,7 +60,7 @@ static void derived_relations_are_those_of_scipy(void **state)
         "        - {name: best, derive: co_count, weight: count, neighbours: 3}\n"
         "        - {name: decay, derive: co_count, weight: time_decay, neighbours: 0}\n"
         "        - {name: walk, derive: walk, neighbours: 0, self: true}\n"
-        "        - {name: users, derive: co_count, from: user, to: user, neighbours: 0}\n"
+        "        - {name: users, derive: co_count, from: user, neighbours: 0}\n"
         "        - {name: has_tag, from: item, to: tag, file: tags.csv}\n"
         "        - {name: shared, derive: co_count, of: has_tag, neighbours: 0}\n");
     static const char *const names[] = {"count", "best", "decay", "walk", "users", "shared"};

@@ -172,7 +172,7 @@ static void what_is_wrong_is_said(void **state)
         {RK_ERR_CONFIG, "relations: [{name: a, derive: walk, weight: count}]", "of its own"},
         {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, of: b}]",
          "counts 'b', but no relation before it"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, from: user}]",
+        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, from: user, to: item}]",
          "joins nodes of one type: let from and to both be one of these"},
         {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: time_decay}]",
          "but train has no times: name the column in the key time of every source"},
