@@ -42,7 +42,9 @@ static const sample samples[] = {
     {"atomic", "a.inter", "user_id:token\titem_id:token\ttimestamp:float\n", "%d\t%d\t%d\n", "uit",
      "inter", "\t", true, "user_id", "item_id", "timestamp", "integer", NULL},
     {"JSON lines", "a.json", "",
-     "{\"reviewerID\": \"A%d\", \"asin\": \"B%d\", \"overall\": %d, \"unixReviewTime\": %d}\n",
+     "{\"reviewerID\": \"A%d\", \"tags\": [1], \"asin\": \"B%d\", \"at\": {\"x\": 1}, \"overall\": "
+     "%d, "
+     "\"unixReviewTime\": %d}\n",
      "uirt", "jsonl", NULL, true, "reviewerID", "asin", "unixReviewTime", "text", NULL},
     {"twice the same name", "a.csv", "user,item,item\n", "%d,%d,7\n", "ui", "csv", ",", true,
      "user", "1", NULL, "integer", NULL},
