@@ -16,7 +16,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
                     const rk_step_state *__restrict__ state, const int32_t *__restrict__ users,
                     const int64_t *__restrict__ edge_offsets, const int32_t *__restrict__ pool,
                     const float *__restrict__ alias_share, const int32_t *__restrict__ alias_item,
-                    rk_sample_attr options, int32_t *__restrict__ nodes)
+                    const int64_t *__restrict__ cumulative, rk_sample_attr options,
+                    int32_t *__restrict__ nodes)
 {
     rk::begin();
     const int64_t slot = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
@@ -37,6 +38,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     s.pool = pool;
     s.alias_share = alias_share;
     s.alias_item = alias_item;
+    s.cumulative = cumulative;
     s.positives = options.positives;
     s.negatives = options.negatives;
     s.pool_size = options.pool_size;
@@ -60,6 +62,21 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* A thread a triplet. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    triplet_values(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
+                   const float *__restrict__ values, const int32_t *__restrict__ nodes,
+                   const rk_step_state *__restrict__ state, int64_t batch, float *__restrict__ out)
+{
+    rk::begin();
+    const int64_t b = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (b < batch) {
+        out[b] = b < rk__step_count(state)
+                     ? values[rk__find_edge(offsets, columns, nodes[b], nodes[batch + b])]
+                     : 0.0f;
+    }
+}
+
 } // namespace
 
 cudaError_t rk_cuda_sample_triplets(const rk_call *call)
@@ -67,5 +84,12 @@ cudaError_t rk_cuda_sample_triplets(const rk_call *call)
     return rk::run(call->stream, rk::a_thread_each(rk__out(call, 0)->rows), sample_triplets,
                    rk::in(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3),
                    rk::in(call, 4), rk::in(call, 5), rk::in(call, 6), rk::in(call, 7),
-                   call->node->attr.sample, rk::out(call, 0));
+                   rk::in(call, 8), call->node->attr.sample, rk::out(call, 0));
+}
+
+cudaError_t rk_cuda_triplet_values(const rk_call *call)
+{
+    return rk::run(call->stream, rk::a_thread_each(rk__out(call, 0)->rows), triplet_values,
+                   rk::in(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3),
+                   rk::in(call, 4), call->node->attr.batch, rk::out(call, 0));
 }

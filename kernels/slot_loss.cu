@@ -48,10 +48,15 @@ __global__ void __launch_bounds__(rk::BLOCK)
  * score k. */
 template <typename BETA>
 __device__ double additive_term(const rk_slot_rule &rule, float *scores, int64_t n, double count,
-                                int lane, BETA beta)
+                                int lane, BETA beta, double weight)
 {
-    const double positive = scores[0], share = 1.0 / (double)n;
-    const rk_slot_term own = rk__slot_positive(&rule, positive, beta(0));
+    const double positive = scores[0];
+    const double share = rk__weight_of_negatives(&rule, weight) / (double)n;
+    rk_slot_term own = rk__slot_positive(&rule, positive, beta(0));
+    if (weight != 1.0) {
+        own.by_positive *= weight;
+        own.value *= weight;
+    }
     double value = 0.0, by_positive = 0.0;
     for (int64_t k = 1 + lane; k <= n; k += rk::WARP) {
         const rk_slot_term t = rk__slot_negative(&rule, positive, scores[k], beta(k));
@@ -69,7 +74,7 @@ __device__ double additive_term(const rk_slot_rule &rule, float *scores, int64_t
 }
 
 __device__ double softmax_term(const rk_slot_rule &rule, float *scores, int64_t n, double count,
-                               int lane)
+                               int lane, double weight)
 {
     const double positive = (double)scores[0] / rule.temperature;
     const int64_t first = rule.exclude_positive ? 1 : 0;
@@ -88,11 +93,11 @@ __device__ double softmax_term(const rk_slot_rule &rule, float *scores, int64_t 
     const double lse = largest + log(rk::warp_sum(sum));
     __syncwarp();
     for (int64_t k = lane; k <= n; k += rk::WARP) {
-        const double weight = rule.power * exp((double)scores[k] / rule.temperature - lse);
-        const double by_score = (k >= first ? weight : 0.0) - (k == 0 ? 1.0 : 0.0);
-        scores[k] = (float)(by_score / rule.temperature / count);
+        const double share = rule.power * exp((double)scores[k] / rule.temperature - lse);
+        const double by_score = (k >= first ? share : 0.0) - (k == 0 ? 1.0 : 0.0);
+        scores[k] = (float)(weight * by_score / rule.temperature / count);
     }
-    return rule.power * lse - positive;
+    return weight * (rule.power * lse - positive);
 }
 
 /* What the triplets have in common; m candidates each. */
@@ -117,8 +122,9 @@ __device__ void leave_out(double *term, float *scores, int64_t m, int lane)
 __global__ void __launch_bounds__(rk::BLOCK)
     slot_loss(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
               const int32_t *__restrict__ rows, const rk_step_state *__restrict__ state,
-              const float *__restrict__ factor, const int32_t *__restrict__ chosen, double *terms,
-              double *__restrict__ loss, float *by_score, slot_setting s, int32_t *arrived)
+              const float *__restrict__ factor, const int32_t *__restrict__ chosen,
+              const float *__restrict__ weights, double *terms, double *__restrict__ loss,
+              float *by_score, slot_setting s, int32_t *arrived)
 {
     rk::begin();
     __shared__ double shared[rk::BLOCK];
@@ -145,9 +151,11 @@ __global__ void __launch_bounds__(rk::BLOCK)
             const int32_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
             return factor ? user_factor * (double)factor[rows[row]] : 0.0;
         };
-        const double term = s.rule.kind == RK_LOSS_SOFTMAX
-                                ? softmax_term(s.rule, scores, n, (double)count, lane)
-                                : additive_term(s.rule, scores, n, (double)count, lane, beta);
+        const double weight = weights ? (double)weights[b] : 1.0;
+        const double term =
+            s.rule.kind == RK_LOSS_SOFTMAX
+                ? softmax_term(s.rule, scores, n, (double)count, lane, weight)
+                : additive_term(s.rule, scores, n, (double)count, lane, beta, weight);
         if (lane == 0) {
             terms[b] = term;
         }
@@ -285,8 +293,8 @@ cudaError_t rk_cuda_slot_loss(const rk_call *call)
     double *terms = static_cast<double *>(call->scratch);
     return rk::run(call->stream, rk::a_warp_each(a->batch), slot_loss, rk::in(call, 0),
                    rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
-                   rk::in(call, 5), terms, rk::out(call, 0), rk::out(call, 1), setting,
-                   call->arrived);
+                   rk::in(call, 5), rk::in(call, 6), terms, rk::out(call, 0), rk::out(call, 1),
+                   setting, call->arrived);
 }
 
 cudaError_t rk_cuda_slot_grad(const rk_call *call)

@@ -23,9 +23,11 @@ extern "C" {
 typedef struct rk_dataset rk_dataset;
 
 /* The data set of a config: read from data.cache if a file there was made from the same options and
- * sources (by path, size and modification time), else prepared from the sources and cached. force
- * prepares it in any case. Several processes may prepare at once. hooks may be NULL; if they ask to
- * stop, RK_ERR_INTERRUPTED is returned and nothing is written. Free with rk_dataset_free.
+ * sources (by path, size, and the times of modification and change), else prepared from the
+ * sources and cached, beside those that are there (rankine/cache.h). force prepares it in any case,
+ * and so does a source that is no regular file. Several processes may prepare at once. hooks may be
+ * NULL; if they ask to stop, RK_ERR_INTERRUPTED is returned and nothing is written. Free with
+ * rk_dataset_free.
  *
  * Of several rows with the same user and item, one is kept: in the first of train, valid and test
  * that has it, with the earliest time, so that nothing known before is held out; its value is that
@@ -59,7 +61,8 @@ RK_API rk_columns rk_columns_defaults(void);
 
 /* A data set of arrays: duplicates, filters (data.min_user ...), split and statistics are those of
  * rk_dataset_prepare, and the same rows give the same fingerprint. data.sources, data.cache and
- * labels.* of the config are not looked at; nothing is read or written, so rk_dataset_path is "".
+ * labels.* of the config are not looked at; nothing but the files
+ * of data.relations and data.features is read, and nothing written, so rk_dataset_path is "".
  * What is wrong with a row is RK_ERR_DATA with its number, from 0; columns that do not go with the
  * options are RK_ERR_CONFIG. hooks may be NULL. Free with rk_dataset_free. */
 RK_API rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *columns,
@@ -127,7 +130,8 @@ RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item,
 /* Label of an item, "" if it has none. Owned by the data set. */
 RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
 
-/* Dense index of an original id, e.g. "17". RK_ERR_DATA, naming the id, if there is none. */
+/* Dense index of an original id, e.g. "17"; of a text id also in a form of Unicode that looks the
+ * same. RK_ERR_DATA, naming the id, if there is none. */
 RK_API rk_status rk_dataset_find_user(const rk_dataset *dataset, const char *id, int64_t *out);
 RK_API rk_status rk_dataset_find_item(const rk_dataset *dataset, const char *id, int64_t *out);
 

@@ -41,15 +41,17 @@ RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *h
                               const rk_hooks *hooks, rk_model **out);
 
 /* Opens a run folder, the best run of a folder of rk_train_seeds (by the value that its model was
- * chosen by; it is logged which), or a file of rk_model_save. Of a run folder it takes the chosen checkpoint
- * (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
- * run was trained on, prepared again if its cached file is gone; a file has everything in it.
+ * chosen by; it is logged which), or a file of rk_model_save. Of a run folder it takes the chosen
+ * checkpoint (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
+ * run was trained on: its own (data.h5), else the cached one, else prepared again; a file has
+ * everything in it. RK_ERR_DATA if config, checkpoint and data set are not of one run.
  *
  * device: "auto", "cpu", "cuda" or "cuda:1" (a GPU by its number); NULL = as the config says.
- * data_root: where the sources of a run are now, for when they have moved and the cached data set
- * is gone; NULL = as the config says; of no meaning for a file. hooks may be NULL. RK_ERR_IO for
- * what cannot be read or is no run, RK_ERR_DATA for a damaged or foreign file and for another data
- * set than the run's, RK_ERR_MEMORY, RK_ERR_DEVICE. Free with rk_model_free. */
+ * data_root: where the sources of a run are now, for a run that has no data set of its own: then
+ * the data set is prepared from these; NULL = as said above; of no meaning for a file. hooks may be
+ * NULL. RK_ERR_IO for what cannot be read or is no run, RK_ERR_DATA for a damaged or foreign file
+ * and for another data set than the run's, RK_ERR_MEMORY, RK_ERR_DEVICE. Free with
+ * rk_model_free. */
 RK_API rk_status rk_model_open(const char *path, const char *device, const char *data_root,
                                const rk_hooks *hooks, rk_model **out);
 
@@ -112,8 +114,9 @@ RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, i
  *
  * What a score is depends on the model; it compares items for one query. A user who is held out
  * (split.kind users) is known by their items in RK_GIVEN, as a query of these items is. Another
- * known user without train interactions, and a query without items or with weights of 0 only, get the items' popularity, the
- * number of their train interactions, unless the model ranks alike for all; rk_model_grounds tells.
+ * known user without train interactions, and a query without items or with weights of 0 only, get
+ * the items' popularity, the number of their train interactions, unless the model ranks alike for
+ * all; rk_model_grounds tells.
  * Items of a query without train interactions count as those of weight 0. RK_ERR_CONFIG for an
  * index that is none, for a weight that is negative or not finite, for a user and items in one
  * query, and for items where the model does not fold in. */

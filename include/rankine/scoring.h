@@ -42,14 +42,14 @@ typedef struct rk_selection {
     float min_score;    /* in the unit of what the answers come from: model or popularity */
 } rk_selection;
 
-/* Everything that a known user has is left out, in train, valid, test and given, or the items of the query
- * itself; no other limits. */
+/* Everything that a known user has is left out, in train, valid, test and given, or the items of
+ * the query itself; no other limits. */
 RK_API rk_selection rk_selection_defaults(void);
 
 /* What the answers to a query come from. */
 typedef enum rk_basis {
     RK_BASIS_MODEL,      /* what the model has learnt of this user, or of everybody */
-    RK_BASIS_ITEMS,      /* the items of the query (fold-in) */
+    RK_BASIS_ITEMS,      /* the items of the query, or those given of a held-out user (fold-in) */
     RK_BASIS_POPULARITY, /* nothing is known of who asks: the number of train interactions */
 } rk_basis;
 /* "model", "items" or "popularity", as in every file and message; NULL if out of range. */
@@ -58,9 +58,9 @@ RK_API const char *rk_basis_name(rk_basis basis);
 /* How much is known of who asks. */
 typedef struct rk_grounds {
     rk_basis basis;
-    int64_t items_used; /* of the query that say something, each time it is named: those with train
-                         * interactions and a weight above 0. Of the others a model has learnt
-                         * nothing, so they are left out of the list that is folded in */
+    int64_t items_used; /* of such items those that say something, each time that one is named:
+                         * with train interactions and a weight above 0. Of the others a model has
+                         * learnt nothing, so they are not in the list that is folded in */
 } rk_grounds;
 
 /* An item that speaks for another one: what it adds to the score of that. */

@@ -42,7 +42,7 @@ typedef struct rk_relation {
     const int32_t *columns;
     /* n_edges, finite; NULL = edges have none. Of rows that say the same edge the sum. */
     const float *weights;
-    /* n_edges, finite, in the unit of the file; NULL = none. Of such rows the earliest. */
+    /* n_edges, finite, in seconds; NULL = none. Of such rows the earliest. */
     const double *times;
     const int32_t *types;          /* n_edges, indices into type_names; NULL = of one kind */
     int64_t n_types;               /* 0 without types */

@@ -184,6 +184,7 @@ static rk_status take_options(work *w)
         }
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
+        w->dataset.candidates[RK_VALID] = w->dataset.candidates[RK_TEST] = NULL; /* of other rows */
     }
     for (int part = 0; part < RK_PARTS; part++) {
         w->has[part] = &w->dataset.parts[part];

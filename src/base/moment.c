@@ -114,8 +114,8 @@ static rk_parse time_of_day(cursor *c, double *out_seconds)
     if (!digits(c, 2, &minute)) {
         return RK_PARSE_NOT_A_NUMBER;
     }
-    bool has_seconds = is_extended ? take(c, ':')
-                                   : c->at < c->stop && *c->at >= '0' && *c->at <= '9';
+    bool has_seconds =
+        is_extended ? take(c, ':') : c->at < c->stop && *c->at >= '0' && *c->at <= '9';
     if (has_seconds && (!digits(c, 2, &second) || !fraction(c, &part))) {
         return RK_PARSE_NOT_A_NUMBER;
     }

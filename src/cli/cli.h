@@ -168,8 +168,9 @@ void cli_json_id(cli_json *j, const char *id, bool integer);
  * device is written to as it is. */
 typedef enum cli_rows { CLI_ROWS_TSV, CLI_ROWS_CSV, CLI_ROWS_JSON } cli_rows;
 typedef struct cli_result {
-    const char *path; /* lent */
-    cli_rows form;    /* by the name: .jsonl, .csv, else TSV */
+    const char *path, *option; /* lent */
+    bool force;
+    cli_rows form; /* by the name: .jsonl, .csv, else TSV */
     FILE *file;
     char *aside; /* owned */
 } cli_result;

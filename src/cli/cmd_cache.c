@@ -20,6 +20,11 @@ static char *cache_folder(const cli *c, int *code)
                           "data.cache it is");
         return NULL;
     }
+    if (!cli_is_there(folder)) {
+        *code = cli_error(rk_status_exit_code(RK_ERR_IO), "%s: no such folder, and no such config",
+                          folder);
+        return NULL;
+    }
     rk_status status = rk_config_load(&config, folder);
     status = status == RK_OK ? rk_config_get(config, "data.cache", &cache) : status;
     if (status == RK_OK) {
@@ -173,7 +178,7 @@ int cmd_cache(cli *c, int argc, char **argv)
         "cleaning does them no harm, unless run.keep_data is false.",
         "  rankine cache\n"
         "  rankine cache configs/lightgcn-paper.yaml\n"
-        "  rankine cache demo/.rankine --clean",
+        "  rankine cache .rankine --clean",
         table};
     int code;
     if (!cli_parse(c, &spec, argc, argv, &code)) {

@@ -4,22 +4,44 @@
 
 #include "cli.h"
 
-/* "FOLDER: NAME (rows x cols), NAME ..." of a line a file. */
+/* A line a file, "NAME (rows x cols)". */
 static void print_files(const char *folder, const char *files)
 {
-    printf("%s: ", folder);
-    for (const char *at = files; *at; at++) {
-        if (*at != '\n') {
-            putchar(*at);
-        } else if (at[1]) {
-            fputs(", ", stdout);
-        }
+    printf("%s:\n", folder);
+    for (const char *at = files; *at;) {
+        size_t length = strcspn(at, "\n");
+        printf("  %.*s\n", (int)length, at);
+        at += length + (at[length] == '\n');
     }
-    putchar('\n');
+}
+
+/* files NULL: what was written is one file of a model. */
+static void print_json(const char *target, const char *format, const rk_model *model,
+                       const char *files)
+{
+    cli_json j = {.out = stdout};
+    cli_json_open(&j, '{');
+    cli_json_key(&j, "path");
+    cli_json_text(&j, target);
+    cli_json_key(&j, "format");
+    cli_json_text(&j, format);
+    cli_json_key(&j, "model");
+    cli_json_text(&j, rk_model_get_facts(model).kind);
+    cli_json_key(&j, "files");
+    cli_json_open(&j, '[');
+    for (const char *at = files; at && *at;) {
+        size_t length = strcspn(at, "\n");
+        char *line = cli_format("%.*s", (int)length, at);
+        cli_json_text(&j, line);
+        cli_free(line);
+        at += length + (at[length] == '\n');
+    }
+    cli_json_close(&j, ']');
+    cli_json_close(&j, '}');
 }
 
 static int export_run(const cli *c, const char *format, const char *out, const char *data,
-                      bool force)
+                      bool force, bool json)
 {
     cli_display display;
     rk_model *model = NULL;
@@ -40,9 +62,11 @@ static int export_run(const cli *c, const char *format, const char *out, const c
                                 target, force, &files);
     if (status != RK_OK) {
         code = cli_fail(c, status);
+    } else if (json) {
+        print_json(target, format, model, files);
     } else if (whole) {
-        printf("%s: model %s, which recommend, evaluate and export take in place of a run\n",
-               target, rk_model_get_facts(model).kind);
+        printf("%s: model %s\n  recommend, evaluate and export take it in place of a run\n", target,
+               rk_model_get_facts(model).kind);
     } else {
         print_files(target, files);
     }
@@ -57,7 +81,7 @@ int cmd_export(cli *c, int argc, char **argv)
     const char *format = "npy";
     const char *out = NULL;
     const char *data = NULL;
-    bool force = false;
+    bool force = false, json = false;
     const cli_option table[] = {
         {"--format", CLI_TEXT, &format, "npy|tsv|model",
          "npy (default): arrays with the ids, one a line, in text files beside\n"
@@ -68,6 +92,7 @@ int cmd_export(cli *c, int argc, char **argv)
          "where to: a folder, by default RUN/export; of model a file, RUN/model.h5", 0, 0},
         {"--data", CLI_TEXT, &data, "DIR", "where the data files are now, if they moved", 0, 0},
         {"--force", CLI_FLAG, &force, NULL, "replace files that are there", 0, 0},
+        {"--json", CLI_FLAG, &json, NULL, "one JSON object: path, format, model, files", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
@@ -84,7 +109,7 @@ int cmd_export(cli *c, int argc, char **argv)
         table};
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {
-        code = export_run(c, format, out, data, force);
+        code = export_run(c, format, out, data, force, json);
     }
     return code;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "answers.h"
+#include "cli.h"
 
 typedef struct init_args {
     const char *out;
@@ -81,7 +81,7 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
         printf("%s: %s%s rows looked at\n", c->positional, guess->whole ? "all " : "",
                cli_count(guess->rows).s);
     } else {
-        printf("%s: a user and their items per line\n", c->positional);
+        printf("%s\n", c->positional);
     }
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
         if (found[i][1]) {
@@ -97,18 +97,11 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
 
 static int write_config(const char *path, const char *text, bool force)
 {
-    const cli_sink_args as_it_is = {.tsv = true, .force = force, .out = path};
-    cli_sink sink;
-    if (!force && cli_is_there(path)) {
-        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
-                         "%s is there already: replace it by --force, or name another config by "
-                         "--out",
-                         path);
-    }
-    int code = cli_sink_open(&sink, "init", &as_it_is, path);
+    cli_result r;
+    int code = cli_result_open(&r, "the config", path, force);
     if (code == 0) {
-        fputs(text, sink.out);
-        code = cli_sink_close(&sink, 0);
+        fputs(text, r.file);
+        code = cli_result_commit(&r);
     }
     return code;
 }

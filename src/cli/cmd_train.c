@@ -73,10 +73,10 @@ static int64_t plain_user(const rk_dataset *dataset)
 /* A training that is going on. */
 typedef struct work {
     const cli *c;
-    bool json;
     cli_display display;
     char *run_dir; /* that was taken, else NULL; owned */
     char *user;    /* some user of the data set; owned */
+    bool is_json;  /* nothing but the object at the end */
 } work;
 
 /* Folder and data set are there. */
@@ -89,7 +89,7 @@ static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
     w->user =
         user_shown < 0 ? NULL : cli_format("%s", rk_dataset_user_id(dataset, user_shown, room));
     cli_display_end(&w->display);
-    if (!w->c->quiet && !w->json) {
+    if (!w->c->quiet && !w->is_json) {
         cli_print_stats(stdout, dataset);
         fflush(stdout);
     }
@@ -171,7 +171,7 @@ static int sum_up(const work *w, const train_args *args, rk_status status)
 static int train(const cli *c, const train_args *args, const rk_config *config, const char *run_dir,
                  bool is_wish)
 {
-    work w = {.c = c, .json = args->json};
+    work w = {.c = c, .is_json = args->json};
     cli_display_init(&w.display, c);
     rk_hooks hooks = cli_display_hooks(&w.display);
     cli_signals_install(stop_text);

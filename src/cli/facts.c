@@ -29,6 +29,72 @@ static void json_degrees(cli_json *j, const char *key, const rk_degrees *d)
     cli_json_close(j, '}');
 }
 
+static void json_text(cli_json *j, const char *key, const char *text)
+{
+    cli_json_key(j, key);
+    cli_json_text(j, text);
+}
+
+static void json_relation(cli_json *j, const rk_relation *r)
+{
+    cli_json_open(j, '{');
+    json_text(j, "name", r->name);
+    json_text(j, "from", r->from);
+    json_text(j, "to", r->to);
+    number(j, "edges", r->n_edges);
+    number(j, "types", r->n_types);
+    cli_json_key(j, "weighted");
+    cli_json_bool(j, r->weights != NULL);
+    cli_json_key(j, "derived");
+    cli_json_bool(j, r->is_derived);
+    number(j, "rows_read", r->rows_read);
+    number(j, "rows_filtered", r->rows_filtered);
+    number(j, "edges_unknown", r->edges_unknown);
+    number(j, "edges_repeated", r->edges_repeated);
+    number(j, "held_out", r->held_out);
+    cli_json_key(j, "drops_held_out");
+    cli_json_bool(j, r->drops_held_out);
+    cli_json_close(j, '}');
+}
+
+static void json_features(cli_json *j, const rk_features *f)
+{
+    cli_json_open(j, '{');
+    json_text(j, "of", f->of);
+    number(j, "nodes", f->n_nodes);
+    number(j, "nodes_known", f->nodes_known);
+    number(j, "numbers", f->n_dense);
+    number(j, "words", f->n_sparse);
+    number(j, "numbers_missing", f->numbers_missing);
+    number(j, "rows_unknown", f->rows_unknown);
+    number(j, "rows_repeated", f->rows_repeated);
+    cli_json_close(j, '}');
+}
+
+static void json_sides(cli_json *j, const rk_dataset *dataset)
+{
+    int64_t n = 0;
+    cli_json_key(j, "nodes");
+    cli_json_open(j, '{');
+    for (int64_t t = 0; t < rk_dataset_n_node_types(dataset); t++) {
+        const char *name = rk_dataset_node_type(dataset, t, &n);
+        number(j, name, n);
+    }
+    cli_json_close(j, '}');
+    cli_json_key(j, "relations");
+    cli_json_open(j, '[');
+    for (int64_t i = 0; i < rk_dataset_n_relations(dataset); i++) {
+        json_relation(j, rk_dataset_relation(dataset, i));
+    }
+    cli_json_close(j, ']');
+    cli_json_key(j, "features");
+    cli_json_open(j, '[');
+    for (int64_t i = 0; i < rk_dataset_n_features(dataset); i++) {
+        json_features(j, rk_dataset_features(dataset, i));
+    }
+    cli_json_close(j, ']');
+}
+
 /* The names are those of report.json. */
 void cli_json_dataset(cli_json *j, const rk_dataset *dataset)
 {
@@ -70,6 +136,7 @@ void cli_json_dataset(cli_json *j, const rk_dataset *dataset)
     cli_json_real(j, s->density);
     json_degrees(j, "user_degrees", &s->user_degrees);
     json_degrees(j, "item_degrees", &s->item_degrees);
+    json_sides(j, dataset);
     cli_json_close(j, '}');
 }
 

@@ -1,5 +1,7 @@
 /* Files of results, which are whole or not there at all. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,19 +21,41 @@ static bool is_device(const char *path)
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+static int refuse_existing(const cli_result *r)
+{
+    return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                     "%s %s is there already: replace it by --force, or name another file",
+                     r->option, r->path);
+}
+
+/* A file beside the one that is meant, which no other process has: also one with this process's
+ * number on another machine. */
+static FILE *open_aside(cli_result *r)
+{
+    enum { MOST_WRITERS = 1000 };
+    for (int i = 0; i < MOST_WRITERS; i++) {
+        r->aside = i == 0 ? cli_format("%s.%ld.tmp", r->path, (long)getpid())
+                          : cli_format("%s.%ld-%d.tmp", r->path, (long)getpid(), i);
+        FILE *file = fopen(r->aside, "wbx");
+        if (file || errno != EEXIST) {
+            return file;
+        }
+        cli_free(r->aside);
+        r->aside = NULL;
+    }
+    return NULL;
+}
+
 int cli_result_open(cli_result *r, const char *option, const char *path, bool force)
 {
-    *r = (cli_result){.path = path};
+    *r = (cli_result){.path = path, .option = option, .force = force};
     r->form = ends_with(path, ".jsonl") || ends_with(path, ".ndjson") ? CLI_ROWS_JSON
               : ends_with(path, ".csv")                               ? CLI_ROWS_CSV
                                                                       : CLI_ROWS_TSV;
     if (!force && cli_is_there(path) && !is_device(path)) {
-        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
-                         "%s %s is there already: replace it by --force, or name another file",
-                         option, path);
+        return refuse_existing(r);
     }
-    r->aside = is_device(path) ? NULL : cli_format("%s.%ld.tmp", path, (long)getpid());
-    r->file = fopen(r->aside ? r->aside : path, "wb");
+    r->file = is_device(path) ? fopen(path, "wb") : open_aside(r);
     if (!r->file) {
         int code =
             cli_error(rk_status_exit_code(RK_ERR_IO), "%s %s: %s", option, path, strerror(errno));
@@ -42,14 +66,32 @@ int cli_result_open(cli_result *r, const char *option, const char *path, bool fo
     return 0;
 }
 
+/* Without force only to a name that nobody has taken meanwhile. */
+static bool give_name(const cli_result *r)
+{
+    if (r->force) {
+        return rename(r->aside, r->path) == 0;
+    }
+    if (renameat2(AT_FDCWD, r->aside, AT_FDCWD, r->path, RENAME_NOREPLACE) == 0) {
+        return true;
+    }
+    if (errno != EINVAL && errno != ENOSYS) {
+        return false;
+    }
+    errno = EEXIST; /* the file system cannot do both at once */
+    return !cli_is_there(r->path) && rename(r->aside, r->path) == 0;
+}
+
 int cli_result_commit(cli_result *r)
 {
     bool written =
         fflush(r->file) == 0 && !ferror(r->file) && (!r->aside || fsync(fileno(r->file)) == 0);
     written = fclose(r->file) == 0 && written;
     r->file = NULL;
-    if (!written || (r->aside && rename(r->aside, r->path) != 0)) {
-        int code = cli_error(rk_status_exit_code(RK_ERR_IO), "%s: %s", r->path, strerror(errno));
+    if (!written || (r->aside && !give_name(r))) {
+        int code = written && errno == EEXIST ? refuse_existing(r)
+                                              : cli_error(rk_status_exit_code(RK_ERR_IO), "%s: %s",
+                                                          r->path, strerror(errno));
         cli_result_close(r);
         return code;
     }

@@ -285,6 +285,13 @@ void cli_ask_all(cli_asking *a, const rk_dataset *dataset, cli_what what)
 {
     const rk_dataset_stats *stats = rk_dataset_get_stats(dataset);
     const int64_t n = what == CLI_USERS ? stats->users : stats->items;
+    cli_asked *all = cli_alloc((size_t)(a->n + n), sizeof *all);
+    if (a->n > 0) {
+        memcpy(all, a->v, (size_t)a->n * sizeof *all);
+    }
+    cli_free(a->v);
+    a->v = all;
+    a->capacity = a->n + n;
     for (int64_t i = 0; i < n; i++) {
         add(a, NULL, i, false);
     }

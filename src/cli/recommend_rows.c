@@ -19,8 +19,11 @@ static int64_t known_items(const rk_dataset *dataset, int64_t user, rk_part part
 
 static int64_t known_in_all(const rk_dataset *dataset, int64_t user)
 {
-    return known_items(dataset, user, RK_TRAIN) + known_items(dataset, user, RK_VALID) +
-           known_items(dataset, user, RK_TEST);
+    int64_t n = 0;
+    for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
+        n += known_items(dataset, user, part);
+    }
+    return n;
 }
 
 /* Of the items of the request, whether a model has learnt nothing of it. */
@@ -166,12 +169,18 @@ static void print_item(const cli_request *r, int32_t item, const char *note)
     printf("%s\n", note);
 }
 
+/* What the answers go by: train items, or those that are given of a held-out user. */
+static rk_part basis_part(const cli_request *r, int64_t user)
+{
+    return known_items(r->dataset, user, RK_TRAIN) > 0 ? RK_TRAIN : RK_GIVEN;
+}
+
 /* Prints a few of the user's items, so that a person can judge the answer. */
 static void print_known(const cli_request *r, int64_t user)
 {
     const int32_t *items;
     int64_t n = 0;
-    if (rk_dataset_items(r->dataset, RK_TRAIN, user, &items, &n) != RK_OK || n == 0) {
+    if (rk_dataset_items(r->dataset, basis_part(r, user), user, &items, &n) != RK_OK || n == 0) {
         return;
     }
     int64_t shown = n < KNOWN_SHOWN ? n : KNOWN_SHOWN;
@@ -184,11 +193,11 @@ static void print_known(const cli_request *r, int64_t user)
 static void print_user(const cli_request *r, const cli_answer *a)
 {
     char room[RK_ID_BYTES];
-    const int64_t user = a->user->index, train = known_items(r->dataset, user, RK_TRAIN),
-                  known = known_in_all(r->dataset, user);
+    const int64_t user = a->user->index, known = known_in_all(r->dataset, user),
+                  based = known_items(r->dataset, user, basis_part(r, user));
     printf("user %s, who has %s item%s%s\n", rk_dataset_user_id(r->dataset, user, room),
            cli_count(known).s, known == 1 ? "" : "s",
-           train > 0 ? ", for example" : " and none in train: the most popular items");
+           based > 0 ? ", for example" : " and none in train: the most popular items");
     print_known(r, user);
 }
 

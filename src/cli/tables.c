@@ -26,20 +26,20 @@ static cli_text short_count(int64_t n)
 
 static void print_degrees(FILE *out, const char *name, const rk_degrees *d)
 {
-    fprintf(out, "  %-13s%8s%8s%8s%8s%8s", name, short_count(d->min).s, short_count(d->decile[0]).s,
+    fprintf(out, "  %-12s%8s%8s%8s%8s%8s", name, short_count(d->min).s, short_count(d->decile[0]).s,
             short_count(d->median).s, short_count(d->decile[8]).s, short_count(d->max).s);
     if (d->mean < 1000) {
-        fprintf(out, " %6.2f\n", d->mean);
+        fprintf(out, "%6.*f\n", d->mean < 100 ? 2 : 1, d->mean);
     } else {
-        fprintf(out, " %6s\n", cli_rate(d->mean).s);
+        fprintf(out, "%6s\n", cli_rate(d->mean).s);
     }
 }
 
-/* "  12 edges of ids ..." below a row, unless it is none. */
-static void more(FILE *out, int64_t n, const char *what)
+/* "12 edges of ids ..." below a row, unless it is none. */
+static void more(FILE *out, int64_t n, const char *one, const char *rest)
 {
     if (n > 0) {
-        row(out, "", "%s %s", cli_count(n).s, what);
+        row(out, "", "%s %s%s%s", cli_count(n).s, one, n == 1 ? "" : "s", rest);
     }
 }
 
@@ -47,21 +47,21 @@ static void print_relation(FILE *out, const rk_relation *r)
 {
     row(out, "relation", "%s: %s -> %s, %s edges%s", r->name, r->from, r->to,
         cli_count(r->n_edges).s, r->weights ? ", weighted" : "");
-    more(out, r->n_types, "types of edges");
-    more(out, r->rows_filtered, "rows dropped by where");
-    more(out, r->edges_unknown, "edges of ids not in the data set");
-    more(out, r->edges_repeated, "edges repeated, made one");
-    more(out, r->held_out,
-         r->drops_held_out ? "edges are held out: dropped" : "edges are held out: kept");
+    more(out, r->n_types, "type", " of edges");
+    more(out, r->rows_filtered, "row", " dropped by where");
+    more(out, r->edges_unknown, "edge", " of ids not in the data set");
+    more(out, r->edges_repeated, "edge", " repeated, made one");
+    more(out, r->held_out, "edge",
+         r->drops_held_out ? " held out: dropped" : " held out: kept, held_out: drop drops");
 }
 
 static void print_features(FILE *out, const rk_features *f)
 {
-    row(out, "features", "%s: %s numbers, %s words; %s of %s nodes", f->of, cli_count(f->n_dense).s,
+    row(out, "features", "%s: numbers %s, words %s; %s of %s nodes", f->of, cli_count(f->n_dense).s,
         cli_count(f->n_sparse).s, cli_count(f->nodes_known).s, cli_count(f->n_nodes).s);
-    more(out, f->rows_unknown, "rows of ids not in the data set");
-    more(out, f->rows_repeated, "rows of ids that had one");
-    more(out, f->numbers_missing, "numbers missing, filled in");
+    more(out, f->rows_unknown, "row", " of ids not in the data set");
+    more(out, f->rows_repeated, "row", " of ids that had one");
+    more(out, f->numbers_missing, "number", " missing, filled in");
 }
 
 /* Node types of their own, relations, features; nothing where there are none. */
@@ -100,9 +100,11 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     row(out, "  where", "%s dropped", cli_count(s->rows_filtered).s);
     row(out, "  duplicates", "%s", cli_count(s->duplicates).s);
     row(out, "  overlap", "%s held-out pairs, in an earlier part", cli_count(s->overlap).s);
-    if (s->rows_missing > 0 || s->ids_trimmed > 0) {
-        row(out, "  without ids", "%s dropped", cli_count(s->rows_missing).s);
-        row(out, "  blanks", "taken from %s ids", cli_count(s->ids_trimmed).s);
+    if (s->rows_missing > 0) {
+        row(out, "  no id", "%s dropped", cli_count(s->rows_missing).s);
+    }
+    if (s->ids_trimmed > 0) {
+        row(out, "  trimmed", "%s ids had blanks at their ends", cli_count(s->ids_trimmed).s);
     }
     row(out, "filter", "%s %s: %s users, %s items dropped", cli_count(s->filter_passes).s,
         s->filter_passes == 1 ? "pass" : "passes", cli_count(s->users_dropped).s,
@@ -121,7 +123,7 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
         cli_count(s->cold_test_items).s);
     row(out, "cold users", "%s in test", cli_count(s->cold_test_users).s);
     row(out, "empty users", "%s", cli_count(s->empty_users).s);
-    fprintf(out, "  %-13s%8s%8s%8s%8s%8s%7s\n", "train degree", "min", "10 %", "median", "90 %",
+    fprintf(out, "  %-12s%8s%8s%8s%8s%8s%6s\n", "train degree", "min", "10 %", "median", "90 %",
             "max", "mean");
     print_degrees(out, "  per user", &s->user_degrees);
     print_degrees(out, "  per item", &s->item_degrees);

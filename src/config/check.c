@@ -212,6 +212,8 @@ static rk_status check_source(const rk_config *config, int64_t i)
                 rk__config_says(config, key).text, n, source->origin,
                 source->format == RK_FORMAT_ADJACENCY
                     ? "adjacency files carry none; take split.order=random"
+                : source->format == RK_FORMAT_MTX || source->format == RK_FORMAT_NPZ
+                    ? "matrices carry none; take split.order=random"
                     : "name the column in its key 'time'");
     }
     if (o->split.kind == RK_SPLIT_GIVEN && source->part == RK_PART_ALL) {
@@ -552,6 +554,12 @@ static rk_status check_watched_metric(const rk_config *config)
 static rk_status check_eval(const rk_config *config)
 {
     RK_TRY(check_watched_metric(config));
+    if (config->options.eval.among == RK_AMONG_CANDIDATES &&
+        config->options.split.candidates == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set split.candidates, e.g. to 99",
+                rk__config_says(config, "eval.among").text,
+                rk__config_says(config, "split.candidates").text);
+    }
     if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
                 rk__config_says(config, "eval.patience").text,

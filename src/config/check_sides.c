@@ -114,16 +114,31 @@ static rk_status check_relation(const rk_options *o, int64_t i)
     return is_derived ? check_derived(r, i) : check_read(r, i);
 }
 
+static bool is_node_type(const rk_options *o, const char *name)
+{
+    bool found = strcmp(name, "user") == 0 || strcmp(name, "item") == 0;
+    for (int64_t i = 0; i < o->n_relations && !found; i++) {
+        found = strcmp(o->relations[i].from, name) == 0 || strcmp(o->relations[i].to, name) == 0;
+    }
+    return found && name[0] != '\0';
+}
+
 static rk_status check_feature(const rk_options *o, int64_t i)
 {
     const rk_feature_options *f = &o->features[i];
+    if (!is_node_type(o, f->of)) {
+        FAIL_IN("features", i, f->origin,
+                "is of '%s', but there are no such nodes: take user, item, or a type that "
+                "data.relations names",
+                f->of);
+    }
     if (f->file[0] == '\0') {
         FAIL_IN("features", i, f->origin, "has no file");
     }
-    if (f->format == RK_FORMAT_MOVIELENS || f->format == RK_FORMAT_ADJACENCY) {
+    if (f->format != RK_FORMAT_CSV && f->format != RK_FORMAT_INTER &&
+        f->format != RK_FORMAT_JSONL) {
         FAIL_IN("features", i, f->origin,
-                "has format %s, which has no columns of features: take csv and name separator and "
-                "columns",
+                "has format %s, which has no columns of features: take csv, inter or jsonl",
                 rk__option_choice("data.features.format", f->format));
     }
     if (f->n_columns == 0) {

@@ -45,6 +45,12 @@ static const struct {
     {"min_rating", "data.sources[].where"},
     {"threshold", "data.sources[].where"},
     {"timestamp", "data.sources[].time"},
+    {"weight", "data.sources[].value"},
+    {"rating", "data.sources[].value"},
+    {"score", "data.sources[].value"},
+    {"confidence", "data.sources[].value"},
+    {"tie", "split.ties"},
+    {"tie_break", "split.ties"},
     {"sep", "data.sources[].separator"},
 };
 
@@ -160,8 +166,19 @@ static const char *foreign_name(const char *name, size_t length)
     return NULL;
 }
 
-/* In this order: a key of this very name elsewhere, a section, another program's name, a near key.
- */
+/* Whether "data.sources[].value" is a key of the section. */
+static bool is_key_of(const char *key, const char *section)
+{
+    rk_buffer prefix = {0};
+    add_section(&prefix, section);
+    bool is_own = section[0] && prefix.status == RK_OK &&
+                  strncmp(key, prefix.at, (size_t)prefix.length) == 0 && key[prefix.length] == '.';
+    rk__buffer_free(&prefix);
+    return is_own;
+}
+
+/* In this order: another program's name for a key of this section, a key of this very name
+ * elsewhere, a section, another program's name, a near key. */
 void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t length)
 {
     int64_t n_rows = 0, n_lists = 0;
@@ -186,8 +203,9 @@ void rk__suggest(rk_buffer *out, const char *section, const char *name, size_t l
     if (!is_exact && is_section) {
         other = nearest_section(name, length);
     }
-    if (!is_exact && !other) {
-        other = foreign_name(name, length);
+    const char *foreign = foreign_name(name, length);
+    if (foreign && (is_key_of(foreign, section) || (!is_exact && !other))) {
+        other = foreign;
     }
     if (other) {
         rk__buffer_add(out, "; did you mean '%s'?", other);

@@ -57,8 +57,9 @@ static void unescape(char *path)
 bool rk__cache_add_source(rk_buffer *state, const char *path)
 {
     struct stat info;
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
-        return false;
+    bool is_stream = strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+    if (is_stream || stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
+        return false; /* what /dev/stdin names is another file each time */
     }
     /* The time of change, too: tools that copy can set the other one. */
     rk__buffer_add(state, "source %lld %lld.%09ld %lld.%09ld ", (long long)info.st_size,

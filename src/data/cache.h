@@ -43,7 +43,7 @@ rk_status rk__cache_add(const char *folder, const char *name, const rk_cache_key
                         rk_dataset *dataset);
 
 /* A line "source ..." about the file at path as it is now. False: there is none, or it is no
- * regular file (a pipe), so that its state cannot be known. */
+ * regular file (a pipe, /dev/stdin), so that its state cannot be known. */
 bool rk__cache_add_source(rk_buffer *state, const char *path);
 
 /* The next line "source ..." of a key, from *at on, which moves behind it: *out_path, to be freed,

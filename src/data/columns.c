@@ -37,7 +37,7 @@ static rk_status take_text(int64_t row, const char *what, const char *id, rk_id_
     if (!id && rule->missing != RK_MISSING_DROP) {
         RK_FAIL(RK_ERR_DATA, "row %lld: %s is NULL", (long long)row, what);
     }
-    if (!rk__id_check_text(rule, out, out_missing, &wrong)) {
+    if (!rk__id_check_text(rule, false, out, out_missing, &wrong)) {
         rk_shown shown = rk__shown(*out);
         RK_FAIL(RK_ERR_DATA, "row %lld: %s%s%s%s %s", (long long)row, what,
                 out->length > 0 ? " '" : "", shown.text, out->length > 0 ? "'" : "", wrong);

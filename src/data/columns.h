@@ -7,8 +7,8 @@
 #include "rankine/dataset.h"
 
 /* The record of a row and its part, RK_PART_*: RK_PART_ALL where the columns have no parts. What is
- * wrong with the row is RK_ERR_DATA with its number. Texts are those of the caller, without blanks at their ends. *out_missing = true:
- * there is no id, and such rows are dropped. */
+ * wrong with the row is RK_ERR_DATA with its number. Texts are those of the caller, without blanks
+ * at their ends. *out_missing = true: there is no id, and such rows are dropped. */
 rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_id_rule *rule,
                              rk_record *out, int *out_part, bool *out_missing);
 

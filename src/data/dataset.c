@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/alloc.h"
 #include "base/parse.h"
@@ -252,12 +253,42 @@ static dropped_text may_be_dropped(const rk_dataset *d, const rk_ids *ids)
     return out;
 }
 
+/* A text in one of the forms of Unicode, looked for. */
+static rk_status find_form(const rk_ids *ids, const char *id, int form, int64_t *out)
+{
+    const utf8proc_option_t how = (utf8proc_option_t)(UTF8PROC_STABLE | form);
+    const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)id;
+    const utf8proc_ssize_t length = (utf8proc_ssize_t)strlen(id);
+    const utf8proc_ssize_t n = utf8proc_decompose(bytes, length, NULL, 0, how);
+    utf8proc_int32_t *room = NULL;
+    if (n <= 0) {
+        return RK_OK; /* it is not UTF-8, or empty */
+    }
+    RK_TRY(rk__alloc(&room, n + 1, sizeof *room, "an id"));
+    utf8proc_decompose(bytes, length, room, n, how);
+    const utf8proc_ssize_t end = utf8proc_reencode(room, n, how);
+    *out = end > 0 ? rk__ids_find_text(ids, (const char *)room, end) : -1;
+    rk__free(room);
+    return RK_OK;
+}
+
+/* As it is written, or in a form that looks the same: a keyboard may give in two characters what a
+ * file has as one. */
+static rk_status find_text(const rk_ids *ids, const char *id, int64_t *out)
+{
+    *out = rk__ids_find_text(ids, id, (int64_t)strlen(id));
+    if (*out < 0) {
+        RK_TRY(find_form(ids, id, UTF8PROC_COMPOSE, out));
+    }
+    return *out < 0 ? find_form(ids, id, UTF8PROC_DECOMPOSE, out) : RK_OK;
+}
+
 static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *what,
                       const char *id, int64_t *out)
 {
     int64_t number = 0;
     if (ids->texts) {
-        *out = rk__ids_find_text(ids, id, (int64_t)strlen(id));
+        RK_TRY(find_text(ids, id, out));
         if (*out < 0) {
             RK_FAIL(RK_ERR_DATA, "%s '%s' is not in the data set %s%s", what, id, dataset->name,
                     may_be_dropped(dataset, ids).text);

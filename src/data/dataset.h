@@ -26,6 +26,12 @@ typedef struct rk_ids {
     char **texts;     /* n, ascending bytewise, one block with their bytes; or NULL */
 } rk_ids;
 
+/* Which file a path led to: enough to notice that another one has taken its name. */
+typedef struct rk_file_id {
+    uint64_t device, inode;  /* inode 0 = none */
+    int64_t bytes, modified; /* modified: nanoseconds since 1970 */
+} rk_file_id;
+
 enum { RK_PARTS = 4 /* of rk_part */ };
 
 /* A field of rows: what the indices in rk_details.field stand for. */
@@ -34,11 +40,6 @@ typedef struct rk_row_field {
     int derive;    /* RK_DERIVED_FIELD_* */
     rk_ids values; /* texts of a field of a column; none where the items are meant */
 } rk_row_field;
-/* Which file a path led to: enough to notice that another one has taken its name. */
-typedef struct rk_file_id {
-    uint64_t device, inode;  /* inode 0 = none */
-    int64_t bytes, modified; /* modified: nanoseconds since 1970 */
-} rk_file_id;
 
 struct rk_dataset {
     char *name;

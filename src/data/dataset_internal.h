@@ -12,7 +12,7 @@ rk_status rk__dataset_build(rk_dataset **out, rk_raw *raw, const rk_options *opt
 
 /* Reads labels.file, if there is one, into dataset->labels. The first label of an item counts; ids
  * that are not in the data set are ignored. */
-rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options);
+rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options, rk_stop stop);
 
 /* Logs what a user should know before trusting the numbers. hooks may be NULL. */
 void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, const rk_hooks *hooks);

@@ -537,7 +537,7 @@ static rk_status build(building *b, rk_features_store *out)
     return RK_OK;
 }
 
-/* The type that an element is of; -1: there is no such type. */
+/* The type that an element is of. */
 static int64_t type_of(const rk_nodes *nodes, const rk_feature_options *feature)
 {
     for (int64_t t = 0; t < nodes->sides->n_types; t++) {
@@ -545,6 +545,7 @@ static int64_t type_of(const rk_nodes *nodes, const rk_feature_options *feature)
             return t;
         }
     }
+    RK_ASSERT(!"rk__config_check knows the node types");
     return -1;
 }
 
@@ -580,15 +581,6 @@ done:
 
 rk_status rk__features_read(const rk_nodes *nodes)
 {
-    const rk_options *o = nodes->options;
-    for (int64_t i = 0; i < o->n_features; i++) {
-        if (type_of(nodes, &o->features[i]) < 0) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "%s: data.features[%lld].of is '%s', but there are no such nodes: take user, "
-                    "item, or a type that data.relations names",
-                    o->features[i].origin, (long long)i, o->features[i].of);
-        }
-    }
     for (int64_t type = 0; type < nodes->sides->n_types; type++) {
         RK_TRY(read_type(nodes, type));
     }

@@ -108,7 +108,8 @@ static void *add_batches(void *self)
     return NULL;
 }
 
-/* Without a second thread everything works, too. It leaves signals to the threads of the program. */
+/* Without a second thread everything works, too. It leaves signals to the threads of the
+ * program. */
 static void start_thread(rk_feed *feed)
 {
     sigset_t all, before;

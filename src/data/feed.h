@@ -26,8 +26,8 @@ rk_status rk__feed_push(rk_feed *feed);
 /* About how many records there will be; saves copying while rk_raw grows. */
 void rk__feed_expect(rk_feed *feed, int64_t records);
 
-/* Adds what is left if `status` is RK_OK, ends the thread and frees the feed. Returns the failure of
- * adding a record, which came first, else `status`. NULL is fine. */
+/* Adds what is left if `status` is RK_OK, ends the thread and frees the feed. Returns the failure
+ * of adding a record, which came first, else `status`. NULL is fine. */
 rk_status rk__feed_close(rk_feed *feed, rk_status status);
 
 #endif

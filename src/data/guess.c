@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "base/alloc.h"
 #include "base/moment.h"
+#include "config/utf8.h"
 #include "data/hash.h"
-#include "data/table.h"
+#include "data/id_rule.h"
+#include "data/table_kinds.h"
 
 enum { SAMPLE = 100 /* lines that separators are counted in */ };
 
@@ -56,12 +60,12 @@ static bool is_integers(rk_text line)
     return any;
 }
 
-static rk_status vote(votes *v, const char *path, bool is_latin1)
+static rk_status vote(votes *v, const char *path)
 {
     rk_lines lines = {0};
     rk_status status = RK_OK;
     bool end = false;
-    RK_TRY(rk__lines_open(&lines, path, (rk_line_options){.is_latin1 = is_latin1}));
+    RK_TRY(rk__lines_open(&lines, path, (rk_line_options){0}));
     while (v->lines < SAMPLE) {
         RK_TRY_GOTO(done, rk__lines_next(&lines, &end));
         if (end) {
@@ -88,13 +92,15 @@ done:
     return status;
 }
 
-/* The separator that divides most lines alike; of those the one with most columns. */
+/* The separator that divides most lines alike; of those the one with most columns, and blanks, which
+ * texts are full of, where there is no other. */
 static int elect(const votes *v)
 {
     int best = NOWHERE;
     for (int i = 0; i < SEPARATORS; i++) {
+        bool more = best != NOWHERE && v->first[i] > v->first[best] && separators[i][0] != ' ';
         bool better = best == NOWHERE || v->same[i] > v->same[best] ||
-                      (v->same[i] == v->same[best] && v->first[i] > v->first[best]);
+                      (v->same[i] == v->same[best] && more);
         best = v->same[i] > 0 && better ? i : best;
     }
     return best;
@@ -106,15 +112,27 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* The format, from the first lines. */
+/* The format, from the name or the first lines. */
 static rk_status find_format(rk_look *look)
 {
     votes v = {0};
-    RK_TRY(vote(&v, look->path, look->is_latin1));
+    if (ends_with(look->path, ".npz")) {
+        look->format = "npz";
+        return RK_OK;
+    }
+    RK_TRY(vote(&v, look->path));
     const int best = elect(&v);
     look->format = "csv";
     if (v.lines == 0) {
         RK_FAIL(RK_ERR_DATA, "%s has no lines: there is nothing to look at", look->path);
+    }
+    if (v.head[0] == '{') {
+        look->format = "jsonl";
+        return RK_OK;
+    }
+    if (strncmp(v.head, "%%MatrixMarket", 14) == 0) {
+        look->format = "mtx";
+        return RK_OK;
     }
     if (strstr(v.head, ":token") || ends_with(look->path, ".inter")) {
         look->format = "inter";
@@ -190,16 +208,42 @@ static bool is_id(rk_text field)
            rk__parse_int(field.at, (size_t)field.length, &number) == RK_PARSE_OK;
 }
 
+static bool is_utf8(rk_text text)
+{
+    for (int64_t at = 0; at < text.length;) {
+        size_t length = rk__utf8_length(text.at + at, (size_t)(text.length - at));
+        if (length == 0) {
+            return false;
+        }
+        at += (int64_t)length;
+    }
+    return true;
+}
+
+/* Nothing, or a word for it. */
+static bool is_missing(rk_text field)
+{
+    enum { LONGEST = 8 };
+    rk_id_rule rule = {.ids = RK_IDS_TEXT, .missing = RK_MISSING_DROP};
+    const char *ignored = NULL;
+    bool missing = field.length == 0;
+    if (!missing && field.length <= LONGEST && (field.at[0] < '0' || field.at[0] > '9')) {
+        rk__id_check_text(&rule, false, &field, &missing, &ignored);
+    }
+    return missing;
+}
+
 static void note(rk_guess_column *c, rk_text raw)
 {
     const rk_text field = rk__trimmed(raw);
     double number = 0, seconds = 0;
     c->n++;
-    if (field.length == 0) {
+    if (is_missing(field)) {
         c->empty++;
         return;
     }
     note_distinct(c, field);
+    c->foreign += !is_utf8(field);
     c->ids += is_id(field);
     if (rk__parse_real(field.at, (size_t)field.length, &number) == RK_PARSE_OK) {
         note_number(c, number);
@@ -294,14 +338,13 @@ static rk_status read_rows(rk_look *look, rk_table *table, char **first)
     return take_first(look, first);
 }
 
-static rk_status read_table(rk_look *look)
+static rk_status read_table(rk_look *look, bool quotes)
 {
-    const rk_table_format format = {.separator = look->separator, .quotes = true};
+    const rk_table_format format = {.separator = look->separator, .quotes = quotes};
     rk_table table = {0};
     char **first = NULL;
     rk_status status = RK_OK;
-    RK_TRY(rk__table_open(&table, &format, look->path,
-                          (rk_line_options){.is_latin1 = look->is_latin1}));
+    RK_TRY(rk__table_open(&table, &format, look->path, (rk_line_options){0}));
     RK_TRY_GOTO(done, make_columns(look, table.n_columns));
     RK_TRY_GOTO(done, rk__calloc(&first, table.n_columns, sizeof *first, "the first row"));
     for (int64_t i = 0; i < table.n_columns; i++) {
@@ -316,6 +359,105 @@ done:
         rk__free(first[i]);
     }
     rk__free(first);
+    rk__table_close(&table);
+    return status;
+}
+
+static void forget_columns(rk_look *look)
+{
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        rk__free(look->columns[i].name);
+        rk__free(look->columns[i].seen);
+    }
+    rk__free(look->columns);
+    look->columns = NULL;
+    look->n_columns = look->rows = 0;
+}
+
+/* With quotes, or without them where they do not come in pairs. */
+static rk_status read_text(rk_look *look)
+{
+    char *said = NULL;
+    bool header = look->header;
+    rk_status status = read_table(look, true);
+    if (status != RK_ERR_DATA) {
+        return status;
+    }
+    RK_TRY(rk__strdup(&said, rk_last_error()));
+    forget_columns(look);
+    look->header = header;
+    if (read_table(look, false) == RK_OK) {
+        look->without_quotes = true;
+        status = RK_OK;
+    } else {
+        status = rk__fail(RK_ERR_DATA, __FILE__, __LINE__, __func__, "%s", said);
+    }
+    rk__free(said);
+    return status;
+}
+
+/* ---- JSON lines ---- */
+
+/* The keys of the first object whose values can be fields. */
+static rk_status read_keys(rk_look *look)
+{
+    rk_lines lines = {0};
+    json_t *object = NULL, *value = NULL;
+    const char *key = NULL;
+    bool end = false;
+    rk_status status = RK_OK;
+    RK_TRY(rk__lines_open(&lines, look->path, (rk_line_options){0}));
+    do {
+        RK_TRY_GOTO(done, rk__lines_next(&lines, &end));
+    } while (!end && rk__lines_is_blank(&lines));
+    object = json_loadb(rk__lines_at(&lines), (size_t)rk__lines_length(&lines), 0, NULL);
+    if (!object || !json_is_object(object)) {
+        RK_FAIL_GOTO(done, RK_ERR_DATA,
+                     "%s begins with '{', but its first line is no JSON object: JSON lines have an "
+                     "object on each line",
+                     look->path);
+    }
+    RK_TRY_GOTO(done, make_columns(look, (int64_t)json_object_size(object)));
+    look->n_columns = 0;
+    json_object_foreach(object, key, value)
+    {
+        if (!json_is_object(value) && !json_is_array(value) && !json_is_null(value)) {
+            RK_TRY_GOTO(done, rk__strdup(&look->columns[look->n_columns].name, key));
+            look->n_columns++;
+        }
+    }
+done:
+    json_decref(object);
+    rk__lines_close(&lines);
+    return status;
+}
+
+static rk_status read_json(rk_look *look)
+{
+    const rk_table_format format = {.kind = &rk__table_json};
+    rk_table table = {0};
+    bool end = false;
+    rk_status status = RK_OK;
+    RK_TRY(read_keys(look));
+    look->header = true; /* columns have names */
+    RK_TRY(rk__table_open(&table, &format, look->path, (rk_line_options){0}));
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        int place = 0;
+        RK_TRY_GOTO(done, rk__table_want(&table, look->columns[i].name, "a key", &place));
+        RK_ASSERT(place == i);
+    }
+    while (look->rows < RK_GUESS_ROWS) {
+        RK_TRY_GOTO(done, rk__table_next(&table, &end));
+        if (end) {
+            look->whole = true;
+            break;
+        }
+        for (int64_t i = 0; i < look->n_columns; i++) {
+            note(&look->columns[i], table.fields[i]);
+        }
+        look->rows++;
+    }
+done:
     rk__table_close(&table);
     return status;
 }
@@ -335,15 +477,6 @@ static void find_decimals(rk_look *look)
 }
 
 /* ---- the call ---- */
-
-static void look_free(rk_look *look)
-{
-    for (int64_t i = 0; i < look->n_columns; i++) {
-        rk__free(look->columns[i].name);
-        rk__free(look->columns[i].seen);
-    }
-    rk__free(look->columns);
-}
 
 typedef struct owned {
     char *config, *columns[RK_ROLE_COUNT];
@@ -392,12 +525,20 @@ static rk_status hand_over(const rk_look *look, const char *file, const char *na
 static rk_status look_at(rk_look *look)
 {
     RK_TRY(find_format(look));
-    if (strcmp(look->format, "adjacency") == 0) {
-        return RK_OK;
+    const bool is_json = strcmp(look->format, "jsonl") == 0;
+    if (!is_json && look->separator[0] == '\0') {
+        return RK_OK; /* a format without columns to choose from */
     }
-    RK_TRY(read_table(look));
+    RK_TRY(is_json ? read_json(look) : read_text(look));
+    if (look->rows == 0) {
+        RK_FAIL(RK_ERR_DATA, "%s has names in its first line and no rows", look->path);
+    }
     find_decimals(look);
-    return rk__guess_roles(look);
+    RK_TRY(rk__guess_roles(look));
+    for (int role = RK_ROLE_USER; role <= RK_ROLE_ITEM; role++) {
+        look->is_latin1 = look->is_latin1 || look->columns[look->role[role]].foreign > 0;
+    }
+    return RK_OK;
 }
 
 rk_status rk_guess_file(const char *path, const char *file, const char *name, rk_guess *out)
@@ -411,6 +552,6 @@ rk_status rk_guess_file(const char *path, const char *file, const char *name, rk
     if (status != RK_OK) {
         rk_guess_free(out);
     }
-    look_free(&look);
+    forget_columns(&look);
     return status;
 }

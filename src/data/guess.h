@@ -17,6 +17,7 @@ typedef struct rk_guess_column {
     int64_t ids;                    /* numbers as integer ids are written: 0, 17 */
     int64_t numbers, comma_numbers; /* with a decimal point or none; with a decimal comma */
     int64_t dates;
+    int64_t foreign;              /* texts that are not UTF-8 */
     int64_t rising;               /* numbers that are one more than in the row before */
     double first, last, min, max; /* of numbers */
     int64_t distinct;             /* up to RK_GUESS_DISTINCT */
@@ -32,6 +33,7 @@ typedef struct rk_look {
     bool header;
     bool decimal_comma;
     bool is_latin1;
+    bool without_quotes;      /* quotes are characters like others */
     rk_guess_column *columns; /* owned */
     int64_t n_columns;
     int64_t role[RK_ROLE_COUNT]; /* columns; -1 = none */

@@ -16,6 +16,16 @@ bool rk__guess_has_text_ids(const rk_look *look)
     return false;
 }
 
+static bool has_gaps(const rk_look *look)
+{
+    for (int role = RK_ROLE_USER; look->n_columns > 0 && role <= RK_ROLE_ITEM; role++) {
+        if (look->columns[look->role[role]].empty > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* In double quotes of YAML. */
 static void add_quoted(rk_buffer *out, const char *text)
 {
@@ -147,6 +157,9 @@ static rk_status add_source(rk_buffer *out, const rk_look *look, const char *fil
         add_key(out, keys[role], column);
         rk__free(column);
     }
+    if (look->without_quotes) {
+        rk__buffer_add(out, "          quotes: false\n");
+    }
     if (look->decimal_comma) {
         rk__buffer_add(out, "          decimal: comma\n");
     }
@@ -225,6 +238,9 @@ rk_status rk__guess_config(const rk_look *look, const char *file, const char *na
     rk__buffer_add(&text, "data:\n    name: ");
     add_quoted(&text, name);
     rk__buffer_add(&text, "\n    ids: %s\n", is_text ? "text" : "integer");
+    if (has_gaps(look)) {
+        rk__buffer_add(&text, "    missing_ids: drop    # some rows have no user or no item\n");
+    }
     rk__buffer_add(&text, "    # Users and items with fewer interactions can be dropped:\n"
                           "    # min_user: 5\n"
                           "    # min_item: 5\n");

@@ -165,6 +165,7 @@ void rk__held_settle(rk_held *held, const rk_dataset *dataset, int64_t *out_know
     for (int64_t i = 0; i < held->n; i++) {
         const rk_held_pair pair = held->pairs[i];
         if (rk__lists_has(&dataset->parts[RK_TRAIN], pair.user, pair.item) ||
+            rk__lists_has(&dataset->parts[RK_GIVEN], pair.user, pair.item) ||
             rk__lists_has(&dataset->parts[RK_VALID], pair.user, pair.item)) {
             ++*out_known;
         } else if (kept > 0 && by_user_and_item(&held->pairs[kept - 1], &pair) == 0) {

@@ -9,9 +9,9 @@
 static bool is_word_for_nothing(rk_text text)
 {
     static const char *const words[] = {
-        "nan",   "NaN",  "NAN",  "-nan", "-NaN",     "null", "NULL",  "Null",     "None", "none",
-        "NONE",  "NA",   "N/A",  "n/a",  "#N/A",     "#NA",  "<NA>",  "#N/A N/A", "\\N",  "(null)",
-        "<null>", "NaT", "nil",  "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
+        "nan",  "NaN",    "NAN",    "-nan", "-NaN", "null",    "NULL",    "Null",   "None",
+        "none", "NONE",   "NA",     "N/A",  "n/a",  "#N/A",    "#NA",     "<NA>",   "#N/A N/A",
+        "\\N",  "(null)", "<null>", "NaT",  "nil",  "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
     };
     enum { LONGEST = 8 };
     if (text.length > LONGEST) {
@@ -44,20 +44,21 @@ static bool is_utf8(rk_text text)
 
 #define DROP_THEM "to leave such rows out set data.missing_ids to drop"
 
-bool rk__id_check_text(rk_id_rule *rule, rk_text *inout, bool *out_missing, const char **out_wrong)
+bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *out_missing,
+                       const char **out_wrong)
 {
     rk_text text = rk__trimmed(*inout);
-    bool is_nothing = text.length == 0 ||
-                      (rule->missing != RK_MISSING_KEEP && is_word_for_nothing(text));
+    bool are_words = is_quoted || rule->missing == RK_MISSING_KEEP;
+    bool is_nothing = text.length == 0 || (!are_words && is_word_for_nothing(text));
     if (is_nothing && rule->missing == RK_MISSING_DROP) {
         *out_missing = true;
         return true;
     }
     if (is_nothing) {
-        *out_wrong = text.length == 0
-                         ? "is empty; " DROP_THEM
-                         : "is a word for a missing value; " DROP_THEM ", to take it as an id to "
-                           "keep";
+        *out_wrong = text.length == 0 ? "is empty; " DROP_THEM
+                                      : "is a word for a missing value; " DROP_THEM
+                                        ", to take it as an id to "
+                                        "keep";
         return false;
     }
     if (!is_utf8(text)) {
@@ -85,7 +86,8 @@ static const char *why_no_integer(rk_text text)
     return "is not a number; set data.ids to text for ids that are words";
 }
 
-static rk_status read_integer(const rk_lines *lines, rk_text text, const char *title, int64_t *out)
+static rk_status read_integer(const rk_id_rule *rule, const rk_lines *lines, rk_text text,
+                              const char *title, int64_t *out)
 {
     rk_shown shown = rk__shown(text);
     int64_t value = 0;
@@ -104,7 +106,7 @@ static rk_status read_integer(const rk_lines *lines, rk_text text, const char *t
                    shown.text);
     }
     bool is_signed = text.at[0] == '+' || text.at[0] == '-';
-    if (is_signed || (text.at[0] == '0' && text.length > 1)) {
+    if (is_signed || (text.at[0] == '0' && text.length > 1 && !rule->takes_zeros)) {
         RK_FAIL_AT(lines, text.at,
                    "%s '%s' has a %s, so as a number it would be the same as %lld; set data.ids to "
                    "text",
@@ -114,6 +116,15 @@ static rk_status read_integer(const rk_lines *lines, rk_text text, const char *t
     return RK_OK;
 }
 
+/* Whether a quote is before it in its line; no separator has one. */
+static bool is_quoted(const rk_lines *lines, rk_text text)
+{
+    uintptr_t first = (uintptr_t)rk__lines_at(lines), place = (uintptr_t)text.at;
+    bool is_inside =
+        lines->buffer && place > first && place < (uintptr_t)lines->buffer + (uintptr_t)lines->end;
+    return is_inside && text.at[-1] == '"';
+}
+
 rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *inout,
                            const char *title, int64_t *out, bool *out_missing)
 {
@@ -121,7 +132,7 @@ rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *ino
     *out = 0;
     if (rule->ids == RK_IDS_TEXT) {
         rk_text whole = *inout;
-        if (!rk__id_check_text(rule, inout, out_missing, &wrong)) {
+        if (!rk__id_check_text(rule, is_quoted(lines, whole), inout, out_missing, &wrong)) {
             RK_FAIL_AT(lines, whole.at, "%s%s%s%s %s", title, whole.length > 0 ? " '" : "",
                        rk__shown(whole).text, whole.length > 0 ? "'" : "", wrong);
         }
@@ -137,5 +148,5 @@ rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *ino
                    text.length > 0 ? " '" : "", rk__shown(text).text, text.length > 0 ? "'" : "",
                    text.length > 0 ? "a word for a missing value" : "empty");
     }
-    return read_integer(lines, *inout, title, out);
+    return read_integer(rule, lines, *inout, title, out);
 }

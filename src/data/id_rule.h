@@ -1,7 +1,7 @@
 /*
  * What an id may be. An id is what comes back out: what would come back as another text is refused
- * (integer ids: signs, leading zeros, fractions, blanks) or cleaned and counted (text ids: blanks at
- * the ends), and words for nothing are no ids unless the options say so.
+ * (integer ids: signs, leading zeros, fractions, blanks) or cleaned and counted (text ids: blanks
+ * at the ends), and words for nothing are no ids unless the options say so.
  */
 #ifndef RK_DATA_ID_RULE_H
 #define RK_DATA_ID_RULE_H
@@ -10,9 +10,10 @@
 #include "data/lines.h"
 
 typedef struct rk_id_rule {
-    int ids;         /* RK_IDS_* */
-    int missing;     /* RK_MISSING_* */
-    int64_t trimmed; /* text ids so far that had blanks at their ends */
+    int ids;          /* RK_IDS_* */
+    int missing;      /* RK_MISSING_* */
+    bool takes_zeros; /* integer ids may have leading ones: what is read only names known ids */
+    int64_t trimmed;  /* text ids so far that had blanks at their ends */
 } rk_id_rule;
 
 /* rk__id_read for what is not a plain number. */
@@ -43,8 +44,9 @@ static inline rk_status rk__id_read(rk_id_rule *rule, const rk_lines *lines, rk_
     return rk__id_read_slow(rule, lines, inout, title, out, out_missing);
 }
 
-/* The rule of text ids for a text that comes from elsewhere than a file. false and what is wrong, as
- * the end of a sentence that begins with the id, if it is none. */
-bool rk__id_check_text(rk_id_rule *rule, rk_text *inout, bool *out_missing, const char **out_wrong);
+/* The rule of text ids. is_quoted: it was in quotes, so that words for nothing are words. false and
+ * what is wrong, as the end of a sentence that begins with the id, if it is none. */
+bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *out_missing,
+                       const char **out_wrong);
 
 #endif

@@ -34,7 +34,7 @@ static rk_status take_label(void *self, const rk_record *record, rk_text label)
     return RK_OK;
 }
 
-rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options)
+rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options, rk_stop stop)
 {
     if (options->labels.file[0] == '\0') {
         return RK_OK;
@@ -46,7 +46,7 @@ rk_status rk__dataset_add_labels(rk_dataset *dataset, const rk_options *options)
     RK_TRY_GOTO(done, rk__source_path(options, options->labels.file, &path));
     RK_TRY_GOTO(done, rk__alloc(&sink.starts, n, sizeof *sink.starts, "labels"));
     memset(sink.starts, 0xff, (size_t)n * sizeof *sink.starts);
-    RK_TRY_GOTO(done, rk__labels_read(options, path, take_label, &sink));
+    RK_TRY_GOTO(done, rk__labels_read(options, path, stop, take_label, &sink));
     /* The last byte is the empty label of items without one. */
     RK_TRY_GOTO(done,
                 rk__alloc(&labels, n * (int64_t)sizeof *labels + sink.length + 1, 1, "labels"));

@@ -60,6 +60,39 @@ static void add_character(rk_buffer *out, int32_t c)
     }
 }
 
+static bool is_ascii(const char *text)
+{
+    while (*text && (unsigned char)*text < 0x80) {
+        text++;
+    }
+    return *text == '\0';
+}
+
+/* What fold does, where nothing is to be taken apart: most titles, so it goes in larger pieces. */
+static void fold_ascii(const char *text, rk_buffer *out)
+{
+    char piece[256];
+    int64_t n = 0;
+    bool inside = false;
+    for (const char *at = text; *at; at++) {
+        const char small = *at >= 'A' && *at <= 'Z' ? (char)(*at + 'a' - 'A') : *at;
+        if ((small >= 'a' && small <= 'z') || (small >= '0' && small <= '9')) {
+            if (!inside) {
+                piece[n++] = ' ';
+            }
+            piece[n++] = small;
+            inside = true;
+        } else {
+            inside = inside && is_apostrophe(small);
+        }
+        if (n > (int64_t)sizeof piece - 2) {
+            rk__buffer_add_bytes(out, piece, n);
+            n = 0;
+        }
+    }
+    rk__buffer_add_bytes(out, piece, n);
+}
+
 /* Adds the words of a text to `out`, a blank before each. false: it is not UTF-8. */
 static rk_status fold(const char *text, rk_buffer *out, bool *is_utf8)
 {
@@ -67,9 +100,14 @@ static rk_status fold(const char *text, rk_buffer *out, bool *is_utf8)
                                                       UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK);
     const utf8proc_uint8_t *bytes = (const utf8proc_uint8_t *)text;
     const utf8proc_ssize_t length = (utf8proc_ssize_t)strlen(text);
-    const utf8proc_ssize_t n = utf8proc_decompose(bytes, length, NULL, 0, how);
     utf8proc_int32_t *characters = NULL;
     bool inside = false;
+    if (is_ascii(text)) {
+        *is_utf8 = true;
+        fold_ascii(text, out);
+        return out->status;
+    }
+    const utf8proc_ssize_t n = utf8proc_decompose(bytes, length, NULL, 0, how);
     *is_utf8 = n >= 0;
     if (n <= 0) {
         return RK_OK;

@@ -36,20 +36,22 @@ static rk_status from_latin1(rk_text text, char **buffer, int64_t *capacity, rk_
     return RK_OK;
 }
 
-rk_status rk__labels_read(const rk_options *options, const char *path, rk_label_fn take, void *self)
+rk_status rk__labels_read(const rk_options *options, const char *path, rk_stop stop,
+                          rk_label_fn take, void *self)
 {
     rk_status status = RK_OK;
     rk_table table = {0};
     char *buffer = NULL;
     int64_t capacity = 0;
     int id = -1, text = -1;
-    rk_id_rule rule = {.ids = options->data.ids, .missing = options->data.missing_ids};
+    rk_id_rule rule = {
+        .ids = options->data.ids, .missing = options->data.missing_ids, .takes_zeros = true};
     const rk_table_format format = {
         .separator = options->labels.separator[0] ? options->labels.separator : ",",
         .header = options->labels.header,
         .quotes = true,
     };
-    RK_TRY(rk__table_open(&table, &format, path, (rk_line_options){0}));
+    RK_TRY(rk__table_open(&table, &format, path, (rk_line_options){.stop = stop}));
     RK_TRY_GOTO(done, rk__table_want(&table, options->labels.id, "labels.id", &id));
     RK_TRY_GOTO(done, rk__table_want(&table, options->labels.text, "labels.text", &text));
     for (;;) {

@@ -5,8 +5,8 @@
 #include "base/alloc.h"
 #include "data/sniff.h"
 
-/* A block fits in the second-level cache, so that a line is still cached when it is split. Line ends
- * are looked for in the first FIRST_BYTES. */
+/* A block fits in the second-level cache, so that a line is still cached when it is split. Line
+ * ends are looked for in the first FIRST_BYTES. */
 enum { DEFAULT_BLOCK = 256 << 10, DEFAULT_MAX_LINE = 64 << 20, FIRST_BYTES = 64 << 10 };
 enum { A_CHARACTER = 2 /* most bytes in UTF-8 of one of Latin-1 */ };
 
@@ -20,7 +20,8 @@ rk_status rk__lines_open(rk_lines *lines, const char *path, rk_line_options opti
     options.max_line = options.max_line > 0 ? options.max_line : DEFAULT_MAX_LINE;
     lines->options = options;
     RK_TRY_GOTO(done, rk__strdup(&lines->path, path));
-    RK_TRY_GOTO(done, rk__stream_open(&lines->stream, lines->path, options.is_latin1, options.stop));
+    RK_TRY_GOTO(done,
+                rk__stream_open(&lines->stream, lines->path, options.is_latin1, options.stop));
     lines->capacity = options.block;
     RK_TRY_GOTO(done, rk__alloc(&lines->buffer, lines->capacity, 1, "the reader's block"));
 done:

@@ -2,8 +2,8 @@
  * Lines of a text file, streamed in blocks: at most one block and the current line are in memory.
  * stream.h says what a file may be: compressed, a pipe, Latin-1.
  *
- * LF, CRLF, CR alone (old Macs), a missing last line end and a UTF-8 byte order mark are accepted; a
- * NUL byte, UTF-16 and a line longer than the limit are errors. Places in messages are
+ * LF, CRLF, CR alone (old Macs), a missing last line end and a UTF-8 byte order mark are accepted;
+ * a NUL byte, UTF-16 and a line longer than the limit are errors. Places in messages are
  * file:line:column, both from 1, the column counted in bytes of UTF-8.
  */
 #ifndef RK_DATA_LINES_H

@@ -290,7 +290,7 @@ static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dat
     RK_TRY_GOTO(done, rk__raw_init(&raw, o));
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
-    RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o));
+    RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o, rk__stop_of(hooks)));
     RK_TRY_GOTO(done, rk__sides_read(dataset, o, hooks));
     *out = dataset;
     dataset = NULL;
@@ -317,6 +317,30 @@ static void warn_of_ties(const rk_dataset *dataset, const rk_options *options,
     }
 }
 
+/* A file that says nothing of these users and items was hardly meant. */
+static void warn_of_sides(const rk_dataset *dataset, const rk_hooks *hooks)
+{
+    for (int64_t i = 0; i < rk_dataset_n_relations(dataset); i++) {
+        const rk_relation *r = rk_dataset_relation(dataset, i);
+        if (r->n_edges == 0 && !r->is_derived) {
+            log_message(hooks, RK_LOG_WARNING,
+                        "the relation %s has no edges: of %lld rows where dropped %lld, and %lld "
+                        "edges are of ids not in the data set; are head and tail the right columns?",
+                        r->name, (long long)r->rows_read, (long long)r->rows_filtered,
+                        (long long)r->edges_unknown);
+        }
+    }
+    for (int64_t i = 0; i < rk_dataset_n_features(dataset); i++) {
+        const rk_features *f = rk_dataset_features(dataset, i);
+        if (f->nodes_known == 0) {
+            log_message(hooks, RK_LOG_WARNING,
+                        "no node of the type %s has features: %lld rows are of ids not in the data "
+                        "set; is id the right column?",
+                        f->of, (long long)f->rows_unknown);
+        }
+    }
+}
+
 void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, const rk_hooks *hooks)
 {
     const rk_dataset_stats *s = &dataset->stats;
@@ -327,6 +351,7 @@ void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, cons
                     (long long)s->overlap);
     }
     warn_of_ties(dataset, options, hooks);
+    warn_of_sides(dataset, hooks);
     if (s->short_rows > 0) {
         log_message(hooks, RK_LOG_WARNING,
                     "%lld held-out rows have fewer than split.candidates = %lld candidates: their "

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -264,9 +265,7 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     watch w = {hooks, path, now, now};
     const int64_t first = raw->n;
     const rk_reader_options how = {
-        .ids = options->data.ids,
-        .missing = options->data.missing_ids,
-        .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
+        .ids = options->data.ids, .missing = options->data.missing_ids, .stop = rk__stop_of(hooks)};
     RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
     RK_TRY_GOTO(done, rk__reader_want_fields(reader, options, source, path));
     if (raw->needs_times && !rk__reader_has_time(reader)) {
@@ -308,12 +307,35 @@ done:
     return status;
 }
 
+/* What is no file can be read once only: of two sources the second would wait for ever. */
+static rk_status check_pipes(const rk_options *options)
+{
+    for (int64_t i = 0; i < options->n_sources; i++) {
+        const char *file = options->sources[i].file;
+        char *path = NULL;
+        struct stat info;
+        RK_TRY(rk__source_path(options, file, &path));
+        bool is_pipe = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+        rk__free(path);
+        for (int64_t k = 0; is_pipe && k < i; k++) {
+            if (strcmp(options->sources[k].file, file) == 0) {
+                RK_FAIL(RK_ERR_CONFIG,
+                        "data.sources[%lld] and data.sources[%lld] are both %s, which is no file "
+                        "and can be read only once: save it as a file",
+                        (long long)k, (long long)i, file);
+            }
+        }
+    }
+    return RK_OK;
+}
+
 rk_status rk__raw_read(rk_raw *raw, const rk_options *options, const rk_hooks *hooks)
 {
     if (options->n_sources == 0) {
         RK_FAIL(RK_ERR_CONFIG, "the config names no source of data: add one to data.sources, e.g. "
                                "data.sources: [{file: ratings.csv}]");
     }
+    RK_TRY(check_pipes(options));
     for (int64_t i = 0; i < options->n_sources; i++) {
         const rk_source_options *source = &options->sources[i];
         char *path = NULL;

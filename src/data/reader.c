@@ -2,7 +2,6 @@
 #include "data/reader.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"

@@ -39,7 +39,7 @@ static bool is_header_again(const rk_reader *reader)
 /* The words that head a column of ids: user, userId, movie_id ... */
 static bool is_head_of_ids(rk_text field)
 {
-    static const char *const words[] = {"user", "item", "movie", "product", "artist", "track",
+    static const char *const words[] = {"user", "item", "movie", "product", "artist",  "track",
                                         "song", "book", "asin",  "session", "customer"};
     if (field.length > 2 && strncasecmp(field.at + field.length - 2, "id", 2) == 0) {
         return true;

@@ -202,7 +202,7 @@ static rk_status read_values(rk_edges *e, const rk_side_table *t, const row_plac
         }
     }
     if (places->time >= 0) {
-        RK_TRY(rk__table_real(table, places->time, "relation.time", &out->time));
+        RK_TRY(rk__times_read(&e->times, table, places->time, "relation.time", &out->time));
     }
     return RK_OK;
 }
@@ -286,6 +286,9 @@ static rk_status read_table(rk_edges *e, const rk_nodes *nodes, const rk_relatio
                                   table->titles[places.tail], from, &values));
         }
     }
+    if (e->has_times) {
+        rk__times_settle(&e->times, e->time, e->n);
+    }
     e->rows = t.rows;
     e->filtered = t.filtered;
 done:
@@ -317,7 +320,12 @@ static rk_status read_lists(rk_edges *e, const rk_nodes *nodes, const rk_relatio
     rk_record record;
     const edge_values values = {.weight = 1};
     const rk_source_options source = rk__relation_source(relation);
-    RK_TRY(rk__reader_open(&reader, &source, path, RK_IDS_TEXT));
+    const rk_hooks *hooks = nodes->hooks;
+    const rk_reader_options how = {
+        .ids = RK_IDS_TEXT,
+        .missing = nodes->options->data.missing_ids,
+        .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
+    RK_TRY(rk__reader_open_with(&reader, &source, path, &how));
     for (bool is_end = false;;) {
         int32_t from = -1, to = -1;
         RK_TRY_GOTO(done, rk__reader_next(reader, &record, &is_end));
@@ -344,7 +352,8 @@ rk_status rk__edges_read(rk_edges *out, const rk_nodes *nodes, const rk_relation
     char *path = NULL;
     *out = (rk_edges){.has_types = relation->type[0] != '\0',
                       .has_weights = relation->weight[0] != '\0',
-                      .has_times = relation->time[0] != '\0'};
+                      .has_times = relation->time[0] != '\0',
+                      .times = {.unit = relation->time_unit}};
     rk__id_map_init(&out->types, true, "types of edges");
     RK_TRY(rk__source_path(nodes->options, relation->file, &path));
     rk_status status = relation->format == RK_FORMAT_ADJACENCY

@@ -175,7 +175,9 @@ rk_status rk__relation_derive(const rk_nodes *nodes, int64_t index)
                                        : by_time                          ? RK_CO_TIME_DECAY
                                                                           : RK_CO_COUNT,
                              .k = relation->neighbours,
-                             .with_self = relation->self};
+                             .with_self = relation->self,
+                             .should_stop = nodes->hooks ? nodes->hooks->should_stop : NULL,
+                             .user = nodes->hooks ? nodes->hooks->user : NULL};
     RK_TRY_GOTO(done, find_counted(nodes, index, &c));
     RK_TRY_GOTO(done, check(nodes, index, &c, by_time));
     if (c.has_types) {

@@ -11,8 +11,9 @@
 #include "base/parse.h"
 #include "base/timer.h"
 #include "data/dataset_internal.h"
-#include "data/reader_internal.h"
+#include "data/id_rule.h"
 #include "data/sides_internal.h"
+#include "data/table_kinds.h"
 
 enum { ROWS_PER_LOOK = 1 << 16 };
 
@@ -23,6 +24,9 @@ rk_source_options rk__relation_source(const rk_relation_options *relation)
                                .format = relation->format,
                                .separator = relation->separator,
                                .header = relation->header,
+                               .quotes = relation->quotes,
+                               .encoding = relation->encoding,
+                               .decimal = relation->decimal,
                                .where = relation->where,
                                .time = relation->time,
                                .user = "",
@@ -37,6 +41,9 @@ rk_source_options rk__feature_source(const rk_feature_options *feature)
                                .format = feature->format,
                                .separator = feature->separator,
                                .header = feature->header,
+                               .quotes = feature->quotes,
+                               .encoding = feature->encoding,
+                               .decimal = feature->decimal,
                                .where = feature->where,
                                .time = "",
                                .user = "",
@@ -44,19 +51,33 @@ rk_source_options rk__feature_source(const rk_feature_options *feature)
                                .value = ""};
 }
 
+static const rk_table_kind *kind_of(int format)
+{
+    return format == RK_FORMAT_JSONL ? &rk__table_json
+           : format == RK_FORMAT_MTX ? &rk__table_mtx
+           : format == RK_FORMAT_NPZ ? &rk__table_npz
+                                     : NULL;
+}
+
 static rk_status open_table(rk_side_table *out, const rk_source_options *source)
 {
     bool is_inter = source->format == RK_FORMAT_INTER;
+    const rk_hooks *hooks = out->hooks;
     const rk_table_format format = {
+        .kind = kind_of(source->format),
         .separator = source->separator[0] ? source->separator
                      : is_inter           ? "\t"
                                           : ",",
         .header = is_inter || source->header,
-        .quotes = true,
+        .quotes = source->quotes,
         .typed = is_inter,
+        .decimal_comma = source->decimal == RK_DECIMAL_COMMA,
     };
+    const rk_line_options lines = {
+        .is_latin1 = source->encoding == RK_ENCODING_LATIN1,
+        .stop = {hooks ? hooks->should_stop : NULL, hooks ? hooks->user : NULL}};
     RK_TRY(rk__where_parse(&out->where, source->where));
-    RK_TRY(rk__table_open(&out->table, &format, out->path, (rk_line_options){0}));
+    RK_TRY(rk__table_open(&out->table, &format, out->path, lines));
     return rk__where_bind(&out->where, &out->table);
 }
 
@@ -64,15 +85,13 @@ rk_status rk__side_table_open(rk_side_table *out, const rk_source_options *sourc
                               const rk_hooks *hooks)
 {
     double now = rk__now();
-    *out = (rk_side_table){.path = path,
-                           .origin = source->origin,
-                           .hooks = hooks,
-                           .began = now,
-                           .looked = now};
+    *out = (rk_side_table){
+        .path = path, .origin = source->origin, .hooks = hooks, .began = now, .looked = now};
     rk_status status = open_table(out, source);
     if (status != RK_OK) {
         rk__side_table_close(out);
-        return rk__fail_prefix(status, "%s", source->origin);
+        return status == RK_ERR_INTERRUPTED ? status
+                                            : rk__fail_prefix(status, "%s", source->origin);
     }
     return RK_OK;
 }
@@ -160,8 +179,10 @@ void rk__side_column_name(const rk_table *table, int64_t index, char out[64])
 rk_status rk__side_want(rk_side_table *table, int64_t index, const char *key, int *out_place)
 {
     char text[24];
+    const rk_table *t = &table->table;
     snprintf(text, sizeof text, "%lld", (long long)index);
-    return rk__table_want(&table->table, text, key, out_place);
+    bool is_keyed = t->kind && t->kind->is_keyed; /* columns have no places, only names */
+    return rk__table_want(&table->table, is_keyed ? t->names[index] : text, key, out_place);
 }
 
 /* The index of a column that is given by name or index. */
@@ -245,6 +266,11 @@ rk_status rk__side_node_column(rk_side_table *t, const char *given, const char *
     if (given[0] != '\0') {
         return find(table, given, key, out);
     }
+    if (table->kind && table->kind->is_keyed) {
+        char name[80];
+        snprintf(name, sizeof name, "%s_id", type);
+        return find(table, name, key, out); /* its columns have no order */
+    }
     for (int64_t i = 0; i < table->n_names; i++) {
         if (is_called(table->names[i], type) && !is_taken(taken, i)) {
             *out = i;
@@ -276,11 +302,9 @@ static rk_status find_known(const rk_nodes *nodes, int64_t type, rk_text id, con
     int64_t number = 0;
     bool is_missing = false;
     RK_TRY(rk__id_read(&rule, lines, &id, title, &number, &is_missing));
-    if (is_missing) {
-        *out = -1;
-        return RK_OK;
-    }
-    *out = ids->texts ? rk__ids_find_text(ids, id.at, id.length) : rk__ids_find_number(ids, number);
+    *out = is_missing   ? -1
+           : ids->texts ? rk__ids_find_text(ids, id.at, id.length)
+                        : rk__ids_find_number(ids, number);
     return RK_OK;
 }
 

@@ -50,12 +50,20 @@ static rk_status make_types(rk_sides *sides, const rk_options *o)
         const rk_relation_options *relation = &o->relations[i];
         rk_relation_store *store = &sides->relations[i];
         bool is_derived = relation->derive != RK_DERIVE_NONE;
-        const char *from = relation->from[0] ? relation->from : is_derived ? "item" : "user";
+        const char *from = relation->from, *to = relation->to;
+        if (is_derived) { /* joins nodes of one type: one of the two names says it */
+            from = from[0] ? from : to;
+            to = to[0] ? to : from;
+        }
         store->shown.is_derived = is_derived;
         store->shown.drops_held_out = relation->held_out == RK_HELD_OUT_DROP;
         RK_TRY(rk__strdup(&store->name, relation->name));
-        RK_TRY(find_or_add_type(sides, from, &store->from));
-        RK_TRY(find_or_add_type(sides, relation->to[0] ? relation->to : "item", &store->to));
+        RK_TRY(find_or_add_type(sides,
+                                from[0]      ? from
+                                : is_derived ? "item"
+                                             : "user",
+                                &store->from));
+        RK_TRY(find_or_add_type(sides, to[0] ? to : "item", &store->to));
     }
     return RK_OK;
 }

@@ -5,6 +5,7 @@
 #include "data/id_map.h"
 #include "data/sides.h"
 #include "data/table.h"
+#include "data/times.h"
 #include "data/where.h"
 
 /* While relations are read: the ids met of each other node type. */
@@ -80,6 +81,7 @@ typedef struct rk_edges {
     bool counts;               /* weights are numbers of rows */
     bool has_types, has_weights, has_times;
     rk_id_map types;
+    rk_times times;
     int64_t rows, filtered, unknown;
 } rk_edges;
 

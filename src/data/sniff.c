@@ -11,7 +11,8 @@ typedef struct kind {
     const char *name, *advice;
 } kind;
 
-#define TO_CSV(read) "write it as CSV first, e.g. with pandas: " read ".to_csv('data.csv', index=False)"
+#define TO_CSV(read)                                                                               \
+    "write it as CSV first, e.g. with pandas: " read ".to_csv('data.csv', index=False)"
 #define MAGIC(offset, text) false, offset, text, sizeof text - 1
 #define WORDS(text) true, 0, text, sizeof text - 1
 

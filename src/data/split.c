@@ -325,8 +325,8 @@ static bool are_dates(const rk_pairs *pairs)
     return count_before(pairs->details.time, n, A_YEAR) < n;
 }
 
-/* split.valid_from and split.test_from in seconds: dates, or numbers in the unit of the times. false
- * = by the shares. */
+/* split.valid_from and split.test_from in seconds: dates, or numbers in the unit of the times.
+ * false = by the shares. */
 static bool named_moment(const rk_options *options, const rk_pairs *pairs, const char *text,
                          double *out)
 {

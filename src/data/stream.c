@@ -39,7 +39,6 @@ static rk_status wait_for_bytes(const rk_stream *stream)
 static rk_status read_descriptor(rk_stream *stream, char *to, int64_t room, int64_t *out_got)
 {
     ssize_t got;
-    RK_TRY(check_stop(stream));
     do {
         if (!stream->is_regular) {
             RK_TRY(wait_for_bytes(stream));
@@ -210,8 +209,9 @@ static rk_status open_decoder(rk_stream *stream)
             RK_FAIL(RK_ERR_MEMORY, "there is no memory to unpack %s", stream->path);
         }
         stream->packing = RK_PACKING_GZIP;
-    } else if (length >= 4 && (memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 ||
-                               ((head[0] & 0xf0u) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3)))) {
+    } else if (length >= 4 &&
+               (memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 ||
+                ((head[0] & 0xf0u) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3)))) {
         stream->decoder = ZSTD_createDStream();
         if (!stream->decoder) {
             RK_FAIL(RK_ERR_MEMORY, "there is no memory to unpack %s", stream->path);
@@ -232,8 +232,8 @@ static rk_status look_inside(rk_stream *stream)
         RK_TRY(rk__sniff_binary(stream->path, stream->input, stream->end));
     }
     if (stream->is_latin1 && stream->end >= 3 && memcmp(stream->input, "\xef\xbb\xbf", 3) == 0) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s begins with a UTF-8 byte order mark: leave encoding at utf-8", stream->path);
+        RK_FAIL(RK_ERR_CONFIG, "%s begins with a UTF-8 byte order mark: leave encoding at utf-8",
+                stream->path);
     }
     return RK_OK;
 }
@@ -242,7 +242,8 @@ rk_status rk__stream_open(rk_stream *stream, const char *path, bool is_latin1, r
 {
     rk_status status = RK_OK;
     *stream = (rk_stream){.path = path, .stop = stop, .descriptor = -1, .is_latin1 = is_latin1};
-    /* Without O_NONBLOCK this would wait for somebody to write to a named pipe, and hear nothing. */
+    /* Without O_NONBLOCK this would wait for somebody to write to a named pipe, and hear
+     * nothing. */
     stream->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (stream->descriptor < 0 && errno == ENXIO && strcmp(path, "/dev/stdin") == 0) {
         stream->descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3); /* a socket */
@@ -310,6 +311,7 @@ static rk_status read_latin1(rk_stream *stream, char *to, int64_t room, int64_t 
 
 rk_status rk__stream_read(rk_stream *stream, char *to, int64_t room, int64_t *out_got)
 {
+    RK_TRY(check_stop(stream));
     return stream->is_latin1 ? read_latin1(stream, to, room, out_got)
                              : read_bytes(stream, to, room, out_got);
 }

@@ -4,8 +4,9 @@
  *
  * How a file is compressed is told by its first bytes, not by its name; several members or frames
  * one after the other are one text, as gzip and zstd have it. What is no text (Parquet, Excel
- * workbooks, NumPy arrays, ...) is an error that names the format and the way out. Reading waits for
- * a pipe without becoming deaf: a caller that wants to stop is heard within a fifth of a second.
+ * workbooks, NumPy arrays, ...) is an error that names the format and the way out. Reading waits
+ * for a pipe without becoming deaf: a caller that wants to stop is heard within a fifth of a
+ * second.
  */
 #ifndef RK_DATA_STREAM_H
 #define RK_DATA_STREAM_H
@@ -14,12 +15,18 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "rankine/hooks.h"
 
 /* Whether the caller wants to stop; asked on the thread that reads. NULL = never. */
 typedef struct rk_stop {
     bool (*wanted)(void *self);
     void *self;
 } rk_stop;
+
+static inline rk_stop rk__stop_of(const rk_hooks *hooks)
+{
+    return hooks ? (rk_stop){hooks->should_stop, hooks->user} : (rk_stop){0};
+}
 
 typedef enum rk_packing { RK_PACKING_NONE, RK_PACKING_GZIP, RK_PACKING_ZSTD } rk_packing;
 

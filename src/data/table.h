@@ -35,7 +35,7 @@ struct rk_table_kind {
     /* Fills the fields of the wanted columns, unless *out_end. */
     rk_status (*next)(rk_table *table, bool *out_end);
     void (*close)(rk_table *table); /* frees table->own; NULL is fine there */
-    bool is_keyed; /* columns are keys of each row: any may be wanted, one may be missing */
+    bool is_keyed;  /* columns are keys of each row: any may be wanted, one may be missing */
     bool is_binary; /* opens the file by itself */
 };
 
@@ -76,8 +76,8 @@ rk_status rk__table_want_optional(rk_table *table, const char *column, int *out_
 /* Fills `fields`; *out_end = true (and no row) after the last. A file without any row fails. */
 rk_status rk__table_next(rk_table *table, bool *out_end);
 
-/* Says that there is no such column, what there is and what was probably meant; hint: what the first
- * line has and what to do about it, or NULL. */
+/* Says that there is no such column, what there is and what was probably meant; hint: what the
+ * first line has and what to do about it, or NULL. */
 rk_status rk__table_no_column(const char *path, char *const *names, int64_t n, const char *column,
                               const char *key, const char *hint);
 

@@ -75,8 +75,8 @@ static rk_status no_key(const rk_table *table, const json_t *row, const char *ke
     {
         RK_TRY_GOTO(done, rk__strdup(&names[n++], name));
     }
-    RK_TRY_GOTO(done, rk__format(&place, "%s:%lld", table->lines.path,
-                                 (long long)table->lines.number));
+    RK_TRY_GOTO(done,
+                rk__format(&place, "%s:%lld", table->lines.path, (long long)table->lines.number));
     status = rk__table_no_column(place, names, n, key, "a key that the config asks for", NULL);
 done:
     for (int64_t i = 0; i < n; i++) {
@@ -92,7 +92,7 @@ static void print_real(char out[40], double value)
 {
     rk__print_real(out, value);
     if (!strpbrk(out, ".e")) {
-        strcat(out, ".0");
+        memcpy(out + strlen(out), ".0", sizeof ".0");
     }
 }
 
@@ -122,9 +122,8 @@ static rk_status set_field(rk_table *table, int place, const json_t *value)
         return RK_OK;
     case JSON_OBJECT:
     case JSON_ARRAY:
-        RK_FAIL_AT(&table->lines, rk__lines_at(&table->lines),
-                   "%s is %s, not a text or a number%s", table->titles[place],
-                   json_is_array(value) ? "a list" : "an object",
+        RK_FAIL_AT(&table->lines, rk__lines_at(&table->lines), "%s is %s, not a text or a number%s",
+                   table->titles[place], json_is_array(value) ? "a list" : "an object",
                    json_is_array(value) ? "" : "; a key in it is named 'user.id'");
     }
     *field = (rk_text){number, (int64_t)strlen(number)};

@@ -5,8 +5,8 @@
 #include "data/table.h"
 
 /* JSON lines: an object per line, its keys are the columns; "user.id" is the key id of the object
- * user, unless there is a key of that very name. Texts, numbers, true and false are fields, null and
- * a key that is not there are empty ones. The first row must have every key that is wanted. */
+ * user, unless there is a key of that very name. Texts, numbers, true and false are fields, null
+ * and a key that is not there are empty ones. The first row must have every key that is wanted. */
 extern const rk_table_kind rk__table_json;
 
 /* MatrixMarket coordinates: the columns are row, column (both from 1, as in the file) and value,

@@ -40,11 +40,11 @@ static bool is_one_of(rk_text word, const char *const *words)
 /* "%%MatrixMarket matrix coordinate real general" */
 static rk_status read_banner(rk_table *table, mtx_rows *rows)
 {
-    static const char *const banner[] = {"%%MatrixMarket", NULL}, *const matrix[] = {"matrix", NULL},
-                             *const sparse[] = {"coordinate", NULL},
-                             *const fields[] = {"real", "integer", "double", "pattern", NULL},
-                             *const pattern[] = {"pattern", NULL},
-                             *const general[] = {"general", NULL};
+    static const char
+        *const banner[] = {"%%MatrixMarket", NULL},
+               *const matrix[] = {"matrix", NULL}, *const sparse[] = {"coordinate", NULL},
+               *const fields[] = {"real", "integer", "double", "pattern", NULL},
+               *const pattern[] = {"pattern", NULL}, *const general[] = {"general", NULL};
     const rk_lines *lines = &table->lines;
     bool is_end = false;
     int64_t at = 0;
@@ -61,8 +61,9 @@ static rk_status read_banner(rk_table *table, mtx_rows *rows)
     rk_text object = next_word(lines, &at), form = next_word(lines, &at);
     rk_text field = next_word(lines, &at), symmetry = next_word(lines, &at);
     if (!is_one_of(object, matrix) || !is_one_of(form, sparse)) {
-        RK_FAIL_AT(lines, form.at, "only \"matrix coordinate\" is read, not '%s': write a sparse "
-                                   "matrix",
+        RK_FAIL_AT(lines, form.at,
+                   "only \"matrix coordinate\" is read, not '%s': write a sparse "
+                   "matrix",
                    rk__shown(form).text);
     }
     if (!is_one_of(field, fields)) {
@@ -99,8 +100,8 @@ static rk_status read_count(const rk_lines *lines, rk_text word, int64_t *out)
 
 static rk_status open_rows(rk_table *table)
 {
-    static const char *const names[] = {"row", "column", "value", NULL},
-                             *const without[] = {"row", "column", NULL};
+    static const char *const names[] = {"row", "column", "value", NULL}, *const without[] = {
+                                                                             "row", "column", NULL};
     mtx_rows *rows = NULL;
     bool is_end = false;
     int64_t at = 0;

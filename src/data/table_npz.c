@@ -6,16 +6,16 @@
 #include "data/table_kinds.h"
 #include "data/zip.h"
 
-enum { CHUNK = 4096 }; /* numbers read at once */
+enum { CHUNK = 4096 /* numbers read at once */, MOST_TEXT = 64 /* characters */ };
 
 /* Numbers of an array, one after the other. */
 typedef struct npy {
     rk_zip_member member;
-    char type;      /* i, u, f or b */
+    char type;       /* i, u, f or b */
     bool is_swapped; /* big-endian */
-    int bytes;      /* of a number */
-    int64_t n;      /* in all */
-    int64_t taken;  /* so far */
+    int bytes;       /* of a number */
+    int64_t n;       /* in all */
+    int64_t taken;   /* so far */
     int64_t at, end;
     unsigned char raw[CHUNK * 8];
 } npy;
@@ -24,8 +24,8 @@ typedef struct npz_rows {
     rk_zip zip;
     int64_t shape[2];
     bool is_coo, is_csc;
-    int64_t outer;      /* the row (csc: column) in hand */
-    int64_t outer_end;  /* entries before the next one */
+    int64_t outer;     /* the row (csc: column) in hand */
+    int64_t outer_end; /* entries before the next one */
     int64_t entry, entries;
     npy first;  /* coo: rows; else offsets */
     npy second; /* coo: columns; else indices */
@@ -108,16 +108,19 @@ static rk_status open_array(npy *a, rk_zip *zip, const char *name, bool is_text)
     }
     int64_t bytes = 0;
     size_t digits = strspn(type[0] ? type + 2 : "", "0123456789");
-    bool is_known = strchr("<>|=", type[0]) && type[0] && strchr(is_text ? "SU" : "iufb", type[1]) &&
-                    type[1] && rk__parse_int(type + 2, digits, &bytes) == RK_PARSE_OK;
+    bool is_known = strchr("<>|=", type[0]) && type[0] &&
+                    strchr(is_text ? "SU" : "iufb", type[1]) && type[1] &&
+                    rk__parse_int(type + 2, digits, &bytes) == RK_PARSE_OK;
     a->type = is_known ? type[1] : '\0';
     a->is_swapped = type[0] == '>';
     a->bytes = (int)bytes;
-    bool is_size = is_text ? bytes > 0 && bytes <= 64
-                           : bytes == 8 || bytes == 4 || (bytes <= 2 && bytes > 0 && a->type != 'f');
+    bool is_size = is_text
+                       ? bytes > 0 && bytes <= MOST_TEXT
+                       : bytes == 8 || bytes == 4 || (bytes <= 2 && bytes > 0 && a->type != 'f');
     if (!is_known || !is_size) {
-        RK_FAIL(RK_ERR_DATA, "%s: the array %s has numbers of type '%.8s', which is not read: take "
-                             "int32, int64, float32 or float64",
+        RK_FAIL(RK_ERR_DATA,
+                "%s: the array %s has numbers of type '%.8s', which is not read: take "
+                "int32, int64, float32 or float64",
                 zip->path, name, type);
     }
     return RK_OK;
@@ -182,13 +185,13 @@ static rk_status take_index(npy *a, int64_t *out)
 /* "csr", as bytes or as UTF-32. */
 static rk_status read_form(npz_rows *rows, npy *scratch, char out[8])
 {
-    unsigned char bytes[64];
+    unsigned char bytes[4 * MOST_TEXT];
     int n = 0;
     RK_TRY(open_array(scratch, &rows->zip, "format.npy", true));
-    RK_TRY(rk__zip_read(&scratch->member, bytes,
-                        scratch->type == 'U' ? 4 * (scratch->bytes < 16 ? scratch->bytes : 16)
-                                             : scratch->bytes));
-    for (int i = 0; i < (scratch->type == 'U' ? 4 : 1) * scratch->bytes && i < 64; i++) {
+    int size = scratch->type == 'U' ? 4 * scratch->bytes : scratch->bytes;
+    RK_TRY(rk__zip_read(&scratch->member, bytes, size));
+    RK_TRY(rk__zip_finish(&scratch->member));
+    for (int i = 0; i < size; i++) {
         if (bytes[i] && n < 7) {
             out[n++] = (char)bytes[i];
         }
@@ -206,6 +209,7 @@ static rk_status read_shape(npz_rows *rows, npy *scratch)
     }
     RK_TRY(take_index(scratch, &rows->shape[0]));
     RK_TRY(take_index(scratch, &rows->shape[1]));
+    RK_TRY(rk__zip_finish(&scratch->member));
     rk__zip_member_close(&scratch->member);
     return RK_OK;
 }
@@ -215,8 +219,9 @@ static rk_status open_arrays(npz_rows *rows, const char *form)
     rows->is_coo = strcmp(form, "coo") == 0;
     rows->is_csc = strcmp(form, "csc") == 0;
     if (!rows->is_coo && !rows->is_csc && strcmp(form, "csr") != 0) {
-        RK_FAIL(RK_ERR_DATA, "%s is a sparse matrix of the form %s; csr, csc and coo are read "
-                             "(m.tocsr() makes one)",
+        RK_FAIL(RK_ERR_DATA,
+                "%s is a sparse matrix of the form %s; csr, csc and coo are read "
+                "(m.tocsr() makes one)",
                 rows->zip.path, form);
     }
     RK_TRY(open_array(&rows->first, &rows->zip, rows->is_coo ? "row.npy" : "indptr.npy", false));
@@ -354,7 +359,8 @@ static rk_status next_row(rk_table *table, bool *out_end)
             RK_FAIL(RK_ERR_DATA, "%s: the value of entry %lld is not finite", table->lines.path,
                     (long long)rows->entry);
         }
-        bool is_small = fabs(value) < 1e9 && value == (double)(int64_t)value; /* as most are; print_real is slow */
+        bool is_small = fabs(value) < 1e9 &&
+                        value == (double)(int64_t)value; /* as most are; print_real is slow */
         if (is_small) {
             rk__print_int(rows->texts[2], (int64_t)value);
         } else {

@@ -32,9 +32,9 @@ static inline void rk__times_note(rk_times *times, double number)
 rk_status rk__times_read_slow(rk_times *times, const rk_table *table, int place, const char *key,
                               double *out);
 
-/* The time in a field of the current row: seconds of a date, or a number for rk__times_settle. Dates
- * and numbers in one column are an error, and so is a date whose order of day and month nobody
- * knows. key: the option that names the column. */
+/* The time in a field of the current row: seconds of a date, or a number for rk__times_settle.
+ * Dates and numbers in one column are an error, and so is a date whose order of day and month
+ * nobody knows. key: the option that names the column. */
 static inline rk_status rk__times_read(rk_times *times, const rk_table *table, int place,
                                        const char *key, double *out)
 {

@@ -109,6 +109,9 @@ static rk_status take_column(parser *p, char **out)
         return take_quoted(p, out);
     }
     const char *begin = p->at;
+    if (is_word(begin, "and") || is_word(begin, "or")) {
+        return no_operator(p);
+    }
     for (bool is_start = false; *p->at && !strchr("<>=!)[", *p->at); p->at++) {
         if (is_start && begins_list(p->at, &is_not)) {
             break;
@@ -134,7 +137,7 @@ static rk_status take_value(parser *p, bool in_list, rk_where_value *out)
         return take_quoted(p, &out->text);
     }
     const char *begin = p->at;
-    for (bool is_start = false; *p->at && *p->at != ')' && *p->at != ']'; p->at++) {
+    for (bool is_start = true; *p->at && *p->at != ')' && *p->at != ']'; p->at++) {
         bool is_joined = is_start && (is_word(p->at, "and") || is_word(p->at, "or"));
         if ((in_list && *p->at == ',') || (!in_list && is_joined)) {
             break;
@@ -182,8 +185,8 @@ static rk_status add_column(parser *p, char *name, int *out)
             return RK_OK;
         }
     }
-    rk_status status = rk__realloc(&w->columns, w->n_columns, w->n_columns + 1, sizeof *w->columns,
-                                   "a filter");
+    rk_status status =
+        rk__realloc(&w->columns, w->n_columns, w->n_columns + 1, sizeof *w->columns, "a filter");
     if (status != RK_OK) {
         rk__free(name);
         return status;
@@ -207,8 +210,8 @@ static bool is_moment(rk_where_value *value)
 static rk_status choose_kind(const parser *p, rk_where_node *node)
 {
     rk_where_value *values = p->where->values + node->first;
-    bool is_ordered = node->op != RK_WHERE_EQUAL && node->op != RK_WHERE_NOT_EQUAL &&
-                      node->op != RK_WHERE_IN;
+    bool is_ordered =
+        node->op != RK_WHERE_EQUAL && node->op != RK_WHERE_NOT_EQUAL && node->op != RK_WHERE_IN;
     node->as = RK_WHERE_NUMBER;
     for (int i = 0; i < node->n_values; i++) {
         if (values[i].text[0] == '\0' && !values[i].is_quoted) {
@@ -247,8 +250,9 @@ static rk_status take_list(parser *p, rk_where_node *node)
             return RK_OK;
         }
         if (*p->at != ',') {
-            RK_FAIL(RK_ERR_CONFIG, "where '%s': the list is not closed; write e.g. \"event in "
-                                   "[buy, cart]\"",
+            RK_FAIL(RK_ERR_CONFIG,
+                    "where '%s': the list is not closed; write e.g. \"event in "
+                    "[buy, cart]\"",
                     p->text);
         }
         p->at++;
@@ -416,9 +420,8 @@ static rk_status read_time(const rk_table *table, int place, double *out)
         }
         return RK_OK;
     }
-    RK_FAIL_AT(&table->lines, table->fields[place].at,
-               "%s '%s' is not a date, which where needs", table->titles[place],
-               rk__shown(text).text);
+    RK_FAIL_AT(&table->lines, table->fields[place].at, "%s '%s' is not a date, which where needs",
+               table->titles[place], rk__shown(text).text);
 }
 
 static rk_status test_comparison(const rk_where *where, const rk_where_node *node,

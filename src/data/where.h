@@ -5,8 +5,8 @@
  *   event in [buy, 3]  one of several values; also: event not in [...]
  *
  * Numbers are compared as numbers, dates (2020-09-20) by >= <= > < as times, everything else by ==,
- * != and in as text, exactly. A column or a value with odd characters is quoted, "a \"\" b" or 'a'; a
- * quoted value is a text. Of `a and b`, b is not looked at where a is false; likewise with or.
+ * != and in as text, exactly. A column or a value with odd characters is quoted, "a \"\" b" or 'a';
+ * a quoted value is a text. Of `a and b`, b is not looked at where a is false; likewise with or.
  */
 #ifndef RK_DATA_WHERE_H
 #define RK_DATA_WHERE_H
@@ -47,11 +47,11 @@ typedef struct rk_where_node {
 
 typedef struct rk_where {
     int n_columns, n_nodes, n_values;
-    char **columns;          /* each once; owned */
-    int *places;             /* of the columns, once bound; owned */
-    rk_where_node *nodes;    /* owned */
-    rk_where_value *values;  /* owned */
-    int root;                /* -1 = no filter */
+    char **columns;         /* each once; owned */
+    int *places;            /* of the columns, once bound; owned */
+    rk_where_node *nodes;   /* owned */
+    rk_where_value *values; /* owned */
+    int root;               /* -1 = no filter */
 } rk_where;
 
 /* Empty text means no filter. RK_ERR_CONFIG says what is wrong with the text. */

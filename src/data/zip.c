@@ -143,8 +143,8 @@ rk_status rk__zip_open(rk_zip *zip, const char *path, rk_stop stop)
         RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));
     }
     if (!S_ISREG(info.st_mode)) {
-        RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: format npz needs a file, no pipe or folder",
-                     path);
+        RK_FAIL_GOTO(done, RK_ERR_IO,
+                     "%s cannot be read: format npz needs a file, no pipe or folder", path);
     }
     zip->bytes = (int64_t)info.st_size;
     if (pread(zip->descriptor, head, sizeof head, 0) != sizeof head || memcmp(head, "PK", 2) != 0) {
@@ -196,8 +196,8 @@ rk_status rk__zip_member_open(rk_zip_member *member, rk_zip *zip, const rk_zip_e
         RK_FAIL(RK_ERR_DATA, "%s: the member %s is damaged, encrypted or packed in an unknown way",
                 zip->path, entry->name);
     }
-    member->next = entry->header + LOCAL + (int64_t)little(head + 26, 2) +
-                   (int64_t)little(head + 28, 2);
+    member->next =
+        entry->header + LOCAL + (int64_t)little(head + 26, 2) + (int64_t)little(head + 28, 2);
     RK_TRY(rk__alloc(&member->input, INPUT, 1, "a member of an archive"));
     if (entry->method == 8) {
         z_stream *z = NULL;
@@ -291,8 +291,7 @@ rk_status rk__zip_finish(const rk_zip_member *member)
 {
     if (member->given != member->entry->size || member->crc != member->entry->crc) {
         RK_FAIL(RK_ERR_DATA, "%s: the member %s is damaged: its %s is wrong", member->zip->path,
-                member->entry->name,
-                member->given != member->entry->size ? "length" : "checksum");
+                member->entry->name, member->given != member->entry->size ? "length" : "checksum");
     }
     return RK_OK;
 }

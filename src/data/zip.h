@@ -1,6 +1,6 @@
 /*
- * The members of a zip archive, as NumPy writes them: stored or deflated, also beyond 4 GiB. Several
- * may be read at once, each from its beginning to its end; checksums are checked.
+ * The members of a zip archive, as NumPy writes them: stored or deflated, also beyond 4 GiB.
+ * Several may be read at once, each from its beginning to its end; checksums are checked.
  */
 #ifndef RK_DATA_ZIP_H
 #define RK_DATA_ZIP_H

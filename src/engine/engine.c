@@ -51,7 +51,8 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
     const rk_model_data data = {.n_users = out->graph.n_users,
                                 .n_items = out->graph.n_items,
                                 .graph = &out->graph,
-                                .train_times = how.train_times};
+                                .train_times = how.train_times,
+                                .train_values = how.train_values};
     RK_TRY_GOTO(done, rk__model_check_data(options, &data));
     RK_TRY_GOTO(done, open_device(out, how));
     RK_TRY_GOTO(done, declare_graph(out));

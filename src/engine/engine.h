@@ -29,6 +29,7 @@ typedef struct rk_engine_how {
     const rk_device *device;    /* NULL = by run.device */
     const rk_model_kind *model; /* NULL = by model.kind */
     const double *train_times;  /* lent; NULL = unknown */
+    const float *train_values;  /* lent; NULL = there are none */
     bool eager;
 } rk_engine_how;
 

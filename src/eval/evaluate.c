@@ -15,6 +15,7 @@
 #include "base/philox.h"
 #include "base/timer.h"
 #include "eval/metrics.h"
+#include "eval/sampled.h"
 
 enum { NAME_BYTES = 32 }; /* "precision@9223372036854775807" */
 
@@ -250,7 +251,8 @@ static rk_status rank_in_tiles(const rk_ranker *ranker, const rk_rank_order *o)
     return status;
 }
 
-static rk_status rank_users(work *w, const rk_ranker *ranker, rk_part part)
+static rk_status rank_users(work *w, const rk_options *options, const rk_ranker *ranker,
+                            rk_part part)
 {
     const rk_rank_order order = {.part = part,
                                  .users = w->users,
@@ -260,6 +262,9 @@ static rk_status rank_users(work *w, const rk_ranker *ranker, rk_part part)
                                  .take = take_lists,
                                  .taker = w};
     RK_TRY(stop_if_wanted(w, 0));
+    if (options->eval.among == RK_AMONG_CANDIDATES) {
+        return rk__rank_candidates(w->dataset, ranker, &order);
+    }
     return ranker->rank_all ? ranker->rank_all(ranker->self, &order)
                             : rank_in_tiles(ranker, &order);
 }
@@ -350,7 +355,7 @@ rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options
     if (each) {
         RK_TRY_GOTO(done, keep_each(&w, each));
     }
-    RK_TRY_GOTO(done, rank_users(&w, ranker, part));
+    RK_TRY_GOTO(done, rank_users(&w, options, ranker, part));
     if (w.groups) {
         average_groups(&w);
     }

@@ -1,5 +1,5 @@
 /*
- * Full-ranking evaluation: any ranker, any part, any list of metrics and cut-offs.
+ * Evaluation by full rankings, or among stored candidates (eval.among): any ranker, any part, any list of metrics and cut-offs.
  *
  * A ranker returns the top K unmasked items for a tile of users. Models (score/scorer.h) and the
  * reference ranking (eval/popularity.h) go through the same masking and the same formulas.
@@ -35,6 +35,10 @@ typedef struct rk_ranker {
     /* The same for all users at once: a device ranks some while the lists of others are taken.
      * Stops at an error of take, which it returns. NULL: rank is called for lot after lot. */
     rk_status (*rank_all)(void *self, const rk_rank_order *order);
+    /* The scores of items[offsets[i]] to items[offsets[i + 1] - 1] for user i of n, scores[e] of
+     * items[e]; -INFINITY: never ranked. For eval.among candidates; NULL: it cannot. */
+    rk_status (*score)(void *self, const int32_t *users, int64_t n, const int64_t *offsets,
+                       const int32_t *items, float *scores);
 } rk_ranker;
 
 /* Averages over those of `users` (ascending; NULL = all) who have an item in the part. metrics, k:

@@ -1,5 +1,7 @@
 #include "eval/popularity.h"
 
+#include <math.h>
+
 #include "base/alloc.h"
 #include "base/order.h"
 
@@ -7,19 +9,18 @@ rk_status rk__popularity_init(rk_popularity *out, const rk_dataset *dataset)
 {
     rk_status status = RK_OK;
     const rk_lists *train = &dataset->parts[RK_TRAIN];
-    int64_t *degrees = NULL;
     *out = (rk_popularity){.dataset = dataset};
-    RK_TRY_GOTO(done, rk__calloc(&degrees, dataset->n_items, sizeof *degrees, "item degrees"));
+    RK_TRY_GOTO(done,
+                rk__calloc(&out->degrees, dataset->n_items, sizeof *out->degrees, "item degrees"));
     RK_TRY_GOTO(done, rk__alloc(&out->order, dataset->n_items, sizeof *out->order, "popularity"));
     for (int64_t e = 0; e < train->offsets[train->n_rows]; e++) {
-        degrees[train->items[e]]++;
+        out->degrees[train->items[e]]++;
     }
     for (int64_t i = 0; i < dataset->n_items; i++) {
-        out->n_ranked += degrees[i] > 0;
+        out->n_ranked += out->degrees[i] > 0;
     }
-    RK_TRY_GOTO(done, rk__order_by_count(degrees, dataset->n_items, out->order));
+    RK_TRY_GOTO(done, rk__order_by_count(out->degrees, dataset->n_items, out->order));
 done:
-    rk__free(degrees);
     if (status != RK_OK) {
         rk__popularity_free(out);
     }
@@ -49,13 +50,26 @@ static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n,
     return RK_OK;
 }
 
+static rk_status score(void *self, const int32_t *users, int64_t n, const int64_t *offsets,
+                       const int32_t *items, float *scores)
+{
+    const rk_popularity *popularity = self;
+    (void)users; /* the same for everybody */
+    for (int64_t e = 0; e < offsets[n]; e++) {
+        int64_t degree = popularity->degrees[items[e]];
+        scores[e] = degree > 0 ? (float)degree : -INFINITY;
+    }
+    return RK_OK;
+}
+
 rk_ranker rk__popularity_ranker(rk_popularity *popularity)
 {
-    return (rk_ranker){.self = popularity, .rank = rank};
+    return (rk_ranker){.self = popularity, .rank = rank, .score = score};
 }
 
 void rk__popularity_free(rk_popularity *popularity)
 {
     rk__free(popularity->order);
+    rk__free(popularity->degrees);
     *popularity = (rk_popularity){0};
 }

@@ -11,6 +11,8 @@
 
 #include "base/alloc.h"
 
+enum { ROWS_PER_LOOK = 1024 };
+
 static const double seconds_per_day = 86400;
 
 /* The lists of the other side. */
@@ -173,6 +175,30 @@ static rk_status alloc_rows(row **out, int threads, int64_t n)
     return RK_OK;
 }
 
+/* All rows: their numbers of edges as long as out has no columns, then the edges. */
+static rk_status over_rows(const rk_co_input *in, const transposed *t, rk_co_rule rule, row *rows,
+                           rk_co_lists *out)
+{
+    for (int64_t first = 0; first < in->n_nodes; first += ROWS_PER_LOOK) {
+        int64_t end = first + ROWS_PER_LOOK < in->n_nodes ? first + ROWS_PER_LOOK : in->n_nodes;
+        if (rule.should_stop && rule.should_stop(rule.user)) {
+            RK_FAIL(RK_ERR_INTERRUPTED, "interrupted while counting common neighbours");
+        }
+#pragma omp parallel for schedule(dynamic, 16)
+        for (int64_t i = first; i < end; i++) {
+            row *r = &rows[omp_get_thread_num()];
+            sum_row(in, t, rule, i, r);
+            if (out->columns) {
+                take_row(in, rule, i, r, out);
+            } else {
+                out->offsets[i + 1] = kept(r, rule);
+            }
+            clear_row(r);
+        }
+    }
+    return RK_OK;
+}
+
 rk_status rk__co_counts(rk_co_lists *out, const rk_co_input *in, rk_co_rule rule)
 {
     rk_status status = RK_OK;
@@ -185,13 +211,7 @@ rk_status rk__co_counts(rk_co_lists *out, const rk_co_input *in, rk_co_rule rule
     RK_TRY_GOTO(done, transpose(&t, in));
     RK_TRY_GOTO(done, alloc_rows(&rows, threads, n));
     RK_TRY_GOTO(done, rk__calloc(&out->offsets, n + 1, sizeof *out->offsets, "derived edges"));
-#pragma omp parallel for schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
-        row *r = &rows[omp_get_thread_num()];
-        sum_row(in, &t, rule, i, r);
-        out->offsets[i + 1] = kept(r, rule);
-        clear_row(r);
-    }
+    RK_TRY_GOTO(done, over_rows(in, &t, rule, rows, out));
     for (int64_t i = 0; i < n; i++) {
         out->offsets[i + 1] += out->offsets[i];
     }
@@ -199,13 +219,7 @@ rk_status rk__co_counts(rk_co_lists *out, const rk_co_input *in, rk_co_rule rule
                 rk__alloc(&out->columns, out->offsets[n], sizeof *out->columns, "derived edges"));
     RK_TRY_GOTO(done,
                 rk__alloc(&out->weights, out->offsets[n], sizeof *out->weights, "derived edges"));
-#pragma omp parallel for schedule(dynamic, 16)
-    for (int64_t i = 0; i < n; i++) {
-        row *r = &rows[omp_get_thread_num()];
-        sum_row(in, &t, rule, i, r);
-        take_row(in, rule, i, r, out);
-        clear_row(r);
-    }
+    RK_TRY_GOTO(done, over_rows(in, &t, rule, rows, out));
 done:
     free_rows(rows, threads);
     rk__free(t.offsets);

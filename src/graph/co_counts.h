@@ -23,6 +23,8 @@ typedef struct rk_co_rule {
     rk_co_weight weight;
     int64_t k; /* edges kept of each node: the largest weights, ties to the first nodes; 0 = all */
     bool with_self;
+    bool (*should_stop)(void *user); /* asked now and then on the calling thread; NULL = never */
+    void *user;
 } rk_co_rule;
 
 /* Lists of neighbours, one a node; lent. */
@@ -42,7 +44,8 @@ typedef struct rk_co_lists {
 
 /* Threads do not change the result: each row is summed in the order of the lists, in double. Time:
  * twice the sum over the other side of degree^2; memory besides the result: the lists transposed,
- * and 20 bytes per node and thread. Free with rk__co_lists_free. */
+ * and 20 bytes per node and thread. RK_ERR_INTERRUPTED if the caller
+ * wants to stop. Free with rk__co_lists_free. */
 rk_status rk__co_counts(rk_co_lists *out, const rk_co_input *in, rk_co_rule rule);
 
 /* A zeroed one is fine. */

@@ -8,13 +8,15 @@
  *     benchmarks, RecSys 2022, with their exponent nu = 1; N rows on the other side)
  *   confidence  (G + (c - 1) sum v v^T + l2 I) x = c sum v           c = model.confidence
  *     (Hu et al., as the library `implicit` has it)
- * by Cholesky or by a few steps of conjugate gradients from the row as it is (Takács, Pilászy,
- * Tikk, RecSys 2011). Somebody new is solved for in the same way.
+ * With model.weigh_by value an entry has a weight w: the sums are of w v and of w v v^T, and c w
+ * stands for c. By Cholesky or by a few steps of conjugate gradients from the row as it is
+ * (Takács, Pilászy, Tikk, RecSys 2011). Somebody new is solved for in the same way.
  */
 #include <stddef.h>
 
 #include "models/models.h"
 
+static const char *const edge_values = "edge.values";
 static const char *const phases[] = {"users", "items"};
 static const double normal_l2 = 0.003;
 
@@ -63,10 +65,18 @@ static rk_status check_data(const rk_options *o, const rk_model_data *d)
     return RK_OK;
 }
 
+static bool is_weighted(const rk_model_instance *instance)
+{
+    return instance->options->model.weigh_by == RK_WEIGH_BY_VALUE;
+}
+
 static rk_status declare(rk_model_instance *instance)
 {
     const int64_t dim = instance->options->model.dim;
     RK_TRY(rk__declare_factors(instance, "factors"));
+    if (is_weighted(instance)) {
+        RK_TRY(rk__model_add_edge_values(instance, edge_values));
+    }
     return rk__model_add(
         instance, (rk_parameter){.name = "fold.gram", .rows = dim, .cols = dim, .role = RK_TABLE});
 }
@@ -98,7 +108,11 @@ static void phase(const rk_model_instance *instance, rk_program *p, int number, 
     const rk_range_attr own = number == 0 ? users : items, other = number == 0 ? items : users;
     rk_value factors = rk__use_named(p, "factors");
     rk_value gram = rk__side_gram(p, factors, other);
-    rk__als_sweep(p, rk__use_graph_rows(p), factors, gram, state,
+    rk_csr_values rows = rk__use_graph_rows(p);
+    if (is_weighted(instance)) {
+        rows.values = rk__use_named(p, edge_values);
+    }
+    rk__als_sweep(p, rows, factors, gram, state,
                   equations(instance->options, own.first, own.n, other.n));
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
@@ -256,4 +257,31 @@ void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed
         }
         first_row = parameter->block_end[b];
     }
+}
+
+rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name)
+{
+    const rk_graph *g = instance->data.graph;
+    const float *values = instance->data.train_values;
+    rk_status status = RK_OK;
+    int64_t *next = NULL;
+    rk_parameter p = {.rows = 2 * g->n_edges, .cols = 1, .role = RK_CONSTANT, .dtype = RK_F32};
+    float *out = NULL;
+    RK_ASSERT(values);
+    snprintf(p.name, sizeof p.name, "%s", name);
+    RK_TRY_GOTO(done, rk__alloc(&out, p.rows, sizeof *out, "the values of edges"));
+    p.constant = out;
+    RK_TRY_GOTO(done, rk__alloc(&next, g->n_nodes, sizeof *next, "the values of edges"));
+    memcpy(next, g->offsets, (size_t)g->n_nodes * sizeof *next);
+    for (int64_t user = 0; user < g->n_users; user++) { /* so that items get theirs by user */
+        for (int64_t e = g->offsets[user]; e < g->offsets[user + 1]; e++) {
+            out[e] = out[next[g->columns[e]]++] = values[e];
+        }
+    }
+    rk__free(next);
+    return rk__model_add(instance, p);
+done:
+    rk__free(next);
+    rk__free(out);
+    return status;
 }

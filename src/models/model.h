@@ -54,6 +54,7 @@ typedef struct rk_model_data {
     int64_t n_users, n_items;
     const rk_graph *graph;     /* of the train interactions */
     const double *train_times; /* seconds, in the order of the users' lists; NULL = unknown */
+    const float *train_values; /* likewise; NULL = there are none */
 } rk_model_data;
 
 /* What a model makes of its parameters for the loss: tables f32 [N,d] of all nodes, users first. */
@@ -186,6 +187,9 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
+/* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
+ * edge. */
+rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);
 

@@ -38,6 +38,8 @@ typedef struct rk_sample_values {
     rk_value pool;         /* i32 [pool_size, 1]: most popular items, or RK_NONE */
     rk_value alias_share;  /* f32 [n_items, 1]: alias table of popularity^alpha, or RK_NONE */
     rk_value alias_item;   /* i32 [n_items, 1], or RK_NONE */
+    rk_value
+        cumulative; /* i64 [n_eligible_edges + 1, 1]: weights of the edges before, or RK_NONE */
 } rk_sample_values;
 
 /* A batch's distinct nodes. The slots of a batch are: b = user of triplet b, B + b = its positive,
@@ -55,6 +57,11 @@ typedef struct rk_row_set {
 /* i32 [(2+M)B, 1]: the nodes of a batch by slot (items as nodes). */
 rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values sample,
                              rk_sample_attr attr);
+
+/* The values of a batch's positives: values f32 [E,1] of the users' edges in their order, nodes of
+ * rk__sample_triplets -> f32 [B,1], 0 in unused slots. */
+rk_value rk__triplet_values(rk_program *p, rk_graph_values graph, rk_value values, rk_value nodes,
+                            rk_value state, int64_t batch);
 rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes);
 
 /* A graph without a share of its edges, both directions of one kept or dropped together (Wu et al.,
@@ -157,6 +164,7 @@ typedef struct rk_slot_inputs {
     rk_value state;
     rk_value factor; /* f32 [N,1]: beta is the product of the user's and the item's; or RK_NONE */
     rk_value chosen; /* i32 [B,1]: the one negative that counts; RK_NONE: all */
+    rk_value weight; /* f32 [B,1]: of each triplet, see ops/slot_loss.h; RK_NONE = 1 */
 } rk_slot_inputs;
 void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_slot_inputs inputs,
                    bool cosine, rk_slot_attr attr);

@@ -1,10 +1,10 @@
 /*
  * How triplets are drawn: pure functions of (seed, step, index), shared by the host and kernels.
  *
- * Positives: a uniform user and one of their items; a uniform interaction; or the next of a random
- * permutation of the interactions. Negatives: bounded rejection against the user's sorted row, then
- * exactly one of the items that are left, so that a train positive is never drawn and every draw
- * ends. The fallback is uniform over the complement for every kind of negative; it is reached with
+ * Positives: a uniform user and one of their items; an interaction; or the next of a random
+ * permutation of the interactions. The item and the interaction are uniform, or by weights.
+ * Negatives: bounded rejection against the user's sorted row, then exactly one of the items that are
+ * left, so that a train positive is never drawn and every draw ends. The fallback is uniform over the complement for every kind of negative; it is reached with
  * probability (share of the user's positives under the kind's distribution)^RK_NEGATIVE_ATTEMPTS.
  */
 #ifndef RK_OPS_SAMPLE_DRAW_H
@@ -21,6 +21,8 @@ typedef struct rk_sampler {
     const int32_t *columns;
     const int32_t *users;
     const int64_t *edge_offsets;
+    const int64_t
+        *cumulative; /* weights of the edges before one: [n_eligible_edges + 1]; or NULL */
     const int32_t *pool;
     const float *alias_share;
     const int32_t *alias_item;
@@ -63,7 +65,7 @@ RK_SHARED int64_t rk__shuffled(uint64_t seed, int64_t epoch, uint32_t pass, int6
     return (int64_t)value;
 }
 
-/* Index of the last of offsets[0..n] that is <= edge; offsets[0] = 0, edge < offsets[n]. */
+/* Index of the last of offsets[0..n] that is <= edge; offsets[0] <= edge < offsets[n]. */
 RK_SHARED int64_t rk__locate(const int64_t *offsets, int64_t n, int64_t edge)
 {
     int64_t low = 0, high = n;
@@ -84,14 +86,24 @@ RK_SHARED int64_t rk__draw_edge(const rk_sampler *s, int64_t triplet, int32_t *o
     int64_t place, user;
     rk_words w = rk__philox(s->seed, RK_PURPOSE_POSITIVE, (uint64_t)s->step, (uint64_t)triplet, 0);
     if (s->positives == RK_POSITIVES_USER) {
-        user = s->users[rk__bounded(w.v[0], w.v[1], (uint64_t)s->n_eligible_users)];
+        uint64_t index = rk__bounded(w.v[0], w.v[1], (uint64_t)s->n_eligible_users);
+        user = s->users[index];
         int64_t degree = s->offsets[user + 1] - s->offsets[user];
-        place = (int64_t)rk__bounded(w.v[2], w.v[3], (uint64_t)degree);
+        if (s->cumulative) {
+            const int64_t *row = s->cumulative + s->edge_offsets[index];
+            uint64_t total = (uint64_t)(row[degree] - row[0]);
+            place = rk__locate(row, degree, row[0] + (int64_t)rk__bounded(w.v[2], w.v[3], total));
+        } else {
+            place = (int64_t)rk__bounded(w.v[2], w.v[3], (uint64_t)degree);
+        }
     } else {
         int64_t n = s->n_eligible_edges, edge;
         if (s->positives == RK_POSITIVES_SHUFFLE) {
             int64_t draw = s->first_draw + triplet;
             edge = rk__shuffled(s->seed, s->epoch, (uint32_t)(draw / n), draw % n, n);
+        } else if (s->cumulative) {
+            edge = (int64_t)rk__bounded(w.v[0], w.v[1], (uint64_t)s->cumulative[n]);
+            edge = rk__locate(s->cumulative, n, edge);
         } else {
             edge = (int64_t)rk__bounded(w.v[0], w.v[1], (uint64_t)n);
         }
@@ -122,6 +134,22 @@ RK_SHARED int rk__is_positive(const int32_t *row, int64_t degree, int32_t node)
         }
     }
     return low < degree && row[low] == node;
+}
+
+/* Where in `columns` the item of a user is, whose row has it. */
+RK_SHARED int64_t rk__find_edge(const int64_t *offsets, const int32_t *columns, int32_t user,
+                                int32_t node)
+{
+    int64_t low = offsets[user], high = offsets[user + 1];
+    while (high - low > 1) {
+        int64_t middle = low + (high - low) / 2;
+        if (columns[middle] <= node) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }
 
 /* The rank-th item, from 0, of those that are not in the row of `degree` nodes. */

@@ -11,6 +11,9 @@
  *            weight b softplus(n)                 with a = w1 + w2 beta, b = w3 + w4 beta,
  *                                                 beta from the degrees of user and item
  *
+ * A triplet may have a weight, of its interaction: it multiplies the positive's part of ccl and
+ * bce, whose negatives are no part of the interaction, and all of the others.
+ *
  * softmax is none of these: -s/t + power log(sum over k of e^(n_k/t), and e^(s/t) if included).
  */
 #ifndef RK_OPS_SLOT_LOSS_H
@@ -33,6 +36,12 @@ typedef struct rk_slot_rule {
 typedef struct rk_slot_term {
     double value, by_positive, by_negative;
 } rk_slot_term;
+
+/* What a triplet's weight does to the part of its negatives. */
+RK_HOST_DEVICE static inline double rk__weight_of_negatives(const rk_slot_rule *r, double weight)
+{
+    return r->kind == RK_LOSS_CCL || r->kind == RK_LOSS_BCE ? 1 : weight;
+}
 
 /* The slot of a triplet's k-th item when it has n: behind the batch's users come the first items of
  * all triplets, then the n - 1 others of each. */

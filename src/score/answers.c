@@ -164,7 +164,10 @@ rk_status rk__scorer_basis(rk_scorer *s, const rk_query *query, rk_basis *out, i
                                   [RK_ASKER_FOLDED] = RK_BASIS_ITEMS,
                                   [RK_ASKER_NOBODY] = RK_BASIS_POPULARITY};
     rk_asker asker = RK_ASKER_KNOWN;
-    RK_TRY(rk__query_asker(s, query, &asker, out_counted));
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__query_asker(s, query, &asker, out_counted);
+    pthread_mutex_unlock(&s->lock);
+    RK_TRY(status);
     *out = of[asker];
     return RK_OK;
 }
@@ -356,7 +359,19 @@ static rk_status rank_all(void *self, const rk_rank_order *o)
     return status;
 }
 
+static rk_status score_for_ranking(void *self, const int32_t *users, int64_t n,
+                                   const int64_t *offsets, const int32_t *items, float *scores)
+{
+    rk_query queries[RK_RANK_TILE];
+    RK_ASSERT(n <= RK_RANK_TILE);
+    for (int64_t i = 0; i < n; i++) {
+        queries[i] = (rk_query){.user = users[i]};
+    }
+    return rk__scorer_scores(self, queries, n, (rk_item_lists){offsets, items}, scores);
+}
+
 rk_ranker rk__scorer_ranker(rk_scorer *scorer)
 {
-    return (rk_ranker){.self = scorer, .rank = rank, .rank_all = rank_all};
+    return (rk_ranker){
+        .self = scorer, .rank = rank, .rank_all = rank_all, .score = score_for_ranking};
 }

@@ -38,18 +38,24 @@ static rk_status take_history(rk_scorer *s, const rk_query *q, rk_asker asker, i
 {
     const rk_lists *train = s->data.parts[RK_TRAIN];
     const rk_selection none = {0};
+    const rk_model_instance *instance = &s->engine->model;
     const int32_t *items = NULL;
+    const float *weights = NULL; /* 1 each */
     rk_host_tile *t = &s->tile;
     int64_t elements = 0;
-    if (asker == RK_ASKER_KNOWN && q->user >= 0 && train &&
-        !s->engine->model.model->is_same_for_all) {
+    if (asker == RK_ASKER_KNOWN && q->user >= 0 && train && !instance->model->is_same_for_all) {
+        bool weighs = instance->model->fold_equations && instance->data.train_values &&
+                      instance->options->model.weigh_by == RK_WEIGH_BY_VALUE;
         out->h = rk__lists_count(train, q->user);
-        items = train->items + (out->h > 0 ? train->offsets[q->user] : 0);
+        const int64_t begin = out->h > 0 ? train->offsets[q->user] : 0;
+        items = train->items + begin;
+        weights = weighs ? instance->data.train_values + begin : NULL;
     } else if (asker == RK_ASKER_FOLDED) {
         t->size = RK_TILE_ONE;
         RK_TRY(rk__tile_fill(s, t, q, 1, &none));
         out->h = t->list_offsets[1];
         items = t->items;
+        weights = t->weights;
     }
     RK_TRY(rk__mul(&elements, n, out->h, "reasons"));
     RK_TRY(rk__alloc(&out->items, out->h, sizeof *out->items, "reasons"));
@@ -57,7 +63,7 @@ static rk_status take_history(rk_scorer *s, const rk_query *q, rk_asker asker, i
     RK_TRY(rk__calloc(&out->parts, elements, sizeof *out->parts, "reasons"));
     for (int64_t j = 0; j < out->h; j++) {
         out->items[j] = items[j];
-        out->weights[j] = asker == RK_ASKER_FOLDED ? t->weights[j] : 1;
+        out->weights[j] = weights ? weights[j] : 1;
     }
     return RK_OK;
 }

@@ -68,16 +68,18 @@ static int64_t train_items(const rk_scorer *s, int64_t user)
     return train ? rk__lists_count(train, user) : 0;
 }
 
-/* How many of the given items of a held-out user count; they go to `out` unless it is NULL. */
-static int64_t given_items(const rk_scorer *s, int64_t user, int32_t *out)
+/* How many of the given items of a held-out user count; they and their weights go to `out` and
+ * `weights` unless those are NULL. */
+static int64_t given_items(const rk_scorer *s, int64_t user, int32_t *out, float *weights)
 {
     const rk_lists *given = s->data.parts[RK_GIVEN];
     int64_t n = 0;
     for (int64_t j = 0; given && j < rk__lists_count(given, user); j++) {
-        int32_t item = given->items[given->offsets[user] + j];
-        if (!s->cold[item]) {
+        int64_t at = given->offsets[user] + j;
+        if (!s->cold[given->items[at]]) {
             if (out) {
-                out[n] = item;
+                out[n] = given->items[at];
+                weights[n] = s->data.given_weights ? s->data.given_weights[at] : 1;
             }
             n++;
         }
@@ -101,16 +103,13 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
     for (int64_t i = 0; i < q->n_items; i++) {
         counted += counts(s, q, i);
     }
-    if (out_counted) {
-        *out_counted = counted;
-    }
     if (m->is_same_for_all) {
         *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0 && train_items(s, q->user) > 0) {
         *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0) {
-        bool is_given = rk__model_folds_in(m) && given_items(s, q->user, NULL) > 0;
-        *out = is_given ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
+        counted = rk__model_folds_in(m) ? given_items(s, q->user, NULL, NULL) : 0;
+        *out = counted > 0 ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     } else {
         *out = counted > 0 ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     }
@@ -119,6 +118,9 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
                 "model %s ranks for users that it was trained on only, not for a list "
                 "of items",
                 m->name);
+    }
+    if (out_counted) {
+        *out_counted = counted;
     }
     return RK_OK;
 }
@@ -178,7 +180,7 @@ static void reserve(const rk_scorer *s, rk_host_tile *t, int64_t user, unsigned 
         n += l ? rk__lists_count(l, user) : 0;
     }
     if (t->asker == RK_ASKER_FOLDED) {
-        listed = given_items(s, user, NULL);
+        listed = given_items(s, user, NULL, NULL);
     } else if (reads_lists) {
         listed = train_items(s, user);
     }
@@ -221,12 +223,12 @@ static void fill_user(const rk_scorer *s, rk_host_tile *t, int64_t i, unsigned s
     const int64_t n = t->list_offsets[i + 1] - begin;
     const rk_lists *train = s->data.parts[RK_TRAIN];
     if (t->asker == RK_ASKER_FOLDED) {
-        given_items(s, user, t->items + begin);
-    } else if (n > 0) {
-        memcpy(t->items + begin, train->items + train->offsets[user], (size_t)n * sizeof *t->items);
-    }
-    for (int64_t j = 0; j < n; j++) {
-        t->weights[begin + j] = 1;
+        given_items(s, user, t->items + begin, t->weights + begin);
+    } else {
+        for (int64_t j = 0; j < n; j++) {
+            t->items[begin + j] = train->items[train->offsets[user] + j];
+            t->weights[begin + j] = 1;
+        }
     }
     merge_seen(s, user, seen, t->masked + t->mask_offsets[i]);
 }

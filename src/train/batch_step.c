@@ -73,7 +73,7 @@ static rk_status declare_nodes(rk_step *s)
 static rk_status declare(rk_step *s, const rk_hooks *hooks)
 {
     rk_engine *e = s->engine;
-    RK_TRY(rk__sampling_init(&s->sampling, &e->graph, e->options));
+    RK_TRY(rk__sampling_init(&s->sampling, &e->graph, e->model.data.train_values, e->options));
     RK_TRY(rk__sampling_declare(&s->sampling, e->options, &e->graph, &e->store, &s->sample));
     RK_TRY(declare_nodes(s));
     RK_TRY(rk__neighbour_term_init(&s->neighbours, &e->graph, e->options, hooks));
@@ -173,6 +173,15 @@ static rk_model_instance model_of(const rk_step *s)
     return model;
 }
 
+/* Of the triplets, or RK_NONE. */
+static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
+                            rk_value state)
+{
+    rk_value values = rk__sampling_use_edge_weights(p, &s->engine->store);
+    return values == RK_NONE ? RK_NONE
+                             : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
+}
+
 /* The terms of the loss, on whole tables; rk__program_restrict leaves of them what is read. */
 static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *values,
                              rk_value state)
@@ -185,6 +194,7 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
     rk_objective_values batch = {.ego = RK_NONE,
                                  .logit_bias = rk__sampling_use_logit_bias(p, &e->store),
                                  .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
+                                 .weight = use_weights(s, p, graph, nodes, state),
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
     rk_encoded encoded = model.model->encode(&model, p, graph, values, state);

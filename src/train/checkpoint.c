@@ -360,12 +360,10 @@ static rk_status read_digest(const rk_h5 *file, const char *name, char out[17])
     return RK_OK;
 }
 
-rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out)
+rk_status rk__checkpoint_facts_of(const rk_h5 *file, rk_checkpoint_facts *out)
 {
-    rk_h5 *file = NULL;
     rk_status status = RK_OK;
     *out = (rk_checkpoint_facts){0};
-    RK_TRY(rk__h5_open(&file, path, KIND, VERSION));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "trajectory", &out->trajectory));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "watch", &out->watch));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "dataset.path", &out->dataset_path));
@@ -378,6 +376,14 @@ done:
     if (status != RK_OK) {
         rk__checkpoint_facts_free(out);
     }
+    return status;
+}
+
+rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out)
+{
+    rk_h5 *file = NULL;
+    RK_TRY(rk__checkpoint_open(path, &file));
+    rk_status status = rk__checkpoint_facts_of(file, out);
     rk__h5_close(file);
     return status;
 }

@@ -42,14 +42,15 @@ void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
 rk_status rk__checkpoint_write(const char *path, const rk_step *step,
                                const rk_checkpoint_facts *facts, const rk_position *position);
 
-/* Who wrote it and for what, without the tensors. */
+/* Who wrote it and for what, without the tensors. Free with rk__checkpoint_facts_free. */
 rk_status rk__checkpoint_read_facts(const char *path, rk_checkpoint_facts *out);
 
 /* Parameters, moments and the step state into the engine; the position with its history (free it
  * with rk__position_free). Shapes must be the engine's. */
 rk_status rk__checkpoint_read(const char *path, rk_step *step, rk_position *position);
-/* The file, to read parameters one by one. */
+/* The file, to read its parts one by one, all of the same checkpoint also if it is replaced. */
 rk_status rk__checkpoint_open(const char *path, rk_h5 **out);
+rk_status rk__checkpoint_facts_of(const rk_h5 *file, rk_checkpoint_facts *out);
 /* The parameters into a file of another kind. */
 rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *engine);
 rk_status rk__checkpoint_read_tensors(const rk_h5 *file, rk_engine *engine);

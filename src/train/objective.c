@@ -46,7 +46,8 @@ static rk_value append_ranking_loss(rk_program *p, const rk_options *o,
             !is_cosine(o) && n_candidates > 1) {
             chosen = rk__select_negatives(p, v->final, v->rows, v->state, batch);
         }
-        rk_slot_inputs inputs = {.state = v->state, .factor = v->degree_factor, .chosen = chosen};
+        rk_slot_inputs inputs = {
+            .state = v->state, .factor = v->degree_factor, .chosen = chosen, .weight = v->weight};
         rk__slot_loss(p, v->final, v->rows, inputs, is_cosine(o), slot_attr(o));
     }
     return chosen;

@@ -19,6 +19,7 @@ typedef struct rk_objective_values {
     rk_value ego;           /* f32 [S,d], layer 0; for L2 on it only */
     rk_value logit_bias;    /* f32 [N,1], or RK_NONE */
     rk_value degree_factor; /* f32 [N,1], or RK_NONE */
+    rk_value weight;        /* f32 [B,1] of the triplets, or RK_NONE */
     rk_value views[2];      /* f32 [S,d] each; with loss.contrast only */
     rk_objective_neighbours neighbours;
     rk_value state;

@@ -17,6 +17,8 @@ static const char *const NAME_EDGES = "sampling.edge_offsets";
 static const char *const NAME_POOL = "sampling.pool";
 static const char *const NAME_SHARE = "sampling.alias_share";
 static const char *const NAME_ALIAS = "sampling.alias_item";
+static const char *const NAME_CUMULATIVE = "sampling.cumulative";
+static const char *const NAME_WEIGHTS = "loss.edge_weights";
 static const char *const NAME_BIAS = "loss.logit_bias";
 static const char *const NAME_FACTOR = "loss.degree_factor";
 
@@ -137,6 +139,61 @@ done:
     return status;
 }
 
+/* Whole numbers, so that every device draws the same: the largest value is 2^30. */
+static rk_status build_cumulative(rk_sampling *s, const rk_graph *graph, const float *values)
+{
+    int64_t n = 0;
+    double largest = 0;
+    RK_ASSERT(values);
+    RK_TRY(rk__alloc(&s->cumulative, s->n_eligible_edges + 1, sizeof *s->cumulative,
+                     "the weights of interactions"));
+    for (int64_t e = 0; e < graph->n_edges; e++) {
+        largest = fmax(largest, (double)values[e]);
+    }
+    s->cumulative[0] = 0;
+    for (int64_t i = 0; i < s->n_eligible_users; i++) {
+        for (int64_t e = graph->offsets[s->users[i]]; e < graph->offsets[s->users[i] + 1]; e++) {
+            int64_t weight = llrint((double)values[e] / largest * 0x1p30);
+            s->cumulative[n + 1] = s->cumulative[n] + (weight > 0 ? weight : 1);
+            n++;
+        }
+    }
+    return RK_OK;
+}
+
+/* The values over their mean. */
+static rk_status build_edge_weights(rk_sampling *s, const rk_graph *graph, const float *values)
+{
+    double sum = 0;
+    RK_ASSERT(values);
+    RK_TRY(rk__alloc(&s->edge_weights, graph->n_edges, sizeof *s->edge_weights,
+                     "the weights of interactions"));
+    s->n_edges = graph->n_edges;
+    for (int64_t e = 0; e < graph->n_edges; e++) {
+        sum += (double)values[e];
+    }
+    for (int64_t e = 0; e < graph->n_edges; e++) {
+        s->edge_weights[e] = (float)((double)values[e] * (double)graph->n_edges / sum);
+    }
+    return RK_OK;
+}
+
+/* The chance that a draw is this edge (a number in edge_offsets) of eligible user i. */
+static double chance_of_edge(const rk_sampling *s, const rk_options *options, int64_t i,
+                             int64_t edge)
+{
+    bool by_user = options->sampling.positives == RK_POSITIVES_USER;
+    int64_t begin = s->edge_offsets[i], end = s->edge_offsets[i + 1];
+    if (s->cumulative) {
+        int64_t all = by_user ? s->cumulative[end] - s->cumulative[begin]
+                              : s->cumulative[s->n_eligible_edges];
+        double share = (double)(s->cumulative[edge + 1] - s->cumulative[edge]) / (double)all;
+        return by_user ? share / (double)s->n_eligible_users : share;
+    }
+    return by_user ? 1 / ((double)s->n_eligible_users * (double)(end - begin))
+                   : 1 / (double)s->n_eligible_edges;
+}
+
 /* -strength * log(chance that a draw's positive is this item). The chance is exact for each kind of
  * sampling.positives; items that are never drawn have no logit to change. */
 static rk_status build_logit_bias(rk_sampling *s, const rk_graph *graph, const rk_options *options)
@@ -147,12 +204,10 @@ static rk_status build_logit_bias(rk_sampling *s, const rk_graph *graph, const r
     RK_TRY_GOTO(done, rk__calloc(&s->logit_bias, s->n_nodes, sizeof *s->logit_bias,
                                  "the popularity correction"));
     for (int64_t i = 0; i < s->n_eligible_users; i++) {
-        int64_t user = s->users[i], degree = rk__graph_degree(graph, user);
-        double share = options->sampling.positives == RK_POSITIVES_USER
-                           ? 1 / ((double)s->n_eligible_users * (double)degree)
-                           : 1 / (double)s->n_eligible_edges;
+        int64_t user = s->users[i];
         for (int64_t e = graph->offsets[user]; e < graph->offsets[user + 1]; e++) {
-            chance[graph->columns[e]] += share;
+            int64_t edge = s->edge_offsets[i] + e - graph->offsets[user];
+            chance[graph->columns[e]] += chance_of_edge(s, options, i, edge);
         }
     }
     for (int64_t i = 0; i < s->n_nodes; i++) {
@@ -191,7 +246,8 @@ static rk_status check_catalogue(const rk_graph *graph, const rk_options *option
     return RK_OK;
 }
 
-rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_options *options)
+rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const float *values,
+                            const rk_options *options)
 {
     rk_status status = RK_OK;
     *out = (rk_sampling){0};
@@ -202,6 +258,12 @@ rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const rk_op
         RK_TRY_GOTO(done, build_pool(out, graph, options->sampling.pool_size));
     } else if (options->sampling.negatives == RK_NEGATIVES_POPULARITY) {
         RK_TRY_GOTO(done, build_alias(out, graph, options->sampling.alpha));
+    }
+    if (options->sampling.weigh_by == RK_WEIGH_BY_VALUE) {
+        RK_TRY_GOTO(done, build_cumulative(out, graph, values));
+    }
+    if (options->loss.weigh_by == RK_WEIGH_BY_VALUE) {
+        RK_TRY_GOTO(done, build_edge_weights(out, graph, values));
     }
     if (options->loss.popularity_correction > 0) {
         RK_TRY_GOTO(done, build_logit_bias(out, graph, options));
@@ -223,6 +285,8 @@ void rk__sampling_free(rk_sampling *sampling)
     rk__free(sampling->pool);
     rk__free(sampling->alias_share);
     rk__free(sampling->alias_item);
+    rk__free(sampling->cumulative);
+    rk__free(sampling->edge_weights);
     rk__free(sampling->logit_bias);
     rk__free(sampling->degree_factor);
     *sampling = (rk_sampling){0};
@@ -243,6 +307,13 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
         RK_TRY(
             rk__store_add(store, NAME_SHARE, RK_F32, graph->n_items, 1, s->alias_share, &number));
         RK_TRY(rk__store_add(store, NAME_ALIAS, RK_I32, graph->n_items, 1, s->alias_item, &number));
+    }
+    if (s->cumulative) {
+        RK_TRY(rk__store_add(store, NAME_CUMULATIVE, RK_I64, s->n_eligible_edges + 1, 1,
+                             s->cumulative, &number));
+    }
+    if (s->edge_weights) {
+        RK_TRY(rk__store_add(store, NAME_WEIGHTS, RK_F32, s->n_edges, 1, s->edge_weights, &number));
     }
     if (s->logit_bias) {
         RK_TRY(rk__store_add(store, NAME_BIAS, RK_F32, s->n_nodes, 1, s->logit_bias, &number));
@@ -281,6 +352,7 @@ rk_sampler rk__sampling_sampler(const rk_sampling *sampling, const rk_graph *gra
                         .pool = sampling->pool,
                         .alias_share = sampling->alias_share,
                         .alias_item = sampling->alias_item,
+                        .cumulative = sampling->cumulative,
                         .positives = attr->positives,
                         .negatives = attr->negatives,
                         .pool_size = attr->pool_size,
@@ -310,7 +382,13 @@ rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store)
         .pool = use_if_there(program, store, NAME_POOL),
         .alias_share = use_if_there(program, store, NAME_SHARE),
         .alias_item = use_if_there(program, store, NAME_ALIAS),
+        .cumulative = use_if_there(program, store, NAME_CUMULATIVE),
     };
+}
+
+rk_value rk__sampling_use_edge_weights(rk_program *program, const rk_store *store)
+{
+    return use_if_there(program, store, NAME_WEIGHTS);
 }
 
 rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store)

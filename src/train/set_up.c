@@ -35,7 +35,10 @@ static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                        const rk_dataset *dataset, const rk_hooks *hooks)
 {
     const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
-                                   &dataset->parts[RK_TEST], &dataset->parts[RK_GIVEN]}};
+                                   &dataset->parts[RK_TEST], &dataset->parts[RK_GIVEN]},
+                                  engine->options->model.weigh_by == RK_WEIGH_BY_VALUE
+                                      ? dataset->details[RK_GIVEN].value
+                                      : NULL};
     if (step) {
         RK_TRY(rk__step_create(step, engine, (rk_step_how){0}, hooks));
     }
@@ -47,6 +50,66 @@ static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
         RK_TRY(rk__step_load(step));
         RK_TRY(rk__engine_init_parameters(engine));
         warn_of_skipped_users(step, hooks);
+    }
+    return RK_OK;
+}
+
+/* The option that weighs interactions by their values, NULL if none does. */
+static const char *weighing_option(const rk_options *o)
+{
+    const rk_model_kind *m = rk__model_of(o);
+    if (o->model.weigh_by == RK_WEIGH_BY_VALUE) {
+        return "model.weigh_by";
+    }
+    if (!m->encode) {
+        return NULL;
+    }
+    return o->loss.weigh_by == RK_WEIGH_BY_VALUE       ? "loss.weigh_by"
+           : o->sampling.weigh_by == RK_WEIGH_BY_VALUE ? "sampling.weigh_by"
+                                                       : NULL;
+}
+
+static rk_status check_part(const rk_dataset *d, rk_part part, const char *option)
+{
+    const rk_lists *lists = &d->parts[part];
+    const float *value = d->details[part].value;
+    for (int64_t user = 0; user < lists->n_rows; user++) {
+        for (int64_t k = lists->offsets[user]; k < lists->offsets[user + 1]; k++) {
+            char room[2][RK_ID_BYTES];
+            if (!(value[k] > 0)) {
+                RK_FAIL(RK_ERR_DATA,
+                        "%s is value, but user %s and item %s have the value %g: weights must be "
+                        "above 0; leave such rows out by the 'where' of their source, or take "
+                        "%s=none",
+                        option, rk_dataset_user_id(d, user, room[0]),
+                        rk_dataset_item_id(d, lists->items[k], room[1]), (double)value[k], option);
+            }
+        }
+    }
+    return RK_OK;
+}
+
+/* Values that are asked for must be there and serve as weights; values that nobody looks at are
+ * told of. */
+static rk_status check_values(const rk_options *options, const rk_dataset *dataset,
+                              const rk_step *step, const rk_hooks *hooks)
+{
+    const char *option = weighing_option(options);
+    bool has_values = dataset->details[RK_TRAIN].value != NULL;
+    if (option && !has_values) {
+        RK_FAIL(RK_ERR_DATA,
+                "%s is value, but the data set %s has no values: name their column in the key "
+                "'value' of each of data.sources, or set data.repeat_value=count",
+                option, dataset->name);
+    }
+    if (!option && has_values && step && hooks && hooks->log) {
+        hooks->log(hooks->user, RK_LOG_INFO,
+                   "interactions have values, but nothing looks at them: model.weigh_by (ials), "
+                   "loss.weigh_by or sampling.weigh_by would");
+    }
+    if (option) {
+        RK_TRY(check_part(dataset, RK_TRAIN, option));
+        RK_TRY(check_part(dataset, RK_GIVEN, option));
     }
     return RK_OK;
 }
@@ -63,11 +126,13 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
     if (step) {
         *step = (rk_step){0};
     }
+    RK_TRY(check_values(options, dataset, step, hooks));
     RK_TRY(rk__graph_build_lists(&graph, train->offsets, train->items, dataset->n_users,
                                  dataset->n_items));
-    RK_TRY(rk__engine_open(
-        engine, options, &graph,
-        (rk_engine_how){.eager = eager, .train_times = dataset->details[RK_TRAIN].time}));
+    RK_TRY(rk__engine_open(engine, options, &graph,
+                           (rk_engine_how){.eager = eager,
+                                           .train_times = dataset->details[RK_TRAIN].time,
+                                           .train_values = dataset->details[RK_TRAIN].value}));
     status = build(engine, step, scorer, dataset, hooks);
     if (status != RK_OK) {
         rk__tear_down(engine, step, scorer);

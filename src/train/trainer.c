@@ -210,11 +210,27 @@ static rk_status write_texts(rk_trainer *t)
     return rk__run_folder_keep_data(t->folder, t->options, t->dataset);
 }
 
+/* What was made of a run in its folder stays when the run is replaced. */
+static rk_status warn_of_remains(rk_trainer *t)
+{
+    static const char *const names[] = {"export", "model.h5"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        bool there = false;
+        RK_TRY(rk__folder_has(t->folder, names[i], &there));
+        if (there) {
+            rk__log(&t->log, RK_LOG_WARNING, "%s/%s is still that of the run that is replaced",
+                    t->folder, names[i]);
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status start(rk_trainer *t)
 {
     if (!t->folder) {
         return RK_OK;
     }
+    RK_TRY(warn_of_remains(t));
     rk__run_folder_clear(t->folder); /* by force; else there is nothing */
     t->unsaved = true;
     rk_status status = write_texts(t);
@@ -433,6 +449,7 @@ static rk_status take_folder(rk_trainer *t, const rk_train_options *how)
 
 static void tear_down(rk_trainer *t)
 {
+    rk__warm_start_close(&t->warm);
     rk__tear_down(&t->engine, &t->step, &t->scorer);
     rk_dataset_free(t->prepared);
     rk__position_free(&t->position);
@@ -452,10 +469,10 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
+    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, take_folder(&t, how));
     t.options = rk__config_options(config);
     t.epochs = rk__model_epochs(t.options);
-    RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config));
     RK_TRY_GOTO(done, prepare_data(&t, how));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
@@ -474,7 +491,6 @@ done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
-    rk__warm_start_close(&t.warm);
     tear_down(&t);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "data/dataset_internal.h"
 #include "data/dataset_store.h"
 #include "train/model_file.h"
+#include "train/open_run.h"
 #include "train/run_folder.h"
 #include "train/seeds_folder.h"
 
@@ -51,44 +52,11 @@ static rk_status compare_configs(const char *from, const rk_config *before, cons
     return RK_OK;
 }
 
-/* The checkpoint of the model that the folder has chosen. */
-static rk_status find_checkpoint(const rk_options *options, const char *folder, char **out)
+static rk_status open_folder(rk_warm_start *w, const rk_config *config, const rk_hooks *hooks)
 {
-    static const char *const names[] = {RK_FILE_BEST, RK_FILE_LAST};
-    for (int i = options->eval.select == RK_SELECT_BEST ? 0 : 1; i < 2; i++) {
-        bool there = false;
-        RK_TRY(rk__folder_has(folder, names[i], &there));
-        if (there) {
-            return rk__path_join(out, folder, names[i]);
-        }
-    }
-    RK_FAIL(RK_ERR_CONFIG, "the run to begin from, %s, has no checkpoint yet; train it first",
-            folder);
-}
-
-static rk_status open_dataset(rk_warm_start *w, const rk_checkpoint_facts *facts)
-{
-    if (!*facts->dataset_path || rk_dataset_open(facts->dataset_path, &w->dataset) != RK_OK) {
-        RK_FAIL(RK_ERR_IO,
-                "the data set of the run to begin from, %s, is not at %s any more: without it "
-                "nobody knows whose its rows are; take its file of `export --format model`, or "
-                "prepare its data set again",
-                w->facts.run, facts->dataset_path);
-    }
-    if (strcmp(w->dataset->fingerprint, facts->fingerprint) != 0) {
-        RK_FAIL(RK_ERR_DATA,
-                "%s was trained on a data set with fingerprint %s, the one at %s has %s: nobody "
-                "knows whose its rows are",
-                w->facts.run, facts->fingerprint, facts->dataset_path, w->dataset->fingerprint);
-    }
-    return RK_OK;
-}
-
-static rk_status open_folder(rk_warm_start *w, const rk_config *config)
-{
-    char *path = NULL, *checkpoint = NULL;
+    char *path = NULL;
     rk_config *before = NULL;
-    rk_checkpoint_facts facts = {0};
+    rk_open_run run = {.checkpoint = NULL};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__path_join(&path, w->facts.run, RK_FILE_CONFIG));
     if (!rk__file_exists(path)) {
@@ -98,15 +66,19 @@ static rk_status open_folder(rk_warm_start *w, const rk_config *config)
     }
     RK_TRY_GOTO(done, rk_config_load(&before, path));
     RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
-    RK_TRY_GOTO(done, find_checkpoint(rk__config_options(before), w->facts.run, &checkpoint));
-    RK_TRY_GOTO(done, rk__checkpoint_read_facts(checkpoint, &facts));
-    w->facts.epoch = facts.epoch;
-    RK_TRY_GOTO(done, open_dataset(w, &facts));
-    status = rk__checkpoint_open(checkpoint, &w->file);
+    status = rk__open_run(&run, w->facts.run, before, NULL, hooks);
+    if (status != RK_OK) {
+        rk__fail_prefix(status, "the run to begin from");
+        goto done;
+    }
+    w->facts.epoch = run.facts.epoch;
+    w->file = run.checkpoint;
+    w->dataset = run.dataset;
+    run.checkpoint = NULL;
+    run.dataset = NULL;
 done:
-    rk__checkpoint_facts_free(&facts);
+    rk__open_run_close(&run);
     rk_config_free(before);
-    rk__free(checkpoint);
     rk__free(path);
     return status;
 }
@@ -125,7 +97,7 @@ done:
 }
 
 rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
-                              const rk_config *config)
+                              const rk_config *config, const rk_hooks *hooks)
 {
     struct stat info;
     *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
@@ -140,8 +112,8 @@ rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
     }
     bool is_file = stat(how->from, &info) == 0 && S_ISREG(info.st_mode);
     RK_TRY(is_file ? rk__strdup(&out->facts.run, how->from)
-                   : rk__seeds_folder_choose(how->from, NULL, &out->facts.run));
-    rk_status status = is_file ? open_file(out, config) : open_folder(out, config);
+                   : rk__seeds_folder_choose(how->from, hooks, &out->facts.run));
+    rk_status status = is_file ? open_file(out, config) : open_folder(out, config, hooks);
     if (status != RK_OK) {
         rk__warm_start_close(out);
     }

@@ -24,7 +24,7 @@ typedef struct rk_warm_start {
  * another size of its parameters than config says, and for a model that is computed in one go;
  * RK_ERR_IO or RK_ERR_DATA for what cannot be read. Nothing is owed after a failure. */
 rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
-                              const rk_config *config);
+                              const rk_config *config, const rk_hooks *hooks);
 
 /* Fills the facts, and closes what was open. RK_ERR_DATA when the two data sets have no user and no
  * item in common. */

@@ -248,7 +248,38 @@ run 0 "$rankine" score cold --user 3 5000 --items 6000,3 --tsv
 [ "$(cut -f 4 out | tr '\n' ' ')" = "untrained model untrained popularity " ] ||
     fail "scores of what was never trained"
 
+# ---- users who are held out are answered by what is given of them ----
+sed 's/kind: ratio/kind: users/; /order: time/d' demo/synth.yaml >demo/users.yaml
+run 0 "$rankine" train demo/users.yaml --run users "${two[@]}" "${quick[@]}"
+run 0 "$rankine" recommend users --all --top 1 --tsv
+[ "$(cut -f 5 out | sort | uniq -c | awk '{ print $2 }' | tr '\n' ' ')" = "items model " ] ||
+    fail "held-out users are known by items"
+user=$(awk -F'\t' '$5 == "items" { print $1; exit }' out)
+run 0 "$rankine" recommend users --user "$user" --top 4 --explain --json
+json "j[0]['basis'] == 'items' and j[0]['known_items'] > 1"
+python3 exact.py exact || fail "reasons of held-out users are exact"
+
 # ---- ids that need care ----
+mkdir forms
+{
+    echo user_id,item_id
+    for user in $'Jose\xcc\x81' $'Zo\xc3\xab' Ann; do
+        for item in 1 2 3 4 5 6; do echo "$user,$item"; done
+    done
+} >forms/r.csv
+cat >forms.yaml <<'CONFIG'
+data: {ids: text, sources: [{file: forms/r.csv}]}
+split: {kind: ratio}
+model: {dim: 4}
+train: {epochs: 1}
+eval: {k: [2], metric: ndcg@2}
+CONFIG
+run 0 "$rankine" train forms.yaml --run forms/run --device cpu --quiet
+run 0 "$rankine" recommend forms/run --user $'Jos\xc3\xa9' $'Zoe\xcc\x88' --top 1 --tsv
+silent
+[ "$(cut -f 1 out | sort -u)" = $'Jose\xcc\x81\nZo\xc3\xab' ] || fail "ids in other forms of Unicode"
+run 3 "$rankine" recommend forms/run --user Jose
+
 mkdir odd
 printf '%s\n' 'user_id,item_id' >odd/r.csv
 for user in a 'comma,inside' 'back\slash' '"quoted ""x"""' $'"a\ttab"'; do

@@ -86,6 +86,45 @@ static void same_answer(const char *what, const rk_model *cpu, const rk_model *c
     free(other);
 }
 
+/* Similar items, pairs and reasons. */
+static void same_other_answers(const char *what, const fitted *cpu, const fitted *cuda,
+                               const rk_query *query, double bound)
+{
+    enum { ASKED = 3, REASONS = 4 };
+    static const int32_t items[ASKED] = {4, 30, 12};
+    static const int64_t users[ASKED] = {9, 2, 9};
+    float a[ASKED], b[ASKED], most[2][ASKED];
+    rk_recommendation best[2][ASKED][K];
+    rk_reason reasons[2][ASKED][REASONS];
+    rk_explanation sums[2][ASKED];
+    assert_ok(rk_model_score_pairs(cpu->model, users, items, ASKED, a));
+    assert_ok(rk_model_score_pairs(cuda->model, users, items, ASKED, b));
+    same_floats(what, b, a, ASKED, bound);
+    for (int i = 0; i < 2; i++) {
+        const rk_model *model = i == 0 ? cpu->model : cuda->model;
+        assert_ok(rk_model_explain(model, query, items, ASKED, REASONS, reasons[i][0], sums[i]));
+        for (int j = 0; j < ASKED; j++) {
+            most[i][j] = sums[i][j].sum;
+        }
+        if (rk_model_get_facts(model).finds_similar) {
+            assert_ok(rk_model_similar(model, items, ASKED, NULL, K, best[i][0]));
+        }
+    }
+    same_floats(what, most[1], most[0], ASKED, bound);
+    for (int j = 0; j < ASKED; j++) {
+        for (int k = 0; k < REASONS && reasons[0][j][k].item >= 0; k++) {
+            a[0] = reasons[0][j][k].part;
+            b[0] = reasons[1][j][k].part;
+            same_floats(what, b, a, 1, 20 * bound);
+        }
+        for (int k = 0; rk_model_get_facts(cpu->model).finds_similar && k < K; k++) {
+            a[0] = best[0][j][k].score;
+            b[0] = best[1][j][k].score;
+            same_floats(what, b, a, 1, 20 * bound);
+        }
+    }
+}
+
 static void same_model(const fitted_data *d, const char *const *settings, double bound)
 {
     static const int32_t items[LIST] = {5, 20, 1, 33}, denied[] = {0, 7};
@@ -104,6 +143,7 @@ static void same_model(const fitted_data *d, const char *const *settings, double
     const rk_query weighted = {.user = -1, .items = items, .weights = weights, .n_items = LIST};
     same_answer(what, cpu.model, cuda.model, &plain, NULL, bound);
     same_answer(what, cpu.model, cuda.model, &weighted, NULL, bound);
+    same_other_answers(what, &cpu, &cuda, &weighted, bound);
     rk_metrics a, b;
     assert_ok(rk_model_evaluate(cpu.model, RK_TEST, false, NULL, &a));
     assert_ok(rk_model_evaluate(cuda.model, RK_TEST, false, NULL, &b));

@@ -3,12 +3,28 @@
 #include "ops/harness.h"
 #include "ops/sample_draw.h"
 
-static void sample(int positives, int negatives, int64_t triplets, int32_t candidates)
+/* Of the sampler's draws. */
+static rk_sample_attr attr_of(const rk_sampler *s, int64_t batch, int32_t candidates, bool has_pool)
+{
+    return (rk_sample_attr){.batch = batch,
+                            .positives = s->positives,
+                            .negatives = s->negatives,
+                            .n_candidates = candidates,
+                            .pool_size = has_pool ? s->pool_size : 0,
+                            .pool_probability = s->pool_probability,
+                            .n_users = s->n_users,
+                            .n_items = s->n_items,
+                            .n_eligible_users = s->n_eligible_users,
+                            .n_eligible_edges = s->n_eligible_edges};
+}
+
+static void sample(int positives, int negatives, int64_t triplets, int32_t candidates,
+                   bool is_weighted)
 {
     enum { USERS = 60, ITEMS = 45, BATCH = 300, POOL = 9 };
     ops_random r = {77};
-    ops_case *c = ops_begin("sample_triplets, positives %d, negatives %d, %d triplets", positives,
-                            negatives, (int)triplets);
+    ops_case *c = ops_begin("sample_triplets, positives %d%s, negatives %d, %d triplets", positives,
+                            is_weighted ? " by weights" : "", negatives, (int)triplets);
     ops_graph g = ops_make_graph(c, USERS, ITEMS, 0.3, &r);
     ops_batch b = {.batch = BATCH, .candidates = candidates, .triplets = triplets};
     rk_step_state state = ops_state(&b);
@@ -27,6 +43,10 @@ static void sample(int positives, int negatives, int64_t triplets, int32_t candi
         alias_item[i] = (i * 7 + 3) % ITEMS;
         pool[i % POOL] = i;
     }
+    int64_t *cumulative = ops_memory(c, edges[n] + 1, sizeof *cumulative);
+    for (int64_t e = 0; e < edges[n]; e++) {
+        cumulative[e + 1] = cumulative[e] + 1 + (e * e) % 1000003 * (e % 3) * 100000;
+    }
     rk_sampler s = {.offsets = g.offsets,
                     .columns = g.columns,
                     .users = users,
@@ -34,6 +54,7 @@ static void sample(int positives, int negatives, int64_t triplets, int32_t candi
                     .pool = pool,
                     .alias_share = share,
                     .alias_item = alias_item,
+                    .cumulative = is_weighted ? cumulative : NULL,
                     .positives = positives,
                     .negatives = negatives,
                     .pool_size = POOL,
@@ -62,23 +83,18 @@ static void sample(int positives, int negatives, int64_t triplets, int32_t candi
                                .edge_offsets = ops_input(c, RK_I64, n + 1, 1, edges),
                                .pool = RK_NONE,
                                .alias_share = RK_NONE,
-                               .alias_item = RK_NONE};
+                               .alias_item = RK_NONE,
+                               .cumulative = RK_NONE};
+    if (is_weighted) {
+        values.cumulative = ops_input(c, RK_I64, edges[n] + 1, 1, cumulative);
+    }
     if (negatives == RK_NEGATIVES_POPULAR_POOL) {
         values.pool = ops_input(c, RK_I32, POOL, 1, pool);
     } else if (negatives == RK_NEGATIVES_POPULARITY) {
         values.alias_share = ops_input(c, RK_F32, ITEMS, 1, share);
         values.alias_item = ops_input(c, RK_I32, ITEMS, 1, alias_item);
     }
-    rk_sample_attr attr = {.batch = BATCH,
-                           .positives = positives,
-                           .negatives = negatives,
-                           .n_candidates = candidates,
-                           .pool_size = values.pool == RK_NONE ? 0 : POOL,
-                           .pool_probability = 0.5f,
-                           .n_users = USERS,
-                           .n_items = ITEMS,
-                           .n_eligible_users = n,
-                           .n_eligible_edges = edges[n]};
+    rk_sample_attr attr = attr_of(&s, BATCH, candidates, values.pool != RK_NONE);
     ops_expect_exactly(c, rk__sample_triplets(ops_program(c), graph, values, attr), expected);
     ops_run(c, 1);
 }
@@ -88,14 +104,53 @@ static void sample_triplets(void)
     for (int positives = RK_POSITIVES_USER; positives <= RK_POSITIVES_SHUFFLE; positives++) {
         for (int negatives = 0; negatives <= RK_NEGATIVES_DYNAMIC; negatives++) {
             int32_t candidates = negatives == RK_NEGATIVES_DYNAMIC ? 5 : 1;
-            sample(positives, negatives, 300, candidates);
-            sample(positives, negatives, 117, candidates);
+            sample(positives, negatives, 300, candidates, false);
+            sample(positives, negatives, 117, candidates, false);
+            if (positives != RK_POSITIVES_SHUFFLE) {
+                sample(positives, negatives, 300, candidates, true);
+            }
         }
     }
-    sample(RK_POSITIVES_USER, RK_NEGATIVES_UNIFORM, 0, 1);
+    sample(RK_POSITIVES_USER, RK_NEGATIVES_UNIFORM, 0, 1, false);
+}
+
+/* Each positive's value by a plain search, also of users with one item and of full batches. */
+static void triplet_values_of(int64_t triplets)
+{
+    enum { USERS = 50, ITEMS = 40, BATCH = 200, SLOTS = 3 * BATCH };
+    ops_random r = {78};
+    ops_case *c = ops_begin("triplet_values, %d triplets", (int)triplets);
+    ops_graph g = ops_make_graph(c, USERS, ITEMS, 0.2, &r);
+    ops_batch b = {.batch = BATCH, .candidates = 1, .triplets = triplets};
+    rk_step_state state = ops_state(&b);
+    float *values = ops_reals(c, g.n_edges, &r), *expected = ops_memory(c, BATCH, sizeof(float));
+    int32_t *nodes = ops_memory(c, SLOTS, sizeof *nodes);
+    memset(nodes, 0xff, SLOTS * sizeof *nodes);
+    for (int64_t t = 0; t < triplets; t++) {
+        int64_t edge = ops_below(&r, g.n_edges), user = 0;
+        while (g.offsets[user + 1] <= edge) {
+            user++;
+        }
+        nodes[t] = (int32_t)user;
+        nodes[BATCH + t] = g.columns[edge];
+        expected[t] = values[edge];
+    }
+    rk_value out = rk__triplet_values(
+        ops_program(c), ops_graph_inputs(c, &g), ops_input(c, RK_F32, g.n_edges, 1, values),
+        ops_input(c, RK_I32, SLOTS, 1, nodes), ops_variable(c, RK_STATE, 1, 1, &state), BATCH);
+    ops_expect_exactly(c, out, expected);
+    ops_run(c, 1);
+}
+
+static void triplet_values(void)
+{
+    triplet_values_of(200);
+    triplet_values_of(77);
+    triplet_values_of(0);
 }
 
 const ops_entry ops_cases_sample[] = {
     {RK_OP_SAMPLE_TRIPLETS, sample_triplets},
+    {RK_OP_TRIPLET_VALUES, triplet_values},
     {RK_OP_COUNT, NULL},
 };

@@ -16,6 +16,7 @@ typedef struct setting {
     float *factor;   /* by node */
     int32_t *chosen; /* of each triplet the candidate that counts, or -1; NULL = all count */
     rk_value chosen_value;
+    float *weight; /* of each triplet; NULL = 1 */
 } setting;
 
 static setting begin(const char *what, int i, int variant, bool choose)
@@ -92,9 +93,10 @@ static const rk_slot_rule rules[] = {
 };
 enum { N_RULES = sizeof rules / sizeof rules[0] };
 
-/* The term of a triplet, as the papers write it; `nearest`: the distance to a kink. */
+/* The term of a triplet, as the papers write it, times its weight: of ccl and bce only the part of
+ * the positive; `nearest`: the distance to a kink. */
 static double term_of(const rk_slot_rule *r, const double *s, int64_t m, const double *beta,
-                      double *nearest)
+                      double weight, double *nearest)
 {
     double sum = 0, own = 0;
     for (int64_t k = 1; k <= m; k++) {
@@ -124,9 +126,9 @@ static double term_of(const rk_slot_rule *r, const double *s, int64_t m, const d
               log(1 / (1 + exp(-s[0])));
     } else if (r->kind == RK_LOSS_SOFTMAX) {
         sum += r->exclude_positive ? 0 : exp(s[0] / r->temperature);
-        return -log(exp(s[0] / r->temperature) / pow(sum, r->power));
+        return -weight * log(exp(s[0] / r->temperature) / pow(sum, r->power));
     }
-    return own + sum;
+    return r->kind == RK_LOSS_CCL || r->kind == RK_LOSS_BCE ? weight * own + sum : weight * sum;
 }
 
 /* The number among a triplet's items of the k-th that counts; 0 is the positive. */
@@ -159,20 +161,22 @@ static void slot_loss_by(const rk_slot_rule *rule, setting t)
     double *s = ops_doubles(t.s.c, width), *beta = ops_doubles(t.s.c, width);
     for (int64_t b = 0; b < t.s.b.triplets; b++) {
         double nearest = 1, ignored = 1, rounding = scores_of(&t, b, n, s, beta), h = 1e-5;
-        double term = term_of(rule, s, n, beta, &nearest), triplets = (double)t.s.b.triplets;
+        double weight = t.weight ? (double)t.weight[b] : 1, triplets = (double)t.s.b.triplets;
+        double term = term_of(rule, s, n, beta, weight, &nearest);
         assert_true(nearest > 4 * h); /* else the case is to be changed */
         ops_add(loss, size, term / triplets);
-        *size += 20 * rounding / triplets;
+        *size += 20 * fmax(weight, 1) * rounding / triplets;
         for (int64_t k = 0; k <= n; k++) {
             double here = s[k];
             s[k] = here + h;
-            double above = term_of(rule, s, n, beta, &ignored);
+            double above = term_of(rule, s, n, beta, weight, &ignored);
             s[k] = here - h;
-            double below = term_of(rule, s, n, beta, &ignored);
+            double below = term_of(rule, s, n, beta, weight, &ignored);
             s[k] = here;
             int64_t at = b * width + counted(&t, b, k);
             by_score[at] = (above - below) / (2 * h) / triplets;
             tolerance[at] = (fabs(by_score[at]) * (1 + rounding) + 1e-4) / triplets + 1e-5;
+            tolerance[at] *= fmax(weight, 1);
         }
     }
     rk_value in[] = {t.s.x_value,
@@ -180,12 +184,22 @@ static void slot_loss_by(const rk_slot_rule *rule, setting t)
                      t.s.set.rows,
                      t.s.state,
                      ops_input(t.s.c, RK_F32, t.s.n_nodes, 1, t.factor),
-                     t.chosen_value};
+                     t.chosen_value,
+                     t.weight ? ops_input(t.s.c, RK_F32, t.s.b.batch, 1, t.weight) : RK_NONE};
     rk_attr attr = {.slot = {.batch = t.s.b.batch, .rule = *rule}};
-    rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, 6, attr);
+    rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, 7, attr);
     ops_expect_reals(t.s.c, out, loss, size, 1e-6);
     ops_expect_reals(t.s.c, out + 1, by_score, tolerance, 1e-5);
     ops_run(t.s.c, 1);
+}
+
+static setting weighed(setting t)
+{
+    t.weight = ops_reals(t.s.c, t.s.b.batch, &t.s.r);
+    for (int64_t b = 0; b < t.s.b.batch; b++) {
+        t.weight[b] = 0.1f + 2 * fabsf(t.weight[b]);
+    }
+    return t;
 }
 
 static void slot_loss(void)
@@ -194,6 +208,7 @@ static void slot_loss(void)
         for (int v = 0; v < N_RULES; v++) {
             slot_loss_by(&rules[v], begin("slot_loss", i, v, false));
             slot_loss_by(&rules[v], begin("slot_loss of chosen", i, v, true));
+            slot_loss_by(&rules[v], weighed(begin("slot_loss by weights", i, v, i % 2 == 0)));
         }
     }
 }
@@ -260,9 +275,10 @@ static void slot_loss_extremes(void)
     rk_row_set set = ops_batch_inputs(c, &b, b.capacity);
     rk_step_state state = ops_state(&b);
     rk_program *p = ops_program(c);
-    rk__slot_loss(p, ops_input(c, RK_F32, b.capacity, 1, x), set,
-                  (rk_slot_inputs){ops_variable(c, RK_STATE, 1, 1, &state), RK_NONE, RK_NONE},
-                  false, (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
+    rk__slot_loss(
+        p, ops_input(c, RK_F32, b.capacity, 1, x), set,
+        (rk_slot_inputs){ops_variable(c, RK_STATE, 1, 1, &state), RK_NONE, RK_NONE, RK_NONE}, false,
+        (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
     ops_expect_reals(c, p->terms[0].value, loss, loss, 1e-9);
     ops_expect_reals(c, p->terms[0].value + 1, by, one, 1e-7);
     ops_run(c, 1);

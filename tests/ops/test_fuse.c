@@ -130,7 +130,7 @@ static void build_unplanned(fixture *f, int layers, passes with)
     rk_value final = mean_at(f, layers, rows), state = rk__use(p, f->state), gradient = RK_NONE;
     rk_value table = rk__use(p, f->table);
     float one = 1;
-    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE}, false,
+    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE, RK_NONE}, false,
                   (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
     rk__l2_loss(p, rk__combine_rows(p, &table, &one, 1, rows), rows, RK_NONE, state,
                 (rk_l2_attr){.weight = 1e-4, .batch = B});

@@ -55,7 +55,7 @@ static void build_training(fixture *f, int layers)
         final = rk__add(p, final, last, 1, share);
     }
     rk_value ego = rk__combine_rows(p, tables, &one, 1, rows), state = rk__use(p, f->state);
-    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE}, false,
+    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE, RK_NONE}, false,
                   (rk_slot_attr){.batch = B, .rule = {.kind = RK_LOSS_BPR}});
     rk__l2_loss(p, ego, rows, RK_NONE, state, (rk_l2_attr){.weight = 1e-4, .batch = B});
     rk_value gradient = RK_NONE;

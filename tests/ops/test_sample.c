@@ -87,7 +87,8 @@ static void make_world(world *w, int positives, int negatives, int32_t candidate
                                .edge_offsets = rk__use(p, edges),
                                .pool = rk__use(p, pool),
                                .alias_share = rk__use(p, share),
-                               .alias_item = rk__use(p, item)};
+                               .alias_item = rk__use(p, item),
+                               .cumulative = RK_NONE};
     rk_sample_attr attr = {.batch = BATCH,
                            .positives = positives,
                            .negatives = negatives,

@@ -55,13 +55,13 @@ static inline void test_add(test_sums *sums, const rk_record *r)
     sums->times += r->time;
 }
 
-static inline rk_status test_read_all(const rk_source_options *source, const char *path, int ids,
-                                      rk_line_options lines, test_sums *out)
+static inline rk_status test_read_with(const rk_source_options *source, const char *path,
+                                       const rk_reader_options *how, rk_line_options lines,
+                                       test_sums *out)
 {
     rk_reader *reader = NULL;
     *out = (test_sums){0};
-    RK_TRY(rk__reader_open_lines(&reader, source, path,
-                                 &(rk_reader_options){.ids = ids}, lines));
+    RK_TRY(rk__reader_open_lines(&reader, source, path, how, lines));
     rk_status status;
     bool is_end = false;
     for (;;) {
@@ -75,6 +75,12 @@ static inline rk_status test_read_all(const rk_source_options *source, const cha
     out->counts = rk__reader_counts(reader);
     rk__reader_close(reader);
     return status;
+}
+
+static inline rk_status test_read_all(const rk_source_options *source, const char *path, int ids,
+                                      rk_line_options lines, test_sums *out)
+{
+    return test_read_with(source, path, &(rk_reader_options){.ids = ids}, lines, out);
 }
 
 /* Writes the text to a file of this name in the folder and reads it with default limits. */

@@ -1,7 +1,7 @@
 /*
- * Fitting a model to arrays in memory: no file is read, written or even opened, which a process
- * that may not open any more files shows, in an empty folder that stays empty. Its numbers come by
- * hooks.scalar.
+ * Fitting a model to arrays in memory: without a run folder no file is read, written or even
+ * opened, which a process that may not open any more files shows, in an empty folder that stays
+ * empty. Its numbers come by hooks.scalar.
  */
 #include <fcntl.h>
 #include <math.h>
@@ -123,9 +123,48 @@ static void ials_touches_no_file(void **unused)
     assert_true(t.last_check > 0);
 }
 
+/* Trained into a folder, a model of arrays opens again, elsewhere and without them; without a data
+ * set of its own it cannot, and says so. */
+static void a_run_on_arrays_stands_on_its_own(void **unused)
+{
+    (void)unused;
+    static const char *const settings[] = {"model.dim=8", "train.epochs=2", NULL};
+    char *folder = test_scratch(), moved[600];
+    fitted_data d;
+    fitted_data_init(&d, 40, 30, true);
+    rk_config *config = fitted_config(settings);
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL, *opened = NULL;
+    const rk_query query = {.user = 3};
+    rk_recommendation before[5], after[5];
+    rk_train_options how = rk_train_defaults();
+    assert_ok(rk_dataset_from_columns(config, &d.columns, NULL, &dataset));
+    how.dataset = dataset;
+    how.run_dir = test_path(folder, "run");
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    assert_ok(rk_model_top_k(model, &query, 1, NULL, 5, before));
+    snprintf(moved, sizeof moved, "%s", test_path(folder, "moved"));
+    assert_int_equal(rename(test_path(folder, "run"), moved), 0);
+    assert_ok(rk_model_open(moved, "cpu", NULL, NULL, &opened));
+    assert_ok(rk_model_top_k(opened, &query, 1, NULL, 5, after));
+    assert_memory_equal(before, after, sizeof before);
+    assert_string_equal(rk_dataset_fingerprint(rk_model_dataset(opened)),
+                        rk_dataset_fingerprint(dataset));
+    rk_model_free(opened);
+    rk_model_free(model);
+    assert_int_equal(unlink(test_path(moved, "data.h5")), 0);
+    assert_fails(RK_ERR_CONFIG, "which its run folder does not hold",
+                 rk_model_open(moved, "cpu", NULL, NULL, &opened));
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+    fitted_data_free(&d);
+    test_scratch_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_on_arrays_stands_on_its_own),
         cmocka_unit_test(lightgcn_touches_no_file),
         cmocka_unit_test(ials_touches_no_file),
     };

@@ -1,7 +1,7 @@
 /*
  * One model, asked by eight threads at once, answers each as it answers one alone: the best items
- * of known users and of lists, scores, tensors, an evaluation, and errors, which are each thread's
- * own.
+ * of known users and of lists, similar items, reasons, scores, tensors, an evaluation, and errors,
+ * which are each thread's own.
  * Also built for ThreadSanitizer (tests.cmake).
  */
 #include <pthread.h>
@@ -12,7 +12,10 @@ enum { THREADS = 8, ROUNDS = 12, USERS = 50, ITEMS = 40, K = 7, LIST = 3 };
 
 /* What a thread gets in one round; compared byte for byte. */
 typedef struct answers {
-    rk_recommendation users[USERS * K], one[K], list[K];
+    rk_recommendation users[USERS * K], one[K], list[K], similar[K];
+    rk_reason reasons[LIST * K];
+    float pair, sum;
+    int32_t basis;
     float scores[ITEMS], tensor[ITEMS];
     double ndcg;
 } answers;
@@ -43,6 +46,8 @@ static bool ask(const asked *a, int user, answers *out)
     rk_query list = list_of(user, listed, weights);
     const rk_selection selection = {.seen = 1U << RK_TRAIN, .deny = listed, .n_deny = 1};
     rk_metrics metrics = {0};
+    rk_explanation sums[LIST] = {{.sum = 0}};
+    rk_grounds grounds = {.items_used = 0};
     memset(out, 0, sizeof *out);
     for (int i = 0; i < USERS; i++) {
         users[i] = (rk_query){.user = (user + i) % USERS};
@@ -55,8 +60,14 @@ static bool ask(const asked *a, int user, answers *out)
         rk_model_top_k(a->model, &one, 1, &selection, K, out->one) == RK_OK &&
         rk_model_score(a->model, user % 2 ? &one : &list, 1, items, ITEMS, out->scores) == RK_OK &&
         rk_model_top_k(a->model, &list, 1, NULL, K, out->list) == RK_OK &&
+        rk_model_similar(a->model, listed, 1, NULL, K, out->similar) == RK_OK &&
+        rk_model_explain(a->model, &one, listed, LIST, K, out->reasons, sums) == RK_OK &&
+        rk_model_grounds(a->model, &one, &grounds) == RK_OK &&
+        rk_model_score_pairs(a->model, &one.user, listed, 1, &out->pair) == RK_OK &&
         rk_model_read_tensor(a->model, a->tensor, 0, a->tensor_rows, out->tensor,
                              sizeof out->tensor) == RK_OK;
+    out->sum = sums[LIST - 1].sum;
+    out->basis = (int32_t)grounds.basis;
     if (good && user % 5 == 0) {
         good = rk_model_evaluate(a->model, RK_TEST, false, NULL, &metrics) == RK_OK;
         out->ndcg = good ? metrics.values[1].value : 0;

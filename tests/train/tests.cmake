@@ -15,9 +15,13 @@ rankine_test(train/test_golden_metrics.c)
 rankine_test(train/test_answers.c)
 rankine_test(train/test_similar.c)
 rankine_test(train/test_saved.c)
+rankine_test(train/test_evaluate.c)
+rankine_test(train/test_warm_start.c)
 rankine_test(train/test_models_solved.c)
 rankine_test(train/test_fold_in.c)
+rankine_test(train/test_candidates.c)
 rankine_test(train/test_held_out.c)
+rankine_test(train/test_weights.c)
 rankine_test(train/test_models_bad.c)
 rankine_test(train/test_models_runs.c)
 rankine_test(train/test_arrays.c)
@@ -29,7 +33,7 @@ rankine_test(train/test_threads.c)
 # thread: the threads are the test's own.
 if(NOT RANKINE_SANITIZE)
     set(shared_sources
-        api/model.c
+        api/evaluate.c api/model.c
         base/alloc.c base/buffer.c base/error.c base/limits.c base/order.c
         device/eager.c device/executor.c
         device/cpu/cpu_device.c device/cpu/execute.c device/cpu/memory.c device/cpu/propagate.c

@@ -65,7 +65,7 @@ static const struct {
     {csv, {"split.valid=0.5", "split.test=0.5"}, NULL}, /* leave_one_out: shares are not used */
     {csv,
      {"split.kind=time", "data.sources[0].time=ts", "split.valid_from=20", "split.test_from=10"},
-     "split.valid_from is 20 (--set), after split.test_from is 10 (--set)"},
+     "split.valid_from is \"20\" (--set), after split.test_from is \"10\" (--set)"},
 
     {given, {"split.carve_valid=0.1"}, NULL},
     {given,
@@ -390,7 +390,8 @@ static void check_preset(const char *folder, const char *name, bool is_result)
 static void presets_are_valid(void **state)
 {
     (void)state;
-    static const char *const folders[] = {"configs", "configs/results", "configs/losses"};
+    static const char *const folders[] = {"configs", "configs/results", "configs/losses",
+                                          "configs/data"};
     int found = 0;
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
         char folder[512];

@@ -20,6 +20,10 @@ static const char *const labels[] = {
     "1ﬁlm №5",
     "1星球大战",
     "1Starship... Troopers!!!",
+    "1O'Clock, A Long One: 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+    "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+    "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+    "0123456789 0123456789 0123456789 0123456789 end",
     "1",
 };
 enum { N = sizeof labels / sizeof labels[0] };
@@ -111,6 +115,7 @@ static void words_find_labels(void **state)
         {"星球", "13"},
         {"troopers starship", "14"},
         {"1977", "1"},
+        {"oclock end a LONG 0123456789", "15"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *is = found(w, cases[i][0]);

@@ -92,7 +92,7 @@ static void make_ring(ring *r, int64_t n_items, int32_t left_out)
         }
     }
     assert_ok(rk__graph_build(&r->graph, users, items, n, N_USERS, n_items));
-    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times};
+    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times, NULL};
 }
 
 /* Models as options say them, ended by NULL. */

@@ -290,9 +290,9 @@ static void write_small(void)
 static void write_forged(const char *path, const char *fingerprint, const int64_t *users,
                          const int64_t *offsets, const int32_t *items)
 {
-    static const char *const counts[] = {"rows_read",     "rows_filtered", "duplicates",
-                                         "overlap",       "filter_passes", "users_dropped",
-                                         "items_dropped", "tied_users"};
+    static const char *const counts[] = {
+        "rows_read", "rows_filtered", "rows_missing",  "ids_trimmed",   "duplicates",
+        "overlap",   "filter_passes", "users_dropped", "items_dropped", "tied_users"};
     static const int64_t item_ids[3] = {1, 2, 3};
     rk_h5 *file = NULL;
     assert_ok(rk__h5_create(&file, path, "data set", 2));

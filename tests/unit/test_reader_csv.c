@@ -49,7 +49,7 @@ static void one_table_in_many_spellings(void **state)
         "\n  \nuser_id,item_id,rating,time\n\n1,20,4.5,100\n \t\n2,10,3,50\n1,30,5,200\n",
         ("title,time , rating,item_id, user_id\n"
          "\"a, \"\"b\"\"\",100,4,20,1\n\"c\r\nd\n\",50,3,10,2\nx\",200,5,30,1"),
-        "user_id,item_id,rating,time\n1,20,4.5,100,,\n2,10,3,50\n+1,030,5,2e2\n",
+        "user_id,item_id,rating,time\n1,20,4.5,100,,\n2,10,3, 50 \n1,30,5,2e2\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         test_sums sums = read_csv(&plain, texts[i]);
@@ -84,8 +84,8 @@ static void separators_and_indices(void **state)
         {" ", "7 8 9 \n", false, "0", "1", "2"},
         {"é", "user_idéitem_idét\n7é8é9\n", true, "user_id", "item_id", "t"},
         {",", "\"7\",\"8\",\"9\"", false, "0", "1", "2"},
-        /* A column whose name is a number is meant by that name, not by its index. */
-        {",", "t,0,user_id\n9,8,7\n", true, "user_id", "0", "t"},
+        /* An index where there is a header. */
+        {",", "t,item_id,user_id\n9,8,7\n", true, "user_id", "1", "t"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rk_source_options source = test_source(RK_FORMAT_CSV);
@@ -178,12 +178,21 @@ static void bad_rows_are_located(void **state)
          "ratings.csv:2:1: user_id '9999999999999999999999999999999999999999...' does not fit"},
         {"1,,3,4\n", "ratings.csv:2:3: item_id is empty"},
         {"1, 2,3,4\n", "ratings.csv:2:3: item_id ' 2' is not a number: there are blanks around"},
-        {"1,4.0,3,4\n", "ratings.csv:2:3: item_id '4.0' is not a number"},
+        {"1,4.0,3,4\n", "ratings.csv:2:3: item_id '4.0' is not a number without a fraction"},
+        {"007,2,3,4\n",
+         "ratings.csv:2:1: user_id '007' has a leading zero, so as a number it would"},
+        {"+7,2,3,4\n", "ratings.csv:2:1: user_id '+7' has a sign, so as a number it would be the"},
+        {"1,nan,3,4\n", "ratings.csv:2:3: item_id 'nan' is a word for a missing value; to leave"},
         {"1,2,3,4\n1,2,3\n", "ratings.csv:3:6: 3 columns where the header has 4"},
         {"1,2,3,4\n1", "ratings.csv:3:2: 1 column where the header has 4"},
         {"1,2,3,4,5\n", "ratings.csv:2:9: more than 4 columns where the header has 4"},
-        {"1,2,3,2020-01-01\n", "ratings.csv:2:7: time '2020-01-01' is not a number, which source."},
-        {"1,2,3,\n", "ratings.csv:2:7: time '' is not a number"},
+        {"1,2,3,yesterday\n", "ratings.csv:2:7: time 'yesterday' is not a number or a date such"},
+        {"1,2,3,\n", "ratings.csv:2:7: time '' is not a number or a date"},
+        {"1,2,3,\n", "to leave such rows out set where to \"time != ''\""},
+        {"1,2,3,20-09-2020\n", "ratings.csv:2:7: time '20-09-2020' is not a date of one meaning"},
+        {"1,2,3,2020-02-30\n",
+         "ratings.csv:2:7: time '2020-02-30' is too large, or there is no such"},
+        {"1,2,3,4\n1,2,3,2020-01-01\n", "ratings.csv:3:7: time '2020-01-01' is of another form"},
         {"1,2,3,1e999\n", "ratings.csv:2:7: time '1e999' is too large"},
         {"1,2,\"3\nx\",y\n", "ratings.csv:3:4: time 'y' is not a number"},
         {"1,2,\"a \"\"b\"\"\n\nc\",y\n", "ratings.csv:4:4: time 'y' is not a number"},
@@ -211,9 +220,130 @@ static void largest_ids_fit(void **state)
     rk_source_options source = test_source(RK_FORMAT_CSV);
     test_sums sums = read_csv(&source, "user_id,item_id\n9223372036854775807,0\n");
     assert_true(sums.users == INT64_MAX);
-    sums = read_csv(&source, "user_id,item_id\n000000000000000000000000000000000000012,"
-                             "999999999999999999\n");
+    sums = read_csv(&source, "user_id,item_id\n12,999999999999999999\n");
     assert_true(sums.users == 12 && sums.items == 999999999999999999);
+}
+
+static rk_status read_rule(const char *text, int ids, int missing, test_sums *out)
+{
+    rk_source_options source = test_source(RK_FORMAT_CSV);
+    const char *path = test_path(folder, "ids.csv");
+    test_write(path, text, -1);
+    return test_read_with(&source, path, &(rk_reader_options){.ids = ids, .missing = missing},
+                          (rk_line_options){0}, out);
+}
+
+static void text_ids_are_trimmed_and_missing_ones_said(void **state)
+{
+    (void)state;
+    test_sums plain, other;
+    assert_ok(read_rule("user_id,item_id\nu1,i 5\nu2,i5\n", RK_IDS_TEXT, RK_MISSING_ERROR, &plain));
+    assert_ok(read_rule("user_id,item_id\n u1,i 5\t\n\"u2 \", i5 \n", RK_IDS_TEXT, RK_MISSING_ERROR,
+                        &other));
+    assert_true(plain.words == other.words);
+    assert_int_equal(plain.counts.trimmed, 0);
+    assert_int_equal(other.counts.trimmed, 4);
+    /* What does not round-trip as a number does as a text. */
+    assert_ok(read_rule("user_id,item_id\n007,+1\n7,1\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+    static const char *const words[] = {"",     "  ",  "nan", "NaN", "NULL", "null", "None",
+                                        "<NA>", "N/A", "\\N", "NA",  "#N/A", " nan "};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char text[128];
+        bool is_empty = strspn(words[i], " ") == strlen(words[i]);
+        snprintf(text, sizeof text, "user_id,item_id\n1,2\n%s,3\n4,%s\n5,6\n", words[i], words[i]);
+        for (int ids = RK_IDS_INTEGER; ids <= RK_IDS_TEXT; ids++) {
+            assert_fails(RK_ERR_DATA, "set data.missing_ids to drop",
+                         read_rule(text, ids, RK_MISSING_ERROR, &other));
+            assert_non_null(strstr(rk_last_error(), "ids.csv:3:1: user_id"));
+            assert_ok(read_rule(text, ids, RK_MISSING_DROP, &other));
+            assert_int_equal(other.records, 2);
+            assert_int_equal(other.counts.rows, 4);
+            assert_int_equal(other.counts.missing, 2);
+        }
+        if (is_empty) {
+            assert_fails(RK_ERR_DATA, "is empty",
+                         read_rule(text, RK_IDS_TEXT, RK_MISSING_KEEP, &other));
+        } else {
+            assert_ok(read_rule(text, RK_IDS_TEXT, RK_MISSING_KEEP, &other));
+            assert_int_equal(other.records, 4);
+        }
+    }
+    /* What is in quotes is a word. */
+    assert_ok(read_rule("user_id,item_id\n\"null\",1\n2,\"NA\"\n", RK_IDS_TEXT, RK_MISSING_ERROR,
+                        &other));
+    assert_int_equal(other.records, 2);
+    assert_fails(RK_ERR_DATA, "user_id is empty",
+                 read_rule("user_id,item_id\n\"\",1\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+    assert_ok(read_rule("user_id,item_id\nNancy,nana\nnan0,Nonesuch\n", RK_IDS_TEXT,
+                        RK_MISSING_DROP, &other));
+    assert_int_equal(other.records, 2);
+    assert_fails(RK_ERR_DATA,
+                 "ids.csv:2:1: user_id 'Jos\xe9' is not UTF-8; if the file is in Latin-1",
+                 read_rule("user_id,item_id\nJos\xe9,1\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+    /* A column that nobody reads may be in any encoding. */
+    assert_ok(read_rule("user_id,item_id,x\n1,2,Jos\xe9\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+}
+
+static void headers_that_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *user, *item;
+        bool header;
+        const char *message;
+    } cases[] = {
+        {"1,2,3\n1,2,3\n", "user_id", "item_id", true,
+         "ratings.csv:1: the first line has no names but numbers, so it is data: set header to"},
+        {"1,2,2020-01-01\n1,2,2020-01-02\n", "0", "1", true, "has no names but numbers"},
+        {"1,5,x\n7,2,y\n", "1", "2", true, "'1', which is the index of a column and the name of"},
+        {"7,2,y\n8,3,z\n", "0", "1", true, "source.user is '0', and the first line has '7' there"},
+        {"a,b,a\n1,2,3\n", "a", "b", true,
+         "and two columns are called that: give it by index, 0 or 2"},
+        {"User_ID,Item_ID\n1,2\n", "user_id", "Item_ID", true, "did you mean 'User_ID'?"},
+        {"userid,itemId\n1,2\n", "userid", "item_id", true, "did you mean 'itemId'?"},
+        {"user_id,item_id\nu1,2\n", "0", "1", false,
+         "ratings.csv:1:1: the first row has 'user_id' and 'item_id', so it is a header"},
+        {"user_id,item_id\nu,2\nuser_id,item_id\nv,3\n", "user_id", "item_id", true,
+         "ratings.csv:3:1: the header again, as where files were put together: remove the line"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_source_options source = test_source(RK_FORMAT_CSV);
+        source.header = cases[i].header;
+        source.user = (char *)cases[i].user;
+        source.item = (char *)cases[i].item;
+        test_sums sums;
+        assert_fails(
+            RK_ERR_DATA, cases[i].message,
+            test_read_text(&source, folder, "ratings.csv", cases[i].text, RK_IDS_TEXT, &sums));
+    }
+    /* Doubled names that nobody asks for do not matter. */
+    rk_source_options source = test_source(RK_FORMAT_CSV);
+    test_sums sums = read_csv(&source, "user_id,x,item_id,x\n1,a,2,b\n");
+    assert_int_equal(sums.records, 1);
+}
+
+static void quotes_and_decimal_commas_by_option(void **state)
+{
+    (void)state;
+    rk_source_options source = test_source(RK_FORMAT_CSV);
+    const char *stray = "user_id,item_id,x\n1,2,\"open\n3,4,a \"b\" c\n5,6,\"q\"x\n";
+    assert_fails(RK_ERR_DATA, "set quotes to false", fail_csv(&source, stray));
+    source.quotes = false;
+    assert_int_equal(read_csv(&source, stray).records, 3);
+    source = test_source(RK_FORMAT_CSV);
+    source.separator = (char *)";";
+    source.time = (char *)"t";
+    source.where = (char *)"r >= 4.5";
+    const char *comma = "user_id;item_id;r;t\n1;2;4,5;10,25\n3;4;4,4;1\n5;6;5;2\n";
+    assert_fails(RK_ERR_DATA,
+                 "r '4,5' is not a number, which where needs; for a decimal comma set deci",
+                 fail_csv(&source, comma));
+    source.decimal = RK_DECIMAL_COMMA;
+    test_sums sums = read_csv(&source, comma);
+    assert_int_equal(sums.records, 2);
+    assert_true(sums.times == 12.25);
+    assert_fails(RK_ERR_DATA, "r '4.5' is not a number",
+                 fail_csv(&source, "user_id;item_id;r;t\n1;2;4.5;10\n"));
 }
 
 static void zero_bytes_are_located(void **state)
@@ -339,6 +469,9 @@ int main(void)
         cmocka_unit_test(where_filters_and_counts),
         cmocka_unit_test(bad_rows_are_located),
         cmocka_unit_test(largest_ids_fit),
+        cmocka_unit_test(text_ids_are_trimmed_and_missing_ones_said),
+        cmocka_unit_test(headers_that_are_none),
+        cmocka_unit_test(quotes_and_decimal_commas_by_option),
         cmocka_unit_test(zero_bytes_are_located),
         cmocka_unit_test(missing_columns_list_what_is_there),
         cmocka_unit_test(files_that_are_none),

@@ -149,6 +149,8 @@ static void inter_headers(void **state)
         {"", " user_id:token \titem_id\ttimestamp:float\n1\t20\t1e2", true},
         {",", "timestamp:float,item_id:token,user_id:token,tags:token_seq\n100,20,1,a b c\n", true},
         {"", "user_id:token\titem_id:token\n1\t20\n", false},
+        {"", "user_id:int\titem_id:str\ttimestamp:datetime\n1\t20\t1970-01-01 00:01:40\n", true},
+        {"", "user_id:token_seq\titem_id:float_seq\ttimestamp:token\n1\t20\t100\n", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rk_source_options source = test_source(RK_FORMAT_INTER);
@@ -217,14 +219,14 @@ static void labels_are_utf8(void **state)
     const char *path = test_path(folder, "items.csv");
     test_write(
         path,
-        "item_id,title\r\n1,\"Toy Story, \"\"1\"\"\"\r\n2,Am\xc3\xa9lie\r\n3,Am\xe9lie\r\n4,\r\n",
+        "item_id,title\r\n01,\"Toy Story, \"\"1\"\"\"\r\n2,Am\xc3\xa9lie\r\n3,Am\xe9lie\r\n4,\r\n",
         -1);
     rk_options options = label_options(",", true, "item_id", "title");
     taken t = {0};
-    assert_ok(rk__labels_read(&options, path, take, &t));
+    assert_ok(rk__labels_read(&options, path, (rk_stop){0}, take, &t));
     assert_int_equal(t.n, 4);
     assert_int_equal(t.ids, 10);
-    assert_string_equal(t.text[0], "1=Toy Story, \"1\"");
+    assert_string_equal(t.text[0], "01=Toy Story, \"1\"");
     assert_string_equal(t.text[1], "2=Am\xc3\xa9lie");
     assert_string_equal(t.text[2], "3=Am\xc3\xa9lie");
     assert_string_equal(t.text[3], "4=");
@@ -232,7 +234,7 @@ static void labels_are_utf8(void **state)
     test_write(path, "1|\xc0\x80\n2|\xed\xa0\x80\n3|x\xc3\n4|\xf4\x90\x80\x80\n", -1);
     options = label_options("|", false, "0", "1");
     t = (taken){0};
-    assert_ok(rk__labels_read(&options, path, take, &t));
+    assert_ok(rk__labels_read(&options, path, (rk_stop){0}, take, &t));
     assert_string_equal(t.text[0], "1=\xc3\x80\xc2\x80");
     assert_string_equal(t.text[1], "2=\xc3\xad\xc2\xa0\xc2\x80");
     assert_string_equal(t.text[2], "3=x\xc3\x83");
@@ -247,14 +249,15 @@ static void labels_that_fail(void **state)
     rk_options options = label_options(",", true, "item_id", "title");
     test_write(path, "item_id,title\n1,a\nx,b\n", -1);
     assert_fails(RK_ERR_DATA, "items.csv:3:1: item_id 'x' is not a number",
-                 rk__labels_read(&options, path, take, &t));
+                 rk__labels_read(&options, path, (rk_stop){0}, take, &t));
     test_write(path, "item_id,title\n1,stop\n", -1);
-    assert_fails(RK_ERR_MEMORY, "the taker failed", rk__labels_read(&options, path, take, &t));
+    assert_fails(RK_ERR_MEMORY, "the taker failed",
+                 rk__labels_read(&options, path, (rk_stop){0}, take, &t));
     test_write(path, "item_id,name\n1,a\n", -1);
     assert_fails(RK_ERR_DATA, "labels.text is 'title', but there is no such column",
-                 rk__labels_read(&options, path, take, &t));
+                 rk__labels_read(&options, path, (rk_stop){0}, take, &t));
     assert_fails(RK_ERR_IO, "cannot be read",
-                 rk__labels_read(&options, test_path(folder, "none.csv"), take, &t));
+                 rk__labels_read(&options, test_path(folder, "none.csv"), (rk_stop){0}, take, &t));
 }
 
 static void relative_paths_start_at_the_root(void **state)

@@ -32,6 +32,16 @@ static const struct seed_file {
     {"seq.txt", "u1:i1 i2 i3\nu2:\nu3:i1\n", RK_FORMAT_ADJACENCY, RK_IDS_TEXT, ":", true, "", ""},
     {"d.inter", "user_id:token\titem_id:token\ttimestamp:float\r\n1\t2\t3.5\r\n4\t5\t6\r\n",
      RK_FORMAT_INTER, RK_IDS_INTEGER, "", true, "", ""},
+    {"e.csv",
+     "user_id,item_id,event,day\r1,2,buy,2020-09-20\r3,4,view,2020-09-20T01:02:03.5+01:00\r5,6,buy,"
+     "1969-01-01",
+     RK_FORMAT_CSV, RK_IDS_TEXT, "", true, "day", "event in [buy, 'a b'] or not day >= 2020-01-01"},
+    {"f.jsonl",
+     "{\"user_id\": 1, \"item_id\": \"2\", \"t\": 3.5}\n\n{\"item_id\": 5, \"user_id\": 4, \"t\": "
+     "6}\r\n",
+     RK_FORMAT_JSONL, RK_IDS_INTEGER, "", true, "t", ""},
+    {"g.mtx", "%%MatrixMarket matrix coordinate real general\n%\n3 9 3\n1 2 3\n2  9 1e1\n3 3 -4\n",
+     RK_FORMAT_MTX, RK_IDS_INTEGER, "", true, "", "value > -10"},
 };
 enum { SEEDS = sizeof seeds / sizeof seeds[0] };
 
@@ -90,7 +100,7 @@ static rk_status read_in_blocks(const struct seed_file *seed, const char *path, 
 static void blocks_of_any_size(void **state)
 {
     (void)state;
-    static const int64_t records[SEEDS] = {4, 3, 3, 2, 3, 12, 4, 2};
+    static const int64_t records[SEEDS] = {4, 3, 3, 2, 3, 12, 4, 2, 2, 2, 3};
     for (int i = 0; i < SEEDS; i++) {
         const char *path = test_path(folder, seeds[i].name);
         test_write(path, seeds[i].text, -1);
@@ -115,13 +125,29 @@ static void truncated_files(void **state)
     }
 }
 
-/* "file:line:column: " where the file is that path. */
+/* "file:line:column: " where the file is that path; JSON has no columns of values. */
 static bool is_located(const char *message, const char *path)
 {
     const char *at = strstr(message, path);
     int line = 0, column = 0;
-    return at && sscanf(at + strlen(path), ":%d:%d: ", &line, &column) == 2 && line > 0 &&
-           column > 0;
+    int found = at ? sscanf(at + strlen(path), ":%d:%d: ", &line, &column) : 0;
+    return found >= 1 && line > 0 && (found == 1 || column > 0);
+}
+
+/* A header or a whole file is wrong in no single place. */
+static bool is_of_whole(const char *message)
+{
+    static const char *const texts[] = {
+        "no such column",        "is UTF-16",           "is JSON",
+        "has no rows",           "is it whole?",        "is empty",
+        "was it copied",         "begins with",         "no names but numbers",
+        "no line with its size", "set header to false", "two columns are called that"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strstr(message, texts[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Copies the seed with one to four bytes changed, put in or taken out. */
@@ -168,16 +194,14 @@ static void mutated_files(void **state)
             }
             failed++;
             assert_int_equal(status, RK_ERR_DATA);
-            /* A header or a whole file is wrong in no single place. */
             const char *message = rk_last_error();
-            if (!is_located(message, path) && !strstr(message, "no such column") &&
-                !strstr(message, "is UTF-16")) {
+            if (!is_located(message, path) && !is_of_whole(message)) {
                 fail_msg("%s: no place in: %s", path, message);
             }
         }
     }
     /* Both must be common, or this tests nothing. */
-    assert_in_range(read, SEEDS * ROUNDS / 5, SEEDS * ROUNDS);
+    assert_in_range(read, SEEDS * ROUNDS / 8, SEEDS * ROUNDS);
     assert_in_range(failed, SEEDS * ROUNDS / 5, SEEDS * ROUNDS);
 }
 

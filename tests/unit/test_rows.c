@@ -253,7 +253,8 @@ static void repeats_after_the_moment_are_dropped(void **state)
 
 /* ---- ties ---- */
 
-/* By hand: user 1 has 3 rows at the last time; user 2 has no ties; user 3 ties where nothing ends. */
+/* By hand: user 1 has 3 rows at the last time; user 2 has no ties; user 3 ties where nothing
+ * ends. */
 static void ties_go_by_item_or_by_row(void **state)
 {
     (void)state;

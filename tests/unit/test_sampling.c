@@ -32,7 +32,7 @@ static void eligible_users(void **state)
     rk_sampling s;
     rk_options o = options_with(RK_NEGATIVES_UNIFORM);
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     static const int32_t users[] = {0, 1, 3, 4, 5};
     static const int64_t edges[] = {0, 3, 7, 9, 10, 11};
     assert_int_equal(s.n_eligible_users, 5);
@@ -47,7 +47,7 @@ static void eligible_users(void **state)
 
     /* The same lists where there is no item 4: user 1 now has everything. */
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS - 1));
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     assert_int_equal(s.n_eligible_users, 4);
     assert_int_equal(s.n_skipped_users, 1);
     assert_int_equal(s.users[1], 3);
@@ -59,7 +59,7 @@ static void eligible_users(void **state)
     static const int64_t full[] = {0, 1, 1};
     static const int32_t only[] = {0};
     assert_ok(rk__graph_build_lists(&g, full, only, 2, 1));
-    assert_fails(RK_ERR_DATA, "nobody can be trained on", rk__sampling_init(&s, &g, &o));
+    assert_fails(RK_ERR_DATA, "nobody can be trained on", rk__sampling_init(&s, &g, NULL, &o));
     rk__graph_free(&g);
 }
 
@@ -70,14 +70,14 @@ static void popular_pool(void **state)
     rk_sampling s;
     rk_options o = options_with(RK_NEGATIVES_POPULAR_POOL);
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     static const int32_t pool[] = {3, 0, 1, 2, 4}; /* items 0 and 1 tie */
     assert_int_equal(s.pool_size, 3);
     assert_memory_equal(s.pool, pool, 3 * sizeof *pool);
     rk__sampling_free(&s);
 
     o.sampling.pool_size = 2000; /* more than there are: all of them */
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     assert_int_equal(s.pool_size, ITEMS);
     assert_memory_equal(s.pool, pool, sizeof pool);
     rk__sampling_free(&s);
@@ -115,7 +115,7 @@ static void check_alias(const int64_t *degrees, int64_t n, double alpha)
     rk_options o = options_with(RK_NEGATIVES_POPULARITY);
     o.sampling.alpha = alpha;
     graph_of_degrees(&g, degrees, n);
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     double *implied = calloc((size_t)n, sizeof *implied), sum = 0;
     int64_t *slots = calloc((size_t)n, sizeof *slots);
     assert_true(implied && slots);
@@ -160,6 +160,79 @@ static void alias_probabilities(void **state)
     }
 }
 
+/* How often each edge is drawn, against the shares of the values: of all of them, or of those of
+ * the same user. The logQ correction goes by the same chances. */
+static void draws_follow_values(void **state)
+{
+    (void)state;
+    enum { DRAWS = 200000, EDGES = 11 };
+    const float values[EDGES] = {1, 2, 5, 0.5f, 1, 1, 8, 3, 1, 7, 4};
+    static const int kinds[] = {RK_POSITIVES_USER, RK_POSITIVES_INTERACTION};
+    rk_graph g;
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    for (int k = 0; k < 2; k++) {
+        rk_options o = options_with(RK_NEGATIVES_UNIFORM);
+        rk_sampling s;
+        rk_sample_attr attr = {.batch = DRAWS,
+                               .positives = kinds[k],
+                               .n_users = USERS,
+                               .n_items = ITEMS,
+                               .n_eligible_users = 5,
+                               .n_eligible_edges = EDGES};
+        double chance[USERS + ITEMS] = {0};
+        int64_t drawn[EDGES] = {0};
+        o.sampling.positives = kinds[k];
+        o.sampling.weigh_by = RK_WEIGH_BY_VALUE;
+        o.loss.popularity_correction = 1;
+        assert_ok(rk__sampling_init(&s, &g, values, &o));
+        rk_sampler sampler = rk__sampling_sampler(&s, &g, &attr, 5, 0);
+        for (int64_t b = 0; b < DRAWS; b++) {
+            int32_t user = 0;
+            int64_t edge = rk__draw_edge(&sampler, b, &user);
+            assert_true(g.offsets[user] <= edge && edge < g.offsets[user + 1]);
+            drawn[edge]++;
+        }
+        for (int64_t user = 0; user < USERS; user++) {
+            double all = 0;
+            bool by_user = kinds[k] == RK_POSITIVES_USER;
+            for (int64_t e = 0; e < EDGES; e++) {
+                bool mine = OFFSETS[user] <= e && e < OFFSETS[user + 1];
+                all += mine || !by_user ? (double)values[e] : 0;
+            }
+            for (int64_t e = OFFSETS[user]; e < OFFSETS[user + 1]; e++) {
+                double share = (double)values[e] / all / (by_user ? 5 : 1);
+                double spread = sqrt(DRAWS * share * (1 - share));
+                chance[USERS + LISTS[e]] += share;
+                assert_true(fabs((double)drawn[e] - DRAWS * share) < 4.5 * spread);
+            }
+        }
+        for (int64_t i = 0; i < 4; i++) {
+            assert_close((double)s.logit_bias[USERS + i], -log(chance[USERS + i]), 1e-6, 1);
+        }
+        rk__sampling_free(&s);
+    }
+    rk__graph_free(&g);
+}
+
+/* Mean 1, in proportion to the values. */
+static void terms_weigh_by_values(void **state)
+{
+    (void)state;
+    const float values[11] = {1, 2, 5, 0.5f, 1, 1, 8, 3, 1, 7, 4};
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_UNIFORM);
+    o.loss.weigh_by = RK_WEIGH_BY_VALUE;
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    assert_ok(rk__sampling_init(&s, &g, values, &o));
+    for (int e = 0; e < 11; e++) {
+        assert_close((double)s.edge_weights[e], (double)values[e] * 11 / 33.5, 1e-6, 0);
+    }
+    assert_null(s.cumulative);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+}
+
 static void tables_in_a_store(void **state)
 {
     (void)state;
@@ -181,7 +254,7 @@ static void tables_in_a_store(void **state)
         rk_program p;
         rk_sample_attr attr;
         int32_t offsets, columns, scale, step;
-        assert_ok(rk__sampling_init(&s, &g, &o));
+        assert_ok(rk__sampling_init(&s, &g, NULL, &o));
         assert_ok(rk__store_add(&store, "offsets", RK_I64, g.n_nodes + 1, 1, g.offsets, &offsets));
         assert_ok(rk__store_add(&store, "columns", RK_I32, 2 * g.n_edges, 1, g.columns, &columns));
         assert_ok(rk__store_add(&store, "scale", RK_F32, g.n_nodes, 1, g.scale, &scale));
@@ -216,7 +289,7 @@ static void corrections_by_popularity(void **state)
     o.loss.kind = RK_LOSS_BCE;
     o.loss.popularity_correction = 0.5;
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     assert_close((double)s.logit_bias[USERS], -0.5 * log((1 / 3.0 + 1 / 4.0 + 1 / 2.0) / 5), 1e-6,
                  0);
     assert_close((double)s.logit_bias[USERS + 2], -0.5 * log(1 / 4.0 / 5), 1e-6, 0);
@@ -226,7 +299,7 @@ static void corrections_by_popularity(void **state)
     assert_close((double)s.degree_factor[USERS + 3], 1 / sqrt(5), 1e-6, 0);
     rk__sampling_free(&s);
     o.sampling.positives = RK_POSITIVES_SHUFFLE;
-    assert_ok(rk__sampling_init(&s, &g, &o));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
     assert_close((double)s.logit_bias[USERS], -0.5 * log(3 / 11.0), 1e-6, 0);
     rk__sampling_free(&s);
     rk__graph_free(&g);
@@ -240,12 +313,12 @@ static void more_negatives_than_items(void **state)
     rk_options o = options_with(RK_NEGATIVES_UNIFORM);
     assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
     o.sampling.per_positive = 6;
-    assert_int_equal(rk__sampling_init(&s, &g, &o), RK_ERR_CONFIG);
+    assert_int_equal(rk__sampling_init(&s, &g, NULL, &o), RK_ERR_CONFIG);
     assert_non_null(
         strstr(rk_last_error(), "sampling.per_positive is 6, but there are only 5 items"));
     o = options_with(RK_NEGATIVES_DYNAMIC);
     o.sampling.candidates = 7;
-    assert_int_equal(rk__sampling_init(&s, &g, &o), RK_ERR_CONFIG);
+    assert_int_equal(rk__sampling_init(&s, &g, NULL, &o), RK_ERR_CONFIG);
     assert_non_null(
         strstr(rk_last_error(), "sampling.candidates is 7, but there are only 5 items"));
     rk__graph_free(&g);
@@ -264,7 +337,7 @@ static void running_out_of_memory_is_clean(void **state)
         for (int n = 0; status != RK_OK; n++) {
             rk_sampling s;
             rk__alloc_fail_after(n);
-            status = rk__sampling_init(&s, &g, &o);
+            status = rk__sampling_init(&s, &g, NULL, &o);
             rk__alloc_fail_after(-1);
             assert_true(status == RK_OK ? n >= 2 : status == RK_ERR_MEMORY);
             rk__sampling_free(&s);
@@ -279,6 +352,8 @@ int main(void)
         cmocka_unit_test(eligible_users),
         cmocka_unit_test(popular_pool),
         cmocka_unit_test(alias_probabilities),
+        cmocka_unit_test(draws_follow_values),
+        cmocka_unit_test(terms_weigh_by_values),
         cmocka_unit_test(tables_in_a_store),
         cmocka_unit_test(corrections_by_popularity),
         cmocka_unit_test(more_negatives_than_items),

@@ -251,11 +251,11 @@ static void bad_times_in_a_file_are_refused(void **state)
     const char *path = test_path(scratch, "times.h5");
     rk_dataset *good = NULL, *d = NULL;
     good = prepare(SMALL TIMED);
-    double *times = good->details[RK_TRAIN].time;
-    times[2] = INFINITY;
+    good->details[RK_TRAIN].time[2] = INFINITY;
     assert_ok(rk__dataset_save(good, path));
     assert_fails(RK_ERR_DATA, "the time of row 2 of train is not finite",
                  rk_dataset_open(path, &d));
+    double *times = good->details[RK_TRAIN].time;
     rk_h5 *file = NULL;
     good->details[RK_TRAIN].time = NULL;
     assert_ok(rk__h5_create(&file, path, "data set", 2));

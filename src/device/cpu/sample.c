@@ -16,6 +16,7 @@ static rk_sampler sampler_of(const rk_call *call)
                         .pool = call->in[5],
                         .alias_share = call->in[6],
                         .alias_item = call->in[7],
+                        .cumulative = call->in[8],
                         .positives = a->positives,
                         .negatives = a->negatives,
                         .pool_size = a->pool_size,
@@ -66,6 +67,23 @@ void rk__cpu_sample_triplets(const rk_call *call)
         nodes[b] = nodes[batch + b] = -1;
         for (int64_t k = 0; k < m; k++) {
             nodes[2 * batch + b * m + k] = -1;
+        }
+    }
+}
+
+void rk__cpu_triplet_values(const rk_call *call)
+{
+    const int64_t *offsets = call->in[0];
+    const int32_t *columns = call->in[1], *nodes = call->in[3];
+    const float *values = call->in[2];
+    int64_t batch = call->node->attr.batch, count = rk__step_count(call->in[4]);
+    float *out = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
+    {
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, batch);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            out[b] =
+                b < count ? values[rk__find_edge(offsets, columns, nodes[b], nodes[batch + b])] : 0;
         }
     }
 }

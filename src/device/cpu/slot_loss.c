@@ -47,9 +47,10 @@ void rk__cpu_select_negatives(const rk_call *call)
 /* A triplet's scores become the derivatives by them, for the mean over `triplets`. scores[0] is the
  * positive's, scores[1] to scores[n] are those of the negatives that count; item_factor alike. */
 static double additive_term(const rk_slot_rule *rule, float *scores, int64_t n, double triplets,
-                            double user_factor, const float *item_factor)
+                            double user_factor, const float *item_factor, double weight)
 {
-    double positive = (double)scores[0], share = 1 / (double)n;
+    double positive = (double)scores[0];
+    double share = rk__weight_of_negatives(rule, weight) / (double)n;
     rk_slot_term own = rk__slot_positive(rule, positive, user_factor * (double)item_factor[0]);
     double value = 0, by_positive = 0;
     for (int64_t k = 1; k <= n; k++) {
@@ -59,11 +60,16 @@ static double additive_term(const rk_slot_rule *rule, float *scores, int64_t n, 
         by_positive += t.by_positive;
         scores[k] = (float)(t.by_negative * share / triplets);
     }
+    if (weight != 1) { /* apart, so that the compiler fuses what it fuses without weights */
+        own.by_positive *= weight;
+        own.value *= weight;
+    }
     scores[0] = (float)((own.by_positive + by_positive * share) / triplets);
     return own.value + value * share;
 }
 
-static double softmax_term(const rk_slot_rule *rule, float *scores, int64_t n, double triplets)
+static double softmax_term(const rk_slot_rule *rule, float *scores, int64_t n, double triplets,
+                           double weight)
 {
     double positive = (double)scores[0] / rule->temperature, largest = -INFINITY, sum = 0;
     int64_t first = rule->exclude_positive ? 1 : 0;
@@ -76,17 +82,17 @@ static double softmax_term(const rk_slot_rule *rule, float *scores, int64_t n, d
     }
     double lse = largest + log(sum);
     for (int64_t k = 0; k <= n; k++) {
-        double weight = exp((double)scores[k] / rule->temperature - lse) * rule->power;
-        double by_score = (k >= first ? weight : 0) - (k == 0);
-        scores[k] = (float)(by_score / rule->temperature / triplets);
+        double share = exp((double)scores[k] / rule->temperature - lse) * rule->power;
+        double by_score = (k >= first ? share : 0) - (k == 0);
+        scores[k] = (float)(weight * by_score / rule->temperature / triplets);
     }
-    return rule->power * lse - positive;
+    return weight * (rule->power * lse - positive);
 }
 
 /* What the triplets of a call have in common. */
 typedef struct setting {
     const rk_slot_rule *rule;
-    const float *x, *factor;
+    const float *x, *factor, *weight;
     const int32_t *slot_row, *rows, *chosen;
     int64_t batch, m, n, d; /* m candidates a triplet, of which n count */
     int64_t count;          /* triplets in use */
@@ -100,6 +106,7 @@ static setting setting_of(const rk_call *call)
                  .slot_row = call->in[1],
                  .rows = call->in[2],
                  .chosen = call->in[5],
+                 .weight = call->in[6],
                  .batch = call->node->attr.slot.batch,
                  .m = rk__out(call, 1)->cols - 1,
                  .d = rk__in(call, 0)->cols,
@@ -130,12 +137,12 @@ static double triplet_term(const rk_isa *isa, const setting *s, int64_t b, float
                            float *by_score)
 {
     int64_t first = s->chosen ? s->chosen[b] : 0;
-    double count = (double)s->count, term = 0;
+    double count = (double)s->count, term = 0, weight = s->weight ? (double)s->weight[b] : 1;
     double user_factor = s->factor ? (double)s->factor[s->rows[s->slot_row[b]]] : 0;
     score_triplet(isa, s, b, first, by_score, item_factor);
     term = s->rule->kind == RK_LOSS_SOFTMAX
-               ? softmax_term(s->rule, by_score, s->n, count)
-               : additive_term(s->rule, by_score, s->n, count, user_factor, item_factor);
+               ? softmax_term(s->rule, by_score, s->n, count, weight)
+               : additive_term(s->rule, by_score, s->n, count, user_factor, item_factor, weight);
     if (s->chosen) { /* of one negative, which now moves to its place */
         float by_negative = by_score[1];
         rk__zero_row(by_score + 1, s->m);

@@ -26,14 +26,15 @@ void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_slot_input
                    rk_slot_attr attr)
 {
     rk_value x = cosine ? rk__unit_rows(p, final, RK_NONE) : final;
-    rk_node node =
-        RK_NODE(RK_OP_SLOT_LOSS, x, rows.slot_row, rows.rows, v.state, v.factor, v.chosen);
+    rk_node node = RK_NODE(RK_OP_SLOT_LOSS, x, rows.slot_row, rows.rows, v.state, v.factor,
+                           v.chosen, v.weight);
     node.attr.slot = attr;
     rk__program_add_term(p, "ranking", rk__append_value(p, node));
 }
 
 /* x f32[S,d], slot_row i32[L], rows i32[S], state, factor f32[N] or - (beta is the product of the
- * user's and the item's), chosen i32[B] or -: the one candidate of each triplet that counts
+ * user's and the item's), chosen i32[B] or -: the one candidate of each triplet that counts,
+ * weight f32[B] or - (1 each)
  * -> loss f64[1], by_score f32[B,1+M]: derivatives by the scores of the positive and the negatives,
  * 0 behind the last triplet and where a candidate does not count */
 rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape *out)
@@ -44,6 +45,7 @@ rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape
     NEED(is(AT(3), RK_STATE, 1, 1) && (!HAS(4) || is(AT(4), RK_F32, -1, 1)));
     NEED(batch > 0 && slots % batch == 0 && slots / batch >= 3);
     NEED(!HAS(5) || is(AT(5), RK_I32, batch, 1));
+    NEED(!HAS(6) || is(AT(6), RK_F32, batch, 1));
     out[0] = shape(RK_F64, 1, 1);
     out[1] = shape(RK_F32, batch, slots / batch - 1);
     return RK_OK;
