@@ -325,7 +325,8 @@ static void warn_of_sides(const rk_dataset *dataset, const rk_hooks *hooks)
         if (r->n_edges == 0 && !r->is_derived) {
             log_message(hooks, RK_LOG_WARNING,
                         "the relation %s has no edges: of %lld rows where dropped %lld, and %lld "
-                        "edges are of ids not in the data set; are head and tail the right columns?",
+                        "edges are of ids not in the data set; are head and tail the right "
+                        "columns?",
                         r->name, (long long)r->rows_read, (long long)r->rows_filtered,
                         (long long)r->edges_unknown);
         }
