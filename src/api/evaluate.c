@@ -195,9 +195,11 @@ static rk_status take_options(work *w)
 
 /* ---- slices ---- */
 
+/* What is known of a user: of one who is held out, the rows that are given. */
 static int64_t train_count(const work *w, int64_t user)
 {
-    return rk__lists_count(&w->dataset.parts[RK_TRAIN], user);
+    return rk__lists_count(&w->dataset.parts[RK_TRAIN], user) +
+           rk__lists_count(&w->dataset.parts[RK_GIVEN], user);
 }
 
 /* Is the user one of those who are evaluated? */

@@ -50,29 +50,66 @@ static void print_spec(const cli_spec *spec)
     printf("\nexamples:\n%s\n", spec->examples);
 }
 
-/* The option named arg[0, length), or NULL after a message that suggests the most similar one. */
-static const cli_option *find_option(const cli_spec *spec, const char *arg, size_t length)
+/* Whether two names, "--with-known" and "--include-known", have a word in common. */
+static bool share_word(const char *a, const char *b)
 {
-    const char *nearest = NULL;
-    int best = 4; /* with this many edits it is another word */
-    char *name = cli_format("%.*s", (int)length, arg);
-    const cli_option *found = NULL;
-    for (const cli_option *o = spec->options; o->name && !found; o++) {
+    enum { SHORTEST = 4 };
+    for (const char *at = a; *at;) {
+        size_t length = strcspn(at, "-");
+        char *word = cli_format("%.*s", (int)length, at);
+        const char *found = length >= SHORTEST ? strstr(b, word) : NULL;
+        cli_free(word);
+        if (found && found[-1] == '-' && (found[length] == '-' || found[length] == '\0')) {
+            return true;
+        }
+        at += length + (at[length] == '-');
+    }
+    return false;
+}
+
+/* What somebody may have meant who wrote a name that is none: spelt nearly like it, else with a
+ * word of it; NULL = nothing comes to mind. *out_set = whether the command has --set. */
+static const char *nearest_option(const cli_spec *spec, const char *name, bool *out_set)
+{
+    int best = (int)strlen(name) / 3 + 1; /* with this many edits it is another word */
+    const char *nearest = NULL, *related = NULL;
+    best = best > 4 ? 4 : best;
+    *out_set = false;
+    for (const cli_option *o = spec->options; o->name; o++) {
         int distance = cli_distance(o->name, name);
-        if (distance == 0) {
-            found = o;
-        } else if (distance < best) {
+        if (distance < best) {
             best = distance;
             nearest = o->name;
         }
+        related = !related && share_word(name, o->name) ? o->name : related;
+        *out_set = *out_set || strcmp(o->name, "--set") == 0;
     }
-    if (!found && nearest) {
+    return nearest ? nearest : related;
+}
+
+/* The option named arg[0, length), or NULL after a message that suggests another one. */
+static const cli_option *find_option(const cli_spec *spec, const char *arg, size_t length)
+{
+    for (const cli_option *o = spec->options; o->name; o++) {
+        if (strlen(o->name) == length && strncmp(o->name, arg, length) == 0) {
+            return o;
+        }
+    }
+    bool has_set = false;
+    char *name = cli_format("%.*s", (int)length, arg);
+    const char *nearest = nearest_option(spec, name, &has_set);
+    if (nearest) {
         cli_usage(spec->name, "%s has no option %s; did you mean %s?", spec->name, name, nearest);
-    } else if (!found) {
+    } else if (has_set) {
+        cli_usage(spec->name,
+                  "%s has no option %s; what a config may say is set by --set, e.g. "
+                  "--set train.epochs=5",
+                  spec->name, name);
+    } else {
         cli_usage(spec->name, "%s has no option %s", spec->name, name);
     }
     cli_free(name);
-    return found;
+    return NULL;
 }
 
 static bool is_option(const char *arg)

@@ -270,7 +270,8 @@ static rk_status compare_facts(const rk_trainer *t, const char *path,
         RK_FAIL(
             RK_ERR_CONFIG,
             "%s was trained on a data set with fingerprint %s, this one has %s: a run cannot be "
-            "resumed on other data",
+            "resumed on other data; to go on from what it has learnt, begin another run from it "
+            "(train --from)",
             path, before->fingerprint, t->facts.fingerprint);
     }
     return rk__trajectory_compare(before->trajectory, t->facts.trajectory);
