@@ -28,8 +28,8 @@ typedef struct rk_guess {
 } rk_guess;
 
 /* Looks at the first rows (200,000 at most) of the file at path. file: what the config calls it;
- * name: of the data set. RK_ERR_DATA when no two columns look like users and items, with what to do;
- * RK_ERR_IO. Free with rk_guess_free. */
+ * name: of the data set. RK_ERR_DATA when no two columns look like users and items, with what to
+ * do; RK_ERR_IO. Free with rk_guess_free. */
 RK_API rk_status rk_guess_file(const char *path, const char *file, const char *name, rk_guess *out);
 
 /* Frees what is in it and leaves zeros. One of zeros is fine. */

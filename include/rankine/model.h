@@ -42,9 +42,9 @@ RK_API rk_status rk_model_fit(const rk_config *config, const rk_train_options *h
 
 /* Opens a run folder, the best run of a folder of rk_train_seeds (by the value that its model was
  * chosen by; it is logged which), or a file of rk_model_save. Of a run folder it takes the chosen
- * checkpoint (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set that the
- * run was trained on: its own (data.h5), else the cached one, else prepared again; a file has
- * everything in it. RK_ERR_DATA if config, checkpoint and data set are not of one run.
+ * checkpoint (best.h5, or last.h5 if eval.select is last or there is no best yet), and the data set
+ * that the run was trained on: its own (data.h5), else the cached one, else prepared again; a file
+ * has everything in it. RK_ERR_DATA if config, checkpoint and data set are not of one run.
  *
  * device: "auto", "cpu", "cuda" or "cuda:1" (a GPU by its number); NULL = as the config says.
  * data_root: where the sources of a run are now, for a run that has no data set of its own: then

@@ -195,9 +195,11 @@ static rk_status take_options(work *w)
 
 /* ---- slices ---- */
 
+/* What is known of a user: of one who is held out, the rows that are given. */
 static int64_t train_count(const work *w, int64_t user)
 {
-    return rk__lists_count(&w->dataset.parts[RK_TRAIN], user);
+    return rk__lists_count(&w->dataset.parts[RK_TRAIN], user) +
+           rk__lists_count(&w->dataset.parts[RK_GIVEN], user);
 }
 
 /* Is the user one of those who are evaluated? */
@@ -344,6 +346,12 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     }
     if (w->how->slices || w->how->each) {
         w->more.each = &w->each;
+    }
+    if (w->options.eval.among == RK_AMONG_CANDIDATES && !w->how->popularity && hooks &&
+        hooks->log) {
+        hooks->log(hooks->user, RK_LOG_INFO,
+                   "held-out items are ranked among the candidates of split.candidates, not among "
+                   "all items");
     }
     rk_popularity by_count = w->model->popularity;
     by_count.dataset = &w->dataset;

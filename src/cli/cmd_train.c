@@ -250,6 +250,40 @@ static int print_config(const cli *c, const rk_config *config)
     return status == RK_OK ? 0 : cli_fail(c, status);
 }
 
+/* With the arguments as they were parsed. */
+static int run_command(const cli *c, const train_args *args)
+{
+    rk_config *config = NULL;
+    char *run_config = NULL;
+    char *run_dir = NULL;
+    int code = check_usage(c, args);
+    if (code == 0 && args->run && !args->print_config && !args->print_program) {
+        code = check_folder(args, args->run);
+    }
+    if (code != 0) {
+        goto done;
+    }
+    if (!c->positional) {
+        run_config = cli_format("%s/config.yaml", args->run);
+    }
+    code = cli_load_config(c, run_config ? run_config : c->positional, args->data, args->device,
+                           &args->set, &config);
+    if (code != 0) {
+        goto done;
+    }
+    if (args->print_config || args->print_program) {
+        code = args->print_config ? print_config(c, config) : cli_print_program(c, config, NULL);
+        goto done;
+    }
+    run_dir = args->run ? cli_format("%s", args->run) : default_run_dir(c, config);
+    code = train(c, args, config, run_dir, !args->run);
+done:
+    rk_config_free(config);
+    cli_free(run_config);
+    cli_free(run_dir);
+    return code;
+}
+
 int cmd_train(cli *c, int argc, char **argv)
 {
     train_args args = {.run = NULL};
@@ -304,38 +338,10 @@ int cmd_train(cli *c, int argc, char **argv)
         "Ctrl-C or SIGTERM writes a checkpoint and ends with exit code 130; --resume goes on.",
         examples,
         table};
-    rk_config *config = NULL;
-    char *run_config = NULL;
-    char *run_dir = NULL;
     int code;
-    if (!cli_parse(c, &spec, argc, argv, &code)) {
-        goto done;
+    if (cli_parse(c, &spec, argc, argv, &code)) {
+        code = run_command(c, &args);
     }
-    code = check_usage(c, &args);
-    if (code == 0 && args.run && !args.print_config && !args.print_program) {
-        code = check_folder(&args, args.run);
-    }
-    if (code != 0) {
-        goto done;
-    }
-    if (!c->positional) {
-        run_config = cli_format("%s/config.yaml", args.run);
-    }
-    code = cli_load_config(c, run_config ? run_config : c->positional, args.data, args.device,
-                           &args.set, &config);
-    if (code != 0) {
-        goto done;
-    }
-    if (args.print_config || args.print_program) {
-        code = args.print_config ? print_config(c, config) : cli_print_program(c, config, NULL);
-        goto done;
-    }
-    run_dir = args.run ? cli_format("%s", args.run) : default_run_dir(c, config);
-    code = train(c, &args, config, run_dir, !args.run);
-done:
-    rk_config_free(config);
-    cli_free(run_config);
-    cli_free(run_dir);
     cli_free(args.set.v);
     return code;
 }

@@ -1,7 +1,7 @@
 /*
  * Messages and progress on standard error. On a terminal one line is redrawn in place, at most once
- * a second; that of the last epoch stays. Elsewhere lines are plain: one for an ended epoch, at most one per second; every ten
- * seconds one for a long epoch or another phase.
+ * a second; that of the last epoch stays. Elsewhere lines are plain: one for an ended epoch, at
+ * most one per second; every ten seconds one for a long epoch or another phase.
  */
 #include <math.h>
 #include <stdlib.h>

@@ -92,15 +92,15 @@ done:
     return status;
 }
 
-/* The separator that divides most lines alike; of those the one with most columns, and blanks, which
- * texts are full of, where there is no other. */
+/* The separator that divides most lines alike; of those the one with most columns, and blanks,
+ * which texts are full of, where there is no other. */
 static int elect(const votes *v)
 {
     int best = NOWHERE;
     for (int i = 0; i < SEPARATORS; i++) {
         bool more = best != NOWHERE && v->first[i] > v->first[best] && separators[i][0] != ' ';
-        bool better = best == NOWHERE || v->same[i] > v->same[best] ||
-                      (v->same[i] == v->same[best] && more);
+        bool better =
+            best == NOWHERE || v->same[i] > v->same[best] || (v->same[i] == v->same[best] && more);
         best = v->same[i] > 0 && better ? i : best;
     }
     return best;
@@ -398,6 +398,11 @@ static rk_status read_text(rk_look *look)
 
 /* ---- JSON lines ---- */
 
+static bool is_scalar(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_array(value) && !json_is_null(value);
+}
+
 /* The keys of the first object whose values can be fields. */
 static rk_status read_keys(rk_look *look)
 {
@@ -417,13 +422,17 @@ static rk_status read_keys(rk_look *look)
                      "object on each line",
                      look->path);
     }
-    RK_TRY_GOTO(done, make_columns(look, (int64_t)json_object_size(object)));
-    look->n_columns = 0;
+    int64_t n = 0;
     json_object_foreach(object, key, value)
     {
-        if (!json_is_object(value) && !json_is_array(value) && !json_is_null(value)) {
-            RK_TRY_GOTO(done, rk__strdup(&look->columns[look->n_columns].name, key));
-            look->n_columns++;
+        n += is_scalar(value);
+    }
+    RK_TRY_GOTO(done, make_columns(look, n));
+    n = 0;
+    json_object_foreach(object, key, value)
+    {
+        if (is_scalar(value)) {
+            RK_TRY_GOTO(done, rk__strdup(&look->columns[n++].name, key));
         }
     }
 done:

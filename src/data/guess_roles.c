@@ -184,16 +184,28 @@ static void choose_ids(rk_look *look)
     }
 }
 
+/* Does a name end as those of ids do? */
+static bool is_named_id(const char *name)
+{
+    char text[64];
+    plain(name, text);
+    size_t n = strlen(text);
+    return n >= 2 && strcmp(text + n - 2, "id") == 0;
+}
+
+/* What nothing is said of is taken for a time where it looks like one; for a value only where it
+ * has no name. */
 static void choose_rest(rk_look *look)
 {
     for (int64_t i = 0; i < look->n_columns; i++) {
         const rk_guess_column *c = &look->columns[i];
-        if (is_taken(look, i) || c->name[0] != '\0') {
-            continue; /* what has a name that says nothing is not taken for something */
+        if (is_taken(look, i) || is_named_id(c->name)) {
+            continue;
         }
         if (look->role[RK_ROLE_TIME] < 0 && looks_like_time(look, c)) {
             look->role[RK_ROLE_TIME] = i;
-        } else if (look->role[RK_ROLE_VALUE] < 0 && looks_like_value(look, c)) {
+        } else if (look->role[RK_ROLE_VALUE] < 0 && c->name[0] == '\0' &&
+                   looks_like_value(look, c)) {
             look->role[RK_ROLE_VALUE] = i;
         }
     }

@@ -38,8 +38,8 @@ void rk__position_free(rk_position *position);
 /* What losses are held against: that of the first step or, where it is not known, of the first
  * epoch. */
 double rk__position_first_loss(const rk_position *position);
-/* The first epoch (from 1) whose loss is finite and a hundred times that of the beginning or more: a
- * training that has diverged without numbers that are not finite. 0 = none. */
+/* The first epoch (from 1) whose loss is finite and a hundred times that of the beginning or more:
+ * a training that has diverged without numbers that are not finite. 0 = none. */
 int64_t rk__position_diverged(const rk_position *position);
 
 /* The terms of a record (from 0), n_terms. */

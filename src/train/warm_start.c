@@ -45,8 +45,8 @@ static rk_status compare_configs(const char *from, const rk_config *before, cons
     }
     if (m->is_closed) {
         RK_FAIL(RK_ERR_CONFIG,
-                "model.kind %s is computed from the data in one go: there is nothing to begin "
-                "with; train it without %s",
+                "model.kind %s is computed from the data in one go: there is nothing to take over "
+                "from %s; train it without",
                 m->name, from);
     }
     return RK_OK;

@@ -67,5 +67,10 @@ LC_ALL=C grep -q "$(printf '\033\\[1m')" colour || fail "no colour on a terminal
 on_terminal mono monochrome NO_COLOR=1
 LC_ALL=C grep -qE "$(printf '\033\\[[0-9]+m')" mono && fail "colour in spite of NO_COLOR"
 LC_ALL=C grep -q "$(printf '\033\\[K')" mono || fail "no progress line without colour"
+# The line of the last epoch stays: nothing erases it before the line ends.
+command_line="a whole training on a terminal"
+script -qec "stty cols 100; env TERM=xterm '$rankine' train demo/synth.yaml --run whole \
+    --set train.epochs=7 ${small[*]@Q}" /dev/null >whole.out 2>/dev/null </dev/null
+grep -qE 'epoch 7/7  loss [0-9.]+[^[:cntrl:]]*.$' whole.out || fail "the last epoch's line is gone"
 
 finish

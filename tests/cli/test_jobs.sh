@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Jobs around a run: evaluating it otherwise and on new data, beginning from it, a first config, facts
-# as JSON, and what people see of them.
+# Jobs around a run: evaluating it otherwise and on new data, beginning from it, a first config,
+# facts as JSON, and what people see of them.
 . "$(dirname "$0")/lib.sh"
 
 small_data demo
@@ -26,10 +26,10 @@ run 0 "$rankine" evaluate 'my run' --k 3,10 20 --metrics recall,ndcg,coverage --
 narrow evaluate
 prints "recall@3" "ndcg@20" "coverage@10" "activity of users" "popularity of items"
 run 0 "$rankine" evaluate 'my run' --k 3,10 20 --metrics recall,ndcg,coverage --slices --json
-json 'sorted(j["metrics"]) == sorted(f"{m}@{k}" for m in ("recall", "ndcg", "coverage") for k in (3, 10, 20))'
-json 'j["metrics"]["ndcg@10"] == '"$(python3 -c 'import json; print(json.load(open("whole.json"))["metrics"]["ndcg@10"])')"
+json 'len(j["metrics"]) == 9'
+json 'all(f"{m}@{k}" in j["metrics"] for m in ("recall", "ndcg", "coverage") for k in (3, 10, 20))'
+json 'j["metrics"]["ndcg@10"] == json.load(open("whole.json"))["metrics"]["ndcg@10"]'
 json 'sum(s["users"] for s in j["slices"] if s["of"] == "users") == j["users"]'
-json 'abs(sum(s["users"] * s["metrics"]["ndcg@3"] for s in j["slices"] if s["of"] == "users") / j["users"] - j["metrics"]["ndcg@3"]) < 1e-12'
 cp out slices.json
 python3 - <<'PYTHON' || fail "the values of users do not give the means"
 import csv, json
@@ -38,6 +38,9 @@ whole = json.load(open("slices.json"))
 assert len(rows) == whole["users"] and "coverage@3" not in rows[0], rows[0]
 for name in ("recall@3", "ndcg@20"):
     mean = sum(float(r[name]) for r in rows) / len(rows)
+    assert abs(mean - whole["metrics"][name]) < 1e-12, name
+    slices = [s for s in whole["slices"] if s["of"] == "users"]
+    mean = sum(s["users"] * s["metrics"][name] for s in slices) / whole["users"]
     assert abs(mean - whole["metrics"][name]) < 1e-12, name
 assert sum(int(r["held_out"]) for r in rows) >= len(rows) and all(int(r["train"]) > 0 for r in rows)
 PYTHON
@@ -66,10 +69,11 @@ says "nobody"
 # New data: the run's own sources give its own test, since the rest is known; a file of other rows.
 run 0 "$rankine" evaluate 'my run' --data demo --json
 json 'j["part"] == "new" and j["holdout"]["known"] > 1000'
-json 'j["metrics"] == '"$(python3 -c 'import json; print(json.load(open("whole.json"))["metrics"])')"
-{ head -1 demo/ratings.csv; sed -n '2,30p' demo/ratings.csv; echo "1,100000,5,1"; echo "999999,1,5,1"; } >new.csv
+json 'j["metrics"] == json.load(open("whole.json"))["metrics"]'
+{ sed -n '1,30p' demo/ratings.csv; echo "1,100000,5,1"; echo "999999,1,5,1"; } >new.csv
 awk -F, 'NR > 1 && $1 <= 40 { has[$1, $2] = 1 } END {
-    for (u = 1; u <= 40; u++) for (i = 3; i <= 60; i += 19) if (!has[u, i]) print u "," i ",5,1" }' \
+    for (u = 1; u <= 40; u++) {
+        for (i = 3; i <= 60; i += 19) if (!has[u, i]) print u "," i ",5,1" } }' \
     demo/ratings.csv >more
 cat more more >>new.csv
 run 0 "$rankine" evaluate 'my run' --data new.csv
@@ -84,7 +88,8 @@ run 2 "$rankine" evaluate 'my run' --data new.csv --part valid
 says "not both"
 
 # ---- a warm start ----
-mkdir day && { cat demo/ratings.csv; echo "301,5,5,2000000000"; echo "301,7,5,2000000001"; echo "3,121,5,2000000002"; } >day/ratings.csv
+mkdir day && { cat demo/ratings.csv && echo "301,5,5,2000000000" && echo "301,7,5,2000000001" &&
+    echo "3,121,5,2000000002"; } >day/ratings.csv
 cp demo/synth.yaml demo/items.csv day
 run 0 "$rankine" train day/synth.yaml --from 'my run' --run warm "${settings[@]}"
 says "begins from my run" "300 users and" "are new and drawn"
@@ -135,7 +140,8 @@ run 0 "$rankine" evaluate three --json
 says "three holds runs with 3 seeds: three/seed-"
 python3 - <<'PYTHON' || fail "not the best of the seeds"
 import glob, json
-best = max((json.load(open(f)) for f in sorted(glob.glob("three/seed-*/report.json"))), key=lambda r: r["chosen"]["value"])
+reports = [json.load(open(f)) for f in sorted(glob.glob("three/seed-*/report.json"))]
+best = max(reports, key=lambda r: r["chosen"]["value"])
 assert json.load(open("out"))["metrics"]["ndcg@10"] == best["test"]["ndcg@10"]
 PYTHON
 rm three/report.json three/seed-*/report.json
@@ -150,7 +156,8 @@ run 2 "$rankine" init 'my ratings.csv'
 says "my ratings.yaml is there already"
 run 0 "$rankine" train 'my ratings.yaml' --run first --set train.epochs=2 --quiet
 run 0 "$rankine" init 'my ratings.csv' --force --json
-json '[j["user"], j["item"], j["time"], j["separator"], j["header"]] == ["user_id", "item_id", "timestamp", ",", True]'
+json '[j["user"], j["item"], j["time"]] == ["user_id", "item_id", "timestamp"]'
+json '[j["separator"], j["header"], j["format"]] == [",", True, "csv"]'
 gzip -c demo/ratings.csv >packed.csv.gz
 run 0 "$rankine" init packed.csv.gz --out deep.yaml
 run 0 "$rankine" prepare deep.yaml --json
@@ -175,7 +182,8 @@ json 'j["users"] == 300 and j["fingerprint"] and j["user_degrees"]["min"] >= 1'
 run 0 "$rankine" train demo/synth.yaml --run j --json "${settings[@]}" --quiet
 json 'j["run"] == "j" and j["report"]["test"]["ndcg@10"] > 0 and j["report"]["from"] is None'
 run 0 "$rankine" info j --json
-json 'j["finished"] and j["options"]["model.dim"] == "8" and j["report"]["train"]["diverged"] is None'
+json 'j["finished"] and j["options"]["model.dim"] == "8"'
+json 'j["report"]["train"]["diverged"] is None'
 run 0 "$rankine" info --metrics --json
 json 'any("ndcg" in line for line in j["metrics"])'
 run 0 "$rankine" info --json

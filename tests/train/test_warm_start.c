@@ -1,4 +1,4 @@
-/* A run that begins with the parameters of another: rows by ids, whatever the sizes of the tables. */
+/* A run that begins with the parameters of another: rows by ids, whatever the sizes of tables. */
 #include <math.h>
 
 #include "base/alloc.h"
@@ -12,7 +12,7 @@ typedef struct world {
     char path[600]; /* of the first model */
 } world;
 
-/* Ids are not the dense indices of either data set: the second has others before, between, behind. */
+/* Ids are not the dense indices of either data set: the second has others before and between. */
 static int64_t user_id(int number)
 {
     return 10 + 10 * number;

@@ -19,7 +19,9 @@ static const sample samples[] = {
     {"csv", "a.csv", "user_id,item_id,rating,ts\n", "%d,%d,%d,%d\n", "uirt", "csv", ",", true,
      "user_id", "item_id", "ts", "integer", "# where: \"rating >= 4\""},
     {"other order", "a.csv", "rating,when,movieId,userId\n", "%d,%d,%d,%d\n", "rtiu", "csv", ",",
-     true, "userId", "movieId", NULL, "integer", NULL},
+     true, "userId", "movieId", "when", "integer", NULL},
+    {"other names", "a.csv", "listener,song,stars,order_id,heard_at\n", "%d,%d,%d,1600000000,%d\n",
+     "uirt", "csv", ",", true, "listener", "song", "heard_at", "integer", NULL},
     {"semicolons, decimal commas", "a.csv", "Time;Product;Customer;Price;Rating\n",
      "%d;%d;%d;3,50;%d\n", "tiur", "csv", ";", true, "Customer", "Product", "Time", "integer",
      "decimal: comma"},
@@ -40,7 +42,9 @@ static const sample samples[] = {
     {"atomic", "a.inter", "user_id:token\titem_id:token\ttimestamp:float\n", "%d\t%d\t%d\n", "uit",
      "inter", "\t", true, "user_id", "item_id", "timestamp", "integer", NULL},
     {"JSON lines", "a.json", "",
-     "{\"reviewerID\": \"A%d\", \"asin\": \"B%d\", \"overall\": %d, \"unixReviewTime\": %d}\n",
+     "{\"reviewerID\": \"A%d\", \"tags\": [1], \"asin\": \"B%d\", \"at\": {\"x\": 1}, \"overall\": "
+     "%d, "
+     "\"unixReviewTime\": %d}\n",
      "uirt", "jsonl", NULL, true, "reviewerID", "asin", "unixReviewTime", "text", NULL},
     {"twice the same name", "a.csv", "user,item,item\n", "%d,%d,7\n", "ui", "csv", ",", true,
      "user", "1", NULL, "integer", NULL},
@@ -210,7 +214,7 @@ static void what_is_none(void **state)
 static void no_memory(void **state)
 {
     (void)state;
-    static const int kinds[] = {0, 11}; /* text, JSON lines */
+    static const int kinds[] = {0, 12}; /* text, JSON lines */
     char *folder = test_scratch();
     for (int k = 0; k < 2; k++) {
         const sample *s = &samples[kinds[k]];
