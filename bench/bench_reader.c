@@ -56,9 +56,11 @@ static rk_status read_rows(const char *path, const char *title, int format, cons
     rk_source_options source = {.format = format,
                                 .separator = (char *)"",
                                 .header = true,
+                                .quotes = true,
                                 .user = (char *)"userId",
                                 .item = (char *)"movieId",
                                 .time = (char *)(format == RK_FORMAT_CSV ? "timestamp" : ""),
+                                .value = (char *)"",
                                 .where = (char *)where};
     for (int round = 0; round < 2; round++) {
         rk_reader *reader = NULL;

@@ -347,6 +347,12 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     if (w->how->slices || w->how->each) {
         w->more.each = &w->each;
     }
+    if (w->options.eval.among == RK_AMONG_CANDIDATES && !w->how->popularity && hooks &&
+        hooks->log) {
+        hooks->log(hooks->user, RK_LOG_INFO,
+                   "held-out items are ranked among the candidates of split.candidates, not among "
+                   "all items");
+    }
     rk_popularity by_count = w->model->popularity;
     by_count.dataset = &w->dataset;
     rk_ranker ranker =

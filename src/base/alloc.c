@@ -4,12 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/limits.h"
 
-/* Bytes. From MANY on a block asks for huge pages, from LARGE on the free memory is checked. */
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, MANY = 4 * HUGE_PAGE, LARGE = 1 << 28 };
+enum { ALIGNMENT = 64, LARGE = 1 << 28 /* bytes; from here on the free memory is checked */ };
 
 static _Thread_local int64_t allocations_left = -1;
 
@@ -39,24 +37,6 @@ static rk_status check_large(size_t bytes, const char *what)
     return RK_OK;
 }
 
-/* Rows of tables are gathered and data is sorted in no order: with huge pages that costs fewer
- * entries of the address caches, and new memory costs one fault where it cost 512. */
-static void *allocate(size_t bytes)
-{
-    void *pointer = NULL;
-    if (bytes < MANY) {
-        return aligned_alloc(ALIGNMENT, bytes);
-    }
-    if (posix_memalign(&pointer, HUGE_PAGE, bytes) != 0) {
-        return NULL;
-    }
-#if defined(MADV_HUGEPAGE)
-    /* A refusal changes nothing but the speed. */
-    (void)madvise(pointer, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-#endif
-    return pointer;
-}
-
 rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *what)
 {
     void *pointer = NULL;
@@ -68,7 +48,7 @@ rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *w
     RK_TRY(check_large(bytes, what));
     if (allocations_left != 0) {
         allocations_left -= allocations_left > 0;
-        pointer = allocate(bytes);
+        pointer = aligned_alloc(ALIGNMENT, bytes);
     }
     if (!pointer) {
         RK_FAIL(RK_ERR_MEMORY, "out of memory: %.1f MB wanted for %s", (double)bytes / 1e6, what);

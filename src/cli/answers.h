@@ -28,10 +28,11 @@ typedef enum cli_what { CLI_USERS, CLI_ITEMS } cli_what;
 
 /* Adds what words name: an id, several ids with commas between them, or @FILE, a file with one id a
  * line. A word that is itself an id counts as one. Returns an exit code, after a message. */
-int cli_ask(cli_asking *a, const rk_dataset *dataset, cli_what what, const cli_list *words);
-/* Adds the ids of a file, one a line; "-" is the standard input. Blank lines do not count, nor does
- * a first line with the name of the column; what the export has escaped is understood. */
-int cli_ask_file(cli_asking *a, const rk_dataset *dataset, cli_what what, const char *path);
+int cli_ask(cli_asking *a, const rk_model *model, cli_what what, const cli_list *words);
+/* Adds the ids of a file, one a line; "-" is the standard input. A first line with the name of the
+ * column says where they are in the others, and is none itself; nor are blank lines. What the
+ * export has escaped is understood. */
+int cli_ask_file(cli_asking *a, const rk_model *model, cli_what what, const char *path);
 /* Adds everybody or everything. */
 void cli_ask_all(cli_asking *a, const rk_dataset *dataset, cli_what what);
 /* Adds the items whose labels have the words of each text; a few at most, else it is an error. */
@@ -62,7 +63,7 @@ typedef struct cli_pairs {
     int64_t n, capacity;
     char *text; /* owned */
 } cli_pairs;
-int cli_read_pairs(cli_pairs *out, const rk_dataset *dataset, const char *path);
+int cli_read_pairs(cli_pairs *out, const rk_model *model, const char *path);
 void cli_pairs_free(cli_pairs *pairs);
 
 /* ---- where answers go (sink.c) ---- */
@@ -131,7 +132,7 @@ typedef struct cli_limits {
 } cli_limits;
 
 /* Finds the lists' items and sets the limits of the selection, which lends them. */
-int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_dataset *dataset,
+int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_model *model,
                     rk_selection *selection);
 void cli_limits_free(cli_limits *l);
 

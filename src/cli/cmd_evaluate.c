@@ -306,7 +306,7 @@ static int take_users(evaluated *e)
 {
     const rk_dataset *dataset = rk_model_dataset(e->run);
     cli_asking asking = {0};
-    int code = cli_ask_file(&asking, dataset, CLI_USERS, e->args->users);
+    int code = cli_ask_file(&asking, e->run, CLI_USERS, e->args->users);
     code = code ? code : cli_must_know(e->c, &asking, dataset, CLI_USERS, "--users");
     if (code == 0) {
         e->users = cli_indices(&asking);

@@ -163,15 +163,15 @@ static int find_all(const cli *c, request *r)
 {
     const recommend_args *args = r->args;
     const rk_dataset *d = r->dataset;
-    int code = cli_ask(&r->users, d, CLI_USERS, &args->users);
+    int code = cli_ask(&r->users, r->model, CLI_USERS, &args->users);
     if (code == 0 && args->users_file) {
-        code = cli_ask_file(&r->users, d, CLI_USERS, args->users_file);
+        code = cli_ask_file(&r->users, r->model, CLI_USERS, args->users_file);
     }
     if (code == 0 && args->all) {
         cli_ask_all(&r->users, d, CLI_USERS);
     }
     code = code ? code : cli_must_know_one(c, &r->users, d, CLI_USERS);
-    code = code ? code : cli_ask(&r->items, d, CLI_ITEMS, &args->items);
+    code = code ? code : cli_ask(&r->items, r->model, CLI_ITEMS, &args->items);
     code = code ? code : cli_must_know(c, &r->items, d, CLI_ITEMS, "--items");
     return code ? code : cli_ask_labels(&r->items, d, &args->labels);
 }
@@ -226,7 +226,7 @@ static int serve(const cli *c, request *r)
     set_seen(r->args, &r->selection);
     int code = find_all(c, r);
     if (code == 0) {
-        code = cli_limits_find(c, &r->args->limits, "recommend", r->dataset, &r->selection);
+        code = cli_limits_find(c, &r->args->limits, "recommend", r->model, &r->selection);
     }
     if (code != 0) {
         return code;

@@ -143,8 +143,8 @@ static int answer_all(const cli *c, request *r)
 /* Every user of the command line with every item. */
 static int take_words(const cli *c, request *r, const score_args *args)
 {
-    int code = cli_ask(&r->users, r->dataset, CLI_USERS, &args->users);
-    code = code ? code : cli_ask(&r->items, r->dataset, CLI_ITEMS, &args->items);
+    int code = cli_ask(&r->users, r->model, CLI_USERS, &args->users);
+    code = code ? code : cli_ask(&r->items, r->model, CLI_ITEMS, &args->items);
     code = code ? code : cli_must_know_one(c, &r->users, r->dataset, CLI_USERS);
     code = code ? code : cli_must_know_one(c, &r->items, r->dataset, CLI_ITEMS);
     if (code != 0) {
@@ -192,7 +192,7 @@ static int close_sink(request *r, int code)
 static int serve(const cli *c, request *r, const score_args *args)
 {
     int code =
-        args->pairs ? cli_read_pairs(&r->pairs, r->dataset, args->pairs) : take_words(c, r, args);
+        args->pairs ? cli_read_pairs(&r->pairs, r->model, args->pairs) : take_words(c, r, args);
     code = code ? code : refuse_strangers(c, r);
     code = code ? code : cli_sink_open(&r->sink, "score", &args->sink, args->sink.out);
     if (code != 0) {

@@ -199,10 +199,10 @@ static int close_sink(request *r, int code)
 static int serve(const cli *c, request *r, similar_args *args, cli_tops *tops)
 {
     r->selection = rk_selection_defaults();
-    int code = cli_ask(&r->asking, r->dataset, CLI_ITEMS, &args->items);
+    int code = cli_ask(&r->asking, r->model, CLI_ITEMS, &args->items);
     code = code ? code : cli_must_know_one(c, &r->asking, r->dataset, CLI_ITEMS);
     code = code ? code : cli_ask_labels(&r->asking, r->dataset, &args->labels);
-    code = code ? code : cli_limits_find(c, &args->limits, "similar", r->dataset, &r->selection);
+    code = code ? code : cli_limits_find(c, &args->limits, "similar", r->model, &r->selection);
     if (code != 0) {
         return code;
     }

@@ -207,8 +207,26 @@ static int64_t find_written(const rk_dataset *dataset, cli_what what, char *text
     return index;
 }
 
+/* Whether it is the name of the column in a source of the model's data set. */
+static bool is_source_column(const rk_model *model, const char *text, cli_what what)
+{
+    const char *name = NULL;
+    bool is_one = false;
+    for (int i = 0; !is_one; i++) {
+        char *key = cli_format("data.sources[%d].%s", i, what == CLI_USERS ? "user" : "item");
+        const rk_status status = rk_config_get(rk_model_config(model), key, &name);
+        cli_free(key);
+        if (status != RK_OK) {
+            break;
+        }
+        /* a number is the place of a column */
+        is_one = strcmp(name, text) == 0 && name[strspn(name, "0123456789")] != '\0';
+    }
+    return is_one;
+}
+
 /* Whether a text is a name that such a column has. */
-static bool is_column(const char *text, cli_what what)
+static bool is_column(const rk_model *model, const char *text, cli_what what)
 {
     static const char *const names[][8] = {
         [CLI_USERS] = {"user_id", "user", "userid", "uid", "user_id:token", "users", "user id"},
@@ -218,28 +236,63 @@ static bool is_column(const char *text, cli_what what)
             return true;
         }
     }
-    return false;
+    return is_source_column(model, text, what);
 }
 
-int cli_ask_file(cli_asking *a, const rk_dataset *dataset, cli_what what, const char *path)
+static char separator_of(const char *line)
 {
-    char *text = read_text(path), *at = text;
+    return strchr(line, '\t') ? '\t' : strchr(line, ',') ? ',' : ';';
+}
+
+/* The place of the column in a line of names, from 0; -1 = there is none. */
+static int place_of(const rk_model *model, const char *line, cli_what what)
+{
+    char *copy = cli_format("%s", line), *at = copy;
+    const char separator = separator_of(line);
+    int place = -1;
+    for (int i = 0; at && place < 0; i++) {
+        place = is_column(model, trim(next_field(&at, separator)), what) ? i : -1;
+    }
+    cli_free(copy);
+    return place;
+}
+
+/* The field at a place of a line, in place; the line itself where place is below 0. */
+static char *field_at(char *line, char separator, int place)
+{
+    char *at = line, *field = line;
+    for (int i = 0; i <= place; i++) {
+        field = at ? next_field(&at, separator) : line + strlen(line);
+    }
+    return field;
+}
+
+int cli_ask_file(cli_asking *a, const rk_model *model, cli_what what, const char *path)
+{
+    const rk_dataset *dataset = rk_model_dataset(model);
+    char *text = read_text(path), *at = text, separator = '\0';
     const int64_t before = a->n;
+    int place = -1;
     bool is_first = true;
     if (!text) {
         return rk_status_exit_code(RK_ERR_IO);
     }
     keep(a, text);
     for (char *line = next_line(&at); line; line = next_line(&at)) {
-        int64_t index = *line ? find_written(dataset, what, line) : -1;
+        char *id = field_at(line, separator, place);
+        int64_t index = *id ? find_written(dataset, what, id) : -1;
         if (index < 0) {
-            line = trim(line);
-            index = *line ? find_written(dataset, what, line) : -1;
+            id = trim(id);
+            index = *id ? find_written(dataset, what, id) : -1;
         }
-        if (*line && !(is_first && index < 0 && is_column(line, what))) {
-            add(a, line, index, true);
+        if (is_first && index < 0 && *id) {
+            place = place_of(model, line, what);
+            separator = separator_of(line);
         }
-        is_first = is_first && !*line;
+        if (*id && !(is_first && place >= 0)) {
+            add(a, id, index, true);
+        }
+        is_first = is_first && !*id;
     }
     if (a->n == before) {
         return cli_error(rk_status_exit_code(RK_ERR_DATA), "%s holds no id; it takes one a line",
@@ -250,15 +303,16 @@ int cli_ask_file(cli_asking *a, const rk_dataset *dataset, cli_what what, const 
 
 /* ---- words ---- */
 
-int cli_ask(cli_asking *a, const rk_dataset *dataset, cli_what what, const cli_list *words)
+int cli_ask(cli_asking *a, const rk_model *model, cli_what what, const cli_list *words)
 {
+    const rk_dataset *dataset = rk_model_dataset(model);
     for (int i = 0; i < words->n; i++) {
         const char *word = words->v[i];
         int64_t index = -1;
         if (find(dataset, what, word, &index) == RK_OK) {
             add(a, word, index, false);
         } else if (word[0] == '@' && word[1]) {
-            const int code = cli_ask_file(a, dataset, what, word + 1);
+            const int code = cli_ask_file(a, model, what, word + 1);
             if (code != 0) {
                 return code;
             }
@@ -386,21 +440,14 @@ typedef struct columns {
 } columns;
 
 /* By the first line: its separator, and the places of the names if it has some. */
-static columns columns_of(const char *line)
+static columns columns_of(const rk_model *model, const char *line)
 {
-    columns c = {.separator = strchr(line, '\t') ? '\t' : strchr(line, ',') ? ',' : ';', .item = 1};
-    char *copy = cli_format("%s", line), *at = copy;
-    int user = -1, item = -1;
-    for (int i = 0; at; i++) {
-        const char *field = trim(next_field(&at, c.separator));
-        user = user < 0 && is_column(field, CLI_USERS) ? i : user;
-        item = item < 0 && is_column(field, CLI_ITEMS) ? i : item;
-    }
-    cli_free(copy);
-    if (user >= 0 || item >= 0) { /* the other one has a name of its own, e.g. movieId */
-        user = user < 0 ? item == 0 : user;
-        item = item < 0 ? user == 0 : item;
-        c = (columns){c.separator, user, item, true};
+    columns c = {.separator = separator_of(line), .item = 1};
+    const int user = place_of(model, line, CLI_USERS), item = place_of(model, line, CLI_ITEMS);
+    c.has_names = user >= 0 || item >= 0;
+    if (c.has_names) { /* one of them may have a name of its own */
+        c.user = user < 0 ? item == 0 : user;
+        c.item = item < 0 ? user == 0 : item;
     }
     return c;
 }
@@ -431,7 +478,7 @@ static int take_pair(cli_pairs *out, const rk_dataset *dataset, const columns *c
     return 0;
 }
 
-int cli_read_pairs(cli_pairs *out, const rk_dataset *dataset, const char *path)
+int cli_read_pairs(cli_pairs *out, const rk_model *model, const char *path)
 {
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     columns c = {0};
@@ -448,12 +495,12 @@ int cli_read_pairs(cli_pairs *out, const rk_dataset *dataset, const char *path)
             continue;
         }
         if (c.separator == 0) {
-            c = columns_of(line);
+            c = columns_of(model, line);
             if (c.has_names) {
                 continue;
             }
         }
-        code = take_pair(out, dataset, &c, line, name, number);
+        code = take_pair(out, rk_model_dataset(model), &c, line, name, number);
     }
     if (code == 0 && out->n == 0) {
         code = cli_error(rk_status_exit_code(RK_ERR_DATA), "%s holds no pair of a user and an item",

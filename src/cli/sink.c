@@ -109,12 +109,13 @@ static int parse_min_score(const char *command, const char *text, rk_selection *
     return 0;
 }
 
-int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_dataset *dataset,
+int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_model *model,
                     rk_selection *selection)
 {
+    const rk_dataset *dataset = rk_model_dataset(model);
     int code = l->min_score ? parse_min_score(command, l->min_score, selection) : 0;
-    code = code ? code : cli_ask(&l->excluded, dataset, CLI_ITEMS, &l->exclude);
-    code = code ? code : cli_ask(&l->allowed, dataset, CLI_ITEMS, &l->among);
+    code = code ? code : cli_ask(&l->excluded, model, CLI_ITEMS, &l->exclude);
+    code = code ? code : cli_ask(&l->allowed, model, CLI_ITEMS, &l->among);
     code = code ? code : cli_must_know(c, &l->excluded, dataset, CLI_ITEMS, "--exclude");
     code = code ? code : cli_must_know(c, &l->allowed, dataset, CLI_ITEMS, "--among");
     if (code != 0) {

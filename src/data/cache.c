@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -232,6 +233,48 @@ rk_status rk__cache_find_any(const char *folder, const rk_cache_key *key, char *
 }
 
 /* ---- adding ---- */
+
+static void tell_waiting(const rk_hooks *hooks)
+{
+    if (hooks && hooks->log) {
+        hooks->log(hooks->user, RK_LOG_INFO,
+                   "another process is preparing this data set: waiting for it");
+    }
+}
+
+rk_status rk__cache_take_turn(const char *folder, const rk_cache_key *key, const rk_hooks *hooks,
+                              rk_folder_lock *out)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    char *path = NULL;
+    rk_status status = RK_OK;
+    if (!key->sources[0]) {
+        return RK_OK;
+    }
+    RK_TRY(rk__format(&path, "%s/" RK_CACHE_KEYS "/%s-%s" RK_CACHE_BUSY, folder, key->options,
+                      key->sources));
+    bool told = false;
+    for (bool busy = true; busy && status == RK_OK;) {
+        status = rk__folder_try(out, path, &busy);
+        if (status == RK_OK && busy) {
+            if (!told) {
+                tell_waiting(hooks);
+                told = true;
+            }
+            if (hooks && hooks->should_stop && hooks->should_stop(hooks->user)) {
+                status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
+                                  "interrupted while another process prepared the data set");
+            } else {
+                nanosleep(&pause, NULL);
+            }
+        }
+    }
+    if (out->path && out->created == 0) {
+        out->created = 1; /* also one that somebody else has left is removed in the end */
+    }
+    rk__free(path);
+    return status == RK_ERR_IO ? RK_OK : status; /* what is wrong is found out in writing */
+}
 
 enum { CHUNK = 1 << 20 };
 

@@ -6,17 +6,20 @@
  *                           and of this state of the sources (digests of both), and lists them
  *
  * So a data set is never overwritten by another: a file gets its name only if nobody has it, and
- * who finds it taken finds the same bytes. A key is replaced as a whole. No lock is needed:
- * whatever a process finds missing or damaged it prepares anew, and all other files stay as they
- * are.
+ * who finds it taken finds the same bytes. A key is replaced as a whole. No lock is needed for
+ * that: whatever a process finds missing or damaged it prepares anew, and all other files stay as
+ * they are. keys/OPTIONS-SOURCES.busy, a folder that is locked, says that somebody is preparing, so
+ * that jobs which start at once wait for one of them.
  */
 #ifndef RK_DATA_CACHE_H
 #define RK_DATA_CACHE_H
 
 #include "base/buffer.h"
 #include "data/dataset.h"
+#include "io/folder_lock.h"
 
 #define RK_CACHE_KEYS "keys"
+#define RK_CACHE_BUSY ".busy"
 
 /* Raised when the same options give another data set, or one with more in it: keys of other
  * versions are not found, and what they name is prepared anew. */
@@ -37,6 +40,12 @@ rk_status rk__cache_find(const char *folder, const rk_cache_key *key, char **out
 
 /* The same for any state of the sources, of several the one used last. */
 rk_status rk__cache_find_any(const char *folder, const rk_cache_key *key, char **out);
+
+/* The turn of this process to prepare the data set of a key; where another one is at it, waits until
+ * that is done. Nothing is held where that cannot be arranged (the state of the sources is not
+ * known, the folder cannot be written). hooks may be NULL; RK_ERR_INTERRUPTED if they ask to stop. */
+rk_status rk__cache_take_turn(const char *folder, const rk_cache_key *key, const rk_hooks *hooks,
+                              rk_folder_lock *out);
 
 /* Writes the data set into folder/NAME-DIGEST.h5, and its key; the data set then knows its path. */
 rk_status rk__cache_add(const char *folder, const char *name, const rk_cache_key *key,

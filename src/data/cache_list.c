@@ -52,12 +52,13 @@ static bool ends_in(const char *name, const char *ending)
     return length > of_ending && strcmp(name + length - of_ending, ending) == 0;
 }
 
-/* "...-0123456789abcdef.h5", or with 8 digits as earlier versions named them. */
-static bool is_dataset_name(const char *name)
+/* How many digits there are in "...-0123456789abcdef.h5": 16; or 8, as earlier versions named data
+ * sets; 0 = it is no such name. */
+static size_t digits_of(const char *name)
 {
     const char *dash = strrchr(name, '-');
     size_t digits = dash ? strspn(dash + 1, "0123456789abcdef") : 0;
-    return (digits == 16 || digits == 8) && strcmp(dash + 1 + digits, ".h5") == 0;
+    return (digits == 16 || digits == 8) && strcmp(dash + 1 + digits, ".h5") == 0 ? digits : 0;
 }
 
 /* "NAME.h5.tmp", "NAME.h5.2.tmp": what io/aside.h calls its files. */
@@ -98,6 +99,13 @@ static rk_status judge(const char *text, rk_cache_state *out_state, char **out_s
     }
 }
 
+/* A folder of somebody who prepares, or was killed over it; it may go in any case, since then others
+ * prepare at the same time. */
+static bool is_turn(const char *name)
+{
+    return ends_in(name, RK_CACHE_BUSY);
+}
+
 static rk_status read_key(rk_cache *cache, const char *name)
 {
     struct stat info;
@@ -106,11 +114,11 @@ static rk_status read_key(rk_cache *cache, const char *name)
     key k = {.state = RK_CACHE_UNUSED};
     RK_TRY_GOTO(done, rk__format(&k.name, RK_CACHE_KEYS "/%s", name));
     RK_TRY_GOTO(done, rk__path_join(&path, cache->folder, k.name));
-    if (stat(path, &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (stat(path, &info) != 0 || !(S_ISREG(info.st_mode) || is_turn(name))) {
         goto done;
     }
     k.used_at = seconds_of(&info.st_mtim);
-    if (!ends_in(name, ".tmp")) {
+    if (!ends_in(name, ".tmp") && !is_turn(name)) {
         status = rk__cache_read_key(cache->folder, name, &text, &k.file);
         if (status == RK_ERR_IO) { /* removed meanwhile */
             status = RK_OK;
@@ -180,9 +188,9 @@ static rk_status add_entry(rk_cache *cache, const char *file)
     e.of.runs = (int64_t)info.st_nlink - 1;
     e.of.used_at = seconds_of(&info.st_mtim);
     if (!is_remains) {
-        status = rk__dataset_read_name(e.path, &e.name, &e.fingerprint);
-        bool named_by_content = strspn(strrchr(file, '-') + 1, "0123456789abcdef") == 16;
-        if (status == RK_ERR_DATA && !named_by_content) {
+        int64_t layout = 0;
+        status = rk__dataset_read_name(e.path, &e.name, &e.fingerprint, &layout);
+        if (digits_of(file) == 8 && (status == RK_ERR_DATA || layout > 1)) {
             status = RK_OK; /* something else, with a similar name */
             goto done;
         }
@@ -231,7 +239,7 @@ static rk_status for_each(rk_cache *cache, const char *path,
 /* Remains in a folder without keys may be those of anybody. */
 static rk_status add_if_ours(rk_cache *cache, const char *name)
 {
-    bool is_ours = is_dataset_name(name) || (cache->n_keys > 0 && is_aside_name(name));
+    bool is_ours = digits_of(name) > 0 || (cache->n_keys > 0 && is_aside_name(name));
     return is_ours ? add_entry(cache, name) : RK_OK;
 }
 
@@ -297,6 +305,10 @@ void rk_cache_free(rk_cache *cache)
 /* *out_removed: false = it was gone already, or its writer is at work. */
 static rk_status remove_file(const char *path, bool *out_removed)
 {
+    if (is_turn(path)) {
+        *out_removed = rmdir(path) == 0;
+        return RK_OK;
+    }
     if (ends_in(path, ".tmp")) {
         *out_removed = rk__aside_remove_dead(path);
         return RK_OK;

@@ -458,13 +458,15 @@ rk_status rk_dataset_open(const char *path, rk_dataset **out)
     return status;
 }
 
-rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint)
+rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint,
+                                int64_t *out_layout)
 {
     rk_h5 *file = NULL;
-    rk_status status = RK_ERR_DATA;
     *out_name = *out_fingerprint = NULL;
-    for (int64_t layout = LAYOUT; layout >= 1 && status == RK_ERR_DATA; layout--) {
-        status = rk__h5_open(&file, path, KIND, layout);
+    *out_layout = LAYOUT;
+    rk_status status = rk__h5_open(&file, path, KIND, LAYOUT);
+    while (status == RK_ERR_DATA && *out_layout > 1) {
+        status = rk__h5_open(&file, path, KIND, --*out_layout);
     }
     RK_TRY(status);
     RK_TRY_GOTO(done, rk__h5_get_text(file, "name", out_name));

@@ -35,8 +35,10 @@ rk_status rk__dataset_save(const rk_dataset *dataset, const char *path);
  * gives it one in the folder of path, rk__h5_close drops it. */
 rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out);
 
-/* What a file of this or an earlier layout says of itself, without the rest; both to be freed. */
-rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint);
+/* What a file of this or an earlier layout says of itself, without the rest; the texts are to be
+ * freed. */
+rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint,
+                                int64_t *out_layout);
 
 /* The file at path now; inode 0 if there is none. */
 rk_file_id rk__file_id_of(const char *path);

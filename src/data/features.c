@@ -253,7 +253,13 @@ static rk_status read_rows(building *b, rk_side_table *t, const rk_feature_optio
     const char *type = b->nodes->sides->types[b->of].name;
     int64_t column = -1, node = -1;
     int id = -1;
-    RK_TRY(rk__side_node_column(t, feature->id, type, &none, "feature.id", &column));
+    RK_TRY(rk__side_named_column(t, feature->id, type, &none, "feature.id", &column));
+    if (column < 0) { /* "id" says it, too */
+        RK_TRY(rk__side_named_column(t, "", "", &none, "feature.id", &column));
+    }
+    if (column < 0) {
+        RK_TRY(rk__side_guess_column(t, type, &none, 1, "feature.id", &column));
+    }
     RK_TRY(rk__side_want(t, column, "feature.id", &id));
     for (bool is_end = false;;) {
         RK_TRY(rk__side_table_next(t, &is_end));

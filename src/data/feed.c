@@ -191,6 +191,9 @@ static rk_status make_room(rk_feed *feed, int64_t wanted)
 
 static void keep(batch *b, rk_text *text)
 {
+    if (text->length == 0) {
+        return; /* perhaps no text at all */
+    }
     memcpy(b->bytes + b->n_bytes, text->at, (size_t)text->length);
     text->at = b->bytes + b->n_bytes;
     b->n_bytes += text->length;

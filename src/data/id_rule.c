@@ -5,7 +5,7 @@
 #include "base/parse.h"
 #include "config/utf8.h"
 
-/* What pandas reads as missing, and what SQL dumps write. */
+/* What pandas reads as missing, and what SQL dumps write. rk__id_is_plain knows how they begin. */
 static bool is_word_for_nothing(rk_text text)
 {
     static const char *const words[] = {

@@ -16,7 +16,24 @@ typedef struct rk_id_rule {
     int64_t trimmed;  /* text ids so far that had blanks at their ends */
 } rk_id_rule;
 
-/* rk__id_read for what is not a plain number. */
+/* ASCII, no blank at an end, and no beginning of a word for nothing: most text ids are such. */
+static inline bool rk__id_is_plain(rk_text text)
+{
+    unsigned char all = 0;
+    for (int64_t i = 0; i < text.length; i++) {
+        all |= (unsigned char)text.at[i];
+    }
+    if (text.length == 0 || all >= 0x80) {
+        return false;
+    }
+    char first = text.at[0], last = text.at[text.length - 1];
+    bool is_digit = first >= '0' && first <= '9',
+         is_letter = (first | 0x20) >= 'a' && (first | 0x20) <= 'z';
+    return last > ' ' && ((is_digit && (text.length == 1 || text.at[1] != '.')) ||
+                          (is_letter && (first | 0x20) != 'n'));
+}
+
+/* rk__id_read for what is not a plain number or word. */
 rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *inout,
                            const char *title, int64_t *out, bool *out_missing);
 
@@ -40,6 +57,10 @@ static inline rk_status rk__id_read(rk_id_rule *rule, const rk_lines *lines, rk_
             *out = (int64_t)value;
             return RK_OK;
         }
+    }
+    if (rule->ids == RK_IDS_TEXT && rk__id_is_plain(text)) {
+        *out = 0;
+        return RK_OK;
     }
     return rk__id_read_slow(rule, lines, inout, title, out, out_missing);
 }

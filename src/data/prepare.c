@@ -282,6 +282,27 @@ done:
     return status;
 }
 
+/* from_cache, also of what another process is preparing now; force finds nothing. With *out NULL it
+ * is this process's turn, and until that is released others wait. */
+static rk_status find(const char *folder, const wanted *w, bool force, const rk_hooks *hooks,
+                      rk_folder_lock *turn, rk_dataset **out)
+{
+    char *path = NULL;
+    RK_TRY(force ? RK_OK : from_cache(folder, w, hooks, out));
+    if (*out) {
+        return RK_OK;
+    }
+    RK_TRY(rk__cache_take_turn(folder, &w->key, hooks, turn));
+    RK_TRY(force ? RK_OK : rk__cache_find(folder, &w->key, &path));
+    rk_status status = path ? rk_dataset_open(path, out) : RK_OK;
+    if (path && status == RK_OK) {
+        log_message(hooks, RK_LOG_DEBUG, "data set %s: from %s", (*out)->name, path);
+    }
+    rk__free(path);
+    /* Of one that is damaged from_cache has told. */
+    return status == RK_ERR_DATA || status == RK_ERR_IO ? RK_OK : status;
+}
+
 static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dataset **out)
 {
     rk_raw raw;
@@ -325,7 +346,8 @@ static void warn_of_sides(const rk_dataset *dataset, const rk_hooks *hooks)
         if (r->n_edges == 0 && !r->is_derived) {
             log_message(hooks, RK_LOG_WARNING,
                         "the relation %s has no edges: of %lld rows where dropped %lld, and %lld "
-                        "edges are of ids not in the data set; are head and tail the right columns?",
+                        "edges are of ids not in the data set; are head and tail the right "
+                        "columns?",
                         r->name, (long long)r->rows_read, (long long)r->rows_filtered,
                         (long long)r->edges_unknown);
         }
@@ -370,11 +392,10 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
     rk_status status = RK_OK;
     wanted w = {.missing = NULL};
     rk_dataset *dataset = NULL;
+    rk_folder_lock turn = {.path = NULL};
     double began = rk__now();
     RK_TRY_GOTO(done, make_wanted(options, &w));
-    if (!force) {
-        RK_TRY_GOTO(done, from_cache(folder, &w, hooks, &dataset));
-    }
+    RK_TRY_GOTO(done, find(folder, &w, force, hooks, &turn, &dataset));
     if (!dataset) {
         char name[101];
         file_name(options, name, sizeof name);
@@ -387,6 +408,7 @@ rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_ho
     *out = dataset;
     dataset = NULL;
 done:
+    rk__folder_release(&turn);
     wanted_free(&w);
     rk_dataset_free(dataset);
     return status;

@@ -28,7 +28,7 @@ static bool is_header_again(const rk_reader *reader)
         int64_t column = table->columns[places[i]];
         const char *name = column < table->n_names ? table->names[column] : "";
         rk_text field = table->fields[places[i]];
-        if ((int64_t)strlen(name) != field.length || field.length == 0 ||
+        if (field.length == 0 || field.at[0] != name[0] || (int64_t)strlen(name) != field.length ||
             memcmp(name, field.at, (size_t)field.length) != 0) {
             return false;
         }

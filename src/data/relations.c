@@ -141,14 +141,44 @@ static rk_status want_flags(rk_side_table *t, const rk_nodes *nodes,
     return RK_OK;
 }
 
+/* Head and tail, of flags only the head: by their names first, so that one is not taken for the
+ * other. Named ones are in `taken` already. */
+static rk_status want_nodes(rk_side_table *t, const rk_nodes *nodes,
+                            const rk_relation_options *relation, const rk_relation_store *store,
+                            rk_side_columns *taken, row_places *out)
+{
+    const rk_node_type *types = nodes->sides->types;
+    const char *from = types[store->from].name, *to = types[store->to].name;
+    bool has_tail = relation->kind != RK_EDGES_FLAGS;
+    int64_t head = -1, tail = -1;
+    RK_TRY(rk__side_named_column(t, relation->head, from, taken, "relation.head", &head));
+    if (head >= 0) {
+        RK_TRY(rk__side_take(taken, head));
+    }
+    if (has_tail) {
+        RK_TRY(rk__side_named_column(t, relation->tail, to, taken, "relation.tail", &tail));
+    }
+    if (tail >= 0) {
+        RK_TRY(rk__side_take(taken, tail));
+    }
+    if (head < 0) {
+        int64_t needed = has_tail && tail < 0 ? 2 : 1;
+        RK_TRY(rk__side_guess_column(t, from, taken, needed, "relation.head", &head));
+        RK_TRY(rk__side_take(taken, head));
+    }
+    if (has_tail && tail < 0) {
+        RK_TRY(rk__side_guess_column(t, to, taken, 1, "relation.tail", &tail));
+    }
+    RK_TRY(rk__side_want(t, head, "relation.head", &out->head));
+    return has_tail ? rk__side_want(t, tail, "relation.tail", &out->tail) : RK_OK;
+}
+
 static rk_status want_all(rk_side_table *t, const rk_nodes *nodes,
                           const rk_relation_options *relation, const rk_relation_store *store,
                           row_places *out)
 {
     rk_status status = RK_OK;
     rk_side_columns taken = {0}, flags = {0};
-    const rk_node_type *types = nodes->sides->types;
-    int64_t head = -1, tail = -1;
     bool counts = strcmp(relation->weight, "count") == 0,
          is_flags = relation->kind == RK_EDGES_FLAGS;
     *out = (row_places){.tail = -1};
@@ -166,15 +196,7 @@ static rk_status want_all(rk_side_table *t, const rk_nodes *nodes,
         }
         RK_TRY_GOTO(done, want_flags(t, nodes, relation, store->to, &flags, out));
     }
-    RK_TRY_GOTO(done, rk__side_node_column(t, relation->head, types[store->from].name, &taken,
-                                           "relation.head", &head));
-    RK_TRY_GOTO(done, rk__side_want(t, head, "relation.head", &out->head));
-    RK_TRY_GOTO(done, rk__side_take(&taken, head));
-    if (!is_flags) {
-        RK_TRY_GOTO(done, rk__side_node_column(t, relation->tail, types[store->to].name, &taken,
-                                               "relation.tail", &tail));
-        RK_TRY_GOTO(done, rk__side_want(t, tail, "relation.tail", &out->tail));
-    }
+    RK_TRY_GOTO(done, want_nodes(t, nodes, relation, store, &taken, out));
 done:
     rk__free(taken.index);
     rk__free(flags.index);

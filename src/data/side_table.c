@@ -2,14 +2,16 @@
  * Files of relations and features as rows: which of their columns is what, the filter `where`, and
  * looking up whether somebody wants to stop.
  */
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/parse.h"
 #include "base/timer.h"
+#include "config/utf8.h"
 #include "data/dataset_internal.h"
 #include "data/id_rule.h"
 #include "data/sides_internal.h"
@@ -246,23 +248,25 @@ rk_status rk__side_columns(rk_table *table, const char *text, const char *key, r
     return RK_OK;
 }
 
-/* Whether a name is TYPE_id, TYPEid or TYPE, whatever its case. */
+/* Whether a name is TYPE_id, TYPEid or TYPE, whatever its case; of users also uid, of items iid. */
 static bool is_called(const char *name, const char *type)
 {
-    for (; *type != '\0'; type++, name++) {
-        if (tolower((unsigned char)*name) != tolower((unsigned char)*type)) {
-            return false;
-        }
+    size_t length = strlen(type);
+    bool is_short = (strcmp(type, "user") == 0 && strcasecmp(name, "uid") == 0) ||
+                    (strcmp(type, "item") == 0 && strcasecmp(name, "iid") == 0);
+    if (is_short || strncasecmp(name, type, length) != 0) {
+        return is_short;
     }
+    name += length;
     name += *name == '_';
-    return *name == '\0' || (tolower((unsigned char)name[0]) == 'i' &&
-                             tolower((unsigned char)name[1]) == 'd' && name[2] == '\0');
+    return *name == '\0' || strcasecmp(name, "id") == 0;
 }
 
-rk_status rk__side_node_column(rk_side_table *t, const char *given, const char *type,
-                               const rk_side_columns *taken, const char *key, int64_t *out)
+rk_status rk__side_named_column(rk_side_table *t, const char *given, const char *type,
+                                const rk_side_columns *taken, const char *key, int64_t *out)
 {
     rk_table *table = &t->table;
+    *out = -1;
     if (given[0] != '\0') {
         return find(table, given, key, out);
     }
@@ -271,23 +275,40 @@ rk_status rk__side_node_column(rk_side_table *t, const char *given, const char *
         snprintf(name, sizeof name, "%s_id", type);
         return find(table, name, key, out); /* its columns have no order */
     }
-    for (int64_t i = 0; i < table->n_names; i++) {
-        if (is_called(table->names[i], type) && !is_taken(taken, i)) {
-            *out = i;
-            return RK_OK;
-        }
+    for (int64_t i = 0; i < table->n_names && *out < 0; i++) {
+        *out = is_called(table->names[i], type) && !is_taken(taken, i) ? i : -1;
     }
+    return RK_OK;
+}
+
+rk_status rk__side_guess_column(rk_side_table *t, const char *type, const rk_side_columns *taken,
+                                int64_t needed, const char *key, int64_t *out)
+{
+    const rk_table *table = &t->table;
+    bool has_names = table->n_names > 0 && !table->kind;
+    int64_t first = -1, n_free = 0;
+    rk_buffer free_names = {0};
     for (int64_t i = 0; i < table->n_columns; i++) {
         if (!is_taken(taken, i)) {
-            *out = i;
-            return RK_OK;
+            char name[64];
+            rk__side_column_name(table, i, name);
+            rk__buffer_add(&free_names, "%s%s", n_free > 0 ? ", " : "", name);
+            first = first < 0 ? i : first;
+            n_free++;
         }
     }
-    RK_FAIL(RK_ERR_CONFIG,
-            "%s: %s: no column is left for the %s: name it in %s, and check the separator; the "
-            "file has %lld column%s",
-            t->origin, t->path, type, key, (long long)table->n_columns,
-            table->n_columns == 1 ? "" : "s");
+    rk_status status = free_names.status;
+    *out = first;
+    if (status == RK_OK && (n_free < needed || (has_names && n_free > needed))) {
+        bool any = n_free > 0;
+        rk_excerpt shown = rk__excerpt(any ? free_names.at : "", (size_t)free_names.length);
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s: no column is called %s_id%s%s: name it in %s%s", t->path, type,
+                          any ? "; it could be any of " : " and none is left", shown.text, key,
+                          n_free < needed ? ", and check the separator" : "");
+    }
+    rk__buffer_free(&free_names);
+    return status;
 }
 
 /* ---- nodes ---- */

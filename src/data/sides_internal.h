@@ -52,10 +52,16 @@ void rk__side_column_name(const rk_table *table, int64_t index, char out[64]);
 /* The place of a column by its index. */
 rk_status rk__side_want(rk_side_table *table, int64_t index, const char *key, int *out_place);
 
-/* The column that holds the nodes of a type: as given; else the one called TYPE_id, TYPEid or TYPE,
- * whatever its case; else the first; in both cases none of `taken`. */
-rk_status rk__side_node_column(rk_side_table *table, const char *given, const char *type,
-                               const rk_side_columns *taken, const char *key, int64_t *out);
+/* The column that holds the nodes of a type: as given; else the one called TYPE_id, TYPEid or TYPE
+ * (or uid, iid), whatever its case, that is none of `taken`; -1 if there is none. Where columns
+ * have no order (JSON), it is TYPE_id. */
+rk_status rk__side_named_column(rk_side_table *table, const char *given, const char *type,
+                                const rk_side_columns *taken, const char *key, int64_t *out);
+/* Where none is called so: the first that is not taken, without a header; with one only if no more
+ * than `needed` columns are left. Else an error that lists them. */
+rk_status rk__side_guess_column(rk_side_table *table, const char *type,
+                                const rk_side_columns *taken, int64_t needed, const char *key,
+                                int64_t *out);
 rk_status rk__side_take(rk_side_columns *taken, int64_t index);
 
 /* The node of an id in the file: of a user or item its index, -1 if it is not in the data set; of

@@ -33,6 +33,7 @@ static const kind binaries[] = {
     {WORDS("%PDF-"), "a PDF", "name a text file"},
     {MAGIC(0, "\x1f\x8b\x08"), "compressed twice", "unpack it once: gunzip -k FILE"},
     {MAGIC(0, "\x28\xb5\x2f\xfd"), "compressed twice", "unpack it once: unzstd FILE"},
+    {MAGIC(0, "\x1f\x9d"), "compressed by compress (.Z)", "unpack it: uncompress FILE"},
     {MAGIC(0, "BZh"), "compressed by bzip2", "unpack it: bunzip2 -k FILE; gzip and zstd are read"},
     {MAGIC(0, "\xfd"
               "7zXZ\0"),

@@ -9,6 +9,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/alloc.h"
 #include "data/sniff.h"
@@ -95,6 +96,11 @@ static rk_status damaged(const rk_stream *stream, const char *by, const char *wh
             (long long)rk__stream_used(stream));
 }
 
+static rk_status no_memory(const rk_stream *stream)
+{
+    RK_FAIL(RK_ERR_MEMORY, "there is no memory to unpack %s", stream->path);
+}
+
 /* Between members: zero bytes that fill up a block of a tape are no member. */
 static rk_status begin_gzip_member(rk_stream *stream, bool *out_is_end)
 {
@@ -144,7 +150,7 @@ static rk_status read_gzip(rk_stream *stream, char *to, int64_t room, int64_t *o
                 return truncated(stream);
             }
         } else if (code == Z_MEM_ERROR) {
-            RK_FAIL(RK_ERR_MEMORY, "there is no memory to unpack %s", stream->path);
+            return no_memory(stream);
         } else if (code != Z_OK) {
             return damaged(stream, "zlib", z->msg ? z->msg : zError(code));
         }
@@ -167,6 +173,15 @@ static rk_status read_zstd(rk_stream *stream, char *to, int64_t room, int64_t *o
                             .size = (size_t)(stream->end - stream->at)};
         size_t code = ZSTD_decompressStream(stream->decoder, &out, &in);
         stream->at += (int64_t)in.pos;
+        if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge) {
+            RK_FAIL(RK_ERR_DATA,
+                    "%s was compressed with a window beyond 128 MiB (zstd --long): compress it "
+                    "without, or unpack it",
+                    stream->path);
+        }
+        if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation) {
+            return no_memory(stream);
+        }
         if (ZSTD_isError(code)) {
             return damaged(stream, "zstd", ZSTD_getErrorName(code));
         }
@@ -206,7 +221,7 @@ static rk_status open_decoder(rk_stream *stream)
         if (inflateInit2(z, MAX_WBITS + 16) != Z_OK) {
             rk__free(z);
             stream->decoder = NULL;
-            RK_FAIL(RK_ERR_MEMORY, "there is no memory to unpack %s", stream->path);
+            return no_memory(stream);
         }
         stream->packing = RK_PACKING_GZIP;
     } else if (length >= 4 &&
@@ -214,7 +229,7 @@ static rk_status open_decoder(rk_stream *stream)
                 ((head[0] & 0xf0u) == 0x50 && !memcmp(head + 1, "\x2a\x4d\x18", 3)))) {
         stream->decoder = ZSTD_createDStream();
         if (!stream->decoder) {
-            RK_FAIL(RK_ERR_MEMORY, "there is no memory to unpack %s", stream->path);
+            return no_memory(stream);
         }
         stream->packing = RK_PACKING_ZSTD;
     }

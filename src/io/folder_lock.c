@@ -37,19 +37,15 @@ static void remove_created(char *path, int created)
     }
 }
 
-/* False: another writer has it, and still had at `until`. */
-static bool try_lock(int descriptor, double until)
+/* False: another writer has it. */
+static bool try_lock(int descriptor)
 {
-    const struct timespec pause = {.tv_nsec = 20000000};
     while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            return true; /* no locks on this file system */
-        }
         if (errno == EWOULDBLOCK) {
-            if (rk__now() >= until) {
-                return false;
-            }
-            nanosleep(&pause, NULL);
+            return false;
+        }
+        if (errno != EINTR) {
+            return true; /* no locks on this file system */
         }
     }
     return true;
@@ -57,7 +53,7 @@ static bool try_lock(int descriptor, double until)
 
 /* One attempt; *out_again: the folder vanished meanwhile. lock->descriptor stays -1 unless the lock
  * is had. */
-static rk_status attempt(rk_folder_lock *lock, double until, bool *out_again)
+static rk_status attempt(rk_folder_lock *lock, bool *out_busy, bool *out_again)
 {
     const char *path = lock->path;
     RK_TRY(rk__folder_create_counting(path, &lock->created));
@@ -73,31 +69,50 @@ static rk_status attempt(rk_folder_lock *lock, double until, bool *out_again)
     if (descriptor < 0) {
         RK_FAIL(RK_ERR_IO, "the folder %s cannot be opened: %s", path, strerror(error));
     }
-    if (!try_lock(descriptor, until)) {
+    *out_busy = !try_lock(descriptor);
+    if (*out_busy) {
         close(descriptor);
-        RK_FAIL(RK_ERR_IO, "the folder %s is in use: another process is writing into it", path);
+        return RK_OK;
     }
     lock->descriptor = descriptor;
     *out_again = !is_named(descriptor, path);
     return RK_OK;
 }
 
-rk_status rk__folder_take(rk_folder_lock *out, const char *path, double patience)
+rk_status rk__folder_try(rk_folder_lock *out, const char *path, bool *out_busy)
 {
-    const double until = rk__now() + patience;
+    *out_busy = false;
     for (int i = 0; i < MOST_ATTEMPTS; i++) {
         rk_folder_lock lock = {.descriptor = -1};
         bool again = false;
         RK_TRY(rk__strdup(&lock.path, path));
-        rk_status status = attempt(&lock, until, &again);
-        if (status == RK_OK && !again) {
+        rk_status status = attempt(&lock, out_busy, &again);
+        if (status == RK_OK && !again && !*out_busy) {
             *out = lock;
             return RK_OK;
         }
         rk__folder_release(&lock);
-        RK_TRY(status);
+        if (status != RK_OK || *out_busy) {
+            return status;
+        }
     }
     RK_FAIL(RK_ERR_IO, "the folder %s cannot be taken: it vanishes again and again", path);
+}
+
+rk_status rk__folder_take(rk_folder_lock *out, const char *path, double patience)
+{
+    const double until = rk__now() + patience;
+    const struct timespec pause = {.tv_nsec = 20000000};
+    for (bool busy = true;;) {
+        RK_TRY(rk__folder_try(out, path, &busy));
+        if (!busy) {
+            return RK_OK;
+        }
+        if (rk__now() >= until) {
+            RK_FAIL(RK_ERR_IO, "the folder %s is in use: another process is writing into it", path);
+        }
+        nanosleep(&pause, NULL);
+    }
 }
 
 /* The folder of that name if it can be created here; *out_taken: it is there, or somebody else was

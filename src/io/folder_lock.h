@@ -28,6 +28,9 @@ typedef struct rk_folder_lock {
  * opened; nothing is left behind after a failure. */
 rk_status rk__folder_take(rk_folder_lock *out, const char *path, double patience);
 
+/* One attempt without waiting: *out_busy = another writer has it, and nothing was taken. */
+rk_status rk__folder_try(rk_folder_lock *out, const char *path, bool *out_busy);
+
 /* The first of path, path-2, path-3 ... that does not exist yet, created and locked. */
 rk_status rk__folder_take_new(rk_folder_lock *out, const char *path);
 

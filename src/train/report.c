@@ -75,8 +75,9 @@ static void add_unknown(rk_json *json, const rk_summary *r)
     const rk_dataset_stats *s = &r->dataset->stats;
     const rk_model_kind *m = r->step->engine->model.model;
     rk__json_begin(json, "unknown", '{');
-    rk__json_int(json, "users", s->empty_users);
-    rk__json_int(json, "test_users", s->cold_test_users);
+    bool folds_in = rk__model_folds_in(m);
+    rk__json_int(json, "users", s->empty_users - (folds_in ? s->given_users : 0));
+    rk__json_int(json, "test_users", folds_in && s->given_users > 0 ? 0 : s->cold_test_users);
     rk__json_text(json, "users_get", m->is_same_for_all ? "the model's ranking" : "popularity");
     rk__json_int(json, "items", s->cold_items);
     rk__json_int(json, "test_items", s->cold_test_items);
@@ -194,6 +195,9 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk_json json = {.out = &buffer, .indent = 2};
     rk__json_begin(&json, NULL, '{');
     add_train(&json, r);
+    if (r->options->eval.among == RK_AMONG_CANDIDATES) {
+        rk__json_int(&json, "among_candidates", r->dataset->n_candidates);
+    }
     add_metrics(&json, RK_VALID, r->model);
     add_metrics(&json, RK_TEST, r->model);
     rk__json_begin(&json, "popularity", '{');

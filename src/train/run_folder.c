@@ -25,6 +25,18 @@ static const char *const run_files[] = {
 
 /* ---- may the folder be used? ---- */
 
+/* Killed at its very start, a run leaves the mark half-written: nothing yet. */
+static bool counts(const char *name)
+{
+    static const char *const nothing[] = {".", "..", RK_FILE_ENVIRONMENT ".tmp"};
+    for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
+        if (strcmp(name, nothing[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static rk_status is_empty(const char *folder, bool *out)
 {
     DIR *directory = opendir(folder);
@@ -33,7 +45,7 @@ static rk_status is_empty(const char *folder, bool *out)
     }
     *out = true;
     for (struct dirent *entry; *out && (entry = readdir(directory));) {
-        *out = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        *out = !counts(entry->d_name);
     }
     closedir(directory);
     return RK_OK;

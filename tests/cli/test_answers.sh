@@ -26,6 +26,9 @@ command_line="recommend --users -"
 cmp -s out users.json || fail "standard input gives another answer"
 run 0 "$rankine" recommend run --user 3 99999 17 somebody 3 --top 2 --json
 cmp -s out users.json || fail "words give another answer than a file"
+printf 'segment;user_id\nx;3\n"y;z";99999\n;17\nx; somebody\nx;3\n' >table.csv
+run 0 "$rankine" recommend run --users table.csv --top 2 --json
+cmp -s out users.json || fail "a table with names gives another answer than ids"
 run 0 "$rankine" recommend run --users ids.txt --top 2 --tsv
 wanted="3,1,model;3,2,model;99999,,unknown;17,1,model;17,2,model;somebody,,unknown;"
 [ "$(cut -f 1,2,5 out | tr '\t\n' ',;')" = "${wanted}3,1,model;3,2,model;" ] ||
@@ -277,7 +280,8 @@ CONFIG
 run 0 "$rankine" train forms.yaml --run forms/run --device cpu --quiet
 run 0 "$rankine" recommend forms/run --user $'Jos\xc3\xa9' $'Zoe\xcc\x88' --top 1 --tsv
 silent
-[ "$(cut -f 1 out | sort -u)" = $'Jose\xcc\x81\nZo\xc3\xab' ] || fail "ids in other forms of Unicode"
+[ "$(cut -f 1 out | sort -u)" = $'Jose\xcc\x81\nZo\xc3\xab' ] ||
+    fail "ids in other forms of Unicode"
 run 3 "$rankine" recommend forms/run --user Jose
 
 mkdir odd

@@ -78,6 +78,12 @@ run 0 "$rankine" prepare c.yaml --set split.candidates=19 --set data.repeats=kee
     --set 'data.fields=[{name: mood}, {name: before, derive: previous_item}]'
 says "60 held-out rows have fewer than split.candidates = 19 candidates"
 prints "repeats        " "rows are kept"
+run 0 "$rankine" train c.yaml --set split.candidates=6 --set eval.among=candidates --run among
+says "held-out items are ranked among 6 candidates of each row"
+run 0 "$rankine" evaluate among
+says "held-out items are ranked among the candidates of split.candidates"
+run 2 "$rankine" train c.yaml --set eval.among=candidates --run none --quiet
+says "set split.candidates, e.g. to 99"
 run 3 "$rankine" prepare c.yaml --set 'data.fields=[{name: weather}]'
 says "weather"
 

@@ -88,7 +88,7 @@ static void open_world(world *w, const char *name, const char *setting)
     assert_ok(rk__engine_open(&w->engine, rk__config_options(w->config), &graph,
                               (rk_engine_how){.device = &rk__device_cpu}));
     assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
-    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){{NULL}}));
+    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){.parts = {NULL}}));
     assert_ok(rk__engine_bind(&w->engine));
     assert_ok(rk__step_load(&w->step));
     write_nodes(w);

@@ -203,7 +203,7 @@ static void open_world(world *w, double clip_norm)
         w->items[user] = user % N_ITEMS;
     }
     w->train = (rk_lists){.n_rows = N_USERS, .offsets = w->offsets, .items = w->items};
-    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){{&w->train}}));
+    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){.parts = {&w->train}}));
     assert_ok(rk__engine_bind(&w->engine));
     assert_ok(rk__step_load(&w->step));
     assert_ok(rk__scorer_load(w->scorer));

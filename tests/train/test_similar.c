@@ -255,6 +255,44 @@ static void approximate_reasons_are_those_of_the_list(void **state)
     }
 }
 
+/* Where an entry counts by its value, so does a reason. */
+static void reasons_of_values_have_their_weights(void **unused)
+{
+    (void)unused;
+    static const char *const settings[] = {"model.kind=ials", "model.dim=6", "model.weigh_by=value",
+                                           "train.epochs=3", NULL};
+    enum { USERS = 40, ITEMS = 30, USER = 7 };
+    fitted_data d;
+    int32_t items[ITEMS];
+    float weights[ITEMS];
+    fitted_data_init(&d, USERS, ITEMS, false);
+    double *values = calloc((size_t)d.columns.n, sizeof *values);
+    assert_non_null(values);
+    for (int64_t r = 0; r < d.columns.n; r++) {
+        values[r] = 0.5 + (double)((d.users[r] + 2 * d.items[r]) % 5);
+    }
+    d.columns.values = values;
+    fitted f = fitted_fit(&d, settings);
+    const int64_t n = fitted_train(&d, USER, items);
+    for (int64_t i = 0; i < n; i++) {
+        weights[i] = (float)(0.5 + (double)((USER + 2 * items[i]) % 5));
+    }
+    const rk_query user = {.user = USER},
+                   list = {.user = -1, .items = items, .weights = weights, .n_items = n};
+    static const int32_t asked[] = {1, 8, 20};
+    rk_reason own[3][4], folded[3][4];
+    rk_explanation a[3], b[3];
+    assert_ok(rk_model_explain(f.model, &user, asked, 3, 4, own[0], a));
+    assert_ok(rk_model_explain(f.model, &list, asked, 3, 4, folded[0], b));
+    assert_memory_equal(own, folded, sizeof own);
+    for (int i = 0; i < 3; i++) {
+        assert_close((double)b[i].sum, (double)score_of(f.model, list, asked[i]), 1e-4, 1e-3);
+    }
+    fitted_free(&f);
+    fitted_data_free(&d);
+    free(values);
+}
+
 static void nobody_has_no_reasons(void **state)
 {
     world *w = *state;
@@ -394,6 +432,7 @@ int main(void)
         cmocka_unit_test(scores_are_the_sum_of_their_reasons),
         cmocka_unit_test(what_bars_adds_for_everybody_is_the_same),
         cmocka_unit_test(approximate_reasons_are_those_of_the_list),
+        cmocka_unit_test(reasons_of_values_have_their_weights),
         cmocka_unit_test(nobody_has_no_reasons),
         cmocka_unit_test(items_never_trained_say_nothing),
         cmocka_unit_test(pairs_have_the_scores_of_their_users),

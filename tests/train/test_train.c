@@ -325,6 +325,10 @@ static void a_used_folder_is_refused(void **state)
     assert_int_equal(mkdir(test_path(r.data, "other"), 0777), 0);
     assert_ok(
         runs_train(&r, "other", (run_how){.settings = {"train.epochs=1"}})); /* empty is fine */
+    assert_int_equal(mkdir(test_path(r.data, "killed"), 0777), 0); /* at its very start */
+    test_write(runs_file(&r, "killed", "environment.json.tmp"), "{", -1);
+    assert_ok(runs_train(&r, "killed", (run_how){.settings = {"train.epochs=1"}}));
+    assert_false(runs_has(&r, "killed", "environment.json.tmp"));
     assert_int_equal(mkdir(test_path(r.data, "foreign"), 0777), 0);
     test_write(runs_file(&r, "foreign", "last.h5"), "precious", -1);
     assert_fails(RK_ERR_CONFIG, "no run folder", runs_train(&r, "foreign", how));

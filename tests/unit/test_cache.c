@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "data/cache.h"
 #include "data/dataset_internal.h"
 #include "io/aside.h"
 #include "rankine/cache.h"
@@ -31,7 +32,14 @@ static void on_progress(void *user, const rk_progress *progress)
     seen.reports++;
 }
 
+static bool on_should_stop(void *user)
+{
+    (void)user;
+    return true;
+}
+
 static const rk_hooks hooks = {.log = on_log, .progress = on_progress};
+static const rk_hooks stopped = {.should_stop = on_should_stop};
 
 #define SMALL                                                                                      \
     "data.name=small; data.sources[0].file=ratings.csv; data.sources[0].where=rating >= 3; "       \
@@ -53,16 +61,22 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    rk__alloc_fail_after(-1);
     test_scratch_remove(scratch);
     free(cache);
     return 0;
 }
 
-static rk_status try_prepare(rk_dataset **out, const char *settings, bool force)
+static rk_config *config_with(const char *settings)
 {
     char all[1500];
     snprintf(all, sizeof all, "data.root=%s; data.cache=%s; %s", scratch, cache, settings);
-    rk_config *config = config_of(all);
+    return config_of(all);
+}
+
+static rk_status try_prepare(rk_dataset **out, const char *settings, bool force)
+{
+    rk_config *config = config_with(settings);
     memset(&seen, 0, sizeof seen);
     rk_status status = rk_dataset_prepare(config, force, &hooks, out);
     rk_config_free(config);
@@ -255,6 +269,63 @@ static void a_bad_cache_is_replaced(void **state)
     assert_int_equal(count_cached(), 1);
 }
 
+/* Jobs that start at once read the sources once; one that is told to stop does not wait. */
+static void one_of_several_reads(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 5 };
+    pid_t children[PROCESSES];
+    FILE *file = fopen(test_path(scratch, "ratings.csv"), "w");
+    assert_non_null(file);
+    fputs(HEAD, file);
+    for (int i = 0; i < 100000; i++) {
+        fprintf(file, "%d,%d,5\n", i / 100, i % 100);
+    }
+    fclose(file);
+    for (int c = 0; c < PROCESSES; c++) {
+        children[c] = fork();
+        assert_true(children[c] >= 0);
+        if (children[c] == 0) {
+            rk_dataset *d = NULL;
+            bool good = try_prepare(&d, SMALL, false) == RK_OK && d->stats.users == 1000;
+            rk_dataset_free(d);
+            _exit(!good ? 2 : seen.reports > 0);
+        }
+    }
+    int readers = 0;
+    for (int c = 0; c < PROCESSES; c++) {
+        int status = -1;
+        assert_int_equal(waitpid(children[c], &status, 0), children[c]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+        readers += WEXITSTATUS(status);
+    }
+    assert_int_equal(readers, 1);
+    assert_int_equal(test_count_files(test_path(cache, "keys")), 1);
+
+    /* Somebody is at it, and is killed: what is left is in nobody's way. */
+    rk_config *config = config_with(SMALL "; data.min_user=2");
+    rk_folder_lock busy = {.path = NULL};
+    rk_cache_key key = {.state = NULL};
+    rk_dataset *d = NULL;
+    char path[700];
+    assert_ok(rk__dataset_options_digest(rk__config_options(config), key.options));
+    assert_ok(rk__dataset_sources_digest(rk__config_options(config), key.sources));
+    snprintf(path, sizeof path, "%s/keys/%s-%s.busy", cache, key.options, key.sources);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_ok(rk__folder_take(&busy, path, 0));
+    assert_fails(RK_ERR_INTERRUPTED, "another process",
+                 rk_dataset_prepare(config, false, &stopped, &d));
+    rk__folder_release(&busy);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_ok(rk_dataset_prepare(config, false, NULL, &d));
+    rk_dataset_free(d);
+    rk_config_free(config);
+    assert_int_not_equal(access(path, F_OK), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    assert_ok(rk_cache_clean(cache, false, NULL, NULL));
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 /* Several processes prepare at once, of the same source and of one that differs: each gets what it
  * asked for, whole, and nobody's file goes. */
 static void preparing_at_once_is_safe(void **state)
@@ -404,8 +475,14 @@ static void lists_and_cleans(void **state)
     test_write(test_path(cache, "keys/dead.tmp"), "half", -1);
     test_write(test_path(cache, "mine-0123456789abcdef.h5.txt"), "mine", -1);
     test_write(test_path(cache, "mine-01234567.h5"), "mine", -1);
-    snprintf(path, sizeof path, "%s", test_path(cache, "older-01234567.h5"));
+    snprintf(path, sizeof path, "%s", test_path(cache, "copy-20261231.h5"));
     assert_ok(rk__dataset_save(d, path));
+    rk_h5 *older = NULL;
+    assert_ok(rk__h5_create(&older, test_path(cache, "older-01234567.h5"), "data set", 1));
+    assert_ok(rk__h5_set_text(older, "name", "older"));
+    assert_ok(rk__h5_set_text(older, "fingerprint", "0123456789abcdef"));
+    assert_ok(rk__h5_commit(older));
+    rk__h5_close(older);
     assert_ok(rk_cache_open(cache, &list));
     const rk_cache_entry *held = find_entry(list, d->path);
     assert_int_equal(rk_cache_count(list), 8); /* gone, 2 held, lost, older, 3 remains */
@@ -427,6 +504,7 @@ static void lists_and_cleans(void **state)
     assert_state("gone-", RK_CACHE_GONE, ""); /* there is no other of these */
     assert_state("held-", RK_CACHE_CURRENT, "");
     assert_int_equal(access(test_path(cache, "mine-01234567.h5"), F_OK), 0);
+    assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(access(test_path(cache, "mine-0123456789abcdef.h5.txt"), F_OK), 0);
     assert_int_equal(test_count_files(test_path(cache, "keys")), 2);
     assert_ok(rk__aside_commit(&living));
@@ -434,11 +512,38 @@ static void lists_and_cleans(void **state)
 
     assert_ok(rk_cache_clean(cache, true, &files, NULL));
     assert_int_equal(files, 2);
-    assert_int_equal(count_cached(), 3); /* living.h5, and what is mine */
+    assert_int_equal(count_cached(), 4); /* living.h5, and what is mine */
     assert_int_equal(test_count_files(test_path(cache, "keys")), 0);
     rk_dataset_free(prepare(SMALL));
     assert_int_equal(seen.reports, 1);
     rk_dataset_free(gone);
+    rk_dataset_free(d);
+}
+
+/* Found by another state of its sources, and kept in a file of its own. */
+static void every_allocation_of_finding_may_fail(void **state)
+{
+    (void)state;
+    rk_dataset *d = NULL;
+    rk_status status = RK_ERR_MEMORY;
+    rk_config *config = config_with(SMALL);
+    rk_dataset_free(prepare(SMALL));
+    assert_int_equal(unlink(test_path(scratch, "ratings.csv")), 0);
+    for (int64_t n = 0; status != RK_OK; n++) {
+        rk__alloc_fail_after(n);
+        status = rk_dataset_prepare(config, false, NULL, &d);
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK ? n > 20 : status == RK_ERR_MEMORY);
+    }
+    rk_config_free(config);
+    status = RK_ERR_MEMORY;
+    for (int64_t n = 0; status != RK_OK; n++) {
+        rk__alloc_fail_after(n);
+        status = rk__dataset_keep(d, test_path(scratch, "own.h5"));
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        assert_int_equal(test_count_files(scratch), status == RK_OK ? 3 : 2); /* deep, items.csv */
+    }
     rk_dataset_free(d);
 }
 
@@ -468,10 +573,12 @@ int main(void)
         TEST(a_source_that_is_gone_still_serves),
         TEST(a_pipe_is_read_each_time),
         TEST(a_bad_cache_is_replaced),
+        TEST(one_of_several_reads),
         TEST(preparing_at_once_is_safe),
         TEST(names_make_safe_file_names),
         TEST(a_data_set_is_kept_as_it_was_read),
         TEST(lists_and_cleans),
+        TEST(every_allocation_of_finding_may_fail),
         TEST(every_allocation_of_a_list_may_fail),
     };
     return cmocka_run_group_tests_name("cache", tests, NULL, NULL);

@@ -134,6 +134,9 @@ static void assert_round_trip(const rk_dataset *dataset)
 /* Data sets in the cache, and whatever else is there but its keys. */
 static int64_t count_cached(void)
 {
+    if (access(cache, F_OK) != 0) {
+        return 0;
+    }
     return test_count_files(cache) - (access(test_path(cache, "keys"), F_OK) == 0);
 }
 

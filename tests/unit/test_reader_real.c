@@ -150,7 +150,7 @@ static void labels(void **state)
         options.labels.id = (char *)files[i].id;
         options.labels.text = (char *)files[i].text;
         label_sums sums = {0};
-        assert_ok(rk__labels_read(&options, path, take, &sums));
+        assert_ok(rk__labels_read(&options, path, (rk_stop){0}, take, &sums));
         assert_int_equal(sums.n, files[i].sums.n);
         assert_int_equal(sums.bytes, files[i].sums.bytes);
         assert_int_equal(sums.check, files[i].sums.check);

@@ -123,6 +123,7 @@ static void edges_are_read(void **state)
     sides_put("view.txt", "1 30 10 10\n2 40 20\n9 10\n3 20\n");
     sides_put("friends.tsv", "userID\tfriendID\n2\t1\n1\t3\n1\t2\n7\t1\n");
     sides_put("rated.csv", "when,item_id,stars,user_id\n9,10,2,1\n5,10,3,1\n7,30,1.5,1\n");
+    sides_put("turned.csv", "item_id,member\n30,2\n");
     sides_put("log.csv", "user_id,item_id,event\n1,10,1\n1,10,2\n1,10,2\n2,30,2\n");
     rk_dataset *d = sides_prepare(
         SIDES_SOURCES "    relations:\n"
@@ -131,6 +132,7 @@ static void edges_are_read(void **state)
                       "        - {name: friends, from: user, to: user, file: friends.tsv,"
                       "           separator: \"\\t\"}\n"
                       "        - {name: rated, file: rated.csv, weight: stars, time: when}\n"
+                      "        - {name: turned, file: turned.csv}\n"
                       "        - {name: twice, file: log.csv, weight: count, where: event == 2}\n");
     assert_string_equal(sides_edges(d, "view"), "1>10 1>30 2>20 3>20");
     const rk_relation *r = sides_relation(d, "view");
@@ -147,11 +149,12 @@ static void edges_are_read(void **state)
     assert_true(sides_relation(d, "clean")->drops_held_out);
     assert_string_equal(sides_edges(d, "friends"), "1>2 1>3 2>1");
     assert_string_equal(sides_edges(d, "rated"), "1>10*5@5 1>30*1.5@7");
+    assert_string_equal(sides_edges(d, "turned"), "2>30"); /* item_id is not taken for a user */
     assert_string_equal(sides_edges(d, "twice"), "1>10*2 2>30*1");
     assert_int_equal(sides_relation(d, "twice")->rows_filtered, 1);
-    assert_int_equal(rk_dataset_n_relations(d), 5);
-    assert_null(rk_dataset_relation(d, 5));
-    assert_fails(RK_ERR_DATA, "no relation cart; it has view, clean, friends, rated, twice",
+    assert_int_equal(rk_dataset_n_relations(d), 6);
+    assert_null(rk_dataset_relation(d, 6));
+    assert_fails(RK_ERR_DATA, "no relation cart; it has view, clean, friends, rated, turned, twice",
                  rk_dataset_find_relation(d, "cart", &r));
     rk_dataset_free(d);
 }

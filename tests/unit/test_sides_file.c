@@ -147,80 +147,86 @@ static void arrays_may_have_relations(void **state)
 
 /* ---- what is wrong ---- */
 
+static const struct {
+    rk_status status;
+    const char *lists, *message;
+} wrong_lists[] = {
+    {RK_ERR_CONFIG, "relations: [{file: a.csv}]", "data.relations[0] (sides.yaml:4) is called"},
+    {RK_ERR_CONFIG, "relations: [{name: a/b, file: a.csv}]", "1 to 60 letters, digits, _ or -"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: x}, {name: a, file: x}]",
+     "data.relations[1] (sides.yaml:4) is called a like data.relations[0]"},
+    {RK_ERR_CONFIG, "relations: [{name: a}]", "has no file"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: x, format: movielens}]", "take csv"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: x, format: adjacency, time: t}]",
+     "has 'time', but adjacency files have no columns"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: x, kind: flags}]", "no columns: name them"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: x, neighbours: 3}]",
+     "data.relations[0].neighbours is 3 (sides.yaml:4), but data.relations[0].derive is none"},
+    {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, file: x}]",
+     "data.relations[0].file is x (sides.yaml:4), but data.relations[0].derive is co_count"},
+    {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: sum}]",
+     "has weight 'sum'; of derive co_count it is count or time_decay"},
+    {RK_ERR_CONFIG, "relations: [{name: a, derive: walk, weight: count}]", "of its own"},
+    {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, of: b}]",
+     "counts 'b', but no relation before it"},
+    {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, from: user, to: item}]",
+     "joins nodes of one type: let from and to both be one of these"},
+    {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: time_decay}]",
+     "but train has no times: name the column in the key time of every source"},
+    {RK_ERR_CONFIG, "relations: [{name: a, from: item, to: item, file: x, held_out: drop}]",
+     "only edges from user to item can be held out"},
+    {RK_ERR_IO, "relations: [{name: a, file: nowhere.csv}]", "nowhere.csv"},
+    {RK_ERR_DATA, "relations: [{name: a, file: good.csv, tail: itme_id}]",
+     "did you mean 'item_id'?"},
+    {RK_ERR_DATA, "relations: [{name: a, file: bad.csv}]", "bad.csv:3:3: item_id 'x' is not"},
+    {RK_ERR_DATA, "relations: [{name: a, file: good.csv, weight: word}]",
+     "good.csv:2:6: word 'w' is not a number, which relation.weight needs"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: good.csv, separator: \";\"}]",
+     "no column is called user_id; it could be any of user_id,item_id,word: name it in "
+     "relation.head, and check the separator"},
+    {RK_ERR_CONFIG, "relations: [{name: a, file: odd.csv}]",
+     "no column is called item_id; it could be any of stars, sku: name it in relation.tail"},
+    {RK_ERR_CONFIG, "features: [{file: odd.csv, columns: [{column: stars}]}]",
+     "no column is called item_id; it could be any of uid, stars, sku: name it in feature.id"},
+    {RK_ERR_DATA,
+     "relations: [{name: a, from: item, to: t, file: good.csv, kind: flags, columns: user_id}]",
+     "user_id is 2; a flag is 0 or 1"},
+    {RK_ERR_CONFIG,
+     "relations: [{name: a, from: item, to: t, file: good.csv, kind: flags, columns: \"1:9\"}]",
+     "1:9, but the columns of the file are 0:3"},
+    {RK_ERR_CONFIG, "features: [{file: good.csv}]", "data.features[0] (sides.yaml:4) has no col"},
+    {RK_ERR_CONFIG, "features: [{columns: [{column: a}]}]", "has no file"},
+    {RK_ERR_CONFIG, "features: [{of: tag, file: good.csv, columns: [{column: word}]}]",
+     "data.features[0] (sides.yaml:4) is of 'tag', but there are no such nodes"},
+    {RK_ERR_CONFIG, "features: [{file: good.csv, columns: [{column: word, split: \"/\"}]}]",
+     "data.features[0].columns[0].kind is number"},
+    {RK_ERR_DATA, "features: [{file: good.csv, columns: [{column: word}]}]",
+     "word 'w' is not a number"},
+    {RK_ERR_DATA, "features: [{file: good.csv, columns: [{column: user_id}]}]",
+     "1 of 3 nodes of the type item have no number user_id, the first of them 30: set missing"},
+    {RK_ERR_CONFIG,
+     "features: [{file: good.csv, columns: [{column: word, kind: category},"
+     " {column: word, kind: category}]}]",
+     "two features of the type item are called word=v"},
+    {RK_ERR_DATA, "features: [{file: minus.csv, columns: [{column: n, scale: log}]}]",
+     "minus.csv:2:4: n is -1, and scale is log"},
+};
+
 static void what_is_wrong_is_said(void **state)
 {
     (void)state;
-    static const struct {
-        rk_status status;
-        const char *lists, *message;
-    } cases[] = {
-        {RK_ERR_CONFIG, "relations: [{file: a.csv}]", "data.relations[0] (sides.yaml:4) is called"},
-        {RK_ERR_CONFIG, "relations: [{name: a/b, file: a.csv}]", "1 to 60 letters, digits, _ or -"},
-        {RK_ERR_CONFIG, "relations: [{name: a, file: x}, {name: a, file: x}]",
-         "data.relations[1] (sides.yaml:4) is called a like data.relations[0]"},
-        {RK_ERR_CONFIG, "relations: [{name: a}]", "has no file"},
-        {RK_ERR_CONFIG, "relations: [{name: a, file: x, format: movielens}]", "take csv"},
-        {RK_ERR_CONFIG, "relations: [{name: a, file: x, format: adjacency, time: t}]",
-         "has 'time', but adjacency files have no columns"},
-        {RK_ERR_CONFIG, "relations: [{name: a, file: x, kind: flags}]", "no columns: name them"},
-        {RK_ERR_CONFIG, "relations: [{name: a, file: x, neighbours: 3}]",
-         "data.relations[0].neighbours is 3 (sides.yaml:4), but data.relations[0].derive is none"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, file: x}]",
-         "data.relations[0].file is x (sides.yaml:4), but data.relations[0].derive is co_count"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: sum}]",
-         "has weight 'sum'; of derive co_count it is count or time_decay"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: walk, weight: count}]", "of its own"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, of: b}]",
-         "counts 'b', but no relation before it"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, from: user, to: item}]",
-         "joins nodes of one type: let from and to both be one of these"},
-        {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: time_decay}]",
-         "but train has no times: name the column in the key time of every source"},
-        {RK_ERR_CONFIG, "relations: [{name: a, from: item, to: item, file: x, held_out: drop}]",
-         "only edges from user to item can be held out"},
-        {RK_ERR_IO, "relations: [{name: a, file: nowhere.csv}]", "nowhere.csv"},
-        {RK_ERR_DATA, "relations: [{name: a, file: good.csv, tail: itme_id}]",
-         "did you mean 'item_id'?"},
-        {RK_ERR_DATA, "relations: [{name: a, file: bad.csv}]", "bad.csv:3:3: item_id 'x' is not"},
-        {RK_ERR_DATA, "relations: [{name: a, file: good.csv, weight: word}]",
-         "good.csv:2:6: word 'w' is not a number, which relation.weight needs"},
-        {RK_ERR_CONFIG, "relations: [{name: a, file: good.csv, separator: \";\"}]",
-         "no column is left for the item"},
-        {RK_ERR_DATA,
-         "relations: [{name: a, from: item, to: t, file: good.csv, kind: flags, columns: user_id}]",
-         "user_id is 2; a flag is 0 or 1"},
-        {RK_ERR_CONFIG,
-         "relations: [{name: a, from: item, to: t, file: good.csv, kind: flags, columns: \"1:9\"}]",
-         "1:9, but the columns of the file are 0:3"},
-        {RK_ERR_CONFIG, "features: [{file: good.csv}]",
-         "data.features[0] (sides.yaml:4) has no col"},
-        {RK_ERR_CONFIG, "features: [{columns: [{column: a}]}]", "has no file"},
-        {RK_ERR_CONFIG, "features: [{of: tag, file: good.csv, columns: [{column: word}]}]",
-         "data.features[0] (sides.yaml:4) is of 'tag', but there are no such nodes"},
-        {RK_ERR_CONFIG, "features: [{file: good.csv, columns: [{column: word, split: \"/\"}]}]",
-         "data.features[0].columns[0].kind is number"},
-        {RK_ERR_DATA, "features: [{file: good.csv, columns: [{column: word}]}]",
-         "word 'w' is not a number"},
-        {RK_ERR_DATA, "features: [{file: good.csv, columns: [{column: user_id}]}]",
-         "1 of 3 nodes of the type item have no number user_id, the first of them 30: set missing"},
-        {RK_ERR_CONFIG,
-         "features: [{file: good.csv, columns: [{column: word, kind: category},"
-         " {column: word, kind: category}]}]",
-         "two features of the type item are called word=v"},
-        {RK_ERR_DATA, "features: [{file: minus.csv, columns: [{column: n, scale: log}]}]",
-         "minus.csv:2:4: n is -1, and scale is log"},
-    };
     sides_put_small();
     sides_put("good.csv", "user_id,item_id,word\n1,10,w\n2,20,v\n");
     sides_put("bad.csv", "user_id,item_id\n1,10\n1,x\n");
+    sides_put("odd.csv", "uid,stars,sku\n1,5,10\n");
     sides_put("minus.csv", "item_id,n\n10,-1\n");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong_lists / sizeof wrong_lists[0]; i++) {
         char lists[1000];
         rk_dataset *d = NULL;
-        snprintf(lists, sizeof lists, SIDES_SOURCES "    %s\n", cases[i].lists);
+        snprintf(lists, sizeof lists, SIDES_SOURCES "    %s\n", wrong_lists[i].lists);
         rk_status status = sides_try(&d, lists);
-        if (status != cases[i].status || !strstr(rk_last_error(), cases[i].message)) {
-            fail_msg("%s: expected %s, got %s: %s", cases[i].lists, cases[i].message,
+        if (status != wrong_lists[i].status || !strstr(rk_last_error(), wrong_lists[i].message)) {
+            fail_msg("%s: expected %s, got %s: %s", wrong_lists[i].lists, wrong_lists[i].message,
                      rk_status_text(status), status == RK_OK ? "" : rk_last_error());
         }
         assert_null(d);
