@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/philox.h"
 #include "data/dataset_internal.h"
+#include "io/h5.h"
 #include "support/support.h"
 
 #define FIELDS "data.fields=[{name: mood}, {name: before, derive: previous_item}]"
@@ -162,6 +163,28 @@ static void arrays_give_the_same(void **state)
     rk_config_free(config);
 }
 
+/* A file of the layout before this one is not read, and prepared anew where the sources are. */
+static void an_older_layout_is_prepared_anew(void **state)
+{
+    (void)state;
+    rk_dataset *first = NULL, *again = NULL;
+    rk_h5 *file = NULL;
+    assert_ok(prepare(ALL, true, &first));
+    const char *path = rk_dataset_path(first);
+    assert_ok(rk__h5_create(&file, path, "data set", 1));
+    assert_ok(rk__h5_commit(file));
+    rk__h5_close(file);
+    assert_fails(RK_ERR_DATA,
+                 "is a data set of layout 1, and this version of rankine reads layout 2",
+                 rk_dataset_open(path, &again));
+    assert_ok(prepare(ALL, false, &again));
+    assert_string_equal(first->fingerprint, again->fingerprint);
+    rk_dataset_free(again);
+    assert_ok(rk_dataset_open(path, &again));
+    rk_dataset_free(again);
+    rk_dataset_free(first);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -221,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_has_all_of_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(arrays_give_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_layout_is_prepared_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named, set_up, tear_down),
     };
