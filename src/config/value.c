@@ -18,10 +18,13 @@ static rk_status wrong(const rk_option *row, const char *place, const char *name
     rk__option_describe(&text, row);
     rk_status status = text.status;
     if (status == RK_OK) {
-        status =
-            rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__, "%s: %s takes %s, not %s'%s'",
-                     place, name, text.at, found.quoted ? "the quoted text " : "",
-                     rk__excerpt(found.at, found.length).text);
+        const bool has_words = row->type == RK_TYPE_CHOICE || row->type == RK_TYPE_CHOICES;
+        const char *near = has_words ? rk__choice_nearest(row, found.at, found.length) : NULL;
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s: %s takes %s, not %s'%s'%s%s%s", place, name, text.at,
+                          found.quoted ? "the quoted text " : "",
+                          rk__excerpt(found.at, found.length).text, near ? "; did you mean " : "",
+                          near ? near : "", near ? "?" : "");
     }
     rk__buffer_free(&text);
     return status;

@@ -92,7 +92,7 @@ static void wrong_values(void **state)
         {"model:\n  kind: ngcf\n",
          "dir/exp.yaml:2: model.kind takes one of lightgcn, mf, lightgcn++, popularity, item_knn, "
          "ease, ials, not 'ngcf'"},
-        {"model: {kind: MF}\n", "item_knn, ease, ials, not 'MF'"},
+        {"model: {kind: MF}\n", "item_knn, ease, ials, not 'MF'; did you mean mf?"},
         {"labels: {header: yes}\n", "labels.header takes true or false, not 'yes'"},
         {"labels: {header: 'true'}\n", "not the quoted text 'true'"},
         {"data: {name: }\n", "data.name takes a text, not nothing (an empty text is \"\")"},
@@ -107,7 +107,7 @@ static void wrong_values(void **state)
         {"eval: {metrics: [hit, hit]}\n", "eval.metrics has 'hit' twice"},
         {"eval: {metrics: [recall, nDCG]}\n", "dir/exp.yaml:1: eval.metrics takes a list of any of "
                                               "recall, ndcg, precision, hit, mrr, map, "
-                                              "coverage, not 'nDCG'"},
+                                              "coverage, not 'nDCG'; did you mean ndcg?"},
         {"eval: {metrics: [hit, ~]}\n", "element 2 of eval.metrics is empty"},
         {"eval: {metrics: [hit, '']}\n", "eval.metrics has an empty element"},
         {"train: {epochs: !!int 5}\n", "remove the tag tag:yaml.org,2002:int"},
