@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -553,7 +554,12 @@ static rk_status look_at(rk_look *look)
 rk_status rk_guess_file(const char *path, const char *file, const char *name, rk_guess *out)
 {
     rk_look look = {.path = path};
+    struct stat info;
     *out = (rk_guess){0};
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        RK_FAIL(RK_ERR_IO, "%s is %s: name a file, which is looked at more than once", path,
+                S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+    }
     rk_status status = look_at(&look);
     if (status == RK_OK) {
         status = hand_over(&look, file, name, out);

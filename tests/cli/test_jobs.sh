@@ -166,6 +166,8 @@ printf 'user_id,item_id\n' >empty.csv
 run 3 "$rankine" init empty.csv
 says "no rows"
 absent empty.yaml
+run 2 "$rankine" train 'my ratings.csv'
+says "rankine init 'my ratings.csv'"
 # Without a split it is said what is done, and done.
 printf 'data:\n    sources:\n        - file: my ratings.csv\n          time: timestamp\n' >bare.yaml
 run 0 "$rankine" train bare.yaml --run bare --set train.epochs=1
