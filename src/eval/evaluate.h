@@ -1,5 +1,6 @@
 /*
- * Evaluation by full rankings, or among stored candidates (eval.among): any ranker, any part, any list of metrics and cut-offs.
+ * Evaluation by full rankings, or among stored candidates (eval.among): any ranker, any part, any
+ * list of metrics and cut-offs.
  *
  * A ranker returns the top K unmasked items for a tile of users. Models (score/scorer.h) and the
  * reference ranking (eval/popularity.h) go through the same masking and the same formulas.

@@ -87,6 +87,14 @@ run 3 "$rankine" evaluate 'my run' --data some
 run 2 "$rankine" evaluate 'my run' --data new.csv --part valid
 says "not both"
 
+# Candidates were drawn for the rows of the run's own parts: new data goes among all items.
+run 0 "$rankine" train demo/synth.yaml --run drawn "${settings[@]}" --set split.candidates=5 \
+    --set eval.among=candidates --quiet
+run 0 "$rankine" evaluate drawn --json --k 3
+json 'j["among"] == "candidates" and j["metrics"]["recall@3"] > 0.2'
+run 0 "$rankine" evaluate drawn --data new.csv --json
+json 'j["among"] == "all" and j["users"] == 40'
+
 # ---- a warm start ----
 mkdir day && { cat demo/ratings.csv && echo "301,5,5,2000000000" && echo "301,7,5,2000000001" &&
     echo "3,121,5,2000000002"; } >day/ratings.csv
