@@ -125,7 +125,7 @@ static rk_status declare(bench *b, rk_sample_attr *attr)
     rk_options options = {0};
     options.train.batch = b->s.batch;
     options.sampling.per_positive = 1;
-    RK_TRY(rk__sampling_init(&b->sampling, g, &options));
+    RK_TRY(rk__sampling_init(&b->sampling, g, NULL, &options));
     RK_TRY(rk__store_add(store, "offsets", RK_I64, n + 1, 1, g->offsets, &b->offsets));
     RK_TRY(rk__store_add(store, "columns", RK_I32, 2 * g->n_edges, 1, g->columns, &b->columns));
     RK_TRY(rk__store_add(store, "scale", RK_F32, n, 1, g->scale, &b->scale));
@@ -186,7 +186,7 @@ static void build_step(const bench *b, rk_sample_attr attr, rk_program *p)
     rk_value ego = rk__gather_rows(p, tables[0], rows);
     rk_value final = b->s.rows ? rk__gather_rows(p, rk__combine(p, tables, weights, n + 1), rows)
                                : rk__combine_rows(p, tables, weights, n + 1, rows);
-    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE}, false,
+    rk__slot_loss(p, final, rows, (rk_slot_inputs){state, RK_NONE, RK_NONE, RK_NONE}, false,
                   (rk_slot_attr){.batch = b->s.batch, .rule = {.kind = RK_LOSS_BPR}});
     rk__l2_loss(p, ego, rows, RK_NONE, state, (rk_l2_attr){.weight = 1e-4, .batch = b->s.batch});
     if (b->s.rows) {

@@ -16,6 +16,11 @@ void rk__alloc_fail_after(int64_t n)
     allocations_left = n;
 }
 
+int64_t rk__alloc_left(void)
+{
+    return allocations_left;
+}
+
 /* Bytes rounded up to the alignment, as aligned_alloc wants; 0 when the product overflows. */
 static size_t rounded_bytes(int64_t count, size_t size)
 {

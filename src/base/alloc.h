@@ -36,6 +36,9 @@ void rk__free(void *pointer);
 /* For tests: this thread's n-th allocation from now on fails, and all after it; negative = off. */
 void rk__alloc_fail_after(int64_t n);
 
+/* What is left of that n, for a thread that this one starts. */
+int64_t rk__alloc_left(void);
+
 /* a * b for a, b >= 0; fails if the product exceeds INT64_MAX. */
 rk_status rk__mul(int64_t *out, int64_t a, int64_t b, const char *what);
 

@@ -2,6 +2,22 @@
 
 #include <string.h>
 
+bool rk__utf8_is_valid(const char *text, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        if ((unsigned char)text[at] < 0x80) {
+            at++;
+            continue;
+        }
+        size_t n = rk__utf8_length(text + at, length - at);
+        if (n == 0) {
+            return false;
+        }
+        at += n;
+    }
+    return true;
+}
+
 uint32_t rk__utf8_code(const char *text, size_t length)
 {
     uint32_t first = (unsigned char)text[0];

@@ -2,11 +2,15 @@
 #ifndef RK_CONFIG_UTF8_H
 #define RK_CONFIG_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Bytes of the character at text, 0 if it is none (overlong, surrogate, cut off); left > 0. */
 size_t rk__utf8_length(const char *text, size_t left);
+
+/* Whether all of it is UTF-8. */
+bool rk__utf8_is_valid(const char *text, size_t length);
 
 /* Its code point; rk__utf8_length(text) = length > 0. */
 uint32_t rk__utf8_code(const char *text, size_t length);

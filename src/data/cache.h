@@ -41,9 +41,10 @@ rk_status rk__cache_find(const char *folder, const rk_cache_key *key, char **out
 /* The same for any state of the sources, of several the one used last. */
 rk_status rk__cache_find_any(const char *folder, const rk_cache_key *key, char **out);
 
-/* The turn of this process to prepare the data set of a key; where another one is at it, waits until
- * that is done. Nothing is held where that cannot be arranged (the state of the sources is not
- * known, the folder cannot be written). hooks may be NULL; RK_ERR_INTERRUPTED if they ask to stop. */
+/* The turn of this process to prepare the data set of a key; where another one is at it, waits
+ * until that is done. Nothing is held where that cannot be arranged (the state of the sources is
+ * not known, the folder cannot be written). hooks may be NULL; RK_ERR_INTERRUPTED if they ask to
+ * stop. */
 rk_status rk__cache_take_turn(const char *folder, const rk_cache_key *key, const rk_hooks *hooks,
                               rk_folder_lock *out);
 

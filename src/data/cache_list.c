@@ -99,8 +99,8 @@ static rk_status judge(const char *text, rk_cache_state *out_state, char **out_s
     }
 }
 
-/* A folder of somebody who prepares, or was killed over it; it may go in any case, since then others
- * prepare at the same time. */
+/* A folder of somebody who prepares, or was killed over it; it may go in any case, since then
+ * others prepare at the same time. */
 static bool is_turn(const char *name)
 {
     return ends_in(name, RK_CACHE_BUSY);

@@ -19,8 +19,8 @@ rk_status rk__feed_open(rk_feed **out, rk_raw *raw, int part);
 /* The place for the next record; what is written there counts when it is pushed. */
 rk_record *rk__feed_record(const rk_feed *feed);
 
-/* Takes that record and copies the texts that rk_raw will look at. Fails where adding an earlier one
- * failed. */
+/* Takes that record and copies the texts that rk_raw will look at. Fails where adding an earlier
+ * one failed. */
 rk_status rk__feed_push(rk_feed *feed);
 
 /* About how many records there will be; saves copying while rk_raw grows. */

@@ -26,22 +26,6 @@ static bool is_word_for_nothing(rk_text text)
     return false;
 }
 
-static bool is_utf8(rk_text text)
-{
-    for (int64_t at = 0; at < text.length;) {
-        if ((unsigned char)text.at[at] < 0x80) {
-            at++;
-            continue;
-        }
-        size_t length = rk__utf8_length(text.at + at, (size_t)(text.length - at));
-        if (length == 0) {
-            return false;
-        }
-        at += (int64_t)length;
-    }
-    return true;
-}
-
 #define DROP_THEM "to leave such rows out set data.missing_ids to drop"
 
 bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *out_missing,
@@ -61,7 +45,7 @@ bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *o
                                         "keep";
         return false;
     }
-    if (!is_utf8(text)) {
+    if (!rk__utf8_is_valid(text.at, (size_t)text.length)) {
         *out_wrong = "is not UTF-8; if the file is in Latin-1, set encoding to latin-1";
         return false;
     }

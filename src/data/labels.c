@@ -3,18 +3,6 @@
 #include "config/utf8.h"
 #include "data/reader_internal.h"
 
-static bool is_utf8(rk_text text)
-{
-    for (int64_t at = 0; at < text.length;) {
-        size_t length = rk__utf8_length(text.at + at, (size_t)(text.length - at));
-        if (length == 0) {
-            return false;
-        }
-        at += (int64_t)length;
-    }
-    return true;
-}
-
 /* Converts Latin-1 to UTF-8 in *buffer, which grows as needed. */
 static rk_status from_latin1(rk_text text, char **buffer, int64_t *capacity, rk_text *out)
 {
@@ -68,7 +56,7 @@ rk_status rk__labels_read(const rk_options *options, const char *path, rk_stop s
             continue;
         }
         rk_text label = table.fields[text];
-        if (!is_utf8(label)) {
+        if (!rk__utf8_is_valid(label.at, (size_t)label.length)) {
             RK_TRY_GOTO(done, from_latin1(label, &buffer, &capacity, &label));
         }
         RK_TRY_GOTO(done, take(self, &record, label));

@@ -1,10 +1,10 @@
 /*
  * From rows in the order of the sources to rows by user and item: one stable counting sort by user,
- * then each user's row is sorted by item on its own, where it fits in a cache. Most files are sorted
- * by user, or nearly, and then the first step reads and writes memory in order.
+ * then each user's row is sorted by item on its own, where it fits in a cache. Most files are
+ * sorted by user, or nearly, and then the first step reads and writes memory in order.
  *
  * A thread scatters an equal share of the source rows. For each user it knows where its own rows
- * begin, behind those of the threads before it, so the result is the same for any number of threads.
+ * begin, behind those of the threads before it, so that the result does not depend on threads.
  */
 #include <omp.h>
 #include <string.h>

@@ -403,7 +403,9 @@ rk_status rk__table_real(const rk_table *table, int place, const char *key, doub
             rk__parse_real_comma(trimmed.at, (size_t)trimmed.length, &other) == RK_PARSE_OK;
         RK_FAIL_AT(&table->lines, field.at, "%s '%s' is not a number, which %s needs%s",
                    table->titles[place], rk__shown(field).text, key,
-                   has_comma ? "; for a decimal comma set decimal to comma" : "");
+                   has_comma             ? "; for a decimal comma set decimal to comma"
+                   : trimmed.length == 0 ? "; where \"COLUMN != '' and ...\" leaves empty ones out"
+                                         : "");
     }
     case RK_PARSE_OUT_OF_RANGE:
         break;

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/near.h"
 #include "base/parse.h"
+#include "config/utf8.h"
 #include "data/table_internal.h"
 
 static const char *const separators[][2] = {
@@ -19,6 +20,9 @@ static const char *guess(const rk_table *table)
 {
     for (int64_t i = 0; i < table->n_names; i++) {
         const char *name = table->names[i];
+        if (!rk__utf8_is_valid(name, strlen(name))) {
+            return "bytes that are not UTF-8: if the file is in Latin-1, set encoding to latin-1";
+        }
         if (strchr(name, '\r')) {
             return "carriage returns: line ends are mixed, save the file with one kind";
         }
@@ -30,6 +34,11 @@ static const char *guess(const rk_table *table)
         }
     }
     return NULL;
+}
+
+static rk_shown shown_name(const char *name)
+{
+    return rk__shown((rk_text){name, (int64_t)strlen(name)});
 }
 
 /* The name that was probably meant, NULL if none is near. */
@@ -114,15 +123,15 @@ static rk_status find_column(const rk_table *table, const char *column, const ch
                 "%lld): if the first line is data, set header to false; else rename the column",
                 table->lines.path, key, column, (long long)found);
     }
-    found = found < 0 && is_index ? index : found;
-    if (is_index && table->header && rk__table_is_data(table->names[found])) {
-        RK_FAIL(
-            RK_ERR_DATA,
-            "%s: %s is '%s', and the first line has '%s' there, so it is data: set header to "
-            "false",
-            table->lines.path, key, column,
-            rk__shown((rk_text){table->names[found], (int64_t)strlen(table->names[found])}).text);
+    for (int64_t i = 0; is_index && table->header && i < table->n_names; i++) {
+        if (rk__table_is_data(table->names[i])) {
+            RK_FAIL(RK_ERR_DATA,
+                    "%s: %s is '%s', and the first line has '%s', so it is data and no header: set "
+                    "header to false",
+                    table->lines.path, key, column, shown_name(table->names[i]).text);
+        }
     }
+    found = found < 0 && is_index ? index : found;
     *out = found;
     return RK_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/moment.h"
 #include "base/parse.h"
+#include "config/utf8.h"
 
 enum { MOST_NESTED = 100, MOST_NODES = 1000 };
 
@@ -432,6 +433,13 @@ static rk_status test_comparison(const rk_where *where, const rk_where_node *nod
     *out = false;
     if (node->as == RK_WHERE_TEXT) {
         rk_text text = rk__trimmed(table->fields[place]);
+        if (!rk__utf8_is_valid(text.at, (size_t)text.length)) {
+            RK_FAIL_AT(
+                &table->lines, text.at,
+                "%s '%s' is not UTF-8, so where cannot compare it; if the file is in Latin-1, "
+                "set encoding to latin-1",
+                table->titles[place], rk__shown(text).text);
+        }
         for (int i = 0; i < node->n_values && !*out; i++) {
             *out = (int64_t)strlen(values[i].text) == text.length &&
                    memcmp(values[i].text, text.at, (size_t)text.length) == 0;

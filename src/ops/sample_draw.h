@@ -3,9 +3,10 @@
  *
  * Positives: a uniform user and one of their items; an interaction; or the next of a random
  * permutation of the interactions. The item and the interaction are uniform, or by weights.
- * Negatives: bounded rejection against the user's sorted row, then exactly one of the items that are
- * left, so that a train positive is never drawn and every draw ends. The fallback is uniform over the complement for every kind of negative; it is reached with
- * probability (share of the user's positives under the kind's distribution)^RK_NEGATIVE_ATTEMPTS.
+ * Negatives: bounded rejection against the user's sorted row, then exactly one of the items that
+ * are left, so that a train positive is never drawn and every draw ends. The fallback is uniform
+ * over the complement for every kind of negative; it is reached with probability (share of the
+ * user's positives under the kind's distribution)^RK_NEGATIVE_ATTEMPTS.
  */
 #ifndef RK_OPS_SAMPLE_DRAW_H
 #define RK_OPS_SAMPLE_DRAW_H

@@ -36,6 +36,17 @@ static size_t kinds_apart(void)
     return n_steps() < 3 ? 3 : 1;
 }
 
+/* For what weighs by them; nobody else looks at them. */
+static void add_values(rk_dataset *d)
+{
+    float *values = NULL;
+    assert_ok(rk__alloc(&values, d->stats.train, sizeof *values, "values"));
+    for (int64_t e = 0; e < d->stats.train; e++) {
+        values[e] = 0.5f + (float)(e * 7 % 13);
+    }
+    d->details[RK_TRAIN].value = values;
+}
+
 static void set_up(fixture *f, const char *device, const char *const *settings, bool eager)
 {
     static const char *const common[] = {"run.threads=1",
@@ -57,6 +68,7 @@ static void set_up(fixture *f, const char *device, const char *const *settings, 
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
     f->dataset = planted_dataset(true);
+    add_values(f->dataset);
     assert_ok(rk__set_up(&f->engine, &f->step, &f->scorer, rk__config_options(f->config),
                          f->dataset, eager, NULL));
     rk_step_state state = rk__step_first_state(&f->step);
@@ -306,6 +318,7 @@ static void models_of_phases_are_the_same(void **unused)
         {{"model.kind=ials"}, 1e-3},
         {{"model.kind=ials", "model.weighting=confidence", "model.l2=1"}, 1e-3},
         {{"model.kind=ials", "model.solver=cg"}, 1e-3},
+        {{"model.kind=ials", "model.weigh_by=value"}, 1e-3},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i += kinds_apart()) {
         same_phases(kinds[i].settings, kinds[i].tolerance);
@@ -340,7 +353,9 @@ static void runs_of_every_kind_are_the_same(void **unused)
         {"loss.kind=align_uniform", "sampling.negatives=in_batch", "model.layers=2"},
         {"loss.kind=ccl", "sampling.per_positive=5", "loss.margin=0.4", "loss.negative_weight=30"},
         {"loss.kind=bce", "sampling.per_positive=3", "loss.bce_w2=1", "loss.bce_w4=1",
-         "model.kind=mf", "loss.neighbours=4"},
+         "model.kind=mf", "loss.neighbours=4", "loss.weigh_by=value"},
+        {"sampling.weigh_by=value", "loss.weigh_by=value", "sampling.positives=interaction",
+         "model.kind=mf"},
         {"loss.neighbours=1", "loss.neighbours_weight=0.3", "sampling.positives=shuffle",
          "train.steps_per_epoch=0", "train.propagation=fp16", "model.dim=16"},
         {"loss.contrast=simgcl", "model.layer_weights=mean_without_ego"},

@@ -104,6 +104,7 @@ rk_dataset *planted_dataset(bool with_valid)
 void planted_free(rk_dataset *d)
 {
     for (int part = 0; part < 3; part++) {
+        rk__details_free(&d->details[part]);
         rk__free(d->parts[part].offsets);
         rk__free(d->parts[part].items);
     }

@@ -143,6 +143,9 @@ static void what_is_no_condition(void **state)
     }
     assert_fails(RK_ERR_DATA, "rows.csv:2:3: event 'buy' is not a number, which where needs",
                  passing("event >= 3", out));
+    assert_fails(RK_ERR_DATA,
+                 "rows.csv:4:38: it's '' is not a number, which where needs; where \"COLUMN",
+                 passing("n == 3 and it's > 1", out));
     assert_fails(RK_ERR_DATA, "event 'buy' is not a date, which where needs",
                  passing("event >= 2020-01-01", out));
     assert_fails(RK_ERR_DATA, "the column of source.where is 'evnt', but there is no such column",
