@@ -310,6 +310,9 @@ static int take_k(evaluated *e)
             at += strspn(at, ", ");
         }
     }
+    if (e->args->k.n > 0 && e->n_k == 0) {
+        return cli_usage("evaluate", "--k names no cut-offs: e.g. --k 5,10,20");
+    }
     return 0;
 }
 

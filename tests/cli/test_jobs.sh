@@ -46,6 +46,8 @@ assert sum(int(r["held_out"]) for r in rows) >= len(rows) and all(int(r["train"]
 PYTHON
 run 2 "$rankine" evaluate 'my run' --k 3,x
 says "--k '3,x'"
+run 2 "$rankine" evaluate 'my run' --k ""
+says "no cut-offs"
 run 2 "$rankine" evaluate 'my run' --metrics recall,hr
 says "not 'hr'"
 run 2 "$rankine" evaluate 'my run' --k 100000
@@ -115,6 +117,8 @@ run 0 "$rankine" train day/synth.yaml --from 'my run' --new folded --run folded 
 says "of them made of what they have"
 run 2 "$rankine" train day/synth.yaml --from 'my run' --run bad "${settings[@]}" --set model.dim=16
 says "model.dim is 16" "was trained with 8"
+run 2 "$rankine" train day/synth.yaml --from 'my run/best.h5' --run bad "${settings[@]}"
+says "name the run folder"
 run 2 "$rankine" train --run warm --resume --from 'my run'
 says "not both"
 run 2 "$rankine" train day/synth.yaml --new folded --run bad "${settings[@]}"
