@@ -191,6 +191,10 @@ static rk_status check_source(const rk_config *config, int64_t i)
     if (source->file[0] == '\0') {
         RK_FAIL(RK_ERR_CONFIG, "data.sources[%lld] (%s) has no file", n, source->origin);
     }
+    if (strcmp(source->user, source->item) == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "data.sources[%lld] (%s) has '%s' for both user and item", n,
+                source->origin, source->user);
+    }
     const char *of_a_column = source->time[0]    ? "time"
                               : source->value[0] ? "value"
                               : source->where[0] ? "where"

@@ -104,13 +104,24 @@ static rk_status read_integer(const rk_id_rule *rule, const rk_lines *lines, rk_
     return RK_OK;
 }
 
+static bool is_inside(const rk_lines *lines, rk_text text)
+{
+    uintptr_t first = (uintptr_t)rk__lines_at(lines), place = (uintptr_t)text.at;
+    return lines->buffer && place >= first &&
+           place < (uintptr_t)lines->buffer + (uintptr_t)lines->end;
+}
+
 /* Whether a quote is before it in its line; no separator has one. */
 static bool is_quoted(const rk_lines *lines, rk_text text)
 {
-    uintptr_t first = (uintptr_t)rk__lines_at(lines), place = (uintptr_t)text.at;
-    bool is_inside =
-        lines->buffer && place > first && place < (uintptr_t)lines->buffer + (uintptr_t)lines->end;
-    return is_inside && text.at[-1] == '"';
+    return is_inside(lines, text) && text.at > rk__lines_at(lines) && text.at[-1] == '"';
+}
+
+/* Half a line end, as of LF CR, or of line ends of two kinds. */
+static bool is_cut_by_return(const rk_lines *lines, rk_text text)
+{
+    return text.length > 0 && is_inside(lines, text) &&
+           (text.at[0] == '\r' || text.at[text.length - 1] == '\r');
 }
 
 rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *inout,
@@ -120,7 +131,14 @@ rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *ino
     *out = 0;
     if (rule->ids == RK_IDS_TEXT) {
         rk_text whole = *inout;
-        if (!rk__id_check_text(rule, is_quoted(lines, whole), inout, out_missing, &wrong)) {
+        bool in_quotes = is_quoted(lines, whole);
+        if (!in_quotes && is_cut_by_return(lines, whole)) {
+            RK_FAIL_AT(lines, whole.at,
+                       "%s '%s' has a carriage return at its end: line ends are mixed, save the "
+                       "file with one kind",
+                       title, rk__shown(whole).text);
+        }
+        if (!rk__id_check_text(rule, in_quotes, inout, out_missing, &wrong)) {
             RK_FAIL_AT(lines, whole.at, "%s%s%s%s %s", title, whole.length > 0 ? " '" : "",
                        rk__shown(whole).text, whole.length > 0 ? "'" : "", wrong);
         }

@@ -109,8 +109,9 @@ static rk_status find_line_end(rk_lines *lines, int64_t from)
         RK_TRY(fill(lines));
         from = lines->start + scanned;
     }
-    if (lines->newline == '\n' && lines->stop > lines->start &&
-        lines->buffer[lines->stop - 1] == '\r') {
+    /* Also several, as where CRLF was written through a text stream of Windows. */
+    while (lines->newline == '\n' && lines->stop > lines->start &&
+           lines->buffer[lines->stop - 1] == '\r') {
         lines->stop--;
     }
     if (lines->nul < lines->next) {

@@ -139,9 +139,9 @@ static rk_status add_details(rk_raw *raw, const rk_record *record, int part)
     for (int f = 0; f < raw->n_fields; f++) {
         int32_t *at = &d->field[f][raw->n];
         *at = -1;
-        if (record->fields && record->fields[f].length > 0) {
-            RK_TRY(rk__id_map_text(&raw->fields[f], record->fields[f].at, record->fields[f].length,
-                                   at));
+        rk_text text = record->fields ? rk__trimmed(record->fields[f]) : (rk_text){0};
+        if (text.length > 0) {
+            RK_TRY(rk__id_map_text(&raw->fields[f], text.at, text.length, at));
         }
     }
     return RK_OK;

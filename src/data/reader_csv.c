@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "config/utf8.h"
 #include "data/reader_internal.h"
 
 static rk_status read_value(const rk_reader *reader, double *out)
@@ -117,6 +118,11 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
     for (int f = 0; f < reader->n_fields; f++) {
         int place = reader->field_places[f];
         reader->field_texts[f] = place < 0 ? (rk_text){0} : table->fields[place];
+        if (!rk__utf8_is_valid(reader->field_texts[f].at, (size_t)reader->field_texts[f].length)) {
+            RK_FAIL_AT(&table->lines, reader->field_texts[f].at,
+                       "%s '%s' is not UTF-8; if the file is in Latin-1, set encoding to latin-1",
+                       table->titles[place], rk__shown(reader->field_texts[f]).text);
+        }
     }
     if (reader->value >= 0) {
         RK_TRY(read_value(reader, &out->value));

@@ -136,6 +136,10 @@ static rk_status want_flags(rk_side_table *t, const rk_nodes *nodes,
         rk_text id = {name, (int64_t)strlen(name)};
         id = n_names > 0 ? word_at(relation->names, i, &n_names) : id;
         RK_TRY(rk__side_want(t, flags->index[i], "relation.columns", &out->flag[i]));
+        if (to >= RK_NODE_FIRST_OTHER && id.length > 0) { /* whatever the config calls it */
+            RK_TRY(rk__id_map_text(&nodes->maps[to], id.at, id.length, &out->flag_node[i]));
+            continue;
+        }
         RK_TRY(rk__side_node(nodes, to, id, &t->table.lines, "a flag's name", &out->flag_node[i]));
     }
     return RK_OK;
@@ -168,6 +172,12 @@ static rk_status want_nodes(rk_side_table *t, const rk_nodes *nodes,
     }
     if (has_tail && tail < 0) {
         RK_TRY(rk__side_guess_column(t, to, taken, 1, "relation.tail", &tail));
+    }
+    if (has_tail && head == tail) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: relation.head ('%s') and relation.tail ('%s') are the same "
+                "column",
+                t->path, relation->head, relation->tail);
     }
     RK_TRY(rk__side_want(t, head, "relation.head", &out->head));
     return has_tail ? rk__side_want(t, tail, "relation.tail", &out->tail) : RK_OK;

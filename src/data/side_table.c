@@ -339,11 +339,11 @@ rk_status rk__side_node(const rk_nodes *nodes, int64_t type, rk_text id, const r
         *out = (int32_t)known;
         return RK_OK;
     }
-    if (id.length == 0) {
-        RK_FAIL_AT(lines, id.at, "%s is empty, where a node of the type %s is wanted", title,
-                   nodes->sides->types[type].name);
-    }
-    return rk__id_map_text(&nodes->maps[type], id.at, id.length, out);
+    rk_id_rule rule = {.ids = RK_IDS_TEXT, .missing = nodes->options->data.missing_ids};
+    bool is_missing = false;
+    RK_TRY(rk__id_read(&rule, lines, &id, title, &known, &is_missing));
+    *out = -1;
+    return is_missing ? RK_OK : rk__id_map_text(&nodes->maps[type], id.at, id.length, out);
 }
 
 rk_status rk__side_find(const rk_nodes *nodes, int64_t type, rk_text id, const rk_lines *lines,

@@ -24,6 +24,9 @@ static const struct {
      "split.order is time (--set), but data.sources[0] (exp.yaml:1) has no "
      "times: name the column in its key 'time'"},
     {csv, {"split.order=time", "data.sources[0].time=timestamp"}, NULL},
+    {csv,
+     {"data.sources[0].item=user_id"},
+     "data.sources[0] (exp.yaml:1) has 'user_id' for both user and item"},
     {csv, {"split.order=time", "data.sources[0].format=movielens"}, NULL},
     {csv, {"split.order=time", "data.sources[0].format=inter"}, NULL},
     {csv, {"split.order=time", "split.kind=ratio"}, "split.order is time (--set), but"},

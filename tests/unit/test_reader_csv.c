@@ -42,6 +42,7 @@ static void one_table_in_many_spellings(void **state)
         "user_id,item_id,rating,time\n1,20,4.5,100\n2,10,3,50\n1,30,5,200\n",
         "user_id,item_id,rating,time\r\n1,20,4.5,100\r\n2,10,3,50\r\n1,30,5,200\r\n",
         "user_id,item_id,rating,time\n1,20,4.5,100\n2,10,3,50\n1,30,5,200",
+        "user_id,item_id,rating,time\r\r\n1,20,4.5,100\r\r\n2,10,3,50\r\r\n1,30,5,200\r\r\n",
         "user_id,item_id,rating,time\r\n1,20,4.5,100\r\n2,10,3,50\r\n1,30,5,200\r",
         "\xef\xbb\xbfuser_id,item_id,rating,time\n1,20,4.5,100\n2,10,3,50\n1,30,5,200\n\n\n",
         ("\xef\xbb\xbf\"user_id\",\"item_id\",rating,time\n"
@@ -283,6 +284,11 @@ static void text_ids_are_trimmed_and_missing_ones_said(void **state)
     assert_fails(RK_ERR_DATA, "ids.csv:3:1: user_id '\xef\xbb\xbfu2' begins with a byte order mark",
                  read_rule("user_id,item_id\nu1,1\n\xef\xbb\xbfu2,2\n", RK_IDS_TEXT,
                            RK_MISSING_ERROR, &other));
+    /* Half a line end is no part of an id, but where it is in quotes. */
+    assert_fails(
+        RK_ERR_DATA, "ids.csv:2:1: user_id '?u2' has a carriage return at its end: line",
+        read_rule("user_id,item_id\n\ru2,i2\n\ru3,i3\n\r", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+    assert_ok(read_rule("user_id,item_id\n\"u\r\",i\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
     /* A column that nobody reads may be in any encoding. */
     assert_ok(read_rule("user_id,item_id,x\n1,2,Jos\xe9\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
 }

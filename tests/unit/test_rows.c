@@ -494,6 +494,22 @@ static void fields_follow_their_rows(void **state)
     rk_dataset_free(d);
 }
 
+/* Blanks at the ends are no part of a value, and none are no value. */
+static void fields_are_trimmed(void **state)
+{
+    (void)state;
+    static const row rows[] = {{.user = 1, .item = 1, .mood = "calm"},
+                               {.user = 1, .item = 2, .mood = " calm\t"},
+                               {.user = 1, .item = 3, .mood = "  "},
+                               {.user = 1, .item = 4, .mood = "calm down"}};
+    static const int32_t expected[] = {0, 0, -1, 1};
+    rk_dataset *d = make("split.kind=given; data.fields=[{name: mood}]", rows, 4);
+    const int32_t *mood = NULL;
+    assert_ok(rk_dataset_field(d, 0, RK_TRAIN, 0, &mood));
+    assert_memory_equal(mood, expected, sizeof expected);
+    rk_dataset_free(d);
+}
+
 /* ---- fingerprints ---- */
 
 static void fingerprints_know_what_is_new(void **state)
@@ -534,6 +550,7 @@ int main(void)
         cmocka_unit_test(held_out_items_have_no_train_rows),
         cmocka_unit_test(candidates_are_items_never_had),
         cmocka_unit_test(fields_follow_their_rows),
+        cmocka_unit_test(fields_are_trimmed),
         cmocka_unit_test(fingerprints_know_what_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

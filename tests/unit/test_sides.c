@@ -205,6 +205,38 @@ static void other_types_have_nodes_of_their_own(void **state)
 
 /* What sources may be, relations and features may be: JSON lines, MatrixMarket, Latin-1, decimal
  * commas, quotes that are characters, dates, words in where. */
+/* A word for nothing is no node, just as it is no user or item. */
+static void nodes_that_are_none(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"10,\n", "tags.csv:3:4: tag is empty; to leave such rows out set data.missing_ids"},
+        {"10,nan\n", "tags.csv:3:4: tag 'nan' is a word for a missing value; to leave such"},
+        {"10,caf\xe9\n", "tags.csv:3:4: tag 'caf\xe9' is not UTF-8; if the file is in Latin-1"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char text[64];
+        rk_dataset *d = NULL;
+        sides_put_small();
+        snprintf(text, sizeof text, "item_id,tag\n20,7\n%s", wrong[i][0]);
+        sides_put("tags.csv", text);
+        assert_fails(RK_ERR_DATA, wrong[i][1],
+                     sides_try(&d, SIDES_SOURCES "    relations: [{name: has, from: item, to: tag, "
+                                                 "file: tags.csv}]\n"));
+    }
+    rk_dataset *none = NULL;
+    assert_fails(RK_ERR_CONFIG, "relation.head ('0') and relation.tail ('item_id') are the same",
+                 sides_try(&none, SIDES_SOURCES "    relations: [{name: has, from: item, to: tag, "
+                                                "file: tags.csv, head: '0', tail: item_id}]\n"));
+    sides_put("tags.csv", "item_id,tag\n20,7\n10,nan\n10,\n10,\"NULL\"\n");
+    rk_dataset *d = sides_prepare(
+        SIDES_SOURCES "    missing_ids: drop\n"
+                      "    relations: [{name: has, from: item, to: tag, file: tags.csv}]\n");
+    assert_string_equal(sides_edges(d, "has"), "10>NULL 20>7");
+    assert_int_equal(sides_relation(d, "has")->edges_unknown, 2);
+    rk_dataset_free(d);
+}
+
 static void files_may_be_of_other_kinds(void **state)
 {
     (void)state;
@@ -423,6 +455,7 @@ int main(void)
         TEST(scaled_numbers_are_those_of_numpy),
         TEST(edges_are_read),
         TEST(other_types_have_nodes_of_their_own),
+        TEST(nodes_that_are_none),
         TEST(files_may_be_of_other_kinds),
         TEST(features_are_read),
         TEST(ids_may_be_texts),
