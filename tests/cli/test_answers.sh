@@ -288,7 +288,8 @@ run 3 "$rankine" recommend forms/run --user Jose
 
 mkdir odd
 printf '%s\n' 'user_id,item_id' >odd/r.csv
-for user in a 'comma,inside' 'back\slash' '"quoted ""x"""' $'"a\ttab"' $'"two\nlines\tand more\\"'; do
+for user in a 'comma,inside' 'back\slash' '"quoted ""x"""' $'"a\ttab"' \
+    $'"two\nlines\tand more\\"'; do
     case $user in comma*) user="\"$user\"" ;; esac
     for item in i1 i2 i3 i4 '"i,5"' i6 i7; do
         echo "$user,$item" >>odd/r.csv
