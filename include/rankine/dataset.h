@@ -153,7 +153,7 @@ typedef struct rk_rows {
     size_t size; /* sizeof(rk_rows) */
     int64_t n;
     const int32_t *items;  /* dense indices, ascending */
-    const double *times;   /* in the unit of the sources; NULL = the data set has none */
+    const double *times;   /* in seconds; NULL = the data set has none */
     const float *values;   /* source.value, or counts; NULL = the data set has none */
     const int32_t *places; /* among the rows of the user in the order of the sources, from 0; NULL
                             * unless something asked for it: split.ties row, data.repeats keep,

@@ -62,7 +62,8 @@ typedef struct rk_evaluate_options {
     int64_t n_users;
     const rk_holdout *holdout; /* of this model: held out instead of the part; NULL = none. What a
                                 * user has in train, valid and test is left out of the ranking then,
-                                * but for what the holdout has */
+                                * but for what the holdout has; among all items, whatever
+                                * eval.among says */
     bool each;                 /* each user's values */
     bool slices;               /* by activity of users and popularity of items */
 } rk_evaluate_options;

@@ -184,6 +184,9 @@ static rk_status take_options(work *w)
         }
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
+        /* What was drawn for the rows of the data set says nothing about these. */
+        w->dataset.candidates[RK_VALID] = w->dataset.candidates[RK_TEST] = NULL;
+        w->options.eval.among = RK_AMONG_ALL;
         w->dataset.candidates[RK_VALID] = w->dataset.candidates[RK_TEST] = NULL; /* of other rows */
     }
     for (int part = 0; part < RK_PARTS; part++) {

@@ -21,6 +21,7 @@
 #include "rankine/train.h"
 #include "train/json.h"
 #include "train/run_folder.h"
+#include "train/seeds_folder.h"
 
 typedef struct seeds {
     const char *folder; /* lent by lock */
@@ -299,13 +300,6 @@ done:
 
 /* ---- the whole ---- */
 
-/* "seed-" and a number. */
-static bool is_seed_name(const char *name)
-{
-    size_t digits = strspn(name + (strncmp(name, "seed-", 5) == 0 ? 5 : 0), "0123456789");
-    return strncmp(name, "seed-", 5) == 0 && digits > 0 && name[5 + digits] == '\0';
-}
-
 /* What is in the folder, as far as it is of interest here. */
 typedef struct contents {
     bool any, is_run, has_config, has_seeds, has_report;
@@ -320,11 +314,12 @@ static rk_status look(const char *folder, contents *out)
     }
     for (struct dirent *at; (at = readdir(directory));) {
         const char *name = at->d_name;
+        int64_t seed = 0;
         out->any = out->any || (strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
         out->is_run = out->is_run || strcmp(name, RK_FILE_ENVIRONMENT) == 0;
         out->has_config = out->has_config || strcmp(name, RK_FILE_CONFIG) == 0;
         out->has_report = out->has_report || strcmp(name, RK_FILE_REPORT) == 0;
-        out->has_seeds = out->has_seeds || is_seed_name(name);
+        out->has_seeds = out->has_seeds || rk__seeds_folder_member(name, &seed);
     }
     closedir(directory);
     return RK_OK;

@@ -29,6 +29,14 @@ typedef struct evaluated {
     rk_evaluation model, popularity;
 } evaluated;
 
+/* Are all items ranked, or the stored candidates of each held-out row (eval.among)? */
+static bool is_among_all(const evaluated *e)
+{
+    const char *among = "all";
+    return e->holdout || rk_config_get(rk_model_config(e->run), "eval.among", &among) != RK_OK ||
+           strcmp(among, "all") == 0;
+}
+
 /* ---- as JSON ---- */
 
 static void json_values(cli_json *j, const char *key, const rk_metrics *metrics,
@@ -102,6 +110,8 @@ static void print_json(const evaluated *e)
     cli_json_text(&j, rk_dataset_fingerprint(rk_model_dataset(e->run)));
     cli_json_key(&j, "part");
     cli_json_text(&j, e->holdout ? "new" : e->args->part);
+    cli_json_key(&j, "among");
+    cli_json_text(&j, is_among_all(e) ? "all" : "candidates");
     json_number(&j, "users", e->model.metrics.users);
     if (e->users) {
         json_number(&j, "unknown_users", e->unknown_users);
@@ -185,8 +195,9 @@ static void print_table(const evaluated *e)
     }
     printf("data set %s  fingerprint %s\n", rk_dataset_name(rk_model_dataset(e->run)),
            rk_dataset_fingerprint(rk_model_dataset(e->run)));
-    printf("%s users, all items ranked in %s; model of epoch %lld\n", cli_count(model->users).s,
-           cli_seconds(model->seconds).s, (long long)rk_model_get_facts(e->run).epoch);
+    printf("%s users, %s ranked in %s; model of epoch %lld\n", cli_count(model->users).s,
+           is_among_all(e) ? "all items" : "candidates", cli_seconds(model->seconds).s,
+           (long long)rk_model_get_facts(e->run).epoch);
     cli_print_metrics(stdout, title, rows, model->count);
     if (e->args->slices) {
         print_slices(e, false);
@@ -298,6 +309,9 @@ static int take_k(evaluated *e)
             at += length;
             at += strspn(at, ", ");
         }
+    }
+    if (e->args->k.n > 0 && e->n_k == 0) {
+        return cli_usage("evaluate", "--k names no cut-offs: e.g. --k 5,10,20");
     }
     return 0;
 }
@@ -423,7 +437,7 @@ int cmd_evaluate(cli *c, int argc, char **argv)
         {"--slices", CLI_FLAG, &args.slices, NULL,
          "also by activity of users and popularity of items, in quarters", 0, 0},
         {"--json", CLI_FLAG, &args.json, NULL,
-         "one JSON object: run, epoch, data, fingerprint, part, users, seconds,\n"
+         "one JSON object: run, epoch, data, fingerprint, part, among, users, seconds,\n"
          "metrics {name: value}, popularity {name: value}; with --data holdout,\n"
          "with --slices slices",
          0, 0},

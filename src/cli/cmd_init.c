@@ -1,5 +1,4 @@
 /* rankine init: a first config for a file of interactions. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,17 +28,14 @@ static char *stem(const char *path)
 }
 
 /* What the config calls the file: as it was given where both lie in the current folder or below,
- * else by its absolute path. NULL after a message. */
+ * else by its absolute path; owned by the caller. */
 static char *file_for(const char *path, const char *config)
 {
     if (path[0] != '/' && !strchr(config, '/')) {
         return cli_format("%s", path);
     }
     char *absolute = realpath(path, NULL);
-    if (!absolute) {
-        cli_error(0, "%s: %s", path, strerror(errno));
-    }
-    return absolute;
+    return absolute ? absolute : cli_format("%s", path); /* what is wrong with it is found later */
 }
 
 static void json_text(cli_json *j, const char *key, const char *value)

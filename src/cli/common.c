@@ -48,6 +48,21 @@ static char *data_folder(const char *data)
     return path;
 }
 
+/* A file that is there, by its name no YAML but what interactions come in. */
+static bool looks_like_data(const char *path)
+{
+    static const char *const ends[] = {".csv", ".tsv", ".dat", ".data",  ".txt",  ".inter",
+                                       ".gz",  ".zst", ".mtx", ".jsonl", ".json", ".npz"};
+    const size_t length = strlen(path);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const size_t n = strlen(ends[i]);
+        if (length > n && strcmp(path + length - n, ends[i]) == 0) {
+            return cli_is_there(path);
+        }
+    }
+    return false;
+}
+
 int cli_load_config(const cli *c, const char *path, const char *data, const char *device,
                     const cli_list *set, rk_config **out)
 {
@@ -70,6 +85,14 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
         status = rk_config_set(*out, set->v[i], "--set");
     }
     char *said = NULL;
+    if (status != RK_OK && !*out && looks_like_data(path)) {
+        int code = cli_fail(c, status);
+        char *quoted = cli_quote(path);
+        fprintf(stderr, "A config for a file of interactions: rankine init %s\n", quoted);
+        cli_free(quoted);
+        cli_free(folder);
+        return code;
+    }
     if (status == RK_OK) {
         status = rk_config_settle(*out, &said);
     }

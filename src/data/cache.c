@@ -105,6 +105,10 @@ rk_status rk__cache_next_source(const char **at, char **out_path, rk_source_stat
     *out_state = same ? RK_SOURCE_SAME : RK_SOURCE_CHANGED;
     rk_status status = now.status;
     rk__buffer_free(&now);
+    if (status != RK_OK) {
+        rk__free(*out_path);
+        *out_path = NULL;
+    }
     return status;
 }
 

@@ -16,7 +16,7 @@
 
 typedef struct rk_details {
     uint8_t *part;   /* of rk_part */
-    double *time;    /* finite, in the unit of the sources */
+    double *time;    /* finite, in seconds */
     float *value;    /* rating, count or confidence; finite */
     int32_t *order;  /* place among the rows of the same user, in the order of the sources */
     int32_t **field; /* n_fields arrays of indices into the field's values, -1 = empty */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 
@@ -155,10 +156,10 @@ static rk_status find_format(rk_look *look)
 
 static void note_distinct(rk_guess_column *c, rk_text field)
 {
-    const uint64_t mask = 2 * RK_GUESS_DISTINCT - 1;
+    const uint64_t mask = 2 * (uint64_t)c->most - 1;
     uint64_t hash = rk__hash(RK_HASH_START, field.at, field.length) | 1; /* 0 = an empty cell */
     uint64_t at = hash & mask;
-    if (c->distinct >= RK_GUESS_DISTINCT) {
+    if (c->distinct >= c->most) {
         return;
     }
     while (c->seen[at] != 0 && c->seen[at] != hash) {
@@ -259,13 +260,16 @@ static void note(rk_guess_column *c, rk_text raw)
 
 /* ---- the table ---- */
 
+/* A table of many columns gets less memory for each. */
 static rk_status make_columns(rk_look *look, int64_t n)
 {
+    enum { FEW = 32, MOST = 1 << 16, LESS = 1 << 9 };
     RK_TRY(rk__calloc(&look->columns, n, sizeof *look->columns, "the columns of a file"));
     look->n_columns = n;
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY(rk__calloc(&look->columns[i].seen, 2 * RK_GUESS_DISTINCT,
-                          sizeof *look->columns[i].seen, "the values of a column"));
+        rk_guess_column *c = &look->columns[i];
+        c->most = n <= FEW ? MOST : LESS;
+        RK_TRY(rk__calloc(&c->seen, 2 * c->most, sizeof *c->seen, "the values of a column"));
     }
     return RK_OK;
 }
@@ -553,7 +557,12 @@ static rk_status look_at(rk_look *look)
 rk_status rk_guess_file(const char *path, const char *file, const char *name, rk_guess *out)
 {
     rk_look look = {.path = path};
+    struct stat info;
     *out = (rk_guess){0};
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        RK_FAIL(RK_ERR_IO, "%s is %s: name a file, which is looked at more than once", path,
+                S_ISDIR(info.st_mode) ? "a folder" : "no regular file");
+    }
     rk_status status = look_at(&look);
     if (status == RK_OK) {
         status = hand_over(&look, file, name, out);

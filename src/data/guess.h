@@ -9,7 +9,7 @@
 #include "base/buffer.h"
 #include "rankine/guess.h"
 
-enum { RK_GUESS_ROWS = 200000, RK_GUESS_DISTINCT = 1 << 16 };
+enum { RK_GUESS_ROWS = 200000 };
 
 typedef struct rk_guess_column {
     char *name;                     /* "" = none; owned */
@@ -20,8 +20,8 @@ typedef struct rk_guess_column {
     int64_t foreign;              /* texts that are not UTF-8 */
     int64_t rising;               /* numbers that are one more than in the row before */
     double first, last, min, max; /* of numbers */
-    int64_t distinct;             /* up to RK_GUESS_DISTINCT */
-    uint64_t *seen;               /* their hashes, 2 * RK_GUESS_DISTINCT cells; owned */
+    int64_t distinct, most;       /* distinct is `most` from there on */
+    uint64_t *seen;               /* their hashes, 2 * most cells; owned */
 } rk_guess_column;
 
 enum { RK_ROLE_USER, RK_ROLE_ITEM, RK_ROLE_TIME, RK_ROLE_VALUE, RK_ROLE_COUNT };

@@ -80,7 +80,8 @@ static void add_head(rk_buffer *out, const rk_look *look)
                    look->whole ? "all " : "the first ", (long long)look->rows,
                    separator_name(look->separator),
                    look->header ? ", named in the first line" : "");
-    for (int64_t i = 0; i < look->n_columns; i++) {
+    enum { SHOWN = 24 };
+    for (int64_t i = 0; i < look->n_columns && i < SHOWN; i++) {
         const char *role = i == look->role[RK_ROLE_USER]    ? " (user)"
                            : i == look->role[RK_ROLE_ITEM]  ? " (item)"
                            : i == look->role[RK_ROLE_TIME]  ? " (time)"
@@ -96,6 +97,9 @@ static void add_head(rk_buffer *out, const rk_look *look)
             }
             rk__buffer_add(out, "%s", role);
         }
+    }
+    if (look->n_columns > SHOWN) {
+        rk__buffer_add(out, ", and %lld more", (long long)look->n_columns - SHOWN);
     }
     rk__buffer_add(out, "\n\n");
 }

@@ -233,7 +233,7 @@ static rk_status check_repeats(const rk_look *look)
     enum { ENOUGH = 20 };
     const rk_guess_column *user = &look->columns[look->role[RK_ROLE_USER]];
     const rk_guess_column *item = &look->columns[look->role[RK_ROLE_ITEM]];
-    if (look->rows > ENOUGH && look->rows < RK_GUESS_DISTINCT && user->distinct == look->rows &&
+    if (look->rows > ENOUGH && look->rows < user->most && user->distinct == look->rows &&
         item->distinct == look->rows) {
         RK_FAIL(RK_ERR_DATA,
                 "%s: no value of its columns '%s' and '%s' is there twice: this looks like a list "

@@ -49,6 +49,10 @@ bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *o
         *out_wrong = "is not UTF-8; if the file is in Latin-1, set encoding to latin-1";
         return false;
     }
+    if (text.length >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0) {
+        *out_wrong = "begins with a byte order mark, as where files were put together: remove it";
+        return false;
+    }
     rule->trimmed += text.length < inout->length;
     *inout = text;
     return true;

@@ -26,12 +26,17 @@ static int ascending(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+bool rk__seeds_folder_member(const char *name, int64_t *out_seed)
+{
+    const size_t length = strlen(PREFIX);
+    return strncmp(name, PREFIX, length) == 0 &&
+           rk__parse_int(name + length, strlen(name + length), out_seed) == RK_PARSE_OK;
+}
+
 static rk_status add_member(members *m, const char *name)
 {
     int64_t seed = 0;
-    const size_t length = strlen(PREFIX);
-    if (strncmp(name, PREFIX, length) != 0 ||
-        rk__parse_int(name + length, strlen(name + length), &seed) != RK_PARSE_OK) {
+    if (!rk__seeds_folder_member(name, &seed)) {
         return RK_OK;
     }
     if (m->n == m->capacity) {

@@ -2,8 +2,14 @@
 #ifndef RK_TRAIN_SEEDS_FOLDER_H
 #define RK_TRAIN_SEEDS_FOLDER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "rankine/hooks.h"
 #include "rankine/status.h"
+
+/* Whether a run in such a folder has this name, "seed-S", and its seed. */
+bool rk__seeds_folder_member(const char *name, int64_t *out_seed);
 
 /* The run folder that a path stands for: itself; or, of a folder that rk_train_seeds made, the run
  * with the best value of eval.metric when its model was chosen, which is logged. RK_ERR_CONFIG,

@@ -85,8 +85,15 @@ done:
 
 static rk_status open_file(rk_warm_start *w, const rk_config *config)
 {
+    const char *slash = strrchr(w->facts.run, '/'), *name = slash ? slash + 1 : w->facts.run;
     rk_config *before = NULL;
     rk_status status = RK_OK;
+    if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s is a checkpoint, which says nothing of whose its rows are: name the run folder "
+                "to begin from",
+                w->facts.run);
+    }
     RK_TRY(rk__model_file_open(w->facts.run, &w->file, &before));
     RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
     RK_TRY_GOTO(done, rk__h5_get_i64(w->file, "epoch", &w->facts.epoch));

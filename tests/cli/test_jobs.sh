@@ -46,6 +46,8 @@ assert sum(int(r["held_out"]) for r in rows) >= len(rows) and all(int(r["train"]
 PYTHON
 run 2 "$rankine" evaluate 'my run' --k 3,x
 says "--k '3,x'"
+run 2 "$rankine" evaluate 'my run' --k ""
+says "no cut-offs"
 run 2 "$rankine" evaluate 'my run' --metrics recall,hr
 says "not 'hr'"
 run 2 "$rankine" evaluate 'my run' --k 100000
@@ -87,6 +89,14 @@ run 3 "$rankine" evaluate 'my run' --data some
 run 2 "$rankine" evaluate 'my run' --data new.csv --part valid
 says "not both"
 
+# Candidates were drawn for the rows of the run's own parts: new data goes among all items.
+run 0 "$rankine" train demo/synth.yaml --run drawn "${settings[@]}" --set split.candidates=5 \
+    --set eval.among=candidates --quiet
+run 0 "$rankine" evaluate drawn --json --k 3
+json 'j["among"] == "candidates" and j["metrics"]["recall@3"] > 0.2'
+run 0 "$rankine" evaluate drawn --data new.csv --json
+json 'j["among"] == "all" and j["users"] == 40'
+
 # ---- a warm start ----
 mkdir day && { cat demo/ratings.csv && echo "301,5,5,2000000000" && echo "301,7,5,2000000001" &&
     echo "3,121,5,2000000002"; } >day/ratings.csv
@@ -107,6 +117,8 @@ run 0 "$rankine" train day/synth.yaml --from 'my run' --new folded --run folded 
 says "of them made of what they have"
 run 2 "$rankine" train day/synth.yaml --from 'my run' --run bad "${settings[@]}" --set model.dim=16
 says "model.dim is 16" "was trained with 8"
+run 2 "$rankine" train day/synth.yaml --from 'my run/best.h5' --run bad "${settings[@]}"
+says "name the run folder"
 run 2 "$rankine" train --run warm --resume --from 'my run'
 says "not both"
 run 2 "$rankine" train day/synth.yaml --new folded --run bad "${settings[@]}"
@@ -166,6 +178,8 @@ printf 'user_id,item_id\n' >empty.csv
 run 3 "$rankine" init empty.csv
 says "no rows"
 absent empty.yaml
+run 2 "$rankine" train 'my ratings.csv'
+says "rankine init 'my ratings.csv'"
 # Without a split it is said what is done, and done.
 printf 'data:\n    sources:\n        - file: my ratings.csv\n          time: timestamp\n' >bare.yaml
 run 0 "$rankine" train bare.yaml --run bare --set train.epochs=1

@@ -208,6 +208,8 @@ static void what_is_none(void **state)
     assert_fails(RK_ERR_DATA, "looks like a list", rk_guess_file(path, "x.csv", "x", &g));
     assert_fails(RK_ERR_IO, "nowhere.csv",
                  rk_guess_file(test_path(folder, "nowhere.csv"), "x.csv", "x", &g));
+    assert_fails(RK_ERR_IO, "is a folder: name a file", rk_guess_file(folder, "x.csv", "x", &g));
+    assert_fails(RK_ERR_IO, "is no regular file", rk_guess_file("/dev/null", "x.csv", "x", &g));
     test_scratch_remove(folder);
 }
 

@@ -280,6 +280,9 @@ static void text_ids_are_trimmed_and_missing_ones_said(void **state)
     assert_fails(RK_ERR_DATA,
                  "ids.csv:2:1: user_id 'Jos\xe9' is not UTF-8; if the file is in Latin-1",
                  read_rule("user_id,item_id\nJos\xe9,1\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+    assert_fails(RK_ERR_DATA, "ids.csv:3:1: user_id '\xef\xbb\xbfu2' begins with a byte order mark",
+                 read_rule("user_id,item_id\nu1,1\n\xef\xbb\xbfu2,2\n", RK_IDS_TEXT,
+                           RK_MISSING_ERROR, &other));
     /* A column that nobody reads may be in any encoding. */
     assert_ok(read_rule("user_id,item_id,x\n1,2,Jos\xe9\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
 }

@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/philox.h"
 #include "data/dataset_internal.h"
+#include "io/h5.h"
 #include "support/support.h"
 
 #define FIELDS "data.fields=[{name: mood}, {name: before, derive: previous_item}]"
@@ -15,20 +16,30 @@
 
 static char *scratch;
 
+enum { N_ROWS = 600 };
+static int64_t users[N_ROWS], items[N_ROWS];
+static double times[N_ROWS], values[N_ROWS];
+static const char *moods[N_ROWS];
+
 static int set_up(void **state)
 {
     (void)state;
-    static const char *const moods[] = {"calm", "angry", "", "zen"};
+    static const char *const words[] = {"calm", "angry", "", "zen"};
     scratch = test_scratch();
     char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
     fprintf(file, "user_id,item_id,t,rating,mood\n");
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; i < N_ROWS; i++) {
         rk_words w = rk__philox(14, RK_PURPOSE_SPLIT, 0, (uint64_t)i, 0);
         rk_words v = rk__philox(14, RK_PURPOSE_SPLIT, 1, (uint64_t)i, 0);
-        fprintf(file, "%u,%u,%u,%d,%s\n", w.v[0] % 40, w.v[1] % 30, w.v[2] % 50,
-                (int)(w.v[3] % 11) - 2, moods[v.v[0] % 4]);
+        users[i] = w.v[0] % 40;
+        items[i] = w.v[1] % 30;
+        times[i] = w.v[2] % 50;
+        values[i] = (double)(w.v[3] % 11) - 2;
+        moods[i] = words[v.v[0] % 4];
+        fprintf(file, "%d,%d,%g,%g,%s\n", (int)users[i], (int)items[i], times[i], values[i],
+                moods[i]);
     }
     fclose(file);
     test_write(test_path(scratch, "rows.csv"), text, (int64_t)size);
@@ -67,9 +78,9 @@ static void add_row(rk_buffer *b, const rk_dataset *d, const rk_rows *r, int64_t
                    rk_dataset_item_id(d, r->items[k], room), r->times[k], (double)r->values[k],
                    r->places[k]);
     for (int64_t f = 0; f < rk_dataset_n_fields(d); f++) {
-        const int32_t *values = NULL;
-        assert_ok(rk_dataset_field(d, f, part, user, &values));
-        const char *value = rk_dataset_field_value(d, f, values[k], room);
+        const int32_t *numbers = NULL;
+        assert_ok(rk_dataset_field(d, f, part, user, &numbers));
+        const char *value = rk_dataset_field_value(d, f, numbers[k], room);
         rk__buffer_add(b, " %s", value ? value : "-");
     }
     rk__buffer_add(b, "\n");
@@ -119,6 +130,59 @@ static void a_file_has_all_of_it(void **state)
     rk_dataset_free(made);
     rk_dataset_free(cached);
     rk_dataset_free(opened);
+}
+
+static void arrays_give_the_same(void **state)
+{
+    (void)state;
+    const char *const *fields[2] = {moods, NULL};
+    rk_columns columns = rk_columns_defaults();
+    rk_config *config = files_config(ALL);
+    rk_dataset *by_file = NULL, *by_arrays = NULL;
+    columns.n = N_ROWS;
+    columns.users = users;
+    columns.items = items;
+    columns.times = times;
+    columns.values = values;
+    columns.fields = fields;
+    assert_ok(prepare(ALL, true, &by_file));
+    assert_ok(rk_dataset_from_columns(config, &columns, NULL, &by_arrays));
+    rk_buffer a = tell(by_file), b = tell(by_arrays);
+    assert_string_equal(a.at, b.at);
+    assert_string_equal(by_file->fingerprint, by_arrays->fingerprint);
+    rk__buffer_free(&a);
+    rk__buffer_free(&b);
+    rk_dataset_free(by_file);
+    rk_dataset_free(by_arrays);
+    fields[0] = NULL;
+    assert_fails(RK_ERR_CONFIG, "is of a column, but the columns have no field of it",
+                 rk_dataset_from_columns(config, &columns, NULL, &by_arrays));
+    fields[0] = fields[1] = moods;
+    assert_fails(RK_ERR_CONFIG, "is derived, but the columns have a field of it",
+                 rk_dataset_from_columns(config, &columns, NULL, &by_arrays));
+    rk_config_free(config);
+}
+
+/* A file of the layout before this one is not read, and prepared anew where the sources are. */
+static void an_older_layout_is_prepared_anew(void **state)
+{
+    (void)state;
+    rk_dataset *first = NULL, *again = NULL;
+    rk_h5 *file = NULL;
+    assert_ok(prepare(ALL, true, &first));
+    const char *path = rk_dataset_path(first);
+    assert_ok(rk__h5_create(&file, path, "data set", 1));
+    assert_ok(rk__h5_commit(file));
+    rk__h5_close(file);
+    assert_fails(RK_ERR_DATA,
+                 "is a data set of layout 1, and this version of rankine reads layout 2",
+                 rk_dataset_open(path, &again));
+    assert_ok(prepare(ALL, false, &again));
+    assert_string_equal(first->fingerprint, again->fingerprint);
+    rk_dataset_free(again);
+    assert_ok(rk_dataset_open(path, &again));
+    rk_dataset_free(again);
+    rk_dataset_free(first);
 }
 
 static void every_allocation_may_fail(void **state)
@@ -179,6 +243,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_file_has_all_of_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(arrays_give_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_layout_is_prepared_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named, set_up, tear_down),
     };
