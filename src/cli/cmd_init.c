@@ -116,7 +116,7 @@ static int init(const cli *c, const init_args *args)
     }
     if (code == 0 && args->json) {
         print_json(c, &guess, config);
-    } else if (code == 0) {
+    } else if (code == 0 && !cli_is_standard_output(config)) {
         print_found(c, &guess, config);
     }
     rk_guess_free(&guess);
