@@ -79,6 +79,9 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
     } else {
         printf("%s\n", c->positional);
     }
+    if (guess->separator) {
+        printf("  first line     %s\n", guess->header ? "names" : "a row, no names");
+    }
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
         if (found[i][1]) {
             printf("  %-15s", found[i][0]);
