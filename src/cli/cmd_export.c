@@ -40,6 +40,19 @@ static void print_json(const char *target, const char *format, const rk_model *m
     cli_json_close(&j, '}');
 }
 
+/* Rows that nobody should compute with. */
+static void warn_of_untrained(const rk_model *model)
+{
+    const rk_model_facts f = rk_model_get_facts(model);
+    if (f.cold_users > 0 || f.cold_items > 0) {
+        fprintf(stderr,
+                "warning: %s of %s users and %s of %s items have no train interaction: their "
+                "rows were never trained\n",
+                cli_count(f.cold_users).s, cli_count(f.users).s, cli_count(f.cold_items).s,
+                cli_count(f.items).s);
+    }
+}
+
 static int export_run(const cli *c, const char *format, const char *out, const char *data,
                       bool force, bool json)
 {
@@ -64,6 +77,9 @@ static int export_run(const cli *c, const char *format, const char *out, const c
         whole ? rk_model_save(model, target, force)
               : rk_model_export(model, strcmp(format, "npy") == 0 ? RK_EXPORT_NPY : RK_EXPORT_TSV,
                                 target, force, &files);
+    if (status == RK_OK && files && strstr(files, "user_embeddings")) {
+        warn_of_untrained(model);
+    }
     if (status != RK_OK) {
         code = cli_fail(c, status);
     } else if (json) {

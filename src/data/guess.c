@@ -154,31 +154,26 @@ static rk_status find_format(rk_look *look)
 
 /* ---- rows ---- */
 
-static void note_distinct(rk_guess_column *c, rk_text field)
+/* The cell of a value: its own, or the empty one where it goes. */
+static uint64_t *cell_of(const rk_guess_column *c, const char *text, int64_t length, uint64_t *hash)
 {
     const uint64_t mask = 2 * (uint64_t)c->most - 1;
-    uint64_t hash = rk__hash(RK_HASH_START, field.at, field.length) | 1; /* 0 = an empty cell */
-    uint64_t at = hash & mask;
-    if (c->distinct >= c->most) {
-        return;
-    }
-    while (c->seen[at] != 0 && c->seen[at] != hash) {
+    *hash = rk__hash(RK_HASH_START, text, length) | 1; /* 0 = an empty cell */
+    uint64_t at = *hash & mask;
+    while (c->seen[at] != 0 && c->seen[at] != *hash) {
         at = (at + 1) & mask;
     }
-    c->distinct += c->seen[at] == 0;
-    c->seen[at] = hash;
+    return &c->seen[at];
 }
 
-/* Whether a value has been noted. */
-static bool has_value(const rk_guess_column *c, const char *text)
+static void note_distinct(rk_guess_column *c, rk_text field)
 {
-    const uint64_t mask = 2 * (uint64_t)c->most - 1;
-    const uint64_t hash = rk__hash(RK_HASH_START, text, (int64_t)strlen(text)) | 1;
-    uint64_t at = hash & mask;
-    while (c->seen[at] != 0 && c->seen[at] != hash) {
-        at = (at + 1) & mask;
+    uint64_t hash = 0;
+    if (c->distinct < c->most) {
+        uint64_t *cell = cell_of(c, field.at, field.length, &hash);
+        c->distinct += *cell == 0;
+        *cell = hash;
     }
-    return c->seen[at] == hash;
 }
 
 static void note_number(rk_guess_column *c, double number)
@@ -292,9 +287,11 @@ static bool are_names(const rk_look *look, char *const *first)
 {
     enum { MANY = 4 };
     int64_t repeating = 0;
+    uint64_t hash = 0;
     for (int64_t i = 0; i < look->n_columns; i++) {
         const rk_guess_column *c = &look->columns[i];
-        if (first[i][strcspn(first[i], "0123456789")] != '\0' || has_value(c, first[i])) {
+        if (first[i][strcspn(first[i], "0123456789")] != '\0' ||
+            *cell_of(c, first[i], (int64_t)strlen(first[i]), &hash) != 0) {
             return false;
         }
         repeating += c->distinct < c->most && MANY * c->distinct <= c->n - c->empty;
@@ -302,8 +299,7 @@ static bool are_names(const rk_look *look, char *const *first)
     return repeating >= 2;
 }
 
-/* The first row is not data: a name that is known, or a word above a column of numbers or dates, or
- * words that must be names. */
+/* The first row is not data: a known name, a word above numbers or dates, or none but names. */
 static bool is_header(const rk_look *look, char *const *first)
 {
     for (int64_t i = 0; i < look->n_columns; i++) {

@@ -257,6 +257,8 @@ run 0 "$rankine" recommend cold --items 6000 --explain --json
 json 'all(r["reasons"] == [] and not r["reasons_exact"] for r in j[0]["recommendations"])'
 run 0 "$rankine" recommend cold --items 6000
 prints "nothing is known of them: the most popular items" "not in train"
+run 0 "$rankine" export cold --quiet
+says "warning: 1 of 301 users and 1 of 121 items have no train interaction: their rows were never"
 run 0 "$rankine" recommend cold --items 6000,3 --json
 json 'j[0]["basis"] == "items" and j[0]["untrained_items"] == [6000]'
 cp out with.json
