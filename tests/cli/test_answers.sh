@@ -303,6 +303,9 @@ train: {epochs: 1}
 eval: {k: [2], metric: ndcg@2}
 CONFIG
 run 0 "$rankine" train odd.yaml --run odd/run --device cpu --quiet
+run 0 "$rankine" train odd.yaml --run=-odd --device cpu --quiet
+run 0 "$rankine" $(sed -n 's/^next  *rankine //p' out)
+prints "user a, who has"
 run 0 "$rankine" export odd/run --quiet
 run 0 "$rankine" recommend odd/run --users odd/run/export/user_ids.txt --include-known --jsonl
 python3 -c 'import json
