@@ -133,6 +133,8 @@ void cli_print_label(FILE *out, const char *text, int width);
 
 /* For a POSIX shell: as it is where it is plain, else in quotes. Free with cli_free. */
 char *cli_quote(const char *text);
+/* The same of a path, which does not look like an option. */
+char *cli_quote_path(const char *path);
 
 bool cli_is_there(const char *path);
 bool cli_is_directory(const char *path);

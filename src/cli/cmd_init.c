@@ -86,7 +86,7 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
             putchar('\n');
         }
     }
-    char *quoted = cli_quote(config);
+    char *quoted = cli_quote_path(config);
     printf("config    %s\nnext      rankine train %s\n", config, quoted);
     cli_free(quoted);
 }

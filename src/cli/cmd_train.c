@@ -98,7 +98,7 @@ static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
 /* Prints a command to go on with, for some user of the data set. */
 static void print_next(const work *w)
 {
-    char *folder = cli_quote(w->run_dir);
+    char *folder = cli_quote_path(w->run_dir);
     if (w->user) {
         char *id = cli_quote(w->user);
         printf("next      rankine recommend %s --user%c%s\n", folder, id[0] == '-' ? '=' : ' ', id);
@@ -112,7 +112,7 @@ static void print_next(const work *w)
 /* How to go on with what was interrupted. */
 static void print_resume(const train_args *args, const char *run_dir)
 {
-    char *folder = cli_quote(run_dir);
+    char *folder = cli_quote_path(run_dir);
     fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s", folder);
     if (args->seeds > 0) {
         fprintf(stderr, " --seeds %lld", (long long)args->seeds);

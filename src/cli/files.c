@@ -118,9 +118,10 @@ void cli_tsv_field(FILE *out, const char *text)
     const size_t plain = strcspn(text, "\t\n\r\\");
     fwrite(text, 1, plain, out);
     for (const char *at = text + plain; *at; at++) {
-        const char *special = strchr("\tt\nn\rr\\\\", *at);
-        if (special) {
-            fprintf(out, "\\%c", special[1]);
+        static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
+        const char *found = strchr(special, *at);
+        if (found) {
+            fprintf(out, "\\%c", letters[found - special]);
         } else {
             fputc(*at, out);
         }

@@ -151,9 +151,10 @@ static void unescape(char *text)
 {
     char *to = text;
     for (const char *at = text; *at; at++) {
-        const char *special = *at == '\\' && at[1] ? strchr("t\tn\nr\r\\\\", at[1]) : NULL;
-        *to++ = special ? special[1] : *at;
-        at += special != NULL;
+        static const char letters[] = "tnr\\", special[] = "\t\n\r\\";
+        const char *found = *at == '\\' && at[1] ? strchr(letters, at[1]) : NULL;
+        *to++ = found ? special[found - letters] : *at;
+        at += found != NULL;
     }
     *to = '\0';
 }

@@ -126,7 +126,8 @@ static void json_answer(cli_json *j, const cli_request *r, const cli_answer *a, 
 static void tsv_reasons(FILE *out, const cli_request *r, const cli_answer *a, int64_t i)
 {
     char room[RK_ID_BYTES];
-    fputs(a->explanations[i].is_exact ? "\t" : "\t~", out);
+    const bool has_one = a->reasons[i * CLI_REASONS].item >= 0;
+    fputs(has_one && !a->explanations[i].is_exact ? "\t~" : "\t", out);
     for (int k = 0; k < CLI_REASONS && a->reasons[i * CLI_REASONS + k].item >= 0; k++) {
         fputs(k > 0 ? "; " : "", out);
         cli_tsv_field(out, item_id(r, a->reasons[i * CLI_REASONS + k].item, room));

@@ -265,6 +265,13 @@ char *cli_quote(const char *text)
     return whole;
 }
 
+char *cli_quote_path(const char *path)
+{
+    char *plain = cli_format("%s%s", *path == '-' ? "./" : "", path), *quoted = cli_quote(plain);
+    cli_free(plain);
+    return quoted;
+}
+
 bool cli_is_there(const char *path)
 {
     struct stat info;
