@@ -177,6 +177,9 @@ typedef struct cli_result {
     char *aside; /* owned */
 } cli_result;
 
+/* Whether a path names what the standard output goes to, as /dev/stdout does. A result of that name
+ * is written there, and nothing else may be. */
+bool cli_is_standard_output(const char *path);
 /* Refuses a file that is there, unless force. These two return an exit code, after printing the
  * error if any. */
 int cli_result_open(cli_result *result, const char *option, const char *path, bool force);

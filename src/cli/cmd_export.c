@@ -58,6 +58,10 @@ static int export_run(const cli *c, const char *format, const char *out, const c
     rk_model *model = NULL;
     char *files = NULL;
     bool whole = strcmp(format, "model") == 0;
+    if (whole && out && cli_is_standard_output(out)) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "--out %s is where the standard output goes; name a file", out);
+    }
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     int code = cli_open_model(c, NULL, data, &hooks, &model);

@@ -179,8 +179,8 @@ static int close_sink(request *r, int code)
     const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
     if (code == 0 && path) {
-        printf("%s: the scores of %s pair%s\n", path, cli_count(r->pairs.n).s,
-               r->pairs.n == 1 ? "" : "s");
+        fprintf(cli_is_standard_output(path) ? stderr : stdout, "%s: the scores of %s pair%s\n",
+                path, cli_count(r->pairs.n).s, r->pairs.n == 1 ? "" : "s");
     }
     if (code == 0 && r->unknown > 0) {
         fprintf(stderr, "warning: %s of %s pairs are not of the data set; their rows say so\n",

@@ -186,8 +186,9 @@ static int close_sink(request *r, int code)
     const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
     if (code == 0 && path) {
-        printf("%s: the %" PRId64 " most similar of %s item%s\n", path, r->top,
-               cli_count(r->asking.n).s, r->asking.n == 1 ? "" : "s");
+        fprintf(cli_is_standard_output(path) ? stderr : stdout,
+                "%s: the %" PRId64 " most similar of %s item%s\n", path, r->top,
+                cli_count(r->asking.n).s, r->asking.n == 1 ? "" : "s");
     }
     if (code == 0 && r->asking.unknown > 0) {
         fprintf(stderr, "warning: %s of %s items are not in the data set; their rows say so\n",

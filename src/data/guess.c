@@ -169,6 +169,18 @@ static void note_distinct(rk_guess_column *c, rk_text field)
     c->seen[at] = hash;
 }
 
+/* Whether a value has been noted. */
+static bool has_value(const rk_guess_column *c, const char *text)
+{
+    const uint64_t mask = 2 * (uint64_t)c->most - 1;
+    const uint64_t hash = rk__hash(RK_HASH_START, text, (int64_t)strlen(text)) | 1;
+    uint64_t at = hash & mask;
+    while (c->seen[at] != 0 && c->seen[at] != hash) {
+        at = (at + 1) & mask;
+    }
+    return c->seen[at] == hash;
+}
+
 static void note_number(rk_guess_column *c, double number)
 {
     bool is_first = c->numbers + c->comma_numbers == 0;
@@ -274,7 +286,24 @@ static rk_status make_columns(rk_look *look, int64_t n)
     return RK_OK;
 }
 
-/* The first row is not data: a name that is known, or a word above a column of numbers or dates. */
+/* Words without digits that do not come again, above columns of which two at least have each of
+ * their values many times: names, in whatever language. */
+static bool are_names(const rk_look *look, char *const *first)
+{
+    enum { MANY = 4 };
+    int64_t repeating = 0;
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        const rk_guess_column *c = &look->columns[i];
+        if (first[i][strcspn(first[i], "0123456789")] != '\0' || has_value(c, first[i])) {
+            return false;
+        }
+        repeating += c->distinct < c->most && MANY * c->distinct <= c->n - c->empty;
+    }
+    return repeating >= 2;
+}
+
+/* The first row is not data: a name that is known, or a word above a column of numbers or dates, or
+ * words that must be names. */
 static bool is_header(const rk_look *look, char *const *first)
 {
     for (int64_t i = 0; i < look->n_columns; i++) {
@@ -289,7 +318,7 @@ static bool is_header(const rk_look *look, char *const *first)
             return true;
         }
     }
-    return false;
+    return are_names(look, first);
 }
 
 static rk_status keep_first(const rk_table *table, char **first)

@@ -78,6 +78,23 @@ run 3 "$rankine" recommend run --user 99999 --out nobody.tsv
 absent nobody.tsv
 run 0 "$rankine" recommend run --all --tsv --out /dev/null
 [ -c /dev/null ] || fail "/dev/null was replaced"
+# the standard output by a name: a pipe, and a file
+ln -s /proc/self/fd/1 standard
+"$rankine" recommend run --all --top 10 --tsv --out standard 2>err | cmp - all.tsv ||
+    fail "a pipe that is named gets the lists alone"
+says "standard: the best 10 for 300 users"
+{
+    echo before
+    "$rankine" recommend run --all --top 10 --tsv --out standard --force 2>err
+} >whole.tsv || fail "a file that is the standard output"
+tail -n +2 whole.tsv | cmp -s - all.tsv || fail "a file that is the standard output gets the lists"
+run 2 "$rankine" export run --format model --out standard --force
+says "standard is where the standard output goes"
+[ -L standard ] || fail "the name of the standard output was replaced"
+mkfifo pipe
+run 3 "$rankine" export run --format model --out pipe --force
+says "pipe cannot be written: it is no file that could be replaced"
+[ -p pipe ] || fail "a pipe was replaced"
 
 # several lengths in one go
 run 0 "$rankine" recommend run --all --top 10,3 --out "best-{top}.tsv"
