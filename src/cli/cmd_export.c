@@ -1,5 +1,4 @@
-/* rankine export: what a run has learnt, with the original ids, for NumPy, as text, or as one file.
- */
+/* rankine export: what a run has learnt or was trained on, for other programs, or as one file. */
 #include <string.h>
 
 #include "cli.h"
@@ -53,6 +52,18 @@ static void warn_of_untrained(const rk_model *model)
     }
 }
 
+/* The formats of a folder, in the order of rk_export_format; -1 = there is no such one. */
+static int format_of(const char *word)
+{
+    static const char *const words[] = {"npy", "tsv", "safetensors", "inter", "npz"};
+    for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 static int export_run(const cli *c, const char *format, const char *out, const char *data,
                       bool force, bool json)
 {
@@ -75,8 +86,7 @@ static int export_run(const cli *c, const char *format, const char *out, const c
                        : cli_format(whole ? "%s/model.h5" : "%s/export", c->positional);
     rk_status status =
         whole ? rk_model_save(model, target, force)
-              : rk_model_export(model, strcmp(format, "npy") == 0 ? RK_EXPORT_NPY : RK_EXPORT_TSV,
-                                target, force, &files);
+              : rk_model_export(model, (rk_export_format)format_of(format), target, force, &files);
     if (status == RK_OK && files && strstr(files, "user_embeddings")) {
         warn_of_untrained(model);
     }
@@ -103,10 +113,12 @@ int cmd_export(cli *c, int argc, char **argv)
     const char *data = NULL;
     bool force = false, json = false;
     const cli_option table[] = {
-        {"--format", CLI_TEXT, &format, "npy|tsv|model",
+        {"--format", CLI_TEXT, &format, "npy|tsv|safetensors|inter|npz|model",
          "npy (default): arrays with the ids, one a line, in text files beside\n"
-         "them; tsv: the id and then the values, a row a line; model: one file\n"
-         "that stands on its own, to be given to evaluate and recommend",
+         "them; tsv: the id and then the values, a row a line; safetensors: like\n"
+         "npy, a tensor a file; inter: the interactions of each part as RecBole's\n"
+         "atomic files; npz: the same as sparse matrices for SciPy; model: one\n"
+         "file that stands on its own, to be given to evaluate and recommend",
          0, 0},
         {"--out", CLI_TEXT, &out, "PATH",
          "where to: a folder, by default RUN/export; of model a file, RUN/model.h5", 0, 0},
@@ -122,7 +134,8 @@ int cmd_export(cli *c, int argc, char **argv)
         false,
         "Writes what a run has learnt. Where scores are dot products, as in lightgcn and ials,\n"
         "that is the embeddings of users and items; of the other models it is their tensors:\n"
-        "neighbours, weights, counts.",
+        "neighbours, weights, counts. With inter and npz, the data set it was trained on. In ids,\n"
+        "tab, line break and backslash are written as \\t, \\n, \\r and \\\\.",
         "  rankine export runs/demo\n"
         "  rankine export runs/demo --format model --out demo.h5\n"
         "  rankine export runs/demo --format tsv --out embeddings",

@@ -47,9 +47,9 @@ def replay(cases, program_folder, name):
             if not line or line.startswith("#"):
                 continue
             try:
-                done = subprocess.run(["sh", "-c", line], cwd=folder, env=environment, timeout=LIMIT,
-                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, check=False)
+                done = subprocess.run(
+                    ["sh", "-c", line], cwd=folder, env=environment, timeout=LIMIT, check=False,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                 code, output = done.returncode, done.stdout
             except subprocess.TimeoutExpired as late:
                 code, output = -1, (late.stdout or b"") + b"\nran into the limit of time\n"

@@ -1,6 +1,6 @@
 /*
- * A reader of one format, FUZZ_FORMAT. The first two bytes choose options of the source, the rest is
- * the file. Records and errors must not depend on the size of the blocks that are read.
+ * A reader of one format, FUZZ_FORMAT. The first two bytes choose options of the source, the rest
+ * is the file. Records and errors must not depend on the size of the blocks that are read.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * The files that a run leaves, FUZZ_STORED: its data set or its checkpoint, whole in HDF5's eyes but
- * with datasets and attributes that are not what was written. HDF5 itself is not what is tried.
+ * The files that a run leaves, FUZZ_STORED: its data set or its checkpoint, whole in HDF5's eyes
+ * but with datasets and attributes that are not what was written. HDF5 itself is not what is tried.
  */
 #include <hdf5.h>
 #include <stdbool.h>
