@@ -130,6 +130,8 @@ char *cli_format(const char *format, ...) RK_PRINTF(1, 2);
 uint32_t cli_utf8_next(const char **at);
 /* For people: at most `width` characters, control characters as '?'; truncated with "...". */
 void cli_print_label(FILE *out, const char *text, int width);
+/* The same of an id, all of it, with blanks up to `width`. */
+void cli_print_id(FILE *out, const char *id, int width);
 
 /* For a POSIX shell: as it is where it is plain, else in quotes. Free with cli_free. */
 char *cli_quote(const char *text);

@@ -78,7 +78,10 @@ static void show(request *r, const cli_pair *p, float score)
         }
         return;
     }
-    printf("%-12s %-12s ", p->user_id, p->item_id);
+    cli_print_id(stdout, p->user_id, 12);
+    fputc(' ', stdout);
+    cli_print_id(stdout, p->item_id, 12);
+    fputc(' ', stdout);
     if (p->user < 0 || p->item < 0) {
         printf("%10s  %s\n", "-", why_none(r, p));
         return;

@@ -322,6 +322,8 @@ train: {epochs: 1}
 eval: {k: [2], metric: ndcg@2}
 CONFIG
 run 0 "$rankine" train odd.yaml --run odd/run --device cpu --quiet
+run 0 "$rankine" recommend odd/run --user $'two\nlines\tand more\\' --top 1
+prints "user two?lines?and more\\, who has 7 items"
 run 0 "$rankine" train odd.yaml --run=-odd --device cpu --quiet
 run 0 "$rankine" $(sed -n 's/^next  *rankine //p' out)
 prints "user a, who has"
