@@ -13,6 +13,8 @@ NVCC ?= $(shell command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null)
 DIST ?= release
 # One row of configs/results/rows.csv for `make results`; empty = all.
 ROW ?=
+# How long `make fuzz` runs each target: seconds, or inputs as 1000000x.
+FUZZ ?= 3
 # More arguments for ctest, e.g. TESTS='-R adam'.
 TESTS ?=
 
@@ -38,7 +40,7 @@ report = $(or $(3),ctest).xml
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit $(report); status=$$?; \
 	python3 tools/count_tests.py build/$(1)/$(report) && exit $$status
 
-.PHONY: all help demo test test-sanitize test-clang test-emu test-long bench results format format-check install \
+.PHONY: all help demo test test-sanitize test-clang test-emu test-long fuzz bench results format format-check install \
 	release cuda-ci check-kernels dist clean
 
 all:
@@ -54,6 +56,7 @@ help:
 	@echo "make test-clang         the same, built with clang"
 	@echo "make test-emu           the emulated CUDA device under sanitizers, in the orders that make test leaves out"
 	@echo "make test-long          every test with the label long"
+	@echo "make fuzz FUZZ=SECONDS  run the fuzz targets (readers, configs, filters, times, stored files), each so long"
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
 	@echo "make results DATA=DIR   train what the README's table of results shows (hours); ROW=NAME for one"
 	@echo "make format             lay out the sources; format-check only looks"
@@ -92,6 +95,11 @@ test-long:
 	@$(call packages,build test)
 	@$(call build,release)
 	@$(call run_tests,release,-L long)
+
+fuzz:
+	@$(call packages,build fuzz)
+	@$(call build,fuzz)
+	@tests/fuzz/run.sh build/fuzz $(FUZZ)
 
 bench:
 	@$(call packages,build test)

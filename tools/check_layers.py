@@ -43,7 +43,8 @@ FILES = {
 LIBRARIES = {
     r"hdf5\w*\.h|H5\w+\.h": "io",
     r"yaml\.h": "config api",
-    r"zlib\.h|zstd\w*\.h": "data",
+    r"zlib\.h": "data api",
+    r"zstd\w*\.h": "data",
     r"jansson\.h": "data",
     r"utf8proc\.h": "data",
     r"cblas\.h|openblas_config\.h": "device/cpu",

@@ -6,7 +6,7 @@
 #
 # Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, runtime (of an installed
 # rankine), dist (a tree with its libraries bundled), image (for the test that builds the
-# Dockerfile), clang (the second compiler), format.
+# Dockerfile), clang (the second compiler), fuzz (clang 14 with libFuzzer), format.
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -28,6 +28,7 @@ declare -A packages=(
     [dist]="patchelf binutils"
     [image]="podman runc debootstrap"
     [clang]="clang libomp-dev"
+    [fuzz]="clang-14 libclang-rt-14-dev libomp-14-dev"
     [format]="clang-format-14"
 )
 

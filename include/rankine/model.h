@@ -164,17 +164,31 @@ RK_API rk_status rk_model_score_pairs(const rk_model *model, const int64_t *user
 RK_API rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,
                                    const rk_hooks *hooks, rk_metrics *out);
 
-typedef enum rk_export_format { RK_EXPORT_NPY, RK_EXPORT_TSV } rk_export_format;
+typedef enum rk_export_format {
+    RK_EXPORT_NPY,
+    RK_EXPORT_TSV,
+    RK_EXPORT_SAFETENSORS,
+    RK_EXPORT_INTER,
+    RK_EXPORT_NPZ
+} rk_export_format;
 
-/* Writes what the model has learnt into a folder, which is created if need be. A model of vectors
- * of users and items, whose dot products are its scores:
+/* Writes what the model has learnt, or the interactions of its data set, into a folder, which is
+ * created if need be. A model of vectors of users and items, whose dot products are its scores:
  *
  *   RK_EXPORT_NPY   user_embeddings.npy, item_embeddings.npy, user_ids.txt, item_ids.txt
  *   RK_EXPORT_TSV   user_embeddings.tsv, item_embeddings.tsv: original id, then the values
+ *   RK_EXPORT_SAFETENSORS   like npy, a tensor a file, of the file's name
  *
  * Any other model: its tensors as NAME.npy beside the ids, or those that have a row for each user
  * or each item as NAME.tsv; in NAME a '.' becomes '_'. Rows are in the order of the dense indices,
- * and where a tensor holds items, it holds dense indices. A tab, line break or backslash in an id
+ * and where a tensor holds items, it holds dense indices. Of the data set, a file for each of the
+ * parts train, valid, test and given that has rows:
+ *
+ *   RK_EXPORT_INTER   train.inter ...: RecBole's atomic files, original ids, values and times
+ *   RK_EXPORT_NPZ     train.npz ...: users x items, for scipy.sparse.load_npz, float32 values (1
+ *                     where there are none), beside user_ids.txt and item_ids.txt
+ *
+ * A tab, line break or backslash in an id
  * is escaped with a backslash. RK_ERR_CONFIG if one of the files is there already, unless force.
  * out_files may be NULL; *out_files is a line a file, "NAME (rows x cols)", to be freed with
  * rk_string_free. */

@@ -22,6 +22,10 @@ rk_compare_options rk_compare_defaults(void)
     return (rk_compare_options){.part = RK_TEST, .replicates = 2000, .confidence = 0.95};
 }
 
+/* Options of the first run that hold for all. */
+static const char *const shared[] = {"eval.metrics", "eval.k", "eval.metric", "eval.among"};
+enum { N_SHARED = sizeof shared / sizeof shared[0] };
+
 /* One of the compared: its configuration and the values of its users. */
 typedef struct side {
     rk_config *config; /* as in the folder; owned */
@@ -33,7 +37,7 @@ typedef struct work {
     rk_comparison *c;
     side *sides; /* c->n_runs; owned */
     const rk_hooks *hooks;
-    char *assignments[3]; /* the metrics of the first run, for all of them; owned */
+    char *assignments[N_SHARED]; /* how the first run is evaluated, for all of them; owned */
 } work;
 
 /* ---- the folders ---- */
@@ -130,7 +134,8 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     rk_user_values each = {0};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__model_open_run(folder, c->how.device, c->how.data_root,
-                                         (const char *const *)w->assignments, 3, w->hooks, &model));
+                                         (const char *const *)w->assignments, N_SHARED, w->hooks,
+                                         &model));
     rk_ranker ranker = rk__scorer_ranker(model->scorer);
     RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config),
                                         c->how.part, &ranker, w->hooks, &metrics, &each));
@@ -161,11 +166,10 @@ static rk_status evaluate_side(work *w, int64_t r)
     int64_t first = -1;
     RK_TRY(find_seeds(run->folder, &first, &run->seeds));
     RK_TRY(load_config(run->folder, &w->sides[r].config));
-    static const char *const keys[] = {"eval.metrics", "eval.k", "eval.metric"};
-    for (int i = 0; r == 0 && i < 3; i++) {
+    for (int i = 0; r == 0 && i < N_SHARED; i++) {
         const char *value = NULL;
-        RK_TRY(rk_config_get(w->sides[r].config, keys[i], &value));
-        RK_TRY(rk__format(&w->assignments[i], "%s=%s", keys[i], value));
+        RK_TRY(rk_config_get(w->sides[r].config, shared[i], &value));
+        RK_TRY(rk__format(&w->assignments[i], "%s=%s", shared[i], value));
     }
     for (int64_t i = 0; i < run->seeds; i++) {
         char *folder = NULL;
@@ -326,7 +330,7 @@ rk_status rk_compare(const char *const *run_dirs, int64_t n, const rk_compare_op
         rk__free(w.sides[r].values);
     }
     rk__free(w.sides);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < N_SHARED; i++) {
         rk__free(w.assignments[i]);
     }
     w.c->how.device = w.c->how.data_root = NULL; /* lent for the call only */

@@ -1,5 +1,6 @@
 /*
- * What a model has learnt as files for other programs, rows in the order of the dense indices.
+ * What a model has learnt, and the interactions of its data set, as files for other programs, rows
+ * in the order of the dense indices.
  *
  * npy: NumPy's format 1.0 (little-endian float32, row by row), the original ids in a text file of
  * one line each. tsv: a line a row, original id first. A tab, a line break or a backslash in a text
@@ -8,22 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/model_internal.h"
+#include "api/export_internal.h"
 #include "base/alloc.h"
-#include "base/buffer.h"
 #include "base/file.h"
 #include "base/parse.h"
 #include "io/aside.h"
 #include "io/folder_lock.h"
 
-/* Rows of a tensor that go into one file. */
-typedef struct table {
-    char name[RK_NAME_LENGTH + 16]; /* of the file, without its ending */
-    rk_rows_of of;
-    rk_dtype dtype;
-    const char *values; /* lent */
-    int64_t rows, cols;
-} table;
+typedef rk_export_table table;
 
 static const char *id_of(const rk_dataset *d, rk_rows_of of, int64_t row, char room[RK_ID_BYTES])
 {
@@ -31,7 +24,7 @@ static const char *id_of(const rk_dataset *d, rk_rows_of of, int64_t row, char r
                                : rk_dataset_item_id(d, row, room);
 }
 
-static void add_id(rk_buffer *out, const char *id)
+void rk__export_id(rk_buffer *out, const char *id)
 {
     for (const char *at = id; *at; at++) {
         switch (*at) {
@@ -53,8 +46,18 @@ static void add_id(rk_buffer *out, const char *id)
     }
 }
 
-/* One file of an export: bytes of one row into the buffer; row -1 is the file's head. */
-typedef void (*row_fn)(const rk_model *model, const table *t, int64_t row, rk_buffer *out);
+void rk__export_npy_head(rk_buffer *out, const char *descr, const char *shape)
+{
+    /* Magic, version, length of the dictionary, the dictionary filled up with blanks to 128. */
+    char head[128];
+    memset(head, ' ', sizeof head);
+    memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
+    int length = snprintf(head + 10, sizeof head - 10,
+                          "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr, shape);
+    head[10 + length] = ' ';
+    head[sizeof head - 1] = '\n';
+    rk__buffer_add_bytes(out, head, sizeof head);
+}
 
 static void npy_row(const rk_model *model, const table *t, int64_t row, rk_buffer *out)
 {
@@ -64,24 +67,44 @@ static void npy_row(const rk_model *model, const table *t, int64_t row, rk_buffe
         rk__buffer_add_bytes(out, t->values + row * bytes, bytes);
         return;
     }
-    /* Magic, version, length of the dictionary, the dictionary filled up with blanks to 128. */
-    const char *descr = t->dtype == RK_F32 ? "<f4" : t->dtype == RK_I32 ? "<i4" : "<i8";
-    char head[128];
-    memset(head, ' ', sizeof head);
-    memcpy(head, "\x93NUMPY\x01\x00\x76\x00", 10);
-    int length = snprintf(head + 10, sizeof head - 10,
-                          "{'descr': '%s', 'fortran_order': False, 'shape': (%lld, %lld), }", descr,
-                          (long long)t->rows, (long long)t->cols);
-    head[10 + length] = ' ';
-    head[sizeof head - 1] = '\n';
-    rk__buffer_add_bytes(out, head, sizeof head);
+    char shape[64];
+    snprintf(shape, sizeof shape, "(%lld, %lld)", (long long)t->rows, (long long)t->cols);
+    rk__export_npy_head(out,
+                        t->dtype == RK_F32   ? "<f4"
+                        : t->dtype == RK_I32 ? "<i4"
+                                             : "<i8",
+                        shape);
+}
+
+/* One tensor of the file's name: the length of a head in JSON, which is filled up with blanks so
+ * that the values are aligned, the head, the values. */
+static void safetensors_row(const rk_model *model, const table *t, int64_t row, rk_buffer *out)
+{
+    if (row >= 0) {
+        npy_row(model, t, row, out);
+        return;
+    }
+    enum { ALIGNMENT = 8 };
+    char head[400];
+    const char *dtype = t->dtype == RK_F32 ? "F32" : t->dtype == RK_I32 ? "I32" : "I64";
+    int length =
+        snprintf(head, sizeof head,
+                 "{\"%s\":{\"dtype\":\"%s\",\"shape\":[%lld,%lld],\"data_offsets\":[0,%lld]}}",
+                 t->name, dtype, (long long)t->rows, (long long)t->cols,
+                 (long long)(t->rows * t->cols * rk__dtype_size(t->dtype)));
+    for (; length % ALIGNMENT != 0; length++) {
+        head[length] = ' ';
+    }
+    const uint64_t bytes = (uint64_t)length;
+    rk__buffer_add_bytes(out, (const char *)&bytes, sizeof bytes);
+    rk__buffer_add_bytes(out, head, length);
 }
 
 static void ids_row(const rk_model *model, const table *t, int64_t row, rk_buffer *out)
 {
     char room[RK_ID_BYTES];
     if (row >= 0) {
-        add_id(out, id_of(model->dataset, t->of, row, room));
+        rk__export_id(out, id_of(model->dataset, t->of, row, room));
         rk__buffer_add_bytes(out, "\n", 1);
     }
 }
@@ -105,14 +128,15 @@ static void tsv_row(const rk_model *model, const table *t, int64_t row, rk_buffe
     if (row < 0) {
         return;
     }
-    add_id(out, id_of(model->dataset, t->of, row, room));
+    rk__export_id(out, id_of(model->dataset, t->of, row, room));
     for (int64_t d = 0; d < t->cols; d++) {
         add_number(out, t, row * t->cols + d);
     }
     rk__buffer_add_bytes(out, "\n", 1);
 }
 
-static rk_status write_rows(const rk_model *model, const table *t, rk_aside *aside, row_fn add_row)
+static rk_status write_rows(const rk_model *model, const table *t, rk_aside *aside,
+                            rk_export_row add_row)
 {
     enum { CHUNK = 1 << 20 }; /* bytes written at once */
     rk_buffer buffer = {0};
@@ -137,7 +161,7 @@ enum { MOST_FILES = 16 };
 typedef struct file {
     table rows;
     const char *ending;
-    row_fn add_row;
+    rk_export_row add_row;
     rk_aside aside; /* while it is written */
 } file;
 
@@ -148,7 +172,7 @@ typedef struct files {
     int n_owned;
 } files;
 
-static void add_file(files *f, table rows, const char *ending, row_fn add_row)
+static void add_file(files *f, table rows, const char *ending, rk_export_row add_row)
 {
     RK_ASSERT(f->n < MOST_FILES);
     f->v[f->n++] =
@@ -173,7 +197,15 @@ static rk_status read_table(const rk_model *model, const char *name, files *f, t
     return RK_OK;
 }
 
-static rk_status add_embeddings(const rk_model *model, const char *name, bool npy, files *f)
+/* How an export writes tensors. */
+typedef struct tensor_format {
+    const char *ending;
+    rk_export_row add_row;
+    bool with_ids; /* in the rows; else they are files of their own */
+} tensor_format;
+
+static rk_status add_embeddings(const rk_model *model, const char *name, tensor_format how,
+                                files *f)
 {
     const int64_t n_users = model->dataset->n_users;
     table all, users, items;
@@ -186,34 +218,80 @@ static rk_status add_embeddings(const rk_model *model, const char *name, bool np
     items.of = RK_ROWS_ITEMS;
     items.rows = all.rows - n_users;
     items.values += n_users * all.cols * rk__dtype_size(all.dtype);
-    add_file(f, users, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
-    add_file(f, items, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
+    add_file(f, users, how.ending, how.add_row);
+    add_file(f, items, how.ending, how.add_row);
     return RK_OK;
 }
 
-static rk_status choose_files(const rk_model *model, bool npy, files *f)
+static void add_ids(const rk_model *model, files *f)
+{
+    const rk_dataset *d = model->dataset;
+    add_file(f, (table){.name = "user_ids", .of = RK_ROWS_USERS, .rows = d->n_users}, ".txt",
+             ids_row);
+    add_file(f, (table){.name = "item_ids", .of = RK_ROWS_ITEMS, .rows = d->n_items}, ".txt",
+             ids_row);
+}
+
+static rk_status choose_tensors(const rk_model *model, tensor_format how, files *f)
 {
     const rk_model_instance *m = &model->engine.model;
     if (m->model->embeddings) {
-        RK_TRY(add_embeddings(model, m->model->embeddings, npy, f));
+        RK_TRY(add_embeddings(model, m->model->embeddings, how, f));
     }
     for (int i = 0; !m->model->embeddings && i < m->n_parameters; i++) {
         table t;
         RK_TRY(read_table(model, m->parameters[i].name, f, &t));
         t.of = m->parameters[i].of;
-        if (npy || t.of != RK_ROWS_OTHER) {
-            add_file(f, t, npy ? ".npy" : ".tsv", npy ? npy_row : tsv_row);
+        if (!how.with_ids || t.of != RK_ROWS_OTHER) {
+            add_file(f, t, how.ending, how.add_row);
         }
     }
-    if (npy) {
-        add_file(f,
-                 (table){.name = "user_ids", .of = RK_ROWS_USERS, .rows = model->dataset->n_users},
-                 ".txt", ids_row);
-        add_file(f,
-                 (table){.name = "item_ids", .of = RK_ROWS_ITEMS, .rows = model->dataset->n_items},
-                 ".txt", ids_row);
+    if (!how.with_ids) {
+        add_ids(model, f);
     }
     return RK_OK;
+}
+
+/* A file for each part that has rows. */
+static rk_status choose_interactions(const rk_model *model, bool npz, files *f)
+{
+    const rk_dataset *d = model->dataset;
+    for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
+        const rk_lists *lists = &d->parts[part];
+        if (!lists->offsets || lists->offsets[lists->n_rows] == 0) {
+            continue;
+        }
+        if (npz && rk__export_npz_is_full(model, part)) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the %s part is too large for a .npz file, which holds 4 GiB; export it as "
+                    "inter",
+                    rk_part_name(part));
+        }
+        table t = {
+            .of = RK_ROWS_OTHER, .rows = npz ? RK_EXPORT_NPZ_ROWS : lists->n_rows, .part = part};
+        snprintf(t.name, sizeof t.name, "%s", rk_part_name(part));
+        add_file(f, t, npz ? ".npz" : ".inter", npz ? rk__export_npz_row : rk__export_inter_row);
+    }
+    if (npz) {
+        add_ids(model, f);
+    }
+    return RK_OK;
+}
+
+static rk_status choose_files(const rk_model *model, rk_export_format format, files *f)
+{
+    switch (format) {
+    case RK_EXPORT_NPY:
+        return choose_tensors(model, (tensor_format){".npy", npy_row, false}, f);
+    case RK_EXPORT_TSV:
+        return choose_tensors(model, (tensor_format){".tsv", tsv_row, true}, f);
+    case RK_EXPORT_SAFETENSORS:
+        return choose_tensors(model, (tensor_format){".safetensors", safetensors_row, false}, f);
+    case RK_EXPORT_INTER:
+    case RK_EXPORT_NPZ:
+        return choose_interactions(model, format == RK_EXPORT_NPZ, f);
+    }
+    RK_FAIL(RK_ERR_CONFIG, "there is no format %d of an export", (int)format);
 }
 
 static rk_status file_path(char **out, const char *directory, const file *f)
@@ -272,12 +350,9 @@ rk_status rk_model_export(const rk_model *model, rk_export_format format, const 
 {
     files f = {.n = 0};
     rk_folder_lock lock = {.path = NULL};
-    if (format != RK_EXPORT_NPY && format != RK_EXPORT_TSV) {
-        RK_FAIL(RK_ERR_CONFIG, "there is no format %d of an export", (int)format);
-    }
     rk_buffer names = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, choose_files(model, format == RK_EXPORT_NPY, &f));
+    RK_TRY_GOTO(done, choose_files(model, format, &f));
     /* Files of two exports at once would be those of two models. */
     RK_TRY_GOTO(done, rk__folder_take(&lock, directory, RK_FOLDER_PATIENCE));
     RK_TRY_GOTO(done, force ? RK_OK : refuse_existing(&f, directory));

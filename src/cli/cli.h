@@ -130,9 +130,13 @@ char *cli_format(const char *format, ...) RK_PRINTF(1, 2);
 uint32_t cli_utf8_next(const char **at);
 /* For people: at most `width` characters, control characters as '?'; truncated with "...". */
 void cli_print_label(FILE *out, const char *text, int width);
+/* The same of an id, all of it, with blanks up to `width`. */
+void cli_print_id(FILE *out, const char *id, int width);
 
 /* For a POSIX shell: as it is where it is plain, else in quotes. Free with cli_free. */
 char *cli_quote(const char *text);
+/* The same of a path, which does not look like an option. */
+char *cli_quote_path(const char *path);
 
 bool cli_is_there(const char *path);
 bool cli_is_directory(const char *path);
@@ -175,6 +179,9 @@ typedef struct cli_result {
     char *aside; /* owned */
 } cli_result;
 
+/* Whether a path names what the standard output goes to, as /dev/stdout does. A result of that name
+ * is written there, and nothing else may be. */
+bool cli_is_standard_output(const char *path);
 /* Refuses a file that is there, unless force. These two return an exit code, after printing the
  * error if any. */
 int cli_result_open(cli_result *result, const char *option, const char *path, bool force);

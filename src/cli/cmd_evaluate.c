@@ -437,9 +437,9 @@ int cmd_evaluate(cli *c, int argc, char **argv)
         {"--slices", CLI_FLAG, &args.slices, NULL,
          "also by activity of users and popularity of items, in quarters", 0, 0},
         {"--json", CLI_FLAG, &args.json, NULL,
-         "one JSON object: run, epoch, data, fingerprint, part, among, users, seconds,\n"
-         "metrics {name: value}, popularity {name: value}; with --data holdout,\n"
-         "with --slices slices",
+         "one JSON object: run, epoch, data, fingerprint, part, among, users,\n"
+         "seconds, metrics {name: value}, popularity {name: value}; with --data\n"
+         "holdout, with --slices slices",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the file of --per-user", 0, 0},

@@ -1,5 +1,4 @@
-/* rankine export: what a run has learnt, with the original ids, for NumPy, as text, or as one file.
- */
+/* rankine export: what a run has learnt or was trained on, for other programs, or as one file. */
 #include <string.h>
 
 #include "cli.h"
@@ -40,6 +39,31 @@ static void print_json(const char *target, const char *format, const rk_model *m
     cli_json_close(&j, '}');
 }
 
+/* Rows that nobody should compute with. */
+static void warn_of_untrained(const rk_model *model)
+{
+    const rk_model_facts f = rk_model_get_facts(model);
+    if (f.cold_users > 0 || f.cold_items > 0) {
+        fprintf(stderr,
+                "warning: %s of %s users and %s of %s items have no train interaction: their "
+                "rows were never trained\n",
+                cli_count(f.cold_users).s, cli_count(f.users).s, cli_count(f.cold_items).s,
+                cli_count(f.items).s);
+    }
+}
+
+/* The formats of a folder, in the order of rk_export_format; -1 = there is no such one. */
+static int format_of(const char *word)
+{
+    static const char *const words[] = {"npy", "tsv", "safetensors", "inter", "npz"};
+    for (int i = 0; i < (int)(sizeof words / sizeof words[0]); i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 static int export_run(const cli *c, const char *format, const char *out, const char *data,
                       bool force, bool json)
 {
@@ -47,6 +71,10 @@ static int export_run(const cli *c, const char *format, const char *out, const c
     rk_model *model = NULL;
     char *files = NULL;
     bool whole = strcmp(format, "model") == 0;
+    if (whole && out && cli_is_standard_output(out)) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "--out %s is where the standard output goes; name a file", out);
+    }
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     int code = cli_open_model(c, NULL, data, &hooks, &model);
@@ -58,8 +86,10 @@ static int export_run(const cli *c, const char *format, const char *out, const c
                        : cli_format(whole ? "%s/model.h5" : "%s/export", c->positional);
     rk_status status =
         whole ? rk_model_save(model, target, force)
-              : rk_model_export(model, strcmp(format, "npy") == 0 ? RK_EXPORT_NPY : RK_EXPORT_TSV,
-                                target, force, &files);
+              : rk_model_export(model, (rk_export_format)format_of(format), target, force, &files);
+    if (status == RK_OK && files && strstr(files, "user_embeddings")) {
+        warn_of_untrained(model);
+    }
     if (status != RK_OK) {
         code = cli_fail(c, status);
     } else if (json) {
@@ -83,10 +113,12 @@ int cmd_export(cli *c, int argc, char **argv)
     const char *data = NULL;
     bool force = false, json = false;
     const cli_option table[] = {
-        {"--format", CLI_TEXT, &format, "npy|tsv|model",
+        {"--format", CLI_TEXT, &format, "npy|tsv|safetensors|inter|npz|model",
          "npy (default): arrays with the ids, one a line, in text files beside\n"
-         "them; tsv: the id and then the values, a row a line; model: one file\n"
-         "that stands on its own, to be given to evaluate and recommend",
+         "them; tsv: the id and then the values, a row a line; safetensors: like\n"
+         "npy, a tensor a file; inter: the interactions of each part as RecBole's\n"
+         "atomic files; npz: the same as sparse matrices for SciPy; model: one\n"
+         "file that stands on its own, to be given to evaluate and recommend",
          0, 0},
         {"--out", CLI_TEXT, &out, "PATH",
          "where to: a folder, by default RUN/export; of model a file, RUN/model.h5", 0, 0},
@@ -102,7 +134,8 @@ int cmd_export(cli *c, int argc, char **argv)
         false,
         "Writes what a run has learnt. Where scores are dot products, as in lightgcn and ials,\n"
         "that is the embeddings of users and items; of the other models it is their tensors:\n"
-        "neighbours, weights, counts.",
+        "neighbours, weights, counts. With inter and npz, the data set it was trained on. In ids,\n"
+        "tab, line break and backslash are written as \\t, \\n, \\r and \\\\.",
         "  rankine export runs/demo\n"
         "  rankine export runs/demo --format model --out demo.h5\n"
         "  rankine export runs/demo --format tsv --out embeddings",

@@ -195,7 +195,7 @@ static int print_run(const cli *c, bool json)
     if (!cli_exists(c->positional, "report.json")) {
         printf("  not finished\n");
         if (cli_exists(c->positional, "last.h5")) {
-            char *folder = cli_quote(c->positional);
+            char *folder = cli_quote_path(c->positional);
             printf("next      rankine train --run %s --resume\n", folder);
             cli_free(folder);
         }

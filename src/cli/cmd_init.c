@@ -79,6 +79,9 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
     } else {
         printf("%s\n", c->positional);
     }
+    if (guess->separator) {
+        printf("  first line     %s\n", guess->header ? "names" : "a row, no names");
+    }
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++) {
         if (found[i][1]) {
             printf("  %-15s", found[i][0]);
@@ -86,7 +89,7 @@ static void print_found(const cli *c, const rk_guess *guess, const char *config)
             putchar('\n');
         }
     }
-    char *quoted = cli_quote(config);
+    char *quoted = cli_quote_path(config);
     printf("config    %s\nnext      rankine train %s\n", config, quoted);
     cli_free(quoted);
 }
@@ -116,7 +119,7 @@ static int init(const cli *c, const init_args *args)
     }
     if (code == 0 && args->json) {
         print_json(c, &guess, config);
-    } else if (code == 0) {
+    } else if (code == 0 && !cli_is_standard_output(config)) {
         print_found(c, &guess, config);
     }
     rk_guess_free(&guess);

@@ -207,10 +207,11 @@ static int close_sinks(request *r, int code)
         const char *path = r->sinks[i].file.path;
         code = cli_sink_close(&r->sinks[i], code);
         if (code == 0 && path) {
-            printf("%s: the best %" PRId64 " for %s user%s", path, r->tops.v[i], cli_count(total).s,
-                   total == 1 ? "" : "s");
-            printf(r->users.unknown > 0 ? ", of whom %s unknown\n" : "\n",
-                   cli_count(r->users.unknown).s);
+            FILE *out = cli_is_standard_output(path) ? stderr : stdout;
+            fprintf(out, "%s: the best %" PRId64 " for %s user%s", path, r->tops.v[i],
+                    cli_count(total).s, total == 1 ? "" : "s");
+            fprintf(out, r->users.unknown > 0 ? ", of whom %s unknown\n" : "\n",
+                    cli_count(r->users.unknown).s);
         }
     }
     if (code == 0 && r->users.unknown > 0) {

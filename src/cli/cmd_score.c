@@ -78,7 +78,10 @@ static void show(request *r, const cli_pair *p, float score)
         }
         return;
     }
-    printf("%-12s %-12s ", p->user_id, p->item_id);
+    cli_print_id(stdout, p->user_id, 12);
+    fputc(' ', stdout);
+    cli_print_id(stdout, p->item_id, 12);
+    fputc(' ', stdout);
     if (p->user < 0 || p->item < 0) {
         printf("%10s  %s\n", "-", why_none(r, p));
         return;
@@ -179,8 +182,8 @@ static int close_sink(request *r, int code)
     const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
     if (code == 0 && path) {
-        printf("%s: the scores of %s pair%s\n", path, cli_count(r->pairs.n).s,
-               r->pairs.n == 1 ? "" : "s");
+        fprintf(cli_is_standard_output(path) ? stderr : stdout, "%s: the scores of %s pair%s\n",
+                path, cli_count(r->pairs.n).s, r->pairs.n == 1 ? "" : "s");
     }
     if (code == 0 && r->unknown > 0) {
         fprintf(stderr, "warning: %s of %s pairs are not of the data set; their rows say so\n",

@@ -115,11 +115,14 @@ static void show_people(const request *r, const cli_asked *a, const rk_recommend
         printf("item %s: %s\n", a->id, cli_why_unknown(r->dataset, CLI_ITEMS, a->id));
         return;
     }
-    printf("like %s  ", id_of(r, a, room));
+    printf("like ");
+    cli_print_id(stdout, id_of(r, a, room), 0);
+    printf("  ");
     print_row(r, a->index);
     for (int64_t i = 0; i < n; i++) {
-        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1,
-               rk_dataset_item_id(r->dataset, best[i].item, room), (double)best[i].score);
+        printf("%4" PRId64 "  ", i + 1);
+        cli_print_id(stdout, rk_dataset_item_id(r->dataset, best[i].item, room), 12);
+        printf(" %10.4f  ", (double)best[i].score);
         print_row(r, best[i].item);
     }
     if (n == 0) {
@@ -186,8 +189,9 @@ static int close_sink(request *r, int code)
     const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
     if (code == 0 && path) {
-        printf("%s: the %" PRId64 " most similar of %s item%s\n", path, r->top,
-               cli_count(r->asking.n).s, r->asking.n == 1 ? "" : "s");
+        fprintf(cli_is_standard_output(path) ? stderr : stdout,
+                "%s: the %" PRId64 " most similar of %s item%s\n", path, r->top,
+                cli_count(r->asking.n).s, r->asking.n == 1 ? "" : "s");
     }
     if (code == 0 && r->asking.unknown > 0) {
         fprintf(stderr, "warning: %s of %s items are not in the data set; their rows say so\n",

@@ -47,7 +47,7 @@ static int synth(const cli *c, const rk_synth_options *options, bool force, bool
            c->positional, cli_count(options->users).s, cli_count(options->items).s,
            cli_count(options->interactions).s, cli_count(options->clusters).s);
     char *config = cli_format("%s/synth.yaml", c->positional);
-    char *quoted = cli_quote(config);
+    char *quoted = cli_quote_path(config);
     printf("next      rankine train %s\n", quoted);
     cli_free(quoted);
     cli_free(config);

@@ -98,7 +98,7 @@ static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
 /* Prints a command to go on with, for some user of the data set. */
 static void print_next(const work *w)
 {
-    char *folder = cli_quote(w->run_dir);
+    char *folder = cli_quote_path(w->run_dir);
     if (w->user) {
         char *id = cli_quote(w->user);
         printf("next      rankine recommend %s --user%c%s\n", folder, id[0] == '-' ? '=' : ' ', id);
@@ -112,7 +112,7 @@ static void print_next(const work *w)
 /* How to go on with what was interrupted. */
 static void print_resume(const train_args *args, const char *run_dir)
 {
-    char *folder = cli_quote(run_dir);
+    char *folder = cli_quote_path(run_dir);
     fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s", folder);
     if (args->seeds > 0) {
         fprintf(stderr, " --seeds %lld", (long long)args->seeds);
@@ -224,16 +224,18 @@ static int check_folder(const train_args *args, const char *run_dir)
     if (args->seeds > 0) {
         return 0; /* the library decides what a folder of several runs may hold */
     }
-    if (args->resume && !cli_exists(run_dir, "last.h5")) {
+    const bool is_run = cli_exists(run_dir, "environment.json");
+    const bool has_checkpoint = cli_exists(run_dir, "last.h5");
+    if (args->resume && !has_checkpoint) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
-                         "%s: nothing to go on with, it has no last.h5; start without --resume",
-                         run_dir);
+                         "%s: nothing to go on with, it has no last.h5; start %s --resume", run_dir,
+                         is_run ? "anew by --force in place of" : "without");
     }
-    if (!args->resume && !args->force && cli_exists(run_dir, "environment.json")) {
+    if (!args->resume && !args->force && is_run) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
-                         "%s holds a run already: go on with it by --resume, replace it by "
-                         "--force, or name another folder by --run",
-                         run_dir);
+                         "%s holds a run already: %sreplace it by --force, or name another folder "
+                         "by --run",
+                         run_dir, has_checkpoint ? "go on with it by --resume, " : "");
     }
     return 0;
 }

@@ -87,7 +87,7 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
     char *said = NULL;
     if (status != RK_OK && !*out && looks_like_data(path)) {
         int code = cli_fail(c, status);
-        char *quoted = cli_quote(path);
+        char *quoted = cli_quote_path(path);
         fprintf(stderr, "A config for a file of interactions: rankine init %s\n", quoted);
         cli_free(quoted);
         cli_free(folder);

@@ -21,6 +21,24 @@ static bool is_device(const char *path)
     return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
 }
 
+bool cli_is_standard_output(const char *path)
+{
+    struct stat ours, named;
+    return fstat(STDOUT_FILENO, &ours) == 0 && stat(path, &named) == 0 &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+/* Goes on where the standard output is, also in a file. */
+static FILE *open_standard_output(void)
+{
+    const int descriptor = dup(STDOUT_FILENO);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "wb");
+    if (!file && descriptor >= 0) {
+        close(descriptor);
+    }
+    return file;
+}
+
 static int refuse_existing(const cli_result *r)
 {
     return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
@@ -52,10 +70,13 @@ int cli_result_open(cli_result *r, const char *option, const char *path, bool fo
     r->form = ends_with(path, ".jsonl") || ends_with(path, ".ndjson") ? CLI_ROWS_JSON
               : ends_with(path, ".csv")                               ? CLI_ROWS_CSV
                                                                       : CLI_ROWS_TSV;
-    if (!force && cli_is_there(path) && !is_device(path)) {
+    const bool is_output = cli_is_standard_output(path);
+    if (!force && cli_is_there(path) && !is_device(path) && !is_output) {
         return refuse_existing(r);
     }
-    r->file = is_device(path) ? fopen(path, "wb") : open_aside(r);
+    r->file = is_output         ? open_standard_output()
+              : is_device(path) ? fopen(path, "wb")
+                                : open_aside(r);
     if (!r->file) {
         int code =
             cli_error(rk_status_exit_code(RK_ERR_IO), "%s %s: %s", option, path, strerror(errno));
@@ -118,9 +139,10 @@ void cli_tsv_field(FILE *out, const char *text)
     const size_t plain = strcspn(text, "\t\n\r\\");
     fwrite(text, 1, plain, out);
     for (const char *at = text + plain; *at; at++) {
-        const char *special = strchr("\tt\nn\rr\\\\", *at);
-        if (special) {
-            fprintf(out, "\\%c", special[1]);
+        static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
+        const char *found = strchr(special, *at);
+        if (found) {
+            fprintf(out, "\\%c", letters[found - special]);
         } else {
             fputc(*at, out);
         }

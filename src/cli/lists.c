@@ -151,9 +151,10 @@ static void unescape(char *text)
 {
     char *to = text;
     for (const char *at = text; *at; at++) {
-        const char *special = *at == '\\' && at[1] ? strchr("t\tn\nr\r\\\\", at[1]) : NULL;
-        *to++ = special ? special[1] : *at;
-        at += special != NULL;
+        static const char letters[] = "tnr\\", special[] = "\t\n\r\\";
+        const char *found = *at == '\\' && at[1] ? strchr(letters, at[1]) : NULL;
+        *to++ = found ? special[found - letters] : *at;
+        at += found != NULL;
     }
     *to = '\0';
 }
@@ -396,7 +397,8 @@ static int too_many(const rk_dataset *dataset, const char *text, const int32_t *
     cli_error(0, "--label '%s' finds %s items, and %d at most are taken; say more, or take --items",
               text, cli_count(n).s, MOST_LABELLED);
     for (int i = 0; i < LABELS_SHOWN; i++) {
-        fprintf(stderr, "  %-12s", rk_dataset_item_id(dataset, items[i], room));
+        fputs("  ", stderr);
+        cli_print_id(stderr, rk_dataset_item_id(dataset, items[i], room), 12);
         cli_print_label(stderr, rk_dataset_item_label(dataset, items[i]), LABEL_WIDTH);
         fputc('\n', stderr);
     }

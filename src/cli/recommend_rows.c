@@ -126,7 +126,8 @@ static void json_answer(cli_json *j, const cli_request *r, const cli_answer *a, 
 static void tsv_reasons(FILE *out, const cli_request *r, const cli_answer *a, int64_t i)
 {
     char room[RK_ID_BYTES];
-    fputs(a->explanations[i].is_exact ? "\t" : "\t~", out);
+    const bool has_one = a->reasons[i * CLI_REASONS].item >= 0;
+    fputs(has_one && !a->explanations[i].is_exact ? "\t~" : "\t", out);
     for (int k = 0; k < CLI_REASONS && a->reasons[i * CLI_REASONS + k].item >= 0; k++) {
         fputs(k > 0 ? "; " : "", out);
         cli_tsv_field(out, item_id(r, a->reasons[i * CLI_REASONS + k].item, room));
@@ -164,7 +165,9 @@ static void tsv_answer(FILE *out, const cli_request *r, const cli_answer *a, int
 static void print_item(const cli_request *r, int32_t item, const char *note)
 {
     char room[RK_ID_BYTES];
-    printf("      %-12s             ", item_id(r, item, room));
+    printf("      ");
+    cli_print_id(stdout, item_id(r, item, room), 23);
+    printf("  ");
     cli_print_label(stdout, rk_dataset_item_label(r->dataset, item), LABEL_WIDTH);
     printf("%s\n", note);
 }
@@ -195,8 +198,9 @@ static void print_user(const cli_request *r, const cli_answer *a)
     char room[RK_ID_BYTES];
     const int64_t user = a->user->index, known = known_in_all(r->dataset, user),
                   based = known_items(r->dataset, user, basis_part(r, user));
-    printf("user %s, who has %s item%s%s\n", rk_dataset_user_id(r->dataset, user, room),
-           cli_count(known).s, known == 1 ? "" : "s",
+    printf("user ");
+    cli_print_id(stdout, rk_dataset_user_id(r->dataset, user, room), 0);
+    printf(", who has %s item%s%s\n", cli_count(known).s, known == 1 ? "" : "s",
            based > 0 ? ", for example" : " and none in train: the most popular items");
     print_known(r, user);
 }
@@ -218,8 +222,9 @@ static void print_reasons(const cli_request *r, const cli_answer *a, int64_t i)
     char room[RK_ID_BYTES];
     for (int k = 0; k < CLI_REASONS && a->reasons[i * CLI_REASONS + k].item >= 0; k++) {
         const rk_reason *reason = &a->reasons[i * CLI_REASONS + k];
-        printf("        %s %-10s %10.4f    ", a->explanations[i].is_exact ? " for" : "~for",
-               item_id(r, reason->item, room), (double)reason->part);
+        printf("        %s ", a->explanations[i].is_exact ? " for" : "~for");
+        cli_print_id(stdout, item_id(r, reason->item, room), 10);
+        printf(" %10.4f    ", (double)reason->part);
         cli_print_label(stdout, rk_dataset_item_label(r->dataset, reason->item), REASON_WIDTH);
         fputc('\n', stdout);
     }
@@ -238,8 +243,9 @@ static void print_answer(const cli_request *r, const cli_answer *a, int64_t n)
         print_list(r, a);
     }
     for (int64_t i = 0; i < n; i++) {
-        printf("%4" PRId64 "  %-12s %10.4f  ", i + 1, item_id(r, a->best[i].item, room),
-               (double)a->best[i].score);
+        printf("%4" PRId64 "  ", i + 1);
+        cli_print_id(stdout, item_id(r, a->best[i].item, room), 12);
+        printf(" %10.4f  ", (double)a->best[i].score);
         cli_print_label(stdout, rk_dataset_item_label(r->dataset, a->best[i].item), LABEL_WIDTH);
         fputc('\n', stdout);
         if (a->reasons) {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -16,6 +17,15 @@ static void row(FILE *out, const char *name, const char *format, ...)
     vfprintf(out, format, arguments);
     va_end(arguments);
     fputc('\n', out);
+}
+
+/* A path below the current folder is shown from there. */
+static const char *from_here(const char *path)
+{
+    char here[4096];
+    const size_t length = getcwd(here, sizeof here) ? strlen(here) : 0;
+    return length > 1 && strncmp(path, here, length) == 0 && path[length] == '/' ? path + length + 1
+                                                                                 : path;
 }
 
 /* 12,345, from a million on 1.23M */
@@ -128,7 +138,7 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     print_degrees(out, "  per user", &s->user_degrees);
     print_degrees(out, "  per item", &s->item_degrees);
     print_sides(out, dataset);
-    row(out, "file", "%s", rk_dataset_path(dataset));
+    row(out, "file", "%s", from_here(rk_dataset_path(dataset)));
 }
 
 /* The model's value against popularity's, 8 columns; nothing where there is no ratio. */

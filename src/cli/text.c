@@ -213,13 +213,18 @@ uint32_t cli_utf8_next(const char **at)
     return value;
 }
 
+static int count_characters(const char *text)
+{
+    int n = 0;
+    for (const char *at = text; *at; n++) {
+        cli_utf8_next(&at);
+    }
+    return n;
+}
+
 void cli_print_label(FILE *out, const char *text, int width)
 {
-    int characters = 0;
-    for (const char *at = text; *at;) {
-        cli_utf8_next(&at);
-        characters++;
-    }
+    const int characters = count_characters(text);
     int shown = characters > width ? width - 3 : characters;
     const char *at = text;
     for (int i = 0; i < shown; i++) {
@@ -237,6 +242,13 @@ void cli_print_label(FILE *out, const char *text, int width)
     if (shown < characters) {
         fputs("...", out);
     }
+}
+
+void cli_print_id(FILE *out, const char *id, int width)
+{
+    const int n = count_characters(id);
+    cli_print_label(out, id, n);
+    fprintf(out, "%*s", n < width ? width - n : 0, "");
 }
 
 char *cli_quote(const char *text)
@@ -263,6 +275,13 @@ char *cli_quote(const char *text)
     char *whole = cli_format("%s'", out);
     cli_free(out);
     return whole;
+}
+
+char *cli_quote_path(const char *path)
+{
+    char *plain = cli_format("%s%s", *path == '-' ? "./" : "", path), *quoted = cli_quote(plain);
+    cli_free(plain);
+    return quoted;
 }
 
 bool cli_is_there(const char *path)

@@ -60,6 +60,8 @@ static rk_status sort_and_filter(bench *b, rk_raw *raw, const rk_options *option
     }
     RK_TRY(rk__alloc(&b->user_kept, raw->users.n, sizeof *b->user_kept, "kept users"));
     RK_TRY(rk__alloc(&b->item_kept, raw->items.n, sizeof *b->item_kept, "kept items"));
+    rk__id_map_end(&raw->users);
+    rk__id_map_end(&raw->items);
     RK_TRY(rk__pairs_build(&b->pairs, raw, b->user_rank, b->item_rank));
     if (options->data.repeats == RK_REPEATS_KEEP) {
         RK_TRY(rk__pairs_copy(&b->rows, &b->pairs));

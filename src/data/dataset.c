@@ -295,7 +295,9 @@ static rk_status find(const rk_dataset *dataset, const rk_ids *ids, const char *
         }
         return RK_OK;
     }
-    if (rk__parse_int(id, strlen(id), &number) == RK_PARSE_OK) {
+    /* as ids are read: 017 is none, and not another way to write 17 */
+    const bool is_plain = id[0] != '+' && (id[0] != '0' || id[1] == '\0');
+    if (is_plain && rk__parse_int(id, strlen(id), &number) == RK_PARSE_OK) {
         *out = rk__ids_find_number(ids, number);
         if (*out >= 0) {
             return RK_OK;

@@ -551,7 +551,7 @@ static int64_t type_of(const rk_nodes *nodes, const rk_feature_options *feature)
             return t;
         }
     }
-    RK_ASSERT(!"rk__config_check knows the node types");
+    RK_ASSERT(false); /* rk__config_check knows the node types */
     return -1;
 }
 

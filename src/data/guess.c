@@ -154,19 +154,26 @@ static rk_status find_format(rk_look *look)
 
 /* ---- rows ---- */
 
-static void note_distinct(rk_guess_column *c, rk_text field)
+/* The cell of a value: its own, or the empty one where it goes. */
+static uint64_t *cell_of(const rk_guess_column *c, const char *text, int64_t length, uint64_t *hash)
 {
     const uint64_t mask = 2 * (uint64_t)c->most - 1;
-    uint64_t hash = rk__hash(RK_HASH_START, field.at, field.length) | 1; /* 0 = an empty cell */
-    uint64_t at = hash & mask;
-    if (c->distinct >= c->most) {
-        return;
-    }
-    while (c->seen[at] != 0 && c->seen[at] != hash) {
+    *hash = rk__hash(RK_HASH_START, text, length) | 1; /* 0 = an empty cell */
+    uint64_t at = *hash & mask;
+    while (c->seen[at] != 0 && c->seen[at] != *hash) {
         at = (at + 1) & mask;
     }
-    c->distinct += c->seen[at] == 0;
-    c->seen[at] = hash;
+    return &c->seen[at];
+}
+
+static void note_distinct(rk_guess_column *c, rk_text field)
+{
+    uint64_t hash = 0;
+    if (c->distinct < c->most) {
+        uint64_t *cell = cell_of(c, field.at, field.length, &hash);
+        c->distinct += *cell == 0;
+        *cell = hash;
+    }
 }
 
 static void note_number(rk_guess_column *c, double number)
@@ -274,7 +281,25 @@ static rk_status make_columns(rk_look *look, int64_t n)
     return RK_OK;
 }
 
-/* The first row is not data: a name that is known, or a word above a column of numbers or dates. */
+/* Words without digits that do not come again, above columns of which two at least have each of
+ * their values many times: names, in whatever language. */
+static bool are_names(const rk_look *look, char *const *first)
+{
+    enum { MANY = 4 };
+    int64_t repeating = 0;
+    uint64_t hash = 0;
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        const rk_guess_column *c = &look->columns[i];
+        if (first[i][strcspn(first[i], "0123456789")] != '\0' ||
+            *cell_of(c, first[i], (int64_t)strlen(first[i]), &hash) != 0) {
+            return false;
+        }
+        repeating += c->distinct < c->most && MANY * c->distinct <= c->n - c->empty;
+    }
+    return repeating >= 2;
+}
+
+/* The first row is not data: a known name, a word above numbers or dates, or none but names. */
 static bool is_header(const rk_look *look, char *const *first)
 {
     for (int64_t i = 0; i < look->n_columns; i++) {
@@ -289,7 +314,7 @@ static bool is_header(const rk_look *look, char *const *first)
             return true;
         }
     }
-    return false;
+    return are_names(look, first);
 }
 
 static rk_status keep_first(const rk_table *table, char **first)

@@ -73,13 +73,22 @@ static void add_head(rk_buffer *out, const rk_look *look)
                    "# A first config, by `rankine init`. Train with it, then change what it says:\n"
                    "# `rankine help options` explains every option and what else there is.\n#\n");
     if (look->n_columns == 0) {
-        rk__buffer_add(out, "# Each line of the file is a user and their items.\n\n");
+        rk__buffer_add(
+            out, strcmp(look->format, "adjacency") == 0
+                     ? "# Each line of the file is a user and their items.\n\n"
+                     : "# A row of the matrix is a user, a column an item; in one of items by\n"
+                       "# users say `user: column` and `item: row`.\n\n");
         return;
     }
-    rk__buffer_add(out, "# Looked at: %s%lld rows. Columns, divided by %s%s:\n#",
-                   look->whole ? "all " : "the first ", (long long)look->rows,
-                   separator_name(look->separator),
-                   look->header ? ", named in the first line" : "");
+    rk__buffer_add(out, "# Looked at: %s%lld rows.", look->whole ? "all " : "the first ",
+                   (long long)look->rows);
+    if (strcmp(look->format, "jsonl") == 0) {
+        rk__buffer_add(out, " Keys:\n#");
+    } else {
+        rk__buffer_add(out, " Columns, divided by %s, %s:\n#", separator_name(look->separator),
+                       look->header ? "named in the first line"
+                                    : "without names: the first line is a row");
+    }
     enum { SHOWN = 24 };
     for (int64_t i = 0; i < look->n_columns && i < SHOWN; i++) {
         const char *role = i == look->role[RK_ROLE_USER]    ? " (user)"

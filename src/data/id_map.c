@@ -22,6 +22,13 @@ void rk__id_map_free(rk_id_map *map)
     rk__id_map_init(map, map->is_text, map->what);
 }
 
+void rk__id_map_end(rk_id_map *map)
+{
+    rk__free(map->cells);
+    map->cells = NULL;
+    map->n_cells = 0;
+}
+
 /* The finalizer of MurmurHash3 (Appleby, public domain): spreads consecutive or strided ids over
  * the low bits. */
 static uint64_t hash_number(int64_t id)

@@ -41,7 +41,7 @@ static void add_row(rk_buffer *out, const rk_option *row, const void *element)
         rk__buffer_add(out, "%d,", boolean);
         break;
     default:
-        RK_ASSERT(!"a key of a relation or feature of this type");
+        RK_ASSERT(false); /* a key of a relation or feature of this type */
     }
 }
 

@@ -167,10 +167,11 @@ static bool split_row(rk_pairs *pairs, const rk_options *options, int64_t user, 
     for (int64_t k = 0; k < valid + test; k++) {
         pairs->details.part[start + room.positions[k]] = k < test ? RK_TEST : RK_VALID;
     }
+    if (options->split.order != RK_ORDER_TIME) {
+        return false;
+    }
     const double *time = pairs->details.time + start;
-    return options->split.order == RK_ORDER_TIME &&
-           (is_tied(time, room.positions, n, test) ||
-            is_tied(time, room.positions, n, test + valid));
+    return is_tied(time, room.positions, n, test) || is_tied(time, room.positions, n, test + valid);
 }
 
 static rk_status split_rows(rk_pairs *pairs, const rk_options *options, rk_split_report *out)

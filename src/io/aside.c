@@ -66,6 +66,11 @@ rk_status rk__aside_open(rk_aside *out, const char *path)
 {
     rk_aside aside = {.descriptor = -1};
     rk_status status = RK_OK;
+    struct stat there;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        RK_FAIL(RK_ERR_IO, "%s cannot be written: it is %s", path,
+                S_ISDIR(there.st_mode) ? "a folder" : "no file that could be replaced");
+    }
     RK_TRY_GOTO(done, rk__strdup(&aside.path, path));
     for (int writer = 0; writer < MAX_WRITERS; writer++) {
         if (writer == 0) {

@@ -60,6 +60,10 @@ static rk_status attempt(rk_folder_lock *lock, bool *out_busy, bool *out_again)
     int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int error = errno;
     *out_again = descriptor < 0 && error == ENOENT;
+    struct stat link;
+    if (*out_again && lstat(path, &link) == 0 && S_ISLNK(link.st_mode)) {
+        RK_FAIL(RK_ERR_IO, "%s is a link to something that is not there", path);
+    }
     if (*out_again) {
         return RK_OK;
     }

@@ -123,8 +123,8 @@ typedef struct rk_model_kind {
     /* How like all items are to those of a tile, [T,I]: its lists hold one item each, with weight
      * 1, and its users are the nodes of those; item_nodes: i32 [I,1]. Where reads_lists it is what
      * each item adds to the scores. NULL = the model does not know. */
-    rk_value (*similar)(const rk_model_instance *instance, rk_program *program,
-                        const rk_tile *tile, rk_value item_nodes);
+    rk_value (*similar)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
+                        rk_value item_nodes);
     /* Of a fold_in that is rk__sum_lists: its table and its power. NULL = it is none. */
     rk_fold_sum (*fold_sum)(const rk_model_instance *instance);
     /* Of a fold_in that is rk__als_fold of "fold.gram": its equations. NULL = it is none. */

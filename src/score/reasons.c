@@ -305,7 +305,7 @@ static rk_status explain(rk_scorer *s, const rk_query *query, const int32_t *ite
                     by_rows ? parts_of_rows(s, items, n, &l) : parts_of_lists(s, items, n, &l));
     }
     for (int64_t i = 0; i < n; i++) {
-        out[i] = (rk_explanation){.is_exact = !by_rows || asker != RK_ASKER_KNOWN};
+        out[i] = (rk_explanation){.is_exact = l.h > 0 && (!by_rows || asker != RK_ASKER_KNOWN)};
     }
     status = choose(&l, n, k, reasons, out);
 done:

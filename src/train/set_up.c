@@ -22,11 +22,11 @@ done:
 
 static void warn_of_skipped_users(const rk_step *step, const rk_hooks *hooks)
 {
-    if (hooks && hooks->log && step->sampling.n_skipped_users > 0) {
+    int64_t n = step->sampling.n_skipped_users;
+    if (hooks && hooks->log && n > 0) {
         char text[160];
-        snprintf(text, sizeof text,
-                 "%lld users have every item: there is no negative for them, they are not drawn",
-                 (long long)step->sampling.n_skipped_users);
+        snprintf(text, sizeof text, "%lld %s: no negative can be drawn for them, they are left out",
+                 (long long)n, n == 1 ? "user has every item" : "users have every item");
         hooks->log(hooks->user, RK_LOG_WARNING, text);
     }
 }

@@ -4,9 +4,10 @@
   replay.py CASES BIN [NAME...]           checks the cases of the folder CASES against expected.txt
   replay.py CASES BIN --show [NAME...]    prints commands, exit codes and output, checks nothing
 
-A case is a folder with its input and `cmd`, the lines that a user would type. expected.txt has a block
-for each, beginning with "== NAME"; in it a line for each command: the exit code, then, each behind
-" | ", patterns that its output must contain ("!" in front: must not). Text behind "#" says why.
+A case is a folder with its input and `cmd`, the lines that a user would type. expected.txt has a
+block for each, beginning with "== NAME"; in it a line for each command: the exit code or *, then,
+each behind " | ", patterns that its output must contain ("!" in front: must not). Lines that begin
+with "#" are remarks.
 BIN is the folder of the program. Exit code 77: there is no folder CASES.
 """
 import os
@@ -28,7 +29,7 @@ def read_expected(path):
             block = cases.setdefault(line[3:].strip(), [])
         elif line and not line.startswith("#"):
             code, *patterns = line.split(" | ")
-            block.append((number, int(code), patterns))
+            block.append((number, code, patterns))
     return cases
 
 
@@ -40,14 +41,15 @@ def replay(cases, program_folder, name):
     results = []
     try:
         shutil.copytree(os.path.join(cases, name), folder)
-        for line in open(os.path.join(folder, "cmd"), encoding="utf-8", errors="surrogateescape"):
+        for line in open(os.path.join(folder, "cmd"), "rb"):
+            line = os.fsdecode(line)
             line = line.rstrip("\n")
             if not line or line.startswith("#"):
                 continue
             try:
-                done = subprocess.run(["sh", "-c", line], cwd=folder, env=environment, timeout=LIMIT,
-                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, check=False)
+                done = subprocess.run(
+                    ["sh", "-c", line], cwd=folder, env=environment, timeout=LIMIT, check=False,
+                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
                 code, output = done.returncode, done.stdout
             except subprocess.TimeoutExpired as late:
                 code, output = -1, (late.stdout or b"") + b"\nran into the limit of time\n"
@@ -62,11 +64,13 @@ def problems_of(name, results, wanted):
         yield f"{name}: {len(results)} commands, but expected.txt has {len(wanted)} lines for them"
         return
     for (command, code, output), (number, wanted_code, patterns) in zip(results, wanted):
-        wrong = [] if code == wanted_code else [f"exit code {code}, not {wanted_code}"]
+        is_wanted = wanted_code in ("*", str(code))
+        wrong = [] if is_wanted else [f"exit code {code}, not {wanted_code}"]
         for pattern in patterns:
             is_there = re.search(pattern.removeprefix("!"), output, re.MULTILINE) is not None
             if is_there == pattern.startswith("!"):
-                wrong.append(f"the output {'has' if is_there else 'lacks'} /{pattern.removeprefix('!')}/")
+                verb = "has" if is_there else "lacks"
+                wrong.append(f"the output {verb} /{pattern.removeprefix('!')}/")
         if wrong:
             yield f"{name} (expected.txt:{number}): $ {command}\n  {'; '.join(wrong)}\n{output}"
 
@@ -88,7 +92,8 @@ def main():
             for command, code, output in results:
                 print(f"$ {command}\n{output.rstrip()}\n-> exit {code}")
         return 0
-    expected = read_expected(os.path.join(os.path.dirname(os.path.abspath(__file__)), "expected.txt"))
+    folder = os.path.dirname(os.path.abspath(__file__))
+    expected = read_expected(os.path.join(folder, "expected.txt"))
     problems = [f"{n}: no lines in expected.txt" for n in names if n not in expected]
     for name, results in zip(names, replayed):
         if name in expected:

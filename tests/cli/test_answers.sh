@@ -78,6 +78,23 @@ run 3 "$rankine" recommend run --user 99999 --out nobody.tsv
 absent nobody.tsv
 run 0 "$rankine" recommend run --all --tsv --out /dev/null
 [ -c /dev/null ] || fail "/dev/null was replaced"
+# the standard output by a name: a pipe, and a file
+ln -s /proc/self/fd/1 standard
+"$rankine" recommend run --all --top 10 --tsv --out standard 2>err | cmp - all.tsv ||
+    fail "a pipe that is named gets the lists alone"
+says "standard: the best 10 for 300 users"
+{
+    echo before
+    "$rankine" recommend run --all --top 10 --tsv --out standard --force 2>err
+} >whole.tsv || fail "a file that is the standard output"
+tail -n +2 whole.tsv | cmp -s - all.tsv || fail "a file that is the standard output gets the lists"
+run 2 "$rankine" export run --format model --out standard --force
+says "standard is where the standard output goes"
+[ -L standard ] || fail "the name of the standard output was replaced"
+mkfifo pipe
+run 3 "$rankine" export run --format model --out pipe --force
+says "pipe cannot be written: it is no file that could be replaced"
+[ -p pipe ] || fail "a pipe was replaced"
 
 # several lengths in one go
 run 0 "$rankine" recommend run --all --top 10,3 --out "best-{top}.tsv"
@@ -236,8 +253,12 @@ CONFIG
 run 0 "$rankine" train cold.yaml --run cold "${quick[@]}"
 run 0 "$rankine" recommend cold --items 6000 --json
 json 'j[0]["basis"] == "popularity" and j[0]["untrained_items"] == [6000]'
+run 0 "$rankine" recommend cold --items 6000 --explain --json
+json 'all(r["reasons"] == [] and not r["reasons_exact"] for r in j[0]["recommendations"])'
 run 0 "$rankine" recommend cold --items 6000
 prints "nothing is known of them: the most popular items" "not in train"
+run 0 "$rankine" export cold --quiet
+says "warning: 1 of 301 users and 1 of 121 items have no train interaction: their rows were never"
 run 0 "$rankine" recommend cold --items 6000,3 --json
 json 'j[0]["basis"] == "items" and j[0]["untrained_items"] == [6000]'
 cp out with.json
@@ -286,7 +307,8 @@ run 3 "$rankine" recommend forms/run --user Jose
 
 mkdir odd
 printf '%s\n' 'user_id,item_id' >odd/r.csv
-for user in a 'comma,inside' 'back\slash' '"quoted ""x"""' $'"a\ttab"'; do
+for user in a 'comma,inside' 'back\slash' '"quoted ""x"""' $'"a\ttab"' \
+    $'"two\nlines\tand more\\"'; do
     case $user in comma*) user="\"$user\"" ;; esac
     for item in i1 i2 i3 i4 '"i,5"' i6 i7; do
         echo "$user,$item" >>odd/r.csv
@@ -300,14 +322,23 @@ train: {epochs: 1}
 eval: {k: [2], metric: ndcg@2}
 CONFIG
 run 0 "$rankine" train odd.yaml --run odd/run --device cpu --quiet
+run 0 "$rankine" recommend odd/run --user $'two\nlines\tand more\\' --top 1
+prints "user two?lines?and more\\, who has 7 items"
+run 0 "$rankine" train odd.yaml --run=-odd --device cpu --quiet
+run 0 "$rankine" $(sed -n 's/^next  *rankine //p' out)
+prints "user a, who has"
 run 0 "$rankine" export odd/run --quiet
 run 0 "$rankine" recommend odd/run --users odd/run/export/user_ids.txt --include-known --jsonl
 python3 -c 'import json
 users = {json.loads(l)["user"] for l in open("out")}
-assert users == {"a", "comma,inside", "back\\slash", "quoted \"x\"", "a\ttab"}, users' ||
+assert users == {"a", "comma,inside", "back\\slash", "quoted \"x\"", "a\ttab",
+                 "two\nlines\tand more\\"}, users' ||
     fail "exported ids are not read back"
 silent
-run 0 "$rankine" score odd/run --pairs odd/r.csv --jsonl
+run 0 "$rankine" recommend odd/run --users odd/run/export/user_ids.txt --include-known --top 1 --tsv
+cut -f 1 out | cmp -s - odd/run/export/user_ids.txt || fail "ids in tables are not those of export"
+grep -v -e two -e lines odd/r.csv >odd/pairs.csv
+run 0 "$rankine" score odd/run --pairs odd/pairs.csv --jsonl
 silent
 [ "$(wc -l <out)" = 35 ] || fail "the rows of the source are 35 pairs"
 finish

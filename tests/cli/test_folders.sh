@@ -115,6 +115,12 @@ else
     run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run killed --force --quiet
 fi
 whole killed
+mkdir early
+cp killed/config.yaml killed/environment.json killed/data.h5 early
+run 2 "$rankine" train --run early --resume
+says "early: nothing to go on with, it has no last.h5; start anew by --force in place of --resume"
+run 2 "$rankine" train demo/synth.yaml --run early
+says "early holds a run already: replace it by --force, or name another folder by --run"
 
 # ---- a run folder stands on its own ----
 # answers RUN: what it says, but for its own name and the seconds

@@ -82,6 +82,14 @@ run 0 "$rankine" train c.yaml --set split.candidates=6 --set eval.among=candidat
 says "held-out items are ranked among 6 candidates of each row"
 run 0 "$rankine" evaluate among
 says "held-out items are ranked among the candidates of split.candidates"
+# Runs are compared in the same way, that of the first.
+run 0 "$rankine" train c.yaml --set split.candidates=6 --set model.dim=5 --run all --quiet
+run 0 "$rankine" evaluate all --json
+full=$(python3 -c 'import json; print(json.load(open("out"))["metrics"]["ndcg@5"])')
+run 0 "$rankine" compare all among --json
+json "abs(j['runs'][0]['metrics']['ndcg@5']['value'] - $full) < 1e-12"
+run 0 "$rankine" compare among all --json
+json "j['runs'][1]['metrics']['ndcg@5']['value'] > $full + 0.01"
 run 2 "$rankine" train c.yaml --set eval.among=candidates --run none --quiet
 says "set split.candidates, e.g. to 99"
 run 3 "$rankine" prepare c.yaml --set 'data.fields=[{name: weather}]'

@@ -1,5 +1,9 @@
 foreach(topic help config sources eager profile program tour interrupt seeds compare bad_text
         bad_files display results install bundle readme lists recommend answers models rows sides
-        folders jobs)
+        folders jobs export)
     rankine_script_test(cli/test_${topic}.sh)
 endforeach()
+add_test(NAME cli/cases COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/cases/replay.py
+    ${RANKINE_CASES} $<TARGET_FILE_DIR:rankine_cli>)
+set_tests_properties(cli/cases PROPERTIES LABELS cli SKIP_RETURN_CODE 77 TIMEOUT 600
+    ENVIRONMENT "${RANKINE_TEST_ENVIRONMENT};PYTHONDONTWRITEBYTECODE=1")

@@ -304,7 +304,8 @@ static void nobody_has_no_reasons(void **state)
             rk_explanation e[2];
             assert_ok(rk_model_explain(w->models[m], &queries[q], items, 2, 2, reasons[0], e));
             for (int i = 0; i < 2; i++) {
-                assert_true(reasons[i][0].item == -1 && reasons[i][1].item == -1 && e[i].sum == 0);
+                assert_true(reasons[i][0].item == -1 && reasons[i][1].item == -1 && e[i].sum == 0 &&
+                            !e[i].is_exact);
             }
         }
     }

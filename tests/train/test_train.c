@@ -325,7 +325,7 @@ static void a_used_folder_is_refused(void **state)
     assert_int_equal(mkdir(test_path(r.data, "other"), 0777), 0);
     assert_ok(
         runs_train(&r, "other", (run_how){.settings = {"train.epochs=1"}})); /* empty is fine */
-    assert_int_equal(mkdir(test_path(r.data, "killed"), 0777), 0); /* at its very start */
+    assert_int_equal(mkdir(test_path(r.data, "killed"), 0777), 0);           /* at its very start */
     test_write(runs_file(&r, "killed", "environment.json.tmp"), "{", -1);
     assert_ok(runs_train(&r, "killed", (run_how){.settings = {"train.epochs=1"}}));
     assert_false(runs_has(&r, "killed", "environment.json.tmp"));

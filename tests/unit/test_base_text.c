@@ -130,7 +130,7 @@ static void folders_are_created_as_far_as_needed(void **state)
     assert_ok(rk__folder_create("/"));
     assert_ok(rk__folder_create(""));
     test_write(test_path(scratch, "file"), "x", 1);
-    assert_fails(RK_ERR_IO, "file/d cannot be created: Not a directory",
+    assert_fails(RK_ERR_IO, "file/d/e cannot be created: Not a directory",
                  rk__folder_create(test_path(scratch, "file/d/e")));
     test_scratch_remove(scratch);
 }

@@ -118,6 +118,8 @@ static void ids_are_dense_and_ascending(void **state)
                  "from 9 to 30",
                  rk_dataset_find_user(d, "11", &index));
     assert_fails(RK_ERR_DATA, "item 'x' is not in", rk_dataset_find_item(d, "x", &index));
+    assert_fails(RK_ERR_DATA, "item '+1' is not in", rk_dataset_find_item(d, "+1", &index));
+    assert_fails(RK_ERR_DATA, "user '01' is not in", rk_dataset_find_user(d, "01", &index));
     assert_string_equal(rk_dataset_item_label(d, 0), "");
     const int32_t *items = NULL;
     assert_fails(RK_ERR_DATA, "there is no user 3",

@@ -67,6 +67,9 @@ static void a_folder_is_had_by_one(void **state)
     assert_fails(RK_ERR_IO, "is a file",
                  rk__folder_take(&first, test_path(scratch, "mine/new/file"), 0));
     assert_null(first.path);
+    assert_int_equal(symlink("nowhere", test_path(scratch, "link")), 0);
+    assert_fails(RK_ERR_IO, "link is a link to something that is not there",
+                 rk__folder_take(&first, test_path(scratch, "link"), 0));
 }
 
 static void a_folder_that_was_replaced_is_not_held(void **state)

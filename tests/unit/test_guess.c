@@ -32,7 +32,9 @@ static const sample samples[] = {
     {"rows of pandas", "a.csv", ",user,item\n", "%d,%d,%d\n", "nui", "csv", ",", true, "user",
      "item", NULL, "integer", NULL},
     {"words", "a.tsv", "", "u%d\tit em %d\n", "ui", "csv", "\t", false, "0", "1", NULL, "text",
-     NULL},
+     "without names: the first line is a row"},
+    {"names in another language", "a.csv", "kunde,artikel\n", "k%d,it em %d\n", "ui", "csv", ",",
+     true, "kunde", "artikel", NULL, "text", NULL},
     {"leading zeros", "a.csv", "user,item\n", "%05d,%d\n", "ui", "csv", ",", true, "user", "item",
      NULL, "text", NULL},
     {"check-ins", "a.txt", "", "%d 2010-10-%02dT10:00:00Z 30.25 -97.5 %d\n", "uri", "csv", " ",
@@ -45,7 +47,8 @@ static const sample samples[] = {
      "{\"reviewerID\": \"A%d\", \"tags\": [1], \"asin\": \"B%d\", \"at\": {\"x\": 1}, \"overall\": "
      "%d, "
      "\"unixReviewTime\": %d}\n",
-     "uirt", "jsonl", NULL, true, "reviewerID", "asin", "unixReviewTime", "text", NULL},
+     "uirt", "jsonl", NULL, true, "reviewerID", "asin", "unixReviewTime", "text",
+     "300 rows. Keys:"},
     {"twice the same name", "a.csv", "user,item,item\n", "%d,%d,7\n", "ui", "csv", ",", true,
      "user", "1", NULL, "integer", NULL},
     {"stray quotes", "a.csv", "user,item,title\n", "%d,%d,5\" disk\n", "ui", "csv", ",", true,

@@ -387,7 +387,7 @@ static void candidates_are_items_never_had(void **state)
     draw_rows(rows, 700, 11);
     for (int e = 0; e < 4; e++) {
         char settings[100];
-        int64_t short_rows = 0, rows_seen = 0, drawn = 0;
+        int64_t short_rows = 0, rows_seen = 0;
         double expected = 0, found = 0; /* how often item 17 comes */
         snprintf(settings, sizeof settings, "split.kind=ratio; split.test=0.3; split.candidates=%d",
                  each[e]);
@@ -420,7 +420,6 @@ static void candidates_are_items_never_had(void **state)
                     }
                     short_rows += wanted < n;
                     rows_seen++;
-                    drawn += wanted;
                 }
             }
         }
@@ -520,7 +519,7 @@ static void fingerprints_know_what_is_new(void **state)
         "split.kind=ratio; data.repeat_value=count", "split.kind=ratio; data.repeat_value=sum",
         "split.kind=ratio; split.candidates=4",      "split.kind=ratio; split.candidates=5",
         "split.kind=ratio; data.repeats=keep",       "split.kind=users",
-        "split.kind=users; split.given=0.6",         "split.kind=ratio; " FIELDS,
+        "split.kind=users; split.given=0.6",         ("split.kind=ratio; " FIELDS),
     };
     enum { N = sizeof settings / sizeof settings[0] };
     char prints[N][17];

@@ -140,7 +140,8 @@ static measured measure(const rk_synth_options *o, const char *directory)
     options.labels.header = true;
     options.labels.id = (char *)"item_id";
     options.labels.text = (char *)"title";
-    assert_ok(rk__labels_read(&options, test_path(directory, "items.csv"), (rk_stop){0}, take_title, &t));
+    assert_ok(
+        rk__labels_read(&options, test_path(directory, "items.csv"), (rk_stop){0}, take_title, &t));
     assert_int_equal(t.n, o->items);
 
     m.degrees = calloc((size_t)o->items, sizeof *m.degrees);

@@ -8,9 +8,9 @@
 #include "data/dataset_store.h"
 #include "support/support.h"
 
-    /* ---- rows ---- */
+/* ---- rows ---- */
 
-    typedef struct row {
+typedef struct row {
     int64_t user, item;
     double time;
     int part;
