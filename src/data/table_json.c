@@ -44,6 +44,12 @@ static rk_status not_json(const rk_table *table, const json_error_t *error)
     }
     bool is_python = first + 1 < length && line[first + 1] == '\'';
     at = at < 0 ? 0 : at > length ? length : at;
+    if (json_error_code(error) == json_error_numeric_overflow) {
+        RK_FAIL_AT(lines, line + at,
+                   "%s: a number must fit 64 bits, with its sign; write what does not "
+                   "in quotes",
+                   error->text);
+    }
     RK_FAIL_AT(lines, line + at, "this is no JSON: %s%s", error->text,
                is_python ? "; with single quotes it is a Python literal: write it by json.dumps"
                          : "");

@@ -84,6 +84,8 @@ static void json_that_is_wrong(void **state)
         {"{\"user_id\": [1], \"item_id\": 2}\n", "user_id is a list, not a text or a number"},
         {"{\"user_id\": {\"id\": 1}, \"item_id\": 2}\n", "user_id is an object"},
         {"{\"user_id\": 1, \"user_id\": 2, \"item_id\": 2}\n", "duplicate object key"},
+        {"{\"user_id\": 1, \"item_id\": 2, \"hash\": 18446744073709551615}\n",
+         "r.jsonl:1:58: too big integer near '18446744073709551615': a number must fit 64 bits"},
         {"{'user_id': 1, 'item_id': 2}\n", "it is a Python literal: write it by json.dumps"},
         {"[{\"user_id\": 1}]\n", "is a JSON array: write one object a line"},
         {"user_id,item_id\n1,2\n", "'user_id,item_id' is not a JSON object"},
