@@ -227,10 +227,13 @@ static rk_status choose_kind(const parser *p, rk_where_node *node)
     }
     if (is_ordered && node->as == RK_WHERE_TEXT) {
         if (!is_moment(&values[0])) {
+            double number = 0;
+            const char *text = values[0].text;
+            bool has_comma = rk__parse_real_comma(text, strlen(text), &number) == RK_PARSE_OK;
             RK_FAIL(RK_ERR_CONFIG,
                     "where '%s': '%s' is not a number or a date, and words are compared by == and "
-                    "!= only",
-                    p->text, values[0].text);
+                    "!= only%s",
+                    p->text, text, has_comma ? "; here numbers have a point: 1.5" : "");
         }
         node->as = RK_WHERE_TIME;
     }

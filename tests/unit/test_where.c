@@ -123,6 +123,7 @@ static void what_is_no_condition(void **state)
         {"rating = 4", "no operator"},
         {">= 4", "names no column"},
         {"rating >= four", "'four' is not a number or a date"},
+        {"rating >= 4,5", "only; here numbers have a point: 1.5"},
         {"rating >=", "is not a number"},
         {"event == and n == 1", "a value is missing"},
         {"event == a and", "no operator"},
