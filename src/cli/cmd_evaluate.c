@@ -357,6 +357,7 @@ static int prepare(evaluated *e, const rk_hooks *hooks)
     }
     code = code == 0 ? open_run(e, hooks) : code;
     code = code == 0 && e->args->users ? take_users(e) : code;
+    cli_signals_install(stop_text); /* from here on somebody looks at the flag */
     if (code == 0 && e->args->data) {
         rk_status status = rk_holdout_read(e->run, e->args->data, hooks, &e->holdout);
         code = status == RK_OK ? 0 : cli_fail(e->c, status);
@@ -388,7 +389,6 @@ static int evaluate(const cli *c, const evaluate_args *args)
     evaluated e = {.c = c, .args = args};
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
-    cli_signals_install(stop_text);
     int code = prepare(&e, &hooks);
     if (code == 0) {
         rk_status status = rank(&e, &hooks);

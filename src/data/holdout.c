@@ -50,7 +50,7 @@ static rk_status take_record(rk_held *held, const rk_dataset *dataset, const rk_
     return user >= 0 && item >= 0 ? rk__held_add(held, (int32_t)user, (int32_t)item) : RK_OK;
 }
 
-static rk_status read_source(rk_held *held, const rk_dataset *dataset,
+static rk_status read_source(rk_held *held, const rk_dataset *dataset, const rk_options *options,
                              const rk_source_options *source, const char *path,
                              const rk_hooks *hooks)
 {
@@ -58,8 +58,10 @@ static rk_status read_source(rk_held *held, const rk_dataset *dataset,
     rk_record record;
     bool end = false;
     rk_status status = RK_OK;
-    int ids = dataset->users.texts ? RK_IDS_TEXT : RK_IDS_INTEGER;
-    RK_TRY_GOTO(done, rk__reader_open(&reader, source, path, ids));
+    const rk_reader_options how = {.ids = dataset->users.texts ? RK_IDS_TEXT : RK_IDS_INTEGER,
+                                   .missing = options->data.missing_ids,
+                                   .stop = rk__stop_of(hooks)};
+    RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
     for (int64_t row = 1;; row++) {
         RK_TRY_GOTO(done, rk__reader_next(reader, &record, &end));
         if (end) {
@@ -115,7 +117,7 @@ static rk_status read_folder(rk_held *held, const rk_dataset *dataset, const rk_
         any = true;
         RK_TRY(rk__path_join(&path, folder,
                              source->file[0] == '/' ? name_of(source->file) : source->file));
-        rk_status status = read_source(held, dataset, source, path, hooks);
+        rk_status status = read_source(held, dataset, options, source, path, hooks);
         rk__free(path);
         RK_TRY(status);
     }
@@ -140,7 +142,7 @@ rk_status rk__held_read(rk_held *held, const rk_dataset *dataset, const rk_optio
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
         return read_folder(held, dataset, options, path, hooks);
     }
-    return read_source(held, dataset, source_for(options, path), path, hooks);
+    return read_source(held, dataset, options, source_for(options, path), path, hooks);
 }
 
 /* ---- settling ---- */

@@ -89,6 +89,30 @@ run 3 "$rankine" evaluate 'my run' --data some
 run 2 "$rankine" evaluate 'my run' --data new.csv --part valid
 says "not both"
 
+# Rows without an id are what data.missing_ids says.
+{ cat new.csv; echo ",1,5,1"; } >holes.csv
+run 3 "$rankine" evaluate 'my run' --data holes.csv
+says "data.missing_ids to drop"
+run 0 "$rankine" train demo/synth.yaml --run dropping "${settings[@]}" \
+    --set data.missing_ids=drop --quiet
+run 0 "$rankine" evaluate dropping --data holes.csv --json
+json 'j["holdout"]["unknown_users"] == 1 and j["users"] == 40'
+
+# A pipe that nobody writes to ends with the first SIGTERM.
+mkfifo silent
+for option in --data --users; do
+    "$rankine" evaluate 'my run' $option silent >out 2>err &
+    job=$!
+    sleep 0.5
+    kill -TERM $job
+    for ((i = 0; i < 100; i++)); do
+        kill -0 $job 2>/dev/null || break
+        sleep 0.1
+    done
+    ! kill -KILL $job 2>/dev/null || fail "evaluate $option waits for a pipe and does not end"
+    wait $job 2>/dev/null
+done
+
 # Candidates were drawn for the rows of the run's own parts: new data goes among all items.
 run 0 "$rankine" train demo/synth.yaml --run drawn "${settings[@]}" --set split.candidates=5 \
     --set eval.among=candidates --quiet
