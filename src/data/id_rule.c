@@ -26,12 +26,46 @@ static bool is_word_for_nothing(rk_text text)
     return false;
 }
 
+/* The bytes of a blank that Unicode has beside the ordinary ones (no-break, zero width, of certain
+ * widths), at the start or the end of a text; 0 = there is none. */
+static int64_t odd_blank(rk_text text, bool at_end)
+{
+    static const char *const blanks[] = {
+        "\xc2\xa0",     "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82",
+        "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
+        "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+        "\xe2\x80\x8b", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+    };
+    for (size_t i = 0; i < sizeof blanks / sizeof blanks[0]; i++) {
+        int64_t length = (int64_t)strlen(blanks[i]);
+        if (length <= text.length &&
+            memcmp(text.at + (at_end ? text.length - length : 0), blanks[i], (size_t)length) == 0) {
+            return length;
+        }
+    }
+    return 0;
+}
+
+/* Without blanks of any kind at its ends. */
+static rk_text without_blanks(rk_text text)
+{
+    for (int64_t before = -1; before != text.length;) {
+        before = text.length;
+        text = rk__trimmed(text);
+        int64_t first = odd_blank(text, false);
+        text.at += first;
+        text.length -= first;
+        text.length -= odd_blank(text, true);
+    }
+    return text;
+}
+
 #define DROP_THEM "to leave such rows out set data.missing_ids to drop"
 
 bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *out_missing,
                        const char **out_wrong)
 {
-    rk_text text = rk__trimmed(*inout);
+    rk_text text = without_blanks(*inout);
     bool are_words = is_quoted || rule->missing == RK_MISSING_KEEP;
     bool is_nothing = text.length == 0 || (!are_words && is_word_for_nothing(text));
     if (is_nothing && rule->missing == RK_MISSING_DROP) {
@@ -62,8 +96,7 @@ bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *o
 static const char *why_no_integer(rk_text text)
 {
     double number = 0;
-    rk_text trimmed = rk__trimmed(text);
-    if (trimmed.length < text.length) {
+    if (without_blanks(text).length < text.length) {
         return "is not a number: there are blanks around it; make them part of the separator (e.g. "
                "', '), or set data.ids to text, which leaves them out";
     }

@@ -39,7 +39,10 @@ rk_status rk__labels_read(const rk_options *options, const char *path, rk_stop s
         .header = options->labels.header,
         .quotes = true,
     };
-    RK_TRY(rk__table_open(&table, &format, path, (rk_line_options){.stop = stop}));
+    RK_TRY(rk__table_open(
+        &table, &format, path,
+        (rk_line_options){.stop = stop,
+                          .is_latin1 = options->labels.encoding == RK_ENCODING_LATIN1}));
     RK_TRY_GOTO(done, rk__table_want(&table, options->labels.id, "labels.id", &id));
     RK_TRY_GOTO(done, rk__table_want(&table, options->labels.text, "labels.text", &text));
     for (;;) {

@@ -136,6 +136,9 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
         add_text(b, o->labels.separator);
         add_text(b, o->labels.id);
         add_text(b, o->labels.text);
+        if (o->labels.encoding != RK_ENCODING_UTF8) {
+            rk__buffer_add(b, "text %d,", o->labels.encoding);
+        }
     }
     return rk__sides_key(b, o);
 }

@@ -301,7 +301,8 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
 done:
     status = rk__feed_close(feed, status);
     if (status == RK_OK && raw->with_times) {
-        rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
+        status = rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
+        status = status == RK_OK ? status : rk__fail_prefix(status, "%s", path);
     }
     rk__reader_close(reader);
     return status;
@@ -380,7 +381,7 @@ static rk_status read_rows(rk_raw *raw, const rk_columns *columns, int missing, 
     raw->rows_read += columns->n;
     raw->ids_trimmed += rule.trimmed;
     if (raw->with_times) {
-        rk__times_settle(&times, raw->details.time, raw->n);
+        RK_TRY(rk__times_settle(&times, raw->details.time, raw->n));
     }
     return look(w, columns->n, columns->n, true);
 }

@@ -100,9 +100,9 @@ bool rk__reader_has_time(const rk_reader *reader)
     return reader->time >= 0;
 }
 
-void rk__reader_settle_times(const rk_reader *reader, double *times, int64_t n)
+rk_status rk__reader_settle_times(const rk_reader *reader, double *times, int64_t n)
 {
-    rk__times_settle(&reader->times, times, n);
+    return rk__times_settle(&reader->times, times, n);
 }
 
 rk_reader_counts rk__reader_counts(const rk_reader *reader)

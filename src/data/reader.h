@@ -59,8 +59,8 @@ rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end);
 bool rk__reader_has_time(const rk_reader *reader);
 
 /* After the last record: makes seconds of the times of n records, in place. Their unit is only
- * known then (times.h). Any thread. */
-void rk__reader_settle_times(const rk_reader *reader, double *times, int64_t n);
+ * known then (times.h); RK_ERR_DATA where it is not. Any thread. */
+rk_status rk__reader_settle_times(const rk_reader *reader, double *times, int64_t n);
 
 /* So far: data rows read (adjacency: items), rows dropped by `where`, rows dropped because they
  * have no id, ids from which blanks were taken, bytes of the file that the rows are; size of the

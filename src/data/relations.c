@@ -319,7 +319,11 @@ static rk_status read_table(rk_edges *e, const rk_nodes *nodes, const rk_relatio
         }
     }
     if (e->has_times) {
-        rk__times_settle(&e->times, e->time, e->n);
+        status = rk__times_settle(&e->times, e->time, e->n);
+        if (status != RK_OK) {
+            status = rk__fail_prefix(status, "%s", t.path);
+            goto done;
+        }
     }
     e->rows = t.rows;
     e->filtered = t.filtered;

@@ -69,19 +69,40 @@ double rk__time_divisor(int unit, double size)
     return unit == RK_TIME_UNIT_AUTO ? rk__moment_divisor(size) : divisors[unit];
 }
 
-void rk__times_settle(const rk_times *times, double *values, int64_t n)
+/* Auto goes by the column as a whole: what contradicts it is not guessed at. */
+static rk_status check_auto(const rk_times *times)
+{
+    if (times->compact > times->numbers / 2 && times->compact < times->numbers) {
+        RK_FAIL(RK_ERR_DATA,
+                "%lld of %lld times are dates such as 20200920, but %.15g is none: leave such rows "
+                "out by where, or set time_unit to s if all are numbers of seconds",
+                (long long)times->compact, (long long)times->numbers, times->other);
+    }
+    if (times->least > 0 &&
+        rk__moment_divisor(times->least) != rk__moment_divisor(times->largest)) {
+        RK_FAIL(RK_ERR_DATA,
+                "the times %.15g and %.15g look like different units: write all in one, or set "
+                "time_unit (s, ms, us or ns) if they are",
+                times->least, times->largest);
+    }
+    return RK_OK;
+}
+
+rk_status rk__times_settle(const rk_times *times, double *values, int64_t n)
 {
     if (!times->has_numbers) {
-        return;
+        return RK_OK;
     }
-    if (times->unit == RK_TIME_UNIT_AUTO && !times->has_others) {
+    if (times->unit == RK_TIME_UNIT_AUTO && times->compact == times->numbers) {
         for (int64_t i = 0; i < n; i++) {
             (void)rk__compact_moment(values[i], &values[i]);
         }
-        return;
+        return RK_OK;
     }
+    RK_TRY(times->unit == RK_TIME_UNIT_AUTO ? check_auto(times) : RK_OK);
     double divisor = rk__time_divisor(times->unit, times->largest);
     for (int64_t i = 0; i < n && divisor != 1; i++) {
         values[i] /= divisor;
     }
+    return RK_OK;
 }

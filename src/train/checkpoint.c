@@ -14,6 +14,7 @@ enum { VERSION = 1 };
 void rk__checkpoint_facts_free(rk_checkpoint_facts *facts)
 {
     rk__free(facts->trajectory);
+    rk__free(facts->data);
     rk__free(facts->watch);
     rk__free(facts->dataset_path);
     rk__free(facts->warm.run);
@@ -314,6 +315,7 @@ static rk_status read_warm(const rk_h5 *file, rk_warm_facts *out)
 static rk_status write_facts(rk_h5 *file, const rk_checkpoint_facts *facts)
 {
     RK_TRY(rk__h5_set_text(file, "trajectory", facts->trajectory));
+    RK_TRY(rk__h5_set_text(file, "dataset.options", facts->data));
     RK_TRY(rk__h5_set_text(file, "watch", facts->watch));
     RK_TRY(rk__h5_set_text(file, "dataset.fingerprint", facts->fingerprint));
     RK_TRY(rk__h5_set_text(file, "dataset.path", facts->dataset_path));
@@ -365,6 +367,9 @@ rk_status rk__checkpoint_facts_of(const rk_h5 *file, rk_checkpoint_facts *out)
     rk_status status = RK_OK;
     *out = (rk_checkpoint_facts){0};
     RK_TRY_GOTO(done, rk__h5_get_text(file, "trajectory", &out->trajectory));
+    RK_TRY_GOTO(done, rk__h5_has_attribute(file, "dataset.options")
+                          ? rk__h5_get_text(file, "dataset.options", &out->data)
+                          : rk__strdup(&out->data, "")); /* as of an earlier version */
     RK_TRY_GOTO(done, rk__h5_get_text(file, "watch", &out->watch));
     RK_TRY_GOTO(done, rk__h5_get_text(file, "dataset.path", &out->dataset_path));
     RK_TRY_GOTO(done, read_digest(file, "dataset.fingerprint", out->fingerprint));

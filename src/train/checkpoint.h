@@ -27,6 +27,7 @@ typedef struct rk_warm_facts {
 /* What a checkpoint says about itself; also the expectation that it is compared with. */
 typedef struct rk_checkpoint_facts {
     char *trajectory;     /* see trajectory.h; owned */
+    char *data;           /* rk__data_text; "" = not known; owned */
     char *watch;          /* what the checks look at, e.g. "ndcg@10 on valid"; owned */
     char fingerprint[17]; /* of the data set */
     char *dataset_path;   /* of its prepared file, absolute; owned */

@@ -7,29 +7,55 @@
 #include "train/run_folder.h"
 #include "train/trajectory.h"
 
+/* last.h5 in place of best.h5 is right only where no epoch was the best one yet. */
+static rk_status check_best(const rk_h5 *last, const char *folder)
+{
+    int64_t best = 0;
+    if (rk__h5_has_attribute(last, "best_epoch")) {
+        RK_TRY(rk__h5_get_i64(last, "best_epoch", &best));
+    }
+    if (best > 0) {
+        RK_FAIL(RK_ERR_IO,
+                "%s/" RK_FILE_BEST " is gone, though epoch %lld was the best one: bring it back, "
+                "or set eval.select to last in %s/" RK_FILE_CONFIG " to take the last epoch",
+                folder, (long long)best, folder);
+    }
+    return RK_OK;
+}
+
 static rk_status open_checkpoint(rk_open_run *run, const rk_options *options, const char *folder)
 {
     static const char *const names[] = {RK_FILE_BEST, RK_FILE_LAST};
-    for (int i = options->eval.select == RK_SELECT_BEST ? 0 : 1; i < 2; i++) {
+    const bool by_best = options->eval.select == RK_SELECT_BEST;
+    for (int i = by_best ? 0 : 1; i < 2; i++) {
         char *path = NULL;
         RK_TRY(rk__path_join(&path, folder, names[i]));
         bool there = rk__file_exists(path);
         rk_status status = there ? rk__checkpoint_open(path, &run->checkpoint) : RK_OK;
         rk__free(path);
         if (there) {
-            return status == RK_OK ? rk__checkpoint_facts_of(run->checkpoint, &run->facts) : status;
+            RK_TRY(status);
+            RK_TRY(i > 0 && by_best ? check_best(run->checkpoint, folder) : RK_OK);
+            return rk__checkpoint_facts_of(run->checkpoint, &run->facts);
         }
     }
     RK_FAIL(RK_ERR_IO, "%s has no checkpoint yet; train it first", folder);
 }
 
-/* The config says what the tensors mean: it must be that of the training that wrote them. */
+/* The config says what the tensors and the data set mean: it must be that of the training that
+ * wrote them. */
 static rk_status check_config(const rk_open_run *run, const rk_config *config, const char *folder)
 {
     char *now = NULL, *difference = NULL;
     RK_TRY(rk__trajectory_text(config, NULL, &now));
     rk_status status = rk__trajectory_difference(run->facts.trajectory, now, &difference);
     rk__free(now);
+    if (status == RK_OK && !difference && run->facts.data[0]) {
+        now = NULL;
+        RK_TRY(rk__data_text(config, &now));
+        status = rk__data_difference(run->facts.data, now, &difference);
+        rk__free(now);
+    }
     if (status == RK_OK && difference) {
         status = rk__fail(RK_ERR_DATA, __FILE__, __LINE__, __func__,
                           "%s/" RK_FILE_CONFIG " does not say how %s was trained: %s; put back "

@@ -7,6 +7,7 @@
 #include "rankine/train.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
+#include "train/trajectory.h"
 
 /* Does the run's own config ask for the same data set, of sources in the same places? */
 static rk_status asks_the_same(const char *folder, const rk_config *config, bool *out)
@@ -28,8 +29,26 @@ done:
     return status;
 }
 
+/* The folder's config may have been edited since: it must still say how its data set was made. */
+static rk_status check_options(const char *folder, const rk_config *config,
+                               const rk_checkpoint_facts *facts)
+{
+    char *now = NULL, *difference = NULL;
+    RK_TRY(rk__data_text(config, &now));
+    rk_status status = facts->data[0] ? rk__data_difference(facts->data, now, &difference) : RK_OK;
+    rk__free(now);
+    if (status == RK_OK && difference) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s/" RK_FILE_CONFIG " does not say how its data set was made: %s; put "
+                          "back what was edited there",
+                          folder, difference);
+    }
+    rk__free(difference);
+    return status;
+}
+
 /* Tells the data set where it came from, and the user where that has changed. */
-static rk_status tell_origin(const char *folder, const rk_options *options, const rk_hooks *hooks,
+static rk_status tell_origin(const char *folder, const rk_config *config, const rk_hooks *hooks,
                              rk_dataset *dataset)
 {
     char *path = NULL, now[17] = "", text[512];
@@ -37,7 +56,8 @@ static rk_status tell_origin(const char *folder, const rk_options *options, cons
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_LAST));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &facts));
-    RK_TRY_GOTO(done, rk__dataset_sources_digest(options, now));
+    RK_TRY_GOTO(done, rk__dataset_sources_digest(rk__config_options(config), now));
+    RK_TRY_GOTO(done, check_options(folder, config, &facts));
     memcpy(dataset->sources, facts.sources, sizeof dataset->sources);
     dataset->origin = facts.dataset_path;
     facts.dataset_path = NULL;
@@ -66,7 +86,7 @@ rk_status rk_train_dataset(const rk_config *config, const rk_train_options *how,
     if (!own) {
         return rk_dataset_prepare(config, false, hooks, out);
     }
-    rk_status status = tell_origin(how->run_dir, rk__config_options(config), hooks, own);
+    rk_status status = tell_origin(how->run_dir, config, hooks, own);
     if (status != RK_OK) {
         rk_dataset_free(own);
         return status;

@@ -180,6 +180,7 @@ static rk_status prepare_facts(rk_trainer *t)
     memcpy(t->facts.fingerprint, t->dataset->fingerprint, sizeof t->facts.fingerprint);
     memcpy(t->facts.sources, t->dataset->sources, sizeof t->facts.sources);
     RK_TRY(rk__strdup(&t->facts.dataset_path, path));
+    RK_TRY(rk__data_text(t->config, &t->facts.data));
     const rk_model_kind *m = rk__model_of(t->options);
     bool by_times = m->needs && (m->needs(t->options) & RK_NEEDS_TIMES);
     return rk__trajectory_text(t->config, by_times ? t->dataset->times_fingerprint : NULL,

@@ -162,7 +162,21 @@ cp straight/config.yaml keep.yaml
 sed 's/ dim: 8$/ dim: 16/' keep.yaml >straight/config.yaml
 run 3 "$rankine" evaluate straight
 says "straight/config.yaml" "model.dim was 8" "is 16 now"
+# Options of the data set, too, for answers and for going on; also of a source and one source less.
+for edit in 's/ min_user: .*/ min_user: 3/' 's/ kind: leave_one_out/ kind: ratio/' \
+    's/ where: .*/ where: "rating >= 4"/'; do
+    sed "$edit" keep.yaml >straight/config.yaml
+    cmp -s keep.yaml straight/config.yaml && continue
+    run 3 "$rankine" evaluate straight
+    says "straight/config.yaml" "when this run began and is"
+    run 2 "$rankine" train --run straight --resume --quiet
+    says "does not say how its data set was made" "put back what was edited there"
+done
 mv keep.yaml straight/config.yaml
+cp -r straight without
+rm without/best.h5
+run 3 "$rankine" evaluate without
+says "without/best.h5 is gone" "was the best one"
 rm straight/data.h5
 cp other/data.h5 straight/data.h5
 run 3 "$rankine" evaluate straight

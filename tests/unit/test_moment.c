@@ -142,7 +142,7 @@ static rk_status read_times(const char *const *texts, int n, int unit, double *o
         RK_TRY_GOTO(done, rk__reader_next(reader, &record, &is_end));
         out[i] = record.time;
     }
-    rk__reader_settle_times(reader, out, n);
+    status = rk__reader_settle_times(reader, out, n);
 done:
     rk__reader_close(reader);
     test_scratch_remove(folder);
@@ -158,9 +158,10 @@ static void a_column_has_one_unit(void **state)
         double seconds[3];
     } cases[] = {
         {{"1600642871", "0", "-5.5"}, RK_TIME_UNIT_AUTO, {1600642871, 0, -5.5}},
-        {{"1600642871123", "0", "99999999999"},
-         RK_TIME_UNIT_AUTO,
-         {1600642871.123, 0, 99999999.999}},
+        {{"1600642871123", "0", "100000000000"}, RK_TIME_UNIT_AUTO, {1600642871.123, 0, 100000000}},
+        {{"1600642871123", "1", "99999999999"},
+         RK_TIME_UNIT_MS,
+         {1600642871.123, 0.001, 99999999.999}},
         {{"1600642871123456", "1", "-2208988800000000"},
          RK_TIME_UNIT_AUTO,
          {1600642871.123456, 1e-6, -2208988800}},
@@ -174,7 +175,7 @@ static void a_column_has_one_unit(void **state)
         {{"20200920230111", "20200920", "20200920000000"},
          RK_TIME_UNIT_AUTO,
          {1600642871, 1600560000, 1600560000}},
-        {{"20200920", "19991231", "5"}, RK_TIME_UNIT_AUTO, {20200920, 19991231, 5}},
+        {{"20200920", "19991231", "5"}, RK_TIME_UNIT_S, {20200920, 19991231, 5}},
         {{"20200920", "1", "2"}, RK_TIME_UNIT_S, {20200920, 1, 2}},
         {{"20200920", "19991231", "20000101"}, RK_TIME_UNIT_S, {20200920, 19991231, 20000101}},
         {{"1500", "1", "-500"}, RK_TIME_UNIT_MS, {1.5, 0.001, -0.5}},
@@ -198,6 +199,13 @@ static void a_column_has_one_unit(void **state)
                  read_times(mixed, 3, RK_TIME_UNIT_AUTO, seconds));
     assert_fails(RK_ERR_DATA, "t.csv:3:5: t '1600642871' is of another form",
                  read_times(reverse, 3, RK_TIME_UNIT_AUTO, seconds));
+    static const char *const units[] = {"1600642871", "1600642871123", "1"};
+    static const char *const nearly[] = {"20200920", "19991231", "20209920"};
+    assert_fails(RK_ERR_DATA, "1600642871 and 1600642871123 look like different units",
+                 read_times(units, 3, RK_TIME_UNIT_AUTO, seconds));
+    assert_ok(read_times(units, 3, RK_TIME_UNIT_MS, seconds));
+    assert_fails(RK_ERR_DATA, "2 of 3 times are dates such as 20200920, but 20209920 is none",
+                 read_times(nearly, 3, RK_TIME_UNIT_AUTO, seconds));
     assert_fails(RK_ERR_DATA, "t '2020-09-20' is a date, but time_unit is for numbers",
                  read_times(reverse, 3, RK_TIME_UNIT_MS, seconds));
 }

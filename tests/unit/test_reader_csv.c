@@ -244,6 +244,11 @@ static void text_ids_are_trimmed_and_missing_ones_said(void **state)
     assert_true(plain.words == other.words);
     assert_int_equal(plain.counts.trimmed, 0);
     assert_int_equal(other.counts.trimmed, 4);
+    /* Blanks that nobody sees as such: no-break, ideographic, zero width. */
+    assert_ok(read_rule("user_id,item_id\n\xc2\xa0u1,i 5\xe3\x80\x80\nu2 \xe2\x80\x8b\xc2\xa0,i5\n",
+                        RK_IDS_TEXT, RK_MISSING_ERROR, &other));
+    assert_true(plain.words == other.words);
+    assert_int_equal(other.counts.trimmed, 3);
     /* What does not round-trip as a number does as a text. */
     assert_ok(read_rule("user_id,item_id\n007,+1\n7,1\n", RK_IDS_TEXT, RK_MISSING_ERROR, &other));
     static const char *const words[] = {"",     "  ",  "nan", "NaN", "NULL", "null", "None",
