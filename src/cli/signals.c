@@ -1,7 +1,7 @@
 /*
- * Ctrl-C and SIGTERM. A handler may do next to nothing, so the first signal only prints a message
- * and sets a flag, which the library polls through hooks.should_stop between steps. A second signal
- * ends the program at once.
+ * Ctrl-C, SIGTERM, and a terminal that closes. A handler may do next to nothing, so the first
+ * signal only prints a message and sets a flag, which the library polls through hooks.should_stop
+ * between steps. A second signal ends the program at once.
  */
 #include <errno.h>
 #include <signal.h>
@@ -39,6 +39,10 @@ void cli_signals_install(const char *said_first)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) { /* not of nohup */
+        sigaction(SIGHUP, &action, NULL);
+    }
 }
 
 bool cli_signals_stop(void)
