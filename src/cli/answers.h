@@ -71,6 +71,7 @@ void cli_pairs_free(cli_pairs *pairs);
 typedef enum cli_form { CLI_FORM_PEOPLE, CLI_FORM_JSON, CLI_FORM_JSONL, CLI_FORM_TSV } cli_form;
 
 typedef struct cli_sink {
+    bool quiet; /* no sentence about the file that was written */
     FILE *out;
     cli_form form;
     cli_json j;
@@ -81,6 +82,7 @@ typedef struct cli_sink {
 typedef struct cli_sink_args {
     bool json, jsonl, tsv, force;
     const char *out; /* FILE, or NULL */
+    bool quiet;      /* cli_sink.quiet */
 } cli_sink_args;
 
 /* path: a file, which is written aside and takes its name when it is whole; lent until the sink is

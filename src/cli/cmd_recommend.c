@@ -206,7 +206,7 @@ static int close_sinks(request *r, int code)
     for (int i = 0; i < r->tops.n; i++) {
         const char *path = r->sinks[i].file.path;
         code = cli_sink_close(&r->sinks[i], code);
-        if (code == 0 && path) {
+        if (code == 0 && path && !r->sinks[i].quiet) {
             FILE *out = cli_is_standard_output(path) ? stderr : stdout;
             fprintf(out, "%s: the best %" PRId64 " for %s user%s", path, r->tops.v[i],
                     cli_count(total).s, total == 1 ? "" : "s");
@@ -335,6 +335,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "into a file, which ends in .tsv, .jsonl or .json", 0, 0},
         {"--force", CLI_FLAG, &args.sink.force, NULL,
          "replace a file that is there, when the new one is whole", 0, 0},
+        {"--quiet", CLI_FLAG, &args.sink.quiet, NULL, "no sentence about the file", 0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},

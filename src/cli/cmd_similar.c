@@ -188,7 +188,7 @@ static int close_sink(request *r, int code)
 {
     const char *path = r->sink.file.path;
     code = cli_sink_close(&r->sink, code);
-    if (code == 0 && path) {
+    if (code == 0 && path && !r->sink.quiet) {
         fprintf(cli_is_standard_output(path) ? stderr : stdout,
                 "%s: the %" PRId64 " most similar of %s item%s\n", path, r->top,
                 cli_count(r->asking.n).s, r->asking.n == 1 ? "" : "s");
@@ -282,6 +282,7 @@ int cmd_similar(cli *c, int argc, char **argv)
          "into a file, which ends in .tsv, .jsonl or .json", 0, 0},
         {"--force", CLI_FLAG, &args.sink.force, NULL,
          "replace a file that is there, when the new one is whole", 0, 0},
+        {"--quiet", CLI_FLAG, &args.sink.quiet, NULL, "no sentence about the file", 0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},

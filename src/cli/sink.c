@@ -46,7 +46,7 @@ static int choose_form(cli_sink *s, const char *command, const cli_sink_args *ar
 
 int cli_sink_open(cli_sink *s, const char *command, const cli_sink_args *args, const char *path)
 {
-    *s = (cli_sink){.out = stdout};
+    *s = (cli_sink){.quiet = args->quiet, .out = stdout};
     int code = choose_form(s, command, args);
     if (code == 0 && path) {
         code = cli_result_open(&s->file, "--out", path, args->force);
