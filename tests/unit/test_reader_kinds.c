@@ -114,8 +114,8 @@ static void matrix_market_coordinates(void **state)
     (void)state;
     static const char *const texts[] = {
         "%%MatrixMarket matrix coordinate real general\n%\n2 30 3\n1 20 4.5\n2 10 3\n1 30 5\n",
-        "%%matrixmarket MATRIX Coordinate Integer General\r\n% by hand\r\n\r\n2 30 3\r\n1 20 4\r\n"
-        "  2\t10  3\r\n% in between\r\n1 30 5",
+        ("%%matrixmarket MATRIX Coordinate Integer General\r\n% by hand\r\n\r\n2 30 3\r\n1 20 4\r\n"
+         "  2\t10  3\r\n% in between\r\n1 30 5"),
         "%%MatrixMarket matrix coordinate pattern general\n2 30 3\n1 20\n2 10\n1 30\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
