@@ -85,6 +85,21 @@ typedef struct cli_sink_args {
     bool quiet;      /* cli_sink.quiet */
 } cli_sink_args;
 
+/* Those about the file, which all commands that answer have: rows of their tables. */
+#define CLI_FILE_OPTIONS(sink)                                                                     \
+    {"--out", CLI_TEXT, &(sink).out, "FILE", "into a file, which ends in .tsv, .jsonl or .json",   \
+     0,       0},                                                                                  \
+        {"--force",                                                                                \
+         CLI_FLAG,                                                                                 \
+         &(sink).force,                                                                            \
+         NULL,                                                                                     \
+         "replace a file that is there, when the new one is whole",                                \
+         0,                                                                                        \
+         0},                                                                                       \
+    {                                                                                              \
+        "--quiet", CLI_FLAG, &(sink).quiet, NULL, "no sentence about the file", 0, 0               \
+    }
+
 /* path: a file, which is written aside and takes its name when it is whole; lent until the sink is
  * closed. NULL = the standard output. Returns an exit code, after a message. */
 int cli_sink_open(cli_sink *s, const char *command, const cli_sink_args *args, const char *path);

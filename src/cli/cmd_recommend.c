@@ -331,11 +331,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "a line an item: user, rank, item, score, basis, with tabs between them;\n"
          "rank, item and score are empty where there is no answer",
          0, 0},
-        {"--out", CLI_TEXT, &args.sink.out, "FILE",
-         "into a file, which ends in .tsv, .jsonl or .json", 0, 0},
-        {"--force", CLI_FLAG, &args.sink.force, NULL,
-         "replace a file that is there, when the new one is whole", 0, 0},
-        {"--quiet", CLI_FLAG, &args.sink.quiet, NULL, "no sentence about the file", 0, 0},
+        CLI_FILE_OPTIONS(args.sink),
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},
