@@ -210,7 +210,7 @@ static void print_metrics_report(FILE *out, const rk_report *report)
         return;
     }
     for (int line = 0; line < 2; line++) {
-        fprintf(out, "%s%-13s", cli_bold(colour), "");
+        fprintf(out, "%s%-18s", cli_bold(colour), "");
         for (int p = 0; p < 2; p++) {
             if (shown[p] && line == 0) {
                 fprintf(out, "%8s%*s", parts[p], p == 0 && shown[1] ? 15 : 0, "");
@@ -226,7 +226,7 @@ static void print_metrics_report(FILE *out, const rk_report *report)
         if (strncmp(path, listed, length) != 0 || path[length] != '.' || !strchr(path, '@')) {
             continue;
         }
-        fprintf(out, "%-13s", path + length + 1);
+        fprintf(out, "%-18s", path + length + 1);
         for (int p = 0; p < 2; p++) {
             if (shown[p]) {
                 print_cell(out, report, parts[p], path + length + 1);
@@ -234,7 +234,7 @@ static void print_metrics_report(FILE *out, const rk_report *report)
         }
         fputc('\n', out);
     }
-    fprintf(out, "%-13s popular: the ranking by popularity\n", "");
+    fprintf(out, "%-18s popular: the ranking by popularity\n", "");
 }
 
 static void print_chosen(FILE *out, const rk_report *report)
@@ -332,11 +332,11 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
         double mean = rk_report_number(report, path);
         double popularity = rk_report_number(report, beside);
         if (!any) {
-            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour), part, "mean", "sd",
+            fprintf(out, "%s%-18s%12s%12s%12s%8s%s\n", cli_bold(colour), part, "mean", "sd",
                     "popularity", "ratio", cli_plain(colour));
             any = true;
         }
-        fprintf(out, "%-15s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
+        fprintf(out, "%-18s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
                 popularity);
         print_ratio(out, mean, popularity);
         fputc('\n', out);

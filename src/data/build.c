@@ -267,7 +267,7 @@ static rk_status divide(rk_dataset *d, bench *b, const rk_options *options)
     }
     RK_TRY(take_parts(d, b));
     RK_TRY(rk__fields_derive(d));
-    return rk__candidates_draw(d, options->split.candidates, (uint64_t)options->split.seed);
+    return rk__candidates_draw(d, options);
 }
 
 static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *options)

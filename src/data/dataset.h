@@ -66,8 +66,8 @@ struct rk_dataset {
     int n_fields;
     rk_row_field *fields; /* n_fields, owned */
     int64_t n_candidates; /* of each row; 0 = none */
-    /* Of RK_VALID and RK_TEST: i32 [rows of the part, n_candidates], beside parts[].items; -1 at
-     * the end of rows that have fewer. NULL elsewhere. Owned. */
+    /* Of RK_VALID and RK_TEST: i32 [rows of the part, n_candidates], beside parts[].items; NULL
+     * elsewhere. Owned. */
     int32_t *candidates[RK_PARTS];
     struct rk_sides *sides; /* relations and features, data/sides.h; owned; NULL = none */
     /* Over details[RK_TRAIN].time: rk__dataset_times_fingerprint; "" = none. */

@@ -332,7 +332,6 @@ done:
     return status;
 }
 
-/* Rows of items without repetition that end in -1 where they have fewer. */
 static rk_status load_candidates(const rk_h5 *file, rk_dataset *d, rk_part part)
 {
     const char *group = rk_part_name(part);
@@ -351,9 +350,7 @@ static rk_status load_candidates(const rk_h5 *file, rk_dataset *d, rk_part part)
     RK_TRY(rk__h5_read(file, at.text, RK_H5_I32, rows, each, d->candidates[part]));
     for (int64_t k = 0; k < rows * each; k++) {
         int32_t item = d->candidates[part][k];
-        bool is_last = k % each == each - 1;
-        if (item < -1 || item >= d->n_items ||
-            (item < 0 && !is_last && d->candidates[part][k + 1] >= 0)) {
+        if (item < 0 || item >= d->n_items) {
             return fail_row(file, group, "candidates", k / each, "are no items");
         }
     }

@@ -128,7 +128,8 @@ static void warn_of_unknown(rk_trainer *t)
     const int64_t folded = rk__model_folds_in(m) ? s->given_users : 0;
     if (t->options->eval.among == RK_AMONG_CANDIDATES) {
         rk__log(&t->log, RK_LOG_INFO,
-                "held-out items are ranked among %lld candidates of each row, not among all items",
+                "each held-out item is ranked among %lld candidates of its own, not among all "
+                "items",
                 (long long)t->dataset->n_candidates);
     }
     if (folded > 0 && !m->is_same_for_all) {
