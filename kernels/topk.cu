@@ -260,6 +260,12 @@ __device__ float standing_score(const standing_values &v, int64_t query, int64_t
     return is_open && score > -CUDART_INF_F ? score : -CUDART_INF_F;
 }
 
+/* That of an item that is asked for; -inf where none is. */
+__device__ float asked_score(const standing_values &v, int64_t query, int32_t item)
+{
+    return query < *v.count && item >= 0 ? standing_score(v, query, item) : -CUDART_INF_F;
+}
+
 /* Adds or takes away one item of this score. */
 __device__ void count_one(float other, float score, int by, int *above, int *tied)
 {
@@ -281,9 +287,8 @@ __global__ void __launch_bounds__(rk::BLOCK) standing(standing_values v)
         float scores[MOST];
         bool is_asked = false;
         for (int p = 0; p < n; p++) {
-            const bool is_item = query < *v.count && items[first + p] >= 0;
-            scores[p] = is_item ? standing_score(v, query, items[first + p]) : 0.0f;
-            is_asked = is_asked || is_item;
+            scores[p] = asked_score(v, query, items[first + p]);
+            is_asked = is_asked || scores[p] > -CUDART_INF_F;
         }
         if (threadIdx.x < MOST) {
             above[threadIdx.x] = tied[threadIdx.x] = 0;
@@ -313,9 +318,9 @@ __global__ void __launch_bounds__(rk::BLOCK) standing(standing_values v)
         __syncthreads();
         if ((int)threadIdx.x < n) {
             const int64_t at = query * v.width + first + threadIdx.x;
-            const bool is_item = query < *v.count && v.items[at] >= 0;
-            v.above[at] = is_item ? above[threadIdx.x] : -1;
-            v.tied[at] = is_item ? tied[threadIdx.x] - 1 : -1; /* itself */
+            const bool is_ranked = asked_score(v, query, v.items[at]) > -CUDART_INF_F;
+            v.above[at] = is_ranked ? above[threadIdx.x] : -1;
+            v.tied[at] = is_ranked ? tied[threadIdx.x] - 1 : -1; /* itself */
         }
         __syncthreads();
     }

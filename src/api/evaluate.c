@@ -8,8 +8,10 @@
 #include "api/model_internal.h"
 #include "base/alloc.h"
 #include "data/holdout.h"
+#include "eval/audit.h"
 #include "eval/metrics.h"
 #include "eval/slices.h"
+#include "eval/trace.h"
 
 struct rk_holdout {
     const rk_dataset *dataset; /* that its indices are of; lent */
@@ -129,7 +131,9 @@ typedef struct work {
     rk_measure *measures; /* n_values; owned */
     int64_t n_values;
     rk_eval_more more;
-    rk_user_values each; /* owned */
+    rk_user_values each;    /* owned */
+    rk_popularity by_count; /* the model's, on `dataset`; nothing in it is owned */
+    rk_trace trace;         /* owned */
 } work;
 
 static int ascending(const void *left, const void *right)
@@ -373,17 +377,27 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     if (w->how->slices || w->how->each) {
         w->more.each = &w->each;
     }
-    if (w->options.eval.among == RK_AMONG_CANDIDATES && !w->how->popularity && hooks &&
-        hooks->log) {
+    const bool is_model = !w->how->popularity && !w->how->trace;
+    if (w->options.eval.among == RK_AMONG_CANDIDATES && is_model && hooks && hooks->log) {
         hooks->log(
             hooks->user, RK_LOG_INFO,
             "each held-out item is ranked among its candidates of split.candidates, not among "
             "all items");
     }
-    rk_popularity by_count = w->model->popularity;
-    by_count.dataset = &w->dataset;
-    rk_ranker ranker =
-        w->how->popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(w->model->scorer);
+    w->by_count = w->model->popularity;
+    w->by_count.dataset = &w->dataset;
+    rk_ranker ranker = w->how->popularity ? rk__popularity_ranker(&w->by_count)
+                                          : rk__scorer_ranker(w->model->scorer);
+    if (w->how->trace) {
+        RK_TRY(rk__trace_init(&w->trace, &w->by_count));
+        if (w->trace.n == 0) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the data set %s has no relation from users to items that was read, so there "
+                    "is no ranking by traces",
+                    w->dataset.name);
+        }
+        ranker = rk__trace_ranker(&w->trace);
+    }
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
     RK_TRY(w->how->slices ? fill_slices(w, out) : RK_OK);
@@ -408,6 +422,7 @@ rk_status rk_evaluate(const rk_model *model, const rk_evaluate_options *options,
     rk__free(w.more.groups.users);
     rk__free(w.more.groups.pairs);
     rk__user_values_free(&w.each);
+    rk__trace_free(&w.trace);
     if (status != RK_OK) {
         rk_evaluation_free(out);
     }
@@ -424,6 +439,21 @@ void rk_evaluation_free(rk_evaluation *e)
         rk__free(e->slices);
         *e = (rk_evaluation){0};
     }
+}
+
+rk_status rk_evaluate_audit(const rk_model *model, const rk_evaluate_options *options,
+                            rk_audit *out)
+{
+    work w = {.model = model, .how = options};
+    *out = (rk_audit){0};
+    rk_status status = take_options(&w);
+    rk_ranker ranker = rk__scorer_ranker(model->scorer);
+    if (status == RK_OK) {
+        status = rk__audit(&w.dataset, &w.options, w.part, w.has, &ranker, out);
+    }
+    rk_config_free(w.metrics);
+    rk__free(w.users);
+    return status;
 }
 
 rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,

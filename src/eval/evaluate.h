@@ -56,8 +56,8 @@ typedef struct rk_ranker {
     rk_status (*score)(void *self, const int32_t *users, int64_t n, const int64_t *offsets,
                        const int32_t *items, float *scores);
     /* Of all items but those left out, how many have a higher score than items[e], and how many
-     * others the same. Those that are never ranked count as the lowest, and as the same among each
-     * other. For metrics of the order and expectations; NULL: it cannot. */
+     * others the same; -1 for an item that is never ranked. For metrics of the order and
+     * expectations; NULL: it cannot. */
     rk_status (*stand)(void *self, const rk_standing_order *order, int32_t *above, int32_t *tied);
 } rk_ranker;
 

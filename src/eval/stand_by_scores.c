@@ -1,5 +1,7 @@
 #include "eval/stand_by_scores.h"
 
+#include <math.h>
+
 /* Is the item in one of the parts from `first` to `end` - 1? */
 static bool has(const rk_stand_among *a, int first, int end, int32_t item)
 {
@@ -30,6 +32,10 @@ static void stand(const rk_stand_among *a, int32_t item, int32_t *out_above, int
                 tied -= !(a->scores[other] > score) && !(a->scores[other] < score);
             }
         }
+    }
+    if (!(score > -INFINITY)) {
+        *out_above = *out_tied = -1;
+        return;
     }
     *out_above = above;
     *out_tied = tied - !has(a, 0, RK_PARTS, item); /* itself */

@@ -86,17 +86,17 @@ static rk_status reserve(standings *s, int64_t wanted)
 
 /* The expectations of a user: means over their held-out items, each ranked among n_candidates of
  * the items that the user does not have. An item that is never ranked is never hit. */
-static void expect_user(standings *s, int64_t i, int64_t user, const uint8_t *in_train)
+static void expect_user(standings *s, int64_t i, int64_t user)
 {
     const rk_eval_work *w = s->w;
     const rk_dataset *d = w->dataset;
-    const int64_t begin = w->targets->offsets[user], n = rk__lists_count(w->targets, user);
+    const int64_t n = rk__lists_count(w->targets, user);
     const int64_t pool = d->n_items - rk__eval_count(w->has, s->left_out, user);
     double *expected = s->expected + i * w->n_values, *chances = s->chances + i * w->k_max;
     memset(expected, 0, (size_t)w->n_values * sizeof *expected);
     for (int64_t t = 0; t < n; t++) {
         const int64_t at = s->offsets[i] + t;
-        if (!in_train[w->targets->items[begin + t]]) {
+        if (s->above[at] < 0) {
             continue;
         }
         rk__rank_chances(s->log_factorials, pool, d->n_candidates, s->above[at], s->tied[at],
@@ -111,14 +111,15 @@ static void expect_user(standings *s, int64_t i, int64_t user, const uint8_t *in
     }
 }
 
-/* Of each held-out item the share of the others that it is ahead of. */
+/* Of each held-out item the share of the others that it is ahead of; of one that is never ranked
+ * nothing. */
 static void measure_order(standings *s, int64_t i, int64_t user)
 {
     const rk_eval_work *w = s->w;
     const int64_t others = w->dataset->n_items - rk__eval_count(w->has, s->left_out, user);
     for (int64_t at = s->offsets[i]; at < s->offsets[i + 1]; at++) {
         const double behind = (double)others - (double)s->above[at] - 0.5 * (double)s->tied[at];
-        s->auc[at] = others > 0 ? behind / (double)others : 1;
+        s->auc[at] = s->above[at] < 0 ? 0 : others > 0 ? behind / (double)others : 1;
     }
 }
 
@@ -158,7 +159,7 @@ static void add_user(standings *s, int64_t user_at, int64_t i, bool is_order)
 }
 
 static rk_status stand_lot(standings *s, const rk_ranker *ranker, int64_t first, int64_t n,
-                           const uint8_t *in_train, bool is_order)
+                           bool is_order)
 {
     const rk_eval_work *w = s->w;
     int32_t *items = NULL;
@@ -184,7 +185,7 @@ static rk_status stand_lot(standings *s, const rk_ranker *ranker, int64_t first,
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
         if (s->log_factorials) {
-            expect_user(s, i, w->users[first + i], in_train);
+            expect_user(s, i, w->users[first + i]);
         }
         measure_order(s, i, w->users[first + i]);
     }
@@ -195,8 +196,8 @@ static rk_status stand_lot(standings *s, const rk_ranker *ranker, int64_t first,
 }
 
 /* A pass over all users: metrics of the order, expectations, or both. */
-static rk_status pass(rk_eval_work *w, const rk_ranker *ranker, unsigned left_out,
-                      const uint8_t *in_train, bool is_order, bool is_expected)
+static rk_status pass(rk_eval_work *w, const rk_ranker *ranker, unsigned left_out, bool is_order,
+                      bool is_expected)
 {
     rk_status status = RK_OK;
     standings s = {.w = w, .left_out = left_out};
@@ -205,7 +206,7 @@ static rk_status pass(rk_eval_work *w, const rk_ranker *ranker, unsigned left_ou
     RK_TRY_GOTO(done, allocate(&s));
     for (int64_t first = 0; first < w->n_users; first += RK_RANK_TILE) {
         const int64_t n = w->n_users - first < RK_RANK_TILE ? w->n_users - first : RK_RANK_TILE;
-        RK_TRY_GOTO(done, stand_lot(&s, ranker, first, n, in_train, is_order));
+        RK_TRY_GOTO(done, stand_lot(&s, ranker, first, n, is_order));
         rk__eval_tell(w, first + n);
         RK_TRY_GOTO(done, rk__eval_stop(w, first + n));
     }
@@ -219,9 +220,7 @@ rk_status rk__stand_users(rk_eval_work *w, const rk_ranker *ranker)
 {
     const unsigned all = 1u << RK_TRAIN | 1u << RK_VALID | 1u << RK_TEST | 1u << RK_GIVEN;
     const unsigned order = w->seen | 1u << w->part;
-    const rk_lists *train = &w->dataset->parts[RK_TRAIN];
     bool is_order = false;
-    uint8_t *in_train = NULL;
     rk_status status = RK_OK;
     for (int64_t v = 0; v < w->n_values; v++) {
         is_order = is_order || rk__metric_of(w->measures[v].metric) == RK_METRIC_OF_ORDER;
@@ -232,18 +231,13 @@ rk_status rk__stand_users(rk_eval_work *w, const rk_ranker *ranker)
     if (!ranker->stand) {
         RK_FAIL(RK_ERR_CONFIG, "this ranking cannot say where items stand, which auc needs");
     }
-    RK_TRY(rk__calloc(&in_train, w->dataset->n_items, sizeof *in_train, "items of train"));
-    for (int64_t e = 0; e < train->offsets[train->n_rows]; e++) {
-        in_train[train->items[e]] = 1;
-    }
     if (w->expected && order == all) {
-        status = pass(w, ranker, all, in_train, is_order, true);
+        status = pass(w, ranker, all, is_order, true);
     } else {
-        status = is_order ? pass(w, ranker, order, in_train, true, false) : RK_OK;
+        status = is_order ? pass(w, ranker, order, true, false) : RK_OK;
         if (status == RK_OK && w->expected) {
-            status = pass(w, ranker, all, in_train, false, true);
+            status = pass(w, ranker, all, false, true);
         }
     }
-    rk__free(in_train);
     return status;
 }

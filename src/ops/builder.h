@@ -303,8 +303,9 @@ void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
 
 /* Where given items of each query stand among the items that its mask list does not have, whether
  * they are in that list or not: how many of those score higher, and how many as high, the item
- * itself not counted. An item with a `blocked` other than 0 counts as a score of -inf, and so does
- * a score that is NaN. -1 for an item of -1. The mask list may have an item several times. */
+ * itself not counted. Both are -1 for an item of -1 and for one that is never ranked: with a
+ * `blocked` other than 0, or a score that is NaN or -inf. The mask list may have an item several
+ * times. */
 typedef struct rk_standing_values {
     rk_value scores;       /* f32 [T,I] */
     rk_value items;        /* i32 [T,P] */

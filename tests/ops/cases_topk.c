@@ -328,7 +328,7 @@ static void standing_of(int number)
         const int64_t t = at / width;
         items[at] = at % 5 == 4 ? -1 : (int32_t)ops_below(&r, s->items);
         above[at] = tied[at] = -1;
-        if (items[at] >= 0 && t < s->count) {
+        if (items[at] >= 0 && t < s->count && scores[t * s->items + items[at]] > -INFINITY) {
             stand(scores + t * s->items, masked + t * s->items, s->items, items[at], &above[at],
                   &tied[at]);
         }

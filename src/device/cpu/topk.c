@@ -180,40 +180,37 @@ void rk__cpu_top_k(const rk_call *call)
 
 /* ---- where items stand ---- */
 
-/* How many of all items score higher than `score`, and how many as high. */
+/* How many of the items that are not blocked score higher than `score`, and how many as high. */
 static void count_all(const float *scores, const int32_t *blocked, int64_t n, float score,
                       int32_t *out_above, int32_t *out_tied)
 {
-    const bool is_least = !(score > -INFINITY);
     int32_t above = 0, tied = 0;
     for (int64_t i = 0; i < n; i++) {
         const bool is_open = !blocked || blocked[i] == 0;
-        above += is_open && scores[i] > (is_least ? -INFINITY : score);
-        tied += is_least ? !(is_open && scores[i] > -INFINITY) : is_open && scores[i] == score;
+        above += is_open && scores[i] > score;
+        tied += is_open && scores[i] == score;
     }
     *out_above = above;
     *out_tied = tied;
 }
 
-/* The item's score; what is blocked or no number is below all. */
-static float standing_score(const ranked_inputs *in, const float *scores, int32_t item)
+static bool is_never_ranked(const ranked_inputs *in, const float *scores, int32_t item)
 {
-    bool is_open = !in->blocked || in->blocked[item] == 0;
-    return is_open && scores[item] > -INFINITY ? scores[item] : -INFINITY;
+    return (in->blocked && in->blocked[item] != 0) || !(scores[item] > -INFINITY);
 }
 
 static void stand(const ranked_inputs *in, const float *scores, int64_t n, int64_t query,
                   int32_t item, int32_t *above, int32_t *tied)
 {
-    const float score = standing_score(in, scores, item);
+    const float score = scores[item];
     bool is_masked = false;
     count_all(scores, in->blocked, n, score, above, tied);
     for (int64_t m = in->mask_offsets[query]; m < in->mask_offsets[query + 1]; m++) {
         const int32_t masked = in->mask_items[m];
-        if (m == in->mask_offsets[query] || masked != in->mask_items[m - 1]) {
-            const float other = standing_score(in, scores, masked);
-            *above -= other > score;
-            *tied -= !(other > score) && !(other < score);
+        const bool is_first = m == in->mask_offsets[query] || masked != in->mask_items[m - 1];
+        if (is_first && !is_never_ranked(in, scores, masked)) {
+            *above -= scores[masked] > score;
+            *tied -= scores[masked] == score;
             is_masked = is_masked || masked == item;
         }
     }
@@ -232,7 +229,7 @@ void rk__cpu_standing(const rk_call *call)
         for (int64_t p = 0; p < width; p++) {
             const int64_t at = query * width + p;
             above[at] = tied[at] = -1;
-            if (query < in.n_used && items[p] >= 0) {
+            if (query < in.n_used && items[p] >= 0 && !is_never_ranked(&in, scores, items[p])) {
                 stand(&in, scores, n, query, items[p], &above[at], &tied[at]);
             }
         }
