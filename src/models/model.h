@@ -4,6 +4,7 @@
  *   declare   its tensors: parameters (trained or computed, saved in checkpoints), tables that are
  *             made of them (not saved), constants
  *   encode    of models that are trained by gradients: tables of all nodes, which the loss reads
+ *   scores    of those whose scores are more than products of such: those of a batch's pairs
  *   phase     of the others: one step as a program of operations; an epoch is one round of phases
  *   finish    the tables that scoring reads, from the parameters
  *   query     rows [T,w] for a tile of known users
@@ -64,6 +65,21 @@ typedef struct rk_encoded {
     rk_value views[2]; /* what loss.contrast holds against each other; RK_NONE without it */
 } rk_encoded;
 
+/* A batch of B triplets of a user, a positive and M negatives, for models that score pairs. */
+typedef struct rk_batch_values {
+    rk_value nodes;  /* i32 [(2+M)B,1], see rk_row_set; items as nodes */
+    rk_row_set rows; /* their distinct nodes */
+    rk_value fields; /* i32 [B,F]: what the rows of the positives say besides, or RK_NONE */
+    rk_value labels; /* f32 [B,1]: the values of the positives, or RK_NONE; M is 0 with them */
+    rk_value state;  /* of the step */
+    int64_t batch, n_candidates; /* B, M */
+} rk_batch_values;
+
+typedef struct rk_scored {
+    rk_value scores; /* f32 [B,1+M], the positive's first */
+    rk_value ego;    /* f32 [S,w] at the batch's rows, for the L2 term; RK_NONE = there is none */
+} rk_scored;
+
 /* A tile of T queries of one kind. */
 typedef struct rk_tile {
     bool is_folded;      /* somebody unknown, by the lists alone; else known users */
@@ -100,9 +116,14 @@ typedef struct rk_model_kind {
     bool (*has_gram_form)(const rk_options *options);
     /* values[i]: the program's value of parameter i; the result may hold one of them itself. state:
      * of the step, in a training program; RK_NONE = no views are wanted. Failures stick in the
-     * program. NULL = fitted by phases. */
+     * program. */
     rk_encoded (*encode)(const rk_model_instance *instance, rk_program *program,
                          rk_graph_values graph, const rk_value *values, rk_value state);
+    /* In its place: the scores of a batch's pairs, from the parameters' values. Parameters that are
+     * tables of all nodes are read by rk__gather_rows at the batch's rows, and from there by
+     * rk__gather_slots. */
+    rk_scored (*scores)(const rk_model_instance *instance, rk_program *program,
+                        const rk_value *values, const rk_batch_values *batch);
 
     /* ---- fitting by phases ---- */
     int n_phases;
@@ -161,6 +182,12 @@ const rk_model_kind *const *rk__models(void);
 static inline const rk_model_kind *rk__model_of(const rk_options *options)
 {
     return rk__models()[options->model.kind];
+}
+
+/* Else it is fitted by phases. */
+static inline bool rk__model_is_by_gradients(const rk_model_kind *model)
+{
+    return model->n_phases == 0;
 }
 
 /* What rk_config_check asks, of a config that a run already has without options that nothing reads,

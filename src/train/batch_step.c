@@ -182,32 +182,66 @@ static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values gra
                              : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
 }
 
+/* What the loss reads of a model by its tables, at the rows of the batch. */
+static void encode(const rk_step *s, rk_program *p, rk_graph_values graph, const rk_value *values,
+                   rk_value nodes, rk_objective_values *batch)
+{
+    const rk_options *o = s->engine->options;
+    const rk_model_instance model = model_of(s);
+    rk_encoded encoded = model.model->encode(&model, p, graph, values, batch->state);
+    if (rk__objective_needs_ego(o) && encoded.ego != encoded.final) {
+        batch->ego = rk__gather_rows(p, encoded.ego, batch->rows);
+    }
+    batch->final = rk__gather_rows(p, encoded.final, batch->rows);
+    batch->ego = encoded.ego == encoded.final ? batch->final : batch->ego;
+    for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
+        bool is_final = encoded.views[i] == encoded.final;
+        batch->views[i] =
+            is_final ? batch->final : rk__gather_rows(p, encoded.views[i], batch->rows);
+    }
+    rk__neighbour_term_gather(p, &model, encoded.final, nodes, batch);
+}
+
+/* What it reads of a model that scores pairs. */
+static void score(const rk_step *s, rk_program *p, const rk_value *values, rk_value nodes,
+                  rk_objective_values *batch)
+{
+    const rk_model_instance *model = &s->engine->model;
+    const rk_batch_values pairs = {.nodes = nodes,
+                                   .rows = batch->rows,
+                                   .fields = RK_NONE,
+                                   .labels = RK_NONE,
+                                   .state = batch->state,
+                                   .batch = s->sample.batch,
+                                   .n_candidates = s->sample.n_candidates};
+    rk_scored scored = model->model->scores(model, p, values, &pairs);
+    batch->scores = scored.scores;
+    batch->labels = pairs.labels;
+    batch->ego = scored.ego;
+}
+
 /* The terms of the loss, on whole tables; rk__program_restrict leaves of them what is read. */
 static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *values,
                              rk_value state)
 {
     const rk_engine *e = s->engine;
     const rk_options *o = e->options;
-    const rk_model_instance model = model_of(s);
     rk_graph_values graph = rk__use_graph(p);
     rk_value nodes = append_nodes(s, p, graph);
-    rk_objective_values batch = {.ego = RK_NONE,
+    rk_objective_values batch = {.final = RK_NONE,
+                                 .scores = RK_NONE,
+                                 .labels = RK_NONE,
+                                 .ego = RK_NONE,
                                  .logit_bias = rk__sampling_use_logit_bias(p, &e->store),
                                  .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
                                  .weight = use_weights(s, p, graph, nodes, state),
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
-    rk_encoded encoded = model.model->encode(&model, p, graph, values, state);
-    if (rk__objective_needs_ego(o) && encoded.ego != encoded.final) {
-        batch.ego = rk__gather_rows(p, encoded.ego, batch.rows);
+    if (e->model.model->scores) {
+        score(s, p, values, nodes, &batch);
+    } else {
+        encode(s, p, graph, values, nodes, &batch);
     }
-    batch.final = rk__gather_rows(p, encoded.final, batch.rows);
-    batch.ego = encoded.ego == encoded.final ? batch.final : batch.ego;
-    for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
-        bool is_final = encoded.views[i] == encoded.final;
-        batch.views[i] = is_final ? batch.final : rk__gather_rows(p, encoded.views[i], batch.rows);
-    }
-    rk__neighbour_term_gather(p, &model, encoded.final, nodes, &batch);
     return rk__objective_append(p, o, &batch, s->sample.n_candidates);
 }
 

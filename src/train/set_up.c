@@ -61,7 +61,7 @@ static const char *weighing_option(const rk_options *o)
     if (o->model.weigh_by == RK_WEIGH_BY_VALUE) {
         return "model.weigh_by";
     }
-    if (!m->encode) {
+    if (!rk__model_is_by_gradients(m)) {
         return NULL;
     }
     return o->loss.weigh_by == RK_WEIGH_BY_VALUE       ? "loss.weigh_by"

@@ -94,7 +94,7 @@ static void tell_model(rk_trainer *t)
         const rk_parameter *p = &e->model.parameters[i];
         numbers += p->rows * p->cols;
     }
-    if (m->encode) {
+    if (rk__model_is_by_gradients(m)) {
         rk__log(&t->log, RK_LOG_INFO,
                 "model %s: %lld parameters; %lld steps an epoch, %lld triplets each", m->name,
                 (long long)numbers, (long long)s->steps_per_epoch, (long long)s->batch);
