@@ -108,6 +108,7 @@ typedef struct rk_dataset_stats {
     int64_t given_users; /* users who have some */
     int64_t tied_users;  /* users whose held-out rows were chosen among rows of equal time */
     int64_t repeats;     /* rows that data.repeats keep has kept; 0 without it */
+    int64_t in_gap;      /* dropped: interactions in split.gap */
 } rk_dataset_stats;
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);

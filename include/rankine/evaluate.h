@@ -97,8 +97,9 @@ typedef struct rk_evaluation {
 } rk_evaluation;
 
 /* Evaluates a full ranking, or one among candidates (eval.among). RK_ERR_CONFIG for an unknown
- * metric, a cut-off or a user that is none, and for `trace` without a relation to go by; RK_ERR_DATA
- * where nobody has an item held out, RK_ERR_INTERRUPTED if hooks ask to stop. hooks may be NULL. */
+ * metric, a cut-off or a user that is none, and for `trace` without a relation to go by;
+ * RK_ERR_DATA where nobody has an item held out, RK_ERR_INTERRUPTED if hooks ask to stop. hooks may
+ * be NULL. */
 RK_API rk_status rk_evaluate(const rk_model *model, const rk_evaluate_options *options,
                              const rk_hooks *hooks, rk_evaluation *out);
 

@@ -129,6 +129,9 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     if (s->repeats > 0) {
         row(out, "repeats", "%s rows are kept", cli_count(s->repeats).s);
     }
+    if (s->in_gap > 0) {
+        row(out, "gap", "%s interactions are in no part", cli_count(s->in_gap).s);
+    }
     row(out, "cold items", "%s in valid, %s in test", cli_count(s->cold_valid_items).s,
         cli_count(s->cold_test_items).s);
     row(out, "cold users", "%s in test", cli_count(s->cold_test_users).s);

@@ -3,7 +3,8 @@
  *
  * Users and items are dense indices in ascending order of their original ids (as numbers for
  * integer ids, bytewise for text ids). Item lists are ascending and free of duplicates; no pair is
- * in two parts. What rows say besides (times, values ...) lies beside the lists.
+ * in two parts, but with data.repeats each_part. What rows say besides (times, values ...) lies
+ * beside the lists.
  */
 #ifndef RK_DATA_DATASET_H
 #define RK_DATA_DATASET_H

@@ -123,6 +123,9 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
         rk__buffer_add(b, "%a,%a,", o->split.valid, o->split.test);
         add_moment(b, o->split.valid_from);
         add_moment(b, o->split.test_from);
+        if (o->split.gap > 0) {
+            rk__buffer_add(b, "gap %a,", o->split.gap);
+        }
     } else if (o->split.kind != RK_SPLIT_GIVEN) {
         rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
                        (long long)o->split.seed);

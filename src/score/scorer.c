@@ -106,6 +106,20 @@ static rk_status declare(rk_scorer *s)
     return rk__engine_add(e, "popularity", RK_F32, n_items, 1, s->counts, &s->popularity);
 }
 
+/* The most that one user has in all parts; more than all items where a pair is in several. */
+static int64_t most_entries(const rk_scorer *s)
+{
+    int64_t most = 0;
+    for (int64_t user = 0; user < s->engine->graph.n_users; user++) {
+        int64_t n = 0;
+        for (int part = 0; part < RK_PARTS; part++) {
+            n += s->data.parts[part] ? rk__lists_count(s->data.parts[part], user) : 0;
+        }
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 static rk_status choose_sizes(rk_scorer *s)
 {
     const int64_t n_items = s->engine->graph.n_items, n = tile_of(s->engine);
@@ -129,6 +143,7 @@ static rk_status choose_sizes(rk_scorer *s)
     RK_TRY(rk__mul(&entries, n, n_items, "the lists of a tile"));
     entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;
     s->capacity = entries > n_items ? entries : n_items;
+    s->capacity = s->capacity > most_entries(s) ? s->capacity : most_entries(s);
     return RK_OK;
 }
 
