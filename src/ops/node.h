@@ -177,7 +177,8 @@ typedef struct rk_similar_attr {
     int32_t kind; /* RK_SIMILARITY_* of base/choices.h; similar_value.h has the formulas */
     int32_t k;
     double shrinkage; /* 0 = none */
-    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for */
+    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for; walk: the
+                         power */
     int64_t n_users, n_items;
 } rk_similar_attr;
 

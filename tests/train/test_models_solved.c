@@ -75,12 +75,12 @@ static void popularity_counts(void **unused)
     fitted_data_free(&d);
 }
 
-/* ---- item_knn ---- */
+/* ---- models that keep neighbours of items ---- */
 
 typedef struct knn_rule {
-    const char *similarity;
+    const char *similarity; /* model.similarity of item_knn, or another model.kind */
     double shrinkage;
-    const char *more; /* one more setting */
+    const char *more[2]; /* more settings */
 } knn_rule;
 
 static double user_weight(const fitted_data *d, int u)
@@ -99,13 +99,14 @@ static double bm25_factor(const fitted_data *d, int i, double total)
 /* The similarity of i, whose list it is, and j; 0 without users in common. */
 static double similarity(const fitted_data *d, const knn_rule *rule, int i, int j, double total)
 {
-    double common = 0, weighted = 0, own = 0, other = 0, all = d->n_users;
+    double common = 0, weighted = 0, own = 0, other = 0, walks = 0, all = d->n_users;
     double n_i = fitted_item_degree(d, i), n_j = fitted_item_degree(d, j), value = 0;
     for (int u = 0; u < d->n_users; u++) {
         double weight = user_weight(d, u);
         bool a = d->has[u * d->n_items + i], b = d->has[u * d->n_items + j];
         common += a && b;
         weighted += a && b ? weight : 0;
+        walks += a && b ? pow(fitted_user_degree(d, u), -0.7) : 0;
         own += a ? weight : 0;
         other += b ? weight : 0;
     }
@@ -124,6 +125,9 @@ static double similarity(const fitted_data *d, const knn_rule *rule, int i, int 
         break;
     case 'b':
         value = weighted * bm25_factor(d, i, total) * bm25_factor(d, j, total);
+        break;
+    case 'r': /* rp3beta with model.walk_alpha 0.7 and model.walk_beta 0.4 */
+        value = walks * pow(n_i, -0.7) * pow(n_j, -0.4);
         break;
     case 'a': /* with model.similarity_alpha 0.2 */
         value = common / (pow(n_i, 0.2) * pow(n_j, 0.8));
@@ -178,36 +182,46 @@ static void expected_scores(const fitted_data *d, const double *s, const char *a
                             double *out)
 {
     const int n = d->n_items;
-    bool is_liked = strcmp(aggregate, "liked") == 0, has_mean = strcmp(aggregate, "bars") == 0;
+    bool is_liked = strncmp(aggregate, "liked", 5) == 0, has_mean = strcmp(aggregate, "bars") == 0;
     bool is_unit = has_mean || strcmp(aggregate, "target_l1") == 0;
+    bool is_liked_unit = strcmp(aggregate, "liked_l1") == 0;
+    double *total = calloc((size_t)n, sizeof *total);
+    for (int e = 0; e < n * n; e++) {
+        total[e / n] += s[e];
+    }
     for (int u = 0; u < d->n_users; u++) {
         for (int c = 0; c < n; c++) {
             double sum = 0, row = 0, mean = (double)fitted_item_degree(d, c) / d->n_users;
             for (int j = 0; j < n; j++) {
                 double m = has_mean ? (double)fitted_item_degree(d, j) / d->n_users : 0;
                 double x = d->has[u * n + j] - m;
-                sum += x * (is_liked ? s[j * n + c] : s[c * n + j]);
+                double of_liked = s[j * n + c] / (is_liked_unit && total[j] > 0 ? total[j] : 1);
+                sum += x * (is_liked ? of_liked : s[c * n + j]);
                 row += s[c * n + j];
             }
             out[u * n + c] = (is_unit && row > 0 ? sum / row : sum) + (has_mean ? mean : 0);
         }
     }
+    free(total);
 }
 
 static void check_knn(const fitted_data *d, const knn_rule *rule, int k)
 {
-    static const char *const aggregates[] = {"liked", "target", "target_l1", "bars"};
+    static const char *const aggregates[] = {"liked", "liked_l1", "target", "target_l1", "bars"};
+    const bool is_knn = !strchr("r", rule->similarity[0]);
     double *s = calloc((size_t)(d->n_items * d->n_items), sizeof *s);
     double *expected = calloc((size_t)(d->n_users * d->n_items), sizeof *expected);
-    for (int a = 0; a < 4; a++) {
+    for (int a = 0; a < 5; a++) {
         char kind[64], aggregate[64], neighbours[64], shrinkage[64], what[128];
-        snprintf(kind, sizeof kind, "model.similarity=%s", rule->similarity);
+        snprintf(kind, sizeof kind, is_knn ? "model.similarity=%s" : "model.kind=%s",
+                 rule->similarity);
         snprintf(aggregate, sizeof aggregate, "model.aggregate=%s", aggregates[a]);
         snprintf(neighbours, sizeof neighbours, "model.neighbours=%d", k);
         snprintf(shrinkage, sizeof shrinkage, "model.shrinkage=%g", rule->shrinkage);
-        snprintf(what, sizeof what, "item_knn %s %s", rule->similarity, aggregates[a]);
+        snprintf(what, sizeof what, "%s %s", rule->similarity, aggregates[a]);
         const char *settings[] = {
-            "model.kind=item_knn", kind, aggregate, neighbours, shrinkage, rule->more, NULL};
+            "model.kind=item_knn", kind, aggregate, neighbours, is_knn ? shrinkage : rule->more[1],
+            rule->more[0],         NULL};
         fitted f = fitted_fit(d, settings);
         check_lists(f.model, d, rule, k, s);
         expected_scores(d, s, aggregates[a], expected);
@@ -218,13 +232,14 @@ static void check_knn(const fitted_data *d, const knn_rule *rule, int k)
     free(expected);
 }
 
-static void item_knn_scores_by_its_lists(void **unused)
+static void lists_of_neighbours_are_what_scores_add_up(void **unused)
 {
     (void)unused;
     static const knn_rule rules[] = {
-        {"cosine", 0, NULL}, {"cosine", 3, NULL}, {"jaccard", 0, NULL},
-        {"tfidf", 0, NULL},  {"bm25", 2.5, NULL}, {"asymmetric", 0, "model.similarity_alpha=0.2"},
-        {"pearson", 0, NULL}};
+        {"cosine", 0, {NULL}},  {"cosine", 3, {NULL}},
+        {"jaccard", 0, {NULL}}, {"tfidf", 0, {NULL}},
+        {"bm25", 2.5, {NULL}},  {"asymmetric", 0, {"model.similarity_alpha=0.2"}},
+        {"pearson", 0, {NULL}}, {"rp3beta", 0, {"model.walk_alpha=0.7", "model.walk_beta=0.4"}}};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
@@ -543,7 +558,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(popularity_counts),
-        cmocka_unit_test(item_knn_scores_by_its_lists),
+        cmocka_unit_test(lists_of_neighbours_are_what_scores_add_up),
         cmocka_unit_test(ease_is_the_same_through_either_side),
         cmocka_unit_test(ials_sweeps_as_dense_equations_do),
     };
