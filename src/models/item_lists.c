@@ -1,7 +1,7 @@
 /*
- * What models have in common whose scores are sums over lists of neighbours of items: a table of the
- * K nearest of each item, which they make in their own way, and the lists that scoring reads, made
- * of it by model.aggregate (item_knn.c says what its words mean).
+ * What models have in common whose scores are sums over lists of neighbours of items: a table of
+ * the K nearest of each item, which they make in their own way, and the lists that scoring reads,
+ * made of it by model.aggregate (item_knn.c says what its words mean).
  */
 #include <stdio.h>
 
@@ -69,13 +69,8 @@ rk_status rk__declare_item_lists(rk_model_instance *instance)
     return o->model.aggregate == RK_AGGREGATE_BARS ? declare_means(instance) : RK_OK;
 }
 
-void rk__finish_item_lists(const rk_model_instance *instance, rk_program *p)
+void rk__make_item_lists(rk_program *p, rk_neighbour_lists_attr attr)
 {
-    const int aggregate = instance->options->model.aggregate;
-    const bool by_liked = aggregate == RK_AGGREGATE_LIKED || aggregate == RK_AGGREGATE_LIKED_L1;
-    const rk_neighbour_lists_attr attr = {.transposed = !by_liked,
-                                          .unit_sum = aggregate != RK_AGGREGATE_LIKED &&
-                                                      aggregate != RK_AGGREGATE_TARGET};
     rk_neighbour_lists lists =
         rk__neighbour_lists(p, rk__use_named(p, "neighbours"), rk__use_named(p, "similarities"),
                             rk__use_if_there(p, "item_means"), attr);
@@ -83,6 +78,16 @@ void rk__finish_item_lists(const rk_model_instance *instance, rk_program *p)
     rk__assign_named(p, "lists.items", lists.columns);
     rk__assign_named(p, "lists.values", lists.values);
     rk__assign_named(p, "lists.bias", lists.bias);
+}
+
+void rk__finish_item_lists(const rk_model_instance *instance, rk_program *p)
+{
+    const int aggregate = instance->options->model.aggregate;
+    const bool by_liked = aggregate == RK_AGGREGATE_LIKED || aggregate == RK_AGGREGATE_LIKED_L1;
+    const rk_neighbour_lists_attr attr = {.transposed = !by_liked,
+                                          .unit_sum = aggregate != RK_AGGREGATE_LIKED &&
+                                                      aggregate != RK_AGGREGATE_TARGET};
+    rk__make_item_lists(p, attr);
 }
 
 static rk_value score_with(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,

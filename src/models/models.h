@@ -9,6 +9,7 @@ extern const rk_model_kind rk__model_mf;
 extern const rk_model_kind rk__model_lightgcn_pp;
 extern const rk_model_kind rk__model_popularity;
 extern const rk_model_kind rk__model_item_knn;
+extern const rk_model_kind rk__model_slim;
 extern const rk_model_kind rk__model_rp3beta;
 extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_ials;
@@ -50,6 +51,8 @@ rk_value rk__use_if_there(rk_program *p, const char *name);
  * rk__item_neighbours makes them. */
 rk_status rk__check_neighbours(const rk_options *options, const rk_model_data *data);
 rk_status rk__declare_item_lists(rk_model_instance *instance);
+/* The lists of a rule; finish takes the one of model.aggregate. */
+void rk__make_item_lists(rk_program *p, rk_neighbour_lists_attr attr);
 void rk__finish_item_lists(const rk_model_instance *instance, rk_program *p);
 rk_value rk__score_item_lists(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
                               rk_value queries);

@@ -182,6 +182,15 @@ typedef struct rk_similar_attr {
     int64_t n_users, n_items;
 } rk_similar_attr;
 
+typedef struct rk_slim_attr {
+    double l1, l2;     /* slim_step.h has the objective */
+    double tolerance;  /* a step counts that gains more than this share of the item's users / 2 */
+    int64_t passes;    /* over the candidates of an item, at most */
+    bool has_negative; /* weights may be below 0 */
+    int32_t k;
+    int64_t n_users, n_items;
+} rk_slim_attr;
+
 typedef struct rk_neighbour_lists_attr {
     bool transposed; /* the lists are of the items that have the row's item as a neighbour */
     bool unit_sum;   /* the values of an item's neighbours are divided by their sum */
@@ -241,6 +250,7 @@ typedef union rk_attr {
     rk_add_lists_attr add_lists;
     rk_similar_attr similar; /* item_neighbours */
     rk_neighbour_lists_attr neighbour_lists;
+    rk_slim_attr slim; /* slim_columns */
     rk_als_attr als;     /* als_* */
     rk_ridge_attr ridge; /* count_gram, ease_factor */
 } rk_attr;

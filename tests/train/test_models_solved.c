@@ -1,5 +1,5 @@
 /*
- * Models that are solved for, popularity, item_knn, ease and ials, fitted through the public API
+ * Models that are solved for, popularity, item_knn, rp3beta, slim, ease and ials, fitted through the public API
  * and held against dense matrices in double: their tensors, and the scores of all users and items.
  *
  * The last user and the last item of the data have no train interactions: that user gets the items'
@@ -246,6 +246,87 @@ static void lists_of_neighbours_are_what_scores_add_up(void **unused)
         check_knn(&d, &rules[i], 5);
     }
     check_knn(&d, &rules[0], ITEMS - 1); /* as many as there can be: lists end early */
+    fitted_data_free(&d);
+}
+
+/* ---- slim ---- */
+
+/* The slope of |x_j - X w|^2 / 2 + l2 |w|^2 / 2 by -w_k, where W [n, n] holds column j. */
+static double slope_of(const fitted_data *d, const double *w, int k, int j, double l2)
+{
+    const int n = d->n_items;
+    double slope = -l2 * w[k * n + j];
+    for (int u = 0; u < d->n_users; u++) {
+        if (d->has[u * n + k]) {
+            double left = d->has[u * n + j];
+            for (int m = 0; m < n; m++) {
+                left -= d->has[u * n + m] ? w[m * n + j] : 0;
+            }
+            slope += left;
+        }
+    }
+    return slope;
+}
+
+/* The weights are the only ones from which no direction goes down, and scores are x W. */
+static void check_slim(const fitted_data *d, double l1, double l2, bool has_negative)
+{
+    const int n = d->n_items, k = n - 1;
+    char first[32], second[32], third[48];
+    snprintf(first, sizeof first, "model.l1=%g", l1);
+    snprintf(second, sizeof second, "model.l2=%g", l2);
+    snprintf(third, sizeof third, "model.negative_weights=%s", has_negative ? "true" : "false");
+    const char *settings[] = {"model.kind=slim",
+                              "model.neighbours=23",
+                              "model.tolerance=1e-13",
+                              first,
+                              second,
+                              third,
+                              NULL};
+    fitted f = fitted_fit(d, settings);
+    int32_t *items = fitted_tensor(f.model, "neighbours", NULL, NULL);
+    float *values = fitted_tensor(f.model, "similarities", NULL, NULL);
+    double *w = calloc((size_t)(n * n), sizeof *w);
+    double *expected = calloc((size_t)(d->n_users * n), sizeof *expected);
+    int below = 0, above = 0;
+    for (int e = 0; e < n * k; e++) {
+        if (items[e] >= 0) {
+            w[items[e] * n + e / k] = (double)values[e];
+            below += values[e] < 0;
+            above += values[e] > 0;
+        }
+    }
+    assert_true(above > n && (below > 0) == has_negative);
+    for (int e = 0; e < n * n; e++) {
+        double slope = slope_of(d, w, e / n, e % n, l2);
+        if (w[e] != 0) {
+            assert_true(e / n != e % n);
+            assert_true(fabs(slope - (w[e] > 0 ? l1 : -l1)) < 1e-3);
+        } else if (e / n != e % n) {
+            assert_true((has_negative ? fabs(slope) : slope) < l1 + 1e-3);
+        }
+    }
+    for (int p = 0; p < d->n_users * n; p++) {
+        for (int j = 0; j < n; j++) {
+            expected[p] += d->has[p / n * n + j] ? w[j * n + p % n] : 0;
+        }
+    }
+    check_scores("slim", f.model, d, expected, 1e-5);
+    free(w);
+    free(expected);
+    free(items);
+    free(values);
+    fitted_free(&f);
+}
+
+static void slim_is_where_nothing_gets_better(void **unused)
+{
+    (void)unused;
+    fitted_data d;
+    fitted_data_init(&d, USERS, ITEMS, true);
+    check_slim(&d, 0.8, 3, false);
+    check_slim(&d, 0, 20, false);
+    check_slim(&d, 0.4, 3, true);
     fitted_data_free(&d);
 }
 
@@ -559,6 +640,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(popularity_counts),
         cmocka_unit_test(lists_of_neighbours_are_what_scores_add_up),
+        cmocka_unit_test(slim_is_where_nothing_gets_better),
         cmocka_unit_test(ease_is_the_same_through_either_side),
         cmocka_unit_test(ials_sweeps_as_dense_equations_do),
     };

@@ -23,8 +23,8 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
     rk__append(p, node);
 }
 
-/* offsets i64[U+I+1], columns i32 (nodes), user_weight f32[U] or -, item_factor f32[I,1] or [I,2] or -
- * -> items i32[I,K], values f32[I,K] */
+/* offsets i64[U+I+1], columns i32 (nodes), user_weight f32[U] or -, item_factor f32[I,1] or [I,2]
+ * or - -> items i32[I,K], values f32[I,K] */
 rk_status rk__shape_item_neighbours(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_similar_attr *a = &node->attr.similar;
