@@ -23,7 +23,7 @@ LAYERS = {
     "device/cpu": "base ops device",
     "device/cuda": "base ops device kernels",
     "models": "base config data graph ops",
-    "engine": "base config graph ops device models",
+    "engine": "base config data graph ops device models",
     "eval": "base config data",
     "score": "base config data graph ops device models engine eval",
     "train": "base config io data graph ops device models engine eval score",

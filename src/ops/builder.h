@@ -62,6 +62,11 @@ rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_val
  * rk__sample_triplets -> f32 [B,1], 0 in unused slots. */
 rk_value rk__triplet_values(rk_program *p, rk_graph_values graph, rk_value values, rk_value nodes,
                             rk_value state, int64_t batch);
+/* The fields of a batch's positives: fields i32 [R,F] of the R rows of the users' edges, edge e the
+ * rows offsets[e] to offsets[e + 1] - 1 of i64 [E+1,1] (RK_NONE: one each), of several rows one at
+ * random -> i32 [BF,1], field f of triplet b in slot bF + f; -1 in unused slots. */
+rk_value rk__triplet_fields(rk_program *p, rk_graph_values graph, rk_value offsets, rk_value fields,
+                            rk_value nodes, rk_value state, int64_t batch);
 rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes);
 
 /* A graph without a share of its edges, both directions of one kept or dropped together (Wu et al.,
@@ -161,7 +166,8 @@ rk_value rk__reshape(rk_program *p, rk_value x, int64_t cols);
 rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr attr);
 
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
- * the positive first) of x [S,d] at its row set. Unused slots are zeros. */
+ * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
+ * something else is one of so many users. */
 rk_value rk__gather_slots(rk_program *p, rk_value x, rk_row_set rows, rk_slots_attr attr);
 /* [R,d] -> [R times,d]: rows 0 to times - 1 are row 0, and so on; and its adjoint. */
 rk_value rk__repeat_rows(rk_program *p, rk_value x, int64_t times);

@@ -25,6 +25,7 @@ rankine_test(train/test_held_out.c)
 rankine_test(train/test_weights.c)
 rankine_test(train/test_models_bad.c)
 rankine_test(train/test_models_runs.c)
+rankine_test(train/test_fm.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 

@@ -92,7 +92,8 @@ static void make_ring(ring *r, int64_t n_items, int32_t left_out)
         }
     }
     assert_ok(rk__graph_build(&r->graph, users, items, n, N_USERS, n_items));
-    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times, NULL};
+    r->data = (rk_model_data){
+        .n_users = N_USERS, .n_items = n_items, .graph = &r->graph, .train_times = r->times};
 }
 
 /* Models as options say them, ended by NULL. */
