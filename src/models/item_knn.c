@@ -95,7 +95,7 @@ static rk_status declare(rk_model_instance *instance)
 
 static rk_value use_if_there(rk_program *p, const char *name)
 {
-    return rk__store_find(p->store, name) >= 0 ? rk__use_named(p, name) : RK_NONE;
+    return rk__find_named(p, name) >= 0 ? rk__use_named(p, name) : RK_NONE;
 }
 
 static void phase(const rk_model_instance *instance, rk_program *p, int number, rk_value state)
