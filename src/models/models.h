@@ -14,6 +14,7 @@ extern const rk_model_kind rk__model_rp3beta;
 extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_ials;
 extern const rk_model_kind rk__model_fm;
+extern const rk_model_kind rk__model_ensemble;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */

@@ -17,6 +17,8 @@ rk_value rk__use(rk_program *p, int32_t stored);
 
 /* The same by its name in the store; it must be there. */
 rk_value rk__use_named(rk_program *p, const char *name);
+/* Its number in the store, -1 if there is none: with the program's prefix, else without. */
+int32_t rk__find_named(const rk_program *p, const char *name);
 
 /* Makes the stored tensor receive a result: the node that computes `value` writes there (a copy is
  * appended when `value` is itself stored). Same shape and type. */
@@ -338,6 +340,10 @@ rk_value rk__add_lists(rk_program *p, rk_value scores, rk_tile_lists lists, rk_v
 
 /* y[t,c] = scores[t,items[t,c]], 0 for item -1: items i32 [T,C] -> [T,C]. */
 rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
+
+/* Each query's scores minus their mean, over their standard deviation, so that those of several
+ * models can be added: [T,I] -> [T,I]. Zeros where all are equal, and of queries >= count. */
+rk_value rk__standardise_scores(rk_program *p, rk_value scores, rk_value count);
 
 /* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
  * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where

@@ -237,6 +237,9 @@ typedef struct rk_als_attr {
  * floats is noise, and spd_inverse fails though every pivot may be above 0. */
 #define RK_MOST_INFLATION 1e6F
 
+/* Scores whose standard deviation is this share of their mean are equal but for rounding. */
+#define RK_FLAT_SCORES 1e-9
+
 /* A square matrix of the nodes of a side: what is added to its diagonal. */
 typedef struct rk_ridge_attr {
     int64_t first, n; /* the nodes */
