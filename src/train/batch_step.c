@@ -70,12 +70,30 @@ static rk_status declare_nodes(rk_step *s)
     return rk__engine_add(s->engine, "batch.nodes", RK_I32, slots, 1, NULL, &s->stored_nodes);
 }
 
+/* The fields of the train rows, of a model that reads some. */
+static const char *const NAME_FIELDS = "batch.fields";
+static const char *const NAME_ROWS = "batch.rows_of_edges";
+
+static rk_status declare_fields(rk_step *s)
+{
+    const rk_contexts *c = s->engine->model.data.contexts;
+    if (!c) {
+        return RK_OK;
+    }
+    if (c->offsets) {
+        RK_TRY(rk__engine_add(s->engine, NAME_ROWS, RK_I64, s->engine->graph.n_edges + 1, 1,
+                              c->offsets, NULL));
+    }
+    return rk__engine_add(s->engine, NAME_FIELDS, RK_I32, c->n_train, c->n, c->train, NULL);
+}
+
 static rk_status declare(rk_step *s, const rk_hooks *hooks)
 {
     rk_engine *e = s->engine;
     RK_TRY(rk__sampling_init(&s->sampling, &e->graph, e->model.data.train_values, e->options));
     RK_TRY(rk__sampling_declare(&s->sampling, e->options, &e->graph, &e->store, &s->sample));
     RK_TRY(declare_nodes(s));
+    RK_TRY(declare_fields(s));
     RK_TRY(rk__neighbour_term_init(&s->neighbours, &e->graph, e->options, hooks));
     RK_TRY(rk__neighbour_term_declare(&s->neighbours, &e->store));
     RK_TRY(declare_gram(s));
@@ -182,6 +200,17 @@ static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values gra
                              : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
 }
 
+/* i32 [BF,1], rows of the table of contexts; RK_NONE of a model that reads no fields. */
+static rk_value use_fields(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
+                           rk_value state)
+{
+    const rk_contexts *c = s->engine->model.data.contexts;
+    rk_value rows = c && c->offsets ? rk__use_named(p, NAME_ROWS) : RK_NONE;
+    return !c ? RK_NONE
+              : rk__triplet_fields(p, graph, rows, rk__use_named(p, NAME_FIELDS), nodes, state,
+                                   s->sample.batch);
+}
+
 /* What the loss reads of a model by its tables, at the rows of the batch. */
 static void encode(const rk_step *s, rk_program *p, rk_graph_values graph, const rk_value *values,
                    rk_value nodes, rk_objective_values *batch)
@@ -203,13 +232,13 @@ static void encode(const rk_step *s, rk_program *p, rk_graph_values graph, const
 }
 
 /* What it reads of a model that scores pairs. */
-static void score(const rk_step *s, rk_program *p, const rk_value *values, rk_value nodes,
-                  rk_objective_values *batch)
+static void score(const rk_step *s, rk_program *p, rk_graph_values graph, const rk_value *values,
+                  rk_value nodes, rk_objective_values *batch)
 {
     const rk_model_instance *model = &s->engine->model;
     const rk_batch_values pairs = {.nodes = nodes,
                                    .rows = batch->rows,
-                                   .fields = RK_NONE,
+                                   .fields = use_fields(s, p, graph, nodes, batch->state),
                                    .labels = RK_NONE,
                                    .state = batch->state,
                                    .batch = s->sample.batch,
@@ -238,7 +267,7 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
     if (e->model.model->scores) {
-        score(s, p, values, nodes, &batch);
+        score(s, p, graph, values, nodes, &batch);
     } else {
         encode(s, p, graph, values, nodes, &batch);
     }

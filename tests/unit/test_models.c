@@ -92,7 +92,8 @@ static void make_ring(ring *r, int64_t n_items, int32_t left_out)
         }
     }
     assert_ok(rk__graph_build(&r->graph, users, items, n, N_USERS, n_items));
-    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times, NULL};
+    r->data = (rk_model_data){
+        .n_users = N_USERS, .n_items = n_items, .graph = &r->graph, .train_times = r->times};
 }
 
 /* Models as options say them, ended by NULL. */
@@ -108,6 +109,8 @@ static const char *const variants[][4] = {
     {"model.kind=item_knn", "model.neighbours=2"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=bm25", "model.aggregate=bars"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=tfidf"},
+    {"model.kind=slim", "model.neighbours=2"},
+    {"model.kind=rp3beta", "model.neighbours=2"},
     {"model.kind=ease"},
     {"model.kind=ials", "model.dim=3"},
 };

@@ -20,7 +20,7 @@ rk_status rk__shape_gather_slots(const rk_program *p, const rk_node *node, rk_sh
 {
     const rk_slots_attr *a = &node->attr.slots;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
-    NEED(a->batch > 0 && AT(1)->rows % a->batch == 0 && AT(1)->rows >= 2 * a->batch);
+    NEED(a->batch > 0 && AT(1)->rows % a->batch == 0 && AT(1)->rows / a->batch > a->of_items);
     out[0] = shape(RK_F32, a->of_items ? AT(1)->rows - a->batch : a->batch, AT(0)->cols);
     return RK_OK;
 }
@@ -40,7 +40,7 @@ rk_status rk__shape_sum_slots(const rk_program *p, const rk_node *node, rk_shape
 {
     const rk_slots_attr *a = &node->attr.slots;
     int64_t slots = AT(3)->rows;
-    NEED(a->batch > 0 && slots % a->batch == 0 && slots >= 2 * a->batch);
+    NEED(a->batch > 0 && slots % a->batch == 0 && slots / a->batch > a->of_items);
     NEED(is(AT(0), RK_F32, a->of_items ? slots - a->batch : a->batch, -1));
     NEED(is(AT(1), RK_I32, -1, 1) && is(AT(2), RK_I32, AT(1)->rows + 1, 1));
     NEED(is(AT(3), RK_I32, -1, 1) && is(AT(4), RK_I32, 1, 1));
