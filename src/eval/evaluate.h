@@ -20,7 +20,7 @@ typedef struct rk_rank_order {
     unsigned seen; /* 1 << rk_part each: what of the users' items is left out */
     const int32_t *users;
     /* The held-out rows that are asked for one by one, users[i] theirs, who come once for each:
-     * places in row_lists, of a ranker by_row in rk__contexts_lists of the part. NULL = by users. */
+     * places in row_lists, of a ranker by_row in rk__contexts_lists. NULL = by users. */
     const int64_t *rows;
     const rk_lists *row_lists; /* NULL without rows */
     int64_t n, k;

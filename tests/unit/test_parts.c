@@ -1,5 +1,5 @@
 /* data: rows that are in several parts or in none: data.repeats each_part, split.gap, and what is
- * given of held-out users in files. What must come out is worked out by plain loops over the rows. */
+ * given of held-out users in files. What must come out is worked out by plain loops. */
 #include "base/philox.h"
 #include "data/dataset_internal.h"
 #include "support/support.h"
@@ -58,7 +58,7 @@ static bool is_in(int i, rk_part part, double gap)
                               : time < 60 - gap;
 }
 
-/* The value of the last row of the pair in the part, by time and then by row; -1 = there is none. */
+/* The value of the last row of the pair in the part, by time, then by row; -1 = there is none. */
 static double last_value(rk_part part, double gap, int64_t user, int64_t item)
 {
     int last = -1;
@@ -120,7 +120,7 @@ static void a_pair_is_in_every_part_that_has_it(void **state)
     }
 }
 
-/* Without repeats the earliest time of a pair decides, and a pair that is in the gap is in no part. */
+/* Without repeats the earliest time of a pair decides; a pair that is in the gap is in no part. */
 static void the_gap_is_in_no_part(void **state)
 {
     (void)state;
