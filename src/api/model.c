@@ -115,6 +115,17 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
     return facts;
 }
 
+int64_t rk_model_n_fields(const rk_model *model)
+{
+    return model->engine.contexts.n;
+}
+
+int64_t rk_model_field(const rk_model *model, int64_t number)
+{
+    const rk_contexts *c = &model->engine.contexts;
+    return number >= 0 && number < c->n ? c->fields[number] : -1;
+}
+
 static void describe(const rk_parameter *p, rk_tensor_info *out)
 {
     RK_ASSERT(p->dtype == RK_F32 || p->dtype == RK_I32 || p->dtype == RK_I64);
@@ -255,7 +266,11 @@ const char *rk_basis_name(rk_basis basis)
 rk_status rk_model_grounds(const rk_model *model, const rk_query *query, rk_grounds *out)
 {
     rk_grounds grounds = {0};
+    const rk_contexts *c = &model->engine.contexts;
     RK_TRY(rk__scorer_basis(model->scorer, query, &grounds.basis, &grounds.items_used));
+    for (int f = 0; f < c->n; f++) {
+        grounds.context_used += rk__contexts_row(c, f, query->context[f]) >= 0;
+    }
     *out = grounds;
     return RK_OK;
 }

@@ -417,6 +417,32 @@ const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int
                                               : rk__ids_at(&dataset->items, value, room);
 }
 
+rk_status rk_dataset_find_value(const rk_dataset *dataset, int64_t field, const char *text,
+                                int64_t *out)
+{
+    if (field < 0 || field >= dataset->n_fields) {
+        RK_FAIL(RK_ERR_DATA, "the data set %s has %d fields, but no field %lld", dataset->name,
+                dataset->n_fields, (long long)field);
+    }
+    const rk_row_field *f = &dataset->fields[field];
+    if (text[0] == '\0') {
+        *out = -1;
+        return RK_OK;
+    }
+    if (f->derive != RK_DERIVED_FIELD_NONE) {
+        return find(dataset, &dataset->items, "item", text, out);
+    }
+    RK_TRY(find_text(&f->values, text, out));
+    if (*out < 0) {
+        RK_FAIL(RK_ERR_DATA, "no row of the data set %s has '%.80s' in its field %s, whose %lld "
+                "values go from '%.40s' to '%.40s'",
+                dataset->name, text, f->name, (long long)f->values.n,
+                f->values.n > 0 ? f->values.texts[0] : "",
+                f->values.n > 0 ? f->values.texts[f->values.n - 1] : "");
+    }
+    return RK_OK;
+}
+
 rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,
                                 const int32_t **out_candidates, int64_t *out_each)
 {

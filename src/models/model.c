@@ -12,7 +12,14 @@
 
 const rk_model_kind *const *rk__models(void)
 {
+    static const rk_model_kind *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
+                                                  &rk__model_lightgcn_pp, &rk__model_popularity,
+                                                  &rk__model_item_knn,    &rk__model_slim,
+                                                  &rk__model_rp3beta,     &rk__model_ease,
+                                                  &rk__model_ials,        NULL};
     static const rk_model_kind *const models[] = {
+        &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
+        &rk__model_item_knn, &rk__model_ease, &rk__model_ials,        &rk__model_fm, NULL};
         &rk__model_lightgcn,   &rk__model_mf,       &rk__model_lightgcn_pp,
         &rk__model_popularity, &rk__model_item_knn, &rk__model_ease,
         &rk__model_ials,       &rk__model_ensemble, NULL};
@@ -213,8 +220,14 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
 rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
                                 const rk_tile *tile, rk_value item_nodes)
 {
+    return rk__similar_rows(instance, p, tile, item_nodes, instance->model->embeddings);
+}
+
+rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                          rk_value item_nodes, const char *name)
+{
     const rk_range_attr items = {0, instance->data.n_items};
-    rk_value table = rk__use_named(p, instance->model->embeddings);
+    rk_value table = rk__use_named(p, name);
     rk_value queries = rk__unit_rows(p, rk__take_rows(p, table, tile->users), RK_NONE);
     rk_value unit = rk__unit_rows(p, rk__take_rows(p, table, item_nodes), RK_NONE);
     return rk__score_dot(p, queries, unit, tile->count, items);

@@ -249,7 +249,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk__json_text(&json, "version", build->version);
     rk__json_text(&json, "revision", build->revision);
     rk__json_text(&json, "device", r->step->engine->device->name);
-    if (r->step->engine->model.model->encode) {
+    if (rk__model_is_by_gradients(r->step->engine->model.model)) {
         rk__json_text(&json, "graph_form", r->step->form.is_gram ? "gram" : "direct");
     }
     rk__json_end(&json, '}');

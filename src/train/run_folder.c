@@ -274,7 +274,7 @@ rk_status rk__run_folder_write_environment(const char *folder, const rk_step *st
     rk__json_text(&json, "reason", engine->device_reason);
     rk__json_int(&json, "memory_bytes", device.memory_total);
     rk__json_end(&json, '}');
-    if (engine->model.model->encode) {
+    if (rk__model_is_by_gradients(engine->model.model)) {
         rk__json_begin(&json, "graph", '{');
         rk__json_text(&json, "form", form->is_gram ? "gram" : "direct");
         rk__json_text(&json, "reason", form->reason);

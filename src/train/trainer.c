@@ -105,7 +105,7 @@ static void tell_model(rk_trainer *t)
         const rk_parameter *p = &e->model.parameters[i];
         numbers += p->rows * p->cols;
     }
-    if (m->encode) {
+    if (rk__model_is_by_gradients(m)) {
         rk__log(&t->log, RK_LOG_INFO,
                 "model %s: %lld parameters; %lld steps an epoch, %lld triplets each", m->name,
                 (long long)numbers, (long long)s->steps_per_epoch, (long long)s->batch);
@@ -438,6 +438,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
     rk_ranker by_model = rk__scorer_ranker(t->scorer);
     rk_ranker by_popularity = rk__popularity_ranker(&popularity);
+    by_popularity.by_row = by_model.by_row;
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
                 "the model was chosen on test (eval.split): its test metrics are optimistic");
