@@ -142,8 +142,8 @@ def main():
     for row in with_members(chosen, rows):
         run(row, options, rows)
     lines = [line for line in (line_of(row, options) for row in rows) if line]
-    table = ["| row | what | metric on test | model | without refit | popularity | at least | seeds | "
-             "time |",
+    table = ["| row | what | metric on test | model | without refit | popularity | at least | "
+             "seeds | time |",
              "|---|---|---|---|---|---|---|---|---|"] + [line for line, _ in lines]
     print("\n" + "\n".join(table))
     with open(os.path.join(options.runs, "results.md"), "w", encoding="utf-8") as file:

@@ -51,7 +51,7 @@ prints "good: finished before"
 stat -c %Y results/good/last.h5 | cmp -s before - || fail "a finished row was trained again"
 run 0 "${results[@]}" both # its members first
 prints "| ease | closed |" "| both | an ensemble |"
-grep -q '"model": "ease"' results/both/report.json || fail "the ensemble says nothing of its members"
+grep -q '"model": "ease"' results/both/report.json || fail "who are the members?"
 grep -q '"refit": {' results/both/report.json || fail "no refit"
 run 1 "${results[@]}" bad
 prints "0.99 **missed**"
