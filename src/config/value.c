@@ -407,7 +407,9 @@ rk_status rk__value_default(rk_option_value *out, const rk_option *row)
     const char *text = row->default_text;
     rk_option_value value = {0};
     rk_scalar items[MOST_DEFAULTS] = {{.at = text, .length = strlen(text)}};
-    if (rk__option_is_list(row)) {
+    if (row->type == RK_TYPE_PATHS) { /* no folders */
+        RK_ASSERT(strcmp(text, "[]") == 0);
+    } else if (rk__option_is_list(row)) {
         int64_t n = split_default(items, text);
         RK_TRY_GOTO(done, parse_list(&value, row, items, n, "default", row->key));
     } else {
