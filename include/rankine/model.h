@@ -135,8 +135,8 @@ RK_API rk_status rk_model_grounds(const rk_model *model, const rk_query *query, 
 
 /* The k items that are most like each of n items; out is [n, k] as of rk_model_top_k, and so is
  * selection, but for `seen`. Scores: the cosine of the items' vectors, or of models that score by
- * items (item_knn, ease) what the item adds to the score of the other one. The item itself is no
- * answer without keep_given; what has a score of 0 has nothing in common and is none. An item
+ * items (item_knn, ease and their like) what the item adds to the score of the other one. The item
+ * itself is no answer without keep_given; what has a score of 0 has nothing in common and is none. An item
  * without train interactions has no answers. RK_ERR_CONFIG for an index that is none, and for a
  * model that does not find similar items (rk_model_facts). */
 RK_API rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,

@@ -32,11 +32,9 @@ void rk__ids_free(rk_ids *ids)
     *ids = (rk_ids){0};
 }
 
-void rk_dataset_free(rk_dataset *dataset)
+/* What a joined data set borrows. */
+static void free_common(rk_dataset *dataset)
 {
-    if (!dataset) {
-        return;
-    }
     rk__free(dataset->name);
     rk__free(dataset->path);
     rk__free(dataset->origin);
@@ -44,10 +42,6 @@ void rk_dataset_free(rk_dataset *dataset)
     rk__ids_free(&dataset->items);
     rk__free(dataset->labels);
     for (int part = 0; part < RK_PARTS; part++) {
-        rk__lists_free(&dataset->parts[part]);
-        rk__details_free(&dataset->details[part]);
-        rk__lists_free(&dataset->repeats[part]);
-        rk__details_free(&dataset->repeat_details[part]);
         rk__free(dataset->candidates[part]);
     }
     for (int f = 0; f < dataset->n_fields; f++) {
@@ -56,6 +50,22 @@ void rk_dataset_free(rk_dataset *dataset)
     }
     rk__free(dataset->fields);
     rk__sides_free(dataset->sides);
+}
+
+void rk_dataset_free(rk_dataset *dataset)
+{
+    if (!dataset) {
+        return;
+    }
+    for (int part = 0; part < RK_PARTS; part++) {
+        rk__lists_free(&dataset->parts[part]);
+        rk__details_free(&dataset->details[part]);
+        rk__lists_free(&dataset->repeats[part]);
+        rk__details_free(&dataset->repeat_details[part]);
+    }
+    if (!dataset->base) {
+        free_common(dataset);
+    }
     rk__free(dataset);
 }
 

@@ -12,9 +12,17 @@
 
 const rk_model_kind *const *rk__models(void)
 {
+    static const rk_model_kind *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
+                                                  &rk__model_lightgcn_pp, &rk__model_popularity,
+                                                  &rk__model_item_knn,    &rk__model_slim,
+                                                  &rk__model_rp3beta,     &rk__model_ease,
+                                                  &rk__model_ials,        NULL};
     static const rk_model_kind *const models[] = {
         &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
         &rk__model_item_knn, &rk__model_ease, &rk__model_ials,        &rk__model_fm, NULL};
+        &rk__model_lightgcn,   &rk__model_mf,       &rk__model_lightgcn_pp,
+        &rk__model_popularity, &rk__model_item_knn, &rk__model_ease,
+        &rk__model_ials,       &rk__model_ensemble, NULL};
     return models;
 }
 
@@ -100,6 +108,15 @@ bool rk__model_folds_in(const rk_model_kind *model)
     return model->fold_in || !model->query;
 }
 
+bool rk__instance_folds_in(const rk_model_instance *instance)
+{
+    bool can = rk__model_folds_in(instance->model);
+    for (int i = 0; i < instance->n_members; i++) {
+        can = can && rk__instance_folds_in(&instance->members[i]);
+    }
+    return can;
+}
+
 int64_t rk__model_epochs(const rk_options *options)
 {
     return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
@@ -129,6 +146,10 @@ void rk__model_free(rk_model_instance *instance)
     for (int i = 0; i < instance->n_tensors; i++) {
         rk__free(instance->parameters[i].constant);
     }
+    for (int i = 0; i < instance->n_members; i++) {
+        rk__model_free(&instance->members[i]);
+    }
+    rk__free(instance->members);
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }

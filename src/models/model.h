@@ -175,6 +175,7 @@ typedef struct rk_model_kind {
                          * users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
+    bool has_members;     /* made of other runs' models: train/members.h opens them */
 } rk_model_kind;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -194,6 +195,10 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
+    /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,
+     * "1.NAME" ...; owned. */
+    rk_model_instance *members;
+    int n_members;
 };
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
@@ -233,6 +238,8 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
+/* The same, and of an ensemble all its members can. */
+bool rk__instance_folds_in(const rk_model_instance *instance);
 /* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
  * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);

@@ -17,6 +17,8 @@ rk_value rk__use(rk_program *p, int32_t stored);
 
 /* The same by its name in the store; it must be there. */
 rk_value rk__use_named(rk_program *p, const char *name);
+/* Its number in the store, -1 if there is none: with the program's prefix, else without. */
+int32_t rk__find_named(const rk_program *p, const char *name);
 
 /* Makes the stored tensor receive a result: the node that computes `value` writes there (a copy is
  * appended when `value` is itself stored). Same shape and type. */
@@ -339,6 +341,10 @@ rk_value rk__add_lists(rk_program *p, rk_value scores, rk_tile_lists lists, rk_v
 /* y[t,c] = scores[t,items[t,c]], 0 for item -1: items i32 [T,C] -> [T,C]. */
 rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
 
+/* Each query's scores minus their mean, over their standard deviation, so that those of several
+ * models can be added: [T,I] -> [T,I]. Zeros where all are equal, and of queries >= count. */
+rk_value rk__standardise_scores(rk_program *p, rk_value scores, rk_value count);
+
 /* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
  * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where
  * fewer than K are left there are items of -1 with scores of 0. After rk__program_fuse the scores
@@ -357,14 +363,24 @@ void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
 
 /* Of each item the K most similar others by their common users; similar_value.h has the formulas.
  * graph: the stored one of attr.n_users and attr.n_items, without values. user_weight f32 [U, 1]
- * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25): of rk__similarity_weights in graph/. Into
- * stored tensors out_items i32 [I, K] and out_values f32 [I, K]: best first, by the value as a
- * float, ties to the smaller item; only values above 0; -1 and 0 behind the last. K may be larger
- * than I. Every device finds the same (asymmetric: to the rounding of a power). Time: the sum over
- * users of degree^2. */
+ * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25: of rk__similarity_weights in graph/) or
+ * [I, 2] (walk: f and g). Into stored tensors out_items i32 [I, K] and out_values f32 [I, K]: best
+ * first, by the value as a float, ties to the smaller item; only values above 0; -1 and 0 behind
+ * the last. K may be larger than I. Every device finds the same (asymmetric, walk: to the rounding
+ * of a power). Time: the sum over users of degree^2. */
 void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weight,
                          rk_value item_factor, rk_similar_attr attr, rk_value out_items,
                          rk_value out_values);
+
+/* The weights of a sparse linear model (slim_step.h) by coordinate descent, until a pass over an
+ * item's candidates has no step that counts. Of each item j the K largest by size, as of
+ * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
+ * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
+ * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
+ * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
+void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
+                      rk_value out_values);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:

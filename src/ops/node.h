@@ -202,9 +202,19 @@ typedef struct rk_similar_attr {
     int32_t kind; /* RK_SIMILARITY_* of base/choices.h; similar_value.h has the formulas */
     int32_t k;
     double shrinkage; /* 0 = none */
-    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for */
+    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for; walk: the
+                         power */
     int64_t n_users, n_items;
 } rk_similar_attr;
+
+typedef struct rk_slim_attr {
+    double l1, l2;     /* slim_step.h has the objective */
+    double tolerance;  /* a step counts that gains more than this share of the item's users / 2 */
+    int64_t passes;    /* over the candidates of an item, at most */
+    bool has_negative; /* weights may be below 0 */
+    int32_t k;
+    int64_t n_users, n_items;
+} rk_slim_attr;
 
 typedef struct rk_neighbour_lists_attr {
     bool transposed; /* the lists are of the items that have the row's item as a neighbour */
@@ -226,6 +236,9 @@ typedef struct rk_als_attr {
  * inflation factor of regression). Rounding is about 1 / 1e7 of A_ii, so above this the inverse of
  * floats is noise, and spd_inverse fails though every pivot may be above 0. */
 #define RK_MOST_INFLATION 1e6F
+
+/* Scores whose standard deviation is this share of their mean are equal but for rounding. */
+#define RK_FLAT_SCORES 1e-9
 
 /* A square matrix of the nodes of a side: what is added to its diagonal. */
 typedef struct rk_ridge_attr {
@@ -272,6 +285,7 @@ typedef union rk_attr {
     rk_add_lists_attr add_lists;
     rk_similar_attr similar; /* item_neighbours */
     rk_neighbour_lists_attr neighbour_lists;
+    rk_slim_attr slim; /* slim_columns */
     rk_als_attr als;     /* als_* */
     rk_ridge_attr ridge; /* count_gram, ease_factor */
 } rk_attr;

@@ -295,6 +295,12 @@ static rk_status explain(rk_scorer *s, const rk_query *query, const int32_t *ite
     rk_asker asker = RK_ASKER_KNOWN;
     history l = {0};
     rk_status status = RK_OK;
+    if (m->has_members) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s has no reasons: its scores are no sums over the items that "
+                "somebody has; ask one of its members",
+                m->name);
+    }
     RK_TRY(rk__query_asker(s, query, &asker, NULL));
     RK_TRY(rk__tile_check_items(s, items, n));
     RK_TRY(rk__scorer_refresh(s));

@@ -153,13 +153,13 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
         *out = RK_ASKER_KNOWN;
     } else {
         if (q->user >= 0) {
-            counted = rk__model_folds_in(m) ? given_items(s, q->user, NULL, NULL) : 0;
+            counted = rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
         *out = counted > 0           ? RK_ASKER_FOLDED
                : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
                                      : RK_ASKER_NOBODY;
     }
-    if (*out == RK_ASKER_FOLDED && !rk__model_folds_in(m)) {
+    if (*out == RK_ASKER_FOLDED && !rk__instance_folds_in(&s->engine->model)) {
         RK_FAIL(RK_ERR_CONFIG,
                 "model %s ranks for users that it was trained on only, not for a list "
                 "of items",

@@ -17,10 +17,11 @@
 #include "train/run_log.h"
 
 /* Everything that a run writes; .tmp and .new are what a killed process may have left. */
-static const char *const run_files[] = {
-    RK_FILE_CONFIG, RK_FILE_LOG,        RK_FILE_METRICS, RK_FILE_LAST,
-    RK_FILE_BEST,   RK_FILE_REPORT,     RK_FILE_PAGE,    RK_FILE_PROFILE,
-    RK_FILE_DATA,   RK_FILE_ENVIRONMENT /* last: the mark */
+static const char *const run_files[] =
+    {
+        RK_FILE_CONFIG,  RK_FILE_LOG,   RK_FILE_METRICS,    RK_FILE_LAST,
+        RK_FILE_BEST,    RK_FILE_REFIT, RK_FILE_REPORT,     RK_FILE_PAGE,
+        RK_FILE_PROFILE, RK_FILE_DATA,  RK_FILE_ENVIRONMENT /* last: the mark */
 };
 
 /* ---- may the folder be used? ---- */

@@ -66,7 +66,7 @@ static rk_status open_folder(rk_warm_start *w, const rk_config *config, const rk
     }
     RK_TRY_GOTO(done, rk_config_load(&before, path));
     RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
-    status = rk__open_run(&run, w->facts.run, before, NULL, hooks);
+    status = rk__open_run(&run, w->facts.run, before, RK_RUN_FINAL, NULL, hooks);
     if (status != RK_OK) {
         rk__fail_prefix(status, "the run to begin from");
         goto done;
@@ -88,7 +88,8 @@ static rk_status open_file(rk_warm_start *w, const rk_config *config)
     const char *slash = strrchr(w->facts.run, '/'), *name = slash ? slash + 1 : w->facts.run;
     rk_config *before = NULL;
     rk_status status = RK_OK;
-    if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0) {
+    if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0 ||
+        strcmp(name, RK_FILE_REFIT) == 0) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s is a checkpoint, which says nothing of whose its rows are: name the run folder "
                 "to begin from",
@@ -110,6 +111,12 @@ rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
     *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
     if (!how->from) {
         return RK_OK;
+    }
+    if (rk__config_options(config)->train.refit) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s fits the model once more from its beginning, which %s is not after an "
+                "interruption: take one of them",
+                rk__config_says(config, "train.refit").text, how->from);
     }
     if (how->resume) {
         RK_FAIL(RK_ERR_CONFIG,
