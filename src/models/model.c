@@ -26,6 +26,9 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
+        &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
+        &rk__model_item_knn, &rk__model_slim, &rk__model_rp3beta,     &rk__model_ease,
+        &rk__model_ials,     &rk__model_fm,   &rk__model_ensemble,    NULL};
     return models;
 }
 
