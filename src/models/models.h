@@ -9,8 +9,10 @@ extern const rk_model_kind rk__model_mf;
 extern const rk_model_kind rk__model_lightgcn_pp;
 extern const rk_model_kind rk__model_popularity;
 extern const rk_model_kind rk__model_item_knn;
+extern const rk_model_kind rk__model_user_knn;
 extern const rk_model_kind rk__model_slim;
 extern const rk_model_kind rk__model_rp3beta;
+extern const rk_model_kind rk__model_turbo_cf;
 extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_ials;
 
