@@ -18,6 +18,7 @@ typedef struct request {
     const rk_model *model;
     const rk_dataset *dataset;
     cli_asking asking;
+    cli_context context; /* empty: likeness has none */
     rk_selection selection;
     int64_t top;
     cli_sink sink;
@@ -33,7 +34,9 @@ static const char *id_of(const request *r, const cli_asked *a, char room[RK_ID_B
 static bool is_untrained(const request *r, int64_t item)
 {
     const int32_t one = (int32_t)item;
-    const rk_query alone = {.user = -1, .items = &one, .n_items = 1};
+    rk_query alone = cli_context_query(&r->context, -1);
+    alone.items = &one;
+    alone.n_items = 1;
     rk_grounds grounds = {.items_used = 1};
     return rk_model_grounds(r->model, &alone, &grounds) == RK_OK && grounds.items_used == 0;
 }
@@ -246,8 +249,10 @@ static int similar(cli *c, similar_args *args)
         request r = {.model = model,
                      .dataset = rk_model_dataset(model),
                      .integer_ids = cli_integer_ids(model)};
+        cli_context_empty(&r.context, model);
         code = serve(c, &r, args, &tops);
         cli_asking_free(&r.asking);
+        cli_context_free(&r.context);
     }
     rk_model_free(model);
     return code;

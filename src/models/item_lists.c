@@ -30,7 +30,7 @@ rk_status rk__declare_constant(rk_model_instance *instance, const char *name, in
 
 rk_value rk__use_if_there(rk_program *p, const char *name)
 {
-    return rk__store_find(p->store, name) >= 0 ? rk__use_named(p, name) : RK_NONE;
+    return rk__find_named(p, name) >= 0 ? rk__use_named(p, name) : RK_NONE;
 }
 
 static rk_status declare_means(rk_model_instance *instance)

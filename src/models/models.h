@@ -15,6 +15,8 @@ extern const rk_model_kind rk__model_rp3beta;
 extern const rk_model_kind rk__model_turbo_cf;
 extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_ials;
+extern const rk_model_kind rk__model_fm;
+extern const rk_model_kind rk__model_ensemble;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
@@ -69,6 +71,9 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
 /* similar of such a model: the cosines of the rows of items. */
 rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
                                 const rk_tile *tile, rk_value item_nodes);
+/* The same of the rows of a table [users + items, w]. */
+rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                          rk_value item_nodes, const char *table);
 /* fold_in of a model that has fold_sum. */
 rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
 

@@ -92,7 +92,8 @@ static void make_ring(ring *r, int64_t n_items, int32_t left_out)
         }
     }
     assert_ok(rk__graph_build(&r->graph, users, items, n, N_USERS, n_items));
-    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times, NULL};
+    r->data = (rk_model_data){
+        .n_users = N_USERS, .n_items = n_items, .graph = &r->graph, .train_times = r->times};
 }
 
 /* Models as options say them, ended by NULL. */
@@ -186,7 +187,8 @@ static void kinds_are_whole(void **state)
     for (const rk_model_kind *const *at = rk__models(); *at; at++) {
         const rk_model_kind *m = *at;
         assert_true(m->declare && m->score);
-        assert_int_equal(m->encode == NULL, m->n_phases > 0);
+        assert_int_equal(m->n_phases > 0, !m->encode && !m->scores); /* one way to be fitted */
+        assert_false(m->encode && m->scores);
         assert_int_equal(m->n_phases > 0, m->phase && m->phases);
         assert_true(m->query || m->reads_lists || m->is_same_for_all);
         assert_true(!m->is_closed || m->n_phases > 0);
