@@ -12,9 +12,17 @@
 
 const rk_model_kind *const *rk__models(void)
 {
-    static const rk_model_kind *const models[] = {
-        &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
-        &rk__model_item_knn, &rk__model_ease, &rk__model_ials,        NULL};
+    static const rk_model_kind *const models[] = {&rk__model_lightgcn,
+                                                  &rk__model_mf,
+                                                  &rk__model_lightgcn_pp,
+                                                  &rk__model_popularity,
+                                                  &rk__model_item_knn,
+                                                  &rk__model_ease,
+                                                  &rk__model_ials,
+                                                  &rk__model_gmf,
+                                                  &rk__model_mlp,
+                                                  &rk__model_neumf,
+                                                  NULL};
     return models;
 }
 
@@ -50,11 +58,27 @@ static rk_status check_held_out_users(const rk_config *config)
     return status;
 }
 
+/* The negatives of a model that scores pairs are pairs, too. */
+static rk_status check_pairs(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->sampling.negatives == RK_NEGATIVES_IN_BATCH ||
+        o->sampling.negatives == RK_NEGATIVES_DYNAMIC) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which scores pairs one by one: take sampling.negatives uniform, "
+                "popular_pool or popularity",
+                rk__config_says(config, "sampling.negatives").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
+    RK_TRY(model->scores ? check_pairs(config) : RK_OK);
     RK_TRY(check_held_out_users(config));
     if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
