@@ -5,29 +5,40 @@
 #include "base/alloc.h"
 #include "score/internal.h"
 
+static rk_tile tile_of(const rk_scorer *s, rk_program *p, rk_asker asker, const rk_tile_tensors *t)
+{
+    return (rk_tile){.is_folded = asker == RK_ASKER_FOLDED || asker == RK_ASKER_ITEM,
+                     .users = rk__use(p, t->users),
+                     .ones = rk__use(p, t->ones),
+                     .lists = {rk__use(p, t->list_offsets), rk__use(p, s->list_items),
+                               rk__use(p, s->list_weights)},
+                     .count = rk__use(p, s->count)};
+}
+
+static rk_value queries_of(const rk_scorer *s, rk_program *p, rk_asker asker, const rk_tile *tile)
+{
+    const rk_model_instance *instance = &s->engine->model;
+    const rk_model_kind *m = instance->model;
+    if (!m->query) {
+        return RK_NONE;
+    }
+    return asker == RK_ASKER_FOLDED ? m->fold_in(instance, p, tile) : m->query(instance, p, tile);
+}
+
 static rk_value scores_of(const rk_scorer *s, rk_program *p, rk_asker asker,
                           const rk_tile_tensors *t)
 {
     const rk_model_instance *instance = &s->engine->model;
     const rk_model_kind *m = instance->model;
-    const rk_tile tile = {.is_folded = asker == RK_ASKER_FOLDED || asker == RK_ASKER_ITEM,
-                          .users = rk__use(p, t->users),
-                          .ones = rk__use(p, t->ones),
-                          .lists = {rk__use(p, t->list_offsets), rk__use(p, s->list_items),
-                                    rk__use(p, s->list_weights)},
-                          .count = rk__use(p, s->count)};
+    const rk_tile tile = tile_of(s, p, asker, t);
     if (asker == RK_ASKER_NOBODY) {
         const rk_range_attr items = {0, instance->data.n_items};
         return rk__score_dot(p, tile.ones, rk__use(p, s->popularity), tile.count, items);
     }
-    rk_value queries = RK_NONE;
     if (asker == RK_ASKER_ITEM) {
         return m->similar(instance, p, &tile, rk__use(p, s->item_nodes));
     }
-    if (m->query) {
-        queries = asker == RK_ASKER_FOLDED ? m->fold_in(instance, p, &tile)
-                                           : m->query(instance, p, &tile);
-    }
+    rk_value queries = queries_of(s, p, asker, &tile);
     return p->status == RK_OK ? m->score(instance, p, &tile, queries) : RK_NONE;
 }
 
@@ -37,6 +48,13 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
                                         "rank similar items"};
     const rk_tile_tensors *t = &s->sizes[size];
     rk__program_init(p, &s->engine->store, names[asker]);
+    if (size == RK_TILE_ROWS) {
+        const rk_tile tile = tile_of(s, p, asker, t);
+        rk__assign(p, t->scores, queries_of(s, p, asker, &tile));
+        RK_TRY(p->status);
+        RK_TRY(rk__program_prune(p));
+        return rk__engine_finish(p);
+    }
     rk_value scores = scores_of(s, p, asker, t);
     RK_TRY(p->status);
     if (size == RK_TILE_PAIRS) {
