@@ -124,6 +124,9 @@ static rk_status declare(rk_scorer *s)
         RK_TRY(declare_size(s, name, &s->sizes[i]));
     }
     RK_TRY(declare_size(s, "pairs", &s->sizes[RK_TILE_PAIRS]));
+    if (s->sizes[RK_TILE_ROWS].n > 0) {
+        RK_TRY(declare_size(s, "rows", &s->sizes[RK_TILE_ROWS]));
+    }
     RK_TRY(rk__engine_add(e, "item_nodes", RK_I32, n_items, 1, s->nodes, &s->item_nodes));
     RK_TRY(rk__engine_add(e, "tile.items", RK_I32, s->capacity, 1, NULL, &s->list_items));
     RK_TRY(rk__engine_add(e, "tile.weights", RK_F32, s->capacity, 1, NULL, &s->list_weights));
@@ -151,6 +154,12 @@ static rk_status choose_sizes(rk_scorer *s)
     int64_t pairs = n_items > 0 ? MOST_PAIR_SCORES / n_items : 1;
     pairs = pairs < 1 ? 1 : least(pairs, MOST_PAIR_QUERIES);
     s->sizes[RK_TILE_PAIRS] = (rk_tile_tensors){.n = least(pairs, n), .k = RK_PAIRS};
+    const rk_model_kind *m = s->engine->model.model;
+    if (m->embeddings && m->fold_in) {
+        const int32_t table = rk__store_find(&s->engine->store, m->embeddings);
+        s->sizes[RK_TILE_ROWS] =
+            (rk_tile_tensors){.n = least(LEAST_TILE, n), .k = s->engine->store.items[table].cols};
+    }
     RK_TRY(rk__mul(&entries, n, n_items, "the lists of a tile"));
     entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;
     s->capacity = entries > n_items ? entries : n_items;

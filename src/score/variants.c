@@ -108,7 +108,10 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
                                         "rank similar items"};
     const rk_tile_tensors *t = &s->sizes[size];
     rk__program_init(p, &s->engine->store, names[asker]);
-    if (goes_in_parts(s, asker)) {
+    if (size == RK_TILE_ROWS) {
+        const rk_tile tile = tile_in(s, p, asker, t);
+        rk__assign(p, t->scores, queries_of(s, p, &tile));
+    } else if (goes_in_parts(s, asker)) {
         if (size == RK_TILE_PAIRS) {
             score_given(s, p, asker, t);
         } else {
