@@ -293,7 +293,7 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
 {
     const rk_engine *e = s->engine;
     const int64_t n = rk__most_queries(s);
-    int64_t found = 0;
+    int64_t found = 0, stand = s->sizes[RK_TILE_STANDING].n * s->sizes[RK_TILE_STANDING].k;
     for (int i = 0; i < RK_TILE_SIZE_COUNT; i++) {
         int64_t size = s->sizes[i].n * s->sizes[i].k;
         found = size > found ? size : found;
@@ -301,7 +301,7 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
     char *at = NULL;
     RK_TRY(e->device->alloc_host(e->context, &at,
                                  16 * (n + 1) + 4 * ((1 + rk__scorer_fields(s)) * n +
-                                                     3 * s->capacity + 2 * found),
+                                                     3 * s->capacity + 2 * found + 2 * stand),
                                  "a tile of queries"));
     *t = (rk_host_tile){.memory = at};
     t->list_offsets = carve(&at, 8 * (n + 1)); /* the wider ones first: all are aligned */
@@ -313,6 +313,8 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
     t->weights = carve(&at, 4 * s->capacity);
     t->found = carve(&at, 4 * found);
     t->found_scores = carve(&at, 4 * found);
+    t->above = carve(&at, 4 * stand);
+    t->tied = carve(&at, 4 * stand);
     return RK_OK;
 }
 
@@ -399,7 +401,8 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
 {
     const rk_engine *e = s->engine;
     const rk_tile_tensors *d = &s->sizes[t->size];
-    const bool is_pairs = t->size == RK_TILE_PAIRS;
+    const bool is_standing = t->size == RK_TILE_STANDING;
+    const bool is_pairs = t->size == RK_TILE_PAIRS || is_standing;
     const bool has_lists =
         t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else none is read */
     const int64_t n_fields = rk__scorer_fields(s);
@@ -426,10 +429,12 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
     const rk_transfer reads[] = {
         {d->items, is_pairs ? 0 : t->n, t->found},
         {d->scores, wants_scores ? t->n : 0, t->found_scores},
+        {d->above, t->n, t->above},
+        {d->tied, t->n, t->tied},
     };
+    const int n_reads = sizeof reads / sizeof reads[0] - (is_standing ? 0 : 2);
     RK_TRY(rk__scorer_load_variant(s, t->asker, t->size, &v));
-    const rk_submission all = {writes, reads, sizeof writes / sizeof writes[0],
-                               sizeof reads / sizeof reads[0], v->loaded};
+    const rk_submission all = {writes, reads, sizeof writes / sizeof writes[0], n_reads, v->loaded};
     RK_TRY(e->device->submit(e->context, &all, &t->ticket));
     t->is_queued = true;
     return RK_OK;

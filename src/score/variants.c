@@ -1,5 +1,5 @@
-/* The programs of a scorer: the scores of a tile, then the best items, or the scores of given ones.
- */
+/* The programs of a scorer: the scores of a tile, then the best items, or the scores of given ones,
+ * or where given ones stand. */
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -42,6 +42,16 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
     RK_TRY(p->status);
     if (size == RK_TILE_PAIRS) {
         rk__assign(p, t->scores, rk__take_scores(p, scores, rk__use(p, t->items)));
+    } else if (size == RK_TILE_STANDING) {
+        const rk_standing_values v = {.scores = scores,
+                                      .items = rk__use(p, t->items),
+                                      .mask_offsets = rk__use(p, t->mask_offsets),
+                                      .mask_items = rk__use(p, s->mask_items),
+                                      .blocked = rk__use(p, s->blocked),
+                                      .count = rk__use(p, s->count),
+                                      .out_above = rk__use(p, t->above),
+                                      .out_tied = rk__use(p, t->tied)};
+        rk__standing(p, v);
     } else {
         const rk_topk_values v = {.scores = scores,
                                   .mask_offsets = rk__use(p, t->mask_offsets),
