@@ -324,6 +324,9 @@ rk_value rk__sum_lists(rk_program *p, rk_value table, rk_tile_lists lists, int64
  * [n,1] or RK_NONE -> [T,n]. */
 rk_value rk__score_lists(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
                          rk_value count, int64_t first_row, int64_t n);
+/* The same of rows whose columns go from first_column to first_column + n. */
+rk_value rk__score_lists_at(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
+                            rk_value count, rk_rows_attr at);
 
 /* y[t] = sum_j weight_j matrix[item_j]: [m,n] -> [T,n]. */
 rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk_value count);
@@ -332,6 +335,12 @@ rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk
  * queries[t,columns[e]]: queries [T,m], factor f32 [n,1] or RK_NONE -> [T,n]. */
 rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                            rk_value count, rk_range_attr items);
+/* The same of rows whose columns go from first_column to first_column + m. */
+rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
+                              rk_value count, rk_rows_attr at);
+
+/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
  * must have no later reader); factor f32 [I,1], or RK_NONE = 0. */
@@ -415,8 +424,19 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
                                        rk_value mean /* f32 [I, 1] or RK_NONE */,
                                        rk_neighbour_lists_attr attr);
 
-/* f32 [n, 1]: sums of the values of the rows in the range, in double. */
+/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of them, 0 of 0. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power);
+
+/* The K most similar rows of a side to each query, as lists: items i32 [T*K, 1] (rows), best first
+ * as of item_neighbours, then rows 0 of weight 0; weights f32 [T*K, 1]. common f32 [T,n]: of query
+ * and row the sum of the query's weights that they have in common (rk__score_lists); sizes f32
+ * [n,1]: the row's number; that of a query is the sum of its squared weights, so that lists of
+ * weight 1 are compared as sets. self i32 [T,1]: a row that is no neighbour, -1 = none; or RK_NONE.
+ * attr: kinds without factors; attr.n_users is the number of what rows share, attr.n_items is not
+ * looked at. */
+rk_tile_lists rk__nearest_lists(rk_program *p, rk_value common, rk_tile_lists lists, rk_value sizes,
+                                rk_value self, rk_value count, rk_similar_attr attr);
 
 /* ---- models that are solved ---- */
 

@@ -178,6 +178,17 @@ typedef struct rk_range_attr {
     int64_t first, n;
 } rk_range_attr;
 
+/* Such a range of rows of a CSR whose columns begin with one that is not 0. */
+typedef struct rk_rows_attr {
+    int64_t first, n;
+    int64_t first_column;
+} rk_rows_attr;
+
+typedef struct rk_row_sums_attr {
+    int64_t first, n;
+    double power; /* of the sums */
+} rk_row_sums_attr;
+
 typedef struct rk_topk_attr {
     int32_t k;
     rk_range_attr items; /* rows of the table; top_k: not used */
@@ -204,6 +215,7 @@ typedef struct rk_similar_attr {
     double shrinkage; /* 0 = none */
     double alpha;     /* asymmetric: the part of the item whose neighbours are looked for; walk: the
                          power */
+    bool with_self;   /* an item may be among its own neighbours */
     int64_t n_users, n_items;
 } rk_similar_attr;
 
@@ -279,11 +291,12 @@ typedef union rk_attr {
     int32_t index;         /* weigh */
     int64_t batch;         /* select_negatives */
     rk_step_attr step;     /* step_loss */
-    rk_range_attr range;   /* row_sums, side_gram; score_dot, score_columns: rows of items;
-                                    score_lists: first row, columns */
+    rk_range_attr range;   /* side_gram; score_dot: rows of items */
+    rk_rows_attr rows;     /* score_columns: rows of items; score_lists: first row, columns */
+    rk_row_sums_attr row_sums;
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;
-    rk_similar_attr similar; /* item_neighbours */
+    rk_similar_attr similar; /* item_neighbours, nearest_lists */
     rk_neighbour_lists_attr neighbour_lists;
     rk_slim_attr slim; /* slim_columns */
     rk_als_attr als;     /* als_* */
