@@ -12,21 +12,16 @@
 
 const rk_model_kind *const *rk__models(void)
 {
-    static const rk_model_kind *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
-                                                  &rk__model_lightgcn_pp, &rk__model_popularity,
-                                                  &rk__model_item_knn,    &rk__model_user_knn,
-                                                  &rk__model_slim,        &rk__model_rp3beta,
-                                                  &rk__model_turbo_cf,    &rk__model_ease,
-                                                  &rk__model_ials,        &rk__model_fm,
-                                                  &rk__model_ensemble,    NULL};
     static const rk_model_kind *const models[] = {
         [RK_MODEL_LIGHTGCN] = &rk__model_lightgcn,
         [RK_MODEL_MF] = &rk__model_mf,
         [RK_MODEL_LIGHTGCN_PP] = &rk__model_lightgcn_pp,
         [RK_MODEL_POPULARITY] = &rk__model_popularity,
         [RK_MODEL_ITEM_KNN] = &rk__model_item_knn,
+        [RK_MODEL_USER_KNN] = &rk__model_user_knn,
         [RK_MODEL_SLIM] = &rk__model_slim,
         [RK_MODEL_RP3BETA] = &rk__model_rp3beta,
+        [RK_MODEL_TURBO_CF] = &rk__model_turbo_cf,
         [RK_MODEL_EASE] = &rk__model_ease,
         [RK_MODEL_IALS] = &rk__model_ials,
         [RK_MODEL_FM] = &rk__model_fm,
