@@ -12,9 +12,11 @@
 
 const rk_model_kind *const *rk__models(void)
 {
-    static const rk_model_kind *const models[] = {
-        &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
-        &rk__model_item_knn, &rk__model_ease, &rk__model_ials,        NULL};
+    static const rk_model_kind *const models[] = {&rk__model_lightgcn,    &rk__model_mf,
+                                                  &rk__model_lightgcn_pp, &rk__model_popularity,
+                                                  &rk__model_item_knn,    &rk__model_ease,
+                                                  &rk__model_gf_cf,       &rk__model_pure_svd,
+                                                  &rk__model_ials,        NULL};
     return models;
 }
 

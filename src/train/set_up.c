@@ -104,8 +104,8 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     }
     if (!option && has_values && step && hooks && hooks->log) {
         hooks->log(hooks->user, RK_LOG_INFO,
-                   "interactions have values, but nothing looks at them: model.weigh_by (ials), "
-                   "loss.weigh_by or sampling.weigh_by would");
+                   "interactions have values, but nothing looks at them: model.weigh_by (ials, "
+                   "pure_svd), loss.weigh_by or sampling.weigh_by would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));

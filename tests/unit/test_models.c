@@ -109,6 +109,8 @@ static const char *const variants[][4] = {
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=bm25", "model.aggregate=bars"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=tfidf"},
     {"model.kind=ease"},
+    {"model.kind=gf_cf", "model.dim=3"},
+    {"model.kind=pure_svd", "model.dim=3"},
     {"model.kind=ials", "model.dim=3"},
 };
 
