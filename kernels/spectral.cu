@@ -134,7 +134,7 @@ cudaError_t multiply(rk_stream *stream, const tall &t, double *sums, double *out
 /* ---- the basis ---- */
 
 __global__ void __launch_bounds__(rk::BLOCK)
-    draw_columns(const rk_step_state *__restrict__ state, rk_columns_attr a, float *__restrict__ y)
+    draw_columns(const rk_step_state *__restrict__ state, rk_basis_attr a, float *__restrict__ y)
 {
     rk::begin();
     for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < a.rows * a.columns;
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 /* The upper triangle of the matrix, without what is below and left of `first`. */
 __global__ void __launch_bounds__(rk::BLOCK)
-    put_coefficients(const double *__restrict__ c, int64_t used, int64_t b, rk_columns_attr a,
+    put_coefficients(const double *__restrict__ c, int64_t used, int64_t b, rk_basis_attr a,
                      double *matrix)
 {
     rk::begin();
@@ -387,7 +387,7 @@ cudaError_t rk_cuda_side_product(const rk_call *call)
 
 cudaError_t rk_cuda_draw_columns(const rk_call *call)
 {
-    const rk_columns_attr &a = call->node->attr.columns;
+    const rk_basis_attr &a = call->node->attr.basis;
     return rk::run(call->stream, an_element_each(a.rows * a.columns), draw_columns, rk::in(call, 0),
                    a, rk::out(call, 0));
 }
@@ -395,7 +395,7 @@ cudaError_t rk_cuda_draw_columns(const rk_call *call)
 int64_t rk_cuda_scratch_project_out(const rk_call *call)
 {
     return product_bytes(rk__in(call, 0)->rows,
-                         call->node->attr.columns.used * rk__in(call, 1)->cols);
+                         call->node->attr.basis.used * rk__in(call, 1)->cols);
 }
 
 cudaError_t rk_cuda_project_out(const rk_call *call)
@@ -407,7 +407,7 @@ cudaError_t rk_cuda_project_out(const rk_call *call)
     t.n = basis->rows;
     t.x_stride = basis->cols;
     t.y_stride = y->cols;
-    t.n_x = call->node->attr.columns.used;
+    t.n_x = call->node->attr.basis.used;
     t.n_y = y->cols;
     double *coefficients = rk::out(call, 1);
     RK_TRY_LAUNCH(multiply(call->stream, t, static_cast<double *>(call->scratch), coefficients));
@@ -417,7 +417,7 @@ cudaError_t rk_cuda_project_out(const rk_call *call)
 
 cudaError_t rk_cuda_put_coefficients(const rk_call *call)
 {
-    const rk_columns_attr &a = call->node->attr.columns;
+    const rk_basis_attr &a = call->node->attr.basis;
     const rk_tensor *c = rk__in(call, 1);
     if (!call->in[0]) {
         RK_TRY_LAUNCH(rk::fill(call->stream, call->out[0], 0,
@@ -436,7 +436,7 @@ int64_t rk_cuda_scratch_orthonormalise(const rk_call *call)
 
 cudaError_t rk_cuda_orthonormalise(const rk_call *call)
 {
-    const rk_columns_attr *a = &call->node->attr.columns;
+    const rk_basis_attr *a = &call->node->attr.basis;
     const int64_t n = rk__in(call, 0)->rows, b = rk__in(call, 0)->cols;
     char *scratch = static_cast<char *>(call->scratch);
     double *gram = reinterpret_cast<double *>(scratch);
@@ -465,7 +465,7 @@ cudaError_t rk_cuda_put_columns(const rk_call *call)
     const rk_tensor *x = rk__in(call, 1);
     float *y = rk::out(call, 0);
     return rk::run(call->stream, an_element_each(rk::elements(x)), put_columns, rk::in(call, 1),
-                   x->rows, x->cols, rk__in(call, 0)->cols, y + call->node->attr.columns.first);
+                   x->rows, x->cols, rk__in(call, 0)->cols, y + call->node->attr.basis.first);
 }
 
 cudaError_t rk_cuda_ritz_begin(const double *matrix, int64_t width, double *out, int64_t n,

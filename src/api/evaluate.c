@@ -43,7 +43,8 @@ static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *wh
     h->dataset = dataset;
     h->facts = (rk_holdout_facts){.rows = held->rows,
                                   .unknown_users = held->unknown_users,
-                                  .unknown_items = held->unknown_items};
+                                  .unknown_items = held->unknown_items,
+                                  .missing = held->missing};
     rk__held_settle(held, dataset, &h->facts.known, &h->facts.repeated);
     h->facts.pairs = held->n;
     for (int64_t i = 0; i < held->n; i++) {
@@ -52,9 +53,11 @@ static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *wh
     if (held->n == 0) {
         RK_FAIL_GOTO(done, RK_ERR_DATA,
                      "%s: nothing to evaluate: of %lld rows %lld have a user and %lld an item that "
-                     "the model does not know, and %lld are in its train or valid data already",
+                     "the model does not know, %lld lack an id, and %lld are in its train or valid "
+                     "data already",
                      what, (long long)held->rows, (long long)held->unknown_users,
-                     (long long)held->unknown_items, (long long)h->facts.known);
+                     (long long)held->unknown_items, (long long)held->missing,
+                     (long long)h->facts.known);
     }
     RK_TRY_GOTO(done, rk__held_lists(held, dataset, &h->held));
     status = rk__held_others(&h->held, dataset, &h->others);
@@ -173,7 +176,7 @@ static rk_status take_options(work *w)
         RK_TRY(rk_config_create(&w->metrics));
         char *assignment = NULL;
         RK_TRY(rk__format(&assignment, "eval.metrics=%s", how->metrics));
-        rk_status status = rk_config_set(w->metrics, assignment, "rk_evaluate");
+        rk_status status = rk_config_set(w->metrics, assignment, "metrics");
         rk__free(assignment);
         RK_TRY(status);
         w->options.eval.metrics = rk__config_options(w->metrics)->eval.metrics;
@@ -181,6 +184,12 @@ static rk_status take_options(work *w)
     if (how->holdout) {
         if (how->holdout->dataset != w->model->dataset) {
             RK_FAIL(RK_ERR_CONFIG, "the holdout is of another model's data set");
+        }
+        if (w->model->engine.contexts.n > 0) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the model reads fields of the rows that it is evaluated on, which new pairs of "
+                    "users and items do not have: put the rows into data.sources and evaluate a "
+                    "part");
         }
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
@@ -358,8 +367,12 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     }
     rk_popularity by_count = w->model->popularity;
     by_count.dataset = &w->dataset;
-    rk_ranker ranker =
-        w->how->popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(w->model->scorer);
+    rk_ranker ranker = rk__scorer_ranker(w->model->scorer);
+    if (w->how->popularity) {
+        const bool by_row = ranker.by_row;
+        ranker = rk__popularity_ranker(&by_count);
+        ranker.by_row = by_row;
+    }
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
     RK_TRY(w->how->slices ? fill_slices(w, out) : RK_OK);

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "train/checkpoint.h"
+#include "train/members.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
 #include "train/seeds_folder.h"
@@ -21,7 +22,7 @@ rk_status rk__model_set_text(rk_config *config, const char *key, const char *val
     }
     rk__buffer_add(&buffer, "\"");
     RK_TRY(rk__buffer_take(&buffer, &assignment));
-    rk_status status = rk_config_set(config, assignment, "rk_model_open");
+    rk_status status = rk_config_set(config, assignment, "opening the model");
     rk__free(assignment);
     return status;
 }
@@ -37,13 +38,13 @@ static rk_status load_config(rk_model *model, const char *directory, const char 
     }
     RK_TRY_GOTO(done, rk_config_load(&model->config, path));
     if (device) {
-        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
+        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "device"));
     }
     if (data_root) {
         RK_TRY_GOTO(done, rk__model_set_text(model->config, "data.root", data_root));
     }
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "rk_model_open"));
+        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "opening the model"));
     }
 done:
     rk__free(path);
@@ -55,9 +56,10 @@ static rk_status open_run(rk_model *model, const char *directory, const char *da
 {
     rk_open_run run = {.checkpoint = NULL};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__open_run(&run, directory, model->config, data_root, hooks));
+    RK_TRY_GOTO(done, rk__open_run(&run, directory, model->config, RK_RUN_FINAL, data_root, hooks));
     model->owned = run.dataset;
     run.dataset = NULL;
+    RK_TRY_GOTO(done, rk__members_read_configs(run.checkpoint, model->config));
     RK_TRY_GOTO(done, rk__model_set_up(model, hooks));
     RK_TRY_GOTO(done, rk__checkpoint_read_tensors(run.checkpoint, &model->engine));
     model->epoch = run.facts.epoch;

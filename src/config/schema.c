@@ -175,8 +175,10 @@ int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS])
 
 int64_t rk__option_index(const rk_option *row)
 {
+    uintptr_t at = (uintptr_t)row, first = (uintptr_t)option_rows;
     int64_t n = 0;
-    return row - rows_of(row->section, &n);
+    bool is_of_a_section = at >= first && at < first + sizeof option_rows;
+    return row - (is_of_a_section ? option_rows : rows_of(row->section, &n));
 }
 
 const char *rk__choice_next(const char *choice)
@@ -230,6 +232,9 @@ void rk__option_describe(rk_buffer *out, const rk_option *row)
         break;
     case RK_TYPE_PATH:
         rk__buffer_add(out, "a folder");
+        break;
+    case RK_TYPE_PATHS:
+        rk__buffer_add(out, "a list of folders, e.g. [runs/one, runs/two]");
         break;
     case RK_TYPE_CHOICE:
     case RK_TYPE_CHOICES:

@@ -149,7 +149,7 @@ static int on_one_thread(void)
 
 void rk__cpu_draw_columns(const rk_call *call)
 {
-    const rk_columns_attr *a = &call->node->attr.columns;
+    const rk_basis_attr *a = &call->node->attr.basis;
     const rk_step_state *state = call->in[0];
     float *y = call->out[0];
     RK_CPU_FOR_ROWS(call, row, a->rows)
@@ -163,14 +163,14 @@ void rk__cpu_draw_columns(const rk_call *call)
 
 int64_t rk__cpu_scratch_project_out(const rk_call *call)
 {
-    int64_t elements = call->node->attr.columns.used * rk__in(call, 1)->cols;
+    int64_t elements = call->node->attr.basis.used * rk__in(call, 1)->cols;
     return product_bytes(rk__in(call, 0)->rows, elements) +
            rk__cache_lines(elements * (int64_t)sizeof(float));
 }
 
 void rk__cpu_project_out(const rk_call *call)
 {
-    const int64_t used = call->node->attr.columns.used, n = rk__in(call, 0)->rows;
+    const int64_t used = call->node->attr.basis.used, n = rk__in(call, 0)->rows;
     const int64_t width = rk__in(call, 0)->cols, b = rk__in(call, 1)->cols;
     const float *basis = call->in[0];
     float *y = call->out[0];
@@ -195,7 +195,7 @@ void rk__cpu_project_out(const rk_call *call)
 
 void rk__cpu_put_coefficients(const rk_call *call)
 {
-    const rk_columns_attr *a = &call->node->attr.columns;
+    const rk_basis_attr *a = &call->node->attr.basis;
     const double *c = call->in[1];
     double *matrix = call->out[0];
     int64_t used = rk__in(call, 1)->rows, b = rk__in(call, 1)->cols;
@@ -248,7 +248,7 @@ static void factor(double *gram, int64_t b, bool fills, char *depends)
 
 static void solve_strip(const rk_call *call, int64_t strip, const float *l, const char *depends)
 {
-    const rk_columns_attr *a = &call->node->attr.columns;
+    const rk_basis_attr *a = &call->node->attr.basis;
     const rk_step_state *state = call->in[1];
     int64_t n = rk__in(call, 0)->rows, b = rk__in(call, 0)->cols;
     int64_t first = strip * STRIP, last = rk__block_end(strip, STRIP, n);
@@ -279,7 +279,7 @@ void rk__cpu_orthonormalise(const rk_call *call)
     char *depends = rk__cpu_take(&scratch, b);
     int threads = on_one_thread();
     multiply(call, &t, scratch, gram);
-    factor(gram, b, call->node->attr.columns.fills, depends);
+    factor(gram, b, call->node->attr.basis.fills, depends);
     for (int64_t i = 0; i < b * b; i++) {
         l[i] = (float)gram[i];
     }
@@ -294,7 +294,7 @@ void rk__cpu_put_columns(const rk_call *call)
 {
     int64_t n = rk__in(call, 0)->rows, width = rk__in(call, 0)->cols, b = rk__in(call, 1)->cols;
     const float *x = call->in[1];
-    float *y = (float *)call->out[0] + call->node->attr.columns.first;
+    float *y = (float *)call->out[0] + call->node->attr.basis.first;
     RK_CPU_FOR_ROWS(call, row, n)
     {
         memcpy(y + row * width, x + row * b, (size_t)b * sizeof *y);
@@ -310,7 +310,7 @@ static int64_t work_of(int64_t n)
 
 int64_t rk__cpu_scratch_ritz(const rk_call *call)
 {
-    int64_t n = call->node->attr.columns.used;
+    int64_t n = call->node->attr.basis.used;
     return rk__cache_lines((n * n + n + work_of(n)) * (int64_t)sizeof(double)) +
            (3 + 5 * n) * (int64_t)sizeof(int);
 }
@@ -331,7 +331,7 @@ static void write_vector(const double *vector, int64_t n, int64_t width, float *
 /* LAPACK's matrix is column-major: its rows here are the eigenvectors, values rising. */
 void rk__cpu_ritz(const rk_call *call)
 {
-    const rk_columns_attr *attr = &call->node->attr.columns;
+    const rk_basis_attr *attr = &call->node->attr.basis;
     const int64_t n = attr->used, width = rk__in(call, 0)->cols;
     double *matrix = call->out[2], *a = call->scratch, *values = a + n * n, *work = values + n;
     float *vectors = call->out[0], *roots = call->out[1];

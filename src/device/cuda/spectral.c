@@ -20,7 +20,7 @@ static rk_status work_of(rk_device_context *context, int n, int *out)
 int64_t rk_cuda_scratch_ritz(const rk_call *call)
 {
     const rk_cuda_prepared *prepared = call->prepared;
-    const int64_t n = call->node->attr.columns.used;
+    const int64_t n = call->node->attr.basis.used;
     int work = 0;
     if (work_of(prepared->context, (int)n, &work) != RK_OK) {
         return 0;
@@ -31,7 +31,7 @@ int64_t rk_cuda_scratch_ritz(const rk_call *call)
 rk_status rk__cuda_ritz(const rk_call *call)
 {
     rk_device_context *context = ((const rk_cuda_prepared *)call->prepared)->context;
-    const rk_columns_attr *a = &call->node->attr.columns;
+    const rk_basis_attr *a = &call->node->attr.basis;
     const int64_t n = a->used, width = rk__in(call, 0)->cols;
     int work = 0;
     int *info = call->scratch;

@@ -47,15 +47,15 @@ rk_value rk__draw_columns(rk_program *p, rk_value state, int64_t rows, int64_t c
                           int64_t drawn, int32_t stream)
 {
     rk_node node = RK_NODE(RK_OP_DRAW_COLUMNS, state);
-    node.attr.columns =
-        (rk_columns_attr){.rows = rows, .columns = columns, .used = drawn, .stream = stream};
+    node.attr.basis =
+        (rk_basis_attr){.rows = rows, .columns = columns, .used = drawn, .stream = stream};
     return rk__append_value(p, node);
 }
 
 /* state -> f32[rows,columns] */
 rk_status rk__shape_draw_columns(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_columns_attr *a = &node->attr.columns;
+    const rk_basis_attr *a = &node->attr.basis;
     NEED(is(AT(0), RK_STATE, 1, 1) && a->rows >= 0 && a->columns > 0);
     NEED(a->used >= 0 && a->used <= a->columns);
     out[0] = shape(RK_F32, a->rows, a->columns);
@@ -65,7 +65,7 @@ rk_status rk__shape_draw_columns(const rk_program *p, const rk_node *node, rk_sh
 rk_projected rk__project_out(rk_program *p, rk_value basis, rk_value y, int64_t used)
 {
     rk_node node = RK_NODE(RK_OP_PROJECT_OUT, basis, y);
-    node.attr.columns.used = used;
+    node.attr.basis.used = used;
     const rk_node *made = rk__append(p, node);
     return made ? (rk_projected){made->out[0], made->out[1]} : (rk_projected){RK_NONE, RK_NONE};
 }
@@ -73,7 +73,7 @@ rk_projected rk__project_out(rk_program *p, rk_value basis, rk_value y, int64_t 
 /* basis f32[n,w], y f32[n,b] in place -> f32[n,b], f64[used,b] */
 rk_status rk__shape_project_out(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_columns_attr *a = &node->attr.columns;
+    const rk_basis_attr *a = &node->attr.basis;
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, -1) && AT(1)->stored < 0);
     NEED(a->used > 0 && a->used <= AT(0)->cols && AT(0)->cols <= INT16_MAX);
     out[0] = (rk_shape){RK_F32, AT(1)->rows, AT(1)->cols, node->in[1]};
@@ -83,7 +83,7 @@ rk_status rk__shape_project_out(const rk_program *p, const rk_node *node, rk_sha
 
 rk_traffic rk__traffic_project_out(const rk_counted *c)
 {
-    double n = (double)rk__counted_in(c, 0)->rows, used = (double)c->node->attr.columns.used;
+    double n = (double)rk__counted_in(c, 0)->rows, used = (double)c->node->attr.basis.used;
     double b = (double)rk__counted_in(c, 1)->cols;
     return (rk_traffic){.bytes = n * 4 * (2 * used + 3 * b), .flops = 4 * n * used * b};
 }
@@ -92,15 +92,15 @@ rk_value rk__put_coefficients(rk_program *p, rk_value matrix, rk_value coefficie
                               int64_t size)
 {
     rk_node node = RK_NODE(RK_OP_PUT_COEFFICIENTS, matrix, coefficients);
-    node.attr.columns.first = first;
-    node.attr.columns.columns = size;
+    node.attr.basis.first = first;
+    node.attr.basis.columns = size;
     return rk__append_value(p, node);
 }
 
 /* matrix f64[size,size] in place or -, coefficients f64[used,b] -> f64[size,size] */
 rk_status rk__shape_put_coefficients(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_columns_attr *a = &node->attr.columns;
+    const rk_basis_attr *a = &node->attr.basis;
     NEED(!HAS(0) || (is(AT(0), RK_F64, a->columns, a->columns) && AT(0)->stored < 0));
     NEED(is(AT(1), RK_F64, -1, -1) && AT(1)->rows <= a->columns);
     NEED(a->first >= 0 && a->first + AT(1)->cols == AT(1)->rows);
@@ -111,8 +111,8 @@ rk_status rk__shape_put_coefficients(const rk_program *p, const rk_node *node, r
 rk_value rk__orthonormalise(rk_program *p, rk_value y, rk_value state, bool fills, int32_t stream)
 {
     rk_node node = RK_NODE(RK_OP_ORTHONORMALISE, y, state);
-    node.attr.columns.fills = fills;
-    node.attr.columns.stream = stream;
+    node.attr.basis.fills = fills;
+    node.attr.basis.stream = stream;
     return rk__append_value(p, node);
 }
 
@@ -135,14 +135,14 @@ rk_traffic rk__traffic_orthonormalise(const rk_counted *c)
 rk_value rk__put_columns(rk_program *p, rk_value basis, rk_value x, int64_t first)
 {
     rk_node node = RK_NODE(RK_OP_PUT_COLUMNS, basis, x);
-    node.attr.columns.first = first;
+    node.attr.basis.first = first;
     return rk__append_value(p, node);
 }
 
 /* basis f32[n,w] in place, x f32[n,b] -> f32[n,w] */
 rk_status rk__shape_put_columns(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_columns_attr *a = &node->attr.columns;
+    const rk_basis_attr *a = &node->attr.basis;
     NEED(is(AT(0), RK_F32, -1, -1) && AT(0)->stored < 0 && is(AT(1), RK_F32, AT(0)->rows, -1));
     NEED(a->first >= 0 && a->first + AT(1)->cols <= AT(0)->cols);
     out[0] = (rk_shape){RK_F32, AT(0)->rows, AT(0)->cols, node->in[0]};
@@ -154,8 +154,8 @@ rk_status rk__shape_put_columns(const rk_program *p, const rk_node *node, rk_sha
 rk_ritz_values rk__ritz(rk_program *p, rk_value matrix, rk_value state, int64_t used, int64_t kept)
 {
     rk_node node = RK_NODE(RK_OP_RITZ, matrix, state);
-    node.attr.columns.used = used;
-    node.attr.columns.kept = kept;
+    node.attr.basis.used = used;
+    node.attr.basis.kept = kept;
     const rk_node *made = rk__append(p, node);
     return made ? (rk_ritz_values){made->out[0], made->out[1], made->out[2]}
                 : (rk_ritz_values){RK_NONE, RK_NONE, RK_NONE};
@@ -164,7 +164,7 @@ rk_ritz_values rk__ritz(rk_program *p, rk_value matrix, rk_value state, int64_t 
 /* matrix f64[w,w] in place, state (updated) -> f32[kept,w], f32[kept], f64[w,w] */
 rk_status rk__shape_ritz(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_columns_attr *a = &node->attr.columns;
+    const rk_basis_attr *a = &node->attr.basis;
     NEED(is(AT(0), RK_F64, AT(0)->cols, AT(0)->cols) && AT(0)->stored < 0);
     NEED(a->used > 0 && a->used <= AT(0)->cols && AT(0)->cols <= INT16_MAX);
     NEED(is(AT(1), RK_STATE, 1, 1));
@@ -178,6 +178,6 @@ rk_status rk__shape_ritz(const rk_program *p, const rk_node *node, rk_shape *out
 /* Tridiagonal form and its vectors back. */
 rk_traffic rk__traffic_ritz(const rk_counted *c)
 {
-    double n = (double)c->node->attr.columns.used;
+    double n = (double)c->node->attr.basis.used;
     return (rk_traffic){.bytes = 3 * 8 * n * n, .flops = 16 * n * n * n / 3};
 }
