@@ -241,8 +241,11 @@ static rk_status prepare(rk_eval_work *w, const rk_eval_more *more, const rk_ran
     RK_TRY(check_options(w));
     RK_TRY(find_users(w->dataset, w->part, more->users, more->n_users, &w->users, &w->n_users));
     if (w->n_users == 0) {
-        RK_FAIL(RK_ERR_DATA, "nothing to evaluate: none of %" PRId64 " users has an item in %s",
-                more->users ? more->n_users : w->dataset->n_users, rk_part_name(w->part));
+        RK_FAIL(RK_ERR_DATA, "nothing to evaluate: none of %" PRId64 " users has an item in %s%s",
+                more->users ? more->n_users : w->dataset->n_users, rk_part_name(w->part),
+                w->part == RK_VALID && w->dataset->base
+                    ? ": the model was fitted to valid, too (train.refit)"
+                    : "");
     }
     w->n_lists = w->n_users;
     w->by_row = ranker->by_row;

@@ -23,6 +23,8 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_RP3BETA] = &rk__model_rp3beta,
         [RK_MODEL_TURBO_CF] = &rk__model_turbo_cf,
         [RK_MODEL_EASE] = &rk__model_ease,
+        [RK_MODEL_GF_CF] = &rk__model_gf_cf,
+        [RK_MODEL_PURE_SVD] = &rk__model_pure_svd,
         [RK_MODEL_IALS] = &rk__model_ials,
         [RK_MODEL_FM] = &rk__model_fm,
         [RK_MODEL_GMF] = &rk__model_gmf,
@@ -214,6 +216,38 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
     instance->parameters[instance->n_tensors++] = parameter;
     instance->n_parameters += is_saved(&parameter);
     return RK_OK;
+}
+
+int64_t rk__model_part_pairs(const rk_model_instance *instance)
+{
+    enum { PART_FLOATS = 16 << 20 };
+    const int64_t pairs = PART_FLOATS / instance->model->pair_floats(instance);
+    return pairs < 1 ? 1 : pairs;
+}
+
+/* Parts side by side, as many together as a node takes. */
+rk_value rk__model_score_all(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                             rk_value queries)
+{
+    const rk_model_kind *m = instance->model;
+    if (m->score) {
+        return m->score(instance, p, tile, queries);
+    }
+    const int64_t n_items = instance->data.n_items;
+    const int64_t many = rk__model_part_pairs(instance) / p->tensors[queries].rows;
+    const int64_t size = many < 1 ? 1 : many;
+    rk_value parts[RK_MAX_INPUTS];
+    int n = 0;
+    for (int64_t first = 0; first < n_items && p->status == RK_OK; first += size) {
+        const int64_t rest = n_items - first;
+        const rk_tile_items items = {{first, rest < size ? rest : size}, RK_NONE};
+        if (n == RK_MAX_INPUTS) {
+            parts[0] = rk__join_columns(p, parts, n);
+            n = 1;
+        }
+        parts[n++] = m->score_items(instance, p, tile, queries, &items);
+    }
+    return p->status == RK_OK ? rk__join_columns(p, parts, n) : RK_NONE;
 }
 
 rk_status rk__check_l2(const rk_config *config)

@@ -55,8 +55,7 @@ static rk_topk_values top_k_of(const rk_scorer *s, rk_program *p, const rk_tile_
                             .out_scores = rk__use(p, t->scores)};
 }
 
-static void stand_among(const rk_scorer *s, rk_program *p, const rk_tile_tensors *t,
-                        rk_value scores)
+static void stand(const rk_scorer *s, rk_program *p, const rk_tile_tensors *t, rk_value scores)
 {
     const rk_standing_values v = {.scores = scores,
                                   .items = rk__use(p, t->items),
@@ -116,29 +115,22 @@ static void rank_in_parts(const rk_scorer *s, rk_program *p, rk_asker asker,
     }
 }
 
-/* The scores of all items, made part by part. */
-static rk_value join_parts(const rk_scorer *s, rk_program *p, rk_asker asker,
-                           const rk_tile_tensors *t)
+/* All scores [T,I] of a tile that is small enough for them. */
+static rk_value scores_in_parts(const rk_scorer *s, rk_program *p, rk_asker asker,
+                                const rk_tile_tensors *t)
 {
-    enum { MOST = 15 }; /* tables that are joined at once */
     const rk_model_instance *instance = &s->engine->model;
     const rk_tile tile = tile_in(s, p, asker, t);
     const int64_t n_items = instance->data.n_items, size = rk__scorer_part(s, t->n);
-    rk_value parts[MOST], queries = queries_of(s, p, &tile);
-    int n = 0;
+    rk_value queries = queries_of(s, p, &tile), all = RK_NONE;
     for (int64_t first = 0; first < n_items && p->status == RK_OK; first += size) {
-        const int64_t end = first + size < n_items ? first + size : n_items;
-        const rk_tile_items items = {{first, end - first}, RK_NONE};
-        if (n == MOST) {
-            parts[0] = rk__join_columns(p, parts, n);
-            n = 1;
-        }
-        parts[n++] = instance->model->score_items(instance, p, &tile, queries, &items);
+        const int64_t n = n_items - first < size ? n_items - first : size;
+        const rk_tile_items items = {{first, n}, RK_NONE};
+        rk_value scores = instance->model->score_items(instance, p, &tile, queries, &items);
+        const rk_value both[] = {all, scores};
+        all = first == 0 ? scores : rk__join_columns(p, both, 2);
     }
-    if (p->status != RK_OK) {
-        return RK_NONE;
-    }
-    return n > 1 ? rk__join_columns(p, parts, n) : parts[0];
+    return all;
 }
 
 static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_program *p)
@@ -154,7 +146,7 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
         if (size == RK_TILE_PAIRS) {
             score_given(s, p, asker, t);
         } else if (size == RK_TILE_STANDING) {
-            stand_among(s, p, t, join_parts(s, p, asker, t));
+            stand(s, p, t, scores_in_parts(s, p, asker, t));
         } else {
             rank_in_parts(s, p, asker, t);
         }
@@ -164,7 +156,7 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
         if (size == RK_TILE_PAIRS) {
             rk__assign(p, t->scores, rk__take_scores(p, scores, rk__use(p, t->items)));
         } else if (size == RK_TILE_STANDING) {
-            stand_among(s, p, t, scores);
+            stand(s, p, t, scores);
         } else {
             rk__top_k(p, top_k_of(s, p, t, scores), 0, (int32_t)t->k);
         }
