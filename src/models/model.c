@@ -13,8 +13,19 @@
 const rk_model_kind *const *rk__models(void)
 {
     static const rk_model_kind *const models[] = {
-        &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
-        &rk__model_item_knn, &rk__model_ease, &rk__model_ials,        NULL};
+        [RK_MODEL_LIGHTGCN] = &rk__model_lightgcn,
+        [RK_MODEL_MF] = &rk__model_mf,
+        [RK_MODEL_LIGHTGCN_PP] = &rk__model_lightgcn_pp,
+        [RK_MODEL_POPULARITY] = &rk__model_popularity,
+        [RK_MODEL_ITEM_KNN] = &rk__model_item_knn,
+        [RK_MODEL_SLIM] = &rk__model_slim,
+        [RK_MODEL_RP3BETA] = &rk__model_rp3beta,
+        [RK_MODEL_EASE] = &rk__model_ease,
+        [RK_MODEL_IALS] = &rk__model_ials,
+        [RK_MODEL_FM] = &rk__model_fm,
+        [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
+        NULL,
+    };
     return models;
 }
 
@@ -100,6 +111,15 @@ bool rk__model_folds_in(const rk_model_kind *model)
     return model->fold_in || !model->query;
 }
 
+bool rk__instance_folds_in(const rk_model_instance *instance)
+{
+    bool can = rk__model_folds_in(instance->model);
+    for (int i = 0; i < instance->n_members; i++) {
+        can = can && rk__instance_folds_in(&instance->members[i]);
+    }
+    return can;
+}
+
 int64_t rk__model_epochs(const rk_options *options)
 {
     return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
@@ -129,6 +149,10 @@ void rk__model_free(rk_model_instance *instance)
     for (int i = 0; i < instance->n_tensors; i++) {
         rk__free(instance->parameters[i].constant);
     }
+    for (int i = 0; i < instance->n_members; i++) {
+        rk__model_free(&instance->members[i]);
+    }
+    rk__free(instance->members);
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }
@@ -199,8 +223,14 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
 rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
                                 const rk_tile *tile, rk_value item_nodes)
 {
+    return rk__similar_rows(instance, p, tile, item_nodes, instance->model->embeddings);
+}
+
+rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                          rk_value item_nodes, const char *name)
+{
     const rk_range_attr items = {0, instance->data.n_items};
-    rk_value table = rk__use_named(p, instance->model->embeddings);
+    rk_value table = rk__use_named(p, name);
     rk_value queries = rk__unit_rows(p, rk__take_rows(p, table, tile->users), RK_NONE);
     rk_value unit = rk__unit_rows(p, rk__take_rows(p, table, item_nodes), RK_NONE);
     return rk__score_dot(p, queries, unit, tile->count, items);

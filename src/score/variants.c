@@ -12,7 +12,8 @@ static rk_tile tile_of(const rk_scorer *s, rk_program *p, rk_asker asker, const 
                      .ones = rk__use(p, t->ones),
                      .lists = {rk__use(p, t->list_offsets), rk__use(p, s->list_items),
                                rk__use(p, s->list_weights)},
-                     .count = rk__use(p, s->count)};
+                     .count = rk__use(p, s->count),
+                     .fields = t->fields < 0 ? RK_NONE : rk__use(p, t->fields)};
 }
 
 static rk_value queries_of(const rk_scorer *s, rk_program *p, rk_asker asker, const rk_tile *tile)
