@@ -173,9 +173,11 @@ static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk
     } else {
         RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
     }
+    /* the widths of layers may be equal */
+    bool is_set = !is_reals && strcmp(row->section, "model") != 0;
     for (int64_t i = 0; i < n; i++) {
         RK_TRY(parse_element(out, row, items[i], place, name));
-        for (int64_t j = 0; !is_reals && j < i; j++) {
+        for (int64_t j = 0; is_set && j < i; j++) {
             if (out->as.ints.v[j] == out->as.ints.v[i]) {
                 RK_FAIL(RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
                         rk__excerpt(items[i].at, items[i].length).text);
@@ -407,8 +409,8 @@ rk_status rk__value_default(rk_option_value *out, const rk_option *row)
     const char *text = row->default_text;
     rk_option_value value = {0};
     rk_scalar items[MOST_DEFAULTS] = {{.at = text, .length = strlen(text)}};
-    if (row->type == RK_TYPE_PATHS) {
-        RK_ASSERT(strcmp(text, "[]") == 0); /* there is no folder that they could start from */
+    if (row->type == RK_TYPE_PATHS) { /* no folders */
+        RK_ASSERT(strcmp(text, "[]") == 0);
     } else if (rk__option_is_list(row)) {
         int64_t n = split_default(items, text);
         RK_TRY_GOTO(done, parse_list(&value, row, items, n, "default", row->key));

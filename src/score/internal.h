@@ -97,6 +97,8 @@ rk_status rk__scorer_variant(rk_scorer *s, rk_asker asker, rk_tile_size size, rk
 /* The same, loaded. */
 rk_status rk__scorer_load_variant(rk_scorer *s, rk_asker asker, rk_tile_size size,
                                   rk_variant **out);
+/* Of a model that scores items in parts: how many a part of a tile of n queries has. */
+int64_t rk__scorer_part(const rk_scorer *s, int64_t n);
 /* The queries of the largest size of tile. */
 int64_t rk__most_queries(const rk_scorer *s);
 /* The number of fields that the model reads. */

@@ -422,7 +422,7 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
         {d->mask_offsets, d->n + 1, t->mask_offsets},
         {s->mask_items, t->mask_offsets[t->n], t->masked},
         {d->items, is_pairs ? t->n : 0, t->found},
-        {d->fields, n_fields * d->n, t->fields},
+        {n_fields > 0 ? d->fields : d->users, n_fields * d->n, t->fields},
     };
     const rk_transfer reads[] = {
         {d->items, has_items ? t->n : 0, t->found},

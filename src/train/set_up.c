@@ -34,11 +34,11 @@ static void warn_of_skipped_users(const rk_step *step, const rk_hooks *hooks)
 static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                        const rk_dataset *dataset, const rk_hooks *hooks)
 {
+    const bool weighs = engine->options->model.weigh_by == RK_WEIGH_BY_VALUE &&
+                        rk__model_of(engine->options)->fold_equations;
     const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
                                    &dataset->parts[RK_TEST], &dataset->parts[RK_GIVEN]},
-                                  engine->options->model.weigh_by == RK_WEIGH_BY_VALUE
-                                      ? dataset->details[RK_GIVEN].value
-                                      : NULL};
+                                  weighs ? dataset->details[RK_GIVEN].value : NULL};
     if (step) {
         RK_TRY(rk__step_create(step, engine, (rk_step_how){0}, hooks));
     }
@@ -104,8 +104,8 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     }
     if (!option && has_values && step && hooks && hooks->log) {
         hooks->log(hooks->user, RK_LOG_INFO,
-                   "interactions have values, but nothing looks at them: model.weigh_by (ials), "
-                   "loss.weigh_by or sampling.weigh_by would");
+                   "interactions have values, but nothing looks at them: model.weigh_by (ials, "
+                   "user_knn), loss.weigh_by or sampling.weigh_by would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));
