@@ -23,7 +23,8 @@ rk_compare_options rk_compare_defaults(void)
 }
 
 /* Options of the first run that hold for all. */
-static const char *const shared[] = {"eval.metrics", "eval.k", "eval.metric", "eval.among"};
+static const char *const shared[] = {"eval.metrics", "eval.k",    "eval.metric",
+                                     "eval.among",   "eval.seen", "eval.style"};
 enum { N_SHARED = sizeof shared / sizeof shared[0] };
 
 /* One of the compared: its configuration and the values of its users. */
@@ -115,17 +116,23 @@ static rk_status take_shape(work *w, const rk_model *model, const rk_metrics *me
     }
     RK_TRY(rk__calloc(&c->metrics, metrics->count, sizeof *c->metrics, "compared metrics"));
     c->n_metrics = metrics->count;
-    const rk_options *options = rk__config_options(model->config); /* eval.metrics x eval.k */
+    rk_measure *measures = NULL;
+    int64_t n_measures = 0;
+    RK_TRY(rk__measures(rk__config_options(model->config), &measures, &n_measures));
+    RK_ASSERT(n_measures == c->n_metrics);
+    rk_status status = RK_OK;
     for (int64_t m = 0; m < c->n_metrics; m++) {
         rk_compared_metric *out = &c->metrics[m];
-        RK_TRY(rk__strdup((char **)&out->name, metrics->values[m].name));
-        RK_TRY(rk__calloc(&out->values, c->n_runs, sizeof *out->values, "compared metrics"));
-        RK_TRY(rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, "compared metrics"));
-        RK_TRY(rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, "compared metrics"));
-        out->is_paired =
-            rk__metric_is_of_user((rk_metric)options->eval.metrics.v[m / options->eval.k.n]);
+        const char *what = "compared metrics";
+        RK_TRY_GOTO(done, rk__strdup((char **)&out->name, metrics->values[m].name));
+        RK_TRY_GOTO(done, rk__calloc(&out->values, c->n_runs, sizeof *out->values, what));
+        RK_TRY_GOTO(done, rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, what));
+        RK_TRY_GOTO(done, rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, what));
+        out->is_paired = rk__measure_is_of_user(measures[m]);
     }
-    return RK_OK;
+done:
+    rk__free(measures);
+    return status;
 }
 
 static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t seed_number)

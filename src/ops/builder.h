@@ -383,6 +383,22 @@ rk_ranked_values rk__top_k(rk_program *p, rk_topk_values v, int64_t first, int32
 rk_ranked_values rk__merge_top_k(rk_program *p, rk_ranked_values a, rk_ranked_values b, int32_t k,
                                  rk_ranked_values out);
 
+/* Where given items of each query stand among the items that its mask list does not have, whether
+ * they are in that list or not: how many of those score higher, and how many as high, the item
+ * itself not counted. Both are -1 for an item of -1 and for one that is never ranked: with a
+ * `blocked` other than 0, or a score that is NaN or -inf. The mask list may have an item several
+ * times. */
+typedef struct rk_standing_values {
+    rk_value scores;       /* f32 [T,I] */
+    rk_value items;        /* i32 [T,P] */
+    rk_value mask_offsets; /* as of rk_topk_values, and so are the next three */
+    rk_value mask_items;
+    rk_value blocked;
+    rk_value count;
+    rk_value out_above, out_tied; /* i32 [T,P]: stored tensors that the host reads */
+} rk_standing_values;
+void rk__standing(rk_program *p, rk_standing_values v);
+
 /* ---- lists and similar items ---- */
 
 /* Of each item the K most similar others by their common users; similar_value.h has the formulas.
