@@ -23,6 +23,8 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_RP3BETA] = &rk__model_rp3beta,
         [RK_MODEL_TURBO_CF] = &rk__model_turbo_cf,
         [RK_MODEL_EASE] = &rk__model_ease,
+        [RK_MODEL_GF_CF] = &rk__model_gf_cf,
+        [RK_MODEL_PURE_SVD] = &rk__model_pure_svd,
         [RK_MODEL_IALS] = &rk__model_ials,
         [RK_MODEL_FM] = &rk__model_fm,
         [RK_MODEL_GMF] = &rk__model_gmf,
