@@ -173,9 +173,11 @@ static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk
     } else {
         RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
     }
+    /* the widths of layers may be equal */
+    bool is_set = !is_reals && strcmp(row->section, "model") != 0;
     for (int64_t i = 0; i < n; i++) {
         RK_TRY(parse_element(out, row, items[i], place, name));
-        for (int64_t j = 0; !is_reals && j < i; j++) {
+        for (int64_t j = 0; is_set && j < i; j++) {
             if (out->as.ints.v[j] == out->as.ints.v[i]) {
                 RK_FAIL(RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
                         rk__excerpt(items[i].at, items[i].length).text);

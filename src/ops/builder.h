@@ -296,6 +296,12 @@ void rk__step_advance(rk_program *p, rk_value state);
 /* Rows of a table: [R,w], rows i32 [T,1] -> [T,w]; zeros for row -1. */
 rk_value rk__take_rows(rk_program *p, rk_value table, rk_value rows);
 
+/* Rows t n + i of the result [T n,n_columns]: columns of queries[t] and of table[first + i] (with
+ * items i32 [T,n]: of table[first + items[t,i]]), added, or multiplied. queries [T,w], table [R,w].
+ * Zeros for item -1 and of queries that are not in use. */
+rk_value rk__pair_rows(rk_program *p, rk_value queries, rk_value table, rk_value items,
+                       rk_value count, rk_pair_rows_attr attr);
+
 /* y[t,i] = <queries[t], table[first + i]>: [T,w], [R,w] -> [T,n]; one chain of multiply-adds over
  * the columns in order. */
 rk_value rk__score_dot(rk_program *p, rk_value queries, rk_value table, rk_value count,
@@ -366,7 +372,16 @@ typedef struct rk_topk_values {
     rk_value count;                 /* i32 [1, 1] */
     rk_value out_items, out_scores; /* i32 [T,K], f32 [T,K]: stored tensors that the host reads */
 } rk_topk_values;
-void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
+typedef struct rk_ranked_values {
+    rk_value items, scores; /* [T,K] */
+} rk_ranked_values;
+/* first: the item that column 0 of the scores is, of as many as `blocked` has; masks count all of
+ * them. With outputs of RK_NONE into temporaries. */
+rk_ranked_values rk__top_k(rk_program *p, rk_topk_values v, int64_t first, int32_t k);
+/* The best k of two lists [T,Ka], [T,Kb] as rk__top_k makes them, of different items; into `out`,
+ * whose members may be RK_NONE. */
+rk_ranked_values rk__merge_top_k(rk_program *p, rk_ranked_values a, rk_ranked_values b, int32_t k,
+                                 rk_ranked_values out);
 
 /* Where given items of each query stand among the items that its mask list does not have, whether
  * they are in that list or not: how many of those score higher, and how many as high, the item

@@ -191,8 +191,15 @@ typedef struct rk_row_sums_attr {
 
 typedef struct rk_topk_attr {
     int32_t k;
-    rk_range_attr items; /* rows of the table; top_k: not used */
+    rk_range_attr items; /* rows of the table; top_k: the items that the columns are */
 } rk_topk_attr;
+
+/* Columns [first_column, first_column + n_columns) of pairs of rows. */
+typedef struct rk_pair_rows_attr {
+    rk_range_attr items; /* rows of the table: of item 0 and, unless items are given, how many */
+    int64_t first_column, n_columns;
+    bool multiplies; /* else adds */
+} rk_pair_rows_attr;
 
 typedef struct rk_sum_lists_attr {
     int64_t first; /* row of the table that item 0 is */
@@ -284,7 +291,8 @@ typedef union rk_attr {
     rk_contrast_attr contrast;
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
-    rk_topk_attr topk;     /* top_k, score_topk */
+    rk_topk_attr topk;     /* top_k, merge_top_k, score_topk */
+    rk_pair_rows_attr pair_rows;
     rk_fold_attr fold;     /* fold*, unfold* */
     int32_t halves;        /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
     int64_t n_nodes;       /* unique_rows */

@@ -330,6 +330,13 @@ done:
 rk_status rk__scorer_explain(rk_scorer *s, const rk_query *query, const int32_t *items, int64_t n,
                              int64_t k, rk_reason *reasons, rk_explanation *out)
 {
+    const rk_model_kind *m = s->engine->model.model;
+    if (!m->fold_sum && !m->fold_equations && !m->reads_lists && !m->is_same_for_all) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s cannot say what its scores come from: they are no sums over the items "
+                "that somebody has; ask without reasons",
+                m->name);
+    }
     pthread_mutex_lock(&s->lock);
     rk_status status = explain(s, query, items, n, k, reasons, out);
     pthread_mutex_unlock(&s->lock);

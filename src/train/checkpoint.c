@@ -229,7 +229,8 @@ static rk_status read_history(const rk_h5 *file, rk_position *p, int known)
     RK_TRY(rk__h5_shape(file, "history", RK_H5_F64, &rows, &cols));
     if (rows != n) { /* before memory for n of them is asked for */
         RK_FAIL(RK_ERR_DATA,
-                "%s: its history has %lld epochs, and its step state says %lld; the file is damaged",
+                "%s: its history has %lld epochs, and its step state says %lld; the file is "
+                "damaged",
                 rk__h5_path(file), (long long)rows, (long long)n);
     }
     RK_TRY(rk__position_reserve(p));
