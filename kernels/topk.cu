@@ -241,6 +241,59 @@ __global__ void __launch_bounds__(rk::BLOCK, RESIDENT) rerank(rk_ranking r)
     }
 }
 
+/* How many of a list are ahead of the candidate; it is best first, and -1 behind the last. */
+__device__ int count_ahead(const int32_t *items, const float *scores, int n, candidate of)
+{
+    int begin = 0, end = n;
+    while (begin < end) {
+        const int middle = begin + (end - begin) / 2;
+        const candidate there = {scores[middle], items[middle]};
+        if (there.item >= 0 && rk::better(there, of)) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return begin;
+}
+
+/* Two lists of a query. */
+struct two_lists {
+    const int32_t *items[2];
+    const float *scores[2];
+    int n[2], k;
+};
+
+/* A block a query: each entry finds its place by how many of the other list are ahead of it. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    merge_lists(two_lists l, int32_t *__restrict__ out_items, float *__restrict__ out_scores)
+{
+    rk::begin();
+    const int64_t query = blockIdx.x;
+    const candidate last = {-CUDART_INF_F, NO_ITEM};
+    int used = 0;
+    for (int i = 0; i < 2; i++) {
+        const int32_t *items = l.items[i] + query * l.n[i];
+        const float *scores = l.scores[i] + query * l.n[i];
+        const int other = 1 - i;
+        used += count_ahead(items, scores, l.n[i], last);
+        for (int j = (int)threadIdx.x; j < l.n[i]; j += rk::BLOCK) {
+            const candidate mine = {scores[j], items[j]};
+            const int place =
+                j + count_ahead(l.items[other] + query * l.n[other],
+                                l.scores[other] + query * l.n[other], l.n[other], mine);
+            if (mine.item >= 0 && place < l.k) {
+                out_items[query * l.k + place] = mine.item;
+                out_scores[query * l.k + place] = mine.score;
+            }
+        }
+    }
+    for (int j = used + (int)threadIdx.x; j < l.k; j += rk::BLOCK) {
+        out_items[query * l.k + j] = -1;
+        out_scores[query * l.k + j] = 0.0f;
+    }
+}
+
 /* ---- where items stand ---- */
 
 struct standing_values {
@@ -326,59 +379,6 @@ __global__ void __launch_bounds__(rk::BLOCK) standing(standing_values v)
     }
 }
 
-/* How many of a list are ahead of the candidate; it is best first, and -1 behind the last. */
-__device__ int count_ahead(const int32_t *items, const float *scores, int n, candidate of)
-{
-    int begin = 0, end = n;
-    while (begin < end) {
-        const int middle = begin + (end - begin) / 2;
-        const candidate there = {scores[middle], items[middle]};
-        if (there.item >= 0 && rk::better(there, of)) {
-            begin = middle + 1;
-        } else {
-            end = middle;
-        }
-    }
-    return begin;
-}
-
-/* Two lists of a query. */
-struct two_lists {
-    const int32_t *items[2];
-    const float *scores[2];
-    int n[2], k;
-};
-
-/* A block a query: each entry finds its place by how many of the other list are ahead of it. */
-__global__ void __launch_bounds__(rk::BLOCK)
-    merge_lists(two_lists l, int32_t *__restrict__ out_items, float *__restrict__ out_scores)
-{
-    rk::begin();
-    const int64_t query = blockIdx.x;
-    const candidate last = {-CUDART_INF_F, NO_ITEM};
-    int used = 0;
-    for (int i = 0; i < 2; i++) {
-        const int32_t *items = l.items[i] + query * l.n[i];
-        const float *scores = l.scores[i] + query * l.n[i];
-        const int other = 1 - i;
-        used += count_ahead(items, scores, l.n[i], last);
-        for (int j = (int)threadIdx.x; j < l.n[i]; j += rk::BLOCK) {
-            const candidate mine = {scores[j], items[j]};
-            const int place =
-                j + count_ahead(l.items[other] + query * l.n[other],
-                                l.scores[other] + query * l.n[other], l.n[other], mine);
-            if (mine.item >= 0 && place < l.k) {
-                out_items[query * l.k + place] = mine.item;
-                out_scores[query * l.k + place] = mine.score;
-            }
-        }
-    }
-    for (int j = used + (int)threadIdx.x; j < l.k; j += rk::BLOCK) {
-        out_items[query * l.k + j] = -1;
-        out_scores[query * l.k + j] = 0.0f;
-    }
-}
-
 /* 32 KB: every device has that without asking for more. */
 constexpr int64_t MOST_IN_SHARED = 4096;
 
@@ -457,6 +457,19 @@ cudaError_t rk_cuda_top_k(const rk_call *call)
     return rk_cuda_topk_finish(&r, call->stream);
 }
 
+cudaError_t rk_cuda_merge_top_k(const rk_call *call)
+{
+    two_lists l = {};
+    l.k = call->node->attr.topk.k;
+    for (int i = 0; i < 2; i++) {
+        l.items[i] = static_cast<const int32_t *>(call->in[2 * i]);
+        l.scores[i] = static_cast<const float *>(call->in[2 * i + 1]);
+        l.n[i] = (int)rk__in(call, 2 * i)->cols;
+    }
+    return rk::run(call->stream, {rk__out(call, 0)->rows, rk::BLOCK}, merge_lists, l,
+                   rk::out(call, 0), rk::out(call, 1));
+}
+
 cudaError_t rk_cuda_standing(const rk_call *call)
 {
     standing_values v = {};
@@ -471,17 +484,4 @@ cudaError_t rk_cuda_standing(const rk_call *call)
     v.n = rk__in(call, 0)->cols;
     v.width = rk__in(call, 1)->cols;
     return rk::run(call->stream, {rk__in(call, 0)->rows, rk::BLOCK, 0}, standing, v);
-}
-
-cudaError_t rk_cuda_merge_top_k(const rk_call *call)
-{
-    two_lists l = {};
-    l.k = call->node->attr.topk.k;
-    for (int i = 0; i < 2; i++) {
-        l.items[i] = static_cast<const int32_t *>(call->in[2 * i]);
-        l.scores[i] = static_cast<const float *>(call->in[2 * i + 1]);
-        l.n[i] = (int)rk__in(call, 2 * i)->cols;
-    }
-    return rk::run(call->stream, {rk__out(call, 0)->rows, rk::BLOCK}, merge_lists, l,
-                   rk::out(call, 0), rk::out(call, 1));
 }

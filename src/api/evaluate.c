@@ -192,10 +192,11 @@ static rk_status take_options(work *w)
             RK_FAIL(RK_ERR_CONFIG, "the holdout is of another model's data set");
         }
         if (w->model->engine.contexts.n > 0) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "the model reads fields of the rows that it is evaluated on, which new pairs of "
-                    "users and items do not have: put the rows into data.sources and evaluate a "
-                    "part");
+            RK_FAIL(
+                RK_ERR_CONFIG,
+                "the model reads fields of the rows that it is evaluated on, which new pairs of "
+                "users and items do not have: put the rows into data.sources and evaluate a "
+                "part");
         }
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
@@ -395,8 +396,11 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     }
     w->by_count = w->model->popularity;
     w->by_count.dataset = &w->dataset;
-    rk_ranker ranker = w->how->popularity ? rk__popularity_ranker(&w->by_count)
-                                          : rk__scorer_ranker(w->model->scorer);
+    rk_ranker ranker = rk__scorer_ranker(w->model->scorer);
+    const bool by_row = ranker.by_row; /* all rankings are averaged alike */
+    if (w->how->popularity) {
+        ranker = rk__popularity_ranker(&w->by_count);
+    }
     if (w->how->trace) {
         RK_TRY(rk__trace_init(&w->trace, &w->by_count));
         if (w->trace.n == 0) {
@@ -407,7 +411,7 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
         }
         ranker = rk__trace_ranker(&w->trace);
     }
-    ranker.by_row = w->model->engine.contexts.n > 0;
+    ranker.by_row = by_row;
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
     RK_TRY(w->how->slices ? fill_slices(w, out) : RK_OK);

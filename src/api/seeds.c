@@ -202,15 +202,12 @@ static void add_spread(const seeds *s, rk_json *json, const char *key, const cha
     rk__json_end(json, '}');
 }
 
-/* Every metric of a part of what stands under `above` in the reports, in their order, as `name`;
- * null where the part is empty. */
-static void add_part(const seeds *s, rk_json *json, const char *above, rk_part of,
-                     const char *name)
+/* Every metric below `prefix`, in the order of the runs' reports, as `part`; null where there is
+ * none. */
+static void add_part(const seeds *s, rk_json *json, const char *part, const char *prefix,
+                     bool is_popularity)
 {
     const rk_report *first = s->reports[0];
-    const bool is_popularity = strcmp(above, "popularity.") == 0;
-    char prefix[64];
-    snprintf(prefix, sizeof prefix, "%s%s.", above, rk_part_name(of));
     size_t length = strlen(prefix);
     bool any = false;
     for (int64_t i = 0; i < rk_report_count(first); i++) {
@@ -219,7 +216,7 @@ static void add_part(const seeds *s, rk_json *json, const char *above, rk_part o
             continue;
         }
         if (!any) {
-            rk__json_begin(json, name, '{');
+            rk__json_begin(json, part, '{');
             any = true;
         }
         if (is_popularity) { /* counts train, so it is the same for every seed */
@@ -231,7 +228,7 @@ static void add_part(const seeds *s, rk_json *json, const char *above, rk_part o
     if (any) {
         rk__json_end(json, '}');
     } else {
-        rk__json_null(json, name);
+        rk__json_null(json, part);
     }
 }
 
@@ -271,19 +268,19 @@ static rk_status write_report(const seeds *s)
     rk__json_end(&json, ']');
     rk__json_end(&json, '}');
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-        add_part(s, &json, "", part, rk_part_name(part));
+        add_part(s, &json, rk_part_name(part), part == RK_VALID ? "valid." : "test.", false);
     }
     if (rk_report_text(s->reports[0], "expected.draws")) {
         rk__json_begin(&json, "expected", '{');
-        for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-            add_part(s, &json, "expected.", part, rk_part_name(part));
-        }
+        add_part(s, &json, rk_part_name(RK_VALID), "expected.valid.", false);
+        add_part(s, &json, rk_part_name(RK_TEST), "expected.test.", false);
         rk__json_end(&json, '}');
     }
-    add_part(s, &json, "refit.", RK_TEST, "refit"); /* test of the models with valid in train */
+    add_part(s, &json, "refit", "refit.test.", false); /* test of the models with valid in train */
     rk__json_begin(&json, "popularity", '{');
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-        add_part(s, &json, "popularity.", part, rk_part_name(part));
+        add_part(s, &json, rk_part_name(part),
+                 part == RK_VALID ? "popularity.valid." : "popularity.test.", true);
     }
     rk__json_end(&json, '}');
     rk__json_begin(&json, "chosen", '{');

@@ -13,29 +13,27 @@ void cli_print_audit(FILE *out, const char *part, const rk_audit *a)
 {
     fprintf(out, "audit     %s: %s held-out pairs of %s users\n", part, cli_count(a->pairs).s,
             cli_count(a->users).s);
-    fprintf(out, "          in train, too: %s", cli_count(a->in_train).s);
+    fprintf(out, "          in train, too: %s\n", cli_count(a->in_train).s);
     if (a->overlap > 0) {
-        fprintf(out, "; dropped because they were: %s of all parts", cli_count(a->overlap).s);
+        fprintf(out, "          dropped, as they were in train: %s\n", cli_count(a->overlap).s);
     }
-    fprintf(out,
-            "\n          without train: %s users; %s items, which are never ranked (%s pairs)\n",
-            cli_count(a->cold_users).s, cli_count(a->cold_items).s, cli_count(a->cold_pairs).s);
+    fprintf(out, "          users without train: %s\n", cli_count(a->cold_users).s);
+    fprintf(out, "          items without train: %s, never ranked (%s pairs)\n",
+            cli_count(a->cold_items).s, cli_count(a->cold_pairs).s);
     if (a->n_relations > 0) {
-        fprintf(out, "          in another relation: %s pairs (%.1f %%)",
+        fprintf(out, "          in another relation: %s pairs (%.1f %%)\n",
                 cli_count(a->in_relations).s, percent(a->in_relations, a->pairs));
-        for (int64_t i = 0; i < a->n_relations; i++) {
-            fprintf(out, "%s %s %s", i == 0 ? ":" : ",", a->relations[i].name,
-                    cli_count(a->relations[i].pairs).s);
-        }
-        fputc('\n', out);
+    }
+    for (int64_t i = 0; i < a->n_relations; i++) {
+        fprintf(out, "            %s: %s\n", a->relations[i].name,
+                cli_count(a->relations[i].pairs).s);
     }
     if (a->tie_pairs > 0) {
-        fprintf(out, "          ties: %.1f %% have the score of another item",
+        fprintf(out, "          ties: %.1f %% have the score of another item\n",
                 percent(a->tied, a->tie_pairs));
-        if (a->tie_pairs < a->pairs) {
-            fprintf(out, " (of %s that were looked at)", cli_count(a->tie_pairs).s);
-        }
-        fputc('\n', out);
+    }
+    if (a->tie_pairs > 0 && a->tie_pairs < a->pairs) {
+        fprintf(out, "            (of %s pairs that were looked at)\n", cli_count(a->tie_pairs).s);
     }
 }
 

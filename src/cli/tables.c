@@ -156,6 +156,16 @@ static bool print_ratio(FILE *out, double model, double popularity)
     return true;
 }
 
+/* So many that the number fits 8 columns, with a blank before it. */
+static int digits_of(double value)
+{
+    int digits = 5;
+    for (double most = 10; digits > 0 && fabs(value) >= most; most *= 10) {
+        digits--;
+    }
+    return digits;
+}
+
 static void print_value(FILE *out, double value)
 {
     if (isfinite(value)) {
@@ -172,27 +182,17 @@ void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows,
         has_traces = has_traces || isfinite(rows[i].trace);
     }
     fprintf(out, "%s%-20s%12s%12s%8s", cli_bold(colour), title, "model", "popularity", "ratio");
-    fprintf(out, "%s%s\n", has_traces ? "      traces" : "", cli_plain(colour));
+    fprintf(out, "%s%s\n", has_traces ? "  traces" : "", cli_plain(colour));
     for (int64_t i = 0; i < n; i++) {
         fprintf(out, "  %-18s%12.5f", rows[i].name, rows[i].model);
         print_value(out, rows[i].popularity);
         bool has_ratio = print_ratio(out, rows[i].model, rows[i].popularity);
         if (has_traces) {
-            fprintf(out, "%*s", has_ratio ? 0 : 8, "");
-            print_value(out, rows[i].trace);
+            fprintf(out, "%*s%8.*f", has_ratio ? 0 : 8, "", digits_of(rows[i].trace),
+                    rows[i].trace);
         }
         fputc('\n', out);
     }
-}
-
-/* So many that the number fits 8 columns, with a blank before it. */
-static int digits_of(double value)
-{
-    int digits = 5;
-    for (double most = 10; digits > 0 && fabs(value) >= most; most *= 10) {
-        digits--;
-    }
-    return digits;
 }
 
 /* One cell of a report: values of model and popularity, and their ratio; blank without the part. */
@@ -221,12 +221,26 @@ static void print_cell(FILE *out, const rk_report *report, bool is_expected, con
     }
 }
 
-static void print_heads(FILE *out, const bool shown[2])
+/* The column of the names: as narrow as they allow. */
+static int name_width(const rk_report *report)
+{
+    size_t width = 13;
+    for (int64_t i = 0; i < rk_report_count(report); i++) {
+        const char *path = rk_report_path(report, i), *at = strrchr(path, '.');
+        bool is_metric = strncmp(path, "test.", 5) == 0 || strncmp(path, "valid.", 6) == 0;
+        if (is_metric && strchr(path, '@') && strlen(at) > width) {
+            width = strlen(at);
+        }
+    }
+    return (int)width;
+}
+
+static void print_heads(FILE *out, const bool shown[2], int width)
 {
     const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
     bool colour = cli_colour(out);
     for (int line = 0; line < 2; line++) {
-        fprintf(out, "%s%-18s", cli_bold(colour), "");
+        fprintf(out, "%s%-*s", cli_bold(colour), width, "");
         for (int p = 0; p < 2; p++) {
             if (shown[p] && line == 0) {
                 fprintf(out, "%8s%*s", parts[p], p == 0 && shown[1] ? 15 : 0, "");
@@ -239,7 +253,8 @@ static void print_heads(FILE *out, const bool shown[2])
 }
 
 /* Valid and test side by side, one metric per line; or what they are expected to be. */
-static void print_rows(FILE *out, const rk_report *report, const bool shown[2], bool is_expected)
+static void print_rows(FILE *out, const rk_report *report, const bool shown[2], bool is_expected,
+                       int width)
 {
     const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
     char *listed = cli_format("%s%s.", is_expected ? "expected." : "", parts[shown[1] ? 1 : 0]);
@@ -249,7 +264,7 @@ static void print_rows(FILE *out, const rk_report *report, const bool shown[2], 
         if (strncmp(path, listed, length) != 0 || !strchr(path, '@')) {
             continue;
         }
-        fprintf(out, "%-18s", path + length);
+        fprintf(out, "%-*s", width, path + length);
         for (int p = 0; p < 2; p++) {
             if (shown[p]) {
                 print_cell(out, report, is_expected, parts[p], path + length);
@@ -261,7 +276,7 @@ static void print_rows(FILE *out, const rk_report *report, const bool shown[2], 
 }
 
 /* What the watched metric is by traces. */
-static void print_traces(FILE *out, const rk_report *report)
+static void print_traces(FILE *out, const rk_report *report, int width)
 {
     const char *const parts[] = {rk_part_name(RK_TEST), rk_part_name(RK_VALID)};
     const char *shown = NULL;
@@ -275,8 +290,8 @@ static void print_traces(FILE *out, const rk_report *report)
     }
     if (shown) {
         const char *part = strchr(shown, '.') + 1;
-        fprintf(out, "%-18s traces alone reach %.5f (%s)\n", "", rk_report_number(report, shown),
-                part);
+        fprintf(out, "%-*s traces alone reach %.5f (%s)\n", width, "",
+                rk_report_number(report, shown), part);
     }
 }
 
@@ -294,20 +309,20 @@ static void print_metrics_report(FILE *out, const rk_report *report)
     if (!shown[0] && !shown[1]) {
         return;
     }
-    print_heads(out, shown);
-    print_rows(out, report, shown, false);
+    const int width = name_width(report);
+    print_heads(out, shown, width);
+    print_rows(out, report, shown, false, width);
     if (is_expected) {
         fputs("expected over all draws of candidates\n", out);
-        print_rows(out, report, shown, true);
+        print_rows(out, report, shown, true, width);
     }
-    fprintf(out, "%-18s popular: the ranking by popularity\n", "");
-    print_traces(out, report);
+    fprintf(out, "%-*s popular: the ranking by popularity\n", width, "");
+    print_traces(out, report, width);
     if (candidates) {
-        fprintf(out, "%-18s sampled: each held-out item among %s candidates, not all items\n", "",
-                candidates);
+        fprintf(out, "%-*s sampled: each item among %s candidates\n", width, "", candidates);
     }
     if (style && strcmp(style, "recbole") != 0) {
-        fprintf(out, "%-18s metrics as %s counts them (eval.style)\n", "", style);
+        fprintf(out, "%-*s metrics as %s counts them (eval.style)\n", width, "", style);
     }
 }
 
@@ -454,12 +469,12 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
         double mean = rk_report_number(report, path);
         double popularity = rk_report_number(report, beside);
         if (!any) {
-            fprintf(out, "%s%-18s%12s%12s%12s%8s%s\n", cli_bold(colour),
+            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour),
                     is_refit ? "test, refit" : part, "mean", "sd", "popularity", "ratio",
                     cli_plain(colour));
             any = true;
         }
-        fprintf(out, "%-18s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
+        fprintf(out, "%-15s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
                 popularity);
         print_ratio(out, mean, popularity);
         fputc('\n', out);

@@ -81,6 +81,10 @@ static rk_status check_watched_metric(const rk_config *config)
                 rk__config_says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
     }
     size_t length = (size_t)(at - o->eval.metric);
+    if (length == 3 && memcmp(o->eval.metric, "auc", 3) == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but auc has no cut-off: write auc@all",
+                rk__config_says(config, "eval.metric").text);
+    }
     bool has_name = false, has_k = false;
     for (int64_t i = 0; i < o->eval.metrics.n; i++) {
         const char *name = rk__option_choice("eval.metrics", (int)o->eval.metrics.v[i]);

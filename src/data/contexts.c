@@ -101,16 +101,19 @@ done:
 
 /* ---- rows ---- */
 
-static void read_row(const rk_contexts *c, const rk_details *details, int64_t row, int32_t *out)
+const rk_lists *rk__contexts_lists(const rk_dataset *d, rk_part part)
 {
-    for (int f = 0; f < c->n; f++) {
-        out[f] = details->field[c->fields[f]][row];
-    }
+    return d->repeats[RK_TRAIN].n_rows > 0 ? &d->repeats[part] : &d->parts[part];
 }
 
 void rk__contexts_of_row(const rk_contexts *c, rk_part part, int64_t row, int32_t *out_values)
 {
-    read_row(c, &c->dataset->details[part], row, out_values);
+    const rk_dataset *d = c->dataset;
+    const rk_details *details =
+        d->repeats[RK_TRAIN].n_rows > 0 ? &d->repeat_details[part] : &d->details[part];
+    for (int f = 0; f < c->n; f++) {
+        out_values[f] = details->field[c->fields[f]][row];
+    }
 }
 
 /* The rows of a user's pairs are one after the other, in the order of the pairs. */
@@ -138,11 +141,7 @@ static rk_status find_pairs(rk_contexts *c)
 
 static rk_status find_train(rk_contexts *c)
 {
-    const rk_dataset *d = c->dataset;
-    const bool has_repeats = d->repeats[RK_TRAIN].n_rows > 0;
-    const rk_lists *rows = has_repeats ? &d->repeats[RK_TRAIN] : &d->parts[RK_TRAIN];
-    const rk_details *details =
-        has_repeats ? &d->repeat_details[RK_TRAIN] : &d->details[RK_TRAIN];
+    const rk_lists *rows = rk__contexts_lists(c->dataset, RK_TRAIN);
     c->n_train = rows->offsets[rows->n_rows];
     int64_t elements = 0;
     RK_TRY(rk__mul(&elements, c->n_train, c->n, "the contexts of train rows"));
@@ -151,7 +150,7 @@ static rk_status find_train(rk_contexts *c)
     memset(c->known, 0xff, (size_t)c->first[c->n] * sizeof *c->known);
     for (int64_t row = 0; row < c->n_train; row++) {
         int32_t *mine = c->train + row * c->n;
-        read_row(c, details, row, mine);
+        rk__contexts_of_row(c, RK_TRAIN, row, mine);
         for (int f = 0; f < c->n; f++) {
             mine[f] = (int32_t)(c->first[f] + 1 + mine[f]);
             c->known[mine[f]] = mine[f];

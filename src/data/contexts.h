@@ -40,8 +40,9 @@ static inline int32_t rk__contexts_row(const rk_contexts *contexts, int field, i
     return contexts->known[contexts->first[field] + 1 + value];
 }
 
-/* The values of the fields that are read, of a pair of a part: row `row` of its lists. With
- * data.repeats keep those of the pair's earliest row. */
+/* The lists of rows of a part whose fields are known: with data.repeats keep, all of them. */
+const rk_lists *rk__contexts_lists(const rk_dataset *dataset, rk_part part);
+/* The values of the fields that are read in row `row` of rk__contexts_lists. */
 void rk__contexts_of_row(const rk_contexts *contexts, rk_part part, int64_t row,
                          int32_t *out_values);
 

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "eval/work.h"
+#include "data/contexts.h"
 #include "eval/trace.h"
+#include "eval/work.h"
 
 /* The pairs of the part by where else they are. */
 static rk_status count_pairs(const rk_dataset *d, rk_part part, rk_audit *a)
@@ -61,7 +62,7 @@ static rk_status count_ties(const rk_dataset *d, const rk_options *options, rk_p
 {
     enum { LOOKED_AT = RK_RANK_TILE }; /* users */
     rk_status status = RK_OK;
-    const rk_lists *held = &d->parts[part];
+    const rk_lists *held = ranker->by_row ? rk__contexts_lists(d, part) : &d->parts[part];
     int32_t *users = NULL, *items = NULL, *above = NULL;
     int64_t n = 0, offsets[LOOKED_AT + 1] = {0};
     RK_TRY(rk__eval_subset(d, part, LOOKED_AT, 0, &users, &n));
@@ -75,15 +76,15 @@ static rk_status count_ties(const rk_dataset *d, const rk_options *options, rk_p
         memcpy(items + offsets[i], held->items + held->offsets[users[i]],
                (size_t)(offsets[i + 1] - offsets[i]) * sizeof *items);
     }
-    const rk_standing_order order = {.users = users,
-                                     .part = part,
+    const rk_standing_order order = {.part = part,
+                                     .users = users,
                                      .n = n,
                                      .offsets = offsets,
                                      .items = items,
                                      .left_out = rk__eval_seen(options, part) | 1u << part,
                                      .has = has};
     int32_t *tied = above + offsets[n];
-    RK_TRY_GOTO(done, rk__stand_held_out(ranker, &order, held, above, tied));
+    RK_TRY_GOTO(done, rk__stand(ranker, &order, held, above, tied));
     for (int64_t e = 0; e < offsets[n]; e++) {
         a->tied += tied[e] > 0;
     }

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/philox.h"
 #include "base/timer.h"
+#include "data/contexts.h"
 #include "eval/sampled.h"
 #include "eval/work.h"
 
@@ -178,6 +179,7 @@ static rk_status rank_lists(rk_eval_work *w, const rk_ranker *ranker)
                                  .seen = w->seen,
                                  .users = w->row_users ? w->row_users : w->users,
                                  .rows = w->rows,
+                                 .row_lists = w->rows ? w->targets : NULL,
                                  .n = w->n_lists,
                                  .k = w->k_max,
                                  .has = w->has,
@@ -233,21 +235,31 @@ void rk__user_values_free(rk_user_values *values)
     *values = (rk_user_values){0};
 }
 
-static rk_status prepare(rk_eval_work *w, const rk_eval_more *more, bool by_row)
+static rk_status prepare(rk_eval_work *w, const rk_eval_more *more, const rk_ranker *ranker)
 {
     const rk_options *o = w->options;
     RK_TRY(check_options(w));
     RK_TRY(find_users(w->dataset, w->part, more->users, more->n_users, &w->users, &w->n_users));
     if (w->n_users == 0) {
-        RK_FAIL(RK_ERR_DATA, "nothing to evaluate: none of %" PRId64 " users has an item in %s",
-                more->users ? more->n_users : w->dataset->n_users, rk_part_name(w->part));
+        RK_FAIL(RK_ERR_DATA, "nothing to evaluate: none of %" PRId64 " users has an item in %s%s",
+                more->users ? more->n_users : w->dataset->n_users, rk_part_name(w->part),
+                w->part == RK_VALID && w->dataset->base
+                    ? ": the model was fitted to valid, too (train.refit)"
+                    : "");
     }
     w->n_lists = w->n_users;
-    const bool is_sampled = o->eval.among == RK_AMONG_CANDIDATES;
-    if (is_sampled || by_row) {
+    w->by_row = ranker->by_row;
+    w->row_values = w->dataset->details[w->part].value;
+    if (w->by_row) {
+        w->targets = rk__contexts_lists(w->dataset, w->part);
+        const bool is_part = w->targets == &w->dataset->parts[w->part];
+        w->row_values = is_part ? w->row_values : w->dataset->repeat_details[w->part].value;
+    }
+    if (w->by_row || o->eval.among == RK_AMONG_CANDIDATES) {
         RK_TRY(find_rows(w));
     }
-    if (is_sampled && more->is_expected && o->split.candidates_by == RK_DRAWN_UNIFORM) {
+    if (o->eval.among == RK_AMONG_CANDIDATES && more->is_expected &&
+        o->split.candidates_by == RK_DRAWN_UNIFORM) {
         RK_TRY(rk__calloc(&w->expected, w->n_values, sizeof *w->expected, "expectations"));
     }
     return rk__tally_allocate(w);
@@ -273,7 +285,7 @@ rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options
         own[p] = &dataset->parts[p];
     }
     *out = (rk_metrics){0};
-    RK_TRY_GOTO(done, prepare(&w, more, ranker->by_row));
+    RK_TRY_GOTO(done, prepare(&w, more, ranker));
     if (each) {
         RK_TRY_GOTO(done, keep_each(&w, each));
     }

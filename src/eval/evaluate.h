@@ -19,9 +19,10 @@ typedef struct rk_rank_order {
     rk_part part;
     unsigned seen; /* 1 << rk_part each: what of the users' items is left out */
     const int32_t *users;
-    /* The held-out rows that are asked for one by one, users[i] theirs: places in the part's
-     * items. NULL: users as such. */
+    /* The held-out rows that are asked for one by one, users[i] theirs, who come once for each:
+     * places in row_lists, of a ranker by_row in rk__contexts_lists. NULL = by users. */
     const int64_t *rows;
+    const rk_lists *row_lists; /* NULL without rows */
     int64_t n, k;
     /* What users have, by rk_part, instead of what the ranker knows: it is left out as above; a
      * ranker may go by its own where it cannot. NULL = the ranker's own. */
@@ -34,10 +35,10 @@ typedef struct rk_rank_order {
 
 /* A question for where items stand: items[offsets[i]] to items[offsets[i + 1] - 1] of user i. */
 typedef struct rk_standing_order {
-    const int32_t *users;
     rk_part part;
-    const int64_t *rows; /* as of rk_rank_order: one item of each */
-    int64_t n; /* <= RK_RANK_TILE */
+    const int32_t *users;
+    const int64_t *rows; /* of a ranker by_row, as of rk_rank_order; else NULL */
+    int64_t n;           /* <= RK_RANK_TILE */
     const int64_t *offsets;
     const int32_t *items;
     unsigned left_out;          /* 1 << rk_part each: what users have there is not counted */
@@ -50,7 +51,8 @@ typedef struct rk_ranker {
      * on its own then, and a user's values are means over their rows. */
     bool by_row;
     /* items: int32 [n, k], the best items of each user, best first, -1 if fewer are left. What the
-     * users have in the parts of `seen` (1 << rk_part each) is left out. n <= RK_RANK_TILE. NULL of a model by_row. */
+     * users have in the parts of `seen` (1 << rk_part each) is left out. n <= RK_RANK_TILE. Of a
+     * ranker by_row: NULL. */
     rk_status (*rank)(void *self, unsigned seen, const int32_t *users, int64_t n, int64_t k,
                       int32_t *items);
     /* The same for all users at once: a device ranks some while the lists of others are taken.
@@ -60,7 +62,7 @@ typedef struct rk_ranker {
      * items[e]; -INFINITY: never ranked. For eval.among candidates; NULL: it cannot. */
     rk_status (*score)(void *self, const int32_t *users, int64_t n, const int64_t *offsets,
                        const int32_t *items, float *scores);
-    /* The same for held-out rows, as in rk_rank_order; NULL: by users. */
+    /* The same for held-out rows, as in rk_rank_order. NULL where by_row says no. */
     rk_status (*score_rows)(void *self, rk_part part, const int64_t *rows, const int32_t *users,
                             int64_t n, const int64_t *offsets, const int32_t *items, float *scores);
     /* Of all items but those left out, how many have a higher score than items[e], and how many

@@ -49,11 +49,22 @@ static rk_status make_lot(lot *l, int64_t n_candidates, int64_t k)
     return rk__alloc(&l->lists, n_ranks, sizeof *l->lists, "ranked lists");
 }
 
-/* The held-out item of a row and its candidates. */
-static int64_t collect(const rk_dataset *d, rk_part part, int64_t row, int32_t *out)
+/* The place of a user's item in the part's items. */
+static int64_t place_of(const rk_lists *lists, int64_t user, int32_t item)
 {
+    int64_t place = lists->offsets[user];
+    while (lists->items[place] != item) {
+        place++;
+    }
+    return place;
+}
+
+/* The held-out item of a row and its candidates. */
+static int64_t collect(const rk_dataset *d, rk_part part, int64_t user, int32_t item, int32_t *out)
+{
+    const int64_t row = place_of(&d->parts[part], user, item);
     int64_t n = 0;
-    out[n++] = d->parts[part].items[row];
+    out[n++] = item;
     for (int64_t c = 0; c < d->n_candidates; c++) {
         out[n++] = d->candidates[part][row * d->n_candidates + c];
     }
@@ -81,14 +92,14 @@ static rk_status rank_lot(const rk_dataset *d, const rk_ranker *ranker, const rk
 {
     l->offsets[0] = 0;
     for (int64_t i = 0; i < n; i++) {
-        l->offsets[i + 1] =
-            l->offsets[i] + collect(d, o->part, o->rows[first + i], l->items + l->offsets[i]);
+        const int32_t item = o->row_lists->items[o->rows[first + i]];
+        l->offsets[i + 1] = l->offsets[i] + collect(d, o->part, o->users[first + i], item,
+                                                    l->items + l->offsets[i]);
     }
     RK_TRY(ranker->score_rows
                ? ranker->score_rows(ranker->self, o->part, o->rows + first, o->users + first, n,
                                     l->offsets, l->items, l->scores)
-               : ranker->score(ranker->self, o->users + first, n, l->offsets, l->items,
-                               l->scores));
+               : ranker->score(ranker->self, o->users + first, n, l->offsets, l->items, l->scores));
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
         sort_row(l, i, o->k);
@@ -107,7 +118,7 @@ rk_status rk__rank_candidates(const rk_dataset *dataset, const rk_ranker *ranker
                 "split.candidates, or take eval.among=all",
                 rk_part_name(o->part), dataset->name);
     }
-    RK_ASSERT(ranker->score && o->rows);
+    RK_ASSERT(ranker->score && o->rows && o->row_lists);
     RK_TRY_GOTO(done, make_lot(&l, dataset->n_candidates, o->k));
     for (int64_t first = 0; first < o->n; first += RK_RANK_TILE) {
         int64_t n = o->n - first < RK_RANK_TILE ? o->n - first : RK_RANK_TILE;

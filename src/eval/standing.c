@@ -82,38 +82,42 @@ static rk_status reserve(standings *s, int64_t wanted)
     return RK_OK;
 }
 
-/* Each held-out item in the context of its row. */
-static rk_status stand_rows(const rk_ranker *ranker, const rk_standing_order *o,
-                            const rk_lists *held, int32_t *above, int32_t *tied)
+/* ---- where they stand ---- */
+
+/* Asks a ranker by_row for each row of the users on its own: they are all of theirs in `lists`. */
+static rk_status stand_by_row(const rk_ranker *ranker, const rk_standing_order *o,
+                              const rk_lists *lists, int32_t *above, int32_t *tied)
 {
-    int64_t offsets[RK_RANK_TILE + 1], rows[RK_RANK_TILE], n = 0, done = 0;
+    int64_t rows[RK_RANK_TILE], offsets[RK_RANK_TILE + 1] = {0}, n = 0, first = 0;
     int32_t users[RK_RANK_TILE];
-    offsets[0] = 0;
     for (int64_t i = 0; i < o->n; i++) {
         for (int64_t e = o->offsets[i]; e < o->offsets[i + 1]; e++) {
-            users[n] = o->users[i];
-            rows[n++] = held->offsets[o->users[i]] + e - o->offsets[i];
+            rows[n] = lists->offsets[o->users[i]] + e - o->offsets[i];
+            users[n++] = o->users[i];
             offsets[n] = n;
-            if (n == RK_RANK_TILE || e + 1 == o->offsets[o->n]) {
-                rk_standing_order some = *o;
-                some.users = users;
-                some.rows = rows;
-                some.n = n;
-                some.offsets = offsets;
-                some.items = o->items + done;
-                RK_TRY(ranker->stand(ranker->self, &some, above + done, tied + done));
-                done += n;
-                n = 0;
+            if (n < RK_RANK_TILE && e + 1 < o->offsets[o->n]) {
+                continue;
             }
+            const rk_standing_order some = {.part = o->part,
+                                            .users = users,
+                                            .rows = rows,
+                                            .n = n,
+                                            .offsets = offsets,
+                                            .items = o->items + first,
+                                            .left_out = o->left_out,
+                                            .has = o->has};
+            RK_TRY(ranker->stand(ranker->self, &some, above + first, tied + first));
+            first += n;
+            n = 0;
         }
     }
     return RK_OK;
 }
 
-rk_status rk__stand_held_out(const rk_ranker *ranker, const rk_standing_order *order,
-                             const rk_lists *held, int32_t *above, int32_t *tied)
+rk_status rk__stand(const rk_ranker *ranker, const rk_standing_order *order, const rk_lists *lists,
+                    int32_t *above, int32_t *tied)
 {
-    return ranker->by_row ? stand_rows(ranker, order, held, above, tied)
+    return ranker->by_row ? stand_by_row(ranker, order, lists, above, tied)
                           : ranker->stand(ranker->self, order, above, tied);
 }
 
@@ -208,14 +212,14 @@ static rk_status stand_lot(standings *s, const rk_ranker *ranker, int64_t first,
         memcpy(items + s->offsets[i], w->targets->items + w->targets->offsets[w->users[first + i]],
                (size_t)(s->offsets[i + 1] - s->offsets[i]) * sizeof *items);
     }
-    const rk_standing_order order = {.users = w->users + first,
-                                     .part = w->part,
+    const rk_standing_order order = {.part = w->part,
+                                     .users = w->users + first,
                                      .n = n,
                                      .offsets = s->offsets,
                                      .items = items,
                                      .left_out = s->left_out,
                                      .has = w->has};
-    rk_status status = rk__stand_held_out(ranker, &order, w->targets, s->above, s->tied);
+    rk_status status = rk__stand(ranker, &order, w->targets, s->above, s->tied);
     rk__free(items);
     RK_TRY(status);
 #pragma omp parallel for schedule(static)

@@ -81,7 +81,7 @@ rk_status rk__tally_allocate(rk_eval_work *w)
     RK_TRY(rk__calloc(&w->means.sums, n, sizeof *w->means.sums, "metric sums"));
     RK_TRY(rk__calloc(&w->means.weights, n, sizeof *w->means.weights, "metric sums"));
     RK_TRY(rk__calloc(&w->counts, n_counts, sizeof *w->counts, "lists of items"));
-    if (w->options->eval.style == RK_STYLE_ELLIOT && w->dataset->details[w->part].value) {
+    if (w->options->eval.style == RK_STYLE_ELLIOT && w->row_values) {
         RK_TRY(rk__alloc(&w->gain, n_ranks, sizeof *w->gain, "gains"));
         RK_TRY(rk__alloc(&w->ideal, n_ranks, sizeof *w->ideal, "gains"));
     }
@@ -152,7 +152,7 @@ static int64_t find(const rk_eval_work *w, const aim *a, int32_t item)
 
 static double gain_at(const rk_eval_work *w, int64_t place)
 {
-    return exp2((double)w->dataset->details[w->part].value[place] + 1) - 1;
+    return exp2((double)w->row_values[place] + 1) - 1;
 }
 
 /* The k_max largest gains, the largest first. */

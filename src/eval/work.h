@@ -15,7 +15,9 @@ typedef struct rk_eval_work {
     const rk_dataset *dataset;
     const rk_options *options;
     rk_part part;
-    const rk_lists *targets;
+    const rk_lists *targets; /* of the part; of a ranker by_row the rows with contexts */
+    const float *row_values; /* beside them; NULL = none */
+    bool by_row;
     unsigned seen;
     rk_measure *measures; /* n_values; owned */
     int64_t n_values, k_max;
@@ -72,10 +74,10 @@ void rk__tally_groups(const rk_eval_work *w);
 
 /* Metrics of the order, and w->expected. */
 rk_status rk__stand_users(rk_eval_work *w, const rk_ranker *ranker);
-/* ranker->stand of the held-out items of users: those of the order are theirs in `held`, all and in
- * that order; one by one for a ranker by_row. */
-rk_status rk__stand_held_out(const rk_ranker *ranker, const rk_standing_order *order,
-                             const rk_lists *held, int32_t *above, int32_t *tied);
+
+/* ranker->stand for all that users have in `lists`; of a ranker by_row row by row. */
+rk_status rk__stand(const rk_ranker *ranker, const rk_standing_order *order, const rk_lists *lists,
+                    int32_t *above, int32_t *tied);
 
 /* RK_ERR_INTERRUPTED if hooks ask to stop. */
 rk_status rk__eval_stop(const rk_eval_work *w, int64_t done);

@@ -424,22 +424,6 @@ static rk_status score_for_ranking(void *self, const int32_t *users, int64_t n,
     return rk__scorer_scores(self, queries, n, (rk_item_lists){offsets, items}, scores);
 }
 
-static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const int32_t *users,
-                            int64_t n, const int64_t *offsets, const int32_t *items, float *scores)
-{
-    rk_scorer *s = self;
-    rk_query queries[RK_RANK_TILE];
-    int32_t *contexts = NULL;
-    RK_ASSERT(n <= RK_RANK_TILE);
-    RK_TRY(rk__alloc(&contexts, n * rk__scorer_fields(s), sizeof *contexts,
-                     "the contexts of queries"));
-    fill_queries(s, part, users, rows, n, contexts, queries);
-    rk_status status =
-        rk__scorer_scores(s, queries, n, (rk_item_lists){offsets, items}, scores);
-    rk__free(contexts);
-    return status;
-}
-
 static rk_status stand_lists(rk_scorer *s, const rk_standing_order *o, const rk_query *queries,
                              int32_t *above, int32_t *tied)
 {
@@ -467,6 +451,21 @@ static rk_status stand(void *self, const rk_standing_order *o, int32_t *above, i
     pthread_mutex_lock(&s->lock);
     rk_status status = o->n > 0 ? stand_lists(s, o, queries, above, tied) : RK_OK;
     pthread_mutex_unlock(&s->lock);
+    rk__free(contexts);
+    return status;
+}
+
+static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const int32_t *users,
+                            int64_t n, const int64_t *offsets, const int32_t *items, float *scores)
+{
+    rk_scorer *s = self;
+    rk_query queries[RK_RANK_TILE];
+    int32_t *contexts = NULL;
+    RK_ASSERT(n <= RK_RANK_TILE);
+    RK_TRY(rk__alloc(&contexts, n * rk__scorer_fields(s), sizeof *contexts,
+                     "the contexts of queries"));
+    fill_queries(s, part, users, rows, n, contexts, queries);
+    rk_status status = rk__scorer_scores(s, queries, n, (rk_item_lists){offsets, items}, scores);
     rk__free(contexts);
     return status;
 }

@@ -22,8 +22,8 @@ typedef enum rk_tile_size {
     RK_TILE_MANY,                               /* for the longest of eval.k; longer ones follow */
     RK_TILE_ONE = RK_TILE_MANY + RK_MANY_SIZES, /* the first of RK_ONE_SIZES */
     RK_TILE_PAIRS = RK_TILE_ONE + RK_ONE_SIZES, /* RK_PAIRS given items of each query */
-    RK_TILE_STANDING,                           /* where RK_STANDING_PAIRS items of each stand */
-    RK_TILE_ROWS, /* no answers but the queries' vectors; n 0 of a model that has none */
+    RK_TILE_ROWS,     /* no answers but the queries' vectors; n 0 of a model that has none */
+    RK_TILE_STANDING, /* where RK_STANDING_PAIRS items of each stand */
     RK_TILE_SIZE_COUNT
 } rk_tile_size;
 

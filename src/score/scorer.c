@@ -10,7 +10,6 @@ enum {
     MOST_SCORES = 16 << 20,     /* of a tile whose scores of all items need room */
     MOST_PAIR_SCORES = 4 << 20, /* the same, where the scores of given items are taken from them */
     MOST_PAIR_QUERIES = 128,    /* of such a tile */
-    PART_FLOATS = 16 << 20,     /* of the pairs of a part, where a model needs room for each */
     MOST_PARTS = 64,            /* of a catalogue, as long as a tile may have fewer queries */
     MOST_ANSWERS = 1 << 18,     /* of a tile of long answers */
     LEAST_TILE = 16,
@@ -52,23 +51,16 @@ static rk_status largest_k(const rk_options *options, int64_t n_items, int64_t *
     return RK_OK;
 }
 
-/* The pairs of a part. */
-static int64_t part_pairs(const rk_engine *e)
-{
-    const int64_t pairs = PART_FLOATS / e->model.model->pair_floats(&e->model);
-    return pairs < 1 ? 1 : pairs;
-}
-
 int64_t rk__scorer_part(const rk_scorer *s, int64_t n)
 {
-    const int64_t items = part_pairs(s->engine) / n;
+    const int64_t items = rk__model_part_pairs(&s->engine->model) / n;
     return items < 1 ? 1 : least(items, s->engine->graph.n_items);
 }
 
 static int64_t tile_of(const rk_engine *e)
 {
     if (e->model.model->score_items) {
-        const int64_t all = MOST_PARTS * part_pairs(e);
+        const int64_t all = MOST_PARTS * rk__model_part_pairs(&e->model);
         const int64_t queries = all / (e->graph.n_items > 0 ? e->graph.n_items : 1);
         return queries < 1 ? 1 : least(queries, RK_RANK_TILE);
     }

@@ -54,10 +54,11 @@ static rk_status check_context(const rk_scorer *s, const rk_query *q)
                           "a query has %lld values of fields, but the model (%s) reads none",
                           (long long)q->n_context, s->engine->model.model->name);
     } else if (status == RK_OK) {
-        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                          "the model reads the context of a query (%s), but %s of it: give "
-                          "a value of each field",
-                          names.at, q->n_context == 0 ? "nothing is said" : "another number is said");
+        status =
+            rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                     "the model reads the context of a query (%s), but %s of it: give "
+                     "a value of each field",
+                     names.at, q->n_context == 0 ? "nothing is said" : "another number is said");
     }
     rk__buffer_free(&names);
     return status;
@@ -153,7 +154,8 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
         *out = RK_ASKER_KNOWN;
     } else {
         if (q->user >= 0) {
-            counted = rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
+            counted =
+                rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
         *out = counted > 0           ? RK_ASKER_FOLDED
                : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */

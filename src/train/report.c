@@ -100,41 +100,6 @@ static void add_metrics(rk_json *json, rk_part part, const rk_metrics *metrics)
     rk__json_end(json, '}');
 }
 
-/* Whose scores an ensemble averages, in the order of its config; null of another model. */
-static void add_members(rk_json *json, const rk_members *members)
-{
-    if (members->n == 0) {
-        rk__json_null(json, "members");
-        return;
-    }
-    rk__json_begin(json, "members", '[');
-    for (int64_t i = 0; i < members->n; i++) {
-        const rk_options *o = rk__config_options(rk__config_options(members->config)->members[i]);
-        rk__json_begin(json, NULL, '{');
-        rk__json_text(json, "run", members->of[i].run);
-        rk__json_text(json, "model", rk__model_of(o)->name);
-        rk__json_real(json, "weight", members->of[i].weight);
-        rk__json_real(json, "valid", members->of[i].on_valid);
-        rk__json_end(json, '}');
-    }
-    rk__json_end(json, ']');
-}
-
-/* The same model fitted to train and valid: null without train.refit. */
-static void add_refit(rk_json *json, const rk_refit_facts *refit)
-{
-    if (refit->epochs == 0) {
-        rk__json_null(json, "refit");
-        return;
-    }
-    rk__json_begin(json, "refit", '{');
-    rk__json_int(json, "epochs", refit->epochs);
-    rk__json_int(json, "interactions", refit->interactions);
-    rk__json_text(json, "checkpoint", RK_FILE_REFIT);
-    add_metrics(json, RK_TEST, &refit->test);
-    rk__json_end(json, '}');
-}
-
 /* What metrics are over all draws of candidates. */
 static void add_expected_part(rk_json *json, rk_part part, const rk_metrics *of_parts)
 {
@@ -168,8 +133,8 @@ static void add_expected(rk_json *json, const rk_summary *r)
 static void add_parts(rk_json *json, const char *key, const rk_metrics *of_parts)
 {
     rk__json_begin(json, key, '{');
-    add_metrics(json, RK_VALID, of_parts);
-    add_metrics(json, RK_TEST, of_parts);
+    add_metrics(json, RK_VALID, &of_parts[RK_VALID]);
+    add_metrics(json, RK_TEST, &of_parts[RK_TEST]);
     rk__json_end(json, '}');
 }
 
@@ -227,6 +192,41 @@ static void add_protocol(rk_json *json, const rk_summary *r)
     rk__json_begin(json, "audit", '{');
     add_audit(json, r, RK_VALID);
     add_audit(json, r, RK_TEST);
+    rk__json_end(json, '}');
+}
+
+/* Whose scores an ensemble averages, in the order of its config; null of another model. */
+static void add_members(rk_json *json, const rk_members *members)
+{
+    if (members->n == 0) {
+        rk__json_null(json, "members");
+        return;
+    }
+    rk__json_begin(json, "members", '[');
+    for (int64_t i = 0; i < members->n; i++) {
+        const rk_options *o = rk__config_options(rk__config_options(members->config)->members[i]);
+        rk__json_begin(json, NULL, '{');
+        rk__json_text(json, "run", members->of[i].run);
+        rk__json_text(json, "model", rk__model_of(o)->name);
+        rk__json_real(json, "weight", members->of[i].weight);
+        rk__json_real(json, "valid", members->of[i].on_valid);
+        rk__json_end(json, '}');
+    }
+    rk__json_end(json, ']');
+}
+
+/* The same model fitted to train and valid: null without train.refit. */
+static void add_refit(rk_json *json, const rk_refit_facts *refit)
+{
+    if (refit->epochs == 0) {
+        rk__json_null(json, "refit");
+        return;
+    }
+    rk__json_begin(json, "refit", '{');
+    rk__json_int(json, "epochs", refit->epochs);
+    rk__json_int(json, "interactions", refit->interactions);
+    rk__json_text(json, "checkpoint", RK_FILE_REFIT);
+    add_metrics(json, RK_TEST, &refit->test);
     rk__json_end(json, '}');
 }
 
@@ -324,8 +324,8 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk_json json = {.out = &buffer, .indent = 2};
     rk__json_begin(&json, NULL, '{');
     add_train(&json, r);
-    add_metrics(&json, RK_VALID, r->model);
-    add_metrics(&json, RK_TEST, r->model);
+    add_metrics(&json, RK_VALID, &r->model[RK_VALID]);
+    add_metrics(&json, RK_TEST, &r->model[RK_TEST]);
     add_parts(&json, "popularity", r->popularity);
     add_protocol(&json, r);
     add_chosen(&json, r);

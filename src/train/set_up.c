@@ -105,7 +105,7 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     if (!option && has_values && step && hooks && hooks->log) {
         hooks->log(hooks->user, RK_LOG_INFO,
                    "interactions have values, but nothing looks at them: model.weigh_by (ials, "
-                   "user_knn), loss.weigh_by or sampling.weigh_by would");
+                   "user_knn, pure_svd), loss.weigh_by or sampling.weigh_by would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));

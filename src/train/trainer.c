@@ -450,8 +450,8 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .watch = t->checks ? t->facts.watch : NULL,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
-    rk_refit refit = {.hooks = {0}};
     rk_trace trace = {0};
+    rk_refit refit = {.hooks = {0}};
     rk_status status = RK_OK;
     double evaluation_began = rk__now();
     RK_TRY_GOTO(done, choose(t, &report));

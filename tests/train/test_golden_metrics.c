@@ -1,8 +1,9 @@
 /*
  * Ranking and metrics against NumPy, on scores with many ties: tests/golden/metrics.txt, made by
  * tools/make_golden_metrics.py; styles, rankings among candidates and their expectations:
- * tests/golden/protocols.txt, made by tools/make_golden_protocols.py. The model is one whose scores are exactly the file's: a user's
- * embedding is their row of scores, an item's is one at its own place and zero elsewhere.
+ * tests/golden/protocols.txt, made by tools/make_golden_protocols.py. The model is one whose scores
+ * are exactly the file's: a user's embedding is their row of scores, an item's is one at its own
+ * place and zero elsewhere.
  */
 #include <math.h>
 

@@ -179,6 +179,48 @@ void rk__cpu_top_k(const rk_call *call)
     finish_unused(call, &in);
 }
 
+/* ---- two lists ---- */
+
+/* Best first, -1 behind the last. */
+typedef struct ranked_list {
+    const int32_t *items;
+    const float *scores;
+    int64_t n; /* room */
+} ranked_list;
+
+static ranked_list list_of(const rk_call *call, int input, int64_t query)
+{
+    const int64_t n = rk__in(call, input)->cols;
+    return (ranked_list){(const int32_t *)call->in[input] + query * n,
+                         (const float *)call->in[input + 1] + query * n, n};
+}
+
+static bool is_left(const ranked_list *l, int64_t i)
+{
+    return i < l->n && l->items[i] >= 0;
+}
+
+void rk__cpu_merge_top_k(const rk_call *call)
+{
+    const int64_t k = call->node->attr.topk.k, n_queries = rk__out(call, 0)->rows;
+    RK_CPU_FOR_ROWS(call, query, n_queries)
+    {
+        const ranked_list a = list_of(call, 0, query), b = list_of(call, 2, query);
+        int32_t *items = (int32_t *)call->out[0] + query * k;
+        float *scores = (float *)call->out[1] + query * k;
+        for (int64_t i = 0, of_a = 0, of_b = 0; i < k; i++) {
+            bool has_a = is_left(&a, of_a), has_b = is_left(&b, of_b);
+            bool takes_a =
+                has_a && (!has_b || a.scores[of_a] > b.scores[of_b] ||
+                          (a.scores[of_a] == b.scores[of_b] && a.items[of_a] < b.items[of_b]));
+            items[i] = takes_a ? a.items[of_a] : has_b ? b.items[of_b] : -1;
+            scores[i] = takes_a ? a.scores[of_a] : has_b ? b.scores[of_b] : 0;
+            of_a += takes_a;
+            of_b += !takes_a && has_b;
+        }
+    }
+}
+
 /* ---- where items stand ---- */
 
 /* How many of the items that are not blocked score higher than `score`, and how many as high. */
@@ -233,48 +275,6 @@ void rk__cpu_standing(const rk_call *call)
             if (query < in.n_used && items[p] >= 0 && !is_never_ranked(&in, scores, items[p])) {
                 stand(&in, scores, n, query, items[p], &above[at], &tied[at]);
             }
-        }
-    }
-}
-
-/* ---- two lists ---- */
-
-/* Best first, -1 behind the last. */
-typedef struct ranked_list {
-    const int32_t *items;
-    const float *scores;
-    int64_t n; /* room */
-} ranked_list;
-
-static ranked_list list_of(const rk_call *call, int input, int64_t query)
-{
-    const int64_t n = rk__in(call, input)->cols;
-    return (ranked_list){(const int32_t *)call->in[input] + query * n,
-                         (const float *)call->in[input + 1] + query * n, n};
-}
-
-static bool is_left(const ranked_list *l, int64_t i)
-{
-    return i < l->n && l->items[i] >= 0;
-}
-
-void rk__cpu_merge_top_k(const rk_call *call)
-{
-    const int64_t k = call->node->attr.topk.k, n_queries = rk__out(call, 0)->rows;
-    RK_CPU_FOR_ROWS(call, query, n_queries)
-    {
-        const ranked_list a = list_of(call, 0, query), b = list_of(call, 2, query);
-        int32_t *items = (int32_t *)call->out[0] + query * k;
-        float *scores = (float *)call->out[1] + query * k;
-        for (int64_t i = 0, of_a = 0, of_b = 0; i < k; i++) {
-            bool has_a = is_left(&a, of_a), has_b = is_left(&b, of_b);
-            bool takes_a =
-                has_a && (!has_b || a.scores[of_a] > b.scores[of_b] ||
-                          (a.scores[of_a] == b.scores[of_b] && a.items[of_a] < b.items[of_b]));
-            items[i] = takes_a ? a.items[of_a] : has_b ? b.items[of_b] : -1;
-            scores[i] = takes_a ? a.scores[of_a] : has_b ? b.scores[of_b] : 0;
-            of_a += takes_a;
-            of_b += !takes_a && has_b;
         }
     }
 }
