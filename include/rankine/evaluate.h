@@ -92,6 +92,9 @@ typedef struct rk_evaluation {
      * users (of the pairs) each, those without train interactions apart. Owned. */
     rk_slice *slices;
     int64_t n_slices;
+    /* Of a model that predicts ratings, unless a holdout or the ranking by popularity was asked
+     * for: its errors. */
+    rk_ratings ratings;
 } rk_evaluation;
 
 /* Evaluates a full ranking. RK_ERR_CONFIG for an unknown metric, a cut-off or a user that is none,

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "data/holdout.h"
 #include "eval/metrics.h"
+#include "eval/ratings.h"
 #include "eval/slices.h"
 
 struct rk_holdout {
@@ -362,6 +363,10 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
         w->how->popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(w->model->scorer);
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
+    if (w->model->engine.model.model->rates && !w->how->popularity && !w->how->holdout) {
+        RK_TRY(rk__evaluate_ratings(&w->dataset, &w->options, w->part, w->more.users,
+                                    w->more.n_users, &ranker, &out->ratings));
+    }
     RK_TRY(w->how->slices ? fill_slices(w, out) : RK_OK);
     return w->how->each ? hand_over_each(w, out) : RK_OK;
 }

@@ -237,6 +237,51 @@ static void print_metrics_report(FILE *out, const rk_report *report)
     fprintf(out, "%-13s popular: the ranking by popularity\n", "");
 }
 
+void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows)
+{
+    const bool colour = cli_colour(out);
+    fprintf(out, "%s%-16s%11s%11s%11s%11s%s\n", cli_bold(colour), title, "model", "mean",
+            "item mean", "biases", cli_plain(colour));
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        const cli_rating_row *r = &rows[i];
+        const bool better = colour && r->model < r->biases;
+        fprintf(out, "  %-14s%s%11.5f%s%11.5f%11.5f%11.5f\n", rk_rating_error_name(i),
+                cli_green(better), r->model, cli_plain(better), r->global_mean, r->item_mean,
+                r->biases);
+    }
+}
+
+/* Errors of predicted ratings, where the model predicts any. */
+static void print_ratings_report(FILE *out, const rk_report *report)
+{
+    static const char *const whose[] = {"model", "global_mean", "item_mean", "biases"};
+    bool any = false;
+    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+        cli_rating_row rows[RK_RATING_ERRORS];
+        for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+            double *const values[] = {&rows[i].model, &rows[i].global_mean, &rows[i].item_mean,
+                                      &rows[i].biases};
+            for (size_t w = 0; w < sizeof whose / sizeof whose[0]; w++) {
+                char *path = cli_format("ratings.%s.%s.%s", rk_part_name(part), whose[w],
+                                        rk_rating_error_name(i));
+                *values[w] = rk_report_number(report, path);
+                cli_free(path);
+            }
+        }
+        if (isfinite(rows[0].model)) {
+            char *title = cli_format("ratings, %s", rk_part_name(part));
+            cli_print_ratings(out, title, rows);
+            cli_free(title);
+            any = true;
+        }
+    }
+    if (any) {
+        fprintf(out, "%-16s mean, item mean, biases: of train, on a scale\n%-16s from %g to %g\n",
+                "", "", rk_report_number(report, "ratings.scale.0"),
+                rk_report_number(report, "ratings.scale.1"));
+    }
+}
+
 static void print_chosen(FILE *out, const rk_report *report)
 {
     double value = rk_report_number(report, "chosen.value");
@@ -368,6 +413,7 @@ void cli_print_seeds(FILE *out, const rk_report *report)
 void cli_print_report(FILE *out, const rk_report *report)
 {
     print_metrics_report(out, report);
+    print_ratings_report(out, report);
     print_diverged(out, report);
     print_chosen(out, report);
     print_from(out, report);

@@ -1,13 +1,12 @@
-/*
- * What no single option can see. A message names the options, their values and
- * where those came from, and says what to change.
- */
+/* What no single option can see. A message names the options, their values and where those came
+ * from, and says what to change. */
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/moment.h"
 #include "base/parse.h"
+#include "base/rating_error.h"
 #include "config/internal.h"
 
 rk_said rk__config_says(const rk_config *config, const char *key)
@@ -525,6 +524,9 @@ static rk_status check_watched_metric(const rk_config *config)
     const rk_options *o = &config->options;
     const char *at = strchr(o->eval.metric, '@');
     int64_t k = 0;
+    if (rk__rating_error_find(o->eval.metric) >= 0) {
+        return RK_OK; /* of ratings: whether the model predicts any is asked with the model */
+    }
     if (!at || rk__parse_int(at + 1, strlen(at + 1), &k) != RK_PARSE_OK) {
         RK_FAIL(RK_ERR_CONFIG, "%s: write METRIC@K, e.g. ndcg@%lld",
                 rk__config_says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
@@ -575,6 +577,7 @@ static rk_status check_eval(const rk_config *config)
 /* Everything but the sources and which options are read. */
 static rk_status check_rest(const rk_config *config)
 {
+    RK_TRY(rk__config_check_values(config));
     RK_TRY(check_fields(config));
     RK_TRY(check_split(config));
     RK_TRY(check_propagation(config));

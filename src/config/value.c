@@ -160,7 +160,8 @@ static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk
                             int64_t n, const char *place, const char *name)
 {
     bool is_reals = row->type == RK_TYPE_REALS; /* they may repeat */
-    if (n == 0 || n > RK_LONGEST_LIST) {
+    const bool may_be_empty = strcmp(row->default_text, "[]") == 0;
+    if ((n == 0 && !may_be_empty) || n > RK_LONGEST_LIST) {
         RK_FAIL(RK_ERR_CONFIG, "%s: %s needs 1 to %d elements, not %lld", place, name,
                 RK_LONGEST_LIST, (long long)n);
     }

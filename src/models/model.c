@@ -7,14 +7,16 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/rating_error.h"
 #include "models/models.h"
 #include "ops/init_draw.h"
 
 const rk_model_kind *const *rk__models(void)
 {
     static const rk_model_kind *const models[] = {
-        &rk__model_lightgcn, &rk__model_mf,   &rk__model_lightgcn_pp, &rk__model_popularity,
-        &rk__model_item_knn, &rk__model_ease, &rk__model_ials,        NULL};
+        &rk__model_lightgcn,   &rk__model_mf,       &rk__model_lightgcn_pp,
+        &rk__model_popularity, &rk__model_item_knn, &rk__model_ease,
+        &rk__model_ials,       &rk__model_als,      NULL};
     return models;
 }
 
@@ -55,6 +57,13 @@ static rk_status check_model(const rk_config *config)
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
+    if (rk__rating_error_find(o->eval.metric) >= 0 && !model->rates) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which predicts no ratings: take a metric of rankings, e.g. "
+                "ndcg@%lld",
+                rk__config_says(config, "eval.metric").text,
+                rk__config_says(config, "model.kind").text, (long long)o->eval.k.v[0]);
+    }
     RK_TRY(check_held_out_users(config));
     if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",
@@ -91,6 +100,13 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
                 "model.kind %s needs the times of interactions under these options, but the data "
                 "set has none: name their column in the key 'time' of each of data.sources",
                 model->name);
+    }
+    if ((needs & RK_NEEDS_VALUES) && !data->train_values) {
+        RK_FAIL(
+            RK_ERR_DATA,
+            "model.kind %s predicts ratings, but the data set has no values: name the column of "
+            "the ratings in the key 'value' of each of data.sources",
+            model->name);
     }
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }

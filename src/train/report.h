@@ -32,6 +32,7 @@ typedef struct rk_summary {
     int64_t chosen_epoch;
     double chosen_value;                /* of the watched metric; NaN = unknown */
     rk_metrics model[3], popularity[3]; /* by rk_part; count 0 = the part is empty */
+    rk_ratings ratings[3];              /* by rk_part; pairs 0 = the model predicts none */
     rk_phase_seconds seconds;
 } rk_summary;
 

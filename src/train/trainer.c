@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/timer.h"
 #include "eval/popularity.h"
+#include "eval/ratings.h"
 #include "train/trajectory.h"
 
 /* ---- set-up ---- */
@@ -138,10 +139,11 @@ static void warn_of_unknown(rk_trainer *t)
     }
     if (s->empty_users > folded && !m->is_same_for_all) {
         rk__log(&t->log, RK_LOG_WARNING,
-                "%lld of %lld users have no train interaction (%lld of them are tested): they are "
-                "ranked for by popularity",
+                "%lld of %lld users have no train interaction (%lld of them are tested): %s",
                 (long long)(s->empty_users - folded), (long long)s->users,
-                (long long)(folded > 0 ? 0 : s->cold_test_users));
+                (long long)(folded > 0 ? 0 : s->cold_test_users),
+                m->rates ? "their ratings are predicted as those of nobody in particular"
+                         : "they are ranked for by popularity");
     }
     if (s->cold_items > 0) {
         rk__log(&t->log, RK_LOG_WARNING,
@@ -368,6 +370,10 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
     RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, model, hooks, &report->model[part]));
     RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, popularity, hooks,
                         &report->popularity[part]));
+    if (t->engine.model.model->rates) {
+        RK_TRY(rk__evaluate_ratings(t->dataset, t->options, part, NULL, 0, model,
+                                    &report->ratings[part]));
+    }
     rk__log(&t->log, RK_LOG_DEBUG, "%s: %s %.5f, popularity %.5f (%lld users)", name, metric,
             rk__metric_find(&report->model[part], metric),
             rk__metric_find(&report->popularity[part], metric),
