@@ -40,7 +40,7 @@ report = $(or $(3),ctest).xml
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit $(report); status=$$?; \
 	python3 tools/count_tests.py build/$(1)/$(report) && exit $$status
 
-.PHONY: all help demo test test-sanitize test-clang test-emu test-long fuzz bench results format format-check install \
+.PHONY: all help demo test test-sanitize test-emu test-long fuzz bench results format format-check install \
 	release cuda-ci check-kernels dist clean
 
 all:
@@ -52,8 +52,7 @@ help:
 	@echo "make                    build the program and the libraries into build/release"
 	@echo "make demo [DATA=DIR]    train on generated data (or on real files) and recommend"
 	@echo "make test               every test but the long ones; TESTS='-R adam' for some"
-	@echo "make test-sanitize      the same, built with AddressSanitizer and UBSan"
-	@echo "make test-clang         the same, built with clang"
+	@echo "make test-sanitize      the same, built with clang, AddressSanitizer and UBSan"
 	@echo "make test-emu           the emulated CUDA device under sanitizers, in the orders that make test leaves out"
 	@echo "make test-long          every test with the label long"
 	@echo "make fuzz FUZZ=SECONDS  run the fuzz targets (readers, configs, filters, times, stored files), each so long"
@@ -77,14 +76,9 @@ test:
 	@$(call run_tests,release,-LE long)
 
 test-sanitize:
-	@$(call packages,build test)
+	@$(call packages,build test clang)
 	@$(call build,sanitize)
 	@$(call run_tests,sanitize,-LE long)
-
-test-clang:
-	@$(call packages,build test clang)
-	@$(call build,clang)
-	@$(call run_tests,clang,-LE long)
 
 test-emu:
 	@$(call packages,build test)
@@ -97,7 +91,7 @@ test-long:
 	@$(call run_tests,release,-L long)
 
 fuzz:
-	@$(call packages,build fuzz)
+	@$(call packages,build clang)
 	@$(call build,fuzz)
 	@tests/fuzz/run.sh build/fuzz $(FUZZ)
 

@@ -102,6 +102,12 @@ typedef struct rk_attend_tile {
 } rk_attend_tile;
 cudaError_t rk_cuda_softmax_tile(const rk_attend_tile *tile, rk_stream *stream);
 
+/* ---- gemm.cu ---- */
+
+/* Every row of y, of this shape, = bias [1, cols]; rows from *count on, unless that is NULL, 0. */
+cudaError_t rk_cuda_repeat_bias(const float *bias, const int32_t *count, const rk_tensor *shape,
+                                float *y, rk_stream *stream);
+
 /* ---- gram.cu ---- */
 
 /* 2^14 gram = high + low; rows of n become rows of `stride`. */

@@ -77,6 +77,29 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* A thread a triplet. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    triplet_fields(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
+                   const int64_t *__restrict__ rows, const int32_t *__restrict__ fields,
+                   const int32_t *__restrict__ nodes, const rk_step_state *__restrict__ state,
+                   int64_t batch, int64_t n, int32_t *__restrict__ out)
+{
+    rk::begin();
+    const int64_t b = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (b >= batch) {
+        return;
+    }
+    const bool is_used = b < rk__step_count(state);
+    int64_t row = 0;
+    if (is_used) {
+        const int64_t edge = rk__find_edge(offsets, columns, nodes[b], nodes[batch + b]);
+        row = rk__draw_row(rows, edge, state->seed, state->step, b);
+    }
+    for (int64_t f = 0; f < n; f++) {
+        out[b * n + f] = is_used ? fields[row * n + f] : -1;
+    }
+}
+
 } // namespace
 
 cudaError_t rk_cuda_sample_triplets(const rk_call *call)
@@ -92,4 +115,12 @@ cudaError_t rk_cuda_triplet_values(const rk_call *call)
     return rk::run(call->stream, rk::a_thread_each(rk__out(call, 0)->rows), triplet_values,
                    rk::in(call, 0), rk::in(call, 1), rk::in(call, 2), rk::in(call, 3),
                    rk::in(call, 4), call->node->attr.batch, rk::out(call, 0));
+}
+
+cudaError_t rk_cuda_triplet_fields(const rk_call *call)
+{
+    const int64_t batch = call->node->attr.batch;
+    return rk::run(call->stream, rk::a_thread_each(batch), triplet_fields, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
+                   rk::in(call, 5), batch, rk__in(call, 3)->cols, rk::out(call, 0));
 }

@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (i < a.n_items) {
         const double users = (double)(offsets[a.n_users + i + 1] - offsets[a.n_users + i]);
-        const float *mine = factor ? factor + i : nullptr;
+        const float *mine = factor ? factor + i * rk__similar_factors(&a) : nullptr;
         own[i] = rk__similar_number(&a, RK_SIMILAR_OWN, users, mine);
         other[i] = rk__similar_number(&a, RK_SIMILAR_OTHER, users, mine);
     }

@@ -4,6 +4,7 @@
  *   select_negatives  a warp a triplet, lanes over columns
  *   slot_loss         a warp a triplet: the scores one after the other, lanes over columns; then
  *                     lanes over the negatives, so that the sums over them have a fixed order
+ *   score_loss        the same losses of scores that are there
  *   slot_grad         of any loss by scores of users with items: a warp a row of the row set in
  *                     slot order
  */
@@ -173,6 +174,49 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* Losses of scores that are there: a warp a triplet, labels instead of negatives or not. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    score_loss(const float *__restrict__ given, const rk_step_state *__restrict__ state,
+               const float *__restrict__ labels, const float *__restrict__ weights, double *terms,
+               double *__restrict__ loss, float *by_score, slot_setting s, int32_t *arrived)
+{
+    rk::begin();
+    __shared__ double shared[rk::BLOCK];
+    __shared__ int is_last;
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t b = rk::number_of_warp(), m = s.m, count = rk__step_count(state);
+    float *scores = by_score + b * (1 + m);
+    if (b < s.batch && b >= count) {
+        leave_out(terms + b, scores, m, lane);
+    } else if (b < count) {
+        for (int64_t k = lane; k <= m; k += rk::WARP) {
+            scores[k] = given[b * (1 + m) + k];
+        }
+        __syncwarp();
+        const double weight = weights ? (double)weights[b] : 1.0;
+        double term;
+        if (labels) {
+            const double distance = (double)scores[0] - (double)labels[b];
+            term = weight * distance * distance;
+            __syncwarp();
+            if (lane == 0) {
+                scores[0] = (float)(2.0 * weight * distance / (double)count);
+            }
+        } else if (s.rule.kind == RK_LOSS_SOFTMAX) {
+            term = softmax_term(s.rule, scores, m, (double)count, lane, weight);
+        } else {
+            auto none = [](int64_t) { return 0.0; };
+            term = additive_term(s.rule, scores, m, (double)count, lane, none, weight);
+        }
+        if (lane == 0) {
+            terms[b] = term;
+        }
+    }
+    if (rk::is_last_block(arrived, &is_last)) {
+        rk::write_mean(terms, s.batch, state, loss, shared);
+    }
+}
+
 /* What slot_grad reads: by_score [batch, 1 + m], of the first item of a triplet, a positive, then
  * of the m others. */
 struct slot_table {
@@ -295,6 +339,22 @@ cudaError_t rk_cuda_slot_loss(const rk_call *call)
                    rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
                    rk::in(call, 5), rk::in(call, 6), terms, rk::out(call, 0), rk::out(call, 1),
                    setting, call->arrived);
+}
+
+int64_t rk_cuda_scratch_score_loss(const rk_call *call)
+{
+    return rk__out(call, 1)->rows * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_score_loss(const rk_call *call)
+{
+    const rk_tensor *by_score = rk__out(call, 1);
+    const slot_setting setting = {by_score->rows, by_score->cols - 1, 0,
+                                  call->node->attr.slot.rule};
+    double *terms = static_cast<double *>(call->scratch);
+    return rk::run(call->stream, rk::a_warp_each(by_score->rows), score_loss, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), terms, rk::out(call, 0),
+                   rk::out(call, 1), setting, call->arrived);
 }
 
 cudaError_t rk_cuda_slot_grad(const rk_call *call)

@@ -6,7 +6,7 @@
 #
 # Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, runtime (of an installed
 # rankine), dist (a tree with its libraries bundled), image (for the test that builds the
-# Dockerfile), clang (the second compiler), fuzz (clang 14 with libFuzzer), format.
+# Dockerfile), clang (the second compiler: sanitizers and fuzzing), format.
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -27,8 +27,7 @@ declare -A packages=(
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp zlib1g libzstd1 libjansson4"
     [dist]="patchelf binutils"
     [image]="podman runc debootstrap"
-    [clang]="clang libomp-dev"
-    [fuzz]="clang-14 libclang-rt-14-dev libomp-14-dev"
+    [clang]="clang-14 libclang-rt-14-dev libomp-14-dev"
     [format]="clang-format-14"
 )
 

@@ -177,6 +177,11 @@ RK_API rk_status rk_dataset_field(const rk_dataset *dataset, int64_t field, rk_p
 RK_API const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int64_t value,
                                           char room[RK_ID_BYTES]);
 
+/* The number of the value with that text (of a derived field: of the item with that id). The empty
+ * text is -1, as in rk_dataset_field. RK_ERR_DATA if no row has it. */
+RK_API rk_status rk_dataset_find_value(const rk_dataset *dataset, int64_t field, const char *text,
+                                       int64_t *out);
+
 /* The candidates of split.candidates of a user's rows in valid or test: *out_each of every item of
  * rk_dataset_items, one after the other, as drawn; -1 behind the last of rows that have fewer.
  * *out_each is 0 where there are none. Owned by the data set. */

@@ -82,6 +82,11 @@ typedef struct rk_model_facts {
 } rk_model_facts;
 RK_API rk_model_facts rk_model_get_facts(const rk_model *model);
 
+/* The fields of rows that the model reads: their number, and the number in the data set of each,
+ * from 0 to rk_model_n_fields - 1 (rk_dataset_field_name); -1 out of range. */
+RK_API int64_t rk_model_n_fields(const rk_model *model);
+RK_API int64_t rk_model_field(const rk_model *model, int64_t number);
+
 typedef enum rk_tensor_type { RK_TENSOR_F32, RK_TENSOR_I32, RK_TENSOR_I64 } rk_tensor_type;
 
 /* A matrix [rows, cols], row by row. */
@@ -119,7 +124,8 @@ RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, i
  * all; rk_model_grounds tells.
  * Items of a query without train interactions count as those of weight 0. RK_ERR_CONFIG for an
  * index that is none, for a weight that is negative or not finite, for a user and items in one
- * query, and for items where the model does not fold in. */
+ * query, for items where the model does not fold in, and for a query whose context does not have
+ * one value of each field that the model reads. */
 RK_API rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
                                 const rk_selection *selection, int64_t k, rk_recommendation *out);
 
@@ -129,8 +135,8 @@ RK_API rk_status rk_model_grounds(const rk_model *model, const rk_query *query, 
 
 /* The k items that are most like each of n items; out is [n, k] as of rk_model_top_k, and so is
  * selection, but for `seen`. Scores: the cosine of the items' vectors, or of models that score by
- * items (item_knn, ease) what the item adds to the score of the other one. The item itself is no
- * answer without keep_given; what has a score of 0 has nothing in common and is none. An item
+ * items (item_knn, ease and their like) what the item adds to the score of the other one. The item
+ * itself is no answer without keep_given; what has a score of 0 has nothing in common and is none. An item
  * without train interactions has no answers. RK_ERR_CONFIG for an index that is none, and for a
  * model that does not find similar items (rk_model_facts). */
 RK_API rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,

@@ -27,6 +27,12 @@ typedef struct rk_query {
                            * the larger weight */
     const float *weights; /* one an item, 0 to RK_MOST_WEIGHT; NULL = 1 each; of 0: not given */
     int64_t n_items;
+    /* The circumstances of the answer, for a model that reads data.fields: n_context numbers of
+     * values, one of each of its fields (rk_model_n_fields, rk_model_field,
+     * rk_dataset_find_value), -1 = empty. Other models have none. A value that no train row has
+     * says nothing. With user -1 and no items the context alone says who asks. */
+    const int32_t *context;
+    int64_t n_context;
 } rk_query;
 
 /* Which items may be in an answer. Items without train interactions never are. */
@@ -61,6 +67,7 @@ typedef struct rk_grounds {
     int64_t items_used; /* of such items those that say something, each time that one is named:
                          * with train interactions and a weight above 0. Of the others a model has
                          * learnt nothing, so they are not in the list that is folded in */
+    int64_t context_used; /* values of the query's context that train rows have */
 } rk_grounds;
 
 /* An item that speaks for another one: what it adds to the score of that. */

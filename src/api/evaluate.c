@@ -183,6 +183,12 @@ static rk_status take_options(work *w)
         if (how->holdout->dataset != w->model->dataset) {
             RK_FAIL(RK_ERR_CONFIG, "the holdout is of another model's data set");
         }
+        if (w->model->engine.contexts.n > 0) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the model reads fields of the rows that it is evaluated on, which new pairs of "
+                    "users and items do not have: put the rows into data.sources and evaluate a "
+                    "part");
+        }
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
         /* What was drawn for the rows of the data set says nothing about these. */
@@ -359,8 +365,12 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     }
     rk_popularity by_count = w->model->popularity;
     by_count.dataset = &w->dataset;
-    rk_ranker ranker =
-        w->how->popularity ? rk__popularity_ranker(&by_count) : rk__scorer_ranker(w->model->scorer);
+    rk_ranker ranker = rk__scorer_ranker(w->model->scorer);
+    if (w->how->popularity) {
+        const bool by_row = ranker.by_row;
+        ranker = rk__popularity_ranker(&by_count);
+        ranker.by_row = by_row;
+    }
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
     if (w->model->engine.model.model->rates && !w->how->popularity && !w->how->holdout) {

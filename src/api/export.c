@@ -242,7 +242,7 @@ static rk_status choose_tensors(const rk_model *model, tensor_format how, files 
         table t;
         RK_TRY(read_table(model, m->parameters[i].name, f, &t));
         t.of = m->parameters[i].of;
-        if (!how.with_ids || t.of != RK_ROWS_OTHER) {
+        if (!how.with_ids || t.of == RK_ROWS_USERS || t.of == RK_ROWS_ITEMS) {
             add_file(f, t, how.ending, how.add_row);
         }
     }

@@ -5,6 +5,7 @@
 #include "api/model_internal.h"
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "data/join.h"
 #include "train/set_up.h"
 #include "train/trainer.h"
 
@@ -13,6 +14,10 @@
 rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks)
 {
     model->dataset = model->owned ? model->owned : model->dataset;
+    if (rk__config_options(model->config)->train.refit) {
+        RK_TRY(rk__dataset_join_valid(model->dataset, &model->joined));
+        model->dataset = model->joined;
+    }
     RK_TRY(rk__set_up(&model->engine, NULL, &model->scorer, rk__config_options(model->config),
                       model->dataset, false, hooks));
     return rk__popularity_init(&model->popularity, model->dataset);
@@ -28,22 +33,13 @@ rk_status rk__model_hand_over(rk_model *model, rk_status status, rk_model **out)
     return RK_OK;
 }
 
-static rk_status copy_config(const rk_config *config, rk_config **out)
-{
-    char *text = NULL;
-    RK_TRY(rk_config_text(config, false, &text));
-    rk_status status = rk__config_parse(out, "config", text, (int64_t)strlen(text));
-    rk_string_free(text);
-    return status;
-}
-
 static rk_status fit(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
                      rk_model *model)
 {
     rk_snapshot kept = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, copy_config(config, &model->config));
     RK_TRY_GOTO(done, rk__train(config, how, hooks, &kept, &model->owned));
+    RK_TRY_GOTO(done, rk__config_copy(kept.config ? kept.config : config, &model->config));
     model->dataset = how->dataset;
     RK_TRY_GOTO(done, rk__model_set_up(model, NULL));
     RK_TRY_GOTO(done, rk__snapshot_put(&kept, &model->engine));
@@ -77,6 +73,7 @@ void rk_model_free(rk_model *model)
     }
     rk__tear_down(&model->engine, NULL, &model->scorer);
     rk__popularity_free(&model->popularity);
+    rk_dataset_free(model->joined);
     rk_dataset_free(model->owned);
     rk_config_free(model->config);
     rk__free(model);
@@ -107,7 +104,7 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
                             .epoch = model->epoch,
                             .users = s->users,
                             .items = s->items,
-                            .folds_in = rk__model_folds_in(m->model),
+                            .folds_in = rk__instance_folds_in(m),
                             .is_same_for_all = m->model->is_same_for_all,
                             .cold_users = s->empty_users,
                             .cold_items = s->cold_items};
@@ -116,6 +113,17 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
         facts.tensors += is_shown(&m->parameters[i]);
     }
     return facts;
+}
+
+int64_t rk_model_n_fields(const rk_model *model)
+{
+    return model->engine.contexts.n;
+}
+
+int64_t rk_model_field(const rk_model *model, int64_t number)
+{
+    const rk_contexts *c = &model->engine.contexts;
+    return number >= 0 && number < c->n ? c->fields[number] : -1;
 }
 
 static void describe(const rk_parameter *p, rk_tensor_info *out)
@@ -258,7 +266,11 @@ const char *rk_basis_name(rk_basis basis)
 rk_status rk_model_grounds(const rk_model *model, const rk_query *query, rk_grounds *out)
 {
     rk_grounds grounds = {0};
+    const rk_contexts *c = &model->engine.contexts;
     RK_TRY(rk__scorer_basis(model->scorer, query, &grounds.basis, &grounds.items_used));
+    for (int f = 0; f < c->n; f++) {
+        grounds.context_used += rk__contexts_row(c, f, query->context[f]) >= 0;
+    }
     *out = grounds;
     return RK_OK;
 }

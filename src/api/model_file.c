@@ -10,6 +10,7 @@
 #include "data/dataset_store.h"
 #include "io/h5.h"
 #include "train/checkpoint.h"
+#include "train/members.h"
 #include "train/model_file.h"
 
 static rk_status write_config(rk_h5 *file, const rk_config *config)
@@ -52,6 +53,7 @@ static rk_status open_file(rk_model *model, const char *path, const char *device
         RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
     }
     RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file));
+    RK_TRY_GOTO(done, rk__members_read_configs(file, model->config));
     RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &model->epoch));
     RK_TRY_GOTO(done, rk__model_set_up(model, hooks));
     status = rk__checkpoint_read_tensors(file, &model->engine);

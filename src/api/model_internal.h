@@ -8,8 +8,9 @@
 #include "score/scorer.h"
 
 struct rk_model {
-    rk_config *config; /* owned */
-    rk_dataset *owned; /* NULL where the caller lends one */
+    rk_config *config;  /* owned */
+    rk_dataset *owned;  /* NULL where the caller lends one */
+    rk_dataset *joined; /* with train.refit: that one with valid in train; owned */
     const rk_dataset *dataset;
     rk_engine engine;
     rk_scorer *scorer; /* owned */

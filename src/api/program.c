@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "rankine/train.h"
+#include "train/members.h"
 #include "train/profile.h"
 #include "train/set_up.h"
 
@@ -66,8 +67,14 @@ rk_status rk_train_program(const rk_config *config, const rk_dataset *dataset,
     if (!dataset) {
         RK_TRY(rk_dataset_prepare(config, false, hooks, &prepared));
     }
-    rk_status status =
-        print(rk__config_options(config), dataset ? dataset : prepared, hooks, out_text);
+    const rk_dataset *data = dataset ? dataset : prepared;
+    rk_members members = {.n = 0};
+    rk_status status = rk__members_open(&members, config, data, hooks);
+    if (status == RK_OK) {
+        status = print(rk__config_options(members.n > 0 ? members.config : config), data, hooks,
+                       out_text);
+    }
+    rk__members_close(&members);
     rk_dataset_free(prepared);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "train/checkpoint.h"
+#include "train/members.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
 #include "train/seeds_folder.h"
@@ -55,9 +56,10 @@ static rk_status open_run(rk_model *model, const char *directory, const char *da
 {
     rk_open_run run = {.checkpoint = NULL};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__open_run(&run, directory, model->config, data_root, hooks));
+    RK_TRY_GOTO(done, rk__open_run(&run, directory, model->config, RK_RUN_FINAL, data_root, hooks));
     model->owned = run.dataset;
     run.dataset = NULL;
+    RK_TRY_GOTO(done, rk__members_read_configs(run.checkpoint, model->config));
     RK_TRY_GOTO(done, rk__model_set_up(model, hooks));
     RK_TRY_GOTO(done, rk__checkpoint_read_tensors(run.checkpoint, &model->engine));
     model->epoch = run.facts.epoch;

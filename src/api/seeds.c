@@ -202,13 +202,12 @@ static void add_spread(const seeds *s, rk_json *json, const char *key, const cha
     rk__json_end(json, '}');
 }
 
-/* Every metric of a part, in the order of the runs' reports; null where the part is empty. */
-static void add_part(const seeds *s, rk_json *json, rk_part of, bool is_popularity)
+/* Every metric below `prefix`, in the order of the runs' reports, as `part`; null where there is
+ * none. */
+static void add_part(const seeds *s, rk_json *json, const char *part, const char *prefix,
+                     bool is_popularity)
 {
-    const char *part = rk_part_name(of);
     const rk_report *first = s->reports[0];
-    char prefix[64];
-    snprintf(prefix, sizeof prefix, "%s%s.", is_popularity ? "popularity." : "", part);
     size_t length = strlen(prefix);
     bool any = false;
     for (int64_t i = 0; i < rk_report_count(first); i++) {
@@ -269,11 +268,13 @@ static rk_status write_report(const seeds *s)
     rk__json_end(&json, ']');
     rk__json_end(&json, '}');
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-        add_part(s, &json, part, false);
+        add_part(s, &json, rk_part_name(part), part == RK_VALID ? "valid." : "test.", false);
     }
+    add_part(s, &json, "refit", "refit.test.", false); /* test of the models with valid in train */
     rk__json_begin(&json, "popularity", '{');
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-        add_part(s, &json, part, true);
+        add_part(s, &json, rk_part_name(part),
+                 part == RK_VALID ? "popularity.valid." : "popularity.test.", true);
     }
     rk__json_end(&json, '}');
     rk__json_begin(&json, "chosen", '{');

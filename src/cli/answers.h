@@ -66,6 +66,39 @@ typedef struct cli_pairs {
 int cli_read_pairs(cli_pairs *out, const rk_model *model, const char *path);
 void cli_pairs_free(cli_pairs *pairs);
 
+/* ---- the context of answers (context.c) ---- */
+
+typedef struct cli_context {
+    cli_list words; /* of --context; the array is owned */
+    const rk_model *model;
+    const rk_dataset *dataset;
+    int64_t n;       /* fields that the model reads */
+    int32_t *values; /* [n]; owned */
+} cli_context;
+
+#define CLI_CONTEXT_OPTION(context)                                                                \
+    {                                                                                              \
+        "--context", CLI_MANY, &(context).words, "NAME=VALUE...",                                  \
+            "the circumstances of the answers, a value of each field of data.fields that\n"        \
+            "the model reads: --context previous=17 hour=23; previous= where it is empty",         \
+            0, 0                                                                                   \
+    }
+
+/* All of them empty, whatever the words say. */
+void cli_context_empty(cli_context *x, const rk_model *model);
+/* Finds the values of the words: one for each field that the model reads, and no others. Returns an
+ * exit code, after a message. */
+int cli_context_find(const cli *c, cli_context *x, const char *command, const rk_model *model);
+/* A query with it; user -1: of nobody known. */
+rk_query cli_context_query(const cli_context *x, int64_t user);
+/* "context": {...}, where there is one. */
+void cli_context_json(cli_json *j, const cli_context *x);
+/* A line for people, where there is one. */
+void cli_context_print(const cli_context *x);
+/* Says on the standard error if the model has learnt nothing of a value. */
+void cli_context_note(const cli_context *x);
+void cli_context_free(cli_context *x);
+
 /* ---- where answers go (sink.c) ---- */
 
 typedef enum cli_form { CLI_FORM_PEOPLE, CLI_FORM_JSON, CLI_FORM_JSONL, CLI_FORM_TSV } cli_form;
@@ -120,7 +153,8 @@ enum { CLI_REASONS = 3 };
 typedef struct cli_request {
     const rk_model *model;
     const rk_dataset *dataset;
-    const int32_t *items; /* of somebody who is known by them alone */
+    const cli_context *context;
+    const int32_t *items; /* of somebody who is known by them, or by the context alone */
     int64_t n_items;
     bool explains, integer_ids;
 } cli_request;

@@ -11,6 +11,7 @@ typedef struct recommend_args {
     const char *device, *data, *seen, *users_file;
     cli_sink_args sink;
     cli_limits limits;
+    cli_context context;
     bool all, explain, include_known;
 } recommend_args;
 
@@ -90,9 +91,11 @@ static rk_status answer_some(request *r, workspace *at, const cli_asked *users, 
     int64_t known = 0;
     for (int64_t i = 0; i < n; i++) {
         if (!users) {
-            at->queries[known++] = (rk_query){.user = -1, .items = r->list, .n_items = r->items.n};
+            at->queries[known] = cli_context_query(&r->args->context, -1);
+            at->queries[known].items = r->list;
+            at->queries[known++].n_items = r->items.n;
         } else if (users[i].index >= 0) {
-            at->queries[known++] = (rk_query){.user = users[i].index};
+            at->queries[known++] = cli_context_query(&r->args->context, users[i].index);
         }
     }
     rk_status status =
@@ -128,7 +131,7 @@ static bool is_fine(const request *r)
 
 static int answer_all(const cli *c, request *r)
 {
-    const bool by_items = r->items.n > 0;
+    const bool by_items = r->users.n == 0;
     const int64_t total = by_items ? 1 : r->users.n;
     workspace at = make_workspace(r, total);
     rk_status status = RK_OK;
@@ -202,7 +205,7 @@ static int open_sinks(request *r)
 /* Closes the sinks and says what is in the files. */
 static int close_sinks(request *r, int code)
 {
-    const int64_t total = r->items.n > 0 ? 1 : r->users.n;
+    const int64_t total = r->users.n == 0 ? 1 : r->users.n;
     for (int i = 0; i < r->tops.n; i++) {
         const char *path = r->sinks[i].file.path;
         code = cli_sink_close(&r->sinks[i], code);
@@ -226,6 +229,7 @@ static int serve(const cli *c, request *r)
     const rk_dataset_stats *stats = rk_dataset_get_stats(r->dataset);
     set_seen(r->args, &r->selection);
     int code = find_all(c, r);
+    code = code ? code : cli_context_find(c, &r->args->context, "recommend", r->model);
     if (code == 0) {
         code = cli_limits_find(c, &r->args->limits, "recommend", r->model, &r->selection);
     }
@@ -237,6 +241,7 @@ static int serve(const cli *c, request *r)
     r->items.n -= r->items.unknown;
     r->shown = (cli_request){.model = r->model,
                              .dataset = r->dataset,
+                             .context = &r->args->context,
                              .items = r->list,
                              .n_items = r->items.n,
                              .explains = r->args->explain,
@@ -244,6 +249,7 @@ static int serve(const cli *c, request *r)
     code = open_sinks(r);
     if (code == 0) {
         cli_signals_install("\nrankine: stopping\n");
+        cli_context_note(&r->args->context);
         code = answer_all(c, r);
     }
     return close_sinks(r, code);
@@ -252,7 +258,8 @@ static int serve(const cli *c, request *r)
 static int check(const recommend_args *args, request *r)
 {
     const bool by_items = args->items.n + args->labels.n > 0;
-    if ((args->users.n > 0) + (args->users_file != NULL) + by_items + args->all != 1) {
+    const int who = (args->users.n > 0) + (args->users_file != NULL) + by_items + args->all;
+    if (who > 1 || (who == 0 && args->context.words.n == 0)) {
         return cli_usage("recommend",
                          "recommend needs one of --user ID..., --users FILE, --all and "
                          "--items ID,ID (or --label TEXT)");
@@ -305,6 +312,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "the same by words of the items' labels: --label \"star wars\"", 0, 0},
         {"--top", CLI_REPEAT, &args.tops, "K,K...",
          "how many; default 10. Several go into a file each: --out lists-{top}.tsv", 0, 0},
+        CLI_CONTEXT_OPTION(args.context),
         {"--exclude", CLI_MANY, &args.limits.exclude, "ID,ID...",
          "items that are in no answer; @FILE reads them from a file", 0, 0},
         {"--among", CLI_MANY, &args.limits.among, "ID,ID...",
@@ -349,6 +357,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
         "  rankine recommend runs/demo --user 17 23 42 --top 5 --json\n"
         "  rankine recommend runs/demo --items 3,81,207 --explain\n"
         "  rankine recommend runs/demo --label \"star wars\" --among @in-stock.txt\n"
+        "  rankine recommend runs/fm --user 17 --context previous=50 skip=0\n"
         "  rankine recommend runs/demo --all --seen valid --top 20 --out lists.tsv\n"
         "  rankine recommend runs/demo --users ids.txt --out lists.jsonl",
         table};
@@ -361,5 +370,6 @@ int cmd_recommend(cli *c, int argc, char **argv)
     cli_free(args.labels.v);
     cli_free(args.tops.v);
     cli_limits_free(&args.limits);
+    cli_context_free(&args.context);
     return code;
 }

@@ -10,12 +10,14 @@ enum { LABEL_WIDTH = 40, AT_ONCE = 1 << 16 };
 typedef struct score_args {
     const char *pairs, *device, *data;
     cli_list users, items;
+    cli_context context;
     cli_sink_args sink;
 } score_args;
 
 typedef struct request {
     const rk_model *model;
     const rk_dataset *dataset;
+    const cli_context *context;
     cli_pairs pairs;
     cli_asking users, items; /* whose ids the pairs are made of, where there is no file */
     cli_sink sink;
@@ -33,7 +35,7 @@ static const char *why_none(const request *r, const cli_pair *p)
 
 static const char *basis_of(const request *r, const cli_pair *p, float score)
 {
-    const rk_query query = {.user = p->user};
+    const rk_query query = cli_context_query(r->context, p->user);
     rk_grounds grounds = {0};
     if (p->user < 0 || p->item < 0) {
         return "unknown";
@@ -97,6 +99,22 @@ static void show(request *r, const cli_pair *p, float score)
                                            : "");
 }
 
+/* The scores of n pairs, in the context where there is one. */
+static rk_status score_pairs(const request *r, const int64_t *users, const int32_t *items,
+                             int64_t n, float *scores)
+{
+    if (r->context->n == 0) {
+        return rk_model_score_pairs(r->model, users, items, n, scores);
+    }
+    rk_query *queries = cli_alloc((size_t)n, sizeof *queries);
+    for (int64_t i = 0; i < n; i++) {
+        queries[i] = cli_context_query(r->context, users[i]);
+    }
+    rk_status status = rk_model_score(r->model, queries, n, items, 1, scores);
+    cli_free(queries);
+    return status;
+}
+
 /* Scores and shows pairs[0, n). */
 static rk_status answer_some(request *r, const cli_pair *pairs, int64_t n)
 {
@@ -109,7 +127,7 @@ static rk_status answer_some(request *r, const cli_pair *pairs, int64_t n)
             items[known++] = (int32_t)pairs[i].item;
         }
     }
-    rk_status status = rk_model_score_pairs(r->model, users, items, known, scores);
+    rk_status status = score_pairs(r, users, items, known, scores);
     known = 0;
     for (int64_t i = 0; i < n && status == RK_OK; i++) {
         const bool is_known = pairs[i].user >= 0 && pairs[i].item >= 0;
@@ -192,10 +210,11 @@ static int close_sink(request *r, int code)
     return code;
 }
 
-static int serve(const cli *c, request *r, const score_args *args)
+static int serve(const cli *c, request *r, score_args *args)
 {
-    int code =
-        args->pairs ? cli_read_pairs(&r->pairs, r->model, args->pairs) : take_words(c, r, args);
+    int code = cli_context_find(c, &args->context, "score", r->model);
+    code = code           ? code
+           : args->pairs ? cli_read_pairs(&r->pairs, r->model, args->pairs) : take_words(c, r, args);
     code = code ? code : refuse_strangers(c, r);
     code = code ? code : cli_sink_open(&r->sink, "score", &args->sink, args->sink.out);
     if (code != 0) {
@@ -205,7 +224,7 @@ static int serve(const cli *c, request *r, const score_args *args)
     return close_sink(r, answer_all(c, r));
 }
 
-static int score(cli *c, const score_args *args)
+static int score(cli *c, score_args *args)
 {
     cli_display display;
     rk_model *model = NULL;
@@ -221,6 +240,7 @@ static int score(cli *c, const score_args *args)
     if (code == 0) {
         request r = {.model = model,
                      .dataset = rk_model_dataset(model),
+                     .context = &args->context,
                      .integer_ids = cli_integer_ids(model)};
         code = serve(c, &r, args);
         cli_pairs_free(&r.pairs);
@@ -241,6 +261,7 @@ int cmd_score(cli *c, int argc, char **argv)
          0, 0},
         {"--user", CLI_MANY, &args.users, "ID...", "instead: these users, with", 0, 0},
         {"--items", CLI_MANY, &args.items, "ID,ID...", "each of these items", 0, 0},
+        CLI_CONTEXT_OPTION(args.context),
         {"--json", CLI_FLAG, &args.sink.json, NULL,
          "a JSON list with one object a pair: user, item, score (null without one),\n"
          "basis (model, popularity, untrained, or unknown with an error)",
@@ -271,5 +292,6 @@ int cmd_score(cli *c, int argc, char **argv)
     }
     cli_free(args.users.v);
     cli_free(args.items.v);
+    cli_context_free(&args.context);
     return code;
 }

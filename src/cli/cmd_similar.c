@@ -18,6 +18,7 @@ typedef struct request {
     const rk_model *model;
     const rk_dataset *dataset;
     cli_asking asking;
+    cli_context context; /* empty: likeness has none */
     rk_selection selection;
     int64_t top;
     cli_sink sink;
@@ -33,7 +34,9 @@ static const char *id_of(const request *r, const cli_asked *a, char room[RK_ID_B
 static bool is_untrained(const request *r, int64_t item)
 {
     const int32_t one = (int32_t)item;
-    const rk_query alone = {.user = -1, .items = &one, .n_items = 1};
+    rk_query alone = cli_context_query(&r->context, -1);
+    alone.items = &one;
+    alone.n_items = 1;
     rk_grounds grounds = {.items_used = 1};
     return rk_model_grounds(r->model, &alone, &grounds) == RK_OK && grounds.items_used == 0;
 }
@@ -246,8 +249,10 @@ static int similar(cli *c, similar_args *args)
         request r = {.model = model,
                      .dataset = rk_model_dataset(model),
                      .integer_ids = cli_integer_ids(model)};
+        cli_context_empty(&r.context, model);
         code = serve(c, &r, args, &tops);
         cli_asking_free(&r.asking);
+        cli_context_free(&r.context);
     }
     rk_model_free(model);
     return code;
@@ -289,9 +294,9 @@ int cmd_similar(cli *c, int argc, char **argv)
         "RUN",
         false,
         "The items that are most like others. Of a model of vectors (lightgcn, lightgcn++, mf,\n"
-        "ials) by the cosine of the items' vectors; of item_knn and ease by what an item adds to\n"
-        "the score of the other one. RUN is a run folder or a file of rankine export --format\n"
-        "model.",
+        "ials) by the cosine of the items' vectors; of models that score by items (item_knn, slim,\n"
+        "rp3beta, ease) by what an item adds to the score of the other one. RUN is a run folder\n"
+        "or a file of rankine export --format model.",
         "  rankine similar runs/demo --items 5\n"
         "  rankine similar runs/demo --label \"star wars\" --top 5\n"
         "  rankine similar runs/demo --all --top 20 --out similar.tsv",

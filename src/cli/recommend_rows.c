@@ -29,7 +29,9 @@ static int64_t known_in_all(const rk_dataset *dataset, int64_t user)
 /* Of the items of the request, whether a model has learnt nothing of it. */
 static bool is_untrained(const cli_request *r, int32_t item)
 {
-    const rk_query alone = {.user = -1, .items = &item, .n_items = 1};
+    rk_query alone = cli_context_query(r->context, -1);
+    alone.items = &item;
+    alone.n_items = 1;
     rk_grounds grounds = {.items_used = 1};
     return rk_model_grounds(r->model, &alone, &grounds) == RK_OK && grounds.items_used == 0;
 }
@@ -109,6 +111,7 @@ static void json_answer(cli_json *j, const cli_request *r, const cli_answer *a, 
         cli_json_key(j, "known_items");
         cli_json_int(j, known_in_all(r->dataset, a->user->index));
     }
+    cli_context_json(j, r->context);
     cli_json_key(j, "basis");
     if (a->user && a->user->index < 0) {
         cli_json_text(j, "unknown");
@@ -201,17 +204,21 @@ static void print_user(const cli_request *r, const cli_answer *a)
     printf("user ");
     cli_print_id(stdout, rk_dataset_user_id(r->dataset, user, room), 0);
     printf(", who has %s item%s%s\n", cli_count(known).s, known == 1 ? "" : "s",
-           based > 0 ? ", for example" : " and none in train: the most popular items");
+           based > 0                                   ? ", for example"
+           : a->grounds.basis == RK_BASIS_POPULARITY ? " and none in train: the most popular items"
+                                                       : " and none in train");
     print_known(r, user);
+    cli_context_print(r->context);
 }
 
 static void print_list(const cli_request *r, const cli_answer *a)
 {
-    printf("somebody with these items:\n");
+    printf(r->n_items > 0 ? "somebody with these items:\n" : "somebody unknown\n");
     for (int64_t i = 0; i < r->n_items; i++) {
         print_item(r, r->items[i],
                    is_untrained(r, r->items[i]) ? "  (not in train: nothing is known of it)" : "");
     }
+    cli_context_print(r->context);
     printf(a->grounds.basis == RK_BASIS_POPULARITY
                ? "nothing is known of them: the most popular items\n"
                : "may like\n");

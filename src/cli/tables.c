@@ -302,6 +302,53 @@ static void print_chosen(FILE *out, const rk_report *report)
     }
 }
 
+/* Whose scores an ensemble averages. */
+static void print_members(FILE *out, const rk_report *report)
+{
+    for (int i = 0;; i++) {
+        char *run = cli_format("members.%d.run", i), *model = cli_format("members.%d.model", i);
+        char *weight = cli_format("members.%d.weight", i),
+             *valid = cli_format("members.%d.valid", i);
+        const char *path = rk_report_text(report, run);
+        if (path) {
+            fprintf(out, "%-10s%.3f  %s, %s", i == 0 ? "weights" : "",
+                    rk_report_number(report, weight), rk_report_text(report, model),
+                    from_here(path));
+            if (isfinite(rk_report_number(report, valid))) {
+                fprintf(out, " (alone %.5f on valid)", rk_report_number(report, valid));
+            }
+            fputc('\n', out);
+        }
+        cli_free(run);
+        cli_free(model);
+        cli_free(weight);
+        cli_free(valid);
+        if (!path) {
+            return;
+        }
+    }
+}
+
+/* What became of the chosen model when valid joined train, metric by metric beside what it was. */
+static void print_refit(FILE *out, const rk_report *report)
+{
+    static const char prefix[] = "refit.test.";
+    if (!rk_report_text(report, "refit.epochs")) {
+        return;
+    }
+    fprintf(out, "refit     to train and valid, %s interactions: %s\n",
+            cli_count((int64_t)rk_report_number(report, "refit.interactions")).s,
+            rk_report_text(report, "refit.checkpoint"));
+    for (int64_t i = 0; i < rk_report_count(report); i++) {
+        const char *path = rk_report_path(report, i);
+        if (strncmp(path, prefix, strlen(prefix)) == 0 && strchr(path, '@')) {
+            fprintf(out, "          %-13s %.5f on test (before %.5f)\n", path + strlen(prefix),
+                    rk_report_number(report, path),
+                    rk_report_number(report, path + strlen("refit.")));
+        }
+    }
+}
+
 /* A training whose loss has grown beyond all measure. */
 static void print_diverged(FILE *out, const rk_report *report)
 {
@@ -362,7 +409,7 @@ static void print_costs(FILE *out, const rk_report *report)
 /* One metric per line: mean and standard deviation over the seeds, beside popularity. */
 static void print_spread(FILE *out, const rk_report *report, const char *part)
 {
-    bool colour = cli_colour(out), any = false;
+    bool colour = cli_colour(out), any = false, is_refit = strcmp(part, "refit") == 0;
     char *prefix = cli_format("%s.", part);
     size_t length = strlen(prefix);
     for (int64_t i = 0; i < rk_report_count(report); i++) {
@@ -373,12 +420,14 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
         }
         char *metric = cli_format("%.*s", (int)(end - 5 - length), path + length);
         char *sd = cli_format("%s.%s.sd", part, metric);
-        char *beside = cli_format("popularity.%s.%s", part, metric);
+        char *beside =
+            cli_format("popularity.%s.%s", is_refit ? rk_part_name(RK_TEST) : part, metric);
         double mean = rk_report_number(report, path);
         double popularity = rk_report_number(report, beside);
         if (!any) {
-            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour), part, "mean", "sd",
-                    "popularity", "ratio", cli_plain(colour));
+            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour),
+                    is_refit ? "test, refit" : part, "mean", "sd", "popularity", "ratio",
+                    cli_plain(colour));
             any = true;
         }
         fprintf(out, "%-15s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
@@ -397,6 +446,7 @@ void cli_print_seeds(FILE *out, const rk_report *report)
     const char *on_test = rk_report_text(report, "chosen.on_test");
     print_spread(out, report, rk_part_name(RK_VALID));
     print_spread(out, report, rk_part_name(RK_TEST));
+    print_spread(out, report, "refit");
     fprintf(out, "seeds     %s, from %s\n          epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
             rk_report_number(report, "chosen.epoch.mean"),
@@ -416,6 +466,8 @@ void cli_print_report(FILE *out, const rk_report *report)
     print_ratings_report(out, report);
     print_diverged(out, report);
     print_chosen(out, report);
+    print_members(out, report);
+    print_refit(out, report);
     print_from(out, report);
     print_costs(out, report);
 }

@@ -131,7 +131,8 @@ rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *r
         resolved_raw.one = (rk_scalar){.at = resolved, .length = strlen(resolved), .quoted = true};
     }
     RK_TRY_GOTO(done, rk__strdup(&origin, speaker.origin));
-    RK_TRY_GOTO(done, rk__value_parse(&value, target.row, &resolved_raw, speaker.place, name));
+    RK_TRY_GOTO(done, rk__value_parse(&value, target.row, &resolved_raw, speaker.place, name,
+                                      speaker.folder));
     rk_field *field = rk__config_field(config, target);
     rk__free(field->text);
     rk__free(field->origin);
@@ -335,10 +336,47 @@ void rk_config_free(rk_config *config)
         rk__value_free(&rows[i], &config->options);
     }
     free_lists(config);
+    for (int64_t i = 0; i < config->options.n_members; i++) {
+        rk_config_free(config->options.members[i]);
+    }
+    rk__free(config->options.members);
     rk__free(config->fields);
     rk__free(config->options.config_dir);
     rk__free(config->options.config_name);
     rk__free(config);
+}
+
+rk_status rk__config_add_member(rk_config *config, rk_config *member)
+{
+    rk_options *o = &config->options;
+    rk_status status = rk__realloc(&o->members, o->n_members, o->n_members + 1, sizeof(rk_config *),
+                                   "the members of an ensemble");
+    if (status != RK_OK) {
+        rk_config_free(member);
+        return status;
+    }
+    o->members[o->n_members++] = member;
+    return RK_OK;
+}
+
+rk_status rk__config_copy(const rk_config *config, rk_config **out)
+{
+    char *text = NULL;
+    rk_config *copy = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk_config_text(config, false, &text));
+    RK_TRY_GOTO(done, rk__config_parse(&copy, "config", text, (int64_t)strlen(text)));
+    for (int64_t i = 0; i < config->options.n_members; i++) {
+        rk_config *member = NULL;
+        RK_TRY_GOTO(done, rk__config_copy(config->options.members[i], &member));
+        RK_TRY_GOTO(done, rk__config_add_member(copy, member));
+    }
+    *out = copy;
+    copy = NULL;
+done:
+    rk_config_free(copy);
+    rk_string_free(text);
+    return status;
 }
 
 const rk_options *rk__config_options(const rk_config *config)

@@ -24,11 +24,17 @@ typedef struct rk_reals {
     int64_t n;
 } rk_reals;
 
+typedef struct rk_texts {
+    char **v; /* each owned */
+    int64_t n;
+} rk_texts;
+
 #define RK_CTYPE_BOOL bool
 #define RK_CTYPE_INT int64_t
 #define RK_CTYPE_REAL double
 #define RK_CTYPE_STRING char *
 #define RK_CTYPE_PATH char *
+#define RK_CTYPE_PATHS rk_texts
 #define RK_CTYPE_CHOICE int
 #define RK_CTYPE_INTS rk_ints
 #define RK_CTYPE_REALS rk_reals
@@ -63,10 +69,20 @@ typedef struct rk_options {
     RK_LISTS_OF_DATA(RK_OPTION_LIST_MEMBER)
     char *config_dir;  /* folder of the config file, "." if there was none */
     char *config_name; /* its file name without .yaml, "run" if there was none */
+    /* Of an ensemble, once they are known: the configs that its members were trained with, in the
+     * order of model.members. They are the config's, see rk__config_add_member. */
+    rk_config **members;
+    int64_t n_members;
 } rk_options;
 
 /* The options inside a public config; valid while the config lives and is not changed. */
 const rk_options *rk__config_options(const rk_config *config);
+
+/* Adds the config of an ensemble's next member, which is taken over, also by a failure. */
+rk_status rk__config_add_member(rk_config *config, rk_config *member);
+
+/* The same options with the same members; where they came from is not kept. */
+rk_status rk__config_copy(const rk_config *config, rk_config **out);
 
 /* rk_config_load on text that is in memory; path names it in messages and gives the folder. */
 rk_status rk__config_parse(rk_config **out, const char *path, const char *text, int64_t length);

@@ -45,6 +45,9 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
     case RK_TYPE_PATH:
         rk__buffer_add(out, "folder");
         break;
+    case RK_TYPE_PATHS:
+        rk__buffer_add(out, "list of folders");
+        break;
     case RK_TYPE_CHOICE:
     case RK_TYPE_CHOICES:
         rk__buffer_add(out, row->type == RK_TYPE_CHOICES ? "list of any of " : "");

@@ -231,6 +231,9 @@ void rk__option_describe(rk_buffer *out, const rk_option *row)
     case RK_TYPE_PATH:
         rk__buffer_add(out, "a folder");
         break;
+    case RK_TYPE_PATHS:
+        rk__buffer_add(out, "a list of folders, e.g. [runs/one, runs/two]");
+        break;
     case RK_TYPE_CHOICE:
     case RK_TYPE_CHOICES:
         rk__buffer_add(out, row->type == RK_TYPE_CHOICE ? "one of" : "a list of any of");

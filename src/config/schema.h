@@ -17,6 +17,7 @@ typedef enum rk_option_type {
     RK_TYPE_REAL,
     RK_TYPE_STRING,
     RK_TYPE_PATH,
+    RK_TYPE_PATHS,
     RK_TYPE_CHOICE,
     RK_TYPE_INTS,
     RK_TYPE_REALS,
@@ -77,7 +78,8 @@ int64_t rk__option_index(const rk_option *row);
 
 static inline bool rk__option_is_list(const rk_option *row)
 {
-    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS || row->type == RK_TYPE_CHOICES;
+    return row->type == RK_TYPE_INTS || row->type == RK_TYPE_REALS ||
+           row->type == RK_TYPE_CHOICES || row->type == RK_TYPE_PATHS;
 }
 
 /* The choices after the first one; NULL at the end. Begin with row->minimum. */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/parse.h"
+#include "config/paths.h"
 
 static bool is_word(rk_scalar scalar, const char *word)
 {
@@ -127,6 +128,7 @@ static rk_status parse_one(rk_option_value *out, const rk_option *row, rk_scalar
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
     case RK_TYPE_CHOICES:
+    case RK_TYPE_PATHS:
         break;
     }
     return RK_OK;
@@ -178,6 +180,29 @@ static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk
                         rk__excerpt(items[i].at, items[i].length).text);
             }
         }
+    }
+    return RK_OK;
+}
+
+/* A lone scalar counts as a list of one; there may be none. */
+static rk_status parse_paths(rk_texts *out, const rk_scalar *items, int64_t n, const char *place,
+                             const char *name, const char *folder)
+{
+    if (n > RK_LONGEST_LIST) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: %s has more than %d elements", place, name, RK_LONGEST_LIST);
+    }
+    RK_TRY(rk__calloc(&out->v, n, sizeof *out->v, "a list of folders"));
+    for (int64_t i = 0; i < n; i++) {
+        char *path = NULL;
+        RK_TRY(check_scalar(items[i], place, name));
+        if (items[i].length == 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: %s has an empty element", place, name);
+        }
+        RK_TRY(rk__strndup(&path, items[i].at, items[i].length));
+        rk_status status = rk__path_absolute(&out->v[i], folder, path);
+        rk__free(path);
+        RK_TRY(status);
+        out->n++;
     }
     return RK_OK;
 }
@@ -251,6 +276,14 @@ static rk_status print_value(char **out, const rk_option *row, const rk_option_v
     case RK_TYPE_PATH:
         rk__print_string(&text, value->as.string, strlen(value->as.string));
         break;
+    case RK_TYPE_PATHS:
+        rk__buffer_add(&text, "[");
+        for (int64_t i = 0; i < n; i++) {
+            rk__buffer_add(&text, "%s", i > 0 ? ", " : "");
+            rk__print_string(&text, value->as.texts.v[i], strlen(value->as.texts.v[i]));
+        }
+        rk__buffer_add(&text, "]");
+        break;
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
     case RK_TYPE_CHOICES:
@@ -270,6 +303,7 @@ static void free_contents(rk_option_type type, void *at)
     char *string = NULL;
     rk_ints ints = {0};
     rk_reals reals = {0};
+    rk_texts texts = {0};
     switch (type) {
     case RK_TYPE_STRING:
     case RK_TYPE_PATH:
@@ -282,6 +316,14 @@ static void free_contents(rk_option_type type, void *at)
         memcpy(&ints, at, sizeof ints);
         rk__free(ints.v);
         memset(at, 0, sizeof ints);
+        break;
+    case RK_TYPE_PATHS:
+        memcpy(&texts, at, sizeof texts);
+        for (int64_t i = 0; i < texts.n; i++) {
+            rk__free(texts.v[i]);
+        }
+        rk__free(texts.v);
+        memset(at, 0, sizeof texts);
         break;
     case RK_TYPE_REALS:
         memcpy(&reals, at, sizeof reals);
@@ -317,7 +359,7 @@ static rk_status wrong_kind(const rk_option *row, rk_raw_kind kind, const char *
 }
 
 rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_raw *raw,
-                          const char *place, const char *name)
+                          const char *place, const char *name, const char *folder)
 {
     rk_status status = RK_OK;
     rk_option_value value = {0};
@@ -328,7 +370,9 @@ rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_r
     if (raw->kind == RK_RAW_NOTHING || raw->kind == RK_RAW_MAP || (is_list && !wants_list)) {
         return wrong_kind(row, raw->kind, place, name);
     }
-    if (wants_list) {
+    if (row->type == RK_TYPE_PATHS) {
+        RK_TRY_GOTO(done, parse_paths(&value.as.texts, items, n, place, name, folder));
+    } else if (wants_list) {
         RK_TRY_GOTO(done, parse_list(&value, row, items, n, place, name));
     } else {
         RK_TRY_GOTO(done, parse_one(&value, row, items[0], place, name));
@@ -348,7 +392,7 @@ void rk__value_store(const rk_option *row, void *options, rk_option_value *value
         [RK_TYPE_REAL] = sizeof(double),     [RK_TYPE_STRING] = sizeof(char *),
         [RK_TYPE_PATH] = sizeof(char *),     [RK_TYPE_CHOICE] = sizeof(int),
         [RK_TYPE_INTS] = sizeof(rk_ints),    [RK_TYPE_REALS] = sizeof(rk_reals),
-        [RK_TYPE_CHOICES] = sizeof(rk_ints),
+        [RK_TYPE_CHOICES] = sizeof(rk_ints), [RK_TYPE_PATHS] = sizeof(rk_texts),
     };
     rk__value_free(row, options);
     memcpy((char *)options + row->offset, &value->as, sizes[row->type]);

@@ -32,6 +32,7 @@ typedef struct rk_option_value {
         int choice;
         rk_ints ints; /* INTS and CHOICES */
         rk_reals reals;
+        rk_texts texts; /* PATHS */
     } as;
     char *text; /* in YAML's notation; numbers as the user wrote them */
 } rk_option_value;
@@ -42,9 +43,9 @@ enum {
 };
 
 /* Checks type and range. place ("exp.yaml:12") and name ("train.epochs") go into the message.
- * On failure nothing is owned. */
+ * folder: where the relative ones of a list of paths start. On failure nothing is owned. */
 rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_raw *raw,
-                          const char *place, const char *name);
+                          const char *place, const char *name, const char *folder);
 
 /* Moves the value (not its text) into its member of rk_options or rk_source_options, whose old
  * contents are freed. */

@@ -32,11 +32,9 @@ void rk__ids_free(rk_ids *ids)
     *ids = (rk_ids){0};
 }
 
-void rk_dataset_free(rk_dataset *dataset)
+/* What a joined data set borrows. */
+static void free_common(rk_dataset *dataset)
 {
-    if (!dataset) {
-        return;
-    }
     rk__free(dataset->name);
     rk__free(dataset->path);
     rk__free(dataset->origin);
@@ -44,10 +42,6 @@ void rk_dataset_free(rk_dataset *dataset)
     rk__ids_free(&dataset->items);
     rk__free(dataset->labels);
     for (int part = 0; part < RK_PARTS; part++) {
-        rk__lists_free(&dataset->parts[part]);
-        rk__details_free(&dataset->details[part]);
-        rk__lists_free(&dataset->repeats[part]);
-        rk__details_free(&dataset->repeat_details[part]);
         rk__free(dataset->candidates[part]);
     }
     for (int f = 0; f < dataset->n_fields; f++) {
@@ -56,6 +50,22 @@ void rk_dataset_free(rk_dataset *dataset)
     }
     rk__free(dataset->fields);
     rk__sides_free(dataset->sides);
+}
+
+void rk_dataset_free(rk_dataset *dataset)
+{
+    if (!dataset) {
+        return;
+    }
+    for (int part = 0; part < RK_PARTS; part++) {
+        rk__lists_free(&dataset->parts[part]);
+        rk__details_free(&dataset->details[part]);
+        rk__lists_free(&dataset->repeats[part]);
+        rk__details_free(&dataset->repeat_details[part]);
+    }
+    if (!dataset->base) {
+        free_common(dataset);
+    }
     rk__free(dataset);
 }
 
@@ -405,6 +415,32 @@ const char *rk_dataset_field_value(const rk_dataset *dataset, int64_t field, int
     const rk_row_field *f = &dataset->fields[field];
     return f->derive == RK_DERIVED_FIELD_NONE ? rk__ids_at(&f->values, value, room)
                                               : rk__ids_at(&dataset->items, value, room);
+}
+
+rk_status rk_dataset_find_value(const rk_dataset *dataset, int64_t field, const char *text,
+                                int64_t *out)
+{
+    if (field < 0 || field >= dataset->n_fields) {
+        RK_FAIL(RK_ERR_DATA, "the data set %s has %d fields, but no field %lld", dataset->name,
+                dataset->n_fields, (long long)field);
+    }
+    const rk_row_field *f = &dataset->fields[field];
+    if (text[0] == '\0') {
+        *out = -1;
+        return RK_OK;
+    }
+    if (f->derive != RK_DERIVED_FIELD_NONE) {
+        return find(dataset, &dataset->items, "item", text, out);
+    }
+    RK_TRY(find_text(&f->values, text, out));
+    if (*out < 0) {
+        RK_FAIL(RK_ERR_DATA, "no row of the data set %s has '%.80s' in its field %s, whose %lld "
+                "values go from '%.40s' to '%.40s'",
+                dataset->name, text, f->name, (long long)f->values.n,
+                f->values.n > 0 ? f->values.texts[0] : "",
+                f->values.n > 0 ? f->values.texts[f->values.n - 1] : "");
+    }
+    return RK_OK;
 }
 
 rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,

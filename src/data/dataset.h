@@ -42,6 +42,9 @@ typedef struct rk_row_field {
 } rk_row_field;
 
 struct rk_dataset {
+    /* Lent: of a data set that is another one joined (join.h), whose everything but parts, details
+     * and repeats is borrowed; NULL = all is owned. */
+    const struct rk_dataset *base;
     char *name;
     char *path;      /* of the HDF5 file; "" before it is written */
     rk_file_id file; /* that was written or read there, and holds exactly this */

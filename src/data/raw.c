@@ -302,7 +302,7 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     status = look(&w, counts.rows, counts.rows, true);
 done:
     status = rk__feed_close(feed, status);
-    if (status == RK_OK && raw->with_times) {
+    if (status == RK_OK && raw->with_times && raw->n > first) {
         status = rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
         status = status == RK_OK ? status : rk__fail_prefix(status, "%s", path);
     }

@@ -48,11 +48,16 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
     *out = (rk_engine){.options = options, .graph = *graph};
     *graph = (rk_graph){0};
     const rk_model_kind *model = how.model ? how.model : rk__model_of(options);
+    if (model->reads_fields && how.dataset) {
+        status = rk__contexts_init(&out->contexts, how.dataset, options);
+    }
     const rk_model_data data = {.n_users = out->graph.n_users,
                                 .n_items = out->graph.n_items,
                                 .graph = &out->graph,
                                 .train_times = how.train_times,
-                                .train_values = how.train_values};
+                                .train_values = how.train_values,
+                                .contexts = out->contexts.n > 0 ? &out->contexts : NULL};
+    RK_TRY_GOTO(done, status);
     RK_TRY_GOTO(done, rk__model_check_data(options, &data));
     RK_TRY_GOTO(done, open_device(out, how));
     RK_TRY_GOTO(done, declare_graph(out));
@@ -72,6 +77,7 @@ void rk__engine_close(rk_engine *e)
     rk__model_free(&e->model);
     rk__store_free(&e->store);
     rk__graph_free(&e->graph);
+    rk__contexts_free(&e->contexts);
     *e = (rk_engine){0};
 }
 

@@ -22,6 +22,8 @@ typedef struct rk_engine {
     rk_graph graph;             /* owned; on a host device the store borrows it */
     rk_store store;
     rk_model_instance model;
+    rk_contexts contexts; /* what the model reads of fields; owned, the model and the store borrow
+                           * it */
     int64_t changes; /* of the parameters; what was computed from them goes stale by it */
 } rk_engine;
 
@@ -30,6 +32,7 @@ typedef struct rk_engine_how {
     const rk_model_kind *model; /* NULL = by model.kind */
     const double *train_times;  /* lent; NULL = unknown */
     const float *train_values;  /* lent; NULL = there are none */
+    const rk_dataset *dataset;  /* lent; whose fields a model that reads_fields reads; NULL = none */
     bool eager;
 } rk_engine_how;
 

@@ -49,5 +49,6 @@ void rk__snapshot_free(rk_snapshot *s)
         rk__free(s->values[i]);
     }
     rk__free(s->values);
+    rk_config_free(s->config);
     *s = (rk_snapshot){0};
 }

@@ -9,6 +9,8 @@ typedef struct rk_snapshot {
     int n;         /* 0 = there is none */
     int64_t epoch; /* that they are from */
     double value;  /* of the watched metric then; NaN = unknown */
+    /* Of an ensemble the config with its members; owned; NULL = that which the caller gave. */
+    rk_config *config;
 } rk_snapshot;
 
 /* Replaces what *out holds; on failure that stays. */

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/philox.h"
 #include "base/timer.h"
+#include "data/contexts.h"
 #include "eval/metrics.h"
 #include "eval/sampled.h"
 
@@ -25,8 +26,11 @@ typedef struct work {
     const int64_t *metrics; /* n_metrics, rk_metric; lent */
     const int64_t *k;       /* n_k; lent */
     int64_t n_metrics, n_k, k_max;
-    int32_t *users; /* n_users, who have targets */
+    int32_t *users; /* n_users, who have targets; by rows each once for each of theirs */
     int64_t n_users;
+    /* Of a ranker by_row, else NULL: */
+    int64_t *rows;        /* n_users: the held-out row of each, in `targets`; owned */
+    int64_t n_with_rows;  /* different users */
     const int32_t *items; /* [n, k_max], the ranked lists of a tile; lent */
     uint8_t *hits;        /* [RK_RANK_TILE, k_max] */
     double *values;       /* [RK_RANK_TILE, n_metrics * n_k] */
@@ -57,6 +61,39 @@ static rk_status find_users(const rk_dataset *dataset, rk_part part, const int32
         }
     }
     return RK_OK;
+}
+
+/* Each user once for each of their rows. */
+static rk_status find_rows(work *w, rk_part part)
+{
+    const rk_lists *lists = rk__contexts_lists(w->dataset, part);
+    int32_t *users = NULL;
+    int64_t n = 0;
+    for (int64_t i = 0; i < w->n_users; i++) {
+        n += rk__lists_count(lists, w->users[i]);
+    }
+    RK_TRY(rk__alloc(&w->rows, n, sizeof *w->rows, "the rows to evaluate"));
+    RK_TRY(rk__alloc(&users, n, sizeof *users, "the rows to evaluate"));
+    n = 0;
+    for (int64_t i = 0; i < w->n_users; i++) {
+        const int64_t begin = lists->offsets[w->users[i]], end = lists->offsets[w->users[i] + 1];
+        for (int64_t row = begin; row < end; row++) {
+            users[n] = w->users[i];
+            w->rows[n++] = row;
+        }
+    }
+    rk__free(w->users);
+    w->targets = lists;
+    w->users = users;
+    w->n_with_rows = w->n_users;
+    w->n_users = n;
+    return RK_OK;
+}
+
+/* What a ranking counts in its user's means. */
+static double share_of(const work *w, int64_t number)
+{
+    return w->rows ? 1 / (double)rk__lists_count(w->targets, w->users[number]) : 1;
 }
 
 static rk_status check_options(work *w, const rk_options *options)
@@ -114,20 +151,34 @@ static void value_hits(const work *w, const uint8_t *hits, int64_t n_targets, do
     }
 }
 
-/* The values of a user in each group; `hits` is overwritten. */
-static void value_groups(work *w, int64_t user, int64_t i, uint8_t *hits)
+/* The held-out items of a ranking: [*begin, *end) of the targets. */
+static void targets_of(const work *w, int64_t number, int64_t *begin, int64_t *end)
+{
+    *begin = w->rows ? w->rows[number] : w->targets->offsets[w->users[number]];
+    *end = w->rows ? *begin + 1 : w->targets->offsets[w->users[number] + 1];
+}
+
+static bool is_target(const work *w, int64_t number, int32_t item)
+{
+    return w->rows ? w->targets->items[w->rows[number]] == item
+                   : rk__lists_has(w->targets, w->users[number], item);
+}
+
+/* The values of a ranking in each group; `hits` is overwritten. */
+static void value_groups(work *w, int64_t number, int64_t i, uint8_t *hits)
 {
     const rk_eval_groups *g = w->groups;
     const int32_t *ranked = w->items + i * w->k_max;
     for (int64_t group = 0; group < g->n; group++) {
-        int64_t n = 0;
-        for (int64_t at = w->targets->offsets[user]; at < w->targets->offsets[user + 1]; at++) {
+        int64_t n = 0, begin, end;
+        targets_of(w, number, &begin, &end);
+        for (int64_t at = begin; at < end; at++) {
             n += g->of[w->targets->items[at]] == group;
         }
         w->group_targets[i * g->n + group] = n;
         for (int64_t r = 0; n > 0 && r < w->k_max; r++) {
             hits[r] = ranked[r] >= 0 && g->of[ranked[r]] == group &&
-                      rk__lists_has(w->targets, user, ranked[r]);
+                      is_target(w, number, ranked[r]);
         }
         if (n > 0) {
             value_hits(w, hits, n, w->group_values + (i * g->n + group) * w->n_metrics * w->n_k);
@@ -135,19 +186,20 @@ static void value_groups(work *w, int64_t user, int64_t i, uint8_t *hits)
     }
 }
 
-/* The values of one user from w->items; i: index in the tile. */
-static void value_user(work *w, int64_t user, int64_t i)
+/* The values of one ranking from w->items; i: index in the tile. */
+static void value_ranking(work *w, int64_t number, int64_t i)
 {
     const int32_t *ranked = w->items + i * w->k_max;
     uint8_t *hits = w->hits + i * w->k_max;
     double *values = w->values + i * w->n_metrics * w->n_k;
-    int64_t n_targets = rk__lists_count(w->targets, user);
+    int64_t begin, end;
+    targets_of(w, number, &begin, &end);
     for (int64_t r = 0; r < w->k_max; r++) {
-        hits[r] = rk__lists_has(w->targets, user, ranked[r]);
+        hits[r] = is_target(w, number, ranked[r]);
     }
-    value_hits(w, hits, n_targets, values);
+    value_hits(w, hits, end - begin, values);
     if (w->groups) {
-        value_groups(w, user, i, hits);
+        value_groups(w, number, i, hits);
     }
 }
 
@@ -201,14 +253,15 @@ static rk_status take_some(work *w, int64_t first, int64_t n, const int32_t *ite
     w->items = items;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
-        value_user(w, w->users[first + i], i);
+        value_ranking(w, first + i, i);
     }
     if (w->each) {
         memcpy(w->each + first * n_values, w->values, (size_t)(n * n_values) * sizeof *w->each);
     }
     for (int64_t i = 0; i < n; i++) {
+        const double share = share_of(w, first + i);
         for (int64_t v = 0; v < n_values; v++) {
-            w->sums[v] += w->values[i * n_values + v];
+            w->sums[v] += share * w->values[i * n_values + v];
         }
         if (w->groups) {
             sum_groups(w, i);
@@ -256,6 +309,7 @@ static rk_status rank_users(work *w, const rk_options *options, const rk_ranker 
 {
     const rk_rank_order order = {.part = part,
                                  .users = w->users,
+                                 .rows = w->rows,
                                  .n = w->n_users,
                                  .k = w->k_max,
                                  .has = w->has,
@@ -281,6 +335,7 @@ static double coverage(const work *w, int64_t k)
 /* One block: the values, then their names. */
 static rk_status report(const work *w, rk_metrics *out)
 {
+    const int64_t n_users = w->rows ? w->n_with_rows : w->n_users;
     int64_t n = w->n_metrics * w->n_k;
     RK_TRY(rk__alloc(&out->values, n, sizeof *out->values + NAME_BYTES, "metrics"));
     char *name = (char *)(out->values + n);
@@ -288,13 +343,31 @@ static rk_status report(const work *w, rk_metrics *out)
         rk_metric metric = (rk_metric)w->metrics[v / w->n_k];
         int64_t k = w->k[v % w->n_k];
         double value =
-            metric == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)w->n_users;
+            metric == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)n_users;
         snprintf(name, NAME_BYTES, "%s@%" PRId64, rk__metric_name(metric), k);
         out->values[v] = (rk_metric_value){name, value};
     }
     out->count = n;
-    out->users = w->n_users;
+    out->users = n_users;
     return RK_OK;
+}
+
+/* The values of rows become means over the rows of each user. */
+static void average_rows(work *w, rk_user_values *each)
+{
+    const int64_t n_values = each->n_values;
+    int64_t n = 0;
+    for (int64_t i = 0; i < w->n_users; i++) {
+        const bool is_first = i == 0 || w->users[i] != w->users[i - 1];
+        const double share = share_of(w, i);
+        double *out = each->values + (is_first ? n : n - 1) * n_values;
+        w->users[n - !is_first] = w->users[i];
+        n += is_first;
+        for (int64_t v = 0; v < n_values; v++) {
+            out[v] = (is_first ? 0 : out[v]) + share * each->values[i * n_values + v];
+        }
+    }
+    each->n_users = n;
 }
 
 /* Allocates the values of each user; the list of users is handed over at the end. */
@@ -351,6 +424,9 @@ rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options
                      "nothing to evaluate: none of %" PRId64 " users has an item in %s",
                      more->users ? more->n_users : dataset->n_users, rk_part_name(part));
     }
+    if (ranker->by_row) {
+        RK_TRY_GOTO(done, find_rows(&w, part));
+    }
     RK_TRY_GOTO(done, allocate(&w));
     if (each) {
         RK_TRY_GOTO(done, keep_each(&w, each));
@@ -362,6 +438,9 @@ rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options
     RK_TRY_GOTO(done, report(&w, out));
     out->seconds = rk__now() - w.start;
     if (each) {
+        if (w.rows) {
+            average_rows(&w, each);
+        }
         each->users = w.users;
         w.users = NULL;
     }
@@ -370,6 +449,7 @@ done:
         rk__user_values_free(each);
     }
     rk__free(w.users);
+    rk__free(w.rows);
     rk__free(w.hits);
     rk__free(w.values);
     rk__free(w.sums);

@@ -17,6 +17,9 @@ enum { RK_RANK_TILE = 1024 }; /* most users in one call of rank */
 typedef struct rk_rank_order {
     rk_part part;
     const int32_t *users;
+    /* Of a ranker that goes by rows: the held-out row of each of the users, who come once for each,
+     * as a number in rk__contexts_lists of the part. NULL = by users. */
+    const int64_t *rows;
     int64_t n, k;
     /* What users have, by rk_part, instead of what the ranker knows: it is left out as above; a
      * ranker may go by its own where it cannot. NULL = the ranker's own. */
@@ -29,8 +32,12 @@ typedef struct rk_rank_order {
 
 typedef struct rk_ranker {
     void *self;
+    /* Its rankings depend on the row that is held out, not only on whose it is: each is ranked for
+     * on its own then, and a user's values are means over their rows. */
+    bool by_row;
     /* items: int32 [n, k], the best unseen items of each user, best first, -1 if fewer are left.
-     * Seen: train, and valid too when `part` is test. n <= RK_RANK_TILE. */
+     * Seen: train, and valid too when `part` is test. n <= RK_RANK_TILE. Of a ranker by_row: NULL.
+     */
     rk_status (*rank)(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
                       int32_t *items);
     /* The same for all users at once: a device ranks some while the lists of others are taken.
@@ -40,6 +47,9 @@ typedef struct rk_ranker {
      * items[e]; -INFINITY: never ranked. For eval.among candidates; NULL: it cannot. */
     rk_status (*score)(void *self, const int32_t *users, int64_t n, const int64_t *offsets,
                        const int32_t *items, float *scores);
+    /* The same for held-out rows, as in rk_rank_order. NULL where by_row says no. */
+    rk_status (*score_rows)(void *self, rk_part part, const int64_t *rows, const int32_t *users,
+                            int64_t n, const int64_t *offsets, const int32_t *items, float *scores);
 } rk_ranker;
 
 /* Averages over those of `users` (ascending; NULL = all) who have an item in the part. metrics, k:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "data/contexts.h"
 
 typedef struct scored {
     float score;
@@ -63,17 +64,21 @@ static rk_status reserve(lot *l, int64_t wanted)
     return RK_OK;
 }
 
-/* The held-out items of a user and the candidates of all their rows, each once. */
-static int64_t collect(const rk_dataset *d, rk_part part, int64_t user, int32_t *out)
+/* The held-out items of a user (item >= 0: this one alone) and the candidates of all their rows,
+ * each once. */
+static int64_t collect(const rk_dataset *d, rk_part part, int64_t user, int32_t item, int32_t *out)
 {
     const rk_lists *lists = &d->parts[part];
     int64_t all = 0, n = 0;
     for (int64_t row = lists->offsets[user]; row < lists->offsets[user + 1]; row++) {
+        if (item >= 0 && lists->items[row] != item) {
+            continue;
+        }
         out[all++] = lists->items[row];
         for (int64_t c = 0; c < d->n_candidates; c++) {
-            int32_t item = d->candidates[part][row * d->n_candidates + c];
-            out[all] = item;
-            all += item >= 0;
+            int32_t candidate = d->candidates[part][row * d->n_candidates + c];
+            out[all] = candidate;
+            all += candidate >= 0;
         }
     }
     qsort(out, (size_t)all, sizeof *out, ascending);
@@ -110,11 +115,17 @@ static rk_status rank_lot(const rk_dataset *d, const rk_ranker *ranker, const rk
     }
     RK_TRY(reserve(l, wanted));
     l->offsets[0] = 0;
+    const rk_lists *rows = rk__contexts_lists(d, o->part);
     for (int64_t i = 0; i < n; i++) {
-        l->offsets[i + 1] =
-            l->offsets[i] + collect(d, o->part, o->users[first + i], l->items + l->offsets[i]);
+        const int32_t item = o->rows ? rows->items[o->rows[first + i]] : -1;
+        l->offsets[i + 1] = l->offsets[i] + collect(d, o->part, o->users[first + i], item,
+                                                    l->items + l->offsets[i]);
     }
-    RK_TRY(ranker->score(ranker->self, o->users + first, n, l->offsets, l->items, l->scores));
+    RK_TRY(o->rows && ranker->score_rows
+               ? ranker->score_rows(ranker->self, o->part, o->rows + first, o->users + first, n,
+                                    l->offsets, l->items, l->scores)
+               : ranker->score(ranker->self, o->users + first, n, l->offsets, l->items,
+                               l->scores));
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i++) {
         sort_user(l, i, o->k);

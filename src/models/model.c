@@ -14,9 +14,21 @@
 const rk_model_kind *const *rk__models(void)
 {
     static const rk_model_kind *const models[] = {
-        &rk__model_lightgcn,   &rk__model_mf,       &rk__model_lightgcn_pp,
-        &rk__model_popularity, &rk__model_item_knn, &rk__model_ease,
-        &rk__model_ials,       &rk__model_als,      NULL};
+        &rk__model_lightgcn,
+        &rk__model_mf,
+        &rk__model_lightgcn_pp,
+        &rk__model_popularity,
+        &rk__model_item_knn,
+        &rk__model_slim,
+        &rk__model_rp3beta,
+        &rk__model_ease,
+        &rk__model_ials,
+        &rk__model_als,
+        &rk__model_svd,
+        &rk__model_fm,
+        &rk__model_ensemble,
+        NULL,
+    };
     return models;
 }
 
@@ -57,6 +69,12 @@ static rk_status check_model(const rk_config *config)
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
+    if (rk__model_is_by_gradients(model) && o->loss.kind == RK_LOSS_MSE && !model->rates) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which predicts no ratings: take model.kind svd, or a loss "
+                               "of rankings, e.g. bpr",
+                rk__config_says(config, "loss.kind").text,
+                rk__config_says(config, "model.kind").text);
+    }
     if (rk__rating_error_find(o->eval.metric) >= 0 && !model->rates) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, which predicts no ratings: take a metric of rankings, e.g. "
@@ -116,6 +134,15 @@ bool rk__model_folds_in(const rk_model_kind *model)
     return model->fold_in || !model->query;
 }
 
+bool rk__instance_folds_in(const rk_model_instance *instance)
+{
+    bool can = rk__model_folds_in(instance->model);
+    for (int i = 0; i < instance->n_members; i++) {
+        can = can && rk__instance_folds_in(&instance->members[i]);
+    }
+    return can;
+}
+
 int64_t rk__model_epochs(const rk_options *options)
 {
     return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
@@ -145,6 +172,10 @@ void rk__model_free(rk_model_instance *instance)
     for (int i = 0; i < instance->n_tensors; i++) {
         rk__free(instance->parameters[i].constant);
     }
+    for (int i = 0; i < instance->n_members; i++) {
+        rk__model_free(&instance->members[i]);
+    }
+    rk__free(instance->members);
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }
@@ -215,8 +246,14 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
 rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
                                 const rk_tile *tile, rk_value item_nodes)
 {
+    return rk__similar_rows(instance, p, tile, item_nodes, instance->model->embeddings);
+}
+
+rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                          rk_value item_nodes, const char *name)
+{
     const rk_range_attr items = {0, instance->data.n_items};
-    rk_value table = rk__use_named(p, instance->model->embeddings);
+    rk_value table = rk__use_named(p, name);
     rk_value queries = rk__unit_rows(p, rk__take_rows(p, table, tile->users), RK_NONE);
     rk_value unit = rk__unit_rows(p, rk__take_rows(p, table, item_nodes), RK_NONE);
     return rk__score_dot(p, queries, unit, tile->count, items);

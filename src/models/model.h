@@ -4,6 +4,7 @@
  *   declare   its tensors: parameters (trained or computed, saved in checkpoints), tables that are
  *             made of them (not saved), constants
  *   encode    of models that are trained by gradients: tables of all nodes, which the loss reads
+ *   scores    of those whose scores are more than products of such: those of a batch's pairs
  *   phase     of the others: one step as a program of operations; an epoch is one round of phases
  *   finish    the tables that scoring reads, from the parameters
  *   query     rows [T,w] for a tile of known users
@@ -18,6 +19,7 @@
 #define RK_MODELS_MODEL_H
 
 #include "config/options.h"
+#include "data/contexts.h"
 #include "graph/graph.h"
 #include "ops/builder.h"
 
@@ -30,7 +32,12 @@ typedef enum rk_tensor_role {
 } rk_tensor_role;
 
 /* Whose rows a tensor has, for those who name them. */
-typedef enum rk_rows_of { RK_ROWS_OTHER, RK_ROWS_USERS, RK_ROWS_ITEMS } rk_rows_of;
+typedef enum rk_rows_of {
+    RK_ROWS_OTHER,
+    RK_ROWS_USERS,
+    RK_ROWS_ITEMS,
+    RK_ROWS_CONTEXTS /* of data/contexts.h */
+} rk_rows_of;
 
 /* A tensor to declare. A trained one is drawn block by block (a block of rows has its own fan-in,
  * e.g. users and items for xavier). */
@@ -55,7 +62,14 @@ typedef struct rk_model_data {
     const rk_graph *graph;     /* of the train interactions */
     const double *train_times; /* seconds, in the order of the users' lists; NULL = unknown */
     const float *train_values; /* likewise; NULL = there are none */
+    const rk_contexts *contexts; /* of a model that reads_fields; NULL = the data set has none */
 } rk_model_data;
+
+/* The number of fields that a model reads. */
+static inline int rk__model_fields(const rk_model_data *data)
+{
+    return data->contexts ? data->contexts->n : 0;
+}
 
 /* What a model makes of its parameters for the loss: tables f32 [N,d] of all nodes, users first. */
 typedef struct rk_encoded {
@@ -64,6 +78,22 @@ typedef struct rk_encoded {
     rk_value views[2]; /* what loss.contrast holds against each other; RK_NONE without it */
 } rk_encoded;
 
+/* A batch of B triplets of a user, a positive and M negatives, for models that score pairs. */
+typedef struct rk_batch_values {
+    rk_value nodes;  /* i32 [(2+M)B,1], see rk_row_set; items as nodes */
+    rk_row_set rows; /* their distinct nodes */
+    rk_value fields; /* i32 [BF,1], field f of triplet b in slot bF + f: rows of the table of
+                      * contexts, of the rows of the positives; or RK_NONE */
+    rk_value labels; /* f32 [B,1]: the values of the positives, or RK_NONE; M is 0 with them */
+    rk_value state;  /* of the step */
+    int64_t batch, n_candidates; /* B, M */
+} rk_batch_values;
+
+typedef struct rk_scored {
+    rk_value scores; /* f32 [B,1+M], the positive's first */
+    rk_value ego;    /* f32 [S,w] at the batch's rows, for the L2 term; RK_NONE = there is none */
+} rk_scored;
+
 /* A tile of T queries of one kind. */
 typedef struct rk_tile {
     bool is_folded;      /* somebody unknown, by the lists alone; else known users */
@@ -71,6 +101,9 @@ typedef struct rk_tile {
     rk_value ones;       /* f32 [T,1] */
     rk_tile_lists lists; /* the items: of known users (with reads_lists) their train items */
     rk_value count;      /* i32 [1,1]: queries in use */
+    /* i32 [TF,1], of F fields (rk__model_fields), field f of query t in row tF + f: rows of the
+     * table of contexts, -1 where nothing is known. RK_NONE of a model that reads none. */
+    rk_value fields;
 } rk_tile;
 
 /* Rows of somebody new as rk__sum_lists makes them. */
@@ -103,9 +136,14 @@ typedef struct rk_model_kind {
     bool (*has_gram_form)(const rk_options *options);
     /* values[i]: the program's value of parameter i; the result may hold one of them itself. state:
      * of the step, in a training program; RK_NONE = no views are wanted. Failures stick in the
-     * program. NULL = fitted by phases. */
+     * program. */
     rk_encoded (*encode)(const rk_model_instance *instance, rk_program *program,
                          rk_graph_values graph, const rk_value *values, rk_value state);
+    /* In its place: the scores of a batch's pairs, from the parameters' values. Parameters that are
+     * tables of all nodes are read by rk__gather_rows at the batch's rows, and from there by
+     * rk__gather_slots. */
+    rk_scored (*scores)(const rk_model_instance *instance, rk_program *program,
+                        const rk_value *values, const rk_batch_values *batch);
 
     /* ---- fitting by phases ---- */
     int n_phases;
@@ -138,10 +176,13 @@ typedef struct rk_model_kind {
         *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
     bool reads_lists;   /* score looks at the items of known users, too */
+    bool reads_fields;  /* it learns of data.fields, and a query has a value of each (data/contexts.h);
+                         * users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
+    bool has_members;     /* made of other runs' models: train/members.h opens them */
 } rk_model_kind;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -161,6 +202,10 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
+    /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,
+     * "1.NAME" ...; owned. */
+    rk_model_instance *members;
+    int n_members;
 };
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
@@ -168,6 +213,12 @@ const rk_model_kind *const *rk__models(void);
 static inline const rk_model_kind *rk__model_of(const rk_options *options)
 {
     return rk__models()[options->model.kind];
+}
+
+/* Else it is fitted by phases. */
+static inline bool rk__model_is_by_gradients(const rk_model_kind *model)
+{
+    return model->n_phases == 0;
 }
 
 /* What rk_config_check asks, of a config that a run already has without options that nothing reads,
@@ -194,6 +245,8 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
+/* The same, and of an ensemble all its members can. */
+bool rk__instance_folds_in(const rk_model_instance *instance);
 /* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
  * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);

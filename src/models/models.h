@@ -9,9 +9,14 @@ extern const rk_model_kind rk__model_mf;
 extern const rk_model_kind rk__model_lightgcn_pp;
 extern const rk_model_kind rk__model_popularity;
 extern const rk_model_kind rk__model_item_knn;
+extern const rk_model_kind rk__model_slim;
+extern const rk_model_kind rk__model_rp3beta;
 extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_ials;
 extern const rk_model_kind rk__model_als;
+extern const rk_model_kind rk__model_svd;
+extern const rk_model_kind rk__model_fm;
+extern const rk_model_kind rk__model_ensemble;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
@@ -39,6 +44,25 @@ rk_status rk__check_l2(const rk_config *config);
 /* A table of that shape that finish makes. */
 rk_status rk__declare_table(rk_model_instance *instance, const char *name);
 
+/* A constant f32 [rows, cols]; the values are the instance's from then on, also when this fails. */
+rk_status rk__declare_constant(rk_model_instance *instance, const char *name, int64_t rows,
+                               int64_t cols, float *values);
+/* A tensor of the store, or RK_NONE. */
+rk_value rk__use_if_there(rk_program *p, const char *name);
+
+/* item_lists.c: check_data, tensors, finish, score and similar of a model that keeps the nearest
+ * model.neighbours of each item, "neighbours" i32 [I, K] and "similarities" f32 [I, K] as
+ * rk__item_neighbours makes them. */
+rk_status rk__check_neighbours(const rk_options *options, const rk_model_data *data);
+rk_status rk__declare_item_lists(rk_model_instance *instance);
+/* The lists of a rule; finish takes the one of model.aggregate. */
+void rk__make_item_lists(rk_program *p, rk_neighbour_lists_attr attr);
+void rk__finish_item_lists(const rk_model_instance *instance, rk_program *p);
+rk_value rk__score_item_lists(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                              rk_value queries);
+rk_value rk__similar_item_lists(const rk_model_instance *instance, rk_program *p,
+                                const rk_tile *tile, rk_value item_nodes);
+
 /* query and score of a model whose scores are dot products of the rows of its embeddings. */
 rk_value rk__query_embeddings(const rk_model_instance *instance, rk_program *p,
                               const rk_tile *tile);
@@ -60,6 +84,9 @@ rk_value rk__rating_fold_in(const rk_model_instance *instance, rk_program *p, co
 rk_value rk__rating_similar(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
                             rk_value item_nodes);
 
+/* The same of the rows of a table [users + items, w]. */
+rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                          rk_value item_nodes, const char *table);
 /* fold_in of a model that has fold_sum. */
 rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
 

@@ -177,12 +177,21 @@ void rk__program_add_term(rk_program *p, const char *name, rk_value value)
     snprintf(term->name, sizeof term->name, "%s", name);
 }
 
+int32_t rk__find_named(const rk_program *p, const char *name)
+{
+    char own[RK_NAME_LENGTH];
+    int length = snprintf(own, sizeof own, "%s%s", p->prefix, name);
+    RK_ASSERT(length >= 0 && (size_t)length < sizeof own);
+    int32_t found = rk__store_find(p->store, own);
+    return found >= 0 || !p->prefix[0] ? found : rk__store_find(p->store, name);
+}
+
 rk_value rk__use_named(rk_program *p, const char *name)
 {
-    return rk__use(p, rk__store_find(p->store, name));
+    return rk__use(p, rk__find_named(p, name));
 }
 
 void rk__assign_named(rk_program *p, const char *name, rk_value value)
 {
-    rk__assign(p, rk__store_find(p->store, name), value);
+    rk__assign(p, rk__find_named(p, name), value);
 }

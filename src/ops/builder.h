@@ -17,6 +17,8 @@ rk_value rk__use(rk_program *p, int32_t stored);
 
 /* The same by its name in the store; it must be there. */
 rk_value rk__use_named(rk_program *p, const char *name);
+/* Its number in the store, -1 if there is none: with the program's prefix, else without. */
+int32_t rk__find_named(const rk_program *p, const char *name);
 
 /* Makes the stored tensor receive a result: the node that computes `value` writes there (a copy is
  * appended when `value` is itself stored). Same shape and type. */
@@ -62,6 +64,11 @@ rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_val
  * rk__sample_triplets -> f32 [B,1], 0 in unused slots. */
 rk_value rk__triplet_values(rk_program *p, rk_graph_values graph, rk_value values, rk_value nodes,
                             rk_value state, int64_t batch);
+/* The fields of a batch's positives: fields i32 [R,F] of the R rows of the users' edges, edge e the
+ * rows offsets[e] to offsets[e + 1] - 1 of i64 [E+1,1] (RK_NONE: one each), of several rows one at
+ * random -> i32 [BF,1], field f of triplet b in slot bF + f; -1 in unused slots. */
+rk_value rk__triplet_fields(rk_program *p, rk_graph_values graph, rk_value offsets, rk_value fields,
+                            rk_value nodes, rk_value state, int64_t batch);
 rk_row_set rk__unique_rows(rk_program *p, rk_value nodes, int64_t n_nodes);
 
 /* A graph without a share of its edges, both directions of one kept or dropped together (Wu et al.,
@@ -131,6 +138,45 @@ rk_value rk__scatter_add_rows(rk_program *p, rk_value table, rk_value x, rk_row_
 rk_value rk__select_negatives(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
                               int64_t batch);
 
+/* ---- layers of networks ---- */
+
+/* y = x w + bias: [n,k], [k,m], bias [1,m] or RK_NONE -> [n,m]. */
+rk_value rk__gemm(rk_program *p, rk_value x, rk_value w, rk_value bias);
+/* The same with a factor, of transposed tables; count i32 [1,1] or RK_NONE: rows from there on,
+ * which are zeros in x, get no bias. */
+rk_value rk__gemm_of(rk_program *p, rk_value x, rk_value w, rk_value bias, rk_value count,
+                     rk_gemm_attr attr);
+/* [n,m] -> [1,m], in double. */
+rk_value rk__column_sums(rk_program *p, rk_value x);
+/* ops/activation.h has the functions. */
+rk_value rk__activate(rk_program *p, rk_value x, rk_activate_attr attr);
+/* Element by element: [n,d], [n,d] -> [n,d]. */
+rk_value rk__multiply(rk_program *p, rk_value a, rk_value b);
+/* y[r,c] = factor[c] * x[r,c]: [n,d], factor [1,d]. */
+rk_value rk__scale_columns(rk_program *p, rk_value x, rk_value factor);
+/* Tables of as many rows, 15 at most, side by side. */
+rk_value rk__join_columns(rk_program *p, const rk_value *tables, int n);
+/* Columns [first, first + n): [R,d] -> [R,n]. */
+rk_value rk__take_columns(rk_program *p, rk_value x, int64_t first, int64_t n);
+/* x as columns [first, first + d) of a table [R,n], which is zero elsewhere. */
+rk_value rk__place_columns(rk_program *p, rk_value x, int64_t first, int64_t n);
+/* The same elements in rows of `cols`. */
+rk_value rk__reshape(rk_program *p, rk_value x, int64_t cols);
+/* Each element is 0 with the chance `ratio`, else divided by 1 - ratio; other draws for each step
+ * and layer (Srivastava et al., JMLR 2014). A ratio of 0 and a state of RK_NONE, which is nobody
+ * training, leave x as it is. */
+rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr attr);
+
+/* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
+ * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
+ * something else is one of so many users. */
+rk_value rk__gather_slots(rk_program *p, rk_value x, rk_row_set rows, rk_slots_attr attr);
+/* [R,d] -> [R times,d]: rows 0 to times - 1 are row 0, and so on; and its adjoint. */
+rk_value rk__repeat_rows(rk_program *p, rk_value x, int64_t times);
+rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
+/* y[b,k] = <queries[b], items[b n + k]>: [B,w], [B n,w] -> [B,n]. */
+rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
+
 /* ---- loss terms ---- */
 
 /* Part of what is minimised: f64 [1,1], weight already in it. The functions below call it; the
@@ -168,6 +214,14 @@ typedef struct rk_slot_inputs {
 } rk_slot_inputs;
 void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_slot_inputs inputs,
                    bool cosine, rk_slot_attr attr);
+/* A loss of slot_loss.h of scores [B,1+M], M >= 1, the positive's first. With labels M is 0, and it
+ * is the mean over the batch of weight (score - label)^2, whatever the rule. */
+typedef struct rk_score_inputs {
+    rk_value state;
+    rk_value labels; /* f32 [B,1] or RK_NONE */
+    rk_value weight; /* f32 [B,1]: of each triplet, see ops/slot_loss.h; RK_NONE = 1 */
+} rk_score_inputs;
+void rk__score_loss(rk_program *p, rk_value scores, rk_score_inputs inputs, rk_slot_rule rule);
 /* Neighbours of items (the item-item part of Mao et al., "UltraGCN", CIKM 2021). items i32 [I,K],
  * weights f32 [I,K]: of each item its neighbours as nodes (-1 = no more) and what they count.
  * The nodes [(1+K)B,1] whose rows the loss needs; the users of the batch, then neighbours. */
@@ -287,6 +341,10 @@ rk_value rk__add_lists(rk_program *p, rk_value scores, rk_tile_lists lists, rk_v
 /* y[t,c] = scores[t,items[t,c]], 0 for item -1: items i32 [T,C] -> [T,C]. */
 rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
 
+/* Each query's scores minus their mean, over their standard deviation, so that those of several
+ * models can be added: [T,I] -> [T,I]. Zeros where all are equal, and of queries >= count. */
+rk_value rk__standardise_scores(rk_program *p, rk_value scores, rk_value count);
+
 /* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
  * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where
  * fewer than K are left there are items of -1 with scores of 0. After rk__program_fuse the scores
@@ -305,14 +363,24 @@ void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
 
 /* Of each item the K most similar others by their common users; similar_value.h has the formulas.
  * graph: the stored one of attr.n_users and attr.n_items, without values. user_weight f32 [U, 1]
- * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25): of rk__similarity_weights in graph/. Into
- * stored tensors out_items i32 [I, K] and out_values f32 [I, K]: best first, by the value as a
- * float, ties to the smaller item; only values above 0; -1 and 0 behind the last. K may be larger
- * than I. Every device finds the same (asymmetric: to the rounding of a power). Time: the sum over
- * users of degree^2. */
+ * (RK_NONE = 1) and item_factor f32 [I, 1] (tfidf, bm25: of rk__similarity_weights in graph/) or
+ * [I, 2] (walk: f and g). Into stored tensors out_items i32 [I, K] and out_values f32 [I, K]: best
+ * first, by the value as a float, ties to the smaller item; only values above 0; -1 and 0 behind
+ * the last. K may be larger than I. Every device finds the same (asymmetric, walk: to the rounding
+ * of a power). Time: the sum over users of degree^2. */
 void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weight,
                          rk_value item_factor, rk_similar_attr attr, rk_value out_items,
                          rk_value out_values);
+
+/* The weights of a sparse linear model (slim_step.h) by coordinate descent, until a pass over an
+ * item's candidates has no step that counts. Of each item j the K largest by size, as of
+ * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
+ * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
+ * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
+ * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
+void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
+                      rk_value out_values);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:

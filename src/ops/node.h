@@ -98,6 +98,31 @@ typedef struct rk_slot_attr {
     rk_slot_rule rule;
 } rk_slot_attr;
 
+/* y = alpha op(x) op(w) + bias */
+typedef struct rk_gemm_attr {
+    float alpha;
+    bool transposed_x, transposed_w;
+} rk_gemm_attr;
+
+typedef struct rk_activate_attr {
+    int32_t kind; /* RK_ACTIVATION_* of base/choices.h */
+    float slope;  /* leaky_relu: below 0; elu: its limit is -slope */
+} rk_activate_attr;
+
+typedef struct rk_columns_attr {
+    int64_t first, n; /* take_columns: the range; place_columns: where it begins, all columns */
+} rk_columns_attr;
+
+typedef struct rk_dropout_attr {
+    double ratio;  /* share of the elements, below 1 */
+    int32_t layer; /* so that no two dropouts share draws; below 2^20 */
+} rk_dropout_attr;
+
+typedef struct rk_slots_attr {
+    int64_t batch;
+    bool of_items; /* else of users */
+} rk_slots_attr;
+
 typedef struct rk_neighbour_attr {
     int64_t batch, n_users;
     double weight; /* neighbour_loss: of the term */
@@ -177,9 +202,19 @@ typedef struct rk_similar_attr {
     int32_t kind; /* RK_SIMILARITY_* of base/choices.h; similar_value.h has the formulas */
     int32_t k;
     double shrinkage; /* 0 = none */
-    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for */
+    double alpha;     /* asymmetric: the part of the item whose neighbours are looked for; walk: the
+                         power */
     int64_t n_users, n_items;
 } rk_similar_attr;
+
+typedef struct rk_slim_attr {
+    double l1, l2;     /* slim_step.h has the objective */
+    double tolerance;  /* a step counts that gains more than this share of the item's users / 2 */
+    int64_t passes;    /* over the candidates of an item, at most */
+    bool has_negative; /* weights may be below 0 */
+    int32_t k;
+    int64_t n_users, n_items;
+} rk_slim_attr;
 
 typedef struct rk_neighbour_lists_attr {
     bool transposed; /* the lists are of the items that have the row's item as a neighbour */
@@ -216,6 +251,9 @@ typedef struct rk_rating_attr {
  * floats is noise, and spd_inverse fails though every pivot may be above 0. */
 #define RK_MOST_INFLATION 1e6F
 
+/* Scores whose standard deviation is this share of their mean are equal but for rounding. */
+#define RK_FLAT_SCORES 1e-9
+
 /* A square matrix of the nodes of a side: what is added to its diagonal. */
 typedef struct rk_ridge_attr {
     int64_t first, n; /* the nodes */
@@ -235,6 +273,13 @@ typedef union rk_attr {
     rk_softmax_attr softmax;
     rk_align_attr align;
     rk_slot_attr slot;
+    rk_gemm_attr gemm;
+    rk_activate_attr activate; /* activate, activate_grad */
+    rk_columns_attr columns;   /* take_columns, place_columns */
+    rk_dropout_attr dropout;
+    rk_slots_attr slots;         /* gather_slots, sum_slots */
+    int64_t cols;                /* reshape */
+    int64_t times;               /* repeat_rows, sum_groups */
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_drop_attr drop;
     rk_perturb_attr perturb;
@@ -254,6 +299,7 @@ typedef union rk_attr {
     rk_add_lists_attr add_lists;
     rk_similar_attr similar; /* item_neighbours */
     rk_neighbour_lists_attr neighbour_lists;
+    rk_slim_attr slim;     /* slim_columns */
     rk_als_attr als;       /* als_* */
     rk_rating_attr rating; /* rating_rows* */
     rk_ridge_attr ridge;   /* count_gram, ease_factor */

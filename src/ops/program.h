@@ -69,6 +69,9 @@ typedef struct rk_pass_count {
 typedef struct rk_program {
     const rk_store *store; /* lent; must outlive the program */
     char name[RK_NAME_LENGTH];
+    /* Of names while a member of an ensemble writes into the program: "1.factors" comes before
+     * "factors" (rk__find_named); "" = nothing. */
+    char prefix[16];
     rk_tensor *tensors; /* owned */
     int32_t n_tensors, tensor_capacity;
     rk_node *nodes; /* owned, in order of execution */

@@ -153,6 +153,18 @@ RK_SHARED int64_t rk__find_edge(const int64_t *offsets, const int32_t *columns, 
     return low;
 }
 
+/* Which of the rows of an edge gives a triplet its fields; rows NULL: edge e has row e. */
+RK_SHARED int64_t rk__draw_row(const int64_t *rows, int64_t edge, uint64_t seed, int64_t step,
+                               int64_t triplet)
+{
+    if (!rows) {
+        return edge;
+    }
+    uint64_t n = (uint64_t)(rows[edge + 1] - rows[edge]);
+    rk_words w = rk__philox(seed, RK_PURPOSE_ROWS, (uint64_t)step, (uint64_t)triplet, 0);
+    return rows[edge] + (int64_t)rk__bounded(w.v[0], w.v[1], n);
+}
+
 /* The rank-th item, from 0, of those that are not in the row of `degree` nodes. */
 RK_SHARED int64_t rk__complement(const int32_t *row, int64_t degree, int64_t n_users, int64_t rank)
 {

@@ -9,6 +9,8 @@
  *   pearson      (t - n_i n_j / U) / sqrt((n_i - n_i^2 / U) (n_j - n_j^2 / U))
  *   tfidf        t / sqrt(s_i s_j), user weights idf^2, s = sum of the weights of an item's users
  *   bm25         t f_i f_j, the same weights
+ *   walk         (t f_i g_j)^alpha, two factors of each item: a step from i to its users and one
+ *                from there to j, each with a power of its probability
  *
  * times c / (c + shrinkage), c the number of common users (Bell and Koren, ICDM 2007).
  *
@@ -18,7 +20,7 @@
  * alpha does here.
  *
  * No product is followed by a sum: compilers that fuse them give the same bits as those that do
- * not, and so do devices (but for pow of asymmetric).
+ * not, and so do devices (but for pow of asymmetric, and of walk where alpha is not 1).
  */
 #ifndef RK_OPS_SIMILAR_VALUE_H
 #define RK_OPS_SIMILAR_VALUE_H
@@ -28,16 +30,27 @@
 #include "base/choices.h"
 #include "ops/node.h"
 
-/* Part of item i (alpha) or j (1 - alpha) in asymmetric. */
+/* Part of item i (alpha, f) or j (1 - alpha, g) in asymmetric and walk. */
 enum { RK_SIMILAR_OWN, RK_SIMILAR_OTHER };
 
-/* The number of an item that its pairs are computed from: its users, a power of them, or its
- * factor. */
+/* No choice of model.similarity: models have it as a whole. */
+enum { RK_SIMILAR_WALK = RK_SIMILARITY_PEARSON + 1 };
+
+/* Factors of an item, one behind the other. */
+RK_HOST_DEVICE static inline int rk__similar_factors(const rk_similar_attr *a)
+{
+    return a->kind == RK_SIMILAR_WALK                                        ? 2
+           : a->kind == RK_SIMILARITY_TFIDF || a->kind == RK_SIMILARITY_BM25 ? 1
+                                                                             : 0;
+}
+
+/* The number of an item that its pairs are computed from: its users, a power of them, or one of its
+ * factors. */
 RK_HOST_DEVICE static inline double rk__similar_number(const rk_similar_attr *a, int part,
                                                        double users, const float *factor)
 {
     if (factor) {
-        return (double)*factor;
+        return (double)factor[a->kind == RK_SIMILAR_WALK ? part : 0];
     }
     if (a->kind == RK_SIMILARITY_ASYMMETRIC) {
         return pow(users, part == RK_SIMILAR_OWN ? a->alpha : 1 - a->alpha);
@@ -61,6 +74,10 @@ RK_HOST_DEVICE static inline double rk__similar_value(const rk_similar_attr *a, 
         break;
     case RK_SIMILARITY_BM25:
         value = together * own * other;
+        break;
+    case RK_SIMILAR_WALK:
+        value = together * own * other;
+        value = a->alpha == 1 ? value : pow(value, a->alpha);
         break;
     case RK_SIMILARITY_ASYMMETRIC:
         value = together / (own * other);

@@ -51,6 +51,13 @@ RK_HOST_DEVICE static inline int64_t rk__item_slot(int64_t batch, int64_t n, int
     return k == 0 ? batch + triplet : 2 * batch + triplet * (n - 1) + k - 1;
 }
 
+/* The other way round: triplet * n + k of the slot of an item. */
+RK_HOST_DEVICE static inline int64_t rk__slot_item(int64_t batch, int64_t n, int64_t slot)
+{
+    int64_t other = slot - 2 * batch;
+    return other < 0 ? (slot - batch) * n : other / (n - 1) * n + 1 + other % (n - 1);
+}
+
 RK_HOST_DEVICE static inline double rk__softplus(double x)
 {
     return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));

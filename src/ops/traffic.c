@@ -93,7 +93,7 @@ rk_traffic rk__node_traffic(const rk_program *p, const rk_node *node, const rk_b
 {
     int number = 0;
     const rk_node *set = row_set_of(p, node, &number);
-    return rules[node->op](&(rk_counted){p, node, set, batch + number});
+    return rules[node->op](&(rk_counted){p, node, set, batch ? &batch[number] : NULL});
 }
 
 int32_t rk__program_row_sets(const rk_program *p)

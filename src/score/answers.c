@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "score/internal.h"
 
 rk_selection rk_selection_defaults(void)
@@ -275,6 +276,21 @@ rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, rk
 
 /* ---- evaluation ---- */
 
+/* Queries of users; rows: of the part, whose contexts go into `contexts` [n, fields]; or NULL. */
+static void fill_queries(const rk_scorer *s, rk_part part, const int32_t *users,
+                         const int64_t *rows, int64_t n, int32_t *contexts, rk_query *queries)
+{
+    const int n_fields = rk__scorer_fields(s);
+    for (int64_t i = 0; i < n; i++) {
+        queries[i] = (rk_query){.user = users[i]};
+        if (rows && n_fields > 0) {
+            queries[i].context = contexts + i * n_fields;
+            queries[i].n_context = n_fields;
+            rk__contexts_of_row(&s->engine->contexts, part, rows[i], contexts + i * n_fields);
+        }
+    }
+}
+
 static rk_selection seen_for(rk_part part)
 {
     const unsigned always = 1u << RK_TRAIN | 1u << RK_GIVEN;
@@ -300,9 +316,8 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
     const rk_selection selection = seen_for(o->part);
     const int64_t left = o->n - t->first, most = rk__most_queries(s);
     const int64_t n = left < most ? left : most;
-    for (int64_t i = 0; i < n; i++) {
-        pair->queries[i] = (rk_query){.user = o->users[t->first + i]};
-    }
+    fill_queries(s, o->part, o->users + t->first, o->rows ? o->rows + t->first : NULL, n,
+                 pair->contexts, pair->queries);
     t->size = size_for(s, o->n, o->k);
     RK_TRY(set_limits(s, &selection));
     RK_TRY(rk__scorer_refresh(s));
@@ -387,8 +402,29 @@ static rk_status score_for_ranking(void *self, const int32_t *users, int64_t n,
     return rk__scorer_scores(self, queries, n, (rk_item_lists){offsets, items}, scores);
 }
 
+static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const int32_t *users,
+                            int64_t n, const int64_t *offsets, const int32_t *items, float *scores)
+{
+    rk_scorer *s = self;
+    rk_query queries[RK_RANK_TILE];
+    int32_t *contexts = NULL;
+    RK_ASSERT(n <= RK_RANK_TILE);
+    RK_TRY(rk__alloc(&contexts, n * rk__scorer_fields(s), sizeof *contexts,
+                     "the contexts of queries"));
+    fill_queries(s, part, users, rows, n, contexts, queries);
+    rk_status status =
+        rk__scorer_scores(s, queries, n, (rk_item_lists){offsets, items}, scores);
+    rk__free(contexts);
+    return status;
+}
+
 rk_ranker rk__scorer_ranker(rk_scorer *scorer)
 {
-    return (rk_ranker){
-        .self = scorer, .rank = rank, .rank_all = rank_all, .score = score_for_ranking};
+    const bool by_row = rk__scorer_fields(scorer) > 0;
+    return (rk_ranker){.self = scorer,
+                       .by_row = by_row,
+                       .rank = by_row ? NULL : rank,
+                       .rank_all = rank_all,
+                       .score = score_for_ranking,
+                       .score_rows = by_row ? score_rows : NULL};
 }

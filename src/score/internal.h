@@ -31,6 +31,7 @@ typedef struct rk_tile_tensors {
     int64_t k; /* answers a query */
     int32_t users, ones, list_offsets, mask_offsets;
     int32_t items, scores; /* of RK_TILE_PAIRS items is an input */
+    int32_t fields;        /* -1 where the model reads none */
 } rk_tile_tensors;
 
 typedef struct rk_variant {
@@ -45,6 +46,7 @@ typedef struct rk_host_tile {
     rk_asker asker;
     int32_t n;                            /* queries */
     int32_t *users;                       /* [most queries]; nodes of RK_ASKER_ITEM */
+    int32_t *fields;                      /* [most queries, fields]: rows of the contexts */
     int64_t *list_offsets, *mask_offsets; /* [1 + most queries] */
     int32_t *items, *masked;              /* [capacity] */
     float *weights;                       /* [capacity] */
@@ -60,6 +62,7 @@ typedef struct rk_host_tile {
 typedef struct rk_tile_pair {
     rk_host_tile tiles[2];
     rk_query *queries; /* [most queries], of the one that is being filled; owned */
+    int32_t *contexts; /* [most queries, fields], of those; owned */
 } rk_tile_pair;
 
 struct rk_scorer {
@@ -95,6 +98,8 @@ rk_status rk__scorer_load_variant(rk_scorer *s, rk_asker asker, rk_tile_size siz
                                   rk_variant **out);
 /* The queries of the largest size of tile. */
 int64_t rk__most_queries(const rk_scorer *s);
+/* The number of fields that the model reads. */
+int rk__scorer_fields(const rk_scorer *s);
 /* What the model makes of its parameters, if they have changed since. */
 rk_status rk__scorer_refresh(rk_scorer *s);
 /* Two tiles to rank with; whoever has taken them gives them back. */

@@ -251,7 +251,7 @@ static rk_status parts_of_rows(const rk_scorer *s, const int32_t *items, int64_t
     int64_t w = 0, same = 0;
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, read_rows(s, sum.table, l->items, l->h, &rows, &w));
-    RK_TRY_GOTO(done, read_rows(s, table, items, n, &candidates, &same));
+    RK_TRY_GOTO(done, read_rows(s, table ? table : sum.table, items, n, &candidates, &same));
     RK_ASSERT(w == same);
     RK_TRY_GOTO(done, rk__alloc(&x, n * w, sizeof *x, "reasons"));
     RK_TRY_GOTO(done, rk__alloc(&factor, l->h, sizeof *factor, "reasons"));
@@ -319,6 +319,12 @@ static rk_status explain(rk_scorer *s, const rk_query *query, const int32_t *ite
     rk_asker asker = RK_ASKER_KNOWN;
     history l = {0};
     rk_status status = RK_OK;
+    if (m->has_members) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s has no reasons: its scores are no sums over the items that "
+                "somebody has; ask one of its members",
+                m->name);
+    }
     RK_TRY(rk__query_asker(s, query, &asker, NULL));
     RK_TRY(rk__tile_check_items(s, items, n));
     RK_TRY(rk__scorer_refresh(s));
@@ -330,7 +336,8 @@ static rk_status explain(rk_scorer *s, const rk_query *query, const int32_t *ite
                     by_rows ? parts_of_rows(s, items, n, &l) : parts_of_lists(s, items, n, &l));
     }
     for (int64_t i = 0; i < n; i++) {
-        out[i] = (rk_explanation){.is_exact = l.h > 0 && (!by_rows || asker != RK_ASKER_KNOWN)};
+        out[i] = (rk_explanation){.is_exact = l.h > 0 && !m->reads_fields &&
+                                               (!by_rows || asker != RK_ASKER_KNOWN)};
     }
     status = choose(&l, n, k, reasons, out);
 done:

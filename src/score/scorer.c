@@ -30,6 +30,11 @@ int64_t rk__most_queries(const rk_scorer *s)
     return s->sizes[RK_TILE_MANY].n;
 }
 
+int rk__scorer_fields(const rk_scorer *s)
+{
+    return rk__model_fields(&s->engine->model.data);
+}
+
 static rk_status largest_k(const rk_options *options, int64_t n_items, int64_t *out)
 {
     *out = 1;
@@ -79,7 +84,13 @@ static rk_status declare_size(rk_scorer *s, const char *name, rk_tile_tensors *t
         RK_TRY(rk__engine_add(s->engine, text, tensors[i].dtype, tensors[i].rows, tensors[i].cols,
                               tensors[i].constant, tensors[i].out));
     }
-    return RK_OK;
+    t->fields = -1;
+    if (rk__scorer_fields(s) == 0) {
+        return RK_OK;
+    }
+    snprintf(text, sizeof text, "%s.fields", name);
+    return rk__engine_add(s->engine, text, RK_I32, t->n * rk__scorer_fields(s), 1, NULL,
+                          &t->fields);
 }
 
 static rk_status declare(rk_scorer *s)
@@ -156,6 +167,7 @@ void rk__scorer_free_pair(const rk_scorer *s, rk_tile_pair *pair)
         rk__tile_free(s, &pair->tiles[0]);
         rk__tile_free(s, &pair->tiles[1]);
         rk__free(pair->queries);
+        rk__free(pair->contexts);
         rk__free(pair);
     }
 }
@@ -169,6 +181,8 @@ rk_status rk__scorer_take_pair(rk_scorer *s, rk_tile_pair **out)
         RK_TRY(rk__calloc(&pair, 1, sizeof *pair, "two tiles of queries"));
         RK_TRY_GOTO(done, rk__alloc(&pair->queries, rk__most_queries(s), sizeof *pair->queries,
                                     "a tile of queries"));
+        RK_TRY_GOTO(done, rk__alloc(&pair->contexts, rk__most_queries(s) * rk__scorer_fields(s),
+                                    sizeof *pair->contexts, "the contexts of queries"));
         RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[0]));
         RK_TRY_GOTO(done, rk__tile_create(s, &pair->tiles[1]));
     }

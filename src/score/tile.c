@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "score/internal.h"
 
 rk_status rk__tile_check_items(const rk_scorer *s, const int32_t *items, int64_t n)
@@ -53,6 +54,48 @@ static rk_status check_ratings(const rk_scorer *s, const rk_query *q)
     return RK_OK;
 }
 
+/* A value for each field that the model reads, no more and no fewer. */
+static rk_status check_context(const rk_scorer *s, const rk_query *q)
+{
+    const rk_contexts *c = &s->engine->contexts;
+    rk_buffer names = {0};
+    if (q->n_context == c->n) {
+        if (c->n > 0 && !q->context) {
+            RK_FAIL(RK_ERR_CONFIG, "a query has %lld values of fields, but no list of them",
+                    (long long)q->n_context);
+        }
+        return rk__contexts_check(c, q->context);
+    }
+    for (int f = 0; f < c->n; f++) {
+        rk__buffer_add(&names, "%s%s", f > 0 ? ", " : "", c->dataset->fields[c->fields[f]].name);
+    }
+    rk_status status = names.status;
+    if (status == RK_OK && c->n == 0) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "a query has %lld values of fields, but the model (%s) reads none",
+                          (long long)q->n_context, s->engine->model.model->name);
+    } else if (status == RK_OK) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "the model reads the context of a query (%s), but %s of it: give "
+                          "a value of each field",
+                          names.at, q->n_context == 0 ? "nothing is said" : "another number is said");
+    }
+    rk__buffer_free(&names);
+    return status;
+}
+
+/* Has the model learnt of any value of the query's context? */
+static bool knows_context(const rk_scorer *s, const rk_query *q)
+{
+    const rk_contexts *c = &s->engine->contexts;
+    for (int f = 0; f < c->n; f++) {
+        if (rk__contexts_row(c, f, q->context[f]) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static rk_status check_query(const rk_scorer *s, const rk_query *q)
 {
     const int64_t n_users = s->engine->graph.n_users;
@@ -71,6 +114,7 @@ static rk_status check_query(const rk_scorer *s, const rk_query *q)
                 (long long)q->n_items);
     }
     RK_TRY(rk__tile_check_items(s, q->items, q->n_items));
+    RK_TRY(check_context(s, q));
     if (s->engine->model.model->rates) {
         return check_ratings(s, q);
     }
@@ -132,13 +176,15 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
         *out = RK_ASKER_KNOWN;
     } else if (q->user >= 0 && train_items(s, q->user) > 0) {
         *out = RK_ASKER_KNOWN;
-    } else if (q->user >= 0) {
-        counted = rk__model_folds_in(m) ? given_items(s, q->user, NULL, NULL) : 0;
-        *out = counted > 0 || m->rates ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
     } else {
-        *out = counted > 0 || m->rates ? RK_ASKER_FOLDED : RK_ASKER_NOBODY;
+        if (q->user >= 0) {
+            counted = rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
+        }
+        *out = counted > 0 || m->rates ? RK_ASKER_FOLDED
+               : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
+                                     : RK_ASKER_NOBODY;
     }
-    if (*out == RK_ASKER_FOLDED && !rk__model_folds_in(m)) {
+    if (*out == RK_ASKER_FOLDED && !rk__instance_folds_in(&s->engine->model)) {
         RK_FAIL(RK_ERR_CONFIG,
                 "model %s ranks for users that it was trained on only, not for a list "
                 "of items",
@@ -285,12 +331,14 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
     }
     char *at = NULL;
     RK_TRY(e->device->alloc_host(e->context, &at,
-                                 16 * (n + 1) + 4 * (n + 3 * s->capacity + 2 * found),
+                                 16 * (n + 1) + 4 * ((1 + rk__scorer_fields(s)) * n +
+                                                     3 * s->capacity + 2 * found),
                                  "a tile of queries"));
     *t = (rk_host_tile){.memory = at};
     t->list_offsets = carve(&at, 8 * (n + 1)); /* the wider ones first: all are aligned */
     t->mask_offsets = carve(&at, 8 * (n + 1));
     t->users = carve(&at, 4 * n);
+    t->fields = carve(&at, 4 * rk__scorer_fields(s) * n);
     t->items = carve(&at, 4 * s->capacity);
     t->masked = carve(&at, 4 * s->capacity);
     t->weights = carve(&at, 4 * s->capacity);
@@ -303,6 +351,24 @@ void rk__tile_free(const rk_scorer *s, rk_host_tile *t)
 {
     s->engine->device->free_host(s->engine->context, t->memory);
     *t = (rk_host_tile){0};
+}
+
+static void add_context(const rk_scorer *s, rk_host_tile *t, const rk_query *q)
+{
+    const rk_contexts *c = &s->engine->contexts;
+    for (int f = 0; f < c->n; f++) {
+        t->fields[t->n * c->n + f] = rk__contexts_row(c, f, q->context[f]);
+    }
+}
+
+/* Of a user without train rows nothing was learnt: the context alone says who asks. */
+static void leave_out_untrained(const rk_scorer *s, rk_host_tile *t)
+{
+    for (int32_t i = 0; i < t->n; i++) {
+        if (t->users[i] >= 0 && train_items(s, t->users[i]) == 0) {
+            t->users[i] = -1;
+        }
+    }
 }
 
 rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *queries, int64_t n,
@@ -326,6 +392,7 @@ rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *que
         } else {
             reserve(s, t, q->user, selection->seen);
         }
+        add_context(s, t, q);
         t->users[t->n++] = (int32_t)q->user;
     }
 #pragma omp parallel for schedule(static) if (t->n > FEW)
@@ -333,6 +400,9 @@ rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *que
         if (t->users[i] >= 0) {
             fill_user(s, t, i, selection->seen);
         }
+    }
+    if (rk__scorer_fields(s) > 0 && t->asker == RK_ASKER_KNOWN) {
+        leave_out_untrained(s, t);
     }
     return RK_OK;
 }
@@ -344,6 +414,9 @@ void rk__tile_fill_items(const rk_scorer *s, rk_host_tile *t, const int32_t *ite
     t->asker = RK_ASKER_ITEM;
     t->n = (int32_t)(n < most ? n : most);
     t->list_offsets[0] = t->mask_offsets[0] = 0;
+    for (int64_t i = 0; i < t->n * rk__scorer_fields(s); i++) {
+        t->fields[i] = -1;
+    }
     for (int32_t i = 0; i < t->n; i++) {
         t->users[i] = s->nodes[items[i]];
         t->items[i] = t->masked[i] = items[i];
@@ -360,11 +433,15 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
     const bool is_pairs = t->size == RK_TILE_PAIRS;
     const bool has_lists =
         t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else none is read */
+    const int64_t n_fields = rk__scorer_fields(s);
     rk_variant *v = NULL;
     for (int64_t i = t->n; i < d->n; i++) {
         t->users[i] = -1;
         t->list_offsets[i + 1] = t->list_offsets[t->n];
         t->mask_offsets[i + 1] = t->mask_offsets[t->n];
+    }
+    for (int64_t i = t->n * n_fields; i < d->n * n_fields; i++) {
+        t->fields[i] = -1;
     }
     const rk_transfer writes[] = {
         {s->count, 1, &t->n},
@@ -375,6 +452,7 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
         {d->mask_offsets, d->n + 1, t->mask_offsets},
         {s->mask_items, t->mask_offsets[t->n], t->masked},
         {d->items, is_pairs ? t->n : 0, t->found},
+        {d->fields, n_fields * d->n, t->fields},
     };
     const rk_transfer reads[] = {
         {d->items, is_pairs ? 0 : t->n, t->found},

@@ -15,7 +15,8 @@ static rk_value scores_of(const rk_scorer *s, rk_program *p, rk_asker asker,
                           .ones = rk__use(p, t->ones),
                           .lists = {rk__use(p, t->list_offsets), rk__use(p, s->list_items),
                                     rk__use(p, s->list_weights)},
-                          .count = rk__use(p, s->count)};
+                          .count = rk__use(p, s->count),
+                          .fields = t->fields < 0 ? RK_NONE : rk__use(p, t->fields)};
     if (asker == RK_ASKER_NOBODY) {
         const rk_range_attr items = {0, instance->data.n_items};
         return rk__score_dot(p, tile.ones, rk__use(p, s->popularity), tile.count, items);

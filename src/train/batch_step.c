@@ -70,12 +70,30 @@ static rk_status declare_nodes(rk_step *s)
     return rk__engine_add(s->engine, "batch.nodes", RK_I32, slots, 1, NULL, &s->stored_nodes);
 }
 
+/* The fields of the train rows, of a model that reads some. */
+static const char *const NAME_FIELDS = "batch.fields";
+static const char *const NAME_ROWS = "batch.rows_of_edges";
+
+static rk_status declare_fields(rk_step *s)
+{
+    const rk_contexts *c = s->engine->model.data.contexts;
+    if (!c) {
+        return RK_OK;
+    }
+    if (c->offsets) {
+        RK_TRY(rk__engine_add(s->engine, NAME_ROWS, RK_I64, s->engine->graph.n_edges + 1, 1,
+                              c->offsets, NULL));
+    }
+    return rk__engine_add(s->engine, NAME_FIELDS, RK_I32, c->n_train, c->n, c->train, NULL);
+}
+
 static rk_status declare(rk_step *s, const rk_hooks *hooks)
 {
     rk_engine *e = s->engine;
     RK_TRY(rk__sampling_init(&s->sampling, &e->graph, e->model.data.train_values, e->options));
     RK_TRY(rk__sampling_declare(&s->sampling, e->options, &e->graph, &e->store, &s->sample));
     RK_TRY(declare_nodes(s));
+    RK_TRY(declare_fields(s));
     RK_TRY(rk__neighbour_term_init(&s->neighbours, &e->graph, e->options, hooks));
     RK_TRY(rk__neighbour_term_declare(&s->neighbours, &e->store));
     RK_TRY(declare_gram(s));
@@ -182,32 +200,86 @@ static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values gra
                              : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
 }
 
+/* Of the positives, or RK_NONE. */
+static rk_value use_labels(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
+                           rk_value state)
+{
+    rk_value values = rk__sampling_use_edge_labels(p, &s->engine->store);
+    return values == RK_NONE ? RK_NONE
+                             : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
+}
+
+/* i32 [BF,1], rows of the table of contexts; RK_NONE of a model that reads no fields. */
+static rk_value use_fields(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
+                           rk_value state)
+{
+    const rk_contexts *c = s->engine->model.data.contexts;
+    rk_value rows = c && c->offsets ? rk__use_named(p, NAME_ROWS) : RK_NONE;
+    return !c ? RK_NONE
+              : rk__triplet_fields(p, graph, rows, rk__use_named(p, NAME_FIELDS), nodes, state,
+                                   s->sample.batch);
+}
+
+/* What the loss reads of a model by its tables, at the rows of the batch. */
+static void encode(const rk_step *s, rk_program *p, rk_graph_values graph, const rk_value *values,
+                   rk_value nodes, rk_objective_values *batch)
+{
+    const rk_options *o = s->engine->options;
+    const rk_model_instance model = model_of(s);
+    rk_encoded encoded = model.model->encode(&model, p, graph, values, batch->state);
+    if (rk__objective_needs_ego(o) && encoded.ego != encoded.final) {
+        batch->ego = rk__gather_rows(p, encoded.ego, batch->rows);
+    }
+    batch->final = rk__gather_rows(p, encoded.final, batch->rows);
+    batch->ego = encoded.ego == encoded.final ? batch->final : batch->ego;
+    for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
+        bool is_final = encoded.views[i] == encoded.final;
+        batch->views[i] =
+            is_final ? batch->final : rk__gather_rows(p, encoded.views[i], batch->rows);
+    }
+    rk__neighbour_term_gather(p, &model, encoded.final, nodes, batch);
+}
+
+/* What it reads of a model that scores pairs. */
+static void score(const rk_step *s, rk_program *p, rk_graph_values graph, const rk_value *values,
+                  rk_value nodes, rk_objective_values *batch)
+{
+    const rk_model_instance *model = &s->engine->model;
+    const rk_batch_values pairs = {.nodes = nodes,
+                                   .rows = batch->rows,
+                                   .fields = use_fields(s, p, graph, nodes, batch->state),
+                                   .labels = use_labels(s, p, graph, nodes, batch->state),
+                                   .state = batch->state,
+                                   .batch = s->sample.batch,
+                                   .n_candidates = s->sample.n_candidates};
+    rk_scored scored = model->model->scores(model, p, values, &pairs);
+    batch->scores = scored.scores;
+    batch->labels = pairs.labels;
+    batch->ego = scored.ego;
+}
+
 /* The terms of the loss, on whole tables; rk__program_restrict leaves of them what is read. */
 static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *values,
                              rk_value state)
 {
     const rk_engine *e = s->engine;
     const rk_options *o = e->options;
-    const rk_model_instance model = model_of(s);
     rk_graph_values graph = rk__use_graph(p);
     rk_value nodes = append_nodes(s, p, graph);
-    rk_objective_values batch = {.ego = RK_NONE,
+    rk_objective_values batch = {.final = RK_NONE,
+                                 .scores = RK_NONE,
+                                 .labels = RK_NONE,
+                                 .ego = RK_NONE,
                                  .logit_bias = rk__sampling_use_logit_bias(p, &e->store),
                                  .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
                                  .weight = use_weights(s, p, graph, nodes, state),
                                  .state = state,
                                  .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
-    rk_encoded encoded = model.model->encode(&model, p, graph, values, state);
-    if (rk__objective_needs_ego(o) && encoded.ego != encoded.final) {
-        batch.ego = rk__gather_rows(p, encoded.ego, batch.rows);
+    if (e->model.model->scores) {
+        score(s, p, graph, values, nodes, &batch);
+    } else {
+        encode(s, p, graph, values, nodes, &batch);
     }
-    batch.final = rk__gather_rows(p, encoded.final, batch.rows);
-    batch.ego = encoded.ego == encoded.final ? batch.final : batch.ego;
-    for (int i = 0; i < 2 && o->loss.contrast != RK_CONTRAST_NONE; i++) {
-        bool is_final = encoded.views[i] == encoded.final;
-        batch.views[i] = is_final ? batch.final : rk__gather_rows(p, encoded.views[i], batch.rows);
-    }
-    rk__neighbour_term_gather(p, &model, encoded.final, nodes, &batch);
     return rk__objective_append(p, o, &batch, s->sample.n_candidates);
 }
 

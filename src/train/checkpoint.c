@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "io/h5.h"
+#include "train/members.h"
 
 #define KIND "checkpoint"
 enum { VERSION = 1 };
@@ -64,12 +65,13 @@ done:
     return status;
 }
 
-static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stored)
+static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stored,
+                             const char *name)
 {
     const rk_stored *t = &e->store.items[stored];
     char *values = NULL;
     RK_TRY(rk__alloc(&values, t->rows * t->cols, (size_t)rk__dtype_size(t->dtype), t->name));
-    rk_status status = rk__h5_read(file, t->name, file_type(t->dtype), t->rows, t->cols, values);
+    rk_status status = rk__h5_read(file, name, file_type(t->dtype), t->rows, t->cols, values);
     if (status == RK_OK) {
         status = e->device->write(e->context, stored, 0, t->rows, values);
     }
@@ -80,6 +82,7 @@ static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stor
 static rk_status write_tensors(rk_h5 *file, const rk_step *step, bool with_moments)
 {
     const rk_engine *e = step->engine;
+    RK_TRY(rk__members_write_configs(file, e->options));
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_step_tensors *t = step->tensors ? &step->tensors[i] : NULL;
         RK_TRY(write_tensor(file, e, e->model.parameters[i].stored));
@@ -93,6 +96,7 @@ static rk_status write_tensors(rk_h5 *file, const rk_step *step, bool with_momen
 
 rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *e)
 {
+    RK_TRY(rk__members_write_configs(file, e->options));
     for (int i = 0; i < e->model.n_parameters; i++) {
         RK_TRY(write_tensor(file, e, e->model.parameters[i].stored));
     }
@@ -102,7 +106,20 @@ rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *e)
 static rk_status read_parameters(const rk_h5 *file, const rk_engine *e)
 {
     for (int i = 0; i < e->model.n_parameters; i++) {
-        RK_TRY(read_tensor(file, e, e->model.parameters[i].stored));
+        RK_TRY(read_tensor(file, e, e->model.parameters[i].stored, e->model.parameters[i].name));
+    }
+    return RK_OK;
+}
+
+rk_status rk__checkpoint_read_prefixed(const rk_h5 *file, rk_engine *e, const char *prefix)
+{
+    const size_t length = strlen(prefix);
+    rk__engine_parameters_changed(e);
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        const rk_parameter *p = &e->model.parameters[i];
+        if (strncmp(p->name, prefix, length) == 0) {
+            RK_TRY(read_tensor(file, e, p->stored, p->name + length));
+        }
     }
     return RK_OK;
 }
@@ -112,8 +129,9 @@ static rk_status read_moments(const rk_h5 *file, const rk_step *step)
     for (int i = 0; step->tensors && i < step->engine->model.n_parameters; i++) {
         const rk_step_tensors *t = &step->tensors[i];
         if (t->moment1 >= 0) {
-            RK_TRY(read_tensor(file, step->engine, t->moment1));
-            RK_TRY(read_tensor(file, step->engine, t->moment2));
+            const rk_stored *stored = step->engine->store.items;
+            RK_TRY(read_tensor(file, step->engine, t->moment1, stored[t->moment1].name));
+            RK_TRY(read_tensor(file, step->engine, t->moment2, stored[t->moment2].name));
         }
     }
     return RK_OK;

@@ -55,6 +55,8 @@ rk_status rk__checkpoint_facts_of(const rk_h5 *file, rk_checkpoint_facts *out);
 /* The parameters into a file of another kind. */
 rk_status rk__checkpoint_write_parameters(rk_h5 *file, const rk_engine *engine);
 rk_status rk__checkpoint_read_tensors(const rk_h5 *file, rk_engine *engine);
+/* Those whose names begin with the prefix, which they do not have in the file. */
+rk_status rk__checkpoint_read_prefixed(const rk_h5 *file, rk_engine *engine, const char *prefix);
 /* Only the parameters; also of a best.h5. */
 rk_status rk__checkpoint_read_parameters(const char *path, rk_engine *engine);
 

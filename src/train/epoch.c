@@ -94,7 +94,7 @@ static rk_status fail_diverged(const rk_trainer *t)
     int64_t step = s->bad_step, in_epoch = step - (s->step - s->step_in_epoch);
     const char *kept = s->epoch > 0 ? "; the checkpoints are as they were before" : "";
     const rk_model_kind *m = t->engine.model.model;
-    if (!m->encode) {
+    if (!rk__model_is_by_gradients(m)) {
         RK_FAIL(RK_ERR_DIVERGED, "%s failed in epoch %lld: %s%s",
                 m->phases[(in_epoch - 1) % m->n_phases], (long long)s->epoch + 1,
                 m->failure ? m->failure : "its numbers are not finite", kept);

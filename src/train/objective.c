@@ -31,7 +31,10 @@ static rk_value append_ranking_loss(rk_program *p, const rk_options *o,
 {
     int64_t batch = o->train.batch;
     rk_value chosen = RK_NONE;
-    if (o->loss.kind == RK_LOSS_ALIGN_UNIFORM) {
+    if (v->scores != RK_NONE) {
+        rk__score_loss(p, v->scores, (rk_score_inputs){v->state, v->labels, v->weight},
+                       slot_attr(o).rule);
+    } else if (o->loss.kind == RK_LOSS_ALIGN_UNIFORM) {
         rk_align_attr attr = {.batch = batch, .uniformity = o->loss.uniformity};
         rk__align_uniform_loss(p, v->final, v->rows, v->state, attr);
     } else if (n_candidates == 0) {
@@ -63,7 +66,7 @@ rk_status rk__objective_append(rk_program *p, const rk_options *o, const rk_obje
                          .form = o->loss.l2_form,
                          .rows = o->loss.l2_rows,
                          .divisor = o->loss.l2_divisor};
-        rk_value x = rk__objective_needs_ego(o) ? v->ego : v->final;
+        rk_value x = rk__objective_needs_ego(o) || v->scores != RK_NONE ? v->ego : v->final;
         rk__l2_loss(p, x, v->rows, chosen, v->state, l2);
     }
     if (o->loss.contrast != RK_CONTRAST_NONE) {

@@ -15,7 +15,9 @@ typedef struct rk_objective_neighbours {
 } rk_objective_neighbours;
 
 typedef struct rk_objective_values {
-    rk_value final;         /* f32 [S,d] at the batch's rows */
+    rk_value final;         /* f32 [S,d] at the batch's rows, or RK_NONE with scores */
+    rk_value scores;        /* f32 [B,1+M] of models that score pairs, else RK_NONE */
+    rk_value labels;        /* f32 [B,1] beside scores, or RK_NONE */
     rk_value ego;           /* f32 [S,d], layer 0; for L2 on it only */
     rk_value logit_bias;    /* f32 [N,1], or RK_NONE */
     rk_value degree_factor; /* f32 [N,1], or RK_NONE */

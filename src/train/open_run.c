@@ -23,6 +23,24 @@ static rk_status check_best(const rk_h5 *last, const char *folder)
     return RK_OK;
 }
 
+/* refit.h5 is there once the run is finished. */
+static rk_status open_refit(rk_open_run *run, const char *folder)
+{
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, RK_FILE_REFIT));
+    if (!rk__file_exists(path)) {
+        rk__free(path);
+        RK_FAIL(RK_ERR_IO,
+                "%s has no " RK_FILE_REFIT " yet, the model of train.refit: let the run go on "
+                "(train --run %s --resume), or set train.refit to false in %s/" RK_FILE_CONFIG
+                " to take the model of train alone",
+                folder, folder, folder);
+    }
+    rk_status status = rk__checkpoint_open(path, &run->checkpoint);
+    rk__free(path);
+    return status == RK_OK ? rk__checkpoint_facts_of(run->checkpoint, &run->facts) : status;
+}
+
 static rk_status open_checkpoint(rk_open_run *run, const rk_options *options, const char *folder)
 {
     static const char *const names[] = {RK_FILE_BEST, RK_FILE_LAST};
@@ -124,11 +142,14 @@ static rk_status prepare(rk_open_run *run, const rk_config *config, const char *
 }
 
 rk_status rk__open_run(rk_open_run *out, const char *folder, const rk_config *config,
-                       const char *data_root, const rk_hooks *hooks)
+                       rk_run_model model, const char *data_root, const rk_hooks *hooks)
 {
+    const rk_options *options = rk__config_options(config);
     rk_open_run run = {.checkpoint = NULL};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, open_checkpoint(&run, rk__config_options(config), folder));
+    RK_TRY_GOTO(done, options->train.refit && model == RK_RUN_FINAL
+                          ? open_refit(&run, folder)
+                          : open_checkpoint(&run, options, folder));
     RK_TRY_GOTO(done, check_config(&run, config, folder));
     if (!data_root) { /* which is never ignored */
         RK_TRY_GOTO(done, open_own(&run, folder, hooks));

@@ -75,7 +75,7 @@ static void add_unknown(rk_json *json, const rk_summary *r)
     const rk_dataset_stats *s = &r->dataset->stats;
     const rk_model_kind *m = r->step->engine->model.model;
     rk__json_begin(json, "unknown", '{');
-    bool folds_in = rk__model_folds_in(m);
+    bool folds_in = rk__instance_folds_in(&r->step->engine->model);
     rk__json_int(json, "users", s->empty_users - (folds_in ? s->given_users : 0));
     rk__json_int(json, "test_users", folds_in && s->given_users > 0 ? 0 : s->cold_test_users);
     rk__json_text(json, "users_get",
@@ -88,9 +88,8 @@ static void add_unknown(rk_json *json, const rk_summary *r)
     rk__json_end(json, '}');
 }
 
-static void add_metrics(rk_json *json, rk_part part, const rk_metrics *of_parts)
+static void add_metrics(rk_json *json, rk_part part, const rk_metrics *metrics)
 {
-    const rk_metrics *metrics = &of_parts[part];
     if (metrics->count == 0) {
         rk__json_null(json, rk_part_name(part));
         return;
@@ -139,6 +138,41 @@ static void add_ratings(rk_json *json, const rk_summary *r)
         add_errors(json, "biases", e->biases);
         rk__json_end(json, '}');
     }
+    rk__json_end(json, '}');
+}
+
+/* Whose scores an ensemble averages, in the order of its config; null of another model. */
+static void add_members(rk_json *json, const rk_members *members)
+{
+    if (members->n == 0) {
+        rk__json_null(json, "members");
+        return;
+    }
+    rk__json_begin(json, "members", '[');
+    for (int64_t i = 0; i < members->n; i++) {
+        const rk_options *o = rk__config_options(rk__config_options(members->config)->members[i]);
+        rk__json_begin(json, NULL, '{');
+        rk__json_text(json, "run", members->of[i].run);
+        rk__json_text(json, "model", rk__model_of(o)->name);
+        rk__json_real(json, "weight", members->of[i].weight);
+        rk__json_real(json, "valid", members->of[i].on_valid);
+        rk__json_end(json, '}');
+    }
+    rk__json_end(json, ']');
+}
+
+/* The same model fitted to train and valid: null without train.refit. */
+static void add_refit(rk_json *json, const rk_refit_facts *refit)
+{
+    if (refit->epochs == 0) {
+        rk__json_null(json, "refit");
+        return;
+    }
+    rk__json_begin(json, "refit", '{');
+    rk__json_int(json, "epochs", refit->epochs);
+    rk__json_int(json, "interactions", refit->interactions);
+    rk__json_text(json, "checkpoint", RK_FILE_REFIT);
+    add_metrics(json, RK_TEST, &refit->test);
     rk__json_end(json, '}');
 }
 
@@ -239,14 +273,16 @@ static rk_status report_text(const rk_summary *r, char **out)
     if (r->options->eval.among == RK_AMONG_CANDIDATES) {
         rk__json_int(&json, "among_candidates", r->dataset->n_candidates);
     }
-    add_metrics(&json, RK_VALID, r->model);
-    add_metrics(&json, RK_TEST, r->model);
+    add_metrics(&json, RK_VALID, &r->model[RK_VALID]);
+    add_metrics(&json, RK_TEST, &r->model[RK_TEST]);
     rk__json_begin(&json, "popularity", '{');
-    add_metrics(&json, RK_VALID, r->popularity);
-    add_metrics(&json, RK_TEST, r->popularity);
+    add_metrics(&json, RK_VALID, &r->popularity[RK_VALID]);
+    add_metrics(&json, RK_TEST, &r->popularity[RK_TEST]);
     rk__json_end(&json, '}');
     add_ratings(&json, r);
     add_chosen(&json, r);
+    add_refit(&json, &r->refit);
+    add_members(&json, r->members);
     rk__warm_facts_json(&json, r->warm);
     add_dataset(&json, r->dataset, r->options);
     add_unknown(&json, r);
@@ -255,7 +291,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk__json_text(&json, "version", build->version);
     rk__json_text(&json, "revision", build->revision);
     rk__json_text(&json, "device", r->step->engine->device->name);
-    if (r->step->engine->model.model->encode) {
+    if (rk__model_is_by_gradients(r->step->engine->model.model)) {
         rk__json_text(&json, "graph_form", r->step->form.is_gram ? "gram" : "direct");
     }
     rk__json_end(&json, '}');

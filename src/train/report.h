@@ -6,6 +6,7 @@
 #define RK_TRAIN_REPORT_H
 
 #include "rankine/model.h"
+#include "train/members.h"
 #include "train/checkpoint.h"
 #include "train/position.h"
 #include "score/scorer.h"
@@ -16,6 +17,12 @@ typedef struct rk_phase_seconds {
     double data, setup, training, checks, evaluation, total;
 } rk_phase_seconds;
 
+/* What came of train.refit. */
+typedef struct rk_refit_facts {
+    int64_t epochs, interactions; /* that it was fitted in and to; epochs 0 = there was no refit */
+    rk_metrics test;
+} rk_refit_facts;
+
 /* What a run came to; everything is lent. */
 typedef struct rk_summary {
     const rk_options *options;
@@ -25,6 +32,7 @@ typedef struct rk_summary {
     const rk_config *config;
     const rk_position *position;
     const rk_warm_facts *warm;
+    const rk_members *members;
     const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
     bool chose_best;     /* the final model is best.h5, else the last epoch's */
     bool chosen_on_test; /* test took part in choosing the model or the epoch to stop at */
@@ -33,6 +41,7 @@ typedef struct rk_summary {
     double chosen_value;                /* of the watched metric; NaN = unknown */
     rk_metrics model[3], popularity[3]; /* by rk_part; count 0 = the part is empty */
     rk_ratings ratings[3];              /* by rk_part; pairs 0 = the model predicts none */
+    rk_refit_facts refit;
     rk_phase_seconds seconds;
 } rk_summary;
 

@@ -151,6 +151,29 @@ static void add_ratings(rk_buffer *out, const rk_summary *r)
     }
 }
 
+/* What became of the model when valid joined train. */
+static void add_refit(rk_buffer *out, const rk_summary *r)
+{
+    const rk_metrics *again = &r->refit.test;
+    if (r->refit.epochs == 0) {
+        return;
+    }
+    rk__buffer_add(out,
+                   "<h2>Refit to train and valid</h2>\n<p>%lld interactions. This is the "
+                   "model that the run is opened with.</p>\n<div class=\"scroll\"><table>\n"
+                   "<tr><th>metric</th><th>test, refit</th><th>test, train alone</th></tr>\n",
+                   (long long)r->refit.interactions);
+    for (int64_t i = 0; i < again->count; i++) {
+        rk__buffer_add(out, "<tr><td>");
+        add_escaped(out, again->values[i].name);
+        rk__buffer_add(out, "</td>");
+        add_cell(out, "", again->values[i].value, 5);
+        add_cell(out, "", r->model[RK_TEST].values[i].value, 5);
+        rk__buffer_add(out, "</tr>\n");
+    }
+    rk__buffer_add(out, "</table></div>\n");
+}
+
 static void add_data(rk_buffer *out, const rk_dataset *d, bool carved)
 {
     const rk_dataset_stats *s = &d->stats;
@@ -355,6 +378,7 @@ rk_status rk__report_page(const rk_summary *r, char **out)
     rk__buffer_add(&buffer, "<h2>Result</h2>\n");
     add_metrics(&buffer, r);
     add_ratings(&buffer, r);
+    add_refit(&buffer, r);
     rk__buffer_add(&buffer, "<h2>Training</h2>\n");
     rk_status status = add_curves(&buffer, r);
     if (status != RK_OK) {

@@ -17,10 +17,11 @@
 #include "train/run_log.h"
 
 /* Everything that a run writes; .tmp and .new are what a killed process may have left. */
-static const char *const run_files[] = {
-    RK_FILE_CONFIG, RK_FILE_LOG,        RK_FILE_METRICS, RK_FILE_LAST,
-    RK_FILE_BEST,   RK_FILE_REPORT,     RK_FILE_PAGE,    RK_FILE_PROFILE,
-    RK_FILE_DATA,   RK_FILE_ENVIRONMENT /* last: the mark */
+static const char *const run_files[] =
+    {
+        RK_FILE_CONFIG,  RK_FILE_LOG,   RK_FILE_METRICS,    RK_FILE_LAST,
+        RK_FILE_BEST,    RK_FILE_REFIT, RK_FILE_REPORT,     RK_FILE_PAGE,
+        RK_FILE_PROFILE, RK_FILE_DATA,  RK_FILE_ENVIRONMENT /* last: the mark */
 };
 
 /* ---- may the folder be used? ---- */
@@ -273,7 +274,7 @@ rk_status rk__run_folder_write_environment(const char *folder, const rk_step *st
     rk__json_text(&json, "reason", engine->device_reason);
     rk__json_int(&json, "memory_bytes", device.memory_total);
     rk__json_end(&json, '}');
-    if (engine->model.model->encode) {
+    if (rk__model_is_by_gradients(engine->model.model)) {
         rk__json_begin(&json, "graph", '{');
         rk__json_text(&json, "form", form->is_gram ? "gram" : "direct");
         rk__json_text(&json, "reason", form->reason);

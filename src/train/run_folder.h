@@ -25,6 +25,7 @@
 #define RK_FILE_METRICS "metrics.jsonl"
 #define RK_FILE_LAST "last.h5"
 #define RK_FILE_BEST "best.h5"
+#define RK_FILE_REFIT "refit.h5"
 #define RK_FILE_REPORT "report.json"
 #define RK_FILE_PAGE "report.html"
 #define RK_FILE_PROFILE "profile.csv"

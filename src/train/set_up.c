@@ -67,7 +67,7 @@ static const char *weighing_option(const rk_options *o)
     if (o->model.weigh_by == RK_WEIGH_BY_VALUE) {
         return "model.weigh_by";
     }
-    if (!m->encode) {
+    if (!rk__model_is_by_gradients(m)) {
         return NULL;
     }
     return o->loss.weigh_by == RK_WEIGH_BY_VALUE       ? "loss.weigh_by"
@@ -138,7 +138,8 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
     RK_TRY(rk__engine_open(engine, options, &graph,
                            (rk_engine_how){.eager = eager,
                                            .train_times = dataset->details[RK_TRAIN].time,
-                                           .train_values = dataset->details[RK_TRAIN].value}));
+                                           .train_values = dataset->details[RK_TRAIN].value,
+                                           .dataset = dataset}));
     status = build(engine, step, scorer, dataset, hooks);
     if (status != RK_OK) {
         rk__tear_down(engine, step, scorer);

@@ -58,7 +58,7 @@ rk_status rk__step_create(rk_step *out, rk_engine *engine, rk_step_how how, cons
                      .stored_state = -1,
                      .stored_nodes = -1,
                      .fresh = -1};
-    bool by_gradients = engine->model.model->encode != NULL;
+    bool by_gradients = rk__model_is_by_gradients(engine->model.model);
     RK_TRY_GOTO(done, allocate(out, by_gradients ? 1 : engine->model.model->n_phases));
     status = by_gradients ? rk__batch_step_build(out, hooks) : build_phases(out);
 done:
@@ -93,7 +93,7 @@ void rk__step_free(rk_step *s)
 
 rk_status rk__step_add_memory(const rk_step *s, rk_memory_table *table)
 {
-    bool by_gradients = s->engine->model.model->encode != NULL;
+    bool by_gradients = rk__model_is_by_gradients(s->engine->model.model);
     for (int i = 0; i < s->n_phases; i++) {
         RK_TRY(rk__memory_add_program(table, s->engine->device, s->engine->context, &s->phases[i],
                                       by_gradients ? "model.dim, train.batch or sampling.candidates"
@@ -139,7 +139,8 @@ rk_step_state rk__step_first_state(const rk_step *s)
 {
     const rk_options *o = s->engine->options;
     int64_t batch = o->train.batch, draws = s->sampling.n_eligible_edges;
-    if (!s->engine->model.model->encode) { /* an epoch is one round over all interactions */
+    if (!rk__model_is_by_gradients(s->engine->model.model)) {
+        /* an epoch is one round over all interactions */
         const int64_t edges = s->engine->graph.n_edges;
         return (rk_step_state){.seed = (uint64_t)o->run.seed,
                                .steps_per_epoch = s->n_phases,

@@ -18,6 +18,8 @@
 #include "base/timer.h"
 #include "eval/popularity.h"
 #include "eval/ratings.h"
+#include "train/member_weights.h"
+#include "train/refit.h"
 #include "train/trajectory.h"
 
 /* ---- set-up ---- */
@@ -44,6 +46,17 @@ static rk_status prepare_data(rk_trainer *t, const rk_train_options *how)
             "valid was taken from train: %lld of %lld interactions, at random (split.carve_valid "
             "%g); the model trains on the rest",
             (long long)s->valid, (long long)(s->train + s->valid), t->options->split.carve_valid);
+    }
+    return RK_OK;
+}
+
+/* From then on the config is the one that has them. */
+static rk_status open_members(rk_trainer *t)
+{
+    RK_TRY(rk__members_open(&t->members, t->config, t->dataset, &t->log.hooks));
+    if (t->members.n > 0) {
+        t->config = t->members.config;
+        t->options = rk__config_options(t->config);
     }
     return RK_OK;
 }
@@ -93,7 +106,7 @@ static void tell_model(rk_trainer *t)
         const rk_parameter *p = &e->model.parameters[i];
         numbers += p->rows * p->cols;
     }
-    if (m->encode) {
+    if (rk__model_is_by_gradients(m)) {
         rk__log(&t->log, RK_LOG_INFO,
                 "model %s: %lld parameters; %lld steps an epoch, %lld triplets each", m->name,
                 (long long)numbers, (long long)s->steps_per_epoch, (long long)s->batch);
@@ -126,7 +139,7 @@ static void warn_of_unknown(rk_trainer *t)
 {
     const rk_dataset_stats *s = &t->dataset->stats;
     const rk_model_kind *m = t->engine.model.model;
-    const int64_t folded = rk__model_folds_in(m) ? s->given_users : 0;
+    const int64_t folded = rk__instance_folds_in(&t->engine.model) ? s->given_users : 0;
     if (t->options->eval.among == RK_AMONG_CANDIDATES) {
         rk__log(&t->log, RK_LOG_INFO,
                 "held-out items are ranked among %lld candidates of each row, not among all items",
@@ -381,6 +394,23 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
     return RK_OK;
 }
 
+/* The model of train and valid, and what it comes to on test. From then on it is the run's. */
+static rk_status refit_model(rk_trainer *t, rk_refit *refit, rk_summary *report)
+{
+    RK_TRY(rk__refit_run(refit, t, report->chosen_epoch));
+    const rk_trainer *again = &refit->trainer;
+    report->step = &again->step;
+    report->scorer = again->scorer;
+    report->refit.epochs = report->chosen_epoch;
+    report->refit.interactions = again->dataset->stats.train;
+    if (again->dataset->stats.test_users == 0) {
+        return RK_OK;
+    }
+    rk_ranker by_model = rk__scorer_ranker(again->scorer);
+    return rk__evaluate(again->dataset, t->options, RK_TEST, NULL, 0, &by_model, &t->log.hooks,
+                        &report->refit.test);
+}
+
 static void sum_up_seconds(rk_trainer *t, double began)
 {
     const rk_position *p = &t->position;
@@ -403,21 +433,27 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .config = t->config,
                          .position = &t->position,
                          .warm = &t->facts.warm,
+                         .members = &t->members,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
+    rk_refit refit = {.hooks = {0}};
     rk_status status = RK_OK;
     double evaluation_began = rk__now();
     RK_TRY_GOTO(done, choose(t, &report));
     RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
     rk_ranker by_model = rk__scorer_ranker(t->scorer);
     rk_ranker by_popularity = rk__popularity_ranker(&popularity);
+    by_popularity.by_row = by_model.by_row;
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
                 "the model was chosen on test (eval.split): its test metrics are optimistic");
     }
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by_model, &by_popularity));
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by_model, &by_popularity));
+    if (t->options->train.refit) {
+        RK_TRY_GOTO(done, refit_model(t, &refit, &report));
+    }
     t->seconds.evaluation = rk__now() - evaluation_began;
     sum_up_seconds(t, began);
     report.seconds = t->seconds;
@@ -426,19 +462,23 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
         RK_TRY_GOTO(done, rk__report_write(t->folder, &report));
     }
     if (kept) {
-        RK_TRY_GOTO(done, rk__snapshot_take(&t->engine, kept));
+        RK_TRY_GOTO(done, rk__snapshot_take(report.step->engine, kept));
         kept->epoch = report.chosen_epoch;
         kept->value = report.chosen_value;
+        RK_TRY_GOTO(done, t->members.n > 0 ? rk__config_copy(t->config, &kept->config) : RK_OK);
     }
 done:
     if (status == RK_ERR_INTERRUPTED) {
-        status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
-                          t->folder ? "interrupted while evaluating; the training is done and "
-                                      "saved, resume goes on with the evaluation"
-                                    : "interrupted while evaluating; without a run folder nothing "
-                                      "is kept");
+        status =
+            rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
+                     t->folder ? "interrupted after the last epoch; the training is done and "
+                                 "saved, resume goes on with what comes behind it"
+                               : "interrupted after the last epoch; without a run folder nothing "
+                                 "is kept");
     }
     rk__popularity_free(&popularity);
+    rk__refit_free(&refit);
+    rk_metrics_free(&report.refit.test);
     for (int part = 0; part < 3; part++) {
         rk_metrics_free(&report.model[part]);
         rk_metrics_free(&report.popularity[part]);
@@ -464,6 +504,7 @@ static void tear_down(rk_trainer *t)
 {
     rk__warm_start_close(&t->warm);
     rk__tear_down(&t->engine, &t->step, &t->scorer);
+    rk__members_close(&t->members);
     rk_dataset_free(t->prepared);
     rk__position_free(&t->position);
     rk__checkpoint_facts_free(&t->facts);
@@ -487,13 +528,17 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     t.options = rk__config_options(config);
     t.epochs = rk__model_epochs(t.options);
     RK_TRY_GOTO(done, prepare_data(&t, how));
+    RK_TRY_GOTO(done, open_members(&t));
+    RK_TRY_GOTO(done, rk__refit_check(t.options, t.dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
     RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.engine) : RK_OK);
     RK_TRY_GOTO(done, prepare_facts(&t));
     RK_TRY_GOTO(done, warm_start(&t));
+    RK_TRY_GOTO(done, rk__members_load(&t.members, false, &t.engine));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t));
     RK_TRY_GOTO(done, rk__train_epochs(&t));
+    RK_TRY_GOTO(done, rk__member_weights_choose(&t));
     RK_TRY_GOTO(done, finish(&t, began, kept));
     RK_TRY_GOTO(done, how->profile ? report_profile(&t) : RK_OK);
     if (prepared) {

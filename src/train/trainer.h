@@ -8,6 +8,7 @@
 #include "rankine/train.h"
 #include "engine/snapshot.h"
 #include "train/checkpoint.h"
+#include "train/members.h"
 #include "train/position.h"
 #include "train/profile.h"
 #include "train/report.h"
@@ -25,6 +26,7 @@ typedef struct rk_trainer {
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
     rk_warm_start warm;
+    rk_members members; /* of an ensemble */
     rk_engine engine;
     rk_step step;
     rk_scorer *scorer;

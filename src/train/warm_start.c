@@ -38,7 +38,7 @@ static rk_status compare_option(const char *from, const rk_config *before, const
 
 static rk_status compare_configs(const char *from, const rk_config *before, const rk_config *now)
 {
-    static const char *const keys[] = {"model.kind", "model.dim"};
+    static const char *const keys[] = {"model.kind", "model.dim", "model.fields"};
     const rk_model_kind *m = rk__model_of(rk__config_options(now));
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         RK_TRY(compare_option(from, before, now, keys[i]));
@@ -66,7 +66,7 @@ static rk_status open_folder(rk_warm_start *w, const rk_config *config, const rk
     }
     RK_TRY_GOTO(done, rk_config_load(&before, path));
     RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
-    status = rk__open_run(&run, w->facts.run, before, NULL, hooks);
+    status = rk__open_run(&run, w->facts.run, before, RK_RUN_FINAL, NULL, hooks);
     if (status != RK_OK) {
         rk__fail_prefix(status, "the run to begin from");
         goto done;
@@ -88,7 +88,8 @@ static rk_status open_file(rk_warm_start *w, const rk_config *config)
     const char *slash = strrchr(w->facts.run, '/'), *name = slash ? slash + 1 : w->facts.run;
     rk_config *before = NULL;
     rk_status status = RK_OK;
-    if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0) {
+    if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0 ||
+        strcmp(name, RK_FILE_REFIT) == 0) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s is a checkpoint, which says nothing of whose its rows are: name the run folder "
                 "to begin from",
@@ -110,6 +111,12 @@ rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
     *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
     if (!how->from) {
         return RK_OK;
+    }
+    if (rk__config_options(config)->train.refit) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s fits the model once more from its beginning, which %s is not after an "
+                "interruption: take one of them",
+                rk__config_says(config, "train.refit").text, how->from);
     }
     if (how->resume) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -143,6 +150,9 @@ typedef struct nodes {
     const rk_dataset *dataset;
     const rk_graph *graph;
     int64_t n_users, n_nodes, old_users, old_items;
+    /* Of each row of the table of contexts the row then, of so many; -1 = new. Owned; NULL = the
+     * model reads no fields. */
+    int64_t *contexts, old_contexts;
 } nodes;
 
 static int64_t find_id(const rk_ids *ids, const rk_ids *wanted, int64_t i)
@@ -175,6 +185,38 @@ static int64_t match(int64_t *before, const rk_ids *ids, const rk_ids *old, int6
         found += at >= 0;
     }
     return found;
+}
+
+/* Values of fields are the same if their texts are. */
+static rk_status match_contexts(const rk_warm_start *w, const rk_engine *e, nodes *d)
+{
+    const rk_contexts *c = &e->contexts;
+    rk_contexts old = {0};
+    if (c->n == 0) {
+        return RK_OK;
+    }
+    RK_TRY(rk__contexts_init(&old, w->dataset, e->options));
+    rk_status status =
+        rk__alloc(&d->contexts, c->first[c->n], sizeof *d->contexts, "the values of fields");
+    for (int f = 0; f < c->n && status == RK_OK; f++) {
+        const rk_row_field *now = &c->dataset->fields[c->fields[f]];
+        const rk_row_field *then = &w->dataset->fields[c->fields[f]];
+        const bool is_derived = now->derive != RK_DERIVED_FIELD_NONE;
+        int64_t *before = d->contexts + c->first[f];
+        before[0] = old.first[f]; /* empty */
+        if (is_derived != (then->derive != RK_DERIVED_FIELD_NONE)) {
+            status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                              "the field %s is derived in one of this run and %s, to begin from: "
+                              "take the same data.fields",
+                              now->name, w->facts.run);
+            break;
+        }
+        match(before + 1, is_derived ? &c->dataset->items : &now->values,
+              is_derived ? &w->dataset->items : &then->values, old.first[f] + 1);
+    }
+    d->old_contexts = old.first[old.n];
+    rk__contexts_free(&old);
+    return status;
 }
 
 static rk_status match_nodes(rk_warm_start *w, const rk_dataset *dataset, const rk_graph *graph,
@@ -216,7 +258,7 @@ static int sides_of(const rk_parameter *p, const nodes *d, side out[2], int64_t 
 {
     const side users = {0, d->n_users, 0, 0};
     const side items = {0, d->n_nodes - d->n_users, d->n_users, d->old_users};
-    *out_old_rows = p->rows;
+    *out_old_rows = p->of == RK_ROWS_CONTEXTS ? d->old_contexts : p->rows;
     if (p->of == RK_ROWS_USERS || p->of == RK_ROWS_ITEMS) {
         out[0] = p->of == RK_ROWS_USERS ? users : items;
         *out_old_rows = p->of == RK_ROWS_USERS ? d->old_users : d->old_items;
@@ -322,7 +364,12 @@ static rk_status take_parameter(rk_warm_start *w, rk_engine *e, const nodes *d,
     RK_TRY_GOTO(done, rk__alloc(&values, p->rows, (size_t)bytes, p->name));
     RK_TRY_GOTO(done, rk__h5_read(w->file, p->name, type, old_rows, p->cols, old));
     RK_TRY_GOTO(done, e->device->read(e->context, p->stored, 0, p->rows, values));
-    if (n_sides == 0) {
+    for (int64_t i = 0; p->of == RK_ROWS_CONTEXTS && i < p->rows; i++) {
+        if (d->contexts[i] >= 0) {
+            memcpy(values + i * bytes, old + d->contexts[i] * bytes, (size_t)bytes);
+        }
+    }
+    if (n_sides == 0 && p->of != RK_ROWS_CONTEXTS) {
         memcpy(values, old, (size_t)(p->rows * bytes));
     }
     for (int i = 0; i < n_sides; i++) {
@@ -346,6 +393,7 @@ rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *
         return RK_OK;
     }
     RK_TRY_GOTO(done, match_nodes(w, dataset, &e->graph, &d));
+    RK_TRY_GOTO(done, match_contexts(w, e, &d));
     for (int i = 0; i < e->model.n_parameters; i++) {
         if (e->model.parameters[i].role == RK_TRAINED) {
             RK_TRY_GOTO(done, take_parameter(w, e, &d, &e->model.parameters[i]));
@@ -354,6 +402,7 @@ rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *
     rk__engine_parameters_changed(e);
 done:
     rk__free(d.before);
+    rk__free(d.contexts);
     rk__h5_close(w->file);
     rk_dataset_free(w->dataset);
     w->file = NULL;

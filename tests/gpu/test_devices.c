@@ -314,6 +314,8 @@ static void models_of_phases_are_the_same(void **unused)
         {{"model.kind=item_knn", "model.neighbours=30", "model.similarity=jaccard",
           "model.aggregate=target_l1", "model.shrinkage=5"},
          1e-6},
+        {{"model.kind=rp3beta", "model.neighbours=20"}, 1e-5},
+        {{"model.kind=slim", "model.neighbours=20", "model.tolerance=1e-12"}, 1e-4},
         {{"model.kind=ease", "model.l2=20"}, 1e-4},
         {{"model.kind=ials"}, 1e-3},
         {{"model.kind=ials", "model.weighting=confidence", "model.l2=1"}, 1e-3},

@@ -179,6 +179,8 @@ static void models_that_are_solved_for_are_the_same(void **unused)
         {"model.kind=item_knn", "model.similarity=pearson", "model.neighbours=12"},
         {"model.kind=item_knn", "model.similarity=asymmetric", "model.similarity_alpha=0.3",
          "model.neighbours=12"},
+        {"model.kind=rp3beta", "model.neighbours=9", "model.aggregate=liked_l1"},
+        {"model.kind=slim", "model.neighbours=9", "model.l1=0.3", "model.tolerance=1e-12"},
         {"model.kind=ease", "model.l2=4"},
         {"model.kind=ials", "model.dim=8", "train.epochs=3", "model.l2=0.05",
          "model.unobserved_weight=0.2"},

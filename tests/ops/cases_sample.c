@@ -149,8 +149,59 @@ static void triplet_values(void)
     triplet_values_of(0);
 }
 
+/* Each positive's fields by a plain search; with several rows of a pair those of the one that the
+ * shared draw names (test_sample.c looks at that). */
+static void triplet_fields_of(int64_t triplets, int64_t n, bool is_repeated)
+{
+    enum { USERS = 50, ITEMS = 40, BATCH = 150, SLOTS = 3 * BATCH };
+    ops_random r = {79};
+    ops_case *c = ops_begin("triplet_fields, %d triplets, %d fields%s", (int)triplets, (int)n,
+                            is_repeated ? ", rows of pairs" : "");
+    ops_graph g = ops_make_graph(c, USERS, ITEMS, 0.2, &r);
+    ops_batch b = {.batch = BATCH, .candidates = 1, .triplets = triplets};
+    rk_step_state state = ops_state(&b);
+    int64_t *rows = ops_memory(c, g.n_edges + 1, sizeof *rows);
+    rows[0] = 0;
+    for (int64_t e = 0; e < g.n_edges; e++) {
+        rows[e + 1] = rows[e] + 1 + (is_repeated ? ops_below(&r, 3) : 0);
+    }
+    int32_t *fields = ops_memory(c, rows[g.n_edges] * n, sizeof *fields);
+    int32_t *nodes = ops_memory(c, SLOTS, sizeof *nodes);
+    int32_t *expected = ops_memory(c, BATCH * n, sizeof *expected);
+    for (int64_t i = 0; i < rows[g.n_edges] * n; i++) {
+        fields[i] = (int32_t)ops_below(&r, 1000);
+    }
+    memset(nodes, 0xff, SLOTS * sizeof *nodes);
+    memset(expected, 0xff, (size_t)(BATCH * n) * sizeof *expected);
+    for (int64_t t = 0; t < triplets; t++) {
+        int64_t edge = ops_below(&r, g.n_edges), user = 0;
+        while (g.offsets[user + 1] <= edge) {
+            user++;
+        }
+        nodes[t] = (int32_t)user;
+        nodes[BATCH + t] = g.columns[edge];
+        int64_t row = rk__draw_row(rows, edge, state.seed, state.step, t);
+        memcpy(expected + t * n, fields + row * n, (size_t)n * sizeof *fields);
+    }
+    rk_value out = rk__triplet_fields(
+        ops_program(c), ops_graph_inputs(c, &g),
+        is_repeated ? ops_input(c, RK_I64, g.n_edges + 1, 1, rows) : RK_NONE,
+        ops_input(c, RK_I32, rows[g.n_edges], n, fields), ops_input(c, RK_I32, SLOTS, 1, nodes),
+        ops_variable(c, RK_STATE, 1, 1, &state), BATCH);
+    ops_expect_exactly(c, out, expected);
+    ops_run(c, 1);
+}
+
+static void triplet_fields(void)
+{
+    triplet_fields_of(150, 3, false);
+    triplet_fields_of(77, 1, true);
+    triplet_fields_of(0, 2, true);
+}
+
 const ops_entry ops_cases_sample[] = {
     {RK_OP_SAMPLE_TRIPLETS, sample_triplets},
     {RK_OP_TRIPLET_VALUES, triplet_values},
+    {RK_OP_TRIPLET_FIELDS, triplet_fields},
     {RK_OP_COUNT, NULL},
 };

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "ops/harness.h"
+#include "ops/similar_value.h"
 
 /* ---- item_neighbours ---- */
 
@@ -29,6 +30,7 @@ static const struct similar_kind {
     {RK_SIMILARITY_BM25, 0, 0, true},        {RK_SIMILARITY_ASYMMETRIC, 0, 0.5, false},
     {RK_SIMILARITY_ASYMMETRIC, 0, 1, false}, {RK_SIMILARITY_ASYMMETRIC, 1, 0.2, false},
     {RK_SIMILARITY_PEARSON, 0, 0, false},    {RK_SIMILARITY_PEARSON, 5, 0, false},
+    {RK_SIMILAR_WALK, 0, 1, true},           {RK_SIMILAR_WALK, 4, 0.7, true},
 };
 
 typedef struct similar_case {
@@ -36,7 +38,7 @@ typedef struct similar_case {
     ops_graph g;
     const char *has;      /* [users, items] */
     const float *weights; /* [users], ones if the kind has none */
-    const float *factors; /* [items] */
+    const float *factors; /* [items], of a walk two of each */
 } similar_case;
 
 static char *flags_of(ops_case *c, const ops_graph *g)
@@ -88,6 +90,9 @@ static double similarity(const similar_case *s, int64_t i, int64_t j)
         break;
     case RK_SIMILARITY_BM25:
         value = together * (double)s->factors[i] * (double)s->factors[j];
+        break;
+    case RK_SIMILAR_WALK:
+        value = pow(together * (double)s->factors[2 * i] * (double)s->factors[2 * j + 1], alpha);
         break;
     case RK_SIMILARITY_ASYMMETRIC:
         value = both / (pow(a, alpha) * pow(b, 1 - alpha));
@@ -148,7 +153,8 @@ static void neighbours_of(const struct similar_shape *shape, const struct simila
     s.g = ops_make_graph(c, shape->users, shape->items, shape->chance, &r);
     s.has = flags_of(c, &s.g);
     s.weights = above_zero(c, shape->users, &r);
-    s.factors = above_zero(c, shape->items, &r);
+    const int64_t factors = kind->kind == RK_SIMILAR_WALK ? 2 : 1;
+    s.factors = above_zero(c, factors * shape->items, &r);
     int64_t cells = shape->items * shape->k;
     int32_t *items = ops_memory(c, cells, sizeof *items);
     double *values = ops_doubles(c, cells);
@@ -160,7 +166,7 @@ static void neighbours_of(const struct similar_shape *shape, const struct simila
     rk_value weight = RK_NONE, factor = RK_NONE;
     if (kind->weighted) {
         weight = ops_input(c, RK_F32, shape->users, 1, s.weights);
-        factor = ops_input(c, RK_F32, shape->items, 1, s.factors);
+        factor = ops_input(c, RK_F32, shape->items, factors, s.factors);
     }
     rk_value out_items = ops_variable(c, RK_I32, shape->items, shape->k, NULL);
     rk_value out_values = ops_variable(c, RK_F32, shape->items, shape->k, NULL);

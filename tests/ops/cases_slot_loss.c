@@ -213,6 +213,82 @@ static void slot_loss(void)
     }
 }
 
+/* Derivatives of a term by its 1 + m scores, by central differences; 0 and a term of 0 of what is
+ * no triplet of the step. */
+static void score_loss_by(const rk_slot_rule *rule, setting t)
+{
+    const int64_t width = 1 + t.m, n = t.s.b.batch * width;
+    float *given = ops_reals(t.s.c, n, &t.s.r);
+    double *loss = ops_doubles(t.s.c, 1), *size = ops_doubles(t.s.c, 1);
+    double *by_score = ops_doubles(t.s.c, n), *tolerance = ops_doubles(t.s.c, n);
+    double *s = ops_doubles(t.s.c, width), *beta = ops_doubles(t.s.c, width);
+    for (int64_t b = 0; b < t.s.b.triplets; b++) {
+        double nearest = 1, ignored = 1, h = 1e-5, triplets = (double)t.s.b.triplets;
+        double weight = t.weight ? (double)t.weight[b] : 1;
+        for (int64_t k = 0; k < width; k++) {
+            s[k] = (double)given[b * width + k];
+        }
+        double term = term_of(rule, s, t.m, beta, weight, &nearest);
+        assert_true(nearest > 4 * h); /* else the case is to be changed */
+        ops_add(loss, size, term / triplets);
+        for (int64_t k = 0; k < width; k++) {
+            double here = s[k];
+            s[k] = here + h;
+            double above = term_of(rule, s, t.m, beta, weight, &ignored);
+            s[k] = here - h;
+            double below = term_of(rule, s, t.m, beta, weight, &ignored);
+            s[k] = here;
+            by_score[b * width + k] = (above - below) / (2 * h) / triplets;
+            tolerance[b * width + k] = fmax(weight, 1) * 15;
+        }
+    }
+    rk_value in[] = {ops_input(t.s.c, RK_F32, t.s.b.batch, width, given), t.s.state, RK_NONE,
+                     t.weight ? ops_input(t.s.c, RK_F32, t.s.b.batch, 1, t.weight) : RK_NONE};
+    rk_attr attr = {.slot = {.batch = t.s.b.batch, .rule = *rule}};
+    rk_value out = ops_append(t.s.c, RK_OP_SCORE_LOSS, in, 4, attr);
+    ops_expect_reals(t.s.c, out, loss, size, 1e-6);
+    ops_expect_reals(t.s.c, out + 1, by_score, tolerance, 1e-6);
+    ops_run(t.s.c, 1);
+}
+
+static void score_loss(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        for (int v = 0; v < N_RULES; v++) {
+            setting t = begin("score_loss", i, v, false);
+            score_loss_by(&rules[v], (i + v) % 2 ? weighed(t) : t);
+        }
+    }
+}
+
+/* Of scores and labels. */
+static void score_loss_of_labels(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        setting t = begin("score_loss of labels", i, 0, false);
+        t = i % 2 ? weighed(t) : t;
+        const int64_t n = t.s.b.batch, used = t.s.b.triplets;
+        float *given = ops_reals(t.s.c, n, &t.s.r), *labels = ops_reals(t.s.c, n, &t.s.r);
+        double *loss = ops_doubles(t.s.c, 1), *size = ops_doubles(t.s.c, 1);
+        double *by_score = ops_doubles(t.s.c, n), *by_size = ops_doubles(t.s.c, n);
+        for (int64_t b = 0; b < used; b++) {
+            double distance = (double)given[b] - (double)labels[b];
+            double weight = (t.weight ? (double)t.weight[b] : 1) / (double)used;
+            ops_add(loss, size, weight * distance * distance);
+            by_score[b] = 2 * weight * distance;
+            by_size[b] = fabs(by_score[b]);
+        }
+        rk_value in[] = {ops_input(t.s.c, RK_F32, n, 1, given), t.s.state,
+                         ops_input(t.s.c, RK_F32, n, 1, labels),
+                         t.weight ? ops_input(t.s.c, RK_F32, n, 1, t.weight) : RK_NONE};
+        rk_attr attr = {.slot = {.batch = n}};
+        rk_value out = ops_append(t.s.c, RK_OP_SCORE_LOSS, in, 4, attr);
+        ops_expect_reals(t.s.c, out, loss, size, 1e-9);
+        ops_expect_reals(t.s.c, out + 1, by_score, by_size, 1e-6);
+        ops_run(t.s.c, 1);
+    }
+}
+
 static void slot_grad(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
@@ -288,6 +364,8 @@ const ops_entry ops_cases_slot_loss[] = {
     {RK_OP_SELECT_NEGATIVES, select_negatives},
     {RK_OP_SLOT_LOSS, slot_loss},
     {RK_OP_SLOT_LOSS, slot_loss_extremes},
+    {RK_OP_SCORE_LOSS, score_loss},
+    {RK_OP_SCORE_LOSS, score_loss_of_labels},
     {RK_OP_SLOT_GRAD, slot_grad},
     {RK_OP_COUNT, NULL},
 };

@@ -14,7 +14,8 @@ typedef struct fixture {
     rk_graph graph;
     rk_store store;
     rk_program program;
-    int32_t offsets, columns, scale, nodes, other_nodes, state, table, weights, factor, out, other;
+    int32_t offsets, columns, scale, nodes, other_nodes, state, table, weights, factor, square,
+        bias, out, other;
     rk_graph_values values; /* of the program in hand */
     rk_row_set rows;
 } fixture;
@@ -22,7 +23,7 @@ typedef struct fixture {
 static const int32_t batch[SLOTS] = {3,  5,  3,  39, 0,  12, 40, 69, 47, 41, 40, 66,
                                      -1, -1, 47, 12, 50, 51, 52, 53, 3,  69, -1, 1};
 static const int32_t other_batch[OTHER_SLOTS] = {7, 5, 60, 61, 5, 39, -1, 44};
-static float factor[N], weights[4] = {0.1f, 0.2f, 0.3f, 0.4f};
+static float factor[N], square[DIM * DIM], bias[DIM], weights[4] = {0.1f, 0.2f, 0.3f, 0.4f};
 
 static void make_fixture(fixture *f)
 {
@@ -38,6 +39,10 @@ static void make_fixture(fixture *f)
             }
         }
     }
+    for (int i = 0; i < DIM * DIM; i++) {
+        square[i] = (float)(i * 7 % 11) / 10 - 0.4f;
+        bias[i % DIM] = 0.3f + 0.1f * (float)(i % DIM);
+    }
     assert_ok(rk__graph_build(&f->graph, users, items, n, N_USERS, N_ITEMS));
     const rk_graph *g = &f->graph;
     rk_store *s = &f->store;
@@ -50,6 +55,8 @@ static void make_fixture(fixture *f)
     assert_ok(rk__store_add(s, "table", RK_F32, N, DIM, NULL, &f->table));
     assert_ok(rk__store_add(s, "weights", RK_F32, 1, 4, weights, &f->weights));
     assert_ok(rk__store_add(s, "factor", RK_F32, N, 1, factor, &f->factor));
+    assert_ok(rk__store_add(s, "square", RK_F32, DIM, DIM, square, &f->square));
+    assert_ok(rk__store_add(s, "bias", RK_F32, 1, DIM, bias, &f->bias));
     assert_ok(rk__store_add(s, "out", RK_F32, SLOTS, DIM, NULL, &f->out));
     assert_ok(rk__store_add(s, "other", RK_F32, OTHER_SLOTS, DIM, NULL, &f->other));
 }
@@ -191,6 +198,19 @@ static rk_value gram_form(fixture *f, rk_value x)
     return rk__unfold(&f->program, f->values, rk__fold(&f->program, f->values, x, side), side);
 }
 
+/* A layer whose function of 0 is not 0, then everything that goes by columns. */
+static rk_value network(fixture *f, rk_value x)
+{
+    rk_program *p = &f->program;
+    rk_value row = rk__use(p, f->bias);
+    rk_value h = rk__gemm(p, x, rk__use(p, f->square), row);
+    h = rk__activate(p, h, (rk_activate_attr){.kind = RK_ACTIVATION_SIGMOID});
+    h = rk__dropout(p, h, rk__use(p, f->state), (rk_dropout_attr){.ratio = 0.5, .layer = 2});
+    h = rk__scale_columns(p, rk__multiply(p, h, x), row);
+    rk_value parts[] = {rk__take_columns(p, h, 2, 5), rk__take_columns(p, x, 0, DIM - 5)};
+    return rk__add(p, rk__join_columns(p, parts, 2), rk__place_columns(p, parts[0], 3, DIM), 1, 2);
+}
+
 static rk_value parameter(fixture *f, rk_value x)
 {
     (void)f;
@@ -208,6 +228,8 @@ static void tables_are_computed_at_the_rows_that_are_read(void **state)
                       "combine");
     check(noisy_layer, "unique_rows propagate_rows perturb");
     check(gram_form, "unique_rows fold unfold_rows");
+    check(network, "unique_rows combine_rows gemm activate dropout multiply scale_columns "
+                   "take_columns take_columns join_columns place_columns combine");
     check(parameter, "unique_rows combine_rows");
     for (int op = 0; op < RK_OP_COUNT; op++) {
         if (rk__op_info((rk_op)op)->can_restrict && !is_covered[op]) {

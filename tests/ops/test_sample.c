@@ -258,6 +258,28 @@ static void a_shuffled_epoch_visits_every_edge_once(void **state)
 }
 
 /* A permutation for every size, and each element lands everywhere about equally often. */
+/* Of an edge's rows each as often as the others, and another one in other triplets. */
+static void rows_of_edges_are_drawn_evenly(void **state)
+{
+    (void)state;
+    enum { EDGES = 3, DRAWS = 3000 };
+    static const int64_t rows[EDGES + 1] = {0, 1, 4, 11};
+    for (int64_t e = 0; e < EDGES; e++) {
+        const int64_t n = rows[e + 1] - rows[e];
+        double counts[8] = {0}, chi = 0;
+        for (int64_t t = 0; t < DRAWS; t++) {
+            int64_t row = rk__draw_row(rows, e, 7, t / 100, t % 100);
+            assert_in_range(row, rows[e], rows[e + 1] - 1);
+            counts[row - rows[e]]++;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            chi += pow(counts[i] - (double)DRAWS / (double)n, 2) / ((double)DRAWS / (double)n);
+        }
+        assert_true(chi <= (double)(n - 1) + 5 * sqrt(2 * (double)n));
+        assert_int_equal(rk__draw_row(NULL, e, 7, 0, 0), e);
+    }
+}
+
 static void shuffles_are_permutations(void **state)
 {
     (void)state;
@@ -482,6 +504,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(positives_by_user),
+        cmocka_unit_test(rows_of_edges_are_drawn_evenly),
         cmocka_unit_test(positives_by_interaction),
         cmocka_unit_test(a_shuffled_epoch_visits_every_edge_once),
         cmocka_unit_test(shuffles_are_permutations),

@@ -282,3 +282,20 @@ void fitted_invert(double *a, int n)
     memcpy(a, b, (size_t)(n * n) * sizeof *a);
     free(b);
 }
+
+void fitted_check_scores(const char *what, const rk_model *model, const fitted_data *d,
+                         const double *expected, double bound)
+{
+    double *row = calloc((size_t)d->n_items, sizeof *row);
+    for (int u = 0; u < d->n_users; u++) {
+        bool is_cold = fitted_user_degree(d, u) == 0;
+        for (int i = 0; i < d->n_items; i++) {
+            int users = fitted_item_degree(d, i);
+            row[i] = users == 0 ? -INFINITY : is_cold ? users : expected[u * d->n_items + i];
+        }
+        float *scores = fitted_user_scores(model, u);
+        fitted_assert_near(what, scores, row, d->n_items, bound);
+        free(scores);
+    }
+    free(row);
+}

@@ -61,6 +61,11 @@ float *fitted_list_scores(const rk_model *model, const int32_t *items, const flo
 void fitted_assert_near(const char *what, const float *actual, const double *expected, int64_t n,
                         double bound);
 
+/* What known users are given: expected [n_users, n_items] of those with train items, popularity of
+ * the last one; -INFINITY of the item that nobody has. */
+void fitted_check_scores(const char *what, const rk_model *model, const fitted_data *d,
+                         const double *expected, double bound);
+
 /* The inverse of a [n, n] in place, by Gauss and Jordan with pivots. */
 void fitted_invert(double *a, int n);
 

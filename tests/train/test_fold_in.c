@@ -120,6 +120,8 @@ static void lists_of_items_score_as_users_do(void **unused)
         {"model.kind=item_knn", "model.neighbours=12", "model.aggregate=target", NULL},
         {"model.kind=item_knn", "model.neighbours=12", "model.aggregate=target_l1", NULL},
         {"model.kind=item_knn", "model.neighbours=12", "model.aggregate=bars", NULL},
+        {"model.kind=rp3beta", "model.neighbours=12", "model.aggregate=liked_l1", NULL},
+        {"model.kind=slim", "model.neighbours=12", "model.l1=0.3", NULL},
         {"model.kind=ease", "model.l2=8", NULL}};
     fitted_data d;
     for (int shape = 0; shape < 2; shape++) { /* ease by the items, then by the users */

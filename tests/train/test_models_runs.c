@@ -70,9 +70,13 @@ static void a_finished_closed_model_reports_again(void **unused)
     (void)unused;
     static const char *const kinds[][2] = {{"model.kind=popularity", "run.seed=2020"},
                                            {"model.kind=item_knn", "model.neighbours=20"},
+                                           {"model.kind=rp3beta", "model.walk_beta=0.2"},
+                                           {"model.kind=slim", "model.l1=2"},
                                            {"model.kind=ease", "model.l2=20"}};
-    static const char *const others[] = {"run.seed=1", "model.neighbours=21", "model.l2=21"};
-    static const char *const says[] = {"run.seed was", "model.neighbours was", "model.l2 was"};
+    static const char *const others[] = {"run.seed=1", "model.neighbours=21", "model.walk_beta=0.1",
+                                         "model.l1=1", "model.l2=21"};
+    static const char *const says[] = {"run.seed was", "model.neighbours was",
+                                       "model.walk_beta was", "model.l1 was", "model.l2 was"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         runs r;
         runs_begin(&r);

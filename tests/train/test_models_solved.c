@@ -1,6 +1,6 @@
 /*
- * Models that are solved for, popularity, item_knn, ease and ials, fitted through the public API
- * and held against dense matrices in double: their tensors, and the scores of all users and items.
+ * Models that are solved for, popularity, ease and ials, fitted through the public API and held
+ * against dense matrices in double: their tensors, and the scores of all users and items.
  *
  * The last user and the last item of the data have no train interactions: that user gets the items'
  * popularity, and that item scores -INFINITY.
@@ -10,24 +10,6 @@
 #include "train/fitted.h"
 
 enum { USERS = 37, ITEMS = 24, MOST = 40 };
-
-/* What a known user is to get: expected of those with train items, popularity of the last one. */
-static void check_scores(const char *what, const rk_model *model, const fitted_data *d,
-                         const double *expected, double bound)
-{
-    double *row = calloc((size_t)d->n_items, sizeof *row);
-    for (int u = 0; u < d->n_users; u++) {
-        bool is_cold = fitted_user_degree(d, u) == 0;
-        for (int i = 0; i < d->n_items; i++) {
-            int users = fitted_item_degree(d, i);
-            row[i] = users == 0 ? -INFINITY : is_cold ? users : expected[u * d->n_items + i];
-        }
-        float *scores = fitted_user_scores(model, u);
-        fitted_assert_near(what, scores, row, d->n_items, bound);
-        free(scores);
-    }
-    free(row);
-}
 
 /* ---- popularity ---- */
 
@@ -72,165 +54,6 @@ static void popularity_counts(void **unused)
     check_popularity(&d, "model.half_life=0", 0);
     check_popularity(&d, "model.half_life=0.5", 0.5);
     check_popularity(&d, "model.half_life=30", 30);
-    fitted_data_free(&d);
-}
-
-/* ---- item_knn ---- */
-
-typedef struct knn_rule {
-    const char *similarity;
-    double shrinkage;
-    const char *more; /* one more setting */
-} knn_rule;
-
-static double user_weight(const fitted_data *d, int u)
-{
-    double idf = log(d->n_items) - log1p(fitted_user_degree(d, u));
-    return idf * idf;
-}
-
-static double bm25_factor(const fitted_data *d, int i, double total)
-{
-    const double k1 = 1.2, b = 0.75;
-    double length = 1 - b + b * fitted_item_degree(d, i) / (total / d->n_items);
-    return (k1 + 1) / (k1 * length + 1);
-}
-
-/* The similarity of i, whose list it is, and j; 0 without users in common. */
-static double similarity(const fitted_data *d, const knn_rule *rule, int i, int j, double total)
-{
-    double common = 0, weighted = 0, own = 0, other = 0, all = d->n_users;
-    double n_i = fitted_item_degree(d, i), n_j = fitted_item_degree(d, j), value = 0;
-    for (int u = 0; u < d->n_users; u++) {
-        double weight = user_weight(d, u);
-        bool a = d->has[u * d->n_items + i], b = d->has[u * d->n_items + j];
-        common += a && b;
-        weighted += a && b ? weight : 0;
-        own += a ? weight : 0;
-        other += b ? weight : 0;
-    }
-    if (common == 0) {
-        return 0;
-    }
-    switch (rule->similarity[0]) {
-    case 'c':
-        value = common / sqrt(n_i * n_j);
-        break;
-    case 'j':
-        value = common / (n_i + n_j - common);
-        break;
-    case 't':
-        value = weighted / sqrt(own * other);
-        break;
-    case 'b':
-        value = weighted * bm25_factor(d, i, total) * bm25_factor(d, j, total);
-        break;
-    case 'a': /* with model.similarity_alpha 0.2 */
-        value = common / (pow(n_i, 0.2) * pow(n_j, 0.8));
-        break;
-    default:
-        value =
-            (common - n_i * n_j / all) / sqrt((n_i - n_i * n_i / all) * (n_j - n_j * n_j / all));
-    }
-    return value * common / (common + rule->shrinkage);
-}
-
-/* Holds the model's lists against all similarities, and leaves S, dense, of exactly these lists:
- * where two neighbours are as near as rounding, either may be in. */
-static void check_lists(const rk_model *model, const fitted_data *d, const knn_rule *rule, int k,
-                        double *s)
-{
-    const int n = d->n_items;
-    int32_t *neighbours = fitted_tensor(model, "neighbours", NULL, NULL);
-    float *values = fitted_tensor(model, "similarities", NULL, NULL);
-    double total = 0;
-    for (int u = 0; u < d->n_users; u++) {
-        total += fitted_user_degree(d, u);
-    }
-    memset(s, 0, (size_t)(n * n) * sizeof *s);
-    for (int i = 0; i < n; i++) {
-        bool is_listed[MOST] = {false};
-        double last = INFINITY;
-        int listed = 0;
-        for (; listed < k && neighbours[i * k + listed] >= 0; listed++) {
-            int j = neighbours[i * k + listed];
-            double value = similarity(d, rule, i, j, total);
-            assert_true(j != i && !is_listed[j]);
-            assert_close((double)values[i * k + listed], value, 1e-5, 0);
-            assert_true(value > 0 && value <= last * (1 + 1e-6));
-            is_listed[j] = true;
-            s[i * n + j] = last = value;
-        }
-        for (int e = listed; e < k; e++) {
-            assert_int_equal(neighbours[i * k + e], -1);
-            assert_true(values[i * k + e] == 0);
-        }
-        for (int j = 0; j < n; j++) { /* nobody better is left out */
-            double value = j == i || is_listed[j] ? 0 : similarity(d, rule, i, j, total);
-            assert_true(value <= (listed < k ? 1e-12 : last * (1 + 1e-6)));
-        }
-    }
-    free(neighbours);
-    free(values);
-}
-
-static void expected_scores(const fitted_data *d, const double *s, const char *aggregate,
-                            double *out)
-{
-    const int n = d->n_items;
-    bool is_liked = strcmp(aggregate, "liked") == 0, has_mean = strcmp(aggregate, "bars") == 0;
-    bool is_unit = has_mean || strcmp(aggregate, "target_l1") == 0;
-    for (int u = 0; u < d->n_users; u++) {
-        for (int c = 0; c < n; c++) {
-            double sum = 0, row = 0, mean = (double)fitted_item_degree(d, c) / d->n_users;
-            for (int j = 0; j < n; j++) {
-                double m = has_mean ? (double)fitted_item_degree(d, j) / d->n_users : 0;
-                double x = d->has[u * n + j] - m;
-                sum += x * (is_liked ? s[j * n + c] : s[c * n + j]);
-                row += s[c * n + j];
-            }
-            out[u * n + c] = (is_unit && row > 0 ? sum / row : sum) + (has_mean ? mean : 0);
-        }
-    }
-}
-
-static void check_knn(const fitted_data *d, const knn_rule *rule, int k)
-{
-    static const char *const aggregates[] = {"liked", "target", "target_l1", "bars"};
-    double *s = calloc((size_t)(d->n_items * d->n_items), sizeof *s);
-    double *expected = calloc((size_t)(d->n_users * d->n_items), sizeof *expected);
-    for (int a = 0; a < 4; a++) {
-        char kind[64], aggregate[64], neighbours[64], shrinkage[64], what[128];
-        snprintf(kind, sizeof kind, "model.similarity=%s", rule->similarity);
-        snprintf(aggregate, sizeof aggregate, "model.aggregate=%s", aggregates[a]);
-        snprintf(neighbours, sizeof neighbours, "model.neighbours=%d", k);
-        snprintf(shrinkage, sizeof shrinkage, "model.shrinkage=%g", rule->shrinkage);
-        snprintf(what, sizeof what, "item_knn %s %s", rule->similarity, aggregates[a]);
-        const char *settings[] = {
-            "model.kind=item_knn", kind, aggregate, neighbours, shrinkage, rule->more, NULL};
-        fitted f = fitted_fit(d, settings);
-        check_lists(f.model, d, rule, k, s);
-        expected_scores(d, s, aggregates[a], expected);
-        check_scores(what, f.model, d, expected, 1e-5);
-        fitted_free(&f);
-    }
-    free(s);
-    free(expected);
-}
-
-static void item_knn_scores_by_its_lists(void **unused)
-{
-    (void)unused;
-    static const knn_rule rules[] = {
-        {"cosine", 0, NULL}, {"cosine", 3, NULL}, {"jaccard", 0, NULL},
-        {"tfidf", 0, NULL},  {"bm25", 2.5, NULL}, {"asymmetric", 0, "model.similarity_alpha=0.2"},
-        {"pearson", 0, NULL}};
-    fitted_data d;
-    fitted_data_init(&d, USERS, ITEMS, true);
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        check_knn(&d, &rules[i], 5);
-    }
-    check_knn(&d, &rules[0], ITEMS - 1); /* as many as there can be: lists end early */
     fitted_data_free(&d);
 }
 
@@ -308,7 +131,7 @@ static void check_ease(int n_users, int n_items, const char *setting, double l2)
             expected[p] += d.has[p / n_items * n_items + j] * b[j * n_items + p % n_items];
         }
     }
-    check_scores(setting, f.model, &d, expected, 1e-4);
+    fitted_check_scores(setting, f.model, &d, expected, 1e-4);
     free(inverse);
     free(expected);
     free(b);
@@ -472,7 +295,7 @@ static void check_ials(const fitted_data *d, const als_case *c)
             dot(factors + p / d->n_items * DIM, factors + (d->n_users + p % d->n_items) * DIM);
     }
     if (!c->by_values) { /* who is folded in says the weights of the items */
-        check_scores(c->settings[0], end.model, d, expected, 1e-4);
+        fitted_check_scores(c->settings[0], end.model, d, expected, 1e-4);
     }
     free(drawn);
     free(found);
@@ -543,7 +366,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(popularity_counts),
-        cmocka_unit_test(item_knn_scores_by_its_lists),
         cmocka_unit_test(ease_is_the_same_through_either_side),
         cmocka_unit_test(ials_sweeps_as_dense_equations_do),
     };

@@ -3,6 +3,7 @@ target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/f
 rankine_test(train/test_step.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
+rankine_test(train/test_refit.c)
 rankine_test(train/test_schedule.c)
 rankine_test(train/test_neighbour_term.c)
 rankine_test(train/test_run.c)
@@ -18,12 +19,14 @@ rankine_test(train/test_saved.c)
 rankine_test(train/test_evaluate.c)
 rankine_test(train/test_warm_start.c)
 rankine_test(train/test_models_solved.c)
+rankine_test(train/test_models_lists.c)
 rankine_test(train/test_fold_in.c)
 rankine_test(train/test_candidates.c)
 rankine_test(train/test_held_out.c)
 rankine_test(train/test_weights.c)
 rankine_test(train/test_models_bad.c)
 rankine_test(train/test_models_runs.c)
+rankine_test(train/test_fm.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 
@@ -40,7 +43,8 @@ if(NOT RANKINE_SANITIZE)
         device/cpu/rows.c device/cpu/score.c device/cpu/tables.c device/cpu/topk.c
         engine/engine.c engine/snapshot.c
         eval/evaluate.c eval/metrics.c
-        models/ease.c models/ials.c models/item_knn.c models/lightgcn.c models/model.c
+        models/ease.c models/ials.c models/item_knn.c models/item_lists.c
+        models/lightgcn.c models/model.c
         ops/append.c ops/plan.c ops/program.c
         score/answers.c score/reasons.c score/scorer.c score/tile.c score/variants.c)
     list(TRANSFORM shared_sources PREPEND ${PROJECT_SOURCE_DIR}/src/)

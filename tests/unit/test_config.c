@@ -341,6 +341,7 @@ static void every_option_prints_and_loads(void **state)
         const char *value = rows[i].type == RK_TYPE_BOOL     ? "false"
                             : rows[i].type == RK_TYPE_INTS   ? "[7, 9]"
                             : rows[i].type == RK_TYPE_REALS  ? "[0.5, -1e-3, 0.5]"
+                            : rows[i].type == RK_TYPE_PATHS  ? "[one, \"the other: one\", /a/third]"
                             : rows[i].type == RK_TYPE_CHOICE ? rk__choice_next(rows[i].minimum)
                             : rows[i].type == RK_TYPE_INT    ? rows[i].maximum
                             : rows[i].type == RK_TYPE_REAL   ? rows[i].maximum
@@ -357,6 +358,15 @@ static void every_option_prints_and_loads(void **state)
     assert_int_equal(o->model.kind, RK_MODEL_MF);
     assert_string_equal(rk__option_choice("eval.metrics", (int)o->eval.metrics.v[1]), "map");
     assert_string_equal(get(config, "eval.metrics"), "[hit, map]");
+    const rk_texts *members = &o->model.members; /* from the current folder on */
+    assert_int_equal(members->n, 3);
+    assert_true(members->v[0][0] == '/' && strcmp(strrchr(members->v[0], '/'), "/one") == 0);
+    assert_non_null(strstr(members->v[1], "/the other: one"));
+    assert_string_equal(members->v[2], "/a/third");
+    assert_fails(RK_ERR_CONFIG, "has an empty element",
+                 rk_config_set(config, "model.members=[a, \"\"]", "--set"));
+    assert_ok(rk_config_set(config, "model.members=[]", "--set"));
+    assert_int_equal(o->model.members.n, 0);
     rk_config_free(config);
 }
 

@@ -230,6 +230,8 @@ static const char *another_value(const rk_option *row)
                                                             : row->minimum;
     case RK_TYPE_REALS:
         return "[2, 3]";
+    case RK_TYPE_PATHS:
+        return "[one, two]";
     default:
         return strcmp(row->default_text, row->maximum) == 0 ? row->minimum : row->maximum;
     }
@@ -311,7 +313,8 @@ static void what_nobody_reads_is_refused(void **state)
 static void options_of_gradients_are_for_gradients(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"popularity", "item_knn", "ease", "ials"};
+    static const char *const kinds[] = {"popularity", "item_knn", "slim",
+                                        "rp3beta",    "ease",     "ials"};
     static const char *const sections[] = {"loss", "sampling", "train"};
     int64_t n = 0;
     int found = 0;
@@ -324,6 +327,7 @@ static void options_of_gradients_are_for_gradients(void **state)
         bool in_epochs =
             strcmp(rows[i].section, "train") == 0 &&
             (strcmp(rows[i].key, "epochs") == 0 || strcmp(rows[i].key, "checkpoint_every") == 0);
+        is_one = is_one && strcmp(rows[i].key, "refit") != 0; /* of every model */
         for (size_t k = 0; is_one && k < sizeof kinds / sizeof kinds[0]; k++, found++) {
             rk_config *config = NULL;
             char assignment[128], message[256];

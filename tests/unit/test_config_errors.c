@@ -49,7 +49,7 @@ static void unknown_names(void **state)
         {"model: {embedding_size: 64}\n", "did you mean 'model.dim'?"},
         {"model: {wholly_unlike_anything: 1}\n",
          "the keys of 'model' are kind, dim, init, layers, layer_weights, given_weights, alpha, "
-         "beta, gamma, init_sd, half_life, similarity, neighbours"},
+         "beta, gamma, init_sd, half_life, similarity, shrinkage, neighbours"},
         {"wholly_unlike_anything: 1\n",
          "the sections are run, data, labels, split, model, loss, sampling, train, eval"},
         {"data: {source: 1}\n", "did you mean 'data.sources'?"},
@@ -91,8 +91,8 @@ static void wrong_values(void **state)
         {"train: {beta1: 1}\n", "train.beta1 = 1 is out of range [0, 0.9999999]"},
         {"model:\n  kind: ngcf\n",
          "dir/exp.yaml:2: model.kind takes one of lightgcn, mf, lightgcn++, popularity, item_knn, "
-         "ease, ials, not 'ngcf'"},
-        {"model: {kind: MF}\n", "item_knn, ease, ials, not 'MF'; did you mean mf?"},
+         "slim, rp3beta, ease, ials, not 'ngcf'"},
+        {"model: {kind: MF}\n", "item_knn, slim, rp3beta, ease, ials, not 'MF'; did you mean mf?"},
         {"labels: {header: yes}\n", "labels.header takes true or false, not 'yes'"},
         {"labels: {header: 'true'}\n", "not the quoted text 'true'"},
         {"data: {name: }\n", "data.name takes a text, not nothing (an empty text is \"\")"},
@@ -213,7 +213,7 @@ static void bad_assignments(void **state)
         {"train.epochs=five", "not 'five'"},
         {"train.epochs=\"5\"", "not the quoted text '5'"},
         {"train.epochs=-1", "train.epochs = -1 is out of range [0, 100000000]"},
-        {"model.kind=x", "popularity, item_knn, ease, ials, not 'x'"},
+        {"model.kind=x", "popularity, item_knn, slim, rp3beta, ease, ials, not 'x'"},
         {"eval.k=[10", "--set eval.k=[10: the value is not YAML"},
         {"eval.k=", "eval.k needs 1 to 1024 elements, not 0"},
         {"eval.k=[]", "eval.k needs 1 to 1024 elements, not 0"},

@@ -92,7 +92,8 @@ static void make_ring(ring *r, int64_t n_items, int32_t left_out)
         }
     }
     assert_ok(rk__graph_build(&r->graph, users, items, n, N_USERS, n_items));
-    r->data = (rk_model_data){N_USERS, n_items, &r->graph, r->times, NULL};
+    r->data = (rk_model_data){
+        .n_users = N_USERS, .n_items = n_items, .graph = &r->graph, .train_times = r->times};
 }
 
 /* Models as options say them, ended by NULL. */
@@ -108,6 +109,8 @@ static const char *const variants[][4] = {
     {"model.kind=item_knn", "model.neighbours=2"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=bm25", "model.aggregate=bars"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=tfidf"},
+    {"model.kind=slim", "model.neighbours=2"},
+    {"model.kind=rp3beta", "model.neighbours=2"},
     {"model.kind=ease"},
     {"model.kind=ials", "model.dim=3"},
 };
@@ -181,7 +184,8 @@ static void kinds_are_whole(void **state)
     for (const rk_model_kind *const *at = rk__models(); *at; at++) {
         const rk_model_kind *m = *at;
         assert_true(m->declare && m->score);
-        assert_int_equal(m->encode == NULL, m->n_phases > 0);
+        assert_int_equal(m->n_phases > 0, !m->encode && !m->scores); /* one way to be fitted */
+        assert_false(m->encode && m->scores);
         assert_int_equal(m->n_phases > 0, m->phase && m->phases);
         assert_true(m->query || m->reads_lists || m->is_same_for_all);
         assert_true(!m->is_closed || m->n_phases > 0);

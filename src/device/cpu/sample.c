@@ -87,3 +87,27 @@ void rk__cpu_triplet_values(const rk_call *call)
         }
     }
 }
+
+void rk__cpu_triplet_fields(const rk_call *call)
+{
+    const int64_t *offsets = call->in[0], *rows = call->in[2];
+    const int32_t *columns = call->in[1], *fields = call->in[3], *nodes = call->in[4];
+    const rk_step_state *state = call->in[5];
+    int64_t batch = call->node->attr.batch, count = rk__step_count(state);
+    int64_t n = rk__in(call, 3)->cols;
+    int32_t *out = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
+    {
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, batch);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            int64_t row = 0;
+            if (b < count) {
+                int64_t edge = rk__find_edge(offsets, columns, nodes[b], nodes[batch + b]);
+                row = rk__draw_row(rows, edge, state->seed, state->step, b);
+            }
+            for (int64_t f = 0; f < n; f++) {
+                out[b * n + f] = b < count ? fields[row * n + f] : -1;
+            }
+        }
+    }
+}

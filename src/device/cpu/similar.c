@@ -191,7 +191,7 @@ void rk__cpu_item_neighbours(const rk_call *call)
         for (int64_t i = 0; i < a->n_items; i++) {
             int64_t node = a->n_users + i;
             double users = (double)(s.offsets[node + 1] - s.offsets[node]);
-            const float *mine = factor ? factor + i : NULL;
+            const float *mine = factor ? factor + i * rk__similar_factors(a) : NULL;
             s.own[i] = rk__similar_number(a, RK_SIMILAR_OWN, users, mine);
             s.other[i] = rk__similar_number(a, RK_SIMILAR_OTHER, users, mine);
         }

@@ -201,6 +201,72 @@ void rk__cpu_slot_loss(const rk_call *call)
     *loss = s.count > 0 ? total / (double)s.count : 0;
 }
 
+/* ---- scores that are there ---- */
+
+/* (score - label)^2, and its derivative in place of the score. */
+static double squared_term(float *score, float label, double triplets, double weight)
+{
+    double distance = (double)*score - (double)label;
+    *score = (float)(2 * weight * distance / triplets);
+    return weight * distance * distance;
+}
+
+/* beta is that of no degrees: 0. */
+static double score_term(const rk_call *call, int64_t b, double count, const float *no_factors,
+                         float *by_score)
+{
+    const rk_slot_rule *rule = &call->node->attr.slot.rule;
+    const float *labels = call->in[2], *weights = call->in[3];
+    const int64_t n = rk__out(call, 1)->cols - 1;
+    double weight = weights ? (double)weights[b] : 1;
+    if (labels) {
+        return squared_term(by_score, labels[b], count, weight);
+    }
+    return rule->kind == RK_LOSS_SOFTMAX
+               ? softmax_term(rule, by_score, n, count, weight)
+               : additive_term(rule, by_score, n, count, 0, no_factors, weight);
+}
+
+static int64_t score_partial_bytes(const rk_call *call)
+{
+    return rk__cache_lines(rk__blocks(rk__out(call, 1)->rows, TRIPLETS_PER_BLOCK) *
+                           (int64_t)sizeof(double));
+}
+
+int64_t rk__cpu_scratch_score_loss(const rk_call *call)
+{
+    return score_partial_bytes(call) + factor_bytes(call);
+}
+
+void rk__cpu_score_loss(const rk_call *call)
+{
+    const int64_t batch = rk__out(call, 1)->rows, width = rk__out(call, 1)->cols;
+    const int64_t count = rk__step_count(call->in[1]);
+    const int64_t n_blocks = rk__blocks(batch, TRIPLETS_PER_BLOCK);
+    const float *scores = call->in[0];
+    double *partial = call->scratch, *loss = call->out[0];
+    float *no_factors = (void *)((char *)call->scratch + score_partial_bytes(call));
+    float *by_score = call->out[1];
+    rk__zero_row(no_factors, width);
+    RK_CPU_FOR(call, block, n_blocks)
+    {
+        double sum = 0;
+        int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, batch);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            float *mine = by_score + b * width;
+            if (b < count) {
+                memcpy(mine, scores + b * width, (size_t)width * sizeof *mine);
+                sum += score_term(call, b, (double)count, no_factors, mine);
+            } else {
+                rk__zero_row(mine, width);
+            }
+        }
+        partial[block] = sum;
+    }
+    double total = rk__add_partials(0, partial, n_blocks);
+    *loss = count > 0 ? total / (double)count : 0;
+}
+
 /* ---- gradient ---- */
 
 /* What a slot adds to the gradient of its row: an item gets its derivative times the user, the user

@@ -8,6 +8,16 @@
  * small enough to cost nothing. */
 enum { WARM_ROWS = 128, WARM_COLUMNS = 256, WARM_D = 64 };
 
+/* The product that a gemm by transposed rows makes: columns^T rows, as far as both have rows. */
+static rk_status product_of_gradients(rk_device_context *context, const rk_cuda_product *p)
+{
+    const float one = 1.0f, zero = 0.0f;
+    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_N, CUBLAS_OP_T, (int)p->d, (int)p->d,
+                              (int)p->n_rows, &one, p->columns, (int)p->d, p->rows, (int)p->d,
+                              &zero, p->products, (int)p->d));
+    return RK_OK;
+}
+
 /* One product of each kind that the programs of this context make, of zeros. With its first product
  * of a kind the library loads a kernel (CUDA_MODULE_LOADING is LAZY by default) and sets things up,
  * which may break a capture if it happens inside of one. */
@@ -30,6 +40,7 @@ static rk_status warm_up(rk_device_context *context)
         RK_TRY_GOTO(done, rk__cuda_blas_product(context, &p));
         RK_TRY_GOTO(done, rk__cuda_blas_weighted(context, &p, zeros));
         RK_TRY_GOTO(done, rk__cuda_blas_ranking(context, &p));
+        RK_TRY_GOTO(done, product_of_gradients(context, &p));
         RK_TRY_GOTO(done, rk__cuda_gram_warm_up(context, zeros, bytes));
         error = cudaStreamSynchronize(context->stream);
     }

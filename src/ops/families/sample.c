@@ -68,3 +68,36 @@ rk_traffic rk__traffic_triplet_values(const rk_counted *c)
     return (rk_traffic){.bytes = 3 * cache_line * rk__elements(rk__counted_out(c, 0)),
                         .gathers = 1};
 }
+
+rk_value rk__triplet_fields(rk_program *p, rk_graph_values graph, rk_value offsets, rk_value fields,
+                            rk_value nodes, rk_value state, int64_t batch)
+{
+    rk_node node = RK_NODE(RK_OP_TRIPLET_FIELDS, graph.offsets, graph.columns, offsets, fields,
+                           nodes, state);
+    node.attr.batch = batch;
+    return rk__append_value(p, node);
+}
+
+/* offsets i64[N+1], columns i32[2E], rows of edges i64[E+1] or - (R = E), fields i32[R,F],
+ * nodes i32[(2+M)B], state -> i32[BF] */
+rk_status rk__shape_triplet_fields(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t batch = node->attr.batch, slots = 0;
+    NEED(is(AT(0), RK_I64, -1, 1) && is(AT(1), RK_I32, -1, 1) && is(AT(3), RK_I32, -1, -1));
+    NEED(HAS(2) ? is(AT(2), RK_I64, AT(1)->rows / 2 + 1, 1) : 2 * AT(3)->rows == AT(1)->rows);
+    NEED(is(AT(4), RK_I32, -1, 1) && is(AT(5), RK_STATE, 1, 1));
+    NEED(batch > 0 && AT(4)->rows % batch == 0 && AT(4)->rows / batch >= 2);
+    RK_TRY(rk__mul(&slots, batch, AT(3)->cols, "the fields of a batch"));
+    NEED(slots < INT32_MAX);
+    out[0] = shape(RK_I32, slots, 1);
+    return RK_OK;
+}
+
+/* As of triplet_values, and a row of fields. */
+rk_traffic rk__traffic_triplet_fields(const rk_counted *c)
+{
+    const double cache_line = 64;
+    double fields = (double)rk__counted_in(c, 3)->cols;
+    return (rk_traffic){.bytes = 4 * cache_line * rk__elements(rk__counted_out(c, 0)) / fields,
+                        .gathers = 1};
+}

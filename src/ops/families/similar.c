@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/choices.h"
+#include "ops/similar_value.h"
 
 static bool has_users(int64_t n_users, int64_t n_items)
 {
@@ -22,18 +23,18 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
     rk__append(p, node);
 }
 
-/* offsets i64[U+I+1], columns i32 (nodes), user_weight f32[U] or -, item_factor f32[I] or -
- * -> items i32[I,K], values f32[I,K] */
+/* offsets i64[U+I+1], columns i32 (nodes), user_weight f32[U] or -, item_factor f32[I,1] or [I,2]
+ * or - -> items i32[I,K], values f32[I,K] */
 rk_status rk__shape_item_neighbours(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_similar_attr *a = &node->attr.similar;
-    bool has_factor = a->kind == RK_SIMILARITY_TFIDF || a->kind == RK_SIMILARITY_BM25;
+    const int factors = rk__similar_factors(a);
     int64_t cells = 0;
     NEED(has_users(a->n_users, a->n_items) && a->k > 0 && a->shrinkage >= 0);
     NEED(is(AT(0), RK_I64, a->n_users + a->n_items + 1, 1) && is(AT(1), RK_I32, -1, 1));
     NEED(!HAS(2) || is(AT(2), RK_F32, a->n_users, 1));
-    NEED(has_factor ? HAS(3) && is(AT(3), RK_F32, a->n_items, 1) : !HAS(3));
-    NEED(a->kind >= RK_SIMILARITY_COSINE && a->kind <= RK_SIMILARITY_PEARSON);
+    NEED(factors > 0 ? HAS(3) && is(AT(3), RK_F32, a->n_items, factors) : !HAS(3));
+    NEED(a->kind >= RK_SIMILARITY_COSINE && a->kind <= RK_SIMILAR_WALK);
     RK_TRY(rk__mul(&cells, a->n_items, a->k, "the neighbours of the items"));
     out[0] = shape(RK_I32, a->n_items, a->k);
     out[1] = shape(RK_F32, a->n_items, a->k);

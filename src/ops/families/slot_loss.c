@@ -51,6 +51,34 @@ rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape
     return RK_OK;
 }
 
+void rk__score_loss(rk_program *p, rk_value scores, rk_score_inputs v, rk_slot_rule rule)
+{
+    rk_node node = RK_NODE(RK_OP_SCORE_LOSS, scores, v.state, v.labels, v.weight);
+    node.attr.slot.batch = p->status == RK_OK ? p->tensors[scores].rows : 0;
+    node.attr.slot.rule = rule;
+    rk__program_add_term(p, "ranking", rk__append_value(p, node));
+}
+
+/* scores f32[B,n] of each triplet's positive and n - 1 negatives, state, labels f32[B] or -: then
+ * n is 1 and the loss is the squared distance from them, weight f32[B] or - (1 each)
+ * -> loss f64[1], by_score f32[B,n], 0 behind the last triplet */
+rk_status rk__shape_score_loss(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    int64_t batch = node->attr.slot.batch, n = AT(0)->cols;
+    NEED(batch > 0 && is(AT(0), RK_F32, batch, -1) && is(AT(1), RK_STATE, 1, 1));
+    NEED(HAS(2) ? is(AT(2), RK_F32, batch, 1) && n == 1 : n >= 2);
+    NEED(!HAS(3) || is(AT(3), RK_F32, batch, 1));
+    out[0] = shape(RK_F64, 1, 1);
+    out[1] = shape(RK_F32, batch, n);
+    return RK_OK;
+}
+
+void rk__grad_score_loss(rk_backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    (void)g, (void)alpha;
+    rk__contribute_shared(b, node->in[0], node->out[1], 1);
+}
+
 /* Of a loss by scores: inputs x, slot_row, ...; outputs loss, by_score. */
 void rk__grad_slot_loss(rk_backward *b, const rk_node *node, rk_value g, float alpha)
 {

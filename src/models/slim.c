@@ -1,0 +1,52 @@
+/*
+ * SLIM (Ning, Karypis: SLIM, sparse linear methods for top-N recommender systems, ICDM 2011): scores
+ * x W, where column j of W with a diagonal of zeros minimises
+ *     1/2 |x_j - X w|^2 + l2/2 |w|^2 + l1 |w|_1,   w >= 0 unless model.negative_weights,
+ * an elastic net by coordinate descent. The model.neighbours largest weights of each j are kept:
+ * each candidate looks for those that speak for it, so the lists are those of item_lists.c with the
+ * sides of model.aggregate target.
+ */
+#include "models/models.h"
+
+enum { NORMAL_L2 = 100 };
+
+static const char *const phases[] = {"coordinate descent"};
+
+static void phase(const rk_model_instance *instance, rk_program *p, int number, rk_value state)
+{
+    (void)number, (void)state;
+    const rk_options *o = instance->options;
+    const rk_slim_attr attr = {.l1 = o->model.l1,
+                               .l2 = o->model.l2 < 0 ? NORMAL_L2 : o->model.l2,
+                               .tolerance = o->model.tolerance,
+                               .passes = o->model.passes,
+                               .has_negative = o->model.negative_weights,
+                               .k = (int32_t)o->model.neighbours,
+                               .n_users = instance->data.n_users,
+                               .n_items = instance->data.n_items};
+    rk__slim_columns(p, rk__use_graph_rows(p), attr, rk__use_named(p, "neighbours"),
+                     rk__use_named(p, "similarities"));
+}
+
+static void finish(const rk_model_instance *instance, rk_program *p)
+{
+    (void)instance;
+    rk__make_item_lists(p, (rk_neighbour_lists_attr){.transposed = true});
+}
+
+const rk_model_kind rk__model_slim = {
+    .name = "slim",
+    .help = "SLIM (Ning, Karypis, ICDM 2011): sparse item-item weights, an elastic net for each "
+            "item by coordinate descent",
+    .check = rk__check_l2,
+    .check_data = rk__check_neighbours,
+    .declare = rk__declare_item_lists,
+    .n_phases = 1,
+    .phases = phases,
+    .is_closed = true,
+    .phase = phase,
+    .finish = finish,
+    .score = rk__score_item_lists,
+    .similar = rk__similar_item_lists,
+    .reads_lists = true,
+};

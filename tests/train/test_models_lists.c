@@ -1,0 +1,273 @@
+/*
+ * Models that keep lists of neighbours, item_knn, rp3beta and slim, fitted through the public API and
+ * held against dense matrices in double: their tensors, and the scores of all users and items.
+ */
+#include <math.h>
+
+#include "train/fitted.h"
+
+enum { USERS = 37, ITEMS = 24, MOST = 40 };
+
+/* ---- neighbours by common users ---- */
+
+typedef struct knn_rule {
+    const char *similarity; /* model.similarity of item_knn, or another model.kind */
+    double shrinkage;
+    const char *more[2]; /* more settings */
+} knn_rule;
+
+static double user_weight(const fitted_data *d, int u)
+{
+    double idf = log(d->n_items) - log1p(fitted_user_degree(d, u));
+    return idf * idf;
+}
+
+static double bm25_factor(const fitted_data *d, int i, double total)
+{
+    const double k1 = 1.2, b = 0.75;
+    double length = 1 - b + b * fitted_item_degree(d, i) / (total / d->n_items);
+    return (k1 + 1) / (k1 * length + 1);
+}
+
+/* The similarity of i, whose list it is, and j; 0 without users in common. */
+static double similarity(const fitted_data *d, const knn_rule *rule, int i, int j, double total)
+{
+    double common = 0, weighted = 0, own = 0, other = 0, walks = 0, all = d->n_users;
+    double n_i = fitted_item_degree(d, i), n_j = fitted_item_degree(d, j), value = 0;
+    for (int u = 0; u < d->n_users; u++) {
+        double weight = user_weight(d, u);
+        bool a = d->has[u * d->n_items + i], b = d->has[u * d->n_items + j];
+        common += a && b;
+        weighted += a && b ? weight : 0;
+        walks += a && b ? pow(fitted_user_degree(d, u), -0.7) : 0;
+        own += a ? weight : 0;
+        other += b ? weight : 0;
+    }
+    if (common == 0) {
+        return 0;
+    }
+    switch (rule->similarity[0]) {
+    case 'c':
+        value = common / sqrt(n_i * n_j);
+        break;
+    case 'j':
+        value = common / (n_i + n_j - common);
+        break;
+    case 't':
+        value = weighted / sqrt(own * other);
+        break;
+    case 'b':
+        value = weighted * bm25_factor(d, i, total) * bm25_factor(d, j, total);
+        break;
+    case 'r': /* rp3beta with model.walk_alpha 0.7 and model.walk_beta 0.4 */
+        value = walks * pow(n_i, -0.7) * pow(n_j, -0.4);
+        break;
+    case 'a': /* with model.similarity_alpha 0.2 */
+        value = common / (pow(n_i, 0.2) * pow(n_j, 0.8));
+        break;
+    default:
+        value =
+            (common - n_i * n_j / all) / sqrt((n_i - n_i * n_i / all) * (n_j - n_j * n_j / all));
+    }
+    return value * common / (common + rule->shrinkage);
+}
+
+/* Holds the model's lists against all similarities, and leaves S, dense, of exactly these lists:
+ * where two neighbours are as near as rounding, either may be in. */
+static void check_lists(const rk_model *model, const fitted_data *d, const knn_rule *rule, int k,
+                        double *s)
+{
+    const int n = d->n_items;
+    int32_t *neighbours = fitted_tensor(model, "neighbours", NULL, NULL);
+    float *values = fitted_tensor(model, "similarities", NULL, NULL);
+    double total = 0;
+    for (int u = 0; u < d->n_users; u++) {
+        total += fitted_user_degree(d, u);
+    }
+    memset(s, 0, (size_t)(n * n) * sizeof *s);
+    for (int i = 0; i < n; i++) {
+        bool is_listed[MOST] = {false};
+        double last = INFINITY;
+        int listed = 0;
+        for (; listed < k && neighbours[i * k + listed] >= 0; listed++) {
+            int j = neighbours[i * k + listed];
+            double value = similarity(d, rule, i, j, total);
+            assert_true(j != i && !is_listed[j]);
+            assert_close((double)values[i * k + listed], value, 1e-5, 0);
+            assert_true(value > 0 && value <= last * (1 + 1e-6));
+            is_listed[j] = true;
+            s[i * n + j] = last = value;
+        }
+        for (int e = listed; e < k; e++) {
+            assert_int_equal(neighbours[i * k + e], -1);
+            assert_true(values[i * k + e] == 0);
+        }
+        for (int j = 0; j < n; j++) { /* nobody better is left out */
+            double value = j == i || is_listed[j] ? 0 : similarity(d, rule, i, j, total);
+            assert_true(value <= (listed < k ? 1e-12 : last * (1 + 1e-6)));
+        }
+    }
+    free(neighbours);
+    free(values);
+}
+
+static void expected_scores(const fitted_data *d, const double *s, const char *aggregate,
+                            double *out)
+{
+    const int n = d->n_items;
+    bool is_liked = strncmp(aggregate, "liked", 5) == 0, has_mean = strcmp(aggregate, "bars") == 0;
+    bool is_unit = has_mean || strcmp(aggregate, "target_l1") == 0;
+    bool is_liked_unit = strcmp(aggregate, "liked_l1") == 0;
+    double *total = calloc((size_t)n, sizeof *total);
+    for (int e = 0; e < n * n; e++) {
+        total[e / n] += s[e];
+    }
+    for (int u = 0; u < d->n_users; u++) {
+        for (int c = 0; c < n; c++) {
+            double sum = 0, row = 0, mean = (double)fitted_item_degree(d, c) / d->n_users;
+            for (int j = 0; j < n; j++) {
+                double m = has_mean ? (double)fitted_item_degree(d, j) / d->n_users : 0;
+                double x = d->has[u * n + j] - m;
+                double of_liked = s[j * n + c] / (is_liked_unit && total[j] > 0 ? total[j] : 1);
+                sum += x * (is_liked ? of_liked : s[c * n + j]);
+                row += s[c * n + j];
+            }
+            out[u * n + c] = (is_unit && row > 0 ? sum / row : sum) + (has_mean ? mean : 0);
+        }
+    }
+    free(total);
+}
+
+static void check_knn(const fitted_data *d, const knn_rule *rule, int k)
+{
+    static const char *const aggregates[] = {"liked", "liked_l1", "target", "target_l1", "bars"};
+    const bool is_knn = !strchr("r", rule->similarity[0]);
+    double *s = calloc((size_t)(d->n_items * d->n_items), sizeof *s);
+    double *expected = calloc((size_t)(d->n_users * d->n_items), sizeof *expected);
+    for (int a = 0; a < 5; a++) {
+        char kind[64], aggregate[64], neighbours[64], shrinkage[64], what[128];
+        snprintf(kind, sizeof kind, is_knn ? "model.similarity=%s" : "model.kind=%s",
+                 rule->similarity);
+        snprintf(aggregate, sizeof aggregate, "model.aggregate=%s", aggregates[a]);
+        snprintf(neighbours, sizeof neighbours, "model.neighbours=%d", k);
+        snprintf(shrinkage, sizeof shrinkage, "model.shrinkage=%g", rule->shrinkage);
+        snprintf(what, sizeof what, "%s %s", rule->similarity, aggregates[a]);
+        const char *settings[] = {
+            "model.kind=item_knn", kind, aggregate, neighbours, is_knn ? shrinkage : rule->more[1],
+            rule->more[0],         NULL};
+        fitted f = fitted_fit(d, settings);
+        check_lists(f.model, d, rule, k, s);
+        expected_scores(d, s, aggregates[a], expected);
+        fitted_check_scores(what, f.model, d, expected, 1e-5);
+        fitted_free(&f);
+    }
+    free(s);
+    free(expected);
+}
+
+static void lists_of_neighbours_are_what_scores_add_up(void **unused)
+{
+    (void)unused;
+    static const knn_rule rules[] = {
+        {"cosine", 0, {NULL}},  {"cosine", 3, {NULL}},
+        {"jaccard", 0, {NULL}}, {"tfidf", 0, {NULL}},
+        {"bm25", 2.5, {NULL}},  {"asymmetric", 0, {"model.similarity_alpha=0.2"}},
+        {"pearson", 0, {NULL}}, {"rp3beta", 0, {"model.walk_alpha=0.7", "model.walk_beta=0.4"}}};
+    fitted_data d;
+    fitted_data_init(&d, USERS, ITEMS, true);
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        check_knn(&d, &rules[i], 5);
+    }
+    check_knn(&d, &rules[0], ITEMS - 1); /* as many as there can be: lists end early */
+    fitted_data_free(&d);
+}
+
+/* ---- slim ---- */
+
+/* The slope of |x_j - X w|^2 / 2 + l2 |w|^2 / 2 by -w_k, where W [n, n] holds column j. */
+static double slope_of(const fitted_data *d, const double *w, int k, int j, double l2)
+{
+    const int n = d->n_items;
+    double slope = -l2 * w[k * n + j];
+    for (int u = 0; u < d->n_users; u++) {
+        if (d->has[u * n + k]) {
+            double left = d->has[u * n + j];
+            for (int m = 0; m < n; m++) {
+                left -= d->has[u * n + m] ? w[m * n + j] : 0;
+            }
+            slope += left;
+        }
+    }
+    return slope;
+}
+
+/* The weights are the only ones from which no direction goes down, and scores are x W. */
+static void check_slim(const fitted_data *d, double l1, double l2, bool has_negative)
+{
+    const int n = d->n_items, k = n - 1;
+    char first[32], second[32], third[48];
+    snprintf(first, sizeof first, "model.l1=%g", l1);
+    snprintf(second, sizeof second, "model.l2=%g", l2);
+    snprintf(third, sizeof third, "model.negative_weights=%s", has_negative ? "true" : "false");
+    const char *settings[] = {"model.kind=slim",
+                              "model.neighbours=23",
+                              "model.tolerance=1e-13",
+                              first,
+                              second,
+                              third,
+                              NULL};
+    fitted f = fitted_fit(d, settings);
+    int32_t *items = fitted_tensor(f.model, "neighbours", NULL, NULL);
+    float *values = fitted_tensor(f.model, "similarities", NULL, NULL);
+    double *w = calloc((size_t)(n * n), sizeof *w);
+    double *expected = calloc((size_t)(d->n_users * n), sizeof *expected);
+    int below = 0, above = 0;
+    for (int e = 0; e < n * k; e++) {
+        if (items[e] >= 0) {
+            w[items[e] * n + e / k] = (double)values[e];
+            below += values[e] < 0;
+            above += values[e] > 0;
+        }
+    }
+    assert_true(above > n && (below > 0) == has_negative);
+    for (int e = 0; e < n * n; e++) {
+        double slope = slope_of(d, w, e / n, e % n, l2);
+        if (w[e] != 0) {
+            assert_true(e / n != e % n);
+            assert_true(fabs(slope - (w[e] > 0 ? l1 : -l1)) < 1e-3);
+        } else if (e / n != e % n) {
+            assert_true((has_negative ? fabs(slope) : slope) < l1 + 1e-3);
+        }
+    }
+    for (int p = 0; p < d->n_users * n; p++) {
+        for (int j = 0; j < n; j++) {
+            expected[p] += d->has[p / n * n + j] ? w[j * n + p % n] : 0;
+        }
+    }
+    fitted_check_scores("slim", f.model, d, expected, 1e-5);
+    free(w);
+    free(expected);
+    free(items);
+    free(values);
+    fitted_free(&f);
+}
+
+static void slim_is_where_nothing_gets_better(void **unused)
+{
+    (void)unused;
+    fitted_data d;
+    fitted_data_init(&d, USERS, ITEMS, true);
+    check_slim(&d, 0.8, 3, false);
+    check_slim(&d, 0, 20, false);
+    check_slim(&d, 0.4, 3, true);
+    fitted_data_free(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_of_neighbours_are_what_scores_add_up),
+        cmocka_unit_test(slim_is_where_nothing_gets_better),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
