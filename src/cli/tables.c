@@ -441,11 +441,38 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
     cli_free(prefix);
 }
 
+/* Errors of predicted ratings over the seeds, beside those of mean and biases. */
+static void print_ratings_spread(FILE *out, const rk_report *report, const char *part)
+{
+    const bool colour = cli_colour(out);
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        const char *name = rk_rating_error_name(i);
+        char *mean = cli_format("ratings.%s.model.%s.mean", part, name);
+        char *sd = cli_format("ratings.%s.model.%s.sd", part, name);
+        char *biases = cli_format("ratings.%s.biases.%s", part, name);
+        if (i == 0 && rk_report_text(report, mean)) {
+            char *title = cli_format("ratings, %s", part);
+            fprintf(out, "%s%-15s%12s%12s%12s%s\n", cli_bold(colour), title, "mean", "sd",
+                    "biases", cli_plain(colour));
+            cli_free(title);
+        }
+        if (rk_report_text(report, mean)) {
+            fprintf(out, "%-15s%12.5f%12.5f%12.5f\n", name, rk_report_number(report, mean),
+                    rk_report_number(report, sd), rk_report_number(report, biases));
+        }
+        cli_free(mean);
+        cli_free(sd);
+        cli_free(biases);
+    }
+}
+
 void cli_print_seeds(FILE *out, const rk_report *report)
 {
     const char *on_test = rk_report_text(report, "chosen.on_test");
     print_spread(out, report, rk_part_name(RK_VALID));
     print_spread(out, report, rk_part_name(RK_TEST));
+    print_ratings_spread(out, report, rk_part_name(RK_VALID));
+    print_ratings_spread(out, report, rk_part_name(RK_TEST));
     print_spread(out, report, "refit");
     fprintf(out, "seeds     %s, from %s\n          epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),

@@ -287,8 +287,9 @@ static rk_status print_value(char **out, const rk_option *row, const rk_option_v
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
     case RK_TYPE_CHOICES:
+        rk__buffer_add(&text, "[");
         for (int64_t i = 0; i < n; i++) {
-            rk__buffer_add(&text, i > 0 ? ", " : "[");
+            rk__buffer_add(&text, "%s", i > 0 ? ", " : "");
             rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
         }
         rk__buffer_add(&text, "]");
