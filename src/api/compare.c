@@ -142,10 +142,10 @@ static rk_status add_errors(const rk_model *model, rk_part part, const rk_ranker
     RK_TRY_GOTO(done, rk__alloc(&of_users, n * RK_RATING_ERROR_COUNT, sizeof *of_users,
                                 "the values of users"));
     RK_TRY_GOTO(done, rk__alloc(&all, n * after, sizeof *all, "the values of users"));
-    RK_TRY_GOTO(done, rk__rating_errors(model->dataset,
-                                        rk__rating_scale(rk__config_options(model->config),
-                                                         model->dataset),
-                                        part, NULL, 0, ranker, errors, &pairs, of_users));
+    RK_TRY_GOTO(
+        done, rk__rating_errors(model->dataset,
+                                rk__rating_scale(rk__config_options(model->config), model->dataset),
+                                part, NULL, 0, ranker, errors, &pairs, of_users));
     RK_TRY_GOTO(done, rk__rating_errors_append(metrics, errors));
     for (int64_t i = 0; i < n; i++) {
         memcpy(all + i * after, each->values + i * before, (size_t)before * sizeof *all);

@@ -261,8 +261,7 @@ static void add_ratings(const seeds *s, rk_json *json)
             for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
                 snprintf(path, sizeof path, "ratings.%s.%s.%s", name, simple[b],
                          rk_rating_error_name(e));
-                rk__json_real(json, rk_rating_error_name(e),
-                              rk_report_number(s->reports[0], path));
+                rk__json_real(json, rk_rating_error_name(e), rk_report_number(s->reports[0], path));
             }
             rk__json_end(json, '}');
         }

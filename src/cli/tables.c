@@ -251,30 +251,32 @@ void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows)
     }
 }
 
-/* Errors of predicted ratings, where the model predicts any. */
-static void print_ratings_report(FILE *out, const rk_report *report)
+/* Errors of predicted ratings at a path of the report; false where there are none. */
+static bool print_ratings_at(FILE *out, const rk_report *report, const char *path,
+                             const char *title)
 {
     static const char *const whose[] = {"model", "global_mean", "item_mean", "biases"};
-    bool any = false;
-    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-        cli_rating_row rows[RK_RATING_ERRORS];
-        for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
-            double *const values[] = {&rows[i].model, &rows[i].global_mean, &rows[i].item_mean,
-                                      &rows[i].biases};
-            for (size_t w = 0; w < sizeof whose / sizeof whose[0]; w++) {
-                char *path = cli_format("ratings.%s.%s.%s", rk_part_name(part), whose[w],
-                                        rk_rating_error_name(i));
-                *values[w] = rk_report_number(report, path);
-                cli_free(path);
-            }
-        }
-        if (isfinite(rows[0].model)) {
-            char *title = cli_format("ratings, %s", rk_part_name(part));
-            cli_print_ratings(out, title, rows);
-            cli_free(title);
-            any = true;
+    cli_rating_row rows[RK_RATING_ERRORS];
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        double *const values[] = {&rows[i].model, &rows[i].global_mean, &rows[i].item_mean,
+                                  &rows[i].biases};
+        for (size_t w = 0; w < sizeof whose / sizeof whose[0]; w++) {
+            char *full = cli_format("%s.%s.%s", path, whose[w], rk_rating_error_name(i));
+            *values[w] = rk_report_number(report, full);
+            cli_free(full);
         }
     }
+    if (!isfinite(rows[0].model)) {
+        return false;
+    }
+    cli_print_ratings(out, title, rows);
+    return true;
+}
+
+static void print_ratings_report(FILE *out, const rk_report *report)
+{
+    bool any = print_ratings_at(out, report, "ratings.valid", "ratings, valid");
+    any = print_ratings_at(out, report, "ratings.test", "ratings, test") || any;
     if (any) {
         fprintf(out, "%-16s mean, item mean, biases: of train, on a scale\n%-16s from %g to %g\n",
                 "", "", rk_report_number(report, "ratings.scale.0"),
@@ -347,6 +349,7 @@ static void print_refit(FILE *out, const rk_report *report)
                     rk_report_number(report, path + strlen("refit.")));
         }
     }
+    (void)print_ratings_at(out, report, "refit.ratings", "ratings, refit");
 }
 
 /* A training whose loss has grown beyond all measure. */
@@ -452,8 +455,8 @@ static void print_ratings_spread(FILE *out, const rk_report *report, const char 
         char *biases = cli_format("ratings.%s.biases.%s", part, name);
         if (i == 0 && rk_report_text(report, mean)) {
             char *title = cli_format("ratings, %s", part);
-            fprintf(out, "%s%-15s%12s%12s%12s%s\n", cli_bold(colour), title, "mean", "sd",
-                    "biases", cli_plain(colour));
+            fprintf(out, "%s%-15s%12s%12s%12s%s\n", cli_bold(colour), title, "mean", "sd", "biases",
+                    cli_plain(colour));
             cli_free(title);
         }
         if (rk_report_text(report, mean)) {

@@ -21,16 +21,18 @@ static rk_status check(const rk_config *config)
                 rk__config_says(config, "model.kind").text);
     }
     if (o->loss.l2 == 0) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s: the equations of somebody with fewer ratings than model.dim are singular; take "
-                "more, e.g. 0.1",
-                rk__config_says(config, "loss.l2").text);
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "%s: the equations of somebody with fewer ratings than model.dim are singular; take "
+            "more, e.g. 0.1",
+            rk__config_says(config, "loss.l2").text);
     }
     if (o->sampling.negatives != RK_NEGATIVES_UNIFORM || o->sampling.per_positive != 1) {
         const bool is_kind = o->sampling.negatives != RK_NEGATIVES_UNIFORM;
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, and ratings have no negatives: remove it",
-                rk__config_says(config, is_kind ? "sampling.negatives" : "sampling.per_positive").text,
-                rk__config_says(config, "loss.kind").text);
+        RK_FAIL(
+            RK_ERR_CONFIG, "%s, but %s, and ratings have no negatives: remove it",
+            rk__config_says(config, is_kind ? "sampling.negatives" : "sampling.per_positive").text,
+            rk__config_says(config, "loss.kind").text);
     }
     return RK_OK;
 }
@@ -63,10 +65,10 @@ static rk_scored scores(const rk_model_instance *instance, rk_program *p, const 
     const int64_t dim = instance->options->model.dim;
     rk_value rows = rk__gather_rows(p, values[0], b->rows);
     rk_value user = rk__gather_slots(p, rows, b->rows, (rk_slots_attr){.batch = b->batch});
-    rk_value item = rk__gather_slots(
-        p, rows, b->rows, (rk_slots_attr){.batch = b->batch, .of_items = true});
-    rk_value product = rk__slot_scores(p, rk__take_columns(p, user, 0, dim),
-                                       rk__take_columns(p, item, 0, dim));
+    rk_value item =
+        rk__gather_slots(p, rows, b->rows, (rk_slots_attr){.batch = b->batch, .of_items = true});
+    rk_value product =
+        rk__slot_scores(p, rk__take_columns(p, user, 0, dim), rk__take_columns(p, item, 0, dim));
     const rk_value sum[] = {product, rk__take_columns(p, user, dim, 1),
                             rk__take_columns(p, item, dim, 1), rk__use_named(p, batch_mean)};
     return (rk_scored){rk__combine(p, sum, (const float[]){1, 1, 1, 1}, 4), rows};

@@ -112,6 +112,17 @@ static void add_errors(rk_json *json, const char *key, const double *errors)
     rk__json_end(json, '}');
 }
 
+static void add_rating_part(rk_json *json, const char *key, const rk_ratings *e)
+{
+    rk__json_begin(json, key, '{');
+    rk__json_int(json, "pairs", e->pairs);
+    add_errors(json, "model", e->model);
+    add_errors(json, "global_mean", e->global_mean);
+    add_errors(json, "item_mean", e->item_mean);
+    add_errors(json, "biases", e->biases);
+    rk__json_end(json, '}');
+}
+
 /* Nothing of models that predict no ratings. */
 static void add_ratings(rk_json *json, const rk_summary *r)
 {
@@ -130,13 +141,7 @@ static void add_ratings(rk_json *json, const rk_summary *r)
             rk__json_null(json, rk_part_name(part));
             continue;
         }
-        rk__json_begin(json, rk_part_name(part), '{');
-        rk__json_int(json, "pairs", e->pairs);
-        add_errors(json, "model", e->model);
-        add_errors(json, "global_mean", e->global_mean);
-        add_errors(json, "item_mean", e->item_mean);
-        add_errors(json, "biases", e->biases);
-        rk__json_end(json, '}');
+        add_rating_part(json, rk_part_name(part), e);
     }
     rk__json_end(json, '}');
 }
@@ -173,6 +178,9 @@ static void add_refit(rk_json *json, const rk_refit_facts *refit)
     rk__json_int(json, "interactions", refit->interactions);
     rk__json_text(json, "checkpoint", RK_FILE_REFIT);
     add_metrics(json, RK_TEST, &refit->test);
+    if (refit->ratings.pairs > 0) {
+        add_rating_part(json, "ratings", &refit->ratings);
+    }
     rk__json_end(json, '}');
 }
 

@@ -21,6 +21,7 @@ typedef struct rk_phase_seconds {
 typedef struct rk_refit_facts {
     int64_t epochs, interactions; /* that it was fitted in and to; epochs 0 = there was no refit */
     rk_metrics test;
+    rk_ratings ratings; /* of test; pairs 0 = the model predicts none */
 } rk_refit_facts;
 
 /* What a run came to; everything is lent. */

@@ -407,8 +407,12 @@ static rk_status refit_model(rk_trainer *t, rk_refit *refit, rk_summary *report)
         return RK_OK;
     }
     rk_ranker by_model = rk__scorer_ranker(again->scorer);
-    return rk__evaluate(again->dataset, t->options, RK_TEST, NULL, 0, &by_model, &t->log.hooks,
-                        &report->refit.test);
+    RK_TRY(rk__evaluate(again->dataset, t->options, RK_TEST, NULL, 0, &by_model, &t->log.hooks,
+                        &report->refit.test));
+    return rk__model_of(t->options)->rates
+               ? rk__evaluate_ratings(again->dataset, t->options, RK_TEST, NULL, 0, &by_model,
+                                      &report->refit.ratings)
+               : RK_OK;
 }
 
 static void sum_up_seconds(rk_trainer *t, double began)

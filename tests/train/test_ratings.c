@@ -265,8 +265,7 @@ static void ratings_are_predicted(void **unused)
             if (fitted_item_degree(&w.d, i) > 0) {
                 solve_row(&w, i, false, m->has_bias, factors, m->l2_each, m->bias_l2,
                           m->bias_l2_each, expected);
-                fitted_assert_near("an item", factors + (USERS + i) * width, expected, width,
-                                   1e-4);
+                fitted_assert_near("an item", factors + (USERS + i) * width, expected, width, 1e-4);
             }
         }
         check_predictions(&w, m, factors);
@@ -281,10 +280,11 @@ static void svd_steps_down_the_gradient(void **unused)
 {
     (void)unused;
     enum { WIDTH = DIM + 1 };
-    const char *settings[] = {"model.kind=svd", "model.dim=3", "loss.kind=mse", "loss.l2=0.3",
-                              "train.batch=1000", "sampling.positives=shuffle",
-                              "train.optimizer=sgd", "train.learning_rate=0.5", "train.epochs=0",
-                              NULL};
+    const char *settings[] = {"model.kind=svd",      "model.dim=3",
+                              "loss.kind=mse",       "loss.l2=0.3",
+                              "train.batch=1000",    "sampling.positives=shuffle",
+                              "train.optimizer=sgd", "train.learning_rate=0.5",
+                              "train.epochs=0",      NULL};
     world w;
     double *expected = calloc((USERS + ITEMS) * WIDTH, sizeof *expected);
     fitted_data_init(&w.d, USERS, ITEMS, true);
