@@ -353,7 +353,7 @@ static rk_status build_ranking(const bench *b, rk_program *p)
                         .count = count,
                         .out_items = rk__use(p, b->items),
                         .out_scores = rk__use(p, b->scores)};
-    rk__top_k(p, v, (int32_t)b->s.k);
+    rk__top_k(p, v, 0, (int32_t)b->s.k);
     return rk__program_fuse(p);
 }
 

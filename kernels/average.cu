@@ -1,8 +1,8 @@
 /*
  * Scores of several models on one scale.
  *
- * standardise_scores: a block takes a query. Each thread sums a fixed share of the row in double and
- * the block adds the shares in a fixed order, so the bits are the same each time.
+ * standardise_scores: a block takes a query. Each thread sums a fixed share of the row in double
+ * and the block adds the shares in a fixed order, so the bits are the same each time.
  */
 #include "device.cuh"
 

@@ -85,25 +85,21 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
-/* A thread four columns of a row. */
 __global__ void __launch_bounds__(rk::BLOCK)
     dropout(const float *__restrict__ x, const rk_step_state *__restrict__ state,
             const int32_t *__restrict__ rows, const int32_t *__restrict__ count, rk_dropout_attr a,
-            float *__restrict__ y, int64_t n_rows, int64_t d, int64_t groups)
+            float *__restrict__ y, int64_t n_rows, int64_t d)
 {
     rk::begin();
     const int64_t used = rows ? *count : n_rows;
-    FOR_EACH_ELEMENT(i, n_rows * groups)
+    const rk_dropout_draw draw = rk__dropout_at(state->seed, state->step, a.layer, a.ratio);
+    FOR_EACH_ELEMENT(i, n_rows * d)
     {
-        const int64_t r = i / groups, group = i % groups;
-        float factors[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-        if (r < used) {
-            rk__dropout4(state->seed, state->step, a.layer, rows ? rows[r] : r, d, group,
-                         (float)a.ratio, factors);
-        }
-        for (int64_t j = 4 * group; j < d && j < 4 * group + 4; j++) {
-            y[r * d + j] = r < used ? x[r * d + j] * factors[j % 4] : 0.0f;
-        }
+        const int64_t r = i / d;
+        const int64_t row = r < used && rows ? rows[r] : r;
+        const float factor =
+            rk__dropout_factor(draw.key, draw.threshold, draw.factor, row * d + i % d);
+        y[i] = r < used ? x[i] * factor : 0.0f;
     }
 }
 
@@ -178,8 +174,7 @@ cudaError_t rk_cuda_reshape(const rk_call *call)
 cudaError_t rk_cuda_dropout(const rk_call *call)
 {
     const rk_tensor *y = rk__out(call, 0);
-    const int64_t groups = rk::divide_up(y->cols, 4);
-    return rk::run(call->stream, over(y->rows * groups), dropout, rk::in(call, 0), rk::in(call, 1),
+    return rk::run(call->stream, over(rk::elements(y)), dropout, rk::in(call, 0), rk::in(call, 1),
                    rk::in(call, 2), rk::in(call, 3), call->node->attr.dropout, rk::out(call, 0),
-                   y->rows, y->cols, groups);
+                   y->rows, y->cols);
 }

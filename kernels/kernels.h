@@ -130,6 +130,7 @@ cudaError_t rk_cuda_gram_unpack(const rk_pair_product *p, float *y, rk_stream *s
 typedef struct rk_ranking {
     const float *queries, *table; /* [T, d]; [n_items, d] */
     const float *given; /* [T, n_items]: their scores, without queries and table; or NULL */
+    int64_t first_item; /* of the given scores; else 0 */
     int64_t n_items, n_queries, d;
     const int64_t *mask_offsets;                 /* [T+1] */
     const int32_t *mask_items, *blocked, *count; /* blocked [n_items] may be NULL */

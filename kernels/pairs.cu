@@ -1,7 +1,7 @@
 /*
  * The users and items of a batch as tables of their own, and the scores of its pairs.
  *
- *   gather_slots, repeat_rows, slot_items_grad   a thread an element
+ *   gather_slots, repeat_rows, slot_items_grad, pair_rows   a thread an element
  *   sum_slots          a thread a column of a row of the row set, over its slots in ascending order
  *   sum_groups, slot_queries_grad                a thread an element, over a group in order
  *   slot_scores        a warp a pair
@@ -130,6 +130,27 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+__global__ void __launch_bounds__(rk::BLOCK)
+    pair_rows(const float *__restrict__ queries, const float *__restrict__ table,
+              const int32_t *__restrict__ items, const int32_t *__restrict__ count,
+              rk_pair_rows_attr a, float *__restrict__ y, int64_t rows, int64_t n, int64_t width)
+{
+    rk::begin();
+    const int64_t used = *count;
+    FOR_EACH_ELEMENT(i, rows * a.n_columns)
+    {
+        const int64_t r = i / a.n_columns, column = a.first_column + i % a.n_columns;
+        const int64_t item = r / n >= used ? -1 : items ? items[r] : r % n;
+        float result = 0.0f;
+        if (item >= 0) {
+            const float query = queries[r / n * width + column];
+            const float other = table[(a.items.first + item) * width + column];
+            result = a.multiplies ? query * other : query + other;
+        }
+        y[i] = result;
+    }
+}
+
 } // namespace
 
 cudaError_t rk_cuda_gather_slots(const rk_call *call)
@@ -185,4 +206,12 @@ cudaError_t rk_cuda_slot_items_grad(const rk_call *call)
     const rk_tensor *y = rk__out(call, 0);
     return rk::run(call->stream, over(rk::elements(y)), slot_items_grad, rk::in(call, 0),
                    rk::in(call, 1), rk::out(call, 0), y->rows, rk__in(call, 0)->cols, y->cols);
+}
+
+cudaError_t rk_cuda_pair_rows(const rk_call *call)
+{
+    const rk_tensor *y = rk__out(call, 0), *queries = rk__in(call, 0);
+    return rk::run(call->stream, over(rk::elements(y)), pair_rows, rk::in(call, 0), rk::in(call, 1),
+                   rk::in(call, 2), rk::in(call, 3), call->node->attr.pair_rows, rk::out(call, 0),
+                   y->rows, y->rows / queries->rows, queries->cols);
 }

@@ -114,6 +114,7 @@ struct sparse_rows {
     const int64_t *offsets; /* from the first row on */
     const int32_t *columns;
     const float *values; /* NULL = 1 */
+    int64_t first_column;
 };
 
 /* A block a query: one sparse row after the other, whose columns are distinct. */
@@ -133,7 +134,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         const float weight = l.weights[j];
         const int64_t end = s.offsets[l.items[j] + 1];
         for (int64_t e = s.offsets[l.items[j]] + threadIdx.x; e < end; e += rk::BLOCK) {
-            row[s.columns[e]] += weight * (s.values ? s.values[e] : 1.0f);
+            row[s.columns[e] - s.first_column] += weight * (s.values ? s.values[e] : 1.0f);
         }
         __syncthreads();
     }
@@ -199,7 +200,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
         float sum = 0.0f;
         const int64_t end = s.offsets[item + i + 1];
         for (int64_t e = s.offsets[item + i]; t < n_queries && t < *count && e < end; e++) {
-            sum += (s.values ? s.values[e] : 1.0f) * queries[s.columns[e] * n_queries + t];
+            sum += (s.values ? s.values[e] : 1.0f) *
+                   queries[(s.columns[e] - s.first_column) * n_queries + t];
         }
         tile[lane][i] = factor ? sum * factor[item + i] : sum;
     }
@@ -236,16 +238,27 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+__global__ void __launch_bounds__(rk::BLOCK)
+    ratio(const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ y,
+          int64_t n_elements)
+{
+    rk::begin();
+    for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < n_elements;
+         i += (int64_t)gridDim.x * blockDim.x) {
+        y[i] = b[i] == 0.0f ? 0.0f : a[i] / b[i];
+    }
+}
+
 lists lists_of(const rk_call *call, int at)
 {
     return {rk::in(call, at), rk::in(call, at + 1), rk::in(call, at + 2)};
 }
 
-/* Rows from `first` on. */
-sparse_rows rows_of(const rk_call *call, int at, int64_t first)
+sparse_rows rows_of(const rk_call *call, int at)
 {
-    return {static_cast<const int64_t *>(call->in[at]) + first, rk::in(call, at + 1),
-            rk::in(call, at + 2)};
+    const rk_rows_attr &a = call->node->attr.rows;
+    return {static_cast<const int64_t *>(call->in[at]) + a.first, rk::in(call, at + 1),
+            rk::in(call, at + 2), a.first_column};
 }
 
 } // namespace
@@ -284,9 +297,8 @@ cudaError_t rk_cuda_sum_lists(const rk_call *call)
 cudaError_t rk_cuda_score_lists(const rk_call *call)
 {
     const rk_tensor *y = rk__out(call, 0);
-    return rk::run(call->stream, {y->rows}, score_lists, lists_of(call, 0),
-                   rows_of(call, 3, call->node->attr.range.first), rk::in(call, 6), rk::in(call, 7),
-                   rk::out(call, 0), y->cols);
+    return rk::run(call->stream, {y->rows}, score_lists, lists_of(call, 0), rows_of(call, 3),
+                   rk::in(call, 6), rk::in(call, 7), rk::out(call, 0), y->cols);
 }
 
 cudaError_t rk_cuda_score_dense(const rk_call *call)
@@ -311,8 +323,7 @@ cudaError_t rk_cuda_score_columns(const rk_call *call)
     RK_TRY_LAUNCH(rk::run(call->stream, {down * across}, transpose, rk::in(call, 0), queries,
                           x->rows, x->cols, across));
     return rk::run(call->stream, {down * rk::divide_up(y->cols, TILE)}, score_columns, queries,
-                   rows_of(call, 1, call->node->attr.range.first), rk::in(call, 4), rk::in(call, 5),
-                   rk::out(call, 0), size);
+                   rows_of(call, 1), rk::in(call, 4), rk::in(call, 5), rk::out(call, 0), size);
 }
 
 cudaError_t rk_cuda_add_lists(const rk_call *call)
@@ -329,4 +340,11 @@ cudaError_t rk_cuda_take_scores(const rk_call *call)
     return rk::run(call->stream, rk::strided(rk::elements(y), rk::BLOCK, MOST_BLOCKS), take_scores,
                    rk::in(call, 0), rk::in(call, 1), rk::out(call, 0), rk::elements(y),
                    scores->cols, y->cols);
+}
+
+cudaError_t rk_cuda_ratio(const rk_call *call)
+{
+    const int64_t n = rk::elements(rk__out(call, 0));
+    return rk::run(call->stream, rk::strided(n, rk::BLOCK, MOST_BLOCKS), ratio, rk::in(call, 0),
+                   rk::in(call, 1), rk::out(call, 0), n);
 }

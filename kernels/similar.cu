@@ -8,6 +8,7 @@
  *   neighbour_lists   entries are counted and appended to their rows in any order, and each row is
  *                     sorted by column
  *   row_sums          a warp a row
+ *   nearest_lists     a block a query, whose rows become keys; the same list
  *
  * Counts are atomic additions of integers and keys differ in pairs, so that no result depends on
  * the order of threads.
@@ -163,27 +164,26 @@ __device__ key take_key(const rk_similar_attr &a, const rows &r, int64_t item, i
     if (sum) {
         sum[other] = 0.0;
     }
-    return value > 0.0f && other != item ? rk__similar_key(value, other) : 0;
+    return value > 0.0f && (other != item || a.with_self) ? rk__similar_key(value, other) : 0;
 }
 
-/* The best of what was met, first in the list; returns how many. */
-__device__ int take_best(const rk_similar_attr &a, const rows &r, int64_t item, key *list,
-                         int n_met, int *used)
+/* The best keys of key_of(i), i < n, first in a list that has room for FRESH more than `best`; a
+ * key of 0 is none. Returns how many; *used is 0 before. */
+template <typename KEY_OF>
+__device__ int take_best(int64_t n, int best, int64_t size, key *list, int *used, KEY_OF key_of)
 {
-    const int64_t row = (int64_t)blockIdx.x * a.n_items;
-    const int best = (int)r.best;
     key bar = 0; /* a key must be above it */
-    for (int base = 0; base < n_met; base += FRESH) {
-        for (int i = base + (int)threadIdx.x; i < min(n_met, base + FRESH); i += rk::BLOCK) {
-            const key mine =
-                take_key(a, r, item, r.met[row + i], r.count + row, r.sum ? r.sum + row : nullptr);
+    for (int64_t base = 0; base < n; base += FRESH) {
+        const int64_t end = base + FRESH < n ? base + FRESH : n;
+        for (int64_t i = base + (int)threadIdx.x; i < end; i += rk::BLOCK) {
+            const key mine = key_of(i);
             if (mine > bar) {
                 list[atomicAdd(used, 1)] = mine;
             }
         }
         __syncthreads();
         const int now = *used;
-        if (now + FRESH > r.size || base + FRESH >= n_met) {
+        if (now + FRESH > size || base + FRESH >= n) {
             sort(now, [list](int64_t i, int64_t j) {
                 const key first = list[i], second = list[j];
                 if (first < second) {
@@ -221,7 +221,11 @@ __global__ void __launch_bounds__(rk::BLOCK)
             sum_common(a, g, item, r.sum + row);
         }
         __syncthreads();
-        const int n = take_best(a, r, item, list, n_met, &used);
+        int32_t *count = r.count + row;
+        double *sum = r.sum ? r.sum + row : nullptr;
+        const int n = take_best(n_met, (int)r.best, r.size, list, &used, [&](int64_t i) {
+            return take_key(a, r, item, r.met[row + i], count, sum);
+        });
         for (int64_t i = threadIdx.x; i < a.k; i += rk::BLOCK) {
             items[item * a.k + i] = i < n ? rk__similar_key_item(list[i]) : -1;
             values[item * a.k + i] = i < n ? rk__similar_key_value(list[i]) : 0.0f;
@@ -325,7 +329,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 __global__ void __launch_bounds__(rk::BLOCK)
     row_sums(const int64_t *__restrict__ offsets, const float *__restrict__ values,
-             float *__restrict__ y, int64_t n)
+             float *__restrict__ y, int64_t n, double power)
 {
     rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
@@ -339,11 +343,111 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     sum = values ? rk::warp_sum(sum) : (double)(offsets[r + 1] - offsets[r]);
     if (lane == 0) {
-        y[r] = (float)sum;
+        y[r] = (float)(power == 1.0 ? sum : sum == 0.0 ? 0.0 : pow(sum, power));
+    }
+}
+
+/* ---- nearest_lists ---- */
+
+/* The operands of a call, and the list of each block unless that fits into shared memory. */
+struct nearest {
+    const float *common; /* [T, n] */
+    const int64_t *offsets;
+    const float *weights, *sizes;
+    const int32_t *self; /* or NULL */
+    const int32_t *count;
+    key *list;
+    int64_t n_queries, n, size;
+    bool in_shared;
+};
+
+nearest sizes_of_nearest(const rk_call *call)
+{
+    nearest s = {};
+    s.n_queries = rk__in(call, 0)->rows;
+    s.n = rk__in(call, 0)->cols;
+    const int64_t k = call->node->attr.similar.k;
+    s.size = (k < s.n ? k : s.n) + FRESH;
+    s.in_shared = s.size <= MOST_IN_SHARED;
+    return s;
+}
+
+/* The sum of the squares of a query's weights, in order, as every thread has it. */
+__device__ double size_of(const nearest &s, int64_t t)
+{
+    double size = 0.0;
+    for (int64_t j = s.offsets[t]; j < s.offsets[t + 1]; j++) {
+        size += (double)s.weights[j] * (double)s.weights[j];
+    }
+    return size;
+}
+
+__device__ key nearest_key(const rk_similar_attr &a, float common, double own, float size,
+                           int32_t row)
+{
+    if (!(common > 0.0f)) {
+        return 0;
+    }
+    const double other = rk__similar_number(&a, RK_SIMILAR_OTHER, (double)size, nullptr);
+    const float value = (float)rk__similar_value(&a, (double)common, (double)common, own, other);
+    return value > 0.0f ? rk__similar_key(value, row) : 0;
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    nearest_lists(rk_similar_attr a, nearest s, int64_t *__restrict__ out_offsets,
+                  int32_t *__restrict__ rows, float *__restrict__ values)
+{
+    rk::begin();
+    RK_DYNAMIC_SHARED(key, shared_list);
+    __shared__ int used;
+    const int64_t t = blockIdx.x, n_used = *s.count < s.n_queries ? *s.count : s.n_queries;
+    key *list = s.in_shared ? shared_list : s.list + t * s.size;
+    int n = 0;
+    if (threadIdx.x == 0) {
+        used = 0;
+        out_offsets[t] = (t < n_used ? t : n_used) * a.k;
+        if (t == s.n_queries - 1) {
+            out_offsets[t + 1] = n_used * a.k;
+        }
+    }
+    __syncthreads();
+    if (t < n_used) {
+        const double own = rk__similar_number(&a, RK_SIMILAR_OWN, size_of(s, t), nullptr);
+        const float *common = s.common + t * s.n;
+        const int32_t self = s.self ? s.self[t] : -1;
+        n = take_best(s.n, (int)(s.size - FRESH), s.size, list, &used, [&](int64_t i) {
+            return i == self ? 0 : nearest_key(a, common[i], own, s.sizes[i], (int32_t)i);
+        });
+    }
+    for (int64_t i = threadIdx.x; i < a.k; i += rk::BLOCK) {
+        rows[t * a.k + i] = i < n ? rk__similar_key_item(list[i]) : 0;
+        values[t * a.k + i] = i < n ? rk__similar_key_value(list[i]) : 0.0f;
     }
 }
 
 } // namespace
+
+int64_t rk_cuda_scratch_nearest_lists(const rk_call *call)
+{
+    const nearest s = sizes_of_nearest(call);
+    return s.in_shared ? 0 : s.n_queries * s.size * (int64_t)sizeof(key);
+}
+
+cudaError_t rk_cuda_nearest_lists(const rk_call *call)
+{
+    nearest s = sizes_of_nearest(call);
+    s.common = rk::in(call, 0);
+    s.offsets = rk::in(call, 1);
+    s.weights = rk::in(call, 2);
+    s.sizes = rk::in(call, 3);
+    s.self = rk::in(call, 4);
+    s.count = rk::in(call, 5);
+    s.list = static_cast<key *>(call->scratch);
+    const int64_t shared = s.in_shared ? s.size * (int64_t)sizeof(key) : 0;
+    return rk::run(call->stream, {s.n_queries, rk::BLOCK, shared}, nearest_lists,
+                   call->node->attr.similar, s, rk::out(call, 0), rk::out(call, 1),
+                   rk::out(call, 2));
+}
 
 int64_t rk_cuda_scratch_item_neighbours(const rk_call *call)
 {
@@ -403,8 +507,8 @@ cudaError_t rk_cuda_neighbour_lists(const rk_call *call)
 
 cudaError_t rk_cuda_row_sums(const rk_call *call)
 {
-    const rk_range_attr a = call->node->attr.range;
+    const rk_row_sums_attr a = call->node->attr.row_sums;
     const int64_t *offsets = rk::in(call, 0);
     return rk::run(call->stream, rk::a_warp_each(a.n), row_sums, offsets + a.first, rk::in(call, 2),
-                   rk::out(call, 0), a.n);
+                   rk::out(call, 0), a.n, a.power);
 }

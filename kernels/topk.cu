@@ -190,7 +190,7 @@ __device__ int rank_all(const rk_ranking &r, candidate *list, int64_t query, int
         for (int64_t i = base + threadIdx.x; i < min(r.n_items, base + CHUNK); i += rk::BLOCK) {
             candidate mine;
             mine.score = exact_score(r, query, (int32_t)i);
-            mine.item = (int32_t)i;
+            mine.item = (int32_t)(r.first_item + i);
             if (mine.score > -CUDART_INF_F && rk::better(mine, last) &&
                 !rk::is_masked(r, query, mine.item)) {
                 list[atomicAdd(used, 1)] = mine;
@@ -238,6 +238,59 @@ __global__ void __launch_bounds__(rk::BLOCK, RESIDENT) rerank(rk_ranking r)
         const int64_t place = query * r.k + i;
         r.out_items[place] = i < n ? list[i].item : -1;
         r.out_scores[place] = i < n ? list[i].score : 0.0f;
+    }
+}
+
+/* How many of a list are ahead of the candidate; it is best first, and -1 behind the last. */
+__device__ int count_ahead(const int32_t *items, const float *scores, int n, candidate of)
+{
+    int begin = 0, end = n;
+    while (begin < end) {
+        const int middle = begin + (end - begin) / 2;
+        const candidate there = {scores[middle], items[middle]};
+        if (there.item >= 0 && rk::better(there, of)) {
+            begin = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return begin;
+}
+
+/* Two lists of a query. */
+struct two_lists {
+    const int32_t *items[2];
+    const float *scores[2];
+    int n[2], k;
+};
+
+/* A block a query: each entry finds its place by how many of the other list are ahead of it. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    merge_lists(two_lists l, int32_t *__restrict__ out_items, float *__restrict__ out_scores)
+{
+    rk::begin();
+    const int64_t query = blockIdx.x;
+    const candidate last = {-CUDART_INF_F, NO_ITEM};
+    int used = 0;
+    for (int i = 0; i < 2; i++) {
+        const int32_t *items = l.items[i] + query * l.n[i];
+        const float *scores = l.scores[i] + query * l.n[i];
+        const int other = 1 - i;
+        used += count_ahead(items, scores, l.n[i], last);
+        for (int j = (int)threadIdx.x; j < l.n[i]; j += rk::BLOCK) {
+            const candidate mine = {scores[j], items[j]};
+            const int place =
+                j + count_ahead(l.items[other] + query * l.n[other],
+                                l.scores[other] + query * l.n[other], l.n[other], mine);
+            if (mine.item >= 0 && place < l.k) {
+                out_items[query * l.k + place] = mine.item;
+                out_scores[query * l.k + place] = mine.score;
+            }
+        }
+    }
+    for (int j = used + (int)threadIdx.x; j < l.k; j += rk::BLOCK) {
+        out_items[query * l.k + j] = -1;
+        out_scores[query * l.k + j] = 0.0f;
     }
 }
 
@@ -306,6 +359,7 @@ cudaError_t rk_cuda_top_k(const rk_call *call)
     r.given = rk::in(call, 0);
     r.n_queries = rk__in(call, 0)->rows;
     r.n_items = rk__in(call, 0)->cols;
+    r.first_item = call->node->attr.topk.items.first;
     r.mask_offsets = rk::in(call, 1);
     r.mask_items = rk::in(call, 2);
     r.blocked = rk::in(call, 3);
@@ -316,4 +370,17 @@ cudaError_t rk_cuda_top_k(const rk_call *call)
     r.size = (int32_t)rk_cuda_topk_room(r.k);
     r.lists = call->scratch;
     return rk_cuda_topk_finish(&r, call->stream);
+}
+
+cudaError_t rk_cuda_merge_top_k(const rk_call *call)
+{
+    two_lists l = {};
+    l.k = call->node->attr.topk.k;
+    for (int i = 0; i < 2; i++) {
+        l.items[i] = static_cast<const int32_t *>(call->in[2 * i]);
+        l.scores[i] = static_cast<const float *>(call->in[2 * i + 1]);
+        l.n[i] = (int)rk__in(call, 2 * i)->cols;
+    }
+    return rk::run(call->stream, {rk__out(call, 0)->rows, rk::BLOCK}, merge_lists, l,
+                   rk::out(call, 0), rk::out(call, 1));
 }

@@ -24,21 +24,51 @@ def read_rows(table):
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
-def command_of(row, options):
+def folder_of(row, options):
+    return os.path.join(options.runs, row["row"])
+
+
+def members_of(row, rows):
+    """The rows whose runs an ensemble averages."""
+    names = (row.get("members") or "").split()
+    by_name = {r["row"]: r for r in rows}
+    for name in names:
+        if name not in by_name:
+            sys.exit(f"{row['row']}: its member {name} is no row")
+    return [by_name[name] for name in names]
+
+
+def with_members(chosen, rows):
+    """The chosen rows, each behind its members."""
+    ordered = []
+    for row in chosen:
+        for one in members_of(row, rows) + [row]:
+            if one not in ordered:
+                ordered.append(one)
+    return ordered
+
+
+def command_of(row, options, rows):
     """The command of a fresh run, as in the README."""
     command = [options.program, "train", os.path.join("configs", "results", row["config"])]
     command += ["--data", os.path.join(options.data, row["data"])]
+    settings = (row.get("settings") or "").split()
+    members = [folder_of(member, options) for member in members_of(row, rows)]
+    if members:
+        settings.append("model.members=[" + ", ".join(members) + "]")
+    for setting in settings:
+        command += ["--set", setting]
     if int(row["seeds"]) > 1:
         command += ["--seeds", row["seeds"]]
-    return command + ["--run", os.path.join(options.runs, row["row"])]
+    return command + ["--run", folder_of(row, options)]
 
 
-def run(row, options):
-    folder = os.path.join(options.runs, row["row"])
+def run(row, options, rows):
+    folder = folder_of(row, options)
     if os.path.exists(os.path.join(folder, "report.json")):
         print(f"{row['row']}: finished before, {folder}", flush=True)
         return
-    command = command_of(row, options)
+    command = command_of(row, options, rows)
     if os.path.exists(os.path.join(folder, "config.yaml")):
         command.append("--resume")
     print("$ " + shlex.join(command), flush=True)
@@ -60,22 +90,26 @@ def seconds_of(report):
 
 def line_of(row, options):
     """A row of the table and whether it reaches its target; None if it was not run."""
-    folder = os.path.join(options.runs, row["row"])
+    folder = folder_of(row, options)
     try:
         with open(os.path.join(folder, "report.json"), encoding="utf-8") as file:
             report = json.load(file)
     except FileNotFoundError:
         return None
-    shown = []
+    shown, before = [], []
+    again = report.get("refit") or {}
+    again = again.get("test", again)  # of one run, or of several seeds
     for metric in row["metrics"].split():
-        mean, sd = spread(report["test"][metric])
+        mean, sd = spread(again[metric] if again else report["test"][metric])
         popularity = spread(report["popularity"]["test"][metric])[0]
         shown.append((metric, f"{mean:.4f}" + (f" ± {sd:.4f}" if sd is not None else ""),
                       f"{popularity:.4f}", mean))
+        if again:
+            before.append(f"{spread(report['test'][metric])[0]:.4f}")
     wanted = float(row["least"]) if row["least"] else None
     reached = wanted is None or shown[0][3] >= wanted
     names, models, popularities = (", ".join(s[i] for s in shown) for i in range(3))
-    cells = [row["row"], row["what"], names, models, popularities,
+    cells = [row["row"], row["what"], names, models, ", ".join(before), popularities,
              row["least"] + ("" if reached else " **missed**"),
              row["seeds"], f"{seconds_of(report):.0f} s"]
     return "| " + " | ".join(cells) + " |", reached
@@ -99,16 +133,18 @@ def main():
     options.data = options.data or ("DIR" if options.list else None)
     if options.list:
         for row in chosen:
-            print(f"{row['row']}: {row['what']}\n    {shlex.join(command_of(row, options))}")
+            print(f"{row['row']}: {row['what']}\n    "
+                  f"{shlex.join(command_of(row, options, rows))}")
         return
     if not options.data:
         parser.error("where are the data sets? --data DIR (make results DATA=DIR)")
     options.data, options.runs = os.path.abspath(options.data), os.path.abspath(options.runs)
-    for row in chosen:
-        run(row, options)
+    for row in with_members(chosen, rows):
+        run(row, options, rows)
     lines = [line for line in (line_of(row, options) for row in rows) if line]
-    table = ["| row | what | metric on test | model | popularity | at least | seeds | time |",
-             "|---|---|---|---|---|---|---|---|"] + [line for line, _ in lines]
+    table = ["| row | what | metric on test | model | without refit | popularity | at least | "
+             "seeds | time |",
+             "|---|---|---|---|---|---|---|---|---|"] + [line for line, _ in lines]
     print("\n" + "\n".join(table))
     with open(os.path.join(options.runs, "results.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(table) + "\n")

@@ -29,6 +29,7 @@ typedef struct rk_holdout_facts {
     int64_t known;         /* rows whose pair the user has in train or valid: nothing to predict */
     int64_t repeated;      /* rows of a pair that was there before */
     int64_t users, pairs;  /* that are left, to be evaluated */
+    int64_t missing;       /* rows without a user or an item, left out by data.missing_ids=drop */
 } rk_holdout_facts;
 
 /* Reads interactions that happened after the model's data set was made. path is a file, read as the

@@ -136,9 +136,9 @@ RK_API rk_status rk_model_grounds(const rk_model *model, const rk_query *query, 
 /* The k items that are most like each of n items; out is [n, k] as of rk_model_top_k, and so is
  * selection, but for `seen`. Scores: the cosine of the items' vectors, or of models that score by
  * items (item_knn, ease and their like) what the item adds to the score of the other one. The item
- * itself is no answer without keep_given; what has a score of 0 has nothing in common and is none. An item
- * without train interactions has no answers. RK_ERR_CONFIG for an index that is none, and for a
- * model that does not find similar items (rk_model_facts). */
+ * itself is no answer without keep_given; what has a score of 0 has nothing in common and is none.
+ * An item without train interactions has no answers. RK_ERR_CONFIG for an index that is none, and
+ * for a model that does not find similar items (rk_model_facts). */
 RK_API rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,
                                   const rk_selection *selection, int64_t k, rk_recommendation *out);
 
@@ -147,7 +147,8 @@ RK_API rk_status rk_model_similar(const rk_model *model, const int32_t *items, i
  * only parts above 0, behind the last item is -1. reasons is [n, k], out is [n]. Nobody has reasons
  * where the answers come from popularity, or from a model that ranks alike for all. k 0: only the
  * sums. Takes about as long as ranking for so many users as the query has items with item_knn and
- * ease, and else next to nothing. Fails as rk_model_top_k does. */
+ * ease, and else next to nothing. Fails as rk_model_top_k does, and with RK_ERR_CONFIG for a model
+ * whose scores are no sums over items (user_knn). */
 RK_API rk_status rk_model_explain(const rk_model *model, const rk_query *query,
                                   const int32_t *items, int64_t n, int64_t k, rk_reason *reasons,
                                   rk_explanation *out);

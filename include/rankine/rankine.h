@@ -2,6 +2,7 @@
 #ifndef RANKINE_RANKINE_H
 #define RANKINE_RANKINE_H
 
+#include "rankine/approximate.h"
 #include "rankine/cache.h"
 #include "rankine/compare.h"
 #include "rankine/config.h"

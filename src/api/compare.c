@@ -39,7 +39,9 @@ typedef struct work {
     side *sides; /* c->n_runs; owned */
     const rk_hooks *hooks;
     bool rates; /* all of them predict ratings: their errors come behind the metrics */
-    char *assignments[N_SHARED]; /* how the first run is evaluated, for all of them; owned */
+    /* How the first run is evaluated, for all of them; and, on valid, that a model is wanted which
+     * was not refitted to that. Owned. */
+    char *assignments[N_SHARED + 1];
 } work;
 
 /* ---- the folders ---- */
@@ -94,7 +96,8 @@ static rk_status take_shape(work *w, const rk_model *model, const rk_metrics *me
                             const char *folder)
 {
     rk_comparison *c = w->c;
-    const char *fingerprint = rk_dataset_fingerprint(model->dataset);
+    const rk_dataset *d = model->dataset->base ? model->dataset->base : model->dataset;
+    const char *fingerprint = rk_dataset_fingerprint(d); /* before valid joined train */
     if (c->n_metrics > 0) {
         if (strcmp(fingerprint, c->fingerprint) != 0) {
             RK_FAIL(
@@ -173,8 +176,9 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     rk_user_values each = {0};
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__model_open_run(folder, c->how.device, c->how.data_root,
-                                         (const char *const *)w->assignments, N_SHARED, w->hooks,
-                                         &model));
+                                         (const char *const *)w->assignments,
+                                         c->how.part == RK_VALID ? N_SHARED + 1 : N_SHARED,
+                                         w->hooks, &model));
     rk_ranker ranker = rk__scorer_ranker(model->scorer);
     RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config),
                                         c->how.part, &ranker, w->hooks, &metrics, &each));
@@ -207,6 +211,9 @@ static rk_status evaluate_side(work *w, int64_t r)
     rk_compared_run *run = &w->c->runs[r];
     int64_t first = -1;
     RK_TRY(find_seeds(run->folder, &first, &run->seeds));
+    if (r == 0) {
+        RK_TRY(rk__strdup(&w->assignments[N_SHARED], "train.refit=false"));
+    }
     for (int i = 0; r == 0 && i < N_SHARED; i++) {
         const char *value = NULL;
         RK_TRY(rk_config_get(w->sides[r].config, shared[i], &value));
@@ -376,7 +383,7 @@ rk_status rk_compare(const char *const *run_dirs, int64_t n, const rk_compare_op
         rk__free(w.sides[r].values);
     }
     rk__free(w.sides);
-    for (int i = 0; i < N_SHARED; i++) {
+    for (int i = 0; i <= N_SHARED; i++) {
         rk__free(w.assignments[i]);
     }
     w.c->how.device = w.c->how.data_root = NULL; /* lent for the call only */

@@ -44,7 +44,8 @@ static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *wh
     h->dataset = dataset;
     h->facts = (rk_holdout_facts){.rows = held->rows,
                                   .unknown_users = held->unknown_users,
-                                  .unknown_items = held->unknown_items};
+                                  .unknown_items = held->unknown_items,
+                                  .missing = held->missing};
     rk__held_settle(held, dataset, &h->facts.known, &h->facts.repeated);
     h->facts.pairs = held->n;
     for (int64_t i = 0; i < held->n; i++) {
@@ -53,9 +54,11 @@ static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *wh
     if (held->n == 0) {
         RK_FAIL_GOTO(done, RK_ERR_DATA,
                      "%s: nothing to evaluate: of %lld rows %lld have a user and %lld an item that "
-                     "the model does not know, and %lld are in its train or valid data already",
+                     "the model does not know, %lld lack an id, and %lld are in its train or valid "
+                     "data already",
                      what, (long long)held->rows, (long long)held->unknown_users,
-                     (long long)held->unknown_items, (long long)h->facts.known);
+                     (long long)held->unknown_items, (long long)held->missing,
+                     (long long)h->facts.known);
     }
     RK_TRY_GOTO(done, rk__held_lists(held, dataset, &h->held));
     status = rk__held_others(&h->held, dataset, &h->others);
@@ -174,7 +177,7 @@ static rk_status take_options(work *w)
         RK_TRY(rk_config_create(&w->metrics));
         char *assignment = NULL;
         RK_TRY(rk__format(&assignment, "eval.metrics=%s", how->metrics));
-        rk_status status = rk_config_set(w->metrics, assignment, "rk_evaluate");
+        rk_status status = rk_config_set(w->metrics, assignment, "metrics");
         rk__free(assignment);
         RK_TRY(status);
         w->options.eval.metrics = rk__config_options(w->metrics)->eval.metrics;

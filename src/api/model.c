@@ -57,11 +57,23 @@ rk_status rk_model_fit(const rk_config *config, const rk_train_options *how, con
     return rk__model_hand_over(model, fit(config, how, hooks, model), out);
 }
 
+static bool is_config_name(const char *path)
+{
+    const char *end = strrchr(path, '.');
+    return end && (strcmp(end, ".yaml") == 0 || strcmp(end, ".yml") == 0);
+}
+
 rk_status rk_model_open(const char *path, const char *device, const char *data_root,
                         const rk_hooks *hooks, rk_model **out)
 {
     struct stat info;
     bool is_file = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    if (is_file && is_config_name(path)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s is a config, not a trained model: type rankine train %s first, and then name "
+                "the run folder that it makes",
+                path, path);
+    }
     return is_file ? rk__model_open_file(path, device, hooks, out)
                    : rk__model_open_run(path, device, data_root, NULL, 0, hooks, out);
 }

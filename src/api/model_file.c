@@ -50,7 +50,7 @@ static rk_status open_file(rk_model *model, const char *path, const char *device
     rk_status status = RK_OK;
     RK_TRY(rk__model_file_open(path, &file, &model->config));
     if (device) {
-        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
+        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "device"));
     }
     RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file));
     RK_TRY_GOTO(done, rk__members_read_configs(file, model->config));

@@ -22,7 +22,7 @@ rk_status rk__model_set_text(rk_config *config, const char *key, const char *val
     }
     rk__buffer_add(&buffer, "\"");
     RK_TRY(rk__buffer_take(&buffer, &assignment));
-    rk_status status = rk_config_set(config, assignment, "rk_model_open");
+    rk_status status = rk_config_set(config, assignment, "opening the model");
     rk__free(assignment);
     return status;
 }
@@ -38,13 +38,13 @@ static rk_status load_config(rk_model *model, const char *directory, const char 
     }
     RK_TRY_GOTO(done, rk_config_load(&model->config, path));
     if (device) {
-        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "rk_model_open"));
+        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "device"));
     }
     if (data_root) {
         RK_TRY_GOTO(done, rk__model_set_text(model->config, "data.root", data_root));
     }
     for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "rk_model_open"));
+        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "opening the model"));
     }
 done:
     rk__free(path);

@@ -4,16 +4,17 @@
 
 int rk__edit_distance(const char *a, size_t n, const char *b, size_t m)
 {
-    if (n > RK_NEAR_LONGEST || m > RK_NEAR_LONGEST) {
+    if (n > RK_NEAR_LONGEST || m > RK_NEAR_LONGEST || (n > m ? n - m : m - n) > RK_NEAR_MOST) {
         return RK_NEAR_LONGEST;
     }
+    int least_above = 0; /* a row depends on the two above it, and never is below both */
     int table[3][RK_NEAR_LONGEST + 1];
     int *before = table[0], *above = table[1], *row = table[2];
     for (size_t j = 0; j <= m; j++) {
         above[j] = (int)j;
     }
     for (size_t i = 1; i <= n; i++) {
-        row[0] = (int)i;
+        int least = row[0] = (int)i;
         for (size_t j = 1; j <= m; j++) {
             int best = above[j - 1] + (a[i - 1] != b[j - 1]);
             best = above[j] + 1 < best ? above[j] + 1 : best;
@@ -23,18 +24,26 @@ int rk__edit_distance(const char *a, size_t n, const char *b, size_t m)
                 best = before[j - 2] + 1;
             }
             row[j] = best;
+            least = best < least ? best : least;
         }
+        if (least > RK_NEAR_MOST && least_above > RK_NEAR_MOST) {
+            return RK_NEAR_LONGEST;
+        }
+        least_above = least;
         int *spare = before;
         before = above;
         above = row;
         row = spare;
     }
-    return above[m];
+    return above[m] <= RK_NEAR_MOST ? above[m] : RK_NEAR_LONGEST;
 }
 
 bool rk__is_near(int distance, size_t length)
 {
-    return distance <= (length <= 3 ? 1 : length <= 6 ? 2 : 3) && (size_t)distance < length;
+    return distance <= (length <= 3   ? 1
+                        : length <= 6 ? 2
+                                      : RK_NEAR_MOST) &&
+           (size_t)distance < length;
 }
 
 static size_t plain_name(char out[RK_NEAR_LONGEST + 1], const char *name)

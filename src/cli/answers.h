@@ -118,6 +118,34 @@ typedef struct cli_sink_args {
     bool quiet;      /* cli_sink.quiet */
 } cli_sink_args;
 
+/* --approximate and what is read with it. */
+typedef struct cli_approximate {
+    bool wanted;
+    int64_t planes, probes; /* 0 = the usual numbers */
+} cli_approximate;
+
+#define CLI_APPROXIMATE_OPTIONS(a)                                                                 \
+    {"--approximate",                                                                              \
+     CLI_FLAG,                                                                                     \
+     &(a).wanted,                                                                                  \
+     NULL,                                                                                         \
+     "look at a part of the items only, which hashing their vectors with random\n"                 \
+     "hyperplanes finds, on the host: scores are true, but an item may be missed.\n"               \
+     "For single questions about 100,000 items and more",                                          \
+     0,                                                                                            \
+     0},                                                                                           \
+        {"--planes",                                                                               \
+         CLI_INT,                                                                                  \
+         &(a).planes,                                                                              \
+         "P",                                                                                      \
+         "with it: hyperplanes; default by the number of items",                                   \
+         1,                                                                                        \
+         RK_MOST_PLANES},                                                                          \
+    {                                                                                              \
+        "--probes", CLI_INT, &(a).probes, "N",                                                     \
+            "with it: buckets to look into; default 1 in 20, more find more", 1, INT32_MAX         \
+    }
+
 /* Those about the file, which all commands that answer have: rows of their tables. */
 #define CLI_FILE_OPTIONS(sink)                                                                     \
     {"--out", CLI_TEXT, &(sink).out, "FILE", "into a file, which ends in .tsv, .jsonl or .json",   \

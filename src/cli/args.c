@@ -16,6 +16,7 @@ typedef struct cli_walk {
     const cli_spec *spec;
     char **argv;
     int argc, at;
+    uint64_t seen; /* options of one value that were there, a bit each */
 } cli_walk;
 
 static void print_option(const char *name, const char *value, const char *help)
@@ -142,9 +143,26 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
-static bool store(const cli_walk *w, const cli_option *o, const char *value)
+/* An option of one value that is there twice: which of the two was meant? */
+static bool is_there_twice(cli_walk *w, const cli_option *o)
+{
+    const uint64_t bit = (uint64_t)1 << ((o - w->spec->options) & 63);
+    const bool is_single = o->kind == CLI_TEXT || o->kind == CLI_INT;
+    const bool is_twice = is_single && (w->seen & bit) != 0;
+    w->seen |= is_single ? bit : 0;
+    if (is_twice) {
+        cli_usage(w->spec->name, "%s is there twice, and takes one value: remove one of them",
+                  o->name);
+    }
+    return is_twice;
+}
+
+static bool store(cli_walk *w, const cli_option *o, const char *value)
 {
     int64_t number;
+    if (is_there_twice(w, o)) {
+        return false;
+    }
     switch (o->kind) {
     case CLI_FLAG:
         *(bool *)o->out = true;

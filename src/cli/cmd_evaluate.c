@@ -68,6 +68,7 @@ static void json_holdout(cli_json *j, const evaluated *e)
     cli_json_key(j, "path");
     cli_json_text(j, e->args->data);
     json_number(j, "rows", f.rows);
+    json_number(j, "missing", f.missing);
     json_number(j, "unknown_users", f.unknown_users);
     json_number(j, "unknown_items", f.unknown_items);
     json_number(j, "known", f.known);
@@ -204,6 +205,9 @@ static void print_holdout(const evaluated *e)
     rk_holdout_facts f = rk_holdout_get_facts(e->holdout);
     printf("new data %s\n", e->args->data);
     printf("  %-18s%s\n", "rows", cli_count(f.rows).s);
+    if (f.missing > 0) {
+        printf("  %-18s%s rows\n", "without an id", cli_count(f.missing).s);
+    }
     printf("  %-18s%s rows\n", "unknown users", cli_count(f.unknown_users).s);
     printf("  %-18s%s rows\n", "unknown items", cli_count(f.unknown_items).s);
     printf("  %-18s%s rows\n", "in train or valid", cli_count(f.known).s);

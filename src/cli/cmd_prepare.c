@@ -10,7 +10,10 @@ static int prepare(const cli *c, const rk_config *config, bool force, bool json)
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
     cli_signals_install(stop_text);
-    rk_status status = rk_dataset_prepare(config, force, &hooks, &dataset);
+    rk_status status = rk_config_check(config);
+    if (status == RK_OK) {
+        status = rk_dataset_prepare(config, force, &hooks, &dataset);
+    }
     cli_display_end(&display);
     if (status != RK_OK) {
         return cli_fail(c, status);

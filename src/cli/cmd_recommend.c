@@ -15,12 +15,14 @@ typedef struct recommend_args {
     cli_limits limits;
     cli_context context;
     bool all, explain, include_known;
+    cli_approximate approximate;
 } recommend_args;
 
 /* Everything that a request needs. */
 typedef struct request {
     recommend_args *args;
     rk_model *model;
+    rk_lsh *index; /* of --approximate; owned */
     const rk_dataset *dataset;
     cli_asking users, items;
     int32_t *list;     /* the items; owned */
@@ -103,7 +105,9 @@ static rk_status answer_some(request *r, workspace *at, const cli_asked *users, 
         }
     }
     rk_status status =
-        rk_model_top_k(r->model, at->queries, known, &r->selection, longest, at->best);
+        r->index ? rk_lsh_model_top_k(r->index, r->model, at->queries, known, &r->selection,
+                                      r->args->approximate.probes, longest, at->best)
+                 : rk_model_top_k(r->model, at->queries, known, &r->selection, longest, at->best);
     known = 0;
     for (int64_t i = 0; i < n && status == RK_OK; i++) {
         cli_answer a = {.user = users ? &users[i] : NULL};
@@ -259,6 +263,24 @@ static int close_sinks(request *r, int code)
     return code;
 }
 
+/* The index of --approximate, and what it is. */
+static int make_index(const cli *c, request *r)
+{
+    const rk_lsh_options how = {.planes = r->args->approximate.planes};
+    rk_status status = rk_lsh_of_model(r->model, &how, &r->index);
+    if (status != RK_OK) {
+        return cli_fail(c, status);
+    }
+    const rk_lsh_facts f = rk_lsh_get_facts(r->index);
+    if (!r->args->sink.quiet) {
+        fprintf(stderr,
+                "approximate: %s items in %s buckets of %" PRId64 " planes, made in %s; an item "
+                "may be missed\n",
+                cli_count(f.items).s, cli_count(f.buckets).s, f.planes, cli_seconds(f.seconds).s);
+    }
+    return 0;
+}
+
 static int serve(const cli *c, request *r)
 {
     const rk_dataset_stats *stats = rk_dataset_get_stats(r->dataset);
@@ -267,6 +289,9 @@ static int serve(const cli *c, request *r)
     code = code ? code : cli_context_find(c, &r->args->context, "recommend", r->model);
     if (code == 0) {
         code = cli_limits_find(c, &r->args->limits, "recommend", r->model, &r->selection);
+    }
+    if (code == 0 && r->args->approximate.wanted) {
+        code = make_index(c, r);
     }
     if (code != 0) {
         return code;
@@ -309,6 +334,10 @@ static int check(const recommend_args *args, request *r)
     if (args->include_known && strcmp(args->seen, "all") != 0 && strcmp(args->seen, "none") != 0) {
         return cli_usage("recommend", "--include-known is --seen none; take one of them");
     }
+    if (!args->approximate.wanted && args->approximate.planes + args->approximate.probes > 0) {
+        return cli_usage("recommend", "%s is read with --approximate only: add that, or remove it",
+                         args->approximate.planes > 0 ? "--planes" : "--probes");
+    }
     return cli_tops_parse(&r->tops, "recommend", &args->tops);
 }
 
@@ -335,6 +364,7 @@ static int recommend(cli *c, recommend_args *args)
     }
     cli_free(r.list);
     cli_free(r.ratings);
+    rk_lsh_free(r.index);
     rk_model_free(r.model);
     return code;
 }
@@ -376,6 +406,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "with each answer up to three items that speak for it, and what each adds\n"
          "to its score: exact where the score is such a sum, else marked with ~",
          0, 0},
+        CLI_APPROXIMATE_OPTIONS(args.approximate),
         {"--json", CLI_FLAG, &args.sink.json, NULL,
          "a JSON list with one object a user: user, known_items, basis (model or\n"
          "popularity; unknown with an error), recommendations [{item, label,\n"
@@ -406,7 +437,8 @@ int cmd_recommend(cli *c, int argc, char **argv)
         "  rankine recommend runs/demo --label \"star wars\" --among @in-stock.txt\n"
         "  rankine recommend runs/fm --user 17 --context previous=50 skip=0\n"
         "  rankine recommend runs/demo --all --seen valid --top 20 --out lists.tsv\n"
-        "  rankine recommend runs/demo --users ids.txt --out lists.jsonl",
+        "  rankine recommend runs/demo --users ids.txt --out lists.jsonl\n"
+        "  rankine recommend runs/large --all --approximate --out lists.tsv",
         table};
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {

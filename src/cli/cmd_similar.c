@@ -294,9 +294,9 @@ int cmd_similar(cli *c, int argc, char **argv)
         "RUN",
         false,
         "The items that are most like others. Of a model of vectors (lightgcn, lightgcn++, mf,\n"
-        "ials) by the cosine of the items' vectors; of models that score by items (item_knn, slim,\n"
-        "rp3beta, ease) by what an item adds to the score of the other one. RUN is a run folder\n"
-        "or a file of rankine export --format model.",
+        "ials) by the cosine of the items' vectors; of models that score by items (item_knn,\n"
+        "slim, rp3beta, turbo_cf, ease) by what an item adds to the score of the other one.\n"
+        "RUN is a run folder or a file of rankine export --format model.",
         "  rankine similar runs/demo --items 5\n"
         "  rankine similar runs/demo --label \"star wars\" --top 5\n"
         "  rankine similar runs/demo --all --top 20 --out similar.tsv",

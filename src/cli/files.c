@@ -1,4 +1,5 @@
 /* Files of results, which are whole or not there at all. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,17 +47,72 @@ static int refuse_existing(const cli_result *r)
                      r->option, r->path);
 }
 
+/* Removes what killed processes have left: PATH.NUMBER.tmp and PATH.NUMBER-I.tmp, on which no
+ * process has a lock. */
+static void remove_dead(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    char *folder =
+        slash ? cli_format("%.*s", slash == path ? 1 : (int)(slash - path), path) : cli_format(".");
+    const size_t length = strlen(name);
+    DIR *entries = opendir(folder);
+    for (struct dirent *e = entries ? readdir(entries) : NULL; e; e = readdir(entries)) {
+        if (strncmp(e->d_name, name, length) != 0 || e->d_name[length] != '.') {
+            continue;
+        }
+        const char *number = e->d_name + length + 1, *end = number + strspn(number, "0123456789");
+        end += *end == '-' ? 1 + strspn(end + 1, "0123456789") : 0;
+        if (end == number || strcmp(end, ".tmp") != 0) {
+            continue;
+        }
+        char *aside = cli_format("%s/%s", folder, e->d_name);
+        int descriptor = open(aside, O_RDWR | O_CLOEXEC);
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        if (descriptor >= 0 && fcntl(descriptor, F_OFD_SETLK, &lock) == 0) {
+            (void)unlink(aside);
+        }
+        if (descriptor >= 0) {
+            close(descriptor);
+        }
+        cli_free(aside);
+    }
+    if (entries) {
+        closedir(entries);
+    }
+    cli_free(folder);
+}
+
+/* Locks a file for its life; false: somebody else is removing it. A file system without locks has
+ * nobody who removes. */
+static bool hold(FILE *file)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat info;
+    if (fcntl(fileno(file), F_OFD_SETLK, &lock) != 0) {
+        return errno != EAGAIN && errno != EACCES;
+    }
+    return fstat(fileno(file), &info) == 0 && info.st_nlink > 0;
+}
+
 /* A file beside the one that is meant, which no other process has: also one with this process's
- * number on another machine. */
+ * number on another machine. Its lock says that somebody writes it; where the file system has no
+ * locks it stays after a kill. */
 static FILE *open_aside(cli_result *r)
 {
     enum { MOST_WRITERS = 1000 };
+    remove_dead(r->path);
     for (int i = 0; i < MOST_WRITERS; i++) {
         r->aside = i == 0 ? cli_format("%s.%ld.tmp", r->path, (long)getpid())
                           : cli_format("%s.%ld-%d.tmp", r->path, (long)getpid(), i);
         FILE *file = fopen(r->aside, "wbx");
-        if (file || errno != EEXIST) {
-            return file;
+        if (file) {
+            if (hold(file)) {
+                return file;
+            }
+            fclose(file); /* somebody took it for a dead one meanwhile */
+        } else if (errno != EEXIST) {
+            return NULL;
         }
         cli_free(r->aside);
         r->aside = NULL;

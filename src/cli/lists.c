@@ -136,6 +136,34 @@ static char *next_line(char **at)
     return line;
 }
 
+/* The same of a file of delimited rows, where a quoted field may have line ends, if a quote closes
+ * it; between tabs there are escapes instead. *inout_lines counts lines. */
+static char *next_row(char **at, char separator, int64_t *inout_lines)
+{
+    char *row = *at, *end = row;
+    bool in_quotes = false, begins = true;
+    int64_t lines = 1;
+    if (!row || *row == '\0') {
+        return NULL;
+    }
+    for (; *end && (in_quotes || (*end != '\r' && *end != '\n')); end++) {
+        if (*end == '"' && (in_quotes || begins)) {
+            in_quotes = !in_quotes;
+        }
+        begins = *end == separator;
+        lines += *end == '\n';
+    }
+    if (separator == '\t' || (*end == '\0' && in_quotes)) { /* or an ordinary quote */
+        lines = 1;
+        row = next_line(at);
+    } else {
+        *at = *end == '\0' ? end : end[0] == '\r' && end[1] == '\n' ? end + 2 : end + 1;
+        *end = '\0';
+    }
+    *inout_lines += lines;
+    return row;
+}
+
 static char *trim(char *text)
 {
     text += strspn(text, " \t");
@@ -454,6 +482,16 @@ static columns columns_of(const rk_model *model, const char *line)
     return c;
 }
 
+/* The separator of the first line of a text. */
+static char first_separator(const char *text)
+{
+    text += strspn(text, "\r\n");
+    char *line = cli_format("%.*s", (int)strcspn(text, "\r\n"), text);
+    const char separator = separator_of(line);
+    cli_free(line);
+    return separator;
+}
+
 static int take_pair(cli_pairs *out, const rk_dataset *dataset, const columns *c, char *line,
                      const char *path, int64_t number)
 {
@@ -490,9 +528,14 @@ int cli_read_pairs(cli_pairs *out, const rk_model *model, const char *path)
         return rk_status_exit_code(RK_ERR_IO);
     }
     char *at = out->text;
-    int64_t number = 0;
-    for (char *line = next_line(&at); line && code == 0; line = next_line(&at)) {
-        number++;
+    const char separator = first_separator(out->text);
+    int64_t lines = 0;
+    while (code == 0) {
+        const int64_t number = lines + 1;
+        char *line = next_row(&at, separator, &lines);
+        if (!line) {
+            break;
+        }
         if (*line == '\0') {
             continue;
         }

@@ -402,13 +402,6 @@ static rk_status check_schedule(const rk_config *config)
                 rk__config_says(config, "train.plateau_patience").text,
                 rk__config_says(config, "eval.patience").text);
     }
-    if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->train.refit) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s, but %s, which lowers the rate by checks on valid, and a refit has none: take "
-                "another schedule",
-                rk__config_says(config, "train.refit").text,
-                rk__config_says(config, "train.schedule").text);
-    }
     if (o->train.clip_norm > 0 && o->train.clip_value > 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: take one of them",
                 rk__config_says(config, "train.clip_norm").text,

@@ -8,6 +8,8 @@
 #include "config/internal.h"
 #include "config/paths.h"
 
+static const char default_origin[] = "default";
+
 /* What has the list: the options, or an element of another list; NULL: that one is not there. */
 static void *owner_of(const rk_config *config, rk_target target);
 
@@ -93,6 +95,11 @@ rk_status rk__target_name(char **out, rk_target target)
     return rk__buffer_take(&text, out);
 }
 
+static bool is_name_of_data(const rk_option *row)
+{
+    return strcmp(row->key, "name") == 0 && strcmp(row->section, "data") == 0;
+}
+
 /* What an option's text stands for: paths become absolute, an empty data.name the config's name.
  * *out is NULL when the text stands for itself. */
 static rk_status resolve(const rk_config *config, const rk_option *row, const rk_raw *raw,
@@ -112,10 +119,30 @@ static rk_status resolve(const rk_config *config, const rk_option *row, const rk
         rk__free(path);
         return status;
     }
-    if (is_empty && row == rk__option_find("data", "name", strlen("name"))) {
+    if (is_empty && is_name_of_data(row)) {
         return rk__strdup(out, config->options.config_name);
     }
     return RK_OK;
+}
+
+/* What a field owns: texts of a default are those of the table of options, where they can be. */
+static void free_field(const rk_option *row, rk_field *field)
+{
+    if (field->text != row->default_text) {
+        rk__free((void *)(uintptr_t)field->text);
+    }
+    if (field->origin != default_origin) {
+        rk__free((void *)(uintptr_t)field->origin);
+    }
+}
+
+/* The value (it is taken over) and its field in the place of the old ones. */
+static void store(rk_config *config, rk_target target, rk_option_value *value, rk_field fresh)
+{
+    rk_field *field = rk__config_field(config, target);
+    free_field(target.row, field);
+    *field = fresh;
+    rk__value_store(target.row, target.list ? element_of(config, target) : &config->options, value);
 }
 
 rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *raw,
@@ -133,13 +160,8 @@ rk_status rk__config_assign(rk_config *config, rk_target target, const rk_raw *r
     RK_TRY_GOTO(done, rk__strdup(&origin, speaker.origin));
     RK_TRY_GOTO(done, rk__value_parse(&value, target.row, &resolved_raw, speaker.place, name,
                                       speaker.folder));
-    rk_field *field = rk__config_field(config, target);
-    rk__free(field->text);
-    rk__free(field->origin);
-    *field = (rk_field){.text = value.text, .origin = origin};
+    store(config, target, &value, (rk_field){.text = value.text, .origin = origin});
     origin = NULL;
-    rk__value_store(target.row, target.list ? element_of(config, target) : &config->options,
-                    &value);
 done:
     rk__free(origin);
     rk__free(resolved);
@@ -147,24 +169,24 @@ done:
     return status;
 }
 
+/* Configs are made often and consist of defaults: nothing is allocated for a number. */
 static rk_status assign_default(rk_config *config, rk_target target)
 {
-    const char *text = target.row->default_text;
-    rk_speaker speaker = {.place = "default", .origin = "default", .folder = "."};
-    rk_status status = RK_OK;
-    rk_raw raw = {.kind = RK_RAW_SCALAR, .one = {.at = text, .length = strlen(text)}};
-    rk_scalar *items = NULL;
-    rk_yaml yaml = {0};
-    if (rk__option_is_list(target.row)) {
-        RK_TRY_GOTO(done, rk__yaml_parse(&yaml, "default", false, text, (int64_t)strlen(text)));
-        RK_TRY_GOTO(done, rk__yaml_raw(&yaml, rk__yaml_root(&yaml), "default", target.row->key,
-                                       &raw, &items));
+    const rk_option *row = target.row;
+    rk_option_value value = {0};
+    rk_field field = {.text = row->default_text, .origin = default_origin};
+    if (row->type == RK_TYPE_PATH || is_name_of_data(row)) {
+        rk_scalar text = {.at = row->default_text, .length = strlen(row->default_text)};
+        rk_raw raw = {.kind = RK_RAW_SCALAR, .one = text};
+        rk_speaker speaker = {.place = "default", .origin = "default", .folder = "."};
+        return rk__config_assign(config, target, &raw, speaker);
     }
-    RK_TRY_GOTO(done, rk__config_assign(config, target, &raw, speaker));
-done:
-    rk__free(items);
-    rk__yaml_free(&yaml);
-    return status;
+    RK_TRY(rk__value_default(&value, row));
+    if (value.text) {
+        field.text = value.text;
+    }
+    store(config, target, &value, field);
+    return RK_OK;
 }
 
 static void free_element(const rk_option_list *list, char *element);
@@ -190,8 +212,7 @@ static void free_element(const rk_option_list *list, char *element)
     rk_field *said = said_of(list, element);
     for (int64_t i = 0; i < list->n_rows; i++) {
         if (said) {
-            rk__free(said[i].text);
-            rk__free(said[i].origin);
+            free_field(&list->rows[i], &said[i]);
         }
         rk__value_free(&list->rows[i], element);
     }
@@ -331,8 +352,7 @@ void rk_config_free(rk_config *config)
     int64_t n = 0;
     const rk_option *rows = rk__option_rows(&n);
     for (int64_t i = 0; config->fields && i < n; i++) {
-        rk__free(config->fields[i].text);
-        rk__free(config->fields[i].origin);
+        free_field(&rows[i], &config->fields[i]);
         rk__value_free(&rows[i], &config->options);
     }
     free_lists(config);

@@ -8,8 +8,8 @@
 #include "config/yaml.h"
 
 typedef struct rk_field {
-    char *text;   /* YAML notation, owned */
-    char *origin; /* "default", "exp.yaml:12", "--set"; owned */
+    const char *text;   /* YAML notation; owned, or the default text of the row */
+    const char *origin; /* "exp.yaml:12", "--set"; owned, or the one "default" of config.c */
 } rk_field;
 
 struct rk_config {

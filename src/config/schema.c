@@ -175,8 +175,10 @@ int rk__section_rows(const char *section, const rk_option *out[RK_MOST_KEYS])
 
 int64_t rk__option_index(const rk_option *row)
 {
+    uintptr_t at = (uintptr_t)row, first = (uintptr_t)option_rows;
     int64_t n = 0;
-    return row - rows_of(row->section, &n);
+    bool is_of_a_section = at >= first && at < first + sizeof option_rows;
+    return row - (is_of_a_section ? option_rows : rows_of(row->section, &n));
 }
 
 const char *rk__choice_next(const char *choice)

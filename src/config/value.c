@@ -7,6 +7,8 @@
 #include "base/parse.h"
 #include "config/paths.h"
 
+enum { MOST_DEFAULTS = 32 }; /* elements of a default list */
+
 static bool is_word(rk_scalar scalar, const char *word)
 {
     return strlen(word) == scalar.length && memcmp(word, scalar.at, scalar.length) == 0;
@@ -172,9 +174,11 @@ static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk
     } else {
         RK_TRY(rk__calloc(&out->as.ints.v, n, sizeof *out->as.ints.v, "a list of integers"));
     }
+    /* the widths of layers may be equal */
+    bool is_set = !is_reals && strcmp(row->section, "model") != 0;
     for (int64_t i = 0; i < n; i++) {
         RK_TRY(parse_element(out, row, items[i], place, name));
-        for (int64_t j = 0; !is_reals && j < i; j++) {
+        for (int64_t j = 0; is_set && j < i; j++) {
             if (out->as.ints.v[j] == out->as.ints.v[i]) {
                 RK_FAIL(RK_ERR_CONFIG, "%s: %s has '%s' twice", place, name,
                         rk__excerpt(items[i].at, items[i].length).text);
@@ -379,6 +383,45 @@ rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_r
         RK_TRY_GOTO(done, parse_one(&value, row, items[0], place, name));
     }
     RK_TRY_GOTO(done, print_value(&value.text, row, &value, items, n));
+    *out = value;
+    return RK_OK;
+done:
+    free_contents(row->type, &value.as);
+    return status;
+}
+
+/* "[10, 20]" as its elements. */
+static int64_t split_default(rk_scalar out[MOST_DEFAULTS], const char *text)
+{
+    int64_t n = 0;
+    RK_ASSERT(text[0] == '[');
+    while (*text != ']') {
+        text += *text == '[' ? 1 : 2; /* behind ", " */
+        size_t length = strcspn(text, ",]");
+        RK_ASSERT(n < MOST_DEFAULTS);
+        out[n++] = (rk_scalar){.at = text, .length = length};
+        text += length;
+    }
+    return n;
+}
+
+rk_status rk__value_default(rk_option_value *out, const rk_option *row)
+{
+    rk_status status = RK_OK;
+    const char *text = row->default_text;
+    rk_option_value value = {0};
+    rk_scalar items[MOST_DEFAULTS] = {{.at = text, .length = strlen(text)}};
+    if (row->type == RK_TYPE_PATHS) { /* no folders */
+        RK_ASSERT(strcmp(text, "[]") == 0);
+    } else if (rk__option_is_list(row)) {
+        int64_t n = split_default(items, text);
+        RK_TRY_GOTO(done, parse_list(&value, row, items, n, "default", row->key));
+    } else {
+        RK_TRY_GOTO(done, parse_one(&value, row, items[0], "default", row->key));
+    }
+    if (row->type == RK_TYPE_STRING && !is_plain(text, items[0].length)) {
+        RK_TRY_GOTO(done, print_value(&value.text, row, &value, items, 1));
+    }
     *out = value;
     return RK_OK;
 done:

@@ -47,6 +47,10 @@ enum {
 rk_status rk__value_parse(rk_option_value *out, const rk_option *row, const rk_raw *raw,
                           const char *place, const char *name, const char *folder);
 
+/* The default of an option whose text needs nothing resolved. out->text stays NULL where the
+ * default text is the value's text in YAML's notation already. */
+rk_status rk__value_default(rk_option_value *out, const rk_option *row);
+
 /* Moves the value (not its text) into its member of rk_options or rk_source_options, whose old
  * contents are freed. */
 void rk__value_store(const rk_option *row, void *options, rk_option_value *value);

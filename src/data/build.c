@@ -102,6 +102,18 @@ static rk_status nothing_left(const rk_dataset_stats *s, const rk_options *optio
             (long long)s->items_dropped, (long long)s->filter_passes);
 }
 
+/* Whether all rows are of the same time, or tie. */
+static bool has_one_time(const rk_pairs *pairs)
+{
+    const double *time = pairs->details.time;
+    for (int64_t k = 1; time && k < rk__pairs_count(pairs); k++) {
+        if (time[k] != time[0]) {
+            return false;
+        }
+    }
+    return time != NULL;
+}
+
 /* The ids of the kept ranks. */
 static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *order,
                           const uint8_t *kept, int64_t n)
@@ -294,6 +306,15 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     RK_TRY(take_ids(&d->users, &raw->users, b->user_order, b->user_kept, d->n_users));
     RK_TRY(take_ids(&d->items, &raw->items, b->item_order, b->item_kept, d->n_items));
     RK_TRY(divide(d, b, options));
+    if (d->parts[RK_TRAIN].offsets[d->n_users] == 0 && b->split.has_moments &&
+        has_one_time(&b->pairs)) {
+        RK_FAIL(
+            RK_ERR_DATA,
+            "the split leaves nothing to train on: all %lld interactions have the same time, "
+            "so no moment divides them; name another column in the sources' key 'time', or take "
+            "split.kind ratio or leave_one_out",
+            (long long)rk__pairs_count(&b->pairs));
+    }
     if (d->parts[RK_TRAIN].offsets[d->n_users] == 0) {
         RK_FAIL(RK_ERR_DATA,
                 "the split leaves nothing to train on: all %lld interactions are valid "

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "data/id_rule.h"
 #include "data/reader.h"
 #include "data/sides_internal.h"
 
@@ -187,7 +188,7 @@ static rk_status take_number(building *b, const rk_table *table, const piece *p,
 {
     rk_text field = rk__trimmed(table->fields[p->place]);
     double value = 0;
-    if (field.length == 0) {
+    if (field.length == 0 || rk__is_word_for_nothing(field)) {
         return RK_OK; /* missing: judged when all files are read */
     }
     RK_TRY(rk__table_real(table, p->place, "a feature of kind number", &value));
@@ -212,12 +213,13 @@ static rk_status take_flag(building *b, const rk_table *table, const piece *p, i
 }
 
 /* Of a category one word, of a list those between its `split`; blanks around them do not matter,
- * and nothing is no word. */
+ * and nothing, or a mark of it that is not in quotes, is no word. */
 static rk_status take_words(building *b, const rk_table *table, const piece *p, int64_t node)
 {
     rk_text field = table->fields[p->place];
     const char *split = p->option->kind == RK_FEATURE_LIST ? p->option->split : "";
     int64_t width = (int64_t)strlen(split);
+    bool in_quotes = rk__is_quoted(&table->lines, field);
     for (int64_t at = 0; at <= field.length;) {
         int64_t end = width == 0 ? field.length : at;
         while (end < field.length &&
@@ -226,7 +228,7 @@ static rk_status take_words(building *b, const rk_table *table, const piece *p, 
         }
         rk_text word = rk__trimmed((rk_text){field.at + at, end - at});
         int32_t index = 0;
-        if (word.length > 0) {
+        if (word.length > 0 && (in_quotes || !rk__is_mark_of_nothing(word))) {
             RK_TRY(rk__id_map_text(&b->groups[p->target].words, word.at, word.length, &index));
             RK_TRY(add_word(b, node, p->target, index));
         }

@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <jansson.h>
-
 #include "base/alloc.h"
 #include "base/moment.h"
 #include "config/utf8.h"
@@ -241,7 +239,7 @@ static bool is_missing(rk_text field)
     return missing;
 }
 
-static void note(rk_guess_column *c, rk_text raw)
+void rk__guess_note(rk_guess_column *c, rk_text raw)
 {
     const rk_text field = rk__trimmed(raw);
     double number = 0, seconds = 0;
@@ -268,7 +266,7 @@ static void note(rk_guess_column *c, rk_text raw)
 /* ---- the table ---- */
 
 /* A table of many columns gets less memory for each. */
-static rk_status make_columns(rk_look *look, int64_t n)
+rk_status rk__guess_make_columns(rk_look *look, int64_t n)
 {
     enum { FEW = 32, MOST = 1 << 16, LESS = 1 << 9 };
     RK_TRY(rk__calloc(&look->columns, n, sizeof *look->columns, "the columns of a file"));
@@ -297,6 +295,29 @@ static bool are_names(const rk_look *look, char *const *first)
         repeating += c->distinct < c->most && MANY * c->distinct <= c->n - c->empty;
     }
     return repeating >= 2;
+}
+
+/* 0, 1, 2 ... with which pandas heads columns without names. It could be a row, but not where one
+ * of them is nowhere below. */
+static rk_status check_places(const rk_look *look, char *const *first)
+{
+    bool is_row = true;
+    for (int64_t i = 0; i < look->n_columns; i++) {
+        char place[24];
+        uint64_t hash = 0;
+        snprintf(place, sizeof place, "%lld", (long long)i);
+        if (strcmp(first[i], place) != 0) {
+            return RK_OK;
+        }
+        is_row = is_row && *cell_of(&look->columns[i], place, (int64_t)strlen(place), &hash) != 0;
+    }
+    if (look->n_columns > 1 && look->rows > 0 && !is_row) {
+        RK_FAIL(RK_ERR_DATA,
+                "%s: its first line numbers the columns (0, 1 ...) instead of naming them: write "
+                "names there, or remove it (tail -n +2 FILE; pandas: to_csv(..., header=False))",
+                look->path);
+    }
+    return RK_OK;
 }
 
 /* The first row is not data: a known name, a word above numbers or dates, or none but names. */
@@ -330,6 +351,7 @@ static rk_status keep_first(const rk_table *table, char **first)
 static rk_status take_first(rk_look *look, char **first)
 {
     look->header = look->header || is_header(look, first);
+    RK_TRY(look->header ? RK_OK : check_places(look, first));
     for (int64_t i = 0; i < look->n_columns; i++) {
         rk_guess_column *c = &look->columns[i];
         char *colon =
@@ -339,8 +361,8 @@ static rk_status take_first(rk_look *look, char **first)
         if (!look->header) {
             const double second = c->first;
             const int64_t rising = c->rising;
-            note(c,
-                 (rk_text){first[i], (int64_t)strlen(first[i])}); /* before all others, in fact */
+            rk__guess_note(
+                c, (rk_text){first[i], (int64_t)strlen(first[i])}); /* before all others, in fact */
             c->rising = rising + (c->last + 1 == second);
         }
     }
@@ -360,7 +382,7 @@ static rk_status read_rows(rk_look *look, rk_table *table, char **first)
             break;
         }
         for (int i = 0; i < table->n_wanted; i++) {
-            note(&look->columns[i], table->fields[i]);
+            rk__guess_note(&look->columns[i], table->fields[i]);
         }
         look->rows++;
     }
@@ -374,7 +396,7 @@ static rk_status read_table(rk_look *look, bool quotes)
     char **first = NULL;
     rk_status status = RK_OK;
     RK_TRY(rk__table_open(&table, &format, look->path, (rk_line_options){0}));
-    RK_TRY_GOTO(done, make_columns(look, table.n_columns));
+    RK_TRY_GOTO(done, rk__guess_make_columns(look, table.n_columns));
     RK_TRY_GOTO(done, rk__calloc(&first, table.n_columns, sizeof *first, "the first row"));
     for (int64_t i = 0; i < table.n_columns; i++) {
         char index[24];
@@ -422,81 +444,6 @@ static rk_status read_text(rk_look *look)
         status = rk__fail(RK_ERR_DATA, __FILE__, __LINE__, __func__, "%s", said);
     }
     rk__free(said);
-    return status;
-}
-
-/* ---- JSON lines ---- */
-
-static bool is_scalar(const json_t *value)
-{
-    return !json_is_object(value) && !json_is_array(value) && !json_is_null(value);
-}
-
-/* The keys of the first object whose values can be fields. */
-static rk_status read_keys(rk_look *look)
-{
-    rk_lines lines = {0};
-    json_t *object = NULL, *value = NULL;
-    const char *key = NULL;
-    bool end = false;
-    rk_status status = RK_OK;
-    RK_TRY(rk__lines_open(&lines, look->path, (rk_line_options){0}));
-    do {
-        RK_TRY_GOTO(done, rk__lines_next(&lines, &end));
-    } while (!end && rk__lines_is_blank(&lines));
-    object = json_loadb(rk__lines_at(&lines), (size_t)rk__lines_length(&lines), 0, NULL);
-    if (!object || !json_is_object(object)) {
-        RK_FAIL_GOTO(done, RK_ERR_DATA,
-                     "%s begins with '{', but its first line is no JSON object: JSON lines have an "
-                     "object on each line",
-                     look->path);
-    }
-    int64_t n = 0;
-    json_object_foreach(object, key, value)
-    {
-        n += is_scalar(value);
-    }
-    RK_TRY_GOTO(done, make_columns(look, n));
-    n = 0;
-    json_object_foreach(object, key, value)
-    {
-        if (is_scalar(value)) {
-            RK_TRY_GOTO(done, rk__strdup(&look->columns[n++].name, key));
-        }
-    }
-done:
-    json_decref(object);
-    rk__lines_close(&lines);
-    return status;
-}
-
-static rk_status read_json(rk_look *look)
-{
-    const rk_table_format format = {.kind = &rk__table_json};
-    rk_table table = {0};
-    bool end = false;
-    rk_status status = RK_OK;
-    RK_TRY(read_keys(look));
-    look->header = true; /* columns have names */
-    RK_TRY(rk__table_open(&table, &format, look->path, (rk_line_options){0}));
-    for (int64_t i = 0; i < look->n_columns; i++) {
-        int place = 0;
-        RK_TRY_GOTO(done, rk__table_want(&table, look->columns[i].name, "a key", &place));
-        RK_ASSERT(place == i);
-    }
-    while (look->rows < RK_GUESS_ROWS) {
-        RK_TRY_GOTO(done, rk__table_next(&table, &end));
-        if (end) {
-            look->whole = true;
-            break;
-        }
-        for (int64_t i = 0; i < look->n_columns; i++) {
-            note(&look->columns[i], table.fields[i]);
-        }
-        look->rows++;
-    }
-done:
-    rk__table_close(&table);
     return status;
 }
 
@@ -567,7 +514,7 @@ static rk_status look_at(rk_look *look)
     if (!is_json && look->separator[0] == '\0') {
         return RK_OK; /* a format without columns to choose from */
     }
-    RK_TRY(is_json ? read_json(look) : read_text(look));
+    RK_TRY(is_json ? rk__guess_read_json(look) : read_text(look));
     if (look->rows == 0) {
         RK_FAIL(RK_ERR_DATA, "%s has names in its first line and no rows", look->path);
     }

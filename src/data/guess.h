@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "data/lines.h"
 #include "rankine/guess.h"
 
 enum { RK_GUESS_ROWS = 200000 };
@@ -40,6 +41,13 @@ typedef struct rk_look {
     int64_t rows;
     bool whole;
 } rk_look;
+
+/* Makes room for the columns of a file, which have no names yet. */
+rk_status rk__guess_make_columns(rk_look *look, int64_t n);
+/* Notes what is in a field of a column. */
+void rk__guess_note(rk_guess_column *column, rk_text field);
+/* The keys of JSON lines as columns, and what is in them. */
+rk_status rk__guess_read_json(rk_look *look);
 
 /* Does a name stand for a column of something? Its case and what is between its words do not count.
  */

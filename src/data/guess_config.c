@@ -215,7 +215,7 @@ static void add_training(rk_buffer *out, const rk_look *look)
     }
     rk__buffer_add(out,
                    "\nmodel:\n"
-                   "    kind: lightgcn    # or mf, ials, ease, item_knn, popularity\n"
+                   "    kind: lightgcn    # or mf, ials, ease, slim, item_knn, popularity\n"
                    "    dim: 64\n"
                    "    layers: 2\n"
                    "    init: xavier\n"

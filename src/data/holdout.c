@@ -73,6 +73,9 @@ static rk_status read_source(rk_held *held, const rk_dataset *dataset, const rk_
             RK_FAIL_GOTO(done, RK_ERR_INTERRUPTED, "interrupted while reading %s", path);
         }
     }
+    const int64_t missing = rk__reader_counts(reader).missing;
+    held->missing += missing;
+    held->rows += missing;
 done:
     rk__reader_close(reader);
     return status;

@@ -12,7 +12,7 @@ typedef struct rk_held_pair {
 typedef struct rk_held {
     rk_held_pair *pairs; /* n; owned */
     int64_t n, capacity;
-    int64_t rows, unknown_users, unknown_items;
+    int64_t rows, unknown_users, unknown_items, missing;
 } rk_held;
 
 rk_status rk__held_add(rk_held *held, int32_t user, int32_t item);

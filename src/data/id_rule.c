@@ -5,25 +5,32 @@
 #include "base/parse.h"
 #include "config/utf8.h"
 
-/* What pandas reads as missing, and what SQL dumps write. rk__id_is_plain knows how they begin. */
-static bool is_word_for_nothing(rk_text text)
+static bool is_among(rk_text text, const char *const *words, size_t n)
 {
-    static const char *const words[] = {
-        "nan",  "NaN",    "NAN",    "-nan", "-NaN", "null",    "NULL",    "Null",   "None",
-        "none", "NONE",   "NA",     "N/A",  "n/a",  "#N/A",    "#NA",     "<NA>",   "#N/A N/A",
-        "\\N",  "(null)", "<null>", "NaT",  "nil",  "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
-    };
-    enum { LONGEST = 8 };
-    if (text.length > LONGEST) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    for (size_t i = 0; i < n; i++) {
         if ((int64_t)strlen(words[i]) == text.length &&
             memcmp(words[i], text.at, (size_t)text.length) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool rk__is_mark_of_nothing(rk_text text)
+{
+    static const char *const marks[] = {
+        "nan",      "NaN",    "NAN", "Nan",     "-nan",    "-NaN",   "null",     "NULL",
+        "Null",     "N/A",    "n/a", "#N/A",    "#NA",     "<NA>",   "\\N",      "(null)",
+        "#N/A N/A", "<null>", "NaT", "1.#QNAN", "-1.#IND", "1.#IND", "-1.#QNAN",
+    };
+    return is_among(text, marks, sizeof marks / sizeof marks[0]);
+}
+
+bool rk__is_word_for_nothing(rk_text text)
+{
+    static const char *const words[] = {"None", "none", "NONE", "NA",  "na",
+                                        "Na",   "nil",  "Nil",  "NIL", "-"};
+    return rk__is_mark_of_nothing(text) || is_among(text, words, sizeof words / sizeof words[0]);
 }
 
 /* The bytes of a blank that Unicode has beside the ordinary ones (no-break, zero width, of certain
@@ -67,7 +74,7 @@ bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *o
 {
     rk_text text = without_blanks(*inout);
     bool are_words = is_quoted || rule->missing == RK_MISSING_KEEP;
-    bool is_nothing = text.length == 0 || (!are_words && is_word_for_nothing(text));
+    bool is_nothing = text.length == 0 || (!are_words && rk__is_word_for_nothing(text));
     if (is_nothing && rule->missing == RK_MISSING_DROP) {
         *out_missing = true;
         return true;
@@ -145,7 +152,7 @@ static bool is_inside(const rk_lines *lines, rk_text text)
 }
 
 /* Whether a quote is before it in its line; no separator has one. */
-static bool is_quoted(const rk_lines *lines, rk_text text)
+bool rk__is_quoted(const rk_lines *lines, rk_text text)
 {
     return is_inside(lines, text) && text.at > rk__lines_at(lines) && text.at[-1] == '"';
 }
@@ -164,7 +171,7 @@ rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *ino
     *out = 0;
     if (rule->ids == RK_IDS_TEXT) {
         rk_text whole = *inout;
-        bool in_quotes = is_quoted(lines, whole);
+        bool in_quotes = rk__is_quoted(lines, whole);
         if (!in_quotes && is_cut_by_return(lines, whole)) {
             RK_FAIL_AT(lines, whole.at,
                        "%s '%s' has a carriage return at its end: line ends are mixed, save the "
@@ -178,7 +185,7 @@ rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *ino
         return RK_OK;
     }
     rk_text text = rk__trimmed(*inout);
-    if (text.length == 0 || is_word_for_nothing(text)) {
+    if (text.length == 0 || rk__is_word_for_nothing(text)) {
         if (rule->missing == RK_MISSING_DROP) {
             *out_missing = true;
             return RK_OK;

@@ -65,6 +65,14 @@ static inline rk_status rk__id_read(rk_id_rule *rule, const rk_lines *lines, rk_
     return rk__id_read_slow(rule, lines, inout, title, out, out_missing);
 }
 
+/* Whether a text that is not in quotes says that there is nothing. Marks are what pandas and SQL
+ * dumps write, and nobody else (NaN, NULL, \N ...); words are those and what may mean something
+ * where it is no id (none, NA, nil, -). rk__id_is_plain knows how they begin. */
+bool rk__is_mark_of_nothing(rk_text text);
+bool rk__is_word_for_nothing(rk_text text);
+/* Whether a field of the current line is in quotes. */
+bool rk__is_quoted(const rk_lines *lines, rk_text text);
+
 /* The rule of text ids. is_quoted: it was in quotes, so that words for nothing are words. false and
  * what is wrong, as the end of a sentence that begins with the id, if it is none. */
 bool rk__id_check_text(rk_id_rule *rule, bool is_quoted, rk_text *inout, bool *out_missing,

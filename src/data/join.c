@@ -24,7 +24,7 @@ static int64_t count_of(const source *s, int64_t user)
 
 enum { MOST_SOURCES = 3 };
 
-/* A user's rows of n sources by item; several rows of an item are in one source and stay in order. */
+/* A user's rows of n sources by item; several of an item are in one source and stay in order. */
 static void merge_user(const source *from, int n, int64_t user, const rk_lists *lists,
                        const rk_details *details)
 {

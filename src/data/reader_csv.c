@@ -143,6 +143,11 @@ static rk_status want_columns(rk_reader *reader, const rk_table_source *source, 
     reader->time = reader->value = -1;
     RK_TRY(rk__table_want(table, source->user, "source.user", &reader->user));
     RK_TRY(rk__table_want(table, source->item, "source.item", &reader->item));
+    if (table->columns[reader->user] == table->columns[reader->item]) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: source.user '%s' and source.item '%s' are the same column: name the other one",
+                table->lines.path, source->user, source->item);
+    }
     if (source->time_is_optional) {
         RK_TRY(rk__table_want_optional(table, source->time, &reader->time));
     } else if (source->time[0]) {

@@ -351,6 +351,16 @@ void rk__table_close(rk_table *table)
 
 /* ---- rows ---- */
 
+/* A line of tabs is blank, or a row of empty fields where tabs divide it. */
+static bool is_blank(const rk_table *table)
+{
+    const rk_lines *lines = &table->lines;
+    bool is_divided = table->separator_length == 1 && table->separator[0] == '\t' &&
+                      table->n_columns > 1 &&
+                      memchr(rk__lines_at(lines), '\t', (size_t)rk__lines_length(lines));
+    return !is_divided && rk__lines_is_blank(lines);
+}
+
 rk_status rk__table_next(rk_table *table, bool *out_end)
 {
     if (table->kind) {
@@ -373,7 +383,7 @@ rk_status rk__table_next(rk_table *table, bool *out_end)
                 }
                 return RK_OK;
             }
-        } while (rk__lines_is_blank(&table->lines));
+        } while (is_blank(table));
     }
     table->rows++;
     if (table->quotes && rk__lines_has_quote(&table->lines)) {

@@ -50,6 +50,11 @@ static rk_status not_json(const rk_table *table, const json_error_t *error)
                    "in quotes",
                    error->text);
     }
+    if (json_error_code(error) == json_error_premature_end_of_input) {
+        RK_FAIL_AT(lines, line + at,
+                   "the object does not end in its line: JSON lines have one on each line; write "
+                   "them so, e.g. jq -c . FILE > data.jsonl (of an array: jq -c '.[]' FILE)");
+    }
     RK_FAIL_AT(lines, line + at, "this is no JSON: %s%s", error->text,
                is_python ? "; with single quotes it is a Python literal: write it by json.dumps"
                          : "");
@@ -93,9 +98,39 @@ done:
     return status;
 }
 
-/* With a fraction even where it is 0, so that 1.0 is not taken for the integer 1. */
-static void print_real(char out[40], double value)
+/* The first number of the line that has this value and is not an integer, as it is written. Texts
+ * are passed over; their quotes inside have a backslash. */
+static bool find_written(const rk_lines *lines, double value, char out[40])
 {
+    const char *at = rk__lines_at(lines), *end = at + rk__lines_length(lines);
+    bool is_text = false;
+    while (at < end) {
+        size_t length = is_text ? 0 : strspn(at, "+-.0123456789eE");
+        length = length < (size_t)(end - at) ? length : (size_t)(end - at);
+        double number = 0;
+        if (length > 1 && length < 40 && memchr("-0123456789", *at, 11) &&
+            rk__parse_real(at, length, &number) == RK_PARSE_OK && number == value) {
+            memcpy(out, at, length);
+            out[length] = '\0';
+            if (strpbrk(out, ".eE")) {
+                return true;
+            }
+        }
+        if (*at == '"') {
+            is_text = !is_text;
+        }
+        at += length > 0 ? length : is_text && *at == '\\' && at + 1 < end ? 2 : 1;
+    }
+    return false;
+}
+
+/* As it is written, for it may be an id; else with a fraction even where it is 0, so that 1.0 is
+ * not taken for the integer 1. */
+static void print_real(const rk_lines *lines, char out[40], double value)
+{
+    if (find_written(lines, value, out)) {
+        return;
+    }
     rk__print_real(out, value);
     if (!strpbrk(out, ".e")) {
         memcpy(out + strlen(out), ".0", sizeof ".0");
@@ -116,7 +151,7 @@ static rk_status set_field(rk_table *table, int place, const json_t *value)
         rk__print_int(number, json_integer_value(value));
         break;
     case JSON_REAL:
-        print_real(number, json_real_value(value));
+        print_real(&table->lines, number, json_real_value(value));
         break;
     case JSON_TRUE:
         memcpy(number, "true", sizeof "true");

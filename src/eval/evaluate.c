@@ -177,8 +177,8 @@ static void value_groups(work *w, int64_t number, int64_t i, uint8_t *hits)
         }
         w->group_targets[i * g->n + group] = n;
         for (int64_t r = 0; n > 0 && r < w->k_max; r++) {
-            hits[r] = ranked[r] >= 0 && g->of[ranked[r]] == group &&
-                      is_target(w, number, ranked[r]);
+            hits[r] =
+                ranked[r] >= 0 && g->of[ranked[r]] == group && is_target(w, number, ranked[r]);
         }
         if (n > 0) {
             value_hits(w, hits, n, w->group_values + (i * g->n + group) * w->n_metrics * w->n_k);
@@ -342,8 +342,7 @@ static rk_status report(const work *w, rk_metrics *out)
     for (int64_t v = 0; v < n; v++, name += NAME_BYTES) {
         rk_metric metric = (rk_metric)w->metrics[v / w->n_k];
         int64_t k = w->k[v % w->n_k];
-        double value =
-            metric == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)n_users;
+        double value = metric == RK_METRIC_coverage ? coverage(w, k) : w->sums[v] / (double)n_users;
         snprintf(name, NAME_BYTES, "%s@%" PRId64, rk__metric_name(metric), k);
         out->values[v] = (rk_metric_value){name, value};
     }
@@ -420,9 +419,11 @@ rk_status rk__evaluate_more(const rk_dataset *dataset, const rk_options *options
     RK_TRY_GOTO(done, check_options(&w, options));
     RK_TRY_GOTO(done, find_users(dataset, part, more->users, more->n_users, &w.users, &w.n_users));
     if (w.n_users == 0) {
-        RK_FAIL_GOTO(done, RK_ERR_DATA,
-                     "nothing to evaluate: none of %" PRId64 " users has an item in %s",
-                     more->users ? more->n_users : dataset->n_users, rk_part_name(part));
+        RK_FAIL_GOTO(
+            done, RK_ERR_DATA, "nothing to evaluate: none of %" PRId64 " users has an item in %s%s",
+            more->users ? more->n_users : dataset->n_users, rk_part_name(part),
+            part == RK_VALID && dataset->base ? ": the model was fitted to valid, too (train.refit)"
+                                              : "");
     }
     if (ranker->by_row) {
         RK_TRY_GOTO(done, find_rows(&w, part));

@@ -1,13 +1,13 @@
 /*
- * The weighted mean of other models' scores. Each query's scores of each member are standardised over
- * all items (mean 0, standard deviation 1), since products of embeddings, sums of similarities and
- * weights of a regression have no common scale:
+ * The weighted mean of other models' scores. Each query's scores of each member are standardised
+ * over all items (mean 0, standard deviation 1), since products of embeddings, sums of similarities
+ * and weights of a regression have no common scale:
  *     score = sum_m w_m (s_m - mean(s_m)) / sd(s_m)
  *
- * The members' tensors are the ensemble's own, "1.NAME" for those of the first and so on, so that it
- * stands alone. Its programs are made by the members: each writes under its prefix (rk__find_named).
- * Tensors come from the members' runs and weights are chosen on valid outside (train/members.h);
- * the one phase makes the weights what they are before that.
+ * The members' tensors are the ensemble's own, "1.NAME" for those of the first and so on, so that
+ * it stands alone. Its programs are made by the members: each writes under its prefix
+ * (rk__find_named). Tensors come from the members' runs and weights are chosen on valid, both
+ * outside (train/members.h); the one phase makes the weights what they are before that.
  */
 #include <stdio.h>
 

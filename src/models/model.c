@@ -14,19 +14,24 @@
 const rk_model_kind *const *rk__models(void)
 {
     static const rk_model_kind *const models[] = {
-        &rk__model_lightgcn,
-        &rk__model_mf,
-        &rk__model_lightgcn_pp,
-        &rk__model_popularity,
-        &rk__model_item_knn,
-        &rk__model_slim,
-        &rk__model_rp3beta,
-        &rk__model_ease,
-        &rk__model_ials,
-        &rk__model_als,
-        &rk__model_svd,
-        &rk__model_fm,
-        &rk__model_ensemble,
+        [RK_MODEL_LIGHTGCN] = &rk__model_lightgcn,
+        [RK_MODEL_MF] = &rk__model_mf,
+        [RK_MODEL_LIGHTGCN_PP] = &rk__model_lightgcn_pp,
+        [RK_MODEL_POPULARITY] = &rk__model_popularity,
+        [RK_MODEL_ITEM_KNN] = &rk__model_item_knn,
+        [RK_MODEL_USER_KNN] = &rk__model_user_knn,
+        [RK_MODEL_SLIM] = &rk__model_slim,
+        [RK_MODEL_RP3BETA] = &rk__model_rp3beta,
+        [RK_MODEL_TURBO_CF] = &rk__model_turbo_cf,
+        [RK_MODEL_EASE] = &rk__model_ease,
+        [RK_MODEL_IALS] = &rk__model_ials,
+        [RK_MODEL_ALS] = &rk__model_als,
+        [RK_MODEL_SVD] = &rk__model_svd,
+        [RK_MODEL_FM] = &rk__model_fm,
+        [RK_MODEL_GMF] = &rk__model_gmf,
+        [RK_MODEL_MLP] = &rk__model_mlp,
+        [RK_MODEL_NEUMF] = &rk__model_neumf,
+        [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
     return models;
@@ -64,6 +69,21 @@ static rk_status check_held_out_users(const rk_config *config)
     return status;
 }
 
+/* The negatives of a model that scores pairs are pairs, too. */
+static rk_status check_pairs(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->sampling.negatives == RK_NEGATIVES_IN_BATCH ||
+        o->sampling.negatives == RK_NEGATIVES_DYNAMIC) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which scores pairs one by one: take sampling.negatives uniform, "
+                "popular_pool or popularity",
+                rk__config_says(config, "sampling.negatives").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    return RK_OK;
+}
+
 static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
@@ -82,6 +102,7 @@ static rk_status check_model(const rk_config *config)
                 rk__config_says(config, "eval.metric").text,
                 rk__config_says(config, "model.kind").text, (long long)o->eval.k.v[0]);
     }
+    RK_TRY(model->scores ? check_pairs(config) : RK_OK);
     RK_TRY(check_held_out_users(config));
     if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such form: take auto",

@@ -10,6 +10,7 @@
  *   query     rows [T,w] for a tile of known users
  *   fold_in   the same for somebody who is known by a list of items only
  *   score     a tile [T,I]: the scores of all items
+ *   score_items  of models whose scores are more than that: a tile [T,n], of some items
  *   similar   a tile [T,I]: how like each of T items all items are
  *
  * A model is written once, over whole tables, and never sees a device. Nobody outside of its file
@@ -106,6 +107,12 @@ typedef struct rk_tile {
     rk_value fields;
 } rk_tile;
 
+/* The items of a tile of scores: n in a row, the same for all queries, or given ones. */
+typedef struct rk_tile_items {
+    rk_range_attr range; /* first item, n; with items all of them */
+    rk_value items;      /* i32 [T,n], -1 = none; or RK_NONE */
+} rk_tile_items;
+
 /* Rows of somebody new as rk__sum_lists makes them. */
 typedef struct rk_fold_sum {
     const char *table; /* [users + items, w] */
@@ -161,6 +168,11 @@ typedef struct rk_model_kind {
                         const rk_tile *tile);
     rk_value (*score)(const rk_model_instance *instance, rk_program *program, const rk_tile *tile,
                       rk_value queries);
+    /* In its place: the scores of some items, [T,n], 0 of item -1, for models that need room for
+     * each pair: so many floats at a time. A catalogue is gone through in parts. */
+    rk_value (*score_items)(const rk_model_instance *instance, rk_program *program,
+                            const rk_tile *tile, rk_value queries, const rk_tile_items *items);
+    int64_t (*pair_floats)(const rk_model_instance *instance);
     /* How like all items are to those of a tile, [T,I]: its lists hold one item each, with weight
      * 1, and its users are the nodes of those; item_nodes: i32 [I,1]. Where reads_lists it is what
      * each item adds to the scores. NULL = the model does not know. */

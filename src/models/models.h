@@ -9,14 +9,19 @@ extern const rk_model_kind rk__model_mf;
 extern const rk_model_kind rk__model_lightgcn_pp;
 extern const rk_model_kind rk__model_popularity;
 extern const rk_model_kind rk__model_item_knn;
+extern const rk_model_kind rk__model_user_knn;
 extern const rk_model_kind rk__model_slim;
 extern const rk_model_kind rk__model_rp3beta;
+extern const rk_model_kind rk__model_turbo_cf;
 extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_ials;
 extern const rk_model_kind rk__model_als;
 extern const rk_model_kind rk__model_svd;
 extern const rk_model_kind rk__model_fm;
 extern const rk_model_kind rk__model_ensemble;
+extern const rk_model_kind rk__model_gmf;
+extern const rk_model_kind rk__model_mlp;
+extern const rk_model_kind rk__model_neumf;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */

@@ -1,6 +1,6 @@
 /*
- * SLIM (Ning, Karypis: SLIM, sparse linear methods for top-N recommender systems, ICDM 2011): scores
- * x W, where column j of W with a diagonal of zeros minimises
+ * SLIM (Ning, Karypis: SLIM, sparse linear methods for top-N recommender systems, ICDM 2011):
+ * scores x W, where column j of W with a diagonal of zeros minimises
  *     1/2 |x_j - X w|^2 + l2/2 |w|^2 + l1 |w|_1,   w >= 0 unless model.negative_weights,
  * an elastic net by coordinate descent. The model.neighbours largest weights of each j are kept:
  * each candidate looks for those that speak for it, so the lists are those of item_lists.c with the

@@ -296,6 +296,12 @@ void rk__step_advance(rk_program *p, rk_value state);
 /* Rows of a table: [R,w], rows i32 [T,1] -> [T,w]; zeros for row -1. */
 rk_value rk__take_rows(rk_program *p, rk_value table, rk_value rows);
 
+/* Rows t n + i of the result [T n,n_columns]: columns of queries[t] and of table[first + i] (with
+ * items i32 [T,n]: of table[first + items[t,i]]), added, or multiplied. queries [T,w], table [R,w].
+ * Zeros for item -1 and of queries that are not in use. */
+rk_value rk__pair_rows(rk_program *p, rk_value queries, rk_value table, rk_value items,
+                       rk_value count, rk_pair_rows_attr attr);
+
 /* y[t,i] = <queries[t], table[first + i]>: [T,w], [R,w] -> [T,n]; one chain of multiply-adds over
  * the columns in order. */
 rk_value rk__score_dot(rk_program *p, rk_value queries, rk_value table, rk_value count,
@@ -324,6 +330,9 @@ rk_value rk__sum_lists(rk_program *p, rk_value table, rk_tile_lists lists, int64
  * [n,1] or RK_NONE -> [T,n]. */
 rk_value rk__score_lists(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
                          rk_value count, int64_t first_row, int64_t n);
+/* The same of rows whose columns go from first_column to first_column + n. */
+rk_value rk__score_lists_at(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
+                            rk_value count, rk_rows_attr at);
 
 /* y[t] = sum_j weight_j matrix[item_j]: [m,n] -> [T,n]. */
 rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk_value count);
@@ -332,6 +341,12 @@ rk_value rk__score_dense(rk_program *p, rk_tile_lists lists, rk_value matrix, rk
  * queries[t,columns[e]]: queries [T,m], factor f32 [n,1] or RK_NONE -> [T,n]. */
 rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                            rk_value count, rk_range_attr items);
+/* The same of rows whose columns go from first_column to first_column + m. */
+rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
+                              rk_value count, rk_rows_attr at);
+
+/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
  * must have no later reader); factor f32 [I,1], or RK_NONE = 0. */
@@ -357,7 +372,16 @@ typedef struct rk_topk_values {
     rk_value count;                 /* i32 [1, 1] */
     rk_value out_items, out_scores; /* i32 [T,K], f32 [T,K]: stored tensors that the host reads */
 } rk_topk_values;
-void rk__top_k(rk_program *p, rk_topk_values v, int32_t k);
+typedef struct rk_ranked_values {
+    rk_value items, scores; /* [T,K] */
+} rk_ranked_values;
+/* first: the item that column 0 of the scores is, of as many as `blocked` has; masks count all of
+ * them. With outputs of RK_NONE into temporaries. */
+rk_ranked_values rk__top_k(rk_program *p, rk_topk_values v, int64_t first, int32_t k);
+/* The best k of two lists [T,Ka], [T,Kb] as rk__top_k makes them, of different items; into `out`,
+ * whose members may be RK_NONE. */
+rk_ranked_values rk__merge_top_k(rk_program *p, rk_ranked_values a, rk_ranked_values b, int32_t k,
+                                 rk_ranked_values out);
 
 /* ---- lists and similar items ---- */
 
@@ -399,8 +423,19 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
                                        rk_value mean /* f32 [I, 1] or RK_NONE */,
                                        rk_neighbour_lists_attr attr);
 
-/* f32 [n, 1]: sums of the values of the rows in the range, in double. */
+/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of them, 0 of 0. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power);
+
+/* The K most similar rows of a side to each query, as lists: items i32 [T*K, 1] (rows), best first
+ * as of item_neighbours, then rows 0 of weight 0; weights f32 [T*K, 1]. common f32 [T,n]: of query
+ * and row the sum of the query's weights that they have in common (rk__score_lists); sizes f32
+ * [n,1]: the row's number; that of a query is the sum of its squared weights, so that lists of
+ * weight 1 are compared as sets. self i32 [T,1]: a row that is no neighbour, -1 = none; or RK_NONE.
+ * attr: kinds without factors; attr.n_users is the number of what rows share, attr.n_items is not
+ * looked at. */
+rk_tile_lists rk__nearest_lists(rk_program *p, rk_value common, rk_tile_lists lists, rk_value sizes,
+                                rk_value self, rk_value count, rk_similar_attr attr);
 
 /* ---- models that are solved ---- */
 

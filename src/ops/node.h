@@ -178,10 +178,28 @@ typedef struct rk_range_attr {
     int64_t first, n;
 } rk_range_attr;
 
+/* Such a range of rows of a CSR whose columns begin with one that is not 0. */
+typedef struct rk_rows_attr {
+    int64_t first, n;
+    int64_t first_column;
+} rk_rows_attr;
+
+typedef struct rk_row_sums_attr {
+    int64_t first, n;
+    double power; /* of the sums */
+} rk_row_sums_attr;
+
 typedef struct rk_topk_attr {
     int32_t k;
-    rk_range_attr items; /* rows of the table; top_k: not used */
+    rk_range_attr items; /* rows of the table; top_k: the items that the columns are */
 } rk_topk_attr;
+
+/* Columns [first_column, first_column + n_columns) of pairs of rows. */
+typedef struct rk_pair_rows_attr {
+    rk_range_attr items; /* rows of the table: of item 0 and, unless items are given, how many */
+    int64_t first_column, n_columns;
+    bool multiplies; /* else adds */
+} rk_pair_rows_attr;
 
 typedef struct rk_sum_lists_attr {
     int64_t first; /* row of the table that item 0 is */
@@ -204,6 +222,7 @@ typedef struct rk_similar_attr {
     double shrinkage; /* 0 = none */
     double alpha;     /* asymmetric: the part of the item whose neighbours are looked for; walk: the
                          power */
+    bool with_self;   /* an item may be among its own neighbours */
     int64_t n_users, n_items;
 } rk_similar_attr;
 
@@ -286,18 +305,20 @@ typedef union rk_attr {
     rk_contrast_attr contrast;
     rk_adam_attr adam;
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
-    rk_topk_attr topk;     /* top_k, score_topk */
+    rk_topk_attr topk;     /* top_k, merge_top_k, score_topk */
+    rk_pair_rows_attr pair_rows;
     rk_fold_attr fold;     /* fold*, unfold* */
     int32_t halves;        /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
     int64_t n_nodes;       /* unique_rows */
     int32_t index;         /* weigh */
     int64_t batch;         /* select_negatives */
     rk_step_attr step;     /* step_loss */
-    rk_range_attr range;   /* row_sums, side_gram; score_dot, score_columns: rows of items;
-                                    score_lists: first row, columns */
+    rk_range_attr range;   /* side_gram; score_dot: rows of items */
+    rk_rows_attr rows;     /* score_columns: rows of items; score_lists: first row, columns */
+    rk_row_sums_attr row_sums;
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;
-    rk_similar_attr similar; /* item_neighbours */
+    rk_similar_attr similar; /* item_neighbours, nearest_lists */
     rk_neighbour_lists_attr neighbour_lists;
     rk_slim_attr slim;     /* slim_columns */
     rk_als_attr als;       /* als_* */

@@ -12,7 +12,7 @@ rk_selection rk_selection_defaults(void)
 
 /* ---- which items are left out for everybody ---- */
 
-static rk_status set_limits(rk_scorer *s, const rk_selection *selection)
+rk_status rk__scorer_set_limits(rk_scorer *s, const rk_selection *selection)
 {
     const int64_t n_items = s->engine->graph.n_items;
     bool has_limits = selection->allow || selection->n_deny > 0;
@@ -125,7 +125,7 @@ static rk_tile_size size_for(const rk_scorer *s, int64_t n, int64_t k)
 static rk_status top_k(rk_scorer *s, const rk_query *queries, int64_t n,
                        const rk_selection *selection, int64_t k, int32_t *items, float *scores)
 {
-    RK_TRY(set_limits(s, selection));
+    RK_TRY(rk__scorer_set_limits(s, selection));
     RK_TRY(rk__scorer_refresh(s));
     const rule r = rule_of(selection, k);
     s->tile.size = size_for(s, n, r.k);
@@ -142,7 +142,7 @@ static rk_status similar(rk_scorer *s, const int32_t *asking, int64_t n,
     rule r = rule_of(selection, k);
     r.drops_zeros = true;
     RK_TRY(rk__tile_check_items(s, asking, n));
-    RK_TRY(set_limits(s, selection));
+    RK_TRY(rk__scorer_set_limits(s, selection));
     RK_TRY(rk__scorer_refresh(s));
     s->tile.size = size_for(s, n, k);
     for (int64_t first = 0; first < n; first += s->tile.n) {
@@ -319,7 +319,7 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
     fill_queries(s, o->part, o->users + t->first, o->rows ? o->rows + t->first : NULL, n,
                  pair->contexts, pair->queries);
     t->size = size_for(s, o->n, o->k);
-    RK_TRY(set_limits(s, &selection));
+    RK_TRY(rk__scorer_set_limits(s, &selection));
     RK_TRY(rk__scorer_refresh(s));
     const rk_scorer_data own = s->data;
     if (o->has) {

@@ -22,6 +22,7 @@ typedef enum rk_tile_size {
     RK_TILE_MANY,                               /* for the longest of eval.k; longer ones follow */
     RK_TILE_ONE = RK_TILE_MANY + RK_MANY_SIZES, /* the first of RK_ONE_SIZES */
     RK_TILE_PAIRS = RK_TILE_ONE + RK_ONE_SIZES, /* RK_PAIRS given items of each query */
+    RK_TILE_ROWS, /* no answers but the queries' vectors; n 0 of a model that has none */
     RK_TILE_SIZE_COUNT
 } rk_tile_size;
 
@@ -30,7 +31,7 @@ typedef struct rk_tile_tensors {
     int64_t n; /* queries at most */
     int64_t k; /* answers a query */
     int32_t users, ones, list_offsets, mask_offsets;
-    int32_t items, scores; /* of RK_TILE_PAIRS items is an input */
+    int32_t items, scores; /* of RK_TILE_PAIRS items is an input, of RK_TILE_ROWS of no meaning */
     int32_t fields;        /* -1 where the model reads none */
 } rk_tile_tensors;
 
@@ -96,6 +97,8 @@ rk_status rk__scorer_variant(rk_scorer *s, rk_asker asker, rk_tile_size size, rk
 /* The same, loaded. */
 rk_status rk__scorer_load_variant(rk_scorer *s, rk_asker asker, rk_tile_size size,
                                   rk_variant **out);
+/* Of a model that scores items in parts: how many a part of a tile of n queries has. */
+int64_t rk__scorer_part(const rk_scorer *s, int64_t n);
 /* The queries of the largest size of tile. */
 int64_t rk__most_queries(const rk_scorer *s);
 /* The number of fields that the model reads. */
@@ -106,6 +109,8 @@ rk_status rk__scorer_refresh(rk_scorer *s);
 rk_status rk__scorer_take_pair(rk_scorer *s, rk_tile_pair **out);
 void rk__scorer_give_pair(rk_scorer *s, rk_tile_pair *pair);
 void rk__scorer_free_pair(const rk_scorer *s, rk_tile_pair *pair); /* NULL is fine */
+/* What selection leaves out for everybody, to s->closed and the device. */
+rk_status rk__scorer_set_limits(rk_scorer *s, const rk_selection *selection);
 /* s->closed to the device. */
 rk_status rk__scorer_write_blocked(rk_scorer *s);
 

@@ -331,7 +331,13 @@ static rk_status explain(rk_scorer *s, const rk_query *query, const int32_t *ite
     RK_TRY_GOTO(done, take_history(s, query, asker, n, &l));
     bool by_rows = m->fold_sum || m->fold_equations;
     if (l.h > 0 && n > 0) {
-        RK_ASSERT(by_rows || m->reads_lists);
+        if (!by_rows && !(m->reads_lists && m->similar)) {
+            status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                              "model %s has no reasons: its scores are no sums over the items that "
+                              "somebody has; ask a model whose are, e.g. item_knn or ease",
+                              m->name);
+            goto done;
+        }
         RK_TRY_GOTO(done,
                     by_rows ? parts_of_rows(s, items, n, &l) : parts_of_lists(s, items, n, &l));
     }
@@ -348,6 +354,13 @@ done:
 rk_status rk__scorer_explain(rk_scorer *s, const rk_query *query, const int32_t *items, int64_t n,
                              int64_t k, rk_reason *reasons, rk_explanation *out)
 {
+    const rk_model_kind *m = s->engine->model.model;
+    if (!m->fold_sum && !m->fold_equations && !m->reads_lists && !m->is_same_for_all) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s cannot say what its scores come from: they are no sums over the items "
+                "that somebody has; ask without reasons",
+                m->name);
+    }
     pthread_mutex_lock(&s->lock);
     rk_status status = explain(s, query, items, n, k, reasons, out);
     pthread_mutex_unlock(&s->lock);

@@ -10,6 +10,8 @@ enum {
     MOST_SCORES = 16 << 20,     /* of a tile whose scores of all items need room */
     MOST_PAIR_SCORES = 4 << 20, /* the same, where the scores of given items are taken from them */
     MOST_PAIR_QUERIES = 128,    /* of such a tile */
+    PART_FLOATS = 16 << 20,     /* of the pairs of a part, where a model needs room for each */
+    MOST_PARTS = 64,            /* of a catalogue, as long as a tile may have fewer queries */
     MOST_ANSWERS = 1 << 18,     /* of a tile of long answers */
     LEAST_TILE = 16,
     /* Of a device that is not the host and has this many users: a run with its copies takes as long
@@ -50,8 +52,26 @@ static rk_status largest_k(const rk_options *options, int64_t n_items, int64_t *
     return RK_OK;
 }
 
+/* The pairs of a part. */
+static int64_t part_pairs(const rk_engine *e)
+{
+    const int64_t pairs = PART_FLOATS / e->model.model->pair_floats(&e->model);
+    return pairs < 1 ? 1 : pairs;
+}
+
+int64_t rk__scorer_part(const rk_scorer *s, int64_t n)
+{
+    const int64_t items = part_pairs(s->engine) / n;
+    return items < 1 ? 1 : least(items, s->engine->graph.n_items);
+}
+
 static int64_t tile_of(const rk_engine *e)
 {
+    if (e->model.model->score_items) {
+        const int64_t all = MOST_PARTS * part_pairs(e);
+        const int64_t queries = all / (e->graph.n_items > 0 ? e->graph.n_items : 1);
+        return queries < 1 ? 1 : least(queries, RK_RANK_TILE);
+    }
     int64_t n = MOST_SCORES / (e->graph.n_items > 0 ? e->graph.n_items : 1);
     n = n / LEAST_TILE * LEAST_TILE;
     n = n < LEAST_TILE ? LEAST_TILE : n;
@@ -104,6 +124,9 @@ static rk_status declare(rk_scorer *s)
         RK_TRY(declare_size(s, name, &s->sizes[i]));
     }
     RK_TRY(declare_size(s, "pairs", &s->sizes[RK_TILE_PAIRS]));
+    if (s->sizes[RK_TILE_ROWS].n > 0) {
+        RK_TRY(declare_size(s, "rows", &s->sizes[RK_TILE_ROWS]));
+    }
     RK_TRY(rk__engine_add(e, "item_nodes", RK_I32, n_items, 1, s->nodes, &s->item_nodes));
     RK_TRY(rk__engine_add(e, "tile.items", RK_I32, s->capacity, 1, NULL, &s->list_items));
     RK_TRY(rk__engine_add(e, "tile.weights", RK_F32, s->capacity, 1, NULL, &s->list_weights));
@@ -131,6 +154,12 @@ static rk_status choose_sizes(rk_scorer *s)
     int64_t pairs = n_items > 0 ? MOST_PAIR_SCORES / n_items : 1;
     pairs = pairs < 1 ? 1 : least(pairs, MOST_PAIR_QUERIES);
     s->sizes[RK_TILE_PAIRS] = (rk_tile_tensors){.n = least(pairs, n), .k = RK_PAIRS};
+    const rk_model_kind *m = s->engine->model.model;
+    if (m->embeddings && m->fold_in) {
+        const int32_t table = rk__store_find(&s->engine->store, m->embeddings);
+        s->sizes[RK_TILE_ROWS] =
+            (rk_tile_tensors){.n = least(LEAST_TILE, n), .k = s->engine->store.items[table].cols};
+    }
     RK_TRY(rk__mul(&entries, n, n_items, "the lists of a tile"));
     entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;
     s->capacity = entries > n_items ? entries : n_items;

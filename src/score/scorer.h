@@ -19,6 +19,7 @@
 #include "engine/engine.h"
 #include "engine/memory.h"
 #include "eval/evaluate.h"
+#include "rankine/approximate.h"
 #include "rankine/scoring.h"
 
 typedef struct rk_scorer rk_scorer;
@@ -77,6 +78,14 @@ rk_status rk__scorer_scores(rk_scorer *scorer, const rk_query *queries, int64_t 
 /* How an answer to a query comes about. */
 rk_status rk__scorer_basis(rk_scorer *scorer, const rk_query *query, rk_basis *out,
                            int64_t *out_counted);
+
+/* An index of the items' vectors; items without train interactions are left out. RK_ERR_CONFIG
+ * where scores are no dot products of the model's vectors. rankine/approximate.h has the rest. */
+rk_status rk__scorer_lsh(rk_scorer *scorer, const rk_lsh_options *options, rk_lsh **out);
+/* rk__scorer_top_k from such an index; scores are needed. */
+rk_status rk__scorer_lsh_top_k(rk_scorer *scorer, const rk_lsh *index, int64_t probes,
+                               const rk_query *queries, int64_t n, const rk_selection *selection,
+                               int64_t k, int32_t *items, float *scores);
 
 /* What rk_model_explain does, of n items: reasons [n, k], out [n]. */
 rk_status rk__scorer_explain(rk_scorer *scorer, const rk_query *query, const int32_t *items,

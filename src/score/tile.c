@@ -431,6 +431,7 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
     const rk_engine *e = s->engine;
     const rk_tile_tensors *d = &s->sizes[t->size];
     const bool is_pairs = t->size == RK_TILE_PAIRS;
+    const bool has_items = !is_pairs && t->size != RK_TILE_ROWS;
     const bool has_lists =
         t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else none is read */
     const int64_t n_fields = rk__scorer_fields(s);
@@ -452,10 +453,10 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
         {d->mask_offsets, d->n + 1, t->mask_offsets},
         {s->mask_items, t->mask_offsets[t->n], t->masked},
         {d->items, is_pairs ? t->n : 0, t->found},
-        {d->fields, n_fields * d->n, t->fields},
+        {n_fields > 0 ? d->fields : d->users, n_fields * d->n, t->fields},
     };
     const rk_transfer reads[] = {
-        {d->items, is_pairs ? 0 : t->n, t->found},
+        {d->items, has_items ? t->n : 0, t->found},
         {d->scores, wants_scores ? t->n : 0, t->found_scores},
     };
     RK_TRY(rk__scorer_load_variant(s, t->asker, t->size, &v));

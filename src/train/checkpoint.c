@@ -225,6 +225,14 @@ static rk_status read_history(const rk_h5 *file, rk_position *p, int known)
 {
     const int64_t n = p->step.epoch, columns = known + 2;
     double *table = NULL;
+    int64_t rows = 0, cols = 0;
+    RK_TRY(rk__h5_shape(file, "history", RK_H5_F64, &rows, &cols));
+    if (rows != n) { /* before memory for n of them is asked for */
+        RK_FAIL(RK_ERR_DATA,
+                "%s: its history has %lld epochs, and its step state says %lld; the file is "
+                "damaged",
+                rk__h5_path(file), (long long)rows, (long long)n);
+    }
     RK_TRY(rk__position_reserve(p));
     RK_TRY(rk__alloc(&table, n * columns, sizeof *table, "the history of epochs"));
     rk_status status = rk__h5_read(file, "history", RK_H5_F64, n, columns, table);

@@ -1,6 +1,7 @@
 /*
- * The members of an ensemble: other runs' models, of the same data set. What is taken of them, config
- * and tensors, becomes the ensemble's own; their folders are not looked at again once it is trained.
+ * The members of an ensemble: other runs' models, of the same data set. What is taken of them,
+ * config and tensors, becomes the ensemble's own; their folders are not looked at again once it is
+ * trained.
  */
 #ifndef RK_TRAIN_MEMBERS_H
 #define RK_TRAIN_MEMBERS_H
@@ -23,8 +24,8 @@ typedef struct rk_members {
     int64_t n;         /* 0 = the model is no ensemble */
 } rk_members;
 
-/* Opens the runs of model.members; nothing of a model that has none. RK_ERR_CONFIG where a run cannot
- * be a member, RK_ERR_DATA where it was trained on other data. hooks may be NULL. */
+/* Opens the runs of model.members; nothing of a model that has none. RK_ERR_CONFIG where a run
+ * cannot be a member, RK_ERR_DATA where it was trained on other data. hooks may be NULL. */
 rk_status rk__members_open(rk_members *out, const rk_config *config, const rk_dataset *dataset,
                            const rk_hooks *hooks);
 void rk__members_close(rk_members *members); /* a zeroed one is fine */

@@ -6,9 +6,17 @@
 #include "base/file.h"
 #include "data/join.h"
 
-rk_status rk__refit_check(const rk_options *options, const rk_dataset *dataset)
+rk_status rk__refit_check(const rk_config *config, const rk_dataset *dataset)
 {
-    if (options->train.refit && dataset->stats.valid == 0) {
+    const rk_options *o = rk__config_options(config);
+    if (o->train.schedule == RK_SCHEDULE_PLATEAU && o->train.refit) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which lowers the rate by checks on valid, and a refit has none: take "
+                "another schedule",
+                rk__config_says(config, "train.refit").text,
+                rk__config_says(config, "train.schedule").text);
+    }
+    if (o->train.refit && dataset->stats.valid == 0) {
         RK_FAIL(RK_ERR_CONFIG,
                 "train.refit is true, but the valid part of the data set %s is empty, so there is "
                 "nothing to add to train: set split.carve_valid or split.valid, or take "

@@ -12,8 +12,9 @@ typedef struct rk_refit {
     rk_hooks hooks;     /* of the run, without scalars */
 } rk_refit;
 
-/* RK_ERR_CONFIG where there is nothing to add to train. */
-rk_status rk__refit_check(const rk_options *options, const rk_dataset *dataset);
+/* With train.refit: RK_ERR_CONFIG where there is nothing to add to train, or the schedule goes by
+ * checks, which a refit has none of. */
+rk_status rk__refit_check(const rk_config *config, const rk_dataset *dataset);
 
 /* Fits it for `epochs` epochs, and writes refit.h5 where the run has a folder. The engine of `run`
  * is closed before unless its steps are profiled: two of them may not fit into memory. `out` does

@@ -38,7 +38,8 @@ static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
 {
     const rk_options *o = engine->options;
     const bool rates = engine->model.model->rates;
-    const bool weighs = rates || o->model.weigh_by == RK_WEIGH_BY_VALUE;
+    const bool weighs =
+        rates || (o->model.weigh_by == RK_WEIGH_BY_VALUE && rk__model_of(o)->fold_equations);
     const rk_rating_scale scale = rates ? rk__rating_scale(o, dataset) : (rk_rating_scale){0, 0};
     const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
                                    &dataset->parts[RK_TEST], &dataset->parts[RK_GIVEN]},
@@ -110,8 +111,8 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     }
     if (!option && has_values && !rk__model_of(options)->rates && step && hooks && hooks->log) {
         hooks->log(hooks->user, RK_LOG_INFO,
-                   "interactions have values, but nothing looks at them: model.weigh_by (ials), "
-                   "loss.weigh_by, sampling.weigh_by or a model of ratings (als) would");
+                   "interactions have values, but nothing looks at them: model.weigh_by (ials, "
+                   "user_knn), loss.weigh_by, sampling.weigh_by or a model of ratings (als, svd) would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));

@@ -533,7 +533,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     t.epochs = rk__model_epochs(t.options);
     RK_TRY_GOTO(done, prepare_data(&t, how));
     RK_TRY_GOTO(done, open_members(&t));
-    RK_TRY_GOTO(done, rk__refit_check(t.options, t.dataset));
+    RK_TRY_GOTO(done, rk__refit_check(t.config, t.dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
     RK_TRY_GOTO(done, prepare_device(&t, how->eager));
     RK_TRY_GOTO(done, how->profile ? rk__profile_check(&t.engine) : RK_OK);

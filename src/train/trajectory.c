@@ -169,8 +169,11 @@ static const rk_option *row_of(const char *key, size_t length)
 static bool is_default(const char *line, size_t key, size_t length)
 {
     const rk_option *row = row_of(line, key);
-    return row && strlen(row->default_text) == length - key - 2 &&
-           memcmp(line + key + 2, row->default_text, length - key - 2) == 0;
+    const char *text = row && row->default_text[0] == '\0' ? "\"\""
+                       : row                               ? row->default_text
+                                                           : NULL;
+    return text && strlen(text) == length - key - 2 &&
+           memcmp(line + key + 2, text, length - key - 2) == 0;
 }
 
 rk_status rk__trajectory_difference(const char *before, const char *now, char **out)

@@ -2,14 +2,14 @@
 # Models that read fields of rows: contexts on the command line, what answers show, what is refused.
 . "$(dirname "$0")/lib.sh"
 
-# People go round ten songs; at night the even ones, by day the odd ones.
+# People go round thirty songs; at night to the even ones, by day to the odd ones.
 python3 - <<'PYTHON' >plays.csv
 print("user,song,time,hour")
 for user in range(1, 31):
-    song = user % 10
+    song = user % 30
     for step in range(8):
         hour = "night" if (user + step) % 3 else "day"
-        song = (song + (2 if song % 2 == (hour == "day") else 1)) % 10
+        song = (song + (2 if song % 2 == (hour == "day") else 1)) % 30
         print(f"{user},{song + 100},{step},{'' if step == 5 else hour}")
 PYTHON
 cat >c.yaml <<'CONFIG'

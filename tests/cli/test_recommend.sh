@@ -109,4 +109,28 @@ for score in x "" 1e nan inf; do
     run 2 "$rankine" recommend run --user 17 --min-score="$score"
     says "--min-score"
 done
+
+# Approximate answers: with all buckets the exact ones, under the same limits; not of every model.
+run 0 "$rankine" recommend run --all --top 10 --approximate --probes 1000000 --json
+says "approximate: 120 items in" "an item may be missed"
+python3 - <<'PYTHON' || fail "--approximate with all buckets differs"
+import json
+def scores(path):
+    return [[r["score"] for r in u["recommendations"]] for u in json.load(open(path))]
+for a, b in zip(scores("all.json"), scores("out")):
+    assert len(a) == len(b) and all(abs(x - y) <= 1e-5 * max(1, abs(x)) for x, y in zip(a, b))
+PYTHON
+run 0 "$rankine" recommend run --items 3,8 --among 5,9,11 --top 5 --approximate --planes 3 --json \
+    --quiet
+silent
+json '{r["item"] for r in j[0]["recommendations"]} == {5, 9, 11}'
+run 2 "$rankine" recommend run --user 17 --probes 5
+says "--probes is read with --approximate only"
+run 2 "$rankine" recommend run --user 17 --approximate --planes 29
+says "--planes '29'"
+awk '/^[a-z]/ { kept = /^(data|split)/ } kept' demo/synth.yaml >demo/popular.yaml
+run 0 "$rankine" train demo/popular.yaml --run popular --quiet --set model.kind=popularity \
+    --set "eval.k=[10]" --set eval.metric=ndcg@10
+run 2 "$rankine" recommend popular --user 17 --approximate
+says "model popularity has no vectors"
 finish

@@ -47,6 +47,19 @@ static void add_values(rk_dataset *d)
     d->details[RK_TRAIN].value = values;
 }
 
+/* Of an ensemble: factors of two kinds. */
+static void add_members(rk_config *config)
+{
+    static const char *const kinds[] = {"model.kind=mf", "model.kind=ials"};
+    for (int i = 0; i < 2 && rk__config_options(config)->model.kind == RK_MODEL_ENSEMBLE; i++) {
+        rk_config *member = NULL;
+        assert_ok(rk_config_create(&member));
+        assert_ok(rk_config_set(member, kinds[i], "test"));
+        assert_ok(rk_config_set(member, "model.dim=12", "test"));
+        assert_ok(rk__config_add_member(config, member));
+    }
+}
+
 static void set_up(fixture *f, const char *device, const char *const *settings, bool eager)
 {
     static const char *const common[] = {"run.threads=1",
@@ -67,6 +80,7 @@ static void set_up(fixture *f, const char *device, const char *const *settings, 
     for (int i = 0; settings && settings[i]; i++) {
         assert_ok(rk_config_set(f->config, settings[i], "test"));
     }
+    add_members(f->config);
     f->dataset = planted_dataset(true);
     add_values(f->dataset);
     assert_ok(rk__set_up(&f->engine, &f->step, &f->scorer, rk__config_options(f->config),
@@ -316,6 +330,9 @@ static void models_of_phases_are_the_same(void **unused)
          1e-6},
         {{"model.kind=rp3beta", "model.neighbours=20"}, 1e-5},
         {{"model.kind=slim", "model.neighbours=20", "model.tolerance=1e-12"}, 1e-4},
+        {{"model.kind=user_knn", "model.neighbours=20"}, 1e-5},
+        {{"model.kind=turbo_cf", "model.filter_order=2"}, 1e-5},
+        {{"model.kind=turbo_cf", "model.filter_power=0.7", "model.neighbours=20"}, 1e-5},
         {{"model.kind=ease", "model.l2=20"}, 1e-4},
         {{"model.kind=ials"}, 1e-3},
         {{"model.kind=ials", "model.weighting=confidence", "model.l2=1"}, 1e-3},
@@ -327,6 +344,36 @@ static void models_of_phases_are_the_same(void **unused)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i += kinds_apart()) {
         same_phases(kinds[i].settings, kinds[i].tolerance);
     }
+}
+
+/* The members' tensors are written, as they would be from their runs. */
+static void ensembles_rank_the_same(void **unused)
+{
+    (void)unused;
+    static const char *const settings[] = {"model.kind=ensemble", "model.members=[a, b]",
+                                           "model.member_weights=[3, 1]", NULL};
+    static const char *const devices[] = {"run.device=cpu", "run.device=cuda"};
+    fixture f[2];
+    for (int i = 0; i < 2; i++) {
+        set_up(&f[i], devices[i], settings, false);
+        steps(&f[i], 1);
+        const rk_engine *e = &f[i].engine;
+        for (int t = 1; t < e->model.n_parameters; t++) {
+            const rk_parameter *p = &e->model.parameters[t];
+            float *values = NULL;
+            assert_ok(rk__alloc(&values, p->rows * p->cols, sizeof *values, p->name));
+            for (int64_t k = 0; k < p->rows * p->cols; k++) {
+                values[k] = (float)((k * 7919 + t * 31) % 1009) / 1009.0f - 0.4f;
+            }
+            assert_ok(e->device->write(e->context, p->stored, 0, p->rows, values));
+            rk__free(values);
+        }
+        assert_int_equal(e->model.n_parameters, 3);
+        rk__engine_parameters_changed(&f[i].engine);
+    }
+    same_metrics(&f[0], &f[1]);
+    tear_down(&f[0]);
+    tear_down(&f[1]);
 }
 
 static void a_run_is_the_same(void **unused)
@@ -552,6 +599,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_batch_is_the_same),
         cmocka_unit_test(a_run_is_the_same),
+        cmocka_unit_test(ensembles_rank_the_same),
         cmocka_unit_test(runs_of_every_kind_are_the_same),
         cmocka_unit_test(models_of_phases_are_the_same),
         cmocka_unit_test(no_bit_depends_on_the_launch),

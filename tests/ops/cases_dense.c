@@ -201,7 +201,8 @@ static void reshape(void)
 
 /* ---- dropout ---- */
 
-/* The words of Philox by hand; and a share of the elements near the ratio is dropped. */
+/* The number that decides, by hand: 64 bits of Philox for the step and the layer, and the finaliser
+ * of splitmix64; and a share of the elements near the ratio is dropped. */
 static void dropout(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
@@ -216,10 +217,12 @@ static void dropout(void)
             for (int64_t j = 0; j < t.n; j++) {
                 const int64_t row = j / t.cols, column = j % t.cols;
                 rows[row] = (int32_t)(at_rows ? 3 * row + 1 : row);
-                const rk_words w =
-                    rk__philox(77, RK_PURPOSE_DROPOUT, 12,
-                               (uint64_t)(rows[row] * ((t.cols + 3) / 4) + column / 4), 5);
-                const bool is_kept = rk__uniform(w.v[column % 4]) >= 0.3f;
+                const rk_words w = rk__philox(77, RK_PURPOSE_DROPOUT, 12, 0, 5);
+                uint64_t z = ((uint64_t)w.v[0] << 32 | w.v[1]) +
+                             (uint64_t)(rows[row] * t.cols + column);
+                z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+                z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+                const bool is_kept = (double)((z ^ z >> 31) >> 32) * 0x1p-32 >= 0.3;
                 y[j] = is_kept && row < count ? (double)t.x[j] / 0.7 : 0;
                 kept += is_kept;
             }

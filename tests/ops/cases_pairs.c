@@ -161,9 +161,51 @@ static void slot_items_grad(void)
     }
 }
 
+/* ---- a tile's queries and items ---- */
+
+/* Of all items of a range, and of given ones; the last query is not in use. */
+static void pair_rows(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        for (int v = 0; v < 4; v++) {
+            ops_case *c = ops_begin("pair_rows, shape %d, variant %d", i, v);
+            ops_random r = {(uint64_t)i + 1};
+            const int64_t tile = shapes[i].batch, d = shapes[i].d, n = 1 + shapes[i].candidates;
+            const int64_t first = 2, rows = first + n + 3, used = tile - 1;
+            const rk_pair_rows_attr a = {.items = {first, n},
+                                         .first_column = d / 3,
+                                         .n_columns = (d + 1) / 2,
+                                         .multiplies = v & 1};
+            const int32_t count = (int32_t)used;
+            float *queries = ops_reals(c, tile * d, &r), *table = ops_reals(c, rows * d, &r);
+            float *y = ops_memory(c, tile * n * a.n_columns, sizeof *y);
+            int32_t *items = ops_memory(c, tile * n, sizeof *items);
+            for (int64_t j = 0; j < tile * n; j++) {
+                items[j] = (int32_t)(v & 2 ? ops_below(&r, n + 1) - 1 : j % n);
+                for (int64_t k = 0; k < a.n_columns && items[j] >= 0 && j / n < used; k++) {
+                    const float left = queries[j / n * d + a.first_column + k];
+                    const float right = table[(first + items[j]) * d + a.first_column + k];
+                    y[j * a.n_columns + k] = v & 1 ? left * right : left + right;
+                }
+            }
+            rk_value given = v & 2 ? ops_input(c, RK_I32, tile, n, items) : RK_NONE;
+            rk_value out = rk__pair_rows(ops_program(c), ops_input(c, RK_F32, tile, d, queries),
+                                         ops_input(c, RK_F32, rows, d, table), given,
+                                         ops_input(c, RK_I32, 1, 1, &count), a);
+            ops_expect_exactly(c, out, y);
+            ops_run(c, 1);
+        }
+    }
+}
+
 const ops_entry ops_cases_pairs[] = {
-    {RK_OP_GATHER_SLOTS, gather_slots},       {RK_OP_SUM_SLOTS, sum_slots},
-    {RK_OP_REPEAT_ROWS, repeat_rows},         {RK_OP_SUM_GROUPS, sum_groups},
-    {RK_OP_SLOT_SCORES, slot_scores},         {RK_OP_SLOT_QUERIES_GRAD, slot_queries_grad},
-    {RK_OP_SLOT_ITEMS_GRAD, slot_items_grad}, {RK_OP_COUNT, NULL},
+    {RK_OP_GATHER_SLOTS, gather_slots},
+    {RK_OP_SUM_SLOTS, sum_slots},
+    {RK_OP_REPEAT_ROWS, repeat_rows},
+    {RK_OP_SUM_GROUPS, sum_groups},
+    {RK_OP_SLOT_SCORES, slot_scores},
+    {RK_OP_SLOT_QUERIES_GRAD, slot_queries_grad},
+    {RK_OP_SLOT_ITEMS_GRAD, slot_items_grad},
+    {RK_OP_PAIR_ROWS, pair_rows},
+    {RK_OP_COUNT, NULL},
 };

@@ -114,8 +114,9 @@ typedef struct sparse {
     double *dense;
 } sparse;
 
-static sparse make_sparse(ops_case *c, int64_t rows, int64_t columns, bool has_values,
-                          ops_random *r)
+/* first_column: the number of the first column in the entries. */
+static sparse make_sparse(ops_case *c, int64_t rows, int64_t columns, int32_t first_column,
+                          bool has_values, ops_random *r)
 {
     int64_t capacity = rows * columns + 2, n = 0;
     sparse out = {.dense = ops_doubles(c, rows * columns)};
@@ -128,7 +129,7 @@ static sparse make_sparse(ops_case *c, int64_t rows, int64_t columns, bool has_v
             if (has) {
                 values[n] = (float)ops_real(r);
                 out.dense[i * columns + j] = has_values ? (double)values[n] : 1;
-                column[n++] = (int32_t)j;
+                column[n++] = first_column + (int32_t)j;
             }
         }
         offsets[i + 1] = n;
@@ -181,7 +182,7 @@ static void score_lists(void)
         ops_case *c = ops_begin("score_lists, shape %d, variant %d", i / 2, i % 2);
         int64_t n = s->n, first = i % 3;
         const lists l = make_lists(c, s, &r);
-        const sparse rows = make_sparse(c, first + s->rows, n, i % 2, &r);
+        const sparse rows = make_sparse(c, first + s->rows, n, i % 5, i % 2, &r);
         float *bias = ops_reals(c, n, &r);
         double *expected = ops_doubles(c, s->tile * n), *size = ops_doubles(c, s->tile * n);
         for (int64_t at = 0; at < s->count * n; at++) {
@@ -192,9 +193,9 @@ static void score_lists(void)
                             rows.dense[(first + j) * n + at % n]);
             }
         }
-        rk_value y = rk__score_lists(ops_program(c), l.values, rows.values,
-                                     i % 2 ? ops_input(c, RK_F32, n, 1, bias) : RK_NONE,
-                                     count_of(c, s->count), first, n);
+        rk_value y = rk__score_lists_at(ops_program(c), l.values, rows.values,
+                                        i % 2 ? ops_input(c, RK_F32, n, 1, bias) : RK_NONE,
+                                        count_of(c, s->count), (rk_rows_attr){first, n, i % 5});
         ops_expect_reals(c, y, expected, size, 2e-6);
         ops_run(c, 1);
     }
@@ -231,7 +232,7 @@ static void score_columns(void)
         ops_random r = {(uint64_t)i + 1};
         ops_case *c = ops_begin("score_columns, shape %d, variant %d", i / 2, i % 2);
         int64_t n = s->n, m = s->rows, first = i % 3;
-        const sparse rows = make_sparse(c, first + n + 1, m, i % 2, &r);
+        const sparse rows = make_sparse(c, first + n + 1, m, i % 5, i % 2, &r);
         float *queries = ops_reals(c, s->tile * m, &r), *factor = ops_reals(c, n, &r);
         double *expected = ops_doubles(c, s->tile * n), *size = ops_doubles(c, s->tile * n);
         for (int64_t at = 0; at < s->count * n; at++) {
@@ -242,9 +243,9 @@ static void score_columns(void)
             }
         }
         rk_value y =
-            rk__score_columns(ops_program(c), ops_input(c, RK_F32, s->tile, m, queries),
-                              rows.values, i % 2 ? ops_input(c, RK_F32, n, 1, factor) : RK_NONE,
-                              count_of(c, s->count), (rk_range_attr){first, n});
+            rk__score_columns_at(ops_program(c), ops_input(c, RK_F32, s->tile, m, queries),
+                                 rows.values, i % 2 ? ops_input(c, RK_F32, n, 1, factor) : RK_NONE,
+                                 count_of(c, s->count), (rk_rows_attr){first, n, i % 5});
         ops_expect_reals(c, y, expected, size, 2e-6);
         ops_run(c, 1);
     }
@@ -344,10 +345,37 @@ static void the_same_bits(void)
     ops_discard(c);
 }
 
+static void ratio(void)
+{
+    for (int i = 0; i < 3; i++) {
+        ops_random r = {(uint64_t)i + 1};
+        ops_case *c = ops_begin("ratio, size %d", i);
+        int64_t n = 1 + 150 * i, cols = 1 + 7 * i;
+        float *a = ops_reals(c, n * cols, &r), *b = ops_reals(c, n * cols, &r);
+        double *y = ops_doubles(c, n * cols), *size = ops_doubles(c, n * cols);
+        for (int64_t e = 0; e < n * cols; e++) {
+            b[e] = e % 5 == 3 ? 0 : b[e];
+            y[e] = e % 5 == 3 ? 0 : (double)a[e] / (double)b[e];
+            size[e] = fabs(y[e]);
+        }
+        ops_expect_reals(c,
+                         rk__ratio(ops_program(c), ops_input(c, RK_F32, n, cols, a),
+                                   ops_input(c, RK_F32, n, cols, b)),
+                         y, size, 1e-6);
+        ops_run(c, 1);
+    }
+}
+
 const ops_entry ops_cases_score[] = {
-    {RK_OP_TAKE_ROWS, take_rows},         {RK_OP_SCORE_DOT, score_dot},
-    {RK_OP_SCORE_DOT, the_same_bits},     {RK_OP_SUM_LISTS, sum_lists},
-    {RK_OP_SCORE_LISTS, score_lists},     {RK_OP_SCORE_DENSE, score_dense},
-    {RK_OP_SCORE_COLUMNS, score_columns}, {RK_OP_ADD_LISTS, add_lists},
-    {RK_OP_TAKE_SCORES, take_scores},     {RK_OP_COUNT, NULL},
+    {RK_OP_TAKE_ROWS, take_rows},
+    {RK_OP_SCORE_DOT, score_dot},
+    {RK_OP_SCORE_DOT, the_same_bits},
+    {RK_OP_SUM_LISTS, sum_lists},
+    {RK_OP_SCORE_LISTS, score_lists},
+    {RK_OP_SCORE_DENSE, score_dense},
+    {RK_OP_RATIO, ratio},
+    {RK_OP_SCORE_COLUMNS, score_columns},
+    {RK_OP_ADD_LISTS, add_lists},
+    {RK_OP_TAKE_SCORES, take_scores},
+    {RK_OP_COUNT, NULL},
 };

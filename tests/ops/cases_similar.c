@@ -118,12 +118,18 @@ static int best_first(const void *left, const void *right)
     return (a->item > b->item) - (a->item < b->item);
 }
 
+/* Of the kinds here the last one lets items be neighbours of themselves. */
+static bool has_self(const struct similar_kind *kind)
+{
+    return kind->kind == RK_SIMILAR_WALK && kind->alpha != 1;
+}
+
 static void expected_neighbours(const similar_case *s, int64_t i, int32_t k, scored *work,
                                 int32_t *items, double *values)
 {
     int64_t n = 0;
     for (int64_t j = 0; j < s->g.n_items; j++) {
-        float value = j == i ? 0 : (float)similarity(s, i, j);
+        float value = j == i && !has_self(s->kind) ? 0 : (float)similarity(s, i, j);
         if (value > 0) {
             work[n++] = (scored){value, (int32_t)j};
         }
@@ -176,6 +182,7 @@ static void neighbours_of(const struct similar_shape *shape, const struct simila
                                           .k = shape->k,
                                           .shrinkage = kind->shrinkage,
                                           .alpha = kind->alpha,
+                                          .with_self = has_self(kind),
                                           .n_users = shape->users,
                                           .n_items = shape->items},
                         out_items, out_values);
@@ -279,7 +286,8 @@ static void neighbour_lists(void)
 
 /* ---- row_sums ---- */
 
-static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has_values)
+static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has_values,
+                    double power)
 {
     ops_random r = {(uint64_t)(rows * 7 + longest)};
     ops_case *c = ops_begin("row_sums of %d rows, values %d", (int)rows, has_values);
@@ -296,21 +304,155 @@ static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has
             ops_add(&y[i], &size[i], has_values ? (double)values[e] : 1);
         }
     }
+    for (int64_t i = 0; i < range.n && power != 1; i++) {
+        y[i] = y[i] == 0 ? 0 : pow(y[i], power);
+        size[i] = y[i];
+    }
     rk_csr_values csr = {ops_input(c, RK_I64, rows + 1, 1, offsets),
                          ops_input(c, RK_I32, capacity, 1, columns),
                          has_values ? ops_input(c, RK_F32, capacity, 1, values) : RK_NONE};
-    ops_expect_reals(c, rk__row_sums(ops_program(c), csr, range), y, size, 1e-6);
+    rk_value sums = power == 1 ? rk__row_sums(ops_program(c), csr, range)
+                               : rk__row_powers(ops_program(c), csr, range, power);
+    ops_expect_reals(c, sums, y, size, 1e-6);
     ops_run(c, 1);
 }
 
 static void row_sums(void)
 {
     for (int has_values = 0; has_values < 2; has_values++) {
-        sums_of(1, 3, (rk_range_attr){0, 1}, has_values);
-        sums_of(9, 1, (rk_range_attr){2, 6}, has_values);
-        sums_of(200, 40, (rk_range_attr){0, 200}, has_values);
-        sums_of(150, 400, (rk_range_attr){50, 100}, has_values);
-        sums_of(40, 0, (rk_range_attr){39, 1}, has_values);
+        sums_of(1, 3, (rk_range_attr){0, 1}, has_values, 1);
+        sums_of(9, 1, (rk_range_attr){2, 6}, has_values, 1);
+        sums_of(200, 40, (rk_range_attr){0, 200}, has_values, 1);
+        sums_of(150, 400, (rk_range_attr){50, 100}, has_values, 1);
+        sums_of(40, 0, (rk_range_attr){39, 1}, has_values, 1);
+    }
+    sums_of(60, 9, (rk_range_attr){10, 40}, false, -0.4);
+    sums_of(3, 0, (rk_range_attr){0, 3}, false, -0.4);
+}
+
+/* ---- nearest_lists ---- */
+
+static const struct nearest_shape {
+    int64_t tile, count, rows, columns;
+    int32_t k;
+    bool has_self;
+} nearest_shapes[] = {
+    {1, 1, 1, 1, 1, false},      {3, 3, 7, 5, 2, true}, {5, 2, 40, 12, 9, true},
+    {2, 2, 30, 9, 45, false},    {4, 0, 6, 6, 3, true}, {3, 2, 2500, 14, 20, true},
+    {2, 2, 1500, 8, 1500, true},
+};
+
+/* A query of these weights (0: not in its list) and a row as vectors. */
+static double nearness(const struct similar_kind *kind, const double *query, const char *row,
+                       int64_t n)
+{
+    double both = 0, size = 0, own = 0, all = (double)n;
+    for (int64_t i = 0; i < n; i++) {
+        both += row[i] ? query[i] : 0;
+        own += query[i] * query[i];
+        size += row[i];
+    }
+    double value = 0;
+    switch (both > 0 ? kind->kind : -1) {
+    case RK_SIMILARITY_COSINE:
+        value = both / (sqrt(own) * sqrt(size));
+        break;
+    case RK_SIMILARITY_JACCARD:
+        value = both / (own + size - both);
+        break;
+    case RK_SIMILARITY_ASYMMETRIC:
+        value = both / (pow(own, kind->alpha) * pow(size, 1 - kind->alpha));
+        break;
+    case RK_SIMILARITY_PEARSON:
+        value = correlation(both, own, size, all);
+        break;
+    default:
+        break;
+    }
+    return both > 0 ? value * both / (both + kind->shrinkage) : 0;
+}
+
+static void nearest_of(const struct nearest_shape *s, const struct similar_kind *kind)
+{
+    ops_random r = {(uint64_t)(s->tile * 1000 + s->rows)};
+    ops_case *c = ops_begin("nearest_lists of %d rows, %d columns, kind %d, shrinkage %g",
+                            (int)s->rows, (int)s->columns, (int)kind->kind, kind->shrinkage);
+    /* the weights of pearson are 1: correlations of sets */
+    const bool is_weighted = kind->kind != RK_SIMILARITY_PEARSON && s->columns > 5;
+    const int64_t n = s->columns, cells = s->tile * s->k;
+    char *rows = ops_memory(c, s->rows * n, 1);
+    float *sizes = ops_memory(c, s->rows, sizeof *sizes);
+    float *common = ops_memory(c, s->tile * s->rows, sizeof *common);
+    float *weights = ops_memory(c, s->tile * n + 1, sizeof *weights);
+    int64_t *offsets = ops_memory(c, s->tile + 1, sizeof *offsets);
+    int64_t *out_offsets = ops_memory(c, s->tile + 1, sizeof *out_offsets);
+    int32_t *self = ops_memory(c, s->tile, sizeof *self);
+    int32_t *items = ops_memory(c, cells, sizeof *items);
+    double *values = ops_doubles(c, cells), *query = ops_doubles(c, n);
+    scored *work = ops_memory(c, s->rows, sizeof *work);
+    for (int64_t e = 0; e < s->rows * n; e++) {
+        rows[e] = ops_below(&r, 3) == 0;
+        sizes[e / n] += rows[e];
+    }
+    for (int64_t t = 0; t < s->tile; t++) {
+        int64_t found = 0;
+        self[t] = t % 2 ? -1 : (int32_t)ops_below(&r, s->rows);
+        offsets[t + 1] = offsets[t];
+        out_offsets[t + 1] = (t < s->count ? t + 1 : s->count) * s->k;
+        for (int64_t i = 0; i < n; i++) {
+            bool has = t < s->count && ops_below(&r, 2) == 0;
+            query[i] = !has ? 0 : is_weighted ? (double)(1 + ops_below(&r, 4)) / 2 : 1;
+            if (has) {
+                weights[offsets[t + 1]++] = (float)query[i];
+            }
+        }
+        for (int64_t row = 0; row < s->rows; row++) {
+            double both = 0;
+            for (int64_t i = 0; i < n; i++) {
+                both += rows[row * n + i] ? query[i] : 0;
+            }
+            common[t * s->rows + row] = (float)both;
+            float value = (float)nearness(kind, query, rows + row * n, n);
+            if (value > 0 && !(s->has_self && row == self[t])) {
+                work[found++] = (scored){value, (int32_t)row};
+            }
+        }
+        qsort(work, (size_t)found, sizeof *work, best_first);
+        for (int64_t i = 0; i < s->k && i < found && t < s->count; i++) {
+            items[t * s->k + i] = work[i].item;
+            values[t * s->k + i] = (double)work[i].value;
+        }
+    }
+    const int32_t count = (int32_t)s->count;
+    const rk_tile_lists lists = {ops_input(c, RK_I64, s->tile + 1, 1, offsets), RK_NONE,
+                                 ops_input(c, RK_F32, s->tile * n + 1, 1, weights)};
+    rk_tile_lists nearest =
+        rk__nearest_lists(ops_program(c), ops_input(c, RK_F32, s->tile, s->rows, common), lists,
+                          ops_input(c, RK_F32, s->rows, 1, sizes),
+                          s->has_self ? ops_input(c, RK_I32, s->tile, 1, self) : RK_NONE,
+                          ops_input(c, RK_I32, 1, 1, &count),
+                          (rk_similar_attr){.kind = kind->kind,
+                                            .k = s->k,
+                                            .shrinkage = kind->shrinkage,
+                                            .alpha = kind->alpha,
+                                            .n_users = n});
+    ops_expect_exactly(c, nearest.offsets, out_offsets);
+    if (kind->kind != RK_SIMILARITY_PEARSON) { /* whose ties are only as near as rounding */
+        ops_expect_exactly(c, nearest.items, items);
+    }
+    ops_expect_reals(c, nearest.weights, values, values, 2e-6);
+    ops_run(c, 2);
+}
+
+static void nearest_lists(void)
+{
+    for (size_t i = 0; i < sizeof nearest_shapes / sizeof nearest_shapes[0]; i++) {
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            bool is_set = !kinds[k].weighted;
+            if (is_set && (nearest_shapes[i].rows < 1000 || k % 3 == 0)) {
+                nearest_of(&nearest_shapes[i], &kinds[k]);
+            }
+        }
     }
 }
 
@@ -318,5 +460,6 @@ const ops_entry ops_cases_similar[] = {
     {RK_OP_ITEM_NEIGHBOURS, item_neighbours},
     {RK_OP_NEIGHBOUR_LISTS, neighbour_lists},
     {RK_OP_ROW_SUMS, row_sums},
+    {RK_OP_NEAREST_LISTS, nearest_lists},
     {RK_OP_COUNT, NULL},
 };

@@ -179,9 +179,32 @@ static ranked expected_ranking(ops_case *c, const topk_shape *s, const double *s
     return out;
 }
 
+/* A part of the items after the other, the best so far merged with the best of each. */
+static void rank_in_parts(ops_case *c, const topk_shape *s, rk_topk_values v, const double *scores,
+                          int64_t n_parts)
+{
+    rk_program *p = ops_program(c);
+    const rk_ranked_values out = {v.out_items, v.out_scores}, none = {RK_NONE, RK_NONE};
+    const int64_t size = (s->items + n_parts - 1) / n_parts;
+    rk_ranked_values best = none;
+    v.out_items = v.out_scores = RK_NONE;
+    for (int64_t first = 0; first < s->items; first += size) {
+        const int64_t n = s->items - first < size ? s->items - first : size, end = first + n;
+        float *columns = ops_memory(c, s->tile * n, sizeof *columns);
+        for (int64_t j = 0; j < s->tile * n; j++) {
+            columns[j] = (float)scores[j / n * s->items + first + j % n];
+        }
+        v.scores = ops_input(c, RK_F32, s->tile, n, columns);
+        rk_ranked_values part = rk__top_k(p, v, first, (int32_t)(n < s->k ? n : s->k));
+        best = first == 0 ? part
+                          : rk__merge_top_k(p, best, part, (int32_t)(end < s->k ? end : s->k),
+                                            end == s->items ? out : none);
+    }
+}
+
 /* The inputs behind the scores and the outputs; what comes out of `scores`. */
 static rk_topk_values rank(ops_case *c, const topk_shape *s, ops_random *r, rk_value value,
-                           rk_value count, const double *scores)
+                           rk_value count, const double *scores, int64_t n_parts)
 {
     int64_t *offsets = ops_memory(c, s->tile + 1, sizeof *offsets);
     int32_t *items = NULL;
@@ -197,7 +220,11 @@ static rk_topk_values rank(ops_case *c, const topk_shape *s, ops_random *r, rk_v
                         .count = count,
                         .out_items = ops_variable(c, RK_I32, s->tile, s->k, NULL),
                         .out_scores = ops_variable(c, RK_F32, s->tile, s->k, NULL)};
-    rk__top_k(ops_program(c), v, (int32_t)s->k);
+    if (n_parts > 1) {
+        rank_in_parts(c, s, v, scores, n_parts);
+    } else {
+        rk__top_k(ops_program(c), v, 0, (int32_t)s->k);
+    }
     ops_expect_exactly(c, v.out_items, expected.items);
     ops_expect_reals(c, v.out_scores, expected.scores, ops_doubles(c, s->tile * s->k), 0);
     return v;
@@ -232,7 +259,7 @@ static void score_topk_of(int number)
     rk_value dots =
         rk__score_dot(ops_program(c), queries, ops_input(c, RK_F32, s->items + 5, s->d, table),
                       count, (rk_range_attr){first, s->items});
-    rank(c, s, &r, dots, count, scores);
+    rank(c, s, &r, dots, count, scores, 1);
     assert_ok(rk__program_fuse(ops_program(c)));
     assert_int_equal(ops_program(c)->n_nodes, 1);
     ops_run(c, 2); /* twice: nothing is left over from the first */
@@ -247,11 +274,11 @@ static void score_topk(void)
 
 /* ---- scores that are there ---- */
 
-static void top_k_of(int number)
+static void top_k_of(int number, int64_t n_parts)
 {
     const topk_shape *s = &shapes[number];
     ops_random r = {(uint64_t)number + 77};
-    ops_case *c = ops_begin("top_k, shape %d", number);
+    ops_case *c = ops_begin("top_k, shape %d, parts %d", number, (int)n_parts);
     int64_t n = s->tile * s->items, levels = s->levels ? abs(s->levels) : 1000;
     float *x = ops_memory(c, n, sizeof *x);
     double *scores = ops_doubles(c, n);
@@ -262,19 +289,30 @@ static void top_k_of(int number)
                            : (float)(ops_below(&r, 2 * levels + 1) - levels) / 16;
         scores[i] = (double)x[i];
     }
-    rank(c, s, &r, ops_input(c, RK_F32, s->tile, s->items, x), count_of(c, s), scores);
+    rank(c, s, &r, ops_input(c, RK_F32, s->tile, s->items, x), count_of(c, s), scores, n_parts);
     ops_run(c, 2);
 }
 
 static void top_k(void)
 {
     for (int i = 0; i < (int)(sizeof shapes / sizeof shapes[0]); i++) {
-        top_k_of(i);
+        top_k_of(i, 1);
+    }
+}
+
+/* Lists of which one is empty, ties between them, more answers than a part has items. */
+static void merge_top_k(void)
+{
+    for (int i = 0; i < (int)(sizeof shapes / sizeof shapes[0]); i++) {
+        if (shapes[i].items > 1 && shapes[i].items < 5000) {
+            top_k_of(i, 2 + i % 3 < shapes[i].items ? 2 + i % 3 : 2);
+        }
     }
 }
 
 const ops_entry ops_cases_topk[] = {
     {RK_OP_SCORE_TOPK, score_topk},
     {RK_OP_TOP_K, top_k},
+    {RK_OP_MERGE_TOP_K, merge_top_k},
     {RK_OP_COUNT, NULL},
 };

@@ -276,7 +276,7 @@ static void scores_are_joined_with_top_k(void **unused)
                             .count = variant == 2 ? in[COUNT] : in[2],
                             .out_items = in[5],
                             .out_scores = in[6]};
-        rk__top_k(&p, v, K);
+        rk__top_k(&p, v, 0, K);
         if (variant == 1) {
             rk__take_scores(&p, scores, in[5]);
         }

@@ -1,10 +1,11 @@
 /*
  * What a model answers: the best items under every selection against a sort of all scores, scores
- * of given items, tensors by name, bad questions.
+ * of given items, tensors by name, bad questions; an index with all its buckets looked at.
  */
 #include <math.h>
 
 #include "base/philox.h"
+#include "rankine/approximate.h"
 #include "train/every_kind.h"
 
 enum { MOST = 400 }; /* answers, more than there are items */
@@ -385,6 +386,84 @@ static void tensors_by_number_and_name(void **state)
     }
 }
 
+/* ---- approximate answers ---- */
+
+/* Scores of the host and of the device differ in the last digits: so may the order of such. */
+static void check_index(const rk_model *model, const rk_lsh *index, const rk_query *queries,
+                        int64_t n, const rk_selection *selection, int64_t k)
+{
+    rk_recommendation exact[N_MIXED * 20], found[N_MIXED * 20];
+    assert_true(n * k <= N_MIXED * 20);
+    assert_ok(rk_model_top_k(model, queries, n, selection, k, exact));
+    assert_ok(rk_lsh_model_top_k(index, model, queries, n, selection, 1 << 30, k, found));
+    for (int64_t i = 0; i < n * k; i++) {
+        const double bound = 1e-5 * fmax(1, fabs((double)exact[i].score));
+        float own = 0;
+        assert_true((found[i].item < 0) == (exact[i].item < 0));
+        assert_true(fabs((double)found[i].score - (double)exact[i].score) <= bound);
+        if (found[i].item != exact[i].item) {
+            assert_ok(rk_model_score(model, &queries[i / k], 1, &found[i].item, 1, &own));
+            assert_true(fabs((double)own - (double)exact[i].score) <= bound);
+        }
+    }
+}
+
+static void models_answer_alike(void **state)
+{
+    world *w = *state;
+    static const int32_t deny[] = {0, 1, 2, 3, 50, 50, COLD_ITEM},
+                         allow[] = {5, 3, 120, COLD_ITEM, 77, 5, 12, 9, 60, 61};
+    rk_query queries[N_MIXED];
+    mixed_queries(queries);
+    int dots = 0;
+    for (int m = 0; m < N_KINDS; m++) {
+        rk_lsh *index = NULL;
+        const char *kind = rk_model_get_facts(w->models[m]).kind;
+        const rk_status status = rk_lsh_of_model(w->models[m], NULL, &index);
+        if (status != RK_OK) {
+            assert_non_null(strstr(rk_last_error(), kind));
+            assert_int_equal(status, RK_ERR_CONFIG);
+            continue;
+        }
+        dots++;
+        assert_int_equal(rk_lsh_get_facts(index).items, N_ITEMS - 1); /* without the cold one */
+        for (unsigned seen = 0; seen < 8; seen++) {
+            const rk_selection selections[] = {
+                {.seen = seen},
+                {.seen = seen, .keep_given = true},
+                {.seen = seen, .deny = deny, .n_deny = 7},
+                {.seen = seen, .allow = allow, .n_allow = 10},
+                {.seen = seen, .has_min_score = true, .min_score = 0.1F},
+            };
+            for (size_t i = 0; i < sizeof selections / sizeof selections[0]; i++) {
+                check_index(w->models[m], index, queries, N_MIXED, &selections[i], 12);
+            }
+        }
+        check_index(w->models[m], index, queries, N_MIXED, NULL, 20);
+        rk_lsh_free(index);
+    }
+    assert_int_equal(dots, 4); /* lightgcn, lightgcn++, mf, ials */
+}
+
+static void an_index_of_another_model(void **state)
+{
+    world *w = *state;
+    rk_lsh *index = NULL;
+    rk_recommendation best[5];
+    float vectors[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const rk_query query = {.user = 1}, nobody = {.user = N_USERS};
+    assert_ok(rk_lsh_create(vectors, 4, 2, NULL, &index));
+    assert_fails(RK_ERR_CONFIG, "it is another model's",
+                 rk_lsh_model_top_k(index, w->models[0], &query, 1, NULL, 0, 5, best));
+    rk_lsh_free(index);
+    assert_ok(rk_lsh_of_model(w->models[0], NULL, &index));
+    assert_fails(RK_ERR_CONFIG, "there is no user",
+                 rk_lsh_model_top_k(index, w->models[0], &nobody, 1, NULL, 0, 5, best));
+    assert_fails(RK_ERR_CONFIG, "are wanted",
+                 rk_lsh_model_top_k(index, w->models[0], &query, 1, NULL, 0, 0, best));
+    rk_lsh_free(index);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +476,8 @@ int main(void)
         cmocka_unit_test(bad_questions_are_refused),
         cmocka_unit_test(scores_are_dot_products),
         cmocka_unit_test(tensors_by_number_and_name),
+        cmocka_unit_test(models_answer_alike),
+        cmocka_unit_test(an_index_of_another_model),
     };
     return cmocka_run_group_tests_name("answers", tests, open_world, close_world);
 }

@@ -1,6 +1,7 @@
 /*
- * Models that keep lists of neighbours, item_knn, rp3beta and slim, fitted through the public API and
- * held against dense matrices in double: their tensors, and the scores of all users and items.
+ * Models of items and users that are near: item_knn, rp3beta, slim, turbo_cf and user_knn, fitted
+ * through the public API and held against dense matrices in double: their tensors, and the scores
+ * of all users and items.
  */
 #include <math.h>
 
@@ -263,11 +264,175 @@ static void slim_is_where_nothing_gets_better(void **unused)
     fitted_data_free(&d);
 }
 
+/* ---- turbo_cf ---- */
+
+/* y P of a row: P_ij = (sum over users of both of n_u^-2a, times (n_i n_j)^(a - 1))^power. */
+static void filter(const fitted_data *d, double alpha, double power, const double *y, double *out)
+{
+    const int n = d->n_items;
+    for (int j = 0; j < n; j++) {
+        out[j] = 0;
+        for (int i = 0; i < n; i++) {
+            double both = 0;
+            for (int u = 0; u < d->n_users; u++) {
+                bool has_both = d->has[u * n + i] && d->has[u * n + j];
+                both += has_both ? pow(fitted_user_degree(d, u), -2 * alpha) : 0;
+            }
+            double sizes = (double)fitted_item_degree(d, i) * fitted_item_degree(d, j);
+            out[j] += both > 0 ? y[i] * pow(both * pow(sizes, alpha - 1), power) : 0;
+        }
+    }
+}
+
+static void check_turbo(const fitted_data *d, double alpha, double power, int order)
+{
+    static const double weights[3][3] = {{1, 0, 0}, {2, -1, 0}, {1 - 0.29, 0.1, -0.01}};
+    const int n = d->n_items;
+    char first[40], second[40], third[40];
+    snprintf(first, sizeof first, "model.filter_alpha=%g", alpha);
+    snprintf(second, sizeof second, "model.filter_power=%g", power);
+    snprintf(third, sizeof third, "model.filter_order=%d", order);
+    const char *settings[] = {
+        "model.kind=turbo_cf", "model.neighbours=23", first, second, third, NULL};
+    fitted f = fitted_fit(d, settings);
+    double *expected = calloc((size_t)(d->n_users * n), sizeof *expected);
+    double y[2][MOST];
+    for (int u = 0; u < d->n_users; u++) {
+        for (int i = 0; i < n; i++) {
+            y[0][i] = d->has[u * n + i];
+        }
+        for (int k = 0; k < order; k++) {
+            filter(d, alpha, power, y[k % 2], y[1 - k % 2]);
+            for (int i = 0; i < n; i++) {
+                expected[u * n + i] += weights[order - 1][k] * y[1 - k % 2][i];
+            }
+        }
+    }
+    fitted_check_scores(second, f.model, d, expected, 1e-5);
+    free(expected);
+    fitted_free(&f);
+}
+
+/* With a power of 1 the whole filter, through the users; else as many neighbours as there are, and
+ * the item itself, are all of it. */
+static void turbo_cf_filters_the_graph_of_items(void **unused)
+{
+    (void)unused;
+    fitted_data d;
+    fitted_data_init(&d, USERS, ITEMS, true);
+    for (int order = 1; order <= 3; order++) {
+        check_turbo(&d, 0.6, 1, order);
+        check_turbo(&d, 0.4, 0.7, order);
+    }
+    fitted_data_free(&d);
+}
+
+/* ---- user_knn ---- */
+
+typedef struct near_user {
+    double value;
+    int user;
+} near_user;
+
+static int nearest_first(const void *left, const void *right)
+{
+    const near_user *a = left, *b = right;
+    if ((float)a->value != (float)b->value) {
+        return a->value < b->value ? 1 : -1;
+    }
+    return a->user - b->user;
+}
+
+static double value_of(int user, int item)
+{
+    return 1 + (user * 3 + item * 5) % 4;
+}
+
+static double user_similarity(const fitted_data *d, char kind, int u, int v)
+{
+    const int n = d->n_items;
+    double both = 0, a = fitted_user_degree(d, u), b = fitted_user_degree(d, v), all = n;
+    for (int i = 0; i < n; i++) {
+        both += d->has[u * n + i] && d->has[v * n + i];
+    }
+    if (both == 0) {
+        return 0;
+    }
+    return kind == 'c'   ? both / sqrt(a * b)
+           : kind == 'j' ? both / (a + b - both) * (both / (both + 2)) /* model.shrinkage 2 */
+                         : (both - a * b / all) / sqrt((a - a * a / all) * (b - b * b / all));
+}
+
+static void check_user_knn(const fitted_data *d, const char *similarity, bool weighs, bool is_mean)
+{
+    const int n = d->n_items, k = 6;
+    char kind[40], what[64];
+    snprintf(kind, sizeof kind, "model.similarity=%s", similarity);
+    snprintf(what, sizeof what, "user_knn %s, values %d, mean %d", similarity, weighs, is_mean);
+    const char *settings[] = {"model.kind=user_knn",
+                              "model.neighbours=6",
+                              similarity[0] == 'j' ? "model.shrinkage=2" : "model.shrinkage=0",
+                              kind,
+                              weighs ? "model.weigh_by=value" : "model.weigh_by=none",
+                              is_mean ? "model.user_aggregate=mean" : "model.user_aggregate=sum",
+                              NULL};
+    fitted f = fitted_fit(d, settings);
+    double *expected = calloc((size_t)(d->n_users * n), sizeof *expected);
+    for (int u = 0; u < d->n_users; u++) {
+        near_user all[MOST] = {{0, 0}};
+        for (int v = 0; v < d->n_users; v++) {
+            all[v] = (near_user){v == u ? 0 : user_similarity(d, similarity[0], u, v), v};
+        }
+        qsort(all, (size_t)d->n_users, sizeof *all, nearest_first);
+        for (int i = 0; i < n; i++) {
+            double sum = 0, total = 0;
+            for (int j = 0; j < k && all[j].value > 0; j++) {
+                int p = all[j].user * n + i;
+                sum += d->has[p] ? all[j].value * (weighs ? value_of(all[j].user, i) : 1) : 0;
+                total += d->has[p] ? all[j].value : 0;
+            }
+            expected[u * n + i] = is_mean && total > 0 ? sum / total : sum;
+        }
+    }
+    fitted_check_scores(what, f.model, d, expected, 1e-5);
+    rk_recommendation similar[4];
+    const int32_t item = 2;
+    assert_fails(RK_ERR_CONFIG, "does not know which items are alike",
+                 rk_model_similar(f.model, &item, 1, NULL, 4, similar));
+    rk_reason reasons[2];
+    rk_explanation explanation;
+    assert_fails(
+        RK_ERR_CONFIG, "model user_knn has no reasons",
+        rk_model_explain(f.model, &(rk_query){.user = 3}, &item, 1, 2, reasons, &explanation));
+    free(expected);
+    fitted_free(&f);
+}
+
+static void user_knn_adds_up_what_the_nearest_have(void **unused)
+{
+    (void)unused;
+    fitted_data d;
+    fitted_data_init(&d, USERS, ITEMS, true);
+    double *values = calloc((size_t)d.columns.n, sizeof *values);
+    for (int64_t k = 0; k < d.columns.n; k++) {
+        values[k] = value_of((int)d.users[k], (int)d.items[k]);
+    }
+    d.columns.values = values;
+    check_user_knn(&d, "cosine", false, false);
+    check_user_knn(&d, "cosine", true, false);
+    check_user_knn(&d, "jaccard", true, true);
+    check_user_knn(&d, "pearson", false, false);
+    free(values);
+    fitted_data_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists_of_neighbours_are_what_scores_add_up),
         cmocka_unit_test(slim_is_where_nothing_gets_better),
+        cmocka_unit_test(turbo_cf_filters_the_graph_of_items),
+        cmocka_unit_test(user_knn_adds_up_what_the_nearest_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

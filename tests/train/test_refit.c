@@ -212,6 +212,39 @@ static void a_finished_run_gets_its_refit_on_resume(void **state)
     runs_end(&r);
 }
 
+/* Refitted or not, runs of one data set can be compared; on valid by the models before. */
+static void refits_are_compared_with_others(void **state)
+{
+    (void)state;
+    runs r;
+    runs_begin(&r);
+    const run_how ease = {.config = "plain.yaml", .settings = {"model.kind=ease"}};
+    const run_how again = {.config = "plain.yaml",
+                           .settings = {"model.kind=ease", "train.refit=true"}};
+    assert_ok(runs_train(&r, "once", ease));
+    assert_ok(runs_train(&r, "twice", again));
+    const char *const folders[] = {test_path(r.data, "once"), test_path(r.data, "twice")};
+    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+        rk_comparison *c = NULL;
+        rk_compare_options how = rk_compare_defaults();
+        how.part = part;
+        assert_ok(rk_compare(folders, 2, &how, NULL, &c));
+        assert_string_equal(c->metrics[0].name, "recall@5");
+        const double value =
+            runs_reported(&r, "twice", part == RK_VALID ? "valid.recall@5" : "refit.test.recall@5");
+        assert_true(fabs(c->metrics[0].values[1] - value) < 1e-12);
+        assert_true((c->metrics[0].values[0] == c->metrics[0].values[1]) == (part == RK_VALID));
+        rk_comparison_free(c);
+    }
+    rk_model *model = NULL;
+    rk_metrics metrics;
+    assert_ok(rk_model_open(folders[1], NULL, NULL, NULL, &model));
+    assert_fails(RK_ERR_DATA, "the model was fitted to valid, too",
+                 rk_model_evaluate(model, RK_VALID, false, NULL, &metrics));
+    rk_model_free(model);
+    runs_end(&r);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -237,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_refit_by_gradients_is_a_run_on_both_parts),
         cmocka_unit_test(a_refit_in_closed_form_is_a_run_on_both_parts),
         cmocka_unit_test(a_finished_run_gets_its_refit_on_resume),
+        cmocka_unit_test(refits_are_compared_with_others),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

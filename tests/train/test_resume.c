@@ -48,6 +48,27 @@ static void every_kind_of_epoch_resumes(void **state)
     }
 }
 
+/* A network with dropout: the same draws behind a stop in the middle of an epoch. */
+static void networks_resume(void **state)
+{
+    (void)state;
+    runs r;
+    stop_after stop;
+    runs_begin(&r);
+    run_how how = {.settings = {"train.epochs=4", "model.kind=neumf", "model.dim=8",
+                                "model.hidden=[16, 8]", "model.dropout=0.2", "loss.kind=bce"},
+                   .config = "plain.yaml"};
+    assert_ok(runs_train(&r, "four", how));
+    stop_after_init(&stop, 5);
+    how.hooks = &stop.hooks;
+    assert_int_equal(runs_train(&r, "stopped", how), RK_ERR_INTERRUPTED);
+    how.resume = true;
+    how.hooks = NULL;
+    assert_ok(runs_train(&r, "stopped", how));
+    assert_same_run(&r, "four", "stopped");
+    runs_end(&r);
+}
+
 /* Sweeps: stopped between epochs, and in the middle of one. */
 static void sweeps_resume(void **state)
 {
@@ -389,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_epochs_are_five_and_five),
         cmocka_unit_test(every_kind_of_epoch_resumes),
+        cmocka_unit_test(networks_resume),
         cmocka_unit_test(sweeps_resume),
         cmocka_unit_test(interruptions_change_nothing),
         cmocka_unit_test(options_that_came_later_have_their_default),

@@ -34,8 +34,10 @@ static void likeness(const rk_model *model, int m, int32_t item, double out[N_IT
         for (int32_t i = 0; i < N_ITEMS; i++) { /* scores are linear but for a constant */
             out[i] = i == COLD_ITEM || item == base
                          ? 0
-                         : (double)score_of(model, (rk_query){-1, both, NULL, 2}, i) -
-                               (double)score_of(model, (rk_query){-1, &base, NULL, 1}, i);
+                         : (double)score_of(
+                               model, (rk_query){.user = -1, .items = both, .n_items = 2}, i) -
+                               (double)score_of(
+                                   model, (rk_query){.user = -1, .items = &base, .n_items = 1}, i);
         }
         return;
     }

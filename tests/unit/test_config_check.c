@@ -313,8 +313,8 @@ static void what_nobody_reads_is_refused(void **state)
 static void options_of_gradients_are_for_gradients(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"popularity", "item_knn", "slim",
-                                        "rp3beta",    "ease",     "ials"};
+    static const char *const kinds[] = {"popularity", "item_knn", "user_knn", "slim",
+                                        "rp3beta",    "turbo_cf", "ease",     "ials"};
     static const char *const sections[] = {"loss", "sampling", "train"};
     int64_t n = 0;
     int found = 0;

@@ -60,7 +60,7 @@ static void every_allocation_may_fail(void **state)
         }
         assert_true(n < 100000);
     }
-    assert_true(n > 500);
+    assert_true(n > 200);
 }
 
 /* A message of a failure needs memory as well. */

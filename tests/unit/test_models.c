@@ -109,7 +109,10 @@ static const char *const variants[][4] = {
     {"model.kind=item_knn", "model.neighbours=2"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=bm25", "model.aggregate=bars"},
     {"model.kind=item_knn", "model.neighbours=2", "model.similarity=tfidf"},
+    {"model.kind=user_knn", "model.neighbours=2"},
     {"model.kind=slim", "model.neighbours=2"},
+    {"model.kind=turbo_cf"},
+    {"model.kind=turbo_cf", "model.filter_power=0.7", "model.neighbours=2"},
     {"model.kind=rp3beta", "model.neighbours=2"},
     {"model.kind=ease"},
     {"model.kind=ials", "model.dim=3"},
@@ -183,13 +186,14 @@ static void kinds_are_whole(void **state)
     (void)state;
     for (const rk_model_kind *const *at = rk__models(); *at; at++) {
         const rk_model_kind *m = *at;
-        assert_true(m->declare && m->score);
+        assert_true(m->declare && !m->score == !!m->score_items);
+        assert_true(!m->score_items == !m->pair_floats);
         assert_int_equal(m->n_phases > 0, !m->encode && !m->scores); /* one way to be fitted */
         assert_false(m->encode && m->scores);
         assert_int_equal(m->n_phases > 0, m->phase && m->phases);
         assert_true(m->query || m->reads_lists || m->is_same_for_all);
         assert_true(!m->is_closed || m->n_phases > 0);
-        assert_true(rk__model_folds_in(m));
+        assert_true(rk__model_folds_in(m) || m->scores);
     }
 }
 
@@ -215,6 +219,8 @@ static void data_that_does_not_do_is_refused(void **state)
     r.data.train_times = r.times;
     check_data_fails(RK_ERR_CONFIG, "model.neighbours is 5, but the data set has 5 items", &r,
                      (const char *const[4]){"model.kind=item_knn", "model.neighbours=5"});
+    check_data_fails(RK_ERR_CONFIG, "model.neighbours is 7, but the data set has 7 users", &r,
+                     (const char *const[4]){"model.kind=user_knn", "model.neighbours=7"});
     check_data_fails(RK_ERR_CONFIG, "model.l2 is 0, but there are fewer users (7) than items (14)",
                      &wide, (const char *const[4]){"model.kind=ease", "model.l2=0"});
     check_data_fails(RK_ERR_CONFIG, "model.l2 is 0, but some items have no train interaction", &gap,

@@ -136,31 +136,20 @@ void rk__cpu_reshape(const rk_call *call)
 
 /* ---- dropout ---- */
 
-static void drop_row(const rk_dropout_attr *a, const rk_step_state *state, int64_t row,
-                     const float *x, int64_t d, float *y)
-{
-    float factors[4];
-    for (int64_t j = 0; j < d; j++) {
-        if (j % 4 == 0) {
-            rk__dropout4(state->seed, state->step, a->layer, row, d, j / 4, (float)a->ratio,
-                         factors);
-        }
-        y[j] = x[j] * factors[j % 4];
-    }
-}
-
 void rk__cpu_dropout(const rk_call *call)
 {
     const float *x = call->in[0];
     const int32_t *rows = call->in[2];
     const int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     const int64_t count = rows ? *(const int32_t *)call->in[3] : n;
+    const rk_dropout_attr *a = &call->node->attr.dropout;
+    const rk_step_state *state = call->in[1];
+    const rk_dropout_draw draw = rk__dropout_at(state->seed, state->step, a->layer, a->ratio);
     float *y = call->out[0];
     RK_CPU_FOR_ROWS(call, r, n)
     {
         if (r < count) {
-            drop_row(&call->node->attr.dropout, call->in[1], rows ? rows[r] : r, x + r * d, d,
-                     y + r * d);
+            call->isa->drop(&draw, (rows ? rows[r] : r) * d, x + r * d, d, y + r * d);
         } else {
             rk__zero_row(y + r * d, d);
         }

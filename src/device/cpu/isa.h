@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ops/dropout_draw.h"
 #include "ops/edge_draw.h"
 #include "ops/half_rows.h"
 
@@ -98,6 +99,9 @@ typedef struct rk_isa {
     int64_t (*count_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n);
     void (*write_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n,
                        int32_t *out);
+
+    /* y = x with some elements dropped, of the table's elements from `first` on. */
+    void (*drop)(const rk_dropout_draw *draw, int64_t first, const float *x, int64_t n, float *y);
 
     /* y[i] = sum_k weights[k] * tables[k][i] for i < n, in the order of k. */
     void (*combine)(const float *const *tables, const float *weights, int32_t n_tables, int64_t n,

@@ -6,6 +6,7 @@
 
 #include "device/cpu/isa.h"
 #include "device/cpu/isa_dense.h"
+#include "device/cpu/isa_dropout.h"
 #include "device/cpu/isa_edges.h"
 #include "device/cpu/isa_propagate.h"
 #include "device/cpu/isa_solve.h"

@@ -128,3 +128,43 @@ void rk__cpu_slot_items_grad(const rk_call *call)
         call->isa->combine(&query, &g[r], 1, d, y + r * d);
     }
 }
+
+/* ---- a tile's queries and items ---- */
+
+/* Of the pair in row r: the number of its item, -1 if there is none. */
+static int64_t item_of_pair(const int32_t *items, int64_t r, int64_t n, int64_t used)
+{
+    if (r / n >= used) {
+        return -1;
+    }
+    return items ? items[r] : r % n;
+}
+
+void rk__cpu_pair_rows(const rk_call *call)
+{
+    const rk_pair_rows_attr *a = &call->node->attr.pair_rows;
+    const int64_t width = rk__in(call, 0)->cols, d = a->n_columns;
+    const int64_t rows = rk__out(call, 0)->rows, n = rows / rk__in(call, 0)->rows;
+    const float *queries = (const float *)call->in[0] + a->first_column;
+    const float *table = (const float *)call->in[1] + a->first_column;
+    const int64_t used = *(const int32_t *)call->in[3];
+    float *y = call->out[0];
+    RK_CPU_FOR_ROWS(call, r, rows)
+    {
+        const int64_t item = item_of_pair(call->in[2], r, n, used);
+        const float *query = queries + r / n * width;
+        const float *row = table + (a->items.first + item) * width;
+        float *to = y + r * d;
+        if (item < 0) {
+            rk__zero_row(to, d);
+        } else if (a->multiplies) {
+            for (int64_t c = 0; c < d; c++) {
+                to[c] = query[c] * row[c];
+            }
+        } else {
+            for (int64_t c = 0; c < d; c++) {
+                to[c] = query[c] + row[c];
+            }
+        }
+    }
+}

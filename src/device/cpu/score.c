@@ -103,7 +103,7 @@ void rk__cpu_sum_lists(const rk_call *call)
 void rk__cpu_score_lists(const rk_call *call)
 {
     const list_inputs l = lists_of(call, 0);
-    const rk_range_attr *a = &call->node->attr.range;
+    const rk_rows_attr *a = &call->node->attr.rows;
     const int64_t *offsets = (const int64_t *)call->in[3] + a->first;
     const int32_t *columns = call->in[4];
     const float *values = call->in[5], *bias = call->in[6];
@@ -120,7 +120,7 @@ void rk__cpu_score_lists(const rk_call *call)
             const float weight = l.weights[j];
             int64_t end = offsets[l.items[j] + 1];
             for (int64_t e = offsets[l.items[j]]; e < end; e++) {
-                y[columns[e]] += weight * (values ? values[e] : 1);
+                y[columns[e] - a->first_column] += weight * (values ? values[e] : 1);
             }
         }
     }
@@ -179,7 +179,7 @@ typedef struct sparse_rows {
     const int64_t *offsets;
     const int32_t *columns;
     const float *values, *factor; /* NULL = 1 */
-    int64_t n;
+    int64_t n, first_column;
 } sparse_rows;
 
 /* sum[q] of `lanes` queries side by side; lanes is a constant where it is called. */
@@ -189,7 +189,7 @@ sparse_dots(const sparse_rows *s, int64_t item, const float *queries, int lanes,
     float total[GROUP] = {0};
     for (int64_t e = s->offsets[item]; e < s->offsets[item + 1]; e++) {
         const float value = s->values ? s->values[e] : 1;
-        const float *x = queries + (int64_t)s->columns[e] * lanes;
+        const float *x = queries + (s->columns[e] - s->first_column) * lanes;
         for (int q = 0; q < lanes; q++) {
             total[q] += value * x[q];
         }
@@ -231,9 +231,13 @@ static void score_one(const rk_call *call, const sparse_rows *s, const float *qu
 
 void rk__cpu_score_columns(const rk_call *call)
 {
-    const rk_range_attr *a = &call->node->attr.range;
-    const sparse_rows s = {(const int64_t *)call->in[1] + a->first, call->in[2], call->in[3],
-                           call->in[4], a->n};
+    const rk_rows_attr *a = &call->node->attr.rows;
+    const sparse_rows s = {(const int64_t *)call->in[1] + a->first,
+                           call->in[2],
+                           call->in[3],
+                           call->in[4],
+                           a->n,
+                           a->first_column};
     int64_t m = rk__in(call, 0)->cols;
     int64_t used = rk__used_queries(call->in[5], rk__out(call, 0)->rows);
     for (int64_t first = 0; first < used; first += GROUP) {
@@ -279,6 +283,19 @@ void rk__cpu_take_scores(const rk_call *call)
     {
         for (int64_t i = t * width; i < (t + 1) * width; i++) {
             y[i] = items[i] >= 0 ? scores[t * n + items[i]] : 0;
+        }
+    }
+}
+
+void rk__cpu_ratio(const rk_call *call)
+{
+    const float *a = call->in[0], *b = call->in[1];
+    float *y = call->out[0];
+    int64_t n = rk__in(call, 0)->cols;
+    RK_CPU_FOR_ROWS(call, t, rk__in(call, 0)->rows)
+    {
+        for (int64_t i = t * n; i < (t + 1) * n; i++) {
+            y[i] = b[i] == 0 ? 0 : a[i] / b[i];
         }
     }
 }

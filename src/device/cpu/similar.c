@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "device/cpu/cpu.h"
+#include "device/cpu/strips.h"
 #include "ops/similar_value.h"
 
 enum { ITEMS_PER_BLOCK = 16 };
@@ -136,7 +136,7 @@ static void take_best(const similar_call *s, int64_t item, counter *c)
         if (c->sum) {
             c->sum[other] = 0;
         }
-        if (value > 0 && other != item) {
+        if (value > 0 && (other != item || s->attr->with_self)) {
             uint64_t key = rk__similar_key(value, other);
             if (key > bar) {
                 insert(c, s->best, key);
@@ -336,7 +336,7 @@ void rk__cpu_neighbour_lists(const rk_call *call)
 
 void rk__cpu_row_sums(const rk_call *call)
 {
-    const rk_range_attr *a = &call->node->attr.range;
+    const rk_row_sums_attr *a = &call->node->attr.row_sums;
     const int64_t *offsets = (const int64_t *)call->in[0] + a->first;
     const float *values = call->in[2];
     float *y = call->out[0];
@@ -346,6 +346,70 @@ void rk__cpu_row_sums(const rk_call *call)
         for (int64_t e = offsets[r]; values && e < offsets[r + 1]; e++) {
             sum += (double)values[e];
         }
-        y[r] = (float)sum;
+        y[r] = (float)(a->power == 1 ? sum : sum == 0 ? 0 : pow(sum, a->power));
     }
+}
+
+/* ---- nearest_lists ---- */
+
+int64_t rk__cpu_scratch_nearest_lists(const rk_call *call)
+{
+    return call->threads * bytes_of(call->node->attr.similar.k, sizeof(uint64_t));
+}
+
+/* The best rows of query t into c; self: no neighbour. */
+static void nearest_of(const rk_call *call, int64_t t, int64_t self, counter *c)
+{
+    const rk_similar_attr *a = &call->node->attr.similar;
+    const int64_t n = rk__in(call, 0)->cols, *offsets = call->in[1];
+    const float *common = (const float *)call->in[0] + t * n, *sizes = call->in[3];
+    const float *weights = call->in[2];
+    double size = 0;
+    uint64_t bar = 0; /* a key must be above it */
+    for (int64_t j = offsets[t]; j < offsets[t + 1]; j++) {
+        size += (double)weights[j] * (double)weights[j];
+    }
+    double own = rk__similar_number(a, RK_SIMILAR_OWN, size, NULL);
+    c->held = 0;
+    for (int64_t row = 0; row < n; row++) {
+        if (!(common[row] > 0) || row == self) {
+            continue;
+        }
+        double both = (double)common[row];
+        double other = rk__similar_number(a, RK_SIMILAR_OTHER, (double)sizes[row], NULL);
+        float value = (float)rk__similar_value(a, both, both, own, other);
+        uint64_t key = value > 0 ? rk__similar_key(value, (int32_t)row) : 0;
+        if (key > bar) {
+            insert(c, a->k, key);
+            bar = c->held == a->k ? c->keys[0] : 0;
+        }
+    }
+}
+
+void rk__cpu_nearest_lists(const rk_call *call)
+{
+    const int64_t k = call->node->attr.similar.k, n_queries = rk__in(call, 0)->rows;
+    const int64_t used = rk__used_queries(call->in[5], n_queries);
+    const int32_t *self = call->in[4];
+    int64_t *offsets = call->out[0];
+    int32_t *rows = call->out[1];
+    float *values = call->out[2];
+    RK_CPU_FOR(call, t, n_queries)
+    {
+        char *scratch = (char *)call->scratch + rk__cpu_thread() * bytes_of(k, sizeof(uint64_t));
+        counter c = {.keys = (uint64_t *)(void *)scratch};
+        if (t < used) {
+            nearest_of(call, t, self ? self[t] : -1, &c);
+        }
+        offsets[t] = (t < used ? t : used) * k;
+        memset(rows + t * k, 0, (size_t)k * sizeof *rows);
+        memset(values + t * k, 0, (size_t)k * sizeof *values);
+        for (int64_t i = c.held; i > 0; i--) {
+            rows[t * k + i - 1] = rk__similar_key_item(c.keys[0]);
+            values[t * k + i - 1] = rk__similar_key_value(c.keys[0]);
+            c.keys[0] = c.keys[i - 1];
+            sink(c.keys, i - 1);
+        }
+    }
+    offsets[n_queries] = used * k;
 }

@@ -1,9 +1,9 @@
 /*
  * Sparse linear models of items: coordinate descent on what is left of each item's column.
  *
- * A thread has a column r = x_j - X w of the users and the weights w, both dense and of zeros between
- * items; a coordinate is one sum over the users of a candidate, and one addition where its weight
- * changes. Nothing of items x items is made. An item is solved by one thread in one order, so that
+ * A thread has a column r = x_j - X w of the users and the weights w, both dense and of zeros
+ * between items; a coordinate is one sum over the users of a candidate, and one addition where its
+ * weight changes. Nothing of items x items is made. An item is solved by one thread in one order, so that
  * any number of threads gives the same bits.
  */
 #include <stdlib.h>
@@ -81,8 +81,8 @@ static int64_t users_of(const slim_call *s, int64_t item)
     return at[1] - at[0];
 }
 
-/* X^T r over the users that have something left, in their order; the items that were met, ascending,
- * go behind the list. Returns how many. */
+/* X^T r over the users that have something left, in their order; the items that were met become the
+ * list. Returns how many. */
 static int64_t add_gradient(const slim_call *s, const int32_t *users, int64_t n_users, column *c)
 {
     const int64_t all = s->attr->n_users;

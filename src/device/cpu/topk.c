@@ -162,6 +162,7 @@ void rk__cpu_top_k(const rk_call *call)
 {
     const ranked_inputs in = inputs_of(call, 1);
     int64_t k = call->node->attr.topk.k, n_items = rk__in(call, 0)->cols;
+    const int64_t first_item = call->node->attr.topk.items.first;
     RK_CPU_FOR(call, query, in.n_used)
     {
         const float *scores = (const float *)call->in[0] + query * n_items;
@@ -171,11 +172,53 @@ void rk__cpu_top_k(const rk_call *call)
                                   (float *)call->out[1] + query * k);
         for (int64_t first = 0; first < n_items; first += ROW_STRIP) {
             int64_t n = n_items - first < ROW_STRIP ? n_items - first : ROW_STRIP;
-            take_scores(call->isa, &r, scores + first, first, n, found);
+            take_scores(call->isa, &r, scores + first, first_item + first, n, found);
         }
         finish_ranking(&r);
     }
     finish_unused(call, &in);
+}
+
+/* ---- two lists ---- */
+
+/* Best first, -1 behind the last. */
+typedef struct ranked_list {
+    const int32_t *items;
+    const float *scores;
+    int64_t n; /* room */
+} ranked_list;
+
+static ranked_list list_of(const rk_call *call, int input, int64_t query)
+{
+    const int64_t n = rk__in(call, input)->cols;
+    return (ranked_list){(const int32_t *)call->in[input] + query * n,
+                         (const float *)call->in[input + 1] + query * n, n};
+}
+
+static bool is_left(const ranked_list *l, int64_t i)
+{
+    return i < l->n && l->items[i] >= 0;
+}
+
+void rk__cpu_merge_top_k(const rk_call *call)
+{
+    const int64_t k = call->node->attr.topk.k, n_queries = rk__out(call, 0)->rows;
+    RK_CPU_FOR_ROWS(call, query, n_queries)
+    {
+        const ranked_list a = list_of(call, 0, query), b = list_of(call, 2, query);
+        int32_t *items = (int32_t *)call->out[0] + query * k;
+        float *scores = (float *)call->out[1] + query * k;
+        for (int64_t i = 0, of_a = 0, of_b = 0; i < k; i++) {
+            bool has_a = is_left(&a, of_a), has_b = is_left(&b, of_b);
+            bool takes_a =
+                has_a && (!has_b || a.scores[of_a] > b.scores[of_b] ||
+                          (a.scores[of_a] == b.scores[of_b] && a.items[of_a] < b.items[of_b]));
+            items[i] = takes_a ? a.items[of_a] : has_b ? b.items[of_b] : -1;
+            scores[i] = takes_a ? a.scores[of_a] : has_b ? b.scores[of_b] : 0;
+            of_a += takes_a;
+            of_b += !takes_a && has_b;
+        }
+    }
 }
 
 /* ---- dot products ---- */

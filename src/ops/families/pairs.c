@@ -137,3 +137,29 @@ rk_status rk__shape_slot_items_grad(const rk_program *p, const rk_node *node, rk
     out[0] = shape(RK_F32, AT(0)->rows * AT(0)->cols, AT(1)->cols);
     return RK_OK;
 }
+
+/* ---- a tile's queries and items ---- */
+
+rk_value rk__pair_rows(rk_program *p, rk_value queries, rk_value table, rk_value items,
+                       rk_value count, rk_pair_rows_attr attr)
+{
+    rk_node node = RK_NODE(RK_OP_PAIR_ROWS, queries, table, items, count);
+    node.attr.pair_rows.items = attr.items;
+    node.attr.pair_rows.first_column = attr.first_column;
+    node.attr.pair_rows.n_columns = attr.n_columns;
+    node.attr.pair_rows.multiplies = attr.multiplies;
+    return rk__append_value(p, node);
+}
+
+/* queries f32[T,w], table f32[R,w], items i32[T,n] or -, count i32[1] -> f32[T n,n_columns] */
+rk_status rk__shape_pair_rows(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_pair_rows_attr *a = &node->attr.pair_rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, -1, AT(0)->cols));
+    NEED((!HAS(2) || is(AT(2), RK_I32, AT(0)->rows, -1)) && is(AT(3), RK_I32, 1, 1));
+    NEED(a->first_column >= 0 && a->n_columns > 0);
+    NEED(a->first_column + a->n_columns <= AT(0)->cols);
+    NEED(a->items.first >= 0 && a->items.n > 0 && a->items.first + a->items.n <= AT(1)->rows);
+    out[0] = shape(RK_F32, AT(0)->rows * (HAS(2) ? AT(2)->cols : a->items.n), a->n_columns);
+    return RK_OK;
+}

@@ -90,19 +90,25 @@ rk_status rk__shape_sum_lists(const rk_program *p, const rk_node *node, rk_shape
 rk_value rk__score_lists(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
                          rk_value count, int64_t first_row, int64_t n)
 {
+    return rk__score_lists_at(p, lists, rows, bias, count, (rk_rows_attr){first_row, n, 0});
+}
+
+rk_value rk__score_lists_at(rk_program *p, rk_tile_lists lists, rk_csr_values rows, rk_value bias,
+                            rk_value count, rk_rows_attr at)
+{
     rk_node node = RK_NODE(RK_OP_SCORE_LISTS, lists.offsets, lists.items, lists.weights,
                            rows.offsets, rows.columns, rows.values, bias, count);
-    node.attr.range = (rk_range_attr){first_row, n};
+    node.attr.rows = at;
     return rk__append_value(p, node);
 }
 
 /* lists, rows, bias f32[n] or -, count i32[1] -> f32[T,n] */
 rk_status rk__shape_score_lists(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_range_attr *a = &node->attr.range;
+    const rk_rows_attr *a = &node->attr.rows;
     RK_TRY(are_lists(p, node, 0));
     RK_TRY(are_rows(p, node, 3));
-    NEED(a->n >= 0 && a->first >= 0 && a->first < AT(3)->rows);
+    NEED(a->n >= 0 && a->first >= 0 && a->first < AT(3)->rows && a->first_column >= 0);
     NEED((!HAS(6) || is(AT(6), RK_F32, a->n, 1)) && is(AT(7), RK_I32, 1, 1));
     out[0] = shape(RK_F32, AT(0)->rows - 1, a->n);
     return RK_OK;
@@ -128,20 +134,28 @@ rk_status rk__shape_score_dense(const rk_program *p, const rk_node *node, rk_sha
 rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                            rk_value count, rk_range_attr items)
 {
+    return rk__score_columns_at(p, queries, rows, factor, count,
+                                (rk_rows_attr){items.first, items.n, 0});
+}
+
+rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
+                              rk_value count, rk_rows_attr at)
+{
     rk_node node = RK_NODE(RK_OP_SCORE_COLUMNS, queries, rows.offsets, rows.columns, rows.values,
                            factor, count);
-    node.attr.range = items;
+    node.attr.rows = at;
     return rk__append_value(p, node);
 }
 
 /* queries f32[T,m], rows, factor f32[n] or -, count i32[1] -> f32[T,n] */
 rk_status rk__shape_score_columns(const rk_program *p, const rk_node *node, rk_shape *out)
 {
+    const rk_range_attr range = {node->attr.rows.first, node->attr.rows.n};
     NEED(is(AT(0), RK_F32, -1, -1));
     RK_TRY(are_rows(p, node, 1));
-    NEED(is_within(&node->attr.range, AT(1)->rows - 1));
-    NEED((!HAS(4) || is(AT(4), RK_F32, node->attr.range.n, 1)) && is(AT(5), RK_I32, 1, 1));
-    out[0] = shape(RK_F32, AT(0)->rows, node->attr.range.n);
+    NEED(is_within(&range, AT(1)->rows - 1) && node->attr.rows.first_column >= 0);
+    NEED((!HAS(4) || is(AT(4), RK_F32, range.n, 1)) && is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_F32, AT(0)->rows, range.n);
     return RK_OK;
 }
 
@@ -185,5 +199,18 @@ rk_status rk__shape_take_scores(const rk_program *p, const rk_node *node, rk_sha
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, -1));
     out[0] = shape(RK_F32, AT(1)->rows, AT(1)->cols);
+    return RK_OK;
+}
+
+rk_value rk__ratio(rk_program *p, rk_value a, rk_value b)
+{
+    return rk__append_value(p, RK_NODE(RK_OP_RATIO, a, b));
+}
+
+/* a f32[T,n], b f32[T,n] -> f32[T,n] */
+rk_status rk__shape_ratio(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
+    out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
     return RK_OK;
 }

@@ -81,15 +81,20 @@ rk_status rk__shape_neighbour_lists(const rk_program *p, const rk_node *node, rk
 
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range)
 {
+    return rk__row_powers(p, rows, range, 1);
+}
+
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power)
+{
     rk_node node = RK_NODE(RK_OP_ROW_SUMS, rows.offsets, rows.columns, rows.values);
-    node.attr.range = range;
+    node.attr.row_sums = (rk_row_sums_attr){range.first, range.n, power};
     return rk__append_value(p, node);
 }
 
 /* offsets i64[R+1], columns i32[E], values f32[E] or - -> f32[n] */
 rk_status rk__shape_row_sums(const rk_program *p, const rk_node *node, rk_shape *out)
 {
-    const rk_range_attr *a = &node->attr.range;
+    const rk_row_sums_attr *a = &node->attr.row_sums;
     NEED(is(AT(0), RK_I64, -1, 1) && AT(0)->rows > 0 && is(AT(1), RK_I32, -1, 1));
     NEED(!HAS(2) || is(AT(2), RK_F32, AT(1)->rows, 1));
     NEED(a->first >= 0 && a->n >= 0 && a->n <= AT(0)->rows - 1 - a->first);
@@ -100,9 +105,38 @@ rk_status rk__shape_row_sums(const rk_program *p, const rk_node *node, rk_shape 
 /* The range's share of the values; columns are not read. */
 rk_traffic rk__traffic_row_sums(const rk_counted *c)
 {
-    double n = (double)c->node->attr.range.n, rows = (double)rk__counted_in(c, 0)->rows - 1;
+    double n = (double)c->node->attr.row_sums.n, rows = (double)rk__counted_in(c, 0)->rows - 1;
     bool has_values = c->node->in[2] != RK_NONE;
     double values = has_values && rows > 0 ? rk__elements(rk__counted_in(c, 2)) * n / rows : 0;
     return (rk_traffic){.bytes = (values + n) * (double)sizeof(float) + n * (double)sizeof(int64_t),
                         .flops = values};
+}
+
+rk_tile_lists rk__nearest_lists(rk_program *p, rk_value common, rk_tile_lists lists, rk_value sizes,
+                                rk_value self, rk_value count, rk_similar_attr attr)
+{
+    rk_node node =
+        RK_NODE(RK_OP_NEAREST_LISTS, common, lists.offsets, lists.weights, sizes, self, count);
+    node.attr.similar = attr;
+    const rk_node *made = rk__append(p, node);
+    return made ? (rk_tile_lists){made->out[0], made->out[1], made->out[2]}
+                : (rk_tile_lists){RK_NONE, RK_NONE, RK_NONE};
+}
+
+/* common f32[T,n], offsets i64[T+1], weights f32[C], sizes f32[n], self i32[T] or -, count i32[1]
+ * -> offsets i64[T+1], rows i32[T*K], weights f32[T*K] */
+rk_status rk__shape_nearest_lists(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const rk_similar_attr *a = &node->attr.similar;
+    int64_t cells = 0;
+    NEED(is(AT(0), RK_F32, -1, -1) && AT(0)->cols > 0 && is(AT(1), RK_I64, AT(0)->rows + 1, 1));
+    NEED(is(AT(2), RK_F32, -1, 1) && is(AT(3), RK_F32, AT(0)->cols, 1));
+    NEED((!HAS(4) || is(AT(4), RK_I32, AT(0)->rows, 1)) && is(AT(5), RK_I32, 1, 1));
+    NEED(a->k > 0 && a->shrinkage >= 0 && rk__similar_factors(a) == 0);
+    NEED(a->kind >= RK_SIMILARITY_COSINE && a->kind <= RK_SIMILARITY_PEARSON);
+    RK_TRY(rk__mul(&cells, AT(0)->rows, a->k, "the neighbours of a tile"));
+    out[0] = shape(RK_I64, AT(0)->rows + 1, 1);
+    out[1] = shape(RK_I32, cells, 1);
+    out[2] = shape(RK_F32, cells, 1);
+    return RK_OK;
 }

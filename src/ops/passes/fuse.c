@@ -163,7 +163,8 @@ static void join_scores(fusion *f, int32_t i)
     rk_program *p = f->p;
     const rk_node *top = &p->nodes[i];
     int32_t from = producer_for(f, top->in[0], i);
-    if (from < 0 || p->nodes[from].op != RK_OP_SCORE_DOT || p->nodes[from].in[2] != top->in[4]) {
+    if (from < 0 || p->nodes[from].op != RK_OP_SCORE_DOT || p->nodes[from].in[2] != top->in[4] ||
+        top->attr.topk.items.first != 0) {
         return;
     }
     const rk_node *dot = &p->nodes[from];
