@@ -395,7 +395,7 @@ static int64_t split_default(rk_scalar out[MOST_DEFAULTS], const char *text)
 {
     int64_t n = 0;
     RK_ASSERT(text[0] == '[');
-    while (*text != ']') {
+    while (*text != ']' && strcmp(text, "[]") != 0) {
         text += *text == '[' ? 1 : 2; /* behind ", " */
         size_t length = strcspn(text, ",]");
         RK_ASSERT(n < MOST_DEFAULTS);

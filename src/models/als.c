@@ -12,7 +12,7 @@
 #include "models/models.h"
 
 static const char *const phases[] = {"users", "items"};
-static const double normal_l2 = 0.15;
+static const double normal_l2 = 0.15, normal_bias_l2 = 5;
 
 static double l2_of(const rk_options *o)
 {
@@ -26,6 +26,11 @@ static rk_status check(const rk_config *config)
     if (o->model.init == RK_INIT_NORMAL && o->model.init_sd == 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s: sweeps that begin with factors of 0 stay there; take more",
                 rk__config_says(config, "model.init_sd").text);
+    }
+    if (!o->model.biases && o->model.bias_l2 != normal_bias_l2) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: there is no bias to regularise; remove it",
+                rk__config_says(config, "model.bias_l2").text,
+                rk__config_says(config, "model.biases").text);
     }
     if (l2_of(o) == 0) {
         RK_FAIL(RK_ERR_CONFIG,
