@@ -49,6 +49,21 @@ cudaError_t rk_cuda_keep_diagonal(const float *matrix, int64_t n, float *diagona
 cudaError_t rk_cuda_end_inverse(float *matrix, int64_t n, const float *diagonal, int *info,
                                 rk_step_state *state, double bad, rk_stream *stream);
 
+/* spectral.cu: the leading part [n,n] of a matrix [width,width]; what ritz makes of its
+ * eigenvectors [n,n], a row each, whose values rise. Another info than 0, and values that are not
+ * finite, are noted in the state as a loss of `bad`. */
+typedef struct rk_eigenvectors {
+    const double *vectors, *values;
+    const int *info;
+    rk_step_state *state;
+    int64_t n, width, kept;
+    double bad;
+} rk_eigenvectors;
+cudaError_t rk_cuda_ritz_begin(const double *matrix, int64_t width, double *out, int64_t n,
+                               rk_stream *stream);
+cudaError_t rk_cuda_ritz_end(const rk_eigenvectors *r, float *out, float *out_roots, double *matrix,
+                             rk_stream *stream);
+
 /* A piece of a CSR row that one warp works on: 32 bytes, what memory is read by. */
 typedef struct rk_piece {
     int64_t begin, end; /* edges */

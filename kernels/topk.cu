@@ -294,6 +294,91 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* ---- where items stand ---- */
+
+struct standing_values {
+    const float *scores;
+    const int32_t *items;
+    const int64_t *mask_offsets;
+    const int32_t *mask_items, *blocked, *count;
+    int32_t *above, *tied;
+    int64_t n, width;
+};
+
+/* What is blocked or no number is below all. */
+__device__ float standing_score(const standing_values &v, int64_t query, int64_t item)
+{
+    const float score = v.scores[query * v.n + item];
+    const bool is_open = v.blocked == nullptr || v.blocked[item] == 0;
+    return is_open && score > -CUDART_INF_F ? score : -CUDART_INF_F;
+}
+
+/* That of an item that is asked for; -inf where none is. */
+__device__ float asked_score(const standing_values &v, int64_t query, int32_t item)
+{
+    return query < *v.count && item >= 0 ? standing_score(v, query, item) : -CUDART_INF_F;
+}
+
+/* Adds or takes away one item of this score. */
+__device__ void count_one(float other, float score, int by, int *above, int *tied)
+{
+    *above += other > score ? by : 0;
+    *tied += other == score ? by : 0;
+}
+
+/* A block for each query: its threads share the items, several of the given ones at a time. */
+__global__ void __launch_bounds__(rk::BLOCK) standing(standing_values v)
+{
+    rk::begin();
+    constexpr int MOST = 8;
+    __shared__ int above[MOST], tied[MOST];
+    const int64_t query = blockIdx.x;
+    const int32_t *items = v.items + query * v.width;
+    for (int64_t first = 0; first < v.width; first += MOST) {
+        const int n = (int)min((int64_t)MOST, v.width - first);
+        int my_above[MOST] = {}, my_tied[MOST] = {};
+        float scores[MOST];
+        bool is_asked = false;
+        for (int p = 0; p < n; p++) {
+            scores[p] = asked_score(v, query, items[first + p]);
+            is_asked = is_asked || scores[p] > -CUDART_INF_F;
+        }
+        if (threadIdx.x < MOST) {
+            above[threadIdx.x] = tied[threadIdx.x] = 0;
+        }
+        __syncthreads();
+        for (int64_t i = threadIdx.x; is_asked && i < v.n; i += rk::BLOCK) {
+            const float other = standing_score(v, query, i);
+            for (int p = 0; p < n; p++) {
+                count_one(other, scores[p], 1, &my_above[p], &my_tied[p]);
+            }
+        }
+        const int64_t begin = v.mask_offsets[query], end = v.mask_offsets[query + 1];
+        for (int64_t m = begin + threadIdx.x; is_asked && m < end; m += rk::BLOCK) {
+            if (m > begin && v.mask_items[m] == v.mask_items[m - 1]) {
+                continue;
+            }
+            const float other = standing_score(v, query, v.mask_items[m]);
+            for (int p = 0; p < n; p++) {
+                count_one(other, scores[p], -1, &my_above[p], &my_tied[p]);
+                my_tied[p] += v.mask_items[m] == items[first + p] ? 1 : 0;
+            }
+        }
+        for (int p = 0; p < n; p++) {
+            atomicAdd(&above[p], my_above[p]);
+            atomicAdd(&tied[p], my_tied[p]);
+        }
+        __syncthreads();
+        if ((int)threadIdx.x < n) {
+            const int64_t at = query * v.width + first + threadIdx.x;
+            const bool is_ranked = asked_score(v, query, v.items[at]) > -CUDART_INF_F;
+            v.above[at] = is_ranked ? above[threadIdx.x] : -1;
+            v.tied[at] = is_ranked ? tied[threadIdx.x] - 1 : -1; /* itself */
+        }
+        __syncthreads();
+    }
+}
+
 /* 32 KB: every device has that without asking for more. */
 constexpr int64_t MOST_IN_SHARED = 4096;
 
@@ -383,4 +468,20 @@ cudaError_t rk_cuda_merge_top_k(const rk_call *call)
     }
     return rk::run(call->stream, {rk__out(call, 0)->rows, rk::BLOCK}, merge_lists, l,
                    rk::out(call, 0), rk::out(call, 1));
+}
+
+cudaError_t rk_cuda_standing(const rk_call *call)
+{
+    standing_values v = {};
+    v.scores = rk::in(call, 0);
+    v.items = rk::in(call, 1);
+    v.mask_offsets = rk::in(call, 2);
+    v.mask_items = rk::in(call, 3);
+    v.blocked = rk::in(call, 4);
+    v.count = rk::in(call, 5);
+    v.above = rk::out(call, 0);
+    v.tied = rk::out(call, 1);
+    v.n = rk__in(call, 0)->cols;
+    v.width = rk__in(call, 1)->cols;
+    return rk::run(call->stream, {rk__in(call, 0)->rows, rk::BLOCK, 0}, standing, v);
 }

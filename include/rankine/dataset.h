@@ -108,7 +108,7 @@ typedef struct rk_dataset_stats {
     int64_t given_users; /* users who have some */
     int64_t tied_users;  /* users whose held-out rows were chosen among rows of equal time */
     int64_t repeats;     /* rows that data.repeats keep has kept; 0 without it */
-    int64_t short_rows;  /* held-out rows with fewer than split.candidates candidates */
+    int64_t in_gap;      /* dropped: interactions in split.gap */
 } rk_dataset_stats;
 
 RK_API const rk_dataset_stats *rk_dataset_get_stats(const rk_dataset *dataset);
@@ -183,7 +183,7 @@ RK_API rk_status rk_dataset_find_value(const rk_dataset *dataset, int64_t field,
                                        int64_t *out);
 
 /* The candidates of split.candidates of a user's rows in valid or test: *out_each of every item of
- * rk_dataset_items, one after the other, as drawn; -1 behind the last of rows that have fewer.
+ * rk_dataset_items, one after the other, as drawn.
  * *out_each is 0 where there are none. Owned by the data set. */
 RK_API rk_status rk_dataset_candidates(const rk_dataset *dataset, rk_part part, int64_t user,
                                        const int32_t **out_candidates, int64_t *out_each);

@@ -12,6 +12,7 @@
 
 #include "rankine/metrics.h"
 #include "rankine/model.h"
+#include "rankine/sides.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -56,6 +57,7 @@ RK_API void rk_holdout_free(rk_holdout *holdout);
 typedef struct rk_evaluate_options {
     rk_part part;        /* RK_VALID or RK_TEST; of no meaning with a holdout */
     bool popularity;     /* the ranking by popularity instead of the model's */
+    bool trace;          /* that by traces: what users have in relations to items comes first */
     const char *metrics; /* names as in eval.metrics, e.g. "recall,ndcg"; NULL = the config's */
     const int64_t *k;    /* n_k cut-offs from 1 to the number of items; NULL = the config's */
     int64_t n_k;
@@ -98,7 +100,8 @@ typedef struct rk_evaluation {
     rk_ratings ratings;
 } rk_evaluation;
 
-/* Evaluates a full ranking. RK_ERR_CONFIG for an unknown metric, a cut-off or a user that is none,
+/* Evaluates a full ranking, or one among candidates (eval.among). RK_ERR_CONFIG for an unknown
+ * metric, a cut-off or a user that is none, and for `trace` without a relation to go by;
  * RK_ERR_DATA where nobody has an item held out, RK_ERR_INTERRUPTED if hooks ask to stop. hooks may
  * be NULL. */
 RK_API rk_status rk_evaluate(const rk_model *model, const rk_evaluate_options *options,
@@ -106,6 +109,36 @@ RK_API rk_status rk_evaluate(const rk_model *model, const rk_evaluate_options *o
 
 /* Frees what is in it and leaves zeros. One of zeros is fine. */
 RK_API void rk_evaluation_free(rk_evaluation *evaluation);
+
+/* ---- how hard the split is ---- */
+
+/* Held-out pairs that another relation from users to items has, too: who bought had viewed it. */
+typedef struct rk_audit_relation {
+    const char *name;            /* of the data set */
+    const rk_relation *relation; /* the same; lent by the data set */
+    int64_t pairs;
+} rk_audit_relation;
+
+/* What whoever reads a metric should know of the held-out items that it is of. Begin with zeros;
+ * free with rk_audit_free. */
+typedef struct rk_audit {
+    int64_t users, pairs; /* evaluated */
+    int64_t in_train;     /* pairs that the user has in train, too (data.repeats each_part) */
+    int64_t overlap;      /* held-out rows that were dropped because an earlier part has the pair */
+    int64_t cold_users;   /* users without train interactions */
+    int64_t cold_items;   /* held-out items without train interactions, which are never ranked */
+    int64_t cold_pairs;   /* pairs of such items */
+    rk_audit_relation *relations; /* relations that were read, from users to items; owned */
+    int64_t n_relations;
+    int64_t in_relations; /* pairs that one of them has */
+    int64_t tie_pairs;    /* pairs that were looked at for ties: of at most 1024 users */
+    int64_t tied;         /* those of them with the score of another item of the model's ranking */
+} rk_audit;
+
+/* Of the part, or of the holdout, that options name. */
+RK_API rk_status rk_evaluate_audit(const rk_model *model, const rk_evaluate_options *options,
+                                   rk_audit *out);
+RK_API void rk_audit_free(rk_audit *audit);
 
 #ifdef __cplusplus
 }

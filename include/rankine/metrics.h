@@ -14,13 +14,16 @@ extern "C" {
 #endif
 
 typedef struct rk_metric_value {
-    const char *name; /* "ndcg@10"; owned by the metrics */
+    const char *name; /* "ndcg@10", "auc@all"; owned by the metrics */
     double value;
+    /* Of items that are ranked among drawn candidates (eval.among): what the value is over all
+     * draws, exactly, where `value` is that of the draw that is stored. NaN: there is none. */
+    double expected;
 } rk_metric_value;
 
 /* Begin with zeros: rk_metrics m = {0}. A call that fills it takes no notice of what is in it. */
 typedef struct rk_metrics {
-    rk_metric_value *values; /* in the order of eval.metrics x eval.k */
+    rk_metric_value *values; /* in the order of eval.metrics x eval.k; auc@all once */
     int64_t count;
     int64_t users;  /* averaged over: those with an item in the part */
     double seconds; /* that ranking and counting took */

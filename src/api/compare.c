@@ -24,7 +24,8 @@ rk_compare_options rk_compare_defaults(void)
 }
 
 /* Options of the first run that hold for all. */
-static const char *const shared[] = {"eval.metrics", "eval.k", "eval.metric", "eval.among"};
+static const char *const shared[] = {"eval.metrics", "eval.k",    "eval.metric",
+                                     "eval.among",   "eval.seen", "eval.style"};
 enum { N_SHARED = sizeof shared / sizeof shared[0] };
 
 /* One of the compared: its configuration and the values of its users. */
@@ -117,20 +118,25 @@ static rk_status take_shape(work *w, const rk_model *model, const rk_metrics *me
     }
     RK_TRY(rk__calloc(&c->metrics, metrics->count, sizeof *c->metrics, "compared metrics"));
     c->n_metrics = metrics->count;
-    const rk_options *options = rk__config_options(model->config); /* eval.metrics x eval.k */
+    rk_measure *measures = NULL;
+    int64_t n_measures = 0;
+    RK_TRY(rk__measures(rk__config_options(model->config), &measures, &n_measures));
+    RK_ASSERT(n_measures + (w->rates ? RK_RATING_ERROR_COUNT : 0) == c->n_metrics);
+    rk_status status = RK_OK;
     for (int64_t m = 0; m < c->n_metrics; m++) {
         rk_compared_metric *out = &c->metrics[m];
-        RK_TRY(rk__strdup((char **)&out->name, metrics->values[m].name));
-        RK_TRY(rk__calloc(&out->values, c->n_runs, sizeof *out->values, "compared metrics"));
-        RK_TRY(rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, "compared metrics"));
-        RK_TRY(rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, "compared metrics"));
-        const int64_t kind = m / options->eval.k.n;
+        const char *what = "compared metrics";
+        RK_TRY_GOTO(done, rk__strdup((char **)&out->name, metrics->values[m].name));
+        RK_TRY_GOTO(done, rk__calloc(&out->values, c->n_runs, sizeof *out->values, what));
+        RK_TRY_GOTO(done, rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, what));
+        RK_TRY_GOTO(done, rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, what));
         const int error = rk__rating_error_find(out->name);
-        out->is_paired = kind < options->eval.metrics.n
-                             ? rk__metric_is_of_user((rk_metric)options->eval.metrics.v[kind])
-                             : error != RK_RATING_RMSE && error != RK_RATING_RMSE_SCALED;
+        out->is_paired = m < n_measures ? rk__measure_is_of_user(measures[m])
+                                        : error != RK_RATING_RMSE && error != RK_RATING_RMSE_SCALED;
     }
-    return RK_OK;
+done:
+    rk__free(measures);
+    return status;
 }
 
 /* Puts the errors of ratings behind the metrics, and what each user adds to them. */

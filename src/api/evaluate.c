@@ -8,9 +8,11 @@
 #include "api/model_internal.h"
 #include "base/alloc.h"
 #include "data/holdout.h"
+#include "eval/audit.h"
 #include "eval/metrics.h"
 #include "eval/ratings.h"
 #include "eval/slices.h"
+#include "eval/trace.h"
 
 struct rk_holdout {
     const rk_dataset *dataset; /* that its indices are of; lent */
@@ -129,9 +131,13 @@ typedef struct work {
     int64_t n_users;
     int64_t *degrees; /* [n_items], train interactions; owned */
     rk_cut items;
-    uint8_t *groups; /* [n_items]; owned */
+    uint8_t *groups;      /* [n_items]; owned */
+    rk_measure *measures; /* n_values; owned */
+    int64_t n_values;
     rk_eval_more more;
-    rk_user_values each; /* owned */
+    rk_user_values each;    /* owned */
+    rk_popularity by_count; /* the model's, on `dataset`; nothing in it is owned */
+    rk_trace trace;         /* owned */
 } work;
 
 static int ascending(const void *left, const void *right)
@@ -187,17 +193,18 @@ static rk_status take_options(work *w)
             RK_FAIL(RK_ERR_CONFIG, "the holdout is of another model's data set");
         }
         if (w->model->engine.contexts.n > 0) {
-            RK_FAIL(RK_ERR_CONFIG,
-                    "the model reads fields of the rows that it is evaluated on, which new pairs of "
-                    "users and items do not have: put the rows into data.sources and evaluate a "
-                    "part");
+            RK_FAIL(
+                RK_ERR_CONFIG,
+                "the model reads fields of the rows that it is evaluated on, which new pairs of "
+                "users and items do not have: put the rows into data.sources and evaluate a "
+                "part");
         }
         w->dataset.parts[RK_VALID] = how->holdout->others;
         w->dataset.parts[RK_TEST] = how->holdout->held;
         /* What was drawn for the rows of the data set says nothing about these. */
         w->dataset.candidates[RK_VALID] = w->dataset.candidates[RK_TEST] = NULL;
+        w->dataset.details[RK_VALID] = w->dataset.details[RK_TEST] = (rk_details){0};
         w->options.eval.among = RK_AMONG_ALL;
-        w->dataset.candidates[RK_VALID] = w->dataset.candidates[RK_TEST] = NULL; /* of other rows */
     }
     for (int part = 0; part < RK_PARTS; part++) {
         w->has[part] = &w->dataset.parts[part];
@@ -264,13 +271,24 @@ static rk_status make_slices(rk_evaluation *out, int64_t n, int64_t n_values)
     return RK_OK;
 }
 
-static void add_user(const work *w, rk_slice *slice, int64_t i)
+/* A user's weight in the mean of a measure. */
+static double weight_of(const work *w, int64_t i, int64_t v)
+{
+    const bool by_row = w->options.eval.among == RK_AMONG_CANDIDATES;
+    const int64_t n = rk__lists_count(&w->dataset.parts[w->part], w->each.users[i]);
+    return rk__measure_weight(w->measures[v], w->options.eval.style, by_row ? 1 : n);
+}
+
+/* weights: [n_values] of the slice. */
+static void add_user(const work *w, rk_slice *slice, int64_t i, double *weights)
 {
     double *values = (double *)(uintptr_t)slice->values;
     slice->users++;
     slice->pairs += rk__lists_count(&w->dataset.parts[w->part], w->each.users[i]);
     for (int64_t v = 0; v < w->each.n_values; v++) {
-        values[v] += w->each.values[i * w->each.n_values + v];
+        const double weight = weight_of(w, i, v);
+        values[v] += weight * w->each.values[i * w->each.n_values + v];
+        weights[v] += weight;
     }
 }
 
@@ -279,6 +297,7 @@ static rk_status fill_slices(work *w, rk_evaluation *out)
     const int64_t n_values = w->each.n_values, n_users = w->each.n_users;
     rk_cut users = {0};
     int64_t *counts = NULL;
+    double *weights = NULL;
     RK_TRY(rk__alloc(&counts, n_users, sizeof *counts, "counts of interactions"));
     for (int64_t i = 0; i < n_users; i++) {
         counts[i] = train_count(w, w->each.users[i]);
@@ -287,22 +306,30 @@ static rk_status fill_slices(work *w, rk_evaluation *out)
     if (status == RK_OK) {
         status = make_slices(out, users.n + w->items.n, n_values);
     }
+    if (status == RK_OK) {
+        status = rk__calloc(&weights, RK_MOST_SLICES * n_values, sizeof *weights, "slices");
+    }
     for (int64_t i = 0; status == RK_OK && i < n_users; i++) {
-        add_user(w, &out->slices[rk__cut_find(&users, counts[i])], i);
+        const int slice = rk__cut_find(&users, counts[i]);
+        add_user(w, &out->slices[slice], i, weights + slice * n_values);
     }
     rk__free(counts);
-    RK_TRY(status);
+    if (status != RK_OK) {
+        rk__free(weights);
+        return status;
+    }
     for (int i = 0; i < users.n; i++) {
         rk_slice *s = &out->slices[i];
         double *values = (double *)(uintptr_t)s->values;
         s->first = users.first[i];
         s->last = users.last[i];
         for (int64_t v = 0; v < n_values; v++) {
-            bool is_mean = rk__metric_is_of_user(
-                (rk_metric)w->options.eval.metrics.v[v / w->options.eval.k.n]);
-            values[v] = is_mean ? values[v] / (double)s->users : (double)NAN;
+            values[v] = rk__measure_is_of_user(w->measures[v])
+                            ? values[v] / weights[i * n_values + v]
+                            : (double)NAN;
         }
     }
+    rk__free(weights);
     for (int i = 0; i < w->items.n; i++) {
         rk_slice *s = &out->slices[users.n + i];
         *s = (rk_slice){.of_items = true,
@@ -321,7 +348,7 @@ static rk_status fill_slices(work *w, rk_evaluation *out)
 
 static rk_status prepare_slices(work *w)
 {
-    const int64_t n_values = w->options.eval.metrics.n * w->options.eval.k.n;
+    const int64_t n_values = w->n_values;
     rk_eval_groups *g = &w->more.groups;
     RK_TRY(group_items(w));
     RK_TRY(rk__alloc(&g->values, RK_MOST_SLICES * n_values, sizeof *g->values, "slices"));
@@ -339,8 +366,7 @@ static rk_status hand_over_each(work *w, rk_evaluation *out)
     for (int64_t i = 0; i < w->each.n_users; i++) {
         out->held_out[i] = rk__lists_count(&w->dataset.parts[w->part], w->each.users[i]);
         for (int64_t v = 0; v < w->each.n_values; v++) {
-            int64_t metric = w->options.eval.metrics.v[v / w->options.eval.k.n];
-            if (!rk__metric_is_of_user((rk_metric)metric)) {
+            if (!rk__measure_is_of_user(w->measures[v])) {
                 w->each.values[i * w->each.n_values + v] = (double)NAN;
             }
         }
@@ -354,26 +380,39 @@ static rk_status hand_over_each(work *w, rk_evaluation *out)
 static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
 {
     RK_TRY(take_options(w));
+    RK_TRY(rk__measures(&w->options, &w->measures, &w->n_values));
+    w->more.is_expected = true;
     if (w->how->slices) {
         RK_TRY(prepare_slices(w));
     }
     if (w->how->slices || w->how->each) {
         w->more.each = &w->each;
     }
-    if (w->options.eval.among == RK_AMONG_CANDIDATES && !w->how->popularity && hooks &&
-        hooks->log) {
-        hooks->log(hooks->user, RK_LOG_INFO,
-                   "held-out items are ranked among the candidates of split.candidates, not among "
-                   "all items");
+    const bool is_model = !w->how->popularity && !w->how->trace;
+    if (w->options.eval.among == RK_AMONG_CANDIDATES && is_model && hooks && hooks->log) {
+        hooks->log(
+            hooks->user, RK_LOG_INFO,
+            "each held-out item is ranked among its candidates of split.candidates, not among "
+            "all items");
     }
-    rk_popularity by_count = w->model->popularity;
-    by_count.dataset = &w->dataset;
+    w->by_count = w->model->popularity;
+    w->by_count.dataset = &w->dataset;
     rk_ranker ranker = rk__scorer_ranker(w->model->scorer);
+    const bool by_row = ranker.by_row; /* all rankings are averaged alike */
     if (w->how->popularity) {
-        const bool by_row = ranker.by_row;
-        ranker = rk__popularity_ranker(&by_count);
-        ranker.by_row = by_row;
+        ranker = rk__popularity_ranker(&w->by_count);
     }
+    if (w->how->trace) {
+        RK_TRY(rk__trace_init(&w->trace, &w->by_count));
+        if (w->trace.n == 0) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the data set %s has no relation from users to items that was read, so there "
+                    "is no ranking by traces",
+                    w->dataset.name);
+        }
+        ranker = rk__trace_ranker(&w->trace);
+    }
+    ranker.by_row = by_row;
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
     if (w->model->engine.model.model->rates && !w->how->popularity && !w->how->holdout) {
@@ -397,10 +436,12 @@ rk_status rk_evaluate(const rk_model *model, const rk_evaluate_options *options,
     rk__free(w.users);
     rk__free(w.degrees);
     rk__free(w.groups);
+    rk__free(w.measures);
     rk__free(w.more.groups.values);
     rk__free(w.more.groups.users);
     rk__free(w.more.groups.pairs);
     rk__user_values_free(&w.each);
+    rk__trace_free(&w.trace);
     if (status != RK_OK) {
         rk_evaluation_free(out);
     }
@@ -417,6 +458,21 @@ void rk_evaluation_free(rk_evaluation *e)
         rk__free(e->slices);
         *e = (rk_evaluation){0};
     }
+}
+
+rk_status rk_evaluate_audit(const rk_model *model, const rk_evaluate_options *options,
+                            rk_audit *out)
+{
+    work w = {.model = model, .how = options};
+    *out = (rk_audit){0};
+    rk_status status = take_options(&w);
+    rk_ranker ranker = rk__scorer_ranker(model->scorer);
+    if (status == RK_OK) {
+        status = rk__audit(&w.dataset, &w.options, w.part, w.has, &ranker, out);
+    }
+    rk_config_free(w.metrics);
+    rk__free(w.users);
+    return status;
 }
 
 rk_status rk_model_evaluate(const rk_model *model, rk_part part, bool popularity,

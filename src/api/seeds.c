@@ -308,6 +308,12 @@ static rk_status write_report(const seeds *s)
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
         add_part(s, &json, rk_part_name(part), part == RK_VALID ? "valid." : "test.", false);
     }
+    if (rk_report_text(s->reports[0], "expected.draws")) {
+        rk__json_begin(&json, "expected", '{');
+        add_part(s, &json, rk_part_name(RK_VALID), "expected.valid.", false);
+        add_part(s, &json, rk_part_name(RK_TEST), "expected.test.", false);
+        rk__json_end(&json, '}');
+    }
     add_part(s, &json, "refit", "refit.test.", false); /* test of the models with valid in train */
     rk__json_begin(&json, "popularity", '{');
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {

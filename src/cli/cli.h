@@ -235,6 +235,7 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset);
 typedef struct cli_metric_row {
     const char *name;
     double model, popularity; /* NaN = not known */
+    double trace;             /* by traces; NaN = not known: no column where nobody knows it */
 } cli_metric_row;
 void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n);
 /* The errors of predicted ratings, RK_RATING_ERRORS rows in their order. */
@@ -246,6 +247,14 @@ void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows)
 void cli_print_report(FILE *out, const rk_report *report);
 /* Prints the report of several seeds, which has "seeds.count". */
 void cli_print_seeds(FILE *out, const rk_report *report);
+
+/* ---- what a split says of itself (audit.c) ---- */
+
+void cli_print_audit(FILE *out, const char *part, const rk_audit *audit);
+/* That of a report, of test or else of valid. */
+void cli_print_report_audit(FILE *out, const rk_report *report);
+/* The member "audit" of an open object. */
+void cli_json_audit(cli_json *j, const rk_audit *audit);
 
 /* ---- facts as JSON (facts.c) ---- */
 

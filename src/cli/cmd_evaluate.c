@@ -27,6 +27,8 @@ typedef struct evaluated {
     int64_t n_k;
     char *metrics; /* NULL: the run's */
     rk_evaluation model, popularity;
+    rk_evaluation trace; /* of zeros where the data set has no traces */
+    rk_audit audit;
 } evaluated;
 
 /* Are all items ranked, or the stored candidates of each held-out row (eval.among)? */
@@ -52,6 +54,37 @@ static void json_values(cli_json *j, const char *key, const rk_metrics *metrics,
         cli_json_real(j, values ? values[i] : metrics->values[i].value);
     }
     cli_json_close(j, '}');
+}
+
+static void json_expected(cli_json *j, const char *key, const rk_metrics *metrics)
+{
+    cli_json_key(j, key);
+    cli_json_open(j, '{');
+    for (int64_t i = 0; i < metrics->count; i++) {
+        if (!isnan(metrics->values[i].expected)) {
+            cli_json_key(j, metrics->values[i].name);
+            cli_json_real(j, metrics->values[i].expected);
+        }
+    }
+    cli_json_close(j, '}');
+}
+
+/* Has a metric an expectation over draws of candidates? */
+static bool has_expected(const rk_metrics *metrics)
+{
+    bool is_any = false;
+    for (int64_t i = 0; i < metrics->count; i++) {
+        is_any = is_any || !isnan(metrics->values[i].expected);
+    }
+    return is_any;
+}
+
+/* eval.style of the run. */
+static const char *style_of(const evaluated *e)
+{
+    const char *style = "recbole";
+    return rk_config_get(rk_model_config(e->run), "eval.style", &style) == RK_OK ? style
+                                                                                 : "recbole";
 }
 
 static void json_number(cli_json *j, const char *key, int64_t value)
@@ -152,6 +185,16 @@ static void print_json(const evaluated *e)
     if (e->model.ratings.pairs > 0) {
         json_ratings(&j, &e->model.ratings);
     }
+    if (has_expected(&e->model.metrics)) {
+        json_expected(&j, "expected", &e->model.metrics);
+        json_expected(&j, "popularity_expected", &e->popularity.metrics);
+    }
+    if (e->trace.metrics.count > 0) {
+        json_values(&j, "trace", &e->trace.metrics, NULL);
+    }
+    cli_json_key(&j, "style");
+    cli_json_text(&j, style_of(e));
+    cli_json_audit(&j, &e->audit);
     if (e->holdout) {
         json_holdout(&j, e);
     }
@@ -232,10 +275,13 @@ static void print_table(const evaluated *e)
 {
     const rk_metrics *model = &e->model.metrics, *popularity = &e->popularity.metrics;
     const char *title = e->holdout ? "new data" : e->args->part;
+    const rk_metrics *trace = &e->trace.metrics;
+    int64_t n_expected = 0;
     cli_metric_row *rows = cli_alloc((size_t)model->count, sizeof *rows);
     for (int64_t i = 0; i < model->count; i++) {
         rows[i] = (cli_metric_row){model->values[i].name, model->values[i].value,
-                                   popularity->values[i].value};
+                                   popularity->values[i].value,
+                                   trace->count > 0 ? trace->values[i].value : NAN};
     }
     if (e->holdout) {
         print_holdout(e);
@@ -246,6 +292,19 @@ static void print_table(const evaluated *e)
            is_among_all(e) ? "all items" : "candidates", cli_seconds(model->seconds).s,
            (long long)rk_model_get_facts(e->run).epoch);
     cli_print_metrics(stdout, title, rows, model->count);
+    for (int64_t i = 0; i < model->count; i++) {
+        if (!isnan(model->values[i].expected)) {
+            rows[n_expected++] = (cli_metric_row){model->values[i].name, model->values[i].expected,
+                                                  popularity->values[i].expected, (double)NAN};
+        }
+    }
+    if (n_expected > 0) {
+        cli_print_metrics(stdout, "expected, all draws", rows, n_expected);
+    }
+    if (strcmp(style_of(e), "recbole") != 0) {
+        printf("metrics as %s counts them (eval.style)\n", style_of(e));
+    }
+    cli_print_audit(stdout, title, &e->audit);
     if (e->model.ratings.pairs > 0) {
         print_ratings(&e->model.ratings);
     }
@@ -429,6 +488,14 @@ static rk_status rank(evaluated *e, const rk_hooks *hooks)
     how.each = e->args->per_user != NULL;
     rk_status status = rk_evaluate(e->run, &how, hooks, &e->model);
     how.each = false;
+    status = status == RK_OK ? rk_evaluate_audit(e->run, &how, &e->audit) : status;
+    if (status == RK_OK && e->audit.n_relations > 0) {
+        how.trace = true;
+        how.slices = false;
+        status = rk_evaluate(e->run, &how, hooks, &e->trace);
+    }
+    how.slices = e->args->slices;
+    how.trace = false;
     how.popularity = true;
     return status == RK_OK ? rk_evaluate(e->run, &how, hooks, &e->popularity) : status;
 }
@@ -456,6 +523,8 @@ static int evaluate(const cli *c, const evaluate_args *args)
     cli_display_end(&display);
     rk_evaluation_free(&e.model);
     rk_evaluation_free(&e.popularity);
+    rk_evaluation_free(&e.trace);
+    rk_audit_free(&e.audit);
     rk_holdout_free(e.holdout);
     rk_model_free(e.run);
     cli_free(e.users);
@@ -488,8 +557,9 @@ int cmd_evaluate(cli *c, int argc, char **argv)
          "also by activity of users and popularity of items, in quarters", 0, 0},
         {"--json", CLI_FLAG, &args.json, NULL,
          "one JSON object: run, epoch, data, fingerprint, part, among, users,\n"
-         "seconds, metrics {name: value}, popularity {name: value}; with --data\n"
-         "holdout, with --slices slices",
+         "seconds, metrics {name: value}, popularity {name: value}, style, audit;\n"
+         "among candidates expected and popularity_expected, with traces trace,\n"
+         "with --data holdout, with --slices slices",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the file of --per-user", 0, 0},

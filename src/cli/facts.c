@@ -132,7 +132,7 @@ void cli_json_dataset(cli_json *j, const rk_dataset *dataset)
     COUNT(given)
     COUNT(tied_users)
     COUNT(repeats)
-    COUNT(short_rows)
+    COUNT(in_gap)
 #undef COUNT
     cli_json_key(j, "density");
     cli_json_real(j, s->density);

@@ -129,6 +129,9 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     if (s->repeats > 0) {
         row(out, "repeats", "%s rows are kept", cli_count(s->repeats).s);
     }
+    if (s->in_gap > 0) {
+        row(out, "gap", "%s interactions are in no part", cli_count(s->in_gap).s);
+    }
     row(out, "cold items", "%s in valid, %s in test", cli_count(s->cold_valid_items).s,
         cli_count(s->cold_test_items).s);
     row(out, "cold users", "%s in test", cli_count(s->cold_test_users).s);
@@ -141,39 +144,64 @@ void cli_print_stats(FILE *out, const rk_dataset *dataset)
     row(out, "file", "%s", from_here(rk_dataset_path(dataset)));
 }
 
-/* The model's value against popularity's, 8 columns; nothing where there is no ratio. */
-static void print_ratio(FILE *out, double model, double popularity)
+/* The model's value against popularity's, 8 columns; nothing, and false, where there is none. */
+static bool print_ratio(FILE *out, double model, double popularity)
 {
     double ratio = model / popularity;
     if (!(popularity > 0) || !isfinite(ratio)) {
-        return;
+        return false;
     }
     bool better = cli_colour(out) && ratio > 1;
     fprintf(out, "%s%7.*fx%s", cli_green(better), ratio < 100 ? 2 : 0, ratio, cli_plain(better));
+    return true;
+}
+
+/* So many that the number fits 8 columns, with a blank before it. */
+static int digits_of(double value)
+{
+    int digits = 5;
+    for (double most = 10; digits > 0 && fabs(value) >= most; most *= 10) {
+        digits--;
+    }
+    return digits;
+}
+
+static void print_value(FILE *out, double value)
+{
+    if (isfinite(value)) {
+        fprintf(out, "%12.5f", value);
+    } else {
+        fprintf(out, "%12s", "");
+    }
 }
 
 void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n)
 {
-    bool colour = cli_colour(out);
-    fprintf(out, "%s%-20s%12s%12s%8s%s\n", cli_bold(colour), title, "model", "popularity", "ratio",
-            cli_plain(colour));
+    bool colour = cli_colour(out), has_traces = false;
+    for (int64_t i = 0; i < n; i++) {
+        has_traces = has_traces || isfinite(rows[i].trace);
+    }
+    fprintf(out, "%s%-20s%12s%12s%8s", cli_bold(colour), title, "model", "popularity", "ratio");
+    fprintf(out, "%s%s\n", has_traces ? "  traces" : "", cli_plain(colour));
     for (int64_t i = 0; i < n; i++) {
         fprintf(out, "  %-18s%12.5f", rows[i].name, rows[i].model);
-        if (isfinite(rows[i].popularity)) {
-            fprintf(out, "%12.5f", rows[i].popularity);
-        } else {
-            fprintf(out, "%12s", "");
+        print_value(out, rows[i].popularity);
+        bool has_ratio = print_ratio(out, rows[i].model, rows[i].popularity);
+        if (has_traces) {
+            fprintf(out, "%*s%8.*f", has_ratio ? 0 : 8, "", digits_of(rows[i].trace),
+                    rows[i].trace);
         }
-        print_ratio(out, rows[i].model, rows[i].popularity);
         fputc('\n', out);
     }
 }
 
 /* One cell of a report: values of model and popularity, and their ratio; blank without the part. */
-static void print_cell(FILE *out, const rk_report *report, const char *part, const char *metric)
+static void print_cell(FILE *out, const rk_report *report, bool is_expected, const char *part,
+                       const char *metric)
 {
-    char *path = cli_format("%s.%s", part, metric);
-    char *beside = cli_format("popularity.%s", path);
+    const char *prefix = is_expected ? "expected." : "";
+    char *path = cli_format("%s%s.%s", prefix, part, metric);
+    char *beside = cli_format("%spopularity.%s.%s", prefix, part, metric);
     double model = rk_report_number(report, path);
     double popularity = rk_report_number(report, beside);
     cli_free(path);
@@ -182,7 +210,7 @@ static void print_cell(FILE *out, const rk_report *report, const char *part, con
         fprintf(out, "%23s", "");
         return;
     }
-    fprintf(out, "%8.5f%8.5f", model, popularity);
+    fprintf(out, "%8.*f%8.*f", digits_of(model), model, digits_of(popularity), popularity);
     if (popularity > 0) {
         bool better = cli_colour(out) && model > popularity;
         double ratio = model / popularity;
@@ -193,24 +221,26 @@ static void print_cell(FILE *out, const rk_report *report, const char *part, con
     }
 }
 
-/* Valid and test side by side, one metric per line. */
-static void print_metrics_report(FILE *out, const rk_report *report)
+/* The column of the names: as narrow as they allow. */
+static int name_width(const rk_report *report)
+{
+    size_t width = 13;
+    for (int64_t i = 0; i < rk_report_count(report); i++) {
+        const char *path = rk_report_path(report, i), *at = strrchr(path, '.');
+        bool is_metric = strncmp(path, "test.", 5) == 0 || strncmp(path, "valid.", 6) == 0;
+        if (is_metric && strchr(path, '@') && strlen(at) > width) {
+            width = strlen(at);
+        }
+    }
+    return (int)width;
+}
+
+static void print_heads(FILE *out, const bool shown[2], int width)
 {
     const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
-    const char *listed = NULL; /* the part whose names are listed; both have the same ones */
-    bool shown[2];
     bool colour = cli_colour(out);
-    for (int p = 0; p < 2; p++) {
-        char *path = cli_format("%s.users", parts[p]);
-        shown[p] = rk_report_text(report, path) != NULL;
-        cli_free(path);
-        listed = shown[p] ? parts[p] : listed;
-    }
-    if (!listed) {
-        return;
-    }
     for (int line = 0; line < 2; line++) {
-        fprintf(out, "%s%-13s", cli_bold(colour), "");
+        fprintf(out, "%s%-*s", cli_bold(colour), width, "");
         for (int p = 0; p < 2; p++) {
             if (shown[p] && line == 0) {
                 fprintf(out, "%8s%*s", parts[p], p == 0 && shown[1] ? 15 : 0, "");
@@ -220,21 +250,80 @@ static void print_metrics_report(FILE *out, const rk_report *report)
         }
         fprintf(out, "%s\n", cli_plain(colour));
     }
-    size_t length = strlen(listed);
+}
+
+/* Valid and test side by side, one metric per line; or what they are expected to be. */
+static void print_rows(FILE *out, const rk_report *report, const bool shown[2], bool is_expected,
+                       int width)
+{
+    const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
+    char *listed = cli_format("%s%s.", is_expected ? "expected." : "", parts[shown[1] ? 1 : 0]);
+    const size_t length = strlen(listed);
     for (int64_t i = 0; i < rk_report_count(report); i++) {
         const char *path = rk_report_path(report, i);
-        if (strncmp(path, listed, length) != 0 || path[length] != '.' || !strchr(path, '@')) {
+        if (strncmp(path, listed, length) != 0 || !strchr(path, '@')) {
             continue;
         }
-        fprintf(out, "%-13s", path + length + 1);
+        fprintf(out, "%-*s", width, path + length);
         for (int p = 0; p < 2; p++) {
             if (shown[p]) {
-                print_cell(out, report, parts[p], path + length + 1);
+                print_cell(out, report, is_expected, parts[p], path + length);
             }
         }
         fputc('\n', out);
     }
-    fprintf(out, "%-13s popular: the ranking by popularity\n", "");
+    cli_free(listed);
+}
+
+/* What the watched metric is by traces. */
+static void print_traces(FILE *out, const rk_report *report, int width)
+{
+    const char *const parts[] = {rk_part_name(RK_TEST), rk_part_name(RK_VALID)};
+    const char *shown = NULL;
+    for (int64_t i = 0; i < rk_report_count(report) && !shown; i++) {
+        const char *path = rk_report_path(report, i);
+        for (int p = 0; p < 2; p++) {
+            char *prefix = cli_format("trace.%s.ndcg@", parts[p]);
+            shown = strncmp(path, prefix, strlen(prefix)) == 0 ? path : shown;
+            cli_free(prefix);
+        }
+    }
+    if (shown) {
+        const char *part = strchr(shown, '.') + 1;
+        fprintf(out, "%-*s traces alone reach %.5f (%s)\n", width, "",
+                rk_report_number(report, shown), part);
+    }
+}
+
+static void print_metrics_report(FILE *out, const rk_report *report)
+{
+    const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
+    const char *candidates = rk_report_text(report, "among_candidates");
+    const char *style = rk_report_text(report, "style");
+    bool shown[2], is_expected = rk_report_text(report, "expected.draws") != NULL;
+    for (int p = 0; p < 2; p++) {
+        char *path = cli_format("%s.users", parts[p]);
+        shown[p] = rk_report_text(report, path) != NULL;
+        cli_free(path);
+    }
+    if (!shown[0] && !shown[1]) {
+        return;
+    }
+    const int width = name_width(report);
+    print_heads(out, shown, width);
+    print_rows(out, report, shown, false, width);
+    if (is_expected) {
+        fputs("expected over all draws of candidates\n", out);
+        print_rows(out, report, shown, true, width);
+    }
+    fprintf(out, "%-*s popular: the ranking by popularity\n", width, "");
+    print_traces(out, report, width);
+    if (candidates) {
+        fprintf(out, "%-*s sampled: each item among %s candidates\n", width, "", candidates);
+    }
+    if (style && strcmp(style, "recbole") != 0) {
+        fprintf(out, "%-*s metrics as %s counts them (eval.style)\n", width, "", style);
+    }
 }
 
 void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows)
@@ -494,6 +583,7 @@ void cli_print_report(FILE *out, const rk_report *report)
 {
     print_metrics_report(out, report);
     print_ratings_report(out, report);
+    cli_print_report_audit(out, report);
     print_diverged(out, report);
     print_chosen(out, report);
     print_members(out, report);

@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/moment.h"
 #include "base/parse.h"
-#include "base/rating_error.h"
 #include "config/internal.h"
 
 rk_said rk__config_says(const rk_config *config, const char *key)
@@ -220,11 +219,10 @@ static rk_status check_source(const rk_config *config, int64_t i)
                     : "name the column in its key 'time'");
     }
     if (o->split.kind == RK_SPLIT_GIVEN && source->part == RK_PART_ALL) {
-        RK_FAIL(
-            RK_ERR_CONFIG,
-            "%s, so data.sources[%lld] (%s) must say its part: train, valid or test; to have one "
-            "set divided, take split.kind leave_one_out, ratio or time",
-            rk__config_says(config, "split.kind").text, n, source->origin);
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, so data.sources[%lld] (%s) must say its part: train, valid, test or given; to "
+                "have one set divided, take split.kind leave_one_out, ratio or time",
+                rk__config_says(config, "split.kind").text, n, source->origin);
     }
     if (o->split.kind != RK_SPLIT_GIVEN && source->part != RK_PART_ALL) {
         RK_FAIL(
@@ -492,88 +490,6 @@ static rk_status check_neighbours(const rk_config *config)
     return RK_OK;
 }
 
-/* "NDCG", "ndgc": a name that is none; the nearest one is, if it is near. */
-static rk_status check_metric_name(const rk_config *config, size_t length, int64_t k)
-{
-    const char *wanted = config->options.eval.metric;
-    const char *nearest = rk__choice_nearest(rk__option_find("eval", "metrics", 7), wanted, length);
-    if (nearest && strlen(nearest) == length && memcmp(nearest, wanted, length) == 0) {
-        return RK_OK; /* there is such a metric */
-    }
-    if (nearest) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but there is no metric '%.*s'; did you mean %s@%lld?",
-                rk__config_says(config, "eval.metric").text, (int)(length < 60 ? length : 60),
-                wanted, nearest, (long long)k);
-    }
-    rk_buffer names = {0};
-    rk__option_describe(&names, rk__option_find("eval", "metrics", 7));
-    rk_status status = names.status;
-    if (status == RK_OK) {
-        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                          "%s, but there is no metric '%.*s'; eval.metrics is %s",
-                          rk__config_says(config, "eval.metric").text,
-                          (int)(length < 60 ? length : 60), wanted, names.at);
-    }
-    rk__buffer_free(&names);
-    return status;
-}
-
-/* eval.metric must be among eval.metrics x eval.k. */
-static rk_status check_watched_metric(const rk_config *config)
-{
-    const rk_options *o = &config->options;
-    const char *at = strchr(o->eval.metric, '@');
-    int64_t k = 0;
-    if (rk__rating_error_find(o->eval.metric) >= 0) {
-        return RK_OK; /* of ratings: whether the model predicts any is asked with the model */
-    }
-    if (!at || rk__parse_int(at + 1, strlen(at + 1), &k) != RK_PARSE_OK) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: write METRIC@K, e.g. ndcg@%lld",
-                rk__config_says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
-    }
-    size_t length = (size_t)(at - o->eval.metric);
-    bool has_name = false, has_k = false;
-    for (int64_t i = 0; i < o->eval.metrics.n; i++) {
-        const char *name = rk__option_choice("eval.metrics", (int)o->eval.metrics.v[i]);
-        has_name =
-            has_name || (strlen(name) == length && memcmp(name, o->eval.metric, length) == 0);
-    }
-    for (int64_t i = 0; i < o->eval.k.n; i++) {
-        has_k = has_k || o->eval.k.v[i] == k;
-    }
-    if (!has_name) {
-        RK_TRY(check_metric_name(config, length, has_k ? k : o->eval.k.v[0]));
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: add %.*s there, or watch %s@%lld",
-                rk__config_says(config, "eval.metric").text,
-                rk__config_says(config, "eval.metrics").text, (int)(length < 60 ? length : 60),
-                o->eval.metric, rk__option_choice("eval.metrics", (int)o->eval.metrics.v[0]),
-                (long long)(has_k ? k : o->eval.k.v[0]));
-    }
-    if (!has_k) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set eval.metric=%.*s@%lld or add %lld to eval.k",
-                rk__config_says(config, "eval.metric").text, rk__config_says(config, "eval.k").text,
-                (int)length, o->eval.metric, (long long)o->eval.k.v[0], (long long)k);
-    }
-    return RK_OK;
-}
-
-static rk_status check_eval(const rk_config *config)
-{
-    RK_TRY(check_watched_metric(config));
-    if (config->options.eval.among == RK_AMONG_CANDIDATES &&
-        config->options.split.candidates == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: set split.candidates, e.g. to 99",
-                rk__config_says(config, "eval.among").text,
-                rk__config_says(config, "split.candidates").text);
-    }
-    if (config->options.eval.patience > 0 && config->options.eval.every == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: without checks nothing stops the training early",
-                rk__config_says(config, "eval.patience").text,
-                rk__config_says(config, "eval.every").text);
-    }
-    return RK_OK;
-}
-
 /* Everything but the sources and which options are read. */
 static rk_status check_rest(const rk_config *config)
 {
@@ -586,7 +502,7 @@ static rk_status check_rest(const rk_config *config)
     RK_TRY(check_graph(config));
     RK_TRY(check_contrast(config));
     RK_TRY(check_neighbours(config));
-    return check_eval(config);
+    return rk__config_check_eval(config);
 }
 
 rk_status rk__config_check(const rk_config *config, unsigned also)

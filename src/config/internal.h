@@ -80,6 +80,8 @@ rk_status rk__config_read_list(rk_config *config, rk_target target, rk_yaml *yam
 rk_status rk__config_check_sides(const rk_config *config);
 /* data.value_range: none, or two numbers. */
 rk_status rk__config_check_values(const rk_config *config);
+/* The options of evaluation. */
+rk_status rk__config_check_eval(const rk_config *config);
 
 /* RK_ERR_CONFIG "PLACE: unknown key 'train.epoch'; did you mean 'train.epochs'?". section "":
  * `name` is that of a section. shown: what stands before the name in the message. */

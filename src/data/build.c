@@ -63,7 +63,7 @@ static rk_status sort_and_filter(bench *b, rk_raw *raw, const rk_options *option
     rk__id_map_end(&raw->users);
     rk__id_map_end(&raw->items);
     RK_TRY(rk__pairs_build(&b->pairs, raw, b->user_rank, b->item_rank));
-    if (options->data.repeats == RK_REPEATS_KEEP) {
+    if (options->data.repeats != RK_REPEATS_MERGE) {
         RK_TRY(rk__pairs_copy(&b->rows, &b->pairs));
     }
     rk__pairs_unique(&b->pairs, options->data.repeat_value, &stats->duplicates, &stats->overlap);
@@ -214,7 +214,7 @@ static rk_status take_parts(rk_dataset *d, const bench *b)
  * one, by its source or its time, is dropped: what is train must not know it. */
 static rk_status place_rows(bench *b)
 {
-    enum { DROPPED = 255 };
+    enum { DROPPED = RK_NO_PART };
     rk_pairs *rows = &b->rows;
     int64_t pair = 0, at = 0, start = 0;
     bool is_given = rows->details.part != NULL;
@@ -233,7 +233,10 @@ static rk_status place_rows(bench *b)
                         (uint8_t)rk__split_part_at(&b->split, rows->details.time[next]);
                 }
                 int part = rows->details.part[next];
-                first = part < first ? part : first;
+                first = rk__part_order(part) < rk__part_order(first) ? part : first;
+            }
+            if (b->pairs.details.part[pair] == DROPPED) {
+                start = next;
             }
             for (; start < next; start++) {
                 if (rows->details.part[start] == first) {
@@ -270,16 +273,54 @@ done:
     return status;
 }
 
+/* data.repeats each_part: the rows themselves are divided, and those of a pair become one in each
+ * part. */
+static rk_status divide_rows(rk_dataset *d, bench *b, const rk_options *options)
+{
+    rk__pairs_free(&b->pairs);
+    b->pairs = b->rows;
+    b->rows = (rk_pairs){0};
+    const int64_t n = rk__pairs_count(&b->pairs);
+    RK_TRY(rk__split(&b->pairs, options, &b->split));
+    d->stats.in_gap = rk__pairs_drop_part(&b->pairs, RK_NO_PART);
+    RK_TRY(rk__pairs_unique_in_parts(&b->pairs, options->data.repeat_value));
+    d->stats.overlap = 0;
+    d->stats.duplicates = n - d->stats.in_gap - rk__pairs_count(&b->pairs);
+    return RK_OK;
+}
+
+/* Whoever has given rows is held out: the model is not to have seen them. */
+static rk_status check_given(const rk_dataset *d)
+{
+    for (int64_t user = 0; user < d->n_users; user++) {
+        if (rk__lists_count(&d->parts[RK_GIVEN], user) > 0 &&
+            rk__lists_count(&d->parts[RK_TRAIN], user) > 0) {
+            char room[RK_ID_BYTES];
+            RK_FAIL(RK_ERR_DATA,
+                    "user %s has rows of part given and of part train: given is for users who are "
+                    "held out, so that the model learns nothing of them; say one of the two",
+                    rk__ids_at(&d->users, user, room));
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status divide(rk_dataset *d, bench *b, const rk_options *options)
 {
-    RK_TRY(rk__split(&b->pairs, options, &b->split));
-    d->stats.tied_users = b->split.tied_users;
-    if (b->rows.offsets) {
-        RK_TRY(place_rows(b));
+    if (options->data.repeats == RK_REPEATS_EACH_PART) {
+        RK_TRY(divide_rows(d, b, options));
+    } else {
+        RK_TRY(rk__split(&b->pairs, options, &b->split));
+        if (b->rows.offsets) {
+            RK_TRY(place_rows(b));
+        }
+        d->stats.in_gap = rk__pairs_drop_part(&b->pairs, RK_NO_PART);
     }
+    d->stats.tied_users = b->split.tied_users;
     RK_TRY(take_parts(d, b));
+    RK_TRY(check_given(d));
     RK_TRY(rk__fields_derive(d));
-    return rk__candidates_draw(d, options->split.candidates, (uint64_t)options->split.seed);
+    return rk__candidates_draw(d, options);
 }
 
 static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *options)

@@ -4,9 +4,10 @@
 
 #include "data/dataset.h"
 
-/* Draws `each` distinct items for every row of valid and test, uniformly from those that its user
- * has in no part, by seed alone: a pure function of the parts. Users with fewer such items get all
- * of them, and -1 behind. */
-rk_status rk__candidates_draw(rk_dataset *dataset, int64_t each, uint64_t seed);
+/* Draws split.candidates distinct items for every row of valid and test from those that its user
+ * has in no part, by split.candidates_by: uniformly, or one after the other with chances
+ * proportional to their train interactions. By split.seed alone: a pure function of the parts.
+ * RK_ERR_DATA, naming the user, where there are fewer such items. */
+rk_status rk__candidates_draw(rk_dataset *dataset, const rk_options *options);
 
 #endif

@@ -72,8 +72,9 @@ rk_status rk__columns_record(const rk_columns *columns, int64_t row, rk_id_rule 
         }
     }
     if (columns->parts) {
-        if (columns->parts[row] > RK_TEST) {
-            RK_FAIL(RK_ERR_DATA, "row %lld: there is no part %d; 0 is train, 1 valid, 2 test",
+        if (columns->parts[row] > RK_GIVEN) {
+            RK_FAIL(RK_ERR_DATA,
+                    "row %lld: there is no part %d; 0 is train, 1 valid, 2 test, 3 given",
                     (long long)row, columns->parts[row]);
         }
         *out_part = RK_PART_TRAIN + columns->parts[row];

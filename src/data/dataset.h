@@ -3,7 +3,8 @@
  *
  * Users and items are dense indices in ascending order of their original ids (as numbers for
  * integer ids, bytewise for text ids). Item lists are ascending and free of duplicates; no pair is
- * in two parts. What rows say besides (times, values ...) lies beside the lists.
+ * in two parts, but with data.repeats each_part. What rows say besides (times, values ...) lies
+ * beside the lists.
  */
 #ifndef RK_DATA_DATASET_H
 #define RK_DATA_DATASET_H
@@ -69,8 +70,8 @@ struct rk_dataset {
     int n_fields;
     rk_row_field *fields; /* n_fields, owned */
     int64_t n_candidates; /* of each row; 0 = none */
-    /* Of RK_VALID and RK_TEST: i32 [rows of the part, n_candidates], beside parts[].items; -1 at
-     * the end of rows that have fewer. NULL elsewhere. Owned. */
+    /* Of RK_VALID and RK_TEST: i32 [rows of the part, n_candidates], beside parts[].items; NULL
+     * elsewhere. Owned. */
     int32_t *candidates[RK_PARTS];
     struct rk_sides *sides; /* relations and features, data/sides.h; owned; NULL = none */
     /* Over details[RK_TRAIN].time: rk__dataset_times_fingerprint; "" = none. */

@@ -135,6 +135,9 @@ rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
 #define RK_SAVE(field) RK_TRY(rk__h5_set_i64(file, #field, dataset->stats.field));
     RK_HISTORY(RK_SAVE)
 #undef RK_SAVE
+    if (dataset->stats.in_gap > 0) {
+        RK_TRY(rk__h5_set_i64(file, "in_gap", dataset->stats.in_gap));
+    }
     RK_TRY(save_ids(file, "users", &dataset->users));
     RK_TRY(save_ids(file, "items", &dataset->items));
     if (dataset->labels) {
@@ -332,7 +335,6 @@ done:
     return status;
 }
 
-/* Rows of items without repetition that end in -1 where they have fewer. */
 static rk_status load_candidates(const rk_h5 *file, rk_dataset *d, rk_part part)
 {
     const char *group = rk_part_name(part);
@@ -351,9 +353,7 @@ static rk_status load_candidates(const rk_h5 *file, rk_dataset *d, rk_part part)
     RK_TRY(rk__h5_read(file, at.text, RK_H5_I32, rows, each, d->candidates[part]));
     for (int64_t k = 0; k < rows * each; k++) {
         int32_t item = d->candidates[part][k];
-        bool is_last = k % each == each - 1;
-        if (item < -1 || item >= d->n_items ||
-            (item < 0 && !is_last && d->candidates[part][k + 1] >= 0)) {
+        if (item < 0 || item >= d->n_items) {
             return fail_row(file, group, "candidates", k / each, "are no items");
         }
     }
@@ -404,6 +404,9 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d)
 #define RK_LOAD(field) RK_TRY(rk__h5_get_i64(file, #field, &d->stats.field));
     RK_HISTORY(RK_LOAD)
 #undef RK_LOAD
+    if (rk__h5_has_attribute(file, "in_gap")) {
+        RK_TRY(rk__h5_get_i64(file, "in_gap", &d->stats.in_gap));
+    }
     RK_TRY(load_ids(file, "users", &d->users));
     RK_TRY(load_ids(file, "items", &d->items));
     d->n_users = d->users.n;

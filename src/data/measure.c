@@ -102,11 +102,6 @@ static rk_status measure_users(rk_dataset *d)
     return status;
 }
 
-static int64_t part_rows(const rk_dataset_stats *s, int part)
-{
-    return part == RK_VALID ? s->valid : s->test;
-}
-
 rk_status rk__dataset_measure(rk_dataset *dataset)
 {
     rk_dataset_stats *s = &dataset->stats;
@@ -117,15 +112,10 @@ rk_status rk__dataset_measure(rk_dataset *dataset)
     s->test = dataset->parts[RK_TEST].offsets[dataset->n_users];
     const rk_lists *given = &dataset->parts[RK_GIVEN];
     s->given = given->n_rows > 0 ? given->offsets[given->n_rows] : 0;
-    s->repeats = s->short_rows = 0;
+    s->repeats = 0;
     for (int part = 0; part < RK_PARTS; part++) {
         const rk_lists *repeats = &dataset->repeats[part];
         s->repeats += repeats->n_rows > 0 ? repeats->offsets[repeats->n_rows] : 0;
-        int64_t each = dataset->n_candidates,
-                n = dataset->candidates[part] ? part_rows(s, part) : 0;
-        for (int64_t row = 0; row < n; row++) {
-            s->short_rows += dataset->candidates[part][(row + 1) * each - 1] < 0;
-        }
     }
     s->interactions = s->train + s->valid + s->test;
     double cells = (double)s->users * (double)s->items;

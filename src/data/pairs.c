@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "data/dataset.h"
 
 void rk__pairs_free(rk_pairs *pairs)
 {
@@ -31,6 +32,12 @@ rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs)
 static int part_of(const rk_pairs *p, int64_t k)
 {
     return p->details.part ? p->details.part[k] : RK_TRAIN;
+}
+
+int rk__part_order(int part)
+{
+    static const int order[] = {[RK_TRAIN] = 0, [RK_GIVEN] = 1, [RK_VALID] = 2, [RK_TEST] = 3};
+    return part < RK_PARTS ? order[part] : part;
 }
 
 /* Whether row a, read before b, is of an earlier time or of the same. */
@@ -77,12 +84,12 @@ static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int rule, i
                   int64_t *overlap)
 {
     int part = RK_TEST;
-    int64_t in_part[3] = {0}, kept = -1;
+    int64_t in_part[RK_PARTS] = {0}, kept = -1;
     double time = p->details.time ? p->details.time[from] : 0;
     for (int64_t k = from; k < to; k++) {
         int here = part_of(p, k);
         in_part[here]++;
-        part = here < part ? here : part;
+        part = rk__part_order(here) < rk__part_order(part) ? here : part;
         time = p->details.time && p->details.time[k] < time ? p->details.time[k] : time;
     }
     for (int64_t k = from; k < to; k++) {
@@ -90,7 +97,10 @@ static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int rule, i
             kept = k;
         }
     }
-    int64_t parts = (in_part[0] > 0) + (in_part[1] > 0) + (in_part[2] > 0);
+    int64_t parts = 0;
+    for (int i = 0; i < RK_PARTS; i++) {
+        parts += in_part[i] > 0;
+    }
     float value = p->details.value ? merged_value(p, from, to, part, rule) : 0;
     *overlap += parts - 1;
     *duplicates += to - from - parts;
@@ -127,6 +137,76 @@ void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_
         }
     }
     pairs->offsets[pairs->n_users] = at;
+}
+
+/* Adds the rows [from, to) of equal items that are of the part as one, if there are any. */
+static void add_merged(rk_pairs *out, int64_t *at, const rk_pairs *p, int64_t from, int64_t to,
+                       int part, int rule)
+{
+    int64_t kept = -1;
+    for (int64_t k = from; k < to; k++) {
+        if (part_of(p, k) == part && (kept < 0 || !is_earlier(p, kept, k))) {
+            kept = k;
+        }
+    }
+    if (kept < 0) {
+        return;
+    }
+    out->items[*at] = p->items[kept];
+    rk__details_move(&out->details, *at, &p->details, kept);
+    if (p->details.value) {
+        out->details.value[*at] = merged_value(p, from, to, part, rule);
+    }
+    ++*at;
+}
+
+rk_status rk__pairs_unique_in_parts(rk_pairs *pairs, int rule)
+{
+    rk_pairs out = {0};
+    int64_t at = 0, start = 0;
+    rk_status status = rk__pairs_copy(&out, pairs);
+    for (int64_t user = 0; status == RK_OK && user < pairs->n_users; user++) {
+        const int64_t end = pairs->offsets[user + 1];
+        out.offsets[user] = at;
+        while (start < end) {
+            int64_t next = start + 1;
+            while (next < end && pairs->items[next] == pairs->items[start]) {
+                next++;
+            }
+            for (int part = 0; part < RK_PARTS; part++) {
+                add_merged(&out, &at, pairs, start, next, part, rule);
+            }
+            start = next;
+        }
+    }
+    if (status != RK_OK) {
+        rk__pairs_free(&out);
+        return status;
+    }
+    out.offsets[out.n_users] = at;
+    rk__pairs_free(pairs);
+    *pairs = out;
+    return RK_OK;
+}
+
+int64_t rk__pairs_drop_part(rk_pairs *pairs, int part)
+{
+    int64_t at = 0, start = 0, dropped = 0;
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        const int64_t end = pairs->offsets[user + 1];
+        pairs->offsets[user] = at;
+        for (int64_t k = start; k < end; k++) {
+            if (part_of(pairs, k) == part) {
+                dropped++;
+                continue;
+            }
+            pairs->items[at] = pairs->items[k];
+            rk__details_move(&pairs->details, at++, &pairs->details, k);
+        }
+        start = end;
+    }
+    pairs->offsets[pairs->n_users] = at;
+    return dropped;
 }
 
 /* Marks users or items with too few interactions; returns how many were marked. */

@@ -32,12 +32,22 @@ static inline int64_t rk__pairs_count(const rk_pairs *pairs)
 /* The same rows again. After a failure `out` is to be freed, too. */
 rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs);
 
-/* Keeps one row of each pair, with the first part in the order train, valid, test and the earliest
- * time, so that no pair known before is held out. Order and fields are those of the earliest row of
- * that part (of equal times the first that was read), the value is that of the part's rows by
- * `rule`, RK_REPEAT_*. duplicates: dropped rows whose pair is already in the same part; overlap:
- * (pair, part) dropped because the pair is in an earlier part. */
+/* Keeps one row of each pair, with the first part in the order train, given, valid, test and the
+ * earliest time, so that no pair known before is held out. Order and fields are those of the
+ * earliest row of that part (of equal times the first that was read), the value is that of the
+ * part's rows by `rule`, RK_REPEAT_*. duplicates: dropped rows whose pair is already in the same
+ * part; overlap: (pair, part) dropped because the pair is in an earlier part. */
 void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_t *out_overlap);
+
+/* The place of a part in the order train, given, valid, test, in which a pair is kept. */
+int rk__part_order(int part);
+
+/* The same in each part for itself: a pair may then be in several. Time, order and fields are those
+ * of the part's earliest row. */
+rk_status rk__pairs_unique_in_parts(rk_pairs *pairs, int rule);
+
+/* Removes the rows of a part; returns how many there were. */
+int64_t rk__pairs_drop_part(rk_pairs *pairs, int part);
 
 typedef struct rk_filter_counts {
     int64_t passes;       /* rounds that dropped something */

@@ -98,6 +98,9 @@ static void add_row_options(rk_buffer *b, const rk_options *o)
         rk__buffer_add(b, "candidates %lld,%lld,", (long long)o->split.candidates,
                        (long long)o->split.seed);
     }
+    if (o->split.candidates > 0 && o->split.candidates_by != RK_DRAWN_UNIFORM) {
+        rk__buffer_add(b, "candidates_by %d,", o->split.candidates_by);
+    }
 }
 
 static void add_moment(rk_buffer *b, const char *text)
@@ -123,6 +126,9 @@ static rk_status add_options(rk_buffer *b, const rk_options *o)
         rk__buffer_add(b, "%a,%a,", o->split.valid, o->split.test);
         add_moment(b, o->split.valid_from);
         add_moment(b, o->split.test_from);
+        if (o->split.gap > 0) {
+            rk__buffer_add(b, "gap %a,", o->split.gap);
+        }
     } else if (o->split.kind != RK_SPLIT_GIVEN) {
         rk__buffer_add(b, "%d,%a,%a,%lld,", o->split.order, o->split.valid, o->split.test,
                        (long long)o->split.seed);
@@ -380,12 +386,6 @@ void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, cons
     }
     warn_of_ties(dataset, options, hooks);
     warn_of_sides(dataset, hooks);
-    if (s->short_rows > 0) {
-        log_message(hooks, RK_LOG_WARNING,
-                    "%lld held-out rows have fewer than split.candidates = %lld candidates: their "
-                    "users have nearly every item",
-                    (long long)s->short_rows, (long long)dataset->n_candidates);
-    }
     if (s->test == 0) {
         log_message(hooks, RK_LOG_WARNING, "the data set %s has no test part", dataset->name);
     }

@@ -128,6 +128,7 @@ static rk_status add_details(rk_raw *raw, const rk_record *record, int part)
     if (raw->with_parts) {
         d->part[raw->n] = part == RK_PART_TEST    ? RK_TEST
                           : part == RK_PART_VALID ? RK_VALID
+                          : part == RK_PART_GIVEN ? RK_GIVEN
                                                   : RK_TRAIN;
     }
     if (raw->with_times) {

@@ -374,6 +374,7 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_sp
     out->has_moments = true;
     out->valid_from = valid_from;
     out->test_from = test_from;
+    out->gap = options->split.gap;
     for (int64_t k = 0; k < n; k++) {
         pairs->details.part[k] = (uint8_t)rk__split_part_at(out, pairs->details.time[k]);
     }
@@ -402,9 +403,18 @@ static rk_status carve(rk_pairs *pairs, const rk_options *options)
     return RK_OK;
 }
 
-rk_part rk__split_part_at(const rk_split_report *report, double time)
+int rk__split_part_at(const rk_split_report *r, double time)
 {
-    return time >= report->test_from ? RK_TEST : time >= report->valid_from ? RK_VALID : RK_TRAIN;
+    if (time >= r->test_from) {
+        return RK_TEST;
+    }
+    if (time >= r->test_from - r->gap) {
+        return RK_NO_PART;
+    }
+    if (time >= r->valid_from) {
+        return RK_VALID;
+    }
+    return time >= r->valid_from - r->gap ? RK_NO_PART : RK_TRAIN;
 }
 
 rk_status rk__split(rk_pairs *pairs, const rk_options *options, rk_split_report *out)

@@ -12,12 +12,16 @@ typedef struct rk_split_report {
     int64_t tied_users; /* rows of equal time lie on both sides of a boundary of theirs */
     bool has_moments;   /* of a split by time */
     double valid_from, test_from;
+    double gap; /* seconds before each of the two that are in no part */
 } rk_split_report;
 
-/* The part of a moment, with has_moments. */
-rk_part rk__split_part_at(const rk_split_report *report, double time);
+enum { RK_NO_PART = 255 /* of a row in the gap */ };
 
-/* Fills pairs->details.part, unless the split is given and it is filled already.
+/* The part of a moment, with has_moments; RK_NO_PART in the gap before one. */
+int rk__split_part_at(const rk_split_report *report, double time);
+
+/* Fills pairs->details.part, unless the split is given and it is filled already. Rows of RK_NO_PART
+ * are the caller's to drop.
  *
  * leave_one_out  one item of each user for test and, with split.valid > 0, one for valid; users
  *                with fewer than 3 items stay in train

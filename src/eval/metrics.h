@@ -7,23 +7,58 @@
 
 #include "base/error.h"
 #include "base/metrics.def"
+#include "config/options.h"
 
 /* The numbers that the option eval.metrics holds. */
 typedef enum rk_metric {
-#define RK_METRIC_ENUM(name, of_user, formula, note) RK_METRIC_##name,
+#define RK_METRIC_ENUM(name, of, formula, note) RK_METRIC_##name,
     RK_METRICS(RK_METRIC_ENUM)
 #undef RK_METRIC_ENUM
         RK_METRIC_COUNT
 } rk_metric;
 
+/* What a metric is of; metrics.def says more. */
+typedef enum rk_metric_of {
+    RK_METRIC_OF_HITS,
+    RK_METRIC_OF_ITEMS,
+    RK_METRIC_OF_ORDER,
+    RK_METRIC_OF_ALL
+} rk_metric_of;
+
 const char *rk__metric_name(rk_metric metric);
+rk_metric_of rk__metric_of(rk_metric metric);
 
-/* Whether each user has a value; if not (coverage), there is one for all users together. */
-bool rk__metric_is_of_user(rk_metric metric);
+/* A metric at a cut-off; k is 0 where it has none. */
+typedef struct rk_measure {
+    rk_metric metric;
+    int64_t k;
+} rk_measure;
 
-/* hits[r] = 1 if the item at rank r (from 0) is one of the user's n_targets > 0 held-out items,
- * k >= 1 of them. 0 for a metric that is not of a user. */
-double rk__metric_of_user(rk_metric metric, const uint8_t *hits, int64_t k, int64_t n_targets);
+/* eval.metrics x eval.k, in this order; a metric without a cut-off is there once. At least one, or
+ * RK_ERR_CONFIG. Free *out with rk__free. */
+rk_status rk__measures(const rk_options *options, rk_measure **out, int64_t *out_n);
+
+/* "ndcg@10", "auc@all" */
+enum { RK_MEASURE_BYTES = 40 };
+void rk__measure_name(rk_measure measure, char room[RK_MEASURE_BYTES]);
+
+/* Whether each user has a value; if not (coverage, gini), there is one for all lists together. */
+bool rk__measure_is_of_user(rk_measure measure);
+
+/* A user's list as metrics of hits see it. */
+typedef struct rk_hits {
+    const uint8_t *hit;  /* hit[r] = 1 if the item at rank r (from 0) is held out */
+    int64_t n_listed;    /* items that the list has, of the K that were wanted */
+    int64_t n_targets;   /* held-out items, > 0 */
+    const double *gain;  /* of the item at rank r, 0 where it is none; NULL = 1 each */
+    const double *ideal; /* n_targets gains, the largest first; NULL = 1 each */
+} rk_hits;
+
+/* The value of a list of hits. style: RK_STYLE_*. For metrics of RK_METRIC_OF_HITS. */
+double rk__metric_of_hits(rk_measure measure, int style, const rk_hits *hits);
+
+/* A user's weight in the mean: 1, but where a style counts over all users together. */
+double rk__measure_weight(rk_measure measure, int style, int64_t n_targets);
 
 /* The text of `rankine info --metrics`: formulas, which users count, ties, masking. Free with
  * rk__free. */

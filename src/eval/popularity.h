@@ -10,6 +10,7 @@ typedef struct rk_popularity {
     int32_t *order;            /* n_ranked items, most popular first; owned */
     int64_t n_ranked;          /* items with a train interaction */
     int64_t *degrees;          /* n_items: train interactions; owned */
+    float *scores; /* n_items: the same, -INFINITY of those that are not ranked; owned */
 } rk_popularity;
 
 rk_status rk__popularity_init(rk_popularity *out, const rk_dataset *dataset);

@@ -1,8 +1,10 @@
 #include "eval/ratings.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
+#include "eval/metrics.h"
 
 enum { BIAS_SWEEPS = 20 };
 static const double bias_l2 = 5;
@@ -137,15 +139,24 @@ done:
     return status;
 }
 
+/* Values and their names are one block, as an evaluation makes it. */
 rk_status rk__rating_errors_append(rk_metrics *metrics, const double errors[RK_RATING_ERROR_COUNT])
 {
-    const int64_t n = metrics->count;
-    RK_TRY(rk__realloc(&metrics->values, n, n + RK_RATING_ERROR_COUNT, sizeof *metrics->values,
-                       "metrics"));
-    for (int e = 0; e < RK_RATING_ERROR_COUNT; e++) {
-        metrics->values[n + e] = (rk_metric_value){rk__rating_error_name(e), errors[e]};
+    const int64_t before = metrics->count, n = before + RK_RATING_ERROR_COUNT;
+    rk_metric_value *values = NULL;
+    RK_TRY(rk__alloc(&values, n, sizeof *values + RK_MEASURE_BYTES, "metrics"));
+    char *name = (char *)(values + n);
+    for (int64_t v = 0; v < n; v++, name += RK_MEASURE_BYTES) {
+        const int error = (int)(v - before);
+        values[v] = v < before ? metrics->values[v]
+                               : (rk_metric_value){.value = errors[error], .expected = (double)NAN};
+        snprintf(name, RK_MEASURE_BYTES, "%s",
+                 v < before ? metrics->values[v].name : rk__rating_error_name(error));
+        values[v].name = name;
     }
-    metrics->count += RK_RATING_ERROR_COUNT;
+    rk__free(metrics->values);
+    metrics->values = values;
+    metrics->count = n;
     return RK_OK;
 }
 

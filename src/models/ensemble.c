@@ -180,7 +180,7 @@ static rk_value scores_of(const rk_model_instance *m, rk_program *p, const rk_ti
     if (m->model->query) {
         queries = tile->is_folded ? m->model->fold_in(m, p, tile) : m->model->query(m, p, tile);
     }
-    return p->status == RK_OK ? m->model->score(m, p, tile, queries) : RK_NONE;
+    return p->status == RK_OK ? rk__model_score_all(m, p, tile, queries) : RK_NONE;
 }
 
 static rk_value score(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,

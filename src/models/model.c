@@ -24,6 +24,8 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_RP3BETA] = &rk__model_rp3beta,
         [RK_MODEL_TURBO_CF] = &rk__model_turbo_cf,
         [RK_MODEL_EASE] = &rk__model_ease,
+        [RK_MODEL_GF_CF] = &rk__model_gf_cf,
+        [RK_MODEL_PURE_SVD] = &rk__model_pure_svd,
         [RK_MODEL_IALS] = &rk__model_ials,
         [RK_MODEL_ALS] = &rk__model_als,
         [RK_MODEL_SVD] = &rk__model_svd,
@@ -39,33 +41,52 @@ const rk_model_kind *const *rk__models(void)
 
 /* ---- checks ---- */
 
+/* Is a source of part given? Its place among the sources, -1 = none is. */
+static int64_t given_source(const rk_options *o)
+{
+    for (int64_t i = 0; i < o->n_sources; i++) {
+        if (o->split.kind == RK_SPLIT_GIVEN && o->sources[i].part == RK_PART_GIVEN) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 /* Users who are held out are known by their given items, or not at all. */
 static rk_status check_held_out_users(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
-    rk_buffer names = {0};
-    bool can = model->is_same_for_all || (o->split.given > 0 && rk__model_folds_in(model));
-    if (o->split.kind != RK_SPLIT_USERS || can) {
+    const int64_t source = given_source(o);
+    const bool has_given = source >= 0 || o->split.given > 0;
+    rk_buffer names = {0}, who = {0};
+    bool can = model->is_same_for_all || (has_given && rk__model_folds_in(model));
+    if ((o->split.kind != RK_SPLIT_USERS && source < 0) || can) {
         return RK_OK;
     }
     for (const rk_model_kind *const *m = rk__models(); *m; m++) {
-        if ((*m)->is_same_for_all || (o->split.given > 0 && rk__model_folds_in(*m))) {
+        if ((*m)->is_same_for_all || (has_given && rk__model_folds_in(*m))) {
             rk__buffer_add(&names, "%s%s", names.length > 0 ? ", " : "", (*m)->name);
         }
     }
-    rk_status status = names.status;
+    if (source >= 0) {
+        rk__buffer_add(&who, "data.sources[%lld] (%s) is of part given", (long long)source,
+                       o->sources[source].origin);
+    } else {
+        rk__buffer_add(&who, "%s and %s", rk__config_says(config, "split.kind").text,
+                       rk__config_says(config, "split.given").text);
+    }
+    rk_status status = names.status == RK_OK ? who.status : names.status;
     if (status == RK_OK) {
         status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                          "%s and %s, but %s, which cannot rank for held-out users of whom %s; "
-                          "those that can: %s%s",
-                          rk__config_says(config, "split.kind").text,
-                          rk__config_says(config, "split.given").text,
-                          rk__config_says(config, "model.kind").text,
-                          o->split.given > 0 ? "only items are known" : "nothing is known",
-                          names.at, o->split.given > 0 ? "" : "; or give a share of their rows");
+                          "%s, but %s, which cannot rank for held-out users of whom %s; those that "
+                          "can: %s%s",
+                          who.at, rk__config_says(config, "model.kind").text,
+                          has_given ? "only items are known" : "nothing is known", names.at,
+                          has_given ? "" : "; or give a share of their rows");
     }
     rk__buffer_free(&names);
+    rk__buffer_free(&who);
     return status;
 }
 
@@ -90,8 +111,9 @@ static rk_status check_model(const rk_config *config)
     const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
     if (rk__model_is_by_gradients(model) && o->loss.kind == RK_LOSS_MSE && !model->rates) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which predicts no ratings: take model.kind svd, or a loss "
-                               "of rankings, e.g. bpr",
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which predicts no ratings: take model.kind svd, or a loss "
+                "of rankings, e.g. bpr",
                 rk__config_says(config, "loss.kind").text,
                 rk__config_says(config, "model.kind").text);
     }
@@ -218,6 +240,38 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
     instance->parameters[instance->n_tensors++] = parameter;
     instance->n_parameters += is_saved(&parameter);
     return RK_OK;
+}
+
+int64_t rk__model_part_pairs(const rk_model_instance *instance)
+{
+    enum { PART_FLOATS = 16 << 20 };
+    const int64_t pairs = PART_FLOATS / instance->model->pair_floats(instance);
+    return pairs < 1 ? 1 : pairs;
+}
+
+/* Parts side by side, as many together as a node takes. */
+rk_value rk__model_score_all(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                             rk_value queries)
+{
+    const rk_model_kind *m = instance->model;
+    if (m->score) {
+        return m->score(instance, p, tile, queries);
+    }
+    const int64_t n_items = instance->data.n_items;
+    const int64_t many = rk__model_part_pairs(instance) / p->tensors[queries].rows;
+    const int64_t size = many < 1 ? 1 : many;
+    rk_value parts[RK_MAX_INPUTS];
+    int n = 0;
+    for (int64_t first = 0; first < n_items && p->status == RK_OK; first += size) {
+        const int64_t rest = n_items - first;
+        const rk_tile_items items = {{first, rest < size ? rest : size}, RK_NONE};
+        if (n == RK_MAX_INPUTS) {
+            parts[0] = rk__join_columns(p, parts, n);
+            n = 1;
+        }
+        parts[n++] = m->score_items(instance, p, tile, queries, &items);
+    }
+    return p->status == RK_OK ? rk__join_columns(p, parts, n) : RK_NONE;
 }
 
 rk_status rk__check_l2(const rk_config *config)

@@ -251,6 +251,12 @@ void rk__model_free(rk_model_instance *instance);
 rk_graph_values rk__use_graph(rk_program *p);
 rk_csr_values rk__use_graph_rows(rk_program *p);
 
+/* The scores of all items, [T,I], of a model of either kind, for whoever needs them whole. */
+rk_value rk__model_score_all(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                             rk_value queries);
+/* The pairs that score_items is to be asked for at once. */
+int64_t rk__model_part_pairs(const rk_model_instance *instance);
+
 /* Called by a model's declare: one more tensor; `stored` of it is set later. A constant is the
  * instance's from then on, also when this fails. */
 rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);

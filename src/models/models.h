@@ -14,6 +14,8 @@ extern const rk_model_kind rk__model_slim;
 extern const rk_model_kind rk__model_rp3beta;
 extern const rk_model_kind rk__model_turbo_cf;
 extern const rk_model_kind rk__model_ease;
+extern const rk_model_kind rk__model_gf_cf;
+extern const rk_model_kind rk__model_pure_svd;
 extern const rk_model_kind rk__model_ials;
 extern const rk_model_kind rk__model_als;
 extern const rk_model_kind rk__model_svd;
@@ -94,5 +96,18 @@ rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, cons
                           rk_value item_nodes, const char *table);
 /* fold_in of a model that has fold_sum. */
 rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
+
+/* singular.c: singular vectors of the items' side of a matrix of users by items. */
+#define RK_SINGULAR_VECTORS "singular.items" /* f32 [items, model.dim]: orthonormal columns */
+#define RK_SINGULAR_VALUES "singular.values" /* f32 [model.dim, 1]: falling */
+/* RK_ERR_CONFIG where there are not as many as model.dim. */
+rk_status rk__check_singular(const rk_options *options, const rk_model_data *data);
+/* Those two, which are saved; what else is needed, behind all tensors that are saved. */
+rk_status rk__declare_singular(rk_model_instance *instance);
+rk_status rk__declare_singular_count(rk_model_instance *instance);
+/* Both, of the matrix with an entry scale_u * value * scale_i for each edge of the graph; values
+ * and scale (f32 [N, 1]) RK_NONE = 1. */
+void rk__singular_vectors(const rk_model_instance *instance, rk_program *p, rk_csr_values rows,
+                          rk_value scale, rk_value state);
 
 #endif

@@ -383,6 +383,22 @@ rk_ranked_values rk__top_k(rk_program *p, rk_topk_values v, int64_t first, int32
 rk_ranked_values rk__merge_top_k(rk_program *p, rk_ranked_values a, rk_ranked_values b, int32_t k,
                                  rk_ranked_values out);
 
+/* Where given items of each query stand among the items that its mask list does not have, whether
+ * they are in that list or not: how many of those score higher, and how many as high, the item
+ * itself not counted. Both are -1 for an item of -1 and for one that is never ranked: with a
+ * `blocked` other than 0, or a score that is NaN or -inf. The mask list may have an item several
+ * times. */
+typedef struct rk_standing_values {
+    rk_value scores;       /* f32 [T,I] */
+    rk_value items;        /* i32 [T,P] */
+    rk_value mask_offsets; /* as of rk_topk_values, and so are the next three */
+    rk_value mask_items;
+    rk_value blocked;
+    rk_value count;
+    rk_value out_above, out_tied; /* i32 [T,P]: stored tensors that the host reads */
+} rk_standing_values;
+void rk__standing(rk_program *p, rk_standing_values v);
+
 /* ---- lists and similar items ---- */
 
 /* Of each item the K most similar others by their common users; similar_value.h has the formulas.
@@ -482,5 +498,45 @@ void rk__ease_weights(rk_program *p, rk_value matrix);
  * [first, first + n) of `rows`, whose columns are below m (values count as 1). */
 rk_value rk__ease_factor(rk_program *p, rk_csr_values rows, rk_value inverse, rk_range_attr items,
                          double ridge);
+
+/* ---- singular vectors ---- */
+
+/* A X for the rows A of the graph's range side, X [m, d] a table of the m nodes of the other side:
+ * [n, d]. Row i is scale_i * sum over its entries e of values_e * scale_j * X_j; scale f32 [N, 1]
+ * or RK_NONE = 1. whole: [N, d], with X in place of the other side's rows. */
+rk_value rk__side_product(rk_program *p, rk_csr_values rows, rk_value scale, rk_value x,
+                          rk_side_attr attr);
+
+/* f32 [rows, columns]: the first `drawn` columns from the standard normal distribution, a pure
+ * function of the seed, the stream and the element; the others 0. */
+rk_value rk__draw_columns(rk_program *p, rk_value state, int64_t rows, int64_t columns,
+                          int64_t drawn, int32_t stream);
+/* y - Q C with C = Q^T y, Q the first `used` columns of basis [n, w]; y [n, b] in place (it must
+ * have no later reader). */
+typedef struct rk_projected {
+    rk_value y;            /* f32 [n, b] */
+    rk_value coefficients; /* C, f64 [used, b] */
+} rk_projected;
+rk_projected rk__project_out(rk_program *p, rk_value basis, rk_value y, int64_t used);
+/* A symmetric matrix f64 [size, size], in place or, with RK_NONE, of zeros: its columns from
+ * `first` on become the coefficients [used, b], used = first + b, and its rows across from them. */
+rk_value rk__put_coefficients(rk_program *p, rk_value matrix, rk_value coefficients, int64_t first,
+                              int64_t size);
+/* y [n, b] with orthonormal columns that span the same space, in place. A column that depends on
+ * those before it (ops/basis_draw.h) is with fills drawn anew, of about unit length, but not
+ * orthonormal; else made 0. Columns were of about unit length or, with fills, of any. */
+rk_value rk__orthonormalise(rk_program *p, rk_value y, rk_value state, bool fills, int32_t stream);
+/* basis [n, w] with the columns from `first` on those of x; in place. */
+rk_value rk__put_columns(rk_program *p, rk_value basis, rk_value x, int64_t first);
+/* The `kept` largest eigenvalues of the leading matrix [used, used] of a symmetric one f64 [w, w]
+ * that is a Gram matrix, so that none is below 0, and its eigenvectors of unit length, whose
+ * largest component is positive. Where there are none, the state notes a loss that is not finite.
+ */
+typedef struct rk_ritz_values {
+    rk_value vectors; /* f32 [kept, w]: rows, 0 from column `used` on */
+    rk_value roots;   /* f32 [kept, 1]: of the values, falling */
+    rk_value matrix; /* f64 [w, w], in place of the given one: the values on its diagonal, else 0 */
+} rk_ritz_values;
+rk_ritz_values rk__ritz(rk_program *p, rk_value matrix, rk_value state, int64_t used, int64_t kept);
 
 #endif

@@ -279,6 +279,21 @@ typedef struct rk_ridge_attr {
     double ridge;
 } rk_ridge_attr;
 
+/* side_product: the rows [first, first + n) of the graph, which are all of a side. */
+typedef struct rk_side_attr {
+    int64_t first, n;
+    bool whole; /* the result has the other side, too: the table itself */
+} rk_side_attr;
+
+typedef struct rk_basis_attr {
+    int64_t rows, columns; /* draw_columns: the shape; put_coefficients: columns of the matrix */
+    int64_t first;         /* put_*: the first column */
+    int64_t used;          /* draw_columns: drawn columns; project_out, ritz: columns that count */
+    int64_t kept;          /* ritz: eigenvalues */
+    int32_t stream;        /* of random numbers: no two of them share any */
+    bool fills;            /* orthonormalise: columns that depend on others are drawn anew */
+} rk_basis_attr;
+
 typedef union rk_attr {
     float weight[RK_MAX_LAYERS]; /* combine*: w_k; propagate*, scatter*: alpha = weight[0];
                                     clip*: limit = weight[0]; table_dots: alpha = weight[0];
@@ -324,6 +339,8 @@ typedef union rk_attr {
     rk_als_attr als;       /* als_* */
     rk_rating_attr rating; /* rating_rows* */
     rk_ridge_attr ridge;   /* count_gram, ease_factor */
+    rk_side_attr side;
+    rk_basis_attr basis; /* of the family spectral, but side_product */
 } rk_attr;
 
 typedef struct rk_node {

@@ -274,6 +274,45 @@ rk_status rk__scorer_scores(rk_scorer *s, const rk_query *queries, int64_t n, rk
     return status;
 }
 
+/* ---- where given items stand ---- */
+
+/* Of up to RK_STANDING_PAIRS items of each query of the tile, from place `at` of their lists. */
+static rk_status stand_some(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, int64_t at,
+                            int32_t *above, int32_t *tied)
+{
+    enum { WIDTH = RK_STANDING_PAIRS };
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t left = length_of(lists.offsets, i) - at;
+        for (int64_t j = 0; j < WIDTH; j++) {
+            t->found[i * WIDTH + j] = j < left ? lists.items[lists.offsets[i] + at + j] : -1;
+        }
+    }
+    RK_TRY(rk__tile_queue(s, t, false));
+    RK_TRY(rk__tile_wait(s, t));
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t left = length_of(lists.offsets, i) - at, first = lists.offsets[i] + at;
+        for (int64_t j = 0; j < WIDTH && j < left; j++) {
+            above[first + j] = t->above[i * WIDTH + j];
+            tied[first + j] = t->tied[i * WIDTH + j];
+        }
+    }
+    return RK_OK;
+}
+
+rk_status rk__tile_stand(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, int32_t *above,
+                         int32_t *tied)
+{
+    int64_t longest = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t n = length_of(lists.offsets, i);
+        longest = n > longest ? n : longest;
+    }
+    for (int64_t at = 0; at < longest; at += RK_STANDING_PAIRS) {
+        RK_TRY(stand_some(s, t, lists, at, above, tied));
+    }
+    return RK_OK;
+}
+
 /* ---- evaluation ---- */
 
 /* Queries of users; rows: of the part, whose contexts go into `contexts` [n, fields]; or NULL. */
@@ -291,29 +330,36 @@ static void fill_queries(const rk_scorer *s, rk_part part, const int32_t *users,
     }
 }
 
-static rk_selection seen_for(rk_part part)
-{
-    const unsigned always = 1u << RK_TRAIN | 1u << RK_GIVEN;
-    return (rk_selection){.seen = always | (part == RK_TEST ? 1u << RK_VALID : 0)};
-}
-
-static rk_status rank(void *self, rk_part part, const int32_t *users, int64_t n, int64_t k,
+static rk_status rank(void *self, unsigned seen, const int32_t *users, int64_t n, int64_t k,
                       int32_t *items)
 {
     rk_query queries[RK_RANK_TILE];
-    RK_ASSERT(n <= RK_RANK_TILE && part != RK_TRAIN);
-    const rk_selection selection = seen_for(part);
+    RK_ASSERT(n <= RK_RANK_TILE);
+    const rk_selection selection = {.seen = seen};
     for (int64_t i = 0; i < n; i++) {
         queries[i] = (rk_query){.user = users[i]};
     }
     return rk__scorer_top_k(self, queries, n, &selection, k, items, NULL);
 }
 
+/* rk__tile_fill where users have something else than what the scorer knows of. */
+static rk_status fill_with(rk_scorer *s, rk_host_tile *t, const rk_query *queries, int64_t n,
+                           const rk_selection *selection, const rk_lists *const *has)
+{
+    const rk_scorer_data own = s->data;
+    if (has) {
+        memcpy(s->data.parts, has, sizeof s->data.parts);
+    }
+    rk_status status = rk__tile_fill(s, t, queries, n, selection);
+    s->data = own;
+    return status;
+}
+
 /* Queues users from t->first on, as many as fit. */
 static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair *pair,
                              rk_host_tile *t)
 {
-    const rk_selection selection = seen_for(o->part);
+    const rk_selection selection = {.seen = o->seen};
     const int64_t left = o->n - t->first, most = rk__most_queries(s);
     const int64_t n = left < most ? left : most;
     fill_queries(s, o->part, o->users + t->first, o->rows ? o->rows + t->first : NULL, n,
@@ -321,13 +367,7 @@ static rk_status queue_users(rk_scorer *s, const rk_rank_order *o, rk_tile_pair 
     t->size = size_for(s, o->n, o->k);
     RK_TRY(rk__scorer_set_limits(s, &selection));
     RK_TRY(rk__scorer_refresh(s));
-    const rk_scorer_data own = s->data;
-    if (o->has) {
-        memcpy(s->data.parts, o->has, sizeof s->data.parts);
-    }
-    rk_status status = rk__tile_fill(s, t, pair->queries, n, &selection);
-    s->data = own;
-    RK_TRY(status);
+    RK_TRY(fill_with(s, t, pair->queries, n, &selection, o->has));
     return rk__tile_queue(s, t, false);
 }
 
@@ -374,7 +414,6 @@ static rk_status rank_all(void *self, const rk_rank_order *o)
 {
     rk_scorer *s = self;
     rk_tile_pair *pair = NULL;
-    RK_ASSERT(o->part != RK_TRAIN);
     pthread_mutex_lock(&s->lock);
     rk_status status = rk__scorer_take_pair(s, &pair);
     pthread_mutex_unlock(&s->lock);
@@ -402,6 +441,37 @@ static rk_status score_for_ranking(void *self, const int32_t *users, int64_t n,
     return rk__scorer_scores(self, queries, n, (rk_item_lists){offsets, items}, scores);
 }
 
+static rk_status stand_lists(rk_scorer *s, const rk_standing_order *o, const rk_query *queries,
+                             int32_t *above, int32_t *tied)
+{
+    const rk_selection selection = {.seen = o->left_out};
+    RK_TRY(rk__scorer_set_limits(s, &selection));
+    RK_TRY(rk__scorer_refresh(s));
+    s->tile.size = RK_TILE_STANDING;
+    for (int64_t first = 0; first < o->n; first += s->tile.n) {
+        const rk_item_lists here = {o->offsets + first, o->items};
+        RK_TRY(fill_with(s, &s->tile, queries + first, o->n - first, &selection, o->has));
+        RK_TRY(rk__tile_stand(s, &s->tile, here, above, tied));
+    }
+    return RK_OK;
+}
+
+static rk_status stand(void *self, const rk_standing_order *o, int32_t *above, int32_t *tied)
+{
+    rk_scorer *s = self;
+    rk_query queries[RK_RANK_TILE];
+    int32_t *contexts = NULL;
+    RK_ASSERT(o->n <= RK_RANK_TILE);
+    RK_TRY(rk__alloc(&contexts, o->n * rk__scorer_fields(s), sizeof *contexts,
+                     "the contexts of queries"));
+    fill_queries(s, o->part, o->users, o->rows, o->n, contexts, queries);
+    pthread_mutex_lock(&s->lock);
+    rk_status status = o->n > 0 ? stand_lists(s, o, queries, above, tied) : RK_OK;
+    pthread_mutex_unlock(&s->lock);
+    rk__free(contexts);
+    return status;
+}
+
 static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const int32_t *users,
                             int64_t n, const int64_t *offsets, const int32_t *items, float *scores)
 {
@@ -412,8 +482,7 @@ static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const
     RK_TRY(rk__alloc(&contexts, n * rk__scorer_fields(s), sizeof *contexts,
                      "the contexts of queries"));
     fill_queries(s, part, users, rows, n, contexts, queries);
-    rk_status status =
-        rk__scorer_scores(s, queries, n, (rk_item_lists){offsets, items}, scores);
+    rk_status status = rk__scorer_scores(s, queries, n, (rk_item_lists){offsets, items}, scores);
     rk__free(contexts);
     return status;
 }
@@ -426,5 +495,6 @@ rk_ranker rk__scorer_ranker(rk_scorer *scorer)
                        .rank = by_row ? NULL : rank,
                        .rank_all = rank_all,
                        .score = score_for_ranking,
-                       .score_rows = by_row ? score_rows : NULL};
+                       .score_rows = by_row ? score_rows : NULL,
+                       .stand = stand};
 }

@@ -17,12 +17,13 @@ typedef enum rk_asker {
 
 /* The sizes of tiles. Answers are of several lengths, so that a short one costs little and a long
  * one is possible: of many queries at once up to some length, of one query up to all items. */
-enum { RK_MANY_SIZES = 4, RK_ONE_SIZES = 4, RK_PAIRS = 256 };
+enum { RK_MANY_SIZES = 4, RK_ONE_SIZES = 4, RK_PAIRS = 256, RK_STANDING_PAIRS = 64 };
 typedef enum rk_tile_size {
     RK_TILE_MANY,                               /* for the longest of eval.k; longer ones follow */
     RK_TILE_ONE = RK_TILE_MANY + RK_MANY_SIZES, /* the first of RK_ONE_SIZES */
     RK_TILE_PAIRS = RK_TILE_ONE + RK_ONE_SIZES, /* RK_PAIRS given items of each query */
-    RK_TILE_ROWS, /* no answers but the queries' vectors; n 0 of a model that has none */
+    RK_TILE_ROWS,     /* no answers but the queries' vectors; n 0 of a model that has none */
+    RK_TILE_STANDING, /* where RK_STANDING_PAIRS items of each stand */
     RK_TILE_SIZE_COUNT
 } rk_tile_size;
 
@@ -31,8 +32,10 @@ typedef struct rk_tile_tensors {
     int64_t n; /* queries at most */
     int64_t k; /* answers a query */
     int32_t users, ones, list_offsets, mask_offsets;
-    int32_t items, scores; /* of RK_TILE_PAIRS items is an input, of RK_TILE_ROWS of no meaning */
-    int32_t fields;        /* -1 where the model reads none */
+    /* Of RK_TILE_PAIRS items is an input, of RK_TILE_ROWS of no meaning; of RK_TILE_STANDING it is an
+     * input, too, and the answers are above and tied. */
+    int32_t items, scores, above, tied;
+    int32_t fields; /* -1 where the model reads none */
 } rk_tile_tensors;
 
 typedef struct rk_variant {
@@ -53,9 +56,10 @@ typedef struct rk_host_tile {
     float *weights;                       /* [capacity] */
     int32_t *found;                       /* [n, k] */
     float *found_scores;
-    void *memory;   /* of all these; owned, of the device's alloc_host */
-    int64_t first;  /* the number of its first query, for who has several tiles */
-    int64_t ticket; /* of its submission */
+    int32_t *above, *tied; /* [n, k] of RK_TILE_STANDING */
+    void *memory;          /* of all these; owned, of the device's alloc_host */
+    int64_t first;         /* the number of its first query, for who has several tiles */
+    int64_t ticket;        /* of its submission */
     bool is_queued;
 } rk_host_tile;
 
@@ -137,6 +141,9 @@ bool rk__is_given(const rk_scorer *s, int64_t user);
 rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *tile, bool wants_scores);
 /* Of a filled tile of RK_TILE_PAIRS: the scores of any number of items of each of its queries. */
 rk_status rk__tile_score(rk_scorer *s, rk_host_tile *tile, rk_item_lists lists, float *scores);
+/* Of a filled tile of RK_TILE_STANDING: where any number of items of each of its queries stand. */
+rk_status rk__tile_stand(rk_scorer *s, rk_host_tile *tile, rk_item_lists lists, int32_t *above,
+                         int32_t *tied);
 /* Until the answers are there. */
 rk_status rk__tile_wait(const rk_scorer *s, rk_host_tile *tile);
 

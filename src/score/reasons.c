@@ -343,7 +343,7 @@ static rk_status explain(rk_scorer *s, const rk_query *query, const int32_t *ite
     }
     for (int64_t i = 0; i < n; i++) {
         out[i] = (rk_explanation){.is_exact = l.h > 0 && !m->reads_fields &&
-                                               (!by_rows || asker != RK_ASKER_KNOWN)};
+                                              (!by_rows || asker != RK_ASKER_KNOWN)};
     }
     status = choose(&l, n, k, reasons, out);
 done:

@@ -10,7 +10,6 @@ enum {
     MOST_SCORES = 16 << 20,     /* of a tile whose scores of all items need room */
     MOST_PAIR_SCORES = 4 << 20, /* the same, where the scores of given items are taken from them */
     MOST_PAIR_QUERIES = 128,    /* of such a tile */
-    PART_FLOATS = 16 << 20,     /* of the pairs of a part, where a model needs room for each */
     MOST_PARTS = 64,            /* of a catalogue, as long as a tile may have fewer queries */
     MOST_ANSWERS = 1 << 18,     /* of a tile of long answers */
     LEAST_TILE = 16,
@@ -52,23 +51,16 @@ static rk_status largest_k(const rk_options *options, int64_t n_items, int64_t *
     return RK_OK;
 }
 
-/* The pairs of a part. */
-static int64_t part_pairs(const rk_engine *e)
-{
-    const int64_t pairs = PART_FLOATS / e->model.model->pair_floats(&e->model);
-    return pairs < 1 ? 1 : pairs;
-}
-
 int64_t rk__scorer_part(const rk_scorer *s, int64_t n)
 {
-    const int64_t items = part_pairs(s->engine) / n;
+    const int64_t items = rk__model_part_pairs(&s->engine->model) / n;
     return items < 1 ? 1 : least(items, s->engine->graph.n_items);
 }
 
 static int64_t tile_of(const rk_engine *e)
 {
     if (e->model.model->score_items) {
-        const int64_t all = MOST_PARTS * part_pairs(e);
+        const int64_t all = MOST_PARTS * rk__model_part_pairs(&e->model);
         const int64_t queries = all / (e->graph.n_items > 0 ? e->graph.n_items : 1);
         return queries < 1 ? 1 : least(queries, RK_RANK_TILE);
     }
@@ -82,7 +74,7 @@ static int64_t tile_of(const rk_engine *e)
 }
 
 /* The tensors of a size of tile, named NAME.users, ... */
-static rk_status declare_size(rk_scorer *s, const char *name, rk_tile_tensors *t)
+static rk_status declare_size(rk_scorer *s, const char *name, rk_tile_tensors *t, bool is_standing)
 {
     char text[RK_NAME_LENGTH];
     const struct {
@@ -98,8 +90,11 @@ static rk_status declare_size(rk_scorer *s, const char *name, rk_tile_tensors *t
         {"mask_offsets", RK_I64, t->n + 1, 1, NULL, &t->mask_offsets},
         {"items", RK_I32, t->n, t->k, NULL, &t->items},
         {"scores", RK_F32, t->n, t->k, NULL, &t->scores},
+        {"above", RK_I32, t->n, t->k, NULL, &t->above}, /* the last two: of standings alone */
+        {"tied", RK_I32, t->n, t->k, NULL, &t->tied},
     };
-    for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) {
+    const size_t n = sizeof tensors / sizeof tensors[0] - (is_standing ? 0 : 2);
+    for (size_t i = 0; i < n; i++) {
         snprintf(text, sizeof text, "%s.%s", name, tensors[i].what);
         RK_TRY(rk__engine_add(s->engine, text, tensors[i].dtype, tensors[i].rows, tensors[i].cols,
                               tensors[i].constant, tensors[i].out));
@@ -117,15 +112,16 @@ static rk_status declare(rk_scorer *s)
 {
     rk_engine *e = s->engine;
     const int64_t n_items = e->graph.n_items;
-    RK_TRY(declare_size(s, "rank", &s->sizes[RK_TILE_MANY]));
+    RK_TRY(declare_size(s, "rank", &s->sizes[RK_TILE_MANY], false));
     for (int i = RK_TILE_MANY + 1; i < RK_TILE_PAIRS; i++) {
         char name[16];
         snprintf(name, sizeof name, "rank%d", i);
-        RK_TRY(declare_size(s, name, &s->sizes[i]));
+        RK_TRY(declare_size(s, name, &s->sizes[i], false));
     }
-    RK_TRY(declare_size(s, "pairs", &s->sizes[RK_TILE_PAIRS]));
+    RK_TRY(declare_size(s, "pairs", &s->sizes[RK_TILE_PAIRS], false));
+    RK_TRY(declare_size(s, "standing", &s->sizes[RK_TILE_STANDING], true));
     if (s->sizes[RK_TILE_ROWS].n > 0) {
-        RK_TRY(declare_size(s, "rows", &s->sizes[RK_TILE_ROWS]));
+        RK_TRY(declare_size(s, "rows", &s->sizes[RK_TILE_ROWS], false));
     }
     RK_TRY(rk__engine_add(e, "item_nodes", RK_I32, n_items, 1, s->nodes, &s->item_nodes));
     RK_TRY(rk__engine_add(e, "tile.items", RK_I32, s->capacity, 1, NULL, &s->list_items));
@@ -134,6 +130,20 @@ static rk_status declare(rk_scorer *s)
     RK_TRY(rk__engine_add(e, "tile.blocked", RK_I32, n_items, 1, NULL, &s->blocked));
     RK_TRY(rk__engine_add(e, "tile.count", RK_I32, 1, 1, NULL, &s->count));
     return rk__engine_add(e, "popularity", RK_F32, n_items, 1, s->counts, &s->popularity);
+}
+
+/* The most that one user has in all parts; more than all items where a pair is in several. */
+static int64_t most_entries(const rk_scorer *s)
+{
+    int64_t most = 0;
+    for (int64_t user = 0; user < s->engine->graph.n_users; user++) {
+        int64_t n = 0;
+        for (int part = 0; part < RK_PARTS; part++) {
+            n += s->data.parts[part] ? rk__lists_count(s->data.parts[part], user) : 0;
+        }
+        most = n > most ? n : most;
+    }
+    return most;
 }
 
 static rk_status choose_sizes(rk_scorer *s)
@@ -154,6 +164,8 @@ static rk_status choose_sizes(rk_scorer *s)
     int64_t pairs = n_items > 0 ? MOST_PAIR_SCORES / n_items : 1;
     pairs = pairs < 1 ? 1 : least(pairs, MOST_PAIR_QUERIES);
     s->sizes[RK_TILE_PAIRS] = (rk_tile_tensors){.n = least(pairs, n), .k = RK_PAIRS};
+    s->sizes[RK_TILE_STANDING] =
+        (rk_tile_tensors){.n = s->sizes[RK_TILE_PAIRS].n, .k = RK_STANDING_PAIRS};
     const rk_model_kind *m = s->engine->model.model;
     if (m->embeddings && m->fold_in) {
         const int32_t table = rk__store_find(&s->engine->store, m->embeddings);
@@ -163,6 +175,7 @@ static rk_status choose_sizes(rk_scorer *s)
     RK_TRY(rk__mul(&entries, n, n_items, "the lists of a tile"));
     entries = entries < MOST_ENTRIES ? entries : MOST_ENTRIES;
     s->capacity = entries > n_items ? entries : n_items;
+    s->capacity = s->capacity > most_entries(s) ? s->capacity : most_entries(s);
     return RK_OK;
 }
 

@@ -75,10 +75,11 @@ static rk_status check_context(const rk_scorer *s, const rk_query *q)
                           "a query has %lld values of fields, but the model (%s) reads none",
                           (long long)q->n_context, s->engine->model.model->name);
     } else if (status == RK_OK) {
-        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                          "the model reads the context of a query (%s), but %s of it: give "
-                          "a value of each field",
-                          names.at, q->n_context == 0 ? "nothing is said" : "another number is said");
+        status =
+            rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                     "the model reads the context of a query (%s), but %s of it: give "
+                     "a value of each field",
+                     names.at, q->n_context == 0 ? "nothing is said" : "another number is said");
     }
     rk__buffer_free(&names);
     return status;
@@ -178,7 +179,8 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
         *out = RK_ASKER_KNOWN;
     } else {
         if (q->user >= 0) {
-            counted = rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
+            counted =
+                rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
         *out = counted > 0 || m->rates ? RK_ASKER_FOLDED
                : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
@@ -324,7 +326,7 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
 {
     const rk_engine *e = s->engine;
     const int64_t n = rk__most_queries(s);
-    int64_t found = 0;
+    int64_t found = 0, stand = s->sizes[RK_TILE_STANDING].n * s->sizes[RK_TILE_STANDING].k;
     for (int i = 0; i < RK_TILE_SIZE_COUNT; i++) {
         int64_t size = s->sizes[i].n * s->sizes[i].k;
         found = size > found ? size : found;
@@ -332,7 +334,7 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
     char *at = NULL;
     RK_TRY(e->device->alloc_host(e->context, &at,
                                  16 * (n + 1) + 4 * ((1 + rk__scorer_fields(s)) * n +
-                                                     3 * s->capacity + 2 * found),
+                                                     3 * s->capacity + 2 * found + 2 * stand),
                                  "a tile of queries"));
     *t = (rk_host_tile){.memory = at};
     t->list_offsets = carve(&at, 8 * (n + 1)); /* the wider ones first: all are aligned */
@@ -344,6 +346,8 @@ rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *t)
     t->weights = carve(&at, 4 * s->capacity);
     t->found = carve(&at, 4 * found);
     t->found_scores = carve(&at, 4 * found);
+    t->above = carve(&at, 4 * stand);
+    t->tied = carve(&at, 4 * stand);
     return RK_OK;
 }
 
@@ -430,7 +434,8 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
 {
     const rk_engine *e = s->engine;
     const rk_tile_tensors *d = &s->sizes[t->size];
-    const bool is_pairs = t->size == RK_TILE_PAIRS;
+    const bool is_standing = t->size == RK_TILE_STANDING;
+    const bool is_pairs = t->size == RK_TILE_PAIRS || is_standing;
     const bool has_items = !is_pairs && t->size != RK_TILE_ROWS;
     const bool has_lists =
         t->asker == RK_ASKER_FOLDED || s->engine->model.model->reads_lists; /* else none is read */
@@ -458,10 +463,12 @@ rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *t, bool wants_scores)
     const rk_transfer reads[] = {
         {d->items, has_items ? t->n : 0, t->found},
         {d->scores, wants_scores ? t->n : 0, t->found_scores},
+        {d->above, t->n, t->above},
+        {d->tied, t->n, t->tied},
     };
+    const int n_reads = sizeof reads / sizeof reads[0] - (is_standing ? 0 : 2);
     RK_TRY(rk__scorer_load_variant(s, t->asker, t->size, &v));
-    const rk_submission all = {writes, reads, sizeof writes / sizeof writes[0],
-                               sizeof reads / sizeof reads[0], v->loaded};
+    const rk_submission all = {writes, reads, sizeof writes / sizeof writes[0], n_reads, v->loaded};
     RK_TRY(e->device->submit(e->context, &all, &t->ticket));
     t->is_queued = true;
     return RK_OK;

@@ -1,5 +1,5 @@
-/* The programs of a scorer: the scores of a tile, then the best items, or the scores of given ones.
- */
+/* The programs of a scorer: the scores of a tile, then the best items, or the scores of given ones,
+ * or where given ones stand. */
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -55,6 +55,19 @@ static rk_topk_values top_k_of(const rk_scorer *s, rk_program *p, const rk_tile_
                             .out_scores = rk__use(p, t->scores)};
 }
 
+static void stand(const rk_scorer *s, rk_program *p, const rk_tile_tensors *t, rk_value scores)
+{
+    const rk_standing_values v = {.scores = scores,
+                                  .items = rk__use(p, t->items),
+                                  .mask_offsets = rk__use(p, t->mask_offsets),
+                                  .mask_items = rk__use(p, s->mask_items),
+                                  .blocked = rk__use(p, s->blocked),
+                                  .count = rk__use(p, s->count),
+                                  .out_above = rk__use(p, t->above),
+                                  .out_tied = rk__use(p, t->tied)};
+    rk__standing(p, v);
+}
+
 /* ---- in parts ---- */
 
 static bool goes_in_parts(const rk_scorer *s, rk_asker asker)
@@ -102,6 +115,24 @@ static void rank_in_parts(const rk_scorer *s, rk_program *p, rk_asker asker,
     }
 }
 
+/* All scores [T,I] of a tile that is small enough for them. */
+static rk_value scores_in_parts(const rk_scorer *s, rk_program *p, rk_asker asker,
+                                const rk_tile_tensors *t)
+{
+    const rk_model_instance *instance = &s->engine->model;
+    const rk_tile tile = tile_in(s, p, asker, t);
+    const int64_t n_items = instance->data.n_items, size = rk__scorer_part(s, t->n);
+    rk_value queries = queries_of(s, p, &tile), all = RK_NONE;
+    for (int64_t first = 0; first < n_items && p->status == RK_OK; first += size) {
+        const int64_t n = n_items - first < size ? n_items - first : size;
+        const rk_tile_items items = {{first, n}, RK_NONE};
+        rk_value scores = instance->model->score_items(instance, p, &tile, queries, &items);
+        const rk_value both[] = {all, scores};
+        all = first == 0 ? scores : rk__join_columns(p, both, 2);
+    }
+    return all;
+}
+
 static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_program *p)
 {
     static const char *const names[] = {"rank users", "rank by items", "rank by popularity",
@@ -114,6 +145,8 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
     } else if (goes_in_parts(s, asker)) {
         if (size == RK_TILE_PAIRS) {
             score_given(s, p, asker, t);
+        } else if (size == RK_TILE_STANDING) {
+            stand(s, p, t, scores_in_parts(s, p, asker, t));
         } else {
             rank_in_parts(s, p, asker, t);
         }
@@ -122,6 +155,8 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
         RK_TRY(p->status);
         if (size == RK_TILE_PAIRS) {
             rk__assign(p, t->scores, rk__take_scores(p, scores, rk__use(p, t->items)));
+        } else if (size == RK_TILE_STANDING) {
+            stand(s, p, t, scores);
         } else {
             rk__top_k(p, top_k_of(s, p, t, scores), 0, (int32_t)t->k);
         }

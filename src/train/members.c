@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "data/contexts.h"
 #include "train/checkpoint.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
@@ -44,6 +45,26 @@ static rk_status load_config(const char *run, rk_config **out)
     return status;
 }
 
+/* A query of an ensemble says nothing of fields. */
+static rk_status check_fields(const char *run, const rk_options *o)
+{
+    bool *chosen = NULL;
+    int n = 0;
+    if (!rk__model_of(o)->reads_fields) {
+        return RK_OK;
+    }
+    RK_TRY(rk__alloc(&chosen, o->n_fields, sizeof *chosen, "the fields of a member"));
+    rk_status status = rk__contexts_choose(o, chosen, &n);
+    rk__free(chosen);
+    if (status == RK_OK && n > 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s reads the context of a query (model.fields), which an ensemble has none of: "
+                "take a run with model.fields=none",
+                run);
+    }
+    return status;
+}
+
 static rk_status check_member(const char *run, const rk_config *config, bool refit)
 {
     const rk_options *o = rk__config_options(config);
@@ -51,6 +72,7 @@ static rk_status check_member(const char *run, const rk_config *config, bool ref
     if (m->has_members) {
         RK_FAIL(RK_ERR_CONFIG, "%s is an ensemble itself: name its members in its place", run);
     }
+    RK_TRY(check_fields(run, o));
     if (refit && !o->train.refit) {
         RK_FAIL(RK_ERR_CONFIG,
                 "train.refit is true, but %s was trained without: fit it once more by\n"

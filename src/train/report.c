@@ -146,6 +146,101 @@ static void add_ratings(rk_json *json, const rk_summary *r)
     rk__json_end(json, '}');
 }
 
+/* What metrics are over all draws of candidates. */
+static void add_expected_part(rk_json *json, rk_part part, const rk_metrics *of_parts)
+{
+    const rk_metrics *metrics = &of_parts[part];
+    if (metrics->count == 0) {
+        rk__json_null(json, rk_part_name(part));
+        return;
+    }
+    rk__json_begin(json, rk_part_name(part), '{');
+    for (int64_t i = 0; i < metrics->count; i++) {
+        if (!isnan(metrics->values[i].expected)) {
+            rk__json_real(json, metrics->values[i].name, metrics->values[i].expected);
+        }
+    }
+    rk__json_end(json, '}');
+}
+
+static void add_expected(rk_json *json, const rk_summary *r)
+{
+    rk__json_begin(json, "expected", '{');
+    rk__json_text(json, "draws", "all");
+    add_expected_part(json, RK_VALID, r->model);
+    add_expected_part(json, RK_TEST, r->model);
+    rk__json_begin(json, "popularity", '{');
+    add_expected_part(json, RK_VALID, r->popularity);
+    add_expected_part(json, RK_TEST, r->popularity);
+    rk__json_end(json, '}');
+    rk__json_end(json, '}');
+}
+
+static void add_parts(rk_json *json, const char *key, const rk_metrics *of_parts)
+{
+    rk__json_begin(json, key, '{');
+    add_metrics(json, RK_VALID, &of_parts[RK_VALID]);
+    add_metrics(json, RK_TEST, &of_parts[RK_TEST]);
+    rk__json_end(json, '}');
+}
+
+static void add_audit(rk_json *json, const rk_summary *r, rk_part part)
+{
+    const rk_audit *a = &r->audit[part];
+    if (a->pairs == 0) {
+        rk__json_null(json, rk_part_name(part));
+        return;
+    }
+    rk__json_begin(json, rk_part_name(part), '{');
+#define COUNT(member) rk__json_int(json, #member, a->member);
+    COUNT(users)
+    COUNT(pairs)
+    COUNT(in_train)
+    COUNT(overlap)
+    COUNT(cold_users)
+    COUNT(cold_items)
+    COUNT(cold_pairs)
+    COUNT(in_relations)
+    COUNT(tie_pairs)
+    COUNT(tied)
+#undef COUNT
+    rk__json_begin(json, "relations", '[');
+    for (int64_t i = 0; i < a->n_relations; i++) {
+        rk__json_begin(json, NULL, '{');
+        rk__json_text(json, "name", a->relations[i].name);
+        rk__json_int(json, "pairs", a->relations[i].pairs);
+        rk__json_end(json, '}');
+    }
+    rk__json_end(json, ']');
+    rk__json_end(json, '}');
+}
+
+/* How metrics were counted, and of what. */
+static void add_protocol(rk_json *json, const rk_summary *r)
+{
+    const rk_options *o = r->options;
+    const bool is_sampled = o->eval.among == RK_AMONG_CANDIDATES;
+    rk__json_text(json, "style", rk__option_choice("eval.style", o->eval.style));
+    if (o->eval.seen == RK_SEEN_RANK) {
+        rk__json_text(json, "seen", "ranked");
+    }
+    if (is_sampled) {
+        rk__json_int(json, "among_candidates", r->dataset->n_candidates);
+        rk__json_text(json, "candidates_by",
+                      rk__option_choice("split.candidates_by", o->split.candidates_by));
+    }
+    if (is_sampled && o->split.candidates_by == RK_DRAWN_UNIFORM) {
+        add_expected(json, r);
+    }
+    if (r->trace[RK_VALID].count + r->trace[RK_TEST].count > 0) {
+        add_parts(json, "trace", r->trace);
+    }
+    rk__json_begin(json, "audit", '{');
+    add_audit(json, r, RK_VALID);
+    add_audit(json, r, RK_TEST);
+    rk__json_end(json, '}');
+}
+
 /* Whose scores an ensemble averages, in the order of its config; null of another model. */
 static void add_members(rk_json *json, const rk_members *members)
 {
@@ -278,15 +373,10 @@ static rk_status report_text(const rk_summary *r, char **out)
     rk_json json = {.out = &buffer, .indent = 2};
     rk__json_begin(&json, NULL, '{');
     add_train(&json, r);
-    if (r->options->eval.among == RK_AMONG_CANDIDATES) {
-        rk__json_int(&json, "among_candidates", r->dataset->n_candidates);
-    }
     add_metrics(&json, RK_VALID, &r->model[RK_VALID]);
     add_metrics(&json, RK_TEST, &r->model[RK_TEST]);
-    rk__json_begin(&json, "popularity", '{');
-    add_metrics(&json, RK_VALID, &r->popularity[RK_VALID]);
-    add_metrics(&json, RK_TEST, &r->popularity[RK_TEST]);
-    rk__json_end(&json, '}');
+    add_parts(&json, "popularity", r->popularity);
+    add_protocol(&json, r);
     add_ratings(&json, r);
     add_chosen(&json, r);
     add_refit(&json, &r->refit);

@@ -5,6 +5,7 @@
 #ifndef RK_TRAIN_REPORT_H
 #define RK_TRAIN_REPORT_H
 
+#include "rankine/evaluate.h"
 #include "rankine/model.h"
 #include "train/members.h"
 #include "train/checkpoint.h"
@@ -40,8 +41,10 @@ typedef struct rk_summary {
     bool stopped_early;
     int64_t chosen_epoch;
     double chosen_value;                /* of the watched metric; NaN = unknown */
-    rk_metrics model[3], popularity[3]; /* by rk_part; count 0 = the part is empty */
-    rk_ratings ratings[3];              /* by rk_part; pairs 0 = the model predicts none */
+    /* By rk_part; count 0 = the part is empty, of trace also: there are no traces. */
+    rk_metrics model[3], popularity[3], trace[3];
+    rk_audit audit[3];
+    rk_ratings ratings[3]; /* by rk_part; pairs 0 = the model predicts none */
     rk_refit_facts refit;
     rk_phase_seconds seconds;
 } rk_summary;

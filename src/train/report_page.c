@@ -151,6 +151,45 @@ static void add_ratings(rk_buffer *out, const rk_summary *r)
     }
 }
 
+/* What a sampled ranking is over all draws: a table like that above it. */
+static void add_expected(rk_buffer *out, const rk_summary *r)
+{
+    const rk_metrics *shape = &r->model[r->model[RK_TEST].count ? RK_TEST : RK_VALID];
+    rk__buffer_add(out,
+                   "<p class=\"warning\">Sampled: each held-out item was ranked among %lld drawn "
+                   "candidates, not among all items. Such values are larger, and two models may "
+                   "change places.</p>\n",
+                   (long long)r->dataset->n_candidates);
+    if (r->options->split.candidates_by != RK_DRAWN_UNIFORM) {
+        return;
+    }
+    rk__buffer_add(out, "<p>Expected over all draws of candidates, exactly:</p>\n"
+                        "<div class=\"scroll\"><table>\n<tr><th>metric</th>");
+    for (rk_part part = RK_TEST; part >= RK_VALID; part--) {
+        if (r->model[part].count > 0) {
+            rk__buffer_add(out, "<th class=\"next\">%s</th><th>popularity</th>",
+                           rk_part_name(part));
+        }
+    }
+    rk__buffer_add(out, "</tr>\n");
+    for (int64_t i = 0; i < shape->count; i++) {
+        if (isnan(shape->values[i].expected)) {
+            continue;
+        }
+        rk__buffer_add(out, "<tr><td>");
+        add_escaped(out, shape->values[i].name);
+        rk__buffer_add(out, "</td>");
+        for (rk_part part = RK_TEST; part >= RK_VALID; part--) {
+            if (r->model[part].count > 0) {
+                add_cell(out, " class=\"next\"", r->model[part].values[i].expected, 5);
+                add_cell(out, "", r->popularity[part].values[i].expected, 5);
+            }
+        }
+        rk__buffer_add(out, "</tr>\n");
+    }
+    rk__buffer_add(out, "</table></div>\n");
+}
+
 /* What became of the model when valid joined train. */
 static void add_refit(rk_buffer *out, const rk_summary *r)
 {
@@ -170,6 +209,48 @@ static void add_refit(rk_buffer *out, const rk_summary *r)
         add_cell(out, "", again->values[i].value, 5);
         add_cell(out, "", r->model[RK_TEST].values[i].value, 5);
         rk__buffer_add(out, "</tr>\n");
+    }
+    rk__buffer_add(out, "</table></div>\n");
+}
+
+/* How hard the split is, of test or else of valid. */
+static void add_audit(rk_buffer *out, const rk_summary *r)
+{
+    const rk_part part = r->audit[RK_TEST].pairs > 0 ? RK_TEST : RK_VALID;
+    const rk_audit *a = &r->audit[part];
+    if (a->pairs == 0) {
+        return;
+    }
+    rk__buffer_add(out, "<h2>How hard %s is</h2>\n<div class=\"pair\"><table>\n",
+                   rk_part_name(part));
+    row_count(out, "held-out pairs", a->pairs);
+    row_count(out, "of users", a->users);
+    row_count(out, "of users without train items", a->cold_users);
+    row_count(out, "pairs of items without train users, never ranked", a->cold_pairs);
+    row_count(out, "pairs that are in train, too", a->in_train);
+    row_count(out, "rows dropped because an earlier part has them", a->overlap);
+    rk__buffer_add(out, "</table>\n<table>\n");
+    for (int64_t i = 0; i < a->n_relations; i++) {
+        char text[32];
+        rk__print_count(text, a->relations[i].pairs);
+        rk__buffer_add(out, "<tr><td>pairs in the relation ");
+        add_escaped(out, a->relations[i].name);
+        rk__buffer_add(out, "</td><td>%s</td></tr>\n", text);
+    }
+    if (a->n_relations > 0) {
+        row_count(out, "pairs in any of them", a->in_relations);
+    }
+    if (r->trace[part].count > 0) {
+        const rk_metrics *trace = &r->trace[part];
+        for (int64_t i = 0; i < trace->count; i++) {
+            if (strcmp(trace->values[i].name, r->options->eval.metric) == 0) {
+                row_real(out, "the watched metric by traces alone", trace->values[i].value, 5, "");
+            }
+        }
+    }
+    if (a->tie_pairs > 0) {
+        row_real(out, "pairs whose score another item has",
+                 100 * (double)a->tied / (double)a->tie_pairs, 1, " %");
     }
     rk__buffer_add(out, "</table></div>\n");
 }
@@ -378,6 +459,14 @@ rk_status rk__report_page(const rk_summary *r, char **out)
     rk__buffer_add(&buffer, "<h2>Result</h2>\n");
     add_metrics(&buffer, r);
     add_ratings(&buffer, r);
+    if (r->options->eval.among == RK_AMONG_CANDIDATES) {
+        add_expected(&buffer, r);
+    }
+    if (r->options->eval.style != RK_STYLE_RECBOLE) {
+        rk__buffer_add(&buffer, "<p>Metrics as %s counts them (eval.style).</p>\n",
+                       rk__option_choice("eval.style", r->options->eval.style));
+    }
+    add_audit(&buffer, r);
     add_refit(&buffer, r);
     rk__buffer_add(&buffer, "<h2>Training</h2>\n");
     rk_status status = add_curves(&buffer, r);

@@ -322,7 +322,8 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
         RK_TRY(rk__store_add(store, NAME_WEIGHTS, RK_F32, s->n_edges, 1, s->edge_weights, &number));
     }
     if (s->edge_labels) {
-        RK_TRY(rk__store_add(store, NAME_LABELS, RK_F32, graph->n_edges, 1, s->edge_labels, &number));
+        RK_TRY(
+            rk__store_add(store, NAME_LABELS, RK_F32, graph->n_edges, 1, s->edge_labels, &number));
     }
     if (s->logit_bias) {
         RK_TRY(rk__store_add(store, NAME_BIAS, RK_F32, s->n_nodes, 1, s->logit_bias, &number));

@@ -112,7 +112,8 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     if (!option && has_values && !rk__model_of(options)->rates && step && hooks && hooks->log) {
         hooks->log(hooks->user, RK_LOG_INFO,
                    "interactions have values, but nothing looks at them: model.weigh_by (ials, "
-                   "user_knn), loss.weigh_by, sampling.weigh_by or a model of ratings (als, svd) would");
+                   "user_knn, pure_svd), loss.weigh_by, "
+                   "sampling.weigh_by or a model of ratings (als, svd) would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));

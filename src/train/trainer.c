@@ -16,8 +16,10 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/timer.h"
+#include "eval/audit.h"
 #include "eval/popularity.h"
 #include "eval/ratings.h"
+#include "eval/trace.h"
 #include "train/member_weights.h"
 #include "train/refit.h"
 #include "train/trajectory.h"
@@ -142,7 +144,8 @@ static void warn_of_unknown(rk_trainer *t)
     const int64_t folded = rk__instance_folds_in(&t->engine.model) ? s->given_users : 0;
     if (t->options->eval.among == RK_AMONG_CANDIDATES) {
         rk__log(&t->log, RK_LOG_INFO,
-                "held-out items are ranked among %lld candidates of each row, not among all items",
+                "each held-out item is ranked among %lld candidates of its own, not among all "
+                "items",
                 (long long)t->dataset->n_candidates);
     }
     if (folded > 0 && !m->is_same_for_all) {
@@ -371,22 +374,38 @@ static rk_status choose(rk_trainer *t, rk_summary *report)
     return status;
 }
 
-static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part,
-                               const rk_ranker *model, const rk_ranker *popularity)
+/* The rankings that a report has: of the model, and what it has to beat. */
+typedef struct rankings {
+    rk_ranker model, popularity, trace;
+    bool has_traces;
+} rankings;
+
+static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part, const rankings *by)
 {
+    const rk_lists *own[RK_PARTS];
+    const rk_eval_more more = {.is_expected = true};
     const rk_dataset_stats *s = &t->dataset->stats;
     const rk_hooks *hooks = &t->log.hooks;
     const char *name = rk_part_name(part), *metric = t->options->eval.metric;
     if ((part == RK_TEST ? s->test_users : s->valid_users) == 0) {
         return RK_OK;
     }
-    RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, model, hooks, &report->model[part]));
-    RK_TRY(rk__evaluate(t->dataset, t->options, part, NULL, 0, popularity, hooks,
-                        &report->popularity[part]));
+    for (int p = 0; p < RK_PARTS; p++) {
+        own[p] = &t->dataset->parts[p];
+    }
+    RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->model, hooks,
+                             &report->model[part]));
+    RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->popularity, hooks,
+                             &report->popularity[part]));
+    if (by->has_traces) {
+        RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->trace, hooks,
+                                 &report->trace[part]));
+    }
     if (t->engine.model.model->rates) {
-        RK_TRY(rk__evaluate_ratings(t->dataset, t->options, part, NULL, 0, model,
+        RK_TRY(rk__evaluate_ratings(t->dataset, t->options, part, NULL, 0, &by->model,
                                     &report->ratings[part]));
     }
+    RK_TRY(rk__audit(t->dataset, t->options, part, own, &by->model, &report->audit[part]));
     rk__log(&t->log, RK_LOG_DEBUG, "%s: %s %.5f, popularity %.5f (%lld users)", name, metric,
             rk__metric_find(&report->model[part], metric),
             rk__metric_find(&report->popularity[part], metric),
@@ -441,20 +460,22 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .watch = t->checks ? t->facts.watch : NULL,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
+    rk_trace trace = {0};
     rk_refit refit = {.hooks = {0}};
     rk_status status = RK_OK;
     double evaluation_began = rk__now();
     RK_TRY_GOTO(done, choose(t, &report));
     RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
-    rk_ranker by_model = rk__scorer_ranker(t->scorer);
-    rk_ranker by_popularity = rk__popularity_ranker(&popularity);
-    by_popularity.by_row = by_model.by_row;
+    RK_TRY_GOTO(done, rk__trace_init(&trace, &popularity));
+    rankings by = {rk__scorer_ranker(t->scorer), rk__popularity_ranker(&popularity),
+                   rk__trace_ranker(&trace), trace.n > 0};
+    by.popularity.by_row = by.trace.by_row = by.model.by_row;
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
                 "the model was chosen on test (eval.split): its test metrics are optimistic");
     }
-    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by_model, &by_popularity));
-    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by_model, &by_popularity));
+    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by));
+    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by));
     if (t->options->train.refit) {
         RK_TRY_GOTO(done, refit_model(t, &refit, &report));
     }
@@ -480,12 +501,15 @@ done:
                                : "interrupted after the last epoch; without a run folder nothing "
                                  "is kept");
     }
+    rk__trace_free(&trace);
     rk__popularity_free(&popularity);
     rk__refit_free(&refit);
     rk_metrics_free(&report.refit.test);
     for (int part = 0; part < 3; part++) {
         rk_metrics_free(&report.model[part]);
         rk_metrics_free(&report.popularity[part]);
+        rk_metrics_free(&report.trace[part]);
+        rk_audit_free(&report.audit[part]);
     }
     return status;
 }

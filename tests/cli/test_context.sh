@@ -27,7 +27,7 @@ run 0 "$rankine" train c.yaml --run fm --quiet --device cpu
 run 0 "$rankine" train c.yaml --run plain --quiet --device cpu --set model.fields=none
 run 0 "$rankine" train c.yaml --run mf --quiet --device cpu --set model.kind=mf
 run 0 "$rankine" evaluate fm --json
-json 'j["users"] == 30 and 0 < j["metrics"]["hit@3"] <= 1 and j["popularity"]["hit@3"] < 1'
+json 'j["users"] == 30 and 0 < j["popularity"]["ndcg@3"] < j["metrics"]["ndcg@3"] <= 1'
 
 run 0 "$rankine" recommend fm --user 3 4 --context before=103 hour=day --top 2 --json
 json 'len(j) == 2 and j[0]["context"] == {"before": "103", "hour": "day"} and j[0]["basis"] == "model"'

@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE=1
 # evaluate_equals_recommend NAME CONFIG ITEMS: the parts are in NAME/train, valid and test
 evaluate_equals_recommend() {
     local name=$1 config=$2 kind run part settings
-    for kind in lightgcn mf lightgcn++ popularity item_knn ease ials; do
+    for kind in lightgcn mf lightgcn++ popularity item_knn ease gf_cf pure_svd ials; do
         run=$name-$kind
         settings=(--set "model.kind=$kind" --set "eval.k=[10, 20]" --set eval.every=0
             --set eval.select=last)
@@ -17,6 +17,7 @@ evaluate_equals_recommend() {
         lightgcn | mf | lightgcn++)
             settings+=(--set train.epochs=1 --set train.steps_per_epoch=20 --set model.dim=16)
             ;;
+        gf_cf | pure_svd) settings+=(--set model.dim=16) ;;
         ials) settings+=(--set train.epochs=2 --set model.dim=16) ;;
         esac
         run 0 "$rankine" train "$config" --run "$run" --device cpu --quiet "${settings[@]}"

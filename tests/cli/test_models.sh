@@ -11,9 +11,10 @@ ials=(--set model.kind=ials --set model.dim=8 --set train.epochs=3)
 knn=(--set model.kind=item_knn --set model.neighbours=20)
 
 # ---- every kind, from training to answers ----
-for kind in popularity item_knn ease ials; do
+for kind in popularity item_knn ease gf_cf pure_svd ials; do
     more=(--set "model.kind=$kind")
     [ $kind != item_knn ] || more=("${knn[@]}")
+    [ $kind != gf_cf ] && [ $kind != pure_svd ] || more+=(--set model.dim=8)
     [ $kind != ials ] || more=("${ials[@]}")
     run 0 "$rankine" train demo/solved.yaml --run "$kind" "${small[@]}" "${more[@]}"
     run 0 "$rankine" evaluate $kind --json --quiet
@@ -43,6 +44,7 @@ for kind in popularity item_knn ease ials; do
 done
 grep -q side_gram program-ials && grep -q als_sweep program-ials || fail "the program of ials"
 grep -q count_gram program-ease && grep -q spd_inverse program-ease || fail "the program of ease"
+grep -q ritz program-gf_cf && grep -q orthonormalise program-pure_svd || fail "singular vectors"
 grep -q item_neighbours program-item_knn || fail "the program of item_knn"
 grep -q als_sweep profile-ials/profile.csv || fail "the profile of ials has no als_sweep"
 grep -q spd_inverse profile-ease/profile.csv || fail "the profile of ease has no spd_inverse"

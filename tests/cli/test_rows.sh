@@ -73,15 +73,17 @@ json 'j["part"] == "test" and j["users"] == 6'
 run 0 "$rankine" prepare c.yaml --set split.kind=items --set split.test=0.25 --set split.valid=0
 prints "cold items     0 in valid, 5 in test"
 
-# Candidates beyond the catalogue, and fields.
-run 0 "$rankine" prepare c.yaml --set split.candidates=19 --set data.repeats=keep \
+# More candidates than there are items, and fields.
+run 3 "$rankine" prepare c.yaml --set split.candidates=19
+says "split.candidates is 19, but user"
+says "items left that are not theirs already: take fewer candidates"
+run 0 "$rankine" prepare c.yaml --set split.candidates=3 --set data.repeats=keep \
     --set 'data.fields=[{name: mood}, {name: before, derive: previous_item}]'
-says "60 held-out rows have fewer than split.candidates = 19 candidates"
 prints "repeats        " "rows are kept"
 run 0 "$rankine" train c.yaml --set split.candidates=6 --set eval.among=candidates --run among
-says "held-out items are ranked among 6 candidates of each row"
+says "each held-out item is ranked among 6 candidates of its own"
 run 0 "$rankine" evaluate among
-says "held-out items are ranked among the candidates of split.candidates"
+says "each held-out item is ranked among its candidates of split.candidates"
 # Runs are compared in the same way, that of the first.
 run 0 "$rankine" train c.yaml --set split.candidates=6 --set model.dim=5 --run all --quiet
 run 0 "$rankine" evaluate all --json

@@ -1,5 +1,6 @@
-/* cuSOLVER: the inverse of a positive definite matrix by its Cholesky factor, as plain loops on the
- * handle's stream. */
+/* cuSOLVER: the inverse of a positive definite matrix by its Cholesky factor, the eigenvectors of a
+ * symmetric one by Jacobi's rotations, as plain loops on the handle's stream. */
+#include <algorithm>
 #include <cmath>
 #include <cusolverDn.h>
 #include <vector>
@@ -16,7 +17,7 @@ struct cusolverDnParams {
 };
 
 constexpr size_t FACTOR_BYTES = 1024, HOST_BYTES = 64;
-constexpr int INVERSE_FLOATS = 512;
+constexpr int INVERSE_FLOATS = 512, EIGEN_DOUBLES = 64;
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t *handle)
 {
@@ -147,6 +148,88 @@ cusolverStatus_t cusolverDnSpotri(cusolverDnHandle_t handle, cublasFillMode_t tr
     const cudaError_t error = emu::enqueue(handle->stream, [=] {
         memset(work, 0xA5, INVERSE_FLOATS * sizeof(float));
         *info = invert(a, n);
+    });
+    return error == cudaSuccess ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_EXECUTION_FAILED;
+}
+
+/* One sweep over all pairs (Golub and Van Loan, Matrix computations, section 8.5): a and the
+ * columns of v are rotated. */
+static void sweep(std::vector<double> &a, std::vector<double> &v, size_t n)
+{
+    for (size_t p = 0; p < n; p++) {
+        for (size_t q = p + 1; q < n; q++) {
+            if (a[p * n + q] == 0) {
+                continue;
+            }
+            const double theta = (a[q * n + q] - a[p * n + p]) / (2 * a[p * n + q]);
+            const double t =
+                (theta < 0 ? -1 : 1) / (std::fabs(theta) + std::sqrt(theta * theta + 1));
+            const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+            auto rotate = [&](double &x, double &y) {
+                const double from = x;
+                x = c * from - s * y;
+                y = s * from + c * y;
+            };
+            for (size_t k = 0; k < n; k++) {
+                rotate(a[k * n + p], a[k * n + q]);
+            }
+            for (size_t k = 0; k < n; k++) {
+                rotate(a[p * n + k], a[q * n + k]);
+                rotate(v[k * n + p], v[k * n + q]);
+            }
+        }
+    }
+}
+
+static int eigenvectors(double *matrix, double *values, size_t n)
+{
+    std::vector<double> a(matrix, matrix + n * n), v(n * n, 0.0);
+    std::vector<size_t> order(n);
+    for (size_t i = 0; i < n; i++) {
+        v[i * n + i] = 1;
+        order[i] = i;
+        for (size_t j = 0; j < n; j++) {
+            a[i * n + j] = matrix[std::min(i, j) * n + std::max(i, j)]; /* its lower triangle */
+            if (!std::isfinite(a[i * n + j])) {
+                return 1;
+            }
+        }
+    }
+    for (int i = 0; i < 30; i++) {
+        sweep(a, v, n);
+    }
+    std::sort(order.begin(), order.end(),
+              [&](size_t i, size_t j) { return a[i * n + i] < a[j * n + j]; });
+    for (size_t i = 0; i < n; i++) {
+        values[i] = a[order[i] * n + order[i]];
+        for (size_t j = 0; j < n; j++) {
+            matrix[i * n + j] = v[j * n + order[i]];
+        }
+    }
+    return 0;
+}
+
+cusolverStatus_t cusolverDnDsyevd_bufferSize(cusolverDnHandle_t, cusolverEigMode_t,
+                                             cublasFillMode_t, int, const double *, int,
+                                             const double *, int *doubles)
+{
+    *doubles = EIGEN_DOUBLES;
+    return CUSOLVER_STATUS_SUCCESS;
+}
+
+cusolverStatus_t cusolverDnDsyevd(cusolverDnHandle_t handle, cusolverEigMode_t mode,
+                                  cublasFillMode_t triangle, int n, double *a, int stride,
+                                  double *values, double *work, int doubles, int *info)
+{
+    if (mode != CUSOLVER_EIG_MODE_VECTOR || triangle != CUBLAS_FILL_MODE_LOWER || stride != n) {
+        return CUSOLVER_STATUS_NOT_SUPPORTED;
+    }
+    if (doubles < EIGEN_DOUBLES || !emu::is_device(work)) {
+        return CUSOLVER_STATUS_INVALID_VALUE;
+    }
+    const cudaError_t error = emu::enqueue(handle->stream, [=] {
+        memset(work, 0xA5, EIGEN_DOUBLES * sizeof(double));
+        *info = eigenvectors(a, values, (size_t)n);
     });
     return error == cudaSuccess ? CUSOLVER_STATUS_SUCCESS : CUSOLVER_STATUS_EXECUTION_FAILED;
 }

@@ -310,7 +310,93 @@ static void merge_top_k(void)
     }
 }
 
+/* ---- where items stand ---- */
+
+/* The mask lists with every second entry twice; returns their length. */
+static int64_t repeat_masked(ops_case *c, int64_t tile, int64_t *offsets, int32_t **items)
+{
+    int32_t *twice = ops_memory(c, 2 * offsets[tile] + 1, sizeof *twice);
+    int64_t n = 0, begin = 0;
+    for (int64_t t = 0; t < tile; t++) {
+        for (int64_t m = begin; m < offsets[t + 1]; m++) {
+            twice[n++] = (*items)[m];
+            if (m % 2 == 0) {
+                twice[n++] = (*items)[m];
+            }
+        }
+        begin = offsets[t + 1];
+        offsets[t + 1] = n;
+    }
+    *items = twice;
+    return n;
+}
+
+/* Of one item: how many that are not masked score higher, how many others as high. */
+static void stand(const double *scores, const char *masked, int64_t n, int32_t item, int32_t *above,
+                  int32_t *tied)
+{
+    *above = *tied = 0;
+    for (int64_t i = 0; i < n; i++) {
+        *above += !masked[i] && i != item && scores[i] > scores[item];
+        *tied += !masked[i] && i != item && scores[i] == scores[item];
+    }
+}
+
+static void standing_of(int number)
+{
+    const topk_shape *s = &shapes[number];
+    ops_random r = {(uint64_t)number + 3};
+    ops_case *c = ops_begin("standing, shape %d", number);
+    const int64_t width = 1 + number * 5 % 21;
+    float *x = ops_memory(c, s->tile * s->items, sizeof *x);
+    double *scores = ops_doubles(c, s->tile * s->items);
+    const int32_t *blocked = make_blocked(c, s, &r);
+    int64_t *offsets = ops_memory(c, s->tile + 1, sizeof *offsets);
+    int32_t *mask_items = NULL, *items = ops_memory(c, s->tile * width, sizeof *items);
+    int32_t *above = ops_memory(c, s->tile * width, sizeof *above);
+    int32_t *tied = ops_memory(c, s->tile * width, sizeof *tied);
+    const char *masked = make_masks(c, s, &r, offsets, &mask_items);
+    for (int64_t i = 0; i < s->tile * s->items; i++) {
+        int64_t kind = ops_below(&r, 20);
+        x[i] = kind == 0 ? NAN : kind == 1 ? -INFINITY : (float)(ops_below(&r, 41) - 20) / 16;
+        scores[i] = blocked[i % s->items] || isnan(x[i]) ? -INFINITY : (double)x[i];
+    }
+    for (int64_t at = 0; at < s->tile * width; at++) {
+        const int64_t t = at / width;
+        items[at] = at % 5 == 4 ? -1 : (int32_t)ops_below(&r, s->items);
+        above[at] = tied[at] = -1;
+        if (items[at] >= 0 && t < s->count && scores[t * s->items + items[at]] > -INFINITY) {
+            stand(scores + t * s->items, masked + t * s->items, s->items, items[at], &above[at],
+                  &tied[at]);
+        }
+    }
+    const int64_t n_masked = repeat_masked(c, s->tile, offsets, &mask_items);
+    rk_standing_values v = {.scores = ops_input(c, RK_F32, s->tile, s->items, x),
+                            .items = ops_input(c, RK_I32, s->tile, width, items),
+                            .mask_offsets = ops_input(c, RK_I64, s->tile + 1, 1, offsets),
+                            .mask_items = ops_input(c, RK_I32, n_masked, 1, mask_items),
+                            .blocked = s->has_blocked ? ops_input(c, RK_I32, s->items, 1, blocked)
+                                                      : RK_NONE,
+                            .count = count_of(c, s),
+                            .out_above = ops_variable(c, RK_I32, s->tile, width, NULL),
+                            .out_tied = ops_variable(c, RK_I32, s->tile, width, NULL)};
+    rk__standing(ops_program(c), v);
+    ops_expect_exactly(c, v.out_above, above);
+    ops_expect_exactly(c, v.out_tied, tied);
+    ops_run(c, 2);
+}
+
+static void standing(void)
+{
+    for (int i = 0; i < (int)(sizeof shapes / sizeof shapes[0]); i++) {
+        if (shapes[i].tile * shapes[i].items < 60000) {
+            standing_of(i);
+        }
+    }
+}
+
 const ops_entry ops_cases_topk[] = {
+    {RK_OP_STANDING, standing},
     {RK_OP_SCORE_TOPK, score_topk},
     {RK_OP_TOP_K, top_k},
     {RK_OP_MERGE_TOP_K, merge_top_k},

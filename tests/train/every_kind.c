@@ -11,6 +11,8 @@ static const struct {
     {"plain.yaml", {"model.kind=item_knn", "model.neighbours=20"}},
     {"plain.yaml", {"model.kind=item_knn", "model.neighbours=20", "model.aggregate=bars"}},
     {"plain.yaml", {"model.kind=ease"}},
+    {"plain.yaml", {"model.kind=gf_cf", "model.dim=8"}},
+    {"plain.yaml", {"model.kind=pure_svd", "model.dim=8"}},
     {"plain.yaml", {"model.kind=ials", "train.epochs=2", "model.dim=8"}},
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == N_KINDS, "one model each");

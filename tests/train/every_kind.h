@@ -12,7 +12,7 @@ enum {
     N_ITEMS = PLANTED_ITEMS + 1, /* as is the last item */
     COLD_USER = N_USERS - 1,
     COLD_ITEM = N_ITEMS - 1,
-    N_KINDS = 8,
+    N_KINDS = 10,
     N_MIXED = 12,
     POPULARITY = 3, /* the number of that model, */
     BARS = 5,       /* and of item_knn with that aggregate */

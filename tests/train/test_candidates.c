@@ -1,5 +1,5 @@
 /* eval.among candidates: the metrics of a plain count over the stored candidates of every held-out
- * row, by the scores that the model gives. */
+ * row, by the scores that the model gives; and what they are over all draws, by binomials. */
 #include <math.h>
 
 #include "data/dataset.h"
@@ -25,41 +25,74 @@ static bool is_better(const float *scores, int32_t item, int32_t target)
     return scores[item] > scores[target] || (scores[item] == scores[target] && item < target);
 }
 
-/* Recall@5 and NDCG@5 of a user with several targets: a target's rank is how many of the user's
- * targets and candidates are better. */
-static void values_of(const fitted *f, int64_t user, const float *scores, double out[2])
+/* What a user is measured by: hit@5 and NDCG@5 of each test item among its own candidates, and
+ * what these are to be expected over all draws. */
+typedef struct measured {
+    double hit, ndcg, expected_hit, expected_ndcg;
+} measured;
+
+static double choose(int n, int k)
+{
+    double ways = k >= 0 && k <= n;
+    for (int i = 0; i < k; i++) {
+        ways *= (double)(n - i) / (double)(i + 1);
+    }
+    return ways;
+}
+
+/* Of a pool of `pool`, `ahead` are ahead of the target, and `each` are drawn. */
+static void expect(int pool, int ahead, int each, double weight, measured *m)
+{
+    for (int r = 0; r < K; r++) {
+        double chance =
+            choose(ahead, r) * choose(pool - ahead, each - r) / choose(pool, each) * weight;
+        m->expected_hit += chance;
+        m->expected_ndcg += chance / log2(r + 2);
+    }
+}
+
+static void measure_item(const fitted *f, int64_t user, const float *scores, int32_t target,
+                         const int32_t *candidates, int64_t each, double weight, measured *m)
+{
+    int rank = 0, above = 0, tied = 0, pool = 0;
+    for (int64_t c = 0; c < each; c++) {
+        rank += is_better(scores, candidates[c], target);
+    }
+    if (!(scores[target] > -INFINITY)) {
+        return; /* never ranked, whatever is drawn */
+    }
+    m->hit += rank < K ? weight : 0;
+    m->ndcg += rank < K ? weight / log2(rank + 2) : 0;
+    for (int32_t item = 0; item < ITEMS; item++) {
+        bool is_had = false;
+        for (int part = 0; part < RK_PARTS; part++) {
+            is_had = is_had || rk__lists_has(&f->dataset->parts[part], user, item);
+        }
+        pool += !is_had;
+        above += !is_had && scores[item] > scores[target];
+        tied += !is_had && !(scores[item] > scores[target]) && !(scores[item] < scores[target]);
+    }
+    for (int j = 0; j <= tied; j++) { /* every order of those that tie is alike */
+        expect(pool, above + j, (int)each, weight / (tied + 1), m);
+    }
+}
+
+static measured measure_user(const fitted *f, int64_t user, const float *scores)
 {
     const int32_t *targets = NULL, *candidates = NULL;
     int64_t n = 0, each = 0;
-    bool is_ranked[ITEMS] = {false};
-    double dcg = 0, ideal = 0;
+    measured out = {0};
     assert_ok(rk_dataset_items(f->dataset, RK_TEST, user, &targets, &n));
     assert_ok(rk_dataset_candidates(f->dataset, RK_TEST, user, &candidates, &each));
     for (int64_t i = 0; i < n; i++) {
-        is_ranked[targets[i]] = true;
+        measure_item(f, user, scores, targets[i], candidates + i * each, each, 1 / (double)n, &out);
     }
-    for (int64_t i = 0; i < n * each; i++) {
-        if (candidates[i] >= 0) {
-            is_ranked[candidates[i]] = true;
-        }
-    }
-    out[0] = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int rank = 0;
-        for (int32_t item = 0; item < ITEMS; item++) {
-            rank += is_ranked[item] && is_better(scores, item, targets[i]);
-        }
-        bool is_hit = rank < K && scores[targets[i]] > -INFINITY;
-        out[0] += is_hit / (double)n;
-        dcg += is_hit ? 1 / log2(rank + 2) : 0;
-        ideal += i < K ? 1 / log2((double)i + 2) : 0;
-    }
-    out[1] = dcg / ideal;
+    return out;
 }
 
 static void check(const fitted *f, bool by_popularity)
 {
-    double sums[2] = {0}, found[2] = {-1, -1};
+    measured sum = {0};
     int64_t tested = 0;
     rk_metrics metrics = {0};
     for (int64_t user = 0; user < USERS; user++) {
@@ -71,26 +104,30 @@ static void check(const fitted *f, bool by_popularity)
             popularity[item] = popularity[item] > 0 ? popularity[item] : -INFINITY;
         }
         if (rk__lists_count(&f->dataset->parts[RK_TEST], user) > 0) {
-            double values[2];
-            values_of(f, user, by_popularity ? popularity : scores, values);
-            sums[0] += values[0];
-            sums[1] += values[1];
+            measured m = measure_user(f, user, by_popularity ? popularity : scores);
+            sum.hit += m.hit;
+            sum.ndcg += m.ndcg;
+            sum.expected_hit += m.expected_hit;
+            sum.expected_ndcg += m.expected_ndcg;
             tested++;
         }
         free(scores);
     }
     assert_ok(rk_model_evaluate(f->model, RK_TEST, by_popularity, NULL, &metrics));
     assert_int_equal(metrics.users, tested);
+    int found = 0;
     for (int64_t i = 0; i < metrics.count; i++) {
-        if (strcmp(metrics.values[i].name, "recall@5") == 0) {
-            found[0] = metrics.values[i].value;
-        } else if (strcmp(metrics.values[i].name, "ndcg@5") == 0) {
-            found[1] = metrics.values[i].value;
+        const rk_metric_value *v = &metrics.values[i];
+        bool is_hit = strcmp(v->name, "hit@5") == 0 || strcmp(v->name, "recall@5") == 0;
+        if (is_hit || strcmp(v->name, "ndcg@5") == 0) {
+            assert_close(v->value, (is_hit ? sum.hit : sum.ndcg) / (double)tested, 1e-12, 1);
+            assert_close(v->expected,
+                         (is_hit ? sum.expected_hit : sum.expected_ndcg) / (double)tested, 1e-9, 1);
+            found++;
         }
+        assert_true(isnan(v->expected) == (strncmp(v->name, "coverage", 8) == 0));
     }
-    for (int v = 0; v < 2; v++) {
-        assert_close(found[v], sums[v] / (double)tested, 1e-12, 1);
-    }
+    assert_int_equal(found, 3);
     rk_metrics_free(&metrics);
 }
 

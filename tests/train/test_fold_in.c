@@ -124,6 +124,8 @@ static void lists_of_items_score_as_users_do(void **unused)
         {"model.kind=slim", "model.neighbours=12", "model.l1=0.3", NULL},
         {"model.kind=turbo_cf", "model.filter_order=2", "model.filter_alpha=0.5", NULL},
         {"model.kind=turbo_cf", "model.filter_power=0.7", "model.neighbours=20", NULL},
+        {"model.kind=gf_cf", "model.dim=6", NULL},
+        {"model.kind=pure_svd", "model.dim=6", NULL},
         {"model.kind=ease", "model.l2=8", NULL}};
     fitted_data d;
     for (int shape = 0; shape < 2; shape++) { /* ease by the items, then by the users */

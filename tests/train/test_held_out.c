@@ -11,6 +11,8 @@ static rk_status try_fit(const fitted_data *d, const char *kind, const char *giv
     snprintf(model, sizeof model, "model.kind=%s", kind);
     snprintf(share, sizeof share, "split.given=%s", given);
     const char *extra = strcmp(kind, "ials") == 0       ? "model.dim=6"
+                        : strcmp(kind, "gf_cf") == 0    ? "model.dim=6"
+                        : strcmp(kind, "pure_svd") == 0 ? "model.dim=6"
                         : strcmp(kind, "item_knn") == 0 ? "model.neighbours=10"
                                                         : NULL;
     const char *all[] = {model, share, "split.kind=users", "split.test=0.3", "split.valid=0.1",
@@ -76,7 +78,8 @@ static void check_model(const fitted_data *d, const char *kind)
 static void given_items_say_who_asks(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"item_knn", "ease", "ials", "popularity", "lightgcn"};
+    static const char *const kinds[] = {"item_knn", "ease",       "gf_cf",   "pure_svd",
+                                        "ials",     "popularity", "lightgcn"};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, false);
     for (size_t m = 0; m < sizeof kinds / sizeof kinds[0]; m++) {

@@ -25,7 +25,8 @@ static void options_of_gradients_are_refused(void **unused)
         "model.layers=1",          "train.schedule=cosine", "loss.contrast=simgcl",
         "train.propagation=fp16",  "loss.neighbours=3"};
     static const char *const kinds[] = {"model.kind=popularity", "model.kind=item_knn",
-                                        "model.kind=ease", "model.kind=ials"};
+                                        "model.kind=ease",       "model.kind=gf_cf",
+                                        "model.kind=pure_svd",   "model.kind=ials"};
     runs r;
     runs_begin(&r);
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -41,11 +42,15 @@ static void options_of_gradients_are_refused(void **unused)
         }
     }
     /* and theirs by those that are trained by gradients, and by each other */
-    static const char *const foreign[][2] = {
-        {"model.kind=lightgcn", "model.neighbours=5"},  {"model.kind=mf", "model.l2=3"},
-        {"model.kind=lightgcn", "model.half_life=3"},   {"model.kind=ials", "model.neighbours=5"},
-        {"model.kind=ials", "model.half_life=3"},       {"model.kind=lightgcn", "model.solver=cg"},
-        {"model.kind=lightgcn", "model.aggregate=bars"}};
+    static const char *const foreign[][2] = {{"model.kind=lightgcn", "model.neighbours=5"},
+                                             {"model.kind=mf", "model.l2=3"},
+                                             {"model.kind=pure_svd", "model.low_pass=1"},
+                                             {"model.kind=gf_cf", "model.weigh_by=value"},
+                                             {"model.kind=lightgcn", "model.half_life=3"},
+                                             {"model.kind=ials", "model.neighbours=5"},
+                                             {"model.kind=ials", "model.half_life=3"},
+                                             {"model.kind=lightgcn", "model.solver=cg"},
+                                             {"model.kind=lightgcn", "model.aggregate=bars"}};
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
         run_how how = {.settings = {foreign[i][0], foreign[i][1], "model.layers=3",
                                     "train.batch=2048", "train.learning_rate=0.001"}};
@@ -73,6 +78,8 @@ static void what_the_data_cannot_give_is_refused(void **unused)
          RK_ERR_CONFIG,
          "model.neighbours is 150, but the data set has 150 items"},
         {{"model.kind=item_knn", "model.neighbours=100000"}, RK_ERR_CONFIG, "at most 149"},
+        {{"model.kind=gf_cf", "model.dim=151"}, RK_ERR_CONFIG, "so there are at most"},
+        {{"model.kind=pure_svd", "model.dim=151"}, RK_ERR_CONFIG, "so there are at most"},
         {{"model.kind=ials", "model.dim=151", "train.epochs=2"},
          RK_ERR_CONFIG,
          "model.dim is 151, but the data set has 150 items"},

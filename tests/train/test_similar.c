@@ -8,12 +8,12 @@
 #include "train/every_kind.h"
 #include "train/fitted.h"
 
-enum { FIRST_LISTS = 4, ALS = 7, TOP = 12 };
+enum { FIRST_LISTS = 4, FIRST_FACTORS = 8, TOP = 12 };
 
 /* Whether scores come from items, and whether from vectors. */
 static bool is_of_lists(int m)
 {
-    return m >= FIRST_LISTS && m != ALS;
+    return m >= FIRST_LISTS && m < FIRST_FACTORS;
 }
 
 static float score_of(const rk_model *model, rk_query q, int32_t item)
@@ -42,7 +42,7 @@ static void likeness(const rk_model *model, int m, int32_t item, double out[N_IT
         return;
     }
     int64_t rows = 0, cols = 0;
-    float *table = fitted_tensor(model, m == ALS ? "factors" : "final", &rows, &cols);
+    float *table = fitted_tensor(model, m >= FIRST_FACTORS ? "factors" : "final", &rows, &cols);
     const float *x = table + (N_USERS + item) * cols;
     for (int32_t i = 0; i < N_ITEMS; i++) {
         const float *y = table + (N_USERS + i) * cols;

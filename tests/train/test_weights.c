@@ -127,12 +127,13 @@ static void what_is_no_weight_is_refused(void **state)
     (void)state;
     static const char *const settings[][5] = {
         {"model.kind=ials", "model.dim=6", "model.weigh_by=value", NULL},
+        {"model.kind=pure_svd", "model.dim=6", "model.weigh_by=value", NULL},
         {"model.kind=mf", "train.epochs=1", "loss.weigh_by=value", NULL},
         {"model.kind=mf", "train.epochs=1", "sampling.weigh_by=value", NULL},
     };
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         fitted f;
         assert_fails(RK_ERR_DATA, "weigh_by is value, but user ", try_fit(&d, -1, settings[i], &f));
         fitted_free(&f);

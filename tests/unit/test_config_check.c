@@ -313,8 +313,8 @@ static void what_nobody_reads_is_refused(void **state)
 static void options_of_gradients_are_for_gradients(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"popularity", "item_knn", "user_knn", "slim",
-                                        "rp3beta",    "turbo_cf", "ease",     "ials"};
+    static const char *const kinds[] = {"popularity", "item_knn", "user_knn", "slim",     "rp3beta",
+                                        "turbo_cf",   "ease",     "gf_cf",    "pure_svd", "ials"};
     static const char *const sections[] = {"loss", "sampling", "train"};
     int64_t n = 0;
     int found = 0;
@@ -438,6 +438,7 @@ static void presets_hold_their_recipes(void **state)
         {"item-knn", "model.aggregate", "bars"},
         {"item-knn", "model.neighbours", "100"},
         {"ease", "model.l2", "80"},
+        {"gf-cf", "model.dim", "256"},
         {"ials", "model.l2", "0.005"},
         {"ials", "model.unobserved_weight", "0.01"},
         {"ials", "train.epochs", "4"},

@@ -34,7 +34,7 @@ static void test_topics_are_complete(void **state)
     for (int op = 0; op < RK_OP_COUNT; op++) {
         expect_line("operations", rk__op_info((rk_op)op)->help);
     }
-#define EXPECT_METRIC(name, of_user, formula, note) expect_line("metrics", formula);
+#define EXPECT_METRIC(name, of, formula, note) expect_line("metrics", formula);
     RK_METRICS(EXPECT_METRIC)
 }
 

@@ -115,6 +115,8 @@ static const char *const variants[][4] = {
     {"model.kind=turbo_cf", "model.filter_power=0.7", "model.neighbours=2"},
     {"model.kind=rp3beta", "model.neighbours=2"},
     {"model.kind=ease"},
+    {"model.kind=gf_cf", "model.dim=3"},
+    {"model.kind=pure_svd", "model.dim=3"},
     {"model.kind=ials", "model.dim=3"},
 };
 

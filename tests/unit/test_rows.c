@@ -367,8 +367,6 @@ static void held_out_items_have_no_train_rows(void **state)
     rk_dataset_free(d);
 }
 
-/* ---- candidates ---- */
-
 static bool user_has(const row *rows, int n, int64_t user, int64_t item)
 {
     bool found = false;
@@ -376,58 +374,6 @@ static bool user_has(const row *rows, int n, int64_t user, int64_t item)
         found = found || (rows[i].user == user && rows[i].item == item);
     }
     return found;
-}
-
-/* Distinct, never had, all of them where there are fewer, and each about as often as another. */
-static void candidates_are_items_never_had(void **state)
-{
-    (void)state;
-    static row rows[700];
-    static const int each[] = {3, 5, 12, 29};
-    draw_rows(rows, 700, 11);
-    for (int e = 0; e < 4; e++) {
-        char settings[100];
-        int64_t short_rows = 0, rows_seen = 0;
-        double expected = 0, found = 0; /* how often item 17 comes */
-        snprintf(settings, sizeof settings, "split.kind=ratio; split.test=0.3; split.candidates=%d",
-                 each[e]);
-        rk_dataset *d = make(settings, rows, 700);
-        for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-            for (int64_t user = 0; user < d->n_users; user++) {
-                char room[RK_ID_BYTES];
-                int64_t id = atoll(rk_dataset_user_id(d, user, room)), n = 0, left = 0;
-                const int32_t *candidates = NULL;
-                assert_ok(rk_dataset_candidates(d, part, user, &candidates, &n));
-                assert_int_equal(n, each[e]);
-                for (int64_t item = 0; item < 30; item++) {
-                    left += !user_has(rows, 700, id, item);
-                }
-                int64_t wanted = n < left ? n : left;
-                for (int64_t r = 0; r < rk__lists_count(&d->parts[part], user); r++) {
-                    bool is_seen[30] = {false};
-                    for (int64_t k = 0; k < n; k++) {
-                        int32_t item = candidates[r * n + k];
-                        assert_true((item >= 0) == (k < wanted));
-                        if (item >= 0) {
-                            assert_false(user_has(rows, 700, id, item_id(d, item)));
-                            assert_false(is_seen[item]);
-                            is_seen[item] = true;
-                        }
-                    }
-                    found += is_seen[17];
-                    if (!user_has(rows, 700, id, item_id(d, 17))) {
-                        expected += (double)wanted / (double)left;
-                    }
-                    short_rows += wanted < n;
-                    rows_seen++;
-                }
-            }
-        }
-        assert_int_equal(d->stats.short_rows, short_rows);
-        assert_int_equal(rows_seen, d->stats.valid + d->stats.test);
-        assert_true(fabs(found - expected) <= 4 * sqrt(expected));
-        rk_dataset_free(d);
-    }
 }
 
 /* ---- fields ---- */
@@ -547,7 +493,6 @@ int main(void)
         cmocka_unit_test(a_test_share_of_0_holds_nothing_out),
         cmocka_unit_test(held_out_users_have_given_rows),
         cmocka_unit_test(held_out_items_have_no_train_rows),
-        cmocka_unit_test(candidates_are_items_never_had),
         cmocka_unit_test(fields_follow_their_rows),
         cmocka_unit_test(fields_are_trimmed),
         cmocka_unit_test(fingerprints_know_what_is_new),

@@ -27,6 +27,13 @@ static inline rk_source rk__float_source(const rk_csr *a, const float *x)
     return (rk_source){.rows = x, .weight = a->scale, .is_half = false};
 }
 
+/* Where row 0 would be of a table whose row `first` is at `rows`, for loops that count nodes. Only
+ * an address: nothing is read before `rows`. */
+static inline float *rk__origin(const void *rows, int64_t first, int64_t d)
+{
+    return (float *)((uintptr_t)rows - (uintptr_t)(first * d) * sizeof(float));
+}
+
 /* A range of rows of the graph. */
 typedef struct rk_row_range {
     int64_t first, end;

@@ -18,13 +18,6 @@ enum {
 
 /* The rows are summed by the loops of the propagations, which count rows of x as nodes. */
 
-/* Where row 0 would be of a table whose row `first` is at `rows`. Only an address: nothing is read
- * before `rows`. */
-static float *origin(const void *rows, int64_t first, int64_t d)
-{
-    return (float *)((uintptr_t)rows - (uintptr_t)(first * d) * sizeof(float));
-}
-
 /* The nodes of the call's small side, and of the other. */
 static rk_row_range small_side(const rk_call *call)
 {
@@ -82,7 +75,7 @@ void rk__cpu_unfold(const rk_call *call)
     const float *t = call->in[3], *q = t + n * d;
     float *y = call->out[0];
     copy_rows(call, t, n, d, y + side.first * d);
-    propagate_range(call, large, origin(q, side.first, d), d, y + large.first * d);
+    propagate_range(call, large, rk__origin(q, side.first, d), d, y + large.first * d);
 }
 
 int64_t rk__cpu_scratch_fold_from_rows(const rk_call *call)
@@ -167,7 +160,7 @@ void rk__cpu_unfold_rows(const rk_call *call)
     int64_t others = begin > 0 ? 0 : end, n_others = begin > 0 ? begin : count - end;
     int64_t n_chunks = rk__blocks(n_others, ROWS_PER_CHUNK);
     const float *t = call->in[3];
-    const rk_source q = rk__float_source(&a, origin(t + n * d, side.first, d));
+    const rk_source q = rk__float_source(&a, rk__origin(t + n * d, side.first, d));
     float *y = call->out[0];
 #pragma omp parallel num_threads(call->threads) if (n_chunks > 1)
     {

@@ -221,6 +221,64 @@ void rk__cpu_merge_top_k(const rk_call *call)
     }
 }
 
+/* ---- where items stand ---- */
+
+/* How many of the items that are not blocked score higher than `score`, and how many as high. */
+static void count_all(const float *scores, const int32_t *blocked, int64_t n, float score,
+                      int32_t *out_above, int32_t *out_tied)
+{
+    int32_t above = 0, tied = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const bool is_open = !blocked || blocked[i] == 0;
+        above += is_open && scores[i] > score;
+        tied += is_open && scores[i] == score;
+    }
+    *out_above = above;
+    *out_tied = tied;
+}
+
+static bool is_never_ranked(const ranked_inputs *in, const float *scores, int32_t item)
+{
+    return (in->blocked && in->blocked[item] != 0) || !(scores[item] > -INFINITY);
+}
+
+static void stand(const ranked_inputs *in, const float *scores, int64_t n, int64_t query,
+                  int32_t item, int32_t *above, int32_t *tied)
+{
+    const float score = scores[item];
+    bool is_masked = false;
+    count_all(scores, in->blocked, n, score, above, tied);
+    for (int64_t m = in->mask_offsets[query]; m < in->mask_offsets[query + 1]; m++) {
+        const int32_t masked = in->mask_items[m];
+        const bool is_first = m == in->mask_offsets[query] || masked != in->mask_items[m - 1];
+        if (is_first && !is_never_ranked(in, scores, masked)) {
+            *above -= scores[masked] > score;
+            *tied -= scores[masked] == score;
+            is_masked = is_masked || masked == item;
+        }
+    }
+    *tied -= !is_masked; /* itself */
+}
+
+void rk__cpu_standing(const rk_call *call)
+{
+    const ranked_inputs in = inputs_of(call, 2);
+    const int64_t width = rk__in(call, 1)->cols, n = rk__in(call, 0)->cols;
+    int32_t *above = call->out[0], *tied = call->out[1];
+    RK_CPU_FOR(call, query, in.n_queries)
+    {
+        const float *scores = (const float *)call->in[0] + query * n;
+        const int32_t *items = (const int32_t *)call->in[1] + query * width;
+        for (int64_t p = 0; p < width; p++) {
+            const int64_t at = query * width + p;
+            above[at] = tied[at] = -1;
+            if (query < in.n_used && items[p] >= 0 && !is_never_ranked(&in, scores, items[p])) {
+                stand(&in, scores, n, query, items[p], &above[at], &tied[at]);
+            }
+        }
+    }
+}
+
 /* ---- dot products ---- */
 
 /* Rankings [parts][n_queries]; those of part 0 are in the outputs. */

@@ -55,6 +55,7 @@ static rk_status prepare_node(rk_loaded *loaded, rk_cuda_node *node, const rk_no
         RK_TRY(rk__cuda_inverse_prepare(context, &node->call));
         loaded->is_plain = true; /* cuSOLVER does not promise to be captured */
     }
+    loaded->is_plain = loaded->is_plain || what->op == RK_OP_RITZ; /* cuSOLVER, too */
     if (rk__cuda_spmm_takes(context, loaded->program, what)) {
         RK_TRY(rk__cuda_spmm_prepare(loaded, node));
     }

@@ -1,4 +1,5 @@
-/* The best items of a tile of queries, by scores that are there or by dot products. */
+/* The best items of a tile of queries, by scores that are there or by dot products; where given
+ * items stand. */
 #include "ops/family.h"
 
 rk_ranked_values rk__top_k(rk_program *p, rk_topk_values v, int64_t first, int32_t k)
@@ -80,4 +81,26 @@ rk_traffic rk__traffic_score_topk(const rk_counted *c)
                                  rk__used_bytes(c, rk__counted_out(c, 0)) +
                                  rk__used_bytes(c, rk__counted_out(c, 1)),
                         .flops = 2 * n * items * (double)queries->cols};
+}
+
+void rk__standing(rk_program *p, rk_standing_values v)
+{
+    rk_node node = RK_NODE(RK_OP_STANDING, v.scores, v.items, v.mask_offsets, v.mask_items,
+                           v.blocked, v.count);
+    node.out[0] = v.out_above;
+    node.out[1] = v.out_tied;
+    rk__append(p, node);
+}
+
+/* scores f32[T,I], items i32[T,P], mask_offsets i64[T+1], mask_items i32[M], blocked i32[I] or -,
+ * count i32[1] -> above i32[T,P], tied i32[T,P] */
+rk_status rk__shape_standing(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, AT(0)->rows, -1));
+    NEED(is(AT(2), RK_I64, AT(0)->rows + 1, 1) && is(AT(3), RK_I32, -1, 1));
+    NEED(!HAS(4) || is(AT(4), RK_I32, AT(0)->cols, 1));
+    NEED(is(AT(5), RK_I32, 1, 1));
+    out[0] = shape(RK_I32, AT(1)->rows, AT(1)->cols);
+    out[1] = shape(RK_I32, AT(1)->rows, AT(1)->cols);
+    return RK_OK;
 }
