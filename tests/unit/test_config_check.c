@@ -235,6 +235,8 @@ static const char *another_value(const rk_option *row)
         return "[2, 3]";
     case RK_TYPE_PATHS:
         return "[one, two]";
+    case RK_TYPE_STRING:
+        return "another";
     default:
         return strcmp(row->default_text, row->maximum) == 0 ? row->minimum : row->maximum;
     }
