@@ -60,9 +60,9 @@ typedef struct rk_model_instance rk_model_instance;
 /* What a model may know of the data when it declares its tensors; lent. */
 typedef struct rk_model_data {
     int64_t n_users, n_items;
-    const rk_graph *graph;     /* of the train interactions */
-    const double *train_times; /* seconds, in the order of the users' lists; NULL = unknown */
-    const float *train_values; /* likewise; NULL = there are none */
+    const rk_graph *graph;       /* of the train interactions */
+    const double *train_times;   /* seconds, in the order of the users' lists; NULL = unknown */
+    const float *train_values;   /* likewise; NULL = there are none */
     const rk_contexts *contexts; /* of a model that reads_fields; NULL = the data set has none */
 } rk_model_data;
 
@@ -120,7 +120,10 @@ typedef struct rk_fold_sum {
 } rk_fold_sum;
 
 /* What a model needs of the data set. */
-enum { RK_NEEDS_TIMES = 1 /* times of train interactions */ };
+enum {
+    RK_NEEDS_TIMES = 1,  /* times of train interactions */
+    RK_NEEDS_VALUES = 2, /* values of all interactions: ratings */
+};
 
 typedef struct rk_model_kind {
     const char *name; /* as in model.kind */
@@ -177,16 +180,20 @@ typedef struct rk_model_kind {
                         rk_value item_nodes);
     /* Of a fold_in that is rk__sum_lists: its table and its power. NULL = it is none. */
     rk_fold_sum (*fold_sum)(const rk_model_instance *instance);
-    /* Of a fold_in that is rk__als_fold of "fold.gram": its equations. NULL = it is none. */
+    /* Of a fold_in that is rk__als_fold of "fold.gram", of ratings without it: its equations.
+     * NULL = it is none. */
     rk_als_attr (*fold_equations)(const rk_model_instance *instance);
+    const char *fold_table; /* that they are of; NULL = embeddings */
     const char
         *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
     bool reads_lists;   /* score looks at the items of known users, too */
-    bool reads_fields;  /* it learns of data.fields, and a query has a value of each (data/contexts.h);
-                         * users without train rows are asked for by node -1 */
+    bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
+                         * each; users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
+    bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
+                 * ratings, and nobody is ranked for by popularity */
     bool has_members;     /* made of other runs' models: train/members.h opens them */
 } rk_model_kind;
 
