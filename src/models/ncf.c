@@ -31,7 +31,7 @@ enum { EMBEDDING, OUTPUT, N_PRODUCTS, LAYERS = 1 };
 
 static rk_value use(const rk_model_instance *m, rk_program *p, int64_t number)
 {
-    return rk__use(p, m->parameters[number].stored);
+    return rk__use_named(p, m->parameters[number].name);
 }
 
 /* The number of the layers' embedding. */
