@@ -186,7 +186,7 @@ static void models_that_are_solved_for_are_the_same(void **unused)
         {"model.kind=turbo_cf", "model.filter_power=0.7", "model.neighbours=12"},
         {"model.kind=ease", "model.l2=4"},
         {"model.kind=gf_cf", "model.dim=5"},
-        {"model.kind=pure_svd", "model.dim=5"},
+        {"model.kind=pure_svd", "model.dim=8"},
         {"model.kind=ials", "model.dim=8", "train.epochs=3", "model.l2=0.05",
          "model.unobserved_weight=0.2"},
         {"model.kind=ials", "model.dim=9", "train.epochs=3", "model.l2=0.05", "model.solver=cg",
