@@ -104,9 +104,8 @@ struct problem {
     float *scratch;
     int *failed;
     int64_t n, d, floats; /* lists; width; of a block's room */
-    float gram_weight, p, q;
-    double l2, l2_constant;
-    int32_t cg_steps;
+    float gram_weight, p, q, mean;
+    rk_als_attr attr;
     bool in_shared, is_fold;
 };
 
@@ -114,7 +113,7 @@ struct list {
     const int32_t *columns;
     const float *values;
     int64_t n;
-    float l2;
+    float l2, bias_l2;
     __device__ __forceinline__ float weight(int64_t i) const
     {
         return values ? values[i] : 1.0f;
@@ -125,7 +124,36 @@ __device__ __forceinline__ list list_of(const problem &s, int64_t row)
 {
     const int64_t begin = s.offsets[row], n = s.offsets[row + 1] - begin;
     return {s.columns + begin, s.values ? s.values + begin : nullptr, n,
-            (float)(s.l2 * (double)n + s.l2_constant)};
+            (float)(s.attr.l2 * (double)n + s.attr.l2_constant),
+            (float)(s.attr.bias_l2 * (double)n + s.attr.bias_l2_constant)};
+}
+
+/* What the row of entry e is multiplied with in the right side. */
+__device__ __forceinline__ float right_of(const problem &s, const list &l, int64_t e)
+{
+    if (!s.attr.is_rating) {
+        return s.p * l.weight(e);
+    }
+    const float rest = l.weight(e) - s.mean;
+    return s.attr.has_bias ? rest - s.table[l.columns[e] * s.d + s.d - 1] : rest;
+}
+
+/* And its product with itself in the matrix. */
+__device__ __forceinline__ float left_of(const problem &s, float right)
+{
+    return s.attr.is_rating ? 1.0f : right - s.q;
+}
+
+/* Element j of a list's row: the bias has 1 in its place. */
+__device__ __forceinline__ float element_of(const problem &s, const float *row, int64_t j)
+{
+    return s.attr.has_bias && j == s.d - 1 ? 1.0f : row[j];
+}
+
+/* What is added to element j of the diagonal. */
+__device__ __forceinline__ float ridge_of(const problem &s, const list &l, int64_t j)
+{
+    return s.attr.has_bias && j == s.d - 1 ? l.bias_l2 : l.l2;
 }
 
 /* Element i, j <= i of a lower triangle. */
@@ -162,12 +190,13 @@ struct room {
 };
 
 /* a, b = the weighted Gram matrix and its diagonal's l2, and zeros. */
-__device__ inline void begin_system(const problem &s, const room &m, float l2)
+__device__ inline void begin_system(const problem &s, const room &m, const list &l)
 {
     const int lane = (int)threadIdx.x % rk::WARP, warp = (int)threadIdx.x / rk::WARP;
     for (int64_t i = warp; i < s.d; i += rk::WARPS) {
         for (int64_t j = lane; j <= i; j += rk::WARP) {
-            m.a[at(i, j)] = s.gram_weight * s.gram[i * s.d + j] + (i == j ? l2 : 0.0f);
+            const float gram = s.gram ? s.gram_weight * s.gram[i * s.d + j] : 0.0f;
+            m.a[at(i, j)] = gram + (i == j ? ridge_of(s, l, j) : 0.0f);
         }
     }
     for (int64_t j = threadIdx.x; j < s.d; j += rk::BLOCK) {
@@ -212,11 +241,11 @@ __device__ inline void add_entries(const problem &s, const room &m, const list &
         for (int e = warp; e < n; e += rk::WARPS) {
             const float *row = s.table + l.columns[first + e] * s.d;
             for (int64_t j = lane; j < m.width; j += rk::WARP) {
-                m.rows[e * m.width + j] = j < s.d ? row[j] : 0.0f;
+                m.rows[e * m.width + j] = j < s.d ? element_of(s, row, j) : 0.0f;
             }
             if (lane == 0) {
-                m.weight[e] = s.p * l.weight(first + e);
-                m.coefficient[e] = m.weight[e] - s.q;
+                m.weight[e] = right_of(s, l, first + e);
+                m.coefficient[e] = left_of(s, m.weight[e]);
             }
         }
         __syncthreads();
@@ -315,7 +344,7 @@ __global__ void __launch_bounds__(rk::BLOCK) solve_directly(problem s, int64_t w
             leave_row(s, row, false);
             continue;
         }
-        begin_system(s, m, l.l2);
+        begin_system(s, m, l);
         __syncthreads();
         add_entries(s, m, l);
         if (factor(s, m)) {
@@ -365,23 +394,27 @@ __device__ inline void apply(const problem &s, const list &l, const float *x, fl
     float *mine = part + warp * s.d;
     for (int64_t j = lane; j < s.d; j += rk::WARP) {
         float sum = 0.0f;
-        for (int64_t k = warp; k < s.d; k += rk::WARPS) {
+        for (int64_t k = warp; s.gram && k < s.d; k += rk::WARPS) {
             sum += x[k] * s.gram[k * s.d + j];
         }
         mine[j] = sign * s.gram_weight * sum;
     }
     for (int64_t e = warp; e < l.n; e += rk::WARPS) {
         const float *row = s.table + l.columns[e] * s.d;
-        const float w = s.p * l.weight(e);
-        const float product = (w - s.q) * rk::warp_dot(row, x, s.d, lane);
+        const float w = right_of(s, l, e);
+        float dot = rk::warp_dot(row, x, s.d, lane);
+        if (s.attr.has_bias) {
+            dot += (1.0f - row[s.d - 1]) * x[s.d - 1];
+        }
+        const float product = left_of(s, w) * dot;
         const float f = residual ? w - product : product;
         for (int64_t j = lane; j < s.d; j += rk::WARP) {
-            mine[j] += f * row[j];
+            mine[j] += f * element_of(s, row, j);
         }
     }
     __syncthreads();
     for (int64_t j = threadIdx.x; j < s.d; j += rk::BLOCK) {
-        float sum = sign * l.l2 * x[j];
+        float sum = sign * ridge_of(s, l, j) * x[j];
         for (int i = 0; i < rk::WARPS; i++) {
             sum += part[i * s.d + j];
         }
@@ -399,7 +432,7 @@ __device__ inline bool descend(const problem &s, const list &l, const vectors &v
         v.p[j] = v.r[j];
     }
     float square = dot_of(v.r, v.r, s.d, shared);
-    for (int32_t step = 0; step < s.cg_steps && !(square < TINY); step++) {
+    for (int32_t step = 0; step < s.attr.cg_steps && !(square < TINY); step++) {
         apply(s, l, v.p, v.q, v.part, false);
         const float curvature = dot_of(v.p, v.q, s.d, shared), alpha = square / curvature;
         if (!(curvature > 0.0f) || !isfinite(alpha)) {
@@ -499,11 +532,8 @@ problem problem_of(const rk_call *call)
     s.d = rk__in(call, 3)->cols;
     s.floats = floats_of(call);
     s.gram_weight = (float)a.gram_weight;
-    s.p = (float)a.p;
-    s.q = (float)a.q;
-    s.l2 = a.l2;
-    s.l2_constant = a.l2_constant;
-    s.cg_steps = a.cg_steps;
+    s.p = (float)a.p, s.q = (float)a.q, s.mean = (float)a.mean;
+    s.attr = a;
     s.in_shared = fits(s.floats);
     return s;
 }
@@ -513,8 +543,8 @@ cudaError_t solve(rk_stream *stream, const problem &s)
     RK_TRY_LAUNCH(rk::fill(stream, s.failed, 0, sizeof *s.failed));
     const rk::grid g = {s.in_shared ? s.n : blocks_of(s.floats, s.n), rk::BLOCK,
                         s.in_shared ? s.floats * (int64_t)sizeof(float) : 0};
-    return s.cg_steps > 0 ? rk::run(stream, g, solve_gradients, s)
-                          : rk::run(stream, g, solve_directly, s, padded(s.d));
+    return s.attr.cg_steps > 0 ? rk::run(stream, g, solve_gradients, s)
+                               : rk::run(stream, g, solve_directly, s, padded(s.d));
 }
 
 } // namespace

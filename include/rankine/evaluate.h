@@ -95,6 +95,9 @@ typedef struct rk_evaluation {
      * users (of the pairs) each, those without train interactions apart. Owned. */
     rk_slice *slices;
     int64_t n_slices;
+    /* Of a model that predicts ratings, unless a holdout or the ranking by popularity was asked
+     * for: its errors. */
+    rk_ratings ratings;
 } rk_evaluation;
 
 /* Evaluates a full ranking, or one among candidates (eval.among). RK_ERR_CONFIG for an unknown

@@ -29,6 +29,22 @@ typedef struct rk_metrics {
     double seconds; /* that ranking and counting took */
 } rk_metrics;
 
+/* The errors of predicted ratings, of models that predict any; less is better. In this order: mse,
+ * rmse, mae, and mse_scaled, rmse_scaled, mae_scaled, which are divided by the square of the width
+ * of the scale, by the width, by the width. */
+enum { RK_RATING_ERRORS = 6 };
+/* "mse" ...; NULL if out of range. */
+RK_API const char *rk_rating_error_name(int64_t index);
+
+/* Errors over all held-out ratings, and those of predictions that every model should beat: the mean
+ * of train; the item's mean; mean, user's and item's bias. */
+typedef struct rk_ratings {
+    int64_t pairs;    /* held-out ratings; 0 = the model predicts none, and the rest is 0 */
+    double low, high; /* the scale that predictions are kept within */
+    double model[RK_RATING_ERRORS];
+    double global_mean[RK_RATING_ERRORS], item_mean[RK_RATING_ERRORS], biases[RK_RATING_ERRORS];
+} rk_ratings;
+
 /* Frees the values and leaves zeros. One of zeros is fine. */
 RK_API void rk_metrics_free(rk_metrics *metrics);
 

@@ -14,6 +14,7 @@
 #include "config/options.h"
 #include "eval/metrics.h"
 #include "eval/paired.h"
+#include "eval/ratings.h"
 #include "rankine/report.h"
 #include "train/run_folder.h"
 
@@ -38,6 +39,7 @@ typedef struct work {
     rk_comparison *c;
     side *sides; /* c->n_runs; owned */
     const rk_hooks *hooks;
+    bool rates; /* all of them predict ratings: their errors come behind the metrics */
     /* How the first run is evaluated, for all of them; and, on valid, that a model is wanted which
      * was not refitted to that. Owned. */
     char *assignments[N_SHARED + 1];
@@ -119,7 +121,7 @@ static rk_status take_shape(work *w, const rk_model *model, const rk_metrics *me
     rk_measure *measures = NULL;
     int64_t n_measures = 0;
     RK_TRY(rk__measures(rk__config_options(model->config), &measures, &n_measures));
-    RK_ASSERT(n_measures == c->n_metrics);
+    RK_ASSERT(n_measures + (w->rates ? RK_RATING_ERROR_COUNT : 0) == c->n_metrics);
     rk_status status = RK_OK;
     for (int64_t m = 0; m < c->n_metrics; m++) {
         rk_compared_metric *out = &c->metrics[m];
@@ -128,10 +130,46 @@ static rk_status take_shape(work *w, const rk_model *model, const rk_metrics *me
         RK_TRY_GOTO(done, rk__calloc(&out->values, c->n_runs, sizeof *out->values, what));
         RK_TRY_GOTO(done, rk__calloc(&out->sd, c->n_runs, sizeof *out->sd, what));
         RK_TRY_GOTO(done, rk__calloc(&out->paired, c->n_runs, sizeof *out->paired, what));
-        out->is_paired = rk__measure_is_of_user(measures[m]);
+        const int error = rk__rating_error_find(out->name);
+        out->is_paired = m < n_measures ? rk__measure_is_of_user(measures[m])
+                                        : error != RK_RATING_RMSE && error != RK_RATING_RMSE_SCALED;
     }
 done:
     rk__free(measures);
+    return status;
+}
+
+/* Puts the errors of ratings behind the metrics, and what each user adds to them. */
+static rk_status add_errors(const rk_model *model, rk_part part, const rk_ranker *ranker,
+                            rk_metrics *metrics, rk_user_values *each)
+{
+    const int64_t n = each->n_users, before = each->n_values;
+    const int64_t after = before + RK_RATING_ERROR_COUNT;
+    double errors[RK_RATING_ERROR_COUNT], *of_users = NULL, *all = NULL;
+    int64_t pairs = 0;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__alloc(&of_users, n * RK_RATING_ERROR_COUNT, sizeof *of_users,
+                                "the values of users"));
+    RK_TRY_GOTO(done, rk__alloc(&all, n * after, sizeof *all, "the values of users"));
+    RK_TRY_GOTO(
+        done, rk__rating_errors(model->dataset,
+                                rk__rating_scale(rk__config_options(model->config), model->dataset),
+                                part, NULL, 0, ranker, errors, &pairs, of_users));
+    RK_TRY_GOTO(done, rk__rating_errors_append(metrics, errors));
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(all + i * after, each->values + i * before, (size_t)before * sizeof *all);
+        memcpy(all + i * after + before, of_users + i * RK_RATING_ERROR_COUNT,
+               RK_RATING_ERROR_COUNT * sizeof *all);
+        all[i * after + before + RK_RATING_RMSE] = 0; /* not of a user, as coverage */
+        all[i * after + before + RK_RATING_RMSE_SCALED] = 0;
+    }
+    rk__free(each->values);
+    each->values = all;
+    each->n_values = after;
+    all = NULL;
+done:
+    rk__free(of_users);
+    rk__free(all);
     return status;
 }
 
@@ -150,6 +188,9 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     rk_ranker ranker = rk__scorer_ranker(model->scorer);
     RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config),
                                         c->how.part, &ranker, w->hooks, &metrics, &each));
+    if (w->rates) {
+        RK_TRY_GOTO(done, add_errors(model, c->how.part, &ranker, &metrics, &each));
+    }
     RK_TRY_GOTO(done, take_shape(w, model, &metrics, folder));
     c->runs[r].epoch = c->runs[r].seeds == 1 ? model->epoch : 0;
     int64_t n = each.n_users * each.n_values, seeds = c->runs[r].seeds;
@@ -176,7 +217,6 @@ static rk_status evaluate_side(work *w, int64_t r)
     rk_compared_run *run = &w->c->runs[r];
     int64_t first = -1;
     RK_TRY(find_seeds(run->folder, &first, &run->seeds));
-    RK_TRY(load_config(run->folder, &w->sides[r].config));
     if (r == 0) {
         RK_TRY(rk__strdup(&w->assignments[N_SHARED], "train.refit=false"));
     }
@@ -319,6 +359,11 @@ static rk_status compare(work *w, const char *const *run_dirs)
     RK_TRY(rk__calloc(&w->sides, c->n_runs, sizeof *w->sides, "compared runs"));
     for (int64_t r = 0; r < c->n_runs; r++) {
         RK_TRY(rk__strdup((char **)&c->runs[r].folder, run_dirs[r]));
+    }
+    w->rates = true;
+    for (int64_t r = 0; r < c->n_runs; r++) {
+        RK_TRY(load_config(run_dirs[r], &w->sides[r].config));
+        w->rates = w->rates && rk__model_of(rk__config_options(w->sides[r].config))->rates;
     }
     for (int64_t r = 0; r < c->n_runs; r++) {
         RK_TRY(evaluate_side(w, r));

@@ -10,6 +10,7 @@
 #include "data/holdout.h"
 #include "eval/audit.h"
 #include "eval/metrics.h"
+#include "eval/ratings.h"
 #include "eval/slices.h"
 #include "eval/trace.h"
 
@@ -414,6 +415,10 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     ranker.by_row = by_row;
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
+    if (w->model->engine.model.model->rates && !w->how->popularity && !w->how->holdout) {
+        RK_TRY(rk__evaluate_ratings(&w->dataset, &w->options, w->part, w->more.users,
+                                    w->more.n_users, &ranker, &out->ratings));
+    }
     RK_TRY(w->how->slices ? fill_slices(w, out) : RK_OK);
     return w->how->each ? hand_over_each(w, out) : RK_OK;
 }

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "config/options.h"
+#include "rankine/metrics.h"
 #include "rankine/report.h"
 #include "rankine/train.h"
 #include "train/json.h"
@@ -232,6 +233,43 @@ static void add_part(const seeds *s, rk_json *json, const char *part, const char
     }
 }
 
+/* The errors of predicted ratings of a part, as above; nothing where the models predict none. */
+static void add_ratings(const seeds *s, rk_json *json)
+{
+    static const char *const simple[] = {"global_mean", "item_mean", "biases"};
+    char path[96];
+    if (!rk_report_text(s->reports[0], "ratings.scale.0")) {
+        return;
+    }
+    rk__json_begin(json, "ratings", '{');
+    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+        const char *name = rk_part_name(part);
+        snprintf(path, sizeof path, "ratings.%s.pairs", name);
+        if (!rk_report_text(s->reports[0], path)) {
+            rk__json_null(json, name);
+            continue;
+        }
+        rk__json_begin(json, name, '{');
+        rk__json_begin(json, "model", '{');
+        for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
+            snprintf(path, sizeof path, "ratings.%s.model.%s", name, rk_rating_error_name(e));
+            add_spread(s, json, rk_rating_error_name(e), path);
+        }
+        rk__json_end(json, '}');
+        for (size_t b = 0; b < sizeof simple / sizeof simple[0]; b++) { /* of train: all the same */
+            rk__json_begin(json, simple[b], '{');
+            for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
+                snprintf(path, sizeof path, "ratings.%s.%s.%s", name, simple[b],
+                         rk_rating_error_name(e));
+                rk__json_real(json, rk_rating_error_name(e), rk_report_number(s->reports[0], path));
+            }
+            rk__json_end(json, '}');
+        }
+        rk__json_end(json, '}');
+    }
+    rk__json_end(json, '}');
+}
+
 /* A mean over runs on several data sets would be a mean of nothing. */
 static rk_status check_same_data(const seeds *s)
 {
@@ -283,6 +321,7 @@ static rk_status write_report(const seeds *s)
                  part == RK_VALID ? "popularity.valid." : "popularity.test.", true);
     }
     rk__json_end(&json, '}');
+    add_ratings(s, &json);
     rk__json_begin(&json, "chosen", '{');
     add_spread(s, &json, "epoch", "chosen.epoch");
     rk__json_bool(&json, "on_test", on_test && strcmp(on_test, "true") == 0);

@@ -238,6 +238,11 @@ typedef struct cli_metric_row {
     double trace;             /* by traces; NaN = not known: no column where nobody knows it */
 } cli_metric_row;
 void cli_print_metrics(FILE *out, const char *title, const cli_metric_row *rows, int64_t n);
+/* The errors of predicted ratings, RK_RATING_ERRORS rows in their order. */
+typedef struct cli_rating_row {
+    double model, global_mean, item_mean, biases;
+} cli_rating_row;
+void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows);
 /* Prints the report of a finished run. */
 void cli_print_report(FILE *out, const rk_report *report);
 /* Prints the report of several seeds, which has "seeds.count". */

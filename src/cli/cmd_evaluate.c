@@ -131,6 +131,34 @@ static void json_slices(cli_json *j, const evaluated *e)
     cli_json_close(j, ']');
 }
 
+static void json_errors(cli_json *j, const char *key, const double *errors)
+{
+    cli_json_key(j, key);
+    cli_json_open(j, '{');
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        cli_json_key(j, rk_rating_error_name(i));
+        cli_json_real(j, errors[i]);
+    }
+    cli_json_close(j, '}');
+}
+
+static void json_ratings(cli_json *j, const rk_ratings *r)
+{
+    cli_json_key(j, "ratings");
+    cli_json_open(j, '{');
+    json_number(j, "pairs", r->pairs);
+    cli_json_key(j, "scale");
+    cli_json_open(j, '[');
+    cli_json_real(j, r->low);
+    cli_json_real(j, r->high);
+    cli_json_close(j, ']');
+    json_errors(j, "model", r->model);
+    json_errors(j, "global_mean", r->global_mean);
+    json_errors(j, "item_mean", r->item_mean);
+    json_errors(j, "biases", r->biases);
+    cli_json_close(j, '}');
+}
+
 static void print_json(const evaluated *e)
 {
     cli_json j = {.out = stdout};
@@ -154,6 +182,9 @@ static void print_json(const evaluated *e)
     cli_json_real(&j, e->model.metrics.seconds);
     json_values(&j, "metrics", &e->model.metrics, NULL);
     json_values(&j, "popularity", &e->popularity.metrics, NULL);
+    if (e->model.ratings.pairs > 0) {
+        json_ratings(&j, &e->model.ratings);
+    }
     if (has_expected(&e->model.metrics)) {
         json_expected(&j, "expected", &e->model.metrics);
         json_expected(&j, "popularity_expected", &e->popularity.metrics);
@@ -228,6 +259,18 @@ static void print_holdout(const evaluated *e)
            cli_count(f.users).s);
 }
 
+static void print_ratings(const rk_ratings *r)
+{
+    cli_rating_row rows[RK_RATING_ERRORS];
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        rows[i] = (cli_rating_row){r->model[i], r->global_mean[i], r->item_mean[i], r->biases[i]};
+    }
+    printf(
+        "\n%s ratings, on a scale from %g to %g; mean, item mean and\nbiases are those of train\n",
+        cli_count(r->pairs).s, r->low, r->high);
+    cli_print_ratings(stdout, "ratings", rows);
+}
+
 static void print_table(const evaluated *e)
 {
     const rk_metrics *model = &e->model.metrics, *popularity = &e->popularity.metrics;
@@ -262,6 +305,9 @@ static void print_table(const evaluated *e)
         printf("metrics as %s counts them (eval.style)\n", style_of(e));
     }
     cli_print_audit(stdout, title, &e->audit);
+    if (e->model.ratings.pairs > 0) {
+        print_ratings(&e->model.ratings);
+    }
     if (e->args->slices) {
         print_slices(e, false);
         print_slices(e, true);

@@ -1,5 +1,7 @@
 /* rankine recommend: the best items for known users, or for somebody known only by items. */
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "answers.h"
@@ -7,7 +9,7 @@
 enum { AT_ONCE = 1024, MOST_ANSWERS = 1 << 20 };
 
 typedef struct recommend_args {
-    cli_list users, items, labels, tops;
+    cli_list users, items, ratings, labels, tops;
     const char *device, *data, *seen, *users_file;
     cli_sink_args sink;
     cli_limits limits;
@@ -24,6 +26,7 @@ typedef struct request {
     const rk_dataset *dataset;
     cli_asking users, items;
     int32_t *list;     /* the items; owned */
+    float *ratings;    /* of them; owned; NULL = none are given */
     cli_request shown; /* of all this what rows say; lent */
     rk_selection selection;
     cli_tops tops;
@@ -95,6 +98,7 @@ static rk_status answer_some(request *r, workspace *at, const cli_asked *users, 
         if (!users) {
             at->queries[known] = cli_context_query(&r->args->context, -1);
             at->queries[known].items = r->list;
+            at->queries[known].weights = r->ratings;
             at->queries[known++].n_items = r->items.n;
         } else if (users[i].index >= 0) {
             at->queries[known++] = cli_context_query(&r->args->context, users[i].index);
@@ -183,6 +187,37 @@ static int find_all(const cli *c, request *r)
     return code ? code : cli_ask_labels(&r->items, d, &args->labels);
 }
 
+/* The numbers of --ratings, one for each item that was named. */
+static int take_ratings(request *r)
+{
+    const cli_list *words = &r->args->ratings;
+    int64_t given = 0, known = 0;
+    if (words->n == 0) {
+        return 0;
+    }
+    r->ratings = cli_alloc((size_t)r->items.n, sizeof *r->ratings);
+    for (int i = 0; i < words->n; i++) {
+        for (const char *at = words->v[i]; *at;) {
+            char *end = NULL;
+            const double rating = strtod(at, &end);
+            if (end == at || (*end && *end != ',' && *end != ' ') || !isfinite(rating)) {
+                return cli_usage("recommend", "--ratings '%s': must be numbers, e.g. 4.5,3",
+                                 words->v[i]);
+            }
+            if (given < r->items.n && r->items.v[given].index >= 0) {
+                r->ratings[known++] = (float)rating;
+            }
+            given++;
+            at = end + strspn(end, ", ");
+        }
+    }
+    if (given != r->items.n) {
+        return cli_usage("recommend", "--ratings has %lld numbers for %lld items: give one each",
+                         (long long)given, (long long)r->items.n);
+    }
+    return 0;
+}
+
 /* Files for the answers, one for each length, or the standard output. */
 static int open_sinks(request *r)
 {
@@ -262,6 +297,10 @@ static int serve(const cli *c, request *r)
         return code;
     }
     cli_tops_clip(&r->tops, stats->items);
+    code = take_ratings(r);
+    if (code != 0) {
+        return code;
+    }
     r->list = cli_indices(&r->items);
     r->items.n -= r->items.unknown;
     r->shown = (cli_request){.model = r->model,
@@ -288,6 +327,9 @@ static int check(const recommend_args *args, request *r)
         return cli_usage("recommend",
                          "recommend needs one of --user ID..., --users FILE, --all and "
                          "--items ID,ID (or --label TEXT)");
+    }
+    if (args->ratings.n > 0 && !by_items) {
+        return cli_usage("recommend", "--ratings are those of the items of --items: name these");
     }
     if (args->include_known && strcmp(args->seen, "all") != 0 && strcmp(args->seen, "none") != 0) {
         return cli_usage("recommend", "--include-known is --seen none; take one of them");
@@ -321,6 +363,7 @@ static int recommend(cli *c, recommend_args *args)
         cli_free(r.paths[i]);
     }
     cli_free(r.list);
+    cli_free(r.ratings);
     rk_lsh_free(r.index);
     rk_model_free(r.model);
     return code;
@@ -337,6 +380,10 @@ int cmd_recommend(cli *c, int argc, char **argv)
         {"--items", CLI_MANY, &args.items, "ID,ID...",
          "instead: a new user who is known by these items; @FILE reads them from\n"
          "a file, one a line",
+         0, 0},
+        {"--ratings", CLI_MANY, &args.ratings, "R,R...",
+         "what they rate these items with, one each: for models that predict ratings,\n"
+         "which need it (als, svd); for others a weight",
          0, 0},
         {"--label", CLI_MANY, &args.labels, "TEXT...",
          "the same by words of the items' labels: --label \"star wars\"", 0, 0},
@@ -399,6 +446,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
     }
     cli_free(args.users.v);
     cli_free(args.items.v);
+    cli_free(args.ratings.v);
     cli_free(args.labels.v);
     cli_free(args.tops.v);
     cli_limits_free(&args.limits);

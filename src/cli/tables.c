@@ -326,6 +326,53 @@ static void print_metrics_report(FILE *out, const rk_report *report)
     }
 }
 
+void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows)
+{
+    const bool colour = cli_colour(out);
+    fprintf(out, "%s%-16s%11s%11s%11s%11s%s\n", cli_bold(colour), title, "model", "mean",
+            "item mean", "biases", cli_plain(colour));
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        const cli_rating_row *r = &rows[i];
+        const bool better = colour && r->model < r->biases;
+        fprintf(out, "  %-14s%s%11.5f%s%11.5f%11.5f%11.5f\n", rk_rating_error_name(i),
+                cli_green(better), r->model, cli_plain(better), r->global_mean, r->item_mean,
+                r->biases);
+    }
+}
+
+/* Errors of predicted ratings at a path of the report; false where there are none. */
+static bool print_ratings_at(FILE *out, const rk_report *report, const char *path,
+                             const char *title)
+{
+    static const char *const whose[] = {"model", "global_mean", "item_mean", "biases"};
+    cli_rating_row rows[RK_RATING_ERRORS];
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        double *const values[] = {&rows[i].model, &rows[i].global_mean, &rows[i].item_mean,
+                                  &rows[i].biases};
+        for (size_t w = 0; w < sizeof whose / sizeof whose[0]; w++) {
+            char *full = cli_format("%s.%s.%s", path, whose[w], rk_rating_error_name(i));
+            *values[w] = rk_report_number(report, full);
+            cli_free(full);
+        }
+    }
+    if (!isfinite(rows[0].model)) {
+        return false;
+    }
+    cli_print_ratings(out, title, rows);
+    return true;
+}
+
+static void print_ratings_report(FILE *out, const rk_report *report)
+{
+    bool any = print_ratings_at(out, report, "ratings.valid", "ratings, valid");
+    any = print_ratings_at(out, report, "ratings.test", "ratings, test") || any;
+    if (any) {
+        fprintf(out, "%-16s mean, item mean, biases: of train, on a scale\n%-16s from %g to %g\n",
+                "", "", rk_report_number(report, "ratings.scale.0"),
+                rk_report_number(report, "ratings.scale.1"));
+    }
+}
+
 static void print_chosen(FILE *out, const rk_report *report)
 {
     double value = rk_report_number(report, "chosen.value");
@@ -391,6 +438,7 @@ static void print_refit(FILE *out, const rk_report *report)
                     rk_report_number(report, path + strlen("refit.")));
         }
     }
+    (void)print_ratings_at(out, report, "refit.ratings", "ratings, refit");
 }
 
 /* A training whose loss has grown beyond all measure. */
@@ -485,11 +533,38 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
     cli_free(prefix);
 }
 
+/* Errors of predicted ratings over the seeds, beside those of mean and biases. */
+static void print_ratings_spread(FILE *out, const rk_report *report, const char *part)
+{
+    const bool colour = cli_colour(out);
+    for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+        const char *name = rk_rating_error_name(i);
+        char *mean = cli_format("ratings.%s.model.%s.mean", part, name);
+        char *sd = cli_format("ratings.%s.model.%s.sd", part, name);
+        char *biases = cli_format("ratings.%s.biases.%s", part, name);
+        if (i == 0 && rk_report_text(report, mean)) {
+            char *title = cli_format("ratings, %s", part);
+            fprintf(out, "%s%-15s%12s%12s%12s%s\n", cli_bold(colour), title, "mean", "sd", "biases",
+                    cli_plain(colour));
+            cli_free(title);
+        }
+        if (rk_report_text(report, mean)) {
+            fprintf(out, "%-15s%12.5f%12.5f%12.5f\n", name, rk_report_number(report, mean),
+                    rk_report_number(report, sd), rk_report_number(report, biases));
+        }
+        cli_free(mean);
+        cli_free(sd);
+        cli_free(biases);
+    }
+}
+
 void cli_print_seeds(FILE *out, const rk_report *report)
 {
     const char *on_test = rk_report_text(report, "chosen.on_test");
     print_spread(out, report, rk_part_name(RK_VALID));
     print_spread(out, report, rk_part_name(RK_TEST));
+    print_ratings_spread(out, report, rk_part_name(RK_VALID));
+    print_ratings_spread(out, report, rk_part_name(RK_TEST));
     print_spread(out, report, "refit");
     fprintf(out, "seeds     %s, from %s\n          epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
@@ -507,6 +582,7 @@ void cli_print_seeds(FILE *out, const rk_report *report)
 void cli_print_report(FILE *out, const rk_report *report)
 {
     print_metrics_report(out, report);
+    print_ratings_report(out, report);
     cli_print_report_audit(out, report);
     print_diverged(out, report);
     print_chosen(out, report);

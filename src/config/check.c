@@ -1,7 +1,5 @@
-/*
- * What no single option can see. A message names the options, their values and
- * where those came from, and says what to change.
- */
+/* What no single option can see. A message names the options, their values and where those came
+ * from, and says what to change. */
 #include <math.h>
 #include <string.h>
 
@@ -495,6 +493,7 @@ static rk_status check_neighbours(const rk_config *config)
 /* Everything but the sources and which options are read. */
 static rk_status check_rest(const rk_config *config)
 {
+    RK_TRY(rk__config_check_values(config));
     RK_TRY(check_fields(config));
     RK_TRY(check_split(config));
     RK_TRY(check_propagation(config));

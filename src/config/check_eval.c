@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/rating_error.h"
 #include "config/internal.h"
 
 /* Who listens again is held out only where the ranking may show what they know. */
@@ -75,6 +76,9 @@ static rk_status check_watched_metric(const rk_config *config)
     int64_t k = 0;
     if (is_of_order(o)) {
         return RK_OK;
+    }
+    if (rk__rating_error_find(o->eval.metric) >= 0) {
+        return RK_OK; /* of ratings: whether the model predicts any is asked with the model */
     }
     if (!at || rk__parse_int(at + 1, strlen(at + 1), &k) != RK_PARSE_OK) {
         RK_FAIL(RK_ERR_CONFIG, "%s: write METRIC@K, e.g. ndcg@%lld",

@@ -78,6 +78,8 @@ rk_status rk__config_read_list(rk_config *config, rk_target target, rk_yaml *yam
 
 /* Relations and features, as a part of rk__config_check. */
 rk_status rk__config_check_sides(const rk_config *config);
+/* data.value_range: none, or two numbers. */
+rk_status rk__config_check_values(const rk_config *config);
 /* The options of evaluation. */
 rk_status rk__config_check_eval(const rk_config *config);
 

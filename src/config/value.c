@@ -164,7 +164,8 @@ static rk_status parse_list(rk_option_value *out, const rk_option *row, const rk
                             int64_t n, const char *place, const char *name)
 {
     bool is_reals = row->type == RK_TYPE_REALS; /* they may repeat */
-    if (n == 0 || n > RK_LONGEST_LIST) {
+    const bool may_be_empty = strcmp(row->default_text, "[]") == 0;
+    if ((n == 0 && !may_be_empty) || n > RK_LONGEST_LIST) {
         RK_FAIL(RK_ERR_CONFIG, "%s: %s needs 1 to %d elements, not %lld", place, name,
                 RK_LONGEST_LIST, (long long)n);
     }
@@ -290,8 +291,9 @@ static rk_status print_value(char **out, const rk_option *row, const rk_option_v
     case RK_TYPE_INTS:
     case RK_TYPE_REALS:
     case RK_TYPE_CHOICES:
+        rk__buffer_add(&text, "[");
         for (int64_t i = 0; i < n; i++) {
-            rk__buffer_add(&text, i > 0 ? ", " : "[");
+            rk__buffer_add(&text, "%s", i > 0 ? ", " : "");
             rk__buffer_add_bytes(&text, items[i].at, (int64_t)items[i].length);
         }
         rk__buffer_add(&text, "]");
@@ -393,7 +395,7 @@ static int64_t split_default(rk_scalar out[MOST_DEFAULTS], const char *text)
 {
     int64_t n = 0;
     RK_ASSERT(text[0] == '[');
-    while (*text != ']') {
+    while (*text != ']' && strcmp(text, "[]") != 0) {
         text += *text == '[' ? 1 : 2; /* behind ", " */
         size_t length = strcspn(text, ",]");
         RK_ASSERT(n < MOST_DEFAULTS);

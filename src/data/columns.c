@@ -160,6 +160,13 @@ static rk_status check_options(const rk_config *config, const rk_columns *column
     if (o->n_fields == 0 && columns->fields) {
         RK_FAIL(RK_ERR_CONFIG, "the columns have fields, but data.fields names none");
     }
+    const rk_reals range = o->data.value_range;
+    for (int64_t row = 0; range.n == 2 && columns->values && row < columns->n; row++) {
+        if (columns->values[row] < range.v[0] || columns->values[row] > range.v[1]) {
+            RK_FAIL(RK_ERR_DATA, "row %lld: the value %g lies outside of data.value_range [%g, %g]",
+                    (long long)row, columns->values[row], range.v[0], range.v[1]);
+        }
+    }
     for (int64_t row = 0; is_given && o->split.carve_valid > 0 && row < columns->n; row++) {
         if (columns->parts[row] == RK_VALID) {
             RK_FAIL(RK_ERR_CONFIG,

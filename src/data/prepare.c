@@ -80,6 +80,9 @@ static void add_row_options(rk_buffer *b, const rk_options *o)
     if (has_values) {
         rk__buffer_add(b, "repeat_value %d,", o->data.repeat_value);
     }
+    if (has_values && o->data.value_range.n == 2) {
+        rk__buffer_add(b, "value_range %a,%a,", o->data.value_range.v[0], o->data.value_range.v[1]);
+    }
     if (rk__split_goes_by_row(o)) {
         rk__buffer_add(b, "ties %d,", o->split.ties);
     }

@@ -265,8 +265,10 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
     double now = rk__now();
     watch w = {hooks, path, now, now};
     const int64_t first = raw->n;
-    const rk_reader_options how = {
-        .ids = options->data.ids, .missing = options->data.missing_ids, .stop = rk__stop_of(hooks)};
+    const rk_reader_options how = {.ids = options->data.ids,
+                                   .missing = options->data.missing_ids,
+                                   .value_range = options->data.value_range,
+                                   .stop = rk__stop_of(hooks)};
     RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
     RK_TRY_GOTO(done, rk__reader_want_fields(reader, options, source, path));
     if (raw->needs_times && !rk__reader_has_time(reader)) {

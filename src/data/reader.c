@@ -1,6 +1,7 @@
 /* Dispatch to the formats, and their common parts: ids, counts, paths. */
 #include "data/reader.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -37,6 +38,8 @@ rk_status rk__reader_open_lines(rk_reader **out, const rk_source_options *source
     RK_TRY(rk__calloc(&reader, 1, sizeof *reader, "a reader"));
     reader->rule = (rk_id_rule){.ids = how->ids, .missing = how->missing};
     reader->times = (rk_times){.unit = source->time_unit};
+    reader->least = how->value_range.n == 2 ? how->value_range.v[0] : -INFINITY;
+    reader->most = how->value_range.n == 2 ? how->value_range.v[1] : INFINITY;
     lines.stop = how->stop;
     lines.is_latin1 = source->encoding == RK_ENCODING_LATIN1;
     rk_status status = open_format(reader, source, path, lines);

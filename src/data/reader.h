@@ -37,8 +37,9 @@ rk_status rk__reader_open(rk_reader **out, const rk_source_options *source, cons
                           int ids);
 
 typedef struct rk_reader_options {
-    int ids;      /* RK_IDS_* */
-    int missing;  /* RK_MISSING_* */
+    int ids;              /* RK_IDS_* */
+    int missing;          /* RK_MISSING_* */
+    rk_reals value_range; /* data.value_range: a value outside of it is an error */
     rk_stop stop; /* asked now and then, also while a pipe has nothing to read; on the thread that
                    * opens and reads */
 } rk_reader_options;

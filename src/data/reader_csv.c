@@ -17,6 +17,13 @@ static rk_status read_value(const rk_reader *reader, double *out)
         RK_FAIL_AT(&table->lines, text.at, "%s '%s' is beyond 3.4e38, what a value may be",
                    table->titles[reader->value], rk__shown(text).text);
     }
+    if (*out < reader->least || *out > reader->most) {
+        rk_text text = table->fields[reader->value];
+        RK_FAIL_AT(&table->lines, text.at,
+                   "%s '%s' lies outside of data.value_range [%g, %g]; leave such rows out by the "
+                   "'where' of the source, or mend the range",
+                   table->titles[reader->value], rk__shown(text).text, reader->least, reader->most);
+    }
     return RK_OK;
 }
 

@@ -16,6 +16,7 @@ struct rk_reader {
     /* all but adjacency */
     rk_table table;
     int user, item, time, value; /* places; time and value may be -1 */
+    double least, most;          /* that a value may be */
     rk_times times;
     rk_where where;
     int n_fields;         /* of data.fields */

@@ -220,5 +220,13 @@ rk_status rk__metrics_text(char **out)
     rk__buffer_add(&text, "  %-10s%-11s= %s\n", #style, #name "@K", formula);
     RK_METRIC_STYLES(STYLE)
 #undef STYLE
+    rk__buffer_add(&text,
+                   "\n"
+                   "Models of ratings (als, svd) have errors over all held-out ratings r, too, of\n"
+                   "predictions p within the scale [low, high]; less is better:\n"
+                   "\n");
+#define ERROR(NAME, name, formula) rk__buffer_add(&text, "  %-12s= %s\n", #name, formula);
+    RK_RATING_ERROR_LIST(ERROR)
+#undef ERROR
     return rk__buffer_take(&text, out);
 }

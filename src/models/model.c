@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/rating_error.h"
 #include "models/models.h"
 #include "ops/init_draw.h"
 
@@ -26,6 +27,8 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_GF_CF] = &rk__model_gf_cf,
         [RK_MODEL_PURE_SVD] = &rk__model_pure_svd,
         [RK_MODEL_IALS] = &rk__model_ials,
+        [RK_MODEL_ALS] = &rk__model_als,
+        [RK_MODEL_SVD] = &rk__model_svd,
         [RK_MODEL_FM] = &rk__model_fm,
         [RK_MODEL_GMF] = &rk__model_gmf,
         [RK_MODEL_MLP] = &rk__model_mlp,
@@ -107,6 +110,20 @@ static rk_status check_model(const rk_config *config)
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
     RK_TRY(model->check ? model->check(config) : RK_OK);
+    if (rk__model_is_by_gradients(model) && o->loss.kind == RK_LOSS_MSE && !model->rates) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which predicts no ratings: take model.kind svd, or a loss "
+                "of rankings, e.g. bpr",
+                rk__config_says(config, "loss.kind").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    if (rk__rating_error_find(o->eval.metric) >= 0 && !model->rates) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which predicts no ratings: take a metric of rankings, e.g. "
+                "ndcg@%lld",
+                rk__config_says(config, "eval.metric").text,
+                rk__config_says(config, "model.kind").text, (long long)o->eval.k.v[0]);
+    }
     RK_TRY(model->scores ? check_pairs(config) : RK_OK);
     RK_TRY(check_held_out_users(config));
     if (o->graph.form == RK_FORM_GRAM && !model->has_gram_form) {
@@ -144,6 +161,13 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
                 "model.kind %s needs the times of interactions under these options, but the data "
                 "set has none: name their column in the key 'time' of each of data.sources",
                 model->name);
+    }
+    if ((needs & RK_NEEDS_VALUES) && !data->train_values) {
+        RK_FAIL(
+            RK_ERR_DATA,
+            "model.kind %s predicts ratings, but the data set has no values: name the column of "
+            "the ratings in the key 'value' of each of data.sources",
+            model->name);
     }
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }

@@ -120,7 +120,10 @@ typedef struct rk_fold_sum {
 } rk_fold_sum;
 
 /* What a model needs of the data set. */
-enum { RK_NEEDS_TIMES = 1 /* times of train interactions */ };
+enum {
+    RK_NEEDS_TIMES = 1,  /* times of train interactions */
+    RK_NEEDS_VALUES = 2, /* values of all interactions: ratings */
+};
 
 typedef struct rk_model_kind {
     const char *name; /* as in model.kind */
@@ -177,8 +180,10 @@ typedef struct rk_model_kind {
                         rk_value item_nodes);
     /* Of a fold_in that is rk__sum_lists: its table and its power. NULL = it is none. */
     rk_fold_sum (*fold_sum)(const rk_model_instance *instance);
-    /* Of a fold_in that is rk__als_fold of "fold.gram": its equations. NULL = it is none. */
+    /* Of a fold_in that is rk__als_fold of "fold.gram", of ratings without it: its equations.
+     * NULL = it is none. */
     rk_als_attr (*fold_equations)(const rk_model_instance *instance);
+    const char *fold_table; /* that they are of; NULL = embeddings */
     const char
         *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
@@ -187,6 +192,8 @@ typedef struct rk_model_kind {
                          * each; users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
+    bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
+                 * ratings, and nobody is ranked for by popularity */
     bool has_members;     /* made of other runs' models: train/members.h opens them */
 } rk_model_kind;
 

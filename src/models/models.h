@@ -17,6 +17,8 @@ extern const rk_model_kind rk__model_ease;
 extern const rk_model_kind rk__model_gf_cf;
 extern const rk_model_kind rk__model_pure_svd;
 extern const rk_model_kind rk__model_ials;
+extern const rk_model_kind rk__model_als;
+extern const rk_model_kind rk__model_svd;
 extern const rk_model_kind rk__model_fm;
 extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
@@ -76,6 +78,19 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
 /* similar of such a model: the cosines of the rows of items. */
 rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
                                 const rk_tile *tile, rk_value item_nodes);
+/* ratings.c: of models of ratings, which have fold_equations. Their tensors are "factors"
+ * [N,dim], with biases [N,dim + 1]; "ratings", whose products are the ratings; and
+ * rk__rating_values beside the edges of the graph where keeps_values. */
+extern const char *const rk__rating_values;
+rk_status rk__rating_declare(rk_model_instance *instance, bool has_bias, bool keeps_values);
+double rk__rating_mean(const rk_model_instance *instance); /* of train */
+/* There is something to learn. */
+rk_status rk__rating_check_data(const rk_options *options, const rk_model_data *data);
+void rk__rating_finish(const rk_model_instance *instance, rk_program *p);
+rk_value rk__rating_fold_in(const rk_model_instance *instance, rk_program *p, const rk_tile *tile);
+rk_value rk__rating_similar(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                            rk_value item_nodes);
+
 /* The same of the rows of a table [users + items, w]. */
 rk_value rk__similar_rows(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
                           rk_value item_nodes, const char *table);

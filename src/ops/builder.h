@@ -459,7 +459,8 @@ rk_tile_lists rk__nearest_lists(rk_program *p, rk_value common, rk_tile_lists li
 rk_value rk__side_gram(rk_program *p, rk_value table, rk_range_attr range);
 /* Solves attr's equations for each of its rows of `table` (stored f32 [R,d], updated in place);
  * `rows` counts both sides as the table does, [R rows], and no column of the range may be a row of
- * it. gram f32 [d,d]: of the other side (rk__side_gram). A row without entries becomes zeros.
+ * it. gram f32 [d,d]: of the other side (rk__side_gram); of ratings RK_NONE, and rows.values are
+ * the ratings. A row without entries becomes zeros.
  * Conjugate gradients start from the present row. A system that is not positive definite leaves
  * its row as it is and is noted in the state as a loss that is not finite. */
 void rk__als_sweep(rk_program *p, rk_csr_values rows, rk_value table, rk_value gram, rk_value state,
@@ -469,6 +470,17 @@ void rk__als_sweep(rk_program *p, rk_csr_values rows, rk_value table, rk_value g
  * zeros. */
 rk_value rk__als_fold(rk_program *p, rk_tile_lists lists, rk_value table, rk_value gram,
                       rk_als_attr attr);
+/* Rows [R,w] of a rating model as rows f32 [R,d+2] whose products, a user's with an item's, are
+ * predicted ratings. offsets i64 [R+1]: nothing was learnt of a row without entries, so what it has
+ * is not looked at.
+ *                with biases (w = d + 1, the last one)    without (w = d)
+ *   user         [x, mean + bias, 1]                      [x, 0, 1]
+ *     no entries [0, mean, 1]                             [0, mean, 1]
+ *   item         [y, 1, bias]                             [y, 1, 0]
+ *     no entries [0, 1, 0]                                [0, 0, mean]
+ * so that without biases whatever was not learnt is rated with the mean. is_plain: the factors
+ * alone, [R,d]. */
+rk_value rk__rating_rows(rk_program *p, rk_value offsets, rk_value rows, rk_rating_attr attr);
 
 /* into (stored f32 [n,n]): entry a,b = common neighbours in `rows` (the graph; values count as 1)
  * of nodes first + a and first + b; `ridge` is added on the diagonal. */

@@ -242,14 +242,28 @@ typedef struct rk_neighbour_lists_attr {
 /* The equations of a row x of a factor model, given the rows v_j of the other side's entries with
  * weights w_j (without values 1):
  *   (gram_weight G + sum_j (p w_j - q) v_j v_j^T + l2_u I) x = sum_j p w_j v_j,
- *   l2_u = l2 * number of entries + l2_constant. */
+ *   l2_u = l2 * number of entries + l2_constant.
+ * Of ratings (is_rating) the values are fitted themselves, and there is no Gram matrix:
+ *   (sum_j v_j v_j^T + l2_u I) x = sum_j (w_j - mean) v_j;
+ * with has_bias the last element of a row is its bias: v_j has 1 in its place, w_j is lowered by
+ * it, and the last element of the diagonal gets bias_l2 * entries + bias_l2_constant. */
 typedef struct rk_als_attr {
     int64_t first, n; /* als_sweep: the rows that are solved; als_fold: first = row of item 0 */
     double gram_weight;
     double p, q;
     double l2, l2_constant;
     int32_t cg_steps; /* 0 = Cholesky; else so many steps of conjugate gradients at most */
+    bool is_rating, has_bias;
+    double mean, bias_l2, bias_l2_constant;
 } rk_als_attr;
+
+/* rating_rows: rows [0, n_users) are users, the others items. */
+typedef struct rk_rating_attr {
+    int64_t n_users;
+    double mean;
+    bool has_bias;
+    bool is_plain; /* the factors alone */
+} rk_rating_attr;
 
 /* With P = A^-1, A_ii P_ii = 1 / (1 - R^2), how well row i follows from the others (the variance
  * inflation factor of regression). Rounding is about 1 / 1e7 of A_ii, so above this the inverse of
@@ -321,9 +335,10 @@ typedef union rk_attr {
     rk_add_lists_attr add_lists;
     rk_similar_attr similar; /* item_neighbours, nearest_lists */
     rk_neighbour_lists_attr neighbour_lists;
-    rk_slim_attr slim; /* slim_columns */
-    rk_als_attr als;     /* als_* */
-    rk_ridge_attr ridge; /* count_gram, ease_factor */
+    rk_slim_attr slim;     /* slim_columns */
+    rk_als_attr als;       /* als_* */
+    rk_rating_attr rating; /* rating_rows* */
+    rk_ridge_attr ridge;   /* count_gram, ease_factor */
     rk_side_attr side;
     rk_basis_attr basis; /* of the family spectral, but side_product */
 } rk_attr;

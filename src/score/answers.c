@@ -54,12 +54,23 @@ static rule rule_of(const rk_selection *selection, int64_t k)
     return (rule){.k = k, .has_least = selection->has_min_score, .least = selection->min_score};
 }
 
+/* A score as it is given: a predicted rating lies within the scale. */
+static float given_score(const rk_scorer *s, float score)
+{
+    if (!s->engine->model.model->rates) {
+        return score;
+    }
+    const float low = (float)s->data.low, high = (float)s->data.high;
+    return score < low ? low : score > high ? high : score;
+}
+
 static void take_row(const rk_scorer *s, const rk_host_tile *t, int64_t i, const rule *r,
                      int32_t *items, float *scores)
 {
     const int64_t there = s->sizes[t->size].k;
     const int32_t *found = t->found + i * there;
     const float *values = t->found_scores + i * there;
+    const bool is_given = t->asker != RK_ASKER_ITEM; /* else likeness */
     int64_t n = 0;
     for (int64_t j = 0; j < there && n < r->k && found[j] >= 0; j++) {
         bool is_kept =
@@ -67,7 +78,7 @@ static void take_row(const rk_scorer *s, const rk_host_tile *t, int64_t i, const
         if (is_kept) {
             items[n] = found[j];
             if (scores) {
-                scores[n] = values[j];
+                scores[n] = is_given ? given_score(s, values[j]) : values[j];
             }
             n++;
         }
@@ -170,6 +181,10 @@ rk_status rk__scorer_basis(rk_scorer *s, const rk_query *query, rk_basis *out, i
     pthread_mutex_unlock(&s->lock);
     RK_TRY(status);
     *out = of[asker];
+    if (asker == RK_ASKER_FOLDED && s->engine->model.model->rates && query->n_items == 0 &&
+        !rk__is_given(s, query->user)) {
+        *out = RK_BASIS_MODEL; /* what is left of the sum: mean and biases of the items */
+    }
     return RK_OK;
 }
 
@@ -201,6 +216,7 @@ static int64_t length_of(const int64_t *offsets, int64_t row)
 static rk_status score_some(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, int64_t at,
                             float *scores)
 {
+    const bool wants_given = t->asker != RK_ASKER_ITEM;
     for (int64_t i = 0; i < t->n; i++) {
         const int64_t left = length_of(lists.offsets, i) - at;
         for (int64_t j = 0; j < RK_PAIRS; j++) {
@@ -212,8 +228,9 @@ static rk_status score_some(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, 
     for (int64_t i = 0; i < t->n; i++) {
         const int64_t left = length_of(lists.offsets, i) - at, first = lists.offsets[i] + at;
         for (int64_t j = 0; j < RK_PAIRS && j < left; j++) {
-            bool is_cold = s->cold[lists.items[first + j]];
-            scores[first + j] = is_cold ? -INFINITY : t->found_scores[i * RK_PAIRS + j];
+            const float score = t->found_scores[i * RK_PAIRS + j];
+            bool is_none = s->cold[lists.items[first + j]] && !s->engine->model.model->rates;
+            scores[first + j] = is_none ? -INFINITY : wants_given ? given_score(s, score) : score;
         }
     }
     return RK_OK;

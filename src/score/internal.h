@@ -134,6 +134,8 @@ void rk__tile_fill_items(const rk_scorer *s, rk_host_tile *tile, const int32_t *
  * sense, or that the model cannot answer. out_counted may be NULL. */
 rk_status rk__query_asker(const rk_scorer *s, const rk_query *query, rk_asker *out,
                           int64_t *out_counted);
+/* Is there an item given of a held-out user that counts? */
+bool rk__is_given(const rk_scorer *s, int64_t user);
 /* Queues it: to the device, its program, the answers back, scores only if they are wanted. Of
  * RK_TILE_PAIRS the items in tile->found are asked for, and there are only scores. */
 rk_status rk__tile_queue(rk_scorer *s, rk_host_tile *tile, bool wants_scores);

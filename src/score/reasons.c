@@ -44,8 +44,9 @@ static rk_status take_history(rk_scorer *s, const rk_query *q, rk_asker asker, i
     rk_host_tile *t = &s->tile;
     int64_t elements = 0;
     if (asker == RK_ASKER_KNOWN && q->user >= 0 && train && !instance->model->is_same_for_all) {
-        bool weighs = instance->model->fold_equations && instance->data.train_values &&
-                      instance->options->model.weigh_by == RK_WEIGH_BY_VALUE;
+        bool weighs =
+            instance->model->fold_equations && instance->data.train_values &&
+            (instance->options->model.weigh_by == RK_WEIGH_BY_VALUE || instance->model->rates);
         out->h = rk__lists_count(train, q->user);
         const int64_t begin = out->h > 0 ? train->offsets[q->user] : 0;
         items = train->items + begin;
@@ -189,16 +190,23 @@ static rk_status solve_for(const rk_scorer *s, const rk_als_attr *attr, const fl
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__alloc(&gram, w * w, sizeof *gram, "the equations of a list"));
     RK_TRY_GOTO(done, rk__alloc(&a, w * w, sizeof *a, "the equations of a list"));
-    RK_TRY_GOTO(done,
-                e->device->read(e->context, rk__store_find(&e->store, "fold.gram"), 0, w, gram));
+    if (attr->is_rating) {
+        memset(gram, 0, (size_t)(w * w) * sizeof *gram);
+    } else {
+        RK_TRY_GOTO(
+            done, e->device->read(e->context, rk__store_find(&e->store, "fold.gram"), 0, w, gram));
+    }
     for (int64_t i = 0; i < w * w; i++) {
         const int64_t row = i / w, col = i % w;
+        const bool is_bias = attr->has_bias && row == w - 1;
         a[i] = attr->gram_weight * (double)gram[i];
         for (int64_t j = 0; j < l->h; j++) {
-            a[i] += (attr->p * (double)l->weights[j] - attr->q) * (double)rows[j * w + row] *
-                    (double)rows[j * w + col];
+            const double left = attr->is_rating ? 1 : attr->p * (double)l->weights[j] - attr->q;
+            a[i] += left * (double)rows[j * w + row] * (double)rows[j * w + col];
         }
-        a[i] += row == col ? attr->l2 * (double)l->h + attr->l2_constant : 0;
+        a[i] += row != col ? 0
+                : is_bias  ? attr->bias_l2 * (double)l->h + attr->bias_l2_constant
+                           : attr->l2 * (double)l->h + attr->l2_constant;
     }
     bool is_definite = cholesky(a, w);
     for (int64_t i = 0; i < n; i++) {
@@ -214,31 +222,47 @@ done:
     return status;
 }
 
+/* What each row of the list is multiplied with; of ratings with biases the rows and those of the
+ * candidates get 1 in place of their bias, as the equations have it. */
+static void take_factors(const rk_als_attr *attr, float *rows, float *candidates, int64_t n,
+                         int64_t w, const history *l, double *factor)
+{
+    for (int64_t j = 0; j < l->h; j++) {
+        const double bias = attr->has_bias ? (double)rows[j * w + w - 1] : 0;
+        factor[j] = attr->is_rating ? (double)l->weights[j] - attr->mean - bias
+                                    : attr->p * (double)l->weights[j];
+    }
+    for (int64_t j = 0; attr->has_bias && j < l->h; j++) {
+        rows[j * w + w - 1] = 1;
+    }
+    for (int64_t i = 0; attr->has_bias && i < n; i++) {
+        candidates[i * w + w - 1] = 1;
+    }
+}
+
 static rk_status parts_of_rows(const rk_scorer *s, const int32_t *items, int64_t n, history *l)
 {
     const rk_model_instance *instance = &s->engine->model;
     const rk_model_kind *m = instance->model;
-    const rk_fold_sum sum = m->fold_sum ? m->fold_sum(instance) : (rk_fold_sum){m->embeddings, 0};
+    const char *table = m->fold_table ? m->fold_table : m->embeddings;
+    const rk_fold_sum sum = m->fold_sum ? m->fold_sum(instance) : (rk_fold_sum){table, 0};
     float *rows = NULL, *candidates = NULL;
     double *x = NULL, *factor = NULL, total = 0;
     int64_t w = 0, same = 0;
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, read_rows(s, sum.table, l->items, l->h, &rows, &w));
-    RK_TRY_GOTO(done, read_rows(s, m->embeddings ? m->embeddings : sum.table, items, n, &candidates,
-                                &same));
+    RK_TRY_GOTO(done, read_rows(s, table ? table : sum.table, items, n, &candidates, &same));
     RK_ASSERT(w == same);
     RK_TRY_GOTO(done, rk__alloc(&x, n * w, sizeof *x, "reasons"));
     RK_TRY_GOTO(done, rk__alloc(&factor, l->h, sizeof *factor, "reasons"));
-    for (int64_t i = 0; i < n * w; i++) {
-        x[i] = (double)candidates[i];
-    }
     for (int64_t j = 0; j < l->h; j++) {
         total += (double)l->weights[j];
     }
     const rk_als_attr attr = m->fold_equations ? m->fold_equations(instance)
                                                : (rk_als_attr){.p = pow(total, -sum.power)};
-    for (int64_t j = 0; j < l->h; j++) {
-        factor[j] = attr.p * (double)l->weights[j];
+    take_factors(&attr, rows, candidates, n, w, l, factor);
+    for (int64_t i = 0; i < n * w; i++) {
+        x[i] = (double)candidates[i];
     }
     if (m->fold_equations) {
         RK_TRY_GOTO(done, solve_for(s, &attr, rows, w, l, x, n));

@@ -28,6 +28,7 @@ typedef struct rk_scorer rk_scorer;
 typedef struct rk_scorer_data {
     const rk_lists *parts[RK_PARTS];
     const float *given_weights; /* of parts[RK_GIVEN], for models that weigh; NULL = 1 each */
+    double low, high;           /* of a model of ratings: scores are given within */
 } rk_scorer_data;
 
 /* Before the engine is bound: adds its tensors to the store. The engine is lent. RK_ERR_CONFIG when

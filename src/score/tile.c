@@ -33,6 +33,27 @@ static int by_item(const void *left, const void *right)
     return (a->weight < b->weight) - (a->weight > b->weight); /* of an item the largest first */
 }
 
+/* The weights of items are ratings here. */
+static rk_status check_ratings(const rk_scorer *s, const rk_query *q)
+{
+    if (q->n_items > 0 && !q->weights) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s predicts ratings, but of %lld items of a query none has a rating: give "
+                "one each, from %g to %g",
+                s->engine->model.model->name, (long long)q->n_items, s->data.low, s->data.high);
+    }
+    for (int64_t i = 0; i < q->n_items; i++) {
+        const double rating = (double)q->weights[i];
+        if (!(rating >= (double)(float)s->data.low && rating <= (double)(float)s->data.high)) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the rating of item %d is %g: it lies outside of the scale, which goes from %g "
+                    "to %g",
+                    q->items[i], rating, s->data.low, s->data.high);
+        }
+    }
+    return RK_OK;
+}
+
 /* A value for each field that the model reads, no more and no fewer. */
 static rk_status check_context(const rk_scorer *s, const rk_query *q)
 {
@@ -95,6 +116,9 @@ static rk_status check_query(const rk_scorer *s, const rk_query *q)
     }
     RK_TRY(rk__tile_check_items(s, q->items, q->n_items));
     RK_TRY(check_context(s, q));
+    if (s->engine->model.model->rates) {
+        return check_ratings(s, q);
+    }
     for (int64_t i = 0; q->weights && i < q->n_items; i++) {
         if (!(q->weights[i] >= 0 && q->weights[i] <= RK_MOST_WEIGHT)) {
             RK_FAIL(
@@ -136,7 +160,8 @@ static int64_t given_items(const rk_scorer *s, int64_t user, int32_t *out, float
  * So it says as little about who asks as an item of weight 0. */
 static bool counts(const rk_scorer *s, const rk_query *q, int64_t i)
 {
-    return !s->cold[q->items[i]] && (!q->weights || q->weights[i] > 0);
+    return !s->cold[q->items[i]] &&
+           (!q->weights || q->weights[i] > 0 || s->engine->model.model->rates);
 }
 
 rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
@@ -157,7 +182,7 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
             counted =
                 rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
-        *out = counted > 0           ? RK_ASKER_FOLDED
+        *out = counted > 0 || m->rates ? RK_ASKER_FOLDED
                : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
                                      : RK_ASKER_NOBODY;
     }
@@ -171,6 +196,11 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
         *out_counted = counted;
     }
     return RK_OK;
+}
+
+bool rk__is_given(const rk_scorer *s, int64_t user)
+{
+    return user >= 0 && given_items(s, user, NULL, NULL) > 0;
 }
 
 /* Entries that a query adds to lists and masks at most. */
@@ -187,6 +217,7 @@ static int64_t room_of(const rk_scorer *s, const rk_query *q)
  * there; and all of them to the mask, unless they may be answered. */
 static rk_status add_given(const rk_scorer *s, rk_host_tile *t, const rk_query *q, bool keep_given)
 {
+    const bool is_rating = s->engine->model.model->rates;
     entry *sorted = NULL;
     int64_t at = t->list_offsets[t->n], mask = t->mask_offsets[t->n];
     RK_TRY(rk__alloc(&sorted, q->n_items, sizeof *sorted, "the items of a query"));
@@ -198,7 +229,7 @@ static rk_status add_given(const rk_scorer *s, rk_host_tile *t, const rk_query *
         if (i > 0 && sorted[i].item == sorted[i - 1].item) {
             continue; /* named twice; the larger weight came first */
         }
-        if (sorted[i].weight > 0 && !s->cold[sorted[i].item]) {
+        if ((sorted[i].weight > 0 || is_rating) && !s->cold[sorted[i].item]) {
             t->items[at] = sorted[i].item;
             t->weights[at++] = sorted[i].weight;
         }

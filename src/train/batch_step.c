@@ -200,6 +200,15 @@ static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values gra
                              : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
 }
 
+/* Of the positives, or RK_NONE. */
+static rk_value use_labels(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
+                           rk_value state)
+{
+    rk_value values = rk__sampling_use_edge_labels(p, &s->engine->store);
+    return values == RK_NONE ? RK_NONE
+                             : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
+}
+
 /* i32 [BF,1], rows of the table of contexts; RK_NONE of a model that reads no fields. */
 static rk_value use_fields(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
                            rk_value state)
@@ -239,7 +248,7 @@ static void score(const rk_step *s, rk_program *p, rk_graph_values graph, const 
     const rk_batch_values pairs = {.nodes = nodes,
                                    .rows = batch->rows,
                                    .fields = use_fields(s, p, graph, nodes, batch->state),
-                                   .labels = RK_NONE,
+                                   .labels = use_labels(s, p, graph, nodes, batch->state),
                                    .state = batch->state,
                                    .batch = s->sample.batch,
                                    .n_candidates = s->sample.n_candidates};

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/timer.h"
+#include "eval/ratings.h"
 #include "train/json.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
@@ -221,8 +222,10 @@ static void tell_scalars(const rk_trainer *t, const rk_metrics *metrics)
 static rk_status judge(rk_trainer *t, int64_t epoch, double value)
 {
     rk_position *p = &t->position;
+    const bool is_error = rk__rating_error_find(t->options->eval.metric) >= 0;
+    const bool is_better = is_error ? value < p->best_value : value > p->best_value;
     t->newest_check = value;
-    if (p->best_epoch > 0 && !(value > p->best_value)) {
+    if (p->best_epoch > 0 && !is_better) {
         p->checks_since_best++;
         if (p->step.step > t->step.schedule.warmup &&
             rk__schedule_plateau(t->options, &p->plateau_checks, &p->step.rate_scale)) {
@@ -312,6 +315,28 @@ static void warn_of_divergence(rk_trainer *t)
     }
 }
 
+/* The metrics of the check: of a model of ratings their errors, too, and nothing else where the
+ * epoch is chosen by one of those. */
+static rk_status check(rk_trainer *t, rk_metrics *out)
+{
+    rk_ranker ranker = rk__scorer_ranker(t->scorer);
+    const bool by_error = rk__rating_error_find(t->options->eval.metric) >= 0;
+    *out = (rk_metrics){0};
+    if (!by_error) {
+        RK_TRY(rk__evaluate(t->dataset, t->options, t->check_part, t->check_users, t->n_check_users,
+                            &ranker, &t->log.hooks, out));
+    }
+    if (t->engine.model.model->rates) {
+        double errors[RK_RATING_ERROR_COUNT];
+        int64_t pairs = 0;
+        RK_TRY(rk__rating_errors(t->dataset, rk__rating_scale(t->options, t->dataset),
+                                 t->check_part, t->check_users, t->n_check_users, &ranker, errors,
+                                 &pairs, NULL));
+        RK_TRY(rk__rating_errors_append(out, errors));
+    }
+    return RK_OK;
+}
+
 static rk_status close_epoch(rk_trainer *t)
 {
     int64_t epoch = t->position.step.epoch + 1;
@@ -322,13 +347,11 @@ static rk_status close_epoch(rk_trainer *t)
     bool checked = t->checks && epoch % t->options->eval.every == 0;
     if (checked) {
         double began = rk__now();
-        rk_ranker ranker = rk__scorer_ranker(t->scorer);
-        status = rk__evaluate(t->dataset, t->options, t->check_part, t->check_users,
-                              t->n_check_users, &ranker, &t->log.hooks, &metrics);
+        status = check(t, &metrics);
         if (status == RK_ERR_INTERRUPTED) {
             return stop_here(t);
         }
-        RK_TRY(status);
+        RK_TRY_GOTO(done, status);
         record->check = rk__metric_find(&metrics, t->options->eval.metric);
         record->check_seconds = rk__now() - began;
         RK_TRY_GOTO(done, judge(t, epoch, record->check));

@@ -78,7 +78,10 @@ static void add_unknown(rk_json *json, const rk_summary *r)
     bool folds_in = rk__instance_folds_in(&r->step->engine->model);
     rk__json_int(json, "users", s->empty_users - (folds_in ? s->given_users : 0));
     rk__json_int(json, "test_users", folds_in && s->given_users > 0 ? 0 : s->cold_test_users);
-    rk__json_text(json, "users_get", m->is_same_for_all ? "the model's ranking" : "popularity");
+    rk__json_text(json, "users_get",
+                  m->is_same_for_all ? "the model's ranking"
+                  : m->rates         ? "ratings of nobody in particular"
+                                     : "popularity");
     rk__json_int(json, "items", s->cold_items);
     rk__json_int(json, "test_items", s->cold_test_items);
     rk__json_text(json, "items_are", "never ranked");
@@ -97,6 +100,49 @@ static void add_metrics(rk_json *json, rk_part part, const rk_metrics *metrics)
     }
     rk__json_int(json, "users", metrics->users);
     rk__json_real(json, "seconds", metrics->seconds);
+    rk__json_end(json, '}');
+}
+
+static void add_errors(rk_json *json, const char *key, const double *errors)
+{
+    rk__json_begin(json, key, '{');
+    for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
+        rk__json_real(json, rk_rating_error_name(e), errors[e]);
+    }
+    rk__json_end(json, '}');
+}
+
+static void add_rating_part(rk_json *json, const char *key, const rk_ratings *e)
+{
+    rk__json_begin(json, key, '{');
+    rk__json_int(json, "pairs", e->pairs);
+    add_errors(json, "model", e->model);
+    add_errors(json, "global_mean", e->global_mean);
+    add_errors(json, "item_mean", e->item_mean);
+    add_errors(json, "biases", e->biases);
+    rk__json_end(json, '}');
+}
+
+/* Nothing of models that predict no ratings. */
+static void add_ratings(rk_json *json, const rk_summary *r)
+{
+    const rk_ratings *any = &r->ratings[r->ratings[RK_TEST].pairs > 0 ? RK_TEST : RK_VALID];
+    if (any->pairs == 0) {
+        return;
+    }
+    rk__json_begin(json, "ratings", '{');
+    rk__json_begin(json, "scale", '[');
+    rk__json_real(json, NULL, any->low);
+    rk__json_real(json, NULL, any->high);
+    rk__json_end(json, ']');
+    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
+        const rk_ratings *e = &r->ratings[part];
+        if (e->pairs == 0) {
+            rk__json_null(json, rk_part_name(part));
+            continue;
+        }
+        add_rating_part(json, rk_part_name(part), e);
+    }
     rk__json_end(json, '}');
 }
 
@@ -227,6 +273,9 @@ static void add_refit(rk_json *json, const rk_refit_facts *refit)
     rk__json_int(json, "interactions", refit->interactions);
     rk__json_text(json, "checkpoint", RK_FILE_REFIT);
     add_metrics(json, RK_TEST, &refit->test);
+    if (refit->ratings.pairs > 0) {
+        add_rating_part(json, "ratings", &refit->ratings);
+    }
     rk__json_end(json, '}');
 }
 
@@ -328,6 +377,7 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_metrics(&json, RK_TEST, &r->model[RK_TEST]);
     add_parts(&json, "popularity", r->popularity);
     add_protocol(&json, r);
+    add_ratings(&json, r);
     add_chosen(&json, r);
     add_refit(&json, &r->refit);
     add_members(&json, r->members);

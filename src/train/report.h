@@ -22,6 +22,7 @@ typedef struct rk_phase_seconds {
 typedef struct rk_refit_facts {
     int64_t epochs, interactions; /* that it was fitted in and to; epochs 0 = there was no refit */
     rk_metrics test;
+    rk_ratings ratings; /* of test; pairs 0 = the model predicts none */
 } rk_refit_facts;
 
 /* What a run came to; everything is lent. */
@@ -43,6 +44,7 @@ typedef struct rk_summary {
     /* By rk_part; count 0 = the part is empty, of trace also: there are no traces. */
     rk_metrics model[3], popularity[3], trace[3];
     rk_audit audit[3];
+    rk_ratings ratings[3]; /* by rk_part; pairs 0 = the model predicts none */
     rk_refit_facts refit;
     rk_phase_seconds seconds;
 } rk_summary;

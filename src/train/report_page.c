@@ -120,6 +120,37 @@ static void add_metrics(rk_buffer *out, const rk_summary *r)
     rk__buffer_add(out, "</table></div>\n");
 }
 
+/* Nothing of models that predict no ratings. */
+static void add_ratings(rk_buffer *out, const rk_summary *r)
+{
+    for (rk_part part = RK_TEST; part >= RK_VALID; part--) {
+        const rk_ratings *e = &r->ratings[part];
+        char pairs[32];
+        if (e->pairs == 0) {
+            continue;
+        }
+        rk__print_count(pairs, e->pairs);
+        rk__buffer_add(
+            out,
+            "<h2>Ratings of %s</h2>\n<p>Errors of %s predicted ratings on the scale from "
+            "%g to %g; less is better.</p>\n<div class=\"scroll\"><table>\n<tr><th>error"
+            "</th><th class=\"next\">model</th><th>global mean</th><th>item mean</th>"
+            "<th>biases</th></tr>\n",
+            rk_part_name(part), pairs, e->low, e->high);
+        for (int64_t i = 0; i < RK_RATING_ERRORS; i++) {
+            const char *name = rk_rating_error_name(i);
+            const bool watched = strcmp(name, r->options->eval.metric) == 0;
+            rk__buffer_add(out, "<tr%s><td>%s</td>", watched ? " class=\"watched\"" : "", name);
+            add_cell(out, " class=\"next\"", e->model[i], 5);
+            add_cell(out, "", e->global_mean[i], 5);
+            add_cell(out, "", e->item_mean[i], 5);
+            add_cell(out, "", e->biases[i], 5);
+            rk__buffer_add(out, "</tr>\n");
+        }
+        rk__buffer_add(out, "</table></div>\n");
+    }
+}
+
 /* What a sampled ranking is over all draws: a table like that above it. */
 static void add_expected(rk_buffer *out, const rk_summary *r)
 {
@@ -427,6 +458,7 @@ rk_status rk__report_page(const rk_summary *r, char **out)
     add_head(&buffer, r);
     rk__buffer_add(&buffer, "<h2>Result</h2>\n");
     add_metrics(&buffer, r);
+    add_ratings(&buffer, r);
     if (r->options->eval.among == RK_AMONG_CANDIDATES) {
         add_expected(&buffer, r);
     }

@@ -19,15 +19,18 @@ static const char *const NAME_SHARE = "sampling.alias_share";
 static const char *const NAME_ALIAS = "sampling.alias_item";
 static const char *const NAME_CUMULATIVE = "sampling.cumulative";
 static const char *const NAME_WEIGHTS = "loss.edge_weights";
+static const char *const NAME_LABELS = "loss.edge_labels";
 static const char *const NAME_BIAS = "loss.logit_bias";
 static const char *const NAME_FACTOR = "loss.degree_factor";
 
-static rk_status find_eligible(rk_sampling *s, const rk_graph *graph)
+/* Somebody with every item has no negatives, which labels do not need. */
+static rk_status find_eligible(rk_sampling *s, const rk_graph *graph, bool has_labels)
 {
+    const int64_t most = graph->n_items - !has_labels;
     for (int64_t u = 0; u < graph->n_users; u++) {
         int64_t degree = rk__graph_degree(graph, u);
-        s->n_eligible_users += degree > 0 && degree < graph->n_items;
-        s->n_skipped_users += degree > 0 && degree == graph->n_items;
+        s->n_eligible_users += degree > 0 && degree <= most;
+        s->n_skipped_users += degree > most;
     }
     if (s->n_eligible_users == 0) {
         RK_FAIL(RK_ERR_DATA,
@@ -43,7 +46,7 @@ static rk_status find_eligible(rk_sampling *s, const rk_graph *graph)
     s->edge_offsets[0] = 0;
     for (int64_t u = 0; u < graph->n_users; u++) {
         int64_t degree = rk__graph_degree(graph, u);
-        if (degree > 0 && degree < graph->n_items) {
+        if (degree > 0 && degree <= most) {
             s->users[n] = (int32_t)u;
             s->edge_offsets[n + 1] = s->edge_offsets[n] + degree;
             n++;
@@ -251,7 +254,7 @@ rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const float
 {
     rk_status status = RK_OK;
     *out = (rk_sampling){0};
-    RK_TRY_GOTO(done, find_eligible(out, graph));
+    RK_TRY_GOTO(done, find_eligible(out, graph, options->loss.kind == RK_LOSS_MSE));
     RK_TRY_GOTO(done, check_catalogue(graph, options));
     out->n_nodes = graph->n_nodes;
     if (options->sampling.negatives == RK_NEGATIVES_POPULAR_POOL) {
@@ -264,6 +267,9 @@ rk_status rk__sampling_init(rk_sampling *out, const rk_graph *graph, const float
     }
     if (options->loss.weigh_by == RK_WEIGH_BY_VALUE) {
         RK_TRY_GOTO(done, build_edge_weights(out, graph, values));
+    }
+    if (options->loss.kind == RK_LOSS_MSE) {
+        out->edge_labels = values;
     }
     if (options->loss.popularity_correction > 0) {
         RK_TRY_GOTO(done, build_logit_bias(out, graph, options));
@@ -315,6 +321,10 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
     if (s->edge_weights) {
         RK_TRY(rk__store_add(store, NAME_WEIGHTS, RK_F32, s->n_edges, 1, s->edge_weights, &number));
     }
+    if (s->edge_labels) {
+        RK_TRY(
+            rk__store_add(store, NAME_LABELS, RK_F32, graph->n_edges, 1, s->edge_labels, &number));
+    }
     if (s->logit_bias) {
         RK_TRY(rk__store_add(store, NAME_BIAS, RK_F32, s->n_nodes, 1, s->logit_bias, &number));
     }
@@ -324,7 +334,8 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
     int32_t n_candidates = (int32_t)options->sampling.per_positive;
     if (options->sampling.negatives == RK_NEGATIVES_DYNAMIC) {
         n_candidates = (int32_t)options->sampling.candidates;
-    } else if (options->sampling.negatives == RK_NEGATIVES_IN_BATCH) {
+    } else if (options->sampling.negatives == RK_NEGATIVES_IN_BATCH ||
+               options->loss.kind == RK_LOSS_MSE) {
         n_candidates = 0;
     }
     *out_attr = (rk_sample_attr){
@@ -389,6 +400,11 @@ rk_sample_values rk__sampling_use(rk_program *program, const rk_store *store)
 rk_value rk__sampling_use_edge_weights(rk_program *program, const rk_store *store)
 {
     return use_if_there(program, store, NAME_WEIGHTS);
+}
+
+rk_value rk__sampling_use_edge_labels(rk_program *program, const rk_store *store)
+{
+    return use_if_there(program, store, NAME_LABELS);
 }
 
 rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store)

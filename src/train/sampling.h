@@ -24,6 +24,7 @@ typedef struct rk_sampling {
     int64_t *cumulative; /* n_eligible_edges + 1, weights of the edges before one; of
                            * sampling.weigh_by value, or NULL; owned */
     float *edge_weights; /* of the users' edges, of loss.weigh_by value, or NULL; owned */
+    const float *edge_labels; /* likewise, of loss.kind mse, or NULL; lent */
     int64_t n_edges;
     float *degree_factor; /* n_nodes, of the weights of loss.kind bce, or NULL; owned */
     int64_t n_nodes;
@@ -43,6 +44,7 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
 rk_value rk__sampling_use_logit_bias(rk_program *program, const rk_store *store);
 /* f32 [E,1]: what the terms of the users' edges are multiplied by; or RK_NONE. */
 rk_value rk__sampling_use_edge_weights(rk_program *program, const rk_store *store);
+rk_value rk__sampling_use_edge_labels(rk_program *program, const rk_store *store);
 /* f32 [N,1]: sqrt(d + 1) / d of a user, 1 / sqrt(d + 1) of an item; or RK_NONE. */
 rk_value rk__sampling_use_degree_factor(rk_program *program, const rk_store *store);
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "eval/ratings.h"
+
 /* What will be allocated, told and compared with what there is. */
 static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_scorer *scorer,
                              const rk_hooks *hooks)
@@ -34,11 +36,16 @@ static void warn_of_skipped_users(const rk_step *step, const rk_hooks *hooks)
 static rk_status build(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                        const rk_dataset *dataset, const rk_hooks *hooks)
 {
-    const bool weighs = engine->options->model.weigh_by == RK_WEIGH_BY_VALUE &&
-                        rk__model_of(engine->options)->fold_equations;
+    const rk_options *o = engine->options;
+    const bool rates = engine->model.model->rates;
+    const bool weighs =
+        rates || (o->model.weigh_by == RK_WEIGH_BY_VALUE && rk__model_of(o)->fold_equations);
+    const rk_rating_scale scale = rates ? rk__rating_scale(o, dataset) : (rk_rating_scale){0, 0};
     const rk_scorer_data lists = {{&dataset->parts[RK_TRAIN], &dataset->parts[RK_VALID],
                                    &dataset->parts[RK_TEST], &dataset->parts[RK_GIVEN]},
-                                  weighs ? dataset->details[RK_GIVEN].value : NULL};
+                                  weighs ? dataset->details[RK_GIVEN].value : NULL,
+                                  scale.low,
+                                  scale.high};
     if (step) {
         RK_TRY(rk__step_create(step, engine, (rk_step_how){0}, hooks));
     }
@@ -102,10 +109,11 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
                 "'value' of each of data.sources, or set data.repeat_value=count",
                 option, dataset->name);
     }
-    if (!option && has_values && step && hooks && hooks->log) {
+    if (!option && has_values && !rk__model_of(options)->rates && step && hooks && hooks->log) {
         hooks->log(hooks->user, RK_LOG_INFO,
                    "interactions have values, but nothing looks at them: model.weigh_by (ials, "
-                   "user_knn, pure_svd), loss.weigh_by or sampling.weigh_by would");
+                   "user_knn, pure_svd), loss.weigh_by, "
+                   "sampling.weigh_by or a model of ratings (als, svd) would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));

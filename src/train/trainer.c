@@ -18,6 +18,7 @@
 #include "base/timer.h"
 #include "eval/audit.h"
 #include "eval/popularity.h"
+#include "eval/ratings.h"
 #include "eval/trace.h"
 #include "train/member_weights.h"
 #include "train/refit.h"
@@ -154,10 +155,11 @@ static void warn_of_unknown(rk_trainer *t)
     }
     if (s->empty_users > folded && !m->is_same_for_all) {
         rk__log(&t->log, RK_LOG_WARNING,
-                "%lld of %lld users have no train interaction (%lld of them are tested): they are "
-                "ranked for by popularity",
+                "%lld of %lld users have no train interaction (%lld of them are tested): %s",
                 (long long)(s->empty_users - folded), (long long)s->users,
-                (long long)(folded > 0 ? 0 : s->cold_test_users));
+                (long long)(folded > 0 ? 0 : s->cold_test_users),
+                m->rates ? "their ratings are predicted as those of nobody in particular"
+                         : "they are ranked for by popularity");
     }
     if (s->cold_items > 0) {
         rk__log(&t->log, RK_LOG_WARNING,
@@ -399,6 +401,10 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part, 
         RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->trace, hooks,
                                  &report->trace[part]));
     }
+    if (t->engine.model.model->rates) {
+        RK_TRY(rk__evaluate_ratings(t->dataset, t->options, part, NULL, 0, &by->model,
+                                    &report->ratings[part]));
+    }
     RK_TRY(rk__audit(t->dataset, t->options, part, own, &by->model, &report->audit[part]));
     rk__log(&t->log, RK_LOG_DEBUG, "%s: %s %.5f, popularity %.5f (%lld users)", name, metric,
             rk__metric_find(&report->model[part], metric),
@@ -420,8 +426,12 @@ static rk_status refit_model(rk_trainer *t, rk_refit *refit, rk_summary *report)
         return RK_OK;
     }
     rk_ranker by_model = rk__scorer_ranker(again->scorer);
-    return rk__evaluate(again->dataset, t->options, RK_TEST, NULL, 0, &by_model, &t->log.hooks,
-                        &report->refit.test);
+    RK_TRY(rk__evaluate(again->dataset, t->options, RK_TEST, NULL, 0, &by_model, &t->log.hooks,
+                        &report->refit.test));
+    return rk__model_of(t->options)->rates
+               ? rk__evaluate_ratings(again->dataset, t->options, RK_TEST, NULL, 0, &by_model,
+                                      &report->refit.ratings)
+               : RK_OK;
 }
 
 static void sum_up_seconds(rk_trainer *t, double began)

@@ -341,6 +341,8 @@ static void models_of_phases_are_the_same(void **unused)
         {{"model.kind=ials", "model.weighting=confidence", "model.l2=1"}, 1e-3},
         {{"model.kind=ials", "model.solver=cg"}, 1e-3},
         {{"model.kind=ials", "model.weigh_by=value"}, 1e-3},
+        {{"model.kind=als"}, 1e-3},
+        {{"model.kind=als", "model.biases=false", "model.solver=cg"}, 1e-3},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i += kinds_apart()) {
         same_phases(kinds[i].settings, kinds[i].tolerance);

@@ -1,4 +1,5 @@
 # What needs the real data sets and more than a few seconds; make test leaves the label `long` out.
 rankine_script_test(long/test_anchors.sh)
+rankine_script_test(long/test_rating_anchors.sh)
 rankine_script_test(long/test_image.sh)
 set_tests_properties(long/test_image PROPERTIES TIMEOUT 3600)

@@ -51,11 +51,39 @@ static double weight_of(const list_case *l, int64_t i)
     return l->values ? (double)l->values[i] : 1;
 }
 
+/* The same of ratings: sum v v^T x = sum (w - mean - bias of v) v, v with 1 for its bias. */
+static void make_rating_system(const list_case *l, double *a, double *b)
+{
+    const rk_als_attr *t = &l->attr;
+    int64_t d = l->d, last = t->has_bias ? d - 1 : d;
+    memset(a, 0, (size_t)(d * d) * sizeof *a);
+    memset(b, 0, (size_t)d * sizeof *b);
+    for (int64_t e = 0; e < l->n; e++) {
+        const float *v = l->table + l->columns[e] * d;
+        double rest = (double)l->values[e] - t->mean - (t->has_bias ? (double)v[last] : 0);
+        for (int64_t i = 0; i < d; i++) {
+            double left = i == last ? 1 : (double)v[i];
+            b[i] += left * rest;
+            for (int64_t j = 0; j < d; j++) {
+                a[i * d + j] += left * (j == last ? 1 : (double)v[j]);
+            }
+        }
+    }
+    for (int64_t i = 0; i < d; i++) {
+        a[i * d + i] += i == last ? t->bias_l2 * (double)l->n + t->bias_l2_constant
+                                  : t->l2 * (double)l->n + t->l2_constant;
+    }
+}
+
 /* a [d,d], b [d] */
 static void make_system(const list_case *l, double *a, double *b)
 {
     const rk_als_attr *t = &l->attr;
     int64_t d = l->d;
+    if (t->is_rating) {
+        make_rating_system(l, a, b);
+        return;
+    }
     for (int64_t i = 0; i < d; i++) {
         b[i] = 0;
         for (int64_t j = 0; j < d; j++) {
@@ -156,6 +184,16 @@ static const rk_als_attr forms[] = {
     {.gram_weight = 1, .p = 4, .q = 1, .l2_constant = 2},
 };
 static const int32_t cg_steps[] = {0, 1, 3};
+static const rk_als_attr rating_forms[] = {
+    {.is_rating = true, .l2 = 0.3, .mean = 0.2},
+    {.is_rating = true,
+     .l2 = 0.3,
+     .l2_constant = 0.1,
+     .mean = 0.2,
+     .has_bias = true,
+     .bias_l2 = 0.1,
+     .bias_l2_constant = 0.7},
+};
 
 static float *make_gram(ops_case *c, const float *x, int64_t rows, int64_t d)
 {
@@ -179,15 +217,17 @@ static float *make_weights(ops_case *c, int64_t n, ops_random *r)
     return weights;
 }
 
+enum { RATINGS = 12 }; /* the first number of a case of ratings */
+
 static void als_sweep_of(int number, int64_t d, bool items)
 {
     int64_t users = d < 64 ? 30 : 9, n_items = 40;
     ops_random r = {(uint64_t)(number * 1000 + d) + items};
-    bool has_weights = number % 4 == 1;
+    bool is_rating = number >= RATINGS, has_weights = is_rating || number % 4 == 1;
     ops_case *c =
         ops_begin("als_sweep %d of %s, width %d", number, items ? "items" : "users", (int)d);
     ops_graph g = ops_make_graph(c, users, n_items, 0.3, &r);
-    rk_als_attr attr = forms[number % 2];
+    rk_als_attr attr = is_rating ? rating_forms[number % 2] : forms[number % 2];
     attr.cg_steps = cg_steps[number / 2 % 3];
     attr.first = items ? users : 0;
     attr.n = items ? n_items : users;
@@ -215,7 +255,8 @@ static void als_sweep_of(int number, int64_t d, bool items)
                           weights ? ops_input(c, RK_F32, 2 * g.n_edges, 1, weights) : RK_NONE};
     rk_value table = ops_variable(c, RK_F32, g.n_nodes, d, x);
     rk_value of_state = ops_variable(c, RK_STATE, 1, 1, &state);
-    rk__als_sweep(ops_program(c), rows, table, ops_input(c, RK_F32, d, d, gram), of_state, attr);
+    rk_value of_gram = is_rating ? RK_NONE : ops_input(c, RK_F32, d, d, gram);
+    rk__als_sweep(ops_program(c), rows, table, of_gram, of_state, attr);
     ops_expect_reals(c, table, expected, size, 3e-5);
     ops_expect_exactly(c, of_state, &state);
     ops_run(c, 1);
@@ -226,7 +267,7 @@ static void als_sweep(void)
     als_sweep_of(0, 170, true); /* more than a block of a CUDA device holds */
     als_sweep_of(2, 1010, false);
     for (int w = 0; w < N_WIDTHS; w++) {
-        for (int number = 0; number < 12; number++) {
+        for (int number = 0; number < RATINGS + 6; number++) {
             als_sweep_of(number, widths[w], number % 3 == 0);
         }
     }
@@ -296,7 +337,8 @@ static void als_fold_of(int number, int64_t d)
     enum { LISTS = 6, ITEMS = 50, FIRST = 3 };
     ops_random r = {(uint64_t)(number * 1000 + d)};
     ops_case *c = ops_begin("als_fold %d, width %d", number, (int)d);
-    rk_als_attr attr = forms[number % 2];
+    bool is_rating = number >= RATINGS;
+    rk_als_attr attr = is_rating ? rating_forms[number % 2] : forms[number % 2];
     attr.cg_steps = cg_steps[number / 2 % 3];
     attr.first = FIRST;
     int64_t capacity = LISTS * ITEMS, *offsets = ops_memory(c, LISTS + 1, sizeof *offsets), n = 0;
@@ -326,7 +368,7 @@ static void als_fold_of(int number, int64_t d)
                            ops_input(c, RK_I32, capacity, 1, items),
                            ops_input(c, RK_F32, capacity, 1, weights)};
     rk_value y = rk__als_fold(ops_program(c), lists, ops_input(c, RK_F32, FIRST + ITEMS, d, x),
-                              ops_input(c, RK_F32, d, d, gram), attr);
+                              is_rating ? RK_NONE : ops_input(c, RK_F32, d, d, gram), attr);
     ops_expect_reals(c, y, expected, size, 3e-5);
     ops_run(c, 1);
 }
@@ -336,6 +378,7 @@ static void als_fold(void)
     for (int w = 0; w < N_WIDTHS; w++) {
         for (int number = 0; number < 6; number++) {
             als_fold_of(number, widths[w]);
+            als_fold_of(RATINGS + number, widths[w]);
         }
     }
 }

@@ -27,6 +27,7 @@ rankine_test(train/test_fold_in.c)
 rankine_test(train/test_candidates.c)
 rankine_test(train/test_held_out.c)
 rankine_test(train/test_weights.c)
+rankine_test(train/test_ratings.c)
 rankine_test(train/test_models_bad.c)
 rankine_test(train/test_models_runs.c)
 rankine_test(train/test_fm.c)
@@ -47,7 +48,7 @@ if(NOT RANKINE_SANITIZE)
         device/cpu/rows.c device/cpu/score.c device/cpu/tables.c device/cpu/topk.c
         engine/engine.c engine/snapshot.c
         eval/evaluate.c eval/metrics.c
-        models/ease.c models/ials.c models/item_knn.c models/item_lists.c
+        models/als.c models/ease.c models/ials.c models/item_knn.c models/item_lists.c
         models/lightgcn.c models/model.c
         ops/append.c ops/plan.c ops/program.c
         score/answers.c score/reasons.c score/scorer.c score/tile.c score/variants.c)

@@ -112,7 +112,7 @@ static rk_als_system system_of(const rk_call *call, int64_t first_row)
     const float *gram = call->in[4];
     float *weighted = call->scratch;
     memset(weighted, 0, (size_t)(width * width) * sizeof *weighted);
-    for (int64_t i = 0; i < d; i++) {
+    for (int64_t i = 0; gram && i < d; i++) {
         for (int64_t j = 0; j < d; j++) {
             weighted[i * width + j] = (float)(a->gram_weight * (double)gram[i * d + j]);
         }
@@ -124,7 +124,10 @@ static rk_als_system system_of(const rk_call *call, int64_t first_row)
                            .width = width,
                            .p = (float)a->p,
                            .q = (float)a->q,
-                           .cg_steps = a->cg_steps};
+                           .cg_steps = a->cg_steps,
+                           .is_rating = a->is_rating,
+                           .has_bias = a->has_bias,
+                           .mean = (float)a->mean};
 }
 
 /* Row `row` of the lists into x; false where it has no solution. */
@@ -144,7 +147,8 @@ static bool solve_row(const rk_call *call, const rk_als_system *s, int64_t row, 
     const rk_als_list list = {.columns = (const int32_t *)call->in[1] + begin,
                               .values = values ? values + begin : NULL,
                               .n = n,
-                              .l2 = (float)(a->l2 * (double)n + a->l2_constant)};
+                              .l2 = (float)(a->l2 * (double)n + a->l2_constant),
+                              .bias_l2 = (float)(a->bias_l2 * (double)n + a->bias_l2_constant)};
     return call->isa->solve_list(s, &list, x, (float *)(void *)mine);
 }
 

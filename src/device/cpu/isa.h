@@ -64,6 +64,8 @@ typedef struct rk_als_system {
     int64_t width;        /* d, up to a multiple of RK_ALS_WIDTH */
     float p, q;
     int32_t cg_steps;
+    bool is_rating, has_bias;
+    float mean;
 } rk_als_system;
 
 /* The entries of a row. */
@@ -71,7 +73,7 @@ typedef struct rk_als_list {
     const int32_t *columns;
     const float *values; /* NULL = 1 each */
     int64_t n;
-    float l2;
+    float l2, bias_l2;
 } rk_als_list;
 
 enum { RK_ALS_WIDTH = 16 };

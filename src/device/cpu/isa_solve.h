@@ -149,6 +149,9 @@ static void pack_row(const rk_als_system *s, int32_t column, float *out)
     const float *row = s->table + (s->first_row + column) * s->d;
     memcpy(out, row, (size_t)s->d * sizeof *out);
     memset(out + s->d, 0, (size_t)(s->width - s->d) * sizeof *out);
+    if (s->has_bias) {
+        out[s->d - 1] = 1;
+    }
 }
 
 static void fetch_ahead(const rk_als_system *s, const rk_als_list *list, int64_t i)
@@ -167,6 +170,23 @@ static float weight_of(const rk_als_list *list, int64_t i)
     return list->values ? list->values[i] : 1;
 }
 
+/* What an entry's row is multiplied with in the right side. */
+static float right_of(const rk_als_system *s, const rk_als_list *list, int64_t i)
+{
+    if (!s->is_rating) {
+        return s->p * weight_of(list, i);
+    }
+    const float *row = s->table + (s->first_row + list->columns[i]) * s->d;
+    const float rest = list->values[i] - s->mean;
+    return s->has_bias ? rest - row[s->d - 1] : rest;
+}
+
+/* And its product with itself in the matrix. */
+static float left_of(const rk_als_system *s, float right)
+{
+    return s->is_rating ? 1 : right - s->q;
+}
+
 /* Entries [first, end), at most LIST_ROWS: the rows as they are and times their coefficients; what
  * they add to b. */
 static void pack_scaled(const rk_als_system *s, const rk_als_list *list, int64_t first, int64_t end,
@@ -174,7 +194,7 @@ static void pack_scaled(const rk_als_system *s, const rk_als_list *list, int64_t
 {
     int64_t width = s->width;
     for (int64_t i = first; i < end; i++, rows += width, scaled += width) {
-        float w = s->p * weight_of(list, i), coefficient = w - s->q;
+        float w = right_of(s, list, i), coefficient = left_of(s, w);
         fetch_ahead(s, list, i);
         pack_row(s, list->columns[i], rows);
         for (int64_t c = 0; c < width; c += LANES) {
@@ -197,6 +217,9 @@ static bool solve_directly(const rk_als_system *s, const rk_als_list *list, floa
     memset(b, 0, (size_t)width * sizeof *b);
     for (int64_t k = 0; k < width; k++) {
         a[k * width + k] += k < s->d ? list->l2 : 1;
+    }
+    if (s->has_bias) {
+        a[(s->d - 1) * (width + 1)] = list->bias_l2; /* there is no Gram matrix */
     }
     for (int64_t first = 0; first < list->n; first += LIST_ROWS) {
         int64_t end = first + LIST_ROWS < list->n ? first + LIST_ROWS : list->n;
@@ -221,11 +244,21 @@ INLINE float dot_packed(const float *a, const float *b, int64_t width)
     return vec_sum(sum);
 }
 
-/* y = l2 x + gram x. The matrix is symmetric: its rows times the elements of x, four vectors of y
- * at a time. */
-static void multiply_gram(const rk_als_system *s, float l2, const float *x, float *y)
+/* y = l2 x + gram x, l2 of the list. The matrix is symmetric: its rows times the elements of x,
+ * four vectors of y at a time. */
+static void multiply_gram(const rk_als_system *s, const rk_als_list *list, const float *x, float *y)
 {
     int64_t width = s->width;
+    const float l2 = list->l2;
+    if (s->is_rating) { /* there is no Gram matrix */
+        for (int64_t c = 0; c < width; c += LANES) {
+            vec_store(y + c, vec_load(x + c) * l2);
+        }
+        if (s->has_bias) {
+            y[s->d - 1] = list->bias_l2 * x[s->d - 1];
+        }
+        return;
+    }
     for (int64_t c = 0; c < width; c += 4 * LANES) {
         int64_t n = (width - c) / LANES < 4 ? (width - c) / LANES : 4;
         const float *column = s->gram + c;
@@ -253,7 +286,7 @@ static void multiply_gram(const rk_als_system *s, float l2, const float *x, floa
 /* What the entries of a list add to y. */
 typedef struct als_pass {
     const float *x;
-    bool is_residual; /* y += (p w - (p w - q) <row, x>) row, else y += (p w - q) <row, x> row */
+    bool is_residual; /* y += (right - left <row, x>) row, else y += left <row, x> row */
 } als_pass;
 
 /* n entries at a time: the sums over the lanes of several overlap. */
@@ -275,7 +308,7 @@ INLINE void add_entries(const rk_als_system *s, const rk_als_list *list, int64_t
     }
 #pragma GCC unroll 4
     for (int e = 0; e < n; e++) {
-        float w = s->p * weight_of(list, i + e), product = (w - s->q) * vec_sum(sum[e]);
+        float w = right_of(s, list, i + e), product = left_of(s, w) * vec_sum(sum[e]);
         factor[e] = pass->is_residual ? w - product : product;
     }
     for (int64_t c = 0; c < width; c += LANES) {
@@ -317,7 +350,7 @@ static bool solve_gradients(const rk_als_system *s, const rk_als_list *list, flo
     float *x = scratch, *r = x + width, *p = r + width, *q = p + width, *rows = q + width;
     memcpy(x, out, (size_t)s->d * sizeof *x);
     memset(x + s->d, 0, (size_t)(width - s->d) * sizeof *x);
-    multiply_gram(s, list->l2, x, q);
+    multiply_gram(s, list, x, q);
     memset(r, 0, (size_t)width * sizeof *r);
     add_list(s, list, &(als_pass){x, true}, rows, r);
     for (int64_t c = 0; c < width; c += LANES) {
@@ -327,7 +360,7 @@ static bool solve_gradients(const rk_als_system *s, const rk_als_list *list, flo
     }
     float square = dot_packed(r, r, width);
     for (int32_t step = 0; step < s->cg_steps && !(square < tiny); step++) {
-        multiply_gram(s, list->l2, p, q);
+        multiply_gram(s, list, p, q);
         add_list(s, list, &(als_pass){p, false}, rows, q);
         float curvature = dot_packed(p, q, width), alpha = square / curvature;
         if (!(curvature > 0) || !isfinite(alpha)) {
