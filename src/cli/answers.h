@@ -79,8 +79,9 @@ typedef struct cli_context {
 #define CLI_CONTEXT_OPTION(context)                                                                \
     {                                                                                              \
         "--context", CLI_MANY, &(context).words, "NAME=VALUE...",                                  \
-            "the circumstances of the answers, a value of each field of data.fields that\n"        \
-            "the model reads: --context previous=17 hour=23; previous= where it is empty",         \
+            "the circumstances of the answers, a value of each field of data.fields\n"             \
+            "that the model reads: --context previous=17 hour=23; previous= where it\n"            \
+            "is empty",                                                                            \
             0, 0                                                                                   \
     }
 
