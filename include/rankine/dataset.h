@@ -46,9 +46,9 @@ typedef struct rk_columns {
     /* Original ids with data.ids text, none empty; or both NULL. */
     const char *const *user_texts, *const *item_texts;
     const double *times; /* finite; seconds, or what source.time_unit auto tells; NULL = none */
-    /* rk_part of each row. Wanted with split.kind given, which is the default; NULL with the
-     * others, which decide by split.*: ratio with split.valid and split.test 0 puts all into
-     * train. */
+    /* rk_part of each row; RK_GIVEN of users who have none in RK_TRAIN. Wanted with split.kind
+     * given, which is the default; NULL with the others, which decide by split.*: ratio with
+     * split.valid and split.test 0 puts all into train. */
     const uint8_t *parts;
     const double *values; /* rating, count or confidence, within a float; NULL = none */
     /* For each of data.fields an array of n texts, NULL or "" where a row has none; NULL for one

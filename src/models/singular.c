@@ -16,7 +16,7 @@
  * drawn column is in the basis already.
  *
  * On Gowalla, k = 256, the errors of the singular values after 1, 2 and 3 passes are below 1e-2,
- * 5e-5 and 1e-5.
+ * 5e-5 and 1e-6.
  */
 #include "base/alloc.h"
 #include "models/models.h"

@@ -5,9 +5,10 @@
 #include "base/alloc.h"
 
 enum { MOST_ROUNDS = 4 };
-/* What a weight is multiplied by; of a weight of 0 the smallest of the others is tried, too. */
-static const double factors[] = {0, 0.5, 0.75, 1.33, 2};
+/* What a weight is multiplied by; and what is tried where it is 0, as shares of the largest. */
+static const double factors[] = {0, 0.5, 0.75, 1.33, 2}, starts[] = {0.03, 0.1, 0.2, 0.4, 0.8};
 enum { N_FACTORS = sizeof factors / sizeof factors[0] };
+_Static_assert(sizeof starts == sizeof factors, "as many of one as of the other");
 
 typedef struct search {
     rk_trainer *run;
@@ -85,13 +86,13 @@ static rk_status look_at_corners(search *s)
     return RK_OK;
 }
 
-static double smallest(const search *s)
+static double largest(const search *s)
 {
-    double least = 1;
+    double most = 0;
     for (int64_t i = 0; i < s->run->members.n; i++) {
-        least = s->best[i] > 0 && s->best[i] < least ? s->best[i] : least;
+        most = s->best[i] > most ? s->best[i] : most;
     }
-    return least;
+    return most;
 }
 
 /* One weight after the other. */
@@ -101,7 +102,7 @@ static rk_status look_around(search *s, bool *out_better)
     const double before = s->value;
     double ignored = 0;
     for (int64_t member = 0; member < n; member++) {
-        const double own = s->best[member], least = smallest(s);
+        const double own = s->best[member], most = largest(s);
         double base[RK_MAX_LAYERS];
         for (int64_t i = 0; i < n; i++) {
             base[i] = s->best[i];
@@ -110,10 +111,8 @@ static rk_status look_around(search *s, bool *out_better)
             for (int64_t i = 0; i < n; i++) {
                 s->tried[i] = base[i];
             }
-            s->tried[member] = (own > 0 ? own : least) * factors[f];
-            if (own > 0 || factors[f] > 0) {
-                RK_TRY(look(s, &ignored));
-            }
+            s->tried[member] = own > 0 ? own * factors[f] : most * starts[f];
+            RK_TRY(look(s, &ignored));
         }
     }
     *out_better = s->value > before;

@@ -11,7 +11,7 @@ ials=(--set model.kind=ials --set model.dim=8 --set train.epochs=3)
 knn=(--set model.kind=item_knn --set model.neighbours=20)
 
 # ---- every kind, from training to answers ----
-for kind in popularity item_knn ease gf_cf pure_svd ials; do
+for kind in popularity item_knn user_knn slim turbo_cf ease gf_cf pure_svd ials; do
     more=(--set "model.kind=$kind")
     [ $kind != item_knn ] || more=("${knn[@]}")
     [ $kind != gf_cf ] && [ $kind != pure_svd ] || more+=(--set model.dim=8)

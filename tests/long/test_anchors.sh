@@ -36,6 +36,7 @@ CONFIG
 }
 knn=(--set model.kind=item_knn --set model.neighbours=100)
 ease=(--set model.kind=ease --set model.l2=100)
+filter=(--set model.kind=gf_cf --set model.dim=256)
 
 lastfm=$RANKINE_DATA/lastfm/lightgcn-pytorch
 if [ -f "$lastfm/data1.txt" ]; then
@@ -51,6 +52,16 @@ if [ -f "$lastfm/data1.txt" ]; then
     figures near lastfm 0.2518 0.1928 --set model.kind=item_knn --set model.neighbours=20 \
         --set model.similarity=jaccard --set model.aggregate=bars
     figures near lastfm 0.2611 0.2078 "${ease[@]}"
+    figures near lastfm 0.2634 0.2053 --set model.kind=rp3beta --set model.walk_alpha=0.6 \
+        --set model.walk_beta=0.2
+    figures near lastfm 0.2719 0.2103 --set model.kind=turbo_cf
+    figures near lastfm 0.2742 0.2125 --set model.kind=turbo_cf --set model.filter_order=2
+    figures near lastfm 0.2700 0.2088 --set model.kind=turbo_cf --set model.filter_order=3
+    figures near lastfm 0.2728 0.2118 --set model.kind=turbo_cf --set model.filter_power=0.7 \
+        --set model.neighbours=4000
+    figures near lastfm 0.2360 0.1836 --set model.kind=user_knn
+    figures near lastfm 0.2716 0.2139 "${filter[@]}"
+    figures near lastfm 0.2292 0.1767 --set model.kind=pure_svd --set model.dim=32
     # other initial factors, so not the same figures
     figures above lastfm 0.2709 0.2115 --set model.kind=ials --set model.dim=64 \
         --set model.l2=0.03 --set model.unobserved_weight=0.03 --set train.epochs=8
@@ -73,7 +84,10 @@ if [ -f "$beauty/train.txt" ]; then
     figures near beauty 0.0872 0.0427 "${knn[@]}" --set model.aggregate=liked
     figures near beauty 0.0873 0.0432 "${knn[@]}" --set model.aggregate=target
     figures near beauty 0.0785 0.0337 "${knn[@]}" --set model.aggregate=bars
+    figures near beauty 0.1005 0.0457 "${filter[@]}"
     figures near beauty 0.1081 0.0509 "${ease[@]}"
+    figures near beauty 0.1028 0.0485 --set model.kind=rp3beta --set model.walk_alpha=0.6 \
+        --set model.walk_beta=0.2
 else
     echo "left out: $beauty is not there"
     left_out=$((left_out + 1))

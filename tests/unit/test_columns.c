@@ -220,8 +220,8 @@ static void bad_rows_are_named(void **state)
     assert_refused("split.kind=time", columns_of(false, false), RK_ERR_DATA,
                    "row 17: the time is not finite");
     make_rows();
-    parts[8] = 3;
-    assert_refused("", columns_of(false, true), RK_ERR_DATA, "row 8: there is no part 3");
+    parts[8] = 4;
+    assert_refused("", columns_of(false, true), RK_ERR_DATA, "row 8: there is no part 4");
     item_texts[1] = "";
     assert_refused("split.kind=ratio; data.ids=text", columns_of(true, false), RK_ERR_DATA,
                    "row 1: item is empty");

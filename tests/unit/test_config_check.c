@@ -194,7 +194,10 @@ static const struct {
     {given,
      {"eval.metrics=recall", "eval.metric=Precison@10"},
      "there is no metric 'Precison'; did you mean precision@10?"},
-    {given, {"eval.metric=auc@10"}, "there is no metric 'auc'; eval.metrics is a list"},
+    {given, {"eval.metric=speed@10"}, "there is no metric 'speed'; eval.metrics is a list"},
+    {given, {"eval.metric=auc@10"}, "auc has no cut-off: write auc@all"},
+    {given, {"eval.metric=auc@all"}, "write METRIC@K"}, /* it is not among eval.metrics */
+    {given, {"eval.metrics=[auc,ndcg]", "eval.metric=auc@all"}, NULL},
     {given, {"eval.patience=5", "eval.every=0"}, "eval.patience is 5 (--set), but eval.every is 0"},
     {given, {"eval.every=0"}, NULL},
     {given, {"eval.select=best", "eval.split=valid"}, NULL}, /* whether valid exists: at run time */
@@ -232,6 +235,8 @@ static const char *another_value(const rk_option *row)
         return "[2, 3]";
     case RK_TYPE_PATHS:
         return "[one, two]";
+    case RK_TYPE_STRING:
+        return "another";
     default:
         return strcmp(row->default_text, row->maximum) == 0 ? row->minimum : row->maximum;
     }

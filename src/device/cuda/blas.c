@@ -8,13 +8,16 @@
  * small enough to cost nothing. */
 enum { WARM_ROWS = 128, WARM_COLUMNS = 256, WARM_D = 64 };
 
-/* The product that a gemm by transposed rows makes: columns^T rows, as far as both have rows. */
-static rk_status product_of_gradients(rk_device_context *context, const rk_cuda_product *p)
+/* What a gemm of transposed rows makes besides, of squares. */
+static rk_status products_of_transposed(rk_device_context *context, const rk_cuda_product *p)
 {
+    static const cublasOperation_t kinds[] = {CUBLAS_OP_N, CUBLAS_OP_T};
     const float one = 1.0f, zero = 0.0f;
-    RK_TRY_CUBLAS(cublasSgemm(context->blas, CUBLAS_OP_N, CUBLAS_OP_T, (int)p->d, (int)p->d,
-                              (int)p->n_rows, &one, p->columns, (int)p->d, p->rows, (int)p->d,
-                              &zero, p->products, (int)p->d));
+    const int d = (int)p->d;
+    for (int i = 0; i < 2; i++) {
+        RK_TRY_CUBLAS(cublasSgemm(context->blas, kinds[i], CUBLAS_OP_T, d, d, d, &one, p->columns,
+                                  d, p->rows, d, &zero, p->products, d));
+    }
     return RK_OK;
 }
 
@@ -40,7 +43,7 @@ static rk_status warm_up(rk_device_context *context)
         RK_TRY_GOTO(done, rk__cuda_blas_product(context, &p));
         RK_TRY_GOTO(done, rk__cuda_blas_weighted(context, &p, zeros));
         RK_TRY_GOTO(done, rk__cuda_blas_ranking(context, &p));
-        RK_TRY_GOTO(done, product_of_gradients(context, &p));
+        RK_TRY_GOTO(done, products_of_transposed(context, &p));
         RK_TRY_GOTO(done, rk__cuda_gram_warm_up(context, zeros, bytes));
         error = cudaStreamSynchronize(context->stream);
     }
