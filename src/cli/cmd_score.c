@@ -213,8 +213,9 @@ static int close_sink(request *r, int code)
 static int serve(const cli *c, request *r, score_args *args)
 {
     int code = cli_context_find(c, &args->context, "score", r->model);
-    code = code           ? code
-           : args->pairs ? cli_read_pairs(&r->pairs, r->model, args->pairs) : take_words(c, r, args);
+    code = code          ? code
+           : args->pairs ? cli_read_pairs(&r->pairs, r->model, args->pairs)
+                         : take_words(c, r, args);
     code = code ? code : refuse_strangers(c, r);
     code = code ? code : cli_sink_open(&r->sink, "score", &args->sink, args->sink.out);
     if (code != 0) {

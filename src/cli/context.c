@@ -46,10 +46,11 @@ static int refuse_word(const cli_context *x, const char *command, const char *wo
                          "--context %s, but the model reads no fields of rows; leave --context out",
                          word);
     } else if (word[length] == '\0') {
-        code = cli_usage(command, "--context %s: write NAME=VALUE; the model reads %s", word, names);
+        code =
+            cli_usage(command, "--context %s: write NAME=VALUE; the model reads %s", word, names);
     } else {
-        code = cli_usage(command, "--context %s: the model reads no field '%.*s'; it reads %s", word,
-                         length, word, names);
+        code = cli_usage(command, "--context %s: the model reads no field '%.*s'; it reads %s",
+                         word, length, word, names);
     }
     cli_free(names);
     return code;
@@ -145,8 +146,9 @@ void cli_context_note(const cli_context *x)
     rk_grounds grounds = {0};
     if (x->n > 0 && rk_model_grounds(x->model, &q, &grounds) == RK_OK &&
         grounds.context_used < x->n) {
-        fprintf(stderr, "note: of %s value%s of --context %s in a train row; the others say "
-                        "nothing\n",
+        fprintf(stderr,
+                "note: of %s value%s of --context %s in a train row; the others say "
+                "nothing\n",
                 cli_count(x->n).s, x->n == 1 ? "" : "s",
                 grounds.context_used == 0   ? "none is"
                 : grounds.context_used == 1 ? "one is"

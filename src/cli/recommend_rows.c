@@ -204,9 +204,9 @@ static void print_user(const cli_request *r, const cli_answer *a)
     printf("user ");
     cli_print_id(stdout, rk_dataset_user_id(r->dataset, user, room), 0);
     printf(", who has %s item%s%s\n", cli_count(known).s, known == 1 ? "" : "s",
-           based > 0                                   ? ", for example"
+           based > 0                                 ? ", for example"
            : a->grounds.basis == RK_BASIS_POPULARITY ? " and none in train: the most popular items"
-                                                       : " and none in train");
+                                                     : " and none in train");
     print_known(r, user);
     cli_context_print(r->context);
 }

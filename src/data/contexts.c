@@ -28,8 +28,9 @@ static rk_status fail_unknown(const rk_options *o, const char *name, size_t leng
         status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
                           "model.fields names '%.*s', but data.fields has %s%s",
                           (int)(length < 80 ? length : 80), name, names.at ? names.at : "no field",
-                          names.at ? "" : "; add it there, e.g. {name: previous, derive: "
-                                          "previous_item}");
+                          names.at ? ""
+                                   : "; add it there, e.g. {name: previous, derive: "
+                                     "previous_item}");
     }
     rk__buffer_free(&names);
     return status;
@@ -183,10 +184,11 @@ static rk_status check_same(const rk_dataset *d, const rk_options *o)
         is_same = strcmp(d->fields[f].name, o->fields[f].name) == 0;
     }
     if (!is_same) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "data.fields names %lld fields, but the data set %s has %d, or others: make it with "
-                "this config",
-                (long long)o->n_fields, d->name, d->n_fields);
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "data.fields names %lld fields, but the data set %s has %d, or others: make it with "
+            "this config",
+            (long long)o->n_fields, d->name, d->n_fields);
     }
     return RK_OK;
 }

@@ -14,11 +14,11 @@ typedef struct rk_contexts {
     const rk_dataset *dataset; /* lent */
     int n;                     /* fields that are read; 0: everything else is of no meaning */
     int *fields;               /* [n], their numbers in the data set, ascending; owned */
-    int64_t *first;            /* [n + 1], row of a field's empty value; value v is row first + 1 + v;
-                                * first[n] = rows in all; owned */
-    int32_t *known;            /* [first[n]]: the row itself, -1 = of no train row; owned */
-    int64_t n_train;           /* train rows */
-    int32_t *train;            /* [n_train, n]: their rows of the table; owned */
+    int64_t *first;  /* [n + 1], row of a field's empty value; value v is row first + 1 + v;
+                      * first[n] = rows in all; owned */
+    int32_t *known;  /* [first[n]]: the row itself, -1 = of no train row; owned */
+    int64_t n_train; /* train rows */
+    int32_t *train;  /* [n_train, n]: their rows of the table; owned */
     /* [train pairs + 1]: pair e has the train rows from offsets[e] on; NULL = one each. Owned. */
     int64_t *offsets;
 } rk_contexts;

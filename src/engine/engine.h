@@ -24,7 +24,7 @@ typedef struct rk_engine {
     rk_model_instance model;
     rk_contexts contexts; /* what the model reads of fields; owned, the model and the store borrow
                            * it */
-    int64_t changes; /* of the parameters; what was computed from them goes stale by it */
+    int64_t changes;      /* of the parameters; what was computed from them goes stale by it */
 } rk_engine;
 
 typedef struct rk_engine_how {
@@ -32,7 +32,7 @@ typedef struct rk_engine_how {
     const rk_model_kind *model; /* NULL = by model.kind */
     const double *train_times;  /* lent; NULL = unknown */
     const float *train_values;  /* lent; NULL = there are none */
-    const rk_dataset *dataset;  /* lent; whose fields a model that reads_fields reads; NULL = none */
+    const rk_dataset *dataset;  /* lent; for a model that reads_fields; NULL = none */
     bool eager;
 } rk_engine_how;
 

@@ -16,9 +16,9 @@
 #include "base/alloc.h"
 #include "models/models.h"
 
-static const char *const embedding = "embedding", *const weight = "weight", *const context = "context",
-                         *const context_weight = "context_weight", *const bias = "bias",
-                         *const candidate = "candidate", *const ones = "ones",
+static const char *const embedding = "embedding", *const weight = "weight",
+                         *const context = "context", *const context_weight = "context_weight",
+                         *const bias = "bias", *const candidate = "candidate", *const ones = "ones",
                          *const batch_ones = "batch_ones";
 
 /* The loss is of the score itself, not only of what it is against others. */
@@ -99,10 +99,8 @@ static rk_status declare(rk_model_instance *m)
                           .init = RK_INIT_CONSTANT,
                           .init_sd = first_bias(m),
                           .block_end = {1, 1}};
-    rk_parameter candidates = {.name = "candidate",
-                               .rows = n_nodes,
-                               .cols = dim + 1 + is_pointwise(o),
-                               .role = RK_TABLE};
+    rk_parameter candidates = {
+        .name = "candidate", .rows = n_nodes, .cols = dim + 1 + is_pointwise(o), .role = RK_TABLE};
     RK_TRY(rk__declare_factors(m, embedding));
     RK_TRY(rk__model_add(m, weights));
     RK_TRY(n_fields > 0 ? rk__model_add(m, contexts) : RK_OK);
@@ -143,8 +141,7 @@ static rk_value common(rk_program *p, const parts *x, rk_value q)
         return x->weights;
     }
     rk_value own = rk__slot_scores(p, x->user, x->user);
-    rk_value of_fields =
-        rk__sum_groups(p, rk__slot_scores(p, x->fields, x->fields), x->n_fields);
+    rk_value of_fields = rk__sum_groups(p, rk__slot_scores(p, x->fields, x->fields), x->n_fields);
     rk_value squares = rk__add(p, own, of_fields, 1, 1);
     rk_value products = rk__add(p, rk__slot_scores(p, q, q), squares, 0.5f, -0.5f);
     return rk__add(p, x->weights, products, 1, 1);
@@ -157,7 +154,7 @@ static rk_value dropped(const rk_model_instance *m, rk_program *p, rk_value x, r
 }
 
 static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_value *values,
-                       const rk_batch_values *b)
+                        const rk_batch_values *b)
 {
     enum { EMBEDDING, WEIGHT, CONTEXT, CONTEXT_WEIGHT };
     const bool has_common = is_pointwise(m->options);
@@ -172,8 +169,7 @@ static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_valu
         of.weights = rk__gather_slots(p, w, b->rows, users);
     }
     if (of.n_fields > 0) {
-        rk_row_set rows =
-            rk__unique_rows(p, b->fields, m->data.contexts->first[of.n_fields]);
+        rk_row_set rows = rk__unique_rows(p, b->fields, m->data.contexts->first[of.n_fields]);
         rk_value c = rk__gather_rows(p, values[CONTEXT], rows);
         of.fields = dropped(m, p, rk__gather_slots(p, c, rows, all), b->state, 2);
         if (has_common) {

@@ -60,9 +60,9 @@ typedef struct rk_model_instance rk_model_instance;
 /* What a model may know of the data when it declares its tensors; lent. */
 typedef struct rk_model_data {
     int64_t n_users, n_items;
-    const rk_graph *graph;     /* of the train interactions */
-    const double *train_times; /* seconds, in the order of the users' lists; NULL = unknown */
-    const float *train_values; /* likewise; NULL = there are none */
+    const rk_graph *graph;       /* of the train interactions */
+    const double *train_times;   /* seconds, in the order of the users' lists; NULL = unknown */
+    const float *train_values;   /* likewise; NULL = there are none */
     const rk_contexts *contexts; /* of a model that reads_fields; NULL = the data set has none */
 } rk_model_data;
 
@@ -188,8 +188,8 @@ typedef struct rk_model_kind {
         *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
     bool reads_lists;   /* score looks at the items of known users, too */
-    bool reads_fields;  /* it learns of data.fields, and a query has a value of each (data/contexts.h);
-                         * users without train rows are asked for by node -1 */
+    bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
+                         * each; users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     bool has_layers;      /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are

@@ -18,8 +18,7 @@ typedef struct rk_dropout_draw {
 /* ratio: in (0, 1). */
 RK_SHARED rk_dropout_draw rk__dropout_at(uint64_t seed, int64_t step, int32_t layer, double ratio)
 {
-    const rk_words w =
-        rk__philox(seed, RK_PURPOSE_DROPOUT, (uint64_t)step, 0, (uint32_t)layer);
+    const rk_words w = rk__philox(seed, RK_PURPOSE_DROPOUT, (uint64_t)step, 0, (uint32_t)layer);
     const rk_dropout_draw draw = {(uint64_t)w.v[0] << 32 | w.v[1], (uint32_t)(ratio * 0x1p32),
                                   (float)(1 / (1 - ratio))};
     return draw;

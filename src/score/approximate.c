@@ -12,8 +12,8 @@ static rk_status find_table(const rk_scorer *s, const rk_stored **out)
     const rk_model_kind *m = s->engine->model.model;
     if (!m->embeddings || !m->scores_by_dot) {
         RK_FAIL(RK_ERR_CONFIG,
-                "model %s has no vectors whose dot products are its scores, which approximate "
-                "answers need: rank exactly",
+                "approximate answers are of models with a vector for each user and item whose dot "
+                "product is the score, and %s is none: rank exactly",
                 m->name);
     }
     *out = &s->engine->store.items[rk__store_find(&s->engine->store, m->embeddings)];

@@ -32,8 +32,8 @@ typedef struct rk_tile_tensors {
     int64_t n; /* queries at most */
     int64_t k; /* answers a query */
     int32_t users, ones, list_offsets, mask_offsets;
-    /* Of RK_TILE_PAIRS items is an input, of RK_TILE_ROWS of no meaning; of RK_TILE_STANDING it is an
-     * input, too, and the answers are above and tied. */
+    /* Of RK_TILE_PAIRS items is an input, of RK_TILE_ROWS of no meaning; of RK_TILE_STANDING it is
+     * an input, too, and the answers are above and tied. */
     int32_t items, scores, above, tied;
     int32_t fields; /* -1 where the model reads none */
 } rk_tile_tensors;

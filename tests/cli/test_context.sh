@@ -30,7 +30,8 @@ run 0 "$rankine" evaluate fm --json
 json 'j["users"] == 30 and 0 < j["popularity"]["ndcg@3"] < j["metrics"]["ndcg@3"] <= 1'
 
 run 0 "$rankine" recommend fm --user 3 4 --context before=103 hour=day --top 2 --json
-json 'len(j) == 2 and j[0]["context"] == {"before": "103", "hour": "day"} and j[0]["basis"] == "model"'
+json 'len(j) == 2 and j[0]["context"] == {"before": "103", "hour": "day"}'
+json 'j[0]["basis"] == "model"'
 run 0 "$rankine" recommend fm --user 3 --context before=104 hour=night --top 3 --tsv
 cp out night
 run 0 "$rankine" recommend fm --user 3 --context before=104 hour=day --top 3 --tsv

@@ -132,5 +132,5 @@ awk '/^[a-z]/ { kept = /^(data|split)/ } kept' demo/synth.yaml >demo/popular.yam
 run 0 "$rankine" train demo/popular.yaml --run popular --quiet --set model.kind=popularity \
     --set "eval.k=[10]" --set eval.metric=ndcg@10
 run 2 "$rankine" recommend popular --user 17 --approximate
-says "model popularity has no vectors"
+says "and popularity is none: rank exactly"
 finish

@@ -218,8 +218,8 @@ static void dropout(void)
                 const int64_t row = j / t.cols, column = j % t.cols;
                 rows[row] = (int32_t)(at_rows ? 3 * row + 1 : row);
                 const rk_words w = rk__philox(77, RK_PURPOSE_DROPOUT, 12, 0, 5);
-                uint64_t z = ((uint64_t)w.v[0] << 32 | w.v[1]) +
-                             (uint64_t)(rows[row] * t.cols + column);
+                uint64_t z =
+                    ((uint64_t)w.v[0] << 32 | w.v[1]) + (uint64_t)(rows[row] * t.cols + column);
                 z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
                 z = (z ^ z >> 27) * 0x94d049bb133111ebu;
                 const bool is_kept = (double)((z ^ z >> 31) >> 32) * 0x1p-32 >= 0.3;

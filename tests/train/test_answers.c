@@ -442,7 +442,7 @@ static void models_answer_alike(void **state)
         check_index(w->models[m], index, queries, N_MIXED, NULL, 20);
         rk_lsh_free(index);
     }
-    assert_int_equal(dots, 4); /* lightgcn, lightgcn++, mf, ials */
+    assert_true(dots >= 4); /* lightgcn, lightgcn++, mf and ials among them */
 }
 
 static void an_index_of_another_model(void **state)

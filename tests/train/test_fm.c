@@ -1,71 +1,21 @@
 /*
  * Factorisation machines over fields of rows: scores in double from the definition, queries with a
- * context, rankings by held-out row, gradients against difference quotients, and what is refused.
+ * context, rankings by held-out row, and what is refused.
  */
 #include <math.h>
 
 #include "base/alloc.h"
-#include "data/dataset_internal.h"
-#include "train/fitted.h"
-#include "train/step.h"
-
-enum { USERS = 24, ITEMS = 20, STEPS = 10, ROWS = USERS * STEPS };
-
-#define FIELDS "data.fields=[{name: mood, column: mood}, {name: before, derive: previous_item}]"
-
-static const char *const moods[] = {"calm", "dull", "glad"};
-
-/* Everybody goes from an item to the next one, sometimes to any other; the last user has no train
- * row and the last item is in none. */
-typedef struct world {
-    int64_t users[ROWS], items[ROWS];
-    double times[ROWS];
-    uint8_t parts[ROWS];
-    const char *mood[ROWS];
-    const char *const *fields[2];
-    rk_columns columns;
-} world;
-
-static uint32_t draw(uint32_t *state, uint32_t n)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (*state >> 8) % n;
-}
-
-static void make_world(world *w, bool with_repeats)
-{
-    uint32_t r = 5;
-    int n = 0;
-    *w = (world){.fields = {w->mood, NULL}};
-    for (int u = 0; u < USERS; u++) {
-        int64_t item = draw(&r, ITEMS - 1);
-        for (int t = 0; t < STEPS; t++) {
-            const bool jumps = draw(&r, 6) == 0;
-            item = jumps ? draw(&r, ITEMS - 1) : (item + 1) % (ITEMS - 1);
-            if (with_repeats && t % 4 == 3) {
-                item = w->items[n - 1];
-            }
-            w->users[n] = u;
-            w->items[n] = u == 0 && t == STEPS - 1 ? ITEMS - 1 : item;
-            w->times[n] = t;
-            w->parts[n] = t < 6 && u < USERS - 1 ? RK_TRAIN : t < 8 ? RK_VALID : RK_TEST;
-            w->mood[n++] = draw(&r, 7) == 0 ? NULL : moods[draw(&r, 3)];
-        }
-    }
-    w->columns = rk_columns_defaults();
-    w->columns.n = n;
-    w->columns.users = w->users;
-    w->columns.items = w->items;
-    w->columns.times = w->times;
-    w->columns.parts = w->parts;
-    w->columns.fields = w->fields;
-}
+#include "data/contexts.h"
+#include "train/fm_world.h"
 
 static fitted fit(const world *w, const char *const *settings)
 {
-    static const char *const common[] = {"model.kind=fm",    "model.dim=6",
-                                         "model.init=xavier", "train.learning_rate=0.02",
-                                         "train.batch=32",   "train.epochs=5",
+    static const char *const common[] = {"model.kind=fm",
+                                         "model.dim=6",
+                                         "model.init=xavier",
+                                         "train.learning_rate=0.02",
+                                         "train.batch=32",
+                                         "train.epochs=5",
                                          FIELDS};
     const char *all[16];
     int n = 0;
@@ -332,9 +282,8 @@ static void queries_of_all_kinds_go_together(void **unused)
     for (int i = 0; i < N; i++) {
         contexts[i][0] = i % 4 - 1;
         contexts[i][1] = i % ITEMS;
-        queries[i] = (rk_query){.user = i % 3 == 0 ? i % USERS : -1,
-                                .context = contexts[i],
-                                .n_context = 2};
+        queries[i] =
+            (rk_query){.user = i % 3 == 0 ? i % USERS : -1, .context = contexts[i], .n_context = 2};
         if (i % 3 == 1) {
             queries[i].items = list;
             queries[i].n_items = 2;
@@ -373,8 +322,8 @@ static int rank_of(const rk_model *m, rk_query q, rk_part part, int32_t item)
     float *scores = fitted_scores(m, q);
     int rank = 0;
     for (int32_t i = 0; i < rk_model_get_facts(m).items; i++) {
-        const bool is_seen = has(d, RK_TRAIN, q.user, i) ||
-                             (part == RK_TEST && has(d, RK_VALID, q.user, i));
+        const bool is_seen =
+            has(d, RK_TRAIN, q.user, i) || (part == RK_TEST && has(d, RK_VALID, q.user, i));
         const bool is_before = scores[i] > scores[item] || (scores[i] == scores[item] && i < item);
         rank += !is_seen && i != item && is_before && scores[i] > -INFINITY;
     }
@@ -461,8 +410,11 @@ static void a_field_that_decides_is_learnt(void **unused)
     double hits[2];
     for (int i = 0; i < 2; i++) {
         const char *const settings[] = {i == 0 ? "model.fields=none" : "model.fields=before",
-                                        "train.epochs=40", "eval.metrics=[hit]", "eval.k=[2]",
-                                        "eval.metric=hit@2", NULL};
+                                        "train.epochs=40",
+                                        "eval.metrics=[hit]",
+                                        "eval.k=[2]",
+                                        "eval.metric=hit@2",
+                                        NULL};
         rk_metrics metrics = {0};
         make_world(&w, false);
         fitted f = fit(&w, settings);
@@ -538,8 +490,7 @@ static void queries_without_their_context_are_refused(void **unused)
                  rk_dataset_find_value(f.dataset, 0, "sad", &value));
     assert_fails(RK_ERR_DATA, "item '77' is not in the data set",
                  rk_dataset_find_value(f.dataset, 1, "77", &value));
-    assert_fails(RK_ERR_DATA, "but no field 2",
-                 rk_dataset_find_value(f.dataset, 2, "", &value));
+    assert_fails(RK_ERR_DATA, "but no field 2", rk_dataset_find_value(f.dataset, 2, "", &value));
     assert_int_equal(rk_model_field(f.model, 2), -1);
     fitted_free(&f);
     fitted_free(&g);
@@ -548,15 +499,18 @@ static void queries_without_their_context_are_refused(void **unused)
 static void fields_that_are_not_there_are_refused(void **unused)
 {
     (void)unused;
-    rk_config *config = config_of("model.kind=fm; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]; "
-                                  "data.fields=[{name: mood}, {name: skip}]");
+    rk_config *config =
+        config_of("model.kind=fm; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]; "
+                  "data.fields=[{name: mood}, {name: skip}]");
     assert_fails(RK_ERR_CONFIG, "model.fields names 'hour', but data.fields has mood, skip",
                  rk_config_check(config));
     rk_config_free(config);
-    config = config_of("model.kind=fm; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]");
+    config =
+        config_of("model.kind=fm; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]");
     assert_fails(RK_ERR_CONFIG, "data.fields has no field; add it there", rk_config_check(config));
     rk_config_free(config);
-    config = config_of("model.kind=mf; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]");
+    config =
+        config_of("model.kind=mf; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]");
     assert_fails(RK_ERR_CONFIG, "model.fields", rk_config_check(config));
     rk_config_free(config);
 }
@@ -583,128 +537,6 @@ static void memory_that_runs_out_is_an_error(void **unused)
     fitted_free(&f);
 }
 
-/* ---- gradients ---- */
-
-enum { BATCH = 6, COUNT = 5 };
-
-/* Train pairs of the graph and other items, COUNT of BATCH triplets. */
-static void make_nodes(const rk_graph *g, int64_t candidates, int32_t *nodes)
-{
-    uint32_t r = 3;
-    memset(nodes, 0xff, (size_t)((2 + candidates) * BATCH) * sizeof *nodes);
-    for (int b = 0; b < COUNT; b++) {
-        const int64_t user = draw(&r, 4);
-        const int64_t begin = g->offsets[user], n = g->offsets[user + 1] - begin;
-        nodes[b] = (int32_t)user;
-        nodes[BATCH + b] = g->columns[begin + draw(&r, (uint32_t)n)];
-        for (int64_t k = 0; k < candidates; k++) {
-            nodes[2 * BATCH + b * candidates + k] = (int32_t)(g->n_users + draw(&r, ITEMS));
-        }
-    }
-}
-
-static double loss_at(rk_step *step)
-{
-    rk_step_state state = {.batch = BATCH, .draws_per_epoch = COUNT, .seed = 9, .step = 2};
-    assert_ok(rk__step_set_state(step, &state));
-    assert_ok(rk__step_run(step, 1));
-    assert_ok(rk__step_get_state(step, &state));
-    return state.last_loss;
-}
-
-/* The same drawn values in all parameters, but for element `at` of number `of`, which is moved. */
-static float write_parameters(const rk_engine *e, int of, int64_t at, float move)
-{
-    float moved = 0;
-    for (int i = 0; i < e->model.n_parameters; i++) {
-        const rk_parameter *p = &e->model.parameters[i];
-        float *values = malloc((size_t)(p->rows * p->cols) * sizeof *values);
-        uint32_t r = 17 + (uint32_t)i;
-        assert_non_null(values);
-        for (int64_t k = 0; k < p->rows * p->cols; k++) {
-            values[k] = (float)draw(&r, 2000) / 1000 - 1;
-        }
-        if (i == of) {
-            moved = values[at] += move;
-        }
-        assert_ok(rk__device_cpu.write(e->context, p->stored, 0, p->rows, values));
-        free(values);
-    }
-    return moved;
-}
-
-static void check_parameter(rk_engine *e, rk_step *step, int number)
-{
-    const rk_parameter *p = &e->model.parameters[number];
-    const int64_t n = p->rows * p->cols;
-    float *gradient = malloc((size_t)n * sizeof *gradient);
-    double largest = 0;
-    assert_non_null(gradient);
-    write_parameters(e, -1, 0, 0);
-    assert_true(loss_at(step) != 0);
-    assert_ok(rk__device_cpu.read(e->context, step->tensors[number].gradient, 0, p->rows,
-                                  gradient));
-    for (int64_t k = 0; k < n; k++) {
-        double width = (double)write_parameters(e, number, k, 0x1p-7f);
-        const double above = loss_at(step);
-        width -= (double)write_parameters(e, number, k, -0x1p-7f);
-        const double expected = (above - loss_at(step)) / width;
-        if (fabs((double)gradient[k] - expected) > 5e-5 + 1e-3 * fabs(expected)) {
-            fail_msg("%s: gradient of element %d is %g, the difference quotient %g", p->name,
-                     (int)k, (double)gradient[k], expected);
-        }
-        largest = fmax(largest, fabs(expected));
-    }
-    assert_true(largest > 0.005); /* a hundred times the tolerance */
-    free(gradient);
-}
-
-static void check_gradients(const char *const *settings, int64_t candidates)
-{
-    static world w;
-    rk_engine engine;
-    rk_step step;
-    rk_graph graph;
-    rk_dataset *d = NULL;
-    int32_t nodes[8 * BATCH];
-    const char *all[16] = {"model.kind=fm",       "model.dim=5",       "train.batch=6",
-                           "train.optimizer=sgd", "data.repeats=keep", FIELDS};
-    for (int i = 0; settings[i]; i++) {
-        all[6 + i] = settings[i];
-    }
-    make_world(&w, true);
-    rk_config *config = fitted_config(all);
-    assert_ok(rk_dataset_from_columns(config, &w.columns, NULL, &d));
-    assert_ok(rk__graph_build_lists(&graph, d->parts[RK_TRAIN].offsets, d->parts[RK_TRAIN].items,
-                                    d->n_users, d->n_items));
-    assert_ok(rk__engine_open(&engine, rk__config_options(config), &graph,
-                              (rk_engine_how){.device = &rk__device_cpu, .dataset = d}));
-    assert_ok(rk__step_create(&step, &engine,
-                              (rk_step_how){.given_batch = true, .keeps_gradients = true}, NULL));
-    assert_ok(rk__engine_bind(&engine));
-    assert_ok(rk__step_load(&step));
-    make_nodes(&engine.graph, candidates, nodes);
-    assert_ok(rk__device_cpu.write(engine.context, step.stored_nodes, 0, (2 + candidates) * BATCH,
-                                   nodes));
-    for (int i = 0; i < engine.model.n_parameters; i++) {
-        check_parameter(&engine, &step, i);
-    }
-    rk__step_free(&step);
-    rk__engine_close(&engine);
-    rk_dataset_free(d);
-    rk_config_free(config);
-}
-
-static void gradients_are_difference_quotients(void **unused)
-{
-    (void)unused;
-    static const char *const bpr[] = {"loss.kind=bpr", "sampling.per_positive=2",
-                                      "model.dropout=0.25", NULL};
-    static const char *const bce[] = {"loss.kind=bce", NULL};
-    check_gradients(bpr, 2);
-    check_gradients(bce, 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -717,7 +549,6 @@ int main(void)
         cmocka_unit_test(queries_without_their_context_are_refused),
         cmocka_unit_test(fields_that_are_not_there_are_refused),
         cmocka_unit_test(memory_that_runs_out_is_an_error),
-        cmocka_unit_test(gradients_are_difference_quotients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/fitted.c
-    train/every_kind.c)
+    train/every_kind.c train/fm_world.c)
 rankine_test(train/test_step.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
@@ -31,6 +31,7 @@ rankine_test(train/test_ratings.c)
 rankine_test(train/test_models_bad.c)
 rankine_test(train/test_models_runs.c)
 rankine_test(train/test_fm.c)
+rankine_test(train/test_fm_gradients.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 

@@ -72,8 +72,8 @@ rk_traffic rk__traffic_triplet_values(const rk_counted *c)
 rk_value rk__triplet_fields(rk_program *p, rk_graph_values graph, rk_value offsets, rk_value fields,
                             rk_value nodes, rk_value state, int64_t batch)
 {
-    rk_node node = RK_NODE(RK_OP_TRIPLET_FIELDS, graph.offsets, graph.columns, offsets, fields,
-                           nodes, state);
+    rk_node node =
+        RK_NODE(RK_OP_TRIPLET_FIELDS, graph.offsets, graph.columns, offsets, fields, nodes, state);
     node.attr.batch = batch;
     return rk__append_value(p, node);
 }
