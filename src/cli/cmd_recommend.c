@@ -1,7 +1,6 @@
 /* rankine recommend: the best items for known users, or for somebody known only by items. */
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "answers.h"
@@ -198,17 +197,21 @@ static int take_ratings(request *r)
     r->ratings = cli_alloc((size_t)r->items.n, sizeof *r->ratings);
     for (int i = 0; i < words->n; i++) {
         for (const char *at = words->v[i]; *at;) {
-            char *end = NULL;
-            const double rating = strtod(at, &end);
-            if (end == at || (*end && *end != ',' && *end != ' ') || !isfinite(rating)) {
+            float rating = 0;
+            int used = 0;
+            const bool is_number = sscanf(at, "%f%n", &rating, &used) == 1 &&
+                                   strchr("0123456789.", at[used - 1]) && strchr(", ", at[used]) &&
+                                   isfinite(rating);
+            if (!is_number) {
                 return cli_usage("recommend", "--ratings '%s': must be numbers, e.g. 4.5,3",
                                  words->v[i]);
             }
             if (given < r->items.n && r->items.v[given].index >= 0) {
-                r->ratings[known++] = (float)rating;
+                r->ratings[known++] = rating;
             }
             given++;
-            at = end + strspn(end, ", ");
+            at += used;
+            at += strspn(at, ", ");
         }
     }
     if (given != r->items.n) {
@@ -382,9 +385,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "a file, one a line",
          0, 0},
         {"--ratings", CLI_MANY, &args.ratings, "R,R...",
-         "what they rate these items with, one each: for models that predict ratings,\n"
-         "which need it (als, svd); for others a weight",
-         0, 0},
+         "what they rate these items with, one each; als and svd need it", 0, 0},
         {"--label", CLI_MANY, &args.labels, "TEXT...",
          "the same by words of the items' labels: --label \"star wars\"", 0, 0},
         {"--top", CLI_REPEAT, &args.tops, "K,K...",
@@ -445,8 +446,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
         code = recommend(c, &args);
     }
     cli_free(args.users.v);
-    cli_free(args.items.v);
-    cli_free(args.ratings.v);
+    cli_free(args.items.v), cli_free(args.ratings.v);
     cli_free(args.labels.v);
     cli_free(args.tops.v);
     cli_limits_free(&args.limits);
