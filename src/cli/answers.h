@@ -130,9 +130,9 @@ typedef struct cli_approximate {
      CLI_FLAG,                                                                                     \
      &(a).wanted,                                                                                  \
      NULL,                                                                                         \
-     "look at a part of the items only, which hashing their vectors with random\n"                 \
-     "hyperplanes finds, on the host: scores are true, but an item may be missed.\n"               \
-     "For single questions about 100,000 items and more",                                          \
+     "look only at items that hashing with random hyperplanes finds, on the\n"                     \
+     "host: scores are true, but an item may be missed. For single questions\n"                    \
+     "about 100,000 items and more",                                                               \
      0,                                                                                            \
      0},                                                                                           \
         {"--planes",                                                                               \

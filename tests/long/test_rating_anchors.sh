@@ -5,7 +5,10 @@
 . "$(dirname "$0")/../cli/lib.sh"
 ratings=${RANKINE_DATA:-}/ml-latest-small/ratings.csv
 [ -f "$ratings" ] || { echo "no $ratings: left out"; exit 77; }
-python3 -c 'import numpy' 2>/dev/null || { echo "no numpy, whose shuffle the split is: left out"; exit 77; }
+python3 -c 'import numpy' 2>/dev/null || {
+    echo "no numpy, whose shuffle the split is: left out"
+    exit 77
+}
 python3 - "$ratings" <<'PYTHON'
 import math, sys
 import numpy

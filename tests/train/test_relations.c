@@ -332,7 +332,7 @@ static void its_embeddings_rank(void **unused)
         assert_close((double) final[i], expected[i], 1e-6, 1);
     }
     rk_ranker ranker = rk__scorer_ranker(w.scorer);
-    assert_ok(ranker.rank(ranker.self, RK_TEST, users, 1, 3, items));
+    assert_ok(ranker.rank(ranker.self, 1u << RK_TRAIN, users, 1, 3, items));
     const double *user = expected + users[0] * DIM;
     double best = -INFINITY;
     for (int32_t i = 0; i < N_ITEMS; i++) {

@@ -276,7 +276,8 @@ static void ranking_masks_what_was_seen(void **state)
     for (int32_t user = 0; user < PLANTED_USERS; user++) {
         for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
             int32_t items[10], seen[PLANTED_TRAIN];
-            assert_ok(ranker.rank(ranker.self, part, &user, 1, 10, items));
+            const unsigned valid = part == RK_TEST ? 1u << RK_VALID : 0;
+            assert_ok(ranker.rank(ranker.self, 1u << RK_TRAIN | valid, &user, 1, 10, items));
             for (rk_part other = RK_TRAIN; other <= RK_VALID; other++) {
                 int n = 0;
                 planted_items(user, other, seen, &n);
@@ -309,7 +310,8 @@ static rk_status take_lot(void *taker, int64_t first, int64_t n, const int32_t *
         RK_FAIL(RK_ERR_INTERRUPTED, "enough");
     }
     for (int64_t i = 0; i < n; i += 97) {
-        assert_ok(l->ranker.rank(l->ranker.self, RK_TEST, &l->users[first + i], 1, l->k, alone));
+        assert_ok(l->ranker.rank(l->ranker.self, 1u << RK_TRAIN | 1u << RK_VALID,
+                                 &l->users[first + i], 1, l->k, alone));
         assert_memory_equal(alone, items + i * l->k, (size_t)l->k * sizeof *items);
     }
     l->done += n;
@@ -333,6 +335,7 @@ static void many_users_are_ranked_as_one_is(void **state)
         lots l = {rk__scorer_ranker(f.scorer), users, lengths[i], 0, 0, -1};
         int64_t n = lengths[i] > 20 ? 150 : USERS;
         const rk_rank_order order = {.part = RK_TEST,
+                                     .seen = 1u << RK_TRAIN | 1u << RK_VALID,
                                      .users = users,
                                      .n = n,
                                      .k = lengths[i],

@@ -61,12 +61,8 @@ static const expected csv[] = {
      41923203, 85164806, 1383596418003, 0},
     {"goodbooks/books.csv", RK_FORMAT_CSV, "", true, "book_id", "goodreads_book_id",
      "average_rating", NULL, 10000, 50005000, 52646965132, 455563973699302, 40021.91},
-    {"ml-latest-small/movies.csv", RK_FORMAT_CSV, "", true, "movieId", "movieId", NULL, NULL, 9742,
-     411115845, 411115845, 9730895811024, 0},
     {"lastfm/lightgcn-pytorch/data1.txt", RK_FORMAT_CSV, "\\t", false, "0", "1", "2", NULL, 42135,
      39717429, 59638664, 1129281811842, 25856520},
-    {"goodbooks/tags.csv", RK_FORMAT_CSV, "", true, "tag_id", "tag_id", NULL, NULL, 34252,
-     586582626, 586582626, 14316041420640, 0},
 };
 
 /* Blanks; tabs; no newline at the end; "user:item item". */

@@ -3,8 +3,8 @@
  *
  * A thread has a column r = x_j - X w of the users and the weights w, both dense and of zeros
  * between items; a coordinate is one sum over the users of a candidate, and one addition where its
- * weight changes. Nothing of items x items is made. An item is solved by one thread in one order, so that
- * any number of threads gives the same bits.
+ * weight changes. Nothing of items x items is made. An item is solved by one thread in one order,
+ * so that any number of threads gives the same bits.
  */
 #include <stdlib.h>
 #include <string.h>
