@@ -119,7 +119,7 @@ static void open_exact(exact *x, const float *items, int64_t n, int64_t width, i
                               .count = rk__use(p, x->count),
                               .out_items = rk__use(p, x->items),
                               .out_scores = rk__use(p, x->scores)};
-    rk__top_k(p, v, TOP);
+    rk__top_k(p, v, 0, TOP);
     must(p->status);
     must(rk__program_prune(p));
     must(rk__program_fuse(p));
