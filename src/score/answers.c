@@ -54,8 +54,7 @@ static rule rule_of(const rk_selection *selection, int64_t k)
     return (rule){.k = k, .has_least = selection->has_min_score, .least = selection->min_score};
 }
 
-/* A score as it is given: a predicted rating lies within the scale. */
-static float given_score(const rk_scorer *s, float score)
+float rk__given_score(const rk_scorer *s, float score)
 {
     if (!s->engine->model.model->rates) {
         return score;
@@ -73,12 +72,12 @@ static void take_row(const rk_scorer *s, const rk_host_tile *t, int64_t i, const
     const bool is_given = t->asker != RK_ASKER_ITEM; /* else likeness */
     int64_t n = 0;
     for (int64_t j = 0; j < there && n < r->k && found[j] >= 0; j++) {
-        bool is_kept =
-            !(r->has_least && values[j] < r->least) && !(r->drops_zeros && values[j] == 0);
+        const float score = is_given ? rk__given_score(s, values[j]) : values[j];
+        bool is_kept = !(r->has_least && score < r->least) && !(r->drops_zeros && score == 0);
         if (is_kept) {
             items[n] = found[j];
             if (scores) {
-                scores[n] = is_given ? given_score(s, values[j]) : values[j];
+                scores[n] = score;
             }
             n++;
         }
@@ -230,7 +229,9 @@ static rk_status score_some(rk_scorer *s, rk_host_tile *t, rk_item_lists lists, 
         for (int64_t j = 0; j < RK_PAIRS && j < left; j++) {
             const float score = t->found_scores[i * RK_PAIRS + j];
             bool is_none = s->cold[lists.items[first + j]] && !s->engine->model.model->rates;
-            scores[first + j] = is_none ? -INFINITY : wants_given ? given_score(s, score) : score;
+            scores[first + j] = is_none       ? -INFINITY
+                                : wants_given ? rk__given_score(s, score)
+                                              : score;
         }
     }
     return RK_OK;

@@ -174,10 +174,13 @@ static rk_status ask(rk_scorer *s, const rk_stored *table, const rk_query *queri
 
 /* ---- answers ---- */
 
-static void drop_small(const rk_selection *selection, int64_t k, int32_t *items, float *scores)
+/* As exact answers have them: scores as they are given, and none that is too low. */
+static void settle(const rk_scorer *s, const rk_selection *selection, int64_t k, int32_t *items,
+                   float *scores)
 {
-    for (int64_t j = 0; selection->has_min_score && j < k; j++) {
-        if (items[j] >= 0 && scores[j] < selection->min_score) {
+    for (int64_t j = 0; j < k && items[j] >= 0; j++) {
+        scores[j] = rk__given_score(s, scores[j]);
+        if (selection->has_min_score && scores[j] < selection->min_score) {
             items[j] = -1;
             scores[j] = 0;
         }
@@ -200,7 +203,7 @@ static rk_status answer(rk_scorer *s, const rk_lsh *index, int64_t probes, const
         if (at < a->n && a->number[at] == i) {
             memcpy(items + i * k, found + at * k, (size_t)k * sizeof *items);
             memcpy(scores + i * k, values + at * k, (size_t)k * sizeof *scores);
-            drop_small(selection, k, items + i * k, scores + i * k);
+            settle(s, selection, k, items + i * k, scores + i * k);
             at++;
         } else {
             RK_TRY_GOTO(done, rk__scorer_top_k(s, queries + i, 1, selection, k, items + i * k,

@@ -115,6 +115,8 @@ void rk__scorer_give_pair(rk_scorer *s, rk_tile_pair *pair);
 void rk__scorer_free_pair(const rk_scorer *s, rk_tile_pair *pair); /* NULL is fine */
 /* What selection leaves out for everybody, to s->closed and the device. */
 rk_status rk__scorer_set_limits(rk_scorer *s, const rk_selection *selection);
+/* A score as it is given: a predicted rating lies within the scale. */
+float rk__given_score(const rk_scorer *s, float score);
 /* s->closed to the device. */
 rk_status rk__scorer_write_blocked(rk_scorer *s);
 

@@ -46,9 +46,8 @@ static rk_status check_ratings(const rk_scorer *s, const rk_query *q)
         const double rating = (double)q->weights[i];
         if (!(rating >= (double)(float)s->data.low && rating <= (double)(float)s->data.high)) {
             RK_FAIL(RK_ERR_CONFIG,
-                    "the rating of item %d is %g: it lies outside of the scale, which goes from %g "
-                    "to %g",
-                    q->items[i], rating, s->data.low, s->data.high);
+                    "an item is rated %g: that lies outside of the scale, which goes from %g to %g",
+                    rating, s->data.low, s->data.high);
         }
     }
     return RK_OK;
@@ -183,8 +182,8 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
                 rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
         *out = counted > 0 || m->rates ? RK_ASKER_FOLDED
-               : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
-                                     : RK_ASKER_NOBODY;
+               : knows_context(s, q)   ? RK_ASKER_KNOWN /* by the context alone */
+                                       : RK_ASKER_NOBODY;
     }
     if (*out == RK_ASKER_FOLDED && !rk__instance_folds_in(&s->engine->model)) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -219,6 +218,7 @@ static rk_status add_given(const rk_scorer *s, rk_host_tile *t, const rk_query *
 {
     const bool is_rating = s->engine->model.model->rates;
     entry *sorted = NULL;
+    rk_status status = RK_OK;
     int64_t at = t->list_offsets[t->n], mask = t->mask_offsets[t->n];
     RK_TRY(rk__alloc(&sorted, q->n_items, sizeof *sorted, "the items of a query"));
     for (int64_t i = 0; i < q->n_items; i++) {
@@ -227,6 +227,11 @@ static rk_status add_given(const rk_scorer *s, rk_host_tile *t, const rk_query *
     qsort(sorted, (size_t)q->n_items, sizeof *sorted, by_item);
     for (int64_t i = 0; i < q->n_items; i++) {
         if (i > 0 && sorted[i].item == sorted[i - 1].item) {
+            if (is_rating && sorted[i].weight != sorted[i - 1].weight) {
+                RK_FAIL_GOTO(done, RK_ERR_CONFIG,
+                             "an item is named twice and rated %g and %g: which is it?",
+                             (double)sorted[i - 1].weight, (double)sorted[i].weight);
+            }
             continue; /* named twice; the larger weight came first */
         }
         if ((sorted[i].weight > 0 || is_rating) && !s->cold[sorted[i].item]) {
@@ -239,8 +244,9 @@ static rk_status add_given(const rk_scorer *s, rk_host_tile *t, const rk_query *
     }
     t->list_offsets[t->n + 1] = at;
     t->mask_offsets[t->n + 1] = mask;
+done:
     rk__free(sorted);
-    return RK_OK;
+    return status;
 }
 
 static const rk_lists *seen_part(const rk_scorer *s, int64_t user, unsigned seen, int part)

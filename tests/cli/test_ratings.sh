@@ -38,7 +38,22 @@ for kind in als svd; do
     run 2 "$rankine" recommend $kind --items 3,17 --ratings 4.5 --top 3
     says "1 numbers for 2 items"
     run 2 "$rankine" recommend $kind --items 3,17 --ratings 4.5,9 --top 3
-    says "rating of item" "is 9"
+    says "rated 9" "from 0.5 to 5"
+    run 2 "$rankine" recommend $kind --items 3,17,3 --ratings 4.5,1,2 --top 3
+    says "rated 4.5 and 2"
+    run 0 "$rankine" recommend $kind --items 3,17,3 --ratings 4.5,1,4.5 --top 3
+    # answers from an index are within the scale, too, and so is what --min-score looks at
+    awk -F, -v OFS=, 'NR > 1 && $3 > 2.5 { $3 = 2.5 } 1' stars.csv >tight.csv
+    run 0 "$rankine" train $kind.yaml --run tight-$kind --quiet --device cpu \
+        --set "data.value_range=[0.5, 2.5]" --set "data.sources[0].file=tight.csv"
+    for how in "" --approximate; do
+        to=(recommend tight-$kind $how --all --seen none --top 20 --json --min-score)
+        run 0 "$rankine" "${to[@]}" 2.4
+        json "all(2.4 <= r['score'] <= 2.5 for u in j for r in u['recommendations'])"
+        [ $kind = svd ] || json "any(r['score'] == 2.5 for u in j for r in u['recommendations'])"
+        run 0 "$rankine" "${to[@]}" 2.6
+        json "not any(u['recommendations'] for u in j)"
+    done
     run 0 "$rankine" export $kind --format model --out $kind.rankine
     run 0 "$rankine" score $kind.rankine --pairs pairs.csv --json
 done

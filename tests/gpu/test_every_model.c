@@ -186,6 +186,9 @@ static void models_that_are_solved_for_are_the_same(void **unused)
         {"model.kind=turbo_cf", "model.filter_power=0.7", "model.neighbours=12"},
         {"model.kind=ease", "model.l2=4"},
         {"model.kind=gf_cf", "model.dim=5"},
+        /* Of the 21 users the items 20 and 28 have the same ones in train, 11 and 31 as well: their
+           scores differ by rounding alone (below 1e-6 of them). With dim=5 each device puts another
+           of two on the last place of a list, and coverage is .972 for .944 of 36 items. */
         {"model.kind=pure_svd", "model.dim=8"},
         {"model.kind=ials", "model.dim=8", "train.epochs=3", "model.l2=0.05",
          "model.unobserved_weight=0.2"},
