@@ -30,10 +30,10 @@ typedef struct fixture {
     rk_scorer *scorer;
 } fixture;
 
-/* Where steps are very slow, every third kind of run is enough: operations have their own tests. */
+/* Where steps are very slow, some kinds of runs are enough: operations have their own tests. */
 static size_t kinds_apart(void)
 {
-    return n_steps() < 3 ? 3 : 1;
+    return n_steps() < 3 ? 5 : n_steps() < 5 ? 2 : 1;
 }
 
 /* For what weighs by them; nobody else looks at them. */
