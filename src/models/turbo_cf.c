@@ -14,7 +14,7 @@
 #include "models/models.h"
 #include "ops/similar_value.h"
 
-enum { MOST_ORDER = 3 };
+enum { MOST_ORDER = 3, NORMAL_NEIGHBOURS = 100 };
 /* Of P, P^2, P^3 by order. */
 static const float filters[MOST_ORDER][MOST_ORDER] = {
     {1, 0, 0}, {2, -1, 0}, {1 - 0.29f, 0.1f, -0.01f}};
@@ -24,6 +24,19 @@ static const char *const phases[] = {"filter"};
 static bool is_sparse(const rk_options *o)
 {
     return o->model.filter_power == 1;
+}
+
+static rk_status check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (is_sparse(o) && o->model.neighbours != NORMAL_NEIGHBOURS) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s: the filter is applied as a whole then, and nothing looks at it; "
+                "remove it, or take another model.filter_power",
+                rk__config_says(config, "model.neighbours").text,
+                rk__config_says(config, "model.filter_power").text);
+    }
+    return RK_OK;
 }
 
 static rk_status check_data(const rk_options *o, const rk_model_data *data)
@@ -187,6 +200,7 @@ const rk_model_kind rk__model_turbo_cf = {
     .help =
         "Turbo-CF (Park et al., SIGIR 2024): a polynomial filter of the graph of items, without "
         "training",
+    .check = check,
     .check_data = check_data,
     .declare = declare,
     .n_phases = 1,

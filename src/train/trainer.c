@@ -159,7 +159,9 @@ static void warn_of_unknown(rk_trainer *t)
                 (long long)(s->empty_users - folded), (long long)s->users,
                 (long long)(folded > 0 ? 0 : s->cold_test_users),
                 m->rates ? "their ratings are predicted as those of nobody in particular"
-                         : "they are ranked for by popularity");
+                : rk__model_fields(&t->engine.model.data) > 0
+                    ? "they are ranked for by the context of the row alone"
+                    : "they are ranked for by popularity");
     }
     if (s->cold_items > 0) {
         rk__log(&t->log, RK_LOG_WARNING,

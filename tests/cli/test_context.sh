@@ -86,6 +86,18 @@ run 2 "$rankine" evaluate fm --data plays.csv
 says "the model reads fields of the rows that it is evaluated on"
 absent never
 
+# Whoever has no train row is ranked for by the context, and train says so; without fields by
+# popularity.
+awk -F, 'NR > 1 && $1 == 30 { $3 += 100 } { print $1 "," $2 "," $3 "," $4 }' plays.csv >late.csv
+late=(--device cpu --set "data.sources[0].file=late.csv" --set split.kind=time
+    --set split.order=random --set split.ties=item)
+run 0 "$rankine" train c.yaml --run late --quiet "${late[@]}"
+says "1 of 30 users have no train interaction" "ranked for by the context of the row alone"
+run 0 "$rankine" recommend late --user 30 --context before=104 hour=day --seen none --json
+json 'j[0]["basis"] == "model"'
+run 0 "$rankine" train c.yaml --run later --quiet "${late[@]}" --set model.fields=none
+says "ranked for by popularity"
+
 # Resumed, it goes on as if it had never stopped.
 run 0 "$rankine" train c.yaml --run half --quiet --device cpu --set train.epochs=6 \
     --set model.dropout=0.3

@@ -77,6 +77,7 @@ refused 2 "train.learning_rate" --set model.kind=ease --set train.learning_rate=
 refused 2 "loss.kind" --set model.kind=ials --set loss.kind=ccl
 refused 2 "model.neighbours" --set model.kind=ease --set model.neighbours=5
 refused 2 "model.neighbours is 120" --set model.kind=item_knn --set model.neighbours=120
+refused 2 "the filter is applied as a whole" --set model.kind=turbo_cf --set model.neighbours=5
 refused 2 "model.dim is 121" --set model.kind=ials --set model.dim=121
 refused 2 "model.l2" --set model.kind=ials --set model.l2=nan
 refused 2 "model.l2" --set model.kind=ials --set model.l2=-3

@@ -292,8 +292,12 @@ static void check_turbo(const fitted_data *d, double alpha, double power, int or
     snprintf(first, sizeof first, "model.filter_alpha=%g", alpha);
     snprintf(second, sizeof second, "model.filter_power=%g", power);
     snprintf(third, sizeof third, "model.filter_order=%d", order);
-    const char *settings[] = {
-        "model.kind=turbo_cf", "model.neighbours=23", first, second, third, NULL};
+    const char *settings[] = {"model.kind=turbo_cf",
+                              first,
+                              second,
+                              third,
+                              power == 1 ? NULL : "model.neighbours=23",
+                              NULL};
     fitted f = fitted_fit(d, settings);
     double *expected = calloc((size_t)(d->n_users * n), sizeof *expected);
     double y[2][MOST];
