@@ -316,7 +316,9 @@ static void print_table(const evaluated *e)
     if (e->args->slices) {
         print_slices(e, false);
         print_slices(e, true);
-        puts("\nranges are numbers of train interactions");
+        const bool is_given = rk_dataset_get_stats(rk_model_dataset(e->run))->given > 0;
+        printf("\nranges are numbers of train interactions%s\n",
+               is_given ? ", of held-out users of given ones" : "");
     }
     cli_free(rows);
 }

@@ -124,6 +124,8 @@ files='[{file: known.csv, part: train}, {file: given.csv, part: given},
     {file: held.csv, part: test}]'
 run 0 "$rankine" train exp.yaml --run held --set "data.sources=$files" --set data.relations=[]
 prints "given          50 interactions of 10 held-out users"
+run 0 "$rankine" evaluate held --slices
+prints "  5    " "ranges are numbers of train interactions, of held-out users of given ones"
 
 # Time with a gap, and who listens again.
 {
