@@ -69,6 +69,20 @@ static void print_options(const rk_comparison *c)
     cli_free(widths);
 }
 
+/* Numbers of all runs are in the first one's protocol, whatever the options say. */
+static void print_protocol(const rk_comparison *c)
+{
+    const char *const keys[] = {"eval.among", "eval.seen", "eval.style"};
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        for (int64_t i = 0; i < c->n_options; i++) {
+            if (strcmp(c->options[i].key, keys[k]) == 0) {
+                printf("all runs are ranked and counted with %s %s, as [1] has it\n", keys[k],
+                       c->options[i].values[0]);
+            }
+        }
+    }
+}
+
 /* 0.12345, or 0.12345 +- 0.00012 for a run with several seeds */
 static void print_metrics(const rk_comparison *c, const char *part)
 {
@@ -229,6 +243,7 @@ static int compare(const cli *c, const compare_args *args)
     } else {
         print_runs(comparison, args->part);
         print_options(comparison);
+        print_protocol(comparison);
         print_metrics(comparison, args->part);
         for (int64_t r = 1; r < comparison->n_runs; r++) {
             print_paired(comparison, r);
@@ -268,7 +283,8 @@ int cmd_compare(cli *c, int argc, char **argv)
         "Ranks all items by each run's model again and shows what differs: options, metrics, and\n"
         "for every run the mean difference to the first one over the users, with a paired t-test\n"
         "and a bootstrap interval. Folders made by train --seeds count as one run each. All runs\n"
-        "must have the same data set and split.",
+        "must have the same data set and split; eval.among, eval.seen and eval.style of the first\n"
+        "hold for all.",
         "  rankine compare runs/lightgcn runs/mf\n"
         "  rankine compare runs/dim64 runs/dim128 runs/dim256 --part valid\n"
         "  rankine compare runs/five-seeds-a runs/five-seeds-b --json",

@@ -277,6 +277,7 @@ static void print_table(const evaluated *e)
     const char *title = e->holdout ? "new data" : e->args->part;
     const rk_metrics *trace = &e->trace.metrics;
     int64_t n_expected = 0;
+    bool is_of_all = false;
     cli_metric_row *rows = cli_alloc((size_t)model->count, sizeof *rows);
     for (int64_t i = 0; i < model->count; i++) {
         rows[i] = (cli_metric_row){model->values[i].name, model->values[i].value,
@@ -293,6 +294,7 @@ static void print_table(const evaluated *e)
            (long long)rk_model_get_facts(e->run).epoch);
     cli_print_metrics(stdout, title, rows, model->count);
     for (int64_t i = 0; i < model->count; i++) {
+        is_of_all = is_of_all || strcmp(model->values[i].name, "auc@all") == 0;
         if (!isnan(model->values[i].expected)) {
             rows[n_expected++] = (cli_metric_row){model->values[i].name, model->values[i].expected,
                                                   popularity->values[i].expected, (double)NAN};
@@ -300,6 +302,9 @@ static void print_table(const evaluated *e)
     }
     if (n_expected > 0) {
         cli_print_metrics(stdout, "expected, all draws", rows, n_expected);
+    }
+    if (is_of_all && !is_among_all(e)) {
+        puts("auc@all is of all items, not of the candidates");
     }
     if (strcmp(style_of(e), "recbole") != 0) {
         printf("metrics as %s counts them (eval.style)\n", style_of(e));
@@ -311,7 +316,9 @@ static void print_table(const evaluated *e)
     if (e->args->slices) {
         print_slices(e, false);
         print_slices(e, true);
-        puts("\nranges are numbers of train interactions");
+        const bool is_given = rk_dataset_get_stats(rk_model_dataset(e->run))->given > 0;
+        printf("\nranges are numbers of train interactions%s\n",
+               is_given ? ", of held-out users of given ones" : "");
     }
     cli_free(rows);
 }

@@ -320,6 +320,9 @@ static void print_metrics_report(FILE *out, const rk_report *report)
     print_traces(out, report, width);
     if (candidates) {
         fprintf(out, "%-*s sampled: each item among %s candidates\n", width, "", candidates);
+        if (rk_report_text(report, "test.auc@all") || rk_report_text(report, "valid.auc@all")) {
+            fprintf(out, "%-*s auc@all: among all items\n", width, "");
+        }
     }
     if (style && strcmp(style, "recbole") != 0) {
         fprintf(out, "%-*s metrics as %s counts them (eval.style)\n", width, "", style);

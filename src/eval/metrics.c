@@ -212,7 +212,8 @@ rk_status rk__metrics_text(char **out)
         "drawn for it, the user's other held-out items not among them: T is that item alone. A\n"
         "user's value is the mean over their held-out items. Beside it stands the expectation\n"
         "over all draws of so many candidates, which is exact: how many of those drawn are ahead\n"
-        "is hypergeometric, and every order of those that tie is alike.\n"
+        "is hypergeometric, and every order of those that tie is alike. auc@all is of the whole\n"
+        "order there, too, T all held-out items: no draw changes it.\n"
         "\n"
         "eval.style counts as other software does, where that is something else:\n"
         "\n");

@@ -158,7 +158,7 @@ static void add_expected(rk_buffer *out, const rk_summary *r)
     rk__buffer_add(out,
                    "<p class=\"warning\">Sampled: each held-out item was ranked among %lld drawn "
                    "candidates, not among all items. Such values are larger, and two models may "
-                   "change places.</p>\n",
+                   "change places. auc@all is of the order of all items.</p>\n",
                    (long long)r->dataset->n_candidates);
     if (r->options->split.candidates_by != RK_DRAWN_UNIFORM) {
         return;

@@ -35,6 +35,13 @@ grep -q "run.device\|data\.\|eval\." out && fail "an option is shown that does n
 run 0 "$rankine" compare a a --quiet
 prints "no option differs"
 
+# Runs that count otherwise are all counted as the first does, and that is said.
+run 0 "$rankine" train exp.yaml --run ranked --quiet --set eval.style=implicit --set eval.seen=rank
+run 0 "$rankine" compare a ranked --quiet
+prints "with eval.style recbole, as [1] has it" "with eval.seen leave_out, as [1] has it"
+run 0 "$rankine" compare ranked a --quiet
+prints "with eval.style implicit, as [1] has it"
+
 run 0 "$rankine" compare a b seeds --json --quiet
 cp out compared.json
 json 'j["users"] == 120 and j["replicates"] == 2000'
