@@ -20,7 +20,7 @@ cd "$scratch" || exit 1
 # Small data and two tests at a time: threads would only wait for each other.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 unset NO_COLOR
-# HDF5 loses memory of its own when it meets a damaged file, LLVM's OpenMP keeps some of its threads.
+# HDF5 loses memory of its own when it meets a damaged file, LLVM's OpenMP keeps that of threads.
 printf 'leak:libhdf5\nleak:libomp\n' >suppressions
 export LSAN_OPTIONS="suppressions=$scratch/suppressions:print_suppressions=0"
 
