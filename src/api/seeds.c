@@ -288,6 +288,20 @@ static rk_status check_same_data(const seeds *s)
     return RK_OK;
 }
 
+/* How metrics were counted, and of what: of all seeds alike. */
+static void add_protocol(const seeds *s, rk_json *json)
+{
+    const rk_report *first = s->reports[0];
+    const char *style = rk_report_text(first, "style"),
+               *by = rk_report_text(first, "candidates_by");
+    rk__json_text(json, "style", style ? style : "recbole");
+    if (by) {
+        rk__json_int(json, "among_candidates",
+                     (int64_t)rk_report_number(first, "among_candidates"));
+        rk__json_text(json, "candidates_by", by);
+    }
+}
+
 static rk_status write_report(const seeds *s)
 {
     rk_status status = RK_OK;
@@ -305,6 +319,7 @@ static rk_status write_report(const seeds *s)
     }
     rk__json_end(&json, ']');
     rk__json_end(&json, '}');
+    add_protocol(s, &json);
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
         add_part(s, &json, rk_part_name(part), part == RK_VALID ? "valid." : "test.", false);
     }
@@ -312,6 +327,10 @@ static rk_status write_report(const seeds *s)
         rk__json_begin(&json, "expected", '{');
         add_part(s, &json, rk_part_name(RK_VALID), "expected.valid.", false);
         add_part(s, &json, rk_part_name(RK_TEST), "expected.test.", false);
+        rk__json_begin(&json, "popularity", '{');
+        add_part(s, &json, rk_part_name(RK_VALID), "expected.popularity.valid.", true);
+        add_part(s, &json, rk_part_name(RK_TEST), "expected.popularity.test.", true);
+        rk__json_end(&json, '}');
         rk__json_end(&json, '}');
     }
     add_part(s, &json, "refit", "refit.test.", false); /* test of the models with valid in train */

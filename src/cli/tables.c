@@ -295,11 +295,24 @@ static void print_traces(FILE *out, const rk_report *report, int width)
     }
 }
 
+static void print_protocol(FILE *out, const rk_report *report, int width)
+{
+    const char *candidates = rk_report_text(report, "among_candidates");
+    const char *style = rk_report_text(report, "style");
+    if (candidates) {
+        fprintf(out, "%-*s sampled: each item among %s candidates\n", width, "", candidates);
+        if (rk_report_text(report, "popularity.test.auc@all")) {
+            fprintf(out, "%-*s auc@all: among all items\n", width, "");
+        }
+    }
+    if (style && strcmp(style, "recbole") != 0) {
+        fprintf(out, "%-*s metrics as %s counts them (eval.style)\n", width, "", style);
+    }
+}
+
 static void print_metrics_report(FILE *out, const rk_report *report)
 {
     const char *const parts[] = {rk_part_name(RK_VALID), rk_part_name(RK_TEST)};
-    const char *candidates = rk_report_text(report, "among_candidates");
-    const char *style = rk_report_text(report, "style");
     bool shown[2], is_expected = rk_report_text(report, "expected.draws") != NULL;
     for (int p = 0; p < 2; p++) {
         char *path = cli_format("%s.users", parts[p]);
@@ -318,15 +331,7 @@ static void print_metrics_report(FILE *out, const rk_report *report)
     }
     fprintf(out, "%-*s popular: the ranking by popularity\n", width, "");
     print_traces(out, report, width);
-    if (candidates) {
-        fprintf(out, "%-*s sampled: each item among %s candidates\n", width, "", candidates);
-        if (rk_report_text(report, "test.auc@all") || rk_report_text(report, "valid.auc@all")) {
-            fprintf(out, "%-*s auc@all: among all items\n", width, "");
-        }
-    }
-    if (style && strcmp(style, "recbole") != 0) {
-        fprintf(out, "%-*s metrics as %s counts them (eval.style)\n", width, "", style);
-    }
+    print_protocol(out, report, width);
 }
 
 void cli_print_ratings(FILE *out, const char *title, const cli_rating_row *rows)
@@ -502,10 +507,11 @@ static void print_costs(FILE *out, const rk_report *report)
 }
 
 /* One metric per line: mean and standard deviation over the seeds, beside popularity. */
-static void print_spread(FILE *out, const rk_report *report, const char *part)
+static void print_spread(FILE *out, const rk_report *report, const char *title, const char *at,
+                         const char *popular)
 {
-    bool colour = cli_colour(out), any = false, is_refit = strcmp(part, "refit") == 0;
-    char *prefix = cli_format("%s.", part);
+    bool colour = cli_colour(out), any = false;
+    char *prefix = cli_format("%s.", at);
     size_t length = strlen(prefix);
     for (int64_t i = 0; i < rk_report_count(report); i++) {
         const char *path = rk_report_path(report, i);
@@ -514,15 +520,12 @@ static void print_spread(FILE *out, const rk_report *report, const char *part)
             continue;
         }
         char *metric = cli_format("%.*s", (int)(end - 5 - length), path + length);
-        char *sd = cli_format("%s.%s.sd", part, metric);
-        char *beside =
-            cli_format("popularity.%s.%s", is_refit ? rk_part_name(RK_TEST) : part, metric);
-        double mean = rk_report_number(report, path);
-        double popularity = rk_report_number(report, beside);
+        char *sd = cli_format("%s%s.sd", prefix, metric);
+        char *beside = cli_format("%s.%s", popular, metric);
+        double mean = rk_report_number(report, path), popularity = rk_report_number(report, beside);
         if (!any) {
-            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour),
-                    is_refit ? "test, refit" : part, "mean", "sd", "popularity", "ratio",
-                    cli_plain(colour));
+            fprintf(out, "%s%-15s%12s%12s%12s%8s%s\n", cli_bold(colour), title, "mean", "sd",
+                    "popularity", "ratio", cli_plain(colour));
             any = true;
         }
         fprintf(out, "%-15s%12.5f%12.5f%12.5f", metric, mean, rk_report_number(report, sd),
@@ -546,10 +549,8 @@ static void print_ratings_spread(FILE *out, const rk_report *report, const char 
         char *sd = cli_format("ratings.%s.model.%s.sd", part, name);
         char *biases = cli_format("ratings.%s.biases.%s", part, name);
         if (i == 0 && rk_report_text(report, mean)) {
-            char *title = cli_format("ratings, %s", part);
-            fprintf(out, "%s%-15s%12s%12s%12s%s\n", cli_bold(colour), title, "mean", "sd", "biases",
-                    cli_plain(colour));
-            cli_free(title);
+            fprintf(out, "%sratings, %-6s%12s%12s%12s%s\n", cli_bold(colour), part, "mean", "sd",
+                    "biases", cli_plain(colour));
         }
         if (rk_report_text(report, mean)) {
             fprintf(out, "%-15s%12.5f%12.5f%12.5f\n", name, rk_report_number(report, mean),
@@ -564,11 +565,14 @@ static void print_ratings_spread(FILE *out, const rk_report *report, const char 
 void cli_print_seeds(FILE *out, const rk_report *report)
 {
     const char *on_test = rk_report_text(report, "chosen.on_test");
-    print_spread(out, report, rk_part_name(RK_VALID));
-    print_spread(out, report, rk_part_name(RK_TEST));
+    print_spread(out, report, "valid", "valid", "popularity.valid");
+    print_spread(out, report, "test", "test", "popularity.test");
+    print_spread(out, report, "expected, valid", "expected.valid", "expected.popularity.valid");
+    print_spread(out, report, "expected, test", "expected.test", "expected.popularity.test");
     print_ratings_spread(out, report, rk_part_name(RK_VALID));
     print_ratings_spread(out, report, rk_part_name(RK_TEST));
-    print_spread(out, report, "refit");
+    print_spread(out, report, "test, refit", "refit", "popularity.test");
+    print_protocol(out, report, 9);
     fprintf(out, "seeds     %s, from %s\n          epoch chosen %.1f on average (%.0f to %.0f)\n",
             rk_report_text(report, "seeds.count"), rk_report_text(report, "seeds.list.0"),
             rk_report_number(report, "chosen.epoch.mean"),

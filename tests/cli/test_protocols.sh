@@ -98,7 +98,9 @@ run 0 "$rankine" train exp.yaml --run text --set split.candidates=6 --set eval.a
 prints "sampled: each item among 6" "auc@all: among all items"
 run 0 "$rankine" train exp.yaml --run seeds --seeds 2 --set split.candidates=6 \
     --set eval.among=candidates --set model.kind=mf --set model.dim=4 --set train.epochs=1
+prints "expected, test" "sampled: each item among 6 candidates"
 cp seeds/report.json out
+json "j['among_candidates'] == 6 and j['expected']['popularity']['test']['ndcg@5'] > 0"
 json "j['expected']['test']['ndcg@5']['mean'] > 0"
 run 3 "$rankine" prepare exp.yaml --set split.candidates=21
 says "split.candidates is 21, but user"
