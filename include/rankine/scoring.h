@@ -64,7 +64,7 @@ RK_API const char *rk_basis_name(rk_basis basis);
 /* How much is known of who asks. */
 typedef struct rk_grounds {
     rk_basis basis;
-    int64_t items_used; /* of such items those that say something, each time that one is named:
+    int64_t items_used;   /* of such items those that say something, each time that one is named:
                          * with train interactions and a weight above 0. Of the others a model has
                          * learnt nothing, so they are not in the list that is folded in */
     int64_t context_used; /* values of the query's context that train rows have */

@@ -434,7 +434,8 @@ rk_status rk_dataset_find_value(const rk_dataset *dataset, int64_t field, const 
     }
     RK_TRY(find_text(&f->values, text, out));
     if (*out < 0) {
-        RK_FAIL(RK_ERR_DATA, "no row of the data set %s has '%.80s' in its field %s, whose %lld "
+        RK_FAIL(RK_ERR_DATA,
+                "no row of the data set %s has '%.80s' in its field %s, whose %lld "
                 "values go from '%.40s' to '%.40s'",
                 dataset->name, text, f->name, (long long)f->values.n,
                 f->values.n > 0 ? f->values.texts[0] : "",

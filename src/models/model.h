@@ -194,7 +194,7 @@ typedef struct rk_model_kind {
     bool has_layers;      /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
-    bool has_members;     /* made of other runs' models: train/members.h opens them */
+    bool has_members; /* made of other runs' models: train/members.h opens them */
 } rk_model_kind;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */

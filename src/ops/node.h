@@ -322,14 +322,14 @@ typedef union rk_attr {
     rk_update_attr update; /* propagate_adam, propagate_from_rows_adam */
     rk_topk_attr topk;     /* top_k, merge_top_k, score_topk */
     rk_pair_rows_attr pair_rows;
-    rk_fold_attr fold;     /* fold*, unfold* */
-    int32_t halves;        /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
-    int64_t n_nodes;       /* unique_rows */
-    int32_t index;         /* weigh */
-    int64_t batch;         /* select_negatives */
-    rk_step_attr step;     /* step_loss */
-    rk_range_attr range;   /* side_gram; score_dot: rows of items */
-    rk_rows_attr rows;     /* score_columns: rows of items; score_lists: first row, columns */
+    rk_fold_attr fold;   /* fold*, unfold* */
+    int32_t halves;      /* gram_product: 1 = of t only, C q is taken as 0; 2 = of both */
+    int64_t n_nodes;     /* unique_rows */
+    int32_t index;       /* weigh */
+    int64_t batch;       /* select_negatives */
+    rk_step_attr step;   /* step_loss */
+    rk_range_attr range; /* side_gram; score_dot: rows of items */
+    rk_rows_attr rows;   /* score_columns: rows of items; score_lists: first row, columns */
     rk_row_sums_attr row_sums;
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;

@@ -40,7 +40,7 @@ typedef struct rk_summary {
     bool chosen_on_test; /* test took part in choosing the model or the epoch to stop at */
     bool stopped_early;
     int64_t chosen_epoch;
-    double chosen_value;                /* of the watched metric; NaN = unknown */
+    double chosen_value; /* of the watched metric; NaN = unknown */
     /* By rk_part; count 0 = the part is empty, of trace also: there are no traces. */
     rk_metrics model[3], popularity[3], trace[3];
     rk_audit audit[3];

@@ -18,12 +18,12 @@ typedef struct rk_sampling {
     int64_t *edge_offsets;   /* n_eligible_users + 1; owned */
     int32_t *pool;           /* pool_size most popular items, or NULL; owned */
     int64_t pool_size;
-    float *alias_share;  /* n_items, or NULL; owned */
-    int32_t *alias_item; /* n_items, or NULL; owned */
-    float *logit_bias;   /* n_nodes, of loss.popularity_correction, or NULL; owned */
-    int64_t *cumulative; /* n_eligible_edges + 1, weights of the edges before one; of
+    float *alias_share;       /* n_items, or NULL; owned */
+    int32_t *alias_item;      /* n_items, or NULL; owned */
+    float *logit_bias;        /* n_nodes, of loss.popularity_correction, or NULL; owned */
+    int64_t *cumulative;      /* n_eligible_edges + 1, weights of the edges before one; of
                            * sampling.weigh_by value, or NULL; owned */
-    float *edge_weights; /* of the users' edges, of loss.weigh_by value, or NULL; owned */
+    float *edge_weights;      /* of the users' edges, of loss.weigh_by value, or NULL; owned */
     const float *edge_labels; /* likewise, of loss.kind mse, or NULL; lent */
     int64_t n_edges;
     float *degree_factor; /* n_nodes, of the weights of loss.kind bce, or NULL; owned */

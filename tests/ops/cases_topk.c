@@ -396,9 +396,7 @@ static void standing(void)
 }
 
 const ops_entry ops_cases_topk[] = {
-    {RK_OP_STANDING, standing},
-    {RK_OP_SCORE_TOPK, score_topk},
-    {RK_OP_TOP_K, top_k},
-    {RK_OP_MERGE_TOP_K, merge_top_k},
+    {RK_OP_STANDING, standing}, {RK_OP_SCORE_TOPK, score_topk},
+    {RK_OP_TOP_K, top_k},       {RK_OP_MERGE_TOP_K, merge_top_k},
     {RK_OP_COUNT, NULL},
 };
