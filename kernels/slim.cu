@@ -134,6 +134,7 @@ __device__ double step(const rk_slim_attr &a, const adjacency &g, int32_t item, 
     for (int64_t e = begin + lane; e < end; e += rk::WARP) {
         c.left[g.columns[e]] -= change;
     }
+    __syncwarp(); /* all have read the weight */
     if (lane == 0) {
         c.weights[item] = after;
     }

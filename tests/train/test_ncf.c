@@ -95,8 +95,8 @@ static const struct {
     {{"model.kind=mlp", "model.hidden=[7]"}, 1, false},
     {{"model.kind=mlp", "model.hidden=[8, 8, 3]", "model.dropout=0.3"}, 3, false},
     {{"model.kind=neumf", "model.hidden=[6, 4]", "loss.l2=1e-4"}, 2, true},
-    /* a part of the catalogue is 10 items of a tile of all users, 2 of the largest one */
-    {{"model.kind=neumf", "model.hidden=[8000, 2]"}, 2, true},
+    /* so wide that the catalogue goes in parts; it takes time, so few users ask one by one */
+    {{"model.kind=neumf", "model.hidden=[2500, 2]"}, 2, true},
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -118,7 +118,13 @@ static fitted fit(const fitted_data *d, int i)
 }
 
 /* The best of one user's scores that are no train items of theirs. */
-static void check_ranking(const fitted_data *d, const rk_model *model, const double *scores)
+static int apart(int kind)
+{
+    return kind == N_KINDS - 1 ? 9 : 1;
+}
+
+static void check_ranking(const fitted_data *d, const rk_model *model, const double *scores,
+                          int users_apart)
 {
     rk_query queries[USERS];
     rk_recommendation many[USERS * TOP], one[ITEMS];
@@ -128,7 +134,7 @@ static void check_ranking(const fitted_data *d, const rk_model *model, const dou
         queries[u] = (rk_query){.user = u};
     }
     assert_ok(rk_model_top_k(model, queries, USERS, &selection, TOP, many));
-    for (int u = 0; u < USERS; u++) {
+    for (int u = 0; u < USERS; u += users_apart) {
         assert_ok(rk_model_top_k(model, &queries[u], 1, &selection, ITEMS, one));
         double before = INFINITY, error = 1e-5 * (1 + fabs(scores[u * ITEMS]));
         int n = 0;
@@ -194,12 +200,12 @@ static void scores_are_those_of_the_formulas(void **unused)
         if (kinds[i].n_layers > 0) {
             add_layers(f.model, kinds[i].n_layers, expected);
         }
-        for (int u = 0; u < USERS; u++) {
+        for (int u = 0; u < USERS; u += apart(i)) {
             float *scores = fitted_user_scores(f.model, u);
             fitted_assert_near(kinds[i].settings[0], scores, expected + u * ITEMS, ITEMS, 2e-5);
             free(scores);
         }
-        check_ranking(&d, f.model, expected);
+        check_ranking(&d, f.model, expected, apart(i));
         check_similar(f.model, kinds[i].n_layers > 0, kinds[i].has_products);
         free(expected);
         fitted_free(&f);
