@@ -126,6 +126,7 @@ __device__ double step(const rk_slim_attr &a, const adjacency &g, int32_t item, 
         product += (double)c.left[g.columns[e]];
     }
     product = rk::warp_sum(product);
+    __syncwarp(); /* a shuffle does not order what was read before it with what is written now */
     const float after = rk__slim_weight(&a, product, end - begin, before);
     if (after == before) {
         return 0.0;
@@ -134,7 +135,6 @@ __device__ double step(const rk_slim_attr &a, const adjacency &g, int32_t item, 
     for (int64_t e = begin + lane; e < end; e += rk::WARP) {
         c.left[g.columns[e]] -= change;
     }
-    __syncwarp(); /* all have read the weight */
     if (lane == 0) {
         c.weights[item] = after;
     }
