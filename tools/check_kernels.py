@@ -87,6 +87,8 @@ STATIC_SHARED = {
     r"6rerankI": 16 << 10,
     r"10raise_barsE": 32 << 10,
     r"15item_neighboursE": 32 << 10,
+    r"13nearest_listsE": 1 << 10,
+    r"10solve_rowsE": 1 << 10,
 }
 
 Resources = namedtuple("Resources", "registers spilled stack shared")
