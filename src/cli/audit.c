@@ -43,22 +43,25 @@ static void number(cli_json *j, const char *key, int64_t value)
     cli_json_int(j, value);
 }
 
-/* The names are those of report.json. */
+/* The counts of an audit, by the names that report.json has. */
+#define COUNTS(X)                                                                                  \
+    X(users)                                                                                       \
+    X(pairs)                                                                                       \
+    X(in_train)                                                                                    \
+    X(overlap)                                                                                     \
+    X(cold_users)                                                                                  \
+    X(cold_items)                                                                                  \
+    X(cold_pairs)                                                                                  \
+    X(in_relations)                                                                                \
+    X(tie_pairs)                                                                                   \
+    X(tied)
+
 void cli_json_audit(cli_json *j, const rk_audit *a)
 {
     cli_json_key(j, "audit");
     cli_json_open(j, '{');
 #define COUNT(member) number(j, #member, a->member);
-    COUNT(users)
-    COUNT(pairs)
-    COUNT(in_train)
-    COUNT(overlap)
-    COUNT(cold_users)
-    COUNT(cold_items)
-    COUNT(cold_pairs)
-    COUNT(in_relations)
-    COUNT(tie_pairs)
-    COUNT(tied)
+    COUNTS(COUNT)
 #undef COUNT
     cli_json_key(j, "relations");
     cli_json_open(j, '[');
@@ -113,16 +116,7 @@ void cli_print_report_audit(FILE *out, const rk_report *report)
             continue;
         }
 #define COUNT(member) a.member = count_at(report, parts[i], #member);
-        COUNT(users)
-        COUNT(pairs)
-        COUNT(in_train)
-        COUNT(overlap)
-        COUNT(cold_users)
-        COUNT(cold_items)
-        COUNT(cold_pairs)
-        COUNT(in_relations)
-        COUNT(tie_pairs)
-        COUNT(tied)
+        COUNTS(COUNT)
 #undef COUNT
         read_relations(report, parts[i], &a);
         cli_print_audit(out, parts[i], &a);
