@@ -41,12 +41,6 @@ static rk_status check(const rk_config *config)
     return RK_OK;
 }
 
-static unsigned needs(const rk_options *options)
-{
-    (void)options;
-    return RK_NEEDS_VALUES;
-}
-
 static rk_status declare(rk_model_instance *instance)
 {
     return rk__rating_declare(instance, instance->options->model.biases, true);
@@ -87,7 +81,7 @@ const rk_model_kind rk__model_als = {
     .name = "als",
     .help = "ratings by alternating least squares, with or without biases (Zhou et al. 2008)",
     .rates = true,
-    .needs = needs,
+    .needs = rk__rating_needs,
     .check = check,
     .check_data = rk__rating_check_data,
     .declare = declare,

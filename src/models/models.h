@@ -84,6 +84,8 @@ rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p
 extern const char *const rk__rating_values;
 rk_status rk__rating_declare(rk_model_instance *instance, bool has_bias, bool keeps_values);
 double rk__rating_mean(const rk_model_instance *instance); /* of train */
+/* The values of train interactions. */
+unsigned rk__rating_needs(const rk_options *options);
 /* There is something to learn. */
 rk_status rk__rating_check_data(const rk_options *options, const rk_model_data *data);
 void rk__rating_finish(const rk_model_instance *instance, rk_program *p);

@@ -26,6 +26,12 @@ double rk__rating_mean(const rk_model_instance *instance)
     return n > 0 ? sum / (double)n : 0;
 }
 
+unsigned rk__rating_needs(const rk_options *options)
+{
+    (void)options;
+    return RK_NEEDS_VALUES;
+}
+
 rk_status rk__rating_check_data(const rk_options *options, const rk_model_data *d)
 {
     const char *name = rk__model_of(options)->name;

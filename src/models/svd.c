@@ -37,12 +37,6 @@ static rk_status check(const rk_config *config)
     return RK_OK;
 }
 
-static unsigned needs(const rk_options *options)
-{
-    (void)options;
-    return RK_NEEDS_VALUES;
-}
-
 /* The mean beside every score of a batch. */
 static rk_status declare(rk_model_instance *instance)
 {
@@ -91,7 +85,7 @@ const rk_model_kind rk__model_svd = {
     .name = "svd",
     .help = "ratings by biased matrix factorisation, by gradients (Koren et al. 2009)",
     .rates = true,
-    .needs = needs,
+    .needs = rk__rating_needs,
     .check = check,
     .check_data = rk__rating_check_data,
     .declare = declare,
