@@ -56,7 +56,8 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
                                 .graph = &out->graph,
                                 .train_times = how.train_times,
                                 .train_values = how.train_values,
-                                .contexts = out->contexts.n > 0 ? &out->contexts : NULL};
+                                .contexts = out->contexts.n > 0 ? &out->contexts : NULL,
+                                .dataset = how.dataset};
     RK_TRY_GOTO(done, status);
     RK_TRY_GOTO(done, rk__model_check_data(options, &data));
     RK_TRY_GOTO(done, open_device(out, how));

@@ -32,7 +32,7 @@ typedef struct rk_engine_how {
     const rk_model_kind *model; /* NULL = by model.kind */
     const double *train_times;  /* lent; NULL = unknown */
     const float *train_values;  /* lent; NULL = there are none */
-    const rk_dataset *dataset;  /* lent; for a model that reads_fields; NULL = none */
+    const rk_dataset *dataset;  /* lent; fields, relations, features; NULL = none of them */
     bool eager;
 } rk_engine_how;
 

@@ -64,6 +64,7 @@ typedef struct rk_model_data {
     const double *train_times;   /* seconds, in the order of the users' lists; NULL = unknown */
     const float *train_values;   /* likewise; NULL = there are none */
     const rk_contexts *contexts; /* of a model that reads_fields; NULL = the data set has none */
+    const rk_dataset *dataset;   /* for relations and features; NULL = there are none */
 } rk_model_data;
 
 /* The number of fields that a model reads. */
