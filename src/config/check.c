@@ -203,12 +203,12 @@ static rk_status check_triples(const rk_config *config)
                     (long long)i, o->sources[i].origin);
         }
     }
-    const char *against = o->split.kind != RK_SPLIT_GIVEN         ? "split.kind"
-                          : o->split.carve_valid > 0              ? "split.carve_valid"
-                          : o->data.min_user > 1                  ? "data.min_user"
-                          : o->data.min_item > 1                  ? "data.min_item"
-                          : o->data.repeats != RK_REPEATS_MERGE   ? "data.repeats"
-                                                                  : NULL;
+    const char *against = o->split.kind != RK_SPLIT_GIVEN       ? "split.kind"
+                          : o->split.carve_valid > 0            ? "split.carve_valid"
+                          : o->data.min_user > 1                ? "data.min_user"
+                          : o->data.min_item > 1                ? "data.min_item"
+                          : o->data.repeats != RK_REPEATS_MERGE ? "data.repeats"
+                                                                : NULL;
     if (against) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but data.sources[0] (%s) has triples, of which both directions belong "
