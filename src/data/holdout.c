@@ -58,7 +58,7 @@ static rk_status read_source(rk_held *held, const rk_dataset *dataset, const rk_
     rk_record record;
     bool end = false;
     rk_status status = RK_OK;
-    const rk_reader_options how = {.ids = dataset->users.texts ? RK_IDS_TEXT : RK_IDS_INTEGER,
+    const rk_reader_options how = {.ids = dataset->items.texts ? RK_IDS_TEXT : RK_IDS_INTEGER,
                                    .missing = options->data.missing_ids,
                                    .stop = rk__stop_of(hooks)};
     RK_TRY_GOTO(done, rk__reader_open_with(&reader, source, path, &how));
