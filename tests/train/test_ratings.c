@@ -245,6 +245,11 @@ static const form forms[] = {
      .has_bias = true,
      .l2_each = 0.15,
      .bias_l2_each = 0.15},
+    {{"model.kind=fm", "model.dim=3", "train.epochs=5", "loss.kind=mse", "loss.l2=0.3",
+      "train.batch=32", "sampling.positives=shuffle", "train.learning_rate=0.01"},
+     .has_bias = true,
+     .l2_each = 0.15,
+     .bias_l2_each = 0.15},
 };
 
 static void ratings_are_predicted(void **unused)
@@ -347,12 +352,14 @@ static void bad_ratings_are_refused(void **unused)
     const char *range[] = {"model.kind=als", "model.dim=3", "data.value_range=[1, 5]", NULL};
     const char *turned[] = {"model.kind=als", "data.value_range=[5, 1]", NULL};
     const char *loss[] = {"model.kind=svd", "model.dim=3", NULL};
+    const char *bare[] = {"model.kind=fm", "loss.kind=mse", "loss.l2=0", NULL};
     const char *metric[] = {"model.kind=ease", "eval.metric=rmse", NULL};
     const char *mse[] = {"model.kind=mf", "loss.kind=mse", NULL};
     refused(als, always_four, "all ");
     refused(range, rating_of, "outside of data.value_range [1, 5]");
     refused(turned, rating_of, "data.value_range");
     refused(loss, rating_of, "take loss.kind mse");
+    refused(bare, rating_of, "are singular");
     refused(metric, rating_of, "predicts no ratings");
     refused(mse, rating_of, "predicts no ratings");
 }
