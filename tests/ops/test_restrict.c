@@ -15,7 +15,7 @@ typedef struct fixture {
     rk_store store;
     rk_program program;
     int32_t offsets, columns, scale, nodes, other_nodes, state, table, weights, factor, square,
-        bias, out, other;
+        bias, edges, out, other;
     rk_graph_values values; /* of the program in hand */
     rk_row_set rows;
 } fixture;
@@ -23,6 +23,7 @@ typedef struct fixture {
 static const int32_t batch[SLOTS] = {3,  5,  3,  39, 0,  12, 40, 69, 47, 41, 40, 66,
                                      -1, -1, 47, 12, 50, 51, 52, 53, 3,  69, -1, 1};
 static const int32_t other_batch[OTHER_SLOTS] = {7, 5, 60, 61, 5, 39, -1, 44};
+static int32_t edges[2 * N_USERS * N_ITEMS];
 static float factor[N], square[DIM * DIM], bias[DIM], weights[4] = {0.1f, 0.2f, 0.3f, 0.4f};
 
 static void make_fixture(fixture *f)
@@ -46,6 +47,16 @@ static void make_fixture(fixture *f)
     assert_ok(rk__graph_build(&f->graph, users, items, n, N_USERS, N_ITEMS));
     const rk_graph *g = &f->graph;
     rk_store *s = &f->store;
+    for (int32_t v = 0, at = 0; v < N; v++) { /* of edge (v, u) the number of (u, v) */
+        for (int64_t e = g->offsets[v]; e < g->offsets[v + 1]; e++) {
+            const int32_t u = g->columns[e];
+            int64_t back = g->offsets[u];
+            while (g->columns[back] != v) {
+                back++;
+            }
+            edges[at++] = (int32_t)back;
+        }
+    }
     assert_ok(rk__store_add(s, "offsets", RK_I64, N + 1, 1, g->offsets, &f->offsets));
     assert_ok(rk__store_add(s, "columns", RK_I32, 2 * n, 1, g->columns, &f->columns));
     assert_ok(rk__store_add(s, "scale", RK_F32, N, 1, g->scale, &f->scale));
@@ -57,6 +68,7 @@ static void make_fixture(fixture *f)
     assert_ok(rk__store_add(s, "factor", RK_F32, N, 1, factor, &f->factor));
     assert_ok(rk__store_add(s, "square", RK_F32, DIM, DIM, square, &f->square));
     assert_ok(rk__store_add(s, "bias", RK_F32, 1, DIM, bias, &f->bias));
+    assert_ok(rk__store_add(s, "edges", RK_I32, 2 * n, 1, edges, &f->edges));
     assert_ok(rk__store_add(s, "out", RK_F32, SLOTS, DIM, NULL, &f->out));
     assert_ok(rk__store_add(s, "other", RK_F32, OTHER_SLOTS, DIM, NULL, &f->other));
 }
@@ -211,6 +223,18 @@ static rk_value network(fixture *f, rk_value x)
     return rk__add(p, rk__join_columns(p, parts, 2), rk__place_columns(p, parts[0], 3, DIM), 1, 2);
 }
 
+/* Attention over the graph's edges, both ways: its edges are of the table's own columns. */
+static rk_value attention(fixture *f, rk_value x)
+{
+    rk_program *p = &f->program;
+    const rk_block_values block = {
+        f->values.offsets, f->values.columns,   RK_NONE, RK_NONE, f->values.offsets,
+        f->values.columns, rk__use(p, f->edges)};
+    const rk_edge_attend_attr attr = {.heads = 3, .slope = 0.2f, .dropout = 0.5, .layer = 1};
+    return rk__edge_attend(p, block, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
+                           rk__use(p, f->state), attr);
+}
+
 static rk_value parameter(fixture *f, rk_value x)
 {
     (void)f;
@@ -230,6 +254,7 @@ static void tables_are_computed_at_the_rows_that_are_read(void **state)
     check(gram_form, "unique_rows fold unfold_rows");
     check(network, "unique_rows combine_rows gemm activate dropout multiply scale_columns "
                    "take_columns take_columns join_columns place_columns combine");
+    check(attention, "unique_rows take_columns take_columns edge_attend");
     check(parameter, "unique_rows combine_rows");
     for (int op = 0; op < RK_OP_COUNT; op++) {
         if (rk__op_info((rk_op)op)->can_restrict && !is_covered[op]) {
