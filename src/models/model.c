@@ -33,6 +33,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_GMF] = &rk__model_gmf,
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
+        [RK_MODEL_GCN] = &rk__model_gcn,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
@@ -201,7 +202,10 @@ static bool is_saved(const rk_parameter *p)
 rk_status rk__model_declare(rk_model_instance *out, const rk_model_kind *model,
                             const rk_options *options, const rk_model_data *data, rk_store *store)
 {
-    *out = (rk_model_instance){.model = model, .options = options, .data = *data};
+    *out = (rk_model_instance){.model = model,
+                               .options = options,
+                               .data = *data,
+                               .n_nodes = data->n_users + data->n_items};
     RK_TRY(model->declare(out));
     for (int i = 0; i < out->n_tensors; i++) {
         rk_parameter *p = &out->parameters[i];

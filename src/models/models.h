@@ -24,6 +24,7 @@ extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
+extern const rk_model_kind rk__model_gcn;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
