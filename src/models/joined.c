@@ -1,5 +1,6 @@
 /*
- * Interactions and the relations of model.relations as one graph to propagate over (graph/joined.h).
+ * Interactions and the relations of model.relations as one graph to propagate over (see
+ * graph/joined.h).
  *
  * Only the interactions are drawn from, masked and evaluated: the relations add paths, and nodes of
  * other types (tags, authors), which have embeddings like users and items.
@@ -13,15 +14,15 @@
 #include "models/models.h"
 #include "models/relations.h"
 
-static bool is_joined(const rk_options *o)
+bool rk__is_joined(const rk_options *o)
 {
-    return o->model.relations[0] != '\0';
+    return o->model.relations && o->model.relations[0] != '\0';
 }
 
 rk_status rk__joined_check(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
-    if (is_joined(o) && o->graph.form == RK_FORM_GRAM) {
+    if (rk__is_joined(o) && o->graph.form == RK_FORM_GRAM) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: that form is of users and items alone; take graph.form direct",
                 rk__config_says(config, "graph.form").text,
@@ -49,7 +50,7 @@ rk_status rk__join_relations(rk_model_instance *instance, rk_joined *out)
     rk_joined_part *parts = NULL;
     rk_status status = RK_OK;
     *out = (rk_joined){0};
-    if (!is_joined(instance->options)) {
+    if (!rk__is_joined(instance->options)) {
         return RK_OK;
     }
     RK_TRY_GOTO(done, rk__relations_init(&relations, instance->options, &instance->data));
@@ -61,6 +62,13 @@ rk_status rk__join_relations(rk_model_instance *instance, rk_joined *out)
         parts[i + 1] = part_of(&relations.v[i]);
     }
     RK_TRY_GOTO(done, rk__joined_build(out, relations.n_nodes, parts, relations.n + 1));
+    if (out->weights) {
+        rk__joined_free(out);
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG,
+                     "model.relations names a relation whose edges have weights, or weights other "
+                     "than 1 in model.relation_weights: %s does not propagate over weights yet",
+                     instance->model->name);
+    }
     instance->n_nodes = relations.n_nodes;
 done:
     rk__relations_free(&relations);
@@ -103,10 +111,10 @@ done:
 rk_graph_values rk__joined_or(const rk_model_instance *instance, rk_program *p,
                               rk_graph_values interactions)
 {
-    return !is_joined(instance->options) ? interactions
-                                         : (rk_graph_values){rk__use_named(p, "joined.offsets"),
-                                                             rk__use_named(p, "joined.columns"),
-                                                             rk__use_named(p, "joined.scale")};
+    return !rk__is_joined(instance->options) ? interactions
+                                             : (rk_graph_values){rk__use_named(p, "joined.offsets"),
+                                                                 rk__use_named(p, "joined.columns"),
+                                                                 rk__use_named(p, "joined.scale")};
 }
 
 void rk__joined_degree_power(const rk_model_instance *instance, const rk_joined *j, double exponent,

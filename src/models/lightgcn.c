@@ -41,7 +41,7 @@ static bool is_learned(const rk_options *o)
 static bool has_gram_form(const rk_options *o)
 {
     return o->model.layers > 0 && !is_learned(o) && o->loss.contrast == RK_CONTRAST_NONE &&
-           o->model.relations[0] == '\0';
+           !rk__is_joined(o);
 }
 
 static rk_status check(const rk_config *config)

@@ -50,6 +50,7 @@ rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *we
  * interactions, which the caller has; else one over all nodes of the model, with constants
  * "joined.offsets", "joined.columns" and "joined.scale". */
 typedef struct rk_joined rk_joined;
+bool rk__is_joined(const rk_options *options);
 /* RK_ERR_CONFIG for options that do not fit it. */
 rk_status rk__joined_check(const rk_config *config);
 /* Builds it, before any table is declared, since it says how many nodes there are; zeros without
