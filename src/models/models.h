@@ -46,7 +46,7 @@ rk_value rk__lightgcn_final(const rk_model_instance *instance, rk_program *p, rk
 /* The sum of the layers [0, n) with fixed weights; one of weight 0 is not read. */
 rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *weights, int n);
 
-/* joined.c: the graph that a model propagates over. Without model.relations that of the
+/* propagation.c: the graph that a model propagates over. Without model.relations that of the
  * interactions, which the caller has; else one over all nodes of the model, with constants
  * "joined.offsets", "joined.columns" and "joined.scale". */
 typedef struct rk_joined rk_joined;
