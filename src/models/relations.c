@@ -8,7 +8,7 @@
 
 /* ---- names ---- */
 
-static int64_t count_names(const rk_options *o)
+int64_t rk__relations_count(const rk_options *o)
 {
     const char *at = o->model.relations, *name = NULL;
     size_t length = 0;
@@ -53,7 +53,7 @@ rk_status rk__relations_check(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const char *at = o->model.relations, *name = NULL;
-    const int64_t n = count_names(o), n_weights = o->model.relation_weights.n;
+    const int64_t n = rk__relations_count(o), n_weights = o->model.relation_weights.n;
     size_t length = 0;
     while (rk__next_name(&at, &name, &length)) {
         const char *rest = at, *other = NULL;
@@ -138,7 +138,7 @@ static rk_status find_relations(rk_model_relations *out, const rk_options *o, co
 rk_status rk__relations_init(rk_model_relations *out, const rk_options *o,
                              const rk_model_data *data)
 {
-    const int64_t n = count_names(o);
+    const int64_t n = rk__relations_count(o);
     rk_status status = RK_OK;
     int64_t *first = NULL;
     *out = (rk_model_relations){.n_nodes = data->n_users + data->n_items};

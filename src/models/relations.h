@@ -23,6 +23,9 @@ typedef struct rk_model_relations {
     rk_model_relation *v; /* [n], in the order of model.relations; owned */
 } rk_model_relations;
 
+/* How many names model.relations has. */
+int64_t rk__relations_count(const rk_options *options);
+
 /* Names of model.relations against data.relations, and their weights: none is named twice, each is
  * there, and there is one weight or one each. */
 rk_status rk__relations_check(const rk_config *config);
