@@ -412,7 +412,7 @@ rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, 
 rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                               rk_value count, rk_rows_attr at);
 
-/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+/* a / b, 0 where b is 0: [n,d], [n,d] -> [n,d]. */
 rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
