@@ -159,6 +159,9 @@ typedef struct rk_model_kind {
     const char *const *phases; /* their names, for people; n_phases */
     void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
                   rk_value state);
+    /* An i32 [n,1] of them, saved: 1 at items whose fitting was stopped early, and what that means,
+     * behind "N of n items: ". NULL = it always comes to its end. */
+    const char *unfinished, *unfinished_help;
     const char *failure; /* what a failed phase means and what to do, behind "PHASE failed: " */
 
     /* ---- scoring ---- */
