@@ -29,9 +29,9 @@ typedef struct rk_warm_start {
 } rk_warm_start;
 
 /* how->from, a run folder or a model file, or those of model.from, unless the run is resumed.
- * RK_ERR_CONFIG, naming both values, for another model or another size of its parameters than config
- * says, and for a model that is computed in one go; RK_ERR_IO or RK_ERR_DATA for what cannot be
- * read. Nothing is owed after a failure. */
+ * RK_ERR_CONFIG, naming both values, for another model or another size of its parameters than
+ * config says, and for a model that is computed in one go; RK_ERR_IO or RK_ERR_DATA for what cannot
+ * be read. Nothing is owed after a failure. */
 rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
                               const rk_config *config, const rk_hooks *hooks);
 
