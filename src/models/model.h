@@ -124,6 +124,14 @@ typedef struct rk_fold_sum {
     double power;
 } rk_fold_sum;
 
+/* A model whose parameters another one may begin with, beside those of a second one: model.from. */
+enum { RK_MODEL_HALVES = 2 };
+typedef struct rk_model_half {
+    int kind;              /* RK_MODEL_*; it has the same options of section model */
+    const char *prefix;    /* its parameters begin so, in both models */
+    const char *halved[2]; /* parameters that count half: the scores are the mean of both */
+} rk_model_half;
+
 /* What a model needs of the data set. */
 enum {
     RK_NEEDS_TIMES = 1,  /* times of train interactions */
@@ -168,6 +176,9 @@ struct rk_model_kind {
     const char *const *phases; /* their names, for people; n_phases */
     void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
                   rk_value state);
+    /* An i32 [n,1] of them, saved: 1 at items whose fitting was stopped early, and what that means,
+     * behind "N of n items: ". NULL = it always comes to its end. */
+    const char *unfinished, *unfinished_help;
     const char *failure; /* what a failed phase means and what to do, behind "PHASE failed: " */
 
     /* ---- scoring ---- */
@@ -201,7 +212,8 @@ struct rk_model_kind {
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
                          * each; users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
-    bool has_layers;      /* model.layers says something about it */
+    const rk_model_half *halves; /* RK_MODEL_HALVES; NULL = it has none */
+    bool has_layers;             /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */

@@ -483,11 +483,12 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  * item's candidates has no step that counts. Of each item j the K largest by size, as of
  * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
  * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
- * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * without values. out_stopped i32 [I, 1] (stored): 1 where attr.passes were over before that, else
+ * 0. The CPU gives the same bits for any number of threads; devices agree to the
  * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
  * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
 void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
-                      rk_value out_values);
+                      rk_value out_values, rk_value out_stopped);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:
