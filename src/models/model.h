@@ -196,6 +196,9 @@ typedef struct rk_model_kind {
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
+    /* What the word of model.kind means with loss.kind mse: the same score fitted to ratings, which
+     * rates. NULL = it is this one with every loss. */
+    const struct rk_model_kind *of_ratings;
 } rk_model_kind;
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -223,10 +226,8 @@ struct rk_model_instance {
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model_kind *const *rk__models(void);
-static inline const rk_model_kind *rk__model_of(const rk_options *options)
-{
-    return rk__models()[options->model.kind];
-}
+/* The one that the options ask for: of a word with two, by loss.kind. */
+const rk_model_kind *rk__model_of(const rk_options *options);
 
 /* Else it is fitted by phases. */
 static inline bool rk__model_is_by_gradients(const rk_model_kind *model)

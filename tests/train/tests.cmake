@@ -33,6 +33,7 @@ rankine_test(train/test_models_bad.c)
 rankine_test(train/test_models_runs.c)
 rankine_test(train/test_fm.c)
 rankine_test(train/test_fm_gradients.c)
+rankine_test(train/test_fm_ratings.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 
