@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """A network of PyTorch Geometric as an arm of bench/networks: commands come as JSON lines on standard
-input, answers go as JSON lines to standard output. --dump is a folder that bench_worker wrote:
-interactions, relations, initial parameters, triplets."""
+input, answers as JSON lines on standard output. --dump is a folder that bench_worker wrote."""
 import argparse
 import json
 import os
@@ -88,7 +87,7 @@ class Gat(Network):
 
 
 class Rgcn(Network):
-    """Relation 0 from items to users, relation 1 back; each has its own matrix, neighbours' mean."""
+    """Relation 0 from items to users, relation 1 back; each has its matrix; means of neighbours."""
 
     def make(self, k):
         dim = self.options.dim
