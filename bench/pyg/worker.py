@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A network of PyTorch Geometric as an arm of bench/networks: commands come as JSON lines on standard
-input, answers as JSON lines on standard output. --dump is a folder that bench_worker wrote."""
+"""A network of PyTorch Geometric as an arm of bench/networks: commands come as JSON lines on stdin,
+answers go as JSON lines to stdout. --dump is a folder that bench_worker wrote."""
 import argparse
 import json
 import os
