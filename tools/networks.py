@@ -20,6 +20,7 @@ class World:
         self.has[0, 0] = True
         self.edges = np.argwhere(self.has)
         self.values = r.randint(1, 6, (USERS, ITEMS)).astype(np.float64)
+        self.field = r.randint(-1, 3, (USERS, ITEMS))  # -1: none
         self.adjacency = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
         self.adjacency[:USERS, USERS:] = torch.tensor(self.has)
         self.adjacency += self.adjacency.T.clone()
@@ -30,6 +31,8 @@ class World:
         out = {"rows": np.array(rows)}
         if case.has_values:
             out["values"] = np.array([[self.values[u, i]] for u, i, _ in rows])
+        if case.has_field:
+            out["field"] = np.array([[self.field[u, i]] for u, i, _ in rows])
         return out | {f"file.{name}": table for name, table in case.files.items()}
 
 
@@ -40,6 +43,7 @@ class Case:
     model: object  # (options, world, tensors, step) -> scores of pairs, rows for the L2 term
     scale: float = 0.4
     has_values: bool = False
+    has_field: bool = False
     has_scores: bool = True
     files: dict = field(default_factory=dict)
     world: World = field(default_factory=World)
@@ -67,6 +71,19 @@ def neumf(o, w, t, step):
     return scores, torch.cat([p, q], 1)
 
 
+def fm(o, w, t, step):
+    """Without a row at hand the field is empty, which is row 0 of its table."""
+    v, c = t["embedding"], t["context"]
+
+    def scores(u, i, _, positives):
+        row = torch.tensor(w.field)[u, positives] + 1 if positives is not None else 0 * u
+        fields = torch.stack([v[u], v[USERS + i], c[row]])
+        pairs = (fields.sum(0) ** 2 - (fields ** 2).sum(0)).sum(1) / 2
+        linear = t["weight"][u] + t["weight"][USERS + i] + t["context_weight"][row] + t["bias"]
+        return pairs + linear[:, 0]
+    return scores, v
+
+
 def pair_cases():
     n = USERS + ITEMS
     return {
@@ -79,6 +96,10 @@ def pair_cases():
                        "mlp.layer1": (6, 2 * DIM), "mlp.bias1": (1, 6), "mlp.layer2": (3, 6),
                        "mlp.bias2": (1, 3), "mlp.output": (1, 3), "mlp.output_bias": (1, 1)},
                       neumf),
+        "fm": Case({"data.fields": "[{name: mood, column: mood}]", "model.kind": "fm",
+                    "model.dim": DIM, "loss.kind": "bce", "sampling.per_positive": 2},
+                   {"embedding": (n, DIM), "weight": (n, 1), "context": (4, DIM),
+                    "context_weight": (4, 1), "bias": (1, 1)}, fm, has_field=True),
     }
 
 
