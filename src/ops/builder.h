@@ -32,6 +32,17 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
+/* A rectangular block: R rows of edges to C columns, and its transpose. All of them stored. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1, 1] */
+    rk_value columns;      /* i32 [E, 1] */
+    rk_value weights;      /* f32 [E, 1], or RK_NONE: all are 1 */
+    rk_value types;        /* i32 [E, 1], or RK_NONE */
+    rk_value back_offsets; /* i64 [C+1, 1] */
+    rk_value back_columns; /* i32 [E, 1]: rows of the block */
+    rk_value back_edges;   /* i32 [E, 1]: the number of each edge in the forward order */
+} rk_block_values;
+
 /* What sampling reads besides the graph. */
 typedef struct rk_sample_values {
     rk_value state;
@@ -167,6 +178,21 @@ rk_value rk__reshape(rk_program *p, rk_value x, int64_t cols);
  * training, leave x as it is. */
 rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr attr);
 
+/* Batch normalisation (Ioffe, Szegedy: ICML 2015) by the mean and the variance of all rows, in
+ * training and afterwards alike, so that there is no state beside the parameters:
+ *   y[r,c] = gain[c] * (x[r,c] - mean[c]) / sqrt(variance[c] + 1e-5) + shift[c].
+ * x [N,d], gain and shift [1,d] -> [N,d]. */
+rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_value shift);
+
+/* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
+ * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
+ *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
+ *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
+ * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
+ * block's own weights and types are not looked at. */
+rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
+                         rk_value state, rk_edge_attend_attr attr);
+
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
  * something else is one of so many users. */
@@ -176,6 +202,47 @@ rk_value rk__repeat_rows(rk_program *p, rk_value x, int64_t times);
 rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
 /* y[b,k] = <queries[b], items[b n + k]>: [B,w], [B n,w] -> [B,n]. */
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
+
+/* ---- sums over blocks ---- */
+
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
+} rk_block_values;
+
+/* What an edge counts; each may be RK_NONE. */
+typedef struct rk_aggregate_inputs {
+    rk_value weights;      /* f32 [E,1] */
+    rk_value types;        /* i32 [E,1] */
+    rk_value coefficients; /* f32 [T,H]: H sums, side by side, with factors of their own */
+    rk_value z;            /* f32 [T,d], of blocks [T, d size]: what phi reads */
+    rk_value row_scale;    /* f32 [R,1]: of the nodes that sum; transposed [C,1] */
+    rk_value column_scale; /* f32 [C,1]: of those that are summed; transposed [R,1] */
+} rk_aggregate_inputs;
+
+/* The weights and types of the block, and no other factor. */
+rk_aggregate_inputs rk__block_inputs(rk_block_values block);
+
+/* y[v] = row_scale[v] * sum over the edges e of v, to u of type t, of
+ *        weights[e] * column_scale[u] * coefficients[t,h] * phi(x[u], z[t]):
+ * x [C,d] -> [R, H d], the H sums side by side; transposed [R,d] -> [C, H d]. attr.sums_heads is
+ * for gradients and must be false. Edges of weight 0 are not looked at. Gradients by x, weights,
+ * coefficients and z; scales have none. */
+rk_value rk__aggregate(rk_program *p, rk_block_values block, rk_value x, rk_aggregate_inputs in,
+                       rk_aggregate_attr attr);
+/* f32 [E,1]: of the edges between two nodes, in any direction and of any type, either all or none
+ * are masked; edges from a node to itself never are, and are 1. By ops/edge_draw.h. */
+rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_mask_attr attr);
+/* (sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32 [E,1],
+ * RK_NONE = 1. */
+rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weights,
+                           rk_degrees_attr attr);
 
 /* ---- loss terms ---- */
 
