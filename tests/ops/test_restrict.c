@@ -234,19 +234,15 @@ static rk_value mean_of_neighbours(fixture *f, rk_value x)
     return rk__aggregate(p, b, rk__aggregate(p, b, x, in, copy), in, copy);
 }
 
-/* Attention over the graph's edges. */
+/* Attention over the graph's edges, both ways: its edges are of the table's own columns. */
 static rk_value attention(fixture *f, rk_value x)
 {
     rk_program *p = &f->program;
+    const rk_block_values block = {
+        f->values.offsets, f->values.columns,        RK_NONE, RK_NONE, f->values.offsets,
+        f->values.columns, rk__use(p, f->back_edges)};
     const rk_edge_attend_attr attr = {.heads = 3, .slope = 0.2f, .dropout = 0.5, .layer = 1};
-    const rk_block_values b = {.offsets = f->values.offsets,
-                               .columns = f->values.columns,
-                               .weights = RK_NONE,
-                               .types = RK_NONE,
-                               .back_offsets = f->values.offsets,
-                               .back_columns = f->values.columns,
-                               .back_edges = rk__use(p, f->back_edges)};
-    return rk__edge_attend(p, b, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
+    return rk__edge_attend(p, block, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
                            rk__use(p, f->state), attr);
 }
 
