@@ -32,6 +32,17 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
+} rk_block_values;
+
 /* What sampling reads besides the graph. */
 typedef struct rk_sample_values {
     rk_value state;
@@ -173,6 +184,15 @@ rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr 
  * x [N,d], gain and shift [1,d] -> [N,d]. */
 rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_value shift);
 
+/* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
+ * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
+ *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
+ *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
+ * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
+ * block's own weights and types are not looked at. */
+rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
+                         rk_value state, rk_edge_attend_attr attr);
+
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
  * something else is one of so many users. */
@@ -184,17 +204,6 @@ rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
 
 /* ---- sums over blocks ---- */
-
-/* A block of graph/block.h: rows [R], columns [C], E edges. */
-typedef struct rk_block_values {
-    rk_value offsets;      /* i64 [R+1,1] */
-    rk_value columns;      /* i32 [E,1] */
-    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
-    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
-    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
-    rk_value back_columns; /* i32 [E,1] */
-    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
-} rk_block_values;
 
 /* What an edge counts; each may be RK_NONE. */
 typedef struct rk_aggregate_inputs {
@@ -223,15 +232,6 @@ rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_
  * RK_NONE = 1. */
 rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weights,
                            rk_degrees_attr attr);
-
-/* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
- * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
- *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
- *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
- * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
- * block's own weights and types are not looked at. */
-rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
-                         rk_value state, rk_edge_attend_attr attr);
 
 /* ---- loss terms ---- */
 
