@@ -412,7 +412,7 @@ rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, 
 rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                               rk_value count, rk_rows_attr at);
 
-/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+/* a / b, 0 where b is 0: [n,d], [n,d] -> [n,d]. */
 rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
@@ -483,11 +483,12 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  * item's candidates has no step that counts. Of each item j the K largest by size, as of
  * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
  * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
- * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * without values. out_stopped i32 [I, 1] (stored): 1 where attr.passes were over before that, else
+ * 0. The CPU gives the same bits for any number of threads; devices agree to the
  * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
  * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
 void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
-                      rk_value out_values);
+                      rk_value out_values, rk_value out_stopped);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:
@@ -506,9 +507,11 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
                                        rk_value mean /* f32 [I, 1] or RK_NONE */,
                                        rk_neighbour_lists_attr attr);
 
-/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of them, 0 of 0. */
+/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of `plus` more than
+ * them, 0 of 0. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
-rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power);
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double plus,
+                        double power);
 
 /* The K most similar rows of a side to each query, as lists: items i32 [T*K, 1] (rows), best first
  * as of item_neighbours, then rows 0 of weight 0; weights f32 [T*K, 1]. common f32 [T,n]: of query
