@@ -8,6 +8,7 @@
  *             without their unit length of entities
  * model.dropout is on what t is held against.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -41,6 +42,28 @@ static rk_status check_transe(const rk_config *config)
 }
 
 /* ---- tensors ---- */
+
+/* Where scores begin: at what the loss would make of them if all entities were alike. */
+static double first_bias(const rk_model_instance *m)
+{
+    const rk_options *o = m->options;
+    double askers = 0, odds = 0;
+    if (o->loss.kind != RK_LOSS_BCE) {
+        return 0;
+    }
+    if (o->sampling.negatives != RK_NEGATIVES_ALL) {
+        odds = o->loss.bce_w1 / (o->loss.negative_weight * o->loss.bce_w3);
+        return odds > 0 && isfinite(odds) ? log(odds) : 0;
+    }
+    for (int64_t user = 0; user < m->data.n_users; user++) {
+        askers += rk__graph_degree(m->data.graph, user) > 0;
+    }
+    const double pairs = askers * (double)m->data.n_items, edges = (double)m->data.graph->n_edges;
+    const double share = (1 - o->loss.label_smoothing) * edges / pairs +
+                         (o->loss.label_smoothing > 0 ? 1 / (double)m->data.n_items : 0);
+    odds = share / (1 - share);
+    return odds > 0 && isfinite(odds) ? log(odds) : 0;
+}
 
 static rk_status add_table(rk_model_instance *m, const char *name, int64_t rows)
 {
@@ -77,6 +100,7 @@ static rk_status declare_all(rk_model_instance *m, const rk_triples *t)
                            .rows = 1,
                            .cols = n_entities,
                            .init = RK_INIT_CONSTANT,
+                           .init_sd = first_bias(m),
                            .block_end = {1, 1}};
     rk_parameter candidates = {
         .name = "candidate", .rows = n_entities, .cols = dim + !is_distance(m), .role = RK_TABLE};
