@@ -33,6 +33,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_GMF] = &rk__model_gmf,
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
+        [RK_MODEL_GCN] = &rk__model_gcn,
         [RK_MODEL_MBGCN] = &rk__model_mbgcn,
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
@@ -172,12 +173,6 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
             model->name);
     }
     return model->check_data ? model->check_data(options, data) : RK_OK;
-}
-
-const rk_model_kind *rk__model_of(const rk_options *options)
-{
-    const rk_model_kind *model = rk__models()[options->model.kind];
-    return model->of_ratings && options->loss.kind == RK_LOSS_MSE ? model->of_ratings : model;
 }
 
 bool rk__model_folds_in(const rk_model_kind *model)

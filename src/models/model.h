@@ -124,15 +124,28 @@ typedef struct rk_fold_sum {
     double power;
 } rk_fold_sum;
 
+/* A model whose parameters another one may begin with, beside those of a second one: model.from. */
+enum { RK_MODEL_HALVES = 2 };
+typedef struct rk_model_half {
+    int kind;              /* RK_MODEL_*; it has the same options of section model */
+    const char *prefix;    /* its parameters begin so, in both models */
+    const char *halved[2]; /* parameters that count half: the scores are the mean of both */
+} rk_model_half;
+
 /* What a model needs of the data set. */
 enum {
     RK_NEEDS_TIMES = 1,  /* times of train interactions */
     RK_NEEDS_VALUES = 2, /* values of all interactions: ratings */
 };
 
-typedef struct rk_model_kind {
+typedef struct rk_model_kind rk_model_kind;
+
+struct rk_model_kind {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
+    /* The kind that it is under these options, of the same name; NULL = itself. */
+    const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
+    const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
     /* Options against each other, with rk__config_says. NULL = they always fit. */
@@ -163,6 +176,9 @@ typedef struct rk_model_kind {
     const char *const *phases; /* their names, for people; n_phases */
     void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
                   rk_value state);
+    /* An i32 [n,1] of them, saved: 1 at items whose fitting was stopped early, and what that means,
+     * behind "N of n items: ". NULL = it always comes to its end. */
+    const char *unfinished, *unfinished_help;
     const char *failure; /* what a failed phase means and what to do, behind "PHASE failed: " */
 
     /* ---- scoring ---- */
@@ -196,14 +212,15 @@ typedef struct rk_model_kind {
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
                          * each; users without train rows are asked for by node -1 */
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
-    bool has_layers;      /* model.layers says something about it */
+    const rk_model_half *halves; /* RK_MODEL_HALVES; NULL = it has none */
+    bool has_layers;             /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
-    /* What the word of model.kind means with loss.kind mse: the same score fitted to ratings, which
-     * rates. NULL = it is this one with every loss. */
-    const struct rk_model_kind *of_ratings;
-} rk_model_kind;
+    /* Does the model know something of a node (users, then items) without train interactions, e.g.
+     * its features? Such nodes are scored like others. NULL = of none. */
+    bool (*knows)(const rk_model_instance *instance, int64_t node);
+};
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
 typedef struct rk_gram_form {
@@ -231,8 +248,11 @@ struct rk_model_instance {
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model_kind *const *rk__models(void);
-/* The one that the options ask for: of a word with two, by loss.kind. */
-const rk_model_kind *rk__model_of(const rk_options *options);
+static inline const rk_model_kind *rk__model_of(const rk_options *options)
+{
+    const rk_model_kind *kind = rk__models()[options->model.kind];
+    return kind->form ? kind->form(kind, options) : kind;
+}
 
 /* Else it is fitted by phases. */
 static inline bool rk__model_is_by_gradients(const rk_model_kind *model)

@@ -301,6 +301,12 @@ const rk_model_kind rk__model_mlp = {
     .similar = similar,
 };
 
+/* Section 3.4.1 of the paper, with alpha = 1/2. */
+static const rk_model_half halves[RK_MODEL_HALVES] = {
+    {RK_MODEL_GMF, "gmf.", {"gmf.output"}},
+    {RK_MODEL_MLP, "mlp.", {"mlp.output", "mlp.output_bias"}},
+};
+
 const rk_model_kind rk__model_neumf = {
     .name = "neumf",
     .help = "gmf and mlp together (He et al. 2017)",
@@ -311,4 +317,5 @@ const rk_model_kind rk__model_neumf = {
     .score_items = score_items,
     .pair_floats = pair_floats,
     .similar = similar,
+    .halves = halves,
 };

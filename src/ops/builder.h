@@ -32,15 +32,15 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
-/* A rectangular block: R rows of edges to C columns, and its transpose. All of them stored. */
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
 typedef struct rk_block_values {
-    rk_value offsets;      /* i64 [R+1, 1] */
-    rk_value columns;      /* i32 [E, 1] */
-    rk_value weights;      /* f32 [E, 1], or RK_NONE: all are 1 */
-    rk_value types;        /* i32 [E, 1], or RK_NONE */
-    rk_value back_offsets; /* i64 [C+1, 1] */
-    rk_value back_columns; /* i32 [E, 1]: rows of the block */
-    rk_value back_edges;   /* i32 [E, 1]: the number of each edge in the forward order */
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
 } rk_block_values;
 
 /* What sampling reads besides the graph. */
@@ -204,17 +204,6 @@ rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
 
 /* ---- sums over blocks ---- */
-
-/* A block of graph/block.h: rows [R], columns [C], E edges. */
-typedef struct rk_block_values {
-    rk_value offsets;      /* i64 [R+1,1] */
-    rk_value columns;      /* i32 [E,1] */
-    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
-    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
-    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
-    rk_value back_columns; /* i32 [E,1] */
-    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
-} rk_block_values;
 
 /* What an edge counts; each may be RK_NONE. */
 typedef struct rk_aggregate_inputs {
@@ -483,11 +472,12 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  * item's candidates has no step that counts. Of each item j the K largest by size, as of
  * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
  * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
- * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * without values. out_stopped i32 [I, 1] (stored): 1 where attr.passes were over before that, else
+ * 0. The CPU gives the same bits for any number of threads; devices agree to the
  * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
  * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
 void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
-                      rk_value out_values);
+                      rk_value out_values, rk_value out_stopped);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:
@@ -506,9 +496,11 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
                                        rk_value mean /* f32 [I, 1] or RK_NONE */,
                                        rk_neighbour_lists_attr attr);
 
-/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of them, 0 of 0. */
+/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of `plus` more than
+ * them, 0 of 0. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
-rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power);
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double plus,
+                        double power);
 
 /* The K most similar rows of a side to each query, as lists: items i32 [T*K, 1] (rows), best first
  * as of item_neighbours, then rows 0 of weight 0; weights f32 [T*K, 1]. common f32 [T,n]: of query

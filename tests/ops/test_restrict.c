@@ -239,7 +239,7 @@ static rk_value attention(fixture *f, rk_value x)
 {
     rk_program *p = &f->program;
     const rk_block_values block = {
-        f->values.offsets, f->values.columns,   RK_NONE, RK_NONE, f->values.offsets,
+        f->values.offsets, f->values.columns,        RK_NONE, RK_NONE, f->values.offsets,
         f->values.columns, rk__use(p, f->back_edges)};
     const rk_edge_attend_attr attr = {.heads = 3, .slope = 0.2f, .dropout = 0.5, .layer = 1};
     return rk__edge_attend(p, block, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
