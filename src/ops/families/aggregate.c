@@ -148,7 +148,7 @@ static rk_value gradient_by_x(rk_program *p, const rk_node *node, rk_value g)
     return rk__append_value(p, back);
 }
 
-/* What the gradients by factors need: the node's own inputs, and g [.., H d] in place of the map. */
+/* What gradients by factors need: the inputs of the node, and g [.., H d] in place of the map. */
 static rk_status need_gradient(const rk_program *p, const rk_node *node)
 {
     int64_t n_out = 0, n_in = 0;
