@@ -179,6 +179,46 @@ bool rk__options_have_values(const rk_options *options)
     return found;
 }
 
+bool rk__options_have_triples(const rk_options *options)
+{
+    bool found = false;
+    for (int64_t i = 0; i < options->n_sources; i++) {
+        found = found || options->sources[i].relation[0] != '\0';
+    }
+    return found;
+}
+
+/* Both directions of a triple stay in one part, and all of them are there. */
+static rk_status check_triples(const rk_config *config)
+{
+    const rk_options *o = &config->options;
+    if (!rk__options_have_triples(o)) {
+        return RK_OK;
+    }
+    for (int64_t i = 0; i < o->n_sources; i++) {
+        if (o->sources[i].relation[0] == '\0') {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "data.sources[%lld] (%s) has no relation, but other sources have: name the "
+                    "column in its key 'relation', or remove that key from all",
+                    (long long)i, o->sources[i].origin);
+        }
+    }
+    const char *against = o->split.kind != RK_SPLIT_GIVEN       ? "split.kind"
+                          : o->split.carve_valid > 0            ? "split.carve_valid"
+                          : o->data.min_user > 1                ? "data.min_user"
+                          : o->data.min_item > 1                ? "data.min_item"
+                          : o->data.repeats != RK_REPEATS_MERGE ? "data.repeats"
+                                                                : NULL;
+    if (against) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but data.sources[0] (%s) has triples, of which both directions belong "
+                "together: take split.kind given, with a part for each source, and leave the rest "
+                "of it, data.min_user, data.min_item and data.repeats as they are",
+                rk__config_says(config, against).text, o->sources[0].origin);
+    }
+    return RK_OK;
+}
+
 static rk_status check_source(const rk_config *config, int64_t i)
 {
     const rk_options *o = &config->options;
@@ -258,6 +298,7 @@ static rk_status check_sources(const rk_config *config)
                     rk__config_says(config, "split.test").text, (long long)i, o->sources[i].origin);
         }
     }
+    RK_TRY(check_triples(config));
     if (o->split.kind == RK_SPLIT_GIVEN && !has_train) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but no source has part train",
                 rk__config_says(config, "split.kind").text);

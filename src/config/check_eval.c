@@ -57,15 +57,29 @@ static rk_status check_metric_name(const rk_config *config, size_t length, int64
     return status;
 }
 
-/* Is it auc@all, and auc among eval.metrics? */
+/* The metric without a cut-off that eval.metric begins with, NULL if it does with none. */
+static const char *uncut_name(const rk_options *o)
+{
+    static const char *const names[] = {"auc", "filtered_mrr", "filtered_mr"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const size_t length = strlen(names[i]);
+        if (strncmp(o->eval.metric, names[i], length) == 0 && o->eval.metric[length] == '@') {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+/* Is it auc@all, or the like, and that among eval.metrics? */
 static bool is_of_order(const rk_options *o)
 {
+    const char *name = uncut_name(o);
     bool is_there = false;
-    for (int64_t i = 0; i < o->eval.metrics.n; i++) {
-        const char *name = rk__option_choice("eval.metrics", (int)o->eval.metrics.v[i]);
-        is_there = is_there || strcmp(name, "auc") == 0;
+    for (int64_t i = 0; name && i < o->eval.metrics.n; i++) {
+        is_there = is_there ||
+                   strcmp(rk__option_choice("eval.metrics", (int)o->eval.metrics.v[i]), name) == 0;
     }
-    return is_there && strcmp(o->eval.metric, "auc@all") == 0;
+    return is_there && strcmp(strchr(o->eval.metric, '@'), "@all") == 0;
 }
 
 /* eval.metric must be among eval.metrics x eval.k. */
@@ -74,6 +88,10 @@ static rk_status check_watched_metric(const rk_config *config)
     const rk_options *o = &config->options;
     const char *at = strchr(o->eval.metric, '@');
     int64_t k = 0;
+    if (strncmp(o->eval.metric, "filtered_mr@", 12) == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, of which less is better: watch filtered_mrr@all",
+                rk__config_says(config, "eval.metric").text);
+    }
     if (is_of_order(o)) {
         return RK_OK;
     }
@@ -85,9 +103,9 @@ static rk_status check_watched_metric(const rk_config *config)
                 rk__config_says(config, "eval.metric").text, (long long)o->eval.k.v[0]);
     }
     size_t length = (size_t)(at - o->eval.metric);
-    if (length == 3 && memcmp(o->eval.metric, "auc", 3) == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, but auc has no cut-off: write auc@all",
-                rk__config_says(config, "eval.metric").text);
+    if (uncut_name(o)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s has no cut-off: write %s@all",
+                rk__config_says(config, "eval.metric").text, uncut_name(o), uncut_name(o));
     }
     bool has_name = false, has_k = false;
     for (int64_t i = 0; i < o->eval.metrics.n; i++) {

@@ -111,6 +111,9 @@ bool rk__split_goes_by_row(const rk_options *options);
 /* Whether rows have values: of the sources' columns, or their number. */
 bool rk__options_have_values(const rk_options *options);
 
+/* Whether rows are triples: the sources name the column of a relation. */
+bool rk__options_have_triples(const rk_options *options);
+
 /* Whether a source says that its rows have times, or is of a format whose files may have them. */
 bool rk__source_may_have_times(const rk_source_options *source);
 

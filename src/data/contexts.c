@@ -60,7 +60,10 @@ rk_status rk__contexts_choose(const rk_options *o, bool *chosen, int *out_n)
             if (f < 0) {
                 return fail_unknown(o, at, length);
             }
-            *out_n += !chosen[f];
+            if (chosen[f]) {
+                RK_FAIL(RK_ERR_CONFIG, "model.fields names '%s' twice", o->fields[f].name);
+            }
+            *out_n += 1;
             chosen[f] = true;
         }
         at = next;

@@ -63,6 +63,10 @@ static rk_status add_source(rk_buffer *b, const rk_options *o, const rk_source_o
         add_text(b, "value");
         add_text(b, s->value);
     }
+    if (s->relation[0]) {
+        add_text(b, "relation");
+        add_text(b, s->relation);
+    }
     return RK_OK;
 }
 

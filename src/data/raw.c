@@ -37,7 +37,7 @@ rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
                        derives_fields(options),
         .threads = rk__threads(options->run.threads),
     };
-    rk__id_map_init(&raw->users, is_text, "users");
+    rk__id_map_init(&raw->users, is_text || rk__options_have_triples(options), "users");
     rk__id_map_init(&raw->items, is_text, "items");
     if (options->n_fields > 0) {
         RK_TRY(rk__calloc(&raw->fields, options->n_fields, sizeof *raw->fields, "fields"));

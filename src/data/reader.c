@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "data/reader_internal.h"
+#include "data/triples.h"
 
 static rk_status open_format(rk_reader *reader, const rk_source_options *source, const char *path,
                              rk_line_options lines)
@@ -38,6 +39,7 @@ rk_status rk__reader_open_lines(rk_reader **out, const rk_source_options *source
     RK_TRY(rk__calloc(&reader, 1, sizeof *reader, "a reader"));
     reader->rule = (rk_id_rule){.ids = how->ids, .missing = how->missing};
     reader->times = (rk_times){.unit = source->time_unit};
+    reader->relation = -1;
     reader->least = how->value_range.n == 2 ? how->value_range.v[0] : -INFINITY;
     reader->most = how->value_range.n == 2 ? how->value_range.v[1] : INFINITY;
     lines.stop = how->stop;
@@ -93,9 +95,36 @@ rk_status rk__reader_want_fields(rk_reader *reader, const rk_options *options,
     return RK_OK;
 }
 
+/* The user of a record becomes the query of an entity. */
+static rk_status make_query(rk_reader *reader, rk_record *record, rk_text entity, bool is_backward)
+{
+    reader->query.length = 0;
+    rk__triple_query(&reader->query, entity, reader->relation_text, is_backward);
+    record->user = (rk_text){reader->query.at, reader->query.length};
+    record->user_id = 0;
+    return reader->query.status;
+}
+
 rk_status rk__reader_next(rk_reader *reader, rk_record *out, bool *out_end)
 {
-    return reader->next(reader, out, out_end);
+    if (reader->relation < 0) {
+        return reader->next(reader, out, out_end);
+    }
+    if (reader->has_backward) {
+        *out = reader->backward;
+        *out_end = reader->has_backward = false;
+        return make_query(reader, out, out->user, true);
+    }
+    RK_TRY(reader->next(reader, out, out_end));
+    if (*out_end) {
+        return RK_OK;
+    }
+    reader->has_backward = true;
+    reader->backward = *out;
+    reader->backward.user = out->item;
+    reader->backward.item = out->user;
+    reader->backward.item_id = out->user_id;
+    return make_query(reader, out, out->user, false);
 }
 
 bool rk__reader_has_time(const rk_reader *reader)
@@ -129,6 +158,7 @@ void rk__reader_close(rk_reader *reader)
         rk__where_free(&reader->where);
         rk__free(reader->field_places);
         rk__free(reader->field_texts);
+        rk__buffer_free(&reader->query);
         rk__free(reader);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "config/utf8.h"
 #include "data/reader_internal.h"
+#include "data/triples.h"
 
 static rk_status read_value(const rk_reader *reader, double *out)
 {
@@ -99,6 +100,30 @@ static rk_status next_row(rk_reader *reader, bool *out_end)
     return RK_OK;
 }
 
+/* The relation of a triple, a text id, and names that a query can be made of. */
+static rk_status read_relation(rk_reader *reader, const rk_record *record, bool *out_missing)
+{
+    const rk_table *table = &reader->table;
+    rk_id_rule rule = {.ids = RK_IDS_TEXT, .missing = reader->rule.missing};
+    int64_t ignored = 0;
+    reader->relation_text = table->fields[reader->relation];
+    RK_TRY(rk__id_read(&rule, &table->lines, &reader->relation_text,
+                       table->titles[reader->relation], &ignored, out_missing));
+    reader->rule.trimmed += rule.trimmed;
+    const rk_text names[] = {record->user, record->item, reader->relation_text};
+    const int places[] = {reader->user, reader->item, reader->relation};
+    for (int i = 0; i < 3; i++) {
+        const char *forbidden = rk__triple_forbidden(names[i]);
+        if (forbidden) {
+            RK_FAIL_AT(&table->lines, names[i].at,
+                       "%s '%s' holds '%s', which stands between entity and relation in a query: "
+                       "rename it",
+                       table->titles[places[i]], rk__shown(names[i]).text, forbidden);
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
 {
     rk_table *table = &reader->table;
@@ -114,6 +139,9 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
                            &out->user_id, &is_missing));
         RK_TRY(rk__id_read(&reader->rule, &table->lines, &out->item, table->titles[reader->item],
                            &out->item_id, &is_missing));
+        if (reader->relation >= 0 && !is_missing) {
+            RK_TRY(read_relation(reader, out, &is_missing));
+        }
     }
     out->has_item = true;
     out->time = out->value = 0;
@@ -137,7 +165,8 @@ static rk_status next(rk_reader *reader, rk_record *out, bool *out_end)
     return RK_OK;
 }
 
-static rk_status want_columns(rk_reader *reader, const rk_table_source *source, const char *value)
+static rk_status want_columns(rk_reader *reader, const rk_table_source *source, const char *value,
+                              const char *relation)
 {
     rk_table *table = &reader->table;
     reader->time = reader->value = -1;
@@ -152,6 +181,9 @@ static rk_status want_columns(rk_reader *reader, const rk_table_source *source, 
         RK_TRY(rk__table_want_optional(table, source->time, &reader->time));
     } else if (source->time[0]) {
         RK_TRY(rk__table_want(table, source->time, "source.time", &reader->time));
+    }
+    if (relation[0]) {
+        RK_TRY(rk__table_want(table, relation, "source.relation", &reader->relation));
     }
     if (value[0]) {
         RK_TRY(rk__table_want(table, value, "source.value", &reader->value));
@@ -168,7 +200,7 @@ rk_status rk__reader_open_table(rk_reader *reader, const rk_table_source *table_
         status = rk__table_open(&reader->table, &table_source->format, path, lines);
     }
     if (status == RK_OK) {
-        status = want_columns(reader, table_source, source->value);
+        status = want_columns(reader, table_source, source->value, source->relation);
     }
     reader->next = next;
     /* Says which of the config's sources it was: most of these errors are fixed there. */

@@ -2,6 +2,7 @@
 #ifndef RK_DATA_READER_INTERNAL_H
 #define RK_DATA_READER_INTERNAL_H
 
+#include "base/buffer.h"
 #include "data/id_rule.h"
 #include "data/lines.h"
 #include "data/table.h"
@@ -16,12 +17,19 @@ struct rk_reader {
     /* all but adjacency */
     rk_table table;
     int user, item, time, value; /* places; time and value may be -1 */
+    int relation;                /* likewise */
     double least, most;          /* that a value may be */
     rk_times times;
     rk_where where;
     int n_fields;         /* of data.fields */
     int *field_places;    /* n_fields: places in the table, -1 = derived; owned */
     rk_text *field_texts; /* n_fields: of the row in hand; owned */
+
+    /* triples, each of which is two records (triples.h) */
+    rk_text relation_text; /* of the row in hand */
+    rk_buffer query;       /* the id of the record's user */
+    rk_record backward;    /* the second record; its user is in `query` when it is returned */
+    bool has_backward;     /* it was not returned yet */
 
     /* adjacency */
     rk_lines lines;

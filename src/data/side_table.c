@@ -33,7 +33,8 @@ rk_source_options rk__relation_source(const rk_relation_options *relation)
                                .time = relation->time,
                                .user = "",
                                .item = "",
-                               .value = ""};
+                               .value = "",
+                               .relation = ""};
 }
 
 rk_source_options rk__feature_source(const rk_feature_options *feature)
@@ -50,7 +51,8 @@ rk_source_options rk__feature_source(const rk_feature_options *feature)
                                .time = "",
                                .user = "",
                                .item = "",
-                               .value = ""};
+                               .value = "",
+                               .relation = ""};
 }
 
 static const rk_table_kind *kind_of(int format)

@@ -173,8 +173,20 @@ static rk_status rank_in_tiles(const rk_ranker *ranker, const rk_rank_order *o)
     return status;
 }
 
+static bool needs_lists(const rk_eval_work *w)
+{
+    bool needs = w->groups != NULL; /* which are counted list by list */
+    for (int64_t v = 0; v < w->n_values; v++) {
+        needs = needs || !rk__measure_is_of_order(w->measures[v]);
+    }
+    return needs;
+}
+
 static rk_status rank_lists(rk_eval_work *w, const rk_ranker *ranker)
 {
+    if (!needs_lists(w)) {
+        return RK_OK;
+    }
     const rk_rank_order order = {.part = w->part,
                                  .seen = w->seen,
                                  .users = w->row_users ? w->row_users : w->users,

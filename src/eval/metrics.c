@@ -59,6 +59,17 @@ void rk__measure_name(rk_measure m, char room[RK_MEASURE_BYTES])
     }
 }
 
+bool rk__measure_is_of_order(rk_measure measure)
+{
+    const rk_metric_of of = rk__metric_of(measure.metric);
+    return of == RK_METRIC_OF_ORDER || of == RK_METRIC_OF_PLACE;
+}
+
+bool rk__measure_is_of_pairs(rk_measure measure)
+{
+    return rk__measure_is_of_order(measure) && measure.metric != RK_METRIC_auc;
+}
+
 bool rk__measure_is_of_user(rk_measure measure)
 {
     return rk__metric_of(measure.metric) != RK_METRIC_OF_ALL;
@@ -158,6 +169,9 @@ static double no_value(const rk_hits *h, int64_t k, int style)
 #define metric_novelty no_value
 #define metric_avg_popularity no_value
 #define metric_auc no_value
+#define metric_filtered_mrr no_value
+#define metric_filtered_mr no_value
+#define metric_filtered_hit no_value
 
 double rk__metric_of_hits(rk_measure measure, int style, const rk_hits *hits)
 {
@@ -169,8 +183,31 @@ double rk__metric_of_hits(rk_measure measure, int style, const rk_hits *hits)
     return of_hits[measure.metric](hits, measure.k, style);
 }
 
+/* Of one that is never ranked: as behind all others, or nothing. */
+double rk__metric_of_place(rk_measure measure, rk_place p)
+{
+    const bool is_ranked = p.above >= 0;
+    const double ahead = (double)p.above + 0.5 * (double)p.tied;
+    switch (measure.metric) {
+    case RK_METRIC_auc:
+        if (!is_ranked || p.others == 0) {
+            return is_ranked;
+        }
+        return ((double)p.others - (double)p.above - 0.5 * (double)p.tied) / (double)p.others;
+    case RK_METRIC_filtered_mrr:
+        return is_ranked ? 1 / (1 + ahead) : 0;
+    case RK_METRIC_filtered_mr:
+        return 1 + (is_ranked ? ahead : (double)p.others);
+    default: /* filtered_hit */
+        return is_ranked && 1 + ahead <= (double)measure.k;
+    }
+}
+
 double rk__measure_weight(rk_measure measure, int style, int64_t n_targets)
 {
+    if (rk__measure_is_of_pairs(measure)) {
+        return (double)n_targets;
+    }
     bool is_of_all = style == RK_STYLE_IMPLICIT && measure.metric == RK_METRIC_precision;
     return is_of_all ? (double)least(measure.k, n_targets) : 1;
 }
@@ -194,6 +231,8 @@ rk_status rk__metrics_text(char **out)
         "  hit(r)  1 if the item at rank r is in T, else 0; the best item has rank 1\n"
         "  hits@r  hit(1) + ... + hit(r)\n"
         "  n_i     users who have item i in train\n"
+        "  place(t)  rank of t of T among the items that are neither seen nor in T, itself among\n"
+        "            them\n"
         "\n");
 #define LINES(name, of, formula, note)                                                             \
     rk__buffer_add(&text, "  %-16s= %s\n  %-16s  (%s)\n",                                          \
@@ -205,7 +244,10 @@ rk_status rk__metrics_text(char **out)
         &text,
         "\n"
         "Values are means over the users who have at least one item in T; other users do not\n"
-        "count. Items that occur only in T and never in train stay in the catalogue and in |T|.\n"
+        "count; of filtered_* over all of their held-out items alike, where those that tie share "
+        "the\n"
+        "mean of their ranks. Items that occur only in T and never in train stay in the catalogue "
+        "and in |T|.\n"
         "Sums are in double precision, in the order of users; nothing is rounded.\n"
         "\n"
         "With eval.among=candidates each held-out item is ranked among the candidates that were\n"

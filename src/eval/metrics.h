@@ -22,6 +22,7 @@ typedef enum rk_metric_of {
     RK_METRIC_OF_HITS,
     RK_METRIC_OF_ITEMS,
     RK_METRIC_OF_ORDER,
+    RK_METRIC_OF_PLACE,
     RK_METRIC_OF_ALL
 } rk_metric_of;
 
@@ -45,6 +46,19 @@ void rk__measure_name(rk_measure measure, char room[RK_MEASURE_BYTES]);
 /* Whether each user has a value; if not (coverage, gini), there is one for all lists together. */
 bool rk__measure_is_of_user(rk_measure measure);
 
+/* Does it come of where held-out items stand, not of lists? */
+bool rk__measure_is_of_order(rk_measure measure);
+
+/* Where a held-out item stands among `others` items that are neither seen nor held out: so many
+ * score higher, and so many the same; above -1: it is never ranked. */
+typedef struct rk_place {
+    int64_t others, above, tied;
+} rk_place;
+
+/* The value of one held-out item, for measures of the order. Of those that tie its rank is the mean
+ * of the best and the worst. */
+double rk__metric_of_place(rk_measure measure, rk_place place);
+
 /* A user's list as metrics of hits see it. */
 typedef struct rk_hits {
     const uint8_t *hit;  /* hit[r] = 1 if the item at rank r (from 0) is held out */
@@ -59,6 +73,8 @@ double rk__metric_of_hits(rk_measure measure, int style, const rk_hits *hits);
 
 /* A user's weight in the mean: 1, but where a style counts over all users together. */
 double rk__measure_weight(rk_measure measure, int style, int64_t n_targets);
+/* Do all held-out pairs count alike, of whatever user? */
+bool rk__measure_is_of_pairs(rk_measure measure);
 
 /* The text of `rankine info --metrics`: formulas, which users count, ties, masking. Free with
  * rk__free. */

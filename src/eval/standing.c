@@ -1,4 +1,4 @@
-/* What comes of where held-out items stand among all items: the area under the curve, and what
+/* What comes of where held-out items stand among all items: the area under the curve, filtered ranks, and what
  * metrics among drawn candidates are to be expected to be over all draws. */
 #include <math.h>
 #include <string.h>
@@ -13,7 +13,7 @@ typedef struct standings {
     int64_t capacity;
     int64_t *offsets;       /* RK_RANK_TILE + 1; owned, as all of these */
     int32_t *above, *tied;  /* capacity: of the held-out items of a lot of users */
-    double *auc;            /* capacity */
+    int64_t *others;        /* RK_RANK_TILE: of each user the items that are not left out */
     double *log_factorials; /* n_items + 1; NULL = no expectations */
     double *at_rank;        /* [n_values, k_max]: the value of a list whose only hit is at rank r */
     double *expected;       /* [RK_RANK_TILE, n_values] */
@@ -25,7 +25,7 @@ static void free_standings(standings *s)
     rk__free(s->offsets);
     rk__free(s->above);
     rk__free(s->tied);
-    rk__free(s->auc);
+    rk__free(s->others);
     rk__free(s->log_factorials);
     rk__free(s->at_rank);
     rk__free(s->expected);
@@ -59,6 +59,7 @@ static rk_status allocate(standings *s)
     const rk_eval_work *w = s->w;
     int64_t n = 0;
     RK_TRY(rk__alloc(&s->offsets, RK_RANK_TILE + 1, sizeof *s->offsets, "held-out items"));
+    RK_TRY(rk__alloc(&s->others, RK_RANK_TILE, sizeof *s->others, "held-out items"));
     if (w->expected) {
         RK_TRY(rk__mul(&n, RK_RANK_TILE, w->k_max, "chances"));
         RK_TRY(rk__alloc(&s->chances, n, sizeof *s->chances, "chances"));
@@ -77,7 +78,6 @@ static rk_status reserve(standings *s, int64_t wanted)
     }
     RK_TRY(rk__realloc(&s->above, s->capacity, wanted, sizeof *s->above, "held-out items"));
     RK_TRY(rk__realloc(&s->tied, s->capacity, wanted, sizeof *s->tied, "held-out items"));
-    RK_TRY(rk__realloc(&s->auc, s->capacity, wanted, sizeof *s->auc, "held-out items"));
     s->capacity = wanted;
     return RK_OK;
 }
@@ -150,18 +150,6 @@ static void expect_user(standings *s, int64_t i, int64_t user)
     }
 }
 
-/* Of each held-out item the share of the others that it is ahead of; of one that is never ranked
- * nothing. */
-static void measure_order(standings *s, int64_t i, int64_t user)
-{
-    const rk_eval_work *w = s->w;
-    const int64_t others = w->dataset->n_items - rk__eval_count(w->has, s->left_out, user);
-    for (int64_t at = s->offsets[i]; at < s->offsets[i + 1]; at++) {
-        const double behind = (double)others - (double)s->above[at] - 0.5 * (double)s->tied[at];
-        s->auc[at] = s->above[at] < 0 ? 0 : others > 0 ? behind / (double)others : 1;
-    }
-}
-
 /* Adds the user's mean over the held-out items of a group, or of all (-1). */
 static void add_order(standings *s, int64_t user_at, int64_t i, int64_t v, int64_t group)
 {
@@ -172,7 +160,8 @@ static void add_order(standings *s, int64_t user_at, int64_t i, int64_t v, int64
     for (int64_t at = s->offsets[i]; at < s->offsets[i + 1]; at++) {
         const int32_t item = w->targets->items[begin + at - s->offsets[i]];
         if (group < 0 || w->groups->of[item] == group) {
-            sum += s->auc[at];
+            sum += rk__metric_of_place(w->measures[v],
+                                       (rk_place){s->others[i], s->above[at], s->tied[at]});
             n++;
         }
     }
@@ -188,7 +177,7 @@ static void add_user(standings *s, int64_t user_at, int64_t i, bool is_order)
         if (s->log_factorials) {
             w->expected[v] += s->expected[i * w->n_values + v];
         }
-        if (is_order && rk__metric_of(w->measures[v].metric) == RK_METRIC_OF_ORDER) {
+        if (is_order && rk__measure_is_of_order(w->measures[v])) {
             add_order(s, user_at, i, v, -1);
             for (int64_t g = 0; w->groups && g < w->groups->n; g++) {
                 add_order(s, user_at, i, v, g);
@@ -227,7 +216,8 @@ static rk_status stand_lot(standings *s, const rk_ranker *ranker, int64_t first,
         if (s->log_factorials) {
             expect_user(s, i, w->users[first + i]);
         }
-        measure_order(s, i, w->users[first + i]);
+        s->others[i] =
+            w->dataset->n_items - rk__eval_count(w->has, s->left_out, w->users[first + i]);
     }
     for (int64_t i = 0; i < n; i++) {
         add_user(s, first + i, i, is_order);
@@ -263,13 +253,15 @@ rk_status rk__stand_users(rk_eval_work *w, const rk_ranker *ranker)
     bool is_order = false;
     rk_status status = RK_OK;
     for (int64_t v = 0; v < w->n_values; v++) {
-        is_order = is_order || rk__metric_of(w->measures[v].metric) == RK_METRIC_OF_ORDER;
+        is_order = is_order || rk__measure_is_of_order(w->measures[v]);
     }
     if (!is_order && !w->expected) {
         return RK_OK;
     }
     if (!ranker->stand) {
-        RK_FAIL(RK_ERR_CONFIG, "this ranking cannot say where items stand, which auc needs");
+        RK_FAIL(RK_ERR_CONFIG,
+                "this ranking cannot say where items stand, which auc and filtered ranks "
+                "need");
     }
     if (w->expected && order == all) {
         status = pass(w, ranker, all, is_order, true);

@@ -239,8 +239,9 @@ static void value_lists(rk_eval_work *w, int64_t list, int64_t i)
 void rk__tally_user(rk_eval_work *w, int64_t user_at, int64_t v, int64_t group, int64_t n_targets,
                     double value)
 {
+    const bool is_one = w->rows && !rk__measure_is_of_pairs(w->measures[v]);
     const double weight =
-        rk__measure_weight(w->measures[v], w->options->eval.style, w->rows ? 1 : n_targets);
+        rk__measure_weight(w->measures[v], w->options->eval.style, is_one ? 1 : n_targets);
     if (group >= 0) {
         w->groups->values[group * w->n_values + v] += weight * value;
         w->group_weights[group * w->n_values + v] += weight;
@@ -255,7 +256,7 @@ void rk__tally_user(rk_eval_work *w, int64_t user_at, int64_t v, int64_t group, 
 
 static bool is_of_lists(const rk_eval_work *w, int64_t v)
 {
-    return rk__metric_of(w->measures[v].metric) != RK_METRIC_OF_ORDER;
+    return !rk__measure_is_of_order(w->measures[v]);
 }
 
 /* All lists of the user have been taken. */
@@ -375,8 +376,9 @@ void rk__tally_groups(const rk_eval_work *w)
 {
     const rk_eval_groups *g = w->groups;
     for (int64_t i = 0; i < g->n * w->n_values; i++) {
-        const rk_metric_of of = rk__metric_of(w->measures[i % w->n_values].metric);
-        const bool is_mean = of == RK_METRIC_OF_HITS || of == RK_METRIC_OF_ORDER;
+        const rk_measure m = w->measures[i % w->n_values];
+        const bool is_mean =
+            rk__metric_of(m.metric) == RK_METRIC_OF_HITS || rk__measure_is_of_order(m);
         g->values[i] =
             is_mean && w->group_weights[i] > 0 ? g->values[i] / w->group_weights[i] : (double)NAN;
     }

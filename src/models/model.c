@@ -113,7 +113,7 @@ static rk_status check_model(const rk_config *config)
     RK_TRY(model->check ? model->check(config) : RK_OK);
     if (rk__model_is_by_gradients(model) && o->loss.kind == RK_LOSS_MSE && !model->rates) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s, but %s, which predicts no ratings: take model.kind svd, or a loss "
+                "%s, but %s, which predicts no ratings: take model.kind svd or fm, or a loss "
                 "of rankings, e.g. bpr",
                 rk__config_says(config, "loss.kind").text,
                 rk__config_says(config, "model.kind").text);
@@ -171,6 +171,14 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
             model->name);
     }
     return model->check_data ? model->check_data(options, data) : RK_OK;
+}
+
+const rk_model_kind *rk__model_of(const rk_options *options)
+{
+    const rk_model_kind *model = rk__models()[options->model.kind];
+    return model->of_ratings && options->loss.kind == RK_LOSS_MSE      ? model->of_ratings
+           : model->of_fields && options->model.scorer == RK_SCORER_FM ? model->of_fields
+                                                                       : model;
 }
 
 bool rk__model_folds_in(const rk_model_kind *model)

@@ -131,8 +131,6 @@ typedef struct rk_model_kind rk_model_kind;
 struct rk_model_kind {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
-    /* The kind that it is under these options, of the same name; NULL = itself. */
-    const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
     const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
@@ -204,6 +202,10 @@ struct rk_model_kind {
     /* Does the model know something of a node (users, then items) without train interactions, e.g.
      * its features? Such nodes are scored like others. NULL = of none. */
     bool (*knows)(const rk_model_instance *instance, int64_t node);
+    /* What the word of model.kind means with loss.kind mse: the same score fitted to ratings, which
+     * rates. NULL = it is this one with every loss. */
+    const rk_model_kind *of_ratings;
+    const rk_model_kind *of_fields; /* likewise with model.scorer fm */
 };
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -232,11 +234,8 @@ struct rk_model_instance {
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model_kind *const *rk__models(void);
-static inline const rk_model_kind *rk__model_of(const rk_options *options)
-{
-    const rk_model_kind *kind = rk__models()[options->model.kind];
-    return kind->form ? kind->form(kind, options) : kind;
-}
+/* The one that the options ask for: of a word with several, by loss.kind and model.scorer. */
+const rk_model_kind *rk__model_of(const rk_options *options);
 
 /* Else it is fitted by phases. */
 static inline bool rk__model_is_by_gradients(const rk_model_kind *model)

@@ -43,12 +43,6 @@ rk_status rk__declare_layer_row(rk_model_instance *m, int k, const char *name, i
 
 /* ---- options ---- */
 
-const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *o)
-{
-    (void)o;
-    return self;
-}
-
 static rk_status check_widths(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);

@@ -54,7 +54,6 @@ struct rk_network {
     rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
-    const rk_model_kind *pairs, *ratings; /* the forms with scores, see rk__network_form */
 };
 
 /* ---- of use to encoders ---- */
@@ -78,7 +77,6 @@ rk_value rk__network_input(const rk_model_instance *m, rk_program *p);
 
 /* ---- members of the kinds ---- */
 
-const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *options);
 rk_status rk__network_check(const rk_config *config);
 rk_status rk__network_check_data(const rk_options *options, const rk_model_data *data);
 rk_status rk__network_declare(rk_model_instance *m);
@@ -91,7 +89,7 @@ rk_value rk__network_fold_in(const rk_model_instance *m, rk_program *p, const rk
 
 /* The kinds rk__model_ID and its forms, of `static const struct rk_network ID_network`. */
 #define RK_NETWORK_COMMON(NAME, HELP, NETWORK)                                                     \
-    .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
+    .name = NAME, .help = HELP, .network = &(NETWORK),                   \
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
     .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
     .score = rk__score_embeddings, .similar = rk__similar_embeddings, .embeddings = "final",       \

@@ -177,6 +177,47 @@ rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
 /* y[b,k] = <queries[b], items[b n + k]>: [B,w], [B n,w] -> [B,n]. */
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
 
+/* ---- sums over blocks ---- */
+
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
+} rk_block_values;
+
+/* What an edge counts; each may be RK_NONE. */
+typedef struct rk_aggregate_inputs {
+    rk_value weights;      /* f32 [E,1] */
+    rk_value types;        /* i32 [E,1] */
+    rk_value coefficients; /* f32 [T,H]: H sums, side by side, with factors of their own */
+    rk_value z;            /* f32 [T,d], of blocks [T, d size]: what phi reads */
+    rk_value row_scale;    /* f32 [R,1]: of the nodes that sum; transposed [C,1] */
+    rk_value column_scale; /* f32 [C,1]: of those that are summed; transposed [R,1] */
+} rk_aggregate_inputs;
+
+/* The weights and types of the block, and no other factor. */
+rk_aggregate_inputs rk__block_inputs(rk_block_values block);
+
+/* y[v] = row_scale[v] * sum over the edges e of v, to u of type t, of
+ *        weights[e] * column_scale[u] * coefficients[t,h] * phi(x[u], z[t]):
+ * x [C,d] -> [R, H d], the H sums side by side; transposed [R,d] -> [C, H d]. attr.sums_heads is
+ * for gradients and must be false. Edges of weight 0 are not looked at. Gradients by x, weights,
+ * coefficients and z; scales have none. */
+rk_value rk__aggregate(rk_program *p, rk_block_values block, rk_value x, rk_aggregate_inputs in,
+                       rk_aggregate_attr attr);
+/* f32 [E,1]: of the edges between two nodes, in any direction and of any type, either all or none
+ * are masked; edges from a node to itself never are, and are 1. By ops/edge_draw.h. */
+rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_mask_attr attr);
+/* (sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32 [E,1],
+ * RK_NONE = 1. */
+rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weights,
+                           rk_degrees_attr attr);
+
 /* ---- loss terms ---- */
 
 /* Part of what is minimised: f64 [1,1], weight already in it. The functions below call it; the

@@ -138,6 +138,58 @@ typedef struct rk_drop_attr {
     int32_t view; /* views drop different edges */
 } rk_drop_attr;
 
+/* Inputs of the operations aggregate and aggregate_*_grad; those of the gradients have the gradient
+ * in place of the map. */
+enum {
+    RK_AGGREGATE_OFFSETS,      /* i64 [R+1,1] */
+    RK_AGGREGATE_COLUMNS,      /* i32 [E,1] */
+    RK_AGGREGATE_BACK_OFFSETS, /* i64 [C+1,1] */
+    RK_AGGREGATE_BACK_COLUMNS, /* i32 [E,1] */
+    RK_AGGREGATE_BACK_EDGES,   /* i32 [E,1] */
+    RK_AGGREGATE_X,
+    RK_AGGREGATE_WEIGHTS,      /* f32 [E,1], optional as all that follow */
+    RK_AGGREGATE_TYPES,        /* i32 [E,1] */
+    RK_AGGREGATE_COEFFICIENTS, /* f32 [T,H] */
+    RK_AGGREGATE_Z,            /* f32 [T,w] */
+    RK_AGGREGATE_ROW_SCALE,    /* f32, one for each node that sums */
+    RK_AGGREGATE_COLUMN_SCALE, /* f32, one for each node that is summed */
+    RK_AGGREGATE_ROWS,         /* i32 [S,1]: the rows that are wanted */
+    RK_AGGREGATE_COUNT,        /* i32 [1,1] */
+    RK_AGGREGATE_MAP,          /* i32: of a node that is summed its row of x, -1 = it is zero */
+    RK_AGGREGATE_INPUTS,
+    RK_AGGREGATE_GRADIENT = RK_AGGREGATE_MAP,
+};
+
+/* What an edge of type t makes of a row x of its column: phi(x, z), z = row t of the table. */
+enum {
+    RK_COMPOSE_COPY,        /* x */
+    RK_COMPOSE_SUB,         /* x - z */
+    RK_COMPOSE_MULT,        /* x * z */
+    RK_COMPOSE_CORR,        /* conj(x) * z, pairs of columns being complex numbers */
+    RK_COMPOSE_BLOCKS,      /* x as a row times a matrix of blocks on the diagonal */
+    RK_COMPOSE_BLOCKS_BACK, /* the same with the transposed blocks */
+};
+
+typedef struct rk_aggregate_attr {
+    bool transposed; /* columns sum their rows, along the transpose */
+    int32_t compose; /* RK_COMPOSE_*; all but COPY need types and z */
+    int64_t size;    /* BLOCKS: s, z is [T, d s], element (i, j) of block b at (b s + i) s + j */
+    int64_t n_types; /* > 0: one sum for each type, n_types of them side by side */
+    bool sums_heads; /* the adjoint of several sums: x has them side by side, y one row */
+} rk_aggregate_attr;
+
+typedef struct rk_mask_attr {
+    double share;   /* of the edges that are masked, in (0, 1) */
+    float kept;     /* the value of the others; masked ones are 0 */
+    int32_t stream; /* masks of one stream and time are the same */
+    bool each_step; /* drawn anew in each step, else in each epoch */
+} rk_mask_attr;
+
+typedef struct rk_degrees_attr {
+    bool transposed; /* of columns */
+    double power;    /* of the sums; 0 where a sum is 0 */
+} rk_degrees_attr;
+
 typedef struct rk_perturb_attr {
     float epsilon;
     int32_t view, layer; /* so that no two perturbations share noise; layer below 16 */
@@ -317,6 +369,9 @@ typedef union rk_attr {
     int64_t times;               /* repeat_rows, sum_groups */
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_drop_attr drop;
+    rk_aggregate_attr aggregate; /* aggregate, aggregate_*_grad */
+    rk_mask_attr mask;
+    rk_degrees_attr degrees;
     rk_perturb_attr perturb;
     rk_contrast_attr contrast;
     rk_adam_attr adam;

@@ -195,7 +195,8 @@ static void item_neighbours(void)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-            if (!shapes[i].is_large || k == 0 || k == 5) {
+            const bool is_middling = shapes[i].users * shapes[i].items > 6000;
+            if (shapes[i].is_large ? k == 0 || k == 5 : !is_middling || (i + k) % 2 == 0) {
                 neighbours_of(&shapes[i], &kinds[k]);
             }
         }

@@ -17,6 +17,7 @@ static inline rk_source_options test_source(int format)
                                .item = (char *)"item_id",
                                .time = (char *)"",
                                .value = (char *)"",
+                               .relation = (char *)"",
                                .where = (char *)"",
                                .origin = (char *)""};
 }

@@ -147,6 +147,7 @@ typedef struct reference {
     double recall, precision, ndcg, hit, mrr, map, coverage;
     double capped_recall, gini, novelty, avg_popularity, auc;
     int64_t users;
+    double filtered_mrr, filtered_mr, filtered_hit, pairs; /* sums over held-out pairs */
 } reference;
 
 /* What all lists together are made of. */
@@ -201,6 +202,28 @@ static double area_of(const world *w, rk_part part, int64_t u)
     return pairs > 0 ? ahead / pairs : 1;
 }
 
+/* Of each held-out item the mean rank of itself among those that are neither seen nor held out. */
+static void add_filtered(const world *w, rk_part part, int64_t k, int64_t u, reference *sum)
+{
+    const float *s = w->scores + u * w->dataset.n_items;
+    for (int64_t i = 0; i < w->dataset.n_items; i++) {
+        double best = 1, worst = 1;
+        if (!in_part(w, (int)part, u, i)) {
+            continue;
+        }
+        for (int64_t j = 0; j < w->dataset.n_items; j++) {
+            if (!is_seen(w, part, u, j) && !in_part(w, (int)part, u, j)) {
+                best += s[j] > s[i];
+                worst += s[j] >= s[i];
+            }
+        }
+        sum->pairs++;
+        sum->filtered_mr += (best + worst) / 2;
+        sum->filtered_mrr += 2 / (best + worst);
+        sum->filtered_hit += best + worst <= 2 * (double)k;
+    }
+}
+
 /* Adds one user's list. */
 static void add_user(const world *w, rk_part part, int64_t k, int64_t u, double targets, shown *all,
                      reference *sum)
@@ -241,6 +264,7 @@ static void add_user(const world *w, rk_part part, int64_t k, int64_t u, double 
     sum->novelty += listed > 0 ? novelty / listed : 0;
     sum->avg_popularity += listed > 0 ? popularity / listed : 0;
     sum->auc += area_of(w, part, u);
+    add_filtered(w, part, k, u, sum);
 }
 
 static reference from_formulas(const world *w, rk_part part, int64_t k)
@@ -275,15 +299,26 @@ static reference from_formulas(const world *w, rk_part part, int64_t k)
     return sum;
 }
 
-static int64_t all_metrics[] = {
-    RK_METRIC_recall, RK_METRIC_precision, RK_METRIC_ndcg,           RK_METRIC_hit,
-    RK_METRIC_mrr,    RK_METRIC_map,       RK_METRIC_coverage,       RK_METRIC_capped_recall,
-    RK_METRIC_gini,   RK_METRIC_novelty,   RK_METRIC_avg_popularity, RK_METRIC_auc};
+static int64_t all_metrics[] = {RK_METRIC_recall,
+                                RK_METRIC_precision,
+                                RK_METRIC_ndcg,
+                                RK_METRIC_hit,
+                                RK_METRIC_mrr,
+                                RK_METRIC_map,
+                                RK_METRIC_coverage,
+                                RK_METRIC_capped_recall,
+                                RK_METRIC_gini,
+                                RK_METRIC_novelty,
+                                RK_METRIC_avg_popularity,
+                                RK_METRIC_auc,
+                                RK_METRIC_filtered_mrr,
+                                RK_METRIC_filtered_mr,
+                                RK_METRIC_filtered_hit};
 
 static rk_options options_with(int64_t *k, int64_t n_k)
 {
     rk_options o = {0};
-    o.eval.metrics = (rk_ints){all_metrics, 12};
+    o.eval.metrics = (rk_ints){all_metrics, 15};
     o.eval.k = (rk_ints){k, n_k};
     return o;
 }
@@ -303,7 +338,8 @@ static void compare(const rk_metrics *m, const reference *r, int64_t k)
                 {"capped_recall", r->capped_recall},
                 {"gini", r->gini},
                 {"novelty", r->novelty},
-                {"avg_popularity", r->avg_popularity}};
+                {"avg_popularity", r->avg_popularity},
+                {"filtered_hit", r->filtered_hit / r->pairs}};
     assert_int_equal(m->users, r->users);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char name[32];
@@ -312,6 +348,8 @@ static void compare(const rk_metrics *m, const reference *r, int64_t k)
                      strcmp(rows[i].name, "novelty") == 0 ? 1e-6 : 1e-12, 1e-3);
     }
     assert_close(rk__metric_find(m, "auc@all"), r->auc, 1e-12, 1e-3);
+    assert_close(rk__metric_find(m, "filtered_mrr@all"), r->filtered_mrr / r->pairs, 1e-12, 1e-3);
+    assert_close(rk__metric_find(m, "filtered_mr@all"), r->filtered_mr / r->pairs, 1e-12, 1e-3);
 }
 
 static void agrees_with_the_formulas(void **state)
@@ -336,7 +374,7 @@ static void agrees_with_the_formulas(void **state)
                 continue;
             }
             assert_ok(rk__evaluate(&w.dataset, &o, (rk_part)part, NULL, 0, &ranker, NULL, &m));
-            assert_int_equal(m.count, 45); /* eleven at four cut-offs, one without */
+            assert_int_equal(m.count, 51); /* twelve at four cut-offs, three without */
             assert_string_equal(m.values[0].name, "recall@5");
             assert_string_equal(m.values[7].name, "precision@3");
             for (int64_t j = 0; j < 4; j++) {

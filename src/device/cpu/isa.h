@@ -46,6 +46,21 @@ enum {
     RK_EDGE_ROWS = 512, /* most rows that are buffered together */
 };
 
+/* Edges [begin, end) of a list, whose sum times `factor` goes to y. */
+typedef struct rk_edge_run {
+    int64_t begin, end;
+    float factor;
+    float *y;
+} rk_edge_run;
+
+/* phi of rk_aggregate_attr for a row that is the weighted sum of several. */
+typedef struct rk_composition {
+    int32_t kind;
+    int64_t size, d;
+    const float *z;
+    float weight; /* SUB: sum of the weights */
+} rk_composition;
+
 enum { RK_FEW_TOGETHER = 4 }; /* most queries of few_scores */
 
 /* The scalars of an Adam step, see rk__cpu_adam. */
@@ -94,6 +109,13 @@ typedef struct rk_isa {
     void (*propagate_from_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,
                                 const int32_t *map, const uint32_t *active, int64_t first,
                                 int64_t last, rk_edge_buffer *buffer, float *y);
+
+    /* Of n runs of a list of edges: y = factor * sum over its edges of weight * x[index], float
+     * [d]. end: of the list. */
+    void (*sum_runs)(const float *x, int64_t d, const int32_t *index, const float *weight,
+                     int64_t end, const rk_edge_run *runs, int32_t n);
+    /* y += phi(x) */
+    void (*compose)(const rk_composition *phi, const float *x, float *y);
 
     /* Of the n edges of a row: how many a draw keeps; and those into out, in their order. */
     int64_t (*count_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n);
