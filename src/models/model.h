@@ -129,8 +129,8 @@ enum {
 typedef struct rk_model_kind rk_model_kind;
 
 struct rk_model_kind {
-    const char *name; /* as in model.kind */
-    const char *help; /* one line with the source */
+    const char *name;                 /* as in model.kind */
+    const char *help;                 /* one line with the source */
     const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
@@ -199,9 +199,6 @@ struct rk_model_kind {
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
-    /* Does the model know something of a node (users, then items) without train interactions, e.g.
-     * its features? Such nodes are scored like others. NULL = of none. */
-    bool (*knows)(const rk_model_instance *instance, int64_t node);
     /* What the word of model.kind means with loss.kind mse: the same score fitted to ratings, which
      * rates. NULL = it is this one with every loss. */
     const rk_model_kind *of_ratings;
@@ -226,6 +223,10 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
+    /* [users + items]: 1 = the model knows something of that node even if it has no train
+     * interaction, e.g. features; such nodes are scored like others. NULL = of none. Owned; made by
+     * rk__model_add_knows. */
+    uint8_t *knows;
     /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,
      * "1.NAME" ...; owned. */
     rk_model_instance *members;
@@ -271,10 +272,21 @@ int64_t rk__model_part_pairs(const rk_model_instance *instance);
  * instance's from then on, also when this fails. */
 rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
+/* Called by declare: instance->knows, zeros at first. */
+rk_status rk__model_add_knows(rk_model_instance *instance);
+
+/* train.message_share below 1: what the loss multiplies the term of an interaction by, f32 [2E,1]
+ * beside graph.columns. Those that vectors are made of in this epoch count 0, the others so much
+ * that the mean is 1. */
+rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,
+                                  rk_graph_values graph, rk_value state);
+
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
 /* The same, and of an ensemble all its members can. */
 bool rk__instance_folds_in(const rk_model_instance *instance);
+/* Does it know something of a node that was not in train? Of an ensemble: any of its members. */
+bool rk__instance_knows(const rk_model_instance *instance, int64_t node);
 /* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
  * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);
