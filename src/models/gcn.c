@@ -201,15 +201,18 @@ static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, con
     return map(m, p, k, y, x, all.n);
 }
 
+static const rk_model_kind ratings;
+
 static const struct rk_network network = {.declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
                                           .layer = layer,
                                           .fold_table = fold_table,
-                                          .fold_layer = fold_layer};
+                                          .fold_layer = fold_layer,
+                                          .ratings = &ratings};
 
 static const char help[] = "graph convolutional network (Kipf and Welling 2017)";
 
-static const rk_model_kind of_ratings = {
+static const rk_model_kind ratings = {
     RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
     .scores = rk__network_scores,
     .rates = true,
@@ -218,5 +221,4 @@ static const rk_model_kind of_ratings = {
 const rk_model_kind rk__model_gcn = {
     RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
     .encode = rk__network_encode,
-    .of_ratings = &of_ratings,
 };

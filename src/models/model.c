@@ -34,6 +34,10 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_MBGCN] = &rk__model_mbgcn,
+        [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
+        [RK_MODEL_DISTMULT] = &rk__model_distmult,
+        [RK_MODEL_TRANSE] = &rk__model_transe,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
@@ -110,6 +114,14 @@ static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
+    if (rk__model_is_by_gradients(model) && o->sampling.negatives == RK_NEGATIVES_ALL &&
+        !model->scores_all) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which does not score all items in a step: take sampling.negatives "
+                "uniform",
+                rk__config_says(config, "sampling.negatives").text,
+                rk__config_says(config, "model.kind").text);
+    }
     RK_TRY(model->check ? model->check(config) : RK_OK);
     if (rk__model_is_by_gradients(model) && o->loss.kind == RK_LOSS_MSE && !model->rates) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -173,14 +185,6 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }
 
-const rk_model_kind *rk__model_of(const rk_options *options)
-{
-    const rk_model_kind *model = rk__models()[options->model.kind];
-    return model->of_ratings && options->loss.kind == RK_LOSS_MSE      ? model->of_ratings
-           : model->of_fields && options->model.scorer == RK_SCORER_FM ? model->of_fields
-                                                                       : model;
-}
-
 bool rk__model_folds_in(const rk_model_kind *model)
 {
     return model->fold_in || !model->query;
@@ -197,7 +201,7 @@ bool rk__instance_folds_in(const rk_model_instance *instance)
 
 bool rk__instance_knows(const rk_model_instance *instance, int64_t node)
 {
-    bool knows = instance->knows && instance->knows[node];
+    bool knows = instance->model->knows && instance->model->knows(instance, node);
     for (int i = 0; i < instance->n_members; i++) {
         knows = knows || rk__instance_knows(&instance->members[i], node);
     }
@@ -240,7 +244,7 @@ void rk__model_free(rk_model_instance *instance)
         rk__model_free(&instance->members[i]);
     }
     rk__free(instance->members);
-    rk__free(instance->knows);
+    rk__free(instance->known);
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }
@@ -264,11 +268,11 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
     return RK_OK;
 }
 
-rk_status rk__model_add_knows(rk_model_instance *instance)
+rk_status rk__model_add_known(rk_model_instance *instance)
 {
-    RK_ASSERT(!instance->knows);
-    return rk__calloc(&instance->knows, instance->data.n_users + instance->data.n_items,
-                      sizeof *instance->knows, "which nodes the model knows");
+    RK_ASSERT(!instance->known);
+    return rk__calloc(&instance->known, instance->data.n_users + instance->data.n_items,
+                      sizeof *instance->known, "which nodes the model knows");
 }
 
 int64_t rk__model_part_pairs(const rk_model_instance *instance)
@@ -327,9 +331,8 @@ rk_csr_values rk__use_graph_rows(rk_program *p)
 
 rk_status rk__declare_table(rk_model_instance *instance, const char *name)
 {
-    rk_parameter p = {.role = RK_TABLE,
-                      .rows = instance->data.n_users + instance->data.n_items,
-                      .cols = instance->options->model.dim};
+    rk_parameter p = {
+        .role = RK_TABLE, .rows = instance->n_nodes, .cols = instance->options->model.dim};
     snprintf(p.name, sizeof p.name, "%s", name);
     return rk__model_add(instance, p);
 }
@@ -373,33 +376,45 @@ rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const
 rk_status rk__declare_factors(rk_model_instance *instance, const char *name)
 {
     const rk_options *o = instance->options;
-    const int64_t n_users = instance->data.n_users, n_nodes = n_users + instance->data.n_items;
-    rk_parameter p = {.rows = n_nodes,
+    const int64_t n_users = instance->data.n_users;
+    rk_parameter p = {.rows = instance->n_nodes,
                       .cols = o->model.dim,
                       .init = o->model.init,
                       .init_sd = o->model.init_sd,
-                      .block_end = {n_users, n_nodes}};
+                      .block_end = {n_users, n_users + instance->data.n_items, instance->n_nodes}};
     snprintf(p.name, sizeof p.name, "%s", name);
     return rk__model_add(instance, p);
 }
 
 /* ---- initial values ---- */
 
+void rk__parameter_block(const rk_parameter *parameter, int block, int64_t *out_first,
+                         int64_t *out_end)
+{
+    *out_end = 0;
+    for (int b = 0; b <= block; b++) {
+        const int64_t end = parameter->block_end[b];
+        *out_first = *out_end;
+        *out_end = end > *out_end ? end : *out_end;
+    }
+}
+
 double rk__parameter_scale(const rk_parameter *parameter, int block)
 {
-    int64_t first_row = block == 0 ? 0 : parameter->block_end[block - 1];
-    int64_t rows = parameter->block_end[block] - first_row;
+    int64_t first = 0, end = 0;
+    rk__parameter_block(parameter, block, &first, &end);
     /* Glorot & Bengio 2010: variance 2 / (fan in + fan out) */
-    return parameter->init == RK_INIT_XAVIER ? sqrt(6.0 / (double)(rows + parameter->cols))
+    return parameter->init == RK_INIT_XAVIER ? sqrt(6.0 / (double)(end - first + parameter->cols))
                                              : parameter->init_sd;
 }
 
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out)
 {
-    int64_t first_row = 0;
-    for (int b = 0; b < 2; b++) {
-        int64_t first = first_row * parameter->cols;
-        int64_t last = parameter->block_end[b] * parameter->cols;
+    for (int b = 0; b < RK_BLOCKS; b++) {
+        int64_t first = 0, last = 0;
+        rk__parameter_block(parameter, b, &first, &last);
+        first *= parameter->cols;
+        last *= parameter->cols;
         double scale = rk__parameter_scale(parameter, b);
 #pragma omp parallel for schedule(static)
         for (int64_t group = first / 4; group < (last + 3) / 4; group++) {
@@ -412,7 +427,6 @@ void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed
                 }
             }
         }
-        first_row = parameter->block_end[b];
     }
 }
 

@@ -40,6 +40,9 @@ typedef enum rk_rows_of {
     RK_ROWS_CONTEXTS /* of data/contexts.h */
 } rk_rows_of;
 
+/* The most blocks of rows that are drawn apart: users, items, nodes of other types. */
+enum { RK_BLOCKS = 3 };
+
 /* A tensor to declare. A trained one is drawn block by block (a block of rows has its own fan-in,
  * e.g. users and items for xavier). */
 typedef struct rk_parameter {
@@ -47,12 +50,13 @@ typedef struct rk_parameter {
     rk_dtype dtype;
     int64_t rows, cols;
     rk_tensor_role role;
-    rk_rows_of of;        /* of tables of users and items, users first, OTHER */
-    int init;             /* RK_INIT_*; of RK_TRAINED */
-    double init_sd;       /* of RK_INIT_CONSTANT the value itself */
-    int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */
-    void *constant;       /* of RK_CONSTANT: rows x cols; owned */
-    int32_t stored;       /* number in the store, set by rk__model_declare */
+    rk_rows_of of;  /* of tables of users and items, users first, OTHER */
+    int init;       /* RK_INIT_*; of RK_TRAINED */
+    double init_sd; /* of RK_INIT_CONSTANT the value itself */
+    /* Block b has the rows from the end of the one before to block_end[b]; 0 = there is none. */
+    int64_t block_end[RK_BLOCKS];
+    void *constant; /* of RK_CONSTANT: rows x cols; owned */
+    int32_t stored; /* number in the store, set by rk__model_declare */
 } rk_parameter;
 
 typedef struct rk_model_instance rk_model_instance;
@@ -92,7 +96,7 @@ typedef struct rk_batch_values {
 } rk_batch_values;
 
 typedef struct rk_scored {
-    rk_value scores; /* f32 [B,1+M], the positive's first */
+    rk_value scores; /* f32 [B,1+M], the positive's first; of scores_all, asked for all, [B,I] */
     rk_value ego;    /* f32 [S,w] at the batch's rows, for the L2 term; RK_NONE = there is none */
 } rk_scored;
 
@@ -120,6 +124,14 @@ typedef struct rk_fold_sum {
     double power;
 } rk_fold_sum;
 
+/* A model whose parameters another one may begin with, beside those of a second one: model.from. */
+enum { RK_MODEL_HALVES = 2 };
+typedef struct rk_model_half {
+    int kind;              /* RK_MODEL_*; it has the same options of section model */
+    const char *prefix;    /* its parameters begin so, in both models */
+    const char *halved[2]; /* parameters that count half: the scores are the mean of both */
+} rk_model_half;
+
 /* What a model needs of the data set. */
 enum {
     RK_NEEDS_TIMES = 1,  /* times of train interactions */
@@ -129,8 +141,10 @@ enum {
 typedef struct rk_model_kind rk_model_kind;
 
 struct rk_model_kind {
-    const char *name;                 /* as in model.kind */
-    const char *help;                 /* one line with the source */
+    const char *name; /* as in model.kind */
+    const char *help; /* one line with the source */
+    /* The kind that it is under these options, of the same name; NULL = itself. */
+    const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
     const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
@@ -156,12 +170,17 @@ struct rk_model_kind {
     rk_scored (*scores)(const rk_model_instance *instance, rk_program *program,
                         const rk_value *values, const rk_batch_values *batch);
 
+    bool scores_all; /* with sampling.negatives all, scores gives those of all items */
+
     /* ---- fitting by phases ---- */
     int n_phases;
     bool is_closed;            /* one round is all there is to do: train.epochs is not looked at */
     const char *const *phases; /* their names, for people; n_phases */
     void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
                   rk_value state);
+    /* An i32 [n,1] of them, saved: 1 at items whose fitting was stopped early, and what that means,
+     * behind "N of n items: ". NULL = it always comes to its end. */
+    const char *unfinished, *unfinished_help;
     const char *failure; /* what a failed phase means and what to do, behind "PHASE failed: " */
 
     /* ---- scoring ---- */
@@ -194,15 +213,14 @@ struct rk_model_kind {
     bool reads_lists;   /* score looks at the items of known users, too */
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
                          * each; users without train rows are asked for by node -1 */
+    /* Is there a vector of this node although it has no train interactions? NULL = of none. */
+    bool (*knows)(const rk_model_instance *instance, int64_t node);
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
-    bool has_layers;      /* model.layers says something about it */
+    const rk_model_half *halves; /* RK_MODEL_HALVES; NULL = it has none */
+    bool has_layers;             /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
-    /* What the word of model.kind means with loss.kind mse: the same score fitted to ratings, which
-     * rates. NULL = it is this one with every loss. */
-    const rk_model_kind *of_ratings;
-    const rk_model_kind *of_fields; /* likewise with model.scorer fm */
 };
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -223,10 +241,9 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
-    /* [users + items]: 1 = the model knows something of that node even if it has no train
-     * interaction, e.g. features; such nodes are scored like others. NULL = of none. Owned; made by
-     * rk__model_add_knows. */
-    uint8_t *knows;
+    /* [users + items]: 1 = something is known of that node even if it has no train interaction, for
+     * rk_model_kind.knows; made by rk__model_add_known, owned; or NULL. */
+    uint8_t *known;
     /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,
      * "1.NAME" ...; owned. */
     rk_model_instance *members;
@@ -235,8 +252,11 @@ struct rk_model_instance {
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model_kind *const *rk__models(void);
-/* The one that the options ask for: of a word with several, by loss.kind and model.scorer. */
-const rk_model_kind *rk__model_of(const rk_options *options);
+static inline const rk_model_kind *rk__model_of(const rk_options *options)
+{
+    const rk_model_kind *kind = rk__models()[options->model.kind];
+    return kind->form ? kind->form(kind, options) : kind;
+}
 
 /* Else it is fitted by phases. */
 static inline bool rk__model_is_by_gradients(const rk_model_kind *model)
@@ -272,8 +292,8 @@ int64_t rk__model_part_pairs(const rk_model_instance *instance);
  * instance's from then on, also when this fails. */
 rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
-/* Called by declare: instance->knows, zeros at first. */
-rk_status rk__model_add_knows(rk_model_instance *instance);
+/* Called by declare: instance->known, zeros at first. */
+rk_status rk__model_add_known(rk_model_instance *instance);
 
 /* train.message_share below 1: what the loss multiplies the term of an interaction by, f32 [2E,1]
  * beside graph.columns. Those that vectors are made of in this epoch count 0, the others so much
@@ -293,7 +313,10 @@ rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *nam
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);
 
-/* What the unit draws of a block (0 or 1) are multiplied with. */
+/* The rows of a block, [*out_first, *out_end). */
+void rk__parameter_block(const rk_parameter *parameter, int block, int64_t *out_first,
+                         int64_t *out_end);
+/* What the unit draws of a block are multiplied with. */
 double rk__parameter_scale(const rk_parameter *parameter, int block);
 
 /* Initial values, float [rows, cols]: pure functions of (seed, parameter number, element). */

@@ -25,12 +25,16 @@ extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
+extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
+extern const rk_model_kind rk__model_mbgcn_cascade;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where
  * has_weights, "context_weight" [contexts, 1]. */
 rk_status rk__fm_check_fields(const rk_config *config);
 rk_status rk__fm_declare_contexts(rk_model_instance *instance, bool has_weights);
+extern const rk_model_kind rk__model_distmult;
+extern const rk_model_kind rk__model_transe;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
@@ -61,6 +65,8 @@ rk_status rk__declare_table(rk_model_instance *instance, const char *name);
 /* A constant f32 [rows, cols]; the values are the instance's from then on, also when this fails. */
 rk_status rk__declare_constant(rk_model_instance *instance, const char *name, int64_t rows,
                                int64_t cols, float *values);
+/* ncf.c: a constant f32 [users + items, 1]: 1 at users and 0 at items, or the other way round. */
+rk_status rk__declare_side(rk_model_instance *instance, const char *name, bool of_users);
 /* A tensor of the store, or RK_NONE. */
 rk_value rk__use_if_there(rk_program *p, const char *name);
 

@@ -32,6 +32,17 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
+} rk_block_values;
+
 /* What sampling reads besides the graph. */
 typedef struct rk_sample_values {
     rk_value state;
@@ -168,6 +179,21 @@ rk_value rk__reshape(rk_program *p, rk_value x, int64_t cols);
  * training, leave x as it is. */
 rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr attr);
 
+/* Batch normalisation (Ioffe, Szegedy: ICML 2015) by the mean and the variance of all rows, in
+ * training and afterwards alike, so that there is no state beside the parameters:
+ *   y[r,c] = gain[c] * (x[r,c] - mean[c]) / sqrt(variance[c] + 1e-5) + shift[c].
+ * x [N,d], gain and shift [1,d] -> [N,d]. */
+rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_value shift);
+
+/* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
+ * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
+ *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
+ *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
+ * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
+ * block's own weights and types are not looked at. */
+rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
+                         rk_value state, rk_edge_attend_attr attr);
+
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
  * something else is one of so many users. */
@@ -175,21 +201,15 @@ rk_value rk__gather_slots(rk_program *p, rk_value x, rk_row_set rows, rk_slots_a
 /* [R,d] -> [R times,d]: rows 0 to times - 1 are row 0, and so on; and its adjoint. */
 rk_value rk__repeat_rows(rk_program *p, rk_value x, int64_t times);
 rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
+/* Ids by a table, i32 [L,1], i32 [R,1] -> i32 [L,1]: y = table[x], -1 of -1. */
+rk_value rk__lookup(rk_program *p, rk_value x, rk_value table);
+/* Lengths of rows, [n,d] -> [n,1]: norm 1 the sum of |x|, 2 the Euclidean one, whose gradient at 0
+ * is taken as 0. */
+rk_value rk__row_norms(rk_program *p, rk_value x, int32_t norm);
 /* y[b,k] = <queries[b], items[b n + k]>: [B,w], [B n,w] -> [B,n]. */
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
 
 /* ---- sums over blocks ---- */
-
-/* A block of graph/block.h: rows [R], columns [C], E edges. */
-typedef struct rk_block_values {
-    rk_value offsets;      /* i64 [R+1,1] */
-    rk_value columns;      /* i32 [E,1] */
-    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
-    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
-    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
-    rk_value back_columns; /* i32 [E,1] */
-    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
-} rk_block_values;
 
 /* What an edge counts; each may be RK_NONE. */
 typedef struct rk_aggregate_inputs {
@@ -265,6 +285,14 @@ typedef struct rk_score_inputs {
     rk_value weight; /* f32 [B,1]: of each triplet, see ops/slot_loss.h; RK_NONE = 1 */
 } rk_score_inputs;
 void rk__score_loss(rk_program *p, rk_value scores, rk_score_inputs inputs, rk_slot_rule rule);
+/* Scores f32 [B,I] of all items for each user of a batch: binary cross-entropy with labels that say
+ * which of them the user has (ops/list_loss.h), the mean over users and items. */
+typedef struct rk_list_inputs {
+    rk_value nodes;            /* of the batch: its users come first */
+    rk_value offsets, columns; /* of the graph */
+    rk_value state;
+} rk_list_inputs;
+void rk__list_loss(rk_program *p, rk_value scores, rk_list_inputs inputs, rk_list_loss_attr attr);
 /* Neighbours of items (the item-item part of Mao et al., "UltraGCN", CIKM 2021). items i32 [I,K],
  * weights f32 [I,K]: of each item its neighbours as nodes (-1 = no more) and what they count.
  * The nodes [(1+K)B,1] whose rows the loss needs; the users of the batch, then neighbours. */
@@ -388,7 +416,7 @@ rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, 
 rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                               rk_value count, rk_rows_attr at);
 
-/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+/* a / b, 0 where b is 0: [n,d], [n,d] -> [n,d]. */
 rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
@@ -459,11 +487,12 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  * item's candidates has no step that counts. Of each item j the K largest by size, as of
  * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
  * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
- * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * without values. out_stopped i32 [I, 1] (stored): 1 where attr.passes were over before that, else
+ * 0. The CPU gives the same bits for any number of threads; devices agree to the
  * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
  * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
 void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
-                      rk_value out_values);
+                      rk_value out_values, rk_value out_stopped);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:

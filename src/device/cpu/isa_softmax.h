@@ -8,37 +8,6 @@
 #include "device/cpu/isa.h"
 #include "device/cpu/isa_vector.h"
 
-typedef int32_t lanes_i32 __attribute__((vector_size(4 * LANES)));
-
-/* where ? a : b, lane by lane; `where` is all ones or zeros. */
-INLINE vec vec_select(lanes_i32 where, vec a, vec b)
-{
-    return (vec)((where & (lanes_i32)a) | (~where & (lanes_i32)b));
-}
-
-/* e^x for x <= 88, within 2 units in the last place; 0 below -87, NaN stays NaN. e^x = 2^n e^r with
- * |r| <= ln 2 / 2, and e^r by its Taylor series, whose first left-out term is below 6e-9. */
-INLINE vec vec_exp(vec x)
-{
-    const vec lowest = (vec){0} - 87.0f, magic = (vec){0} + 0x1.8p23f;
-    lanes_i32 is_low = x < lowest;
-    vec y = vec_select(is_low, lowest, x);
-    vec whole = y * 0x1.715476p+0f + magic; /* the integer nearest y / ln 2 in the low bits */
-    lanes_i32 n = (lanes_i32)whole - (lanes_i32)magic;
-    whole -= magic;
-    vec r = (y - whole * 0x1.62ep-1f) - whole * 0x1.0bfbe8p-15f; /* ln 2 in two parts */
-    vec e = (vec){0} + 1.0f / 5040;
-    e = e * r + 1.0f / 720;
-    e = e * r + 1.0f / 120;
-    e = e * r + 1.0f / 24;
-    e = e * r + 1.0f / 6;
-    e = e * r + 0.5f;
-    e = e * r + 1.0f;
-    e = e * r + 1.0f;
-    e = (vec)((lanes_i32)e + (n << 23));
-    return vec_select(is_low, (vec){0}, e);
-}
-
 static void logits(float *tile, int64_t n, float scale, const float *bias, float *largest)
 {
     for (int v = 0; v < PANEL_WIDTH; v += LANES) {
@@ -74,6 +43,64 @@ static void exponents(float *tile, int64_t n, const float *shift, float *sum)
         }
         vec_store(sum + v, even + odd);
     }
+}
+
+/* With e = e^-|x|: log(1 + e^x) = max(x, 0) + log(1 + e), and log(1 + e) = 2 atanh(z) with
+ * z = e / (2 + e) <= 1/3, by its series, whose first left-out term is below 2e-9. */
+INLINE vec vec_log_1p(vec e)
+{
+    const vec z = e / (e + 2.0f), q = z * z;
+    vec s = (vec){0} + 1.0f / 15;
+    s = s * q + 1.0f / 13;
+    s = s * q + 1.0f / 11;
+    s = s * q + 1.0f / 9;
+    s = s * q + 1.0f / 7;
+    s = s * q + 1.0f / 5;
+    s = s * q + 1.0f / 3;
+    s = s * q + 1.0f;
+    return 2.0f * z * s;
+}
+
+INLINE vec logistic_of(vec x, float label, float factor, vec *out)
+{
+    const vec zero = {0}, one = zero + 1.0f;
+    const lanes_i32 is_below = x < zero;
+    const vec e = vec_exp(vec_select(is_below, x, -x));
+    const vec sigmoid = vec_select(is_below, e, one) / (one + e);
+    *out = factor * (sigmoid - label);
+    return (vec_select(is_below, zero, x) - label * x) + vec_log_1p(e);
+}
+
+/* Sums of so many vectors are in float; those are added in double. */
+static double logistic(const float *x, int64_t n, float label, float factor, float *out)
+{
+    enum { TOGETHER = 16 };
+    double sum = 0;
+    int64_t i = 0;
+    while (i + LANES <= n) {
+        vec some = {0}, y;
+        for (int k = 0; k < TOGETHER && i + LANES <= n; k++, i += LANES) {
+            some += logistic_of(vec_load(x + i), label, factor, &y);
+            vec_store(out + i, y);
+        }
+        sum += (double)vec_sum(some);
+    }
+    if (i < n) {
+        float rest[LANES] = {0}, made[LANES];
+        vec y;
+        for (int64_t j = i; j < n; j++) {
+            rest[j - i] = x[j];
+        }
+        const vec value = logistic_of(vec_load(rest), label, factor, &y);
+        float values[LANES];
+        vec_store(made, y);
+        vec_store(values, value);
+        for (int64_t j = i; j < n; j++) {
+            out[j] = made[j - i];
+            sum += (double)values[j - i];
+        }
+    }
+    return sum;
 }
 
 #endif
