@@ -34,6 +34,8 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_RGCN] = &rk__model_rgcn,
+        [RK_MODEL_COMPGCN] = &rk__model_compgcn,
         [RK_MODEL_MBGCN] = &rk__model_mbgcn,
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
         [RK_MODEL_DISTMULT] = &rk__model_distmult,
