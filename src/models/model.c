@@ -201,6 +201,15 @@ bool rk__instance_folds_in(const rk_model_instance *instance)
     return can;
 }
 
+bool rk__instance_knows(const rk_model_instance *instance, int64_t node)
+{
+    bool knows = instance->model->knows && instance->model->knows(instance, node);
+    for (int i = 0; i < instance->n_members; i++) {
+        knows = knows || rk__instance_knows(&instance->members[i], node);
+    }
+    return knows;
+}
+
 int64_t rk__model_epochs(const rk_options *options)
 {
     return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
@@ -237,6 +246,7 @@ void rk__model_free(rk_model_instance *instance)
         rk__model_free(&instance->members[i]);
     }
     rk__free(instance->members);
+    rk__free(instance->known);
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }
@@ -258,6 +268,13 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
     instance->parameters[instance->n_tensors++] = parameter;
     instance->n_parameters += is_saved(&parameter);
     return RK_OK;
+}
+
+rk_status rk__model_add_known(rk_model_instance *instance)
+{
+    RK_ASSERT(!instance->known);
+    return rk__calloc(&instance->known, instance->data.n_users + instance->data.n_items,
+                      sizeof *instance->known, "which nodes the model knows");
 }
 
 int64_t rk__model_part_pairs(const rk_model_instance *instance)
