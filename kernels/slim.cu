@@ -63,6 +63,7 @@ struct column {
     int64_t item, passes;
     double size; /* |x_j|^2 */
     int n;       /* candidates in the list */
+    bool is_stopped;
 };
 
 __device__ __forceinline__ int64_t degree(const rk_slim_attr &a, const adjacency &g, int64_t item)
@@ -158,8 +159,10 @@ __device__ double pass(const rk_slim_attr &a, const adjacency &g, column &c, boo
 __device__ void descend(const rk_slim_attr &a, const adjacency &g, column &c)
 {
     const double least = a.tolerance * c.size;
-    while (c.passes < a.passes && pass(a, g, c, false) > least) {
-        while (c.passes < a.passes && pass(a, g, c, true) > least) {
+    c.is_stopped = true;
+    while (c.passes < a.passes && c.is_stopped) {
+        c.is_stopped = pass(a, g, c, false) > least;
+        while (c.is_stopped && c.passes < a.passes && pass(a, g, c, true) > least) {
         }
     }
 }
@@ -210,7 +213,7 @@ __device__ void clear(const rk_slim_attr &a, const column &c)
 
 __global__ void __launch_bounds__(rk::WARP)
     slim_columns(rk_slim_attr a, adjacency g, rows r, int32_t *__restrict__ items,
-                 float *__restrict__ values)
+                 float *__restrict__ values, int32_t *__restrict__ stopped)
 {
     rk::begin();
     const int64_t warp = blockIdx.x;
@@ -224,6 +227,7 @@ __global__ void __launch_bounds__(rk::WARP)
         const int32_t *users = g.columns + g.offsets[a.n_users + c.item];
         c.size = (double)n;
         c.passes = 0;
+        c.is_stopped = false;
         for (int64_t e = threadIdx.x; e < n; e += rk::WARP) {
             c.left[users[e]] = 1.0f;
         }
@@ -236,7 +240,12 @@ __global__ void __launch_bounds__(rk::WARP)
             if (a.has_negative && c.passes < a.passes) {
                 add_gradient(a, g, nullptr, a.n_users, c);
                 fresh = choose(a, g, c);
+            } else if (a.has_negative) {
+                c.is_stopped = true;
             }
+        }
+        if (threadIdx.x == 0) {
+            stopped[c.item] = c.is_stopped;
         }
         write_best(a, c, r.keys + warp * a.n_items, items + c.item * a.k, values + c.item * a.k);
         clear(a, c);
@@ -259,5 +268,5 @@ cudaError_t rk_cuda_slim_columns(const rk_call *call)
     RK_TRY_LAUNCH(rk::fill(call->stream, r.left, 0, cells * (int64_t)sizeof(float)));
     return rk::run(call->stream, {r.warps, rk::WARP}, slim_columns, a,
                    adjacency{rk::in(call, 0), rk::in(call, 1)}, r, rk::out(call, 0),
-                   rk::out(call, 1));
+                   rk::out(call, 1), rk::out(call, 2));
 }

@@ -36,14 +36,22 @@ typedef struct rk_holdout_facts {
 /* Reads interactions that happened after the model's data set was made. path is a file, read as the
  * config's source of that name is, or as its source of part test, or as its first; or a folder that
  * holds the sources of part test under their names, or all sources where none says a part. Rows as
- * above are left out and counted. RK_ERR_DATA when nothing is left; RK_ERR_CONFIG when the config
- * names no source. hooks may be NULL. Free with rk_holdout_free. */
+ * above are left out and counted. Of a model that predicts ratings their values are read, too, of a
+ * repeated pair by data.repeat_value. RK_ERR_DATA when nothing is left, and for a rating outside of
+ * the scale; RK_ERR_CONFIG when the config names no source. hooks may be NULL. Free with
+ * rk_holdout_free. */
 RK_API rk_status rk_holdout_read(const rk_model *model, const char *path, const rk_hooks *hooks,
                                  rk_holdout **out);
 
 /* The same of n pairs of dense indices. RK_ERR_CONFIG for an index that is none. */
 RK_API rk_status rk_holdout_from_pairs(const rk_model *model, const int32_t *users,
                                        const int32_t *items, int64_t n, rk_holdout **out);
+
+/* The same with what the users rated the items with, of a model that predicts ratings (others do
+ * not look at it). RK_ERR_DATA for a rating outside of the scale. ratings NULL: as without. */
+RK_API rk_status rk_holdout_from_ratings(const rk_model *model, const int32_t *users,
+                                         const int32_t *items, const float *ratings, int64_t n,
+                                         rk_holdout **out);
 
 RK_API rk_holdout_facts rk_holdout_get_facts(const rk_holdout *holdout);
 
@@ -95,8 +103,8 @@ typedef struct rk_evaluation {
      * users (of the pairs) each, those without train interactions apart. Owned. */
     rk_slice *slices;
     int64_t n_slices;
-    /* Of a model that predicts ratings, unless a holdout or the ranking by popularity was asked
-     * for: its errors. */
+    /* Of a model that predicts ratings, unless the ranking by popularity was asked for or a holdout
+     * without ratings: its errors. */
     rk_ratings ratings;
 } rk_evaluation;
 

@@ -18,6 +18,7 @@ struct rk_holdout {
     const rk_dataset *dataset; /* that its indices are of; lent */
     rk_holdout_facts facts;
     rk_lists held, others; /* owned */
+    float *values;         /* beside held.items: ratings; NULL = none; owned */
 };
 
 /* ---- new held-out interactions ---- */
@@ -27,6 +28,7 @@ void rk_holdout_free(rk_holdout *holdout)
     if (holdout) {
         rk__lists_free(&holdout->held);
         rk__lists_free(&holdout->others);
+        rk__free(holdout->values);
         rk__free(holdout);
     }
 }
@@ -36,10 +38,24 @@ rk_holdout_facts rk_holdout_get_facts(const rk_holdout *holdout)
     return holdout->facts;
 }
 
-/* Takes the pairs; what: where they are from. */
-static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *what,
-                        rk_holdout **out)
+/* Empty; of a model that predicts ratings with them, where has_values. The scale is that of pairs,
+ * so rows that are added up have none. */
+static rk_held begin(const rk_model *model, bool has_values)
 {
+    const rk_options *o = rk__config_options(model->config);
+    const bool adds =
+        o->data.repeat_value == RK_REPEAT_SUM || o->data.repeat_value == RK_REPEAT_COUNT;
+    const rk_rating_scale scale = rk__rating_scale(o, model->dataset);
+    return (rk_held){.has_values = has_values && model->engine.model.model->rates,
+                     .low = adds ? -INFINITY : scale.low,
+                     .high = adds ? INFINITY : scale.high};
+}
+
+/* Takes the pairs; what: where they are from. */
+static rk_status settle(rk_held *held, const rk_model *model, const char *what, rk_holdout **out)
+{
+    const rk_dataset *dataset = model->dataset;
+    const int rule = rk__config_options(model->config)->data.repeat_value;
     rk_holdout *h = NULL;
     rk_status status = RK_OK;
     RK_TRY(rk__calloc(&h, 1, sizeof *h, "held-out interactions"));
@@ -48,7 +64,7 @@ static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *wh
                                   .unknown_users = held->unknown_users,
                                   .unknown_items = held->unknown_items,
                                   .missing = held->missing};
-    rk__held_settle(held, dataset, &h->facts.known, &h->facts.repeated);
+    RK_TRY_GOTO(done, rk__held_settle(held, dataset, rule, &h->facts.known, &h->facts.repeated));
     h->facts.pairs = held->n;
     for (int64_t i = 0; i < held->n; i++) {
         h->facts.users += i == 0 || held->pairs[i].user != held->pairs[i - 1].user;
@@ -62,7 +78,7 @@ static rk_status settle(rk_held *held, const rk_dataset *dataset, const char *wh
                      (long long)held->unknown_items, (long long)held->missing,
                      (long long)h->facts.known);
     }
-    RK_TRY_GOTO(done, rk__held_lists(held, dataset, &h->held));
+    RK_TRY_GOTO(done, rk__held_lists(held, dataset, &h->held, &h->values));
     status = rk__held_others(&h->held, dataset, &h->others);
 done:
     if (status != RK_OK) {
@@ -76,11 +92,11 @@ done:
 rk_status rk_holdout_read(const rk_model *model, const char *path, const rk_hooks *hooks,
                           rk_holdout **out)
 {
-    rk_held held = {0};
+    rk_held held = begin(model, true);
     rk_status status =
         rk__held_read(&held, model->dataset, rk__config_options(model->config), path, hooks);
     if (status == RK_OK) {
-        status = settle(&held, model->dataset, path, out);
+        status = settle(&held, model, path, out);
     }
     rk__held_free(&held);
     return status;
@@ -98,15 +114,24 @@ static rk_status check_index(const char *what, int64_t index, int64_t n)
 rk_status rk_holdout_from_pairs(const rk_model *model, const int32_t *users, const int32_t *items,
                                 int64_t n, rk_holdout **out)
 {
+    return rk_holdout_from_ratings(model, users, items, NULL, n, out);
+}
+
+rk_status rk_holdout_from_ratings(const rk_model *model, const int32_t *users, const int32_t *items,
+                                  const float *ratings, int64_t n, rk_holdout **out)
+{
     const rk_dataset *d = model->dataset;
-    rk_held held = {.rows = n};
+    rk_held held = begin(model, ratings != NULL);
     rk_status status = RK_OK;
+    held.rows = n;
     for (int64_t i = 0; i < n; i++) {
         RK_TRY_GOTO(done, check_index("user", users[i], d->n_users));
         RK_TRY_GOTO(done, check_index("item", items[i], d->n_items));
-        RK_TRY_GOTO(done, rk__held_add(&held, users[i], items[i]));
+        RK_TRY_GOTO(done, rk__held_add(&held, (rk_held_pair){.user = users[i],
+                                                             .item = items[i],
+                                                             .value = ratings ? ratings[i] : 0}));
     }
-    status = settle(&held, d, "the pairs", out);
+    status = settle(&held, model, "the pairs", out);
 done:
     rk__held_free(&held);
     return status;
@@ -203,7 +228,8 @@ static rk_status take_options(work *w)
         w->dataset.parts[RK_TEST] = how->holdout->held;
         /* What was drawn for the rows of the data set says nothing about these. */
         w->dataset.candidates[RK_VALID] = w->dataset.candidates[RK_TEST] = NULL;
-        w->dataset.details[RK_VALID] = w->dataset.details[RK_TEST] = (rk_details){0};
+        w->dataset.details[RK_VALID] = (rk_details){0};
+        w->dataset.details[RK_TEST] = (rk_details){.value = how->holdout->values};
         w->options.eval.among = RK_AMONG_ALL;
     }
     for (int part = 0; part < RK_PARTS; part++) {
@@ -415,7 +441,8 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
     ranker.by_row = by_row;
     RK_TRY(rk__evaluate_more(&w->dataset, &w->options, w->part, &w->more, &ranker, hooks,
                              &out->metrics));
-    if (w->model->engine.model.model->rates && !w->how->popularity && !w->how->holdout) {
+    if (w->model->engine.model.model->rates && !w->how->popularity &&
+        w->dataset.details[w->part].value) {
         RK_TRY(rk__evaluate_ratings(&w->dataset, &w->options, w->part, w->more.users,
                                     w->more.n_users, &ranker, &out->ratings));
     }

@@ -385,7 +385,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
          "a file, one a line",
          0, 0},
         {"--ratings", CLI_MANY, &args.ratings, "R,R...",
-         "what they rate these items with, one each; als and svd need it", 0, 0},
+         "what they rate these items with, one each; models of ratings need it", 0, 0},
         {"--label", CLI_MANY, &args.labels, "TEXT...",
          "the same by words of the items' labels: --label \"star wars\"", 0, 0},
         {"--top", CLI_REPEAT, &args.tops, "K,K...",

@@ -7,21 +7,30 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "data/dataset_internal.h"
+#include "data/pairs.h"
 #include "data/reader.h"
 
 enum { ROWS_PER_LOOK = 1 << 16 };
 
 /* ---- reading ---- */
 
-rk_status rk__held_add(rk_held *held, int32_t user, int32_t item)
+rk_status rk__held_add(rk_held *held, rk_held_pair pair)
 {
+    if (held->has_values &&
+        !((double)pair.value >= held->low && (double)pair.value <= held->high)) {
+        RK_FAIL(RK_ERR_DATA,
+                "the rating %g lies outside of the scale from %g to %g, which is data.value_range "
+                "or what the ratings of train span",
+                (double)pair.value, held->low, held->high);
+    }
     if (held->n == held->capacity) {
         int64_t capacity = held->capacity > 0 ? 2 * held->capacity : 1024;
         RK_TRY(rk__realloc(&held->pairs, held->n, capacity, sizeof *held->pairs,
                            "held-out interactions"));
         held->capacity = capacity;
     }
-    held->pairs[held->n++] = (rk_held_pair){user, item};
+    pair.row = held->n;
+    held->pairs[held->n++] = pair;
     return RK_OK;
 }
 
@@ -37,8 +46,10 @@ static int64_t find_id(const rk_ids *ids, rk_text text, int64_t number)
                       : rk__ids_find_number(ids, number);
 }
 
-static rk_status take_record(rk_held *held, const rk_dataset *dataset, const rk_record *record)
+static rk_status take_record(rk_held *held, const rk_dataset *dataset, const rk_options *options,
+                             const rk_record *record)
 {
+    const bool counts = options->data.repeat_value == RK_REPEAT_COUNT;
     if (!record->has_item) {
         return RK_OK;
     }
@@ -47,7 +58,12 @@ static rk_status take_record(rk_held *held, const rk_dataset *dataset, const rk_
     held->rows++;
     held->unknown_users += user < 0;
     held->unknown_items += user >= 0 && item < 0;
-    return user >= 0 && item >= 0 ? rk__held_add(held, (int32_t)user, (int32_t)item) : RK_OK;
+    return user < 0 || item < 0
+               ? RK_OK
+               : rk__held_add(held, (rk_held_pair){.user = (int32_t)user,
+                                                   .item = (int32_t)item,
+                                                   .value = counts ? 1 : (float)record->value,
+                                                   .time = record->time});
 }
 
 static rk_status read_source(rk_held *held, const rk_dataset *dataset, const rk_options *options,
@@ -67,7 +83,11 @@ static rk_status read_source(rk_held *held, const rk_dataset *dataset, const rk_
         if (end) {
             break;
         }
-        RK_TRY_GOTO(done, take_record(held, dataset, &record));
+        status = take_record(held, dataset, options, &record);
+        if (status != RK_OK) {
+            status = rk__fail_prefix(status, "%s:%lld", path, (long long)record.line);
+            goto done;
+        }
         if (row % ROWS_PER_LOOK == 0 && hooks && hooks->should_stop &&
             hooks->should_stop(hooks->user)) {
             RK_FAIL_GOTO(done, RK_ERR_INTERRUPTED, "interrupted while reading %s", path);
@@ -156,30 +176,65 @@ static int by_user_and_item(const void *left, const void *right)
     if (a->user != b->user) {
         return a->user > b->user ? 1 : -1;
     }
-    return (a->item > b->item) - (a->item < b->item);
+    if (a->item != b->item) {
+        return a->item > b->item ? 1 : -1;
+    }
+    return (a->row > b->row) - (a->row < b->row);
 }
 
-void rk__held_settle(rk_held *held, const rk_dataset *dataset, int64_t *out_known,
-                     int64_t *out_repeated)
+static bool is_same(const rk_held_pair *a, const rk_held_pair *b)
+{
+    return a->user == b->user && a->item == b->item;
+}
+
+/* Gives all rows of a pair the value of the rule. */
+static rk_status merge_values(rk_held *held, int rule)
+{
+    rk_pairs rows = {0}; /* as pairs.c has them */
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__alloc(&rows.details.value, held->n, sizeof(float), "held-out ratings"));
+    RK_TRY_GOTO(done, rk__alloc(&rows.details.time, held->n, sizeof(double), "held-out ratings"));
+    for (int64_t i = 0; i < held->n; i++) {
+        rows.details.value[i] = held->pairs[i].value;
+        rows.details.time[i] = held->pairs[i].time;
+    }
+    for (int64_t from = 0, to = 0; from < held->n; from = to) {
+        for (to = from + 1; to < held->n && is_same(&held->pairs[from], &held->pairs[to]);) {
+            to++;
+        }
+        const float value = rk__pairs_value(&rows, from, to, RK_TRAIN, rule);
+        for (int64_t i = from; i < to; i++) {
+            held->pairs[i].value = value;
+        }
+    }
+done:
+    rk__pairs_free(&rows);
+    return status;
+}
+
+rk_status rk__held_settle(rk_held *held, const rk_dataset *dataset, int rule, int64_t *out_known,
+                          int64_t *out_repeated)
 {
     int64_t kept = 0;
     *out_known = *out_repeated = 0;
     if (held->n > 0) {
         qsort(held->pairs, (size_t)held->n, sizeof *held->pairs, by_user_and_item);
     }
+    RK_TRY(held->has_values ? merge_values(held, rule) : RK_OK);
     for (int64_t i = 0; i < held->n; i++) {
         const rk_held_pair pair = held->pairs[i];
         if (rk__lists_has(&dataset->parts[RK_TRAIN], pair.user, pair.item) ||
             rk__lists_has(&dataset->parts[RK_GIVEN], pair.user, pair.item) ||
             rk__lists_has(&dataset->parts[RK_VALID], pair.user, pair.item)) {
             ++*out_known;
-        } else if (kept > 0 && by_user_and_item(&held->pairs[kept - 1], &pair) == 0) {
+        } else if (kept > 0 && is_same(&held->pairs[kept - 1], &pair)) {
             ++*out_repeated;
         } else {
             held->pairs[kept++] = pair;
         }
     }
     held->n = kept;
+    return RK_OK;
 }
 
 static rk_status lists_create(rk_lists *out, int64_t n_rows, int64_t n)
@@ -193,9 +248,20 @@ static rk_status lists_create(rk_lists *out, int64_t n_rows, int64_t n)
     return status;
 }
 
-rk_status rk__held_lists(const rk_held *held, const rk_dataset *dataset, rk_lists *out)
+rk_status rk__held_lists(const rk_held *held, const rk_dataset *dataset, rk_lists *out,
+                         float **values)
 {
     RK_TRY(lists_create(out, dataset->n_users, held->n));
+    if (held->has_values) {
+        rk_status status = rk__alloc(values, held->n, sizeof **values, "held-out ratings");
+        if (status != RK_OK) {
+            rk__lists_free(out);
+            return status;
+        }
+    }
+    for (int64_t i = 0; held->has_values && i < held->n; i++) {
+        (*values)[i] = held->pairs[i].value;
+    }
     for (int64_t i = 0; i < held->n; i++) {
         out->items[i] = held->pairs[i].item;
         out->offsets[held->pairs[i].user + 1] = i + 1;

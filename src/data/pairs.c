@@ -46,8 +46,7 @@ static bool is_earlier(const rk_pairs *p, int64_t a, int64_t b)
     return !p->details.time || p->details.time[a] <= p->details.time[b];
 }
 
-/* The value of rows [from, to) of equal items, of those in the given part. */
-static float merged_value(const rk_pairs *p, int64_t from, int64_t to, int part, int rule)
+float rk__pairs_value(const rk_pairs *p, int64_t from, int64_t to, int part, int rule)
 {
     const float *value = p->details.value;
     double sum = 0, least = INFINITY, most = -INFINITY;
@@ -101,7 +100,7 @@ static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int rule, i
     for (int i = 0; i < RK_PARTS; i++) {
         parts += in_part[i] > 0;
     }
-    float value = p->details.value ? merged_value(p, from, to, part, rule) : 0;
+    float value = p->details.value ? rk__pairs_value(p, from, to, part, rule) : 0;
     *overlap += parts - 1;
     *duplicates += to - from - parts;
     p->items[at] = p->items[from];
@@ -155,7 +154,7 @@ static void add_merged(rk_pairs *out, int64_t *at, const rk_pairs *p, int64_t fr
     out->items[*at] = p->items[kept];
     rk__details_move(&out->details, *at, &p->details, kept);
     if (p->details.value) {
-        out->details.value[*at] = merged_value(p, from, to, part, rule);
+        out->details.value[*at] = rk__pairs_value(p, from, to, part, rule);
     }
     ++*at;
 }

@@ -39,6 +39,9 @@ rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs);
  * part; overlap: (pair, part) dropped because the pair is in an earlier part. */
 void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_t *out_overlap);
 
+/* That value, of the rows [from, to) of one pair that are of the part. */
+float rk__pairs_value(const rk_pairs *pairs, int64_t from, int64_t to, int part, int rule);
+
 /* The place of a part in the order train, given, valid, test, in which a pair is kept. */
 int rk__part_order(int part);
 

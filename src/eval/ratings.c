@@ -84,6 +84,36 @@ static sums sum_user(const rk_lists *lists, const float *value, int64_t user, co
     return s;
 }
 
+/* Predictions of the n users from users[first] on, the items of each one after the other. */
+static rk_status predict(const rk_ranker *ranker, rk_part part, const rk_lists *lists,
+                         const asked *a, int64_t first, int64_t n, const int64_t *offsets,
+                         const int32_t *items, float *scores)
+{
+    int64_t rows[RK_RANK_TILE], each[RK_RANK_TILE + 1], done = 0;
+    int32_t users[RK_RANK_TILE];
+    int64_t filled = 0;
+    if (!ranker->score_rows) {
+        return ranker->score(ranker->self, a->users + first, n, offsets, items, scores);
+    }
+    for (int64_t j = 0; j <= RK_RANK_TILE; j++) {
+        each[j] = j;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t begin = lists->offsets[a->users[first + i]] - offsets[i];
+        for (int64_t j = offsets[i]; j < offsets[i + 1]; j++) {
+            rows[filled] = begin + j;
+            users[filled++] = a->users[first + i];
+            if (filled == RK_RANK_TILE || j + 1 == offsets[n]) {
+                RK_TRY(ranker->score_rows(ranker->self, part, rows, users, filled, each,
+                                          items + done, scores + done));
+                done += filled;
+                filled = 0;
+            }
+        }
+    }
+    return RK_OK;
+}
+
 rk_status rk__rating_errors(const rk_dataset *dataset, rk_rating_scale scale, rk_part part,
                             const int32_t *users, int64_t n_users, const rk_ranker *ranker,
                             double out[RK_RATING_ERROR_COUNT], int64_t *out_pairs, double *each)
@@ -114,7 +144,7 @@ rk_status rk__rating_errors(const rk_dataset *dataset, rk_rating_scale scale, rk
                 items[j] = lists->items[begin + j - at];
             }
         }
-        RK_TRY_GOTO(done, ranker->score(ranker->self, a.users + first, n, offsets, items, scores));
+        RK_TRY_GOTO(done, predict(ranker, part, lists, &a, first, n, offsets, items, scores));
         for (int64_t i = 0; i < n; i++) {
             const sums s = sum_user(lists, value, a.users[first + i], scores + offsets[i], scale);
             all.squares += s.squares;

@@ -21,10 +21,11 @@ static inline double rk__rating_within(rk_rating_scale scale, double rating)
     return rating < scale.low ? scale.low : rating > scale.high ? scale.high : rating;
 }
 
-/* The errors of ranker->score over the ratings of the part, of `users` (ascending; NULL = all) who
- * have any. each: NULL, or [users with any, RK_RATING_ERROR_COUNT], what each user adds to the mean
- * over users of what is such a mean, the errors without a root, in the order of users; else NaN.
- * Sums are taken in double in the order of users. RK_ERR_DATA when the part has no values. */
+/* The errors of ranker->score, or of score_rows where there is one (no pair is in several rows
+ * then), over the ratings of the part, of `users` (ascending; NULL = all) who have any. each: NULL,
+ * or [users with any, RK_RATING_ERROR_COUNT], what each user adds to the mean over users of what is
+ * such a mean, the errors without a root, in the order of users; else NaN. Sums are taken in double
+ * in the order of users. RK_ERR_DATA when the part has no values. */
 rk_status rk__rating_errors(const rk_dataset *dataset, rk_rating_scale scale, rk_part part,
                             const int32_t *users, int64_t n_users, const rk_ranker *ranker,
                             double out[RK_RATING_ERROR_COUNT], int64_t *out_pairs, double *each);

@@ -43,7 +43,9 @@ static rk_status check(const rk_config *config)
 
 static rk_status declare(rk_model_instance *instance)
 {
-    return rk__rating_declare(instance, instance->options->model.biases, true);
+    RK_TRY(rk__rating_declare_trained(instance, instance->options->model.biases));
+    RK_TRY(rk__model_add_edge_values(instance, rk__rating_values));
+    return rk__rating_declare_table(instance);
 }
 
 /* Of rows [first, first + n). */

@@ -8,7 +8,8 @@
  *
  * Losses that only compare items (bpr, hinge, softmax) cannot learn what is common to all: then
  * there is neither b nor the weights of contexts, and scores are without them. model.dropout is on
- * the vectors: of the items one by one, of what they are held against once a triplet.
+ * the vectors: of the items one by one, of what they are held against once a triplet. Of ratings:
+ * fm_ratings.c.
  */
 #include <math.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static bool is_pointwise(const rk_options *o)
     return o->loss.kind == RK_LOSS_BCE;
 }
 
-static rk_status check(const rk_config *config)
+rk_status rk__fm_check_fields(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     bool *chosen = NULL;
@@ -41,19 +42,9 @@ static rk_status check(const rk_config *config)
 /* ---- tensors ---- */
 
 /* Where scores begin: at the mean of what they are to be. */
-static double first_bias(const rk_model_instance *m)
+static double first_bias(const rk_options *o)
 {
-    const rk_options *o = m->options;
-    const float *values = m->data.train_values;
-    const int64_t n = m->data.graph->n_edges;
-    double sum = 0;
-    if (o->loss.kind == RK_LOSS_BCE) {
-        return -log((double)o->sampling.per_positive);
-    }
-    for (int64_t e = 0; values && e < n; e++) {
-        sum += (double)values[e];
-    }
-    return n > 0 ? sum / (double)n : 0;
+    return o->loss.kind == RK_LOSS_BCE ? -log((double)o->sampling.per_positive) : 0;
 }
 
 static rk_status add_ones(rk_model_instance *m, const char *name, int64_t rows, int64_t cols)
@@ -69,42 +60,48 @@ static rk_status add_ones(rk_model_instance *m, const char *name, int64_t rows, 
     return rk__model_add(m, p);
 }
 
+rk_status rk__fm_declare_contexts(rk_model_instance *m, bool has_weights)
+{
+    const rk_options *o = m->options;
+    const int64_t n_contexts = m->data.contexts->first[rk__model_fields(&m->data)];
+    rk_parameter contexts = {.name = "context",
+                             .of = RK_ROWS_CONTEXTS,
+                             .rows = n_contexts,
+                             .cols = o->model.dim,
+                             .init = o->model.init,
+                             .init_sd = o->model.init_sd,
+                             .block_end = {n_contexts, n_contexts}};
+    rk_parameter weights = {.name = "context_weight",
+                            .of = RK_ROWS_CONTEXTS,
+                            .rows = n_contexts,
+                            .cols = 1,
+                            .init = RK_INIT_CONSTANT,
+                            .block_end = {n_contexts, n_contexts}};
+    RK_TRY(rk__model_add(m, contexts));
+    return has_weights ? rk__model_add(m, weights) : RK_OK;
+}
+
 static rk_status declare(rk_model_instance *m)
 {
     const rk_options *o = m->options;
     const int64_t n_nodes = m->data.n_users + m->data.n_items, dim = o->model.dim;
     const int n_fields = rk__model_fields(&m->data);
-    const int64_t n_contexts = n_fields > 0 ? m->data.contexts->first[n_fields] : 0;
     rk_parameter weights = {.name = "weight",
                             .rows = n_nodes,
                             .cols = 1,
                             .init = RK_INIT_CONSTANT,
                             .block_end = {m->data.n_users, n_nodes}};
-    rk_parameter contexts = {.name = "context",
-                             .of = RK_ROWS_CONTEXTS,
-                             .rows = n_contexts,
-                             .cols = dim,
-                             .init = o->model.init,
-                             .init_sd = o->model.init_sd,
-                             .block_end = {n_contexts, n_contexts}};
-    rk_parameter of_contexts = {.name = "context_weight",
-                                .of = RK_ROWS_CONTEXTS,
-                                .rows = n_contexts,
-                                .cols = 1,
-                                .init = RK_INIT_CONSTANT,
-                                .block_end = {n_contexts, n_contexts}};
     rk_parameter first = {.name = "bias",
                           .rows = 1,
                           .cols = 1,
                           .init = RK_INIT_CONSTANT,
-                          .init_sd = first_bias(m),
+                          .init_sd = first_bias(o),
                           .block_end = {1, 1}};
     rk_parameter candidates = {
         .name = "candidate", .rows = n_nodes, .cols = dim + 1 + is_pointwise(o), .role = RK_TABLE};
     RK_TRY(rk__declare_factors(m, embedding));
     RK_TRY(rk__model_add(m, weights));
-    RK_TRY(n_fields > 0 ? rk__model_add(m, contexts) : RK_OK);
-    RK_TRY(n_fields > 0 && is_pointwise(o) ? rk__model_add(m, of_contexts) : RK_OK);
+    RK_TRY(n_fields > 0 ? rk__fm_declare_contexts(m, is_pointwise(o)) : RK_OK);
     RK_TRY(is_pointwise(o) ? rk__model_add(m, first) : RK_OK);
     RK_TRY(rk__model_add(m, candidates));
     if (!is_pointwise(o)) {
@@ -255,10 +252,17 @@ static rk_value similar(const rk_model_instance *m, rk_program *p, const rk_tile
     return rk__similar_rows(m, p, tile, item_nodes, embedding);
 }
 
+/* With squared distances the same score is fitted to ratings. */
+static const rk_model_kind *form(const rk_model_kind *self, const rk_options *options)
+{
+    return options->loss.kind == RK_LOSS_MSE ? &rk__model_fm_ratings : self;
+}
+
 const rk_model_kind rk__model_fm = {
     .name = "fm",
     .help = "factorisation machine over user, item and fields of rows (Rendle 2010)",
-    .check = check,
+    .form = form,
+    .check = rk__fm_check_fields,
     .declare = declare,
     .scores = scores,
     .finish = finish,

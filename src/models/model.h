@@ -40,6 +40,9 @@ typedef enum rk_rows_of {
     RK_ROWS_CONTEXTS /* of data/contexts.h */
 } rk_rows_of;
 
+/* The most blocks of rows that are drawn apart: users, items, nodes of other types. */
+enum { RK_BLOCKS = 3 };
+
 /* A tensor to declare. A trained one is drawn block by block (a block of rows has its own fan-in,
  * e.g. users and items for xavier). */
 typedef struct rk_parameter {
@@ -50,7 +53,8 @@ typedef struct rk_parameter {
     rk_rows_of of;        /* of tables of users and items, users first, OTHER */
     int init;             /* RK_INIT_*; of RK_TRAINED */
     double init_sd;       /* of RK_INIT_CONSTANT the value itself */
-    int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */
+    /* Block b has the rows from the end of the one before to block_end[b]; 0 = there is none. */
+    int64_t block_end[RK_BLOCKS];
     void *constant;       /* of RK_CONSTANT: rows x cols; owned */
     int32_t stored;       /* number in the store, set by rk__model_declare */
 } rk_parameter;
@@ -120,15 +124,28 @@ typedef struct rk_fold_sum {
     double power;
 } rk_fold_sum;
 
+/* A model whose parameters another one may begin with, beside those of a second one: model.from. */
+enum { RK_MODEL_HALVES = 2 };
+typedef struct rk_model_half {
+    int kind;              /* RK_MODEL_*; it has the same options of section model */
+    const char *prefix;    /* its parameters begin so, in both models */
+    const char *halved[2]; /* parameters that count half: the scores are the mean of both */
+} rk_model_half;
+
 /* What a model needs of the data set. */
 enum {
     RK_NEEDS_TIMES = 1,  /* times of train interactions */
     RK_NEEDS_VALUES = 2, /* values of all interactions: ratings */
 };
 
-typedef struct rk_model_kind {
+typedef struct rk_model_kind rk_model_kind;
+
+struct rk_model_kind {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
+    /* The kind that it is under these options, of the same name; NULL = itself. */
+    const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
+    const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
     /* Options against each other, with rk__config_says. NULL = they always fit. */
@@ -161,6 +178,9 @@ typedef struct rk_model_kind {
     const char *const *phases; /* their names, for people; n_phases */
     void (*phase)(const rk_model_instance *instance, rk_program *program, int phase,
                   rk_value state);
+    /* An i32 [n,1] of them, saved: 1 at items whose fitting was stopped early, and what that means,
+     * behind "N of n items: ". NULL = it always comes to its end. */
+    const char *unfinished, *unfinished_help;
     const char *failure; /* what a failed phase means and what to do, behind "PHASE failed: " */
 
     /* ---- scoring ---- */
@@ -196,11 +216,15 @@ typedef struct rk_model_kind {
     /* Is there a vector of this node although it has no train interactions? NULL = of none. */
     bool (*knows)(const rk_model_instance *instance, int64_t node);
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
-    bool has_layers;      /* model.layers says something about it */
+    const rk_model_half *halves; /* RK_MODEL_HALVES; NULL = it has none */
+    bool has_layers;             /* model.layers says something about it */
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
-} rk_model_kind;
+    /* Does the model know something of a node (users, then items) without train interactions, e.g.
+     * its features? Such nodes are scored like others. NULL = of none. */
+    bool (*knows)(const rk_model_instance *instance, int64_t node);
+};
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
 typedef struct rk_gram_form {
@@ -213,6 +237,7 @@ struct rk_model_instance {
     const rk_model_kind *model;
     const rk_options *options; /* lent */
     rk_model_data data;
+    int64_t n_nodes;   /* rows of tables of nodes: users, items, and what else declare adds to it */
     rk_gram_form gram; /* off; whoever builds programs may switch it on before */
     /* Those that are saved come first, in the order of their declaration. */
     rk_parameter *parameters; /* owned */
@@ -229,7 +254,8 @@ struct rk_model_instance {
 const rk_model_kind *const *rk__models(void);
 static inline const rk_model_kind *rk__model_of(const rk_options *options)
 {
-    return rk__models()[options->model.kind];
+    const rk_model_kind *kind = rk__models()[options->model.kind];
+    return kind->form ? kind->form(kind, options) : kind;
 }
 
 /* Does the model know more of a node than its train interactions? */
@@ -282,7 +308,10 @@ rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *nam
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);
 
-/* What the unit draws of a block (0 or 1) are multiplied with. */
+/* The rows of a block, [*out_first, *out_end). */
+void rk__parameter_block(const rk_parameter *parameter, int block, int64_t *out_first,
+                         int64_t *out_end);
+/* What the unit draws of a block are multiplied with. */
 double rk__parameter_scale(const rk_parameter *parameter, int block);
 
 /* Initial values, float [rows, cols]: pure functions of (seed, parameter number, element). */

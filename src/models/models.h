@@ -20,10 +20,19 @@ extern const rk_model_kind rk__model_ials;
 extern const rk_model_kind rk__model_als;
 extern const rk_model_kind rk__model_svd;
 extern const rk_model_kind rk__model_fm;
+extern const rk_model_kind rk__model_fm_ratings;
 extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
+extern const rk_model_kind rk__model_mbgcn;
+extern const rk_model_kind rk__model_gcn;
+extern const rk_model_kind rk__model_mbgcn_cascade;
+
+/* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where
+ * has_weights, "context_weight" [contexts, 1]. */
+rk_status rk__fm_check_fields(const rk_config *config);
+rk_status rk__fm_declare_contexts(rk_model_instance *instance, bool has_weights);
 extern const rk_model_kind rk__model_distmult;
 extern const rk_model_kind rk__model_transe;
 
@@ -56,6 +65,8 @@ rk_status rk__declare_table(rk_model_instance *instance, const char *name);
 /* A constant f32 [rows, cols]; the values are the instance's from then on, also when this fails. */
 rk_status rk__declare_constant(rk_model_instance *instance, const char *name, int64_t rows,
                                int64_t cols, float *values);
+/* ncf.c: a constant f32 [users + items, 1]: 1 at users and 0 at items, or the other way round. */
+rk_status rk__declare_side(rk_model_instance *instance, const char *name, bool of_users);
 /* A tensor of the store, or RK_NONE. */
 rk_value rk__use_if_there(rk_program *p, const char *name);
 
@@ -81,10 +92,18 @@ rk_value rk__score_embeddings(const rk_model_instance *instance, rk_program *p, 
 rk_value rk__similar_embeddings(const rk_model_instance *instance, rk_program *p,
                                 const rk_tile *tile, rk_value item_nodes);
 /* ratings.c: of models of ratings, which have fold_equations. Their tensors are "factors"
- * [N,dim], with biases [N,dim + 1]; "ratings", whose products are the ratings; and
- * rk__rating_values beside the edges of the graph where keeps_values. */
+ * [N,dim], with biases [N,dim + 1]; and the table "ratings", whose products are the ratings.
+ * rk__rating_values: a name for the ratings beside the edges of the graph. */
 extern const char *const rk__rating_values;
-rk_status rk__rating_declare(rk_model_instance *instance, bool has_bias, bool keeps_values);
+rk_status rk__rating_declare_trained(rk_model_instance *instance, bool has_bias);
+rk_status rk__rating_declare_table(rk_model_instance *instance);
+/* Of those that are fitted by gradients, with biases. A constant f32 [train.batch,1], the mean
+ * rating beside each score of a batch. */
+rk_status rk__rating_declare_mean(rk_model_instance *instance, const char *name);
+/* There is an L2 term, and there are no negatives. */
+rk_status rk__rating_check_steps(const rk_config *config);
+/* fold_equations: what the gradients of one user alone would come to rest at. */
+rk_als_attr rk__rating_step_equations(const rk_model_instance *instance);
 double rk__rating_mean(const rk_model_instance *instance); /* of train */
 /* The values of train interactions. */
 unsigned rk__rating_needs(const rk_options *options);

@@ -73,8 +73,7 @@ static rk_status declare_layers(rk_model_instance *m)
     return declare_bias(m, "mlp.output_bias", 1);
 }
 
-/* 1 at users and 0 at items, and the other way round. */
-static rk_status declare_side(rk_model_instance *m, const char *name, bool of_users)
+rk_status rk__declare_side(rk_model_instance *m, const char *name, bool of_users)
 {
     const int64_t n_users = m->data.n_users, n = n_users + m->data.n_items;
     rk_parameter p = {.rows = n, .cols = 1, .role = RK_CONSTANT};
@@ -106,8 +105,8 @@ static rk_status declare(rk_model_instance *m)
     }
     RK_TRY(has_layers(o) ? declare_layers(m) : RK_OK);
     RK_TRY(rk__model_add(m, final));
-    RK_TRY(declare_side(m, "is_user", true));
-    return declare_side(m, "is_item", false);
+    RK_TRY(rk__declare_side(m, "is_user", true));
+    return rk__declare_side(m, "is_item", false);
 }
 
 /* ---- the network ---- */
@@ -302,6 +301,12 @@ const rk_model_kind rk__model_mlp = {
     .similar = similar,
 };
 
+/* Section 3.4.1 of the paper, with alpha = 1/2. */
+static const rk_model_half halves[RK_MODEL_HALVES] = {
+    {RK_MODEL_GMF, "gmf.", {"gmf.output"}},
+    {RK_MODEL_MLP, "mlp.", {"mlp.output", "mlp.output_bias"}},
+};
+
 const rk_model_kind rk__model_neumf = {
     .name = "neumf",
     .help = "gmf and mlp together (He et al. 2017)",
@@ -312,4 +317,5 @@ const rk_model_kind rk__model_neumf = {
     .score_items = score_items,
     .pair_floats = pair_floats,
     .similar = similar,
+    .halves = halves,
 };

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "models/models.h"
 
 const char *const rk__rating_values = "edge.values";
@@ -50,7 +51,7 @@ rk_status rk__rating_check_data(const rk_options *options, const rk_model_data *
     return RK_OK;
 }
 
-rk_status rk__rating_declare(rk_model_instance *instance, bool has_bias, bool keeps_values)
+rk_status rk__rating_declare_trained(rk_model_instance *instance, bool has_bias)
 {
     const rk_options *o = instance->options;
     const int64_t n_users = instance->data.n_users, n_nodes = n_users + instance->data.n_items;
@@ -59,14 +60,61 @@ rk_status rk__rating_declare(rk_model_instance *instance, bool has_bias, bool ke
                          .init = o->model.init,
                          .init_sd = o->model.init_sd,
                          .block_end = {n_users, n_nodes}};
-    rk_parameter table = {.role = RK_TABLE, .rows = n_nodes, .cols = o->model.dim + 2};
     snprintf(rows.name, sizeof rows.name, "%s", factors);
-    snprintf(table.name, sizeof table.name, "ratings");
-    RK_TRY(rk__model_add(instance, rows));
-    if (keeps_values) {
-        RK_TRY(rk__model_add_edge_values(instance, rk__rating_values));
-    }
+    return rk__model_add(instance, rows);
+}
+
+rk_status rk__rating_declare_table(rk_model_instance *instance)
+{
+    rk_parameter table = {.name = "ratings",
+                          .role = RK_TABLE,
+                          .rows = instance->data.n_users + instance->data.n_items,
+                          .cols = instance->options->model.dim + 2};
     return rk__model_add(instance, table);
+}
+
+rk_status rk__rating_declare_mean(rk_model_instance *instance, const char *name)
+{
+    const int64_t n = instance->options->train.batch;
+    const float mean = (float)rk__rating_mean(instance);
+    float *values = NULL;
+    RK_TRY(rk__alloc(&values, n, sizeof *values, "the mean rating"));
+    for (int64_t i = 0; i < n; i++) {
+        values[i] = mean;
+    }
+    return rk__declare_constant(instance, name, n, 1, values);
+}
+
+rk_status rk__rating_check_steps(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->loss.l2 == 0) {
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "%s: the equations of somebody with fewer ratings than model.dim are singular; take "
+            "more, e.g. 0.1",
+            rk__config_says(config, "loss.l2").text);
+    }
+    if (o->sampling.negatives != RK_NEGATIVES_UNIFORM || o->sampling.per_positive != 1) {
+        const bool is_kind = o->sampling.negatives != RK_NEGATIVES_UNIFORM;
+        RK_FAIL(
+            RK_ERR_CONFIG, "%s, but %s, and ratings have no negatives: remove it",
+            rk__config_says(config, is_kind ? "sampling.negatives" : "sampling.per_positive").text,
+            rk__config_says(config, "loss.kind").text);
+    }
+    return RK_OK;
+}
+
+rk_als_attr rk__rating_step_equations(const rk_model_instance *instance)
+{
+    const double l2 = 0.5 * instance->options->loss.l2;
+    return (rk_als_attr){.first = instance->data.n_users,
+                         .n = instance->data.n_items,
+                         .is_rating = true,
+                         .has_bias = true,
+                         .mean = rk__rating_mean(instance),
+                         .l2 = l2,
+                         .bias_l2 = l2};
 }
 
 static rk_rating_attr attr_of(const rk_model_instance *instance, int64_t n_users)

@@ -25,7 +25,19 @@ static void phase(const rk_model_instance *instance, rk_program *p, int number, 
                                .n_users = instance->data.n_users,
                                .n_items = instance->data.n_items};
     rk__slim_columns(p, rk__use_graph_rows(p), attr, rk__use_named(p, "neighbours"),
-                     rk__use_named(p, "similarities"));
+                     rk__use_named(p, "similarities"), rk__use_named(p, "stopped"));
+}
+
+static rk_status declare(rk_model_instance *instance)
+{
+    const rk_parameter stopped = {.name = "stopped",
+                                  .dtype = RK_I32,
+                                  .rows = instance->data.n_items,
+                                  .cols = 1,
+                                  .role = RK_COMPUTED,
+                                  .of = RK_ROWS_ITEMS};
+    RK_TRY(rk__model_add(instance, stopped));
+    return rk__declare_item_lists(instance);
 }
 
 static void finish(const rk_model_instance *instance, rk_program *p)
@@ -40,10 +52,13 @@ const rk_model_kind rk__model_slim = {
             "item by coordinate descent",
     .check = rk__check_l2,
     .check_data = rk__check_neighbours,
-    .declare = rk__declare_item_lists,
+    .declare = declare,
     .n_phases = 1,
     .phases = phases,
     .is_closed = true,
+    .unfinished = "stopped",
+    .unfinished_help = "coordinate descent was stopped by model.passes before it had reached "
+                       "model.tolerance: more passes would change the weights",
     .phase = phase,
     .finish = finish,
     .score = rk__score_item_lists,

@@ -32,6 +32,17 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
+} rk_block_values;
+
 /* What sampling reads besides the graph. */
 typedef struct rk_sample_values {
     rk_value state;
@@ -167,6 +178,21 @@ rk_value rk__reshape(rk_program *p, rk_value x, int64_t cols);
  * training, leave x as it is. */
 rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr attr);
 
+/* Batch normalisation (Ioffe, Szegedy: ICML 2015) by the mean and the variance of all rows, in
+ * training and afterwards alike, so that there is no state beside the parameters:
+ *   y[r,c] = gain[c] * (x[r,c] - mean[c]) / sqrt(variance[c] + 1e-5) + shift[c].
+ * x [N,d], gain and shift [1,d] -> [N,d]. */
+rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_value shift);
+
+/* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
+ * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
+ *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
+ *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
+ * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
+ * block's own weights and types are not looked at. */
+rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
+                         rk_value state, rk_edge_attend_attr attr);
+
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
  * something else is one of so many users. */
@@ -181,6 +207,36 @@ rk_value rk__lookup(rk_program *p, rk_value x, rk_value table);
 rk_value rk__row_norms(rk_program *p, rk_value x, int32_t norm);
 /* y[b,k] = <queries[b], items[b n + k]>: [B,w], [B n,w] -> [B,n]. */
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
+
+/* ---- sums over blocks ---- */
+
+/* What an edge counts; each may be RK_NONE. */
+typedef struct rk_aggregate_inputs {
+    rk_value weights;      /* f32 [E,1] */
+    rk_value types;        /* i32 [E,1] */
+    rk_value coefficients; /* f32 [T,H]: H sums, side by side, with factors of their own */
+    rk_value z;            /* f32 [T,d], of blocks [T, d size]: what phi reads */
+    rk_value row_scale;    /* f32 [R,1]: of the nodes that sum; transposed [C,1] */
+    rk_value column_scale; /* f32 [C,1]: of those that are summed; transposed [R,1] */
+} rk_aggregate_inputs;
+
+/* The weights and types of the block, and no other factor. */
+rk_aggregate_inputs rk__block_inputs(rk_block_values block);
+
+/* y[v] = row_scale[v] * sum over the edges e of v, to u of type t, of
+ *        weights[e] * column_scale[u] * coefficients[t,h] * phi(x[u], z[t]):
+ * x [C,d] -> [R, H d], the H sums side by side; transposed [R,d] -> [C, H d]. attr.sums_heads is
+ * for gradients and must be false. Edges of weight 0 are not looked at. Gradients by x, weights,
+ * coefficients and z; scales have none. */
+rk_value rk__aggregate(rk_program *p, rk_block_values block, rk_value x, rk_aggregate_inputs in,
+                       rk_aggregate_attr attr);
+/* f32 [E,1]: of the edges between two nodes, in any direction and of any type, either all or none
+ * are masked; edges from a node to itself never are, and are 1. By ops/edge_draw.h. */
+rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_mask_attr attr);
+/* (sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32 [E,1],
+ * RK_NONE = 1. */
+rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weights,
+                           rk_degrees_attr attr);
 
 /* ---- loss terms ---- */
 
@@ -358,7 +414,7 @@ rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, 
 rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                               rk_value count, rk_rows_attr at);
 
-/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+/* a / b, 0 where b is 0: [n,d], [n,d] -> [n,d]. */
 rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which
@@ -429,11 +485,12 @@ void rk__item_neighbours(rk_program *p, rk_csr_values graph, rk_value user_weigh
  * item's candidates has no step that counts. Of each item j the K largest by size, as of
  * item_neighbours: out_items i32 [I, K], out_values f32 [I, K] (stored), the weight of item
  * out_items[j,k] in the score of j, which attr.has_negative lets be below 0. graph: the stored one,
- * without values. The CPU gives the same bits for any number of threads; devices agree to the
+ * without values. out_stopped i32 [I, 1] (stored): 1 where attr.passes were over before that, else
+ * 0. The CPU gives the same bits for any number of threads; devices agree to the
  * tolerance. Time without has_negative: passes times the sum over pairs of items with common users
  * of the users of one; memory: 4 (users + 5 items) bytes a thread, on CUDA a block. */
 void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
-                      rk_value out_values);
+                      rk_value out_values, rk_value out_stopped);
 
 /* items i32 [I, K] and values f32 [I, K] of item_neighbours, S_jk the value of j's neighbour k
  * (with unit_sum: divided by the sum over j's neighbours), as I lists:
@@ -452,9 +509,11 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
                                        rk_value mean /* f32 [I, 1] or RK_NONE */,
                                        rk_neighbour_lists_attr attr);
 
-/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of them, 0 of 0. */
+/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of `plus` more than
+ * them, 0 of 0. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
-rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power);
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double plus,
+                        double power);
 
 /* The K most similar rows of a side to each query, as lists: items i32 [T*K, 1] (rows), best first
  * as of item_neighbours, then rows 0 of weight 0; weights f32 [T*K, 1]. common f32 [T,n]: of query

@@ -5,10 +5,13 @@
  * A key from Philox for each epoch and view, and for each edge the finalizer of SplitMix64 (Steele,
  * Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014) of the key plus the
  * edge's two nodes: two products an edge instead of Philox's twenty. The smaller node comes first,
- * so that both directions of an edge are kept or dropped together.
+ * so that both directions of an edge are kept or dropped together, and edges of several relations
+ * between two nodes are, too.
  */
 #ifndef RK_OPS_EDGE_DRAW_H
 #define RK_OPS_EDGE_DRAW_H
+
+#include <stdbool.h>
 
 #include "base/philox.h"
 #include "ops/step_state.h"
@@ -29,6 +32,17 @@ RK_SHARED rk_edge_draw rk__edge_draw_at(const rk_step_state *state, int32_t view
 {
     const rk_words w =
         rk__philox(state->seed, RK_PURPOSE_EDGES, (uint64_t)state->epoch, (uint64_t)view, 0);
+    const rk_edge_draw draw = {(uint64_t)w.v[0] << 32 | w.v[1], threshold};
+    return draw;
+}
+
+/* Of a mask of edges: drawn anew in each epoch, or in each step; streams differ. */
+RK_SHARED rk_edge_draw rk__edge_mask_at(const rk_step_state *state, int32_t stream, bool each_step,
+                                        uint32_t threshold)
+{
+    const int64_t time = each_step ? state->step : state->epoch;
+    const rk_words w = rk__philox(state->seed, RK_PURPOSE_MASK, (uint64_t)time, (uint64_t)stream,
+                                  each_step ? 1 : 0);
     const rk_edge_draw draw = {(uint64_t)w.v[0] << 32 | w.v[1], threshold};
     return draw;
 }

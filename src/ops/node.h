@@ -118,6 +118,15 @@ typedef struct rk_dropout_attr {
     int32_t layer; /* so that no two dropouts share draws; below 2^20 */
 } rk_dropout_attr;
 
+/* Attention over the edges of a block, with heads of equal width side by side. */
+typedef struct rk_edge_attend_attr {
+    int32_t heads;
+    float slope;    /* of the leaky relu below 0; at least 0 */
+    double dropout; /* share of the weights that become 0 in training, below 1; each edge and head
+                     * is drawn for itself */
+    int32_t layer;  /* shares no draws with other layers, and with rk_dropout_attr's neither */
+} rk_edge_attend_attr;
+
 typedef struct rk_slots_attr {
     int64_t batch;
     bool of_items; /* else of users */
@@ -142,6 +151,58 @@ typedef struct rk_drop_attr {
     double ratio; /* share of edges that is dropped */
     int32_t view; /* views drop different edges */
 } rk_drop_attr;
+
+/* Inputs of the operations aggregate and aggregate_*_grad; those of the gradients have the gradient
+ * in place of the map. */
+enum {
+    RK_AGGREGATE_OFFSETS,      /* i64 [R+1,1] */
+    RK_AGGREGATE_COLUMNS,      /* i32 [E,1] */
+    RK_AGGREGATE_BACK_OFFSETS, /* i64 [C+1,1] */
+    RK_AGGREGATE_BACK_COLUMNS, /* i32 [E,1] */
+    RK_AGGREGATE_BACK_EDGES,   /* i32 [E,1] */
+    RK_AGGREGATE_X,
+    RK_AGGREGATE_WEIGHTS,      /* f32 [E,1], optional as all that follow */
+    RK_AGGREGATE_TYPES,        /* i32 [E,1] */
+    RK_AGGREGATE_COEFFICIENTS, /* f32 [T,H] */
+    RK_AGGREGATE_Z,            /* f32 [T,w] */
+    RK_AGGREGATE_ROW_SCALE,    /* f32, one for each node that sums */
+    RK_AGGREGATE_COLUMN_SCALE, /* f32, one for each node that is summed */
+    RK_AGGREGATE_ROWS,         /* i32 [S,1]: the rows that are wanted */
+    RK_AGGREGATE_COUNT,        /* i32 [1,1] */
+    RK_AGGREGATE_MAP,          /* i32: of a node that is summed its row of x, -1 = it is zero */
+    RK_AGGREGATE_INPUTS,
+    RK_AGGREGATE_GRADIENT = RK_AGGREGATE_MAP,
+};
+
+/* What an edge of type t makes of a row x of its column: phi(x, z), z = row t of the table. */
+enum {
+    RK_COMPOSE_COPY,        /* x */
+    RK_COMPOSE_SUB,         /* x - z */
+    RK_COMPOSE_MULT,        /* x * z */
+    RK_COMPOSE_CORR,        /* conj(x) * z, pairs of columns being complex numbers */
+    RK_COMPOSE_BLOCKS,      /* x as a row times a matrix of blocks on the diagonal */
+    RK_COMPOSE_BLOCKS_BACK, /* the same with the transposed blocks */
+};
+
+typedef struct rk_aggregate_attr {
+    bool transposed; /* columns sum their rows, along the transpose */
+    int32_t compose; /* RK_COMPOSE_*; all but COPY need types and z */
+    int64_t size;    /* BLOCKS: s, z is [T, d s], element (i, j) of block b at (b s + i) s + j */
+    int64_t n_types; /* > 0: one sum for each type, n_types of them side by side */
+    bool sums_heads; /* the adjoint of several sums: x has them side by side, y one row */
+} rk_aggregate_attr;
+
+typedef struct rk_mask_attr {
+    double share;   /* of the edges that are masked, in (0, 1) */
+    float kept;     /* the value of the others; masked ones are 0 */
+    int32_t stream; /* masks of one stream and time are the same */
+    bool each_step; /* drawn anew in each step, else in each epoch */
+} rk_mask_attr;
+
+typedef struct rk_degrees_attr {
+    bool transposed; /* of columns */
+    double power;    /* of the sums; 0 where a sum is 0 */
+} rk_degrees_attr;
 
 typedef struct rk_perturb_attr {
     float epsilon;
@@ -191,7 +252,8 @@ typedef struct rk_rows_attr {
 
 typedef struct rk_row_sums_attr {
     int64_t first, n;
-    double power; /* of the sums */
+    double plus;  /* added to each sum */
+    double power; /* of what that makes */
 } rk_row_sums_attr;
 
 typedef struct rk_topk_attr {
@@ -316,6 +378,7 @@ typedef union rk_attr {
     rk_activate_attr activate; /* activate, activate_grad */
     rk_columns_attr columns;   /* take_columns, place_columns */
     rk_dropout_attr dropout;
+    rk_edge_attend_attr edge_attend; /* edge_attend, edge_attend_grad */
     rk_slots_attr slots;         /* gather_slots, sum_slots */
     int64_t cols;                /* reshape */
     int64_t times;               /* repeat_rows, sum_groups */
@@ -323,6 +386,9 @@ typedef union rk_attr {
     rk_list_loss_attr list_loss;
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_drop_attr drop;
+    rk_aggregate_attr aggregate; /* aggregate, aggregate_*_grad */
+    rk_mask_attr mask;
+    rk_degrees_attr degrees;
     rk_perturb_attr perturb;
     rk_contrast_attr contrast;
     rk_adam_attr adam;

@@ -277,7 +277,7 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
                                  .nodes = nodes,
                                  .graph = graph,
                                  .first_item = e->graph.n_users,
-                                 .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
+                                 .rows = rk__unique_rows(p, nodes, e->model.n_nodes)};
     if (e->model.model->scores) {
         score(s, p, graph, values, nodes, &batch);
     } else {

@@ -271,6 +271,32 @@ static rk_status log_epoch(rk_trainer *t)
     return RK_OK;
 }
 
+/* A phase that was stopped before its end is no error, but whoever wanted its result should know.
+ */
+static rk_status tell_unfinished(rk_trainer *t)
+{
+    const rk_engine *e = &t->engine;
+    const rk_model_kind *m = e->model.model;
+    int64_t rows = 0, stopped = 0;
+    int32_t *flags = NULL;
+    if (!m->unfinished) {
+        return RK_OK;
+    }
+    const int32_t stored = rk__store_find(&e->store, m->unfinished);
+    rows = e->store.items[stored].rows;
+    RK_TRY(rk__alloc(&flags, rows, sizeof *flags, "rows that were stopped"));
+    rk_status status = e->device->read(e->context, stored, 0, rows, flags);
+    for (int64_t i = 0; status == RK_OK && i < rows; i++) {
+        stopped += flags[i];
+    }
+    rk__free(flags);
+    if (status == RK_OK && stopped > 0) {
+        rk__log(&t->log, RK_LOG_WARNING, "%lld of %lld items: %s", (long long)stopped,
+                (long long)rows, m->unfinished_help);
+    }
+    return status;
+}
+
 /* The means of the epoch that is over, behind the last record. */
 static rk_status make_record(rk_trainer *t, rk_epoch_record **out)
 {
@@ -362,6 +388,7 @@ static rk_status close_epoch(rk_trainer *t)
     RK_TRY_GOTO(done, log_epoch(t));
     RK_TRY_GOTO(done, open_epoch(t));
     warn_of_divergence(t);
+    status = tell_unfinished(t);
 done:
     rk_metrics_free(&metrics);
     return status;

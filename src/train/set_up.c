@@ -113,7 +113,7 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
         hooks->log(hooks->user, RK_LOG_INFO,
                    "interactions have values, but nothing looks at them: model.weigh_by (ials, "
                    "user_knn, pure_svd), loss.weigh_by, "
-                   "sampling.weigh_by or a model of ratings (als, svd) would");
+                   "sampling.weigh_by or a model of ratings (als, svd, fm) would");
     }
     if (option) {
         RK_TRY(check_part(dataset, RK_TRAIN, option));

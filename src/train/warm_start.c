@@ -36,12 +36,17 @@ static rk_status compare_option(const char *from, const rk_config *before, const
     return RK_OK;
 }
 
-static rk_status compare_configs(const char *from, const rk_config *before, const rk_config *now)
+static rk_status compare_configs(const rk_warm_source *s, const rk_config *before,
+                                 const rk_config *now)
 {
     static const char *const keys[] = {"model.kind", "model.dim", "model.fields"};
     const rk_model_kind *m = rk__model_of(rk__config_options(now));
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    const char *from = s->run;
+    for (size_t i = s->half ? 1 : 0; i < sizeof keys / sizeof keys[0]; i++) {
         RK_TRY(compare_option(from, before, now, keys[i]));
+    }
+    if (s->half && s->half->kind == RK_MODEL_MLP) {
+        RK_TRY(compare_option(from, before, now, "model.hidden"));
     }
     if (m->is_closed) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -52,28 +57,56 @@ static rk_status compare_configs(const char *from, const rk_config *before, cons
     return RK_OK;
 }
 
-static rk_status open_folder(rk_warm_start *w, const rk_config *config, const rk_hooks *hooks)
+/* Which half of the model a run of this config is; each only once. */
+static rk_status choose_half(const rk_warm_start *w, rk_warm_source *s, const rk_config *before,
+                             const rk_config *now)
+{
+    const rk_model_half *halves = rk__model_of(rk__config_options(now))->halves;
+    const int kind = rk__config_options(before)->model.kind;
+    if (!s->half) {
+        return RK_OK;
+    }
+    s->half = NULL;
+    for (int i = 0; i < RK_MODEL_HALVES; i++) {
+        s->half = halves[i].kind == kind ? &halves[i] : s->half;
+    }
+    for (int i = 0; i < w->n; i++) {
+        s->half = &w->of[i] != s && w->of[i].half == s->half ? NULL : s->half;
+    }
+    if (!s->half) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s is a run of %s: name one of %s and one of %s",
+                rk__config_says(now, "model.from").text, s->run,
+                rk__option_choice("model.kind", kind),
+                rk__option_choice("model.kind", halves[0].kind),
+                rk__option_choice("model.kind", halves[1].kind));
+    }
+    return RK_OK;
+}
+
+static rk_status open_folder(rk_warm_start *w, rk_warm_source *s, const rk_config *config,
+                             const rk_hooks *hooks)
 {
     char *path = NULL;
     rk_config *before = NULL;
     rk_open_run run = {.checkpoint = NULL};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__path_join(&path, w->facts.run, RK_FILE_CONFIG));
+    RK_TRY_GOTO(done, rk__path_join(&path, s->run, RK_FILE_CONFIG));
     if (!rk__file_exists(path)) {
         RK_FAIL_GOTO(done, RK_ERR_CONFIG,
                      "the run to begin from, %s, is no run folder: it has no " RK_FILE_CONFIG,
-                     w->facts.run);
+                     s->run);
     }
     RK_TRY_GOTO(done, rk_config_load(&before, path));
-    RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
-    status = rk__open_run(&run, w->facts.run, before, RK_RUN_FINAL, NULL, hooks);
+    RK_TRY_GOTO(done, choose_half(w, s, before, config));
+    RK_TRY_GOTO(done, compare_configs(s, before, config));
+    status = rk__open_run(&run, s->run, before, RK_RUN_FINAL, NULL, hooks);
     if (status != RK_OK) {
         rk__fail_prefix(status, "the run to begin from");
         goto done;
     }
     w->facts.epoch = run.facts.epoch;
-    w->file = run.checkpoint;
-    w->dataset = run.dataset;
+    s->file = run.checkpoint;
+    s->dataset = run.dataset;
     run.checkpoint = NULL;
     run.dataset = NULL;
 done:
@@ -83,9 +116,9 @@ done:
     return status;
 }
 
-static rk_status open_file(rk_warm_start *w, const rk_config *config)
+static rk_status open_file(rk_warm_start *w, rk_warm_source *s, const rk_config *config)
 {
-    const char *slash = strrchr(w->facts.run, '/'), *name = slash ? slash + 1 : w->facts.run;
+    const char *slash = strrchr(s->run, '/'), *name = slash ? slash + 1 : s->run;
     rk_config *before = NULL;
     rk_status status = RK_OK;
     if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0 ||
@@ -93,30 +126,71 @@ static rk_status open_file(rk_warm_start *w, const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG,
                 "%s is a checkpoint, which says nothing of whose its rows are: name the run folder "
                 "to begin from",
-                w->facts.run);
+                s->run);
     }
-    RK_TRY(rk__model_file_open(w->facts.run, &w->file, &before));
-    RK_TRY_GOTO(done, compare_configs(w->facts.run, before, config));
-    RK_TRY_GOTO(done, rk__h5_get_i64(w->file, "epoch", &w->facts.epoch));
-    status = rk__dataset_read(&w->dataset, w->file);
+    RK_TRY(rk__model_file_open(s->run, &s->file, &before));
+    RK_TRY_GOTO(done, choose_half(w, s, before, config));
+    RK_TRY_GOTO(done, compare_configs(s, before, config));
+    RK_TRY_GOTO(done, rk__h5_get_i64(s->file, "epoch", &w->facts.epoch));
+    status = rk__dataset_read(&s->dataset, s->file);
 done:
     rk_config_free(before);
+    return status;
+}
+
+/* A run folder, of several seeds the best one, or a model file. */
+static rk_status open_source(rk_warm_start *w, const char *path, bool is_half,
+                             const rk_config *config, const rk_hooks *hooks)
+{
+    struct stat info;
+    rk_warm_source *s = &w->of[w->n++];
+    const bool is_file = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    s->half = is_half ? rk__model_of(rk__config_options(config))->halves : NULL; /* one of them */
+    RK_TRY(is_file ? rk__strdup(&s->run, path) : rk__seeds_folder_choose(path, hooks, &s->run));
+    return is_file ? open_file(w, s, config) : open_folder(w, s, config, hooks);
+}
+
+/* All of them; the facts name them in one text. */
+static rk_status open_sources(rk_warm_start *w, const char *const *paths, int64_t n,
+                              bool are_halves, const rk_config *config, const rk_hooks *hooks)
+{
+    rk_buffer names = {0};
+    rk_status status = RK_OK;
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, open_source(w, paths[i], are_halves, config, hooks));
+        rk__buffer_add(&names, "%s%s", i > 0 ? ", " : "", w->of[i].run);
+    }
+    status = rk__buffer_take(&names, &w->facts.run);
+done:
+    rk__buffer_free(&names);
+    if (status != RK_OK) {
+        rk__warm_start_close(w);
+    }
     return status;
 }
 
 rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
                               const rk_config *config, const rk_hooks *hooks)
 {
-    struct stat info;
+    const rk_options *o = rk__config_options(config);
+    const rk_texts *halves = &o->model.from;
     *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
-    if (!how->from) {
+    if (!how->from && (halves->n == 0 || how->resume)) {
         return RK_OK;
     }
-    if (rk__config_options(config)->train.refit) {
+    if (halves->n > 0 && halves->n != RK_MODEL_HALVES) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: it takes two runs, or none",
+                rk__config_says(config, "model.from").text);
+    }
+    if (how->from && halves->n > 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but the run is to begin from %s: take one of them",
+                rk__config_says(config, "model.from").text, how->from);
+    }
+    if (o->train.refit) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s fits the model once more from its beginning, which %s is not after an "
                 "interruption: take one of them",
-                rk__config_says(config, "train.refit").text, how->from);
+                rk__config_says(config, "train.refit").text, how->from ? how->from : "model.from");
     }
     if (how->resume) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -124,20 +198,25 @@ rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
                 "folder, or resume without it",
                 how->from);
     }
-    bool is_file = stat(how->from, &info) == 0 && S_ISREG(info.st_mode);
-    RK_TRY(is_file ? rk__strdup(&out->facts.run, how->from)
-                   : rk__seeds_folder_choose(how->from, hooks, &out->facts.run));
-    rk_status status = is_file ? open_file(out, config) : open_folder(out, config, hooks);
-    if (status != RK_OK) {
-        rk__warm_start_close(out);
+    return how->from
+               ? open_sources(out, &how->from, 1, false, config, hooks)
+               : open_sources(out, (const char *const *)halves->v, halves->n, true, config, hooks);
+}
+
+static void close_sources(rk_warm_start *w)
+{
+    for (int i = 0; i < w->n; i++) {
+        rk__h5_close(w->of[i].file);
+        rk_dataset_free(w->of[i].dataset);
+        rk__free(w->of[i].run);
+        w->of[i] = (rk_warm_source){0};
     }
-    return status;
+    w->n = 0;
 }
 
 void rk__warm_start_close(rk_warm_start *w)
 {
-    rk__h5_close(w->file);
-    rk_dataset_free(w->dataset);
+    close_sources(w);
     rk__free(w->facts.run);
     *w = (rk_warm_start){0};
 }
@@ -188,7 +267,7 @@ static int64_t match(int64_t *before, const rk_ids *ids, const rk_ids *old, int6
 }
 
 /* Values of fields are the same if their texts are. */
-static rk_status match_contexts(const rk_warm_start *w, const rk_engine *e, nodes *d)
+static rk_status match_contexts(const rk_warm_source *w, const rk_engine *e, nodes *d)
 {
     const rk_contexts *c = &e->contexts;
     rk_contexts old = {0};
@@ -208,7 +287,7 @@ static rk_status match_contexts(const rk_warm_start *w, const rk_engine *e, node
             status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
                               "the field %s is derived in one of this run and %s, to begin from: "
                               "take the same data.fields",
-                              now->name, w->facts.run);
+                              now->name, w->run);
             break;
         }
         match(before + 1, is_derived ? &c->dataset->items : &now->values,
@@ -219,28 +298,28 @@ static rk_status match_contexts(const rk_warm_start *w, const rk_engine *e, node
     return status;
 }
 
-static rk_status match_nodes(rk_warm_start *w, const rk_dataset *dataset, const rk_graph *graph,
-                             nodes *out)
+static rk_status match_nodes(rk_warm_start *w, const rk_warm_source *s, const rk_dataset *dataset,
+                             const rk_graph *graph, nodes *out)
 {
     *out = (nodes){.dataset = dataset,
                    .graph = graph,
                    .n_users = dataset->n_users,
                    .n_nodes = dataset->n_users + dataset->n_items,
-                   .old_users = w->dataset->n_users,
-                   .old_items = w->dataset->n_items};
+                   .old_users = s->dataset->n_users,
+                   .old_items = s->dataset->n_items};
     RK_TRY(rk__alloc(&out->before, out->n_nodes, sizeof *out->before, "users and items"));
-    w->facts.users = match(out->before, &dataset->users, &w->dataset->users, 0);
-    w->facts.items = match(out->before + dataset->n_users, &dataset->items, &w->dataset->items,
-                           w->dataset->n_users);
+    w->facts.users = match(out->before, &dataset->users, &s->dataset->users, 0);
+    w->facts.items = match(out->before + dataset->n_users, &dataset->items, &s->dataset->items,
+                           s->dataset->n_users);
     w->facts.new_users = dataset->n_users - w->facts.users;
     w->facts.new_items = dataset->n_items - w->facts.items;
-    w->facts.gone_users = w->dataset->n_users - w->facts.users;
-    w->facts.gone_items = w->dataset->n_items - w->facts.items;
+    w->facts.gone_users = s->dataset->n_users - w->facts.users;
+    w->facts.gone_items = s->dataset->n_items - w->facts.items;
     if (w->facts.users + w->facts.items == 0) {
         RK_FAIL(RK_ERR_DATA,
                 "the data set %s has no user and no item of %s, whose run is %s: there is nothing "
                 "to take over; are the ids written otherwise?",
-                dataset->name, w->dataset->name, w->facts.run);
+                dataset->name, s->dataset->name, s->run);
     }
     return RK_OK;
 }
@@ -341,8 +420,19 @@ static void copy_rows(const nodes *d, const side *s, int64_t row_bytes, const ch
     }
 }
 
-static rk_status take_parameter(rk_warm_start *w, rk_engine *e, const nodes *d,
-                                const rk_parameter *p)
+/* The parameter counts half in a model made of two. */
+static bool is_halved(const rk_warm_source *s, const rk_parameter *p)
+{
+    for (int i = 0; s->half && i < 2 && s->half->halved[i]; i++) {
+        if (strcmp(s->half->halved[i], p->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static rk_status take_parameter(rk_warm_start *w, const rk_warm_source *s, rk_engine *e,
+                                const nodes *d, const rk_parameter *p)
 {
     static const rk_h5_type types[] = {RK_H5_F32, RK_H5_I32, RK_H5_I64};
     const rk_h5_type type = types[p->dtype == RK_F32 ? 0 : p->dtype == RK_I32 ? 1 : 2];
@@ -352,17 +442,17 @@ static rk_status take_parameter(rk_warm_start *w, rk_engine *e, const nodes *d,
     int64_t old_rows = 0, rows = 0, cols = 0;
     rk_status status = RK_OK;
     const int n_sides = sides_of(p, d, sides, &old_rows);
-    RK_TRY(rk__h5_shape(w->file, p->name, type, &rows, &cols));
+    RK_TRY(rk__h5_shape(s->file, p->name, type, &rows, &cols));
     if (rows != old_rows || cols != p->cols) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s of %s is %lld x %lld, %lld x %lld are wanted: the run was trained with other "
                 "options of section model; take the same",
-                p->name, w->facts.run, (long long)rows, (long long)cols, (long long)old_rows,
+                p->name, s->run, (long long)rows, (long long)cols, (long long)old_rows,
                 (long long)p->cols);
     }
     RK_TRY_GOTO(done, rk__alloc(&old, old_rows, (size_t)bytes, p->name));
     RK_TRY_GOTO(done, rk__alloc(&values, p->rows, (size_t)bytes, p->name));
-    RK_TRY_GOTO(done, rk__h5_read(w->file, p->name, type, old_rows, p->cols, old));
+    RK_TRY_GOTO(done, rk__h5_read(s->file, p->name, type, old_rows, p->cols, old));
     RK_TRY_GOTO(done, e->device->read(e->context, p->stored, 0, p->rows, values));
     for (int64_t i = 0; p->of == RK_ROWS_CONTEXTS && i < p->rows; i++) {
         if (d->contexts[i] >= 0) {
@@ -378,6 +468,9 @@ static rk_status take_parameter(rk_warm_start *w, rk_engine *e, const nodes *d,
     for (int i = 0; n_sides == 2 && w->facts.folds && i < 2; i++) {
         w->facts.folded += fold_nodes(d, &sides[i], p->cols, (float *)(void *)values);
     }
+    for (int64_t i = 0; is_halved(s, p) && i < p->rows * p->cols; i++) {
+        ((float *)(void *)values)[i] *= 0.5f;
+    }
     status = e->device->write(e->context, p->stored, 0, p->rows, values);
 done:
     rk__free(old);
@@ -385,29 +478,38 @@ done:
     return status;
 }
 
-rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *dataset)
+static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engine *e,
+                             const rk_dataset *dataset)
 {
     nodes d = {0};
     rk_status status = RK_OK;
-    if (!w->file) {
-        return RK_OK;
-    }
-    RK_TRY_GOTO(done, match_nodes(w, dataset, &e->graph, &d));
-    RK_TRY_GOTO(done, match_contexts(w, e, &d));
+    RK_TRY_GOTO(done, match_nodes(w, s, dataset, &e->graph, &d));
+    RK_TRY_GOTO(done, match_contexts(s, e, &d));
     for (int i = 0; i < e->model.n_parameters; i++) {
-        if (e->model.parameters[i].role == RK_TRAINED) {
-            RK_TRY_GOTO(done, take_parameter(w, e, &d, &e->model.parameters[i]));
+        const rk_parameter *p = &e->model.parameters[i];
+        const bool is_its =
+            !s->half || strncmp(p->name, s->half->prefix, strlen(s->half->prefix)) == 0;
+        if (p->role == RK_TRAINED && is_its) {
+            RK_TRY_GOTO(done, take_parameter(w, s, e, &d, p));
         }
     }
-    rk__engine_parameters_changed(e);
 done:
     rk__free(d.before);
     rk__free(d.contexts);
-    rk__h5_close(w->file);
-    rk_dataset_free(w->dataset);
-    w->file = NULL;
-    w->dataset = NULL;
     return status;
+}
+
+rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *dataset)
+{
+    if (w->n == 0) {
+        return RK_OK;
+    }
+    for (int i = 0; i < w->n; i++) {
+        RK_TRY(take_source(w, &w->of[i], e, dataset));
+    }
+    rk__engine_parameters_changed(e);
+    close_sources(w);
+    return RK_OK;
 }
 
 /* ---- telling ---- */

@@ -14,15 +14,24 @@
 #include "train/checkpoint.h"
 #include "train/json.h"
 
+/* An earlier run, or a model file. */
+typedef struct rk_warm_source {
+    rk_h5 *file;               /* with the parameters; owned */
+    rk_dataset *dataset;       /* whose ids the rows have; owned */
+    const rk_model_half *half; /* of model.from; NULL = it has all parameters */
+    char *run;                 /* owned */
+} rk_warm_source;
+
 typedef struct rk_warm_start {
-    rk_h5 *file;         /* with the parameters; owned; NULL = there is no earlier run */
-    rk_dataset *dataset; /* whose ids the rows have; owned */
-    rk_warm_facts facts; /* owned */
+    rk_warm_source of[RK_MODEL_HALVES];
+    int n;               /* 0 = there is no earlier run */
+    rk_warm_facts facts; /* owned; of several: counts of the last one */
 } rk_warm_start;
 
-/* how->from, a run folder or a model file. RK_ERR_CONFIG, naming both values, for another model or
- * another size of its parameters than config says, and for a model that is computed in one go;
- * RK_ERR_IO or RK_ERR_DATA for what cannot be read. Nothing is owed after a failure. */
+/* how->from, a run folder or a model file, or those of model.from, unless the run is resumed.
+ * RK_ERR_CONFIG, naming both values, for another model or another size of its parameters than
+ * config says, and for a model that is computed in one go; RK_ERR_IO or RK_ERR_DATA for what cannot
+ * be read. Nothing is owed after a failure. */
 rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
                               const rk_config *config, const rk_hooks *hooks);
 

@@ -28,6 +28,15 @@ for kind in als svd; do
     json "0 < j['ratings']['biases']['rmse'] < j['ratings']['global_mean']['rmse']"
     run 0 "$rankine" evaluate $kind --quiet
     prints "ratings, on a scale from 0.5 to 5" "mse_scaled"
+    printf 'user_id,item_id,stars\n31,1,3\n1,2,4\n1,2,3\n2,99,1\n' >new.csv
+    for i in $(seq 1 20); do echo "9,$i,2.5"; done >>new.csv
+    run 0 "$rankine" evaluate $kind --data new.csv --json --quiet
+    json "j['ratings']['pairs'] == j['holdout']['pairs'] > 3"
+    json "abs(j['ratings']['model']['mse'] - j['ratings']['model']['rmse'] ** 2) < 1e-9"
+    json "j['ratings']['global_mean']['mse'] < j['ratings']['item_mean']['mse']" # all are alike
+    echo 9,3,7 >>new.csv
+    run 3 "$rankine" evaluate $kind --data new.csv
+    says "new.csv:26: the rating 7 lies outside of the scale from 0.5 to 5"
     printf 'user,item\n1,2\n7,20\n' >pairs.csv
     run 0 "$rankine" score $kind --pairs pairs.csv --json
     json "all(0.5 <= p['score'] <= 5 for p in j)"

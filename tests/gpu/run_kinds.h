@@ -79,6 +79,7 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=gmf", "loss.kind=bce", "sampling.per_positive=3"},
     {"model.kind=neumf", "loss.kind=bce", "sampling.per_positive=2", "model.hidden=[16, 8]"},
     {"model.kind=svd", "loss.kind=mse"},
+    {"model.kind=fm", "loss.kind=mse"},
 };
 
 #endif

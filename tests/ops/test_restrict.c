@@ -4,6 +4,7 @@
  */
 #include "base/alloc.h"
 #include "device/device.h"
+#include "graph/block.h"
 #include "graph/graph.h"
 #include "ops/builder.h"
 #include "support/support.h"
@@ -12,10 +13,11 @@ enum { N_USERS = 40, N_ITEMS = 30, N = N_USERS + N_ITEMS, DIM = 9, SLOTS = 24, O
 
 typedef struct fixture {
     rk_graph graph;
+    rk_block block;
     rk_store store;
     rk_program program;
     int32_t offsets, columns, scale, nodes, other_nodes, state, table, weights, factor, square,
-        bias, out, other;
+        bias, back_edges, out, other;
     rk_graph_values values; /* of the program in hand */
     rk_row_set rows;
 } fixture;
@@ -44,6 +46,7 @@ static void make_fixture(fixture *f)
         bias[i % DIM] = 0.3f + 0.1f * (float)(i % DIM);
     }
     assert_ok(rk__graph_build(&f->graph, users, items, n, N_USERS, N_ITEMS));
+    assert_ok(rk__block_of_interactions(&f->block, &f->graph));
     const rk_graph *g = &f->graph;
     rk_store *s = &f->store;
     assert_ok(rk__store_add(s, "offsets", RK_I64, N + 1, 1, g->offsets, &f->offsets));
@@ -57,6 +60,7 @@ static void make_fixture(fixture *f)
     assert_ok(rk__store_add(s, "factor", RK_F32, N, 1, factor, &f->factor));
     assert_ok(rk__store_add(s, "square", RK_F32, DIM, DIM, square, &f->square));
     assert_ok(rk__store_add(s, "bias", RK_F32, 1, DIM, bias, &f->bias));
+    assert_ok(rk__store_add(s, "back", RK_I32, 2 * n, 1, f->block.back_edges, &f->back_edges));
     assert_ok(rk__store_add(s, "out", RK_F32, SLOTS, DIM, NULL, &f->out));
     assert_ok(rk__store_add(s, "other", RK_F32, OTHER_SLOTS, DIM, NULL, &f->other));
 }
@@ -65,6 +69,7 @@ static void free_fixture(fixture *f)
 {
     rk__program_free(&f->program);
     rk__store_free(&f->store);
+    rk__block_free(&f->block);
     rk__graph_free(&f->graph);
 }
 
@@ -206,9 +211,39 @@ static rk_value network(fixture *f, rk_value x)
     rk_value h = rk__gemm(p, x, rk__use(p, f->square), row);
     h = rk__activate(p, h, (rk_activate_attr){.kind = RK_ACTIVATION_SIGMOID});
     h = rk__dropout(p, h, rk__use(p, f->state), (rk_dropout_attr){.ratio = 0.5, .layer = 2});
-    h = rk__scale_columns(p, rk__multiply(p, h, x), row);
+    h = rk__scale_columns(p, rk__ratio(p, rk__multiply(p, h, x), x), row);
     rk_value parts[] = {rk__take_columns(p, h, 2, 5), rk__take_columns(p, x, 0, DIM - 5)};
     return rk__add(p, rk__join_columns(p, parts, 2), rk__place_columns(p, parts[0], 3, DIM), 1, 2);
+}
+
+/* Two layers over a block, by the mean. */
+static rk_value mean_of_neighbours(fixture *f, rk_value x)
+{
+    rk_program *p = &f->program;
+    const rk_graph_values g = f->values;
+    const rk_block_values b = {.offsets = g.offsets,
+                               .columns = g.columns,
+                               .weights = RK_NONE,
+                               .types = RK_NONE,
+                               .back_offsets = g.offsets,
+                               .back_columns = g.columns,
+                               .back_edges = rk__use(p, f->back_edges)};
+    const rk_aggregate_attr copy = {.compose = RK_COMPOSE_COPY};
+    rk_aggregate_inputs in = rk__block_inputs(b);
+    in.row_scale = rk__block_degrees(p, b, RK_NONE, (rk_degrees_attr){.power = -1});
+    return rk__aggregate(p, b, rk__aggregate(p, b, x, in, copy), in, copy);
+}
+
+/* Attention over the graph's edges, both ways: its edges are of the table's own columns. */
+static rk_value attention(fixture *f, rk_value x)
+{
+    rk_program *p = &f->program;
+    const rk_block_values block = {
+        f->values.offsets, f->values.columns,        RK_NONE, RK_NONE, f->values.offsets,
+        f->values.columns, rk__use(p, f->back_edges)};
+    const rk_edge_attend_attr attr = {.heads = 3, .slope = 0.2f, .dropout = 0.5, .layer = 1};
+    return rk__edge_attend(p, block, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
+                           rk__use(p, f->state), attr);
 }
 
 static rk_value parameter(fixture *f, rk_value x)
@@ -228,8 +263,10 @@ static void tables_are_computed_at_the_rows_that_are_read(void **state)
                       "combine");
     check(noisy_layer, "unique_rows propagate_rows perturb");
     check(gram_form, "unique_rows fold unfold_rows");
-    check(network, "unique_rows combine_rows gemm activate dropout multiply scale_columns "
+    check(network, "unique_rows combine_rows gemm activate dropout multiply ratio scale_columns "
                    "take_columns take_columns join_columns place_columns combine");
+    check(mean_of_neighbours, "unique_rows block_degrees aggregate aggregate");
+    check(attention, "unique_rows take_columns take_columns edge_attend");
     check(parameter, "unique_rows combine_rows");
     for (int op = 0; op < RK_OP_COUNT; op++) {
         if (rk__op_info((rk_op)op)->can_restrict && !is_covered[op]) {

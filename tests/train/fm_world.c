@@ -25,6 +25,7 @@ void make_world(world *w, bool with_repeats)
             w->items[n] = u == 0 && t == STEPS - 1 ? ITEMS - 1 : item;
             w->times[n] = t;
             w->parts[n] = t < 6 && u < USERS - 1 ? RK_TRAIN : t < 8 ? RK_VALID : RK_TEST;
+            w->values[n] = 1 + (double)((7 * u + 3 * t + w->items[n]) % 5);
             w->mood[n++] = draw(&r, 7) == 0 ? NULL : moods[draw(&r, 3)];
         }
     }

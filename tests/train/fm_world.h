@@ -14,6 +14,7 @@ typedef struct world {
     int64_t users[ROWS], items[ROWS];
     double times[ROWS];
     uint8_t parts[ROWS];
+    double values[ROWS]; /* ratings, 1 to 5; columns has them where a test says so */
     const char *mood[ROWS];
     const char *const *fields[2];
     rk_columns columns;

@@ -505,6 +505,10 @@ static void fields_that_are_not_there_are_refused(void **unused)
     assert_fails(RK_ERR_CONFIG, "model.fields names 'hour', but data.fields has mood, skip",
                  rk_config_check(config));
     rk_config_free(config);
+    config = config_of("model.kind=fm; model.fields='skip, skip'; split.kind=ratio; "
+                       "data.sources=[{file: x}]; data.fields=[{name: mood}, {name: skip}]");
+    assert_fails(RK_ERR_CONFIG, "model.fields names 'skip' twice", rk_config_check(config));
+    rk_config_free(config);
     config =
         config_of("model.kind=fm; model.fields=hour; split.kind=ratio; data.sources=[{file: x}]");
     assert_fails(RK_ERR_CONFIG, "data.fields has no field; add it there", rk_config_check(config));

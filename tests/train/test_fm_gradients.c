@@ -93,12 +93,15 @@ static void check_gradients(const char *const *settings, int64_t candidates)
         all[6 + i] = settings[i];
     }
     make_world(&w, true);
+    w.columns.values = w.values;
     rk_config *config = fitted_config(all);
     assert_ok(rk_dataset_from_columns(config, &w.columns, NULL, &d));
     assert_ok(rk__graph_build_lists(&graph, d->parts[RK_TRAIN].offsets, d->parts[RK_TRAIN].items,
                                     d->n_users, d->n_items));
     assert_ok(rk__engine_open(&engine, rk__config_options(config), &graph,
-                              (rk_engine_how){.device = &rk__device_cpu, .dataset = d}));
+                              (rk_engine_how){.device = &rk__device_cpu,
+                                              .dataset = d,
+                                              .train_values = d->details[RK_TRAIN].value}));
     assert_ok(rk__step_create(&step, &engine,
                               (rk_step_how){.given_batch = true, .keeps_gradients = true}, NULL));
     assert_ok(rk__engine_bind(&engine));
@@ -121,8 +124,10 @@ static void gradients_are_difference_quotients(void **unused)
     static const char *const bpr[] = {"loss.kind=bpr", "sampling.per_positive=2",
                                       "model.dropout=0.25", NULL};
     static const char *const bce[] = {"loss.kind=bce", NULL};
+    static const char *const mse[] = {"loss.kind=mse", "loss.l2=0.1", "data.repeats=merge", NULL};
     check_gradients(bpr, 2);
     check_gradients(bce, 1);
+    check_gradients(mse, 0);
 }
 
 int main(void)

@@ -127,7 +127,7 @@ static void memory_is_told_line_by_line(void **unused)
 {
     (void)unused;
     static const struct {
-        const char *settings[4];
+        const char *settings[5];
         const char *says[6];
     } cases[] = {
         {{"model.kind=popularity", NULL},
@@ -137,6 +137,8 @@ static void memory_is_told_line_by_line(void **unused)
           NULL}},
         {{"model.kind=ease", NULL},
          {"  ease.items ", "computed in one go: Gram matrix, inverse, weights", NULL}},
+        {{"model.kind=slim", "model.l1=0.5", "model.passes=1", "model.neighbours=5"},
+         {"of 400 items: coordinate descent was stopped by model.passes", NULL}},
         {{"model.kind=ials", "model.dim=350", "train.epochs=1", NULL},
          {"  factors ", "  fold.gram ", "an epoch is a sweep: users, items", NULL}},
     };

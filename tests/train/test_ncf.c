@@ -396,11 +396,72 @@ static void gradients_are_difference_quotients(void **unused)
     }
 }
 
+/* model.from: the scores begin as the mean of those of gmf and mlp, in whatever order they are
+ * named; what fits neither is refused. */
+static void neumf_begins_as_the_mean_of_its_halves(void **unused)
+{
+    (void)unused;
+    static const char *const of[] = {"model.kind=mlp", "model.kind=gmf"};
+    fitted_data d;
+    char *folder = test_scratch(), from[1300], twice[1300];
+    char paths[2][600];
+    fitted halves[2];
+    fitted_data_init(&d, USERS, ITEMS, false);
+    for (int i = 0; i < 2; i++) {
+        const char *settings[] = {of[i],
+                                  "model.dim=5",
+                                  "train.epochs=3",
+                                  "train.batch=64",
+                                  "loss.kind=bce",
+                                  i == 0 ? "model.hidden=[6, 4]" : NULL,
+                                  NULL};
+        snprintf(paths[i], sizeof paths[i], "%s", test_path(folder, of[i]));
+        halves[i] = fitted_fit(&d, settings);
+        assert_ok(rk_model_save(halves[i].model, paths[i], false));
+    }
+    snprintf(from, sizeof from, "model.from=[%s, %s]", paths[0], paths[1]);
+    snprintf(twice, sizeof twice, "model.from=[%s, %s]", paths[0], paths[0]);
+    const char *settings[] = {"model.kind=neumf",
+                              "model.dim=5",
+                              "model.hidden=[6, 4]",
+                              "train.epochs=0",
+                              "loss.kind=bce",
+                              from,
+                              NULL};
+    fitted f = fitted_fit(&d, settings);
+    for (int u = 0; u < USERS; u++) {
+        float *scores = fitted_user_scores(f.model, u);
+        float *first = fitted_user_scores(halves[0].model, u);
+        float *second = fitted_user_scores(halves[1].model, u);
+        double expected[ITEMS];
+        for (int i = 0; i < ITEMS; i++) {
+            expected[i] = ((double)first[i] + (double)second[i]) / 2;
+        }
+        fitted_assert_near("the mean of both", scores, expected, ITEMS, 1e-5);
+        free(scores);
+        free(first);
+        free(second);
+    }
+    settings[5] = twice;
+    assert_int_equal(fitted_refuses(&d, settings), RK_ERR_CONFIG);
+    assert_non_null(strstr(rk_last_error(), "name one of gmf and one of mlp"));
+    settings[5] = from;
+    settings[2] = "model.hidden=[6, 3]";
+    assert_int_equal(fitted_refuses(&d, settings), RK_ERR_CONFIG);
+    assert_non_null(strstr(rk_last_error(), "set model.hidden=[6, 4]"));
+    fitted_free(&f);
+    fitted_free(&halves[0]);
+    fitted_free(&halves[1]);
+    fitted_data_free(&d);
+    test_scratch_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_those_of_the_formulas),
         cmocka_unit_test(what_it_cannot_do),
+        cmocka_unit_test(neumf_begins_as_the_mean_of_its_halves),
         cmocka_unit_test(gradients_are_difference_quotients),
     };
     return cmocka_run_group_tests_name("ncf", tests, NULL, NULL);

@@ -245,6 +245,11 @@ static const form forms[] = {
      .has_bias = true,
      .l2_each = 0.15,
      .bias_l2_each = 0.15},
+    {{"model.kind=fm", "model.dim=3", "train.epochs=5", "loss.kind=mse", "loss.l2=0.3",
+      "train.batch=32", "sampling.positives=shuffle", "train.learning_rate=0.01"},
+     .has_bias = true,
+     .l2_each = 0.15,
+     .bias_l2_each = 0.15},
 };
 
 static void ratings_are_predicted(void **unused)
@@ -321,6 +326,68 @@ static void svd_steps_down_the_gradient(void **unused)
     fitted_data_free(&w.d);
 }
 
+/* Ratings that are no part of the data set: of users and items who were rated, and of both of whom
+ * nothing was learnt. */
+static void new_ratings_are_evaluated(void **unused)
+{
+    (void)unused;
+    const int32_t users[] = {3, 0, USERS - 1, 3, 5, 5}, items[] = {0, 0, 2, ITEMS - 1, 0, 0};
+    float ratings[] = {2, 4.5f, 5, 0.5f, 1, 3}; /* of a pair twice the last one stays */
+    double errors[2] = {0};
+    rk_evaluate_options how = rk_evaluate_defaults();
+    rk_evaluation e = {0};
+    rk_holdout *holdout = NULL;
+    world w;
+    int n = 0;
+    fitted_data_init(&w.d, USERS, ITEMS, true);
+    for (int u = 0; u < USERS; u++) { /* nobody of them has item 0 in train or valid */
+        w.d.has[u * ITEMS] = false;
+    }
+    for (int64_t k = 0; k < w.d.columns.n; k++) {
+        w.d.parts[k] = w.d.items[k] == 0 ? RK_TEST : w.d.parts[k];
+    }
+    assert_ok(try_fit(&w, forms[0].settings, rating_of));
+    assert_ok(rk_holdout_from_ratings(w.f.model, users, items, ratings, 6, &holdout));
+    const rk_holdout_facts facts = rk_holdout_get_facts(holdout);
+    for (int k = 0; k < 6; k++) {
+        const bool is_known = k != 4;
+        float *scores = is_known ? fitted_user_scores(w.f.model, users[k]) : NULL;
+        const int32_t *valid;
+        int64_t n_valid = 0, at = 0;
+        assert_ok(rk_dataset_items(w.f.dataset, RK_VALID, users[k], &valid, &n_valid));
+        while (at < n_valid && valid[at] != items[k]) {
+            at++;
+        }
+        if (is_known && at == n_valid && !w.d.has[users[k] * ITEMS + items[k]]) {
+            add_error(errors, (double)scores[items[k]], (double)ratings[k]);
+            n++;
+        }
+        free(scores);
+    }
+    assert_int_equal(facts.pairs, n);
+    assert_int_equal(facts.repeated, 1);
+    how.holdout = holdout;
+    assert_ok(rk_evaluate(w.f.model, &how, NULL, &e));
+    assert_int_equal(e.ratings.pairs, n);
+    check_errors("new ratings", e.ratings.model, errors, n);
+    rk_evaluation_free(&e);
+    rk_holdout_free(holdout);
+    assert_ok(rk_holdout_from_pairs(w.f.model, users, items, 6, &holdout));
+    how.holdout = holdout;
+    assert_ok(rk_evaluate(w.f.model, &how, NULL, &e));
+    assert_int_equal(e.ratings.pairs, 0);
+    rk_evaluation_free(&e);
+    rk_holdout_free(holdout);
+    ratings[2] = 5.5f;
+    holdout = NULL;
+    assert_int_equal(rk_holdout_from_ratings(w.f.model, users, items, ratings, 6, &holdout),
+                     RK_ERR_DATA);
+    assert_null(holdout);
+    assert_non_null(strstr(rk_last_error(), "the rating 5.5 lies outside"));
+    fitted_free(&w.f);
+    fitted_data_free(&w.d);
+}
+
 static double always_four(int64_t user, int64_t item)
 {
     (void)user, (void)item;
@@ -347,12 +414,14 @@ static void bad_ratings_are_refused(void **unused)
     const char *range[] = {"model.kind=als", "model.dim=3", "data.value_range=[1, 5]", NULL};
     const char *turned[] = {"model.kind=als", "data.value_range=[5, 1]", NULL};
     const char *loss[] = {"model.kind=svd", "model.dim=3", NULL};
+    const char *bare[] = {"model.kind=fm", "loss.kind=mse", "loss.l2=0", NULL};
     const char *metric[] = {"model.kind=ease", "eval.metric=rmse", NULL};
     const char *mse[] = {"model.kind=mf", "loss.kind=mse", NULL};
     refused(als, always_four, "all ");
     refused(range, rating_of, "outside of data.value_range [1, 5]");
     refused(turned, rating_of, "data.value_range");
     refused(loss, rating_of, "take loss.kind mse");
+    refused(bare, rating_of, "are singular");
     refused(metric, rating_of, "predicts no ratings");
     refused(mse, rating_of, "predicts no ratings");
 }
@@ -389,9 +458,8 @@ static void lists_need_ratings(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ratings_are_predicted),
-        cmocka_unit_test(svd_steps_down_the_gradient),
-        cmocka_unit_test(bad_ratings_are_refused),
+        cmocka_unit_test(ratings_are_predicted),     cmocka_unit_test(svd_steps_down_the_gradient),
+        cmocka_unit_test(new_ratings_are_evaluated), cmocka_unit_test(bad_ratings_are_refused),
         cmocka_unit_test(lists_need_ratings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

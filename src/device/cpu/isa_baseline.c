@@ -5,6 +5,8 @@
 #include <cblas.h>
 
 #include "device/cpu/isa.h"
+#include "device/cpu/isa_aggregate.h"
+#include "device/cpu/isa_attention.h"
 #include "device/cpu/isa_dense.h"
 #include "device/cpu/isa_dropout.h"
 #include "device/cpu/isa_edges.h"

@@ -22,6 +22,7 @@ typedef struct slim_call {
     const int32_t *columns; /* nodes */
     int32_t *items;
     float *values;
+    int32_t *stopped;
 } slim_call;
 
 /* The scratch of a thread; everything but the list and the keys is zeros between items. */
@@ -35,6 +36,7 @@ typedef struct column {
     int64_t item;
     double size; /* |x_j|^2 */
     int64_t passes;
+    bool is_stopped; /* they were over before no step counted */
 } column;
 
 static int64_t bytes_of(int64_t n, size_t size)
@@ -172,8 +174,10 @@ static double pass(const slim_call *s, column *c, bool only_weights)
 static void descend(const slim_call *s, column *c)
 {
     const double least = s->attr->tolerance * c->size;
-    while (c->passes < s->attr->passes && pass(s, c, false) > least) {
-        while (c->passes < s->attr->passes && pass(s, c, true) > least) {
+    c->is_stopped = true;
+    while (c->passes < s->attr->passes && c->is_stopped) {
+        c->is_stopped = pass(s, c, false) > least;
+        while (c->is_stopped && c->passes < s->attr->passes && pass(s, c, true) > least) {
         }
     }
 }
@@ -185,6 +189,7 @@ static void solve(const slim_call *s, int64_t item, column *c)
     c->item = item;
     c->size = (double)users_of(s, item);
     c->passes = 0;
+    c->is_stopped = false;
     for (int64_t e = 0; e < users_of(s, item); e++) {
         c->left[users[e]] = 1;
     }
@@ -194,6 +199,7 @@ static void solve(const slim_call *s, int64_t item, column *c)
     while (fresh > 0) {
         descend(s, c);
         bool is_done = !s->attr->has_negative || c->passes >= s->attr->passes;
+        c->is_stopped = c->is_stopped || (is_done && s->attr->has_negative);
         fresh = is_done ? 0 : choose(s, add_gradient(s, NULL, n_users, c), c);
     }
 }
@@ -238,6 +244,7 @@ static void write_best(const slim_call *s, int64_t item, column *c)
         values[i] = i < n ? c->weights[items[i]] : 0;
     }
     memset(c->keys, 0, (size_t)n * sizeof *c->keys);
+    s->stopped[item] = c->is_stopped;
     clear(s, item, c);
 }
 
@@ -248,7 +255,8 @@ void rk__cpu_slim_columns(const rk_call *call)
                          .offsets = call->in[0],
                          .columns = call->in[1],
                          .items = call->out[0],
-                         .values = call->out[1]};
+                         .values = call->out[1],
+                         .stopped = call->out[2]};
     int64_t n_blocks = rk__blocks(a->n_items, ITEMS_PER_BLOCK);
 #pragma omp parallel num_threads(call->threads)
     {

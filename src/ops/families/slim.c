@@ -4,17 +4,19 @@
 #include "base/alloc.h"
 
 void rk__slim_columns(rk_program *p, rk_csr_values graph, rk_slim_attr attr, rk_value out_items,
-                      rk_value out_values)
+                      rk_value out_values, rk_value out_stopped)
 {
     RK_ASSERT(graph.values == RK_NONE);
     rk_node node = RK_NODE(RK_OP_SLIM_COLUMNS, graph.offsets, graph.columns);
     node.attr.slim = attr;
     node.out[0] = out_items;
     node.out[1] = out_values;
+    node.out[2] = out_stopped;
     rk__append(p, node);
 }
 
-/* offsets i64[U+I+1], columns i32 (nodes) -> items i32[I,K], values f32[I,K] */
+/* offsets i64[U+I+1], columns i32 (nodes) -> items i32[I,K], values f32[I,K],
+ * stopped i32[I,1] */
 rk_status rk__shape_slim_columns(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     const rk_slim_attr *a = &node->attr.slim;
@@ -25,6 +27,7 @@ rk_status rk__shape_slim_columns(const rk_program *p, const rk_node *node, rk_sh
     RK_TRY(rk__mul(&cells, a->n_items, a->k, "the weights of the items"));
     out[0] = shape(RK_I32, a->n_items, a->k);
     out[1] = shape(RK_F32, a->n_items, a->k);
+    out[2] = shape(RK_I32, a->n_items, 1);
     return RK_OK;
 }
 

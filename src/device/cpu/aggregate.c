@@ -1,0 +1,398 @@
+/*
+ * Sums over the edges of a block, pull-style: each row of y is summed by one thread over its edges
+ * in their order.
+ *
+ * The edges of some rows are brought together first, with everything that they count for by itself
+ * (weights, scales, and what has to be skipped), so that the loop that fetches rows of x knows only
+ * a place and a weight for each, and prefetches across the ends of rows. In a row edges of one type
+ * lie together: phi is linear, so it is applied to the sum of such a run and not to each edge, and
+ * coefficients are, too. With edges that are not in that order runs are shorter, nothing else.
+ */
+#include <string.h>
+
+#include "device/cpu/csr.h"
+
+enum {
+    EDGES_TOGETHER = 2048, /* room for edges; longer rows are summed in pieces */
+    RUNS_TOGETHER = 32,
+    ROWS_OF_SET = 64, /* rows of a set in a chunk of work */
+};
+
+/* ---- the work ---- */
+
+typedef struct work {
+    const int64_t *offsets; /* of the nodes that sum */
+    const int32_t *columns;
+    const int32_t *edges; /* their numbers, NULL = in order */
+    const float *weights;
+    const int32_t *types; /* where the sum of a run depends on them, else NULL */
+    const float *coefficients, *z, *row_scale, *column_scale;
+    const float *only_coefficient; /* of one sum: [T], multiplied into the weights */
+    const int32_t *type_of;        /* for those and for columns_by_type */
+    const int32_t *rows, *map;
+    const float *x;
+    float *y;
+    int64_t d;       /* columns of one sum */
+    int64_t d_x;     /* columns of x that are fetched for an edge */
+    int64_t heads;   /* sums of y, or of x with sums_heads */
+    int64_t n_types; /* by type: y has one sum for each */
+    int64_t z_cols;
+    int64_t x_of_type; /* > 0: x is [., n_types, d], and an edge reads the row of its type */
+    bool sums_heads;
+    int32_t compose;
+    int64_t size;
+    bool is_plain; /* each row is one run, which is the result */
+    int64_t n_out, n_rows;
+} work;
+
+static int64_t columns_of(const rk_call *call, int i)
+{
+    return call->node->in[i] == RK_NONE ? 0 : rk__in(call, i)->cols;
+}
+
+static work work_of(const rk_call *call)
+{
+    const rk_aggregate_attr *a = &call->node->attr.aggregate;
+    const bool back = a->transposed;
+    work w = {
+        .offsets = call->in[back ? RK_AGGREGATE_BACK_OFFSETS : RK_AGGREGATE_OFFSETS],
+        .columns = call->in[back ? RK_AGGREGATE_BACK_COLUMNS : RK_AGGREGATE_COLUMNS],
+        .edges = back ? call->in[RK_AGGREGATE_BACK_EDGES] : NULL,
+        .weights = call->in[RK_AGGREGATE_WEIGHTS],
+        .coefficients = call->in[RK_AGGREGATE_COEFFICIENTS],
+        .z = call->in[RK_AGGREGATE_Z],
+        .row_scale = call->in[RK_AGGREGATE_ROW_SCALE],
+        .column_scale = call->in[RK_AGGREGATE_COLUMN_SCALE],
+        .rows = call->in[RK_AGGREGATE_ROWS],
+        .map = call->in[RK_AGGREGATE_MAP],
+        .x = call->in[RK_AGGREGATE_X],
+        .y = call->out[0],
+        .n_types = a->n_types,
+        .compose = a->compose,
+        .size = a->size,
+        .sums_heads = a->sums_heads,
+        .z_cols = columns_of(call, RK_AGGREGATE_Z),
+        .n_out = rk__in(call, back ? RK_AGGREGATE_BACK_OFFSETS : RK_AGGREGATE_OFFSETS)->rows - 1,
+    };
+    const int64_t cols = rk__in(call, RK_AGGREGATE_X)->cols;
+    const int64_t given = columns_of(call, RK_AGGREGATE_COEFFICIENTS);
+    const int32_t *types = call->in[RK_AGGREGATE_TYPES];
+    w.heads = w.n_types > 0 ? w.n_types : w.coefficients ? given : 1;
+    w.d = w.sums_heads ? cols / w.heads : cols;
+    w.d_x = cols;
+    if (w.n_types > 0 && w.sums_heads) {
+        w.x_of_type = w.n_types;
+        w.type_of = types;
+        w.d_x = w.d;
+        w.n_types = 0;
+        w.heads = 1;
+    } else if (w.coefficients && given == 1) {
+        w.only_coefficient = w.coefficients;
+        w.type_of = types;
+        w.coefficients = NULL;
+    }
+    w.types = w.coefficients || w.z || w.n_types > 0 ? types : NULL;
+    w.is_plain = !w.types;
+    w.n_rows = w.rows ? *(const int32_t *)call->in[RK_AGGREGATE_COUNT] : w.n_out;
+    return w;
+}
+
+/* ---- a thread's room ---- */
+
+typedef struct room {
+    int32_t *index; /* [EDGES_TOGETHER] row of x */
+    float *weight;
+    int32_t *type;
+    rk_edge_run *runs; /* [RUNS_TOGETHER] */
+    int32_t *run_type; /* of each, and the row of y it belongs to */
+    float **run_y;
+    float *run_weight; /* sum of its weights, for SUB */
+    float *sums;       /* [RUNS_TOGETHER, d_x] */
+    float *composed;   /* [d] */
+    int64_t n;         /* edges that are there */
+    int32_t n_runs;
+} room;
+
+static int64_t room_bytes(int64_t d_x, int64_t d)
+{
+    return 3 * rk__cache_lines(4 * EDGES_TOGETHER) +
+           rk__cache_lines(RUNS_TOGETHER * (int64_t)sizeof(rk_edge_run)) +
+           rk__cache_lines(4 * RUNS_TOGETHER) * 2 +
+           rk__cache_lines(RUNS_TOGETHER * (int64_t)sizeof(float *)) +
+           rk__cache_lines(4 * RUNS_TOGETHER * d_x) + rk__cache_lines(4 * d);
+}
+
+static room take_room(const rk_call *call, const work *w)
+{
+    char *mine = (char *)call->scratch + rk__cpu_thread() * room_bytes(w->d_x, w->d);
+    return (room){.index = rk__cpu_take(&mine, 4 * EDGES_TOGETHER),
+                  .weight = rk__cpu_take(&mine, 4 * EDGES_TOGETHER),
+                  .type = rk__cpu_take(&mine, 4 * EDGES_TOGETHER),
+                  .runs = rk__cpu_take(&mine, RUNS_TOGETHER * (int64_t)sizeof(rk_edge_run)),
+                  .run_type = rk__cpu_take(&mine, 4 * RUNS_TOGETHER),
+                  .run_weight = rk__cpu_take(&mine, 4 * RUNS_TOGETHER),
+                  .run_y = rk__cpu_take(&mine, RUNS_TOGETHER * (int64_t)sizeof(float *)),
+                  .sums = rk__cpu_take(&mine, 4 * RUNS_TOGETHER * w->d_x),
+                  .composed = rk__cpu_take(&mine, 4 * w->d)};
+}
+
+int64_t rk__cpu_scratch_aggregate(const rk_call *call)
+{
+    const work w = work_of(call);
+    return call->threads * room_bytes(w.d_x, w.d);
+}
+
+/* ---- edges ---- */
+
+/* Weights of the n edges at the places from `first` on. */
+static void weigh(const work *w, int64_t first, int64_t n, float *out)
+{
+    if (!w->weights) {
+        for (int64_t i = 0; i < n; i++) {
+            out[i] = 1;
+        }
+    } else if (!w->edges) {
+        memcpy(out, w->weights + first, (size_t)n * sizeof *out);
+    } else {
+        for (int64_t i = 0; i < n; i++) {
+            out[i] = w->weights[w->edges[first + i]];
+        }
+    }
+    for (int64_t i = 0; i < n && w->column_scale; i++) {
+        out[i] *= w->column_scale[w->columns[first + i]];
+    }
+    for (int64_t i = 0; i < n && w->only_coefficient; i++) {
+        out[i] *= w->only_coefficient[w->type_of[w->edges ? w->edges[first + i] : first + i]];
+    }
+}
+
+static void type_edges(const int32_t *types, const int32_t *edges, int64_t first, int64_t n,
+                       int32_t *out)
+{
+    if (!edges) {
+        memcpy(out, types + first, (size_t)n * sizeof *out);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = types[edges[first + i]];
+    }
+}
+
+/* Appends the n edges from `first` on; those that count nothing are left out. */
+static void bring(const work *w, int64_t first, int64_t n, room *r)
+{
+    int32_t *index = r->index + r->n, *type = r->type + r->n;
+    float *weight = r->weight + r->n;
+    const int32_t *columns = w->columns + first;
+    weigh(w, first, n, weight);
+    if (w->types) {
+        type_edges(w->types, w->edges, first, n, type);
+    } else if (w->x_of_type > 0) {
+        type_edges(w->type_of, w->edges, first, n, type);
+    }
+    if (!w->map && !w->weights) {
+        memcpy(index, columns, (size_t)n * sizeof *index);
+    } else {
+        int64_t kept = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const int32_t at = w->map ? w->map[columns[i]] : columns[i];
+            const bool counts = at >= 0 && weight[i] != 0;
+            index[kept] = at;
+            weight[kept] = weight[i];
+            type[kept] = type[i];
+            kept += counts;
+        }
+        n = kept;
+    }
+    for (int64_t i = 0; i < n && w->x_of_type > 0; i++) {
+        index[i] = (int32_t)(index[i] * w->x_of_type + type[i]);
+    }
+    r->n += n;
+}
+
+/* ---- what becomes of the sum of a run ---- */
+
+/* y += what the run of type t with the sum x and the sum of weights f adds. */
+static void add_run(const rk_call *call, const work *w, const float *x, int32_t t, float f,
+                    float *composed, float *y)
+{
+    const rk_isa *isa = call->isa;
+    const float *c = w->coefficients ? w->coefficients + t * w->heads : NULL;
+    const rk_composition phi = {w->compose, w->size, w->d, w->z ? w->z + t * w->z_cols : NULL, f};
+    if (w->n_types > 0) {
+        isa->axpy(1, x, w->d, y + t * w->d);
+    } else if (!c) {
+        isa->compose(&phi, x, y);
+    } else if (w->sums_heads) {
+        float *sum = w->z ? composed : y;
+        if (w->z) {
+            rk__zero_row(composed, w->d);
+        }
+        for (int64_t h = 0; h < w->heads; h++) {
+            isa->axpy(c[h], x + h * w->d, w->d, sum);
+        }
+        if (w->z) {
+            isa->compose(&phi, composed, y);
+        }
+    } else {
+        const float *from = x;
+        if (w->z) {
+            rk__zero_row(composed, w->d);
+            isa->compose(&phi, x, composed);
+            from = composed;
+        }
+        for (int64_t h = 0; h < w->heads; h++) {
+            isa->axpy(c[h], from, w->d, y + h * w->d);
+        }
+    }
+}
+
+/* Sums the runs that wait, and adds them where they belong unless that is where they were summed.
+ */
+static void finish_runs(const rk_call *call, const work *w, room *r)
+{
+    call->isa->sum_runs(w->x, w->d_x, r->index, r->weight, r->n, r->runs, r->n_runs);
+    for (int32_t i = 0; i < r->n_runs; i++) {
+        if (r->run_y[i]) {
+            add_run(call, w, r->runs[i].y, r->run_type[i], r->run_weight[i], r->composed,
+                    r->run_y[i]);
+        }
+    }
+    r->n_runs = 0;
+}
+
+static float sum_weights(const room *r, int64_t begin, int64_t end)
+{
+    float sum = 0;
+    for (int64_t e = begin; e < end; e++) {
+        sum += r->weight[e];
+    }
+    return sum;
+}
+
+/* Edges [begin, end) of those that are there, of one row: to y, or added to it. */
+static void cut_runs(const rk_call *call, const work *w, room *r, int64_t begin, int64_t end,
+                     float factor, float *y, bool adds)
+{
+    while (begin < end) {
+        int64_t stop = w->types ? begin + 1 : end;
+        while (stop < end && r->type[stop] == r->type[begin]) {
+            stop++;
+        }
+        if (r->n_runs == RUNS_TOGETHER) {
+            finish_runs(call, w, r);
+        }
+        const int32_t i = r->n_runs++;
+        r->runs[i] = (rk_edge_run){begin, stop, factor, adds ? r->sums + i * w->d_x : y};
+        r->run_type[i] = w->types ? r->type[begin] : 0;
+        r->run_y[i] = adds ? y : NULL;
+        r->run_weight[i] = w->compose == RK_COMPOSE_SUB ? factor * sum_weights(r, begin, stop) : 0;
+        begin = stop;
+    }
+}
+
+/* ---- rows ---- */
+
+static void flush(const rk_call *call, const work *w, room *r)
+{
+    finish_runs(call, w, r);
+    r->n = 0;
+}
+
+static void sum_row(const rk_call *call, const work *w, room *r, int64_t row, float *y, int64_t d_y)
+{
+    const int64_t first = w->offsets[row], degree = w->offsets[row + 1] - first;
+    const float factor = w->row_scale ? w->row_scale[row] : 1;
+    if (degree <= EDGES_TOGETHER) {
+        if (degree > EDGES_TOGETHER - r->n) {
+            flush(call, w, r);
+        }
+        const int64_t begin = r->n;
+        bring(w, first, degree, r);
+        if (r->n == begin || !w->is_plain) {
+            rk__zero_row(y, d_y);
+        }
+        cut_runs(call, w, r, begin, r->n, factor, y, !w->is_plain);
+        return;
+    }
+    rk__zero_row(y, d_y);
+    for (int64_t at = 0; at < degree; at += EDGES_TOGETHER) {
+        flush(call, w, r);
+        bring(w, first + at, degree - at < EDGES_TOGETHER ? degree - at : EDGES_TOGETHER, r);
+        cut_runs(call, w, r, 0, r->n, factor, y, true);
+    }
+}
+
+void rk__cpu_aggregate(const rk_call *call)
+{
+    const work w = work_of(call);
+    const int64_t d_y = rk__out(call, 0)->cols, capacity = rk__out(call, 0)->rows;
+    const rk_csr a = {.offsets = w.offsets, .n = w.n_out};
+    const rk_row_range all = {0, w.n_out};
+    const int64_t n_chunks = w.rows ? rk__blocks(w.n_rows, ROWS_OF_SET) : rk__chunk_count(&a, all);
+    RK_CPU_FOR(call, chunk, n_chunks)
+    {
+        room r = take_room(call, &w);
+        int64_t first = chunk * ROWS_OF_SET;
+        int64_t end = rk__block_end(chunk, ROWS_OF_SET, w.n_rows);
+        if (!w.rows) {
+            first = rk__chunk_start(&a, all, chunk, n_chunks);
+            end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
+        }
+        for (int64_t i = first; i < end; i++) {
+            sum_row(call, &w, &r, w.rows ? w.rows[i] : i, w.y + i * d_y, d_y);
+        }
+        flush(call, &w, &r);
+    }
+    memset(w.y + w.n_rows * d_y, 0, (size_t)((capacity - w.n_rows) * d_y) * sizeof *w.y);
+}
+
+/* ---- which edges ---- */
+
+void rk__cpu_edge_mask(const rk_call *call)
+{
+    const rk_mask_attr *m = &call->node->attr.mask;
+    const int64_t *offsets = call->in[0];
+    const int32_t *columns = call->in[1];
+    const rk_csr a = {.offsets = offsets, .n = rk__in(call, 0)->rows - 1};
+    const rk_row_range all = {0, a.n};
+    const rk_edge_draw draw =
+        rk__edge_mask_at(call->in[2], m->stream, m->each_step, rk__edge_threshold(m->share));
+    float *out = call->out[0];
+    const int64_t n_chunks = rk__chunk_count(&a, all);
+    RK_CPU_FOR(call, chunk, n_chunks)
+    {
+        const int64_t end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
+        for (int64_t r = rk__chunk_start(&a, all, chunk, n_chunks); r < end; r++) {
+            for (int64_t e = offsets[r]; e < offsets[r + 1]; e++) {
+                const bool is_loop = columns[e] == r;
+                const bool is_masked =
+                    rk__edge_is_dropped(draw.key, draw.threshold, (int32_t)r, columns[e]) != 0;
+                out[e] = is_loop ? 1 : is_masked ? 0 : m->kept;
+            }
+        }
+    }
+}
+
+void rk__cpu_block_degrees(const rk_call *call)
+{
+    const int64_t *offsets = call->in[0];
+    const int32_t *edges = call->in[1];
+    const float *weights = call->in[2];
+    const double power = call->node->attr.degrees.power;
+    const rk_csr a = {.offsets = offsets, .n = rk__in(call, 0)->rows - 1};
+    const rk_row_range all = {0, a.n};
+    float *out = call->out[0];
+    const int64_t n_chunks = rk__chunk_count(&a, all);
+    RK_CPU_FOR(call, chunk, n_chunks)
+    {
+        const int64_t end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
+        for (int64_t r = rk__chunk_start(&a, all, chunk, n_chunks); r < end; r++) {
+            double sum = weights ? 0 : (double)(offsets[r + 1] - offsets[r]);
+            for (int64_t k = offsets[r]; k < offsets[r + 1] && weights; k++) {
+                sum += (double)weights[edges ? edges[k] : k];
+            }
+            out[r] = sum == 0 ? 0 : (float)pow(sum, power);
+        }
+    }
+}
