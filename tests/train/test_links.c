@@ -527,18 +527,16 @@ static void runs_learn_and_resume(void **unused)
         stop_after stop;
         rk_status status = train(kind, "whole", NULL, false);
         assert_ok(status);
-                      reported("whole", "popularity.test.filtered_mrr@all"));
-                      assert_true(reported("whole", "test.filtered_mrr@all") >
-                                  1.3 * reported("whole", "popularity.test.filtered_mrr@all"));
-                      stop_after_init(&stop, 5);
-                      assert_int_equal(train(kind, "parts", &stop.hooks, false),
-                                       RK_ERR_INTERRUPTED);
-                      assert_ok(train(kind, "parts", NULL, true));
-                      const runs r = {.data = folder};
-                      runs_assert_same_file(&r, "whole", "parts", "last.h5");
-                      runs_assert_same_file(&r, "whole", "parts", "best.h5");
-                      test_scratch_remove(folder);
-                      folder = test_scratch();
+        assert_true(reported("whole", "test.filtered_mrr@all") >
+                    1.3 * reported("whole", "popularity.test.filtered_mrr@all"));
+        stop_after_init(&stop, 5);
+        assert_int_equal(train(kind, "parts", &stop.hooks, false), RK_ERR_INTERRUPTED);
+        assert_ok(train(kind, "parts", NULL, true));
+        const runs r = {.data = folder};
+        runs_assert_same_file(&r, "whole", "parts", "last.h5");
+        runs_assert_same_file(&r, "whole", "parts", "best.h5");
+        test_scratch_remove(folder);
+        folder = test_scratch();
     }
 }
 
