@@ -329,7 +329,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 __global__ void __launch_bounds__(rk::BLOCK)
     row_sums(const int64_t *__restrict__ offsets, const float *__restrict__ values,
-             float *__restrict__ y, int64_t n, double power)
+             float *__restrict__ y, int64_t n, double plus, double power)
 {
     rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
@@ -341,7 +341,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t e = offsets[r] + lane; values && e < offsets[r + 1]; e += rk::WARP) {
         sum += (double)values[e];
     }
-    sum = values ? rk::warp_sum(sum) : (double)(offsets[r + 1] - offsets[r]);
+    sum = plus + (values ? rk::warp_sum(sum) : (double)(offsets[r + 1] - offsets[r]));
     if (lane == 0) {
         y[r] = (float)(power == 1.0 ? sum : sum == 0.0 ? 0.0 : pow(sum, power));
     }
@@ -510,5 +510,5 @@ cudaError_t rk_cuda_row_sums(const rk_call *call)
     const rk_row_sums_attr a = call->node->attr.row_sums;
     const int64_t *offsets = rk::in(call, 0);
     return rk::run(call->stream, rk::a_warp_each(a.n), row_sums, offsets + a.first, rk::in(call, 2),
-                   rk::out(call, 0), a.n, a.power);
+                   rk::out(call, 0), a.n, a.plus, a.power);
 }

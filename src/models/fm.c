@@ -252,6 +252,11 @@ static rk_value similar(const rk_model_instance *m, rk_program *p, const rk_tile
     return rk__similar_rows(m, p, tile, item_nodes, embedding);
 }
 
+static const rk_model_kind *form(const rk_model_kind *self, const rk_options *o)
+{
+    return o->loss.kind == RK_LOSS_MSE ? &rk__model_fm_ratings : self;
+}
+
 const rk_model_kind rk__model_fm = {
     .name = "fm",
     .help = "factorisation machine over user, item and fields of rows (Rendle 2010)",
@@ -266,5 +271,5 @@ const rk_model_kind rk__model_fm = {
     .score = score,
     .scores_by_dot = true,
     .reads_fields = true,
-    .of_ratings = &rk__model_fm_ratings,
+    .form = form,
 };

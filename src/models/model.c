@@ -33,6 +33,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_GMF] = &rk__model_gmf,
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
+        [RK_MODEL_GCN] = &rk__model_gcn,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
@@ -172,12 +173,6 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }
 
-const rk_model_kind *rk__model_of(const rk_options *options)
-{
-    const rk_model_kind *model = rk__models()[options->model.kind];
-    return model->of_ratings && options->loss.kind == RK_LOSS_MSE ? model->of_ratings : model;
-}
-
 bool rk__model_folds_in(const rk_model_kind *model)
 {
     return model->fold_in || !model->query;
@@ -207,7 +202,10 @@ static bool is_saved(const rk_parameter *p)
 rk_status rk__model_declare(rk_model_instance *out, const rk_model_kind *model,
                             const rk_options *options, const rk_model_data *data, rk_store *store)
 {
-    *out = (rk_model_instance){.model = model, .options = options, .data = *data};
+    *out = (rk_model_instance){.model = model,
+                               .options = options,
+                               .data = *data,
+                               .n_nodes = data->n_users + data->n_items};
     RK_TRY(model->declare(out));
     for (int i = 0; i < out->n_tensors; i++) {
         rk_parameter *p = &out->parameters[i];

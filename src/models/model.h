@@ -134,9 +134,14 @@ enum {
     RK_NEEDS_VALUES = 2, /* values of all interactions: ratings */
 };
 
-typedef struct rk_model_kind {
+typedef struct rk_model_kind rk_model_kind;
+
+struct rk_model_kind {
     const char *name; /* as in model.kind */
     const char *help; /* one line with the source */
+    /* The kind that it is under these options, of the same name; NULL = itself. */
+    const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
+    const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
     /* Options against each other, with rk__config_says. NULL = they always fit. */
@@ -208,10 +213,10 @@ typedef struct rk_model_kind {
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
-    /* What the word of model.kind means with loss.kind mse: the same score fitted to ratings, which
-     * rates. NULL = it is this one with every loss. */
-    const struct rk_model_kind *of_ratings;
-} rk_model_kind;
+    /* Does the model know something of a node (users, then items) without train interactions, e.g.
+     * its features? Such nodes are scored like others. NULL = of none. */
+    bool (*knows)(const rk_model_instance *instance, int64_t node);
+};
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
 typedef struct rk_gram_form {
@@ -224,6 +229,7 @@ struct rk_model_instance {
     const rk_model_kind *model;
     const rk_options *options; /* lent */
     rk_model_data data;
+    int64_t n_nodes;   /* rows of tables of nodes: users, items, and what else declare adds to it */
     rk_gram_form gram; /* off; whoever builds programs may switch it on before */
     /* Those that are saved come first, in the order of their declaration. */
     rk_parameter *parameters; /* owned */
@@ -238,8 +244,11 @@ struct rk_model_instance {
 
 /* All models, NULL-terminated, in the order of the choices of model.kind. */
 const rk_model_kind *const *rk__models(void);
-/* The one that the options ask for: of a word with two, by loss.kind. */
-const rk_model_kind *rk__model_of(const rk_options *options);
+static inline const rk_model_kind *rk__model_of(const rk_options *options)
+{
+    const rk_model_kind *kind = rk__models()[options->model.kind];
+    return kind->form ? kind->form(kind, options) : kind;
+}
 
 /* Else it is fitted by phases. */
 static inline bool rk__model_is_by_gradients(const rk_model_kind *model)

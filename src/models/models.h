@@ -25,6 +25,7 @@ extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
+extern const rk_model_kind rk__model_gcn;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where
  * has_weights, "context_weight" [contexts, 1]. */

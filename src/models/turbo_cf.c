@@ -115,7 +115,7 @@ static void phase(const rk_model_instance *instance, rk_program *p, int number, 
     if (is_sparse(o)) {
         rk__assign_named(
             p, "filter.items",
-            rk__row_powers(p, rk__use_graph_rows(p), items, o->model.filter_alpha - 1));
+            rk__row_powers(p, rk__use_graph_rows(p), items, 0, o->model.filter_alpha - 1));
         return;
     }
     const rk_similar_attr attr = {.kind = RK_SIMILAR_WALK,

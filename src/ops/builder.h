@@ -481,9 +481,11 @@ rk_neighbour_lists rk__neighbour_lists(rk_program *p, rk_value items, rk_value v
                                        rk_value mean /* f32 [I, 1] or RK_NONE */,
                                        rk_neighbour_lists_attr attr);
 
-/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of them, 0 of 0. */
+/* f32 [n, 1]: sums of the values of the rows in the range, in double; powers of `plus` more than
+ * them, 0 of 0. */
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range);
-rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power);
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double plus,
+                        double power);
 
 /* The K most similar rows of a side to each query, as lists: items i32 [T*K, 1] (rows), best first
  * as of item_neighbours, then rows 0 of weight 0; weights f32 [T*K, 1]. common f32 [T,n]: of query

@@ -238,7 +238,8 @@ typedef struct rk_rows_attr {
 
 typedef struct rk_row_sums_attr {
     int64_t first, n;
-    double power; /* of the sums */
+    double plus;  /* added to each sum */
+    double power; /* of what that makes */
 } rk_row_sums_attr;
 
 typedef struct rk_topk_attr {

@@ -274,7 +274,7 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
                                  .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
                                  .weight = use_weights(s, p, graph, nodes, state),
                                  .state = state,
-                                 .rows = rk__unique_rows(p, nodes, e->graph.n_nodes)};
+                                 .rows = rk__unique_rows(p, nodes, e->model.n_nodes)};
     if (e->model.model->scores) {
         score(s, p, graph, values, nodes, &batch);
     } else {

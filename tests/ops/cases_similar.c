@@ -288,7 +288,7 @@ static void neighbour_lists(void)
 /* ---- row_sums ---- */
 
 static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has_values,
-                    double power)
+                    double plus, double power)
 {
     ops_random r = {(uint64_t)(rows * 7 + longest)};
     ops_case *c = ops_begin("row_sums of %d rows, values %d", (int)rows, has_values);
@@ -306,6 +306,7 @@ static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has
         }
     }
     for (int64_t i = 0; i < range.n && power != 1; i++) {
+        y[i] += plus;
         y[i] = y[i] == 0 ? 0 : pow(y[i], power);
         size[i] = y[i];
     }
@@ -313,7 +314,7 @@ static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has
                          ops_input(c, RK_I32, capacity, 1, columns),
                          has_values ? ops_input(c, RK_F32, capacity, 1, values) : RK_NONE};
     rk_value sums = power == 1 ? rk__row_sums(ops_program(c), csr, range)
-                               : rk__row_powers(ops_program(c), csr, range, power);
+                               : rk__row_powers(ops_program(c), csr, range, plus, power);
     ops_expect_reals(c, sums, y, size, 1e-6);
     ops_run(c, 1);
 }
@@ -321,14 +322,15 @@ static void sums_of(int64_t rows, int64_t longest, rk_range_attr range, bool has
 static void row_sums(void)
 {
     for (int has_values = 0; has_values < 2; has_values++) {
-        sums_of(1, 3, (rk_range_attr){0, 1}, has_values, 1);
-        sums_of(9, 1, (rk_range_attr){2, 6}, has_values, 1);
-        sums_of(200, 40, (rk_range_attr){0, 200}, has_values, 1);
-        sums_of(150, 400, (rk_range_attr){50, 100}, has_values, 1);
-        sums_of(40, 0, (rk_range_attr){39, 1}, has_values, 1);
+        sums_of(1, 3, (rk_range_attr){0, 1}, has_values, 0, 1);
+        sums_of(9, 1, (rk_range_attr){2, 6}, has_values, 0, 1);
+        sums_of(200, 40, (rk_range_attr){0, 200}, has_values, 0, 1);
+        sums_of(150, 400, (rk_range_attr){50, 100}, has_values, 0, 1);
+        sums_of(40, 0, (rk_range_attr){39, 1}, has_values, 0, 1);
     }
-    sums_of(60, 9, (rk_range_attr){10, 40}, false, -0.4);
-    sums_of(3, 0, (rk_range_attr){0, 3}, false, -0.4);
+    sums_of(60, 9, (rk_range_attr){10, 40}, false, 0, -0.4);
+    sums_of(60, 9, (rk_range_attr){10, 40}, true, 40, -0.5);
+    sums_of(3, 0, (rk_range_attr){0, 3}, false, 0, -0.4);
 }
 
 /* ---- nearest_lists ---- */

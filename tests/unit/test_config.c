@@ -340,7 +340,9 @@ static void every_option_prints_and_loads(void **state)
         char assignment[128];
         const char *value = rows[i].type == RK_TYPE_BOOL     ? "false"
                             : rows[i].type == RK_TYPE_INTS   ? "[7, 9]"
-                            : rows[i].type == RK_TYPE_REALS  ? "[0.5, -1e-3, 0.5]"
+                            : rows[i].type == RK_TYPE_REALS  ? rows[i].minimum[0] == '-'
+                                                                   ? "[0.5, -1e-3, 0.5]"
+                                                                   : "[0.5, 0, 0.5]"
                             : rows[i].type == RK_TYPE_PATHS  ? "[one, \"the other: one\", /a/third]"
                             : rows[i].type == RK_TYPE_CHOICE ? rk__choice_next(rows[i].minimum)
                             : rows[i].type == RK_TYPE_INT    ? rows[i].maximum

@@ -346,6 +346,7 @@ void rk__cpu_row_sums(const rk_call *call)
         for (int64_t e = offsets[r]; values && e < offsets[r + 1]; e++) {
             sum += (double)values[e];
         }
+        sum += a->plus;
         y[r] = (float)(a->power == 1 ? sum : sum == 0 ? 0 : pow(sum, a->power));
     }
 }

@@ -81,13 +81,14 @@ rk_status rk__shape_neighbour_lists(const rk_program *p, const rk_node *node, rk
 
 rk_value rk__row_sums(rk_program *p, rk_csr_values rows, rk_range_attr range)
 {
-    return rk__row_powers(p, rows, range, 1);
+    return rk__row_powers(p, rows, range, 0, 1);
 }
 
-rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double power)
+rk_value rk__row_powers(rk_program *p, rk_csr_values rows, rk_range_attr range, double plus,
+                        double power)
 {
     rk_node node = RK_NODE(RK_OP_ROW_SUMS, rows.offsets, rows.columns, rows.values);
-    node.attr.row_sums = (rk_row_sums_attr){range.first, range.n, power};
+    node.attr.row_sums = (rk_row_sums_attr){range.first, range.n, plus, power};
     return rk__append_value(p, node);
 }
 

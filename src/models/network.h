@@ -1,0 +1,100 @@
+/*
+ * Graph networks: what gcn, gat, rgcn and their like have in common. Such a model is an encoder, in
+ * a file of its own, times a scorer (model.scorer), times a loss.
+ *
+ * A network makes a vector of every node. It begins with what is known of the node,
+ *   x_0 = its embedding (model.ids) + the map of its features (model.features),
+ * and goes through model.layers layers, k = 0, 1, ... The encoder says what a layer gathers; behind
+ * all of them but the last come batch normalisation, the activation and dropout. The last one's
+ * result has model.dim columns, if the encoder does not say otherwise.
+ *
+ * Nodes without train interactions have no embedding of their own: theirs was never trained, and
+ * counts as zeros. If they have features or an edge of model.relations they are scored like others
+ * (rk_model_kind.knows).
+ *
+ * What scores are made of:
+ *   dot      the loss reads the vectors (encode), and scores are their products
+ *   cosine   the same of vectors of unit length
+ *   biased   <x_u, x_i> + b_u + b_i, with loss.kind mse also + the mean rating (scores)
+ *   fm       the factorisation machine of fm.c over the vectors and the fields of rows (scores)
+ * finish encodes once more, without dropout, and keeps the table "final" that scoring reads.
+ */
+#ifndef RK_MODELS_NETWORK_H
+#define RK_MODELS_NETWORK_H
+
+#include "models/models.h"
+
+/* What a layer works on. */
+typedef struct rk_layer_values {
+    rk_value x;         /* f32 [n_nodes, in] */
+    rk_value relations; /* f32 [relations, in]: vectors of relations, of encoders that have some */
+    rk_value edges;     /* f32 [edges of the block, 1]: what they count in this step; or RK_NONE */
+    rk_value state;     /* of the step; RK_NONE: nobody is training */
+} rk_layer_values;
+
+/* An encoder. Tensors are named by rk__layer_name, "layer1.weight" ..., and declared with the roles
+ * in the order that rk__model_add wants: what is trained first, constants afterwards. */
+struct rk_network {
+    /* Options against each other, with rk__config_says; options against the data. NULL = they fit.
+     */
+    rk_status (*check)(const rk_config *config);
+    rk_status (*check_data)(const rk_options *options, const rk_model_data *data);
+    /* The trained tensors of layer k, from `in` columns to `out`. */
+    rk_status (*declare_layer)(rk_model_instance *m, int k, int64_t in, int64_t out);
+    /* Trained tensors beside those of layers; blocks and other constants. NULL = none. */
+    rk_status (*declare_trained)(rk_model_instance *m);
+    rk_status (*declare_constants)(rk_model_instance *m);
+    /* What is there before the first layer beside x, e.g. relations. NULL = nothing. */
+    void (*begin)(const rk_model_instance *m, rk_program *p, rk_layer_values *v);
+    /* [n_nodes, out] of layer k; may replace v->relations. Its activation is not its own affair. */
+    rk_value (*layer)(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v);
+    /* Somebody known by a list of items: layer k for a tile of them, [T, out]. x: what goes into it
+     * of them, [T, in]; items: the table that fold_table made of what goes into it of all nodes.
+     * Both NULL = the encoder cannot. */
+    rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
+    rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
+                           rk_value x, rk_value items);
+    const rk_model_kind *pairs, *ratings; /* the forms with scores, see rk__network_form */
+};
+
+/* ---- of use to encoders ---- */
+
+/* Columns that go into layer k, and, k = model.layers, that the last one gives. */
+int64_t rk__layer_width(const rk_options *options, int k);
+/* "layerK.NAME", K from 1 on. */
+void rk__layer_name(char out[RK_NAME_LENGTH], int k, const char *name);
+/* That tensor in a program; RK_NONE if there is none. */
+rk_value rk__use_layer(rk_program *p, int k, const char *name);
+/* A trained matrix of layer k, xavier uniform; a row [1, cols] of the same number. */
+rk_status rk__declare_layer_matrix(rk_model_instance *m, int k, const char *name, int64_t rows,
+                                   int64_t cols);
+rk_status rk__declare_layer_row(rk_model_instance *m, int k, const char *name, int64_t cols,
+                                double value);
+
+/* The vectors of all nodes, [n_nodes, w], as the encoder makes them. */
+rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value state);
+/* x_0, [n_nodes, w]. */
+rk_value rk__network_input(const rk_model_instance *m, rk_program *p);
+
+/* ---- members of the kinds ---- */
+
+const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *options);
+rk_status rk__network_check(const rk_config *config);
+rk_status rk__network_check_data(const rk_options *options, const rk_model_data *data);
+rk_status rk__network_declare(rk_model_instance *m);
+rk_encoded rk__network_encode(const rk_model_instance *m, rk_program *p, rk_graph_values graph,
+                              const rk_value *values, rk_value state);
+void rk__network_finish(const rk_model_instance *m, rk_program *p);
+/* Of encoders with fold_layer: what the encoder makes of a node with these items as neighbours, who
+ * change none of the items' vectors. */
+rk_value rk__network_fold_in(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
+
+/* The kinds rk__model_ID and its forms, of `static const struct rk_network ID_network`. */
+#define RK_NETWORK_COMMON(NAME, HELP, NETWORK)                                                     \
+    .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
+    .check = rk__network_check, .check_data = rk__network_check_data,                              \
+    .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
+    .score = rk__score_embeddings, .similar = rk__similar_embeddings, .embeddings = "final",       \
+    .scores_by_dot = true, .has_layers = true
+
+#endif
