@@ -7,7 +7,7 @@
  * input, an answer is a line of JSON on standard output. Before the first command the facts
  * of the run are printed.
  *
- *   dump DIR STEPS    the split, the initial weights and the triplets of the first steps as raw
+ *   dump DIR STEPS    the split, the initial parameters and the triplets of the first steps as raw
  *                     arrays, so that another program can train on just the same
  *   check STEPS       the loss of each of the next steps
  *   train STEPS       seconds
@@ -140,18 +140,30 @@ static rk_status write_lists(const char *folder, const char *part, const rk_list
     return write_array(folder, name, lists->items, lists->offsets[lists->n_rows] * 4);
 }
 
-static rk_status write_weights(worker *w, const char *folder)
+static rk_status write_parameter(worker *w, const char *folder, const rk_parameter *p,
+                                 const char *name)
 {
     const rk_engine *e = &w->engine;
-    const rk_parameter *p = &e->model.parameters[0];
+    char file[RK_NAME_LENGTH + 8];
     float *host = NULL;
+    snprintf(file, sizeof file, "%s.f32", name);
     RK_TRY(rk__alloc(&host, p->rows * p->cols, sizeof *host, "the weights"));
     rk_status status = e->device->read(e->context, p->stored, 0, p->rows, host);
     if (status == RK_OK) {
-        status = write_array(folder, "weights.f32", host, p->rows * p->cols * 4);
+        status = write_array(folder, file, host, p->rows * p->cols * 4);
     }
     rk__free(host);
     return status;
+}
+
+/* The first parameter, all that many models have, is there as `weights`, too. */
+static rk_status write_parameters(worker *w, const char *folder)
+{
+    const rk_model_instance *m = &w->engine.model;
+    for (int i = 0; i < m->n_parameters; i++) {
+        RK_TRY(write_parameter(w, folder, &m->parameters[i], m->parameters[i].name));
+    }
+    return write_parameter(w, folder, &m->parameters[0], "weights");
 }
 
 /* i32 [steps, 3, batch]: users, positives, negatives; items as nodes. The draws are pure functions
@@ -179,15 +191,14 @@ static rk_status write_triplets(const rk_step *s, const char *folder, int64_t st
 static rk_status dump(worker *w, const char *folder, int64_t steps)
 {
     const rk_step *s = &w->step;
-    if (s->engine->model.n_parameters != 1 || s->sample.n_candidates != 1 ||
-        w->dataset->stats.valid != 0) {
-        RK_FAIL(RK_ERR_CONFIG, "the other arms know one table of embeddings, one negative and no "
-                               "valid part (split.valid=0)");
+    if (s->sample.n_candidates != 1 || w->dataset->stats.valid != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the other arms know one negative and no valid part (split.valid=0)");
     }
     RK_TRY(rk__folder_create(folder));
     RK_TRY(write_lists(folder, "train", &w->dataset->parts[RK_TRAIN]));
     RK_TRY(write_lists(folder, "test", &w->dataset->parts[RK_TEST]));
-    RK_TRY(write_weights(w, folder));
+    RK_TRY(write_parameters(w, folder));
     RK_TRY(write_triplets(s, folder, steps));
     return say_seconds(w, 0);
 }

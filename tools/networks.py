@@ -6,6 +6,7 @@ import torch
 
 USERS, ITEMS, LONELY_USER, LONELY_ITEM = 11, 9, 4, 6
 DIM = 4
+SEED, PURPOSE_DROPOUT = 77, 19
 
 
 class World:
@@ -19,6 +20,7 @@ class World:
         self.has[0, 0] = True
         self.edges = np.argwhere(self.has)
         self.values = r.randint(1, 6, (USERS, ITEMS)).astype(np.float64)
+        self.field = r.randint(-1, 3, (USERS, ITEMS))  # -1: none
         self.adjacency = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
         self.adjacency[:USERS, USERS:] = torch.tensor(self.has)
         self.adjacency += self.adjacency.T.clone()
@@ -29,6 +31,8 @@ class World:
         out = {"rows": np.array(rows)}
         if case.has_values:
             out["values"] = np.array([[self.values[u, i]] for u, i, _ in rows])
+        if case.has_field:
+            out["field"] = np.array([[self.field[u, i]] for u, i, _ in rows])
         return out | {f"file.{name}": table for name, table in case.files.items()}
 
 
@@ -39,6 +43,7 @@ class Case:
     model: object  # (options, world, tensors, step) -> scores of pairs, rows for the L2 term
     scale: float = 0.4
     has_values: bool = False
+    has_field: bool = False
     has_scores: bool = True
     files: dict = field(default_factory=dict)
     world: World = field(default_factory=World)
@@ -66,7 +71,20 @@ def neumf(o, w, t, step):
     return scores, torch.cat([p, q], 1)
 
 
-def cases():
+def fm(o, w, t, step):
+    """Without a row at hand the field is empty, which is row 0 of its table."""
+    v, c = t["embedding"], t["context"]
+
+    def scores(u, i, _, positives):
+        row = torch.tensor(w.field)[u, positives] + 1 if positives is not None else 0 * u
+        fields = torch.stack([v[u], v[USERS + i], c[row]])
+        pairs = (fields.sum(0) ** 2 - (fields ** 2).sum(0)).sum(1) / 2
+        linear = t["weight"][u] + t["weight"][USERS + i] + t["context_weight"][row] + t["bias"]
+        return pairs + linear[:, 0]
+    return scores, v
+
+
+def pair_cases():
     n = USERS + ITEMS
     return {
         "svd": Case({"model.kind": "svd", "model.dim": DIM, "loss.kind": "mse",
@@ -78,4 +96,142 @@ def cases():
                        "mlp.layer1": (6, 2 * DIM), "mlp.bias1": (1, 6), "mlp.layer2": (3, 6),
                        "mlp.bias2": (1, 3), "mlp.output": (1, 3), "mlp.output_bias": (1, 1)},
                       neumf),
+        "fm": Case({"data.fields": "[{name: mood, column: mood}]", "model.kind": "fm",
+                    "model.dim": DIM, "loss.kind": "bce", "sampling.per_positive": 2},
+                   {"embedding": (n, DIM), "weight": (n, 1), "context": (4, DIM),
+                    "context_weight": (4, 1), "bias": (1, 1)}, fm, has_field=True),
     }
+
+
+# ---- layers of graph networks ----
+
+
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
+               "elu": torch.nn.functional.elu, "none": lambda x: x,
+               "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.01)}
+
+
+def philox(c, k):
+    """Philox4x32-10 (Salmon et al. 2011): four words."""
+    mask = 0xFFFFFFFF
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
+        k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
+    return c
+
+
+def splitmix(z):
+    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
+    mask = 2**64 - 1
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+    return z ^ z >> 31
+
+
+def dropout(x, ratio, layer, step):
+    """The elements that step and layer drop; step None: nobody is training."""
+    if step is None or not ratio:
+        return x
+    high, low = philox([0, layer | PURPOSE_DROPOUT << 20, step, 0], [SEED, 0])[:2]
+    key, rows = high << 32 | low, x.shape[1]
+    kept = [splitmix((key + element) % 2**64) >> 32 >= int(ratio * 2**32)
+            for element in range(x.numel())]
+    return x * torch.tensor(kept).reshape(-1, rows) / (1 - ratio)
+
+
+def gathering(o, adjacency):
+    """What a layer of gcn multiplies x with."""
+    a = adjacency
+    if o.get("model.self", "loop") == "loop":
+        a = a + torch.eye(len(a), dtype=a.dtype)
+    degree = a.sum(1)
+    kind = o.get("model.edges", "symmetric")
+    power = torch.where(degree > 0, degree.clamp(min=1) ** (-1 if kind == "mean" else -0.5), 0.0)
+    if kind == "symmetric":
+        return power[:, None] * a * power
+    return power[:, None] * a if kind == "mean" else a
+
+
+def gcn_layer(o, w, t, k, x):
+    name = f"layer{k}."
+    y = gathering(o, w.adjacency) @ x
+    if o.get("model.maps") == "false":
+        y = y + x if o.get("model.self") == "weight" else y
+    else:
+        y = y @ t[name + "weight"]
+        y = y + x @ t[name + "self"] if o.get("model.self") == "weight" else y
+    return y + t[name + "bias"]
+
+
+def pyg_gcn(o, w, t, k, x):
+    """The same by PyTorch Geometric, or None where it has no such layer."""
+    from torch_geometric.nn import GCNConv, SAGEConv
+    edges, name = w.adjacency.nonzero().T.flip(0), f"layer{k}."
+    width = t[name + "bias"].shape[1]
+    if o.get("model.maps") == "false":
+        return None
+    if o.get("model.self", "loop") == "loop":
+        layer = GCNConv(x.shape[1], width).double()
+        values = {"lin.weight": t[name + "weight"].T, "bias": t[name + "bias"][0]}
+    else:
+        layer = SAGEConv(x.shape[1], width, aggr=o["model.edges"]).double()
+        values = {"lin_l.weight": t[name + "weight"].T, "lin_l.bias": t[name + "bias"][0],
+                  "lin_r.weight": t[name + "self"].T}
+    layer.load_state_dict({key: value.detach() for key, value in values.items()})
+    return layer(x.detach(), edges)
+
+
+LAYERS = {"gcn": (gcn_layer, pyg_gcn)}
+
+
+def network(o, w, t, step):
+    layer, pyg = LAYERS[o["model.kind"]]
+    x = ego = t["embedding"]
+    for k in range(1, o["model.layers"] + 1):
+        y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
+        assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
+        x = y
+        if k < o["model.layers"]:
+            x = ACTIVATIONS[o.get("model.activation", "relu")](x)
+            x = dropout(x, o.get("model.dropout", 0), k - 1, step)
+    if o.get("model.scorer") == "cosine":
+        x = torch.nn.functional.normalize(x, dim=1)
+
+    def scores(u, i, *_):
+        return (x[u] * x[USERS + i]).sum(1)
+    return scores, ego
+
+
+def layer_shapes(widths, *, own):
+    out = {"embedding": (USERS + ITEMS, widths[0])}
+    for k, (a, b) in enumerate(zip(widths, widths[1:]), 1):
+        out |= {f"layer{k}.weight": (a, b)} | ({f"layer{k}.self": (a, b)} if own else {})
+        out[f"layer{k}.bias"] = (1, b)
+    return out
+
+
+def gcn_cases():
+    common = {"model.kind": "gcn", "model.dim": DIM, "model.layers": 2}
+    return {
+        "gcn": Case(common, layer_shapes([DIM] * 3, own=False), network),
+        "gcn_mean": Case(common | {"model.edges": "mean", "model.self": "weight",
+                                   "model.widths": [6, 5], "model.activation": "elu",
+                                   "model.scorer": "cosine", "loss.kind": "hinge",
+                                   "loss.margin": 0.3, "sampling.per_positive": 2},
+                         layer_shapes([6, 5, DIM], own=True), network),
+        "gcn_sum": Case(common | {"model.edges": "sum", "model.self": "weight",
+                                  "model.activation": "tanh", "train.learning_rate": 0.1},
+                        layer_shapes([DIM] * 3, own=True), network, scale=0.2),
+        "gcn_plain": Case(common | {"model.layers": 3, "model.maps": "false",
+                                    "model.activation": "none"},
+                          {"embedding": (USERS + ITEMS, DIM)}
+                          | {f"layer{k}.bias": (1, DIM) for k in (1, 2, 3)}, network),
+        "gcn_dropout": Case(common | {"model.dropout": 0.4, "train.optimizer": "adam",
+                                      "train.learning_rate": 0.01},
+                            layer_shapes([DIM] * 3, own=False), network),
+    }
+
+
+def cases():
+    return pair_cases() | gcn_cases()

@@ -200,6 +200,19 @@ void rk__print_float(char out[32], float value)
     }
 }
 
+bool rk__next_name(const char **inout_at, const char **out_name, size_t *out_length)
+{
+    const char *at = *inout_at + strspn(*inout_at, " ,");
+    size_t length = strcspn(at, ",");
+    *inout_at = at + length;
+    while (length > 0 && at[length - 1] == ' ') {
+        length--;
+    }
+    *out_name = at;
+    *out_length = length;
+    return length > 0;
+}
+
 void rk__print_fixed(char out[32], double value, int digits)
 {
     if (!isfinite(value)) {

@@ -24,6 +24,10 @@ rk_parse rk__parse_real(const char *text, size_t length, double *out);
 /* The same with a comma in place of the point ("4,5"); "4.5" is no number then. */
 rk_parse rk__parse_real_comma(const char *text, size_t length, double *out);
 
+/* The next of names with commas between, without the blanks around it, and *inout_at behind it;
+ * empty ones are passed over. False: there is none left. */
+bool rk__next_name(const char **inout_at, const char **out_name, size_t *out_length);
+
 /* Decimal digits; for texts of many numbers, so without printf. Returns how many bytes, without the
  * final zero byte. */
 int rk__print_int(char out[24], int64_t value);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/parse.h"
 
 /* ---- which fields ---- */
 
@@ -38,7 +39,8 @@ static rk_status fail_unknown(const rk_options *o, const char *name, size_t leng
 
 rk_status rk__contexts_choose(const rk_options *o, bool *chosen, int *out_n)
 {
-    const char *at = o->model.fields;
+    const char *at = o->model.fields, *name = NULL;
+    size_t length = 0;
     const bool is_all = at[0] == '\0';
     *out_n = 0;
     for (int64_t f = 0; f < o->n_fields; f++) {
@@ -48,25 +50,16 @@ rk_status rk__contexts_choose(const rk_options *o, bool *chosen, int *out_n)
     if (strcmp(at, "none") == 0 && find_field(o, at, strlen(at)) < 0) {
         return RK_OK;
     }
-    while (*at != '\0') {
-        at += strspn(at, " ,");
-        size_t length = strcspn(at, ",");
-        const char *next = at + length;
-        while (length > 0 && at[length - 1] == ' ') {
-            length--;
+    while (rk__next_name(&at, &name, &length)) {
+        const int64_t f = find_field(o, name, length);
+        if (f < 0) {
+            return fail_unknown(o, name, length);
         }
-        if (length > 0) {
-            const int64_t f = find_field(o, at, length);
-            if (f < 0) {
-                return fail_unknown(o, at, length);
-            }
-            if (chosen[f]) {
-                RK_FAIL(RK_ERR_CONFIG, "model.fields names '%s' twice", o->fields[f].name);
-            }
-            *out_n += 1;
-            chosen[f] = true;
+        if (chosen[f]) {
+            RK_FAIL(RK_ERR_CONFIG, "model.fields names '%s' twice", o->fields[f].name);
         }
-        at = next;
+        *out_n += 1;
+        chosen[f] = true;
     }
     return RK_OK;
 }

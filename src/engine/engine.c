@@ -93,11 +93,12 @@ static rk_status init_on_device(rk_engine *e, const rk_parameter *p, int number)
 {
     rk_device_init how = {
         .kind = p->init, .number = number, .seed = (uint64_t)e->options->run.seed};
-    for (int block = 0; block < 2; block++) {
-        how.first_row = how.end_row;
-        how.end_row = p->block_end[block];
+    for (int block = 0; block < RK_BLOCKS; block++) {
+        rk__parameter_block(p, block, &how.first_row, &how.end_row);
         how.scale = rk__parameter_scale(p, block);
-        RK_TRY(e->device->init(e->context, p->stored, &how));
+        if (how.end_row > how.first_row) {
+            RK_TRY(e->device->init(e->context, p->stored, &how));
+        }
     }
     return RK_OK;
 }

@@ -252,14 +252,16 @@ static rk_value similar(const rk_model_instance *m, rk_program *p, const rk_tile
     return rk__similar_rows(m, p, tile, item_nodes, embedding);
 }
 
-static const rk_model_kind *form(const rk_model_kind *self, const rk_options *o)
+/* With squared distances the same score is fitted to ratings. */
+static const rk_model_kind *form(const rk_model_kind *self, const rk_options *options)
 {
-    return o->loss.kind == RK_LOSS_MSE ? &rk__model_fm_ratings : self;
+    return options->loss.kind == RK_LOSS_MSE ? &rk__model_fm_ratings : self;
 }
 
 const rk_model_kind rk__model_fm = {
     .name = "fm",
     .help = "factorisation machine over user, item and fields of rows (Rendle 2010)",
+    .form = form,
     .check = rk__fm_check_fields,
     .declare = declare,
     .scores = scores,
@@ -271,5 +273,4 @@ const rk_model_kind rk__model_fm = {
     .score = score,
     .scores_by_dot = true,
     .reads_fields = true,
-    .form = form,
 };

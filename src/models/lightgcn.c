@@ -2,11 +2,13 @@
  * LightGCN (He, Deng, Wang, Li, Zhang, Wang: LightGCN: simplifying and powering graph convolution
  * network for recommendation, SIGIR 2020): x_k = D^-1/2 A D^-1/2 x_(k-1), final = sum_k w_k x_k.
  *
- * The weights w_k are fixed, or parameters like the embeddings. For graphs with a small side there
+ * The weights w_k are fixed, or parameters like the embeddings. A is that of the interactions, or
+ * with model.relations of them and further relations (propagation.c). For graphs with a small side there
  * is another form of the same mathematics: lightgcn_gram.c.
  */
 #include <math.h>
 
+#include "graph/joined.h"
 #include "models/models.h"
 
 void rk__lightgcn_weights(const rk_options *options, float w[RK_MAX_LAYERS])
@@ -38,7 +40,8 @@ static bool is_learned(const rk_options *o)
 /* Weights that are trained are no constants of a program; noise on layers needs the layers. */
 static bool has_gram_form(const rk_options *o)
 {
-    return o->model.layers > 0 && !is_learned(o) && o->loss.contrast == RK_CONTRAST_NONE;
+    return o->model.layers > 0 && !is_learned(o) && o->loss.contrast == RK_CONTRAST_NONE &&
+           !rk__is_joined(o);
 }
 
 static rk_status check(const rk_config *config)
@@ -64,7 +67,7 @@ static rk_status check(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: views need fixed weights of layers",
                 rk__config_says(config, "loss.contrast").text, weights.text);
     }
-    return RK_OK;
+    return rk__joined_check(config);
 }
 
 /* Does any layer behind layer 0 count? What a new user is made of. */
@@ -108,10 +111,17 @@ static rk_status declare(rk_model_instance *instance)
                             .init = RK_INIT_CONSTANT,
                             .init_sd = is_free ? 1.0 / (double)(o->model.layers + 1) : 0,
                             .block_end = {1, 1}};
-    RK_TRY(rk__declare_factors(instance, "embedding"));
-    RK_TRY(is_learned(o) ? rk__model_add(instance, weights) : RK_OK);
-    RK_TRY(rk__declare_table(instance, "final"));
-    return has_fold_table(o) ? rk__declare_table(instance, "fold") : RK_OK;
+    rk_joined joined = {0};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__join_relations(instance, &joined));
+    RK_TRY_GOTO(done, rk__declare_factors(instance, "embedding"));
+    RK_TRY_GOTO(done, is_learned(o) ? rk__model_add(instance, weights) : RK_OK);
+    RK_TRY_GOTO(done, rk__declare_table(instance, "final"));
+    RK_TRY_GOTO(done, has_fold_table(o) ? rk__declare_table(instance, "fold") : RK_OK);
+    status = rk__declare_joined(instance, &joined);
+done:
+    rk__joined_free(&joined);
+    return status;
 }
 
 rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *weights, int n)
@@ -175,6 +185,7 @@ static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_gr
                          const rk_value *values, rk_value state)
 {
     rk_encoded out = {RK_NONE, values[0], {RK_NONE, RK_NONE}};
+    graph = rk__joined_or(instance, p, graph);
     if (state != RK_NONE && instance->options->loss.contrast != RK_CONTRAST_NONE) {
         rk__lightgcn_views(instance, p, graph, values, state, &out);
     } else {
@@ -219,7 +230,7 @@ static rk_value fold_table(const rk_model_instance *instance, rk_program *p, rk_
 static void finish(const rk_model_instance *instance, rk_program *p)
 {
     const rk_options *o = instance->options;
-    const rk_graph_values graph = rk__use_graph(p);
+    const rk_graph_values graph = rk__joined_or(instance, p, rk__use_graph(p));
     rk_value layers[RK_MAX_LAYERS], weights = RK_NONE;
     propagate(o, p, graph, rk__use_named(p, "embedding"), layers);
     if (is_learned(o)) {

@@ -34,6 +34,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
@@ -302,9 +303,8 @@ rk_csr_values rk__use_graph_rows(rk_program *p)
 
 rk_status rk__declare_table(rk_model_instance *instance, const char *name)
 {
-    rk_parameter p = {.role = RK_TABLE,
-                      .rows = instance->data.n_users + instance->data.n_items,
-                      .cols = instance->options->model.dim};
+    rk_parameter p = {
+        .role = RK_TABLE, .rows = instance->n_nodes, .cols = instance->options->model.dim};
     snprintf(p.name, sizeof p.name, "%s", name);
     return rk__model_add(instance, p);
 }
@@ -348,33 +348,45 @@ rk_value rk__fold_by_sum(const rk_model_instance *instance, rk_program *p, const
 rk_status rk__declare_factors(rk_model_instance *instance, const char *name)
 {
     const rk_options *o = instance->options;
-    const int64_t n_users = instance->data.n_users, n_nodes = n_users + instance->data.n_items;
-    rk_parameter p = {.rows = n_nodes,
+    const int64_t n_users = instance->data.n_users;
+    rk_parameter p = {.rows = instance->n_nodes,
                       .cols = o->model.dim,
                       .init = o->model.init,
                       .init_sd = o->model.init_sd,
-                      .block_end = {n_users, n_nodes}};
+                      .block_end = {n_users, n_users + instance->data.n_items, instance->n_nodes}};
     snprintf(p.name, sizeof p.name, "%s", name);
     return rk__model_add(instance, p);
 }
 
 /* ---- initial values ---- */
 
+void rk__parameter_block(const rk_parameter *parameter, int block, int64_t *out_first,
+                         int64_t *out_end)
+{
+    *out_end = 0;
+    for (int b = 0; b <= block; b++) {
+        const int64_t end = parameter->block_end[b];
+        *out_first = *out_end;
+        *out_end = end > *out_end ? end : *out_end;
+    }
+}
+
 double rk__parameter_scale(const rk_parameter *parameter, int block)
 {
-    int64_t first_row = block == 0 ? 0 : parameter->block_end[block - 1];
-    int64_t rows = parameter->block_end[block] - first_row;
+    int64_t first = 0, end = 0;
+    rk__parameter_block(parameter, block, &first, &end);
     /* Glorot & Bengio 2010: variance 2 / (fan in + fan out) */
-    return parameter->init == RK_INIT_XAVIER ? sqrt(6.0 / (double)(rows + parameter->cols))
+    return parameter->init == RK_INIT_XAVIER ? sqrt(6.0 / (double)(end - first + parameter->cols))
                                              : parameter->init_sd;
 }
 
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out)
 {
-    int64_t first_row = 0;
-    for (int b = 0; b < 2; b++) {
-        int64_t first = first_row * parameter->cols;
-        int64_t last = parameter->block_end[b] * parameter->cols;
+    for (int b = 0; b < RK_BLOCKS; b++) {
+        int64_t first = 0, last = 0;
+        rk__parameter_block(parameter, b, &first, &last);
+        first *= parameter->cols;
+        last *= parameter->cols;
         double scale = rk__parameter_scale(parameter, b);
 #pragma omp parallel for schedule(static)
         for (int64_t group = first / 4; group < (last + 3) / 4; group++) {
@@ -387,7 +399,6 @@ void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed
                 }
             }
         }
-        first_row = parameter->block_end[b];
     }
 }
 

@@ -40,6 +40,9 @@ typedef enum rk_rows_of {
     RK_ROWS_CONTEXTS /* of data/contexts.h */
 } rk_rows_of;
 
+/* The most blocks of rows that are drawn apart: users, items, nodes of other types. */
+enum { RK_BLOCKS = 3 };
+
 /* A tensor to declare. A trained one is drawn block by block (a block of rows has its own fan-in,
  * e.g. users and items for xavier). */
 typedef struct rk_parameter {
@@ -50,7 +53,8 @@ typedef struct rk_parameter {
     rk_rows_of of;        /* of tables of users and items, users first, OTHER */
     int init;             /* RK_INIT_*; of RK_TRAINED */
     double init_sd;       /* of RK_INIT_CONSTANT the value itself */
-    int64_t block_end[2]; /* rows [0, block_end[0]), [block_end[0], block_end[1]) */
+    /* Block b has the rows from the end of the one before to block_end[b]; 0 = there is none. */
+    int64_t block_end[RK_BLOCKS];
     void *constant;       /* of RK_CONSTANT: rows x cols; owned */
     int32_t stored;       /* number in the store, set by rk__model_declare */
 } rk_parameter;
@@ -294,7 +298,10 @@ rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *nam
 /* The number of epochs that a run of these options trains. */
 int64_t rk__model_epochs(const rk_options *options);
 
-/* What the unit draws of a block (0 or 1) are multiplied with. */
+/* The rows of a block, [*out_first, *out_end). */
+void rk__parameter_block(const rk_parameter *parameter, int block, int64_t *out_first,
+                         int64_t *out_end);
+/* What the unit draws of a block are multiplied with. */
 double rk__parameter_scale(const rk_parameter *parameter, int block);
 
 /* Initial values, float [rows, cols]: pure functions of (seed, parameter number, element). */

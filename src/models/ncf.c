@@ -73,8 +73,7 @@ static rk_status declare_layers(rk_model_instance *m)
     return declare_bias(m, "mlp.output_bias", 1);
 }
 
-/* 1 at users and 0 at items, and the other way round. */
-static rk_status declare_side(rk_model_instance *m, const char *name, bool of_users)
+rk_status rk__declare_side(rk_model_instance *m, const char *name, bool of_users)
 {
     const int64_t n_users = m->data.n_users, n = n_users + m->data.n_items;
     rk_parameter p = {.rows = n, .cols = 1, .role = RK_CONSTANT};
@@ -106,8 +105,8 @@ static rk_status declare(rk_model_instance *m)
     }
     RK_TRY(has_layers(o) ? declare_layers(m) : RK_OK);
     RK_TRY(rk__model_add(m, final));
-    RK_TRY(declare_side(m, "is_user", true));
-    return declare_side(m, "is_item", false);
+    RK_TRY(rk__declare_side(m, "is_user", true));
+    return rk__declare_side(m, "is_item", false);
 }
 
 /* ---- the network ---- */

@@ -32,6 +32,17 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
+/* A rectangular block: R rows of edges to C columns, and its transpose. All of them stored. */
+typedef struct rk_block_values {
+    rk_value offsets;      /* i64 [R+1, 1] */
+    rk_value columns;      /* i32 [E, 1] */
+    rk_value weights;      /* f32 [E, 1], or RK_NONE: all are 1 */
+    rk_value types;        /* i32 [E, 1], or RK_NONE */
+    rk_value back_offsets; /* i64 [C+1, 1] */
+    rk_value back_columns; /* i32 [E, 1]: rows of the block */
+    rk_value back_edges;   /* i32 [E, 1]: the number of each edge in the forward order */
+} rk_block_values;
+
 /* What sampling reads besides the graph. */
 typedef struct rk_sample_values {
     rk_value state;
@@ -166,6 +177,21 @@ rk_value rk__reshape(rk_program *p, rk_value x, int64_t cols);
  * and layer (Srivastava et al., JMLR 2014). A ratio of 0 and a state of RK_NONE, which is nobody
  * training, leave x as it is. */
 rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr attr);
+
+/* Batch normalisation (Ioffe, Szegedy: ICML 2015) by the mean and the variance of all rows, in
+ * training and afterwards alike, so that there is no state beside the parameters:
+ *   y[r,c] = gain[c] * (x[r,c] - mean[c]) / sqrt(variance[c] + 1e-5) + shift[c].
+ * x [N,d], gain and shift [1,d] -> [N,d]. */
+rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_value shift);
+
+/* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
+ * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
+ *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
+ *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
+ * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
+ * block's own weights and types are not looked at. */
+rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
+                         rk_value state, rk_edge_attend_attr attr);
 
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
@@ -386,7 +412,7 @@ rk_value rk__score_columns(rk_program *p, rk_value queries, rk_csr_values rows, 
 rk_value rk__score_columns_at(rk_program *p, rk_value queries, rk_csr_values rows, rk_value factor,
                               rk_value count, rk_rows_attr at);
 
-/* a / b, 0 where b is 0: [T,n], [T,n] -> [T,n]. */
+/* a / b, 0 where b is 0: [n,d], [n,d] -> [n,d]. */
 rk_value rk__ratio(rk_program *p, rk_value a, rk_value b);
 
 /* scores[t,i] + (weight of i in list t) * (alpha + beta * factor[i]), in place on scores (which

@@ -118,6 +118,15 @@ typedef struct rk_dropout_attr {
     int32_t layer; /* so that no two dropouts share draws; below 2^20 */
 } rk_dropout_attr;
 
+/* Attention over the edges of a block, with heads of equal width side by side. */
+typedef struct rk_edge_attend_attr {
+    int32_t heads;
+    float slope;    /* of the leaky relu below 0; at least 0 */
+    double dropout; /* share of the weights that become 0 in training, below 1; each edge and head
+                     * is drawn for itself */
+    int32_t layer;  /* shares no draws with other layers, and with rk_dropout_attr's neither */
+} rk_edge_attend_attr;
+
 typedef struct rk_slots_attr {
     int64_t batch;
     bool of_items; /* else of users */
@@ -364,6 +373,7 @@ typedef union rk_attr {
     rk_activate_attr activate; /* activate, activate_grad */
     rk_columns_attr columns;   /* take_columns, place_columns */
     rk_dropout_attr dropout;
+    rk_edge_attend_attr edge_attend; /* edge_attend, edge_attend_grad */
     rk_slots_attr slots;         /* gather_slots, sum_slots */
     int64_t cols;                /* reshape */
     int64_t times;               /* repeat_rows, sum_groups */

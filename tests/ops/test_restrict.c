@@ -234,6 +234,18 @@ static rk_value mean_of_neighbours(fixture *f, rk_value x)
     return rk__aggregate(p, b, rk__aggregate(p, b, x, in, copy), in, copy);
 }
 
+/* Attention over the graph's edges, both ways: its edges are of the table's own columns. */
+static rk_value attention(fixture *f, rk_value x)
+{
+    rk_program *p = &f->program;
+    const rk_block_values block = {
+        f->values.offsets, f->values.columns,        RK_NONE, RK_NONE, f->values.offsets,
+        f->values.columns, rk__use(p, f->back_edges)};
+    const rk_edge_attend_attr attr = {.heads = 3, .slope = 0.2f, .dropout = 0.5, .layer = 1};
+    return rk__edge_attend(p, block, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
+                           rk__use(p, f->state), attr);
+}
+
 static rk_value parameter(fixture *f, rk_value x)
 {
     (void)f;
@@ -254,6 +266,7 @@ static void tables_are_computed_at_the_rows_that_are_read(void **state)
     check(network, "unique_rows combine_rows gemm activate dropout multiply scale_columns "
                    "take_columns take_columns join_columns place_columns combine");
     check(mean_of_neighbours, "unique_rows block_degrees aggregate aggregate");
+    check(attention, "unique_rows take_columns take_columns edge_attend");
     check(parameter, "unique_rows combine_rows");
     for (int op = 0; op < RK_OP_COUNT; op++) {
         if (rk__op_info((rk_op)op)->can_restrict && !is_covered[op]) {

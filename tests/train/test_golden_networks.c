@@ -196,7 +196,10 @@ static void compare_scores(const world *w)
     const golden_array *a = golden_find(&w->golden, "scores", 0);
     float *got = a ? calloc((size_t)(a->rows * a->cols), sizeof *got) : NULL;
     for (int64_t u = 0; a && u < a->rows; u++) {
-        const rk_query query = {.user = u};
+        const int32_t nothing[] = {-1};
+        const rk_query query = {.user = u,
+                                .context = nothing,
+                                .n_context = golden_find(&w->golden, "field", 0) != NULL};
         const int64_t offsets[] = {0, a->cols};
         int32_t items[64];
         assert_in_range(a->cols, 1, 64);
@@ -242,7 +245,7 @@ static void check(const char *name)
     close_world(&w);
 }
 
-static const char *const names[] = {"network_svd", "network_neumf"};
+static const char *const names[] = {"network_svd", "network_neumf", "network_fm"};
 
 static void networks_are_pytorchs(void **state)
 {

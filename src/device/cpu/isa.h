@@ -2,7 +2,7 @@
  * The hot loops of the CPU device, one table of functions per instruction set.
  *
  * The bodies (isa_propagate.h, isa_dense.h, isa_edges.h, isa_score.h, isa_softmax.h,
- * isa_solve.h) are compiled
+ * isa_attention.h, isa_solve.h) are compiled
  * once for each set, in isa_baseline.c, isa_avx2.c and isa_avx512.c; the device takes one table
  * when it is opened. The functions work on ranges and know nothing of threads: the callers cut the
  * work into ranges whose borders do not depend on the number of threads, and every number is
@@ -93,8 +93,48 @@ typedef struct rk_als_list {
 
 enum { RK_ALS_WIDTH = 16 };
 
+/* Attention over edges with heads side by side. Of an edge (v, u) and a head h the weight is
+ * e^(leaky(a[v,h] + b[u,h]) - lse[v,h]), which drops by `draw`. */
+typedef struct rk_edge_attention {
+    const float *a, *b; /* [R, heads], [C, heads] */
+    const float *x;     /* [C, heads * d] */
+    int64_t heads, d;
+    float slope;
+    const rk_dropout_draw *draw; /* NULL = nothing drops */
+} rk_edge_attention;
+
+/* What the gradients of an attention read beside it: of its rows, or of those of a row set. */
+typedef struct rk_attention_gradient {
+    const float *lse;   /* [R, heads] */
+    const float *g;     /* [R, heads * d] */
+    const float *sums;  /* [R, heads]: the products of g and y, by heads */
+    const int32_t *map; /* where each row of the block is among them, -1 = nowhere; NULL = as is */
+} rk_attention_gradient;
+
+enum { RK_ATTENDED_TOGETHER = 64 }; /* edges */
+
+/* Floats of a thread's scratch for the functions of an attention. */
+static inline int64_t rk__attention_floats(int64_t heads)
+{
+    return 2 * (heads * RK_ATTENDED_TOGETHER + 16) + 2 * heads;
+}
+
 typedef struct rk_isa {
     const char *name;
+
+    /* Row v of an attention, whose edges are n of `columns`, numbered from `first`: y [heads * d],
+     * lse [heads]. */
+    void (*attend_row)(const rk_edge_attention *t, int64_t v, const int32_t *columns, int64_t n,
+                       int64_t first, float *scratch, float *y, float *lse);
+    /* The gradient of a[v] [heads], of row v, which is row r of what `of` has. */
+    void (*attend_row_grad)(const rk_edge_attention *t, const rk_attention_gradient *of, int64_t v,
+                            int64_t r, const int32_t *columns, int64_t n, int64_t first,
+                            float *scratch, float *da);
+    /* Those of b[u] [heads] and x[u] [heads * d], whose edges come from n `rows` and have these
+     * `numbers`. */
+    void (*attend_column_grad)(const rk_edge_attention *t, const rk_attention_gradient *of,
+                               int64_t u, const int32_t *rows, const int32_t *numbers, int64_t n,
+                               float *scratch, float *db, float *dx);
 
     /* y[r - first] = alpha * scale[r] * sum over the columns c of row r of scale[c] * x[c], for the
      * rows [first, last). y: float [last - first, d]. */

@@ -4,6 +4,7 @@
 #if defined(__x86_64__)
 
 #include "device/cpu/isa_aggregate.h"
+#include "device/cpu/isa_attention.h"
 #include "device/cpu/isa_dense.h"
 #include "device/cpu/isa_dropout.h"
 #include "device/cpu/isa_edges.h"

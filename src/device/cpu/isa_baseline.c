@@ -6,6 +6,7 @@
 
 #include "device/cpu/isa.h"
 #include "device/cpu/isa_aggregate.h"
+#include "device/cpu/isa_attention.h"
 #include "device/cpu/isa_dense.h"
 #include "device/cpu/isa_dropout.h"
 #include "device/cpu/isa_edges.h"

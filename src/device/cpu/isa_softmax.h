@@ -8,37 +8,6 @@
 #include "device/cpu/isa.h"
 #include "device/cpu/isa_vector.h"
 
-typedef int32_t lanes_i32 __attribute__((vector_size(4 * LANES)));
-
-/* where ? a : b, lane by lane; `where` is all ones or zeros. */
-INLINE vec vec_select(lanes_i32 where, vec a, vec b)
-{
-    return (vec)((where & (lanes_i32)a) | (~where & (lanes_i32)b));
-}
-
-/* e^x for x <= 88, within 2 units in the last place; 0 below -87, NaN stays NaN. e^x = 2^n e^r with
- * |r| <= ln 2 / 2, and e^r by its Taylor series, whose first left-out term is below 6e-9. */
-INLINE vec vec_exp(vec x)
-{
-    const vec lowest = (vec){0} - 87.0f, magic = (vec){0} + 0x1.8p23f;
-    lanes_i32 is_low = x < lowest;
-    vec y = vec_select(is_low, lowest, x);
-    vec whole = y * 0x1.715476p+0f + magic; /* the integer nearest y / ln 2 in the low bits */
-    lanes_i32 n = (lanes_i32)whole - (lanes_i32)magic;
-    whole -= magic;
-    vec r = (y - whole * 0x1.62ep-1f) - whole * 0x1.0bfbe8p-15f; /* ln 2 in two parts */
-    vec e = (vec){0} + 1.0f / 5040;
-    e = e * r + 1.0f / 720;
-    e = e * r + 1.0f / 120;
-    e = e * r + 1.0f / 24;
-    e = e * r + 1.0f / 6;
-    e = e * r + 0.5f;
-    e = e * r + 1.0f;
-    e = e * r + 1.0f;
-    e = (vec)((lanes_i32)e + (n << 23));
-    return vec_select(is_low, (vec){0}, e);
-}
-
 static void logits(float *tile, int64_t n, float scale, const float *bias, float *largest)
 {
     for (int v = 0; v < PANEL_WIDTH; v += LANES) {

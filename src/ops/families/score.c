@@ -214,3 +214,23 @@ rk_status rk__shape_ratio(const rk_program *p, const rk_node *node, rk_shape *ou
     out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
     return RK_OK;
 }
+
+/* Where b is 0 the result does not move: both gradients are 0 there. */
+void rk__grad_ratio(rk_backward *b, const rk_node *node, rk_value g, float alpha)
+{
+    rk_program *p = rk__backward_program(b);
+    rk_value part = rk__ratio(p, g, node->in[1]);
+    if (rk__wants_gradient(b, node->in[1])) {
+        rk__contribute(b, node->in[1], rk__multiply(p, part, node->out[0]), -alpha);
+    }
+    if (rk__wants_gradient(b, node->in[0])) {
+        rk__contribute_shared(b, node->in[0], part, alpha);
+    }
+}
+
+rk_value rk__restrict_ratio(rk_restriction *r, const rk_node *node, float factor)
+{
+    (void)factor;
+    rk_value a = rk__at_rows(r, node->in[0]);
+    return rk__ratio(rk__restriction_program(r), a, rk__at_rows(r, node->in[1]));
+}

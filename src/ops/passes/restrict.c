@@ -149,12 +149,23 @@ static void ask_inputs(const rk_node *node, uint32_t at_rows, need *needs)
     }
 }
 
+/* The output of a node that is read of it alone, or RK_NONE. */
+static rk_value only_result(const rk_node *node, const need *needs)
+{
+    for (int32_t j = 1; j < node->n_outputs; j++) {
+        if (needs[node->out[j]].whole || needs[node->out[j]].rows) {
+            return RK_NONE;
+        }
+    }
+    return node->n_outputs > 0 ? node->out[0] : RK_NONE;
+}
+
 static void find_needs(rk_restriction *r, need *needs)
 {
     for (int32_t i = r->n_nodes - 1; i >= 0; i--) {
         const rk_node *node = &r->nodes[i];
         const rk_op_info *info = rk__op_info(node->op);
-        rk_value out = node->n_outputs == 1 ? node->out[0] : RK_NONE;
+        rk_value out = only_result(node, needs);
         if (is_gather(r, node)) {
             ask_inputs(node, ~3u, needs);
         } else if (out != RK_NONE && info->can_restrict && needs[out].rows && !needs[out].whole &&
@@ -204,8 +215,10 @@ static void append_gather(rk_restriction *r, const rk_node *gather)
 
 static void append_node(rk_restriction *r, rk_node node)
 {
-    if (node.n_outputs == 1 && r->at_rows[node.out[0]]) {
-        r->p->tensors[node.out[0]].producer = -1;
+    if (node.n_outputs > 0 && r->at_rows[node.out[0]]) {
+        for (int32_t j = 0; j < node.n_outputs; j++) {
+            r->p->tensors[node.out[j]].producer = -1;
+        }
         return;
     }
     for (int32_t j = 0; j < node.n_inputs; j++) {
