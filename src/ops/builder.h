@@ -32,15 +32,15 @@ typedef struct rk_graph_values {
     rk_value scale;   /* f32 [N, 1], 1/sqrt(degree) */
 } rk_graph_values;
 
-/* A rectangular block: R rows of edges to C columns, and its transpose. All of them stored. */
+/* A block of graph/block.h: rows [R], columns [C], E edges. */
 typedef struct rk_block_values {
-    rk_value offsets;      /* i64 [R+1, 1] */
-    rk_value columns;      /* i32 [E, 1] */
-    rk_value weights;      /* f32 [E, 1], or RK_NONE: all are 1 */
-    rk_value types;        /* i32 [E, 1], or RK_NONE */
-    rk_value back_offsets; /* i64 [C+1, 1] */
-    rk_value back_columns; /* i32 [E, 1]: rows of the block */
-    rk_value back_edges;   /* i32 [E, 1]: the number of each edge in the forward order */
+    rk_value offsets;      /* i64 [R+1,1] */
+    rk_value columns;      /* i32 [E,1] */
+    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
+    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
+    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
+    rk_value back_columns; /* i32 [E,1] */
+    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
 } rk_block_values;
 
 /* What sampling reads besides the graph. */
@@ -204,17 +204,6 @@ rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
 
 /* ---- sums over blocks ---- */
-
-/* A block of graph/block.h: rows [R], columns [C], E edges. */
-typedef struct rk_block_values {
-    rk_value offsets;      /* i64 [R+1,1] */
-    rk_value columns;      /* i32 [E,1] */
-    rk_value weights;      /* f32 [E,1], RK_NONE = 1 */
-    rk_value types;        /* i32 [E,1], RK_NONE = there are none */
-    rk_value back_offsets; /* i64 [C+1,1]; the transpose */
-    rk_value back_columns; /* i32 [E,1] */
-    rk_value back_edges;   /* i32 [E,1]: numbers of the edges */
-} rk_block_values;
 
 /* What an edge counts; each may be RK_NONE. */
 typedef struct rk_aggregate_inputs {
