@@ -35,6 +35,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
+        [RK_MODEL_IRGNN] = &rk__model_irgnn,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
