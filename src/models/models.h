@@ -21,6 +21,7 @@ extern const rk_model_kind rk__model_als;
 extern const rk_model_kind rk__model_svd;
 extern const rk_model_kind rk__model_fm;
 extern const rk_model_kind rk__model_fm_ratings;
+extern const rk_model_kind rk__model_irgnn;
 extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
