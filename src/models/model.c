@@ -34,6 +34,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_MBGCN] = &rk__model_mbgcn,
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
         [RK_MODEL_DISTMULT] = &rk__model_distmult,
         [RK_MODEL_TRANSE] = &rk__model_transe,
