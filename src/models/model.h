@@ -213,8 +213,6 @@ struct rk_model_kind {
     bool reads_lists;   /* score looks at the items of known users, too */
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
                          * each; users without train rows are asked for by node -1 */
-    /* Is there a vector of this node although it has no train interactions? NULL = of none. */
-    bool (*knows)(const rk_model_instance *instance, int64_t node);
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     const rk_model_half *halves; /* RK_MODEL_HALVES; NULL = it has none */
     bool has_layers;             /* model.layers says something about it */
