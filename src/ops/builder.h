@@ -189,10 +189,11 @@ rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_valu
  * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
  *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
  *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
- * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
- * block's own weights and types are not looked at. */
+ * Zeros of a row without edges. weights f32 [E,1], without gradient: an edge counts as so many in
+ * the sum, one of 0 is not there; RK_NONE = 1 each. state: of the step, in training; RK_NONE =
+ * nothing is dropped. The block's own weights and types are not looked at. */
 rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
-                         rk_value state, rk_edge_attend_attr attr);
+                         rk_value weights, rk_value state, rk_edge_attend_attr attr);
 
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
