@@ -219,6 +219,9 @@ struct rk_model_kind {
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
+    /* Does the model know something of a node (users, then items) without train interactions, e.g.
+     * its features? Such nodes are scored like others. NULL = of none. */
+    bool (*knows)(const rk_model_instance *instance, int64_t node);
 };
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
