@@ -188,13 +188,13 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t e = offsets[row] + lane; e < offsets[row + 1]; e += rk::WARP) {
         const bool is_masked =
             rk__edge_is_dropped(draw.key, draw.threshold, (int32_t)row, columns[e]) != 0;
-        out[e] = columns[e] == row ? 1.0f : is_masked ? 0.0f : attr.kept;
+        out[e] = columns[e] == row ? 1.0f : is_masked ? attr.masked : attr.kept;
     }
 }
 
 __global__ void __launch_bounds__(rk::BLOCK)
     block_degrees(const int64_t *__restrict__ offsets, const int32_t *__restrict__ edges,
-                  const float *__restrict__ weights, int64_t n_rows, double power,
+                  const float *__restrict__ weights, int64_t n_rows, double plus, double power,
                   float *__restrict__ out)
 {
     rk::begin();
@@ -207,7 +207,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t k = offsets[row] + lane; k < offsets[row + 1]; k += rk::WARP) {
         sum += weights ? (double)weights[edges ? edges[k] : k] : 1.0;
     }
-    sum = rk::warp_sum(sum);
+    sum = plus + rk::warp_sum(sum);
     if (lane == 0) {
         out[row] = sum == 0.0 ? 0.0f : (float)pow(sum, power);
     }
@@ -236,7 +236,7 @@ cudaError_t rk_cuda_edge_mask(const rk_call *call)
 cudaError_t rk_cuda_block_degrees(const rk_call *call)
 {
     const int64_t n_rows = rk__out(call, 0)->rows;
+    const rk_degrees_attr a = call->node->attr.degrees;
     return rk::run(call->stream, rk::a_warp_each(n_rows), block_degrees, rk::in(call, 0),
-                   rk::in(call, 1), rk::in(call, 2), n_rows, call->node->attr.degrees.power,
-                   rk::out(call, 0));
+                   rk::in(call, 1), rk::in(call, 2), n_rows, a.plus, a.power, rk::out(call, 0));
 }

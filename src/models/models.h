@@ -27,6 +27,7 @@ extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
 extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
+extern const rk_model_kind rk__model_gat;
 extern const rk_model_kind rk__model_mbgcn_cascade;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where
@@ -127,6 +128,7 @@ rk_status rk__rating_declare_table(rk_model_instance *instance);
 rk_status rk__rating_declare_mean(rk_model_instance *instance, const char *name);
 /* There is an L2 term, and there are no negatives. */
 rk_status rk__rating_check_steps(const rk_config *config);
+rk_status rk__rating_check_negatives(const rk_config *config); /* the latter alone */
 /* fold_equations: what the gradients of one user alone would come to rest at. */
 rk_als_attr rk__rating_step_equations(const rk_model_instance *instance);
 double rk__rating_mean(const rk_model_instance *instance); /* of train */

@@ -71,7 +71,8 @@ typedef struct rk_row_set {
 rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values sample,
                              rk_sample_attr attr);
 
-/* The values of a batch's positives: values f32 [E,1] of the users' edges in their order, nodes of
+/* The values of a batch's positives: values f32 [E,1] of the users' edges in their order (or [2E,1]
+ * with those of the items behind them), nodes of
  * rk__sample_triplets -> f32 [B,1], 0 in unused slots. */
 rk_value rk__triplet_values(rk_program *p, rk_graph_values graph, rk_value values, rk_value nodes,
                             rk_value state, int64_t batch);
@@ -232,10 +233,11 @@ rk_aggregate_inputs rk__block_inputs(rk_block_values block);
 rk_value rk__aggregate(rk_program *p, rk_block_values block, rk_value x, rk_aggregate_inputs in,
                        rk_aggregate_attr attr);
 /* f32 [E,1]: of the edges between two nodes, in any direction and of any type, either all or none
- * are masked; edges from a node to itself never are, and are 1. By ops/edge_draw.h. */
+ * are masked, and get attr.masked; edges from a node to itself never are, and are 1. By
+ * ops/edge_draw.h. */
 rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_mask_attr attr);
-/* (sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32 [E,1],
- * RK_NONE = 1. */
+/* (plus + sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32
+ * [E,1], RK_NONE = 1. */
 rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weights,
                            rk_degrees_attr attr);
 

@@ -287,7 +287,8 @@ static void edge_mask(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         world w = {.r = {(uint64_t)i + 1}, .s = shapes[i]};
-        const rk_mask_attr a = {.share = 0.4, .kept = 1.5f, .stream = i, .each_step = i % 2};
+        const rk_mask_attr a = {
+            .share = 0.4, .kept = 1.5f, .masked = 0.25f, .stream = i, .each_step = i % 2};
         const rk_step_state state = {.seed = 77, .step = 12, .epoch = 5};
         w.s.rows = w.s.columns = w.s.columns < w.s.rows ? w.s.rows : w.s.columns;
         w.c = ops_begin("edge_mask, shape %d", i);
@@ -306,7 +307,7 @@ static void edge_mask(void)
                 z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
                 z = (z ^ z >> 27) * 0x94d049bb133111ebu;
                 const bool is_masked = (double)((z ^ z >> 31) >> 32) * 0x1p-32 < 0.4;
-                out[e] = u == row ? 1 : is_masked ? 0 : 1.5f;
+                out[e] = u == row ? 1 : is_masked ? 0.25f : 1.5f;
                 n_masked += is_masked;
             }
         }
@@ -334,16 +335,18 @@ static void degrees_of(int i, bool transposed, bool has_weights)
     w.edges.weights = weights;
     assert_ok(rk__block_build(&block, &w.edges));
     const int64_t n = transposed ? w.s.columns : w.s.rows;
+    const double plus = i % 2;
     double *sum = ops_doubles(w.c, n);
     for (int64_t e = 0; e < w.s.edges; e++) {
         sum[transposed ? w.edges.columns[e] : w.edges.rows[e]] += (double)weights[e];
     }
     for (int64_t v = 0; v < n; v++) {
+        sum[v] += plus;
         sum[v] = sum[v] == 0 ? 0 : 1 / sqrt(sum[v]);
     }
     rk_block_values b = block_inputs(w.c, &block);
     rk_value y = rk__block_degrees(ops_program(w.c), b, has_weights ? b.weights : RK_NONE,
-                                   (rk_degrees_attr){transposed, -0.5});
+                                   (rk_degrees_attr){transposed, plus, -0.5});
     ops_expect_reals(w.c, y, sum, sum, 1e-6);
     ops_run(w.c, 1);
     rk__block_free(&block);

@@ -368,7 +368,7 @@ void rk__cpu_edge_mask(const rk_call *call)
                 const bool is_loop = columns[e] == r;
                 const bool is_masked =
                     rk__edge_is_dropped(draw.key, draw.threshold, (int32_t)r, columns[e]) != 0;
-                out[e] = is_loop ? 1 : is_masked ? 0 : m->kept;
+                out[e] = is_loop ? 1 : is_masked ? m->masked : m->kept;
             }
         }
     }
@@ -379,7 +379,7 @@ void rk__cpu_block_degrees(const rk_call *call)
     const int64_t *offsets = call->in[0];
     const int32_t *edges = call->in[1];
     const float *weights = call->in[2];
-    const double power = call->node->attr.degrees.power;
+    const double power = call->node->attr.degrees.power, plus = call->node->attr.degrees.plus;
     const rk_csr a = {.offsets = offsets, .n = rk__in(call, 0)->rows - 1};
     const rk_row_range all = {0, a.n};
     float *out = call->out[0];
@@ -392,6 +392,7 @@ void rk__cpu_block_degrees(const rk_call *call)
             for (int64_t k = offsets[r]; k < offsets[r + 1] && weights; k++) {
                 sum += (double)weights[edges ? edges[k] : k];
             }
+            sum += plus;
             out[r] = sum == 0 ? 0 : (float)pow(sum, power);
         }
     }

@@ -201,6 +201,7 @@ rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_
     rk_node node = RK_NODE(RK_OP_EDGE_MASK, block.offsets, block.columns, state);
     node.attr.mask.share = attr.share;
     node.attr.mask.kept = attr.kept;
+    node.attr.mask.masked = attr.masked;
     node.attr.mask.stream = attr.stream;
     node.attr.mask.each_step = attr.each_step;
     return rk__append_value(p, node);
@@ -224,6 +225,7 @@ rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weight
                        : RK_NODE(RK_OP_BLOCK_DEGREES, block.offsets, RK_NONE, weights);
     node.attr.degrees.transposed = attr.transposed;
     node.attr.degrees.power = attr.power;
+    node.attr.degrees.plus = attr.plus;
     return rk__append_value(p, node);
 }
 
