@@ -246,9 +246,10 @@ static void check(const char *name)
 }
 
 static const char *const names[] = {
-    "network_svd",       "network_neumf",       "network_fm",
-    "network_gcn",       "network_gcn_mean",    "network_gcn_sum",
-    "network_gcn_plain", "network_gcn_dropout", "network_lightgcn_joined",
+    "network_svd",       "network_neumf",         "network_fm",
+    "network_gcn",       "network_gcn_mean",      "network_gcn_sum",
+    "network_gcn_plain", "network_gcn_dropout",   "network_lightgcn_joined",
+    "network_mbgcn",     "network_mbgcn_cascade",
 };
 
 static void is_pytorchs(void **state)
