@@ -532,7 +532,7 @@ def typed_cases():
                             shapes([DIM] * 2, composed, relation=(types, DIM)), network,
                             files=files),
         "compgcn_mult": Case(compgcn, shapes([DIM] * 3, composed, relation=(types, DIM)), network,
-                             files=files),
+                             scale=0.9, files=files),
         "compgcn_corr": Case(compgcn | {"model.composition": "corr", "model.widths": [5, 6],
                                         "model.activation": "tanh"},
                              shapes([5, 6, DIM], composed, relation=(types, 5)), network,
