@@ -5,8 +5,19 @@ import numpy as np
 import torch
 
 USERS, ITEMS, LONELY_USER, LONELY_ITEM = 11, 9, 4, 6
-DIM = 4
+DIM, TAGS = 4, 3
 SEED, PURPOSE_DROPOUT = 77, 19
+
+
+ENDS = {"has": ("user", "item"), "view": ("user", "item"), "cart": ("user", "item"),
+        "tags": ("item", "tag"), "friends": ("user", "user")}
+
+
+def relations(*names):
+    """data.relations of those, each in a file of its name."""
+    return "[" + ", ".join(
+        f"{{name: {name}, file: {name}, from: {ENDS[name][0]}, to: {ENDS[name][1]}, header: false, "
+        f"separator: \" \", head: \"0\", tail: \"1\"}}" for name in names) + "]"
 
 
 class World:
@@ -21,6 +32,10 @@ class World:
         self.edges = np.argwhere(self.has)
         self.values = r.randint(1, 6, (USERS, ITEMS)).astype(np.float64)
         self.field = r.randint(-1, 3, (USERS, ITEMS))  # -1: none
+        self.view, self.cart = r.rand(USERS, ITEMS) < 0.3, r.rand(USERS, ITEMS) < 0.2
+        self.tags = r.rand(ITEMS, TAGS) < 0.4
+        self.tags[0, :] = True  # no tag is without an item
+        self.friends = np.triu(r.rand(USERS, USERS) < 0.25, 1)
         self.adjacency = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
         self.adjacency[:USERS, USERS:] = torch.tensor(self.has)
         self.adjacency += self.adjacency.T.clone()
@@ -33,7 +48,19 @@ class World:
             out["values"] = np.array([[self.values[u, i]] for u, i, _ in rows])
         if case.has_field:
             out["field"] = np.array([[self.field[u, i]] for u, i, _ in rows])
-        return out | {f"file.{name}": table for name, table in case.files.items()}
+        return out | {f"file.{name}": np.argwhere(getattr(self, name)) for name in case.files}
+
+    def joined(self, relations):
+        """The sum of symmetric matrices: of the interactions, and a weight times each relation."""
+        n = USERS + ITEMS + (TAGS if "tags" in relations else 0)
+        first = {"user": 0, "item": USERS, "tag": USERS + ITEMS}
+        out = torch.zeros(n, n, dtype=torch.float64)
+        for name, weight in ({"has": 1.0} | relations).items():
+            matrix = torch.tensor(getattr(self, name))
+            row, column = (first[side] for side in ENDS[name])
+            out[row:row + len(matrix), column:column + matrix.shape[1]] += weight * matrix
+            out[column:column + matrix.shape[1], row:row + len(matrix)] += weight * matrix.T
+        return out
 
 
 @dataclass
@@ -45,7 +72,7 @@ class Case:
     has_values: bool = False
     has_field: bool = False
     has_scores: bool = True
-    files: dict = field(default_factory=dict)
+    files: tuple = ()  # relations: each is a file of its name
     world: World = field(default_factory=World)
 
 
@@ -233,5 +260,99 @@ def gcn_cases():
     }
 
 
+# ---- interactions and relations as one graph, and behaviours apart ----
+
+
+def symmetric(a):
+    """D^-1/2 A D^-1/2, D the sums of rows; zeros where there is nothing."""
+    degree = a.sum(1)
+    power = torch.where(degree > 0, degree.clamp(min=1e-9) ** -0.5, 0.0)
+    return power[:, None] * a * power
+
+
+def mean_rows(a):
+    return a / a.sum(1, keepdim=True).clamp(min=1e-9)
+
+
+def layers_of(a, x, n):
+    out = [x]
+    for _ in range(n):
+        out.append(a @ out[-1])
+    return torch.stack(out).mean(0)
+
+
+def product_of(x):
+    return lambda u, i, *_: (x[u] * x[USERS + i]).sum(1)
+
+
+def joined(weights):
+    def model(o, w, t, step):
+        x = layers_of(symmetric(w.joined(weights)), t["embedding"], o["model.layers"])
+        return product_of(x), t["embedding"]
+    return model
+
+
+def mbgcn(o, w, t, step):
+    p, q = t["embedding"][:USERS], t["embedding"][USERS:]
+    behaviours = [torch.tensor(x).double() for x in (w.view, w.cart, w.has)]
+    shares = t["shares"][0]
+    near = [mean_rows(r) @ q for r in behaviours]
+    counts = [r.sum(1, keepdim=True) for r in behaviours]
+    total = sum(a * n for a, n in zip(shares, counts))
+    sums = sum(a * n * x for a, n, x in zip(shares, counts, near))
+    p1 = torch.where(total != 0, sums / torch.where(total == 0, 1.0, total), 0.0) @ t["weights"]
+    q1 = behaviours[-1].T @ p @ t["weights"]
+    users, items = torch.cat([p, p1], 1), torch.cat([q, q1], 1)
+    by_item = []
+    for k, r in enumerate(behaviours, 1):
+        i = torch.cat([q, mean_rows(r.T) @ (mean_rows(r) @ q) @ t[f"behaviour.{k}.item_weights"]],
+                      1)
+        by_item.append((mean_rows(r) @ i @ t[f"behaviour.{k}.score_weights"], i))
+
+    def scores(u, i, *_):
+        out = (users[u] * items[i]).sum(1)
+        for a, b in by_item:
+            out = out + o["model.item_score"] / 3 * (a[u] * b[i]).sum(1)
+        return out
+    return scores, torch.cat([2 ** 0.5 * users, items])
+
+
+def cascade(o, w, t, step):
+    x, total = t["embedding"], 0
+    for k, name in enumerate(("view", "cart", "has"), 1):
+        a = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
+        a[:USERS, USERS:] = torch.tensor(getattr(w, name))
+        e = layers_of(symmetric(a + a.T), x, o["model.hops"][k - 1])
+        total = total + e
+        if k < 3:
+            m = t[f"transform.{k}"]
+            x = torch.cat([e[:USERS] @ m[:DIM], e[USERS:] @ m[DIM:]])
+    return product_of(total), t["embedding"]
+
+
+def relation_cases():
+    n = USERS + ITEMS
+    common = {"model.dim": DIM, "train.learning_rate": 0.1}
+    behaviours = {"data.relations": relations("view", "cart"), "model.relations": "view,cart"}
+    of_each = {f"behaviour.{k}.{name}": (size, size) for k in (1, 2, 3)
+               for name, size in (("item_weights", DIM), ("score_weights", 2 * DIM))}
+    return {
+        "lightgcn_joined": Case(
+            common | {"data.relations": relations("tags", "view", "friends"),
+                      "model.kind": "lightgcn", "model.layers": 2,
+                      "model.relations": "view,tags,friends"},
+            {"embedding": (n + TAGS, DIM)}, joined({"view": 1.0, "tags": 1.0, "friends": 1.0}),
+            files=("tags", "view", "friends")),
+        "mbgcn": Case(
+            common | behaviours | {"model.kind": "mbgcn", "model.item_score": 1},
+            {"embedding": (n, DIM), "shares": (1, 3), "weights": (DIM, DIM)} | of_each, mbgcn,
+            files=("view", "cart")),
+        "mbgcn_cascade": Case(
+            common | behaviours | {"model.kind": "mbgcn_cascade", "model.hops": [1, 2, 1]},
+            {"embedding": (n, DIM), "transform.1": (2 * DIM, DIM), "transform.2": (2 * DIM, DIM)},
+            cascade, files=("view", "cart")),
+    }
+
+
 def cases():
-    return pair_cases() | gcn_cases()
+    return pair_cases() | gcn_cases() | relation_cases()

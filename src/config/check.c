@@ -477,6 +477,14 @@ static rk_status check_negatives(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: dynamic negatives are for bpr on inner products",
                 how.text, loss.text, rk__config_says(config, "loss.logits").text);
     }
+    if (negatives == RK_NEGATIVES_ALL && kind != RK_LOSS_BCE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: all items at once are for loss.kind bce", how.text,
+                loss.text);
+    }
+    if (negatives == RK_NEGATIVES_ALL && o->loss.weigh_by != RK_WEIGH_BY_NONE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: the labels of all items at once have no weights",
+                rk__config_says(config, "loss.weigh_by").text, how.text);
+    }
     if (o->train.batch > INT32_MAX / (2 + o->sampling.per_positive)) {
         RK_FAIL(RK_ERR_CONFIG, "%s and %s: a step may draw 2^31 users and items at most",
                 rk__config_says(config, "train.batch").text,

@@ -110,7 +110,7 @@ bool rk__condition_holds(const rk_condition *condition, const char *value);
 void rk__condition_describe(rk_buffer *out, const rk_condition *condition, const char *quote);
 
 enum {
-    RK_MOST_KEYS = 64,  /* of a section or an element */
+    RK_MOST_KEYS = 128, /* of a section or an element */
     RK_MOST_LISTS = 16, /* in all */
 };
 

@@ -1,6 +1,7 @@
 /* Edges of interactions and relations, gathered as a list and built as a block. */
 #include "models/joined.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -162,6 +163,37 @@ static void add_both(edge_list *e, int64_t from, int64_t to, int64_t type, float
     add(e, to, from, 2 * type + 1, weight);
 }
 
+/* The largest weight with which v is in the list of u, -1 = it is not. */
+static double weight_between(const rk_relation *r, int64_t u, int64_t v)
+{
+    double most = -1;
+    for (int64_t k = r->offsets[u]; k < r->offsets[u + 1] && r->columns[k] <= v; k++) {
+        if (r->columns[k] == v) {
+            most = fmax(most, r->weights ? (double)r->weights[k] : 1);
+        }
+    }
+    return most;
+}
+
+/* The same of a relation within a type, whose lists may have an edge from both ends. */
+static void add_once(edge_list *e, const rk_relation *r, int64_t first, int64_t type, double weight)
+{
+    for (int64_t v = 0; v < r->n_from; v++) {
+        for (int64_t k = r->offsets[v]; k < r->offsets[v + 1]; k++) {
+            const int64_t u = r->columns[k];
+            const double own = r->weights ? (double)r->weights[k] : 1;
+            const double back = u == v ? -1 : weight_between(r, u, v);
+            const int64_t of = type + (r->types ? r->types[k] : 0);
+            const float larger = (float)(weight * fmax(own, back));
+            if (u == v) {
+                add(e, first + v, first + v, 2 * of, larger);
+            } else if (back < 0 || v < u) {
+                add_both(e, first + v, first + u, of, larger);
+            }
+        }
+    }
+}
+
 static void add_relation(edge_list *e, const rk_relation *r, int64_t from, int64_t to, int64_t type,
                          double weight)
 {
@@ -187,9 +219,14 @@ static rk_status add_all(edge_list *e, const rk_model_data *data, const char *re
     }
     RK_TRY(next_relation(data, &relations, &r));
     for (int64_t i = 0; r; i++) {
-        add_relation(e, r, space->first[type_named(data->dataset, r->from)],
-                     space->first[type_named(data->dataset, r->to)], type,
-                     o->weights ? o->weights[i] : 1);
+        const int64_t from = space->first[type_named(data->dataset, r->from)];
+        const int64_t to = space->first[type_named(data->dataset, r->to)];
+        const double weight = o->weights ? o->weights[i] : 1;
+        if (o->once && from == to) {
+            add_once(e, r, from, type, weight);
+        } else {
+            add_relation(e, r, from, to, type, weight);
+        }
         type += types_of(r);
         RK_TRY(next_relation(data, &relations, &r));
     }
@@ -228,7 +265,7 @@ rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *r
     RK_TRY_GOTO(done, add_all(&edges, data, relations, &space, o));
     const rk_block_edges list = {.n_rows = space.n_nodes,
                                  .n_columns = space.n_nodes,
-                                 .n_edges = n,
+                                 .n_edges = edges.n,
                                  .n_types = n_types + o->loops,
                                  .rows = edges.rows,
                                  .columns = edges.columns,
@@ -242,6 +279,29 @@ done:
     rk__block_free(&block);
     free_edges(&edges);
     rk__node_space_free(&space);
+    return status;
+}
+
+rk_status rk__block_of_lists(rk_block *out, int64_t n_nodes, int64_t n_lists,
+                             const int64_t *offsets, const int32_t *columns, int64_t first)
+{
+    const int64_t n = offsets[n_lists];
+    edge_list edges = {0};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, alloc_edges(&edges, n));
+    for (int64_t v = 0; v < n_lists; v++) {
+        for (int64_t k = offsets[v]; k < offsets[v + 1]; k++) {
+            add(&edges, v, first + columns[k], 0, 1);
+        }
+    }
+    const rk_block_edges list = {.n_rows = n_nodes,
+                                 .n_columns = n_nodes,
+                                 .n_edges = n,
+                                 .rows = edges.rows,
+                                 .columns = edges.columns};
+    status = rk__block_build(out, &list);
+done:
+    free_edges(&edges);
     return status;
 }
 

@@ -30,6 +30,8 @@ rk_status rk__count_relations(const rk_model_data *data, const char *relations, 
 typedef struct rk_join_options {
     bool typed; /* edges have types: 2 t for the edges of relation t, whose rows are of its type
                    `from`, and 2 t + 1 for their reverse; the interactions, of users, are 0 */
+    bool once;  /* of a relation within a type an edge that both its ends say is one edge, with the
+                   larger weight */
     bool loops; /* an edge from each node to itself, of a type of its own behind the others */
     rk_block_norm norm;
     rk_block_scope scope;
@@ -42,6 +44,11 @@ typedef struct rk_join_options {
  * RK_ERR_CONFIG for a name that is none. Free with rk__block_free. */
 rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *relations,
                          const rk_join_options *options);
+
+/* The edges of lists as a block of n_nodes rows and columns: list v is of row v, and first is added
+ * to its columns. Without weights, types and other direction. */
+rk_status rk__block_of_lists(rk_block *out, int64_t n_nodes, int64_t n_lists,
+                             const int64_t *offsets, const int32_t *columns, int64_t first);
 
 /* Called by declare, behind the tensors that are saved: the arrays of the block as constants NAME
  * ".offsets", ".columns", and where there are such ".weights", ".types", ".back_offsets",

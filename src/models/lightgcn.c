@@ -8,8 +8,8 @@
  */
 #include <math.h>
 
-#include "graph/joined.h"
 #include "models/models.h"
+#include "models/propagation.h"
 
 void rk__lightgcn_weights(const rk_options *options, float w[RK_MAX_LAYERS])
 {
@@ -41,7 +41,7 @@ static bool is_learned(const rk_options *o)
 static bool has_gram_form(const rk_options *o)
 {
     return o->model.layers > 0 && !is_learned(o) && o->loss.contrast == RK_CONTRAST_NONE &&
-           !rk__is_joined(o);
+           !rk__has_relations(o);
 }
 
 static rk_status check(const rk_config *config)
@@ -67,7 +67,7 @@ static rk_status check(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: views need fixed weights of layers",
                 rk__config_says(config, "loss.contrast").text, weights.text);
     }
-    return rk__joined_check(config);
+    return rk__propagation_check(config);
 }
 
 /* Does any layer behind layer 0 count? What a new user is made of. */
@@ -111,16 +111,16 @@ static rk_status declare(rk_model_instance *instance)
                             .init = RK_INIT_CONSTANT,
                             .init_sd = is_free ? 1.0 / (double)(o->model.layers + 1) : 0,
                             .block_end = {1, 1}};
-    rk_joined joined = {0};
+    rk_propagation over = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__join_relations(instance, &joined));
+    RK_TRY_GOTO(done, rk__propagation_init(&over, instance));
     RK_TRY_GOTO(done, rk__declare_factors(instance, "embedding"));
     RK_TRY_GOTO(done, is_learned(o) ? rk__model_add(instance, weights) : RK_OK);
     RK_TRY_GOTO(done, rk__declare_table(instance, "final"));
     RK_TRY_GOTO(done, has_fold_table(o) ? rk__declare_table(instance, "fold") : RK_OK);
-    status = rk__declare_joined(instance, &joined);
+    status = rk__declare_propagation(instance, &over);
 done:
-    rk__joined_free(&joined);
+    rk__propagation_free(&over);
     return status;
 }
 
@@ -138,12 +138,12 @@ rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *we
     return used == 1 && w[0] == 1 ? tables[0] : rk__combine(p, tables, w, used);
 }
 
-static void propagate(const rk_options *o, rk_program *p, rk_graph_values graph, rk_value ego,
-                      rk_value layers[RK_MAX_LAYERS])
+static void propagate(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                      rk_value ego, rk_value layers[RK_MAX_LAYERS])
 {
     layers[0] = ego;
-    for (int k = 1; k <= (int)o->model.layers; k++) {
-        layers[k] = rk__propagate(p, graph, layers[k - 1], 1);
+    for (int k = 1; k <= (int)instance->options->model.layers; k++) {
+        layers[k] = rk__propagate_over(instance, p, graph, layers[k - 1]);
     }
 }
 
@@ -177,7 +177,7 @@ rk_value rk__lightgcn_final(const rk_model_instance *instance, rk_program *p, rk
         rk__lightgcn_weights(o, w);
         return rk__lightgcn_gram(instance, p, graph, values[0], w);
     }
-    propagate(o, p, graph, values[0], layers);
+    propagate(instance, p, graph, values[0], layers);
     return sum_of(o, p, layers, is_learned(o) ? learned_weights(o, p, values[1]) : RK_NONE);
 }
 
@@ -185,7 +185,7 @@ static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_gr
                          const rk_value *values, rk_value state)
 {
     rk_encoded out = {RK_NONE, values[0], {RK_NONE, RK_NONE}};
-    graph = rk__joined_or(instance, p, graph);
+    graph = rk__propagation_graph(instance, p, graph);
     if (state != RK_NONE && instance->options->loss.contrast != RK_CONTRAST_NONE) {
         rk__lightgcn_views(instance, p, graph, values, state, &out);
     } else {
@@ -230,9 +230,9 @@ static rk_value fold_table(const rk_model_instance *instance, rk_program *p, rk_
 static void finish(const rk_model_instance *instance, rk_program *p)
 {
     const rk_options *o = instance->options;
-    const rk_graph_values graph = rk__joined_or(instance, p, rk__use_graph(p));
+    const rk_graph_values graph = rk__propagation_graph(instance, p, rk__use_graph(p));
     rk_value layers[RK_MAX_LAYERS], weights = RK_NONE;
-    propagate(o, p, graph, rk__use_named(p, "embedding"), layers);
+    propagate(instance, p, graph, rk__use_named(p, "embedding"), layers);
     if (is_learned(o)) {
         weights = learned_weights(o, p, rk__use_named(p, "layer_weights"));
     }

@@ -10,18 +10,18 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "graph/joined.h"
 #include "models/models.h"
+#include "models/propagation.h"
 
 /* L and R of the head, one number a node. */
-static rk_status declare_power(rk_model_instance *instance, const rk_joined *joined,
+static rk_status declare_power(rk_model_instance *instance, const rk_propagation *over,
                                const char *name, double exponent)
 {
     rk_parameter p = {.rows = instance->n_nodes, .cols = 1, .role = RK_CONSTANT};
     float *power = NULL;
     snprintf(p.name, sizeof p.name, "%s", name);
     RK_TRY(rk__alloc(&power, p.rows, sizeof *power, "powers of the degrees"));
-    rk__joined_degree_power(instance, joined, exponent, power);
+    rk__degree_power(instance, over, exponent, power);
     p.constant = power;
     return rk__model_add(instance, p);
 }
@@ -33,7 +33,7 @@ static rk_status check(const rk_config *config)
                 rk__config_says(config, "model.kind").text,
                 rk__config_says(config, "model.layers").text);
     }
-    return rk__joined_check(config);
+    return rk__propagation_check(config);
 }
 
 static rk_status declare(rk_model_instance *instance)
@@ -43,17 +43,17 @@ static rk_status declare(rk_model_instance *instance)
         RK_FAIL(RK_ERR_CONFIG, "model.layers is %lld; lightgcn++ takes 1 to %d",
                 (long long)o->model.layers, RK_MAX_LAYERS - 1);
     }
-    rk_joined joined = {0};
+    rk_propagation over = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__join_relations(instance, &joined));
+    RK_TRY_GOTO(done, rk__propagation_init(&over, instance));
     RK_TRY_GOTO(done, rk__declare_factors(instance, "embedding"));
     RK_TRY_GOTO(done, rk__declare_table(instance, "final"));
     RK_TRY_GOTO(done, rk__declare_table(instance, "fold"));
-    RK_TRY_GOTO(done, declare_power(instance, &joined, "graph.left", 0.5 - o->model.alpha));
-    RK_TRY_GOTO(done, declare_power(instance, &joined, "graph.right", 0.5 - o->model.beta));
-    status = rk__declare_joined(instance, &joined);
+    RK_TRY_GOTO(done, declare_power(instance, &over, "graph.left", 0.5 - o->model.alpha));
+    RK_TRY_GOTO(done, declare_power(instance, &over, "graph.right", 0.5 - o->model.beta));
+    status = rk__declare_propagation(instance, &over);
 done:
-    rk__joined_free(&joined);
+    rk__propagation_free(&over);
     return status;
 }
 
@@ -70,7 +70,7 @@ static rk_value sum_of_layers(const rk_model_instance *instance, rk_program *p,
     float shares[RK_MAX_LAYERS];
     for (int k = 0; k < n; k++) {
         rk_value unit = rk__unit_rows(p, x, right);
-        x = k + 1 < n || is_propagated ? rk__propagate(p, graph, unit, 1) : x;
+        x = k + 1 < n || is_propagated ? rk__propagate_over(instance, p, graph, unit) : x;
         layers[k] = is_propagated ? x : unit;
         shares[k] = share;
     }
@@ -90,7 +90,7 @@ static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_gr
                          const rk_value *values, rk_value state)
 {
     (void)state;
-    rk_value final = final_of(instance, p, rk__joined_or(instance, p, graph), values[0]);
+    rk_value final = final_of(instance, p, rk__propagation_graph(instance, p, graph), values[0]);
     return (rk_encoded){final, values[0], {RK_NONE, RK_NONE}};
 }
 
@@ -103,7 +103,7 @@ static rk_encoded encode(const rk_model_instance *instance, rk_program *p, rk_gr
  */
 static void finish(const rk_model_instance *instance, rk_program *p)
 {
-    const rk_graph_values graph = rk__joined_or(instance, p, rk__use_graph(p));
+    const rk_graph_values graph = rk__propagation_graph(instance, p, rk__use_graph(p));
     const rk_value ego = rk__use_named(p, "embedding");
     rk__assign_named(p, "final", final_of(instance, p, graph, ego));
     rk_value sum = sum_of_layers(instance, p, graph, ego, false);

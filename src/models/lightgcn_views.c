@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include "models/models.h"
+#include "models/propagation.h"
 
 typedef struct forward {
     const rk_model_instance *instance;
@@ -37,7 +38,7 @@ static void propagate(const forward *f, int view, rk_value layers[RK_MAX_LAYERS]
     const float noise = (float)f->instance->options->loss.contrast_noise;
     layers[0] = f->values[0];
     for (int k = 1; k <= layers_of(f); k++) {
-        rk_value clean = rk__propagate(f->p, f->graph, layers[k - 1], 1);
+        rk_value clean = rk__propagate_over(f->instance, f->p, f->graph, layers[k - 1]);
         const rk_perturb_attr attr = {.epsilon = noise, .view = view, .layer = k};
         layers[k] = rk__perturb(f->p, clean, f->state, NULL, attr);
     }

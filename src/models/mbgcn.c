@@ -97,7 +97,7 @@ static rk_status declare_behaviour(rk_model_instance *m, int t, const int64_t *o
     char name[RK_NAME_LENGTH];
     float *of_users = NULL, *of_items = NULL;
     rk_block block = {0};
-    RK_TRY(rk__block_of_lists(&block, n, n, n_users, offsets, columns, first));
+    RK_TRY(rk__block_of_lists(&block, n, n_users, offsets, columns, first));
     for (int64_t u = 0; u < n_users; u++) {
         counts[u * behaviours(m) + t] = (float)(offsets[u + 1] - offsets[u]);
     }

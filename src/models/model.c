@@ -34,8 +34,11 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_MBGCN] = &rk__model_mbgcn,
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
         [RK_MODEL_IRGNN] = &rk__model_irgnn,
+        [RK_MODEL_DISTMULT] = &rk__model_distmult,
+        [RK_MODEL_TRANSE] = &rk__model_transe,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
@@ -112,6 +115,14 @@ static rk_status check_model(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const rk_model_kind *model = rk__model_of(o);
+    if (rk__model_is_by_gradients(model) && o->sampling.negatives == RK_NEGATIVES_ALL &&
+        !model->scores_all) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which does not score all items in a step: take sampling.negatives "
+                "uniform",
+                rk__config_says(config, "sampling.negatives").text,
+                rk__config_says(config, "model.kind").text);
+    }
     RK_TRY(model->check ? model->check(config) : RK_OK);
     if (rk__model_is_by_gradients(model) && o->loss.kind == RK_LOSS_MSE && !model->rates) {
         RK_FAIL(RK_ERR_CONFIG,

@@ -96,7 +96,7 @@ typedef struct rk_batch_values {
 } rk_batch_values;
 
 typedef struct rk_scored {
-    rk_value scores; /* f32 [B,1+M], the positive's first */
+    rk_value scores; /* f32 [B,1+M], the positive's first; of scores_all, asked for all, [B,I] */
     rk_value ego;    /* f32 [S,w] at the batch's rows, for the L2 term; RK_NONE = there is none */
 } rk_scored;
 
@@ -169,6 +169,8 @@ struct rk_model_kind {
      * rk__gather_slots. */
     rk_scored (*scores)(const rk_model_instance *instance, rk_program *program,
                         const rk_value *values, const rk_batch_values *batch);
+
+    bool scores_all; /* with sampling.negatives all, scores gives those of all items */
 
     /* ---- fitting by phases ---- */
     int n_phases;
@@ -252,6 +254,12 @@ static inline const rk_model_kind *rk__model_of(const rk_options *options)
 {
     const rk_model_kind *kind = rk__models()[options->model.kind];
     return kind->form ? kind->form(kind, options) : kind;
+}
+
+/* Does the model know more of a node than its train interactions? */
+static inline bool rk__model_knows(const rk_model_instance *instance, int64_t node)
+{
+    return instance->model->knows && instance->model->knows(instance, node);
 }
 
 /* Else it is fitted by phases. */

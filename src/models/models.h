@@ -26,6 +26,7 @@ extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
+extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
 extern const rk_model_kind rk__model_mbgcn_cascade;
 
@@ -33,6 +34,8 @@ extern const rk_model_kind rk__model_mbgcn_cascade;
  * has_weights, "context_weight" [contexts, 1]. */
 rk_status rk__fm_check_fields(const rk_config *config);
 rk_status rk__fm_declare_contexts(rk_model_instance *instance, bool has_weights);
+extern const rk_model_kind rk__model_distmult;
+extern const rk_model_kind rk__model_transe;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
@@ -48,25 +51,6 @@ rk_value rk__lightgcn_final(const rk_model_instance *instance, rk_program *p, rk
 
 /* The sum of the layers [0, n) with fixed weights; one of weight 0 is not read. */
 rk_value rk__lightgcn_sum(rk_program *p, const rk_value *layers, const float *weights, int n);
-
-/* propagation.c: the graph that a model propagates over. Without model.relations that of the
- * interactions, which the caller has; else one over all nodes of the model, with constants
- * "joined.offsets", "joined.columns" and "joined.scale". */
-typedef struct rk_joined rk_joined;
-bool rk__is_joined(const rk_options *options);
-/* RK_ERR_CONFIG for options that do not fit it. */
-rk_status rk__joined_check(const rk_config *config);
-/* Builds it, before any table is declared, since it says how many nodes there are; zeros without
- * relations. */
-rk_status rk__join_relations(rk_model_instance *instance, rk_joined *out);
-/* Declares it, after all tensors that are saved; its arrays are the instance's from then on, also
- * when this fails. */
-rk_status rk__declare_joined(rk_model_instance *instance, rk_joined *joined);
-rk_graph_values rk__joined_or(const rk_model_instance *instance, rk_program *p,
-                              rk_graph_values interactions);
-/* float [n_nodes]: the degrees to a power, by weight; 0 for a node without edges. */
-void rk__joined_degree_power(const rk_model_instance *instance, const rk_joined *joined,
-                             double exponent, float *out);
 
 /* lightgcn_views.c: final embeddings and views for loss.contrast. */
 void rk__lightgcn_views(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,

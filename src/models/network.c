@@ -178,14 +178,16 @@ static rk_value nodes_from(const rk_model_instance *m, rk_program *p, rk_value i
     if (n->begin) {
         n->begin(m, p, &v);
     }
+    rk_value tables[RK_MAX_LAYERS];
     for (int k = 0; k < layers; k++) {
-        if (keeps) {
-            char name[RK_NAME_LENGTH];
-            rk__layer_name(name, k, "fold");
-            rk__assign_named(p, name, n->fold_table(m, p, v.x));
-        }
+        tables[k] = keeps ? n->fold_table(m, p, v.x) : RK_NONE;
         v.x = n->layer(m, p, k, &v);
         v.x = k + 1 < layers ? between(m, p, k, v.x, state) : v.x;
+    }
+    for (int k = 0; keeps && k < layers; k++) { /* behind their readers: they may be x itself */
+        char name[RK_NAME_LENGTH];
+        rk__layer_name(name, k, "fold");
+        rk__assign_named(p, name, tables[k]);
     }
     return v.x;
 }

@@ -1,28 +1,21 @@
-/*
- * Interactions and the relations of model.relations as one graph to propagate over (see
- * graph/joined.h).
- *
- * Only the interactions are drawn from, masked and evaluated: the relations add paths, and nodes of
- * other types (tags, authors), which have embeddings like users and items.
- */
-#include "graph/joined.h"
+#include "models/propagation.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #include "base/alloc.h"
+#include "models/joined.h"
 #include "models/models.h"
 #include "models/relations.h"
 
-bool rk__is_joined(const rk_options *o)
+bool rk__has_relations(const rk_options *o)
 {
     return o->model.relations && o->model.relations[0] != '\0';
 }
 
-rk_status rk__joined_check(const rk_config *config)
+rk_status rk__propagation_check(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
-    if (rk__is_joined(o) && o->graph.form == RK_FORM_GRAM) {
+    if (rk__has_relations(o) && o->graph.form == RK_FORM_GRAM) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: that form is of users and items alone; take graph.form direct",
                 rk__config_says(config, "graph.form").text,
@@ -31,104 +24,150 @@ rk_status rk__joined_check(const rk_config *config)
     return rk__relations_check(config);
 }
 
-static rk_joined_part part_of(const rk_model_relation *r)
+/* ---- the graph ---- */
+
+static rk_status check_weights(const rk_model_relations *relations)
 {
-    return (rk_joined_part){.from = r->from,
-                            .n_from = r->of->n_from,
-                            .to = r->to,
-                            .offsets = r->of->offsets,
-                            .columns = r->of->columns,
-                            .weights = r->of->weights,
-                            .weight = r->weight,
-                            .is_within = r->is_within};
+    for (int i = 0; i < relations->n; i++) {
+        const rk_relation *r = relations->v[i].of;
+        for (int64_t e = 0; r->weights && e < r->n_edges; e++) {
+            if (r->weights[e] < 0) {
+                RK_FAIL(RK_ERR_DATA,
+                        "an edge of the relation %s has the weight %g: weights of a graph that is "
+                        "propagated over are not negative",
+                        r->name, (double)r->weights[e]);
+            }
+        }
+    }
+    return RK_OK;
 }
 
-rk_status rk__join_relations(rk_model_instance *instance, rk_joined *out)
+static rk_status join(rk_block *out, const rk_model_instance *instance,
+                      const rk_model_relations *relations)
 {
-    const rk_graph *g = instance->data.graph;
+    double *weights = NULL;
+    RK_TRY(rk__alloc(&weights, relations->n, sizeof *weights, "the weights of relations"));
+    for (int i = 0; i < relations->n; i++) {
+        weights[i] = relations->v[i].weight;
+    }
+    const rk_join_options how = {.once = true, .norm = RK_BLOCK_AS_IS, .weights = weights};
+    rk_status status =
+        rk__block_join(out, &instance->data, instance->options->model.relations, &how);
+    rk__free(weights);
+    return status;
+}
+
+/* Without weights, and the transpose that only they need, where all are 1. */
+static void simplify(rk_block *b)
+{
+    bool counts_one = true;
+    for (int64_t e = 0; e < b->n_edges && b->weights; e++) {
+        counts_one = counts_one && b->weights[e] == 1;
+    }
+    if (counts_one) {
+        rk__free(b->weights);
+        rk__free(b->back_offsets);
+        rk__free(b->back_columns);
+        rk__free(b->back_edges);
+        b->weights = NULL;
+        b->back_offsets = NULL;
+        b->back_columns = b->back_edges = NULL;
+    }
+}
+
+static rk_status sum_degrees(rk_propagation *p)
+{
+    const rk_block *b = &p->block;
+    RK_TRY(rk__calloc(&p->degree, b->n_rows, sizeof *p->degree, "the degrees of nodes"));
+    for (int64_t v = 0; v < b->n_rows; v++) {
+        for (int64_t e = b->offsets[v]; e < b->offsets[v + 1]; e++) {
+            p->degree[v] += b->weights ? (double)b->weights[e] : 1;
+        }
+    }
+    return RK_OK;
+}
+
+rk_status rk__propagation_init(rk_propagation *out, rk_model_instance *instance)
+{
+    const rk_options *o = instance->options;
     rk_model_relations relations = {0};
-    rk_joined_part *parts = NULL;
     rk_status status = RK_OK;
-    *out = (rk_joined){0};
-    if (!rk__is_joined(instance->options)) {
+    *out = (rk_propagation){0};
+    if (!rk__has_relations(o)) {
         return RK_OK;
     }
-    RK_TRY_GOTO(done, rk__relations_init(&relations, instance->options, &instance->data));
-    RK_TRY_GOTO(done, rk__alloc(&parts, relations.n + 1, sizeof *parts, "the joined graph"));
-    /* A user's row has items as nodes already. */
-    parts[0] = (rk_joined_part){
-        .n_from = g->n_users, .offsets = g->offsets, .columns = g->columns, .weight = 1};
-    for (int i = 0; i < relations.n; i++) {
-        parts[i + 1] = part_of(&relations.v[i]);
-    }
-    RK_TRY_GOTO(done, rk__joined_build(out, relations.n_nodes, parts, relations.n + 1));
-    if (out->weights) {
-        rk__joined_free(out);
+    RK_TRY_GOTO(done, rk__relations_init(&relations, o, &instance->data));
+    RK_TRY_GOTO(done, check_weights(&relations));
+    RK_TRY_GOTO(done, join(&out->block, instance, &relations));
+    simplify(&out->block);
+    if (out->block.weights && o->loss.contrast == RK_CONTRAST_SGL) {
         RK_FAIL_GOTO(done, RK_ERR_CONFIG,
-                     "model.relations names a relation whose edges have weights, or weights other "
-                     "than 1 in model.relation_weights: %s does not propagate over weights yet",
-                     instance->model->name);
+                     "loss.contrast sgl drops edges of a graph in which all count alike, but those "
+                     "of model.relations have weights: take simgcl, or relations without weights");
     }
+    RK_TRY_GOTO(done, sum_degrees(out));
     instance->n_nodes = relations.n_nodes;
 done:
     rk__relations_free(&relations);
-    rk__free(parts);
+    if (status != RK_OK) {
+        rk__propagation_free(out);
+    }
     return status;
+}
+
+void rk__propagation_free(rk_propagation *p)
+{
+    rk__block_free(&p->block);
+    rk__free(p->degree);
+    *p = (rk_propagation){0};
 }
 
 /* ---- tensors ---- */
 
-static rk_status add(rk_model_instance *instance, const char *name, rk_dtype dtype, int64_t rows,
-                     void *values)
+rk_status rk__declare_propagation(rk_model_instance *instance, rk_propagation *p)
 {
-    rk_parameter p = {
-        .dtype = dtype, .rows = rows, .cols = 1, .role = RK_CONSTANT, .constant = values};
-    snprintf(p.name, sizeof p.name, "%s", name);
-    return rk__model_add(instance, p);
-}
-
-rk_status rk__declare_joined(rk_model_instance *instance, rk_joined *j)
-{
-    rk_joined mine = *j;
-    rk_status status = RK_OK;
-    *j = (rk_joined){0};
-    if (!mine.offsets) {
+    float *scale = NULL;
+    if (!p->degree) {
         return RK_OK;
     }
-    status = add(instance, "joined.offsets", RK_I64, mine.n_nodes + 1, mine.offsets);
-    mine.offsets = NULL;
-    RK_TRY_GOTO(done, status);
-    status = add(instance, "joined.columns", RK_I32, mine.n_entries, mine.columns);
-    mine.columns = NULL;
-    RK_TRY_GOTO(done, status);
-    status = add(instance, "joined.scale", RK_F32, mine.n_nodes, mine.scale);
-    mine.scale = NULL;
-done:
-    rk__joined_free(&mine);
-    return status;
+    RK_TRY(rk__alloc(&scale, instance->n_nodes, sizeof *scale, "the degrees of nodes"));
+    rk__degree_power(instance, p, -0.5, scale);
+    RK_TRY(rk__declare_constant(instance, "joined.scale", instance->n_nodes, 1, scale));
+    return rk__model_add_block(instance, "joined", &p->block);
 }
 
-rk_graph_values rk__joined_or(const rk_model_instance *instance, rk_program *p,
-                              rk_graph_values interactions)
+void rk__degree_power(const rk_model_instance *instance, const rk_propagation *p, double exponent,
+                      float *out)
 {
-    return !rk__is_joined(instance->options) ? interactions
-                                             : (rk_graph_values){rk__use_named(p, "joined.offsets"),
-                                                                 rk__use_named(p, "joined.columns"),
-                                                                 rk__use_named(p, "joined.scale")};
-}
-
-void rk__joined_degree_power(const rk_model_instance *instance, const rk_joined *j, double exponent,
-                             float *out)
-{
-    if (!j->offsets) {
+    if (!p->degree) {
         rk__graph_degree_power(instance->data.graph, exponent, out);
         return;
     }
-    for (int64_t v = 0; v < j->n_nodes; v++) {
-        double degree = j->weights ? 0 : (double)(j->offsets[v + 1] - j->offsets[v]);
-        for (int64_t e = j->offsets[v]; e < j->offsets[v + 1] && j->weights; e++) {
-            degree += (double)j->weights[e];
-        }
-        out[v] = degree > 0 ? (float)pow(degree, exponent) : 0;
+    for (int64_t v = 0; v < instance->n_nodes; v++) {
+        out[v] = p->degree[v] > 0 ? (float)pow(p->degree[v], exponent) : 0;
     }
+}
+
+/* ---- in a program ---- */
+
+rk_graph_values rk__propagation_graph(const rk_model_instance *instance, rk_program *p,
+                                      rk_graph_values interactions)
+{
+    return !rk__has_relations(instance->options)
+               ? interactions
+               : (rk_graph_values){rk__use_named(p, "joined.offsets"),
+                                   rk__use_named(p, "joined.columns"),
+                                   rk__use_named(p, "joined.scale")};
+}
+
+rk_value rk__propagate_over(const rk_model_instance *instance, rk_program *p, rk_graph_values graph,
+                            rk_value x)
+{
+    if (!rk__has_relations(instance->options) || rk__find_named(p, "joined.weights") < 0) {
+        return rk__propagate(p, graph, x, 1);
+    }
+    const rk_block_values block = rk__use_block(p, "joined");
+    rk_aggregate_inputs in = rk__block_inputs(block);
+    in.row_scale = in.column_scale = graph.scale;
+    return rk__aggregate(p, block, x, in, (rk_aggregate_attr){.transposed = false});
 }

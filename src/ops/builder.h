@@ -200,6 +200,11 @@ rk_value rk__gather_slots(rk_program *p, rk_value x, rk_row_set rows, rk_slots_a
 /* [R,d] -> [R times,d]: rows 0 to times - 1 are row 0, and so on; and its adjoint. */
 rk_value rk__repeat_rows(rk_program *p, rk_value x, int64_t times);
 rk_value rk__sum_groups(rk_program *p, rk_value x, int64_t times);
+/* Ids by a table, i32 [L,1], i32 [R,1] -> i32 [L,1]: y = table[x], -1 of -1. */
+rk_value rk__lookup(rk_program *p, rk_value x, rk_value table);
+/* Lengths of rows, [n,d] -> [n,1]: norm 1 the sum of |x|, 2 the Euclidean one, whose gradient at 0
+ * is taken as 0. */
+rk_value rk__row_norms(rk_program *p, rk_value x, int32_t norm);
 /* y[b,k] = <queries[b], items[b n + k]>: [B,w], [B n,w] -> [B,n]. */
 rk_value rk__slot_scores(rk_program *p, rk_value queries, rk_value items);
 
@@ -278,6 +283,14 @@ typedef struct rk_score_inputs {
     rk_value weight; /* f32 [B,1]: of each triplet, see ops/slot_loss.h; RK_NONE = 1 */
 } rk_score_inputs;
 void rk__score_loss(rk_program *p, rk_value scores, rk_score_inputs inputs, rk_slot_rule rule);
+/* Scores f32 [B,I] of all items for each user of a batch: binary cross-entropy with labels that say
+ * which of them the user has (ops/list_loss.h), the mean over users and items. */
+typedef struct rk_list_inputs {
+    rk_value nodes;            /* of the batch: its users come first */
+    rk_value offsets, columns; /* of the graph */
+    rk_value state;
+} rk_list_inputs;
+void rk__list_loss(rk_program *p, rk_value scores, rk_list_inputs inputs, rk_list_loss_attr attr);
 /* Neighbours of items (the item-item part of Mao et al., "UltraGCN", CIKM 2021). items i32 [I,K],
  * weights f32 [I,K]: of each item its neighbours as nodes (-1 = no more) and what they count.
  * The nodes [(1+K)B,1] whose rows the loss needs; the users of the batch, then neighbours. */

@@ -132,6 +132,11 @@ typedef struct rk_slots_attr {
     bool of_items; /* else of users */
 } rk_slots_attr;
 
+typedef struct rk_list_loss_attr {
+    double smoothing; /* of the labels, ops/list_loss.h; 0 = none */
+    int64_t first;    /* node of item 0 */
+} rk_list_loss_attr;
+
 typedef struct rk_neighbour_attr {
     int64_t batch, n_users;
     double weight; /* neighbour_loss: of the term */
@@ -377,6 +382,8 @@ typedef union rk_attr {
     rk_slots_attr slots;         /* gather_slots, sum_slots */
     int64_t cols;                /* reshape */
     int64_t times;               /* repeat_rows, sum_groups */
+    int32_t norm;                /* row_norms*: 1 = sum of sizes, 2 = Euclidean */
+    rk_list_loss_attr list_loss;
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_drop_attr drop;
     rk_aggregate_attr aggregate; /* aggregate, aggregate_*_grad */

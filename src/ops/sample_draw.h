@@ -1,8 +1,8 @@
 /*
  * How triplets are drawn: pure functions of (seed, step, index), shared by the host and kernels.
  *
- * Positives: a uniform user and one of their items; an interaction; or the next of a random
- * permutation of the interactions. The item and the interaction are uniform, or by weights.
+ * Positives: a uniform user and one of their items; an interaction; the next of a random
+ * permutation of the interactions; or the next of one of the users, and one of their items. The item and the interaction are uniform, or by weights.
  * Negatives: bounded rejection against the user's sorted row, then exactly one of the items that
  * are left, so that a train positive is never drawn and every draw ends. The fallback is uniform
  * over the complement for every kind of negative; it is reached with probability (share of the
@@ -86,8 +86,13 @@ RK_SHARED int64_t rk__draw_edge(const rk_sampler *s, int64_t triplet, int32_t *o
 {
     int64_t place, user;
     rk_words w = rk__philox(s->seed, RK_PURPOSE_POSITIVE, (uint64_t)s->step, (uint64_t)triplet, 0);
-    if (s->positives == RK_POSITIVES_USER) {
-        uint64_t index = rk__bounded(w.v[0], w.v[1], (uint64_t)s->n_eligible_users);
+    if (s->positives == RK_POSITIVES_USER || s->positives == RK_POSITIVES_EACH_USER) {
+        int64_t index, n = s->n_eligible_users, draw = s->first_draw + triplet;
+        if (s->positives == RK_POSITIVES_USER) {
+            index = (int64_t)rk__bounded(w.v[0], w.v[1], (uint64_t)n);
+        } else {
+            index = rk__shuffled(s->seed, s->epoch, (uint32_t)(draw / n), draw % n, n);
+        }
         user = s->users[index];
         int64_t degree = s->offsets[user + 1] - s->offsets[user];
         if (s->cumulative) {

@@ -196,7 +196,8 @@ static rk_status allocate(rk_scorer *s)
         int64_t degree = rk__graph_degree(g, g->n_users + i);
         s->counts[i] = (float)degree;
         s->nodes[i] = (int32_t)(g->n_users + i);
-        s->cold[i] = s->closed[i] = degree == 0;
+        s->cold[i] = s->closed[i] =
+            degree == 0 && !rk__model_knows(&s->engine->model, g->n_users + i);
     }
     return RK_OK;
 }

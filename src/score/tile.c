@@ -174,7 +174,8 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
     }
     if (m->is_same_for_all) {
         *out = RK_ASKER_KNOWN;
-    } else if (q->user >= 0 && train_items(s, q->user) > 0) {
+    } else if (q->user >= 0 && (train_items(s, q->user) > 0 ||
+                                rk__model_knows(&s->engine->model, q->user))) {
         *out = RK_ASKER_KNOWN;
     } else {
         if (q->user >= 0) {

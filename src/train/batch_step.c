@@ -274,6 +274,9 @@ static rk_status append_loss(const rk_step *s, rk_program *p, const rk_value *va
                                  .degree_factor = rk__sampling_use_degree_factor(p, &e->store),
                                  .weight = use_weights(s, p, graph, nodes, state),
                                  .state = state,
+                                 .nodes = nodes,
+                                 .graph = graph,
+                                 .first_item = e->graph.n_users,
                                  .rows = rk__unique_rows(p, nodes, e->model.n_nodes)};
     if (e->model.model->scores) {
         score(s, p, graph, values, nodes, &batch);

@@ -56,7 +56,8 @@ typedef struct shares {
 static shares batch_shares(const rk_graph *g, const rk_options *o)
 {
     double batch = (double)o->train.batch, edges = (double)g->n_edges;
-    bool by_user = o->sampling.positives == RK_POSITIVES_USER;
+    bool by_user = o->sampling.positives == RK_POSITIVES_USER ||
+                   o->sampling.positives == RK_POSITIVES_EACH_USER;
     double negatives =
         o->sampling.negatives == RK_NEGATIVES_DYNAMIC ? (double)o->sampling.candidates : 1;
     return (shares){

@@ -31,7 +31,11 @@ static rk_value append_ranking_loss(rk_program *p, const rk_options *o,
 {
     int64_t batch = o->train.batch;
     rk_value chosen = RK_NONE;
-    if (v->scores != RK_NONE) {
+    if (o->sampling.negatives == RK_NEGATIVES_ALL) {
+        rk__list_loss(p, v->scores,
+                      (rk_list_inputs){v->nodes, v->graph.offsets, v->graph.columns, v->state},
+                      (rk_list_loss_attr){o->loss.label_smoothing, v->first_item});
+    } else if (v->scores != RK_NONE) {
         rk__score_loss(p, v->scores, (rk_score_inputs){v->state, v->labels, v->weight},
                        slot_attr(o).rule);
     } else if (o->loss.kind == RK_LOSS_ALIGN_UNIFORM) {
@@ -60,7 +64,7 @@ rk_status rk__objective_append(rk_program *p, const rk_options *o, const rk_obje
                                int64_t n_candidates)
 {
     rk_value chosen = append_ranking_loss(p, o, v, n_candidates);
-    if (o->loss.l2 > 0) {
+    if (o->loss.l2 > 0 && (v->scores == RK_NONE || v->ego != RK_NONE)) {
         rk_l2_attr l2 = {.weight = o->loss.l2,
                          .batch = o->train.batch,
                          .form = o->loss.l2_form,

@@ -185,7 +185,8 @@ static rk_status build_edge_weights(rk_sampling *s, const rk_graph *graph, const
 static double chance_of_edge(const rk_sampling *s, const rk_options *options, int64_t i,
                              int64_t edge)
 {
-    bool by_user = options->sampling.positives == RK_POSITIVES_USER;
+    bool by_user = options->sampling.positives == RK_POSITIVES_USER ||
+                   options->sampling.positives == RK_POSITIVES_EACH_USER;
     int64_t begin = s->edge_offsets[i], end = s->edge_offsets[i + 1];
     if (s->cumulative) {
         int64_t all = by_user ? s->cumulative[end] - s->cumulative[begin]
@@ -335,6 +336,7 @@ rk_status rk__sampling_declare(const rk_sampling *sampling, const rk_options *op
     if (options->sampling.negatives == RK_NEGATIVES_DYNAMIC) {
         n_candidates = (int32_t)options->sampling.candidates;
     } else if (options->sampling.negatives == RK_NEGATIVES_IN_BATCH ||
+               options->sampling.negatives == RK_NEGATIVES_ALL ||
                options->loss.kind == RK_LOSS_MSE) {
         n_candidates = 0;
     }

@@ -148,6 +148,9 @@ rk_step_state rk__step_first_state(const rk_step *s)
                                .batch = (edges + s->n_phases - 1) / s->n_phases,
                                .rate_scale = 1};
     }
+    if (o->sampling.positives == RK_POSITIVES_EACH_USER) {
+        draws = s->sampling.n_eligible_users;
+    }
     if (o->train.steps_per_epoch > 0) {
         draws = o->train.steps_per_epoch * batch; /* shuffle goes into another pass then */
     }

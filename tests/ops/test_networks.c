@@ -44,7 +44,9 @@ static rk_value scores_of(const rk_value *v, rk_program *p, rk_row_set rows, rk_
     rk_value square = rk__gemm_of(p, back, x, RK_NONE, RK_NONE,
                                   (rk_gemm_attr){.alpha = 0.5f, .transposed_x = true});
     back = rk__gemm(p, rk__multiply(p, back, x), rk__add(p, square, v[MIXER], 1, 1), RK_NONE);
-    back = rk__scale_columns(p, back, v[FACTOR]);
+    rk_value gate = rk__activate(p, rk__gemm(p, x, v[MIXER], RK_NONE),
+                                 (rk_activate_attr){.kind = RK_ACTIVATION_SIGMOID});
+    back = rk__scale_columns(p, rk__ratio(p, back, gate), v[FACTOR]);
     rk_value users = rk__gather_slots(p, back, rows, (rk_slots_attr){B, false});
     rk_value items = rk__gather_slots(p, back, rows, (rk_slots_attr){B, true});
     rk_value pair = rk__add(p, rk__repeat_rows(p, users, 1 + M), items, 1, 1);

@@ -211,7 +211,7 @@ static rk_value network(fixture *f, rk_value x)
     rk_value h = rk__gemm(p, x, rk__use(p, f->square), row);
     h = rk__activate(p, h, (rk_activate_attr){.kind = RK_ACTIVATION_SIGMOID});
     h = rk__dropout(p, h, rk__use(p, f->state), (rk_dropout_attr){.ratio = 0.5, .layer = 2});
-    h = rk__scale_columns(p, rk__multiply(p, h, x), row);
+    h = rk__scale_columns(p, rk__ratio(p, rk__multiply(p, h, x), x), row);
     rk_value parts[] = {rk__take_columns(p, h, 2, 5), rk__take_columns(p, x, 0, DIM - 5)};
     return rk__add(p, rk__join_columns(p, parts, 2), rk__place_columns(p, parts[0], 3, DIM), 1, 2);
 }
@@ -263,7 +263,7 @@ static void tables_are_computed_at_the_rows_that_are_read(void **state)
                       "combine");
     check(noisy_layer, "unique_rows propagate_rows perturb");
     check(gram_form, "unique_rows fold unfold_rows");
-    check(network, "unique_rows combine_rows gemm activate dropout multiply scale_columns "
+    check(network, "unique_rows combine_rows gemm activate dropout multiply ratio scale_columns "
                    "take_columns take_columns join_columns place_columns combine");
     check(mean_of_neighbours, "unique_rows block_degrees aggregate aggregate");
     check(attention, "unique_rows take_columns take_columns edge_attend");

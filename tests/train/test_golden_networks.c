@@ -245,20 +245,28 @@ static void check(const char *name)
     close_world(&w);
 }
 
-static const char *const names[] = {"network_svd", "network_neumf", "network_fm"};
+static const char *const names[] = {
+    "network_svd",       "network_neumf",       "network_fm",
+    "network_gcn",       "network_gcn_mean",    "network_gcn_sum",
+    "network_gcn_plain", "network_gcn_dropout", "network_lightgcn_joined",
+};
 
-static void networks_are_pytorchs(void **state)
+static void is_pytorchs(void **state)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        check(names[i]);
-    }
+    check(*state);
 }
 
-int main(void)
+/* usage: test_golden_networks [PATTERN]: of names of files */
+int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(networks_are_pytorchs),
-    };
+    enum { N = sizeof names / sizeof names[0] };
+    struct CMUnitTest tests[N];
+    for (int i = 0; i < N; i++) {
+        tests[i] =
+            (struct CMUnitTest){names[i], is_pytorchs, NULL, NULL, (void *)(uintptr_t)names[i]};
+    }
+    if (argc > 1) {
+        cmocka_set_test_filter(argv[1]);
+    }
     return cmocka_run_group_tests_name("golden networks", tests, NULL, NULL);
 }

@@ -9,7 +9,6 @@
 #include "base/philox.h"
 #include "config/options.h"
 #include "data/dataset.h"
-#include "graph/joined.h"
 #include "support/sides.h"
 #include "train/fitted.h"
 #include "train/set_up.h"
@@ -315,6 +314,9 @@ static void models_equal_dense_matrices(void **state)
     check("lightgcn", "view, tagged,friends", "[1]", ones);
     check("lightgcn++", "view,tagged,friends", "[1]", ones);
     check("lightgcn++", "tagged", "[1]", ones);
+    static const double weights[] = {0.5, 2, 3}, halves[] = {0.5, 0.5, 0.5};
+    check("lightgcn", "view,tagged,friends", "[0.5, 2, 3]", weights);
+    check("lightgcn++", "view,tagged,friends", "[0.5]", halves);
 }
 
 /* ---- gradients ---- */
@@ -402,68 +404,8 @@ static void gradients_are_difference_quotients(void **state)
     check_quotients((const char *const[]){"model.relations=tagged", "model.kind=lightgcn++", NULL});
     check_quotients(
         (const char *const[]){"model.relations=tagged,friends", "loss.contrast=sgl", NULL});
-}
-
-/* ---- the graph alone ---- */
-
-static const int64_t three_offsets[] = {0, 2, 3, 3};
-static const int32_t three_columns[] = {1, 2, 0};
-
-static void edges_within_a_type_count_once(void **state)
-{
-    (void)state;
-    static const float weights[] = {2, 3, 5};
-    rk_joined_part part = {.n_from = 3,
-                           .offsets = three_offsets,
-                           .columns = three_columns,
-                           .weights = weights,
-                           .weight = 0.5,
-                           .is_within = true};
-    rk_joined j;
-    assert_ok(rk__joined_build(&j, 4, &part, 1));
-    static const int64_t offsets[] = {0, 2, 3, 4, 4};
-    static const int32_t columns[] = {1, 2, 0, 0};
-    static const float halves[] = {2.5f, 1.5f, 2.5f, 1.5f};
-    assert_int_equal(j.n_entries, 4);
-    assert_memory_equal(j.offsets, offsets, sizeof offsets);
-    assert_memory_equal(j.columns, columns, sizeof columns);
-    assert_memory_equal(j.weights, halves, sizeof halves);
-    assert_close((double)j.scale[0], 0.5, 1e-7, 0);
-    assert_true(j.scale[3] == 0);
-    rk__joined_free(&j);
-    part.weight = 0; /* left out */
-    assert_ok(rk__joined_build(&j, 4, &part, 1));
-    assert_int_equal(j.n_entries, 0);
-    assert_null(j.weights);
-    rk__joined_free(&j);
-}
-
-static void bad_graphs_are_refused(void **state)
-{
-    (void)state;
-    static const float weights[] = {1, -1, 1};
-    const rk_joined_part part = {.n_from = 3,
-                                 .offsets = three_offsets,
-                                 .columns = three_columns,
-                                 .weights = weights,
-                                 .weight = 1};
-    rk_joined j;
-    assert_fails(RK_ERR_DATA, "has the weight -1", rk__joined_build(&j, 4, &part, 1));
-    assert_fails(RK_ERR_DATA, "is too large",
-                 rk__joined_build(&j, (int64_t)INT32_MAX + 1, &part, 1));
-    rk_joined_part good = part;
-    good.weights = NULL;
-    good.is_within = true;
-    rk_status status = RK_ERR_MEMORY;
-    for (int64_t n = 0; status != RK_OK; n++) {
-        rk__alloc_fail_after(n);
-        status = rk__joined_build(&j, 4, &good, 1);
-        rk__alloc_fail_after(-1);
-        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
-        assert_true(status == RK_OK || !j.offsets);
-        assert_true(n < 100);
-    }
-    rk__joined_free(&j);
+    check_quotients((const char *const[]){"model.relations=tagged,friends",
+                                          "model.relation_weights=[0.5, 3]", NULL});
 }
 
 static void bad_options_are_refused(void **state)
@@ -499,8 +441,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(models_equal_dense_matrices, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
                                         sides_tear_down),
-        cmocka_unit_test(edges_within_a_type_count_once),
-        cmocka_unit_test(bad_graphs_are_refused),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

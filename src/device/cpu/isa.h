@@ -214,6 +214,8 @@ typedef struct rk_isa {
     void (*logits)(float *tile, int64_t n, float scale, const float *bias, float *largest);
     /* x = e^(x - shift[lane]), sum[lane] = the sum of them. */
     void (*exponents)(float *tile, int64_t n, const float *shift, float *sum);
+    /* out[i] = factor * (1 / (1 + e^-x_i) - label); the sum of log(1 + e^x_i) - label * x_i. */
+    double (*logistic)(const float *x, int64_t n, float label, float factor, float *out);
     /* The indices i < n with scores[i] > threshold, ascending; out has room for n + 16. */
     int64_t (*above)(const float *scores, int64_t n, float threshold, int32_t *out);
 } rk_isa;

@@ -1,0 +1,278 @@
+/*
+ * Link prediction in a knowledge graph (data/triples.h): a query (h, r) scores each entity t as its
+ * answer by vectors of entities and relations, a relation read backwards one of its own.
+ *   distmult  score = <h * r, t> + b_t  (Yang, Yih, He, Gao, Deng: Embedding entities and relations
+ *             for learning and inference in knowledge bases, ICLR 2015)
+ *   transe    score = -|h + r - t|  (Bordes, Usunier, Garcia-Duran, Weston, Yakhnenko: Translating
+ *             embeddings for modeling multi-relational data, NIPS 2013), model.norm its length;
+ *             without their unit length of entities
+ * model.dropout is on what t is held against.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "data/triples.h"
+#include "models/models.h"
+
+static const char *const entity = "entity", *const relation = "relation", *const bias = "bias",
+                         *const candidate = "candidate", *const entity_of = "entity_of_node",
+                         *const relation_of = "relation_of_node";
+
+/* In the order of their declaration. */
+enum { ENTITY, RELATION, BIAS };
+
+static bool is_distance(const rk_model_instance *m)
+{
+    return m->options->model.kind == RK_MODEL_TRANSE;
+}
+
+/* Without its distance to anything else the sigmoid of one says nothing. */
+static rk_status check_transe(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->loss.kind == RK_LOSS_BCE || o->loss.kind == RK_LOSS_CCL) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, whose scores are never above 0: take a loss that compares them, "
+                "hinge, bpr or softmax",
+                rk__config_says(config, "loss.kind").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    return RK_OK;
+}
+
+/* ---- tensors ---- */
+
+/* Where scores begin: at what the loss would make of them if all entities were alike. */
+static double first_bias(const rk_model_instance *m)
+{
+    const rk_options *o = m->options;
+    double askers = 0, odds = 0;
+    if (o->loss.kind != RK_LOSS_BCE) {
+        return 0;
+    }
+    if (o->sampling.negatives != RK_NEGATIVES_ALL) {
+        odds = o->loss.bce_w1 / (o->loss.negative_weight * o->loss.bce_w3);
+        return odds > 0 && isfinite(odds) ? log(odds) : 0;
+    }
+    for (int64_t user = 0; user < m->data.n_users; user++) {
+        askers += rk__graph_degree(m->data.graph, user) > 0;
+    }
+    const double pairs = askers * (double)m->data.n_items, edges = (double)m->data.graph->n_edges;
+    const double share = (1 - o->loss.label_smoothing) * edges / pairs +
+                         (o->loss.label_smoothing > 0 ? 1 / (double)m->data.n_items : 0);
+    odds = share / (1 - share);
+    return odds > 0 && isfinite(odds) ? log(odds) : 0;
+}
+
+static rk_status add_table(rk_model_instance *m, const char *name, int64_t rows)
+{
+    const rk_options *o = m->options;
+    rk_parameter p = {.rows = rows,
+                      .cols = o->model.dim,
+                      .init = o->model.init,
+                      .init_sd = o->model.init_sd,
+                      .block_end = {rows, rows}};
+    snprintf(p.name, sizeof p.name, "%s", name);
+    return rk__model_add(m, p);
+}
+
+/* Of each node the row of a table: i32 [users + items], -1 = none. An item is an entity. */
+static rk_status add_rows(rk_model_instance *m, const char *name, const int32_t *of_users,
+                          bool has_items)
+{
+    const int64_t n_users = m->data.n_users, n = n_users + m->data.n_items;
+    rk_parameter p = {.dtype = RK_I32, .rows = n, .cols = 1, .role = RK_CONSTANT};
+    int32_t *rows = NULL;
+    snprintf(p.name, sizeof p.name, "%s", name);
+    RK_TRY(rk__alloc(&rows, n, sizeof *rows, "the rows of queries"));
+    for (int64_t i = 0; i < n; i++) {
+        rows[i] = i < n_users ? of_users[i] : has_items ? (int32_t)(i - n_users) : -1;
+    }
+    p.constant = rows;
+    return rk__model_add(m, p);
+}
+
+static rk_status declare_all(rk_model_instance *m, const rk_triples *t)
+{
+    const int64_t n_entities = m->data.n_items, dim = m->options->model.dim;
+    rk_parameter biases = {.name = "bias",
+                           .rows = 1,
+                           .cols = n_entities,
+                           .init = RK_INIT_CONSTANT,
+                           .init_sd = first_bias(m),
+                           .block_end = {1, 1}};
+    rk_parameter candidates = {
+        .name = "candidate", .rows = n_entities, .cols = dim + !is_distance(m), .role = RK_TABLE};
+    RK_TRY(add_table(m, entity, n_entities));
+    RK_TRY(add_table(m, relation, 2 * t->n_relations));
+    RK_TRY(is_distance(m) ? RK_OK : rk__model_add(m, biases));
+    RK_TRY(rk__model_add(m, candidates));
+    RK_TRY(add_rows(m, entity_of, t->entities, true));
+    return add_rows(m, relation_of, t->relations, false);
+}
+
+static rk_status declare(rk_model_instance *m)
+{
+    rk_triples triples = {0};
+    RK_ASSERT(m->data.dataset);
+    RK_TRY(rk__triples_init(&triples, m->data.dataset));
+    rk_status status = declare_all(m, &triples);
+    rk__triples_free(&triples);
+    return status;
+}
+
+/* ---- training ---- */
+
+/* What the entities are held against, of rows of both. */
+static rk_value query_of(const rk_model_instance *m, rk_program *p, rk_value heads,
+                         rk_value relations)
+{
+    return is_distance(m) ? rk__add(p, heads, relations, 1, 1) : rk__multiply(p, heads, relations);
+}
+
+/* -|q - t| of n answers for each row of queries: [B,w], [B n,w] -> [B,n]. */
+static rk_value distances(const rk_model_instance *m, rk_program *p, rk_value differences,
+                          int64_t n)
+{
+    const float minus = -1;
+    rk_value norms = rk__row_norms(p, differences, (int32_t)m->options->model.norm);
+    return rk__reshape(p, rk__combine(p, &norms, &minus, 1), n);
+}
+
+/* Of the positives and the negatives, whose row set is that of the batch's entities. */
+static rk_value scores_of_drawn(const rk_model_instance *m, rk_program *p, const rk_value *values,
+                                const rk_batch_values *b, rk_value x, rk_row_set rows, rk_value q)
+{
+    const rk_slots_attr items = {b->batch, true};
+    const int64_t n = 1 + b->n_candidates;
+    rk_value tails = rk__gather_slots(p, x, rows, items);
+    if (is_distance(m)) {
+        return distances(m, p, rk__add(p, rk__repeat_rows(p, q, n), tails, 1, -1), n);
+    }
+    rk_value of_tails = rk__gather_rows(p, rk__reshape(p, values[BIAS], 1), rows);
+    of_tails = rk__reshape(p, rk__gather_slots(p, of_tails, rows, items), n);
+    return rk__add(p, rk__slot_scores(p, q, tails), of_tails, 1, 1);
+}
+
+static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_value *values,
+                        const rk_batch_values *b)
+{
+    const rk_options *o = m->options;
+    const rk_slots_attr users = {b->batch, false};
+    rk_value entities = rk__lookup(p, b->nodes, rk__use_named(p, entity_of));
+    rk_value relations = rk__lookup(p, b->nodes, rk__use_named(p, relation_of));
+    if (p->status != RK_OK) {
+        return (rk_scored){RK_NONE, RK_NONE};
+    }
+    rk_row_set rows = rk__unique_rows(p, entities, m->data.n_items);
+    rk_row_set of_relations = rk__unique_rows(p, relations, p->tensors[values[RELATION]].rows);
+    rk_value x = rk__gather_rows(p, values[ENTITY], rows);
+    rk_value r = rk__gather_rows(p, values[RELATION], of_relations);
+    rk_value q = query_of(m, p, rk__gather_slots(p, x, rows, users),
+                          rk__gather_slots(p, r, of_relations, users));
+    q = rk__dropout(p, q, b->state, (rk_dropout_attr){o->model.dropout, 0});
+    if (o->sampling.negatives == RK_NEGATIVES_ALL) {
+        rk_gemm_attr by_rows = {.alpha = 1, .transposed_w = true};
+        return (rk_scored){rk__gemm_of(p, q, values[ENTITY], values[BIAS], RK_NONE, by_rows),
+                           RK_NONE};
+    }
+    return (rk_scored){scores_of_drawn(m, p, values, b, x, rows, q), RK_NONE};
+}
+
+/* ---- answers ---- */
+
+/* [t, b_t], or -t. */
+static void finish(const rk_model_instance *m, rk_program *p)
+{
+    const float minus = -1;
+    rk_value t = rk__use_named(p, entity);
+    if (is_distance(m)) {
+        rk__assign_named(p, candidate, rk__combine(p, &t, &minus, 1));
+        return;
+    }
+    rk_value tables[] = {t, rk__reshape(p, rk__use_named(p, bias), 1)};
+    rk__assign_named(p, candidate, rk__join_columns(p, tables, 2));
+}
+
+static rk_value rows_of(rk_program *p, const rk_tile *tile, const char *table, const char *of)
+{
+    rk_value rows = rk__lookup(p, tile->users, rk__use_named(p, of));
+    return rk__take_rows(p, rk__use_named(p, table), rows);
+}
+
+static rk_value query(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
+{
+    rk_value q = query_of(m, p, rows_of(p, tile, entity, entity_of),
+                          rows_of(p, tile, relation, relation_of));
+    rk_value columns[] = {q, tile->ones};
+    return is_distance(m) ? q : rk__join_columns(p, columns, 2);
+}
+
+static rk_value score(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+                      rk_value queries)
+{
+    const rk_range_attr items = {0, m->data.n_items};
+    return rk__score_dot(p, queries, rk__use_named(p, candidate), tile->count, items);
+}
+
+static rk_value score_items(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+                            rk_value queries, const rk_tile_items *items)
+{
+    const rk_pair_rows_attr attr = {.items = items->range, .n_columns = m->options->model.dim};
+    rk_value differences =
+        rk__pair_rows(p, queries, rk__use_named(p, candidate), items->items, tile->count, attr);
+    const int64_t n =
+        p->status == RK_OK ? p->tensors[differences].rows / p->tensors[queries].rows : 1;
+    return distances(m, p, differences, n);
+}
+
+static int64_t pair_floats(const rk_model_instance *m)
+{
+    return 2 + m->options->model.dim;
+}
+
+/* The cosines of the vectors of entities. */
+static rk_value similar(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+                        rk_value item_nodes)
+{
+    const rk_range_attr items = {0, m->data.n_items};
+    (void)item_nodes;
+    return rk__score_dot(p, rk__unit_rows(p, rows_of(p, tile, entity, entity_of), RK_NONE),
+                         rk__unit_rows(p, rk__use_named(p, entity), RK_NONE), tile->count, items);
+}
+
+/* Queries and entities without train triples have the vectors of their parts. */
+static bool knows(const rk_model_instance *m, int64_t node)
+{
+    (void)m, (void)node;
+    return true;
+}
+
+const rk_model_kind rk__model_distmult = {
+    .name = "distmult",
+    .help = "links of a knowledge graph by weighted products (Yang et al. 2015)",
+    .declare = declare,
+    .scores = scores,
+    .scores_all = true,
+    .finish = finish,
+    .query = query,
+    .score = score,
+    .similar = similar,
+    .scores_by_dot = true,
+    .knows = knows,
+};
+
+const rk_model_kind rk__model_transe = {
+    .name = "transe",
+    .help = "links of a knowledge graph by translations (Bordes et al. 2013)",
+    .check = check_transe,
+    .declare = declare,
+    .scores = scores,
+    .finish = finish,
+    .query = query,
+    .score_items = score_items,
+    .pair_floats = pair_floats,
+    .similar = similar,
+    .knows = knows,
+};

@@ -1,0 +1,345 @@
+/*
+ * Link prediction: triples become queries of both directions; loss, gradients and steps against
+ * PyTorch (tools/make_golden_links.py); answers and filtered ranks against plain loops in double;
+ * whole runs, interrupted, too.
+ */
+#include <math.h>
+
+#include "base/alloc.h"
+#include "config/options.h"
+#include "data/triples.h"
+#include "rankine/rankine.h"
+#include "support/golden.h"
+#include "train/set_up.h"
+
+static char *folder;
+
+static int setup(void **state)
+{
+    (void)state;
+    folder = test_scratch();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    test_scratch_remove(folder);
+    return 0;
+}
+
+/* ---- data ---- */
+
+static const char *const sources =
+    "data:\n"
+    "  name: graph\n"
+    "  ids: text\n"
+    "  sources:\n"
+    "    - {file: train.csv, part: train, user: head, relation: type, item: tail}\n"
+    "    - {file: valid.csv, part: valid, user: head, relation: type, item: tail}\n"
+    "    - {file: test.csv, part: test, user: head, relation: type, item: tail}\n"
+    "split: {kind: given}\n";
+
+static void write_triples(const char *train, const char *valid, const char *test)
+{
+    const char *const texts[] = {train, valid, test}, *const files[] = {"train.csv", "valid.csv",
+                                                                        "test.csv"};
+    for (int i = 0; i < 3; i++) {
+        char text[4096];
+        snprintf(text, sizeof text, "head,type,tail\n%s", texts[i]);
+        test_write(test_path(folder, files[i]), text, -1);
+    }
+    test_write(test_path(folder, "exp.yaml"), sources, -1);
+}
+
+static rk_config *load(const char *const *settings)
+{
+    rk_config *config = NULL;
+    assert_ok(rk_config_load(&config, test_path(folder, "exp.yaml")));
+    assert_ok(rk_config_set(config, "run.device=cpu", "test"));
+    assert_ok(rk_config_set(config, "run.threads=1", "test"));
+    for (int i = 0; settings && settings[i]; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    return config;
+}
+
+static bool has_answer(const rk_dataset *d, rk_part part, const char *query, const char *answer)
+{
+    int64_t user = -1, item = -1, n = 0;
+    const int32_t *items = NULL;
+    assert_ok(rk_dataset_find_user(d, query, &user));
+    assert_ok(rk_dataset_find_item(d, answer, &item));
+    assert_ok(rk_dataset_items(d, part, user, &items, &n));
+    for (int64_t i = 0; i < n; i++) {
+        if (items[i] == item) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void triples_become_queries(void **unused)
+{
+    (void)unused;
+    write_triples("Paris,capital_of,France\nRome,capital_of,Italy\nParis,in,France\n",
+                  "\"Bern, BE\",capital_of,Switzerland\n", "France,next_to,Italy\n");
+    rk_config *config = load(NULL);
+    rk_dataset *d = NULL;
+    rk_triples t = {0};
+    assert_ok(rk_dataset_prepare(config, false, NULL, &d));
+    const rk_dataset_stats *stats = rk_dataset_get_stats(d);
+    assert_int_equal(stats->rows_read, 5);
+    assert_int_equal(stats->train, 6);
+    assert_int_equal(stats->users, 10);
+    assert_int_equal(stats->items, 6);
+    assert_true(has_answer(d, RK_TRAIN, "Paris > capital_of", "France"));
+    assert_true(has_answer(d, RK_TRAIN, "France < capital_of", "Paris"));
+    assert_true(has_answer(d, RK_TRAIN, "France < in", "Paris"));
+    assert_true(has_answer(d, RK_VALID, "Bern, BE > capital_of", "Switzerland"));
+    assert_true(has_answer(d, RK_TEST, "Italy < next_to", "France"));
+    assert_ok(rk__triples_init(&t, d));
+    assert_int_equal(t.n_relations, 3);
+    assert_string_equal(t.names[0], "capital_of");
+    assert_int_equal(rk__triples_find(&t, "next_to", true), 5);
+    assert_int_equal(rk__triples_find(&t, "near", false), -1);
+    for (int64_t q = 0; q < t.n_queries; q++) {
+        char room[2][RK_ID_BYTES], id[200];
+        const bool is_backward = t.relations[q] % 2;
+        snprintf(id, sizeof id, "%s %s %s", rk_dataset_item_id(d, t.entities[q], room[0]),
+                 is_backward ? "<" : ">", t.names[t.relations[q] / 2]);
+        assert_string_equal(rk_dataset_user_id(d, q, room[1]), id);
+    }
+    rk__triples_free(&t);
+    rk_dataset_free(d);
+    rk_config_free(config);
+}
+
+/* Entities that are numbers are numbers in the queries, too. */
+static void entities_may_be_numbers(void **unused)
+{
+    (void)unused;
+    static const char *const integers[] = {"data.ids=integer", NULL};
+    write_triples("7,a b,12\n12,a b,7\n", "7,c,7\n", "900,c,12\n");
+    rk_config *config = load(integers);
+    rk_dataset *d = NULL;
+    rk_triples t = {0};
+    assert_ok(rk_dataset_prepare(config, false, NULL, &d));
+    assert_true(has_answer(d, RK_TRAIN, "12 > a b", "7"));
+    assert_true(has_answer(d, RK_TEST, "12 < c", "900"));
+    assert_ok(rk__triples_init(&t, d));
+    int64_t user = 0, item = 0;
+    assert_ok(rk_dataset_find_user(d, "900 > c", &user));
+    assert_ok(rk_dataset_find_item(d, "900", &item));
+    assert_int_equal(t.entities[user], item);
+    rk__triples_free(&t);
+    rk_dataset_free(d);
+    rk_config_free(config);
+}
+
+static void bad_triples_are_named(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *train, *settings[3], *message;
+        rk_status status;
+    } cases[] = {
+        {"a > b,r,c\n", {NULL}, "train.csv:2:1: head 'a > b' holds ' > '", RK_ERR_DATA},
+        {"a,is < of,c\n", {NULL}, "type 'is < of' holds ' < '", RK_ERR_DATA},
+        {"a,,c\n", {NULL}, "train.csv:2:3: type", RK_ERR_DATA},
+        {"a,r,c\n", {"data.sources[0].relation=kind"}, "source.relation", RK_ERR_DATA},
+        {"a,r,c\n", {"data.sources[1].relation="}, "has no relation", RK_ERR_CONFIG},
+        {"a,r,c\n", {"data.min_user=2"}, "both directions belong together", RK_ERR_CONFIG},
+        {"a,r,c\n", {"split.carve_valid=0.1"}, "both directions belong together", RK_ERR_CONFIG},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        write_triples(cases[i].train, "", "");
+        test_write(test_path(folder, "valid.csv"), "head,type,tail\na,r,b\n", -1);
+        test_write(test_path(folder, "test.csv"), "head,type,tail\nb,r,a\n", -1);
+        rk_config *config = load(cases[i].settings);
+        rk_dataset *d = NULL;
+        assert_fails(cases[i].status, cases[i].message,
+                     rk_dataset_prepare(config, false, NULL, &d));
+        rk_config_free(config);
+    }
+}
+
+/* ---- against PyTorch ---- */
+
+typedef struct world {
+    golden golden;
+    rk_config *config;
+    rk_dataset *dataset;
+    rk_engine engine;
+    rk_step step;
+    int64_t batch;
+} world;
+
+static void write_golden_triples(const golden *g)
+{
+    const golden_array *triples = golden_get(g, "triples", 0);
+    char text[4096];
+    int n = 0;
+    for (int64_t i = 0; i < triples->rows; i++) {
+        const double *row = triples->v + 3 * i;
+        n += snprintf(text + n, sizeof text - (size_t)n, "%d,r%d,%d\n", (int)row[0], (int)row[1],
+                      (int)row[2]);
+    }
+    write_triples(text, "0,r0,0\n", "0,r0,0\n");
+}
+
+/* The node of a query of the batch. */
+static int32_t query_node(const world *w, const double *row)
+{
+    char id[64];
+    int64_t user = 0;
+    snprintf(id, sizeof id, "%d %s r%d", (int)row[0], (int)row[1] % 2 ? "<" : ">", (int)row[1] / 2);
+    assert_ok(rk_dataset_find_user(w->dataset, id, &user));
+    return (int32_t)user;
+}
+
+static void write_batch(world *w)
+{
+    const golden_array *batch = golden_get(&w->golden, "batch", 0);
+    const int64_t m = batch->cols - 3, n_users = w->engine.graph.n_users;
+    int32_t nodes[512];
+    assert_int_equal(w->step.sample.n_candidates, m);
+    for (int64_t b = 0; b < w->batch; b++) {
+        const double *row = batch->v + b * batch->cols;
+        nodes[b] = query_node(w, row);
+        nodes[w->batch + b] = (int32_t)(n_users + (int64_t)row[2]);
+        for (int64_t k = 0; k < m; k++) {
+            nodes[2 * w->batch + b * m + k] = (int32_t)(n_users + (int64_t)row[3 + k]);
+        }
+    }
+    assert_ok(rk__device_cpu.write(w->engine.context, w->step.stored_nodes, 0, (2 + m) * w->batch,
+                                   nodes));
+}
+
+static const golden_array *array_of(const world *w, const char *what, const rk_parameter *p)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s_%s", what, p->name);
+    const golden_array *a = golden_get(&w->golden, name, 0);
+    assert_int_equal(a->rows, p->rows);
+    assert_int_equal(a->cols, p->cols);
+    return a;
+}
+
+static void open_golden(world *w, const char *name)
+{
+    const rk_step_how how = {.given_batch = true, .keeps_gradients = true};
+    static const char *const integers[] = {"data.ids=integer", "eval.k=[1, 10]",
+                                           "train.learning_rate=0.05", "run.threads=2", NULL};
+    char batch[32];
+    *w = (world){0};
+    rk_config *settings = NULL;
+    assert_ok(rk_config_create(&settings));
+    golden_read(&w->golden, name, settings);
+    rk_config_free(settings);
+    golden_free(&w->golden);
+    write_triples("0,r,0\n", "0,r,0\n", "0,r,0\n");
+    w->config = load(integers);
+    golden_read(&w->golden, name, w->config);
+    write_golden_triples(&w->golden);
+    w->batch = golden_get(&w->golden, "batch", 0)->rows;
+    snprintf(batch, sizeof batch, "train.batch=%d", (int)w->batch);
+    assert_ok(rk_config_set(w->config, batch, "test"));
+    assert_ok(rk_dataset_prepare(w->config, false, NULL, &w->dataset));
+    rk_graph graph;
+    const rk_lists *train = &w->dataset->parts[RK_TRAIN];
+    assert_ok(rk__graph_build_lists(&graph, train->offsets, train->items, w->dataset->n_users,
+                                    w->dataset->n_items));
+    assert_ok(rk__engine_open(&w->engine, rk__config_options(w->config), &graph,
+                              (rk_engine_how){.device = &rk__device_cpu, .dataset = w->dataset}));
+    assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
+    assert_ok(rk__engine_bind(&w->engine));
+    assert_ok(rk__step_load(&w->step));
+    write_batch(w);
+    for (int i = 0; i < w->engine.model.n_parameters; i++) {
+        const rk_parameter *p = &w->engine.model.parameters[i];
+        const golden_array *a = array_of(w, "initial", p);
+        float values[4096];
+        assert_in_range(a->rows * a->cols, 1, 4096);
+        for (int64_t j = 0; j < a->rows * a->cols; j++) {
+            values[j] = (float)a->v[j];
+        }
+        assert_ok(rk__device_cpu.write(w->engine.context, p->stored, 0, p->rows, values));
+    }
+}
+
+static void close_golden(world *w)
+{
+    rk__step_free(&w->step);
+    rk__engine_close(&w->engine);
+    rk_dataset_free(w->dataset);
+    golden_free(&w->golden);
+    rk_config_free(w->config);
+}
+
+static void compare(const char *name, const rk_parameter *p, const float *got,
+                    const golden_array *a, double tolerance)
+{
+    double largest = 0;
+    for (int64_t i = 0; i < a->rows * a->cols; i++) {
+        largest = fmax(largest, fabs(a->v[i]));
+    }
+    assert_true(largest > 1e-5);
+    for (int64_t i = 0; i < a->rows * a->cols; i++) {
+        if (!(fabs((double)got[i] - a->v[i]) <= tolerance * largest)) {
+            fail_msg("%s, %s of %s [%d] is %.9g, expected %.9g", name, a->name, p->name, (int)i,
+                     (double)got[i], a->v[i]);
+        }
+    }
+}
+
+static const char *const names[] = {"links_distmult_all", "links_distmult_plain",
+                                    "links_distmult_bpr", "links_distmult_bce",
+                                    "links_transe_hinge", "links_transe_softmax"};
+
+static void steps_are_pytorchs(void **unused)
+{
+    (void)unused;
+    for (size_t n = 0; n < sizeof names / sizeof names[0]; n++) {
+        world w;
+        open_golden(&w, names[n]);
+        rk_step_state state = {.batch = w.batch,
+                               .draws_per_epoch = w.batch,
+                               .steps_per_epoch = 1,
+                               .learning_rate = 0.05,
+                               .rate_scale = 1};
+        for (int step = 0; step < 3; step++) {
+            state.step_in_epoch = 0;
+            assert_ok(rk__step_set_state(&w.step, &state));
+            assert_ok(rk__step_run(&w.step, 1));
+            assert_ok(rk__step_get_state(&w.step, &state));
+            if (step > 0) {
+                continue;
+            }
+            assert_close(state.last_loss, golden_get(&w.golden, "loss", 0)->v[0], 1e-6, 0);
+            for (int i = 0; i < w.engine.model.n_parameters; i++) {
+                const rk_parameter *p = &w.engine.model.parameters[i];
+                compare(names[n], p,
+                        rk__device_cpu.peek(w.engine.context, w.step.tensors[i].gradient),
+                        array_of(&w, "gradient", p), 1e-5);
+            }
+        }
+        for (int i = 0; i < w.engine.model.n_parameters; i++) {
+            const rk_parameter *p = &w.engine.model.parameters[i];
+            compare(names[n], p, rk__device_cpu.peek(w.engine.context, p->stored),
+                    array_of(&w, "after", p), 1e-5);
+        }
+        close_golden(&w);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(triples_become_queries),
+        cmocka_unit_test(entities_may_be_numbers),
+        cmocka_unit_test(bad_triples_are_named),
+        cmocka_unit_test(steps_are_pytorchs),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Makes the golden files of link prediction, tests/golden/links_*.txt, with PyTorch.
+
+    python3 tools/make_golden_links.py [tests/golden]       (needs torch and numpy)
+
+A small knowledge graph, float64, autograd's gradients, torch.optim.Adam. Arrays:
+  sizes        1 2    entities, relations
+  triples      n 3    train: head, relation, tail
+  batch        B 3+M  entity, relation (2 r, or 2 r + 1 backward: then the entity is a tail), positive
+                      answer, M negatives (none of them with sampling.negatives all)
+  initial_P    ...    of each parameter P
+  loss         1 1    of the batch
+  gradient_P   ...    of that loss
+  after_P      ...    after three steps of Adam with the same batch
+"""
+import sys
+
+import numpy as np
+import torch
+
+from make_golden_metrics import golden_folder, write
+
+ENTITIES, RELATIONS, DIM, BATCH = 19, 3, 6, 11
+ALL = {"loss.kind": "bce", "sampling.negatives": "all"}
+VARIANTS = {
+    "distmult_all": {"model.kind": "distmult", "loss.label_smoothing": 0.1} | ALL,
+    "distmult_plain": {"model.kind": "distmult"} | ALL,
+    "distmult_bpr": {"model.kind": "distmult", "loss.kind": "bpr", "sampling.per_positive": 3},
+    "distmult_bce": {"model.kind": "distmult", "loss.kind": "bce", "sampling.per_positive": 2},
+    "transe_hinge": {"model.kind": "transe", "loss.kind": "hinge", "loss.margin": 1.5,
+                     "sampling.per_positive": 2},
+    "transe_softmax": {"model.kind": "transe", "model.norm": 2, "loss.kind": "softmax",
+                       "loss.temperature": 0.5, "loss.exclude_positive": "false",
+                       "sampling.per_positive": 4},
+}
+
+
+def draw_graph(rng):
+    """Distinct triples in which each entity and each relation occurs."""
+    triples = {(i, int(rng.integers(RELATIONS)), int(rng.integers(ENTITIES)))
+               for i in range(ENTITIES)}
+    while len(triples) < 60 or len({r for _, r, _ in triples}) < RELATIONS:
+        triples.add((int(rng.integers(ENTITIES)), int(rng.integers(RELATIONS)),
+                     int(rng.integers(ENTITIES))))
+    return sorted(triples)
+
+
+def answers_of(triples):
+    """The answers of each query (entity, relation)."""
+    answers = {}
+    for h, r, t in triples:
+        answers.setdefault((h, 2 * r), set()).add(t)
+        answers.setdefault((t, 2 * r + 1), set()).add(h)
+    return answers
+
+
+def draw_batch(rng, answers, negatives):
+    queries = sorted(answers)
+    chosen = [queries[i] for i in rng.permutation(len(queries))[:BATCH]]
+    rows = []
+    for query in chosen:
+        others = [e for e in range(ENTITIES) if e not in answers[query]]
+        positive = int(rng.choice(sorted(answers[query])))
+        rows.append([*query, positive, *rng.choice(others, negatives)])
+    return np.array(rows, dtype=int)
+
+
+def initial_of(o, rng):
+    initial = {"entity": rng.normal(0, 0.6, (ENTITIES, DIM)),
+               "relation": rng.normal(0, 0.6, (2 * RELATIONS, DIM))}
+    if o["model.kind"] != "transe":
+        initial["bias"] = rng.normal(0, 0.3, (1, ENTITIES))
+    return initial
+
+
+def scores_of(o, p, queries):
+    """The scores of all entities: [B, E]."""
+    head, relation = p["entity"][queries[:, 0]], p["relation"][queries[:, 1]]
+    if o["model.kind"] == "transe":
+        apart = (head + relation)[:, None] - p["entity"][None]
+        return -torch.linalg.vector_norm(apart, ord=o.get("model.norm", 1), dim=2)
+    return (head * relation) @ p["entity"].T + p["bias"]
+
+
+def loss_of(o, p, batch, answers):
+    scores = scores_of(o, p, batch[:, :2])
+    if o.get("sampling.negatives") == "all":
+        labels = torch.zeros_like(scores)
+        for b, (entity, relation) in enumerate(batch[:, :2]):
+            labels[b, sorted(answers[entity, relation])] = 1
+        smoothing = o.get("loss.label_smoothing", 0)
+        if smoothing > 0:
+            labels = (1 - smoothing) * labels + 1 / ENTITIES
+        return torch.nn.functional.binary_cross_entropy_with_logits(scores, labels)
+    rows = torch.arange(len(batch))
+    positive = scores[rows, batch[:, 2]][:, None]
+    negative = torch.gather(scores, 1, torch.tensor(batch[:, 3:]))
+    softplus = torch.nn.functional.softplus
+    if o["loss.kind"] == "bpr":
+        return softplus(negative - positive).mean()
+    if o["loss.kind"] == "bce":
+        return softplus(-positive).mean() + softplus(negative).mean()
+    if o["loss.kind"] == "hinge":
+        return torch.relu(o["loss.margin"] + negative - positive).mean()
+    logits = torch.cat([positive, negative], 1) / o["loss.temperature"]
+    return torch.nn.functional.cross_entropy(logits, torch.zeros(len(batch), dtype=torch.long))
+
+
+def make(folder):
+    for number, (name, different) in enumerate(VARIANTS.items()):
+        o = {"model.dim": DIM} | different
+        rng = np.random.default_rng(number)
+        triples = draw_graph(rng)
+        answers = answers_of(triples)
+        negatives = o.get("sampling.per_positive", 0)
+        batch = draw_batch(rng, answers, negatives)
+        initial = initial_of(o, rng)
+        p = {key: torch.tensor(value, requires_grad=True) for key, value in initial.items()}
+        adam = torch.optim.Adam(p.values(), lr=0.05)
+        arrays = {"sizes": np.array([[ENTITIES, RELATIONS]]), "triples": np.array(triples),
+                  "batch": batch}
+        arrays |= {f"initial_{key}": value for key, value in initial.items()}
+        for step in range(3):
+            adam.zero_grad()
+            loss = loss_of(o, p, batch, answers)
+            loss.backward()
+            if step == 0:
+                arrays["loss"] = np.array([[loss.item()]])
+                arrays |= {f"gradient_{key}": value.grad.numpy().copy() for key, value in p.items()}
+            adam.step()
+        arrays |= {f"after_{key}": value.detach().numpy() for key, value in p.items()}
+        write(folder / f"links_{name}.txt",
+              [f"{name}; tools/make_golden_links.py says how it was made"], o, arrays)
+
+
+if __name__ == "__main__":
+    make(golden_folder(sys.argv))
