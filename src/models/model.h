@@ -50,13 +50,13 @@ typedef struct rk_parameter {
     rk_dtype dtype;
     int64_t rows, cols;
     rk_tensor_role role;
-    rk_rows_of of;        /* of tables of users and items, users first, OTHER */
-    int init;             /* RK_INIT_*; of RK_TRAINED */
-    double init_sd;       /* of RK_INIT_CONSTANT the value itself */
+    rk_rows_of of;  /* of tables of users and items, users first, OTHER */
+    int init;       /* RK_INIT_*; of RK_TRAINED */
+    double init_sd; /* of RK_INIT_CONSTANT the value itself */
     /* Block b has the rows from the end of the one before to block_end[b]; 0 = there is none. */
     int64_t block_end[RK_BLOCKS];
-    void *constant;       /* of RK_CONSTANT: rows x cols; owned */
-    int32_t stored;       /* number in the store, set by rk__model_declare */
+    void *constant; /* of RK_CONSTANT: rows x cols; owned */
+    int32_t stored; /* number in the store, set by rk__model_declare */
 } rk_parameter;
 
 typedef struct rk_model_instance rk_model_instance;
