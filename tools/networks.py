@@ -209,6 +209,65 @@ def pyg_gcn(o, w, t, k, x):
     return layer(x.detach(), edges)
 
 
+# ---- attention ----
+
+
+def gat_layer(o, w, t, k, x):
+    """Dense: softmax over each row's edges, head by head."""
+    name, heads = f"layer{k}.", o.get("model.heads", 1)
+    a = w.adjacency
+    if o.get("model.self", "loop") == "loop":
+        a = a + torch.eye(len(a), dtype=a.dtype)
+    h = x @ t[name + "weight"]
+    parts = []
+    for part, to, source in zip(h.chunk(heads, 1), t[name + "to"].chunk(heads),
+                                t[name + "from"].chunk(heads)):
+        logits = torch.nn.functional.leaky_relu(part @ to + (part @ source).T, 0.2)
+        weights = torch.softmax(torch.where(a > 0, logits, -torch.inf), 1).nan_to_num(0)
+        parts.append(weights @ part)
+    y = torch.cat(parts, 1) if o.get("model.join_heads") != "mean" else sum(parts) / heads
+    if o.get("model.self") == "weight":
+        y = y + x @ t[name + "self"]
+    return y + t[name + "bias"]
+
+
+def pyg_gat(o, w, t, k, x):
+    from torch_geometric.nn import GATConv
+    if o.get("model.self") == "weight":
+        return None
+    edges, name, heads = w.adjacency.nonzero().T.flip(0), f"layer{k}.", o.get("model.heads", 1)
+    width, is_mean = t[name + "to"].shape[0] // heads, o.get("model.join_heads") == "mean"
+    layer = GATConv(x.shape[1], width, heads=heads, concat=not is_mean,
+                    add_self_loops=o.get("model.self", "loop") == "loop").double()
+    values = {"lin.weight": t[name + "weight"].T, "bias": t[name + "bias"][0],
+              "att_dst": t[name + "to"].reshape(1, heads, width),
+              "att_src": t[name + "from"].reshape(1, heads, width)}
+    layer.load_state_dict({key: value.detach() for key, value in values.items()})
+    return layer(x.detach(), edges)
+
+
+def gat_cases():
+    common = {"model.kind": "gat", "model.dim": DIM, "model.layers": 2}
+
+    def shapes(widths, heads, *, own):
+        out = {"embedding": (USERS + ITEMS, widths[0])}
+        for k, (a, b) in enumerate(zip(widths, widths[1:]), 1):
+            out |= {f"layer{k}.weight": (a, b * heads), f"layer{k}.to": (b * heads, 1),
+                    f"layer{k}.from": (b * heads, 1)}
+            out |= ({f"layer{k}.self": (a, b)} if own else {}) | {f"layer{k}.bias": (1, b)}
+        return out
+    return {
+        "gat": Case(common | {"model.heads": 2}, shapes([DIM] * 3, 1, own=False), network),
+        "gat_mean": Case(common | {"model.heads": 3, "model.join_heads": "mean",
+                                   "model.widths": [5, 6], "model.activation": "elu"},
+                         shapes([5, 6, DIM], 3, own=False), network),
+        "gat_self": Case(common | {"model.heads": 2, "model.self": "weight",
+                                   "model.scorer": "cosine", "loss.kind": "hinge",
+                                   "loss.margin": 0.3},
+                         shapes([DIM] * 3, 1, own=True), network),
+    }
+
+
 def network(o, w, t, step):
     layer, pyg = LAYERS[o["model.kind"]]
     own = torch.ones(len(t["embedding"]), 1)  # of users and items without interactions none counts
@@ -473,7 +532,7 @@ def typed_cases():
                             shapes([DIM] * 2, composed, relation=(types, DIM)), network,
                             files=files),
         "compgcn_mult": Case(compgcn, shapes([DIM] * 3, composed, relation=(types, DIM)), network,
-                             scale=0.8, files=files),
+                             scale=0.9, files=files),
         "compgcn_corr": Case(compgcn | {"model.composition": "corr", "model.widths": [5, 6],
                                         "model.activation": "tanh"},
                              shapes([5, 6, DIM], composed, relation=(types, 5)), network,
@@ -482,8 +541,8 @@ def typed_cases():
 
 
 def cases():
-    return pair_cases() | gcn_cases() | relation_cases() | typed_cases()
+    return pair_cases() | gcn_cases() | gat_cases() | relation_cases() | typed_cases()
 
 
-LAYERS = {"gcn": (gcn_layer, pyg_gcn), "rgcn": (rgcn_layer, pyg_rgcn),
+LAYERS = {"gcn": (gcn_layer, pyg_gcn), "gat": (gat_layer, pyg_gat), "rgcn": (rgcn_layer, pyg_rgcn),
           "compgcn": (compgcn_layer, lambda *_: None)}
