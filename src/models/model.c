@@ -212,6 +212,18 @@ bool rk__instance_knows(const rk_model_instance *instance, int64_t node)
     return knows;
 }
 
+bool rk__instance_knows_any(const rk_model_instance *instance, bool of_users)
+{
+    const rk_graph *g = instance->data.graph;
+    const int64_t end = of_users ? g->n_users : g->n_nodes;
+    for (int64_t node = of_users ? 0 : g->n_users; node < end; node++) {
+        if (rk__graph_degree(g, node) == 0 && rk__instance_knows(instance, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int64_t rk__model_epochs(const rk_options *options)
 {
     return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
