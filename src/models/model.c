@@ -38,6 +38,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
         [RK_MODEL_DISTMULT] = &rk__model_distmult,
         [RK_MODEL_TRANSE] = &rk__model_transe,
+        [RK_MODEL_CONVE] = &rk__model_conve,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };

@@ -35,6 +35,7 @@ rk_status rk__fm_check_fields(const rk_config *config);
 rk_status rk__fm_declare_contexts(rk_model_instance *instance, bool has_weights);
 extern const rk_model_kind rk__model_distmult;
 extern const rk_model_kind rk__model_transe;
+extern const rk_model_kind rk__model_conve;
 
 /* lightgcn_gram.c: the sum of the layers with these weights (one a layer, at least one layer). x:
  * layer 0. */
