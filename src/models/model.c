@@ -43,6 +43,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_IRGNN] = &rk__model_irgnn,
         [RK_MODEL_DISTMULT] = &rk__model_distmult,
         [RK_MODEL_TRANSE] = &rk__model_transe,
+        [RK_MODEL_CONVE] = &rk__model_conve,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };

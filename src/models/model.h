@@ -170,6 +170,9 @@ struct rk_model_kind {
     rk_scored (*scores)(const rk_model_instance *instance, rk_program *program,
                         const rk_value *values, const rk_batch_values *batch);
 
+    /* Statistics are taken over all slots of a batch: a short last one is filled up by another pass
+     * over what is drawn. */
+    bool needs_full_batches;
     bool scores_all; /* with sampling.negatives all, scores gives those of all items */
 
     /* ---- fitting by phases ---- */
