@@ -117,7 +117,6 @@ rk_status rk__network_declare_scores(rk_model_instance *m);
 /* ---- members of the kinds ---- */
 
 const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *options);
-bool rk__network_knows(const rk_model_instance *m, int64_t node);
 rk_status rk__network_check(const rk_config *config);
 rk_status rk__network_check_data(const rk_options *options, const rk_model_data *data);
 rk_status rk__network_declare(rk_model_instance *m);
@@ -139,6 +138,6 @@ unsigned rk__network_needs(const rk_options *options);
     .needs = rk__network_needs, .check = rk__network_check, .check_data = rk__network_check_data,  \
     .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
     .fold_in = FOLD, .score = rk__score_embeddings, .similar = rk__network_similar,                \
-    .knows = rk__network_knows, .embeddings = "final", .scores_by_dot = true, .has_layers = true
+    .knows = rk__model_marks_known, .embeddings = "final", .scores_by_dot = true, .has_layers = true
 
 #endif
