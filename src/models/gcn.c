@@ -43,7 +43,7 @@ static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t 
 
 static bool has_edges(const rk_options *o)
 {
-    return rk__network_has_relations(o) || rk__network_masks(o);
+    return rk__network_has_relations(o) || rk__network_has_fields(o) || rk__network_masks(o);
 }
 
 /* Of a node with so many interactions and edges of such weights. */
@@ -201,14 +201,15 @@ static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, con
     return map(m, p, k, y, x, all.n);
 }
 
-static const rk_model_kind ratings;
+static const rk_model_kind ratings, machines;
 
 static const struct rk_network network = {.declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
                                           .layer = layer,
                                           .fold_table = fold_table,
                                           .fold_layer = fold_layer,
-                                          .ratings = &ratings};
+                                          .ratings = &ratings,
+                                          .machines = &machines};
 
 static const char help[] = "graph convolutional network (Kipf and Welling 2017)";
 
@@ -216,6 +217,10 @@ static const rk_model_kind ratings = {
     RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
     .scores = rk__network_scores,
     .rates = true,
+};
+
+static const rk_model_kind machines = {
+    RK_NETWORK_OF_FIELDS("gcn", help, network, rk__network_fm_fold_in),
 };
 
 const rk_model_kind rk__model_gcn = {
