@@ -316,6 +316,8 @@ bool rk__model_folds_in(const rk_model_kind *model);
 bool rk__instance_folds_in(const rk_model_instance *instance);
 /* Does it know something of a node that was not in train? Of an ensemble: any of its members. */
 bool rk__instance_knows(const rk_model_instance *instance, int64_t node);
+/* Of any user, or item, that was not in train? */
+bool rk__instance_knows_any(const rk_model_instance *instance, bool of_users);
 /* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
  * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);

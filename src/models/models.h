@@ -28,6 +28,7 @@ extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
 extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
+extern const rk_model_kind rk__model_ngcf;
 extern const rk_model_kind rk__model_rgcn;
 extern const rk_model_kind rk__model_compgcn;
 extern const rk_model_kind rk__model_gat;

@@ -6,7 +6,8 @@
  *   x_0 = its embedding (model.ids) + the map of its features (model.features),
  * and goes through model.layers layers, k = 0, 1, ... The encoder says what a layer gathers; behind
  * all of them but the last come batch normalisation, the activation and dropout. The last one's
- * result has model.dim columns, if the encoder does not say otherwise.
+ * result has model.dim columns. What comes out of the network is that, or with joins_layers what
+ * all layers gave.
  *
  * Nodes without train interactions have no embedding of their own: theirs was never trained, and
  * counts as zeros. If they have features or an edge of model.relations they are scored like others
@@ -63,6 +64,9 @@ struct rk_network {
     rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
+    /* The result is x_0 and, of unit length, what each layer gave, side by side, as in NGCF; else
+     * that of the last layer, which has no activation. */
+    bool joins_layers;
     /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is none.
      */
     const rk_model_kind *ratings, *machines;
@@ -108,6 +112,9 @@ rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value i
 /* Of encoders with fold_layer: the vectors [T, w] of people with a list of items, who change none
  * of the items' vectors. */
 rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
+
+/* Columns of what comes out of it. */
+int64_t rk__network_width(const rk_model_instance *m);
 
 /* network_scores.c */
 rk_status rk__network_check_scores(const rk_config *config);
