@@ -293,6 +293,11 @@ rk_status rk__model_add_known(rk_model_instance *instance)
                       sizeof *instance->known, "which nodes the model knows");
 }
 
+bool rk__model_marks_known(const rk_model_instance *instance, int64_t node)
+{
+    return instance->known && instance->known[node];
+}
+
 int64_t rk__model_part_pairs(const rk_model_instance *instance)
 {
     enum { PART_FLOATS = 16 << 20 };

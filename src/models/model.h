@@ -298,6 +298,8 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Called by declare: instance->known, zeros at first. */
 rk_status rk__model_add_known(rk_model_instance *instance);
+/* rk_model_kind.knows of whoever fills that. */
+bool rk__model_marks_known(const rk_model_instance *instance, int64_t node);
 
 /* Are some interactions of an epoch what vectors are made of, and the others what the loss looks
  * at? */
