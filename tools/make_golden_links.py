@@ -6,8 +6,8 @@
 A small knowledge graph, float64, autograd's gradients, torch.optim.Adam. Arrays:
   sizes        1 2    entities, relations
   triples      n 3    train: head, relation, tail
-  batch        B 3+M  entity, relation (2 r, or 2 r + 1 backward: then the entity is a tail), positive
-                      answer, M negatives (none of them with sampling.negatives all)
+  batch        B 3+M  entity, relation (2 r, or 2 r + 1 backward: then the entity is a tail),
+                      positive answer, M negatives (none of them with sampling.negatives all)
   initial_P    ...    of each parameter P
   loss         1 1    of the batch
   gradient_P   ...    of that loss

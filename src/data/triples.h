@@ -2,10 +2,10 @@
  * Triples (head, relation, tail) of a knowledge graph as interactions.
  *
  * Who asks is a query, "HEAD > RELATION" for the tails or "TAIL < RELATION" for the heads of a
- * relation, and what it has are entities. So each triple is two interactions, one in each direction,
- * and a relation read backwards is one of its own. Queries are the users of the data set, entities
- * its items: what a query has in train, valid and test are the answers that are known to be true,
- * which a filtered ranking leaves out.
+ * relation, and what it has are entities. So each triple is two interactions, one in each
+ * direction, and a relation read backwards is one of its own. Queries are the users of the data
+ * set, entities its items: what a query has in train, valid and test are the answers that are known
+ * to be true, which a filtered ranking leaves out.
  */
 #ifndef RK_DATA_TRIPLES_H
 #define RK_DATA_TRIPLES_H

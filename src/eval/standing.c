@@ -1,5 +1,5 @@
-/* What comes of where held-out items stand among all items: the area under the curve, filtered ranks, and what
- * metrics among drawn candidates are to be expected to be over all draws. */
+/* What comes of where held-out items stand among all items: the area under the curve, filtered
+ * ranks, and what metrics among drawn candidates are to be expected to be over all draws. */
 #include <math.h>
 #include <string.h>
 

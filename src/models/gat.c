@@ -142,25 +142,25 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
     return rk__add(p, y, rk__repeat_rows(p, rk__use_layer(p, k, "bias"), m->n_nodes), 1, 1);
 }
 
-static const rk_model_kind of_ratings, of_fields;
+static const rk_model_kind ratings, machines;
 
 static const struct rk_network network = {.check = check,
                                           .declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
                                           .layer = layer,
-                                          .of_ratings = &of_ratings,
-                                          .of_fields = &of_fields};
+                                          .ratings = &ratings,
+                                          .machines = &machines};
 
 static const char help[] = "graph attention network (Velickovic et al. 2018)";
 
-static const rk_model_kind of_ratings = {
+static const rk_model_kind ratings = {
     RK_NETWORK_COMMON("gat", help, network, NULL),
     .scores = rk__network_scores,
     .rates = true,
 };
 
-static const rk_model_kind of_fields = {
-    RK_NETWORK_OF_FIELDS("gat", help, network, NULL),
+static const rk_model_kind machines = {
+    RK_NETWORK_MACHINES("gat", help, network, NULL),
 };
 
 const rk_model_kind rk__model_gat = {

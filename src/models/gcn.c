@@ -201,26 +201,26 @@ static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, con
     return map(m, p, k, y, x, all.n);
 }
 
-static const rk_model_kind of_ratings, of_fields;
+static const rk_model_kind ratings, machines;
 
 static const struct rk_network network = {.declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
                                           .layer = layer,
                                           .fold_table = fold_table,
                                           .fold_layer = fold_layer,
-                                          .of_ratings = &of_ratings,
-                                          .of_fields = &of_fields};
+                                          .ratings = &ratings,
+                                          .machines = &machines};
 
 static const char help[] = "graph convolutional network (Kipf and Welling 2017)";
 
-static const rk_model_kind of_ratings = {
+static const rk_model_kind ratings = {
     RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
     .scores = rk__network_scores,
     .rates = true,
 };
 
-static const rk_model_kind of_fields = {
-    RK_NETWORK_OF_FIELDS("gcn", help, network, rk__network_fm_fold_in),
+static const rk_model_kind machines = {
+    RK_NETWORK_MACHINES("gcn", help, network, rk__network_fm_fold_in),
 };
 
 const rk_model_kind rk__model_gcn = {

@@ -282,6 +282,7 @@ rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *r
                                  .weights = edges.weights,
                                  .types = o->typed ? edges.types : NULL};
     RK_TRY_GOTO(done, rk__block_build(&block, &list));
+    block.has_loops = o->typed && o->loops;
     RK_TRY_GOTO(done, rk__block_normalise(&block, o->norm, o->scope));
     *out = block;
     block = (rk_block){0};

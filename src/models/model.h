@@ -141,8 +141,10 @@ enum {
 typedef struct rk_model_kind rk_model_kind;
 
 struct rk_model_kind {
-    const char *name;                 /* as in model.kind */
-    const char *help;                 /* one line with the source */
+    const char *name; /* as in model.kind */
+    const char *help; /* one line with the source */
+    /* The kind that it is under these options, of the same name; NULL = itself. */
+    const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
     const struct rk_network *network; /* of models/network.h; or NULL */
 
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
@@ -211,8 +213,6 @@ struct rk_model_kind {
     bool reads_lists;   /* score looks at the items of known users, too */
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
                          * each; users without train rows are asked for by node -1 */
-    /* Is there a vector of this node although it has no train interactions? NULL = of none. */
-    bool (*knows)(const rk_model_instance *instance, int64_t node);
     bool is_same_for_all; /* the ranking does not depend on who asks: nobody is unknown to it */
     const rk_model_half *halves; /* RK_MODEL_HALVES; NULL = it has none */
     bool has_layers;             /* model.layers says something about it */
@@ -239,10 +239,9 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
-    /* [users + items]: 1 = the model knows something of that node even if it has no train
-     * interaction, e.g. features; such nodes are scored like others. NULL = of none. Owned; made by
-     * rk__model_add_knows. */
-    uint8_t *knows;
+    /* [users + items]: 1 = something is known of that node even if it has no train interaction, for
+     * rk_model_kind.knows; made by rk__model_add_known, owned; or NULL. */
+    uint8_t *known;
     /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,
      * "1.NAME" ...; owned. */
     rk_model_instance *members;
@@ -291,8 +290,8 @@ int64_t rk__model_part_pairs(const rk_model_instance *instance);
  * instance's from then on, also when this fails. */
 rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
-/* Called by declare: instance->knows, zeros at first. */
-rk_status rk__model_add_knows(rk_model_instance *instance);
+/* Called by declare: instance->known, zeros at first. */
+rk_status rk__model_add_known(rk_model_instance *instance);
 
 /* train.message_share below 1: what the loss multiplies the term of an interaction by, f32 [2E,1]
  * beside graph.columns. Those that vectors are made of in this epoch count 0, the others so much

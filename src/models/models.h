@@ -21,6 +21,7 @@ extern const rk_model_kind rk__model_als;
 extern const rk_model_kind rk__model_svd;
 extern const rk_model_kind rk__model_fm;
 extern const rk_model_kind rk__model_fm_ratings;
+extern const rk_model_kind rk__model_irgnn;
 extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
@@ -28,6 +29,8 @@ extern const rk_model_kind rk__model_neumf;
 extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
 extern const rk_model_kind rk__model_gat;
+extern const rk_model_kind rk__model_rgcn;
+extern const rk_model_kind rk__model_compgcn;
 extern const rk_model_kind rk__model_mbgcn_cascade;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where

@@ -44,6 +44,19 @@ rk_status rk__declare_layer_row(rk_model_instance *m, int k, const char *name, i
 
 /* ---- options ---- */
 
+const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *o)
+{
+    const struct rk_network *n = self->network;
+    return o->loss.kind == RK_LOSS_MSE && n->ratings        ? n->ratings
+           : o->model.scorer == RK_SCORER_FM && n->machines ? n->machines
+                                                            : self;
+}
+
+bool rk__network_knows(const rk_model_instance *m, int64_t node)
+{
+    return m->known && m->known[node];
+}
+
 static rk_status check_layers(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
@@ -187,8 +200,8 @@ rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options 
     how.weights = weights;
     how.options = m->options;
     RK_TRY_GOTO(done, rk__block_join(out, &m->data, m->options->model.relations, &how));
-    for (int64_t i = 0; i < n_pairs && m->knows; i++) {
-        m->knows[i] |= out->offsets[i + 1] - out->offsets[i] > how.loops;
+    for (int64_t i = 0; i < n_pairs && m->known; i++) {
+        m->known[i] |= out->offsets[i + 1] - out->offsets[i] > how.loops;
     }
 done:
     rk__free(weights);
@@ -259,39 +272,31 @@ static rk_value between(const rk_model_instance *m, rk_program *p, int k, rk_val
     return rk__dropout(p, x, state, (rk_dropout_attr){o->model.dropout, k});
 }
 
-/* Stores a result; what x is then, which may be that result. */
-static rk_value stored(rk_program *p, const char *name, rk_value result, rk_value x)
-{
-    rk__assign_named(p, name, result);
-    return result == x ? rk__use_named(p, name) : x;
-}
-
 rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value input,
                            rk_value state, bool keeps)
 {
     const struct rk_network *n = m->model->network;
     const int layers = (int)m->options->model.layers;
     rk_layer_values v = {input, RK_NONE, RK_NONE, RK_NONE, state};
+    rk_value tables[RK_MAX_LAYERS];
     mask_edges(m, p, &v);
     if (n->begin) {
         n->begin(m, p, &v);
     }
-    if (keeps) {
-        v.x = stored(p, "input", input, input);
-    }
     for (int k = 0; k < layers; k++) {
-        if (keeps) {
-            char name[RK_NAME_LENGTH];
-            rk__layer_name(name, k, "fold");
-            v.x = stored(p, name, n->fold_table(m, p, v.x), v.x);
-        }
+        tables[k] = keeps ? n->fold_table(m, p, v.x) : RK_NONE;
         v.x = n->layer(m, p, k, &v);
         v.x = k + 1 < layers ? between(m, p, k, v.x, state) : v.x;
     }
-    for (int k = 0; keeps && k < layers; k++) { /* behind their readers: they may be x itself */
+    for (int k = layers - 1; keeps && k >= 0;
+         k--) { /* behind their readers: they may be x itself */
         char name[RK_NAME_LENGTH];
         rk__layer_name(name, k, "fold");
         rk__assign_named(p, name, tables[k]);
+    }
+    if (keeps) {
+        const bool is_kept = tables[0] == input;
+        rk__assign_named(p, "input", is_kept ? rk__use_layer(p, 0, "fold") : input);
     }
     return v.x;
 }

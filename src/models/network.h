@@ -63,8 +63,9 @@ struct rk_network {
     rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
-    /* What the word of model.kind means with loss.kind mse, and with model.scorer fm. */
-    const rk_model_kind *of_ratings, *of_fields;
+    /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is none.
+     */
+    const rk_model_kind *ratings, *machines;
 };
 
 /* ---- of use to encoders ---- */
@@ -85,7 +86,7 @@ rk_status rk__declare_layer_row(rk_model_instance *m, int k, const char *name, i
 bool rk__network_has_relations(const rk_options *options);
 bool rk__network_masks(const rk_options *options);
 /* The edges of interactions and model.relations, with model.relation_weights as weights, and marks
- * what has some (instance->knows). typed, loops, norm, scope: of rk_join_options. */
+ * what has some (rk_model_kind.knows). typed, loops, norm, scope: of rk_join_options. */
 rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options how);
 /* The weights of the block times those of the step; RK_NONE = all are 1. */
 rk_value rk__network_edge_weights(rk_program *p, rk_block_values block, rk_value edges);
@@ -115,13 +116,14 @@ rk_status rk__network_declare_scores(rk_model_instance *m);
 
 /* network_fm.c: model.scorer fm. */
 rk_status rk__network_check_fields(const rk_config *config);
-/* Are there edges beside those of interactions and relations: values of fields are nodes, or negatives
- * are neighbours? */
+/* Are there edges beside those of interactions and relations: values of fields are nodes, or
+ * negatives are neighbours? */
 bool rk__network_has_fields(const rk_options *options);
 
 /* ---- members of the kinds ---- */
 
 const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *options);
+bool rk__network_knows(const rk_model_instance *m, int64_t node);
 rk_status rk__network_check(const rk_config *config);
 rk_status rk__network_check_data(const rk_options *options, const rk_model_data *data);
 rk_status rk__network_declare(rk_model_instance *m);
@@ -141,22 +143,22 @@ rk_value rk__network_fm_query(const rk_model_instance *m, rk_program *p, const r
 rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
 
 /* What the kinds of an encoder have in common: of that of its name, with .encode =
- * rk__network_encode, and of its of_ratings, with .scores = rk__network_scores and .rates.
+ * rk__network_encode, and of that for ratings, with .scores = rk__network_scores and .rates.
  * NETWORK: its rk_network; FOLD: rk__network_fold_in, or NULL. */
 #define RK_NETWORK_COMMON(NAME, HELP, NETWORK, FOLD)                                               \
     .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
     .needs = rk__network_needs, .check = rk__network_check, .check_data = rk__network_check_data,  \
     .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
     .fold_in = FOLD, .score = rk__score_embeddings, .similar = rk__network_similar,                \
-    .embeddings = "final", .scores_by_dot = true, .has_layers = true
+    .knows = rk__network_knows, .embeddings = "final", .scores_by_dot = true, .has_layers = true
 
-/* Its of_fields. FOLD: rk__network_fm_fold_in, or NULL. */
-#define RK_NETWORK_OF_FIELDS(NAME, HELP, NETWORK, FOLD)                                            \
+/* Of an encoder's machines. FOLD: rk__network_fm_fold_in, or NULL. */
+#define RK_NETWORK_MACHINES(NAME, HELP, NETWORK, FOLD)                                             \
     .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
     .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \
     .finish = rk__network_fm_finish, .query = rk__network_fm_query, .fold_in = FOLD,               \
-    .score = rk__fm_score, .similar = rk__network_similar, .scores_by_dot = true,                  \
-    .reads_fields = true, .has_layers = true
+    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__network_knows,             \
+    .scores_by_dot = true, .reads_fields = true, .has_layers = true
 
 #endif

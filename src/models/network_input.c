@@ -94,7 +94,7 @@ static rk_status add_block(rk_model_instance *m, const rk_node_space *space)
         for (int64_t node = 0; f && node < f->n_nodes; node++) {
             n = add_node(f, node, first + node, column, rows, columns, weights, n);
             if (first + node < m->data.n_users + m->data.n_items) {
-                m->knows[first + node] = 1;
+                m->known[first + node] = 1;
             }
         }
         column += f ? 1 + f->n_dense + f->n_sparse : 0;
@@ -198,7 +198,7 @@ rk_status rk__network_declare_known(rk_model_instance *m)
     rk_node_space space = {0};
     int64_t columns = 0, edges = 0;
     rk_status status = RK_OK;
-    RK_TRY(rk__model_add_knows(m));
+    RK_TRY(rk__model_add_known(m));
     RK_TRY(rk__node_space(&space, &m->data, m->options->model.relations));
     count_features(m->options, &m->data, &space, &columns, &edges);
     RK_TRY_GOTO(done, columns > 0 ? add_block(m, &space) : RK_OK);

@@ -13,14 +13,6 @@ static bool is_biased(const rk_options *o)
     return o->model.scorer == RK_SCORER_BIASED;
 }
 
-const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *o)
-{
-    const struct rk_network *n = self->network;
-    return n->of_ratings && o->loss.kind == RK_LOSS_MSE      ? n->of_ratings
-           : n->of_fields && o->model.scorer == RK_SCORER_FM ? n->of_fields
-                                                             : self;
-}
-
 /* ---- checks ---- */
 
 /* A score with biases is no cosine. */

@@ -2,7 +2,8 @@
  * How triplets are drawn: pure functions of (seed, step, index), shared by the host and kernels.
  *
  * Positives: a uniform user and one of their items; an interaction; the next of a random
- * permutation of the interactions; or the next of one of the users, and one of their items. The item and the interaction are uniform, or by weights.
+ * permutation of the interactions; or the next of one of the users, and one of their items. The
+ * item and the interaction are uniform, or by weights.
  * Negatives: bounded rejection against the user's sorted row, then exactly one of the items that
  * are left, so that a train positive is never drawn and every draw ends. The fallback is uniform
  * over the complement for every kind of negative; it is reached with probability (share of the

@@ -10,6 +10,9 @@
 #include "data/triples.h"
 #include "rankine/rankine.h"
 #include "support/golden.h"
+#include "eval/evaluate.h"
+#include "train/fitted.h"
+#include "train/runs.h"
 #include "train/set_up.h"
 
 static char *folder;
@@ -45,7 +48,7 @@ static void write_triples(const char *train, const char *valid, const char *test
     const char *const texts[] = {train, valid, test}, *const files[] = {"train.csv", "valid.csv",
                                                                         "test.csv"};
     for (int i = 0; i < 3; i++) {
-        char text[4096];
+        char text[8300];
         snprintf(text, sizeof text, "head,type,tail\n%s", texts[i]);
         test_write(test_path(folder, files[i]), text, -1);
     }
@@ -333,6 +336,239 @@ static void steps_are_pytorchs(void **unused)
     }
 }
 
+/* ---- answers ---- */
+
+/* Entity i is of sort i % SORTS; relation r leads from sort s to sort s + r, to about half of the
+ * entities there. An eighth of the triples each is held out; the stranger is in test only. */
+enum { ENTITIES = 24, SORTS = 3, RELATIONS = 2 };
+
+static void write_rules(void)
+{
+    char texts[3][8192] = {"", "", ""};
+    size_t length[3] = {0, 0, 0};
+    uint32_t number = 1;
+    for (int i = 0; i < ENTITIES * RELATIONS * ENTITIES; i++) {
+        const int h = i % ENTITIES, r = i / ENTITIES % RELATIONS, t = i / ENTITIES / RELATIONS;
+        number = number * 1664525 + 1013904223;
+        const uint32_t draw = number >> 16;
+        const int part = draw % 8 == 0 ? 1 : draw % 8 == 1 ? 2 : 0;
+        if ((h + r) % SORTS == t % SORTS && draw / 8 % 2) {
+            length[part] +=
+                (size_t)snprintf(texts[part] + length[part], 40, "e%d,rule%d,e%d\n", h, r, t);
+        }
+    }
+    snprintf(texts[2] + length[2], 40, "stranger,rule0,e3\n");
+    write_triples(texts[0], texts[1], texts[2]);
+}
+
+#define WATCHED                                                                                    \
+    "eval.metrics=[filtered_mrr, filtered_mr, filtered_hit]", "eval.k=[1, 3]",                     \
+        "eval.metric=filtered_mrr@all"
+static const char *const kinds[][11] = {
+    {WATCHED, "model.kind=distmult", "loss.kind=bce", "sampling.negatives=all",
+     "sampling.positives=each_user", "model.dim=12", "model.dropout=0.1", NULL},
+    {WATCHED, "model.kind=transe", "loss.kind=hinge", "sampling.per_positive=4", "model.dim=7",
+     "sampling.positives=shuffle", NULL},
+    {WATCHED, "model.kind=transe", "loss.kind=softmax", "sampling.per_positive=4", "model.dim=7",
+     "model.norm=2", NULL},
+};
+enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+
+static rk_config *load_kind(int kind, const char *more)
+{
+    const char *settings[16] = {"train.batch=32", "train.learning_rate=0.03", "eval.every=20"};
+    int n = 3;
+    for (int i = 0; kinds[kind][i]; i++) {
+        settings[n++] = kinds[kind][i];
+    }
+    settings[n++] = more;
+    return load(settings);
+}
+
+/* The score of an entity for a query, from the tables that the model shows. */
+static double score_of(const rk_model *model, const rk_triples *t, int64_t query, int64_t answer)
+{
+    int64_t rows = 0, cols = 0;
+    float *entity = fitted_tensor(model, "entity", &rows, &cols);
+    float *relation = fitted_tensor(model, "relation", NULL, NULL);
+    const rk_options *o = rk__config_options(rk_model_config(model));
+    const float *h = entity + t->entities[query] * cols, *a = entity + answer * cols;
+    const float *r = relation + t->relations[query] * cols;
+    double sum = 0;
+    for (int64_t d = 0; d < cols; d++) {
+        const double moved = (double)h[d] + (double)r[d] - (double)a[d];
+        sum += o->model.kind == RK_MODEL_DISTMULT ? (double)h[d] * (double)r[d] * (double)a[d]
+               : o->model.norm == 1               ? -fabs(moved)
+                                                  : moved * moved;
+    }
+    if (o->model.kind == RK_MODEL_DISTMULT) {
+        float *bias = fitted_tensor(model, "bias", NULL, NULL);
+        sum += (double)bias[answer];
+        free(bias);
+    } else if (o->model.norm == 2) {
+        sum = -sqrt(sum);
+    }
+    free(entity);
+    free(relation);
+    return sum;
+}
+
+static bool is_answer(const rk_dataset *d, int part, int64_t query, int64_t item)
+{
+    return rk__lists_has(&d->parts[part], query, (int32_t)item);
+}
+
+/* Filtered ranks of all test pairs by counting. */
+static void check_filtered(const rk_model *model, const rk_dataset *d, const rk_triples *t)
+{
+    double mrr = 0, mr = 0, hit = 0, pairs = 0;
+    double *scores = calloc((size_t)d->n_items, sizeof *scores);
+    for (int64_t q = 0; q < d->n_users; q++) {
+        for (int64_t i = 0; i < d->n_items; i++) {
+            scores[i] = score_of(model, t, q, i);
+        }
+        for (int64_t i = 0; i < d->n_items; i++) {
+            double rank = 1;
+            for (int64_t j = 0; j < d->n_items && is_answer(d, RK_TEST, q, i); j++) {
+                const bool is_true = is_answer(d, RK_TRAIN, q, j) || is_answer(d, RK_VALID, q, j) ||
+                                     is_answer(d, RK_TEST, q, j);
+                rank += !is_true && scores[j] > scores[i];
+            }
+            if (is_answer(d, RK_TEST, q, i)) {
+                pairs++;
+                mr += rank;
+                mrr += 1 / rank;
+                hit += rank <= 3;
+            }
+        }
+    }
+    free(scores);
+    rk_evaluate_options how = rk_evaluate_defaults();
+    rk_evaluation evaluation = {0};
+    assert_ok(rk_evaluate(model, &how, NULL, &evaluation));
+    const rk_metrics *m = &evaluation.metrics;
+    assert_true(pairs > 10);
+    assert_close(rk__metric_find(m, "filtered_mrr@all"), mrr / pairs, 1e-6, 0);
+    assert_close(rk__metric_find(m, "filtered_mr@all"), mr / pairs, 1e-6, 0);
+    assert_close(rk__metric_find(m, "filtered_hit@3"), hit / pairs, 1e-6, 0);
+    rk_evaluation_free(&evaluation);
+}
+
+/* The best answers that are not in train, and the scores of some. */
+static void check_answers(const rk_model *model, const rk_dataset *d, const rk_triples *t)
+{
+    enum { TOP = 4 };
+    rk_selection selection = rk_selection_defaults();
+    selection.seen = 1u << RK_TRAIN;
+    for (int64_t q = 0; q < d->n_users; q += 5) {
+        rk_recommendation best[TOP];
+        const rk_query query = {.user = q};
+        assert_ok(rk_model_top_k(model, &query, 1, &selection, TOP, best));
+        for (int k = 0; k < TOP; k++) {
+            const double score = score_of(model, t, q, best[k].item);
+            int64_t above = 0;
+            for (int64_t i = 0; i < d->n_items; i++) {
+                above += !is_answer(d, RK_TRAIN, q, i) && score_of(model, t, q, i) > score;
+            }
+            assert_false(is_answer(d, RK_TRAIN, q, best[k].item));
+            assert_close((double)best[k].score, score, 1e-5, 1);
+            assert_int_equal(above, k);
+        }
+    }
+}
+
+static void answers_are_those_of_the_formulas(void **unused)
+{
+    (void)unused;
+    write_rules();
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        rk_config *config = load_kind(kind, "train.epochs=3");
+        const rk_train_options options = rk_train_defaults();
+        rk_model *model = NULL;
+        rk_triples t = {0};
+        assert_ok(rk_model_fit(config, &options, NULL, &model));
+        const rk_dataset *d = rk_model_dataset(model);
+        assert_ok(rk__triples_init(&t, d));
+        check_filtered(model, d, &t);
+        check_answers(model, d, &t);
+        rk__triples_free(&t);
+        rk_model_free(model);
+        rk_config_free(config);
+    }
+}
+
+/* ---- runs ---- */
+
+static double reported(const char *run, const char *path)
+{
+    rk_report *report = NULL;
+    assert_ok(rk_report_open(test_path(folder, run), &report));
+    const double value = rk_report_number(report, path);
+    rk_report_free(report);
+    return value;
+}
+
+static rk_status train(int kind, const char *run, const rk_hooks *hooks, bool resume)
+{
+    rk_config *config = load_kind(kind, "train.epochs=40");
+    rk_train_options options = rk_train_defaults();
+    options.run_dir = test_path(folder, run);
+    options.resume = resume;
+    rk_status status = rk_train(config, &options, hooks);
+    rk_config_free(config);
+    return status;
+}
+
+static void runs_learn_and_resume(void **unused)
+{
+    (void)unused;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        write_rules();
+        stop_after stop;
+        rk_status status = train(kind, "whole", NULL, false);
+        assert_ok(status);
+        assert_true(reported("whole", "test.filtered_mrr@all") >
+                    1.3 * reported("whole", "popularity.test.filtered_mrr@all"));
+        stop_after_init(&stop, 5);
+        assert_int_equal(train(kind, "parts", &stop.hooks, false), RK_ERR_INTERRUPTED);
+        assert_ok(train(kind, "parts", NULL, true));
+        const runs r = {.data = folder};
+        runs_assert_same_file(&r, "whole", "parts", "last.h5");
+        runs_assert_same_file(&r, "whole", "parts", "best.h5");
+        test_scratch_remove(folder);
+        folder = test_scratch();
+    }
+}
+
+static void what_does_not_fit_is_refused(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *settings[4], *message;
+    } cases[] = {
+        {{"model.kind=transe", "loss.kind=bce"}, "whose scores are never above 0"},
+        {{"model.kind=distmult", "sampling.negatives=all"}, "all items at once are for loss.kind"},
+        {{"model.kind=mf", "loss.kind=bce", "sampling.negatives=all"},
+         "which does not score all items in a step"},
+        {{"model.kind=distmult", "loss.l2=0.1"}, "so nothing looks at it"},
+        {{"model.kind=distmult", "eval.metrics=[filtered_mr, ndcg]", "eval.metric=filtered_mr@all"},
+         "of which less is better: watch filtered_mrr@all"},
+    };
+    write_rules();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_config *config = load(cases[i].settings);
+        assert_fails(RK_ERR_CONFIG, cases[i].message, rk_config_check(config));
+        rk_config_free(config);
+    }
+    /* data that are no queries */
+    fitted_data d;
+    static const char *const settings[] = {"model.kind=distmult", NULL};
+    fitted_data_init(&d, 6, 8, false);
+    assert_int_equal(fitted_refuses(&d, settings), RK_ERR_DATA);
+    assert_non_null(strstr(rk_last_error(), "is no query 'HEAD > RELATION'"));
+    fitted_data_free(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +576,9 @@ int main(void)
         cmocka_unit_test(entities_may_be_numbers),
         cmocka_unit_test(bad_triples_are_named),
         cmocka_unit_test(steps_are_pytorchs),
+        cmocka_unit_test(answers_are_those_of_the_formulas),
+        cmocka_unit_test(runs_learn_and_resume),
+        cmocka_unit_test(what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
