@@ -14,7 +14,6 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "models/network.h"
 #include "models/relational.h"
 
 static const char *const table = "relation";
@@ -113,6 +112,25 @@ rk_status rk__compgcn_fourier(rk_model_instance *m, const char *name, int64_t wi
 
 /* ---- tensors ---- */
 
+static rk_status check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    RK_TRY(rk__relational_check(config));
+    if (o->model.self != RK_SELF_LOOP) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, in which a node is composed with a relation to itself; "
+                "leave it at loop",
+                rk__config_says(config, "model.self").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    if (o->train.message_share < 1 && o->model.edges != RK_NORMALISE_SUM) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: compgcn leaves edges out of sums only",
+                rk__config_says(config, "train.message_share").text,
+                rk__config_says(config, "model.edges").text);
+    }
+    return RK_OK;
+}
+
 static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t out)
 {
     RK_TRY(rk__declare_layer_matrix(m, k, "forward", in, out));
@@ -125,16 +143,10 @@ static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t 
     return rk__declare_layer_row(m, k, "bias", out, 0);
 }
 
-static rk_status count_types(const rk_model_instance *m, int64_t *out)
-{
-    int64_t n = 0;
-    return rk__count_relations(&m->data, m->options->model.relations, &n, out);
-}
-
 static rk_status declare_trained(rk_model_instance *m)
 {
     rk_parameter p = {.cols = rk__layer_width(m->options, 0), .init = RK_INIT_XAVIER};
-    RK_TRY(count_types(m, &p.rows));
+    RK_TRY(rk__relational_types(m, &p.rows));
     snprintf(p.name, sizeof p.name, "%s", table);
     p.block_end[0] = p.block_end[1] = p.rows;
     return rk__model_add(m, p);
@@ -145,14 +157,11 @@ static rk_status declare_constants(rk_model_instance *m)
     const rk_options *o = m->options;
     const rk_join_options how = {.typed = true,
                                  .loops = true,
-                                 .norm = o->model.edges == RK_NORMALISE_SYMMETRIC
-                                             ? RK_BLOCK_SYMMETRIC
-                                         : o->model.edges == RK_NORMALISE_MEAN ? RK_BLOCK_MEAN
-                                                                               : RK_BLOCK_AS_IS,
+                                 .norm = rk__relational_norm(o),
                                  .scope = RK_BLOCK_OF_DIRECTION};
     rk_block block = {0};
     int64_t n_types = 0;
-    RK_TRY(count_types(m, &n_types));
+    RK_TRY(rk__relational_types(m, &n_types));
     RK_TRY(rk__compgcn_directions(m, n_types));
     for (int k = 0; k < o->model.layers && o->model.composition == RK_COMPOSITION_CORR; k++) {
         char name[RK_NAME_LENGTH];
@@ -183,8 +192,7 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
                                   .inverse = rk__use_layer(p, k, "relations.inverse"),
                                   .composition = m->options->model.composition};
     rk_value z = rk__compgcn_relations(p, v->relations, rk__use_layer(p, k, "loop"));
-    rk_value y =
-        rk__compgcn_layer(p, block, rk__relational_weights(m, p, block, v), v->x, z, w);
+    rk_value y = rk__compgcn_layer(p, block, rk__relational_weights(m, p, block, v), v->x, z, w);
     rk_value matrix = rk__use_layer(p, k, "relations");
     if (matrix != RK_NONE) {
         v->relations = rk__gemm(p, v->relations, matrix, RK_NONE);
@@ -192,22 +200,26 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
     return y;
 }
 
-static const struct rk_network network = {.declare_layer = declare_layer,
+static const rk_model_kind ratings;
+
+static const struct rk_network network = {.check = check,
+                                          .declare_layer = declare_layer,
                                           .declare_trained = declare_trained,
                                           .declare_constants = declare_constants,
                                           .begin = begin,
-                                          .layer = layer};
+                                          .layer = layer,
+                                          .ratings = &ratings};
 
-static const rk_model_kind of_ratings = {
-    RK_NETWORK_COMMON("compgcn", "CompGCN of ratings", network, NULL),
+static const char help[] =
+    "CompGCN (Vashishth et al., ICLR 2020): neighbours composed with relations";
+
+static const rk_model_kind ratings = {
+    RK_NETWORK_COMMON("compgcn", help, network, NULL),
     .scores = rk__network_scores,
     .rates = true,
 };
 
 const rk_model_kind rk__model_compgcn = {
-    RK_NETWORK_COMMON("compgcn",
-                      "CompGCN (Vashishth et al., ICLR 2020): neighbours composed with relations",
-                      network, NULL),
+    RK_NETWORK_COMMON("compgcn", help, network, NULL),
     .encode = rk__network_encode,
-    .of_ratings = &of_ratings,
 };

@@ -219,6 +219,9 @@ struct rk_model_kind {
     bool rates; /* scores are predicted ratings, of cold users and items, too: weights of lists are
                  * ratings, and nobody is ranked for by popularity */
     bool has_members; /* made of other runs' models: train/members.h opens them */
+    /* Does the model know something of a node (users, then items) without train interactions, e.g.
+     * its features? Such nodes are scored like others. NULL = of none. */
+    bool (*knows)(const rk_model_instance *instance, int64_t node);
 };
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */
@@ -293,7 +296,13 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 /* Called by declare: instance->known, zeros at first. */
 rk_status rk__model_add_known(rk_model_instance *instance);
 
-/* train.message_share below 1: what the loss multiplies the term of an interaction by, f32 [2E,1]
+/* Are some interactions of an epoch what vectors are made of, and the others what the loss looks
+ * at? */
+static inline bool rk__splits_messages(const rk_options *options)
+{
+    return options->train.message_share > 0 && options->train.message_share < 1;
+}
+/* Where they are: what the loss multiplies the term of an interaction by, f32 [2E,1]
  * beside graph.columns. Those that vectors are made of in this epoch count 0, the others so much
  * that the mean is 1. */
 rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,

@@ -74,9 +74,8 @@ static rk_status check_messages(const rk_config *config)
     const rk_options *o = rk__config_options(config);
     const int kind = o->loss.kind;
     const bool is_drawn = o->sampling.negatives != RK_NEGATIVES_IN_BATCH;
-    if (o->train.message_share < 1 &&
-        !(kind == RK_LOSS_BPR || kind == RK_LOSS_HINGE || kind == RK_LOSS_MSE ||
-          (kind == RK_LOSS_SOFTMAX && is_drawn))) {
+    if (rk__splits_messages(o) && !(kind == RK_LOSS_BPR || kind == RK_LOSS_HINGE ||
+                                    kind == RK_LOSS_MSE || (kind == RK_LOSS_SOFTMAX && is_drawn))) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, whose negatives belong to no interaction: take bpr, hinge, mse, or "
                 "softmax with drawn negatives",
@@ -182,7 +181,7 @@ bool rk__network_has_relations(const rk_options *o)
 
 bool rk__network_masks(const rk_options *o)
 {
-    return o->model.edge_dropout > 0 || o->train.message_share < 1;
+    return o->model.edge_dropout > 0 || rk__splits_messages(o);
 }
 
 rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options how)
@@ -243,7 +242,7 @@ static void mask_edges(const rk_model_instance *m, rk_program *p, rk_layer_value
         return;
     }
     const rk_block_values block = rk__use_block(p, RK_NETWORK_EDGES);
-    if (o->train.message_share < 1) {
+    if (rk__splits_messages(o)) {
         v->messages = v->edges =
             rk__edge_mask(p, block, v->state, message_mask(o->train.message_share, 1, 0));
     }

@@ -5,7 +5,17 @@
 #ifndef RK_MODELS_RELATIONAL_H
 #define RK_MODELS_RELATIONAL_H
 
-#include "models/joined.h"
+#include "models/network.h"
+
+/* The weights of the edges of the block in this step. Without targets of the loss those that are
+ * left count for all of a mean: they are divided by train.message_share. */
+rk_value rk__relational_weights(const rk_model_instance *m, rk_program *p, rk_block_values block,
+                                const rk_layer_values *v);
+/* The layers of a network over relations have matrices. How many types of edges there are. */
+rk_status rk__relational_check(const rk_config *config);
+rk_status rk__relational_types(const rk_model_instance *m, int64_t *out);
+/* The rk_block_norm of model.edges. */
+rk_block_norm rk__relational_norm(const rk_options *options);
 
 /* ---- R-GCN ---- */
 

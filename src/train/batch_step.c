@@ -200,7 +200,7 @@ static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values gra
     if (values != RK_NONE) {
         weights = rk__triplet_values(p, graph, values, nodes, state, batch);
     }
-    if (s->engine->options->train.message_share < 1) {
+    if (rk__splits_messages(s->engine->options)) {
         values = rk__model_target_weights(&s->engine->model, p, graph, state);
         values = rk__triplet_values(p, graph, values, nodes, state, batch);
         weights = weights == RK_NONE ? values : rk__multiply(p, weights, values);
