@@ -28,9 +28,9 @@ extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
 extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
-extern const rk_model_kind rk__model_gat;
 extern const rk_model_kind rk__model_rgcn;
 extern const rk_model_kind rk__model_compgcn;
+extern const rk_model_kind rk__model_gat;
 extern const rk_model_kind rk__model_mbgcn_cascade;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where
