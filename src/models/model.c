@@ -191,6 +191,14 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }
 
+const char *rk__compat_note(const rk_options *options)
+{
+    return options->model.compat == RK_COMPAT_LEAKY_GRAPH
+               ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
+                 "these metrics are not comparable with others"
+               : NULL;
+}
+
 bool rk__model_folds_in(const rk_model_kind *model)
 {
     return model->fold_in || !model->query;

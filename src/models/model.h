@@ -313,6 +313,9 @@ static inline bool rk__splits_messages(const rk_options *options)
 rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,
                                   rk_graph_values graph, rk_value state);
 
+/* Why no result of these options is to be held against others (model.compat); NULL = it may be. */
+const char *rk__compat_note(const rk_options *options);
+
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
 /* The same, and of an ensemble all its members can. */
