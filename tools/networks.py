@@ -432,7 +432,8 @@ def normalised(o, a, of):
     """a by the sums over rows and columns of `of`."""
     rows, columns = of.sum(1, keepdim=True), of.sum(0, keepdim=True)
     kind = o.get("model.edges", "symmetric")
-    by = {"symmetric": (rows * columns).sqrt(), "mean": rows.expand_as(a), "sum": torch.ones_like(a)}
+    by = {"symmetric": (rows * columns).sqrt(), "mean": rows.expand_as(a),
+          "sum": torch.ones_like(a)}
     return torch.where(a != 0, a / by[kind].clamp(min=1e-9), 0.0)
 
 

@@ -80,6 +80,8 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=neumf", "loss.kind=bce", "sampling.per_positive=2", "model.hidden=[16, 8]"},
     {"model.kind=svd", "loss.kind=mse"},
     {"model.kind=fm", "loss.kind=mse"},
+    {"model.kind=rgcn", "model.layers=2", "model.edges=mean", "model.edge_dropout=0.2"},
+    {"model.kind=compgcn", "model.layers=1", "model.composition=corr", "model.dim=6"},
 };
 
 #endif
