@@ -209,12 +209,12 @@ static rk_fm_tables tables(const rk_model_instance *m, rk_program *p)
 {
     const bool has_fields = rk__model_fields(&m->data) > 0;
     const bool has_common = rk__fm_is_pointwise(m->options);
-    return (rk_fm_tables){
-        .nodes = rk__use_named(p, embedding),
-        .weights = rk__use_named(p, weight),
-        .contexts = has_fields ? rk__use_named(p, context) : RK_NONE,
-        .context_weights = has_fields && has_common ? rk__use_named(p, context_weight) : RK_NONE,
-        .bias = has_common ? rk__use_named(p, bias) : RK_NONE};
+    return (rk_fm_tables){.nodes = rk__use_named(p, embedding),
+                          .weights = rk__use_named(p, weight),
+                          .contexts = has_fields ? rk__use_named(p, context) : RK_NONE,
+                          .context_weights =
+                              has_fields && has_common ? rk__use_named(p, context_weight) : RK_NONE,
+                          .bias = has_common ? rk__use_named(p, bias) : RK_NONE};
 }
 
 static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_value *values,

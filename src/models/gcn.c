@@ -48,7 +48,7 @@ static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t 
 
 static bool has_edges(const rk_options *o)
 {
-    return rk__network_has_relations(o) || rk__network_masks(o);
+    return rk__network_has_relations(o) || rk__network_has_fields(o) || rk__network_masks(o);
 }
 
 /* Of a node with so many interactions and edges of such weights. */
@@ -217,7 +217,7 @@ static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, con
     return p->status == RK_OK ? map(m, p, k, y, x, p->tensors[tile->users].rows) : RK_NONE;
 }
 
-static const rk_model_kind ratings;
+static const rk_model_kind ratings, machines;
 
 static const struct rk_network network = {.declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
@@ -225,7 +225,8 @@ static const struct rk_network network = {.declare_layer = declare_layer,
                                           .layer = layer,
                                           .fold_table = fold_table,
                                           .fold_layer = fold_layer,
-                                          .ratings = &ratings};
+                                          .ratings = &ratings,
+                                          .machines = &machines};
 
 static const char help[] = "graph convolutional network (Kipf and Welling 2017)";
 
@@ -233,6 +234,10 @@ static const rk_model_kind ratings = {
     RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
     .scores = rk__network_scores,
     .rates = true,
+};
+
+static const rk_model_kind machines = {
+    RK_NETWORK_OF_FIELDS("gcn", help, network, rk__network_fm_fold_in),
 };
 
 const rk_model_kind rk__model_gcn = {

@@ -35,6 +35,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
         [RK_MODEL_NGCF] = &rk__model_ngcf,
+        [RK_MODEL_GAT] = &rk__model_gat,
         [RK_MODEL_RGCN] = &rk__model_rgcn,
         [RK_MODEL_COMPGCN] = &rk__model_compgcn,
         [RK_MODEL_MBGCN] = &rk__model_mbgcn,

@@ -31,6 +31,7 @@ extern const rk_model_kind rk__model_gcn;
 extern const rk_model_kind rk__model_ngcf;
 extern const rk_model_kind rk__model_rgcn;
 extern const rk_model_kind rk__model_compgcn;
+extern const rk_model_kind rk__model_gat;
 extern const rk_model_kind rk__model_mbgcn_cascade;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where

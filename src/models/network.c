@@ -211,6 +211,7 @@ rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options 
         weights[r] = given->v[given->n == 1 ? 0 : r];
     }
     how.weights = weights;
+    how.options = m->options;
     RK_TRY_GOTO(done, rk__block_join(out, &m->data, m->options->model.relations, &how));
     for (int64_t i = 0; i < n_pairs && m->known; i++) {
         m->known[i] |= out->offsets[i + 1] - out->offsets[i] > how.loops;

@@ -44,6 +44,7 @@ rk_status rk__network_check_scores(const rk_config *config)
                 rk__config_says(config, "model.scorer").text);
     }
     RK_TRY(o->loss.kind == RK_LOSS_MSE ? rk__rating_check_negatives(config) : RK_OK);
+    RK_TRY(o->model.scorer == RK_SCORER_FM ? rk__network_check_fields(config) : RK_OK);
     return check_logits(config);
 }
 
@@ -73,12 +74,15 @@ static rk_status declare_sides(rk_model_instance *m, const char *name, float use
 rk_status rk__network_declare_scores(rk_model_instance *m)
 {
     const rk_options *o = m->options;
-    const bool rates = o->loss.kind == RK_LOSS_MSE;
+    const bool rates = o->loss.kind == RK_LOSS_MSE, is_fm = o->model.scorer == RK_SCORER_FM;
     rk_parameter table = {.rows = m->n_nodes,
                           .cols = rk__network_width(m) + (is_biased(o) ? 2 : 0),
                           .role = RK_TABLE};
     snprintf(table.name, sizeof table.name, "%s", final);
+    RK_TRY(is_fm ? rk__fm_declare_weights(m) : RK_OK);
+    RK_TRY(is_fm ? rk__fm_declare_bias(m) : RK_OK);
     RK_TRY(rk__model_add(m, table));
+    RK_TRY(is_fm ? rk__fm_declare_tables(m) : RK_OK);
     if (!is_biased(o)) {
         return RK_OK;
     }

@@ -306,25 +306,21 @@ static rk_status match_contexts(const rk_warm_source *w, const rk_engine *e, nod
 static rk_status match_others(const rk_warm_source *s, const rk_engine *e,
                               const rk_dataset *dataset, nodes *out)
 {
-    const char *relations = e->options->model.relations;
-    const rk_model_data old = {
-        .n_users = out->old_users, .n_items = out->old_items, .dataset = s->dataset};
+    const rk_model_data old = {out->old_users, out->old_items, .dataset = s->dataset};
     rk_node_space now = {0}, then = {0};
     rk_status status = RK_OK;
-    for (int64_t i = out->n_nodes; i < out->n_all; i++) {
-        out->before[i] = -1;
-    }
     if (out->n_all == out->n_nodes) {
         return RK_OK;
     }
-    RK_TRY_GOTO(done, rk__node_space(&now, &e->model.data, relations));
-    RK_TRY_GOTO(done, rk__node_space(&then, &old, relations));
+    memset(out->before + out->n_nodes, 0xff, (size_t)(out->n_all - out->n_nodes) * 8); /* -1 */
+    RK_TRY(rk__node_space(&now, &e->model.data, e->options->model.relations));
+    RK_TRY_GOTO(done, rk__node_space(&then, &old, e->options->model.relations));
     out->old_all = then.n_nodes;
     for (int64_t t = 2; t < now.n_types; t++) {
         const char *name = rk_dataset_node_type(dataset, t, NULL);
         for (int64_t o = 2; o < then.n_types; o++) {
-            const bool is_same = strcmp(rk_dataset_node_type(s->dataset, o, NULL), name) == 0;
-            if (is_same && now.first[t] >= 0 && then.first[o] >= 0) {
+            if (now.first[t] >= 0 && then.first[o] >= 0 &&
+                strcmp(rk_dataset_node_type(s->dataset, o, NULL), name) == 0) {
                 match(out->before + now.first[t], rk__ids_of_type(dataset, name),
                       rk__ids_of_type(s->dataset, name), then.first[o]);
             }

@@ -123,7 +123,6 @@ rk_config *joined_config(const char *const *settings)
     return config;
 }
 
-
 /* ---- gradients ---- */
 
 enum { BATCH = 6 };
@@ -157,8 +156,7 @@ static void open_world(world *w, const char *const *settings)
     assert_ok(rk__step_load(&w->step));
     static const int32_t nodes[3 * BATCH] = {0,  3,  3, 8,  5,  1,  9, 12, 10,
                                              14, 11, 9, 15, 13, 15, 9, 12, 10};
-    assert_ok(
-        rk__device_cpu.write(w->engine.context, w->step.stored_nodes, 0, 3 * BATCH, nodes));
+    assert_ok(rk__device_cpu.write(w->engine.context, w->step.stored_nodes, 0, 3 * BATCH, nodes));
     const rk_model_instance *m = &w->engine.model;
     w->values = calloc((size_t)m->n_parameters, sizeof *w->values);
     for (int i = 0; i < m->n_parameters; i++) {

@@ -21,7 +21,8 @@ matrix joined_adjacency(const char *names, const double *weights);
 /* A config of the data and these settings, ended by NULL; model.dim is DIM. */
 rk_config *joined_config(const char *const *settings);
 
-/* The gradients of all parameters, at a batch under these settings, against difference quotients. */
+/* The gradients of all parameters, at a batch under these settings, against difference
+ * quotients. */
 void joined_check_quotients(const char *const *settings);
 
 #endif

@@ -181,8 +181,8 @@ static void gather_neighbours(const of_behaviour *all, const double *embedding,
 static void mbgcn_equals_plain_loops(void **state)
 {
     (void)state;
-    static const char *const settings[] = {"model.kind=mbgcn",     "model.relations=view",
-                                           "model.item_score=0.7", "model.dropout=0.2",
+    static const char *const settings[] = {"model.kind=mbgcn",       "model.relations=view",
+                                           "model.item_score=0.7",   "model.dropout=0.2",
                                            "model.edge_dropout=0.2", NULL};
     static double final[UI * WIDE], fold[UI * WIDE], near[UI * DIM];
     of_behaviour all[BEHAVIOURS];
@@ -297,8 +297,8 @@ static void gradients_are_difference_quotients(void **state)
     joined_check_quotients((const char *const[]){"model.kind=mbgcn", "model.relations=view",
                                                  "model.dropout=0.2", "model.edge_dropout=0.3",
                                                  "model.init_sd=0.5", NULL});
-    joined_check_quotients((const char *const[]){"model.kind=mbgcn_cascade",
-                                                 "model.relations=view", NULL});
+    joined_check_quotients(
+        (const char *const[]){"model.kind=mbgcn_cascade", "model.relations=view", NULL});
 }
 
 static void bad_options_are_refused(void **state)

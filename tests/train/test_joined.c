@@ -7,6 +7,7 @@
 
 #include "train/fitted.h"
 #include "train/joined_world.h"
+#include "train/runs.h"
 
 /* ---- what comes out ---- */
 
@@ -195,11 +196,168 @@ static void gradients_are_difference_quotients(void **state)
 {
     (void)state;
     joined_check_quotients((const char *const[]){"model.relations=view,tagged,friends", NULL});
-    joined_check_quotients((const char *const[]){"model.relations=tagged", "model.kind=lightgcn++", NULL});
+    joined_check_quotients(
+        (const char *const[]){"model.relations=tagged", "model.kind=lightgcn++", NULL});
     joined_check_quotients(
         (const char *const[]){"model.relations=tagged,friends", "loss.contrast=sgl", NULL});
     joined_check_quotients((const char *const[]){"model.relations=tagged,friends",
-                                          "model.relation_weights=[0.5, 3]", NULL});
+                                                 "model.relation_weights=[0.5, 3]", NULL});
+}
+
+/* ---- runs ---- */
+
+static rk_status train(const rk_config *config, const char *name, const rk_hooks *hooks,
+                       bool resume)
+{
+    rk_train_options how = rk_train_defaults();
+    how.run_dir = sides_path(name);
+    how.resume = resume;
+    return rk_train(config, &how, hooks);
+}
+
+/* free() it. */
+static char *read_bytes(const char *path, int64_t *out_size)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *out_size = ftell(file);
+    rewind(file);
+    char *bytes = malloc((size_t)*out_size + 1);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, (size_t)*out_size, file), *out_size);
+    fclose(file);
+    return bytes;
+}
+
+static void assert_same_checkpoint(const char *a, const char *b)
+{
+    int64_t sizes[2] = {0};
+    char *bytes[2], path[2][1000];
+    snprintf(path[0], sizeof path[0], "%s/last.h5", sides_path(a));
+    snprintf(path[1], sizeof path[1], "%s/last.h5", sides_path(b));
+    for (int i = 0; i < 2; i++) {
+        bytes[i] = read_bytes(path[i], &sizes[i]);
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(bytes[0], bytes[1], (size_t)sizes[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+/* Interrupted in the middle of an epoch a run goes on as if it had not been. */
+static void runs_resume(void **state)
+{
+    (void)state;
+    static const char *const kinds[][4] = {
+        {"model.relations=view,tagged,friends"},
+        {"model.relations=tagged", "model.relation_weights=[2]", "model.kind=lightgcn++"},
+        {"model.relations=view", "model.kind=mbgcn", "model.dropout=0.2", "model.edge_dropout=0.2"},
+        {"model.relations=view", "model.kind=mbgcn_cascade"},
+    };
+    for (int i = 0; i < 4; i++) {
+        const char *const settings[] = {"train.epochs=6", kinds[i][0], kinds[i][1],
+                                        kinds[i][2],      kinds[i][3], NULL};
+        char whole[16], parts[16];
+        stop_after stop;
+        snprintf(whole, sizeof whole, "whole%d", i);
+        snprintf(parts, sizeof parts, "parts%d", i);
+        rk_config *config = joined_config(settings);
+        assert_ok(train(config, whole, NULL, false));
+        stop_after_init(&stop, 4);
+        assert_int_equal(train(config, parts, &stop.hooks, false), RK_ERR_INTERRUPTED);
+        assert_ok(train(config, parts, NULL, true));
+        assert_same_checkpoint(whole, parts);
+        rk_config_free(config);
+    }
+}
+
+static int64_t count_lines(const char *directory, const char *name)
+{
+    char path[1000];
+    int64_t size = 0, n = 0;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    char *text = read_bytes(path, &size);
+    for (int64_t i = 0; i < size; i++) {
+        n += text[i] == '\n';
+    }
+    free(text);
+    return n;
+}
+
+/* A saved model answers the same, exports users and items only, and a run that begins from it has
+ * its tags, too. */
+static void models_with_further_nodes_are_saved(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"model.relations=tagged", NULL};
+    rk_config *config = joined_config(settings);
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL, *again = NULL;
+    int64_t rows = 0;
+    char *files = NULL, file[400], folder[400];
+    snprintf(file, sizeof file, "%s", sides_path("saved.model"));
+    snprintf(folder, sizeof folder, "%s", sides_path("exported"));
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    assert_ok(rk_model_save(model, file, false));
+    assert_ok(rk_model_open(file, "cpu", NULL, NULL, &again));
+    float *before = fitted_user_scores(model, 2), *after = fitted_user_scores(again, 2);
+    assert_memory_equal(before, after, ITEMS * sizeof *before);
+    free(before);
+    free(after);
+    assert_ok(rk_model_export(model, RK_EXPORT_TSV, folder, false, &files));
+    rk_string_free(files);
+    assert_int_equal(count_lines(folder, "user_embeddings.tsv"), USERS);
+    assert_int_equal(count_lines(folder, "item_embeddings.tsv"), ITEMS);
+    rk_model_free(again);
+    how.from = file;
+    assert_ok(rk_config_set(config, "train.learning_rate=1e-12", "test"));
+    assert_ok(rk_config_set(config, "run.seed=99", "test"));
+    assert_ok(rk_model_fit(config, &how, NULL, &again));
+    before = fitted_tensor(model, "embedding", &rows, NULL);
+    after = fitted_tensor(again, "embedding", NULL, NULL);
+    assert_int_equal(rows, N);
+    for (int j = 0; j < N * DIM; j++) {
+        assert_close((double)after[j], (double)before[j], 1e-6, 1);
+    }
+    free(before);
+    free(after);
+    rk_model_free(again);
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
+/* An item that nobody has, with a tag: it is ranked where tags are read. */
+static void items_with_relations_alone_are_ranked(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *const settings[] = {i ? "model.relations=tagged" : "model.layers=2", NULL};
+        rk_config *config = joined_config(settings);
+        rk_train_options how = rk_train_defaults();
+        rk_dataset *dataset = NULL;
+        rk_model *model = NULL;
+        sides_put("tags.csv", "item_id,tag_id\n0,0\n1,0\n6,0\n");
+        sides_put("train.csv", "user_id,item_id\n0,0\n0,1\n1,0\n1,2\n2,3\n2,1\n");
+        sides_put("test.csv", "user_id,item_id\n0,6\n");
+        assert_ok(rk_config_set(
+            config, "data.sources=[{file: train.csv, part: train}, {file: test.csv, part: test}]",
+            "test"));
+        assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+        how.dataset = dataset;
+        assert_ok(rk_model_fit(config, &how, NULL, &model));
+        float *scores = fitted_user_scores(model, 0);
+        assert_int_equal(rk_model_get_facts(model).items, 5); /* 0 to 3, and 6 */
+        assert_int_equal(isfinite(scores[4]) != 0, i);
+        free(scores);
+        rk_model_free(model);
+        rk_dataset_free(dataset);
+        rk_config_free(config);
+    }
 }
 
 static void bad_options_are_refused(void **state)
@@ -234,6 +392,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(models_equal_dense_matrices, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(models_with_further_nodes_are_saved, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(items_with_relations_alone_are_ranked, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
     };
