@@ -52,11 +52,6 @@ const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_option
                                                             : self;
 }
 
-bool rk__network_knows(const rk_model_instance *m, int64_t node)
-{
-    return m->known && m->known[node];
-}
-
 static rk_status check_layers(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
