@@ -80,6 +80,11 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=neumf", "loss.kind=bce", "sampling.per_positive=2", "model.hidden=[16, 8]"},
     {"model.kind=svd", "loss.kind=mse"},
     {"model.kind=fm", "loss.kind=mse"},
+    {"model.kind=gcn", "model.batch_norm=true", "model.dropout=0.2", "model.edge_dropout=0.2",
+     "train.message_share=0.5", "loss.kind=hinge"},
+    {"model.kind=gcn", "model.scorer=biased", "loss.kind=mse", "model.edges=mean",
+     "model.self=weight"},
+    {"model.kind=ngcf", "model.activation=leaky_relu", "model.layers=2"},
 };
 
 #endif
