@@ -125,3 +125,15 @@ void cli_print_report_audit(FILE *out, const rk_report *report)
         return;
     }
 }
+
+void cli_print_cautions(FILE *out, const rk_report *report)
+{
+    const char *on_test = rk_report_text(report, "chosen.on_test");
+    const char *compat = rk_report_text(report, "compat");
+    if (on_test && strcmp(on_test, "true") == 0) {
+        fprintf(out, "          chosen on test: the test metrics are optimistic\n");
+    }
+    if (compat) {
+        fprintf(out, "          %s\n", compat);
+    }
+}

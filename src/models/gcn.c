@@ -237,7 +237,7 @@ static const rk_model_kind ratings = {
 };
 
 static const rk_model_kind machines = {
-    RK_NETWORK_OF_FIELDS("gcn", help, network, rk__network_fm_fold_in),
+    RK_NETWORK_MACHINES("gcn", help, network, rk__network_fm_fold_in),
 };
 
 const rk_model_kind rk__model_gcn = {

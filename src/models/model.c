@@ -43,6 +43,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_IRGNN] = &rk__model_irgnn,
         [RK_MODEL_DISTMULT] = &rk__model_distmult,
         [RK_MODEL_TRANSE] = &rk__model_transe,
+        [RK_MODEL_CONVE] = &rk__model_conve,
         [RK_MODEL_ENSEMBLE] = &rk__model_ensemble,
         NULL,
     };
@@ -188,6 +189,14 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
             model->name);
     }
     return model->check_data ? model->check_data(options, data) : RK_OK;
+}
+
+const char *rk__compat_note(const rk_options *options)
+{
+    return options->model.compat == RK_COMPAT_LEAKY_GRAPH
+               ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
+                 "these metrics are not comparable with others"
+               : NULL;
 }
 
 bool rk__model_folds_in(const rk_model_kind *model)

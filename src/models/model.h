@@ -170,6 +170,9 @@ struct rk_model_kind {
     rk_scored (*scores)(const rk_model_instance *instance, rk_program *program,
                         const rk_value *values, const rk_batch_values *batch);
 
+    /* Statistics are taken over all slots of a batch: a short last one is filled up by another pass
+     * over what is drawn. */
+    bool needs_full_batches;
     bool scores_all; /* with sampling.negatives all, scores gives those of all items */
 
     /* ---- fitting by phases ---- */
@@ -309,6 +312,9 @@ static inline bool rk__splits_messages(const rk_options *options)
  * that the mean is 1. */
 rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,
                                   rk_graph_values graph, rk_value state);
+
+/* Why no result of these options is to be held against others (model.compat); NULL = it may be. */
+const char *rk__compat_note(const rk_options *options);
 
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);

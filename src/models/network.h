@@ -123,8 +123,8 @@ rk_status rk__network_declare_scores(rk_model_instance *m);
 
 /* network_fm.c: model.scorer fm. */
 rk_status rk__network_check_fields(const rk_config *config);
-/* Are there edges beside those of interactions and relations: values of fields are nodes, or negatives
- * are neighbours? */
+/* Are there edges beside those of interactions and relations: values of fields are nodes, or
+ * negatives are neighbours? */
 bool rk__network_has_fields(const rk_options *options);
 
 /* ---- members of the kinds ---- */
@@ -158,8 +158,8 @@ rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const
     .fold_in = FOLD, .score = rk__score_embeddings, .similar = rk__network_similar,                \
     .knows = rk__model_marks_known, .embeddings = "final", .scores_by_dot = true, .has_layers = true
 
-/* Of that with model.scorer fm. FOLD: rk__network_fm_fold_in, or NULL. */
-#define RK_NETWORK_OF_FIELDS(NAME, HELP, NETWORK, FOLD)                                            \
+/* Of an encoder's machines. FOLD: rk__network_fm_fold_in, or NULL. */
+#define RK_NETWORK_MACHINES(NAME, HELP, NETWORK, FOLD)                                             \
     .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
     .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \

@@ -384,6 +384,9 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_protocol(&json, r);
     add_ratings(&json, r);
     add_chosen(&json, r);
+    if (rk__compat_note(r->options)) {
+        rk__json_text(&json, "compat", rk__compat_note(r->options));
+    }
     add_refit(&json, &r->refit);
     add_members(&json, r->members);
     rk__warm_facts_json(&json, r->warm);

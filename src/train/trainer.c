@@ -482,6 +482,9 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
         rk__log(&t->log, RK_LOG_WARNING,
                 "the model was chosen on test (eval.split): its test metrics are optimistic");
     }
+    if (rk__compat_note(t->options)) {
+        rk__log(&t->log, RK_LOG_WARNING, "%s", rk__compat_note(t->options));
+    }
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by));
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by));
     if (t->options->train.refit) {
