@@ -173,6 +173,240 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
 }
 
+/* ---- gradients by what types have ---- */
+
+/* Warps take consecutive rows, each as many, and have sums of their own, which are added up in their
+ * order. So many warps at most, and so many bytes of sums. */
+constexpr int64_t MOST_PARTS = 1024, PART_BYTES = 64 << 20;
+
+int64_t parts_of(const rk_call *call)
+{
+    const int64_t rows = rk__in(call, RK_AGGREGATE_GRADIENT)->rows;
+    const int64_t fit = PART_BYTES / (8 * (rk::elements(rk__out(call, 0)) + 1));
+    const int64_t n = fit < MOST_PARTS ? fit : MOST_PARTS;
+    return n < 1 ? 1 : n < rows ? n : rows;
+}
+
+/* Column j of the gradient by the one sum that the coefficients of type t make of the row's. */
+__device__ __forceinline__ float gradient_at(const block &b, const float *g, int32_t t, int64_t j)
+{
+    if (!b.coefficients) {
+        return g[j];
+    }
+    float sum = 0.0f;
+    for (int64_t h = 0; h < b.heads; h++) {
+        sum += b.coefficients[t * b.heads + h] * g[h * b.d + j];
+    }
+    return sum;
+}
+
+/* The sums of a run of edges of one type, AT_ONCE columns a lane. */
+struct run_sums {
+    float sum[AT_ONCE]; /* of phi for coefficients, of x for z */
+    float weight;
+};
+
+/* The row that a warp is at. */
+struct row_part {
+    const float *g;
+    float factor;
+    int64_t first; /* column of lane 0 */
+    int lane;
+};
+
+/* slab[t] += the run's part of the gradient by the coefficients of t. */
+__device__ inline void add_to_coefficients(const block &b, const run_sums &run, int32_t t,
+                                           const row_part &at, double *slab)
+{
+    for (int64_t h = 0; h < b.heads; h++) {
+        float sum = 0.0f;
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int64_t j = at.first + k * rk::WARP + at.lane;
+            sum += j < b.d ? run.sum[k] * at.g[h * b.d + j] : 0.0f;
+        }
+        sum = rk::warp_sum(sum);
+        if (at.lane == 0) {
+            slab[t * b.heads + h] += (double)(at.factor * sum);
+        }
+    }
+}
+
+/* The same by column j of x, the sum x of the run there and `other` in the column beside. */
+__device__ inline void add_column_to_z(const block &b, float x, float other, int32_t t,
+                                       const row_part &at, int64_t j, double *out)
+{
+    const int64_t s = b.size;
+    switch (b.compose) {
+    case RK_COMPOSE_SUB:
+        out[j] -= (double)(x * gradient_at(b, at.g, t, j));
+        break;
+    case RK_COMPOSE_MULT:
+        out[j] += (double)(x * gradient_at(b, at.g, t, j));
+        break;
+    case RK_COMPOSE_CORR: {
+        const float own = gradient_at(b, at.g, t, j), beside = gradient_at(b, at.g, t, j ^ 1);
+        out[j] += (double)(j % 2 == 0 ? x * own - other * beside : other * own + x * beside);
+        break;
+    }
+    case RK_COMPOSE_BLOCKS: /* row j of its block */
+        for (int64_t i = 0; i < s; i++) {
+            out[j * s + i] += (double)(x * gradient_at(b, at.g, t, j - j % s + i));
+        }
+        break;
+    default: /* BLOCKS_BACK: column j of it */
+        for (int64_t i = 0; i < s; i++) {
+            out[(j - j % s + i) * s + j % s] +=
+                (double)(x * gradient_at(b, at.g, t, j - j % s + i));
+        }
+    }
+}
+
+__device__ inline void add_to_z(const block &b, const run_sums &run, int32_t t, const row_part &at,
+                                double *slab)
+{
+    for (int k = 0; k < AT_ONCE; k++) {
+        const int64_t j = at.first + k * rk::WARP + at.lane;
+        const float sum = b.compose == RK_COMPOSE_SUB ? run.weight : run.sum[k];
+        const float other = __shfl_xor_sync(rk::ALL_LANES, sum, 1);
+        if (j < b.d) {
+            add_column_to_z(b, at.factor * sum, at.factor * other, t, at, j, slab + t * b.z_cols);
+        }
+    }
+}
+
+template <bool OF_Z>
+__device__ __forceinline__ void add_run(const block &b, const run_sums &run, int32_t t,
+                                        const row_part &at, double *slab)
+{
+    if (t < 0) {
+        return; /* there was no edge yet */
+    }
+    if (OF_Z) {
+        add_to_z(b, run, t, at, slab);
+    } else {
+        add_to_coefficients(b, run, t, at, slab);
+    }
+}
+
+/* The edges of a row, of SPAN columns of x. */
+template <bool OF_Z>
+__device__ inline void add_row(const block &b, const float *x, int64_t row, const row_part &at,
+                               double *slab)
+{
+    run_sums run = {};
+    int32_t type = -1;
+    for (int64_t place = b.offsets[row]; place < b.offsets[row + 1]; place++) {
+        const edge e = edge_at(b, place);
+        if (e.weight == 0.0f) {
+            continue;
+        }
+        if (e.type != type) {
+            add_run<OF_Z>(b, run, type, at, slab);
+            run = {};
+            type = e.type;
+        }
+        const float *from = x + e.row * b.d, *z = b.z + e.type * b.z_cols;
+        run.weight += e.weight;
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int64_t j = at.first + k * rk::WARP + at.lane;
+            if (j < b.d) {
+                run.sum[k] += e.weight * (OF_Z ? from[j] : composed(b, from, z, j));
+            }
+        }
+    }
+    add_run<OF_Z>(b, run, type, at, slab);
+}
+
+/* slabs [n_parts, n]: zeros before. */
+template <bool OF_Z>
+__global__ void __launch_bounds__(rk::BLOCK)
+    types_grad(const block b, const float *__restrict__ x, const float *__restrict__ g,
+               int64_t n_parts, int64_t n, double *__restrict__ slabs)
+{
+    rk::begin();
+    const int64_t part = rk::number_of_warp();
+    if (part >= n_parts) {
+        return; /* the whole warp */
+    }
+    const int64_t n_rows = b.rows ? *b.count : b.n_rows;
+    for (int64_t i = n_rows * part / n_parts; i < n_rows * (part + 1) / n_parts; i++) {
+        const int64_t row = b.rows ? b.rows[i] : i;
+        row_part at = {g + i * b.heads * b.d, b.row_scale ? b.row_scale[row] : 1.0f, 0,
+                       (int)threadIdx.x % rk::WARP};
+        for (; at.first < b.d; at.first += SPAN) {
+            add_row<OF_Z>(b, x, row, at, slabs + part * n);
+        }
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    add_parts(const double *__restrict__ slabs, int64_t n_parts, int64_t n, float *__restrict__ out)
+{
+    rk::begin();
+    const int64_t k = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (k < n) {
+        double sum = 0.0;
+        for (int64_t part = 0; part < n_parts; part++) {
+            sum += slabs[part * n + k];
+        }
+        out[k] = (float)sum;
+    }
+}
+
+block gradient_block(const rk_call *call)
+{
+    block b = block_of(call);
+    b.d = rk__in(call, RK_AGGREGATE_X)->cols;
+    b.map = nullptr; /* the gradient */
+    b.n_rows = rk__in(call, RK_AGGREGATE_GRADIENT)->rows;
+    return b;
+}
+
+template <bool OF_Z> cudaError_t gradient_of_types(const rk_call *call)
+{
+    const int64_t n = rk::elements(rk__out(call, 0)), n_parts = parts_of(call);
+    double *slabs = static_cast<double *>(call->scratch);
+    RK_TRY_LAUNCH(rk::fill(call->stream, slabs, 0, n_parts * n * (int64_t)sizeof *slabs));
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(n_parts), types_grad<OF_Z>,
+                          gradient_block(call), rk::in(call, RK_AGGREGATE_X),
+                          rk::in(call, RK_AGGREGATE_GRADIENT), n_parts, n, slabs));
+    return rk::run(call->stream, rk::a_thread_each(n), add_parts, slabs, n_parts, n,
+                   rk::out(call, 0));
+}
+
+/* ---- gradient by the weights ---- */
+
+/* A warp takes a row; out: zeros before. */
+__global__ void __launch_bounds__(rk::BLOCK)
+    weights_grad(const block b, const float *__restrict__ x, const float *__restrict__ g,
+                 float *__restrict__ out)
+{
+    rk::begin();
+    const int lane = (int)threadIdx.x % rk::WARP;
+    const int64_t i = rk::number_of_warp();
+    if (i >= (b.rows ? *b.count : b.n_rows)) {
+        return; /* the whole warp */
+    }
+    const int64_t row = b.rows ? b.rows[i] : i;
+    const float *of_row = g + i * b.heads * b.d;
+    for (int64_t place = b.offsets[row]; place < b.offsets[row + 1]; place++) {
+        const int64_t number = b.edges ? b.edges[place] : place;
+        const int32_t column = b.columns[place], type = b.types ? b.types[number] : 0;
+        float sum = 0.0f;
+        for (int64_t j = lane; j < b.d; j += rk::WARP) {
+            const float own = b.by_type ? of_row[type * b.d + j] : gradient_at(b, of_row, type, j);
+            sum += own * composed(b, x + column * b.d, b.z + type * b.z_cols, j);
+        }
+        sum = rk::warp_sum(sum);
+        if (lane == 0) {
+            sum *= b.row_scale ? b.row_scale[row] : 1.0f;
+            out[number] = b.column_scale ? sum * b.column_scale[column] : sum;
+        }
+    }
+}
+
+/* ---- which edges ---- */
+
 __global__ void __launch_bounds__(rk::BLOCK)
     edge_mask(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
               const rk_step_state *__restrict__ state, int64_t n_rows, rk_mask_attr attr,
@@ -188,13 +422,13 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t e = offsets[row] + lane; e < offsets[row + 1]; e += rk::WARP) {
         const bool is_masked =
             rk__edge_is_dropped(draw.key, draw.threshold, (int32_t)row, columns[e]) != 0;
-        out[e] = columns[e] == row ? 1.0f : is_masked ? 0.0f : attr.kept;
+        out[e] = columns[e] == row ? 1.0f : is_masked ? attr.masked : attr.kept;
     }
 }
 
 __global__ void __launch_bounds__(rk::BLOCK)
     block_degrees(const int64_t *__restrict__ offsets, const int32_t *__restrict__ edges,
-                  const float *__restrict__ weights, int64_t n_rows, double power,
+                  const float *__restrict__ weights, int64_t n_rows, double plus, double power,
                   float *__restrict__ out)
 {
     rk::begin();
@@ -207,7 +441,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
     for (int64_t k = offsets[row] + lane; k < offsets[row + 1]; k += rk::WARP) {
         sum += weights ? (double)weights[edges ? edges[k] : k] : 1.0;
     }
-    sum = rk::warp_sum(sum);
+    sum = plus + rk::warp_sum(sum);
     if (lane == 0) {
         out[row] = sum == 0.0 ? 0.0f : (float)pow(sum, power);
     }
@@ -224,6 +458,36 @@ cudaError_t rk_cuda_aggregate(const rk_call *call)
                    rk::in(call, RK_AGGREGATE_X), rk::out(call, 0));
 }
 
+int64_t rk_cuda_scratch_aggregate_coefficients_grad(const rk_call *call)
+{
+    return parts_of(call) * rk::elements(rk__out(call, 0)) * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_aggregate_coefficients_grad(const rk_call *call)
+{
+    return gradient_of_types<false>(call);
+}
+
+int64_t rk_cuda_scratch_aggregate_z_grad(const rk_call *call)
+{
+    return parts_of(call) * rk::elements(rk__out(call, 0)) * (int64_t)sizeof(double);
+}
+
+cudaError_t rk_cuda_aggregate_z_grad(const rk_call *call)
+{
+    return gradient_of_types<true>(call);
+}
+
+cudaError_t rk_cuda_aggregate_weights_grad(const rk_call *call)
+{
+    const block b = gradient_block(call);
+    const int64_t bytes = rk::elements(rk__out(call, 0)) * (int64_t)sizeof(float);
+    RK_TRY_LAUNCH(rk::fill(call->stream, call->out[0], 0, bytes));
+    return rk::run(call->stream, rk::a_warp_each(b.n_rows), weights_grad, b,
+                   rk::in(call, RK_AGGREGATE_X), rk::in(call, RK_AGGREGATE_GRADIENT),
+                   rk::out(call, 0));
+}
+
 cudaError_t rk_cuda_edge_mask(const rk_call *call)
 {
     const rk_mask_attr *a = &call->node->attr.mask;
@@ -236,7 +500,7 @@ cudaError_t rk_cuda_edge_mask(const rk_call *call)
 cudaError_t rk_cuda_block_degrees(const rk_call *call)
 {
     const int64_t n_rows = rk__out(call, 0)->rows;
+    const rk_degrees_attr a = call->node->attr.degrees;
     return rk::run(call->stream, rk::a_warp_each(n_rows), block_degrees, rk::in(call, 0),
-                   rk::in(call, 1), rk::in(call, 2), n_rows, call->node->attr.degrees.power,
-                   rk::out(call, 0));
+                   rk::in(call, 1), rk::in(call, 2), n_rows, a.plus, a.power, rk::out(call, 0));
 }

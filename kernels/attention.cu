@@ -25,10 +25,11 @@ enum {
     OF_COLUMNS,
     X,
     STATE,
+    WEIGHTS,
+    MAP,
     ROWS,
     COUNT,
-    MAP,
-    Y,
+    Y = ROWS,
     LSE,
     G
 };
@@ -61,6 +62,19 @@ __device__ __forceinline__ float kept(const rk_dropout_draw &draw, bool drops, i
                                       int64_t heads)
 {
     return drops ? rk__dropout_factor(draw.key, draw.threshold, draw.factor, e * heads + h) : 1.0f;
+}
+
+/* As how many edge e counts. */
+__device__ __forceinline__ float count_of(const float *counts, int64_t e)
+{
+    return counts ? counts[e] : 1.0f;
+}
+
+/* The weight of an edge from its exponent, which may be large where the edge is not there. */
+__device__ __forceinline__ float weight_of(const float *counts, int64_t e, float exponent)
+{
+    const float count = count_of(counts, e);
+    return count > 0.0f ? count * expf(exponent) : 0.0f;
 }
 
 /* *mine of each warp's lane added up in the order of the warps, in all of them. shared: BLOCK. */
@@ -97,8 +111,9 @@ __global__ void __launch_bounds__(rk::BLOCK)
     attend_rows(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
                 const float *__restrict__ a, const float *__restrict__ b,
                 const float *__restrict__ x, const rk_step_state *__restrict__ state,
-                const int32_t *__restrict__ rows, const int32_t *__restrict__ count, sizes s,
-                float *__restrict__ y, float *__restrict__ lse)
+                const float *__restrict__ counts, const int32_t *__restrict__ rows,
+                const int32_t *__restrict__ count, sizes s, float *__restrict__ y,
+                float *__restrict__ lse)
 {
     rk::begin();
     __shared__ float shared[rk::BLOCK];
@@ -123,15 +138,16 @@ __global__ void __launch_bounds__(rk::BLOCK)
         float largest = -INFINITY;
         for (int64_t e = begin + threadIdx.x; e < end; e += rk::BLOCK) {
             const float z = leaky(own + b[columns[e] * s.heads + h], s.slope);
-            largest = z > largest ? z : largest;
+            largest = count_of(counts, e) > 0.0f && !(z <= largest) ? z : largest;
         }
         largest = rk::block_reduce(largest, shared, largest_of());
         float sum = 0.0f;
         for (int64_t e = begin + threadIdx.x; e < end; e += rk::BLOCK) {
-            sum += expf(leaky(own + b[columns[e] * s.heads + h], s.slope) - largest);
+            const float z = leaky(own + b[columns[e] * s.heads + h], s.slope);
+            sum += weight_of(counts, e, z - largest);
         }
         sum = rk::block_reduce(sum, shared, sum_of());
-        const float total = largest + logf(sum);
+        const float total = sum > 0.0f || isnan(sum) ? largest + logf(sum) : 0.0f;
         if (threadIdx.x == 0) {
             lse[r * s.heads + h] = total;
         }
@@ -140,7 +156,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
             for (int64_t e = begin + warp; e < end; e += rk::WARPS) {
                 const int64_t u = columns[e];
                 const float z = leaky(own + b[u * s.heads + h], s.slope);
-                const float w = expf(z - largest) * kept(draw, state, e, h, s.heads);
+                const float w =
+                    weight_of(counts, e, z - largest) * kept(draw, state, e, h, s.heads);
                 for (int k = 0; k < PARTS; k++) {
                     const int64_t j = first + k * rk::WARP + lane;
                     part[k] += j < s.d ? w * x[u * width + h * s.d + j] : 0.0f;
@@ -150,7 +167,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                 const int64_t j = first + k * rk::WARP + lane;
                 const float all = add_warps(part[k], shared);
                 if (warp == 0 && j < s.d) {
-                    y[r * width + h * s.d + j] = all / sum;
+                    y[r * width + h * s.d + j] = sum == 0.0f ? 0.0f : all / sum;
                 }
             }
         }
@@ -180,17 +197,18 @@ __global__ void __launch_bounds__(rk::BLOCK)
     attend_rows_grad(const int64_t *__restrict__ offsets, const int32_t *__restrict__ columns,
                      const float *__restrict__ a, const float *__restrict__ b,
                      const float *__restrict__ x, const rk_step_state *__restrict__ state,
-                     const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
+                     const float *__restrict__ counts, const int32_t *__restrict__ map,
                      const float *__restrict__ lse, const float *__restrict__ g,
                      const float *__restrict__ sums, sizes s, float *__restrict__ da)
 {
     rk::begin();
     __shared__ float shared[rk::BLOCK];
-    const int64_t r = blockIdx.x;
+    const int64_t v = blockIdx.x, r = map ? map[v] : v;
     const int lane = (int)threadIdx.x % rk::WARP, warp = (int)threadIdx.x / rk::WARP;
-    const bool is_used = !rows || r < *count;
-    const int64_t v = !is_used ? 0 : rows ? rows[r] : r;
-    const int64_t begin = is_used ? offsets[v] : 0, end = is_used ? offsets[v + 1] : 0;
+    if (r < 0) {
+        return; /* the whole block */
+    }
+    const int64_t begin = offsets[v], end = offsets[v + 1];
     const int64_t width = s.heads * s.d;
     const rk_dropout_draw draw = draw_of(state, s);
     for (int64_t h = 0; h < s.heads; h++) {
@@ -199,7 +217,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
         for (int64_t e = begin + warp; e < end; e += rk::WARPS) {
             const int64_t u = columns[e];
             const float raw = a[v * s.heads + h] + b[u * s.heads + h];
-            const float w = expf(leaky(raw, s.slope) - lse[at]) * (raw > 0.0f ? 1.0f : s.slope);
+            const float w =
+                weight_of(counts, e, leaky(raw, s.slope) - lse[at]) * (raw > 0.0f ? 1.0f : s.slope);
             const float product =
                 rk::warp_dot(g + r * width + h * s.d, x + u * width + h * s.d, s.d, lane);
             sum += w * (kept(draw, state, e, h, s.heads) * product - sums[at]);
@@ -215,10 +234,10 @@ __global__ void __launch_bounds__(rk::BLOCK)
     attend_columns_grad(const int64_t *__restrict__ offsets, const int32_t *__restrict__ rows,
                         const int32_t *__restrict__ numbers, const float *__restrict__ a,
                         const float *__restrict__ b, const float *__restrict__ x,
-                        const rk_step_state *__restrict__ state, const int32_t *__restrict__ map,
-                        const float *__restrict__ lse, const float *__restrict__ g,
-                        const float *__restrict__ sums, sizes s, float *__restrict__ db,
-                        float *__restrict__ dx)
+                        const rk_step_state *__restrict__ state, const float *__restrict__ counts,
+                        const int32_t *__restrict__ map, const float *__restrict__ lse,
+                        const float *__restrict__ g, const float *__restrict__ sums, sizes s,
+                        float *__restrict__ db, float *__restrict__ dx)
 {
     rk::begin();
     __shared__ float shared[rk::BLOCK];
@@ -239,7 +258,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
                 const int64_t at = r * s.heads + h;
                 const float *of_y = g + r * width + h * s.d;
                 const float raw = a[v * s.heads + h] + b[u * s.heads + h];
-                const float w = expf(leaky(raw, s.slope) - lse[at]);
+                const float w = weight_of(counts, numbers[i], leaky(raw, s.slope) - lse[at]);
                 const float factor = kept(draw, state, numbers[i], h, s.heads);
                 if (first == 0) {
                     const float product = rk::warp_dot(of_y, own, s.d, lane);
@@ -279,8 +298,8 @@ cudaError_t rk_cuda_edge_attend(const rk_call *call)
     return rk::run(call->stream, rk::grid{rk__out(call, 0)->rows}, attend_rows,
                    rk::in(call, OFFSETS), rk::in(call, COLUMNS), rk::in(call, OF_ROWS),
                    rk::in(call, OF_COLUMNS), rk::in(call, X), rk::in(call, STATE),
-                   rk::in(call, ROWS), rk::in(call, COUNT), sizes_of(call), rk::out(call, 0),
-                   rk::out(call, 1));
+                   rk::in(call, WEIGHTS), rk::in(call, ROWS), rk::in(call, COUNT), sizes_of(call),
+                   rk::out(call, 0), rk::out(call, 1));
 }
 
 int64_t rk_cuda_scratch_edge_attend_grad(const rk_call *call)
@@ -295,14 +314,17 @@ cudaError_t rk_cuda_edge_attend_grad(const rk_call *call)
     float *sums = static_cast<float *>(call->scratch);
     RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(n), multiply_heads, rk::in(call, G),
                           rk::in(call, Y), sums, n, s.d));
-    RK_TRY_LAUNCH(rk::run(call->stream, rk::grid{rk__out(call, 0)->rows}, attend_rows_grad,
+    if (call->in[MAP]) { /* rows that are not in use have no row of the block */
+        RK_TRY_LAUNCH(rk::fill(call->stream, call->out[0], 0, n * (int64_t)sizeof(float)));
+    }
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::grid{rk__in(call, OFFSETS)->rows - 1}, attend_rows_grad,
                           rk::in(call, OFFSETS), rk::in(call, COLUMNS), rk::in(call, OF_ROWS),
                           rk::in(call, OF_COLUMNS), rk::in(call, X), rk::in(call, STATE),
-                          rk::in(call, ROWS), rk::in(call, COUNT), rk::in(call, LSE),
+                          rk::in(call, WEIGHTS), rk::in(call, MAP), rk::in(call, LSE),
                           rk::in(call, G), sums, s, rk::out(call, 0)));
     return rk::run(call->stream, rk::grid{rk__out(call, 1)->rows}, attend_columns_grad,
                    rk::in(call, BACK_OFFSETS), rk::in(call, BACK_COLUMNS), rk::in(call, BACK_EDGES),
                    rk::in(call, OF_ROWS), rk::in(call, OF_COLUMNS), rk::in(call, X),
-                   rk::in(call, STATE), rk::in(call, MAP), rk::in(call, LSE), rk::in(call, G), sums,
-                   s, rk::out(call, 1), rk::out(call, 2));
+                   rk::in(call, STATE), rk::in(call, WEIGHTS), rk::in(call, MAP), rk::in(call, LSE),
+                   rk::in(call, G), sums, s, rk::out(call, 1), rk::out(call, 2));
 }

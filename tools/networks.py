@@ -209,12 +209,70 @@ def pyg_gcn(o, w, t, k, x):
     return layer(x.detach(), edges)
 
 
-LAYERS = {"gcn": (gcn_layer, pyg_gcn)}
+# ---- attention ----
+
+
+def gat_layer(o, w, t, k, x):
+    """Dense: softmax over each row's edges, head by head."""
+    name, heads = f"layer{k}.", o.get("model.heads", 1)
+    a = w.adjacency
+    if o.get("model.self", "loop") == "loop":
+        a = a + torch.eye(len(a), dtype=a.dtype)
+    h = x @ t[name + "weight"]
+    parts = []
+    for part, to, source in zip(h.chunk(heads, 1), t[name + "to"].chunk(heads),
+                                t[name + "from"].chunk(heads)):
+        logits = torch.nn.functional.leaky_relu(part @ to + (part @ source).T, 0.2)
+        weights = torch.softmax(torch.where(a > 0, logits, -torch.inf), 1).nan_to_num(0)
+        parts.append(weights @ part)
+    y = torch.cat(parts, 1) if o.get("model.join_heads") != "mean" else sum(parts) / heads
+    if o.get("model.self") == "weight":
+        y = y + x @ t[name + "self"]
+    return y + t[name + "bias"]
+
+
+def pyg_gat(o, w, t, k, x):
+    from torch_geometric.nn import GATConv
+    if o.get("model.self") == "weight":
+        return None
+    edges, name, heads = w.adjacency.nonzero().T.flip(0), f"layer{k}.", o.get("model.heads", 1)
+    width, is_mean = t[name + "to"].shape[0] // heads, o.get("model.join_heads") == "mean"
+    layer = GATConv(x.shape[1], width, heads=heads, concat=not is_mean,
+                    add_self_loops=o.get("model.self", "loop") == "loop").double()
+    values = {"lin.weight": t[name + "weight"].T, "bias": t[name + "bias"][0],
+              "att_dst": t[name + "to"].reshape(1, heads, width),
+              "att_src": t[name + "from"].reshape(1, heads, width)}
+    layer.load_state_dict({key: value.detach() for key, value in values.items()})
+    return layer(x.detach(), edges)
+
+
+def gat_cases():
+    common = {"model.kind": "gat", "model.dim": DIM, "model.layers": 2}
+
+    def shapes(widths, heads, *, own):
+        out = {"embedding": (USERS + ITEMS, widths[0])}
+        for k, (a, b) in enumerate(zip(widths, widths[1:]), 1):
+            out |= {f"layer{k}.weight": (a, b * heads), f"layer{k}.to": (b * heads, 1),
+                    f"layer{k}.from": (b * heads, 1)}
+            out |= ({f"layer{k}.self": (a, b)} if own else {}) | {f"layer{k}.bias": (1, b)}
+        return out
+    return {
+        "gat": Case(common | {"model.heads": 2}, shapes([DIM] * 3, 1, own=False), network),
+        "gat_mean": Case(common | {"model.heads": 3, "model.join_heads": "mean",
+                                   "model.widths": [5, 6], "model.activation": "elu"},
+                         shapes([5, 6, DIM], 3, own=False), network),
+        "gat_self": Case(common | {"model.heads": 2, "model.self": "weight",
+                                   "model.scorer": "cosine", "loss.kind": "hinge",
+                                   "loss.margin": 0.3},
+                         shapes([DIM] * 3, 1, own=True), network),
+    }
 
 
 def network(o, w, t, step):
     layer, pyg = LAYERS[o["model.kind"]]
-    x = ego = t["embedding"]
+    own = torch.ones(len(t["embedding"]), 1)  # of users and items without interactions none counts
+    own[:USERS + ITEMS, 0] = w.adjacency.sum(1) > 0
+    x = ego = t["embedding"] * own
     for k in range(1, o["model.layers"] + 1):
         y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
         assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
@@ -354,5 +412,137 @@ def relation_cases():
     }
 
 
+# ---- types of edges ----
+
+
+def edges_by_type(o, w):
+    """A matrix for each type: relation r as its edges go, then back; the interactions first."""
+    out = []
+    for name in ["has"] + [r for r in o.get("model.relations", "").split(",") if r]:
+        n = USERS + ITEMS + (TAGS if "tags" in o.get("model.relations", "") else 0)
+        first = {"user": 0, "item": USERS, "tag": USERS + ITEMS}
+        part, a = torch.tensor(getattr(w, name)), torch.zeros(n, n, dtype=torch.float64)
+        row, column = (first[side] for side in ENDS[name])
+        a[row:row + len(part), column:column + part.shape[1]] = part
+        out += [a, a.T.clone()]
+    return out
+
+
+def normalised(o, a, of):
+    """a by the sums over rows and columns of `of`."""
+    rows, columns = of.sum(1, keepdim=True), of.sum(0, keepdim=True)
+    kind = o.get("model.edges", "symmetric")
+    by = {"symmetric": (rows * columns).sqrt(), "mean": rows.expand_as(a), "sum": torch.ones_like(a)}
+    return torch.where(a != 0, a / by[kind].clamp(min=1e-9), 0.0)
+
+
+def relation_matrices(o, t, k, n):
+    """The n matrices of the relations at layer k."""
+    name = f"layer{k}."
+    if o.get("model.bases"):
+        bases = t[name + "bases"].reshape(o["model.bases"], -1, t[name + "bias"].shape[1])
+        return torch.einsum("tb,bij->tij", t[name + "coefficients"], bases)
+    if o.get("model.blocks"):
+        size = t[name + "bias"].shape[1] // o["model.blocks"]
+        blocks = t[name + "relations"].reshape(n, o["model.blocks"], size, size)
+        return torch.stack([torch.block_diag(*of) for of in blocks])
+    return t[name + "relations"].reshape(n, -1, t[name + "bias"].shape[1])
+
+
+def rgcn_layer(o, w, t, k, x):
+    edges, name = edges_by_type(o, w), f"layer{k}."
+    y = t[name + "bias"] + (x @ t[name + "self"] if o.get("model.self") != "none" else 0)
+    for a, matrix in zip(edges, relation_matrices(o, t, k, len(edges))):
+        y = y + normalised(o, a, a) @ x @ matrix
+    return y
+
+
+def pyg_rgcn(o, w, t, k, x):
+    from torch_geometric.nn import RGCNConv
+    if o["model.edges"] == "symmetric":
+        return None
+    edges, name = edges_by_type(o, w), f"layer{k}."
+    out, bases, blocks = t[name + "bias"].shape[1], o.get("model.bases"), o.get("model.blocks")
+    layer = RGCNConv(x.shape[1], out, len(edges), num_bases=bases, num_blocks=blocks,
+                     aggr={"mean": "mean", "sum": "add"}[o["model.edges"]]).double()
+    weight = t[name + ("bases" if bases else "relations")]
+    values = {"weight": weight.reshape(layer.weight.shape), "root": t[name + "self"],
+              "bias": t[name + "bias"][0]}
+    if bases:
+        values["comp"] = t[name + "coefficients"]
+    layer.load_state_dict({key: value.detach() for key, value in values.items()})
+    index = torch.cat([a.nonzero().T.flip(0) for a in edges], 1)
+    types = torch.cat([torch.full((int((a != 0).sum()),), i) for i, a in enumerate(edges)])
+    return layer(x.detach(), index, types)
+
+
+COMPOSITIONS = {"sub": lambda x, z: x - z, "mult": lambda x, z: x * z,
+                "corr": lambda x, z: torch.fft.irfft(torch.fft.rfft(x).conj() * torch.fft.rfft(z),
+                                                     n=x.shape[1])}
+
+
+def compgcn_layer(o, w, t, k, x):
+    edges, name, z = edges_by_type(o, w), f"layer{k}.", t["relation"]
+    phi = COMPOSITIONS[o.get("model.composition", "mult")]
+    for j in range(1, k):
+        z = z @ t[f"layer{j}.relations"]
+    y = phi(x, t[name + "loop"].expand_as(x)) @ t[name + "self"]
+    for first, matrix in ((0, "forward"), (1, "backward")):
+        direction = sum(edges[first::2])
+        for a, relation in zip(edges[first::2], z[first::2]):
+            gathered = normalised(o, a, direction) @ phi(x, relation[None].expand_as(x))
+            y = y + gathered @ t[name + matrix]
+    return y / 3 + t[name + "bias"]
+
+
+def typed_cases():
+    files = ("view", "tags")
+    n, types = USERS + ITEMS + TAGS, 6
+    common = {"data.relations": relations(*files), "model.relations": "view,tags",
+              "model.dim": DIM, "model.layers": 2, "train.learning_rate": 0.1}
+
+    def shapes(widths, of_layer, **after):
+        out = {"embedding": (n, widths[0])}
+        for k, (a, b) in enumerate(zip(widths, widths[1:]), 1):
+            of = of_layer(a, b, k == len(widths) - 1) | {"bias": (1, b)}
+            out |= {f"layer{k}.{name}": shape for name, shape in of.items()}
+        return out | after
+
+    def composed(a, b, is_last):
+        out = {name: (a, b) for name in ("forward", "backward", "self")} | {"loop": (1, a)}
+        return out if is_last else out | {"relations": (a, b)}
+    rgcn, compgcn = common | {"model.kind": "rgcn"}, common | {"model.kind": "compgcn"}
+    return {
+        "rgcn": Case(rgcn | {"model.edges": "mean", "model.widths": [6, 5]},
+                     shapes([6, 5, DIM], lambda a, b, _: {"relations": (types * a, b),
+                                                          "self": (a, b)}),
+                     network, files=files),
+        "rgcn_bases": Case(rgcn | {"model.edges": "symmetric", "model.bases": 2,
+                                   "model.self": "none", "model.activation": "tanh"},
+                           shapes([DIM] * 3, lambda a, b, _: {"coefficients": (types, 2),
+                                                              "bases": (2 * a, b)}),
+                           network, files=files),
+        "rgcn_blocks": Case(rgcn | {"model.edges": "sum", "model.blocks": 2,
+                                    "model.activation": "elu"},
+                            shapes([DIM] * 3, lambda a, b, _: {"relations": (types, a * 2),
+                                                               "self": (a, b)}),
+                            network, scale=0.2, files=files),
+        "compgcn_sub": Case(compgcn | {"model.composition": "sub", "model.layers": 1,
+                                       "model.edges": "mean", "model.activation": "tanh"},
+                            shapes([DIM] * 2, composed, relation=(types, DIM)), network,
+                            files=files),
+        "compgcn_mult": Case(compgcn, shapes([DIM] * 3, composed, relation=(types, DIM)), network,
+                             scale=0.9, files=files),
+        "compgcn_corr": Case(compgcn | {"model.composition": "corr", "model.widths": [5, 6],
+                                        "model.activation": "tanh"},
+                             shapes([5, 6, DIM], composed, relation=(types, 5)), network,
+                             files=files),
+    }
+
+
 def cases():
-    return pair_cases() | gcn_cases() | relation_cases()
+    return pair_cases() | gcn_cases() | gat_cases() | relation_cases() | typed_cases()
+
+
+LAYERS = {"gcn": (gcn_layer, pyg_gcn), "gat": (gat_layer, pyg_gat), "rgcn": (rgcn_layer, pyg_rgcn),
+          "compgcn": (compgcn_layer, lambda *_: None)}

@@ -31,6 +31,8 @@ class Network(torch.nn.Module):
         super().__init__()
         self.layers, self.folder, self.options = options.layers, graph.folder, options
         self.embedding = torch.nn.Parameter(self.parameter("embedding", graph.nodes))
+        with torch.no_grad():  # who has no interactions has no embedding; negatives may be such
+            self.known = (torch.bincount(edges_of(graph)[1], minlength=graph.nodes) > 0).float()
         self.convolutions = torch.nn.ModuleList(self.make(k + 1) for k in range(options.layers))
         self.prepare(graph)
 
@@ -41,8 +43,11 @@ class Network(torch.nn.Module):
         with torch.no_grad():
             parameter.copy_(value.reshape(parameter.shape))
 
+    def ego(self):
+        return self.embedding * self.known[:, None]
+
     def forward(self):
-        x = self.embedding
+        x = self.ego()
         for k, convolution in enumerate(self.convolutions):
             x = self.apply_layer(convolution, x)
             x = torch.relu(x) if k + 1 < self.layers else x
@@ -124,7 +129,7 @@ class Worker:
         self.adam.zero_grad()
         user, positive, negative = self.network()[triplets.flatten()].chunk(3)
         difference = (user * negative).sum(1) - (user * positive).sum(1)
-        ego = self.network.embedding[triplets.flatten()]
+        ego = self.network.ego()[triplets.flatten()]
         loss = F.softplus(difference).mean()
         loss = loss + self.options.l2 * 0.5 * ego.square().sum() / len(user)
         loss.backward()

@@ -216,7 +216,7 @@ static rk_status add_embeddings(const rk_model *model, const char *name, tensor_
     users.of = RK_ROWS_USERS;
     users.rows = n_users;
     items.of = RK_ROWS_ITEMS;
-    items.rows = all.rows - n_users;
+    items.rows = model->dataset->n_items; /* nodes of other types are behind them */
     items.values += n_users * all.cols * rk__dtype_size(all.dtype);
     add_file(f, users, how.ending, how.add_row);
     add_file(f, items, how.ending, how.add_row);

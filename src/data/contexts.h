@@ -2,7 +2,8 @@
  * Contexts: the fields of rows (data.fields) as a model reads them.
  *
  * A model that reads fields has a table with a row for each value of each field that it reads,
- * field by field, and of each field one row more, its first, for rows in which it is empty. A value
+ * field by field, and of each field one row more, its first, for rows in which it is empty. With
+ * model.scorer fm that table is the one of users and items, whose rows come first. A value
  * that no train row has was never learnt: it counts as nothing, row -1.
  */
 #ifndef RK_DATA_CONTEXTS_H

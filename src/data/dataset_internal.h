@@ -45,6 +45,9 @@ rk_file_id rk__file_id_of(const char *path);
 /* Notes which file is at path now, as dataset->path and dataset->file. */
 rk_status rk__dataset_is_at(rk_dataset *dataset, const char *path);
 
+/* The ids of a node type other than user and item; NULL = there is none of that name. */
+const rk_ids *rk__ids_of_type(const rk_dataset *dataset, const char *name);
+
 /* The index of an original id by binary search, -1 if it is not there. */
 int64_t rk__ids_find_number(const rk_ids *ids, int64_t number);
 int64_t rk__ids_find_text(const rk_ids *ids, const char *text, int64_t length);

@@ -75,6 +75,17 @@ int64_t rk__sides_count(const rk_dataset *dataset, const rk_sides *sides, int64_
                                   : sides->types[type].ids.n;
 }
 
+const rk_ids *rk__ids_of_type(const rk_dataset *dataset, const char *name)
+{
+    const rk_sides *s = dataset->sides;
+    for (int64_t t = RK_NODE_FIRST_OTHER; s && t < s->n_types; t++) {
+        if (strcmp(s->types[t].name, name) == 0) {
+            return &s->types[t].ids;
+        }
+    }
+    return NULL;
+}
+
 const char *rk__node_id(const rk_dataset *dataset, const rk_sides *sides, int64_t type,
                         int64_t node, char room[RK_ID_BYTES])
 {

@@ -171,9 +171,10 @@ done:
 /* Of an edge: which of the sums of its row or column it belongs to, of how many. */
 static int64_t part_of(const rk_block *b, rk_block_scope scope, int64_t edge)
 {
-    return scope == RK_BLOCK_OF_ALL    ? 0
-           : scope == RK_BLOCK_OF_TYPE ? b->types[edge]
-                                       : b->types[edge] % 2;
+    return scope == RK_BLOCK_OF_ALL                           ? 0
+           : scope == RK_BLOCK_OF_TYPE                        ? b->types[edge]
+           : b->has_loops && b->types[edge] == b->n_types - 1 ? 2
+                                                              : b->types[edge] % 2;
 }
 
 /* Divides the weights of the edges edges[0, n) (NULL = first, first + 1, ...) of one row or column
@@ -201,7 +202,7 @@ rk_status rk__block_normalise(rk_block *b, rk_block_norm norm, rk_block_scope sc
     rk_status status = RK_OK;
     double *sums = NULL;
     float *out = NULL;
-    const int64_t n_parts = scope == RK_BLOCK_OF_TYPE ? b->n_types : 2;
+    const int64_t n_parts = scope == RK_BLOCK_OF_TYPE ? b->n_types : 3;
     RK_ASSERT(b->types || scope == RK_BLOCK_OF_ALL);
     if (norm == RK_BLOCK_AS_IS) {
         return RK_OK;

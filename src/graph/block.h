@@ -11,12 +11,15 @@
 #ifndef RK_GRAPH_BLOCK_H
 #define RK_GRAPH_BLOCK_H
 
+#include <stdbool.h>
+
 #include "graph/graph.h"
 
 typedef struct rk_block {
     int64_t n_rows, n_columns;
     int64_t n_edges;  /* at most INT32_MAX */
     int64_t n_types;  /* types are 0 .. n_types - 1; 0 = edges have none */
+    bool has_loops;   /* the last type is that of edges from a node to itself, in no direction */
     int64_t *offsets; /* n_rows + 1; all arrays are owned */
     int32_t *columns; /* n_edges */
     float *weights;   /* n_edges, in the order of the edges; NULL = all 1 */

@@ -102,11 +102,10 @@ static rk_status declare_members(rk_model_instance *instance)
     for (int64_t i = 0; i < o->n_members; i++) {
         const rk_options *member = member_options(o, i);
         rk_model_instance *m = &instance->members[i];
-        *m = (rk_model_instance){
-            .model = rk__model_of(member),
-            .options = member,
-            .data = instance->data,
-            .n_nodes = instance->n_nodes};
+        *m = (rk_model_instance){.model = rk__model_of(member),
+                                 .options = member,
+                                 .data = instance->data,
+                                 .n_nodes = instance->n_nodes};
         instance->n_members++;
         RK_TRY(m->model->declare(m));
         RK_TRY(adopt(instance, (int)i, true));

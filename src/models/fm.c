@@ -9,7 +9,7 @@
  * Losses that only compare items (bpr, hinge, softmax) cannot learn what is common to all: then
  * there is neither b nor the weights of contexts, and scores are without them. model.dropout is on
  * the vectors: of the items one by one, of what they are held against once a triplet. Of ratings:
- * fm_ratings.c.
+ * fm_ratings.c; of the vectors of a graph network: network_fm.c.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static const char *const embedding = "embedding", *const weight = "weight",
                          *const batch_ones = "batch_ones";
 
 /* The loss is of the score itself, not only of what it is against others. */
-static bool is_pointwise(const rk_options *o)
+bool rk__fm_is_pointwise(const rk_options *o)
 {
     return o->loss.kind == RK_LOSS_BCE;
 }
@@ -81,35 +81,52 @@ rk_status rk__fm_declare_contexts(rk_model_instance *m, bool has_weights)
     return has_weights ? rk__model_add(m, weights) : RK_OK;
 }
 
-static rk_status declare(rk_model_instance *m)
+rk_status rk__fm_declare_weights(rk_model_instance *m)
 {
-    const rk_options *o = m->options;
-    const int64_t n_nodes = m->data.n_users + m->data.n_items, dim = o->model.dim;
-    const int n_fields = rk__model_fields(&m->data);
     rk_parameter weights = {.name = "weight",
-                            .rows = n_nodes,
+                            .rows = m->n_nodes,
                             .cols = 1,
                             .init = RK_INIT_CONSTANT,
-                            .block_end = {m->data.n_users, n_nodes}};
+                            .block_end = {m->data.n_users, m->n_nodes}};
+    return rk__model_add(m, weights);
+}
+
+rk_status rk__fm_declare_bias(rk_model_instance *m)
+{
     rk_parameter first = {.name = "bias",
                           .rows = 1,
                           .cols = 1,
                           .init = RK_INIT_CONSTANT,
-                          .init_sd = first_bias(o),
+                          .init_sd = first_bias(m->options),
                           .block_end = {1, 1}};
-    rk_parameter candidates = {
-        .name = "candidate", .rows = n_nodes, .cols = dim + 1 + is_pointwise(o), .role = RK_TABLE};
-    RK_TRY(rk__declare_factors(m, embedding));
-    RK_TRY(rk__model_add(m, weights));
-    RK_TRY(n_fields > 0 ? rk__fm_declare_contexts(m, is_pointwise(o)) : RK_OK);
-    RK_TRY(is_pointwise(o) ? rk__model_add(m, first) : RK_OK);
+    return rk__fm_is_pointwise(m->options) ? rk__model_add(m, first) : RK_OK;
+}
+
+rk_status rk__fm_declare_tables(rk_model_instance *m)
+{
+    const rk_options *o = m->options;
+    rk_parameter candidates = {.name = "candidate",
+                               .rows = m->n_nodes,
+                               .cols = o->model.dim + 1 + rk__fm_is_pointwise(o),
+                               .role = RK_TABLE};
     RK_TRY(rk__model_add(m, candidates));
-    if (!is_pointwise(o)) {
+    if (!rk__fm_is_pointwise(o)) {
         return RK_OK;
     }
     const int64_t n_items = 1 + o->sampling.per_positive;
-    RK_TRY(add_ones(m, ones, n_nodes, 1));
+    RK_TRY(add_ones(m, ones, m->n_nodes, 1));
     return add_ones(m, batch_ones, o->train.batch, n_items);
+}
+
+static rk_status declare(rk_model_instance *m)
+{
+    RK_TRY(rk__declare_factors(m, embedding));
+    RK_TRY(rk__fm_declare_weights(m));
+    RK_TRY(rk__model_fields(&m->data) > 0
+               ? rk__fm_declare_contexts(m, rk__fm_is_pointwise(m->options))
+               : RK_OK);
+    RK_TRY(rk__fm_declare_bias(m));
+    return rk__fm_declare_tables(m);
 }
 
 /* ---- scores ---- */
@@ -150,72 +167,98 @@ static rk_value dropped(const rk_model_instance *m, rk_program *p, rk_value x, r
     return rk__dropout(p, x, state, (rk_dropout_attr){m->options->model.dropout, layer});
 }
 
-static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_value *values,
-                        const rk_batch_values *b)
+rk_value rk__fm_scores(const rk_model_instance *m, rk_program *p, const rk_fm_tables *t, rk_value x,
+                       const rk_batch_values *b)
 {
-    enum { EMBEDDING, WEIGHT, CONTEXT, CONTEXT_WEIGHT };
-    const bool has_common = is_pointwise(m->options);
+    const bool has_common = rk__fm_is_pointwise(m->options);
     const rk_slots_attr users = {b->batch, false}, items = {b->batch, true};
     const rk_slots_attr all = {b->batch * rk__model_fields(&m->data), false};
     const int64_t n_items = 1 + b->n_candidates;
-    rk_value x = rk__gather_rows(p, values[EMBEDDING], b->rows);
-    rk_value w = rk__gather_rows(p, values[WEIGHT], b->rows);
+    const int32_t layer = t->first_layer;
+    rk_value w = rk__gather_rows(p, t->weights, b->rows);
     parts of = {.n = b->batch, .n_fields = rk__model_fields(&m->data), .weights = RK_NONE};
-    of.user = dropped(m, p, rk__gather_slots(p, x, b->rows, users), b->state, 0);
+    of.user = dropped(m, p, rk__gather_slots(p, x, b->rows, users), b->state, layer);
     if (has_common) {
         of.weights = rk__gather_slots(p, w, b->rows, users);
     }
     if (of.n_fields > 0) {
-        rk_row_set rows = rk__unique_rows(p, b->fields, m->data.contexts->first[of.n_fields]);
-        rk_value c = rk__gather_rows(p, values[CONTEXT], rows);
-        of.fields = dropped(m, p, rk__gather_slots(p, c, rows, all), b->state, 2);
+        const int64_t n = p->status == RK_OK ? p->tensors[t->contexts].rows : 1;
+        rk_row_set rows = rk__unique_rows(p, b->fields, n);
+        rk_value c = rk__gather_rows(p, t->contexts, rows);
+        of.fields = dropped(m, p, rk__gather_slots(p, c, rows, all), b->state, layer + 2);
         if (has_common) {
-            rk_value v = rk__gather_rows(p, values[CONTEXT_WEIGHT], rows);
+            rk_value v = rk__gather_rows(p, t->context_weights, rows);
             v = rk__sum_groups(p, rk__gather_slots(p, v, rows, all), of.n_fields);
             of.weights = rk__add(p, of.weights, v, 1, 1);
         }
     }
     rk_value q = sum_vectors(p, &of);
-    rk_value vectors = dropped(m, p, rk__gather_slots(p, x, b->rows, items), b->state, 1);
+    rk_value vectors = dropped(m, p, rk__gather_slots(p, x, b->rows, items), b->state, layer + 1);
     rk_value y = rk__slot_scores(p, q, vectors);
     y = rk__add(p, y, rk__reshape(p, rk__gather_slots(p, w, b->rows, items), n_items), 1, 1);
     if (has_common) {
         rk_value own = rk__repeat_rows(p, common(p, &of, q), n_items);
-        const int number = of.n_fields > 0 ? 4 : 2; /* of the bias */
         rk_value one = rk__use_named(p, batch_ones);
         y = rk__add(p, y, rk__reshape(p, own, n_items), 1, 1);
-        y = rk__add(p, y, rk__mix(p, values[number], &one, 1), 1, 1);
+        y = rk__add(p, y, rk__mix(p, t->bias, &one, 1), 1, 1);
     }
-    return (rk_scored){.scores = y, .ego = x};
+    return y;
+}
+
+static rk_fm_tables tables(const rk_model_instance *m, rk_program *p)
+{
+    const bool has_fields = rk__model_fields(&m->data) > 0;
+    const bool has_common = rk__fm_is_pointwise(m->options);
+    return (rk_fm_tables){.nodes = rk__use_named(p, embedding),
+                          .weights = rk__use_named(p, weight),
+                          .contexts = has_fields ? rk__use_named(p, context) : RK_NONE,
+                          .context_weights =
+                              has_fields && has_common ? rk__use_named(p, context_weight) : RK_NONE,
+                          .bias = has_common ? rk__use_named(p, bias) : RK_NONE};
+}
+
+static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_value *values,
+                        const rk_batch_values *b)
+{
+    (void)values;
+    const rk_fm_tables t = tables(m, p);
+    rk_value x = rk__gather_rows(p, t.nodes, b->rows);
+    return (rk_scored){.scores = rk__fm_scores(m, p, &t, x, b), .ego = x};
 }
 
 /* ---- ranking ---- */
 
-static void finish(const rk_model_instance *m, rk_program *p)
+void rk__fm_assign_candidates(const rk_model_instance *m, rk_program *p, const rk_fm_tables *t)
 {
-    rk_value tables[3] = {rk__use_named(p, embedding), rk__use_named(p, weight)};
-    if (is_pointwise(m->options)) {
-        tables[2] = rk__use_named(p, ones);
+    const bool has_common = rk__fm_is_pointwise(m->options);
+    rk_value columns[3] = {t->nodes, t->weights};
+    if (has_common) {
+        columns[2] = rk__use_named(p, ones);
     }
-    rk__assign_named(p, candidate, rk__join_columns(p, tables, 2 + is_pointwise(m->options)));
+    rk__assign_named(p, candidate, rk__join_columns(p, columns, 2 + has_common));
 }
 
-/* Of people whose vectors and weights are given. */
-static rk_value query_of(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
-                         rk_value people)
+static void finish(const rk_model_instance *m, rk_program *p)
 {
-    const bool has_common = is_pointwise(m->options);
+    const rk_fm_tables t = tables(m, p);
+    rk__fm_assign_candidates(m, p, &t);
+}
+
+rk_value rk__fm_query(const rk_model_instance *m, rk_program *p, const rk_fm_tables *t,
+                      const rk_tile *tile, rk_value people)
+{
+    const bool has_common = rk__fm_is_pointwise(m->options);
     parts of = {.n_fields = rk__model_fields(&m->data), .user = people, .weights = RK_NONE};
     if (of.n_fields > 0) {
-        of.fields = rk__take_rows(p, rk__use_named(p, context), tile->fields);
+        of.fields = rk__take_rows(p, t->contexts, tile->fields);
     }
     rk_value q = sum_vectors(p, &of);
     rk_value columns[3] = {q, tile->ones};
     if (has_common) {
-        of.weights = rk__add(p, rk__take_rows(p, rk__use_named(p, weight), tile->users),
-                             rk__mix(p, rk__use_named(p, bias), &tile->ones, 1), 1, 1);
+        of.weights = rk__add(p, rk__take_rows(p, t->weights, tile->users),
+                             rk__mix(p, t->bias, &tile->ones, 1), 1, 1);
         if (of.n_fields > 0) {
-            rk_value v = rk__take_rows(p, rk__use_named(p, context_weight), tile->fields);
+            rk_value v = rk__take_rows(p, t->context_weights, tile->fields);
             of.weights = rk__add(p, of.weights, rk__sum_groups(p, v, of.n_fields), 1, 1);
         }
         columns[2] = common(p, &of, q);
@@ -225,7 +268,8 @@ static rk_value query_of(const rk_model_instance *m, rk_program *p, const rk_til
 
 static rk_value query(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
 {
-    return query_of(m, p, tile, rk__take_rows(p, rk__use_named(p, embedding), tile->users));
+    const rk_fm_tables t = tables(m, p);
+    return rk__fm_query(m, p, &t, tile, rk__take_rows(p, t.nodes, tile->users));
 }
 
 static rk_fold_sum fold_sum(const rk_model_instance *m)
@@ -236,10 +280,11 @@ static rk_fold_sum fold_sum(const rk_model_instance *m)
 
 static rk_value fold_in(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
 {
-    return query_of(m, p, tile, rk__fold_by_sum(m, p, tile));
+    const rk_fm_tables t = tables(m, p);
+    return rk__fm_query(m, p, &t, tile, rk__fold_by_sum(m, p, tile));
 }
 
-static rk_value score(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+rk_value rk__fm_score(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
                       rk_value queries)
 {
     const rk_range_attr items = {m->data.n_users, m->data.n_items};
@@ -270,7 +315,7 @@ const rk_model_kind rk__model_fm = {
     .fold_in = fold_in,
     .fold_sum = fold_sum,
     .similar = similar,
-    .score = score,
+    .score = rk__fm_score,
     .scores_by_dot = true,
     .reads_fields = true,
 };

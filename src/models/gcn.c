@@ -5,13 +5,14 @@
  * G the gathering of model.edges, with model.self loop over the graph in which each node is a
  * neighbour of its own; B is there with model.self weight, W and B with model.maps.
  *
- * The graph's own propagation is P = D^-1/2 A D^-1/2, and what else may be gathered is
- * G = L P R + S with factors of nodes:
- *                symmetric              mean                    sum
- *   L            sqrt(D / D')           sqrt(D) / D'            sqrt(D)
- *   R            sqrt(D / D')           sqrt(D)                 sqrt(D)
- *   S, of loop   1 / D'                 1 / D'                  1
- * D' = D + 1 with loops, else D.
+ * With n the edges' weights at a node, one more with loops, G = L A R + S of factors of nodes:
+ *                symmetric     mean     sum
+ *   L            n^-1/2        1 / n    1
+ *   R            n^-1/2        1        1
+ *   S, of loop   1 / n         1 / n    1
+ * Without relations and without masks A is that of the propagation P = D^-1/2 A D^-1/2, which is
+ * the fast one, and L and R have a factor D^1/2 more; else that of the block RK_NETWORK_EDGES. Of
+ * an epoch's messages (train.message_share) n is counted anew.
  */
 #include <math.h>
 
@@ -40,28 +41,39 @@ static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t 
     return rk__declare_layer_row(m, k, "bias", out, 0);
 }
 
-static float factor(const rk_options *o, double degree, const char *name)
+static bool has_edges(const rk_options *o)
 {
-    const double all = degree + has_loops(o);
-    const int edges = o->model.edges;
-    if (degree == 0) {
-        return name == own;
-    }
-    if (name == own) {
-        return edges == RK_NORMALISE_SUM ? 1 : (float)(1 / all);
-    }
-    return (float)(edges == RK_NORMALISE_SYMMETRIC              ? sqrt(degree / all)
-                   : edges == RK_NORMALISE_MEAN && name == left ? sqrt(degree) / all
-                                                                : sqrt(degree));
+    return rk__network_has_relations(o) || rk__network_has_fields(o) || rk__network_masks(o);
 }
 
-static rk_status declare_factor(rk_model_instance *m, const char *name)
+/* Of a node with so many interactions and edges of such weights. */
+static float factor(const rk_options *o, double degree, double weights, const char *name)
+{
+    const double n = weights + has_loops(o), plain = has_edges(o) ? 1 : sqrt(degree);
+    const int edges = o->model.edges;
+    const bool is_root = edges == RK_NORMALISE_SYMMETRIC && name != own;
+    if (n == 0) {
+        return 0;
+    }
+    return (float)((name == own ? 1 : plain) *
+                   (edges == RK_NORMALISE_SUM || (edges == RK_NORMALISE_MEAN && name == right) ? 1
+                    : is_root ? 1 / sqrt(n)
+                              : 1 / n));
+}
+
+static rk_status declare_factor(rk_model_instance *m, const rk_block *block, const char *name)
 {
     const rk_graph *g = m->data.graph;
     float *values = NULL;
     RK_TRY(rk__alloc(&values, m->n_nodes, sizeof *values, "factors of nodes"));
     for (int64_t i = 0; i < m->n_nodes; i++) {
-        values[i] = factor(m->options, (double)rk__graph_degree(g, i), name);
+        const double degree = i < g->n_nodes ? (double)rk__graph_degree(g, i) : 0;
+        double weights = block->offsets ? 0 : degree;
+        for (int64_t e = block->offsets ? block->offsets[i] : 0;
+             block->offsets && e < block->offsets[i + 1]; e++) {
+            weights += block->weights ? (double)block->weights[e] : 1;
+        }
+        values[i] = factor(m->options, degree, weights, name);
     }
     return rk__declare_constant(m, name, m->n_nodes, 1, values);
 }
@@ -69,11 +81,18 @@ static rk_status declare_factor(rk_model_instance *m, const char *name)
 static rk_status declare_constants(rk_model_instance *m)
 {
     const rk_options *o = m->options;
-    if (has_loops(o) || o->model.edges != RK_NORMALISE_SYMMETRIC) {
-        RK_TRY(declare_factor(m, left));
-        RK_TRY(declare_factor(m, right));
-    }
-    return has_loops(o) ? declare_factor(m, own) : RK_OK;
+    const bool is_plain =
+        !has_edges(o) && !has_loops(o) && o->model.edges == RK_NORMALISE_SYMMETRIC;
+    rk_block block = {0};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, has_edges(o) ? rk__network_join(m, &block, (rk_join_options){0}) : RK_OK);
+    RK_TRY_GOTO(done, is_plain ? RK_OK : declare_factor(m, &block, left));
+    RK_TRY_GOTO(done, is_plain ? RK_OK : declare_factor(m, &block, right));
+    RK_TRY_GOTO(done, has_loops(o) ? declare_factor(m, &block, own) : RK_OK);
+    status = has_edges(o) ? rk__model_add_block(m, RK_NETWORK_EDGES, &block) : RK_OK;
+done:
+    rk__block_free(&block);
+    return status;
 }
 
 /* ---- layers ---- */
@@ -84,11 +103,44 @@ static rk_value scaled(rk_program *p, rk_value x, const char *name)
     return by == RK_NONE ? x : rk__scale_rows(p, x, by, RK_NONE, RK_NONE);
 }
 
-static rk_value gather(const rk_model_instance *m, rk_program *p, rk_value x)
+/* G x over the graph's own propagation. */
+static rk_value propagate(const rk_model_instance *m, rk_program *p, rk_value x)
 {
     rk_value y = rk__propagate(p, rk__use_graph(p), scaled(p, x, right), 1);
     y = scaled(p, y, left);
     return has_loops(m->options) ? rk__add(p, y, scaled(p, x, own), 1, 1) : y;
+}
+
+/* n^power of the messages of this epoch. */
+static rk_value message_power(const rk_model_instance *m, rk_program *p, rk_block_values block,
+                              const rk_layer_values *v, double power)
+{
+    return rk__block_degrees(p, block, rk__network_edge_weights(p, block, v->messages),
+                             (rk_degrees_attr){.plus = has_loops(m->options), .power = power});
+}
+
+/* The same over the block. */
+static rk_value gather(const rk_model_instance *m, rk_program *p, const rk_layer_values *v)
+{
+    const int edges = m->options->model.edges;
+    const rk_block_values block = rk__use_block(p, RK_NETWORK_EDGES);
+    rk_aggregate_inputs in = rk__block_inputs(block);
+    rk_value self = has_loops(m->options) ? rk__use_named(p, own) : RK_NONE;
+    in.weights = rk__network_edge_weights(p, block, v->edges);
+    if (edges != RK_NORMALISE_SUM && v->messages == RK_NONE) {
+        in.row_scale = rk__use_named(p, left);
+        in.column_scale = edges == RK_NORMALISE_SYMMETRIC ? rk__use_named(p, right) : RK_NONE;
+    } else if (edges == RK_NORMALISE_SYMMETRIC) {
+        in.row_scale = in.column_scale = message_power(m, p, block, v, -0.5);
+    } else if (edges == RK_NORMALISE_MEAN) {
+        in.row_scale = message_power(m, p, block, v, -1);
+    }
+    if (self != RK_NONE && edges != RK_NORMALISE_SUM && v->messages != RK_NONE) {
+        self = message_power(m, p, block, v, -1);
+    }
+    rk_value y = rk__aggregate(p, block, v->x, in, (rk_aggregate_attr){0});
+    return self == RK_NONE ? y
+                           : rk__add(p, y, rk__scale_rows(p, v->x, self, RK_NONE, RK_NONE), 1, 1);
 }
 
 /* Of `rows` nodes: what they gathered, and their own x. */
@@ -107,7 +159,8 @@ static rk_value map(const rk_model_instance *m, rk_program *p, int k, rk_value g
 
 static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v)
 {
-    return map(m, p, k, gather(m, p, v->x), v->x, m->n_nodes);
+    rk_value gathered = has_edges(m->options) ? gather(m, p, v) : propagate(m, p, v->x);
+    return map(m, p, k, gathered, v->x, m->n_nodes);
 }
 
 /* ---- somebody with a list of items ---- */
@@ -118,8 +171,10 @@ static rk_value fold_table(const rk_model_instance *m, rk_program *p, rk_value x
     if (m->options->model.edges != RK_NORMALISE_SYMMETRIC) {
         return x;
     }
-    rk_value y = rk__scale_rows(p, x, rk__use_graph(p).scale, RK_NONE, RK_NONE);
-    return scaled(p, y, right);
+    if (has_edges(m->options)) {
+        return scaled(p, x, right);
+    }
+    return scaled(p, rk__scale_rows(p, x, rk__use_graph(p).scale, RK_NONE, RK_NONE), right);
 }
 
 static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
@@ -146,14 +201,29 @@ static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, con
     return map(m, p, k, y, x, all.n);
 }
 
+static const rk_model_kind ratings, machines;
+
 static const struct rk_network network = {.declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
                                           .layer = layer,
                                           .fold_table = fold_table,
-                                          .fold_layer = fold_layer};
+                                          .fold_layer = fold_layer,
+                                          .ratings = &ratings,
+                                          .machines = &machines};
+
+static const char help[] = "graph convolutional network (Kipf and Welling 2017)";
+
+static const rk_model_kind ratings = {
+    RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
+    .scores = rk__network_scores,
+    .rates = true,
+};
+
+static const rk_model_kind machines = {
+    RK_NETWORK_OF_FIELDS("gcn", help, network, rk__network_fm_fold_in),
+};
 
 const rk_model_kind rk__model_gcn = {
-    RK_NETWORK_COMMON("gcn", "graph convolutional network (Kipf and Welling 2017)", network),
+    RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
     .encode = rk__network_encode,
-    .fold_in = rk__network_fold_in,
 };

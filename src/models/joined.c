@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/field_pairs.h"
 #include "models/models.h"
 #include "rankine/sides.h"
 
@@ -68,6 +69,7 @@ rk_status rk__count_relations(const rk_model_data *data, const char *relations, 
         *out_types += 2 * types_of(r);
         RK_TRY(next_relation(data, &relations, &r));
     }
+    *out_types += 2 * rk__field_types(data);
     return RK_OK;
 }
 
@@ -96,7 +98,7 @@ rk_status rk__node_space(rk_node_space *out, const rk_model_data *data, const ch
     }
     s.first[0] = 0;
     s.first[1] = data->n_users;
-    s.n_nodes = data->n_users + data->n_items;
+    s.n_nodes = rk__field_nodes(data);
     for (int64_t t = 2; t < s.n_types; t++) {
         int64_t n = 0;
         rk_dataset_node_type(d, t, &n);
@@ -207,7 +209,8 @@ static void add_relation(edge_list *e, const rk_relation *r, int64_t from, int64
 }
 
 static rk_status add_all(edge_list *e, const rk_model_data *data, const char *relations,
-                         const rk_node_space *space, const rk_join_options *o)
+                         const rk_node_space *space, const rk_field_pairs *pairs,
+                         const rk_join_options *o)
 {
     const rk_relation *r = NULL;
     const rk_graph *g = data->graph;
@@ -230,6 +233,10 @@ static rk_status add_all(edge_list *e, const rk_model_data *data, const char *re
         type += types_of(r);
         RK_TRY(next_relation(data, &relations, &r));
     }
+    for (int64_t i = 0; i < pairs->n; i++) { /* with negatives, which are like interactions */
+        add_both(e, pairs->a[i], pairs->b[i], pairs->type[i] < 0 ? 0 : type + pairs->type[i], 1);
+    }
+    type += pairs->n_types;
     for (int64_t v = 0; v < space->n_nodes && o->loops; v++) {
         add(e, v, v, 2 * type, 1);
     }
@@ -255,14 +262,17 @@ rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *r
 {
     rk_status status = RK_OK;
     rk_node_space space = {0};
+    rk_field_pairs pairs = {0};
     edge_list edges = {0};
     rk_block block = {0};
     int64_t n = 0, n_relations = 0, n_types = 0;
     RK_TRY_GOTO(done, rk__node_space(&space, data, relations));
     RK_TRY_GOTO(done, rk__count_relations(data, relations, &n_relations, &n_types));
     RK_TRY_GOTO(done, count_edges(data, relations, &space, o, &n));
+    RK_TRY_GOTO(done, o->options ? rk__field_pairs(&pairs, o->options, data) : RK_OK);
+    n += 2 * pairs.n;
     RK_TRY_GOTO(done, alloc_edges(&edges, n));
-    RK_TRY_GOTO(done, add_all(&edges, data, relations, &space, o));
+    RK_TRY_GOTO(done, add_all(&edges, data, relations, &space, &pairs, o));
     const rk_block_edges list = {.n_rows = space.n_nodes,
                                  .n_columns = space.n_nodes,
                                  .n_edges = edges.n,
@@ -272,12 +282,14 @@ rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *r
                                  .weights = edges.weights,
                                  .types = o->typed ? edges.types : NULL};
     RK_TRY_GOTO(done, rk__block_build(&block, &list));
+    block.has_loops = o->typed && o->loops;
     RK_TRY_GOTO(done, rk__block_normalise(&block, o->norm, o->scope));
     *out = block;
     block = (rk_block){0};
 done:
     rk__block_free(&block);
     free_edges(&edges);
+    rk__field_pairs_free(&pairs);
     rk__node_space_free(&space);
     return status;
 }

@@ -8,8 +8,8 @@
 #include "graph/block.h"
 #include "models/model.h"
 
-/* The nodes of a model that reads relations: users, then items, then those of the other types that
- * its relations name, in the order of the data set's types. */
+/* The nodes of a model that reads relations: users, then items, then, where they are nodes, contexts
+ * (field_pairs.h), then those of the other types that its relations name, in the order of the data set's types. */
 typedef struct rk_node_space {
     int64_t n_types; /* of the data set; 2 without one */
     int64_t *first;  /* [n_types], the first node of each; -1 = none of these nodes. Owned */
@@ -35,7 +35,8 @@ typedef struct rk_join_options {
     bool loops; /* an edge from each node to itself, of a type of its own behind the others */
     rk_block_norm norm;
     rk_block_scope scope;
-    const double *weights; /* of the relations, in the order of their names; NULL = 1 each. The
+    const rk_options *options; /* of the model, for the pairs of fields (field_pairs.h) */
+    const double *weights;     /* of the relations, in the order of their names; NULL = 1 each. The
                               interactions count 1 */
 } rk_join_options;
 

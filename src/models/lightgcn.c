@@ -3,8 +3,8 @@
  * network for recommendation, SIGIR 2020): x_k = D^-1/2 A D^-1/2 x_(k-1), final = sum_k w_k x_k.
  *
  * The weights w_k are fixed, or parameters like the embeddings. A is that of the interactions, or
- * with model.relations of them and further relations (propagation.c). For graphs with a small side there
- * is another form of the same mathematics: lightgcn_gram.c.
+ * with model.relations of them and further relations (propagation.c). For graphs with a small side
+ * there is another form of the same mathematics: lightgcn_gram.c.
  */
 #include <math.h>
 
@@ -265,5 +265,6 @@ const rk_model_kind rk__model_lightgcn = {
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,
+    .knows = rk__propagation_knows,
     .has_layers = true,
 };

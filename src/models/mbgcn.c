@@ -310,8 +310,8 @@ static rk_value fold_of(const rk_model_instance *m, rk_program *p, const rk_valu
     const rk_value score_weights = values[ITEM_WEIGHTS + OF_BEHAVIOUR * (n - 1) + 1];
     rk_value near = rk__gemm(p, q, values[WEIGHTS], RK_NONE);
     rk_value scored = rk__gemm(p, all[n - 1].items, score_weights, RK_NONE);
-    return rk__add(p, rk__place_columns(p, near, d, w),
-                   rk__place_columns(p, scored, w - 2 * d, w), 1, share_of(m));
+    return rk__add(p, rk__place_columns(p, near, d, w), rk__place_columns(p, scored, w - 2 * d, w),
+                   1, share_of(m));
 }
 
 static void finish(const rk_model_instance *m, rk_program *p)

@@ -34,8 +34,12 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_GAT] = &rk__model_gat,
+        [RK_MODEL_RGCN] = &rk__model_rgcn,
+        [RK_MODEL_COMPGCN] = &rk__model_compgcn,
         [RK_MODEL_MBGCN] = &rk__model_mbgcn,
         [RK_MODEL_MBGCN_CASCADE] = &rk__model_mbgcn_cascade,
+        [RK_MODEL_IRGNN] = &rk__model_irgnn,
         [RK_MODEL_DISTMULT] = &rk__model_distmult,
         [RK_MODEL_TRANSE] = &rk__model_transe,
         [RK_MODEL_CONVE] = &rk__model_conve,
@@ -200,6 +204,15 @@ bool rk__instance_folds_in(const rk_model_instance *instance)
     return can;
 }
 
+bool rk__instance_knows(const rk_model_instance *instance, int64_t node)
+{
+    bool knows = instance->model->knows && instance->model->knows(instance, node);
+    for (int i = 0; i < instance->n_members; i++) {
+        knows = knows || rk__instance_knows(&instance->members[i], node);
+    }
+    return knows;
+}
+
 int64_t rk__model_epochs(const rk_options *options)
 {
     return rk__model_of(options)->is_closed ? 1 : options->train.epochs;
@@ -236,6 +249,7 @@ void rk__model_free(rk_model_instance *instance)
         rk__model_free(&instance->members[i]);
     }
     rk__free(instance->members);
+    rk__free(instance->known);
     rk__free(instance->parameters);
     *instance = (rk_model_instance){0};
 }
@@ -257,6 +271,13 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
     instance->parameters[instance->n_tensors++] = parameter;
     instance->n_parameters += is_saved(&parameter);
     return RK_OK;
+}
+
+rk_status rk__model_add_known(rk_model_instance *instance)
+{
+    RK_ASSERT(!instance->known);
+    return rk__calloc(&instance->known, instance->data.n_users + instance->data.n_items,
+                      sizeof *instance->known, "which nodes the model knows");
 }
 
 int64_t rk__model_part_pairs(const rk_model_instance *instance)

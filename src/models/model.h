@@ -50,13 +50,13 @@ typedef struct rk_parameter {
     rk_dtype dtype;
     int64_t rows, cols;
     rk_tensor_role role;
-    rk_rows_of of;        /* of tables of users and items, users first, OTHER */
-    int init;             /* RK_INIT_*; of RK_TRAINED */
-    double init_sd;       /* of RK_INIT_CONSTANT the value itself */
+    rk_rows_of of;  /* of tables of users and items, users first, OTHER */
+    int init;       /* RK_INIT_*; of RK_TRAINED */
+    double init_sd; /* of RK_INIT_CONSTANT the value itself */
     /* Block b has the rows from the end of the one before to block_end[b]; 0 = there is none. */
     int64_t block_end[RK_BLOCKS];
-    void *constant;       /* of RK_CONSTANT: rows x cols; owned */
-    int32_t stored;       /* number in the store, set by rk__model_declare */
+    void *constant; /* of RK_CONSTANT: rows x cols; owned */
+    int32_t stored; /* number in the store, set by rk__model_declare */
 } rk_parameter;
 
 typedef struct rk_model_instance rk_model_instance;
@@ -245,6 +245,9 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
+    /* [users + items]: 1 = something is known of that node even if it has no train interaction, for
+     * rk_model_kind.knows; made by rk__model_add_known, owned; or NULL. */
+    uint8_t *known;
     /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,
      * "1.NAME" ...; owned. */
     rk_model_instance *members;
@@ -257,12 +260,6 @@ static inline const rk_model_kind *rk__model_of(const rk_options *options)
 {
     const rk_model_kind *kind = rk__models()[options->model.kind];
     return kind->form ? kind->form(kind, options) : kind;
-}
-
-/* Does the model know more of a node than its train interactions? */
-static inline bool rk__model_knows(const rk_model_instance *instance, int64_t node)
-{
-    return instance->model->knows && instance->model->knows(instance, node);
 }
 
 /* Else it is fitted by phases. */
@@ -299,10 +296,27 @@ int64_t rk__model_part_pairs(const rk_model_instance *instance);
  * instance's from then on, also when this fails. */
 rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
+/* Called by declare: instance->known, zeros at first. */
+rk_status rk__model_add_known(rk_model_instance *instance);
+
+/* Are some interactions of an epoch what vectors are made of, and the others what the loss looks
+ * at? */
+static inline bool rk__splits_messages(const rk_options *options)
+{
+    return options->train.message_share > 0 && options->train.message_share < 1;
+}
+/* Where they are: what the loss multiplies the term of an interaction by, f32 [2E,1]
+ * beside graph.columns. Those that vectors are made of in this epoch count 0, the others so much
+ * that the mean is 1. */
+rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,
+                                  rk_graph_values graph, rk_value state);
+
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
 /* The same, and of an ensemble all its members can. */
 bool rk__instance_folds_in(const rk_model_instance *instance);
+/* Does it know something of a node that was not in train? Of an ensemble: any of its members. */
+bool rk__instance_knows(const rk_model_instance *instance, int64_t node);
 /* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
  * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);

@@ -21,18 +21,47 @@ extern const rk_model_kind rk__model_als;
 extern const rk_model_kind rk__model_svd;
 extern const rk_model_kind rk__model_fm;
 extern const rk_model_kind rk__model_fm_ratings;
+extern const rk_model_kind rk__model_irgnn;
 extern const rk_model_kind rk__model_ensemble;
 extern const rk_model_kind rk__model_gmf;
 extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
 extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
+extern const rk_model_kind rk__model_rgcn;
+extern const rk_model_kind rk__model_compgcn;
+extern const rk_model_kind rk__model_gat;
 extern const rk_model_kind rk__model_mbgcn_cascade;
 
 /* fm.c: model.fields names fields; the trained tables "context" [contexts, model.dim] and, where
  * has_weights, "context_weight" [contexts, 1]. */
 rk_status rk__fm_check_fields(const rk_config *config);
 rk_status rk__fm_declare_contexts(rk_model_instance *instance, bool has_weights);
+
+/* What a factorisation machine reads, whoever makes it. */
+typedef struct rk_fm_tables {
+    rk_value nodes, weights;            /* f32 [n_nodes, d], [n_nodes, 1] */
+    rk_value contexts, context_weights; /* likewise, of contexts, which may be nodes themselves;
+                                         * RK_NONE without fields */
+    rk_value bias;                      /* f32 [1,1], where rk__fm_is_pointwise; else RK_NONE */
+    int32_t first_layer;                /* three numbers for dropout */
+} rk_fm_tables;
+/* The loss is of the score itself, not only of what it is against others. */
+bool rk__fm_is_pointwise(const rk_options *options);
+/* "weight" [n_nodes, 1]; where it is pointwise "bias" [1,1]; the table "candidate", and constants. */
+rk_status rk__fm_declare_weights(rk_model_instance *instance);
+rk_status rk__fm_declare_bias(rk_model_instance *instance);
+rk_status rk__fm_declare_tables(rk_model_instance *instance);
+/* The scores [B, 1+M] of a batch; x: the nodes at its rows. */
+rk_value rk__fm_scores(const rk_model_instance *instance, rk_program *p, const rk_fm_tables *tables,
+                       rk_value x, const rk_batch_values *batch);
+/* The table "candidate"; the queries of a tile, of the vectors of its people; their scores. */
+void rk__fm_assign_candidates(const rk_model_instance *instance, rk_program *p,
+                              const rk_fm_tables *tables);
+rk_value rk__fm_query(const rk_model_instance *instance, rk_program *p, const rk_fm_tables *tables,
+                      const rk_tile *tile, rk_value people);
+rk_value rk__fm_score(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
+                      rk_value queries);
 extern const rk_model_kind rk__model_distmult;
 extern const rk_model_kind rk__model_transe;
 extern const rk_model_kind rk__model_conve;
@@ -103,6 +132,7 @@ rk_status rk__rating_declare_table(rk_model_instance *instance);
 rk_status rk__rating_declare_mean(rk_model_instance *instance, const char *name);
 /* There is an L2 term, and there are no negatives. */
 rk_status rk__rating_check_steps(const rk_config *config);
+rk_status rk__rating_check_negatives(const rk_config *config); /* the latter alone */
 /* fold_equations: what the gradients of one user alone would come to rest at. */
 rk_als_attr rk__rating_step_equations(const rk_model_instance *instance);
 double rk__rating_mean(const rk_model_instance *instance); /* of train */

@@ -1,6 +1,7 @@
 #include "models/network.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -45,8 +46,43 @@ rk_status rk__declare_layer_row(rk_model_instance *m, int k, const char *name, i
 
 const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *o)
 {
-    (void)o;
-    return self;
+    const struct rk_network *n = self->network;
+    return o->loss.kind == RK_LOSS_MSE && n->ratings        ? n->ratings
+           : o->model.scorer == RK_SCORER_FM && n->machines ? n->machines
+                                                            : self;
+}
+
+bool rk__network_knows(const rk_model_instance *m, int64_t node)
+{
+    return m->known && m->known[node];
+}
+
+static rk_status check_layers(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->model.layers == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: it needs at least one layer; mf has none",
+                rk__config_says(config, "model.kind").text,
+                rk__config_says(config, "model.layers").text);
+    }
+    return RK_OK;
+}
+
+/* A target's weight must be all that its loss looks at. */
+static rk_status check_messages(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    const int kind = o->loss.kind;
+    const bool is_drawn = o->sampling.negatives != RK_NEGATIVES_IN_BATCH;
+    if (rk__splits_messages(o) && !(kind == RK_LOSS_BPR || kind == RK_LOSS_HINGE ||
+                                    kind == RK_LOSS_MSE || (kind == RK_LOSS_SOFTMAX && is_drawn))) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, whose negatives belong to no interaction: take bpr, hinge, mse, or "
+                "softmax with drawn negatives",
+                rk__config_says(config, "train.message_share").text,
+                rk__config_says(config, "loss.kind").text);
+    }
+    return RK_OK;
 }
 
 static rk_status check_widths(const rk_config *config)
@@ -67,50 +103,25 @@ static rk_status check_widths(const rk_config *config)
     return RK_OK;
 }
 
-/* What is in the table of options, but not in the networks yet. */
-static rk_status check_unread(const rk_config *config)
-{
-    const rk_options *o = rk__config_options(config);
-    const char *key = o->model.scorer > RK_SCORER_COSINE ? "model.scorer"
-                      : o->model.relations[0] != '\0'    ? "model.relations"
-                      : o->model.batch_norm              ? "model.batch_norm"
-                      : o->model.edge_dropout > 0        ? "model.edge_dropout"
-                      : o->train.message_share < 1       ? "train.message_share"
-                                                         : NULL;
-    if (key) {
-        RK_FAIL(RK_ERR_CONFIG, "%s, which networks do not know yet",
-                rk__config_says(config, key).text);
-    }
-    return RK_OK;
-}
-
 rk_status rk__network_check(const rk_config *config)
 {
     const rk_model_kind *kind = rk__model_of(rk__config_options(config));
+    RK_TRY(check_layers(config));
     RK_TRY(check_widths(config));
-    RK_TRY(check_unread(config));
+    RK_TRY(check_messages(config));
+    RK_TRY(rk__network_check_scores(config));
     return kind->network->check ? kind->network->check(config) : RK_OK;
 }
 
 rk_status rk__network_check_data(const rk_options *o, const rk_model_data *data)
 {
     const struct rk_network *n = rk__model_of(o)->network;
+    RK_TRY(rk__network_check_input(o, data));
+    RK_TRY(rk__network_check_labels(o, data));
     return n->check_data ? n->check_data(o, data) : RK_OK;
 }
 
 /* ---- tensors ---- */
-
-static rk_status declare_input(rk_model_instance *m)
-{
-    const rk_options *o = m->options;
-    rk_parameter embedding = {.name = "embedding",
-                              .rows = m->n_nodes,
-                              .cols = rk__layer_width(o, 0),
-                              .init = o->model.init,
-                              .init_sd = o->model.init_sd,
-                              .block_end = {m->data.n_users, m->n_nodes}};
-    return rk__model_add(m, embedding);
-}
 
 static rk_status declare_layers(rk_model_instance *m)
 {
@@ -122,9 +133,23 @@ static rk_status declare_layers(rk_model_instance *m)
     return RK_OK;
 }
 
-/* What fold_in reads of the nodes at each layer. */
+static rk_status count_nodes(rk_model_instance *m)
+{
+    rk_node_space space = {0};
+    RK_TRY(rk__node_space(&space, &m->data, m->options->model.relations));
+    m->n_nodes = space.n_nodes;
+    rk__node_space_free(&space);
+    return RK_OK;
+}
+
+/* What fold_in reads of the nodes: what is known of them, and what goes into each layer. */
 static rk_status declare_fold(rk_model_instance *m)
 {
+    rk_parameter input = {.name = "input",
+                          .rows = m->n_nodes,
+                          .cols = rk__layer_width(m->options, 0),
+                          .role = RK_TABLE};
+    RK_TRY(rk__model_add(m, input));
     for (int k = 0; k < m->options->model.layers; k++) {
         rk_parameter p = {
             .rows = m->n_nodes, .cols = rk__layer_width(m->options, k), .role = RK_TABLE};
@@ -137,23 +162,101 @@ static rk_status declare_fold(rk_model_instance *m)
 rk_status rk__network_declare(rk_model_instance *m)
 {
     const struct rk_network *n = m->model->network;
-    rk_parameter final = {
-        .name = "final", .rows = m->n_nodes, .cols = m->options->model.dim, .role = RK_TABLE};
-    RK_TRY(declare_input(m));
+    RK_TRY(count_nodes(m));
+    RK_TRY(rk__network_declare_input(m));
     RK_TRY(declare_layers(m));
     RK_TRY(n->declare_trained ? n->declare_trained(m) : RK_OK);
-    RK_TRY(rk__model_add(m, final));
+    RK_TRY(rk__network_declare_scores(m));
     RK_TRY(n->fold_layer ? declare_fold(m) : RK_OK);
+    RK_TRY(rk__network_declare_known(m));
     return n->declare_constants ? n->declare_constants(m) : RK_OK;
 }
 
-/* ---- encoding ---- */
+/* ---- edges ---- */
 
-rk_value rk__network_input(const rk_model_instance *m, rk_program *p)
+bool rk__network_has_relations(const rk_options *o)
 {
-    (void)m;
-    return rk__use_named(p, "embedding");
+    return o->model.relations[strspn(o->model.relations, " ,")] != '\0';
 }
+
+bool rk__network_masks(const rk_options *o)
+{
+    return o->model.edge_dropout > 0 || rk__splits_messages(o);
+}
+
+rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options how)
+{
+    const rk_reals *given = &m->options->model.relation_weights;
+    const int64_t n_pairs = m->data.n_users + m->data.n_items;
+    double *weights = NULL;
+    int64_t n = 0, types = 0;
+    rk_status status = RK_OK;
+    RK_TRY(rk__count_relations(&m->data, m->options->model.relations, &n, &types));
+    RK_TRY(rk__alloc(&weights, n, sizeof *weights, "the weights of relations"));
+    for (int64_t r = 0; r < n; r++) {
+        weights[r] = given->v[given->n == 1 ? 0 : r];
+    }
+    how.weights = weights;
+    how.options = m->options;
+    RK_TRY_GOTO(done, rk__block_join(out, &m->data, m->options->model.relations, &how));
+    for (int64_t i = 0; i < n_pairs && m->known; i++) {
+        m->known[i] |= out->offsets[i + 1] - out->offsets[i] > how.loops;
+    }
+done:
+    rk__free(weights);
+    return status;
+}
+
+rk_value rk__network_edge_weights(rk_program *p, rk_block_values block, rk_value edges)
+{
+    return block.weights == RK_NONE ? edges
+           : edges == RK_NONE       ? block.weights
+                                    : rk__multiply(p, block.weights, edges);
+}
+
+/* Streams of masks. */
+enum { OF_MESSAGES, OF_DROPOUT };
+
+/* What edges count that vectors are made of, and those that the loss looks at. */
+static rk_mask_attr message_mask(double share, float messages, float targets)
+{
+    return (rk_mask_attr){
+        .share = 1 - share, .kept = messages, .masked = targets, .stream = OF_MESSAGES};
+}
+
+rk_value rk__model_target_weights(const rk_model_instance *m, rk_program *p, rk_graph_values graph,
+                                  rk_value state)
+{
+    const double share = m->options->train.message_share;
+    const rk_block_values edges = {.offsets = graph.offsets, .columns = graph.columns};
+    return rk__edge_mask(p, edges, state, message_mask(share, 0, (float)(1 / (1 - share))));
+}
+
+/* The edges of a step: those that the loss looks at are left out in an epoch, dropped ones in the
+ * step. */
+static void mask_edges(const rk_model_instance *m, rk_program *p, rk_layer_values *v)
+{
+    const rk_options *o = m->options;
+    const double dropped = o->model.edge_dropout;
+    if (v->state == RK_NONE || !rk__network_masks(o)) {
+        return;
+    }
+    const rk_block_values block = rk__use_block(p, RK_NETWORK_EDGES);
+    if (rk__splits_messages(o)) {
+        v->messages = v->edges =
+            rk__edge_mask(p, block, v->state, message_mask(o->train.message_share, 1, 0));
+    }
+    if (dropped > 0) {
+        const rk_mask_attr how = {.share = dropped,
+                                  .kept = (float)(1 / (1 - dropped)),
+                                  .stream = OF_DROPOUT,
+                                  .each_step = true};
+        rk_value mask = rk__edge_mask(p, block, v->state, how);
+        v->edges = v->edges == RK_NONE ? mask : rk__multiply(p, v->edges, mask);
+    }
+}
+
+/* ---- encoding ---- */
 
 /* What comes between layer k and the next. */
 static rk_value between(const rk_model_instance *m, rk_program *p, int k, rk_value x,
@@ -168,67 +271,43 @@ static rk_value between(const rk_model_instance *m, rk_program *p, int k, rk_val
     return rk__dropout(p, x, state, (rk_dropout_attr){o->model.dropout, k});
 }
 
-/* keeps: for fold_in. */
-static rk_value nodes_from(const rk_model_instance *m, rk_program *p, rk_value input,
+rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value input,
                            rk_value state, bool keeps)
 {
     const struct rk_network *n = m->model->network;
     const int layers = (int)m->options->model.layers;
-    rk_layer_values v = {.x = input, .relations = RK_NONE, .edges = RK_NONE, .state = state};
+    rk_layer_values v = {input, RK_NONE, RK_NONE, RK_NONE, state};
+    rk_value tables[RK_MAX_LAYERS];
+    mask_edges(m, p, &v);
     if (n->begin) {
         n->begin(m, p, &v);
     }
-    rk_value tables[RK_MAX_LAYERS];
     for (int k = 0; k < layers; k++) {
         tables[k] = keeps ? n->fold_table(m, p, v.x) : RK_NONE;
         v.x = n->layer(m, p, k, &v);
         v.x = k + 1 < layers ? between(m, p, k, v.x, state) : v.x;
     }
-    for (int k = 0; keeps && k < layers; k++) { /* behind their readers: they may be x itself */
+    for (int k = layers - 1; keeps && k >= 0;
+         k--) { /* behind their readers: they may be x itself */
         char name[RK_NAME_LENGTH];
         rk__layer_name(name, k, "fold");
         rk__assign_named(p, name, tables[k]);
     }
+    if (keeps) {
+        const bool is_kept = tables[0] == input;
+        rk__assign_named(p, "input", is_kept ? rk__use_layer(p, 0, "fold") : input);
+    }
     return v.x;
 }
 
-rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value state)
-{
-    return nodes_from(m, p, rk__network_input(m, p), state, false);
-}
-
-/* ---- scorers ---- */
-
-/* As the products of scores are made of. */
-static rk_value scored_nodes(const rk_model_instance *m, rk_program *p, rk_value x)
-{
-    return m->options->model.scorer == RK_SCORER_COSINE ? rk__unit_rows(p, x, RK_NONE) : x;
-}
-
-rk_encoded rk__network_encode(const rk_model_instance *m, rk_program *p, rk_graph_values graph,
-                              const rk_value *values, rk_value state)
-{
-    (void)graph, (void)values;
-    rk_value input = rk__network_input(m, p);
-    rk_value final = scored_nodes(m, p, nodes_from(m, p, input, state, false));
-    return (rk_encoded){final, input, {RK_NONE, RK_NONE}};
-}
-
-void rk__network_finish(const rk_model_instance *m, rk_program *p)
-{
-    const bool folds = m->model->network->fold_layer;
-    rk_value x = nodes_from(m, p, rk__network_input(m, p), RK_NONE, folds);
-    rk__assign_named(p, "final", scored_nodes(m, p, x));
-}
-
-rk_value rk__network_fold_in(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
+rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
 {
     const struct rk_network *n = m->model->network;
     const int layers = (int)m->options->model.layers;
-    rk_value x = rk__take_rows(p, rk__network_input(m, p), tile->users);
+    rk_value x = rk__take_rows(p, rk__use_named(p, "input"), tile->users);
     for (int k = 0; k < layers; k++) {
         x = n->fold_layer(m, p, k, tile, x, rk__use_layer(p, k, "fold"));
         x = k + 1 < layers ? between(m, p, k, x, RK_NONE) : x;
     }
-    return scored_nodes(m, p, x);
+    return x;
 }

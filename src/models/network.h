@@ -15,21 +15,29 @@
  * What scores are made of:
  *   dot      the loss reads the vectors (encode), and scores are their products
  *   cosine   the same of vectors of unit length
- *   biased   <x_u, x_i> + b_u + b_i, with loss.kind mse also + the mean rating (scores)
+ *   biased   <x_u, x_i> + b_u + b_i, again a product: of [x_u, b_u, 1] and [x_i, 1, b_i]. With
+ *            loss.kind mse + the mean rating, and the loss reads the scores of pairs
  *   fm       the factorisation machine of fm.c over the vectors and the fields of rows (scores)
  * finish encodes once more, without dropout, and keeps the table "final" that scoring reads.
  */
 #ifndef RK_MODELS_NETWORK_H
 #define RK_MODELS_NETWORK_H
 
+#include "models/joined.h"
 #include "models/models.h"
+
+/* The block of an encoder's edges, where it has one: square, of all nodes (models/joined.h). One
+ * that has none must not be asked for edge dropout or a share of messages. */
+#define RK_NETWORK_EDGES "edges"
 
 /* What a layer works on. */
 typedef struct rk_layer_values {
     rk_value x;         /* f32 [n_nodes, in] */
     rk_value relations; /* f32 [relations, in]: vectors of relations, of encoders that have some */
-    rk_value edges;     /* f32 [edges of the block, 1]: what they count in this step; or RK_NONE */
-    rk_value state;     /* of the step; RK_NONE: nobody is training */
+    rk_value edges; /* f32 [E,1] of the block RK_NETWORK_EDGES: what each counts in this step, with
+                         * edge dropout and without those that the loss looks at; or RK_NONE */
+    rk_value messages; /* likewise, 1 or 0: without those that the loss looks at, for degrees */
+    rk_value state;    /* of the step; RK_NONE: nobody is training */
 } rk_layer_values;
 
 /* An encoder. Tensors are named by rk__layer_name, "layer1.weight" ..., and declared with the roles
@@ -44,6 +52,7 @@ struct rk_network {
     /* Trained tensors beside those of layers; blocks and other constants. NULL = none. */
     rk_status (*declare_trained)(rk_model_instance *m);
     rk_status (*declare_constants)(rk_model_instance *m);
+    bool (*has_edges)(const rk_options *options); /* RK_NETWORK_EDGES; NULL = always */
     /* What is there before the first layer beside x, e.g. relations. NULL = nothing. */
     void (*begin)(const rk_model_instance *m, rk_program *p, rk_layer_values *v);
     /* [n_nodes, out] of layer k; may replace v->relations. Its activation is not its own affair. */
@@ -54,7 +63,9 @@ struct rk_network {
     rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
-    const rk_model_kind *pairs, *ratings; /* the forms with scores, see rk__network_form */
+    /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is none.
+     */
+    const rk_model_kind *ratings, *machines;
 };
 
 /* ---- of use to encoders ---- */
@@ -71,30 +82,83 @@ rk_status rk__declare_layer_matrix(rk_model_instance *m, int k, const char *name
 rk_status rk__declare_layer_row(rk_model_instance *m, int k, const char *name, int64_t cols,
                                 double value);
 
-/* The vectors of all nodes, [n_nodes, w], as the encoder makes them. */
-rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value state);
-/* x_0, [n_nodes, w]. */
-rk_value rk__network_input(const rk_model_instance *m, rk_program *p);
+/* Does a config ask for relations, or for other edges in each step? */
+bool rk__network_has_relations(const rk_options *options);
+bool rk__network_masks(const rk_options *options);
+/* The edges of interactions and model.relations, with model.relation_weights as weights, and marks
+ * what has some (rk_model_kind.knows). typed, loops, norm, scope: of rk_join_options. */
+rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options how);
+/* The weights of the block times those of the step; RK_NONE = all are 1. */
+rk_value rk__network_edge_weights(rk_program *p, rk_block_values block, rk_value edges);
+
+/* ---- the parts of a network, of this room ---- */
+
+/* network_input.c: x_0 [n_nodes, w]; likewise b [n_nodes, 1] of model.scorer biased. */
+rk_value rk__network_input(rk_program *p);
+rk_value rk__network_biases(rk_program *p);
+rk_status rk__network_check_input(const rk_options *options, const rk_model_data *data);
+/* What of it is trained; its constants. */
+rk_status rk__network_declare_input(rk_model_instance *m);
+rk_status rk__network_declare_known(rk_model_instance *m);
+
+/* network.c: the vectors of all nodes, [n_nodes, w], as the encoder makes them of x_0. keeps: what
+ * rk__network_fold needs of them is stored. */
+rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value input,
+                           rk_value state, bool keeps);
+/* Of encoders with fold_layer: the vectors [T, w] of people with a list of items, who change none
+ * of the items' vectors. */
+rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
+
+/* network_scores.c */
+rk_status rk__network_check_scores(const rk_config *config);
+rk_status rk__network_check_labels(const rk_options *options, const rk_model_data *data);
+rk_status rk__network_declare_scores(rk_model_instance *m);
+
+/* network_fm.c: model.scorer fm. */
+rk_status rk__network_check_fields(const rk_config *config);
+/* Are there edges beside those of interactions and relations: values of fields are nodes, or negatives
+ * are neighbours? */
+bool rk__network_has_fields(const rk_options *options);
 
 /* ---- members of the kinds ---- */
 
 const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *options);
+bool rk__network_knows(const rk_model_instance *m, int64_t node);
 rk_status rk__network_check(const rk_config *config);
 rk_status rk__network_check_data(const rk_options *options, const rk_model_data *data);
 rk_status rk__network_declare(rk_model_instance *m);
 rk_encoded rk__network_encode(const rk_model_instance *m, rk_program *p, rk_graph_values graph,
                               const rk_value *values, rk_value state);
+rk_scored rk__network_scores(const rk_model_instance *m, rk_program *p, const rk_value *values,
+                             const rk_batch_values *batch);
 void rk__network_finish(const rk_model_instance *m, rk_program *p);
-/* Of encoders with fold_layer: what the encoder makes of a node with these items as neighbours, who
- * change none of the items' vectors. */
 rk_value rk__network_fold_in(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
+rk_value rk__network_similar(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+                             rk_value item_nodes);
+unsigned rk__network_needs(const rk_options *options);
+rk_scored rk__network_fm_scores(const rk_model_instance *m, rk_program *p, const rk_value *values,
+                                const rk_batch_values *batch);
+void rk__network_fm_finish(const rk_model_instance *m, rk_program *p);
+rk_value rk__network_fm_query(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
+rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
 
-/* The kinds rk__model_ID and its forms, of `static const struct rk_network ID_network`. */
-#define RK_NETWORK_COMMON(NAME, HELP, NETWORK)                                                     \
+/* What the kinds of an encoder have in common: of that of its name, with .encode =
+ * rk__network_encode, and of that for ratings, with .scores = rk__network_scores and .rates.
+ * NETWORK: its rk_network; FOLD: rk__network_fold_in, or NULL. */
+#define RK_NETWORK_COMMON(NAME, HELP, NETWORK, FOLD)                                               \
+    .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
+    .needs = rk__network_needs, .check = rk__network_check, .check_data = rk__network_check_data,  \
+    .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
+    .fold_in = FOLD, .score = rk__score_embeddings, .similar = rk__network_similar,                \
+    .knows = rk__network_knows, .embeddings = "final", .scores_by_dot = true, .has_layers = true
+
+/* Of that with model.scorer fm. FOLD: rk__network_fm_fold_in, or NULL. */
+#define RK_NETWORK_OF_FIELDS(NAME, HELP, NETWORK, FOLD)                                            \
     .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
-    .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
-    .score = rk__score_embeddings, .similar = rk__similar_embeddings, .embeddings = "final",       \
-    .scores_by_dot = true, .has_layers = true
+    .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \
+    .finish = rk__network_fm_finish, .query = rk__network_fm_query, .fold_in = FOLD,               \
+    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__network_knows,              \
+    .scores_by_dot = true, .reads_fields = true, .has_layers = true
 
 #endif

@@ -1,6 +1,7 @@
 #include "models/propagation.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "models/joined.h"
@@ -146,6 +147,18 @@ void rk__degree_power(const rk_model_instance *instance, const rk_propagation *p
     for (int64_t v = 0; v < instance->n_nodes; v++) {
         out[v] = p->degree[v] > 0 ? (float)pow(p->degree[v], exponent) : 0;
     }
+}
+
+bool rk__propagation_knows(const rk_model_instance *instance, int64_t node)
+{
+    for (int i = instance->n_parameters; i < instance->n_tensors; i++) {
+        const rk_parameter *p = &instance->parameters[i];
+        if (strcmp(p->name, "joined.offsets") == 0) {
+            const int64_t *offsets = p->constant;
+            return offsets[node + 1] > offsets[node];
+        }
+    }
+    return false;
 }
 
 /* ---- in a program ---- */

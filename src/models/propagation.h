@@ -34,6 +34,10 @@ rk_status rk__declare_propagation(rk_model_instance *instance, rk_propagation *p
 void rk__degree_power(const rk_model_instance *instance, const rk_propagation *propagation,
                       double exponent, float *out);
 
+/* Has a node edges in it? rk_model_kind.knows: items of which there are tags or views alone are
+ * scored like others. */
+bool rk__propagation_knows(const rk_model_instance *instance, int64_t node);
+
 /* The graph of a program that has this one of the interactions. */
 rk_graph_values rk__propagation_graph(const rk_model_instance *instance, rk_program *p,
                                       rk_graph_values interactions);

@@ -87,14 +87,19 @@ rk_status rk__rating_declare_mean(rk_model_instance *instance, const char *name)
 
 rk_status rk__rating_check_steps(const rk_config *config)
 {
-    const rk_options *o = rk__config_options(config);
-    if (o->loss.l2 == 0) {
+    if (rk__config_options(config)->loss.l2 == 0) {
         RK_FAIL(
             RK_ERR_CONFIG,
             "%s: the equations of somebody with fewer ratings than model.dim are singular; take "
             "more, e.g. 0.1",
             rk__config_says(config, "loss.l2").text);
     }
+    return rk__rating_check_negatives(config);
+}
+
+rk_status rk__rating_check_negatives(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
     if (o->sampling.negatives != RK_NEGATIVES_UNIFORM || o->sampling.per_positive != 1) {
         const bool is_kind = o->sampling.negatives != RK_NEGATIVES_UNIFORM;
         RK_FAIL(

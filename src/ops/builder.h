@@ -71,7 +71,8 @@ typedef struct rk_row_set {
 rk_value rk__sample_triplets(rk_program *p, rk_graph_values graph, rk_sample_values sample,
                              rk_sample_attr attr);
 
-/* The values of a batch's positives: values f32 [E,1] of the users' edges in their order, nodes of
+/* The values of a batch's positives: values f32 [E,1] of the users' edges in their order (or [2E,1]
+ * with those of the items behind them), nodes of
  * rk__sample_triplets -> f32 [B,1], 0 in unused slots. */
 rk_value rk__triplet_values(rk_program *p, rk_graph_values graph, rk_value values, rk_value nodes,
                             rk_value state, int64_t batch);
@@ -198,10 +199,11 @@ rk_value rk__patches(rk_program *p, rk_value x, rk_patches_attr attr);
  * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
  *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],
  *   weight(e,h) = softmax over the edges of v of leaky_relu(a[v,h] + b[u,h]).
- * Zeros of a row without edges. state: of the step, in training; RK_NONE = nothing is dropped. The
- * block's own weights and types are not looked at. */
+ * Zeros of a row without edges. weights f32 [E,1], without gradient: an edge counts as so many in
+ * the sum, one of 0 is not there; RK_NONE = 1 each. state: of the step, in training; RK_NONE =
+ * nothing is dropped. The block's own weights and types are not looked at. */
 rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
-                         rk_value state, rk_edge_attend_attr attr);
+                         rk_value weights, rk_value state, rk_edge_attend_attr attr);
 
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
@@ -241,10 +243,11 @@ rk_aggregate_inputs rk__block_inputs(rk_block_values block);
 rk_value rk__aggregate(rk_program *p, rk_block_values block, rk_value x, rk_aggregate_inputs in,
                        rk_aggregate_attr attr);
 /* f32 [E,1]: of the edges between two nodes, in any direction and of any type, either all or none
- * are masked; edges from a node to itself never are, and are 1. By ops/edge_draw.h. */
+ * are masked, and get attr.masked; edges from a node to itself never are, and are 1. By
+ * ops/edge_draw.h. */
 rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_mask_attr attr);
-/* (sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32 [E,1],
- * RK_NONE = 1. */
+/* (plus + sum of the weights of each row)^power: f32 [R,1], or of each column [C,1]. weights: f32
+ * [E,1], RK_NONE = 1. */
 rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weights,
                            rk_degrees_attr attr);
 

@@ -199,14 +199,16 @@ typedef struct rk_aggregate_attr {
 
 typedef struct rk_mask_attr {
     double share;   /* of the edges that are masked, in (0, 1) */
-    float kept;     /* the value of the others; masked ones are 0 */
+    float kept;     /* the value of the others */
+    float masked;   /* and of those that are masked */
     int32_t stream; /* masks of one stream and time are the same */
     bool each_step; /* drawn anew in each step, else in each epoch */
 } rk_mask_attr;
 
 typedef struct rk_degrees_attr {
     bool transposed; /* of columns */
-    double power;    /* of the sums; 0 where a sum is 0 */
+    double plus;     /* added to each sum */
+    double power;    /* of what that makes; 0 of 0 */
 } rk_degrees_attr;
 
 typedef struct rk_perturb_attr {

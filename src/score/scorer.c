@@ -197,7 +197,7 @@ static rk_status allocate(rk_scorer *s)
         s->counts[i] = (float)degree;
         s->nodes[i] = (int32_t)(g->n_users + i);
         s->cold[i] = s->closed[i] =
-            degree == 0 && !rk__model_knows(&s->engine->model, g->n_users + i);
+            degree == 0 && !rk__instance_knows(&s->engine->model, s->nodes[i]);
     }
     return RK_OK;
 }

@@ -174,17 +174,19 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
     }
     if (m->is_same_for_all) {
         *out = RK_ASKER_KNOWN;
-    } else if (q->user >= 0 && (train_items(s, q->user) > 0 ||
-                                rk__model_knows(&s->engine->model, q->user))) {
+    } else if (q->user >= 0 && train_items(s, q->user) > 0) {
         *out = RK_ASKER_KNOWN;
     } else {
         if (q->user >= 0) {
             counted =
                 rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
-        *out = counted > 0 || m->rates ? RK_ASKER_FOLDED
-               : knows_context(s, q)   ? RK_ASKER_KNOWN /* by the context alone */
-                                       : RK_ASKER_NOBODY;
+        const bool is_known = q->user >= 0 && rk__instance_knows(&s->engine->model, q->user);
+        *out = counted > 0           ? RK_ASKER_FOLDED
+               : is_known            ? RK_ASKER_KNOWN
+               : m->rates            ? RK_ASKER_FOLDED
+               : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
+                                     : RK_ASKER_NOBODY;
     }
     if (*out == RK_ASKER_FOLDED && !rk__instance_folds_in(&s->engine->model)) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -376,7 +378,8 @@ static void add_context(const rk_scorer *s, rk_host_tile *t, const rk_query *q)
 static void leave_out_untrained(const rk_scorer *s, rk_host_tile *t)
 {
     for (int32_t i = 0; i < t->n; i++) {
-        if (t->users[i] >= 0 && train_items(s, t->users[i]) == 0) {
+        if (t->users[i] >= 0 && train_items(s, t->users[i]) == 0 &&
+            !rk__instance_knows(&s->engine->model, t->users[i])) {
             t->users[i] = -1;
         }
     }

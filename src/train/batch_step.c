@@ -195,9 +195,17 @@ static rk_model_instance model_of(const rk_step *s)
 static rk_value use_weights(const rk_step *s, rk_program *p, rk_graph_values graph, rk_value nodes,
                             rk_value state)
 {
-    rk_value values = rk__sampling_use_edge_weights(p, &s->engine->store);
-    return values == RK_NONE ? RK_NONE
-                             : rk__triplet_values(p, graph, values, nodes, state, s->sample.batch);
+    const int64_t batch = s->sample.batch;
+    rk_value values = rk__sampling_use_edge_weights(p, &s->engine->store), weights = RK_NONE;
+    if (values != RK_NONE) {
+        weights = rk__triplet_values(p, graph, values, nodes, state, batch);
+    }
+    if (rk__splits_messages(s->engine->options)) {
+        values = rk__model_target_weights(&s->engine->model, p, graph, state);
+        values = rk__triplet_values(p, graph, values, nodes, state, batch);
+        weights = weights == RK_NONE ? values : rk__multiply(p, weights, values);
+    }
+    return weights;
 }
 
 /* Of the positives, or RK_NONE. */

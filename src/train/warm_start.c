@@ -11,6 +11,8 @@
 #include "base/parse.h"
 #include "data/dataset_internal.h"
 #include "data/dataset_store.h"
+#include "models/joined.h"
+#include "rankine/sides.h"
 #include "train/model_file.h"
 #include "train/open_run.h"
 #include "train/run_folder.h"
@@ -39,7 +41,8 @@ static rk_status compare_option(const char *from, const rk_config *before, const
 static rk_status compare_configs(const rk_warm_source *s, const rk_config *before,
                                  const rk_config *now)
 {
-    static const char *const keys[] = {"model.kind", "model.dim", "model.fields"};
+    static const char *const keys[] = {"model.kind", "model.dim", "model.fields",
+                                       "model.relations"};
     const rk_model_kind *m = rk__model_of(rk__config_options(now));
     const char *from = s->run;
     for (size_t i = s->half ? 1 : 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -225,10 +228,11 @@ void rk__warm_start_close(rk_warm_start *w)
 
 /* Of each node now, its row then; -1 = new. */
 typedef struct nodes {
-    int64_t *before; /* [n_users + n_items]; owned */
+    int64_t *before; /* [n_all]; owned */
     const rk_dataset *dataset;
     const rk_graph *graph;
     int64_t n_users, n_nodes, old_users, old_items;
+    int64_t n_all, old_all; /* with the nodes of other types, which are behind users and items */
     /* Of each row of the table of contexts the row then, of so many; -1 = new. Owned; NULL = the
      * model reads no fields. */
     int64_t *contexts, old_contexts;
@@ -298,16 +302,48 @@ static rk_status match_contexts(const rk_warm_source *w, const rk_engine *e, nod
     return status;
 }
 
+/* The nodes of other types that the model has, by their types and ids. */
+static rk_status match_others(const rk_warm_source *s, const rk_engine *e,
+                              const rk_dataset *dataset, nodes *out)
+{
+    const rk_model_data old = {out->old_users, out->old_items, .dataset = s->dataset};
+    rk_node_space now = {0}, then = {0};
+    rk_status status = RK_OK;
+    if (out->n_all == out->n_nodes) {
+        return RK_OK;
+    }
+    memset(out->before + out->n_nodes, 0xff, (size_t)(out->n_all - out->n_nodes) * 8); /* -1 */
+    RK_TRY(rk__node_space(&now, &e->model.data, e->options->model.relations));
+    RK_TRY_GOTO(done, rk__node_space(&then, &old, e->options->model.relations));
+    out->old_all = then.n_nodes;
+    for (int64_t t = 2; t < now.n_types; t++) {
+        const char *name = rk_dataset_node_type(dataset, t, NULL);
+        for (int64_t o = 2; o < then.n_types; o++) {
+            if (now.first[t] >= 0 && then.first[o] >= 0 &&
+                strcmp(rk_dataset_node_type(s->dataset, o, NULL), name) == 0) {
+                match(out->before + now.first[t], rk__ids_of_type(dataset, name),
+                      rk__ids_of_type(s->dataset, name), then.first[o]);
+            }
+        }
+    }
+done:
+    rk__node_space_free(&now);
+    rk__node_space_free(&then);
+    return status;
+}
+
 static rk_status match_nodes(rk_warm_start *w, const rk_warm_source *s, const rk_dataset *dataset,
-                             const rk_graph *graph, nodes *out)
+                             const rk_engine *e, nodes *out)
 {
     *out = (nodes){.dataset = dataset,
-                   .graph = graph,
+                   .graph = &e->graph,
                    .n_users = dataset->n_users,
                    .n_nodes = dataset->n_users + dataset->n_items,
                    .old_users = s->dataset->n_users,
                    .old_items = s->dataset->n_items};
-    RK_TRY(rk__alloc(&out->before, out->n_nodes, sizeof *out->before, "users and items"));
+    out->n_all = e->model.n_nodes;
+    out->old_all = out->old_users + out->old_items;
+    RK_TRY(rk__alloc(&out->before, out->n_all, sizeof *out->before, "users and items"));
     w->facts.users = match(out->before, &dataset->users, &s->dataset->users, 0);
     w->facts.items = match(out->before + dataset->n_users, &dataset->items, &s->dataset->items,
                            s->dataset->n_users);
@@ -321,7 +357,7 @@ static rk_status match_nodes(rk_warm_start *w, const rk_warm_source *s, const rk
                 "to take over; are the ids written otherwise?",
                 dataset->name, s->dataset->name, s->run);
     }
-    return RK_OK;
+    return match_others(s, e, dataset, out);
 }
 
 /* ---- tables ---- */
@@ -333,7 +369,7 @@ typedef struct side {
 } side;
 
 /* Whose rows a parameter has now and then; 0 sides: nobody's, it is taken as a whole. */
-static int sides_of(const rk_parameter *p, const nodes *d, side out[2], int64_t *out_old_rows)
+static int sides_of(const rk_parameter *p, const nodes *d, side out[3], int64_t *out_old_rows)
 {
     const side users = {0, d->n_users, 0, 0};
     const side items = {0, d->n_nodes - d->n_users, d->n_users, d->old_users};
@@ -343,11 +379,12 @@ static int sides_of(const rk_parameter *p, const nodes *d, side out[2], int64_t 
         *out_old_rows = p->of == RK_ROWS_USERS ? d->old_users : d->old_items;
         return 1;
     }
-    if (p->role == RK_TRAINED && p->rows == d->n_nodes && p->block_end[0] == d->n_users) {
+    if (p->role == RK_TRAINED && p->rows == d->n_all && p->block_end[0] == d->n_users) {
         out[0] = users;
         out[1] = (side){d->n_users, items.n, d->n_users, 0};
-        *out_old_rows = d->old_users + d->old_items;
-        return 2;
+        out[2] = (side){d->n_nodes, d->n_all - d->n_nodes, d->n_nodes, 0};
+        *out_old_rows = d->old_all;
+        return 2 + (d->n_all > d->n_nodes);
     }
     return 0;
 }
@@ -437,7 +474,7 @@ static rk_status take_parameter(rk_warm_start *w, const rk_warm_source *s, rk_en
     static const rk_h5_type types[] = {RK_H5_F32, RK_H5_I32, RK_H5_I64};
     const rk_h5_type type = types[p->dtype == RK_F32 ? 0 : p->dtype == RK_I32 ? 1 : 2];
     const int64_t bytes = p->cols * rk__dtype_size(p->dtype);
-    side sides[2];
+    side sides[3];
     char *old = NULL, *values = NULL;
     int64_t old_rows = 0, rows = 0, cols = 0;
     rk_status status = RK_OK;
@@ -465,7 +502,7 @@ static rk_status take_parameter(rk_warm_start *w, const rk_warm_source *s, rk_en
     for (int i = 0; i < n_sides; i++) {
         copy_rows(d, &sides[i], bytes, old, values);
     }
-    for (int i = 0; n_sides == 2 && w->facts.folds && i < 2; i++) {
+    for (int i = 0; n_sides >= 2 && w->facts.folds && i < 2; i++) {
         w->facts.folded += fold_nodes(d, &sides[i], p->cols, (float *)(void *)values);
     }
     for (int64_t i = 0; is_halved(s, p) && i < p->rows * p->cols; i++) {
@@ -483,7 +520,7 @@ static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engin
 {
     nodes d = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, match_nodes(w, s, dataset, &e->graph, &d));
+    RK_TRY_GOTO(done, match_nodes(w, s, dataset, e, &d));
     RK_TRY_GOTO(done, match_contexts(s, e, &d));
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];

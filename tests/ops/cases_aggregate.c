@@ -169,7 +169,7 @@ static void make_factors(world *w, heads h)
     w->z = w->attr.compose == RK_COMPOSE_COPY ? NULL : ops_reals(w->c, t * d * SIZE, &w->r);
 }
 
-static rk_value append(world *w, const rk_block *block)
+static void inputs_of(world *w, const rk_block *block, rk_value in[RK_AGGREGATE_INPUTS])
 {
     ops_case *c = w->c;
     const int64_t t = w->s.types, n_z = w->s.d * (w->attr.size ? SIZE : 1);
@@ -177,7 +177,7 @@ static rk_value append(world *w, const rk_block *block)
     const int64_t n_x = w->where == FROM_ROWS ? w->capacity : w->n_in;
     const int32_t count = (int32_t)w->count;
     const rk_block_values b = block_inputs(c, block);
-    const rk_value in[RK_AGGREGATE_INPUTS] = {
+    const rk_value values[RK_AGGREGATE_INPUTS] = {
         b.offsets,
         b.columns,
         b.back_offsets,
@@ -194,7 +194,15 @@ static rk_value append(world *w, const rk_block *block)
         at_rows ? ops_input(c, RK_I32, 1, 1, &count) : RK_NONE,
         w->where == FROM_ROWS ? ops_input(c, RK_I32, w->n_in, 1, w->map) : RK_NONE,
     };
-    return ops_append(c, RK_OP_AGGREGATE, in, RK_AGGREGATE_INPUTS, (rk_attr){.aggregate = w->attr});
+    memcpy(in, values, sizeof values);
+}
+
+static rk_value append(world *w, const rk_block *block)
+{
+    rk_value in[RK_AGGREGATE_INPUTS];
+    inputs_of(w, block, in);
+    return ops_append(w->c, RK_OP_AGGREGATE, in, RK_AGGREGATE_INPUTS,
+                      (rk_attr){.aggregate = w->attr});
 }
 
 static void sum_of(int i, heads h, int32_t compose, bool sums_heads, int variant)
@@ -282,12 +290,166 @@ static void all_sums(void)
     plain_sums();
 }
 
+/* ---- gradients by factors ---- */
+
+/* An edge of the block, and what is behind it. */
+typedef struct edge {
+    int64_t number, v, u, t;
+    double weight, scale; /* scale: of both nodes */
+} edge;
+
+static edge edge_of(const world *w, const rk_block *b, int64_t row, int64_t e)
+{
+    const bool back = w->attr.transposed;
+    edge of = {.number = e, .v = back ? b->columns[e] : row, .u = back ? row : b->columns[e]};
+    of.t = b->types[e];
+    of.weight = (double)b->weights[e];
+    of.scale = (double)w->row_scale[of.v] * (double)w->column_scale[of.u];
+    return of;
+}
+
+/* <g of sum h of the row, phi of the edge> */
+static double product(const world *w, const edge *e, const float *g, int64_t h, const float *z,
+                      double *size)
+{
+    double sum = 0;
+    for (int64_t j = 0; j < w->s.d; j++) {
+        const double term = (double)g[h * w->s.d + j] * phi(w, w->x + e->u * w->s.d, z, j);
+        sum += term;
+        *size += fabs(term) + fabs((double)g[h * w->s.d + j]);
+    }
+    return sum;
+}
+
+/* phi is linear in z but for a constant: its derivative by element k is what one there adds. */
+static void add_by_z(const world *w, const edge *e, const float *g, int64_t n_z, float *unit,
+                     double *out, double *size)
+{
+    for (int64_t k = 0; k < n_z; k++) {
+        for (int64_t h = 0; h < w->n_heads; h++) {
+            const double c = w->coefficients ? (double)w->coefficients[e->t * w->n_heads + h] : 1;
+            const double f = c * e->weight * e->scale;
+            double ignored = 0, term = -product(w, e, g, h, unit, &ignored);
+            unit[k] = 1;
+            term += product(w, e, g, h, unit, &ignored);
+            unit[k] = 0;
+            ops_add(&out[e->t * n_z + k], &size[e->t * n_z + k], f * term);
+        }
+    }
+}
+
+static void expect_gradient(const world *w, const rk_block *b, rk_op op, const float *g,
+                            double *out, double *size)
+{
+    const int64_t n_z = w->s.d * (w->attr.size ? SIZE : 1);
+    float *zero = ops_memory(w->c, n_z, sizeof *zero);
+    for (int64_t row = 0; row < b->n_rows; row++) {
+        for (int64_t k = b->offsets[row]; k < b->offsets[row + 1]; k++) {
+            const edge e = edge_of(w, b, row, k);
+            const int64_t at_row = w->where == AT_ROWS ? w->map[e.v] : e.v;
+            const float *of_row = g + at_row * w->n_heads * w->s.d;
+            const float *z = w->z ? w->z + e.t * n_z : NULL;
+            if (at_row < 0) {
+                continue;
+            }
+            if (op == RK_OP_AGGREGATE_Z_GRAD) {
+                add_by_z(w, &e, of_row, n_z, zero, out, size);
+                continue;
+            }
+            for (int64_t h = 0; h < w->n_heads; h++) {
+                const double c = w->attr.n_types > 0 ? (double)(h == e.t)
+                                 : w->coefficients   ? (double)w->coefficients[e.t * w->n_heads + h]
+                                                     : 1;
+                const bool of_weight = op == RK_OP_AGGREGATE_WEIGHTS_GRAD;
+                const double f = e.scale * (of_weight ? c : e.weight);
+                const int64_t to = of_weight ? e.number : e.t * w->n_heads + h;
+                double terms = 0;
+                out[to] += f * product(w, &e, of_row, h, z, &terms);
+                size[to] += fabs(f) * terms;
+            }
+        }
+    }
+}
+
+static void gradient_of(rk_op op, int i, heads h, int32_t compose, int variant)
+{
+    world w = {.r = {(uint64_t)(i * 100 + variant) + 1}, .s = shapes[i]};
+    w.attr.transposed = variant % 2;
+    w.attr.compose = compose;
+    w.attr.size = compose >= RK_COMPOSE_BLOCKS ? SIZE : 0;
+    w.attr.n_types = h == BY_TYPE ? w.s.types : 0;
+    w.where = variant / 2 % 2 ? AT_ROWS : WHOLE;
+    w.c = ops_begin("%s, shape %d, %s, %s%s%s", rk__op_name(op), i, head_names[h],
+                    compose_names[compose], w.attr.transposed ? ", transposed" : "",
+                    at_names[w.where]);
+    rk_block block = {0};
+    make_edges(&w);
+    assert_ok(rk__block_build(&block, &w.edges));
+    w.n_out = w.attr.transposed ? w.s.columns : w.s.rows;
+    w.n_in = w.attr.transposed ? w.s.rows : w.s.columns;
+    make_set(&w, w.n_out);
+    make_factors(&w, h);
+    w.x = ops_reals(w.c, w.n_in * w.d_x, &w.r);
+    float *g = ops_reals(w.c, w.n_out * w.d_y, &w.r);
+    const int64_t n_z = w.s.d * (w.attr.size ? SIZE : 1);
+    const int64_t n = op == RK_OP_AGGREGATE_Z_GRAD         ? w.s.types * n_z
+                      : op == RK_OP_AGGREGATE_WEIGHTS_GRAD ? w.s.edges
+                                                           : w.s.types * w.n_heads;
+    double *out = ops_doubles(w.c, n), *size = ops_doubles(w.c, n);
+    expect_gradient(&w, &block, op, g, out, size);
+    rk_attr attr = {.aggregate = w.attr};
+    rk_value in[RK_AGGREGATE_INPUTS];
+    inputs_of(&w, &block, in);
+    in[RK_AGGREGATE_GRADIENT] = ops_input(w.c, RK_F32, w.n_out, w.d_y, g);
+    ops_expect_reals(w.c, ops_append(w.c, op, in, RK_AGGREGATE_INPUTS, attr), out, size, 4e-6);
+    ops_run(w.c, 1);
+    rk__block_free(&block);
+}
+
+static void coefficients_grad(void)
+{
+    for (int i = 0, variant = 0; i < N_SHAPES; i++, variant++) {
+        for (int32_t compose = 0; compose <= RK_COMPOSE_BLOCKS_BACK; compose++) {
+            gradient_of(RK_OP_AGGREGATE_COEFFICIENTS_GRAD, i, ONE_COEFFICIENT, compose, variant++);
+            gradient_of(RK_OP_AGGREGATE_COEFFICIENTS_GRAD, i, MANY_COEFFICIENTS, compose,
+                        variant++);
+        }
+    }
+}
+
+static void z_grad(void)
+{
+    for (int i = 0, variant = 0; i < N_SHAPES; i++, variant++) {
+        for (int32_t compose = RK_COMPOSE_SUB; compose <= RK_COMPOSE_BLOCKS_BACK; compose++) {
+            for (int h = ONE; h <= MANY_COEFFICIENTS && shapes[i].edges * shapes[i].d < 20000;
+                 h++) {
+                gradient_of(RK_OP_AGGREGATE_Z_GRAD, i, (heads)h, compose, variant++);
+            }
+        }
+    }
+    gradient_of(RK_OP_AGGREGATE_Z_GRAD, 4, ONE, RK_COMPOSE_CORR, 0);
+}
+
+static void weights_grad(void)
+{
+    for (int i = 0, variant = 0; i < N_SHAPES; i++, variant++) {
+        for (int32_t compose = 0; compose <= RK_COMPOSE_BLOCKS_BACK; compose++) {
+            gradient_of(RK_OP_AGGREGATE_WEIGHTS_GRAD, i, ONE, compose, variant++);
+            gradient_of(RK_OP_AGGREGATE_WEIGHTS_GRAD, i, MANY_COEFFICIENTS, compose, variant++);
+        }
+        gradient_of(RK_OP_AGGREGATE_WEIGHTS_GRAD, i, BY_TYPE, RK_COMPOSE_COPY, variant++);
+    }
+}
+
+/* ---- which edges ---- */
+
 /* The number that decides, by hand; both directions of an edge alike, loops never. */
 static void edge_mask(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         world w = {.r = {(uint64_t)i + 1}, .s = shapes[i]};
-        const rk_mask_attr a = {.share = 0.4, .kept = 1.5f, .stream = i, .each_step = i % 2};
+        const rk_mask_attr a = {
+            .share = 0.4, .kept = 1.5f, .masked = 0.25f, .stream = i, .each_step = i % 2};
         const rk_step_state state = {.seed = 77, .step = 12, .epoch = 5};
         w.s.rows = w.s.columns = w.s.columns < w.s.rows ? w.s.rows : w.s.columns;
         w.c = ops_begin("edge_mask, shape %d", i);
@@ -306,7 +468,7 @@ static void edge_mask(void)
                 z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
                 z = (z ^ z >> 27) * 0x94d049bb133111ebu;
                 const bool is_masked = (double)((z ^ z >> 31) >> 32) * 0x1p-32 < 0.4;
-                out[e] = u == row ? 1 : is_masked ? 0 : 1.5f;
+                out[e] = u == row ? 1 : is_masked ? 0.25f : 1.5f;
                 n_masked += is_masked;
             }
         }
@@ -334,16 +496,18 @@ static void degrees_of(int i, bool transposed, bool has_weights)
     w.edges.weights = weights;
     assert_ok(rk__block_build(&block, &w.edges));
     const int64_t n = transposed ? w.s.columns : w.s.rows;
+    const double plus = i % 2;
     double *sum = ops_doubles(w.c, n);
     for (int64_t e = 0; e < w.s.edges; e++) {
         sum[transposed ? w.edges.columns[e] : w.edges.rows[e]] += (double)weights[e];
     }
     for (int64_t v = 0; v < n; v++) {
+        sum[v] += plus;
         sum[v] = sum[v] == 0 ? 0 : 1 / sqrt(sum[v]);
     }
     rk_block_values b = block_inputs(w.c, &block);
     rk_value y = rk__block_degrees(ops_program(w.c), b, has_weights ? b.weights : RK_NONE,
-                                   (rk_degrees_attr){transposed, -0.5});
+                                   (rk_degrees_attr){transposed, plus, -0.5});
     ops_expect_reals(w.c, y, sum, sum, 1e-6);
     ops_run(w.c, 1);
     rk__block_free(&block);
@@ -360,6 +524,9 @@ static void block_degrees(void)
 
 const ops_entry ops_cases_aggregate[] = {
     {RK_OP_AGGREGATE, all_sums},
+    {RK_OP_AGGREGATE_COEFFICIENTS_GRAD, coefficients_grad},
+    {RK_OP_AGGREGATE_Z_GRAD, z_grad},
+    {RK_OP_AGGREGATE_WEIGHTS_GRAD, weights_grad},
     {RK_OP_EDGE_MASK, edge_mask},
     {RK_OP_BLOCK_DEGREES, block_degrees},
     {RK_OP_COUNT, NULL},

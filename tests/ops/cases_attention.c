@@ -12,8 +12,8 @@ static const struct attention_shape {
               {9, 200, 3, 16, 0.8}, {6, 5, 1, 40, 0.5}, {40, 12, 2, 72, 0.6}};
 enum { N_SHAPES = sizeof shapes / sizeof shapes[0], LAYER = 3, SEED = 91, STEP = 6 };
 
-/* The variants: with dropout, and at the rows of a row set. */
-enum { DROPS = 1, AT_ROWS = 2, N_VARIANTS = 4 };
+/* The variants: with dropout, at the rows of a row set, with weights of which some are 0. */
+enum { DROPS = 1, AT_ROWS = 2, COUNTS = 4, N_VARIANTS = 8 };
 
 typedef struct scene {
     ops_case *c;
@@ -22,12 +22,12 @@ typedef struct scene {
     int64_t n_out, count; /* rows of the result, in use */
     int64_t *offsets, *back_offsets;
     int32_t *column, *row, *back_column, *back_edge, *at, *map;
-    float *a, *b, *x;
+    float *a, *b, *x, *counts;
     double *weight, *factor; /* [E, heads]: of the softmax; what it is multiplied with */
     double *y, *size, *lse;  /* of the rows of the result */
     float slope;
     rk_edge_attend_attr attr;
-    rk_value in[15];
+    rk_value in[16];
 } scene;
 
 /* Row 0 has every column, the last row none (where there are more than one). */
@@ -95,11 +95,12 @@ static void find_weights(scene *s, bool drops)
         z = (z ^ z >> 27) * 0x94d049bb133111ebu;
         const bool is_kept = (double)((z ^ z >> 31) >> 32) * 0x1p-32 >= 0.4;
         s->factor[i] = !drops ? 1 : is_kept ? 1 / 0.6 : 0;
-        s->weight[i] = exp(leaky(s, i / s->heads, i % s->heads));
+        s->weight[i] = (double)s->counts[i / s->heads] * exp(leaky(s, i / s->heads, i % s->heads));
         sum[s->row[i / s->heads] * s->heads + i % s->heads] += s->weight[i];
     }
     for (int64_t i = 0; i < s->n_edges * s->heads; i++) {
-        s->weight[i] /= sum[s->row[i / s->heads] * s->heads + i % s->heads];
+        const double total = sum[s->row[i / s->heads] * s->heads + i % s->heads];
+        s->weight[i] = total > 0 ? s->weight[i] / total : 0;
     }
     s->lse = ops_doubles(s->c, s->n_out * s->heads);
     for (int64_t r = 0; r < s->count; r++) {
@@ -134,7 +135,7 @@ static scene begin(const char *what, int i, int variant)
                .heads = t->heads,
                .d = t->d,
                .slope = i % 3 == 2 ? 0 : 0.2f};
-    const bool drops = variant & DROPS, at_rows = variant & AT_ROWS;
+    const bool drops = variant & DROPS, at_rows = variant & AT_ROWS, counts = variant & COUNTS;
     const rk_step_state state = {.seed = SEED, .step = STEP};
     const int64_t width = t->heads * t->d;
     make_edges(&s, t->chance);
@@ -142,6 +143,11 @@ static scene begin(const char *what, int i, int variant)
     s.a = ops_reals(s.c, t->rows * t->heads, &s.r);
     s.b = ops_reals(s.c, t->columns * t->heads, &s.r);
     s.x = ops_reals(s.c, t->columns * width, &s.r);
+    s.counts = ops_memory(s.c, s.n_edges, sizeof *s.counts);
+    for (int64_t e = 0; e < s.n_edges; e++) { /* none of the row before the last one */
+        const bool is_out = s.row[e] == s.rows - 2 || e % 5 == 3;
+        s.counts[e] = !counts ? 1 : is_out ? 0 : (float)(1 + e % 3);
+    }
     find_weights(&s, drops);
     find_result(&s);
     s.attr = (rk_edge_attend_attr){.heads = (int32_t)t->heads, .slope = s.slope, .layer = LAYER};
@@ -157,9 +163,10 @@ static scene begin(const char *what, int i, int variant)
         ops_input(s.c, RK_F32, t->columns, t->heads, s.b),
         ops_input(s.c, RK_F32, t->columns, width, s.x),
         drops ? ops_variable(s.c, RK_STATE, 1, 1, &state) : RK_NONE,
+        counts ? ops_input(s.c, RK_F32, s.n_edges, 1, s.counts) : RK_NONE,
+        at_rows ? ops_input(s.c, RK_I32, t->rows, 1, s.map) : RK_NONE,
         at_rows ? ops_input(s.c, RK_I32, s.n_out, 1, s.at) : RK_NONE,
         at_rows ? ops_input(s.c, RK_I32, 1, 1, &count) : RK_NONE,
-        at_rows ? ops_input(s.c, RK_I32, t->rows, 1, s.map) : RK_NONE,
     };
     memcpy(s.in, in, sizeof in);
     return s;
@@ -182,7 +189,7 @@ static void edge_attend(void)
             scene s = begin("edge_attend", i, variant);
             rk_program *p = ops_program(s.c);
             rk_value y =
-                ops_append(s.c, RK_OP_EDGE_ATTEND, s.in, 12, (rk_attr){.edge_attend = s.attr});
+                ops_append(s.c, RK_OP_EDGE_ATTEND, s.in, 13, (rk_attr){.edge_attend = s.attr});
             rk_value lse = p->nodes[p->n_nodes - 1].out[1];
             ops_expect_reals(s.c, y, s.y, s.size, 2e-6);
             ops_expect_reals(s.c, lse, s.lse, sizes(&s, s.lse, s.n_out * s.heads), 1e-6);
@@ -239,12 +246,12 @@ static void edge_attend_grad(void)
                     of_b[s.column[e] * heads + h] += size;
                 }
             }
-            s.in[12] = ops_input(s.c, RK_F32, s.n_out, width, y);
-            s.in[13] = ops_input(s.c, RK_F32, s.n_out, heads, lse);
-            s.in[14] = ops_input(s.c, RK_F32, s.n_out, width, g);
+            s.in[11] = ops_input(s.c, RK_F32, s.n_out, width, y);
+            s.in[12] = ops_input(s.c, RK_F32, s.n_out, heads, lse);
+            s.in[13] = ops_input(s.c, RK_F32, s.n_out, width, g);
             rk_program *p = ops_program(s.c);
             rk_value out =
-                ops_append(s.c, RK_OP_EDGE_ATTEND_GRAD, s.in, 15, (rk_attr){.edge_attend = s.attr});
+                ops_append(s.c, RK_OP_EDGE_ATTEND_GRAD, s.in, 14, (rk_attr){.edge_attend = s.attr});
             const rk_node *node = &p->nodes[p->n_nodes - 1];
             ops_expect_reals(s.c, out, da, of_a, 1e-5);
             ops_expect_reals(s.c, node->out[1], db, of_b, 1e-5);

@@ -77,7 +77,8 @@ static rk_value nodes_of(const fixture *f, rk_program *p, const rk_value *v, rk_
         rk__use(p, f->block[3]), rk__use(p, f->block[4])};
     const rk_edge_attend_attr attr = {.heads = HEADS, .slope = 0.3f, .dropout = 0.25, .layer = 2};
     rk_value x = rk__gemm(p, v[TABLE], v[MIXER], RK_NONE);
-    rk_value y = rk__edge_attend(p, block, rk__gemm(p, x, v[TO], RK_NONE), v[FROM], x, state, attr);
+    rk_value y =
+        rk__edge_attend(p, block, rk__gemm(p, x, v[TO], RK_NONE), v[FROM], x, RK_NONE, state, attr);
     return rk__add(p, rk__multiply(p, y, v[OTHER]), rk__normalise_columns(p, x, v[GAIN], v[SHIFT]),
                    1, 0.5f);
 }
@@ -106,7 +107,7 @@ static void build(fixture *f, bool restricts)
     assert_ok(restricts ? rk__program_restrict(p) : RK_OK);
     for (int32_t i = 0; i < p->n_nodes; i++) {
         const rk_node *node = &p->nodes[i];
-        assert_true(node->op != RK_OP_EDGE_ATTEND || (node->in[9] != RK_NONE) == restricts);
+        assert_true(node->op != RK_OP_EDGE_ATTEND || (node->in[10] != RK_NONE) == restricts);
     }
     assert_ok(rk__program_backward(p, f->values, N_PARAMETERS, gradients));
     for (int i = 0; i < N_PARAMETERS; i++) {

@@ -243,7 +243,7 @@ static rk_value attention(fixture *f, rk_value x)
         f->values.columns, rk__use(p, f->back_edges)};
     const rk_edge_attend_attr attr = {.heads = 3, .slope = 0.2f, .dropout = 0.5, .layer = 1};
     return rk__edge_attend(p, block, rk__take_columns(p, x, 0, 3), rk__take_columns(p, x, 3, 3), x,
-                           rk__use(p, f->state), attr);
+                           RK_NONE, rk__use(p, f->state), attr);
 }
 
 static rk_value parameter(fixture *f, rk_value x)

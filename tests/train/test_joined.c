@@ -5,138 +5,9 @@
  */
 #include <math.h>
 
-#include "base/alloc.h"
-#include "base/philox.h"
-#include "config/options.h"
-#include "data/dataset.h"
-#include "support/sides.h"
 #include "train/fitted.h"
-#include "train/set_up.h"
-
-enum { USERS = 9, ITEMS = 7, TAGS = 4, N = USERS + ITEMS + TAGS, DIM = 5, SEED = 4 };
-
-static bool drawn(uint64_t what, int64_t a, int64_t b, double chance)
-{
-    const rk_words w =
-        rk__philox(SEED, RK_PURPOSE_SYNTH, (uint32_t)what, (uint64_t)(64 * a + b), 0);
-    return (double)rk__uniform(w.v[0]) < chance;
-}
-
-/* Dense and symmetric. */
-typedef struct matrix {
-    double v[N][N];
-} matrix;
-
-static void join(matrix *m, int64_t a, int64_t b, double weight)
-{
-    m->v[a][b] += weight;
-    if (a != b) {
-        m->v[b][a] += weight;
-    }
-}
-
-/* ---- the data ---- */
-
-static bool buys(int64_t u, int64_t i)
-{
-    return u == i || drawn(0, u, i, 0.3) || (u >= ITEMS && i == 0);
-}
-
-static bool views(int64_t u, int64_t i)
-{
-    return drawn(1, u, i, 0.5);
-}
-
-static bool has_tag(int64_t i, int64_t t)
-{
-    return t == i % TAGS || drawn(2, i, t, 0.2);
-}
-
-/* As it is read, from one side or both. */
-static bool is_friend(int64_t a, int64_t b)
-{
-    return drawn(3, a, b, 0.2);
-}
-
-static void put_rows(const char *name, const char *header, int64_t n, int64_t m,
-                     bool (*has)(int64_t, int64_t))
-{
-    char text[4000];
-    size_t at = (size_t)snprintf(text, sizeof text, "%s\n", header);
-    for (int64_t a = 0; a < n; a++) {
-        for (int64_t b = 0; b < m; b++) {
-            if (has(a, b)) {
-                at += (size_t)snprintf(text + at, sizeof text - at, "%d,%d\n", (int)a, (int)b);
-            }
-        }
-    }
-    sides_put(name, text);
-}
-
-/* The adjacency of interactions and of the relations that `names` has, with their weights. */
-static matrix adjacency(const char *names, const double *weights)
-{
-    matrix m = {0};
-    int n = 0;
-    for (int64_t u = 0; u < USERS; u++) {
-        for (int64_t i = 0; i < ITEMS; i++) {
-            join(&m, u, USERS + i, buys(u, i));
-        }
-    }
-    if (strstr(names, "view")) {
-        for (int64_t u = 0; u < USERS; u++) {
-            for (int64_t i = 0; i < ITEMS; i++) {
-                join(&m, u, USERS + i, views(u, i) * weights[n]);
-            }
-        }
-        n++;
-    }
-    if (strstr(names, "tagged")) {
-        for (int64_t i = 0; i < ITEMS; i++) {
-            for (int64_t t = 0; t < TAGS; t++) {
-                join(&m, USERS + i, USERS + ITEMS + t, has_tag(i, t) * weights[n]);
-            }
-        }
-        n++;
-    }
-    if (strstr(names, "friends")) {
-        for (int64_t a = 0; a < USERS; a++) {
-            for (int64_t b = a; b < USERS; b++) {
-                join(&m, a, b, (is_friend(a, b) || is_friend(b, a)) * weights[n]);
-            }
-        }
-    }
-    return m;
-}
-
-/* A config of the data and these settings, ended by NULL. */
-static rk_config *configure(const char *const *settings)
-{
-    rk_config *config = NULL;
-    put_rows("train.csv", "user_id,item_id", USERS, ITEMS, buys);
-    put_rows("view.csv", "user_id,item_id", USERS, ITEMS, views);
-    put_rows("tags.csv", "item_id,tag_id", ITEMS, TAGS, has_tag);
-    put_rows("friends.csv", "user,friend", USERS, USERS, is_friend);
-    assert_ok(sides_config(&config,
-                           "    sources: [{file: train.csv, part: train}]\n"
-                           "    relations:\n"
-                           "        - {name: view, file: view.csv}\n"
-                           "        - {name: tagged, from: item, to: tag, file: tags.csv}\n"
-                           "        - {name: friends, from: user, to: user, file: friends.csv,\n"
-                           "           head: user, tail: friend}\n"));
-    static const char *const common[] = {"run.threads=2",    "run.device=cpu", "split.kind=given",
-                                         "eval.every=0",     "eval.k=[2]",     "eval.metric=ndcg@2",
-                                         "eval.select=last", "train.epochs=2", "train.batch=8",
-                                         "model.layers=3",   "model.init_sd=1"};
-    assert_ok(rk_config_set(config, "model.dim=5", "test"));
-    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
-        assert_ok(rk_config_set(config, common[i], "test"));
-    }
-    for (int i = 0; settings[i]; i++) {
-        assert_ok(rk_config_set(config, settings[i], "test"));
-    }
-    return config;
-}
+#include "train/joined_world.h"
+#include "train/runs.h"
 
 /* ---- what comes out ---- */
 
@@ -272,7 +143,7 @@ static void check(const char *kind, const char *names, const char *weights, cons
     const char *const settings[] = {relations, set_weights, set_kind, NULL};
     const bool is_pp = strcmp(kind, "lightgcn++") == 0;
     const int n = strstr(names, "tagged") ? N : USERS + ITEMS;
-    rk_config *config = configure(settings);
+    rk_config *config = joined_config(settings);
     rk_train_options how = rk_train_defaults();
     rk_dataset *dataset = NULL;
     rk_model *model = NULL;
@@ -287,7 +158,7 @@ static void check(const char *kind, const char *names, const char *weights, cons
     for (int64_t i = 0; i < n * DIM; i++) {
         (&x[0][0])[i] = (double)embedding[i];
     }
-    const matrix a = adjacency(names, numbers);
+    const matrix a = joined_adjacency(names, numbers);
     (is_pp ? expect_lightgcn_pp : expect_lightgcn)(&a, n, x, &e);
     compare(kind, model, "final", n, e.final);
     compare(kind, model, "fold", n, e.fold);
@@ -321,91 +192,172 @@ static void models_equal_dense_matrices(void **state)
 
 /* ---- gradients ---- */
 
-enum { BATCH = 6 };
-
-typedef struct world {
-    rk_config *config;
-    rk_dataset *dataset;
-    rk_engine engine;
-    rk_step step;
-    rk_scorer *scorer;
-    float values[N * DIM];
-} world;
-
-static void open_world(world *w, const char *const *settings)
-{
-    *w = (world){.config = configure(settings)};
-    const rk_step_how how = {.given_batch = true, .keeps_gradients = true};
-    rk_graph graph = {0};
-    assert_ok(rk_config_set(w->config, "train.batch=6", "test"));
-    assert_ok(rk_config_set(w->config, "loss.l2=0", "test"));
-    assert_ok(rk_config_set(w->config, "train.optimizer=sgd", "test"));
-    assert_ok(rk_dataset_prepare(w->config, false, NULL, &w->dataset));
-    const rk_lists *train = &w->dataset->parts[RK_TRAIN];
-    assert_ok(rk__graph_build_lists(&graph, train->offsets, train->items, USERS, ITEMS));
-    assert_ok(rk__engine_open(&w->engine, rk__config_options(w->config), &graph,
-                              (rk_engine_how){.device = &rk__device_cpu, .dataset = w->dataset}));
-    assert_ok(rk__step_create(&w->step, &w->engine, how, NULL));
-    assert_ok(rk__scorer_create(&w->scorer, &w->engine, (rk_scorer_data){.parts = {NULL}}));
-    assert_ok(rk__engine_bind(&w->engine));
-    assert_ok(rk__step_load(&w->step));
-    static const int32_t nodes[3 * BATCH] = {0,  3,  3, 8,  5,  1,  9, 12, 10,
-                                             14, 11, 9, 15, 13, 15, 9, 12, 10};
-    assert_ok(rk__device_cpu.write(w->engine.context, w->step.stored_nodes, 0, 3 * BATCH, nodes));
-    rk__parameter_init(&w->engine.model.parameters[0], 0, SEED, w->values);
-}
-
-static double loss_at(world *w)
-{
-    rk_step_state state = {.batch = BATCH, .draws_per_epoch = BATCH, .seed = 7};
-    const rk_parameter *p = &w->engine.model.parameters[0];
-    assert_ok(rk__device_cpu.write(w->engine.context, p->stored, 0, p->rows, w->values));
-    assert_ok(rk__step_set_state(&w->step, &state));
-    assert_ok(rk__step_run(&w->step, 1));
-    assert_ok(rk__step_get_state(&w->step, &state));
-    return state.last_loss;
-}
-
-static void check_quotients(const char *const *settings)
-{
-    const float step = 0x1p-8f;
-    float gradient[N * DIM];
-    double largest = 0, of_tags = 0;
-    world w;
-    open_world(&w, settings);
-    assert_int_equal(w.engine.model.parameters[0].rows, N);
-    loss_at(&w);
-    memcpy(gradient, rk__device_cpu.peek(w.engine.context, w.step.tensors[0].gradient),
-           sizeof gradient);
-    for (int j = 0; j < N * DIM; j++) {
-        const float here = w.values[j];
-        w.values[j] = here + step;
-        double above = loss_at(&w), width = (double)w.values[j];
-        w.values[j] = here - step;
-        double wanted = (above - loss_at(&w)) / (width - (double)w.values[j]);
-        w.values[j] = here;
-        if (fabs((double)gradient[j] - wanted) > 5e-5 + 1e-3 * fabs(wanted)) {
-            fail_msg("%s: gradient of element %d is %g, the quotient %g", settings[0], j,
-                     (double)gradient[j], wanted);
-        }
-        largest = fmax(largest, fabs(wanted));
-        of_tags = j >= (USERS + ITEMS) * DIM ? fmax(of_tags, fabs(wanted)) : of_tags;
-    }
-    assert_true(largest > 0.01 && of_tags > 0.001);
-    rk__tear_down(&w.engine, &w.step, &w.scorer);
-    rk_dataset_free(w.dataset);
-    rk_config_free(w.config);
-}
-
 static void gradients_are_difference_quotients(void **state)
 {
     (void)state;
-    check_quotients((const char *const[]){"model.relations=view,tagged,friends", NULL});
-    check_quotients((const char *const[]){"model.relations=tagged", "model.kind=lightgcn++", NULL});
-    check_quotients(
+    joined_check_quotients((const char *const[]){"model.relations=view,tagged,friends", NULL});
+    joined_check_quotients(
+        (const char *const[]){"model.relations=tagged", "model.kind=lightgcn++", NULL});
+    joined_check_quotients(
         (const char *const[]){"model.relations=tagged,friends", "loss.contrast=sgl", NULL});
-    check_quotients((const char *const[]){"model.relations=tagged,friends",
-                                          "model.relation_weights=[0.5, 3]", NULL});
+    joined_check_quotients((const char *const[]){"model.relations=tagged,friends",
+                                                 "model.relation_weights=[0.5, 3]", NULL});
+}
+
+/* ---- runs ---- */
+
+static rk_status train(const rk_config *config, const char *name, const rk_hooks *hooks,
+                       bool resume)
+{
+    rk_train_options how = rk_train_defaults();
+    how.run_dir = sides_path(name);
+    how.resume = resume;
+    return rk_train(config, &how, hooks);
+}
+
+/* free() it. */
+static char *read_bytes(const char *path, int64_t *out_size)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *out_size = ftell(file);
+    rewind(file);
+    char *bytes = malloc((size_t)*out_size + 1);
+    assert_non_null(bytes);
+    assert_int_equal(fread(bytes, 1, (size_t)*out_size, file), *out_size);
+    fclose(file);
+    return bytes;
+}
+
+static void assert_same_checkpoint(const char *a, const char *b)
+{
+    int64_t sizes[2] = {0};
+    char *bytes[2], path[2][1000];
+    snprintf(path[0], sizeof path[0], "%s/last.h5", sides_path(a));
+    snprintf(path[1], sizeof path[1], "%s/last.h5", sides_path(b));
+    for (int i = 0; i < 2; i++) {
+        bytes[i] = read_bytes(path[i], &sizes[i]);
+    }
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(bytes[0], bytes[1], (size_t)sizes[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+/* Interrupted in the middle of an epoch a run goes on as if it had not been. */
+static void runs_resume(void **state)
+{
+    (void)state;
+    static const char *const kinds[][4] = {
+        {"model.relations=view,tagged,friends"},
+        {"model.relations=tagged", "model.relation_weights=[2]", "model.kind=lightgcn++"},
+        {"model.relations=view", "model.kind=mbgcn", "model.dropout=0.2", "model.edge_dropout=0.2"},
+        {"model.relations=view", "model.kind=mbgcn_cascade"},
+    };
+    for (int i = 0; i < 4; i++) {
+        const char *const settings[] = {"train.epochs=6", kinds[i][0], kinds[i][1],
+                                        kinds[i][2],      kinds[i][3], NULL};
+        char whole[16], parts[16];
+        stop_after stop;
+        snprintf(whole, sizeof whole, "whole%d", i);
+        snprintf(parts, sizeof parts, "parts%d", i);
+        rk_config *config = joined_config(settings);
+        assert_ok(train(config, whole, NULL, false));
+        stop_after_init(&stop, 4);
+        assert_int_equal(train(config, parts, &stop.hooks, false), RK_ERR_INTERRUPTED);
+        assert_ok(train(config, parts, NULL, true));
+        assert_same_checkpoint(whole, parts);
+        rk_config_free(config);
+    }
+}
+
+static int64_t count_lines(const char *directory, const char *name)
+{
+    char path[1000];
+    int64_t size = 0, n = 0;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    char *text = read_bytes(path, &size);
+    for (int64_t i = 0; i < size; i++) {
+        n += text[i] == '\n';
+    }
+    free(text);
+    return n;
+}
+
+/* A saved model answers the same, exports users and items only, and a run that begins from it has
+ * its tags, too. */
+static void models_with_further_nodes_are_saved(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"model.relations=tagged", NULL};
+    rk_config *config = joined_config(settings);
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL, *again = NULL;
+    int64_t rows = 0;
+    char *files = NULL, file[400], folder[400];
+    snprintf(file, sizeof file, "%s", sides_path("saved.model"));
+    snprintf(folder, sizeof folder, "%s", sides_path("exported"));
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    assert_ok(rk_model_save(model, file, false));
+    assert_ok(rk_model_open(file, "cpu", NULL, NULL, &again));
+    float *before = fitted_user_scores(model, 2), *after = fitted_user_scores(again, 2);
+    assert_memory_equal(before, after, ITEMS * sizeof *before);
+    free(before);
+    free(after);
+    assert_ok(rk_model_export(model, RK_EXPORT_TSV, folder, false, &files));
+    rk_string_free(files);
+    assert_int_equal(count_lines(folder, "user_embeddings.tsv"), USERS);
+    assert_int_equal(count_lines(folder, "item_embeddings.tsv"), ITEMS);
+    rk_model_free(again);
+    how.from = file;
+    assert_ok(rk_config_set(config, "train.learning_rate=1e-12", "test"));
+    assert_ok(rk_config_set(config, "run.seed=99", "test"));
+    assert_ok(rk_model_fit(config, &how, NULL, &again));
+    before = fitted_tensor(model, "embedding", &rows, NULL);
+    after = fitted_tensor(again, "embedding", NULL, NULL);
+    assert_int_equal(rows, N);
+    for (int j = 0; j < N * DIM; j++) {
+        assert_close((double)after[j], (double)before[j], 1e-6, 1);
+    }
+    free(before);
+    free(after);
+    rk_model_free(again);
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
+/* An item that nobody has, with a tag: it is ranked where tags are read. */
+static void items_with_relations_alone_are_ranked(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *const settings[] = {i ? "model.relations=tagged" : "model.layers=2", NULL};
+        rk_config *config = joined_config(settings);
+        rk_train_options how = rk_train_defaults();
+        rk_dataset *dataset = NULL;
+        rk_model *model = NULL;
+        sides_put("tags.csv", "item_id,tag_id\n0,0\n1,0\n6,0\n");
+        sides_put("train.csv", "user_id,item_id\n0,0\n0,1\n1,0\n1,2\n2,3\n2,1\n");
+        sides_put("test.csv", "user_id,item_id\n0,6\n");
+        assert_ok(rk_config_set(
+            config, "data.sources=[{file: train.csv, part: train}, {file: test.csv, part: test}]",
+            "test"));
+        assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+        how.dataset = dataset;
+        assert_ok(rk_model_fit(config, &how, NULL, &model));
+        float *scores = fitted_user_scores(model, 0);
+        assert_int_equal(rk_model_get_facts(model).items, 5); /* 0 to 3, and 6 */
+        assert_int_equal(isfinite(scores[4]) != 0, i);
+        free(scores);
+        rk_model_free(model);
+        rk_dataset_free(dataset);
+        rk_config_free(config);
+    }
 }
 
 static void bad_options_are_refused(void **state)
@@ -424,7 +376,7 @@ static void bad_options_are_refused(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *const none[] = {NULL};
-        rk_config *config = configure(none);
+        rk_config *config = joined_config(none);
         rk_status status = RK_OK;
         for (int k = 0; k < 3 && cases[i].settings[k] && status == RK_OK; k++) {
             status = rk_config_set(config, cases[i].settings[k], "test");
@@ -440,6 +392,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(models_equal_dense_matrices, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(models_with_further_nodes_are_saved, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(items_with_relations_alone_are_ranked, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
     };

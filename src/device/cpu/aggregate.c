@@ -20,7 +20,11 @@ enum {
 
 /* ---- the work ---- */
 
+/* What the sums of runs are for: the result, or the gradients by what types have. */
+typedef enum purpose { SUMS, OF_COEFFICIENTS, OF_Z } purpose;
+
 typedef struct work {
+    purpose purpose;
     const int64_t *offsets; /* of the nodes that sum */
     const int32_t *columns;
     const int32_t *edges; /* their numbers, NULL = in order */
@@ -31,7 +35,7 @@ typedef struct work {
     const int32_t *type_of;        /* for those and for columns_by_type */
     const int32_t *rows, *map;
     const float *x;
-    float *y;
+    float *y;        /* the result, or its gradient */
     int64_t d;       /* columns of one sum */
     int64_t d_x;     /* columns of x that are fetched for an edge */
     int64_t heads;   /* sums of y, or of x with sums_heads */
@@ -50,11 +54,12 @@ static int64_t columns_of(const rk_call *call, int i)
     return call->node->in[i] == RK_NONE ? 0 : rk__in(call, i)->cols;
 }
 
-static work work_of(const rk_call *call)
+static work work_of(const rk_call *call, purpose of)
 {
     const rk_aggregate_attr *a = &call->node->attr.aggregate;
     const bool back = a->transposed;
     work w = {
+        .purpose = of,
         .offsets = call->in[back ? RK_AGGREGATE_BACK_OFFSETS : RK_AGGREGATE_OFFSETS],
         .columns = call->in[back ? RK_AGGREGATE_BACK_COLUMNS : RK_AGGREGATE_COLUMNS],
         .edges = back ? call->in[RK_AGGREGATE_BACK_EDGES] : NULL,
@@ -64,9 +69,9 @@ static work work_of(const rk_call *call)
         .row_scale = call->in[RK_AGGREGATE_ROW_SCALE],
         .column_scale = call->in[RK_AGGREGATE_COLUMN_SCALE],
         .rows = call->in[RK_AGGREGATE_ROWS],
-        .map = call->in[RK_AGGREGATE_MAP],
+        .map = of == SUMS ? call->in[RK_AGGREGATE_MAP] : NULL,
         .x = call->in[RK_AGGREGATE_X],
-        .y = call->out[0],
+        .y = of == SUMS ? call->out[0] : call->in[RK_AGGREGATE_GRADIENT],
         .n_types = a->n_types,
         .compose = a->compose,
         .size = a->size,
@@ -86,7 +91,7 @@ static work work_of(const rk_call *call)
         w.d_x = w.d;
         w.n_types = 0;
         w.heads = 1;
-    } else if (w.coefficients && given == 1) {
+    } else if (w.coefficients && given == 1 && of == SUMS) {
         w.only_coefficient = w.coefficients;
         w.type_of = types;
         w.coefficients = NULL;
@@ -109,6 +114,7 @@ typedef struct room {
     float *run_weight; /* sum of its weights, for SUB */
     float *sums;       /* [RUNS_TOGETHER, d_x] */
     float *composed;   /* [d] */
+    double *slab;      /* gradients of types: [T, H] or [T, z_cols] */
     int64_t n;         /* edges that are there */
     int32_t n_runs;
 } room;
@@ -138,7 +144,7 @@ static room take_room(const rk_call *call, const work *w)
 
 int64_t rk__cpu_scratch_aggregate(const rk_call *call)
 {
-    const work w = work_of(call);
+    const work w = work_of(call, SUMS);
     return call->threads * room_bytes(w.d_x, w.d);
 }
 
@@ -247,13 +253,78 @@ static void add_run(const rk_call *call, const work *w, const float *x, int32_t 
     }
 }
 
+/* slab += the run's part of the gradient by the coefficients of t; g: of the row of y. */
+static void add_to_coefficients(const rk_call *call, const work *w, const float *x, int32_t t,
+                                float f, const float *g, const room *r)
+{
+    const rk_composition phi = {w->compose, w->size, w->d, w->z ? w->z + t * w->z_cols : NULL, f};
+    const float *from = x;
+    if (w->z) {
+        rk__zero_row(r->composed, w->d);
+        call->isa->compose(&phi, x, r->composed);
+        from = r->composed;
+    }
+    for (int64_t h = 0; h < w->heads; h++) {
+        r->slab[t * w->heads + h] += (double)call->isa->dot(g + h * w->d, from, w->d);
+    }
+}
+
+/* The same by the row z of t. */
+static void add_to_z(const rk_call *call, const work *w, const float *x, int32_t t, float f,
+                     const float *g, const room *r)
+{
+    const int64_t d = w->d, s = w->size;
+    double *out = r->slab + t * w->z_cols;
+    if (w->coefficients) {
+        rk__zero_row(r->composed, d);
+        for (int64_t h = 0; h < w->heads; h++) {
+            call->isa->axpy(w->coefficients[t * w->heads + h], g + h * d, d, r->composed);
+        }
+        g = r->composed;
+    }
+    switch (w->compose) {
+    case RK_COMPOSE_SUB:
+        for (int64_t j = 0; j < d; j++) {
+            out[j] -= (double)(f * g[j]);
+        }
+        break;
+    case RK_COMPOSE_MULT:
+        for (int64_t j = 0; j < d; j++) {
+            out[j] += (double)(x[j] * g[j]);
+        }
+        break;
+    case RK_COMPOSE_CORR:
+        for (int64_t j = 0; j < d; j += 2) {
+            out[j] += (double)(x[j] * g[j] - x[j + 1] * g[j + 1]);
+            out[j + 1] += (double)(x[j] * g[j + 1] + x[j + 1] * g[j]);
+        }
+        break;
+    case RK_COMPOSE_BLOCKS:
+        for (int64_t i = 0; i < d * s; i++) {
+            const int64_t row = i / s;
+            out[i] += (double)(x[row] * g[row - row % s + i % s]);
+        }
+        break;
+    default: /* BLOCKS_BACK */
+        for (int64_t i = 0; i < d * s; i++) {
+            const int64_t row = i / s;
+            out[i] += (double)(g[row] * x[row - row % s + i % s]);
+        }
+    }
+}
+
 /* Sums the runs that wait, and adds them where they belong unless that is where they were summed.
  */
 static void finish_runs(const rk_call *call, const work *w, room *r)
 {
     call->isa->sum_runs(w->x, w->d_x, r->index, r->weight, r->n, r->runs, r->n_runs);
     for (int32_t i = 0; i < r->n_runs; i++) {
-        if (r->run_y[i]) {
+        if (w->purpose == OF_COEFFICIENTS) {
+            add_to_coefficients(call, w, r->runs[i].y, r->run_type[i], r->run_weight[i],
+                                r->run_y[i], r);
+        } else if (w->purpose == OF_Z) {
+            add_to_z(call, w, r->runs[i].y, r->run_type[i], r->run_weight[i], r->run_y[i], r);
+        } else if (r->run_y[i]) {
             add_run(call, w, r->runs[i].y, r->run_type[i], r->run_weight[i], r->composed,
                     r->run_y[i]);
         }
@@ -303,19 +374,22 @@ static void sum_row(const rk_call *call, const work *w, room *r, int64_t row, fl
 {
     const int64_t first = w->offsets[row], degree = w->offsets[row + 1] - first;
     const float factor = w->row_scale ? w->row_scale[row] : 1;
+    const bool is_sum = w->purpose == SUMS;
     if (degree <= EDGES_TOGETHER) {
         if (degree > EDGES_TOGETHER - r->n) {
             flush(call, w, r);
         }
         const int64_t begin = r->n;
         bring(w, first, degree, r);
-        if (r->n == begin || !w->is_plain) {
+        if (is_sum && (r->n == begin || !w->is_plain)) {
             rk__zero_row(y, d_y);
         }
         cut_runs(call, w, r, begin, r->n, factor, y, !w->is_plain);
         return;
     }
-    rk__zero_row(y, d_y);
+    if (is_sum) {
+        rk__zero_row(y, d_y);
+    }
     for (int64_t at = 0; at < degree; at += EDGES_TOGETHER) {
         flush(call, w, r);
         bring(w, first + at, degree - at < EDGES_TOGETHER ? degree - at : EDGES_TOGETHER, r);
@@ -325,7 +399,7 @@ static void sum_row(const rk_call *call, const work *w, room *r, int64_t row, fl
 
 void rk__cpu_aggregate(const rk_call *call)
 {
-    const work w = work_of(call);
+    const work w = work_of(call, SUMS);
     const int64_t d_y = rk__out(call, 0)->cols, capacity = rk__out(call, 0)->rows;
     const rk_csr a = {.offsets = w.offsets, .n = w.n_out};
     const rk_row_range all = {0, w.n_out};
@@ -345,6 +419,154 @@ void rk__cpu_aggregate(const rk_call *call)
         flush(call, &w, &r);
     }
     memset(w.y + w.n_rows * d_y, 0, (size_t)((capacity - w.n_rows) * d_y) * sizeof *w.y);
+}
+
+/* ---- gradients by what types have ---- */
+
+/* Rows are cut into parts by the problem alone; each part has sums of its own, which are added up
+ * in their order. */
+enum { MOST_PARTS = 16 };
+
+static int64_t parts_of(const rk_call *call, const work *w)
+{
+    const rk_tensor *rows = w->rows ? rk__in(call, RK_AGGREGATE_ROWS) : NULL;
+    const int64_t edges = rk__in(call, RK_AGGREGATE_COLUMNS)->rows;
+    const int64_t n = rows ? rk__blocks(rows->rows, ROWS_OF_SET)
+                           : 1 + (edges + ROW_COST * w->n_out) / EDGES_PER_CHUNK;
+    return n < MOST_PARTS ? n : MOST_PARTS;
+}
+
+static int64_t slab_bytes(const rk_call *call)
+{
+    return rk__cache_lines(8 * rk__cpu_elements(rk__out(call, 0)));
+}
+
+static int64_t scratch_of(const rk_call *call)
+{
+    const int64_t d = rk__in(call, RK_AGGREGATE_X)->cols;
+    return call->threads * room_bytes(d, d) + MOST_PARTS * slab_bytes(call);
+}
+
+int64_t rk__cpu_scratch_aggregate_coefficients_grad(const rk_call *call)
+{
+    return scratch_of(call);
+}
+
+int64_t rk__cpu_scratch_aggregate_z_grad(const rk_call *call)
+{
+    return scratch_of(call);
+}
+
+static void sum_by_type(const rk_call *call, purpose of)
+{
+    const work w = work_of(call, of);
+    const int64_t d_y = rk__in(call, RK_AGGREGATE_GRADIENT)->cols, n_parts = parts_of(call, &w);
+    const int64_t n = rk__cpu_elements(rk__out(call, 0)), stride = slab_bytes(call);
+    const rk_csr a = {.offsets = w.offsets, .n = w.n_out};
+    const rk_row_range all = {0, w.n_out};
+    char *slabs = (char *)call->scratch + call->threads * room_bytes(w.d_x, w.d);
+    RK_CPU_FOR(call, part, n_parts)
+    {
+        room r = take_room(call, &w);
+        r.slab = (double *)(void *)(slabs + part * stride);
+        memset(r.slab, 0, (size_t)n * sizeof *r.slab);
+        int64_t first = w.n_rows * part / n_parts, end = w.n_rows * (part + 1) / n_parts;
+        if (!w.rows) {
+            first = rk__chunk_start(&a, all, part, n_parts);
+            end = rk__chunk_start(&a, all, part + 1, n_parts);
+        }
+        for (int64_t i = first; i < end; i++) {
+            sum_row(call, &w, &r, w.rows ? w.rows[i] : i, w.y + i * d_y, d_y);
+        }
+        flush(call, &w, &r);
+    }
+    float *out = call->out[0];
+    for (int64_t k = 0; k < n; k++) {
+        double sum = 0;
+        for (int64_t part = 0; part < n_parts; part++) {
+            sum += ((const double *)(const void *)(slabs + part * stride))[k];
+        }
+        out[k] = (float)sum;
+    }
+}
+
+void rk__cpu_aggregate_coefficients_grad(const rk_call *call)
+{
+    sum_by_type(call, OF_COEFFICIENTS);
+}
+
+void rk__cpu_aggregate_z_grad(const rk_call *call)
+{
+    sum_by_type(call, OF_Z);
+}
+
+/* ---- gradient by the weights ---- */
+
+int64_t rk__cpu_scratch_aggregate_weights_grad(const rk_call *call)
+{
+    return call->threads * 2 * rk__cache_lines(4 * rk__in(call, RK_AGGREGATE_X)->cols);
+}
+
+static int32_t adjoint_of(int32_t compose)
+{
+    return compose == RK_COMPOSE_BLOCKS        ? RK_COMPOSE_BLOCKS_BACK
+           : compose == RK_COMPOSE_BLOCKS_BACK ? RK_COMPOSE_BLOCKS
+           : compose == RK_COMPOSE_SUB         ? RK_COMPOSE_COPY
+                                               : compose;
+}
+
+/* Of the edges of type t of a row: what x is multiplied with, d floats, by g of the row; and what
+ * is added. sum: room for d. */
+static float direction_of(const rk_call *call, const work *w, int32_t t, const float *g, float *sum,
+                          float *out)
+{
+    const float *z = w->z ? w->z + t * w->z_cols : NULL;
+    const rk_composition phi = {adjoint_of(w->compose), w->size, w->d, z, 0};
+    rk__zero_row(sum, w->d);
+    for (int64_t h = 0; h < w->heads; h++) {
+        const float c = w->n_types > 0    ? (float)(h == t)
+                        : w->coefficients ? w->coefficients[t * w->heads + h]
+                                          : 1;
+        if (c != 0) {
+            call->isa->axpy(c, g + h * w->d, w->d, sum);
+        }
+    }
+    rk__zero_row(out, w->d);
+    call->isa->compose(&phi, sum, out);
+    return w->compose == RK_COMPOSE_SUB ? -call->isa->dot(sum, z, w->d) : 0;
+}
+
+/* The edges of the i-th row; memory: twice a row of x. */
+static void weights_of_row(const rk_call *call, const work *w, int64_t i, char *memory, float *out)
+{
+    const int32_t *types = call->in[RK_AGGREGATE_TYPES];
+    const int64_t d = w->d, row = w->rows ? w->rows[i] : i;
+    float *sum = rk__cpu_take(&memory, 4 * d), *direction = rk__cpu_take(&memory, 4 * d);
+    const float factor = w->row_scale ? w->row_scale[row] : 1;
+    int32_t now = -1;
+    float added = 0;
+    for (int64_t k = w->offsets[row]; k < w->offsets[row + 1]; k++) {
+        const int64_t e = w->edges ? w->edges[k] : k, column = w->columns[k];
+        const int32_t t = types ? types[e] : 0;
+        if (t != now) {
+            added = direction_of(call, w, t, w->y + i * d * w->heads, sum, direction);
+            now = t;
+        }
+        const float scale = w->column_scale ? factor * w->column_scale[column] : factor;
+        out[e] = scale * (call->isa->dot(direction, w->x + column * d, d) + added);
+    }
+}
+
+void rk__cpu_aggregate_weights_grad(const rk_call *call)
+{
+    const work w = work_of(call, OF_COEFFICIENTS);
+    const int64_t bytes = 2 * rk__cache_lines(4 * w.d);
+    float *out = call->out[0];
+    memset(out, 0, (size_t)rk__out(call, 0)->rows * sizeof *out);
+    RK_CPU_FOR_ROWS(call, i, w.n_rows)
+    {
+        weights_of_row(call, &w, i, (char *)call->scratch + rk__cpu_thread() * bytes, out);
+    }
 }
 
 /* ---- which edges ---- */
@@ -368,7 +590,7 @@ void rk__cpu_edge_mask(const rk_call *call)
                 const bool is_loop = columns[e] == r;
                 const bool is_masked =
                     rk__edge_is_dropped(draw.key, draw.threshold, (int32_t)r, columns[e]) != 0;
-                out[e] = is_loop ? 1 : is_masked ? 0 : m->kept;
+                out[e] = is_loop ? 1 : is_masked ? m->masked : m->kept;
             }
         }
     }
@@ -379,7 +601,7 @@ void rk__cpu_block_degrees(const rk_call *call)
     const int64_t *offsets = call->in[0];
     const int32_t *edges = call->in[1];
     const float *weights = call->in[2];
-    const double power = call->node->attr.degrees.power;
+    const double power = call->node->attr.degrees.power, plus = call->node->attr.degrees.plus;
     const rk_csr a = {.offsets = offsets, .n = rk__in(call, 0)->rows - 1};
     const rk_row_range all = {0, a.n};
     float *out = call->out[0];
@@ -392,6 +614,7 @@ void rk__cpu_block_degrees(const rk_call *call)
             for (int64_t k = offsets[r]; k < offsets[r + 1] && weights; k++) {
                 sum += (double)weights[edges ? edges[k] : k];
             }
+            sum += plus;
             out[r] = sum == 0 ? 0 : (float)pow(sum, power);
         }
     }

@@ -16,10 +16,11 @@ enum {
     OF_COLUMNS,
     X,
     STATE,
+    WEIGHTS,
+    MAP,
     ROWS,
     COUNT,
-    MAP,
-    Y,
+    Y = ROWS,
     LSE,
     G,
 };
@@ -37,6 +38,7 @@ static void open_attention(attention *t, const rk_call *call)
     t->of = (rk_edge_attention){.a = call->in[OF_ROWS],
                                 .b = call->in[OF_COLUMNS],
                                 .x = call->in[X],
+                                .counts = call->in[WEIGHTS],
                                 .heads = a->heads,
                                 .d = rk__in(call, X)->cols / a->heads,
                                 .slope = a->slope};
@@ -140,26 +142,30 @@ int64_t rk__cpu_scratch_edge_attend_grad(const rk_call *call)
 static void by_rows(const rk_call *call, const attention *t, const rk_attention_gradient *of,
                     float *sums, char *scratch)
 {
-    const pieces p = pieces_of(call);
+    const rk_csr block = {.offsets = call->in[OFFSETS], .n = rk__in(call, OFFSETS)->rows - 1};
+    const rk_row_range all = {0, block.n};
+    const int64_t n_chunks = rk__chunk_count(&block, all);
     const int32_t *columns = call->in[COLUMNS];
     const int64_t heads = t->of.heads, d = t->of.d;
     const float *y = call->in[Y];
     float *da = call->out[0];
-    RK_CPU_FOR(call, piece, p.count)
+    if (of->map) { /* rows that are not in use have no row of the block */
+        rk__zero_row(da, rk__cpu_elements(rk__out(call, 0)));
+    }
+    RK_CPU_FOR(call, chunk, n_chunks)
     {
-        const rk_row_range range = rows_of_piece(&p, piece);
         float *own = own_scratch(call, scratch);
-        for (int64_t r = range.first; r < range.end; r++) {
-            for (int64_t h = r * heads; h < (r + 1) * heads; h++) {
+        const int64_t end = rk__chunk_start(&block, all, chunk + 1, n_chunks);
+        for (int64_t v = rk__chunk_start(&block, all, chunk, n_chunks); v < end; v++) {
+            const int64_t r = of->map ? of->map[v] : v, first = block.offsets[v];
+            for (int64_t h = r * heads; h < (r + 1) * heads && r >= 0; h++) {
                 sums[h] = call->isa->dot(of->g + h * d, y + h * d, d);
             }
-            if (r >= p.used) {
-                rk__zero_row(da + r * heads, heads);
-                continue;
+            if (r >= 0) {
+                call->isa->attend_row_grad(&t->of, of, v, r, columns + first,
+                                           block.offsets[v + 1] - first, first, own,
+                                           da + r * heads);
             }
-            const int64_t v = p.at ? p.at[r] : r, first = p.rows.offsets[v];
-            call->isa->attend_row_grad(&t->of, of, v, r, columns + first,
-                                       p.rows.offsets[v + 1] - first, first, own, da + r * heads);
         }
     }
 }

@@ -42,9 +42,16 @@ void rk__cpu_activate_grad(const rk_call *call)
     float *out = call->out[0];
     RK_CPU_FOR(call, block, rk__blocks(n, ELEMENTS_PER_BLOCK))
     {
+        const int64_t first = block * ELEMENTS_PER_BLOCK;
         const int64_t end = rk__block_end(block, ELEMENTS_PER_BLOCK, n);
-        for (int64_t i = block * ELEMENTS_PER_BLOCK; i < end; i++) {
-            out[i] = g[i] * rk__activation_slope(a.kind, a.slope, y[i]);
+        if (a.kind == RK_ACTIVATION_RELU) { /* vector instructions */
+            for (int64_t i = first; i < end; i++) {
+                out[i] = g[i] * (y[i] > 0 ? 1.0F : 0.0F);
+            }
+        } else {
+            for (int64_t i = first; i < end; i++) {
+                out[i] = g[i] * rk__activation_slope(a.kind, a.slope, y[i]);
+            }
         }
     }
 }

@@ -94,10 +94,11 @@ typedef struct rk_als_list {
 enum { RK_ALS_WIDTH = 16 };
 
 /* Attention over edges with heads side by side. Of an edge (v, u) and a head h the weight is
- * e^(leaky(a[v,h] + b[u,h]) - lse[v,h]), which drops by `draw`. */
+ * counts e^(leaky(a[v,h] + b[u,h]) - lse[v,h]), which drops by `draw`. */
 typedef struct rk_edge_attention {
-    const float *a, *b; /* [R, heads], [C, heads] */
-    const float *x;     /* [C, heads * d] */
+    const float *a, *b;  /* [R, heads], [C, heads] */
+    const float *x;      /* [C, heads * d] */
+    const float *counts; /* of each edge, as how many it counts; NULL = 1 */
     int64_t heads, d;
     float slope;
     const rk_dropout_draw *draw; /* NULL = nothing drops */

@@ -56,6 +56,12 @@ static void exponentiate(float *z, int64_t n)
     }
 }
 
+/* As how many edge e counts. */
+INLINE float count_of(const rk_edge_attention *t, int64_t e)
+{
+    return t->counts ? t->counts[e] : 1;
+}
+
 /* z [n, heads] = e^(leaky(fixed + the rows of gathered) - shift), shift one row for all edges, or
  * the rows `shifts` of a table. */
 static void weights_of(const rk_edge_attention *t, const float *fixed, const float *gathered,
@@ -82,6 +88,13 @@ INLINE float kept(const rk_edge_attention *t, int64_t e, int64_t h)
     return t->draw ? rk__dropout_factor(t->draw->key, t->draw->threshold, t->draw->factor,
                                         e * t->heads + h)
                    : 1;
+}
+
+/* Of its exponential, which may be infinite where the edge is not there. */
+INLINE float counted(const rk_edge_attention *t, int64_t e, float exponential)
+{
+    const float count = count_of(t, e);
+    return count == 1 ? exponential : count > 0 ? count * exponential : 0;
 }
 
 /* ---- sums of rows ---- */
@@ -174,14 +187,17 @@ static void attend_row(const rk_edge_attention *t, int64_t v, const int32_t *col
     for (int64_t j = 0; j < width; j++) {
         y[j] = 0;
     }
-    if (n == 0) {
-        return;
-    }
+    int64_t n_counted = 0;
     for (int64_t e = 0; e < n; e++) {
         const float *b = row_of(t->b, columns[e], heads);
-        for (int64_t h = 0; h < heads; h++) {
+        const bool is_there = count_of(t, first + e) > 0;
+        for (int64_t h = 0; h < heads && is_there; h++) {
             largest[h] = largest[h] > b[h] ? largest[h] : b[h];
         }
+        n_counted += is_there;
+    }
+    if (n_counted == 0) {
+        return;
     }
     for (int64_t h = 0; h < heads; h++) { /* the function rises, so it is that of the largest */
         largest[h] = leaky(a[h] + largest[h], t->slope);
@@ -194,8 +210,9 @@ static void attend_row(const rk_edge_attention *t, int64_t v, const int32_t *col
         weights_of(t, a, t->b, columns + e, m, largest, NULL, z);
         for (int64_t i = 0; i < m; i++) {
             for (int64_t h = 0; h < heads; h++) {
-                sum[h] += z[i * heads + h];
-                z[i * heads + h] *= kept(t, first + e + i, h);
+                const float weight = counted(t, first + e + i, z[i * heads + h]);
+                sum[h] += weight;
+                z[i * heads + h] = weight * kept(t, first + e + i, h);
             }
         }
         add_rows(z, t->x, columns + e, m, heads, t->d, y);
@@ -231,7 +248,8 @@ static void attend_row_grad(const rk_edge_attention *t, const rk_attention_gradi
             const float *b = row_of(t->b, columns[e + i], heads);
             for (int64_t h = 0; h < heads; h++) {
                 const int64_t at = i * heads + h;
-                const float weight = z[at] * (a[h] + b[h] > 0 ? 1 : t->slope);
+                const float weight =
+                    counted(t, first + e + i, z[at]) * (a[h] + b[h] > 0 ? 1 : t->slope);
                 da[h] += weight * (kept(t, first + e + i, h) * product[at] - sums[h]);
             }
         }
@@ -271,9 +289,10 @@ static void attend_column_grad(const rk_edge_attention *t, const rk_attention_gr
             for (int64_t h = 0; h < heads; h++) {
                 const int64_t at = i * heads + h;
                 const float factor = kept(t, number[i], h);
-                const float weight = z[at] * (a[h] + b[h] > 0 ? 1 : t->slope);
-                db[h] += weight * (factor * product[at] - sums[h]);
-                z[at] *= factor;
+                const float weight = counted(t, number[i], z[at]);
+                const float slope = a[h] + b[h] > 0 ? 1 : t->slope;
+                db[h] += weight * slope * (factor * product[at] - sums[h]);
+                z[at] = weight * factor;
             }
         }
         add_rows(z, of->g, among, m, heads, t->d, dx);

@@ -5,8 +5,6 @@
  * types and coefficients, with the scales of rows and columns changed, and with the adjoint of phi.
  * Several sums of one row become one sum of several columns.
  */
-#include <stddef.h>
-
 #include "ops/family.h"
 
 enum {
@@ -25,6 +23,7 @@ enum {
     ROWS = RK_AGGREGATE_ROWS,
     COUNT = RK_AGGREGATE_COUNT,
     MAP = RK_AGGREGATE_MAP,
+    GRADIENT = RK_AGGREGATE_GRADIENT,
 };
 
 rk_aggregate_inputs rk__block_inputs(rk_block_values block)
@@ -149,21 +148,73 @@ static rk_value gradient_by_x(rk_program *p, const rk_node *node, rk_value g)
     return rk__append_value(p, back);
 }
 
+/* What gradients by factors need: the inputs of the node, and g [.., H d] in place of the map. */
+static rk_status need_gradient(const rk_program *p, const rk_node *node)
+{
+    int64_t n_out = 0, n_in = 0;
+    RK_TRY(need_block(p, node, &n_out, &n_in));
+    const int64_t d = AT(X)->cols;
+    RK_TRY(need_phi(p, node, d));
+    NEED(is(AT(X), RK_F32, n_in, -1) && !node->attr.aggregate.sums_heads);
+    NEED(is(AT(GRADIENT), RK_F32, HAS(ROWS) ? AT(ROWS)->rows : n_out, d * heads_of(p, node)));
+    return RK_OK;
+}
+
+/* -> f32[T,H] */
+rk_status rk__shape_aggregate_coefficients_grad(const rk_program *p, const rk_node *node,
+                                                rk_shape *out)
+{
+    RK_TRY(need_gradient(p, node));
+    NEED(HAS(COEFFICIENTS));
+    out[0] = shape(RK_F32, AT(COEFFICIENTS)->rows, AT(COEFFICIENTS)->cols);
+    return RK_OK;
+}
+
+/* -> f32 as z */
+rk_status rk__shape_aggregate_z_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(need_gradient(p, node));
+    NEED(HAS(Z));
+    out[0] = shape(RK_F32, AT(Z)->rows, AT(Z)->cols);
+    return RK_OK;
+}
+
+/* -> f32[E,1] */
+rk_status rk__shape_aggregate_weights_grad(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    RK_TRY(need_gradient(p, node));
+    out[0] = shape(RK_F32, AT(COLUMNS)->rows, 1);
+    return RK_OK;
+}
+
+static void contribute_by(rk_backward *b, const rk_node *node, rk_op op, int input, rk_value g,
+                          float alpha)
+{
+    if (rk__wants_gradient(b, node->in[input])) {
+        rk_node grad = *node;
+        grad.op = op;
+        grad.in[GRADIENT] = g;
+        grad.out[0] = RK_NONE;
+        rk__contribute(b, node->in[input], rk__append_value(rk__backward_program(b), grad), alpha);
+    }
+}
+
 void rk__grad_aggregate(rk_backward *b, const rk_node *node, rk_value g, float alpha)
 {
     rk_program *p = rk__backward_program(b);
     RK_ASSERT(!HAS(MAP) && !node->attr.aggregate.sums_heads);
-    static const int without[] = {WEIGHTS, COEFFICIENTS, Z, ROW_SCALE, COLUMN_SCALE};
-    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
-        if (rk__wants_gradient(b, node->in[without[i]])) {
-            p->status = rk__fail(RK_ERR_INTERNAL, __FILE__, __LINE__, __func__,
-                                 "aggregate has no gradient by input %d", without[i]);
-            return;
-        }
+    if (rk__wants_gradient(b, node->in[ROW_SCALE]) ||
+        rk__wants_gradient(b, node->in[COLUMN_SCALE])) {
+        p->status = rk__fail(RK_ERR_INTERNAL, __FILE__, __LINE__, __func__,
+                             "aggregate has no gradient by scales of nodes");
+        return;
     }
     if (rk__wants_gradient(b, node->in[X])) {
         rk__contribute(b, node->in[X], gradient_by_x(p, node, g), alpha);
     }
+    contribute_by(b, node, RK_OP_AGGREGATE_COEFFICIENTS_GRAD, COEFFICIENTS, g, alpha);
+    contribute_by(b, node, RK_OP_AGGREGATE_Z_GRAD, Z, g, alpha);
+    contribute_by(b, node, RK_OP_AGGREGATE_WEIGHTS_GRAD, WEIGHTS, g, alpha);
 }
 
 rk_value rk__restrict_aggregate(rk_restriction *r, const rk_node *node, float factor)
@@ -181,11 +232,12 @@ rk_value rk__restrict_aggregate(rk_restriction *r, const rk_node *node, float fa
 rk_traffic rk__traffic_aggregate(const rk_counted *c)
 {
     const rk_node *node = c->node;
-    const bool at_rows = node->in[ROWS] != RK_NONE || node->in[MAP] != RK_NONE;
+    const bool has_map = node->op == RK_OP_AGGREGATE && node->in[MAP] != RK_NONE;
+    const bool at_rows = node->in[ROWS] != RK_NONE || has_map;
     const double all = (double)rk__counted_in(c, COLUMNS)->rows;
     const double edges = at_rows && c->batch ? c->batch->edges : all;
     const rk_tensor *x = rk__counted_in(c, X), *y = rk__counted_out(c, 0);
-    const double listed = node->in[MAP] != RK_NONE ? all : edges;
+    const double listed = has_map ? all : edges;
     double of_edge = sizeof(int32_t);
     of_edge += node->in[WEIGHTS] != RK_NONE ? sizeof(float) : 0;
     of_edge += node->in[TYPES] != RK_NONE ? sizeof(int32_t) : 0;
@@ -201,6 +253,7 @@ rk_value rk__edge_mask(rk_program *p, rk_block_values block, rk_value state, rk_
     rk_node node = RK_NODE(RK_OP_EDGE_MASK, block.offsets, block.columns, state);
     node.attr.mask.share = attr.share;
     node.attr.mask.kept = attr.kept;
+    node.attr.mask.masked = attr.masked;
     node.attr.mask.stream = attr.stream;
     node.attr.mask.each_step = attr.each_step;
     return rk__append_value(p, node);
@@ -224,6 +277,7 @@ rk_value rk__block_degrees(rk_program *p, rk_block_values block, rk_value weight
                        : RK_NODE(RK_OP_BLOCK_DEGREES, block.offsets, RK_NONE, weights);
     node.attr.degrees.transposed = attr.transposed;
     node.attr.degrees.power = attr.power;
+    node.attr.degrees.plus = attr.plus;
     return rk__append_value(p, node);
 }
 

@@ -2,8 +2,9 @@
  * there again from the sum of its exponentials, which is the second output. */
 #include "ops/family.h"
 
-/* The inputs. What comes behind the state is there where some rows are computed only: the rows of a
- * row set, their number, and where each row of the block is among them. */
+/* The inputs. The map says where each row of the block is among those of a row set, where only such
+ * are computed; behind it the result has the set's rows and their number, the gradient what it is
+ * of. */
 enum {
     OFFSETS,
     COLUMNS,
@@ -14,21 +15,25 @@ enum {
     OF_COLUMNS,
     X,
     STATE,
+    WEIGHTS,
+    MAP,
     ROWS,
     COUNT,
-    MAP,
-    Y, /* from here on: of the gradient */
+    INPUTS,
+    Y = ROWS,
     LSE,
     G,
+    GRADIENT_INPUTS,
 };
 
 rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
-                         rk_value state, rk_edge_attend_attr attr)
+                         rk_value weights, rk_value state, rk_edge_attend_attr attr)
 {
     const bool drops = state != RK_NONE && attr.dropout > 0;
     rk_node node = RK_NODE(RK_OP_EDGE_ATTEND, block.offsets, block.columns, block.back_offsets,
                            block.back_columns, block.back_edges, a, b, x, drops ? state : RK_NONE,
-                           RK_NONE, RK_NONE, RK_NONE);
+                           weights, RK_NONE, RK_NONE, RK_NONE);
+    RK_ASSERT(node.n_inputs == INPUTS);
     node.attr.edge_attend.heads = attr.heads;
     node.attr.edge_attend.slope = attr.slope;
     node.attr.edge_attend.dropout = drops ? attr.dropout : 0;
@@ -49,26 +54,23 @@ static rk_status check_inputs(const rk_program *p, const rk_node *node)
     NEED(is(AT(OF_COLUMNS), RK_F32, AT(BACK_OFFSETS)->rows - 1, a->heads));
     NEED(is(AT(X), RK_F32, AT(BACK_OFFSETS)->rows - 1, -1) && AT(X)->cols % a->heads == 0);
     NEED(!HAS(STATE) || is(AT(STATE), RK_STATE, 1, 1));
-    NEED(HAS(ROWS) == HAS(COUNT) && HAS(ROWS) == HAS(MAP));
-    NEED(!HAS(ROWS) || (is(AT(ROWS), RK_I32, -1, 1) && is(AT(COUNT), RK_I32, 1, 1)));
+    NEED(!HAS(WEIGHTS) || is(AT(WEIGHTS), RK_F32, n_edges, 1));
     NEED(!HAS(MAP) || is(AT(MAP), RK_I32, AT(OFFSETS)->rows - 1, 1));
     return RK_OK;
 }
 
-static int64_t rows_out(const rk_program *p, const rk_node *node)
-{
-    return HAS(ROWS) ? AT(ROWS)->rows : AT(OFFSETS)->rows - 1;
-}
-
 /* offsets i64[R+1], columns i32[E], back_offsets i64[C+1], back_columns i32[E], back_edges i32[E],
- * a f32[R,H], b f32[C,H], x f32[C,H d], state or -, rows i32[S] or -, count i32[1] or -, map i32[R]
+ * a f32[R,H], b f32[C,H], x f32[C,H d], state or -, weights f32[E] or -, map i32[R] or -, rows i32[S] or -, count i32[1]
  * or - -> y f32[R,H d] (with rows [S,H d]); log of the sum of the exponentials of a row's edges
  * f32[R,H] (or [S,H]), 0 of a row without edges */
 rk_status rk__shape_edge_attend(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     RK_TRY(check_inputs(p, node));
-    out[0] = shape(RK_F32, rows_out(p, node), AT(X)->cols);
-    out[1] = shape(RK_F32, rows_out(p, node), AT(OF_ROWS)->cols);
+    NEED(HAS(MAP) == HAS(ROWS) && HAS(MAP) == HAS(COUNT));
+    NEED(!HAS(ROWS) || (is(AT(ROWS), RK_I32, -1, 1) && is(AT(COUNT), RK_I32, 1, 1)));
+    const int64_t n = HAS(ROWS) ? AT(ROWS)->rows : AT(OFFSETS)->rows - 1;
+    out[0] = shape(RK_F32, n, AT(X)->cols);
+    out[1] = shape(RK_F32, n, AT(OF_ROWS)->cols);
     return RK_OK;
 }
 
@@ -82,7 +84,7 @@ void rk__grad_edge_attend(rk_backward *b, const rk_node *node, rk_value g, float
     in[Y] = node->out[0];
     in[LSE] = node->out[1];
     in[G] = g;
-    rk_node grad = rk__node(RK_OP_EDGE_ATTEND_GRAD, G + 1, in);
+    rk_node grad = rk__node(RK_OP_EDGE_ATTEND_GRAD, GRADIENT_INPUTS, in);
     grad.attr = node->attr;
     const rk_node *appended = rk__append(p, grad);
     if (!appended) {
@@ -99,12 +101,13 @@ void rk__grad_edge_attend(rk_backward *b, const rk_node *node, rk_value g, float
     rk__contribute(b, node->in[X], x, alpha);
 }
 
-/* as edge_attend; y f32[R,H d], lse f32[R,H], gradient of y f32[R,H d] -> of a f32[R,H], of b
- * f32[C,H], of x f32[C,H d]; with rows S in place of R */
+/* as edge_attend up to the map; y f32[R,H d], lse f32[R,H], gradient of y f32[R,H d] -> of a f32[R,H], of b
+ * f32[C,H], of x f32[C,H d]; with a map S in place of R */
 rk_status rk__shape_edge_attend_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     RK_TRY(check_inputs(p, node));
-    const int64_t n = rows_out(p, node), heads = node->attr.edge_attend.heads;
+    const int64_t n = AT(LSE)->rows, heads = node->attr.edge_attend.heads;
+    NEED(HAS(MAP) || n == AT(OFFSETS)->rows - 1);
     NEED(is(AT(Y), RK_F32, n, AT(X)->cols) && is(AT(G), RK_F32, n, AT(X)->cols));
     NEED(is(AT(LSE), RK_F32, n, heads));
     out[0] = shape(RK_F32, n, heads);
@@ -139,8 +142,8 @@ static rk_traffic over_edges(const rk_counted *c, double edges, int passes)
 
 static double edges_of(const rk_counted *c)
 {
-    return c->batch && c->node->in[ROWS] != RK_NONE ? c->batch->edges
-                                                    : (double)rk__counted_in(c, COLUMNS)->rows;
+    return c->batch && c->node->in[MAP] != RK_NONE ? c->batch->edges
+                                                   : (double)rk__counted_in(c, COLUMNS)->rows;
 }
 
 rk_traffic rk__traffic_edge_attend(const rk_counted *c)

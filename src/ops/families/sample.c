@@ -50,12 +50,14 @@ rk_value rk__triplet_values(rk_program *p, rk_graph_values graph, rk_value value
     return rk__append_value(p, node);
 }
 
-/* offsets i64[N+1], columns i32[2E], values f32[E], nodes i32[(2+M)B], state -> f32[B] */
+/* offsets i64[N+1], columns i32[2E], values f32[E] or [2E], of which the first E count, nodes
+ * i32[(2+M)B], state -> f32[B] */
 rk_status rk__shape_triplet_values(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     int64_t batch = node->attr.batch;
     NEED(is(AT(0), RK_I64, -1, 1) && is(AT(1), RK_I32, -1, 1) && is(AT(2), RK_F32, -1, 1));
-    NEED(2 * AT(2)->rows == AT(1)->rows && is(AT(3), RK_I32, -1, 1) && is(AT(4), RK_STATE, 1, 1));
+    NEED(2 * AT(2)->rows == AT(1)->rows || AT(2)->rows == AT(1)->rows);
+    NEED(is(AT(3), RK_I32, -1, 1) && is(AT(4), RK_STATE, 1, 1));
     NEED(batch > 0 && AT(3)->rows % batch == 0 && AT(3)->rows / batch >= 2);
     out[0] = shape(RK_F32, batch, 1);
     return RK_OK;

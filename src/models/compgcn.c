@@ -1,0 +1,225 @@
+/*
+ * CompGCN (Vashishth, Sanyal, Nitin, Talukdar: Composition-based multi-relational graph
+ * convolutional networks, ICLR 2020) as an encoder of users, items and further nodes. The
+ * interactions and each of model.relations have a vector z, one for each direction, and
+ *   y_v = 1/3 (sum over forward edges of n phi(x_u, z_t) W_f + the same backward W_b
+ *              + phi(x_v, z_loop) W_s) + b,
+ * phi of model.composition: difference, product, or circular correlation; n of model.edges over the
+ * edges of a direction. The vectors of relations go through a matrix between layers, z' = z W_z.
+ *
+ * The correlation is a product in the Fourier basis, conj(F x) * (F z), so that with F as a constant
+ * matrix it is summed over edges like any other product.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "models/relational.h"
+
+static const char *const table = "relation";
+
+/* ---- a layer ---- */
+
+static rk_value part(rk_program *p, rk_value sums, int64_t number, int64_t width,
+                     const rk_compgcn_weights *w, rk_value matrix, rk_value bias)
+{
+    const rk_gemm_attr third = {.alpha = 1.0F / 3};
+    rk_value x = rk__take_columns(p, sums, number * width, width);
+    rk_value by = w->inverse == RK_NONE ? matrix : rk__gemm(p, w->inverse, matrix, RK_NONE);
+    return rk__gemm_of(p, x, by, bias, RK_NONE, third);
+}
+
+rk_value rk__compgcn_layer(rk_program *p, rk_block_values block, rk_value weights, rk_value x,
+                           rk_value z, rk_compgcn_weights w)
+{
+    rk_aggregate_inputs in = rk__block_inputs(block);
+    const rk_aggregate_attr attr = {.compose = w.composition == RK_COMPOSITION_SUB ? RK_COMPOSE_SUB
+                                               : w.composition == RK_COMPOSITION_MULT
+                                                   ? RK_COMPOSE_MULT
+                                                   : RK_COMPOSE_CORR};
+    if (w.fourier != RK_NONE) {
+        x = rk__gemm(p, x, w.fourier, RK_NONE);
+        z = rk__gemm(p, z, w.fourier, RK_NONE);
+    }
+    in.weights = weights;
+    in.coefficients = w.directions;
+    in.z = z;
+    rk_value sums = rk__aggregate(p, block, x, in, attr);
+    if (p->status != RK_OK) {
+        return RK_NONE;
+    }
+    const int64_t width = p->tensors[x].cols;
+    rk_value parts[] = {part(p, sums, 0, width, &w, w.forward, w.bias),
+                        part(p, sums, 1, width, &w, w.backward, RK_NONE),
+                        part(p, sums, 2, width, &w, w.self, RK_NONE)};
+    return rk__combine(p, parts, (const float[]){1, 1, 1}, 3);
+}
+
+rk_value rk__compgcn_relations(rk_program *p, rk_value z, rk_value loop)
+{
+    rk_value above = rk__gemm(p, rk__use_named(p, "relation.extend"), z, RK_NONE);
+    return rk__add(p, above, rk__gemm(p, rk__use_named(p, "relation.last"), loop, RK_NONE), 1, 1);
+}
+
+/* ---- constants ---- */
+
+static rk_status declare_zeros(rk_model_instance *m, const char *name, int64_t rows, int64_t cols,
+                               float **out)
+{
+    *out = NULL;
+    RK_TRY(rk__calloc(out, rows * cols, sizeof **out, "constants of a model"));
+    return rk__declare_constant(m, name, rows, cols, *out);
+}
+
+rk_status rk__compgcn_directions(rk_model_instance *m, int64_t n_types)
+{
+    float *values = NULL;
+    RK_TRY(declare_zeros(m, "relation.directions", n_types + 1, 3, &values));
+    for (int64_t t = 0; t <= n_types; t++) {
+        values[3 * t + (t == n_types ? 2 : t % 2)] = 1;
+    }
+    RK_TRY(declare_zeros(m, "relation.extend", n_types + 1, n_types, &values));
+    for (int64_t t = 0; t < n_types; t++) {
+        values[t * n_types + t] = 1;
+    }
+    RK_TRY(declare_zeros(m, "relation.last", n_types + 1, 1, &values));
+    values[n_types] = 1;
+    return RK_OK;
+}
+
+rk_status rk__compgcn_fourier(rk_model_instance *m, const char *name, int64_t width)
+{
+    const int64_t pairs = width / 2 + 1;
+    const double pi = 3.14159265358979323846;
+    char full[RK_NAME_LENGTH];
+    float *there = NULL, *back = NULL;
+    snprintf(full, sizeof full, "%s.fourier", name);
+    RK_TRY(declare_zeros(m, full, width, 2 * pairs, &there));
+    snprintf(full, sizeof full, "%s.inverse", name);
+    RK_TRY(declare_zeros(m, full, 2 * pairs, width, &back));
+    for (int64_t j = 0; j < width; j++) {
+        for (int64_t k = 0; k < pairs; k++) {
+            const double angle = 2 * pi * (double)(j * k % width) / (double)width;
+            const double both = k == 0 || 2 * k == width ? 1 : 2; /* k and width - k */
+            there[j * 2 * pairs + 2 * k] = (float)cos(angle);
+            there[j * 2 * pairs + 2 * k + 1] = (float)-sin(angle);
+            back[2 * k * width + j] = (float)(both * cos(angle) / (double)width);
+            back[(2 * k + 1) * width + j] = (float)(-both * sin(angle) / (double)width);
+        }
+    }
+    return RK_OK;
+}
+
+/* ---- tensors ---- */
+
+static rk_status check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    RK_TRY(rk__relational_check(config));
+    if (o->model.self != RK_SELF_LOOP) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, in which a node is composed with a relation to itself; "
+                "leave it at loop",
+                rk__config_says(config, "model.self").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    if (o->train.message_share < 1 && o->model.edges != RK_NORMALISE_SUM) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s: compgcn leaves edges out of sums only",
+                rk__config_says(config, "train.message_share").text,
+                rk__config_says(config, "model.edges").text);
+    }
+    return RK_OK;
+}
+
+static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t out)
+{
+    RK_TRY(rk__declare_layer_matrix(m, k, "forward", in, out));
+    RK_TRY(rk__declare_layer_matrix(m, k, "backward", in, out));
+    RK_TRY(rk__declare_layer_matrix(m, k, "self", in, out));
+    RK_TRY(rk__declare_layer_matrix(m, k, "loop", 1, in));
+    if (k + 1 < m->options->model.layers) { /* nobody reads those of the last layer */
+        RK_TRY(rk__declare_layer_matrix(m, k, "relations", in, out));
+    }
+    return rk__declare_layer_row(m, k, "bias", out, 0);
+}
+
+static rk_status declare_trained(rk_model_instance *m)
+{
+    rk_parameter p = {.cols = rk__layer_width(m->options, 0), .init = RK_INIT_XAVIER};
+    RK_TRY(rk__relational_types(m, &p.rows));
+    snprintf(p.name, sizeof p.name, "%s", table);
+    p.block_end[0] = p.block_end[1] = p.rows;
+    return rk__model_add(m, p);
+}
+
+static rk_status declare_constants(rk_model_instance *m)
+{
+    const rk_options *o = m->options;
+    const rk_join_options how = {.typed = true,
+                                 .loops = true,
+                                 .norm = rk__relational_norm(o),
+                                 .scope = RK_BLOCK_OF_DIRECTION};
+    rk_block block = {0};
+    int64_t n_types = 0;
+    RK_TRY(rk__relational_types(m, &n_types));
+    RK_TRY(rk__compgcn_directions(m, n_types));
+    for (int k = 0; k < o->model.layers && o->model.composition == RK_COMPOSITION_CORR; k++) {
+        char name[RK_NAME_LENGTH];
+        rk__layer_name(name, k, "relations");
+        RK_TRY(rk__compgcn_fourier(m, name, rk__layer_width(o, k)));
+    }
+    RK_TRY(rk__network_join(m, &block, how));
+    return rk__model_add_block(m, RK_NETWORK_EDGES, &block);
+}
+
+/* ---- layers ---- */
+
+static void begin(const rk_model_instance *m, rk_program *p, rk_layer_values *v)
+{
+    (void)m;
+    v->relations = rk__use_named(p, table);
+}
+
+static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v)
+{
+    const rk_block_values block = rk__use_block(p, RK_NETWORK_EDGES);
+    const rk_compgcn_weights w = {.forward = rk__use_layer(p, k, "forward"),
+                                  .backward = rk__use_layer(p, k, "backward"),
+                                  .self = rk__use_layer(p, k, "self"),
+                                  .bias = rk__use_layer(p, k, "bias"),
+                                  .directions = rk__use_named(p, "relation.directions"),
+                                  .fourier = rk__use_layer(p, k, "relations.fourier"),
+                                  .inverse = rk__use_layer(p, k, "relations.inverse"),
+                                  .composition = m->options->model.composition};
+    rk_value z = rk__compgcn_relations(p, v->relations, rk__use_layer(p, k, "loop"));
+    rk_value y = rk__compgcn_layer(p, block, rk__relational_weights(m, p, block, v), v->x, z, w);
+    rk_value matrix = rk__use_layer(p, k, "relations");
+    if (matrix != RK_NONE) {
+        v->relations = rk__gemm(p, v->relations, matrix, RK_NONE);
+    }
+    return y;
+}
+
+static const rk_model_kind ratings;
+
+static const struct rk_network network = {.check = check,
+                                          .declare_layer = declare_layer,
+                                          .declare_trained = declare_trained,
+                                          .declare_constants = declare_constants,
+                                          .begin = begin,
+                                          .layer = layer,
+                                          .ratings = &ratings};
+
+static const char help[] =
+    "CompGCN (Vashishth et al., ICLR 2020): neighbours composed with relations";
+
+static const rk_model_kind ratings = {
+    RK_NETWORK_COMMON("compgcn", help, network, NULL),
+    .scores = rk__network_scores,
+    .rates = true,
+};
+
+const rk_model_kind rk__model_compgcn = {
+    RK_NETWORK_COMMON("compgcn", help, network, NULL),
+    .encode = rk__network_encode,
+};

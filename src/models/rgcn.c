@@ -1,0 +1,177 @@
+/*
+ * R-GCN (Schlichtkrull, Kipf, Bloem, van den Berg, Titov, Welling: Modeling relational data with
+ * graph convolutional networks, ESWC 2018) as an encoder of users, items and further nodes. The
+ * interactions and each of model.relations are types of edges, each direction one of its own:
+ *   y = x W_0 + sum over types t of (G_t x) W_t + b,
+ * G_t the gathering of model.edges over the edges of type t alone. W_t is a matrix of its own, or
+ * with model.bases a sum of so many that all types share, or with model.blocks zero but for so many
+ * blocks on the diagonal.
+ *
+ * Gathering comes first: of each node one sum for each type or basis, side by side, and then one
+ * product with all matrices. So nothing is computed for an edge but a row of x.
+ */
+#include "models/relational.h"
+
+/* ---- of networks over relations ---- */
+
+rk_status rk__relational_check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (!o->model.maps) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, whose matrices are what tells relations apart",
+                rk__config_says(config, "model.maps").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    return RK_OK;
+}
+
+rk_status rk__relational_types(const rk_model_instance *m, int64_t *out)
+{
+    int64_t n = 0;
+    return rk__count_relations(&m->data, m->options->model.relations, &n, out);
+}
+
+rk_block_norm rk__relational_norm(const rk_options *o)
+{
+    return o->model.edges == RK_NORMALISE_SYMMETRIC ? RK_BLOCK_SYMMETRIC
+           : o->model.edges == RK_NORMALISE_MEAN    ? RK_BLOCK_MEAN
+                                                    : RK_BLOCK_AS_IS;
+}
+
+rk_value rk__relational_weights(const rk_model_instance *m, rk_program *p, rk_block_values block,
+                                const rk_layer_values *v)
+{
+    rk_value weights = rk__network_edge_weights(p, block, v->edges);
+    const float grown = (float)(1 / m->options->train.message_share);
+    return v->messages == RK_NONE || m->options->model.edges == RK_NORMALISE_SUM
+               ? weights
+               : rk__combine(p, &weights, &grown, 1);
+}
+
+/* ---- a layer ---- */
+
+rk_value rk__rgcn_layer(rk_program *p, rk_block_values block, rk_value weights, rk_value x,
+                        rk_rgcn_weights w)
+{
+    rk_aggregate_inputs in = rk__block_inputs(block);
+    rk_aggregate_attr attr = {.compose = RK_COMPOSE_COPY};
+    in.weights = weights;
+    in.coefficients = w.coefficients;
+    if (w.size > 0) {
+        attr.compose = RK_COMPOSE_BLOCKS;
+        attr.size = w.size;
+        in.z = w.relations;
+    } else if (w.coefficients == RK_NONE) {
+        attr.n_types = w.n_types;
+    }
+    rk_value y = rk__aggregate(p, block, x, in, attr);
+    rk_value bias = w.bias;
+    if (w.size == 0) {
+        y = rk__gemm(p, y, w.relations, bias);
+        bias = RK_NONE;
+    }
+    if (w.self != RK_NONE) {
+        y = rk__add(p, y, rk__gemm(p, x, w.self, bias), 1, 1);
+        bias = RK_NONE;
+    }
+    if (bias == RK_NONE || p->status != RK_OK) {
+        return y;
+    }
+    return rk__add(p, y, rk__repeat_rows(p, bias, p->tensors[x].rows), 1, 1);
+}
+
+/* ---- tensors ---- */
+
+static rk_status check(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    RK_TRY(rk__relational_check(config));
+    if (o->model.bases > 0 && o->model.blocks > 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s: a relation's matrix is either a sum or blocks; take 0 "
+                "for one of them",
+                rk__config_says(config, "model.blocks").text,
+                rk__config_says(config, "model.bases").text);
+    }
+    for (int k = 0; k < o->model.layers && o->model.blocks > 0; k++) {
+        const int64_t in = rk__layer_width(o, k), out = rk__layer_width(o, k + 1);
+        if (in != out || in % o->model.blocks != 0) {
+            RK_FAIL(
+                RK_ERR_CONFIG,
+                "%s, but layer %d goes from %lld columns to %lld: blocks on the diagonal need as "
+                "many on both sides, a multiple of the number of blocks",
+                rk__config_says(config, "model.blocks").text, k + 1, (long long)in, (long long)out);
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t out)
+{
+    const rk_options *o = m->options;
+    int64_t n_types = 0;
+    RK_TRY(rk__relational_types(m, &n_types));
+    if (o->model.blocks > 0) {
+        RK_TRY(rk__declare_layer_matrix(m, k, "relations", n_types, in * (in / o->model.blocks)));
+    } else if (o->model.bases > 0) {
+        RK_TRY(rk__declare_layer_matrix(m, k, "coefficients", n_types, o->model.bases));
+        RK_TRY(rk__declare_layer_matrix(m, k, "bases", o->model.bases * in, out));
+    } else {
+        RK_TRY(rk__declare_layer_matrix(m, k, "relations", n_types * in, out));
+    }
+    if (o->model.self != RK_SELF_NONE) {
+        RK_TRY(rk__declare_layer_matrix(m, k, "self", in, out));
+    }
+    return rk__declare_layer_row(m, k, "bias", out, 0);
+}
+
+static rk_status declare_constants(rk_model_instance *m)
+{
+    const rk_join_options how = {
+        .typed = true, .norm = rk__relational_norm(m->options), .scope = RK_BLOCK_OF_TYPE};
+    rk_block block = {0};
+    RK_TRY(rk__network_join(m, &block, how));
+    return rk__model_add_block(m, RK_NETWORK_EDGES, &block);
+}
+
+/* ---- layers ---- */
+
+static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v)
+{
+    const rk_options *o = m->options;
+    const rk_block_values block = rk__use_block(p, RK_NETWORK_EDGES);
+    rk_rgcn_weights w = {.relations =
+                             rk__use_layer(p, k, o->model.bases > 0 ? "bases" : "relations"),
+                         .coefficients = rk__use_layer(p, k, "coefficients"),
+                         .self = rk__use_layer(p, k, "self"),
+                         .bias = rk__use_layer(p, k, "bias")};
+    if (p->status == RK_OK) {
+        p->status = rk__relational_types(m, &w.n_types);
+    }
+    if (p->status != RK_OK) {
+        return RK_NONE;
+    }
+    w.size = o->model.blocks > 0 ? rk__layer_width(o, k) / o->model.blocks : 0;
+    return rk__rgcn_layer(p, block, rk__relational_weights(m, p, block, v), v->x, w);
+}
+
+static const rk_model_kind ratings;
+
+static const struct rk_network network = {.check = check,
+                                          .declare_layer = declare_layer,
+                                          .declare_constants = declare_constants,
+                                          .layer = layer,
+                                          .ratings = &ratings};
+
+static const char help[] = "R-GCN (Schlichtkrull et al., ESWC 2018): a matrix for each relation";
+
+static const rk_model_kind ratings = {
+    RK_NETWORK_COMMON("rgcn", help, network, NULL),
+    .scores = rk__network_scores,
+    .rates = true,
+};
+
+const rk_model_kind rk__model_rgcn = {
+    RK_NETWORK_COMMON("rgcn", help, network, NULL),
+    .encode = rk__network_encode,
+};
