@@ -396,6 +396,7 @@ static void finish(const rk_model_instance *m, rk_program *p)
     if (rk__links_are_encoded(m->options)) {
         rk__assign_named(p, encoded_entity, t.entities);
         rk__assign_named(p, encoded_relation, t.relations);
+        t = final_tables(m, p);
     }
     if (is_distance(m)) {
         rk__assign_named(p, candidate, rk__combine(p, &t.entities, &minus, 1));
