@@ -80,6 +80,9 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=neumf", "loss.kind=bce", "sampling.per_positive=2", "model.hidden=[16, 8]"},
     {"model.kind=svd", "loss.kind=mse"},
     {"model.kind=fm", "loss.kind=mse"},
+    {"model.kind=irgnn", "model.layers=0"},
+    {"model.kind=rgcn", "model.type_by=value", "model.scorer=biased", "loss.kind=mse",
+     "train.message_share=0.5", "model.edges=mean"},
 };
 
 #endif
