@@ -85,6 +85,9 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=gcn", "model.scorer=biased", "loss.kind=mse", "model.edges=mean",
      "model.self=weight"},
     {"model.kind=ngcf", "model.activation=leaky_relu", "model.layers=2"},
+    {"model.kind=irgnn", "model.layers=0"},
+    {"model.kind=rgcn", "model.type_by=value", "model.scorer=biased", "loss.kind=mse",
+     "train.message_share=0.5", "model.edges=mean"},
 };
 
 #endif
