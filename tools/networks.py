@@ -36,6 +36,14 @@ class World:
         self.tags = r.rand(ITEMS, TAGS) < 0.4
         self.tags[0, :] = True  # no tag is without an item
         self.friends = np.triu(r.rand(USERS, USERS) < 0.25, 1)
+        age, job = np.round(r.rand(USERS), 2), r.randint(0, 3, USERS)
+        job[:3] = 0, 1, 2
+        flags = r.rand(ITEMS, 3) < 0.4
+        self.tables = {"users": np.stack([np.arange(USERS), age, job], 1),
+                       "items": np.concatenate([np.arange(ITEMS)[:, None], flags], 1)}
+        of_users = np.concatenate([np.ones((USERS, 1)), age[:, None], np.eye(3)[job]], 1)
+        of_items = np.concatenate([np.ones((ITEMS, 1)), flags], 1)
+        self.features = torch.block_diag(*map(torch.tensor, (of_users, of_items)))
         self.adjacency = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
         self.adjacency[:USERS, USERS:] = torch.tensor(self.has)
         self.adjacency += self.adjacency.T.clone()
@@ -48,7 +56,9 @@ class World:
             out["values"] = np.array([[self.values[u, i]] for u, i, _ in rows])
         if case.has_field:
             out["field"] = np.array([[self.field[u, i]] for u, i, _ in rows])
-        return out | {f"file.{name}": np.argwhere(getattr(self, name)) for name in case.files}
+        return out | {f"file.{name}": np.argwhere(getattr(self, name)) for name in case.files} | (
+            {f"file.{name}": table for name, table in self.tables.items()}
+            if "data.features" in case.options else {})
 
     def joined(self, relations):
         """The sum of symmetric matrices: of the interactions, and a weight times each relation."""
@@ -270,9 +280,12 @@ def gat_cases():
 
 def network(o, w, t, step):
     layer, pyg = LAYERS[o["model.kind"]]
-    own = torch.ones(len(t["embedding"]), 1)  # of users and items without interactions none counts
+    nodes = max(USERS + ITEMS, len(t.get("embedding", ())))
+    own = torch.ones(nodes, 1)  # of users and items without interactions none counts
     own[:USERS + ITEMS, 0] = w.adjacency.sum(1) > 0
-    x = ego = t["embedding"] * own
+    x = ego = t["embedding"] * own if "embedding" in t else 0
+    if "features.weight" in t:
+        x = ego = x + w.features @ t["features.weight"]
     for k in range(1, o["model.layers"] + 1):
         y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
         assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
@@ -282,14 +295,25 @@ def network(o, w, t, step):
             x = dropout(x, o.get("model.dropout", 0), k - 1, step)
     if o.get("model.scorer") == "cosine":
         x = torch.nn.functional.normalize(x, dim=1)
+    biases = torch.zeros(nodes)
+    if o.get("model.scorer") == "biased":
+        biases = (t["bias"] * own + w.features @ t["features.bias"])[:, 0]
+    if o.get("loss.kind") == "mse":
+        biases = biases + torch.cat([torch.full((USERS,), w.values[w.has].mean()),
+                                     torch.zeros(nodes - USERS)])
 
     def scores(u, i, *_):
-        return (x[u] * x[USERS + i]).sum(1)
+        return (x[u] * x[USERS + i]).sum(1) + biases[u] + biases[USERS + i]
     return scores, ego
 
 
-def layer_shapes(widths, *, own):
-    out = {"embedding": (USERS + ITEMS, widths[0])}
+FEATURES = """[{of: user, file: users, header: false, separator: " ", id: "0", columns: [
+{column: "1", name: age}, {column: "2", name: job, kind: category}]}, {of: item, file: items,
+header: false, separator: " ", id: "0", columns: [{column: "1:4", kind: flags}]}]""".replace("\n", " ")
+
+
+def layer_shapes(widths, *, own, **before):
+    out = before or {"embedding": (USERS + ITEMS, widths[0])}
     for k, (a, b) in enumerate(zip(widths, widths[1:]), 1):
         out |= {f"layer{k}.weight": (a, b)} | ({f"layer{k}.self": (a, b)} if own else {})
         out[f"layer{k}.bias"] = (1, b)
@@ -312,6 +336,18 @@ def gcn_cases():
                                     "model.activation": "none"},
                           {"embedding": (USERS + ITEMS, DIM)}
                           | {f"layer{k}.bias": (1, DIM) for k in (1, 2, 3)}, network),
+        "gcn_features": Case(common | {"data.features": FEATURES, "model.ids": "none",
+                                       "model.edges": "mean", "model.self": "weight",
+                                       "model.widths": [5, 6]},
+                             layer_shapes([5, 6, DIM], own=True,
+                                          **{"features.weight": (9, 5)}), network),
+        "gcn_ratings": Case(common | {"data.features": FEATURES, "loss.kind": "mse",
+                                      "model.scorer": "biased", "model.layers": 1,
+                                      "train.learning_rate": 0.05},
+                            layer_shapes([DIM] * 2, own=False, **{
+                                "embedding": (USERS + ITEMS, DIM), "features.weight": (9, DIM),
+                                "bias": (USERS + ITEMS, 1), "features.bias": (9, 1)}), network,
+                            has_values=True),
         "gcn_dropout": Case(common | {"model.dropout": 0.4, "train.optimizer": "adam",
                                       "train.learning_rate": 0.01},
                             layer_shapes([DIM] * 3, own=False), network),
