@@ -32,6 +32,10 @@ VARIANTS = {
     "transe_softmax": {"model.kind": "transe", "model.norm": 2, "loss.kind": "softmax",
                        "loss.temperature": 0.5, "loss.exclude_positive": "false",
                        "sampling.per_positive": 4},
+    "conve_all": {"model.kind": "conve", "model.filters": 4, "model.kernel": 2,
+                  "model.image_width": 3, "loss.label_smoothing": 0.1} | ALL,
+    "conve_bpr": {"model.kind": "conve", "model.filters": 3, "model.kernel": 2,
+                  "model.image_width": 2, "loss.kind": "bpr", "sampling.per_positive": 2},
 }
 
 
@@ -70,7 +74,28 @@ def initial_of(o, rng):
                "relation": rng.normal(0, 0.6, (2 * RELATIONS, DIM))}
     if o["model.kind"] != "transe":
         initial["bias"] = rng.normal(0, 0.3, (1, ENTITIES))
+    if o["model.kind"] == "conve":
+        filters, kernel, width = o["model.filters"], o["model.kernel"], o["model.image_width"]
+        places = (2 * DIM // width - kernel + 1) * (width - kernel + 1)
+        initial["filters"] = rng.normal(0, 0.6, (kernel * kernel, filters))
+        initial["layer"] = rng.normal(0, 0.6, (places * filters, DIM))
+        for number, cols in enumerate((1, filters, DIM)):
+            initial[f"gain{number}"] = rng.uniform(0.5, 1.5, (1, cols))
+            initial[f"shift{number}"] = rng.normal(0, 0.3, (1, cols))
     return initial
+
+
+def convolved(o, p, head, relation):
+    """By PyTorch's own layers; the columns of `layer` are in the order of places, then filters."""
+    def norm(x, number):
+        return torch.nn.functional.batch_norm(x, None, None, p[f"gain{number}"][0],
+                                              p[f"shift{number}"][0], training=True)
+    filters, kernel, width = o["model.filters"], o["model.kernel"], o["model.image_width"]
+    x = torch.cat([head, relation], 1).reshape(len(head), 1, -1, width)
+    weights = p["filters"].T.reshape(filters, 1, kernel, kernel)
+    x = torch.relu(norm(torch.nn.functional.conv2d(norm(x, 0), weights), 1))
+    x = x.permute(0, 2, 3, 1).reshape(len(head), -1) @ p["layer"]
+    return torch.relu(norm(x, 2))
 
 
 def scores_of(o, p, queries):
@@ -79,7 +104,8 @@ def scores_of(o, p, queries):
     if o["model.kind"] == "transe":
         apart = (head + relation)[:, None] - p["entity"][None]
         return -torch.linalg.vector_norm(apart, ord=o.get("model.norm", 1), dim=2)
-    return (head * relation) @ p["entity"].T + p["bias"]
+    query = convolved(o, p, head, relation) if o["model.kind"] == "conve" else head * relation
+    return query @ p["entity"].T + p["bias"]
 
 
 def loss_of(o, p, batch, answers):

@@ -6,7 +6,12 @@
  *   transe    score = -|h + r - t|  (Bordes, Usunier, Garcia-Duran, Weston, Yakhnenko: Translating
  *             embeddings for modeling multi-relational data, NIPS 2013), model.norm its length;
  *             without their unit length of entities
- * model.dropout is on what t is held against.
+ *   conve     score = <f(h, r), t> + b_t (Dettmers, Minervini, Stenetorp, Riedel: Convolutional 2D
+ *             knowledge graph embeddings, AAAI 2018): h and r, one below the other, are an image;
+ *             f is a convolution, relu, a layer and relu, each on normalised columns
+ * model.dropout is on what t is held against; of conve on the image, the convolution and the layer.
+ * While conve is trained, columns are normalised by the statistics of a batch; to answer, by those
+ * of SAMPLE queries of train, always the same: an answer does not depend on who else asks.
  */
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +26,13 @@ static const char *const entity = "entity", *const relation = "relation", *const
 
 /* In the order of their declaration. */
 enum { ENTITY, RELATION, BIAS };
+
+enum { SAMPLE = 1024, N_NORMALISED = 3 };
+
+static bool is_convolved(const rk_model_instance *m)
+{
+    return m->options->model.kind == RK_MODEL_CONVE;
+}
 
 static bool is_distance(const rk_model_instance *m)
 {
@@ -93,6 +105,105 @@ static rk_status add_rows(rk_model_instance *m, const char *name, const int32_t 
     return rk__model_add(m, p);
 }
 
+/* The image of a query of conve, and its patches. */
+static rk_patches_attr image_of(const rk_options *o)
+{
+    return (rk_patches_attr){2 * o->model.dim / o->model.image_width, o->model.image_width,
+                             o->model.kernel};
+}
+
+static int64_t places_of(const rk_options *o)
+{
+    const rk_patches_attr a = image_of(o);
+    return (a.height - a.size + 1) * (a.width - a.size + 1);
+}
+
+static rk_status check_conve(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    const rk_patches_attr a = image_of(o);
+    if (o->model.dim % o->model.image_width != 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which is no multiple of it",
+                rk__config_says(config, "model.image_width").text,
+                rk__config_says(config, "model.dim").text);
+    }
+    if (a.size > a.height || a.size > a.width) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s and %s: the image is %lld x %lld, smaller than a filter",
+                rk__config_says(config, "model.kernel").text,
+                rk__config_says(config, "model.dim").text,
+                rk__config_says(config, "model.image_width").text, (long long)a.height,
+                (long long)a.width);
+    }
+    return RK_OK;
+}
+
+static void numbered(char out[RK_NAME_LENGTH], const char *name, int number)
+{
+    snprintf(out, RK_NAME_LENGTH, "%s%d", name, number);
+}
+
+static rk_status add_matrix(rk_model_instance *m, const char *name, int64_t rows, int64_t cols,
+                            double constant)
+{
+    rk_parameter p = {.rows = rows,
+                      .cols = cols,
+                      .init = rows == 1 ? RK_INIT_CONSTANT : RK_INIT_XAVIER,
+                      .init_sd = constant,
+                      .block_end = {rows, rows}};
+    snprintf(p.name, sizeof p.name, "%s", name);
+    return rk__model_add(m, p);
+}
+
+/* Filters, the layer, and of each of what is normalised its gain and shift. */
+static rk_status add_network(rk_model_instance *m)
+{
+    const rk_options *o = m->options;
+    const int64_t cols[N_NORMALISED] = {1, o->model.filters, o->model.dim};
+    RK_TRY(add_matrix(m, "filters", o->model.kernel * o->model.kernel, o->model.filters, 0));
+    RK_TRY(add_matrix(m, "layer", places_of(o) * o->model.filters, o->model.dim, 0));
+    for (int i = 0; i < N_NORMALISED; i++) {
+        char name[RK_NAME_LENGTH];
+        numbered(name, "gain", i);
+        RK_TRY(add_matrix(m, name, 1, cols[i], 1));
+        numbered(name, "shift", i);
+        RK_TRY(add_matrix(m, name, 1, cols[i], 0));
+    }
+    return RK_OK;
+}
+
+/* What finish makes of them, and the queries that it asks: spread evenly over those in train. */
+static rk_status add_statistics(rk_model_instance *m)
+{
+    const rk_options *o = m->options;
+    const int64_t cols[N_NORMALISED] = {1, o->model.filters, o->model.dim};
+    int64_t n = 0, seen = 0, taken = 0;
+    int32_t *users = NULL;
+    for (int i = 0; i < N_NORMALISED; i++) {
+        rk_parameter p = {.dtype = RK_F64, .rows = 2, .cols = cols[i], .role = RK_TABLE};
+        numbered(p.name, "statistics", i);
+        RK_TRY(rk__model_add(m, p));
+    }
+    for (int64_t user = 0; user < m->data.n_users; user++) {
+        n += rk__graph_degree(m->data.graph, user) > 0;
+    }
+    const int64_t wanted = n < SAMPLE ? n : SAMPLE;
+    RK_TRY(rk__alloc(&users, wanted, sizeof *users, "the queries of statistics"));
+    for (int64_t user = 0; user < m->data.n_users; user++) {
+        if (rk__graph_degree(m->data.graph, user) > 0) {
+            if (taken < wanted && seen++ * wanted / n == taken) {
+                users[taken++] = (int32_t)user;
+            }
+        }
+    }
+    RK_ASSERT(taken == wanted);
+    return rk__model_add(m, (rk_parameter){.name = "sample",
+                                           .dtype = RK_I32,
+                                           .rows = wanted,
+                                           .cols = 1,
+                                           .role = RK_CONSTANT,
+                                           .constant = users});
+}
+
 static rk_status declare_all(rk_model_instance *m, const rk_triples *t)
 {
     const int64_t n_entities = m->data.n_items, dim = m->options->model.dim;
@@ -107,7 +218,9 @@ static rk_status declare_all(rk_model_instance *m, const rk_triples *t)
     RK_TRY(add_table(m, entity, n_entities));
     RK_TRY(add_table(m, relation, 2 * t->n_relations));
     RK_TRY(is_distance(m) ? RK_OK : rk__model_add(m, biases));
+    RK_TRY(is_convolved(m) ? add_network(m) : RK_OK);
     RK_TRY(rk__model_add(m, candidates));
+    RK_TRY(is_convolved(m) ? add_statistics(m) : RK_OK);
     RK_TRY(add_rows(m, entity_of, t->entities, true));
     return add_rows(m, relation_of, t->relations, false);
 }
@@ -122,14 +235,64 @@ static rk_status declare(rk_model_instance *m)
     return status;
 }
 
-/* ---- training ---- */
+/* ---- queries ---- */
+
+/* Where a query is made: in a step, where statistics are that of the batch; of the sample, whose
+ * statistics are kept; for an answer. */
+typedef struct place {
+    enum { IN_STEP, OF_SAMPLE, FOR_ANSWER } kind;
+    rk_value state; /* IN_STEP */
+} place;
+
+static rk_value normalised(rk_program *p, rk_value x, int number, place at)
+{
+    char gain[RK_NAME_LENGTH], shift[RK_NAME_LENGTH], statistics[RK_NAME_LENGTH];
+    numbered(gain, "gain", number);
+    numbered(shift, "shift", number);
+    numbered(statistics, "statistics", number);
+    rk_value g = rk__use_named(p, gain), s = rk__use_named(p, shift);
+    if (at.kind == FOR_ANSWER) {
+        return rk__normalise_by(p, x, g, s, rk__use_named(p, statistics));
+    }
+    rk_value y = rk__normalise_columns(p, x, g, s);
+    if (at.kind == OF_SAMPLE && p->status == RK_OK) {
+        rk__assign_named(p, statistics, p->nodes[p->tensors[y].producer].out[1]);
+    }
+    return y;
+}
+
+static rk_value convolved(const rk_model_instance *m, rk_program *p, rk_value heads,
+                          rk_value relations, place at)
+{
+    const rk_options *o = m->options;
+    const rk_activate_attr relu = {.kind = RK_ACTIVATION_RELU};
+    const double ratio = o->model.dropout;
+    const rk_value rows[] = {heads, relations};
+    rk_value x = rk__reshape(p, rk__join_columns(p, rows, 2), 1);
+    x = rk__reshape(p, normalised(p, x, 0, at), 2 * o->model.dim);
+    x = rk__dropout(p, x, at.state, (rk_dropout_attr){ratio, 1});
+    x = rk__gemm(p, rk__patches(p, x, image_of(o)), rk__use_named(p, "filters"), RK_NONE);
+    x = rk__activate(p, normalised(p, x, 1, at), relu);
+    x = rk__dropout(p, x, at.state, (rk_dropout_attr){ratio, 2});
+    x = rk__reshape(p, x, places_of(o) * o->model.filters);
+    x = rk__gemm(p, x, rk__use_named(p, "layer"), RK_NONE);
+    x = rk__dropout(p, x, at.state, (rk_dropout_attr){ratio, 3});
+    return rk__activate(p, normalised(p, x, 2, at), relu);
+}
 
 /* What the entities are held against, of rows of both. */
 static rk_value query_of(const rk_model_instance *m, rk_program *p, rk_value heads,
-                         rk_value relations)
+                         rk_value relations, place at)
 {
-    return is_distance(m) ? rk__add(p, heads, relations, 1, 1) : rk__multiply(p, heads, relations);
+    if (is_convolved(m)) {
+        return convolved(m, p, heads, relations, at);
+    }
+    rk_value q =
+        is_distance(m) ? rk__add(p, heads, relations, 1, 1) : rk__multiply(p, heads, relations);
+    return rk__dropout(p, q, at.state, (rk_dropout_attr){m->options->model.dropout, 0});
 }
+
+/* ---- training ---- */
 
 /* -|q - t| of n answers for each row of queries: [B,w], [B n,w] -> [B,n]. */
 static rk_value distances(const rk_model_instance *m, rk_program *p, rk_value differences,
@@ -170,8 +333,7 @@ static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_valu
     rk_value x = rk__gather_rows(p, values[ENTITY], rows);
     rk_value r = rk__gather_rows(p, values[RELATION], of_relations);
     rk_value q = query_of(m, p, rk__gather_slots(p, x, rows, users),
-                          rk__gather_slots(p, r, of_relations, users));
-    q = rk__dropout(p, q, b->state, (rk_dropout_attr){o->model.dropout, 0});
+                          rk__gather_slots(p, r, of_relations, users), (place){IN_STEP, b->state});
     if (o->sampling.negatives == RK_NEGATIVES_ALL) {
         rk_gemm_attr by_rows = {.alpha = 1, .transposed_w = true};
         return (rk_scored){rk__gemm_of(p, q, values[ENTITY], values[BIAS], RK_NONE, by_rows),
@@ -181,6 +343,12 @@ static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_valu
 }
 
 /* ---- answers ---- */
+
+static rk_value rows_of(rk_program *p, rk_value nodes, const char *table, const char *of)
+{
+    rk_value rows = rk__lookup(p, nodes, rk__use_named(p, of));
+    return rk__take_rows(p, rk__use_named(p, table), rows);
+}
 
 /* [t, b_t], or -t. */
 static void finish(const rk_model_instance *m, rk_program *p)
@@ -193,18 +361,18 @@ static void finish(const rk_model_instance *m, rk_program *p)
     }
     rk_value tables[] = {t, rk__reshape(p, rk__use_named(p, bias), 1)};
     rk__assign_named(p, candidate, rk__join_columns(p, tables, 2));
-}
-
-static rk_value rows_of(rk_program *p, const rk_tile *tile, const char *table, const char *of)
-{
-    rk_value rows = rk__lookup(p, tile->users, rk__use_named(p, of));
-    return rk__take_rows(p, rk__use_named(p, table), rows);
+    if (is_convolved(m)) {
+        rk_value sample = rk__use_named(p, "sample");
+        convolved(m, p, rows_of(p, sample, entity, entity_of),
+                  rows_of(p, sample, relation, relation_of), (place){OF_SAMPLE, RK_NONE});
+    }
 }
 
 static rk_value query(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
 {
-    rk_value q = query_of(m, p, rows_of(p, tile, entity, entity_of),
-                          rows_of(p, tile, relation, relation_of));
+    rk_value q =
+        query_of(m, p, rows_of(p, tile->users, entity, entity_of),
+                 rows_of(p, tile->users, relation, relation_of), (place){FOR_ANSWER, RK_NONE});
     rk_value columns[] = {q, tile->ones};
     return is_distance(m) ? q : rk__join_columns(p, columns, 2);
 }
@@ -238,7 +406,7 @@ static rk_value similar(const rk_model_instance *m, rk_program *p, const rk_tile
 {
     const rk_range_attr items = {0, m->data.n_items};
     (void)item_nodes;
-    return rk__score_dot(p, rk__unit_rows(p, rows_of(p, tile, entity, entity_of), RK_NONE),
+    return rk__score_dot(p, rk__unit_rows(p, rows_of(p, tile->users, entity, entity_of), RK_NONE),
                          rk__unit_rows(p, rk__use_named(p, entity), RK_NONE), tile->count, items);
 }
 
@@ -254,6 +422,22 @@ const rk_model_kind rk__model_distmult = {
     .help = "links of a knowledge graph by weighted products (Yang et al. 2015)",
     .declare = declare,
     .scores = scores,
+    .scores_all = true,
+    .finish = finish,
+    .query = query,
+    .score = score,
+    .similar = similar,
+    .scores_by_dot = true,
+    .knows = knows,
+};
+
+const rk_model_kind rk__model_conve = {
+    .name = "conve",
+    .help = "links of a knowledge graph by convolutions (Dettmers et al. 2018)",
+    .check = check_conve,
+    .declare = declare,
+    .scores = scores,
+    .needs_full_batches = true,
     .scores_all = true,
     .finish = finish,
     .query = query,

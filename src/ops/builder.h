@@ -185,6 +185,16 @@ rk_value rk__dropout(rk_program *p, rk_value x, rk_value state, rk_dropout_attr 
  * x [N,d], gain and shift [1,d] -> [N,d]. */
 rk_value rk__normalise_columns(rk_program *p, rk_value x, rk_value gain, rk_value shift);
 
+/* The same by given statistics, mean and 1 / deviation f64 [2,d] (its second output); no gradient.
+ */
+rk_value rk__normalise_by(rk_program *p, rk_value x, rk_value gain, rk_value shift,
+                          rk_value statistics);
+
+/* Rows of x are images [height, width]: their square patches, a row each, place after place in the
+ * order of rows: [B, height width] -> [B P, size size], P = (height - size + 1) (width - size + 1).
+ * A product with filters [size size, F] is a convolution. */
+rk_value rk__patches(rk_program *p, rk_value x, rk_patches_attr attr);
+
 /* Attention over the edges of a block (Velickovic et al., "Graph attention networks", ICLR 2018).
  * a [R,H] of the block's R rows, b [C,H] and x [C,H d] of its C columns -> [R,H d]: of head h
  *   y[v,h] = sum over the edges e = (v, u) of drop(e,h) weight(e,h) x[u,h],

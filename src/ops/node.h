@@ -132,6 +132,11 @@ typedef struct rk_slots_attr {
     bool of_items; /* else of users */
 } rk_slots_attr;
 
+/* Rows that are images, height x width, and their square patches. */
+typedef struct rk_patches_attr {
+    int64_t height, width, size;
+} rk_patches_attr;
+
 typedef struct rk_list_loss_attr {
     double smoothing; /* of the labels, ops/list_loss.h; 0 = none */
     int64_t first;    /* node of item 0 */
@@ -386,6 +391,7 @@ typedef union rk_attr {
     int64_t times;               /* repeat_rows, sum_groups */
     int32_t norm;                /* row_norms*: 1 = sum of sizes, 2 = Euclidean */
     rk_list_loss_attr list_loss;
+    rk_patches_attr patches; /* patches, patches_grad */
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_drop_attr drop;
     rk_aggregate_attr aggregate; /* aggregate, aggregate_*_grad */

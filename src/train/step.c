@@ -151,6 +151,9 @@ rk_step_state rk__step_first_state(const rk_step *s)
     if (o->sampling.positives == RK_POSITIVES_EACH_USER) {
         draws = s->sampling.n_eligible_users;
     }
+    if (s->engine->model.model->needs_full_batches) {
+        draws = (draws + batch - 1) / batch * batch;
+    }
     if (o->train.steps_per_epoch > 0) {
         draws = o->train.steps_per_epoch * batch; /* shuffle goes into another pass then */
     }
