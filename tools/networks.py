@@ -10,7 +10,7 @@ SEED, PURPOSE_DROPOUT = 77, 19
 
 
 ENDS = {"has": ("user", "item"), "view": ("user", "item"), "cart": ("user", "item"),
-        "tags": ("item", "tag"), "friends": ("user", "user")}
+        "tags": ("item", "tag"), "friends": ("user", "user"), "near": ("item", "item")}
 
 
 def relations(*names):
@@ -44,6 +44,7 @@ class World:
         of_users = np.concatenate([np.ones((USERS, 1)), age[:, None], np.eye(3)[job]], 1)
         of_items = np.concatenate([np.ones((ITEMS, 1)), flags], 1)
         self.features = torch.block_diag(*map(torch.tensor, (of_users, of_items)))
+        self.near = np.triu(r.rand(ITEMS, ITEMS) < 0.4, 1)
         self.adjacency = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
         self.adjacency[:USERS, USERS:] = torch.tensor(self.has)
         self.adjacency += self.adjacency.T.clone()
@@ -424,6 +425,25 @@ def cascade(o, w, t, step):
     return product_of(total), t["embedding"]
 
 
+def irgnn(o, w, t, step):
+    near = torch.tensor(w.near).double()
+    g, x = symmetric(near + near.T), t["embedding"]
+    h = x
+    for k in range(1, o["model.layers"] + 1):
+        h = g @ h @ t[f"layer{k}.weight"] + h @ t[f"layer{k}.self"]
+        h = torch.tanh(h) if k < o["model.layers"] else h
+    z, r = torch.cat([h + x, t["bias"]], 1), torch.tensor(w.has).double()
+    n = r.sum(1, keepdim=True)
+
+    def scores(u, i, _, positives):
+        sums, count = r[u] @ z[:, :-1], n[u]
+        if positives is not None:
+            sums, count = sums - z[positives, :-1], count - 1
+        query = torch.where(count > 0, sums / count.clamp(min=1), 0.0)
+        return (query * z[i, :-1]).sum(1) + z[i, -1]
+    return scores, torch.cat([mean_rows(r) @ z, z])
+
+
 def relation_cases():
     n = USERS + ITEMS
     common = {"model.dim": DIM, "train.learning_rate": 0.1}
@@ -441,6 +461,13 @@ def relation_cases():
             common | behaviours | {"model.kind": "mbgcn", "model.item_score": 1},
             {"embedding": (n, DIM), "shares": (1, 3), "weights": (DIM, DIM)} | of_each, mbgcn,
             files=("view", "cart")),
+        "irgnn": Case(
+            common | {"data.relations": relations("near"), "model.kind": "irgnn",
+                      "model.relations": "near", "model.layers": 2, "model.activation": "tanh",
+                      "sampling.per_positive": 2},
+            {"embedding": (ITEMS, DIM), "bias": (ITEMS, 1)}
+            | {f"layer{k}.{name}": (DIM, DIM) for k in (1, 2) for name in ("weight", "self")},
+            irgnn, files=("near",)),
         "mbgcn_cascade": Case(
             common | behaviours | {"model.kind": "mbgcn_cascade", "model.hops": [1, 2, 1]},
             {"embedding": (n, DIM), "transform.1": (2 * DIM, DIM), "transform.2": (2 * DIM, DIM)},
