@@ -254,9 +254,10 @@ static const char *const names[] = {
     "network_gat",          "network_gat_mean",
     "network_gat_self",     "network_lightgcn_joined",
     "network_mbgcn",        "network_mbgcn_cascade",
-    "network_rgcn",         "network_rgcn_bases",
-    "network_rgcn_blocks",  "network_compgcn_sub",
-    "network_compgcn_mult", "network_compgcn_corr",
+    "network_irgnn",        "network_rgcn",
+    "network_rgcn_bases",   "network_rgcn_blocks",
+    "network_compgcn_sub",  "network_compgcn_mult",
+    "network_compgcn_corr",
 };
 
 static void is_pytorchs(void **state)
