@@ -258,9 +258,10 @@ def gat_cases():
         return out
     return {
         "gat": Case(common | {"model.heads": 2}, shapes([DIM] * 3, 1, own=False), network),
-        "gat_mean": Case(common | {"model.heads": 3, "model.join_heads": "mean",
-                                   "model.widths": [5, 6], "model.activation": "elu"},
-                         shapes([5, 6, DIM], 3, own=False), network),
+        "gat_mean": Case(common | {"model.heads": 2, "model.join_heads": "mean",
+                                   "model.widths": [5, 6], "model.activation": "elu",
+                                   "loss.kind": "hinge", "loss.margin": 2},
+                         shapes([5, 6, DIM], 2, own=False), network),
         "gat_self": Case(common | {"model.heads": 2, "model.self": "weight",
                                    "model.scorer": "cosine", "loss.kind": "hinge",
                                    "loss.margin": 0.3},
