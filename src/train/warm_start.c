@@ -3,13 +3,230 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "data/dataset_internal.h"
+#include "data/dataset_store.h"
 #include "models/joined.h"
 #include "rankine/sides.h"
+#include "train/model_file.h"
+#include "train/open_run.h"
+#include "train/run_folder.h"
+#include "train/seeds_folder.h"
+
+/* ---- opening ---- */
+
+/* An option that decides the shape of parameters, and must be the same. */
+static rk_status compare_option(const char *from, const rk_config *before, const rk_config *now,
+                                const char *key)
+{
+    const char *old_value = NULL, *value = NULL;
+    bool is_read = false;
+    RK_TRY(rk_config_is_read(now, key, &is_read));
+    RK_TRY(rk_config_get(before, key, &old_value));
+    RK_TRY(rk_config_get(now, key, &value));
+    if (is_read && strcmp(old_value, value) != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but the run to begin from, %s, was trained with %s: its parameters do not "
+                "fit; set %s=%s, or train without it",
+                rk__config_says(now, key).text, from, old_value, key, old_value);
+    }
+    return RK_OK;
+}
+
+static rk_status compare_configs(rk_warm_source *s, const rk_config *before, const rk_config *now)
+{
+    static const char *const keys[] = {"model.kind", "model.dim", "model.fields",
+                                       "model.relations"};
+    const rk_model_kind *m = rk__model_of(rk__config_options(now));
+    const char *from = s->run;
+    s->is_mf = !s->half && rk__config_options(before)->model.kind == RK_MODEL_MF &&
+               rk__config_options(now)->model.kind != RK_MODEL_MF && rk__model_is_by_gradients(m);
+    if (s->is_mf) {
+        return compare_option(from, before, now, "model.dim");
+    }
+    for (size_t i = s->half ? 1 : 0; i < sizeof keys / sizeof keys[0]; i++) {
+        RK_TRY(compare_option(from, before, now, keys[i]));
+    }
+    if (s->half && s->half->kind == RK_MODEL_MLP) {
+        RK_TRY(compare_option(from, before, now, "model.hidden"));
+    }
+    if (m->is_closed) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.kind %s is computed from the data in one go: there is nothing to take over "
+                "from %s; train it without",
+                m->name, from);
+    }
+    return RK_OK;
+}
+
+/* Which half of the model a run of this config is; each only once. */
+static rk_status choose_half(const rk_warm_start *w, rk_warm_source *s, const rk_config *before,
+                             const rk_config *now)
+{
+    const rk_model_half *halves = rk__model_of(rk__config_options(now))->halves;
+    const int kind = rk__config_options(before)->model.kind;
+    if (!s->half) {
+        return RK_OK;
+    }
+    s->half = NULL;
+    for (int i = 0; i < RK_MODEL_HALVES; i++) {
+        s->half = halves[i].kind == kind ? &halves[i] : s->half;
+    }
+    for (int i = 0; i < w->n; i++) {
+        s->half = &w->of[i] != s && w->of[i].half == s->half ? NULL : s->half;
+    }
+    if (!s->half) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s is a run of %s: name one of %s and one of %s",
+                rk__config_says(now, "model.from").text, s->run,
+                rk__option_choice("model.kind", kind),
+                rk__option_choice("model.kind", halves[0].kind),
+                rk__option_choice("model.kind", halves[1].kind));
+    }
+    return RK_OK;
+}
+
+static rk_status open_folder(rk_warm_start *w, rk_warm_source *s, const rk_config *config,
+                             const rk_hooks *hooks)
+{
+    char *path = NULL;
+    rk_config *before = NULL;
+    rk_open_run run = {.checkpoint = NULL};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__path_join(&path, s->run, RK_FILE_CONFIG));
+    if (!rk__file_exists(path)) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG,
+                     "the run to begin from, %s, is no run folder: it has no " RK_FILE_CONFIG,
+                     s->run);
+    }
+    RK_TRY_GOTO(done, rk_config_load(&before, path));
+    RK_TRY_GOTO(done, choose_half(w, s, before, config));
+    RK_TRY_GOTO(done, compare_configs(s, before, config));
+    status = rk__open_run(&run, s->run, before, RK_RUN_FINAL, NULL, hooks);
+    if (status != RK_OK) {
+        rk__fail_prefix(status, "the run to begin from");
+        goto done;
+    }
+    w->facts.epoch = run.facts.epoch;
+    s->file = run.checkpoint;
+    s->dataset = run.dataset;
+    run.checkpoint = NULL;
+    run.dataset = NULL;
+done:
+    rk__open_run_close(&run);
+    rk_config_free(before);
+    rk__free(path);
+    return status;
+}
+
+static rk_status open_file(rk_warm_start *w, rk_warm_source *s, const rk_config *config)
+{
+    const char *slash = strrchr(s->run, '/'), *name = slash ? slash + 1 : s->run;
+    rk_config *before = NULL;
+    rk_status status = RK_OK;
+    if (strcmp(name, RK_FILE_BEST) == 0 || strcmp(name, RK_FILE_LAST) == 0 ||
+        strcmp(name, RK_FILE_REFIT) == 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s is a checkpoint, which says nothing of whose its rows are: name the run folder "
+                "to begin from",
+                s->run);
+    }
+    RK_TRY(rk__model_file_open(s->run, &s->file, &before));
+    RK_TRY_GOTO(done, choose_half(w, s, before, config));
+    RK_TRY_GOTO(done, compare_configs(s, before, config));
+    RK_TRY_GOTO(done, rk__h5_get_i64(s->file, "epoch", &w->facts.epoch));
+    status = rk__dataset_read(&s->dataset, s->file);
+done:
+    rk_config_free(before);
+    return status;
+}
+
+/* A run folder, of several seeds the best one, or a model file. */
+static rk_status open_source(rk_warm_start *w, const char *path, bool is_half,
+                             const rk_config *config, const rk_hooks *hooks)
+{
+    struct stat info;
+    rk_warm_source *s = &w->of[w->n++];
+    const bool is_file = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    s->half = is_half ? rk__model_of(rk__config_options(config))->halves : NULL; /* one of them */
+    RK_TRY(is_file ? rk__strdup(&s->run, path) : rk__seeds_folder_choose(path, hooks, &s->run));
+    return is_file ? open_file(w, s, config) : open_folder(w, s, config, hooks);
+}
+
+/* All of them; the facts name them in one text. */
+static rk_status open_sources(rk_warm_start *w, const char *const *paths, int64_t n,
+                              bool are_halves, const rk_config *config, const rk_hooks *hooks)
+{
+    rk_buffer names = {0};
+    rk_status status = RK_OK;
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, open_source(w, paths[i], are_halves, config, hooks));
+        rk__buffer_add(&names, "%s%s", i > 0 ? ", " : "", w->of[i].run);
+    }
+    status = rk__buffer_take(&names, &w->facts.run);
+done:
+    rk__buffer_free(&names);
+    if (status != RK_OK) {
+        rk__warm_start_close(w);
+    }
+    return status;
+}
+
+rk_status rk__warm_start_open(rk_warm_start *out, const rk_train_options *how,
+                              const rk_config *config, const rk_hooks *hooks)
+{
+    const rk_options *o = rk__config_options(config);
+    const rk_texts *halves = &o->model.from;
+    *out = (rk_warm_start){.facts.folds = how->new_ids == RK_NEW_FOLDED};
+    if (!how->from && (halves->n == 0 || how->resume)) {
+        return RK_OK;
+    }
+    if (halves->n > 0 && halves->n != RK_MODEL_HALVES) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: it takes two runs, or none",
+                rk__config_says(config, "model.from").text);
+    }
+    if (how->from && halves->n > 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but the run is to begin from %s: take one of them",
+                rk__config_says(config, "model.from").text, how->from);
+    }
+    if (o->train.refit) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s fits the model once more from its beginning, which %s is not after an "
+                "interruption: take one of them",
+                rk__config_says(config, "train.refit").text, how->from ? how->from : "model.from");
+    }
+    if (how->resume) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "a run that is resumed goes on from its own checkpoint: begin from %s in a new "
+                "folder, or resume without it",
+                how->from);
+    }
+    return how->from
+               ? open_sources(out, &how->from, 1, false, config, hooks)
+               : open_sources(out, (const char *const *)halves->v, halves->n, true, config, hooks);
+}
+
+static void close_sources(rk_warm_start *w)
+{
+    for (int i = 0; i < w->n; i++) {
+        rk__h5_close(w->of[i].file);
+        rk_dataset_free(w->of[i].dataset);
+        rk__free(w->of[i].run);
+        w->of[i] = (rk_warm_source){0};
+    }
+    w->n = 0;
+}
+
+void rk__warm_start_close(rk_warm_start *w)
+{
+    close_sources(w);
+    rk__free(w->facts.run);
+    *w = (rk_warm_start){0};
+}
 
 /* ---- who is who ---- */
 
@@ -96,11 +313,8 @@ static rk_status match_others(const rk_warm_source *s, const rk_engine *e,
     const rk_model_data old = {out->old_users, out->old_items, .dataset = s->dataset};
     rk_node_space now = {0}, then = {0};
     rk_status status = RK_OK;
-    if (out->n_all == out->n_nodes) {
-        return RK_OK;
-    }
     memset(out->before + out->n_nodes, 0xff, (size_t)(out->n_all - out->n_nodes) * 8); /* -1 */
-    if (s->embedding_alone && s->is_plain) {
+    if (out->n_all == out->n_nodes || s->is_mf) {
         return RK_OK;
     }
     RK_TRY(rk__node_space(&now, &e->model.data, e->options->model.relations));
@@ -309,17 +523,24 @@ static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engin
                              const rk_dataset *dataset)
 {
     nodes d = {0};
+    bool found = false;
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, match_nodes(w, s, dataset, e, &d));
     RK_TRY_GOTO(done, match_contexts(s, e, &d));
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
-        const bool is_its = s->embedding_alone ? strcmp(p->name, "embedding") == 0
-                                               : !s->half || strncmp(p->name, s->half->prefix,
-                                                                     strlen(s->half->prefix)) == 0;
+        const bool is_its =
+            s->is_mf ? strcmp(p->name, "embedding") == 0
+                     : !s->half || strncmp(p->name, s->half->prefix, strlen(s->half->prefix)) == 0;
+        found = found || is_its;
         if (p->role == RK_TRAINED && is_its) {
             RK_TRY_GOTO(done, take_parameter(w, s, e, &d, p));
         }
+    }
+    if (!found) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s is a run of mf, but model.kind %s has no embeddings to begin with",
+                          s->run, e->model.model->name);
     }
 done:
     rk__free(d.before);
@@ -336,56 +557,6 @@ rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *
         RK_TRY(take_source(w, &w->of[i], e, dataset));
     }
     rk__engine_parameters_changed(e);
-    rk__warm_start_close_sources(w);
+    close_sources(w);
     return RK_OK;
-}
-
-/* ---- telling ---- */
-
-void rk__warm_facts_tell(const rk_warm_facts *f, const rk_hooks *hooks)
-{
-    rk_buffer text = {0};
-    if (!f->run || !hooks || !hooks->log) {
-        return;
-    }
-    rk__buffer_add(&text,
-                   "begins from %s (epoch %lld): %lld users and %lld items are taken over, %lld "
-                   "users and %lld items are new",
-                   f->run, (long long)f->epoch, (long long)f->users, (long long)f->items,
-                   (long long)f->new_users, (long long)f->new_items);
-    if (f->folded > 0) {
-        rk__buffer_add(&text, ", %lld of them made of what they have", (long long)f->folded);
-    } else if (f->new_users + f->new_items > 0) {
-        rk__buffer_add(&text, " and drawn");
-    }
-    if (f->gone_users + f->gone_items > 0) {
-        rk__buffer_add(&text, "; %lld users and %lld items of it are not in the data any more",
-                       (long long)f->gone_users, (long long)f->gone_items);
-    }
-    if (text.status == RK_OK) {
-        hooks->log(hooks->user, RK_LOG_INFO, text.at);
-    }
-    rk__buffer_free(&text);
-}
-
-void rk__warm_facts_json(rk_json *json, const rk_warm_facts *f)
-{
-    if (!f->run) {
-        rk__json_null(json, "from");
-        return;
-    }
-    rk__json_begin(json, "from", '{');
-    rk__json_text(json, "run", f->run);
-    rk__json_int(json, "epoch", f->epoch);
-    rk__json_text(json, "new_ids", f->folds ? "folded" : "drawn");
-#define COUNT(member) rk__json_int(json, #member, f->member);
-    COUNT(users)
-    COUNT(items)
-    COUNT(new_users)
-    COUNT(new_items)
-    COUNT(folded)
-    COUNT(gone_users)
-    COUNT(gone_items)
-#undef COUNT
-    rk__json_end(json, '}');
 }

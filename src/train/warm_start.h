@@ -19,9 +19,8 @@ typedef struct rk_warm_source {
     rk_h5 *file;               /* with the parameters; owned */
     rk_dataset *dataset;       /* whose ids the rows have; owned */
     const rk_model_half *half; /* of model.from; NULL = it has all parameters */
-    bool embedding_alone; /* of mf or lightgcn, for a network that goes on from its embeddings */
-    bool is_plain;        /* it has no model.relations */
-    char *run;            /* owned */
+    bool is_mf; /* it is factors alone, for another model, which takes them as its embeddings */
+    char *run;  /* owned */
 } rk_warm_source;
 
 typedef struct rk_warm_start {
@@ -46,7 +45,6 @@ void rk__warm_facts_tell(const rk_warm_facts *facts, const rk_hooks *hooks);
 /* The same as the object "from" of a report; null where nothing was. */
 void rk__warm_facts_json(rk_json *json, const rk_warm_facts *facts);
 
-void rk__warm_start_close_sources(rk_warm_start *warm_start); /* the runs alone */
-void rk__warm_start_close(rk_warm_start *warm);               /* a zeroed one is fine */
+void rk__warm_start_close(rk_warm_start *warm); /* a zeroed one is fine */
 
 #endif
