@@ -134,13 +134,15 @@ typedef struct rk_audit {
     int64_t in_train;     /* pairs that the user has in train, too (data.repeats each_part) */
     int64_t overlap;      /* held-out rows that were dropped because an earlier part has the pair */
     int64_t cold_users;   /* users without train interactions */
-    int64_t cold_items;   /* held-out items without train interactions, which are never ranked */
+    int64_t cold_items;   /* held-out items without train interactions */
     int64_t cold_pairs;   /* pairs of such items */
     rk_audit_relation *relations; /* relations that were read, from users to items; owned */
     int64_t n_relations;
     int64_t in_relations; /* pairs that one of them has */
     int64_t tie_pairs;    /* pairs that were looked at for ties: of at most 1024 users */
     int64_t tied;         /* those of them with the score of another item of the model's ranking */
+    int64_t cold_ranked;  /* those of them whose item is cold and ranked, by what else is known of it
+                           * (features); of other models such items are never ranked */
 } rk_audit;
 
 /* Of the part, or of the holdout, that options name. */

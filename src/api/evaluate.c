@@ -421,6 +421,10 @@ static rk_status evaluate(work *w, const rk_hooks *hooks, rk_evaluation *out)
             "each held-out item is ranked among its candidates of split.candidates, not among "
             "all items");
     }
+    const char *note = is_model ? rk__compat_note(&w->options) : NULL;
+    if (note && hooks && hooks->log) {
+        hooks->log(hooks->user, RK_LOG_WARNING, note);
+    }
     w->by_count = w->model->popularity;
     w->by_count.dataset = &w->dataset;
     rk_ranker ranker = rk__scorer_ranker(w->model->scorer);

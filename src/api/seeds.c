@@ -345,6 +345,9 @@ static rk_status write_report(const seeds *s)
     add_spread(s, &json, "epoch", "chosen.epoch");
     rk__json_bool(&json, "on_test", on_test && strcmp(on_test, "true") == 0);
     rk__json_end(&json, '}');
+    if (rk_report_text(s->reports[0], "compat")) {
+        rk__json_text(&json, "compat", rk_report_text(s->reports[0], "compat"));
+    }
     rk__json_begin(&json, "dataset", '{');
     rk__json_text(&json, "fingerprint", fingerprint ? fingerprint : "");
     rk__json_end(&json, '}');

@@ -18,8 +18,8 @@ void cli_print_audit(FILE *out, const char *part, const rk_audit *a)
         fprintf(out, "          dropped, as they were in train: %s\n", cli_count(a->overlap).s);
     }
     fprintf(out, "          users without train: %s\n", cli_count(a->cold_users).s);
-    fprintf(out, "          items without train: %s, never ranked (%s pairs)\n",
-            cli_count(a->cold_items).s, cli_count(a->cold_pairs).s);
+    fprintf(out, "          items without train: %s, %s (%s pairs)\n", cli_count(a->cold_items).s,
+            a->cold_ranked > 0 ? "ranked like others" : "never ranked", cli_count(a->cold_pairs).s);
     if (a->n_relations > 0) {
         fprintf(out, "          in another relation: %s pairs (%.1f %%)\n",
                 cli_count(a->in_relations).s, percent(a->in_relations, a->pairs));
@@ -54,7 +54,8 @@ static void number(cli_json *j, const char *key, int64_t value)
     X(cold_pairs)                                                                                  \
     X(in_relations)                                                                                \
     X(tie_pairs)                                                                                   \
-    X(tied)
+    X(tied)                                                                                        \
+    X(cold_ranked)
 
 void cli_json_audit(cli_json *j, const rk_audit *a)
 {
@@ -122,5 +123,17 @@ void cli_print_report_audit(FILE *out, const rk_report *report)
         cli_print_audit(out, parts[i], &a);
         cli_free(a.relations);
         return;
+    }
+}
+
+void cli_print_cautions(FILE *out, const rk_report *report)
+{
+    const char *on_test = rk_report_text(report, "chosen.on_test");
+    const char *compat = rk_report_text(report, "compat");
+    if (on_test && strcmp(on_test, "true") == 0) {
+        fprintf(out, "          chosen on test: the test metrics are optimistic\n");
+    }
+    if (compat) {
+        fprintf(out, "          %s\n", compat);
     }
 }

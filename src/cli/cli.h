@@ -253,6 +253,8 @@ void cli_print_seeds(FILE *out, const rk_report *report);
 void cli_print_audit(FILE *out, const char *part, const rk_audit *audit);
 /* That of a report, of test or else of valid. */
 void cli_print_report_audit(FILE *out, const rk_report *report);
+/* Why a run's metrics are not to be held against others, if they are not. */
+void cli_print_cautions(FILE *out, const rk_report *report);
 /* The member "audit" of an open object. */
 void cli_json_audit(cli_json *j, const rk_audit *audit);
 

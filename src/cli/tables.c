@@ -396,9 +396,7 @@ static void print_chosen(FILE *out, const rk_report *report)
         fprintf(out, " (%.5f)", value);
     }
     fputc('\n', out);
-    if (rk_report_text(report, "chosen.note")) {
-        fprintf(out, "          chosen on test: the test metrics are optimistic\n");
-    }
+    cli_print_cautions(out, report);
 }
 
 /* Whose scores an ensemble averages. */
@@ -564,7 +562,6 @@ static void print_ratings_spread(FILE *out, const rk_report *report, const char 
 
 void cli_print_seeds(FILE *out, const rk_report *report)
 {
-    const char *on_test = rk_report_text(report, "chosen.on_test");
     print_spread(out, report, "valid", "valid", "popularity.valid");
     print_spread(out, report, "test", "test", "popularity.test");
     print_spread(out, report, "expected, valid", "expected.valid", "expected.popularity.valid");
@@ -578,9 +575,7 @@ void cli_print_seeds(FILE *out, const rk_report *report)
             rk_report_number(report, "chosen.epoch.mean"),
             rk_report_number(report, "chosen.epoch.min"),
             rk_report_number(report, "chosen.epoch.max"));
-    if (on_test && strcmp(on_test, "true") == 0) {
-        fprintf(out, "          chosen on test: the test metrics are optimistic\n");
-    }
+    cli_print_cautions(out, report);
     fprintf(out, "time      %s a run, of it training %s\n",
             cli_seconds(rk_report_number(report, "timing.total_seconds.mean")).s,
             cli_seconds(rk_report_number(report, "timing.train_seconds.mean")).s);

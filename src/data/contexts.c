@@ -74,8 +74,7 @@ static rk_status choose(rk_contexts *c, const rk_options *o)
     RK_TRY_GOTO(done, rk__alloc(&c->fields, n, sizeof *c->fields, "fields"));
     RK_TRY_GOTO(done, rk__alloc(&c->first, n + 1, sizeof *c->first, "fields"));
     /* Where they are nodes of a network's graph they come behind users and items. */
-    c->first[0] =
-        o->model.scorer == RK_SCORER_FM ? c->dataset->n_users + c->dataset->n_items : 0;
+    c->first[0] = o->model.scorer == RK_SCORER_FM ? c->dataset->n_users + c->dataset->n_items : 0;
     for (int f = 0; f < (int)o->n_fields; f++) {
         if (chosen[f]) {
             const rk_row_field *field = &c->dataset->fields[f];

@@ -56,6 +56,20 @@ static rk_status find_relations(const rk_dataset *d, rk_audit *a)
     return RK_OK;
 }
 
+/* 1 = without train interactions. */
+static rk_status find_cold(const rk_dataset *d, uint8_t **out)
+{
+    const rk_lists *train = &d->parts[RK_TRAIN];
+    uint8_t *is_cold = NULL;
+    RK_TRY(rk__alloc(&is_cold, d->n_items, sizeof *is_cold, "items of train"));
+    memset(is_cold, 1, (size_t)d->n_items);
+    for (int64_t e = 0; e < train->offsets[train->n_rows]; e++) {
+        is_cold[train->items[e]] = 0;
+    }
+    *out = is_cold;
+    return RK_OK;
+}
+
 /* How many held-out items have the score of another item of the ranking. */
 static rk_status count_ties(const rk_dataset *d, const rk_options *options, rk_part part,
                             const rk_lists *const *has, const rk_ranker *ranker, rk_audit *a)
@@ -64,6 +78,7 @@ static rk_status count_ties(const rk_dataset *d, const rk_options *options, rk_p
     rk_status status = RK_OK;
     const rk_lists *held = ranker->by_row ? rk__contexts_lists(d, part) : &d->parts[part];
     int32_t *users = NULL, *items = NULL, *above = NULL;
+    uint8_t *is_cold = NULL;
     int64_t n = 0, offsets[LOOKED_AT + 1] = {0};
     RK_TRY(rk__eval_subset(d, part, LOOKED_AT, 0, &users, &n));
     for (int64_t i = 0; i < n; i++) {
@@ -76,6 +91,7 @@ static rk_status count_ties(const rk_dataset *d, const rk_options *options, rk_p
         memcpy(items + offsets[i], held->items + held->offsets[users[i]],
                (size_t)(offsets[i + 1] - offsets[i]) * sizeof *items);
     }
+    RK_TRY_GOTO(done, find_cold(d, &is_cold));
     const rk_standing_order order = {.part = part,
                                      .users = users,
                                      .n = n,
@@ -87,8 +103,10 @@ static rk_status count_ties(const rk_dataset *d, const rk_options *options, rk_p
     RK_TRY_GOTO(done, rk__stand(ranker, &order, held, above, tied));
     for (int64_t e = 0; e < offsets[n]; e++) {
         a->tied += tied[e] > 0;
+        a->cold_ranked += above[e] >= 0 && is_cold[items[e]];
     }
 done:
+    rk__free(is_cold);
     rk__free(users);
     rk__free(items);
     rk__free(above);

@@ -15,6 +15,9 @@ rk_status rk__behaviours_check(const rk_config *config);
 /* All of them go from users to items. */
 rk_status rk__behaviours_check_data(const rk_options *options, const rk_model_data *data);
 
+/* Users and items with edges in one of the relations are known, also without interactions. */
+rk_status rk__know_behaviours(rk_model_instance *instance);
+
 /* Behind the tensors that are saved: the graphs of the relations, without that of the
  * interactions. */
 rk_status rk__declare_behaviours(rk_model_instance *instance);

@@ -123,7 +123,7 @@ static rk_status check(const rk_config *config)
                 rk__config_says(config, "model.self").text,
                 rk__config_says(config, "model.kind").text);
     }
-    if (o->train.message_share < 1 && o->model.edges != RK_NORMALISE_SUM) {
+    if (rk__splits_messages(o) && o->model.edges != RK_NORMALISE_SUM) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s: compgcn leaves edges out of sums only",
                 rk__config_says(config, "train.message_share").text,
                 rk__config_says(config, "model.edges").text);

@@ -20,8 +20,8 @@ static inline bool rk__has_context_nodes(const rk_model_data *data)
 }
 
 /* How many nodes users, items and contexts are; how many types of pairs there are beside those of
- * users and items: user and field f is type 2 f, item and field f type 2 f + 1, then come fields f <
- * g. */
+ * users and items: user and field f is type 2 f, item and field f type 2 f + 1, then come the pairs
+ * of fields. */
 int64_t rk__field_nodes(const rk_model_data *data);
 int64_t rk__field_types(const rk_model_data *data);
 

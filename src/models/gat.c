@@ -160,7 +160,7 @@ static const rk_model_kind ratings = {
 };
 
 static const rk_model_kind machines = {
-    RK_NETWORK_OF_FIELDS("gat", help, network, NULL),
+    RK_NETWORK_MACHINES("gat", help, network, NULL),
 };
 
 const rk_model_kind rk__model_gat = {

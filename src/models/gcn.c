@@ -5,6 +5,11 @@
  * G the gathering of model.edges, with model.self loop over the graph in which each node is a
  * neighbour of its own; B is there with model.self weight, W and B with model.maps.
  *
+ * NGCF (Wang, He, Wang, Feng, Chua: Neural graph collaborative filtering, SIGIR 2019) has layers
+ *   y = (G x + x) W + (G x * x) W' + b,
+ * * element by element, and its vectors are those of all layers side by side, of unit length but
+ * for the first.
+ *
  * With n the edges' weights at a node, one more with loops, G = L A R + S of factors of nodes:
  *                symmetric     mean     sum
  *   L            n^-1/2        1 / n    1
@@ -24,7 +29,7 @@ static const char *const left = "graph.left", *const right = "graph.right",
 
 static bool has_loops(const rk_options *o)
 {
-    return o->model.self == RK_SELF_LOOP;
+    return o->model.kind == RK_MODEL_GCN && o->model.self == RK_SELF_LOOP;
 }
 
 /* ---- tensors ---- */
@@ -157,10 +162,14 @@ static rk_value map(const rk_model_instance *m, rk_program *p, int k, rk_value g
     return self == RK_NONE ? y : rk__add(p, y, rk__gemm(p, x, self, RK_NONE), 1, 1);
 }
 
+static rk_value gathered(const rk_model_instance *m, rk_program *p, const rk_layer_values *v)
+{
+    return has_edges(m->options) ? gather(m, p, v) : propagate(m, p, v->x);
+}
+
 static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v)
 {
-    rk_value gathered = has_edges(m->options) ? gather(m, p, v) : propagate(m, p, v->x);
-    return map(m, p, k, gathered, v->x, m->n_nodes);
+    return map(m, p, k, gathered(m, p, v), v->x, m->n_nodes);
 }
 
 /* ---- somebody with a list of items ---- */
@@ -177,34 +186,42 @@ static rk_value fold_table(const rk_model_instance *m, rk_program *p, rk_value x
     return scaled(p, rk__scale_rows(p, x, rk__use_graph(p).scale, RK_NONE, RK_NONE), right);
 }
 
-static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
-                           rk_value x, rk_value items)
+/* G of people with lists. */
+static rk_value gather_lists(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+                             rk_value x, rk_value items)
 {
-    const rk_options *o = m->options;
-    const bool loops = has_loops(o);
+    const int edges = m->options->model.edges;
+    const bool loops = has_loops(m->options);
     if (p->status != RK_OK) {
         return RK_NONE;
     }
     const rk_range_attr all = {0, p->tensors[tile->users].rows};
     const rk_csr_values lists = {tile->lists.offsets, tile->lists.items, tile->lists.weights};
     rk_value y = rk__sum_lists(p, items, tile->lists, m->data.n_users, 0);
-    if (o->model.edges == RK_NORMALISE_SYMMETRIC) {
+    if (edges == RK_NORMALISE_SYMMETRIC) {
         y = rk__scale_rows(p, y, rk__row_powers(p, lists, all, loops, -0.5), RK_NONE, RK_NONE);
         rk_value own_part = rk__row_powers(p, lists, all, loops, -1);
         y = loops ? rk__add(p, y, rk__scale_rows(p, x, own_part, RK_NONE, RK_NONE), 1, 1) : y;
     } else {
         y = loops ? rk__add(p, y, x, 1, 1) : y;
     }
-    if (o->model.edges == RK_NORMALISE_MEAN) {
-        y = rk__scale_rows(p, y, rk__row_powers(p, lists, all, loops, -1), RK_NONE, RK_NONE);
-    }
-    return map(m, p, k, y, x, all.n);
+    return edges == RK_NORMALISE_MEAN
+               ? rk__scale_rows(p, y, rk__row_powers(p, lists, all, loops, -1), RK_NONE, RK_NONE)
+               : y;
+}
+
+static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
+                           rk_value x, rk_value items)
+{
+    rk_value y = gather_lists(m, p, tile, x, items);
+    return p->status == RK_OK ? map(m, p, k, y, x, p->tensors[tile->users].rows) : RK_NONE;
 }
 
 static const rk_model_kind ratings, machines;
 
 static const struct rk_network network = {.declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
+                                          .has_edges = has_edges,
                                           .layer = layer,
                                           .fold_table = fold_table,
                                           .fold_layer = fold_layer,
@@ -220,10 +237,54 @@ static const rk_model_kind ratings = {
 };
 
 static const rk_model_kind machines = {
-    RK_NETWORK_OF_FIELDS("gcn", help, network, rk__network_fm_fold_in),
+    RK_NETWORK_MACHINES("gcn", help, network, rk__network_fm_fold_in),
 };
 
 const rk_model_kind rk__model_gcn = {
     RK_NETWORK_COMMON("gcn", help, network, rk__network_fold_in),
+    .encode = rk__network_encode,
+};
+
+/* ---- ngcf ---- */
+
+static rk_status declare_ngcf_layer(rk_model_instance *m, int k, int64_t in, int64_t out)
+{
+    RK_TRY(rk__declare_layer_matrix(m, k, "weight", in, out));
+    RK_TRY(rk__declare_layer_matrix(m, k, "products", in, out));
+    return rk__declare_layer_row(m, k, "bias", out, 0);
+}
+
+/* (g + x) W + (g * x) W' + b, g what was gathered */
+static rk_value ngcf_map(rk_program *p, int k, rk_value g, rk_value x)
+{
+    rk_value sum = rk__gemm(p, rk__add(p, g, x, 1, 1), rk__use_layer(p, k, "weight"),
+                            rk__use_layer(p, k, "bias"));
+    rk_value products =
+        rk__gemm(p, rk__multiply(p, g, x), rk__use_layer(p, k, "products"), RK_NONE);
+    return rk__add(p, sum, products, 1, 1);
+}
+
+static rk_value ngcf_layer(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v)
+{
+    return ngcf_map(p, k, gathered(m, p, v), v->x);
+}
+
+static rk_value ngcf_fold_layer(const rk_model_instance *m, rk_program *p, int k,
+                                const rk_tile *tile, rk_value x, rk_value items)
+{
+    return ngcf_map(p, k, gather_lists(m, p, tile, x, items), x);
+}
+
+static const struct rk_network ngcf = {.declare_layer = declare_ngcf_layer,
+                                       .declare_constants = declare_constants,
+                                       .has_edges = has_edges,
+                                       .layer = ngcf_layer,
+                                       .fold_table = fold_table,
+                                       .fold_layer = ngcf_fold_layer,
+                                       .joins_layers = true};
+
+const rk_model_kind rk__model_ngcf = {
+    RK_NETWORK_COMMON("ngcf", "neural graph collaborative filtering (Wang et al. 2019)", ngcf,
+                      rk__network_fold_in),
     .encode = rk__network_encode,
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/parse.h"
 #include "models/field_pairs.h"
 #include "models/models.h"
 #include "rankine/sides.h"
@@ -31,15 +32,10 @@ static rk_status fail_unknown(const rk_dataset *d, const char *name, size_t leng
 static rk_status next_relation(const rk_model_data *data, const char **at, const rk_relation **out)
 {
     const rk_dataset *d = data->dataset;
+    const char *name = NULL;
+    size_t length = 0;
     *out = NULL;
-    *at += strspn(*at, " ,");
-    size_t length = strcspn(*at, ",");
-    const char *name = *at;
-    *at += length;
-    while (length > 0 && name[length - 1] == ' ') {
-        length--;
-    }
-    if (length == 0) {
+    if (!rk__next_name(at, &name, &length)) {
         return RK_OK;
     }
     for (int64_t i = 0; d && i < rk_dataset_n_relations(d); i++) {

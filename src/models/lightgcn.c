@@ -265,6 +265,6 @@ const rk_model_kind rk__model_lightgcn = {
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,
-    .knows = rk__propagation_knows,
+    .knows = rk__model_marks_known,
     .has_layers = true,
 };

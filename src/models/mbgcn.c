@@ -159,6 +159,7 @@ static rk_status declare(rk_model_instance *m)
         of_l2[i] = i < m->data.n_users ? sqrtf(2) : 1;
     }
     RK_TRY(rk__declare_side(m, "is_item", false));
+    RK_TRY(rk__know_behaviours(m));
     return declare_behaviours(m);
 }
 
@@ -348,4 +349,5 @@ const rk_model_kind rk__model_mbgcn = {
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,
+    .knows = rk__model_marks_known,
 };

@@ -61,6 +61,7 @@ static rk_status declare(rk_model_instance *m)
     RK_TRY(rk__declare_table(m, "fold"));
     RK_TRY(rk__declare_side(m, "is_user", true));
     RK_TRY(rk__declare_side(m, "is_item", false));
+    RK_TRY(rk__know_behaviours(m));
     return rk__declare_behaviours(m);
 }
 
@@ -152,5 +153,6 @@ const rk_model_kind rk__model_mbgcn_cascade = {
     .score = rk__score_embeddings,
     .embeddings = "final",
     .scores_by_dot = true,
+    .knows = rk__model_marks_known,
     .has_layers = true,
 };

@@ -34,6 +34,7 @@ const rk_model_kind *const *rk__models(void)
         [RK_MODEL_MLP] = &rk__model_mlp,
         [RK_MODEL_NEUMF] = &rk__model_neumf,
         [RK_MODEL_GCN] = &rk__model_gcn,
+        [RK_MODEL_NGCF] = &rk__model_ngcf,
         [RK_MODEL_GAT] = &rk__model_gat,
         [RK_MODEL_RGCN] = &rk__model_rgcn,
         [RK_MODEL_COMPGCN] = &rk__model_compgcn,
@@ -190,6 +191,14 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
     return model->check_data ? model->check_data(options, data) : RK_OK;
 }
 
+const char *rk__compat_note(const rk_options *options)
+{
+    return options->model.compat == RK_COMPAT_LEAKY_GRAPH
+               ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
+                 "these metrics are not comparable with others"
+               : NULL;
+}
+
 bool rk__model_folds_in(const rk_model_kind *model)
 {
     return model->fold_in || !model->query;
@@ -211,6 +220,18 @@ bool rk__instance_knows(const rk_model_instance *instance, int64_t node)
         knows = knows || rk__instance_knows(&instance->members[i], node);
     }
     return knows;
+}
+
+bool rk__instance_knows_any(const rk_model_instance *instance, bool of_users)
+{
+    const rk_graph *g = instance->data.graph;
+    const int64_t end = of_users ? g->n_users : g->n_nodes;
+    for (int64_t node = of_users ? 0 : g->n_users; node < end; node++) {
+        if (rk__graph_degree(g, node) == 0 && rk__instance_knows(instance, node)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int64_t rk__model_epochs(const rk_options *options)
@@ -278,6 +299,11 @@ rk_status rk__model_add_known(rk_model_instance *instance)
     RK_ASSERT(!instance->known);
     return rk__calloc(&instance->known, instance->data.n_users + instance->data.n_items,
                       sizeof *instance->known, "which nodes the model knows");
+}
+
+bool rk__model_marks_known(const rk_model_instance *instance, int64_t node)
+{
+    return instance->known && instance->known[node];
 }
 
 int64_t rk__model_part_pairs(const rk_model_instance *instance)

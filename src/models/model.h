@@ -298,6 +298,8 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter);
 
 /* Called by declare: instance->known, zeros at first. */
 rk_status rk__model_add_known(rk_model_instance *instance);
+/* rk_model_kind.knows of whoever fills that. */
+bool rk__model_marks_known(const rk_model_instance *instance, int64_t node);
 
 /* Are some interactions of an epoch what vectors are made of, and the others what the loss looks
  * at? */
@@ -311,12 +313,17 @@ static inline bool rk__splits_messages(const rk_options *options)
 rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,
                                   rk_graph_values graph, rk_value state);
 
+/* Why no result of these options is to be held against others (model.compat); NULL = it may be. */
+const char *rk__compat_note(const rk_options *options);
+
 /* Can somebody who is known by items only be given a ranking? */
 bool rk__model_folds_in(const rk_model_kind *model);
 /* The same, and of an ensemble all its members can. */
 bool rk__instance_folds_in(const rk_model_instance *instance);
 /* Does it know something of a node that was not in train? Of an ensemble: any of its members. */
 bool rk__instance_knows(const rk_model_instance *instance, int64_t node);
+/* Of any user, or item, that was not in train? */
+bool rk__instance_knows_any(const rk_model_instance *instance, bool of_users);
 /* RK_CONSTANT f32 [2E,1]: data->train_values beside graph.columns, each at both ends of its
  * edge. */
 rk_status rk__model_add_edge_values(rk_model_instance *instance, const char *name);

@@ -28,6 +28,7 @@ extern const rk_model_kind rk__model_mlp;
 extern const rk_model_kind rk__model_neumf;
 extern const rk_model_kind rk__model_mbgcn;
 extern const rk_model_kind rk__model_gcn;
+extern const rk_model_kind rk__model_ngcf;
 extern const rk_model_kind rk__model_rgcn;
 extern const rk_model_kind rk__model_compgcn;
 extern const rk_model_kind rk__model_gat;
@@ -48,7 +49,7 @@ typedef struct rk_fm_tables {
 } rk_fm_tables;
 /* The loss is of the score itself, not only of what it is against others. */
 bool rk__fm_is_pointwise(const rk_options *options);
-/* "weight" [n_nodes, 1]; where it is pointwise "bias" [1,1]; the table "candidate", and constants. */
+/* "weight" [n_nodes, 1]; where it is pointwise "bias" [1,1]; the table "candidate" and constants. */
 rk_status rk__fm_declare_weights(rk_model_instance *instance);
 rk_status rk__fm_declare_bias(rk_model_instance *instance);
 rk_status rk__fm_declare_tables(rk_model_instance *instance);

@@ -52,11 +52,6 @@ const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_option
                                                             : self;
 }
 
-bool rk__network_knows(const rk_model_instance *m, int64_t node)
-{
-    return m->known && m->known[node];
-}
-
 static rk_status check_layers(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
@@ -127,8 +122,12 @@ static rk_status declare_layers(rk_model_instance *m)
 {
     const rk_options *o = m->options;
     for (int k = 0; k < o->model.layers; k++) {
-        RK_TRY(m->model->network->declare_layer(m, k, rk__layer_width(o, k),
-                                                rk__layer_width(o, k + 1)));
+        const int64_t width = rk__layer_width(o, k + 1);
+        RK_TRY(m->model->network->declare_layer(m, k, rk__layer_width(o, k), width));
+        if (o->model.batch_norm && (k + 1 < o->model.layers || m->model->network->joins_layers)) {
+            RK_TRY(rk__declare_layer_row(m, k, "gain", width, 1));
+            RK_TRY(rk__declare_layer_row(m, k, "shift", width, 0));
+        }
     }
     return RK_OK;
 }
@@ -140,6 +139,15 @@ static rk_status count_nodes(rk_model_instance *m)
     m->n_nodes = space.n_nodes;
     rk__node_space_free(&space);
     return RK_OK;
+}
+
+static rk_status declare_fold_scale(rk_model_instance *m, int k)
+{
+    rk_parameter p = {.rows = 1, .cols = rk__layer_width(m->options, k + 1), .role = RK_TABLE};
+    rk__layer_name(p.name, k, "fold_scale");
+    RK_TRY(rk__model_add(m, p));
+    rk__layer_name(p.name, k, "fold_offset");
+    return rk__model_add(m, p);
 }
 
 /* What fold_in reads of the nodes: what is known of them, and what goes into each layer. */
@@ -155,6 +163,7 @@ static rk_status declare_fold(rk_model_instance *m)
             .rows = m->n_nodes, .cols = rk__layer_width(m->options, k), .role = RK_TABLE};
         rk__layer_name(p.name, k, "fold");
         RK_TRY(rk__model_add(m, p));
+        RK_TRY(m->options->model.batch_norm ? declare_fold_scale(m, k) : RK_OK);
     }
     return RK_OK;
 }
@@ -258,17 +267,89 @@ static void mask_edges(const rk_model_instance *m, rk_program *p, rk_layer_value
 
 /* ---- encoding ---- */
 
-/* What comes between layer k and the next. */
-static rk_value between(const rk_model_instance *m, rk_program *p, int k, rk_value x,
-                        rk_value state)
+static rk_value activated(const rk_model_instance *m, rk_program *p, int k, rk_value x,
+                          rk_value state)
 {
     const rk_options *o = m->options;
     if (o->model.activation != RK_ACTIVATION_NONE) {
+        const float leak = m->model->network->joins_layers ? 0.2F : 0.01F;
         const bool is_leaky = o->model.activation == RK_ACTIVATION_LEAKY_RELU;
         x = rk__activate(
-            p, x, (rk_activate_attr){.kind = o->model.activation, .slope = is_leaky ? 0.01F : 1});
+            p, x, (rk_activate_attr){.kind = o->model.activation, .slope = is_leaky ? leak : 1});
     }
     return rk__dropout(p, x, state, (rk_dropout_attr){o->model.dropout, k});
+}
+
+/* What batch normalisation made y of x [n,d] by, as y = scale x + offset, for rows that are no part
+ * of the table. With c = y - shift = scale (x - mean) over the rows, scale = sum c^2 / sum c x. */
+static void keep_scale(rk_program *p, int k, rk_value x, rk_value y, int64_t n)
+{
+    char name[RK_NAME_LENGTH];
+    rk_value shift = rk__use_layer(p, k, "shift");
+    rk_value c = rk__add(p, y, rk__repeat_rows(p, shift, n), 1, -1);
+    rk_value scale = rk__ratio(p, rk__column_sums(p, rk__multiply(p, c, c)),
+                               rk__column_sums(p, rk__multiply(p, c, x)));
+    rk_value mean = rk__column_sums(p, x);
+    rk_value offset = rk__add(p, shift, rk__multiply(p, mean, scale), 1, -1 / (float)n);
+    rk__layer_name(name, k, "fold_offset");
+    rk__assign_named(p, name, offset);
+    rk__layer_name(name, k, "fold_scale");
+    rk__assign_named(p, name, scale);
+}
+
+/* Layer k's result on its way to the next, or to the end. */
+static rk_value behind(const rk_model_instance *m, rk_program *p, int k, rk_value x, rk_value state,
+                       bool keeps)
+{
+    const bool is_last = k + 1 == (int)m->options->model.layers;
+    if (is_last && !m->model->network->joins_layers) {
+        return x;
+    }
+    if (m->options->model.batch_norm) {
+        rk_value y =
+            rk__normalise_columns(p, x, rk__use_layer(p, k, "gain"), rk__use_layer(p, k, "shift"));
+        if (keeps) {
+            keep_scale(p, k, x, y, m->n_nodes);
+        }
+        x = y;
+    }
+    return activated(m, p, k, x, state);
+}
+
+/* The same of T people who are no nodes. */
+static rk_value behind_folded(const rk_model_instance *m, rk_program *p, int k, rk_value x)
+{
+    const bool is_last = k + 1 == (int)m->options->model.layers;
+    if (p->status != RK_OK || (is_last && !m->model->network->joins_layers)) {
+        return x;
+    }
+    if (m->options->model.batch_norm) {
+        rk_value offset = rk__use_layer(p, k, "fold_offset");
+        x = rk__add(p, rk__scale_columns(p, x, rk__use_layer(p, k, "fold_scale")),
+                    rk__repeat_rows(p, offset, p->tensors[x].rows), 1, 1);
+    }
+    return activated(m, p, k, x, RK_NONE);
+}
+
+/* What a network comes to: the last layer's result, or all side by side. */
+static rk_value joined(const rk_model_instance *m, rk_program *p, const rk_value *layers)
+{
+    const int n = (int)m->options->model.layers;
+    rk_value columns[RK_MAX_LAYERS + 1] = {layers[0]};
+    for (int k = 1; k <= n; k++) {
+        columns[k] = rk__unit_rows(p, layers[k], RK_NONE);
+    }
+    return m->model->network->joins_layers ? rk__join_columns(p, columns, n + 1) : layers[n];
+}
+
+int64_t rk__network_width(const rk_model_instance *m)
+{
+    const int n = (int)m->options->model.layers;
+    int64_t width = 0;
+    for (int k = m->model->network->joins_layers ? 0 : n; k <= n; k++) {
+        width += rk__layer_width(m->options, k);
+    }
+    return width;
 }
 
 rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value input,
@@ -277,16 +358,16 @@ rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value i
     const struct rk_network *n = m->model->network;
     const int layers = (int)m->options->model.layers;
     rk_layer_values v = {input, RK_NONE, RK_NONE, RK_NONE, state};
-    rk_value tables[RK_MAX_LAYERS];
+    rk_value tables[RK_MAX_LAYERS], results[RK_MAX_LAYERS + 1] = {input};
     mask_edges(m, p, &v);
     if (n->begin) {
         n->begin(m, p, &v);
     }
     for (int k = 0; k < layers; k++) {
         tables[k] = keeps ? n->fold_table(m, p, v.x) : RK_NONE;
-        v.x = n->layer(m, p, k, &v);
-        v.x = k + 1 < layers ? between(m, p, k, v.x, state) : v.x;
+        results[k + 1] = v.x = behind(m, p, k, n->layer(m, p, k, &v), state, keeps);
     }
+    rk_value result = joined(m, p, results);
     for (int k = layers - 1; keeps && k >= 0;
          k--) { /* behind their readers: they may be x itself */
         char name[RK_NAME_LENGTH];
@@ -297,7 +378,7 @@ rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value i
         const bool is_kept = tables[0] == input;
         rk__assign_named(p, "input", is_kept ? rk__use_layer(p, 0, "fold") : input);
     }
-    return v.x;
+    return result;
 }
 
 rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
@@ -305,9 +386,10 @@ rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_ti
     const struct rk_network *n = m->model->network;
     const int layers = (int)m->options->model.layers;
     rk_value x = rk__take_rows(p, rk__use_named(p, "input"), tile->users);
+    rk_value results[RK_MAX_LAYERS + 1] = {x};
     for (int k = 0; k < layers; k++) {
         x = n->fold_layer(m, p, k, tile, x, rk__use_layer(p, k, "fold"));
-        x = k + 1 < layers ? between(m, p, k, x, RK_NONE) : x;
+        results[k + 1] = x = behind_folded(m, p, k, x);
     }
-    return x;
+    return joined(m, p, results);
 }

@@ -6,7 +6,8 @@
  *   x_0 = its embedding (model.ids) + the map of its features (model.features),
  * and goes through model.layers layers, k = 0, 1, ... The encoder says what a layer gathers; behind
  * all of them but the last come batch normalisation, the activation and dropout. The last one's
- * result has model.dim columns, if the encoder does not say otherwise.
+ * result has model.dim columns. What comes out of the network is that, or with joins_layers what
+ * all layers gave.
  *
  * Nodes without train interactions have no embedding of their own: theirs was never trained, and
  * counts as zeros. If they have features or an edge of model.relations they are scored like others
@@ -63,6 +64,9 @@ struct rk_network {
     rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
+    /* The result is x_0 and, of unit length, what each layer gave, side by side, as in NGCF; else
+     * that of the last layer, which has no activation. */
+    bool joins_layers;
     /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is none.
      */
     const rk_model_kind *ratings, *machines;
@@ -109,6 +113,9 @@ rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value i
  * of the items' vectors. */
 rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
 
+/* Columns of what comes out of it. */
+int64_t rk__network_width(const rk_model_instance *m);
+
 /* network_scores.c */
 rk_status rk__network_check_scores(const rk_config *config);
 rk_status rk__network_check_labels(const rk_options *options, const rk_model_data *data);
@@ -116,14 +123,13 @@ rk_status rk__network_declare_scores(rk_model_instance *m);
 
 /* network_fm.c: model.scorer fm. */
 rk_status rk__network_check_fields(const rk_config *config);
-/* Are there edges beside those of interactions and relations: values of fields are nodes, or negatives
- * are neighbours? */
+/* Are there edges beside those of interactions and relations: values of fields are nodes, or
+ * negatives are neighbours? */
 bool rk__network_has_fields(const rk_options *options);
 
 /* ---- members of the kinds ---- */
 
 const rk_model_kind *rk__network_form(const rk_model_kind *self, const rk_options *options);
-bool rk__network_knows(const rk_model_instance *m, int64_t node);
 rk_status rk__network_check(const rk_config *config);
 rk_status rk__network_check_data(const rk_options *options, const rk_model_data *data);
 rk_status rk__network_declare(rk_model_instance *m);
@@ -150,15 +156,15 @@ rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const
     .needs = rk__network_needs, .check = rk__network_check, .check_data = rk__network_check_data,  \
     .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
     .fold_in = FOLD, .score = rk__score_embeddings, .similar = rk__network_similar,                \
-    .knows = rk__network_knows, .embeddings = "final", .scores_by_dot = true, .has_layers = true
+    .knows = rk__model_marks_known, .embeddings = "final", .scores_by_dot = true, .has_layers = true
 
-/* Of that with model.scorer fm. FOLD: rk__network_fm_fold_in, or NULL. */
-#define RK_NETWORK_OF_FIELDS(NAME, HELP, NETWORK, FOLD)                                            \
+/* Of an encoder's machines. FOLD: rk__network_fm_fold_in, or NULL. */
+#define RK_NETWORK_MACHINES(NAME, HELP, NETWORK, FOLD)                                             \
     .name = NAME, .help = HELP, .form = rk__network_form, .network = &(NETWORK),                   \
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
     .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \
     .finish = rk__network_fm_finish, .query = rk__network_fm_query, .fold_in = FOLD,               \
-    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__network_knows,              \
+    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__model_marks_known,              \
     .scores_by_dot = true, .reads_fields = true, .has_layers = true
 
 #endif

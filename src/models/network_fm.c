@@ -52,7 +52,11 @@ rk_scored rk__network_fm_scores(const rk_model_instance *m, rk_program *p, const
 {
     (void)values;
     rk_value input = rk__network_input(p);
-    const rk_fm_tables t = tables(m, p, rk__network_nodes(m, p, input, b->state, false));
+    rk_value all = rk__network_nodes(m, p, input, b->state, false);
+    if (rk__model_fields(&m->data) > 0) { /* once and whole, not at two row sets */
+        all = rk__reshape(p, all, m->options->model.dim);
+    }
+    const rk_fm_tables t = tables(m, p, all);
     rk_value x = rk__gather_rows(p, t.nodes, b->rows);
     return (rk_scored){.scores = rk__fm_scores(m, p, &t, x, b),
                        .ego = rk__gather_rows(p, input, b->rows)};

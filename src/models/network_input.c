@@ -137,8 +137,10 @@ rk_status rk__network_check_input(const rk_options *o, const rk_model_data *data
 /* Is the embedding of a node trained? */
 static bool is_embedded(const rk_model_instance *m, int64_t node)
 {
+    const int ids = m->options->model.ids;
     const bool is_user = node < m->data.n_users;
-    return !(is_user && m->options->model.ids == RK_EMBEDDED_ITEMS) &&
+    const bool is_item = !is_user && node < m->data.n_users + m->data.n_items;
+    return !(is_user && ids == RK_EMBEDDED_ITEMS) && !(is_item && ids == RK_EMBEDDED_USERS) &&
            (node >= m->data.graph->n_nodes || rk__graph_degree(m->data.graph, node) > 0);
 }
 

@@ -75,8 +75,9 @@ rk_status rk__network_declare_scores(rk_model_instance *m)
 {
     const rk_options *o = m->options;
     const bool rates = o->loss.kind == RK_LOSS_MSE, is_fm = o->model.scorer == RK_SCORER_FM;
-    rk_parameter table = {
-        .rows = m->n_nodes, .cols = o->model.dim + (is_biased(o) ? 2 : 0), .role = RK_TABLE};
+    rk_parameter table = {.rows = m->n_nodes,
+                          .cols = rk__network_width(m) + (is_biased(o) ? 2 : 0),
+                          .role = RK_TABLE};
     snprintf(table.name, sizeof table.name, "%s", final);
     RK_TRY(is_fm ? rk__fm_declare_weights(m) : RK_OK);
     RK_TRY(is_fm ? rk__fm_declare_bias(m) : RK_OK);
@@ -123,7 +124,7 @@ static rk_value pair_rows_of_people(const rk_model_instance *m, rk_program *p, c
         return x;
     }
     rk_value own = rk__take_rows(p, rk__use_named(p, final), tile->users);
-    const rk_value columns[3] = {x, rk__take_columns(p, own, o->model.dim, 1), tile->ones};
+    const rk_value columns[3] = {x, rk__take_columns(p, own, rk__network_width(m), 1), tile->ones};
     return rk__join_columns(p, columns, 3);
 }
 
@@ -172,7 +173,7 @@ rk_value rk__network_similar(const rk_model_instance *m, rk_program *p, const rk
                              rk_value item_nodes)
 {
     const rk_range_attr items = {0, m->data.n_items};
-    const int64_t width = m->options->model.dim;
+    const int64_t width = rk__network_width(m);
     rk_value table = rk__use_named(p, final);
     rk_value asking = rk__take_columns(p, rk__take_rows(p, table, tile->users), 0, width);
     rk_value asked = rk__take_columns(p, rk__take_rows(p, table, item_nodes), 0, width);

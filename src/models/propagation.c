@@ -1,7 +1,6 @@
 #include "models/propagation.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "models/joined.h"
@@ -134,6 +133,10 @@ rk_status rk__declare_propagation(rk_model_instance *instance, rk_propagation *p
     RK_TRY(rk__alloc(&scale, instance->n_nodes, sizeof *scale, "the degrees of nodes"));
     rk__degree_power(instance, p, -0.5, scale);
     RK_TRY(rk__declare_constant(instance, "joined.scale", instance->n_nodes, 1, scale));
+    RK_TRY(rk__model_add_known(instance));
+    for (int64_t v = 0; v < instance->data.n_users + instance->data.n_items; v++) {
+        instance->known[v] = p->degree[v] > 0;
+    }
     return rk__model_add_block(instance, "joined", &p->block);
 }
 
@@ -147,18 +150,6 @@ void rk__degree_power(const rk_model_instance *instance, const rk_propagation *p
     for (int64_t v = 0; v < instance->n_nodes; v++) {
         out[v] = p->degree[v] > 0 ? (float)pow(p->degree[v], exponent) : 0;
     }
-}
-
-bool rk__propagation_knows(const rk_model_instance *instance, int64_t node)
-{
-    for (int i = instance->n_parameters; i < instance->n_tensors; i++) {
-        const rk_parameter *p = &instance->parameters[i];
-        if (strcmp(p->name, "joined.offsets") == 0) {
-            const int64_t *offsets = p->constant;
-            return offsets[node + 1] > offsets[node];
-        }
-    }
-    return false;
 }
 
 /* ---- in a program ---- */

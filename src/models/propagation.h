@@ -27,16 +27,13 @@ typedef struct rk_propagation {
 /* Before any table is declared, since it sets instance->n_nodes. Free with rk__propagation_free. */
 rk_status rk__propagation_init(rk_propagation *out, rk_model_instance *instance);
 void rk__propagation_free(rk_propagation *propagation); /* a zeroed one is fine */
-/* After all tensors that are saved: constants "joined.offsets" and so on, and "joined.scale". The
+/* After all tensors that are saved: constants "joined.offsets" and so on, and "joined.scale". Nodes
+ * with edges are known: items of which there are tags or views alone are scored like others. The
  * block is the instance's from then on, also when this fails. */
 rk_status rk__declare_propagation(rk_model_instance *instance, rk_propagation *propagation);
 /* float [n_nodes]: the degrees to a power, also without relations; 0 for a node without edges. */
 void rk__degree_power(const rk_model_instance *instance, const rk_propagation *propagation,
                       double exponent, float *out);
-
-/* Has a node edges in it? rk_model_kind.knows: items of which there are tags or views alone are
- * scored like others. */
-bool rk__propagation_knows(const rk_model_instance *instance, int64_t node);
 
 /* The graph of a program that has this one of the interactions. */
 rk_graph_values rk__propagation_graph(const rk_model_instance *instance, rk_program *p,

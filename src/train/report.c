@@ -80,11 +80,15 @@ static void add_unknown(rk_json *json, const rk_summary *r)
     rk__json_int(json, "test_users", folds_in && s->given_users > 0 ? 0 : s->cold_test_users);
     rk__json_text(json, "users_get",
                   m->is_same_for_all ? "the model's ranking"
-                  : m->rates         ? "ratings of nobody in particular"
-                                     : "popularity");
+                  : rk__instance_knows_any(&r->step->engine->model, true)
+                      ? "the model's ranking by what else is known of them"
+                  : m->rates ? "ratings of nobody in particular"
+                             : "popularity");
     rk__json_int(json, "items", s->cold_items);
     rk__json_int(json, "test_items", s->cold_test_items);
-    rk__json_text(json, "items_are", "never ranked");
+    rk__json_text(json, "items_are",
+                  rk__instance_knows_any(&r->step->engine->model, false) ? "ranked like others"
+                                                                         : "never ranked");
     rk__json_end(json, '}');
 }
 
@@ -203,6 +207,7 @@ static void add_audit(rk_json *json, const rk_summary *r, rk_part part)
     COUNT(in_relations)
     COUNT(tie_pairs)
     COUNT(tied)
+    COUNT(cold_ranked)
 #undef COUNT
     rk__json_begin(json, "relations", '[');
     for (int64_t i = 0; i < a->n_relations; i++) {
@@ -379,6 +384,9 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_protocol(&json, r);
     add_ratings(&json, r);
     add_chosen(&json, r);
+    if (rk__compat_note(r->options)) {
+        rk__json_text(&json, "compat", rk__compat_note(r->options));
+    }
     add_refit(&json, &r->refit);
     add_members(&json, r->members);
     rk__warm_facts_json(&json, r->warm);

@@ -441,6 +441,9 @@ static void add_head(rk_buffer *out, const rk_summary *r)
                        "optimistic and not comparable with those of a model chosen on "
                        "valid.</p>\n");
     }
+    if (rk__compat_note(r->options)) {
+        rk__buffer_add(out, "<p class=\"warning\">%s.</p>\n", rk__compat_note(r->options));
+    }
     const int64_t diverged = rk__position_diverged(r->position);
     if (diverged > 0) {
         rk__buffer_add(

@@ -161,13 +161,19 @@ static void warn_of_unknown(rk_trainer *t)
                 m->rates ? "their ratings are predicted as those of nobody in particular"
                 : rk__model_fields(&t->engine.model.data) > 0
                     ? "they are ranked for by the context of the row alone"
+                : rk__instance_knows_any(&t->engine.model, true)
+                    ? "the model knows their features or relations"
                     : "they are ranked for by popularity");
     }
     if (s->cold_items > 0) {
-        rk__log(&t->log, RK_LOG_WARNING,
-                "%lld of %lld items have no train interaction: they are never ranked (%lld of them "
-                "are wanted in test)",
-                (long long)s->cold_items, (long long)s->items, (long long)s->cold_test_items);
+        rk__log(
+            &t->log, RK_LOG_WARNING,
+            "%lld of %lld items have no train interaction: %s (%lld of them are wanted in test)",
+            (long long)s->cold_items, (long long)s->items,
+            rk__instance_knows_any(&t->engine.model, false)
+                ? "they are ranked by their features or relations"
+                : "they are never ranked",
+            (long long)s->cold_test_items);
     }
 }
 
@@ -475,6 +481,9 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
                 "the model was chosen on test (eval.split): its test metrics are optimistic");
+    }
+    if (rk__compat_note(t->options)) {
+        rk__log(&t->log, RK_LOG_WARNING, "%s", rk__compat_note(t->options));
     }
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by));
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by));

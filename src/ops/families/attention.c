@@ -60,9 +60,9 @@ static rk_status check_inputs(const rk_program *p, const rk_node *node)
 }
 
 /* offsets i64[R+1], columns i32[E], back_offsets i64[C+1], back_columns i32[E], back_edges i32[E],
- * a f32[R,H], b f32[C,H], x f32[C,H d], state or -, weights f32[E] or -, map i32[R] or -, rows i32[S] or -, count i32[1]
- * or - -> y f32[R,H d] (with rows [S,H d]); log of the sum of the exponentials of a row's edges
- * f32[R,H] (or [S,H]), 0 of a row without edges */
+ * a f32[R,H], b f32[C,H], x f32[C,H d], state or -, weights f32[E] or -, map i32[R] or -, rows
+ * i32[S] or -, count i32[1] or - -> y f32[R,H d] (with rows [S,H d]); log of the sum of the
+ * exponentials of a row's edges f32[R,H] (or [S,H]), 0 of a row without edges */
 rk_status rk__shape_edge_attend(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     RK_TRY(check_inputs(p, node));
@@ -101,8 +101,8 @@ void rk__grad_edge_attend(rk_backward *b, const rk_node *node, rk_value g, float
     rk__contribute(b, node->in[X], x, alpha);
 }
 
-/* as edge_attend up to the map; y f32[R,H d], lse f32[R,H], gradient of y f32[R,H d] -> of a f32[R,H], of b
- * f32[C,H], of x f32[C,H d]; with a map S in place of R */
+/* as edge_attend up to the map; y f32[R,H d], lse f32[R,H], gradient of y f32[R,H d] -> of a
+ * f32[R,H], of b f32[C,H], of x f32[C,H d]; with a map S in place of R */
 rk_status rk__shape_edge_attend_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     RK_TRY(check_inputs(p, node));
