@@ -50,10 +50,10 @@ block block_of(const rk_call *call)
     b.compose = a->compose;
     b.size = a->size;
     b.by_type = a->n_types > 0;
-    b.sums_heads = a->sums_heads;
     b.heads = b.by_type        ? a->n_types
               : b.coefficients ? rk__in(call, RK_AGGREGATE_COEFFICIENTS)->cols
                                : 1;
+    b.sums_heads = a->sums_heads && b.heads > 1;
     b.z_cols = b.z ? rk__in(call, RK_AGGREGATE_Z)->cols : 0;
     return b;
 }

@@ -36,6 +36,19 @@ VARIANTS = {
                   "model.image_width": 3, "loss.label_smoothing": 0.1} | ALL,
     "conve_bpr": {"model.kind": "conve", "model.filters": 3, "model.kernel": 2,
                   "model.image_width": 2, "loss.kind": "bpr", "sampling.per_positive": 2},
+    "rgcn_bases": {"model.kind": "distmult", "model.encoder": "rgcn", "model.layers": 2,
+                   "model.bases": 2, "loss.kind": "bpr", "sampling.per_positive": 2},
+    "rgcn_blocks": {"model.kind": "distmult", "model.encoder": "rgcn", "model.layers": 1,
+                    "model.blocks": 3} | ALL,
+    "compgcn_mult": {"model.kind": "distmult", "model.encoder": "compgcn", "model.layers": 2,
+                     "model.activation": "tanh"} | ALL,
+    "compgcn_sub": {"model.kind": "transe", "model.encoder": "compgcn", "model.layers": 1,
+                    "model.composition": "sub", "model.activation": "tanh", "loss.kind": "hinge",
+                    "loss.margin": 2.0, "sampling.per_positive": 2},
+    "compgcn_corr": {"model.kind": "conve", "model.filters": 4, "model.kernel": 2,
+                     "model.image_width": 3, "model.encoder": "compgcn", "model.layers": 1,
+                     "model.composition": "corr", "model.activation": "tanh",
+                     "model.batch_norm": "true", "loss.label_smoothing": 0.1} | ALL,
 }
 
 
@@ -82,7 +95,73 @@ def initial_of(o, rng):
         for number, cols in enumerate((1, filters, DIM)):
             initial[f"gain{number}"] = rng.uniform(0.5, 1.5, (1, cols))
             initial[f"shift{number}"] = rng.normal(0, 0.3, (1, cols))
+    for k in range(1, o.get("model.layers", 0) + 1):
+        shapes = {"bias": (1, DIM), "self": (DIM, DIM)}
+        if o["model.encoder"] == "compgcn":
+            shapes |= {"forward": (DIM, DIM), "backward": (DIM, DIM), "relations": (DIM, DIM),
+                       "loop": (1, DIM)}
+        elif "model.blocks" in o:
+            shapes["relations"] = (2 * RELATIONS, DIM * DIM // o["model.blocks"])
+        else:
+            shapes |= {"coefficients": (2 * RELATIONS, o["model.bases"]),
+                       "bases": (o["model.bases"] * DIM, DIM)}
+        if "model.batch_norm" in o:
+            shapes |= {"gain": (1, DIM), "shift": (1, DIM)}
+        initial |= {f"layer{k}.{key}": rng.normal(0, 0.6, shape) for key, shape in shapes.items()}
     return initial
+
+
+def rgcn_layer(o, p, k, x, links):
+    """sum over relations of the mean over all edges of an entity, by a matrix of each relation."""
+    y = x @ p[f"layer{k}.self"] + p[f"layer{k}.bias"]
+    degree = torch.bincount(links[:, 0], minlength=ENTITIES)
+    for r in range(2 * RELATIONS):
+        if "model.blocks" in o:
+            size = DIM // o["model.blocks"]
+            matrix = torch.block_diag(*p[f"layer{k}.relations"][r].reshape(-1, size, size))
+        else:
+            bases = p[f"layer{k}.bases"].reshape(-1, DIM, DIM)
+            matrix = torch.einsum("b,bij->ij", p[f"layer{k}.coefficients"][r], bases)
+        for v, u, _ in links[links[:, 2] == r].tolist():
+            y = y.index_add(0, torch.tensor([v]), (x[u] @ matrix / degree[v])[None])
+    return y
+
+
+def compgcn_layer(o, p, k, x, z, links):
+    """As the paper has it; the correlation by its definition."""
+    def phi(a, b):
+        kind = o.get("model.composition", "mult")
+        if kind != "corr":
+            return a - b if kind == "sub" else a * b
+        return torch.stack([(a * torch.roll(b, -j, 1)).sum(1) for j in range(DIM)], 1)
+    y = phi(x, p[f"layer{k}.loop"].expand(ENTITIES, -1)) @ p[f"layer{k}.self"]
+    for direction, name in ((0, "forward"), (1, "backward")):
+        some = links[links[:, 2] % 2 == direction]
+        rows = torch.bincount(some[:, 0], minlength=ENTITIES).double()
+        columns = torch.bincount(some[:, 1], minlength=ENTITIES).double()
+        weights = (rows[some[:, 0]] * columns[some[:, 1]]) ** -0.5
+        messages = weights[:, None] * phi(x[some[:, 1]], z[some[:, 2]])
+        gathered = torch.zeros_like(x).index_add(0, some[:, 0], messages)
+        y = y + gathered @ p[f"layer{k}.{name}"]
+    y = y / 3 + p[f"layer{k}.bias"]
+    if "model.batch_norm" in o:
+        y = torch.nn.functional.batch_norm(y, None, None, p[f"layer{k}.gain"][0],
+                                           p[f"layer{k}.shift"][0], training=True)
+    return torch.tanh(y), z @ p[f"layer{k}.relations"]
+
+
+def encoded(o, p, answers):
+    """Vectors of entities and relations behind the layers. A query's answers gather from it."""
+    x, z = p["entity"], p["relation"]
+    links = torch.tensor([[answer, entity, relation] for (entity, relation), known
+                          in answers.items() for answer in known])
+    for k in range(1, o.get("model.layers", 0) + 1):
+        if o["model.encoder"] == "compgcn":
+            x, z = compgcn_layer(o, p, k, x, z, links)
+        else:
+            x = rgcn_layer(o, p, k, x, links)
+            x = torch.relu(x) if k < o["model.layers"] else x
+    return {"entity": x, "relation": z}
 
 
 def convolved(o, p, head, relation):
@@ -109,7 +188,7 @@ def scores_of(o, p, queries):
 
 
 def loss_of(o, p, batch, answers):
-    scores = scores_of(o, p, batch[:, :2])
+    scores = scores_of(o, p | encoded(o, p, answers), batch[:, :2])
     if o.get("sampling.negatives") == "all":
         labels = torch.zeros_like(scores)
         for b, (entity, relation) in enumerate(batch[:, :2]):

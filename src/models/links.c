@@ -9,6 +9,7 @@
  *   conve     score = <f(h, r), t> + b_t (Dettmers, Minervini, Stenetorp, Riedel: Convolutional 2D
  *             knowledge graph embeddings, AAAI 2018): h and r, one below the other, are an image;
  *             f is a convolution, relu, a layer and relu, each on normalised columns
+ * Vectors are rows of tables, or what the layers of links_encoder.c make of such.
  * model.dropout is on what t is held against; of conve on the image, the convolution and the layer.
  * While conve is trained, columns are normalised by the statistics of a batch; to answer, by those
  * of SAMPLE queries of train, always the same: an answer does not depend on who else asks.
@@ -17,10 +18,12 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
-#include "data/triples.h"
+#include "models/links.h"
 #include "models/models.h"
 
 static const char *const entity = "entity", *const relation = "relation", *const bias = "bias",
+                         *const encoded_entity = "encoded_entity",
+                         *const encoded_relation = "encoded_relation",
                          *const candidate = "candidate", *const entity_of = "entity_of_node",
                          *const relation_of = "relation_of_node";
 
@@ -43,6 +46,7 @@ static bool is_distance(const rk_model_instance *m)
 static rk_status check_transe(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
+    RK_TRY(rk__link_encoder_check(config));
     if (o->loss.kind == RK_LOSS_BCE || o->loss.kind == RK_LOSS_CCL) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s, whose scores are never above 0: take a loss that compares them, "
@@ -122,6 +126,7 @@ static rk_status check_conve(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const rk_patches_attr a = image_of(o);
+    RK_TRY(rk__link_encoder_check(config));
     if (o->model.dim % o->model.image_width != 0) {
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which is no multiple of it",
                 rk__config_says(config, "model.image_width").text,
@@ -204,6 +209,18 @@ static rk_status add_statistics(rk_model_instance *m)
                                            .constant = users});
 }
 
+/* The tables behind an encoder, which finish makes. */
+static rk_status add_encoded(rk_model_instance *m, int64_t n_relations)
+{
+    const int64_t dim = m->options->model.dim;
+    RK_TRY(rk__model_add(
+        m, (rk_parameter){
+               .name = "encoded_entity", .rows = m->data.n_items, .cols = dim, .role = RK_TABLE}));
+    return rk__model_add(
+        m, (rk_parameter){
+               .name = "encoded_relation", .rows = 2 * n_relations, .cols = dim, .role = RK_TABLE});
+}
+
 static rk_status declare_all(rk_model_instance *m, const rk_triples *t)
 {
     const int64_t n_entities = m->data.n_items, dim = m->options->model.dim;
@@ -219,8 +236,11 @@ static rk_status declare_all(rk_model_instance *m, const rk_triples *t)
     RK_TRY(add_table(m, relation, 2 * t->n_relations));
     RK_TRY(is_distance(m) ? RK_OK : rk__model_add(m, biases));
     RK_TRY(is_convolved(m) ? add_network(m) : RK_OK);
+    RK_TRY(rk__link_encoder_declare(m, t->n_relations));
     RK_TRY(rk__model_add(m, candidates));
     RK_TRY(is_convolved(m) ? add_statistics(m) : RK_OK);
+    RK_TRY(rk__links_are_encoded(m->options) ? add_encoded(m, t->n_relations) : RK_OK);
+    RK_TRY(rk__link_encoder_add_graph(m, t));
     RK_TRY(add_rows(m, entity_of, t->entities, true));
     return add_rows(m, relation_of, t->relations, false);
 }
@@ -328,15 +348,17 @@ static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_valu
     if (p->status != RK_OK) {
         return (rk_scored){RK_NONE, RK_NONE};
     }
+    const rk_link_tables of = {values[ENTITY], values[RELATION]};
+    const rk_link_tables tables = rk__link_encode(m, p, of, b->state);
     rk_row_set rows = rk__unique_rows(p, entities, m->data.n_items);
     rk_row_set of_relations = rk__unique_rows(p, relations, p->tensors[values[RELATION]].rows);
-    rk_value x = rk__gather_rows(p, values[ENTITY], rows);
-    rk_value r = rk__gather_rows(p, values[RELATION], of_relations);
+    rk_value x = rk__gather_rows(p, tables.entities, rows);
+    rk_value r = rk__gather_rows(p, tables.relations, of_relations);
     rk_value q = query_of(m, p, rk__gather_slots(p, x, rows, users),
                           rk__gather_slots(p, r, of_relations, users), (place){IN_STEP, b->state});
     if (o->sampling.negatives == RK_NEGATIVES_ALL) {
         rk_gemm_attr by_rows = {.alpha = 1, .transposed_w = true};
-        return (rk_scored){rk__gemm_of(p, q, values[ENTITY], values[BIAS], RK_NONE, by_rows),
+        return (rk_scored){rk__gemm_of(p, q, tables.entities, values[BIAS], RK_NONE, by_rows),
                            RK_NONE};
     }
     return (rk_scored){scores_of_drawn(m, p, values, b, x, rows, q), RK_NONE};
@@ -344,35 +366,53 @@ static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_valu
 
 /* ---- answers ---- */
 
-static rk_value rows_of(rk_program *p, rk_value nodes, const char *table, const char *of)
+/* Rows of a table for nodes; of: which rows those are. */
+static rk_value rows_of(rk_program *p, rk_value nodes, rk_value table, const char *of)
 {
-    rk_value rows = rk__lookup(p, nodes, rk__use_named(p, of));
-    return rk__take_rows(p, rk__use_named(p, table), rows);
+    return rk__take_rows(p, table, rk__lookup(p, nodes, rk__use_named(p, of)));
+}
+
+/* The tables that scoring reads. */
+static rk_link_tables final_tables(const rk_model_instance *m, rk_program *p)
+{
+    const bool is_encoded = rk__links_are_encoded(m->options);
+    return (rk_link_tables){rk__use_named(p, is_encoded ? encoded_entity : entity),
+                            rk__use_named(p, is_encoded ? encoded_relation : relation)};
+}
+
+static rk_value query_of_nodes(const rk_model_instance *m, rk_program *p, rk_value nodes,
+                               rk_link_tables t, place at)
+{
+    return query_of(m, p, rows_of(p, nodes, t.entities, entity_of),
+                    rows_of(p, nodes, t.relations, relation_of), at);
 }
 
 /* [t, b_t], or -t. */
 static void finish(const rk_model_instance *m, rk_program *p)
 {
     const float minus = -1;
-    rk_value t = rk__use_named(p, entity);
+    rk_link_tables t = {rk__use_named(p, entity), rk__use_named(p, relation)};
+    t = rk__link_encode(m, p, t, RK_NONE);
+    if (rk__links_are_encoded(m->options)) {
+        rk__assign_named(p, encoded_entity, t.entities);
+        rk__assign_named(p, encoded_relation, t.relations);
+        t = final_tables(m, p);
+    }
     if (is_distance(m)) {
-        rk__assign_named(p, candidate, rk__combine(p, &t, &minus, 1));
+        rk__assign_named(p, candidate, rk__combine(p, &t.entities, &minus, 1));
         return;
     }
-    rk_value tables[] = {t, rk__reshape(p, rk__use_named(p, bias), 1)};
+    rk_value tables[] = {t.entities, rk__reshape(p, rk__use_named(p, bias), 1)};
     rk__assign_named(p, candidate, rk__join_columns(p, tables, 2));
     if (is_convolved(m)) {
-        rk_value sample = rk__use_named(p, "sample");
-        convolved(m, p, rows_of(p, sample, entity, entity_of),
-                  rows_of(p, sample, relation, relation_of), (place){OF_SAMPLE, RK_NONE});
+        query_of_nodes(m, p, rk__use_named(p, "sample"), t, (place){OF_SAMPLE, RK_NONE});
     }
 }
 
 static rk_value query(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
 {
-    rk_value q =
-        query_of(m, p, rows_of(p, tile->users, entity, entity_of),
-                 rows_of(p, tile->users, relation, relation_of), (place){FOR_ANSWER, RK_NONE});
+    const rk_link_tables t = final_tables(m, p);
+    rk_value q = query_of_nodes(m, p, tile->users, t, (place){FOR_ANSWER, RK_NONE});
     rk_value columns[] = {q, tile->ones};
     return is_distance(m) ? q : rk__join_columns(p, columns, 2);
 }
@@ -406,8 +446,10 @@ static rk_value similar(const rk_model_instance *m, rk_program *p, const rk_tile
 {
     const rk_range_attr items = {0, m->data.n_items};
     (void)item_nodes;
-    return rk__score_dot(p, rk__unit_rows(p, rows_of(p, tile->users, entity, entity_of), RK_NONE),
-                         rk__unit_rows(p, rk__use_named(p, entity), RK_NONE), tile->count, items);
+    rk_value all = final_tables(m, p).entities;
+    rk_value asking = rows_of(p, tile->users, all, entity_of);
+    return rk__score_dot(p, rk__unit_rows(p, asking, RK_NONE), rk__unit_rows(p, all, RK_NONE),
+                         tile->count, items);
 }
 
 /* Queries and entities without train triples have the vectors of their parts. */
@@ -420,6 +462,7 @@ static bool knows(const rk_model_instance *m, int64_t node)
 const rk_model_kind rk__model_distmult = {
     .name = "distmult",
     .help = "links of a knowledge graph by weighted products (Yang et al. 2015)",
+    .check = rk__link_encoder_check,
     .declare = declare,
     .scores = scores,
     .scores_all = true,

@@ -86,6 +86,14 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=rgcn", "model.edges=mean", "model.bases=2"},
     {"model.kind=compgcn", "model.composition=corr", "model.activation=tanh"},
     {"model.kind=fm", "loss.kind=mse"},
+    {"model.kind=gcn", "model.batch_norm=true", "model.dropout=0.2", "model.edge_dropout=0.2",
+     "train.message_share=0.5", "loss.kind=hinge"},
+    {"model.kind=gcn", "model.scorer=biased", "loss.kind=mse", "model.edges=mean",
+     "model.self=weight"},
+    {"model.kind=ngcf", "model.activation=leaky_relu", "model.layers=2"},
+    {"model.kind=irgnn", "model.layers=0"},
+    {"model.kind=rgcn", "model.type_by=value", "model.scorer=biased", "loss.kind=mse",
+     "train.message_share=0.5", "model.edges=mean"},
 };
 
 #endif

@@ -163,6 +163,11 @@ typedef struct rk_isa {
     void (*write_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n,
                        int32_t *out);
 
+    /* masked for each that a draw drops, kept for the others, and 1 for one from the row to itself.
+     */
+    void (*mask_edges)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n,
+                       float kept, float masked, float *out);
+
     /* y = x with some elements dropped, of the table's elements from `first` on. */
     void (*drop)(const rk_dropout_draw *draw, int64_t first, const float *x, int64_t n, float *y);
 
