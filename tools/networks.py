@@ -1,134 +1,9 @@
-"""The networks of make_golden_networks.py, as dense formulas, and the data that they see."""
-from dataclasses import dataclass, field
-
-import numpy as np
+"""The graph networks of make_golden_networks.py, as dense formulas."""
 import torch
 
-USERS, ITEMS, LONELY_USER, LONELY_ITEM = 11, 9, 4, 6
-DIM, TAGS = 4, 3
-SEED, PURPOSE_DROPOUT = 77, 19
-
-
-ENDS = {"has": ("user", "item"), "view": ("user", "item"), "cart": ("user", "item"),
-        "tags": ("item", "tag"), "friends": ("user", "user")}
-
-
-def relations(*names):
-    """data.relations of those, each in a file of its name."""
-    return "[" + ", ".join(
-        f"{{name: {name}, file: {name}, from: {ENDS[name][0]}, to: {ENDS[name][1]}, header: false, "
-        f"separator: \" \", head: \"0\", tail: \"1\"}}" for name in names) + "]"
-
-
-class World:
-    """Interactions, ratings and a field of their rows."""
-    users, items = USERS, ITEMS
-
-    def __init__(self):
-        r = np.random.RandomState(19)
-        self.has = r.rand(USERS, ITEMS) < 0.45
-        self.has[LONELY_USER, :] = self.has[:, LONELY_ITEM] = False
-        self.has[0, 0] = True
-        self.edges = np.argwhere(self.has)
-        self.values = r.randint(1, 6, (USERS, ITEMS)).astype(np.float64)
-        self.field = r.randint(-1, 3, (USERS, ITEMS))  # -1: none
-        self.view, self.cart = r.rand(USERS, ITEMS) < 0.3, r.rand(USERS, ITEMS) < 0.2
-        self.tags = r.rand(ITEMS, TAGS) < 0.4
-        self.tags[0, :] = True  # no tag is without an item
-        self.friends = np.triu(r.rand(USERS, USERS) < 0.25, 1)
-        self.adjacency = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
-        self.adjacency[:USERS, USERS:] = torch.tensor(self.has)
-        self.adjacency += self.adjacency.T.clone()
-
-    def arrays(self, case):
-        rows = [(u, i, 0) for u, i in self.edges]
-        rows += [(LONELY_USER, 0, 2), (0, LONELY_ITEM, 2)]
-        out = {"rows": np.array(rows)}
-        if case.has_values:
-            out["values"] = np.array([[self.values[u, i]] for u, i, _ in rows])
-        if case.has_field:
-            out["field"] = np.array([[self.field[u, i]] for u, i, _ in rows])
-        return out | {f"file.{name}": np.argwhere(getattr(self, name)) for name in case.files}
-
-    def joined(self, relations):
-        """The sum of symmetric matrices: of the interactions, and a weight times each relation."""
-        n = USERS + ITEMS + (TAGS if "tags" in relations else 0)
-        first = {"user": 0, "item": USERS, "tag": USERS + ITEMS}
-        out = torch.zeros(n, n, dtype=torch.float64)
-        for name, weight in ({"has": 1.0} | relations).items():
-            matrix = torch.tensor(getattr(self, name))
-            row, column = (first[side] for side in ENDS[name])
-            out[row:row + len(matrix), column:column + matrix.shape[1]] += weight * matrix
-            out[column:column + matrix.shape[1], row:row + len(matrix)] += weight * matrix.T
-        return out
-
-
-@dataclass
-class Case:
-    options: dict
-    shapes: dict  # of the parameters, in the order of their declaration
-    model: object  # (options, world, tensors, step) -> scores of pairs, rows for the L2 term
-    scale: float = 0.4
-    has_values: bool = False
-    has_field: bool = False
-    has_scores: bool = True
-    files: tuple = ()  # relations: each is a file of its name
-    world: World = field(default_factory=World)
-
-
-def svd(o, w, t, step):
-    factors = t["factors"]
-    mean = w.values[w.has].mean()
-
-    def scores(u, i, *_):
-        a, b = factors[u], factors[USERS + i]
-        return mean + (a[:, :-1] * b[:, :-1]).sum(1) + a[:, -1] + b[:, -1]
-    return scores, factors
-
-
-def neumf(o, w, t, step):
-    p, q = t["gmf.embedding"], t["mlp.embedding"]
-
-    def scores(u, i, *_):
-        x = torch.cat([q[u], q[USERS + i]], 1)
-        for k in (1, 2):
-            x = torch.relu(x @ t[f"mlp.layer{k}"].T + t[f"mlp.bias{k}"])
-        x = x @ t["mlp.output"].T + t["mlp.output_bias"]
-        return x[:, 0] + (p[u] * p[USERS + i]) @ t["gmf.output"][0]
-    return scores, torch.cat([p, q], 1)
-
-
-def fm(o, w, t, step):
-    """Without a row at hand the field is empty, which is row 0 of its table."""
-    v, c = t["embedding"], t["context"]
-
-    def scores(u, i, _, positives):
-        row = torch.tensor(w.field)[u, positives] + 1 if positives is not None else 0 * u
-        fields = torch.stack([v[u], v[USERS + i], c[row]])
-        pairs = (fields.sum(0) ** 2 - (fields ** 2).sum(0)).sum(1) / 2
-        linear = t["weight"][u] + t["weight"][USERS + i] + t["context_weight"][row] + t["bias"]
-        return pairs + linear[:, 0]
-    return scores, v
-
-
-def pair_cases():
-    n = USERS + ITEMS
-    return {
-        "svd": Case({"model.kind": "svd", "model.dim": DIM, "loss.kind": "mse",
-                     "train.learning_rate": 0.05}, {"factors": (n, DIM + 1)}, svd,
-                    has_values=True),
-        "neumf": Case({"model.kind": "neumf", "model.dim": DIM, "model.hidden": [6, 3],
-                       "loss.kind": "bce", "sampling.per_positive": 2},
-                      {"gmf.embedding": (n, DIM), "gmf.output": (1, DIM), "mlp.embedding": (n, DIM),
-                       "mlp.layer1": (6, 2 * DIM), "mlp.bias1": (1, 6), "mlp.layer2": (3, 6),
-                       "mlp.bias2": (1, 3), "mlp.output": (1, 3), "mlp.output_bias": (1, 1)},
-                      neumf),
-        "fm": Case({"data.fields": "[{name: mood, column: mood}]", "model.kind": "fm",
-                    "model.dim": DIM, "loss.kind": "bce", "sampling.per_positive": 2},
-                   {"embedding": (n, DIM), "weight": (n, 1), "context": (4, DIM),
-                    "context_weight": (4, 1), "bias": (1, 1)}, fm, has_field=True),
-    }
-
+from golden_world import (DIM, ENDS, ITEMS, PURPOSE_DROPOUT, SEED, TAGS, USERS, Case, pair_cases,
+                          relations)
+from network_relations import relation_cases
 
 # ---- layers of graph networks ----
 
@@ -260,7 +135,7 @@ def gat_cases():
         "gat": Case(common | {"model.heads": 2}, shapes([DIM] * 3, 1, own=False), network),
         "gat_mean": Case(common | {"model.heads": 3, "model.join_heads": "mean",
                                    "model.widths": [5, 6], "model.activation": "elu"},
-                         shapes([5, 6, DIM], 3, own=False), network),
+                         shapes([5, 6, DIM], 3, own=False), network, scale=0.8),
         "gat_self": Case(common | {"model.heads": 2, "model.self": "weight",
                                    "model.scorer": "cosine", "loss.kind": "hinge",
                                    "loss.margin": 0.3},
@@ -270,9 +145,12 @@ def gat_cases():
 
 def network(o, w, t, step):
     layer, pyg = LAYERS[o["model.kind"]]
-    own = torch.ones(len(t["embedding"]), 1)  # of users and items without interactions none counts
+    nodes = max(USERS + ITEMS, len(t.get("embedding", ())))
+    own = torch.ones(nodes, 1)  # of users and items without interactions none counts
     own[:USERS + ITEMS, 0] = w.adjacency.sum(1) > 0
-    x = ego = t["embedding"] * own
+    x = ego = t["embedding"] * own if "embedding" in t else 0
+    if "features.weight" in t:
+        x = ego = x + w.features @ t["features.weight"]
     for k in range(1, o["model.layers"] + 1):
         y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
         assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
@@ -282,14 +160,26 @@ def network(o, w, t, step):
             x = dropout(x, o.get("model.dropout", 0), k - 1, step)
     if o.get("model.scorer") == "cosine":
         x = torch.nn.functional.normalize(x, dim=1)
+    biases = torch.zeros(nodes)
+    if o.get("model.scorer") == "biased":
+        biases = (t["bias"] * own + w.features @ t["features.bias"])[:, 0]
+    if o.get("loss.kind") == "mse":
+        biases = biases + torch.cat([torch.full((USERS,), w.values[w.has].mean()),
+                                     torch.zeros(nodes - USERS)])
 
     def scores(u, i, *_):
-        return (x[u] * x[USERS + i]).sum(1)
+        return (x[u] * x[USERS + i]).sum(1) + biases[u] + biases[USERS + i]
     return scores, ego
 
 
-def layer_shapes(widths, *, own):
-    out = {"embedding": (USERS + ITEMS, widths[0])}
+FEATURES = """[{of: user, file: users, header: false, separator: " ", id: "0", columns: [
+{column: "1", name: age}, {column: "2", name: job, kind: category}]}, {of: item, file: items,
+header: false, separator: " ", id: "0", columns: [{column: "1:4", kind: flags}]}]"""
+FEATURES = FEATURES.replace("\n", " ")
+
+
+def layer_shapes(widths, *, own, **before):
+    out = before or {"embedding": (USERS + ITEMS, widths[0])}
     for k, (a, b) in enumerate(zip(widths, widths[1:]), 1):
         out |= {f"layer{k}.weight": (a, b)} | ({f"layer{k}.self": (a, b)} if own else {})
         out[f"layer{k}.bias"] = (1, b)
@@ -312,103 +202,21 @@ def gcn_cases():
                                     "model.activation": "none"},
                           {"embedding": (USERS + ITEMS, DIM)}
                           | {f"layer{k}.bias": (1, DIM) for k in (1, 2, 3)}, network),
+        "gcn_features": Case(common | {"data.features": FEATURES, "model.ids": "none",
+                                       "model.edges": "mean", "model.self": "weight",
+                                       "model.widths": [5, 6]},
+                             layer_shapes([5, 6, DIM], own=True,
+                                          **{"features.weight": (9, 5)}), network),
+        "gcn_ratings": Case(common | {"data.features": FEATURES, "loss.kind": "mse",
+                                      "model.scorer": "biased", "model.layers": 1,
+                                      "train.learning_rate": 0.05},
+                            layer_shapes([DIM] * 2, own=False, **{
+                                "embedding": (USERS + ITEMS, DIM), "features.weight": (9, DIM),
+                                "bias": (USERS + ITEMS, 1), "features.bias": (9, 1)}), network,
+                            has_values=True),
         "gcn_dropout": Case(common | {"model.dropout": 0.4, "train.optimizer": "adam",
                                       "train.learning_rate": 0.01},
                             layer_shapes([DIM] * 3, own=False), network),
-    }
-
-
-# ---- interactions and relations as one graph, and behaviours apart ----
-
-
-def symmetric(a):
-    """D^-1/2 A D^-1/2, D the sums of rows; zeros where there is nothing."""
-    degree = a.sum(1)
-    power = torch.where(degree > 0, degree.clamp(min=1e-9) ** -0.5, 0.0)
-    return power[:, None] * a * power
-
-
-def mean_rows(a):
-    return a / a.sum(1, keepdim=True).clamp(min=1e-9)
-
-
-def layers_of(a, x, n):
-    out = [x]
-    for _ in range(n):
-        out.append(a @ out[-1])
-    return torch.stack(out).mean(0)
-
-
-def product_of(x):
-    return lambda u, i, *_: (x[u] * x[USERS + i]).sum(1)
-
-
-def joined(weights):
-    def model(o, w, t, step):
-        x = layers_of(symmetric(w.joined(weights)), t["embedding"], o["model.layers"])
-        return product_of(x), t["embedding"]
-    return model
-
-
-def mbgcn(o, w, t, step):
-    p, q = t["embedding"][:USERS], t["embedding"][USERS:]
-    behaviours = [torch.tensor(x).double() for x in (w.view, w.cart, w.has)]
-    shares = t["shares"][0]
-    near = [mean_rows(r) @ q for r in behaviours]
-    counts = [r.sum(1, keepdim=True) for r in behaviours]
-    total = sum(a * n for a, n in zip(shares, counts))
-    sums = sum(a * n * x for a, n, x in zip(shares, counts, near))
-    p1 = torch.where(total != 0, sums / torch.where(total == 0, 1.0, total), 0.0) @ t["weights"]
-    q1 = behaviours[-1].T @ p @ t["weights"]
-    users, items = torch.cat([p, p1], 1), torch.cat([q, q1], 1)
-    by_item = []
-    for k, r in enumerate(behaviours, 1):
-        i = torch.cat([q, mean_rows(r.T) @ (mean_rows(r) @ q) @ t[f"behaviour.{k}.item_weights"]],
-                      1)
-        by_item.append((mean_rows(r) @ i @ t[f"behaviour.{k}.score_weights"], i))
-
-    def scores(u, i, *_):
-        out = (users[u] * items[i]).sum(1)
-        for a, b in by_item:
-            out = out + o["model.item_score"] / 3 * (a[u] * b[i]).sum(1)
-        return out
-    return scores, torch.cat([2 ** 0.5 * users, items])
-
-
-def cascade(o, w, t, step):
-    x, total = t["embedding"], 0
-    for k, name in enumerate(("view", "cart", "has"), 1):
-        a = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
-        a[:USERS, USERS:] = torch.tensor(getattr(w, name))
-        e = layers_of(symmetric(a + a.T), x, o["model.hops"][k - 1])
-        total = total + e
-        if k < 3:
-            m = t[f"transform.{k}"]
-            x = torch.cat([e[:USERS] @ m[:DIM], e[USERS:] @ m[DIM:]])
-    return product_of(total), t["embedding"]
-
-
-def relation_cases():
-    n = USERS + ITEMS
-    common = {"model.dim": DIM, "train.learning_rate": 0.1}
-    behaviours = {"data.relations": relations("view", "cart"), "model.relations": "view,cart"}
-    of_each = {f"behaviour.{k}.{name}": (size, size) for k in (1, 2, 3)
-               for name, size in (("item_weights", DIM), ("score_weights", 2 * DIM))}
-    return {
-        "lightgcn_joined": Case(
-            common | {"data.relations": relations("tags", "view", "friends"),
-                      "model.kind": "lightgcn", "model.layers": 2,
-                      "model.relations": "view,tags,friends"},
-            {"embedding": (n + TAGS, DIM)}, joined({"view": 1.0, "tags": 1.0, "friends": 1.0}),
-            files=("tags", "view", "friends")),
-        "mbgcn": Case(
-            common | behaviours | {"model.kind": "mbgcn", "model.item_score": 1},
-            {"embedding": (n, DIM), "shares": (1, 3), "weights": (DIM, DIM)} | of_each, mbgcn,
-            files=("view", "cart")),
-        "mbgcn_cascade": Case(
-            common | behaviours | {"model.kind": "mbgcn_cascade", "model.hops": [1, 2, 1]},
-            {"embedding": (n, DIM), "transform.1": (2 * DIM, DIM), "transform.2": (2 * DIM, DIM)},
-            cascade, files=("view", "cart")),
     }
 
 
@@ -432,7 +240,8 @@ def normalised(o, a, of):
     """a by the sums over rows and columns of `of`."""
     rows, columns = of.sum(1, keepdim=True), of.sum(0, keepdim=True)
     kind = o.get("model.edges", "symmetric")
-    by = {"symmetric": (rows * columns).sqrt(), "mean": rows.expand_as(a), "sum": torch.ones_like(a)}
+    by = {"symmetric": (rows * columns).sqrt(), "mean": rows.expand_as(a),
+          "sum": torch.ones_like(a)}
     return torch.where(a != 0, a / by[kind].clamp(min=1e-9), 0.0)
 
 
@@ -544,5 +353,5 @@ def cases():
     return pair_cases() | gcn_cases() | gat_cases() | relation_cases() | typed_cases()
 
 
-LAYERS = {"gcn": (gcn_layer, pyg_gcn), "gat": (gat_layer, pyg_gat), "rgcn": (rgcn_layer, pyg_rgcn),
-          "compgcn": (compgcn_layer, lambda *_: None)}
+LAYERS = {"gcn": (gcn_layer, pyg_gcn), "gat": (gat_layer, pyg_gat),
+          "rgcn": (rgcn_layer, pyg_rgcn), "compgcn": (compgcn_layer, lambda *_: None)}

@@ -69,6 +69,49 @@ rk_status rk__count_relations(const rk_model_data *data, const char *relations, 
     return RK_OK;
 }
 
+/* ---- levels of values ---- */
+
+static int find_level(const rk_levels *l, float value)
+{
+    int at = 0;
+    while (at < l->n && l->v[at] < value) {
+        at++;
+    }
+    return at;
+}
+
+rk_status rk__value_levels(rk_levels *out, const rk_options *o, const rk_model_data *data)
+{
+    const float *values = data->train_values;
+    *out = (rk_levels){.n = 1};
+    if (o->model.type_by != RK_WEIGH_BY_VALUE) {
+        return RK_OK;
+    }
+    if (!values) {
+        RK_FAIL(RK_ERR_DATA,
+                "model.type_by is value, but the data set has no values: name their column in the "
+                "key 'value' of each of data.sources");
+    }
+    out->n = 0;
+    for (int64_t e = 0; e < data->graph->n_edges; e++) {
+        const int at = find_level(out, values[e]);
+        if (at < out->n && out->v[at] == values[e]) {
+            continue;
+        }
+        if (out->n == RK_MOST_LEVELS) {
+            RK_FAIL(RK_ERR_DATA,
+                    "model.type_by is value, but train has more than %d different values, e.g. "
+                    "%.9g: a type of edges for each is for ratings in steps",
+                    RK_MOST_LEVELS, (double)values[e]);
+        }
+        memmove(out->v + at + 1, out->v + at, (size_t)(out->n - at) * sizeof *out->v);
+        out->v[at] = values[e];
+        out->n++;
+    }
+    out->n = out->n > 0 ? out->n : 1;
+    return RK_OK;
+}
+
 /* ---- nodes ---- */
 
 static int64_t type_named(const rk_dataset *d, const char *name)
@@ -206,14 +249,15 @@ static void add_relation(edge_list *e, const rk_relation *r, int64_t from, int64
 
 static rk_status add_all(edge_list *e, const rk_model_data *data, const char *relations,
                          const rk_node_space *space, const rk_field_pairs *pairs,
-                         const rk_join_options *o)
+                         const rk_levels *levels, const rk_join_options *o)
 {
     const rk_relation *r = NULL;
     const rk_graph *g = data->graph;
-    int64_t type = 1;
+    int64_t type = levels->n;
     for (int64_t u = 0; u < data->n_users; u++) {
         for (int64_t k = g->offsets[u]; k < g->offsets[u + 1]; k++) {
-            add_both(e, u, g->columns[k], 0, 1);
+            const int level = levels->n > 1 ? find_level(levels, data->train_values[k]) : 0;
+            add_both(e, u, g->columns[k], level, 1);
         }
     }
     RK_TRY(next_relation(data, &relations, &r));
@@ -259,16 +303,21 @@ rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *r
     rk_status status = RK_OK;
     rk_node_space space = {0};
     rk_field_pairs pairs = {0};
+    rk_levels levels = {.n = 1};
     edge_list edges = {0};
     rk_block block = {0};
     int64_t n = 0, n_relations = 0, n_types = 0;
     RK_TRY_GOTO(done, rk__node_space(&space, data, relations));
     RK_TRY_GOTO(done, rk__count_relations(data, relations, &n_relations, &n_types));
+    if (o->typed && o->options) {
+        RK_TRY_GOTO(done, rk__value_levels(&levels, o->options, data));
+        n_types += 2 * (levels.n - 1);
+    }
     RK_TRY_GOTO(done, count_edges(data, relations, &space, o, &n));
     RK_TRY_GOTO(done, o->options ? rk__field_pairs(&pairs, o->options, data) : RK_OK);
     n += 2 * pairs.n;
     RK_TRY_GOTO(done, alloc_edges(&edges, n));
-    RK_TRY_GOTO(done, add_all(&edges, data, relations, &space, &pairs, o));
+    RK_TRY_GOTO(done, add_all(&edges, data, relations, &space, &pairs, &levels, o));
     const rk_block_edges list = {.n_rows = space.n_nodes,
                                  .n_columns = space.n_nodes,
                                  .n_edges = edges.n,

@@ -28,9 +28,20 @@ void rk__node_space_free(rk_node_space *space);
 rk_status rk__count_relations(const rk_model_data *data, const char *relations, int64_t *out_n,
                               int64_t *out_types);
 
+/* The values of train interactions that model.type_by tells apart, ascending. */
+enum { RK_MOST_LEVELS = 64 };
+typedef struct rk_levels {
+    int n; /* 1 where it does not: all are alike */
+    float v[RK_MOST_LEVELS];
+} rk_levels;
+
+/* RK_ERR_DATA where there are more than that, or no values. */
+rk_status rk__value_levels(rk_levels *out, const rk_options *options, const rk_model_data *data);
+
 typedef struct rk_join_options {
     bool typed; /* edges have types: 2 t for the edges of relation t, whose rows are of its type
-                   `from`, and 2 t + 1 for their reverse; the interactions, of users, are 0 */
+                   `from`, and 2 t + 1 for their reverse; the interactions, of users, are 0, or by
+                   their levels the first n */
     bool once;  /* of a relation within a type an edge that both its ends say is one edge, with the
                    larger weight */
     bool loops; /* an edge from each node to itself, of a type of its own behind the others */

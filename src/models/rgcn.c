@@ -5,7 +5,9 @@
  *   y = x W_0 + sum over types t of (G_t x) W_t + b,
  * G_t the gathering of model.edges over the edges of type t alone. W_t is a matrix of its own, or
  * with model.bases a sum of so many that all types share, or with model.blocks zero but for so many
- * blocks on the diagonal.
+ * blocks on the diagonal. With model.type_by interactions of each value have types of their own:
+ * of ratings that is GC-MC (van den Berg, Kipf, Welling: Graph convolutional matrix completion, KDD
+ * 2018 workshop), with the matrices' sum in place of its dense layer.
  *
  * Gathering comes first: of each node one sum for each type or basis, side by side, and then one
  * product with all matrices. So nothing is computed for an edge but a row of x.
@@ -22,13 +24,26 @@ rk_status rk__relational_check(const rk_config *config)
                 rk__config_says(config, "model.maps").text,
                 rk__config_says(config, "model.kind").text);
     }
+    if (o->model.type_by == RK_WEIGH_BY_VALUE && o->loss.kind == RK_LOSS_MSE &&
+        !rk__splits_messages(o)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s and %s: the type of a rating's own edge would give it away; take "
+                "train.message_share 0.5",
+                rk__config_says(config, "model.type_by").text,
+                rk__config_says(config, "loss.kind").text,
+                rk__config_says(config, "train.message_share").text);
+    }
     return RK_OK;
 }
 
 rk_status rk__relational_types(const rk_model_instance *m, int64_t *out)
 {
     int64_t n = 0;
-    return rk__count_relations(&m->data, m->options->model.relations, &n, out);
+    rk_levels levels = {0};
+    RK_TRY(rk__count_relations(&m->data, m->options->model.relations, &n, out));
+    RK_TRY(rk__value_levels(&levels, m->options, &m->data));
+    *out += 2 * (levels.n - 1);
+    return RK_OK;
 }
 
 rk_block_norm rk__relational_norm(const rk_options *o)
@@ -106,6 +121,12 @@ static rk_status check(const rk_config *config)
     return RK_OK;
 }
 
+static rk_status check_data(const rk_options *o, const rk_model_data *data)
+{
+    rk_levels levels = {0};
+    return rk__value_levels(&levels, o, data);
+}
+
 static rk_status declare_layer(rk_model_instance *m, int k, int64_t in, int64_t out)
 {
     const rk_options *o = m->options;
@@ -158,6 +179,7 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
 static const rk_model_kind ratings;
 
 static const struct rk_network network = {.check = check,
+                                          .check_data = check_data,
                                           .declare_layer = declare_layer,
                                           .declare_constants = declare_constants,
                                           .layer = layer,

@@ -38,13 +38,17 @@ static rk_status compare_option(const char *from, const rk_config *before, const
     return RK_OK;
 }
 
-static rk_status compare_configs(const rk_warm_source *s, const rk_config *before,
-                                 const rk_config *now)
+static rk_status compare_configs(rk_warm_source *s, const rk_config *before, const rk_config *now)
 {
     static const char *const keys[] = {"model.kind", "model.dim", "model.fields",
                                        "model.relations"};
     const rk_model_kind *m = rk__model_of(rk__config_options(now));
     const char *from = s->run;
+    s->is_mf = !s->half && rk__config_options(before)->model.kind == RK_MODEL_MF &&
+               rk__config_options(now)->model.kind != RK_MODEL_MF && rk__model_is_by_gradients(m);
+    if (s->is_mf) {
+        return compare_option(from, before, now, "model.dim");
+    }
     for (size_t i = s->half ? 1 : 0; i < sizeof keys / sizeof keys[0]; i++) {
         RK_TRY(compare_option(from, before, now, keys[i]));
     }
@@ -309,10 +313,10 @@ static rk_status match_others(const rk_warm_source *s, const rk_engine *e,
     const rk_model_data old = {out->old_users, out->old_items, .dataset = s->dataset};
     rk_node_space now = {0}, then = {0};
     rk_status status = RK_OK;
-    if (out->n_all == out->n_nodes) {
+    memset(out->before + out->n_nodes, 0xff, (size_t)(out->n_all - out->n_nodes) * 8); /* -1 */
+    if (out->n_all == out->n_nodes || s->is_mf) {
         return RK_OK;
     }
-    memset(out->before + out->n_nodes, 0xff, (size_t)(out->n_all - out->n_nodes) * 8); /* -1 */
     RK_TRY(rk__node_space(&now, &e->model.data, e->options->model.relations));
     RK_TRY_GOTO(done, rk__node_space(&then, &old, e->options->model.relations));
     out->old_all = then.n_nodes;
@@ -519,16 +523,24 @@ static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engin
                              const rk_dataset *dataset)
 {
     nodes d = {0};
+    bool found = false;
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, match_nodes(w, s, dataset, e, &d));
     RK_TRY_GOTO(done, match_contexts(s, e, &d));
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
         const bool is_its =
-            !s->half || strncmp(p->name, s->half->prefix, strlen(s->half->prefix)) == 0;
+            s->is_mf ? strcmp(p->name, "embedding") == 0
+                     : !s->half || strncmp(p->name, s->half->prefix, strlen(s->half->prefix)) == 0;
+        found = found || is_its;
         if (p->role == RK_TRAINED && is_its) {
             RK_TRY_GOTO(done, take_parameter(w, s, e, &d, p));
         }
+    }
+    if (!found) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%s is a run of mf, but model.kind %s has no embeddings to begin with",
+                          s->run, e->model.model->name);
     }
 done:
     rk__free(d.before);
@@ -547,54 +559,4 @@ rk_status rk__warm_start_take(rk_warm_start *w, rk_engine *e, const rk_dataset *
     rk__engine_parameters_changed(e);
     close_sources(w);
     return RK_OK;
-}
-
-/* ---- telling ---- */
-
-void rk__warm_facts_tell(const rk_warm_facts *f, const rk_hooks *hooks)
-{
-    rk_buffer text = {0};
-    if (!f->run || !hooks || !hooks->log) {
-        return;
-    }
-    rk__buffer_add(&text,
-                   "begins from %s (epoch %lld): %lld users and %lld items are taken over, %lld "
-                   "users and %lld items are new",
-                   f->run, (long long)f->epoch, (long long)f->users, (long long)f->items,
-                   (long long)f->new_users, (long long)f->new_items);
-    if (f->folded > 0) {
-        rk__buffer_add(&text, ", %lld of them made of what they have", (long long)f->folded);
-    } else if (f->new_users + f->new_items > 0) {
-        rk__buffer_add(&text, " and drawn");
-    }
-    if (f->gone_users + f->gone_items > 0) {
-        rk__buffer_add(&text, "; %lld users and %lld items of it are not in the data any more",
-                       (long long)f->gone_users, (long long)f->gone_items);
-    }
-    if (text.status == RK_OK) {
-        hooks->log(hooks->user, RK_LOG_INFO, text.at);
-    }
-    rk__buffer_free(&text);
-}
-
-void rk__warm_facts_json(rk_json *json, const rk_warm_facts *f)
-{
-    if (!f->run) {
-        rk__json_null(json, "from");
-        return;
-    }
-    rk__json_begin(json, "from", '{');
-    rk__json_text(json, "run", f->run);
-    rk__json_int(json, "epoch", f->epoch);
-    rk__json_text(json, "new_ids", f->folds ? "folded" : "drawn");
-#define COUNT(member) rk__json_int(json, #member, f->member);
-    COUNT(users)
-    COUNT(items)
-    COUNT(new_users)
-    COUNT(new_items)
-    COUNT(folded)
-    COUNT(gone_users)
-    COUNT(gone_items)
-#undef COUNT
-    rk__json_end(json, '}');
 }

@@ -19,7 +19,8 @@ typedef struct rk_warm_source {
     rk_h5 *file;               /* with the parameters; owned */
     rk_dataset *dataset;       /* whose ids the rows have; owned */
     const rk_model_half *half; /* of model.from; NULL = it has all parameters */
-    char *run;                 /* owned */
+    bool is_mf; /* it is factors alone, for another model, which takes them as its embeddings */
+    char *run;  /* owned */
 } rk_warm_source;
 
 typedef struct rk_warm_start {

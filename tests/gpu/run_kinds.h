@@ -79,7 +79,21 @@ static const char *const kinds_of_gradients[][MOST_SETTINGS] = {
     {"model.kind=gmf", "loss.kind=bce", "sampling.per_positive=3"},
     {"model.kind=neumf", "loss.kind=bce", "sampling.per_positive=2", "model.hidden=[16, 8]"},
     {"model.kind=svd", "loss.kind=mse"},
+    {"model.kind=gcn", "model.dropout=0.2", "model.edge_dropout=0.2", "model.activation=elu"},
+    {"model.kind=gcn", "model.edges=mean", "model.self=weight", "model.scorer=cosine",
+     "loss.kind=hinge", "loss.margin=0.3", "train.message_share=0.5"},
+    {"model.kind=gat", "model.heads=2", "model.attention_dropout=0.2"},
+    {"model.kind=rgcn", "model.edges=mean", "model.bases=2"},
+    {"model.kind=compgcn", "model.composition=corr", "model.activation=tanh"},
     {"model.kind=fm", "loss.kind=mse"},
+    {"model.kind=gcn", "model.batch_norm=true", "model.dropout=0.2", "model.edge_dropout=0.2",
+     "train.message_share=0.5", "loss.kind=hinge"},
+    {"model.kind=gcn", "model.scorer=biased", "loss.kind=mse", "model.edges=mean",
+     "model.self=weight"},
+    {"model.kind=ngcf", "model.activation=leaky_relu", "model.layers=2"},
+    {"model.kind=irgnn", "model.layers=0"},
+    {"model.kind=rgcn", "model.type_by=value", "model.scorer=biased", "loss.kind=mse",
+     "train.message_share=0.5", "model.edges=mean"},
 };
 
 #endif

@@ -228,6 +228,8 @@ static void trained_models_score_the_same(void **unused)
         {"model.kind=lightgcn", "model.layer_weights=learned_softmax", "model.layers=3"},
         {"model.kind=lightgcn", "model.layer_weights=learned", "model.layers=1"},
         {"model.kind=lightgcn++", "model.layers=2"},
+        {"model.kind=gcn", "model.layers=2"},
+        {"model.kind=ngcf", "model.layers=1"},
         {"model.kind=mf", "model.init=xavier"}};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);

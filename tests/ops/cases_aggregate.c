@@ -58,17 +58,19 @@ static void make_edges(world *w)
         (rk_block_edges){s->rows, s->columns, s->edges, s->types, rows, columns, weights, types};
 }
 
+/* Offsets come last: lists without edges take no memory, so that their address may be that of the
+ * next tensor, which must be there. */
 static rk_block_values block_inputs(ops_case *c, const rk_block *b)
 {
     const int64_t n = b->n_edges;
-    return (rk_block_values){
-        .offsets = ops_input(c, RK_I64, b->n_rows + 1, 1, b->offsets),
-        .columns = ops_input(c, RK_I32, n, 1, b->columns),
-        .weights = b->weights ? ops_input(c, RK_F32, n, 1, b->weights) : RK_NONE,
-        .types = b->types ? ops_input(c, RK_I32, n, 1, b->types) : RK_NONE,
-        .back_offsets = ops_input(c, RK_I64, b->n_columns + 1, 1, b->back_offsets),
-        .back_columns = ops_input(c, RK_I32, n, 1, b->back_columns),
-        .back_edges = ops_input(c, RK_I32, n, 1, b->back_edges)};
+    rk_block_values v = {.columns = ops_input(c, RK_I32, n, 1, b->columns)};
+    v.weights = b->weights ? ops_input(c, RK_F32, n, 1, b->weights) : RK_NONE;
+    v.types = b->types ? ops_input(c, RK_I32, n, 1, b->types) : RK_NONE;
+    v.back_columns = ops_input(c, RK_I32, n, 1, b->back_columns);
+    v.back_edges = ops_input(c, RK_I32, n, 1, b->back_edges);
+    v.offsets = ops_input(c, RK_I64, b->n_rows + 1, 1, b->offsets);
+    v.back_offsets = ops_input(c, RK_I64, b->n_columns + 1, 1, b->back_offsets);
+    return v;
 }
 
 /* Nodes 0, 2, 4 ... of n, and room for more. */

@@ -246,12 +246,18 @@ static void check(const char *name)
 }
 
 static const char *const names[] = {
-    "network_svd",          "network_neumf",         "network_fm",
-    "network_gcn",          "network_gcn_mean",      "network_gcn_sum",
-    "network_gcn_plain",    "network_gcn_dropout",   "network_lightgcn_joined",
-    "network_mbgcn",        "network_mbgcn_cascade", "network_rgcn",
-    "network_rgcn_bases",   "network_rgcn_blocks",   "network_compgcn_sub",
-    "network_compgcn_mult", "network_compgcn_corr",
+    "network_svd",          "network_neumf",
+    "network_fm",           "network_gcn",
+    "network_gcn_mean",     "network_gcn_sum",
+    "network_gcn_plain",    "network_gcn_dropout",
+    "network_gcn_features", "network_gcn_ratings",
+    "network_gat",          "network_gat_mean",
+    "network_gat_self",     "network_lightgcn_joined",
+    "network_mbgcn",        "network_mbgcn_cascade",
+    "network_irgnn",        "network_rgcn",
+    "network_rgcn_bases",   "network_rgcn_blocks",
+    "network_compgcn_sub",  "network_compgcn_mult",
+    "network_compgcn_corr",
 };
 
 static void is_pytorchs(void **state)

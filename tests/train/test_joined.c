@@ -331,6 +331,58 @@ static void models_with_further_nodes_are_saved(void **state)
     rk_config_free(config);
 }
 
+/* Models with embeddings begin with the factors of a run of mf, and what that has not as drawn. */
+static void models_begin_with_factors(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"model.kind=mf", NULL};
+    static const char *const kinds[][2] = {
+        {"model.kind=lightgcn", "model.relations=tagged"},
+        {"model.kind=mbgcn", "model.relations=view"},
+        {"model.kind=gmf", NULL},
+    };
+    rk_config *config = joined_config(settings);
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *mf = NULL, *model = NULL;
+    char file[400];
+    snprintf(file, sizeof file, "%s", sides_path("mf.model"));
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &mf));
+    assert_ok(rk_model_save(mf, file, false));
+    float *before = fitted_tensor(mf, "embedding", NULL, NULL);
+    how.from = file;
+    for (int i = 0; i < 3; i++) {
+        const char *const later[] = {kinds[i][0], "train.learning_rate=1e-12", "run.seed=99",
+                                     kinds[i][1], NULL};
+        rk_config *now = joined_config(later);
+        int64_t rows = 0;
+        if (i == 2) {
+            assert_fails(RK_ERR_CONFIG, "is a run of mf, but model.kind gmf has no embeddings",
+                         rk_model_fit(now, &how, NULL, &model));
+        } else {
+            assert_ok(rk_model_fit(now, &how, NULL, &model));
+            float *after = fitted_tensor(model, "embedding", &rows, NULL);
+            assert_int_equal(rows, i == 0 ? N : USERS + ITEMS);
+            for (int j = 0; j < (USERS + ITEMS) * DIM; j++) {
+                assert_close((double)after[j], (double)before[j], 1e-6, 1);
+            }
+            for (int64_t j = (USERS + ITEMS) * DIM; j < rows * DIM; j++) {
+                assert_true(after[j] != 0);
+            }
+            free(after);
+            rk_model_free(model);
+            model = NULL;
+        }
+        rk_config_free(now);
+    }
+    free(before);
+    rk_model_free(mf);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
 /* An item that nobody has, with a tag: it is ranked where tags are read. */
 static void items_with_relations_alone_are_ranked(void **state)
 {
@@ -396,6 +448,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(models_with_further_nodes_are_saved, sides_set_up,
                                         sides_tear_down),
+        cmocka_unit_test_setup_teardown(models_begin_with_factors, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(items_with_relations_alone_are_ranked, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),

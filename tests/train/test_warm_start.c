@@ -292,7 +292,7 @@ static void what_does_not_fit(void **state)
 {
     const world *w = *state;
     static const char *const dim[] = {"model.kind=mf", "model.dim=16", NULL};
-    static const char *const kind[] = {"model.kind=lightgcn", "model.dim=8", NULL};
+    static const char *const kind[] = {"model.kind=ials", "model.dim=8", NULL};
     static const char *const closed[] = {"model.kind=ease", NULL};
     static const char *const same[] = {"model.kind=mf", "model.dim=8", NULL};
     refuses(w, dim, w->path, RK_ERR_CONFIG, "model.dim is 16 (test), but the run to begin from");

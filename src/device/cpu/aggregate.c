@@ -150,38 +150,64 @@ int64_t rk__cpu_scratch_aggregate(const rk_call *call)
 
 /* ---- edges ---- */
 
-/* Weights of the n edges at the places from `first` on. */
-static void weigh(const work *w, int64_t first, int64_t n, float *out)
+/* Of the n places from `first` on: the number of the edge at place[i], NULL = at the i-th. */
+static int64_t edge_at(const work *w, int64_t first, const int32_t *place, int64_t i)
+{
+    const int64_t k = first + (place ? place[i] : i);
+    return w->edges ? w->edges[k] : k;
+}
+
+/* Their weights. */
+static void weigh(const work *w, int64_t first, const int32_t *place, int64_t n, float *out)
 {
     if (!w->weights) {
         for (int64_t i = 0; i < n; i++) {
             out[i] = 1;
         }
-    } else if (!w->edges) {
+    } else if (!w->edges && !place) {
         memcpy(out, w->weights + first, (size_t)n * sizeof *out);
     } else {
         for (int64_t i = 0; i < n; i++) {
-            out[i] = w->weights[w->edges[first + i]];
+            out[i] = w->weights[edge_at(w, first, place, i)];
         }
     }
     for (int64_t i = 0; i < n && w->column_scale; i++) {
-        out[i] *= w->column_scale[w->columns[first + i]];
+        out[i] *= w->column_scale[w->columns[first + (place ? place[i] : i)]];
     }
     for (int64_t i = 0; i < n && w->only_coefficient; i++) {
-        out[i] *= w->only_coefficient[w->type_of[w->edges ? w->edges[first + i] : first + i]];
+        out[i] *= w->only_coefficient[w->type_of[edge_at(w, first, place, i)]];
     }
 }
 
-static void type_edges(const int32_t *types, const int32_t *edges, int64_t first, int64_t n,
-                       int32_t *out)
+/* Their rows of x; returns how many there are, at which places. No branch: most nodes are not in a
+ * batch, in no order that a processor could learn. */
+static int64_t find_rows(const work *w, int64_t first, int64_t n, int32_t *index, int32_t *place)
 {
-    if (!edges) {
-        memcpy(out, types + first, (size_t)n * sizeof *out);
-        return;
+    const int32_t *columns = w->columns + first;
+    int64_t kept = 0;
+    if (!w->map) {
+        memcpy(index, columns, (size_t)n * sizeof *index);
+        return n;
     }
     for (int64_t i = 0; i < n; i++) {
-        out[i] = types[edges[first + i]];
+        index[kept] = w->map[columns[i]];
+        place[kept] = (int32_t)i;
+        kept += index[kept] >= 0;
     }
+    return kept;
+}
+
+/* Takes edges of weight 0 out. */
+static int64_t drop_zeros(int64_t n, int32_t *index, float *weight, int32_t *type)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        index[kept] = index[i];
+        weight[kept] = weight[i];
+        type[kept] = type[i];
+        kept += weight[i] != 0;
+    }
+    return kept;
 }
 
 /* Appends the n edges from `first` on; those that count nothing are left out. */
@@ -189,27 +215,14 @@ static void bring(const work *w, int64_t first, int64_t n, room *r)
 {
     int32_t *index = r->index + r->n, *type = r->type + r->n;
     float *weight = r->weight + r->n;
-    const int32_t *columns = w->columns + first;
-    weigh(w, first, n, weight);
-    if (w->types) {
-        type_edges(w->types, w->edges, first, n, type);
-    } else if (w->x_of_type > 0) {
-        type_edges(w->type_of, w->edges, first, n, type);
+    const int32_t *types = w->types ? w->types : w->x_of_type > 0 ? w->type_of : NULL;
+    const int32_t *place = w->map ? type : NULL; /* until the types come there */
+    n = find_rows(w, first, n, index, type);
+    weigh(w, first, place, n, weight);
+    for (int64_t i = 0; i < n && types; i++) {
+        type[i] = types[edge_at(w, first, place, i)];
     }
-    if (!w->map && !w->weights) {
-        memcpy(index, columns, (size_t)n * sizeof *index);
-    } else {
-        int64_t kept = 0;
-        for (int64_t i = 0; i < n; i++) {
-            const int32_t at = w->map ? w->map[columns[i]] : columns[i];
-            const bool counts = at >= 0 && weight[i] != 0;
-            index[kept] = at;
-            weight[kept] = weight[i];
-            type[kept] = type[i];
-            kept += counts;
-        }
-        n = kept;
-    }
+    n = w->weights ? drop_zeros(n, index, weight, type) : n;
     for (int64_t i = 0; i < n && w->x_of_type > 0; i++) {
         index[i] = (int32_t)(index[i] * w->x_of_type + type[i]);
     }
@@ -273,8 +286,7 @@ static void add_to_coefficients(const rk_call *call, const work *w, const float 
 static void add_to_z(const rk_call *call, const work *w, const float *x, int32_t t, float f,
                      const float *g, const room *r)
 {
-    const int64_t d = w->d, s = w->size;
-    double *out = r->slab + t * w->z_cols;
+    const int64_t d = w->d;
     if (w->coefficients) {
         rk__zero_row(r->composed, d);
         for (int64_t h = 0; h < w->heads; h++) {
@@ -282,35 +294,8 @@ static void add_to_z(const rk_call *call, const work *w, const float *x, int32_t
         }
         g = r->composed;
     }
-    switch (w->compose) {
-    case RK_COMPOSE_SUB:
-        for (int64_t j = 0; j < d; j++) {
-            out[j] -= (double)(f * g[j]);
-        }
-        break;
-    case RK_COMPOSE_MULT:
-        for (int64_t j = 0; j < d; j++) {
-            out[j] += (double)(x[j] * g[j]);
-        }
-        break;
-    case RK_COMPOSE_CORR:
-        for (int64_t j = 0; j < d; j += 2) {
-            out[j] += (double)(x[j] * g[j] - x[j + 1] * g[j + 1]);
-            out[j + 1] += (double)(x[j] * g[j + 1] + x[j + 1] * g[j]);
-        }
-        break;
-    case RK_COMPOSE_BLOCKS:
-        for (int64_t i = 0; i < d * s; i++) {
-            const int64_t row = i / s;
-            out[i] += (double)(x[row] * g[row - row % s + i % s]);
-        }
-        break;
-    default: /* BLOCKS_BACK */
-        for (int64_t i = 0; i < d * s; i++) {
-            const int64_t row = i / s;
-            out[i] += (double)(g[row] * x[row - row % s + i % s]);
-        }
-    }
+    const rk_composition phi = {w->compose, w->size, d, NULL, f};
+    call->isa->compose_grad(&phi, x, g, r->slab + t * w->z_cols);
 }
 
 /* Sums the runs that wait, and adds them where they belong unless that is where they were summed.
@@ -441,20 +426,10 @@ static int64_t slab_bytes(const rk_call *call)
     return rk__cache_lines(8 * rk__cpu_elements(rk__out(call, 0)));
 }
 
-static int64_t scratch_of(const rk_call *call)
+int64_t rk__cpu_scratch_aggregate_types_grad(const rk_call *call)
 {
     const int64_t d = rk__in(call, RK_AGGREGATE_X)->cols;
     return call->threads * room_bytes(d, d) + MOST_PARTS * slab_bytes(call);
-}
-
-int64_t rk__cpu_scratch_aggregate_coefficients_grad(const rk_call *call)
-{
-    return scratch_of(call);
-}
-
-int64_t rk__cpu_scratch_aggregate_z_grad(const rk_call *call)
-{
-    return scratch_of(call);
 }
 
 static void sum_by_type(const rk_call *call, purpose of)
@@ -586,12 +561,9 @@ void rk__cpu_edge_mask(const rk_call *call)
     {
         const int64_t end = rk__chunk_start(&a, all, chunk + 1, n_chunks);
         for (int64_t r = rk__chunk_start(&a, all, chunk, n_chunks); r < end; r++) {
-            for (int64_t e = offsets[r]; e < offsets[r + 1]; e++) {
-                const bool is_loop = columns[e] == r;
-                const bool is_masked =
-                    rk__edge_is_dropped(draw.key, draw.threshold, (int32_t)r, columns[e]) != 0;
-                out[e] = is_loop ? 1 : is_masked ? m->masked : m->kept;
-            }
+            const int64_t e = offsets[r];
+            call->isa->mask_edges(&draw, (int32_t)r, columns + e, offsets[r + 1] - e, m->kept,
+                                  m->masked, out + e);
         }
     }
 }

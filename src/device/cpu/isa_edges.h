@@ -42,4 +42,16 @@ static void write_kept(const rk_edge_draw *draw, int32_t row, const int32_t *col
     }
 }
 
+static void mask_edges(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n,
+                       float kept, float masked, float *out)
+{
+    const uint64_t key = draw->key;
+    const uint32_t threshold = draw->threshold;
+    for (int64_t i = 0; i < n; i++) {
+        const float value =
+            rk__edge_is_dropped(key, threshold, row, columns[i]) != 0 ? masked : kept;
+        out[i] = columns[i] == row ? 1 : value;
+    }
+}
+
 #endif
