@@ -175,8 +175,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
 
 /* ---- gradients by what types have ---- */
 
-/* Warps take consecutive rows, each as many, and have sums of their own, which are added up in their
- * order. So many warps at most, and so many bytes of sums. */
+/* Warps take consecutive rows, each as many, and have sums of their own, which are added up in
+ * their order. So many warps at most, and so many bytes of sums. */
 constexpr int64_t MOST_PARTS = 1024, PART_BYTES = 64 << 20;
 
 int64_t parts_of(const rk_call *call)
@@ -458,7 +458,7 @@ cudaError_t rk_cuda_aggregate(const rk_call *call)
                    rk::in(call, RK_AGGREGATE_X), rk::out(call, 0));
 }
 
-int64_t rk_cuda_scratch_aggregate_coefficients_grad(const rk_call *call)
+int64_t rk_cuda_scratch_aggregate_types_grad(const rk_call *call)
 {
     return parts_of(call) * rk::elements(rk__out(call, 0)) * (int64_t)sizeof(double);
 }
@@ -466,11 +466,6 @@ int64_t rk_cuda_scratch_aggregate_coefficients_grad(const rk_call *call)
 cudaError_t rk_cuda_aggregate_coefficients_grad(const rk_call *call)
 {
     return gradient_of_types<false>(call);
-}
-
-int64_t rk_cuda_scratch_aggregate_z_grad(const rk_call *call)
-{
-    return parts_of(call) * rk::elements(rk__out(call, 0)) * (int64_t)sizeof(double);
 }
 
 cudaError_t rk_cuda_aggregate_z_grad(const rk_call *call)

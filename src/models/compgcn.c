@@ -7,8 +7,8 @@
  * phi of model.composition: difference, product, or circular correlation; n of model.edges over the
  * edges of a direction. The vectors of relations go through a matrix between layers, z' = z W_z.
  *
- * The correlation is a product in the Fourier basis, conj(F x) * (F z), so that with F as a constant
- * matrix it is summed over edges like any other product.
+ * The correlation is a product in the Fourier basis, conj(F x) * (F z), so that with F as a
+ * constant matrix it is summed over edges like any other product.
  */
 #include <math.h>
 #include <stdio.h>

@@ -51,4 +51,8 @@ figure model 0.0372 --set model.kind=svd --set model.dim=100 --set loss.kind=mse
     --set loss.l2=0.2 --set sampling.positives=shuffle --set train.optimizer=sgd \
     --set train.batch=1024 --set train.learning_rate=2.5 --set train.epochs=80 \
     --set eval.every=4 --set train.refit=true
+# asked for: 0.0375
+figure model 0.0360 --set model.kind=gcn --set model.scorer=biased --set model.layers=1 \
+    --set model.self=none --set loss.kind=mse --set loss.l2=0.1 --set sampling.positives=shuffle \
+    --set train.learning_rate=2e-3 --set train.epochs=30 --set eval.patience=8
 finish

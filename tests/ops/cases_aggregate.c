@@ -58,7 +58,8 @@ static void make_edges(world *w)
         (rk_block_edges){s->rows, s->columns, s->edges, s->types, rows, columns, weights, types};
 }
 
-/* Offsets are the last: lists without edges take no memory, and what is behind them is looked at. */
+/* Offsets come last: lists without edges take no memory, so that their address may be that of the
+ * next tensor, which must be there. */
 static rk_block_values block_inputs(ops_case *c, const rk_block *b)
 {
     const int64_t n = b->n_edges;

@@ -248,6 +248,84 @@ static void lists_are_like_nodes(void **state)
     fitted_data_free(&d);
 }
 
+/* ---- runs ---- */
+
+/* The embeddings are those of the other run, and layers are drawn. */
+static void networks_begin_from_embeddings(void **state)
+{
+    (void)state;
+    static const char *const of_mf[] = {"model.kind=mf", NULL};
+    static const char *const of_gcn[] = {"model.kind=gcn", "model.relations=tagged",
+                                         "train.learning_rate=1e-12", NULL};
+    rk_train_options how = rk_train_defaults();
+    rk_model *mf = NULL, *drawn = NULL, *gcn = NULL;
+    rk_config *config = joined_config(of_mf);
+    char file[400];
+    snprintf(file, sizeof file, "%s", sides_path("mf.model"));
+    assert_ok(rk_model_fit(config, &how, NULL, &mf));
+    assert_ok(rk_model_save(mf, file, false));
+    rk_config_free(config);
+    config = joined_config(of_gcn);
+    assert_ok(rk_model_fit(config, &how, NULL, &drawn));
+    how.from = file;
+    assert_ok(rk_model_fit(config, &how, NULL, &gcn));
+    int64_t rows = 0, n = 0;
+    float *before = fitted_tensor(mf, "embedding", &n, NULL);
+    float *after = fitted_tensor(gcn, "embedding", &rows, NULL);
+    assert_true(n == USERS + ITEMS && rows == N);
+    for (int j = 0; j < n * DIM; j++) {
+        assert_close((double)after[j], (double)before[j], 1e-6, 1);
+    }
+    free(before);
+    free(after);
+    before = fitted_tensor(drawn, "layer1.weight", NULL, NULL);
+    after = fitted_tensor(gcn, "layer1.weight", NULL, NULL);
+    for (int j = 0; j < DIM * DIM; j++) {
+        assert_close((double)after[j], (double)before[j], 1e-6, 1);
+    }
+    free(before);
+    free(after);
+    rk_model_free(mf);
+    rk_model_free(drawn);
+    rk_model_free(gcn);
+    rk_config_free(config);
+}
+
+/* Interrupted in the middle of an epoch a run goes on as if it had not been. */
+static void runs_resume(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "model.kind=gcn",        "model.relations=view",     "model.dropout=0.2",
+        "train.epochs=6",        "train.message_share=0.5",  "model.edge_dropout=0.2",
+        "model.batch_norm=true", "train.checkpoint_every=0", NULL};
+    rk_config *config = joined_config(settings);
+    rk_train_options how = rk_train_defaults();
+    stop_after stop;
+    int64_t n[2] = {0};
+    float *values[2];
+    for (int i = 0; i < 2; i++) {
+        rk_model *model = NULL;
+        char folder[400];
+        snprintf(folder, sizeof folder, "%s", sides_path(i ? "parts" : "whole"));
+        how.run_dir = folder;
+        how.resume = false;
+        stop_after_init(&stop, 4);
+        assert_int_equal(rk_train(config, &how, i ? &stop.hooks : NULL),
+                         i ? RK_ERR_INTERRUPTED : RK_OK);
+        how.resume = true;
+        assert_ok(i ? rk_train(config, &how, NULL) : RK_OK);
+        assert_ok(rk_model_open(folder, "cpu", NULL, NULL, &model));
+        values[i] = fitted_tensor(model, "embedding", &n[i], NULL);
+        rk_model_free(model);
+    }
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(values[0], values[1], (size_t)(n[0] * DIM) * sizeof *values[0]);
+    free(values[0]);
+    free(values[1]);
+    rk_config_free(config);
+}
+
 /* ---- gradients ---- */
 
 static void gradients_are_those_of_the_loss(void **state)
@@ -314,6 +392,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(features_make_nodes_known, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(popularity_by_features, sides_set_up, sides_tear_down),
         cmocka_unit_test(lists_are_like_nodes),
+        cmocka_unit_test_setup_teardown(networks_begin_from_embeddings, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(gradients_are_those_of_the_loss, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, sides_set_up,

@@ -286,8 +286,7 @@ static void add_to_coefficients(const rk_call *call, const work *w, const float 
 static void add_to_z(const rk_call *call, const work *w, const float *x, int32_t t, float f,
                      const float *g, const room *r)
 {
-    const int64_t d = w->d, s = w->size;
-    double *out = r->slab + t * w->z_cols;
+    const int64_t d = w->d;
     if (w->coefficients) {
         rk__zero_row(r->composed, d);
         for (int64_t h = 0; h < w->heads; h++) {
@@ -295,35 +294,8 @@ static void add_to_z(const rk_call *call, const work *w, const float *x, int32_t
         }
         g = r->composed;
     }
-    switch (w->compose) {
-    case RK_COMPOSE_SUB:
-        for (int64_t j = 0; j < d; j++) {
-            out[j] -= (double)(f * g[j]);
-        }
-        break;
-    case RK_COMPOSE_MULT:
-        for (int64_t j = 0; j < d; j++) {
-            out[j] += (double)(x[j] * g[j]);
-        }
-        break;
-    case RK_COMPOSE_CORR:
-        for (int64_t j = 0; j < d; j += 2) {
-            out[j] += (double)(x[j] * g[j] - x[j + 1] * g[j + 1]);
-            out[j + 1] += (double)(x[j] * g[j + 1] + x[j + 1] * g[j]);
-        }
-        break;
-    case RK_COMPOSE_BLOCKS:
-        for (int64_t i = 0; i < d * s; i++) {
-            const int64_t row = i / s;
-            out[i] += (double)(x[row] * g[row - row % s + i % s]);
-        }
-        break;
-    default: /* BLOCKS_BACK */
-        for (int64_t i = 0; i < d * s; i++) {
-            const int64_t row = i / s;
-            out[i] += (double)(g[row] * x[row - row % s + i % s]);
-        }
-    }
+    const rk_composition phi = {w->compose, w->size, d, NULL, f};
+    call->isa->compose_grad(&phi, x, g, r->slab + t * w->z_cols);
 }
 
 /* Sums the runs that wait, and adds them where they belong unless that is where they were summed.
@@ -454,20 +426,10 @@ static int64_t slab_bytes(const rk_call *call)
     return rk__cache_lines(8 * rk__cpu_elements(rk__out(call, 0)));
 }
 
-static int64_t scratch_of(const rk_call *call)
+int64_t rk__cpu_scratch_aggregate_types_grad(const rk_call *call)
 {
     const int64_t d = rk__in(call, RK_AGGREGATE_X)->cols;
     return call->threads * room_bytes(d, d) + MOST_PARTS * slab_bytes(call);
-}
-
-int64_t rk__cpu_scratch_aggregate_coefficients_grad(const rk_call *call)
-{
-    return scratch_of(call);
-}
-
-int64_t rk__cpu_scratch_aggregate_z_grad(const rk_call *call)
-{
-    return scratch_of(call);
 }
 
 static void sum_by_type(const rk_call *call, purpose of)

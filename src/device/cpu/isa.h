@@ -157,6 +157,8 @@ typedef struct rk_isa {
                      int64_t end, const rk_edge_run *runs, int32_t n);
     /* y += phi(x) */
     void (*compose)(const rk_composition *phi, const float *x, float *y);
+    /* z += the gradient of <g, phi(x)> by the z of phi. */
+    void (*compose_grad)(const rk_composition *phi, const float *x, const float *g, double *z);
 
     /* Of the n edges of a row: how many a draw keeps; and those into out, in their order. */
     int64_t (*count_kept)(const rk_edge_draw *draw, int32_t row, const int32_t *columns, int64_t n);

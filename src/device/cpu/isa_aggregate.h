@@ -64,4 +64,35 @@ static void compose(const rk_composition *phi, const float *x, float *y)
     }
 }
 
+static void compose_grad(const rk_composition *phi, const float *x, const float *g, double *z)
+{
+    const int64_t d = phi->d, s = phi->size;
+    switch (phi->kind) {
+    case RK_COMPOSE_SUB:
+        for (int64_t j = 0; j < d; j++) {
+            z[j] -= (double)(phi->weight * g[j]);
+        }
+        break;
+    case RK_COMPOSE_MULT:
+        for (int64_t j = 0; j < d; j++) {
+            z[j] += (double)(x[j] * g[j]);
+        }
+        break;
+    case RK_COMPOSE_CORR:
+        for (int64_t j = 0; j < d; j += 2) {
+            z[j] += (double)(x[j] * g[j] - x[j + 1] * g[j + 1]);
+            z[j + 1] += (double)(x[j] * g[j + 1] + x[j + 1] * g[j]);
+        }
+        break;
+    default: /* blocks, and those transposed: of row i x_i g_j, or g_i x_j */
+        for (int64_t i = 0; i < d; i++) {
+            const float *of_row = phi->kind == RK_COMPOSE_BLOCKS ? x : g;
+            const float *of_column = phi->kind == RK_COMPOSE_BLOCKS ? g : x;
+            for (int64_t j = 0; j < s; j++) {
+                z[i * s + j] += (double)(of_row[i] * of_column[i - i % s + j]);
+            }
+        }
+    }
+}
+
 #endif
