@@ -1,4 +1,5 @@
 """The data that the networks of make_golden_networks.py see, and the models that score pairs."""
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,6 +61,19 @@ class World:
         return out | {f"file.{name}": np.argwhere(getattr(self, name)) for name in case.files} | (
             {f"file.{name}": table for name, table in self.tables.items()}
             if "data.features" in case.options else {})
+
+    def with_fields(self):
+        """The same, values of the field as nodes behind items (the first for none): each train row
+        joins its user, item and value."""
+        n = USERS + ITEMS
+        out = copy.copy(self)
+        out.adjacency = torch.zeros(n + 4, n + 4, dtype=torch.float64)
+        out.adjacency[:n, :n] = self.adjacency
+        for u, i in self.edges:
+            value = n + 1 + self.field[u, i]
+            for node in (u, USERS + i):
+                out.adjacency[node, value] = out.adjacency[value, node] = 1
+        return out
 
     def joined(self, relations):
         """The sum of symmetric matrices: of the interactions, and a weight times each relation."""

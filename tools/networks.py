@@ -145,19 +145,27 @@ def gat_cases():
 
 def network(o, w, t, step):
     layer, pyg = LAYERS[o["model.kind"]]
+    w = w.with_fields() if o.get("model.scorer") == "fm" else w
     nodes = max(USERS + ITEMS, len(t.get("embedding", ())))
     own = torch.ones(nodes, 1)  # of users and items without interactions none counts
-    own[:USERS + ITEMS, 0] = w.adjacency.sum(1) > 0
+    own[:USERS + ITEMS, 0] = torch.tensor([*w.has.any(1), *w.has.any(0)])
     x = ego = t["embedding"] * own if "embedding" in t else 0
     if "features.weight" in t:
         x = ego = x + w.features @ t["features.weight"]
+    joins, parts = o["model.kind"] == "ngcf", [x]
     for k in range(1, o["model.layers"] + 1):
         y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
         assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
         x = y
-        if k < o["model.layers"]:
-            x = ACTIVATIONS[o.get("model.activation", "relu")](x)
+        if k < o["model.layers"] or joins:
+            if o.get("model.batch_norm"):
+                x = (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()
+                x = x * t[f"layer{k}.gain"] + t[f"layer{k}.shift"]
+            activation = ACTIVATIONS[o.get("model.activation", "relu")]
+            x = torch.nn.functional.leaky_relu(x, 0.2) if joins else activation(x)
             x = dropout(x, o.get("model.dropout", 0), k - 1, step)
+        parts.append(torch.nn.functional.normalize(x, dim=1))
+    x = torch.cat(parts, 1) if joins else x
     if o.get("model.scorer") == "cosine":
         x = torch.nn.functional.normalize(x, dim=1)
     biases = torch.zeros(nodes)
@@ -169,7 +177,13 @@ def network(o, w, t, step):
 
     def scores(u, i, *_):
         return (x[u] * x[USERS + i]).sum(1) + biases[u] + biases[USERS + i]
-    return scores, ego
+
+    def fm_scores(u, i, _, positives):
+        """What compares items; without a row at hand the field is empty."""
+        field = torch.tensor(w.field)[u, positives] + 1 if positives is not None else 0 * u
+        query = x[u] + x[USERS + ITEMS + field]
+        return (query * x[USERS + i]).sum(1) + t["weight"][USERS + i, 0]
+    return fm_scores if o.get("model.scorer") == "fm" else scores, ego
 
 
 FEATURES = """[{of: user, file: users, header: false, separator: " ", id: "0", columns: [
@@ -202,6 +216,14 @@ def gcn_cases():
                                     "model.activation": "none"},
                           {"embedding": (USERS + ITEMS, DIM)}
                           | {f"layer{k}.bias": (1, DIM) for k in (1, 2, 3)}, network),
+        "gcn_norm": Case(common | {"model.batch_norm": "true", "model.activation": "leaky_relu"},
+                         layer_shapes([DIM] * 3, own=False)
+                         | {"layer1.gain": (1, DIM), "layer1.shift": (1, DIM)}, network),
+        "ngcf": Case(common | {"model.kind": "ngcf", "model.activation": "leaky_relu",
+                               "train.learning_rate": 0.1},
+                     {"embedding": (USERS + ITEMS, DIM)}
+                     | {f"layer{k}.{name}": (1 if name == "bias" else DIM, DIM) for k in (1, 2)
+                        for name in ("weight", "products", "bias")}, network),
         "gcn_features": Case(common | {"data.features": FEATURES, "model.ids": "none",
                                        "model.edges": "mean", "model.self": "weight",
                                        "model.widths": [5, 6]},
@@ -349,9 +371,32 @@ def typed_cases():
     }
 
 
+def machine_cases():
+    """FM-GCN and FM-GCN-ATT: one layer over the pairs of user, item and field of rows."""
+    n = USERS + ITEMS + 4
+    common = {"data.fields": "[{name: mood, column: mood}]", "model.scorer": "fm",
+              "model.dim": DIM, "model.layers": 1, "model.activation": "none"}
+    own = {"embedding": (n, DIM), "weight": (n, 1)}
+    return {
+        "fm_gcn": Case(common | {"model.kind": "gcn", "model.maps": "false"},
+                       own | {"layer1.bias": (1, DIM)}, network, has_field=True),
+        "fm_gat": Case(common | {"model.kind": "gat", "model.heads": 2},
+                       own | {"layer1.weight": (DIM, DIM), "layer1.to": (DIM, 1),
+                              "layer1.from": (DIM, 1), "layer1.bias": (1, DIM)}, network,
+                       scale=0.6, has_field=True),
+    }
+
+
 def cases():
-    return pair_cases() | gcn_cases() | gat_cases() | relation_cases() | typed_cases()
+    return (pair_cases() | gcn_cases() | gat_cases() | machine_cases() | relation_cases()
+            | typed_cases())
 
 
-LAYERS = {"gcn": (gcn_layer, pyg_gcn), "gat": (gat_layer, pyg_gat),
-          "rgcn": (rgcn_layer, pyg_rgcn), "compgcn": (compgcn_layer, lambda *_: None)}
+def ngcf_layer(o, w, t, k, x):
+    g, name = gathering({"model.self": "none"}, w.adjacency) @ x, f"layer{k}."
+    return (g + x) @ t[name + "weight"] + (g * x) @ t[name + "products"] + t[name + "bias"]
+
+
+LAYERS = {"gcn": (gcn_layer, pyg_gcn), "ngcf": (ngcf_layer, lambda *_: None),
+          "gat": (gat_layer, pyg_gat), "rgcn": (rgcn_layer, pyg_rgcn),
+          "compgcn": (compgcn_layer, lambda *_: None)}

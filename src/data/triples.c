@@ -68,11 +68,12 @@ static rk_status read_queries(rk_triples *t, const rk_dataset *dataset, rk_id_ma
         const bool is_query = split(id, &entity, &relation, &is_backward);
         const int64_t item = is_query ? find_entity(&dataset->items, entity) : -1;
         if (item < 0) {
+            char room[RK_ID_BYTES];
             RK_FAIL(RK_ERR_DATA,
                     "the model answers queries of a knowledge graph, but user '%.100s' of data set "
                     "%.100s is no query 'HEAD > RELATION' or 'TAIL < RELATION' of an entity: name "
                     "the column of the relations in the key 'relation' of each of data.sources",
-                    id, dataset->name);
+                    rk_dataset_user_id(dataset, q, room), dataset->name);
         }
         int32_t number = 0;
         RK_TRY(rk__id_map_text(names, relation, (int64_t)strlen(relation), &number));
