@@ -67,8 +67,8 @@ struct rk_network {
     /* The result is x_0 and, of unit length, what each layer gave, side by side, as in NGCF; else
      * that of the last layer, which has no activation. */
     bool joins_layers;
-    /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is none.
-     */
+    /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is
+     * none. */
     const rk_model_kind *ratings, *machines;
 };
 
