@@ -164,7 +164,7 @@ rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
     .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \
     .finish = rk__network_fm_finish, .query = rk__network_fm_query, .fold_in = FOLD,               \
-    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__model_marks_known,              \
+    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__model_marks_known,         \
     .scores_by_dot = true, .reads_fields = true, .has_layers = true
 
 #endif

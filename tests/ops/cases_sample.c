@@ -101,12 +101,12 @@ static void sample(int positives, int negatives, int64_t triplets, int32_t candi
 
 static void sample_triplets(void)
 {
-    for (int positives = RK_POSITIVES_USER; positives <= RK_POSITIVES_SHUFFLE; positives++) {
+    for (int positives = RK_POSITIVES_USER; positives <= RK_POSITIVES_EACH_USER; positives++) {
         for (int negatives = 0; negatives <= RK_NEGATIVES_DYNAMIC; negatives++) {
             int32_t candidates = negatives == RK_NEGATIVES_DYNAMIC ? 5 : 1;
             sample(positives, negatives, 300, candidates, false);
             sample(positives, negatives, 117, candidates, false);
-            if (positives != RK_POSITIVES_SHUFFLE) {
+            if (positives <= RK_POSITIVES_INTERACTION) { /* those that go by weights */
                 sample(positives, negatives, 300, candidates, true);
             }
         }

@@ -305,6 +305,47 @@ static void corrections_by_popularity(void **state)
     rk__graph_free(&g);
 }
 
+/* A pass draws each eligible user once, with an item of theirs; the next one in another order. */
+static void each_user_comes_once(void **state)
+{
+    (void)state;
+    enum { PASSES = 20 };
+    rk_graph g;
+    rk_sampling s;
+    rk_options o = options_with(RK_NEGATIVES_ALL);
+    int64_t again = 0;
+    int32_t first[USERS];
+    o.sampling.positives = RK_POSITIVES_EACH_USER;
+    assert_ok(rk__graph_build_lists(&g, OFFSETS, LISTS, USERS, ITEMS));
+    assert_ok(rk__sampling_init(&s, &g, NULL, &o));
+    const rk_sample_attr attr = {.batch = s.n_eligible_users,
+                                 .positives = RK_POSITIVES_EACH_USER,
+                                 .negatives = RK_NEGATIVES_ALL,
+                                 .n_users = USERS,
+                                 .n_items = ITEMS,
+                                 .n_eligible_users = s.n_eligible_users,
+                                 .n_eligible_edges = s.n_eligible_edges};
+    for (int64_t pass = 0; pass < PASSES; pass++) {
+        const rk_sampler sampler = rk__sampling_sampler(&s, &g, &attr, 9, pass);
+        int times[USERS] = {0};
+        for (int64_t i = 0; i < s.n_eligible_users; i++) {
+            int32_t user = -1, node = -1;
+            rk__draw_positive(&sampler, i, &user, &node);
+            times[user]++;
+            again += pass > 0 && first[i] == user;
+            first[i] = pass == 0 ? user : first[i];
+            assert_true(
+                rk__is_positive(g.columns + g.offsets[user], rk__graph_degree(&g, user), node));
+        }
+        for (int64_t i = 0; i < s.n_eligible_users; i++) {
+            assert_int_equal(times[s.users[i]], 1);
+        }
+    }
+    assert_true(s.n_eligible_users > 1 && again < (PASSES - 1) * s.n_eligible_users);
+    rk__sampling_free(&s);
+    rk__graph_free(&g);
+}
+
 static void more_negatives_than_items(void **state)
 {
     (void)state;
@@ -356,6 +397,7 @@ int main(void)
         cmocka_unit_test(terms_weigh_by_values),
         cmocka_unit_test(tables_in_a_store),
         cmocka_unit_test(corrections_by_popularity),
+        cmocka_unit_test(each_user_comes_once),
         cmocka_unit_test(more_negatives_than_items),
         cmocka_unit_test(running_out_of_memory_is_clean),
     };
