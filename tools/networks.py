@@ -152,16 +152,20 @@ def network(o, w, t, step):
     x = ego = t["embedding"] * own if "embedding" in t else 0
     if "features.weight" in t:
         x = ego = x + w.features @ t["features.weight"]
+    joins, parts = o["model.kind"] == "ngcf", [x]
     for k in range(1, o["model.layers"] + 1):
         y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
         assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
         x = y
-        if k < o["model.layers"]:
+        if k < o["model.layers"] or joins:
             if o.get("model.batch_norm"):
                 x = (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()
                 x = x * t[f"layer{k}.gain"] + t[f"layer{k}.shift"]
-            x = ACTIVATIONS[o.get("model.activation", "relu")](x)
+            activation = ACTIVATIONS[o.get("model.activation", "relu")]
+            x = torch.nn.functional.leaky_relu(x, 0.2) if joins else activation(x)
             x = dropout(x, o.get("model.dropout", 0), k - 1, step)
+        parts.append(torch.nn.functional.normalize(x, dim=1))
+    x = torch.cat(parts, 1) if joins else x
     if o.get("model.scorer") == "cosine":
         x = torch.nn.functional.normalize(x, dim=1)
     biases = torch.zeros(nodes)
@@ -215,6 +219,11 @@ def gcn_cases():
         "gcn_norm": Case(common | {"model.batch_norm": "true", "model.activation": "leaky_relu"},
                          layer_shapes([DIM] * 3, own=False)
                          | {"layer1.gain": (1, DIM), "layer1.shift": (1, DIM)}, network),
+        "ngcf": Case(common | {"model.kind": "ngcf", "model.activation": "leaky_relu",
+                               "train.learning_rate": 0.1},
+                     {"embedding": (USERS + ITEMS, DIM)}
+                     | {f"layer{k}.{name}": (1 if name == "bias" else DIM, DIM) for k in (1, 2)
+                        for name in ("weight", "products", "bias")}, network),
         "gcn_features": Case(common | {"data.features": FEATURES, "model.ids": "none",
                                        "model.edges": "mean", "model.self": "weight",
                                        "model.widths": [5, 6]},
@@ -383,5 +392,11 @@ def cases():
             | typed_cases())
 
 
-LAYERS = {"gcn": (gcn_layer, pyg_gcn), "gat": (gat_layer, pyg_gat),
-          "rgcn": (rgcn_layer, pyg_rgcn), "compgcn": (compgcn_layer, lambda *_: None)}
+def ngcf_layer(o, w, t, k, x):
+    g, name = gathering({"model.self": "none"}, w.adjacency) @ x, f"layer{k}."
+    return (g + x) @ t[name + "weight"] + (g * x) @ t[name + "products"] + t[name + "bias"]
+
+
+LAYERS = {"gcn": (gcn_layer, pyg_gcn), "ngcf": (ngcf_layer, lambda *_: None),
+          "gat": (gat_layer, pyg_gat), "rgcn": (rgcn_layer, pyg_rgcn),
+          "compgcn": (compgcn_layer, lambda *_: None)}

@@ -49,7 +49,7 @@ typedef struct rk_fm_tables {
 } rk_fm_tables;
 /* The loss is of the score itself, not only of what it is against others. */
 bool rk__fm_is_pointwise(const rk_options *options);
-/* "weight" [n_nodes, 1]; where it is pointwise "bias" [1,1]; the table "candidate" and constants. */
+/* "weight" [n_nodes, 1]; where it is pointwise "bias" [1,1]; the table "candidate", constants. */
 rk_status rk__fm_declare_weights(rk_model_instance *instance);
 rk_status rk__fm_declare_bias(rk_model_instance *instance);
 rk_status rk__fm_declare_tables(rk_model_instance *instance);

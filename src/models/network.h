@@ -67,8 +67,8 @@ struct rk_network {
     /* The result is x_0 and, of unit length, what each layer gave, side by side, as in NGCF; else
      * that of the last layer, which has no activation. */
     bool joins_layers;
-    /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is none.
-     */
+    /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is
+     * none. */
     const rk_model_kind *ratings, *machines;
 };
 
@@ -164,7 +164,7 @@ rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const
     .check = rk__network_check, .check_data = rk__network_check_data,                              \
     .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \
     .finish = rk__network_fm_finish, .query = rk__network_fm_query, .fold_in = FOLD,               \
-    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__model_marks_known,              \
+    .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__model_marks_known,         \
     .scores_by_dot = true, .reads_fields = true, .has_layers = true
 
 #endif

@@ -144,8 +144,7 @@ static void warn_of_unknown(rk_trainer *t)
     const int64_t folded = rk__instance_folds_in(&t->engine.model) ? s->given_users : 0;
     if (t->options->eval.among == RK_AMONG_CANDIDATES) {
         rk__log(&t->log, RK_LOG_INFO,
-                "each held-out item is ranked among %lld candidates of its own, not among all "
-                "items",
+                "each held-out item is ranked among %lld candidates of its own, not all items",
                 (long long)t->dataset->n_candidates);
     }
     if (folded > 0 && !m->is_same_for_all) {
@@ -166,14 +165,13 @@ static void warn_of_unknown(rk_trainer *t)
                     : "they are ranked for by popularity");
     }
     if (s->cold_items > 0) {
-        rk__log(
-            &t->log, RK_LOG_WARNING,
-            "%lld of %lld items have no train interaction: %s (%lld of them are wanted in test)",
-            (long long)s->cold_items, (long long)s->items,
-            rk__instance_knows_any(&t->engine.model, false)
-                ? "they are ranked by their features or relations"
-                : "they are never ranked",
-            (long long)s->cold_test_items);
+        const bool knows = rk__instance_knows_any(&t->engine.model, false);
+        rk__log(&t->log, RK_LOG_WARNING,
+                "%lld of %lld items have no train interaction: they are %s (%lld of them are "
+                "wanted in test)",
+                (long long)s->cold_items, (long long)s->items,
+                knows ? "ranked by their features or relations" : "never ranked",
+                (long long)s->cold_test_items);
     }
 }
 
