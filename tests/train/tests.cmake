@@ -41,6 +41,7 @@ rankine_test(train/test_models_runs.c)
 rankine_test(train/test_fm.c)
 rankine_test(train/test_fm_gradients.c)
 rankine_test(train/test_fm_ratings.c)
+rankine_test(train/test_network_fm.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 

@@ -1,0 +1,161 @@
+/*
+ * Factorisation machines over the vectors of networks: the graph of all fields and the scores, from
+ * the definition in dense matrices of doubles.
+ */
+#include <math.h>
+
+#include "train/fm_world.h"
+
+enum { DIM = 6, HEADS = 2, MOODS = 3, N = USERS + ITEMS + 1 + MOODS + 1 + ITEMS };
+
+static const int64_t first[2] = {USERS + ITEMS, USERS + ITEMS + 1 + MOODS};
+
+static fitted fit(const world *w, const char *kind, const char *setting)
+{
+    const char *const settings[] = {kind,
+                                    "model.dim=6",
+                                    "model.layers=1",
+                                    "model.maps=false",
+                                    "model.scorer=fm",
+                                    "model.init=xavier",
+                                    "train.learning_rate=0.02",
+                                    "train.batch=32",
+                                    "train.epochs=4",
+                                    "model.dropout=0.2",
+                                    FIELDS,
+                                    setting,
+                                    NULL};
+    fitted f = {.config = fitted_config(settings)};
+    rk_train_options how = rk_train_defaults();
+    assert_ok(rk_dataset_from_columns(f.config, &w->columns, NULL, &f.dataset));
+    how.dataset = f.dataset;
+    assert_ok(rk_model_fit(f.config, &how, NULL, &f.model));
+    return f;
+}
+
+static void join(bool (*a)[N], int64_t u, int64_t v)
+{
+    a[u][v] = a[v][u] = true;
+}
+
+/* Which nodes are in a train row together; has_rows: users and items with one. */
+static void make_graph(const rk_dataset *d, bool (*a)[N], bool *has_rows)
+{
+    for (int64_t u = 0; u < USERS; u++) {
+        const int32_t *items, *moods, *before;
+        int64_t n = 0;
+        assert_ok(rk_dataset_items(d, RK_TRAIN, u, &items, &n));
+        assert_ok(rk_dataset_field(d, 0, RK_TRAIN, u, &moods));
+        assert_ok(rk_dataset_field(d, 1, RK_TRAIN, u, &before));
+        for (int64_t k = 0; k < n; k++) {
+            const int64_t item = USERS + items[k];
+            const int64_t mood = first[0] + 1 + moods[k], last = first[1] + 1 + before[k];
+            join(a, u, item);
+            join(a, u, mood);
+            join(a, u, last);
+            join(a, item, mood);
+            join(a, item, last);
+            join(a, mood, last);
+            has_rows[u] = has_rows[item] = has_rows[mood] = has_rows[last] = true;
+        }
+    }
+    for (int64_t v = 0; v < N; v++) {
+        a[v][v] = true;
+    }
+}
+
+/* The weight of edge (v, u) for column j. */
+static double edge(const bool (*a)[N], int64_t v, int64_t u, int j, double (*x)[DIM],
+                   const float *to, const float *from)
+{
+    double degrees[2] = {0}, sum = 0, own = 0;
+    for (int64_t k = 0; k < N; k++) {
+        degrees[0] += a[v][k];
+        degrees[1] += a[u][k];
+        if (to && a[v][k]) {
+            double z = 0;
+            for (int c = 0; c < DIM; c++) {
+                const bool same = c * HEADS / DIM == j * HEADS / DIM;
+                z += same ? x[v][c] * (double)to[c] + x[k][c] * (double)from[c] : 0;
+            }
+            z = exp(z > 0 ? z : 0.2 * z);
+            sum += z;
+            own = k == u ? z : own;
+        }
+    }
+    return to ? own / sum : 1 / sqrt(degrees[0] * degrees[1]);
+}
+
+static void check(const char *kind, const char *setting)
+{
+    static world w;
+    static bool a[N][N], has_rows[N];
+    static double x[N][DIM], y[N][DIM];
+    make_world(&w, false);
+    memset(a, 0, sizeof a);
+    memset(has_rows, 0, sizeof has_rows);
+    fitted f = fit(&w, kind, setting);
+    const bool is_gat = strcmp(kind, "model.kind=gat") == 0;
+    int64_t rows = 0, cols = 0;
+    make_graph(rk_model_dataset(f.model), a, has_rows);
+    float *embedding = fitted_tensor(f.model, "embedding", &rows, &cols);
+    float *weight = fitted_tensor(f.model, "weight", NULL, NULL);
+    float *bias = fitted_tensor(f.model, "layer1.bias", NULL, NULL);
+    float *to = is_gat ? fitted_tensor(f.model, "layer1.to", NULL, NULL) : NULL;
+    float *from = is_gat ? fitted_tensor(f.model, "layer1.from", NULL, NULL) : NULL;
+    assert_int_equal(rows, N);
+    assert_int_equal(cols, DIM);
+    for (int64_t v = 0; v < N; v++) { /* users and items without rows have no embedding */
+        for (int j = 0; j < DIM; j++) {
+            const bool is_there = v >= USERS + ITEMS || has_rows[v];
+            x[v][j] = is_there ? (double)embedding[v * DIM + j] : 0;
+        }
+    }
+    for (int64_t v = 0; v < N; v++) {
+        for (int j = 0; j < DIM; j++) {
+            y[v][j] = (double)bias[j];
+            for (int64_t u = 0; u < N; u++) {
+                y[v][j] += a[v][u] ? edge(a, v, u, j, x, to, from) * x[u][j] : 0;
+            }
+        }
+    }
+    for (int64_t u = 0; u < USERS - 1; u++) {
+        const int32_t values[2] = {(int32_t)(u % 4) - 1, (int32_t)(u * 5 % ITEMS) - 1};
+        const rk_query q = {.user = u, .context = values, .n_context = 2};
+        double expected[ITEMS];
+        float *scores = fitted_scores(f.model, q);
+        for (int64_t i = 0; i < ITEMS; i++) {
+            expected[i] = (double)weight[USERS + i];
+            for (int j = 0; j < DIM; j++) {
+                double sum = y[u][j];
+                for (int k = 0; k < 2; k++) {
+                    const int64_t node = first[k] + 1 + values[k];
+                    sum += has_rows[node] ? y[node][j] : 0;
+                }
+                expected[i] += sum * y[USERS + i][j];
+            }
+            expected[i] = has_rows[USERS + i] ? expected[i] : -INFINITY;
+        }
+        fitted_assert_near("scores", scores, expected, ITEMS, 1e-5);
+        free(scores);
+    }
+    free(embedding);
+    free(weight);
+    free(bias);
+    free(to);
+    free(from);
+    fitted_free(&f);
+}
+
+static void scores_are_those_of_the_definition(void **state)
+{
+    (void)state;
+    check("model.kind=gcn", NULL);
+    check("model.kind=gat", "model.heads=2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scores_are_those_of_the_definition)};
+    return cmocka_run_group_tests_name("network_fm", tests, NULL, NULL);
+}
