@@ -23,7 +23,7 @@
 #include "base/timer.h"
 #include "device/device.h"
 #include "graph/graph.h"
-#include "ops/builder.h"
+#include "ops/builder_solve.h"
 #include "train/sampling.h"
 
 enum { MOST_REPEATS = 1001, TILE = 1024 };

@@ -141,8 +141,8 @@ typedef struct rk_audit {
     int64_t in_relations; /* pairs that one of them has */
     int64_t tie_pairs;    /* pairs that were looked at for ties: of at most 1024 users */
     int64_t tied;         /* those of them with the score of another item of the model's ranking */
-    int64_t cold_ranked;  /* those of them whose item is cold and ranked, by what else is known of it
-                           * (features); of other models such items are never ranked */
+    int64_t cold_ranked;  /* those of them whose item is cold and ranked, by what else is known of
+                           * it (features); of other models such items are never ranked */
 } rk_audit;
 
 /* Of the part, or of the holdout, that options name. */

@@ -8,9 +8,9 @@
 #include "graph/block.h"
 #include "models/model.h"
 
-/* The nodes of a model that reads relations: users, then items, then, where they are nodes, contexts
- * (field_pairs.h), then those of the other types that its relations name, in the order of the data
- * set's types. */
+/* The nodes of a model that reads relations: users, then items, then, where they are nodes,
+ * contexts (field_pairs.h), then those of the other types that its relations name, in the order of
+ * the data set's types. */
 typedef struct rk_node_space {
     int64_t n_types; /* of the data set; 2 without one */
     int64_t *first;  /* [n_types], the first node of each; -1 = none of these nodes. Owned */

@@ -22,7 +22,7 @@
 #include "config/options.h"
 #include "data/contexts.h"
 #include "graph/graph.h"
-#include "ops/builder.h"
+#include "ops/builder_solve.h"
 
 /* What becomes of a tensor. */
 typedef enum rk_tensor_role {

@@ -156,7 +156,8 @@ rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const
     .needs = rk__network_needs, .check = rk__network_check, .check_data = rk__network_check_data,  \
     .declare = rk__network_declare, .finish = rk__network_finish, .query = rk__query_embeddings,   \
     .fold_in = FOLD, .score = rk__score_embeddings, .similar = rk__network_similar,                \
-    .knows = rk__model_marks_known, .embeddings = "final", .scores_by_dot = true, .has_layers = true
+    .knows = rk__model_marks_known, .embeddings = "final", .scores_by_dot = true,                  \
+    .has_layers = true
 
 /* Of an encoder's machines. FOLD: rk__network_fm_fold_in, or NULL. */
 #define RK_NETWORK_MACHINES(NAME, HELP, NETWORK, FOLD)                                             \

@@ -11,7 +11,7 @@
 #ifndef RK_OPS_FAMILY_H
 #define RK_OPS_FAMILY_H
 
-#include "ops/builder.h"
+#include "ops/builder_solve.h"
 #include "ops/traffic.h"
 
 /* ---- building ---- */

@@ -386,12 +386,12 @@ typedef union rk_attr {
     rk_columns_attr columns;   /* take_columns, place_columns */
     rk_dropout_attr dropout;
     rk_edge_attend_attr edge_attend; /* edge_attend, edge_attend_grad */
-    rk_slots_attr slots;         /* gather_slots, sum_slots */
-    int64_t cols;                /* reshape */
-    int64_t times;               /* repeat_rows, sum_groups */
-    int32_t norm;                /* row_norms*: 1 = sum of sizes, 2 = Euclidean */
+    rk_slots_attr slots;             /* gather_slots, sum_slots */
+    int64_t cols;                    /* reshape */
+    int64_t times;                   /* repeat_rows, sum_groups */
+    int32_t norm;                    /* row_norms*: 1 = sum of sizes, 2 = Euclidean */
     rk_list_loss_attr list_loss;
-    rk_patches_attr patches; /* patches, patches_grad */
+    rk_patches_attr patches;     /* patches, patches_grad */
     rk_neighbour_attr neighbour; /* neighbour_slots, neighbour_loss */
     rk_drop_attr drop;
     rk_aggregate_attr aggregate; /* aggregate, aggregate_*_grad */

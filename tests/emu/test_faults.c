@@ -4,7 +4,7 @@
 #include "base/choices.h"
 #include "device/device.h"
 #include "emu_control.h"
-#include "ops/builder.h"
+#include "ops/builder_solve.h"
 #include "support/support.h"
 
 enum { ROWS = 40000, COLS = 8 }; /* a table of 1.3 MB */

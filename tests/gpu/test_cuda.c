@@ -8,7 +8,7 @@
 #include "base/choices.h"
 #include "device/device.h"
 #include "models/model.h"
-#include "ops/builder.h"
+#include "ops/builder_solve.h"
 #include "support/support.h"
 
 enum { ROWS = 301, COLS = 7 };

@@ -11,7 +11,7 @@
 #include "base/choices.h"
 #include "device/device.h"
 #include "graph/graph.h"
-#include "ops/builder.h"
+#include "ops/builder_solve.h"
 #include "support/support.h"
 
 enum {

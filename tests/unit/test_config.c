@@ -338,11 +338,10 @@ static void every_option_prints_and_loads(void **state)
     assert_ok(rk_config_create(&config));
     for (int64_t i = 0; i < n; i++) {
         char assignment[128];
-        const char *value = rows[i].type == RK_TYPE_BOOL     ? "false"
-                            : rows[i].type == RK_TYPE_INTS   ? "[7, 9]"
-                            : rows[i].type == RK_TYPE_REALS  ? rows[i].minimum[0] == '-'
-                                                                   ? "[0.5, -1e-3, 0.5]"
-                                                                   : "[0.5, 0, 0.5]"
+        const char *value = rows[i].type == RK_TYPE_BOOL   ? "false"
+                            : rows[i].type == RK_TYPE_INTS ? "[7, 9]"
+                            : rows[i].type == RK_TYPE_REALS
+                                ? rows[i].minimum[0] == '-' ? "[0.5, -1e-3, 0.5]" : "[0.5, 0, 0.5]"
                             : rows[i].type == RK_TYPE_PATHS  ? "[one, \"the other: one\", /a/third]"
                             : rows[i].type == RK_TYPE_CHOICE ? rk__choice_next(rows[i].minimum)
                             : rows[i].type == RK_TYPE_INT    ? rows[i].maximum
