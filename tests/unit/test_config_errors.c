@@ -87,7 +87,7 @@ static void wrong_values(void **state)
         {"model: {init_sd: -0.1}\n", "model.init_sd = -0.1 is out of range [0, 100]"},
         {"model: {init_sd: 1e999}\n", "model.init_sd = 1e999 is out of range [0, 100]"},
         {"train: {beta1: 1}\n", "train.beta1 = 1 is out of range [0, 0.9999999]"},
-        {"model:\n  kind: ngcf\n",
+        {"model:\n  kind: sasrec\n",
          "dir/exp.yaml:2: model.kind takes one of lightgcn, mf, lightgcn++, popularity, "},
         {"model: {kind: MF}\n", ", not 'MF'; did you mean mf?"},
         {"labels: {header: yes}\n", "labels.header takes true or false, not 'yes'"},
