@@ -48,4 +48,10 @@ json "j['holdout']['pairs'] > 10"
 json "j['holdout']['unknown_users'] + j['holdout']['unknown_items'] == 2"
 json "abs(j['metrics']['filtered_mr@all'] - $mr) < 1e-9"
 run 0 "$rankine" similar run --items e1 --top 3
+
+# However many tensors a model has, each gets a file.
+run 0 "$rankine" train links.yaml --run conv --device cpu --quiet --set model.kind=conve \
+    --set model.image_width=4 --set model.filters=2 --set model.layers=2 --set train.epochs=1
+run 0 "$rankine" export conv
+[ -s conv/export/filters.npy ] && [ -s conv/export/layer2_loop.npy ] || fail "tensors are missing"
 finish

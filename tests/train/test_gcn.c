@@ -364,11 +364,19 @@ static void what_does_not_fit_is_refused(void **state)
         {{"model.kind=ngcf", "model.self=weight"}, "so nothing looks at it"},
         {{"model.kind=gcn", "model.maps=false", "model.layers=1", "model.widths=[8]"},
          "without matrices all widths are model.dim"},
+        {{"model.kind=ngcf", "model.scorer=fm"}, "take model.kind gcn or gat"},
+        {{"model.kind=rgcn", "model.scorer=fm"}, "take model.kind gcn or gat"},
+        {{"model.kind=gcn", "model.fields=hour"}, "take model.scorer fm"},
+        {{"model.kind=gcn", "model.relation_weights=[2]"}, "or name relations"},
+        {{"model.kind=gcn", "model.relations=seen,seen"}, "names 'seen' twice"},
+        {{"model.kind=rgcn", "model.relations=seen", "model.relation_weights=[2]"},
+         "take model.edges sum"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rk_config *config = NULL;
         sides_put("rows.csv", "user_id,item_id\n1,10\n");
-        assert_ok(sides_config(&config, "    sources: [{file: rows.csv, part: train}]\n"));
+        assert_ok(sides_config(&config, "    sources: [{file: rows.csv, part: train}]\n"
+                                        "    relations: [{name: seen, derive: co_count}]\n"));
         assert_ok(rk_config_set(config, "split.kind=given", "test"));
         for (int j = 0; j < 4 && cases[i].settings[j]; j++) {
             assert_ok(rk_config_set(config, cases[i].settings[j], "test"));
