@@ -180,6 +180,28 @@ static void features_make_nodes_known(void **state)
     }
 }
 
+/* A table of words has a row for item 40 or has none: then nothing is known of it. */
+static void nodes_without_words_are_not_known(void **state)
+{
+    (void)state;
+    rk_config *config = film_config((const char *const[]){"model.kind=gcn", NULL});
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL;
+    sides_put("items.csv", "item_id,genre\n10,new\n20,new\n30,old\n");
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    float *scores = fitted_user_scores(model, 0);
+    for (int i = 0; i < FILMS; i++) {
+        assert_int_equal(isfinite(scores[i]), i < FILMS - 1);
+    }
+    free(scores);
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
 /* Two genres of 2 and 2 users an item of train: 4 / 2 and 2 / 1. */
 static void popularity_by_features(void **state)
 {
@@ -398,6 +420,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(scores_with_features, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(features_make_nodes_known, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(nodes_without_words_are_not_known, sides_set_up,
+                                        sides_tear_down),
         cmocka_unit_test_setup_teardown(popularity_by_features, sides_set_up, sides_tear_down),
         cmocka_unit_test(lists_are_like_nodes),
         cmocka_unit_test_setup_teardown(networks_begin_from_embeddings, sides_set_up,
