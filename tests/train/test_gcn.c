@@ -313,6 +313,30 @@ static void networks_begin_from_embeddings(void **state)
     rk_config_free(config);
 }
 
+/* Rows of words are taken as they are, so the words must be the same. */
+static void words_to_begin_from_are_the_same(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"model.kind=gcn", "model.layers=1", NULL};
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *first = film_model(settings, &dataset), *then = NULL;
+    rk_config *config = film_config(settings);
+    char file[400];
+    snprintf(file, sizeof file, "%s", sides_path("gcn.model"));
+    assert_ok(rk_model_save(first, file, false));
+    how.from = file;
+    assert_ok(rk_model_fit(config, &how, NULL, &then));
+    sides_put("items.csv", "item_id,genre\n10,zany\n20,zany\n30,old\n40,old\n");
+    rk_model *other = NULL;
+    assert_fails(RK_ERR_DATA, "the features of the data set are not those of the run",
+                 rk_model_fit(config, &how, NULL, &other));
+    rk_model_free(first);
+    rk_model_free(then);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
 /* Interrupted in the middle of an epoch a run goes on as if it had not been. */
 static void runs_resume(void **state)
 {
@@ -425,6 +449,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(popularity_by_features, sides_set_up, sides_tear_down),
         cmocka_unit_test(lists_are_like_nodes),
         cmocka_unit_test_setup_teardown(networks_begin_from_embeddings, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(words_to_begin_from_are_the_same, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(gradients_are_those_of_the_loss, sides_set_up,
