@@ -156,7 +156,7 @@ done:
 
 /* ---- which files ---- */
 
-enum { MOST_FILES = 16 };
+enum { MOST_OTHERS = RK_GIVEN + 3 }; /* files beside those of tensors: of parts, of ids */
 
 typedef struct file {
     table rows;
@@ -166,15 +166,15 @@ typedef struct file {
 } file;
 
 typedef struct files {
-    file v[MOST_FILES];
-    int n;
-    void *owned[MOST_FILES]; /* the tensors; rk__free */
+    file *v; /* [most]; rk__free, as owned and what it lists */
+    int n, most;
+    void **owned; /* [most]: the tensors */
     int n_owned;
 } files;
 
 static void add_file(files *f, table rows, const char *ending, rk_export_row add_row)
 {
-    RK_ASSERT(f->n < MOST_FILES);
+    RK_ASSERT(f->n < f->most);
     f->v[f->n++] =
         (file){.rows = rows, .ending = ending, .add_row = add_row, .aside.descriptor = -1};
 }
@@ -185,7 +185,7 @@ static rk_status read_table(const rk_model *model, const char *name, files *f, t
     const rk_store *store = &model->engine.store;
     const rk_stored *t = &store->items[rk__store_find(store, name)];
     char *values = NULL;
-    RK_ASSERT(f->n_owned < MOST_FILES);
+    RK_ASSERT(f->n_owned < f->most);
     RK_TRY(rk__scorer_read(model->scorer, name, &values));
     f->owned[f->n_owned++] = values;
     *out = (table){
@@ -348,10 +348,12 @@ static rk_status write_all(const rk_model *model, files *f, const char *director
 rk_status rk_model_export(const rk_model *model, rk_export_format format, const char *directory,
                           bool force, char **out_files)
 {
-    files f = {.n = 0};
+    files f = {.most = model->engine.model.n_parameters + MOST_OTHERS};
     rk_folder_lock lock = {.path = NULL};
     rk_buffer names = {0};
     rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__calloc(&f.v, f.most, sizeof *f.v, "files of an export"));
+    RK_TRY_GOTO(done, rk__calloc(&f.owned, f.most, sizeof *f.owned, "tensors of an export"));
     RK_TRY_GOTO(done, choose_files(model, format, &f));
     /* Files of two exports at once would be those of two models. */
     RK_TRY_GOTO(done, rk__folder_take(&lock, directory, RK_FOLDER_PATIENCE));
@@ -365,6 +367,8 @@ done:
     for (int i = 0; i < f.n_owned; i++) {
         rk__free(f.owned[i]);
     }
+    rk__free(f.owned);
+    rk__free(f.v);
     rk__folder_release(&lock);
     rk__buffer_free(&names);
     return status;

@@ -18,8 +18,12 @@ void cli_print_audit(FILE *out, const char *part, const rk_audit *a)
         fprintf(out, "          dropped, as they were in train: %s\n", cli_count(a->overlap).s);
     }
     fprintf(out, "          users without train: %s\n", cli_count(a->cold_users).s);
-    fprintf(out, "          items without train: %s, %s (%s pairs)\n", cli_count(a->cold_items).s,
-            a->cold_ranked > 0 ? "ranked like others" : "never ranked", cli_count(a->cold_pairs).s);
+    fprintf(out, "          items without train: %s, %s (", cli_count(a->cold_items).s,
+            a->cold_ranked > 0 ? "ranked like others" : "never ranked");
+    if (a->cold_ranked > 0 && a->cold_ranked < a->cold_pairs) {
+        fprintf(out, "%s of ", cli_count(a->cold_ranked).s);
+    }
+    fprintf(out, "%s pairs)\n", cli_count(a->cold_pairs).s);
     if (a->n_relations > 0) {
         fprintf(out, "          in another relation: %s pairs (%.1f %%)\n",
                 cli_count(a->in_relations).s, percent(a->in_relations, a->pairs));

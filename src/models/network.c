@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/relations.h"
 
 /* ---- layers ---- */
 
@@ -98,11 +99,32 @@ static rk_status check_widths(const rk_config *config)
     return RK_OK;
 }
 
+/* What only model.scorer fm looks at, and who has it. */
+static rk_status check_machines(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->model.scorer != RK_SCORER_FM && o->model.fields[0] != '\0' &&
+        strcmp(o->model.fields, "none") != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, so nothing looks at it: remove it, or take model.scorer fm",
+                rk__config_says(config, "model.fields").text,
+                rk__config_says(config, "model.scorer").text);
+    }
+    if (o->model.scorer == RK_SCORER_FM && !rk__model_of(o)->network->machines) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which has no such scorer: take model.kind gcn or gat",
+                rk__config_says(config, "model.scorer").text,
+                rk__config_says(config, "model.kind").text);
+    }
+    return RK_OK;
+}
+
 rk_status rk__network_check(const rk_config *config)
 {
     const rk_model_kind *kind = rk__model_of(rk__config_options(config));
     RK_TRY(check_layers(config));
     RK_TRY(check_widths(config));
+    RK_TRY(check_machines(config));
+    RK_TRY(rk__relations_check(config));
     RK_TRY(check_messages(config));
     RK_TRY(rk__network_check_scores(config));
     return kind->network->check ? kind->network->check(config) : RK_OK;

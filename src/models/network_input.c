@@ -74,6 +74,12 @@ static int64_t add_node(const rk_features *f, int64_t node, int64_t row, int64_t
     return n;
 }
 
+/* Does anything tell the node from others of its type? */
+static bool has_features(const rk_features *f, int64_t node)
+{
+    return f->n_dense > 0 || (f->n_sparse > 0 && f->offsets[node] < f->offsets[node + 1]);
+}
+
 static rk_status add_block(rk_model_instance *m, const rk_node_space *space)
 {
     static const char what[] = "the features of nodes";
@@ -93,7 +99,7 @@ static rk_status add_block(rk_model_instance *m, const rk_node_space *space)
         const rk_features *f = features_at(&m->data, space, i, &first);
         for (int64_t node = 0; f && node < f->n_nodes; node++) {
             n = add_node(f, node, first + node, column, rows, columns, weights, n);
-            if (first + node < m->data.n_users + m->data.n_items) {
+            if (first + node < m->data.n_users + m->data.n_items && has_features(f, node)) {
                 m->known[first + node] = 1;
             }
         }

@@ -75,6 +75,11 @@ rk_status rk__relations_check(const rk_config *config)
                 rk__config_says(config, "model.relation_weights").text, (long long)n_weights,
                 rk__config_says(config, "model.relations").text, (long long)n);
     }
+    if (n == 0 && o->model.relation_weights.v[0] != 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s, but %s, so nothing looks at it: remove it, or name relations",
+                rk__config_says(config, "model.relation_weights").text,
+                rk__config_says(config, "model.relations").text);
+    }
     return RK_OK;
 }
 

@@ -97,10 +97,28 @@ rk_value rk__rgcn_layer(rk_program *p, rk_block_values block, rk_value weights, 
 
 /* ---- tensors ---- */
 
+/* Each relation is normalised by itself, so that what counts its edges cancels out. */
+static rk_status check_weights(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    for (int64_t i = 0; i < o->model.relation_weights.n; i++) {
+        if (o->model.edges != RK_NORMALISE_SUM && o->model.relation_weights.v[i] != 1) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s, but %s and %s, which divides each relation by its own weights: remove it, "
+                    "or take model.edges sum",
+                    rk__config_says(config, "model.relation_weights").text,
+                    rk__config_says(config, "model.kind").text,
+                    rk__config_says(config, "model.edges").text);
+        }
+    }
+    return RK_OK;
+}
+
 static rk_status check(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     RK_TRY(rk__relational_check(config));
+    RK_TRY(check_weights(config));
     if (o->model.bases > 0 && o->model.blocks > 0) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s, but %s: a relation's matrix is either a sum or blocks; take 0 "

@@ -157,21 +157,21 @@ static void warn_of_unknown(rk_trainer *t)
                 "%lld of %lld users have no train interaction (%lld of them are tested): %s",
                 (long long)(s->empty_users - folded), (long long)s->users,
                 (long long)(folded > 0 ? 0 : s->cold_test_users),
-                m->rates ? "their ratings are predicted as those of nobody in particular"
+                rk__instance_knows_any(&t->engine.model, true)
+                    ? "the model knows those who have features or relations"
+                : m->rates ? "their ratings are predicted as those of nobody in particular"
                 : rk__model_fields(&t->engine.model.data) > 0
                     ? "they are ranked for by the context of the row alone"
-                : rk__instance_knows_any(&t->engine.model, true)
-                    ? "the model knows their features or relations"
                     : "they are ranked for by popularity");
     }
     if (s->cold_items > 0) {
         const bool knows = rk__instance_knows_any(&t->engine.model, false);
-        rk__log(&t->log, RK_LOG_WARNING,
-                "%lld of %lld items have no train interaction: they are %s (%lld of them are "
-                "wanted in test)",
-                (long long)s->cold_items, (long long)s->items,
-                knows ? "ranked by their features or relations" : "never ranked",
-                (long long)s->cold_test_items);
+        rk__log(
+            &t->log, RK_LOG_WARNING,
+            "%lld of %lld items have no train interaction: %s (%lld of them are wanted in test)",
+            (long long)s->cold_items, (long long)s->items,
+            knows ? "those with features or relations are ranked" : "they are never ranked",
+            (long long)s->cold_test_items);
     }
 }
 

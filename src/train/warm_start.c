@@ -361,6 +361,7 @@ static rk_status match_nodes(rk_warm_start *w, const rk_warm_source *s, const rk
                 "to take over; are the ids written otherwise?",
                 dataset->name, s->dataset->name, s->run);
     }
+    RK_TRY(s->is_mf ? RK_OK : rk__warm_check_columns(s->run, s->dataset, dataset, e->options));
     return match_others(s, e, dataset, out);
 }
 

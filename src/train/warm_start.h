@@ -47,4 +47,9 @@ void rk__warm_facts_json(rk_json *json, const rk_warm_facts *facts);
 
 void rk__warm_start_close(rk_warm_start *warm); /* a zeroed one is fine */
 
+/* warm_columns.c: words of features, types of edges, entities and relations of triples must be
+ * those of the run. */
+rk_status rk__warm_check_columns(const char *run, const rk_dataset *then, const rk_dataset *now,
+                                 const rk_options *options);
+
 #endif

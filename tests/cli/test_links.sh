@@ -48,4 +48,20 @@ json "j['holdout']['pairs'] > 10"
 json "j['holdout']['unknown_users'] + j['holdout']['unknown_items'] == 2"
 json "abs(j['metrics']['filtered_mr@all'] - $mr) < 1e-9"
 run 0 "$rankine" similar run --items e1 --top 3
+
+# A run is gone on from with the same entities and relations only: others would get their rows.
+run 0 "$rankine" train links.yaml --run again --from run --device cpu --quiet --set train.epochs=0
+run 0 "$rankine" evaluate again --json --quiet
+json "abs(j['metrics']['filtered_mr@all'] - $mr) < 1e-9"
+for part in train valid test; do
+    sed -i 's/leads 0/trails/' $part.txt
+done
+run 3 "$rankine" train links.yaml --run other --from run --device cpu --quiet
+says "the entities or relations of the data set are not those of the run to begin from"
+
+# However many tensors a model has, each gets a file.
+run 0 "$rankine" train links.yaml --run conv --device cpu --quiet --set model.kind=conve \
+    --set model.image_width=4 --set model.filters=2 --set model.layers=2 --set train.epochs=1
+run 0 "$rankine" export conv
+[ -s conv/export/filters.npy ] && [ -s conv/export/layer2_loop.npy ] || fail "tensors are missing"
 finish

@@ -180,6 +180,28 @@ static void features_make_nodes_known(void **state)
     }
 }
 
+/* A table of words has a row for item 40 or has none: then nothing is known of it. */
+static void nodes_without_words_are_not_known(void **state)
+{
+    (void)state;
+    rk_config *config = film_config((const char *const[]){"model.kind=gcn", NULL});
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL;
+    sides_put("items.csv", "item_id,genre\n10,new\n20,new\n30,old\n");
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    float *scores = fitted_user_scores(model, 0);
+    for (int i = 0; i < FILMS; i++) {
+        assert_int_equal(isfinite(scores[i]), i < FILMS - 1);
+    }
+    free(scores);
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
 /* Two genres of 2 and 2 users an item of train: 4 / 2 and 2 / 1. */
 static void popularity_by_features(void **state)
 {
@@ -291,6 +313,30 @@ static void networks_begin_from_embeddings(void **state)
     rk_config_free(config);
 }
 
+/* Rows of words are taken as they are, so the words must be the same. */
+static void words_to_begin_from_are_the_same(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"model.kind=gcn", "model.layers=1", NULL};
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *first = film_model(settings, &dataset), *then = NULL;
+    rk_config *config = film_config(settings);
+    char file[400];
+    snprintf(file, sizeof file, "%s", sides_path("gcn.model"));
+    assert_ok(rk_model_save(first, file, false));
+    how.from = file;
+    assert_ok(rk_model_fit(config, &how, NULL, &then));
+    sides_put("items.csv", "item_id,genre\n10,zany\n20,zany\n30,old\n40,old\n");
+    rk_model *other = NULL;
+    assert_fails(RK_ERR_DATA, "the features of the data set are not those of the run",
+                 rk_model_fit(config, &how, NULL, &other));
+    rk_model_free(first);
+    rk_model_free(then);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
 /* Interrupted in the middle of an epoch a run goes on as if it had not been. */
 static void runs_resume(void **state)
 {
@@ -364,11 +410,19 @@ static void what_does_not_fit_is_refused(void **state)
         {{"model.kind=ngcf", "model.self=weight"}, "so nothing looks at it"},
         {{"model.kind=gcn", "model.maps=false", "model.layers=1", "model.widths=[8]"},
          "without matrices all widths are model.dim"},
+        {{"model.kind=ngcf", "model.scorer=fm"}, "take model.kind gcn or gat"},
+        {{"model.kind=rgcn", "model.scorer=fm"}, "take model.kind gcn or gat"},
+        {{"model.kind=gcn", "model.fields=hour"}, "take model.scorer fm"},
+        {{"model.kind=gcn", "model.relation_weights=[2]"}, "or name relations"},
+        {{"model.kind=gcn", "model.relations=seen,seen"}, "names 'seen' twice"},
+        {{"model.kind=rgcn", "model.relations=seen", "model.relation_weights=[2]"},
+         "take model.edges sum"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         rk_config *config = NULL;
         sides_put("rows.csv", "user_id,item_id\n1,10\n");
-        assert_ok(sides_config(&config, "    sources: [{file: rows.csv, part: train}]\n"));
+        assert_ok(sides_config(&config, "    sources: [{file: rows.csv, part: train}]\n"
+                                        "    relations: [{name: seen, derive: co_count}]\n"));
         assert_ok(rk_config_set(config, "split.kind=given", "test"));
         for (int j = 0; j < 4 && cases[i].settings[j]; j++) {
             assert_ok(rk_config_set(config, cases[i].settings[j], "test"));
@@ -390,9 +444,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(scores_with_features, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(features_make_nodes_known, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(nodes_without_words_are_not_known, sides_set_up,
+                                        sides_tear_down),
         cmocka_unit_test_setup_teardown(popularity_by_features, sides_set_up, sides_tear_down),
         cmocka_unit_test(lists_are_like_nodes),
         cmocka_unit_test_setup_teardown(networks_begin_from_embeddings, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(words_to_begin_from_are_the_same, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(gradients_are_those_of_the_loss, sides_set_up,
