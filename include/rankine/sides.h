@@ -49,7 +49,7 @@ typedef struct rk_relation {
     const char *const *type_names; /* n_types, in the order of node ids */
     bool is_derived;               /* counted, not read */
     bool drops_held_out;           /* held_out edges were left out; else they are there */
-    int64_t held_out;              /* edges from users to items that are pairs of valid or test */
+    int64_t held_out;              /* edges of users and items that are pairs of valid or test */
     /* What was read: rows of the file, of which `where` dropped some; nodes joined by those rows
      * (a row may say none or several), of which some were dropped because the user or item is not
      * in the data set, and some are there already. */

@@ -258,7 +258,10 @@ void cli_print_cautions(FILE *out, const rk_report *report);
 /* The member "audit" of an open object. */
 void cli_json_audit(cli_json *j, const rk_audit *audit);
 
-/* ---- facts as JSON (facts.c) ---- */
+/* ---- facts, most of them as JSON (facts.c) ---- */
+
+/* Is there a relation that the ranking by traces goes by: read, from users to items? */
+bool cli_has_traces(const rk_dataset *dataset);
 
 /* An object; its names are those of report.json. */
 void cli_json_dataset(cli_json *j, const rk_dataset *dataset);

@@ -107,9 +107,11 @@ static rk_status check_relation(const rk_options *o, int64_t i)
     bool is_derived = r->derive != RK_DERIVE_NONE;
     bool from_user = r->from[0] == '\0' ? !is_derived : strcmp(r->from, "user") == 0;
     bool to_item = r->to[0] == '\0' || strcmp(r->to, "item") == 0;
-    if (r->held_out == RK_HELD_OUT_DROP && !(from_user && to_item)) {
+    bool is_turned = strcmp(r->from, "item") == 0 && strcmp(r->to, "user") == 0;
+    if (r->held_out == RK_HELD_OUT_DROP && !(from_user && to_item) && !is_turned) {
         FAIL_IN("relations", i, r->origin,
-                "has held_out drop, but only edges from user to item can be held out: remove it");
+                "has held_out drop, but only edges between users and items can be held out: "
+                "remove it");
     }
     return is_derived ? check_derived(r, i) : check_read(r, i);
 }

@@ -497,7 +497,8 @@ static rk_status put_all(const rk_edges *e, const rk_dataset *dataset, const int
                          int64_t n_from, rk_relation_store *out)
 {
     rk_relation *shown = &out->shown;
-    bool is_target = out->from == RK_NODE_USER && out->to == RK_NODE_ITEM;
+    const bool is_target = out->from == RK_NODE_USER && out->to == RK_NODE_ITEM;
+    const bool is_turned = out->from == RK_NODE_ITEM && out->to == RK_NODE_USER;
     int64_t n = 0;
     for (int64_t first = 0, end = 0; first < e->n; first = end) {
         int64_t edge = order[first];
@@ -505,7 +506,8 @@ static rk_status put_all(const rk_edges *e, const rk_dataset *dataset, const int
             end++;
         }
         shown->edges_repeated += end - first - 1;
-        bool held_out = is_target && is_held_out(dataset, e->from[edge], e->to[edge]);
+        bool held_out = (is_target && is_held_out(dataset, e->from[edge], e->to[edge])) ||
+                        (is_turned && is_held_out(dataset, e->to[edge], e->from[edge]));
         shown->held_out += held_out;
         if (held_out && shown->drops_held_out) {
             continue;

@@ -49,7 +49,7 @@ static rk_status find_relations(const rk_dataset *d, rk_audit *a)
     RK_TRY(rk__calloc(&a->relations, n, sizeof *a->relations, "relations"));
     for (int64_t i = 0; i < n; i++) {
         const rk_relation *r = rk_dataset_relation(d, i);
-        if (rk__relation_is_trace(r)) {
+        if (rk__relation_has_pairs(r)) {
             a->relations[a->n_relations++] = (rk_audit_relation){.name = r->name, .relation = r};
         }
     }

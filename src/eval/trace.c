@@ -12,18 +12,26 @@ bool rk__relation_is_trace(const rk_relation *r)
     return !r->is_derived && strcmp(r->from, "user") == 0 && strcmp(r->to, "item") == 0;
 }
 
+bool rk__relation_has_pairs(const rk_relation *r)
+{
+    return rk__relation_is_trace(r) ||
+           (!r->is_derived && strcmp(r->from, "item") == 0 && strcmp(r->to, "user") == 0);
+}
+
 bool rk__relation_has(const rk_relation *r, int64_t user, int32_t item)
 {
-    int64_t lo = r->offsets[user], end = r->offsets[user + 1];
+    const bool is_turned = strcmp(r->from, "item") == 0;
+    const int64_t row = is_turned ? item : user, column = is_turned ? user : item;
+    int64_t lo = r->offsets[row], end = r->offsets[row + 1];
     for (int64_t hi = end; lo < hi;) {
         int64_t middle = lo + (hi - lo) / 2;
-        if (r->columns[middle] < item) {
+        if (r->columns[middle] < column) {
             lo = middle + 1;
         } else {
             hi = middle;
         }
     }
-    return lo < end && r->columns[lo] == item;
+    return lo < end && r->columns[lo] == column;
 }
 
 /* ---- making it ---- */

@@ -32,7 +32,9 @@ void rk__trace_free(rk_trace *trace);
 
 /* Is this a relation that users leave traces in: read, from users to items? */
 bool rk__relation_is_trace(const rk_relation *relation);
-/* Does the user have the item there? */
+/* The same, or read from items to users: does it say who had what? */
+bool rk__relation_has_pairs(const rk_relation *relation);
+/* Does the user have the item there? Of those. */
 bool rk__relation_has(const rk_relation *relation, int64_t user, int32_t item);
 
 #endif

@@ -121,6 +121,7 @@ static void edges_are_read(void **state)
     (void)state;
     sides_put_small();
     sides_put("view.txt", "1 30 10 10\n2 40 20\n9 10\n3 20\n");
+    sides_put("back.txt", "10 1\n30 1\n20 2 3\n");
     sides_put("friends.tsv", "userID\tfriendID\n2\t1\n1\t3\n1\t2\n7\t1\n");
     sides_put("rated.csv", "when,item_id,stars,user_id\n9,10,2,1\n5,10,3,1\n7,30,1.5,1\n");
     sides_put("turned.csv", "item_id,member\n30,2\n");
@@ -129,6 +130,10 @@ static void edges_are_read(void **state)
         SIDES_SOURCES "    relations:\n"
                       "        - {name: view, file: view.txt, format: adjacency}\n"
                       "        - {name: clean, file: view.txt, format: adjacency, held_out: drop}\n"
+                      "        - {name: back, from: item, to: user, file: back.txt,"
+                      "           format: adjacency}\n"
+                      "        - {name: back_clean, from: item, to: user, file: back.txt,"
+                      "           format: adjacency, held_out: drop}\n"
                       "        - {name: friends, from: user, to: user, file: friends.tsv,"
                       "           separator: \"\\t\"}\n"
                       "        - {name: rated, file: rated.csv, weight: stars, time: when}\n"
@@ -147,15 +152,21 @@ static void edges_are_read(void **state)
     assert_string_equal(sides_edges(d, "clean"), "1>10 2>20");
     assert_int_equal(sides_relation(d, "clean")->held_out, 2);
     assert_true(sides_relation(d, "clean")->drops_held_out);
+    assert_string_equal(sides_edges(d, "back"), "10>1 20>2 20>3 30>1");
+    assert_int_equal(sides_relation(d, "back")->held_out, 2);
+    assert_string_equal(sides_edges(d, "back_clean"), "10>1 20>2");
+    assert_int_equal(sides_relation(d, "back_clean")->held_out, 2);
     assert_string_equal(sides_edges(d, "friends"), "1>2 1>3 2>1");
     assert_string_equal(sides_edges(d, "rated"), "1>10*5@5 1>30*1.5@7");
     assert_string_equal(sides_edges(d, "turned"), "2>30"); /* item_id is not taken for a user */
     assert_string_equal(sides_edges(d, "twice"), "1>10*2 2>30*1");
     assert_int_equal(sides_relation(d, "twice")->rows_filtered, 1);
-    assert_int_equal(rk_dataset_n_relations(d), 6);
-    assert_null(rk_dataset_relation(d, 6));
-    assert_fails(RK_ERR_DATA, "no relation cart; it has view, clean, friends, rated, turned, twice",
-                 rk_dataset_find_relation(d, "cart", &r));
+    assert_int_equal(rk_dataset_n_relations(d), 8);
+    assert_null(rk_dataset_relation(d, 8));
+    assert_fails(
+        RK_ERR_DATA,
+        "no relation cart; it has view, clean, back, back_clean, friends, rated, turned, twice",
+        rk_dataset_find_relation(d, "cart", &r));
     rk_dataset_free(d);
 }
 

@@ -174,7 +174,7 @@ static const struct {
     {RK_ERR_CONFIG, "relations: [{name: a, derive: co_count, weight: time_decay}]",
      "but train has no times: name the column in the key time of every source"},
     {RK_ERR_CONFIG, "relations: [{name: a, from: item, to: item, file: x, held_out: drop}]",
-     "only edges from user to item can be held out"},
+     "only edges between users and items can be held out"},
     {RK_ERR_IO, "relations: [{name: a, file: nowhere.csv}]", "nowhere.csv"},
     {RK_ERR_DATA, "relations: [{name: a, file: good.csv, tail: itme_id}]",
      "did you mean 'item_id'?"},
