@@ -85,6 +85,7 @@ static rk_source_options source_of(const uint8_t head[HEAD])
     source.time = may_choose ? times[head[1] & 3] : "";
     source.where = has_columns && may_choose ? wheres[head[1] >> 2 & 3] : "";
     source.value = may_choose && head[1] & 16 ? "rating" : "";
+    source.relation = may_choose && head[1] & 32 ? "word" : "";
     source.time_unit = RK_TIME_UNIT_AUTO;
     if (!source.header) {
         source.user = "0";
