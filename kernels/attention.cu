@@ -10,29 +10,10 @@
 #include "block_reduce.cuh"
 
 #include "ops/dropout_draw.h"
+#include "ops/edge_attend_inputs.h"
 
 namespace
 {
-
-/* Numbers of inputs; ops/families/attention.c. */
-enum {
-    OFFSETS,
-    COLUMNS,
-    BACK_OFFSETS,
-    BACK_COLUMNS,
-    BACK_EDGES,
-    OF_ROWS,
-    OF_COLUMNS,
-    X,
-    STATE,
-    WEIGHTS,
-    MAP,
-    ROWS,
-    COUNT,
-    Y = ROWS,
-    LSE,
-    G
-};
 
 constexpr int PARTS = 4; /* columns of a head that a lane has in registers */
 

@@ -35,7 +35,8 @@ LAYERS = {
 FILES = {
     "src/device/registry.c": {"device/cpu", "device/cuda"},
     "kernels": {"base/choices.h", "base/philox.h", "ops/activation.h", "ops/basis_draw.h",
-                "ops/call.h", "ops/dropout_draw.h", "ops/edge_draw.h", "ops/half_rows.h",
+                "ops/call.h", "ops/dropout_draw.h", "ops/edge_attend_inputs.h", "ops/edge_draw.h",
+                "ops/half_rows.h",
                 "ops/init_draw.h", "ops/list_loss.h", "ops/logit.h", "ops/node.h",
                 "ops/noise_draw.h", "ops/normalise.h", "ops/ops.def", "ops/sample_draw.h",
                 "ops/schedule.h", "ops/similar_value.h", "ops/slim_step.h", "ops/slot_loss.h",

@@ -4,26 +4,7 @@
  * write to one place; the weights of edges are computed again rather than kept.
  */
 #include "device/cpu/csr.h"
-
-/* Numbers of inputs; ops/families/attention.c. */
-enum {
-    OFFSETS,
-    COLUMNS,
-    BACK_OFFSETS,
-    BACK_COLUMNS,
-    BACK_EDGES,
-    OF_ROWS,
-    OF_COLUMNS,
-    X,
-    STATE,
-    WEIGHTS,
-    MAP,
-    ROWS,
-    COUNT,
-    Y = ROWS,
-    LSE,
-    G,
-};
+#include "ops/edge_attend_inputs.h"
 
 /* An attention, and its draw where it has one. */
 typedef struct attention {

@@ -1,30 +1,7 @@
 /* Attention over the edges of a block, without anything that is kept for each edge: the softmax is
  * there again from the sum of its exponentials, which is the second output. */
+#include "ops/edge_attend_inputs.h"
 #include "ops/family.h"
-
-/* The inputs. The map says where each row of the block is among those of a row set, where only such
- * are computed; behind it the result has the set's rows and their number, the gradient what it is
- * of. */
-enum {
-    OFFSETS,
-    COLUMNS,
-    BACK_OFFSETS,
-    BACK_COLUMNS,
-    BACK_EDGES,
-    OF_ROWS,
-    OF_COLUMNS,
-    X,
-    STATE,
-    WEIGHTS,
-    MAP,
-    ROWS,
-    COUNT,
-    INPUTS,
-    Y = ROWS,
-    LSE,
-    G,
-    GRADIENT_INPUTS,
-};
 
 rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
                          rk_value weights, rk_value state, rk_edge_attend_attr attr)
