@@ -28,8 +28,9 @@ LAYERS = {
     "score": "base config data graph ops device models engine eval",
     "train": "base config io data graph ops device models engine eval score",
     "api": "base config io data graph ops device models engine eval score train",
-    "cli": "",
-    "serve": "",
+    "text": "",
+    "serve": "text",
+    "cli": "text",
     "kernels": "",
 }
 # Files that may include more than their room: each knows everything of a kind.

@@ -19,7 +19,7 @@ PARSE = "use base/parse.h: it refuses what is no number"
 QUIET = "below the CLI nothing prints or exits; return a status"
 BANNED = [
     (CALL % "atoi|atol|atoll|atof", "src/", (), PARSE),
-    (CALL % "sscanf", "src/", ("src/cli/",), PARSE),
+    (CALL % "sscanf", "src/", ("src/cli/", "src/text/"), PARSE),
     (CALL % "strto(?:l|ll|ul|ull|f|d|ld|imax|umax)", "src/", ("src/base/",), PARSE),
     (CALL % "strcpy|strcat|stpcpy|sprintf|vsprintf|gets", "", (), "use snprintf"),
     (CALL % "strncpy|strncat|strtok|alloca", "src/", (), "it surprises; use snprintf or base/"),
