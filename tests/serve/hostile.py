@@ -58,9 +58,9 @@ class Client:
     def connect(self, timeout=5.0):
         return socket.create_connection((self.host, self.port), timeout=timeout)
 
-    def talk(self, data, wait=1.0, shut=False):
-        """Sends bytes, reads until the end or until nothing comes for `wait` seconds: what came, and
-        whether the connection has ended."""
+    def talk(self, data, wait=2.0, shut=False, enough=lambda got: False):
+        """Sends bytes, reads until the end or until nothing comes for `wait` seconds (shortly, once
+        what came is enough): what came, and whether the connection has ended."""
         with self.connect() as s:
             try:
                 s.sendall(data)
@@ -69,8 +69,8 @@ class Client:
             except OSError:
                 pass  # refused before it was all sent: what it said is still there to read
             got = b""
-            s.settimeout(wait)
             while True:
+                s.settimeout(0.05 if enough(got) else wait)
                 try:
                     part = s.recv(65536)
                 except socket.timeout:
@@ -286,7 +286,10 @@ def bodies():
 
 
 def judge(client, case):
-    got, has_ended = client.talk(case.data, shut=case.shut)
+    def enough(got):
+        replies = parse(got, case.head)
+        return not case.ends and len(replies) >= case.answers and all(r.status for r in replies)
+    got, has_ended = client.talk(case.data, shut=case.shut, enough=enough)
     replies = parse(got, case.head)
     for reply in replies:
         if reply.status == 0:
