@@ -7,6 +7,7 @@ The same ids, labels, bases and reasons, and the same digits of every score. Use
 several threads at once, so that their questions are answered together; lists and context are drawn
 by a seed. A model that cannot answer something must be refused by both.
 """
+
 import argparse
 import concurrent.futures
 import json
@@ -22,9 +23,19 @@ REASONS = 3
 
 
 def rankine(*words, stdin=None):
-    done = subprocess.run([PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          input=stdin, check=False)
-    return done.returncode, done.stderr, json.loads(done.stdout, parse_float=str) if done.stdout else None
+    done = subprocess.run(
+        [PROGRAM, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        input=stdin,
+        check=False,
+    )
+    return (
+        done.returncode,
+        done.stderr,
+        json.loads(done.stdout, parse_float=str) if done.stdout else None,
+    )
 
 
 def texts(value, key=""):
@@ -61,8 +72,10 @@ class Comparison:
         if ours != theirs:
             self.wrong += 1
             if self.wrong <= 5:
-                print(f"{what} differs:\n  rankine {json.dumps(ours)[:1500]}\n  http    "
-                      f"{json.dumps(theirs)[:1500]}")
+                print(
+                    f"{what} differs:\n  rankine {json.dumps(ours)[:1500]}\n  http    "
+                    f"{json.dumps(theirs)[:1500]}"
+                )
 
     def refused(self, what, code, error, path, body=None):
         """Both must refuse it, HTTP with a sentence."""
@@ -84,18 +97,32 @@ def compare_users(c, run, users, top, around, threads):
         file.write("".join(u + "\n" for u in users))
         file.flush()
         context = ["--context", *[f"{k}={v}" for k, v in around.items()]] if around else []
-        code, error, answers = rankine("recommend", run, "--users", file.name, "--top", str(top), "--json",
-                                       "--explain", *context)
+        code, error, answers = rankine(
+            "recommend",
+            run,
+            "--users",
+            file.name,
+            "--top",
+            str(top),
+            "--json",
+            "--explain",
+            *context,
+        )
     query = f"?n={top}&reasons={REASONS}" + "".join(
-        f"&context.{quote(k)}={quote(v)}" for k, v in around.items())
+        f"&context.{quote(k)}={quote(v)}" for k, v in around.items()
+    )
     if code != 0:
         c.refused("users", code, error, f"/api/v1/users/{quote(users[0])}/recommendations{query}")
         return
 
     def one(pair):
         user, ours = pair
-        c.same("user " + user, texts(ours),
-               c.client().get(f"/api/v1/users/{quote(user)}/recommendations{query}"))
+        c.same(
+            "user " + user,
+            texts(ours),
+            c.client().get(f"/api/v1/users/{quote(user)}/recommendations{query}"),
+        )
+
     each(threads, one, list(zip(users, answers)))
     body = {"users": users[:200], "n": top}
     if around:
@@ -116,12 +143,18 @@ def compare_lists(c, run, lists, top, around, ratings):
             words += ["--ratings", ",".join([str(ratings)] * len(items))]
         if around:
             body["context"] = around
-        code, error, answers = rankine("recommend", run, *words, "--top", str(top), "--json", "--explain",
-                                       *context)
+        code, error, answers = rankine(
+            "recommend", run, *words, "--top", str(top), "--json", "--explain", *context
+        )
         if code != 0:
             c.refused("a list", code, error, "/api/v1/recommendations", body)
         else:
-            c.same(f"the list {items}", texts(answers[0]), c.client().get("/api/v1/recommendations", body))
+            c.same(
+                f"the list {items}",
+                texts(answers[0]),
+                c.client().get("/api/v1/recommendations", body),
+            )
+
     each(2, one, lists)
 
 
@@ -130,12 +163,21 @@ def compare_similar(c, run, items, top, threads):
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("".join(i + "\n" for i in items))
         file.flush()
-        code, error, answers = rankine("similar", run, "--items", "@" + file.name, "--top", str(top), "--json")
+        code, error, answers = rankine(
+            "similar", run, "--items", "@" + file.name, "--top", str(top), "--json"
+        )
     if code != 0:
         c.refused("similar items", code, error, f"/api/v1/items/{quote(items[0])}/similar")
         return
-    each(threads, lambda pair: c.same("item " + pair[0], texts(pair[1]), c.client().get(
-        f"/api/v1/items/{quote(pair[0])}/similar?n={top}")), list(zip(items, answers)))
+    each(
+        threads,
+        lambda pair: c.same(
+            "item " + pair[0],
+            texts(pair[1]),
+            c.client().get(f"/api/v1/items/{quote(pair[0])}/similar?n={top}"),
+        ),
+        list(zip(items, answers)),
+    )
 
 
 def compare_scores(c, run, pairs, around):
@@ -168,10 +210,16 @@ def main():
     draw = random.Random(a.seed)
     around = dict(word.split("=", 1) for word in a.context)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([PROGRAM, "export", a.run, "--format", "npz", "--out", folder + "/ids"], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        users, items = ([line.rstrip("\n") for line in open(f"{folder}/ids/{kind}_ids.txt", encoding="utf-8")]
-                        for kind in ("user", "item"))
+        subprocess.run(
+            [PROGRAM, "export", a.run, "--format", "npz", "--out", folder + "/ids"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        users, items = (
+            [line.rstrip("\n") for line in open(f"{folder}/ids/{kind}_ids.txt", encoding="utf-8")]
+            for kind in ("user", "item")
+        )
     with Server(a.run) as server:
         c = Comparison(server)
         some = draw.sample(users, min(a.users, len(users)))
@@ -179,8 +227,12 @@ def main():
         compare_users(c, a.run, some, a.top, around, a.threads)
         compare_lists(c, a.run, lists, a.top, around, a.ratings)
         compare_similar(c, a.run, draw.sample(items, min(a.users, len(items))), a.top, a.threads)
-        compare_scores(c, a.run, [(draw.choice(users), draw.choice(items)) for _ in range(min(a.users, 500))],
-                       around)
+        compare_scores(
+            c,
+            a.run,
+            [(draw.choice(users), draw.choice(items)) for _ in range(min(a.users, 500))],
+            around,
+        )
         code = server.stop()
     print(f"{a.run}: {c.done} answers compared, {c.wrong} differ")
     return 1 if c.wrong or code or not c.done else 0

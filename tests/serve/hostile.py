@@ -7,6 +7,7 @@ For each case: only the statuses that are allowed, as many answers as there were
 the connection where what follows could be read as another request, problem details for every
 refusal, and after it a server that is still there. --slow adds those that wait for deadlines.
 """
+
 import argparse
 import json
 import re
@@ -110,7 +111,9 @@ class Case:
     """What is sent, which statuses may come back (None: the end without an answer), how many answers
     there may be, and whether the connection must then end."""
 
-    def __init__(self, name, data, allowed, answers=1, ends=False, shut=False, check=None, head=False):
+    def __init__(
+        self, name, data, allowed, answers=1, ends=False, shut=False, check=None, head=False
+    ):
         self.name, self.data, self.allowed = name, data, set(allowed)
         self.answers, self.ends, self.shut, self.check = answers, ends, shut, check
         self.head = head
@@ -118,6 +121,7 @@ class Case:
 
 def targets():
     """Paths and queries."""
+
     def get(target):
         return request("GET", target)
 
@@ -135,14 +139,29 @@ def targets():
     yield Case("an escape that is none", get("/api/v1/items/%zz"), REFUSED)
     yield Case("a bare percent sign", get("/api/v1/items/%"), REFUSED)
     yield Case("an escape of an escape", get("/api/v1/items/%252F"), {404})
-    yield Case("line breaks that would be headers", get("/api/v1/items/a%0D%0AX-Evil:%201"), {400, 404},
-               check=lambda r: "a header was smuggled in" if "x-evil" in r.headers else None)
-    yield Case("line breaks in a search", get("/api/v1/items?q=a%0D%0AX-Evil:%201"), {200, 400},
-               check=lambda r: "a header was smuggled in" if "x-evil" in r.headers else None)
+    yield Case(
+        "line breaks that would be headers",
+        get("/api/v1/items/a%0D%0AX-Evil:%201"),
+        {400, 404},
+        check=lambda r: "a header was smuggled in" if "x-evil" in r.headers else None,
+    )
+    yield Case(
+        "line breaks in a search",
+        get("/api/v1/items?q=a%0D%0AX-Evil:%201"),
+        {200, 400},
+        check=lambda r: "a header was smuggled in" if "x-evil" in r.headers else None,
+    )
     yield Case("bytes that are not UTF-8 in a search", get("/api/v1/items?q=%FF"), REFUSED)
     yield Case("raw bytes in a search", get("/api/v1/items?q=\xc3\xa9"), {200, 400})
-    for target in ("/../../../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/.git/config",
-                   "/api/v1/../../etc/passwd", "/page.html", "/api/v1/items/..%2f..%2fetc%2fpasswd"):
+    for target in (
+        "/../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/.git/config",
+        "/api/v1/../../etc/passwd",
+        "/page.html",
+        "/api/v1/items/..%2f..%2fetc%2fpasswd",
+    ):
         yield Case("a file: " + target, get(target), {400, 404})
     yield Case("a path of 5,000 bytes", get("/" + "a" * 5000), {414, 431})
     yield Case("a query of 5,000 bytes", get("/api/v1/items?q=" + "a" * 5000), {414, 431})
@@ -156,6 +175,7 @@ def targets():
 
 def heads():
     """Request lines and headers."""
+
     def bare(text):
         return text.encode("latin-1")
 
@@ -168,89 +188,189 @@ def heads():
     yield Case("no Host", request("GET", "/health/live", host=None), REFUSED)
     yield Case("two Hosts", with_headers(("Host", "localhost")), REFUSED)
     yield Case("an empty Host", request("GET", "/api/v1/info", host=""), {400, 403, 421})
-    yield Case("somebody else's Host", request("GET", "/api/v1/info", host="evil.example"), {400, 403, 421})
-    yield Case("a Host that begins like ours", request("GET", "/api/v1/info", host="localhost.evil.example"),
-               {400, 403, 421})
-    yield Case("a blank before the colon", bare("GET / HTTP/1.1\r\nHost : localhost\r\n\r\n"), {400, None})
-    yield Case("a folded header", bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n"),
-               {400, 200, None})
-    yield Case("a header without a colon", bare("GET / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n"),
-               {400, None})
-    yield Case("a header without a name", bare("GET / HTTP/1.1\r\nHost: localhost\r\n: a\r\n\r\n"),
-               {400, None})
-    yield Case("a zero byte in a header", bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n"),
-               {400, 200, None})
-    yield Case("a header of 20,000 bytes", with_headers(("X", "a" * 20000)), {431, 400, None}, ends=True)
-    yield Case("a thousand headers", with_headers(*[(f"X-{i}", "a" * 20) for i in range(1000)]),
-               {431, 400, None}, ends=True)
-    yield Case("a method of 8,000 letters", request("A" * 8000, "/"), {400, 405, 414, 431, 501, None})
+    yield Case(
+        "somebody else's Host", request("GET", "/api/v1/info", host="evil.example"), {400, 403, 421}
+    )
+    yield Case(
+        "a Host that begins like ours",
+        request("GET", "/api/v1/info", host="localhost.evil.example"),
+        {400, 403, 421},
+    )
+    yield Case(
+        "a blank before the colon", bare("GET / HTTP/1.1\r\nHost : localhost\r\n\r\n"), {400, None}
+    )
+    yield Case(
+        "a folded header",
+        bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n"),
+        {400, 200, None},
+    )
+    yield Case(
+        "a header without a colon",
+        bare("GET / HTTP/1.1\r\nHost: localhost\r\nnonsense\r\n\r\n"),
+        {400, None},
+    )
+    yield Case(
+        "a header without a name",
+        bare("GET / HTTP/1.1\r\nHost: localhost\r\n: a\r\n\r\n"),
+        {400, None},
+    )
+    yield Case(
+        "a zero byte in a header",
+        bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n"),
+        {400, 200, None},
+    )
+    yield Case(
+        "a header of 20,000 bytes", with_headers(("X", "a" * 20000)), {431, 400, None}, ends=True
+    )
+    yield Case(
+        "a thousand headers",
+        with_headers(*[(f"X-{i}", "a" * 20) for i in range(1000)]),
+        {431, 400, None},
+        ends=True,
+    )
+    yield Case(
+        "a method of 8,000 letters", request("A" * 8000, "/"), {400, 405, 414, 431, 501, None}
+    )
     yield Case("a method that is none", request("BREW", "/api/v1/info"), {400, 405, 501})
     yield Case("a method in small letters", request("get", "/api/v1/info"), {400, 405, 501})
     yield Case("DELETE", request("DELETE", "/api/v1/info"), {405}, check=allows)
     yield Case("GET of what takes POST", request("GET", LISTS), {405}, check=allows)
     yield Case("POST of what takes GET", post("/api/v1/info", b"{}"), {405}, check=allows)
-    yield Case("TRACE", request("TRACE", "/api/v1/info", [("X-Secret", "s3cret")]), {400, 405, 501},
-               check=lambda r: "the request came back" if b"s3cret" in r.body else None)
+    yield Case(
+        "TRACE",
+        request("TRACE", "/api/v1/info", [("X-Secret", "s3cret")]),
+        {400, 405, 501},
+        check=lambda r: "the request came back" if b"s3cret" in r.body else None,
+    )
     yield Case("CONNECT", request("CONNECT", "evil.example:443"), {400, 404, 405, 501})
     yield Case("OPTIONS of everything", request("OPTIONS", "*"), {200, 204, 400, 404, 405})
-    yield Case("an absolute target", request("GET", "http://evil.example/api/v1/info"), {400, 403, 404, 421})
+    yield Case(
+        "an absolute target",
+        request("GET", "http://evil.example/api/v1/info"),
+        {400, 403, 404, 421},
+    )
     yield Case("HTTP/0.9", bare("GET /\r\n\r\n"), {400, 505, None}, shut=True)
-    yield Case("HTTP/1.0 without Host", bare("GET /health/live HTTP/1.0\r\n\r\n"), {200, 400}, ends=True)
+    yield Case(
+        "HTTP/1.0 without Host", bare("GET /health/live HTTP/1.0\r\n\r\n"), {200, 400}, ends=True
+    )
     yield Case("HTTP/3.7", bare("GET / HTTP/3.7\r\nHost: localhost\r\n\r\n"), {400, 505, None})
     yield Case("HTTP/2's preface", bare("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), {400, 405, 505, None})
-    yield Case("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
-               {400, None}, shut=True)
+    yield Case(
+        "TLS",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2,
+        {400, None},
+        shut=True,
+    )
     yield Case("nothing but zero bytes", b"\0" * 4096, {400, 414, 431, None}, shut=True)
-    yield Case("half a request", bare("GET /health/live HTTP/1.1\r\nHost: loc"), {400, 408, None}, shut=True)
-    yield Case("an origin that nobody allowed", with_headers(("Origin", "https://evil.example")), {200},
-               check=lambda r: "CORS is open" if "access-control-allow-origin" in r.headers else None)
-    yield Case("a preflight that nobody allowed",
-               request("OPTIONS", LISTS, [("Origin", "https://evil.example"),
-                                          ("Access-Control-Request-Method", "POST")]),
-               {200, 204, 400, 403, 405},
-               check=lambda r: "CORS is open" if "access-control-allow-origin" in r.headers else None)
+    yield Case(
+        "half a request",
+        bare("GET /health/live HTTP/1.1\r\nHost: loc"),
+        {400, 408, None},
+        shut=True,
+    )
+    yield Case(
+        "an origin that nobody allowed",
+        with_headers(("Origin", "https://evil.example")),
+        {200},
+        check=lambda r: "CORS is open" if "access-control-allow-origin" in r.headers else None,
+    )
+    yield Case(
+        "a preflight that nobody allowed",
+        request(
+            "OPTIONS",
+            LISTS,
+            [("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST")],
+        ),
+        {200, 204, 400, 403, 405},
+        check=lambda r: "CORS is open" if "access-control-allow-origin" in r.headers else None,
+    )
     yield Case("a reload without a token", post("/admin/reload", b""), {401, 403, 404})
-    yield Case("a reload with a wrong token",
-               post("/admin/reload", b"", more=[("Authorization", "Bearer " + "x" * 500)]), {401, 403, 404})
+    yield Case(
+        "a reload with a wrong token",
+        post("/admin/reload", b"", more=[("Authorization", "Bearer " + "x" * 500)]),
+        {401, 403, 404},
+    )
     yield Case("HEAD", request("HEAD", "/api/v1/info", [("Connection", "close")]), {200}, head=True)
     yield Case("a range", with_headers(("Range", "bytes=0-1,0-1,0-1")), {200})
 
 
 def lengths():
     """Where a request ends. Whatever is in doubt ends the connection."""
+
     def raw(headers, body=b""):
         return request("POST", LISTS, [("Content-Type", "application/json")] + headers, body)
 
     both = [("Content-Length", "4"), ("Transfer-Encoding", "chunked")]
     yield Case("length and chunks", raw(both, b"0\r\n\r\n" + SMUGGLED), REFUSED, ends=True)
     yield Case("chunks and length", raw(both[::-1], b"0\r\n\r\n" + SMUGGLED), REFUSED, ends=True)
-    yield Case("two lengths that differ",
-               raw([("Content-Length", "2"), ("Content-Length", "40")], b"{}" + SMUGGLED), REFUSED, ends=True)
-    yield Case("two lengths that agree",
-               raw([("Content-Length", "2"), ("Content-Length", "2")], b"{}" + SMUGGLED), REFUSED, ends=True)
+    yield Case(
+        "two lengths that differ",
+        raw([("Content-Length", "2"), ("Content-Length", "40")], b"{}" + SMUGGLED),
+        REFUSED,
+        ends=True,
+    )
+    yield Case(
+        "two lengths that agree",
+        raw([("Content-Length", "2"), ("Content-Length", "2")], b"{}" + SMUGGLED),
+        REFUSED,
+        ends=True,
+    )
     for length in ("-1", "+2", "2, 2", "0x2", "2 2", "99999999999999999999", "two", ""):
-        yield Case("the length " + (length or "of no digits"),
-                   raw([("Content-Length", length)], b"{}" + SMUGGLED), {400, 411, 413, None}, ends=True)
-    yield Case("chunks twice", raw([("Transfer-Encoding", "chunked")] * 2, b"0\r\n\r\n" + SMUGGLED),
-               {400, 501, None}, ends=True)
+        yield Case(
+            "the length " + (length or "of no digits"),
+            raw([("Content-Length", length)], b"{}" + SMUGGLED),
+            {400, 411, 413, None},
+            ends=True,
+        )
+    yield Case(
+        "chunks twice",
+        raw([("Transfer-Encoding", "chunked")] * 2, b"0\r\n\r\n" + SMUGGLED),
+        {400, 501, None},
+        ends=True,
+    )
     for coding in ("gzip, chunked", "chunked, gzip", "xchunked", "chunked;q=1", "identity"):
-        yield Case("coded as " + coding, raw([("Transfer-Encoding", coding)], b"0\r\n\r\n" + SMUGGLED),
-                   {400, 411, 415, 501, None}, ends=True)
+        yield Case(
+            "coded as " + coding,
+            raw([("Transfer-Encoding", coding)], b"0\r\n\r\n" + SMUGGLED),
+            {400, 411, 415, 501, None},
+            ends=True,
+        )
     chunked = [("Transfer-Encoding", "chunked")]
     for size in ("zz", "-1", "fffffffffffffffff", "0x2", ""):
-        yield Case("a chunk of " + (size or "no") + " bytes",
-                   raw(chunked, f"{size}\r\n{{}}\r\n0\r\n\r\n".encode()), {400, 413, None}, ends=True)
-    yield Case("chunks beyond 64 KiB", raw(chunked, (b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 5 +
-                                           b"0\r\n\r\n"), {413, None}, ends=True)
+        yield Case(
+            "a chunk of " + (size or "no") + " bytes",
+            raw(chunked, f"{size}\r\n{{}}\r\n0\r\n\r\n".encode()),
+            {400, 413, None},
+            ends=True,
+        )
+    yield Case(
+        "chunks beyond 64 KiB",
+        raw(chunked, (b"4000\r\n" + b" " * 0x4000 + b"\r\n") * 5 + b"0\r\n\r\n"),
+        {413, None},
+        ends=True,
+    )
     yield Case("a body beyond 64 KiB", post(LISTS, b" " * 65537), {413}, ends=True)
-    yield Case("a body of a terabyte", raw([("Content-Length", "1000000000000")], b"{"), {413}, ends=True)
-    yield Case("a large body that waits for a word",
-               raw([("Content-Length", "1000000000"), ("Expect", "100-continue")]), {413, 417}, ends=True)
-    yield Case("a request in the body of a GET",
-               request("GET", "/health/live", [("Content-Length", len(SMUGGLED))], SMUGGLED), {200, 400})
+    yield Case(
+        "a body of a terabyte", raw([("Content-Length", "1000000000000")], b"{"), {413}, ends=True
+    )
+    yield Case(
+        "a large body that waits for a word",
+        raw([("Content-Length", "1000000000"), ("Expect", "100-continue")]),
+        {413, 417},
+        ends=True,
+    )
+    yield Case(
+        "a request in the body of a GET",
+        request("GET", "/health/live", [("Content-Length", len(SMUGGLED))], SMUGGLED),
+        {200, 400},
+    )
     yield Case("twenty requests at once", SMUGGLED * 20, {200}, answers=20)
-    yield Case("a body that is cut", raw([("Content-Length", "100")], b'{"items":'), {400, 408, None},
-               shut=True)
+    yield Case(
+        "a body that is cut",
+        raw([("Content-Length", "100")], b'{"items":'),
+        {400, 408, None},
+        shut=True,
+    )
 
 
 def bodies():
@@ -280,8 +400,14 @@ def bodies():
     yield Case("n as a text", post(LISTS, b'{"items":["a"],"n":"10"}'), bad)
     yield Case("JSON and more", post(LISTS, b'{"items":[]}{"items":[]}'), bad)
     yield Case("1,001 items", post(LISTS, json.dumps({"items": ["a"] * 1001}).encode()), bad)
-    yield Case("1,001 users", post("/api/v1/batch", json.dumps({"users": ["a"] * 1001}).encode()), bad)
-    yield Case("an id of 60,000 bytes", post(LISTS, b'{"items":["' + b"a" * 60000 + b'"]}'), {200, 400, 422})
+    yield Case(
+        "1,001 users", post("/api/v1/batch", json.dumps({"users": ["a"] * 1001}).encode()), bad
+    )
+    yield Case(
+        "an id of 60,000 bytes",
+        post(LISTS, b'{"items":["' + b"a" * 60000 + b'"]}'),
+        {200, 400, 422},
+    )
     yield Case("a mark of byte order", post(LISTS, b'\xef\xbb\xbf{"items":[]}'), bad)
 
 
@@ -289,6 +415,7 @@ def judge(client, case):
     def enough(got):
         replies = parse(got, case.head)
         return not case.ends and len(replies) >= case.answers and all(r.status for r in replies)
+
     got, has_ended = client.talk(case.data, shut=case.shut, enough=enough)
     replies = parse(got, case.head)
     for reply in replies:
@@ -316,6 +443,7 @@ def judge(client, case):
 
 # ---- what takes time ----
 
+
 def trickle(client, first, seconds):
     """Sends a byte a second; returns how long the server bore it."""
     begin = time.monotonic()
@@ -339,8 +467,11 @@ def slow_cases(client):
     """Pairs of a name and a complaint or None."""
     bore = trickle(client, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", 30)
     yield "a header, a byte a second", None if bore < 15 else f"borne for {bore:.0f} s"
-    bore = trickle(client, request("POST", LISTS, [("Content-Type", "application/json"),
-                                                   ("Content-Length", 60000)]), 30)
+    bore = trickle(
+        client,
+        request("POST", LISTS, [("Content-Type", "application/json"), ("Content-Length", 60000)]),
+        30,
+    )
     yield "a body, a byte a second", None if bore < 15 else f"borne for {bore:.0f} s"
 
     # Somebody who asks much and reads nothing.
@@ -371,7 +502,9 @@ def slow_cases(client):
     for s in held:
         s.close()
     time.sleep(1)
-    yield f"{len(held)} connections at once", None if client.is_alive() else "nobody is served after"
+    yield f"{len(held)} connections at once", (
+        None if client.is_alive() else "nobody is served after"
+    )
 
 
 def main():
@@ -386,8 +519,12 @@ def main():
         print("hostile.py: no server there")
         return 1
     failed = total = 0
-    cases = [case for part in (targets, heads, lengths, bodies) for case in part()
-             if arguments.only in case.name]
+    cases = [
+        case
+        for part in (targets, heads, lengths, bodies)
+        for case in part()
+        if arguments.only in case.name
+    ]
     results = ((case.name, judge(client, case)) for case in cases)
     for stream in (results, slow_cases(client) if arguments.slow else ()):
         for name, complaint in stream:

@@ -1,4 +1,5 @@
 """A `rankine serve` that a test starts, asks and stops."""
+
 import http.client
 import json
 import os
@@ -23,8 +24,11 @@ class Server:
         self.log = tempfile.NamedTemporaryFile("w+", prefix="serve-", suffix=".log")
         self.process = subprocess.Popen(
             [program, "serve", run, "--listen", "127.0.0.1:0", *words],
-            stdout=self.log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})})
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
         self.host, self.port = "127.0.0.1", self._find_port(ready)
 
     def text(self):

@@ -7,6 +7,7 @@ RUN is one whose titles have the words at least three times, whose model answers
 and knows similar items. Whatever the browser writes into its console is a failure. --shots keeps
 pictures for a person to look at.
 """
+
 import argparse
 import os
 import sys
@@ -24,8 +25,14 @@ PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
 
 def browser():
     options = webdriver.ChromeOptions()
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,900",
-                 "--force-color-profile=srgb", "--lang=en-US"):
+    for word in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1200,900",
+        "--force-color-profile=srgb",
+        "--lang=en-US",
+    ):
         options.add_argument(word)
     options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -42,7 +49,9 @@ class Walk:
 
     def texts(self, selector):
         return self.driver.execute_script(
-            "return [...document.querySelectorAll(arguments[0])].map((x) => x.textContent)", selector)
+            "return [...document.querySelectorAll(arguments[0])].map((x) => x.textContent)",
+            selector,
+        )
 
     def until(self, what, true, seconds=10.0):
         end = time.monotonic() + seconds
@@ -57,8 +66,9 @@ class Walk:
         return self.texts(f"#{panel} .title")
 
     def ready(self, panel):
-        self.until(panel + " is there", lambda: self.titles(panel) and
-                   not self.all(f"#{panel}[aria-busy]"))
+        self.until(
+            panel + " is there", lambda: self.titles(panel) and not self.all(f"#{panel}[aria-busy]")
+        )
 
     def click(self, selector, at=0):
         element = self.all(selector)[at]
@@ -90,15 +100,22 @@ def find_and_like(w, words):
     w.until("other items", lambda: w.titles("found") and w.titles("found") != first)
     w.click("#q")
     w.type(words)
-    w.until("the titles with these words", lambda: len(w.titles("found")) >= 3 and all(
-        all(word in title.casefold() for word in words.split()) for title in w.titles("found")))
+    w.until(
+        "the titles with these words",
+        lambda: len(w.titles("found")) >= 3
+        and all(
+            all(word in title.casefold() for word in words.split()) for title in w.titles("found")
+        ),
+    )
     liked = w.titles("found")[:3]
     for i in range(3):
         w.click("#found .like", i)
     w.until("three likes", lambda: w.titles("likes") == liked)
     w.ready("best")
     w.until("an answer to all three", lambda: not set(w.titles("best")) & set(liked))
-    assert len(w.titles("best")) > 0 and w.texts("#best .why span"), "recommendations without reasons"
+    assert len(w.titles("best")) > 0 and w.texts(
+        "#best .why span"
+    ), "recommendations without reasons"
     reasons = {text.split(" by ", 1)[-1] for text in w.texts("#best .why span")}
     assert reasons <= set(liked), f"a reason is none of the likes: {reasons - set(liked)}"
     pressed = w.texts("#found .like[aria-pressed=true]")
@@ -141,8 +158,10 @@ def be_a_user(w, user):
     assert "already known" in " ".join(w.texts("#mine p")), w.texts("#mine p")
     w.shot("user")
     w.type("-nobody")
-    w.until("a sentence about an unknown user", lambda: w.texts("#mine .warning") and
-            not w.titles("mine"))
+    w.until(
+        "a sentence about an unknown user",
+        lambda: w.texts("#mine .warning") and not w.titles("mine"),
+    )
     w.click("#user")
     w.type(*[Keys.BACKSPACE] * (len(user) + len("-nobody")))
     w.until("no user any more", lambda: not w.all("#mine:not([hidden])"))
@@ -151,13 +170,18 @@ def be_a_user(w, user):
 def use_keys(w, words, liked):
     w.driver.execute_script("document.activeElement.blur()")
     w.type("/")
-    assert w.driver.switch_to.active_element.get_attribute("id") == "q", "/ does not lead to the search"
+    assert (
+        w.driver.switch_to.active_element.get_attribute("id") == "q"
+    ), "/ does not lead to the search"
     w.type(Keys.ESCAPE)
-    w.until("items without a search", lambda: w.all("#others:not([hidden])") and
-            w.texts("#found h2") == ["Some of the items"])
+    w.until(
+        "items without a search",
+        lambda: w.all("#others:not([hidden])") and w.texts("#found h2") == ["Some of the items"],
+    )
     w.type(words)
-    w.until("found by keys", lambda: w.texts("#found h2") == ["Found"] and
-            liked[0] in w.titles("found"))
+    w.until(
+        "found by keys", lambda: w.texts("#found h2") == ["Found"] and liked[0] in w.titles("found")
+    )
     w.type(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP)
     title = w.driver.switch_to.active_element.text
     assert title == w.titles("found")[0], f"the arrows lead to {title}"
@@ -176,7 +200,8 @@ def hold_a_phone(w, base):
     w.until("390 px", lambda: w.width() <= 390, 3)
     small = w.driver.execute_script(
         "return [...document.querySelectorAll('li button')].filter((b) => b.offsetParent && "
-        "b.getBoundingClientRect().height < 24).length")
+        "b.getBoundingClientRect().height < 24).length"
+    )
     assert small == 0, f"{small} buttons are too small for a finger"
     w.driver.execute_script("scrollTo(0, 0)")
     w.shot("phone")
@@ -197,15 +222,20 @@ def forget(w):
 def meet_oddities(w, base):
     """Addresses that somebody made up."""
     w.driver.get("about:blank")
-    w.driver.get(base + "/#likes=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E,no-such-item&q=%E0%A4&user=%00")
+    w.driver.get(
+        base + "/#likes=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E,no-such-item&q=%E0%A4&user=%00"
+    )
     w.ready("likes")
     w.until("strangers are shown as such", lambda: len(w.all("#likes .gone")) == 2)
     assert not w.all("img"), "a text became markup"
     w.all("#q")[0].send_keys("zzzzqqqq")
     w.until("nothing is found, and it says so", lambda: "No title" in " ".join(w.texts("#found p")))
     # Each unknown item is a 404, of which the browser itself writes a line.
-    lines = [line for line in w.driver.get_log("browser")
-             if "404 (Not Found)" not in line["message"] and "400 (Bad Request)" not in line["message"]]
+    lines = [
+        line
+        for line in w.driver.get_log("browser")
+        if "404 (Not Found)" not in line["message"] and "400 (Bad Request)" not in line["message"]
+    ]
     assert not lines, lines
 
 
@@ -231,7 +261,8 @@ def main():
             hold_a_phone(w, base)
             assert not driver.execute_script(
                 "return performance.getEntriesByType('resource').filter((r) => "
-                "new URL(r.name).origin !== location.origin).length"), "something came from elsewhere"
+                "new URL(r.name).origin !== location.origin).length"
+            ), "something came from elsewhere"
             forget(w)
             lines = driver.get_log("browser")
             assert not lines, f"the console says: {lines}"
