@@ -1,4 +1,4 @@
-/* Files of this folder that are built into the program (embed.cmake): nothing is read from a disk. */
+/* Files of this folder that are built into the program by embed.cmake: no disk is read for them. */
 #ifndef RK_SERVE_EMBEDDED_H
 #define RK_SERVE_EMBEDDED_H
 

@@ -108,8 +108,8 @@ REFUSED = {400}
 
 
 class Case:
-    """What is sent, which statuses may come back (None: the end without an answer), how many answers
-    there may be, and whether the connection must then end."""
+    """What is sent, which statuses may come back (None: the end without an answer), how many
+    answers there may be, and whether the connection must then end."""
 
     def __init__(
         self, name, data, allowed, answers=1, ends=False, shut=False, check=None, head=False
