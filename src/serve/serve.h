@@ -35,8 +35,8 @@ typedef struct serve_options {
 
 /* Serves until SIGTERM or SIGINT: then it answers what has been asked, for 10 seconds at most, and
  * returns 0. SIGHUP opens the run again. To be called once, by a program with one thread: signals
- * are blocked, in the threads that it starts, too. Else an exit code (rankine/status.h), and message
- * is a sentence. */
+ * are blocked, in the threads that it starts, too. Else an exit code (rankine/status.h), and
+ * message is a sentence. */
 int serve_until_ended(const serve_options *options, char *message, size_t size);
 
 #endif
