@@ -42,7 +42,7 @@ FILES = {
                 "ops/half_rows.h",
                 "ops/init_draw.h", "ops/list_loss.h", "ops/logit.h", "ops/node.h",
                 "ops/noise_draw.h", "ops/normalise.h", "ops/ops.def", "ops/sample_draw.h",
-                "ops/schedule.h", "ops/similar_value.h", "ops/slim_step.h", "ops/slot_loss.h",
+                "ops/schedule.h", "ops/score_rank.h", "ops/similar_value.h", "ops/slim_step.h", "ops/slot_loss.h",
                 "ops/step_state.h"},
 }
 # Headers of other libraries -> the only rooms that see them.
