@@ -37,7 +37,8 @@ prints "no option differs"
 
 # A file of a whole model in the place of a run: not one of its users differs from the run's. One that
 # was fitted to train and valid cannot be looked at on valid.
-run 0 "$rankine" train exp.yaml --run refitted --quiet --set train.refit=true --set split.carve_valid=0.2
+run 0 "$rankine" train exp.yaml --run refitted --quiet --set train.refit=true \
+    --set split.carve_valid=0.2
 for name in b refitted; do
     run 0 "$rankine" export $name --format model --out $name.h5
     run 0 "$rankine" compare $name $name.h5 --json --quiet
