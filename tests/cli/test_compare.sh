@@ -37,12 +37,13 @@ prints "no option differs"
 
 # A file of a whole model in the place of a run: not one of its users differs from the run's. One that
 # was fitted to train and valid cannot be looked at on valid.
-run 0 "$rankine" train exp.yaml --run refitted --quiet --set train.refit=true --set split.carve_valid=0.2
+run 0 "$rankine" train exp.yaml --run refitted --quiet --set train.refit=true \
+    --set split.carve_valid=0.2
 for name in b refitted; do
     run 0 "$rankine" export $name --format model --out $name.h5
     run 0 "$rankine" compare $name $name.h5 --json --quiet
     json 'j["runs"][1]["options"] == {}'
-    json 'j["runs"][0]["metrics"]["ndcg@10"]["value"] == j["runs"][1]["metrics"]["ndcg@10"]["value"]'
+    json 'len({r["metrics"]["ndcg@10"]["value"] for r in j["runs"]}) == 1'
     json 'j["runs"][1]["metrics"]["ndcg@10"]["equal"] == j["users"]'
 done
 run 2 "$rankine" compare refitted refitted.h5 --part valid

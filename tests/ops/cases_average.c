@@ -43,8 +43,8 @@ static void standardise_scores(void)
     }
 }
 
-/* By comparing each score with all. Scores of a few values, so that many tie; -0 beside 0; a row with
- * an infinity. */
+/* By comparing each score with all. Scores of a few values, so that many tie; -0 beside 0; an
+ * infinity. */
 static void rank_scores(void)
 {
     static const double offsets[] = {0, 60};
