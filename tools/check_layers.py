@@ -39,11 +39,10 @@ FILES = {
     "cli": {"serve/serve.h"},
     "kernels": {"base/choices.h", "base/philox.h", "ops/activation.h", "ops/basis_draw.h",
                 "ops/call.h", "ops/dropout_draw.h", "ops/edge_attend_inputs.h", "ops/edge_draw.h",
-                "ops/half_rows.h",
-                "ops/init_draw.h", "ops/list_loss.h", "ops/logit.h", "ops/node.h",
-                "ops/noise_draw.h", "ops/normalise.h", "ops/ops.def", "ops/sample_draw.h",
-                "ops/schedule.h", "ops/similar_value.h", "ops/slim_step.h", "ops/slot_loss.h",
-                "ops/step_state.h"},
+                "ops/half_rows.h", "ops/init_draw.h", "ops/list_loss.h", "ops/logit.h",
+                "ops/node.h", "ops/noise_draw.h", "ops/normalise.h", "ops/ops.def",
+                "ops/sample_draw.h", "ops/schedule.h", "ops/score_rank.h", "ops/similar_value.h",
+                "ops/slim_step.h", "ops/slot_loss.h", "ops/step_state.h"},
 }
 # Headers of other libraries -> the only rooms that see them.
 LIBRARIES = {
