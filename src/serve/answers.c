@@ -2,11 +2,13 @@
  * The answers to the questions of request.h: what needs no model at once, the others through the
  * answering thread. Each has a function that asks and, where it waits, one that writes.
  */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "rankine/info.h"
 #include "serve/memory.h"
+#include "serve/openapi.h"
 #include "serve/question.h"
 #include "serve/reply.h"
 
@@ -112,6 +114,35 @@ static bool answer_info(question *q)
     text_json_key(j, "metrics");
     text_json_raw(j, r->metrics.at);
     text_json_close(j, '}');
+    serve_reply_json(q->reply, 200);
+    return at_once(q);
+}
+
+/* Examples that find something: the ids of the run, and a word of the most popular item. */
+static bool answer_openapi(question *q)
+{
+    const serve_run *r = q->run;
+    char user[RK_ID_BYTES], items[2][RK_ID_BYTES], summary[512], word[64] = "";
+    const char *ids[2] = {"", ""};
+    if (!read(q, 0, 0, USUAL)) {
+        return at_once(q);
+    }
+    for (int64_t i = 0; i < 2; i++) {
+        ids[i] = rk_dataset_item_id(r->dataset, r->popular[i < r->facts.items ? i : 0], items[i]);
+    }
+    const char *label = rk_dataset_item_label(r->dataset, r->popular[0]);
+    const size_t length = strcspn(label, " ");
+    bool has_word = length > 0 && length < sizeof word;
+    memcpy(word, label, has_word ? length : 0);
+    snprintf(summary, sizeof summary, "%s on %s: %lld users, %lld items", r->facts.kind,
+             rk_dataset_name(r->dataset), (long long)r->facts.users, (long long)r->facts.items);
+    serve_openapi_write(&q->reply->text,
+                        &(serve_examples){.version = rk_version(),
+                                          .summary = summary,
+                                          .user = rk_dataset_user_id(r->dataset, 0, user),
+                                          .item = ids[0],
+                                          .other_item = ids[1],
+                                          .words = has_word ? word : ids[0]});
     serve_reply_json(q->reply, 200);
     return at_once(q);
 }
@@ -482,19 +513,13 @@ static bool reload(serve_world *world, serve_reply *reply)
 bool serve_answer(serve_world *world, const serve_request *request, serve_reply *reply)
 {
     static bool (*const answers[])(question *) = {
-        [SERVE_INFO] = answer_info,
-        [SERVE_USER] = answer_user,
-        [SERVE_LIST] = answer_list,
-        [SERVE_BATCH] = answer_batch,
-        [SERVE_SCORES] = answer_scores,
-        [SERVE_SEARCH] = answer_search,
-        [SERVE_RANDOM] = answer_random,
-        [SERVE_POPULAR] = answer_popular,
-        [SERVE_ITEM] = answer_item,
-        [SERVE_SIMILAR] = answer_similar,
-        [SERVE_GORSE_USER] = answer_user,
-        [SERVE_GORSE_LIST] = answer_list,
-        [SERVE_GORSE_SIMILAR] = answer_similar,
+        [SERVE_INFO] = answer_info,       [SERVE_USER] = answer_user,
+        [SERVE_LIST] = answer_list,       [SERVE_BATCH] = answer_batch,
+        [SERVE_SCORES] = answer_scores,   [SERVE_SEARCH] = answer_search,
+        [SERVE_RANDOM] = answer_random,   [SERVE_POPULAR] = answer_popular,
+        [SERVE_ITEM] = answer_item,       [SERVE_SIMILAR] = answer_similar,
+        [SERVE_OPENAPI] = answer_openapi, [SERVE_GORSE_USER] = answer_user,
+        [SERVE_GORSE_LIST] = answer_list, [SERVE_GORSE_SIMILAR] = answer_similar,
     };
     if (request->question == SERVE_RELOAD) {
         return reload(world, reply);

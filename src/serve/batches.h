@@ -26,7 +26,7 @@ struct serve_ask {
     int64_t n, k;         /* k answers to each of n; 1 or more */
     const int32_t *allow; /* n_allow items that alone may be in the answers; NULL = any */
     int64_t n_allow;
-    /* In the answering thread, once: the answers, and what failed. The ask is the caller's again. */
+    /* In the answering thread, once: the answers, or what failed. It frees the ask. */
     void (*answer)(serve_ask *ask);
     rk_status status;
     const char *why;               /* of a failure */
