@@ -65,19 +65,19 @@ static size_t span(const char *raw, size_t length, char byte)
 
 /* ---- the target ---- */
 
-/* Moves past "http://host". */
-static void skip_host(const char **raw, size_t *length)
+/* The bytes of "http://host" in front, *out_host of them the host's. */
+static size_t host_length(const char *raw, size_t length, size_t *out_host)
 {
     static const char *const schemes[] = {"http://", "https://"};
+    *out_host = 0;
     for (int i = 0; i < 2; i++) {
         const size_t n = strlen(schemes[i]);
-        if (*length >= n && memcmp(*raw, schemes[i], n) == 0) {
-            const size_t host = n + span(*raw + n, *length - n, '/');
-            *raw += host;
-            *length -= host;
-            return;
+        if (length >= n && memcmp(raw, schemes[i], n) == 0) {
+            *out_host = span(raw + n, length - n, '/');
+            return n + *out_host;
         }
     }
+    return 0;
 }
 
 static const char *decode_path(serve_target *out, const char *raw, size_t length, char **at)
@@ -116,8 +116,11 @@ static const char *decode_query(serve_target *out, const char *raw, size_t lengt
 const char *serve_target_decode(serve_target *out, const char *raw, size_t length)
 {
     static const char no_memory[] = "there is no memory for the address";
+    size_t host;
+    const size_t before = host_length(raw, length, &host);
     *out = (serve_target){.text = NULL};
-    skip_host(&raw, &length);
+    raw += before;
+    length -= before;
     if (length == 0 || raw[0] != '/') {
         return "the address does not begin with a slash";
     }
@@ -128,10 +131,14 @@ const char *serve_target_decode(serve_target *out, const char *raw, size_t lengt
     const size_t n_query = count(query, query_length, '&') + 1;
     /* a part is no longer decoded than it was, and each has a zero byte in the place of its
      * separator; a name without '=' has one more */
-    char *at = out->text = serve_alloc((int64_t)(length + n_query + 2), 1);
+    char *at = out->text = serve_alloc((int64_t)(length + n_query + host + 3), 1);
     out->segments = serve_alloc((int64_t)n_segments, sizeof *out->segments);
     out->query = serve_alloc((int64_t)n_query, sizeof *out->query);
     const char *problem = at && out->segments && out->query ? NULL : no_memory;
+    if (!problem && before > 0) {
+        size_t host_bytes;
+        problem = decode(raw - host, host, false, &at, &out->host, &host_bytes);
+    }
     problem = problem ? problem : decode_path(out, raw, path, &at);
     problem = problem ? problem : decode_query(out, query, query_length, &at);
     if (problem) {

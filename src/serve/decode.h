@@ -12,7 +12,8 @@ typedef struct serve_target {
     serve_parameter *segments; /* of the path, without names: "/a/b/" has "a", "b", "" */
     serve_parameter *query;    /* in order, "a&b=" as "a" and "b" with "" */
     size_t n_segments, n_query;
-    char *text; /* what these point into; owned, as they are */
+    const char *host; /* of "http://host/path"; NULL = it is only a path */
+    char *text;       /* what these point into; owned, as they are */
 } serve_target;
 
 /* Decodes "/path?query", or the same behind "http://host". NULL, or what is wrong with it, a

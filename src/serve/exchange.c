@@ -50,13 +50,20 @@ void serve_end_request(http_connection *c)
     c->stage = STAGE_NONE;
 }
 
-void serve_begin_request(http_connection *c, const char *target)
+void serve_begin_request(http_connection *c, char *target)
 {
     serve_end_request(c);
     clock_gettime(CLOCK_MONOTONIC, &c->began);
     c->stage = STAGE_HEADER;
     c->is_too_long = strnlen(target, SERVE_TARGET_BYTES + 1) > SERVE_TARGET_BYTES;
     c->raw = c->is_too_long ? NULL : serve_copy(target);
+    c->raw_end = target + strlen(target);
+    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more than
+     * its memory holds: it is to see none */
+    char *mark = strchr(target, '?');
+    if (mark) {
+        mark[1] = '\0';
+    }
     serve_set_deadline(c, c->http->options.request_ms, true);
 }
 
@@ -106,7 +113,7 @@ static void add_headers(http_connection *c, struct MHD_Response *response)
             add_header(response, "Access-Control-Max-Age", "600");
         }
     }
-    if (c->is_last || atomic_load(&c->http->is_draining)) {
+    if (c->is_last || reply->status == 413 || atomic_load(&c->http->is_draining)) {
         add_header(response, "Connection", "close");
     }
 }
@@ -268,6 +275,10 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
     } else if (size && size->header_size > SERVE_HEADER_BYTES) {
         serve_reply_problem(&c->reply, 431, "the header is longer than %d bytes",
                             SERVE_HEADER_BYTES);
+    } else if (version != c->raw_end + 1 && *version) {
+        /* the version is behind the address, one byte later, unless a zero byte has cut that off */
+        *why = SERVE_REJECTED_MALFORMED;
+        serve_reply_problem(&c->reply, 400, "the address has a zero byte, which no id has");
     } else {
         *why = SERVE_REJECTED_MALFORMED;
         return serve_header_is_clear(&c->header, version, &c->reply);
@@ -281,14 +292,21 @@ static bool check_route(http_connection *c, const char *method, serve_rejection 
     serve_reply *reply = &c->reply;
     const char *allow = NULL;
     *why = SERVE_REJECTED_MALFORMED;
-    if (!serve_policy_allows(&c->http->options.policy, &c->header, NULL, reply, why)) {
-        return false;
-    }
-    *why = SERVE_REJECTED_MALFORMED;
     const char *problem = serve_target_decode(&c->target, c->raw, strlen(c->raw));
     if (problem) {
         serve_reply_problem(reply, 400, "%s", problem);
         return false;
+    }
+    *why = SERVE_REJECTED_HOST;
+    const char *hosts[] = {c->header.host, c->target.host};
+    for (int i = 0; i < 2; i++) {
+        if (!serve_policy_serves_host(&c->http->options.policy, hosts[i])) {
+            serve_reply_problem(reply, 421,
+                                "the host '%.80s' is not served here; rankine serve --allow-host "
+                                "says which ones are",
+                                hosts[i]);
+            return false;
+        }
     }
     c->route = serve_route_find(method, &c->target, c->parts, &c->request.n_path, &allow);
     c->request.path = c->parts;

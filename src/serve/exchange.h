@@ -1,5 +1,5 @@
-/* One request at a time of a connection and its answer, as libmicrohttpd hands them over; http.c has
- * the connections' lives. */
+/* A connection's request, one at a time, and its answer, as libmicrohttpd hands them over; http.c
+ * has the connections' lives. */
 #ifndef RK_SERVE_EXCHANGE_H
 #define RK_SERVE_EXCHANGE_H
 
@@ -25,7 +25,8 @@ typedef struct http_connection {
     struct MHD_Connection *connection;
     stage stage;
     struct timespec began;
-    char *raw; /* the address as it came; owned; NULL: there was no memory, or too long */
+    char *raw;           /* the address as it came; owned; NULL: there was no memory, or too long */
+    const char *raw_end; /* where it ends in libmicrohttpd's memory */
     bool is_too_long, is_last, is_counted;
     serve_header header;
     serve_target target;
@@ -51,8 +52,9 @@ struct serve_http {
 /* The connection has until then, in ms from now, to go on; 0 = as long as it likes. */
 void serve_set_deadline(http_connection *c, int64_t ms, bool may_say_so);
 
-/* The address of a request has come. */
-void serve_begin_request(http_connection *c, const char *target);
+/* The address of a request has come, before libmicrohttpd takes it apart: target is its memory,
+ * whose query is hidden from it. */
+void serve_begin_request(http_connection *c, char *target);
 /* Drops what belongs to a request; the connection may have another one. */
 void serve_end_request(http_connection *c);
 

@@ -73,7 +73,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     http_connection *c = connection_of(connection);
     (void)cls;
     if (c) {
-        serve_begin_request(c, target);
+        serve_begin_request(c, (char *)(uintptr_t)target);
     }
     return c;
 }
@@ -133,9 +133,9 @@ serve_http *serve_http_start(const serve_http_options *options, char *message, s
         http, serve_handle, http, MHD_OPTION_EXTERNAL_LOGGER, keep_message, http,
         MHD_OPTION_LISTEN_SOCKET, options->socket, MHD_OPTION_CONNECTION_LIMIT, limit,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_THREAD_POOL_SIZE,
-        options->threads > 1 ? (unsigned)options->threads : 0U, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_encoded, http, MHD_OPTION_URI_LOG_CALLBACK, on_target,
-        http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
+        options->threads > 1 ? (unsigned)options->threads : 0U, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_encoded, http, MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED,
         on_completed, http, MHD_OPTION_END);
     if (!http->daemon) {
         snprintf(message, size, "libmicrohttpd does not start: %s", http->message);

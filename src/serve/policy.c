@@ -8,6 +8,19 @@
 
 /* ---- the header ---- */
 
+/* Whether it is a name of a field: what RFC 9110 calls a token. A blank before the colon would be
+ * part of it, and some proxies take that away. */
+static bool is_name(const char *name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    const char *at = name;
+    while ((*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9') ||
+           (*at && strchr(others, *at))) {
+        at++;
+    }
+    return *name && !*at;
+}
+
 void serve_header_add(serve_header *header, const char *name, const char *value)
 {
     const struct {
@@ -24,6 +37,7 @@ void serve_header_add(serve_header *header, const char *name, const char *value)
         {"Content-Type", &header->content_type, NULL},
     };
     value = value ? value : "";
+    header->is_malformed = header->is_malformed || !is_name(name);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         if (strcasecmp(name, fields[i].name) == 0) {
             *fields[i].value = value;
@@ -47,7 +61,11 @@ bool serve_header_has_body(const serve_header *header)
 bool serve_header_is_clear(const serve_header *header, const char *version, serve_reply *reply)
 {
     const char *problem = NULL;
-    if (header->content_lengths > 1) {
+    if (header->is_malformed) {
+        problem = "a header's field has a name that is none";
+    } else if (header->hosts == 0 && strcmp(version, "HTTP/1.1") == 0) {
+        problem = "Host is missing";
+    } else if (header->content_lengths > 1) {
         problem = "Content-Length is there more than once";
     } else if (header->content_lengths > 0 && header->transfer_encodings > 0) {
         problem = "Content-Length and Transfer-Encoding are there together, so it is unclear where "
@@ -103,10 +121,10 @@ static bool is_address(const char *host, size_t length)
 }
 
 /* An address cannot be the name of somebody else's page, so it needs no list. */
-static bool host_is_served(const serve_policy *policy, const char *host)
+bool serve_policy_serves_host(const serve_policy *policy, const char *host)
 {
     const size_t length = host ? name_length(host) : 0;
-    if (policy->any_host) {
+    if (policy->any_host || !host) {
         return true;
     }
     if (length == 0 || !is_port(host + length)) {
@@ -183,18 +201,8 @@ static bool is_json(const char *type)
 bool serve_policy_allows(const serve_policy *policy, const serve_header *header,
                          const serve_route *route, serve_reply *reply, serve_rejection *why)
 {
-    *why = SERVE_REJECTED_HOST;
-    if (!host_is_served(policy, header->host)) {
-        serve_reply_problem(reply, 421,
-                            "the Host '%.80s' is not served here; rankine serve --allow-host says "
-                            "which ones are",
-                            header->host ? header->host : "");
-        return false;
-    }
-    if (!route) {
-        return true;
-    }
     const bool is_post = strcmp(route->method, "POST") == 0;
+    *why = SERVE_REJECTED_HOST;
     if (is_post && !origin_may_ask(policy, header)) {
         serve_reply_problem(reply, 403,
                             "pages of %.80s may not ask; rankine serve --allow-origin says which "

@@ -25,11 +25,12 @@ typedef struct serve_header {
     const char *host, *origin, *authorization, *api_key, *content_type, *content_length,
         *transfer_encoding;
     int hosts, content_lengths, transfer_encodings; /* how often each is there */
+    bool is_malformed;                              /* a name that is none */
     bool is_encoded;                                /* Content-Encoding says so */
     bool expects;                                   /* 100-continue */
 } serve_header;
 
-/* Adds a field to the header; its texts are lent. */
+/* Adds a field to the header; value may be NULL, the texts are lent. */
 void serve_header_add(serve_header *header, const char *name, const char *value);
 
 /* Whether there is a body to come. */
@@ -39,11 +40,13 @@ bool serve_header_has_body(const serve_header *header);
  * connection with such a request must be closed: what follows may not be a request. */
 bool serve_header_is_clear(const serve_header *header, const char *version, serve_reply *reply);
 
-/* The rest, for a route: Host (for all), token, Origin, the type of a body. False: the reply is a
- * problem, and *why says of which kind. route NULL: only Host. */
+/* The rest, for a route: token, Origin, the type of a body. False: the reply is a problem, and *why
+ * says of which kind. */
 bool serve_policy_allows(const serve_policy *policy, const serve_header *header,
                          const serve_route *route, serve_reply *reply, serve_rejection *why);
 
+/* Whether requests to "host:port" are meant for this service; NULL = to nobody in particular. */
+bool serve_policy_serves_host(const serve_policy *policy, const char *host);
 /* Whether a page of this origin may read answers. */
 bool serve_policy_knows_origin(const serve_policy *policy, const char *origin);
 
