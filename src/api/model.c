@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "data/join.h"
+#include "eval/ratings.h"
 #include "train/set_up.h"
 #include "train/trainer.h"
 
@@ -126,6 +127,14 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
                             .cold_users = s->empty_users,
                             .cold_items = s->cold_items};
     facts.finds_similar = m->model->similar != NULL;
+    facts.explains = !m->model->has_members && (m->model->fold_sum || m->model->fold_equations ||
+                                                (m->model->reads_lists && m->model->similar));
+    facts.predicts_ratings = m->model->rates;
+    if (m->model->rates) {
+        const rk_rating_scale scale = rk__rating_scale(model->engine.options, model->dataset);
+        facts.low = scale.low;
+        facts.high = scale.high;
+    }
     for (int i = 0; i < m->n_tensors; i++) {
         facts.tensors += is_shown(&m->parameters[i]);
     }

@@ -71,6 +71,7 @@ int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
 int cmd_similar(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
+int cmd_serve(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
 int cmd_init(cli *c, int argc, char **argv);

@@ -1,6 +1,6 @@
-# What the page may do: nothing but its own style and script, which the policy names by their
-# SHA-256, and requests to the server that it came from. A function so that no tool but CMake is
-# needed to build, and a changed page never keeps the policy of an earlier one.
+# Builds files into the program, with no tool but CMake: page.html with its policy, openapi.json.
+# The policy lets the page do nothing but run its own style and script, which it names by their
+# SHA-256, and ask the server that it came from; a changed page never keeps an earlier one's policy.
 
 # The base64 of a hash that is given as hex digits.
 function(rankine_base64 hex out)
@@ -54,5 +54,28 @@ function(rankine_page_policy file out)
     rankine_inline_hash("${page}" script script)
     set(${out} "default-src 'none'; connect-src 'self'; img-src data:; script-src ${script}; \
 style-src ${style}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" PARENT_SCOPE)
+endfunction()
+
+# A definition of `const char NAME[]` with the bytes of FILE and a zero byte behind them.
+function(rankine_array file name out)
+    file(READ "${file}" hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(REPEAT "....," 12 line)
+    string(REGEX REPLACE "(${line})" "\\1\n    " bytes "${bytes}")
+    set(${out} "const char ${name}[] = {\n    ${bytes}0x00};\n" PARENT_SCOPE)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${file}")
+endfunction()
+
+# Writes OUT, a C file that defines what embedded.h declares, from the files of FOLDER.
+function(rankine_embed folder out)
+    rankine_array("${folder}/page.html" serve_page page)
+    rankine_array("${folder}/openapi.json" serve_openapi_template openapi)
+    rankine_page_policy("${folder}/page.html" policy)
+    file(CONFIGURE OUTPUT "${out}" @ONLY CONTENT "#include \"serve/embedded.h\"
+
+@page@const size_t serve_page_length = sizeof serve_page - 1;
+const char serve_page_policy[] = \"@policy@\";
+
+@openapi@const size_t serve_openapi_length = sizeof serve_openapi_template - 1;
+")
 endfunction()
