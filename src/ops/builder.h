@@ -444,8 +444,8 @@ rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
 rk_value rk__standardise_scores(rk_program *p, rk_value scores, rk_value count);
 
 /* Ranks among all scores of the query, from 1 for the best; those that tie share their mean. As
- * numbers that are larger for better ones, [T,I] -> [T,I]: with an offset above 0 offset / (offset +
- * rank), else (I - rank) / (I - 1), from 0 to 1. Zeros of queries >= count. A query with a score
+ * numbers that are larger for better ones, [T,I] -> [T,I]: with an offset above 0 offset / (offset
+ * + rank), else (I - rank) / (I - 1), from 0 to 1. Zeros of queries >= count. A query with a score
  * that is not a number has no others. */
 rk_value rk__rank_scores(rk_program *p, rk_value scores, rk_value count, double offset);
 
