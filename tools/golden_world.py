@@ -7,7 +7,7 @@ import torch
 
 USERS, ITEMS, LONELY_USER, LONELY_ITEM = 11, 9, 4, 6
 DIM, TAGS = 4, 3
-SEED, PURPOSE_DROPOUT = 77, 19
+SEED, PURPOSE_DROPOUT, PURPOSE_MASK = 77, 19, 40
 
 
 ENDS = {"has": ("user", "item"), "view": ("user", "item"), "cart": ("user", "item"),
@@ -19,6 +19,37 @@ def relations(*names):
     return "[" + ", ".join(
         f"{{name: {name}, file: {name}, from: {ENDS[name][0]}, to: {ENDS[name][1]}, header: false, "
         f"separator: \" \", head: \"0\", tail: \"1\"}}" for name in names) + "]"
+
+
+def philox(c, k):
+    """Philox4x32-10 (Salmon et al. 2011): four words."""
+    mask = 0xFFFFFFFF
+    for _ in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
+        k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
+    return c
+
+
+def splitmix(z):
+    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
+    mask = 2**64 - 1
+    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
+    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+    return z ^ z >> 31
+
+
+def messages(o, w, step):
+    """Users by items: the interactions that vectors are made of in epoch 0; step None: all."""
+    left, share = torch.tensor(w.has).double(), o.get("train.message_share", 1)
+    if step is None or share == 1:
+        return left
+    high, low = philox([0, PURPOSE_MASK << 20, 0, 0], [SEED, 0])[:2]
+    key = high << 32 | low
+    for u, i in w.edges.tolist():
+        bits = splitmix((key + (u << 32 | (USERS + i))) % 2**64) >> 32
+        left[u, i] = bits >= int((1 - share) * 2**32)
+    return left
 
 
 class World:

@@ -21,7 +21,7 @@ set -euo pipefail
 declare -A packages=(
     [build]="gcc libc6-dev make cmake ninja-build pkg-config git
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev
-        zlib1g-dev libzstd-dev libjansson-dev libutf8proc-dev"
+        zlib1g-dev libzstd-dev libjansson-dev libutf8proc-dev libmicrohttpd-dev"
     [cuda]="g++"
     [test]="g++ libcmocka-dev python3 patchelf"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp zlib1g libzstd1 libjansson4"

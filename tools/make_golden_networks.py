@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 import networks
+from golden_world import messages
 from make_golden_metrics import golden_folder, write
 
 BATCH, LAST_BATCH, STEPS = 8, 5, 3
@@ -55,7 +56,10 @@ def loss_of(o, world, scores, ego, triplets, t):
         negatives = [torch.tensor(triplets[:, k]) for k in range(2, triplets.shape[1])]
         negative = torch.stack([scores(u, n, t, p) for n in negatives])
         groups += [world.users + n for n in negatives]
-        difference = negative - positive
+        difference, share = negative - positive, o.get("train.message_share", 1)
+        weight = 1.0
+        if share < 1:
+            weight = (1 - messages(o, world, t)[u, p]) / (1 - share)
         kind = o.get("loss.kind", "bpr")
         if kind == "bce":
             softplus = torch.nn.functional.softplus
@@ -63,7 +67,7 @@ def loss_of(o, world, scores, ego, triplets, t):
         elif kind == "hinge":
             loss = torch.relu(difference + o["loss.margin"]).mean()
         else:
-            loss = torch.nn.functional.softplus(difference).mean()
+            loss = (weight * torch.nn.functional.softplus(difference)).mean()
     return loss + o["loss.l2"] / 2 * sum((ego[g] ** 2).sum() for g in groups) / len(u)
 
 

@@ -1,7 +1,7 @@
 """Models of make_golden_networks.py that know relations: joined graphs, behaviours, item graphs."""
 import torch
 
-from golden_world import DIM, ITEMS, TAGS, USERS, Case, relations
+from golden_world import DIM, ITEMS, TAGS, USERS, Case, messages, relations
 
 
 def symmetric(a):
@@ -37,12 +37,14 @@ def mbgcn(o, w, t, step):
     p, q = t["embedding"][:USERS], t["embedding"][USERS:]
     behaviours = [torch.tensor(x).double() for x in (w.view, w.cart, w.has)]
     shares = t["shares"][0]
-    near = [mean_rows(r) @ q for r in behaviours]
     counts = [r.sum(1, keepdim=True) for r in behaviours]
+    behaviours[-1] = messages(o, w, step)
+    near = [mean_rows(r) @ q for r in behaviours]
     total = sum(a * n for a, n in zip(shares, counts))
     sums = sum(a * n * x for a, n, x in zip(shares, counts, near))
     p1 = torch.where(total != 0, sums / torch.where(total == 0, 1.0, total), 0.0) @ t["weights"]
-    q1 = behaviours[-1].T @ p @ t["weights"]
+    grown = 1 if step is None else 1 / o.get("train.message_share", 1)
+    q1 = grown * behaviours[-1].T @ p @ t["weights"]
     users, items = torch.cat([p, p1], 1), torch.cat([q, q1], 1)
     by_item = []
     for k, r in enumerate(behaviours, 1):
@@ -62,7 +64,8 @@ def cascade(o, w, t, step):
     x, total = t["embedding"], 0
     for k, name in enumerate(("view", "cart", "has"), 1):
         a = torch.zeros(USERS + ITEMS, USERS + ITEMS, dtype=torch.float64)
-        a[:USERS, USERS:] = torch.tensor(getattr(w, name))
+        a[:USERS, USERS:] = messages(o, w, step) if name == "has" else torch.tensor(
+            getattr(w, name))
         e = layers_of(symmetric(a + a.T), x, o["model.hops"][k - 1])
         total = total + e
         if k < 3:
@@ -96,6 +99,10 @@ def relation_cases():
     behaviours = {"data.relations": relations("view", "cart"), "model.relations": "view,cart"}
     of_each = {f"behaviour.{k}.{name}": (size, size) for k in (1, 2, 3)
                for name, size in (("item_weights", DIM), ("score_weights", 2 * DIM))}
+    of_mbgcn = {"embedding": (n, DIM), "shares": (1, 3), "weights": (DIM, DIM)} | of_each
+    of_cascade = {"embedding": (n, DIM), "transform.1": (2 * DIM, DIM),
+                  "transform.2": (2 * DIM, DIM)}
+    hides = {"train.message_share": 0.6}
     return {
         "lightgcn_joined": Case(
             common | {"data.relations": relations("tags", "view", "friends"),
@@ -105,8 +112,10 @@ def relation_cases():
             files=("tags", "view", "friends")),
         "mbgcn": Case(
             common | behaviours | {"model.kind": "mbgcn", "model.item_score": 1},
-            {"embedding": (n, DIM), "shares": (1, 3), "weights": (DIM, DIM)} | of_each, mbgcn,
-            files=("view", "cart")),
+            of_mbgcn, mbgcn, files=("view", "cart")),
+        "mbgcn_messages": Case(
+            common | behaviours | hides | {"model.kind": "mbgcn", "model.item_score": 1},
+            of_mbgcn, mbgcn, files=("view", "cart")),
         "irgnn": Case(
             common | {"data.relations": relations("near"), "model.kind": "irgnn",
                       "model.relations": "near", "model.layers": 2, "model.activation": "tanh",
@@ -116,6 +125,8 @@ def relation_cases():
             irgnn, files=("near",)),
         "mbgcn_cascade": Case(
             common | behaviours | {"model.kind": "mbgcn_cascade", "model.hops": [1, 2, 1]},
-            {"embedding": (n, DIM), "transform.1": (2 * DIM, DIM), "transform.2": (2 * DIM, DIM)},
-            cascade, files=("view", "cart")),
+            of_cascade, cascade, files=("view", "cart")),
+        "mbgcn_cascade_messages": Case(
+            common | behaviours | hides | {"model.kind": "mbgcn_cascade", "model.hops": [1, 2, 1]},
+            of_cascade, cascade, files=("view", "cart")),
     }

@@ -2,7 +2,7 @@
 import torch
 
 from golden_world import (DIM, ENDS, ITEMS, PURPOSE_DROPOUT, SEED, TAGS, USERS, Case, pair_cases,
-                          relations)
+                          philox, relations, splitmix)
 from network_relations import relation_cases
 
 # ---- layers of graph networks ----
@@ -11,24 +11,6 @@ from network_relations import relation_cases
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
                "elu": torch.nn.functional.elu, "none": lambda x: x,
                "leaky_relu": lambda x: torch.nn.functional.leaky_relu(x, 0.01)}
-
-
-def philox(c, k):
-    """Philox4x32-10 (Salmon et al. 2011): four words."""
-    mask = 0xFFFFFFFF
-    for _ in range(10):
-        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [(b >> 32) ^ c[1] ^ k[0], b & mask, (a >> 32) ^ c[3] ^ k[1], a & mask]
-        k = [(k[0] + 0x9E3779B9) & mask, (k[1] + 0xBB67AE85) & mask]
-    return c
-
-
-def splitmix(z):
-    """The finalizer of SplitMix64 (Steele, Lea, Flood 2014)."""
-    mask = 2**64 - 1
-    z = ((z ^ z >> 30) * 0xBF58476D1CE4E5B9) & mask
-    z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
-    return z ^ z >> 31
 
 
 def dropout(x, ratio, layer, step):

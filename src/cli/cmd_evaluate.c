@@ -355,7 +355,7 @@ static void write_user(const evaluated *e, cli_result *r, int64_t i)
     for (int64_t v = 0; v < m->count; v++) {
         if (!isnan(values[v])) {
             char number[40];
-            cli_print_real(number, values[v]);
+            text_print_real(number, values[v]);
             fprintf(r->file, "%c%s", separator, number);
         }
     }

@@ -23,7 +23,7 @@ rk_status rk__behaviours_check(const rk_config *config)
                 rk__config_says(config, "model.relations").text, (long long)n,
                 rk__config_says(config, "model.kind").text, RK_MOST_BEHAVIOURS - 1);
     }
-    return RK_OK;
+    return rk__messages_check(config);
 }
 
 rk_status rk__behaviours_check_data(const rk_options *o, const rk_model_data *data)

@@ -12,6 +12,10 @@
  * All of it is one product of wider vectors. The graphs of items that the authors took for s_t were
  * never released; a step there and back is what they say of them.
  *
+ * With train.message_share the interactions that the loss looks at in an epoch are left out of R_t
+ * of the last behaviour, and D is counted anew. They stay in the other behaviours, as held-out
+ * interactions do.
+ *
  * In a table of all nodes, sums over items are rows of users and zero elsewhere, and the other way
  * round: blocks have rows of users and columns of items.
  */
@@ -169,7 +173,8 @@ static rk_status declare(rk_model_instance *m)
 typedef struct behaviour {
     rk_block_values block;
     rk_value of_users, of_items; /* 1 / degree */
-    rk_value mask;               /* of the edges in this step, or RK_NONE */
+    rk_value messages;           /* 1 of the edges that are there in this epoch, or RK_NONE */
+    rk_value mask;               /* the same without those left out in this step */
     rk_value near;               /* [N,d] */
     rk_value items;              /* [N,2d]: [Q, s_t] */
     rk_value near_items;         /* [N,2d]: the mean of those, times M_t */
@@ -199,13 +204,28 @@ static rk_value back_of(rk_program *p, const behaviour *b, rk_value x, rk_value 
     return rk__aggregate(p, b->block, x, in, (rk_aggregate_attr){.transposed = true});
 }
 
-static rk_value mask_of(const rk_model_instance *m, rk_program *p, rk_block_values block,
+static rk_value mask_of(const rk_model_instance *m, rk_program *p, const behaviour *b,
                         rk_value state, int stream)
 {
     const double share = m->options->model.edge_dropout;
     const rk_mask_attr attr = {
         .share = share, .kept = (float)(1 / (1 - share)), .stream = stream, .each_step = true};
-    return share > 0 && state != RK_NONE ? rk__edge_mask(p, block, state, attr) : RK_NONE;
+    if (share == 0 || state == RK_NONE) {
+        return b->messages;
+    }
+    rk_value mask = rk__edge_mask(p, b->block, state, attr);
+    return b->messages == RK_NONE ? mask : rk__multiply(p, b->messages, mask);
+}
+
+/* The messages of an epoch, and the degrees that nodes have by them. */
+static void hide_targets(const rk_model_instance *m, rk_program *p, rk_value state, behaviour *b)
+{
+    b->messages = rk__model_messages(m, p, b->block, state);
+    if (b->messages != RK_NONE) {
+        b->of_users = rk__block_degrees(p, b->block, b->messages, (rk_degrees_attr){.power = -1});
+        b->of_items = rk__block_degrees(p, b->block, b->messages,
+                                        (rk_degrees_attr){.transposed = true, .power = -1});
+    }
 }
 
 static rk_value use(rk_program *p, int t, const char *part)
@@ -223,14 +243,18 @@ static behaviour behaviour_of(const rk_model_instance *m, rk_program *p, int t,
     name_of(name, t, "");
     behaviour b = {.block = rk__use_block(p, name),
                    .of_users = use(p, t, "of_users"),
-                   .of_items = use(p, t, "of_items")};
+                   .of_items = use(p, t, "of_items"),
+                   .messages = RK_NONE};
     const rk_value x = values[EMBEDDING];
     const rk_value *own = values + ITEM_WEIGHTS + OF_BEHAVIOUR * t;
-    b.mask = mask_of(m, p, b.block, state, t);
-    /* The graph of items has all its edges. */
-    rk_value near = mean_of(p, &b, x, RK_NONE);
-    rk_value step = rk__gemm(p, back_of(p, &b, near, RK_NONE, b.of_items), own[0], RK_NONE);
-    b.near = b.mask == RK_NONE ? near : mean_of(p, &b, x, b.mask);
+    if (t == behaviours(m) - 1) {
+        hide_targets(m, p, state, &b);
+    }
+    b.mask = mask_of(m, p, &b, state, t);
+    /* Nothing is dropped of the graph of items. */
+    rk_value near = mean_of(p, &b, x, b.messages);
+    rk_value step = rk__gemm(p, back_of(p, &b, near, b.messages, b.of_items), own[0], RK_NONE);
+    b.near = b.mask == b.messages ? near : mean_of(p, &b, x, b.mask);
     b.items = rk__join_columns(p, (const rk_value[]){q, step}, 2);
     rk_value both[] = {b.near, mean_of(p, &b, step, b.mask)};
     b.near_items = rk__gemm(p, rk__join_columns(p, both, 2), own[1], RK_NONE);
@@ -253,9 +277,11 @@ static rk_value neighbours(const rk_model_instance *m, rk_program *p, const beha
     total = rk__gemm(p, total, rk__use_named(p, "ones"), RK_NONE);
     rk_value of_users = rk__ratio(p, rk__mix(p, values[SHARES], sums, n), total);
     const behaviour *target = &all[n - 1];
-    rk_value mask = mask_of(m, p, target->block, state, n);
+    rk_value mask = mask_of(m, p, target, state, n);
     rk_value of_items = back_of(p, target, values[EMBEDDING], mask, RK_NONE);
-    return rk__add(p, of_users, of_items, 1, 1);
+    /* A sum of all that an item has, by those of its users who are left. */
+    const double share = target->messages == RK_NONE ? 1 : m->options->train.message_share;
+    return rk__add(p, of_users, of_items, 1, (float)(1 / share));
 }
 
 static void behaviours_of(const rk_model_instance *m, rk_program *p, const rk_value *values,

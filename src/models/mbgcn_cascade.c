@@ -5,12 +5,15 @@
  *   e_b = the mean of the layers P_b^k x_b, k = 0 .. K_b,
  *   x_1 the embeddings, x_(b+1) = e_b times a matrix of b, one of users and one of items,
  *   final = sum_b e_b.
- * The behaviours are model.relations, the last one the interactions.
+ * The behaviours are model.relations, the last one the interactions. With train.message_share the
+ * interactions that the loss looks at in an epoch are left out of the last graph, which is
+ * normalised by what is left.
  */
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "models/behaviours.h"
+#include "models/joined.h"
 #include "models/models.h"
 #include "models/relations.h"
 
@@ -50,6 +53,15 @@ static rk_status declare_transform(rk_model_instance *m, int behaviour)
     return rk__model_add(m, p);
 }
 
+static const char *const interactions_block = "interactions";
+
+static rk_status declare_interactions(rk_model_instance *m)
+{
+    rk_block block = {0};
+    RK_TRY(rk__block_of_interactions(&block, m->data.graph));
+    return rk__model_add_block(m, interactions_block, &block);
+}
+
 static rk_status declare(rk_model_instance *m)
 {
     const int n = (int)rk__relations_count(m->options);
@@ -62,6 +74,7 @@ static rk_status declare(rk_model_instance *m)
     RK_TRY(rk__declare_side(m, "is_user", true));
     RK_TRY(rk__declare_side(m, "is_item", false));
     RK_TRY(rk__know_behaviours(m));
+    RK_TRY(rk__splits_messages(m->options) ? declare_interactions(m) : RK_OK);
     return rk__declare_behaviours(m);
 }
 
@@ -85,10 +98,25 @@ static rk_value transform(rk_program *p, rk_value e, rk_value weights)
     return rk__gemm(p, rk__join_columns(p, sides, 2), weights, RK_NONE);
 }
 
+/* A layer of the interactions' graph: of all, or of the messages of this epoch. */
+static rk_value propagate_messages(const rk_model_instance *m, rk_program *p,
+                                   rk_graph_values interactions, rk_value state, rk_value x)
+{
+    if (!rk__splits_messages(m->options) || state == RK_NONE) {
+        return rk__propagate(p, interactions, x, 1);
+    }
+    const rk_block_values block = rk__use_block(p, interactions_block);
+    rk_aggregate_inputs in = rk__block_inputs(block);
+    in.weights = rk__model_messages(m, p, block, state);
+    in.row_scale = in.column_scale =
+        rk__block_degrees(p, block, in.weights, (rk_degrees_attr){.power = -0.5});
+    return rk__aggregate(p, block, x, in, (rk_aggregate_attr){0});
+}
+
 /* values: of the parameters. *out_fold, if wanted: rows that somebody new is the sum of, over the
  * root of their number: a node of the last graph alone, without an embedding (see lightgcn.c). */
 static rk_value final_of(const rk_model_instance *m, rk_program *p, rk_graph_values interactions,
-                         const rk_value *values, rk_value *out_fold)
+                         const rk_value *values, rk_value state, rk_value *out_fold)
 {
     const int n = (int)rk__relations_count(m->options);
     rk_value sum = RK_NONE, x = values[0];
@@ -97,7 +125,8 @@ static rk_value final_of(const rk_model_instance *m, rk_program *p, rk_graph_val
         const int layers = (int)layers_of(m->options, b);
         rk_value layer[RK_MAX_LAYERS] = {x};
         for (int k = 1; k <= layers; k++) {
-            layer[k] = rk__propagate(p, graph, layer[k - 1], 1);
+            layer[k] = b < n ? rk__propagate(p, graph, layer[k - 1], 1)
+                             : propagate_messages(m, p, graph, state, layer[k - 1]);
         }
         const rk_value e = mean(p, layer, layers + 1);
         sum = b == 0 ? e : rk__add(p, sum, e, 1, 1);
@@ -117,8 +146,7 @@ static rk_value final_of(const rk_model_instance *m, rk_program *p, rk_graph_val
 static rk_encoded encode(const rk_model_instance *m, rk_program *p, rk_graph_values graph,
                          const rk_value *values, rk_value state)
 {
-    (void)state;
-    return (rk_encoded){final_of(m, p, graph, values, NULL), values[0], {RK_NONE, RK_NONE}};
+    return (rk_encoded){final_of(m, p, graph, values, state, NULL), values[0], {RK_NONE, RK_NONE}};
 }
 
 static void finish(const rk_model_instance *m, rk_program *p)
@@ -127,7 +155,7 @@ static void finish(const rk_model_instance *m, rk_program *p)
     for (int i = 0; i < m->n_parameters; i++) {
         values[i] = rk__use_named(p, m->parameters[i].name);
     }
-    rk__assign_named(p, "final", final_of(m, p, rk__use_graph(p), values, &fold));
+    rk__assign_named(p, "final", final_of(m, p, rk__use_graph(p), values, RK_NONE, &fold));
     rk__assign_named(p, "fold", fold);
 }
 

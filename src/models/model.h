@@ -312,6 +312,12 @@ static inline bool rk__splits_messages(const rk_options *options)
  * that the mean is 1. */
 rk_value rk__model_target_weights(const rk_model_instance *instance, rk_program *p,
                                   rk_graph_values graph, rk_value state);
+/* f32 [E,1] of a block whose rows and columns are nodes: 1 of those that vectors are made of in
+ * this epoch, 0 of the others. RK_NONE where all are: without such a share, and without a state. */
+rk_value rk__model_messages(const rk_model_instance *instance, rk_program *p, rk_block_values block,
+                            rk_value state);
+/* With such a share a target's weight must be all that its loss looks at. */
+rk_status rk__messages_check(const rk_config *config);
 
 /* Why no result of these options is to be held against others (model.compat); NULL = it may be. */
 const char *rk__compat_note(const rk_options *options);

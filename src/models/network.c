@@ -64,8 +64,7 @@ static rk_status check_layers(const rk_config *config)
     return RK_OK;
 }
 
-/* A target's weight must be all that its loss looks at. */
-static rk_status check_messages(const rk_config *config)
+rk_status rk__messages_check(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     const int kind = o->loss.kind;
@@ -125,7 +124,7 @@ rk_status rk__network_check(const rk_config *config)
     RK_TRY(check_widths(config));
     RK_TRY(check_machines(config));
     RK_TRY(rk__relations_check(config));
-    RK_TRY(check_messages(config));
+    RK_TRY(rk__messages_check(config));
     RK_TRY(rk__network_check_scores(config));
     return kind->network->check ? kind->network->check(config) : RK_OK;
 }
@@ -236,6 +235,15 @@ rk_value rk__model_target_weights(const rk_model_instance *m, rk_program *p, rk_
     return rk__edge_mask(p, edges, state, message_mask(share, 0, (float)(1 / (1 - share))));
 }
 
+rk_value rk__model_messages(const rk_model_instance *m, rk_program *p, rk_block_values block,
+                            rk_value state)
+{
+    const double share = m->options->train.message_share;
+    return rk__splits_messages(m->options) && state != RK_NONE
+               ? rk__edge_mask(p, block, state, message_mask(share, 1, 0))
+               : RK_NONE;
+}
+
 /* The edges of a step: those that the loss looks at are left out in an epoch, dropped ones in the
  * step. */
 static void mask_edges(const rk_model_instance *m, rk_program *p, rk_layer_values *v)
@@ -246,10 +254,7 @@ static void mask_edges(const rk_model_instance *m, rk_program *p, rk_layer_value
         return;
     }
     const rk_block_values block = rk__use_block(p, RK_NETWORK_EDGES);
-    if (rk__splits_messages(o)) {
-        v->messages = v->edges =
-            rk__edge_mask(p, block, v->state, message_mask(o->train.message_share, 1, 0));
-    }
+    v->messages = v->edges = rk__model_messages(m, p, block, v->state);
     if (dropped > 0) {
         const rk_mask_attr how = {.share = dropped,
                                   .kept = (float)(1 / (1 - dropped)),

@@ -448,6 +448,12 @@ rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
  * models can be added: [T,I] -> [T,I]. Zeros where all are equal, and of queries >= count. */
 rk_value rk__standardise_scores(rk_program *p, rk_value scores, rk_value count);
 
+/* Ranks among all scores of the query, from 1 for the best; those that tie share their mean. As
+ * numbers that are larger for better ones, [T,I] -> [T,I]: with an offset above 0 offset / (offset +
+ * rank), else (I - rank) / (I - 1), from 0 to 1. Zeros of queries >= count. A query with a score
+ * that is not a number has no others. */
+rk_value rk__rank_scores(rk_program *p, rk_value scores, rk_value count, double offset);
+
 /* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
  * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where
  * fewer than K are left there are items of -1 with scores of 0. After rk__program_fuse the scores

@@ -297,27 +297,34 @@ static void gradients_are_difference_quotients(void **state)
     joined_check_quotients((const char *const[]){"model.kind=mbgcn", "model.relations=view",
                                                  "model.dropout=0.2", "model.edge_dropout=0.3",
                                                  "model.init_sd=0.5", NULL});
+    joined_check_quotients((const char *const[]){"model.kind=mbgcn", "model.relations=view",
+                                                 "model.edge_dropout=0.1", "model.init_sd=0.9",
+                                                 "train.message_share=0.5", NULL});
     joined_check_quotients(
         (const char *const[]){"model.kind=mbgcn_cascade", "model.relations=view", NULL});
+    joined_check_quotients((const char *const[]){"model.kind=mbgcn_cascade", "model.relations=view",
+                                                 "train.message_share=0.5", NULL});
 }
 
 static void bad_options_are_refused(void **state)
 {
     (void)state;
     static const struct {
-        const char *settings[3], *message;
+        const char *settings[4], *message;
     } cases[] = {
         {{"model.kind=mbgcn"}, "but model.relations names no relation: it tells the behaviours"},
         {{"model.kind=mbgcn_cascade"}, "but model.relations names no relation"},
         {{"model.kind=mbgcn", "model.relations=likes"}, "names 'likes', but data.relations has"},
         {{"model.kind=mbgcn_cascade", "model.relations=view", "model.hops=[2]"},
          "has 1 numbers of layers, but there are 2 behaviours"},
+        {{"model.kind=mbgcn", "model.relations=view", "train.message_share=0.5", "loss.kind=bce"},
+         "whose negatives belong to no interaction"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *const none[] = {NULL};
         rk_config *config = joined_config(none);
         rk_status status = RK_OK;
-        for (int k = 0; k < 3 && cases[i].settings[k] && status == RK_OK; k++) {
+        for (int k = 0; k < 4 && cases[i].settings[k] && status == RK_OK; k++) {
             status = rk_config_set(config, cases[i].settings[k], "test");
         }
         assert_fails(RK_ERR_CONFIG, cases[i].message,

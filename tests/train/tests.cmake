@@ -3,6 +3,7 @@ target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/f
 rankine_test(train/test_step.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
+rankine_test(train/test_phases.c)
 rankine_test(train/test_refit.c)
 rankine_test(train/test_ensemble.c)
 rankine_test(train/test_schedule.c)
