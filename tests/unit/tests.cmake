@@ -48,3 +48,10 @@ rankine_test(unit/test_times.c)
 rankine_test(unit/test_columns.c)
 rankine_test(unit/test_guess.c)
 rankine_test(unit/test_label_index.c)
+
+# Of the program, not of the library: it sees what the service sees.
+add_executable(test_serve unit/test_serve.c)
+target_link_libraries(test_serve PRIVATE rankine_serve rankine_text rankine rankine_flags PkgConfig::CMOCKA
+    PkgConfig::JANSSON Threads::Threads)
+add_test(NAME unit/test_serve COMMAND test_serve WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+set_tests_properties(unit/test_serve PROPERTIES LABELS unit TIMEOUT 300)
