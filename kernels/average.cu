@@ -5,7 +5,7 @@
  * and the block adds the shares in a fixed order, so the bits are the same each time.
  *
  * rank_scores: a block sorts the keys of a query's scores, digit by digit, the least first; a
- * thread has a fixed part of them, and its keys of a digit go behind those of the threads before it.
+ * thread has a fixed part of them, and its keys of a digit go behind those of threads before it.
  * Then each score looks for its key among the sorted ones. Blocks take queries in turns, for each
  * has room for two lists of keys.
  */

@@ -3,7 +3,7 @@
  * over all items (mean 0, standard deviation 1), since products of embeddings, sums of similarities
  * and weights of a regression have no common scale:
  *     score = sum_m w_m (s_m - mean(s_m)) / sd(s_m)
- * or, by model.member_scale, their ranks take the place of scores (reciprocal ones: Cormack, Clarke,
+ * or, by model.member_scale, their ranks in place of scores (reciprocal ones: Cormack, Clarke,
  * Buettcher: Reciprocal rank fusion outperforms Condorcet and individual rank learning methods,
  * SIGIR 2009).
  *

@@ -323,7 +323,7 @@ rk_status rk__messages_check(const rk_config *config);
 const char *rk__compat_note(const rk_options *options);
 
 /* Can somebody who is known by items only be given a ranking? */
-bool rk__model_folds_in(const rk_model_kind *model);
+bool rk__model_folds_in(const rk_model_kind *model, const rk_options *options);
 /* The same, and of an ensemble all its members can. */
 bool rk__instance_folds_in(const rk_model_instance *instance);
 /* Does it know something of a node that was not in train? Of an ensemble: any of its members. */

@@ -96,6 +96,18 @@ static bool knows_context(const rk_scorer *s, const rk_query *q)
     return false;
 }
 
+/* Before anything is asked of a list that is of no use. */
+static rk_status check_folds(const rk_scorer *s)
+{
+    if (!rk__instance_folds_in(&s->engine->model)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s ranks for users that it was trained on only, not for a list "
+                "of items",
+                s->engine->model.model->name);
+    }
+    return RK_OK;
+}
+
 static rk_status check_query(const rk_scorer *s, const rk_query *q)
 {
     const int64_t n_users = s->engine->graph.n_users;
@@ -120,6 +132,7 @@ static rk_status check_query(const rk_scorer *s, const rk_query *q)
     RK_TRY(rk__tile_check_items(s, q->items, q->n_items));
     RK_TRY(rk__tile_check_items(s, q->deny, q->n_deny));
     RK_TRY(check_context(s, q));
+    RK_TRY(q->n_items > 0 ? check_folds(s) : RK_OK);
     if (s->engine->model.model->rates) {
         return check_ratings(s, q);
     }
@@ -186,19 +199,17 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
             counted =
                 rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
-        const bool is_known = q->user >= 0 && rk__instance_knows(&s->engine->model, q->user);
+        /* Where lists are of no use a row of ratings says what is known without one: the mean. */
+        const bool is_known =
+            q->user >= 0 && (rk__instance_knows(&s->engine->model, q->user) ||
+                             (m->rates && !rk__instance_folds_in(&s->engine->model)));
         *out = counted > 0           ? RK_ASKER_FOLDED
                : is_known            ? RK_ASKER_KNOWN
                : m->rates            ? RK_ASKER_FOLDED
                : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
                                      : RK_ASKER_NOBODY;
     }
-    if (*out == RK_ASKER_FOLDED && !rk__instance_folds_in(&s->engine->model)) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "model %s ranks for users that it was trained on only, not for a list "
-                "of items",
-                m->name);
-    }
+    RK_TRY(*out == RK_ASKER_FOLDED ? check_folds(s) : RK_OK);
     if (out_counted) {
         *out_counted = counted;
     }

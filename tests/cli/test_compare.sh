@@ -35,7 +35,7 @@ grep -q "run.device\|data\.\|eval\." out && fail "an option is shown that does n
 run 0 "$rankine" compare a a --quiet
 prints "no option differs"
 
-# A file of a whole model in the place of a run: not one of its users differs from the run's. One that
+# A file of a whole model in the place of a run: none of its users differs from the run's. One that
 # was fitted to train and valid cannot be looked at on valid.
 run 0 "$rankine" train exp.yaml --run refitted --quiet --set train.refit=true \
     --set split.carve_valid=0.2

@@ -109,7 +109,7 @@ def compare_users(c, run, users, top, around, threads):
             *context,
         )
     query = f"?n={top}&reasons={REASONS}" + "".join(
-        f"&context.{quote(k)}={quote(v)}" for k, v in around.items()
+        f"&context={quote(k + '=' + v)}" for k, v in around.items()
     )
     if code != 0:
         c.refused("users", code, error, f"/api/v1/users/{quote(users[0])}/recommendations{query}")
