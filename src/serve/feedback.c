@@ -251,7 +251,7 @@ static bool knows_members(const json_t *body, serve_reply *reply)
     return true;
 }
 
-bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *line, serve_reply *reply)
+bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *out, serve_reply *reply)
 {
     char numbers[2][24];
     double when, value;
@@ -267,7 +267,7 @@ bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *line,
         !number_of(body, "value", -1e30, 1e30, (double)NAN, &value, reply)) {
         return false;
     }
-    text_json j = serve_json(line);
+    text_json j = serve_json(out);
     text_json_open(&j, '{');
     text_json_key(&j, "user");
     text_json_text(&j, user);

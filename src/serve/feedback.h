@@ -23,7 +23,7 @@ bool serve_feedback_answer(serve_feedback *feedback, const serve_request *reques
                            serve_reply *reply);
 
 /* The line of such a body; false: the reply is a problem. */
-bool serve_feedback_line(const struct json_t *body, bool integer_ids, serve_text *line,
+bool serve_feedback_line(const struct json_t *body, bool integer_ids, serve_text *out,
                          serve_reply *reply);
 
 /* Writes what waits and closes. NULL is fine. */

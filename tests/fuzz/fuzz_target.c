@@ -1,5 +1,6 @@
-/* Addresses of requests: what is decoded is UTF-8 without a zero byte and no longer than it was, and
- * comes out again when it is encoded. The method is the first byte: its routes are looked for. */
+/* Addresses of requests: what is decoded is UTF-8 without a zero byte and no longer than it was,
+ * and comes out again when it is encoded. The first byte is the method, whose routes are looked
+ * for. */
 #include <stdio.h>
 #include <string.h>
 
