@@ -363,6 +363,7 @@ static void add_costs(rk_json *json, const rk_summary *r)
     rk__json_real(json, "check_seconds", r->seconds.checks);
     rk__json_real(json, "evaluation_seconds", r->seconds.evaluation);
     rk__json_real(json, "total_seconds", r->seconds.total);
+    rk__json_real(json, "processor_seconds", r->seconds.processor);
     rk__json_end(json, '}');
     rk__json_begin(json, "memory", '{');
     rk__json_int(json, "peak_bytes", memory.peak);

@@ -16,6 +16,7 @@
 /* Wall-clock seconds; training and checks over the whole run, the rest of this process. */
 typedef struct rk_phase_seconds {
     double data, setup, training, checks, evaluation, total;
+    double processor; /* of all processors, of this process since the run began */
 } rk_phase_seconds;
 
 /* What came of train.refit. */

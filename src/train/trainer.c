@@ -451,6 +451,7 @@ static void sum_up_seconds(rk_trainer *t, double began)
     const rk_phase_seconds *s = &t->seconds;
     double phases = s->data + s->setup + s->training + s->checks + s->evaluation;
     t->seconds.total = fmax(rk__now() - began, phases);
+    t->seconds.processor = rk__processor_seconds() - t->processor_began;
 }
 
 static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
@@ -557,7 +558,10 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     /* A data set that was given took its time before the call. */
     double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
-    rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
+    rk_trainer t = {.config = config,
+                    .newest_check = NAN,
+                    .profiles = how->profile,
+                    .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
     RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
