@@ -58,8 +58,8 @@ void serve_begin_request(http_connection *c, char *target)
     c->is_too_long = strnlen(target, SERVE_TARGET_BYTES + 1) > SERVE_TARGET_BYTES;
     c->raw = c->is_too_long ? NULL : serve_copy(target);
     c->raw_end = target + strlen(target);
-    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more than
-     * its memory holds: it is to see none */
+    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more
+     * than its memory holds: it is to see none */
     char *mark = strchr(target, '?');
     if (mark) {
         mark[1] = '\0';
