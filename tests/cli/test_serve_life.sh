@@ -197,4 +197,32 @@ PYTHON
 cat out
 wait $server || fail "the service ended with $?: $(cat messages)"
 
+# ---- a service manager is told, and takes the unit of the docs ----
+python3 - notify.sock >notified <<'PYTHON' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(60)
+while True:
+    print(s.recv(100).decode(), flush=True)
+PYTHON
+manager=$!
+for _ in $(seq 200); do
+    [ ! -S notify.sock ] || break
+    sleep 0.05
+done
+NOTIFY_SOCKET=$scratch/notify.sock start one --listen 127.0.0.1:0 --quiet
+[ ! -s messages ] || fail "--quiet says: $(cat messages)"
+stop 0
+sleep 0.2
+kill $manager
+[ "$(tr '\n' ' ' <notified)" = "READY=1 STOPPING=1 " ] || fail "the manager was told: $(cat notified)"
+if command -v systemd-analyze >/dev/null; then
+    mkdir units
+    sed "s|/opt/rankine/bin/rankine|$(command -v "$rankine" || echo "$rankine")|" \
+        "$RANKINE_SOURCE/docs/examples/rankine.service" >units/rankine.service
+    run 0 systemd-analyze verify units/rankine.service
+    silent
+fi
+
 finish
