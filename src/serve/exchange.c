@@ -161,6 +161,7 @@ static void reply_waits(serve_reply *reply)
 {
     http_connection *c = reply->owner;
     c->stage = STAGE_WAITING;
+    atomic_store(&c->is_done, false);
     serve_set_deadline(c, 0, false);
     MHD_suspend_connection(c->connection);
 }
@@ -168,7 +169,9 @@ static void reply_waits(serve_reply *reply)
 static void reply_is_done(serve_reply *reply)
 {
     http_connection *c = reply->owner;
-    MHD_resume_connection(c->connection);
+    struct MHD_Connection *connection = c->connection;
+    atomic_store(&c->is_done, true); /* what the reply holds is the connection's thread's again */
+    MHD_resume_connection(connection);
 }
 
 /* ---- what http answers itself ---- */
@@ -397,6 +400,9 @@ enum MHD_Result serve_handle(void *cls, struct MHD_Connection *connection, const
         const size_t n = *length;
         *length = 0;
         return take_body(c, bytes, n);
+    }
+    if (c->stage == STAGE_WAITING && !atomic_load(&c->is_done)) {
+        return MHD_YES;
     }
     if (c->stage == STAGE_BODY && c->reply.status == 0) {
         serve_set_deadline(c, 0, false);

@@ -36,6 +36,7 @@ typedef struct http_connection {
     size_t body_bytes; /* that came, also what was dropped */
     serve_request request;
     serve_reply reply;
+    atomic_bool is_done; /* the reply, by another thread */
 } http_connection;
 
 struct serve_http {
