@@ -46,6 +46,15 @@ rankine_test(train/test_network_fm.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 
+# What the service makes of questions, compiled anew so that it meets the library of the tests.
+set(serving_sources answers.c batches.c memory.c openapi.c question.c reply.c rows.c run.c wants.c
+    world.c)
+list(TRANSFORM serving_sources PREPEND ${PROJECT_SOURCE_DIR}/src/serve/)
+rankine_test(train/test_serving.c)
+target_sources(test_serving PRIVATE ${serving_sources}
+    ${PROJECT_BINARY_DIR}/src/serve/embedded.c)
+target_link_libraries(test_serving PRIVATE rankine_text PkgConfig::JANSSON)
+
 # The same under ThreadSanitizer: what threads share (the scorer, the API, the engine, the CPU
 # device, errors, allocation) is compiled for it once more and found before the archive's.
 # run.threads is 1 there, so that libgomp, whose barriers ThreadSanitizer does not see, starts no
