@@ -195,7 +195,7 @@ static void answer_health(serve_http *http, const serve_route *route, serve_repl
 static void answer_metrics(serve_http *http, serve_reply *reply)
 {
     const serve_load load = {.connections = serve_connections_count(http->connections),
-                             .in_flight = serve_http_in_flight(http)};
+                             .in_flight = atomic_load(&http->in_flight)};
     serve_measures_print(http->measures, load, http->options.world, &reply->text);
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -245,6 +245,11 @@ static bool answer(http_connection *c)
                             "%" PRId64 " requests are being answered, which is all "
                             "that are at once: ask again",
                             http->options.in_flight);
+        reply->retry_after = 1;
+        return true;
+    }
+    if (atomic_load(&http->is_finishing)) { /* after it was counted: see serve_http_finish */
+        serve_reply_problem(reply, 503, "the service is about to end");
         reply->retry_after = 1;
         return true;
     }

@@ -46,7 +46,7 @@ struct serve_http {
     serve_measures *measures;
     atomic_llong in_flight;
     atomic_llong last_ms; /* when the last answer was given */
-    atomic_bool is_draining, is_quiet;
+    atomic_bool is_draining, is_finishing, is_quiet;
     char message[256]; /* libmicrohttpd's last one while it starts */
 };
 

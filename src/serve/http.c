@@ -171,13 +171,19 @@ void serve_http_drain(serve_http *http)
 bool serve_http_is_drained(serve_http *http)
 {
     return serve_connections_count(http->connections) == 0 ||
-           (serve_http_in_flight(http) == 0 &&
+           (atomic_load(&http->in_flight) == 0 &&
             serve_milliseconds() - atomic_load(&http->last_ms) > SILENCE_MS);
 }
 
-int64_t serve_http_in_flight(serve_http *http)
+bool serve_http_finish(serve_http *http, int64_t ms)
 {
-    return atomic_load(&http->in_flight);
+    const int64_t until = serve_milliseconds() + ms;
+    atomic_store(&http->is_finishing, true);
+    while (atomic_load(&http->in_flight) > 0 && serve_milliseconds() < until) {
+        serve_http_tick(http);
+        poll(NULL, 0, 5);
+    }
+    return atomic_load(&http->in_flight) == 0;
 }
 
 void serve_http_free(serve_http *http)
