@@ -39,13 +39,13 @@ static void on_done(serve_reply *reply)
 }
 
 /* The answer as JSON; its status. Free with json_decref. */
-static json_t *ask(serve_world *world, const serve_request *request, int *status)
+static json_t *ask(serve_world *served_by, const serve_request *request, int *status)
 {
     waiting w = {.reply = {.wait = on_wait, .done = on_done}};
     w.reply.owner = &w;
     pthread_mutex_init(&w.lock, NULL);
     pthread_cond_init(&w.done, NULL);
-    const bool is_complete = serve_answer(world, request, &w.reply);
+    const bool is_complete = serve_answer(served_by, request, &w.reply);
     pthread_mutex_lock(&w.lock);
     while (!is_complete && !w.is_done) {
         pthread_cond_wait(&w.done, &w.lock);
@@ -60,7 +60,7 @@ static json_t *ask(serve_world *world, const serve_request *request, int *status
 }
 
 /* GET with one part of the path and parameters, names and texts in turn, ended by NULL. */
-static json_t *get(serve_world *world, serve_question question, const char *part,
+static json_t *get(serve_world *served_by, serve_question question, const char *part,
                    const char *const *parameters, int *status)
 {
     serve_parameter query[8];
@@ -70,15 +70,15 @@ static json_t *get(serve_world *world, serve_question question, const char *part
         const char *const *p = parameters + 2 * request.n_query;
         query[request.n_query] = (serve_parameter){p[0], p[1], strlen(p[1])};
     }
-    return ask(world, &request, status);
+    return ask(served_by, &request, status);
 }
 
-static json_t *post(serve_world *world, serve_question question, const char *body, int *status)
+static json_t *post(serve_world *served_by, serve_question question, const char *body, int *status)
 {
     json_t *json = json_loads(body, JSON_DECODE_ANY, NULL);
     assert_non_null(json);
     const serve_request request = {.question = question, .body = json};
-    json_t *answer = ask(world, &request, status);
+    json_t *answer = ask(served_by, &request, status);
     json_decref(json);
     return answer;
 }
@@ -286,8 +286,8 @@ static void items_are_found(void **state)
     for (size_t i = 0; i < 12; i++) {
         char room[RK_ID_BYTES];
         const json_t *row = json_array_get(json_object_get(a, "items"), i);
-        assert_string_equal(text_of(row, "item"), rk_dataset_item_id(rk_model_dataset(s.model),
-                                                                     best[i].item, room));
+        assert_string_equal(text_of(row, "item"),
+                            rk_dataset_item_id(rk_model_dataset(s.model), best[i].item, room));
         assert_true((float)json_integer_value(json_object_get(row, "users")) == best[i].score);
     }
     json_decref(a);
@@ -333,8 +333,8 @@ static void wrong_questions_are_problems(void **state)
         {SERVE_LIST, "{\"items\": [], \"n\": 1.5}", 422, "n must be a whole number"},
         {SERVE_LIST, "{\"items\": [], \"exlude\": []}", 422, "There is no member 'exlude' here"},
         {SERVE_LIST, "{\"items\": [\"1\"], \"weights\": []}", 422, "0 weights for 1 items"},
-        {SERVE_LIST, "{\"items\": [\"0\"], \"weights\": [-1]}", 422, "the weight of item"},
-        {SERVE_LIST, "{\"items\": [\"0\"], \"weights\": [1e300]}", 422, "the weight of item"},
+        {SERVE_LIST, "{\"items\": [\"0\"], \"weights\": [-1]}", 422, "weights: the element 0"},
+        {SERVE_LIST, "{\"items\": [\"0\"], \"weights\": [1e300]}", 422, "weights: the element 0"},
         {SERVE_LIST, "{\"items\": [], \"context\": {\"hour\": \"3\"}}", 422, "reads no context"},
         {SERVE_LIST, "{\"items\": [], \"context\": {\"hour\": 3}}", 422, "with a string for each"},
         {SERVE_BATCH, "{\"users\": []}", 422, "ask for 1 user or more"},
@@ -383,13 +383,12 @@ static void *keep_asking(void *self)
         const char *n = lengths[(a->number + i) % 4], *parameters[] = {"n", n, NULL};
         const rk_recommendation *best = a->best + user * MOST;
         int status = 0;
-        json_t *answer =
-            i % 5 == 4 ? post(a->s->world, SERVE_LIST, "{\"items\": []}", &status)
-                       : get(a->s->world, SERVE_USER, user_id(a->s->model, user, room), parameters,
-                             &status);
-        bool is_right =
-            i % 5 == 4 ? strcmp(text_of(answer, "basis"), "popularity") == 0
-                       : is_answer(a->s->model, answer, "recommendations", best, atoi(n));
+        json_t *answer = i % 5 == 4 ? post(a->s->world, SERVE_LIST, "{\"items\": []}", &status)
+                                    : get(a->s->world, SERVE_USER, user_id(a->s->model, user, room),
+                                          parameters, &status);
+        bool is_right = i % 5 == 4
+                            ? strcmp(text_of(answer, "basis"), "popularity") == 0
+                            : is_answer(a->s->model, answer, "recommendations", best, atoi(n));
         a->wrong += status != 200 || !is_right;
         json_decref(answer);
     }

@@ -83,4 +83,16 @@ if(NOT RANKINE_SANITIZE)
         COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/emu/run.sh $<TARGET_FILE:test_threads_tsan>
         WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
     set_tests_properties(train/test_threads_tsan PROPERTIES LABELS train TIMEOUT 900)
+    add_executable(test_serving_tsan train/test_serving.c ${serving_sources}
+        ${PROJECT_BINARY_DIR}/src/serve/embedded.c ${PROJECT_SOURCE_DIR}/src/text/json.c
+        ${PROJECT_SOURCE_DIR}/src/text/utf8.c ${shared_sources})
+    target_include_directories(test_serving_tsan PRIVATE
+        $<TARGET_PROPERTY:rankine_objects,INCLUDE_DIRECTORIES>)
+    target_compile_options(test_serving_tsan PRIVATE -O1 -g -fsanitize=thread)
+    target_link_options(test_serving_tsan PRIVATE -fsanitize=thread)
+    target_link_libraries(test_serving_tsan PRIVATE rankine_test_support PkgConfig::JANSSON)
+    add_test(NAME train/test_serving_tsan
+        COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/emu/run.sh $<TARGET_FILE:test_serving_tsan>
+        WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    set_tests_properties(train/test_serving_tsan PROPERTIES LABELS train TIMEOUT 900)
 endif()
