@@ -45,8 +45,9 @@ RK_API rk_compare_options rk_compare_defaults(void);
 
 typedef struct rk_compared_run {
     const char *folder;
-    int64_t seeds; /* number of seeds in the folder; 1 = a single run */
-    int64_t epoch; /* that the model was taken from; 0 for several seeds */
+    int64_t seeds;      /* number of seeds in the folder; 1 = a single run */
+    int64_t epoch;      /* that the model was taken from; 0 for several seeds */
+    const char *compat; /* as in rk_model_facts */
 } rk_compared_run;
 
 typedef struct rk_compared_option {

@@ -82,6 +82,8 @@ typedef struct rk_model_facts {
     bool explains;         /* its scores are sums over what somebody has: rk_model_explain */
     bool predicts_ratings; /* its scores are ratings, and so are the weights of a query's items */
     double low, high;      /* the scale of these ratings; 0 without */
+    const char *compat;    /* why its metrics are not to be held against others (model.compat), a
+                              constant; NULL = they may be */
 } rk_model_facts;
 RK_API rk_model_facts rk_model_get_facts(const rk_model *model);
 

@@ -220,6 +220,7 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     }
     RK_TRY_GOTO(done, take_shape(w, model, &metrics, folder));
     c->runs[r].epoch = c->runs[r].seeds == 1 ? model->epoch : 0;
+    c->runs[r].compat = rk__compat_note(model->engine.options);
     int64_t n = each.n_users * each.n_values, seeds = c->runs[r].seeds;
     if (!s->users) {
         RK_TRY_GOTO(done, rk__calloc(&s->users, n, sizeof *s->users, "the values of users"));

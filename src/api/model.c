@@ -130,6 +130,7 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
     facts.explains = !m->model->has_members && (m->model->fold_sum || m->model->fold_equations ||
                                                 (m->model->reads_lists && m->model->similar));
     facts.predicts_ratings = m->model->rates;
+    facts.compat = rk__compat_note(model->engine.options);
     if (m->model->rates) {
         const rk_rating_scale scale = rk__rating_scale(model->engine.options, model->dataset);
         facts.low = scale.low;

@@ -154,6 +154,7 @@ void cli_json_open(cli_json *j, char bracket);  /* '{' or '[' */
 void cli_json_close(cli_json *j, char bracket); /* '}' or ']'; the outermost ends the line */
 void cli_json_key(cli_json *j, const char *key);
 void cli_json_text(cli_json *j, const char *text); /* escaped; bytes that are not UTF-8: U+FFFD */
+void cli_json_pair(cli_json *j, const char *key, const char *text); /* nothing where text is NULL */
 void cli_json_int(cli_json *j, int64_t value);
 void cli_json_bool(cli_json *j, bool value);
 void cli_json_real(cli_json *j, double value); /* shortest that reads back; null if not finite */

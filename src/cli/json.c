@@ -39,6 +39,14 @@ void cli_json_text(cli_json *j, const char *text)
     text_json_text(writer(j), text);
 }
 
+void cli_json_pair(cli_json *j, const char *key, const char *text)
+{
+    if (text) {
+        cli_json_key(j, key);
+        cli_json_text(j, text);
+    }
+}
+
 void cli_json_bool(cli_json *j, bool value)
 {
     text_json_bool(writer(j), value);

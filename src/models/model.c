@@ -207,10 +207,13 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
 
 const char *rk__compat_note(const rk_options *options)
 {
-    return options->model.compat == RK_COMPAT_LEAKY_GRAPH
-               ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
-                 "these metrics are not comparable with others"
-               : NULL;
+    bool is_leaky = options->model.compat == RK_COMPAT_LEAKY_GRAPH;
+    for (int64_t i = 0; i < options->n_members; i++) {
+        is_leaky = is_leaky || rk__compat_note(rk__config_options(options->members[i]));
+    }
+    return is_leaky ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
+                      "these metrics are not comparable with others"
+                    : NULL;
 }
 
 bool rk__model_folds_in(const rk_model_kind *model, const rk_options *options)

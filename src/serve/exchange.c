@@ -58,8 +58,8 @@ void serve_begin_request(http_connection *c, char *target)
     c->is_too_long = strnlen(target, SERVE_TARGET_BYTES + 1) > SERVE_TARGET_BYTES;
     c->raw = c->is_too_long ? NULL : serve_copy(target);
     c->raw_end = target + strlen(target);
-    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more than
-     * its memory holds: it is to see none */
+    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more
+     * than its memory holds: it is to see none */
     char *mark = strchr(target, '?');
     if (mark) {
         mark[1] = '\0';
@@ -266,6 +266,8 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
 {
     const union MHD_ConnectionInfo *size =
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    /* the version follows the address after one byte, unless a zero byte has cut the address off */
+    const uintptr_t hidden = (uintptr_t)version - (uintptr_t)c->raw_end;
     *why = SERVE_REJECTED_SIZE;
     if (c->is_too_long) {
         serve_reply_problem(&c->reply, 414, "the address is longer than %d bytes",
@@ -275,8 +277,7 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
     } else if (size && size->header_size > SERVE_HEADER_BYTES) {
         serve_reply_problem(&c->reply, 431, "the header is longer than %d bytes",
                             SERVE_HEADER_BYTES);
-    } else if (version != c->raw_end + 1 && *version) {
-        /* the version is behind the address, one byte later, unless a zero byte has cut that off */
+    } else if (hidden > 1 && hidden < SERVE_HEADER_BYTES) {
         *why = SERVE_REJECTED_MALFORMED;
         serve_reply_problem(&c->reply, 400, "the address has a zero byte, which no id has");
     } else {
