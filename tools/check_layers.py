@@ -28,19 +28,21 @@ LAYERS = {
     "score": "base config data graph ops device models engine eval",
     "train": "base config io data graph ops device models engine eval score",
     "api": "base config io data graph ops device models engine eval score train",
-    "cli": "",
+    "text": "",
+    "serve": "text",
+    "cli": "text",
     "kernels": "",
 }
 # Files that may include more than their room: each knows everything of a kind.
 FILES = {
     "src/device/registry.c": {"device/cpu", "device/cuda"},
+    "cli": {"serve/serve.h"},
     "kernels": {"base/choices.h", "base/philox.h", "ops/activation.h", "ops/basis_draw.h",
                 "ops/call.h", "ops/dropout_draw.h", "ops/edge_attend_inputs.h", "ops/edge_draw.h",
-                "ops/half_rows.h",
-                "ops/init_draw.h", "ops/list_loss.h", "ops/logit.h", "ops/node.h",
-                "ops/noise_draw.h", "ops/normalise.h", "ops/ops.def", "ops/sample_draw.h",
-                "ops/schedule.h", "ops/similar_value.h", "ops/slim_step.h", "ops/slot_loss.h",
-                "ops/step_state.h"},
+                "ops/half_rows.h", "ops/init_draw.h", "ops/list_loss.h", "ops/logit.h",
+                "ops/node.h", "ops/noise_draw.h", "ops/normalise.h", "ops/ops.def",
+                "ops/sample_draw.h", "ops/schedule.h", "ops/score_rank.h", "ops/similar_value.h",
+                "ops/slim_step.h", "ops/slot_loss.h", "ops/step_state.h"},
 }
 # Headers of other libraries -> the only rooms that see them.
 LIBRARIES = {
@@ -48,7 +50,8 @@ LIBRARIES = {
     r"yaml\.h": "config api",
     r"zlib\.h": "data api",
     r"zstd\w*\.h": "data",
-    r"jansson\.h": "data",
+    r"jansson\.h": "data serve",
+    r"microhttpd\.h": "serve",
     r"utf8proc\.h": "data",
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
@@ -126,6 +129,10 @@ SELF_TEST = [  # (path, include, allowed)
     ("src/cli/main.c", '"rankine/rankine.h"', True),
     ("src/cli/main.c", '"cli.h"', True),
     ("src/cli/main.c", '"base/alloc.h"', False),
+    ("src/cli/cmd_serve.c", '"serve/serve.h"', True),
+    ("src/cli/cmd_serve.c", '"serve/world.h"', False),
+    ("src/serve/world.c", '"base/alloc.h"', False),
+    ("src/serve/http.c", "<microhttpd.h>", True),
     ("src/base/alloc.c", '"rankine/status.h"', True),
     ("src/base/alloc.c", '"rankine/dataset.h"', False),
     ("src/base/alloc.c", '"ops/program.h"', False),

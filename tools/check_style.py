@@ -19,7 +19,7 @@ PARSE = "use base/parse.h: it refuses what is no number"
 QUIET = "below the CLI nothing prints or exits; return a status"
 BANNED = [
     (CALL % "atoi|atol|atoll|atof", "src/", (), PARSE),
-    (CALL % "sscanf", "src/", ("src/cli/",), PARSE),
+    (CALL % "sscanf", "src/", ("src/cli/", "src/text/"), PARSE),
     (CALL % "strto(?:l|ll|ul|ull|f|d|ld|imax|umax)", "src/", ("src/base/",), PARSE),
     (CALL % "strcpy|strcat|stpcpy|sprintf|vsprintf|gets", "", (), "use snprintf"),
     (CALL % "strncpy|strncat|strtok|alloca", "src/", (), "it surprises; use snprintf or base/"),
@@ -27,7 +27,7 @@ BANNED = [
     (
         CALL % "(?:m|c|re)alloc|free|strn?dup|v?asprintf|aligned_alloc|posix_memalign",
         "src/",
-        ("src/base/alloc.c", "src/cli/"),  # the CLI sees public headers only
+        ("src/base/alloc.c", "src/cli/", "src/serve/memory.c"),  # these see public headers only
         "use base/alloc.h: sizes are overflow-checked, a failure is a status",
     ),
     (CALL % "_?exit|_Exit|abort|assert", "src/", ("src/cli/", "src/base/error.c"), QUIET),

@@ -21,7 +21,7 @@ set -euo pipefail
 declare -A packages=(
     [build]="gcc libc6-dev make cmake ninja-build pkg-config git
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev
-        zlib1g-dev libzstd-dev libjansson-dev libutf8proc-dev"
+        zlib1g-dev libzstd-dev libjansson-dev libutf8proc-dev libmicrohttpd-dev"
     [cuda]="g++"
     [test]="g++ libcmocka-dev python3 patchelf"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp zlib1g libzstd1 libjansson4"
@@ -37,11 +37,11 @@ if [ -r /etc/os-release ]; then
     distribution=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-unknown}")
 fi
 case $distribution in
-    debian-12) packages[runtime]+=" libhdf5-103-1 libutf8proc2" ;;
-    debian-13) packages[runtime]+=" libhdf5-310 libutf8proc3" ;; # has no clang-format-14
-    ubuntu-24.04) packages[runtime]+=" libhdf5-103-1t64 libutf8proc3" ;;
+    debian-12) packages[runtime]+=" libhdf5-103-1 libutf8proc2 libmicrohttpd12" ;;
+    debian-13) packages[runtime]+=" libhdf5-310 libutf8proc3 libmicrohttpd12t64" ;; # has no clang-format-14
+    ubuntu-24.04) packages[runtime]+=" libhdf5-103-1t64 libutf8proc3 libmicrohttpd12t64" ;;
     *)
-        packages[runtime]+=" libhdf5-103-1 libutf8proc2"
+        packages[runtime]+=" libhdf5-103-1 libutf8proc2 libmicrohttpd12"
         echo "install_packages.sh: $distribution is not known here (Debian 12 and 13," \
             "Ubuntu 24.04 are); trying Debian 12's package names" >&2
         ;;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The library `implicit` as a process that is asked one thing at a time: bench/implicit.
+"""The library `implicit`, and what one writes oneself with NumPy and SciPy, as a process that is
+asked one thing at a time: bench/implicit.
 
 A command is a line of JSON {"do": NAME, ...} on standard input, its answer a line on standard
 output. Users and items are Rankine's dense indices (bench_answers: lists), factors and lists of
@@ -8,6 +9,7 @@ neighbours come out of Rankine's checkpoints.
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -18,7 +20,9 @@ import h5py  # noqa: E402
 import implicit  # noqa: E402
 import numpy  # noqa: E402
 import scipy  # noqa: E402
+import scipy.sparse.linalg  # noqa: E402
 from implicit.cpu.als import AlternatingLeastSquares  # noqa: E402
+from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: E402
 from implicit.nearest_neighbours import (  # noqa: E402
     BM25Recommender,
     CosineRecommender,
@@ -27,6 +31,7 @@ from implicit.nearest_neighbours import (  # noqa: E402
 
 KINDS = {"cosine": CosineRecommender, "tfidf": TFIDFRecommender, "bm25": BM25Recommender}
 WARM_UP = 20  # requests before those that count
+TILE = 512  # users that are scored together
 
 
 def read_part(folder, part):
@@ -47,6 +52,25 @@ def relative(ours, theirs):
     size = numpy.linalg.norm(theirs, axis=1)
     worst = (rows / numpy.maximum(size, 1e-3 * size.max())).max()
     return float(numpy.linalg.norm(ours - theirs) / numpy.linalg.norm(theirs)), float(worst)
+
+
+class Scores:
+    """A model that is a function of some users' rows to their dense scores."""
+
+    def __init__(self, score):
+        self.score = score
+
+    def recommend(self, users, rows, N, filter_already_liked_items):
+        best = numpy.empty((len(users), N), dtype=numpy.int32)
+        for first in range(0, len(users), TILE):
+            some = rows[users[first : first + TILE]]
+            scores = numpy.asarray(self.score(some))
+            if filter_already_liked_items:
+                scores[some.nonzero()] = -numpy.inf
+            top = numpy.argpartition(-scores, N, axis=1)[:, :N]
+            order = numpy.argsort(-numpy.take_along_axis(scores, top, 1), axis=1, kind="stable")
+            best[first : first + TILE] = numpy.take_along_axis(top, order, 1)
+        return best, None
 
 
 class Worker:
@@ -88,6 +112,53 @@ class Worker:
         seconds = time.perf_counter() - began
         self.models[kind] = model
         return {"seconds": seconds}
+
+    def bpr(self, epochs, dim, rate, l2):
+        model = BayesianPersonalizedRanking(
+            factors=dim, learning_rate=rate, regularization=l2, iterations=epochs,
+            num_threads=self.options.threads, random_state=1)  # fmt: skip
+        began = time.perf_counter()
+        model.fit(self.train, show_progress=False)
+        seconds = time.perf_counter() - began
+        self.models["bpr"] = model
+        return {"seconds": seconds}
+
+    def ease(self, l2):
+        """Of the items, in floats, as most programs have it."""
+        began = time.perf_counter()
+        gram = (self.train.T @ self.train).toarray()
+        gram[numpy.diag_indices_from(gram)] += numpy.float32(l2)
+        weights = numpy.linalg.inv(gram)
+        weights /= -numpy.diag(weights)
+        weights[numpy.diag_indices_from(weights)] = 0
+        seconds = time.perf_counter() - began
+        self.models["ease"] = Scores(lambda rows: rows @ weights)
+        return {"seconds": seconds}
+
+    def gf_cf(self, dim, low_pass):
+        """The singular vectors are ARPACK's."""
+        began = time.perf_counter()
+
+        def power(counts):
+            return scipy.sparse.diags(
+                numpy.divide(1, numpy.sqrt(counts), where=counts > 0, out=numpy.zeros(len(counts)))
+            ).astype(numpy.float32)
+
+        of_items = numpy.asarray(self.train.sum(axis=0)).ravel()
+        of_users = numpy.asarray(self.train.sum(axis=1)).ravel()
+        normal = (power(of_users) @ self.train @ power(of_items)).tocsr()
+        vectors = scipy.sparse.linalg.svds(normal, k=dim, random_state=1)[2].T
+        scale = power(of_items).diagonal()[:, None]
+        into, back = scale * vectors, numpy.sqrt(of_items)[:, None] * vectors
+        seconds = time.perf_counter() - began
+        self.models["gf_cf"] = Scores(
+            lambda rows: (rows @ normal.T @ normal).toarray() + low_pass * (rows @ into) @ back.T
+        )
+        return {"seconds": seconds}
+
+    def peak(self):
+        """Bytes of this process at its largest."""
+        return {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
     # ---- comparing
 

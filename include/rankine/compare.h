@@ -3,7 +3,8 @@
  *
  * Every run is evaluated again from its chosen checkpoint, which gives a value for each user. All
  * runs must have the same data set (users, items and split). A folder with several seeds
- * (rk_train_seeds) counts as one run: a user's value is the mean over its seeds.
+ * (rk_train_seeds) counts as one run: a user's value is the mean over its seeds. A file of
+ * rk_model_save may stand in a run folder's place.
  *
  * Threads: run folders are only read, so the same may be compared in several threads at once
  * (rankine/status.h about HDF5 files). A comparison does not change once it is there.
@@ -44,8 +45,9 @@ RK_API rk_compare_options rk_compare_defaults(void);
 
 typedef struct rk_compared_run {
     const char *folder;
-    int64_t seeds; /* number of seeds in the folder; 1 = a single run */
-    int64_t epoch; /* that the model was taken from; 0 for several seeds */
+    int64_t seeds;      /* number of seeds in the folder; 1 = a single run */
+    int64_t epoch;      /* that the model was taken from; 0 for several seeds */
+    const char *compat; /* as in rk_model_facts */
 } rk_compared_run;
 
 typedef struct rk_compared_option {

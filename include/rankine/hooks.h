@@ -23,7 +23,8 @@ typedef enum rk_log_level { RK_LOG_DEBUG, RK_LOG_INFO, RK_LOG_WARNING } rk_log_l
 
 /* What a call is doing. The texts are lent for the duration of the callback. */
 typedef struct rk_progress {
-    const char *phase;         /* "reading ratings.csv", "training", "evaluating" */
+    const char *phase;         /* "reading ratings.csv", "training", "evaluating", or what a model
+                                * in closed form is at: "coordinate descent" */
     int64_t done, total;       /* in `unit`; total 0 = not known */
     const char *unit;          /* "rows", "steps", "users" */
     double seconds;            /* since the phase began */

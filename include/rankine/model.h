@@ -73,12 +73,17 @@ typedef struct rk_model_facts {
     const char *kind; /* as in model.kind; a constant */
     int64_t epoch;    /* that its parameters are from; 0 = the initial ones */
     int64_t users, items;
-    bool folds_in;        /* answers somebody who is known by a list of items only */
-    bool is_same_for_all; /* its ranking does not depend on who asks */
-    bool finds_similar;   /* knows which items are alike: rk_model_similar */
-    int64_t cold_users;   /* without train interactions: they get the items' popularity */
-    int64_t cold_items;   /* without train interactions: they are in no answer */
-    int64_t tensors;      /* for rk_model_tensor_info */
+    bool folds_in;         /* answers somebody who is known by a list of items only */
+    bool is_same_for_all;  /* its ranking does not depend on who asks */
+    bool finds_similar;    /* knows which items are alike: rk_model_similar */
+    int64_t cold_users;    /* without train interactions: they get the items' popularity */
+    int64_t cold_items;    /* without train interactions: they are in no answer */
+    int64_t tensors;       /* for rk_model_tensor_info */
+    bool explains;         /* its scores are sums over what somebody has: rk_model_explain */
+    bool predicts_ratings; /* its scores are ratings, and so are the weights of a query's items */
+    double low, high;      /* the scale of these ratings; 0 without */
+    const char *compat;    /* why its metrics are not to be held against others (model.compat), a
+                              constant; NULL = they may be */
 } rk_model_facts;
 RK_API rk_model_facts rk_model_get_facts(const rk_model *model);
 

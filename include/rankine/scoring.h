@@ -33,6 +33,8 @@ typedef struct rk_query {
      * says nothing. With user -1 and no items the context alone says who asks. */
     const int32_t *context;
     int64_t n_context;
+    const int32_t *deny; /* n_deny dense indices in any order that are left out of this answer */
+    int64_t n_deny;      /* 0 = none */
 } rk_query;
 
 /* Which items may be in an answer. Items without train interactions never are. */

@@ -16,6 +16,7 @@
 #include "eval/paired.h"
 #include "eval/ratings.h"
 #include "rankine/report.h"
+#include "train/model_file.h"
 #include "train/run_folder.h"
 
 rk_compare_options rk_compare_defaults(void)
@@ -54,6 +55,9 @@ static rk_status find_seeds(const char *folder, int64_t *out_first, int64_t *out
     rk_report *report = NULL;
     *out_first = -1;
     *out_n = 1;
+    if (rk__is_file(folder)) {
+        return RK_OK; /* of a whole model */
+    }
     RK_TRY(rk__folder_has(folder, RK_FILE_ENVIRONMENT, &is_run));
     RK_TRY(rk__folder_has(folder, RK_FILE_CONFIG, &is_any));
     if (is_run || !is_any) {
@@ -80,9 +84,17 @@ static rk_status load_config(const char *folder, rk_config **out)
 {
     char *path = NULL;
     bool exists = false;
+    if (rk__is_file(folder)) {
+        rk_h5 *file = NULL;
+        RK_TRY(rk__model_file_open(folder, &file, out));
+        rk__h5_close(file);
+        return RK_OK;
+    }
     RK_TRY(rk__folder_has(folder, RK_FILE_CONFIG, &exists));
     if (!exists) {
-        RK_FAIL(RK_ERR_IO, "%s is no run folder: it has no " RK_FILE_CONFIG, folder);
+        RK_FAIL(RK_ERR_IO,
+                "%s is neither a run folder, which has a " RK_FILE_CONFIG ", nor a model file",
+                folder);
     }
     RK_TRY(rk__path_join(&path, folder, RK_FILE_CONFIG));
     rk_status status = rk_config_load(out, path);
@@ -173,6 +185,24 @@ done:
     return status;
 }
 
+static rk_status open_side(const work *w, int64_t r, const char *path, rk_model **out)
+{
+    const rk_compare_options *how = &w->c->how;
+    const char *const *set = (const char *const *)w->assignments;
+    if (!rk__is_file(path)) {
+        return rk__model_open_run(path, how->device, how->data_root, set,
+                                  how->part == RK_VALID ? N_SHARED + 1 : N_SHARED, w->hooks, out);
+    }
+    if (how->part == RK_VALID && rk__config_options(w->sides[r].config)->train.refit) {
+        RK_FAIL(
+            RK_ERR_CONFIG,
+            "%s holds a model that was fitted to train and valid, so that it cannot be compared "
+            "on valid: name its run folder",
+            path);
+    }
+    return rk__model_open_file(path, how->device, set, N_SHARED, w->hooks, out);
+}
+
 static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t seed_number)
 {
     rk_comparison *c = w->c;
@@ -181,10 +211,7 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     rk_metrics metrics = {0};
     rk_user_values each = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__model_open_run(folder, c->how.device, c->how.data_root,
-                                         (const char *const *)w->assignments,
-                                         c->how.part == RK_VALID ? N_SHARED + 1 : N_SHARED,
-                                         w->hooks, &model));
+    RK_TRY_GOTO(done, open_side(w, r, folder, &model));
     rk_ranker ranker = rk__scorer_ranker(model->scorer);
     RK_TRY_GOTO(done, rk__evaluate_each(model->dataset, rk__config_options(model->config),
                                         c->how.part, &ranker, w->hooks, &metrics, &each));
@@ -193,6 +220,7 @@ static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t se
     }
     RK_TRY_GOTO(done, take_shape(w, model, &metrics, folder));
     c->runs[r].epoch = c->runs[r].seeds == 1 ? model->epoch : 0;
+    c->runs[r].compat = rk__compat_note(model->engine.options);
     int64_t n = each.n_users * each.n_values, seeds = c->runs[r].seeds;
     if (!s->users) {
         RK_TRY_GOTO(done, rk__calloc(&s->users, n, sizeof *s->users, "the values of users"));

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "data/join.h"
+#include "eval/ratings.h"
 #include "train/set_up.h"
 #include "train/trainer.h"
 
@@ -63,18 +64,23 @@ static bool is_config_name(const char *path)
     return end && (strcmp(end, ".yaml") == 0 || strcmp(end, ".yml") == 0);
 }
 
+bool rk__is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 rk_status rk_model_open(const char *path, const char *device, const char *data_root,
                         const rk_hooks *hooks, rk_model **out)
 {
-    struct stat info;
-    bool is_file = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    const bool is_file = rk__is_file(path);
     if (is_file && is_config_name(path)) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s is a config, not a trained model: type rankine train %s first, and then name "
                 "the run folder that it makes",
                 path, path);
     }
-    return is_file ? rk__model_open_file(path, device, hooks, out)
+    return is_file ? rk__model_open_file(path, device, NULL, 0, hooks, out)
                    : rk__model_open_run(path, device, data_root, NULL, 0, hooks, out);
 }
 
@@ -121,6 +127,15 @@ rk_model_facts rk_model_get_facts(const rk_model *model)
                             .cold_users = s->empty_users,
                             .cold_items = s->cold_items};
     facts.finds_similar = m->model->similar != NULL;
+    facts.explains = !m->model->has_members && (m->model->fold_sum || m->model->fold_equations ||
+                                                (m->model->reads_lists && m->model->similar));
+    facts.predicts_ratings = m->model->rates;
+    facts.compat = rk__compat_note(model->engine.options);
+    if (m->model->rates) {
+        const rk_rating_scale scale = rk__rating_scale(model->engine.options, model->dataset);
+        facts.low = scale.low;
+        facts.high = scale.high;
+    }
     for (int i = 0; i < m->n_tensors; i++) {
         facts.tensors += is_shown(&m->parameters[i]);
     }

@@ -32,7 +32,9 @@ rk_status rk_model_save(const rk_model *model, const char *path, bool force)
     RK_TRY(rk__h5_create(&file, path, RK_MODEL_FILE_KIND, RK_MODEL_FILE_LAYOUT));
     RK_TRY_GOTO(done, rk__h5_set_i64(file, "epoch", model->epoch));
     RK_TRY_GOTO(done, write_config(file, model->config));
-    RK_TRY_GOTO(done, rk__dataset_write(model->dataset, file));
+    /* Of a refitted model the parts as they were divided: whoever opens it joins them again. */
+    const rk_dataset *divided = model->dataset->base ? model->dataset->base : model->dataset;
+    RK_TRY_GOTO(done, rk__dataset_write(divided, file));
     rk__scorer_hold(model->scorer);
     status = rk__checkpoint_write_parameters(file, &model->engine);
     rk__scorer_release(model->scorer);
@@ -44,13 +46,16 @@ done:
 }
 
 static rk_status open_file(rk_model *model, const char *path, const char *device,
-                           const rk_hooks *hooks)
+                           const char *const *assignments, int64_t n, const rk_hooks *hooks)
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
     RK_TRY(rk__model_file_open(path, &file, &model->config));
     if (device) {
         RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "device"));
+    }
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "opening the model"));
     }
     RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file));
     RK_TRY_GOTO(done, rk__members_read_configs(file, model->config));
@@ -62,10 +67,10 @@ done:
     return status;
 }
 
-rk_status rk__model_open_file(const char *path, const char *device, const rk_hooks *hooks,
-                              rk_model **out)
+rk_status rk__model_open_file(const char *path, const char *device, const char *const *assignments,
+                              int64_t n, const rk_hooks *hooks, rk_model **out)
 {
     rk_model *model = NULL;
     RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
-    return rk__model_hand_over(model, open_file(model, path, device, hooks), out);
+    return rk__model_hand_over(model, open_file(model, path, device, assignments, n, hooks), out);
 }

@@ -185,6 +185,7 @@ typedef struct cli_request {
     const cli_context *context;
     const int32_t *items; /* of somebody who is known by them, or by the context alone */
     int64_t n_items;
+    const rk_selection *selection; /* what may be answered */
     bool explains, integer_ids;
 } cli_request;
 
@@ -215,6 +216,8 @@ typedef struct cli_limits {
 int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_model *model,
                     rk_selection *selection);
 void cli_limits_free(cli_limits *l);
+/* Why there is no answer: that nothing is within the limits; without any (or NULL) `why`. */
+void cli_print_nothing(const rk_selection *selection, const char *why);
 
 /* The lengths of --top, "5" or "5,20", each cut to the catalogue with a note. No words: 10. */
 enum { CLI_MOST_TOPS = 16 };

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "rankine/rankine.h"
+#include "text/json.h"
 
 /* ---- arguments (args.c) ---- */
 
@@ -70,6 +71,7 @@ int cmd_evaluate(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
 int cmd_similar(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
+int cmd_serve(cli *c, int argc, char **argv);
 int cmd_export(cli *c, int argc, char **argv);
 int cmd_info(cli *c, int argc, char **argv);
 int cmd_init(cli *c, int argc, char **argv);
@@ -126,8 +128,6 @@ void cli_free(void *pointer);
 /* printf into a fresh text; free with cli_free. */
 char *cli_format(const char *format, ...) RK_PRINTF(1, 2);
 
-/* The UTF-8 character at *at, which moves past it; U+FFFD for a byte that is not UTF-8. */
-uint32_t cli_utf8_next(const char **at);
 /* For people: at most `width` characters, control characters as '?'; truncated with "...". */
 void cli_print_label(FILE *out, const char *text, int width);
 /* The same of an id, all of it, with blanks up to `width`. */
@@ -144,23 +144,20 @@ bool cli_exists(const char *directory, const char *file);
 
 /* ---- JSON (json.c) ---- */
 
-enum { CLI_JSON_DEPTH = 16 };
-
+/* A writer of text/json.h whose calls have the same names. */
 typedef struct cli_json {
     FILE *out;
-    int depth;
-    bool filled[CLI_JSON_DEPTH]; /* this level holds something already */
-    bool after_key;
+    text_json writer;
 } cli_json;
 
 void cli_json_open(cli_json *j, char bracket);  /* '{' or '[' */
 void cli_json_close(cli_json *j, char bracket); /* '}' or ']'; the outermost ends the line */
 void cli_json_key(cli_json *j, const char *key);
 void cli_json_text(cli_json *j, const char *text); /* escaped; bytes that are not UTF-8: U+FFFD */
+void cli_json_pair(cli_json *j, const char *key, const char *text); /* nothing where text is NULL */
 void cli_json_int(cli_json *j, int64_t value);
 void cli_json_bool(cli_json *j, bool value);
-void cli_json_real(cli_json *j, double value);   /* shortest that reads back; null if not finite */
-void cli_print_real(char out[40], double value); /* a finite one, as above, without JSON */
+void cli_json_real(cli_json *j, double value); /* shortest that reads back; null if not finite */
 void cli_json_float(cli_json *j, float value);
 void cli_json_raw(cli_json *j, const char *json); /* a value that is JSON already, or begins one */
 /* An original id: a number when the data set's ids are integers, else a text. */

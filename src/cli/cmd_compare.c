@@ -29,6 +29,9 @@ static void print_runs(const rk_comparison *c, const char *part)
         } else {
             printf(", model of epoch %lld\n", (long long)c->runs[r].epoch);
         }
+        if (c->runs[r].compat) {
+            printf("      %s\n", c->runs[r].compat);
+        }
     }
 }
 
@@ -167,6 +170,7 @@ static void json_run(cli_json *j, const rk_comparison *c, int64_t r)
     cli_json_text(j, c->runs[r].folder);
     cli_json_key(j, "seeds");
     cli_json_int(j, c->runs[r].seeds);
+    cli_json_pair(j, "compat", c->runs[r].compat);
     cli_json_key(j, "options");
     cli_json_open(j, '{');
     for (int64_t i = 0; i < c->n_options; i++) {
@@ -268,7 +272,8 @@ int cmd_compare(cli *c, int argc, char **argv)
         {"--json", CLI_FLAG, &args.json, NULL,
          "one JSON object: part, fingerprint, users, replicates, confidence, runs\n"
          "[{run, seeds, options {key: value}, metrics {name: {value, and against the\n"
-         "first run difference, sd, t, p, low, high, better, worse, equal}}}]",
+         "first run difference, sd, t, p, low, high, better, worse, equal}}; with\n"
+         "model.compat compat}]",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,

@@ -163,17 +163,12 @@ static void print_json(const evaluated *e)
 {
     cli_json j = {.out = stdout};
     cli_json_open(&j, '{');
-    cli_json_key(&j, "run");
-    cli_json_text(&j, e->c->positional);
+    cli_json_pair(&j, "run", e->c->positional);
     json_number(&j, "epoch", rk_model_get_facts(e->run).epoch);
-    cli_json_key(&j, "data");
-    cli_json_text(&j, rk_dataset_name(rk_model_dataset(e->run)));
-    cli_json_key(&j, "fingerprint");
-    cli_json_text(&j, rk_dataset_fingerprint(rk_model_dataset(e->run)));
-    cli_json_key(&j, "part");
-    cli_json_text(&j, e->holdout ? "new" : e->args->part);
-    cli_json_key(&j, "among");
-    cli_json_text(&j, is_among_all(e) ? "all" : "candidates");
+    cli_json_pair(&j, "data", rk_dataset_name(rk_model_dataset(e->run)));
+    cli_json_pair(&j, "fingerprint", rk_dataset_fingerprint(rk_model_dataset(e->run)));
+    cli_json_pair(&j, "part", e->holdout ? "new" : e->args->part);
+    cli_json_pair(&j, "among", is_among_all(e) ? "all" : "candidates");
     json_number(&j, "users", e->model.metrics.users);
     if (e->users) {
         json_number(&j, "unknown_users", e->unknown_users);
@@ -192,8 +187,8 @@ static void print_json(const evaluated *e)
     if (e->trace.metrics.count > 0) {
         json_values(&j, "trace", &e->trace.metrics, NULL);
     }
-    cli_json_key(&j, "style");
-    cli_json_text(&j, style_of(e));
+    cli_json_pair(&j, "style", style_of(e));
+    cli_json_pair(&j, "compat", rk_model_get_facts(e->run).compat);
     cli_json_audit(&j, &e->audit);
     if (e->holdout) {
         json_holdout(&j, e);
@@ -355,7 +350,7 @@ static void write_user(const evaluated *e, cli_result *r, int64_t i)
     for (int64_t v = 0; v < m->count; v++) {
         if (!isnan(values[v])) {
             char number[40];
-            cli_print_real(number, values[v]);
+            text_print_real(number, values[v]);
             fprintf(r->file, "%c%s", separator, number);
         }
     }
@@ -566,7 +561,7 @@ int cmd_evaluate(cli *c, int argc, char **argv)
          "one JSON object: run, epoch, data, fingerprint, part, among, users,\n"
          "seconds, metrics {name: value}, popularity {name: value}, style, audit;\n"
          "among candidates expected and popularity_expected, with traces trace,\n"
-         "with --data holdout, with --slices slices",
+         "with --data holdout, with --slices slices, with model.compat compat",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace the file of --per-user", 0, 0},

@@ -311,6 +311,7 @@ static int serve(const cli *c, request *r)
                              .context = &r->args->context,
                              .items = r->list,
                              .n_items = r->items.n,
+                             .selection = &r->selection,
                              .explains = r->args->explain,
                              .integer_ids = cli_integer_ids(r->model)};
     code = open_sinks(r);

@@ -129,9 +129,11 @@ static void show_people(const request *r, const cli_asked *a, const rk_recommend
         print_row(r, best[i].item);
     }
     if (n == 0) {
-        printf(is_untrained(r, a->index)
-                   ? "      it has no interactions in train: nothing is known of it\n"
-                   : "      nothing has anything in common with it\n");
+        if (is_untrained(r, a->index)) {
+            cli_print_nothing(NULL, "it has no interactions in train: nothing is known of it");
+        } else {
+            cli_print_nothing(&r->selection, "nothing has anything in common with it");
+        }
     }
 }
 

@@ -24,6 +24,7 @@ const cli_command *cli_commands(void)
         {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
         {"similar", "the items that are most like others", cmd_similar},
         {"score", "a run's scores of given users and items", cmd_score},
+        {"serve", "answer over HTTP what these answer, with a page to try it on", cmd_serve},
         {"export", "write a run's embeddings for other programs", cmd_export},
         {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info},
         {"synth", "generate a data set with planted tastes to try things on", cmd_synth},

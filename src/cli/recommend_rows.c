@@ -260,7 +260,7 @@ static void print_answer(const cli_request *r, const cli_answer *a, int64_t n)
         }
     }
     if (n == 0) {
-        printf("      nothing is left that is not known already\n");
+        cli_print_nothing(r->selection, "nothing is left that is not known already");
     }
 }
 

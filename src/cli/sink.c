@@ -109,6 +109,17 @@ static int parse_min_score(const char *command, const char *text, rk_selection *
     return 0;
 }
 
+void cli_print_nothing(const rk_selection *s, const char *why)
+{
+    if (s && s->has_min_score) {
+        printf("      nothing has a score of %g or more (--min-score)\n", (double)s->min_score);
+    } else if (s && (s->allow || s->n_deny > 0)) {
+        printf("      nothing is left of what --among and --exclude allow\n");
+    } else {
+        printf("      %s\n", why);
+    }
+}
+
 int cli_limits_find(const cli *c, cli_limits *l, const char *command, const rk_model *model,
                     rk_selection *selection)
 {

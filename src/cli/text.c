@@ -1,5 +1,5 @@
 /*
- * Text helpers: printing numbers, strict number parsing, similarity of words, UTF-8, paths. The
+ * Text helpers: printing numbers, strict number parsing, similarity of words, paths. The
  * library has its own, but they are not public.
  */
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "text/utf8.h"
 
 enum { MAX_WORD = 64 }; /* longer words are similar to none */
 
@@ -181,43 +182,12 @@ char *cli_format(const char *format, ...)
     return text;
 }
 
-uint32_t cli_utf8_next(const char **at)
-{
-    /* smallest code point that needs this many bytes: anything below is an overlong form */
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *s = (const unsigned char *)*at;
-    uint32_t value = s[0];
-    int length = s[0] < 0x80                   ? 1
-                 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2
-                 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3
-                 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4
-                                               : 0;
-    *at += 1;
-    if (length == 1) {
-        return value;
-    }
-    if (length == 0) {
-        return 0xFFFD;
-    }
-    value &= 0x7FU >> length;
-    for (int i = 1; i < length; i++) {
-        if ((s[i] & 0xC0) != 0x80) {
-            return 0xFFFD;
-        }
-        value = value << 6 | (s[i] & 0x3F);
-    }
-    if (value < least[length] || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) {
-        return 0xFFFD;
-    }
-    *at += length - 1;
-    return value;
-}
-
 static int count_characters(const char *text)
 {
     int n = 0;
-    for (const char *at = text; *at; n++) {
-        cli_utf8_next(&at);
+    const char *end = text + strlen(text);
+    for (const char *at = text; at < end; n++) {
+        text_utf8_next(&at, end);
     }
     return n;
 }
@@ -226,10 +196,10 @@ void cli_print_label(FILE *out, const char *text, int width)
 {
     const int characters = count_characters(text);
     int shown = characters > width ? width - 3 : characters;
-    const char *at = text;
+    const char *at = text, *end = text + strlen(text);
     for (int i = 0; i < shown; i++) {
         const char *start = at;
-        uint32_t value = cli_utf8_next(&at);
+        uint32_t value = text_utf8_next(&at, end);
         /* a label comes from a data file: it must not control the terminal */
         if (value < 0x20 || (value >= 0x7F && value < 0xA0)) {
             fputc('?', out);

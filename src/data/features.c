@@ -4,7 +4,6 @@
  * All elements of data.features of one node type make one table. Numbers are kept as read until the
  * last file was read, then scaled over the nodes that have one; NAN is a number that no file had.
  */
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,11 +191,7 @@ static rk_status take_number(building *b, const rk_table *table, const piece *p,
         return RK_OK; /* missing: judged when all files are read */
     }
     RK_TRY(rk__table_real(table, p->place, "a feature of kind number", &value));
-    if (p->option->scale == RK_SCALE_LOG && value <= -1) {
-        RK_FAIL_AT(&table->lines, field.at,
-                   "%s is %g, and scale is log, for numbers above -1 (log(1 + x))",
-                   table->titles[p->place], value);
-    }
+    RK_TRY(rk__feature_check(table, p->place, p->option->scale, field.at, value));
     b->dense[p->target].values[node] = p->option->scale == RK_SCALE_LOG ? log1p(value) : value;
     return RK_OK;
 }
@@ -315,46 +310,6 @@ done:
 
 /* ---- the table ---- */
 
-/* Shift and scale of a column's numbers, over the nodes that have one. */
-static void measure(const dense_column *column, int64_t n, double *shift, double *scale)
-{
-    double low = INFINITY, high = -INFINITY, largest = 0, sum = 0, squares = 0;
-    int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) {
-        double x = column->values[i];
-        if (!isnan(x)) {
-            low = fmin(low, x);
-            high = fmax(high, x);
-            largest = fmax(largest, fabs(x));
-            sum += x;
-            count++;
-        }
-    }
-    double mean = count > 0 ? sum / (double)count : 0;
-    for (int64_t i = 0; i < n; i++) {
-        double x = column->values[i];
-        squares += isnan(x) ? 0 : (x - mean) * (x - mean);
-    }
-    double width = 1;
-    *shift = 0;
-    switch (column->option->scale) {
-    case RK_SCALE_MAX:
-        width = largest;
-        break;
-    case RK_SCALE_MIN_MAX:
-        *shift = count > 0 ? low : 0;
-        width = count > 0 ? high - low : 0;
-        break;
-    case RK_SCALE_STANDARD:
-        *shift = mean;
-        width = count > 0 ? sqrt(squares / (double)count) : 0;
-        break;
-    default:
-        break;
-    }
-    *scale = width > 0 ? 1 / width : 1; /* numbers that are all the same */
-}
-
 /* The first node without a number. */
 static rk_status refuse_missing(const building *b, const dense_column *column)
 {
@@ -385,15 +340,11 @@ static rk_status fill_dense(building *b, rk_features_store *out)
         const dense_column *column = &b->dense[c];
         double shift = 0, scale = 1, sum = 0;
         int64_t count = 0;
-        measure(column, n, &shift, &scale);
+        rk__feature_scale(column->values, n, column->option->scale, &shift, &scale);
         for (int64_t i = 0; i < n; i++) {
             double x = (column->values[i] - shift) * scale;
             if (isnan(column->values[i])) {
                 continue;
-            }
-            if (fabs(x) > FLT_MAX) {
-                RK_FAIL(RK_ERR_DATA, "%s: a number %s is %g, beyond 3.4e38: set a scale",
-                        column->option->origin, column->name, x);
             }
             out->dense[i * k + c] = (float)x;
             sum += x;

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/near.h"
 #include "base/parse.h"
 #include "base/timer.h"
 #include "data/cache.h"
@@ -354,6 +355,41 @@ static void warn_of_ties(const rk_dataset *dataset, const rk_options *options,
     }
 }
 
+/* A type that was hardly meant: of a name like that of another one. NULL = there is no such. */
+static const char *near_type(const rk_sides *sides, const char *name)
+{
+    const char *best = NULL;
+    int least = RK_NEAR_MOST + 1;
+    for (int64_t t = 0; t < sides->n_types; t++) {
+        const char *other = sides->types[t].name;
+        const int distance = rk__name_distance(other, name);
+        if (sides->types[t].is_joined && distance < least && rk__is_near(distance, strlen(name))) {
+            best = other;
+            least = distance;
+        }
+    }
+    return best;
+}
+
+/* Relations whose nodes have nothing to do with users and items. */
+static void warn_of_types(const rk_dataset *dataset, const rk_hooks *hooks)
+{
+    const rk_sides *sides = dataset->sides;
+    for (int64_t i = 0; sides && i < sides->n_relations; i++) {
+        const rk_relation_store *r = &sides->relations[i];
+        const rk_node_type *from = &sides->types[r->from], *to = &sides->types[r->to];
+        if (!from->is_joined) {
+            const char *meant = near_type(sides, from->name);
+            meant = meant ? meant : near_type(sides, to->name);
+            log_message(hooks, RK_LOG_WARNING,
+                        "the relation %s, from %s to %s, joins nothing: no relation leads from "
+                        "these nodes to users or items%s%s%s",
+                        r->name, from->name, to->name, meant ? "; did you mean " : "",
+                        meant ? meant : "", meant ? "?" : "");
+        }
+    }
+}
+
 /* A file that says nothing of these users and items was hardly meant. */
 static void warn_of_sides(const rk_dataset *dataset, const rk_hooks *hooks)
 {
@@ -390,6 +426,7 @@ void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, cons
     }
     warn_of_ties(dataset, options, hooks);
     warn_of_sides(dataset, hooks);
+    warn_of_types(dataset, hooks);
     if (s->test == 0) {
         log_message(hooks, RK_LOG_WARNING, "the data set %s has no test part", dataset->name);
     }

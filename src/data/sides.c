@@ -282,8 +282,27 @@ static const char *const *lend(const rk_words *words)
     return (const char *const *)words->at;
 }
 
+/* Which types relations lead to, whatever their direction, from users and items on. */
+static void join_types(rk_sides *sides)
+{
+    rk_node_type *types = sides->types;
+    for (int64_t t = 0; t < sides->n_types; t++) {
+        types[t].is_joined = t < RK_NODE_FIRST_OTHER;
+    }
+    for (bool any = true; any;) {
+        any = false;
+        for (int64_t i = 0; i < sides->n_relations; i++) {
+            const rk_relation_store *r = &sides->relations[i];
+            any = any || types[r->from].is_joined != types[r->to].is_joined;
+            types[r->from].is_joined = types[r->to].is_joined =
+                types[r->from].is_joined || types[r->to].is_joined;
+        }
+    }
+}
+
 void rk__sides_show(const rk_dataset *dataset, rk_sides *sides)
 {
+    join_types(sides);
     for (int64_t i = 0; i < sides->n_relations; i++) {
         rk_relation_store *s = &sides->relations[i];
         s->shown.name = s->name;

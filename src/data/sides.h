@@ -16,8 +16,9 @@
 enum { RK_NODE_USER = 0, RK_NODE_ITEM = 1, RK_NODE_FIRST_OTHER = 2 };
 
 typedef struct rk_node_type {
-    char *name; /* owned */
-    rk_ids ids; /* of others than users and items, whose ids are the data set's */
+    char *name;     /* owned */
+    rk_ids ids;     /* of others than users and items, whose ids are the data set's */
+    bool is_joined; /* relations lead from it to users or items; by rk__sides_show */
 } rk_node_type;
 
 /* Texts in one block: n pointers and their bytes. */
@@ -74,7 +75,7 @@ const char *rk__sides_file(const rk_options *options, int64_t index);
 
 void rk__sides_free(rk_sides *sides); /* NULL is fine */
 
-/* Fills the public structs, after the last change. */
+/* Fills the public structs and what follows from all relations, after the last change. */
 void rk__sides_show(const rk_dataset *dataset, rk_sides *sides);
 
 /* The number of nodes of a type, and the original id of one; NULL when out of range. dataset may be

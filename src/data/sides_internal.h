@@ -104,4 +104,11 @@ rk_status rk__relation_derive(const rk_nodes *nodes, int64_t index);
 /* Reads the features of all elements of data.features, in their order. */
 rk_status rk__features_read(const rk_nodes *nodes);
 
+/* features_numbers.c. What a number may be, before it is scaled (RK_SCALE_*); at: its text, for the
+ * place in a message. */
+rk_status rk__feature_check(const rk_table *table, int place, int scale, const char *at,
+                            double value);
+/* Shift and scale of a column's numbers [n], over the nodes that have one; NAN = it has none. */
+void rk__feature_scale(const double *values, int64_t n, int kind, double *shift, double *scale);
+
 #endif

@@ -86,6 +86,15 @@ typedef struct rk_device_probe {
     int64_t copy_bytes;      /* of the block that is copied */
 } rk_device_probe;
 
+/* Somebody who watches programs that take long. Called on the thread that runs them, a few times a
+ * second at most. */
+typedef struct rk_watch {
+    /* How far the program is, in `unit` (static text); total 0 = it is not known. True: it is to be
+     * left. */
+    bool (*look)(void *user, int64_t done, int64_t total, const char *unit);
+    void *user;
+} rk_watch;
+
 /* What the device can do at best, the denominators of every other figure. */
 typedef struct rk_device_ceilings {
     double gather; /* bytes a second that rows drawn uniformly at random are read with */
@@ -135,6 +144,10 @@ typedef struct rk_device {
 
     /* Replays the program `steps` times; returns when they are queued. */
     rk_status (*run)(rk_device_context *context, rk_loaded *loaded, int64_t steps);
+    /* Has whatever is run from now on watched, until that is NULL; lent. A program that is left is
+     * RK_ERR_INTERRUPTED, what it writes may hold anything then. Optional: NULL = a program cannot
+     * be looked at before its end. */
+    void (*watch)(rk_device_context *context, const rk_watch *watch);
     /* Waits for everything queued. */
     rk_status (*sync)(rk_device_context *context);
 

@@ -61,6 +61,11 @@ void rk__h5_set_deflate(rk_h5 *file, int level);
 /* Whether there is an array or a list of texts of that name. */
 bool rk__h5_has(const rk_h5 *file, const char *name);
 
+/* Calls visit with the name of each array of this type that is in no group, in the order of their
+ * names, until it fails. */
+rk_status rk__h5_each(const rk_h5 *file, rk_h5_type type,
+                      rk_status (*visit)(void *user, const char *name), void *user);
+
 /* A new array [rows], cols == 0, or [rows, cols], row by row. */
 rk_status rk__h5_write(rk_h5 *file, const char *name, rk_h5_type type, int64_t rows, int64_t cols,
                        const void *values);

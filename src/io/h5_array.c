@@ -220,6 +220,44 @@ rk_status rk__h5_shape(const rk_h5 *file, const char *name, rk_h5_type type, int
     return RK_OK;
 }
 
+/* Whether the name is that of an array of this type. */
+static bool is_array_of(const rk_h5 *file, const char *name, rk_h5_type type)
+{
+    const hid_t object = H5Oopen(file->id, name, H5P_DEFAULT);
+    const bool is_array = object >= 0 && H5Iget_type(object) == H5I_DATASET;
+    const hid_t found = is_array ? H5Dget_type(object) : H5I_INVALID_HID;
+    const bool is_same = found >= 0 && H5Tequal(found, info_of(type).file) > 0;
+    if (found >= 0) {
+        H5Tclose(found);
+    }
+    if (object >= 0) {
+        H5Oclose(object);
+    }
+    return is_same;
+}
+
+rk_status rk__h5_each(const rk_h5 *file, rk_h5_type type,
+                      rk_status (*visit)(void *user, const char *name), void *user)
+{
+    H5G_info_t group;
+    rk__h5_quiet();
+    if (H5Gget_info(file->id, &group) < 0) {
+        return rk__h5_fail(file, "the names of arrays cannot be read");
+    }
+    for (hsize_t i = 0; i < group.nlinks; i++) {
+        char name[MAX_NAME];
+        const ssize_t length = H5Lget_name_by_idx(file->id, ".", H5_INDEX_NAME, H5_ITER_INC, i,
+                                                  name, sizeof name, H5P_DEFAULT);
+        if (length < 0) {
+            return rk__h5_fail(file, "the names of arrays cannot be read");
+        }
+        if (length < MAX_NAME && is_array_of(file, name, type)) {
+            RK_TRY(visit(user, name));
+        }
+    }
+    return RK_OK;
+}
+
 static void print_shape(char out[64], int rank, int64_t rows, int64_t cols)
 {
     if (rank == 1) {

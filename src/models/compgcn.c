@@ -152,14 +152,35 @@ static rk_status declare_trained(rk_model_instance *m)
     return rk__model_add(m, p);
 }
 
+/* An edge from each of so many columns to itself, of one type. */
+static rk_status declare_unit(rk_model_instance *m, const char *name, int64_t width)
+{
+    rk_block block = {0};
+    int32_t *at = NULL, *types = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__alloc(&at, width, sizeof *at, "columns of a layer"));
+    RK_TRY_GOTO(done, rk__calloc(&types, width, sizeof *types, "columns of a layer"));
+    for (int64_t i = 0; i < width; i++) {
+        at[i] = (int32_t)i;
+    }
+    const rk_block_edges edges = {.n_rows = width,
+                                  .n_columns = width,
+                                  .n_edges = width,
+                                  .n_types = 1,
+                                  .rows = at,
+                                  .columns = at,
+                                  .types = types};
+    RK_TRY_GOTO(done, rk__block_build(&block, &edges));
+    status = rk__model_add_block(m, name, &block);
+done:
+    rk__free(at);
+    rk__free(types);
+    return status;
+}
+
 static rk_status declare_constants(rk_model_instance *m)
 {
     const rk_options *o = m->options;
-    const rk_join_options how = {.typed = true,
-                                 .loops = true,
-                                 .norm = rk__relational_norm(o),
-                                 .scope = RK_BLOCK_OF_DIRECTION};
-    rk_block block = {0};
     int64_t n_types = 0;
     RK_TRY(rk__relational_types(m, &n_types));
     RK_TRY(rk__compgcn_directions(m, n_types));
@@ -167,9 +188,10 @@ static rk_status declare_constants(rk_model_instance *m)
         char name[RK_NAME_LENGTH];
         rk__layer_name(name, k, "relations");
         RK_TRY(rk__compgcn_fourier(m, name, rk__layer_width(o, k)));
+        rk__layer_name(name, k, "unit");
+        RK_TRY(rk__relational_folds(o) ? declare_unit(m, name, rk__layer_width(o, k)) : RK_OK);
     }
-    RK_TRY(rk__network_join(m, &block, how));
-    return rk__model_add_block(m, RK_NETWORK_EDGES, &block);
+    return rk__relational_join(m, true, RK_BLOCK_OF_DIRECTION);
 }
 
 /* ---- layers ---- */
@@ -200,6 +222,93 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
     return y;
 }
 
+/* ---- somebody with a list of items ---- */
+
+/* Their edges are all of one type, the interactions' forward one, so that phi, linear in x but for
+ * a constant, is a matrix: y = (g P + n q) + (x P_s + q_s) + b, g and n what is gathered of the
+ * items and of ones, P and q of the matrix of forward edges and the vector of that type, P_s and
+ * q_s of those of loops. */
+static rk_status declare_fold(rk_model_instance *m, int k)
+{
+    static const char *const matrices[] = {"fold_list", "fold_self"};
+    static const char *const rows[] = {"fold_count", "fold_bias"};
+    const int64_t out = rk__layer_width(m->options, k + 1);
+    for (int i = 0; i < 2; i++) {
+        rk_parameter p = {.rows = rk__layer_width(m->options, k), .cols = out, .role = RK_TABLE};
+        rk__layer_name(p.name, k, matrices[i]);
+        RK_TRY(rk__model_add(m, p));
+    }
+    for (int i = 0; i < 2; i++) {
+        rk_parameter p = {.rows = 1, .cols = out, .role = RK_TABLE};
+        rk__layer_name(p.name, k, rows[i]);
+        RK_TRY(rk__model_add(m, p));
+    }
+    return RK_OK;
+}
+
+/* P = a third of the matrix C W of phi(x, z) W = x C W + constant; z [1, in], w [in, out]. */
+static rk_value phi_matrix(const rk_model_instance *m, rk_program *p, int k, rk_value z, rk_value w)
+{
+    const float third = 1.0F / 3;
+    if (m->options->model.composition == RK_COMPOSITION_MULT) {
+        w = rk__scale_rows(p, w, rk__reshape(p, z, 1), RK_NONE, RK_NONE);
+    } else if (m->options->model.composition == RK_COMPOSITION_CORR) {
+        char name[RK_NAME_LENGTH];
+        rk__layer_name(name, k, "unit");
+        const rk_block_values unit = rk__use_block(p, name);
+        rk_aggregate_inputs in = rk__block_inputs(unit);
+        rk_value fourier = rk__use_layer(p, k, "relations.fourier");
+        in.z = rk__gemm(p, z, fourier, RK_NONE);
+        rk_value c =
+            rk__aggregate(p, unit, fourier, in, (rk_aggregate_attr){.compose = RK_COMPOSE_CORR});
+        w = rk__gemm(p, c, rk__gemm(p, rk__use_layer(p, k, "relations.inverse"), w, RK_NONE),
+                     RK_NONE);
+    }
+    return rk__combine(p, &w, &third, 1);
+}
+
+/* q, of differences alone. */
+static rk_value phi_constant(const rk_model_instance *m, rk_program *p, rk_value z, rk_value w)
+{
+    const bool is_sub = m->options->model.composition == RK_COMPOSITION_SUB;
+    const float factor = is_sub ? -1.0F / 3 : 0;
+    rk_value y = rk__gemm(p, z, w, RK_NONE);
+    return rk__combine(p, &y, &factor, 1);
+}
+
+static void assign(rk_program *p, int k, const char *name, rk_value value)
+{
+    char full[RK_NAME_LENGTH];
+    rk__layer_name(full, k, name);
+    rk__assign_named(p, full, value);
+}
+
+static rk_value fold_table(const rk_model_instance *m, rk_program *p, int k,
+                           const rk_layer_values *v)
+{
+    rk_value forward = rk__use_layer(p, k, "forward"), self = rk__use_layer(p, k, "self");
+    rk_value z = rk__first_row(p, v->relations), loop = rk__use_layer(p, k, "loop");
+    assign(p, k, "fold_list", phi_matrix(m, p, k, z, forward));
+    assign(p, k, "fold_self", phi_matrix(m, p, k, loop, self));
+    assign(p, k, "fold_count", phi_constant(m, p, z, forward));
+    assign(p, k, "fold_bias",
+           rk__add(p, phi_constant(m, p, loop, self), rk__use_layer(p, k, "bias"), 1, 1));
+    return rk__relational_scaled(m, p, v->x);
+}
+
+static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
+                           rk_value x, rk_value items)
+{
+    rk_value counts =
+        rk__network_gather(m, p, tile, rk__use_named(p, RK_RELATIONAL_SCALE), RK_NONE);
+    rk_value parts[] = {
+        rk__gemm(p, rk__network_gather(m, p, tile, items, RK_NONE),
+                 rk__use_layer(p, k, "fold_list"), RK_NONE),
+        rk__gemm(p, counts, rk__use_layer(p, k, "fold_count"), RK_NONE),
+        rk__gemm(p, x, rk__use_layer(p, k, "fold_self"), rk__use_layer(p, k, "fold_bias"))};
+    return rk__combine(p, parts, (const float[]){1, 1, 1}, 3);
+}
+
 static const rk_model_kind ratings;
 
 static const struct rk_network network = {.check = check,
@@ -208,18 +317,22 @@ static const struct rk_network network = {.check = check,
                                           .declare_constants = declare_constants,
                                           .begin = begin,
                                           .layer = layer,
+                                          .folds = rk__relational_folds,
+                                          .declare_fold = declare_fold,
+                                          .fold_table = fold_table,
+                                          .fold_layer = fold_layer,
                                           .ratings = &ratings};
 
 static const char help[] =
     "CompGCN (Vashishth et al., ICLR 2020): neighbours composed with relations";
 
 static const rk_model_kind ratings = {
-    RK_NETWORK_COMMON("compgcn", help, network, NULL),
+    RK_NETWORK_COMMON("compgcn", help, network, rk__network_fold_in),
     .scores = rk__network_scores,
     .rates = true,
 };
 
 const rk_model_kind rk__model_compgcn = {
-    RK_NETWORK_COMMON("compgcn", help, network, NULL),
+    RK_NETWORK_COMMON("compgcn", help, network, rk__network_fold_in),
     .encode = rk__network_encode,
 };

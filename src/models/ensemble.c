@@ -3,6 +3,9 @@
  * over all items (mean 0, standard deviation 1), since products of embeddings, sums of similarities
  * and weights of a regression have no common scale:
  *     score = sum_m w_m (s_m - mean(s_m)) / sd(s_m)
+ * or, by model.member_scale, their ranks in place of scores (reciprocal ones: Cormack, Clarke,
+ * Buettcher: Reciprocal rank fusion outperforms Condorcet and individual rank learning methods,
+ * SIGIR 2009).
  *
  * The members' tensors are the ensemble's own, "1.NAME" for those of the first and so on, so that
  * it stands alone. Its programs are made by the members: each writes under its prefix
@@ -185,6 +188,17 @@ static rk_value scores_of(const rk_model_instance *m, rk_program *p, const rk_ti
     return p->status == RK_OK ? rk__model_score_all(m, p, tile, queries) : RK_NONE;
 }
 
+enum { RECIPROCAL_OFFSET = 60 }; /* that of the paper */
+
+static rk_value on_one_scale(const rk_options *o, rk_program *p, rk_value scores, rk_value count)
+{
+    if (o->model.member_scale == RK_MEMBER_SCALE_SCORES) {
+        return rk__standardise_scores(p, scores, count);
+    }
+    const bool is_plain = o->model.member_scale == RK_MEMBER_SCALE_RANKS;
+    return rk__rank_scores(p, scores, count, is_plain ? 0 : RECIPROCAL_OFFSET);
+}
+
 static rk_value score(const rk_model_instance *instance, rk_program *p, const rk_tile *tile,
                       rk_value queries)
 {
@@ -192,7 +206,8 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
     (void)queries;
     for (int i = 0; i < instance->n_members; i++) {
         write_as(p, i);
-        all[i] = rk__standardise_scores(p, scores_of(&instance->members[i], p, tile), tile->count);
+        all[i] = on_one_scale(instance->options, p, scores_of(&instance->members[i], p, tile),
+                              tile->count);
         write_as_itself(p);
     }
     return rk__mix(p, rk__use_named(p, weights_name), all, instance->n_members);
@@ -200,8 +215,9 @@ static rk_value score(const rk_model_instance *instance, rk_program *p, const rk
 
 const rk_model_kind rk__model_ensemble = {
     .name = "ensemble",
-    .help = "the weighted mean of the scores of other runs' models, standardised for each query; "
-            "weights by eval.metric on valid",
+    .help =
+        "the weighted mean of the scores of other runs' models, standardised for each query, or "
+        "of their ranks; weights by eval.metric on valid",
     .needs = needs,
     .check = check,
     .check_data = check_data,

@@ -175,8 +175,11 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
 /* ---- somebody with a list of items ---- */
 
 /* What the items' side of G makes of them. */
-static rk_value fold_table(const rk_model_instance *m, rk_program *p, rk_value x)
+static rk_value fold_table(const rk_model_instance *m, rk_program *p, int k,
+                           const rk_layer_values *v)
 {
+    const rk_value x = v->x;
+    (void)k;
     if (m->options->model.edges != RK_NORMALISE_SYMMETRIC) {
         return x;
     }
@@ -190,24 +193,7 @@ static rk_value fold_table(const rk_model_instance *m, rk_program *p, rk_value x
 static rk_value gather_lists(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
                              rk_value x, rk_value items)
 {
-    const int edges = m->options->model.edges;
-    const bool loops = has_loops(m->options);
-    if (p->status != RK_OK) {
-        return RK_NONE;
-    }
-    const rk_range_attr all = {0, p->tensors[tile->users].rows};
-    const rk_csr_values lists = {tile->lists.offsets, tile->lists.items, tile->lists.weights};
-    rk_value y = rk__sum_lists(p, items, tile->lists, m->data.n_users, 0);
-    if (edges == RK_NORMALISE_SYMMETRIC) {
-        y = rk__scale_rows(p, y, rk__row_powers(p, lists, all, loops, -0.5), RK_NONE, RK_NONE);
-        rk_value own_part = rk__row_powers(p, lists, all, loops, -1);
-        y = loops ? rk__add(p, y, rk__scale_rows(p, x, own_part, RK_NONE, RK_NONE), 1, 1) : y;
-    } else {
-        y = loops ? rk__add(p, y, x, 1, 1) : y;
-    }
-    return edges == RK_NORMALISE_MEAN
-               ? rk__scale_rows(p, y, rk__row_powers(p, lists, all, loops, -1), RK_NONE, RK_NONE)
-               : y;
+    return rk__network_gather(m, p, tile, items, has_loops(m->options) ? x : RK_NONE);
 }
 
 static rk_value fold_layer(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/rating_error.h"
 #include "models/models.h"
+#include "models/network.h"
 #include "ops/init_draw.h"
 
 const rk_model_kind *const *rk__models(void)
@@ -63,7 +64,17 @@ static int64_t given_source(const rk_options *o)
     return -1;
 }
 
-/* Users who are held out are known by their given items, or not at all. */
+/* Does the model know of users what data.features says of them? */
+static bool reads_features_of_users(const rk_options *o)
+{
+    bool any = false;
+    for (int64_t i = 0; i < o->n_features; i++) {
+        any = any || strcmp(o->features[i].of, "user") == 0;
+    }
+    return any && rk__model_of(o)->network && o->model.features;
+}
+
+/* Users who are held out are known by their given items, by features, or not at all. */
 static rk_status check_held_out_users(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
@@ -71,12 +82,13 @@ static rk_status check_held_out_users(const rk_config *config)
     const int64_t source = given_source(o);
     const bool has_given = source >= 0 || o->split.given > 0;
     rk_buffer names = {0}, who = {0};
-    bool can = model->is_same_for_all || (has_given && rk__model_folds_in(model));
+    bool can = model->is_same_for_all || (has_given && rk__model_folds_in(model, o)) ||
+               reads_features_of_users(o);
     if ((o->split.kind != RK_SPLIT_USERS && source < 0) || can) {
         return RK_OK;
     }
     for (const rk_model_kind *const *m = rk__models(); *m; m++) {
-        if ((*m)->is_same_for_all || (has_given && rk__model_folds_in(*m))) {
+        if ((*m)->is_same_for_all || (has_given && rk__model_folds_in(*m, o))) {
             rk__buffer_add(&names, "%s%s", names.length > 0 ? ", " : "", (*m)->name);
         }
     }
@@ -94,7 +106,9 @@ static rk_status check_held_out_users(const rk_config *config)
                           "can: %s%s",
                           who.at, rk__config_says(config, "model.kind").text,
                           has_given ? "only items are known" : "nothing is known", names.at,
-                          has_given ? "" : "; or give a share of their rows");
+                          has_given ? ""
+                                    : "; or give a share of their rows, or a model of networks "
+                                      "features of users (data.features)");
     }
     rk__buffer_free(&names);
     rk__buffer_free(&who);
@@ -193,20 +207,24 @@ rk_status rk__model_check_data(const rk_options *options, const rk_model_data *d
 
 const char *rk__compat_note(const rk_options *options)
 {
-    return options->model.compat == RK_COMPAT_LEAKY_GRAPH
-               ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
-                 "these metrics are not comparable with others"
-               : NULL;
+    bool is_leaky = options->model.compat == RK_COMPAT_LEAKY_GRAPH;
+    for (int64_t i = 0; i < options->n_members; i++) {
+        is_leaky = is_leaky || rk__compat_note(rk__config_options(options->members[i]));
+    }
+    return is_leaky ? "leaky graph (model.compat): neighbours were drawn knowing the test rows, so "
+                      "these metrics are not comparable with others"
+                    : NULL;
 }
 
-bool rk__model_folds_in(const rk_model_kind *model)
+bool rk__model_folds_in(const rk_model_kind *model, const rk_options *options)
 {
-    return model->fold_in || !model->query;
+    const bool can = !model->network || rk__network_folds(model, options);
+    return (model->fold_in && can) || !model->query;
 }
 
 bool rk__instance_folds_in(const rk_model_instance *instance)
 {
-    bool can = rk__model_folds_in(instance->model);
+    bool can = rk__model_folds_in(instance->model, instance->options);
     for (int i = 0; i < instance->n_members; i++) {
         can = can && rk__instance_folds_in(&instance->members[i]);
     }

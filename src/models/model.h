@@ -319,11 +319,12 @@ rk_value rk__model_messages(const rk_model_instance *instance, rk_program *p, rk
 /* With such a share a target's weight must be all that its loss looks at. */
 rk_status rk__messages_check(const rk_config *config);
 
-/* Why no result of these options is to be held against others (model.compat); NULL = it may be. */
+/* Why no result of these options, or of an ensemble's members, is to be held against others
+ * (model.compat); NULL = it may be. */
 const char *rk__compat_note(const rk_options *options);
 
 /* Can somebody who is known by items only be given a ranking? */
-bool rk__model_folds_in(const rk_model_kind *model);
+bool rk__model_folds_in(const rk_model_kind *model, const rk_options *options);
 /* The same, and of an ensemble all its members can. */
 bool rk__instance_folds_in(const rk_model_instance *instance);
 /* Does it know something of a node that was not in train? Of an ensemble: any of its members. */

@@ -162,33 +162,6 @@ static rk_status count_nodes(rk_model_instance *m)
     return RK_OK;
 }
 
-static rk_status declare_fold_scale(rk_model_instance *m, int k)
-{
-    rk_parameter p = {.rows = 1, .cols = rk__layer_width(m->options, k + 1), .role = RK_TABLE};
-    rk__layer_name(p.name, k, "fold_scale");
-    RK_TRY(rk__model_add(m, p));
-    rk__layer_name(p.name, k, "fold_offset");
-    return rk__model_add(m, p);
-}
-
-/* What fold_in reads of the nodes: what is known of them, and what goes into each layer. */
-static rk_status declare_fold(rk_model_instance *m)
-{
-    rk_parameter input = {.name = "input",
-                          .rows = m->n_nodes,
-                          .cols = rk__layer_width(m->options, 0),
-                          .role = RK_TABLE};
-    RK_TRY(rk__model_add(m, input));
-    for (int k = 0; k < m->options->model.layers; k++) {
-        rk_parameter p = {
-            .rows = m->n_nodes, .cols = rk__layer_width(m->options, k), .role = RK_TABLE};
-        rk__layer_name(p.name, k, "fold");
-        RK_TRY(rk__model_add(m, p));
-        RK_TRY(m->options->model.batch_norm ? declare_fold_scale(m, k) : RK_OK);
-    }
-    return RK_OK;
-}
-
 rk_status rk__network_declare(rk_model_instance *m)
 {
     const struct rk_network *n = m->model->network;
@@ -197,7 +170,7 @@ rk_status rk__network_declare(rk_model_instance *m)
     RK_TRY(declare_layers(m));
     RK_TRY(n->declare_trained ? n->declare_trained(m) : RK_OK);
     RK_TRY(rk__network_declare_scores(m));
-    RK_TRY(n->fold_layer ? declare_fold(m) : RK_OK);
+    RK_TRY(rk__network_folds(m->model, m->options) ? rk__network_declare_fold(m) : RK_OK);
     RK_TRY(rk__network_declare_known(m));
     return n->declare_constants ? n->declare_constants(m) : RK_OK;
 }
@@ -294,8 +267,8 @@ static void mask_edges(const rk_model_instance *m, rk_program *p, rk_layer_value
 
 /* ---- encoding ---- */
 
-static rk_value activated(const rk_model_instance *m, rk_program *p, int k, rk_value x,
-                          rk_value state)
+rk_value rk__network_activated(const rk_model_instance *m, rk_program *p, int k, rk_value x,
+                               rk_value state)
 {
     const rk_options *o = m->options;
     if (o->model.activation != RK_ACTIVATION_NONE) {
@@ -305,23 +278,6 @@ static rk_value activated(const rk_model_instance *m, rk_program *p, int k, rk_v
             p, x, (rk_activate_attr){.kind = o->model.activation, .slope = is_leaky ? leak : 1});
     }
     return rk__dropout(p, x, state, (rk_dropout_attr){o->model.dropout, k});
-}
-
-/* What batch normalisation made y of x [n,d] by, as y = scale x + offset, for rows that are no part
- * of the table. With c = y - shift = scale (x - mean) over the rows, scale = sum c^2 / sum c x. */
-static void keep_scale(rk_program *p, int k, rk_value x, rk_value y, int64_t n)
-{
-    char name[RK_NAME_LENGTH];
-    rk_value shift = rk__use_layer(p, k, "shift");
-    rk_value c = rk__add(p, y, rk__repeat_rows(p, shift, n), 1, -1);
-    rk_value scale = rk__ratio(p, rk__column_sums(p, rk__multiply(p, c, c)),
-                               rk__column_sums(p, rk__multiply(p, c, x)));
-    rk_value mean = rk__column_sums(p, x);
-    rk_value offset = rk__add(p, shift, rk__multiply(p, mean, scale), 1, -1 / (float)n);
-    rk__layer_name(name, k, "fold_offset");
-    rk__assign_named(p, name, offset);
-    rk__layer_name(name, k, "fold_scale");
-    rk__assign_named(p, name, scale);
 }
 
 /* Layer k's result on its way to the next, or to the end. */
@@ -336,30 +292,15 @@ static rk_value behind(const rk_model_instance *m, rk_program *p, int k, rk_valu
         rk_value y =
             rk__normalise_columns(p, x, rk__use_layer(p, k, "gain"), rk__use_layer(p, k, "shift"));
         if (keeps) {
-            keep_scale(p, k, x, y, m->n_nodes);
+            rk__network_keep_scale(p, k, x, y, m->n_nodes);
         }
         x = y;
     }
-    return activated(m, p, k, x, state);
-}
-
-/* The same of T people who are no nodes. */
-static rk_value behind_folded(const rk_model_instance *m, rk_program *p, int k, rk_value x)
-{
-    const bool is_last = k + 1 == (int)m->options->model.layers;
-    if (p->status != RK_OK || (is_last && !m->model->network->joins_layers)) {
-        return x;
-    }
-    if (m->options->model.batch_norm) {
-        rk_value offset = rk__use_layer(p, k, "fold_offset");
-        x = rk__add(p, rk__scale_columns(p, x, rk__use_layer(p, k, "fold_scale")),
-                    rk__repeat_rows(p, offset, p->tensors[x].rows), 1, 1);
-    }
-    return activated(m, p, k, x, RK_NONE);
+    return rk__network_activated(m, p, k, x, state);
 }
 
 /* What a network comes to: the last layer's result, or all side by side. */
-static rk_value joined(const rk_model_instance *m, rk_program *p, const rk_value *layers)
+rk_value rk__network_joined(const rk_model_instance *m, rk_program *p, const rk_value *layers)
 {
     const int n = (int)m->options->model.layers;
     rk_value columns[RK_MAX_LAYERS + 1] = {layers[0]};
@@ -391,10 +332,10 @@ rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value i
         n->begin(m, p, &v);
     }
     for (int k = 0; k < layers; k++) {
-        tables[k] = keeps ? n->fold_table(m, p, v.x) : RK_NONE;
+        tables[k] = keeps ? n->fold_table(m, p, k, &v) : RK_NONE;
         results[k + 1] = v.x = behind(m, p, k, n->layer(m, p, k, &v), state, keeps);
     }
-    rk_value result = joined(m, p, results);
+    rk_value result = rk__network_joined(m, p, results);
     for (int k = layers - 1; keeps && k >= 0;
          k--) { /* behind their readers: they may be x itself */
         char name[RK_NAME_LENGTH];
@@ -406,17 +347,4 @@ rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value i
         rk__assign_named(p, "input", is_kept ? rk__use_layer(p, 0, "fold") : input);
     }
     return result;
-}
-
-rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
-{
-    const struct rk_network *n = m->model->network;
-    const int layers = (int)m->options->model.layers;
-    rk_value x = rk__take_rows(p, rk__use_named(p, "input"), tile->users);
-    rk_value results[RK_MAX_LAYERS + 1] = {x};
-    for (int k = 0; k < layers; k++) {
-        x = n->fold_layer(m, p, k, tile, x, rk__use_layer(p, k, "fold"));
-        results[k + 1] = x = behind_folded(m, p, k, x);
-    }
-    return joined(m, p, results);
 }

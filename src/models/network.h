@@ -59,9 +59,16 @@ struct rk_network {
     /* [n_nodes, out] of layer k; may replace v->relations. Its activation is not its own affair. */
     rk_value (*layer)(const rk_model_instance *m, rk_program *p, int k, rk_layer_values *v);
     /* Somebody known by a list of items: layer k for a tile of them, [T, out]. x: what goes into it
-     * of them, [T, in]; items: the table that fold_table made of what goes into it of all nodes.
-     * Both NULL = the encoder cannot. */
-    rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, rk_value x);
+     * of them, [T, in]; items: the table that fold_table made of what goes into it, of all nodes or
+     * with folds_items of items, with fold_width columns, NULL = as many as go into the layer.
+     * declare_fold: other tables that fold_table assigns; or NULL. fold_layer NULL, or folds false
+     * = the encoder cannot. */
+    bool (*folds)(const rk_options *options);
+    bool folds_items;
+    int64_t (*fold_width)(const rk_options *options, int k);
+    rk_status (*declare_fold)(rk_model_instance *m, int k);
+    rk_value (*fold_table)(const rk_model_instance *m, rk_program *p, int k,
+                           const rk_layer_values *v);
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
     /* The result is x_0 and, of unit length, what each layer gave, side by side, as in NGCF; else
@@ -95,6 +102,12 @@ rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options 
 /* The weights of the block times those of the step; RK_NONE = all are 1. */
 rk_value rk__network_edge_weights(rk_program *p, rk_block_values block, rk_value edges);
 
+/* What people gather of the items in their lists, by model.edges; items: a table of all nodes, each
+ * scaled by its own side of that. loops_of: their own x, each being a neighbour of their own, or
+ * RK_NONE. */
+rk_value rk__network_gather(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
+                            rk_value items, rk_value loops_of);
+
 /* ---- the parts of a network, of this room ---- */
 
 /* network_input.c: x_0 [n_nodes, w]; likewise b [n_nodes, 1] of model.scorer biased. */
@@ -109,9 +122,19 @@ rk_status rk__network_declare_known(rk_model_instance *m);
  * rk__network_fold needs of them is stored. */
 rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value input,
                            rk_value state, bool keeps);
-/* Of encoders with fold_layer: the vectors [T, w] of people with a list of items, who change none
- * of the items' vectors. */
+/* Behind layer k: activation and dropout. What a network comes to, of x_0 and what each layer gave:
+ * the last one's result, or all side by side. */
+rk_value rk__network_activated(const rk_model_instance *m, rk_program *p, int k, rk_value x,
+                               rk_value state);
+rk_value rk__network_joined(const rk_model_instance *m, rk_program *p, const rk_value *layers);
+
+/* network_fold.c: does the encoder know people by lists? The vectors [T, w] of such. */
+bool rk__network_folds(const rk_model_kind *kind, const rk_options *options);
 rk_value rk__network_fold(const rk_model_instance *m, rk_program *p, const rk_tile *tile);
+rk_status rk__network_declare_fold(rk_model_instance *m);
+/* Stores what batch normalisation made y of x [n,d] by, as y = scale x + offset, for rows that are
+ * no part of the table. */
+void rk__network_keep_scale(rk_program *p, int k, rk_value x, rk_value y, int64_t n);
 
 /* Columns of what comes out of it. */
 int64_t rk__network_width(const rk_model_instance *m);

@@ -64,7 +64,7 @@ rk_scored rk__network_fm_scores(const rk_model_instance *m, rk_program *p, const
 
 void rk__network_fm_finish(const rk_model_instance *m, rk_program *p)
 {
-    const bool folds = m->model->network->fold_layer;
+    const bool folds = rk__network_folds(m->model, m->options);
     rk_value x = rk__network_nodes(m, p, rk__network_input(p), RK_NONE, folds);
     const rk_fm_tables t = tables(m, p, x);
     rk__fm_assign_candidates(m, p, &t);

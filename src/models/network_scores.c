@@ -152,7 +152,7 @@ rk_scored rk__network_scores(const rk_model_instance *m, rk_program *p, const rk
 
 void rk__network_finish(const rk_model_instance *m, rk_program *p)
 {
-    const bool folds = m->model->network->fold_layer;
+    const bool folds = rk__network_folds(m->model, m->options);
     rk_value x = rk__network_nodes(m, p, rk__network_input(p), RK_NONE, folds);
     rk__assign_named(p, final, pair_rows(m, p, x));
 }

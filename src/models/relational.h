@@ -17,6 +17,18 @@ rk_status rk__relational_types(const rk_model_instance *m, int64_t *out);
 /* The rk_block_norm of model.edges. */
 rk_block_norm rk__relational_norm(const rk_options *options);
 
+/* The block RK_NETWORK_EDGES, normalised over scope, and where people are known by lists what the
+ * items' side of that is, as RK_RELATIONAL_SCALE, f32 [n_nodes,1]: of the edges of type 0, or of
+ * all forward ones. */
+#define RK_RELATIONAL_SCALE "lists.scale"
+rk_status rk__relational_join(rk_model_instance *m, bool loops, rk_block_scope scope);
+/* People are known by lists unless the types of their edges are values, which lists have not. */
+bool rk__relational_folds(const rk_options *options);
+/* x times that scale. */
+rk_value rk__relational_scaled(const rk_model_instance *m, rk_program *p, rk_value x);
+/* The first row of a table, [1, cols]. */
+rk_value rk__first_row(rk_program *p, rk_value table);
+
 /* ---- R-GCN ---- */
 
 /* What a layer of T types of edges is made of, from `in` columns to `out`. */

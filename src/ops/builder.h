@@ -205,6 +205,11 @@ rk_value rk__patches(rk_program *p, rk_value x, rk_patches_attr attr);
  * nothing is dropped. The block's own weights and types are not looked at. */
 rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
                          rk_value weights, rk_value state, rk_edge_attend_attr attr);
+/* The same; *out_sums: the logarithm of the sum of exponentials that a row's weights were divided
+ * by, [R,H], 0 of a row without edges. */
+rk_value rk__edge_attend_sums(rk_program *p, rk_block_values block, rk_value a, rk_value b,
+                              rk_value x, rk_value weights, rk_value state,
+                              rk_edge_attend_attr attr, rk_value *out_sums);
 
 /* Rows of a batch's users [B,d] or items [B (1+M),d] (row b (1+M) + k: the k-th item of triplet b,
  * the positive first) of x [S,d] at its row set. Unused slots are zeros. A row set whose slots are
@@ -442,6 +447,12 @@ rk_value rk__take_scores(rk_program *p, rk_value scores, rk_value items);
 /* Each query's scores minus their mean, over their standard deviation, so that those of several
  * models can be added: [T,I] -> [T,I]. Zeros where all are equal, and of queries >= count. */
 rk_value rk__standardise_scores(rk_program *p, rk_value scores, rk_value count);
+
+/* Ranks among all scores of the query, from 1 for the best; those that tie share their mean. As
+ * numbers that are larger for better ones, [T,I] -> [T,I]: with an offset above 0 offset / (offset
+ * + rank), else (I - rank) / (I - 1), from 0 to 1. Zeros of queries >= count. A query with a score
+ * that is not a number has no others. */
+rk_value rk__rank_scores(rk_program *p, rk_value scores, rk_value count, double offset);
 
 /* The K best items of each query, best first, ties to the smaller item. Not ranked are the items in
  * a query's mask list, those with a `blocked` other than 0, and scores that are NaN or -inf. Where

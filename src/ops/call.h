@@ -17,13 +17,14 @@ typedef struct rk_call {
     const struct rk_program *program;
     const rk_tensor *tensors; /* of the program */
     const rk_node *node;
-    void *in[RK_MAX_INPUTS];   /* memory of the device; NULL = absent */
-    void *out[RK_MAX_OUTPUTS]; /* of an in-place operation also one of the inputs */
-    void *scratch;             /* as much as the operation's scratch function asked for */
-    const void *prepared;      /* what the device made for the node when it was loaded, or NULL */
-    int threads;               /* cpu */
-    const struct rk_isa *isa;  /* cpu: the hot loops */
-    struct rk_stream *stream;  /* cuda: where launches go (kernels.h) */
+    void *in[RK_MAX_INPUTS];    /* memory of the device; NULL = absent */
+    void *out[RK_MAX_OUTPUTS];  /* of an in-place operation also one of the inputs */
+    void *scratch;              /* as much as the operation's scratch function asked for */
+    const void *prepared;       /* what the device made for the node when it was loaded, or NULL */
+    int threads;                /* cpu */
+    const struct rk_isa *isa;   /* cpu: the hot loops */
+    struct rk_cpu_watch *watch; /* cpu: rk__cpu_leave; NULL = nobody watches */
+    struct rk_stream *stream;   /* cuda: where launches go (kernels.h) */
     int32_t *arrived; /* cuda: a counter of the node's own, 0 before and after each launch */
 } rk_call;
 

@@ -257,6 +257,11 @@ typedef struct rk_rows_attr {
     int64_t first_column;
 } rk_rows_attr;
 
+typedef struct rk_rank_attr {
+    double
+        offset; /* 0 = shares of the other scores that are smaller; else offset / (offset + rank) */
+} rk_rank_attr;
+
 typedef struct rk_row_sums_attr {
     int64_t first, n;
     double plus;  /* added to each sum */
@@ -411,6 +416,7 @@ typedef union rk_attr {
     rk_step_attr step;   /* step_loss */
     rk_range_attr range; /* side_gram; score_dot: rows of items */
     rk_rows_attr rows;   /* score_columns: rows of items; score_lists: first row, columns */
+    rk_rank_attr rank;   /* rank_scores */
     rk_row_sums_attr row_sums;
     rk_sum_lists_attr sum_lists;
     rk_add_lists_attr add_lists;

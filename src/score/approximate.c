@@ -115,6 +115,10 @@ static int64_t mask_of(const rk_scorer *s, const rk_query *q, const rk_selection
         }
         n += rk__lists_count(l, q->user);
     }
+    if (out && q->n_deny > 0) {
+        memcpy(out + n, q->deny, (size_t)q->n_deny * sizeof *out);
+    }
+    n += q->n_deny;
     if (out && n > 0) {
         qsort(out, (size_t)n, sizeof *out, ascending);
     }

@@ -167,7 +167,7 @@ static rk_status choose_sizes(rk_scorer *s)
     s->sizes[RK_TILE_STANDING] =
         (rk_tile_tensors){.n = s->sizes[RK_TILE_PAIRS].n, .k = RK_STANDING_PAIRS};
     const rk_model_kind *m = s->engine->model.model;
-    if (m->embeddings && m->fold_in) {
+    if (m->embeddings && m->fold_in && rk__instance_folds_in(&s->engine->model)) {
         const int32_t table = rk__store_find(&s->engine->store, m->embeddings);
         s->sizes[RK_TILE_ROWS] =
             (rk_tile_tensors){.n = least(LEAST_TILE, n), .k = s->engine->store.items[table].cols};

@@ -96,6 +96,18 @@ static bool knows_context(const rk_scorer *s, const rk_query *q)
     return false;
 }
 
+/* Before anything is asked of a list that is of no use. */
+static rk_status check_folds(const rk_scorer *s)
+{
+    if (!rk__instance_folds_in(&s->engine->model)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model %s ranks for users that it was trained on only, not for a list "
+                "of items",
+                s->engine->model.model->name);
+    }
+    return RK_OK;
+}
+
 static rk_status check_query(const rk_scorer *s, const rk_query *q)
 {
     const int64_t n_users = s->engine->graph.n_users;
@@ -113,8 +125,14 @@ static rk_status check_query(const rk_scorer *s, const rk_query *q)
         RK_FAIL(RK_ERR_CONFIG, "a query has %lld items, but no list of them",
                 (long long)q->n_items);
     }
+    if (q->n_deny < 0 || (q->n_deny > 0 && !q->deny)) {
+        RK_FAIL(RK_ERR_CONFIG, "a query denies %lld items, but has no list of them",
+                (long long)q->n_deny);
+    }
     RK_TRY(rk__tile_check_items(s, q->items, q->n_items));
+    RK_TRY(rk__tile_check_items(s, q->deny, q->n_deny));
     RK_TRY(check_context(s, q));
+    RK_TRY(q->n_items > 0 ? check_folds(s) : RK_OK);
     if (s->engine->model.model->rates) {
         return check_ratings(s, q);
     }
@@ -181,19 +199,17 @@ rk_status rk__query_asker(const rk_scorer *s, const rk_query *q, rk_asker *out,
             counted =
                 rk__instance_folds_in(&s->engine->model) ? given_items(s, q->user, NULL, NULL) : 0;
         }
-        const bool is_known = q->user >= 0 && rk__instance_knows(&s->engine->model, q->user);
+        /* Where lists are of no use a row of ratings says what is known without one: the mean. */
+        const bool is_known =
+            q->user >= 0 && (rk__instance_knows(&s->engine->model, q->user) ||
+                             (m->rates && !rk__instance_folds_in(&s->engine->model)));
         *out = counted > 0           ? RK_ASKER_FOLDED
                : is_known            ? RK_ASKER_KNOWN
                : m->rates            ? RK_ASKER_FOLDED
                : knows_context(s, q) ? RK_ASKER_KNOWN /* by the context alone */
                                      : RK_ASKER_NOBODY;
     }
-    if (*out == RK_ASKER_FOLDED && !rk__instance_folds_in(&s->engine->model)) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "model %s ranks for users that it was trained on only, not for a list "
-                "of items",
-                m->name);
-    }
+    RK_TRY(*out == RK_ASKER_FOLDED ? check_folds(s) : RK_OK);
     if (out_counted) {
         *out_counted = counted;
     }
@@ -208,7 +224,7 @@ bool rk__is_given(const rk_scorer *s, int64_t user)
 /* Entries that a query adds to lists and masks at most. */
 static int64_t room_of(const rk_scorer *s, const rk_query *q)
 {
-    int64_t n = q->n_items;
+    int64_t n = q->n_items + q->n_deny;
     for (int part = 0; q->user >= 0 && part < RK_PARTS; part++) {
         n += s->data.parts[part] ? rk__lists_count(s->data.parts[part], q->user) : 0;
     }
@@ -305,7 +321,39 @@ static void merge_seen(const rk_scorer *s, int64_t user, unsigned seen, int32_t 
     }
 }
 
-static void fill_user(const rk_scorer *s, rk_host_tile *t, int64_t i, unsigned seen)
+static int ascending(const void *left, const void *right)
+{
+    const int32_t a = *(const int32_t *)left, b = *(const int32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The mask of the last query of the tile once more, with what the query itself denies. Each item
+ * stands in it once, so it is not longer than the catalogue. */
+static rk_status deny(const rk_scorer *s, rk_host_tile *t, const rk_query *q, unsigned seen)
+{
+    const int64_t begin = t->mask_offsets[t->n], n = t->mask_offsets[t->n + 1] - begin;
+    int32_t *all = NULL;
+    RK_TRY(rk__alloc(&all, n + q->n_deny, sizeof *all, "the items that a query denies"));
+    if (q->user >= 0) {
+        merge_seen(s, q->user, seen, all);
+    } else if (n > 0) {
+        memcpy(all, t->masked + begin, (size_t)n * sizeof *all);
+    }
+    memcpy(all + n, q->deny, (size_t)q->n_deny * sizeof *all);
+    qsort(all, (size_t)(n + q->n_deny), sizeof *all, ascending);
+    int64_t end = begin;
+    for (int64_t i = 0; i < n + q->n_deny; i++) {
+        if (i == 0 || all[i] != all[i - 1]) {
+            t->masked[end++] = all[i];
+        }
+    }
+    t->mask_offsets[t->n + 1] = end;
+    rk__free(all);
+    return RK_OK;
+}
+
+/* The list of a known user, and the mask unless that is there already. */
+static void fill_user(const rk_scorer *s, rk_host_tile *t, int64_t i, unsigned seen, bool is_masked)
 {
     const int64_t user = t->users[i], begin = t->list_offsets[i];
     const int64_t n = t->list_offsets[i + 1] - begin;
@@ -318,7 +366,9 @@ static void fill_user(const rk_scorer *s, rk_host_tile *t, int64_t i, unsigned s
             t->weights[begin + j] = 1;
         }
     }
-    merge_seen(s, user, seen, t->masked + t->mask_offsets[i]);
+    if (!is_masked) {
+        merge_seen(s, user, seen, t->masked + t->mask_offsets[i]);
+    }
 }
 
 /* ---- tiles ---- */
@@ -406,13 +456,16 @@ rk_status rk__tile_fill(const rk_scorer *s, rk_host_tile *t, const rk_query *que
         } else {
             reserve(s, t, q->user, selection->seen);
         }
+        if (q->n_deny > 0) {
+            RK_TRY(deny(s, t, q, selection->seen));
+        }
         add_context(s, t, q);
         t->users[t->n++] = (int32_t)q->user;
     }
 #pragma omp parallel for schedule(static) if (t->n > FEW)
     for (int32_t i = 0; i < t->n; i++) {
         if (t->users[i] >= 0) {
-            fill_user(s, t, i, selection->seen);
+            fill_user(s, t, i, selection->seen, queries[i].n_deny > 0);
         }
     }
     if (rk__scorer_fields(s) > 0 && t->asker == RK_ASKER_KNOWN) {

@@ -117,6 +117,67 @@ static rk_status stop_here(rk_trainer *t)
                       : "without a run folder nothing is kept");
 }
 
+/* ---- phases of models in closed form ---- */
+
+/* They may take minutes, so they are looked at while they run where the device lets one. */
+typedef struct phase_watch {
+    const rk_trainer *trainer;
+    double began;
+} phase_watch;
+
+static bool look_at_phase(void *user, int64_t done, int64_t total, const char *unit)
+{
+    const phase_watch *w = user;
+    const rk_trainer *t = w->trainer;
+    const rk_hooks *hooks = &t->log.hooks;
+    const rk_model_kind *m = t->engine.model.model;
+    if (total > 0) {
+        const rk_progress progress = {.phase = m->phases[t->position.step.step_in_epoch],
+                                      .done = done,
+                                      .total = total,
+                                      .unit = unit,
+                                      .seconds = rk__now() - w->began,
+                                      .loss = NAN,
+                                      .eta_seconds = -1,
+                                      .metric_value = NAN};
+        hooks->progress(hooks->user, &progress);
+    }
+    return rk__should_stop(hooks);
+}
+
+/* What a phase had written when it was left is of no use, and what it reads may be gone: the model
+ * begins anew. */
+static rk_status leave_phase(rk_trainer *t)
+{
+    rk_step_state *s = &t->position.step;
+    const char *phase = t->engine.model.model->phases[s->step_in_epoch];
+    s->step -= s->step_in_epoch;
+    s->step_in_epoch = 0;
+    t->position.epoch_seconds = 0;
+    RK_TRY(rk__step_set_state(&t->step, s));
+    RK_TRY(rk__step_set_sums(&t->step, t->position.sums));
+    RK_TRY(rk__train_checkpoint(t));
+    RK_FAIL(RK_ERR_INTERRUPTED, "interrupted in the phase \"%s\", of which nothing is kept; %s",
+            phase, t->folder ? "resume begins it anew" : "there is no run folder to go on from");
+}
+
+static rk_status run_chunk(rk_trainer *t, int64_t steps)
+{
+    const rk_device *device = t->engine.device;
+    phase_watch inner = {.trainer = t, .began = rk__now()};
+    const rk_watch watch = {.look = look_at_phase, .user = &inner};
+    const bool is_watched = t->engine.model.model->is_closed && device->watch;
+    if (is_watched) {
+        device->watch(t->engine.context, &watch);
+    }
+    rk_status status = t->profiles ? rk__profile_step(&t->profile, &t->step, steps)
+                                   : rk__step_run(&t->step, steps);
+    if (is_watched) {
+        device->watch(t->engine.context, NULL);
+    }
+    return status == RK_ERR_INTERRUPTED ? leave_phase(t) : status;
+}
+
 static rk_status run_steps(rk_trainer *t)
 {
     rk_step_state *s = &t->position.step;
@@ -130,8 +191,7 @@ static rk_status run_steps(rk_trainer *t)
             steps = wanted < 1 ? 1 : wanted > (double)left ? left : (int64_t)wanted;
         }
         double began = rk__now();
-        RK_TRY(t->profiles ? rk__profile_step(&t->profile, &t->step, steps)
-                           : rk__step_run(&t->step, steps));
+        RK_TRY(run_chunk(t, steps));
         RK_TRY(rk__step_get_state(&t->step, s));
         RK_TRY(rk__step_get_sums(&t->step, t->position.sums));
         double seconds = rk__now() - began;

@@ -46,6 +46,7 @@ static rk_status compare_configs(rk_warm_source *s, const rk_config *before, con
     const char *from = s->run;
     s->is_mf = !s->half && rk__config_options(before)->model.kind == RK_MODEL_MF &&
                rk__config_options(now)->model.kind != RK_MODEL_MF && rk__model_is_by_gradients(m);
+    RK_TRY(rk__warm_differences(before, now, s->is_mf, &s->differs));
     if (s->is_mf) {
         return compare_option(from, before, now, "model.dim");
     }
@@ -216,6 +217,7 @@ static void close_sources(rk_warm_start *w)
         rk__h5_close(w->of[i].file);
         rk_dataset_free(w->of[i].dataset);
         rk__free(w->of[i].run);
+        rk__free(w->of[i].differs);
         w->of[i] = (rk_warm_source){0};
     }
     w->n = 0;
@@ -373,8 +375,10 @@ typedef struct side {
     int64_t first, n, node, old_first;
 } side;
 
-/* Whose rows a parameter has now and then; 0 sides: nobody's, it is taken as a whole. */
-static int sides_of(const rk_parameter *p, const nodes *d, side out[3], int64_t *out_old_rows)
+/* Whose rows a parameter has now and then; 0 sides: nobody's, it is taken as a whole. Factors of mf
+ * are of all nodes, whatever they are taken for. */
+static int sides_of(const rk_parameter *p, const nodes *d, bool is_mf, side out[3],
+                    int64_t *out_old_rows)
 {
     const side users = {0, d->n_users, 0, 0};
     const side items = {0, d->n_nodes - d->n_users, d->n_users, d->old_users};
@@ -382,6 +386,10 @@ static int sides_of(const rk_parameter *p, const nodes *d, side out[3], int64_t 
     if (p->of == RK_ROWS_USERS || p->of == RK_ROWS_ITEMS) {
         out[0] = p->of == RK_ROWS_USERS ? users : items;
         *out_old_rows = p->of == RK_ROWS_USERS ? d->old_users : d->old_items;
+        if (is_mf) {
+            out[0].old_first = 0;
+            *out_old_rows = d->old_users + d->old_items;
+        }
         return 1;
     }
     if (p->role == RK_TRAINED && p->rows == d->n_all && p->block_end[0] == d->n_users) {
@@ -483,14 +491,20 @@ static rk_status take_parameter(rk_warm_start *w, const rk_warm_source *s, rk_en
     char *old = NULL, *values = NULL;
     int64_t old_rows = 0, rows = 0, cols = 0;
     rk_status status = RK_OK;
-    const int n_sides = sides_of(p, d, sides, &old_rows);
+    const int n_sides = sides_of(p, d, s->is_mf, sides, &old_rows);
+    if (!rk__h5_has(s->file, p->name)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, to begin from, has no %s, which this model has: %s; take the same, or train "
+                "without it",
+                s->run, p->name, s->differs);
+    }
     RK_TRY(rk__h5_shape(s->file, p->name, type, &rows, &cols));
     if (rows != old_rows || cols != p->cols) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s of %s is %lld x %lld, %lld x %lld are wanted: the run was trained with other "
-                "options of section model; take the same",
+                "%s of %s, to begin from, is %lld x %lld, and %lld x %lld are wanted: %s; take the "
+                "same, or train without it",
                 p->name, s->run, (long long)rows, (long long)cols, (long long)old_rows,
-                (long long)p->cols);
+                (long long)p->cols, s->differs);
     }
     RK_TRY_GOTO(done, rk__alloc(&old, old_rows, (size_t)bytes, p->name));
     RK_TRY_GOTO(done, rk__alloc(&values, p->rows, (size_t)bytes, p->name));
@@ -528,6 +542,7 @@ static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engin
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, match_nodes(w, s, dataset, e, &d));
     RK_TRY_GOTO(done, match_contexts(s, e, &d));
+    RK_TRY_GOTO(done, rk__warm_check_left(s, &e->model));
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
         const bool is_its =

@@ -19,8 +19,9 @@ typedef struct rk_warm_source {
     rk_h5 *file;               /* with the parameters; owned */
     rk_dataset *dataset;       /* whose ids the rows have; owned */
     const rk_model_half *half; /* of model.from; NULL = it has all parameters */
-    bool is_mf; /* it is factors alone, for another model, which takes them as its embeddings */
-    char *run;  /* owned */
+    bool is_mf;    /* it is factors alone, for another model, which takes them as its embeddings */
+    char *run;     /* owned */
+    char *differs; /* rk__warm_differences; owned */
 } rk_warm_source;
 
 typedef struct rk_warm_start {
@@ -46,6 +47,13 @@ void rk__warm_facts_tell(const rk_warm_facts *facts, const rk_hooks *hooks);
 void rk__warm_facts_json(rk_json *json, const rk_warm_facts *facts);
 
 void rk__warm_start_close(rk_warm_start *warm); /* a zeroed one is fine */
+
+/* warm_fit.c: why parameters may not fit: the options that shape them and differ, as "model.layers
+ * is 1 (FILE:3), not 2"; is_mf as in rk_warm_source. Free *out with rk__free. */
+rk_status rk__warm_differences(const rk_config *before, const rk_config *now, bool is_mf,
+                               char **out);
+/* RK_ERR_CONFIG, naming them, if the source has parameters that the model has no place for. */
+rk_status rk__warm_check_left(const rk_warm_source *source, const rk_model_instance *model);
 
 /* warm_columns.c: words of features, types of edges, entities and relations of triples must be
  * those of the run. */

@@ -35,6 +35,22 @@ grep -q "run.device\|data\.\|eval\." out && fail "an option is shown that does n
 run 0 "$rankine" compare a a --quiet
 prints "no option differs"
 
+# A file of a whole model in the place of a run: none of its users differs from the run's. One that
+# was fitted to train and valid cannot be looked at on valid.
+run 0 "$rankine" train exp.yaml --run refitted --quiet --set train.refit=true \
+    --set split.carve_valid=0.2
+for name in b refitted; do
+    run 0 "$rankine" export $name --format model --out $name.h5
+    run 0 "$rankine" compare $name $name.h5 --json --quiet
+    json 'j["runs"][1]["options"] == {}'
+    json 'len({r["metrics"]["ndcg@10"]["value"] for r in j["runs"]}) == 1'
+    json 'j["runs"][1]["metrics"]["ndcg@10"]["equal"] == j["users"]'
+done
+run 2 "$rankine" compare refitted refitted.h5 --part valid
+says "refitted.h5" "fitted to train and valid" "name its run folder"
+run 3 "$rankine" compare a exp.yaml
+says "exp.yaml"
+
 # Runs that count otherwise are all counted as the first does, and that is said.
 run 0 "$rankine" train exp.yaml --run ranked --quiet --set eval.style=implicit --set eval.seen=rank
 run 0 "$rankine" compare a ranked --quiet
@@ -121,7 +137,7 @@ says "two or more runs"
 run 2 "$rankine" compare
 says "needs a RUN"
 run 3 "$rankine" compare a nothere
-says "nothere is no run folder"
+says "nothere is neither a run folder"
 run 2 "$rankine" compare a b --confidence 0.95
 says "--confidence"
 run 2 "$rankine" compare a b --bootstrap 10

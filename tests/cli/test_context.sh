@@ -29,6 +29,18 @@ run 0 "$rankine" train c.yaml --run mf --quiet --device cpu --set model.kind=mf
 run 0 "$rankine" evaluate fm --json
 json 'j["users"] == 30 and 0 < j["popularity"]["ndcg@3"] < j["metrics"]["ndcg@3"] <= 1'
 
+# A number that others must not be held against says so wherever it is shown.
+leaky=(--quiet --device cpu --set model.kind=gcn --set model.scorer=fm --set model.layers=1)
+run 0 "$rankine" train c.yaml --run leaky "${leaky[@]}" --set model.compat=leaky_graph
+run 0 "$rankine" evaluate leaky --json
+json '"not comparable" in j["compat"]'
+run 0 "$rankine" compare fm leaky --json
+json '"compat" not in j["runs"][0] and "not comparable" in j["runs"][1]["compat"]'
+run 0 "$rankine" compare fm leaky
+prints "leaky graph (model.compat)"
+run 0 "$rankine" evaluate fm --json
+json '"compat" not in j'
+
 run 0 "$rankine" recommend fm --user 3 4 --context before=103 hour=day --top 2 --json
 json 'len(j) == 2 and j[0]["context"] == {"before": "103", "hour": "day"}'
 json 'j[0]["basis"] == "model"'

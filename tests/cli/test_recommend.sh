@@ -105,6 +105,12 @@ least=$(python3 -c 'import json, sys
 print(json.load(open("ten.json"))[0]["recommendations"][3]["score"])')
 run 0 "$rankine" recommend run --user 17 --top 10 --min-score "$least" --json
 json 'j[0]["recommendations"] == json.load(open("ten.json"))[0]["recommendations"][:4]'
+run 0 "$rankine" recommend run --user 17 --min-score 1e9
+prints "nothing has a score of 1e+09 or more (--min-score)"
+run 0 "$rankine" recommend run --user 17 --among 5 --exclude 5
+prints "nothing is left of what --among and --exclude allow"
+run 0 "$rankine" similar run --items 5 --min-score 1000
+prints "nothing has a score of 1000 or more (--min-score)"
 for score in x "" 1e nan inf; do
     run 2 "$rankine" recommend run --user 17 --min-score="$score"
     says "--min-score"

@@ -49,6 +49,17 @@ run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations[0].where=use
 says "the relation view has no edges: of 6000 rows where dropped 6000, and 0 edges are of ids" \
     "no node of the type item has features: 1 rows are of ids not in the data set"
 
+# A relation of a type that leads nowhere joins nothing.
+run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations[1].from=itme'
+says "the relation kind, from itme to kind, joins nothing" "did you mean item?"
+run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations[1].from=itme'
+says "joins nothing" # of a data set in the cache, too
+run 0 "$rankine" prepare exp.yaml --data demo --set 'data.relations[1].from=kind' \
+    --set 'data.relations[1].head=kinds' --set 'data.relations[1].to=item' \
+    --set 'data.relations[1].tail=item_id' --set 'data.relations[1].split=' \
+    --set data.missing_ids=drop
+grep -q "joins nothing" err && fail "kinds lead to items"
+
 # A run keeps them: it goes on where its sources and the cache are gone.
 run 0 "$rankine" train exp.yaml --data demo --run a --quiet
 rm -rf .rankine demo/view.csv demo/kinds.csv

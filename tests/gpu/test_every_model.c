@@ -122,6 +122,8 @@ static void same_other_answers(const char *what, const fitted *cpu, const fitted
     /* those who have none, user_knn among them, say so on both */
     assert_int_equal(explained[1], explained[0]);
     assert_true(explained[0] == RK_OK || explained[0] == RK_ERR_CONFIG);
+    const rk_model_facts facts = rk_model_get_facts(cpu->model);
+    assert_int_equal(explained[0] == RK_OK, facts.explains || facts.is_same_for_all);
     same_floats(what, most[1], most[0], ASKED, bound);
     for (int j = 0; j < ASKED; j++) {
         for (int k = 0; explained[0] == RK_OK && k < REASONS && reasons[0][j][k].item >= 0; k++) {

@@ -34,6 +34,7 @@ static bool is_left_out(const rk_model *model, const rk_query *q, const rk_selec
         }
     }
     return item == COLD_ITEM || is_among(s->deny, s->n_deny, item) ||
+           is_among(q->deny, q->n_deny, item) ||
            (s->allow && !is_among(s->allow, s->n_allow, item)) ||
            (q->user < 0 && !s->keep_given && is_among(q->items, q->n_items, item));
 }
@@ -147,6 +148,33 @@ static void selections_leave_out(void **state)
     assert_true(!all.keep_given && !all.allow && !all.deny);
 }
 
+/* What a query denies is left out of its own answer only, beside what is seen or denied to all. */
+static void queries_deny_for_themselves(void **state)
+{
+    world *w = *state;
+    static const int32_t deny[] = {9, 0, 1, 2, 77, 50, 50, 2, COLD_ITEM}, common[] = {0, 3};
+    int32_t all[2 * N_ITEMS];
+    rk_query queries[N_MIXED];
+    for (int32_t i = 0; i < 2 * N_ITEMS; i++) {
+        all[i] = i % N_ITEMS;
+    }
+    for (unsigned seen = 0; seen < 8; seen += 7) {
+        const rk_selection selections[] = {{.seen = seen},
+                                           {.seen = seen, .keep_given = true},
+                                           {.seen = seen, .deny = common, .n_deny = 2}};
+        for (int s = 0; s < 3; s++) {
+            mixed_queries(queries);
+            for (int i = 0; i < N_MIXED; i++) {
+                queries[i].deny = i % 4 == 1 ? all : deny;
+                queries[i].n_deny = i % 4 == 0 ? 0 : i % 4 == 1 ? 2 * N_ITEMS : 9;
+            }
+            for (int m = 0; m < N_KINDS; m++) {
+                check(w->models[m], queries, N_MIXED, &selections[s], 10);
+            }
+        }
+    }
+}
+
 /* Random queries and selections. */
 static void whatever_is_asked(void **state)
 {
@@ -164,8 +192,12 @@ static void whatever_is_asked(void **state)
         }
         const rk_query queries[] = {
             {.user = -1, .items = items, .n_items = 1 + r.v[0] % 20, .weights = weights},
-            {.user = r.v[1] % N_USERS},
-            {.user = -1, .items = items, .n_items = 1 + r.v[1] % 20}};
+            {.user = r.v[1] % N_USERS, .deny = lists[1], .n_deny = r.v[0] % 40},
+            {.user = -1,
+             .items = items,
+             .n_items = 1 + r.v[1] % 20,
+             .deny = lists[0],
+             .n_deny = r.v[2] % 40}};
         const rk_selection selection = {.seen = r.v[2] % 8,
                                         .keep_given = r.v[2] & 8,
                                         .deny = lists[0],
@@ -262,6 +294,9 @@ static void bad_questions_are_refused(void **state)
         {{.user = -1, .items = fine, .n_items = 2, .weights = nan}, "the weight of item 1 is nan"},
         {{.user = -1, .items = fine, .n_items = 2, .weights = infinite},
          "the weight of item 2 is inf: weights of items must be finite, not negative"},
+        {{.user = 1, .n_deny = 2}, "a query denies 2 items, but has no list of them"},
+        {{.user = 1, .deny = fine, .n_deny = -1}, "a query denies -1 items"},
+        {{.user = 1, .deny = high, .n_deny = 1}, "there is no item 151"},
     };
     rk_query queries[N_MIXED];
     rk_recommendation out[3 * 5];
@@ -440,6 +475,12 @@ static void models_answer_alike(void **state)
             }
         }
         check_index(w->models[m], index, queries, N_MIXED, NULL, 20);
+        for (int i = 0; i < N_MIXED; i += 2) {
+            queries[i].deny = deny;
+            queries[i].n_deny = 7;
+        }
+        check_index(w->models[m], index, queries, N_MIXED, NULL, 20);
+        mixed_queries(queries);
         rk_lsh_free(index);
     }
     assert_true(dots >= 4); /* lightgcn, lightgcn++, mf and ials among them */
@@ -470,6 +511,7 @@ int main(void)
         cmocka_unit_test(every_length_is_the_same_list),
         cmocka_unit_test(all_users_at_once),
         cmocka_unit_test(selections_leave_out),
+        cmocka_unit_test(queries_deny_for_themselves),
         cmocka_unit_test(whatever_is_asked),
         cmocka_unit_test(lists_are_sets_with_weights),
         cmocka_unit_test(those_who_nothing_is_known_of_get_popularity),

@@ -62,6 +62,27 @@ static rk_model *opened(const char *name)
     return model;
 }
 
+/* Adds weight times the ranks of a model's scores, by comparing each with all. */
+static void add_ranks(const rk_model *model, const rk_query *query, bool reciprocal, double weight,
+                      double *sum)
+{
+    float scores[PLANTED_ITEMS];
+    int32_t items[PLANTED_ITEMS];
+    for (int i = 0; i < PLANTED_ITEMS; i++) {
+        items[i] = i;
+    }
+    assert_ok(rk_model_score(model, query, 1, items, PLANTED_ITEMS, scores));
+    for (int i = 0; i < PLANTED_ITEMS; i++) {
+        double worse = 0, equal = 0;
+        for (int k = 0; k < PLANTED_ITEMS; k++) {
+            worse += scores[k] < scores[i];
+            equal += scores[k] == scores[i];
+        }
+        const double below = worse + (equal - 1) / 2, rank = PLANTED_ITEMS - below;
+        sum[i] += weight * (reciprocal ? 60 / (60 + rank) : below / (PLANTED_ITEMS - 1));
+    }
+}
+
 /* Adds weight times the standardised scores of a model for a query. */
 static void add_standardised(const rk_model *model, const rk_query *query, double weight,
                              double *sum)
@@ -135,6 +156,36 @@ static void scores_are_means_of_standardised_scores(void **state)
         rk_model_free(of[m]);
     }
     rk_model_free(model);
+}
+
+static void ranks_are_averaged_in_place_of_scores(void **state)
+{
+    (void)state;
+    static const double weights[2] = {0.75, 0.25};
+    static const char *const pair[] = {"ease", "knn"};
+    static const int32_t list[] = {3, 8, 13, 50};
+    rk_model *of[2] = {opened("ease"), opened("knn")}, *model = NULL;
+    for (int reciprocal = 0; reciprocal < 2; reciprocal++) {
+        const char *name = reciprocal ? "reciprocal" : "ranks";
+        run_how how =
+            ensemble(members(pair, 2), "model.member_weights=[3, 1]",
+                     reciprocal ? "model.member_scale=reciprocal" : "model.member_scale=ranks");
+        how.settings[4] = "train.refit=true";
+        assert_ok(runs_train(&shared, name, how));
+        model = opened(name);
+        for (int q = 0; q < 6; q++) {
+            double expected[PLANTED_ITEMS] = {0};
+            const rk_query query = q < 5 ? (rk_query){.user = 7 * q}
+                                         : (rk_query){.user = -1, .items = list, .n_items = 4};
+            for (int m = 0; m < 2; m++) {
+                add_ranks(of[m], &query, reciprocal, weights[m], expected);
+            }
+            assert_scores(model, &query, expected);
+        }
+        rk_model_free(model);
+    }
+    rk_model_free(of[0]);
+    rk_model_free(of[1]);
 }
 
 /* The chosen weights are at least as good as equal ones and as each member alone, and given, they
@@ -266,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_means_of_standardised_scores),
+        cmocka_unit_test(ranks_are_averaged_in_place_of_scores),
         cmocka_unit_test(weights_are_chosen_on_valid),
         cmocka_unit_test(it_stands_alone),
         cmocka_unit_test(what_cannot_be_a_member_is_refused),

@@ -1,7 +1,8 @@
 /*
  * gcn and ngcf: vectors of nodes with features against plain loops in double, people who are folded
- * in beside the nodes that they would be, nodes that only features know, gradients against
- * difference quotients, and what is refused. tools/networks.py has more of the layers.
+ * in beside the nodes that they would be (of all networks), nodes and new users that only features
+ * know, gradients against difference quotients, and what is refused. tools/networks.py has more of
+ * the layers.
  */
 #include <math.h>
 
@@ -230,6 +231,79 @@ static void popularity_by_features(void **state)
     rk_config_free(config);
 }
 
+/* Held-out users of whom nothing is given are ranked for by their features: each has the taste of
+ * those of the same group. */
+static void new_users_by_features(void **state)
+{
+    (void)state;
+    enum { GUESTS = 40, TASTE = 6 };
+    static const char *const settings[] = {"split.kind=users",
+                                           "split.given=0",
+                                           "split.test=0.2",
+                                           "split.valid=0",
+                                           "model.kind=gcn",
+                                           "model.layers=1",
+                                           "model.dim=8",
+                                           "model.ids=items",
+                                           "train.epochs=40",
+                                           "train.batch=64",
+                                           "run.threads=2",
+                                           "run.device=cpu",
+                                           "eval.every=0",
+                                           "eval.k=[5]",
+                                           "eval.metric=ndcg@5",
+                                           "eval.select=last",
+                                           "train.learning_rate=0.05"};
+    char rows[4000] = "user_id,item_id\n", groups[1000] = "user_id,group\n";
+    for (int u = 0; u < GUESTS; u++) {
+        for (int i = 0; i < TASTE; i++) {
+            snprintf(rows + strlen(rows), sizeof rows - strlen(rows), "%d,%d\n", u,
+                     u % 2 * TASTE + i);
+        }
+        snprintf(groups + strlen(groups), sizeof groups - strlen(groups), "%d,%s\n", u,
+                 u % 2 ? "odd" : "even");
+    }
+    rk_config *config = NULL;
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL;
+    rk_train_options how = rk_train_defaults();
+    int tested = 0;
+    sides_put("rows.csv", rows);
+    sides_put("groups.csv", groups);
+    assert_ok(sides_config(&config, "    sources: [{file: rows.csv}]\n"
+                                    "    features: [{of: user, file: groups.csv, columns: "
+                                    "[{column: group, kind: category}]}]\n"));
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    for (int u = 0; u < GUESTS; u++) {
+        const rk_query query = {.user = u};
+        const rk_selection all = {0};
+        const int32_t *items = NULL;
+        rk_recommendation best[TASTE];
+        rk_grounds grounds;
+        int64_t n = 0;
+        assert_ok(rk_dataset_items(dataset, RK_TEST, u, &items, &n));
+        tested += n > 0;
+        assert_ok(rk_model_top_k(model, &query, 1, &all, TASTE, best));
+        assert_ok(rk_model_grounds(model, &query, &grounds));
+        assert_int_equal(grounds.basis, RK_BASIS_MODEL);
+        for (int i = 0; i < TASTE; i++) {
+            assert_int_equal(best[i].item / TASTE, u % 2);
+        }
+    }
+    assert_int_equal(tested, 8);
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    assert_ok(rk_config_set(config, "model.features=false", "test"));
+    assert_fails(RK_ERR_CONFIG, "which cannot rank for held-out users of whom nothing is known",
+                 rk_config_check(config));
+    rk_config_free(config);
+}
+
 /* ---- somebody with a list of items ---- */
 
 /* The node of a user without an embedding is what their items make of it. */
@@ -245,6 +319,20 @@ static void lists_are_like_nodes(void **state)
         {"model.kind=gcn", "model.edges=symmetric", "model.maps=false", "model.activation=none"},
         {"model.kind=ngcf", "model.activation=leaky_relu"},
         {"model.kind=ngcf", "model.edges=mean", "model.activation=tanh", "model.batch_norm=true"},
+        {"model.kind=gat", "model.heads=2", "model.self=loop"},
+        {"model.kind=gat", "model.heads=3", "model.self=weight", "model.batch_norm=true"},
+        {"model.kind=gat", "model.heads=2", "model.join_heads=mean", "model.self=none",
+         "model.scorer=cosine"},
+        {"model.kind=gat", "model.maps=false", "model.self=loop", "model.scorer=fm",
+         "model.activation=tanh"},
+        {"model.kind=rgcn", "model.edges=symmetric", "model.self=weight", "model.scorer=biased"},
+        {"model.kind=rgcn", "model.edges=mean", "model.bases=2", "model.self=none"},
+        {"model.kind=rgcn", "model.edges=sum", "model.blocks=3", "model.init_sd=0.05"},
+        {"model.kind=compgcn", "model.edges=symmetric", "model.composition=sub"},
+        {"model.kind=compgcn", "model.edges=mean", "model.composition=mult", "model.scorer=cosine"},
+        {"model.kind=compgcn", "model.edges=sum", "model.composition=corr", "model.init_sd=0.05"},
+        {"model.kind=compgcn", "model.edges=symmetric", "model.composition=corr",
+         "model.batch_norm=true"},
     };
     fitted_data d;
     fitted_data_init(&d, 30, 20, false);
@@ -447,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nodes_without_words_are_not_known, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(popularity_by_features, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(new_users_by_features, sides_set_up, sides_tear_down),
         cmocka_unit_test(lists_are_like_nodes),
         cmocka_unit_test_setup_teardown(networks_begin_from_embeddings, sides_set_up,
                                         sides_tear_down),

@@ -78,8 +78,8 @@ static void check_model(const fitted_data *d, const char *kind)
 static void given_items_say_who_asks(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"item_knn", "ease",       "gf_cf",   "pure_svd",
-                                        "ials",     "popularity", "lightgcn"};
+    static const char *const kinds[] = {"item_knn",   "ease",     "gf_cf", "pure_svd", "ials",
+                                        "popularity", "lightgcn", "gat",   "rgcn",     "compgcn"};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, false);
     for (size_t m = 0; m < sizeof kinds / sizeof kinds[0]; m++) {

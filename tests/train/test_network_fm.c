@@ -4,13 +4,17 @@
  */
 #include <math.h>
 
+#include "data/dataset.h"
+#include "models/field_pairs.h"
 #include "train/fm_world.h"
+
+#define LEAKY "model.compat=leaky_graph"
 
 enum { DIM = 6, HEADS = 2, MOODS = 3, N = USERS + ITEMS + 1 + MOODS + 1 + ITEMS };
 
 static const int64_t first[2] = {USERS + ITEMS, USERS + ITEMS + 1 + MOODS};
 
-static fitted fit(const world *w, const char *kind, const char *setting)
+static fitted fit(const world *w, const char *kind, const char *setting, bool is_leaky)
 {
     const char *const settings[] = {kind,
                                     "model.dim=6",
@@ -23,6 +27,8 @@ static fitted fit(const world *w, const char *kind, const char *setting)
                                     "train.epochs=4",
                                     "model.dropout=0.2",
                                     FIELDS,
+                                    is_leaky ? LEAKY : "model.compat=none",
+                                    "sampling.per_positive=3",
                                     setting,
                                     NULL};
     fitted f = {.config = fitted_config(settings)};
@@ -31,6 +37,37 @@ static fitted fit(const world *w, const char *kind, const char *setting)
     how.dataset = f.dataset;
     assert_ok(rk_model_fit(f.config, &how, NULL, &f.model));
     return f;
+}
+
+/* The pairs that a data set's rows have as options say; free all three. */
+typedef struct pairs {
+    rk_contexts contexts;
+    rk_graph graph;
+    rk_field_pairs of;
+} pairs;
+
+static pairs pairs_of(const rk_config *config, const rk_dataset *d)
+{
+    pairs p = {.contexts = {0}};
+    const rk_options *o = rk__config_options(config);
+    const rk_lists *train = &d->parts[RK_TRAIN];
+    assert_ok(rk__contexts_init(&p.contexts, d, o));
+    assert_ok(
+        rk__graph_build_lists(&p.graph, train->offsets, train->items, d->n_users, d->n_items));
+    const rk_model_data data = {.n_users = d->n_users,
+                                .n_items = d->n_items,
+                                .graph = &p.graph,
+                                .contexts = p.contexts.n > 0 ? &p.contexts : NULL,
+                                .dataset = d};
+    assert_ok(rk__field_pairs(&p.of, o, &data));
+    return p;
+}
+
+static void pairs_free(pairs *p)
+{
+    rk__field_pairs_free(&p->of);
+    rk__graph_free(&p->graph);
+    rk__contexts_free(&p->contexts);
 }
 
 static void join(bool (*a)[N], int64_t u, int64_t v)
@@ -86,7 +123,7 @@ static double edge(const bool (*a)[N], int64_t v, int64_t u, int j, double (*x)[
     return to ? own / sum : 1 / sqrt(degrees[0] * degrees[1]);
 }
 
-static void check(const char *kind, const char *setting)
+static void check(const char *kind, const char *setting, bool is_leaky)
 {
     static world w;
     static bool a[N][N], has_rows[N];
@@ -94,10 +131,17 @@ static void check(const char *kind, const char *setting)
     make_world(&w, false);
     memset(a, 0, sizeof a);
     memset(has_rows, 0, sizeof has_rows);
-    fitted f = fit(&w, kind, setting);
+    fitted f = fit(&w, kind, setting, is_leaky);
     const bool is_gat = strcmp(kind, "model.kind=gat") == 0;
     int64_t rows = 0, cols = 0;
     make_graph(rk_model_dataset(f.model), a, has_rows);
+    if (is_leaky) { /* negatives are neighbours of all that is in the row */
+        pairs p = pairs_of(f.config, f.dataset);
+        for (int64_t i = 0; i < p.of.n; i++) {
+            join(a, p.of.a[i], p.of.b[i]);
+        }
+        pairs_free(&p);
+    }
     float *embedding = fitted_tensor(f.model, "embedding", &rows, &cols);
     float *weight = fitted_tensor(f.model, "weight", NULL, NULL);
     float *bias = fitted_tensor(f.model, "layer1.bias", NULL, NULL);
@@ -134,7 +178,11 @@ static void check(const char *kind, const char *setting)
                 }
                 expected[i] += sum * y[USERS + i][j];
             }
-            expected[i] = has_rows[USERS + i] ? expected[i] : -INFINITY;
+            bool has_edges = false; /* in the leaky graph the item of no row may have some */
+            for (int64_t v = 0; v < N; v++) {
+                has_edges = has_edges || (v != USERS + i && a[USERS + i][v]);
+            }
+            expected[i] = has_edges ? expected[i] : -INFINITY;
         }
         fitted_assert_near("scores", scores, expected, ITEMS, 1e-5);
         free(scores);
@@ -150,12 +198,100 @@ static void check(const char *kind, const char *setting)
 static void scores_are_those_of_the_definition(void **state)
 {
     (void)state;
-    check("model.kind=gcn", NULL);
-    check("model.kind=gat", "model.heads=2");
+    check("model.kind=gcn", NULL, false);
+    check("model.kind=gat", "model.heads=2", false);
+    check("model.kind=gcn", NULL, true);
+    check("model.kind=gat", "model.heads=2", true);
+}
+
+/* Is the item in a part of the user's? */
+static bool has_item(const rk_dataset *d, int64_t user, int64_t item)
+{
+    bool any = false;
+    for (int part = 0; part < RK_PARTS; part++) {
+        any = any || rk__lists_has(&d->parts[part], user, (int32_t)item);
+    }
+    return any;
+}
+
+/* The leaky graph has for each train row as many negatives as the loss draws, each among what the
+ * user has in no part, and the contexts of the row are neighbours of these, too. */
+static void negatives_are_of_no_part(void **state)
+{
+    (void)state;
+    static world w;
+    make_world(&w, false);
+    for (int many = 0; many < 2; many++) {
+        const char *const settings[] = {"model.kind=gcn",
+                                        "model.scorer=fm",
+                                        LEAKY,
+                                        FIELDS,
+                                        many ? "sampling.per_positive=200"
+                                             : "sampling.per_positive=1",
+                                        NULL};
+        rk_config *config = fitted_config(settings);
+        rk_dataset *d = NULL;
+        static int drawn[USERS][ITEMS];
+        int64_t n = 0;
+        assert_ok(rk_dataset_from_columns(config, &w.columns, NULL, &d));
+        memset(drawn, 0, sizeof drawn);
+        pairs p = pairs_of(config, d);
+        for (int64_t i = 0; i < p.of.n; i++) {
+            if (p.of.type[i] == -1) {
+                const int64_t user = p.of.a[i], item = p.of.b[i] - USERS;
+                assert_in_range(user, 0, USERS - 2); /* the last one has no train row */
+                assert_in_range(item, 0, ITEMS - 1);
+                assert_false(has_item(d, user, item));
+                assert_int_equal(drawn[user][item]++, 0); /* each pair once */
+                n++;
+            }
+        }
+        /* One a row at most; and of 200 a row all that there are. */
+        int64_t rows = d->parts[RK_TRAIN].offsets[USERS], others = 0;
+        for (int64_t u = 0; u + 1 < USERS; u++) {
+            for (int64_t i = 0; i < ITEMS; i++) {
+                others += !has_item(d, u, i);
+            }
+        }
+        assert_true(many ? n == others : n <= rows && n > rows / 2);
+        /* Item and mood: those of rows, and with 200 negatives of each row nearly all of both. */
+        static bool moody[ITEMS][MOODS + 1];
+        memset(moody, 0, sizeof moody);
+        int met = 0;
+        for (int64_t i = 0; i < p.of.n; i++) {
+            if (p.of.type[i] == 1) {
+                moody[p.of.a[i] - USERS][p.of.b[i] - first[0]] = true;
+            }
+        }
+        for (int i = 0; i < ITEMS * (MOODS + 1); i++) {
+            met += moody[i / (MOODS + 1)][i % (MOODS + 1)];
+        }
+        assert_true(!many || met == ITEMS * (MOODS + 1));
+        pairs_free(&p);
+        rk_dataset_free(d);
+        rk_config_free(config);
+    }
+}
+
+/* Whoever has a number of such a model has the warning, too. */
+static void results_are_stamped(void **state)
+{
+    (void)state;
+    static world w;
+    make_world(&w, false);
+    for (int is_leaky = 0; is_leaky < 2; is_leaky++) {
+        fitted f = fit(&w, "model.kind=gcn", NULL, is_leaky);
+        const char *note = rk_model_get_facts(f.model).compat;
+        assert_int_equal(note != NULL, is_leaky);
+        assert_true(!note || strstr(note, "not comparable"));
+        fitted_free(&f);
+    }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(scores_are_those_of_the_definition)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scores_are_those_of_the_definition),
+                                       cmocka_unit_test(negatives_are_of_no_part),
+                                       cmocka_unit_test(results_are_stamped)};
     return cmocka_run_group_tests_name("network_fm", tests, NULL, NULL);
 }

@@ -319,6 +319,73 @@ static void what_does_not_fit(void **state)
     rk_config_free(config);
 }
 
+/* Fits a model of these settings, from another one, and saves it. */
+static void save(const world *w, const char *const *settings, const char *from, const char *path)
+{
+    static rows r;
+    rk_config *config = fitted_config(settings);
+    rk_train_options how = rk_train_defaults();
+    rk_model *model = NULL;
+    take_rows(&w->d, 0, false, &r);
+    rk_dataset *dataset = dataset_of(&r, config);
+    how.dataset = dataset;
+    how.from = from;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    assert_ok(rk_model_save(model, path, false));
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+}
+
+/* Parameters that a model has no place for are not left behind, whatever they are of. */
+static void nothing_is_left_behind(void **state)
+{
+    const world *w = *state;
+#define GCN "model.kind=gcn", "model.dim=8", "train.epochs=1", "train.batch=32"
+    static const char *const two[] = {GCN, "model.layers=2", "model.batch_norm=true", NULL};
+    static const char *const one[] = {GCN, "model.layers=1", "model.batch_norm=true", NULL};
+    static const char *const three[] = {GCN, "model.layers=3", "model.batch_norm=true", NULL};
+    static const char *const plain[] = {GCN, "model.layers=2", NULL};
+    static const char *const thin[] = {GCN, "model.layers=2", "model.widths=[8,4]",
+                                       "model.batch_norm=true", NULL};
+    static const char *const from_mf[] = {GCN, "model.layers=2", "model.widths=[4,8]", NULL};
+#undef GCN
+    char path[600];
+    snprintf(path, sizeof path, "%s", test_path(w->folder, "two.h5"));
+    save(w, two, NULL, path);
+    refuses(w, one, path, RK_ERR_CONFIG,
+            "no place for them, layer1.gain, layer1.shift, layer2.bias, layer2.weight: "
+            "model.layers is 1 (test), not 2; take the same");
+    refuses(w, three, path, RK_ERR_CONFIG,
+            "has no layer2.gain, which this model has: model.layers is 3 (test), not 2");
+    refuses(w, plain, path, RK_ERR_CONFIG,
+            "layer1.gain, layer1.shift: model.batch_norm is false (the default), not true");
+    refuses(w, thin, path, RK_ERR_CONFIG, "8 x 4 are wanted: model.widths is [8, 4] (test)");
+    refuses(w, from_mf, w->path, RK_ERR_CONFIG, "its first number is the width of embeddings");
+    save(w, two, path, test_path(w->folder, "again.h5"));
+}
+
+/* A model of items alone begins with the items of mf. */
+static void items_of_factors(void **state)
+{
+    const world *w = *state;
+    static const char *const settings[] = {"model.kind=irgnn", "model.dim=8", "model.layers=0",
+                                           "train.epochs=0", NULL};
+    rk_model *first = NULL, *second = NULL;
+    char path[600];
+    snprintf(path, sizeof path, "%s", test_path(w->folder, "items.h5"));
+    save(w, settings, w->path, path);
+    assert_ok(rk_model_open(w->path, NULL, NULL, NULL, &first));
+    assert_ok(rk_model_open(path, NULL, NULL, NULL, &second));
+    float *before = fitted_tensor(first, "embedding", NULL, NULL);
+    float *items = fitted_tensor(second, "embedding", NULL, NULL);
+    assert_memory_equal(items, before + N_USERS * DIM, N_ITEMS * DIM * sizeof *items);
+    free(before);
+    free(items);
+    rk_model_free(first);
+    rk_model_free(second);
+}
+
 /* Whatever cannot be had leaves nothing behind. */
 static void no_memory(void **state)
 {
@@ -352,8 +419,12 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_go_by_ids),      cmocka_unit_test(who_is_new_is_folded_in),
-        cmocka_unit_test(ids_of_another_kind), cmocka_unit_test(what_does_not_fit),
+        cmocka_unit_test(rows_go_by_ids),
+        cmocka_unit_test(who_is_new_is_folded_in),
+        cmocka_unit_test(ids_of_another_kind),
+        cmocka_unit_test(what_does_not_fit),
+        cmocka_unit_test(nothing_is_left_behind),
+        cmocka_unit_test(items_of_factors),
         cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -195,7 +195,7 @@ static void kinds_are_whole(void **state)
         assert_int_equal(m->n_phases > 0, m->phase && m->phases);
         assert_true(m->query || m->reads_lists || m->is_same_for_all);
         assert_true(!m->is_closed || m->n_phases > 0);
-        assert_true(rk__model_folds_in(m) || m->scores || m->network);
+        assert_true(m->fold_in || !m->query || m->scores);
     }
 }
 

@@ -334,6 +334,51 @@ static void features_are_read(void **state)
     rk_dataset_free(d);
 }
 
+/* Numbers that no training survives are refused where they stand, scaled ones are not. */
+static void numbers_have_bounds(void **state)
+{
+    (void)state;
+    static const char *const refused[][3] = {
+        {"1e30", "none", "size is 1e+30, and numbers beyond 1e+06 overflow in training"},
+        {"-2e6", "none", "give the column a scale"},
+        {"1e39", "max", "size is 1e+39, beyond 3.4e38, what a feature may be without scale log"},
+        {"-1e200", "standard", "size is -1e+200, beyond 3.4e38"},
+        {"-1", "log", "scale is log, for numbers above -1"}};
+    static const struct {
+        const char *number, *scale;
+        float first, last;
+    } taken[] = {{"1e6", "none", 1, 1e6F},
+                 {"1e30", "max", 1e-30F, 1},
+                 {"1e300", "log", 0.69314718F, 690.77553F},
+                 {"1e-310", "max", 0, 0}}; /* too small to divide by: all are the same */
+    sides_put_small();
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0] + sizeof taken / sizeof taken[0];
+         i++) {
+        const size_t n = sizeof refused / sizeof refused[0];
+        const bool is_taken = i >= n;
+        const char *number = is_taken ? taken[i - n].number : refused[i][0];
+        char text[200], lists[400];
+        rk_dataset *d = NULL;
+        const int others = is_taken && taken[i - n].first == 0 ? 0 : 1;
+        snprintf(text, sizeof text, "item_id,size\n10,%d\n20,%d\n30,%s\n", others, others, number);
+        snprintf(lists, sizeof lists,
+                 SIDES_SOURCES
+                 "    features: [{file: sizes.csv, columns: [{column: size, scale: %s}]}]\n",
+                 is_taken ? taken[i - n].scale : refused[i][1]);
+        sides_put("sizes.csv", text);
+        if (is_taken) {
+            assert_ok(sides_try(&d, lists));
+            const rk_features *f = rk_dataset_features(d, 0);
+            assert_close((double)f->dense[0], (double)taken[i - n].first, 1e-6, 0);
+            assert_close((double)f->dense[2], (double)taken[i - n].last, 1e-6, 0);
+        } else {
+            assert_fails(RK_ERR_DATA, refused[i][2], sides_try(&d, lists));
+            assert_non_null(strstr(rk_last_error(), "sizes.csv:4:4"));
+        }
+        rk_dataset_free(d);
+    }
+}
+
 static void ids_may_be_texts(void **state)
 {
     (void)state;
@@ -469,6 +514,7 @@ int main(void)
         TEST(nodes_that_are_none),
         TEST(files_may_be_of_other_kinds),
         TEST(features_are_read),
+        TEST(numbers_have_bounds),
         TEST(ids_may_be_texts),
         TEST(movielens_is_as_scipy_counts_it),
         TEST(taobao_has_three_behaviours),

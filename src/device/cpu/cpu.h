@@ -12,6 +12,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "device/cpu/isa.h"
@@ -39,10 +40,20 @@ typedef struct rk_cpu_buffer {
     void *owned; /* what was allocated for it; NULL = the caller's constant, which is only read */
 } rk_cpu_buffer;
 
+/* Who watches a run, and what has been seen of it; watch.c. */
+typedef struct rk_cpu_watch {
+    const rk_watch *outer; /* lent; NULL = nobody */
+    double looked_at;      /* seconds */
+    const char *unit;      /* what was told the last time; NULL = nothing yet */
+    int64_t total;
+    atomic_bool left;
+} rk_cpu_watch;
+
 struct rk_device_context {
     int threads;
     bool eager;
     const rk_isa *isa;
+    rk_cpu_watch watch;
     const rk_store *store; /* lent; NULL until bound */
     rk_cpu_buffer *stored; /* store->n; owned */
     rk_op_time *times;     /* RK_OP_COUNT, lent by the caller of profile; NULL = off */
@@ -75,6 +86,16 @@ rk_status rk__cpu_needs(rk_device_context *context, const rk_program *program,
                         rk_device_need out[RK_MAX_NEEDS], int *out_n);
 void rk__cpu_unload(rk_device_context *context, rk_loaded *loaded);
 rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t steps);
+
+/* Between the blocks of an operation that may take long, by any of its threads: `done` of `total`
+ * blocks are, in `unit`. True: whoever watches wants no more, so the rest is to be left out. Of the
+ * threads only the caller's asks. */
+bool rk__cpu_leave(const rk_call *call, int64_t done, int64_t total, const char *unit);
+/* The same between operations. */
+bool rk__cpu_watch_look(rk_cpu_watch *watch, int64_t done, int64_t total, const char *unit);
+/* A run begins; and ends: what was told of it comes to its total. */
+void rk__cpu_watch_begin(rk_cpu_watch *watch);
+void rk__cpu_watch_end(rk_cpu_watch *watch);
 
 /* What an Adam step at this state multiplies with; optimizer.c has the formula. */
 rk_adam_scalars rk__cpu_adam_scalars(const rk_adam_attr *attr, const float *rates);

@@ -257,6 +257,11 @@ static void profile(rk_device_context *c, rk_op_time times[RK_OP_COUNT])
     c->times = times;
 }
 
+static void watch(rk_device_context *c, const rk_watch *outer)
+{
+    c->watch.outer = outer;
+}
+
 const rk_device rk__device_cpu = {
     .name = "cpu",
     .lanes = 1,
@@ -273,6 +278,7 @@ const rk_device rk__device_cpu = {
     .peek = peek,
     .read_value = read_value,
     .run = rk__cpu_run,
+    .watch = watch,
     .sync = sync_cpu,
     .submit = submit,
     .wait = wait_cpu,

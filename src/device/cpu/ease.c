@@ -28,6 +28,9 @@ void rk__cpu_count_gram(const rk_call *call)
     RK_CPU_FOR(call, node, a->n)
     {
         float *row = (float *)call->out[0] + node * a->n;
+        if (rk__cpu_leave(call, node, a->n, "rows")) {
+            continue;
+        }
         rk__zero_row(row, a->n);
         for (int64_t e = offsets[a->first + node]; e < offsets[a->first + node + 1]; e++) {
             int64_t between = columns[e];
@@ -175,9 +178,12 @@ static bool invert(const rk_call *call, const tiles *t)
         {
             int64_t i, j;
             place_of(number, &i, &j);
-            if (i != k && j != k) {
+            if (i != k && j != k && !rk__cpu_leave(call, k, t->count, "columns of tiles")) {
                 update_tile(t, k, i, j);
             }
+        }
+        if (rk__cpu_leave(call, k, t->count, "columns of tiles")) {
+            return true; /* nobody looks at it */
         }
         for (int inverted = 0; inverted < 2; inverted++) {
             RK_CPU_FOR(call, i, t->count)
@@ -269,6 +275,9 @@ void rk__cpu_ease_factor(const rk_call *call)
         const int32_t *users = columns + offsets[a->first + item];
         int64_t n = offsets[a->first + item + 1] - offsets[a->first + item];
         double sum = 0;
+        if (rk__cpu_leave(call, item, a->n, "items")) {
+            continue;
+        }
         for (int64_t u = 0; u < n; u++) {
             const float *row = inverse + users[u] * m;
             double half = 0.5 * (double)row[users[u]];

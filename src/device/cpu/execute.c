@@ -192,19 +192,38 @@ static void run_node(const rk_device_context *c, const rk_loaded *loaded, int32_
     }
 }
 
+/* Programs of many operations tell how many of them are done. */
+enum { LEAST_OPERATIONS = 12 };
+
+static bool is_left(rk_device_context *c, int32_t done, int32_t n_nodes)
+{
+    if (done == n_nodes) {
+        return atomic_load(&c->watch.left);
+    }
+    const bool has_count = n_nodes >= LEAST_OPERATIONS;
+    return rk__cpu_watch_look(&c->watch, has_count ? done : 0, has_count ? n_nodes : 0,
+                              "operations");
+}
+
 rk_status rk__cpu_run(rk_device_context *c, rk_loaded *loaded, int64_t steps)
 {
     const rk_program *p = loaded->program;
+    rk__cpu_watch_begin(&c->watch);
     for (int64_t step = 0; step < steps; step++) {
         for (int32_t i = 0; i < p->n_nodes; i++) {
             if (c->eager) {
                 poison_outputs(loaded, &p->nodes[i]);
             }
+            loaded->calls[i].watch = c->watch.outer ? &c->watch : NULL;
             run_node(c, loaded, i);
+            if (is_left(c, i + 1, p->n_nodes)) {
+                RK_FAIL(RK_ERR_INTERRUPTED, "%s was left", p->name);
+            }
             if (c->eager) {
                 RK_TRY(check_written(c, loaded, i));
             }
         }
     }
+    rk__cpu_watch_end(&c->watch);
     return RK_OK;
 }

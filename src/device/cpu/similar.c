@@ -198,6 +198,9 @@ void rk__cpu_item_neighbours(const rk_call *call)
 #pragma omp for schedule(dynamic, 1)
         for (int64_t block = 0; block < n_blocks; block++) {
             int64_t end = rk__block_end(block, ITEMS_PER_BLOCK, a->n_items);
+            if (rk__cpu_leave(call, block * ITEMS_PER_BLOCK, a->n_items, "items")) {
+                continue;
+            }
             for (int64_t i = block * ITEMS_PER_BLOCK; i < end; i++) {
                 count_common(&s, i, &c);
                 take_best(&s, i, &c);

@@ -264,6 +264,9 @@ void rk__cpu_slim_columns(const rk_call *call)
 #pragma omp for schedule(dynamic, 1)
         for (int64_t block = 0; block < n_blocks; block++) {
             int64_t end = rk__block_end(block, ITEMS_PER_BLOCK, a->n_items);
+            if (rk__cpu_leave(call, block * ITEMS_PER_BLOCK, a->n_items, "items")) {
+                continue;
+            }
             for (int64_t i = block * ITEMS_PER_BLOCK; i < end; i++) {
                 solve(&s, i, &c);
                 write_best(&s, i, &c);

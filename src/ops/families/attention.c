@@ -3,8 +3,9 @@
 #include "ops/edge_attend_inputs.h"
 #include "ops/family.h"
 
-rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
-                         rk_value weights, rk_value state, rk_edge_attend_attr attr)
+rk_value rk__edge_attend_sums(rk_program *p, rk_block_values block, rk_value a, rk_value b,
+                              rk_value x, rk_value weights, rk_value state,
+                              rk_edge_attend_attr attr, rk_value *out_sums)
 {
     const bool drops = state != RK_NONE && attr.dropout > 0;
     rk_node node = RK_NODE(RK_OP_EDGE_ATTEND, block.offsets, block.columns, block.back_offsets,
@@ -15,7 +16,16 @@ rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_va
     node.attr.edge_attend.slope = attr.slope;
     node.attr.edge_attend.dropout = drops ? attr.dropout : 0;
     node.attr.edge_attend.layer = drops ? attr.layer : 0;
-    return rk__append_value(p, node);
+    const rk_node *made = rk__append(p, node);
+    *out_sums = made ? made->out[1] : RK_NONE;
+    return made ? made->out[0] : RK_NONE;
+}
+
+rk_value rk__edge_attend(rk_program *p, rk_block_values block, rk_value a, rk_value b, rk_value x,
+                         rk_value weights, rk_value state, rk_edge_attend_attr attr)
+{
+    rk_value sums = RK_NONE;
+    return rk__edge_attend_sums(p, block, a, b, x, weights, state, attr, &sums);
 }
 
 static rk_status check_inputs(const rk_program *p, const rk_node *node)

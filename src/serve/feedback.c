@@ -1,0 +1,321 @@
+#include "serve/feedback.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "serve/memory.h"
+#include "serve/reply.h"
+#include "text/utf8.h"
+
+enum { MOST_ID = 1024, MOST_WAITING = 4096 };
+
+/* A line that waits for the disk, and who waits for it. */
+typedef struct line {
+    struct line *next;
+    serve_reply *reply; /* lent */
+    serve_text text;
+} line;
+
+struct serve_feedback {
+    int file;
+    bool integer_ids;
+    char path[512];
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    line *first, **last; /* in the order that they came */
+    int64_t waiting;
+    bool ends;
+};
+
+/* ---- the file ---- */
+
+/* All of it, or nothing: what was written of a part is cut off again. */
+static bool append(int file, const char *bytes, size_t length)
+{
+    const off_t before = lseek(file, 0, SEEK_END);
+    size_t done = 0;
+    while (done < length) {
+        const ssize_t n = write(file, bytes + done, length - done);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            const int error = n < 0 ? errno : ENOSPC;
+            if (before >= 0) {
+                (void)!ftruncate(file, before);
+            }
+            errno = error;
+            return false;
+        }
+        done += (size_t)n;
+    }
+    return fdatasync(file) == 0 || errno == EINVAL; /* a pipe cannot be flushed */
+}
+
+/* A last line that a crash has cut is removed. */
+static bool mend(int file)
+{
+    char byte;
+    off_t end = lseek(file, 0, SEEK_END);
+    const off_t whole = end;
+    while (end > 0 && pread(file, &byte, 1, end - 1) == 1 && byte != '\n') {
+        end--;
+    }
+    return end <= 0 || end == whole || ftruncate(file, end) == 0;
+}
+
+/* ---- the thread that writes ---- */
+
+static void complete(line *all, bool is_written, const char *why)
+{
+    for (line *l = all, *next; l; l = next) {
+        serve_reply *reply = l->reply;
+        next = l->next;
+        if (is_written) {
+            text_json j = serve_json(&reply->text);
+            text_json_open(&j, '{');
+            text_json_key(&j, "status");
+            text_json_text(&j, "kept");
+            text_json_close(&j, '}');
+            serve_reply_json(reply, 202);
+        } else {
+            serve_reply_problem(reply, 503, "the feedback cannot be kept: %s", why);
+            reply->retry_after = 10;
+        }
+        serve_text_free(&l->text);
+        serve_free(l);
+        reply->done(reply);
+    }
+}
+
+static void *write_lines(void *argument)
+{
+    serve_feedback *f = argument;
+    pthread_mutex_lock(&f->lock);
+    while (!f->ends || f->first) {
+        if (!f->first) {
+            pthread_cond_wait(&f->wake, &f->lock);
+            continue;
+        }
+        line *all = f->first;
+        f->first = NULL;
+        f->last = &f->first;
+        f->waiting = 0;
+        pthread_mutex_unlock(&f->lock);
+        serve_text text = {.at = NULL};
+        for (const line *l = all; l; l = l->next) {
+            serve_text_add(&text, l->text.at, l->text.length);
+        }
+        errno = ENOMEM;
+        const bool is_written = !text.has_failed && append(f->file, text.at, text.length);
+        char why[128] = "";
+        if (!is_written) {
+            snprintf(why, sizeof why, "%s", strerror(errno));
+        }
+        serve_text_free(&text);
+        complete(all, is_written, why);
+        pthread_mutex_lock(&f->lock);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+serve_feedback *serve_feedback_open(const char *path, bool integer_ids, char *message, size_t size)
+{
+    serve_feedback *f = serve_alloc(1, sizeof *f);
+    if (!f) {
+        snprintf(message, size, "there is no memory for feedback");
+        return NULL;
+    }
+    snprintf(f->path, sizeof f->path, "%s", path);
+    f->integer_ids = integer_ids;
+    f->last = &f->first;
+    f->file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (f->file < 0 || !mend(f->file)) {
+        snprintf(message, size, "--feedback %.300s: %s", path, strerror(errno));
+        if (f->file >= 0) {
+            close(f->file);
+        }
+        serve_free(f);
+        return NULL;
+    }
+    pthread_mutex_init(&f->lock, NULL);
+    pthread_cond_init(&f->wake, NULL);
+    if (pthread_create(&f->thread, NULL, write_lines, f) != 0) {
+        snprintf(message, size, "--feedback %.300s: no thread can be started for it", path);
+        pthread_mutex_destroy(&f->lock);
+        pthread_cond_destroy(&f->wake);
+        close(f->file);
+        serve_free(f);
+        return NULL;
+    }
+    return f;
+}
+
+void serve_feedback_close(serve_feedback *feedback)
+{
+    if (feedback) {
+        pthread_mutex_lock(&feedback->lock);
+        feedback->ends = true;
+        pthread_cond_signal(&feedback->wake);
+        pthread_mutex_unlock(&feedback->lock);
+        pthread_join(feedback->thread, NULL);
+        pthread_mutex_destroy(&feedback->lock);
+        pthread_cond_destroy(&feedback->wake);
+        close(feedback->file);
+        serve_free(feedback);
+    }
+}
+
+/* ---- requests ---- */
+
+/* An id as text; NULL, with a problem, where it is none that `prepare` would read. */
+static const char *id_of(bool integer_ids, const json_t *body, const char *name, char number[24],
+                         serve_reply *reply)
+{
+    const json_t *value = json_object_get(body, name);
+    const char *text = json_string_value(value);
+    if (json_is_integer(value)) {
+        snprintf(number, 24, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        text = number;
+    }
+    if (!text || !*text || strlen(text) > MOST_ID) {
+        serve_reply_problem(reply, 422, "'%s' must be an id, a text of 1 to %d bytes", name,
+                            MOST_ID);
+        return NULL;
+    }
+    for (const char *at = text; *at; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7F) {
+            serve_reply_problem(reply, 422, "'%s' must be an id without control characters", name);
+            return NULL;
+        }
+    }
+    const char *digits = text + (*text == '-');
+    const size_t n = strspn(digits, "0123456789");
+    if (integer_ids && (n == 0 || n > 18 || digits[n] || (*digits == '0' && n > 1))) {
+        serve_reply_problem(reply, 422,
+                            "'%s' is '%.40s', and the ids of this data are whole numbers "
+                            "(data.ids: integer)",
+                            name, text);
+        return NULL;
+    }
+    return text;
+}
+
+/* A number within [least, most], or `absent` where there is none; false with a problem. */
+static bool number_of(const json_t *body, const char *name, double least, double most,
+                      double absent, double *out, serve_reply *reply)
+{
+    const json_t *value = json_object_get(body, name);
+    *out = absent;
+    if (!value || json_is_null(value)) {
+        return true;
+    }
+    *out = json_number_value(value);
+    if (!json_is_number(value) || !(*out >= least && *out <= most)) {
+        serve_reply_problem(reply, 422, "'%s' must be a number from %.15g to %.15g", name, least,
+                            most);
+        return false;
+    }
+    return true;
+}
+
+static bool knows_members(const json_t *body, serve_reply *reply)
+{
+    static const char *const known[] = {"user", "item", "time", "value"};
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)body, name, value)
+    {
+        bool found = false;
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+            found = found || strcmp(name, known[i]) == 0;
+        }
+        if (!found) {
+            serve_reply_problem(reply, 422,
+                                "there is no member '%.40s' here: user, item, time and value are",
+                                name);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *out, serve_reply *reply)
+{
+    char numbers[2][24];
+    double when, value;
+    if (!json_is_object(body)) {
+        serve_reply_problem(reply, 422, "the body must be an object: {\"user\": ID, \"item\": ID}");
+        return false;
+    }
+    const char *user = id_of(integer_ids, body, "user", numbers[0], reply);
+    const char *item = user ? id_of(integer_ids, body, "item", numbers[1], reply) : NULL;
+    /* up to the year 9999, so that milliseconds by mistake are noticed */
+    if (!item || !knows_members(body, reply) ||
+        !number_of(body, "time", 0, 253402300799.0, (double)time(NULL), &when, reply) ||
+        !number_of(body, "value", -1e30, 1e30, (double)NAN, &value, reply)) {
+        return false;
+    }
+    text_json j = serve_json(out);
+    text_json_open(&j, '{');
+    text_json_key(&j, "user");
+    text_json_text(&j, user);
+    text_json_key(&j, "item");
+    text_json_text(&j, item);
+    text_json_key(&j, "time");
+    text_json_int(&j, (int64_t)when);
+    if (isfinite(value)) {
+        text_json_key(&j, "value");
+        text_json_real(&j, value);
+    }
+    text_json_close(&j, '}');
+    return true;
+}
+
+bool serve_feedback_answer(serve_feedback *feedback, const serve_request *request,
+                           serve_reply *reply)
+{
+    line *l = serve_alloc(1, sizeof *l);
+    if (!l) {
+        serve_reply_problem(reply, 503, "there is no memory for the feedback");
+        return true;
+    }
+    if (!serve_feedback_line(request->body, feedback->integer_ids, &l->text, reply) ||
+        l->text.has_failed) {
+        if (l->text.has_failed) {
+            serve_reply_problem(reply, 503, "there is no memory for the feedback");
+        }
+        serve_text_free(&l->text);
+        serve_free(l);
+        return true;
+    }
+    l->reply = reply;
+    pthread_mutex_lock(&feedback->lock);
+    const bool is_full = feedback->waiting >= MOST_WAITING;
+    if (!is_full) {
+        reply->wait(reply);
+        *feedback->last = l;
+        feedback->last = &l->next;
+        feedback->waiting++;
+        pthread_cond_signal(&feedback->wake);
+    }
+    pthread_mutex_unlock(&feedback->lock);
+    if (is_full) {
+        serve_text_free(&l->text);
+        serve_free(l);
+        serve_reply_problem(reply, 503, "too much feedback waits for the disk");
+        reply->retry_after = 10;
+    }
+    return is_full;
+}

@@ -1,0 +1,32 @@
+/*
+ * What people liked, appended to a file of JSON lines that `prepare` reads (source.format: jsonl),
+ * so that the next run learns from it.
+ *
+ * Durable: a line is answered when the disk has it. One thread writes whatever waits in one go and
+ * waits for the disk once. A line is written whole or not at all; of a crash in the middle nothing
+ * is left, since a cut last line is ended or removed when the file is opened.
+ */
+#ifndef RK_SERVE_FEEDBACK_H
+#define RK_SERVE_FEEDBACK_H
+
+#include "serve/request.h"
+
+typedef struct serve_feedback serve_feedback;
+
+/* Opens the file or creates it. integer_ids: ids must be whole numbers, as those of the data are.
+ * NULL: message is a sentence. */
+serve_feedback *serve_feedback_open(const char *path, bool integer_ids, char *message, size_t size);
+
+/* Takes {"user", "item", "time", "value"}; time, in seconds since 1970, is now if it is not there,
+ * and value may be left out. As serve_answer. */
+bool serve_feedback_answer(serve_feedback *feedback, const serve_request *request,
+                           serve_reply *reply);
+
+/* The line of such a body; false: the reply is a problem. */
+bool serve_feedback_line(const struct json_t *body, bool integer_ids, serve_text *out,
+                         serve_reply *reply);
+
+/* Writes what waits and closes. NULL is fine. */
+void serve_feedback_close(serve_feedback *feedback);
+
+#endif
