@@ -187,7 +187,7 @@ assert words[0].startswith(b"HTTP/1.1 408 "), words
 assert words[1:] == [b"", b""], words
 assert time.monotonic() - begin < 10
 c = http.client.HTTPConnection(host.netloc, timeout=20)
-for wait in (0, 1.5):  # a connection that has asked before is kept for longer than a request may take
+for wait in (0, 1.5):  # who has asked before is kept for longer than a request may take
     time.sleep(wait)
     c.request("GET", "/metrics")
     answer = c.getresponse().read().decode()
