@@ -196,6 +196,39 @@ assert 'rankine_rejected_total{reason="deadline"} 3\n' in answer, answer
 PYTHON
 stop 0
 
+# ---- many requests at once on one connection, answered in their order ----
+start one --listen 127.0.0.1:0
+command_line="requests behind each other"
+python3 - "$url" >out 2>err <<'PYTHON' || fail "$(cat err)"
+import http.client, json, socket, sys, urllib.parse
+host = urllib.parse.urlsplit(sys.argv[1])
+s = socket.create_connection((host.hostname, host.port), timeout=20)
+users = [str(u % 50 + 1) for u in range(100)]
+s.sendall(b"".join(b"GET /api/v1/users/%s/recommendations?n=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                   % u.encode() for u in users))
+answers = s.makefile("rb")
+for user in users:
+    assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+    length = int(http.client.parse_headers(answers)["Content-Length"])
+    assert json.loads(answers.read(length))["user"] == user
+PYTHON
+stop 0
+
+# ---- a link that leads to another run ----
+run 0 "$rankine" train demo/synth.yaml --run two --device cpu --quiet --set train.epochs=2
+ln -s one current
+start current --watch --listen 127.0.0.1:0
+ask 200 GET /api/v1/info
+prints '"epoch": 1'
+ln -sfn two current
+for _ in $(seq 400); do
+    ! grep -q 'is served' messages || break
+    sleep 0.05
+done
+ask 200 GET /api/v1/info
+prints '"epoch": 2'
+stop 0
+
 # ---- the end: whoever has asked is answered, and /health/ready says no ----
 start one --listen 127.0.0.1:0
 command_line="the end"
