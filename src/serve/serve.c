@@ -280,11 +280,15 @@ static bool drain(service *s)
     return true;
 }
 
+/* What answers questions goes when nobody asks any more. If a question takes too long for that, it
+ * stays, and the end of the program takes all. */
 static void end(service *s)
 {
-    serve_world_close(s->world); /* answers whatever still waits, so that nothing is suspended */
-    serve_feedback_close(s->feedback);
-    serve_http_free(s->http);
+    if (!s->http || serve_http_finish(s->http, DRAIN_MS)) {
+        serve_http_free(s->http);
+        serve_world_close(s->world);
+        serve_feedback_close(s->feedback);
+    }
     serve_listener_close(&s->listener);
 }
 

@@ -216,7 +216,8 @@ NOTIFY_SOCKET=$scratch/notify.sock start one --listen 127.0.0.1:0 --quiet
 stop 0
 sleep 0.2
 kill $manager
-[ "$(tr '\n' ' ' <notified)" = "READY=1 STOPPING=1 " ] || fail "the manager was told: $(cat notified)"
+[ "$(tr '\n' ' ' <notified)" = "READY=1 STOPPING=1 " ] ||
+    fail "the manager was told: $(cat notified)"
 if command -v systemd-analyze >/dev/null; then
     mkdir units
     sed "s|/opt/rankine/bin/rankine|$(command -v "$rankine" || echo "$rankine")|" \
