@@ -232,6 +232,10 @@ static bool answer(http_connection *c)
         serve_reply_problem(reply, 404, "this service keeps no feedback: rankine serve --feedback");
         return true;
     }
+    if (c->body.has_failed) {
+        serve_reply_problem(reply, 503, "there is no memory for the body");
+        return true;
+    }
     if (is_post && c->route->guard != SERVE_FOR_ADMIN) { /* whose body says nothing */
         c->request.body = serve_body_parse(c->body.at ? c->body.at : "", c->body.length, reply);
         if (!c->request.body) {

@@ -34,8 +34,8 @@ prints "0 differ"
 echo "a-token-for-this-test-alone" >token
 cp -r lightgcn served
 cat >ask.py <<'PYTHON'
-import json, shutil, signal, subprocess, sys, threading, time
-from server import PROGRAM, Server
+import base64, hashlib, json, os, re, shutil, signal, sys, threading, time
+from server import Server
 
 def check(what, true):
     if not true:
@@ -107,10 +107,26 @@ with Server("served", "--token-file", "token", "--max-top", "50",
         check(f"CORS of {origin}", headers.get("access-control-allow-origin") == wanted)
     check("more than --max-top", client.ask("/api/v1/items/popular?n=51")[0] == 400)
     check("no such item", client.ask("/api/v1/items/99999")[0] == 404)
-    head = stranger.raw("GET", "/")
-    check("the page and its policy", head[0] == 200 and b"<script>" in head[2] and
-          "script-src 'sha256-" in head[1]["content-security-policy"] and
-          "'unsafe" not in head[1]["content-security-policy"])
+
+    # what is built in
+    status, headers, page = stranger.raw("GET", "/")
+    check("the page is small", status == 200 and len(page) < 40000)
+    policy = headers["content-security-policy"]
+    for tag in (b"script", b"style"):
+        inside = re.search(b"<%s>(.*?)</%s>" % (tag, tag), page, re.S)[1]
+        digest = base64.b64encode(hashlib.sha256(inside).digest()).decode()
+        check("the policy names " + digest, f"{tag.decode()}-src 'sha256-{digest}'" in policy)
+    check("the policy allows nothing else", "'unsafe" not in policy and "http" not in policy and
+          "default-src 'none'" in policy)
+    check("nothing is fetched from elsewhere", b"http://" not in page and b"https://" not in page)
+    text = client.raw("GET", "/openapi.json")[2].decode()
+    source = open(os.environ["RANKINE_SOURCE"] + "/src/serve/routes.c").read()
+    routes = set(re.findall(r'{"(GET|POST)", "(/[^"]+)"', source)) - {
+        ("GET", "/openapi.json"), ("GET", "/api/item/{item}/neighbors")}
+    described = json.loads(text)["paths"]
+    check("every route is described, and no other", routes == {
+        (method.upper(), path) for path in described for method in described[path]})
+    check("examples instead of placeholders", "@" not in text)
 
     # another run under the same name, without a lost request
     failed, asked, ends = [], [0], threading.Event()
