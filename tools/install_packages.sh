@@ -38,7 +38,9 @@ if [ -r /etc/os-release ]; then
 fi
 case $distribution in
     debian-12) packages[runtime]+=" libhdf5-103-1 libutf8proc2 libmicrohttpd12" ;;
-    debian-13) packages[runtime]+=" libhdf5-310 libutf8proc3 libmicrohttpd12t64" ;; # has no clang-format-14
+    debian-13) # has no clang-format-14
+        packages[runtime]+=" libhdf5-310 libutf8proc3 libmicrohttpd12t64"
+        ;;
     ubuntu-24.04) packages[runtime]+=" libhdf5-103-1t64 libutf8proc3 libmicrohttpd12t64" ;;
     *)
         packages[runtime]+=" libhdf5-103-1 libutf8proc2 libmicrohttpd12"

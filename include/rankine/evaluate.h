@@ -82,6 +82,9 @@ typedef struct rk_evaluate_options {
 /* Test, everything else off. */
 RK_API rk_evaluate_options rk_evaluate_defaults(void);
 
+/* Is there a relation that the ranking by traces goes by: read, from users to items? */
+RK_API bool rk_dataset_has_traces(const rk_dataset *dataset);
+
 /* A slice: users by their number of train interactions, or held-out pairs by that of the item. The
  * ranking is the same; of a slice of items only its held-out items count. */
 typedef struct rk_slice {

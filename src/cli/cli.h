@@ -111,6 +111,7 @@ typedef struct cli_text {
 } cli_text;
 
 cli_text cli_count(int64_t n);        /* 1,234,567 */
+cli_text cli_score(float score);      /* 4.1234, or where that had no digit left 9.09e-06 */
 cli_text cli_rate(double per_second); /* 1.25M */
 cli_text cli_seconds(double seconds); /* 0.42 s, 12.3 s, 3m05s, 1h02m */
 cli_text cli_bytes(double bytes);     /* 213 MB */
@@ -256,9 +257,6 @@ void cli_print_cautions(FILE *out, const rk_report *report);
 void cli_json_audit(cli_json *j, const rk_audit *audit);
 
 /* ---- facts, most of them as JSON (facts.c) ---- */
-
-/* Is there a relation that the ranking by traces goes by: read, from users to items? */
-bool cli_has_traces(const rk_dataset *dataset);
 
 /* An object; its names are those of report.json. */
 void cli_json_dataset(cli_json *j, const rk_dataset *dataset);

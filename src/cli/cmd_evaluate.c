@@ -491,7 +491,7 @@ static rk_status rank(evaluated *e, const rk_hooks *hooks)
     rk_status status = rk_evaluate(e->run, &how, hooks, &e->model);
     how.each = false;
     status = status == RK_OK ? rk_evaluate_audit(e->run, &how, &e->audit) : status;
-    if (status == RK_OK && cli_has_traces(rk_model_dataset(e->run))) {
+    if (status == RK_OK && rk_dataset_has_traces(rk_model_dataset(e->run))) {
         how.trace = true;
         how.slices = false;
         status = rk_evaluate(e->run, &how, hooks, &e->trace);

@@ -89,7 +89,7 @@ static void show(request *r, const cli_pair *p, float score)
         return;
     }
     if (isfinite(score)) {
-        printf("%10.4f  ", (double)score);
+        printf("%10s  ", cli_score(score).s);
     } else {
         printf("%10s  ", "-");
     }

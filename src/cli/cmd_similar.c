@@ -125,7 +125,7 @@ static void show_people(const request *r, const cli_asked *a, const rk_recommend
     for (int64_t i = 0; i < n; i++) {
         printf("%4" PRId64 "  ", i + 1);
         cli_print_id(stdout, rk_dataset_item_id(r->dataset, best[i].item, room), 12);
-        printf(" %10.4f  ", (double)best[i].score);
+        printf(" %10s  ", cli_score(best[i].score).s);
         print_row(r, best[i].item);
     }
     if (n == 0) {

@@ -176,13 +176,3 @@ int cli_json_report(cli_json *j, const char *run_dir)
     cli_free(path);
     return code;
 }
-
-bool cli_has_traces(const rk_dataset *dataset)
-{
-    bool has = false;
-    for (int64_t i = 0; i < rk_dataset_n_relations(dataset); i++) {
-        const rk_relation *r = rk_dataset_relation(dataset, i);
-        has = has || (!r->is_derived && strcmp(r->from, "user") == 0 && strcmp(r->to, "item") == 0);
-    }
-    return has;
-}

@@ -231,7 +231,7 @@ static void print_reasons(const cli_request *r, const cli_answer *a, int64_t i)
         const rk_reason *reason = &a->reasons[i * CLI_REASONS + k];
         printf("        %s ", a->explanations[i].is_exact ? " for" : "~for");
         cli_print_id(stdout, item_id(r, reason->item, room), 10);
-        printf(" %10.4f    ", (double)reason->part);
+        printf(" %10s    ", cli_score(reason->part).s);
         cli_print_label(stdout, rk_dataset_item_label(r->dataset, reason->item), REASON_WIDTH);
         fputc('\n', stdout);
     }
@@ -252,7 +252,7 @@ static void print_answer(const cli_request *r, const cli_answer *a, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         printf("%4" PRId64 "  ", i + 1);
         cli_print_id(stdout, item_id(r, a->best[i].item, room), 12);
-        printf(" %10.4f  ", (double)a->best[i].score);
+        printf(" %10s  ", cli_score(a->best[i].score).s);
         cli_print_label(stdout, rk_dataset_item_label(r->dataset, a->best[i].item), LABEL_WIDTH);
         fputc('\n', stdout);
         if (a->reasons) {

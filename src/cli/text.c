@@ -14,6 +14,15 @@
 
 enum { MAX_WORD = 64 }; /* longer words are similar to none */
 
+cli_text cli_score(float score)
+{
+    cli_text text = {""};
+    const double size = fabs((double)score);
+    const bool is_small = size > 0 && size < 1e-3;
+    snprintf(text.s, sizeof text.s, is_small ? "%.2e" : "%.4f", (double)score);
+    return text;
+}
+
 cli_text cli_count(int64_t n)
 {
     char digits[32];

@@ -6,10 +6,20 @@
 
 #include "base/alloc.h"
 #include "eval/stand_by_scores.h"
+#include "rankine/evaluate.h"
 
 bool rk__relation_is_trace(const rk_relation *r)
 {
     return !r->is_derived && strcmp(r->from, "user") == 0 && strcmp(r->to, "item") == 0;
+}
+
+bool rk_dataset_has_traces(const rk_dataset *dataset)
+{
+    bool has = false;
+    for (int64_t i = 0; i < rk_dataset_n_relations(dataset); i++) {
+        has = has || rk__relation_is_trace(rk_dataset_relation(dataset, i));
+    }
+    return has;
 }
 
 bool rk__relation_has_pairs(const rk_relation *r)

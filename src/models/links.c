@@ -459,6 +459,8 @@ static bool knows(const rk_model_instance *m, int64_t node)
     return true;
 }
 
+static const char knows_by[] = "by the entities and relations of other triples";
+
 const rk_model_kind rk__model_distmult = {
     .name = "distmult",
     .help = "links of a knowledge graph by weighted products (Yang et al. 2015)",
@@ -472,6 +474,7 @@ const rk_model_kind rk__model_distmult = {
     .similar = similar,
     .scores_by_dot = true,
     .knows = knows,
+    .knows_by = knows_by,
 };
 
 const rk_model_kind rk__model_conve = {
@@ -488,6 +491,7 @@ const rk_model_kind rk__model_conve = {
     .similar = similar,
     .scores_by_dot = true,
     .knows = knows,
+    .knows_by = knows_by,
 };
 
 const rk_model_kind rk__model_transe = {
@@ -502,4 +506,5 @@ const rk_model_kind rk__model_transe = {
     .pair_floats = pair_floats,
     .similar = similar,
     .knows = knows,
+    .knows_by = knows_by,
 };

@@ -225,6 +225,9 @@ struct rk_model_kind {
     /* Does the model know something of a node (users, then items) without train interactions, e.g.
      * its features? Such nodes are scored like others. NULL = of none. */
     bool (*knows)(const rk_model_instance *instance, int64_t node);
+    /* By what, where it knows of all: "by ...", for people. NULL = by features or relations, and
+     * not of all. */
+    const char *knows_by;
 };
 
 /* The Gram form of a propagation (lightgcn_gram.c): the small side and its Gram matrix. */

@@ -161,6 +161,7 @@ static void reply_waits(serve_reply *reply)
 {
     http_connection *c = reply->owner;
     c->stage = STAGE_WAITING;
+    atomic_store(&c->is_done, false);
     serve_set_deadline(c, 0, false);
     MHD_suspend_connection(c->connection);
 }
@@ -168,7 +169,9 @@ static void reply_waits(serve_reply *reply)
 static void reply_is_done(serve_reply *reply)
 {
     http_connection *c = reply->owner;
-    MHD_resume_connection(c->connection);
+    struct MHD_Connection *connection = c->connection;
+    atomic_store(&c->is_done, true); /* what the reply holds is the connection's thread's again */
+    MHD_resume_connection(connection);
 }
 
 /* ---- what http answers itself ---- */
@@ -192,7 +195,7 @@ static void answer_health(serve_http *http, const serve_route *route, serve_repl
 static void answer_metrics(serve_http *http, serve_reply *reply)
 {
     const serve_load load = {.connections = serve_connections_count(http->connections),
-                             .in_flight = serve_http_in_flight(http)};
+                             .in_flight = atomic_load(&http->in_flight)};
     serve_measures_print(http->measures, load, http->options.world, &reply->text);
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -229,6 +232,10 @@ static bool answer(http_connection *c)
         serve_reply_problem(reply, 404, "this service keeps no feedback: rankine serve --feedback");
         return true;
     }
+    if (c->body.has_failed) {
+        serve_reply_problem(reply, 503, "there is no memory for the body");
+        return true;
+    }
     if (is_post && c->route->guard != SERVE_FOR_ADMIN) { /* whose body says nothing */
         c->request.body = serve_body_parse(c->body.at ? c->body.at : "", c->body.length, reply);
         if (!c->request.body) {
@@ -242,6 +249,11 @@ static bool answer(http_connection *c)
                             "%" PRId64 " requests are being answered, which is all "
                             "that are at once: ask again",
                             http->options.in_flight);
+        reply->retry_after = 1;
+        return true;
+    }
+    if (atomic_load(&http->is_finishing)) { /* after it was counted: see serve_http_finish */
+        serve_reply_problem(reply, 503, "the service is about to end");
         reply->retry_after = 1;
         return true;
     }
@@ -397,6 +409,9 @@ enum MHD_Result serve_handle(void *cls, struct MHD_Connection *connection, const
         const size_t n = *length;
         *length = 0;
         return take_body(c, bytes, n);
+    }
+    if (c->stage == STAGE_WAITING && !atomic_load(&c->is_done)) {
+        return MHD_YES;
     }
     if (c->stage == STAGE_BODY && c->reply.status == 0) {
         serve_set_deadline(c, 0, false);

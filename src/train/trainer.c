@@ -20,6 +20,7 @@
 #include "eval/popularity.h"
 #include "eval/ratings.h"
 #include "eval/trace.h"
+#include "train/fit_warnings.h"
 #include "train/member_weights.h"
 #include "train/refit.h"
 #include "train/trajectory.h"
@@ -136,45 +137,6 @@ static void tell_model(rk_trainer *t)
             m->is_closed ? "computed in one go: " : "an epoch is a sweep: ", phases, much);
 }
 
-/* People and items that nothing was learnt about, and what they get. */
-static void warn_of_unknown(rk_trainer *t)
-{
-    const rk_dataset_stats *s = &t->dataset->stats;
-    const rk_model_kind *m = t->engine.model.model;
-    const int64_t folded = rk__instance_folds_in(&t->engine.model) ? s->given_users : 0;
-    if (t->options->eval.among == RK_AMONG_CANDIDATES) {
-        rk__log(&t->log, RK_LOG_INFO,
-                "each held-out item is ranked among %lld candidates of its own, not all items",
-                (long long)t->dataset->n_candidates);
-    }
-    if (folded > 0 && !m->is_same_for_all) {
-        rk__log(&t->log, RK_LOG_INFO,
-                "%lld users are held out: the model knows them by %lld given interactions",
-                (long long)folded, (long long)s->given);
-    }
-    if (s->empty_users > folded && !m->is_same_for_all) {
-        rk__log(&t->log, RK_LOG_WARNING,
-                "%lld of %lld users have no train interaction (%lld of them are tested): %s",
-                (long long)(s->empty_users - folded), (long long)s->users,
-                (long long)(folded > 0 ? 0 : s->cold_test_users),
-                rk__instance_knows_any(&t->engine.model, true)
-                    ? "the model knows those who have features or relations"
-                : m->rates ? "their ratings are predicted as those of nobody in particular"
-                : rk__model_fields(&t->engine.model.data) > 0
-                    ? "they are ranked for by the context of the row alone"
-                    : "they are ranked for by popularity");
-    }
-    if (s->cold_items > 0) {
-        const bool knows = rk__instance_knows_any(&t->engine.model, false);
-        rk__log(
-            &t->log, RK_LOG_WARNING,
-            "%lld of %lld items have no train interaction: %s (%lld of them are wanted in test)",
-            (long long)s->cold_items, (long long)s->items,
-            knows ? "those with features or relations are ranked" : "they are never ranked",
-            (long long)s->cold_test_items);
-    }
-}
-
 static rk_status prepare_device(rk_trainer *t, bool eager)
 {
     double began = rk__now();
@@ -188,7 +150,7 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
     RK_TRY(rk__position_init(&t->position, t->step.n_terms));
     t->position.step = rk__step_first_state(&t->step);
     tell_model(t);
-    warn_of_unknown(t);
+    rk__fit_warn(&t->engine.model, t->dataset, &t->log);
     RK_TRY(rk__step_set_state(&t->step, &t->position.step));
     t->seconds.setup = rk__now() - began;
     return RK_OK;

@@ -158,6 +158,77 @@ CONFIG
 run 0 "$rankine" prepare liked.yaml --json
 json 'j["users"] == 2 and j["items"] == 2'
 
+# ---- clients who keep connections and say little ----
+start one --listen 127.0.0.1:0 --per-address 3 --request-seconds 1
+command_line="three slow clients"
+python3 - "$url" >out 2>err <<'PYTHON' || fail "$(cat err)"
+import http.client, socket, sys, time, urllib.parse
+host = urllib.parse.urlsplit(sys.argv[1])
+def connect():
+    return socket.create_connection((host.hostname, host.port), timeout=20)
+def end_of(s):
+    """What is still said, until the end."""
+    got = b""
+    try:
+        while part := s.recv(1000):
+            got += part
+    except ConnectionError:
+        pass
+    return got
+begin = time.monotonic()
+slow = [connect() for _ in range(3)]
+slow[0].sendall(b"GET /health/live HTTP/1.1\r\nHost: ")
+slow[1].sendall(b"GET /hea")
+for s in slow:  # they are there when the fourth comes
+    time.sleep(0.05)
+assert end_of(connect()) == b"", "a fourth connection is borne"
+words = [end_of(s) for s in slow]
+assert words[0].startswith(b"HTTP/1.1 408 "), words
+assert words[1:] == [b"", b""], words
+assert time.monotonic() - begin < 10
+c = http.client.HTTPConnection(host.netloc, timeout=20)
+for wait in (0, 1.5):  # who has asked before is kept for longer than a request may take
+    time.sleep(wait)
+    c.request("GET", "/metrics")
+    answer = c.getresponse().read().decode()
+assert 'rankine_rejected_total{reason="address"} 1\n' in answer, answer
+assert 'rankine_rejected_total{reason="deadline"} 3\n' in answer, answer
+PYTHON
+stop 0
+
+# ---- many requests at once on one connection, answered in their order ----
+start one --listen 127.0.0.1:0
+command_line="requests behind each other"
+python3 - "$url" >out 2>err <<'PYTHON' || fail "$(cat err)"
+import http.client, json, socket, sys, urllib.parse
+host = urllib.parse.urlsplit(sys.argv[1])
+s = socket.create_connection((host.hostname, host.port), timeout=20)
+users = [str(u % 50 + 1) for u in range(100)]
+s.sendall(b"".join(b"GET /api/v1/users/%s/recommendations?n=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+                   % u.encode() for u in users))
+answers = s.makefile("rb")
+for user in users:
+    assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+    length = int(http.client.parse_headers(answers)["Content-Length"])
+    assert json.loads(answers.read(length))["user"] == user
+PYTHON
+stop 0
+
+# ---- a link that leads to another run ----
+run 0 "$rankine" train demo/synth.yaml --run two --device cpu --quiet --set train.epochs=2
+ln -s one current
+start current --watch --listen 127.0.0.1:0
+ask 200 GET /api/v1/info
+prints '"epoch": 1'
+ln -sfn two current
+for _ in $(seq 400); do
+    ! grep -q 'is served' messages || break
+    sleep 0.05
+done
+ask 200 GET /api/v1/info
+prints '"epoch": 2'
+stop 0
+
 # ---- the end: whoever has asked is answered, and /health/ready says no ----
 start one --listen 127.0.0.1:0
 command_line="the end"
@@ -216,7 +287,8 @@ NOTIFY_SOCKET=$scratch/notify.sock start one --listen 127.0.0.1:0 --quiet
 stop 0
 sleep 0.2
 kill $manager
-[ "$(tr '\n' ' ' <notified)" = "READY=1 STOPPING=1 " ] || fail "the manager was told: $(cat notified)"
+[ "$(tr '\n' ' ' <notified)" = "READY=1 STOPPING=1 " ] ||
+    fail "the manager was told: $(cat notified)"
 if command -v systemd-analyze >/dev/null; then
     mkdir units
     sed "s|/opt/rankine/bin/rankine|$(command -v "$rankine" || echo "$rankine")|" \

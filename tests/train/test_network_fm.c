@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "base/alloc.h"
 #include "data/dataset.h"
 #include "models/field_pairs.h"
 #include "train/fm_world.h"
@@ -46,6 +47,7 @@ typedef struct pairs {
     rk_field_pairs of;
 } pairs;
 
+/* Every allocation of them fails once before. */
 static pairs pairs_of(const rk_config *config, const rk_dataset *d)
 {
     pairs p = {.contexts = {0}};
@@ -59,7 +61,15 @@ static pairs pairs_of(const rk_config *config, const rk_dataset *d)
                                 .graph = &p.graph,
                                 .contexts = p.contexts.n > 0 ? &p.contexts : NULL,
                                 .dataset = d};
-    assert_ok(rk__field_pairs(&p.of, o, &data));
+    int64_t n = 0;
+    for (rk_status status = RK_ERR_MEMORY; status != RK_OK; n++) {
+        rk__alloc_fail_after(n);
+        status = rk__field_pairs(&p.of, o, &data);
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        assert_true(status == RK_OK || (!p.of.a && !p.of.b && !p.of.type));
+    }
+    assert_true(n > 4);
     return p;
 }
 

@@ -1,4 +1,5 @@
 /* Triples of a knowledge graph as interactions of queries with entities. */
+#include "base/alloc.h"
 #include "config/options.h"
 #include "data/triples.h"
 #include "support/triples.h"
@@ -119,12 +120,37 @@ static void bad_triples_are_named(void **unused)
     }
 }
 
+/* Every allocation fails once, and nothing is left behind. */
+static void memory_that_runs_out_is_an_error(void **unused)
+{
+    (void)unused;
+    write_triples(folder, "Paris,capital_of,France\nRome,in,Italy\n", "Paris,in,France\n",
+                  "France,next_to,Italy\n");
+    rk_config *config = load_triples(folder, NULL);
+    rk_dataset *d = NULL;
+    rk_triples t = {0};
+    int64_t n = 0;
+    assert_ok(rk_dataset_prepare(config, false, NULL, &d));
+    for (rk_status status = RK_ERR_MEMORY; status != RK_OK; n++) {
+        rk__alloc_fail_after(n);
+        status = rk__triples_init(&t, d);
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+        rk__triples_free(&t);
+        t = (rk_triples){0};
+    }
+    assert_true(n > 3);
+    rk_dataset_free(d);
+    rk_config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(triples_become_queries),
         cmocka_unit_test(entities_may_be_numbers),
         cmocka_unit_test(bad_triples_are_named),
+        cmocka_unit_test(memory_that_runs_out_is_an_error),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

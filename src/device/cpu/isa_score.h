@@ -51,6 +51,10 @@ static void scores(const float *block, const float *panels, int64_t d, int64_t n
 
 /* ---- a few queries ---- */
 
+/* Rows that are read side by side. With more of them a scan from memory takes twice as long; with
+ * fewer lanes a sum would wait for the one before, unless there is another group beside it. */
+enum { ROWS_AT_ONCE = 16, SIDE_BY_SIDE = ROWS_AT_ONCE / LANES };
+
 /* Columns [0, 4) of LANES rows of d: four vectors of a row's quarter in each of their parts of
  * four floats, transposed within the parts. */
 INLINE void four_columns(const float *rows, int64_t d, vec out[4])
@@ -178,11 +182,11 @@ static void few_scores(const float *queries, int64_t n_queries, const float *row
                        int64_t d, float *out)
 {
     int64_t i = 0;
-    for (; n_queries == 1 && i + 4 * LANES <= n; i += 4 * LANES) {
-        few_groups(queries, 1, rows + i * d, 4, d, n, out + i);
+    for (; SIDE_BY_SIDE > 1 && n_queries == 1 && i + ROWS_AT_ONCE <= n; i += ROWS_AT_ONCE) {
+        few_groups(queries, 1, rows + i * d, SIDE_BY_SIDE, d, n, out + i);
     }
-    for (; n_queries == 2 && i + 2 * LANES <= n; i += 2 * LANES) {
-        few_groups(queries, 2, rows + i * d, 2, d, n, out + i);
+    for (; SIDE_BY_SIDE > 1 && n_queries == 2 && i + ROWS_AT_ONCE <= n; i += ROWS_AT_ONCE) {
+        few_groups(queries, 2, rows + i * d, SIDE_BY_SIDE, d, n, out + i);
     }
     for (; i + LANES <= n; i += LANES) {
         switch (n_queries) {
