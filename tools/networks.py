@@ -136,10 +136,11 @@ def network(o, w, t, step):
         x = ego = x + w.features @ t["features.weight"]
     joins, parts = o["model.kind"] == "ngcf", [x]
     for k in range(1, o["model.layers"] + 1):
-        y, other = layer(o, w, t, k, x), pyg(o, w, t, k, x)
+        steps = (step,) if layer is compgcn_layer else ()
+        y, other = layer(o, w, t, k, x, *steps), pyg(o, w, t, k, x)
         assert other is None or torch.allclose(y, other, rtol=1e-10, atol=1e-12), (o, k)
         x = y
-        if k < o["model.layers"] or joins:
+        if k < o["model.layers"] or joins or o.get("model.activate_last"):
             if o.get("model.batch_norm"):
                 x = (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt()
                 x = x * t[f"layer{k}.gain"] + t[f"layer{k}.shift"]
@@ -294,7 +295,7 @@ COMPOSITIONS = {"sub": lambda x, z: x - z, "mult": lambda x, z: x * z,
                                                      n=x.shape[1])}
 
 
-def compgcn_layer(o, w, t, k, x):
+def compgcn_layer(o, w, t, k, x, step):
     edges, name, z = edges_by_type(o, w), f"layer{k}.", t["relation"]
     phi = COMPOSITIONS[o.get("model.composition", "mult")]
     for j in range(1, k):
@@ -302,9 +303,10 @@ def compgcn_layer(o, w, t, k, x):
     y = phi(x, t[name + "loop"].expand_as(x)) @ t[name + "self"]
     for first, matrix in ((0, "forward"), (1, "backward")):
         direction = sum(edges[first::2])
-        for a, relation in zip(edges[first::2], z[first::2]):
-            gathered = normalised(o, a, direction) @ phi(x, relation[None].expand_as(x))
-            y = y + gathered @ t[name + matrix]
+        gathered = sum(normalised(o, a, direction) @ phi(x, relation[None].expand_as(x))
+                       for a, relation in zip(edges[first::2], z[first::2]))
+        y = y + dropout(gathered @ t[name + matrix], o.get("model.gather_dropout", 0),
+                        192 + 2 * (k - 1) + first, step)
     return y / 3 + t[name + "bias"]
 
 
@@ -350,6 +352,13 @@ def typed_cases():
                                         "model.activation": "tanh"},
                              shapes([5, 6, DIM], composed, relation=(types, 5)), network,
                              files=files),
+        "compgcn_paper": Case(compgcn | {"model.composition": "corr", "model.layers": 1,
+                                         "model.activation": "tanh", "model.batch_norm": "true",
+                                         "model.activate_last": "true", "model.dropout": 0.3,
+                                         "model.gather_dropout": 0.2},
+                              shapes([DIM] * 2, lambda a, b, last: composed(a, b, last) |
+                                     {"gain": (1, b), "shift": (1, b)},
+                                     relation=(types, DIM)), network, files=files),
     }
 
 

@@ -4,7 +4,7 @@
  * interactions and each of model.relations have a vector z, one for each direction, and
  *   y_v = 1/3 (sum over forward edges of n phi(x_u, z_t) W_f + the same backward W_b
  *              + phi(x_v, z_loop) W_s) + b,
- * phi of model.composition: difference, product, or circular correlation; n of model.edges over the
+ * with model.gather_dropout on the first two parts; phi of model.composition: difference, product, or circular correlation; n of model.edges over the
  * edges of a direction. The vectors of relations go through a matrix between layers, z' = z W_z.
  *
  * The correlation is a product in the Fourier basis, conj(F x) * (F z), so that with F as a
@@ -17,6 +17,8 @@
 #include "models/relational.h"
 
 static const char *const table = "relation";
+
+enum { FIRST_DROPOUT = 192 }; /* of what is gathered, behind those between layers */
 
 /* ---- a layer ---- */
 
@@ -49,9 +51,14 @@ rk_value rk__compgcn_layer(rk_program *p, rk_block_values block, rk_value weight
         return RK_NONE;
     }
     const int64_t width = p->tensors[x].cols;
-    rk_value parts[] = {part(p, sums, 0, width, &w, w.forward, w.bias),
+    const bool drops = w.dropout > 0 && w.state != RK_NONE; /* never the bias, which is its own */
+    rk_value parts[] = {part(p, sums, 0, width, &w, w.forward, drops ? RK_NONE : w.bias),
                         part(p, sums, 1, width, &w, w.backward, RK_NONE),
-                        part(p, sums, 2, width, &w, w.self, RK_NONE)};
+                        part(p, sums, 2, width, &w, w.self, drops ? w.bias : RK_NONE)};
+    for (int i = 0; i < 2; i++) {
+        const rk_dropout_attr draw = {w.dropout, FIRST_DROPOUT + 2 * w.k + i};
+        parts[i] = rk__dropout(p, parts[i], w.state, draw);
+    }
     return rk__combine(p, parts, (const float[]){1, 1, 1}, 3);
 }
 
@@ -212,7 +219,10 @@ static rk_value layer(const rk_model_instance *m, rk_program *p, int k, rk_layer
                                   .directions = rk__use_named(p, "relation.directions"),
                                   .fourier = rk__use_layer(p, k, "relations.fourier"),
                                   .inverse = rk__use_layer(p, k, "relations.inverse"),
-                                  .composition = m->options->model.composition};
+                                  .composition = m->options->model.composition,
+                                  .state = v->state,
+                                  .dropout = m->options->model.gather_dropout,
+                                  .k = k};
     rk_value z = rk__compgcn_relations(p, v->relations, rk__use_layer(p, k, "loop"));
     rk_value y = rk__compgcn_layer(p, block, rk__relational_weights(m, p, block, v), v->x, z, w);
     rk_value matrix = rk__use_layer(p, k, "relations");

@@ -3,7 +3,8 @@
  * triples lead from, in both directions, with the relation as the type of the edge.
  *   rgcn     relational.h; the weight of an edge is 1 / (edges of the entity); model.activation
  *            between layers
- *   compgcn  relational.h; 1 / sqrt(edges of both ends) in each direction; behind each layer
+ *   compgcn  relational.h; 1 / sqrt(edges of both ends) in each direction, with
+ *            model.gather_dropout; behind each layer
  *            model.batch_norm and model.activation, and relations go through a matrix of their own
  * All layers are as wide as model.dim. model.dropout is behind each.
  */
@@ -37,6 +38,9 @@ rk_status rk__link_encoder_check(const rk_config *config)
     }
     if (!is_compgcn(o) && o->model.batch_norm) {
         return refuse(config, "model.batch_norm");
+    }
+    if (!is_compgcn(o) && o->model.gather_dropout > 0) {
+        return refuse(config, "model.gather_dropout");
     }
     if (!is_rgcn && (o->model.bases > 0 || o->model.blocks > 0)) {
         return refuse(config, o->model.bases > 0 ? "model.bases" : "model.blocks");
@@ -206,7 +210,8 @@ rk_status rk__link_encoder_add_graph(rk_model_instance *m, const rk_triples *tri
 
 /* ---- layers ---- */
 
-static rk_value gather_compgcn(const rk_model_instance *m, rk_program *p, int k, rk_link_tables *x)
+static rk_value gather_compgcn(const rk_model_instance *m, rk_program *p, int k, rk_link_tables *x,
+                               rk_value state)
 {
     const rk_block_values block = rk__use_block(p, edges);
     const bool is_corr = m->options->model.composition == RK_COMPOSITION_CORR;
@@ -217,7 +222,10 @@ static rk_value gather_compgcn(const rk_model_instance *m, rk_program *p, int k,
                                   .directions = rk__use_named(p, "relation.directions"),
                                   .fourier = is_corr ? rk__use_named(p, "links.fourier") : RK_NONE,
                                   .inverse = is_corr ? rk__use_named(p, "links.inverse") : RK_NONE,
-                                  .composition = m->options->model.composition};
+                                  .composition = m->options->model.composition,
+                                  .state = state,
+                                  .dropout = m->options->model.gather_dropout,
+                                  .k = k};
     rk_value z = rk__compgcn_relations(p, x->relations, rk__use_layer(p, k, "loop"));
     rk_value y = rk__compgcn_layer(p, block, block.weights, x->entities, z, w);
     x->relations = rk__gemm(p, x->relations, rk__use_layer(p, k, "relations"), RK_NONE);
@@ -248,7 +256,8 @@ rk_link_tables rk__link_encode(const rk_model_instance *m, rk_program *p, rk_lin
         .kind = o->model.activation,
         .slope = o->model.activation == RK_ACTIVATION_LEAKY_RELU ? 0.01F : 1};
     for (int k = 0; rk__links_are_encoded(o) && k < o->model.layers; k++) {
-        x.entities = is_compgcn(o) ? gather_compgcn(m, p, k, &x) : gather_rgcn(m, p, k, x.entities);
+        x.entities =
+            is_compgcn(o) ? gather_compgcn(m, p, k, &x, state) : gather_rgcn(m, p, k, x.entities);
         if ((is_compgcn(o) || k + 1 < o->model.layers) &&
             o->model.activation != RK_ACTIVATION_NONE) {
             x.entities = rk__activate(p, x.entities, activation);

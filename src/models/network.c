@@ -137,6 +137,13 @@ rk_status rk__network_check_data(const rk_options *o, const rk_model_data *data)
     return n->check_data ? n->check_data(o, data) : RK_OK;
 }
 
+bool rk__network_ends(const rk_model_instance *m, int k)
+{
+    const rk_options *o = m->options;
+    return k + 1 == (int)o->model.layers && !m->model->network->joins_layers &&
+           !o->model.activate_last;
+}
+
 /* ---- tensors ---- */
 
 static rk_status declare_layers(rk_model_instance *m)
@@ -145,7 +152,7 @@ static rk_status declare_layers(rk_model_instance *m)
     for (int k = 0; k < o->model.layers; k++) {
         const int64_t width = rk__layer_width(o, k + 1);
         RK_TRY(m->model->network->declare_layer(m, k, rk__layer_width(o, k), width));
-        if (o->model.batch_norm && (k + 1 < o->model.layers || m->model->network->joins_layers)) {
+        if (o->model.batch_norm && !rk__network_ends(m, k)) {
             RK_TRY(rk__declare_layer_row(m, k, "gain", width, 1));
             RK_TRY(rk__declare_layer_row(m, k, "shift", width, 0));
         }
@@ -284,8 +291,7 @@ rk_value rk__network_activated(const rk_model_instance *m, rk_program *p, int k,
 static rk_value behind(const rk_model_instance *m, rk_program *p, int k, rk_value x, rk_value state,
                        bool keeps)
 {
-    const bool is_last = k + 1 == (int)m->options->model.layers;
-    if (is_last && !m->model->network->joins_layers) {
+    if (rk__network_ends(m, k)) {
         return x;
     }
     if (m->options->model.batch_norm) {

@@ -5,7 +5,8 @@
  * A network makes a vector of every node. It begins with what is known of the node,
  *   x_0 = its embedding (model.ids) + the map of its features (model.features),
  * and goes through model.layers layers, k = 0, 1, ... The encoder says what a layer gathers; behind
- * all of them but the last come batch normalisation, the activation and dropout. The last one's
+ * all of them but the last (model.activate_last: behind all) come batch normalisation, the
+ * activation and dropout. The last one's
  * result has model.dim columns. What comes out of the network is that, or with joins_layers what
  * all layers gave.
  *
@@ -72,7 +73,7 @@ struct rk_network {
     rk_value (*fold_layer)(const rk_model_instance *m, rk_program *p, int k, const rk_tile *tile,
                            rk_value x, rk_value items);
     /* The result is x_0 and, of unit length, what each layer gave, side by side, as in NGCF; else
-     * that of the last layer, which has no activation. */
+     * that of the last layer, which has no activation but with model.activate_last. */
     bool joins_layers;
     /* The kinds of the same name with loss.kind mse, and with model.scorer fm; NULL = there is
      * none. */
@@ -122,6 +123,8 @@ rk_status rk__network_declare_known(rk_model_instance *m);
  * rk__network_fold needs of them is stored. */
 rk_value rk__network_nodes(const rk_model_instance *m, rk_program *p, rk_value input,
                            rk_value state, bool keeps);
+/* Is layer k the last one, whose result is left as it is? */
+bool rk__network_ends(const rk_model_instance *m, int k);
 /* Behind layer k: activation and dropout. What a network comes to, of x_0 and what each layer gave:
  * the last one's result, or all side by side. */
 rk_value rk__network_activated(const rk_model_instance *m, rk_program *p, int k, rk_value x,

@@ -65,8 +65,7 @@ void rk__network_keep_scale(rk_program *p, int k, rk_value x, rk_value y, int64_
 /* Layer k's result of T people who are no nodes, on its way to the next, or to the end. */
 static rk_value behind_folded(const rk_model_instance *m, rk_program *p, int k, rk_value x)
 {
-    const bool is_last = k + 1 == (int)m->options->model.layers;
-    if (p->status != RK_OK || (is_last && !m->model->network->joins_layers)) {
+    if (p->status != RK_OK || rk__network_ends(m, k)) {
         return x;
     }
     if (m->options->model.batch_norm) {

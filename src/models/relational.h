@@ -55,6 +55,9 @@ typedef struct rk_compgcn_weights {
     rk_value directions;              /* f32 [T + 1, 3], rk__compgcn_directions */
     rk_value fourier, inverse;        /* of corr: rk__compgcn_fourier; else RK_NONE */
     int32_t composition;              /* RK_COMPOSITION_* */
+    rk_value state;                   /* of the step, for dropout; RK_NONE = nobody is training */
+    double dropout;                   /* of the parts of forward and backward edges */
+    int k;                            /* the layer's number, for its draws */
 } rk_compgcn_weights;
 
 /* 1/3 of the sum of three parts: phi(x_u, z_t) summed over the edges of a direction times its

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "device/device.h"
+#include "support/triples.h"
 #include "train/fitted.h"
 
 enum { USERS = 45, ITEMS = 36, K = 9, LIST = 4, MOST_SETTINGS = 8 };
@@ -242,6 +243,9 @@ static void trained_models_score_the_same(void **unused)
         {"model.kind=lightgcn++", "model.layers=2"},
         {"model.kind=gcn", "model.layers=2"},
         {"model.kind=ngcf", "model.layers=1"},
+        {"model.kind=gat", "model.heads=3"},
+        {"model.kind=rgcn", "model.bases=2"},
+        {"model.kind=compgcn", "model.composition=corr"},
         {"model.kind=mf", "model.init=xavier"}};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);
@@ -258,6 +262,59 @@ static void trained_models_score_the_same(void **unused)
     fitted_data_free(&d);
 }
 
+/* ---- links ---- */
+
+static void fit_links(const char *folder, const char *device, const char *const *settings,
+                      rk_model **out)
+{
+    const rk_train_options how = rk_train_defaults();
+    rk_config *config = load_triples(folder, settings);
+    assert_ok(rk_config_set(config, device, "test"));
+    assert_ok(rk_model_fit(config, &how, NULL, out));
+    rk_config_free(config);
+}
+
+/* Queries and entities of a graph of three relations between eleven entities. */
+static void links_are_the_same(void **unused)
+{
+    (void)unused;
+#define LITTLE "model.dim=8", "train.epochs=2", "train.batch=16", "cuda.steps_per_launch=1"
+    static const char *const models[][12] = {
+        {LITTLE, "model.kind=distmult", "loss.kind=bce", "sampling.negatives=all", NULL},
+        {LITTLE, "model.kind=conve", "loss.kind=bce", "sampling.negatives=all",
+         "sampling.positives=each_user", "model.image_width=4", "model.filters=4", NULL},
+        {LITTLE, "model.kind=transe", "loss.kind=hinge", "sampling.per_positive=3", NULL},
+        {LITTLE, "model.kind=transe", "loss.kind=softmax", "sampling.per_positive=3",
+         "model.norm=2", NULL},
+        {LITTLE, "model.kind=distmult", "loss.kind=bce", "sampling.negatives=all",
+         "model.encoder=compgcn", "model.layers=1", "model.composition=corr", NULL},
+        {LITTLE, "model.kind=distmult", "loss.kind=bce", "sampling.negatives=all",
+         "model.encoder=rgcn", "model.layers=1", "model.bases=2", NULL}};
+#undef LITTLE
+    char *folder = test_scratch(), rows[2000] = "";
+    for (int i = 0; i < 33; i++) {
+        snprintf(rows + strlen(rows), sizeof rows - strlen(rows), "e%d,r%d,e%d\n", i % 11, i / 11,
+                 (i * 3 + i / 11 + 1) % 11);
+    }
+    write_triples(folder, rows, "e1,r0,e9\n", "e2,r1,e10\n");
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i += is_short() ? 4 : 1) {
+        rk_model *cpu = NULL, *cuda = NULL;
+        fit_links(folder, "run.device=cpu", models[i], &cpu);
+        fit_links(folder, "run.device=cuda", models[i], &cuda);
+        same_tensors(models[i][4], cpu, cuda, 1e-4);
+        const rk_model_facts facts = rk_model_get_facts(cpu);
+        for (int64_t user = 0; user < facts.users; user += 5) {
+            float *a = fitted_user_scores(cpu, user), *b = fitted_user_scores(cuda, user);
+            same_floats(models[i][4], b, a, facts.items, 1e-4);
+            free(a);
+            free(b);
+        }
+        rk_model_free(cpu);
+        rk_model_free(cuda);
+    }
+    test_scratch_remove(folder);
+}
+
 static bool has_cuda(void)
 {
     const rk_device *device = NULL;
@@ -271,6 +328,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(models_that_are_solved_for_are_the_same),
         cmocka_unit_test(trained_models_score_the_same),
+        cmocka_unit_test(links_are_the_same),
     };
     if (!has_cuda()) {
         printf("skipped: %s\n", rk_last_error());

@@ -333,6 +333,8 @@ static void lists_are_like_nodes(void **state)
         {"model.kind=compgcn", "model.edges=sum", "model.composition=corr", "model.init_sd=0.05"},
         {"model.kind=compgcn", "model.edges=symmetric", "model.composition=corr",
          "model.batch_norm=true"},
+        {"model.kind=compgcn", "model.gather_dropout=0.2", "model.activate_last=true",
+         "model.activation=tanh", "model.batch_norm=true"},
     };
     fitted_data d;
     fitted_data_init(&d, 30, 20, false);

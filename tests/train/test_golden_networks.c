@@ -276,6 +276,7 @@ static const char *const names[] = {
     "network_compgcn_sub",
     "network_compgcn_mult",
     "network_compgcn_corr",
+    "network_compgcn_paper",
     "network_mbgcn_messages",
     "network_mbgcn_cascade_messages",
 };

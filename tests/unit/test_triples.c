@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "config/options.h"
 #include "data/triples.h"
+#include "models/models.h"
 #include "support/triples.h"
 
 static char *folder;
@@ -144,6 +145,47 @@ static void memory_that_runs_out_is_an_error(void **unused)
     rk_config_free(config);
 }
 
+/* Every allocation of an encoder's tensors and graph fails once. */
+static void encoders_without_memory(void **unused)
+{
+    (void)unused;
+    static const char *const encoders[][6] = {
+        {"model.kind=distmult", "model.encoder=rgcn", "model.bases=2", NULL},
+        {"model.kind=distmult", "model.encoder=rgcn", "model.blocks=2", NULL},
+        {"model.kind=distmult", "model.encoder=compgcn", "model.composition=corr",
+         "model.batch_norm=true", NULL}};
+    write_triples(folder, "a,r,b\nb,r,c\nc,s,a\n", "a,s,b\n", "b,s,c\n");
+    for (size_t k = 0; k < sizeof encoders / sizeof encoders[0]; k++) {
+        rk_config *config = load_triples(folder, encoders[k]);
+        assert_ok(rk_config_set(config, "model.dim=4", "test"));
+        assert_ok(rk_config_set(config, "model.layers=1", "test"));
+        const rk_options *o = rk__config_options(config);
+        rk_dataset *d = NULL;
+        rk_graph graph = {0};
+        int64_t n = 0;
+        assert_ok(rk_dataset_prepare(config, false, NULL, &d));
+        const rk_lists *train = &d->parts[RK_TRAIN];
+        assert_ok(
+            rk__graph_build_lists(&graph, train->offsets, train->items, d->n_users, d->n_items));
+        const rk_model_data data = {
+            .n_users = d->n_users, .n_items = d->n_items, .graph = &graph, .dataset = d};
+        for (rk_status status = RK_ERR_MEMORY; status != RK_OK; n++) {
+            rk_model_instance m = {0};
+            rk_store store = {0};
+            rk__alloc_fail_after(n);
+            status = rk__model_declare(&m, rk__model_of(o), o, &data, &store);
+            rk__alloc_fail_after(-1);
+            assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+            rk__model_free(&m);
+            rk__store_free(&store);
+        }
+        assert_true(n > 20);
+        rk__graph_free(&graph);
+        rk_dataset_free(d);
+        rk_config_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +193,7 @@ int main(void)
         cmocka_unit_test(entities_may_be_numbers),
         cmocka_unit_test(bad_triples_are_named),
         cmocka_unit_test(memory_that_runs_out_is_an_error),
+        cmocka_unit_test(encoders_without_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
