@@ -176,7 +176,8 @@ def compare_scores(c, run, pairs, around):
     if code != 0:
         c.refused("scores", code, error, "/api/v1/scores", body)
         return
-    for ours, theirs in zip(texts(answers), c.server.client().get("/api/v1/scores", body)["scores"]):
+    scores = c.server.client().get("/api/v1/scores", body)["scores"]
+    for ours, theirs in zip(texts(answers), scores):
         c.same("a score", ours, theirs)
 
 
