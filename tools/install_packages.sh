@@ -37,11 +37,13 @@ if [ -r /etc/os-release ]; then
     distribution=$(. /etc/os-release && echo "${ID:-unknown}-${VERSION_ID:-unknown}")
 fi
 case $distribution in
-    debian-12) packages[runtime]+=" libhdf5-103-1 libutf8proc2" ;;
-    debian-13) packages[runtime]+=" libhdf5-310 libutf8proc3" ;; # has no clang-format-14
-    ubuntu-24.04) packages[runtime]+=" libhdf5-103-1t64 libutf8proc3" ;;
+    debian-12) packages[runtime]+=" libhdf5-103-1 libutf8proc2 libmicrohttpd12" ;;
+    debian-13) # has no clang-format-14
+        packages[runtime]+=" libhdf5-310 libutf8proc3 libmicrohttpd12t64"
+        ;;
+    ubuntu-24.04) packages[runtime]+=" libhdf5-103-1t64 libutf8proc3 libmicrohttpd12t64" ;;
     *)
-        packages[runtime]+=" libhdf5-103-1 libutf8proc2"
+        packages[runtime]+=" libhdf5-103-1 libutf8proc2 libmicrohttpd12"
         echo "install_packages.sh: $distribution is not known here (Debian 12 and 13," \
             "Ubuntu 24.04 are); trying Debian 12's package names" >&2
         ;;

@@ -50,7 +50,9 @@ def mbgcn(o, w, t, step):
     for k, r in enumerate(behaviours, 1):
         i = torch.cat([q, mean_rows(r.T) @ (mean_rows(r) @ q) @ t[f"behaviour.{k}.item_weights"]],
                       1)
-        by_item.append((mean_rows(r) @ i @ t[f"behaviour.{k}.score_weights"], i))
+        identity = torch.eye(2 * DIM) if o.get("model.residual") else 0
+        m = t[f"behaviour.{k}.score_weights"] + identity
+        by_item.append((mean_rows(r) @ i @ m, i))
 
     def scores(u, i, *_):
         out = (users[u] * items[i]).sum(1)
@@ -114,7 +116,8 @@ def relation_cases():
             common | behaviours | {"model.kind": "mbgcn", "model.item_score": 1},
             of_mbgcn, mbgcn, files=("view", "cart")),
         "mbgcn_messages": Case(
-            common | behaviours | hides | {"model.kind": "mbgcn", "model.item_score": 1},
+            common | behaviours | hides | {"model.kind": "mbgcn", "model.item_score": 1,
+                                           "model.residual": "true"},
             of_mbgcn, mbgcn, files=("view", "cart")),
         "irgnn": Case(
             common | {"data.relations": relations("near"), "model.kind": "irgnn",

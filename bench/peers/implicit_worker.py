@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The library `implicit` as a process that is asked one thing at a time: bench/implicit.
+"""The library `implicit`, and what one writes oneself with NumPy and SciPy, as a process that is
+asked one thing at a time: bench/implicit.
 
 A command is a line of JSON {"do": NAME, ...} on standard input, its answer a line on standard
 output. Users and items are Rankine's dense indices (bench_answers: lists), factors and lists of
@@ -8,6 +9,7 @@ neighbours come out of Rankine's checkpoints.
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -18,7 +20,9 @@ import h5py  # noqa: E402
 import implicit  # noqa: E402
 import numpy  # noqa: E402
 import scipy  # noqa: E402
+import scipy.sparse.linalg  # noqa: E402
 from implicit.cpu.als import AlternatingLeastSquares  # noqa: E402
+from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: E402
 from implicit.nearest_neighbours import (  # noqa: E402
     BM25Recommender,
     CosineRecommender,
@@ -27,6 +31,7 @@ from implicit.nearest_neighbours import (  # noqa: E402
 
 KINDS = {"cosine": CosineRecommender, "tfidf": TFIDFRecommender, "bm25": BM25Recommender}
 WARM_UP = 20  # requests before those that count
+TILE = 512  # users that are scored together
 
 
 def read_part(folder, part):
@@ -49,12 +54,32 @@ def relative(ours, theirs):
     return float(numpy.linalg.norm(ours - theirs) / numpy.linalg.norm(theirs)), float(worst)
 
 
+class Scores:
+    """A model that is a function of some users' rows to their dense scores."""
+
+    def __init__(self, score):
+        self.score = score
+
+    def recommend(self, users, rows, N, filter_already_liked_items):
+        best = numpy.empty((len(users), N), dtype=numpy.int32)
+        for first in range(0, len(users), TILE):
+            some = rows[users[first : first + TILE]]
+            scores = numpy.asarray(self.score(some))
+            if filter_already_liked_items:
+                scores[some.nonzero()] = -numpy.inf
+            top = numpy.argpartition(-scores, N, axis=1)[:, :N]
+            order = numpy.argsort(-numpy.take_along_axis(scores, top, 1), axis=1, kind="stable")
+            best[first : first + TILE] = numpy.take_along_axis(top, order, 1)
+        return best, None
+
+
 class Worker:
     def __init__(self, options):
         self.options = options
         offsets, items = read_part(options.lists, "train")
         shape = (options.users, options.items)
         ones = numpy.ones(len(items), dtype=numpy.float32)
+        self.now = time.process_time if options.clock == "processor" else time.perf_counter
         self.train = scipy.sparse.csr_matrix(
             (ones, items, offsets.astype(numpy.int32)), shape=shape
         )
@@ -65,7 +90,8 @@ class Worker:
 
     def als(self, solver, epochs, start, confidence, l2, keep, dtype="float32"):
         """From the factors in the run folder `start`; seconds of the sweeps alone, as implicit's
-        own callback has them. dtype float64: what the sweeps give without rounding to floats."""
+        own callback has them, or processor time of the fit. dtype float64: what the sweeps give
+        without rounding to floats."""
         table = read_rankine(start, "factors").astype(dtype)
         n_users = self.options.users
         model = AlternatingLeastSquares(
@@ -75,19 +101,68 @@ class Worker:
         model.user_factors = table[:n_users].copy()
         model.item_factors = table[n_users:].copy()
         sweeps = []
+        began = self.now()
         model.fit(self.train, show_progress=False,
                   callback=lambda epoch, seconds, loss: sweeps.append(seconds))  # fmt: skip
         self.models[keep] = model
-        return {"seconds": sum(sweeps)}
+        is_clock = self.options.clock == "clock"
+        return {"seconds": sum(sweeps) if is_clock else self.now() - began}
 
     def knn(self, kind, neighbours):
         """Lists with one more, since an item is in its own."""
         model = KINDS[kind](K=neighbours + 1, num_threads=self.options.threads)
-        began = time.perf_counter()
+        began = self.now()
         model.fit(self.train, show_progress=False)
-        seconds = time.perf_counter() - began
+        seconds = self.now() - began
         self.models[kind] = model
         return {"seconds": seconds}
+
+    def bpr(self, epochs, dim, rate, l2):
+        model = BayesianPersonalizedRanking(
+            factors=dim, learning_rate=rate, regularization=l2, iterations=epochs,
+            num_threads=self.options.threads, random_state=1)  # fmt: skip
+        began = self.now()
+        model.fit(self.train, show_progress=False)
+        seconds = self.now() - began
+        self.models["bpr"] = model
+        return {"seconds": seconds}
+
+    def ease(self, l2):
+        """Of the items, in floats, as most programs have it."""
+        began = self.now()
+        gram = (self.train.T @ self.train).toarray()
+        gram[numpy.diag_indices_from(gram)] += numpy.float32(l2)
+        weights = numpy.linalg.inv(gram)
+        weights /= -numpy.diag(weights)
+        weights[numpy.diag_indices_from(weights)] = 0
+        seconds = self.now() - began
+        self.models["ease"] = Scores(lambda rows: rows @ weights)
+        return {"seconds": seconds}
+
+    def gf_cf(self, dim, low_pass):
+        """The singular vectors are ARPACK's."""
+        began = self.now()
+
+        def power(counts):
+            return scipy.sparse.diags(
+                numpy.divide(1, numpy.sqrt(counts), where=counts > 0, out=numpy.zeros(len(counts)))
+            ).astype(numpy.float32)
+
+        of_items = numpy.asarray(self.train.sum(axis=0)).ravel()
+        of_users = numpy.asarray(self.train.sum(axis=1)).ravel()
+        normal = (power(of_users) @ self.train @ power(of_items)).tocsr()
+        vectors = scipy.sparse.linalg.svds(normal, k=dim, random_state=1)[2].T
+        scale = power(of_items).diagonal()[:, None]
+        into, back = scale * vectors, numpy.sqrt(of_items)[:, None] * vectors
+        seconds = self.now() - began
+        self.models["gf_cf"] = Scores(
+            lambda rows: (rows @ normal.T @ normal).toarray() + low_pass * (rows @ into) @ back.T
+        )
+        return {"seconds": seconds}
+
+    def peak(self):
+        """Bytes of this process at its largest."""
+        return {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
 
     # ---- comparing
 
@@ -193,6 +268,7 @@ def main():
     parser.add_argument("--users", type=int, required=True)
     parser.add_argument("--items", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--clock", choices=("clock", "processor"), default="clock")
     worker = Worker(parser.parse_args())
     versions = {"implicit": implicit.__version__, "numpy": numpy.__version__,
                 "scipy": scipy.__version__, "python": sys.version.split()[0]}  # fmt: skip

@@ -354,6 +354,7 @@ static rk_status write_report(const seeds *s)
     rk__json_begin(&json, "timing", '{');
     add_spread(s, &json, "train_seconds", "timing.train_seconds");
     add_spread(s, &json, "total_seconds", "timing.total_seconds");
+    add_spread(s, &json, "processor_seconds", "timing.processor_seconds");
     rk__json_end(&json, '}');
     rk__json_end(&json, '}');
     rk__buffer_add(&buffer, "\n");

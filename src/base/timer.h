@@ -7,6 +7,9 @@
 /* Seconds since an arbitrary start. */
 double rk__now(void);
 
+/* Seconds of processors that all threads of the process have used so far. */
+double rk__processor_seconds(void);
+
 /* The process's peak resident set so far, bytes. */
 int64_t rk__peak_memory(void);
 

@@ -1,5 +1,5 @@
 /* rankine serve: a run's answers over HTTP. What a service does is in src/serve. */
-#include <string.h>
+#include <pthread.h>
 
 #include "answers.h"
 #include "serve/serve.h"
@@ -11,6 +11,28 @@ typedef struct serve_args {
     int64_t threads, max_top, connections, per_address, seconds;
     bool watch, quiet;
 } serve_args;
+
+/* What the service's threads say, one at a time. */
+typedef struct talk {
+    pthread_mutex_t lock;
+    rk_hooks hooks; /* of the display */
+} talk;
+
+static void say(void *user, rk_log_level level, const char *message)
+{
+    talk *t = user;
+    pthread_mutex_lock(&t->lock);
+    t->hooks.log(t->hooks.user, level, message);
+    pthread_mutex_unlock(&t->lock);
+}
+
+static void show(void *user, const rk_progress *progress)
+{
+    talk *t = user;
+    pthread_mutex_lock(&t->lock);
+    t->hooks.progress(t->hooks.user, progress);
+    pthread_mutex_unlock(&t->lock);
+}
 
 /* On the standard output, at once: scripts wait for this line. */
 static void say_where(void *to, const char *url)
@@ -26,7 +48,8 @@ static int serve(cli *c, const serve_args *args)
     char message[2048];
     c->quiet = args->quiet;
     cli_display_init(&display, c);
-    const rk_hooks hooks = cli_display_hooks(&display);
+    talk t = {PTHREAD_MUTEX_INITIALIZER, cli_display_hooks(&display)};
+    const rk_hooks hooks = {.log = say, .progress = show, .user = &t};
     const bool limits_one = args->per_address >= 0;
     const serve_options options = {
         .run = c->positional,

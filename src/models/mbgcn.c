@@ -12,6 +12,9 @@
  * All of it is one product of wider vectors. The graphs of items that the authors took for s_t were
  * never released; a step there and back is what they say of them.
  *
+ * With model.residual M_t is 1 plus what is trained, zeros at first: an item is like itself from
+ * the beginning, so that it counts which behaviours of somebody it is in.
+ *
  * With train.message_share the interactions that the loss looks at in an epoch are left out of R_t
  * of the last behaviour, and D is counted anew. They stay in the other behaviours, as held-out
  * interactions do.
@@ -49,13 +52,13 @@ static void name_of(char out[RK_NAME_LENGTH], int behaviour, const char *part)
 
 /* ---- tensors ---- */
 
-/* [n,n], as the authors: normal, with the variance of Glorot and Bengio. */
-static rk_status declare_matrix(rk_model_instance *m, const char *name, int64_t n)
+/* [n,n], zeros or, as the authors: normal, with the variance of Glorot and Bengio. */
+static rk_status declare_matrix(rk_model_instance *m, const char *name, int64_t n, bool is_zero)
 {
     rk_parameter p = {.rows = n,
                       .cols = n,
-                      .init = RK_INIT_NORMAL,
-                      .init_sd = 1 / sqrt((double)n),
+                      .init = is_zero ? RK_INIT_CONSTANT : RK_INIT_NORMAL,
+                      .init_sd = is_zero ? 0 : 1 / sqrt((double)n),
                       .block_end = {n, n}};
     snprintf(p.name, sizeof p.name, "%s", name);
     return rk__model_add(m, p);
@@ -74,12 +77,12 @@ static rk_status declare_parameters(rk_model_instance *m)
                            .block_end = {1, 1}};
     RK_TRY(rk__declare_factors(m, "embedding"));
     RK_TRY(rk__model_add(m, shares));
-    RK_TRY(declare_matrix(m, "weights", d));
+    RK_TRY(declare_matrix(m, "weights", d, false));
     for (int t = 0; t < n; t++) {
         name_of(name, t, "item_weights");
-        RK_TRY(declare_matrix(m, name, d));
+        RK_TRY(declare_matrix(m, name, d, false));
         name_of(name, t, "score_weights");
-        RK_TRY(declare_matrix(m, name, 2 * d));
+        RK_TRY(declare_matrix(m, name, 2 * d, m->options->model.residual));
     }
     return RK_OK;
 }
@@ -235,6 +238,13 @@ static rk_value use(rk_program *p, int t, const char *part)
     return rk__use_named(p, name);
 }
 
+/* x M_t, `trained` being M_t or with model.residual M_t - 1. */
+static rk_value scored_by(const rk_model_instance *m, rk_program *p, rk_value x, rk_value trained)
+{
+    rk_value y = rk__gemm(p, x, trained, RK_NONE);
+    return m->options->model.residual ? rk__add(p, y, x, 1, 1) : y;
+}
+
 /* q: the embeddings of items, zero at users. */
 static behaviour behaviour_of(const rk_model_instance *m, rk_program *p, int t,
                               const rk_value *values, rk_value q, rk_value state)
@@ -257,7 +267,7 @@ static behaviour behaviour_of(const rk_model_instance *m, rk_program *p, int t,
     b.near = b.mask == b.messages ? near : mean_of(p, &b, x, b.mask);
     b.items = rk__join_columns(p, (const rk_value[]){q, step}, 2);
     rk_value both[] = {b.near, mean_of(p, &b, step, b.mask)};
-    b.near_items = rk__gemm(p, rk__join_columns(p, both, 2), own[1], RK_NONE);
+    b.near_items = scored_by(m, p, rk__join_columns(p, both, 2), own[1]);
     return b;
 }
 
@@ -336,7 +346,7 @@ static rk_value fold_of(const rk_model_instance *m, rk_program *p, const rk_valu
     const rk_value q = rk__take_columns(p, all[n - 1].items, 0, d);
     const rk_value score_weights = values[ITEM_WEIGHTS + OF_BEHAVIOUR * (n - 1) + 1];
     rk_value near = rk__gemm(p, q, values[WEIGHTS], RK_NONE);
-    rk_value scored = rk__gemm(p, all[n - 1].items, score_weights, RK_NONE);
+    rk_value scored = scored_by(m, p, all[n - 1].items, score_weights);
     return rk__add(p, rk__place_columns(p, near, d, w), rk__place_columns(p, scored, w - 2 * d, w),
                    1, share_of(m));
 }

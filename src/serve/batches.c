@@ -178,13 +178,10 @@ static void answer_all(serve_batches *b, serve_ask **asks, int64_t n)
 /* ---- the thread ---- */
 
 /* Waits until somebody asks; 0 = it is over. */
-static int64_t take(serve_batches *b, serve_ask *asks[MOST_ASKS], int64_t answered)
+static int64_t take(serve_batches *b, serve_ask *asks[MOST_ASKS])
 {
     int64_t n = 0;
     pthread_mutex_lock(&b->lock);
-    b->waiting -= answered;
-    b->n_asks += answered;
-    b->n_batches += answered > 0;
     while (!b->first && !b->is_over) {
         b->is_asleep = true;
         pthread_cond_wait(&b->came, &b->lock);
@@ -195,6 +192,9 @@ static int64_t take(serve_batches *b, serve_ask *asks[MOST_ASKS], int64_t answer
         b->first = asks[n++]->next;
     }
     b->last = b->first ? b->last : NULL;
+    b->waiting -= n;
+    b->n_asks += n;
+    b->n_batches += n > 0;
     pthread_mutex_unlock(&b->lock);
     return n;
 }
@@ -203,8 +203,7 @@ static void *run(void *self)
 {
     serve_batches *b = self;
     serve_ask *asks[MOST_ASKS];
-    int64_t n = 0;
-    while ((n = take(b, asks, n)) > 0) {
+    for (int64_t n = take(b, asks); n > 0; n = take(b, asks)) {
         answer_all(b, asks, n);
     }
     return NULL;

@@ -45,8 +45,8 @@ bool serve_batches_add(serve_batches *batches, serve_ask *ask);
 void serve_batches_stop(serve_batches *batches);
 
 typedef struct serve_batches_facts {
-    int64_t batches, questions; /* runs of the answering thread, and asks that it answered */
-    int64_t waiting;            /* asks that are not answered yet */
+    int64_t batches, questions; /* runs of the answering thread, and asks that it took */
+    int64_t waiting;            /* asks that it has not taken yet */
 } serve_batches_facts;
 serve_batches_facts serve_batches_get_facts(serve_batches *batches);
 

@@ -58,8 +58,8 @@ void serve_begin_request(http_connection *c, char *target)
     c->is_too_long = strnlen(target, SERVE_TARGET_BYTES + 1) > SERVE_TARGET_BYTES;
     c->raw = c->is_too_long ? NULL : serve_copy(target);
     c->raw_end = target + strlen(target);
-    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more than
-     * its memory holds: it is to see none */
+    /* libmicrohttpd keeps a list of the query's parameters, and falls silent when they are more
+     * than its memory holds: it is to see none */
     char *mark = strchr(target, '?');
     if (mark) {
         mark[1] = '\0';
@@ -161,6 +161,7 @@ static void reply_waits(serve_reply *reply)
 {
     http_connection *c = reply->owner;
     c->stage = STAGE_WAITING;
+    atomic_store(&c->is_done, false);
     serve_set_deadline(c, 0, false);
     MHD_suspend_connection(c->connection);
 }
@@ -168,7 +169,9 @@ static void reply_waits(serve_reply *reply)
 static void reply_is_done(serve_reply *reply)
 {
     http_connection *c = reply->owner;
-    MHD_resume_connection(c->connection);
+    struct MHD_Connection *connection = c->connection;
+    atomic_store(&c->is_done, true); /* what the reply holds is the connection's thread's again */
+    MHD_resume_connection(connection);
 }
 
 /* ---- what http answers itself ---- */
@@ -192,7 +195,7 @@ static void answer_health(serve_http *http, const serve_route *route, serve_repl
 static void answer_metrics(serve_http *http, serve_reply *reply)
 {
     const serve_load load = {.connections = serve_connections_count(http->connections),
-                             .in_flight = serve_http_in_flight(http)};
+                             .in_flight = atomic_load(&http->in_flight)};
     serve_measures_print(http->measures, load, http->options.world, &reply->text);
     reply->status = 200;
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -229,6 +232,10 @@ static bool answer(http_connection *c)
         serve_reply_problem(reply, 404, "this service keeps no feedback: rankine serve --feedback");
         return true;
     }
+    if (c->body.has_failed) {
+        serve_reply_problem(reply, 503, "there is no memory for the body");
+        return true;
+    }
     if (is_post && c->route->guard != SERVE_FOR_ADMIN) { /* whose body says nothing */
         c->request.body = serve_body_parse(c->body.at ? c->body.at : "", c->body.length, reply);
         if (!c->request.body) {
@@ -242,6 +249,11 @@ static bool answer(http_connection *c)
                             "%" PRId64 " requests are being answered, which is all "
                             "that are at once: ask again",
                             http->options.in_flight);
+        reply->retry_after = 1;
+        return true;
+    }
+    if (atomic_load(&http->is_finishing)) { /* after it was counted: see serve_http_finish */
+        serve_reply_problem(reply, 503, "the service is about to end");
         reply->retry_after = 1;
         return true;
     }
@@ -266,6 +278,8 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
 {
     const union MHD_ConnectionInfo *size =
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    /* the version follows the address after one byte, unless a zero byte has cut the address off */
+    const uintptr_t hidden = (uintptr_t)version - (uintptr_t)c->raw_end;
     *why = SERVE_REJECTED_SIZE;
     if (c->is_too_long) {
         serve_reply_problem(&c->reply, 414, "the address is longer than %d bytes",
@@ -275,8 +289,7 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
     } else if (size && size->header_size > SERVE_HEADER_BYTES) {
         serve_reply_problem(&c->reply, 431, "the header is longer than %d bytes",
                             SERVE_HEADER_BYTES);
-    } else if (version != c->raw_end + 1 && *version) {
-        /* the version is behind the address, one byte later, unless a zero byte has cut that off */
+    } else if (hidden > 1 && hidden < SERVE_HEADER_BYTES) {
         *why = SERVE_REJECTED_MALFORMED;
         serve_reply_problem(&c->reply, 400, "the address has a zero byte, which no id has");
     } else {
@@ -396,6 +409,9 @@ enum MHD_Result serve_handle(void *cls, struct MHD_Connection *connection, const
         const size_t n = *length;
         *length = 0;
         return take_body(c, bytes, n);
+    }
+    if (c->stage == STAGE_WAITING && !atomic_load(&c->is_done)) {
+        return MHD_YES;
     }
     if (c->stage == STAGE_BODY && c->reply.status == 0) {
         serve_set_deadline(c, 0, false);

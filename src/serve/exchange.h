@@ -36,6 +36,7 @@ typedef struct http_connection {
     size_t body_bytes; /* that came, also what was dropped */
     serve_request request;
     serve_reply reply;
+    atomic_bool is_done; /* the reply, by another thread */
 } http_connection;
 
 struct serve_http {
@@ -45,7 +46,7 @@ struct serve_http {
     serve_measures *measures;
     atomic_llong in_flight;
     atomic_llong last_ms; /* when the last answer was given */
-    atomic_bool is_draining, is_quiet;
+    atomic_bool is_draining, is_finishing, is_quiet;
     char message[256]; /* libmicrohttpd's last one while it starts */
 };
 

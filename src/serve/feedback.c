@@ -180,8 +180,8 @@ void serve_feedback_close(serve_feedback *feedback)
 /* ---- requests ---- */
 
 /* An id as text; NULL, with a problem, where it is none that `prepare` would read. */
-static const char *id_of(const serve_feedback *f, const json_t *body, const char *name,
-                         char number[24], serve_reply *reply)
+static const char *id_of(bool integer_ids, const json_t *body, const char *name, char number[24],
+                         serve_reply *reply)
 {
     const json_t *value = json_object_get(body, name);
     const char *text = json_string_value(value);
@@ -202,7 +202,7 @@ static const char *id_of(const serve_feedback *f, const json_t *body, const char
     }
     const char *digits = text + (*text == '-');
     const size_t n = strspn(digits, "0123456789");
-    if (f->integer_ids && (n == 0 || n > 18 || digits[n] || (*digits == '0' && n > 1))) {
+    if (integer_ids && (n == 0 || n > 18 || digits[n] || (*digits == '0' && n > 1))) {
         serve_reply_problem(reply, 422,
                             "'%s' is '%.40s', and the ids of this data are whole numbers "
                             "(data.ids: integer)",
@@ -251,9 +251,7 @@ static bool knows_members(const json_t *body, serve_reply *reply)
     return true;
 }
 
-/* The line, as reader_jsonl.c reads it; false with a problem. */
-static bool write_line(const serve_feedback *f, const json_t *body, serve_text *text,
-                       serve_reply *reply)
+bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *out, serve_reply *reply)
 {
     char numbers[2][24];
     double when, value;
@@ -261,15 +259,15 @@ static bool write_line(const serve_feedback *f, const json_t *body, serve_text *
         serve_reply_problem(reply, 422, "the body must be an object: {\"user\": ID, \"item\": ID}");
         return false;
     }
-    const char *user = id_of(f, body, "user", numbers[0], reply);
-    const char *item = user ? id_of(f, body, "item", numbers[1], reply) : NULL;
+    const char *user = id_of(integer_ids, body, "user", numbers[0], reply);
+    const char *item = user ? id_of(integer_ids, body, "item", numbers[1], reply) : NULL;
     /* up to the year 9999, so that milliseconds by mistake are noticed */
     if (!item || !knows_members(body, reply) ||
         !number_of(body, "time", 0, 253402300799.0, (double)time(NULL), &when, reply) ||
         !number_of(body, "value", -1e30, 1e30, (double)NAN, &value, reply)) {
         return false;
     }
-    text_json j = serve_json(text);
+    text_json j = serve_json(out);
     text_json_open(&j, '{');
     text_json_key(&j, "user");
     text_json_text(&j, user);
@@ -293,7 +291,8 @@ bool serve_feedback_answer(serve_feedback *feedback, const serve_request *reques
         serve_reply_problem(reply, 503, "there is no memory for the feedback");
         return true;
     }
-    if (!write_line(feedback, request->body, &l->text, reply) || l->text.has_failed) {
+    if (!serve_feedback_line(request->body, feedback->integer_ids, &l->text, reply) ||
+        l->text.has_failed) {
         if (l->text.has_failed) {
             serve_reply_problem(reply, 503, "there is no memory for the feedback");
         }

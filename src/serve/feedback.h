@@ -22,6 +22,10 @@ serve_feedback *serve_feedback_open(const char *path, bool integer_ids, char *me
 bool serve_feedback_answer(serve_feedback *feedback, const serve_request *request,
                            serve_reply *reply);
 
+/* The line of such a body; false: the reply is a problem. */
+bool serve_feedback_line(const struct json_t *body, bool integer_ids, serve_text *out,
+                         serve_reply *reply);
+
 /* Writes what waits and closes. NULL is fine. */
 void serve_feedback_close(serve_feedback *feedback);
 

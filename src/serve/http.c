@@ -2,6 +2,7 @@
 
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 enum {
     POOL_BYTES = 64 * 1024, /* of a connection, for its header and what is read of a body */
+    QUEUE_MS = 200,         /* for those who wait to be accepted when the service is to end */
     SILENCE_MS = 1000,      /* after which a connection that is asked to end is given up */
 };
 
@@ -155,21 +157,33 @@ void serve_http_tick(serve_http *http)
 
 void serve_http_drain(serve_http *http)
 {
+    struct pollfd listener = {.fd = http->options.socket, .events = POLLIN};
     atomic_store(&http->is_draining, true);
     atomic_store(&http->last_ms, serve_milliseconds());
+    /* who has connected already is let in; who comes later is refused, and can ask elsewhere */
+    for (int i = 0; i < QUEUE_MS / 5 && poll(&listener, 1, 0) > 0; i++) {
+        poll(NULL, 0, 5);
+    }
     (void)MHD_quiesce_daemon(http->daemon);
+    (void)shutdown(http->options.socket, SHUT_RDWR);
 }
 
 bool serve_http_is_drained(serve_http *http)
 {
     return serve_connections_count(http->connections) == 0 ||
-           (serve_http_in_flight(http) == 0 &&
+           (atomic_load(&http->in_flight) == 0 &&
             serve_milliseconds() - atomic_load(&http->last_ms) > SILENCE_MS);
 }
 
-int64_t serve_http_in_flight(serve_http *http)
+bool serve_http_finish(serve_http *http, int64_t ms)
 {
-    return atomic_load(&http->in_flight);
+    const int64_t until = serve_milliseconds() + ms;
+    atomic_store(&http->is_finishing, true);
+    while (atomic_load(&http->in_flight) > 0 && serve_milliseconds() < until) {
+        serve_http_tick(http);
+        poll(NULL, 0, 5);
+    }
+    return atomic_load(&http->in_flight) == 0;
 }
 
 void serve_http_free(serve_http *http)

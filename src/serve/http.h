@@ -47,8 +47,10 @@ void serve_http_drain(serve_http *http);
 /* Whether nobody is left, or nobody who has asked something lately. */
 bool serve_http_is_drained(serve_http *http);
 
-/* Ends it. Questions that wait must have been answered before: see serve_http_in_flight. */
-int64_t serve_http_in_flight(serve_http *http);
-void serve_http_free(serve_http *http); /* NULL is fine */
+/* From now on nobody's question is passed on; waits until those that were are answered. False: some
+ * are not after `ms`, and what answers them must stay. */
+bool serve_http_finish(serve_http *http, int64_t ms);
+/* Ends it, after serve_http_finish. NULL is fine. */
+void serve_http_free(serve_http *http);
 
 #endif

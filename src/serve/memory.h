@@ -14,4 +14,7 @@ void *serve_grow(void *memory, int64_t n, size_t size);
 char *serve_copy(const char *text);
 void serve_free(void *memory); /* NULL is fine */
 
+/* For tests: this thread's n-th allocation from now on fails, and all after it; negative = off. */
+void serve_alloc_fail_after(int64_t n);
+
 #endif

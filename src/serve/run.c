@@ -86,7 +86,8 @@ static void take_metrics(serve_run *r, const char *run)
             const char *path = rk_report_path(report, i);
             const double value = rk_report_number(report, path);
             const char *name = path + strlen(part);
-            bool is_one = strncmp(path, part, strlen(part)) == 0 && !strchr(name, '.');
+            bool is_one = strncmp(path, part, strlen(part)) == 0 && !strchr(name, '.') &&
+                          strcmp(name, "users") != 0 && strcmp(name, "seconds") != 0;
             if (is_one && isfinite(value)) {
                 text_json_key(&j, name);
                 text_json_real(&j, value);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ enum {
     MOST_THREADS = 4,
     LEAST_TOKEN = 16,
     MOST_TOKEN = 512,
+    SPARE_FILES = 64, /* beside those of connections */
 };
 
 /* What one service is made of. */
@@ -206,10 +208,28 @@ static int64_t processors(void)
     return n < 1 ? 1 : n > MOST_THREADS ? MOST_THREADS : n;
 }
 
+/* A connection is an open file, of which a process may have so many. */
+static void allow_files(const service *s)
+{
+    const rlim_t wanted = (rlim_t)s->options->connections + SPARE_FILES;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+        say(s, RK_LOG_WARNING,
+            "%lld files may be open, which is too few for %lld connections: raise ulimit -n, or "
+            "give fewer --connections",
+            (long long)limit.rlim_cur, (long long)s->options->connections);
+    }
+}
+
 static int start(service *s)
 {
     const serve_options *o = s->options;
     const bool is_local = s->listener.is_loopback && !s->listener.is_unix;
+    allow_files(s);
     if (o->feedback) {
         s->feedback =
             serve_feedback_open(o->feedback, has_integer_ids(s->world), s->message, s->size);
@@ -280,11 +300,15 @@ static bool drain(service *s)
     return true;
 }
 
+/* What answers questions goes when nobody asks any more. If a question takes too long for that, it
+ * stays, and the end of the program takes all. */
 static void end(service *s)
 {
-    serve_world_close(s->world); /* answers whatever still waits, so that nothing is suspended */
-    serve_feedback_close(s->feedback);
-    serve_http_free(s->http);
+    if (!s->http || serve_http_finish(s->http, DRAIN_MS)) {
+        serve_http_free(s->http);
+        serve_world_close(s->world);
+        serve_feedback_close(s->feedback);
+    }
     serve_listener_close(&s->listener);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rankine/scoring.h"
 #include "serve/memory.h"
 #include "serve/reply.h"
 
@@ -217,11 +218,14 @@ static bool read_weights(const reading *r, const json_t *list)
     }
     for (size_t i = 0; i < n; i++) {
         const json_t *value = json_array_get(list, i);
-        if (!json_is_number(value)) {
-            serve_reply_problem(r->reply, BAD_BODY, "weights: the element %zu is no number", i);
+        const double weight = json_is_number(value) ? json_number_value(value) : -1;
+        if (!(weight >= 0 && weight <= RK_MOST_WEIGHT)) {
+            serve_reply_problem(r->reply, BAD_BODY,
+                                "weights: the element %zu is no number from 0 to %d", i,
+                                RK_MOST_WEIGHT);
             return false;
         }
-        r->wants->weights[i] = (float)json_number_value(value);
+        r->wants->weights[i] = (float)weight;
     }
     return true;
 }

@@ -353,6 +353,19 @@ static void add_dataset(rk_json *json, const rk_dataset *d, const rk_options *o)
     rk__json_end(json, '}');
 }
 
+void rk__phase_seconds_sum(rk_phase_seconds *s, const rk_position *position, double began,
+                           double processor_began)
+{
+    for (int64_t i = 0; i < position->step.epoch; i++) {
+        s->training += position->history[i].seconds;
+        s->checks += position->history[i].check_seconds;
+    }
+    /* Of a resumed run only this process's part can be measured from end to end. */
+    const double phases = s->data + s->setup + s->training + s->checks + s->evaluation;
+    s->total = fmax(rk__now() - began, phases);
+    s->processor = rk__processor_seconds() - processor_began;
+}
+
 static void add_costs(rk_json *json, const rk_summary *r)
 {
     rk_memory_use memory = rk__summary_memory(r);
@@ -363,6 +376,7 @@ static void add_costs(rk_json *json, const rk_summary *r)
     rk__json_real(json, "check_seconds", r->seconds.checks);
     rk__json_real(json, "evaluation_seconds", r->seconds.evaluation);
     rk__json_real(json, "total_seconds", r->seconds.total);
+    rk__json_real(json, "processor_seconds", r->seconds.processor);
     rk__json_end(json, '}');
     rk__json_begin(json, "memory", '{');
     rk__json_int(json, "peak_bytes", memory.peak);

@@ -16,7 +16,13 @@
 /* Wall-clock seconds; training and checks over the whole run, the rest of this process. */
 typedef struct rk_phase_seconds {
     double data, setup, training, checks, evaluation, total;
+    double processor; /* of all processors, of this process since the run began */
 } rk_phase_seconds;
+
+/* Training, checks, total and processor: of a run that began, here, at rk__now() and
+ * rk__processor_seconds(). */
+void rk__phase_seconds_sum(rk_phase_seconds *s, const rk_position *position, double began,
+                           double processor_began);
 
 /* What came of train.refit. */
 typedef struct rk_refit_facts {

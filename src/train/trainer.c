@@ -402,19 +402,6 @@ static rk_status refit_model(rk_trainer *t, rk_refit *refit, rk_summary *report)
                : RK_OK;
 }
 
-static void sum_up_seconds(rk_trainer *t, double began)
-{
-    const rk_position *p = &t->position;
-    for (int64_t i = 0; i < p->step.epoch; i++) {
-        t->seconds.training += p->history[i].seconds;
-        t->seconds.checks += p->history[i].check_seconds;
-    }
-    /* Of a resumed run only this process's part can be measured from end to end. */
-    const rk_phase_seconds *s = &t->seconds;
-    double phases = s->data + s->setup + s->training + s->checks + s->evaluation;
-    t->seconds.total = fmax(rk__now() - began, phases);
-}
-
 static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
 {
     rk_summary report = {.options = t->options,
@@ -451,7 +438,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
         RK_TRY_GOTO(done, refit_model(t, &refit, &report));
     }
     t->seconds.evaluation = rk__now() - evaluation_began;
-    sum_up_seconds(t, began);
+    rk__phase_seconds_sum(&t->seconds, &t->position, began, t->processor_began);
     report.seconds = t->seconds;
     if (t->folder) {
         RK_TRY_GOTO(done, rk__run_folder_check_held(&t->lock));
@@ -519,7 +506,10 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     /* A data set that was given took its time before the call. */
     double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
-    rk_trainer t = {.config = config, .newest_check = NAN, .profiles = how->profile};
+    rk_trainer t = {.config = config,
+                    .newest_check = NAN,
+                    .profiles = how->profile,
+                    .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
     RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));

@@ -39,6 +39,7 @@ typedef struct rk_trainer {
     double newest_check;     /* NaN = none yet */
     double seconds_per_step; /* measured; 0 = not yet */
     double train_began;      /* rk__now() at the first step of this process */
+    double processor_began;  /* rk__processor_seconds() at the beginning */
     int64_t steps_here;      /* done by this process */
     rk_snapshot best;        /* without a folder: the model of the best check */
     int64_t epochs;          /* to train */

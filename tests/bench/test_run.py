@@ -119,18 +119,23 @@ def check_implicit(build, folder, python):
     """Every comparison and every time of a few sweeps and small lists."""
     command = [sys.executable, os.path.join(ROOT, "bench", "implicit"), "--build", build,
                "--python", python, "--data", f"{folder}/data", "--threads", "1", "--rounds", "2",
-               "--slow-rounds", "2", "--epochs", "2", "--dim", "8", "--neighbours", "10",
+               "--slow-rounds", "2", "--epochs", "2", "--bpr-epochs", "3", "--mf-epochs", "2",
+               "--dim", "8", "--neighbours", "10",
                "--requests", "20", "--request-items", "300", "--out",
                f"{folder}/implicit"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
     rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/implicit.csv")}
-    for metric in ("cg", "cholesky", "cosine", "rank_als", "rank_knn", "known", "folded"):
+    for metric in ("cg", "cholesky", "cosine", "bpr", "ease", "gf_cf", "rank_als", "rank_knn",
+                   "known", "folded"):  # fmt: skip
         for arm in ("rankine", "implicit"):
             expect(rows[arm, metric]["min"] > 0, f"{metric} of {arm}")
         expect(rows["implicit", metric + "_ratio"]["min"] > 0, f"the ratio of {metric}")
     ours, theirs = (rows[arm, "recall@20.cg2"]["median"] for arm in ("rankine", "implicit"))
     expect(ours > 0 and abs(ours - theirs) < 0.01, f"recall {ours} and {theirs}")
+    for model in ("cg2", "cosine", "bpr", "ease", "gf_cf"):
+        for arm in ("rankine", "implicit"):
+            expect(rows[arm, f"memory.{model}"]["median"] > 1, f"memory of {arm}, {model}")
     with open(f"{folder}/implicit.md", encoding="utf-8") as file:
         page = file.read()
     for text in ("Factors, cg, 2 sweeps", "Factors, cholesky, 2 sweeps", "Lists, bm25"):

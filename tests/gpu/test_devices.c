@@ -30,10 +30,16 @@ typedef struct fixture {
     rk_scorer *scorer;
 } fixture;
 
-/* Where steps are very slow, some kinds of runs are enough: operations have their own tests. */
+/* Where steps are very slow, some kinds of runs are enough, and small ones: operations have their
+ * own tests. */
+static bool is_very_short(void)
+{
+    return n_steps() < 3;
+}
+
 static size_t kinds_apart(void)
 {
-    return n_steps() < 3 ? 5 : n_steps() < 5 ? 2 : 1;
+    return is_very_short() ? 5 : n_steps() < 5 ? 2 : 1;
 }
 
 /* For what weighs by them; nobody else looks at them. */
@@ -77,6 +83,9 @@ static void set_up(fixture *f, const char *device, const char *const *settings, 
     assert_ok(rk_config_set(f->config, device, "test"));
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
         assert_ok(rk_config_set(f->config, common[i], "test"));
+    }
+    if (is_very_short()) {
+        assert_ok(rk_config_set(f->config, "train.batch=40", "test"));
     }
     for (int i = 0; settings && settings[i]; i++) {
         assert_ok(rk_config_set(f->config, settings[i], "test"));
@@ -173,12 +182,14 @@ static void same_batches(const char *positives, const char *negatives)
     for (int step = 0; step < 3; step++) {
         int32_t *nodes[2] = {NULL};
         size_t bytes = 0;
+        /* the last one also a short batch behind a shuffle */
+        const int64_t n = step == 2 && !is_very_short() ? 5 : 1;
         for (int i = 0; i < 2; i++) {
             const rk_engine *e = &f[i].engine;
             const rk_step *s = &f[i].step;
             const rk_node *first = &s->phases[0].nodes[0];
             assert_int_equal(first->op, RK_OP_SAMPLE_TRIPLETS);
-            steps(&f[i], step == 2 ? 5 : 1); /* the last one also a short batch behind a shuffle */
+            steps(&f[i], n);
             bytes = (size_t)rk__tensor_bytes(&s->phases[0].tensors[first->out[0]]);
             assert_ok(rk__alloc(&nodes[i], (int64_t)bytes, 1, "nodes"));
             assert_ok(e->device->read_value(e->context, s->loaded[0], first->out[0], nodes[i]));
@@ -203,7 +214,9 @@ static void every_kind_of_batch_is_the_same(void **unused)
         "sampling.negatives=popularity", "sampling.negatives=dynamic"};
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 4; j++) {
-            same_batches(positives[i], negatives[j]);
+            if (!is_very_short() || j % 3 == i) { /* else each of them once */
+                same_batches(positives[i], negatives[j]);
+            }
         }
     }
 }

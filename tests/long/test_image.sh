@@ -151,6 +151,7 @@ print(max(50, min(50000, round(50 * 10 / seconds))))')
     run 0 inside "$image" train demo/synth.yaml --run one --set train.epochs=1
     options=()
     says "1 thread,"
+    serve "$image" one
     another_user "$image"
     [ "$failures" != "$before" ] ||
         echo "$image: trained, stopped, resumed to the same bits; files belong to their user"
@@ -177,6 +178,32 @@ stop_in_the_middle() {
     says "rankine train --run stopped --resume"
     "${engine[@]}" rm "$container" >>"$log" 2>&1
     echo "$image: stop ended training with exit code $code"
+}
+
+# A service that answers inside, takes its run again at SIGHUP and ends with 0.
+serve() {
+    local container code
+    command_line="serve $2, then podman stop"
+    container=$("${engine[@]}" run --detach "${run_options[@]:1}" --read-only \
+        -v "$scratch/mounted:/data:ro" "$1" serve "$2" --listen 0.0.0.0:8080 2>>"$log") ||
+        fail "not started: $log"
+    for _ in $(seq 600); do
+        "${engine[@]}" logs "$container" >out 2>err
+        ! grep -q '^listening on' out || break
+        sleep 0.1
+    done
+    "${engine[@]}" exec "$container" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080 &&
+        printf "GET /api/v1/users/1/recommendations HTTP/1.0\r\n\r\n" >&3 && cat <&3' >out 2>>"$log"
+    prints ' 200 OK' '"recommendations": ['
+    "${engine[@]}" kill --signal HUP "$container" >>"$log" 2>&1
+    sleep 2
+    "${engine[@]}" stop --time 30 "$container" >>"$log" 2>&1 || fail "podman stop: $log"
+    code=$("${engine[@]}" inspect --format '{{.State.ExitCode}}' "$container")
+    "${engine[@]}" logs "$container" >out 2>err
+    [ "$code" = 0 ] || fail "exit code $code after stop, expected 0"
+    says "is served" "--token-file"
+    "${engine[@]}" rm "$container" >>"$log" 2>&1
+    echo "$1: stop ended the service with exit code $code"
 }
 
 # --user with config and data that cannot be written, the rest in a folder of theirs.

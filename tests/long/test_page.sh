@@ -7,7 +7,7 @@ skip() {
     echo "skip: $*"
     exit 77
 }
-"$rankine" serve --help >/dev/null 2>&1 || skip "this build has no rankine serve"
+"$rankine" serve nowhere 2>&1 | grep -q libmicrohttpd && skip "this build has no rankine serve"
 "$python" -c 'import selenium' 2>/dev/null ||
     skip "$python has no selenium (pip install -r tests/serve/requirements.txt; PYTHON=...)"
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && [ -x "${CHROMEDRIVER:-/usr/bin/chromedriver}" ] ||
@@ -41,8 +41,15 @@ run 0 "$rankine" train odd.yaml --run odd --quiet --device cpu
 run 0 "$python" "$serve/walk.py" odd --words "star wars" --shots "$shots/odd"
 movies=$RANKINE_DATA/ml-latest-small
 if [ -f "$movies/movies.csv" ]; then
-    run 0 "$rankine" train "$RANKINE_SOURCE/configs/movielens-latest.yaml" --data "$movies" \
-        --run movies --quiet --device cpu --set model.kind=ease --set model.l2=200
+    cat >movies.yaml <<'CONFIG'
+data:
+    name: movielens
+    sources: [{file: ratings.csv, format: movielens, where: rating >= 4}]
+labels: {file: movies.csv, id: movieId}
+split: {kind: ratio}
+model: {kind: ease, l2: 200}
+CONFIG
+    run 0 "$rankine" train movies.yaml --data "$movies" --run movies --quiet --device cpu
     run 0 "$python" "$serve/walk.py" movies --words "star wars" --shots "$shots/movies"
 fi
 finish

@@ -23,8 +23,9 @@ static const topk_shape shapes[] = {
     {30, 30, 2500, 65, 50, 0.3, false, 30},
     {5, 5, 3000, 130, 3000, 0.2, true, 4},
     {150, 140, 700, 8, 7, 0.5, true, 2},
-    {16, 16, 9000, 64, 20, 0.05, false, 8}, /* more items than one slab */
-    {5, 5, 600, 1500, 9, 0.1, false, 5},    /* a panel larger than a strip */
+    {70, 66, 9000, 64, 20, 0.05, false, 8}, /* more items than one slab */
+    {66, 65, 600, 1500, 9, 0.1, false, 5},  /* a panel larger than a strip */
+    {80, 77, 2500, 65, 50, 0.3, true, 30},
     {12, 12, 3000, 64, 20, 0.1, true, 0},
     {9, 9, 300, 12, 4, 0.02, false, 0},
     {6, 6, 1500, 33, 50, 0.2, false, 0},
@@ -40,6 +41,9 @@ static const topk_shape shapes[] = {
     {4, 4, 13, 3, 13, 0.3, true, 1},
     {40, 13, 5100, 36, 10, 0.1, true, 30},
     {20, 16, 2100, 64, 30, 0.1, false, 3},
+    {7, 7, 2003, 37, 10, 0.1, true, 20},
+    {64, 62, 1100, 20, 10, 0.1, true, 20},
+    {5, 5, 600, 1500, 9, 0.1, false, 5},
     /* enough of them for several threads */
     {1, 1, 16411, 65, 10, 0.1, true, 20},
     {13, 9, 6007, 71, 40, 0.1, true, 2},

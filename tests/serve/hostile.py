@@ -61,7 +61,7 @@ class Client:
     def connect(self, timeout=5.0):
         return socket.create_connection((self.host, self.port), timeout=timeout)
 
-    def talk(self, data, wait=2.0, shut=False, enough=lambda got: False):
+    def talk(self, data, wait=1.0, shut=False, enough=lambda got: False):
         """Sends bytes, reads until the end or until nothing comes for `wait` seconds (shortly, once
         what came is enough): what came, and whether the connection has ended."""
         with self.connect() as s:
@@ -73,7 +73,7 @@ class Client:
                 pass  # refused before it was all sent: what it said is still there to read
             got = b""
             while True:
-                s.settimeout(0.05 if enough(got) else wait)
+                s.settimeout(0.015 if enough(got) else wait)
                 try:
                     part = s.recv(65536)
                 except socket.timeout:

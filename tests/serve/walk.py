@@ -160,7 +160,7 @@ def be_a_user(w, user):
     w.type("-nobody")
     w.until(
         "a sentence about an unknown user",
-        lambda: w.texts("#mine .warning") and not w.titles("mine"),
+        lambda: "no such user" in " ".join(w.texts("#mine p")) and w.titles("mine"),
     )
     w.click("#user")
     w.type(*[Keys.BACKSPACE] * (len(user) + len("-nobody")))

@@ -42,6 +42,7 @@ static void a_run_learns_and_reports(void **state)
     assert_true(runs_reported(&r, "out", "dataset.train") == PLANTED_USERS * PLANTED_TRAIN);
     assert_true(runs_reported(&r, "out", "memory.peak_bytes") > 1e6);
     assert_true(runs_reported(&r, "out", "timing.total_seconds") > 0);
+    assert_true(runs_reported(&r, "out", "timing.processor_seconds") > 0);
 
     char *metrics = test_read(runs_file(&r, "out", "metrics.jsonl"));
     assert_int_equal(count_lines(metrics), 10);

@@ -46,6 +46,15 @@ rankine_test(train/test_network_fm.c)
 rankine_test(train/test_arrays.c)
 rankine_test(train/test_threads.c)
 
+# What the service makes of questions, compiled anew so that it meets the library of the tests.
+set(serving_sources answers.c batches.c memory.c openapi.c question.c reply.c rows.c run.c wants.c
+    world.c)
+list(TRANSFORM serving_sources PREPEND ${PROJECT_SOURCE_DIR}/src/serve/)
+rankine_test(train/test_serving.c)
+target_sources(test_serving PRIVATE ${serving_sources}
+    ${PROJECT_BINARY_DIR}/src/serve/embedded.c)
+target_link_libraries(test_serving PRIVATE rankine_text PkgConfig::JANSSON)
+
 # The same under ThreadSanitizer: what threads share (the scorer, the API, the engine, the CPU
 # device, errors, allocation) is compiled for it once more and found before the archive's.
 # run.threads is 1 there, so that libgomp, whose barriers ThreadSanitizer does not see, starts no
@@ -74,4 +83,16 @@ if(NOT RANKINE_SANITIZE)
         COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/emu/run.sh $<TARGET_FILE:test_threads_tsan>
         WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
     set_tests_properties(train/test_threads_tsan PROPERTIES LABELS train TIMEOUT 900)
+    add_executable(test_serving_tsan train/test_serving.c ${serving_sources}
+        ${PROJECT_BINARY_DIR}/src/serve/embedded.c ${PROJECT_SOURCE_DIR}/src/text/json.c
+        ${PROJECT_SOURCE_DIR}/src/text/utf8.c ${shared_sources})
+    target_include_directories(test_serving_tsan PRIVATE
+        $<TARGET_PROPERTY:rankine_objects,INCLUDE_DIRECTORIES>)
+    target_compile_options(test_serving_tsan PRIVATE -O1 -g -fsanitize=thread)
+    target_link_options(test_serving_tsan PRIVATE -fsanitize=thread)
+    target_link_libraries(test_serving_tsan PRIVATE rankine_test_support PkgConfig::JANSSON)
+    add_test(NAME train/test_serving_tsan
+        COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/emu/run.sh $<TARGET_FILE:test_serving_tsan>
+        WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    set_tests_properties(train/test_serving_tsan PROPERTIES LABELS train TIMEOUT 900)
 endif()

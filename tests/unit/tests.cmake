@@ -48,3 +48,12 @@ rankine_test(unit/test_times.c)
 rankine_test(unit/test_columns.c)
 rankine_test(unit/test_guess.c)
 rankine_test(unit/test_label_index.c)
+
+# Of the program, not of the library: these see what the service sees.
+foreach(name test_serve test_serve_request)
+    add_executable(${name} unit/${name}.c)
+    target_link_libraries(${name} PRIVATE rankine_serve rankine_text rankine rankine_flags
+        PkgConfig::CMOCKA PkgConfig::JANSSON Threads::Threads)
+    add_test(NAME unit/${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    set_tests_properties(unit/${name} PROPERTIES LABELS unit TIMEOUT 300)
+endforeach()

@@ -61,7 +61,7 @@ typedef struct rk_composition {
     float weight; /* SUB: sum of the weights */
 } rk_composition;
 
-enum { RK_FEW_TOGETHER = 4 }; /* most queries of few_scores */
+enum { RK_FEW_TOGETHER = 8 }; /* most queries of few_scores */
 
 /* The scalars of an Adam step, see rk__cpu_adam. */
 typedef struct rk_adam_scalars {

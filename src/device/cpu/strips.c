@@ -55,7 +55,8 @@ static tiling tiling_of(const rk_call *call, int64_t n_queries, int64_t n_items,
 
 static int64_t score_bytes(const rk_call *call, int64_t d)
 {
-    return rk__cache_lines(call->isa->block_users * rk__strips_most(call, d) * 4);
+    const int64_t rows = at_least(call->isa->block_users, RK_FEW_TOGETHER);
+    return rk__cache_lines(rows * rk__strips_most(call, d) * 4);
 }
 
 static int64_t block_floats(const rk_call *call, int64_t d)

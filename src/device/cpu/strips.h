@@ -14,7 +14,7 @@
 
 #include "device/cpu/cpu.h"
 
-enum { RK_FEW_QUERIES = 16 }; /* most that are not worth packing for */
+enum { RK_FEW_QUERIES = 64 }; /* most that are not worth packing for */
 
 typedef struct rk_strips {
     const float *queries; /* [n_queries, d]: the used ones of a tile */
