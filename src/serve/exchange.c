@@ -278,7 +278,7 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
 {
     const union MHD_ConnectionInfo *size =
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    /* the version follows the address after one byte, unless a zero byte has cut the address off */
+    /* the version follows the address after one byte, unless a zero byte has cut that off */
     const uintptr_t hidden = (uintptr_t)version - (uintptr_t)c->raw_end;
     *why = SERVE_REJECTED_SIZE;
     if (c->is_too_long) {
@@ -291,7 +291,8 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
                             SERVE_HEADER_BYTES);
     } else if (hidden > 1 && hidden < SERVE_HEADER_BYTES) {
         *why = SERVE_REJECTED_MALFORMED;
-        serve_reply_problem(&c->reply, 400, "the address has a zero byte, which no id has");
+        serve_reply_problem(&c->reply, 400,
+                            "the request line has a zero byte, or a blank too many");
     } else {
         *why = SERVE_REJECTED_MALFORMED;
         return serve_header_is_clear(&c->header, version, &c->reply);

@@ -14,6 +14,10 @@ void *serve_grow(void *memory, int64_t n, size_t size);
 char *serve_copy(const char *text);
 void serve_free(void *memory); /* NULL is fine */
 
+/* For tests: the n-th allocation from now on fails, counted from 0, in whatever thread; -1 = none
+ * does. */
+void serve_alloc_fail_after(int64_t n);
+
 /* For tests: this thread's n-th allocation from now on fails, and all after it; negative = off. */
 void serve_alloc_fail_after(int64_t n);
 

@@ -9,8 +9,10 @@ pictures for a person to look at.
 """
 
 import argparse
+import json
 import os
 import sys
+import tempfile
 import time
 import urllib.parse
 
@@ -239,6 +241,32 @@ def meet_oddities(w, base):
     assert not lines, lines
 
 
+def bring_a_token(w, run, user):
+    """A service that asks for its token, and keeps what somebody likes."""
+    with tempfile.TemporaryDirectory() as folder:
+        token, liked = f"{folder}/token", f"{folder}/liked.jsonl"
+        with open(token, "w", encoding="ascii") as file:
+            file.write("a-token-for-this-test-alone\n")
+        with Server(run, "--token-file", token, "--feedback", liked) as server:
+            w.driver.get(f"http://127.0.0.1:{server.port}/#user={user}")
+            w.until("the page asks for the token", lambda: w.all("#key:not([hidden])"))
+            assert not w.titles("found") and not w.titles("mine"), "answers without a token"
+            w.click("#token")
+            w.type("a-token-for-this-test-alone", Keys.ENTER)
+            w.ready("found")
+            w.ready("mine")
+            assert not w.all("#key:not([hidden])"), "it still asks for the token"
+            w.click("#found .like")
+            w.ready("likes")
+            w.until("the like is in the file", lambda: os.path.getsize(liked) > 0)
+            with open(liked, encoding="utf-8") as file:
+                line = json.loads(file.readline())
+            item = w.all("#likes li")[0].get_attribute("data-item")
+            assert (str(line["user"]), str(line["item"])) == (user, item), line
+            w.driver.get("about:blank")
+            assert server.stop() == 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("run")
@@ -269,6 +297,7 @@ def main():
             be_a_user(w, a.user)
             driver.get_log("browser")  # of the unknown user, a 404
             meet_oddities(w, base)
+            bring_a_token(w, a.run, a.user)
         finally:
             driver.quit()
         code = server.stop()

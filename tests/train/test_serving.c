@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "serve/memory.h"
 #include "serve/reply.h"
 #include "serve/world.h"
 #include "train/every_kind.h"
@@ -53,8 +54,12 @@ static json_t *ask(serve_world *served_by, const serve_request *request, int *st
     pthread_mutex_unlock(&w.lock);
     pthread_mutex_destroy(&w.lock);
     pthread_cond_destroy(&w.done);
-    *status = is_complete || w.has_waited ? w.reply.status : -1;
-    json_t *answer = json_loadb(w.reply.text.at, w.reply.text.length, JSON_REJECT_DUPLICATES, NULL);
+    *status = w.reply.text.has_failed       ? 503 /* as http.c has it */
+              : is_complete || w.has_waited ? w.reply.status
+                                            : -1;
+    json_t *answer = w.reply.text.has_failed ? NULL
+                                             : json_loadb(w.reply.text.at, w.reply.text.length,
+                                                          JSON_REJECT_DUPLICATES, NULL);
     serve_text_free(&w.reply.text);
     return answer;
 }
@@ -507,6 +512,41 @@ static void nobody_notices_another_run(void **state)
     pthread_mutex_destroy(&h.lock);
 }
 
+/* ---- no memory ---- */
+
+/* Each allocation of a question fails in turn: 503, or an answer that is right; and then it is over
+ * with that. */
+static void no_memory_is_503(void **state)
+{
+    world *w = *state;
+    served s = serve_kind(w, 0, NULL);
+    static const struct {
+        serve_question question;
+        const char *body;
+    } asked[] = {
+        {SERVE_LIST, "{\"items\": [\"1\", \"2\", \"3\"], \"n\": 40, \"reasons\": 3, \"exclude\": "
+                     "[\"4\"], \"among\": [\"5\", \"6\", \"7\"]}"},
+        {SERVE_BATCH, "{\"users\": [\"1\", \"2\", \"zz\"], \"n\": 40}"},
+        {SERVE_SCORES, "{\"pairs\": [{\"user\": \"1\", \"item\": \"2\"}]}"},
+    };
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        int status = 0, failed = 0;
+        json_t *right = post(s.world, asked[i].question, asked[i].body, &status);
+        assert_int_equal(status, 200);
+        for (int n = 0; n < 200; n++) {
+            serve_alloc_fail_after(n);
+            json_t *answer = post(s.world, asked[i].question, asked[i].body, &status);
+            failed += status == 503;
+            assert_true(status == 503 || (status == 200 && json_equal(answer, right)));
+            json_decref(answer);
+        }
+        serve_alloc_fail_after(-1);
+        assert_true(failed >= 3 && failed < 150);
+        json_decref(right);
+    }
+    serve_world_close(s.world);
+}
+
 /* ---- a line that is full ---- */
 
 static void too_many_are_told_so(void **state)
@@ -551,6 +591,7 @@ int main(void)
         cmocka_unit_test(wrong_questions_are_problems),
         cmocka_unit_test(many_at_once_get_what_each_gets_alone),
         cmocka_unit_test(nobody_notices_another_run),
+        cmocka_unit_test(no_memory_is_503),
         cmocka_unit_test(too_many_are_told_so),
         cmocka_unit_test(bad_runs_are_refused),
     };

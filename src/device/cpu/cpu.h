@@ -89,7 +89,7 @@ rk_status rk__cpu_run(rk_device_context *context, rk_loaded *loaded, int64_t ste
 
 /* Between the blocks of an operation that may take long, by any of its threads: `done` of `total`
  * blocks are, in `unit`. True: whoever watches wants no more, so the rest is to be left out. Of the
- * threads only the caller's asks. */
+ * threads only the caller's asks; as it may get no block, it asks once before all of them. */
 bool rk__cpu_leave(const rk_call *call, int64_t done, int64_t total, const char *unit);
 /* The same between operations. */
 bool rk__cpu_watch_look(rk_cpu_watch *watch, int64_t done, int64_t total, const char *unit);

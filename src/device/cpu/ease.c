@@ -25,6 +25,7 @@ void rk__cpu_count_gram(const rk_call *call)
     const rk_ridge_attr *a = &call->node->attr.ridge;
     const int64_t *offsets = call->in[0];
     const int32_t *columns = call->in[1];
+    (void)rk__cpu_leave(call, 0, a->n, "rows");
     RK_CPU_FOR(call, node, a->n)
     {
         float *row = (float *)call->out[0] + node * a->n;
@@ -270,6 +271,7 @@ void rk__cpu_ease_factor(const rk_call *call)
     const float *inverse = call->in[2];
     float *factor = call->out[0];
     int64_t m = rk__in(call, 2)->rows;
+    (void)rk__cpu_leave(call, 0, a->n, "items");
     RK_CPU_FOR(call, item, a->n)
     {
         const int32_t *users = columns + offsets[a->first + item];

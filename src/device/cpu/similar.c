@@ -184,6 +184,7 @@ void rk__cpu_item_neighbours(const rk_call *call)
     const rk_similar_attr *a = s.attr;
     const float *factor = call->in[3];
     int64_t n_blocks = rk__blocks(a->n_items, ITEMS_PER_BLOCK);
+    (void)rk__cpu_leave(call, 0, a->n_items, "items");
 #pragma omp parallel num_threads(call->threads)
     {
         counter c = take_counter(&s, scratch + rk__cpu_thread() * thread_bytes(a, s.weight));

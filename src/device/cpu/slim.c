@@ -258,6 +258,7 @@ void rk__cpu_slim_columns(const rk_call *call)
                          .values = call->out[1],
                          .stopped = call->out[2]};
     int64_t n_blocks = rk__blocks(a->n_items, ITEMS_PER_BLOCK);
+    (void)rk__cpu_leave(call, 0, a->n_items, "items");
 #pragma omp parallel num_threads(call->threads)
     {
         column c = take_column(a, (char *)call->scratch + rk__cpu_thread() * thread_bytes(a));
