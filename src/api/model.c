@@ -109,9 +109,10 @@ const rk_config *rk_model_config(const rk_model *model)
     return model->config;
 }
 
+/* Statistics in double are nobody's but their model's. */
 static bool is_shown(const rk_parameter *p)
 {
-    return p->role != RK_CONSTANT;
+    return p->role != RK_CONSTANT && p->dtype != RK_F64;
 }
 
 rk_model_facts rk_model_get_facts(const rk_model *model)

@@ -5,7 +5,8 @@
  *   y_v = 1/3 (sum over forward edges of n phi(x_u, z_t) W_f + the same backward W_b
  *              + phi(x_v, z_loop) W_s) + b,
  * with model.gather_dropout on the first two parts; phi of model.composition: difference, product,
- * or circular correlation; n of model.edges over the edges of a direction. The vectors of relations go through a matrix between layers, z' = z W_z.
+ * or circular correlation; n of model.edges over the edges of a direction. The vectors of relations
+ * go through a matrix between layers, z' = z W_z.
  *
  * The correlation is a product in the Fourier basis, conj(F x) * (F z), so that with F as a
  * constant matrix it is summed over edges like any other product.
