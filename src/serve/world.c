@@ -133,7 +133,8 @@ static void answer_reload(serve_reply *reply, const serve_run *run, const char *
     reply->done(reply);
 }
 
-/* Opens the run once more and puts it in place of the one before. */
+/* Opens the run once more and puts it in place of the one before. Whoever asks while it is being
+ * opened may mean a later one, and waits for the next time. */
 static void reload(serve_world *w)
 {
     char why[SERVE_WHY] = "", text[SERVE_WHY + 512];
@@ -145,11 +146,13 @@ static void reload(serve_world *w)
              "answered",
              w->options.run, (long long)(resident_bytes() / 1000000));
     say(w, RK_LOG_INFO, text);
-    const rk_status status = serve_run_open(&w->options, &w->hooks, &run, why);
     pthread_mutex_lock(&w->lock);
     const int n_waiting = w->n_waiting;
     memcpy(waiting, w->waiting, sizeof waiting);
     w->n_waiting = 0;
+    pthread_mutex_unlock(&w->lock);
+    const rk_status status = serve_run_open(&w->options, &w->hooks, &run, why);
+    pthread_mutex_lock(&w->lock);
     if (status == RK_OK) {
         old = w->run;
         w->run = run;
