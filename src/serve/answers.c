@@ -12,7 +12,9 @@
 #include "serve/question.h"
 #include "serve/reply.h"
 
-enum { USUAL = 10, FOUND = 20, MOST_OF_BATCH = 100000 };
+/* MOST_OF_REASONS: answers times items of a list. They are found by the one thread that answers, so
+ * that a long question keeps everybody waiting: this many take some hundredths of a second. */
+enum { USUAL = 10, FOUND = 20, MOST_OF_BATCH = 100000, MOST_OF_REASONS = 100000 };
 
 static void text(text_json *j, const char *key, const char *value)
 {
@@ -53,6 +55,13 @@ static bool has_reasons(question *q)
         serve_reply_problem(q->reply, 422,
                             "Model %s cannot say what its scores come from: ask without reasons",
                             f->kind);
+        return false;
+    }
+    if (q->wants.reasons > 0 && q->wants.n * q->n_items > MOST_OF_REASONS) {
+        serve_reply_problem(q->reply, 422,
+                            "%lld answers with reasons among %lld items: answers times items may "
+                            "be %d, so ask for fewer, or without reasons",
+                            (long long)q->wants.n, (long long)q->n_items, MOST_OF_REASONS);
         return false;
     }
     return true;

@@ -261,7 +261,9 @@ static bool answer(http_connection *c)
     c->request.query = c->target.query;
     c->request.n_query = c->target.n_query;
     return c->route->answerer == SERVE_BY_FEEDBACK
-               ? serve_feedback_answer(http->options.feedback, &c->request, reply)
+               ? serve_feedback_answer(http->options.feedback,
+                                       serve_world_has_integer_ids(http->options.world),
+                                       &c->request, reply)
                : serve_answer(http->options.world, &c->request, reply);
 }
 

@@ -16,7 +16,10 @@
 #include "serve/reply.h"
 #include "text/utf8.h"
 
-enum { MOST_ID = 1024, MOST_WAITING = 4096 };
+enum { MOST_ID = 1024, MOST_WAITING = 4096, MOST_LINE = 16 * 1024 };
+
+/* What every line of the service begins with. */
+static const char beginning[] = "{\"user\": ";
 
 /* A line that waits for the disk, and who waits for it. */
 typedef struct line {
@@ -27,7 +30,6 @@ typedef struct line {
 
 struct serve_feedback {
     int file;
-    bool integer_ids;
     char path[512];
     pthread_t thread;
     pthread_mutex_t lock;
@@ -62,16 +64,50 @@ static bool append(int file, const char *bytes, size_t length)
     return fdatasync(file) == 0 || errno == EINVAL; /* a pipe cannot be flushed */
 }
 
-/* A last line that a crash has cut is removed. */
+static bool is_object(const char *bytes, size_t length)
+{
+    json_t *value = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, NULL);
+    const bool is_one = json_is_object(value);
+    json_decref(value);
+    return is_one;
+}
+
+/* Looks at the end of the file, which must be one of JSON lines: no other file is written to. A line
+ * of the service that a crash has cut is removed; a whole one without its line break gets that.
+ * false: errno, or 0 for a file of something else. */
 static bool mend(int file)
 {
-    char byte;
-    off_t end = lseek(file, 0, SEEK_END);
-    const off_t whole = end;
-    while (end > 0 && pread(file, &byte, 1, end - 1) == 1 && byte != '\n') {
-        end--;
+    char bytes[MOST_LINE];
+    struct stat info;
+    if (fstat(file, &info) != 0) {
+        return false;
     }
-    return end <= 0 || end == whole || ftruncate(file, end) == 0;
+    if (!S_ISREG(info.st_mode) || info.st_size == 0) {
+        return true; /* nothing can be read back from a pipe */
+    }
+    const off_t from = info.st_size > MOST_LINE ? info.st_size - MOST_LINE : 0;
+    const ssize_t n = pread(file, bytes, (size_t)(info.st_size - from), from);
+    if (n != (ssize_t)(info.st_size - from)) {
+        errno = n < 0 ? errno : EIO;
+        return false;
+    }
+    const bool is_ended = bytes[n - 1] == '\n';
+    const size_t end = (size_t)n - is_ended;
+    size_t start = end;
+    while (start > 0 && bytes[start - 1] != '\n') {
+        start--;
+    }
+    const char *last = bytes + start;
+    const size_t length = end - start, known = sizeof beginning - 1;
+    if (is_object(last, length)) {
+        return is_ended || append(file, "\n", 1);
+    }
+    const bool is_cut = !is_ended && memcmp(last, beginning, length < known ? length : known) == 0;
+    if (!is_cut || (start == 0 && from > 0)) {
+        errno = 0;
+        return false;
+    }
+    return ftruncate(file, from + (off_t)start) == 0;
 }
 
 /* ---- the thread that writes ---- */
@@ -130,7 +166,7 @@ static void *write_lines(void *argument)
     return NULL;
 }
 
-serve_feedback *serve_feedback_open(const char *path, bool integer_ids, char *message, size_t size)
+serve_feedback *serve_feedback_open(const char *path, char *message, size_t size)
 {
     serve_feedback *f = serve_alloc(1, sizeof *f);
     if (!f) {
@@ -138,11 +174,14 @@ serve_feedback *serve_feedback_open(const char *path, bool integer_ids, char *me
         return NULL;
     }
     snprintf(f->path, sizeof f->path, "%s", path);
-    f->integer_ids = integer_ids;
     f->last = &f->first;
     f->file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
     if (f->file < 0 || !mend(f->file)) {
-        snprintf(message, size, "--feedback %.300s: %s", path, strerror(errno));
+        snprintf(message, size, "--feedback %.300s: %s", path,
+                 f->file >= 0 && errno == 0
+                     ? "its last line is no JSON object, so it is no file of feedback, and is left "
+                       "as it is; choose another one"
+                     : strerror(errno));
         if (f->file >= 0) {
             close(f->file);
         }
@@ -202,7 +241,8 @@ static const char *id_of(bool integer_ids, const json_t *body, const char *name,
     }
     const char *digits = text + (*text == '-');
     const size_t n = strspn(digits, "0123456789");
-    if (integer_ids && (n == 0 || n > 18 || digits[n] || (*digits == '0' && n > 1))) {
+    if (integer_ids &&
+        (n == 0 || n > 18 || digits[n] || (*digits == '0' && (n > 1 || *text == '-')))) {
         serve_reply_problem(reply, 422,
                             "'%s' is '%.40s', and the ids of this data are whole numbers "
                             "(data.ids: integer)",
@@ -283,7 +323,7 @@ bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *out, 
     return true;
 }
 
-bool serve_feedback_answer(serve_feedback *feedback, const serve_request *request,
+bool serve_feedback_answer(serve_feedback *feedback, bool integer_ids, const serve_request *request,
                            serve_reply *reply)
 {
     line *l = serve_alloc(1, sizeof *l);
@@ -291,8 +331,7 @@ bool serve_feedback_answer(serve_feedback *feedback, const serve_request *reques
         serve_reply_problem(reply, 503, "there is no memory for the feedback");
         return true;
     }
-    if (!serve_feedback_line(request->body, feedback->integer_ids, &l->text, reply) ||
-        l->text.has_failed) {
+    if (!serve_feedback_line(request->body, integer_ids, &l->text, reply) || l->text.has_failed) {
         if (l->text.has_failed) {
             serve_reply_problem(reply, 503, "there is no memory for the feedback");
         }

@@ -13,13 +13,14 @@
 
 typedef struct serve_feedback serve_feedback;
 
-/* Opens the file or creates it. integer_ids: ids must be whole numbers, as those of the data are.
- * NULL: message is a sentence. */
-serve_feedback *serve_feedback_open(const char *path, bool integer_ids, char *message, size_t size);
+/* Opens the file or creates it. NULL: message is a sentence; one whose last line is neither a JSON
+ * object nor the beginning of a line of the service is refused, and stays as it is. */
+serve_feedback *serve_feedback_open(const char *path, char *message, size_t size);
 
 /* Takes {"user", "item", "time", "value"}; time, in seconds since 1970, is now if it is not there,
- * and value may be left out. As serve_answer. */
-bool serve_feedback_answer(serve_feedback *feedback, const serve_request *request,
+ * and value may be left out. integer_ids: ids must be whole numbers, as those of the run that is
+ * served are. As serve_answer. */
+bool serve_feedback_answer(serve_feedback *feedback, bool integer_ids, const serve_request *request,
                            serve_reply *reply);
 
 /* The line of such a body; false: the reply is a problem. */

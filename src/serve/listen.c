@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@
 #include "rankine/status.h"
 #include "serve/connections.h"
 
-enum { BACKLOG = 511, MOST_NAME = 255 };
+enum { BACKLOG = 511, MOST_NAME = 255, MOST_PORT = 65535 };
 
 static const char how[] = "give --listen ADDRESS:PORT, e.g. 127.0.0.1:8080 or [::1]:8080, or "
                           "--listen unix:PATH";
@@ -74,6 +75,10 @@ static int open_path(serve_listener *out, const char *path, char *message, size_
         snprintf(message, size, "--listen unix:%s: %s", path, strerror(errno));
         return io();
     }
+    if (lstat(path, &info) == 0) {
+        out->device = info.st_dev;
+        out->inode = info.st_ino;
+    }
     snprintf(out->unix_path, sizeof out->unix_path, "%s", path);
     snprintf(out->url, sizeof out->url, "unix:%s", path);
     /* whoever may write to the folder's group may connect */
@@ -101,7 +106,7 @@ static bool split(const char *where, char name[MOST_NAME + 1], const char **out_
     name[length] = '\0';
     *out_port = port;
     return *end == ':' && digits > 0 && digits <= 5 && port[digits] == '\0' &&
-           (*where == '[' || !strchr(name, ':'));
+           strtol(port, NULL, 10) <= MOST_PORT && (*where == '[' || !strchr(name, ':'));
 }
 
 /* What the socket is bound to, for people and for tests. */
@@ -173,8 +178,13 @@ void serve_listener_close(serve_listener *listener)
         close(listener->socket);
         listener->socket = -1;
     }
+    struct stat info;
     if (*listener->unix_path) {
-        unlink(listener->unix_path);
+        /* another service may listen there by now */
+        if (lstat(listener->unix_path, &info) == 0 && info.st_dev == listener->device &&
+            info.st_ino == listener->inode) {
+            unlink(listener->unix_path);
+        }
         *listener->unix_path = '\0';
     }
 }

@@ -135,7 +135,7 @@ static int read_token(service *s)
     }
     s->token[n] = '\0';
     const size_t length = strcspn(s->token, "\r\n");
-    const bool is_one_line = s->token[length + strspn(s->token + length, "\r\n")] == '\0';
+    const bool is_one_line = length + strspn(s->token + length, "\r\n") == (size_t)n;
     s->token[length] = '\0';
     bool is_plain = strlen(s->token) == length;
     for (size_t i = 0; i < length; i++) {
@@ -191,17 +191,6 @@ static int open_world(service *s)
     return exit_code(status);
 }
 
-/* Whether ids are whole numbers, which what is kept for `prepare` must then be, too. */
-static bool has_integer_ids(serve_world *world)
-{
-    const char *kind;
-    serve_run *run = serve_world_take(world);
-    const bool integer = rk_config_get(rk_model_config(run->model), "data.ids", &kind) == RK_OK &&
-                         strcmp(kind, "integer") == 0;
-    serve_world_give(world, run);
-    return integer;
-}
-
 static int64_t processors(void)
 {
     const long n = sysconf(_SC_NPROCESSORS_ONLN);
@@ -231,8 +220,7 @@ static int start(service *s)
     const bool is_local = s->listener.is_loopback && !s->listener.is_unix;
     allow_files(s);
     if (o->feedback) {
-        s->feedback =
-            serve_feedback_open(o->feedback, has_integer_ids(s->world), s->message, s->size);
+        s->feedback = serve_feedback_open(o->feedback, s->message, s->size);
         if (!s->feedback) {
             return exit_code(RK_ERR_IO);
         }

@@ -67,7 +67,8 @@ no_output
 mkdir empty
 run 3 "$rankine" serve empty --listen 127.0.0.1:0
 no_output
-for where in nonsense 127.0.0.1 127.0.0.1: 127.0.0.1:x 127.0.0.1:999999 ::1:80 '[::1]' unix:; do
+for where in nonsense 127.0.0.1 127.0.0.1: 127.0.0.1:x 127.0.0.1:999999 127.0.0.1:65536 ::1:80 \
+    '[::1]' unix:; do
     run 2 "$rankine" serve one --listen "$where"
     says --listen
 done
@@ -115,6 +116,17 @@ stop 137 KILL
 start one --listen unix:here.sock --threads 1
 ask 200 GET /api/v1/users/1/recommendations
 stop 0 INT
+
+# one that ends leaves the socket of the next one, which began while it was answering
+start one --listen unix:here.sock --threads 1
+first=$server
+mv here.sock was.sock
+start one --listen unix:here.sock --threads 1
+kill -TERM "$first"
+wait "$first" || fail "a service whose socket was replaced ended with $?"
+[ -S here.sock ] || fail "a service that ended has removed the socket of another one"
+stop 0
+rm -f was.sock
 absent here.sock
 
 # ---- a token, origins, other machines ----

@@ -128,13 +128,13 @@ static void done(serve_reply *reply)
 }
 
 /* Gives feedback and waits for the answer; its status. */
-static int give(serve_feedback *f, const char *json)
+static int give_as(serve_feedback *f, bool integer_ids, const char *json)
 {
     waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
     serve_reply reply = {.wait = wait_for, .done = done, .owner = &w};
     serve_request request = {.body = json_loads(json, 0, NULL)};
     assert_non_null(request.body);
-    if (!serve_feedback_answer(f, &request, &reply)) {
+    if (!serve_feedback_answer(f, integer_ids, &request, &reply)) {
         pthread_mutex_lock(&w.lock);
         while (!w.is_done) {
             pthread_cond_wait(&w.wake, &w.lock);
@@ -146,12 +146,51 @@ static int give(serve_feedback *f, const char *json)
     return reply.status;
 }
 
+static int give(serve_feedback *f, const char *json)
+{
+    return give_as(f, false, json);
+}
+
 static void read_all(const char *path, char *out, size_t size)
 {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     out[fread(out, 1, size - 1, file)] = '\0';
     fclose(file);
+}
+
+/* What a file of feedback is before and after it has been opened; NULL: it is refused, and stays as
+ * it was. */
+static void a_file_of_something_else_is_left_as_it_is(void **state)
+{
+    static const struct {
+        const char *before, *after;
+    } cases[] = {
+        {"", ""},
+        {"{\"user\": \"1\"}\n", "{\"user\": \"1\"}\n"},
+        {"{\"a\": 1}\n{\"a\": 2}", "{\"a\": 1}\n{\"a\": 2}\n"},
+        {"{\"user\": \"1\", \"it", ""},
+        {"{\"a\": 1}\n{\"us", "{\"a\": 1}\n"},
+        {"{\"a\": 1}\n{\"item\": ", NULL},
+        {"model:\n    kind: mf", NULL},
+        {"model:\n    kind: mf\n", NULL},
+        {"[1, 2]\n", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/rankine-feedback-XXXXXX", text[1024], why[512] = "";
+        const int file = mkstemp(path);
+        const size_t n = strlen(cases[i].before);
+        assert_true(write(file, cases[i].before, n) == (ssize_t)n);
+        close(file);
+        serve_feedback *f = serve_feedback_open(path, why, sizeof why);
+        assert_int_equal(f != NULL, cases[i].after != NULL);
+        serve_feedback_close(f);
+        read_all(path, text, sizeof text);
+        assert_string_equal(text, cases[i].after ? cases[i].after : cases[i].before);
+        assert_true(f || strstr(why, "no JSON object"));
+        unlink(path);
+    }
 }
 
 static void feedback_is_kept_in_lines(void **state)
@@ -162,7 +201,7 @@ static void feedback_is_kept_in_lines(void **state)
     static const char cut[] = "{\"user\": \"1\"}\n{\"user\": \"cu"; /* by a crash */
     assert_true(write(file, cut, sizeof cut - 1) == (ssize_t)sizeof cut - 1);
     close(file);
-    serve_feedback *f = serve_feedback_open(path, false, why, sizeof why);
+    serve_feedback *f = serve_feedback_open(path, why, sizeof why);
     assert_non_null(f);
     assert_int_equal(give(f, "{\"user\": \"u\\\"1\", \"item\": \"\\u0141\", \"time\": 17.9}"), 202);
     assert_int_equal(give(f, "{\"user\": 5, \"item\": \"7\", \"time\": 18, \"value\": 0.1}"), 202);
@@ -185,19 +224,20 @@ static void feedback_is_kept_in_lines(void **state)
     assert_string_equal(text, "{\"user\": \"1\"}\n"
                               "{\"user\": \"u\\\"1\", \"item\": \"\xC5\x81\", \"time\": 17}\n"
                               "{\"user\": \"5\", \"item\": \"7\", \"time\": 18, \"value\": 0.1}\n");
-    f = serve_feedback_open(path, true, why, sizeof why);
-    assert_int_equal(give(f, "{\"user\": \"12\", \"item\": -3}"), 202);
-    static const char *const no_number[] = {"a", "1.5", "007", "", "99999999999999999999", "-"};
+    f = serve_feedback_open(path, why, sizeof why);
+    assert_int_equal(give_as(f, true, "{\"user\": \"12\", \"item\": -3}"), 202);
+    static const char *const no_number[] = {"a", "1.5", "-0", "007", "", "99999999999999999999",
+                                            "-"};
     for (size_t i = 0; i < sizeof no_number / sizeof no_number[0]; i++) {
         char json[128];
         snprintf(json, sizeof json, "{\"user\": \"1\", \"item\": \"%s\"}", no_number[i]);
-        assert_int_equal(give(f, json), 422);
+        assert_int_equal(give_as(f, true, json), 422);
     }
     serve_feedback_close(f);
     unlink(path);
-    assert_null(serve_feedback_open("/no/such/folder/a", false, why, sizeof why));
+    assert_null(serve_feedback_open("/no/such/folder/a", why, sizeof why));
     assert_non_null(strstr(why, "/no/such/folder/a"));
-    f = serve_feedback_open("/dev/full", false, why, sizeof why); /* a disk without space */
+    f = serve_feedback_open("/dev/full", why, sizeof why); /* a disk without space */
     if (f) {
         assert_int_equal(give(f, "{\"user\": \"a\", \"item\": \"b\"}"), 503);
         serve_feedback_close(f);
@@ -250,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(connections_are_cut_at_their_deadline),
+        cmocka_unit_test(a_file_of_something_else_is_left_as_it_is),
         cmocka_unit_test(feedback_is_kept_in_lines),
         cmocka_unit_test(measures_are_cumulative),
     };
