@@ -72,8 +72,8 @@ static bool is_object(const char *bytes, size_t length)
     return is_one;
 }
 
-/* Looks at the end of the file, which must be one of JSON lines: no other file is written to. A line
- * of the service that a crash has cut is removed; a whole one without its line break gets that.
+/* Looks at the end of the file, which must be one of JSON lines: no other file is written to. A
+ * line of the service that a crash has cut is removed; a whole one without its break gets that.
  * false: errno, or 0 for a file of something else. */
 static bool mend(int file)
 {

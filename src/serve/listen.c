@@ -4,7 +4,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,7 +13,9 @@
 #include "rankine/status.h"
 #include "serve/connections.h"
 
-enum { BACKLOG = 511, MOST_NAME = 255, MOST_PORT = 65535 };
+enum { BACKLOG = 511, MOST_NAME = 255 };
+
+static const char most_port[] = "65535";
 
 static const char how[] = "give --listen ADDRESS:PORT, e.g. 127.0.0.1:8080 or [::1]:8080, or "
                           "--listen unix:PATH";
@@ -106,7 +107,7 @@ static bool split(const char *where, char name[MOST_NAME + 1], const char **out_
     name[length] = '\0';
     *out_port = port;
     return *end == ':' && digits > 0 && digits <= 5 && port[digits] == '\0' &&
-           strtol(port, NULL, 10) <= MOST_PORT && (*where == '[' || !strchr(name, ':'));
+           (digits < 5 || strcmp(port, most_port) <= 0) && (*where == '[' || !strchr(name, ':'));
 }
 
 /* What the socket is bound to, for people and for tests. */
