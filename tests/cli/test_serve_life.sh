@@ -241,6 +241,44 @@ ask 200 GET /api/v1/info
 prints '"epoch": 2'
 stop 0
 
+# ---- who asks for a run while another one is being opened gets the one that is there then ----
+cp -r one stuck
+rm stuck/config.yaml
+mkfifo stuck/config.yaml
+ln -sfn one current
+start current --token-file token.txt --listen 127.0.0.1:0
+command_line="a reload during a reload"
+python3 - "$url" >out 2>err <<'PYTHON' || fail "$(cat err)"
+import http.client, json, os, sys, threading, time, urllib.parse
+host = urllib.parse.urlsplit(sys.argv[1]).netloc
+answers = {}
+def reload(name):
+    c = http.client.HTTPConnection(host, timeout=60)
+    c.request("POST", "/admin/reload", headers={"X-API-Key": "0123456789abcdef-token"})
+    r = c.getresponse()
+    answers[name] = r.status, json.loads(r.read())
+def turn(to):
+    os.symlink(to, "next")
+    os.rename("next", "current")
+turn("stuck")
+first = threading.Thread(target=reload, args=("first",))
+first.start()
+time.sleep(0.5)
+assert not answers, answers  # it waits for somebody who writes into the pipe
+turn("two")
+second = threading.Thread(target=reload, args=("second",))
+second.start()
+time.sleep(0.5)
+assert not answers, answers
+os.close(os.open("stuck/config.yaml", os.O_WRONLY | os.O_NONBLOCK))
+first.join()
+second.join()
+assert answers["first"][0] == 409, answers
+status, run = answers["second"]
+assert status == 200 and run["epoch"] == 2, answers
+PYTHON
+stop 0
+
 # ---- the end: whoever has asked is answered, and /health/ready says no ----
 start one --listen 127.0.0.1:0
 command_line="the end"
