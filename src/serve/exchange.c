@@ -267,12 +267,53 @@ static bool answer(http_connection *c)
                : serve_answer(http->options.world, &c->request, reply);
 }
 
+/* The fields of a header as libmicrohttpd has cut it up: texts in the bytes that came, the breaks
+ * and colons between them zeroed. A zero byte in a value would cut off the rest of it, and a line
+ * that goes on in the next one is put together elsewhere or not at all: neither may be taken for
+ * what another program reads. */
+typedef struct fields {
+    serve_header *header;
+    const char *at, *end; /* bytes that were not looked at; at NULL: the first field is to come */
+    bool is_whole;        /* nothing but blanks lies between the texts */
+} fields;
+
+/* Goes on to `next`, or behind it where that is a text. */
+static void go_on(fields *f, const char *next, bool is_text)
+{
+    const char *from = f->at ? f->at : next;
+    f->is_whole = f->is_whole && from <= next && next <= f->end;
+    for (; f->is_whole && from < next; from++) {
+        f->is_whole = *from == '\0' || strchr(" \t\r\n", *from) != NULL;
+    }
+    f->at = is_text && f->is_whole ? next + strnlen(next, (size_t)(f->end - next)) : next;
+}
+
 static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
 {
+    fields *f = cls;
     (void)kind;
-    serve_header_add(cls, name, value);
+    serve_header_add(f->header, name, value);
+    go_on(f, name, true);
+    if (value && *value) {
+        go_on(f, value, true);
+    }
     return MHD_YES;
+}
+
+/* The header begins with `method`. */
+static void take_fields(http_connection *c, const char *method)
+{
+    const union MHD_ConnectionInfo *size =
+        MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    fields f = {.header = &c->header,
+                .end = method + (size ? size->header_size : 0),
+                .is_whole = size != NULL};
+    MHD_get_connection_values(c->connection, MHD_HEADER_KIND, take_field, &f);
+    if (f.at) {
+        go_on(&f, f.end, false);
+    }
+    c->header.is_malformed = c->header.is_malformed || !f.is_whole;
 }
 
 /* Sizes and clarity: false with a problem, after which the connection is of no use. */
@@ -361,7 +402,7 @@ static uint64_t length_said(const serve_header *header)
 static enum MHD_Result take_header(http_connection *c, const char *method, const char *version)
 {
     serve_rejection why = SERVE_REJECTIONS;
-    MHD_get_connection_values(c->connection, MHD_HEADER_KIND, take_field, &c->header);
+    take_fields(c, method);
     const bool is_clear = check_form(c, version, &why);
     const bool has_body = serve_header_has_body(&c->header);
     bool is_fine = is_clear && check_route(c, method, &why);

@@ -62,7 +62,7 @@ bool serve_header_is_clear(const serve_header *header, const char *version, serv
 {
     const char *problem = NULL;
     if (header->is_malformed) {
-        problem = "a header's field has a name that is none";
+        problem = "a header's field has a name that is none, a zero byte, or a second line";
     } else if (header->hosts == 0 && strcmp(version, "HTTP/1.1") == 0) {
         problem = "Host is missing";
     } else if (header->content_lengths > 1) {

@@ -25,9 +25,9 @@ typedef struct serve_header {
     const char *host, *origin, *authorization, *api_key, *content_type, *content_length,
         *transfer_encoding;
     int hosts, content_lengths, transfer_encodings; /* how often each is there */
-    bool is_malformed;                              /* a name that is none */
-    bool is_encoded;                                /* Content-Encoding says so */
-    bool expects;                                   /* 100-continue */
+    bool is_malformed; /* a name that is none, or bytes that are hidden */
+    bool is_encoded;   /* Content-Encoding says so */
+    bool expects;      /* 100-continue */
 } serve_header;
 
 /* Adds a field to the header; value may be NULL, the texts are lent. */

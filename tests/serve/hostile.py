@@ -204,7 +204,7 @@ def heads():
     yield Case(
         "a folded header",
         bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n"),
-        {400, 200, None},
+        {400},
     )
     yield Case(
         "a header without a colon",
@@ -214,12 +214,12 @@ def heads():
     yield Case(
         "a header without a name",
         bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\n: a\r\n\r\n"),
-        {200, 400, None},  # libmicrohttpd drops it
+        {400},
     )
     yield Case(
         "a zero byte in a header",
         bare("GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n"),
-        {400, 200, None},
+        {400},
     )
     yield Case(
         "a header of 20,000 bytes", with_headers(("X", "a" * 20000)), {431, 400, None}, ends=True
@@ -317,9 +317,10 @@ def lengths():
         REFUSED,
         ends=True,
     )
-    for length in ("-1", "+2", "2, 2", "0x2", "2 2", "99999999999999999999", "two", ""):
+    lengths = ["-1", "+2", "2, 2", "0x2", "2 2", "99999999999999999999", "two", ""]
+    for length in lengths + ["0\0002", "2\0009", "2\r\n 1"]:
         yield Case(
-            "the length " + (length or "of no digits"),
+            "the length " + (repr(length) if length else "of no digits"),
             raw([("Content-Length", length)], b"{}" + SMUGGLED),
             {400, 411, 413, None},
             ends=True,
