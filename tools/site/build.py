@@ -103,8 +103,9 @@ class Nav:
             if isinstance(value, list):
                 value = self.fill(value)
             elif value not in self.pages:
-                inside = sorted(page for page in self.pages - self.named
-                                if os.path.dirname(page) == value)  # fmt: skip
+                inside = sorted((page for page in self.pages - self.named
+                                 if os.path.dirname(page) == value),
+                                key=lambda page: (not page.endswith("/index.md"), page))  # fmt: skip
                 self.named.update(inside)
                 value = inside
             if value:
