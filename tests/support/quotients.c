@@ -73,17 +73,15 @@ void quotients_load(quotients *q, rk_value scores, rk_slot_rule rule, bool restr
 
 static void write_parameter(quotients *q, int i)
 {
-    assert_ok(rk__device_cpu.write(q->context, q->values[i], 0, q->parameters[i].rows,
-                                   q->contents[i]));
+    assert_ok(
+        rk__device_cpu.write(q->context, q->values[i], 0, q->parameters[i].rows, q->contents[i]));
 }
 
 /* The same step each time: dropout leaves out the same elements. */
 static double loss_of(quotients *q, int parameter)
 {
-    const rk_step_state state = {.seed = 3,
-                                 .step = 4,
-                                 .batch = q->world.batch,
-                                 .draws_per_epoch = q->world.triplets};
+    const rk_step_state state = {
+        .seed = 3, .step = 4, .batch = q->world.batch, .draws_per_epoch = q->world.triplets};
     double sums[2] = {0};
     write_parameter(q, parameter);
     assert_ok(rk__device_cpu.write(q->context, q->state, 0, 1, &state));
