@@ -284,6 +284,8 @@ static rk_status resume(rk_trainer *t)
         forget_best(t, before.watch);
     }
     RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
+    /* Until it is written again: it would be taken for one of what config.yaml says from now on. */
+    rk__run_folder_remove(t->folder, RK_FILE_REPORT);
     RK_TRY_GOTO(done, write_texts(t));
     if (s->epoch >= t->epochs) {
         char epochs[96] = ""; /* of a model that reads train.epochs */
@@ -390,7 +392,7 @@ static rk_status refit_model(rk_trainer *t, rk_refit *refit, rk_summary *report)
     report->scorer = again->scorer;
     report->refit.epochs = report->chosen_epoch;
     report->refit.interactions = again->dataset->stats.train;
-    if (again->dataset->stats.test_users == 0) {
+    if (again->dataset->stats.test_users == 0 || t->without_test) {
         return RK_OK;
     }
     rk_ranker by_model = rk__scorer_ranker(again->scorer);
@@ -413,6 +415,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .warm = &t->facts.warm,
                          .members = &t->members,
                          .watch = t->checks ? t->facts.watch : NULL,
+                         .without_test = t->without_test,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
     rk_trace trace = {0};
@@ -433,7 +436,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
         rk__log(&t->log, RK_LOG_WARNING, "%s", rk__compat_note(t->options));
     }
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by));
-    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by));
+    RK_TRY_GOTO(done, t->without_test ? RK_OK : evaluate_part(t, &report, RK_TEST, &by));
     if (t->options->train.refit) {
         RK_TRY_GOTO(done, refit_model(t, &refit, &report));
     }
@@ -509,6 +512,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     rk_trainer t = {.config = config,
                     .newest_check = NAN,
                     .profiles = how->profile,
+                    .without_test = how->without_test,
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));

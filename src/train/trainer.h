@@ -45,6 +45,7 @@ typedef struct rk_trainer {
     int64_t epochs;          /* to train */
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
+    bool without_test; /* the report says nothing of test */
     bool profiles; /* the steps are timed by operation */
     rk_profile profile;
     rk_phase_seconds seconds;
