@@ -52,9 +52,30 @@ def stage():
             copy(os.path.relpath(path, ROOT))
     shutil.copyfile(os.path.join(ROOT, "tools", "site", "site.css"), os.path.join(SOURCE, "site.css"))
     c_api.write(os.path.join(ROOT, "include", "rankine"), os.path.join(SOURCE, "docs", "c-api"))
+    write_metrics()
     if os.path.isdir(os.path.join(ROOT, PYTHON)):
         with open(os.path.join(SOURCE, "docs", "python-api.md"), "w", encoding="utf-8") as file:
             file.write("# Python API\n\n::: rankine\n")
+
+
+def write_metrics():
+    """From the one table of metrics."""
+    with open(os.path.join(ROOT, "src", "base", "metrics.def"), encoding="utf-8") as file:
+        text = re.sub(r"\s*\\\n\s*", " ", file.read())
+    lines = ["# Metrics", "", "T: the user's held-out items; hit(r): 1 if the item at rank r is one of "
+             "them; hits@r: how many are up to rank r; K: the cut-off; n_i: the train users of item i; "
+             "place(t): the rank of t among items that are neither seen nor in T. What is ranked and held "
+             "out: [evaluation.md](evaluation.md).", "", "| metric | | |", "|---|---|---|"]  # fmt: skip
+    for name, formula, note in re.findall(r'X\((\w+), [A-Z]+, "([^"]*)", "([^"]*)"\)', text):
+        lines.append(f"| {name} | `{formula.replace('|', '&#124;')}` | {note.replace('|', '&#124;')} |")
+    lines += ["", "With `eval.style`, where others do otherwise:", "", "| style | metric | |", "|---|---|---|"]
+    for style, name, formula in re.findall(r'X\((\w+), ([a-z]\w*), "([^"]*)"\)', text):
+        lines.append(f"| {style} | {name} | `{formula.replace('|', '&#124;')}` |")
+    lines += ["", "Of predicted ratings r, p the prediction:", "", "| error | |", "|---|---|"]
+    lines += [f"| {name} | `{formula.replace('|', '&#124;')}` |" for name, formula
+              in re.findall(r'X\([A-Z_]+, (\w+), "([^"]*)"\)', text)]  # fmt: skip
+    with open(os.path.join(SOURCE, "docs", "metrics.md"), "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
 
 
 class Nav:
@@ -82,8 +103,9 @@ class Nav:
             if isinstance(value, list):
                 value = self.fill(value)
             elif value not in self.pages:
-                inside = sorted(page for page in self.pages - self.named
-                                if os.path.dirname(page) == value)  # fmt: skip
+                inside = sorted((page for page in self.pages - self.named
+                                 if os.path.dirname(page) == value),
+                                key=lambda page: (not page.endswith("/index.md"), page))  # fmt: skip
                 self.named.update(inside)
                 value = inside
             if value:
@@ -119,7 +141,7 @@ def write_config():
 
 def main():
     stage()
-    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet",
+    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict",
                            "--config-file", write_config()], check=False,
                           env=dict(os.environ, NO_MKDOCS_2_WARNING="1", PYTHONDONTWRITEBYTECODE="1"))
     if done.returncode:

@@ -10,6 +10,8 @@ INLINE = re.compile(r"\$`([^`]+)`\$")
 
 def mathml(latex, display):
     text = latex2mathml.converter.convert(" ".join(latex.split()), display=display)
+    # Beside the sign, not above and below: without a mathematical font browsers print those over it.
+    text = text.replace("munderover>", "msubsup>").replace("munder>", "msub>")
     return text.replace("*", "&#42;").replace("_", "&#95;")  # no emphasis of Markdown's
 
 
@@ -17,4 +19,5 @@ def on_page_markdown(markdown, **_):
     markdown = BLOCK.sub(
         lambda found: f'<div class="formula">{mathml(found.group(1), "block")}</div>', markdown
     )
-    return INLINE.sub(lambda found: mathml(found.group(1), "inline"), markdown)
+    # In a span: Markdown takes <math> at the beginning of a line for a block.
+    return INLINE.sub(lambda found: f"<span>{mathml(found.group(1), 'inline')}</span>", markdown)
