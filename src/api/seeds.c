@@ -159,40 +159,44 @@ static void add_part(const seeds *s, rk_json *json, const char *part, const char
     }
 }
 
-/* The errors of predicted ratings of a part, as above; nothing where the models predict none. */
-static void add_ratings(const seeds *s, rk_json *json)
+/* The errors of predicted ratings at a path of the runs' reports; null where there are none. */
+static void add_rating_part(const seeds *s, rk_json *json, const char *name, const char *at)
 {
     static const char *const simple[] = {"global_mean", "item_mean", "biases"};
     char path[96];
+    snprintf(path, sizeof path, "%s.pairs", at);
+    if (!rk_report_text(s->reports[0], path)) {
+        rk__json_null(json, name);
+        return;
+    }
+    rk__json_begin(json, name, '{');
+    rk__json_begin(json, "model", '{');
+    for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
+        snprintf(path, sizeof path, "%s.model.%s", at, rk_rating_error_name(e));
+        add_spread(s, json, rk_rating_error_name(e), path);
+    }
+    rk__json_end(json, '}');
+    for (size_t b = 0; b < sizeof simple / sizeof simple[0]; b++) { /* of train: all the same */
+        rk__json_begin(json, simple[b], '{');
+        for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
+            snprintf(path, sizeof path, "%s.%s.%s", at, simple[b], rk_rating_error_name(e));
+            rk__json_real(json, rk_rating_error_name(e), rk_report_number(s->reports[0], path));
+        }
+        rk__json_end(json, '}');
+    }
+    rk__json_end(json, '}');
+}
+
+/* Those of valid, of test, and of test after a refit; nothing where the models predict none. */
+static void add_ratings(const seeds *s, rk_json *json)
+{
     if (!rk_report_text(s->reports[0], "ratings.scale.0")) {
         return;
     }
     rk__json_begin(json, "ratings", '{');
-    for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
-        const char *name = rk_part_name(part);
-        snprintf(path, sizeof path, "ratings.%s.pairs", name);
-        if (!rk_report_text(s->reports[0], path)) {
-            rk__json_null(json, name);
-            continue;
-        }
-        rk__json_begin(json, name, '{');
-        rk__json_begin(json, "model", '{');
-        for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
-            snprintf(path, sizeof path, "ratings.%s.model.%s", name, rk_rating_error_name(e));
-            add_spread(s, json, rk_rating_error_name(e), path);
-        }
-        rk__json_end(json, '}');
-        for (size_t b = 0; b < sizeof simple / sizeof simple[0]; b++) { /* of train: all the same */
-            rk__json_begin(json, simple[b], '{');
-            for (int64_t e = 0; e < RK_RATING_ERRORS; e++) {
-                snprintf(path, sizeof path, "ratings.%s.%s.%s", name, simple[b],
-                         rk_rating_error_name(e));
-                rk__json_real(json, rk_rating_error_name(e), rk_report_number(s->reports[0], path));
-            }
-            rk__json_end(json, '}');
-        }
-        rk__json_end(json, '}');
-    }
+    add_rating_part(s, json, rk_part_name(RK_VALID), "ratings.valid");
+    add_rating_part(s, json, rk_part_name(RK_TEST), "ratings.test");
+    add_rating_part(s, json, "refit", "refit.ratings");
     rk__json_end(json, '}');
 }
 

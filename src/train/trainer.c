@@ -23,6 +23,7 @@
 #include "train/fit_warnings.h"
 #include "train/member_weights.h"
 #include "train/refit.h"
+#include "train/run_events.h"
 #include "train/trajectory.h"
 
 /* ---- set-up ---- */
@@ -227,6 +228,7 @@ static rk_status start(rk_trainer *t)
     t->unsaved = true;
     rk_status status = write_texts(t);
     status = status == RK_OK ? open_log(t) : status;
+    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, 0);
     if (status != RK_OK) {
         rk__run_folder_clear(t->folder);
     }
@@ -285,7 +287,9 @@ static rk_status resume(rk_trainer *t)
     }
     RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
     /* Until it is written again: it would be taken for one of what config.yaml says from now on. */
+    RK_TRY_GOTO(done, rk__folder_has(t->folder, RK_FILE_REPORT, &t->has_final));
     rk__run_folder_remove(t->folder, RK_FILE_REPORT);
+    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, s->epoch + 1);
     RK_TRY_GOTO(done, write_texts(t));
     if (s->epoch >= t->epochs) {
         char epochs[96] = ""; /* of a model that reads train.epochs */
@@ -445,6 +449,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     report.seconds = t->seconds;
     if (t->folder) {
         RK_TRY_GOTO(done, rk__run_folder_check_held(&t->lock));
+        RK_TRY_GOTO(done, rk__run_events_final(t, &report));
         RK_TRY_GOTO(done, rk__report_write(t->folder, &report));
     }
     if (kept) {
@@ -500,6 +505,7 @@ static void tear_down(rk_trainer *t)
     rk__snapshot_free(&t->best);
     rk__free(t->check_users);
     rk__run_log_close(&t->log);
+    rk__events_close(&t->events);
     rk__folder_release(&t->lock);
 }
 
