@@ -28,6 +28,7 @@ LAYERS = {
     "score": "base config data graph ops device models engine eval",
     "train": "base config io data graph ops device models engine eval score",
     "api": "base config io data graph ops device models engine eval score train",
+    "sweep": "base config io data models train",
     "text": "",
     "serve": "text",
     "cli": "text",
@@ -47,7 +48,7 @@ FILES = {
 # Headers of other libraries -> the only rooms that see them.
 LIBRARIES = {
     r"hdf5\w*\.h|H5\w+\.h": "io",
-    r"yaml\.h": "config api",
+    r"yaml\.h": "config api sweep",
     r"zlib\.h": "data api",
     r"zstd\w*\.h": "data",
     r"jansson\.h": "data serve",

@@ -18,6 +18,7 @@
 #include "rankine/search.h"
 #include "rankine/sides.h"
 #include "rankine/status.h"
+#include "rankine/sweep.h"
 #include "rankine/train.h"
 
 #endif

@@ -568,6 +568,7 @@ void cli_print_seeds(FILE *out, const rk_report *report)
     print_spread(out, report, "expected, test", "expected.test", "expected.popularity.test");
     print_ratings_spread(out, report, rk_part_name(RK_VALID));
     print_ratings_spread(out, report, rk_part_name(RK_TEST));
+    print_ratings_spread(out, report, "refit");
     print_spread(out, report, "test, refit", "refit", "popularity.test");
     print_protocol(out, report, 9);
     fprintf(out, "seeds     %s, from %s\n          epoch chosen %.1f on average (%.0f to %.0f)\n",

@@ -74,6 +74,18 @@ run 0 "$rankine" train svd.yaml --run seeds --seeds 2 --device cpu --quiet --set
 prints "ratings, test" "biases"
 run 0 "$rankine" train als.yaml --run refit --device cpu --quiet --set train.refit=true
 prints "ratings, refit"
+run 0 "$rankine" train svd.yaml --run both --seeds 2 --device cpu --quiet --set train.refit=true \
+    --set train.epochs=2
+prints "ratings, refit"
+python3 - <<'PYTHON' || fail "the errors after a refit are not the means of the runs' own"
+import json
+whole = json.load(open("both/report.json"))["ratings"]["refit"]
+runs = [json.load(open(f"both/seed-{s}/report.json"))["refit"]["ratings"] for s in (2020, 2021)]
+for error in ("mse", "mae_scaled"):
+    of = [run["model"][error] for run in runs]
+    assert abs(whole["model"][error]["mean"] - sum(of) / 2) < 1e-12 and of[0] != of[1], error
+    assert whole["biases"][error] == runs[0]["biases"][error] == runs[1]["biases"][error], error
+PYTHON
 run 0 "$rankine" train als.yaml --run parts --device cpu --quiet --set train.epochs=2
 run 0 "$rankine" train --run parts --resume --set train.epochs=6 --quiet
 cmp -s parts/last.h5 als/last.h5 || fail "2 and 4 sweeps are not 6"
