@@ -46,6 +46,7 @@ typedef struct rk_trainer {
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
     bool profiles; /* the steps are timed by operation */
+    const char *command; /* lent; NULL = not known */
     rk_profile profile;
     rk_phase_seconds seconds;
 } rk_trainer;
