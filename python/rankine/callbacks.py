@@ -62,8 +62,10 @@ Callbacks = Union[Callback, Iterable[Callback], None]
 
 
 def _list(callbacks: Callbacks) -> list[Callback]:
-    found = [] if callbacks is None else (
-        [callbacks] if isinstance(callbacks, Callback) else list(callbacks))
+    found: list[Any] = []
+    if callbacks is not None:
+        is_many = isinstance(callbacks, Iterable) and not isinstance(callbacks, Callback)
+        found = list(callbacks) if is_many else [callbacks]  # type: ignore[arg-type]
     for one in found:
         if not isinstance(one, Callback):
             raise TypeError(f"{one!r} is no callback: derive it from rankine.Callback")

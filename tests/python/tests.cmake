@@ -1,0 +1,1 @@
+rankine_script_test(python/test_python.sh)
