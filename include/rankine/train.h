@@ -2,7 +2,8 @@
  * Training a model into a run folder. rk_model_fit (rankine/model.h) does the same without one.
  *
  * A run folder holds config.yaml (resolved), environment.json, data.h5 (its own data set, unless
- * run.keep_data is false), train.log, metrics.jsonl (one object per epoch), last.h5 and best.h5
+ * run.keep_data is false), train.log, metrics.jsonl (one object per epoch),
+ * events.out.tfevents.* (the same for TensorBoard), last.h5 and best.h5
  * (checkpoints, written under another name and then renamed), report.json and report.html.
  * docs/formats.md describes them. It stands on its own: it can be moved and copied, and is opened
  * without the sources and the cache.

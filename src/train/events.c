@@ -106,7 +106,8 @@ static void add_event(rk_buffer *records, int64_t step, int field, rk_buffer *me
     rk__buffer_free(&event);
 }
 
-/* What a file begins with: its version, and where a resumed run goes on. */
+/* What a file begins with: its version, and where training goes on from. Python's reader takes the
+ * first start that it sees for that of the run, so that a new run has to say its own, too. */
 static void add_head(rk_buffer *records, int64_t first_step)
 {
     rk_buffer version = {0}, start = {0};

@@ -5,8 +5,9 @@
  * has something to say: readers take the files of a folder in the order of their names, so its
  * seconds are later than those of every file that is there. Records are written whole, by one
  * write() an epoch. A killed process may leave half a record at the end of its file, which readers
- * pass over, for whoever resumes the run opens another file; that one begins by saying which
- * step comes first, and readers drop what they have seen from there on.
+ * pass over, for whoever resumes the run opens another file. A file of training begins by saying
+ * which step comes first; from a run's second such file on, readers drop what they have seen from
+ * that step on.
  *
  * Threads: one at a time. Errors: RK_ERR_IO, as of metrics.jsonl.
  */
@@ -21,7 +22,7 @@
 
 typedef struct rk_events {
     const char *folder; /* lent; NULL = nothing is written */
-    int64_t first_step; /* of a resumed run: that which comes first, from 1; 0 = a new run */
+    int64_t first_step; /* which comes first, of a new run 1; 0 = the file is none of training */
     int descriptor;     /* owned; 0 = not open yet */
     char *path;         /* of the file; owned */
     rk_buffer summary;  /* values that belong to one step */

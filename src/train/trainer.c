@@ -228,7 +228,7 @@ static rk_status start(rk_trainer *t)
     t->unsaved = true;
     rk_status status = write_texts(t);
     status = status == RK_OK ? open_log(t) : status;
-    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, 0);
+    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, 1);
     if (status != RK_OK) {
         rk__run_folder_clear(t->folder);
     }

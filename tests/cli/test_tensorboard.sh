@@ -43,8 +43,9 @@ run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run off --set train.ep
 [ -z "$(ls off | grep events)" ] || fail "run.tensorboard false has event files"
 
 # ---- other shapes of runs ----
-run 0 "$rankine" train demo/synth.yaml --device cpu --quiet --run ease --set model.kind=ease
-run 0 "$rankine" train demo/synth.yaml --device cpu --quiet --run ials --set model.kind=ials \
+sed '/^train:/,$d' demo/synth.yaml >demo/data.yaml
+run 0 "$rankine" train demo/data.yaml --device cpu --quiet --run ease --set model.kind=ease
+run 0 "$rankine" train demo/data.yaml --device cpu --quiet --run ials --set model.kind=ials \
     --set train.epochs=3
 run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run unchecked --set train.epochs=2 \
     --set eval.every=0 --set eval.select=last
@@ -56,12 +57,10 @@ run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run seeds --seeds 2 --
 equal ease ials unchecked no_valid refit seeds/seed-*
 
 # ---- killed ----
-long=(--set train.epochs=30 --set train.checkpoint_every=3 --set train.steps_per_epoch=40)
+epochs=$((10 + 5 * kills))
+long=(--set "train.epochs=$epochs" --set train.checkpoint_every=3 --set train.steps_per_epoch=40)
 RANDOM=17
 run 0 "$rankine" train demo/synth.yaml "${settings[@]}" "${long[@]}" --run whole
-seconds=$(python3 -c '
-import json
-print(json.load(open("whole/report.json"))["timing"]["total_seconds"])')
 # resume_or_begin: goes on where there is a checkpoint
 resume_or_begin() {
     if [ -e killed/last.h5 ]; then
@@ -69,23 +68,31 @@ resume_or_begin() {
     fi
     exec "$rankine" train demo/synth.yaml "${settings[@]}" "${long[@]}" --run killed --force
 }
+# Each some epochs further on than the one before, and at any point of an epoch.
+killed=0
 for _ in $(seq "$kills"); do
     (resume_or_begin) >/dev/null 2>&1 </dev/null &
-    sleep "$(python3 -c "print($seconds * 0.6 * $RANDOM / 32768 + 0.02)")"
-    kill -KILL $!
-    wait $! 2>/dev/null
+    pid=$! until=$(($(cat killed/metrics.jsonl 2>/dev/null | wc -l) / 3 * 3 + 1 + RANDOM % 5))
+    while kill -0 $pid 2>/dev/null &&
+        [ "$(cat killed/metrics.jsonl 2>/dev/null | wc -l)" -lt $until ]; do
+        sleep 0.005
+    done
+    sleep 0.0$((RANDOM % 40 + 10))
+    kill -KILL $pid 2>/dev/null && killed=$((killed + 1))
+    wait $pid 2>/dev/null
 done
+[ $killed -ge $((kills - 1)) ] || fail "only $killed of $kills kills met a training"
 command_line="rankine train --run killed --resume"
 (resume_or_begin) >out 2>err </dev/null || fail "the killed run does not end"
 equal killed whole
-python3 - <<'PYTHON' || fail "other numbers after kills"
-import json
+python3 - "$epochs" <<'PYTHON' || fail "other numbers after kills"
+import json, sys
 
 def lines(run):
     return [{k: v for k, v in json.loads(line).items() if "second" not in k}
             for line in open(f"{run}/metrics.jsonl")]
 
-assert lines("killed") == lines("whole") and len(lines("whole")) == 30
+assert lines("killed") == lines("whole") and len(lines("whole")) == int(sys.argv[1])
 PYTHON
-echo "$(ls killed | grep -c events.out) event files after $kills kills"
+echo "$(ls killed | grep -c events.out) event files after $killed kills"
 finish

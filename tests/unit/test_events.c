@@ -102,7 +102,7 @@ static void nothing_to_say(void **state)
 {
     (void)state;
     char *folder = test_scratch();
-    rk_events events = rk__events_of(folder, 0), none = rk__events_of(NULL, 0);
+    rk_events events = rk__events_of(folder, 1), none = rk__events_of(NULL, 1);
     assert_ok(rk__events_write(&events, 1));
     rk__events_scalar(&none, "loss/total", 1);
     assert_ok(rk__events_write(&none, 1));
