@@ -29,6 +29,7 @@ LAYERS = {
     "page": "base config",
     "train": "base config io data graph ops device models engine eval score page",
     "api": "base config io data graph ops device models engine eval score page train",
+    "sweep": "base config io data models page train",
     "text": "",
     "serve": "text",
     "cli": "text",
@@ -48,7 +49,7 @@ FILES = {
 # Headers of other libraries -> the only rooms that see them.
 LIBRARIES = {
     r"hdf5\w*\.h|H5\w+\.h": "io",
-    r"yaml\.h": "config api",
+    r"yaml\.h": "config api sweep",
     r"zlib\.h": "data api",
     r"zstd\w*\.h": "data",
     r"jansson\.h": "data page serve",

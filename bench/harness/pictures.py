@@ -118,3 +118,52 @@ def growth(series, path, subtitle):
         for a, b in points:
             picture.circle(x.at(a), y.at(b), 4, OURS)
     picture.write(path)
+
+
+LIBRARIES = {"rankine": OURS, "recbole": THEIRS, "implicit": LIBRARY, "lenskit": "#8250df"}
+
+
+def peers(bench, path):
+    """Of bench/peers: NDCG over the seconds of training of models that go by epochs, and bars of the
+    seconds of the others."""
+    curves = [(name, model) for name, model in bench.measured.items() if model.has_epochs]
+    at_once = [(name, model) for name, model in bench.measured.items() if not model.has_epochs]
+    width, height = 600, 230
+    rows = len(curves) * (height + 70) + len(at_once) * 150
+    picture = Picture(width + 190, 70 + rows, f"{bench.results.dataset} on {bench.results.device}",
+                      "ndcg of each program's own lists over its seconds of training")  # fmt: skip
+    top = 84
+    for name, model in curves:
+        draw_curves(picture, bench, name, model, 70, top, width, height)
+        top += height + 70
+    for name, model in at_once:
+        bars = []
+        for who in bench.qualities:
+            library, _, of = who.partition(" ")
+            seconds = bench.results.values(who, "fit")
+            if of == name and seconds:
+                text = f"{library}, ndcg {bench.qualities[who][-1]:.4f}"
+                bars.append((text, bench.results.median(who, "fit"), min(seconds), max(seconds),
+                             LIBRARIES[library]))  # fmt: skip
+        top += picture.bars(bars, 16, top, width + 150, f"{model.title}: seconds to fit", names=190)
+    picture.write(path)
+
+
+def draw_curves(picture, bench, name, model, left, top, width, height):
+    of = {who.partition(" ")[0]: curve for who, curve in bench.curves.items()
+          if who.partition(" ")[2] == name}  # fmt: skip
+    points = [point for curve in of.values() for point in curve]
+    x = Axis([seconds for seconds, _ in points], left, left + width)
+    y = Axis([ndcg for _, ndcg in points], top + height, top, log=False)
+    picture.text(left, top - 8, f"{model.title}: ndcg@{bench.options.top}", 12, weight="bold")
+    picture.x_axis(x, top, top + height, "seconds of training, logarithmic")
+    picture.y_axis(y, left, left + width)
+    for library, curve in of.items():
+        at = [(x.at(seconds), y.at(ndcg)) for seconds, ndcg in curve]
+        for (a, b), (c, d) in zip(at, at[1:]):
+            picture.line(a, b, c, d, LIBRARIES[library], 2)
+        for a, b in at:
+            picture.circle(a, b, 2.5, LIBRARIES[library])
+    ends = [(x.at(curve[-1][0]), y.at(curve[-1][1]), library, LIBRARIES[library])
+            for library, curve in of.items()]  # fmt: skip
+    picture.labels(ends, left + width + 14, top, top + height)

@@ -1,5 +1,6 @@
 """What was measured: rows, and the CSV and Markdown files made of them."""
 import csv
+import json
 import os
 import platform
 import statistics
@@ -89,6 +90,12 @@ def output_of(command):
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     except OSError:
         return ""
+
+
+def built(run):
+    """Version and revision of the Rankine that trained a run."""
+    with open(f"{run}/environment.json", encoding="utf-8") as file:
+        return json.load(file)["rankine"]
 
 
 def machine():

@@ -50,6 +50,11 @@ RK_API rk_status rk_config_set_device(rk_config *config, const char *device, con
  * rk_config_set changes this option or the config is freed; no other call touches it. */
 RK_API rk_status rk_config_get(const rk_config *config, const char *key, const char **out_text);
 
+/* Where the value of "section.key" is from: "default", "exp.yaml:12", or the `origin` of
+ * rk_config_set. It lives as the text of rk_config_get does. */
+RK_API rk_status rk_config_get_origin(const rk_config *config, const char *key,
+                                      const char **out_text);
+
 /* Whether anything looks at "section.key" under the values that the other options have:
  * model.layers e.g. with model.kind lightgcn, but not with ease. RK_ERR_CONFIG for a key that is
  * none. */

@@ -127,8 +127,20 @@ RK_API const char *rk_dataset_user_id(const rk_dataset *dataset, int64_t user,
 RK_API const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item,
                                       char room[RK_ID_BYTES]);
 
+/* The ids of all users or of all items, by dense index; they ascend, as numbers or bytewise. Either
+ * numbers or texts is set. Owned by the data set. */
+typedef struct rk_id_list {
+    int64_t n;
+    const int64_t *numbers;   /* n, with data.ids integer; else NULL */
+    const char *const *texts; /* n, UTF-8, with data.ids text; else NULL */
+} rk_id_list;
+RK_API rk_id_list rk_dataset_user_ids(const rk_dataset *dataset);
+RK_API rk_id_list rk_dataset_item_ids(const rk_dataset *dataset);
+
 /* Label of an item, "" if it has none. Owned by the data set. */
 RK_API const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item);
+/* Those of all items; NULL = the data set has no labels. Owned by the data set. */
+RK_API const char *const *rk_dataset_item_labels(const rk_dataset *dataset);
 
 /* Dense index of an original id, e.g. "17"; of a text id also in a form of Unicode that looks the
  * same. RK_ERR_DATA, naming the id, if there is none. */
@@ -145,6 +157,12 @@ RK_API const char *rk_part_name(rk_part part);
 /* A user's items in a part: *out_count dense indices, ascending. Owned by the data set. */
 RK_API rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user,
                                   const int32_t **out_items, int64_t *out_count);
+
+/* The same of all users: those of user u are (*out_items)[(*out_offsets)[u]] to
+ * (*out_items)[(*out_offsets)[u + 1] - 1]. Both are NULL for a part without rows. Owned by the data
+ * set. */
+RK_API rk_status rk_dataset_lists(const rk_dataset *dataset, rk_part part,
+                                  const int64_t **out_offsets, const int32_t **out_items);
 
 /* The rows of a user in a part: the items of rk_dataset_items or, with data.repeats keep, the rows
  * themselves, several of an item one after the other in the order of the sources. Begin with

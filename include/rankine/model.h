@@ -115,6 +115,17 @@ RK_API rk_status rk_model_find_tensor(const rk_model *model, const char *name, r
 RK_API rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t first,
                                       int64_t rows, void *out, int64_t bytes);
 
+/* Where a tensor lies in the host's memory, to be read without a copy: all its rows, row by row.
+ * *out is NULL for the tensors of a device with memory of its own (CUDA), which are there for
+ * rk_model_read_tensor alone. It lives as long as the model, and nobody writes to it.
+ * RK_ERR_CONFIG, naming those that there are, for an unknown name. */
+RK_API rk_status rk_model_view_tensor(const rk_model *model, const char *name, const void **out);
+
+/* The tensor of the vectors that rk_model_export writes: rows of the users
+ * (rk_model_facts.users), then those of the items; there may be more rows. RK_ERR_CONFIG for a
+ * model that has no vectors of users and items whose dot products are its scores. */
+RK_API rk_status rk_model_embeddings(const rk_model *model, rk_tensor_info *out);
+
 /* ---- its answers ---- */
 
 /* The k best items of each of n queries, best first, ties to the smaller index. out is [n, k], row

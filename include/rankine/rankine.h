@@ -19,6 +19,7 @@
 #include "rankine/search.h"
 #include "rankine/sides.h"
 #include "rankine/status.h"
+#include "rankine/sweep.h"
 #include "rankine/train.h"
 
 #endif

@@ -20,6 +20,11 @@ const char *rk_version(void)
     return rk__build_info()->version;
 }
 
+int rk_abi_version(void)
+{
+    return RK_ABI_VERSION;
+}
+
 static rk_status describe_build(rk_buffer *out)
 {
     const rk_build_info *build = rk__build_info();

@@ -222,6 +222,25 @@ rk_status rk_model_read_tensor(const rk_model *model, const char *name, int64_t 
     return rk__scorer_read_rows(model->scorer, name, first, rows, out);
 }
 
+rk_status rk_model_view_tensor(const rk_model *model, const char *name, const void **out)
+{
+    rk_tensor_info t;
+    RK_TRY(rk_model_find_tensor(model, name, &t));
+    return rk__scorer_view(model->scorer, name, out);
+}
+
+rk_status rk_model_embeddings(const rk_model *model, rk_tensor_info *out)
+{
+    const char *name = model->engine.model.model->embeddings;
+    if (!name) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "a model of kind %s has no embeddings of users and items; its tensors "
+                "(rk_model_tensor_info) are what it has learnt",
+                model->engine.model.model->name);
+    }
+    return rk_model_find_tensor(model, name, out);
+}
+
 /* ---- its answers ---- */
 
 /* Queries, or items that ask for those like them. */

@@ -23,54 +23,18 @@
 #include "train/json.h"
 #include "train/run_folder.h"
 #include "train/seeds_folder.h"
+#include "train/several.h"
 
 typedef struct seeds {
     const char *folder; /* lent by lock */
     int64_t first, n;
-    const rk_hooks *outer;       /* lent; may be NULL */
-    rk_hooks hooks;              /* with the number of the run in the progress */
-    int64_t current;             /* from 1 */
+    rk_several runs;
     rk_report **reports;         /* n, owned */
     const rk_train_options *how; /* lent */
     const rk_dataset *dataset;   /* of all the runs: the caller's, or `prepared`; NULL = not yet */
     rk_dataset *prepared;        /* owned */
     rk_folder_lock lock;
 } seeds;
-
-/* ---- hooks ---- */
-
-static void pass_log(void *user, rk_log_level level, const char *message)
-{
-    const seeds *s = user;
-    if (s->outer && s->outer->log) {
-        s->outer->log(s->outer->user, level, message);
-    }
-}
-
-static void pass_progress(void *user, const rk_progress *progress)
-{
-    const seeds *s = user;
-    if (s->outer && s->outer->progress) {
-        rk_progress numbered = *progress;
-        numbered.run = s->current;
-        numbered.runs = s->n;
-        s->outer->progress(s->outer->user, &numbered);
-    }
-}
-
-static void pass_scalar(void *user, const char *name, int64_t step, double value)
-{
-    const seeds *s = user;
-    if (s->outer && s->outer->scalar) {
-        s->outer->scalar(s->outer->user, name, step, value);
-    }
-}
-
-static bool pass_stop(void *user)
-{
-    const seeds *s = user;
-    return s->outer && s->outer->should_stop && s->outer->should_stop(s->outer->user);
-}
 
 /* ---- one seed ---- */
 
@@ -91,84 +55,46 @@ static rk_status config_of(const seeds *s, int64_t i, rk_config **out)
     return rk_config_set(*out, assignment, "the number of the seed");
 }
 
-/* Finished, under exactly this configuration? */
-static rk_status is_finished(const char *folder, const rk_config *config, bool *out)
-{
-    rk_status status = RK_OK;
-    char *path = NULL, *before = NULL, *now = NULL;
-    RK_TRY(rk__folder_has(folder, RK_FILE_REPORT, out));
-    if (!*out) {
-        return RK_OK;
-    }
-    RK_TRY_GOTO(done, rk__path_join(&path, folder, RK_FILE_CONFIG));
-    RK_TRY_GOTO(done, rk__file_read(path, &before, NULL));
-    RK_TRY_GOTO(done, rk_config_text(config, false, &now));
-    *out = strcmp(before, now) == 0;
-done:
-    rk_string_free(now);
-    rk__free(before);
-    rk__free(path);
-    return status;
-}
-
-/* Once for all the runs: the seed of the split is none of theirs. Resumed, they go on with what the
- * first of them has. */
+/* Once for all the runs: the seed of the split is none of theirs. */
 static rk_status prepare_data(seeds *s, const rk_config *config)
 {
-    if (!s->how->dataset && !s->prepared) {
+    if (!s->how->dataset) {
         char *folder = NULL;
         RK_TRY(folder_of(s, 0, &folder));
-        rk_train_options first = {.run_dir = folder, .resume = s->how->resume};
-        bool has_checkpoint = false;
-        rk_status status = rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint);
-        first.resume = first.resume && has_checkpoint;
-        status =
-            status == RK_OK ? rk_train_dataset(config, &first, &s->hooks, &s->prepared) : status;
+        rk_status status =
+            rk__several_dataset(&s->runs, config, folder, s->how->resume, &s->prepared);
         rk__free(folder);
         RK_TRY(status);
     }
-    if (!s->dataset) {
-        s->dataset = s->how->dataset ? s->how->dataset : s->prepared;
-        if (s->how->begun) {
-            s->how->begun(s->how->user, s->folder, s->dataset);
-        }
+    s->dataset = s->how->dataset ? s->how->dataset : s->prepared;
+    if (s->how->begun) {
+        s->how->begun(s->how->user, s->folder, s->dataset);
     }
     return RK_OK;
 }
 
 static rk_status train_one(seeds *s, int64_t i)
 {
-    const rk_train_options *how = s->how;
+    rk_train_options how = *s->how;
     rk_status status = RK_OK;
     rk_config *config = NULL;
-    char *folder = NULL, text[96];
-    bool finished = false, has_checkpoint = false, begun = false;
-    s->current = i + 1;
+    char *folder = NULL;
+    bool finished = false;
+    s->runs.current = i + 1;
     RK_TRY_GOTO(done, folder_of(s, i, &folder));
     RK_TRY_GOTO(done, config_of(s, i, &config));
-    if (how->resume) {
-        RK_TRY_GOTO(done, is_finished(folder, config, &finished));
+    if (how.resume) {
+        RK_TRY_GOTO(done, rk__several_is_finished(folder, config, how.without_test, &finished));
     }
-    snprintf(text, sizeof text, "seed %lld, run %lld of %lld%s", (long long)(s->first + i),
-             (long long)s->current, (long long)s->n, finished ? ": finished before, kept" : "");
-    pass_log(s, RK_LOG_INFO, text);
-    if (!finished) {
-        RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_LAST, &has_checkpoint));
-        RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_ENVIRONMENT, &begun));
-        rk_train_options one = *how;
-        one.run_dir = folder;
-        one.new_dir = false;
-        one.begun = NULL;
-        one.resume = how->resume && has_checkpoint;
-        one.force = begun && !one.resume;
-        one.dataset = s->dataset;
-        status = rk_train(config, &one, &s->hooks);
-        if (status != RK_OK) {
-            rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
-            goto done;
-        }
+    rk__several_say(&s->runs, RK_LOG_INFO, "seed %lld, run %lld of %lld%s",
+                    (long long)(s->first + i), (long long)s->runs.current, (long long)s->n,
+                    finished ? ": finished before, kept" : "");
+    how.run_dir = folder;
+    how.dataset = s->dataset;
+    status = rk__several_train(&s->runs, config, &how, finished, &s->reports[i]);
+    if (status != RK_OK) {
+        rk__fail_prefix(status, "seed %lld", (long long)(s->first + i));
     }
-    status = rk_report_open(folder, &s->reports[i]);
 done:
     rk__free(folder);
     rk_config_free(config);
@@ -337,6 +263,9 @@ static rk_status write_report(const seeds *s)
         rk__json_end(&json, '}');
         rk__json_end(&json, '}');
     }
+    if (s->how->without_test) {
+        rk__json_bool(&json, "without_test", true);
+    }
     add_part(s, &json, "refit", "refit.test.", false); /* test of the models with valid in train */
     rk__json_begin(&json, "popularity", '{');
     for (rk_part part = RK_VALID; part <= RK_TEST; part++) {
@@ -463,12 +392,8 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
 {
     rk_status status = RK_OK;
     const rk_options *options = rk__config_options(config);
-    seeds s = {.how = how, .first = options->run.seed, .n = n, .outer = hooks};
-    s.hooks = (rk_hooks){.log = pass_log,
-                         .progress = pass_progress,
-                         .should_stop = pass_stop,
-                         .scalar = pass_scalar,
-                         .user = &s};
+    seeds s = {.how = how, .first = options->run.seed, .n = n};
+    rk__several_init(&s.runs, hooks, n);
     RK_TRY(rk__model_check_config(config, !how->resume, how->dataset != NULL));
     if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {
         RK_FAIL(RK_ERR_CONFIG, "%lld seeds from %lld on: take 2 to 1000, below 2^63", (long long)n,

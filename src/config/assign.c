@@ -296,6 +296,14 @@ rk_status rk_config_get(const rk_config *config, const char *key, const char **o
     return RK_OK;
 }
 
+rk_status rk_config_get_origin(const rk_config *config, const char *key, const char **out_text)
+{
+    rk_field *field = NULL;
+    RK_TRY(find_field(config, key, &field));
+    *out_text = field->origin;
+    return RK_OK;
+}
+
 const char *rk__config_origin(const rk_config *config, const char *key)
 {
     rk_field *field = NULL;

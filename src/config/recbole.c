@@ -142,8 +142,8 @@ rk_status rk__recbole_value(rk_buffer *out, const rk_recbole_key *row, const cha
     }
     for (size_t i = 0; i < length; i++) {
         const bool is_upper = value[i] >= 'A' && value[i] <= 'Z';
-        const char c = (char)(row->form == RK_RECBOLE_LOWER && is_upper ? value[i] + ('a' - 'A')
-                                                                         : value[i]);
+        const char c =
+            (char)(row->form == RK_RECBOLE_LOWER && is_upper ? value[i] + ('a' - 'A') : value[i]);
         rk__buffer_add_bytes(out, &c, 1);
     }
     return out->status;

@@ -203,6 +203,27 @@ const char *rk_dataset_item_id(const rk_dataset *dataset, int64_t item, char roo
     return rk__ids_at(&dataset->items, item, room);
 }
 
+static rk_id_list list_of(const rk_ids *ids)
+{
+    return (rk_id_list){
+        .n = ids->n, .numbers = ids->numbers, .texts = (const char *const *)ids->texts};
+}
+
+rk_id_list rk_dataset_user_ids(const rk_dataset *dataset)
+{
+    return list_of(&dataset->users);
+}
+
+rk_id_list rk_dataset_item_ids(const rk_dataset *dataset)
+{
+    return list_of(&dataset->items);
+}
+
+const char *const *rk_dataset_item_labels(const rk_dataset *dataset)
+{
+    return (const char *const *)dataset->labels;
+}
+
 const char *rk_dataset_item_label(const rk_dataset *dataset, int64_t item)
 {
     return dataset->labels && item >= 0 && item < dataset->n_items ? dataset->labels[item] : "";
@@ -348,6 +369,15 @@ rk_status rk_dataset_items(const rk_dataset *dataset, rk_part part, int64_t user
     const rk_lists *lists = &dataset->parts[part];
     *out_count = rk__lists_count(lists, user);
     *out_items = lists->n_rows == 0 ? NULL : lists->items + lists->offsets[user];
+    return RK_OK;
+}
+
+rk_status rk_dataset_lists(const rk_dataset *dataset, rk_part part, const int64_t **out_offsets,
+                           const int32_t **out_items)
+{
+    RK_TRY(check_place(dataset, part, 0));
+    *out_offsets = dataset->parts[part].offsets;
+    *out_items = dataset->parts[part].items;
     return RK_OK;
 }
 

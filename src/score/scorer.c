@@ -393,6 +393,20 @@ rk_status rk__scorer_read_rows(rk_scorer *s, const char *name, int64_t first, in
     return status;
 }
 
+rk_status rk__scorer_view(rk_scorer *s, const char *name, const void **out)
+{
+    const rk_engine *e = s->engine;
+    int32_t stored = rk__store_find(&e->store, name);
+    RK_ASSERT(stored >= 0);
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__scorer_refresh(s);
+    if (status == RK_OK) {
+        *out = e->device->peek ? e->device->peek(e->context, stored) : NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
 rk_status rk__scorer_read(rk_scorer *s, const char *name, void *out_pointer)
 {
     const rk_store *store = &s->engine->store;

@@ -97,6 +97,10 @@ rk_status rk__scorer_read(rk_scorer *scorer, const char *name, void *out);
 rk_status rk__scorer_read_rows(rk_scorer *scorer, const char *name, int64_t first, int64_t rows,
                                void *out);
 
+/* Its address in the host's memory, for as long as the engine is there; NULL where the device does
+ * not compute in that. */
+rk_status rk__scorer_view(rk_scorer *scorer, const char *name, const void **out);
+
 /* Nobody is answered between the two: the device is the caller's. */
 void rk__scorer_hold(rk_scorer *scorer);
 void rk__scorer_release(rk_scorer *scorer);

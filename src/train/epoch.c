@@ -16,7 +16,7 @@
 #include "eval/ratings.h"
 #include "train/json.h"
 #include "train/schedule.h"
-#include "train/trainer.h"
+#include "train/run_events.h"
 
 static const double chunk_seconds = 0.1;
 
@@ -444,6 +444,7 @@ static rk_status close_epoch(rk_trainer *t)
         report_progress(t); /* the same step once more, with its metric */
     }
     RK_TRY_GOTO(done, append_line(t, checked ? &metrics : NULL));
+    RK_TRY_GOTO(done, rk__run_events_epoch(t, checked ? &metrics : NULL));
     tell_scalars(t, checked ? &metrics : NULL);
     RK_TRY_GOTO(done, log_epoch(t));
     RK_TRY_GOTO(done, open_epoch(t));

@@ -395,6 +395,9 @@ static rk_status report_text(const rk_summary *r, char **out)
     add_train(&json, r);
     add_metrics(&json, RK_VALID, &r->model[RK_VALID]);
     add_metrics(&json, RK_TEST, &r->model[RK_TEST]);
+    if (r->without_test) {
+        rk__json_bool(&json, "without_test", true);
+    }
     add_parts(&json, "popularity", r->popularity);
     add_protocol(&json, r);
     add_ratings(&json, r);

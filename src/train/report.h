@@ -42,6 +42,7 @@ typedef struct rk_summary {
     const rk_warm_facts *warm;
     const rk_members *members;
     const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
+    bool without_test;   /* test was not looked at */
     bool chose_best;     /* the final model is best.h5, else the last epoch's */
     bool chosen_on_test; /* test took part in choosing the model or the epoch to stop at */
     bool stopped_early;

@@ -13,6 +13,7 @@
 #include "base/build.h"
 #include "base/file.h"
 #include "base/parse.h"
+#include "train/events.h"
 #include "train/json.h"
 #include "train/run_log.h"
 
@@ -151,6 +152,7 @@ void rk__run_folder_clear(const char *folder)
             rk__run_folder_remove(folder, name);
         }
     }
+    rk__events_clear(folder);
 }
 
 /* ---- data.h5 ---- */

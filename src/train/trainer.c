@@ -23,6 +23,7 @@
 #include "train/fit_warnings.h"
 #include "train/member_weights.h"
 #include "train/refit.h"
+#include "train/run_events.h"
 #include "train/trajectory.h"
 
 /* ---- set-up ---- */
@@ -227,6 +228,7 @@ static rk_status start(rk_trainer *t)
     t->unsaved = true;
     rk_status status = write_texts(t);
     status = status == RK_OK ? open_log(t) : status;
+    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, 0);
     if (status != RK_OK) {
         rk__run_folder_clear(t->folder);
     }
@@ -284,6 +286,10 @@ static rk_status resume(rk_trainer *t)
         forget_best(t, before.watch);
     }
     RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
+    /* Until it is written again: it would be taken for one of what config.yaml says from now on. */
+    RK_TRY_GOTO(done, rk__folder_has(t->folder, RK_FILE_REPORT, &t->has_final));
+    rk__run_folder_remove(t->folder, RK_FILE_REPORT);
+    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, s->epoch + 1);
     RK_TRY_GOTO(done, write_texts(t));
     if (s->epoch >= t->epochs) {
         char epochs[96] = ""; /* of a model that reads train.epochs */
@@ -390,7 +396,7 @@ static rk_status refit_model(rk_trainer *t, rk_refit *refit, rk_summary *report)
     report->scorer = again->scorer;
     report->refit.epochs = report->chosen_epoch;
     report->refit.interactions = again->dataset->stats.train;
-    if (again->dataset->stats.test_users == 0) {
+    if (again->dataset->stats.test_users == 0 || t->without_test) {
         return RK_OK;
     }
     rk_ranker by_model = rk__scorer_ranker(again->scorer);
@@ -413,6 +419,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .warm = &t->facts.warm,
                          .members = &t->members,
                          .watch = t->checks ? t->facts.watch : NULL,
+                         .without_test = t->without_test,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
     rk_trace trace = {0};
@@ -433,7 +440,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
         rk__log(&t->log, RK_LOG_WARNING, "%s", rk__compat_note(t->options));
     }
     RK_TRY_GOTO(done, evaluate_part(t, &report, RK_VALID, &by));
-    RK_TRY_GOTO(done, evaluate_part(t, &report, RK_TEST, &by));
+    RK_TRY_GOTO(done, t->without_test ? RK_OK : evaluate_part(t, &report, RK_TEST, &by));
     if (t->options->train.refit) {
         RK_TRY_GOTO(done, refit_model(t, &refit, &report));
     }
@@ -442,6 +449,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     report.seconds = t->seconds;
     if (t->folder) {
         RK_TRY_GOTO(done, rk__run_folder_check_held(&t->lock));
+        RK_TRY_GOTO(done, rk__run_events_final(t, &report));
         RK_TRY_GOTO(done, rk__report_write(t->folder, &report));
     }
     if (kept) {
@@ -497,6 +505,7 @@ static void tear_down(rk_trainer *t)
     rk__snapshot_free(&t->best);
     rk__free(t->check_users);
     rk__run_log_close(&t->log);
+    rk__events_close(&t->events);
     rk__folder_release(&t->lock);
 }
 
@@ -510,6 +519,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
                     .newest_check = NAN,
                     .profiles = how->profile,
                     .command = how->command,
+                    .without_test = how->without_test,
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));

@@ -8,6 +8,7 @@
 #include "rankine/train.h"
 #include "engine/snapshot.h"
 #include "train/checkpoint.h"
+#include "train/events.h"
 #include "train/members.h"
 #include "train/position.h"
 #include "train/profile.h"
@@ -23,6 +24,7 @@ typedef struct rk_trainer {
     rk_folder_lock lock;       /* held from before anything is read to the end */
     const char *folder;        /* lent by lock; NULL = nothing is written */
     rk_run_log log;
+    rk_events events;          /* writes nothing unless run.tensorboard and a folder say so */
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
     rk_warm_start warm;
@@ -45,6 +47,8 @@ typedef struct rk_trainer {
     int64_t epochs;          /* to train */
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
+    bool has_final; /* the run was finished before, and its event files have its final metrics */
+    bool without_test; /* the report says nothing of test */
     bool profiles; /* the steps are timed by operation */
     const char *command; /* lent; NULL = not known */
     rk_profile profile;

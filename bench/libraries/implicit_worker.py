@@ -28,15 +28,11 @@ from implicit.nearest_neighbours import (  # noqa: E402
     CosineRecommender,
     TFIDFRecommender,
 )
+from peer import read_part  # noqa: E402
 
 KINDS = {"cosine": CosineRecommender, "tfidf": TFIDFRecommender, "bm25": BM25Recommender}
 WARM_UP = 20  # requests before those that count
 TILE = 512  # users that are scored together
-
-
-def read_part(folder, part):
-    offsets = numpy.fromfile(f"{folder}/{part}.offsets.i64", dtype=numpy.int64)
-    return offsets, numpy.fromfile(f"{folder}/{part}.items.i32", dtype=numpy.int32)
 
 
 def read_rankine(run, name):

@@ -1,0 +1,150 @@
+"""Config: every option of the library, with the origin of its value."""
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, Union
+
+from ._library import Owner, calls, check, encoded, take_text
+
+ConfigLike = Union["Config", Mapping[str, Any], str, "os.PathLike[str]"]
+
+
+def _assigned(value: Any) -> str:
+    """A Python value as rk_config_set reads it: texts are literal, all else is YAML."""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False) if value[:1] in ("'", '"') else value
+    if hasattr(value, "tolist"):  # NumPy's scalars and arrays
+        value = value.tolist()
+    if value is None:
+        raise TypeError("None is no value of an option; leave the option out")
+    if isinstance(value, tuple):
+        value = list(value)
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except TypeError:
+        raise TypeError(f"{value!r} is no value of an option: numbers, texts, lists and dicts "
+                        "of them are") from None
+
+
+def _parsed(text: str) -> Any:
+    """What rk_config_get says, as a Python value."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    if text.startswith("[") and text.endswith("]"):  # words without quotes
+        return [_parsed(part.strip()) for part in text[1:-1].split(",") if part.strip()]
+    if len(text) > 1 and text[0] == text[-1] == "'":
+        return text[1:-1].replace("''", "'")
+    return text
+
+
+class Config:
+    """Options by their names, as in a YAML file: ``Config("exp.yaml", {"train.epochs": 5})``.
+
+    `source` is a YAML file, another Config, a dict of options, or None for all defaults; `options`
+    are set on top of it. What nobody has said and what follows from the rest is filled in as the
+    program does it (a split where no source says a part). Errors are ConfigError and name the key
+    and the nearest known one; what goes together is checked by `check` and by every call that
+    takes a config.
+
+        config["model.dim"] = 32
+        config["train.epochs"]      # 5
+        config.origin("model.dim")  # "Python"
+    """
+
+    def __init__(self, source: ConfigLike | None = None,
+                 options: Mapping[str, Any] | None = None) -> None:
+        self._path: str | None = None
+        self._set: list[tuple[str, Any]] = []
+        library = calls()
+        if isinstance(source, Config):
+            self._path, before = source._path, list(source._set)
+        elif isinstance(source, Mapping):
+            before = list(source.items())
+        else:
+            self._path, before = (None if source is None else os.fspath(source)), []
+        handle = ctypes.c_void_p()
+        if self._path is None:
+            check(library.rk_config_create(ctypes.byref(handle)))
+        else:
+            check(library.rk_config_load(ctypes.byref(handle), encoded(self._path, "the path")))
+        self._owner = Owner(handle.value, library.rk_config_free)
+        for key, value in before + list((options or {}).items()):
+            self._assign(key, value)
+        self._settle()
+
+    @property
+    def _handle(self) -> ctypes.c_void_p:
+        return self._owner.handle
+
+    def _assign(self, key: str, value: Any) -> None:
+        assignment = encoded(f"{key}={_assigned(value)}", f"the value of {key}")
+        check(calls().rk_config_set(self._handle, assignment, b"Python"))
+        self._set.append((key, value))
+
+    def _settle(self) -> None:
+        take_text(lambda out: calls().rk_config_settle(self._handle, out))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._assign(key, value)
+
+    def update(self, options: Mapping[str, Any]) -> None:
+        """Sets several options, in their order; what came before one that fails stays set."""
+        for key, value in options.items():
+            self._assign(key, value)
+
+    def _text_of(self, function: Any, key: str) -> str:
+        out = ctypes.c_char_p()
+        check(function(self._handle, encoded(key, "the key"), ctypes.byref(out)))
+        return (out.value or b"").decode()
+
+    def __getitem__(self, key: str) -> Any:
+        return _parsed(self._text_of(calls().rk_config_get, key))
+
+    def origin(self, key: str) -> str:
+        """Where a value is from: "default", "exp.yaml:12", "Python"."""
+        return self._text_of(calls().rk_config_get_origin, key)
+
+    def is_read(self, key: str) -> bool:
+        """Whether anything looks at this option under the values of the others."""
+        out = ctypes.c_bool()
+        check(calls().rk_config_is_read(self._handle, encoded(key, "the key"), ctypes.byref(out)))
+        return out.value
+
+    def check(self) -> None:
+        """Checks options against each other."""
+        check(calls().rk_config_check(self._handle))
+
+    def text(self, origins: bool = False) -> str:
+        """The whole configuration as YAML."""
+        return take_text(lambda out: calls().rk_config_text(self._handle, origins, out))
+
+    def copy(self, options: Mapping[str, Any] | None = None) -> Config:
+        """Another one with the same values, and `options` on top. The file is read again."""
+        return Config(self, options)
+
+    def assignments(self) -> Iterator[tuple[str, Any]]:
+        """What was set from Python, in order."""
+        return iter(list(self._set))
+
+    def __repr__(self) -> str:
+        inside = [] if self._path is None else [repr(self._path)]
+        if self._set:
+            inside.append(repr(dict(self._set)))
+        return f"Config({', '.join(inside)})"
+
+
+def as_config(config: ConfigLike | None) -> Config:
+    """What a caller may give in a config's place."""
+    return config if isinstance(config, Config) else Config(config)
+
+
+def reference() -> str:
+    """All options with type, range, default and help."""
+    return take_text(lambda out: calls().rk_config_reference(False, out))

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# TensorBoard's own reader finds in event files what metrics.jsonl has, also of a run that was killed
+# at random points (KILLS of them) and resumed, of one with a torn last record, of models in one
+# phase, of several seeds, of a run without checks. Needs a Python (PYTHON) with
+# tests/tensorboard/requirements.txt.
+here=$(cd "$(dirname "$0")/../tensorboard" && pwd)
+. "$(dirname "$0")/lib.sh"
+python=${PYTHON:-python3}
+kills=${KILLS:-3}
+"$python" -c 'import tensorboard.backend.event_processing.plugin_event_accumulator' 2>/dev/null || {
+    echo "skip: $python has no tensorboard (pip install -r tests/tensorboard/requirements.txt;" \
+        "PYTHON=...)"
+    exit 77
+}
+
+equal() {
+    run 0 "$python" "$here/equal.py" "$@"
+}
+
+small_data demo
+settings=(--device cpu --set model.dim=16 --set train.batch=512 --set "eval.k=[10]"
+    --set "eval.metric=ndcg@10" --quiet)
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run plain --set train.epochs=4 \
+    --set eval.every=2
+equal plain
+[ "$(ls plain | grep -c '^events.out.tfevents.')" = 1 ] || fail "plain has not one event file"
+
+# ---- resumed, when finished and after the clock was set back; replaced; off ----
+before=$(cat plain/events.out.tfevents.* | sha256sum)
+run 0 "$rankine" train --run plain --resume --quiet
+[ "$(cat plain/events.out.tfevents.* | sha256sum)" = "$before" ] || fail "a finished run said more"
+mv plain/events.out.tfevents.* plain/events.out.tfevents.9999999990.elsewhere.99999999.0
+run 0 "$rankine" train --run plain --resume --quiet --set train.epochs=6
+equal plain
+printf '\030\0\0\0\0\0\0\0\243' >>"$(ls plain/events.out.tfevents.* | tail -1)"
+run 0 "$rankine" train --run plain --resume --quiet --set train.epochs=8
+equal plain
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run plain --force --set train.epochs=2
+[ "$(ls plain | grep -c '^events.out.tfevents.')" = 1 ] || fail "--force left event files behind"
+equal plain
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run off --set train.epochs=1 \
+    --set run.tensorboard=false
+[ -z "$(ls off | grep events)" ] || fail "run.tensorboard false has event files"
+
+# ---- other shapes of runs ----
+run 0 "$rankine" train demo/synth.yaml --device cpu --quiet --run ease --set model.kind=ease
+run 0 "$rankine" train demo/synth.yaml --device cpu --quiet --run ials --set model.kind=ials \
+    --set train.epochs=3
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run unchecked --set train.epochs=2 \
+    --set eval.every=0 --set eval.select=last
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run no_valid --set train.epochs=2 \
+    --set split.valid=0
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run refit --set train.epochs=2 \
+    --set train.refit=true
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run seeds --seeds 2 --set train.epochs=2
+equal ease ials unchecked no_valid refit seeds/seed-*
+
+# ---- killed ----
+long=(--set train.epochs=30 --set train.checkpoint_every=3 --set train.steps_per_epoch=40)
+RANDOM=17
+run 0 "$rankine" train demo/synth.yaml "${settings[@]}" "${long[@]}" --run whole
+seconds=$(python3 -c '
+import json
+print(json.load(open("whole/report.json"))["timing"]["total_seconds"])')
+# resume_or_begin: goes on where there is a checkpoint
+resume_or_begin() {
+    if [ -e killed/last.h5 ]; then
+        exec "$rankine" train --run killed --resume --quiet
+    fi
+    exec "$rankine" train demo/synth.yaml "${settings[@]}" "${long[@]}" --run killed --force
+}
+for _ in $(seq "$kills"); do
+    (resume_or_begin) >/dev/null 2>&1 </dev/null &
+    sleep "$(python3 -c "print($seconds * 0.6 * $RANDOM / 32768 + 0.02)")"
+    kill -KILL $!
+    wait $! 2>/dev/null
+done
+command_line="rankine train --run killed --resume"
+(resume_or_begin) >out 2>err </dev/null || fail "the killed run does not end"
+equal killed whole
+python3 - <<'PYTHON' || fail "other numbers after kills"
+import json
+
+def lines(run):
+    return [{k: v for k, v in json.loads(line).items() if "second" not in k}
+            for line in open(f"{run}/metrics.jsonl")]
+
+assert lines("killed") == lines("whole") and len(lines("whole")) == 30
+PYTHON
+echo "$(ls killed | grep -c events.out) event files after $kills kills"
+finish

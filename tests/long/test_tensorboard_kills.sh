@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# tests/cli/test_tensorboard.sh with 20 kills at random points.
+KILLS=20 exec "$(dirname "$0")/../cli/test_tensorboard.sh"
