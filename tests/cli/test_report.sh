@@ -49,7 +49,7 @@ assert "script" not in p.tags and "nan" not in source.split("<body>")[0]
 text, tables = " ".join(p.words), p.tables
 j = json.load(open("a/report.json")) if os.path.exists("a/report.json") else None
 value = lambda v: f"{v:.5f}"
-sys.exit(0 if eval(sys.argv[2]) else 1)
+sys.exit(0 if eval("(" + sys.argv[2] + ")") else 1)
 PYTHON
 }
 
