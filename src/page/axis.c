@@ -75,8 +75,8 @@ bool rk__axis_next(const rk_axis *a, int64_t *at, double *out_place, char out_la
     if (a->is_log) {
         const double power = pow(10, value);
         snprintf(out_label, 48, power >= 1e6 || power < 1e-3 ? "%.1e" : "%.3g", power);
-    } else if (fmax(fabs(a->low), fabs(a->high)) >= 1e6) {
-        snprintf(out_label, 48, "%.3g", value);
+    } else if (fmax(fabs(a->low), fabs(a->high)) >= 1e6 || a->digits > 5) {
+        snprintf(out_label, 48, "%.3g", fabs(value) < 1e-9 * a->step ? 0 : value);
     } else {
         rk__print_fixed(text, fabs(value) < 1e-9 * a->step ? 0 : value, a->digits);
         snprintf(out_label, 48, "%s", text);

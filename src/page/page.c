@@ -177,7 +177,7 @@ static rk_status add_contents(rk_buffer *out, const char *body)
         char id[48];
         snprintf(id, sizeof id, "<h2 id=\"%s\">", sections[i][0]);
         if (strstr(body, id)) {
-            rk__buffer_add(out, "<a href=\"#%s\">%s</a>", sections[i][0], sections[i][1]);
+            rk__buffer_add(out, "<a href=\"#%s\">%s</a>\n", sections[i][0], sections[i][1]);
         }
     }
     rk__buffer_add(out, "</nav>\n");

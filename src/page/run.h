@@ -47,8 +47,8 @@ double rk__page_number(json_t *root, const char *path);
 /* NULL where there is none, or it is no text. */
 const char *rk__page_text(json_t *root, const char *path);
 
-/* A JSON file; RK_ERR_IO if it cannot be read, RK_ERR_DATA with the line where it is none. Free with
- * json_decref. */
+/* A JSON file; RK_ERR_IO if it cannot be read, RK_ERR_DATA with the line where it is none. Free
+ * with json_decref. */
 rk_status rk__page_json_read(const char *path, json_t **out);
 rk_status rk__page_json_parse(const char *text, const char *path, json_t **out);
 

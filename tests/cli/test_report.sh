@@ -49,7 +49,7 @@ assert "script" not in p.tags and "nan" not in source.split("<body>")[0]
 text, tables = " ".join(p.words), p.tables
 j = json.load(open("a/report.json")) if os.path.exists("a/report.json") else None
 value = lambda v: f"{v:.5f}"
-sys.exit(0 if eval(sys.argv[2]) else 1)
+sys.exit(0 if eval("(" + sys.argv[2] + ")") else 1)
 PYTHON
 }
 
@@ -80,7 +80,8 @@ page a/report.html "(lambda by, k: by['recall'][k] == value(j['test']['recall@10
     {r[0]: r for r in tables['by-k'][1:11]}, tables['by-k'][0].index('@10'))"
 run 0 "$rankine" evaluate a --slices --json --quiet
 python3 -c "import json; print(json.dumps(
-    [[s['of'], s['users'], s['pairs'], s['metrics']['ndcg@10']] for s in json.load(open('out'))['slices']]))" >slices
+    [[s['of'], s['users'], s['pairs'], s['metrics']['ndcg@10']]
+     for s in json.load(open('out'))['slices']]))" >slices
 for side in users items; do
     page a/report.html "[[str(s[1]), str(s[2]), value(s[3])] for s in json.load(open('slices'))
         if s[0] == '$side'] == [r[1:4] for r in tables['slices $side'][1:]]"
