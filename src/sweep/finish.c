@@ -1,4 +1,4 @@
-/* The end of a sweep: the best trials with other seeds if that is wanted, test of the chosen one. */
+/* The end of a sweep: the best trials with other seeds if wanted, and test of the chosen one. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

@@ -69,7 +69,7 @@ static int64_t find_same(const rk_sweep_run *s, const rk_trial *trial)
     return 0;
 }
 
-/* An event of a combination: "asked" of trial `number`; or "invalid" (number 0), with the reason. */
+/* An event of a combination: "asked" of trial `number`; "invalid" (number 0), with the reason. */
 static rk_status say(rk_sweep_run *s, const char *event, int64_t number, const rk_trial *trial,
                      const char *why)
 {
