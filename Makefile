@@ -40,7 +40,7 @@ report = $(or $(3),ctest).xml
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit $(report); status=$$?; \
 	python3 tools/count_tests.py build/$(1)/$(report) && exit $$status
 
-.PHONY: all help demo test test-sanitize test-emu test-long fuzz bench results format format-check install \
+.PHONY: all help demo test test-sanitize test-emu test-long fuzz bench results site format format-check install \
 	release cuda-ci check-kernels dist clean
 
 all:
@@ -58,6 +58,7 @@ help:
 	@echo "make fuzz FUZZ=SECONDS  run the fuzz targets (readers, configs, filters, times, stored files), each so long"
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
 	@echo "make results DATA=DIR   train what the README's table of results shows (hours); ROW=NAME for one"
+	@echo "make site               the documentation as pages, build/site/index.html (packages of docs/requirements.txt)"
 	@echo "make format             lay out the sources; format-check only looks"
 	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"
 	@echo "make release            build with CUDA for every supported GPU into build/cuda-release"
@@ -105,6 +106,15 @@ results:
 	@$(call packages,build test)
 	@$(call build,release,rankine_cli)
 	@tools/results.py --program $(PROGRAM) $(if $(DATA),--data $(DATA)) $(ROW)
+
+# MkDocs and its theme come from PyPI into an environment in build/; nothing is fetched while it builds.
+site: build/site-venv/made
+	@build/site-venv/bin/python tools/site/build.py
+
+build/site-venv/made: docs/requirements.txt
+	@python3 -m venv build/site-venv
+	@build/site-venv/bin/pip install --quiet -r docs/requirements.txt
+	@touch $@
 
 format:
 	@$(call packages,format)

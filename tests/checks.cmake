@@ -16,3 +16,8 @@ add_test(NAME unit/check_kernels_self_test COMMAND Python3::Interpreter
     ${PROJECT_SOURCE_DIR}/tools/check_kernels.py --self-test)
 set_tests_properties(unit/check_kernels_self_test PROPERTIES LABELS unit
     ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
+# The site itself needs packages of PyPI: make site. Links, generated pages and the search for what
+# would be fetched need none.
+add_test(NAME unit/site COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/unit/test_site.py
+    ${PROJECT_SOURCE_DIR})
+set_tests_properties(unit/site PROPERTIES LABELS unit ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)

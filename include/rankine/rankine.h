@@ -13,6 +13,7 @@
 #include "rankine/info.h"
 #include "rankine/metrics.h"
 #include "rankine/model.h"
+#include "rankine/page.h"
 #include "rankine/report.h"
 #include "rankine/scoring.h"
 #include "rankine/search.h"

@@ -55,6 +55,7 @@ typedef struct rk_train_options {
                         * one go, and with resume; RK_ERR_DATA if no user and no item is known
                         * there. NULL = initial values are drawn */
     rk_new_ids new_ids; /* with `from` */
+    const char *command; /* the line that was typed, for environment.json; NULL = not known */
     /* Called when folder and data set are there, before anything is written; NULL = nobody. run_dir
      * is the folder that was taken (NULL: none). Both are lent for the call. */
     void (*begun)(void *user, const char *run_dir, const rk_dataset *dataset);

@@ -1,8 +1,8 @@
 /* rk_model: fitting it, what it is, its tensors, its answers. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "api/model_internal.h"
+#include "base/file.h"
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "data/join.h"
@@ -62,12 +62,6 @@ static bool is_config_name(const char *path)
 {
     const char *end = strrchr(path, '.');
     return end && (strcmp(end, ".yaml") == 0 || strcmp(end, ".yml") == 0);
-}
-
-bool rk__is_file(const char *path)
-{
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 rk_status rk_model_open(const char *path, const char *device, const char *data_root,

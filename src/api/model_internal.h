@@ -32,7 +32,6 @@ rk_status rk__model_open_run(const char *directory, const char *device, const ch
 /* rk_model_open of a file, likewise. */
 rk_status rk__model_open_file(const char *path, const char *device, const char *const *assignments,
                               int64_t n, const rk_hooks *hooks, rk_model **out);
-bool rk__is_file(const char *path);
 
 /* key=value, the value as a double-quoted YAML text. */
 rk_status rk__model_set_text(rk_config *config, const char *key, const char *value);

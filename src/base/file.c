@@ -21,6 +21,12 @@ bool rk__file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool rk__is_file(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
 rk_status rk__folder_has(const char *folder, const char *name, bool *out)
 {
     char *path = NULL;

@@ -11,6 +11,9 @@
 rk_status rk__path_join(char **out, const char *folder, const char *name);
 
 bool rk__file_exists(const char *path);
+
+/* Whether it is a regular file: no folder, no device. */
+bool rk__is_file(const char *path);
 /* Whether folder/name exists. */
 rk_status rk__folder_has(const char *folder, const char *name, bool *out);
 

@@ -42,6 +42,7 @@ typedef enum rk_purpose {
     RK_PURPOSE_PLANES = 30,    /* normals of hyperplanes: step = plane, index = pair of elements */
     RK_PURPOSE_BASIS = 25,     /* columns of a basis: see ops/basis_draw.h */
     RK_PURPOSE_MASK = 40,      /* masked edges: see ops/edge_draw.h */
+    RK_PURPOSE_SWEEP = 60,     /* values of trials: step = trial, index = axis, number of the draw */
     RK_PURPOSE_BOOTSTRAP = 16, /* users of a replicate: step = replicate, index = pair of draws */
 } rk_purpose;
 

@@ -55,6 +55,7 @@ typedef struct cli {
     bool verbose, quiet;
     const char *positional; /* as given, or NULL; the first of several */
     cli_list more;          /* all of them, where the command takes several; the array is owned */
+    char **words;           /* of the command line, the program's name first; ended by NULL */
 } cli;
 
 /* Sets what the options' `out` point to. false: the command ends now with *exit_code (help or an
@@ -68,6 +69,7 @@ int cmd_prepare(cli *c, int argc, char **argv);
 int cmd_cache(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);
 int cmd_evaluate(cli *c, int argc, char **argv);
+int cmd_report(cli *c, int argc, char **argv);
 int cmd_recommend(cli *c, int argc, char **argv);
 int cmd_similar(cli *c, int argc, char **argv);
 int cmd_score(cli *c, int argc, char **argv);
@@ -138,6 +140,8 @@ void cli_print_id(FILE *out, const char *id, int width);
 char *cli_quote(const char *text);
 /* The same of a path, which does not look like an option. */
 char *cli_quote_path(const char *path);
+/* The command line as it could be typed again. Free with cli_free. */
+char *cli_command_line(const cli *c);
 
 bool cli_is_there(const char *path);
 bool cli_is_directory(const char *path);
@@ -263,6 +267,13 @@ void cli_json_dataset(cli_json *j, const rk_dataset *dataset);
 /* The report.json of a run or of several seeds; null where there is none. Returns an exit code,
  * after printing the error if any. */
 int cli_json_report(cli_json *j, const char *run_dir);
+
+/* ---- pages (cmd_report.c) ---- */
+
+/* Makes the page of runs and writes it into a file. option: that named it, for messages. Returns an
+ * exit code, after printing the error if any. */
+int cli_write_page(const cli *c, const char *const *runs, int64_t n, const rk_page_options *how,
+                   const char *option, const char *path, bool force);
 
 /* ---- configs and runs (common.c) ---- */
 

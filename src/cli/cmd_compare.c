@@ -6,9 +6,9 @@
 static const char stop_text[] = "\nrankine: stopping (again: stop at once)\n";
 
 typedef struct compare_args {
-    const char *part, *device, *data;
+    const char *part, *device, *data, *html;
     int64_t bootstrap, confidence; /* percent */
-    bool json;
+    bool json, force;
 } compare_args;
 
 /* ---- tables ---- */
@@ -220,6 +220,16 @@ static void print_json(const rk_comparison *c, const char *part)
 
 /* ---- the command ---- */
 
+static int write_page(const cli *c, const compare_args *args, const rk_comparison *comparison)
+{
+    rk_page_options how = rk_page_defaults();
+    how.part = comparison->how.part;
+    how.device = args->device;
+    how.data_root = args->data;
+    how.comparison = comparison;
+    return cli_write_page(c, c->more.v, c->more.n, &how, "--html", args->html, args->force);
+}
+
 static int compare(const cli *c, const compare_args *args)
 {
     cli_display display;
@@ -230,6 +240,9 @@ static int compare(const cli *c, const compare_args *args)
     how.data_root = args->data;
     how.replicates = args->bootstrap;
     how.confidence = (double)args->confidence / 100;
+    if (args->force && !args->html) {
+        return cli_usage("compare", "--force replaces the file of --html FILE: name it");
+    }
     if (c->more.n < 2) {
         return cli_usage("compare", "compare needs two or more runs; it has %s only",
                          c->positional);
@@ -256,8 +269,9 @@ static int compare(const cli *c, const compare_args *args)
                "replicates\n",
                cli_count(comparison->how.replicates).s);
     }
+    int code = args->html ? write_page(c, args, comparison) : 0;
     rk_comparison_free(comparison);
-    return 0;
+    return code;
 }
 
 int cmd_compare(cli *c, int argc, char **argv)
@@ -275,6 +289,9 @@ int cmd_compare(cli *c, int argc, char **argv)
          "first run difference, sd, t, p, low, high, better, worse, equal}}; with\n"
          "model.compat compat}]",
          0, 0},
+        {"--html", CLI_TEXT, &args.html, "FILE",
+         "also a page to look at, as of rankine report, with the paired tests in it", 0, 0},
+        {"--force", CLI_FLAG, &args.force, NULL, "replace that file if it is there", 0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},

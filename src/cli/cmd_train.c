@@ -185,12 +185,15 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
     options.from = args->from;
     options.new_ids =
         args->new_ids && strcmp(args->new_ids, "folded") == 0 ? RK_NEW_FOLDED : RK_NEW_DRAWN;
+    char *command = cli_command_line(c);
+    options.command = command;
     options.begun = on_begun;
     options.user = &w;
     rk_status status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
                                        : rk_train(config, &options, &hooks);
     cli_display_end(&w.display);
     int code = sum_up(&w, args, status);
+    cli_free(command);
     cli_free(w.run_dir);
     cli_free(w.user);
     return code;

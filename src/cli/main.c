@@ -21,6 +21,7 @@ const cli_command *cli_commands(void)
         {"cache", "prepared data sets: list them, remove what is of no use", cmd_cache},
         {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
         {"compare", "runs side by side: options, metrics, paired tests over users", cmd_compare},
+        {"report", "a page to look at: runs or a sweep, curves, slices, samples", cmd_report},
         {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
         {"similar", "the items that are most like others", cmd_similar},
         {"score", "a run's scores of given users and items", cmd_score},
@@ -93,7 +94,7 @@ static void calm_threads(char **argv)
 
 static int run(int argc, char **argv)
 {
-    cli c = {.verbose = false};
+    cli c = {.words = argv};
     const char *nearest;
     if (argc < 2) {
         cli_print_help(stderr);

@@ -263,6 +263,18 @@ char *cli_quote_path(const char *path)
     return quoted;
 }
 
+char *cli_command_line(const cli *c)
+{
+    char *line = cli_format("rankine");
+    for (char **word = c->words + 1; *word; word++) {
+        char *quoted = cli_quote(*word), *longer = cli_format("%s %s", line, quoted);
+        cli_free(quoted);
+        cli_free(line);
+        line = longer;
+    }
+    return line;
+}
+
 bool cli_is_there(const char *path)
 {
     struct stat info;

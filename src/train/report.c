@@ -7,6 +7,7 @@
 #include "base/build.h"
 #include "base/file.h"
 #include "base/timer.h"
+#include "page/page.h"
 #include "train/json.h"
 #include "train/run_folder.h"
 #include "train/warm_start.h"
@@ -423,23 +424,26 @@ static rk_status report_text(const rk_summary *r, char **out)
     return rk__buffer_take(&buffer, out);
 }
 
-typedef rk_status (*text_fn)(const rk_summary *summary, char **out);
-
-static rk_status write(const char *folder, const char *name, text_fn make, const rk_summary *r)
+static rk_status write(const char *folder, const char *name, const char *text)
 {
-    char *path = NULL, *text = NULL;
-    rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__path_join(&path, folder, name));
-    RK_TRY_GOTO(done, make(r, &text));
-    status = rk__file_replace(path, text, (int64_t)strlen(text));
-done:
+    char *path = NULL;
+    RK_TRY(rk__path_join(&path, folder, name));
+    rk_status status = rk__file_replace(path, text, (int64_t)strlen(text));
     rk__free(path);
-    rk__free(text);
     return status;
 }
 
+/* The report last: it says that the run is finished. */
 rk_status rk__report_write(const char *folder, const rk_summary *summary)
 {
-    RK_TRY(write(folder, RK_FILE_PAGE, rk__report_page, summary));
-    return write(folder, RK_FILE_REPORT, report_text, summary);
+    char *report = NULL, *page = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, report_text(summary, &report));
+    RK_TRY_GOTO(done, rk__page_of_run(folder, report, &page));
+    RK_TRY_GOTO(done, write(folder, RK_FILE_PAGE, page));
+    status = write(folder, RK_FILE_REPORT, report);
+done:
+    rk__free(report);
+    rk__free(page);
+    return status;
 }

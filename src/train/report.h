@@ -1,6 +1,6 @@
 /*
- * The end of a run: report.json for programs (rankine/report.h reads it back), report.html for
- * people.
+ * The end of a run: report.json for programs (rankine/report.h reads it back), and from it
+ * report.html for people.
  */
 #ifndef RK_TRAIN_REPORT_H
 #define RK_TRAIN_REPORT_H
@@ -67,10 +67,8 @@ rk_memory_use rk__summary_memory(const rk_summary *summary);
 /* Triplets a second over all training steps of the run. */
 double rk__summary_samples_per_second(const rk_summary *summary);
 
-/* Writes report.json and report.html into the folder. */
+/* Writes report.html (src/page), then report.json into the folder of the run, whose other files are
+ * there. */
 rk_status rk__report_write(const char *folder, const rk_summary *summary);
-
-/* The page as text; free with rk__free. */
-rk_status rk__report_page(const rk_summary *summary, char **out);
 
 #endif

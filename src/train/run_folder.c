@@ -252,7 +252,7 @@ static void describe_host(rk_json *json)
 }
 
 rk_status rk__run_folder_write_environment(const char *folder, const rk_step *step,
-                                           const rk_dataset *dataset)
+                                           const rk_dataset *dataset, const char *command)
 {
     const rk_engine *engine = step->engine;
     const rk_graph_form *form = &step->form;
@@ -287,6 +287,9 @@ rk_status rk__run_folder_write_environment(const char *folder, const rk_step *st
     rk__json_int(&json, "threads",
                  options->run.threads ? options->run.threads : sysconf(_SC_NPROCESSORS_ONLN));
     rk__json_int(&json, "seed", options->run.seed);
+    if (command) {
+        rk__json_text(&json, "command", command);
+    }
     rk__json_begin(&json, "dataset", '{');
     rk__json_text(&json, "name", dataset->name);
     rk__json_text(&json, "fingerprint", dataset->fingerprint);

@@ -53,9 +53,10 @@ rk_status rk__run_folder_keep_data(const char *folder, const rk_options *options
 /* config.yaml: the resolved configuration, with absolute folders. */
 rk_status rk__run_folder_write_config(const char *folder, const rk_config *config);
 
-/* environment.json: what the numbers were computed with. */
+/* environment.json: what the numbers were computed with. command: the line that was typed, NULL =
+ * not known. */
 rk_status rk__run_folder_write_environment(const char *folder, const rk_step *step,
-                                           const rk_dataset *dataset);
+                                           const rk_dataset *dataset, const char *command);
 
 /* Cuts metrics.jsonl after the line of epoch position->step.epoch and takes from the lines that
  * stay how long the epochs took. Without the file nothing happens. */

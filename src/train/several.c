@@ -28,8 +28,10 @@ static void pass_progress(void *user, const rk_progress *progress)
     const rk_several *s = user;
     if (s->outer && s->outer->progress) {
         rk_progress numbered = *progress;
-        numbered.run = s->current;
-        numbered.runs = s->n;
+        if (progress->runs == 0) { /* else they are several themselves */
+            numbered.run = s->current;
+            numbered.runs = s->n;
+        }
         if (s->seconds_each > 0 && progress->eta_seconds >= 0) {
             numbered.eta_seconds += s->seconds_each * (double)(s->n - s->current);
         }

@@ -198,7 +198,7 @@ static rk_status open_log(rk_trainer *t)
 /* The environment first: it makes the folder a run folder, which force may replace. */
 static rk_status write_texts(rk_trainer *t)
 {
-    RK_TRY(rk__run_folder_write_environment(t->folder, &t->step, t->dataset));
+    RK_TRY(rk__run_folder_write_environment(t->folder, &t->step, t->dataset, t->command));
     RK_TRY(rk__run_folder_write_config(t->folder, t->config));
     return rk__run_folder_keep_data(t->folder, t->options, t->dataset);
 }
@@ -519,6 +519,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
                     .newest_check = NAN,
                     .profiles = how->profile,
                     .without_test = how->without_test,
+                    .command = how->command,
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));

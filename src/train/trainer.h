@@ -50,6 +50,7 @@ typedef struct rk_trainer {
     bool has_final; /* the run was finished before, and its event files have its final metrics */
     bool without_test; /* the report says nothing of test */
     bool profiles; /* the steps are timed by operation */
+    const char *command; /* lent; NULL = not known */
     rk_profile profile;
     rk_phase_seconds seconds;
 } rk_trainer;

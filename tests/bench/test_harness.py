@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The tables of bench/run, from made-up figures whose medians and ratios are known."""
+import math
 import os
 import sys
 import tempfile
@@ -7,7 +8,7 @@ import unittest
 from xml.etree import ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "bench"))
-from harness import pictures, results, svg  # noqa: E402
+from harness import configs, pictures, ranking, results, svg  # noqa: E402
 
 
 def example():
@@ -49,6 +50,39 @@ class Tables(unittest.TestCase):
         self.assertIn("| rankine | 2.000 | 1.000 | 4.000 |", text)
         self.assertIn("| p1 | what it is |", text)
         self.assertIn("- a note", text)
+
+    def test_the_strongest_leads(self):
+        r = example()
+        r.add("p2", "step", 6.0, "ms")
+        lines = [line.split("|")[1].strip() for line in results.glance(r)[3:]]
+        self.assertEqual(lines, ["rankine", "p2", "p1"])
+
+
+class Quality(unittest.TestCase):
+    """bench/peers' judge, by hand: user 0 wants items 3 and 4, user 1 nothing, user 2 item 0."""
+
+    train = [{1}, set(), set()]
+    test = [{3, 4}, set(), {0}]
+
+    def test_recall_and_ndcg(self):
+        found = ranking.quality([2, 3, 0, 1, 1, 0], 2, self.train, self.test)
+        gain = 1 / math.log2(3)
+        self.assertAlmostEqual(found["recall"], (0.5 + 1) / 2)
+        self.assertAlmostEqual(found["ndcg"], (gain / (1 + gain) + gain) / 2)
+
+    def test_short_lists(self):
+        found = ranking.quality([3, -1, -1, -1, -1, -1], 2, self.train, self.test)
+        self.assertAlmostEqual(found["recall"], 0.25)
+
+    def test_lists_that_are_none(self):
+        for lists in ([1, 3, 0, 0, 0, 2], [3, 3, 0, 1, 0, 2], [3, 2]):
+            with self.assertRaises(ValueError):
+                ranking.quality(lists, 2, self.train, self.test)
+
+    def test_a_folder_without_data(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaisesRegex(ValueError, "u.data"):
+                configs.config_for(folder, configs.DATA)
 
 
 class Pictures(unittest.TestCase):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """bench/run from end to end on a small generated data set.
 
-usage: test_run.py BUILD rankine|torch|growth|ablation|implicit PYTHON    PYTHON: with PyTorch or
-       implicit, for their parts
+usage: test_run.py BUILD rankine|torch|growth|ablation|implicit|peers PYTHON    PYTHON: with
+       PyTorch or implicit, for their parts
 """
 import os
 import subprocess
@@ -142,12 +142,39 @@ def check_implicit(build, folder, python):
         expect(text in page, f"the page does not say: {text}")
 
 
+def check_peers(build, folder, python):
+    """implicit beside Rankine, in every model that both have; the other libraries are in
+    environments of bench/peers' own."""
+    subprocess.run([f"{build}/bin/rankine", "synth", f"{folder}/more", "--users", "200", "--items",
+                    "300", "--interactions", "4000", "--clusters", "4", "--quiet"],
+                   check=True, stdout=subprocess.DEVNULL)  # fmt: skip
+    command = [sys.executable, os.path.join(ROOT, "bench", "peers"), "--build", build, "--implicit",
+               python, "--libraries", "implicit", "--models", "bpr", "als", "item_knn", "--data",
+               f"{folder}/more", "--threads", "1", "--every", "2", "--checks", "2", "--rounds", "2",
+               "--out", f"{folder}/peers"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    expect(done.returncode == 0, f"exit code {done.returncode}: {done.stdout}{done.stderr}")
+    expect("load " in done.stdout, "the load at the start is not printed")
+    rows = {(row["arm"], row["metric"]): row for row in results.read_csv(f"{folder}/peers.csv")}
+    for model, seconds in (("bpr", "to_level"), ("als", "to_level"), ("item_knn", "fit")):
+        for arm in ("rankine", "implicit"):
+            for metric in (seconds, "memory", "lists", "recall@20"):
+                expect(rows[f"{arm} {model}", metric]["min"] > 0, f"{metric} of {arm} {model}")
+    ours, theirs = (rows[f"{arm} item_knn", "ndcg@20"]["max"] for arm in ("rankine", "implicit"))
+    expect(abs(ours / theirs - 1) < 0.02, f"nearest items: ndcg {ours} and {theirs}")
+    with open(f"{folder}/peers.md", encoding="utf-8") as file:
+        page = file.read()
+    for text in ("item KNN, cosine, 100 neighbours, 1 thread:", "implicit 0.", "| implicit | "):
+        expect(text in page, f"the page does not say: {text}")
+
+
 def main():
     build, part, python = sys.argv[1:4]
     if not os.path.exists(f"{build}/bench/bench_worker"):
         print("skipped: bench_worker is not built")
         sys.exit(77)
-    needs = {"torch": "import torch", "implicit": "import implicit, h5py"}
+    needs = {"torch": "import torch", "implicit": "import implicit, h5py",
+             "peers": "import implicit"}
     if part in needs:
         found = subprocess.run([python, "-c", needs[part]], capture_output=True, check=False)
         if found.returncode or os.environ.get("RANKINE_SANITIZE"):
@@ -164,6 +191,8 @@ def main():
             check_ablation(build, folder)
         elif part == "implicit":
             check_implicit(build, folder, python)
+        elif part == "peers":
+            check_peers(build, folder, python)
         elif part == "torch":
             check_torch(build, folder, python)
         else:

@@ -1,5 +1,6 @@
 foreach(topic help config sources eager profile program tour interrupt seeds compare bad_text
-        bad_files display results install bundle readme lists recommend answers models rows sides
+        bad_files display results report install
+        bundle readme lists recommend answers models rows sides
         folders jobs export context odd_data protocols ratings links serve
         serve_life)
     rankine_script_test(cli/test_${topic}.sh)

@@ -1,0 +1,140 @@
+#include "sweep/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "config/value.h"
+
+#define SECONDS ", \"seconds\": "
+
+static rk_status fail_io(const rk_journal *j)
+{
+    RK_FAIL(RK_ERR_IO, "%s cannot be written: %s", j->path, strerror(errno));
+}
+
+rk_status rk__journal_open(rk_journal *out, const char *folder)
+{
+    rk_status status = RK_OK;
+    *out = (rk_journal){.descriptor = -1, .line = 1};
+    RK_TRY_GOTO(done, rk__path_join(&out->path, folder, "trials.jsonl"));
+    if (rk__file_exists(out->path)) {
+        RK_TRY_GOTO(done, rk__file_read(out->path, &out->text, NULL));
+    } else {
+        RK_TRY_GOTO(done, rk__strdup(&out->text, ""));
+    }
+    char *last = strrchr(out->text, '\n');
+    (last ? last + 1 : out->text)[0] = '\0'; /* what was cut off */
+    out->at = out->text;
+    out->descriptor = open(out->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (out->descriptor < 0 || ftruncate(out->descriptor, (off_t)strlen(out->text)) != 0 ||
+        lseek(out->descriptor, 0, SEEK_END) < 0) {
+        status = fail_io(out);
+    }
+done:
+    if (status != RK_OK) {
+        rk__journal_close(out);
+    }
+    return status;
+}
+
+void rk__journal_close(rk_journal *journal)
+{
+    if (journal->path && journal->descriptor >= 0) {
+        close(journal->descriptor);
+    }
+    rk__free(journal->path);
+    rk__free(journal->text);
+    *journal = (rk_journal){.descriptor = -1};
+}
+
+/* The value behind "key": in the next line of before; NULL if there is none. */
+static const char *find(const rk_journal *j, const char *key)
+{
+    char name[64];
+    const size_t length = (size_t)snprintf(name, sizeof name, "\"%s\": ", key);
+    const char *end = j->at + strcspn(j->at, "\n");
+    const char *found = memmem(j->at, (size_t)(end - j->at), name, length);
+    return found ? found + length : NULL;
+}
+
+bool rk__journal_next_is(const rk_journal *journal, const char *event)
+{
+    char head[64];
+    const size_t length = (size_t)snprintf(head, sizeof head, "{\"event\": \"%s\"", event);
+    return strncmp(journal->at, head, length) == 0;
+}
+
+double rk__journal_number(const rk_journal *journal, const char *key)
+{
+    const char *at = find(journal, key);
+    double value = NAN;
+    if (!at || rk__parse_real(at, strspn(at, "+-.0123456789eE"), &value) != RK_PARSE_OK) {
+        return NAN;
+    }
+    return value;
+}
+
+rk_status rk__journal_text(const rk_journal *journal, const char *key, char **out)
+{
+    const char *at = find(journal, key);
+    rk_buffer text = {0};
+    for (at = at && *at == '"' ? at + 1 : ""; *at && *at != '"' && *at != '\n'; at++) {
+        at += *at == '\\' && at[1] != 'u' && at[1]; /* only what our own writer escapes */
+        rk__buffer_add_bytes(&text, at, 1);
+    }
+    return rk__buffer_take(&text, out);
+}
+
+/* Goes past a line of before. */
+static rk_status meet(rk_journal *j, const char *body)
+{
+    const size_t length = strlen(body), line = strcspn(j->at, "\n");
+    const char *rest = j->at + length;
+    if (line < length || strncmp(j->at, body, length) != 0 ||
+        (*rest != '}' && strncmp(rest, SECONDS, strlen(SECONDS)) != 0)) {
+        char found[160], wanted[160];
+        snprintf(found, sizeof found, "%.*s", (int)(line < 150 ? line : 150), j->at);
+        snprintf(wanted, sizeof wanted, "%.150s}", body);
+        RK_FAIL(RK_ERR_DATA,
+                "%s:%lld says %s, but %s follows from the sweep's config, space and seed: it was "
+                "edited or is of another version, so this sweep cannot go on; begin another one",
+                j->path, (long long)j->line, found, wanted);
+    }
+    j->at += line + 1;
+    j->line++;
+    return RK_OK;
+}
+
+rk_status rk__journal_say(rk_journal *journal, const char *body, double seconds)
+{
+    char *line = NULL, end[64] = "";
+    if (*journal->at) {
+        return meet(journal, body);
+    }
+    if (!isnan(seconds)) {
+        char number[32];
+        rk__print_real(number, seconds);
+        snprintf(end, sizeof end, SECONDS "%s", number);
+    }
+    RK_TRY(rk__format(&line, "%s%s}\n", body, end));
+    rk_status status = RK_OK;
+    const char *at = line, *stop = line + strlen(line);
+    while (at < stop && status == RK_OK) {
+        const ssize_t n = write(journal->descriptor, at, (size_t)(stop - at));
+        if (n < 0 && errno != EINTR) {
+            status = fail_io(journal);
+        }
+        at += n > 0 ? n : 0;
+    }
+    if (status == RK_OK && fdatasync(journal->descriptor) != 0 && errno != EINVAL) {
+        status = fail_io(journal);
+    }
+    rk__free(line);
+    return status;
+}
