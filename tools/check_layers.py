@@ -29,7 +29,7 @@ LAYERS = {
     "page": "base config",
     "train": "base config io data graph ops device models engine eval score page",
     "api": "base config io data graph ops device models engine eval score page train",
-    "sweep": "base config io data models train",
+    "sweep": "base config io data models page train",
     "text": "",
     "serve": "text",
     "cli": "text",

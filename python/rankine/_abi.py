@@ -73,8 +73,8 @@ class IdList(c.Structure):  # rk_id_list
 class TrainOptions(c.Structure):  # rk_train_options
     _fields_ = [("run_dir", text), ("new_dir", c.c_bool), ("resume", c.c_bool),
                 ("force", c.c_bool), ("eager", c.c_bool), ("profile", c.c_bool),
-                ("without_test", c.c_bool), ("dataset", Handle), ("from", text), ("new_ids", c.c_int),
-                ("begun", BegunCallback), ("user", c.c_void_p)]
+                ("without_test", c.c_bool), ("dataset", Handle), ("from", text),
+                ("new_ids", c.c_int), ("command", text), ("begun", BegunCallback), ("user", c.c_void_p)]
 
 
 class ModelFacts(c.Structure):  # rk_model_facts
