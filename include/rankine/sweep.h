@@ -78,10 +78,10 @@ RK_API const char *rk_sweep_method_name(rk_sweep_method method);
 
 /* Trains the trials, tests the best one and writes report.json, which rk_report_open reads
  * ("best.trial", "best.value", "test.ndcg@10"). A training that diverges or does not fit into
- * memory is the worst trial, not the end. RK_ERR_CONFIG, before anything is trained: a space that is not
- * understood or has no valid combination, a metric on test (eval.split), a schedule by train.epochs
- * with halving, a folder that holds something else, a sweep resumed with other options.
- * RK_ERR_INTERRUPTED if hooks->should_stop asked for it: resume goes on. */
+ * memory is the worst trial, not the end. RK_ERR_CONFIG, before anything is trained: a space that
+ * is not understood or has no valid combination, a metric on test (eval.split), a schedule by
+ * train.epochs with halving, a folder that holds something else, a sweep resumed with other
+ * options. RK_ERR_INTERRUPTED if hooks->should_stop asked for it: resume goes on. */
 RK_API rk_status rk_sweep(const rk_config *config, const rk_sweep_options *options,
                           const rk_hooks *hooks);
 
