@@ -50,13 +50,13 @@ typedef struct rk_train_options {
                         * so and nothing of test. Resumed without it, the chosen one is tested */
     const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config, or of a
                                 * run that is resumed its own */
-    const char *from;   /* a run folder, or a file of rk_model_save: the trained parameters of its
+    const char *from;    /* a run folder, or a file of rk_model_save: the trained parameters of its
                         * model are what training begins with, rows of users and items by their
                         * original ids. Optimizer, schedule and epochs begin anew. RK_ERR_CONFIG for
                         * another model.kind, model.dim or shape, for a model that is computed in
                         * one go, and with resume; RK_ERR_DATA if no user and no item is known
                         * there. NULL = initial values are drawn */
-    rk_new_ids new_ids; /* with `from` */
+    rk_new_ids new_ids;  /* with `from` */
     const char *command; /* the line that was typed, for environment.json; NULL = not known */
     /* Called when folder and data set are there, before anything is written; NULL = nobody. run_dir
      * is the folder that was taken (NULL: none). Both are lent for the call. */

@@ -57,8 +57,8 @@ static const char *text_of(const rk_report *report, int64_t trial, const char *m
     return rk_report_text(report, path);
 }
 
-/* Whether trial a comes before b: those with a result first, the best of them at the top, of halving
- * those that went further. */
+/* Whether trial a comes before b: those with a result first, the best of them at the top; of
+ * halving those that went further. */
 static bool comes_first(const rk_report *report, int64_t a, int64_t b, bool lower)
 {
     const double x = number_of(report, a, "value"), y = number_of(report, b, "value");
