@@ -9,9 +9,8 @@
  * train/seconds, train/check_seconds; PART/METRIC, "valid/ndcg@10". */
 rk_status rk__run_events_epoch(rk_trainer *trainer, const rk_metrics *metrics);
 
-/* final/PART/METRIC of the model that was chosen, at the last epoch that was trained: all that there
- * is to see of a model that is fitted at once. Not once more by a run that only writes its report
- * anew. */
+/* final/PART/METRIC of the model that was chosen, at the last epoch that was trained: all that
+ * models have that are fitted at once. Not once more by a run that only writes its report anew. */
 rk_status rk__run_events_final(rk_trainer *trainer, const rk_summary *report);
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# TensorBoard's own reader finds in event files what metrics.jsonl has, also of a run that was killed
-# at random points (KILLS of them) and resumed, of one with a torn last record, of models in one
-# phase, of several seeds, of a run without checks. Needs a Python (PYTHON) with
+# TensorBoard's own reader finds in event files what metrics.jsonl has, also of a run that was
+# killed at random points (KILLS of them) and resumed, of one with a torn last record, of models in
+# one phase, of several seeds, of a run without checks. Needs a Python (PYTHON) with
 # tests/tensorboard/requirements.txt.
 here=$(cd "$(dirname "$0")/../tensorboard" && pwd)
 . "$(dirname "$0")/lib.sh"
