@@ -124,8 +124,8 @@ LIBRARIES = {"rankine": OURS, "recbole": THEIRS, "implicit": LIBRARY, "lenskit":
 
 
 def peers(bench, path):
-    """Of bench/peers: NDCG over the seconds of training of models that go by epochs, and bars of the
-    seconds of the others."""
+    """Of bench/peers: NDCG over the seconds of training of models that go by epochs, and bars of
+    the seconds of the others."""
     curves = [(name, model) for name, model in bench.measured.items() if model.has_epochs]
     at_once = [(name, model) for name, model in bench.measured.items() if not model.has_epochs]
     width, height = 600, 230

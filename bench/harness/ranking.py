@@ -1,5 +1,6 @@
 """Quality of lists, the same for every program's: recall and NDCG (binary, ideal over min(K, n)) by
 plain loops, means over the users who have test items."""
+
 import array
 import math
 

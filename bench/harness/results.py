@@ -115,12 +115,15 @@ def machine():
 
 
 def glance(results):
-    """The figures that most readers look for, an arm a line."""
+    """The figures that most readers look for, an arm a line: Rankine's, then the others from the
+    strongest on."""
     columns = (("step", 2), ("step_ratio", 2), ("epoch", 2), ("ranking", 2), ("memory_host", 0))
     titles = ("step, ms", "over Rankine's", "epoch, s", "full ranking, s", "host memory, MB")
     lines = ["", f"| arm | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
     names = [arm for arm, metric, _, _ in results.rows if metric == "step"]
-    for arm in names:
+    others = [arm for arm in names if not arm.startswith("rankine")]
+    others.sort(key=lambda arm: results.median(arm, "step"))  # the strongest leads
+    for arm in [arm for arm in names if arm not in others] + others:
         cells = []
         for metric, digits in columns:
             value = results.median(arm, metric)

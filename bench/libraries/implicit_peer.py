@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """implicit as a peer of bench/peers: ALS, BPR and nearest items by cosine."""
+
 import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as implicit asks for: its own threads are the outer loop
@@ -11,8 +12,11 @@ from implicit.cpu.als import AlternatingLeastSquares  # noqa: E402
 from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: E402
 from implicit.nearest_neighbours import CosineRecommender  # noqa: E402
 
-KINDS = {"als": AlternatingLeastSquares, "bpr": BayesianPersonalizedRanking,
-         "item_knn": CosineRecommender}  # fmt: skip
+KINDS = {
+    "als": AlternatingLeastSquares,
+    "bpr": BayesianPersonalizedRanking,
+    "item_knn": CosineRecommender,
+}
 
 
 class Implicit(peer.Peer):
@@ -35,8 +39,9 @@ class Implicit(peer.Peer):
         self.fitted.fit(self.train, show_progress=False)
 
     def top(self, k):
-        items, scores = self.fitted.recommend(numpy.arange(self.users), self.train, N=k,
-                                              filter_already_liked_items=True)  # fmt: skip
+        items, scores = self.fitted.recommend(
+            numpy.arange(self.users), self.train, N=k, filter_already_liked_items=True
+        )
         return numpy.where(scores > -numpy.finfo(numpy.float32).max, items, -1)
 
 

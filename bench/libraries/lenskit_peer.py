@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """LensKit as a peer of bench/peers: its trainers epoch by epoch, its pipeline for the lists."""
+
 import lenskit
 import lenskit.batch
 import lenskit.parallel
@@ -15,18 +16,25 @@ from lenskit.knn.ease import EASEScorer
 from lenskit.pipeline import topn_pipeline
 from lenskit.training import TrainingOptions
 
-KINDS = {"lightgcn": FlexMFImplicitScorer, "bpr": FlexMFImplicitScorer, "als": ImplicitMFScorer,
-         "ease": EASEScorer, "item_knn": ItemKNNScorer}  # fmt: skip
+KINDS = {
+    "lightgcn": FlexMFImplicitScorer,
+    "bpr": FlexMFImplicitScorer,
+    "als": ImplicitMFScorer,
+    "ease": EASEScorer,
+    "item_knn": ItemKNNScorer,
+}
 
 
 class LensKit(peer.Peer):
-    versions = {"library": f"LensKit {lenskit.__version__}", "torch": torch.__version__,
-                "numpy": numpy.__version__}  # fmt: skip
+    versions = {
+        "library": f"LensKit {lenskit.__version__}",
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
 
     def __init__(self, options):
         super().__init__(options)
-        lenskit.parallel.initialize(processes=1, threads=self.threads,
-                                    backend_threads=self.threads)  # fmt: skip
+        lenskit.parallel.initialize(processes=1, threads=self.threads, backend_threads=self.threads)
         users, items = peer.pairs(self.lists_folder, "train")
         frame = pandas.DataFrame({"user_id": users, "item_id": items})
         self.data = from_interactions_df(frame)

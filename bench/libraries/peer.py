@@ -9,6 +9,7 @@ indices (bench_answers: lists).
   lists K FILE    the K best items of every user without those of train, i32 [users, K], best
                   first, -1 where there are fewer: {"seconds"}
 """
+
 import argparse
 import json
 import os
@@ -28,7 +29,9 @@ def read_part(folder, part):
 def pairs(folder, part):
     """Users and items of a part, a pair each."""
     offsets, items = read_part(folder, part)
-    return numpy.repeat(numpy.arange(len(offsets) - 1, dtype=numpy.int32), numpy.diff(offsets)), items
+    return numpy.repeat(
+        numpy.arange(len(offsets) - 1, dtype=numpy.int32), numpy.diff(offsets)
+    ), items
 
 
 class Peer:

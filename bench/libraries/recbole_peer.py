@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """RecBole as a peer of bench/peers: its own data loader, sampler and trainer, epoch by epoch."""
+
 import os
 
 import numpy
@@ -16,22 +17,39 @@ TILE = 1024  # users that are scored together
 
 
 class RecBole(peer.Peer):
-    versions = {"library": f"RecBole {recbole.__version__}", "torch": torch.__version__,
-                "numpy": numpy.__version__}  # fmt: skip
+    versions = {
+        "library": f"RecBole {recbole.__version__}",
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+    }
 
     def __init__(self, options):
         super().__init__(options)
         torch.set_num_threads(self.threads)
         self.write_atomic()
         self.config = Config(
-            model=NAMES[self.model], dataset="peers",
-            config_dict=dict({
-                "data_path": self.folder, "benchmark_filename": ["train", "valid", "test"],
-                "load_col": {"inter": ["user_id", "item_id"]}, "use_gpu": False, "seed": 2020,
-                "eval_args": {"split": {"RS": [8, 1, 1]}, "order": "RO", "group_by": "user",
-                              "mode": "full"},
-                "checkpoint_dir": os.path.join(self.folder, "saved"), "show_progress": False,
-                "state": "ERROR"}, **self.settings))  # fmt: skip
+            model=NAMES[self.model],
+            dataset="peers",
+            config_dict=dict(
+                {
+                    "data_path": self.folder,
+                    "benchmark_filename": ["train", "valid", "test"],
+                    "load_col": {"inter": ["user_id", "item_id"]},
+                    "use_gpu": False,
+                    "seed": 2020,
+                    "eval_args": {
+                        "split": {"RS": [8, 1, 1]},
+                        "order": "RO",
+                        "group_by": "user",
+                        "mode": "full",
+                    },
+                    "checkpoint_dir": os.path.join(self.folder, "saved"),
+                    "show_progress": False,
+                    "state": "ERROR",
+                },
+                **self.settings,
+            ),
+        )
         init_seed(self.config["seed"], True)
         dataset = create_dataset(self.config)
         self.train, _, _ = data_preparation(self.config, dataset)
@@ -44,8 +62,11 @@ class RecBole(peer.Peer):
     def write_atomic(self):
         """Tokens are dense indices. RecBole wants a valid part, too: a pair of train."""
         os.makedirs(os.path.join(self.folder, "peers"), exist_ok=True)
-        for name, part, most in (("train", "train", None), ("valid", "train", 1),
-                                 ("test", "test", None)):  # fmt: skip
+        for name, part, most in (
+            ("train", "train", None),
+            ("valid", "train", 1),
+            ("test", "test", None),
+        ):
             users, items = peer.pairs(self.lists_folder, part)
             path = os.path.join(self.folder, "peers", f"peers.{name}.inter")
             with open(path, "w", encoding="ascii") as file:

@@ -44,7 +44,8 @@ typedef struct rk_train_options {
                             first operation that fails or gives a number that is not finite */
     bool profile; /* time every operation of the steps, compare it with the best that the
                             device can do: profile.csv, and a table in the log */
-    bool without_test; /* look at valid only, for one of several runs to choose from: the report says
+    bool
+        without_test; /* look at valid only, for one of several runs to choose from: the report says
                         * so and nothing of test. Resumed without it, the chosen one is tested */
     const rk_dataset *dataset; /* to train on, see below; NULL = prepared from the config, or of a
                                 * run that is resumed its own */

@@ -36,13 +36,13 @@ typedef enum rk_purpose {
     RK_PURPOSE_CANDIDATES, /* drawn beside held-out rows: step = part, user; index = row, draw */
     RK_PURPOSE_NOISE = 17, /* perturbed embeddings: see ops/noise_draw.h */
     RK_PURPOSE_EDGES = 18, /* dropped edges: see ops/edge_draw.h */
-    RK_PURPOSE_DROPOUT = 19,   /* dropped elements: see ops/dropout_draw.h */
-    RK_PURPOSE_ROWS = 24,      /* which of a positive's rows gives its fields: index = triplet */
-    RK_PURPOSE_LEAKY = 50,     /* negatives in a graph: step = row, index = number */
-    RK_PURPOSE_PLANES = 30,    /* normals of hyperplanes: step = plane, index = pair of elements */
-    RK_PURPOSE_BASIS = 25,     /* columns of a basis: see ops/basis_draw.h */
-    RK_PURPOSE_MASK = 40,      /* masked edges: see ops/edge_draw.h */
-    RK_PURPOSE_SWEEP = 60,     /* values of trials: step = trial, index = axis, number of the draw */
+    RK_PURPOSE_DROPOUT = 19, /* dropped elements: see ops/dropout_draw.h */
+    RK_PURPOSE_ROWS = 24,    /* which of a positive's rows gives its fields: index = triplet */
+    RK_PURPOSE_LEAKY = 50,   /* negatives in a graph: step = row, index = number */
+    RK_PURPOSE_PLANES = 30,  /* normals of hyperplanes: step = plane, index = pair of elements */
+    RK_PURPOSE_BASIS = 25,   /* columns of a basis: see ops/basis_draw.h */
+    RK_PURPOSE_MASK = 40,    /* masked edges: see ops/edge_draw.h */
+    RK_PURPOSE_SWEEP = 60,   /* values of trials: step = trial, index = axis, number of the draw */
     RK_PURPOSE_BOOTSTRAP = 16, /* users of a replicate: step = replicate, index = pair of draws */
 } rk_purpose;
 

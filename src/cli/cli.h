@@ -65,6 +65,7 @@ bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_co
 /* ---- commands (cmd_*.c); argv[0] is the command's name; they return the exit code ---- */
 
 int cmd_train(cli *c, int argc, char **argv);
+int cmd_sweep(cli *c, int argc, char **argv);
 int cmd_prepare(cli *c, int argc, char **argv);
 int cmd_cache(cli *c, int argc, char **argv);
 int cmd_compare(cli *c, int argc, char **argv);

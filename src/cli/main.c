@@ -17,6 +17,7 @@ const cli_command *cli_commands(void)
     static const cli_command commands[] = {
         {"init", "a first config for a file of interactions", cmd_init},
         {"train", "train a model from a config into a run folder", cmd_train},
+        {"sweep", "train many combinations of options, choose and test the best", cmd_sweep},
         {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
         {"cache", "prepared data sets: list them, remove what is of no use", cmd_cache},
         {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},

@@ -46,7 +46,8 @@ static rk_status read_asked(rk_sweep_run *s, asked *out)
          pair && pair < root->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = rk__yaml_node(&yaml, pair->key);
         const yaml_node_t *value = rk__yaml_node(&yaml, pair->value);
-        const char *name = key->type == YAML_SCALAR_NODE ? (const char *)key->data.scalar.value : "";
+        const char *name =
+            key->type == YAML_SCALAR_NODE ? (const char *)key->data.scalar.value : "";
         const bool is_scalar = value->type == YAML_SCALAR_NODE;
         const char *word = is_scalar ? (const char *)value->data.scalar.value : "";
         if (strcmp(name, "space") == 0) {
@@ -88,9 +89,9 @@ static rk_status look(const char *folder, bool *out_any, bool *out_is_sweep)
     *out_any = *out_is_sweep = false;
     for (struct dirent *at; (at = readdir(directory));) {
         const char *name = at->d_name;
-        *out_any = *out_any || (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-                                strcmp(name, RK_FILE_CONFIG ".tmp") != 0 &&
-                                strcmp(name, RK_FILE_CONFIG) != 0);
+        *out_any = *out_any ||
+                   (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+                    strcmp(name, RK_FILE_CONFIG ".tmp") != 0 && strcmp(name, RK_FILE_CONFIG) != 0);
         *out_is_sweep = *out_is_sweep || strcmp(name, RK_FILE_SWEEP) == 0;
     }
     closedir(directory);
@@ -273,9 +274,8 @@ rk_status rk__sweep_write_asked(const rk_sweep_run *s)
     rk__buffer_add(&buffer,
                    "# What was asked of rankine sweep; --resume goes on by it.\n"
                    "method: %s\ntrials: %lld\nseed: %lld\nmetric: %s\nspace:\n",
-                   method_names[s->method],
-                   (long long)(s->wanted == INT64_MAX ? 0 : s->wanted), (long long)s->seed,
-                   s->metric);
+                   method_names[s->method], (long long)(s->wanted == INT64_MAX ? 0 : s->wanted),
+                   (long long)s->seed, s->metric);
     rk__space_print(&s->space, "  ", &buffer);
     RK_TRY_GOTO(done, rk__buffer_take(&buffer, &text));
     RK_TRY_GOTO(done, rk__path_join(&path, s->folder, RK_FILE_SWEEP));

@@ -36,8 +36,8 @@ typedef struct rk_trial {
 
 /* A data set of some of the trials. */
 typedef struct rk_sweep_data {
-    char digest[17]; /* of the options that make it */
-    char *folder;    /* of the first trial that has it; owned */
+    char digest[17];     /* of the options that make it */
+    char *folder;        /* of the first trial that has it; owned */
     rk_dataset *dataset; /* owned; NULL = not needed yet */
 } rk_sweep_data;
 
@@ -70,8 +70,8 @@ typedef struct rk_sweep_run {
     double seconds;      /* of all trainings */
     rk_sweep_data *data; /* n_data; owned */
     int64_t n_data;
-    bool begun;         /* the caller was told */
-    int64_t kept;       /* results that were there before */
+    bool begun;   /* the caller was told */
+    int64_t kept; /* results that were there before */
     rk_finalist finalists[RK_FINALISTS];
     int64_t n_finalists;
 } rk_sweep_run;

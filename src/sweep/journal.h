@@ -8,6 +8,8 @@
 #ifndef RK_SWEEP_JOURNAL_H
 #define RK_SWEEP_JOURNAL_H
 
+#include <stdbool.h>
+
 #include "base/buffer.h"
 
 typedef struct rk_journal {

@@ -114,8 +114,8 @@ static rk_status candidate(rk_sweep_run *s, int64_t attempt, double *places, boo
 
 /* The next valid combination: *out is to be freed unless *out_any is false. logs: what is not valid
  * is recorded. why: of the first that was not valid, room for 600 bytes. */
-static rk_status next(rk_sweep_run *s, bool logs, rk_trial *out, rk_config **out_config, bool *out_any,
-                      char *why)
+static rk_status next(rk_sweep_run *s, bool logs, rk_trial *out, rk_config **out_config,
+                      bool *out_any, char *why)
 {
     const bool wants_new = s->method == RK_SWEEP_GRID || s->method == RK_SWEEP_HALVING;
     double *places = NULL;

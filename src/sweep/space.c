@@ -137,7 +137,8 @@ static double six_digits(double x)
 
 double rk__axis_at(const rk_axis *axis, int64_t i)
 {
-    return axis->domain == RK_DOMAIN_LIST ? (double)i : six_digits(axis->low + (double)i * axis->step);
+    return axis->domain == RK_DOMAIN_LIST ? (double)i
+                                          : six_digits(axis->low + (double)i * axis->step);
 }
 
 double rk__axis_round(const rk_axis *axis, double x)
@@ -224,8 +225,9 @@ static rk_status value_text(reader *r, const yaml_node_t *node, char **out)
         const yaml_node_t *element = rk__yaml_node(r->yaml, *item);
         if (element->type != YAML_SCALAR_NODE) {
             rk__buffer_free(&text);
-            RK_FAIL(RK_ERR_CONFIG, "%s: a value is nested too deep: an option is a value or a list "
-                                   "of values",
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s: a value is nested too deep: an option is a value or a list "
+                    "of values",
                     at(r, element));
         }
         const rk_scalar scalar = rk__yaml_scalar(element);
@@ -436,8 +438,9 @@ static rk_status check(const rk_space *space, const char *path, const rk_config 
 {
     rk_config *scratch = NULL;
     if (space->n == 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: the space is empty: name options and their values, e.g. "
-                               "model.dim: [32, 64]",
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: the space is empty: name options and their values, e.g. "
+                "model.dim: [32, 64]",
                 path);
     }
     RK_TRY(rk__config_copy(config, &scratch));
@@ -459,9 +462,8 @@ rk_status rk__space_of_node(rk_space *out, rk_yaml *yaml, const yaml_node_t *map
     if (map && !rk__yaml_is_nothing(map) && map->type != YAML_MAPPING_NODE) {
         RK_FAIL(RK_ERR_CONFIG, "%s: a space is lines like 'model.dim: [32, 64]'", at(&r, map));
     }
-    for (const yaml_node_pair_t *pair = map && map->type == YAML_MAPPING_NODE
-                                            ? map->data.mapping.pairs.start
-                                            : NULL;
+    for (const yaml_node_pair_t *pair =
+             map && map->type == YAML_MAPPING_NODE ? map->data.mapping.pairs.start : NULL;
          pair && pair < map->data.mapping.pairs.top; pair++) {
         RK_TRY(read_axis(&r, rk__yaml_node(yaml, pair->key), rk__yaml_node(yaml, pair->value)));
     }
@@ -500,9 +502,7 @@ rk_status rk__space_read(rk_space *out, const char *path, const rk_config *confi
     *out = (rk_space){0};
     status = rk__file_read(path, &text, &length);
     if (status != RK_OK) {
-        return status == RK_ERR_IO
-                   ? rk__fail_prefix(RK_ERR_CONFIG, "the space")
-                   : status;
+        return status == RK_ERR_IO ? rk__fail_prefix(RK_ERR_CONFIG, "the space") : status;
     }
     if (is_hyper_test(text)) {
         RK_TRY_GOTO(done, rk__space_read_hyper_test(out, path, text, config));

@@ -151,8 +151,8 @@ static double mass(const rk_parzen *p, double a, double b)
 {
     double sum = 0;
     for (int64_t i = 0; i < p->n; i++) {
-        sum += p->weights[i] * (normal_below(b, p->means[i], p->sds[i]) -
-                                normal_below(a, p->means[i], p->sds[i]));
+        sum += p->weights[i] *
+               (normal_below(b, p->means[i], p->sds[i]) - normal_below(a, p->means[i], p->sds[i]));
     }
     return sum;
 }

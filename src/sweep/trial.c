@@ -190,7 +190,8 @@ rk_status rk__trial_folder(const rk_sweep_run *sweep, int64_t number, char **out
 
 /* ---- data ---- */
 
-static rk_status add_data(rk_sweep_run *s, const char *digest, const char *folder, rk_sweep_data **out)
+static rk_status add_data(rk_sweep_run *s, const char *digest, const char *folder,
+                          rk_sweep_data **out)
 {
     for (int64_t i = 0; i < s->n_data; i++) {
         if (strcmp(s->data[i].digest, digest) == 0) {
@@ -276,8 +277,7 @@ static void tell(rk_sweep_run *s, int64_t t, bool is_old)
 {
     const rk_trial *trial = &s->trials[t];
     char *folder = NULL;
-    const bool has_folder =
-        trial->same_as == 0 && rk__trial_folder(s, t + 1, &folder) == RK_OK;
+    const bool has_folder = trial->same_as == 0 && rk__trial_folder(s, t + 1, &folder) == RK_OK;
     if (s->how->trial) {
         const rk_sweep_trial told = {.number = t + 1,
                                      .trials = s->wanted,
@@ -379,7 +379,8 @@ static rk_status replay(rk_sweep_run *s, int64_t t)
     return record(s, t, seconds);
 }
 
-static rk_status read_result(rk_sweep_run *s, rk_trial *trial, const rk_report *report, double *seconds)
+static rk_status read_result(rk_sweep_run *s, rk_trial *trial, const rk_report *report,
+                             double *seconds)
 {
     char path[96], *why = NULL;
     const bool is_error = rk__rating_error_find(s->metric) >= 0;

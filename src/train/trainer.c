@@ -518,8 +518,8 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     rk_trainer t = {.config = config,
                     .newest_check = NAN,
                     .profiles = how->profile,
-                    .command = how->command,
                     .without_test = how->without_test,
+                    .command = how->command,
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));

@@ -47,9 +47,9 @@ typedef struct rk_trainer {
     int64_t epochs;          /* to train */
     bool unsaved;            /* last.h5 does not hold the present position yet */
     bool stopped_early;
-    bool has_final; /* the run was finished before, and its event files have its final metrics */
+    bool has_final;    /* the run was finished before, and its event files have its final metrics */
     bool without_test; /* the report says nothing of test */
-    bool profiles; /* the steps are timed by operation */
+    bool profiles;     /* the steps are timed by operation */
     const char *command; /* lent; NULL = not known */
     rk_profile profile;
     rk_phase_seconds seconds;

@@ -51,6 +51,12 @@ class Tables(unittest.TestCase):
         self.assertIn("| p1 | what it is |", text)
         self.assertIn("- a note", text)
 
+    def test_the_strongest_leads(self):
+        r = example()
+        r.add("p2", "step", 6.0, "ms")
+        lines = [line.split("|")[1].strip() for line in results.glance(r)[3:]]
+        self.assertEqual(lines, ["rankine", "p2", "p1"])
+
 
 class Quality(unittest.TestCase):
     """bench/peers' judge, by hand: user 0 wants items 3 and 4, user 1 nothing, user 2 item 0."""

@@ -143,8 +143,8 @@ def check_implicit(build, folder, python):
 
 
 def check_peers(build, folder, python):
-    """implicit beside Rankine, in every model that both have; the other libraries are bench/peers' own
-    environments."""
+    """implicit beside Rankine, in every model that both have; the other libraries are in
+    environments of bench/peers' own."""
     subprocess.run([f"{build}/bin/rankine", "synth", f"{folder}/more", "--users", "200", "--items",
                     "300", "--interactions", "4000", "--clusters", "4", "--quiet"],
                    check=True, stdout=subprocess.DEVNULL)  # fmt: skip

@@ -37,9 +37,10 @@ static void crc_vectors(void **state)
 static void framing(void **state)
 {
     (void)state;
-    static const unsigned char wanted[] = {
-        0x18, 0, 0, 0, 0, 0, 0, 0, 0xa3, 0x7f, 0x4b, 0x22, 0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0x1a,
-        0x0d, 'b', 'r', 'a', 'i', 'n', '.', 'E', 'v', 'e', 'n', 't', ':', '2'};
+    static const unsigned char wanted[] = {0x18, 0,    0,    0,    0,    0,   0,   0,   0xa3,
+                                           0x7f, 0x4b, 0x22, 0x09, 0,    0,   0,   0,   0,
+                                           0,    0,    0,    0x1a, 0x0d, 'b', 'r', 'a', 'i',
+                                           'n',  '.',  'E',  'v',  'e',  'n', 't', ':', '2'};
     rk_buffer message = {0}, out = {0};
     rk__proto_double(&message, 1, 0);
     rk__proto_text(&message, 3, "brain.Event:2");
@@ -169,9 +170,9 @@ static void memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(crc_vectors),    cmocka_unit_test(framing),
-        cmocka_unit_test(fields),         cmocka_unit_test(names_go_on),
-        cmocka_unit_test(nothing_to_say), cmocka_unit_test(full_disk),
+        cmocka_unit_test(crc_vectors),     cmocka_unit_test(framing),
+        cmocka_unit_test(fields),          cmocka_unit_test(names_go_on),
+        cmocka_unit_test(nothing_to_say),  cmocka_unit_test(full_disk),
         cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What needs no package of the documentation site: relative links of every page lead somewhere, anchors
-included; each public function is on a page of the C API; what a page would fetch is found.
+"""What needs no package of the documentation site: relative links of every page lead somewhere,
+anchors included; each public function is on a page of the C API; what a page would fetch is found.
 
 usage: test_site.py SOURCES
 """
+
 import glob
 import os
 import re
@@ -70,7 +71,9 @@ class CApi(unittest.TestCase):
                     self.assertRegex(page, rf"(?m)^### .*\b{function}\b", name)
 
     def test_a_header(self):
-        page = c_api.page("x.h", """/*
+        page = c_api.page(
+            "x.h",
+            """/*
  * What it is, <b>.
  *
  *     an example
@@ -92,7 +95,8 @@ typedef struct rk_y {
 } rk_y;
 
 #endif
-""")  # fmt: skip
+""",
+        )
         self.assertIn("\n\nWhat it is, \\<b\\>.\n", page)
         self.assertIn("\n    an example\n", page)
         self.assertIn("## making\n\n### rk_make\n\n```c\nRK_API rk_status rk_make(int n,\n", page)
@@ -109,15 +113,22 @@ class External(unittest.TestCase):
             return external.scan(folder)
 
     def test_what_loads(self):
-        for text in ('<script src="https://a.b/c.js"></script>', "<img src='//a.b/c.png'>",
-                     '<link rel="stylesheet" href="http://a.b/c.css">',
-                     '<p style="background: url(https://a.b/c.png)">'):  # fmt: skip
+        for text in (
+            '<script src="https://a.b/c.js"></script>',
+            "<img src='//a.b/c.png'>",
+            '<link rel="stylesheet" href="http://a.b/c.css">',
+            '<p style="background: url(https://a.b/c.png)">',
+        ):
             self.assertEqual(len(self.scan(text)), 1, text)
         self.assertEqual(len(self.scan("a { src: url('https://a.b/c.woff2') }", "x.css")), 1)
 
     def test_what_does_not(self):
-        for text in ('<a href="https://a.b/">', '<script src="assets/x.js"></script>',
-                     '<link rel="canonical" href="https://a.b/">', '<img src="data:image/png,x">'):
+        for text in (
+            '<a href="https://a.b/">',
+            '<script src="assets/x.js"></script>',
+            '<link rel="canonical" href="https://a.b/">',
+            '<img src="data:image/png,x">',
+        ):
             self.assertEqual(self.scan(text), [], text)
 
 

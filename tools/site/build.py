@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Builds the documentation site: build/site-source has the repository's pages under the names that they
-have there, so that relative links hold in both places, and the pages of the C API; MkDocs makes
-build/site of that. A link or an anchor that leads nowhere is an error, and so is a page that
+"""Builds the documentation site: build/site-source has the repository's pages under the names that
+they have there, so that relative links hold in both places, and the pages of the C API; MkDocs
+makes build/site of that. A link or an anchor that leads nowhere is an error, and so is a page that
 would fetch anything from elsewhere.
 
   tools/site/build.py            with a Python that has docs/requirements.txt (make site makes one)
 """
+
 import glob
 import os
 import re
@@ -19,8 +20,14 @@ import yaml
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCE = os.path.join(ROOT, "build", "site-source")
-PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**/*.md", "bench/README.md",
-         "bench/results/**/*.md")  # fmt: skip
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/**/*.md",
+    "bench/README.md",
+    "bench/results/**/*.md",
+)
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 PYTHON = "python/rankine"  # the package whose docstrings are shown
 
@@ -50,7 +57,9 @@ def stage():
     for pattern in PAGES:
         for path in sorted(glob.glob(os.path.join(ROOT, pattern), recursive=True)):
             copy(os.path.relpath(path, ROOT))
-    shutil.copyfile(os.path.join(ROOT, "tools", "site", "site.css"), os.path.join(SOURCE, "site.css"))
+    shutil.copyfile(
+        os.path.join(ROOT, "tools", "site", "site.css"), os.path.join(SOURCE, "site.css")
+    )
     c_api.write(os.path.join(ROOT, "include", "rankine"), os.path.join(SOURCE, "docs", "c-api"))
     write_metrics()
     if os.path.isdir(os.path.join(ROOT, PYTHON)):
@@ -62,18 +71,35 @@ def write_metrics():
     """From the one table of metrics."""
     with open(os.path.join(ROOT, "src", "base", "metrics.def"), encoding="utf-8") as file:
         text = re.sub(r"\s*\\\n\s*", " ", file.read())
-    lines = ["# Metrics", "", "T: the user's held-out items; hit(r): 1 if the item at rank r is one of "
-             "them; hits@r: how many are up to rank r; K: the cut-off; n_i: the train users of item i; "
-             "place(t): the rank of t among items that are neither seen nor in T. What is ranked and held "
-             "out: [evaluation.md](evaluation.md).", "", "| metric | | |", "|---|---|---|"]  # fmt: skip
+    lines = [
+        "# Metrics",
+        "",
+        "T: the user's held-out items; hit(r): 1 if the item at rank r is one of "
+        "them; hits@r: how many are up to rank r; K: the cut-off; n_i: the train users of item i; "
+        "place(t): the rank of t among items that are neither seen nor in T. What is ranked and "
+        "held out: [evaluation.md](evaluation.md).",
+        "",
+        "| metric | | |",
+        "|---|---|---|",
+    ]
     for name, formula, note in re.findall(r'X\((\w+), [A-Z]+, "([^"]*)", "([^"]*)"\)', text):
-        lines.append(f"| {name} | `{formula.replace('|', '&#124;')}` | {note.replace('|', '&#124;')} |")
-    lines += ["", "With `eval.style`, where others do otherwise:", "", "| style | metric | |", "|---|---|---|"]
+        lines.append(
+            f"| {name} | `{formula.replace('|', '&#124;')}` | {note.replace('|', '&#124;')} |"
+        )
+    lines += [
+        "",
+        "With `eval.style`, where others do otherwise:",
+        "",
+        "| style | metric | |",
+        "|---|---|---|",
+    ]
     for style, name, formula in re.findall(r'X\((\w+), ([a-z]\w*), "([^"]*)"\)', text):
         lines.append(f"| {style} | {name} | `{formula.replace('|', '&#124;')}` |")
     lines += ["", "Of predicted ratings r, p the prediction:", "", "| error | |", "|---|---|"]
-    lines += [f"| {name} | `{formula.replace('|', '&#124;')}` |" for name, formula
-              in re.findall(r'X\([A-Z_]+, (\w+), "([^"]*)"\)', text)]  # fmt: skip
+    lines += [
+        f"| {name} | `{formula.replace('|', '&#124;')}` |"
+        for name, formula in re.findall(r'X\([A-Z_]+, (\w+), "([^"]*)"\)', text)
+    ]
     with open(os.path.join(SOURCE, "docs", "metrics.md"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
 
@@ -83,8 +109,10 @@ class Nav:
     their pages, and pages that it does not name come last."""
 
     def __init__(self):
-        self.pages = {os.path.relpath(path, SOURCE) for path
-                      in glob.glob(os.path.join(SOURCE, "**", "*.md"), recursive=True)}  # fmt: skip
+        self.pages = {
+            os.path.relpath(path, SOURCE)
+            for path in glob.glob(os.path.join(SOURCE, "**", "*.md"), recursive=True)
+        }
         self.named = set()
 
     def names(self, nav):
@@ -103,9 +131,10 @@ class Nav:
             if isinstance(value, list):
                 value = self.fill(value)
             elif value not in self.pages:
-                inside = sorted((page for page in self.pages - self.named
-                                 if os.path.dirname(page) == value),
-                                key=lambda page: (not page.endswith("/index.md"), page))  # fmt: skip
+                inside = sorted(
+                    (page for page in self.pages - self.named if os.path.dirname(page) == value),
+                    key=lambda page: (not page.endswith("/index.md"), page),
+                )
                 self.named.update(inside)
                 value = inside
             if value:
@@ -125,10 +154,20 @@ def write_config():
         config = yaml.safe_load(file)
     config["nav"] = Nav().whole(config["nav"])
     if os.path.isdir(os.path.join(ROOT, PYTHON)):
-        handlers = {"python": {"paths": [os.path.join(ROOT, os.path.dirname(PYTHON))], "options": {
-            "show_source": False, "show_root_heading": False, "show_submodules": False,
-            "docstring_style": "google", "members_order": "source", "heading_level": 2,
-            "show_if_no_docstring": False}}}  # fmt: skip
+        handlers = {
+            "python": {
+                "paths": [os.path.join(ROOT, os.path.dirname(PYTHON))],
+                "options": {
+                    "show_source": False,
+                    "show_root_heading": False,
+                    "show_submodules": False,
+                    "docstring_style": "google",
+                    "members_order": "source",
+                    "heading_level": 2,
+                    "show_if_no_docstring": False,
+                },
+            }
+        }
         config["plugins"].append({"mkdocstrings": {"handlers": handlers}})
     config["docs_dir"] = SOURCE
     config["site_dir"] = os.path.join(ROOT, "build", "site")
@@ -141,9 +180,11 @@ def write_config():
 
 def main():
     stage()
-    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict",
-                           "--config-file", write_config()], check=False,
-                          env=dict(os.environ, NO_MKDOCS_2_WARNING="1", PYTHONDONTWRITEBYTECODE="1"))
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", write_config()],
+        check=False,
+        env=dict(os.environ, NO_MKDOCS_2_WARNING="1", PYTHONDONTWRITEBYTECODE="1"),
+    )
     if done.returncode:
         sys.exit("make site: MkDocs found what is above")
     found = external.scan(os.path.join(ROOT, "build", "site"))

@@ -1,5 +1,6 @@
 """Pages of the C API from the public headers: a page a header with its first comment, and of each
 declaration its code and the comment before it, as they stand there."""
+
 import os
 import re
 
@@ -14,7 +15,9 @@ def lines_of(comment):
     """Without stars and the indentation that all lines have: one blank, or, where lines have no
     stars, three."""
     first, *rest = comment.strip("\n").split("\n")
-    return [first.strip().removeprefix("* ")] + [re.sub(r"^ \* ?|^ {3}|^ \*$", "", line.rstrip()) for line in rest]
+    return [first.strip().removeprefix("* ")] + [
+        re.sub(r"^ \* ?|^ {3}|^ \*$", "", line.rstrip()) for line in rest
+    ]
 
 
 def markdown(comment):
@@ -48,7 +51,11 @@ def declarations(code):
     blocks, depth, block = [], 0, []
     for line in code.split("\n"):
         plain = line.strip()
-        if depth == 0 and not block and (not plain or plain.startswith(SKIPPED[:-1]) or plain == "}"):
+        if (
+            depth == 0
+            and not block
+            and (not plain or plain.startswith(SKIPPED[:-1]) or plain == "}")
+        ):
             continue
         if depth == 0 and not plain:
             blocks.append("\n".join(block))
@@ -113,6 +120,9 @@ def write(headers, folder):
         first = markdown(COMMENT.search(text).group(1)).split("\n\n")[0].replace("\n", " ")
         rows.append(f"| [rankine/{name}]({stem}.md) | {first} |")
     with open(os.path.join(folder, "index.md"), "w", encoding="utf-8") as file:
-        file.write("# C API\n\nLink with `-lrankine` (`pkg-config --cflags --libs rankine`); "
-                   "`rankine/rankine.h` includes all of them.\n\n| header | |\n|---|---|\n"
-                   + "\n".join(rows) + "\n")  # fmt: skip
+        file.write(
+            "# C API\n\nLink with `-lrankine` (`pkg-config --cflags --libs rankine`); "
+            "`rankine/rankine.h` includes all of them.\n\n| header | |\n|---|---|\n"
+            + "\n".join(rows)
+            + "\n"
+        )

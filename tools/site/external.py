@@ -1,15 +1,27 @@
-"""Whether a built site would fetch anything from elsewhere: every element of a page that loads by itself
-(scripts, styles, pictures, fonts), and every url() and @import of a style. Links to follow are free."""
+"""Whether a built site would fetch anything from elsewhere: every element of a page that loads by
+itself (scripts, styles, pictures, fonts), and every url() and @import of a style. Links to follow
+are free."""
+
 import glob
 import html.parser
 import os
 import re
 
-LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src",
-         "audio": "src", "embed": "src", "object": "data"}  # fmt: skip
+LOADS = {
+    "script": "src",
+    "img": "src",
+    "iframe": "src",
+    "source": "src",
+    "video": "src",
+    "audio": "src",
+    "embed": "src",
+    "object": "data",
+}
 FOLLOWED = {"canonical", "prev", "next", "alternate", "author", "license"}
 ELSEWHERE = re.compile(r"^\s*(https?:)?//", re.IGNORECASE)
-IN_STYLE = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)", re.IGNORECASE)
+IN_STYLE = re.compile(
+    r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)", re.IGNORECASE
+)
 
 
 class Page(html.parser.HTMLParser):
@@ -24,7 +36,9 @@ class Page(html.parser.HTMLParser):
             address = values.get("href") or ""
         if ELSEWHERE.match(address):
             self.found.append(f"<{tag}> {address}")
-        self.found += [f"style {address}" for address in IN_STYLE.findall(values.get("style") or "")]
+        self.found += [
+            f"style {address}" for address in IN_STYLE.findall(values.get("style") or "")
+        ]
 
 
 def scan(folder):

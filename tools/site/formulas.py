@@ -1,5 +1,6 @@
 """A hook of MkDocs: LaTeX as GitHub has it, in ```math blocks and as $`...`$, becomes MathML, which
 browsers draw by themselves."""
+
 import re
 
 import latex2mathml.converter
@@ -10,7 +11,7 @@ INLINE = re.compile(r"\$`([^`]+)`\$")
 
 def mathml(latex, display):
     text = latex2mathml.converter.convert(" ".join(latex.split()), display=display)
-    # Beside the sign, not above and below: without a mathematical font browsers print those over it.
+    # Beside the sign: above and below browsers without a mathematical font print those over it.
     text = text.replace("munderover>", "msubsup>").replace("munder>", "msub>")
     return text.replace("*", "&#42;").replace("_", "&#95;")  # no emphasis of Markdown's
 
