@@ -6,7 +6,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "page/page.h"
 #include "sweep/internal.h"
+#include "train/run_folder.h"
 
 /* The best trial that is not taken yet; -1 = none. */
 static int64_t best_of(const rk_sweep_run *s, const bool *taken)
@@ -159,6 +161,20 @@ static rk_status fail_none(const rk_sweep_run *s)
     RK_FAIL(RK_ERR_INTERNAL, "a sweep without trials");
 }
 
+/* Behind the report, of which it is made; a sweep that goes on once more writes it again. */
+static rk_status write_page(const rk_sweep_run *s)
+{
+    char *path = NULL, *text = NULL;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__path_join(&path, s->folder, RK_FILE_PAGE));
+    RK_TRY_GOTO(done, rk__page_of_sweep(s->folder, &text));
+    status = rk__file_replace(path, text, (int64_t)strlen(text));
+done:
+    rk__free(path);
+    rk__free(text);
+    return status;
+}
+
 rk_status rk__sweep_finish(rk_sweep_run *s)
 {
     int64_t chosen = s->best;
@@ -175,5 +191,6 @@ rk_status rk__sweep_finish(rk_sweep_run *s)
     }
     RK_TRY(test(s, chosen));
     RK_TRY(link_best(s, chosen));
-    return rk__sweep_write_report(s, chosen);
+    RK_TRY(rk__sweep_write_report(s, chosen));
+    return write_page(s);
 }
