@@ -7,7 +7,11 @@
 #include "sweep/internal.h"
 #include "train/json.h"
 
-enum { LARGEST_GRID = 1000000 };
+enum {
+    LARGEST_GRID = 1000000,
+    MOST_NEAR = 4, /* combinations that are not valid, for one trial, until TPE draws from anywhere:
+                    * values nobody has seen look promising, also where they never go together */
+};
 
 /* ---- candidates ---- */
 
@@ -104,7 +108,7 @@ static rk_status candidate(rk_sweep_run *s, int64_t attempt, double *places, boo
         *out_any = s->grid_next < size;
         grid_places(&s->space, s->grid_next, places);
         s->grid_next++;
-    } else if (s->method == RK_SWEEP_TPE) {
+    } else if (s->method == RK_SWEEP_TPE && attempt < MOST_NEAR) {
         return draw_tpe(s, draw, places);
     } else {
         rk__draw_random(&s->space, draw, places);

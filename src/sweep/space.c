@@ -519,7 +519,8 @@ done:
 
 static void print_value(const char *text, rk_buffer *out)
 {
-    if (text[0] == '[') {
+    double number;
+    if (text[0] == '[' || rk__parse_real(text, strlen(text), &number) == RK_PARSE_OK) {
         rk__buffer_add(out, "%s", text);
     } else {
         rk__print_string(out, text, strlen(text));

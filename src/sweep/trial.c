@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/parse.h"
 #include "base/rating_error.h"
+#include "config/schema.h"
 #include "data/dataset.h"
 #include "models/model.h"
 #include "sweep/internal.h"
@@ -76,6 +77,26 @@ static void add_json(rk_json *json, const char *key, const char *text)
     } else {
         rk__json_text(json, key, text);
     }
+}
+
+/* What the config sets and only other values of the space read goes back to its default: it would
+ * be an error of this trial's config. What nothing ever read stays one. */
+static rk_status drop_unread(const rk_config *base, rk_config *config)
+{
+    int64_t n = 0;
+    const rk_option *rows = rk__option_rows(&n);
+    for (int64_t i = 0; i < n; i++) {
+        char key[96], *assignment = NULL;
+        if (!rk__config_reads(base, &rows[i]) || rk__config_reads(config, &rows[i])) {
+            continue;
+        }
+        snprintf(key, sizeof key, "%s.%s", rows[i].section, rows[i].key);
+        RK_TRY(rk__format(&assignment, "%s=%s", key, rows[i].default_text));
+        rk_status status = rk_config_set(config, assignment, "default");
+        rk__free(assignment);
+        RK_TRY(status);
+    }
+    return RK_OK;
 }
 
 /* Places, options and shown of what is read. */
@@ -161,6 +182,7 @@ rk_status rk__trial_config(const rk_sweep_run *sweep, const double *places, int6
         RK_TRY_GOTO(done, look_who_reads(space, config, is_read, &changed));
     }
     RK_TRY_GOTO(done, describe(space, places, is_read, trial));
+    RK_TRY_GOTO(done, drop_unread(sweep->config, config));
     RK_TRY_GOTO(done, rk__model_check_config(config, true, sweep->how->dataset != NULL));
     if (sweep->method == RK_SWEEP_HALVING) {
         RK_TRY_GOTO(done, check_halving(config));
