@@ -30,6 +30,12 @@ RK_API rk_status rk_config_create(rk_config **out);
  * rk_config_free. */
 RK_API rk_status rk_config_load(rk_config **out, const char *path);
 
+/* A config of RecBole 1.2.1 (https://recbole.io) as one of ours: keys that it leaves out have
+ * RecBole's defaults, data_path starts at the current folder. What has no counterpart and changes
+ * results is RK_ERR_CONFIG with file and line; *out_notes has what was passed over or differs, a
+ * line each ("" = nothing). Free *out with rk_config_free, *out_notes with rk_string_free. */
+RK_API rk_status rk_config_load_recbole(rk_config **out, const char *path, char **out_notes);
+
 /* Sets one option by an assignment "section.key=value":
  *
  *   train.epochs=5

@@ -282,6 +282,9 @@ int cli_write_page(const cli *c, const char *const *runs, int64_t n, const rk_pa
  * code, after printing the error if any. */
 int cli_load_config(const cli *c, const char *path, const char *data, const char *device,
                     const cli_list *set, rk_config **out);
+/* The same of a config that may be RecBole's. set: may be NULL. */
+int cli_load_any_config(const cli *c, const char *path, bool is_recbole, const char *data,
+                        const char *device, const cli_list *set, rk_config **out);
 
 /* Opens the run c->positional; device, data: NULL = as the run's config says. Returns an exit code,
  * after printing the error if any. */

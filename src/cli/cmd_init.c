@@ -5,7 +5,7 @@
 #include "cli.h"
 
 typedef struct init_args {
-    const char *out;
+    const char *out, *recbole;
     bool force, json;
 } init_args;
 
@@ -129,12 +129,47 @@ static int init(const cli *c, const init_args *args)
     return code;
 }
 
+/* The config that a config of RecBole is. */
+static int init_recbole(const cli *c, const init_args *args)
+{
+    rk_config *config = NULL;
+    char *text = NULL;
+    char *name = stem(args->recbole);
+    char *path = args->out ? cli_format("%s", args->out) : cli_format("%s-rankine.yaml", name);
+    int code = cli_load_any_config(c, args->recbole, true, NULL, NULL, NULL, &config);
+    if (code == 0) {
+        rk_status status = rk_config_check(config);
+        status = status == RK_OK ? rk_config_text(config, true, &text) : status;
+        code = status == RK_OK ? write_config(path, text, args->force) : cli_fail(c, status);
+    }
+    if (code == 0 && args->json) {
+        cli_json j = {.out = stdout};
+        cli_json_open(&j, '{');
+        json_text(&j, "recbole", args->recbole);
+        json_text(&j, "config", path);
+        cli_json_close(&j, '}');
+    } else if (code == 0 && !cli_is_standard_output(path)) {
+        char *quoted = cli_quote_path(path);
+        printf("config    %s\nnext      rankine train %s\n", path, quoted);
+        cli_free(quoted);
+    }
+    rk_string_free(text);
+    rk_config_free(config);
+    cli_free(path);
+    cli_free(name);
+    return code;
+}
+
 int cmd_init(cli *c, int argc, char **argv)
 {
     init_args args = {.out = NULL};
     const cli_option table[] = {
         {"--out", CLI_TEXT, &args.out, "CONFIG", "the config to write; default NAME.yaml here", 0,
          0},
+        {"--recbole", CLI_TEXT, &args.recbole, "YAML",
+         "instead of FILE: write what a config of RecBole is here, by default as\n"
+         "NAME-rankine.yaml",
+         0, 0},
         {"--force", CLI_FLAG, &args.force, NULL, "replace a config that is there", 0, 0},
         {"--json", CLI_FLAG, &args.json, NULL, "what was found, as one JSON object", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
@@ -142,7 +177,7 @@ int cmd_init(cli *c, int argc, char **argv)
     const cli_spec spec = {
         "init",
         "FILE",
-        false,
+        true,
         "Looks at a file of interactions (its separator, header, ids, times; it may be\n"
         "compressed) and writes a commented config that trains on it.",
         "  rankine init ratings.csv && rankine train ratings.yaml\n"
@@ -150,7 +185,10 @@ int cmd_init(cli *c, int argc, char **argv)
         table};
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {
-        code = init(c, &args);
+        if (!c->positional == !args.recbole) {
+            return cli_usage("init", "init needs one of FILE and --recbole YAML");
+        }
+        code = args.recbole ? init_recbole(c, &args) : init(c, &args);
     }
     return code;
 }

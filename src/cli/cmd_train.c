@@ -10,7 +10,7 @@
 
 typedef struct train_args {
     cli_list set;
-    const char *data, *device, *run, *from, *new_ids;
+    const char *data, *device, *run, *from, *new_ids, *recbole;
     bool resume, force, eager, profile, print_config, print_program, json;
     int64_t seeds; /* 0 = one run */
 } train_args;
@@ -38,8 +38,8 @@ static char *default_run_dir(const cli *c, const rk_config *config)
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
     if (rk_config_get(config, "data.name", &name) != RK_OK || *name == '\0' ||
         strpbrk(name, "/\"' ")) {
-        const char *slash = strrchr(c->positional, '/');
-        name = slash ? slash + 1 : c->positional;
+        const char *path = c->positional ? c->positional : "recbole", *slash = strrchr(path, '/');
+        name = slash ? slash + 1 : path;
     }
     size_t length = strlen(name);
     const char *dot = strrchr(name, '.');
@@ -215,7 +215,10 @@ static int check_usage(const cli *c, const train_args *args)
     if (args->resume && !args->run) {
         return cli_usage("train", "--resume needs the run to go on with: --run DIR");
     }
-    if (!c->positional && !args->resume) {
+    if (c->positional && args->recbole) {
+        return cli_usage("train", "--recbole FILE stands in the place of CONFIG: not both");
+    }
+    if (!c->positional && !args->resume && !args->recbole) {
         return cli_usage("train", "train needs a CONFIG, e.g. configs/lightgcn-paper.yaml");
     }
     return 0;
@@ -268,11 +271,12 @@ static int run_command(const cli *c, const train_args *args)
     if (code != 0) {
         goto done;
     }
-    if (!c->positional) {
+    if (!c->positional && !args->recbole) {
         run_config = cli_format("%s/config.yaml", args->run);
     }
-    code = cli_load_config(c, run_config ? run_config : c->positional, args->data, args->device,
-                           &args->set, &config);
+    const char *path = args->recbole ? args->recbole : run_config ? run_config : c->positional;
+    code = cli_load_any_config(c, path, args->recbole != NULL, args->data, args->device, &args->set,
+                               &config);
     if (code != 0) {
         goto done;
     }
@@ -295,6 +299,8 @@ int cmd_train(cli *c, int argc, char **argv)
     const cli_option table[] = {
         {"--set", CLI_REPEAT, &args.set, "KEY=VALUE",
          "set an option of the config, e.g. train.epochs=50; may be repeated", 0, 0},
+        {"--recbole", CLI_TEXT, &args.recbole, "FILE",
+         "a config of RecBole in the place of CONFIG; what differs is said", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are (= --set data.root=DIR)",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N",

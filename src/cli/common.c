@@ -63,8 +63,26 @@ static bool looks_like_data(const char *path)
     return false;
 }
 
+/* A config of RecBole; says on standard error what was not taken. */
+static rk_status load_recbole(const cli *c, const char *path, rk_config **out)
+{
+    char *notes = NULL;
+    rk_status status = rk_config_load_recbole(out, path, &notes);
+    if (status == RK_OK && !c->quiet) {
+        fputs(notes, stderr);
+    }
+    rk_string_free(notes);
+    return status;
+}
+
 int cli_load_config(const cli *c, const char *path, const char *data, const char *device,
                     const cli_list *set, rk_config **out)
+{
+    return cli_load_any_config(c, path, false, data, device, set, out);
+}
+
+int cli_load_any_config(const cli *c, const char *path, bool is_recbole, const char *data,
+                        const char *device, const cli_list *set, rk_config **out)
 {
     char *folder = NULL;
     *out = NULL;
@@ -74,14 +92,14 @@ int cli_load_config(const cli *c, const char *path, const char *data, const char
             return rk_status_exit_code(RK_ERR_IO);
         }
     }
-    rk_status status = rk_config_load(out, path);
+    rk_status status = is_recbole ? load_recbole(c, path, out) : rk_config_load(out, path);
     if (status == RK_OK && folder) {
         status = set_quoted(*out, "data.root", folder, "--data");
     }
     if (status == RK_OK && device) {
         status = rk_config_set_device(*out, device, "--device");
     }
-    for (int i = 0; status == RK_OK && i < set->n; i++) {
+    for (int i = 0; status == RK_OK && set && i < set->n; i++) {
         status = rk_config_set(*out, set->v[i], "--set");
     }
     char *said = NULL;

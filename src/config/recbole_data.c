@@ -1,0 +1,331 @@
+/* RecBole's data settings and eval_args as sections data and split. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/parse.h"
+#include "config/recbole_bridge.h"
+
+/* "[5,inf)" of a count: the least; -1 for one that is bounded above or is none. */
+static double least(const char *text)
+{
+    double low = 0;
+    const char *comma = strchr(text, ',');
+    if (!comma || (text[0] != '[' && text[0] != '(')) {
+        return -1;
+    }
+    const char *high = comma + 1 + strspn(comma + 1, " ");
+    if (strncmp(high, "inf", 3) != 0 ||
+        rk__parse_real(text + 1, (size_t)(comma - text) - 1, &low) != RK_PARSE_OK || low < 0) {
+        return -1;
+    }
+    low = text[0] == '(' ? floor(low) + 1 : ceil(low);
+    return low < 1 ? 1 : low;
+}
+
+static rk_status take_core(rk_bridge *b, const char *name, const char *option)
+{
+    const char *text;
+    RK_TRY(rk__bridge_text(b, b->root, name, "[0,inf)", &text));
+    const double n = least(text);
+    if (n < 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: %s is '%s'; only an interval without an upper end, as "
+                "\"[5,inf)\", has a counterpart here",
+                b->place, name, text);
+    }
+    return rk__bridge_set_real(b, option, n);
+}
+
+/* One interval of numbers as a condition. */
+static rk_status interval(rk_bridge *b, rk_buffer *out, const char *field, const char *text,
+                          size_t length)
+{
+    double ends[2];
+    const char *comma = memchr(text, ',', length);
+    const char *close = text + length - 1;
+    bool is_bounded[2] = {false, false};
+    if (!comma || length < 5 || !strchr("[(", text[0]) || !strchr("])", *close)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' is no interval as \"[3,inf)\"", b->place, (int)length,
+                text);
+    }
+    for (int i = 0; i < 2; i++) {
+        const char *from = i == 0 ? text + 1 : comma + 1, *to = i == 0 ? comma : close;
+        from += strspn(from, " ");
+        while (to > from && to[-1] == ' ') {
+            to--;
+        }
+        is_bounded[i] = strncmp(from, i == 0 ? "-inf" : "inf", i == 0 ? 4 : 3) != 0;
+        if (is_bounded[i] && rk__parse_real(from, (size_t)(to - from), &ends[i]) != RK_PARSE_OK) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' is no number", b->place, (int)(to - from), from);
+        }
+    }
+    char number[32];
+    for (int i = 0; i < 2; i++) {
+        if (is_bounded[i]) {
+            const bool is_closed = i == 0 ? text[0] == '[' : *close == ']';
+            rk__print_real(number, ends[i]);
+            rk__buffer_add(out, "%s\"%s\" %s%s %s", i == 1 && is_bounded[0] ? " and " : "", field,
+                           i == 0 ? ">" : "<", is_closed ? "=" : "", number);
+        }
+    }
+    if (!is_bounded[0] && !is_bounded[1]) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' keeps everything: remove it", b->place, (int)length,
+                text);
+    }
+    return RK_OK;
+}
+
+/* val_interval: a map of fields to intervals, ';' between, or to lists of words. */
+static rk_status where_text(rk_bridge *b, const yaml_node_t *map, rk_buffer *out)
+{
+    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+         pair < map->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = rk__yaml_node(&b->yaml, pair->key);
+        const yaml_node_t *value = rk__yaml_node(&b->yaml, pair->value);
+        const char *field = (const char *)key->data.scalar.value;
+        if (key->type != YAML_SCALAR_NODE || value->type == YAML_MAPPING_NODE ||
+            strchr(field, '"')) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: val_interval wants fields with intervals or lists",
+                    b->place);
+        }
+        rk__buffer_add(out, "%s(", out->length > 0 ? " and " : "");
+        if (value->type == YAML_SEQUENCE_NODE) {
+            rk__buffer_add(out, "\"%s\" in [", field);
+            const yaml_node_item_t *first = value->data.sequence.items.start;
+            for (const yaml_node_item_t *i = first; i < value->data.sequence.items.top; i++) {
+                const yaml_node_t *word = rk__yaml_node(&b->yaml, *i);
+                if (word->type != YAML_SCALAR_NODE ||
+                    strchr((char *)word->data.scalar.value, '"')) {
+                    RK_FAIL(RK_ERR_CONFIG, "%s: the values of %s are words", b->place, field);
+                }
+                rk__buffer_add(out, "%s\"%s\"", i > first ? ", " : "", word->data.scalar.value);
+            }
+            rk__buffer_add(out, "]");
+        } else {
+            const char *at = (const char *)value->data.scalar.value;
+            for (size_t n; *at != '\0'; at += n + (at[n] == ';')) {
+                at += strspn(at, " ");
+                n = strcspn(at, ";");
+                rk__buffer_add(out, "%s(", out->at[out->length - 1] == '(' ? "" : " or ");
+                RK_TRY(interval(b, out, field, at, n));
+                rk__buffer_add(out, ")");
+            }
+        }
+        rk__buffer_add(out, ")");
+    }
+    return out->status;
+}
+
+static rk_status take_where(rk_bridge *b)
+{
+    rk_buffer text = {0};
+    const yaml_node_t *map = rk__bridge_find(b, b->root, "val_interval");
+    if (!map) {
+        return RK_OK;
+    }
+    if (map->type != YAML_MAPPING_NODE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: val_interval is a map, e.g. {rating: \"[3,inf)\"}", b->place);
+    }
+    rk_status status = where_text(b, map, &text);
+    if (status == RK_OK && text.length > 0) {
+        status = rk__bridge_set_text(b, "data.sources[0].where", text.at);
+    }
+    rk__buffer_free(&text);
+    return status;
+}
+
+rk_status rk__bridge_data(rk_bridge *b)
+{
+    const char *name, *folder, *text;
+    char *whole = NULL;
+    RK_TRY(rk__bridge_text(b, b->root, "dataset", NULL, &name));
+    if (!name) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: the key 'dataset' is missing: add the line 'dataset: NAME'",
+                b->path);
+    }
+    RK_TRY(rk__bridge_set_text(b, "data.name", name));
+    if (rk__bridge_find(b, b->root, "benchmark_filename")) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: benchmark_filename is not translated: write three data.sources with format "
+                "inter and their part",
+                b->place);
+    }
+    RK_TRY(rk__bridge_text(b, b->root, "data_path", "dataset/", &folder));
+    RK_TRY(rk__format(&whole, "%s%s%s", folder,
+                      folder[0] != '\0' && folder[strlen(folder) - 1] == '/' ? "" : "/", name));
+    rk_status status = rk__bridge_set_text(b, "data.root", whole);
+    rk__free(whole);
+    RK_TRY(status);
+    RK_TRY(rk__format(&whole, "%s.inter", name));
+    status = rk__bridge_set_text(b, "data.sources[0].file", whole);
+    rk__free(whole);
+    RK_TRY(status);
+    RK_TRY(rk__bridge_set(b, "data.sources[0].format", "inter"));
+    RK_TRY(rk__bridge_set(b, "data.ids", "text"));
+    RK_TRY(rk__bridge_text(b, b->root, "field_separator", "\t", &text));
+    RK_TRY(rk__bridge_set(b, "data.sources[0].separator", strcmp(text, "\t") == 0 ? "\\t" : text));
+    RK_TRY(rk__bridge_text(b, b->root, "USER_ID_FIELD", "user_id", &text));
+    RK_TRY(rk__bridge_set_text(b, "data.sources[0].user", text));
+    RK_TRY(rk__bridge_text(b, b->root, "ITEM_ID_FIELD", "item_id", &text));
+    RK_TRY(rk__bridge_set_text(b, "data.sources[0].item", text));
+    RK_TRY(take_where(b));
+    RK_TRY(take_core(b, "user_inter_num_interval", "data.min_user"));
+    RK_TRY(take_core(b, "item_inter_num_interval", "data.min_item"));
+    RK_TRY(rk__bridge_text(b, b->root, "rm_dup_inter", NULL, &text));
+    if (text && strcmp(text, "first") != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: rm_dup_inter %s: here the first row of a pair counts: write "
+                "'first'",
+                b->place, text);
+    }
+    if (!text) {
+        rk__bridge_note(
+            b, b->path, "rm_dup_inter",
+            "not set, so RecBole keeps rows of the same user and item; here they become one");
+    }
+    return RK_OK;
+}
+
+/* Whether load_col has the field; without load_col all are there. */
+static bool is_loaded(rk_bridge *b, const char *field)
+{
+    const yaml_node_t *map = rk__bridge_find(b, b->root, "load_col");
+    if (!map) {
+        return rk__bridge_is_given(b) || false;
+    }
+    const yaml_node_t *list =
+        map->type == YAML_MAPPING_NODE ? rk__bridge_find(b, map, "inter") : NULL;
+    if (list && list->type == YAML_SCALAR_NODE) {
+        return strcmp((const char *)list->data.scalar.value, "*") == 0;
+    }
+    for (const yaml_node_item_t *i = list ? list->data.sequence.items.start : NULL;
+         list && i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *word = rk__yaml_node(&b->yaml, *i);
+        if (word->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)word->data.scalar.value, field) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RS: shares of train, valid and test. */
+static rk_status take_ratio(rk_bridge *b, const yaml_node_t *list, const char *group, bool by_time)
+{
+    double share[3] = {0.8, 0.1, 0.1};
+    if (list && (list->type != YAML_SEQUENCE_NODE ||
+                 list->data.sequence.items.top - list->data.sequence.items.start != 3)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: RS wants three shares, e.g. [0.8,0.1,0.1]", b->place);
+    }
+    for (int i = 0; list && i < 3; i++) {
+        const yaml_node_t *one = rk__yaml_node(&b->yaml, list->data.sequence.items.start[i]);
+        if (one->type != YAML_SCALAR_NODE ||
+            rk__parse_real((const char *)one->data.scalar.value, one->data.scalar.length,
+                           &share[i]) != RK_PARSE_OK ||
+            share[i] < 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: share %d of RS is no number from 0 on", b->place, i + 1);
+        }
+    }
+    const double all = share[0] + share[1] + share[2];
+    const bool by_user = strcmp(group, "user") == 0;
+    if (all <= 0 || (!by_user && !by_time)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: %s", b->place,
+                all <= 0 ? "the shares of RS are 0"
+                         : "RS in random order without groups has no counterpart here: write "
+                           "'group_by: user', or 'order: TO'");
+    }
+    rk__bridge_note(
+        b, b->place, "RS",
+        by_user ? "users with fewer than 3 items are in train only; RecBole tests those with 2"
+                : "rows of one time stamp are not divided; RecBole divides them");
+    RK_TRY(rk__bridge_set(b, "split.kind", by_user ? "ratio" : "time"));
+    RK_TRY(rk__bridge_set_real(b, "split.valid", share[1] / all));
+    return rk__bridge_set_real(b, "split.test", share[2] / all);
+}
+
+static rk_status take_leave_one_out(rk_bridge *b, const yaml_node_t *word)
+{
+    const char *text =
+        word && word->type == YAML_SCALAR_NODE ? (const char *)word->data.scalar.value : "";
+    const bool has_valid = strcmp(text, "test_only") != 0,
+               has_test = strcmp(text, "valid_only") != 0;
+    if (has_valid && has_test && strcmp(text, "valid_and_test") != 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: LS is valid_and_test, valid_only or test_only", b->place);
+    }
+    rk__bridge_note(b, b->place, "LS",
+                    "users with fewer than 3 items are in train only; RecBole tests those with 2");
+    RK_TRY(rk__bridge_set(b, "split.kind", "leave_one_out"));
+    RK_TRY(rk__bridge_set(b, "split.valid", has_valid ? "0.1" : "0"));
+    return rk__bridge_set(b, "split.test", has_test ? "0.1" : "0");
+}
+
+/* full, uni100, pop100: by whom held-out items are ranked. */
+static rk_status take_mode(rk_bridge *b, const char *mode, bool is_one_item)
+{
+    int64_t n = 0;
+    const bool is_uniform = strncmp(mode, "uni", 3) == 0, is_popular = strncmp(mode, "pop", 3) == 0;
+    if (strcmp(mode, "full") == 0) {
+        return RK_OK;
+    }
+    if ((!is_uniform && !is_popular) ||
+        rk__parse_int(mode + 3, strlen(mode + 3), &n) != RK_PARSE_OK || n < 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: mode %s has no counterpart; full, uniN and popN have", b->place,
+                mode);
+    }
+    if (!is_one_item) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: mode %s ranks all held-out items of a user in one list there, each of them "
+                "in its own here: write 'mode: full', or split by LS",
+                b->place, mode);
+    }
+    rk__bridge_note(b, b->place, mode, "candidates are drawn once, without replacement");
+    RK_TRY(rk__bridge_set(b, "split.candidates", mode + 3));
+    RK_TRY(rk__bridge_set(b, "split.candidates_by", is_uniform ? "uniform" : "popularity"));
+    return rk__bridge_set(b, "eval.among", "candidates");
+}
+
+rk_status rk__bridge_split(rk_bridge *b)
+{
+    const char *order, *group, *mode, *field;
+    const yaml_node_t *args = rk__bridge_find(b, b->root, "eval_args");
+    if (args && args->type != YAML_MAPPING_NODE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: eval_args is a map of split, group_by, order and mode",
+                b->place);
+    }
+    RK_TRY(rk__bridge_text(b, args, "group_by", NULL, &group));
+    if (!group) { /* not there: RecBole's default; nothing: no groups */
+        group = rk__bridge_is_given(b) ? "none" : "user";
+    }
+    RK_TRY(rk__bridge_text(b, b->root, "TIME_FIELD", "timestamp", &field));
+    RK_TRY(rk__bridge_text(b, args, "order", "RO", &order));
+    const bool by_time = strcmp(order, "TO") == 0;
+    if (!by_time && strcmp(order, "RO") != 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: order is '%s'; RO or TO is wanted", b->place, order);
+    }
+    RK_TRY(rk__bridge_set(b, "split.order", by_time ? "time" : "random"));
+    if (by_time) {
+        RK_TRY(rk__bridge_set_text(b, "data.sources[0].time", field));
+        RK_TRY(rk__bridge_set(b, "split.ties", "row"));
+        if (!is_loaded(b, field)) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: order TO needs the field %s: add it to load_col.inter",
+                    b->place, field);
+        }
+    }
+    const yaml_node_t *split = rk__bridge_find(b, args, "split");
+    const yaml_node_t *ratio = NULL;
+    bool is_one_item = false;
+    if (!split) {
+        RK_TRY(take_ratio(b, NULL, group, by_time));
+    } else if ((ratio = rk__bridge_find(b, split, "RS"))) {
+        RK_TRY(take_ratio(b, ratio, group, by_time));
+    } else if (rk__bridge_find(b, split, "LS")) {
+        is_one_item = true;
+        RK_TRY(take_leave_one_out(b, rk__bridge_find(b, split, "LS")));
+    } else {
+        rk__bridge_find(b, args, "split");
+        RK_FAIL(RK_ERR_CONFIG, "%s: split is neither RS nor LS, which have counterparts", b->place);
+    }
+    RK_TRY(rk__bridge_text(b, args, "mode", "full", &mode));
+    return take_mode(b, mode, is_one_item);
+}

@@ -1,0 +1,520 @@
+/*
+ * A config of RecBole 1.2.1 as one of ours: keys that are left out have RecBole's defaults. What
+ * has no counterpart and changes results is refused with its line; what changes none is said or
+ * passed over.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "config/recbole_bridge.h"
+
+typedef struct model {
+    const char *theirs, *ours; /* ours NULL: refused, for the reason in note */
+    bool by_gradients;
+    const char *note;
+} model;
+
+static const model models[] = {
+    {"LightGCN", "lightgcn", true, ""},
+    {"BPR", "mf", true,
+     "embeddings begin with Xavier's uniform numbers, not normal ones of the same variance"},
+    {"EASE", "ease", false, ""},
+    {"ItemKNN", "item_knn", false, ""},
+    {"Pop", "popularity", false,
+     "RecBole counts the negatives that it draws, too; here only interactions count"},
+    {"NGCF", NULL, true, "it hands rows of unit length from layer to layer and ours does not"},
+    {"SGL", NULL, true, "it contrasts a batch with all nodes and ours within the batch"},
+    {"NeuMF", NULL, true, "it drops inputs of layers and ours outputs"},
+    {"FM", NULL, true, "it learns labels there, and interactions here"},
+    {"SLIMElastic", NULL, false,
+     "its penalties are shares of the number of users: model.kind slim has them as model.l1 = "
+     "alpha * l1_ratio * users and model.l2 = alpha * (1 - l1_ratio) * users"},
+    {"SimpleX", NULL, true, "it is another model than loss.kind ccl"},
+};
+
+/* Read by this file or by the table of recbole.h. */
+static const char *const taken[] = {
+    "model",        "dataset",      "data_path",      "field_separator",         "USER_ID_FIELD",
+    "TIME_FIELD",   "load_col",     "ITEM_ID_FIELD",  "benchmark_filename",      "rm_dup_inter",
+    "val_interval", "eval_args",    "require_pow",    "user_inter_num_interval", "metrics",
+    "topk",         "valid_metric", "knn_method",     "item_inter_num_interval", "use_gpu",
+    "seed",         "eval_step",    "clip_grad_norm", "train_neg_sample_args",   "shrink",
+};
+
+/* What changes no result. */
+static const char *const without_effect[] = {
+    "gpu_id",           "worker",        "state",         "reproducibility",       "nproc",
+    "checkpoint_dir",   "show_progress", "save_dataset",  "dataset_save_path",     "encoding",
+    "save_dataloaders", "log_wandb",     "wandb_project", "dataloaders_save_path", "NEG_PREFIX",
+    "eval_batch_size",  "enable_amp",    "enable_scaler", "loss_decimal_place",    "LABEL_FIELD",
+    "RATING_FIELD",     "seq_separator", "saved",         "metric_decimal_place",  "local_rank",
+};
+
+/* What must have this value (NULL: none), since any other has no counterpart. */
+static const char *const only[][2] = {
+    {"repeatable", "False"},
+    {"valid_metric_bigger", "True"},
+    {"shuffle", "True"},
+    {"transform", NULL},
+    {"threshold", NULL},
+    {"unload_col", NULL},
+    {"filter_inter_by_user_or_item", "True"},
+    {"alias_of_user_id", NULL},
+    {"alias_of_item_id", NULL},
+    {"additional_feat_suffix", NULL},
+};
+
+enum { N_MODELS = sizeof models / sizeof models[0] };
+
+static bool is_among(const char *const *words, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(words[i], word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The value of a key of a map, NULL: not there or nothing; the place is that of the key. */
+const yaml_node_t *rk__bridge_find(rk_bridge *b, const yaml_node_t *map, const char *name)
+{
+    snprintf(b->place, sizeof b->place, "%s: RecBole's default", b->path);
+    if (!map || map->type != YAML_MAPPING_NODE) {
+        return NULL;
+    }
+    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+         pair < map->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = rk__yaml_node(&b->yaml, pair->key);
+        if (key->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)key->data.scalar.value, name) == 0) {
+            const yaml_node_t *value = rk__yaml_node(&b->yaml, pair->value);
+            snprintf(b->place, sizeof b->place, "%s:%lld", b->path, (long long)rk__yaml_line(key));
+            return rk__yaml_is_nothing(value) ? NULL : value;
+        }
+    }
+    return NULL;
+}
+
+/* Whether the key that was looked up last is there, perhaps with nothing behind it. */
+bool rk__bridge_is_given(const rk_bridge *b)
+{
+    const size_t length = strlen(b->path);
+    return b->place[length] == ':' && b->place[length + 1] != ' ';
+}
+
+/* The same of a scalar. */
+rk_status rk__bridge_text(rk_bridge *b, const yaml_node_t *map, const char *name,
+                          const char *otherwise, const char **out)
+{
+    const yaml_node_t *value = rk__bridge_find(b, map, name);
+    *out = otherwise;
+    if (value && value->type != YAML_SCALAR_NODE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: %s is a %s; one value is wanted", b->place, name,
+                value->type == YAML_MAPPING_NODE ? "map" : "list");
+    }
+    *out = value ? (const char *)value->data.scalar.value : otherwise;
+    return RK_OK;
+}
+
+bool rk__bridge_is(const char *text, const char *word)
+{
+    size_t i = 0;
+    for (; word[i] != '\0'; i++) {
+        if ((text[i] | 0x20) != (word[i] | 0x20)) {
+            return false;
+        }
+    }
+    return text[i] == '\0';
+}
+
+void rk__bridge_note(rk_bridge *b, const char *place, const char *name, const char *text)
+{
+    rk__buffer_add(&b->notes, "%s: %s: %s\n", place, name, text);
+}
+
+/* option=value, said by the place that was looked up last. */
+rk_status rk__bridge_set(rk_bridge *b, const char *option, const char *value)
+{
+    char *assignment = NULL;
+    RK_TRY(rk__format(&assignment, "%s=%s", option, value));
+    rk_status status = rk_config_set(b->config, assignment, b->place);
+    rk__free(assignment);
+    return status;
+}
+
+/* Text is put in YAML's quotes, so that it is taken as it is. */
+rk_status rk__bridge_set_text(rk_bridge *b, const char *option, const char *value)
+{
+    rk_buffer quoted = {0};
+    rk__buffer_add(&quoted, "'");
+    for (const char *at = value; *at != '\0'; at++) {
+        rk__buffer_add_bytes(&quoted, *at == '\'' ? "''" : at, *at == '\'' ? 2 : 1);
+    }
+    rk__buffer_add(&quoted, "'");
+    rk_status status =
+        quoted.status == RK_OK ? rk__bridge_set(b, option, quoted.at) : quoted.status;
+    rk__buffer_free(&quoted);
+    return status;
+}
+
+rk_status rk__bridge_set_real(rk_bridge *b, const char *option, double value)
+{
+    char text[32];
+    rk__print_real(text, value);
+    return rk__bridge_set(b, option, text);
+}
+
+/* Each key is known, or is said; the same twice is refused. */
+static rk_status check_keys(rk_bridge *b)
+{
+    for (const yaml_node_pair_t *pair = b->root->data.mapping.pairs.start;
+         pair < b->root->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = rk__yaml_node(&b->yaml, pair->key);
+        char place[1024];
+        snprintf(place, sizeof place, "%s:%lld", b->path, (long long)rk__yaml_line(key));
+        if (key->type != YAML_SCALAR_NODE) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: a key is a word", place);
+        }
+        const char *name = (const char *)key->data.scalar.value;
+        rk__bridge_find(b, b->root, name);
+        if (strcmp(b->place, place) != 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: '%s' is there twice; the first is at %s", place, name,
+                    b->place);
+        }
+        bool is_known = is_among(taken, RK_COUNT_OF(taken), name) ||
+                        is_among(without_effect, RK_COUNT_OF(without_effect), name) ||
+                        rk__recbole_find(name, strlen(name), b->kind);
+        for (size_t i = 0; !is_known && i < RK_COUNT_OF(only); i++) {
+            is_known = strcmp(only[i][0], name) == 0;
+        }
+        if (!is_known && rk__recbole_knows(name, strlen(name))) {
+            rk__bridge_note(b, place, name, "passed over: this model does not read it");
+        } else if (!is_known) {
+            rk_buffer hint = {0};
+            rk__buffer_add(&hint, "passed over: no key of RecBole that is known here");
+            rk__recbole_suggest(&hint, name, strlen(name));
+            rk__bridge_note(b, place, name, hint.at ? hint.at : "passed over");
+            rk__buffer_free(&hint);
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status check_only(rk_bridge *b)
+{
+    for (size_t i = 0; i < RK_COUNT_OF(only); i++) {
+        const yaml_node_t *value = rk__bridge_find(b, b->root, only[i][0]);
+        if (value && !(only[i][1] && value->type == YAML_SCALAR_NODE &&
+                       rk__bridge_is((const char *)value->data.scalar.value, only[i][1]))) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s: nothing here is like this %s, which changes results: remove it, or write "
+                    "a config of rankine's own",
+                    b->place, only[i][0]);
+        }
+    }
+    return RK_OK;
+}
+
+static rk_status find_model(rk_bridge *b)
+{
+    const char *name;
+    rk_buffer known = {0};
+    RK_TRY(rk__bridge_text(b, b->root, "model", NULL, &name));
+    for (int i = 0; i < N_MODELS; i++) {
+        if (name && strcmp(models[i].theirs, name) == 0) {
+            if (!models[i].ours) {
+                RK_FAIL(RK_ERR_CONFIG, "%s: the model %s is not the same here: %s", b->place, name,
+                        models[i].note);
+            }
+            b->kind = models[i].ours;
+            b->by_gradients = models[i].by_gradients;
+            if (models[i].note[0] != '\0') {
+                rk__bridge_note(b, b->place, name, models[i].note);
+            }
+            return rk__bridge_set(b, "model.kind", b->kind);
+        }
+        rk__buffer_add(&known, "%s%s", models[i].ours ? (known.length > 0 ? ", " : "") : "",
+                       models[i].ours ? models[i].theirs : "");
+    }
+    rk_status status =
+        name ? rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                        "%s: no counterpart of the model %s; there is one of %s", b->place, name,
+                        known.at)
+             : rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                        "%s: the key 'model' is missing: add the line 'model: LightGCN' or "
+                        "another of %s",
+                        b->path, known.at);
+    rk__buffer_free(&known);
+    return status;
+}
+
+/* RecBole's name of a metric is ours, perhaps with "@10" behind it; false: there is none. */
+static bool metric_name(const char *theirs, char out[64])
+{
+    static const char *const known[][2] = {
+        {"recall", "recall"},
+        {"mrr", "mrr"},
+        {"ndcg", "ndcg"},
+        {"hit", "hit"},
+        {"map", "map"},
+        {"precision", "precision"},
+        {"itemcoverage", "coverage"},
+        {"averagepopularity", "avg_popularity"},
+        {"giniindex", "gini"},
+    };
+    char word[40] = "";
+    const size_t n = strcspn(theirs, "@");
+    for (size_t i = 0; i < n && i + 1 < sizeof word; i++) {
+        word[i] = (char)(theirs[i] >= 'A' && theirs[i] <= 'Z' ? theirs[i] + 32 : theirs[i]);
+    }
+    for (size_t i = 0; i < RK_COUNT_OF(known); i++) {
+        if (strcmp(known[i][0], word) == 0) {
+            snprintf(out, 64, "%s%s", known[i][1], theirs + n);
+            return true;
+        }
+    }
+    return false;
+}
+
+static rk_status take_metrics(rk_bridge *b)
+{
+    static const char *const standard[] = {"recall", "mrr", "ndcg", "hit", "precision"};
+    char name[64], *text = NULL;
+    const char *wanted;
+    rk_buffer list = {0};
+    rk_status status = RK_OK;
+    const yaml_node_t *value = rk__bridge_find(b, b->root, "metrics");
+    const bool is_list = value && value->type == YAML_SEQUENCE_NODE;
+    const int64_t n = !value    ? 5
+                      : is_list ? value->data.sequence.items.top - value->data.sequence.items.start
+                                : 1;
+    for (int64_t i = 0; i < n; i++) {
+        const yaml_node_t *one =
+            is_list ? rk__yaml_node(&b->yaml, value->data.sequence.items.start[i]) : value;
+        if (one && one->type != YAML_SCALAR_NODE) {
+            RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: metrics are words", b->place);
+        }
+        const char *theirs = one ? (const char *)one->data.scalar.value : standard[i];
+        if (metric_name(theirs, name)) {
+            rk__buffer_add(&list, "%s%s", list.length > 0 ? ", " : "[", name);
+        } else {
+            rk__bridge_note(b, b->place, theirs, "left out: there is no such metric here");
+        }
+    }
+    if (list.length == 0) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: none of these metrics is known here", b->place);
+    }
+    rk__buffer_add(&list, "]");
+    RK_TRY_GOTO(done, rk__buffer_take(&list, &text));
+    RK_TRY_GOTO(done, rk__bridge_set(b, "eval.metrics", text));
+    RK_TRY_GOTO(done, rk__bridge_text(b, b->root, "valid_metric", "MRR@10", &wanted));
+    if (!metric_name(wanted, name)) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: valid_metric %s: there is no such metric here",
+                     b->place, wanted);
+    }
+    RK_TRY_GOTO(done, rk__bridge_set_text(b, "eval.metric", name));
+done:
+    rk__buffer_free(&list);
+    rk__free(text);
+    return status;
+}
+
+/* By the table: RecBole's default where the key is not there. */
+static rk_status take_row(rk_bridge *b, const char *name, const char *otherwise)
+{
+    const char *text;
+    rk_buffer value = {0};
+    const rk_recbole_key *row = rk__recbole_find(name, strlen(name), b->kind);
+    RK_ASSERT(row);
+    RK_TRY(rk__bridge_text(b, b->root, name, otherwise, &text));
+    rk_status status = rk__recbole_value(&value, row, text, strlen(text), b->place);
+    if (status == RK_OK) {
+        status = rk__bridge_set(b, row->key, value.at ? value.at : "");
+    }
+    rk__buffer_free(&value);
+    return status;
+}
+
+static rk_status take_cutoffs(rk_bridge *b)
+{
+    rk_buffer text = {0};
+    const yaml_node_t *value = rk__bridge_find(b, b->root, "topk");
+    if (value && value->type == YAML_SEQUENCE_NODE) {
+        for (const yaml_node_item_t *i = value->data.sequence.items.start;
+             i < value->data.sequence.items.top; i++) {
+            const yaml_node_t *one = rk__yaml_node(&b->yaml, *i);
+            rk__buffer_add(&text, "%s%s", text.length > 0 ? "," : "",
+                           one->type == YAML_SCALAR_NODE ? (char *)one->data.scalar.value : "?");
+        }
+    } else {
+        const bool is_number = value && value->type == YAML_SCALAR_NODE;
+        rk__buffer_add(&text, "%s",
+                       is_number ? (char *)value->data.scalar.value
+                       : value   ? "?"
+                                 : "10");
+    }
+    rk_status status =
+        text.status == RK_OK ? rk__bridge_set(b, "eval.k", text.at ? text.at : "") : text.status;
+    rk__buffer_free(&text);
+    return status;
+}
+
+/* Negatives, and how many positives a batch of RecBole's rows has. */
+static rk_status take_sampling(rk_bridge *b)
+{
+    const char *distribution, *number, *text;
+    int64_t n = 0, batch = 0;
+    const yaml_node_t *args = rk__bridge_find(b, b->root, "train_neg_sample_args");
+    if (args ? args->type != YAML_MAPPING_NODE : rk__bridge_is_given(b)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: %s needs train_neg_sample_args, a map", b->place, b->kind);
+    }
+    RK_TRY(rk__bridge_text(b, args, "dynamic", "False", &text));
+    if (!rk__bridge_is(text, "false")) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: dynamic negatives are drawn otherwise here: write False",
+                b->place);
+    }
+    RK_TRY(rk__bridge_text(b, args, "distribution", "uniform", &distribution));
+    const bool is_popular = strcmp(distribution, "popularity") == 0;
+    if (!is_popular && strcmp(distribution, "uniform") != 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: distribution is '%s'; uniform or popularity is wanted",
+                b->place, distribution);
+    }
+    RK_TRY(rk__bridge_set(b, "sampling.negatives", distribution));
+    if (is_popular) {
+        RK_TRY(rk__bridge_text(b, args, "alpha", "1.0", &text));
+        RK_TRY(rk__bridge_set(b, "sampling.alpha", text));
+    }
+    RK_TRY(rk__bridge_text(b, args, "sample_num", "1", &number));
+    if (rk__parse_int(number, strlen(number), &n) != RK_PARSE_OK || n < 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: sample_num is '%s'; an integer from 1 on is wanted", b->place,
+                number);
+    }
+    RK_TRY(rk__bridge_set(b, "sampling.per_positive", number));
+    RK_TRY(rk__bridge_set(b, "sampling.positives", "shuffle"));
+    RK_TRY(rk__bridge_text(b, b->root, "train_batch_size", "2048", &text));
+    if (rk__parse_int(text, strlen(text), &batch) != RK_PARSE_OK || batch < 1) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: train_batch_size is '%s'; an integer from 1 on is wanted",
+                b->place, text);
+    }
+    return rk__bridge_set_real(b, "train.batch", (double)(batch / n > 1 ? batch / n : 1));
+}
+
+static rk_status take_training(rk_bridge *b)
+{
+    const char *text;
+    RK_TRY(take_sampling(b));
+    RK_TRY(rk__bridge_set(b, "model.init", "xavier"));
+    RK_TRY(take_row(b, "epochs", "300"));
+    RK_TRY(take_row(b, "learner", "adam"));
+    RK_TRY(take_row(b, "learning_rate", "0.001"));
+    RK_TRY(take_row(b, "weight_decay", "0"));
+    RK_TRY(take_row(b, "embedding_size", "64"));
+    RK_TRY(rk__bridge_text(b, b->root, "eval_step", "1", &text));
+    RK_TRY(rk__bridge_set(b, "eval.every", text));
+    if (strcmp(text, "0") == 0) {
+        RK_TRY(rk__bridge_set(b, "eval.select", "last"));
+    } else {
+        RK_TRY(take_row(b, "stopping_step", "10"));
+    }
+    const yaml_node_t *clip = rk__bridge_find(b, b->root, "clip_grad_norm");
+    if (clip) {
+        const char *type;
+        RK_TRY(rk__bridge_text(b, clip, "norm_type", "2", &type));
+        RK_TRY(rk__bridge_text(b, clip, "max_norm", NULL, &text));
+        if (!text || (strcmp(type, "2") != 0 && strcmp(type, "2.0") != 0)) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: clip_grad_norm wants max_norm, with norm_type 2", b->place);
+        }
+        RK_TRY(rk__bridge_set(b, "train.clip_norm", text));
+    }
+    if (strcmp(b->kind, "mf") == 0) {
+        rk__bridge_find(b, b->root, "model");
+        return rk__bridge_set(b, "loss.l2", "0");
+    }
+    RK_TRY(take_row(b, "n_layers", "2"));
+    RK_TRY(take_row(b, "reg_weight", "1e-05"));
+    RK_TRY(rk__bridge_text(b, b->root, "require_pow", "False", &text));
+    return rk__bridge_set(b, "loss.l2_form", rk__bridge_is(text, "true") ? "squared" : "norm");
+}
+
+static rk_status take_neighbours(rk_bridge *b)
+{
+    const char *text;
+    double shrink = 0;
+    RK_TRY(rk__bridge_text(b, b->root, "shrink", "0.0", &text));
+    if (rk__parse_real(text, strlen(text), &shrink) != RK_PARSE_OK || shrink != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: shrink %s is added to a denominator there, which nothing here does: write 0",
+                b->place, text);
+    }
+    RK_TRY(rk__bridge_text(b, b->root, "knn_method", "item", &text));
+    if (strcmp(text, "user") == 0) {
+        b->kind = "user_knn";
+        rk__bridge_note(b, b->place, "knn_method",
+                        "near RecBole's metrics, not equal to them (docs/recbole.md)");
+        RK_TRY(rk__bridge_set(b, "model.kind", "user_knn"));
+    } else if (strcmp(text, "item") == 0) {
+        RK_TRY(rk__bridge_set(b, "model.aggregate", "target"));
+    } else {
+        RK_FAIL(RK_ERR_CONFIG, "%s: knn_method is '%s'; item or user is wanted", b->place, text);
+    }
+    return take_row(b, "k", "100");
+}
+
+static rk_status translate(rk_bridge *b)
+{
+    const char *text;
+    RK_TRY(find_model(b));
+    RK_TRY(check_keys(b));
+    RK_TRY(check_only(b));
+    RK_TRY(rk__bridge_data(b));
+    RK_TRY(rk__bridge_split(b));
+    RK_TRY(take_metrics(b));
+    RK_TRY(take_cutoffs(b));
+    RK_TRY(take_row(b, "seed", "2020"));
+    RK_TRY(rk__bridge_text(b, b->root, "seed", "2020", &text));
+    RK_TRY(rk__bridge_set(b, "split.seed", text));
+    RK_TRY(rk__bridge_text(b, b->root, "use_gpu", "True", &text));
+    if (rk__bridge_is(text, "false")) {
+        RK_TRY(rk__bridge_set(b, "run.device", "cpu"));
+    }
+    if (b->by_gradients) {
+        return take_training(b);
+    }
+    if (strcmp(b->kind, "ease") == 0) {
+        return take_row(b, "reg_weight", "250.0");
+    }
+    return strcmp(b->kind, "item_knn") == 0 ? take_neighbours(b) : RK_OK;
+}
+
+rk_status rk_config_load_recbole(rk_config **out, const char *path, char **out_notes)
+{
+    rk_bridge b = {.path = path, .kind = ""};
+    char *text = NULL;
+    int64_t length = 0;
+    rk_status status = RK_OK;
+    *out = NULL;
+    *out_notes = NULL;
+    RK_TRY(rk__file_read(path, &text, &length));
+    RK_TRY_GOTO(done, rk__config_create(&b.config, path));
+    RK_TRY_GOTO(done, rk__yaml_parse(&b.yaml, path, true, text, length));
+    b.root = rk__yaml_root(&b.yaml);
+    if (!b.root || b.root->type != YAML_MAPPING_NODE) {
+        RK_FAIL_GOTO(done, RK_ERR_CONFIG,
+                     "%s: a config of RecBole is keys with values, e.g. "
+                     "'model: LightGCN'",
+                     path);
+    }
+    RK_TRY_GOTO(done, translate(&b));
+    RK_TRY_GOTO(done, rk__buffer_take(&b.notes, out_notes));
+    *out = b.config;
+    b.config = NULL;
+done:
+    rk__buffer_free(&b.notes);
+    rk__yaml_free(&b.yaml);
+    rk_config_free(b.config);
+    rk__free(text);
+    return status;
+}
