@@ -29,8 +29,8 @@ killed() {
         [ $done_kills -lt "$kills" ] || break
         rm -rf cut # it was faster than the blows
     done
-    sed 's/, "seconds".*//' whole/trials.jsonl >whole.lines
-    sed 's/, "seconds".*//' cut/trials.jsonl >cut.lines
+    sed -E 's/, "(seconds|why)".*//' whole/trials.jsonl >whole.lines
+    sed -E 's/, "(seconds|why)".*//' cut/trials.jsonl >cut.lines
     cmp -s whole.lines cut.lines || fail "$method: other trials after $done_kills kills"
     for file in whole/trial-*/last.h5 whole/trial-*/best.h5; do
         cmp -s "$file" "cut${file#whole}" || fail "$method: $file has other bits when it was killed"
