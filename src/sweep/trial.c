@@ -196,6 +196,14 @@ done:
     return status;
 }
 
+/* An axis may be read in part; the JSON names what is. */
+bool rk__trial_reads(const rk_trial *trial, const rk_axis *axis, int64_t a, int64_t k)
+{
+    char name[128];
+    snprintf(name, sizeof name, "\"%.120s\": ", axis->keys[k]);
+    return !isnan(trial->places[a]) && strstr(trial->options, name);
+}
+
 void rk__trial_free(rk_trial *trial)
 {
     rk__free(trial->places);
@@ -449,6 +457,10 @@ static rk_status train(rk_sweep_run *s, int64_t t, const rk_config *config, cons
     }
     rk_report_free(report);
     RK_TRY(status);
+    const bool is_first = trial->seconds <= 0; /* of halving */
+    if (rk__config_options(config)->run.tensorboard && trial->state == RK_TRIAL_DONE && is_first) {
+        RK_TRY(rk__trial_hparams(s, trial, folder));
+    }
     return record(s, t, seconds);
 }
 
