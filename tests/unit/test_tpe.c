@@ -149,7 +149,7 @@ static double off(const double *places, int axis)
 static void draws_go_where_it_was_good(void **state)
 {
     (void)state;
-    enum { SEEN = 60, DRAWS = 200 };
+    enum { SEEN = 400, DRAWS = 200 };
     rk_axis axes[4];
     const rk_space space = mixed(axes);
     for (int axis = 0; axis < 4; axis++) {
