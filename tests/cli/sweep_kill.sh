@@ -11,9 +11,12 @@ killed() {
     run 0 "${sweep[@]}" --run whole
     command_line="${sweep[*]}, killed"
     for _ in $(seq 400); do
-        again=()
-        [ ! -e cut/sweep.yaml ] || again=(--resume)
-        "${sweep[@]}" --run cut "${again[@]}" >out 2>err </dev/null &
+        again=("${sweep[@]}" --run cut)
+        [ ! -e cut/sweep.yaml ] || again+=(--resume)
+        # Every other time by what the folder says alone.
+        [[ ! -e cut/sweep.yaml || $((done_kills % 2)) = 0 || "$*" = *final* ]] ||
+            again=("$rankine" sweep --run cut --resume --quiet)
+        "${again[@]}" >out 2>err </dev/null &
         pid=$!
         if [ $done_kills -lt "$kills" ]; then
             sleep 0.$(printf %03d $((50 + RANDOM % 400)))

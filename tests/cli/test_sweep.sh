@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rankine sweep: what each method trains, the folder, resumed and killed ones, and bad input.
-. "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/sweep_kill.sh"
+. "$(dirname "$0")/lib.sh"
 
 small_data demo
 settings=(--set train.epochs=9 --set model.dim=8 --set "eval.k=[10]" --set eval.metric=ndcg@10)
@@ -62,9 +62,9 @@ run 2 "${sweep[@]}" --space other.yaml --method grid --run grid --resume "${sett
 says "1e25" "2e25" "a sweep goes on with its own space"
 run 2 "${sweep[@]}" --space grid.yaml --method grid --run grid "${settings[@]}"
 says "holds a sweep already"
-sed -i '3s/0\.01/0.02/' grid/trials.jsonl
+sed -i '1s/0\.01/0.02/' grid/trials.jsonl
 run 3 "$rankine" sweep --run grid --resume
-says "grid/trials.jsonl:3 says" "follows from the sweep's config, space and seed"
+says "grid/trials.jsonl:1 says" "follows from the sweep's config, space and seed"
 
 # Drawn: options that change together, more trials later, the same values not trained twice.
 cat >space.yaml <<'YAML'
@@ -123,7 +123,8 @@ refused() {
 }
 space() { printf '%s\n' "$@" >bad.yaml; }
 space 'model.dimm: [1, 2]'
-refused "bad.yaml:1 model.dimm=1: unknown key 'model.dimm'; did you mean 'model.dim'?" --space bad.yaml
+refused "bad.yaml:1 model.dimm=1: unknown key 'model.dimm'; did you mean 'model.dim'?" \
+    --space bad.yaml
 space '' 'model.dim: [8, x]'
 refused "bad.yaml:2 model.dim=x" --space bad.yaml
 space 'model.dim: 8'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sweeps that are killed twenty times at random moments: the same trials, the same bits.
-. "$(dirname "$0")/../cli/lib.sh"
 . "$(dirname "$0")/../cli/sweep_kill.sh"
+. "$(dirname "$0")/../cli/lib.sh"
 
 small_data demo
 settings=(--set train.epochs=9 --set model.dim=8 --set "eval.k=[10]" --set eval.metric=ndcg@10)
