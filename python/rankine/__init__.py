@@ -10,7 +10,7 @@
 docs/python.md is the tour; what the options mean is in docs/options.md (rankine.reference()).
 """
 from ._library import info, version
-from .callbacks import Callback, Progress
+from .callbacks import Callback, Progress, Trial
 from .config import Config, reference
 from .dataset import Dataset
 from .errors import (ConfigError, DataError, DeviceError, Diverged, FileError, ForkError,
@@ -18,6 +18,7 @@ from .errors import (ConfigError, DataError, DeviceError, Diverged, FileError, F
 from .evaluation import Evaluation
 from .model import Explanation, Model, Reason, Recommendation, Run
 from .recommender import Recommender
+from .sweeping import Sweep, sweep
 from .training import train, train_seeds
 
 __version__ = version()
@@ -25,5 +26,5 @@ __all__ = [
     "Callback", "Config", "ConfigError", "DataError", "Dataset", "DeviceError", "Diverged",
     "Evaluation", "Explanation", "FileError", "ForkError", "InternalError", "Interrupted", "Model",
     "OutOfMemory", "Progress", "RankineError", "Reason", "Recommendation", "Recommender", "Run",
-    "info", "reference", "train", "train_seeds", "version",
+    "Sweep", "Trial", "info", "reference", "sweep", "train", "train_seeds", "version",
 ]

@@ -19,6 +19,7 @@ PARTS = ("RK_TRAIN", "RK_VALID", "RK_TEST", "RK_GIVEN")
 TENSOR_TYPES = ("RK_TENSOR_F32", "RK_TENSOR_I32", "RK_TENSOR_I64")
 BASES = ("RK_BASIS_MODEL", "RK_BASIS_ITEMS", "RK_BASIS_POPULARITY")
 NEW_IDS = ("RK_NEW_DRAWN", "RK_NEW_FOLDED")
+SWEEP_METHODS = ("RK_SWEEP_GRID", "RK_SWEEP_RANDOM", "RK_SWEEP_HALVING", "RK_SWEEP_TPE")
 EXPORTS = ("RK_EXPORT_NPY", "RK_EXPORT_TSV", "RK_EXPORT_SAFETENSORS", "RK_EXPORT_INTER",
            "RK_EXPORT_NPZ")
 
@@ -146,6 +147,22 @@ class Evaluation(c.Structure):  # rk_evaluation
                 ("slices", P(Slice)), ("n_slices", i64), ("ratings", Ratings)]
 
 
+class SweepTrial(c.Structure):  # rk_sweep_trial
+    _fields_ = [("number", i64), ("trials", i64), ("options", text), ("folder", text),
+                ("epochs", i64), ("value", f64), ("is_best", c.c_bool), ("same_as", i64),
+                ("failure", text)]
+
+
+TrialCallback = c.CFUNCTYPE(None, c.c_void_p, P(SweepTrial))
+
+
+class SweepOptions(c.Structure):  # rk_sweep_options
+    _fields_ = [("run_dir", text), ("new_dir", c.c_bool), ("resume", c.c_bool), ("space", text),
+                ("method", c.c_int), ("trials", i64), ("seed", i64), ("final_seeds", i64),
+                ("dataset", Handle), ("begun", BegunCallback), ("trial", TrialCallback),
+                ("user", c.c_void_p)]
+
+
 # The C name of each structure, for the test of their layouts.
 STRUCTURES: dict[str, type[c.Structure]] = {
     "rk_progress": Progress, "rk_hooks": Hooks, "rk_columns": Columns, "rk_degrees": Degrees,
@@ -155,6 +172,7 @@ STRUCTURES: dict[str, type[c.Structure]] = {
     "rk_explanation": Explanation, "rk_recommendation": Recommendation,
     "rk_metric_value": MetricValue, "rk_metrics": Metrics, "rk_ratings": Ratings,
     "rk_evaluate_options": EvaluateOptions, "rk_slice": Slice, "rk_evaluation": Evaluation,
+    "rk_sweep_trial": SweepTrial, "rk_sweep_options": SweepOptions,
 }
 
 _status = c.c_int
@@ -195,6 +213,9 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "rk_dataset_find_value": (_status, [Handle, i64, text, P(i64)]),
     "rk_train_defaults": (TrainOptions, []),
     "rk_train_seeds": (_status, [Handle, P(TrainOptions), i64, P(Hooks)]),
+    "rk_sweep_defaults": (SweepOptions, []),
+    "rk_sweep_method_name": (text, [c.c_int]),
+    "rk_sweep": (_status, [Handle, P(SweepOptions), P(Hooks)]),
     "rk_model_fit": (_status, [Handle, P(TrainOptions), P(Hooks), P(Handle)]),
     "rk_model_open": (_status, [text, text, text, P(Hooks), P(Handle)]),
     "rk_model_save": (_status, [Handle, text, c.c_bool]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterable
@@ -41,6 +42,20 @@ class Progress(NamedTuple):
     runs: int
 
 
+class Trial(NamedTuple):
+    """A trial of a sweep as it stands; rankine/sweep.h says more."""
+
+    number: int  # from 1
+    trials: int  # that there will be at most
+    options: str  # "model.dim 32, model.layers 2"
+    path: str | None  # its run folder; None: it was not trained, see same_as
+    epochs: int
+    value: float  # of eval.metric on valid; NaN = failed
+    is_best: bool  # of those so far
+    same_as: int  # had the same values before, whose result it has; 0 = none
+    failure: str | None
+
+
 class Callback:
     """Base of callbacks: override what you want to hear of. They run on the calling thread."""
 
@@ -52,6 +67,9 @@ class Callback:
 
     def scalar(self, name: str, epoch: int, value: float) -> None:
         """A number of the epoch that has just ended: "train/loss", "valid/ndcg@10" ..."""
+
+    def trial(self, trial: Trial) -> None:
+        """A trial of rankine.sweep has its result, or of halving has trained on."""
 
     def should_stop(self) -> bool:
         """True: write a checkpoint and raise Interrupted."""
@@ -90,6 +108,7 @@ class Watch:
         if self._callbacks:
             self.hooks.progress = _abi.ProgressCallback(self._on_progress)
             self.hooks.scalar = _abi.ScalarCallback(self._on_scalar)
+        self.trial = _abi.TrialCallback(self._on_trial)
 
     def _tell(self, method: str, *arguments: Any) -> bool:
         wants_stop = False
@@ -116,6 +135,13 @@ class Watch:
 
     def _on_scalar(self, user: int, name: bytes, step: int, value: float) -> None:
         self._tell("scalar", _decode(name), step, value)
+
+    def _on_trial(self, user: int, trial: Any) -> None:
+        t = trial.contents
+        self._tell("trial", Trial(
+            t.number, t.trials, _decode(t.options),
+            None if t.folder is None else os.fsdecode(t.folder), t.epochs, t.value, t.is_best,
+            t.same_as, None if t.failure is None else _decode(t.failure)))
 
     def _on_stop(self, user: int) -> bool:
         wants_stop = self._tell("should_stop")

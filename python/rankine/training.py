@@ -24,7 +24,8 @@ def _options(run_dir: Any, data: Dataset | None, resume: bool, force: bool) -> A
     return options
 
 
-def _config(config: ConfigLike | None, run_dir: Any, data: Dataset | None, resume: bool) -> Config:
+def config_of(config: ConfigLike | None, run_dir: Any, data: Dataset | None,
+              resume: bool) -> Config:
     """The config; of a run that is resumed its own; that of a data set for what is not said."""
     if config is None and resume and run_dir is not None:
         return Config(os.path.join(os.fspath(run_dir), "config.yaml"))
@@ -71,7 +72,7 @@ def train(config: ConfigLike | None = None, run_dir: str | os.PathLike[str] | No
     training likewise, and its exception is raised.
     """
     library = compute()
-    settings = _config(config, run_dir, data, resume)
+    settings = config_of(config, run_dir, data, resume)
     options = _options(run_dir, data, resume, force)
     if new_ids not in _NEW_IDS:
         raise ValueError(f'new_ids is {new_ids!r}; "drawn" and "folded" are there')
@@ -100,6 +101,6 @@ def train_seeds(config: ConfigLike | None, run_dir: str | os.PathLike[str], n: i
     """
     library = compute()
     options = _options(run_dir, data, resume, force)
-    watched(callbacks, library.rk_train_seeds, _config(config, run_dir, data, False)._handle,
+    watched(callbacks, library.rk_train_seeds, config_of(config, run_dir, data, False)._handle,
             ctypes.byref(options), n, ...)
     return Run(run_dir)

@@ -6,7 +6,7 @@
 #include "page/chart.h"
 #include "page/html.h"
 
-enum { HEIGHT = 380, TOP = 54, BOTTOM = 18, SIDE = 60, APART = 128, LEAST = 480, MOST_LINES = 400 };
+enum { HEIGHT = 380, TOP = 54, BOTTOM = 18, SIDE = 60, APART = 128, LEAST = 900, MOST_LINES = 400 };
 
 static rk_axis make_axis(const rk_parallel *p, int64_t a)
 {

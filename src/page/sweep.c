@@ -238,7 +238,7 @@ static rk_status fill_option(sweep *s, option *o)
             most = fmax(most, o->values[i]);
         }
     }
-    o->is_log = !o->is_text && least > 0 && most / least >= 50;
+    o->is_log = !o->is_text && least > 0 && (o->is_log || most / least >= 50);
     return RK_OK;
 }
 
@@ -247,7 +247,11 @@ static rk_status take_options(sweep *s)
     json_t *list = rk__page_at(s->report, "options");
     for (size_t i = 0; i < json_array_size(list); i++) { /* in the order of the space */
         const char *key = rk__page_text(json_array_get(list, i), "key");
+        const char *domain = rk__page_text(json_array_get(list, i), "domain");
         RK_TRY(key ? add_option(s, key) : RK_OK);
+        if (key && domain && strcmp(domain, "log") == 0) {
+            s->options[s->n_options - 1].is_log = true;
+        }
     }
     for (int64_t i = 0; i < s->n; i++) {
         const char *key = NULL;

@@ -102,6 +102,15 @@ rk_status rk__sweep_dataset(rk_sweep_run *sweep, const rk_config *config, const 
 /* Whether a is a better value than b. */
 bool rk__sweep_better(const rk_sweep_run *sweep, double a, double b);
 
+/* Whether key k of axis a is among the options that the trial has. */
+bool rk__trial_reads(const rk_trial *trial, const rk_axis *axis, int64_t a, int64_t k);
+
+/* ---- hparams.c ---- */
+
+/* For TensorBoard, in the sweep's folder what is varied, in a trial's its values. */
+rk_status rk__sweep_hparams(const rk_sweep_run *sweep);
+rk_status rk__trial_hparams(const rk_sweep_run *sweep, const rk_trial *trial, const char *folder);
+
 /* ---- methods.c ---- */
 
 /* Finds the first valid combination and forgets it: RK_ERR_CONFIG where there is none. */

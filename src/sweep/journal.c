@@ -10,9 +10,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/parse.h"
-#include "config/value.h"
+#include "train/json.h"
 
-#define SECONDS ", \"seconds\": "
+static const char *const ends[] = {"}", ", \"seconds\": ", ", \"why\": "};
 
 static rk_status fail_io(const rk_journal *j)
 {
@@ -96,9 +96,11 @@ rk_status rk__journal_text(const rk_journal *journal, const char *key, char **ou
 static rk_status meet(rk_journal *j, const char *body)
 {
     const size_t length = strlen(body), line = strcspn(j->at, "\n");
-    const char *rest = j->at + length;
-    if (line < length || strncmp(j->at, body, length) != 0 ||
-        (*rest != '}' && strncmp(rest, SECONDS, strlen(SECONDS)) != 0)) {
+    bool is_same = line > length && strncmp(j->at, body, length) == 0, ends_there = false;
+    for (size_t i = 0; is_same && i < sizeof ends / sizeof ends[0]; i++) {
+        ends_there = ends_there || strncmp(j->at + length, ends[i], strlen(ends[i])) == 0;
+    }
+    if (!ends_there) {
         char found[160], wanted[160];
         snprintf(found, sizeof found, "%.*s", (int)(line < 150 ? line : 150), j->at);
         snprintf(wanted, sizeof wanted, "%.150s}", body);
@@ -112,18 +114,29 @@ static rk_status meet(rk_journal *j, const char *body)
     return RK_OK;
 }
 
-rk_status rk__journal_say(rk_journal *journal, const char *body, double seconds)
+/* The line with its end. */
+static rk_status make_line(const char *body, rk_journal_end end, char **out)
 {
-    char *line = NULL, end[64] = "";
+    rk_buffer line = {0};
+    rk_json json = {.out = &line, .depth = 1, .needs_comma = true};
+    rk__buffer_add(&line, "%s", body);
+    if (!isnan(end.seconds)) {
+        rk__json_real(&json, "seconds", end.seconds);
+    }
+    if (end.why) {
+        rk__json_text(&json, "why", end.why);
+    }
+    rk__buffer_add(&line, "}\n");
+    return rk__buffer_take(&line, out);
+}
+
+rk_status rk__journal_say(rk_journal *journal, const char *body, rk_journal_end end)
+{
+    char *line = NULL;
     if (*journal->at) {
         return meet(journal, body);
     }
-    if (!isnan(seconds)) {
-        char number[32];
-        rk__print_real(number, seconds);
-        snprintf(end, sizeof end, SECONDS "%s", number);
-    }
-    RK_TRY(rk__format(&line, "%s%s}\n", body, end));
+    RK_TRY(make_line(body, end, &line));
     rk_status status = RK_OK;
     const char *at = line, *stop = line + strlen(line);
     while (at < stop && status == RK_OK) {

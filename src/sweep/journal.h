@@ -29,8 +29,13 @@ bool rk__journal_next_is(const rk_journal *journal, const char *event);
 double rk__journal_number(const rk_journal *journal, const char *key);
 rk_status rk__journal_text(const rk_journal *journal, const char *key, char **out);
 
-/* body: an object without its last brace. seconds (NaN = none) end the line and are not compared.
- * RK_ERR_DATA if a line of before is another one. */
-rk_status rk__journal_say(rk_journal *journal, const char *body, double seconds);
+/* What ends a line and is not compared: how long something took, or why, in words. */
+typedef struct rk_journal_end {
+    double seconds;  /* NaN = not said */
+    const char *why; /* NULL = not said */
+} rk_journal_end;
+
+/* body: an object without its last brace. RK_ERR_DATA if a line of before is another one. */
+rk_status rk__journal_say(rk_journal *journal, const char *body, rk_journal_end end);
 
 #endif

@@ -88,11 +88,9 @@ static rk_status say(rk_sweep_run *s, const char *event, int64_t number, const r
     rk__json_begin(&json, "options", '{');
     rk__buffer_add(&buffer, "%s", trial->options ? trial->options : "");
     rk__json_end(&json, '}');
-    if (why) {
-        rk__json_text(&json, "why", why);
-    }
     RK_TRY(rk__buffer_take(&buffer, &body));
-    rk_status status = rk__journal_say(&s->journal, body, NAN);
+    rk_status status =
+        rk__journal_say(&s->journal, body, (rk_journal_end){.seconds = NAN, .why = why});
     rk__free(body);
     return status;
 }
@@ -220,7 +218,7 @@ static rk_status prune(rk_sweep_run *s, int64_t t)
     s->trials[t].state = RK_TRIAL_PRUNED;
     snprintf(body, sizeof body, "{\"event\": \"pruned\", \"trial\": %lld, \"epochs\": %lld",
              (long long)(t + 1), (long long)s->trials[t].epochs);
-    return rk__journal_say(&s->journal, body, NAN);
+    return rk__journal_say(&s->journal, body, (rk_journal_end){.seconds = NAN});
 }
 
 /* Keeps the best `keep` of the trials that are still in. */

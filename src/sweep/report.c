@@ -54,15 +54,6 @@ static void add_number(rk_buffer *out, double value)
     rk__buffer_add(out, ",%s", text);
 }
 
-/* Whether key k of an axis is among the options that the trial read: those of an axis that is read
- * in part are named in its JSON. */
-static bool reads(const rk_trial *trial, const rk_axis *axis, int64_t a, int64_t k)
-{
-    char name[128];
-    snprintf(name, sizeof name, "\"%.120s\": ", axis->keys[k]);
-    return !isnan(trial->places[a]) && strstr(trial->options, name);
-}
-
 rk_status rk__sweep_write_csv(const rk_sweep_run *s)
 {
     rk_buffer out = {0};
@@ -82,7 +73,7 @@ rk_status rk__sweep_write_csv(const rk_sweep_run *s)
             const rk_axis *axis = &s->space.axes[a];
             for (int64_t k = 0; k < axis->n_keys; k++) {
                 char *text = NULL;
-                const bool is_there = reads(trial, axis, a, k);
+                const bool is_there = rk__trial_reads(trial, axis, a, k);
                 rk_status status =
                     is_there ? rk__axis_text(axis, trial->places[a], k, &text) : RK_OK;
                 if (status != RK_OK) {

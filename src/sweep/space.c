@@ -207,6 +207,17 @@ static const char *at(reader *r, const yaml_node_t *node)
     return r->place;
 }
 
+/* A value of a list, or a list as one, in YAML; numbers without quotes. */
+static void print_value(const char *text, rk_buffer *out)
+{
+    double number;
+    if (text[0] == '[' || rk__parse_real(text, strlen(text), &number) == RK_PARSE_OK) {
+        rk__buffer_add(out, "%s", text);
+    } else {
+        rk__print_string(out, text, strlen(text));
+    }
+}
+
 /* A value as rk_config_set takes it: a scalar as it is, a list in brackets. */
 static rk_status value_text(reader *r, const yaml_node_t *node, char **out)
 {
@@ -232,7 +243,14 @@ static rk_status value_text(reader *r, const yaml_node_t *node, char **out)
         }
         const rk_scalar scalar = rk__yaml_scalar(element);
         rk__buffer_add(&text, text.length > 1 ? ", " : "");
-        rk__print_string(&text, scalar.at, scalar.length);
+        char *one = NULL; /* zero-terminated */
+        rk_status status = rk__strndup(&one, scalar.at, scalar.length);
+        if (status != RK_OK) {
+            rk__buffer_free(&text);
+            return status;
+        }
+        print_value(one, &text);
+        rk__free(one);
     }
     rk__buffer_add(&text, "]");
     return rk__buffer_take(&text, out);
@@ -515,16 +533,6 @@ done:
     rk__yaml_free(&yaml);
     rk__free(text);
     return status;
-}
-
-static void print_value(const char *text, rk_buffer *out)
-{
-    double number;
-    if (text[0] == '[' || rk__parse_real(text, strlen(text), &number) == RK_PARSE_OK) {
-        rk__buffer_add(out, "%s", text);
-    } else {
-        rk__print_string(out, text, strlen(text));
-    }
 }
 
 void rk__space_print(const rk_space *space, const char *indent, rk_buffer *out)

@@ -88,6 +88,9 @@ rk_status rk_sweep(const rk_config *config, const rk_sweep_options *how, const r
     rk__run_folder_remove(s.folder, RK_FILE_REPORT); /* until the end is reached again */
     RK_TRY_GOTO(done, rk__sweep_write_asked(&s));
     RK_TRY_GOTO(done, rk__journal_open(&s.journal, s.folder));
+    if (o->run.tensorboard && !*s.journal.at) {
+        RK_TRY_GOTO(done, rk__sweep_hparams(&s));
+    }
     RK_TRY_GOTO(done, rk__sweep_run_trials(&s));
     RK_TRY_GOTO(done, rk__run_folder_check_held(&s.lock));
     status = rk__sweep_finish(&s);

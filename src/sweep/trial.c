@@ -183,17 +183,25 @@ rk_status rk__trial_config(const rk_sweep_run *sweep, const double *places, int6
     }
     RK_TRY_GOTO(done, describe(space, places, is_read, trial));
     RK_TRY_GOTO(done, drop_unread(sweep->config, config));
-    RK_TRY_GOTO(done, rk__model_check_config(config, true, sweep->how->dataset != NULL));
     if (sweep->method == RK_SWEEP_HALVING) {
         RK_TRY_GOTO(done, check_halving(config));
         RK_TRY_GOTO(done, set_epochs(config, epochs));
     }
+    RK_TRY_GOTO(done, rk__model_check_config(config, true, sweep->how->dataset != NULL));
     *out = config;
     config = NULL;
 done:
     rk_config_free(config);
     rk__free(is_read);
     return status;
+}
+
+/* An axis may be read in part; the JSON names what is. */
+bool rk__trial_reads(const rk_trial *trial, const rk_axis *axis, int64_t a, int64_t k)
+{
+    char name[128];
+    snprintf(name, sizeof name, "\"%.120s\": ", axis->keys[k]);
+    return !isnan(trial->places[a]) && strstr(trial->options, name);
 }
 
 void rk__trial_free(rk_trial *trial)
@@ -345,9 +353,7 @@ static rk_status record(rk_sweep_run *s, int64_t t, double seconds)
     rk__json_begin(&json, NULL, '{');
     rk__json_text(&json, "event", failed ? "failed" : "done");
     rk__json_int(&json, "trial", t + 1);
-    if (failed) {
-        rk__json_text(&json, "why", trial->why);
-    } else {
+    if (!failed) {
         rk__json_int(&json, "epochs", trial->epochs);
         rk__json_real(&json, "value", trial->value);
         if (trial->same_as > 0) {
@@ -355,7 +361,9 @@ static rk_status record(rk_sweep_run *s, int64_t t, double seconds)
         }
     }
     RK_TRY(rk__buffer_take(&buffer, &body));
-    rk_status status = rk__journal_say(&s->journal, body, failed ? NAN : seconds);
+    rk_status status = rk__journal_say(
+        &s->journal, body,
+        (rk_journal_end){.seconds = failed ? NAN : seconds, .why = failed ? trial->why : NULL});
     rk__free(body);
     RK_TRY(status);
     if (!failed && (s->best < 0 || s->best == t ||
@@ -449,6 +457,10 @@ static rk_status train(rk_sweep_run *s, int64_t t, const rk_config *config, cons
     }
     rk_report_free(report);
     RK_TRY(status);
+    const bool is_first = trial->seconds <= 0; /* of halving */
+    if (rk__config_options(config)->run.tensorboard && trial->state == RK_TRIAL_DONE && is_first) {
+        RK_TRY(rk__trial_hparams(s, trial, folder));
+    }
     return record(s, t, seconds);
 }
 

@@ -133,6 +133,13 @@ rk_status rk__seeds_folder_choose(const char *path, const rk_hooks *hooks, char 
     double best_value = (double)NAN;
     char *what = NULL;
     rk_status status = RK_OK;
+    bool is_sweep = false; /* which has chosen already */
+    RK_TRY_GOTO(done, rk__folder_has(path, "sweep.yaml", &is_sweep));
+    RK_TRY_GOTO(done, is_sweep ? rk__folder_has(path, "best", &is_sweep) : RK_OK);
+    if (is_sweep) {
+        status = rk__format(out, "%s/best", path);
+        goto done;
+    }
     RK_TRY_GOTO(done, find_members(path, &m));
     if (m.n == 0) {
         status = rk__strdup(out, path);

@@ -19,7 +19,13 @@ static void log_outside(const rk_several *s, rk_log_level level, const char *mes
 
 static void pass_log(void *user, rk_log_level level, const char *message)
 {
-    const rk_several *s = user;
+    rk_several *s = user;
+    if (s->hushed && level == RK_LOG_WARNING) {
+        char warning[sizeof s->warned];
+        snprintf(warning, sizeof warning, "%s", message);
+        level = strcmp(warning, s->warned) == 0 ? RK_LOG_DEBUG : level;
+        memcpy(s->warned, warning, sizeof warning);
+    }
     log_outside(s, s->hushed && level == RK_LOG_INFO ? RK_LOG_DEBUG : level, message);
 }
 

@@ -13,6 +13,7 @@ typedef struct rk_several {
     rk_hooks hooks;        /* for the runs; refers to this struct, which must stay in its place */
     int64_t current, n;    /* the run, from 1, of so many */
     bool hushed;           /* what runs say of themselves becomes RK_LOG_DEBUG, but for warnings */
+    char warned[256];      /* the last warning, which is not repeated for each run; its beginning */
     double seconds_each;   /* that a run takes, for the time that is left; 0 = not known */
 } rk_several;
 

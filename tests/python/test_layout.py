@@ -9,7 +9,7 @@ from rankine import _abi
 
 SOURCE = Path(os.environ.get("RANKINE_SOURCE", Path(__file__).parents[2]))
 CONSTANTS = (_abi.STATUSES, _abi.LOG_LEVELS, _abi.PARTS, _abi.TENSOR_TYPES, _abi.BASES,
-             _abi.NEW_IDS, _abi.EXPORTS)
+             _abi.NEW_IDS, _abi.SWEEP_METHODS, _abi.EXPORTS)
 
 
 def test_layouts_and_constants(tmp_path):

@@ -44,6 +44,7 @@ rankine_test(train/test_fm_gradients.c)
 rankine_test(train/test_fm_ratings.c)
 rankine_test(train/test_network_fm.c)
 rankine_test(train/test_arrays.c)
+rankine_test(train/test_lent.c)
 rankine_test(train/test_threads.c)
 
 # What the service makes of questions, compiled anew so that it meets the library of the tests.
