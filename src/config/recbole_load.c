@@ -236,8 +236,11 @@ static rk_status find_model(rk_bridge *b)
             }
             return rk__bridge_set(b, "model.kind", b->kind);
         }
-        rk__buffer_add(&known, "%s%s", models[i].ours ? (known.length > 0 ? ", " : "") : "",
-                       models[i].ours ? models[i].theirs : "");
+    }
+    for (int i = 0; i < N_MODELS; i++) {
+        if (models[i].ours) {
+            rk__buffer_add(&known, "%s%s", known.length > 0 ? ", " : "", models[i].theirs);
+        }
     }
     rk_status status =
         name ? rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
