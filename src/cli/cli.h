@@ -148,6 +148,10 @@ bool cli_is_there(const char *path);
 bool cli_is_directory(const char *path);
 bool cli_exists(const char *directory, const char *file);
 
+/* runs/NAME-YYYYmmdd-HHMMSS, the kind ("-sweep", "") behind NAME, which is the last part of a path
+ * without .yaml or .yml. Free with cli_free. */
+char *cli_new_folder(const char *path, const char *kind);
+
 /* ---- JSON (json.c) ---- */
 
 /* A writer of text/json.h whose calls have the same names. */

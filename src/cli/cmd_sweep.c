@@ -1,7 +1,6 @@
 /* rankine sweep: trains many combinations of options by rk_sweep, then prints them as a table. */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
 
@@ -288,21 +287,6 @@ static int check_usage(const cli *c, const sweep_args *args)
     return 0;
 }
 
-/* runs/NAME-sweep-YYYYmmdd-HHMMSS; owned by the caller. */
-static char *default_run_dir(const cli *c)
-{
-    char stamp[32];
-    struct tm parts;
-    time_t t = time(NULL);
-    localtime_r(&t, &parts);
-    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
-    const char *slash = strrchr(c->positional, '/');
-    const char *name = slash ? slash + 1 : c->positional;
-    const char *dot = strrchr(name, '.');
-    return cli_format("runs/%.*s-sweep-%s", (int)(dot && dot > name ? dot - name : 64), name,
-                      stamp);
-}
-
 static int run_command(const cli *c, const sweep_args *args)
 {
     rk_config *config = NULL;
@@ -322,7 +306,7 @@ static int run_command(const cli *c, const sweep_args *args)
     code = cli_load_config(c, run_config ? run_config : c->positional, args->data, args->device,
                            &args->set, &config);
     if (code == 0) {
-        run_dir = args->run ? cli_format("%s", args->run) : default_run_dir(c);
+        run_dir = args->run ? cli_format("%s", args->run) : cli_new_folder(c->positional, "-sweep");
         code = sweep(c, args, config, run_dir);
     }
     rk_config_free(config);

@@ -4,7 +4,6 @@
  */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
 
@@ -27,26 +26,15 @@ static const char examples[] =
 static const char stop_text[] =
     "\nrankine: stopping after this step, then writing a checkpoint (again: stop at once)\n";
 
-/* runs/NAME-YYYYmmdd-HHMMSS; owned by the caller. */
+/* Named after the data set, else after the config; owned by the caller. */
 static char *default_run_dir(const cli *c, const rk_config *config)
 {
     const char *name;
-    char stamp[32];
-    struct tm parts;
-    time_t t = time(NULL);
-    localtime_r(&t, &parts);
-    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
     if (rk_config_get(config, "data.name", &name) != RK_OK || *name == '\0' ||
         strpbrk(name, "/\"' ")) {
-        const char *path = c->positional ? c->positional : "recbole", *slash = strrchr(path, '/');
-        name = slash ? slash + 1 : path;
+        name = c->positional ? c->positional : "recbole";
     }
-    size_t length = strlen(name);
-    const char *dot = strrchr(name, '.');
-    if (dot && dot > name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) {
-        length = (size_t)(dot - name);
-    }
-    return cli_format("runs/%.*s-%s", (int)length, name, stamp);
+    return cli_new_folder(name, "");
 }
 
 /* A user whose id needs no quotes, if there is one among the first; -1 where none can be shown. */

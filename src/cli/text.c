@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 
 #include "cli.h"
@@ -294,4 +295,20 @@ bool cli_exists(const char *directory, const char *file)
     bool there = stat(path, &info) == 0;
     cli_free(path);
     return there;
+}
+
+char *cli_new_folder(const char *path, const char *kind)
+{
+    char stamp[32];
+    struct tm parts;
+    const time_t now = time(NULL);
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    const bool is_yaml =
+        dot && dot > name && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    localtime_r(&now, &parts);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &parts);
+    return cli_format("runs/%.*s%s-%s", (int)(is_yaml ? (size_t)(dot - name) : strlen(name)), name,
+                      kind, stamp);
 }
