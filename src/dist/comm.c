@@ -10,11 +10,11 @@ struct rk_comm {
     int64_t bytes_sent;
 };
 
-static rk_comm self = {.size = 1, .local_size = 1, .name = "self"};
+static const rk_comm self = {.size = 1, .local_size = 1, .name = "self"};
 
 rk_comm *rk__comm_self(void)
 {
-    return &self;
+    return (rk_comm *)&self; /* alone nothing is written to it */
 }
 
 rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out)
@@ -24,7 +24,7 @@ rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out)
         RK_FAIL(RK_ERR_CONFIG, "run.communicator=%s is not in this build; take auto or self",
                 options->choice == RK_COMMUNICATOR_MPI ? "mpi" : "nccl");
     }
-    *out = &self;
+    *out = rk__comm_self();
     return RK_OK;
 }
 
@@ -128,9 +128,14 @@ rk_status rk__comm_stop(rk_comm *comm, bool mine, bool *out_any)
 
 /* ---- device memory ---- */
 
-rk_status rk__comm_use_device(rk_comm *comm)
+int64_t rk__comm_device_index(const rk_comm *comm, int64_t count)
 {
-    (void)comm;
+    return count > 0 ? comm->local_rank % count : 0;
+}
+
+rk_status rk__comm_use_device(rk_comm *comm, const char *gpu, int64_t count)
+{
+    (void)comm, (void)gpu, (void)count;
     return RK_OK;
 }
 
@@ -151,8 +156,9 @@ rk_status rk__comm_gather_device(rk_comm *comm, const float *mine, int64_t n, fl
     return RK_OK;
 }
 
-rk_status rk__comm_wait_device(rk_comm *comm, const char *what, void *stream)
+rk_status rk__comm_wait_device(rk_comm *comm, const char *what, bool (*is_done)(void *user),
+                               void *user)
 {
-    (void)comm, (void)what, (void)stream;
+    (void)comm, (void)what, (void)is_done, (void)user;
     return RK_OK;
 }

@@ -55,7 +55,7 @@ int rk__comm_local_rank(const rk_comm *comm);   /* among the ranks of this machi
 int rk__comm_local_size(const rk_comm *comm);   /* ranks on this machine */
 const char *rk__comm_name(const rk_comm *comm); /* "self", "mpi", "nccl" */
 
-/* Bytes of values that this rank has sent so far, those of device sums by NCCL's ring included. */
+/* Bytes of values that this rank has sent so far, of device sums what NCCL's ring would send. */
 int64_t rk__comm_bytes_sent(const rk_comm *comm);
 
 /* ---- host memory, collective ---- */
@@ -88,16 +88,20 @@ rk_status rk__comm_agree(rk_comm *comm, rk_status differs, const char *what, con
  * rank that did not: on that rank its message as it is, elsewhere after "rank R: ". */
 rk_status rk__comm_all_ok(rk_comm *comm, const char *what, rk_status mine);
 
-/* Whether any rank wants to stop: the same answer on all ranks. A wish travels with the sums that
- * are made anyway, so it may be answered a call later; only where there were none since the last
- * call, or sums are made on a device, a message of its own is sent. */
+/* Whether any rank wants to stop: the same answer on all ranks. A wish travels with the sums of
+ * host memory that are made anyway, so it may be answered a call later; where there were none since
+ * the last call, a message of its own is sent. */
 rk_status rk__comm_stop(rk_comm *comm, bool mine, bool *out_any);
 
 /* ---- device memory, collective, queued on a stream ---- */
 
-/* Prepares sums of device memory on the GPU that is current now; after the device was opened and
- * before the others. RK_ERR_DEVICE where NCCL is not there or refuses. Alone: nothing. */
-rk_status rk__comm_use_device(rk_comm *comm);
+/* Which of the `count` GPUs that CUDA shows is this rank's, from 0. */
+int64_t rk__comm_device_index(const rk_comm *comm, int64_t count);
+
+/* Prepares sums of device memory on the GPU that is current now; gpu is its PCI bus id, count as
+ * above. RK_ERR_CONFIG if two ranks would share a GPU, RK_ERR_DEVICE where NCCL is not there or
+ * refuses. Alone: nothing. */
+rk_status rk__comm_use_device(rk_comm *comm, const char *gpu, int64_t count);
 
 /* memory[0, n) becomes the sum over ranks; stream is a cudaStream_t, may be capturing a graph. */
 rk_status rk__comm_sum_device(rk_comm *comm, void *memory, int64_t n, rk_comm_type type,
@@ -107,8 +111,10 @@ rk_status rk__comm_sum_device(rk_comm *comm, void *memory, int64_t n, rk_comm_ty
 rk_status rk__comm_gather_device(rk_comm *comm, const float *mine, int64_t n, float *all,
                                  void *stream);
 
-/* Waits for the stream as the other calls wait: looks out for ranks that died and for errors of
- * NCCL. After such an error device memory holds anything. */
-rk_status rk__comm_wait_device(rk_comm *comm, const char *what, void *stream);
+/* Waits until is_done(user) (of a stream: cudaStreamQuery is not cudaErrorNotReady) as the other
+ * calls wait: looks out for ranks that died and for errors of NCCL. After such an error NCCL is
+ * shut down, and device memory holds anything. Alone is_done is not asked: wait as you would. */
+rk_status rk__comm_wait_device(rk_comm *comm, const char *what, bool (*is_done)(void *user),
+                               void *user);
 
 #endif
