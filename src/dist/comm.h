@@ -46,7 +46,7 @@ rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out);
  * fine; the last error stays what it was. */
 void rk__comm_close(rk_comm *comm, rk_status status);
 
-/* A process on its own; what to use where no communicator was opened. Static, need not be closed. */
+/* A process on its own, for those who opened no communicator. Static, need not be closed. */
 rk_comm *rk__comm_self(void);
 
 int rk__comm_rank(const rk_comm *comm);         /* 0 ... size - 1 */
@@ -57,6 +57,10 @@ const char *rk__comm_name(const rk_comm *comm); /* "self", "mpi", "nccl" */
 
 /* Bytes of values that this rank has sent so far, of device sums what NCCL's ring would send. */
 int64_t rk__comm_bytes_sent(const rk_comm *comm);
+
+/* Text for people: which MPI and NCCL were found, and who started this process. Loads both, but
+ * initialises nothing. Free with rk__free. */
+rk_status rk__comm_describe(char **out);
 
 /* ---- host memory, collective ---- */
 
@@ -69,7 +73,7 @@ rk_status rk__comm_sum_double(rk_comm *comm, const char *what, double *values, i
 rk_status rk__comm_gather(rk_comm *comm, const char *what, const void *mine, const int64_t *bytes,
                           int root, void *all);
 
-/* all [rows x (size * columns)] f32 = the columns of rank 0, of rank 1 ... of mine [rows x columns].
+/* all [rows x (size * columns)] f32 = the columns of rank 0, of rank 1 ...: mine [rows x columns].
  * root as above. */
 rk_status rk__comm_gather_columns(rk_comm *comm, const char *what, const float *mine, int64_t rows,
                                   int64_t columns, int root, float *all);
