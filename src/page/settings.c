@@ -107,7 +107,7 @@ static void add_machines(rk_buffer *out, const rk_page *page)
             rk__buffer_add(out, i == 0 || n > 1 ? "<p>Command" : "");
             if (n > 1) {
                 rk__buffer_add(out, " of ");
-                rk__html_text(out, runs[i]->name);
+                rk__html_name(out, runs[i]->name);
             }
             rk__buffer_add(out, ":</p>\n<pre class=\"command\">");
             rk__html_text(out, command);
@@ -147,7 +147,7 @@ void rk__page_add_settings(rk_buffer *out, const rk_page *page)
             rk__buffer_add(out, "<details><summary>config.yaml");
             if (page->n_runs > 1) {
                 rk__buffer_add(out, " of ");
-                rk__html_text(out, page->runs[i].name);
+                rk__html_name(out, page->runs[i].name);
             }
             rk__buffer_add(out, "</summary><pre>");
             rk__html_text(out, page->runs[i].config);
