@@ -24,7 +24,8 @@ static bool changes(const rk_page_curve *curve)
 /* How long things took is in tables: these are not worth a chart. */
 static bool is_shown(const rk_page *page, const char *name)
 {
-    static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second"};
+    static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second", "ranks",
+                                         "bytes_sent_per_step"};
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
         if (strcmp(name, hidden[i]) == 0) {
             return false;

@@ -11,9 +11,9 @@
 /* Of the sections that decide the trajectory, the options that do not. */
 static bool is_free(const rk_options *options, const char *key)
 {
-    static const char *const keys[] = {"run.device",      "run.threads",  "run.keep_data",
-                                       "run.tensorboard", "train.epochs", "train.checkpoint_every",
-                                       "train.refit"};
+    static const char *const keys[] = {"run.device",   "run.communicator",       "run.patience",
+                                       "run.threads",  "run.keep_data",          "run.tensorboard",
+                                       "train.epochs", "train.checkpoint_every", "train.refit"};
     if (strcmp(key, "train.epochs") == 0 && options->train.schedule == RK_SCHEDULE_COSINE &&
         options->train.schedule_epochs == 0) {
         return false; /* the schedule goes by it */
