@@ -8,18 +8,7 @@
 #include "page/html.h"
 #include "page/page.h"
 
-/* How long things took is in tables; these are not worth a chart. */
-static bool is_shown(const rk_page_curve *curve)
-{
-    static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second",
-                                         "ranks", "bytes_sent_per_step"};
-    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
-        if (strcmp(curve->name, hidden[i]) == 0) {
-            return false;
-        }
-    }
-    return true;
-}
+enum { MANY = 6, OPEN = 4 }; /* of more than so many metrics the first are open */
 
 /* A rate that never changes is in the settings. */
 static bool changes(const rk_page_curve *curve)
@@ -32,22 +21,48 @@ static bool changes(const rk_page_curve *curve)
     return false;
 }
 
-static bool is_new(const rk_page *page, int64_t run, const char *name)
+/* How long things took is in tables: these are not worth a chart. */
+static bool is_shown(const rk_page *page, const char *name)
 {
-    for (int64_t i = 0; i < run; i++) {
-        if (rk__page_curve(&page->runs[i], name)) {
+    static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second", "ranks",
+                                         "bytes_sent_per_step"};
+    for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
+        if (strcmp(name, hidden[i]) == 0) {
             return false;
         }
     }
-    return true;
+    for (int64_t i = 0; i < page->n_runs; i++) {
+        const rk_page_curve *curve = rk__page_curve(&page->runs[i], name);
+        if (curve && (strcmp(name, "learning_rate") != 0 || changes(curve))) {
+            return true;
+        }
+    }
+    return false;
 }
 
-/* "valid.ndcg@10" -> "ndcg@10 on valid" */
-static void title_of(char out[160], const char *name)
+/* Losses and rates have one word; metrics that were checked have their part before them. */
+static bool is_metric(const char *name)
+{
+    return strchr(name, '.') != NULL;
+}
+
+/* Whether two curves stand in one chart: of one run all cut-offs of a metric do, "valid.ndcg@10"
+ * and "valid.ndcg@20"; of several runs each has a chart, with a line a run. */
+static bool is_same_chart(const rk_page *page, const char *a, const char *b)
+{
+    const size_t length = strcspn(a, "@");
+    return page->n_runs > 1 || !a[length]
+               ? strcmp(a, b) == 0
+               : strncmp(a, b, length) == 0 && b[length] == '@';
+}
+
+/* "valid.ndcg@10" -> "ndcg@10 on valid", or "ndcg on valid" */
+static void title_of(char out[160], const char *name, bool has_cut_off)
 {
     const char *dot = strchr(name, '.');
     if (dot) {
-        snprintf(out, 160, "%s on %.*s", dot + 1, (int)(dot - name), name);
+        const size_t length = has_cut_off ? strlen(dot + 1) : strcspn(dot + 1, "@");
+        snprintf(out, 160, "%.*s on %.*s", (int)length, dot + 1, (int)(dot - name), name);
     } else {
         snprintf(out, 160, "%s",
                  strcmp(name, "loss") == 0            ? "Loss"
@@ -67,78 +82,147 @@ static const char *line_name(const rk_page *page, int64_t run)
     return page->runs[run].name;
 }
 
+static rk_line make_line(const rk_page_run *run, const rk_page_curve *curve, const char *name,
+                         int colour)
+{
+    const char *by = rk__page_text(run->report, "chosen.by");
+    return (rk_line){
+        .name = name,
+        .x = curve->x,
+        .y = curve->y,
+        .n = curve->n,
+        .colour = colour,
+        .chosen_x = is_metric(curve->name) && by && strcmp(by, "last epoch") != 0
+                        ? rk__page_number(run->report, "chosen.epoch")
+                        : (double)NAN,
+    };
+}
+
+/* lines: room for a line a run and a line a curve. */
 static void add_chart(rk_buffer *out, const rk_page *page, const char *name, rk_line *lines)
 {
+    const rk_page_run *one = &page->runs[0];
     char title[160];
     int64_t n = 0;
-    bool does_change = false;
-    for (int64_t i = 0; i < page->n_runs; i++) {
-        const rk_page_curve *curve = rk__page_curve(&page->runs[i], name);
-        if (!curve) {
-            continue;
+    if (page->n_runs == 1) {
+        for (int64_t c = 0; c < one->n_curves; c++) {
+            const rk_page_curve *curve = &one->curves[c];
+            if (is_same_chart(page, name, curve->name)) {
+                lines[n] = make_line(one, curve, strchr(curve->name, '@'), (int)n);
+                n++;
+            }
         }
-        const char *by = rk__page_text(page->runs[i].report, "chosen.by");
-        does_change = does_change || changes(curve);
-        lines[n++] = (rk_line){
-            .name = line_name(page, i),
-            .x = curve->x,
-            .y = curve->y,
-            .n = curve->n,
-            .colour = page->runs[i].colour,
-            .chosen_x = strchr(name, '.') && by && strcmp(by, "last epoch") != 0
-                            ? rk__page_number(page->runs[i].report, "chosen.epoch")
-                            : (double)NAN,
-        };
     }
-    if (n == 0 || (strcmp(name, "learning_rate") == 0 && !does_change)) {
-        return;
+    for (int64_t i = 0; page->n_runs > 1 && i < page->n_runs; i++) {
+        const rk_page_curve *curve = rk__page_curve(&page->runs[i], name);
+        if (curve) {
+            lines[n++] = make_line(&page->runs[i], curve, line_name(page, i), page->runs[i].colour);
+        }
     }
-    title_of(title, name);
+    title_of(title, name, page->n_runs > 1 || n == 1);
+    if (n == 1 && page->n_runs == 1) {
+        lines[0].name = title;
+    }
     rk__chart_add(out,
                   &(rk_chart){.title = title,
                               .x_label = "epoch",
-                              .y_label = strchr(name, '.') ? "" : "mean over the epoch's steps",
+                              .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
                               .lines = lines,
                               .n_lines = n});
 }
 
+/* The charts, each by the name of its first curve: losses and terms, then metrics, that of
+ * eval.metric first of them. names: room for all curves; n_losses: how many come first. */
+static int64_t list_charts(const rk_page *page, const char **names, int64_t *n_losses)
+{
+    const char *watched = rk__page_option(&page->runs[0], "eval.metric");
+    int64_t n = 0;
+    for (int pass = 0; pass < 3; pass++) {
+        for (int64_t i = 0; i < page->n_runs; i++) {
+            for (int64_t c = 0; c < page->runs[i].n_curves; c++) {
+                const rk_page_curve *curve = &page->runs[i].curves[c];
+                const char *dot = strchr(curve->name, '.');
+                const int its_pass = !dot ? 0 : strcmp(dot + 1, watched) == 0 ? 1 : 2;
+                bool is_new = its_pass == pass && is_shown(page, curve->name);
+                for (int64_t j = 0; j < n && is_new; j++) {
+                    is_new = !is_same_chart(page, names[j], curve->name);
+                }
+                if (is_new) {
+                    names[n++] = curve->name;
+                }
+            }
+        }
+        *n_losses = pass == 0 ? n : *n_losses;
+    }
+    return n;
+}
+
+static void add_charts(rk_buffer *out, const rk_page *page, const char *const *names, int64_t n,
+                       rk_line *lines)
+{
+    rk__buffer_add(out, "<div class=\"pair\">\n");
+    for (int64_t i = 0; i < n; i++) {
+        add_chart(out, page, names[i], lines);
+    }
+    rk__buffer_add(out, "</div>\n");
+}
+
+/* Of many metrics those beyond the first few open on demand. */
+static void add_metrics(rk_buffer *out, const rk_page *page, const char *const *names, int64_t n,
+                        rk_line *lines)
+{
+    const int64_t open = n > MANY ? OPEN : n;
+    rk__buffer_add(out, "<h3>Checks while training</h3>\n");
+    add_charts(out, page, names, open, lines);
+    if (open < n) {
+        rk__buffer_add(out, "<details><summary>%lld more metrics</summary>\n",
+                       (long long)(n - open));
+        add_charts(out, page, names + open, n - open, lines);
+        rk__buffer_add(out, "</details>\n");
+    }
+}
+
+static rk_status add_all(rk_buffer *out, const rk_page *page, int64_t n_curves)
+{
+    const char **names = NULL;
+    rk_line *lines = NULL;
+    rk_status status = RK_OK;
+    int64_t n_losses = 0;
+    RK_TRY_GOTO(done, rk__alloc(&names, n_curves, sizeof(char *), "the charts of a page"));
+    RK_TRY_GOTO(done, rk__alloc(&lines, page->n_runs + n_curves, sizeof *lines,
+                                "the curves of a page"));
+    const int64_t n = list_charts(page, names, &n_losses);
+    if (n == 0) {
+        rk__buffer_add(out, "<p>The model has no loss, and no epoch was checked (eval.every), so "
+                            "there is no curve.</p>\n");
+    }
+    if (n_losses > 0) {
+        rk__buffer_add(out, "<h3>Losses</h3>\n");
+        add_charts(out, page, names, n_losses, lines);
+    }
+    if (n > n_losses) {
+        add_metrics(out, page, names + n_losses, n - n_losses, lines);
+    }
+done:
+    rk__free(names);
+    rk__free(lines);
+    return status;
+}
+
 rk_status rk__page_add_curves(rk_buffer *out, const rk_page *page)
 {
-    rk_line *lines = NULL;
     int64_t epochs = 0, curves = 0;
     for (int64_t i = 0; i < page->n_runs; i++) {
         epochs = page->runs[i].n_epochs > epochs ? page->runs[i].n_epochs : epochs;
-        for (int64_t c = 0; c < page->runs[i].n_curves; c++) {
-            curves += is_shown(&page->runs[i].curves[c]);
-        }
+        curves += page->runs[i].n_curves;
     }
     rk__buffer_add(out, "<h2 id=\"training\">Training</h2>\n");
-    if (epochs == 0) {
-        rk__buffer_add(out, "<p>No epoch was trained.</p>\n");
-        return RK_OK;
+    if (epochs > 1) {
+        return add_all(out, page, curves);
     }
-    if (epochs == 1) {
-        rk__buffer_add(out,
-                       "<p>The model was computed in one go, or in a single epoch, so there is "
-                       "no curve.</p>\n");
-        return RK_OK;
-    }
-    if (curves == 0) {
-        rk__buffer_add(out, "<p>The model has no loss, and no epoch was checked (eval.every), so "
-                            "there is no curve.</p>\n");
-        return RK_OK;
-    }
-    RK_TRY(rk__alloc(&lines, page->n_runs, sizeof *lines, "the curves of a page"));
-    rk__buffer_add(out, "<div class=\"pair\">\n");
-    for (int64_t i = 0; i < page->n_runs; i++) {
-        for (int64_t c = 0; c < page->runs[i].n_curves; c++) {
-            const rk_page_curve *curve = &page->runs[i].curves[c];
-            if (is_shown(curve) && is_new(page, i, curve->name)) {
-                add_chart(out, page, curve->name, lines);
-            }
-        }
-    }
-    rk__buffer_add(out, "</div>\n");
-    rk__free(lines);
+    rk__buffer_add(out, epochs == 0
+                            ? "<p>No epoch was trained.</p>\n"
+                            : "<p>The model was computed in one go, or in a single epoch, so there "
+                              "is no curve.</p>\n");
     return RK_OK;
 }

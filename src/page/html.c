@@ -101,6 +101,13 @@ void rk__html_text(rk_buffer *out, const char *text)
     }
 }
 
+void rk__html_name(rk_buffer *out, const char *name)
+{
+    rk__buffer_add(out, "<bdi>");
+    rk__html_text(out, name);
+    rk__buffer_add(out, "</bdi>");
+}
+
 void rk__html_fixed(rk_buffer *out, double value, int digits)
 {
     char text[32];

@@ -185,7 +185,7 @@ static void add_ratings_of(rk_buffer *out, const rk_page_run *run, const char *p
     rk__buffer_add(out, "<h3>Ratings of %s", part);
     if (has_name) {
         rk__buffer_add(out, ": ");
-        rk__html_text(out, run->name);
+        rk__html_name(out, run->name);
     }
     rk__buffer_add(out, "</h3>\n<p>Errors of ");
     snprintf(path, sizeof path, "ratings.%s.pairs", part);
@@ -259,7 +259,7 @@ static void add_refit(rk_buffer *out, const rk_page *page, const rk_page_run *ru
     rk__buffer_add(out, "<h3>Refit to train and valid");
     if (page->n_runs > 1) {
         rk__buffer_add(out, ": ");
-        rk__html_text(out, run->name);
+        rk__html_name(out, run->name);
     }
     rk__buffer_add(out, "</h3>\n<p>");
     rk__html_count(out, rk__page_number(run->report, "refit.interactions"));

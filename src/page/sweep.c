@@ -44,10 +44,9 @@ typedef struct sweep {
     bool lower_is_better;
 } sweep;
 
-bool rk__page_is_sweep(const char *folder)
+rk_status rk__page_is_sweep(const char *folder, bool *out)
 {
-    bool is = false;
-    return rk__folder_has(folder, "trials.jsonl", &is) == RK_OK && is;
+    return rk__folder_has(folder, "trials.jsonl", out);
 }
 
 /* ---- reading ---- */

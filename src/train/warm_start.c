@@ -140,7 +140,7 @@ static rk_status open_file(rk_warm_start *w, rk_warm_source *s, const rk_config 
     RK_TRY_GOTO(done, choose_half(w, s, before, config));
     RK_TRY_GOTO(done, compare_configs(s, before, config));
     RK_TRY_GOTO(done, rk__h5_get_i64(s->file, "epoch", &w->facts.epoch));
-    status = rk__dataset_read(&s->dataset, s->file);
+    status = rk__dataset_read(&s->dataset, s->file, NULL);
 done:
     rk_config_free(before);
     return status;

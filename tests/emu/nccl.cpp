@@ -71,7 +71,7 @@ struct ncclComm {
     uint64_t operations = 0;
     int error = SUCCESS;
     bool aborted = false, replays = false;
-    Clock::time_point waits_since;
+    Clock::time_point waits_since{};
     bool waits = false;
 
     char *data(int r) const

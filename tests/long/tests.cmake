@@ -5,6 +5,7 @@ rankine_script_test(long/test_image.sh)
 set_tests_properties(long/test_image PROPERTIES TIMEOUT 3600)
 rankine_script_test(long/test_serve.sh)
 rankine_script_test(long/test_page.sh)
+rankine_script_test(long/test_report_page.sh)
 rankine_script_test(long/test_openapi.sh)
 set_tests_properties(long/test_serve PROPERTIES TIMEOUT 3600)
 # The 20 kills of it, instead of 3.

@@ -27,14 +27,17 @@ static bool should_stop(void *user)
     return stop_wanted;
 }
 
-/* Sums until somebody wants to stop. */
-static rk_status loop(rk_comm *comm)
+/* Sums until somebody wants to stop; a rank may die on the way. */
+static rk_status loop(rk_comm *comm, bool dies)
 {
     static float values[5000];
     bool stop = false;
     for (int64_t i = 0; !stop; i++) {
         RK_TRY(rk__comm_sum(comm, "scores", values, i % 3 == 0 ? 5000 : 7));
         RK_TRY(rk__comm_stop(comm, stop_wanted, &stop));
+        if (i == 30 && dies) {
+            kill(getpid(), SIGKILL);
+        }
         if (i == 20) {
             printf("rank %d is under way, process %d\n", rk__comm_rank(comm), (int)getpid());
             fflush(stdout);
@@ -69,18 +72,13 @@ static rk_status work(rk_comm *comm, const char *what)
                                    : RK_OK;
         return rk__comm_all_ok(comm, "the checkpoint", mine);
     }
-    if (rank == 1 && strcmp(what, "kill") == 0) {
-        float x[3] = {0};
-        RK_TRY(rk__comm_sum(comm, "scores", x, 3));
-        kill(getpid(), SIGKILL);
-    }
     if (rank == 1 && strcmp(what, "early") == 0) {
         RK_FAIL(RK_ERR_DIVERGED, "the loss is not finite");
     }
     if (rank == 1 && strcmp(what, "hang") == 0) {
         pause();
     }
-    return loop(comm);
+    return loop(comm, rank == 1 && strcmp(what, "kill") == 0);
 }
 
 int main(int argc, char **argv)
