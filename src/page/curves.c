@@ -51,9 +51,8 @@ static bool is_metric(const char *name)
 static bool is_same_chart(const rk_page *page, const char *a, const char *b)
 {
     const size_t length = strcspn(a, "@");
-    return page->n_runs > 1 || !a[length]
-               ? strcmp(a, b) == 0
-               : strncmp(a, b, length) == 0 && b[length] == '@';
+    return page->n_runs > 1 || !a[length] ? strcmp(a, b) == 0
+                                          : strncmp(a, b, length) == 0 && b[length] == '@';
 }
 
 /* "valid.ndcg@10" -> "ndcg@10 on valid", or "ndcg on valid" */
@@ -123,12 +122,11 @@ static void add_chart(rk_buffer *out, const rk_page *page, const char *name, rk_
     if (n == 1 && page->n_runs == 1) {
         lines[0].name = title;
     }
-    rk__chart_add(out,
-                  &(rk_chart){.title = title,
-                              .x_label = "epoch",
-                              .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
-                              .lines = lines,
-                              .n_lines = n});
+    rk__chart_add(out, &(rk_chart){.title = title,
+                                   .x_label = "epoch",
+                                   .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
+                                   .lines = lines,
+                                   .n_lines = n});
 }
 
 /* The charts, each by the name of its first curve: losses and terms, then metrics, that of
@@ -189,8 +187,8 @@ static rk_status add_all(rk_buffer *out, const rk_page *page, int64_t n_curves)
     rk_status status = RK_OK;
     int64_t n_losses = 0;
     RK_TRY_GOTO(done, rk__alloc(&names, n_curves, sizeof(char *), "the charts of a page"));
-    RK_TRY_GOTO(done, rk__alloc(&lines, page->n_runs + n_curves, sizeof *lines,
-                                "the curves of a page"));
+    RK_TRY_GOTO(done,
+                rk__alloc(&lines, page->n_runs + n_curves, sizeof *lines, "the curves of a page"));
     const int64_t n = list_charts(page, names, &n_losses);
     if (n == 0) {
         rk__buffer_add(out, "<p>The model has no loss, and no epoch was checked (eval.every), so "

@@ -95,7 +95,8 @@ static rk_status work(rk_comm *comm, void *user)
 
 static outcome *shared(void)
 {
-    outcome *out = mmap(NULL, sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    outcome *out =
+        mmap(NULL, sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(out != MAP_FAILED);
     return out;
 }
