@@ -76,7 +76,7 @@ static void pages_that_ask_models_survive(void **state)
     char one[512];
     snprintf(one, sizeof one, "%s", test_path(r->data, "one"));
     const char *const paths[] = {one};
-    page_survives_lack_of_memory(paths, 1, &how, 7, 1000);
+    page_survives_lack_of_memory(paths, 1, &how, 40, 1000);
 }
 
 static const char *const trials =
