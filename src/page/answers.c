@@ -66,8 +66,8 @@ static void add_by_k(rk_buffer *out, const group *g, const char *metric, rk_line
 static void add_by_k_table(rk_buffer *out, const rk_page_look *look, const rk_metrics *metrics,
                            const char *name)
 {
-    static const char *const all[] = {"filtered_hit", "recall", "ndcg",     "precision",
-                                      "hit",          "mrr",    "map",      "coverage",
+    static const char *const all[] = {"filtered_hit", "recall",  "ndcg",          "precision",
+                                      "hit",          "mrr",     "map",           "coverage",
                                       "gini",         "novelty", "avg_popularity"};
     rk__html_table_begin(out, "by-k");
     rk__buffer_add(out, "<tr><th>");
@@ -271,8 +271,9 @@ static void add_intro(rk_buffer *out, const rk_page_look *look)
     rk__buffer_add(out, look->is_sampled ? ", each held-out item among its drawn candidates.</p>\n"
                                          : ", among all items.</p>\n");
     if (look->is_links) {
-        rk__buffer_add(out, "<p>A user is a query here (an entity and a relation, &gt; for its tails "
-                            "and &lt; for its heads), an item is an entity.</p>\n");
+        rk__buffer_add(out,
+                       "<p>A user is a query here (an entity and a relation, &gt; for its tails "
+                       "and &lt; for its heads), an item is an entity.</p>\n");
     }
     if (look->compat) {
         rk__buffer_add(out, "<p class=\"warning\">%s.</p>\n", look->compat);

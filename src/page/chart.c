@@ -218,9 +218,9 @@ void rk__scatter_add(rk_buffer *out, const rk_scatter *s)
         return;
     }
     rk_axis y = upright(low, high);
-    rk_axis x = s->places
-                    ? rk__axis_of_places(s->places, s->n_places, LEFT, WIDTH - RIGHT)
-                    : rk__axis_make(first, last, LEFT + 10, WIDTH - RIGHT - 10, 6, 0, s->is_log);
+    rk_axis x = s->places ? rk__axis_of_places(s->places, s->n_places, LEFT, WIDTH - RIGHT)
+                          : rk__axis_make(first, last, LEFT + 10, WIDTH - RIGHT - 10, 6,
+                                          rk__axis_least_step(s->x, s->n), s->is_log);
     add_caption(out, s->title);
     rk__svg_begin(out, s->title, WIDTH, HEIGHT);
     add_axes(out, s->x_label, s->y_label, &x, &y);

@@ -60,9 +60,8 @@ static bool is_metric(const char *name)
 static bool is_same_chart(const rk_page *page, const char *a, const char *b)
 {
     const size_t length = strcspn(a, "@");
-    return page->n_runs > 1 || !a[length]
-               ? strcmp(a, b) == 0
-               : strncmp(a, b, length) == 0 && b[length] == '@';
+    return page->n_runs > 1 || !a[length] ? strcmp(a, b) == 0
+                                          : strncmp(a, b, length) == 0 && b[length] == '@';
 }
 
 /* "valid.ndcg@10" -> "ndcg@10 on valid", or "ndcg on valid" */
@@ -132,12 +131,11 @@ static void add_chart(rk_buffer *out, const rk_page *page, const char *name, rk_
     if (n == 1 && page->n_runs == 1) {
         lines[0].name = title;
     }
-    rk__chart_add(out,
-                  &(rk_chart){.title = title,
-                              .x_label = "epoch",
-                              .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
-                              .lines = lines,
-                              .n_lines = n});
+    rk__chart_add(out, &(rk_chart){.title = title,
+                                   .x_label = "epoch",
+                                   .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
+                                   .lines = lines,
+                                   .n_lines = n});
 }
 
 /* What a curve belongs to, in the order of the page. */
@@ -145,7 +143,7 @@ enum { LOSS, TERMS, METRICS, KINDS };
 
 static int kind_of(const char *name)
 {
-    return is_metric(name) ? METRICS
+    return is_metric(name)                                                   ? METRICS
            : strcmp(name, "loss") == 0 || strcmp(name, "learning_rate") == 0 ? LOSS
                                                                              : TERMS;
 }
@@ -161,8 +159,8 @@ static int64_t list_charts(const rk_page *page, int kind, const char **names)
             for (int64_t c = 0; c < page->runs[i].n_curves; c++) {
                 const char *name = page->runs[i].curves[c].name, *dot = strchr(name, '.');
                 const bool is_first = dot && strcmp(dot + 1, watched) == 0;
-                bool is_new = kind_of(name) == kind && is_first == (pass == 0) &&
-                              is_shown(page, name);
+                bool is_new =
+                    kind_of(name) == kind && is_first == (pass == 0) && is_shown(page, name);
                 for (int64_t j = 0; j < n && is_new; j++) {
                     is_new = !is_same_chart(page, names[j], name);
                 }

@@ -104,7 +104,8 @@ static void add_tiles(rk_buffer *out, const rk_page *page)
     rk__buffer_add(out, "<div class=\"tiles\">");
     for (int part = 0; part < 2; part++) {
         const char *name = part == 0 ? "test" : "valid";
-        const bool is_error = json_is_object(rk__page_at(report, "ratings")) && !strchr(metric, '@');
+        const bool is_error =
+            json_is_object(rk__page_at(report, "ratings")) && !strchr(metric, '@');
         snprintf(path, sizeof path, is_error ? "ratings.%s.model.%s" : "%s.%s", name, metric);
         const double value = rk__page_number(report, path);
         snprintf(path, sizeof path, is_error ? "ratings.%s.biases.%s" : "popularity.%s.%s", name,
