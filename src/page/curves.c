@@ -30,7 +30,8 @@ static bool ends_in(const char *name, const char *end)
  * what never changes is in the settings: these are not worth a chart. */
 static bool is_shown(const rk_page *page, const char *name)
 {
-    static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second"};
+    static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second", "ranks",
+                                         "bytes_sent_per_step"};
     const bool may_be_constant = strcmp(name, "loss") == 0 || strchr(name, '.');
     if (ends_in(name, "_scaled")) {
         return false;

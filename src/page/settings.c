@@ -4,10 +4,11 @@
 #include "page/facts.h"
 #include "page/html.h"
 
-/* Where things lie says nothing about a model. */
+/* Where things lie and what preparing them took says nothing about a model. */
 static bool is_place(const char *key)
 {
-    return strcmp(key, "data.root") == 0 || strcmp(key, "data.cache") == 0;
+    return strcmp(key, "data.root") == 0 || strcmp(key, "data.cache") == 0 ||
+           strcmp(key, "data.memory") == 0;
 }
 
 static bool differs_between(const rk_page *page, int64_t o)

@@ -473,7 +473,7 @@ static bool answer_batch(question *q)
 static bool answer_similar(question *q)
 {
     if (!read(q, SERVE_WANT_N, 0, USUAL) ||
-        !question_find_item(q, q->request->path[0].text, &q->item)) {
+        !question_find_item(q, q->request->path[0].text, &q->item) || !question_empty_context(q)) {
         return at_once(q);
     }
     if (!q->run->facts.finds_similar) {

@@ -129,17 +129,32 @@ static bool refuse_field(const question *q, const char *text)
     return false;
 }
 
-static bool look_up_context(question *q)
+/* The same value in every field that the model reads. */
+static bool fill_context(question *q, int32_t value)
 {
     const int64_t n = rk_model_n_fields(q->run->model);
-    const serve_texts *fields = &q->wants.fields;
-    enum { MISSING = -2 };
     q->context = serve_alloc(n, sizeof *q->context);
     if (!q->context) {
         return no_memory(q->reply);
     }
     for (int64_t f = 0; f < n; f++) {
-        q->context[f] = MISSING;
+        q->context[f] = value;
+    }
+    return true;
+}
+
+bool question_empty_context(question *q)
+{
+    return fill_context(q, -1);
+}
+
+static bool look_up_context(question *q)
+{
+    const int64_t n = rk_model_n_fields(q->run->model);
+    const serve_texts *fields = &q->wants.fields;
+    enum { MISSING = -2 };
+    if (!fill_context(q, MISSING)) {
+        return false;
     }
     for (int64_t i = 0; i < fields->n; i++) {
         const char *value = q->wants.values.n > 0 ? q->wants.values.at[i] : NULL;

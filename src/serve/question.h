@@ -34,6 +34,9 @@ void question_free(question *q);
 /* Looks up what the wants name: context, lists, items with their weights. false: the reply is a
  * problem. */
 bool question_look_up(question *q);
+/* Of what depends on no context: every field that the model reads is empty. false: the reply is a
+ * problem. */
+bool question_empty_context(question *q);
 /* A query with the context and the denied items; user -1 of nobody known. */
 rk_query question_query(const question *q, int64_t user);
 /* The item of an id, a part of the path; false: the reply is a problem, 404. */

@@ -100,7 +100,8 @@ page sweep/report.html "tables['trials'][3][2] == 'failed' and tables['trials'][
 python3 - <<'PYTHON'
 import csv, json, random
 bad = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(2)>", "'; alert(3); '", "]]>",
-       "</style><b>", "<!-- x", "&lt;b&gt;", "\u202eevil", "\u05e9\u05dc\u05d5\u05dd", "x" * 400, "%s%n", "</svg>"]
+       "</style><b>", "<!-- x", "&lt;b&gt;", "\u202eevil", "\u05e9\u05dc\u05d5\u05dd", "x" * 400,
+       "%s%n", "</svg>"]
 random.seed(3)
 with open("hostile.jsonl", "w", encoding="utf-8") as file:
     for u in range(60):

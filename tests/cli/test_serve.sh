@@ -30,6 +30,28 @@ done
 run 0 python3 "$serve/equal.py" fm --users 300 --lists 2 --context before=3
 prints "0 differ"
 
+# An item that only a held-out row has is like nothing, also to a model that reads contexts.
+python3 - <<'PYTHON' >late.csv
+print("user,item,time")
+for user in range(1, 21):
+    for step in range(6):
+        print(f"{user},{(user + step * step) % 15 + 1},{step}")
+print("7,99,6")
+PYTHON
+cat >late.yaml <<'CONFIG'
+data:
+    sources: [{file: late.csv, user: user, item: item, time: time}]
+    fields: [{name: before, derive: previous_item}]
+split: {kind: leave_one_out, order: time, ties: row}
+model: {kind: fm, dim: 8}
+train: {epochs: 1}
+CONFIG
+run 0 "$rankine" train late.yaml --run late "${small[@]}"
+run 0 "$rankine" similar late --items 99 --json
+json 'j[0]["basis"] == "untrained" and j[0]["similar"] == []'
+run 0 python3 "$serve/equal.py" late --users 20 --lists 5 --context before=3
+prints "0 differ"
+
 # ---- lists, limits, tokens, reloads ----
 echo "a-token-for-this-test-alone" >token
 cp -r lightgcn served

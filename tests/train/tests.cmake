@@ -1,6 +1,7 @@
 target_sources(rankine_test_support PRIVATE train/planted.c train/runs.c train/fitted.c
     train/every_kind.c train/fm_world.c train/joined_world.c)
 rankine_test(train/test_step.c)
+rankine_test(train/test_shards.c)
 rankine_test(train/test_train.c)
 rankine_test(train/test_resume.c)
 rankine_test(train/test_phases.c)
