@@ -33,7 +33,8 @@ const found = new Set();
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
     const element = walk.currentNode.parentElement, text = walk.currentNode.data.trim();
-    if (!text || !element.getClientRects().length || element.closest("title, style")) continue;
+    if (!text || !element.getClientRects().length) continue;
+    if (element.closest("title, style")) continue;
     const style = getComputedStyle(element);
     const ink = numbers(element.closest("svg") ? style.fill : style.color);
     const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
