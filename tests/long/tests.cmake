@@ -11,3 +11,4 @@ set_tests_properties(long/test_serve PROPERTIES TIMEOUT 3600)
 # The 20 kills of it, instead of 3.
 rankine_script_test(long/test_tensorboard_kills.sh)
 rankine_script_test(long/test_sweep.sh)
+rankine_script_test(long/test_recbole.sh)
