@@ -144,7 +144,8 @@ cat >>sweep/trials.jsonl <<'JSON'
 {"event": "failed", "trial": 5, "why": "<script>alert(8)</script>"}
 JSON
 run 0 "$rankine" report sweep --quiet
-page sweep/report.html "all(word in text for word in ('\"><script>alert(7)', ']]><b>', 'alert(8)<'))"
+page sweep/report.html "all(word in text
+    for word in ('\"><script>alert(7)', ']]><b>', 'alert(8)<'))"
 
 # Bad input.
 run 2 "$rankine" report sweep a --out no.html

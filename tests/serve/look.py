@@ -40,8 +40,8 @@ while (walk.nextNode()) {
     const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
     const contrast = (a + 0.05) / (b + 0.05);
     if (contrast < arguments[0]) {
-        found.add(contrast.toFixed(1) + " " + element.tagName + "." + element.getAttribute("class") +
-            " " + text.slice(0, 30));
+        const name = element.tagName + "." + element.getAttribute("class");
+        found.add(contrast.toFixed(1) + " " + name + " " + text.slice(0, 30));
     }
 }
 return [...found];
