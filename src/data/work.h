@@ -22,7 +22,7 @@ typedef struct rk_work {
     rk_spill *spill;        /* lent; NULL = all rows are in memory */
     const char *phase;      /* of the pass, for progress */
     const char *unit;       /* of what is counted, "rows" */
-    int64_t row_bytes;      /* that a row of a pass touches, about */
+    int64_t row_bytes;      /* that a row of a pass touches, about: read and written */
     int64_t total;          /* of the pass */
     double began, told;     /* the pass; the last progress */
     _Atomic int64_t done;   /* of the pass */

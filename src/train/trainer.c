@@ -528,9 +528,9 @@ static void tear_down(rk_trainer *t)
 static rk_status prepare_data_in_turn(rk_trainer *t, const rk_train_options *how)
 {
     const bool is_first = rk__comm_rank(t->comm) == 0;
-    RK_TRY(is_first ? RK_OK : rk__comm_barrier(t->comm, "the data set"));
+    RK_TRY(is_first ? RK_OK : rk__comm_barrier_without_limit(t->comm, "the data set"));
     RK_TRY(prepare_data(t, how));
-    RK_TRY(is_first ? rk__comm_barrier(t->comm, "the data set") : RK_OK);
+    RK_TRY(is_first ? rk__comm_barrier_without_limit(t->comm, "the data set") : RK_OK);
     return rk__comm_agree(t->comm, RK_ERR_DATA, "data set", t->dataset->fingerprint);
 }
 
