@@ -111,8 +111,12 @@ static void l2_loss(void)
             for (int64_t j = 0; j < t.s.b.capacity * t.s.d; j++) {
                 ops_add(&gradient[j], &size[j], factor[j / t.s.d] * (double)t.s.x[j]);
             }
-            rk_value in[] = {t.s.x_value,     t.s.set.segments, t.s.set.order,
-                             t.s.set.count,   t.s.state,        t.chosen_value,
+            rk_value in[] = {t.s.x_value,
+                             t.s.set.segments,
+                             t.s.set.order,
+                             t.s.set.count,
+                             t.s.state,
+                             t.chosen_value,
                              ops_input(t.s.c, RK_F64, GROUPS, 1, squares)};
             const rk_attr attr = {.l2 = a};
             rk_value value = ops_append(t.s.c, RK_OP_L2_LOSS, in, share == 1 ? 6 : 7, attr);
