@@ -89,7 +89,8 @@ with open(sys.argv[1], "rb") as file:
     size = os.fstat(file.fileno()).st_size
 assert head[:8] == b"\x89HDF\r\n\x1a\n"
 version = head[8]
-end = struct.unpack_from("<Q", head, 24 + 16 if version == 0 else 28 + 16 if version == 1 else 12 + 16)[0]
+at = {0: 40, 1: 44}.get(version, 28)
+end = struct.unpack_from("<Q", head, at)[0]
 assert end <= size, (end, size)
 PYTHON
 }

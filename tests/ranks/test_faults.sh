@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # rankine train on several ranks of which one is started wrongly, is stopped, dies or cannot write:
-# every rank ends with a sentence and the documented code within seconds, nothing hangs, and the last
-# checkpoint is whole.
+# every rank ends with a sentence and the documented code within seconds, nothing hangs, and the
+# last checkpoint is whole.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/kill.sh"
@@ -37,8 +37,8 @@ absent no
 
 one_differs 2 "exec env LD_LIBRARY_PATH=$PWD/other \"\$@\""
 mkdir other
-sed 's/rankine \([0-9]\)/rankine \1/; s/GNU \([0-9]\)/GNX \1/g; s/Clang \([0-9]\)/ClanX \1/g' \
-    "$(ldd "$rankine" | sed -n 's/.*librankine.so.[0-9]* => \([^ ]*\) .*/\1/p')" >other/librankine.so.0
+library=$(ldd "$rankine" | sed -n 's/.*librankine.so.[0-9]* => \([^ ]*\) .*/\1/p')
+sed 's/GNU \([0-9]\)/GNX \1/g; s/Clang \([0-9]\)/ClanX \1/g' "$library" >other/librankine.so.0
 seconds 20 2 ranks 3 ./one "$rankine" train demo/synth.yaml --run no "${quick[@]}"
 each_says 3 "rank 2 has another build than rank 0: "
 absent no
@@ -46,7 +46,8 @@ absent no
 # The same config on two machines, each with files of its own: here in two current folders.
 mkdir a b
 cp demo/* a/
-"$rankine" synth b --users 300 --items 120 --interactions 6000 --clusters 4 --seed 8 --quiet >/dev/null
+"$rankine" synth b --users 300 --items 120 --interactions 6000 --clusters 4 --seed 8 \
+    --quiet >/dev/null
 one_differs 1 "cd $PWD/b"
 cd a || exit 1
 seconds 20 3 ranks 2 ../one "$rankine" train "$scratch/demo/synth.yaml" --run "$scratch/no" \
