@@ -84,9 +84,8 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
                           rk_engine_how how)
 {
     rk_status status = RK_OK;
-    *out = (rk_engine){.options = options,
-                       .graph = *graph,
-                       .comm = how.comm ? how.comm : rk__comm_self()};
+    *out = (rk_engine){
+        .options = options, .graph = *graph, .comm = how.comm ? how.comm : rk__comm_self()};
     out->store.ranks = rk__comm_size(out->comm);
     out->store.rank = rk__comm_rank(out->comm);
     *graph = (rk_graph){0};
@@ -124,6 +123,10 @@ void rk__engine_close(rk_engine *e)
     rk__store_free(&e->store);
     rk__graph_free(&e->graph);
     rk__contexts_free(&e->contexts);
+    for (int i = 0; i < e->n_row_orders; i++) {
+        rk__free(e->row_orders[i]);
+    }
+    rk__free(e->row_orders);
     *e = (rk_engine){0};
 }
 

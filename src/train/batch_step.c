@@ -37,9 +37,8 @@ static rk_status declare_beside(rk_engine *e, const rk_parameter *p, const char 
 {
     char name[RK_NAME_LENGTH + 16];
     snprintf(name, sizeof name, "%s.%s", p->name, ending);
-    return p->by_columns
-               ? rk__store_add_sharded(&e->store, name, dtype, p->rows, p->cols, out)
-               : rk__engine_add(e, name, dtype, p->rows, p->cols, NULL, out);
+    return p->by_columns ? rk__store_add_sharded(&e->store, name, dtype, p->rows, p->cols, out)
+                         : rk__engine_add(e, name, dtype, p->rows, p->cols, NULL, out);
 }
 
 static rk_status declare_tensors(rk_step *s)
@@ -331,7 +330,8 @@ static rk_status name_terms(rk_step *s)
 static bool forks(const rk_engine *e)
 {
     const int overlap = e->options->cuda.overlap;
-    return e->device->lanes > 1 && rk__comm_size(e->comm) == 1 && e->options->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS &&
+    return e->device->lanes > 1 && rk__comm_size(e->comm) == 1 &&
+           e->options->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS &&
            (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_BRANCHES);
 }
 
@@ -405,5 +405,6 @@ rk_status rk__batch_step_build(rk_step *s, const rk_hooks *hooks)
     RK_TRY(declare(s, hooks));
     RK_TRY(rk__schedule_make(s->engine->options, rk__step_first_state(s).steps_per_epoch,
                              &s->schedule));
-    return build(s);
+    RK_TRY(build(s));
+    return rk__engine_order_rows(s->engine, &s->phases[0], hooks);
 }
