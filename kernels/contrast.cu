@@ -212,8 +212,8 @@ cudaError_t rk_cuda_perturb(const rk_call *call)
     const rk_perturb_attr *a = &call->node->attr.perturb;
     return rk::run(call->stream, rk::a_warp_each(y->rows), perturb, rk::in(call, 0),
                    rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::out(call, 0), y->rows,
-                   y->cols, rk__in(call, 0)->first_column, rk__all_columns(rk__in(call, 0)), a->epsilon,
-                   a->view, a->layer);
+                   y->cols, rk__in(call, 0)->first_column, rk__all_columns(rk__in(call, 0)),
+                   a->epsilon, a->view, a->layer);
 }
 
 cudaError_t rk_cuda_contrast_slots(const rk_call *call)

@@ -33,8 +33,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
         float best_score = 0.0f;
         for (int64_t k = 0; k < n_candidates; k++) {
             const float *item = final + slot_row[2 * batch + n_candidates * b + k] * d;
-            const float score = dots ? dots[b * (1 + n_candidates) + 1 + k]
-                                     : rk::warp_dot(user, item, d, lane);
+            const float score =
+                dots ? dots[b * (1 + n_candidates) + 1 + k] : rk::warp_dot(user, item, d, lane);
             if (k == 0 || score > best_score) {
                 best = (int32_t)k;
                 best_score = score;
@@ -348,7 +348,8 @@ cudaError_t rk_cuda_select_negatives(const rk_call *call)
     const int64_t batch = call->node->attr.batch;
     return rk::run(call->stream, rk::a_warp_each(batch), select_negatives, rk::in(call, 0),
                    rk::in(call, 1), rk::in(call, 2), rk::in(call, RK_SELECT_NEGATIVES_DOTS),
-                   rk::out(call, 0), batch, rk::candidates_of(call, 1, batch), rk__in(call, 0)->cols);
+                   rk::out(call, 0), batch, rk::candidates_of(call, 1, batch),
+                   rk__in(call, 0)->cols);
 }
 
 cudaError_t rk_cuda_slot_dots(const rk_call *call)

@@ -187,6 +187,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "rk_string_free": (None, [c.c_void_p]),
     "rk_config_create": (_status, [P(Handle)]),
     "rk_config_load": (_status, [P(Handle), text]),
+    "rk_config_load_recbole": (_status, [P(Handle), text, _owned_text]),
     "rk_config_set": (_status, [Handle, text, text]),
     "rk_config_get": (_status, [Handle, text, P(text)]),
     "rk_config_get_origin": (_status, [Handle, text, P(text)]),

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Union
 
 from ._library import Owner, calls, check, encoded, take_text
 
+_log = logging.getLogger("rankine")
 ConfigLike = Union["Config", Mapping[str, Any], str, "os.PathLike[str]"]
 
 
@@ -61,21 +63,48 @@ class Config:
     def __init__(self, source: ConfigLike | None = None,
                  options: Mapping[str, Any] | None = None) -> None:
         self._path: str | None = None
-        self._set: list[tuple[str, Any]] = []
-        library = calls()
+        self._is_recbole = False
+        before: list[tuple[str, Any]] = []
         if isinstance(source, Config):
-            self._path, before = source._path, list(source._set)
+            self._path, self._is_recbole = source._path, source._is_recbole
+            before = list(source._set)
         elif isinstance(source, Mapping):
             before = list(source.items())
-        else:
-            self._path, before = (None if source is None else os.fspath(source)), []
-        handle = ctypes.c_void_p()
+        elif source is not None:
+            self._path = os.fspath(source)
+        self._open(before + list((options or {}).items()))
+
+    @classmethod
+    def from_recbole(cls, path: str | os.PathLike[str],
+                     options: Mapping[str, Any] | None = None) -> Config:
+        """A config of RecBole 1.2.1, a YAML file, as one of ours; `options` are set on top of it.
+
+        What it leaves out has RecBole's defaults, and data_path starts at the current folder. What
+        would change results and has no counterpart is a ConfigError with its line; `notes` says
+        what was passed over or differs, and so does the logger (docs/recbole.md).
+        """
+        config = cls.__new__(cls)
+        config._path, config._is_recbole = os.fspath(path), True
+        config._open(list((options or {}).items()))
+        for note in config.notes:
+            _log.warning("%s", note)
+        return config
+
+    def _open(self, assignments: list[tuple[str, Any]]) -> None:
+        library, handle, notes = calls(), ctypes.c_void_p(), ""
+        self._set: list[tuple[str, Any]] = []
         if self._path is None:
             check(library.rk_config_create(ctypes.byref(handle)))
         else:
-            check(library.rk_config_load(ctypes.byref(handle), encoded(self._path, "the path")))
+            path = encoded(self._path, "the path")
+            if self._is_recbole:
+                notes = take_text(
+                    lambda out: library.rk_config_load_recbole(ctypes.byref(handle), path, out))
+            else:
+                check(library.rk_config_load(ctypes.byref(handle), path))
         self._owner = Owner(handle.value, library.rk_config_free)
-        for key, value in before + list((options or {}).items()):
+        self.notes = tuple(notes.splitlines())  # of from_recbole, else none
+        for key, value in assignments:
             self._assign(key, value)
         self._settle()
 
@@ -137,7 +166,7 @@ class Config:
         inside = [] if self._path is None else [repr(self._path)]
         if self._set:
             inside.append(repr(dict(self._set)))
-        return f"Config({', '.join(inside)})"
+        return f"Config{'.from_recbole' if self._is_recbole else ''}({', '.join(inside)})"
 
 
 def as_config(config: ConfigLike | None) -> Config:

@@ -42,7 +42,7 @@ static const rk_recbole_key keys[] = {
      "one width of each layer; all as wide as embedding_size"},
     {"mlp_hidden_size", "mlp|neumf", "model.hidden", RK_RECBOLE_SAME, ""},
     {"dropout_prob", OF_LAYERS, "model.dropout", RK_RECBOLE_SAME,
-     "RecBole drops what goes into a layer, the embeddings as well; here what comes out of one"},
+     "RecBole drops what goes into a layer, the embeddings as well: model.dropout_at inputs"},
     {"message_dropout", "ngcf", "model.dropout", RK_RECBOLE_SAME, ""},
 
     {"reg_weight", BY_LAYER_0, "loss.l2", RK_RECBOLE_SAME,

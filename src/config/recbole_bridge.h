@@ -15,6 +15,7 @@ typedef struct rk_bridge {
     const char *path;
     const char *kind; /* the word of model.kind */
     bool by_gradients;
+    bool has_parts; /* files of train, valid and test are given */
     rk_buffer notes;
     char place[1024]; /* of what was looked up last: path:line, or RecBole's default */
 } rk_bridge;
@@ -41,6 +42,16 @@ void rk__bridge_note(rk_bridge *b, const char *place, const char *name, const ch
 rk_status rk__bridge_set_text(rk_bridge *b, const char *option, const char *value);
 rk_status rk__bridge_set_real(rk_bridge *b, const char *option, double value);
 rk_status rk__bridge_set(rk_bridge *b, const char *option, const char *value);
+
+/* By the table of recbole.h; otherwise: RecBole's default, where the key is not there. */
+rk_status rk__bridge_row(rk_bridge *b, const char *name, const char *otherwise);
+/* A list of numbers, or one. */
+rk_status rk__bridge_list(rk_bridge *b, const char *name, const char *option,
+                          const char *otherwise);
+
+/* recbole_models.c: the model and its kind; then its settings and those of training. */
+rk_status rk__bridge_model(rk_bridge *b);
+rk_status rk__bridge_settings(rk_bridge *b);
 
 /* The parts data (with its source) and split of the config. */
 rk_status rk__bridge_data(rk_bridge *b);

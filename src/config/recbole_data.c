@@ -103,11 +103,12 @@ static rk_status where_text(rk_bridge *b, const yaml_node_t *map, rk_buffer *out
             }
             rk__buffer_add(out, "]");
         } else {
-            const char *at = (const char *)value->data.scalar.value;
+            const char *at = (const char *)value->data.scalar.value, *before = "";
             for (size_t n; *at != '\0'; at += n + (at[n] == ';')) {
                 at += strspn(at, " ");
                 n = strcspn(at, ";");
-                rk__buffer_add(out, "%s(", out->at[out->length - 1] == '(' ? "" : " or ");
+                rk__buffer_add(out, "%s(", before);
+                before = " or ";
                 RK_TRY(interval(b, out, field, at, n));
                 rk__buffer_add(out, ")");
             }
@@ -135,40 +136,70 @@ static rk_status take_where(rk_bridge *b)
     return status;
 }
 
-rk_status rk__bridge_data(rk_bridge *b)
+/* Sets a key of one of the sources; a text is taken as it is. */
+static rk_status set_source(rk_bridge *b, int64_t source, const char *key, const char *text)
 {
-    const char *name, *folder, *text;
-    char *whole = NULL;
-    RK_TRY(rk__bridge_text(b, b->root, "dataset", NULL, &name));
-    if (!name) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: the key 'dataset' is missing: add the line 'dataset: NAME'",
-                b->path);
-    }
-    RK_TRY(rk__bridge_set_text(b, "data.name", name));
-    if (rk__bridge_find(b, b->root, "benchmark_filename")) {
+    char option[64];
+    snprintf(option, sizeof option, "data.sources[%lld].%s", (long long)source, key);
+    return rk__bridge_set_text(b, option, text);
+}
+
+/* A file of the data set: NAME.inter, or NAME.PART.inter. */
+static rk_status take_file(rk_bridge *b, int64_t source, const char *name, const char *part)
+{
+    const char *text;
+    char *file = NULL;
+    RK_TRY(rk__format(&file, "%s%s%s.inter", name, part ? "." : "", part ? part : ""));
+    rk_status status = set_source(b, source, "file", file);
+    rk__free(file);
+    RK_TRY(status);
+    RK_TRY(set_source(b, source, "format", "inter"));
+    RK_TRY(rk__bridge_text(b, b->root, "field_separator", "\t", &text));
+    RK_TRY(set_source(b, source, "separator", text));
+    RK_TRY(rk__bridge_text(b, b->root, "USER_ID_FIELD", "user_id", &text));
+    RK_TRY(set_source(b, source, "user", text));
+    RK_TRY(rk__bridge_text(b, b->root, "ITEM_ID_FIELD", "item_id", &text));
+    return set_source(b, source, "item", text);
+}
+
+/* benchmark_filename: the three parts, as they are. */
+static rk_status take_parts(rk_bridge *b, const yaml_node_t *list, const char *name)
+{
+    static const char *const parts[] = {"train", "valid", "test"};
+    static const char *const filters[] = {"val_interval", "user_inter_num_interval",
+                                          "item_inter_num_interval", "rm_dup_inter"};
+    char place[sizeof b->place];
+    memcpy(place, b->place, sizeof place);
+    if (list->type != YAML_SEQUENCE_NODE ||
+        list->data.sequence.items.top - list->data.sequence.items.start != 3) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s: benchmark_filename is not translated: write three data.sources with format "
-                "inter and their part",
+                "%s: benchmark_filename names three files, of train, valid and test: "
+                "[train, valid, test]",
                 b->place);
     }
-    RK_TRY(rk__bridge_text(b, b->root, "data_path", "dataset/", &folder));
-    RK_TRY(rk__format(&whole, "%s%s%s", folder,
-                      folder[0] != '\0' && folder[strlen(folder) - 1] == '/' ? "" : "/", name));
-    rk_status status = rk__bridge_set_text(b, "data.root", whole);
-    rk__free(whole);
-    RK_TRY(status);
-    RK_TRY(rk__format(&whole, "%s.inter", name));
-    status = rk__bridge_set_text(b, "data.sources[0].file", whole);
-    rk__free(whole);
-    RK_TRY(status);
-    RK_TRY(rk__bridge_set(b, "data.sources[0].format", "inter"));
-    RK_TRY(rk__bridge_set(b, "data.ids", "text"));
-    RK_TRY(rk__bridge_text(b, b->root, "field_separator", "\t", &text));
-    RK_TRY(rk__bridge_set(b, "data.sources[0].separator", strcmp(text, "\t") == 0 ? "\\t" : text));
-    RK_TRY(rk__bridge_text(b, b->root, "USER_ID_FIELD", "user_id", &text));
-    RK_TRY(rk__bridge_set_text(b, "data.sources[0].user", text));
-    RK_TRY(rk__bridge_text(b, b->root, "ITEM_ID_FIELD", "item_id", &text));
-    RK_TRY(rk__bridge_set_text(b, "data.sources[0].item", text));
+    for (int64_t i = 0; i < 3; i++) {
+        const yaml_node_t *one = rk__yaml_node(&b->yaml, list->data.sequence.items.start[i]);
+        memcpy(b->place, place, sizeof place);
+        if (one->type != YAML_SCALAR_NODE) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: benchmark_filename: names are words", b->place);
+        }
+        RK_TRY(take_file(b, i, name, (const char *)one->data.scalar.value));
+        memcpy(b->place, place, sizeof place);
+        RK_TRY(set_source(b, i, "part", parts[i]));
+    }
+    for (size_t i = 0; i < RK_COUNT_OF(filters); i++) {
+        if (rk__bridge_find(b, b->root, filters[i])) {
+            rk__bridge_note(b, b->place, filters[i],
+                            "passed over: RecBole filters no files of benchmark_filename");
+        }
+    }
+    b->has_parts = true;
+    return RK_OK;
+}
+
+static rk_status take_filters(rk_bridge *b)
+{
+    const char *text;
     RK_TRY(take_where(b));
     RK_TRY(take_core(b, "user_inter_num_interval", "data.min_user"));
     RK_TRY(take_core(b, "item_inter_num_interval", "data.min_item"));
@@ -187,12 +218,37 @@ rk_status rk__bridge_data(rk_bridge *b)
     return RK_OK;
 }
 
+rk_status rk__bridge_data(rk_bridge *b)
+{
+    const char *name, *folder;
+    char *whole = NULL;
+    RK_TRY(rk__bridge_text(b, b->root, "dataset", NULL, &name));
+    if (!name) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: the key 'dataset' is missing: add the line 'dataset: NAME'",
+                b->path);
+    }
+    RK_TRY(rk__bridge_set_text(b, "data.name", name));
+    RK_TRY(rk__bridge_text(b, b->root, "data_path", "dataset/", &folder));
+    RK_TRY(rk__format(&whole, "%s%s%s", folder,
+                      folder[0] != '\0' && folder[strlen(folder) - 1] == '/' ? "" : "/", name));
+    rk_status status = rk__bridge_set_text(b, "data.root", whole);
+    rk__free(whole);
+    RK_TRY(status);
+    RK_TRY(rk__bridge_set(b, "data.ids", "text"));
+    const yaml_node_t *parts = rk__bridge_find(b, b->root, "benchmark_filename");
+    if (parts) {
+        return take_parts(b, parts, name);
+    }
+    RK_TRY(take_file(b, 0, name, NULL));
+    return take_filters(b);
+}
+
 /* Whether load_col has the field; without load_col all are there. */
 static bool is_loaded(rk_bridge *b, const char *field)
 {
     const yaml_node_t *map = rk__bridge_find(b, b->root, "load_col");
     if (!map) {
-        return rk__bridge_is_given(b) || false;
+        return rk__bridge_is_given(b);
     }
     const yaml_node_t *list =
         map->type == YAML_MAPPING_NODE ? rk__bridge_find(b, map, "inter") : NULL;
@@ -285,14 +341,9 @@ static rk_status take_mode(rk_bridge *b, const char *mode, bool is_one_item)
     return rk__bridge_set(b, "eval.among", "candidates");
 }
 
-rk_status rk__bridge_split(rk_bridge *b)
+static rk_status take_split(rk_bridge *b, const yaml_node_t *args, bool *out_one_item)
 {
-    const char *order, *group, *mode, *field;
-    const yaml_node_t *args = rk__bridge_find(b, b->root, "eval_args");
-    if (args && args->type != YAML_MAPPING_NODE) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: eval_args is a map of split, group_by, order and mode",
-                b->place);
-    }
+    const char *order, *group, *field;
     RK_TRY(rk__bridge_text(b, args, "group_by", NULL, &group));
     if (!group) { /* not there: RecBole's default; nothing: no groups */
         group = rk__bridge_is_given(b) ? "none" : "user";
@@ -314,17 +365,33 @@ rk_status rk__bridge_split(rk_bridge *b)
     }
     const yaml_node_t *split = rk__bridge_find(b, args, "split");
     const yaml_node_t *ratio = NULL;
-    bool is_one_item = false;
     if (!split) {
         RK_TRY(take_ratio(b, NULL, group, by_time));
     } else if ((ratio = rk__bridge_find(b, split, "RS"))) {
         RK_TRY(take_ratio(b, ratio, group, by_time));
     } else if (rk__bridge_find(b, split, "LS")) {
-        is_one_item = true;
+        *out_one_item = true;
         RK_TRY(take_leave_one_out(b, rk__bridge_find(b, split, "LS")));
     } else {
         rk__bridge_find(b, args, "split");
         RK_FAIL(RK_ERR_CONFIG, "%s: split is neither RS nor LS, which have counterparts", b->place);
+    }
+    return RK_OK;
+}
+
+rk_status rk__bridge_split(rk_bridge *b)
+{
+    const char *mode;
+    bool is_one_item = false;
+    const yaml_node_t *args = rk__bridge_find(b, b->root, "eval_args");
+    if (args && args->type != YAML_MAPPING_NODE) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: eval_args is a map of split, group_by, order and mode",
+                b->place);
+    }
+    if (!b->has_parts) {
+        RK_TRY(take_split(b, args, &is_one_item));
+    } else if (rk__bridge_find(b, args, "split")) {
+        rk__bridge_note(b, b->place, "split", "passed over: benchmark_filename names the parts");
     }
     RK_TRY(rk__bridge_text(b, args, "mode", "full", &mode));
     return take_mode(b, mode, is_one_item);

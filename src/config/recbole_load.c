@@ -10,37 +10,44 @@
 #include "base/parse.h"
 #include "config/recbole_bridge.h"
 
-typedef struct model {
-    const char *theirs, *ours; /* ours NULL: refused, for the reason in note */
-    bool by_gradients;
-    const char *note;
-} model;
-
-static const model models[] = {
-    {"LightGCN", "lightgcn", true, ""},
-    {"BPR", "mf", true,
-     "embeddings begin with Xavier's uniform numbers, not normal ones of the same variance"},
-    {"EASE", "ease", false, ""},
-    {"ItemKNN", "item_knn", false, ""},
-    {"Pop", "popularity", false,
-     "RecBole counts the negatives that it draws, too; here only interactions count"},
-    {"NGCF", NULL, true, "it hands rows of unit length from layer to layer and ours does not"},
-    {"SGL", NULL, true, "it contrasts a batch with all nodes and ours within the batch"},
-    {"NeuMF", NULL, true, "it drops inputs of layers and ours outputs"},
-    {"FM", NULL, true, "it learns labels there, and interactions here"},
-    {"SLIMElastic", NULL, false,
-     "its penalties are shares of the number of users: model.kind slim has them as model.l1 = "
-     "alpha * l1_ratio * users and model.l2 = alpha * (1 - l1_ratio) * users"},
-    {"SimpleX", NULL, true, "it is another model than loss.kind ccl"},
-};
-
-/* Read by this file or by the table of recbole.h. */
-static const char *const taken[] = {
-    "model",        "dataset",      "data_path",      "field_separator",         "USER_ID_FIELD",
-    "TIME_FIELD",   "load_col",     "ITEM_ID_FIELD",  "benchmark_filename",      "rm_dup_inter",
-    "val_interval", "eval_args",    "require_pow",    "user_inter_num_interval", "metrics",
-    "topk",         "valid_metric", "knn_method",     "item_inter_num_interval", "use_gpu",
-    "seed",         "eval_step",    "clip_grad_norm", "train_neg_sample_args",   "shrink",
+/* Read by the bridge, beside the table of recbole.h; of one model only: its model.kind. */
+static const struct {
+    const char *name, *kind;
+} taken[] = {
+    {"model", NULL},
+    {"dataset", NULL},
+    {"data_path", NULL},
+    {"field_separator", NULL},
+    {"USER_ID_FIELD", NULL},
+    {"ITEM_ID_FIELD", NULL},
+    {"TIME_FIELD", NULL},
+    {"load_col", NULL},
+    {"benchmark_filename", NULL},
+    {"rm_dup_inter", NULL},
+    {"val_interval", NULL},
+    {"user_inter_num_interval", NULL},
+    {"item_inter_num_interval", NULL},
+    {"eval_args", NULL},
+    {"metrics", NULL},
+    {"topk", NULL},
+    {"valid_metric", NULL},
+    {"eval_step", NULL},
+    {"clip_grad_norm", NULL},
+    {"train_neg_sample_args", NULL},
+    {"use_gpu", NULL},
+    {"seed", NULL},
+    {"require_pow", "lightgcn"},
+    {"knn_method", "item_knn"},
+    {"shrink", "item_knn"},
+    {"mf_train", "neumf"},
+    {"mlp_train", "neumf"},
+    {"use_pretrain", "neumf"},
+    {"mf_pretrain_path", "neumf"},
+    {"mlp_pretrain_path", "neumf"},
+    {"alpha", "slim"},
+    {"l1_ratio", "slim"},
+    {"positive_only", "slim"},
+    {"hide_item", "slim"},
 };
 
 /* What changes no result. */
@@ -66,16 +73,24 @@ static const char *const only[][2] = {
     {"additional_feat_suffix", NULL},
 };
 
-enum { N_MODELS = sizeof models / sizeof models[0] };
-
-static bool is_among(const char *const *words, size_t n, const char *word)
+/* Whether some model has the key; *out_reads: this one has. */
+static bool is_known(const rk_bridge *b, const char *name, bool *out_reads)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(words[i], word) == 0) {
-            return true;
+    bool known = rk__recbole_knows(name, strlen(name));
+    *out_reads = rk__recbole_find(name, strlen(name), b->kind) != NULL;
+    for (size_t i = 0; i < RK_COUNT_OF(taken); i++) {
+        if (strcmp(taken[i].name, name) == 0) {
+            known = true;
+            *out_reads |= !taken[i].kind || strcmp(taken[i].kind, b->kind) == 0;
         }
     }
-    return false;
+    for (size_t i = 0; i < RK_COUNT_OF(without_effect); i++) {
+        *out_reads |= strcmp(without_effect[i], name) == 0;
+    }
+    for (size_t i = 0; i < RK_COUNT_OF(only); i++) {
+        *out_reads |= strcmp(only[i][0], name) == 0;
+    }
+    return known || *out_reads;
 }
 
 /* The value of a key of a map, NULL: not there or nothing; the place is that of the key. */
@@ -184,15 +199,11 @@ static rk_status check_keys(rk_bridge *b)
             RK_FAIL(RK_ERR_CONFIG, "%s: '%s' is there twice; the first is at %s", place, name,
                     b->place);
         }
-        bool is_known = is_among(taken, RK_COUNT_OF(taken), name) ||
-                        is_among(without_effect, RK_COUNT_OF(without_effect), name) ||
-                        rk__recbole_find(name, strlen(name), b->kind);
-        for (size_t i = 0; !is_known && i < RK_COUNT_OF(only); i++) {
-            is_known = strcmp(only[i][0], name) == 0;
-        }
-        if (!is_known && rk__recbole_knows(name, strlen(name))) {
+        bool reads = false;
+        const bool known = is_known(b, name, &reads);
+        if (known && !reads) {
             rk__bridge_note(b, place, name, "passed over: this model does not read it");
-        } else if (!is_known) {
+        } else if (!known) {
             rk_buffer hint = {0};
             rk__buffer_add(&hint, "passed over: no key of RecBole that is known here");
             rk__recbole_suggest(&hint, name, strlen(name));
@@ -216,42 +227,6 @@ static rk_status check_only(rk_bridge *b)
         }
     }
     return RK_OK;
-}
-
-static rk_status find_model(rk_bridge *b)
-{
-    const char *name;
-    rk_buffer known = {0};
-    RK_TRY(rk__bridge_text(b, b->root, "model", NULL, &name));
-    for (int i = 0; i < N_MODELS; i++) {
-        if (name && strcmp(models[i].theirs, name) == 0) {
-            if (!models[i].ours) {
-                RK_FAIL(RK_ERR_CONFIG, "%s: the model %s is not the same here: %s", b->place, name,
-                        models[i].note);
-            }
-            b->kind = models[i].ours;
-            b->by_gradients = models[i].by_gradients;
-            if (models[i].note[0] != '\0') {
-                rk__bridge_note(b, b->place, name, models[i].note);
-            }
-            return rk__bridge_set(b, "model.kind", b->kind);
-        }
-    }
-    for (int i = 0; i < N_MODELS; i++) {
-        if (models[i].ours) {
-            rk__buffer_add(&known, "%s%s", known.length > 0 ? ", " : "", models[i].theirs);
-        }
-    }
-    rk_status status =
-        name ? rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                        "%s: no counterpart of the model %s; there is one of %s", b->place, name,
-                        known.at)
-             : rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                        "%s: the key 'model' is missing: add the line 'model: LightGCN' or "
-                        "another of %s",
-                        b->path, known.at);
-    rk__buffer_free(&known);
-    return status;
 }
 
 /* RecBole's name of a metric is ours, perhaps with "@10" behind it; false: there is none. */
@@ -307,6 +282,7 @@ static rk_status take_metrics(rk_bridge *b)
             rk__bridge_note(b, b->place, theirs, "left out: there is no such metric here");
         }
     }
+    RK_TRY_GOTO(done, list.status);
     if (list.length == 0) {
         RK_FAIL_GOTO(done, RK_ERR_CONFIG, "%s: none of these metrics is known here", b->place);
     }
@@ -325,8 +301,7 @@ done:
     return status;
 }
 
-/* By the table: RecBole's default where the key is not there. */
-static rk_status take_row(rk_bridge *b, const char *name, const char *otherwise)
+rk_status rk__bridge_row(rk_bridge *b, const char *name, const char *otherwise)
 {
     const char *text;
     rk_buffer value = {0};
@@ -341,10 +316,10 @@ static rk_status take_row(rk_bridge *b, const char *name, const char *otherwise)
     return status;
 }
 
-static rk_status take_cutoffs(rk_bridge *b)
+rk_status rk__bridge_list(rk_bridge *b, const char *name, const char *option, const char *otherwise)
 {
     rk_buffer text = {0};
-    const yaml_node_t *value = rk__bridge_find(b, b->root, "topk");
+    const yaml_node_t *value = rk__bridge_find(b, b->root, name);
     if (value && value->type == YAML_SEQUENCE_NODE) {
         for (const yaml_node_item_t *i = value->data.sequence.items.start;
              i < value->data.sequence.items.top; i++) {
@@ -353,143 +328,36 @@ static rk_status take_cutoffs(rk_bridge *b)
                            one->type == YAML_SCALAR_NODE ? (char *)one->data.scalar.value : "?");
         }
     } else {
-        const bool is_number = value && value->type == YAML_SCALAR_NODE;
+        const bool is_text = value && value->type == YAML_SCALAR_NODE;
         rk__buffer_add(&text, "%s",
-                       is_number ? (char *)value->data.scalar.value
-                       : value   ? "?"
-                                 : "10");
+                       is_text ? (char *)value->data.scalar.value
+                       : value ? "?"
+                               : otherwise);
     }
     rk_status status =
-        text.status == RK_OK ? rk__bridge_set(b, "eval.k", text.at ? text.at : "") : text.status;
+        text.status == RK_OK ? rk__bridge_set(b, option, text.at ? text.at : "") : text.status;
     rk__buffer_free(&text);
     return status;
-}
-
-/* Negatives, and how many positives a batch of RecBole's rows has. */
-static rk_status take_sampling(rk_bridge *b)
-{
-    const char *distribution, *number, *text;
-    int64_t n = 0, batch = 0;
-    const yaml_node_t *args = rk__bridge_find(b, b->root, "train_neg_sample_args");
-    if (args ? args->type != YAML_MAPPING_NODE : rk__bridge_is_given(b)) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: %s needs train_neg_sample_args, a map", b->place, b->kind);
-    }
-    RK_TRY(rk__bridge_text(b, args, "dynamic", "False", &text));
-    if (!rk__bridge_is(text, "false")) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: dynamic negatives are drawn otherwise here: write False",
-                b->place);
-    }
-    RK_TRY(rk__bridge_text(b, args, "distribution", "uniform", &distribution));
-    const bool is_popular = strcmp(distribution, "popularity") == 0;
-    if (!is_popular && strcmp(distribution, "uniform") != 0) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: distribution is '%s'; uniform or popularity is wanted",
-                b->place, distribution);
-    }
-    RK_TRY(rk__bridge_set(b, "sampling.negatives", distribution));
-    if (is_popular) {
-        RK_TRY(rk__bridge_text(b, args, "alpha", "1.0", &text));
-        RK_TRY(rk__bridge_set(b, "sampling.alpha", text));
-    }
-    RK_TRY(rk__bridge_text(b, args, "sample_num", "1", &number));
-    if (rk__parse_int(number, strlen(number), &n) != RK_PARSE_OK || n < 1) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: sample_num is '%s'; an integer from 1 on is wanted", b->place,
-                number);
-    }
-    RK_TRY(rk__bridge_set(b, "sampling.per_positive", number));
-    RK_TRY(rk__bridge_set(b, "sampling.positives", "shuffle"));
-    RK_TRY(rk__bridge_text(b, b->root, "train_batch_size", "2048", &text));
-    if (rk__parse_int(text, strlen(text), &batch) != RK_PARSE_OK || batch < 1) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: train_batch_size is '%s'; an integer from 1 on is wanted",
-                b->place, text);
-    }
-    return rk__bridge_set_real(b, "train.batch", (double)(batch / n > 1 ? batch / n : 1));
-}
-
-static rk_status take_training(rk_bridge *b)
-{
-    const char *text;
-    RK_TRY(take_sampling(b));
-    RK_TRY(rk__bridge_set(b, "model.init", "xavier"));
-    RK_TRY(take_row(b, "epochs", "300"));
-    RK_TRY(take_row(b, "learner", "adam"));
-    RK_TRY(take_row(b, "learning_rate", "0.001"));
-    RK_TRY(take_row(b, "weight_decay", "0"));
-    RK_TRY(take_row(b, "embedding_size", "64"));
-    RK_TRY(rk__bridge_text(b, b->root, "eval_step", "1", &text));
-    RK_TRY(rk__bridge_set(b, "eval.every", text));
-    if (strcmp(text, "0") == 0) {
-        RK_TRY(rk__bridge_set(b, "eval.select", "last"));
-    } else {
-        RK_TRY(take_row(b, "stopping_step", "10"));
-    }
-    const yaml_node_t *clip = rk__bridge_find(b, b->root, "clip_grad_norm");
-    if (clip) {
-        const char *type;
-        RK_TRY(rk__bridge_text(b, clip, "norm_type", "2", &type));
-        RK_TRY(rk__bridge_text(b, clip, "max_norm", NULL, &text));
-        if (!text || (strcmp(type, "2") != 0 && strcmp(type, "2.0") != 0)) {
-            RK_FAIL(RK_ERR_CONFIG, "%s: clip_grad_norm wants max_norm, with norm_type 2", b->place);
-        }
-        RK_TRY(rk__bridge_set(b, "train.clip_norm", text));
-    }
-    if (strcmp(b->kind, "mf") == 0) {
-        rk__bridge_find(b, b->root, "model");
-        return rk__bridge_set(b, "loss.l2", "0");
-    }
-    RK_TRY(take_row(b, "n_layers", "2"));
-    RK_TRY(take_row(b, "reg_weight", "1e-05"));
-    RK_TRY(rk__bridge_text(b, b->root, "require_pow", "False", &text));
-    return rk__bridge_set(b, "loss.l2_form", rk__bridge_is(text, "true") ? "squared" : "norm");
-}
-
-static rk_status take_neighbours(rk_bridge *b)
-{
-    const char *text;
-    double shrink = 0;
-    RK_TRY(rk__bridge_text(b, b->root, "shrink", "0.0", &text));
-    if (rk__parse_real(text, strlen(text), &shrink) != RK_PARSE_OK || shrink != 0) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "%s: shrink %s is added to a denominator there, which nothing here does: write 0",
-                b->place, text);
-    }
-    RK_TRY(rk__bridge_text(b, b->root, "knn_method", "item", &text));
-    if (strcmp(text, "user") == 0) {
-        b->kind = "user_knn";
-        rk__bridge_note(b, b->place, "knn_method",
-                        "near RecBole's metrics, not equal to them (docs/recbole.md)");
-        RK_TRY(rk__bridge_set(b, "model.kind", "user_knn"));
-    } else if (strcmp(text, "item") == 0) {
-        RK_TRY(rk__bridge_set(b, "model.aggregate", "target"));
-    } else {
-        RK_FAIL(RK_ERR_CONFIG, "%s: knn_method is '%s'; item or user is wanted", b->place, text);
-    }
-    return take_row(b, "k", "100");
 }
 
 static rk_status translate(rk_bridge *b)
 {
     const char *text;
-    RK_TRY(find_model(b));
+    RK_TRY(rk__bridge_model(b));
     RK_TRY(check_keys(b));
     RK_TRY(check_only(b));
     RK_TRY(rk__bridge_data(b));
     RK_TRY(rk__bridge_split(b));
     RK_TRY(take_metrics(b));
-    RK_TRY(take_cutoffs(b));
-    RK_TRY(take_row(b, "seed", "2020"));
+    RK_TRY(rk__bridge_list(b, "topk", "eval.k", "10"));
+    RK_TRY(rk__bridge_row(b, "seed", "2020"));
     RK_TRY(rk__bridge_text(b, b->root, "seed", "2020", &text));
     RK_TRY(rk__bridge_set(b, "split.seed", text));
     RK_TRY(rk__bridge_text(b, b->root, "use_gpu", "True", &text));
     if (rk__bridge_is(text, "false")) {
         RK_TRY(rk__bridge_set(b, "run.device", "cpu"));
     }
-    if (b->by_gradients) {
-        return take_training(b);
-    }
-    if (strcmp(b->kind, "ease") == 0) {
-        return take_row(b, "reg_weight", "250.0");
-    }
-    return strcmp(b->kind, "item_knn") == 0 ? take_neighbours(b) : RK_OK;
+    return rk__bridge_settings(b);
 }
 
 rk_status rk_config_load_recbole(rk_config **out, const char *path, char **out_notes)

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 
-enum { SHARE_OF_A_MAP = 8 /* of data.memory, for users and for items */ };
+enum { SHARE_OF_A_MAP = 4 /* of data.memory, for users and for items */ };
 
 void rk__id_runs_init(rk_id_runs *runs, bool is_text, const char *what, rk_work *work)
 {
@@ -277,6 +277,13 @@ rk_status rk__id_runs_rank(rk_id_runs *runs, int32_t **out_rank)
     rk_status status = RK_OK;
     int32_t *rank = NULL;
     RK_TRY_GOTO(done, put_away(runs));
+    if (runs->work) {
+        enum { IN_AND_OUT = 2 };
+        const int64_t texts =
+            runs->is_text && runs->first > 0 ? runs->starts[runs->first] / runs->first + 1 : 0;
+        runs->work->row_bytes =
+            IN_AND_OUT * (texts + (int64_t)(sizeof *runs->numbers + sizeof *runs->order));
+    }
     RK_TRY_GOTO(done, rk__spill_alloc(rk__work_spill(runs->work), &rank, runs->first, sizeof *rank,
                                       "the ranks of ids"));
     if (runs->n_runs == 1) {

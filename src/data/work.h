@@ -22,7 +22,7 @@ typedef struct rk_work {
     rk_spill *spill;        /* lent; NULL = all rows are in memory */
     const char *phase;      /* of the pass, for progress */
     const char *unit;       /* of what is counted, "rows" */
-    int64_t row_bytes;      /* that a row of a pass touches, about */
+    int64_t row_bytes;      /* that a row of a pass touches, about: read and written */
     int64_t total;          /* of the pass */
     double began, told;     /* the pass; the last progress */
     _Atomic int64_t done;   /* of the pass */
@@ -54,6 +54,19 @@ static inline rk_status rk__work_add(rk_work *work, int64_t rows)
     return done - atomic_load_explicit(&work->looked, memory_order_relaxed) < RK_ROWS_PER_LOOK
                ? RK_OK
                : rk__work_look(work);
+}
+
+/* *inout_to becomes the end of the next piece of n rows, which begins there and counts as done, for
+ * loops that have nothing to say of single rows:
+ *   for (int64_t k = 0, to = 0; k < n;) {
+ *       RK_TRY(rk__work_piece(work, n, &to));
+ *       for (; k < to; k++) { ... }
+ *   } */
+static inline rk_status rk__work_piece(rk_work *work, int64_t n, int64_t *inout_to)
+{
+    const int64_t from = *inout_to;
+    *inout_to = n - from < RK_ROWS_PER_LOOK ? n : from + RK_ROWS_PER_LOOK;
+    return rk__work_add(work, *inout_to - from);
 }
 
 /* Whether it is not to stop: for the threads of a parallel region, which cannot leave it. */

@@ -84,6 +84,9 @@ rk_status rk__comm_broadcast(rk_comm *comm, const char *what, void *bytes, int64
 /* Returns when all have called it. */
 rk_status rk__comm_barrier(rk_comm *comm, const char *what);
 
+/* The same for what one rank does alone and may take hours: as long as it lives. */
+rk_status rk__comm_barrier_without_limit(rk_comm *comm, const char *what);
+
 /* Compares texts. Where they differ every rank returns `differs` with a sentence that names the
  * rank whose `what` ("config", "data set", "build") is not rank 0's, and the first line of it. */
 rk_status rk__comm_agree(rk_comm *comm, rk_status differs, const char *what, const char *text);

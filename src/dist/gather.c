@@ -137,6 +137,18 @@ rk_status rk__comm_barrier(rk_comm *comm, const char *what)
     return rk__round_run(comm, &round);
 }
 
+rk_status rk__comm_barrier_without_limit(rk_comm *comm, const char *what)
+{
+    const double patience = comm->patience;
+    if (comm->size == 1) {
+        return RK_OK;
+    }
+    comm->patience = 0;
+    rk_status status = rk__comm_barrier(comm, what);
+    comm->patience = patience;
+    return status;
+}
+
 rk_status rk__comm_stop(rk_comm *comm, bool mine, bool *out_any)
 {
     if (comm->size == 1) {

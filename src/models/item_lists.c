@@ -8,16 +8,30 @@
 #include "base/alloc.h"
 #include "models/models.h"
 
-rk_status rk__check_neighbours(const rk_options *o, const rk_model_data *data)
+rk_status rk__check_neighbours_among(const rk_options *o, int64_t n, const char *one)
 {
-    if (o->model.neighbours >= data->n_items) {
+    if (o->model.neighbours == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "model.neighbours is 0, for all, which only model.kind slim takes: "
+                               "set model.neighbours to 1 or more");
+    }
+    if (o->model.neighbours >= n) {
         RK_FAIL(RK_ERR_CONFIG,
-                "model.neighbours is %lld, but the data set has %lld items, so an item has at most "
+                "model.neighbours is %lld, but the data set has %lld %ss, so each %s has at most "
                 "%lld neighbours: lower model.neighbours",
-                (long long)o->model.neighbours, (long long)data->n_items,
-                (long long)data->n_items - 1);
+                (long long)o->model.neighbours, (long long)n, one, one, (long long)n - 1);
     }
     return RK_OK;
+}
+
+rk_status rk__check_neighbours(const rk_options *o, const rk_model_data *data)
+{
+    return rk__check_neighbours_among(o, data->n_items, "item");
+}
+
+int64_t rk__kept_neighbours(const rk_model_instance *instance)
+{
+    const int64_t k = instance->options->model.neighbours, n = instance->data.n_items;
+    return k > 0 ? k : n > 1 ? n - 1 : 1;
 }
 
 rk_status rk__declare_constant(rk_model_instance *instance, const char *name, int64_t rows,
@@ -47,7 +61,7 @@ static rk_status declare_means(rk_model_instance *instance)
 rk_status rk__declare_item_lists(rk_model_instance *instance)
 {
     const rk_options *o = instance->options;
-    const int64_t n = instance->data.n_items, k = o->model.neighbours;
+    const int64_t n = instance->data.n_items, k = rk__kept_neighbours(instance);
     int64_t capacity = 0;
     RK_TRY(rk__mul(&capacity, n, k, "the neighbours of items"));
     const rk_parameter tensors[] = {

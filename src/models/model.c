@@ -274,10 +274,10 @@ rk_status rk__model_declare(rk_model_instance *out, const rk_model_kind *model,
     RK_TRY(model->declare(out));
     for (int i = 0; i < out->n_tensors; i++) {
         rk_parameter *p = &out->parameters[i];
-        RK_TRY(p->by_columns ? rk__store_add_sharded(store, p->name, p->dtype, p->rows, p->cols,
-                                                     &p->stored)
-                             : rk__store_add(store, p->name, p->dtype, p->rows, p->cols,
-                                             p->constant, &p->stored));
+        RK_TRY(p->by_columns
+                   ? rk__store_add_sharded(store, p->name, p->dtype, p->rows, p->cols, &p->stored)
+                   : rk__store_add(store, p->name, p->dtype, p->rows, p->cols, p->constant,
+                                   &p->stored));
     }
     return RK_OK;
 }

@@ -105,6 +105,10 @@ rk_value rk__use_if_there(rk_program *p, const char *name);
  * model.neighbours of each item, "neighbours" i32 [I, K] and "similarities" f32 [I, K] as
  * rk__item_neighbours makes them. */
 rk_status rk__check_neighbours(const rk_options *options, const rk_model_data *data);
+/* The same of n things, each called `one`: "user". */
+rk_status rk__check_neighbours_among(const rk_options *options, int64_t n, const char *one);
+/* K: model.neighbours, for 0 as many as there can be. */
+int64_t rk__kept_neighbours(const rk_model_instance *instance);
 rk_status rk__declare_item_lists(rk_model_instance *instance);
 /* The lists of a rule; finish takes the one of model.aggregate. */
 void rk__make_item_lists(rk_program *p, rk_neighbour_lists_attr attr);

@@ -6,7 +6,8 @@
  *   neumf   the sum of both, each with embeddings of its own
  * The first layer of a pair is a sum of a row of the user's and a row of the item's, which finish
  * makes for all of them; what is left to do for a pair are the layers behind it. So much is true of
- * no score that is a product: mlp and neumf rank a catalogue in parts.
+ * no score that is a product: mlp and neumf rank a catalogue in parts. Where a step drops what goes
+ * into layers, each pair has a user's embedding of its own.
  */
 #include <stdio.h>
 
@@ -129,6 +130,11 @@ static rk_value first_bias(const rk_model_instance *m, rk_program *p)
     return use(m, p, base(m) + LAYERS + 1);
 }
 
+static bool drops_inputs(const rk_options *o)
+{
+    return o->model.dropout_at == RK_DROPOUT_INPUTS && o->model.dropout > 0;
+}
+
 /* Scores [P,1] from the sums of the first layer [P,w]; state: RK_NONE unless in training. */
 static rk_value layers_behind(const rk_model_instance *m, rk_program *p, rk_value x, rk_value state)
 {
@@ -141,7 +147,7 @@ static rk_value layers_behind(const rk_model_instance *m, rk_program *p, rk_valu
         if (k < n) {
             const rk_dropout_attr dropout = {.ratio = o->model.dropout, .layer = (int32_t)k};
             x = rk__activate(p, x, (rk_activate_attr){.kind = RK_ACTIVATION_RELU});
-            x = rk__dropout(p, x, state, dropout);
+            x = k + 1 < n || !drops_inputs(o) ? rk__dropout(p, x, state, dropout) : x;
         }
     }
     return x;
@@ -163,9 +169,17 @@ static rk_value scores_of_layers(const rk_model_instance *m, rk_program *p, rk_v
     const int64_t n = 1 + b->n_candidates;
     rk_value users = rk__gather_slots(p, x, b->rows, (rk_slots_attr){b->batch, false});
     rk_value items = rk__gather_slots(p, x, b->rows, (rk_slots_attr){b->batch, true});
+    if (drops_inputs(m->options)) {
+        const int32_t layers = (int32_t)m->options->model.hidden.n;
+        rk_dropout_attr dropout = {.ratio = m->options->model.dropout, .layer = layers};
+        users = rk__dropout(p, rk__repeat_rows(p, users, n), b->state, dropout);
+        dropout.layer++;
+        items = rk__dropout(p, items, b->state, dropout);
+    }
     rk_value of_users = linear(p, users, half(m, p, 0), first_bias(m, p));
     rk_value of_items = linear(p, items, half(m, p, 1), RK_NONE);
-    rk_value sums = rk__add(p, rk__repeat_rows(p, of_users, n), of_items, 1, 1);
+    of_users = drops_inputs(m->options) ? of_users : rk__repeat_rows(p, of_users, n);
+    rk_value sums = rk__add(p, of_users, of_items, 1, 1);
     return rk__reshape(p, layers_behind(m, p, sums, b->state), n);
 }
 

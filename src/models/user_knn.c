@@ -37,14 +37,7 @@ static rk_status check(const rk_config *config)
 
 static rk_status check_data(const rk_options *o, const rk_model_data *data)
 {
-    if (o->model.neighbours >= data->n_users) {
-        RK_FAIL(RK_ERR_CONFIG,
-                "model.neighbours is %lld, but the data set has %lld users, so a user has at most "
-                "%lld neighbours: lower model.neighbours",
-                (long long)o->model.neighbours, (long long)data->n_users,
-                (long long)data->n_users - 1);
-    }
-    return RK_OK;
+    return rk__check_neighbours_among(o, data->n_users, "user");
 }
 
 static rk_status declare(rk_model_instance *instance)

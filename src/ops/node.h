@@ -48,8 +48,8 @@ typedef struct rk_op_info {
     bool can_restrict; /* to the rows of a row set */
     uint32_t at_rows;  /* bit i: for rows of the output only rows of input i are read */
     rk_shards shards;
-    uint32_t by_columns; /* bit i: of input i it has its own columns */
-    uint32_t updates;    /* bit i: writes to input i */
+    uint32_t by_columns;            /* bit i: of input i it has its own columns */
+    uint32_t updates;               /* bit i: writes to input i */
     uint32_t halves_in, halves_out; /* bit i: input i, output i may be RK_F16 */
     uint32_t flags;                 /* RK_OP_IS_* */
 } rk_op_info;

@@ -10,7 +10,6 @@
 
 enum { MANY = 6, OPEN = 4 }; /* of more than so many metrics the first are open */
 
-/* A rate that never changes is in the settings. */
 static bool changes(const rk_page_curve *curve)
 {
     for (int64_t i = 1; i < curve->n; i++) {
@@ -21,11 +20,22 @@ static bool changes(const rk_page_curve *curve)
     return false;
 }
 
-/* How long things took is in tables: these are not worth a chart. */
+static bool ends_in(const char *name, const char *end)
+{
+    const size_t length = strlen(name), of_end = strlen(end);
+    return length >= of_end && strcmp(name + length - of_end, end) == 0;
+}
+
+/* How long things took is in tables, an error divided by the scale has the shape of the error, and
+ * what never changes is in the settings: these are not worth a chart. */
 static bool is_shown(const rk_page *page, const char *name)
 {
     static const char *const hidden[] = {"seconds", "check_seconds", "samples_per_second", "ranks",
                                          "bytes_sent_per_step"};
+    const bool may_be_constant = strcmp(name, "loss") == 0 || strchr(name, '.');
+    if (ends_in(name, "_scaled")) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++) {
         if (strcmp(name, hidden[i]) == 0) {
             return false;
@@ -33,7 +43,7 @@ static bool is_shown(const rk_page *page, const char *name)
     }
     for (int64_t i = 0; i < page->n_runs; i++) {
         const rk_page_curve *curve = rk__page_curve(&page->runs[i], name);
-        if (curve && (strcmp(name, "learning_rate") != 0 || changes(curve))) {
+        if (curve && (may_be_constant || changes(curve))) {
             return true;
         }
     }
@@ -51,9 +61,8 @@ static bool is_metric(const char *name)
 static bool is_same_chart(const rk_page *page, const char *a, const char *b)
 {
     const size_t length = strcspn(a, "@");
-    return page->n_runs > 1 || !a[length]
-               ? strcmp(a, b) == 0
-               : strncmp(a, b, length) == 0 && b[length] == '@';
+    return page->n_runs > 1 || !a[length] ? strcmp(a, b) == 0
+                                          : strncmp(a, b, length) == 0 && b[length] == '@';
 }
 
 /* "valid.ndcg@10" -> "ndcg@10 on valid", or "ndcg on valid" */
@@ -123,36 +132,44 @@ static void add_chart(rk_buffer *out, const rk_page *page, const char *name, rk_
     if (n == 1 && page->n_runs == 1) {
         lines[0].name = title;
     }
-    rk__chart_add(out,
-                  &(rk_chart){.title = title,
-                              .x_label = "epoch",
-                              .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
-                              .lines = lines,
-                              .n_lines = n});
+    rk__chart_add(out, &(rk_chart){.title = title,
+                                   .x_label = "epoch",
+                                   .y_label = is_metric(name) ? "" : "mean over the epoch's steps",
+                                   .lines = lines,
+                                   .n_lines = n});
 }
 
-/* The charts, each by the name of its first curve: losses and terms, then metrics, that of
- * eval.metric first of them. names: room for all curves; n_losses: how many come first. */
-static int64_t list_charts(const rk_page *page, const char **names, int64_t *n_losses)
+/* What a curve belongs to, in the order of the page. */
+enum { LOSS, TERMS, METRICS, KINDS };
+
+static int kind_of(const char *name)
+{
+    return is_metric(name)                                                   ? METRICS
+           : strcmp(name, "loss") == 0 || strcmp(name, "learning_rate") == 0 ? LOSS
+                                                                             : TERMS;
+}
+
+/* The charts of a kind, each by the name of its first curve; of metrics that of eval.metric comes
+ * first. names: room for all curves. */
+static int64_t list_charts(const rk_page *page, int kind, const char **names)
 {
     const char *watched = rk__page_option(&page->runs[0], "eval.metric");
     int64_t n = 0;
-    for (int pass = 0; pass < 3; pass++) {
+    for (int pass = 0; pass < 2; pass++) {
         for (int64_t i = 0; i < page->n_runs; i++) {
             for (int64_t c = 0; c < page->runs[i].n_curves; c++) {
-                const rk_page_curve *curve = &page->runs[i].curves[c];
-                const char *dot = strchr(curve->name, '.');
-                const int its_pass = !dot ? 0 : strcmp(dot + 1, watched) == 0 ? 1 : 2;
-                bool is_new = its_pass == pass && is_shown(page, curve->name);
+                const char *name = page->runs[i].curves[c].name, *dot = strchr(name, '.');
+                const bool is_first = dot && strcmp(dot + 1, watched) == 0;
+                bool is_new =
+                    kind_of(name) == kind && is_first == (pass == 0) && is_shown(page, name);
                 for (int64_t j = 0; j < n && is_new; j++) {
-                    is_new = !is_same_chart(page, names[j], curve->name);
+                    is_new = !is_same_chart(page, names[j], name);
                 }
                 if (is_new) {
-                    names[n++] = curve->name;
+                    names[n++] = name;
                 }
             }
         }
-        *n_losses = pass == 0 ? n : *n_losses;
     }
     return n;
 }
@@ -167,16 +184,20 @@ static void add_charts(rk_buffer *out, const rk_page *page, const char *const *n
     rk__buffer_add(out, "</div>\n");
 }
 
-/* Of many metrics those beyond the first few open on demand. */
-static void add_metrics(rk_buffer *out, const rk_page *page, const char *const *names, int64_t n,
-                        rk_line *lines)
+/* Terms of a loss, and of many metrics those beyond the first few, open on demand. */
+static void add_kind(rk_buffer *out, const rk_page *page, int kind, const char *const *names,
+                     int64_t n, rk_line *lines)
 {
-    const int64_t open = n > MANY ? OPEN : n;
-    rk__buffer_add(out, "<h3>Checks while training</h3>\n");
-    add_charts(out, page, names, open, lines);
+    const int64_t open = kind == TERMS ? 0 : n > MANY ? OPEN : n;
+    if (kind == METRICS && n > 0) {
+        rk__buffer_add(out, "<h3>Checks while training</h3>\n");
+    }
+    if (open > 0) {
+        add_charts(out, page, names, open, lines);
+    }
     if (open < n) {
-        rk__buffer_add(out, "<details><summary>%lld more metrics</summary>\n",
-                       (long long)(n - open));
+        rk__buffer_add(out, kind == TERMS ? "<details><summary>Terms of the loss</summary>\n"
+                                          : "<details><summary>More metrics</summary>\n");
         add_charts(out, page, names + open, n - open, lines);
         rk__buffer_add(out, "</details>\n");
     }
@@ -187,21 +208,18 @@ static rk_status add_all(rk_buffer *out, const rk_page *page, int64_t n_curves)
     const char **names = NULL;
     rk_line *lines = NULL;
     rk_status status = RK_OK;
-    int64_t n_losses = 0;
+    int64_t all = 0;
     RK_TRY_GOTO(done, rk__alloc(&names, n_curves, sizeof(char *), "the charts of a page"));
-    RK_TRY_GOTO(done, rk__alloc(&lines, page->n_runs + n_curves, sizeof *lines,
-                                "the curves of a page"));
-    const int64_t n = list_charts(page, names, &n_losses);
-    if (n == 0) {
+    RK_TRY_GOTO(done,
+                rk__alloc(&lines, page->n_runs + n_curves, sizeof *lines, "the curves of a page"));
+    for (int kind = 0; kind < KINDS; kind++) {
+        const int64_t n = list_charts(page, kind, names);
+        add_kind(out, page, kind, names, n, lines);
+        all += n;
+    }
+    if (all == 0) {
         rk__buffer_add(out, "<p>The model has no loss, and no epoch was checked (eval.every), so "
                             "there is no curve.</p>\n");
-    }
-    if (n_losses > 0) {
-        rk__buffer_add(out, "<h3>Losses</h3>\n");
-        add_charts(out, page, names, n_losses, lines);
-    }
-    if (n > n_losses) {
-        add_metrics(out, page, names + n_losses, n - n_losses, lines);
     }
 done:
     rk__free(names);

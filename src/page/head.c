@@ -104,17 +104,20 @@ static void add_tiles(rk_buffer *out, const rk_page *page)
     rk__buffer_add(out, "<div class=\"tiles\">");
     for (int part = 0; part < 2; part++) {
         const char *name = part == 0 ? "test" : "valid";
-        snprintf(path, sizeof path, "%s.%s", name, metric);
+        const bool is_error =
+            json_is_object(rk__page_at(report, "ratings")) && !strchr(metric, '@');
+        snprintf(path, sizeof path, is_error ? "ratings.%s.model.%s" : "%s.%s", name, metric);
         const double value = rk__page_number(report, path);
-        snprintf(path, sizeof path, "popularity.%s.%s", name, metric);
-        const double popularity = rk__page_number(report, path);
+        snprintf(path, sizeof path, is_error ? "ratings.%s.biases.%s" : "popularity.%s.%s", name,
+                 metric);
+        const double simple = rk__page_number(report, path);
         if (isfinite(value)) {
             rk__buffer_add(out, "<div class=\"tile\"><span>");
             rk__html_text(out, metric);
             rk__buffer_add(out, " on %s</span><b>", name);
             rk__html_fixed(out, value, 4);
-            rk__buffer_add(out, "</b><span>popularity ");
-            rk__html_fixed(out, popularity, 4);
+            rk__buffer_add(out, "</b><span>%s ", is_error ? "biases alone" : "popularity");
+            rk__html_fixed(out, simple, 4);
             rk__buffer_add(out, "</span></div>");
         }
     }

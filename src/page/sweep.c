@@ -478,7 +478,8 @@ static void add_row(rk_buffer *out, const sweep *s, const trial *t)
     rk__html_cell(out, "", t->seconds, 1);
     for (int64_t o = 0; o < s->n_options; o++) {
         const json_t *value = json_object_get(t->options, s->options[o].key);
-        rk__html_cell_text(out, "value", value ? text_of(value, room) : "-");
+        rk__html_cell_text(out, json_is_string(value) ? "value" : "",
+                           value ? text_of(value, room) : "-");
     }
     rk__html_cell_text(out, "left value", t->why ? t->why : "");
     rk__buffer_add(out, "</tr>\n");

@@ -54,7 +54,8 @@ static rk_status rank_some(rk_scorer *s, const rk_rank_order *o, int64_t first, 
 {
     rk_comm *comm = s->engine->comm;
     const int rank = rk__comm_rank(comm), size = rk__comm_size(comm);
-    const int64_t begin = first + begin_of(comm, n, rank), end = first + begin_of(comm, n, rank + 1);
+    const int64_t begin = first + begin_of(comm, n, rank),
+                  end = first + begin_of(comm, n, rank + 1);
     rk_rank_order here = *o;
     here.users += begin;
     here.rows = o->rows ? o->rows + begin : NULL;
@@ -84,8 +85,8 @@ rk_status rk__rank_shares(rk_scorer *s, const rk_rank_order *o)
     pthread_mutex_unlock(&s->lock);
     RK_TRY(status);
     RK_TRY_GOTO(done, rk__alloc(&bytes, size, sizeof *bytes, "the shares of ranks"));
-    RK_TRY_GOTO(done, rk__alloc(&mine.lists, (room / size + 1) * o->k, sizeof *mine.lists,
-                                "ranked lists"));
+    RK_TRY_GOTO(
+        done, rk__alloc(&mine.lists, (room / size + 1) * o->k, sizeof *mine.lists, "ranked lists"));
     RK_TRY_GOTO(done, rk__alloc(&all, room * o->k, sizeof *all, "ranked lists"));
     for (int64_t first = 0; first < o->n && status == RK_OK; first += most) {
         const int64_t n = o->n - first < most ? o->n - first : most;

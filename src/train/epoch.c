@@ -123,7 +123,7 @@ static rk_status stop_here(rk_trainer *t)
     RK_FAIL(RK_ERR_INTERRUPTED, "interrupted in epoch %lld after step %lld of %lld; %s",
             (long long)s->epoch + 1, (long long)s->step_in_epoch, (long long)s->steps_per_epoch,
             t->run_folder ? "the checkpoint is written, resume goes on from it"
-                      : "without a run folder nothing is kept");
+                          : "without a run folder nothing is kept");
 }
 
 /* ---- phases of models in closed form ---- */
@@ -167,7 +167,8 @@ static rk_status leave_phase(rk_trainer *t)
     RK_TRY(rk__step_set_sums(&t->step, t->position.sums));
     RK_TRY(rk__train_checkpoint(t));
     RK_FAIL(RK_ERR_INTERRUPTED, "interrupted in the phase \"%s\", of which nothing is kept; %s",
-            phase, t->run_folder ? "resume begins it anew" : "there is no run folder to go on from");
+            phase,
+            t->run_folder ? "resume begins it anew" : "there is no run folder to go on from");
 }
 
 static rk_status run_chunk(rk_trainer *t, int64_t steps)
@@ -455,8 +456,8 @@ static rk_status close_epoch(rk_trainer *t)
         }
         RK_TRY_GOTO(done, status);
         record->check = rk__metric_find(&metrics, t->options->eval.metric);
-        RK_TRY_GOTO(done, rk__comm_broadcast(t->comm, "a check", &record->check,
-                                             sizeof record->check, 0));
+        RK_TRY_GOTO(
+            done, rk__comm_broadcast(t->comm, "a check", &record->check, sizeof record->check, 0));
         record->check_seconds = rk__now() - began;
         RK_TRY_GOTO(done, judge(t, epoch, record->check));
         report_progress(t); /* the same step once more, with its metric */

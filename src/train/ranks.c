@@ -27,9 +27,9 @@ rk_status rk__ranks_open(rk_trainer *t, const rk_train_options *how, const rk_ho
     }
     t->log.is_quiet = rk__comm_rank(t->comm) > 0;
     RK_TRY(rk_config_text(t->config, true, &text));
-    rk_status status = rk__format(&all, "%s# resume %d, force %d, eager %d, from %s\n", text,
-                                  how->resume, how->force, how->eager,
-                                  how->from ? how->from : "nothing");
+    rk_status status =
+        rk__format(&all, "%s# resume %d, force %d, eager %d, from %s\n", text, how->resume,
+                   how->force, how->eager, how->from ? how->from : "nothing");
     status = status == RK_OK ? rk__comm_agree(t->comm, RK_ERR_CONFIG, "config", all) : status;
     rk_string_free(text);
     rk__free(all);

@@ -1,8 +1,8 @@
 /*
  * The hooks that a run hands to everything below it: messages go to train.log (with the time) and
- * to the caller; progress, scalars and the wish to stop pass through. Among ranks only rank 0 talks,
- * and from rk__run_log_agree on a wish is that of any rank: the same answer on all. Messages from before the run
- * folder is there are kept and written first.
+ * to the caller; progress, scalars and the wish to stop pass through. Messages from before the run
+ * folder is there are kept and written first. Among ranks only rank 0 talks, and from
+ * rk__run_log_agree on a wish is that of any rank: the same answer on all.
  */
 #ifndef RK_TRAIN_RUN_LOG_H
 #define RK_TRAIN_RUN_LOG_H

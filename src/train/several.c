@@ -118,8 +118,8 @@ done:
 rk_status rk__several_refuse_ranks(const rk_config *config, const char *what)
 {
     const bool is_self = rk__config_options(config)->run.communicator == RK_COMMUNICATOR_SELF;
-    const rk_comm_options options = {.choice = is_self ? RK_COMMUNICATOR_SELF
-                                                       : RK_COMMUNICATOR_AUTO};
+    const rk_comm_options options = {.choice =
+                                         is_self ? RK_COMMUNICATOR_SELF : RK_COMMUNICATOR_AUTO};
     rk_comm *comm = NULL;
     rk_status status = RK_OK;
     RK_TRY(rk__comm_open(&options, &comm));

@@ -143,9 +143,8 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
 {
     double began = rk__now();
     rk_device_info device = {0};
-    RK_TRY(
-        rk__set_up_among(t->comm, &t->engine, &t->step, &t->scorer, t->options, t->dataset, eager,
-                         &t->log.hooks));
+    RK_TRY(rk__set_up_among(t->comm, &t->engine, &t->step, &t->scorer, t->options, t->dataset,
+                            eager, &t->log.hooks));
     const rk_engine *e = &t->engine;
     RK_TRY(e->device->info(e->context, &device));
     rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
@@ -278,8 +277,8 @@ static rk_status reopen_folder(rk_trainer *t)
     /* Until it is written again: it would be taken for one of what config.yaml says from now on. */
     RK_TRY(rk__folder_has(t->folder, RK_FILE_REPORT, &t->has_final));
     rk__run_folder_remove(t->folder, RK_FILE_REPORT);
-    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL,
-                              t->position.step.epoch + 1);
+    t->events =
+        rk__events_of(t->options->run.tensorboard ? t->folder : NULL, t->position.step.epoch + 1);
     return write_texts(t);
 }
 
@@ -462,8 +461,8 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     t->seconds.evaluation = rk__now() - evaluation_began;
     rk__phase_seconds_sum(&t->seconds, &t->position, began, t->processor_began);
     report.seconds = t->seconds;
-    RK_TRY_GOTO(done, rk__scorer_prepare(t->options->train.refit ? refit.trainer.scorer
-                                                                  : t->scorer));
+    RK_TRY_GOTO(done,
+                rk__scorer_prepare(t->options->train.refit ? refit.trainer.scorer : t->scorer));
     if (t->folder) {
         RK_TRY_GOTO(done, rk__run_folder_check_held(&t->lock));
         RK_TRY_GOTO(done, rk__run_events_final(t, &report));
@@ -477,12 +476,12 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     }
 done:
     if (status == RK_ERR_INTERRUPTED) {
-        status =
-            rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
-                     t->run_folder ? "interrupted after the last epoch; the training is done and "
-                                 "saved, resume goes on with what comes behind it"
-                               : "interrupted after the last epoch; without a run folder nothing "
-                                 "is kept");
+        status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
+                          t->run_folder
+                              ? "interrupted after the last epoch; the training is done and "
+                                "saved, resume goes on with what comes behind it"
+                              : "interrupted after the last epoch; without a run folder nothing "
+                                "is kept");
     }
     rk__trace_free(&trace);
     rk__popularity_free(&popularity);
@@ -529,9 +528,9 @@ static void tear_down(rk_trainer *t)
 static rk_status prepare_data_in_turn(rk_trainer *t, const rk_train_options *how)
 {
     const bool is_first = rk__comm_rank(t->comm) == 0;
-    RK_TRY(is_first ? RK_OK : rk__comm_barrier(t->comm, "the data set"));
+    RK_TRY(is_first ? RK_OK : rk__comm_barrier_without_limit(t->comm, "the data set"));
     RK_TRY(prepare_data(t, how));
-    RK_TRY(is_first ? rk__comm_barrier(t->comm, "the data set") : RK_OK);
+    RK_TRY(is_first ? rk__comm_barrier_without_limit(t->comm, "the data set") : RK_OK);
     return rk__comm_agree(t->comm, RK_ERR_DATA, "data set", t->dataset->fingerprint);
 }
 

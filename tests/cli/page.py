@@ -15,15 +15,15 @@ import sys
 
 VOID = {"meta"}
 TAGS = set(
-    "html head meta title style body h1 h2 h3 p nav a div span i b small bdi code pre table tr th td "
-    "ol li details summary figure figcaption svg g line path circle text".split()
+    "html head meta title style body h1 h2 h3 p nav a div span i b small bdi code pre table tr th "
+    "td ol li details summary figure figcaption svg g line path circle text".split()
 )
 ATTRIBUTES = set(
     "lang charset name content class id href style colspan d x y x1 x2 y1 y2 cx cy r viewbox role "
     "aria-label text-anchor stroke-width".split()
 )
 OVERRIDE = "\u202e"  # turns what comes behind it round
-BLOCKS = {"td", "th", "title", "pre", "text", "h1", "h3", "summary", "figcaption", "span", "bdi", "li"}
+BLOCKS = set("td th title pre text h1 h3 summary figcaption span bdi li".split())
 
 
 class Page(html.parser.HTMLParser):

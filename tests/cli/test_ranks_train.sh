@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 command -v mpirun >/dev/null || { echo "skipped: no mpirun here"; exit 77; }
-"$rankine" info ranks 2>/dev/null | grep -q "^  *mpi .*Open MPI" ||
+"$rankine" info | grep -q "Open MPI" ||
     { echo "skipped: this build has no MPI"; exit 77; }
 export OMP_NUM_THREADS=1
 
@@ -47,7 +47,8 @@ PYTHON
 
 run 0 "$rankine" train demo/synth.yaml --run one "${settings[@]}" --set train.epochs=6
 for n in 2 4; do
-    run 0 ranks $n "$rankine" train demo/synth.yaml --run "r$n" "${settings[@]}" --set train.epochs=6
+    run 0 ranks $n "$rankine" train demo/synth.yaml --run "r$n" "${settings[@]}" \
+        --set train.epochs=6
     alike one "r$n" 2e-6
     [ "$(grep -c '^run  ' out)" = 1 ] || fail "$n ranks: not one of them prints the end"
     [ "$(grep -c "^.* $n ranks by mpi" "r$n/train.log")" = 1 ] || fail "train.log names no ranks"
@@ -78,7 +79,7 @@ run 0 "$rankine" recommend then3 --user 5
 run 2 ranks 4 "$rankine" train demo/synth.yaml --run bad "${settings[@]}" --set model.dim=10
 says "model.dim is 10, which 4 ranks cannot divide"
 absent bad
-run 2 ranks 2 "$rankine" train demo/synth.yaml --run bad "${settings[@]}" --set model.kind=ease
+run 2 ranks 2 "$rankine" train demo/synth.yaml --run bad --set run.device=cpu --set model.kind=ease
 says "model.kind is ease, which is not trained by gradients"
 absent bad
 finish

@@ -48,6 +48,28 @@ says "g.yaml:3: n_layer: passed over" "did you mean 'n_layers'" "g.yaml:4: shrnk
 config 'layers: 2' 'l2: 1e-05' 'l2_form: norm' 'init: xavier' 'epochs: 300' 'patience: 5' \
     'metric: mrr@10' 'positives: shuffle' 'batch: 2048'
 
+# ---- models with keys of their own, trained ----
+cat >parts.yaml <<'END'
+model: NeuMF
+dataset: d
+benchmark_filename: [train, valid, test]
+load_col: {inter: [user_id, item_id]}
+epochs: 2
+alpha: 0.3
+END
+for part in train valid test; do
+    "$rankine" export ease --format inter --out parts --force --quiet >/dev/null || fail "export"
+    cp "parts/$part.inter" "dataset/d/d.$part.inter" || fail "no $part.inter"
+done
+run 0 "$rankine" train --recbole parts.yaml --run neumf --quiet --device cpu
+run 0 "$rankine" train --recbole parts.yaml --print-config
+says "parts.yaml:6: alpha: passed over: this model does not read it"
+config 'part: valid' '- file: d.valid.inter' 'dropout_at: inputs' 'negative_weight: 1'
+sed 's/NeuMF/SLIMElastic/' parts.yaml >slim.yaml
+run 0 "$rankine" train --recbole slim.yaml --run slim --quiet --device cpu
+run 2 "$rankine" train --recbole slim.yaml --run bad --set model.l2=-1
+says "model.penalty_per_user is true" "set model.l2"
+
 # ---- refused ----
 refuse() { # SED TEXT
     sed "$1" base.yaml >bad.yaml
@@ -67,6 +89,11 @@ refuse 's/topk: .*/topk: ten/' "bad.yaml:12 eval.k=ten"
 refuse '$a topk: 5' "bad.yaml:14: 'topk' is there twice"
 refuse '$a repeatable: True' "bad.yaml:14"
 refuse 's/NDCG@3/GAUC/' "bad.yaml:13: valid_metric GAUC"
+refuse '$a benchmark_filename: [train, test]' "bad.yaml:14: benchmark_filename names three files"
+refuse 's/EASE/NeuMF/;$a use_pretrain: True' "bad.yaml:14: use_pretrain reads files of RecBole's"
+refuse 's/EASE/NeuMF/;$a mlp_embedding_size: 32' "and mlp_embedding_size 32: here both halves"
+refuse 's/EASE/SLIMElastic/;$a hide_item: False' "bad.yaml:14: hide_item False"
+refuse 's/EASE/SLIMElastic/;$a l1_ratio: 2' "bad.yaml:14: l1_ratio is '2'"
 sed 's/dataset: d/dataset: nosuch/' base.yaml >bad.yaml
 run 3 "$rankine" train --recbole bad.yaml --run bad
 says "nosuch.inter"

@@ -98,27 +98,28 @@ page sweep/report.html "'Not finished' in text and source.count('<svg') == 4 and
 page sweep/report.html "tables['trials'][3][2] == 'failed' and tables['trials'][3][6] == '-'"
 # What is hostile in ids, titles, names of runs, data sets and metrics comes out as text.
 python3 - <<'PYTHON'
-import random
+import csv, json, random
 bad = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(2)>", "'; alert(3); '", "]]>",
-       "</style><b>", "<!-- x", "&lt;b&gt;", "\u202eevil", "\u05e9\u05dc\u05d5\u05dd", "x" * 400, "%s%n", "</svg>"]
+       "</style><b>", "<!-- x", "&lt;b&gt;", "\u202eevil", "\u05e9\u05dc\u05d5\u05dd", "x" * 400,
+       "%s%n", "</svg>"]
 random.seed(3)
-with open("hostile.csv", "w", encoding="utf-8") as file:
-    file.write("user;item\n")
+with open("hostile.jsonl", "w", encoding="utf-8") as file:
     for u in range(60):
         for i in random.sample(range(40), 12):
-            file.write(f"{bad[u % 12]}{u};{bad[i % 12]}{i}\n")
+            pair = {"user": f"{bad[u % 12]}{u}", "item": f"{bad[i % 12]}{i}"}
+            file.write(json.dumps(pair) + "\n")
 with open("titles.csv", "w", encoding="utf-8") as file:
-    file.write("item;title\n")
-    for i in range(0, 40, 2):
-        file.write(f"{bad[i % 12]}{i};{bad[(i + 5) % 12]} of {i}\n")
+    rows = csv.writer(file)
+    rows.writerow(["item", "title"])
+    rows.writerows([f"{bad[i % 12]}{i}", f"{bad[(i + 5) % 12]} of {i}"] for i in range(0, 40, 2))
 PYTHON
 cat >hostile.yaml <<'YAML'
 data:
     name: "</title><script>alert(4)</script>"
     ids: text
     sources:
-        - {file: hostile.csv, separator: ";", quotes: false, user: user, item: item}
-labels: {file: titles.csv, separator: ";", quotes: false, id: item, text: title}
+        - {file: hostile.jsonl, format: jsonl, user: user, item: item}
+labels: {file: titles.csv, id: item, text: title}
 split: {kind: leave_one_out, order: random}
 YAML
 folders=("<script>alert(5)<" $'\u202eevil " onmouseover=alert(6) \'' ']]><b>')
@@ -126,8 +127,9 @@ for folder in "${folders[@]}"; do
     run 0 "$rankine" train hostile.yaml --run "$folder" --quiet "${small[@]}"
     page "$folder/report.html" "'<script>alert(4)' in text"
 done
-printf '%s\n' '{"epoch": 5, "<img src=y>": 1, "valid": {"\"><script>@10": 0.5}}' \
-    >>"${folders[0]}/metrics.jsonl"
+for epoch in 5 6; do
+    echo '{"epoch": '$epoch', "<img src=y>": '$epoch', "valid": {"\"><script>@10": 0.5}}'
+done >>"${folders[0]}/metrics.jsonl"
 run 0 "$rankine" report "${folders[@]}" --out hostile.html --samples 12 --quiet
 page hostile.html "all(word in text for word in ('<script>alert(1)', '<img src=x', ']]>', '<!-- x',
     'x' * 400, '%s%n', '&lt;b', '<script>alert(5)<', 'onmouseover=alert(6)', '<img src=y>'))"
@@ -142,7 +144,8 @@ cat >>sweep/trials.jsonl <<'JSON'
 {"event": "failed", "trial": 5, "why": "<script>alert(8)</script>"}
 JSON
 run 0 "$rankine" report sweep --quiet
-page sweep/report.html "all(word in text for word in ('\"><script>alert(7)', ']]><b>', 'alert(8)<'))"
+page sweep/report.html "all(word in text
+    for word in ('\"><script>alert(7)', ']]><b>', 'alert(8)<'))"
 
 # Bad input.
 run 2 "$rankine" report sweep a --out no.html

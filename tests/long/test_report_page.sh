@@ -17,7 +17,8 @@ export PYTHONDONTWRITEBYTECODE=1
 small_data demo
 python3 - <<'PYTHON'
 rows = open("demo/items.csv", encoding="utf-8").read().splitlines()
-odd = ["w" * 300, "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", "<b>bold</b>", "\U0001f600 smiles"]
+odd = ["w" * 300, "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", "<b>bold</b>",
+       "\U0001f600 smiles"]
 for i in range(1, len(rows)):
     rows[i] = f"{i},{odd[i % 4]} {i}"
 open("demo/items.csv", "w", encoding="utf-8").write("\n".join(rows) + "\n")

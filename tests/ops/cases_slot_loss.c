@@ -424,12 +424,8 @@ static void slot_loss_extremes(void)
 }
 
 const ops_entry ops_cases_slot_loss[] = {
-    {RK_OP_SLOT_DOTS, slot_dots},
-    {RK_OP_SELECT_NEGATIVES, select_negatives},
-    {RK_OP_SLOT_LOSS, slot_loss},
-    {RK_OP_SLOT_LOSS, slot_loss_extremes},
-    {RK_OP_SCORE_LOSS, score_loss},
-    {RK_OP_SCORE_LOSS, score_loss_of_labels},
-    {RK_OP_SLOT_GRAD, slot_grad},
-    {RK_OP_COUNT, NULL},
+    {RK_OP_SLOT_DOTS, slot_dots},   {RK_OP_SELECT_NEGATIVES, select_negatives},
+    {RK_OP_SLOT_LOSS, slot_loss},   {RK_OP_SLOT_LOSS, slot_loss_extremes},
+    {RK_OP_SCORE_LOSS, score_loss}, {RK_OP_SCORE_LOSS, score_loss_of_labels},
+    {RK_OP_SLOT_GRAD, slot_grad},   {RK_OP_COUNT, NULL},
 };

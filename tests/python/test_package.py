@@ -151,6 +151,34 @@ def test_callbacks(demo, caplog):
         rk.train(config, callbacks=print)
 
 
+def test_configs_of_recbole(tmp_path, monkeypatch, caplog, frame):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dataset/films").mkdir(parents=True)
+    rows = frame.rename(columns={"user_id": "user_id:token", "item_id": "item_id:token"})
+    rows.iloc[:, :2].to_csv("dataset/films/films.inter", sep="\t", index=False)
+    path = tmp_path / "bole.yaml"
+    path.write_text("model: BPR\ndataset: films\nepochs: 2\ntopk: 5\nvalid_metric: NDCG@5\n"
+                    "embedding_size: 8\nshrink: 3\n")
+    with caplog.at_level(logging.WARNING, logger="rankine"):
+        config = rk.Config.from_recbole(path, {"run.device": "cpu"})
+    assert config["model.kind"] == "mf" and config["train.batch"] == 2048
+    assert config.origin("model.dim").endswith("bole.yaml:6") and config["run.device"] == "cpu"
+    assert any("bole.yaml:7: shrink: passed over" in note for note in config.notes)
+    assert [record.getMessage() for record in caplog.records] == list(config.notes)
+    assert repr(config).startswith("Config.from_recbole(")
+    other = config.copy({"model.dim": 4})
+    assert (other["model.dim"], other["model.kind"], config["model.dim"]) == (4, "mf", 8)
+    run = rk.train(config, tmp_path / "mine")
+    program("train", "--recbole", path, "--run", tmp_path / "cli", "--device", "cpu", "--quiet")
+    theirs = rk.Run(tmp_path / "cli").metrics["test"]
+    assert run.metrics["test"] == {**theirs, "seconds": run.metrics["test"]["seconds"]}
+    path.write_text("model: NGCF\ndataset: films\n")
+    with pytest.raises(rk.ConfigError, match="bole.yaml:1: the model NGCF is not the same"):
+        rk.Config.from_recbole(path)
+    with pytest.raises(rk.RankineError, match="nosuch"):
+        rk.Config.from_recbole(tmp_path / "nosuch.yaml")
+
+
 def test_recommender(frame):
     from scipy.sparse import csr_matrix
     matrix = csr_matrix((np.ones(len(frame)), (frame.user_id, frame.item_id)))
@@ -237,13 +265,3 @@ def test_types():
     out, errors, status = mypy.run(["--config-file", source, "--cache-dir", os.devnull,
                                     os.path.dirname(rk.__file__)])
     assert status == 0, out + errors
-
-
-def test_beside_torch(run):
-    torch = pytest.importorskip("torch")
-    a = torch.rand(300, 300)
-    before = a @ a
-    expected = run.recommend_many(run.user_ids, 5)[0]
-    assert torch.equal(a @ a, before)
-    assert np.array_equal(run.recommend_many(run.user_ids, 5)[0], expected)
-    assert np.allclose(torch.from_numpy(run.item_embeddings.copy()).numpy(), run.item_embeddings)

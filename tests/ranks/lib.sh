@@ -20,12 +20,12 @@ printf 'leak:%s\n' libmpi libopen libpmix mca_ libhwloc libevent >>suppressions
 ranks() {
     local n=$1
     shift
-    timeout 120 mpirun --tag-output -n "$n" "$@"
+    timeout "${RANK_SECONDS:-60}" mpirun --tag-output -n "$n" "$@"
 }
 
 # each_says N TEXT: N ranks say it in a line of their own on standard error
 each_says() {
     local found
-    found=$(grep -F -e "$2" err | sed 's/^\[[0-9]*,\([0-9]*\)\].*/\1/' | sort -u | wc -l)
+    found=$(grep -F -e "$2" err | grep -o '^\[[0-9]*,[0-9]*\]' | sort -u | wc -l)
     [ "$found" = "$1" ] || fail "$found ranks, not $1, say: $2"
 }

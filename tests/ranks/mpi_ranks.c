@@ -75,8 +75,12 @@ static rk_status work(rk_comm *comm, const char *what)
     if (rank == 1 && strcmp(what, "early") == 0) {
         RK_FAIL(RK_ERR_DIVERGED, "the loss is not finite");
     }
-    if (rank == 1 && strcmp(what, "hang") == 0) {
-        pause();
+    if (strcmp(what, "hang") == 0) {
+        usleep(rank == 1 ? 1500000 : 0); /* a rank may take its time where that is said */
+        RK_TRY(rk__comm_barrier_without_limit(comm, "the data set"));
+        while (rank == 1) {
+            pause();
+        }
     }
     return loop(comm, rank == 1 && strcmp(what, "kill") == 0);
 }

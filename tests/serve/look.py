@@ -33,14 +33,15 @@ const found = new Set();
 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
 while (walk.nextNode()) {
     const element = walk.currentNode.parentElement, text = walk.currentNode.data.trim();
-    if (!text || !element.getClientRects().length || element.closest("title, style")) continue;
+    if (!text || !element.getClientRects().length) continue;
+    if (element.closest("title, style")) continue;
     const style = getComputedStyle(element);
     const ink = numbers(element.closest("svg") ? style.fill : style.color);
     const [a, b] = [light(ink), light(behind(element))].sort((x, y) => y - x);
     const contrast = (a + 0.05) / (b + 0.05);
     if (contrast < arguments[0]) {
-        found.add(contrast.toFixed(1) + " " + element.tagName + "." + element.getAttribute("class") +
-            " " + text.slice(0, 30));
+        const name = element.tagName + "." + element.getAttribute("class");
+        found.add(contrast.toFixed(1) + " " + name + " " + text.slice(0, 30));
     }
 }
 return [...found];

@@ -202,20 +202,23 @@ static double slope_of(const fitted_data *d, const double *w, int k, int j, doub
     return slope;
 }
 
-/* The weights are the only ones from which no direction goes down, and scores are x W. */
-static void check_slim(const fitted_data *d, double l1, double l2, bool has_negative)
+/* The weights are the only ones from which no direction goes down, and scores are x W. per_user:
+ * penalties of the mean, and all weights are kept, by the options for that. */
+static void check_slim(const fitted_data *d, double l1, double l2, bool has_negative, bool per_user)
 {
     const int n = d->n_items, k = n - 1;
-    char first[32], second[32], third[48];
-    snprintf(first, sizeof first, "model.l1=%g", l1);
-    snprintf(second, sizeof second, "model.l2=%g", l2);
+    const double share = per_user ? d->n_users : 1;
+    char first[48], second[48], third[48];
+    snprintf(first, sizeof first, "model.l1=%.17g", l1 / share);
+    snprintf(second, sizeof second, "model.l2=%.17g", l2 / share);
     snprintf(third, sizeof third, "model.negative_weights=%s", has_negative ? "true" : "false");
     const char *settings[] = {"model.kind=slim",
-                              "model.neighbours=23",
+                              per_user ? "model.neighbours=0" : "model.neighbours=23",
                               "model.tolerance=1e-13",
                               first,
                               second,
                               third,
+                              per_user ? "model.penalty_per_user=true" : NULL,
                               NULL};
     fitted f = fitted_fit(d, settings);
     int32_t *items = fitted_tensor(f.model, "neighbours", NULL, NULL);
@@ -258,9 +261,10 @@ static void slim_is_where_nothing_gets_better(void **unused)
     (void)unused;
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);
-    check_slim(&d, 0.8, 3, false);
-    check_slim(&d, 0, 20, false);
-    check_slim(&d, 0.4, 3, true);
+    check_slim(&d, 0.8, 3, false, false);
+    check_slim(&d, 0, 20, false, true);
+    check_slim(&d, 0.4, 3, true, false);
+    check_slim(&d, 0.4, 3, true, true);
     fitted_data_free(&d);
 }
 

@@ -94,6 +94,9 @@ static const struct {
     {{"model.kind=gmf"}, 0, true},
     {{"model.kind=mlp", "model.hidden=[7]"}, 1, false},
     {{"model.kind=mlp", "model.hidden=[8, 8, 3]", "model.dropout=0.3"}, 3, false},
+    {{"model.kind=neumf", "model.hidden=[5]", "model.dropout=0.3", "model.dropout_at=inputs"},
+     1,
+     true},
     {{"model.kind=neumf", "model.hidden=[6, 4]", "loss.l2=1e-4"}, 2, true},
     /* so wide that the catalogue goes in parts; it takes time, so few users ask one by one */
     {{"model.kind=neumf", "model.hidden=[2500, 2]"}, 2, true},
@@ -108,7 +111,7 @@ static fitted fit(const fitted_data *d, int i)
                                 "sampling.per_positive=3",
                                 "train.batch=64",
                                 "sampling.positives=shuffle",
-                                i == 4 ? "train.epochs=1" : "train.epochs=3"};
+                                i == N_KINDS - 1 ? "train.epochs=1" : "train.epochs=3"};
     int n = 7;
     for (int k = 0; k < 8 && kinds[i].settings[k]; k++) {
         settings[n++] = kinds[i].settings[k];
@@ -274,7 +277,7 @@ typedef struct learner {
     float *contents[MOST];
 } learner;
 
-static void open_learner(learner *l, int model, int loss)
+static void open_learner(learner *l, int model, int loss, int dropout_at)
 {
     static const int32_t users[] = {0, 0, 1, 2, 3, 4, 5, 5}, items[] = {0, 1, 1, 2, 3, 4, 5, 6};
     rk_graph graph;
@@ -285,6 +288,7 @@ static void open_learner(learner *l, int model, int loss)
     o->model.dim = 3;
     o->model.hidden = (rk_ints){.n = 2, .v = l->hidden};
     o->model.dropout = 0.25;
+    o->model.dropout_at = dropout_at;
     o->loss.kind = loss;
     o->loss.negative_weight = 2;
     o->loss.bce_w1 = o->loss.bce_w3 = o->loss.temperature = o->loss.power = 1;
@@ -374,9 +378,10 @@ static void gradients_are_difference_quotients(void **unused)
     (void)unused;
     static const int models[] = {RK_MODEL_GMF, RK_MODEL_MLP, RK_MODEL_NEUMF};
     static const int losses[] = {RK_LOSS_BCE, RK_LOSS_BPR, RK_LOSS_SOFTMAX};
-    for (int i = 0; i < 9; i++) {
+    static const int places[] = {RK_DROPOUT_OUTPUTS, RK_DROPOUT_INPUTS};
+    for (int i = 0; i < 18; i++) {
         learner l;
-        open_learner(&l, models[i / 3], losses[i % 3]);
+        open_learner(&l, models[i % 9 / 3], losses[i % 3], places[i / 9]);
         const int n = l.engine.model.n_parameters;
         assert_true(n <= MOST);
         for (int k = 0; k < n; k++) {

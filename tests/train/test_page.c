@@ -76,13 +76,15 @@ static void pages_that_ask_models_survive(void **state)
     char one[512];
     snprintf(one, sizeof one, "%s", test_path(r->data, "one"));
     const char *const paths[] = {one};
-    page_survives_lack_of_memory(paths, 1, &how, 7, 1000);
+    page_survives_lack_of_memory(paths, 1, &how, 40, 1000);
 }
 
 static const char *const trials =
-    "{\"event\": \"asked\", \"trial\": 1, \"options\": {\"model.dim\": 4, \"loss.kind\": \"bpr\"}}\n"
+    "{\"event\": \"asked\", \"trial\": 1, \"options\": {\"model.dim\": 4, \"loss.kind\": "
+    "\"bpr\"}}\n"
     "{\"event\": \"done\", \"trial\": 1, \"epochs\": 4, \"value\": 0.25, \"seconds\": 1.5}\n"
-    "{\"event\": \"asked\", \"trial\": 2, \"options\": {\"model.dim\": 8, \"loss.kind\": \"bce\"}}\n"
+    "{\"event\": \"asked\", \"trial\": 2, \"options\": {\"model.dim\": 8, \"loss.kind\": "
+    "\"bce\"}}\n"
     "{\"event\": \"failed\", \"trial\": 2, \"why\": \"the loss is not a number\"}\n";
 
 static const char *const report =

@@ -95,7 +95,8 @@ static rk_status work(rk_comm *comm, void *user)
 
 static outcome *shared(void)
 {
-    outcome *out = mmap(NULL, sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    outcome *out =
+        mmap(NULL, sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_true(out != MAP_FAILED);
     return out;
 }
@@ -157,7 +158,7 @@ static void factors_train_alike(void **state)
     CHECK("model.kind=mf");
     CHECK("model.kind=mf", "loss.l2_form=norm", "train.optimizer=sgd");
     CHECK("model.kind=mf", "sampling.negatives=dynamic", "sampling.candidates=4");
-    CHECK("model.kind=mf", "loss.kind=bce", "sampling.candidates=3", "train.clip_norm=0.01");
+    CHECK("model.kind=mf", "loss.kind=bce", "sampling.per_positive=3", "train.clip_norm=0.01");
 }
 
 static void propagations_train_alike(void **state)
@@ -167,16 +168,17 @@ static void propagations_train_alike(void **state)
     CHECK("graph.form=gram");
     CHECK("model.layer_weights=learned");
     CHECK("train.propagation=fp16");
-    CHECK("loss.kind=ccl", "sampling.candidates=5");
+    CHECK("loss.kind=ccl", "sampling.per_positive=5");
     CHECK("model.kind=lightgcn++");
 }
 
 static void losses_over_pairs_train_alike(void **state)
 {
     (void)state;
-    CHECK("loss.kind=softmax");
-    CHECK("loss.kind=softmax", "loss.logits=dot");
-    CHECK("loss.kind=align_uniform");
+    CHECK("sampling.negatives=in_batch", "loss.kind=softmax");
+    CHECK("sampling.negatives=in_batch", "loss.kind=softmax", "loss.logits=dot");
+    CHECK("loss.kind=softmax", "sampling.per_positive=7");
+    CHECK("sampling.negatives=in_batch", "loss.kind=align_uniform");
     CHECK("loss.contrast=simgcl");
     CHECK("loss.contrast=sgl");
     CHECK("loss.neighbours=5", "loss.neighbours_weight=0.1");
@@ -189,7 +191,7 @@ static void a_step_sends_scores(void **state)
 {
     (void)state;
     static const char *const settings[] = {"model.kind=mf", "loss.kind=bce",
-                                           "sampling.candidates=3", "train.clip_norm=0.01"};
+                                           "sampling.per_positive=3", "train.clip_norm=0.01"};
     enum { B = 32, M = 3 };
     outcome *out = shared();
     run(4, settings, 4, out);

@@ -178,7 +178,7 @@ static void splits_are_the_same(void **state)
         "split.kind=users; split.valid=0.1; split.test=0.1; split.given=0.5",
         "split.kind=users; split.valid=0.1; split.test=0.1; split.given=0",
         "split.kind=items; split.valid=0.1; split.test=0.1",
-        "split.kind=given; split.carve_valid=0.1",
+        "split.kind=given; data.sources[0].part=train; split.carve_valid=0.1",
     };
     for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
         char settings[600];

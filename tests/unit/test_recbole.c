@@ -115,13 +115,144 @@ static void values(void **state)
     rk__buffer_free(&out);
 }
 
+/* ---- whole configs ---- */
+
+static const char lightgcn[] = "model: LightGCN\n"
+                               "dataset: it's\n"
+                               "data_path: data\n"
+                               "load_col: {inter: [user_id, item_id, rating, timestamp]}\n"
+                               "val_interval: {rating: \"[3,4);(5,inf)\", kind: [a, b]}\n"
+                               "user_inter_num_interval: \"(4,inf)\"\n"
+                               "rm_dup_inter: first\n"
+                               "eval_args: {split: {LS: valid_and_test}, order: TO, mode: uni50}\n"
+                               "metrics: [Recall, GAUC, MRR]\n"
+                               "topk: [5, 10]\n"
+                               "train_neg_sample_args: {distribution: popularity, sample_num: 4}\n"
+                               "clip_grad_norm: {max_norm: 5}\n"
+                               "n_layer: 3\n";
+static const char neumf[] = "model: NeuMF\n"
+                            "dataset: d\n"
+                            "benchmark_filename: [tr, va, te]\n"
+                            "mlp_hidden_size: [32, 16]\n"
+                            "train_neg_sample_args: {sample_num: 3}\n"
+                            "weight_decay: 0.5\n"
+                            "user_inter_num_interval: \"[5,inf)\"\n"
+                            "eval_args: {split: {RS: [8, 1, 1]}}\n";
+static const char slim[] = "model: SLIMElastic\ndataset: d\nalpha: 0.5\nl1_ratio: 0.1\n"
+                           "positive_only: False\neval_step: 0\n";
+
+static rk_config *load(const char *folder, const char *text, char **out_notes)
+{
+    rk_config *config = NULL;
+    const char *path = test_path(folder, "exp.yaml");
+    test_write(path, text, -1);
+    assert_ok(rk_config_load_recbole(&config, path, out_notes));
+    return config;
+}
+
+static void check_option(const rk_config *config, const char *key, const char *wanted)
+{
+    const char *value = NULL;
+    assert_ok(rk_config_get(config, key, &value));
+    if (strcmp(value, wanted) != 0) {
+        fail_msg("%s is %s, not %s", key, value, wanted);
+    }
+}
+
+static void check_options(const rk_config *config, const char *const (*wanted)[2])
+{
+    for (; (*wanted)[0]; wanted++) {
+        check_option(config, (*wanted)[0], (*wanted)[1]);
+    }
+}
+
+static void configs(void **state)
+{
+    (void)state;
+    static const char *const of_neumf[][2] = {
+        {"model.kind", "neumf"},
+        {"model.dim", "64"},
+        {"model.hidden", "[32, 16]"},
+        {"model.dropout", "0.1"},
+        {"model.dropout_at", "inputs"},
+        {"model.init_sd", "0.01"},
+        {"loss.kind", "bce"},
+        {"loss.negative_weight", "3"},
+        {"loss.l2", "0"},
+        {"sampling.per_positive", "3"},
+        {"train.batch", "512"}, /* of 2048 rows */
+        {"train.learning_rate", "0.001"},
+        {"train.weight_decay", "2"}, /* to the sum over 4 rows of a positive */
+        {"data.sources[0].file", "d.tr.inter"},
+        {"data.sources[2].file", "d.te.inter"},
+        {"data.sources[2].part", "test"},
+        {"data.min_user", "1"},
+        {NULL, NULL},
+    };
+    static const char *const of_slim[][2] = {
+        {"model.kind", "slim"},
+        {"model.l1", "0.05"},
+        {"model.l2", "0.45"},
+        {"model.penalty_per_user", "true"},
+        {"model.negative_weights", "true"},
+        {"model.neighbours", "0"},
+        {NULL, NULL},
+    };
+    char *folder = test_scratch(), *notes = NULL;
+    rk_config *config = load(folder, lightgcn, &notes);
+    assert_non_null(strstr(notes, "exp.yaml:11: sample_num: RecBole counts each pair as often"));
+    assert_non_null(strstr(notes, "exp.yaml:9: GAUC: left out"));
+    check_option(config, "sampling.per_positive", "4");
+    rk_config_free(config);
+    rk_string_free(notes);
+    config = load(folder, neumf, &notes);
+    check_options(config, of_neumf);
+    assert_non_null(strstr(notes, "exp.yaml:7: user_inter_num_interval: passed over"));
+    assert_non_null(strstr(notes, "exp.yaml:8: split: passed over"));
+    rk_config_free(config);
+    rk_string_free(notes);
+    config = load(folder, slim, &notes);
+    check_options(config, of_slim);
+    rk_config_free(config);
+    rk_string_free(notes);
+    test_scratch_remove(folder);
+}
+
+/* Whatever allocation of a translation fails, nothing is left of it. */
+static void no_memory(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {lightgcn, neumf, slim};
+    char *folder = test_scratch();
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const char *path = test_path(folder, "exp.yaml");
+        rk_status status = RK_ERR_MEMORY;
+        int64_t n = 0;
+        test_write(path, texts[i], -1);
+        for (; status != RK_OK; n++) {
+            rk_config *config = NULL;
+            char *notes = NULL;
+            rk__alloc_fail_after(n);
+            status = rk_config_load_recbole(&config, path, &notes);
+            rk__alloc_fail_after(-1);
+            if (status != RK_OK && status != RK_ERR_MEMORY) {
+                fail_msg("allocation %lld: %s", (long long)n, rk_last_error());
+            }
+            assert_true((status == RK_OK) == (config != NULL && notes != NULL));
+            rk_config_free(config);
+            rk_string_free(notes);
+        }
+        assert_true(n > 100);
+    }
+    test_scratch_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_name_options),
-        cmocka_unit_test(models_read_their_keys),
-        cmocka_unit_test(the_model_decides),
-        cmocka_unit_test(values),
+        cmocka_unit_test(rows_name_options), cmocka_unit_test(models_read_their_keys),
+        cmocka_unit_test(the_model_decides), cmocka_unit_test(values),
+        cmocka_unit_test(configs),           cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

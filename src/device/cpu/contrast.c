@@ -46,8 +46,8 @@ void rk__cpu_perturb(const rk_call *call)
     RK_CPU_FOR_ROWS(call, r, n)
     {
         if (r < count) {
-            perturb_row(&call->node->attr.perturb, call->in[1], rows ? rows[r] : r,
-                        rk__in(call, 0), x + r * d, y + r * d);
+            perturb_row(&call->node->attr.perturb, call->in[1], rows ? rows[r] : r, rk__in(call, 0),
+                        x + r * d, y + r * d);
         } else {
             rk__zero_row(y + r * d, d);
         }

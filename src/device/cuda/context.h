@@ -182,8 +182,8 @@ int64_t rk__cuda_scratch(const rk_call *call);
 rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
 /* Puts the node's name in front of the last message. */
 rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
-/* Operations of libraries: attend.c, ease.c, gram.c, ranks.c, spectral.c, topk.c. Only those with the flag
- * LIBRARY exist. */
+/* Operations of libraries: attend.c, ease.c, gram.c, ranks.c, spectral.c, topk.c. Only
+ * those with the flag LIBRARY exist. */
 #define RK_OP_ROW(ENUM, name, ...) rk_status rk__cuda_##name(const rk_call *call);
 #include "ops/ops.def"
 

@@ -24,8 +24,7 @@ rk_status rk__shape_l2_loss(const rk_program *p, const rk_node *node, rk_shape *
     return RK_OK;
 }
 
-/* the first six inputs of l2_loss -> f64[3]: of users, positives, negatives, as the term counts them
- */
+/* the first six inputs of l2_loss -> f64[3]: of users, positives, negatives, as it counts them */
 rk_status rk__shape_l2_squares(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     RK_TRY(rk__shape_l2_loss(p, node, (rk_shape[2]){{0}}));

@@ -1,5 +1,5 @@
-/* What ranks of a run exchange that have some columns of the tables each: passes/shard.c appends it,
- * models know nothing of it. */
+/* What ranks of a run exchange that have some columns of the tables each: passes/shard.c appends
+ * it, models know nothing of it. */
 #include "ops/family.h"
 
 /* x f32|f64[R,d] of this rank in place -> its sum over ranks [R,d] */

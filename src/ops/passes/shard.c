@@ -20,10 +20,10 @@
 
 /* A value of the program as it was written. */
 typedef struct both {
-    rk_value own;      /* this rank's columns; or RK_NONE */
-    rk_value whole;    /* the same on every rank; or RK_NONE */
-    bool wants_own;    /* somebody goes on with its own columns who could as well have all */
-    rk_value squares;  /* of its rows, summed over ranks; or RK_NONE */
+    rk_value own;     /* this rank's columns; or RK_NONE */
+    rk_value whole;   /* the same on every rank; or RK_NONE */
+    bool wants_own;   /* somebody goes on with its own columns who could as well have all */
+    rk_value squares; /* of its rows, summed over ranks; or RK_NONE */
 } both;
 
 typedef struct sharding {
@@ -45,12 +45,12 @@ static rk_value use_whole(sharding *s, rk_value v, const rk_node *reader)
     }
     const rk_tensor *t = &s->p->tensors[s->of[v].own];
     if (s->most_rows >= 0 && t->rows > s->most_rows && s->p->status == RK_OK) {
-        s->p->status =
-            rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                     "its operation %s needs all columns of a table of %lld rows in every step, and "
-                     "%d ranks have some each (a batch has %lld rows)",
-                     rk__op_name(reader->op), (long long)t->rows, s->p->store->ranks,
-                     (long long)s->most_rows);
+        s->p->status = rk__fail(
+            RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+            "its operation %s needs all columns of a table of %lld rows in every step, and "
+            "%d ranks have some each (a batch has %lld rows)",
+            rk__op_name(reader->op), (long long)t->rows, s->p->store->ranks,
+            (long long)s->most_rows);
     }
     s->of[v].whole = rk__append_value(s->p, RK_NODE(RK_OP_GATHER_COLUMNS, s->of[v].own));
     return s->of[v].whole;
@@ -147,8 +147,8 @@ static bool goes_by_columns(const sharding *s, const rk_node *node)
 static void take_inputs(sharding *s, rk_node *node, uint32_t by_columns)
 {
     for (int32_t j = 0; j < node->n_inputs; j++) {
-        node->in[j] = by_columns >> j & 1 ? use_own(s, node->in[j])
-                                          : use_whole(s, node->in[j], node);
+        node->in[j] =
+            by_columns >> j & 1 ? use_own(s, node->in[j]) : use_whole(s, node->in[j], node);
     }
 }
 
@@ -173,8 +173,7 @@ static void append(sharding *s, rk_node node, const rk_node *written, bool is_pa
     for (int32_t j = 0; p->status == RK_OK && j < written->n_outputs; j++) {
         const rk_value v = written->out[j];
         const rk_tensor *t = &p->tensors[v];
-        bool is_own = t->all_columns > 0 ? shapes[j].cols == t->cols
-                                         : shapes[j].cols != t->cols;
+        bool is_own = t->all_columns > 0 ? shapes[j].cols == t->cols : shapes[j].cols != t->cols;
         bool fits = t->stored >= 0 && is_own == (t->all_columns > 0) && !is_part;
         node.out[j] = fits ? v : RK_NONE;
     }
@@ -186,8 +185,8 @@ static void append(sharding *s, rk_node node, const rk_node *written, bool is_pa
     for (int32_t j = 0; j < written->n_outputs; j++) {
         const rk_value v = written->out[j];
         both *of = &s->of[v];
-        const int64_t all = p->tensors[v].all_columns > 0 ? p->tensors[v].all_columns
-                                                          : p->tensors[v].cols;
+        const int64_t all =
+            p->tensors[v].all_columns > 0 ? p->tensors[v].all_columns : p->tensors[v].cols;
         const bool is_own = p->tensors[done.out[j]].cols != all;
         of->own = is_own ? done.out[j] : RK_NONE;
         of->whole = is_own ? RK_NONE : done.out[j];

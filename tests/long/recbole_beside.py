@@ -1,0 +1,120 @@
+"""usage: recbole_beside.py RANKINE RATINGS [MODEL...] RecBole 1.2.1 and Rankine by the same config
+of RecBole, on RecBole's own split of MovieLens 100K: test metrics of three seeds each, whose means
+must agree within three standard errors of their difference. Both test the last epoch: RecBole 1.2.1 cannot load its best one with PyTorch from 2.6 on."""
+import json
+import logging
+import math
+import os
+import statistics
+import subprocess
+import sys
+import warnings
+
+warnings.filterwarnings("ignore")
+import torch  # noqa: E402
+from recbole.config import Config  # noqa: E402
+from recbole.data import create_dataset, data_preparation  # noqa: E402
+from recbole.utils import get_model, get_trainer, init_seed  # noqa: E402
+
+COMMON = """
+dataset: beside
+data_path: dataset/
+benchmark_filename: [train, valid, test]
+load_col: {inter: [user_id, item_id]}
+metrics: [Recall, NDCG, MRR]
+topk: [10]
+valid_metric: NDCG@10
+eval_step: 0
+use_gpu: False
+state: ERROR
+show_progress: False
+"""
+BY_GRADIENTS = "learning_rate: 0.005\ntrain_batch_size: 2048\nweight_decay: 0.0\n"
+MODELS = {
+    "LightGCN": BY_GRADIENTS + "epochs: 40\nembedding_size: 32\nn_layers: 2\nreg_weight: 1.e-4\n",
+    "BPR": BY_GRADIENTS + "epochs: 20\nembedding_size: 32\n",
+    "NeuMF": "learning_rate: 0.001\ntrain_batch_size: 2048\nepochs: 20\nmf_embedding_size: 32\n"
+             "mlp_embedding_size: 32\nmlp_hidden_size: [64, 32]\ndropout_prob: 0.1\n",
+    "SLIMElastic": "alpha: 0.2\nl1_ratio: 0.02\n",
+    "EASE": "reg_weight: 250.0\n",
+}
+WITHIN = {"SLIMElastic": 5e-3, "EASE": 1e-4}  # without random numbers; SLIM's stop at a tolerance
+SEEDS = (1, 2, 3)
+NAMES = ("recall@10", "ndcg@10", "mrr@10")
+
+
+def write_split(ratings):
+    """RecBole's split of the rows with ratings of 3 and more, as it makes it, in three files."""
+    os.makedirs("dataset/whole", exist_ok=True)
+    os.makedirs("dataset/beside", exist_ok=True)
+    with open(ratings, encoding="latin-1") as file, open(
+            "dataset/whole/whole.inter", "w", encoding="ascii") as out:
+        out.write("user_id:token\titem_id:token\n")
+        rows = (line.split("\t") for line in file)
+        out.writelines(f"{row[0]}\t{row[1]}\n" for row in rows if float(row[2]) >= 3)
+    config = Config(model="BPR", dataset="whole", config_dict={
+        "data_path": "dataset/", "load_col": {"inter": ["user_id", "item_id"]}, "state": "ERROR",
+        "use_gpu": False, "seed": 2020})
+    dataset = create_dataset(config)
+    for name, loader in zip(("train", "valid", "test"), data_preparation(config, dataset)):
+        part = loader._dataset.inter_feat
+        users = dataset.id2token("user_id", part["user_id"].numpy())
+        items = dataset.id2token("item_id", part["item_id"].numpy())
+        with open(f"dataset/beside/beside.{name}.inter", "w", encoding="ascii") as out:
+            out.write("user_id:token\titem_id:token\n")
+            out.writelines(f"{u}\t{i}\n" for u, i in zip(users, items))
+
+
+def by_recbole(path, seed):
+    """run_recbole without Ray, which it imports for looking for options."""
+    torch.set_num_threads(2)
+    config = Config(config_file_list=[path], config_dict={"seed": seed})
+    init_seed(seed, True)
+    parts = data_preparation(config, create_dataset(config))
+    network = get_model(config["model"])(config, parts[0]._dataset).to(config["device"])
+    trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, network)
+    trainer.fit(parts[0], parts[1], saved=False, show_progress=False)
+    found = trainer.evaluate(parts[2], load_best_model=False, show_progress=False)
+    return [float(found[name]) for name in NAMES]
+
+
+def by_rankine(program, path, seed, folder):
+    subprocess.run([program, "train", "--recbole", path, "--run", folder, "--quiet", "--set",
+                    f"run.seed={seed}"], check=True, stdout=subprocess.DEVNULL)
+    with open(f"{folder}/report.json", encoding="utf-8") as file:
+        report = json.load(file)
+    return [report["test"][name] for name in NAMES]
+
+
+def compare(model, theirs, ours):
+    good = True
+    for name, a, b in zip(NAMES, zip(*theirs), zip(*ours)):
+        difference = statistics.mean(b) - statistics.mean(a)
+        if len(a) == 1:
+            error, wide = math.nan, WITHIN[model]
+        else:
+            error = math.sqrt((statistics.variance(a) + statistics.variance(b)) / len(a))
+            wide = 3 * error + 1e-4  # RecBole says four digits
+        good &= abs(difference) <= wide
+        print(f"{model:12} {name:10} RecBole {statistics.mean(a):.4f}  Rankine "
+              f"{statistics.mean(b):.4f}  difference {difference:+.4f}  standard error {error:.4f}"
+              f"{'' if abs(difference) <= wide else '  too far apart'}", flush=True)
+    return good
+
+
+def main(program, ratings, *models):
+    logging.disable(logging.CRITICAL)
+    write_split(ratings)
+    good = True
+    for model in models or MODELS:
+        path = f"{model}.yaml"
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"model: {model}\n{COMMON}{MODELS[model]}")
+        seeds = SEEDS[:1] if model in WITHIN else SEEDS
+        theirs = [by_recbole(path, seed) for seed in seeds]
+        ours = [by_rankine(program, path, seed, f"runs/{model}-{seed}") for seed in seeds]
+        good &= compare(model, theirs, ours)
+    return 0 if good else 1
+
+
+sys.exit(main(*sys.argv[1:]))
