@@ -11,7 +11,7 @@ static int begin(void **state)
     runs *r = calloc(1, sizeof *r);
     assert_non_null(r);
     runs_begin(r);
-    run_how how = {.settings = {"train.epochs=2", "model.dim=4", "eval.k=[5]"}};
+    run_how how = {.settings = {"train.epochs=2", "model.dim=4", "eval.k=[10]"}};
     assert_ok(runs_train(r, "one", how));
     how.settings[3] = "loss.kind=hinge";
     assert_ok(runs_train(r, "two", how));
