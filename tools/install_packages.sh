@@ -5,8 +5,8 @@
 #   tools/install_packages.sh --print GROUP...    print the names, one line, and do nothing else
 #
 # Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, runtime (of an installed
-# rankine), dist (a tree with its libraries bundled), image (for the test that builds the
-# Dockerfile), clang (the second compiler: sanitizers and fuzzing), format.
+# rankine), dist (a tree with its libraries bundled), wheel (tools/make_wheel.sh), image (for the
+# test that builds the Dockerfile), clang (the second compiler: sanitizers and fuzzing), format.
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -26,6 +26,7 @@ declare -A packages=(
     [test]="g++ libcmocka-dev python3 patchelf"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp zlib1g libzstd1 libjansson4"
     [dist]="patchelf binutils"
+    [wheel]="python3-venv binutils"
     [image]="podman runc debootstrap"
     [clang]="clang-14 libclang-rt-14-dev libomp-14-dev"
     [format]="clang-format-14"
