@@ -8,6 +8,9 @@
 # Without CUDA:
 #   docker build -t rankine:cpu --build-arg RANKINE_CUDA=OFF \
 #       --build-arg BUILD_IMAGE=ubuntu:24.04 --build-arg RUN_IMAGE=ubuntu:24.04 .
+#
+# With MPI, for several GPUs (docs/ranks.md):
+#   docker build -t rankine:mpi --build-arg MORE_BUILD=mpi --build-arg MORE_RUN=mpi-runtime .
 ARG CUDA_VERSION=13.0.2
 ARG BUILD_IMAGE=nvidia/cuda:${CUDA_VERSION}-devel-ubuntu24.04
 ARG RUN_IMAGE=nvidia/cuda:${CUDA_VERSION}-runtime-ubuntu24.04
@@ -16,9 +19,11 @@ FROM ${BUILD_IMAGE} AS build
 ARG RANKINE_CUDA=ON
 # "release" is the list of cmake/cuda.cmake; one number, e.g. 90, builds several times as fast.
 ARG CUDA_ARCHITECTURES=release
+# More groups of install_packages.sh.
+ARG MORE_BUILD=
 WORKDIR /source
 COPY tools/install_packages.sh tools/
-RUN tools/install_packages.sh build cuda && rm -rf /var/lib/apt/lists/*
+RUN tools/install_packages.sh build cuda ${MORE_BUILD} && rm -rf /var/lib/apt/lists/*
 COPY CMakeLists.txt LICENSE ./
 COPY cmake cmake
 COPY configs configs
@@ -31,8 +36,9 @@ RUN cmake -S . -B /build -G Ninja -D CMAKE_BUILD_TYPE=Release -D RANKINE_TESTS=O
     && cmake --install /build --prefix /opt/rankine --strip
 
 FROM ${RUN_IMAGE}
+ARG MORE_RUN=
 COPY tools/install_packages.sh /tmp/
-RUN /tmp/install_packages.sh runtime && rm -rf /var/lib/apt/lists/* /tmp/install_packages.sh
+RUN /tmp/install_packages.sh runtime ${MORE_RUN} && rm -rf /var/lib/apt/lists/* /tmp/install_packages.sh
 COPY --from=build /opt/rankine /opt/rankine
 # A program that cannot even say its version does not become an image.
 RUN ["/opt/rankine/bin/rankine", "--version"]

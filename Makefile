@@ -57,7 +57,7 @@ help:
 	@echo "make test-long          every test with the label long"
 	@echo "make fuzz FUZZ=SECONDS  run the fuzz targets (readers, configs, filters, times, stored files), each so long"
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
-	@echo "make results DATA=DIR   train what the README's table of results shows (hours); ROW=NAME for one"
+	@echo "make results DATA=DIR   train what the tables of docs/results.md show (hours); ROW=NAME for one"
 	@echo "make site               the documentation as pages, build/site/index.html (packages of docs/requirements.txt)"
 	@echo "make format             lay out the sources; format-check only looks"
 	@echo "make install PREFIX=DIR program, libraries, headers, configs ($(PREFIX))"

@@ -27,7 +27,8 @@ __device__ __forceinline__ float noise_at(const rk_step_state *state, noise_row 
 __global__ void __launch_bounds__(rk::BLOCK)
     perturb(const float *__restrict__ x, const rk_step_state *__restrict__ state,
             const int32_t *__restrict__ rows, const int32_t *__restrict__ count,
-            float *__restrict__ y, int64_t n, int64_t d, float epsilon, int32_t view, int32_t layer)
+            float *__restrict__ y, int64_t n, int64_t d, int64_t from, int64_t all, float epsilon,
+            int32_t view, int32_t layer)
 {
     rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
@@ -38,11 +39,14 @@ __global__ void __launch_bounds__(rk::BLOCK)
     const bool used = !count || r < *count;
     const int64_t node = used && rows ? rows[r] : r;
     float square = 0.0f;
-    for (int64_t i = lane; used && i < d; i += rk::WARP) {
-        const float noise = noise_at(state, {view, layer, node, d}, i);
-        y[r * d + i] = noise;
+    for (int64_t i = lane; used && i < all; i += rk::WARP) {
+        const float noise = noise_at(state, {view, layer, node, all}, i);
+        if (i >= from && i < from + d) {
+            y[r * d + i - from] = noise;
+        }
         square += noise * noise;
     }
+    __syncwarp(); /* columns from elsewhere than 0 are other lanes' */
     square = rk::warp_sum(square);
     const float scale = square > 0.0f ? epsilon / sqrtf(square) : 0.0f;
     for (int64_t i = lane; i < d; i += rk::WARP) {
@@ -208,7 +212,8 @@ cudaError_t rk_cuda_perturb(const rk_call *call)
     const rk_perturb_attr *a = &call->node->attr.perturb;
     return rk::run(call->stream, rk::a_warp_each(y->rows), perturb, rk::in(call, 0),
                    rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::out(call, 0), y->rows,
-                   y->cols, a->epsilon, a->view, a->layer);
+                   y->cols, rk__in(call, 0)->first_column, rk__all_columns(rk__in(call, 0)),
+                   a->epsilon, a->view, a->layer);
 }
 
 cudaError_t rk_cuda_contrast_slots(const rk_call *call)

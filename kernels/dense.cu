@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
 __global__ void __launch_bounds__(rk::BLOCK)
     dropout(const float *__restrict__ x, const rk_step_state *__restrict__ state,
             const int32_t *__restrict__ rows, const int32_t *__restrict__ count, rk_dropout_attr a,
-            float *__restrict__ y, int64_t n_rows, int64_t d)
+            float *__restrict__ y, int64_t n_rows, int64_t d, int64_t first, int64_t all)
 {
     rk::begin();
     const int64_t used = rows ? *count : n_rows;
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
         const int64_t r = i / d;
         const int64_t row = r < used && rows ? rows[r] : r;
         const float factor =
-            rk__dropout_factor(draw.key, draw.threshold, draw.factor, row * d + i % d);
+            rk__dropout_factor(draw.key, draw.threshold, draw.factor, row * all + first + i % d);
         y[i] = r < used ? x[i] * factor : 0.0f;
     }
 }
@@ -176,5 +176,6 @@ cudaError_t rk_cuda_dropout(const rk_call *call)
     const rk_tensor *y = rk__out(call, 0);
     return rk::run(call->stream, over(rk::elements(y)), dropout, rk::in(call, 0), rk::in(call, 1),
                    rk::in(call, 2), rk::in(call, 3), call->node->attr.dropout, rk::out(call, 0),
-                   y->rows, y->cols);
+                   y->rows, y->cols, rk__in(call, 0)->first_column,
+                   rk__all_columns(rk__in(call, 0)));
 }

@@ -64,6 +64,11 @@ cudaError_t rk_cuda_ritz_begin(const double *matrix, int64_t width, double *out,
 cudaError_t rk_cuda_ritz_end(const rk_eigenvectors *r, float *out, float *out_roots, double *matrix,
                              rk_stream *stream);
 
+/* ranks.cu: all [rows, ranks * columns] = the blocks [rows, columns] of the ranks, which lie one
+ * behind the other, side by side. */
+cudaError_t rk_cuda_interleave_columns(const float *blocks, int64_t rows, int64_t columns,
+                                       int64_t ranks, float *all, rk_stream *stream);
+
 /* A piece of a CSR row that one warp works on: 32 bytes, what memory is read by. */
 typedef struct rk_piece {
     int64_t begin, end; /* edges */

@@ -26,6 +26,8 @@ struct l2_work {
     double *terms;        /* [kind][row]: times the row occurs, times |x|^2 */
     float *occurrences;   /* [kind][row] */
     double *group_factor; /* [kind] */
+    const double *given;  /* [kind]: the sums of squares, where x has but some columns; or NULL */
+    double *squares;      /* [kind]: they alone are wanted; or NULL */
     int64_t n_rows, n_candidates, d;
     rk_l2_attr attr;
 };
@@ -93,7 +95,7 @@ __device__ void row_terms(const l2_work &w, int64_t r, int lane)
         }
     }
     square = rk::warp_sum(square);
-    if (w.attr.form == RK_L2_SQUARED) {
+    if (w.attr.form == RK_L2_SQUARED && !w.squares) {
         const double scale = scale_of(w), same[KINDS] = {scale, scale, scale};
         write_gradient(w, r, lane, times, same);
     }
@@ -118,16 +120,19 @@ __global__ void __launch_bounds__(rk::BLOCK) l2_terms(l2_work w, int32_t *arrive
     const double scale = scale_of(w);
     double total = 0.0;
     for (int kind = 0; kind < KINDS; kind++) {
-        const double sum = rk::block_sum(w.terms + kind * w.n_rows, w.n_rows, shared);
+        const double sum =
+            w.given ? w.given[kind] : rk::block_sum(w.terms + kind * w.n_rows, w.n_rows, shared);
         const double norm = sqrt(sum);
         total += w.attr.form == RK_L2_SQUARED ? 0.5 * sum : norm;
-        if (threadIdx.x == 0) {
+        if (threadIdx.x == 0 && w.squares) {
+            w.squares[kind] = sum;
+        } else if (threadIdx.x == 0) {
             w.group_factor[kind] = scale * (w.attr.form == RK_L2_SQUARED ? 1.0
                                             : norm > 0.0                 ? 1.0 / norm
                                                                          : 0.0);
         }
     }
-    if (threadIdx.x == 0) {
+    if (threadIdx.x == 0 && !w.squares) {
         *w.loss = scale * total;
     }
 }
@@ -151,7 +156,7 @@ int64_t rk_cuda_scratch_l2_loss(const rk_call *call)
     return (5 * rk__in(call, 0)->rows + 4) * (int64_t)sizeof(double);
 }
 
-cudaError_t rk_cuda_l2_loss(const rk_call *call)
+static l2_work work_of(const rk_call *call)
 {
     const rk_tensor *x = rk__in(call, 0);
     l2_work w = {};
@@ -162,16 +167,30 @@ cudaError_t rk_cuda_l2_loss(const rk_call *call)
     w.count = rk::in(call, 3);
     w.state = rk::in(call, 4);
     w.chosen = rk::in(call, 5);
-    w.loss = rk::out(call, 0);
-    w.gradient = rk::out(call, 1);
     w.n_rows = x->rows;
     w.d = x->cols;
     w.n_candidates = rk::candidates_of(call, 2, w.attr.batch);
     w.terms = static_cast<double *>(call->scratch);
     w.group_factor = w.terms + KINDS * x->rows;
     w.occurrences = reinterpret_cast<float *>(w.group_factor + 4);
-    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(x->rows), l2_terms, w, call->arrived));
+    return w;
+}
+
+cudaError_t rk_cuda_l2_squares(const rk_call *call)
+{
+    l2_work w = work_of(call);
+    w.squares = rk::out(call, 0);
+    return rk::run(call->stream, rk::a_warp_each(w.n_rows), l2_terms, w, call->arrived);
+}
+
+cudaError_t rk_cuda_l2_loss(const rk_call *call)
+{
+    l2_work w = work_of(call);
+    w.loss = rk::out(call, 0);
+    w.gradient = rk::out(call, 1);
+    w.given = rk::in(call, RK_L2_LOSS_SQUARES);
+    RK_TRY_LAUNCH(rk::run(call->stream, rk::a_warp_each(w.n_rows), l2_terms, w, call->arrived));
     return w.attr.form == RK_L2_SQUARED
                ? cudaSuccess
-               : rk::run(call->stream, rk::a_warp_each(x->rows), l2_gradient, w);
+               : rk::run(call->stream, rk::a_warp_each(w.n_rows), l2_gradient, w);
 }

@@ -2,6 +2,7 @@
  * Losses of a positive and M drawn negatives (ops/slot_loss.h has the formulas).
  *
  *   select_negatives  a warp a triplet, lanes over columns
+ *   slot_dots         a warp a triplet, lanes over columns
  *   slot_loss         a warp a triplet: the scores one after the other, lanes over columns; then
  *                     lanes over the negatives, so that the sums over them have a fixed order
  *   score_loss        the same losses of scores that are there
@@ -17,8 +18,8 @@ namespace
 
 __global__ void __launch_bounds__(rk::BLOCK)
     select_negatives(const float *__restrict__ final, const int32_t *__restrict__ slot_row,
-                     const rk_step_state *__restrict__ state, int32_t *__restrict__ chosen,
-                     int64_t batch, int64_t n_candidates, int64_t d)
+                     const rk_step_state *__restrict__ state, const float *__restrict__ dots,
+                     int32_t *__restrict__ chosen, int64_t batch, int64_t n_candidates, int64_t d)
 {
     rk::begin();
     const int lane = (int)threadIdx.x & (rk::WARP - 1);
@@ -32,7 +33,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
         float best_score = 0.0f;
         for (int64_t k = 0; k < n_candidates; k++) {
             const float *item = final + slot_row[2 * batch + n_candidates * b + k] * d;
-            const float score = rk::warp_dot(user, item, d, lane);
+            const float score =
+                dots ? dots[b * (1 + n_candidates) + 1 + k] : rk::warp_dot(user, item, d, lane);
             if (k == 0 || score > best_score) {
                 best = (int32_t)k;
                 best_score = score;
@@ -41,6 +43,30 @@ __global__ void __launch_bounds__(rk::BLOCK)
     }
     if (lane == 0) {
         chosen[b] = best;
+    }
+}
+
+__global__ void __launch_bounds__(rk::BLOCK)
+    slot_dots(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
+              const rk_step_state *__restrict__ state, float *__restrict__ dots, int64_t batch,
+              int64_t width, int64_t d)
+{
+    rk::begin();
+    const int lane = (int)threadIdx.x & (rk::WARP - 1);
+    const int64_t b = rk::number_of_warp();
+    if (b >= batch) {
+        return; /* the whole warp */
+    }
+    const bool is_used = b < rk__step_count(state);
+    for (int64_t k = 0; k < width; k++) {
+        float dot = 0.0f;
+        if (is_used) {
+            const int32_t row = slot_row[rk__item_slot(batch, width, b, k)];
+            dot = rk::warp_dot(x + slot_row[b] * d, x + row * d, d, lane);
+        }
+        if (lane == 0) {
+            dots[b * width + k] = dot;
+        }
     }
 }
 
@@ -124,8 +150,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
     slot_loss(const float *__restrict__ x, const int32_t *__restrict__ slot_row,
               const int32_t *__restrict__ rows, const rk_step_state *__restrict__ state,
               const float *__restrict__ factor, const int32_t *__restrict__ chosen,
-              const float *__restrict__ weights, double *terms, double *__restrict__ loss,
-              float *by_score, slot_setting s, int32_t *arrived)
+              const float *__restrict__ weights, const float *__restrict__ dots, double *terms,
+              double *__restrict__ loss, float *by_score, slot_setting s, int32_t *arrived)
 {
     rk::begin();
     __shared__ double shared[rk::BLOCK];
@@ -141,7 +167,8 @@ __global__ void __launch_bounds__(rk::BLOCK)
         const int32_t *negatives = slot_row + 2 * s.batch + b * m + first;
         for (int64_t k = 0; k <= n; k++) {
             const int64_t row = k == 0 ? slot_row[s.batch + b] : negatives[k - 1];
-            const float score = rk::warp_dot(user, x + row * d, d, lane);
+            const float score = dots ? dots[b * (1 + m) + (k == 0 ? 0 : first + k)]
+                                     : rk::warp_dot(user, x + row * d, d, lane);
             if (lane == 0) {
                 scores[k] = score;
             }
@@ -320,8 +347,17 @@ cudaError_t rk_cuda_select_negatives(const rk_call *call)
 {
     const int64_t batch = call->node->attr.batch;
     return rk::run(call->stream, rk::a_warp_each(batch), select_negatives, rk::in(call, 0),
-                   rk::in(call, 1), rk::in(call, 2), rk::out(call, 0), batch,
-                   rk::candidates_of(call, 1, batch), rk__in(call, 0)->cols);
+                   rk::in(call, 1), rk::in(call, 2), rk::in(call, RK_SELECT_NEGATIVES_DOTS),
+                   rk::out(call, 0), batch, rk::candidates_of(call, 1, batch),
+                   rk__in(call, 0)->cols);
+}
+
+cudaError_t rk_cuda_slot_dots(const rk_call *call)
+{
+    const rk_tensor *dots = rk__out(call, 0);
+    return rk::run(call->stream, rk::a_warp_each(dots->rows), slot_dots, rk::in(call, 0),
+                   rk::in(call, 1), rk::in(call, 2), rk::out(call, 0), dots->rows, dots->cols,
+                   rk__in(call, 0)->cols);
 }
 
 int64_t rk_cuda_scratch_slot_loss(const rk_call *call)
@@ -337,8 +373,8 @@ cudaError_t rk_cuda_slot_loss(const rk_call *call)
     double *terms = static_cast<double *>(call->scratch);
     return rk::run(call->stream, rk::a_warp_each(a->batch), slot_loss, rk::in(call, 0),
                    rk::in(call, 1), rk::in(call, 2), rk::in(call, 3), rk::in(call, 4),
-                   rk::in(call, 5), rk::in(call, 6), terms, rk::out(call, 0), rk::out(call, 1),
-                   setting, call->arrived);
+                   rk::in(call, 5), rk::in(call, 6), rk::in(call, RK_SLOT_LOSS_DOTS), terms,
+                   rk::out(call, 0), rk::out(call, 1), setting, call->arrived);
 }
 
 int64_t rk_cuda_scratch_score_loss(const rk_call *call)

@@ -5,6 +5,7 @@
  * table_dots: y[k] = alpha <g, x_k> in double; a block sums a share of one table, a block a table
  * sums the shares in their order: no atomics, the same bits each time.
  * softmax_weights and its gradient: a dozen numbers, one thread.
+ * row_dots: a warp a row.
  * unit_rows: y[n] = f[n] x[n] / (|x[n]| + 1e-12), a warp a row; its gradient s (g - x <x, g> /
  * (|x| (|x| + 1e-12))), s = f / (|x| + 1e-12), and zero for a row of zeros.
  */
@@ -141,17 +142,39 @@ __global__ void softmax_weights_grad(const float *__restrict__ w, const float *_
     }
 }
 
+__global__ void __launch_bounds__(rk::BLOCK)
+    row_dots(const float *__restrict__ a, const float *__restrict__ b, float *__restrict__ y,
+             int64_t n, int64_t d)
+{
+    rk::begin();
+    const int lane = (int)threadIdx.x % rk::WARP;
+    const int64_t stride = (int64_t)gridDim.x * rk::WARPS;
+    for (int64_t r = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP; r < n; r += stride) {
+        const float dot = rk::warp_dot(a + r * d, b + r * d, d, lane);
+        if (lane == 0) {
+            y[r] = dot;
+        }
+    }
+}
+
+/* What is not made of the rows themselves; NULL = it is. */
+struct row_sums {
+    const float *squares, *along;
+};
+
 /* gradient NULL: the rows themselves. */
 __global__ void __launch_bounds__(rk::BLOCK)
     unit_rows(const float *__restrict__ x, const float *__restrict__ gradient,
-              const float *__restrict__ factor, float *__restrict__ y, int64_t n, int64_t d)
+              const float *__restrict__ factor, row_sums given, float *__restrict__ y, int64_t n,
+              int64_t d)
 {
     rk::begin();
     const int lane = (int)threadIdx.x % rk::WARP;
     const int64_t stride = (int64_t)gridDim.x * rk::WARPS;
     for (int64_t r = (int64_t)blockIdx.x * rk::WARPS + threadIdx.x / rk::WARP; r < n; r += stride) {
         const float *row = x + r * d;
-        const float norm = sqrtf(rk::warp_dot(row, row, d, lane));
+        const float norm =
+            sqrtf(given.squares ? given.squares[r] : rk::warp_dot(row, row, d, lane));
         const float by = (factor ? factor[r] : 1.0f) / (norm + NORM_EPSILON);
         if (!gradient) {
             for (int64_t i = lane; i < d; i += rk::WARP) {
@@ -160,7 +183,7 @@ __global__ void __launch_bounds__(rk::BLOCK)
             continue;
         }
         const float *g = gradient + r * d;
-        const float along = rk::warp_dot(row, g, d, lane);
+        const float along = given.along ? given.along[r] : rk::warp_dot(row, g, d, lane);
         const float back = norm > 0.0f ? -by * along / norm / (norm + NORM_EPSILON) : 0.0f;
         for (int64_t i = lane; i < d; i += rk::WARP) {
             y[r * d + i] = norm > 0.0f ? by * g[i] + back * row[i] : 0.0f;
@@ -174,11 +197,12 @@ rk::grid two_elements_a_thread(int64_t n)
 }
 
 /* gradient NULL: the rows themselves. */
-cudaError_t run_unit_rows(const rk_call *call, const float *gradient, const float *factor)
+cudaError_t run_unit_rows(const rk_call *call, const float *gradient, const float *factor,
+                          row_sums given)
 {
     const rk_tensor *y = rk__out(call, 0);
     return rk::run(call->stream, rk::strided(y->rows, rk::WARPS, rk::MOST_BLOCKS), unit_rows,
-                   rk::in(call, 0), gradient, factor, rk::out(call, 0), y->rows, y->cols);
+                   rk::in(call, 0), gradient, factor, given, rk::out(call, 0), y->rows, y->cols);
 }
 
 } // namespace
@@ -246,14 +270,24 @@ cudaError_t rk_cuda_softmax_weights_grad(const rk_call *call)
                    rk::in(call, 1), rk::out(call, 0), rk__in(call, 0)->cols);
 }
 
+cudaError_t rk_cuda_row_dots(const rk_call *call)
+{
+    const rk_tensor *x = rk__in(call, 0);
+    return rk::run(call->stream, rk::strided(x->rows, rk::WARPS, rk::MOST_BLOCKS), row_dots,
+                   rk::in(call, 0), rk::in(call, 1), rk::out(call, 0), x->rows, x->cols);
+}
+
 cudaError_t rk_cuda_unit_rows(const rk_call *call)
 {
-    return run_unit_rows(call, nullptr, rk::in(call, 1));
+    return run_unit_rows(call, nullptr, rk::in(call, 1),
+                         {rk::in(call, RK_UNIT_ROWS_SQUARES), nullptr});
 }
 
 cudaError_t rk_cuda_unit_rows_grad(const rk_call *call)
 {
-    return run_unit_rows(call, rk::in(call, 1), rk::in(call, 2));
+    return run_unit_rows(
+        call, rk::in(call, 1), rk::in(call, 2),
+        {rk::in(call, RK_UNIT_ROWS_GRAD_SQUARES), rk::in(call, RK_UNIT_ROWS_GRAD_ALONG)});
 }
 
 cudaError_t rk_cuda_narrow(const rk_call *call)

@@ -19,17 +19,18 @@ LAYERS = {
     "graph": "base",
     "ops": "base",
     "data": "base config io graph",
-    "device": "base ops",
-    "device/cpu": "base ops device",
-    "device/cuda": "base ops device kernels",
+    "dist": "base",
+    "device": "base dist ops",
+    "device/cpu": "base dist ops device",
+    "device/cuda": "base dist ops device kernels",
     "models": "base config data graph ops",
-    "engine": "base config data graph ops device models",
+    "engine": "base dist config data graph ops device models",
     "eval": "base config data",
-    "score": "base config data graph ops device models engine eval",
+    "score": "base dist config data graph ops device models engine eval",
     "page": "base config",
-    "train": "base config io data graph ops device models engine eval score page",
-    "api": "base config io data graph ops device models engine eval score page train",
-    "sweep": "base config io data models page train",
+    "train": "base dist config io data graph ops device models engine eval score page",
+    "api": "base dist config io data graph ops device models engine eval score page train",
+    "sweep": "base dist config io data models page train",
     "text": "",
     "serve": "text",
     "cli": "text",
@@ -55,6 +56,7 @@ LIBRARIES = {
     r"jansson\.h": "data page serve",
     r"microhttpd\.h": "serve",
     r"utf8proc\.h": "data",
+    r"mpi\.h|dlfcn\.h": "dist",
     r"cblas\.h|openblas_config\.h": "device/cpu",
     r"Random123/.*": "base",
     r"curand_philox4x32_x\.h": "base kernels",
@@ -81,7 +83,7 @@ def verdict(path, header, system):
     if system:
         return None
     if header.startswith("rankine/"):  # the public interface: statuses go all the way down
-        low = room in ("base", "kernels", "io", "graph", "ops")
+        low = room in ("base", "kernels", "io", "graph", "ops", "dist")
         if low and header not in ("rankine/status.h", "rankine/hooks.h"):
             return f"{room} includes {header}; it may see rankine/status.h and hooks.h only"
         return None

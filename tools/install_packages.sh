@@ -4,9 +4,10 @@
 #   tools/install_packages.sh [GROUP...]          install what is missing (default: build test)
 #   tools/install_packages.sh --print GROUP...    print the names, one line, and do nothing else
 #
-# Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, runtime (of an installed
-# rankine), dist (a tree with its libraries bundled), wheel (tools/make_wheel.sh), image (for the
-# test that builds the Dockerfile), clang (the second compiler: sanitizers and fuzzing), format.
+# Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, mpi (for runs of several
+# ranks; test has it, too), runtime and mpi-runtime (of an installed rankine), dist (a tree with its
+# libraries bundled), wheel (tools/make_wheel.sh), image (for the test that builds the Dockerfile),
+# clang (the second compiler: sanitizers and fuzzing), format.
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -23,7 +24,9 @@ declare -A packages=(
         libhdf5-dev libyaml-dev libopenblas-openmp-dev librandom123-dev
         zlib1g-dev libzstd-dev libjansson-dev libutf8proc-dev libmicrohttpd-dev"
     [cuda]="g++"
-    [test]="g++ libcmocka-dev python3 patchelf"
+    [test]="g++ libcmocka-dev python3 patchelf libopenmpi-dev openmpi-bin"
+    [mpi]="libopenmpi-dev"
+    [mpi-runtime]="openmpi-bin"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp zlib1g libzstd1 libjansson4"
     [dist]="patchelf binutils"
     [wheel]="python3-venv binutils"

@@ -50,7 +50,7 @@ def with_members(chosen, rows):
 
 
 def command_of(row, options, rows):
-    """The command of a fresh run, as in the README."""
+    """The command of a fresh run, as in docs/results.md."""
     command = [options.program, "train", os.path.join("configs", "results", row["config"])]
     command += ["--data", os.path.join(options.data, row["data"])]
     settings = (row.get("settings") or "").split()

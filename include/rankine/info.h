@@ -21,7 +21,8 @@ RK_API const char *rk_version(void); /* "0.1.0" */
 enum { RK_ABI_VERSION = 1 };
 RK_API int rk_abi_version(void);
 
-/* Text on a topic: "build", "devices", "models", "operations" or "metrics" (with their formulas).
+/* Text on a topic: "build", "devices", "ranks" (which MPI and NCCL were found; both are loaded),
+ * "models", "operations" or "metrics" (with their formulas).
  * Free with rk_string_free (rankine/config.h). */
 RK_API rk_status rk_info(const char *topic, char **out_text);
 

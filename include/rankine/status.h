@@ -37,7 +37,8 @@ extern "C" {
     X(RK_ERR_DIVERGED, 5, "training diverged")                                                     \
     X(RK_ERR_DEVICE, 6, "device not usable")                                                       \
     X(RK_ERR_INTERRUPTED, 130, "interrupted, checkpoint written")                                  \
-    X(RK_ERR_INTERNAL, 1, "internal error, please report it")
+    X(RK_ERR_INTERNAL, 1, "internal error, please report it")                                      \
+    X(RK_ERR_RANKS, 7, "another rank died or cannot be reached")
 
 typedef enum rk_status {
 #define RK_STATUS_ENUM(name, code, text) name,
@@ -49,7 +50,7 @@ typedef enum rk_status {
 /* The meaning of a status ("bad data"), never NULL. Constant. */
 RK_API const char *rk_status_text(rk_status status);
 
-/* The exit code a program should end with: 0, 1, 2, 3, 4, 5, 6 or 130. */
+/* The exit code a program should end with: 0, 1, 2, 3, 4, 5, 6, 7 or 130. */
 RK_API int rk_status_exit_code(rk_status status);
 
 /* The message of this thread's last failure, "" if there was none. Valid until the next failure. */

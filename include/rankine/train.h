@@ -59,7 +59,8 @@ typedef struct rk_train_options {
     rk_new_ids new_ids;  /* with `from` */
     const char *command; /* the line that was typed, for environment.json; NULL = not known */
     /* Called when folder and data set are there, before anything is written; NULL = nobody. run_dir
-     * is the folder that was taken (NULL: none). Both are lent for the call. */
+     * is the folder that was taken (NULL: none, or that of another rank). Both are lent for the
+     * call. */
     void (*begun)(void *user, const char *run_dir, const rk_dataset *dataset);
     void *user; /* handed to it; owned by the caller */
 } rk_train_options;

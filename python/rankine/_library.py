@@ -151,7 +151,7 @@ def version() -> str:
 
 
 def info(topic: str) -> str:
-    """Text on "build", "devices", "models", "operations" or "metrics"."""
+    """Text on "build", "devices", "ranks", "models", "operations" or "metrics"."""
     library = compute() if topic == "devices" else calls()
     return take_text(lambda out: library.rk_info(encoded(topic, "the topic"), out))
 

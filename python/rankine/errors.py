@@ -44,10 +44,14 @@ class InternalError(RankineError, RuntimeError):
     """An internal error (RK_ERR_INTERNAL): please report it with `origin`."""
 
 
+class RankError(RankineError, RuntimeError):
+    """Another rank of the run died or cannot be reached (RK_ERR_RANKS)."""
+
+
 class ForkError(RankineError, RuntimeError):
     """This process was forked from one that had computed: its threads are not here."""
 
 
 BY_STATUS: tuple[type[RankineError], ...] = (
     RankineError, ConfigError, DataError, FileError, OutOfMemory, Diverged, DeviceError,
-    Interrupted, InternalError)
+    Interrupted, InternalError, RankError)

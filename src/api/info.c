@@ -10,6 +10,7 @@
 #include "base/build.h"
 #include "config/options.h"
 #include "device/device.h"
+#include "dist/comm.h"
 #include "eval/metrics.h"
 #include "models/model.h"
 
@@ -82,6 +83,15 @@ static rk_status describe_devices(rk_buffer *out)
     return RK_OK;
 }
 
+static rk_status describe_ranks(rk_buffer *out)
+{
+    char *text = NULL;
+    RK_TRY(rk__comm_describe(&text));
+    rk__buffer_add(out, "%s", text);
+    rk__free(text);
+    return RK_OK;
+}
+
 static rk_status describe_models(rk_buffer *out)
 {
     rk__buffer_add(out, "models\n");
@@ -119,8 +129,8 @@ rk_status rk_info(const char *topic, char **out_text)
         rk_status (*describe)(rk_buffer *out);
     } table[] = {
         {"build", describe_build},     {"devices", describe_devices},
-        {"models", describe_models},   {"operations", describe_operations},
-        {"metrics", describe_metrics},
+        {"ranks", describe_ranks},     {"models", describe_models},
+        {"metrics", describe_metrics}, {"operations", describe_operations},
     };
     rk_buffer text = {.status = RK_OK};
     *out_text = NULL;
@@ -135,6 +145,7 @@ rk_status rk_info(const char *topic, char **out_text)
         }
     }
     RK_FAIL(RK_ERR_CONFIG,
-            "no information on '%s'; topics are build, devices, models, operations and metrics",
+            "no information on '%s'; topics are build, devices, ranks, models, operations and "
+            "metrics",
             topic);
 }

@@ -57,7 +57,7 @@ static rk_status open_file(rk_model *model, const char *path, const char *device
     for (int64_t i = 0; i < n; i++) {
         RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "opening the model"));
     }
-    RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file));
+    RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file, NULL));
     RK_TRY_GOTO(done, rk__members_read_configs(file, model->config));
     RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &model->epoch));
     RK_TRY_GOTO(done, rk__model_set_up(model, hooks));

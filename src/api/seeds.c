@@ -395,6 +395,7 @@ rk_status rk_train_seeds(const rk_config *config, const rk_train_options *how, i
     seeds s = {.how = how, .first = options->run.seed, .n = n};
     rk__several_init(&s.runs, hooks, n);
     RK_TRY(rk__model_check_config(config, !how->resume, how->dataset != NULL));
+    RK_TRY(rk__several_refuse_ranks(config, "train --seeds"));
     if (n < 2 || n > 1000 || s.first > INT64_MAX - n) {
         RK_FAIL(RK_ERR_CONFIG, "%lld seeds from %lld on: take 2 to 1000, below 2^63", (long long)n,
                 (long long)s.first);

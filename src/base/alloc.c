@@ -1,15 +1,19 @@
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
+#include "base/parse.h"
 
 enum { ALIGNMENT = 64, LARGE = 1 << 28 /* bytes; from here on the free memory is checked */ };
 
 static _Thread_local int64_t allocations_left = -1;
+static _Thread_local rk_budget *budget;
 
 void rk__alloc_fail_after(int64_t n)
 {
@@ -42,6 +46,38 @@ static rk_status check_large(size_t bytes, const char *what)
     return RK_OK;
 }
 
+rk_budget *rk__alloc_bind(rk_budget *fresh)
+{
+    rk_budget *before = budget;
+    budget = fresh;
+    return before;
+}
+
+rk_budget *rk__alloc_budget(void)
+{
+    return budget;
+}
+
+/* Blocks are counted as large as they are: what was asked for is not known when they are freed. */
+static rk_status charge(size_t bytes, const char *what)
+{
+    if (!budget) {
+        return RK_OK;
+    }
+    const int64_t used = atomic_load_explicit(&budget->used, memory_order_relaxed);
+    if (used + (int64_t)bytes > budget->limit) {
+        char limit[32], held[32], wanted[32];
+        rk__print_size(limit, budget->limit);
+        rk__print_size(held, used > 0 ? used : 0);
+        rk__print_size(wanted, (int64_t)bytes);
+        RK_FAIL(RK_ERR_MEMORY,
+                "%s leaves %s for what must be in memory, of which %s are used: %s for %s do not "
+                "fit; raise %s",
+                budget->name, limit, held, wanted, what, budget->name);
+    }
+    return RK_OK;
+}
+
 rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *what)
 {
     void *pointer = NULL;
@@ -50,6 +86,7 @@ rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *w
         RK_FAIL(RK_ERR_MEMORY, "the size of %s overflows: %lld elements of %zu bytes", what,
                 (long long)count, size);
     }
+    RK_TRY(charge(bytes, what));
     RK_TRY(check_large(bytes, what));
     if (allocations_left != 0) {
         allocations_left -= allocations_left > 0;
@@ -57,6 +94,10 @@ rk_status rk__alloc(void *out_pointer, int64_t count, size_t size, const char *w
     }
     if (!pointer) {
         RK_FAIL(RK_ERR_MEMORY, "out of memory: %.1f MB wanted for %s", (double)bytes / 1e6, what);
+    }
+    if (budget) {
+        atomic_fetch_add_explicit(&budget->used, (int64_t)malloc_usable_size(pointer),
+                                  memory_order_relaxed);
     }
     memcpy(out_pointer, &pointer, sizeof pointer);
     return RK_OK;
@@ -115,6 +156,10 @@ rk_status rk__format(char **out, const char *format, ...)
 
 void rk__free(void *pointer)
 {
+    if (budget && pointer) {
+        atomic_fetch_sub_explicit(&budget->used, (int64_t)malloc_usable_size(pointer),
+                                  memory_order_relaxed);
+    }
     free(pointer);
 }
 

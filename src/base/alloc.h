@@ -39,6 +39,23 @@ void rk__alloc_fail_after(int64_t n);
 /* What is left of that n, for a thread that this one starts. */
 int64_t rk__alloc_left(void);
 
+/*
+ * A bound on what is allocated while it is bound to a thread: what does not fit is RK_ERR_MEMORY
+ * with a sentence that names the bound. A thread that is started meanwhile has none until it binds
+ * the one of who started it (rk__alloc_budget). Frees count, too, whoever allocated the block.
+ */
+typedef struct rk_budget {
+    const char *name; /* of the option, for messages; lent */
+    int64_t limit;    /* bytes */
+    _Atomic int64_t used;
+} rk_budget;
+
+/* Binds it to this thread, NULL = none; returns the one before. */
+rk_budget *rk__alloc_bind(rk_budget *budget);
+
+/* The one that is bound to this thread; NULL = none. */
+rk_budget *rk__alloc_budget(void);
+
 /* a * b for a, b >= 0; fails if the product exceeds INT64_MAX. */
 rk_status rk__mul(int64_t *out, int64_t a, int64_t b, const char *what);
 

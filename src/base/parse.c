@@ -200,6 +200,57 @@ void rk__print_float(char out[32], float value)
     }
 }
 
+/* The factor of a unit; 0 = there is no such unit. */
+static double unit_of(const char *text, size_t length)
+{
+    static const struct {
+        const char *name;
+        double factor;
+    } units[] = {{"", 1},         {"B", 1},        {"kB", 1e3},    {"MB", 1e6},
+                 {"GB", 1e9},     {"TB", 1e12},    {"KB", 1e3},    {"KiB", 0x1p10},
+                 {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        if (strlen(units[i].name) == length && memcmp(units[i].name, text, length) == 0) {
+            return units[i].factor;
+        }
+    }
+    return 0;
+}
+
+rk_parse rk__parse_size(const char *text, size_t length, int64_t *out)
+{
+    size_t digits = 0;
+    double value = 0;
+    while (digits < length &&
+           ((text[digits] >= '0' && text[digits] <= '9') || text[digits] == '.')) {
+        digits++;
+    }
+    size_t unit = digits + (digits + 1 < length && text[digits] == ' ');
+    const double factor = unit_of(text + unit, length - unit);
+    if (factor == 0 || rk__parse_real(text, digits, &value) != RK_PARSE_OK) {
+        return RK_PARSE_NOT_A_NUMBER;
+    }
+    if (value * factor >= 0x1p63) {
+        return RK_PARSE_OUT_OF_RANGE;
+    }
+    *out = (int64_t)(value * factor);
+    return RK_PARSE_OK;
+}
+
+void rk__print_size(char out[32], int64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    int unit = 0;
+    while (value >= 1024 && unit < 4) {
+        value /= 1024;
+        unit++;
+    }
+    char number[32];
+    rk__print_fixed(number, value, value == floor(value) || value >= 100 ? 0 : 1);
+    snprintf(out, 32, "%.20s %s", number, units[unit]);
+}
+
 bool rk__next_name(const char **inout_at, const char **out_name, size_t *out_length)
 {
     const char *at = *inout_at + strspn(*inout_at, " ,");

@@ -24,6 +24,10 @@ rk_parse rk__parse_real(const char *text, size_t length, double *out);
 /* The same with a comma in place of the point ("4,5"); "4.5" is no number then. */
 rk_parse rk__parse_real_comma(const char *text, size_t length, double *out);
 
+/* A size in bytes: a number of 0 or more and B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB,
+ * TiB (of 1024), with or without a blank between; a number alone is of bytes. */
+rk_parse rk__parse_size(const char *text, size_t length, int64_t *out);
+
 /* The next of names with commas between, without the blanks around it, and *inout_at behind it;
  * empty ones are passed over. False: there is none left. */
 bool rk__next_name(const char **inout_at, const char **out_name, size_t *out_length);
@@ -39,6 +43,8 @@ void rk__print_real(char out[32], double value);
 void rk__print_float(char out[32], float value);
 /* With a fixed number of digits after the point, for people; "-" if not finite. */
 void rk__print_fixed(char out[32], double value, int digits);
+/* A size for people: "1.5 GiB", "96 MiB", "12 bytes". */
+void rk__print_size(char out[32], int64_t bytes);
 /* With a space between groups of three digits, for people: "1 027 370". */
 void rk__print_count(char out[32], int64_t value);
 

@@ -250,16 +250,19 @@ static int print_program(const cli *c)
 
 int cmd_info(cli *c, int argc, char **argv)
 {
-    static const char *const topics[] = {"devices", "models", "operations", "metrics"};
-    bool wanted[4] = {false};
+    static const char *const topics[] = {"devices", "ranks", "models", "operations", "metrics"};
+    enum { TOPICS = sizeof topics / sizeof topics[0] };
+    bool wanted[TOPICS] = {false};
     bool options = false, program = false, json = false;
     int chosen = 0;
     int code;
     const cli_option table[] = {
         {"--devices", CLI_FLAG, &wanted[0], NULL, "what there is to compute on", 0, 0},
-        {"--models", CLI_FLAG, &wanted[1], NULL, "models and where they come from", 0, 0},
-        {"--operations", CLI_FLAG, &wanted[2], NULL, "what models are made of", 0, 0},
-        {"--metrics", CLI_FLAG, &wanted[3], NULL, "metrics and their formulas", 0, 0},
+        {"--ranks", CLI_FLAG, &wanted[1], NULL, "MPI and NCCL, for runs of several processes", 0,
+         0},
+        {"--models", CLI_FLAG, &wanted[2], NULL, "models and where they come from", 0, 0},
+        {"--operations", CLI_FLAG, &wanted[3], NULL, "what models are made of", 0, 0},
+        {"--metrics", CLI_FLAG, &wanted[4], NULL, "metrics and their formulas", 0, 0},
         {"--options", CLI_FLAG, &options, NULL, "every option of a config", 0, 0},
         {"--program", CLI_FLAG, &program, NULL,
          "of a run: a step of its fitting as one page, operations, shapes and bytes", 0, 0},
@@ -280,7 +283,7 @@ int cmd_info(cli *c, int argc, char **argv)
     if (!cli_parse(c, &spec, argc, argv, &code)) {
         return code;
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < TOPICS; i++) {
         chosen += wanted[i];
     }
     if (c->positional) {
@@ -308,9 +311,9 @@ int cmd_info(cli *c, int argc, char **argv)
     }
     if (chosen == 0 && !options) {
         code = print_topic(c, json ? &j : NULL, "build");
-        wanted[0] = wanted[1] = true;
+        wanted[0] = wanted[1] = wanted[2] = true;
     }
-    for (int i = 0; i < 4 && code == 0; i++) {
+    for (int i = 0; i < TOPICS && code == 0; i++) {
         if (wanted[i]) {
             code = print_topic(c, json ? &j : NULL, topics[i]);
         }

@@ -64,6 +64,7 @@ typedef struct work {
     cli_display display;
     char *run_dir; /* that was taken, else NULL; owned */
     char *user;    /* some user of the data set; owned */
+    bool is_other; /* a rank that is not the first: that one prints and writes */
     bool is_json;  /* nothing but the object at the end */
 } work;
 
@@ -72,6 +73,10 @@ static void on_begun(void *user, const char *run_dir, const rk_dataset *dataset)
 {
     work *w = user;
     char room[RK_ID_BYTES];
+    if (!run_dir) {
+        w->is_other = true;
+        return;
+    }
     w->run_dir = cli_format("%s", run_dir);
     const int64_t user_shown = plain_user(dataset);
     w->user =
@@ -127,6 +132,9 @@ static int sum_up(const work *w, const train_args *args, rk_status status)
     rk_report *report = NULL;
     int code = 0;
     const char *run_dir = w->run_dir;
+    if (w->is_other && (status == RK_OK || status == RK_ERR_INTERRUPTED)) {
+        return rk_status_exit_code(status);
+    }
     if (!run_dir) {
         return cli_fail(w->c, status);
     }

@@ -83,6 +83,21 @@ static void append(char *line, size_t size, int width, const char *part)
     }
 }
 
+/* "  12 s left", or nothing where that is not known. */
+static void append_left(const rk_progress *p, char *line, size_t size, int width)
+{
+    char part[96];
+    if (p->eta_seconds < 0 || p->done >= p->total) {
+        return;
+    }
+    if (p->eta_seconds < 59.5) {
+        snprintf(part, sizeof part, "  %.0f s left", p->eta_seconds);
+    } else {
+        snprintf(part, sizeof part, "  %s left", cli_seconds(p->eta_seconds).s);
+    }
+    append(line, size, width, part);
+}
+
 static void training_parts(const rk_progress *p, char *line, size_t size, int width)
 {
     char part[96];
@@ -104,14 +119,7 @@ static void training_parts(const rk_progress *p, char *line, size_t size, int wi
         snprintf(part, sizeof part, "  %s samples/s", cli_rate(p->samples_per_second).s);
         append(line, size, width, part);
     }
-    if (p->eta_seconds >= 0 && p->done < p->total) {
-        if (p->eta_seconds < 59.5) {
-            snprintf(part, sizeof part, "  %.0f s left", p->eta_seconds);
-        } else {
-            snprintf(part, sizeof part, "  %s left", cli_seconds(p->eta_seconds).s);
-        }
-        append(line, size, width, part);
-    }
+    append_left(p, line, size, width);
 }
 
 static void draw(cli_display *d, const rk_progress *p)
@@ -130,6 +138,7 @@ static void draw(cli_display *d, const rk_progress *p)
         }
         snprintf(part, sizeof part, " %s", p->unit ? p->unit : "");
         append(line, sizeof line, width, part);
+        append_left(p, line, sizeof line, width);
     }
     if (p->total > 0 && p->done <= p->total) {
         char bar[BAR_WIDTH + 1];
@@ -210,9 +219,11 @@ static void plain_training(cli_display *d, const rk_progress *p)
 static void plain_phase(cli_display *d, const rk_progress *p)
 {
     if (now() - d->drawn_at >= plain_seconds) {
-        fprintf(stderr, "%s: %s%s%s %s\n", p->phase, cli_count(p->done).s,
+        char left[96] = "";
+        append_left(p, left, sizeof left, (int)sizeof left);
+        fprintf(stderr, "%s: %s%s%s %s%s\n", p->phase, cli_count(p->done).s,
                 p->total > 0 ? " of " : "", p->total > 0 ? cli_count(p->total).s : "",
-                p->unit ? p->unit : "");
+                p->unit ? p->unit : "", left);
         d->drawn_at = now();
     }
 }

@@ -3,12 +3,14 @@
 
 #include "cli.h"
 
-/* "rankine: ..." on stderr, after what stdout holds, and no newline. */
+/* "rankine: ..." as a line on stderr, after what stdout holds, in one piece: ranks of a run say
+ * theirs at the same time. */
 static void RK_PRINTF(1, 0) say(const char *format, va_list arguments)
 {
+    char line[4096];
+    vsnprintf(line, sizeof line, format, arguments);
     fflush(stdout);
-    fputs("rankine: ", stderr);
-    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "rankine: %s\n", line);
 }
 
 int cli_error(int code, const char *format, ...)
@@ -17,7 +19,6 @@ int cli_error(int code, const char *format, ...)
     va_start(arguments, format);
     say(format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
     return code;
 }
 
@@ -27,7 +28,7 @@ int cli_usage(const char *command, const char *format, ...)
     va_start(arguments, format);
     say(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "\nTry: rankine %s%s--help\n", command ? command : "", command ? " " : "");
+    fprintf(stderr, "Try: rankine %s%s--help\n", command ? command : "", command ? " " : "");
     return rk_status_exit_code(RK_ERR_CONFIG);
 }
 

@@ -32,6 +32,7 @@ typedef struct rk_texts {
 #define RK_CTYPE_BOOL bool
 #define RK_CTYPE_INT int64_t
 #define RK_CTYPE_REAL double
+#define RK_CTYPE_SIZE int64_t
 #define RK_CTYPE_STRING char *
 #define RK_CTYPE_PATH char *
 #define RK_CTYPE_PATHS rk_texts

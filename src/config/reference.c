@@ -39,6 +39,9 @@ static void add_type(rk_buffer *out, const rk_option *row, bool markdown)
     case RK_TYPE_BOOL:
         rk__buffer_add(out, "%strue%s or %sfalse%s", quote, quote, quote, quote);
         break;
+    case RK_TYPE_SIZE:
+        rk__buffer_add(out, "size, %s to %s, or 0", row->minimum, row->maximum);
+        break;
     case RK_TYPE_STRING:
         rk__buffer_add(out, "text");
         break;

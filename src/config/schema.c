@@ -227,6 +227,10 @@ void rk__option_describe(rk_buffer *out, const rk_option *row)
     case RK_TYPE_REAL:
         rk__buffer_add(out, "a number in [%s, %s]", row->minimum, row->maximum);
         break;
+    case RK_TYPE_SIZE:
+        rk__buffer_add(out, "a size of %s to %s with its unit, e.g. 4GiB, or 0", row->minimum,
+                       row->maximum);
+        break;
     case RK_TYPE_STRING:
         rk__buffer_add(out, "a text");
         break;

@@ -15,6 +15,7 @@ typedef enum rk_option_type {
     RK_TYPE_BOOL,
     RK_TYPE_INT,
     RK_TYPE_REAL,
+    RK_TYPE_SIZE,
     RK_TYPE_STRING,
     RK_TYPE_PATH,
     RK_TYPE_PATHS,

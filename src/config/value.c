@@ -69,6 +69,21 @@ static rk_status parse_number(rk_option_value *out, const rk_option *row, rk_sca
     return RK_OK;
 }
 
+static rk_status parse_size(rk_option_value *out, const rk_option *row, rk_scalar scalar,
+                            const char *place, const char *name)
+{
+    int64_t bytes = 0, low = 0, high = 0;
+    const rk_parse result =
+        scalar.quoted ? RK_PARSE_NOT_A_NUMBER : rk__parse_size(scalar.at, scalar.length, &bytes);
+    (void)rk__parse_size(row->minimum, strlen(row->minimum), &low);
+    (void)rk__parse_size(row->maximum, strlen(row->maximum), &high);
+    if (result != RK_PARSE_OK || (bytes != 0 && (bytes < low || bytes > high))) {
+        return wrong(row, place, name, scalar);
+    }
+    out->as.integer = bytes;
+    return RK_OK;
+}
+
 static rk_status parse_choice(rk_option_value *out, const rk_option *row, rk_scalar scalar,
                               const char *place, const char *name)
 {
@@ -122,6 +137,8 @@ static rk_status parse_one(rk_option_value *out, const rk_option *row, rk_scalar
     case RK_TYPE_INT:
     case RK_TYPE_REAL:
         return parse_number(out, row, scalar, place, name);
+    case RK_TYPE_SIZE:
+        return parse_size(out, row, scalar, place, name);
     case RK_TYPE_CHOICE:
         return parse_choice(out, row, scalar, place, name);
     case RK_TYPE_STRING:
@@ -273,6 +290,7 @@ static rk_status print_value(char **out, const rk_option *row, const rk_option_v
     case RK_TYPE_BOOL:
     case RK_TYPE_INT:
     case RK_TYPE_REAL:
+    case RK_TYPE_SIZE:
     case RK_TYPE_CHOICE:
         rk__buffer_add_bytes(&text, items[0].at, (int64_t)items[0].length);
         break;
@@ -338,6 +356,7 @@ static void free_contents(rk_option_type type, void *at)
     case RK_TYPE_BOOL:
     case RK_TYPE_INT:
     case RK_TYPE_REAL:
+    case RK_TYPE_SIZE:
     case RK_TYPE_CHOICE:
         break;
     }
@@ -437,6 +456,7 @@ void rk__value_store(const rk_option *row, void *options, rk_option_value *value
         [RK_TYPE_PATH] = sizeof(char *),     [RK_TYPE_CHOICE] = sizeof(int),
         [RK_TYPE_INTS] = sizeof(rk_ints),    [RK_TYPE_REALS] = sizeof(rk_reals),
         [RK_TYPE_CHOICES] = sizeof(rk_ints), [RK_TYPE_PATHS] = sizeof(rk_texts),
+        [RK_TYPE_SIZE] = sizeof(int64_t),
     };
     rk__value_free(row, options);
     memcpy((char *)options + row->offset, &value->as, sizes[row->type]);

@@ -16,10 +16,9 @@ enum { MANY_ROWS = 1 << 17 };
 /* Needed between the steps; freed at the end in any case. */
 typedef struct bench {
     int threads;
-    int32_t *user_order, *item_order; /* first-seen indices in the order of their ids */
-    int32_t *user_rank, *item_rank;   /* the inverse */
-    uint8_t *listed;                  /* by rank: users met without an item */
-    uint8_t *user_kept, *item_kept;   /* by rank */
+    int32_t *user_rank, *item_rank; /* by first-seen index */
+    uint8_t *listed;                /* by rank: users met without an item */
+    uint8_t *user_kept, *item_kept; /* by rank */
     rk_pairs pairs;
     rk_pairs rows; /* data.repeats keep: the rows before they became pairs */
     rk_split_report split;
@@ -27,10 +26,8 @@ typedef struct bench {
 
 static void bench_free(bench *b)
 {
-    rk__free(b->user_order);
-    rk__free(b->item_order);
-    rk__free(b->user_rank);
-    rk__free(b->item_rank);
+    rk__spill_free(b->user_rank);
+    rk__spill_free(b->item_rank);
     rk__free(b->listed);
     rk__free(b->user_kept);
     rk__free(b->item_kept);
@@ -38,35 +35,24 @@ static void bench_free(bench *b)
     rk__pairs_free(&b->rows);
 }
 
-static rk_status rank_ids(const rk_id_map *map, int32_t **out_order, int32_t **out_rank)
-{
-    RK_TRY(rk__id_map_order(map, out_order));
-    RK_TRY(rk__alloc(out_rank, map->n, sizeof **out_rank, "the ranks of ids"));
-    for (int64_t rank = 0; rank < map->n; rank++) {
-        (*out_rank)[(*out_order)[rank]] = (int32_t)rank;
-    }
-    return RK_OK;
-}
-
 static rk_status sort_and_filter(bench *b, rk_raw *raw, const rk_options *options,
                                  rk_dataset_stats *stats)
 {
     rk_filter_counts dropped;
-    RK_TRY(rank_ids(&raw->users, &b->user_order, &b->user_rank));
-    RK_TRY(rank_ids(&raw->items, &b->item_order, &b->item_rank));
+    RK_TRY(rk__id_runs_rank(&raw->users, &b->user_rank));
+    RK_TRY(rk__id_runs_rank(&raw->items, &b->item_rank));
     RK_TRY(rk__calloc(&b->listed, raw->users.n, sizeof *b->listed, "listed users"));
     for (int64_t i = 0; i < raw->n_listed; i++) {
         b->listed[b->user_rank[raw->listed[i]]] = 1;
     }
     RK_TRY(rk__alloc(&b->user_kept, raw->users.n, sizeof *b->user_kept, "kept users"));
     RK_TRY(rk__alloc(&b->item_kept, raw->items.n, sizeof *b->item_kept, "kept items"));
-    rk__id_map_end(&raw->users);
-    rk__id_map_end(&raw->items);
     RK_TRY(rk__pairs_build(&b->pairs, raw, b->user_rank, b->item_rank));
     if (options->data.repeats != RK_REPEATS_MERGE) {
         RK_TRY(rk__pairs_copy(&b->rows, &b->pairs));
     }
-    rk__pairs_unique(&b->pairs, options->data.repeat_value, &stats->duplicates, &stats->overlap);
+    RK_TRY(rk__pairs_unique(&b->pairs, options->data.repeat_value, &stats->duplicates,
+                            &stats->overlap));
     RK_TRY(rk__pairs_filter(&b->pairs, options->data.min_user, options->data.min_item, b->listed,
                             b->user_kept, b->item_kept, &dropped));
     stats->filter_passes = dropped.passes;
@@ -106,41 +92,44 @@ static rk_status nothing_left(const rk_dataset_stats *s, const rk_options *optio
 static bool has_one_time(const rk_pairs *pairs)
 {
     const double *time = pairs->details.time;
-    for (int64_t k = 1; time && k < rk__pairs_count(pairs); k++) {
-        if (time[k] != time[0]) {
-            return false;
+    const int64_t n = rk__pairs_count(pairs);
+    for (int64_t from = 0, to = 0; time && from < n; from = to) {
+        to = rk__spill_piece(rk__work_spill(pairs->work), from, n, sizeof *time);
+        for (int64_t k = from; k < to; k++) {
+            if (time[k] != time[0]) {
+                return false;
+            }
         }
     }
     return time != NULL;
 }
 
 /* The ids of the kept ranks. */
-static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *order,
-                          const uint8_t *kept, int64_t n)
+static rk_status take_ids(rk_ids *out, const rk_id_runs *ids, const uint8_t *kept, int64_t n)
 {
+    rk_spill *spill = rk__work_spill(ids->work);
     out->n = n;
-    if (!map->is_text) {
-        RK_TRY(rk__alloc(&out->numbers, n, sizeof *out->numbers, "ids"));
-        for (int64_t rank = 0, k = 0; rank < map->n; rank++) {
+    if (!ids->is_text) {
+        RK_TRY(rk__spill_alloc(spill, &out->numbers, n, sizeof *out->numbers, "ids"));
+        for (int64_t rank = 0, k = 0; rank < ids->n; rank++) {
             if (kept[rank]) {
-                out->numbers[k++] = map->numbers[order[rank]];
+                out->numbers[k++] = ids->numbers[rank];
             }
         }
         return RK_OK;
     }
     int64_t block = n * (int64_t)sizeof *out->texts;
-    for (int64_t rank = 0; rank < map->n; rank++) {
+    for (int64_t rank = 0; rank < ids->n; rank++) {
         if (kept[rank]) {
-            block += map->starts[order[rank] + 1] - map->starts[order[rank]];
+            block += ids->starts[rank + 1] - ids->starts[rank];
         }
     }
-    RK_TRY(rk__alloc(&out->texts, block, 1, "ids"));
+    RK_TRY(rk__spill_alloc(spill, &out->texts, block, 1, "ids"));
     char *at = (char *)(out->texts + n);
-    for (int64_t rank = 0, k = 0; rank < map->n; rank++) {
+    for (int64_t rank = 0, k = 0; rank < ids->n; rank++) {
         if (kept[rank]) {
-            int64_t start = map->starts[order[rank]];
-            int64_t length = map->starts[order[rank] + 1] - start;
-            memcpy(at, map->bytes + start, (size_t)length);
+            int64_t start = ids->starts[rank], length = ids->starts[rank + 1] - start;
+            memcpy(at, ids->bytes + start, (size_t)length);
             out->texts[k++] = at;
             at += length;
         }
@@ -152,9 +141,11 @@ static rk_status take_ids(rk_ids *out, const rk_id_map *map, const int32_t *orde
 static int64_t count_part(const rk_pairs *pairs, rk_part part, int threads, int64_t *offsets)
 {
     offsets[0] = 0;
-#pragma omp parallel for schedule(static) num_threads(threads)
+    rk__work_begin(pairs->work, "counting", rk__pairs_count(pairs));
+#pragma omp parallel for schedule(static, RK_USERS_AT_ONCE) num_threads(threads)
     for (int64_t user = 0; user < pairs->n_users; user++) {
         int64_t n = 0;
+        rk__pairs_tell(pairs, user, 0, pairs->n_users);
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
             n += pairs->details.part[k] == part;
         }
@@ -171,21 +162,25 @@ static rk_status take_part(rk_lists *out, rk_details *out_details, const rk_pair
                            rk_part part, bool may_lack, int threads)
 {
     int64_t *offsets = NULL;
+    rk_spill *spill = rk__work_spill(pairs->work);
     rk_details like = pairs->details;
     like.part = NULL;
-    RK_TRY(rk__alloc(&offsets, pairs->n_users + 1, sizeof *offsets, "offsets of a part"));
+    RK_TRY(
+        rk__spill_alloc(spill, &offsets, pairs->n_users + 1, sizeof *offsets, "offsets of a part"));
     int64_t n = count_part(pairs, part, threads, offsets);
     if (n == 0 && may_lack) {
-        rk__free(offsets);
+        rk__spill_free(offsets);
         return RK_OK;
     }
     out->n_rows = pairs->n_users;
     out->offsets = offsets;
-    RK_TRY(rk__alloc(&out->items, n, sizeof *out->items, "items of a part"));
-    RK_TRY(rk__details_alloc(out_details, &like, n));
-#pragma omp parallel for schedule(static) num_threads(threads)
+    RK_TRY(rk__spill_alloc(spill, &out->items, n, sizeof *out->items, "items of a part"));
+    RK_TRY(rk__details_alloc(out_details, &like, n, spill));
+    rk__work_begin(pairs->work, "dividing", rk__pairs_count(pairs));
+#pragma omp parallel for schedule(static, RK_USERS_AT_ONCE) num_threads(threads)
     for (int64_t user = 0; user < pairs->n_users; user++) {
         int64_t at = offsets[user];
+        rk__pairs_tell(pairs, user, 0, pairs->n_users);
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
             if (pairs->details.part[k] == part) {
                 rk__details_move(out_details, at, &pairs->details, k);
@@ -193,7 +188,7 @@ static rk_status take_part(rk_lists *out, rk_details *out_details, const rk_pair
             }
         }
     }
-    return RK_OK;
+    return rk__work_state(pairs->work);
 }
 
 static rk_status take_parts(rk_dataset *d, const bench *b)
@@ -219,10 +214,13 @@ static rk_status place_rows(bench *b)
     int64_t pair = 0, at = 0, start = 0;
     bool is_given = rows->details.part != NULL;
     if (!is_given) {
-        RK_TRY(rk__calloc(&rows->details.part, rk__pairs_count(rows), 1, "parts of rows"));
+        RK_TRY(rk__spill_calloc(rk__work_spill(rows->work), &rows->details.part,
+                                rk__pairs_count(rows), 1, "parts of rows"));
     }
+    rk__work_begin(rows->work, "dividing", rk__pairs_count(rows));
     for (int64_t user = 0; user < rows->n_users; user++) {
         int64_t end = rows->offsets[user + 1];
+        RK_TRY(rk__work_add(rows->work, end - start));
         rows->offsets[user] = at;
         while (start < end) {
             int64_t next = start;
@@ -261,8 +259,12 @@ static rk_status rank_fields(rk_dataset *d, rk_raw *raw, const rk_options *optio
     RK_TRY_GOTO(done, rk__fields_take(d, raw, options, ranks));
     for (int f = 0; f < raw->n_fields && raw->n > 0; f++) {
         int32_t *field = raw->details.field[f];
-        for (int64_t k = 0; k < raw->n; k++) {
-            field[k] = field[k] < 0 ? -1 : ranks[f][field[k]];
+        rk__work_begin(raw->work, "numbering", raw->n);
+        for (int64_t k = 0, to = 0; k < raw->n;) {
+            RK_TRY_GOTO(done, rk__work_piece(raw->work, raw->n, &to));
+            for (; k < to; k++) {
+                field[k] = field[k] < 0 ? -1 : ranks[f][field[k]];
+            }
         }
     }
 done:
@@ -282,7 +284,7 @@ static rk_status divide_rows(rk_dataset *d, bench *b, const rk_options *options)
     b->rows = (rk_pairs){0};
     const int64_t n = rk__pairs_count(&b->pairs);
     RK_TRY(rk__split(&b->pairs, options, &b->split));
-    d->stats.in_gap = rk__pairs_drop_part(&b->pairs, RK_NO_PART);
+    RK_TRY(rk__pairs_drop_part(&b->pairs, RK_NO_PART, &d->stats.in_gap));
     RK_TRY(rk__pairs_unique_in_parts(&b->pairs, options->data.repeat_value));
     d->stats.overlap = 0;
     d->stats.duplicates = n - d->stats.in_gap - rk__pairs_count(&b->pairs);
@@ -314,7 +316,7 @@ static rk_status divide(rk_dataset *d, bench *b, const rk_options *options)
         if (b->rows.offsets) {
             RK_TRY(place_rows(b));
         }
-        d->stats.in_gap = rk__pairs_drop_part(&b->pairs, RK_NO_PART);
+        RK_TRY(rk__pairs_drop_part(&b->pairs, RK_NO_PART, &d->stats.in_gap));
     }
     d->stats.tied_users = b->split.tied_users;
     RK_TRY(take_parts(d, b));
@@ -330,6 +332,7 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     d->stats.rows_filtered = raw->rows_filtered;
     d->stats.rows_missing = raw->rows_missing;
     d->stats.ids_trimmed = raw->ids_trimmed;
+    d->spill = rk__spill_share(rk__work_spill(raw->work));
     RK_TRY(rk__strdup(&d->name, name));
     RK_TRY(rk__strdup(&d->path, ""));
     RK_TRY(rank_fields(d, raw, options));
@@ -339,13 +342,13 @@ static rk_status fill(rk_dataset *d, bench *b, rk_raw *raw, const rk_options *op
     }
     RK_TRY(rk__pairs_renumber(&b->pairs, b->user_kept, b->item_kept));
     if (b->rows.offsets) {
-        rk__pairs_keep(&b->rows, b->user_kept, b->item_kept);
+        RK_TRY(rk__pairs_keep(&b->rows, b->user_kept, b->item_kept));
         RK_TRY(rk__pairs_renumber(&b->rows, b->user_kept, b->item_kept));
     }
     d->n_users = b->pairs.n_users;
     d->n_items = b->pairs.n_items;
-    RK_TRY(take_ids(&d->users, &raw->users, b->user_order, b->user_kept, d->n_users));
-    RK_TRY(take_ids(&d->items, &raw->items, b->item_order, b->item_kept, d->n_items));
+    RK_TRY(take_ids(&d->users, &raw->users, b->user_kept, d->n_users));
+    RK_TRY(take_ids(&d->items, &raw->items, b->item_kept, d->n_items));
     RK_TRY(divide(d, b, options));
     if (d->parts[RK_TRAIN].offsets[d->n_users] == 0 && b->split.has_moments &&
         has_one_time(&b->pairs)) {

@@ -407,14 +407,14 @@ done:
 }
 
 rk_status rk__cache_add(const char *folder, const char *name, const rk_cache_key *key,
-                        rk_dataset *dataset)
+                        rk_dataset *dataset, rk_work *work)
 {
     char *path = NULL;
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__folder_create(folder));
     RK_TRY_GOTO(done, rk__format(&path, "%s/%s.h5", folder, name));
-    RK_TRY_GOTO(done, rk__dataset_save_aside(dataset, path, &file));
+    RK_TRY_GOTO(done, rk__dataset_save_aside(dataset, path, work, &file));
     rk__free(path);
     path = NULL;
     RK_TRY_GOTO(done, name_by_content(file, folder, name, &path));

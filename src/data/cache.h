@@ -16,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "data/dataset.h"
+#include "data/work.h"
 #include "io/folder_lock.h"
 
 #define RK_CACHE_KEYS "keys"
@@ -48,9 +49,10 @@ rk_status rk__cache_find_any(const char *folder, const rk_cache_key *key, char *
 rk_status rk__cache_take_turn(const char *folder, const rk_cache_key *key, const rk_hooks *hooks,
                               rk_folder_lock *out);
 
-/* Writes the data set into folder/NAME-DIGEST.h5, and its key; the data set then knows its path. */
+/* Writes the data set into folder/NAME-DIGEST.h5, and its key; the data set then knows its path.
+ * work: may be NULL. */
 rk_status rk__cache_add(const char *folder, const char *name, const rk_cache_key *key,
-                        rk_dataset *dataset);
+                        rk_dataset *dataset, rk_work *work);
 
 /* A line "source ..." about the file at path as it is now. False: there is none, or it is no
  * regular file (a pipe, /dev/stdin), so that its state cannot be known. */

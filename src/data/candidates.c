@@ -144,6 +144,17 @@ static rk_status fail_few(const bench *b, const rk_dataset *d, int64_t user)
             (long long)d->n_items, b->by_popularity ? " with train interactions" : "");
 }
 
+/* What the rows of a user have touched: their candidates, what the user has, and where items are
+ * drawn from train interactions a page for each draw. */
+static void touch_user(const bench *b, const rk_dataset *d, rk_part part, int64_t user)
+{
+    enum { PAGE = 4096 };
+    const int64_t drawn = rk__lists_count(&d->parts[part], user) * d->n_candidates;
+    rk__spill_touch(d->spill, (rk__lists_count(&d->parts[RK_TRAIN], user) + drawn) *
+                                      (int64_t)sizeof(int32_t) +
+                                  (b->by_popularity ? drawn * PAGE : 0));
+}
+
 static rk_status draw_part(bench *b, rk_dataset *d, rk_part part)
 {
     const rk_lists *lists = &d->parts[part];
@@ -169,6 +180,7 @@ static rk_status draw_part(bench *b, rk_dataset *d, rk_part part)
                                 .out = d->candidates[part] + row * d->n_candidates};
             draw_row(b, d, &r);
         }
+        touch_user(b, d, part, user);
     }
     return RK_OK;
 }
@@ -182,8 +194,12 @@ static rk_status make_bench(bench *b, const rk_dataset *d)
     if (b->by_popularity) {
         RK_TRY(rk__alloc(&b->keys, 2 * d->n_items, sizeof *b->keys, "candidates"));
         RK_TRY(rk__calloc(&b->degrees, d->n_items, sizeof *b->degrees, "item degrees"));
-        for (int64_t e = 0; e < train->offsets[d->n_users]; e++) {
-            b->degrees[train->items[e]]++;
+        const int64_t n = train->offsets[d->n_users];
+        for (int64_t from = 0, to = 0; from < n; from = to) {
+            to = rk__spill_piece(d->spill, from, n, sizeof *train->items);
+            for (int64_t e = from; e < to; e++) {
+                b->degrees[train->items[e]]++;
+            }
         }
     }
     return RK_OK;
@@ -207,8 +223,8 @@ rk_status rk__candidates_draw(rk_dataset *dataset, const rk_options *options)
             RK_FAIL_GOTO(done, RK_ERR_CONFIG, "split.candidates is %lld, too many for %lld rows",
                          (long long)each, (long long)n);
         }
-        RK_TRY_GOTO(done,
-                    rk__alloc(&dataset->candidates[part], n * each, (size_t)size, "candidates"));
+        RK_TRY_GOTO(done, rk__spill_alloc(dataset->spill, &dataset->candidates[part], n * each,
+                                          (size_t)size, "candidates"));
         RK_TRY_GOTO(done, draw_part(&b, dataset, part));
     }
 done:

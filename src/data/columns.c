@@ -186,12 +186,13 @@ rk_status rk_dataset_from_columns(const rk_config *config, const rk_columns *col
     rk_status status = RK_OK;
     rk_columns mine;
     rk_raw raw;
+    rk_work work = {.hooks = hooks};
     rk_dataset *dataset = NULL;
     double began = rk__now();
     RK_TRY(rk__config_check(config, 0));
     RK_TRY(take_columns(columns, &mine));
     RK_TRY(check_options(config, &mine));
-    RK_TRY_GOTO(done, rk__raw_init(&raw, options));
+    RK_TRY_GOTO(done, rk__raw_init(&raw, options, &work));
     raw.with_values = raw.counts_rows || mine.values;
     if (!mine.times) {
         rk__raw_drop_times(&raw);

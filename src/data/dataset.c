@@ -20,15 +20,15 @@ const char *rk_part_name(rk_part part)
 
 void rk__lists_free(rk_lists *lists)
 {
-    rk__free(lists->offsets);
-    rk__free(lists->items);
+    rk__spill_free(lists->offsets);
+    rk__spill_free(lists->items);
     *lists = (rk_lists){0};
 }
 
 void rk__ids_free(rk_ids *ids)
 {
-    rk__free(ids->numbers);
-    rk__free(ids->texts);
+    rk__spill_free(ids->numbers);
+    rk__spill_free(ids->texts);
     *ids = (rk_ids){0};
 }
 
@@ -42,7 +42,7 @@ static void free_common(rk_dataset *dataset)
     rk__ids_free(&dataset->items);
     rk__free(dataset->labels);
     for (int part = 0; part < RK_PARTS; part++) {
-        rk__free(dataset->candidates[part]);
+        rk__spill_free(dataset->candidates[part]);
     }
     for (int f = 0; f < dataset->n_fields; f++) {
         rk__free(dataset->fields[f].name);
@@ -50,6 +50,7 @@ static void free_common(rk_dataset *dataset)
     }
     rk__free(dataset->fields);
     rk__sides_free(dataset->sides);
+    rk__spill_release(dataset->spill);
 }
 
 void rk_dataset_free(rk_dataset *dataset)
@@ -103,11 +104,22 @@ static uint64_t hash_ids(uint64_t hash, const rk_ids *ids)
     return hash;
 }
 
-static uint64_t hash_lists(uint64_t hash, const rk_lists *lists)
+/* Of n elements of an array of rows. */
+static uint64_t hash_rows(uint64_t hash, rk_spill *spill, const void *rows, int64_t n, size_t size)
 {
-    int64_t n = lists->offsets[lists->n_rows];
+    const int64_t each = (int64_t)size;
+    for (int64_t from = 0, to = 0; from < n; from = to) {
+        to = rk__spill_piece(spill, from, n, each);
+        hash = rk__hash(hash, (const char *)rows + from * each, (to - from) * each);
+    }
+    return hash;
+}
+
+static uint64_t hash_lists(uint64_t hash, rk_spill *spill, const rk_lists *lists)
+{
     hash = rk__hash(hash, lists->offsets, (lists->n_rows + 1) * (int64_t)sizeof *lists->offsets);
-    return rk__hash(hash, lists->items, n * (int64_t)sizeof *lists->items);
+    return hash_rows(hash, spill, lists->items, lists->offsets[lists->n_rows],
+                     sizeof *lists->items);
 }
 
 /* The name of what follows, so that no two kinds of additions give the same bytes. */
@@ -117,16 +129,16 @@ static uint64_t hash_word(uint64_t hash, const char *word)
 }
 
 /* All but times, which have a fingerprint of their own, and parts. */
-static uint64_t hash_details(uint64_t hash, const rk_details *d, int64_t n)
+static uint64_t hash_details(uint64_t hash, rk_spill *spill, const rk_details *d, int64_t n)
 {
     if (d->value) {
-        hash = rk__hash(hash_word(hash, "values"), d->value, n * (int64_t)sizeof *d->value);
+        hash = hash_rows(hash_word(hash, "values"), spill, d->value, n, sizeof *d->value);
     }
     if (d->order) {
-        hash = rk__hash(hash_word(hash, "order"), d->order, n * (int64_t)sizeof *d->order);
+        hash = hash_rows(hash_word(hash, "order"), spill, d->order, n, sizeof *d->order);
     }
     for (int f = 0; f < d->n_fields; f++) {
-        hash = rk__hash(hash_word(hash, "field"), d->field[f], n * (int64_t)sizeof *d->field[f]);
+        hash = hash_rows(hash_word(hash, "field"), spill, d->field[f], n, sizeof *d->field[f]);
     }
     return hash;
 }
@@ -141,19 +153,20 @@ static uint64_t hash_additions(uint64_t hash, const rk_dataset *d)
     for (rk_part part = RK_TRAIN; part <= RK_GIVEN; part++) {
         const rk_lists *lists = &d->parts[part], *repeats = &d->repeats[part];
         if (part == RK_GIVEN && lists->n_rows > 0) {
-            hash = hash_lists(hash_word(hash, "given"), lists);
+            hash = hash_lists(hash_word(hash, "given"), d->spill, lists);
         }
         if (lists->n_rows > 0) {
-            hash = hash_details(hash, &d->details[part], lists->offsets[lists->n_rows]);
+            hash = hash_details(hash, d->spill, &d->details[part], lists->offsets[lists->n_rows]);
         }
         if (repeats->n_rows > 0) {
-            hash = hash_lists(hash_word(hash, "repeats"), repeats);
-            hash = hash_details(hash, &d->repeat_details[part], repeats->offsets[repeats->n_rows]);
+            hash = hash_lists(hash_word(hash, "repeats"), d->spill, repeats);
+            hash = hash_details(hash, d->spill, &d->repeat_details[part],
+                                repeats->offsets[repeats->n_rows]);
         }
         if (d->candidates[part]) {
             int64_t n = lists->offsets[lists->n_rows] * d->n_candidates;
-            hash = rk__hash(hash_word(hash, "candidates"), d->candidates[part],
-                            n * (int64_t)sizeof *d->candidates[part]);
+            hash = hash_rows(hash_word(hash, "candidates"), d->spill, d->candidates[part], n,
+                             sizeof *d->candidates[part]);
         }
     }
     return hash;
@@ -163,7 +176,7 @@ void rk__dataset_fingerprint(const rk_dataset *dataset, char out[17])
 {
     uint64_t hash = hash_ids(hash_ids(RK_HASH_START, &dataset->users), &dataset->items);
     for (int part = RK_TRAIN; part <= RK_TEST; part++) {
-        hash = hash_lists(hash, &dataset->parts[part]);
+        hash = hash_lists(hash, dataset->spill, &dataset->parts[part]);
     }
     hash = rk__sides_hash(hash_additions(hash, dataset), dataset->sides);
     snprintf(out, 17, "%016llx", (unsigned long long)hash);
@@ -176,7 +189,7 @@ void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17])
     if (times) {
         int64_t n = dataset->parts[RK_TRAIN].offsets[dataset->n_users];
         uint64_t hash = rk__hash(RK_HASH_START, &n, sizeof n);
-        hash = rk__hash(hash, times, n * (int64_t)sizeof *times);
+        hash = hash_rows(hash, dataset->spill, times, n, sizeof *times);
         snprintf(out, 17, "%016llx", (unsigned long long)hash);
     }
 }

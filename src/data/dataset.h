@@ -77,12 +77,18 @@ struct rk_dataset {
     /* Over details[RK_TRAIN].time: rk__dataset_times_fingerprint; "" = none. */
     char times_fingerprint[17];
     rk_dataset_stats stats;
-    double seconds; /* that it took to prepare or open it */
+    double seconds;  /* that it took to prepare or open it */
+    rk_spill *spill; /* where its rows lie; shared; NULL = all in memory */
 };
 
 /* rk_dataset_prepare with the options themselves, already checked. */
 rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_hooks *hooks,
                               rk_dataset **out);
+
+/* rk_dataset_open within data.memory, 0 = no bound: rows that do not fit go through files beside
+ * that one. hooks may be NULL. */
+rk_status rk__dataset_open_within(const char *path, int64_t memory, const rk_hooks *hooks,
+                                  rk_dataset **out);
 
 /* A digest, 16 hex digits, of every option that shapes the data set, and of the paths of its
  * sources: options with the same digest give the same data set from the same files. */

@@ -128,6 +128,31 @@ static rk_status save_part(rk_h5 *file, const rk_dataset *d, rk_part part)
                : RK_OK;
 }
 
+/* Of whoever writes or reads a data set. */
+static rk_status watch_file(void *self, int64_t bytes)
+{
+    rk_work *work = self;
+    rk__spill_touch(work->spill, bytes);
+    return rk__work_add(work, bytes);
+}
+
+static int64_t bytes_of(const rk_lists *lists, const rk_details *details)
+{
+    const int64_t rows = lists->n_rows > 0 ? lists->offsets[lists->n_rows] : 0;
+    return rows * ((int64_t)sizeof *lists->items + rk__details_bytes(details));
+}
+
+/* Of its rows, which are most of it. */
+static int64_t bytes_of_rows(const rk_dataset *d)
+{
+    int64_t bytes = 0;
+    for (int part = 0; part < RK_PARTS; part++) {
+        bytes += bytes_of(&d->parts[part], &d->details[part]);
+        bytes += bytes_of(&d->repeats[part], &d->repeat_details[part]);
+    }
+    return bytes;
+}
+
 rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
 {
     RK_TRY(rk__h5_set_text(file, "name", dataset->name));
@@ -150,12 +175,20 @@ rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file)
     return rk__sides_write(dataset->sides, file);
 }
 
-rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out)
+rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_work *work,
+                                 rk_h5 **out)
 {
     rk_status status = RK_OK;
     rk_h5 *file = NULL;
+    rk_work unwatched = {.spill = dataset->spill};
     RK_TRY_GOTO(done, rk__h5_create(&file, path, KIND, LAYOUT));
+    work = work ? work : &unwatched;
+    rk__work_begin(work, "writing the data set", bytes_of_rows(dataset));
+    work->unit = "bytes";
+    work->row_bytes = 0; /* what is counted are bytes, not rows */
+    rk__h5_set_watch(file, watch_file, work);
     RK_TRY_GOTO(done, rk__dataset_write(dataset, file));
+    rk__h5_set_watch(file, NULL, NULL);
     RK_TRY_GOTO(done, rk__h5_complete(file, NULL));
     *out = file;
     file = NULL;
@@ -167,21 +200,21 @@ done:
 rk_status rk__dataset_save(const rk_dataset *dataset, const char *path)
 {
     rk_h5 *file = NULL;
-    RK_TRY(rk__dataset_save_aside(dataset, path, &file));
+    RK_TRY(rk__dataset_save_aside(dataset, path, NULL, &file));
     rk_status status = rk__h5_commit(file);
     rk__h5_close(file);
     return status;
 }
 
-static rk_status load_ids(const rk_h5 *file, const char *group, rk_ids *out)
+static rk_status load_ids(const rk_h5 *file, const char *group, rk_spill *spill, rk_ids *out)
 {
     char name[32];
     snprintf(name, sizeof name, "%s/texts", group);
     if (rk__h5_has(file, name)) {
-        RK_TRY(rk__h5_load_texts(file, name, &out->texts, &out->n));
+        RK_TRY(rk__h5_load_texts_into(file, name, spill, &out->texts, &out->n));
     } else {
         snprintf(name, sizeof name, "%s/numbers", group);
-        RK_TRY(rk__h5_load(file, name, RK_H5_I64, &out->numbers, &out->n));
+        RK_TRY(rk__h5_load_into(file, name, RK_H5_I64, spill, &out->numbers, &out->n));
     }
     if (out->n < 1 || out->n > INT32_MAX) {
         RK_FAIL(RK_ERR_DATA, "%s: the data set has %lld %s", rk__h5_path(file), (long long)out->n,
@@ -198,7 +231,8 @@ static rk_status load_ids(const rk_h5 *file, const char *group, rk_ids *out)
 }
 
 /* with_repeats: an item may come several times in a row. */
-static bool are_lists(const rk_lists *lists, int64_t n, int64_t n_items, bool with_repeats)
+static bool are_lists(const rk_lists *lists, int64_t n, int64_t n_items, bool with_repeats,
+                      rk_spill *spill)
 {
     if (lists->offsets[0] != 0 || lists->offsets[lists->n_rows] != n) {
         return false;
@@ -207,6 +241,8 @@ static bool are_lists(const rk_lists *lists, int64_t n, int64_t n_items, bool wi
         if (lists->offsets[row] > lists->offsets[row + 1] || lists->offsets[row + 1] > n) {
             return false;
         }
+        rk__spill_touch(spill, (lists->offsets[row + 1] - lists->offsets[row]) *
+                                   (int64_t)sizeof *lists->items);
         int64_t least = 0;
         for (int64_t k = lists->offsets[row]; k < lists->offsets[row + 1]; k++) {
             if (lists->items[k] < least || lists->items[k] >= n_items) {
@@ -222,11 +258,12 @@ static rk_status load_lists(const rk_h5 *file, const char *group, const rk_datas
                             bool with_repeats, rk_lists *out)
 {
     int64_t n = 0;
-    RK_TRY(
-        rk__h5_load(file, path_of(group, "offsets").text, RK_H5_I64, &out->offsets, &out->n_rows));
+    RK_TRY(rk__h5_load_into(file, path_of(group, "offsets").text, RK_H5_I64, d->spill,
+                            &out->offsets, &out->n_rows));
     out->n_rows--;
-    RK_TRY(rk__h5_load(file, path_of(group, "items").text, RK_H5_I32, &out->items, &n));
-    if (out->n_rows != d->n_users || !are_lists(out, n, d->n_items, with_repeats)) {
+    RK_TRY(
+        rk__h5_load_into(file, path_of(group, "items").text, RK_H5_I32, d->spill, &out->items, &n));
+    if (out->n_rows != d->n_users || !are_lists(out, n, d->n_items, with_repeats, d->spill)) {
         RK_FAIL(RK_ERR_DATA, "%s: the part %s is no list of items per user", rk__h5_path(file),
                 group);
     }
@@ -235,14 +272,14 @@ static rk_status load_lists(const rk_h5 *file, const char *group, const rk_datas
 
 /* An array beside the n rows of a part; nothing happens where there is none. */
 static rk_status load_beside(const rk_h5 *file, const char *group, const char *name,
-                             rk_h5_type type, int64_t n, void *out_pointer)
+                             rk_h5_type type, rk_spill *spill, int64_t n, void *out_pointer)
 {
     int64_t found = 0;
     array_name at = path_of(group, name);
     if (!rk__h5_has(file, at.text)) {
         return RK_OK;
     }
-    RK_TRY(rk__h5_load(file, at.text, type, out_pointer, &found));
+    RK_TRY(rk__h5_load_into(file, at.text, type, spill, out_pointer, &found));
     if (found != n) {
         RK_FAIL(RK_ERR_DATA, "%s: %lld %s for %lld rows of %s", rk__h5_path(file), (long long)found,
                 name, (long long)n, group);
@@ -259,17 +296,38 @@ static rk_status fail_row(const rk_h5 *file, const char *group, const char *what
 
 /* Indices into the values of a field, or -1. */
 static rk_status load_field(const rk_h5 *file, const char *group, const rk_row_field *field,
-                            int64_t n_values, int64_t n, int32_t **out)
+                            int64_t n_values, rk_spill *spill, int64_t n, int32_t **out)
 {
     array_name fields = path_of(group, "field");
-    RK_TRY(load_beside(file, fields.text, field->name, RK_H5_I32, n, out));
+    RK_TRY(load_beside(file, fields.text, field->name, RK_H5_I32, spill, n, out));
     if (!*out) {
         RK_FAIL(RK_ERR_DATA, "%s: the field %s is missing in %s", rk__h5_path(file), field->name,
                 group);
     }
-    for (int64_t k = 0; k < n; k++) {
-        if ((*out)[k] < -1 || (*out)[k] >= n_values) {
-            return fail_row(file, group, "field", k, "is none of its values");
+    for (int64_t from = 0, to = 0; from < n; from = to) {
+        to = rk__spill_piece(spill, from, n, sizeof **out);
+        for (int64_t k = from; k < to; k++) {
+            if ((*out)[k] < -1 || (*out)[k] >= n_values) {
+                return fail_row(file, group, "field", k, "is none of its values");
+            }
+        }
+    }
+    return RK_OK;
+}
+
+/* Of rows [from, to). */
+static rk_status check_details(const rk_h5 *file, const char *group, const rk_details *d,
+                               int64_t from, int64_t to)
+{
+    for (int64_t k = from; k < to; k++) {
+        if (d->time && !isfinite(d->time[k])) {
+            return fail_row(file, group, "time", k, "is not finite");
+        }
+        if (d->value && !isfinite(d->value[k])) {
+            return fail_row(file, group, "value", k, "is not finite");
+        }
+        if (d->order && d->order[k] < 0) {
+            return fail_row(file, group, "order", k, "is negative");
         }
     }
     return RK_OK;
@@ -278,19 +336,13 @@ static rk_status load_field(const rk_h5 *file, const char *group, const rk_row_f
 static rk_status load_details(const rk_h5 *file, const char *group, const rk_dataset *d, int64_t n,
                               rk_details *out)
 {
-    RK_TRY(load_beside(file, group, "times", RK_H5_F64, n, &out->time));
-    RK_TRY(load_beside(file, group, "values", RK_H5_F32, n, &out->value));
-    RK_TRY(load_beside(file, group, "order", RK_H5_I32, n, &out->order));
-    for (int64_t k = 0; k < n; k++) {
-        if (out->time && !isfinite(out->time[k])) {
-            return fail_row(file, group, "time", k, "is not finite");
-        }
-        if (out->value && !isfinite(out->value[k])) {
-            return fail_row(file, group, "value", k, "is not finite");
-        }
-        if (out->order && out->order[k] < 0) {
-            return fail_row(file, group, "order", k, "is negative");
-        }
+    RK_TRY(load_beside(file, group, "times", RK_H5_F64, d->spill, n, &out->time));
+    RK_TRY(load_beside(file, group, "values", RK_H5_F32, d->spill, n, &out->value));
+    RK_TRY(load_beside(file, group, "order", RK_H5_I32, d->spill, n, &out->order));
+    const int64_t bytes = rk__details_bytes(out);
+    for (int64_t from = 0, to = 0; bytes > 0 && from < n; from = to) {
+        to = rk__spill_piece(d->spill, from, n, bytes);
+        RK_TRY(check_details(file, group, out, from, to));
     }
     if (d->n_fields > 0) {
         RK_TRY(rk__calloc(&out->field, d->n_fields, sizeof *out->field, "fields"));
@@ -299,7 +351,7 @@ static rk_status load_details(const rk_h5 *file, const char *group, const rk_dat
     for (int f = 0; f < d->n_fields; f++) {
         int64_t n_values =
             d->fields[f].derive == RK_DERIVED_FIELD_NONE ? d->fields[f].values.n : d->n_items;
-        RK_TRY(load_field(file, group, &d->fields[f], n_values, n, &out->field[f]));
+        RK_TRY(load_field(file, group, &d->fields[f], n_values, d->spill, n, &out->field[f]));
     }
     return RK_OK;
 }
@@ -349,12 +401,16 @@ static rk_status load_candidates(const rk_h5 *file, rk_dataset *d, rk_part part)
                 rk__h5_path(file), (long long)rows, (long long)each, (long long)n, group);
     }
     d->n_candidates = each;
-    RK_TRY(rk__alloc(&d->candidates[part], rows * each, sizeof *d->candidates[part], "candidates"));
+    RK_TRY(rk__spill_alloc(d->spill, &d->candidates[part], rows * each, sizeof *d->candidates[part],
+                           "candidates"));
     RK_TRY(rk__h5_read(file, at.text, RK_H5_I32, rows, each, d->candidates[part]));
-    for (int64_t k = 0; k < rows * each; k++) {
-        int32_t item = d->candidates[part][k];
-        if (item < 0 || item >= d->n_items) {
-            return fail_row(file, group, "candidates", k / each, "are no items");
+    for (int64_t from = 0, to = 0; from < rows * each; from = to) {
+        to = rk__spill_piece(d->spill, from, rows * each, sizeof *d->candidates[part]);
+        for (int64_t k = from; k < to; k++) {
+            int32_t item = d->candidates[part][k];
+            if (item < 0 || item >= d->n_items) {
+                return fail_row(file, group, "candidates", k / each, "are no items");
+            }
         }
     }
     return RK_OK;
@@ -407,8 +463,8 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d)
     if (rk__h5_has_attribute(file, "in_gap")) {
         RK_TRY(rk__h5_get_i64(file, "in_gap", &d->stats.in_gap));
     }
-    RK_TRY(load_ids(file, "users", &d->users));
-    RK_TRY(load_ids(file, "items", &d->items));
+    RK_TRY(load_ids(file, "users", d->spill, &d->users));
+    RK_TRY(load_ids(file, "items", d->spill, &d->items));
     d->n_users = d->users.n;
     d->n_items = d->items.n;
     if (rk__h5_has(file, "items/labels")) {
@@ -432,11 +488,12 @@ static rk_status load_all(const rk_h5 *file, rk_dataset *d)
     return rk__dataset_measure(d);
 }
 
-rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file)
+rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file, rk_spill *spill)
 {
     rk_dataset *dataset = NULL;
     double began = rk__now();
     RK_TRY(rk__calloc(&dataset, 1, sizeof *dataset, "a data set"));
+    dataset->spill = rk__spill_share(spill);
     rk_status status = load_all(file, dataset);
     if (status != RK_OK) {
         rk_dataset_free(dataset);
@@ -447,18 +504,28 @@ rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file)
     return RK_OK;
 }
 
-rk_status rk_dataset_open(const char *path, rk_dataset **out)
+rk_status rk__dataset_open(const char *path, rk_work *work, rk_dataset **out)
 {
     rk_h5 *file = NULL;
     /* Before it is opened: a file that is replaced in between is not taken for what was read. */
     const rk_file_id id = rk__file_id_of(path);
     RK_TRY(rk__h5_open(&file, path, KIND, LAYOUT));
-    rk_status status = rk__dataset_read(out, file);
+    rk__work_begin(work, "opening the data set", id.bytes);
+    work->unit = "bytes";
+    work->row_bytes = 0;
+    rk__h5_set_watch(file, watch_file, work);
+    rk_status status = rk__dataset_read(out, file, work->spill);
     if (status == RK_OK) {
         (*out)->file = id;
     }
     rk__h5_close(file);
     return status;
+}
+
+rk_status rk_dataset_open(const char *path, rk_dataset **out)
+{
+    rk_work unwatched = {.spill = NULL};
+    return rk__dataset_open(path, &unwatched, out);
 }
 
 rk_status rk__dataset_read_name(const char *path, char **out_name, char **out_fingerprint,

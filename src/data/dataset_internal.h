@@ -32,8 +32,12 @@ void rk__dataset_times_fingerprint(const rk_dataset *dataset, char out[17]);
 /* Writes a file at path, in the place of one that is there. */
 rk_status rk__dataset_save(const rk_dataset *dataset, const char *path);
 /* The same in a file that is complete, but has no name yet: rk__h5_commit or rk__h5_commit_new
- * gives it one in the folder of path, rk__h5_close drops it. */
-rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_h5 **out);
+ * gives it one in the folder of path, rk__h5_close drops it. work: may be NULL. */
+rk_status rk__dataset_save_aside(const rk_dataset *dataset, const char *path, rk_work *work,
+                                 rk_h5 **out);
+
+/* rk_dataset_open for a caller who is part of some work (not NULL), with rows where it says. */
+rk_status rk__dataset_open(const char *path, rk_work *work, rk_dataset **out);
 
 /* What a file of this or an earlier layout says of itself, without the rest; the texts are to be
  * freed. */

@@ -10,7 +10,7 @@
 rk_status rk__dataset_write(const rk_dataset *dataset, rk_h5 *file);
 
 /* Reading checks everything that the rest of the library relies on; the fingerprint is recomputed
- * and compared. Free with rk_dataset_free. */
-rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file);
+ * and compared. Free with rk_dataset_free. spill: where rows lie; NULL = in memory. */
+rk_status rk__dataset_read(rk_dataset **out, const rk_h5 *file, rk_spill *spill);
 
 #endif

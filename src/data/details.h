@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/order.h"
+#include "io/spill.h"
 
 typedef struct rk_details {
     uint8_t *part;   /* of rk_part */
@@ -24,8 +25,14 @@ typedef struct rk_details {
 } rk_details;
 
 /* Arrays for n rows, of uninitialised values, of the same kinds as those of `like`. After a failure
- * `out` is to be freed, too. */
-rk_status rk__details_alloc(rk_details *out, const rk_details *like, int64_t n);
+ * `out` is to be freed, too. spill: NULL = in memory. */
+rk_status rk__details_alloc(rk_details *out, const rk_details *like, int64_t n, rk_spill *spill);
+
+/* Bytes of a row with such details. */
+int64_t rk__details_bytes(const rk_details *like);
+
+/* Rows [from, to) will not be read any more (rk__spill_discard). */
+void rk__details_discard(const rk_details *details, int64_t from, int64_t to);
 
 /* A zeroed one is fine. */
 void rk__details_free(rk_details *details);

@@ -33,6 +33,7 @@ struct rk_feed {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
     int64_t alloc_left;    /* of the caller, rk__alloc_left */
+    rk_budget *budget;     /* of the caller, rk__alloc_budget */
     int64_t handed, added; /* batches given to the thread, batches it is done with */
     bool closing;
     rk_status failure;
@@ -86,6 +87,7 @@ static void *add_batches(void *self)
 {
     rk_feed *feed = self;
     rk__alloc_fail_after(feed->alloc_left);
+    rk__alloc_bind(feed->budget);
     pthread_mutex_lock(&feed->lock);
     for (;;) {
         while (feed->added == feed->handed && !feed->closing) {
@@ -118,6 +120,7 @@ static void start_thread(rk_feed *feed)
     sigfillset(&all);
     feed->no_thread = true;
     feed->alloc_left = rk__alloc_left();
+    feed->budget = rk__alloc_budget();
     feed->handed = feed->added = feed->filled;
     if (pthread_sigmask(SIG_SETMASK, &all, &before) == 0) {
         feed->has_thread = pthread_create(&feed->thread, NULL, add_batches, feed) == 0;

@@ -130,6 +130,7 @@ static rk_status derive(const rk_dataset *d, const rk_lists *parts, const rk_det
     RK_TRY(rk__alloc(&places, longest, sizeof *places, "a user's rows"));
     for (int64_t user = 0; user < d->n_users; user++) {
         int64_t n = sort_user(parts, details, user, places);
+        rk__spill_touch(d->spill, n * (int64_t)sizeof *places);
         for (int f = 0; f < d->n_fields; f++) {
             if (d->fields[f].derive == RK_DERIVED_FIELD_PREVIOUS_ITEM) {
                 derive_user(parts, details, f, places, n);

@@ -96,6 +96,15 @@ static rk_status make_room(rk_id_map *map)
     return 3 * (map->n + 1) > 2 * map->n_cells ? grow_cells(map) : RK_OK;
 }
 
+bool rk__id_map_outgrows(const rk_id_map *map, int64_t n, int64_t bytes)
+{
+    enum { OLD_AND_NEW = 3 /* a table of twice the size, and the one before */ };
+    const int64_t cells = map->n_cells * (int64_t)sizeof *map->cells;
+    const int64_t ids = map->capacity * (int64_t)sizeof *map->numbers + map->bytes_capacity;
+    const bool grows = 3 * (map->n + n) > 2 * map->n_cells || ids > cells;
+    return map->n > 0 && grows && OLD_AND_NEW * (cells + ids) > bytes;
+}
+
 /* The next index for a key that is not in the map yet; there is room. */
 static int32_t append(rk_id_map *map, int64_t key)
 {

@@ -44,6 +44,9 @@ rk_status rk__id_map_number(rk_id_map *map, int64_t id, int32_t *out_index);
 rk_status rk__id_map_numbers(rk_id_map *map, const int64_t *ids, int64_t n, int32_t *out);
 rk_status rk__id_map_text(rk_id_map *map, const char *text, int64_t length, int32_t *out_index);
 
+/* Whether n more ids may make the map grow, and would then take more than so many bytes. */
+bool rk__id_map_outgrows(const rk_id_map *map, int64_t n, int64_t bytes);
+
 /* Gives back what only look-ups need, most of a map of integers; there are none after it. */
 void rk__id_map_end(rk_id_map *map);
 

@@ -49,11 +49,13 @@ static void merge_user(const source *from, int n, int64_t user, const rk_lists *
     }
 }
 
-static rk_status merge(const source *from, int n, int64_t n_users, rk_lists *lists,
+static rk_status merge(const source *from, int n, int64_t n_users, rk_spill *spill, rk_lists *lists,
                        rk_details *details)
 {
+    enum { IN_AND_OUT = 2 };
     lists->n_rows = n_users;
-    RK_TRY(rk__alloc(&lists->offsets, n_users + 1, sizeof *lists->offsets, "joined interactions"));
+    RK_TRY(rk__spill_alloc(spill, &lists->offsets, n_users + 1, sizeof *lists->offsets,
+                           "joined interactions"));
     lists->offsets[0] = 0;
     for (int64_t user = 0; user < n_users; user++) {
         int64_t sum = lists->offsets[user];
@@ -63,9 +65,12 @@ static rk_status merge(const source *from, int n, int64_t n_users, rk_lists *lis
         lists->offsets[user + 1] = sum;
     }
     const int64_t total = lists->offsets[n_users];
-    RK_TRY(rk__alloc(&lists->items, total, sizeof *lists->items, "joined interactions"));
-    RK_TRY(rk__details_alloc(details, from[0].in.details, total));
+    RK_TRY(
+        rk__spill_alloc(spill, &lists->items, total, sizeof *lists->items, "joined interactions"));
+    RK_TRY(rk__details_alloc(details, from[0].in.details, total, spill));
+    const int64_t bytes = IN_AND_OUT * ((int64_t)sizeof *lists->items + rk__details_bytes(details));
     for (int64_t user = 0; user < n_users; user++) {
+        rk__spill_touch(spill, (lists->offsets[user + 1] - lists->offsets[user]) * bytes);
         merge_user(from, n, user, lists, details);
     }
     return RK_OK;
@@ -73,7 +78,7 @@ static rk_status merge(const source *from, int n, int64_t n_users, rk_lists *lis
 
 /* parts or repeats: train gets valid and what is given of the users of valid. */
 static rk_status join(const rk_lists *parts, const rk_details *details, const rk_lists *valid,
-                      int64_t n_users, rk_lists *out, rk_details *out_details)
+                      int64_t n_users, rk_spill *spill, rk_lists *out, rk_details *out_details)
 {
     const source train[MOST_SOURCES] = {
         {{&parts[RK_TRAIN], &details[RK_TRAIN]}, NULL, true},
@@ -85,12 +90,12 @@ static rk_status join(const rk_lists *parts, const rk_details *details, const rk
     if (parts[RK_TRAIN].n_rows == 0) { /* there are no repeats */
         return RK_OK;
     }
-    RK_TRY(merge(train, MOST_SOURCES, n_users, &out[RK_TRAIN], &out_details[RK_TRAIN]));
-    RK_TRY(merge(&test, 1, n_users, &out[RK_TEST], &out_details[RK_TEST]));
-    RK_TRY(merge(&test, 0, n_users, &out[RK_VALID], &out_details[RK_VALID]));
+    RK_TRY(merge(train, MOST_SOURCES, n_users, spill, &out[RK_TRAIN], &out_details[RK_TRAIN]));
+    RK_TRY(merge(&test, 1, n_users, spill, &out[RK_TEST], &out_details[RK_TEST]));
+    RK_TRY(merge(&test, 0, n_users, spill, &out[RK_VALID], &out_details[RK_VALID]));
     return parts[RK_GIVEN].n_rows == 0
                ? RK_OK
-               : merge(&given, 1, n_users, &out[RK_GIVEN], &out_details[RK_GIVEN]);
+               : merge(&given, 1, n_users, spill, &out[RK_GIVEN], &out_details[RK_GIVEN]);
 }
 
 rk_status rk__dataset_join_valid(const rk_dataset *base, rk_dataset **out)
@@ -106,9 +111,10 @@ rk_status rk__dataset_join_valid(const rk_dataset *base, rk_dataset **out)
         d->details[part] = d->repeat_details[part] = (rk_details){0};
     }
     d->candidates[RK_VALID] = NULL;
-    RK_TRY_GOTO(done, join(base->parts, base->details, valid, base->n_users, d->parts, d->details));
-    RK_TRY_GOTO(done, join(base->repeats, base->repeat_details, valid, base->n_users, d->repeats,
-                           d->repeat_details));
+    RK_TRY_GOTO(done, join(base->parts, base->details, valid, base->n_users, d->spill, d->parts,
+                           d->details));
+    RK_TRY_GOTO(done, join(base->repeats, base->repeat_details, valid, base->n_users, d->spill,
+                           d->repeats, d->repeat_details));
     RK_TRY_GOTO(done, rk__dataset_measure(d));
     rk__dataset_fingerprint(d, d->fingerprint);
     rk__dataset_times_fingerprint(d, d->times_fingerprint);

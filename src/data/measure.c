@@ -42,10 +42,19 @@ static rk_status measure_degrees(rk_degrees *out, const int64_t *degree, int64_t
     return RK_OK;
 }
 
-static void mark(uint8_t *where, const rk_lists *lists, uint8_t bit)
+/* degree: counts how often an item comes; NULL = not wanted. */
+static void mark(uint8_t *where, rk_spill *spill, const rk_lists *lists, uint8_t bit,
+                 int64_t *degree)
 {
-    for (int64_t k = 0; k < lists->offsets[lists->n_rows]; k++) {
-        where[lists->items[k]] |= bit;
+    const int64_t n = lists->offsets[lists->n_rows];
+    for (int64_t from = 0, to = 0; from < n; from = to) {
+        to = rk__spill_piece(spill, from, n, sizeof *lists->items);
+        for (int64_t k = from; k < to; k++) {
+            where[lists->items[k]] |= bit;
+        }
+        for (int64_t k = from; degree && k < to; k++) {
+            degree[lists->items[k]]++;
+        }
     }
 }
 
@@ -53,17 +62,13 @@ static rk_status measure_items(rk_dataset *d)
 {
     rk_status status = RK_OK;
     rk_dataset_stats *s = &d->stats;
-    const rk_lists *train = &d->parts[RK_TRAIN];
     int64_t *degree = NULL;
     uint8_t *where = NULL;
     RK_TRY_GOTO(done, rk__calloc(&degree, d->n_items, sizeof *degree, "item degrees"));
     RK_TRY_GOTO(done, rk__calloc(&where, d->n_items, sizeof *where, "items of the parts"));
-    for (int64_t k = 0; k < s->train; k++) {
-        degree[train->items[k]]++;
-    }
-    mark(where, train, IN_TRAIN);
-    mark(where, &d->parts[RK_VALID], IN_VALID);
-    mark(where, &d->parts[RK_TEST], IN_TEST);
+    mark(where, d->spill, &d->parts[RK_TRAIN], IN_TRAIN, degree);
+    mark(where, d->spill, &d->parts[RK_VALID], IN_VALID, NULL);
+    mark(where, d->spill, &d->parts[RK_TEST], IN_TEST, NULL);
     s->cold_items = s->cold_valid_items = s->cold_test_items = 0;
     for (int64_t item = 0; item < d->n_items; item++) {
         s->cold_items += !(where[item] & IN_TRAIN);
@@ -86,7 +91,7 @@ static rk_status measure_users(rk_dataset *d)
 {
     rk_dataset_stats *s = &d->stats;
     int64_t *degree = NULL;
-    RK_TRY(rk__alloc(&degree, d->n_users, sizeof *degree, "user degrees"));
+    RK_TRY(rk__spill_alloc(d->spill, &degree, d->n_users, sizeof *degree, "user degrees"));
     s->empty_users = s->valid_users = s->test_users = s->cold_test_users = s->given_users = 0;
     for (int64_t user = 0; user < d->n_users; user++) {
         degree[user] = row_length(&d->parts[RK_TRAIN], user);
@@ -98,7 +103,7 @@ static rk_status measure_users(rk_dataset *d)
         s->cold_test_users += in_test && degree[user] == 0;
     }
     rk_status status = measure_degrees(&s->user_degrees, degree, d->n_users);
-    rk__free(degree);
+    rk__spill_free(degree);
     return status;
 }
 

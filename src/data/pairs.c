@@ -8,8 +8,8 @@
 
 void rk__pairs_free(rk_pairs *pairs)
 {
-    rk__free(pairs->offsets);
-    rk__free(pairs->items);
+    rk__spill_free(pairs->offsets);
+    rk__spill_free(pairs->items);
     rk__details_free(&pairs->details);
     *pairs = (rk_pairs){0};
 }
@@ -17,16 +17,30 @@ void rk__pairs_free(rk_pairs *pairs)
 rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs)
 {
     int64_t n = rk__pairs_count(pairs);
-    *out = (rk_pairs){.n_users = pairs->n_users, .n_items = pairs->n_items};
-    RK_TRY(rk__alloc(&out->offsets, out->n_users + 1, sizeof *out->offsets, "user offsets"));
-    RK_TRY(rk__alloc(&out->items, n, sizeof *out->items, "repeated interactions"));
-    RK_TRY(rk__details_alloc(&out->details, &pairs->details, n));
+    rk_spill *spill = rk__work_spill(pairs->work);
+    *out = (rk_pairs){.n_users = pairs->n_users, .n_items = pairs->n_items, .work = pairs->work};
+    RK_TRY(rk__spill_alloc(spill, &out->offsets, out->n_users + 1, sizeof *out->offsets,
+                           "user offsets"));
+    RK_TRY(rk__spill_alloc(spill, &out->items, n, sizeof *out->items, "repeated interactions"));
+    RK_TRY(rk__details_alloc(&out->details, &pairs->details, n, spill));
     memcpy(out->offsets, pairs->offsets, (size_t)(out->n_users + 1) * sizeof *out->offsets);
-    for (int64_t k = 0; k < n; k++) {
-        out->items[k] = pairs->items[k];
-        rk__details_move(&out->details, k, &pairs->details, k);
+    rk__work_begin(pairs->work, "copying rows", n);
+    for (int64_t k = 0, to = 0; k < n;) {
+        RK_TRY(rk__work_piece(pairs->work, n, &to));
+        for (; k < to; k++) {
+            out->items[k] = pairs->items[k];
+            rk__details_move(&out->details, k, &pairs->details, k);
+        }
     }
     return RK_OK;
+}
+
+void rk__pairs_tell(const rk_pairs *pairs, int64_t user, int64_t first, int64_t end)
+{
+    if ((user - first) % RK_USERS_AT_ONCE == 0) {
+        const int64_t to = end - user < RK_USERS_AT_ONCE ? end : user + RK_USERS_AT_ONCE;
+        (void)rk__work_add(pairs->work, pairs->offsets[to] - pairs->offsets[user]);
+    }
 }
 
 static int part_of(const rk_pairs *p, int64_t k)
@@ -113,12 +127,14 @@ static void merge(rk_pairs *p, int64_t at, int64_t from, int64_t to, int rule, i
     }
 }
 
-void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_t *out_overlap)
+rk_status rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_t *out_overlap)
 {
     int64_t at = 0, start = 0;
     *out_duplicates = *out_overlap = 0;
+    rk__work_begin(pairs->work, "merging repeated rows", rk__pairs_count(pairs));
     for (int64_t user = 0; user < pairs->n_users; user++) {
         int64_t end = pairs->offsets[user + 1];
+        RK_TRY(rk__work_add(pairs->work, end - start));
         pairs->offsets[user] = at;
         while (start < end) {
             int64_t next = start + 1;
@@ -136,6 +152,7 @@ void rk__pairs_unique(rk_pairs *pairs, int rule, int64_t *out_duplicates, int64_
         }
     }
     pairs->offsets[pairs->n_users] = at;
+    return RK_OK;
 }
 
 /* Adds the rows [from, to) of equal items that are of the part as one, if there are any. */
@@ -164,8 +181,10 @@ rk_status rk__pairs_unique_in_parts(rk_pairs *pairs, int rule)
     rk_pairs out = {0};
     int64_t at = 0, start = 0;
     rk_status status = rk__pairs_copy(&out, pairs);
+    rk__work_begin(pairs->work, "merging repeated rows", rk__pairs_count(pairs));
     for (int64_t user = 0; status == RK_OK && user < pairs->n_users; user++) {
         const int64_t end = pairs->offsets[user + 1];
+        status = rk__work_add(pairs->work, end - start);
         out.offsets[user] = at;
         while (start < end) {
             int64_t next = start + 1;
@@ -188,11 +207,13 @@ rk_status rk__pairs_unique_in_parts(rk_pairs *pairs, int rule)
     return RK_OK;
 }
 
-int64_t rk__pairs_drop_part(rk_pairs *pairs, int part)
+rk_status rk__pairs_drop_part(rk_pairs *pairs, int part, int64_t *out)
 {
     int64_t at = 0, start = 0, dropped = 0;
+    rk__work_begin(pairs->work, "dropping rows", rk__pairs_count(pairs));
     for (int64_t user = 0; user < pairs->n_users; user++) {
         const int64_t end = pairs->offsets[user + 1];
+        RK_TRY(rk__work_add(pairs->work, end - start));
         pairs->offsets[user] = at;
         for (int64_t k = start; k < end; k++) {
             if (part_of(pairs, k) == part) {
@@ -205,7 +226,8 @@ int64_t rk__pairs_drop_part(rk_pairs *pairs, int part)
         start = end;
     }
     pairs->offsets[pairs->n_users] = at;
-    return dropped;
+    *out = dropped;
+    return RK_OK;
 }
 
 /* Marks users or items with too few interactions; returns how many were marked. */
@@ -223,12 +245,14 @@ static int64_t drop_rare(const int64_t *counts, int64_t n, int64_t minimum, cons
 }
 
 /* Removes the rows that are not kept and updates the counts, unless they are NULL. */
-static void compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_kept,
-                    int64_t *user_counts, int64_t *item_counts)
+static rk_status compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_kept,
+                         int64_t *user_counts, int64_t *item_counts)
 {
     int64_t at = 0, start = 0;
+    rk__work_begin(p->work, "filtering", rk__pairs_count(p));
     for (int64_t user = 0; user < p->n_users; user++) {
         int64_t end = p->offsets[user + 1];
+        RK_TRY(rk__work_add(p->work, end - start));
         p->offsets[user] = at;
         for (int64_t k = start; k < end; k++) {
             int32_t item = p->items[k];
@@ -245,6 +269,7 @@ static void compact(rk_pairs *p, const uint8_t *user_kept, const uint8_t *item_k
         start = end;
     }
     p->offsets[p->n_users] = at;
+    return RK_OK;
 }
 
 rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
@@ -254,13 +279,18 @@ rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
     rk_status status = RK_OK;
     int64_t *user_counts = NULL, *item_counts = NULL;
     *out = (rk_filter_counts){0};
-    RK_TRY_GOTO(done, rk__alloc(&user_counts, pairs->n_users, sizeof *user_counts, "counts"));
+    RK_TRY_GOTO(done, rk__spill_alloc(rk__work_spill(pairs->work), &user_counts, pairs->n_users,
+                                      sizeof *user_counts, "counts"));
     RK_TRY_GOTO(done, rk__calloc(&item_counts, pairs->n_items, sizeof *item_counts, "counts"));
     for (int64_t user = 0; user < pairs->n_users; user++) {
         user_counts[user] = pairs->offsets[user + 1] - pairs->offsets[user];
     }
-    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
-        item_counts[pairs->items[k]]++;
+    rk__work_begin(pairs->work, "counting", rk__pairs_count(pairs));
+    for (int64_t k = 0, to = 0; k < rk__pairs_count(pairs);) {
+        RK_TRY_GOTO(done, rk__work_piece(pairs->work, rk__pairs_count(pairs), &to));
+        for (; k < to; k++) {
+            item_counts[pairs->items[k]]++;
+        }
     }
     memset(user_kept, 1, (size_t)pairs->n_users);
     memset(item_kept, 1, (size_t)pairs->n_items);
@@ -274,32 +304,38 @@ rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
         out->passes++;
         out->users += users;
         out->items += items;
-        compact(pairs, user_kept, item_kept, user_counts, item_counts);
+        RK_TRY_GOTO(done, compact(pairs, user_kept, item_kept, user_counts, item_counts));
     }
 done:
-    rk__free(user_counts);
+    rk__spill_free(user_counts);
     rk__free(item_counts);
     return status;
 }
 
-void rk__pairs_keep(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept)
+rk_status rk__pairs_keep(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept)
 {
-    compact(pairs, user_kept, item_kept, NULL, NULL);
+    return compact(pairs, user_kept, item_kept, NULL, NULL);
 }
 
 rk_status rk__pairs_renumber(rk_pairs *pairs, const uint8_t *user_kept, const uint8_t *item_kept)
 {
     int32_t *number = NULL, n_items = 0;
     int64_t n_users = 0;
+    rk_status status = RK_OK;
     RK_TRY(rk__alloc(&number, pairs->n_items, sizeof *number, "item numbers"));
     for (int64_t item = 0; item < pairs->n_items; item++) {
         number[item] = n_items;
         n_items += item_kept[item];
     }
-    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
-        pairs->items[k] = number[pairs->items[k]];
+    rk__work_begin(pairs->work, "numbering", rk__pairs_count(pairs));
+    for (int64_t k = 0, to = 0; status == RK_OK && k < rk__pairs_count(pairs);) {
+        status = rk__work_piece(pairs->work, rk__pairs_count(pairs), &to);
+        for (; k < to; k++) {
+            pairs->items[k] = number[pairs->items[k]];
+        }
     }
     rk__free(number);
+    RK_TRY(status);
     for (int64_t user = 0; user < pairs->n_users; user++) {
         if (user_kept[user]) {
             pairs->offsets[++n_users] = pairs->offsets[user + 1];

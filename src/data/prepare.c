@@ -255,9 +255,10 @@ static void file_name(const rk_options *o, char *name, size_t size)
 }
 
 /* Opens what was found; *out stays NULL if that is damaged or of another layout. */
-static rk_status open_cached(const char *path, const rk_hooks *hooks, rk_dataset **out)
+static rk_status open_cached(const char *path, rk_work *work, rk_dataset **out)
 {
-    rk_status status = rk_dataset_open(path, out);
+    const rk_hooks *hooks = work->hooks;
+    rk_status status = rk__dataset_open(path, work, out);
     if (status == RK_ERR_DATA || status == RK_ERR_IO) {
         log_message(hooks, RK_LOG_WARNING, "the cached data set is prepared anew: %s",
                     rk_last_error());
@@ -271,15 +272,15 @@ static rk_status open_cached(const char *path, const rk_hooks *hooks, rk_dataset
 
 /* The cached data set if there is one, else *out = NULL. If a source is gone, its latest state that
  * is cached counts. */
-static rk_status from_cache(const char *folder, const wanted *w, const rk_hooks *hooks,
-                            rk_dataset **out)
+static rk_status from_cache(const char *folder, const wanted *w, rk_work *work, rk_dataset **out)
 {
+    const rk_hooks *hooks = work->hooks;
     char *path = NULL;
     rk_status status = RK_OK;
     *out = NULL;
     RK_TRY_GOTO(done, rk__cache_find(folder, &w->key, &path));
     if (path) {
-        status = open_cached(path, hooks, out);
+        status = open_cached(path, work, out);
         goto done;
     }
     RK_TRY_GOTO(done, rk__cache_find_any(folder, &w->key, &path));
@@ -287,7 +288,7 @@ static rk_status from_cache(const char *folder, const wanted *w, const rk_hooks 
         log_message(hooks, RK_LOG_WARNING,
                     "%s is not there any more; the data set prepared from it earlier is used: %s",
                     w->missing, path);
-        status = open_cached(path, hooks, out);
+        status = open_cached(path, work, out);
     } else if (path && w->key.sources[0]) {
         log_message(hooks, RK_LOG_INFO,
                     "a source has changed: the data set is prepared anew (the earlier one stays in "
@@ -301,17 +302,18 @@ done:
 
 /* from_cache, also of what another process is preparing now; force finds nothing. With *out NULL it
  * is this process's turn, and until that is released others wait. */
-static rk_status find(const char *folder, const wanted *w, bool force, const rk_hooks *hooks,
+static rk_status find(const char *folder, const wanted *w, bool force, rk_work *work,
                       rk_folder_lock *turn, rk_dataset **out)
 {
+    const rk_hooks *hooks = work->hooks;
     char *path = NULL;
-    RK_TRY(force ? RK_OK : from_cache(folder, w, hooks, out));
+    RK_TRY(force ? RK_OK : from_cache(folder, w, work, out));
     if (*out) {
         return RK_OK;
     }
     RK_TRY(rk__cache_take_turn(folder, &w->key, hooks, turn));
     RK_TRY(force ? RK_OK : rk__cache_find(folder, &w->key, &path));
-    rk_status status = path ? rk_dataset_open(path, out) : RK_OK;
+    rk_status status = path ? rk__dataset_open(path, work, out) : RK_OK;
     if (path && status == RK_OK) {
         log_message(hooks, RK_LOG_DEBUG, "data set %s: from %s", (*out)->name, path);
     }
@@ -320,13 +322,19 @@ static rk_status find(const char *folder, const wanted *w, bool force, const rk_
     return status == RK_ERR_DATA || status == RK_ERR_IO ? RK_OK : status;
 }
 
-static rk_status from_sources(const rk_options *o, const rk_hooks *hooks, rk_dataset **out)
+static rk_status from_sources(const rk_options *o, rk_work *work, rk_dataset **out)
 {
+    const rk_hooks *hooks = work->hooks;
     rk_raw raw;
     rk_dataset *dataset = NULL;
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__raw_init(&raw, o));
+    RK_TRY_GOTO(done, rk__raw_init(&raw, o, work));
     RK_TRY_GOTO(done, rk__raw_read(&raw, o, hooks));
+    if (rk__spill_is_on_disk(work->spill)) {
+        log_message(hooks, RK_LOG_INFO,
+                    "%lld rows do not fit data.memory: they are sorted and divided in files",
+                    (long long)raw.n);
+    }
     RK_TRY_GOTO(done, rk__dataset_build(&dataset, &raw, o));
     RK_TRY_GOTO(done, rk__dataset_add_labels(dataset, o, rk__stop_of(hooks)));
     RK_TRY_GOTO(done, rk__sides_read(dataset, o, hooks));
@@ -432,22 +440,74 @@ void rk__dataset_warn(const rk_dataset *dataset, const rk_options *options, cons
     }
 }
 
+/* data.memory while a data set is prepared or opened. */
+typedef struct bound {
+    rk_budget budget;
+    rk_budget *before; /* of the thread */
+    bool is_set;
+    rk_spill *spill; /* NULL = there is no bound */
+} bound;
+
+/* folder: for rows that do not fit. */
+static rk_status begin_bound(bound *b, int64_t memory, const char *folder)
+{
+    if (memory == 0) {
+        return RK_OK;
+    }
+    b->budget = (rk_budget){.name = "data.memory",
+                            /* the rest is for mapped pages */
+                            .limit = memory - memory / RK_SPILL_SHARE_OF_PAGES};
+    b->before = rk__alloc_bind(&b->budget);
+    b->is_set = true;
+    return rk__spill_create(&b->spill, folder, memory);
+}
+
+static void end_bound(bound *b)
+{
+    rk__spill_release(b->spill);
+    if (b->is_set) {
+        rk__alloc_bind(b->before);
+    }
+}
+
+rk_status rk__dataset_open_within(const char *path, int64_t memory, const rk_hooks *hooks,
+                                  rk_dataset **out)
+{
+    bound b = {.spill = NULL};
+    char *folder = NULL;
+    rk_status status = RK_OK;
+    const char *slash = strrchr(path, '/');
+    RK_TRY_GOTO(done, slash ? rk__strndup(&folder, path, (size_t)(slash - path) + 1)
+                            : rk__strdup(&folder, "."));
+    RK_TRY_GOTO(done, begin_bound(&b, memory, folder));
+    rk_work work = {.hooks = hooks, .spill = b.spill};
+    status = rk__dataset_open(path, &work, out);
+done:
+    end_bound(&b);
+    rk__free(folder);
+    return status;
+}
+
 rk_status rk__dataset_prepare(const rk_options *options, bool force, const rk_hooks *hooks,
                               rk_dataset **out)
 {
     const char *folder = options->data.cache[0] ? options->data.cache : ".";
+    bound b = {.spill = NULL};
+    rk_work work = {.hooks = hooks};
     rk_status status = RK_OK;
     wanted w = {.missing = NULL};
     rk_dataset *dataset = NULL;
     rk_folder_lock turn = {.path = NULL};
     double began = rk__now();
+    RK_TRY_GOTO(done, begin_bound(&b, options->data.memory, folder));
+    work.spill = b.spill;
     RK_TRY_GOTO(done, make_wanted(options, &w));
-    RK_TRY_GOTO(done, find(folder, &w, force, hooks, &turn, &dataset));
+    RK_TRY_GOTO(done, find(folder, &w, force, &work, &turn, &dataset));
     if (!dataset) {
         char name[101];
         file_name(options, name, sizeof name);
-        RK_TRY_GOTO(done, from_sources(options, hooks, &dataset));
-        RK_TRY_GOTO(done, rk__cache_add(folder, name, &w.key, dataset));
+        RK_TRY_GOTO(done, from_sources(options, &work, &dataset));
+        RK_TRY_GOTO(done, rk__cache_add(folder, name, &w.key, dataset, &work));
     }
     rk__dataset_warn(dataset, options, hooks);
     memcpy(dataset->sources, w.key.sources, sizeof dataset->sources);
@@ -458,6 +518,7 @@ done:
     rk__folder_release(&turn);
     wanted_free(&w);
     rk_dataset_free(dataset);
+    end_bound(&b);
     return status;
 }
 

@@ -23,7 +23,7 @@ static bool derives_fields(const rk_options *options)
     return found;
 }
 
-rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
+rk_status rk__raw_init(rk_raw *raw, const rk_options *options, rk_work *work)
 {
     bool is_text = options->data.ids == RK_IDS_TEXT;
     int kind = options->split.kind;
@@ -36,9 +36,10 @@ rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
         .needs_order = rk__split_goes_by_row(options) || options->data.repeats == RK_REPEATS_KEEP ||
                        derives_fields(options),
         .threads = rk__threads(options->run.threads),
+        .work = work,
     };
-    rk__id_map_init(&raw->users, is_text || rk__options_have_triples(options), "users");
-    rk__id_map_init(&raw->items, is_text, "items");
+    rk__id_runs_init(&raw->users, is_text || rk__options_have_triples(options), "users", work);
+    rk__id_runs_init(&raw->items, is_text, "items", work);
     if (options->n_fields > 0) {
         RK_TRY(rk__calloc(&raw->fields, options->n_fields, sizeof *raw->fields, "fields"));
         raw->n_fields = (int)options->n_fields;
@@ -49,13 +50,20 @@ rk_status rk__raw_init(rk_raw *raw, const rk_options *options)
     return RK_OK;
 }
 
+void rk__raw_free_rows(rk_raw *raw)
+{
+    rk__spill_free(raw->user);
+    rk__spill_free(raw->item);
+    rk__details_free(&raw->details);
+    raw->user = raw->item = NULL;
+    raw->n = raw->capacity = 0;
+}
+
 void rk__raw_free(rk_raw *raw)
 {
-    rk__id_map_free(&raw->users);
-    rk__id_map_free(&raw->items);
-    rk__free(raw->user);
-    rk__free(raw->item);
-    rk__details_free(&raw->details);
+    rk__id_runs_free(&raw->users);
+    rk__id_runs_free(&raw->items);
+    rk__raw_free_rows(raw);
     for (int f = 0; f < raw->n_fields; f++) {
         rk__id_map_free(&raw->fields[f]);
     }
@@ -67,7 +75,7 @@ void rk__raw_free(rk_raw *raw)
 void rk__raw_drop_times(rk_raw *raw)
 {
     RK_ASSERT(!raw->needs_times);
-    rk__free(raw->details.time);
+    rk__spill_free(raw->details.time);
     raw->details.time = NULL;
     raw->with_times = false;
 }
@@ -83,27 +91,47 @@ static int64_t next_capacity(const rk_raw *raw)
     return wanted < least ? least : wanted < most ? wanted : most;
 }
 
+/* Bytes of a row with all its details. */
+static int64_t row_bytes(const rk_raw *raw)
+{
+    const rk_details *d = &raw->details;
+    return (int64_t)(sizeof *raw->user + sizeof *raw->item) +
+           (raw->with_parts ? (int64_t)sizeof *d->part : 0) +
+           (raw->with_times ? (int64_t)sizeof *d->time : 0) +
+           (raw->with_values ? (int64_t)sizeof *d->value : 0) +
+           (raw->needs_order ? (int64_t)sizeof *d->order : 0) +
+           raw->n_fields * (int64_t)sizeof **d->field;
+}
+
+static rk_status grow_column(const rk_raw *raw, void *column, int64_t wanted, size_t size)
+{
+    return rk__spill_realloc(rk__work_spill(raw->work), column, raw->n, wanted, size,
+                             "interactions");
+}
+
 static rk_status grow(rk_raw *raw)
 {
     int64_t wanted = next_capacity(raw);
-    RK_TRY(rk__realloc(&raw->user, raw->n, wanted, sizeof *raw->user, "interactions"));
-    RK_TRY(rk__realloc(&raw->item, raw->n, wanted, sizeof *raw->item, "interactions"));
+    /* Once sorted they are there a second time. */
+    rk__spill_expect(rk__work_spill(raw->work), 2 * wanted * row_bytes(raw));
+    RK_TRY(grow_column(raw, &raw->user, wanted, sizeof *raw->user));
+    RK_TRY(grow_column(raw, &raw->item, wanted, sizeof *raw->item));
     rk_details *d = &raw->details;
     if (raw->with_parts) {
-        RK_TRY(rk__realloc(&d->part, raw->n, wanted, sizeof *d->part, "interactions"));
+        RK_TRY(grow_column(raw, &d->part, wanted, sizeof *d->part));
     }
     if (raw->with_times) {
-        RK_TRY(rk__realloc(&d->time, raw->n, wanted, sizeof *d->time, "interactions"));
+        RK_TRY(grow_column(raw, &d->time, wanted, sizeof *d->time));
     }
     if (raw->with_values) {
-        RK_TRY(rk__realloc(&d->value, raw->n, wanted, sizeof *d->value, "interactions"));
+        RK_TRY(grow_column(raw, &d->value, wanted, sizeof *d->value));
     }
     if (raw->n_fields > 0 && !d->field) {
         RK_TRY(rk__calloc(&d->field, raw->n_fields, sizeof *d->field, "fields"));
         d->n_fields = raw->n_fields;
     }
     for (int f = 0; f < d->n_fields; f++) {
-        RK_TRY(rk__realloc(&d->field[f], raw->n, wanted, sizeof *d->field[f], "interactions"));
+        RK_TRY(grow_column(raw, &d->field[f], wanted, sizeof *d->field[f]));
     }
     raw->capacity = wanted;
     return RK_OK;
@@ -165,7 +193,7 @@ static rk_status index_users(rk_raw *raw, const rk_record *records, int64_t n, i
     if (raw->users.is_text) {
         for (int64_t k = 0; k < n; k++) {
             rk_text id = records[k].user;
-            RK_TRY(rk__id_map_text(&raw->users, id.at, id.length, &out[k]));
+            RK_TRY(rk__id_runs_text(&raw->users, id.at, id.length, &out[k]));
         }
         return RK_OK;
     }
@@ -173,7 +201,7 @@ static rk_status index_users(rk_raw *raw, const rk_record *records, int64_t n, i
     for (int64_t k = 0; k < n; k++) {
         ids[k] = records[k].user_id;
     }
-    return rk__id_map_numbers(&raw->users, ids, n, out);
+    return rk__id_runs_numbers(&raw->users, ids, n, out);
 }
 
 /* Of the records that have one, in turn. */
@@ -186,16 +214,17 @@ static rk_status index_items(rk_raw *raw, const rk_record *records, int64_t n, i
         }
         if (raw->items.is_text) {
             rk_text id = records[k].item;
-            RK_TRY(rk__id_map_text(&raw->items, id.at, id.length, &out[count]));
+            RK_TRY(rk__id_runs_text(&raw->items, id.at, id.length, &out[count]));
         }
         ids[count++] = records[k].item_id;
     }
-    return raw->items.is_text ? RK_OK : rk__id_map_numbers(&raw->items, ids, count, out);
+    return raw->items.is_text ? RK_OK : rk__id_runs_numbers(&raw->items, ids, count, out);
 }
 
 rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part)
 {
     int32_t users[AT_ONCE], items[AT_ONCE];
+    rk__spill_touch(rk__work_spill(raw->work), n * row_bytes(raw));
     for (int64_t first = 0; first < n; first += AT_ONCE) {
         const rk_record *some = records + first;
         int64_t count = n - first < AT_ONCE ? n - first : AT_ONCE, item = 0;
@@ -240,7 +269,9 @@ static rk_status look(watch *w, int64_t rows, int64_t total, bool ended)
         .unit = "rows",
         .seconds = now - w->start,
         .loss = NAN,
-        .eta_seconds = -1,
+        .eta_seconds = rows > 0 && total > rows
+                           ? (now - w->start) * (double)(total - rows) / (double)rows
+                           : -1,
         .metric_value = NAN,
     };
     w->hooks->progress(w->hooks->user, &progress);
@@ -252,6 +283,17 @@ static int64_t estimate(rk_reader_counts counts, int64_t rows)
 {
     double share = counts.bytes > 0 ? (double)counts.file_bytes / (double)counts.bytes : 0;
     return (int64_t)((double)rows * share);
+}
+
+/* Of the rows from `first` on. */
+static rk_status settle_times(rk_raw *raw, const rk_reader *reader, int64_t first)
+{
+    double *time = raw->details.time;
+    for (int64_t from = first, to = 0; from < raw->n; from = to) {
+        to = rk__spill_piece(rk__work_spill(raw->work), from, raw->n, sizeof *time);
+        RK_TRY(rk__reader_settle_times(reader, time + from, to - from));
+    }
+    return RK_OK;
 }
 
 static rk_status read_source(rk_raw *raw, const rk_options *options,
@@ -304,7 +346,7 @@ static rk_status read_source(rk_raw *raw, const rk_options *options,
 done:
     status = rk__feed_close(feed, status);
     if (status == RK_OK && raw->with_times && raw->n > first) {
-        status = rk__reader_settle_times(reader, raw->details.time + first, raw->n - first);
+        status = settle_times(raw, reader, first);
         status = status == RK_OK ? status : rk__fail_prefix(status, "%s", path);
     }
     rk__reader_close(reader);

@@ -10,11 +10,13 @@
 
 #include "data/details.h"
 #include "data/id_map.h"
+#include "data/id_runs.h"
 #include "data/reader.h"
+#include "data/work.h"
 #include "rankine/dataset.h"
 
 typedef struct rk_raw {
-    rk_id_map users, items;
+    rk_id_runs users, items;
     bool with_parts, with_times, with_values;
     bool needs_times;  /* for the split */
     bool needs_order;  /* of rows, which rk__pairs_build makes */
@@ -22,6 +24,7 @@ typedef struct rk_raw {
     int n_fields;      /* of the options, with those that are derived and empty here */
     rk_id_map *fields; /* n_fields: the values of each; owned */
     int threads;       /* to read and sort with */
+    rk_work *work;     /* lent; where the rows lie and who watches; NULL = in memory, nobody */
     int64_t n, capacity;
     int64_t expected;     /* rows in the end, a guess; 0 = none */
     int32_t *user, *item; /* n each; owned */
@@ -32,13 +35,16 @@ typedef struct rk_raw {
 } rk_raw;
 
 /* Empty; the options decide the kind of ids and which details are kept; times are kept until
- * rk__raw_drop_times. */
-rk_status rk__raw_init(rk_raw *raw, const rk_options *options);
+ * rk__raw_drop_times. work: lent, may be NULL. */
+rk_status rk__raw_init(rk_raw *raw, const rk_options *options, rk_work *work);
 /* A zeroed or initialised one is fine. */
 void rk__raw_free(rk_raw *raw);
 
 /* Adds n records of a source; part: RK_PART_* of the source (RK_PART_ALL counts as train). */
 rk_status rk__raw_add(rk_raw *raw, const rk_record *records, int64_t n, int part);
+
+/* The rows alone, of which there are none then. */
+void rk__raw_free_rows(rk_raw *raw);
 
 /* For good: a source has no times. Not where they are needed. */
 void rk__raw_drop_times(rk_raw *raw);

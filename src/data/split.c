@@ -179,11 +179,17 @@ static rk_status split_rows(rk_pairs *pairs, const rk_options *options, rk_split
     rooms all = {0};
     int64_t tied = 0;
     rk_status status = make_rooms(&all, pairs, rk__threads(options->run.threads));
+    rk__work_begin(pairs->work, "splitting", rk__pairs_count(pairs));
     if (status == RK_OK) {
-#pragma omp parallel for schedule(dynamic, 256) num_threads(all.threads) reduction(+ : tied)
+#pragma omp parallel for schedule(dynamic, RK_USERS_AT_ONCE) num_threads(all.threads)           \
+    reduction(+ : tied)
         for (int64_t user = 0; user < pairs->n_users; user++) {
-            tied += split_row(pairs, options, user, room_of(&all, omp_get_thread_num()));
+            rk__pairs_tell(pairs, user, 0, pairs->n_users);
+            if (rk__work_goes_on(pairs->work)) {
+                tied += split_row(pairs, options, user, room_of(&all, omp_get_thread_num()));
+            }
         }
+        status = rk__work_state(pairs->work);
     }
     free_rooms(&all);
     out->tied_users += tied;
@@ -222,6 +228,7 @@ static rk_status split_users(rk_pairs *pairs, const rk_options *options, rk_spli
 {
     rk_status status = RK_OK;
     int32_t *users = NULL;
+    uint8_t *part = NULL;
     rooms all = {0};
     int64_t n = 0, valid = 0, test = 0, least = options->split.given > 0 ? 2 : 1;
     RK_TRY_GOTO(done, rk__alloc(&users, pairs->n_users, sizeof *users, "users to hold out"));
@@ -232,11 +239,21 @@ static rk_status split_users(rk_pairs *pairs, const rk_options *options, rk_spli
         }
     }
     draw_shares(options, users, n, &valid, &test);
+    RK_TRY_GOTO(done, rk__calloc(&part, pairs->n_users, sizeof *part, "the parts of users"));
     for (int64_t k = 0; k < test + valid; k++) {
-        divide_user(pairs, options, users[k], k < test ? RK_TEST : RK_VALID, room_of(&all, 0), out);
+        part[users[k]] = k < test ? RK_TEST : RK_VALID;
+    }
+    rk__work_begin(pairs->work, "splitting", rk__pairs_count(pairs));
+    for (int64_t user = 0; user < pairs->n_users; user++) {
+        RK_TRY_GOTO(done,
+                    rk__work_add(pairs->work, pairs->offsets[user + 1] - pairs->offsets[user]));
+        if (part[user] != RK_TRAIN) {
+            divide_user(pairs, options, user, part[user], room_of(&all, 0), out);
+        }
     }
 done:
     rk__free(users);
+    rk__free(part);
     free_rooms(&all);
     return status;
 }
@@ -256,8 +273,12 @@ static rk_status split_items(rk_pairs *pairs, const rk_options *options)
     for (int64_t k = 0; k < test + valid; k++) {
         part[items[k]] = k < test ? RK_TEST : RK_VALID;
     }
-    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
-        pairs->details.part[k] = part[pairs->items[k]];
+    rk__work_begin(pairs->work, "splitting", rk__pairs_count(pairs));
+    for (int64_t k = 0, to = 0; k < rk__pairs_count(pairs);) {
+        RK_TRY_GOTO(done, rk__work_piece(pairs->work, rk__pairs_count(pairs), &to));
+        for (; k < to; k++) {
+            pairs->details.part[k] = part[pairs->items[k]];
+        }
     }
 done:
     rk__free(items);
@@ -274,17 +295,24 @@ static double unsortable(uint64_t key)
 }
 
 /* The k-th smallest of n times, k from 0, found 16 bits at a time from the top in four passes. */
-static rk_status kth_time(const double *time, int64_t n, int64_t k, double *out)
+static rk_status kth_time(const rk_pairs *pairs, int64_t k, double *out)
 {
+    const double *time = pairs->details.time;
+    const int64_t n = rk__pairs_count(pairs);
     int64_t *counts = NULL;
     uint64_t prefix = 0;
+    rk_status status = RK_OK;
+    rk__work_begin(pairs->work, "looking for a moment", 4 * n);
     RK_TRY(rk__alloc(&counts, 1 << 16, sizeof *counts, "a histogram of times"));
     for (int shift = 48; shift >= 0; shift -= 16) {
         memset(counts, 0, (1 << 16) * sizeof *counts);
-        for (int64_t i = 0; i < n; i++) {
-            uint64_t key = sortable(time[i]);
-            if (shift == 48 || (key ^ prefix) >> (shift + 16) == 0) {
-                counts[(key >> shift) & 0xffff]++;
+        for (int64_t i = 0, to = 0; i < n;) {
+            RK_TRY_GOTO(done, rk__work_piece(pairs->work, n, &to));
+            for (; i < to; i++) {
+                uint64_t key = sortable(time[i]);
+                if (shift == 48 || (key ^ prefix) >> (shift + 16) == 0) {
+                    counts[(key >> shift) & 0xffff]++;
+                }
             }
         }
         uint64_t digit = 0;
@@ -293,16 +321,22 @@ static rk_status kth_time(const double *time, int64_t n, int64_t k, double *out)
         }
         prefix |= digit << shift;
     }
-    rk__free(counts);
     *out = unsortable(prefix);
-    return RK_OK;
+done:
+    rk__free(counts);
+    return status;
 }
 
-static int64_t count_before(const double *time, int64_t n, double moment)
+static int64_t count_before(const rk_pairs *pairs, double moment)
 {
+    const int64_t n = rk__pairs_count(pairs);
+    const double *time = pairs->details.time;
     int64_t count = 0;
-    for (int64_t i = 0; i < n; i++) {
-        count += time[i] < moment;
+    for (int64_t from = 0, to = 0; from < n; from = to) {
+        to = rk__spill_piece(rk__work_spill(pairs->work), from, n, sizeof *time);
+        for (int64_t i = from; i < to; i++) {
+            count += time[i] < moment;
+        }
     }
     return count;
 }
@@ -322,8 +356,7 @@ static int unit_of(const rk_options *options)
 static bool are_dates(const rk_pairs *pairs)
 {
     enum { A_YEAR = 366 * 86400 };
-    int64_t n = rk__pairs_count(pairs);
-    return count_before(pairs->details.time, n, A_YEAR) < n;
+    return count_before(pairs, A_YEAR) < rk__pairs_count(pairs);
 }
 
 /* split.valid_from and split.test_from in seconds: dates, or numbers in the unit of the times.
@@ -354,14 +387,14 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_sp
     if (!has_test) {
         test_from = INFINITY;
         if (n_test > 0) {
-            RK_TRY(kth_time(pairs->details.time, n, n - n_test, &test_from));
+            RK_TRY(kth_time(pairs, n - n_test, &test_from));
         }
     }
     if (!has_valid) {
         valid_from = test_from;
         if (n_valid > 0) {
-            int64_t first = count_before(pairs->details.time, n, test_from) - n_valid;
-            RK_TRY(kth_time(pairs->details.time, n, first > 0 ? first : 0, &valid_from));
+            int64_t first = count_before(pairs, test_from) - n_valid;
+            RK_TRY(kth_time(pairs, first > 0 ? first : 0, &valid_from));
             valid_from = valid_from < test_from ? valid_from : test_from;
         }
     }
@@ -375,8 +408,12 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_sp
     out->valid_from = valid_from;
     out->test_from = test_from;
     out->gap = options->split.gap;
-    for (int64_t k = 0; k < n; k++) {
-        pairs->details.part[k] = (uint8_t)rk__split_part_at(out, pairs->details.time[k]);
+    rk__work_begin(pairs->work, "splitting", n);
+    for (int64_t k = 0, to = 0; k < n;) {
+        RK_TRY(rk__work_piece(pairs->work, n, &to));
+        for (; k < to; k++) {
+            pairs->details.part[k] = (uint8_t)rk__split_part_at(out, pairs->details.time[k]);
+        }
     }
     return RK_OK;
 }
@@ -385,9 +422,12 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_sp
 static rk_status carve(rk_pairs *pairs, const rk_options *options)
 {
     int32_t *positions = NULL;
+    rk_status status = RK_OK;
     RK_TRY(rk__alloc(&positions, longest_row(pairs), sizeof *positions, "a user's items"));
-    for (int64_t user = 0; user < pairs->n_users; user++) {
+    rk__work_begin(pairs->work, "splitting", rk__pairs_count(pairs));
+    for (int64_t user = 0; status == RK_OK && user < pairs->n_users; user++) {
         int64_t n = 0;
+        status = rk__work_add(pairs->work, pairs->offsets[user + 1] - pairs->offsets[user]);
         for (int64_t k = pairs->offsets[user]; k < pairs->offsets[user + 1]; k++) {
             if (pairs->details.part[k] == RK_TRAIN) {
                 positions[n++] = (int32_t)(k - pairs->offsets[user]);
@@ -400,7 +440,7 @@ static rk_status carve(rk_pairs *pairs, const rk_options *options)
         }
     }
     rk__free(positions);
-    return RK_OK;
+    return status;
 }
 
 int rk__split_part_at(const rk_split_report *r, double time)
@@ -423,8 +463,8 @@ rk_status rk__split(rk_pairs *pairs, const rk_options *options, rk_split_report 
     if (pairs->details.part) {
         return options->split.carve_valid > 0 ? carve(pairs, options) : RK_OK;
     }
-    RK_TRY(rk__calloc(&pairs->details.part, rk__pairs_count(pairs), sizeof *pairs->details.part,
-                      "parts"));
+    RK_TRY(rk__spill_calloc(rk__work_spill(pairs->work), &pairs->details.part,
+                            rk__pairs_count(pairs), sizeof *pairs->details.part, "parts"));
     switch (options->split.kind) {
     case RK_SPLIT_TIME:
         return split_by_time(pairs, options, out);

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dist/comm.h"
 #include "ops/program.h"
 
 typedef struct rk_device_context rk_device_context; /* each device's own */
@@ -29,6 +30,7 @@ typedef struct rk_device_options {
     int overlap;     /* cuda: RK_OVERLAP_* */
     int64_t steps_per_launch; /* cuda: steps in a captured graph; 0 = 1 */
     int64_t piece_edges;      /* cuda: longest piece of a row that one warp works on; 0 = 256 */
+    rk_comm *comm;            /* who else has columns of the tables; lent; NULL = nobody */
     bool exact; /* cuda, with eager: no guard bands, so that a memory checker (compute-sanitizer)
                    sees where each tensor ends */
 } rk_device_options;

@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <string.h>
+
 #include "base/alloc.h"
 
 /* ---- the store ---- */
@@ -33,7 +35,8 @@ static rk_status open_device(rk_engine *e, rk_engine_how how)
                                  .gram = o->cuda.gram,
                                  .overlap = o->cuda.overlap,
                                  .steps_per_launch = o->cuda.steps_per_launch,
-                                 .piece_edges = o->cuda.piece_edges};
+                                 .piece_edges = o->cuda.piece_edges,
+                                 .comm = e->comm};
     e->device = how.device;
     if (!e->device) {
         RK_TRY(rk__device_choose(o->run.device, o->cuda.device, &e->device, &e->device_reason));
@@ -41,11 +44,50 @@ static rk_status open_device(rk_engine *e, rk_engine_how how)
     return e->device->open(&options, &e->context);
 }
 
+/* Whether the ranks can divide the model's tables among them. */
+static rk_status check_ranks(const rk_engine *e, const rk_model_kind *model)
+{
+    const int ranks = rk__comm_size(e->comm);
+    const int64_t dim = e->options->model.dim;
+    if (ranks == 1) {
+        return RK_OK;
+    }
+    if (!rk__model_is_by_gradients(model)) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.kind is %s, which is not trained by gradients: its tables cannot be divided "
+                "among %d ranks; start one process",
+                model->name, ranks);
+    }
+    if (dim % ranks != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "model.dim is %lld, which %d ranks cannot divide equally: start as many ranks as "
+                "divide it, or take a model.dim that is a multiple of %d",
+                (long long)dim, ranks, ranks);
+    }
+    return RK_OK;
+}
+
+static rk_status check_divided(const rk_engine *e)
+{
+    for (int i = 0; i < e->model.n_parameters; i++) {
+        if (e->store.items[e->model.parameters[i].stored].all_columns > 0) {
+            return RK_OK;
+        }
+    }
+    RK_FAIL(RK_ERR_CONFIG,
+            "model.kind is %s, which has no table whose columns %d ranks could divide; start one "
+            "process",
+            e->model.model->name, rk__comm_size(e->comm));
+}
+
 rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *graph,
                           rk_engine_how how)
 {
     rk_status status = RK_OK;
-    *out = (rk_engine){.options = options, .graph = *graph};
+    *out = (rk_engine){
+        .options = options, .graph = *graph, .comm = how.comm ? how.comm : rk__comm_self()};
+    out->store.ranks = rk__comm_size(out->comm);
+    out->store.rank = rk__comm_rank(out->comm);
     *graph = (rk_graph){0};
     const rk_model_kind *model = how.model ? how.model : rk__model_of(options);
     if (model->reads_fields && how.dataset) {
@@ -60,9 +102,11 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
                                 .dataset = how.dataset};
     RK_TRY_GOTO(done, status);
     RK_TRY_GOTO(done, rk__model_check_data(options, &data));
+    RK_TRY_GOTO(done, check_ranks(out, model));
     RK_TRY_GOTO(done, open_device(out, how));
     RK_TRY_GOTO(done, declare_graph(out));
     RK_TRY_GOTO(done, rk__model_declare(&out->model, model, options, &data, &out->store));
+    status = rk__comm_size(out->comm) > 1 ? check_divided(out) : RK_OK;
 done:
     if (status != RK_OK) {
         rk__engine_close(out);
@@ -87,6 +131,55 @@ rk_status rk__engine_bind(rk_engine *e)
     return e->device->bind(e->context, &e->store);
 }
 
+/* ---- tensors with all their columns ---- */
+
+int64_t rk__engine_columns(const rk_engine *e, int32_t stored)
+{
+    const rk_stored *s = &e->store.items[stored];
+    return s->all_columns > 0 ? s->all_columns : s->cols;
+}
+
+rk_status rk__engine_read(const rk_engine *e, int32_t stored, int root, void *out)
+{
+    const rk_stored *s = &e->store.items[stored];
+    float *own = NULL;
+    if (s->all_columns == 0) {
+        return out ? e->device->read(e->context, stored, 0, s->rows, out) : RK_OK;
+    }
+    RK_ASSERT(s->dtype == RK_F32);
+    const void *values = e->device->peek ? e->device->peek(e->context, stored) : NULL;
+    rk_status status = RK_OK;
+    if (!values) {
+        RK_TRY(rk__alloc(&own, s->rows * s->cols, sizeof *own, s->name));
+        RK_TRY_GOTO(done, e->device->read(e->context, stored, 0, s->rows, own));
+        values = own;
+    }
+    status = rk__comm_gather_columns(e->comm, "the columns of a tensor", values, s->rows, s->cols,
+                                     root, out);
+done:
+    rk__free(own);
+    return status;
+}
+
+rk_status rk__engine_write(const rk_engine *e, int32_t stored, const void *values)
+{
+    const rk_stored *s = &e->store.items[stored];
+    const float *all = values;
+    float *own = NULL;
+    if (s->all_columns == 0) {
+        return e->device->write(e->context, stored, 0, s->rows, values);
+    }
+    RK_ASSERT(s->dtype == RK_F32);
+    RK_TRY(rk__alloc(&own, s->rows * s->cols, sizeof *own, s->name));
+    for (int64_t r = 0; r < s->rows; r++) {
+        memcpy(own + r * s->cols, all + r * s->all_columns + s->first_column,
+               (size_t)s->cols * sizeof *own);
+    }
+    rk_status status = e->device->write(e->context, stored, 0, s->rows, own);
+    rk__free(own);
+    return status;
+}
+
 /* ---- parameters ---- */
 
 static rk_status init_on_device(rk_engine *e, const rk_parameter *p, int number)
@@ -105,11 +198,13 @@ static rk_status init_on_device(rk_engine *e, const rk_parameter *p, int number)
 
 static rk_status init_on_host(rk_engine *e, const rk_parameter *p, int number)
 {
+    const rk_stored *s = &e->store.items[p->stored];
+    const rk_columns_attr columns = {s->first_column, s->cols};
     int64_t elements = 0;
     float *host = NULL;
-    RK_TRY(rk__mul(&elements, p->rows, p->cols, p->name));
+    RK_TRY(rk__mul(&elements, s->rows, s->cols, p->name));
     RK_TRY(rk__alloc(&host, elements, sizeof *host, "initial parameters"));
-    rk__parameter_init(p, number, (uint64_t)e->options->run.seed, host);
+    rk__parameter_init_columns(p, number, (uint64_t)e->options->run.seed, columns, host);
     rk_status status = e->device->write(e->context, p->stored, 0, p->rows, host);
     rk__free(host);
     return status;
@@ -121,7 +216,9 @@ rk_status rk__engine_init_parameters(rk_engine *e)
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
         if (p->role == RK_TRAINED) {
-            RK_TRY(e->device->init ? init_on_device(e, p, i) : init_on_host(e, p, i));
+            const bool is_divided = e->store.items[p->stored].all_columns > 0;
+            RK_TRY(e->device->init && !is_divided ? init_on_device(e, p, i)
+                                                  : init_on_host(e, p, i));
         }
     }
     return RK_OK;
@@ -154,6 +251,9 @@ void rk__engine_tell_notes(const rk_engine *e, const rk_hooks *hooks)
 rk_status rk__engine_finish(rk_program *p)
 {
     RK_TRY(p->status);
+    if (p->passes[RK_PASS_SHARD].after == 0) {
+        RK_TRY(rk__program_shard(p));
+    }
     RK_TRY(rk__program_verify(p));
     return rk__program_plan(p);
 }

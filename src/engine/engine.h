@@ -16,6 +16,7 @@
 
 typedef struct rk_engine {
     const rk_options *options; /* lent */
+    rk_comm *comm;             /* the ranks that have columns of the model's tables; lent */
     const rk_device *device;
     const char *device_reason;  /* why auto took it; NULL for a device that was given */
     rk_device_context *context; /* owned */
@@ -33,6 +34,7 @@ typedef struct rk_engine_how {
     const double *train_times;  /* lent; NULL = unknown */
     const float *train_values;  /* lent; NULL = there are none */
     const rk_dataset *dataset;  /* lent; fields, relations, features; NULL = none of them */
+    rk_comm *comm;              /* lent; NULL = nobody else */
     bool eager;
 } rk_engine_how;
 
@@ -47,6 +49,14 @@ void rk__engine_close(rk_engine *engine);
 /* Adds a tensor to the store, before it is bound; out_number may be NULL. */
 rk_status rk__engine_add(rk_engine *engine, const char *name, rk_dtype dtype, int64_t rows,
                          int64_t cols, const void *constant, int32_t *out_number);
+
+/* A stored tensor with all its columns, to the host or from it, where every rank takes its own.
+ * Collective if it is divided. Reading: they come to rank `root`, or all with RK_COMM_ALL, and
+ * elsewhere nothing does (out may be NULL there). */
+rk_status rk__engine_read(const rk_engine *engine, int32_t stored, int root, void *out);
+rk_status rk__engine_write(const rk_engine *engine, int32_t stored, const void *values);
+/* All columns of such a tensor. */
+int64_t rk__engine_columns(const rk_engine *engine, int32_t stored);
 
 /* Allocates the store on the device. */
 rk_status rk__engine_bind(rk_engine *engine);

@@ -10,7 +10,7 @@ static rk_status take(const rk_engine *e, rk_snapshot *s)
         char *values = NULL;
         RK_TRY(rk__alloc(&values, p->rows * p->cols, (size_t)rk__dtype_size(p->dtype), p->name));
         s->values[s->n] = values;
-        rk_status status = e->device->read(e->context, p->stored, 0, p->rows, values);
+        rk_status status = rk__engine_read(e, p->stored, RK_COMM_ALL, values);
         if (status != RK_OK) {
             s->n++;
             return status;
@@ -38,7 +38,7 @@ rk_status rk__snapshot_put(const rk_snapshot *s, rk_engine *e)
     rk__engine_parameters_changed(e);
     for (int i = 0; i < s->n; i++) {
         const rk_parameter *p = &e->model.parameters[i];
-        RK_TRY(e->device->write(e->context, p->stored, 0, p->rows, s->values[i]));
+        RK_TRY(rk__engine_write(e, p->stored, s->values[i]));
     }
     return RK_OK;
 }

@@ -251,3 +251,9 @@ void rk__h5_set_deflate(rk_h5 *file, int level)
     RK_ASSERT(level >= 0 && level <= 9);
     file->deflate = level;
 }
+
+void rk__h5_set_watch(rk_h5 *file, rk_h5_watch watch, void *self)
+{
+    file->watch = watch;
+    file->watch_self = self;
+}

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "io/spill.h"
 
 typedef struct rk_h5 rk_h5;
 
@@ -58,6 +59,11 @@ const char *rk__h5_path(const rk_h5 *file);
 /* Compresses arrays written from now on at this level, 1..9; 0 = no compression, the default. */
 void rk__h5_set_deflate(rk_h5 *file, int level);
 
+/* Large arrays are written and read piece by piece from now on, and `watch` hears of the bytes of
+ * each piece before it comes; where it fails, so does the call. NULL = nobody hears. */
+typedef rk_status (*rk_h5_watch)(void *self, int64_t bytes);
+void rk__h5_set_watch(rk_h5 *file, rk_h5_watch watch, void *self);
+
 /* Whether there is an array or a list of texts of that name. */
 bool rk__h5_has(const rk_h5 *file, const char *name);
 
@@ -81,12 +87,18 @@ rk_status rk__h5_read(const rk_h5 *file, const char *name, rk_h5_type type, int6
 /* Reads a whole array with one dimension into a fresh block; free *out_pointer with rk__free. */
 rk_status rk__h5_load(const rk_h5 *file, const char *name, rk_h5_type type, void *out_pointer,
                       int64_t *out_rows);
+/* The same into an array of the spill, which may be NULL; to be freed with rk__spill_free. */
+rk_status rk__h5_load_into(const rk_h5 *file, const char *name, rk_h5_type type, rk_spill *spill,
+                           void *out_pointer, int64_t *out_rows);
 
 /* A list of n texts, none NULL. Kept as name/bytes and name/offsets. */
 rk_status rk__h5_write_texts(rk_h5 *file, const char *name, char *const *texts, int64_t n);
 
 /* The list as one block of n pointers and their texts; free *out with one rk__free. */
 rk_status rk__h5_load_texts(const rk_h5 *file, const char *name, char ***out, int64_t *out_n);
+/* The same into an array of the spill, which may be NULL; to be freed with rk__spill_free. */
+rk_status rk__h5_load_texts_into(const rk_h5 *file, const char *name, rk_spill *spill, char ***out,
+                                 int64_t *out_n);
 
 /* Attributes of the file: exact numbers and texts (under 60 kB each) by name. Set once. */
 rk_status rk__h5_set_i64(rk_h5 *file, const char *name, int64_t value);

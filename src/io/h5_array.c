@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "io/h5_internal.h"
 
-enum { BLOCK_BYTES = 1 << 20, MAX_NAME = 256 };
+enum { BLOCK_BYTES = 1 << 20, BLOCKS_A_PIECE = 4, MAX_NAME = 256 };
 
 typedef struct type_info {
     hid_t file, memory;
@@ -61,6 +61,16 @@ static hid_t uncached(void)
     return list;
 }
 
+/* Rows of a block: whole rows of an array that has elements. */
+static hsize_t block_rows(int rank, const hsize_t shape[2], int64_t size)
+{
+    hsize_t rows = (hsize_t)(BLOCK_BYTES / size);
+    if (rank == 2) {
+        rows /= shape[1];
+    }
+    return rows < 1 ? 1 : rows > shape[0] ? shape[0] : rows;
+}
+
 /* Sets checksummed (and, if wanted, compressed) blocks of whole rows. An array without elements
  * cannot have blocks and needs none. False when HDF5 fails. */
 static bool set_blocks(hid_t creation, int rank, const hsize_t shape[2], int64_t size, int deflate)
@@ -71,11 +81,7 @@ static bool set_blocks(hid_t creation, int rank, const hsize_t shape[2], int64_t
     if (shape[0] == 0 || (rank == 2 && shape[1] == 0)) {
         return true;
     }
-    hsize_t block[2] = {(hsize_t)(BLOCK_BYTES / size), shape[1]};
-    if (rank == 2) {
-        block[0] /= shape[1];
-    }
-    block[0] = block[0] < 1 ? 1 : block[0] > shape[0] ? shape[0] : block[0];
+    const hsize_t block[2] = {block_rows(rank, shape, size), shape[1]};
     return H5Pset_chunk(creation, rank, block) >= 0 &&
            H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER) >= 0 &&
            (deflate == 0 ||
@@ -114,32 +120,107 @@ static rk_status make_groups(rk_h5 *file, const char *name)
     return RK_OK;
 }
 
-rk_status rk__h5_write(rk_h5 *file, const char *name, rk_h5_type type, int64_t rows, int64_t cols,
-                       const void *values)
+/* An array that is open, with what is needed to move it piece by piece. */
+typedef struct transfer {
+    const rk_h5 *file;
+    const char *name;
+    hid_t array;
+    type_info info;
+    int rank;
+    hsize_t shape[2];
+} transfer;
+
+/* Rows [first, first + count) from or to `values`, whose first row is row `first`. False when HDF5
+ * fails. */
+static bool move_rows(const transfer *t, hsize_t first, hsize_t count, void *to, const void *from)
+{
+    const hsize_t start[2] = {first, 0}, extent[2] = {count, t->shape[1]};
+    const hid_t file = H5Screate_simple(t->rank, t->shape, NULL);
+    const hid_t memory = H5Screate_simple(t->rank, extent, NULL);
+    bool done = file >= 0 && memory >= 0 &&
+                H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, extent, NULL) >= 0;
+    if (done && from) {
+        done = H5Dwrite(t->array, t->info.memory, memory, file, H5P_DEFAULT, from) >= 0;
+    } else if (done) {
+        done = H5Dread(t->array, t->info.memory, memory, file, H5P_DEFAULT, to) >= 0;
+    }
+    if (file >= 0) {
+        H5Sclose(file);
+    }
+    if (memory >= 0) {
+        H5Sclose(memory);
+    }
+    return done;
+}
+
+/* The whole array, in pieces of whole blocks; one of `to` and `from` is NULL. */
+static rk_status move_array(const transfer *t, void *to, const void *from)
+{
+    const hsize_t cols = t->rank == 2 ? t->shape[1] : 1;
+    const hsize_t bytes = cols * (hsize_t)t->info.size; /* of a row */
+    if (t->shape[0] == 0 || cols == 0) {
+        return RK_OK;
+    }
+    const hsize_t piece = BLOCKS_A_PIECE * block_rows(t->rank, t->shape, t->info.size);
+    for (hsize_t row = 0; row < t->shape[0]; row += piece) {
+        const hsize_t count = t->shape[0] - row < piece ? t->shape[0] - row : piece;
+        if (t->file->watch) {
+            RK_TRY(t->file->watch(t->file->watch_self, (int64_t)(count * bytes)));
+        }
+        if (!move_rows(t, row, count, to ? (char *)to + row * bytes : NULL,
+                       from ? (const char *)from + row * bytes : NULL)) {
+            return rk__h5_fail(
+                t->file, from ? "array '%s' cannot be written" : "array '%s' is damaged", t->name);
+        }
+    }
+    return RK_OK;
+}
+
+/* A new array, whose elements are to be written; close it. */
+static rk_status create_array(rk_h5 *file, const char *name, rk_h5_type type, int64_t rows,
+                              int64_t cols, transfer *out)
 {
     RK_ASSERT(file->writing && rows >= 0 && cols >= 0);
     rk__h5_quiet();
     rk_status status = RK_OK;
-    type_info info = info_of(type);
-    const hsize_t shape[2] = {(hsize_t)rows, (hsize_t)cols};
-    int rank = cols == 0 ? 1 : 2;
-    hid_t space = H5Screate_simple(rank, shape, NULL), creation = H5Pcreate(H5P_DATASET_CREATE);
-    hid_t access = uncached(), array = H5I_INVALID_HID;
+    *out = (transfer){.file = file,
+                      .name = name,
+                      .array = H5I_INVALID_HID,
+                      .info = info_of(type),
+                      .rank = cols == 0 ? 1 : 2,
+                      .shape = {(hsize_t)rows, (hsize_t)cols}};
+    hid_t space = H5Screate_simple(out->rank, out->shape, NULL);
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), access = uncached();
     if (space < 0 || creation < 0 || access < 0 ||
-        !set_blocks(creation, rank, shape, info.size, file->deflate)) {
+        !set_blocks(creation, out->rank, out->shape, out->info.size, file->deflate)) {
         status = rk__h5_fail(file, "array '%s' cannot be set up", name);
         goto done;
     }
     RK_TRY_GOTO(done, make_groups(file, name));
-    array = H5Dcreate2(file->id, name, info.file, space, H5P_DEFAULT, creation, access);
-    if (array < 0 ||
-        (rows > 0 && H5Dwrite(array, info.memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)) {
+    out->array = H5Dcreate2(file->id, name, out->info.file, space, H5P_DEFAULT, creation, access);
+    if (out->array < 0) {
         status = rk__h5_fail(file, "array '%s' cannot be written", name);
-        goto done;
     }
+done:
+    close_all(space, creation, access, H5I_INVALID_HID);
+    return status;
+}
+
+static void close_array(transfer *t)
+{
+    close_all(H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID, t->array);
+}
+
+rk_status rk__h5_write(rk_h5 *file, const char *name, rk_h5_type type, int64_t rows, int64_t cols,
+                       const void *values)
+{
+    transfer t = {.array = H5I_INVALID_HID};
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, create_array(file, name, type, rows, cols, &t));
+    RK_TRY_GOTO(done, move_array(&t, NULL, values));
     status = rk__h5_check_writes(file);
 done:
-    close_all(space, creation, access, array);
+    close_array(&t);
     return status;
 }
 
@@ -283,10 +364,8 @@ rk_status rk__h5_read(const rk_h5 *file, const char *name, rk_h5_type type, int6
         RK_FAIL_GOTO(done, RK_ERR_DATA, "%s: array '%s' has the shape %s, not %s", file->path, name,
                      found, wanted);
     }
-    if (rows > 0 &&
-        H5Dread(array, info_of(type).memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
-        status = rk__h5_fail(file, "array '%s' is damaged", name);
-    }
+    const transfer t = {file, name, array, info_of(type), rank, {shape[0], shape[1]}};
+    status = move_array(&t, values, NULL);
 done:
     H5Dclose(array);
     return status;
@@ -295,13 +374,19 @@ done:
 rk_status rk__h5_load(const rk_h5 *file, const char *name, rk_h5_type type, void *out_pointer,
                       int64_t *out_rows)
 {
+    return rk__h5_load_into(file, name, type, NULL, out_pointer, out_rows);
+}
+
+rk_status rk__h5_load_into(const rk_h5 *file, const char *name, rk_h5_type type, rk_spill *spill,
+                           void *out_pointer, int64_t *out_rows)
+{
     void *values = NULL;
     int64_t rows = 0, cols = 0;
     RK_TRY(rk__h5_shape(file, name, type, &rows, &cols));
-    RK_TRY(rk__alloc(&values, rows, (size_t)info_of(type).size, name));
+    RK_TRY(rk__spill_alloc(spill, &values, rows, (size_t)info_of(type).size, name));
     rk_status status = rk__h5_read(file, name, type, rows, 0, values);
     if (status != RK_OK) {
-        rk__free(values);
+        rk__spill_free(values);
         return status;
     }
     memcpy(out_pointer, &values, sizeof values);
@@ -317,39 +402,116 @@ static rk_status part_name(char out[MAX_NAME], const char *name, const char *par
     return RK_OK;
 }
 
-rk_status rk__h5_write_texts(rk_h5 *file, const char *name, char *const *texts, int64_t n)
+/* The elements of an array that are made as they are written, in whole blocks. */
+typedef struct feeder {
+    transfer array;
+    char *block;   /* owned */
+    int64_t room;  /* bytes of it */
+    int64_t used;  /* bytes of it */
+    int64_t moved; /* rows */
+} feeder;
+
+static rk_status feeder_open(feeder *f, rk_h5 *file, const char *name, rk_h5_type type,
+                             int64_t rows)
 {
+    *f = (feeder){.array = {.array = H5I_INVALID_HID}};
+    RK_TRY(create_array(file, name, type, rows, 0, &f->array));
+    f->room = (int64_t)block_rows(1, f->array.shape, f->array.info.size) * f->array.info.size;
+    return rk__alloc(&f->block, f->room, 1, "a block of an array");
+}
+
+static rk_status feeder_flush(feeder *f)
+{
+    const int64_t rows = f->used / f->array.info.size;
+    const rk_h5 *file = f->array.file;
+    if (rows > 0 && file->watch) {
+        RK_TRY(file->watch(file->watch_self, f->used));
+    }
+    if (rows > 0 && !move_rows(&f->array, (hsize_t)f->moved, (hsize_t)rows, NULL, f->block)) {
+        return rk__h5_fail(file, "array '%s' cannot be written", f->array.name);
+    }
+    f->moved += rows;
+    f->used = 0;
+    return rk__h5_check_writes(file);
+}
+
+static rk_status feeder_add(feeder *f, const void *bytes, int64_t n)
+{
+    for (const char *at = bytes; n > 0;) {
+        const int64_t some = n < f->room - f->used ? n : f->room - f->used;
+        memcpy(f->block + f->used, at, (size_t)some);
+        f->used += some;
+        at += some;
+        n -= some;
+        RK_TRY(f->used == f->room ? feeder_flush(f) : RK_OK);
+    }
+    return RK_OK;
+}
+
+static void feeder_close(feeder *f)
+{
+    close_array(&f->array);
+    rk__free(f->block);
+}
+
+static rk_status write_offsets(rk_h5 *file, const char *name, char *const *texts, int64_t n,
+                               int64_t *out_bytes)
+{
+    feeder f;
+    int64_t offset = 0;
     rk_status status = RK_OK;
-    int64_t *offsets = NULL;
-    char *bytes = NULL;
-    char part[MAX_NAME];
-    RK_TRY_GOTO(done, rk__alloc(&offsets, n + 1, sizeof *offsets, "the offsets of texts"));
-    offsets[0] = 0;
+    RK_TRY_GOTO(done, feeder_open(&f, file, name, RK_H5_I64, n + 1));
+    RK_TRY_GOTO(done, feeder_add(&f, &offset, sizeof offset));
     for (int64_t i = 0; i < n; i++) {
-        offsets[i + 1] = offsets[i] + (int64_t)strlen(texts[i]) + 1;
+        offset += (int64_t)strlen(texts[i]) + 1;
+        RK_TRY_GOTO(done, feeder_add(&f, &offset, sizeof offset));
     }
-    RK_TRY_GOTO(done, rk__alloc(&bytes, offsets[n], 1, "texts"));
-    for (int64_t i = 0; i < n; i++) {
-        memcpy(bytes + offsets[i], texts[i], (size_t)(offsets[i + 1] - offsets[i]));
-    }
-    RK_TRY_GOTO(done, part_name(part, name, "offsets"));
-    RK_TRY_GOTO(done, rk__h5_write(file, part, RK_H5_I64, n + 1, 0, offsets));
-    RK_TRY_GOTO(done, part_name(part, name, "bytes"));
-    RK_TRY_GOTO(done, rk__h5_write(file, part, RK_H5_U8, offsets[n], 0, bytes));
+    RK_TRY_GOTO(done, feeder_flush(&f));
+    *out_bytes = offset;
 done:
-    rk__free(offsets);
-    rk__free(bytes);
+    feeder_close(&f);
     return status;
 }
 
+static rk_status write_bytes(rk_h5 *file, const char *name, char *const *texts, int64_t n,
+                             int64_t bytes)
+{
+    feeder f;
+    rk_status status = RK_OK;
+    RK_TRY_GOTO(done, feeder_open(&f, file, name, RK_H5_U8, bytes));
+    for (int64_t i = 0; i < n; i++) {
+        RK_TRY_GOTO(done, feeder_add(&f, texts[i], (int64_t)strlen(texts[i]) + 1));
+    }
+    RK_TRY_GOTO(done, feeder_flush(&f));
+done:
+    feeder_close(&f);
+    return status;
+}
+
+rk_status rk__h5_write_texts(rk_h5 *file, const char *name, char *const *texts, int64_t n)
+{
+    char part[MAX_NAME];
+    int64_t bytes = 0;
+    RK_TRY(part_name(part, name, "offsets"));
+    RK_TRY(write_offsets(file, part, texts, n, &bytes));
+    RK_TRY(part_name(part, name, "bytes"));
+    return write_bytes(file, part, texts, n, bytes);
+}
+
 rk_status rk__h5_load_texts(const rk_h5 *file, const char *name, char ***out, int64_t *out_n)
+{
+    return rk__h5_load_texts_into(file, name, NULL, out, out_n);
+}
+
+rk_status rk__h5_load_texts_into(const rk_h5 *file, const char *name, rk_spill *spill, char ***out,
+                                 int64_t *out_n)
 {
     rk_status status = RK_OK;
     int64_t *offsets = NULL, n = 0, n_bytes = 0, cols = 0, block = 0;
     char **texts = NULL;
     char part[MAX_NAME];
     RK_TRY_GOTO(done, part_name(part, name, "offsets"));
-    RK_TRY_GOTO(done, rk__h5_load(file, part, RK_H5_I64, &offsets, &n));
+    RK_TRY_GOTO(done, rk__h5_load_into(file, part, RK_H5_I64, spill, &offsets, &n));
     RK_TRY_GOTO(done, part_name(part, name, "bytes"));
     RK_TRY_GOTO(done, rk__h5_shape(file, part, RK_H5_U8, &n_bytes, &cols));
     n--;
@@ -358,7 +520,7 @@ rk_status rk__h5_load_texts(const rk_h5 *file, const char *name, char ***out, in
         __builtin_add_overflow(block, n_bytes, &block)) {
         RK_FAIL_GOTO(done, RK_ERR_DATA, "%s: the texts '%s' are damaged", file->path, name);
     }
-    RK_TRY_GOTO(done, rk__alloc(&texts, block, 1, "texts"));
+    RK_TRY_GOTO(done, rk__spill_alloc(spill, &texts, block, 1, "texts"));
     char *bytes = (char *)(texts + n);
     RK_TRY_GOTO(done, rk__h5_read(file, part, RK_H5_U8, n_bytes, 0, bytes));
     for (int64_t i = 0; i < n; i++) {
@@ -373,7 +535,7 @@ rk_status rk__h5_load_texts(const rk_h5 *file, const char *name, char ***out, in
     *out_n = n;
     texts = NULL;
 done:
-    rk__free(offsets);
-    rk__free(texts);
+    rk__spill_free(offsets);
+    rk__spill_free(texts);
     return status;
 }

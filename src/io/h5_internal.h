@@ -15,6 +15,8 @@ struct rk_h5 {
     bool writing;
     rk_aside aside;  /* when writing */
     rk_h5_sink sink; /* when writing: its descriptor is the aside's */
+    rk_h5_watch watch;
+    void *watch_self;
 };
 
 /* Stops HDF5 from printing every failure to standard error; needed once in each thread. */

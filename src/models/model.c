@@ -274,7 +274,10 @@ rk_status rk__model_declare(rk_model_instance *out, const rk_model_kind *model,
     RK_TRY(model->declare(out));
     for (int i = 0; i < out->n_tensors; i++) {
         rk_parameter *p = &out->parameters[i];
-        RK_TRY(rk__store_add(store, p->name, p->dtype, p->rows, p->cols, p->constant, &p->stored));
+        RK_TRY(p->by_columns
+                   ? rk__store_add_sharded(store, p->name, p->dtype, p->rows, p->cols, &p->stored)
+                   : rk__store_add(store, p->name, p->dtype, p->rows, p->cols, p->constant,
+                                   &p->stored));
     }
     return RK_OK;
 }
@@ -428,6 +431,7 @@ rk_status rk__declare_factors(rk_model_instance *instance, const char *name)
     const int64_t n_users = instance->data.n_users;
     rk_parameter p = {.rows = instance->n_nodes,
                       .cols = o->model.dim,
+                      .by_columns = true,
                       .init = o->model.init,
                       .init_sd = o->model.init_sd,
                       .block_end = {n_users, n_users + instance->data.n_items, instance->n_nodes}};
@@ -459,20 +463,29 @@ double rk__parameter_scale(const rk_parameter *parameter, int block)
 
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out)
 {
+    const rk_columns_attr all = {0, parameter->cols};
+    rk__parameter_init_columns(parameter, number, seed, all, out);
+}
+
+/* Draws belong to the elements of the whole table, row by row. */
+void rk__parameter_init_columns(const rk_parameter *parameter, int number, uint64_t seed,
+                                rk_columns_attr columns, float *out)
+{
     for (int b = 0; b < RK_BLOCKS; b++) {
-        int64_t first = 0, last = 0;
-        rk__parameter_block(parameter, b, &first, &last);
-        first *= parameter->cols;
-        last *= parameter->cols;
+        int64_t begin = 0, end = 0;
+        rk__parameter_block(parameter, b, &begin, &end);
         double scale = rk__parameter_scale(parameter, b);
 #pragma omp parallel for schedule(static)
-        for (int64_t group = first / 4; group < (last + 3) / 4; group++) {
-            float unit[4];
-            rk__init_unit4(parameter->init, seed, number, group, unit);
-            for (int64_t j = 0; j < 4; j++) {
-                int64_t element = 4 * group + j;
-                if (element >= first && element < last) {
-                    out[element] = (float)(scale * (double)unit[j]);
+        for (int64_t row = begin; row < end; row++) {
+            const int64_t first = row * parameter->cols + columns.first, last = first + columns.n;
+            for (int64_t group = first / 4; group < (last + 3) / 4; group++) {
+                float unit[4];
+                rk__init_unit4(parameter->init, seed, number, group, unit);
+                for (int64_t j = 0; j < 4; j++) {
+                    const int64_t element = 4 * group + j;
+                    if (element >= first && element < last) {
+                        out[row * columns.n + element - first] = (float)(scale * (double)unit[j]);
+                    }
                 }
             }
         }

@@ -49,6 +49,7 @@ typedef struct rk_parameter {
     char name[RK_NAME_LENGTH];
     rk_dtype dtype;
     int64_t rows, cols;
+    bool by_columns; /* of f32: where there are several ranks, each has some columns */
     rk_tensor_role role;
     rk_rows_of of;  /* of tables of users and items, users first, OTHER */
     int init;       /* RK_INIT_*; of RK_TRAINED */
@@ -348,5 +349,8 @@ double rk__parameter_scale(const rk_parameter *parameter, int block);
 
 /* Initial values, float [rows, cols]: pure functions of (seed, parameter number, element). */
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out);
+/* Some columns of them, [rows, columns.n]. */
+void rk__parameter_init_columns(const rk_parameter *parameter, int number, uint64_t seed,
+                                rk_columns_attr columns, float *out);
 
 #endif

@@ -29,6 +29,11 @@ static rk_status grow(rk_program *p, int32_t n_new_tensors)
     return RK_OK;
 }
 
+rk_status rk__shapes_of(const rk_program *p, const rk_node *node, rk_shape out[RK_MAX_OUTPUTS])
+{
+    return rules[node->op].shape(p, node, out);
+}
+
 static rk_status append(rk_program *p, rk_node *node)
 {
     const rk_op_info *info = rk__op_info(node->op);
@@ -118,10 +123,13 @@ rk_value rk__use(rk_program *p, int32_t stored)
         return RK_NONE;
     }
     const rk_stored *s = &p->store->items[stored];
+    const bool is_whole = s->all_columns > 0 && p->passes[RK_PASS_SHARD].after == 0;
     rk_tensor *t = &p->tensors[p->n_tensors];
     *t = (rk_tensor){.dtype = s->dtype,
                      .rows = s->rows,
-                     .cols = s->cols,
+                     .cols = is_whole ? s->all_columns : s->cols,
+                     .first_column = is_whole ? 0 : s->first_column,
+                     .all_columns = is_whole ? 0 : s->all_columns,
                      .stored = stored,
                      .producer = -1,
                      .alias_of = RK_NONE,

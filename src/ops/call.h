@@ -23,6 +23,7 @@ typedef struct rk_call {
     const void *prepared;       /* what the device made for the node when it was loaded, or NULL */
     int threads;                /* cpu */
     const struct rk_isa *isa;   /* cpu: the hot loops */
+    struct rk_cpu_ranks *ranks; /* cpu: who else has columns, never NULL */
     struct rk_cpu_watch *watch; /* cpu: rk__cpu_leave; NULL = nobody watches */
     struct rk_stream *stream;   /* cuda: where launches go (kernels.h) */
     int32_t *arrived; /* cuda: a counter of the node's own, 0 before and after each launch */
@@ -31,6 +32,12 @@ typedef struct rk_call {
 static inline const rk_tensor *rk__in(const rk_call *call, int i)
 {
     return &call->tensors[call->node->in[i]];
+}
+
+/* The columns of the whole table, of which the tensor may have some. */
+static inline int64_t rk__all_columns(const rk_tensor *t)
+{
+    return t->all_columns > 0 ? t->all_columns : t->cols;
 }
 
 static inline const rk_tensor *rk__out(const rk_call *call, int i)

@@ -32,13 +32,24 @@ enum {
     RK_OP_IS_LIBRARY = 32, /* on CUDA it is made with cuBLAS or cuSOLVER */
 };
 
+/* How it works where each rank has some columns of the tables; the words of ops.def. */
+typedef enum rk_shards {
+    RK_SHARDS_none,
+    RK_SHARDS_local,
+    RK_SHARDS_sums,
+    RK_SHARDS_parts,
+    RK_SHARDS_whole,
+} rk_shards;
+
 typedef struct rk_op_info {
     const char *name, *help;
     int32_t min_inputs, max_inputs, n_outputs;
     bool has_gradient;
     bool can_restrict; /* to the rows of a row set */
     uint32_t at_rows;  /* bit i: for rows of the output only rows of input i are read */
-    uint32_t updates;  /* bit i: writes to input i */
+    rk_shards shards;
+    uint32_t by_columns;            /* bit i: of input i it has its own columns */
+    uint32_t updates;               /* bit i: writes to input i */
     uint32_t halves_in, halves_out; /* bit i: input i, output i may be RK_F16 */
     uint32_t flags;                 /* RK_OP_IS_* */
 } rk_op_info;
@@ -243,6 +254,17 @@ typedef struct rk_update_attr {
  * factors are weight[1], weight[2], ... Those of propagate_rows are whole tables. */
 enum { RK_PROPAGATE_ADDED = 5, RK_PROPAGATE_ROWS_ADDED = 7, RK_PROPAGATE_ADAM_ADDED = 10 };
 
+/* Inputs of operations that sum over columns, where those are divided among ranks: what the sums
+ * are over all of them. */
+enum {
+    RK_SELECT_NEGATIVES_DOTS = 3,
+    RK_SLOT_LOSS_DOTS = 7,
+    RK_UNIT_ROWS_SQUARES = 2,
+    RK_UNIT_ROWS_GRAD_SQUARES = 3,
+    RK_UNIT_ROWS_GRAD_ALONG = 4,
+    RK_L2_LOSS_SQUARES = 6,
+};
+
 /* The input of a propagation with Adam's step that takes the new parameter as rows of halves. */
 enum { RK_PROPAGATE_ADAM_HALVES = 9 };
 
@@ -443,6 +465,9 @@ typedef struct rk_tensor {
     char name[RK_NAME_LENGTH];
     rk_dtype dtype;
     int64_t rows, cols;
+    /* Of a table of which each rank has some columns: which columns these are, of how many; 0, 0:
+     * it has them all. */
+    int64_t first_column, all_columns;
     int32_t stored;    /* number in the store, or -1: a temporary */
     int32_t producer;  /* node that writes it, or -1 */
     rk_value alias_of; /* the temporary whose memory this in-place output takes over, or RK_NONE */

@@ -51,9 +51,23 @@ static rk_status verify_node(const rk_program *p, int32_t i, bool *written, bool
     return RK_OK;
 }
 
+/* A program that was not sharded would work on columns that are not here. */
+static rk_status verify_stored(const rk_program *p)
+{
+    for (rk_value v = 0; v < p->n_tensors; v++) {
+        const rk_tensor *t = &p->tensors[v];
+        if (t->stored >= 0 && t->cols != p->store->items[t->stored].cols) {
+            RK_FAIL(RK_ERR_INTERNAL, "program %s: %s has other columns in the store", p->name,
+                    t->name);
+        }
+    }
+    return RK_OK;
+}
+
 rk_status rk__program_verify(const rk_program *p)
 {
     RK_TRY(p->status);
+    RK_TRY(verify_stored(p));
     rk_status status = RK_OK;
     bool *written = NULL, *consumed = NULL;
     int32_t *updates = NULL;

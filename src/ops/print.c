@@ -106,7 +106,7 @@ static double bytes_of(const rk_program *p, const rk_node *node, const rk_batch_
 static void add_head(rk_buffer *out, const rk_program *p, const rk_batch_facts *batch)
 {
     static const char *const names[RK_PASS_COUNT] = {"share", "restrict", "backward", "prune",
-                                                     "fuse",  "narrow",   "fork"};
+                                                     "shard", "fuse",     "narrow",   "fork"};
     double total = 0;
     for (int32_t i = 0; i < p->n_nodes; i++) {
         total += bytes_of(p, &p->nodes[i], batch);

@@ -16,7 +16,7 @@
 
 static const rk_op_info op_table[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outs, gradient, traffic, cpu, cuda, updates, halves,       \
-                  restrict, at_rows, flags, help)                                                  \
+                  restrict, at_rows, shards, by_columns, flags, help)                              \
     {#name,                                                                                        \
      help,                                                                                         \
      min,                                                                                          \
@@ -25,6 +25,8 @@ static const rk_op_info op_table[RK_OP_COUNT] = {
      HAS_RULE(gradient),                                                                           \
      HAS_RULE(restrict),                                                                           \
      at_rows,                                                                                      \
+     RK_SHARDS_##shards,                                                                           \
+     (by_columns)&ALL_INPUTS,                                                                      \
      updates,                                                                                      \
      (halves)&ALL_INPUTS,                                                                          \
      (halves) >> RK_MAX_INPUTS,                                                                    \
@@ -96,6 +98,20 @@ rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64
     *item = (rk_stored){.dtype = dtype, .rows = rows, .cols = cols, .constant = constant};
     snprintf(item->name, sizeof item->name, "%s", name);
     *out = store->n++;
+    return RK_OK;
+}
+
+rk_status rk__store_add_sharded(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
+                                int64_t cols, int32_t *out)
+{
+    if (store->ranks <= 1) {
+        return rk__store_add(store, name, dtype, rows, cols, NULL, out);
+    }
+    const int64_t own = cols / store->ranks;
+    RK_ASSERT(own * store->ranks == cols);
+    RK_TRY(rk__store_add(store, name, dtype, rows, own, NULL, out));
+    store->items[*out].first_column = own * store->rank;
+    store->items[*out].all_columns = cols;
     return RK_OK;
 }
 

@@ -25,7 +25,9 @@
 typedef struct rk_stored {
     char name[RK_NAME_LENGTH]; /* unique in the store, e.g. "embedding", "embedding.m" */
     rk_dtype dtype;
-    int64_t rows, cols;
+    int64_t rows, cols; /* here */
+    /* Where each rank has some columns: which these are, of how many; 0, 0: all are here. */
+    int64_t first_column, all_columns;
     const void *constant; /* host memory the device takes it from when it binds the store; lent by
                              the caller for as long as the store is bound; NULL = zero-filled */
 } rk_stored;
@@ -33,11 +35,15 @@ typedef struct rk_stored {
 typedef struct rk_store {
     rk_stored *items; /* owned */
     int32_t n, capacity;
+    int32_t ranks, rank; /* who has columns of its tables, and which of them this is; 0 = alone */
 } rk_store;
 
 /* Adds a tensor; *out is its number in the store. Before the store is bound to a device only. */
 rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
                         int64_t cols, const void *constant, int32_t *out);
+/* A table of which each of store->ranks has as many columns; their number divides cols. */
+rk_status rk__store_add_sharded(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
+                                int64_t cols, int32_t *out);
 /* Its number, or -1. */
 int32_t rk__store_find(const rk_store *store, const char *name);
 void rk__store_free(rk_store *store);
@@ -55,6 +61,7 @@ enum {
     RK_PASS_RESTRICT,
     RK_PASS_BACKWARD,
     RK_PASS_PRUNE,
+    RK_PASS_SHARD,
     RK_PASS_FUSE,
     RK_PASS_NARROW,
     RK_PASS_FORK,
@@ -98,6 +105,7 @@ void rk__program_free(rk_program *program);
  * restrict  a table that is only read at rows is only computed there
  * backward  appends the gradients of all loss terms
  * prune     removes nodes whose results nobody reads
+ * shard     where each rank has some columns of the tables: exchanges what ranks need of each other
  * fuse      joins nodes that a device does better in one pass
  * narrow    keeps the tables that propagations gather as halves (train.propagation=fp16)
  * fork      divides the nodes among two lanes that may run at once
@@ -117,6 +125,20 @@ rk_status rk__program_backward(rk_program *program, const int32_t *parameters, i
                                rk_value *gradients);
 
 rk_status rk__program_prune(rk_program *program);
+
+/* A program is written as if all columns of all tables were here, and becomes that of this rank:
+ * tables of its own columns, sums over ranks of what is summed over columns, and all columns
+ * (gather_columns) for operations that need them. A program that works on a batch gathers no more
+ * rows than that has; RK_ERR_CONFIG, with the operation, where one asks for more. Where the store
+ * has whole tables this does nothing. */
+rk_status rk__program_shard(rk_program *program);
+/* What a run of it exchanges with other ranks. */
+typedef struct rk_exchanges {
+    int32_t calls;
+    int64_t summed, gathered; /* bytes: of values that are summed over ranks; that a rank gives to
+                               * each other one */
+} rk_exchanges;
+rk_exchanges rk__program_exchanges(const rk_program *program);
 
 /* A propagation with the rows that are added to its result, and with the Adam step that the result
  * is the gradient of. */

@@ -20,7 +20,8 @@ typedef struct group {
 static bool is_same(const rk_page_look *a, const rk_page_look *b)
 {
     return strcmp(a->fingerprint, b->fingerprint) == 0 && a->part == b->part &&
-           a->users == b->users && a->is_sampled == b->is_sampled && a->n_k == b->n_k;
+           a->users == b->users && a->is_sampled == b->is_sampled && a->is_links == b->is_links &&
+           a->n_k == b->n_k;
 }
 
 /* ---- by K ---- */
@@ -65,9 +66,9 @@ static void add_by_k(rk_buffer *out, const group *g, const char *metric, rk_line
 static void add_by_k_table(rk_buffer *out, const rk_page_look *look, const rk_metrics *metrics,
                            const char *name)
 {
-    static const char *const all[] = {"recall",  "ndcg",          "precision", "hit",
-                                      "mrr",     "map",           "coverage",  "gini",
-                                      "novelty", "avg_popularity"};
+    static const char *const all[] = {"filtered_hit", "recall",  "ndcg",          "precision",
+                                      "hit",          "mrr",     "map",           "coverage",
+                                      "gini",         "novelty", "avg_popularity"};
     rk__html_table_begin(out, "by-k");
     rk__buffer_add(out, "<tr><th>");
     rk__html_text(out, name);
@@ -76,7 +77,7 @@ static void add_by_k_table(rk_buffer *out, const rk_page_look *look, const rk_me
         rk__buffer_add(out, "<th>@%lld</th>", (long long)look->k[k]);
     }
     rk__buffer_add(out, "</tr>\n");
-    for (size_t m = 0; m < sizeof all / sizeof all[0]; m++) {
+    for (size_t m = look->is_links ? 0 : 1; m < sizeof all / sizeof all[0]; m++) {
         rk__buffer_add(out, "<tr><td>%s</td>", all[m]);
         for (int64_t k = 0; k < look->n_k; k++) {
             rk__html_cell(out, "", rk__page_metric(metrics, all[m], look->k[k]), 5);
@@ -269,6 +270,11 @@ static void add_intro(rk_buffer *out, const rk_page_look *look)
     }
     rk__buffer_add(out, look->is_sampled ? ", each held-out item among its drawn candidates.</p>\n"
                                          : ", among all items.</p>\n");
+    if (look->is_links) {
+        rk__buffer_add(out,
+                       "<p>A user is a query here (an entity and a relation, &gt; for its tails "
+                       "and &lt; for its heads), an item is an entity.</p>\n");
+    }
     if (look->compat) {
         rk__buffer_add(out, "<p class=\"warning\">%s.</p>\n", look->compat);
     }
@@ -277,6 +283,9 @@ static void add_intro(rk_buffer *out, const rk_page_look *look)
 static rk_status add_group(rk_buffer *out, const group *g)
 {
     static const char *const charts[] = {"recall", "ndcg", "precision", "hit", "mrr", "map"};
+    static const char *const of_links[] = {"filtered_hit", "mrr"};
+    const char *const *shown = g->looks[0]->is_links ? of_links : charts;
+    const size_t n_shown = g->looks[0]->is_links ? 2 : sizeof charts / sizeof charts[0];
     static const char *const made_of[] = {"coverage", "novelty"};
     rk_line *lines = NULL;
     double *values = NULL;
@@ -286,8 +295,8 @@ static rk_status add_group(rk_buffer *out, const group *g)
         done, rk__alloc(&values, (g->n + 1) * MOST_PLACES, sizeof *values, "the charts of a page"));
     add_intro(out, g->looks[0]);
     rk__buffer_add(out, "<h3>By the length of the list</h3>\n<div class=\"pair\">\n");
-    for (size_t i = 0; i < sizeof charts / sizeof charts[0]; i++) {
-        add_by_k(out, g, charts[i], lines, values);
+    for (size_t i = 0; i < n_shown; i++) {
+        add_by_k(out, g, shown[i], lines, values);
     }
     rk__buffer_add(out, "</div>\n<details><summary>The numbers</summary>\n");
     for (int64_t i = 0; i < g->n; i++) {

@@ -35,6 +35,16 @@ rk_axis rk__axis_make(double low, double high, double from, double to, int most,
     return (rk_axis){low, high, from, to, step, digits, is_log, NULL, 0};
 }
 
+double rk__axis_least_step(const double *values, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (isfinite(values[i]) && values[i] != floor(values[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 rk_axis rk__axis_of_places(const char *const *places, int64_t n, double from, double to)
 {
     const double room = 0.3;
@@ -74,7 +84,11 @@ bool rk__axis_next(const rk_axis *a, int64_t *at, double *out_place, char out_la
     *out_place = a->from + (value - a->low) / (a->high - a->low) * (a->to - a->from);
     if (a->is_log) {
         const double power = pow(10, value);
-        snprintf(out_label, 48, power >= 1e6 || power < 1e-3 ? "%.1e" : "%.3g", power);
+        snprintf(out_label, 48,
+                 power >= 1e6 || power < 1e-3 ? "%.1e"
+                 : power < 1                  ? "%.2g"
+                                              : "%.3g",
+                 power);
     } else if (fmax(fabs(a->low), fabs(a->high)) >= 1e6 || a->digits > 5) {
         snprintf(out_label, 48, "%.3g", fabs(value) < 1e-9 * a->step ? 0 : value);
     } else {

@@ -21,6 +21,8 @@ typedef struct rk_axis {
  * than least_step apart. is_log: both are above 0. */
 rk_axis rk__axis_make(double low, double high, double from, double to, int most, double least_step,
                       bool is_log);
+/* The least step between ticks of these values: 1 where all of them are whole, else 0. */
+double rk__axis_least_step(const double *values, int64_t n);
 /* One over named places. */
 rk_axis rk__axis_of_places(const char *const *places, int64_t n, double from, double to);
 

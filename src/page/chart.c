@@ -10,7 +10,7 @@
 enum {
     WIDTH = 480,
     HEIGHT = 270,
-    LEFT = 58,
+    LEFT = 64,
     RIGHT = 12,
     TOP = 34,
     BOTTOM = 46,
@@ -138,16 +138,28 @@ static void add_line(rk_buffer *out, const rk_chart *c, const rk_line *l, const 
     rk__buffer_add(out, "</g>\n");
 }
 
-/* Of a single line the chosen point has a line of its own, with a word. */
-static void add_mark(rk_buffer *out, const rk_chart *c, const rk_axis *x)
+/* Where a line is at a place; NaN where it has no point there. */
+static double value_at(const rk_line *l, double x)
+{
+    for (int64_t i = 0; i < l->n; i++) {
+        if (l->x[i] == x) {
+            return l->y[i];
+        }
+    }
+    return (double)NAN;
+}
+
+/* Of a single line the chosen point has a line of its own, with a word where the other is not. */
+static void add_mark(rk_buffer *out, const rk_chart *c, const rk_axis *x, const rk_axis *y)
 {
     const double value = c->lines[0].chosen_x;
     if (c->n_lines == 1 && isfinite(value)) {
         const double at = rk__axis_place(x, value);
         const bool is_right = at > WIDTH / 2;
+        const bool is_low = rk__axis_place(y, value_at(&c->lines[0], value)) > HEIGHT / 2.0;
         rk__svg_line(out, "mark", at, TOP, at, HEIGHT - BOTTOM);
         rk__svg_text(out, is_right ? "end" : "start", is_right ? at - 6 : at + 6,
-                     HEIGHT - BOTTOM - 8, "chosen");
+                     is_low ? TOP + 12 : HEIGHT - BOTTOM - 8, "chosen");
     }
 }
 
@@ -186,7 +198,7 @@ void rk__chart_add(rk_buffer *out, const rk_chart *c)
     add_keys(out, c);
     rk__svg_begin(out, c->title, WIDTH, HEIGHT);
     add_axes(out, c->x_label, c->y_label, &x, &y);
-    add_mark(out, c, &x);
+    add_mark(out, c, &x, &y);
     for (int64_t i = 0; i < c->n_lines; i++) {
         add_line(out, c, &c->lines[i], &x, &y);
     }
@@ -206,9 +218,9 @@ void rk__scatter_add(rk_buffer *out, const rk_scatter *s)
         return;
     }
     rk_axis y = upright(low, high);
-    rk_axis x = s->places
-                    ? rk__axis_of_places(s->places, s->n_places, LEFT, WIDTH - RIGHT)
-                    : rk__axis_make(first, last, LEFT + 10, WIDTH - RIGHT - 10, 6, 0, s->is_log);
+    rk_axis x = s->places ? rk__axis_of_places(s->places, s->n_places, LEFT, WIDTH - RIGHT)
+                          : rk__axis_make(first, last, LEFT + 10, WIDTH - RIGHT - 10, 6,
+                                          rk__axis_least_step(s->x, s->n), s->is_log);
     add_caption(out, s->title);
     rk__svg_begin(out, s->title, WIDTH, HEIGHT);
     add_axes(out, s->x_label, s->y_label, &x, &y);

@@ -114,9 +114,9 @@ void rk__page_add_compared(rk_buffer *out, const rk_page *page)
                         "coloured.</p>\n");
     for (int64_t r = 1; r < c->n_runs; r++) {
         rk__buffer_add(out, "<h3>[%lld] ", (long long)r + 1);
-        rk__html_text(out, c->runs[r].folder);
+        rk__html_name(out, c->runs[r].folder);
         rk__buffer_add(out, " minus [1] ");
-        rk__html_text(out, c->runs[0].folder);
+        rk__html_name(out, c->runs[0].folder);
         rk__buffer_add(out, "</h3>\n");
         if (c->runs[r].seeds > 1 || c->runs[0].seeds > 1) {
             rk__buffer_add(out, "<p>A user's value is the mean over %lld and %lld seeds.</p>\n",

@@ -38,7 +38,7 @@ static void add_relations(rk_buffer *out, const rk_page_run *run, const char *pa
         json_t *relation = json_array_get(list, i);
         const char *name = rk__page_text(relation, "name");
         rk__buffer_add(out, "<tr><td>pairs in the relation ");
-        rk__html_text(out, name ? name : "");
+        rk__html_name(out, name ? name : "");
         rk__buffer_add(out, "</td><td>");
         rk__html_count(out, rk__page_number(relation, "pairs"));
         rk__buffer_add(out, "</td></tr>\n");

@@ -55,7 +55,7 @@ static void begin_warning(rk_buffer *out, const rk_page *page, const rk_page_run
 {
     rk__buffer_add(out, "<p class=\"warning\">");
     if (page->n_runs > 1) {
-        rk__html_text(out, run->name);
+        rk__html_name(out, run->name);
         rk__buffer_add(out, ": ");
     }
 }
@@ -90,7 +90,7 @@ static void add_warnings_of(rk_buffer *out, const rk_page *page, const rk_page_r
                        "Not finished: %lld epochs are done. What a finished run reports is "
                        "missing; go on by train --resume --run ",
                        (long long)run->n_epochs);
-        rk__html_text(out, run->path);
+        rk__html_name(out, run->path);
         rk__buffer_add(out, ".</p>\n");
     }
 }
@@ -104,17 +104,20 @@ static void add_tiles(rk_buffer *out, const rk_page *page)
     rk__buffer_add(out, "<div class=\"tiles\">");
     for (int part = 0; part < 2; part++) {
         const char *name = part == 0 ? "test" : "valid";
-        snprintf(path, sizeof path, "%s.%s", name, metric);
+        const bool is_error =
+            json_is_object(rk__page_at(report, "ratings")) && !strchr(metric, '@');
+        snprintf(path, sizeof path, is_error ? "ratings.%s.model.%s" : "%s.%s", name, metric);
         const double value = rk__page_number(report, path);
-        snprintf(path, sizeof path, "popularity.%s.%s", name, metric);
-        const double popularity = rk__page_number(report, path);
+        snprintf(path, sizeof path, is_error ? "ratings.%s.biases.%s" : "popularity.%s.%s", name,
+                 metric);
+        const double simple = rk__page_number(report, path);
         if (isfinite(value)) {
             rk__buffer_add(out, "<div class=\"tile\"><span>");
             rk__html_text(out, metric);
             rk__buffer_add(out, " on %s</span><b>", name);
             rk__html_fixed(out, value, 4);
-            rk__buffer_add(out, "</b><span>popularity ");
-            rk__html_fixed(out, popularity, 4);
+            rk__buffer_add(out, "</b><span>%s ", is_error ? "biases alone" : "popularity");
+            rk__html_fixed(out, simple, 4);
             rk__buffer_add(out, "</span></div>");
         }
     }
@@ -140,7 +143,7 @@ static void add_runs(rk_buffer *out, const rk_page *page)
         const rk_page_run *run = &page->runs[i];
         rk__buffer_add(out, "<tr><td><span class=\"key\"><i class=\"c%d\"></i></span>",
                        run->colour % RK_HTML_COLOURS);
-        rk__html_text(out, run->name);
+        rk__html_name(out, run->name);
         rk__buffer_add(out, "</td>");
         rk__html_cell_text(out, "left", rk__page_option(run, "model.kind"));
         rk__html_cell_text(
@@ -184,7 +187,7 @@ void rk__page_add_head(rk_buffer *out, const rk_page *page)
     for (int64_t i = 0; i < page->n_args; i++) {
         if (page->looks[i].why_not) {
             rk__buffer_add(out, "<p class=\"warning\">The model of ");
-            rk__html_text(out, page->looks[i].name);
+            rk__html_name(out, page->looks[i].name);
             rk__buffer_add(out,
                            " could not be asked, so it is missing from what models answered: ");
             rk__html_text(out, page->looks[i].why_not);

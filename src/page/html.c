@@ -16,7 +16,8 @@ const char rk__html_style[] =
     "*{box-sizing:border-box}body{margin:0 auto;max-width:64rem;padding:2rem 1.25rem 4rem;"
     "background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}\n"
     "h1{font-size:1.6rem;margin:0;overflow-wrap:anywhere}h2{font-size:1.2rem;margin:2.4rem 0 .6rem;"
-    "padding-top:.4rem;border-top:1px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem}\n"
+    "padding-top:.4rem;border-top:1px solid var(--line)}h3{font-size:1rem;margin:1.4rem 0 .4rem;"
+    "overflow-wrap:anywhere}\n"
     "p{margin:.3rem 0;color:var(--soft);overflow-wrap:anywhere}nav{margin:.6rem 0;font-size:.9rem}"
     "nav a{margin-right:.9rem;white-space:nowrap}a{color:var(--c0)}\n"
     ".warning{border-left:4px solid var(--mark);background:var(--shade);color:var(--ink);"
@@ -27,8 +28,9 @@ const char rk__html_style[] =
     "th:first-child,td:first-child,.left{text-align:left}\n"
     "tr.watched td{background:var(--shade);font-weight:600}td.best{color:var(--good);"
     "font-weight:600}.scroll{overflow-x:auto}td.value{max-width:26rem;overflow-wrap:anywhere}\n"
+    ".scroll td:not(:first-child):not(.value){white-space:nowrap}.slices th{min-width:6rem}\n"
     ".next{padding-left:1.6rem}.pair table{width:100%}.pair td:last-child{overflow-wrap:anywhere}\n"
-    ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));"
+    ".pair{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(26rem,100%),1fr));"
     "gap:0 2.5rem;align-items:start}.pair>*{min-width:0}\n"
     ".tiles{display:flex;flex-wrap:wrap;gap:.6rem;margin:.8rem 0}.tile{border:1px solid "
     "var(--line);border-radius:6px;padding:.45rem .9rem;background:var(--shade)}.tile b{display:"
@@ -36,7 +38,8 @@ const char rk__html_style[] =
     "font-size:.85rem}\n"
     "figure{margin:0 0 1rem;break-inside:avoid}figcaption{font-weight:600}"
     "svg{width:100%;height:auto;display:block}\n"
-    "svg text{font:12px system-ui,sans-serif;fill:var(--soft)}svg text.name{fill:var(--ink)}\n"
+    "svg text{font:12px system-ui,sans-serif;fill:var(--soft);stroke:var(--paper);stroke-width:3;"
+    "stroke-linejoin:round;paint-order:stroke}\n"
     ".key{display:inline-block;font-weight:400;font-size:.85rem;color:var(--soft);"
     "margin-right:.9rem;overflow-wrap:anywhere}.key i{display:inline-block;width:1.1em;height:0;"
     "border-top:3px solid currentColor;margin-right:.35em;vertical-align:.25em}"
@@ -56,7 +59,7 @@ const char rk__html_style[] =
     ".person li{overflow-wrap:anywhere}li.hit{color:var(--good);font-weight:600}"
     "li small,p small{color:var(--soft);font-weight:400}\n"
     "@media(max-width:40rem){body{padding:1.2rem .9rem 3rem;font-size:15px}"
-    "th,td{padding-right:.6rem}.next{padding-left:.8rem}}\n"
+    "th,td{padding-right:.6rem}.next{padding-left:.8rem}svg text{font-size:14px}}\n"
     "@media print{:root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--line:#ccc;"
     "--mark:#b4530a;--shade:#f4f4f4;--good:#12694a;--c0:#1f5fa8;--c1:#c2560a;--c2:#178061;"
     "--c3:#8a4bc4;--c4:#bf2460;--c5:#0d7f8c;--c6:#8a6d00;--c7:#6b5b53}body{max-width:none;"
@@ -99,6 +102,13 @@ void rk__html_text(rk_buffer *out, const char *text)
         }
         at += length;
     }
+}
+
+void rk__html_name(rk_buffer *out, const char *name)
+{
+    rk__buffer_add(out, "<bdi>");
+    rk__html_text(out, name);
+    rk__buffer_add(out, "</bdi>");
 }
 
 void rk__html_fixed(rk_buffer *out, double value, int digits)

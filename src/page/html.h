@@ -13,6 +13,9 @@ enum { RK_HTML_COLOURS = 8 };
  * U+FFFD, so that no id or title can end an element or a page. */
 void rk__html_text(rk_buffer *out, const char *text);
 
+/* The same within a line of other text: its direction of writing ends with it. */
+void rk__html_name(rk_buffer *out, const char *name);
+
 /* "-" where it is not finite. */
 void rk__html_fixed(rk_buffer *out, double value, int digits);
 void rk__html_count(rk_buffer *out, double value);

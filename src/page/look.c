@@ -10,6 +10,8 @@
 /* Those of lists, and what they are made of. */
 static const char metrics_of_lists[] =
     "recall,ndcg,precision,hit,mrr,map,coverage,gini,novelty,avg_popularity";
+static const char metrics_of_links[] =
+    "filtered_hit,recall,ndcg,precision,hit,mrr,map,coverage,gini,novelty,avg_popularity";
 
 double rk__page_metric(const rk_metrics *metrics, const char *name, int64_t k)
 {
@@ -70,7 +72,7 @@ static rk_status evaluate(rk_page_look *look, const rk_model *model, const int32
 {
     rk_evaluate_options how = rk_evaluate_defaults();
     how.part = look->part;
-    how.metrics = metrics_of_lists;
+    how.metrics = look->is_links ? metrics_of_links : metrics_of_lists;
     how.k = look->k;
     how.n_k = look->n_k;
     how.slices = true;
@@ -88,7 +90,7 @@ static rk_status ask(rk_page_look *look, rk_page_run *run, const rk_model *model
 {
     const rk_dataset *d = rk_model_dataset(model);
     const rk_dataset_stats *stats = rk_dataset_get_stats(d);
-    const char *among = "all";
+    const char *among = "all", *metrics = "";
     rk_buffer samples = {0};
     int32_t *users = NULL;
     int64_t n = 0;
@@ -101,6 +103,8 @@ static rk_status ask(rk_page_look *look, rk_page_run *run, const rk_model *model
     look->compat = rk_model_get_facts(model).compat;
     look->is_sampled = rk_config_get(rk_model_config(model), "eval.among", &among) == RK_OK &&
                        strcmp(among, "candidates") == 0;
+    look->is_links = rk_config_get(rk_model_config(model), "eval.metrics", &metrics) == RK_OK &&
+                     strstr(metrics, "filtered_");
     RK_TRY(choose_users(look, d, how->users, &users, &n));
     choose_k(look, stats->items);
     if (n > 0) {

@@ -23,6 +23,7 @@ typedef struct rk_page_look {
     char *samples;                   /* HTML; owned */
     const char *compat;              /* a constant; NULL = none */
     bool is_sampled;                 /* eval.among candidates */
+    bool is_links;                   /* of triples: users are queries, items are entities */
 } rk_page_look;
 
 /* Opens the model and asks it; `run` gets the options of a model that is a file. What keeps a model

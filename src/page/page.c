@@ -277,7 +277,9 @@ rk_status rk_page_text(const char *const *paths, int64_t n, const rk_page_option
     *out_html = NULL;
     RK_TRY(check(n, how));
     for (int64_t i = 0; i < n; i++) {
-        if (!rk__page_is_sweep(paths[i])) {
+        bool is_sweep = false;
+        RK_TRY(rk__page_is_sweep(paths[i], &is_sweep));
+        if (!is_sweep) {
             continue;
         }
         if (n > 1) {

@@ -37,6 +37,6 @@ rk_status rk__page_of_run(const char *folder, const char *report, char **out);
 
 /* The page of a sweep folder. */
 rk_status rk__page_of_sweep(const char *folder, char **out);
-bool rk__page_is_sweep(const char *folder);
+rk_status rk__page_is_sweep(const char *folder, bool *out);
 
 #endif

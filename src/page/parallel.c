@@ -24,7 +24,8 @@ static rk_axis make_axis(const rk_parallel *p, int64_t a)
     if (!(low <= high)) {
         low = high = 0;
     }
-    return rk__axis_make(low, high, HEIGHT - BOTTOM, TOP, 6, 0, axis->is_log && low > 0);
+    return rk__axis_make(low, high, HEIGHT - BOTTOM, TOP, 6,
+                         rk__axis_least_step(axis->values, p->n), axis->is_log && low > 0);
 }
 
 static double across(const rk_parallel *p, int64_t a, int width)

@@ -185,7 +185,7 @@ static void add_ratings_of(rk_buffer *out, const rk_page_run *run, const char *p
     rk__buffer_add(out, "<h3>Ratings of %s", part);
     if (has_name) {
         rk__buffer_add(out, ": ");
-        rk__html_text(out, run->name);
+        rk__html_name(out, run->name);
     }
     rk__buffer_add(out, "</h3>\n<p>Errors of ");
     snprintf(path, sizeof path, "ratings.%s.pairs", part);
@@ -259,7 +259,7 @@ static void add_refit(rk_buffer *out, const rk_page *page, const rk_page_run *ru
     rk__buffer_add(out, "<h3>Refit to train and valid");
     if (page->n_runs > 1) {
         rk__buffer_add(out, ": ");
-        rk__html_text(out, run->name);
+        rk__html_name(out, run->name);
     }
     rk__buffer_add(out, "</h3>\n<p>");
     rk__html_count(out, rk__page_number(run->report, "refit.interactions"));
@@ -314,7 +314,14 @@ void rk__page_add_results(rk_buffer *out, const rk_page *page)
 {
     const rk_page_run *first = &page->runs[0];
     const char *style = rk__page_option(first, "eval.style");
+    bool has_ratings = false;
     rk__buffer_add(out, "<h2 id=\"results\">Result</h2>\n");
+    for (int64_t i = 0; i < page->n_runs; i++) {
+        add_ratings_of(out, &page->runs[i], "test", page->n_runs > 1);
+        add_ratings_of(out, &page->runs[i], "valid", page->n_runs > 1);
+        has_ratings = has_ratings || json_is_object(rk__page_at(page->runs[i].report, "ratings"));
+    }
+    rk__buffer_add(out, has_ratings ? "<h3>As a ranking</h3>\n" : "");
     if (page->n_runs > 1) {
         add_several(out, page, "test");
         add_several(out, page, "valid");
@@ -330,10 +337,6 @@ void rk__page_add_results(rk_buffer *out, const rk_page *page)
         if (page->seeds[i]) {
             add_seeds(out, page->paths[i], page->seeds[i]);
         }
-    }
-    for (int64_t i = 0; i < page->n_runs; i++) {
-        add_ratings_of(out, &page->runs[i], "test", page->n_runs > 1);
-        add_ratings_of(out, &page->runs[i], "valid", page->n_runs > 1);
     }
     for (int64_t i = 0; i < page->n_runs; i++) {
         if (i == 0 || page->runs[i].of != page->runs[i - 1].of) {

@@ -41,12 +41,12 @@ static void add_item(rk_buffer *out, const rk_dataset *d, int64_t item)
     const char *id = rk_dataset_item_id(d, item, room);
     const char *label = rk_dataset_item_label(d, item);
     if (label && *label) {
-        rk__html_text(out, label);
+        rk__html_name(out, label);
         rk__buffer_add(out, " <small>");
-        rk__html_text(out, id);
+        rk__html_name(out, id);
         rk__buffer_add(out, "</small>");
     } else {
-        rk__html_text(out, id);
+        rk__html_name(out, id);
     }
 }
 

@@ -4,10 +4,11 @@
 #include "page/facts.h"
 #include "page/html.h"
 
-/* Where things lie says nothing about a model. */
+/* Where things lie and what preparing them took says nothing about a model. */
 static bool is_place(const char *key)
 {
-    return strcmp(key, "data.root") == 0 || strcmp(key, "data.cache") == 0;
+    return strcmp(key, "data.root") == 0 || strcmp(key, "data.cache") == 0 ||
+           strcmp(key, "data.memory") == 0;
 }
 
 static bool differs_between(const rk_page *page, int64_t o)
@@ -107,7 +108,7 @@ static void add_machines(rk_buffer *out, const rk_page *page)
             rk__buffer_add(out, i == 0 || n > 1 ? "<p>Command" : "");
             if (n > 1) {
                 rk__buffer_add(out, " of ");
-                rk__html_text(out, runs[i]->name);
+                rk__html_name(out, runs[i]->name);
             }
             rk__buffer_add(out, ":</p>\n<pre class=\"command\">");
             rk__html_text(out, command);
@@ -147,7 +148,7 @@ void rk__page_add_settings(rk_buffer *out, const rk_page *page)
             rk__buffer_add(out, "<details><summary>config.yaml");
             if (page->n_runs > 1) {
                 rk__buffer_add(out, " of ");
-                rk__html_text(out, page->runs[i].name);
+                rk__html_name(out, page->runs[i].name);
             }
             rk__buffer_add(out, "</summary><pre>");
             rk__html_text(out, page->runs[i].config);

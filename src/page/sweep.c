@@ -44,10 +44,9 @@ typedef struct sweep {
     bool lower_is_better;
 } sweep;
 
-bool rk__page_is_sweep(const char *folder)
+rk_status rk__page_is_sweep(const char *folder, bool *out)
 {
-    bool is = false;
-    return rk__folder_has(folder, "trials.jsonl", &is) == RK_OK && is;
+    return rk__folder_has(folder, "trials.jsonl", out);
 }
 
 /* ---- reading ---- */
@@ -479,7 +478,8 @@ static void add_row(rk_buffer *out, const sweep *s, const trial *t)
     rk__html_cell(out, "", t->seconds, 1);
     for (int64_t o = 0; o < s->n_options; o++) {
         const json_t *value = json_object_get(t->options, s->options[o].key);
-        rk__html_cell_text(out, "value", value ? text_of(value, room) : "-");
+        rk__html_cell_text(out, json_is_string(value) ? "value" : "",
+                           value ? text_of(value, room) : "-");
     }
     rk__html_cell_text(out, "left value", t->why ? t->why : "");
     rk__buffer_add(out, "</tr>\n");

@@ -411,9 +411,8 @@ static rk_status rank_with(rk_scorer *s, const rk_rank_order *o, rk_tile_pair *p
     return status;
 }
 
-static rk_status rank_all(void *self, const rk_rank_order *o)
+rk_status rk__rank_here(rk_scorer *s, const rk_rank_order *o)
 {
-    rk_scorer *s = self;
     rk_tile_pair *pair = NULL;
     pthread_mutex_lock(&s->lock);
     rk_status status = rk__scorer_take_pair(s, &pair);
@@ -429,6 +428,12 @@ static rk_status rank_all(void *self, const rk_rank_order *o)
     rk__scorer_give_pair(s, pair);
     pthread_mutex_unlock(&s->lock);
     return status;
+}
+
+static rk_status rank_all(void *self, const rk_rank_order *o)
+{
+    rk_scorer *s = self;
+    return rk__comm_size(s->engine->comm) > 1 ? rk__rank_shares(s, o) : rk__rank_here(s, o);
 }
 
 static rk_status score_for_ranking(void *self, const int32_t *users, int64_t n,

@@ -120,6 +120,13 @@ float rk__given_score(const rk_scorer *s, float score);
 /* s->closed to the device. */
 rk_status rk__scorer_write_blocked(rk_scorer *s);
 
+/* answers.c, shares.c: the lists of all users, by this rank alone, or with the others. */
+rk_status rk__rank_here(rk_scorer *s, const rk_rank_order *order);
+rk_status rk__rank_shares(rk_scorer *s, const rk_rank_order *order);
+
+/* RK_ERR_CONFIG where a ranking would need the other ranks for each tile. */
+rk_status rk__scorer_check_ranks(rk_scorer *s);
+
 /* RK_ERR_CONFIG for an item that is none. */
 rk_status rk__tile_check_items(const rk_scorer *s, const int32_t *items, int64_t n);
 rk_status rk__tile_create(const rk_scorer *s, rk_host_tile *tile);

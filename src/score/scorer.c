@@ -277,7 +277,9 @@ rk_status rk__scorer_create(rk_scorer **out, rk_engine *engine, rk_scorer_data d
     RK_TRY_GOTO(done, allocate(s));
     RK_TRY_GOTO(done, declare(s));
     RK_TRY_GOTO(done, build_finish(s));
-    status = rk__scorer_variant(s, RK_ASKER_KNOWN, RK_TILE_MANY, &ignored);
+    status = rk__comm_size(engine->comm) > 1
+                 ? rk__scorer_check_ranks(s)
+                 : rk__scorer_variant(s, RK_ASKER_KNOWN, RK_TILE_MANY, &ignored);
 done:
     if (status != RK_OK) {
         rk__scorer_free(s);
@@ -377,6 +379,14 @@ rk_status rk__scorer_refresh(rk_scorer *s)
 }
 
 /* ---- tensors ---- */
+
+rk_status rk__scorer_prepare(rk_scorer *s)
+{
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__scorer_refresh(s);
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
 
 rk_status rk__scorer_read_rows(rk_scorer *s, const char *name, int64_t first, int64_t rows,
                                void *out)

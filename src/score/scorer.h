@@ -91,6 +91,10 @@ rk_status rk__scorer_lsh_top_k(rk_scorer *scorer, const rk_lsh *index, int64_t p
 rk_status rk__scorer_explain(rk_scorer *scorer, const rk_query *query, const int32_t *items,
                              int64_t n, int64_t k, rk_reason *reasons, rk_explanation *out);
 
+/* Makes what answers are made of of the parameters, if these have changed. Among ranks all of them
+ * do so, here or by an evaluation, before one may ask alone. */
+rk_status rk__scorer_prepare(rk_scorer *scorer);
+
 /* A tensor of the store that is up to date with the parameters: whole, free *out with rk__free; or
  * rows of it, into room for them. */
 rk_status rk__scorer_read(rk_scorer *scorer, const char *name, void *out);

@@ -163,6 +163,7 @@ static rk_status build(rk_scorer *s, rk_asker asker, rk_tile_size size, rk_progr
     }
     RK_TRY(p->status);
     RK_TRY(rk__program_prune(p));
+    RK_TRY(rk__program_shard(p));
     RK_TRY(rk__program_fuse(p));
     return rk__engine_finish(p);
 }

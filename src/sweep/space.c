@@ -395,7 +395,8 @@ static rk_status read_axis(reader *r, const yaml_node_t *key, const yaml_node_t 
 static rk_status check_key(const rk_axis *axis, const char *key)
 {
     static const char *const eval[] = {"eval.every", "eval.patience", "eval.select"};
-    static const char *const no[] = {"run.keep_data", "run.device", "run.threads"};
+    static const char *const no[] = {"run.keep_data", "run.device", "run.communicator",
+                                     "run.patience", "run.threads"};
     bool is_bad = strncmp(key, "eval.", 5) == 0;
     for (size_t i = 0; i < sizeof eval / sizeof eval[0]; i++) {
         is_bad = is_bad && strcmp(key, eval[i]) != 0;

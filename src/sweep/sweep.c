@@ -78,6 +78,7 @@ rk_status rk_sweep(const rk_config *config, const rk_sweep_options *how, const r
     rk_sweep_run s = {.config = config, .how = how, .metric = o->eval.metric, .best = -1};
     s.lower = rk__rating_error_find(s.metric) >= 0;
     RK_TRY(check(config, how));
+    RK_TRY(rk__several_refuse_ranks(config, "a sweep"));
     rk__several_init(&s.runs, hooks, 0);
     s.runs.hushed = true;
     RK_TRY_GOTO(done, how->new_dir ? rk__folder_take_new(&s.lock, how->run_dir)

@@ -37,7 +37,8 @@ static rk_status declare_beside(rk_engine *e, const rk_parameter *p, const char 
 {
     char name[RK_NAME_LENGTH + 16];
     snprintf(name, sizeof name, "%s.%s", p->name, ending);
-    return rk__engine_add(e, name, dtype, p->rows, p->cols, NULL, out);
+    return p->by_columns ? rk__store_add_sharded(&e->store, name, dtype, p->rows, p->cols, out)
+                         : rk__engine_add(e, name, dtype, p->rows, p->cols, NULL, out);
 }
 
 static rk_status declare_tensors(rk_step *s)
@@ -325,11 +326,12 @@ static rk_status name_terms(rk_step *s)
 
 /* ---- passes ---- */
 
-/* cuSPARSE's propagations share a buffer. */
+/* cuSPARSE's propagations share a buffer, and ranks come to their exchanges in one order. */
 static bool forks(const rk_engine *e)
 {
     const int overlap = e->options->cuda.overlap;
-    return e->device->lanes > 1 && e->options->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS &&
+    return e->device->lanes > 1 && rk__comm_size(e->comm) == 1 &&
+           e->options->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS &&
            (overlap == RK_OVERLAP_ALL || overlap == RK_OVERLAP_BRANCHES);
 }
 
@@ -353,6 +355,16 @@ static rk_status keep_halves(rk_step *s, rk_program *p)
     return s->refresh.n_nodes > 0 ? rk__engine_finish(&s->refresh) : RK_OK;
 }
 
+/* A model that its ranks cannot train is one that asks for too much in each step. */
+static rk_status shard(const rk_step *s, rk_program *p)
+{
+    rk_status status = rk__program_shard(p);
+    return status == RK_ERR_CONFIG
+               ? rk__fail_prefix(status, "model.kind is %s, which cannot be divided among ranks",
+                                 s->engine->model.model->name)
+               : status;
+}
+
 static rk_status build(rk_step *s)
 {
     const rk_options *o = s->engine->options;
@@ -371,6 +383,7 @@ static rk_status build(rk_step *s)
     rk__step_loss(p, state, rk__use(p, s->stored_sums));
     rk__step_advance(p, state);
     RK_TRY_GOTO(done, rk__program_prune(p));
+    RK_TRY_GOTO(done, shard(s, p));
     if (o->cuda.propagation == RK_PROPAGATION_SPLIT_ROWS) { /* cuSPARSE knows no other endings */
         RK_TRY_GOTO(done, rk__program_fuse(p));
     }

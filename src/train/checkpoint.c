@@ -40,17 +40,21 @@ static rk_h5_type file_type(rk_dtype dtype)
     return dtype == RK_F32 ? RK_H5_F32 : dtype == RK_I32 ? RK_H5_I32 : RK_H5_I64;
 }
 
-/* A stored tensor under its own name. */
+/* A stored tensor under its own name. file NULL: another rank writes it and gets our columns. */
 static rk_status write_tensor(rk_h5 *file, const rk_engine *e, int32_t stored)
 {
     const rk_stored *t = &e->store.items[stored];
-    const void *values = e->device->peek ? e->device->peek(e->context, stored) : NULL;
+    const bool is_here = t->all_columns == 0 && e->device->peek;
+    const void *values = is_here ? e->device->peek(e->context, stored) : NULL;
     char *copy = NULL;
-    int64_t n = t->rows * t->cols;
+    const int64_t cols = rk__engine_columns(e, stored), n = t->rows * cols;
     rk_status status = RK_OK;
+    if (!file) {
+        return rk__engine_read(e, stored, 0, NULL);
+    }
     if (!values) {
         RK_TRY(rk__alloc(&copy, n, (size_t)rk__dtype_size(t->dtype), t->name));
-        RK_TRY_GOTO(done, e->device->read(e->context, stored, 0, t->rows, copy));
+        RK_TRY_GOTO(done, rk__engine_read(e, stored, 0, copy));
         values = copy;
     }
     if (t->dtype == RK_F32 && !all_finite(values, n)) {
@@ -59,7 +63,7 @@ static rk_status write_tensor(rk_h5 *file, const rk_engine *e, int32_t stored)
                      "written; try a smaller train.learning_rate (now %g)",
                      t->name, e->options->train.learning_rate);
     }
-    status = rk__h5_write(file, t->name, file_type(t->dtype), t->rows, t->cols, values);
+    status = rk__h5_write(file, t->name, file_type(t->dtype), t->rows, cols, values);
 done:
     rk__free(copy);
     return status;
@@ -69,11 +73,12 @@ static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stor
                              const char *name)
 {
     const rk_stored *t = &e->store.items[stored];
+    const int64_t cols = rk__engine_columns(e, stored);
     char *values = NULL;
-    RK_TRY(rk__alloc(&values, t->rows * t->cols, (size_t)rk__dtype_size(t->dtype), t->name));
-    rk_status status = rk__h5_read(file, name, file_type(t->dtype), t->rows, t->cols, values);
+    RK_TRY(rk__alloc(&values, t->rows * cols, (size_t)rk__dtype_size(t->dtype), t->name));
+    rk_status status = rk__h5_read(file, name, file_type(t->dtype), t->rows, cols, values);
     if (status == RK_OK) {
-        status = e->device->write(e->context, stored, 0, t->rows, values);
+        status = rk__engine_write(e, stored, values);
     }
     rk__free(values);
     return status;
@@ -82,7 +87,7 @@ static rk_status read_tensor(const rk_h5 *file, const rk_engine *e, int32_t stor
 static rk_status write_tensors(rk_h5 *file, const rk_step *step, bool with_moments)
 {
     const rk_engine *e = step->engine;
-    RK_TRY(rk__members_write_configs(file, e->options));
+    RK_TRY(file ? rk__members_write_configs(file, e->options) : RK_OK);
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_step_tensors *t = step->tensors ? &step->tensors[i] : NULL;
         RK_TRY(write_tensor(file, e, e->model.parameters[i].stored));
@@ -356,6 +361,9 @@ rk_status rk__checkpoint_write(const char *path, const rk_step *step,
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
+    if (!path) {
+        return write_tensors(NULL, step, position);
+    }
     RK_TRY(rk__h5_create(&file, path, KIND, VERSION));
     RK_TRY_GOTO(done, write_facts(file, facts));
     if (position) {

@@ -39,7 +39,9 @@ typedef struct rk_checkpoint_facts {
 
 void rk__checkpoint_facts_free(rk_checkpoint_facts *facts);
 
-/* position NULL: parameters only (best.h5). RK_ERR_DIVERGED when a parameter is not finite. */
+/* position NULL: parameters only (best.h5). RK_ERR_DIVERGED when a parameter is not finite. Among
+ * ranks rank 0 writes, and the others, path NULL, give it their columns: the file does not know how
+ * many they were. */
 rk_status rk__checkpoint_write(const char *path, const rk_step *step,
                                const rk_checkpoint_facts *facts, const rk_position *position);
 

@@ -20,15 +20,25 @@
 
 static const double chunk_seconds = 0.1;
 
-rk_status rk__train_checkpoint(rk_trainer *t)
+/* NULL where another rank writes it. */
+static rk_status path_to_write(const rk_trainer *t, const char *name, char **out)
 {
-    char *path = NULL;
+    *out = NULL;
     if (!t->folder) {
-        t->unsaved = false;
         return RK_OK;
     }
     RK_TRY(rk__run_folder_check_held(&t->lock));
-    RK_TRY(rk__path_join(&path, t->folder, RK_FILE_LAST));
+    return rk__path_join(out, t->folder, name);
+}
+
+rk_status rk__train_checkpoint(rk_trainer *t)
+{
+    char *path = NULL;
+    if (!t->run_folder) {
+        t->unsaved = false;
+        return RK_OK;
+    }
+    RK_TRY(path_to_write(t, RK_FILE_LAST, &path));
     t->facts.epoch = t->position.step.epoch;
     t->facts.value = NAN;
     rk_status status = rk__checkpoint_write(path, &t->step, &t->facts, &t->position);
@@ -40,14 +50,13 @@ rk_status rk__train_checkpoint(rk_trainer *t)
 static rk_status write_best(rk_trainer *t, int64_t epoch, double value)
 {
     char *path = NULL;
-    if (!t->folder) {
+    if (!t->run_folder) {
         RK_TRY(rk__snapshot_take(&t->engine, &t->best));
         t->best.epoch = epoch;
         t->best.value = value;
         return RK_OK;
     }
-    RK_TRY(rk__run_folder_check_held(&t->lock));
-    RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
+    RK_TRY(path_to_write(t, RK_FILE_BEST, &path));
     t->facts.epoch = epoch;
     t->facts.value = value;
     rk_status status = rk__checkpoint_write(path, &t->step, &t->facts, NULL);
@@ -113,8 +122,8 @@ static rk_status stop_here(rk_trainer *t)
     RK_TRY(rk__train_checkpoint(t));
     RK_FAIL(RK_ERR_INTERRUPTED, "interrupted in epoch %lld after step %lld of %lld; %s",
             (long long)s->epoch + 1, (long long)s->step_in_epoch, (long long)s->steps_per_epoch,
-            t->folder ? "the checkpoint is written, resume goes on from it"
-                      : "without a run folder nothing is kept");
+            t->run_folder ? "the checkpoint is written, resume goes on from it"
+                          : "without a run folder nothing is kept");
 }
 
 /* ---- phases of models in closed form ---- */
@@ -158,7 +167,8 @@ static rk_status leave_phase(rk_trainer *t)
     RK_TRY(rk__step_set_sums(&t->step, t->position.sums));
     RK_TRY(rk__train_checkpoint(t));
     RK_FAIL(RK_ERR_INTERRUPTED, "interrupted in the phase \"%s\", of which nothing is kept; %s",
-            phase, t->folder ? "resume begins it anew" : "there is no run folder to go on from");
+            phase,
+            t->run_folder ? "resume begins it anew" : "there is no run folder to go on from");
 }
 
 static rk_status run_chunk(rk_trainer *t, int64_t steps)
@@ -190,8 +200,11 @@ static rk_status run_steps(rk_trainer *t)
             double wanted = chunk_seconds / t->seconds_per_step;
             steps = wanted < 1 ? 1 : wanted > (double)left ? left : (int64_t)wanted;
         }
+        RK_TRY(rk__comm_broadcast(t->comm, "the number of steps", &steps, sizeof steps, 0));
         double began = rk__now();
+        const int64_t sent = rk__comm_bytes_sent(t->comm);
         RK_TRY(run_chunk(t, steps));
+        t->bytes_sent += rk__comm_bytes_sent(t->comm) - sent;
         RK_TRY(rk__step_get_state(&t->step, s));
         RK_TRY(rk__step_get_sums(&t->step, t->position.sums));
         double seconds = rk__now() - began;
@@ -232,6 +245,10 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     rk__json_real(&json, "seconds", record->seconds);
     if (t->step.n_terms > 0) {
         rk__json_real(&json, "samples_per_second", samples / record->seconds);
+    }
+    if (rk__comm_size(t->comm) > 1) {
+        rk__json_int(&json, "ranks", rk__comm_size(t->comm));
+        rk__json_int(&json, "bytes_sent_per_step", t->bytes_sent / t->steps_here);
     }
     if (metrics) {
         rk__json_real(&json, "check_seconds", record->check_seconds);
@@ -439,6 +456,8 @@ static rk_status close_epoch(rk_trainer *t)
         }
         RK_TRY_GOTO(done, status);
         record->check = rk__metric_find(&metrics, t->options->eval.metric);
+        RK_TRY_GOTO(
+            done, rk__comm_broadcast(t->comm, "a check", &record->check, sizeof record->check, 0));
         record->check_seconds = rk__now() - began;
         RK_TRY_GOTO(done, judge(t, epoch, record->check));
         report_progress(t); /* the same step once more, with its metric */

@@ -90,9 +90,10 @@ static bool is_its_own(const rk_open_run *run)
 }
 
 /* data.h5; run->dataset stays NULL if there is none that can be read. */
-static rk_status open_own(rk_open_run *run, const char *folder, const rk_hooks *hooks)
+static rk_status open_own(rk_open_run *run, const char *folder, const rk_options *options,
+                          const rk_hooks *hooks)
 {
-    RK_TRY(rk__run_folder_open_data(folder, hooks, &run->dataset));
+    RK_TRY(rk__run_folder_open_data(folder, options, hooks, &run->dataset));
     if (run->dataset && !is_its_own(run)) {
         RK_FAIL(RK_ERR_DATA,
                 "%s/" RK_FILE_DATA " has the fingerprint %s, but %s was trained on a data set with "
@@ -104,10 +105,11 @@ static rk_status open_own(rk_open_run *run, const char *folder, const rk_hooks *
 }
 
 /* The cached file that the run was trained on; run->dataset stays NULL if that is not there. */
-static void open_cached(rk_open_run *run)
+static void open_cached(rk_open_run *run, const rk_options *options)
 {
     const char *path = run->facts.dataset_path;
-    if (*path && rk__file_exists(path) && rk_dataset_open(path, &run->dataset) == RK_OK &&
+    if (*path && rk__file_exists(path) &&
+        rk__dataset_open_within(path, options->data.memory, NULL, &run->dataset) == RK_OK &&
         !is_its_own(run)) {
         rk_dataset_free(run->dataset);
         run->dataset = NULL;
@@ -152,9 +154,9 @@ rk_status rk__open_run(rk_open_run *out, const char *folder, const rk_config *co
                           : open_checkpoint(&run, options, folder));
     RK_TRY_GOTO(done, check_config(&run, config, folder));
     if (!data_root) { /* which is never ignored */
-        RK_TRY_GOTO(done, open_own(&run, folder, hooks));
+        RK_TRY_GOTO(done, open_own(&run, folder, options, hooks));
         if (!run.dataset) {
-            open_cached(&run);
+            open_cached(&run, options);
         }
     }
     if (!run.dataset) {

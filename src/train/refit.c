@@ -28,8 +28,8 @@ rk_status rk__refit_check(const rk_config *config, const rk_dataset *dataset)
 
 static rk_status set_up(rk_trainer *t)
 {
-    RK_TRY(
-        rk__set_up(&t->engine, &t->step, &t->scorer, t->options, t->dataset, false, &t->log.hooks));
+    RK_TRY(rk__set_up_among(t->comm, &t->engine, &t->step, &t->scorer, t->options, t->dataset,
+                            false, &t->log.hooks));
     RK_TRY(rk__position_init(&t->position, t->step.n_terms));
     t->position.step = rk__step_first_state(&t->step);
     return rk__step_set_state(&t->step, &t->position.step);
@@ -39,11 +39,13 @@ static rk_status write_checkpoint(const rk_refit *refit, rk_trainer *run)
 {
     const rk_trainer *t = &refit->trainer;
     char *path = NULL;
-    if (!run->folder) {
+    if (!run->run_folder) {
         return RK_OK;
     }
-    RK_TRY(rk__run_folder_check_held(&run->lock));
-    RK_TRY(rk__path_join(&path, run->folder, RK_FILE_REFIT));
+    if (run->folder) {
+        RK_TRY(rk__run_folder_check_held(&run->lock));
+        RK_TRY(rk__path_join(&path, run->folder, RK_FILE_REFIT));
+    }
     run->facts.epoch = t->epochs;
     run->facts.value = NAN;
     rk_status status = rk__checkpoint_write(path, &t->step, &run->facts, NULL);
@@ -55,8 +57,11 @@ rk_status rk__refit_run(rk_refit *out, rk_trainer *run, int64_t epochs)
 {
     rk_trainer *t = &out->trainer;
     *out = (rk_refit){.hooks = run->log.hooks};
-    *t = (rk_trainer){
-        .config = run->config, .options = run->options, .epochs = epochs, .newest_check = NAN};
+    *t = (rk_trainer){.config = run->config,
+                      .options = run->options,
+                      .comm = run->comm,
+                      .epochs = epochs,
+                      .newest_check = NAN};
     out->hooks.scalar = NULL;
     rk__run_log_init(&t->log, &out->hooks);
     RK_TRY(rk__dataset_join_valid(run->dataset, &t->prepared));

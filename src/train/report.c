@@ -46,6 +46,25 @@ static void add_diverged(rk_json *json, const rk_position *p)
     rk__json_end(json, '}');
 }
 
+/* Of a training by several ranks: what each has, and what a step takes of the others. */
+static void add_ranks(rk_json *json, const rk_summary *r)
+{
+    const rk_engine *e = r->step->engine;
+    const int ranks = rk__comm_size(e->comm);
+    const rk_exchanges x = rk__program_exchanges(&r->step->phases[0]);
+    if (ranks == 1) {
+        return;
+    }
+    rk__json_begin(json, "ranks", '{');
+    rk__json_int(json, "count", ranks);
+    rk__json_text(json, "communicator", rk__comm_name(e->comm));
+    rk__json_int(json, "columns", r->options->model.dim / ranks);
+    rk__json_int(json, "summed_bytes_per_step", x.summed);
+    rk__json_int(json, "gathered_bytes_per_step", x.gathered);
+    rk__json_int(json, "sent_bytes_per_step", r->sent_bytes_per_step);
+    rk__json_end(json, '}');
+}
+
 static void add_train(rk_json *json, const rk_summary *r)
 {
     const rk_position *p = r->position;
@@ -66,6 +85,7 @@ static void add_train(rk_json *json, const rk_summary *r)
         rk__json_real(json, "samples_per_second", rk__summary_samples_per_second(r));
     }
     rk__json_bool(json, "stopped_early", r->stopped_early);
+    add_ranks(json, r);
     add_diverged(json, p);
     rk__json_end(json, '}');
 }

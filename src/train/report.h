@@ -41,10 +41,11 @@ typedef struct rk_summary {
     const rk_position *position;
     const rk_warm_facts *warm;
     const rk_members *members;
-    const char *watch;   /* "ndcg@10 on valid"; NULL = there were no checks */
-    bool without_test;   /* test was not looked at */
-    bool chose_best;     /* the final model is best.h5, else the last epoch's */
-    bool chosen_on_test; /* test took part in choosing the model or the epoch to stop at */
+    const char *watch;           /* "ndcg@10 on valid"; NULL = there were no checks */
+    bool without_test;           /* test was not looked at */
+    bool chose_best;             /* the final model is best.h5, else the last epoch's */
+    bool chosen_on_test;         /* test took part in choosing the model or the epoch to stop at */
+    int64_t sent_bytes_per_step; /* by this rank to the others */
     bool stopped_early;
     int64_t chosen_epoch;
     double chosen_value; /* of the watched metric; NaN = unknown */

@@ -81,7 +81,9 @@ rk_status rk_train_dataset(const rk_config *config, const rk_train_options *how,
     rk_dataset *own = NULL;
     if (how->run_dir && how->resume) {
         RK_TRY(asks_the_same(how->run_dir, config, &same));
-        RK_TRY(same ? rk__run_folder_open_data(how->run_dir, hooks, &own) : RK_OK);
+        RK_TRY(same
+                   ? rk__run_folder_open_data(how->run_dir, rk__config_options(config), hooks, &own)
+                   : RK_OK);
     }
     if (!own) {
         return rk_dataset_prepare(config, false, hooks, out);

@@ -157,12 +157,15 @@ void rk__run_folder_clear(const char *folder)
 
 /* ---- data.h5 ---- */
 
-rk_status rk__run_folder_open_data(const char *folder, const rk_hooks *hooks, rk_dataset **out)
+rk_status rk__run_folder_open_data(const char *folder, const rk_options *options,
+                                   const rk_hooks *hooks, rk_dataset **out)
 {
     char *path = NULL;
     *out = NULL;
     RK_TRY(rk__path_join(&path, folder, RK_FILE_DATA));
-    rk_status status = rk__file_exists(path) ? rk_dataset_open(path, out) : RK_OK;
+    rk_status status = rk__file_exists(path)
+                           ? rk__dataset_open_within(path, options->data.memory, hooks, out)
+                           : RK_OK;
     rk__free(path);
     if (status == RK_ERR_DATA || status == RK_ERR_IO) {
         char text[1024];

@@ -45,7 +45,8 @@ rk_status rk__run_folder_check_held(const rk_folder_lock *lock);
 void rk__run_folder_clear(const char *folder);
 
 /* The run's own data set, data.h5; *out NULL if it has none, or a damaged one, with a warning. */
-rk_status rk__run_folder_open_data(const char *folder, const rk_hooks *hooks, rk_dataset **out);
+rk_status rk__run_folder_open_data(const char *folder, const rk_options *options,
+                                   const rk_hooks *hooks, rk_dataset **out);
 /* Makes data.h5, or with run.keep_data false removes it. */
 rk_status rk__run_folder_keep_data(const char *folder, const rk_options *options,
                                    const rk_dataset *dataset);

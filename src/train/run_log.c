@@ -26,6 +26,9 @@ static void write_line(rk_run_log *log, rk_log_level level, const char *message)
 static void log_hook(void *user, rk_log_level level, const char *message)
 {
     rk_run_log *log = user;
+    if (log->is_quiet) {
+        return;
+    }
     write_line(log, level, message);
     if (log->outer && log->outer->log) {
         log->outer->log(log->outer->user, level, message);
@@ -35,7 +38,7 @@ static void log_hook(void *user, rk_log_level level, const char *message)
 static void progress_hook(void *user, const rk_progress *progress)
 {
     rk_run_log *log = user;
-    if (log->outer && log->outer->progress) {
+    if (log->outer && log->outer->progress && !log->is_quiet) {
         log->outer->progress(log->outer->user, progress);
     }
 }
@@ -43,7 +46,7 @@ static void progress_hook(void *user, const rk_progress *progress)
 static void scalar_hook(void *user, const char *name, int64_t step, double value)
 {
     rk_run_log *log = user;
-    if (log->outer && log->outer->scalar) {
+    if (log->outer && log->outer->scalar && !log->is_quiet) {
         log->outer->scalar(log->outer->user, name, step, value);
     }
 }
@@ -51,7 +54,11 @@ static void scalar_hook(void *user, const char *name, int64_t step, double value
 static bool stop_hook(void *user)
 {
     rk_run_log *log = user;
-    return rk__should_stop(log->outer);
+    bool stops = rk__should_stop(log->outer);
+    if (log->agrees) {
+        log->status = rk__comm_stop(log->agrees, stops, &stops);
+    }
+    return stops || log->status != RK_OK;
 }
 
 bool rk__should_stop(const rk_hooks *hooks)
@@ -67,6 +74,11 @@ void rk__run_log_init(rk_run_log *log, const rk_hooks *outer)
                             .should_stop = stop_hook,
                             .scalar = scalar_hook,
                             .user = log};
+}
+
+void rk__run_log_agree(rk_run_log *log, rk_comm *comm)
+{
+    log->agrees = comm && rk__comm_size(comm) > 1 ? comm : NULL;
 }
 
 rk_status rk__run_log_open(rk_run_log *log, const char *path)

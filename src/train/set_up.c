@@ -15,6 +15,9 @@ static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_s
     RK_TRY_GOTO(done, rk__memory_add_store(&table, e->device, &e->store));
     RK_TRY_GOTO(done, step ? rk__step_add_memory(step, &table) : RK_OK);
     RK_TRY_GOTO(done, rk__scorer_add_memory(scorer, &table));
+    if (e->device->peek) { /* each rank of the machine needs as much */
+        info.memory_free /= rk__comm_local_size(e->comm);
+    }
     rk__memory_log(&table, e->device, info.memory_free, hooks);
     status = rk__memory_check(&table, e->device, info.memory_free);
 done:
@@ -122,9 +125,9 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     return RK_OK;
 }
 
-rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
-                     const rk_options *options, const rk_dataset *dataset, bool eager,
-                     const rk_hooks *hooks)
+rk_status rk__set_up_among(rk_comm *comm, rk_engine *engine, rk_step *step, rk_scorer **scorer,
+                           const rk_options *options, const rk_dataset *dataset, bool eager,
+                           const rk_hooks *hooks)
 {
     const rk_lists *train = &dataset->parts[RK_TRAIN];
     rk_graph graph = {0};
@@ -139,6 +142,7 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                                  dataset->n_items));
     RK_TRY(rk__engine_open(engine, options, &graph,
                            (rk_engine_how){.eager = eager,
+                                           .comm = comm,
                                            .train_times = dataset->details[RK_TRAIN].time,
                                            .train_values = dataset->details[RK_TRAIN].value,
                                            .dataset = dataset}));
@@ -147,6 +151,13 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
         rk__tear_down(engine, step, scorer);
     }
     return status;
+}
+
+rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
+                     const rk_options *options, const rk_dataset *dataset, bool eager,
+                     const rk_hooks *hooks)
+{
+    return rk__set_up_among(rk__comm_self(), engine, step, scorer, options, dataset, eager, hooks);
 }
 
 void rk__tear_down(rk_engine *engine, rk_step *step, rk_scorer **scorer)

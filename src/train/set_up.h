@@ -13,6 +13,12 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                      const rk_options *options, const rk_dataset *dataset, bool eager,
                      const rk_hooks *hooks);
 
+/* The same among ranks, each with some columns of the model's tables; comm is lent for the engine's
+ * life. */
+rk_status rk__set_up_among(rk_comm *comm, rk_engine *engine, rk_step *step, rk_scorer **scorer,
+                           const rk_options *options, const rk_dataset *dataset, bool eager,
+                           const rk_hooks *hooks);
+
 /* Frees what rk__set_up made; step may be NULL, zeroed parts are fine. */
 void rk__tear_down(rk_engine *engine, rk_step *step, rk_scorer **scorer);
 

@@ -6,6 +6,8 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "config/options.h"
+#include "dist/comm.h"
 #include "train/run_folder.h"
 
 /* ---- hooks ---- */
@@ -110,6 +112,25 @@ done:
     rk_string_free(now);
     rk__free(before);
     rk__free(path);
+    return status;
+}
+
+rk_status rk__several_refuse_ranks(const rk_config *config, const char *what)
+{
+    const bool is_self = rk__config_options(config)->run.communicator == RK_COMMUNICATOR_SELF;
+    const rk_comm_options options = {.choice =
+                                         is_self ? RK_COMMUNICATOR_SELF : RK_COMMUNICATOR_AUTO};
+    rk_comm *comm = NULL;
+    rk_status status = RK_OK;
+    RK_TRY(rk__comm_open(&options, &comm));
+    if (rk__comm_size(comm) > 1) {
+        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                          "%d ranks were started, but %s trains one run after the other, and a "
+                          "run's ranks are those of one training: start one process, or a training "
+                          "each",
+                          rk__comm_size(comm), what);
+    }
+    rk__comm_close(comm, status);
     return status;
 }
 

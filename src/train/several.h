@@ -28,6 +28,9 @@ void rk__several_say(const rk_several *several, rk_log_level level, const char *
 rk_status rk__several_is_finished(const char *folder, const rk_config *config, bool without_test,
                                   bool *out);
 
+/* RK_ERR_CONFIG where several processes were started as ranks of one training. what: the call. */
+rk_status rk__several_refuse_ranks(const rk_config *config, const char *what);
+
 /* Trains the run of how->run_dir: unless it is finished, it goes on from its checkpoint if there is
  * one, else it begins anew. Of `how` new_dir, begun and force are not looked at, and without resume
  * what is in the folder is replaced. *out_report (NULL: not wanted) is that of the run. */

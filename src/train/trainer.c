@@ -22,6 +22,7 @@
 #include "eval/trace.h"
 #include "train/fit_warnings.h"
 #include "train/member_weights.h"
+#include "train/ranks.h"
 #include "train/refit.h"
 #include "train/run_events.h"
 #include "train/trajectory.h"
@@ -142,8 +143,8 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
 {
     double began = rk__now();
     rk_device_info device = {0};
-    RK_TRY(
-        rk__set_up(&t->engine, &t->step, &t->scorer, t->options, t->dataset, eager, &t->log.hooks));
+    RK_TRY(rk__set_up_among(t->comm, &t->engine, &t->step, &t->scorer, t->options, t->dataset,
+                            eager, &t->log.hooks));
     const rk_engine *e = &t->engine;
     RK_TRY(e->device->info(e->context, &device));
     rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
@@ -151,6 +152,7 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
     RK_TRY(rk__position_init(&t->position, t->step.n_terms));
     t->position.step = rk__step_first_state(&t->step);
     tell_model(t);
+    rk__ranks_tell(t);
     rk__fit_warn(&t->engine.model, t->dataset, &t->log);
     RK_TRY(rk__step_set_state(&t->step, &t->position.step));
     t->seconds.setup = rk__now() - began;
@@ -245,7 +247,9 @@ static void forget_best(rk_trainer *t, const char *before)
             "the checks were of \"%s\" and are of \"%s\" from now on: the best checkpoint (epoch "
             "%lld) is dropped and the search for the best epoch begins anew",
             before, t->facts.watch, (long long)t->position.best_epoch);
-    rk__run_folder_remove(t->folder, RK_FILE_BEST);
+    if (t->folder) {
+        rk__run_folder_remove(t->folder, RK_FILE_BEST);
+    }
     t->position.best_epoch = 0;
     t->position.best_value = NAN;
     t->position.checks_since_best = 0;
@@ -266,13 +270,25 @@ static rk_status compare_facts(const rk_trainer *t, const char *path,
     return rk__trajectory_compare(before->trajectory, t->facts.trajectory);
 }
 
+/* Of a run that is resumed. */
+static rk_status reopen_folder(rk_trainer *t)
+{
+    RK_TRY(rk__run_folder_resume_metrics(t->folder, &t->position));
+    /* Until it is written again: it would be taken for one of what config.yaml says from now on. */
+    RK_TRY(rk__folder_has(t->folder, RK_FILE_REPORT, &t->has_final));
+    rk__run_folder_remove(t->folder, RK_FILE_REPORT);
+    t->events =
+        rk__events_of(t->options->run.tensorboard ? t->folder : NULL, t->position.step.epoch + 1);
+    return write_texts(t);
+}
+
 static rk_status resume(rk_trainer *t)
 {
     char *path = NULL;
     rk_checkpoint_facts before = {0};
     rk_status status = RK_OK;
-    RK_TRY(open_log(t));
-    RK_TRY_GOTO(done, rk__path_join(&path, t->folder, RK_FILE_LAST));
+    RK_TRY(t->folder ? open_log(t) : RK_OK);
+    RK_TRY_GOTO(done, rk__path_join(&path, t->run_folder, RK_FILE_LAST));
     RK_TRY_GOTO(done, rk__checkpoint_read_facts(path, &before));
     RK_TRY_GOTO(done, compare_facts(t, path, &before));
     t->facts.warm = before.warm;
@@ -285,12 +301,7 @@ static rk_status resume(rk_trainer *t)
     if (strcmp(before.watch, t->facts.watch) != 0) {
         forget_best(t, before.watch);
     }
-    RK_TRY_GOTO(done, rk__run_folder_resume_metrics(t->folder, &t->position));
-    /* Until it is written again: it would be taken for one of what config.yaml says from now on. */
-    RK_TRY_GOTO(done, rk__folder_has(t->folder, RK_FILE_REPORT, &t->has_final));
-    rk__run_folder_remove(t->folder, RK_FILE_REPORT);
-    t->events = rk__events_of(t->options->run.tensorboard ? t->folder : NULL, s->epoch + 1);
-    RK_TRY_GOTO(done, write_texts(t));
+    RK_TRY_GOTO(done, t->folder ? reopen_folder(t) : RK_OK);
     if (s->epoch >= t->epochs) {
         char epochs[96] = ""; /* of a model that reads train.epochs */
         if (!t->engine.model.model->is_closed) {
@@ -329,14 +340,15 @@ static rk_status choose(rk_trainer *t, rk_summary *report)
     if (!report->chose_best) {
         return RK_OK;
     }
-    if (!t->folder) {
+    if (!t->run_folder) {
         report->chosen_epoch = t->best.epoch;
         report->chosen_value = t->best.value;
         return rk__snapshot_put(&t->best, &t->engine);
     }
     char *path = NULL;
     rk_checkpoint_facts best = {0};
-    RK_TRY(rk__path_join(&path, t->folder, RK_FILE_BEST));
+    RK_TRY(rk__comm_barrier(t->comm, "the best checkpoint"));
+    RK_TRY(rk__path_join(&path, t->run_folder, RK_FILE_BEST));
     rk_status status = rk__checkpoint_read_facts(path, &best);
     if (status == RK_OK) {
         status = rk__checkpoint_read_parameters(path, &t->engine);
@@ -420,6 +432,8 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .members = &t->members,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .without_test = t->without_test,
+                         .sent_bytes_per_step =
+                             t->steps_here > 0 ? t->bytes_sent / t->steps_here : 0,
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
     rk_trace trace = {0};
@@ -447,6 +461,8 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     t->seconds.evaluation = rk__now() - evaluation_began;
     rk__phase_seconds_sum(&t->seconds, &t->position, began, t->processor_began);
     report.seconds = t->seconds;
+    RK_TRY_GOTO(done,
+                rk__scorer_prepare(t->options->train.refit ? refit.trainer.scorer : t->scorer));
     if (t->folder) {
         RK_TRY_GOTO(done, rk__run_folder_check_held(&t->lock));
         RK_TRY_GOTO(done, rk__run_events_final(t, &report));
@@ -460,12 +476,12 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
     }
 done:
     if (status == RK_ERR_INTERRUPTED) {
-        status =
-            rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
-                     t->folder ? "interrupted after the last epoch; the training is done and "
-                                 "saved, resume goes on with what comes behind it"
-                               : "interrupted after the last epoch; without a run folder nothing "
-                                 "is kept");
+        status = rk__fail(RK_ERR_INTERRUPTED, __FILE__, __LINE__, __func__,
+                          t->run_folder
+                              ? "interrupted after the last epoch; the training is done and "
+                                "saved, resume goes on with what comes behind it"
+                              : "interrupted after the last epoch; without a run folder nothing "
+                                "is kept");
     }
     rk__trace_free(&trace);
     rk__popularity_free(&popularity);
@@ -483,9 +499,7 @@ done:
 static rk_status take_folder(rk_trainer *t, const rk_train_options *how)
 {
     if (how->run_dir) {
-        RK_TRY(rk__run_folder_take(how, &t->lock));
-        t->folder = t->lock.path;
-        return RK_OK;
+        return rk__ranks_take_folder(t, how);
     }
     if (how->resume || how->profile) {
         RK_FAIL(RK_ERR_CONFIG, "without a run folder there is nothing to resume and no place for a "
@@ -507,6 +521,17 @@ static void tear_down(rk_trainer *t)
     rk__run_log_close(&t->log);
     rk__events_close(&t->events);
     rk__folder_release(&t->lock);
+    rk__free(t->run_folder);
+}
+
+/* Rank 0 prepares the data set, so that the others find it in the cache. */
+static rk_status prepare_data_in_turn(rk_trainer *t, const rk_train_options *how)
+{
+    const bool is_first = rk__comm_rank(t->comm) == 0;
+    RK_TRY(is_first ? RK_OK : rk__comm_barrier_without_limit(t->comm, "the data set"));
+    RK_TRY(prepare_data(t, how));
+    RK_TRY(is_first ? rk__comm_barrier_without_limit(t->comm, "the data set") : RK_OK);
+    return rk__comm_agree(t->comm, RK_ERR_DATA, "data set", t->dataset->fingerprint);
 }
 
 rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
@@ -516,6 +541,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
     rk_status status = RK_OK;
     rk_trainer t = {.config = config,
+                    .comm = rk__comm_self(),
                     .newest_check = NAN,
                     .profiles = how->profile,
                     .without_test = how->without_test,
@@ -523,11 +549,12 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
     RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
+    RK_TRY_GOTO(done, rk__ranks_open(&t, how, hooks));
     RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, take_folder(&t, how));
     t.options = rk__config_options(config);
     t.epochs = rk__model_epochs(t.options);
-    RK_TRY_GOTO(done, prepare_data(&t, how));
+    RK_TRY_GOTO(done, prepare_data_in_turn(&t, how));
     RK_TRY_GOTO(done, open_members(&t));
     RK_TRY_GOTO(done, rk__refit_check(t.config, t.dataset));
     RK_TRY_GOTO(done, prepare_checks(&t));
@@ -537,10 +564,13 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     RK_TRY_GOTO(done, warm_start(&t));
     RK_TRY_GOTO(done, rk__members_load(&t.members, false, &t.engine));
     RK_TRY_GOTO(done, how->resume ? resume(&t) : start(&t));
+    rk__run_log_agree(&t.log, t.comm);
     RK_TRY_GOTO(done, rk__train_epochs(&t));
     RK_TRY_GOTO(done, rk__member_weights_choose(&t));
     RK_TRY_GOTO(done, finish(&t, began, kept));
-    RK_TRY_GOTO(done, how->profile ? report_profile(&t) : RK_OK);
+    rk__run_log_agree(&t.log, NULL);
+    RK_TRY_GOTO(done, how->profile && t.folder ? report_profile(&t) : RK_OK);
+    RK_TRY_GOTO(done, rk__comm_barrier(t.comm, "the end of the run"));
     if (prepared) {
         *prepared = t.prepared;
         t.prepared = NULL;
@@ -550,6 +580,7 @@ done:
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
     tear_down(&t);
+    rk__comm_close(t.comm, status);
     return status;
 }
 

@@ -23,6 +23,9 @@ typedef struct rk_trainer {
     const rk_options *options; /* lent */
     rk_folder_lock lock;       /* held from before anything is read to the end */
     const char *folder;        /* lent by lock; NULL = nothing is written */
+    rk_comm *comm;             /* the ranks of the run; owned, of a refit lent */
+    /* The folder that the run is written into, by this rank or rank 0; NULL = none; owned. */
+    char *run_folder;
     rk_run_log log;
     rk_events events;          /* writes nothing unless run.tensorboard and a folder say so */
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
@@ -43,6 +46,7 @@ typedef struct rk_trainer {
     double train_began;      /* rk__now() at the first step of this process */
     double processor_began;  /* rk__processor_seconds() at the beginning */
     int64_t steps_here;      /* done by this process */
+    int64_t bytes_sent;      /* by these steps, to other ranks */
     rk_snapshot best;        /* without a folder: the model of the best check */
     int64_t epochs;          /* to train */
     bool unsaved;            /* last.h5 does not hold the present position yet */

@@ -11,9 +11,9 @@
 /* Of the sections that decide the trajectory, the options that do not. */
 static bool is_free(const rk_options *options, const char *key)
 {
-    static const char *const keys[] = {"run.device",      "run.threads",  "run.keep_data",
-                                       "run.tensorboard", "train.epochs", "train.checkpoint_every",
-                                       "train.refit"};
+    static const char *const keys[] = {"run.device",   "run.communicator",       "run.patience",
+                                       "run.threads",  "run.keep_data",          "run.tensorboard",
+                                       "train.epochs", "train.checkpoint_every", "train.refit"};
     if (strcmp(key, "train.epochs") == 0 && options->train.schedule == RK_SCHEDULE_COSINE &&
         options->train.schedule_epochs == 0) {
         return false; /* the schedule goes by it */
@@ -98,10 +98,11 @@ static rk_status add_data(rk_buffer *out, const rk_config *config)
     const rk_option_list *lists = rk__option_lists(&n_lists);
     for (int64_t i = 0; i < n_rows; i++) {
         bool is_data = strcmp(rows[i].section, "data") == 0;
-        bool is_place =
+        /* Where it lies, what it is called, and what making it may take. */
+        bool is_outside =
             is_data && (strcmp(rows[i].key, "root") == 0 || strcmp(rows[i].key, "cache") == 0 ||
-                        strcmp(rows[i].key, "name") == 0);
-        if ((is_data && !is_place) || strcmp(rows[i].section, "split") == 0) {
+                        strcmp(rows[i].key, "name") == 0 || strcmp(rows[i].key, "memory") == 0);
+        if ((is_data && !is_outside) || strcmp(rows[i].section, "split") == 0) {
             char key[96];
             snprintf(key, sizeof key, "%s.%s", rows[i].section, rows[i].key);
             RK_TRY(add_option(out, config, key));

@@ -140,7 +140,7 @@ static rk_status open_file(rk_warm_start *w, rk_warm_source *s, const rk_config 
     RK_TRY_GOTO(done, choose_half(w, s, before, config));
     RK_TRY_GOTO(done, compare_configs(s, before, config));
     RK_TRY_GOTO(done, rk__h5_get_i64(s->file, "epoch", &w->facts.epoch));
-    status = rk__dataset_read(&s->dataset, s->file);
+    status = rk__dataset_read(&s->dataset, s->file, NULL);
 done:
     rk_config_free(before);
     return status;
@@ -509,7 +509,7 @@ static rk_status take_parameter(rk_warm_start *w, const rk_warm_source *s, rk_en
     RK_TRY_GOTO(done, rk__alloc(&old, old_rows, (size_t)bytes, p->name));
     RK_TRY_GOTO(done, rk__alloc(&values, p->rows, (size_t)bytes, p->name));
     RK_TRY_GOTO(done, rk__h5_read(s->file, p->name, type, old_rows, p->cols, old));
-    RK_TRY_GOTO(done, e->device->read(e->context, p->stored, 0, p->rows, values));
+    RK_TRY_GOTO(done, rk__engine_read(e, p->stored, RK_COMM_ALL, values));
     for (int64_t i = 0; p->of == RK_ROWS_CONTEXTS && i < p->rows; i++) {
         if (d->contexts[i] >= 0) {
             memcpy(values + i * bytes, old + d->contexts[i] * bytes, (size_t)bytes);
@@ -527,7 +527,7 @@ static rk_status take_parameter(rk_warm_start *w, const rk_warm_source *s, rk_en
     for (int64_t i = 0; is_halved(s, p) && i < p->rows * p->cols; i++) {
         ((float *)(void *)values)[i] *= 0.5f;
     }
-    status = e->device->write(e->context, p->stored, 0, p->rows, values);
+    status = rk__engine_write(e, p->stored, values);
 done:
     rk__free(old);
     rk__free(values);

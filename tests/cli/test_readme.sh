@@ -1,45 +1,111 @@
 #!/usr/bin/env bash
-# The tour of README.md: its config and its commands as they stand; what does not depend on the
-# machine comes out as it is printed there.
-# The C program and the function of README.md, that very text, are compiled against an installed
+# What README.md and the pages behind it show is run as it stands: README's way from a CSV to a
+# page and its config; the config and the commands of docs/tour.md, where what does not depend on
+# the machine comes out as it is printed there; the formulas of docs/evaluation.md.
+# The C program and the function of docs/c-api.md, that very text, are compiled against an installed
 # tree with the flags of pkg-config; what the program prints is what rankine says about its run.
 if [ -n "${RANKINE_SANITIZE:-}" ]; then
     echo "skipped: a sanitized library needs sanitized programs"
     exit 77
 fi
 . "$(dirname "$0")/lib.sh"
+PATH=$(dirname "$rankine"):$PATH
+docs=$RANKINE_SOURCE/docs
+
+# section FILE HEADING: the text below the heading that begins so, up to the next one of its kind
+section() {
+    awk -v heading="## $2" '/^## / { inside = index($0, heading) == 1; next } inside' "$1"
+}
+
+# block KIND [N]: of what comes in, the N-th block of that kind
+block() {
+    awk -v kind="\`\`\`$1" -v wanted="${2:-1}" '$0 == kind { n++; inside = 1; next }
+        /^```$/ { inside = 0 } inside && n == wanted'
+}
+
+# output_of COMMAND: the lines behind "$ COMMAND", up to the next command or the end of the block
+output_of() {
+    awk -v command="\$ $1" '$0 == command { inside = 1; next } /^(\$ |```)/ { inside = 0 } inside'
+}
+
+# A name of an event file has a time, a host and a process in it.
+without_names() {
+    sed 's/^events\.out\.tfevents\..*/events/'
+}
+
+# ---- README.md: from a CSV to a page, with files as MovieLens has them ----
+small_data movielens
+sed '1s/.*/userId,movieId,rating,timestamp/' movielens/ratings.csv >ratings.csv
+sed '1s/.*/movieId,title/' movielens/items.csv >movies.csv
+section "$RANKINE_SOURCE/README.md" "From a CSV" >readme.md
+commands=0
+while IFS= read -r line; do
+    case $line in
+    "rankine serve "*)
+        "$rankine" serve nothing 2>&1 | grep -q 'built without its service' && continue
+        bash -c "exec ${line%%#*} --listen 127.0.0.1:0" >listening 2>messages </dev/null &
+        server=$!
+        for _ in $(seq 400); do
+            [ ! -s listening ] || break
+            sleep 0.05
+        done
+        run 0 python3 -c 'import sys, urllib.request
+print(urllib.request.urlopen(sys.argv[1]).read().decode())' \
+            "$(sed -n 's/^listening on //p' listening)"
+        prints "<html"
+        kill $server && wait $server
+        ;;
+    *) run 0 bash -c "$line" ;;
+    esac
+    commands=$((commands + 1))
+done < <(block sh <readme.md)
+[ $commands = 6 ] || fail "$commands commands were found in README.md"
+[ -s runs/movies/report.html ] || fail "no page"
+block yaml <readme.md >short.yaml
+run 0 "$rankine" train short.yaml --run runs/short --set train.epochs=1 --quiet
+prints "ndcg@10"
 
 # ---- the tour ----
-readme=$RANKINE_SOURCE/README.md
-awk '/^## Five minutes/ { inside = 1 } /^## Configs/ { inside = 0 } inside' "$readme" >tour.md
-awk '/^```yaml$/ { inside = 1; next } /^```$/ { inside = 0 } inside' tour.md >music.yaml
-PATH=$(dirname "$rankine"):$PATH
+rm -rf runs
+section "$docs/tour.md" "Five minutes" >tour.md
+section "$docs/tour.md" "A run folder" >>tour.md
+block yaml <tour.md >music.yaml
 commands=0
 while IFS= read -r line; do
     run 0 bash -c "${line#\$ }"
     commands=$((commands + 1))
     case $line in
-    *"rankine prepare "* | *"head -n 3 "*)
-        # the lines behind the command, up to the next command or the end of the block
-        awk -v command="$line" '$0 == command { inside = 1; next }
-            /^(\$ |```)/ { inside = 0 } inside' tour.md | grep -v '^  file ' >promised
-        grep -v '^  file ' out | diff promised - || fail "README.md promises something else"
+    *"rankine prepare "* | *"head -n 3 "* | *"ls runs/"*)
+        output_of "${line#\$ }" <tour.md | grep -v '^  file ' | without_names >promised
+        grep -v '^  file ' out | without_names | diff promised - ||
+            fail "docs/tour.md promises something else"
         ;;
     *"rankine train "*" --run runs/music")
         prints "ndcg@10" "run       runs/music" "chosen by ndcg@10 on valid"
         ;;
     esac
 done < <(grep '^\$ ' tour.md)
-[ $commands -ge 10 ] || fail "only $commands commands were found in the tour"
+[ $commands -ge 20 ] || fail "only $commands commands were found in the tour"
 python3 - <<'PYTHON' || fail "the tour should end far above popularity"
 import json
 report = json.load(open("runs/music/report.json"))
 assert report["test"]["ndcg@10"] > 2.5 * report["popularity"]["test"]["ndcg@10"]
 PYTHON
+# What `make demo` leaves is what every training leaves.
+section "$docs/tour.md" "Two commands" | sed -n '/^== what there is now$/,/^the report/p' |
+    sed '1d;$d' | without_names >promised
+run 0 ls runs/one-layer
+without_names <out | diff promised - || fail "docs/tour.md lists other files of make demo"
+
+# ---- the formulas ----
+line=$(section "$docs/evaluation.md" Metrics | grep '^\$ ')
+run 0 bash -c "${line#\$ }"
+section "$docs/evaluation.md" Metrics | output_of "${line#\$ }" | diff - out ||
+    fail "docs/evaluation.md has other formulas"
 
 # ---- the program ----
-awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$readme" >program.c
-[ "$(grep -c '^int main' program.c)" = 1 ] || fail "README.md should hold one C program"
+block c 1 <"$docs/c-api.md" >program.c
+grep -q '^int main' program.c || fail "docs/c-api.md should begin with a C program"
 run 0 cmake --install "$RANKINE_BINARY" --prefix "$scratch/prefix"
 export PKG_CONFIG_PATH="$scratch/prefix/lib/pkgconfig:$scratch/prefix/lib64/pkgconfig"
 read -ra flags <<<"$(pkg-config --cflags --libs rankine)"
@@ -56,7 +122,7 @@ run 0 "$rankine" evaluate run --json
 cp out evaluated
 run 0 "$rankine" recommend run --user 3 --top 5 --json
 cp out recommended
-python3 - <<'PYTHON' || fail "the program of README.md and rankine disagree"
+python3 - <<'PYTHON' || fail "the program of docs/c-api.md and rankine disagree"
 import json
 lines = [line.split(maxsplit=2) for line in open("printed").read().splitlines()]
 metrics = json.load(open("evaluated"))["metrics"]
@@ -71,7 +137,7 @@ PYTHON
 {
     echo '#include <stdio.h>'
     echo '#include <rankine/rankine.h>'
-    awk '/^```c$/ { inside = 1; n++; next } /^```$/ { inside = 0 } inside && n == 2' "$readme"
+    block c 2 <"$docs/c-api.md"
     cat <<'C'
 int main(void)
 {

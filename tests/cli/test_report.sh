@@ -3,54 +3,9 @@
 # report.json, hostile titles, runs that are not finished, several runs, seeds, sweeps, bad input.
 . "$(dirname "$0")/lib.sh"
 
-# page FILE PYTHON: the page parses, every element that is opened is closed, nothing comes from
-# elsewhere; with its text in `text`, its source in `source`, its tables as lists of rows in
-# `tables` (by class) and report.json of the run a in `j` the expression is true.
+# page FILE PYTHON: the page is what pages are, and the expression is true (page.py).
 page() {
-    python3 - "$1" "$2" <<'PYTHON' || fail "page $1: $2"
-import html.parser, json, os, sys
-VOID = {"meta", "br", "line", "circle", "path"}
-class Page(html.parser.HTMLParser):
-    def __init__(self):
-        super().__init__(convert_charrefs=True)
-        self.stack, self.words, self.tables, self.tags = [], [], {}, []
-        self.table = self.cell = None
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        self.tags.append(tag)
-        for key in ("src", "href"):
-            assert attributes.get(key, "#").startswith("#"), (tag, attributes)
-        assert not any(key.startswith("on") for key in attributes), attributes
-        if tag not in ("meta",):
-            self.stack.append(tag)
-        if tag == "table":
-            self.table = self.tables.setdefault(attributes.get("class", ""), [])
-        if tag == "tr":
-            self.table.append([])
-        if tag in ("td", "th"):
-            self.cell = ""
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append(tag)
-    def handle_endtag(self, tag):
-        assert self.stack and self.stack.pop() == tag, (tag, self.stack[-4:], self.getpos())
-        if tag in ("td", "th"):
-            self.table[-1].append(self.cell)
-            self.cell = None
-    def handle_data(self, data):
-        self.words.append(data)
-        if self.cell is not None:
-            self.cell += data
-source = open(sys.argv[1], encoding="utf-8").read()
-p = Page()
-p.feed(source)
-p.close()
-assert not p.stack, p.stack
-assert "script" not in p.tags and "nan" not in source.split("<body>")[0]
-text, tables = " ".join(p.words), p.tables
-j = json.load(open("a/report.json")) if os.path.exists("a/report.json") else None
-value = lambda v: f"{v:.5f}"
-sys.exit(0 if eval("(" + sys.argv[2] + ")") else 1)
-PYTHON
+    python3 "$RANKINE_SOURCE/tests/cli/page.py" "$1" "$2" || fail "page $1: $2"
 }
 
 run 0 "$rankine" synth demo --users 80 --items 40 --interactions 1200 --clusters 2 --quiet
@@ -141,13 +96,63 @@ run 0 "$rankine" report sweep --quiet
 page sweep/report.html "[r[0] for r in tables['trials'][1:]] == ['2', '1', '3']"
 page sweep/report.html "'Not finished' in text and source.count('<svg') == 4 and '<b>' in text"
 page sweep/report.html "tables['trials'][3][2] == 'failed' and tables['trials'][3][6] == '-'"
+# What is hostile in ids, titles, names of runs, data sets and metrics comes out as text.
+python3 - <<'PYTHON'
+import csv, json, random
+bad = ["<script>alert(1)</script>", "\"><img src=x onerror=alert(2)>", "'; alert(3); '", "]]>",
+       "</style><b>", "<!-- x", "&lt;b&gt;", "\u202eevil", "\u05e9\u05dc\u05d5\u05dd", "x" * 400,
+       "%s%n", "</svg>"]
+random.seed(3)
+with open("hostile.jsonl", "w", encoding="utf-8") as file:
+    for u in range(60):
+        for i in random.sample(range(40), 12):
+            pair = {"user": f"{bad[u % 12]}{u}", "item": f"{bad[i % 12]}{i}"}
+            file.write(json.dumps(pair) + "\n")
+with open("titles.csv", "w", encoding="utf-8") as file:
+    rows = csv.writer(file)
+    rows.writerow(["item", "title"])
+    rows.writerows([f"{bad[i % 12]}{i}", f"{bad[(i + 5) % 12]} of {i}"] for i in range(0, 40, 2))
+PYTHON
+cat >hostile.yaml <<'YAML'
+data:
+    name: "</title><script>alert(4)</script>"
+    ids: text
+    sources:
+        - {file: hostile.jsonl, format: jsonl, user: user, item: item}
+labels: {file: titles.csv, id: item, text: title}
+split: {kind: leave_one_out, order: random}
+YAML
+folders=("<script>alert(5)<" $'\u202eevil " onmouseover=alert(6) \'' ']]><b>')
+for folder in "${folders[@]}"; do
+    run 0 "$rankine" train hostile.yaml --run "$folder" --quiet "${small[@]}"
+    page "$folder/report.html" "'<script>alert(4)' in text"
+done
+for epoch in 5 6; do
+    echo '{"epoch": '$epoch', "<img src=y>": '$epoch', "valid": {"\"><script>@10": 0.5}}'
+done >>"${folders[0]}/metrics.jsonl"
+run 0 "$rankine" report "${folders[@]}" --out hostile.html --samples 12 --quiet
+page hostile.html "all(word in text for word in ('<script>alert(1)', '<img src=x', ']]>', '<!-- x',
+    'x' * 400, '%s%n', '&lt;b', '<script>alert(5)<', 'onmouseover=alert(6)', '<img src=y>'))"
+run 0 "$rankine" report "${folders[0]}" --quiet
+page "${folders[0]}/report.html" "'\"><script>@10' in text"
+run 0 "$rankine" compare "${folders[@]}" --html hostile-tests.html --quiet
+page hostile-tests.html "'<script>alert(5)<' in text"
+cat >>sweep/trials.jsonl <<'JSON'
+{"event": "asked", "trial": 4, "options": {"\"><script>alert(7)": "]]><b>", "loss.kind": "</svg>"}}
+{"event": "done", "trial": 4, "epochs": 4, "value": 0.125, "seconds": 1.5}
+{"event": "asked", "trial": 5, "options": {"model.dim": 8, "loss.kind": "<b>"}}
+{"event": "failed", "trial": 5, "why": "<script>alert(8)</script>"}
+JSON
+run 0 "$rankine" report sweep --quiet
+page sweep/report.html "all(word in text
+    for word in ('\"><script>alert(7)', ']]><b>', 'alert(8)<'))"
+
+# Bad input.
 run 2 "$rankine" report sweep a --out no.html
 says "sweep is a sweep"
 echo '{"event": ' >>sweep/trials.jsonl
 run 3 "$rankine" report sweep
-says "sweep/trials.jsonl:7" "damaged"
-
-# Bad input.
+says "sweep/trials.jsonl:11" "damaged"
 run 3 "$rankine" report missing --out no.html
 says "missing is no run folder"
 absent missing no.html

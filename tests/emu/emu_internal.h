@@ -76,6 +76,10 @@ using Work = std::function<void()>;
 
 /* Queues work, or records it when the stream is being captured. */
 cudaError_t enqueue(cudaStream_t stream, Work work, bool is_launch = false);
+/* The same of work that cannot be done before `ready` says so: a stream that is asked is not ready
+ * until then, who waits for the stream waits for that, too. */
+using Ready = std::function<bool()>;
+cudaError_t enqueue_when(cudaStream_t stream, Ready ready, Work work);
 /* Is a kernel, and nothing of another stream, the last thing that the stream was given? */
 bool last_is_launch(cudaStream_t stream);
 void drain(cudaStream_t stream);

@@ -2,6 +2,9 @@
  * Streams and events. Streams are lazy: work runs only when something waits for it, so that a
  * missing synchronisation or a missing event shows as stale data, every time.
  */
+#include <chrono>
+#include <thread>
+
 #include "streams.h"
 
 #include "emu_math.h"
@@ -30,6 +33,13 @@ CUstream_st *resolve(cudaStream_t stream)
     return stream == cudaStreamPerThread ? &per_thread : stream;
 }
 
+static void wait_for(const Ready &ready)
+{
+    while (ready && !ready()) {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+}
+
 void drain_to(CUstream_st *stream, uint64_t position)
 {
     OnDevice reach;
@@ -39,6 +49,7 @@ void drain_to(CUstream_st *stream, uint64_t position)
         for (const auto &[other, at] : next.after) {
             drain_to(other, at);
         }
+        wait_for(next.ready);
         next.work();
         stream->done++;
     }
@@ -97,7 +108,7 @@ static std::vector<std::pair<CUstream_st *, uint64_t>> dependencies(const CUstre
     return after;
 }
 
-cudaError_t enqueue(cudaStream_t handle, Work work, bool is_launch)
+static cudaError_t enqueue(cudaStream_t handle, Ready ready, Work work, bool is_launch)
 {
     CUstream_st *stream = resolve(handle);
     if (const cudaError_t error = device_fault(); error != cudaSuccess) {
@@ -109,19 +120,36 @@ cudaError_t enqueue(cudaStream_t handle, Work work, bool is_launch)
     stream->last_is_launch = is_launch;
     if (stream->capture) {
         std::vector<GraphNode> &nodes = stream->capture->graph->nodes;
-        nodes.push_back({std::move(work), std::move(stream->frontier)});
+        Work whole = std::move(work);
+        if (ready) { /* a graph is replayed in one go */
+            whole = [ready, work = std::move(whole)] {
+                wait_for(ready);
+                work();
+            };
+        }
+        nodes.push_back({std::move(whole), std::move(stream->frontier)});
         stream->frontier = {nodes.size() - 1};
         return cudaSuccess;
     }
     if (capturing && stream == &legacy) {
         return break_capture(*capturing, cudaErrorStreamCaptureImplicit);
     }
-    stream->queue.push_back({std::move(work), dependencies(stream)});
+    stream->queue.push_back({std::move(work), std::move(ready), dependencies(stream)});
     stream->queued++;
     if (!config.lazy) {
         drain_to(stream, stream->queued);
     }
     return cudaSuccess;
+}
+
+cudaError_t enqueue(cudaStream_t stream, Work work, bool is_launch)
+{
+    return enqueue(stream, nullptr, std::move(work), is_launch);
+}
+
+cudaError_t enqueue_when(cudaStream_t stream, Ready ready, Work work)
+{
+    return enqueue(stream, std::move(ready), std::move(work), false);
 }
 
 /* How far a synchronisation got: to the end, or to what broke the device. */
@@ -186,7 +214,9 @@ cudaError_t cudaStreamQuery(cudaStream_t handle)
     if (stream->done == stream->queued) {
         return outcome();
     }
-    drain_to(stream, stream->done + 1);
+    if (const Ready &ready = stream->queue.front().ready; !ready || ready()) {
+        drain_to(stream, stream->done + 1);
+    }
     return cudaErrorNotReady;
 }
 

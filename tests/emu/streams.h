@@ -26,6 +26,7 @@ struct Capture {
 
 struct Pending {
     emu::Work work;
+    emu::Ready ready;                                      /* empty: at any time */
     std::vector<std::pair<CUstream_st *, uint64_t>> after; /* positions of other streams */
 };
 

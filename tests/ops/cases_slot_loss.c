@@ -17,6 +17,7 @@ typedef struct setting {
     int32_t *chosen; /* of each triplet the candidate that counts, or -1; NULL = all count */
     rk_value chosen_value;
     float *weight; /* of each triplet; NULL = 1 */
+    bool has_dots; /* they are given, and the table is not what they are of */
 } setting;
 
 static setting begin(const char *what, int i, int variant, bool choose)
@@ -48,6 +49,57 @@ static int64_t item_slot(const setting *t, int64_t triplet, int64_t k)
     return k == 0 ? t->s.b.batch + triplet : 2 * t->s.b.batch + triplet * t->m + k - 1;
 }
 
+/* ---- dot products ---- */
+
+/* float [batch, 1 + m]; of no meaning behind the triplets. */
+static float *dots_of(const setting *t)
+{
+    const int64_t width = 1 + t->m;
+    float *dots = ops_memory(t->s.c, t->s.b.batch * width, sizeof *dots);
+    for (int64_t b = 0; b < t->s.b.triplets; b++) {
+        for (int64_t k = 0; k < width; k++) {
+            dots[b * width + k] =
+                (float)dot(t, t->s.b.slot_row[b], t->s.b.slot_row[item_slot(t, b, k)]);
+        }
+    }
+    return dots;
+}
+
+static rk_value input_dots(const setting *t)
+{
+    return ops_input(t->s.c, RK_F32, t->s.b.batch, 1 + t->m, dots_of(t));
+}
+
+/* A table of as many rows that says nothing. */
+static rk_value other_table(const setting *t)
+{
+    const int64_t rows = t->s.b.capacity;
+    return ops_input(t->s.c, RK_F32, rows, 1, ops_memory(t->s.c, rows, sizeof(float)));
+}
+
+static void slot_dots(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        setting t = begin("slot_dots", i, 0, false);
+        const int64_t width = 1 + t.m, n = t.s.b.batch * width;
+        double *y = ops_doubles(t.s.c, n), *size = ops_doubles(t.s.c, n);
+        for (int64_t b = 0; b < t.s.b.triplets; b++) {
+            for (int64_t k = 0; k < width; k++) {
+                const float *user = t.s.x + t.s.b.slot_row[b] * t.s.d;
+                const float *item = t.s.x + t.s.b.slot_row[item_slot(&t, b, k)] * t.s.d;
+                for (int64_t j = 0; j < t.s.d; j++) {
+                    ops_add(&y[b * width + k], &size[b * width + k],
+                            (double)user[j] * (double)item[j]);
+                }
+            }
+        }
+        rk_value in[] = {t.s.x_value, t.s.set.slot_row, t.s.state};
+        rk_attr attr = {.batch = t.s.b.batch};
+        ops_expect_reals(t.s.c, ops_append(t.s.c, RK_OP_SLOT_DOTS, in, 3, attr), y, size, 1e-6);
+        ops_run(t.s.c, 1);
+    }
+}
+
 /* ---- select_negatives ---- */
 
 static void select_negatives(void)
@@ -74,6 +126,9 @@ static void select_negatives(void)
         ops_expect_exactly(
             t.s.c, rk__select_negatives(ops_program(t.s.c), x, t.s.set, t.s.state, t.s.b.batch),
             expected);
+        rk_value in[] = {other_table(&t), t.s.set.slot_row, t.s.state, input_dots(&t)};
+        rk_attr attr = {.batch = t.s.b.batch};
+        ops_expect_exactly(t.s.c, ops_append(t.s.c, RK_OP_SELECT_NEGATIVES, in, 4, attr), expected);
         ops_run(t.s.c, 1);
     }
 }
@@ -179,15 +234,16 @@ static void slot_loss_by(const rk_slot_rule *rule, setting t)
             tolerance[at] *= fmax(weight, 1);
         }
     }
-    rk_value in[] = {t.s.x_value,
+    rk_value in[] = {t.has_dots ? other_table(&t) : t.s.x_value,
                      t.s.set.slot_row,
                      t.s.set.rows,
                      t.s.state,
                      ops_input(t.s.c, RK_F32, t.s.n_nodes, 1, t.factor),
                      t.chosen_value,
-                     t.weight ? ops_input(t.s.c, RK_F32, t.s.b.batch, 1, t.weight) : RK_NONE};
+                     t.weight ? ops_input(t.s.c, RK_F32, t.s.b.batch, 1, t.weight) : RK_NONE,
+                     t.has_dots ? input_dots(&t) : RK_NONE};
     rk_attr attr = {.slot = {.batch = t.s.b.batch, .rule = *rule}};
-    rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, 7, attr);
+    rk_value out = ops_append(t.s.c, RK_OP_SLOT_LOSS, in, t.has_dots ? 8 : 7, attr);
     ops_expect_reals(t.s.c, out, loss, size, 1e-6);
     ops_expect_reals(t.s.c, out + 1, by_score, tolerance, 1e-5);
     ops_run(t.s.c, 1);
@@ -202,12 +258,19 @@ static setting weighed(setting t)
     return t;
 }
 
+static setting with_dots(setting t)
+{
+    t.has_dots = true;
+    return t;
+}
+
 static void slot_loss(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < N_RULES; v++) {
             slot_loss_by(&rules[v], begin("slot_loss", i, v, false));
             slot_loss_by(&rules[v], begin("slot_loss of chosen", i, v, true));
+            slot_loss_by(&rules[v], with_dots(begin("slot_loss by dots", i, v, i % 2 == 0)));
             slot_loss_by(&rules[v], weighed(begin("slot_loss by weights", i, v, i % 2 == 0)));
         }
     }
@@ -361,11 +424,8 @@ static void slot_loss_extremes(void)
 }
 
 const ops_entry ops_cases_slot_loss[] = {
-    {RK_OP_SELECT_NEGATIVES, select_negatives},
-    {RK_OP_SLOT_LOSS, slot_loss},
-    {RK_OP_SLOT_LOSS, slot_loss_extremes},
-    {RK_OP_SCORE_LOSS, score_loss},
-    {RK_OP_SCORE_LOSS, score_loss_of_labels},
-    {RK_OP_SLOT_GRAD, slot_grad},
-    {RK_OP_COUNT, NULL},
+    {RK_OP_SLOT_DOTS, slot_dots},   {RK_OP_SELECT_NEGATIVES, select_negatives},
+    {RK_OP_SLOT_LOSS, slot_loss},   {RK_OP_SLOT_LOSS, slot_loss_extremes},
+    {RK_OP_SCORE_LOSS, score_loss}, {RK_OP_SCORE_LOSS, score_loss_of_labels},
+    {RK_OP_SLOT_GRAD, slot_grad},   {RK_OP_COUNT, NULL},
 };

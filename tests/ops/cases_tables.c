@@ -154,17 +154,37 @@ static void softmax_weights(void)
     }
 }
 
+static void row_dots(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        ops_random r = {(uint64_t)i + 3};
+        const int64_t rows = shapes[i].rows, d = shapes[i].cols;
+        ops_case *c = ops_begin("row_dots [%d, %d]", (int)rows, (int)d);
+        float *a = ops_reals(c, rows * d, &r), *b = ops_reals(c, rows * d, &r);
+        double *y = ops_doubles(c, rows), *size = ops_doubles(c, rows);
+        for (int64_t j = 0; j < rows * d; j++) {
+            ops_add(&y[j / d], &size[j / d], (double)a[j] * (double)b[j]);
+        }
+        rk_value in[] = {ops_input(c, RK_F32, rows, d, a), ops_input(c, RK_F32, rows, d, b)};
+        rk_attr none = {.index = 0};
+        ops_expect_reals(c, ops_append(c, RK_OP_ROW_DOTS, in, 2, none), y, size, 1e-6);
+        ops_run(c, 1);
+    }
+}
+
 /* One row is zero: it stays zero, and so does its gradient. */
 static void unit_rows(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
-        for (int way = 0; way < 4; way++) {
-            const bool with_factor = way & 1;
+        for (int way = 0; way < 8; way++) { /* 4: what sums over columns is given */
+            const bool with_factor = way & 1, is_given = way & 4;
             ops_random r = {(uint64_t)i + 5};
             int64_t rows = shapes[i].rows, d = shapes[i].cols, n = rows * d;
             ops_case *c = ops_begin("unit_rows [%d, %d], way %d", (int)rows, (int)d, way);
             float *x = ops_reals(c, n, &r), *g = ops_reals(c, n, &r), *f = ops_reals(c, rows, &r);
             double *y = ops_doubles(c, n), *back = ops_doubles(c, n), *size = ops_doubles(c, n);
+            float *squares = ops_memory(c, rows, sizeof *squares);
+            float *alongs = ops_memory(c, rows, sizeof *alongs);
             for (int64_t j = 0; rows > 1 && j < d; j++) {
                 x[(rows / 2) * d + j] = 0;
             }
@@ -174,6 +194,11 @@ static void unit_rows(void)
                     square += (double)x[j] * (double)x[j];
                     along += (double)x[j] * (double)g[j];
                 }
+                /* Not those of these columns: of twice as many of the same. */
+                square *= is_given ? 2 : 1;
+                along *= is_given ? 2 : 1;
+                squares[row] = (float)square;
+                alongs[row] = (float)along;
                 double norm = sqrt(square);
                 for (int64_t j = row * d; j < (row + 1) * d; j++) {
                     y[j] = norm > 0 ? by * (double)x[j] / norm : 0;
@@ -185,12 +210,17 @@ static void unit_rows(void)
             rk_value of_x = ops_input(c, RK_F32, rows, d, x);
             rk_value factor = with_factor ? ops_input(c, RK_F32, rows, 1, f) : RK_NONE;
             if (way & 2) {
-                rk_value in[] = {of_x, ops_input(c, RK_F32, rows, d, g), factor};
+                rk_value in[] = {of_x, ops_input(c, RK_F32, rows, d, g), factor,
+                                 ops_input(c, RK_F32, rows, 1, squares),
+                                 ops_input(c, RK_F32, rows, 1, alongs)};
                 rk_attr none = {.index = 0};
-                rk_value out = ops_append(c, RK_OP_UNIT_ROWS_GRAD, in, 3, none);
+                rk_value out = ops_append(c, RK_OP_UNIT_ROWS_GRAD, in, is_given ? 5 : 3, none);
                 ops_expect_reals(c, out, back, size, 2e-6);
             } else {
-                ops_expect_reals(c, rk__unit_rows(ops_program(c), of_x, factor), y, size, 1e-6);
+                rk_value in[] = {of_x, factor, ops_input(c, RK_F32, rows, 1, squares)};
+                rk_attr none = {.index = 0};
+                rk_value out = ops_append(c, RK_OP_UNIT_ROWS, in, is_given ? 3 : 2, none);
+                ops_expect_reals(c, out, y, size, 1e-6);
             }
             ops_run(c, 1);
         }
@@ -243,6 +273,7 @@ const ops_entry ops_cases_tables[] = {
     {RK_OP_TABLE_DOTS, table_dots},
     {RK_OP_SOFTMAX_WEIGHTS, softmax_weights},
     {RK_OP_SOFTMAX_WEIGHTS_GRAD, softmax_weights},
+    {RK_OP_ROW_DOTS, row_dots},
     {RK_OP_UNIT_ROWS, unit_rows},
     {RK_OP_UNIT_ROWS_GRAD, unit_rows},
     {RK_OP_NARROW, narrow},

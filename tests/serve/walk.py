@@ -20,27 +20,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+import browser
 from server import Server
-
-PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-
-
-def browser():
-    options = webdriver.ChromeOptions()
-    for word in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--window-size=1200,900",
-        "--force-color-profile=srgb",
-        "--lang=en-US",
-    ):
-        options.add_argument(word)
-    options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = os.environ.get("CHROMEDRIVER", "/usr/bin/chromedriver")
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-
 
 class Walk:
     def __init__(self, driver, shots):
@@ -198,7 +179,7 @@ def use_keys(w, words, liked):
 
 
 def hold_a_phone(w, base):
-    w.emulate("setDeviceMetricsOverride", **PHONE)
+    w.emulate("setDeviceMetricsOverride", **browser.PHONE)
     w.until("390 px", lambda: w.width() <= 390, 3)
     small = w.driver.execute_script(
         "return [...document.querySelectorAll('li button')].filter((b) => b.offsetParent && "
@@ -278,7 +259,7 @@ def main():
         os.makedirs(a.shots, exist_ok=True)
     with Server(a.run) as server:
         base = f"http://127.0.0.1:{server.port}"
-        driver = browser()
+        driver = browser.start()
         try:
             w = Walk(driver, a.shots)
             driver.get(base + "/")

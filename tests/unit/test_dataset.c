@@ -44,7 +44,7 @@ static rk_status try_make(rk_dataset **out, const char *settings, const row *row
     while ((setting = strtok_r(rest, ";", &rest))) {
         RK_TRY_GOTO(done, rk_config_set(config, setting + strspn(setting, " "), "test"));
     }
-    RK_TRY_GOTO(done, rk__raw_init(&raw, rk__config_options(config)));
+    RK_TRY_GOTO(done, rk__raw_init(&raw, rk__config_options(config), NULL));
     for (int i = 0; i < n; i++) {
         RK_TRY_GOTO(done, add_row(&raw, &rows[i]));
     }

@@ -192,7 +192,7 @@ static void memory_runs_out(void **state)
                  folder);
         rk_config *config = config_of(settings);
         rk_raw raw = {0};
-        assert_ok(rk__raw_init(&raw, rk__config_options(config)));
+        assert_ok(rk__raw_init(&raw, rk__config_options(config), NULL));
         rk__alloc_fail_after(after);
         status = rk__raw_read(&raw, rk__config_options(config), &hooks);
         status = status == RK_OK ? rk__dataset_build(&d, &raw, rk__config_options(config)) : status;

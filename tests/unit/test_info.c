@@ -26,6 +26,9 @@ static void test_topics_are_complete(void **state)
     expect_line("build", line);
     expect_line("devices", "  cpu ");
     expect_line("devices", "  auto ");
+    expect_line("ranks", "  mpi      ");
+    expect_line("ranks", "  nccl     ");
+    expect_line("ranks", "  started  by nobody: this process is alone");
     for (const rk_model_kind *const *model = rk__models(); *model; model++) {
         expect_line("models", (*model)->help);
     }
@@ -49,7 +52,8 @@ static void test_unknown_topic(void **state)
 static void test_out_of_memory(void **state)
 {
     (void)state;
-    static const char *const topics[] = {"build", "devices", "models", "operations", "metrics"};
+    static const char *const topics[] = {"build",  "devices",    "ranks",
+                                         "models", "operations", "metrics"};
     for (size_t i = 0; i < sizeof topics / sizeof topics[0]; i++) {
         rk_status status = RK_ERR_MEMORY;
         char *info = NULL;

@@ -57,6 +57,53 @@ class Links(unittest.TestCase):
         self.assertGreater(count, 50)
 
 
+def read(*names):
+    with open(os.path.join(ROOT, *names), encoding="utf-8") as file:
+        return file.read()
+
+
+class Readme(unittest.TestCase):
+    """README.md is short and leads to everything; nothing is missing where it leads to."""
+
+    def test_is_read_in_five_minutes(self):
+        self.assertLess(read("README.md").count("\n"), 300)
+
+    def test_leads_to_every_page(self):
+        found = LINK.findall(text_of(os.path.join(ROOT, "README.md")))
+        links = {link.partition("#")[0] for link in found}
+        missing = [
+            name
+            for name in os.listdir(os.path.join(ROOT, "docs"))
+            if name.endswith(".md") and f"docs/{name}" not in links
+        ]
+        self.assertEqual(missing, [])
+
+    def test_every_model_has_its_rows(self):
+        choices = read("src", "base", "choices.def")
+        names = re.findall(r'X\(RK_MODEL_\w+, "([^"]+)"\)', choices)
+        self.assertGreater(len(names), 25)
+        for page in ("models.md", "results.md"):
+            text = read("docs", page)
+            self.assertEqual([name for name in names if f"`{name}`" not in text], [], page)
+
+    def test_every_preset_is_listed(self):
+        text = read("docs", "configs.md")
+        names = [
+            name[: -len(".yaml")]
+            for name in os.listdir(os.path.join(ROOT, "configs"))
+            if name.endswith(".yaml")
+        ]
+        self.assertGreater(len(names), 30)
+        missing = [n for n in names if f"`{n}`" not in text and f"`configs/{n}.yaml`" not in text]
+        self.assertEqual(sorted(missing), [])
+
+    def test_every_row_of_results_is_there(self):
+        text = read("docs", "results.md")
+        rows = re.findall(r"(?m)^([a-z0-9-]+),", read("configs", "results", "rows.csv"))
+        self.assertGreater(len(rows), 30)
+        self.assertEqual([name for name in rows if name not in text], [])
+
+
 class CApi(unittest.TestCase):
     def test_every_function_is_there(self):
         headers = os.path.join(ROOT, "include", "rankine")

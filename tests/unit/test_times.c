@@ -21,7 +21,7 @@ static rk_dataset *make(const char *settings, const row *rows, int n)
     rk_raw raw = {0};
     rk_dataset *d = NULL;
     rk_config *config = config_of(settings);
-    assert_ok(rk__raw_init(&raw, rk__config_options(config)));
+    assert_ok(rk__raw_init(&raw, rk__config_options(config), NULL));
     for (int i = 0; i < n; i++) {
         char user[32], item[32];
         rk_record record = {.user_id = rows[i].user,

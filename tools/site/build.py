@@ -57,9 +57,8 @@ def stage():
     for pattern in PAGES:
         for path in sorted(glob.glob(os.path.join(ROOT, pattern), recursive=True)):
             copy(os.path.relpath(path, ROOT))
-    shutil.copyfile(
-        os.path.join(ROOT, "tools", "site", "site.css"), os.path.join(SOURCE, "site.css")
-    )
+    for name in ("site.css", "iframe-worker.js"):
+        shutil.copyfile(os.path.join(ROOT, "tools", "site", name), os.path.join(SOURCE, name))
     c_api.write(os.path.join(ROOT, "include", "rankine"), os.path.join(SOURCE, "docs", "c-api"))
     write_metrics()
     if os.path.isdir(os.path.join(ROOT, PYTHON)):

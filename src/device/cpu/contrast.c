@@ -16,15 +16,18 @@
 
 /* y = x + epsilon * sign(x) * noise / |noise|, by rows. */
 static void perturb_row(const rk_perturb_attr *a, const rk_step_state *state, int64_t node,
-                        const float *x, int64_t d, float *y)
+                        const rk_tensor *of, const float *x, float *y)
 {
+    const int64_t all = rk__all_columns(of), first = of->first_column, d = of->cols;
     float square = 0, unit[4];
-    for (int64_t j = 0; j < d; j++) {
+    for (int64_t j = 0; j < all; j++) { /* the length is that of all columns */
         if (j % 4 == 0) {
-            rk__noise4(state->seed, state->step, a->view, a->layer, node, d, j / 4, unit);
+            rk__noise4(state->seed, state->step, a->view, a->layer, node, all, j / 4, unit);
         }
-        y[j] = unit[j % 4];
-        square += y[j] * y[j];
+        if (j >= first && j < first + d) {
+            y[j - first] = unit[j % 4];
+        }
+        square += unit[j % 4] * unit[j % 4];
     }
     const float scale = square > 0 ? a->epsilon / sqrtf(square) : 0;
     for (int64_t j = 0; j < d; j++) {
@@ -43,8 +46,8 @@ void rk__cpu_perturb(const rk_call *call)
     RK_CPU_FOR_ROWS(call, r, n)
     {
         if (r < count) {
-            perturb_row(&call->node->attr.perturb, call->in[1], rows ? rows[r] : r, x + r * d, d,
-                        y + r * d);
+            perturb_row(&call->node->attr.perturb, call->in[1], rows ? rows[r] : r, rk__in(call, 0),
+                        x + r * d, y + r * d);
         } else {
             rk__zero_row(y + r * d, d);
         }

@@ -17,6 +17,7 @@
 
 #include "device/cpu/isa.h"
 #include "device/device.h"
+#include "dist/comm.h"
 #include "ops/call.h"
 
 /* Every operation, and its bytes of scratch if it has any: of a call without memory yet. */
@@ -49,11 +50,18 @@ typedef struct rk_cpu_watch {
     atomic_bool left;
 } rk_cpu_watch;
 
+/* Who else has columns of the tables, and how the last exchange with them went. */
+typedef struct rk_cpu_ranks {
+    rk_comm *comm; /* lent */
+    rk_status status;
+} rk_cpu_ranks;
+
 struct rk_device_context {
     int threads;
     bool eager;
     const rk_isa *isa;
     rk_cpu_watch watch;
+    rk_cpu_ranks ranks;
     const rk_store *store; /* lent; NULL until bound */
     rk_cpu_buffer *stored; /* store->n; owned */
     rk_op_time *times;     /* RK_OP_COUNT, lent by the caller of profile; NULL = off */

@@ -59,6 +59,18 @@ static rk_status probe(int64_t index)
     return RK_OK;
 }
 
+/* Ranks that nobody has bound to cores of their own share those of the machine. */
+static int threads_of(const rk_device_options *options)
+{
+    const int threads = rk__threads(options->threads);
+    const int local = options->comm ? rk__comm_local_size(options->comm) : 1;
+    const bool is_bound = omp_get_num_procs() < sysconf(_SC_NPROCESSORS_ONLN);
+    if (options->threads > 0 || local == 1 || is_bound) {
+        return threads;
+    }
+    return threads / local > 0 ? threads / local : 1;
+}
+
 static rk_status open_cpu(const rk_device_options *options, rk_device_context **out)
 {
     const rk_isa *isa = NULL;
@@ -66,7 +78,8 @@ static rk_status open_cpu(const rk_device_options *options, rk_device_context **
     RK_TRY(rk__calloc(out, 1, sizeof **out, "the CPU device"));
     (*out)->isa = isa;
     (*out)->eager = options->eager;
-    (*out)->threads = rk__threads(options->threads);
+    (*out)->threads = threads_of(options);
+    (*out)->ranks.comm = options->comm ? options->comm : rk__comm_self();
     return RK_OK;
 }
 

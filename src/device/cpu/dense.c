@@ -149,6 +149,7 @@ void rk__cpu_dropout(const rk_call *call)
     const int32_t *rows = call->in[2];
     const int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     const int64_t count = rows ? *(const int32_t *)call->in[3] : n;
+    const rk_tensor *of = rk__in(call, 0);
     const rk_dropout_attr *a = &call->node->attr.dropout;
     const rk_step_state *state = call->in[1];
     const rk_dropout_draw draw = rk__dropout_at(state->seed, state->step, a->layer, a->ratio);
@@ -156,7 +157,9 @@ void rk__cpu_dropout(const rk_call *call)
     RK_CPU_FOR_ROWS(call, r, n)
     {
         if (r < count) {
-            call->isa->drop(&draw, (rows ? rows[r] : r) * d, x + r * d, d, y + r * d);
+            const int64_t row = rows ? rows[r] : r;
+            call->isa->drop(&draw, row * rk__all_columns(of) + of->first_column, x + r * d, d,
+                            y + r * d);
         } else {
             rk__zero_row(y + r * d, d);
         }

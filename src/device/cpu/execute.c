@@ -104,7 +104,7 @@ static void free_loaded(rk_loaded *loaded)
     rk__free(loaded);
 }
 
-static rk_status fill_loaded(const rk_device_context *c, rk_loaded *loaded)
+static rk_status fill_loaded(rk_device_context *c, rk_loaded *loaded)
 {
     const rk_program *p = loaded->program;
     RK_TRY(rk__calloc(&loaded->calls, p->n_nodes, sizeof *loaded->calls, "a loaded program"));
@@ -115,6 +115,7 @@ static rk_status fill_loaded(const rk_device_context *c, rk_loaded *loaded)
     for (int32_t i = 0; i < p->n_nodes; i++) {
         loaded->calls[i] = call_of(c, p, i, loaded->memory);
         loaded->calls[i].scratch = loaded->scratch;
+        loaded->calls[i].ranks = &c->ranks;
     }
     return RK_OK;
 }
@@ -216,6 +217,7 @@ rk_status rk__cpu_run(rk_device_context *c, rk_loaded *loaded, int64_t steps)
             }
             loaded->calls[i].watch = c->watch.outer ? &c->watch : NULL;
             run_node(c, loaded, i);
+            RK_TRY(c->ranks.status);
             if (is_left(c, i + 1, p->n_nodes)) {
                 RK_FAIL(RK_ERR_INTERRUPTED, "%s was left", p->name);
             }

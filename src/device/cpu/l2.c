@@ -71,6 +71,11 @@ static void group_squares(const rk_call *call, int64_t count, double squares[GRO
     }
 }
 
+void rk__cpu_l2_squares(const rk_call *call)
+{
+    group_squares(call, *(const int32_t *)call->in[3], call->out[0]);
+}
+
 /*
  * squared: weight / divisor * 1/2 (sum of squares); norm: weight / divisor * the sum of the
  * Frobenius norms of the three groups (RecBole's EmbLoss). The gradient of a row is a multiple of
@@ -87,7 +92,11 @@ void rk__cpu_l2_loss(const rk_call *call)
                              : a->divisor == RK_L2_NOMINAL ? (double)a->batch
                                                            : 1);
     }
-    group_squares(call, count, squares);
+    if (call->in[RK_L2_LOSS_SQUARES]) {
+        memcpy(squares, call->in[RK_L2_LOSS_SQUARES], sizeof squares);
+    } else {
+        group_squares(call, count, squares);
+    }
     for (int g = 0; g < GROUPS; g++) {
         double norm = sqrt(squares[g]);
         bool is_norm = a->form == RK_L2_NORM;

@@ -19,7 +19,7 @@ enum { TRIPLETS_PER_BLOCK = 32 };
  * chosen[b] is its number, -1 in an unused triplet. A NaN score never wins over the first. */
 void rk__cpu_select_negatives(const rk_call *call)
 {
-    const float *final = call->in[0];
+    const float *final = call->in[0], *dots = call->in[RK_SELECT_NEGATIVES_DOTS];
     const int32_t *slot_row = call->in[1];
     int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
     int64_t count = rk__step_count(call->in[2]), m = rk__in(call, 1)->rows / batch - 2;
@@ -32,11 +32,34 @@ void rk__cpu_select_negatives(const rk_call *call)
             float best = 0;
             for (int64_t k = 0; k < m && b < count; k++) {
                 const float *candidate = final + slot_row[2 * batch + b * m + k] * d;
-                float score = call->isa->dot(final + slot_row[b] * d, candidate, d);
+                float score = dots ? dots[b * (1 + m) + 1 + k]
+                                   : call->isa->dot(final + slot_row[b] * d, candidate, d);
                 if (k == 0 || score > best) {
                     best = score;
                     chosen[b] = (int32_t)k;
                 }
+            }
+        }
+    }
+}
+
+/* ---- dot products for those who are given them ---- */
+
+void rk__cpu_slot_dots(const rk_call *call)
+{
+    const float *x = call->in[0];
+    const int32_t *slot_row = call->in[1];
+    const int64_t batch = call->node->attr.batch, d = rk__in(call, 0)->cols;
+    const int64_t count = rk__step_count(call->in[2]), width = rk__out(call, 0)->cols;
+    float *dots = call->out[0];
+    RK_CPU_FOR(call, block, rk__blocks(batch, TRIPLETS_PER_BLOCK))
+    {
+        const int64_t end = rk__block_end(block, TRIPLETS_PER_BLOCK, batch);
+        for (int64_t b = block * TRIPLETS_PER_BLOCK; b < end; b++) {
+            rk__zero_row(dots + b * width, width);
+            for (int64_t k = 0; k < width && b < count; k++) {
+                const int32_t row = slot_row[rk__item_slot(batch, width, b, k)];
+                dots[b * width + k] = call->isa->dot(x + slot_row[b] * d, x + row * d, d);
             }
         }
     }
@@ -92,7 +115,7 @@ static double softmax_term(const rk_slot_rule *rule, float *scores, int64_t n, d
 /* What the triplets of a call have in common. */
 typedef struct setting {
     const rk_slot_rule *rule;
-    const float *x, *factor, *weight;
+    const float *x, *factor, *weight, *dots;
     const int32_t *slot_row, *rows, *chosen;
     int64_t batch, m, n, d; /* m candidates a triplet, of which n count */
     int64_t count;          /* triplets in use */
@@ -107,6 +130,7 @@ static setting setting_of(const rk_call *call)
                  .rows = call->in[2],
                  .chosen = call->in[5],
                  .weight = call->in[6],
+                 .dots = call->in[RK_SLOT_LOSS_DOTS],
                  .batch = call->node->attr.slot.batch,
                  .m = rk__out(call, 1)->cols - 1,
                  .d = rk__in(call, 0)->cols,
@@ -124,10 +148,11 @@ static void score_triplet(const rk_isa *isa, const setting *s, int64_t b, int64_
     const int32_t *negatives = s->slot_row + 2 * s->batch + b * s->m + first;
     for (int64_t k = 0; k <= s->n; k++) {
         int32_t row = k == 0 ? s->slot_row[s->batch + b] : negatives[k - 1];
-        if (k + RK_ROWS_AHEAD <= s->n) {
+        if (k + RK_ROWS_AHEAD <= s->n && !s->dots) {
             rk__cpu_prefetch(s->x + negatives[k - 1 + RK_ROWS_AHEAD] * s->d, s->d);
         }
-        scores[k] = isa->dot(user, s->x + row * s->d, s->d);
+        scores[k] = s->dots ? s->dots[b * (1 + s->m) + (k == 0 ? 0 : first + k)]
+                            : isa->dot(user, s->x + row * s->d, s->d);
         item_factor[k] = s->factor ? s->factor[s->rows[row]] : 0;
     }
 }

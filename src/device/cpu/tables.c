@@ -128,16 +128,28 @@ void rk__cpu_softmax_weights_grad(const rk_call *call)
     }
 }
 
-/* y[n] = factor[n] * x[n] / (|x[n]| + 1e-12), factor NULL = 1 */
+void rk__cpu_row_dots(const rk_call *call)
+{
+    const float *a = call->in[0], *b = call->in[1];
+    int64_t n = rk__in(call, 0)->rows, d = rk__in(call, 0)->cols;
+    float *y = call->out[0];
+    RK_CPU_FOR_ROWS(call, r, n)
+    {
+        y[r] = call->isa->dot(a + r * d, b + r * d, d);
+    }
+}
+
+/* y[n] = factor[n] * x[n] / (|x[n]| + 1e-12), factor NULL = 1; squares NULL = made of x */
 void rk__cpu_unit_rows(const rk_call *call)
 {
-    const float *x = call->in[0], *factor = call->in[1];
+    const float *x = call->in[0], *factor = call->in[1], *squares = call->in[RK_UNIT_ROWS_SQUARES];
     int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
     RK_CPU_FOR_ROWS(call, r, n)
     {
         const float *row = x + r * d;
-        float by = (factor ? factor[r] : 1) / (sqrtf(call->isa->dot(row, row, d)) + norm_epsilon);
+        float square = squares ? squares[r] : call->isa->dot(row, row, d);
+        float by = (factor ? factor[r] : 1) / (sqrtf(square) + norm_epsilon);
         call->isa->combine(&row, &by, 1, d, y + r * d);
     }
 }
@@ -147,17 +159,19 @@ void rk__cpu_unit_rows(const rk_call *call)
 void rk__cpu_unit_rows_grad(const rk_call *call)
 {
     const float *x = call->in[0], *g = call->in[1], *factor = call->in[2];
+    const float *squares = call->in[RK_UNIT_ROWS_GRAD_SQUARES];
+    const float *along = call->in[RK_UNIT_ROWS_GRAD_ALONG];
     int64_t n = rk__out(call, 0)->rows, d = rk__out(call, 0)->cols;
     float *y = call->out[0];
     RK_CPU_FOR_ROWS(call, r, n)
     {
         const float *tables[] = {g + r * d, x + r * d};
-        float norm = sqrtf(call->isa->dot(tables[1], tables[1], d));
+        float norm = sqrtf(squares ? squares[r] : call->isa->dot(tables[1], tables[1], d));
         float weights[2] = {0, 0};
         if (norm > 0) {
             weights[0] = (factor ? factor[r] : 1) / (norm + norm_epsilon);
-            weights[1] = -weights[0] * call->isa->dot(tables[1], tables[0], d) / norm /
-                         (norm + norm_epsilon);
+            float dot = along ? along[r] : call->isa->dot(tables[1], tables[0], d);
+            weights[1] = -weights[0] * dot / norm / (norm + norm_epsilon);
         }
         call->isa->combine(tables, weights, 2, d, y + r * d);
     }

@@ -168,6 +168,9 @@ struct rk_loaded {
  * table that calls CUDA begins with it. */
 rk_status rk__cuda_enter(const rk_device_context *context);
 
+/* cuda_device.c: until everything queued is done, or another rank has failed that it needs. */
+rk_status rk__cuda_wait_stream(rk_device_context *context);
+
 /* cuda_device.c: finds context->architecture, once; not while a graph is captured. */
 rk_status rk__cuda_ask_architecture(rk_device_context *context);
 
@@ -179,8 +182,8 @@ int64_t rk__cuda_scratch(const rk_call *call);
 rk_status rk__cuda_run_node(rk_loaded *loaded, int32_t i);
 /* Puts the node's name in front of the last message. */
 rk_status rk__cuda_name_node(const rk_loaded *loaded, int32_t i, rk_status status);
-/* Operations of libraries: attend.c, ease.c, gram.c, spectral.c, topk.c. Only those with the flag
- * LIBRARY exist. */
+/* Operations of libraries: attend.c, ease.c, gram.c, ranks.c, spectral.c, topk.c. Only
+ * those with the flag LIBRARY exist. */
 #define RK_OP_ROW(ENUM, name, ...) rk_status rk__cuda_##name(const rk_call *call);
 #include "ops/ops.def"
 
@@ -203,6 +206,12 @@ rk_status rk__cuda_blas_product(rk_device_context *context, const rk_cuda_produc
 rk_status rk__cuda_blas_ranking(rk_device_context *context, const rk_cuda_product *p);
 /* mean [n_rows, d] = products [n_rows, n_columns] columns [n_columns, d]. */
 rk_status rk__cuda_blas_weighted(rk_device_context *context, const rk_cuda_product *p, float *mean);
+
+/* Does it go through NCCL, not cuBLAS? */
+static inline bool rk__cuda_is_exchange(rk_op op)
+{
+    return op == RK_OP_SUM_RANKS || op == RK_OP_GATHER_COLUMNS;
+}
 
 /* gram.c: the halves of a node's Gram matrix, made at its first use. */
 int64_t rk__cuda_gram_bytes(int64_t n);

@@ -120,17 +120,51 @@ static rk_status open_stream(rk_device_context *context)
     return RK_OK;
 }
 
+static bool has_others(const rk_device_options *options)
+{
+    return options->comm && rk__comm_size(options->comm) > 1;
+}
+
+/* The sums over ranks go from this GPU to those of the others. */
+static rk_status join_ranks(const rk_device_context *context)
+{
+    char gpu[32];
+    if (!has_others(&context->options)) {
+        return RK_OK;
+    }
+    RK_TRY_CUDA(cudaDeviceGetPCIBusId(gpu, sizeof gpu, context->device));
+    return rk__comm_use_device(context->options.comm, gpu, count());
+}
+
+static bool is_idle(void *user)
+{
+    const rk_device_context *context = user;
+    return cudaStreamQuery(context->stream) != cudaErrorNotReady;
+}
+
+rk_status rk__cuda_wait_stream(rk_device_context *context)
+{
+    if (has_others(&context->options)) {
+        RK_TRY(rk__comm_wait_device(context->options.comm, "the work of a GPU", is_idle, context));
+    }
+    RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
+    return RK_OK;
+}
+
 static rk_status open_context(const rk_device_options *options, rk_device_context **out)
 {
-    RK_TRY(probe(options->index));
+    const int64_t index =
+        has_others(options) ? rk__comm_device_index(options->comm, count()) : options->index;
+    RK_TRY(probe(index));
     rk_device_context *context = NULL;
     RK_TRY(rk__calloc(&context, 1, sizeof *context, "a CUDA context"));
     context->options = *options;
-    context->device = (int)options->index;
+    context->device = (int)index;
     if (options->piece_edges <= 0) {
         context->options.piece_edges = DEFAULT_PIECE_EDGES;
     }
     rk_status status = open_stream(context);
+    status = status == RK_OK ? join_ranks(context) : status;
     if (status != RK_OK) {
         close_context(context);
         return status;
@@ -261,7 +295,7 @@ static rk_status read_stored(rk_device_context *context, int32_t stored, int64_t
     RK_TRY(range_of(context, stored, first, rows, &device, &bytes));
     if (bytes > 0) {
         RK_TRY_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, context->stream));
-        RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
+        RK_TRY(rk__cuda_wait_stream(context));
     }
     return RK_OK;
 }
@@ -337,8 +371,7 @@ static rk_status measure(rk_device_context *context, const rk_device_probe *what
 static rk_status sync(rk_device_context *context)
 {
     RK_TRY(rk__cuda_enter(context));
-    RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
-    return RK_OK;
+    return rk__cuda_wait_stream(context);
 }
 
 static void profile(rk_device_context *context, rk_op_time times[RK_OP_COUNT])

@@ -43,7 +43,9 @@ static rk_status prepare_node(rk_loaded *loaded, rk_cuda_node *node, const rk_no
     if (flags & RK_OP_IS_GRAPH) {
         RK_TRY(rk__cuda_graph_prepare(loaded, node));
     }
-    if (flags & RK_OP_IS_LIBRARY) {
+    if (rk__cuda_is_exchange(what->op)) {
+        node->prepared.context = context;
+    } else if (flags & RK_OP_IS_LIBRARY) {
         node->prepared.context = context;
         RK_TRY(rk__cuda_ask_architecture(context));
         RK_TRY(rk__cuda_blas_prepare(context));

@@ -27,7 +27,7 @@ rk_status rk__cuda_upload(rk_device_context *context, void *device, const void *
     if (bytes > 0) {
         RK_TRY_CUDA(
             cudaMemcpyAsync(device, host, (size_t)bytes, cudaMemcpyHostToDevice, context->stream));
-        RK_TRY_CUDA(cudaStreamSynchronize(context->stream));
+        RK_TRY(rk__cuda_wait_stream(context));
     }
     return RK_OK;
 }

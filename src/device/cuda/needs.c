@@ -57,7 +57,7 @@ static void add_node(needs *all, rk_device_context *context, const rk_program *p
     if (node->op == RK_OP_GRAM_PRODUCT && context->options.gram == RK_GRAM_SPLIT) {
         add(all, halves, rk__cuda_gram_bytes(rk__in(&call, 0)->rows), true);
     }
-    if (flags & RK_OP_IS_LIBRARY) {
+    if ((flags & RK_OP_IS_LIBRARY) && !rk__cuda_is_exchange(node->op)) {
         add(all, blas, RK_CUDA_BLAS_WORKSPACE, true);
     }
 }

@@ -19,7 +19,7 @@ typedef struct operation {
 
 static const operation operations[RK_OP_COUNT] = {
 #define RK_OP_ROW(ENUM, name, min, max, outputs, gradient, traffic, cpu, cuda, updates, halves,    \
-                  restrict, at_rows, flags, help)                                                  \
+                  restrict, at_rows, shards, by_columns, flags, help)                              \
     {{(flags)&LIBRARY ? NULL : rk_cuda_##name, (flags)&LIBRARY ? rk__cuda_##name : NULL},          \
      "rk_cuda_" #name,                                                                             \
      rk_cuda_scratch_##cuda},

@@ -21,7 +21,7 @@ rk_value rk__clip_factor(rk_program *p, const rk_value *gradients, int n, float 
     return factor;
 }
 
-/* squares f64[1] or -: of the gradients before, n gradients f32[R_i,d_i] -> factor f32[1],
+/* squares f64[1] or -: of the gradients before, n >= 0 gradients f32[R_i,d_i] -> factor f32[1],
  * squares f64[1]: the sum over all so far */
 rk_status rk__shape_clip_factor(const rk_program *p, const rk_node *node, rk_shape *out)
 {

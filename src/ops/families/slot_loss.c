@@ -4,6 +4,25 @@
  */
 #include "ops/family.h"
 
+/* x f32[S,d], slot_row i32[L], state -> f32[B,1+M]: of the user with the positive and the
+ * candidates; zeros behind the last triplet */
+rk_status rk__shape_slot_dots(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    const int64_t batch = node->attr.batch, slots = AT(1)->rows;
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1) && is(AT(2), RK_STATE, 1, 1));
+    NEED(batch > 0 && slots % batch == 0 && slots / batch >= 3);
+    out[0] = shape(RK_F32, batch, slots / batch - 1);
+    return RK_OK;
+}
+
+/* The optional input `at`: of slot_dots, where x has but some of the columns. */
+static rk_status need_dots(const rk_program *p, const rk_node *node, int32_t at, int64_t batch,
+                           int64_t slots)
+{
+    NEED(node->n_inputs <= at || is(AT(at), RK_F32, batch, slots / batch - 1));
+    return RK_OK;
+}
+
 rk_value rk__select_negatives(rk_program *p, rk_value final, rk_row_set rows, rk_value state,
                               int64_t batch)
 {
@@ -12,12 +31,13 @@ rk_value rk__select_negatives(rk_program *p, rk_value final, rk_row_set rows, rk
     return rk__append_value(p, node);
 }
 
-/* final f32[S,d], slot_row i32[L], state -> chosen i32[B] */
+/* final f32[S,d], slot_row i32[L], state, dots f32[B,1+M] or - -> chosen i32[B] */
 rk_status rk__shape_select_negatives(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_I32, -1, 1));
     NEED(is(AT(2), RK_STATE, 1, 1) && node->attr.batch > 0);
     NEED(AT(1)->rows % node->attr.batch == 0 && AT(1)->rows / node->attr.batch >= 3);
+    RK_TRY(need_dots(p, node, RK_SELECT_NEGATIVES_DOTS, node->attr.batch, AT(1)->rows));
     out[0] = shape(RK_I32, node->attr.batch, 1);
     return RK_OK;
 }
@@ -34,7 +54,7 @@ void rk__slot_loss(rk_program *p, rk_value final, rk_row_set rows, rk_slot_input
 
 /* x f32[S,d], slot_row i32[L], rows i32[S], state, factor f32[N] or - (beta is the product of the
  * user's and the item's), chosen i32[B] or -: the one candidate of each triplet that counts,
- * weight f32[B] or - (1 each)
+ * weight f32[B] or - (1 each), dots f32[B,1+M] or - (made of x)
  * -> loss f64[1], by_score f32[B,1+M]: derivatives by the scores of the positive and the negatives,
  * 0 behind the last triplet and where a candidate does not count */
 rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape *out)
@@ -46,6 +66,7 @@ rk_status rk__shape_slot_loss(const rk_program *p, const rk_node *node, rk_shape
     NEED(batch > 0 && slots % batch == 0 && slots / batch >= 3);
     NEED(!HAS(5) || is(AT(5), RK_I32, batch, 1));
     NEED(!HAS(6) || is(AT(6), RK_F32, batch, 1));
+    RK_TRY(need_dots(p, node, RK_SLOT_LOSS_DOTS, batch, slots));
     out[0] = shape(RK_F64, 1, 1);
     out[1] = shape(RK_F32, batch, slots / batch - 1);
     return RK_OK;

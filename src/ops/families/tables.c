@@ -162,10 +162,12 @@ rk_value rk__unit_rows(rk_program *p, rk_value x, rk_value factor)
     return rk__append_value(p, RK_NODE(RK_OP_UNIT_ROWS, x, factor));
 }
 
-/* x f32[N,d], factor f32[N] or - -> f32[N,d] */
+/* x f32[N,d], factor f32[N] or -, squares of the rows f32[N] or - (made of x) -> f32[N,d] */
 rk_status rk__shape_unit_rows(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && (!HAS(1) || is(AT(1), RK_F32, AT(0)->rows, 1)));
+    NEED(node->n_inputs <= RK_UNIT_ROWS_SQUARES ||
+         is(AT(RK_UNIT_ROWS_SQUARES), RK_F32, AT(0)->rows, 1));
     out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
     return RK_OK;
 }
@@ -183,12 +185,24 @@ rk_value rk__restrict_unit_rows(rk_restriction *r, const rk_node *node, float fa
     return rk__unit_rows(rk__restriction_program(r), x, rk__at_rows(r, node->in[1]));
 }
 
-/* x f32[N,d], gradient f32[N,d], factor f32[N] or - -> f32[N,d] */
+/* x f32[N,d], gradient f32[N,d], factor f32[N] or -, squares of the rows of x and dots of both rows
+ * f32[N] or - (made of them) -> f32[N,d] */
 rk_status rk__shape_unit_rows_grad(const rk_program *p, const rk_node *node, rk_shape *out)
 {
     NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
     NEED(!HAS(2) || is(AT(2), RK_F32, AT(0)->rows, 1));
+    for (int32_t i = RK_UNIT_ROWS_GRAD_SQUARES; i < node->n_inputs; i++) {
+        NEED(node->n_inputs == RK_UNIT_ROWS_GRAD_ALONG + 1 && is(AT(i), RK_F32, AT(0)->rows, 1));
+    }
     out[0] = shape(RK_F32, AT(0)->rows, AT(0)->cols);
+    return RK_OK;
+}
+
+/* a f32[N,d], b f32[N,d] -> f32[N] */
+rk_status rk__shape_row_dots(const rk_program *p, const rk_node *node, rk_shape *out)
+{
+    NEED(is(AT(0), RK_F32, -1, -1) && is(AT(1), RK_F32, AT(0)->rows, AT(0)->cols));
+    out[0] = shape(RK_F32, AT(0)->rows, 1);
     return RK_OK;
 }
 

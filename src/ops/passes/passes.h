@@ -5,6 +5,9 @@
 
 #include "ops/family.h"
 
+/* What the operation's rule says of its outputs, whatever they are now. */
+rk_status rk__shapes_of(const rk_program *p, const rk_node *node, rk_shape out[RK_MAX_OUTPUTS]);
+
 /* The nodes, which the caller frees; the program is left with its tensors and without nodes. */
 rk_node *rk__take_nodes(rk_program *p);
 

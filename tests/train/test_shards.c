@@ -1,0 +1,242 @@
+/* Tables divided by columns among ranks (forked processes): the same training as on one rank. */
+#include <math.h>
+#include <sys/mman.h>
+
+#include "base/alloc.h"
+#include "support/ranks.h"
+#include "train/planted.h"
+#include "train/set_up.h"
+
+enum { STEPS = 50, MOST_FLOATS = 1 << 16, MOST_SUMS = 8 };
+
+/* What a training comes to; in memory that the ranks share with the test. */
+typedef struct outcome {
+    double sums[MOST_SUMS]; /* after STEPS steps: the loss and its terms */
+    double ndcg;
+    int64_t n_floats;
+    float table[MOST_FLOATS]; /* the first parameter, with all its columns */
+    int64_t sent;             /* by rank 0 in these steps */
+    rk_exchanges exchanges;   /* of a step */
+} outcome;
+
+typedef struct task {
+    const char *const *settings;
+    int n;
+    outcome *out;
+} task;
+
+static rk_config *config_with(const char *const *settings, int n)
+{
+    rk_config *config = NULL;
+    assert_ok(rk_config_create(&config));
+    static const char *const common[] = {"run.device=cpu", "run.threads=1",
+                                         "model.dim=16",   "model.layers=2",
+                                         "train.batch=32", "train.learning_rate=0.02",
+                                         "eval.k=[5, 10]"};
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        assert_ok(rk_config_set(config, common[i], "test"));
+    }
+    for (int i = 0; i < n; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    return config;
+}
+
+static rk_status train(rk_comm *comm, rk_step *step, rk_scorer *scorer, const rk_dataset *dataset,
+                       outcome *out)
+{
+    rk_metrics metrics = {0};
+    const rk_engine *e = step->engine;
+    const rk_parameter *p = &e->model.parameters[0];
+    const rk_step_state first = rk__step_first_state(step);
+    const rk_ranker ranker = rk__scorer_ranker(scorer);
+    float *table = NULL;
+    double sums[MOST_SUMS];
+    RANK_CHECK(1 + step->n_terms <= MOST_SUMS && p->rows * p->cols <= MOST_FLOATS);
+    RK_TRY(rk__step_set_state(step, &first));
+    const int64_t before = rk__comm_bytes_sent(comm);
+    RK_TRY(rk__step_run(step, STEPS));
+    const int64_t sent = rk__comm_bytes_sent(comm) - before;
+    RK_TRY(rk__step_get_sums(step, sums));
+    RK_TRY(rk__evaluate(dataset, e->options, RK_TEST, NULL, 0, &ranker, NULL, &metrics));
+    RK_TRY(rk__alloc(&table, p->rows * p->cols, sizeof *table, "a table"));
+    rk_status status = rk__engine_read(e, p->stored, RK_COMM_ALL, table);
+    if (status == RK_OK && rk__comm_rank(comm) == 0) {
+        memcpy(out->sums, sums, sizeof sums);
+        out->n_floats = p->rows * p->cols;
+        memcpy(out->table, table, (size_t)out->n_floats * sizeof *table);
+        out->ndcg = rk__metric_find(&metrics, "ndcg@10");
+        out->sent = sent;
+        out->exchanges = rk__program_exchanges(&step->phases[0]);
+    }
+    rk_metrics_free(&metrics);
+    rk__free(table);
+    return status;
+}
+
+static rk_status work(rk_comm *comm, void *user)
+{
+    const task *t = user;
+    rk_config *config = config_with(t->settings, t->n);
+    rk_dataset *dataset = planted_dataset(true);
+    rk_engine engine;
+    rk_step step;
+    rk_scorer *scorer = NULL;
+    rk_status status = rk__set_up_among(comm, &engine, &step, &scorer, rk__config_options(config),
+                                        dataset, false, NULL);
+    if (status == RK_OK) {
+        status = train(comm, &step, scorer, dataset, t->out);
+        rk__tear_down(&engine, &step, &scorer);
+    }
+    planted_free(dataset);
+    rk_config_free(config);
+    return status;
+}
+
+static outcome *shared(void)
+{
+    outcome *out =
+        mmap(NULL, sizeof *out, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(out != MAP_FAILED);
+    return out;
+}
+
+static void run(int ranks, const char *const *settings, int n, outcome *out)
+{
+    test_rank_end ends[TEST_RANKS_MOST];
+    task t = {settings, n, out};
+    memset(out, 0, sizeof *out);
+    test_ranks(ranks, NULL, work, &t, ends);
+    for (int r = 0; r < ranks; r++) {
+        if (ends[r].code != 0) {
+            fail_msg("%s, rank %d of %d: %s", n > 0 ? settings[0] : "defaults", r, ranks,
+                     ends[r].says);
+        }
+    }
+}
+
+static void expect_same(const char *what, int ranks, const outcome *one, const outcome *many)
+{
+    for (int i = 0; i < MOST_SUMS; i++) {
+        if (!(fabs(one->sums[i] - many->sums[i]) <= 1e-6 * fabs(one->sums[i]))) {
+            fail_msg("%s, %d ranks: sum %d is %.9g, of one rank %.9g", what, ranks, i,
+                     many->sums[i], one->sums[i]);
+        }
+    }
+    if (!(fabs(one->ndcg - many->ndcg) < 5e-5)) {
+        fail_msg("%s, %d ranks: ndcg@10 %.6f, of one rank %.6f", what, ranks, many->ndcg,
+                 one->ndcg);
+    }
+}
+
+/* Of 1, 2 and 4 ranks, and again of 4. */
+static void check(const char *const *settings, int n)
+{
+    const char *what = n > 0 ? settings[n - 1] : "defaults";
+    outcome *one = shared(), *many = shared(), *again = shared();
+    run(1, settings, n, one);
+    assert_int_equal(one->exchanges.calls, 0);
+    for (int ranks = 2; ranks <= 4; ranks *= 2) {
+        run(ranks, settings, n, many);
+        assert_true(many->exchanges.calls > 0);
+        expect_same(what, ranks, one, many);
+    }
+    run(4, settings, n, again);
+    assert_memory_equal(many, again, sizeof *many);
+    munmap(one, sizeof *one);
+    munmap(many, sizeof *many);
+    munmap(again, sizeof *again);
+}
+
+#define CHECK(...)                                                                                 \
+    check((const char *const[]){__VA_ARGS__},                                                      \
+          (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)))
+
+static void factors_train_alike(void **state)
+{
+    (void)state;
+    CHECK("model.kind=mf");
+    CHECK("model.kind=mf", "loss.l2_form=norm", "train.optimizer=sgd");
+    CHECK("model.kind=mf", "sampling.negatives=dynamic", "sampling.candidates=4");
+    CHECK("model.kind=mf", "loss.kind=bce", "sampling.per_positive=3", "train.clip_norm=0.01");
+}
+
+static void propagations_train_alike(void **state)
+{
+    (void)state;
+    CHECK("graph.form=direct");
+    CHECK("graph.form=gram");
+    CHECK("model.layer_weights=learned");
+    CHECK("train.propagation=fp16");
+    CHECK("loss.kind=ccl", "sampling.per_positive=5");
+    CHECK("model.kind=lightgcn++");
+}
+
+static void losses_over_pairs_train_alike(void **state)
+{
+    (void)state;
+    CHECK("sampling.negatives=in_batch", "loss.kind=softmax");
+    CHECK("sampling.negatives=in_batch", "loss.kind=softmax", "loss.logits=dot");
+    CHECK("loss.kind=softmax", "sampling.per_positive=7");
+    CHECK("sampling.negatives=in_batch", "loss.kind=align_uniform");
+    CHECK("loss.contrast=simgcl");
+    CHECK("loss.contrast=sgl");
+    CHECK("loss.neighbours=5", "loss.neighbours_weight=0.1");
+}
+
+/* ---- what travels ---- */
+
+/* Scores of B triplets with M negatives, three sums of squares for L2, and one for clipping. */
+static void a_step_sends_scores(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"model.kind=mf", "loss.kind=bce",
+                                           "sampling.per_positive=3", "train.clip_norm=0.01"};
+    enum { B = 32, M = 3 };
+    outcome *out = shared();
+    run(4, settings, 4, out);
+    assert_int_equal(out->exchanges.gathered, 0);
+    assert_int_equal(out->exchanges.summed, 4 * B * (1 + M) + 3 * 8 + 8);
+    assert_true(out->sent >= STEPS * out->exchanges.summed);
+    munmap(out, sizeof *out);
+}
+
+/* ---- what ranks cannot divide ---- */
+
+static void expect_refused(int ranks, const char *const *settings, int n, const char *part)
+{
+    test_rank_end ends[TEST_RANKS_MOST];
+    outcome *out = shared();
+    task t = {settings, n, out};
+    test_ranks(ranks, NULL, work, &t, ends);
+    for (int r = 0; r < ranks; r++) {
+        assert_int_equal(ends[r].code, rk_status_exit_code(RK_ERR_CONFIG));
+        if (!strstr(ends[r].says, part)) {
+            fail_msg("rank %d says \"%s\", not \"%s\"", r, ends[r].says, part);
+        }
+    }
+    munmap(out, sizeof *out);
+}
+
+static void what_cannot_be_divided_is_refused(void **state)
+{
+    (void)state;
+    static const char *const dim[] = {"model.dim=18"};
+    static const char *const dense[] = {"model.kind=ngcf", "train.batch=4"};
+    static const char *const closed[] = {"model.kind=ease"};
+    expect_refused(4, dim, 1, "model.dim is 18, which 4 ranks cannot divide");
+    expect_refused(2, dense, 2, "model.kind is ngcf, which");
+    expect_refused(2, closed, 1, "model.kind is ease, which is not trained by gradients");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(factors_train_alike),
+        cmocka_unit_test(propagations_train_alike),
+        cmocka_unit_test(losses_over_pairs_train_alike),
+        cmocka_unit_test(a_step_sends_scores),
+        cmocka_unit_test(what_cannot_be_divided_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
