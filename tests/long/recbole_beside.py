@@ -56,6 +56,7 @@ def write_split(ratings):
     config = Config(model="BPR", dataset="whole", config_dict={
         "data_path": "dataset/", "load_col": {"inter": ["user_id", "item_id"]}, "state": "ERROR",
         "use_gpu": False, "seed": 2020})
+    init_seed(2020, True)
     dataset = create_dataset(config)
     for name, loader in zip(("train", "valid", "test"), data_preparation(config, dataset)):
         part = loader._dataset.inter_feat
