@@ -51,7 +51,7 @@ static rk_status train(rk_comm *comm, rk_step *step, rk_scorer *scorer, const rk
     const rk_step_state first = rk__step_first_state(step);
     const rk_ranker ranker = rk__scorer_ranker(scorer);
     float *table = NULL;
-    double sums[MOST_SUMS];
+    double sums[MOST_SUMS] = {0}; /* fewer terms leave some */
     RANK_CHECK(1 + step->n_terms <= MOST_SUMS && p->rows * p->cols <= MOST_FLOATS);
     RK_TRY(rk__step_set_state(step, &first));
     const int64_t before = rk__comm_bytes_sent(comm);

@@ -344,6 +344,7 @@ static void every_option_prints_and_loads(void **state)
                                 ? rows[i].minimum[0] == '-' ? "[0.5, -1e-3, 0.5]" : "[0.5, 0, 0.5]"
                             : rows[i].type == RK_TYPE_PATHS  ? "[one, \"the other: one\", /a/third]"
                             : rows[i].type == RK_TYPE_CHOICE ? rk__choice_next(rows[i].minimum)
+                            : rows[i].type == RK_TYPE_SIZE   ? rows[i].maximum
                             : rows[i].type == RK_TYPE_INT    ? rows[i].maximum
                             : rows[i].type == RK_TYPE_REAL   ? rows[i].maximum
                                                              : "some: [thing]";
