@@ -170,6 +170,11 @@ static bool cancel(rk_message *m)
     int *n = m->is_send ? &l->n_sends : &l->n_receives;
     for (int i = *n - 1; i >= 0; i--) {
         if (list[i] == m) {
+            if (m->is_send && i == 0 && l->sent > 0) { /* half of it is out: nothing can follow */
+                close(l->socket);
+                l->socket = -1;
+                l->sent = 0;
+            }
             drop(list, n, i);
         }
     }

@@ -54,7 +54,7 @@ static void sums_have_the_order_of_ranks(void **state)
 static void blocks_and_columns_are_gathered(void **state)
 {
     (void)state;
-    int64_t unit = 1000, several_rounds = 9000000;
+    int64_t unit = 1000, several_rounds = 2200000;
     for (int n = 1; n <= 4; n++) {
         expect_all(n, rank_gathers, &unit);
     }
