@@ -25,6 +25,7 @@
 #include "graph/graph.h"
 #include "ops/builder_solve.h"
 #include "train/sampling.h"
+#include "pairs.h"
 
 enum { MOST_REPEATS = 1001, TILE = 1024 };
 
@@ -46,54 +47,6 @@ typedef struct bench {
 static const rk_device *const device = &rk__device_cpu;
 
 /* ---- graphs ---- */
-
-typedef struct pairs {
-    int32_t *users, *items;
-    int64_t n, capacity, n_users, n_items;
-} pairs;
-
-static rk_status add_pair(pairs *p, int64_t user, int64_t item)
-{
-    if (p->n == p->capacity) {
-        int64_t capacity = p->capacity ? 2 * p->capacity : 1 << 20;
-        RK_TRY(rk__realloc(&p->users, p->n, capacity, sizeof *p->users, "users"));
-        RK_TRY(rk__realloc(&p->items, p->n, capacity, sizeof *p->items, "items"));
-        p->capacity = capacity;
-    }
-    p->users[p->n] = (int32_t)user;
-    p->items[p->n++] = (int32_t)item;
-    p->n_users = user >= p->n_users ? user + 1 : p->n_users;
-    p->n_items = item >= p->n_items ? item + 1 : p->n_items;
-    return RK_OK;
-}
-
-static rk_status read_pairs(const char *path, pairs *p)
-{
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        RK_FAIL(RK_ERR_IO, "%s cannot be read", path);
-    }
-    rk_status status = RK_OK;
-    int64_t user = -1, number = -1;
-    for (int c = fgetc(file); status == RK_OK; c = fgetc(file)) {
-        if (c >= '0' && c <= '9') {
-            number = 10 * (number < 0 ? 0 : number) + (c - '0');
-            continue;
-        }
-        if (number >= 0 && user >= 0) {
-            status = add_pair(p, user, number);
-        } else if (number >= 0) {
-            user = number;
-        }
-        number = -1;
-        user = c == '\n' ? -1 : user;
-        if (c == EOF) {
-            break;
-        }
-    }
-    fclose(file);
-    return status;
-}
 
 /* Degrees and popularity fall off like powers; an item is drawn once per stratum, so no user has
  * one twice. */
@@ -394,8 +347,7 @@ static rk_status measure(bench *b)
     status = status == RK_OK
                  ? rk__graph_build(&b->graph, p.users, p.items, p.n, p.n_users, p.n_items)
                  : status;
-    rk__free(p.users);
-    rk__free(p.items);
+    free_pairs(&p);
     RK_TRY(status);
     RK_TRY(declare(b, &attr));
     RK_TRY(device->open(&options, &b->context));

@@ -6,8 +6,8 @@
 #
 # Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, mpi (for runs of several
 # ranks; test has it, too), runtime and mpi-runtime (of an installed rankine), dist (a tree with its
-# libraries bundled), image (for the test that builds the Dockerfile), clang (the second compiler:
-# sanitizers and fuzzing), format.
+# libraries bundled), wheel (tools/make_wheel.sh), image (for the test that builds the Dockerfile),
+# clang (the second compiler: sanitizers and fuzzing), format.
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -29,6 +29,7 @@ declare -A packages=(
     [mpi-runtime]="openmpi-bin"
     [runtime]="libgomp1 libyaml-0-2 libopenblas0-openmp zlib1g libzstd1 libjansson4"
     [dist]="patchelf binutils"
+    [wheel]="python3-venv binutils"
     [image]="podman runc debootstrap"
     [clang]="clang-14 libclang-rt-14-dev libomp-14-dev"
     [format]="clang-format-14"

@@ -4,7 +4,7 @@ import configparser
 import dataclasses
 from dataclasses import dataclass, field
 
-COMMON, KERNEL, STEP, RANKING = "all", "propagation", "step", "ranking"
+COMMON, KERNEL, STEP, RANKS, RANKING = "all", "propagation", "step", "ranks", "ranking"
 
 
 def number(default, room, meaning):
@@ -52,6 +52,15 @@ class Assumptions:
     gram_share: float = number(0.4, STEP, "of the TF32 peak: the three products of halves that "
                                "are one with a Gram matrix; 200 TFLOP/s of an H200")
     adam_bytes: float = number(24, STEP, "bytes an element: parameter and two moments, both ways")
+    sector_share: float = number(
+        0.5, RANKS, "of that rate: rows of a single sector of 32 bytes, which the cache looks up "
+        "one by one")
+    sum_factor: float = number(
+        2, RANKS, "what a small sum over ranks takes, over NCCL's own estimate: on H100s where it "
+        "estimates 25 us 62 were measured (NVIDIA/nccl issue 1453)")
+    tables: int = number(
+        7, RANKS, "tables of a rank's columns in its memory: the parameter, two moments, and the "
+        "layers and gradients that are alive at once")
     ranking_users: int = number(0, RANKING, "users to rank for; 0: all")
     ranking_fused: int = number(0, RANKING, "1: product and threshold in one kernel, which writes "
                                 "survivors only; 0: cuBLAS writes tiles of scores")

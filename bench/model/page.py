@@ -1,11 +1,29 @@
 """The page of predicted times, as Markdown."""
 import dataclasses
 
-from . import step
-from .assumptions import Assumptions, COMMON, KERNEL, RANKING, STEP
+from . import ranks, step
+from .assumptions import Assumptions, COMMON, KERNEL, RANKING, RANKS, STEP
 
 ROOMS = ((COMMON, "Everywhere"), (KERNEL, "Kernels that gather rows"), (STEP, "The step"),
          (RANKING, "The full ranking"))
+
+
+def assumptions_of(settings, rooms):
+    """Tables of what the settings say, a room each."""
+    text = ""
+    for room, title in rooms:
+        rows = [[f"`{f.name}`"] +
+                [numbers(getattr(s.assumptions, f.name)) for s in settings] +
+                [f.metadata["meaning"]]
+                for f in dataclasses.fields(Assumptions) if f.metadata["room"] == room]
+        text += f"\n{table([title] + [s.name for s in settings] + ['meaning'], rows)}"
+    return text
+
+
+def device_table(devices):
+    names = [f.name for f in dataclasses.fields(devices[0]) if f.name != "title"]
+    rows = [[f"`{name}`"] + [numbers(getattr(d, name)) for d in devices] for name in names]
+    return table([""] + [d.title for d in devices], rows)
 
 
 def table(head, rows):
@@ -108,21 +126,6 @@ class Page:
         return table([f"ranking, {graph.name}, {device.title}, ms"] +
                      [s.name for s in self.settings], rows)
 
-    def assumptions(self):
-        text = ""
-        for room, title in ROOMS:
-            rows = [[f"`{f.name}`"] +
-                    [numbers(getattr(s.assumptions, f.name)) for s in self.settings] +
-                    [f.metadata["meaning"]]
-                    for f in dataclasses.fields(Assumptions) if f.metadata["room"] == room]
-            text += f"\n{table([title] + [s.name for s in self.settings] + ['meaning'], rows)}"
-        return text
-
-    def device_table(self):
-        names = [f.name for f in dataclasses.fields(self.devices[0]) if f.name != "title"]
-        rows = [[f"`{name}`"] + [numbers(getattr(d, name)) for d in self.devices] for name in names]
-        return table([""] + [d.title for d in self.devices], rows)
-
     def text(self, command):
         first = self.devices[0]
         parts = [
@@ -147,6 +150,81 @@ class Page:
             parts.append(self.ranking(graph, first))
         sizes = ", ".join(f"{g.name} {len(g.users):,} users, {len(g.items):,} items, "
                           f"{g.edges // 2:,} pairs" for g in self.graphs)
-        parts += [f"## Assumptions\n\nGraphs: {sizes}.\n" + self.assumptions(),
-                  "## Devices\n\nSources: bench/model/devices.py.\n\n" + self.device_table()]
+        parts += [f"## Assumptions\n\nGraphs: {sizes}.\n" + assumptions_of(self.settings, ROOMS),
+                  "## Devices\n\nSources: bench/model/devices.py.\n\n" +
+                  device_table(self.devices)]
         return "\n".join(parts)
+
+
+# ---- several GPUs ----
+
+def duration(microseconds):
+    for unit, size in (("s", 1e6), ("ms", 1e3)):
+        if microseconds >= size:
+            return f"{microseconds / size:.3g} {unit}"
+    return f"{microseconds:.0f} us"
+
+
+def quantity(n):
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n >= size:
+            return f"{n / size:.3g} {unit}"
+    return f"{n:.0f} B"
+
+
+class RanksPage:
+    """One device, one of the settings."""
+
+    def __init__(self, settings, device, shapes, counts, dims):
+        self.settings, self.device, self.shapes = settings, device, shapes
+        self.counts, self.dims = counts, dims
+
+    def models(self, dim):
+        assumed = dataclasses.replace(self.settings.assumptions, dim=dim)
+        return [ranks.RankModel(self.device, assumed, n) for n in self.counts if n <= dim]
+
+    def rows(self, dim, cell):
+        return [[shape.name] + [cell(model, shape) for model in self.models(dim)]
+                for shape in self.shapes]
+
+    def head(self, dim, first):
+        return [f"{first}, dim {dim}"] + [f"{n} GPU" + "s" * (n > 1)
+                                          for n in self.counts if n <= dim]
+
+    def step_cell(self, model, shape):
+        us, why = model.step(shape)
+        return f"{duration(us)} ({why})"
+
+    def memory_cell(self, model, shape):
+        used = model.memory(shape)
+        return quantity(used) + (" (too much)" if used > 0.95e9 * self.device.gigabytes else "")
+
+    def tables(self):
+        text = []
+        for dim in self.dims:
+            text += [table(self.head(dim, "a step"), self.rows(dim, self.step_cell)),
+                     table(self.head(dim, "memory of a GPU"), self.rows(dim, self.memory_cell)),
+                     table(self.head(dim, "before an evaluation"), self.rows(
+                         dim, lambda model, shape: duration(model.evaluation_us(shape))))]
+        sent = [["sent by all ranks"] + [quantity(model.sent()) for model in
+                                         self.models(max(self.dims))]]
+        text.append(table(self.head(max(self.dims), "a step's sum of scores"), sent))
+        return text
+
+    def text(self, command):
+        sizes = "; ".join(f"{s.name} {s.users.nodes:,.0f} users, {s.items.nodes:,.0f} items, "
+                          f"{s.pairs:,.0f} pairs" for s in self.shapes)
+        network = ranks.HGX
+        return "\n".join([
+            f"# Predicted times of a training step on 1 to {max(self.counts)} GPUs\n",
+            f"    {command}\n",
+            f"**Predictions, not measurements: no GPU has run this, let alone several.** "
+            f"{self.device.title}, {self.device.gigabytes} GB; {network.title}. In brackets what "
+            "most of the step waits for.\n",
+            *self.tables(),
+            f"## Assumptions\n\nGraphs: {sizes}. Between GPUs {network.inside} GB/s one way "
+            f"inside a machine of {network.gpus}, {network.outside} GB/s a GPU between machines; "
+            "sources in bench/model/ranks.py.\n" +
+            assumptions_of([self.settings], [room for room in ROOMS if room[0] != RANKING] +
+                           [(RANKS, "Several GPUs")]),
+            "## Device\n\nSources: bench/model/devices.py.\n\n" + device_table([self.device])])

@@ -387,6 +387,20 @@ static rk_status check_split(const rk_config *config)
 static rk_status check_graph(const rk_config *config)
 {
     const rk_options *o = &config->options;
+    if (o->graph.order != RK_NODE_ORDER_FILE && o->graph.form == RK_FORM_GRAM) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, whose products with a matrix have no rows to order: take "
+                "graph.form direct, or graph.order file",
+                rk__config_says(config, "graph.order").text,
+                rk__config_says(config, "graph.form").text);
+    }
+    if (o->graph.order != RK_NODE_ORDER_FILE && o->cuda.propagation == RK_PROPAGATION_CUSPARSE) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but %s, which goes through the rows as it likes: take split_rows, or "
+                "graph.order file",
+                rk__config_says(config, "graph.order").text,
+                rk__config_says(config, "cuda.propagation").text);
+    }
     if (o->graph.form != RK_FORM_GRAM) {
         return RK_OK;
     }

@@ -260,9 +260,11 @@ static rk_status rank_fields(rk_dataset *d, rk_raw *raw, const rk_options *optio
     for (int f = 0; f < raw->n_fields && raw->n > 0; f++) {
         int32_t *field = raw->details.field[f];
         rk__work_begin(raw->work, "numbering", raw->n);
-        for (int64_t k = 0; k < raw->n; k++) {
-            RK_TRY_GOTO(done, rk__work_add(raw->work, 1));
-            field[k] = field[k] < 0 ? -1 : ranks[f][field[k]];
+        for (int64_t k = 0, to = 0; k < raw->n;) {
+            RK_TRY_GOTO(done, rk__work_piece(raw->work, raw->n, &to));
+            for (; k < to; k++) {
+                field[k] = field[k] < 0 ? -1 : ranks[f][field[k]];
+            }
         }
     }
 done:

@@ -25,10 +25,12 @@ rk_status rk__pairs_copy(rk_pairs *out, const rk_pairs *pairs)
     RK_TRY(rk__details_alloc(&out->details, &pairs->details, n, spill));
     memcpy(out->offsets, pairs->offsets, (size_t)(out->n_users + 1) * sizeof *out->offsets);
     rk__work_begin(pairs->work, "copying rows", n);
-    for (int64_t k = 0; k < n; k++) {
-        RK_TRY(rk__work_add(pairs->work, 1));
-        out->items[k] = pairs->items[k];
-        rk__details_move(&out->details, k, &pairs->details, k);
+    for (int64_t k = 0, to = 0; k < n;) {
+        RK_TRY(rk__work_piece(pairs->work, n, &to));
+        for (; k < to; k++) {
+            out->items[k] = pairs->items[k];
+            rk__details_move(&out->details, k, &pairs->details, k);
+        }
     }
     return RK_OK;
 }
@@ -284,9 +286,11 @@ rk_status rk__pairs_filter(rk_pairs *pairs, int64_t min_user, int64_t min_item,
         user_counts[user] = pairs->offsets[user + 1] - pairs->offsets[user];
     }
     rk__work_begin(pairs->work, "counting", rk__pairs_count(pairs));
-    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
-        RK_TRY_GOTO(done, rk__work_add(pairs->work, 1));
-        item_counts[pairs->items[k]]++;
+    for (int64_t k = 0, to = 0; k < rk__pairs_count(pairs);) {
+        RK_TRY_GOTO(done, rk__work_piece(pairs->work, rk__pairs_count(pairs), &to));
+        for (; k < to; k++) {
+            item_counts[pairs->items[k]]++;
+        }
     }
     memset(user_kept, 1, (size_t)pairs->n_users);
     memset(item_kept, 1, (size_t)pairs->n_items);
@@ -324,9 +328,11 @@ rk_status rk__pairs_renumber(rk_pairs *pairs, const uint8_t *user_kept, const ui
         n_items += item_kept[item];
     }
     rk__work_begin(pairs->work, "numbering", rk__pairs_count(pairs));
-    for (int64_t k = 0; status == RK_OK && k < rk__pairs_count(pairs); k++) {
-        pairs->items[k] = number[pairs->items[k]];
-        status = rk__work_add(pairs->work, 1);
+    for (int64_t k = 0, to = 0; status == RK_OK && k < rk__pairs_count(pairs);) {
+        status = rk__work_piece(pairs->work, rk__pairs_count(pairs), &to);
+        for (; k < to; k++) {
+            pairs->items[k] = number[pairs->items[k]];
+        }
     }
     rk__free(number);
     RK_TRY(status);

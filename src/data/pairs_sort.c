@@ -223,10 +223,12 @@ static rk_status count_users(rk_pairs *out, const rk_raw *raw, const int32_t *us
 {
     memset(out->offsets, 0, (size_t)(out->n_users + 1) * sizeof *out->offsets);
     rk__work_begin(out->work, "counting", raw->n);
-    for (int64_t k = 0; k < raw->n; k++) {
-        RK_TRY(rk__work_add(out->work, 1));
-        raw->user[k] = user_rank[raw->user[k]];
-        out->offsets[raw->user[k] + 1]++;
+    for (int64_t k = 0, to = 0; k < raw->n;) {
+        RK_TRY(rk__work_piece(out->work, raw->n, &to));
+        for (; k < to; k++) {
+            raw->user[k] = user_rank[raw->user[k]];
+            out->offsets[raw->user[k] + 1]++;
+        }
     }
     for (int64_t user = 0; user < out->n_users; user++) {
         out->offsets[user + 1] += out->offsets[user];
@@ -260,24 +262,25 @@ static rk_status cut(const rk_pairs *out, int64_t rows, ranges *r)
 /* Rows go to the ranges of their users; `raw` gives its part of the disk back as it is read. */
 static rk_status deal_out(rk_pairs *out, const rk_raw *raw, const int32_t *item_rank, ranges *r)
 {
-    enum { PIECE = 1 << 20 };
+    enum { A_PAGE = 4096 /* rows at least, of which the piece before had only a part */ };
     rk_details details = out->details;
     details.order = NULL; /* raw has none */
     rk__work_begin(out->work, "dealing out rows", raw->n);
-    for (int64_t k = 0; k < raw->n; k++) {
-        RK_TRY(rk__work_add(out->work, 1));
-        if (k > 0 && k % PIECE == 0) {
-            rk__spill_discard(raw->user, (k - PIECE) * (int64_t)sizeof *raw->user,
-                              k * (int64_t)sizeof *raw->user);
-            rk__spill_discard(raw->item, (k - PIECE) * (int64_t)sizeof *raw->item,
-                              k * (int64_t)sizeof *raw->item);
-            rk__details_discard(&raw->details, k - PIECE, k);
+    for (int64_t k = 0, to = 0; k < raw->n;) {
+        const int64_t from = k > A_PAGE ? k - A_PAGE : 0;
+        RK_TRY(rk__work_piece(out->work, raw->n, &to));
+        for (; k < to; k++) {
+            const int32_t user = raw->user[k];
+            const int64_t at = r->cursor[r->of[user]]++;
+            r->user[at] = user;
+            out->items[at] = item_rank[raw->item[k]];
+            rk__details_move(&details, at, &raw->details, k);
         }
-        const int32_t user = raw->user[k];
-        const int64_t at = r->cursor[r->of[user]]++;
-        r->user[at] = user;
-        out->items[at] = item_rank[raw->item[k]];
-        rk__details_move(&details, at, &raw->details, k);
+        rk__spill_discard(raw->user, from * (int64_t)sizeof *raw->user,
+                          to * (int64_t)sizeof *raw->user);
+        rk__spill_discard(raw->item, from * (int64_t)sizeof *raw->item,
+                          to * (int64_t)sizeof *raw->item);
+        rk__details_discard(&raw->details, from, to);
     }
     return RK_OK;
 }

@@ -274,9 +274,11 @@ static rk_status split_items(rk_pairs *pairs, const rk_options *options)
         part[items[k]] = k < test ? RK_TEST : RK_VALID;
     }
     rk__work_begin(pairs->work, "splitting", rk__pairs_count(pairs));
-    for (int64_t k = 0; k < rk__pairs_count(pairs); k++) {
-        RK_TRY_GOTO(done, rk__work_add(pairs->work, 1));
-        pairs->details.part[k] = part[pairs->items[k]];
+    for (int64_t k = 0, to = 0; k < rk__pairs_count(pairs);) {
+        RK_TRY_GOTO(done, rk__work_piece(pairs->work, rk__pairs_count(pairs), &to));
+        for (; k < to; k++) {
+            pairs->details.part[k] = part[pairs->items[k]];
+        }
     }
 done:
     rk__free(items);
@@ -304,11 +306,13 @@ static rk_status kth_time(const rk_pairs *pairs, int64_t k, double *out)
     RK_TRY(rk__alloc(&counts, 1 << 16, sizeof *counts, "a histogram of times"));
     for (int shift = 48; shift >= 0; shift -= 16) {
         memset(counts, 0, (1 << 16) * sizeof *counts);
-        for (int64_t i = 0; i < n; i++) {
-            RK_TRY_GOTO(done, rk__work_add(pairs->work, 1));
-            uint64_t key = sortable(time[i]);
-            if (shift == 48 || (key ^ prefix) >> (shift + 16) == 0) {
-                counts[(key >> shift) & 0xffff]++;
+        for (int64_t i = 0, to = 0; i < n;) {
+            RK_TRY_GOTO(done, rk__work_piece(pairs->work, n, &to));
+            for (; i < to; i++) {
+                uint64_t key = sortable(time[i]);
+                if (shift == 48 || (key ^ prefix) >> (shift + 16) == 0) {
+                    counts[(key >> shift) & 0xffff]++;
+                }
             }
         }
         uint64_t digit = 0;
@@ -405,9 +409,11 @@ static rk_status split_by_time(rk_pairs *pairs, const rk_options *options, rk_sp
     out->test_from = test_from;
     out->gap = options->split.gap;
     rk__work_begin(pairs->work, "splitting", n);
-    for (int64_t k = 0; k < n; k++) {
-        RK_TRY(rk__work_add(pairs->work, 1));
-        pairs->details.part[k] = (uint8_t)rk__split_part_at(out, pairs->details.time[k]);
+    for (int64_t k = 0, to = 0; k < n;) {
+        RK_TRY(rk__work_piece(pairs->work, n, &to));
+        for (; k < to; k++) {
+            pairs->details.part[k] = (uint8_t)rk__split_part_at(out, pairs->details.time[k]);
+        }
     }
     return RK_OK;
 }

@@ -56,6 +56,19 @@ static inline rk_status rk__work_add(rk_work *work, int64_t rows)
                : rk__work_look(work);
 }
 
+/* *inout_to becomes the end of the next piece of n rows, which begins there and counts as done, for
+ * loops that have nothing to say of single rows:
+ *   for (int64_t k = 0, to = 0; k < n;) {
+ *       RK_TRY(rk__work_piece(work, n, &to));
+ *       for (; k < to; k++) { ... }
+ *   } */
+static inline rk_status rk__work_piece(rk_work *work, int64_t n, int64_t *inout_to)
+{
+    const int64_t from = *inout_to;
+    *inout_to = n - from < RK_ROWS_PER_LOOK ? n : from + RK_ROWS_PER_LOOK;
+    return rk__work_add(work, *inout_to - from);
+}
+
 /* Whether it is not to stop: for the threads of a parallel region, which cannot leave it. */
 static inline bool rk__work_goes_on(const rk_work *work)
 {

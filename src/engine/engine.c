@@ -123,6 +123,10 @@ void rk__engine_close(rk_engine *e)
     rk__store_free(&e->store);
     rk__graph_free(&e->graph);
     rk__contexts_free(&e->contexts);
+    for (int i = 0; i < e->n_row_orders; i++) {
+        rk__free(e->row_orders[i]);
+    }
+    rk__free(e->row_orders);
     *e = (rk_engine){0};
 }
 

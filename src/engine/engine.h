@@ -26,6 +26,8 @@ typedef struct rk_engine {
     rk_contexts contexts; /* what the model reads of fields; owned, the model and the store borrow
                            * it */
     int64_t changes;      /* of the parameters; what was computed from them goes stale by it */
+    int32_t **row_orders; /* n_row_orders, of graphs; owned, the store borrows them */
+    int n_row_orders;
 } rk_engine;
 
 typedef struct rk_engine_how {
@@ -57,6 +59,12 @@ rk_status rk__engine_read(const rk_engine *engine, int32_t stored, int root, voi
 rk_status rk__engine_write(const rk_engine *engine, int32_t stored, const void *values);
 /* All columns of such a tensor. */
 int64_t rk__engine_columns(const rk_engine *engine, int32_t stored);
+
+/* row_order.c: from now on rows of the graphs that the program propagates over are gone through in
+ * the order of graph.order; no bit depends on it. The log has how long finding it took; hooks may
+ * be NULL. Before the program is loaded. */
+rk_status rk__engine_order_rows(rk_engine *engine, const rk_program *program,
+                                const rk_hooks *hooks);
 
 /* Allocates the store on the device. */
 rk_status rk__engine_bind(rk_engine *engine);

@@ -134,24 +134,29 @@ static rk_status fail_file(const rk_spill *spill, int error, int64_t bytes, cons
             size, what, spill->folder, strerror(error));
 }
 
-/* A file without a name in the folder; -1 with errno. */
-static int open_nameless(const rk_spill *spill)
+/* A file without a name in the folder. */
+static rk_status open_nameless(const rk_spill *spill, int64_t bytes, const char *what, int *out)
 {
-    int descriptor = open(spill->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (descriptor >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) {
-        return descriptor;
+    rk_aside aside = {.descriptor = -1};
+    char *path = NULL;
+    rk_status status = RK_OK;
+    *out = open(spill->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (*out >= 0) {
+        return RK_OK;
+    }
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) {
+        return fail_file(spill, errno, bytes, what);
     }
     /* The file system has no such files: one whose name goes at once, and which the next writer
      * takes if this process is killed in between. */
-    rk_aside aside = {.descriptor = -1};
-    char *path = NULL;
-    if (rk__path_join(&path, spill->folder, "rows") == RK_OK &&
-        rk__aside_open(&aside, path) == RK_OK) {
-        descriptor = fcntl(aside.descriptor, F_DUPFD_CLOEXEC, 3);
-    }
+    RK_TRY_GOTO(done, rk__path_join(&path, spill->folder, "rows"));
+    RK_TRY_GOTO(done, rk__aside_open(&aside, path));
+    *out = fcntl(aside.descriptor, F_DUPFD_CLOEXEC, 3);
+    status = *out < 0 ? fail_file(spill, errno, bytes, what) : RK_OK;
+done:
     rk__aside_close(&aside);
     rk__free(path);
-    return descriptor;
+    return status;
 }
 
 static int64_t whole_pages(int64_t bytes)
@@ -174,10 +179,8 @@ static rk_status map_file(rk_spill *spill, int64_t bytes, const char *what, char
 {
     const int64_t mapped = whole_pages(HEAD + bytes);
     RK_TRY(rk__folder_create(spill->folder));
-    const int descriptor = open_nameless(spill);
-    if (descriptor < 0) {
-        return fail_file(spill, errno, bytes, what);
-    }
+    int descriptor = -1;
+    RK_TRY(open_nameless(spill, bytes, what, &descriptor));
     int error = reserve(descriptor, 0, mapped);
     void *at = MAP_FAILED;
     if (error == 0) {

@@ -69,6 +69,12 @@ const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node)
     return is_drawn ? &p->nodes[producer] : NULL;
 }
 
+int32_t rk__stored_offsets(const rk_program *p, const rk_node *node)
+{
+    const rk_node *draw = rk__edge_draw_of(p, node);
+    return p->tensors[draw ? draw->in[0] : node->in[0]].stored;
+}
+
 rk_value rk__updated_parameter(const rk_program *p, const rk_node *node)
 {
     uint32_t updates = rk__op_info(node->op)->updates;
@@ -113,6 +119,12 @@ rk_status rk__store_add_sharded(rk_store *store, const char *name, rk_dtype dtyp
     store->items[*out].first_column = own * store->rank;
     store->items[*out].all_columns = cols;
     return RK_OK;
+}
+
+void rk__store_order_rows(rk_store *store, int32_t offsets, const int32_t *order)
+{
+    RK_ASSERT(offsets >= 0 && offsets < store->n && store->items[offsets].dtype == RK_I64);
+    store->items[offsets].row_order = order;
 }
 
 int32_t rk__store_find(const rk_store *store, const char *name)

@@ -30,6 +30,7 @@ typedef struct rk_stored {
     int64_t first_column, all_columns;
     const void *constant; /* host memory the device takes it from when it binds the store; lent by
                              the caller for as long as the store is bound; NULL = zero-filled */
+    const int32_t *row_order; /* of the offsets of a graph: see rk__store_order_rows; NULL = none */
 } rk_stored;
 
 typedef struct rk_store {
@@ -44,6 +45,10 @@ rk_status rk__store_add(rk_store *store, const char *name, rk_dtype dtype, int64
 /* A table of which each of store->ranks has as many columns; their number divides cols. */
 rk_status rk__store_add_sharded(rk_store *store, const char *name, rk_dtype dtype, int64_t rows,
                                 int64_t cols, int32_t *out);
+/* The order in which a device goes through the rows of the graph of these offsets where it has the
+ * choice: int32 [rows of the graph], each once; lent as long as the store is bound. No bit of a
+ * result depends on it. */
+void rk__store_order_rows(rk_store *store, int32_t offsets, const int32_t *order);
 /* Its number, or -1. */
 int32_t rk__store_find(const rk_store *store, const char *name);
 void rk__store_free(rk_store *store);
@@ -173,6 +178,8 @@ int64_t rk__dtype_size(rk_dtype dtype); /* bytes of one element */
 bool rk__reads(const rk_node *node, rk_value value);
 /* The drop_edges node that makes the graph of this propagation; NULL: it is a stored graph. */
 const rk_node *rk__edge_draw_of(const rk_program *p, const rk_node *node);
+/* The stored offsets of a node's graph, or of the one that it was drawn from. */
+int32_t rk__stored_offsets(const rk_program *p, const rk_node *node);
 /* The parameter that a node updates, or RK_NONE: of the inputs that it writes to the first, unless
  * that is the step state. */
 rk_value rk__updated_parameter(const rk_program *p, const rk_node *node);

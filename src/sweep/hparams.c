@@ -2,9 +2,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "sweep/internal.h"
 #include "train/hparams.h"
+#include "train/run_folder.h"
 
 /* Texts are the caller's to free, one by one; a number has none. */
 static rk_status add(const rk_axis *axis, double place, int64_t k, rk_hparam *out)
@@ -71,15 +73,24 @@ done:
     return status;
 }
 
-rk_status rk__trial_hparams(const rk_sweep_run *s, const rk_trial *trial, const char *folder)
+rk_status rk__trial_hparams(const rk_sweep_run *s, const rk_trial *trial, int64_t number)
 {
+    const bool failed = trial->state == RK_TRIAL_FAILED;
     rk_hparam *values = NULL;
     int64_t n = 0;
+    char *folder = NULL;
+    bool is_there = false;
     rk_status status = RK_OK;
+    RK_TRY_GOTO(done, rk__trial_folder(s, number, &folder));
+    RK_TRY_GOTO(done, rk__folder_has(folder, RK_FILE_CONFIG, &is_there));
+    if (failed && !is_there) { /* it failed before it began */
+        goto done;
+    }
     RK_TRY_GOTO(done, collect(&s->space, trial, &values, &n));
     RK_TRY_GOTO(done, rk__hparams_write_start(folder, NULL, values, n));
-    status = rk__hparams_write_end(folder, RK_HPARAMS_SUCCEEDED);
+    status = rk__hparams_write_end(folder, failed ? RK_HPARAMS_FAILED : RK_HPARAMS_SUCCEEDED);
 done:
     release(values, n);
+    rk__free(folder);
     return status;
 }

@@ -107,9 +107,10 @@ bool rk__trial_reads(const rk_trial *trial, const rk_axis *axis, int64_t a, int6
 
 /* ---- hparams.c ---- */
 
-/* For TensorBoard, in the sweep's folder what is varied, in a trial's its values. */
+/* For TensorBoard, in the sweep's folder what is varied, in that of trial `number` (from 1) its
+ * values and whether it came to an end. */
 rk_status rk__sweep_hparams(const rk_sweep_run *sweep);
-rk_status rk__trial_hparams(const rk_sweep_run *sweep, const rk_trial *trial, const char *folder);
+rk_status rk__trial_hparams(const rk_sweep_run *sweep, const rk_trial *trial, int64_t number);
 
 /* ---- methods.c ---- */
 

@@ -457,9 +457,8 @@ static rk_status train(rk_sweep_run *s, int64_t t, const rk_config *config, cons
     }
     rk_report_free(report);
     RK_TRY(status);
-    const bool is_first = trial->seconds <= 0; /* of halving */
-    if (rk__config_options(config)->run.tensorboard && trial->state == RK_TRIAL_DONE && is_first) {
-        RK_TRY(rk__trial_hparams(s, trial, folder));
+    if (rk__config_options(config)->run.tensorboard && trial->seconds <= 0 /* of halving */) {
+        RK_TRY(rk__trial_hparams(s, trial, t + 1));
     }
     return record(s, t, seconds);
 }

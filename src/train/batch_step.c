@@ -405,5 +405,6 @@ rk_status rk__batch_step_build(rk_step *s, const rk_hooks *hooks)
     RK_TRY(declare(s, hooks));
     RK_TRY(rk__schedule_make(s->engine->options, rk__step_first_state(s).steps_per_epoch,
                              &s->schedule));
-    return build(s);
+    RK_TRY(build(s));
+    return rk__engine_order_rows(s->engine, &s->phases[0], hooks);
 }

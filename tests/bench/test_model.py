@@ -8,7 +8,7 @@ import unittest
 
 BENCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench")
 sys.path.insert(0, BENCH)
-from model import graphs, schedule, step  # noqa: E402
+from model import graphs, ranks, schedule, step  # noqa: E402
 from model.assumptions import Assumptions, Operation, Program, Settings  # noqa: E402
 from model.devices import Device  # noqa: E402
 
@@ -146,6 +146,66 @@ class Kernels(unittest.TestCase):
         self.assertAlmostEqual(host(10), 0.05 - 0.03 - product)
 
 
+class Ranks(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.shape = ranks.of_graph(tiny_graph(scratch.name))
+
+    def model(self, n, **changes):
+        return ranks.RankModel(TINY, assumed(sector_share=0.5, sum_factor=2, **changes), n)
+
+    def test_shapes(self):
+        self.assertEqual(self.shape.users.groups, [(5, 1), (1, 4)])
+        self.assertEqual((self.shape.nodes, self.shape.pairs), (10, 9))
+        shape = ranks.of_size("size", 3000, 1000, 60000)
+        self.assertAlmostEqual(shape.users.nodes, 3000)
+        self.assertEqual(shape.items.nodes, 1000)
+        for side in (shape.users, shape.items):
+            self.assertAlmostEqual(side.edges / 60000, 1, places=2)
+
+    def test_what_is_read_most_stays(self):
+        side = ranks.Side([(5, 1), (2, 1), (1, 1)])
+        self.assertEqual(side.share_of_top(1), 5 / 8)
+        self.assertEqual(side.share_of_top(1.5), 6 / 8)
+        self.assertEqual(side.share_of_top(9), 1)
+
+    def test_a_rank_gathers_its_columns_but_never_less_than_a_sector(self):
+        # 18 edges at 1 TB/s: a row of 256 bytes and a column of 4; 10 rows written
+        def bytes_of(n, **changes):
+            model = self.model(n, **changes)
+            rate = model.rate()
+            return (18 * model.row_bytes() / rate + (18 * 4 + 40 * model.a.dim) / 1e6) * 1e6
+
+        self.assertAlmostEqual(bytes_of(1), 18 * 260 + 10 * 256)
+        self.assertAlmostEqual(bytes_of(4), 18 * 68 + 10 * 64)
+        self.assertAlmostEqual(bytes_of(8), 18 * 68 + 10 * 32)  # a sector, at half the rate
+        self.assertAlmostEqual(bytes_of(64), 18 * 68 + 10 * 4)
+
+    def test_one_rank_is_the_model_of_one_device(self):
+        one = step.Model(TINY, assumed(sorted_pieces=1)).gathering
+        many = self.model(1, sorted_pieces=1)
+        graph = graphs.Graph("g", [200] * 1000, [250] * 800)
+        shape = ranks.of_graph(graph)
+        part = many.gathering(shape, "all")
+        self.assertAlmostEqual(part.us / one(graph, "propagate", "fp32").us, 1, places=2)
+        self.assertEqual(part.why, "latency of loads")
+
+    def test_sums(self):
+        network = ranks.HGX
+        self.assertEqual(network.sum_us(1, 16384, 2), 0)
+        self.assertAlmostEqual(network.sum_us(2, 0, 2), 2 * (3.6 + 2 * 0.47))
+        self.assertAlmostEqual(network.sum_us(8, 94000, 1), 3.6 + 14 * 0.47 + 2 * 7 / 8 * 1)
+        self.assertAlmostEqual(network.sum_us(16, 0, 1), 4.4 + 2 * (7 * 0.52 * 1.8 + 5))
+        self.assertAlmostEqual(network.gather_us(4, 376000), 3)
+        self.assertEqual(self.model(4, batch=2048).payload(), 2048 * 2 * 4)
+        self.assertEqual(self.model(4, batch=2048).sent(), 2 * 3 * 16384)
+
+    def test_memory(self):
+        # 18 edges of 8 bytes, 10 nodes of 44 and of 7 tables of 16 floats
+        self.assertEqual(self.model(4).memory(self.shape), 18 * 8 + 10 * (44 + 7 * 64))
+
+
 class Sizes(unittest.TestCase):
     def test_generated(self):
         graph = graphs.generated("size", 300, 100, 6000)
@@ -189,6 +249,19 @@ class Script(unittest.TestCase):
             done = self.predict("--data", self.folder, "--set", wrong)
             self.assertNotEqual(done.returncode, 0, wrong)
             self.assertNotIn("Traceback", done.stderr)
+
+    def test_ranks(self):
+        done = self.predict("--data", self.folder, "--size", "big=1000000,9390623,4649567411",
+                            "--device", "h100", "--ranks", "1,8,64", "--dims", "64,512")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for text in ("no GPU has run this", "| a step, dim 512 | 1 GPU | 8 GPUs | 64 GPUs |",
+                     "(too much)", "`sector_share` | 0.5 |"):
+            self.assertIn(text, done.stdout)
+        for wrong in (["--ranks", "many"], ["--ranks", "0"], ["--ranks", "2", "--dims", "x"]):
+            done = self.predict("--data", self.folder, "--device", "h100", *wrong)
+            self.assertNotEqual(done.returncode, 0, wrong)
+            self.assertNotIn("Traceback", done.stderr)
+        self.assertNotEqual(self.predict("--data", self.folder, "--ranks", "2").returncode, 0)
 
     def test_asks_a_program_and_keeps_its_answers(self):
         program = os.path.join(os.path.dirname(self.folder), "rankine")

@@ -98,6 +98,25 @@ finish() {
     exit 0
 }
 
+# Sets `python` to one that imports MODULES: PYTHON, python3, or under CI an environment of its own,
+# build/env-NAME, with the packages of the file REQUIREMENTS. The test is skipped without.
+needs_python() { # NAME REQUIREMENTS MODULES
+    local environment=$RANKINE_SOURCE/build/env-$1
+    python=${PYTHON:-python3}
+    if [ -n "${CI:-}" ] && [ -z "${PYTHON:-}" ]; then
+        python=$environment/bin/python
+        cmp -s "$2" "$environment/made" || {
+            rm -rf "$environment"
+            python3 -m venv "$environment" && "$environment/bin/pip" install -q -r "$2" &&
+                cp "$2" "$environment/made"
+        }
+    fi
+    "$python" -c "import $3" 2>/dev/null || {
+        echo "skip: $python cannot import $3 (pip install -r ${2#"$RANKINE_SOURCE/"}; PYTHON=...)"
+        exit 77
+    }
+}
+
 # A small generated data set in DIR, and a config that trains on it in a second or two.
 small_data() {
     "$rankine" synth "$1" --users 300 --items 120 --interactions 6000 --clusters 4 --seed 7 \

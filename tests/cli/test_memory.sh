@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# data.memory: preparing within a bound gives the same file; interrupts, full disks and bounds that are
-# too small end with their exit codes and leave nothing behind.
+# data.memory: preparing within a bound gives the same file; interrupts, full disks and bounds that
+# are too small end with their exit codes and leave nothing behind.
 . "$(dirname "$0")/lib.sh"
 
 run 0 "$rankine" synth demo --users 3000 --items 800 --interactions 150000 --quiet

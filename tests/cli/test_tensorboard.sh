@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
-# TensorBoard's own reader finds in event files what metrics.jsonl has, also of a run that was
-# killed at random points (KILLS of them) and resumed, of one with a torn last record, of models in
-# one phase, of several seeds, of a run without checks. Needs a Python (PYTHON) with
-# tests/tensorboard/requirements.txt.
+# TensorBoard's own readers, in Python and in Rust, find in event files what metrics.jsonl has, also
+# of a run that was killed at random points (KILLS of them) and resumed, of one with a torn last
+# record, of models in one phase, of several seeds, of a run without checks; numbers that are none;
+# and of a sweep what its HParams page shows. Needs a Python (PYTHON) with
+# tests/tensorboard/requirements.txt; CI makes one.
 here=$(cd "$(dirname "$0")/../tensorboard" && pwd)
 . "$(dirname "$0")/lib.sh"
-python=${PYTHON:-python3}
 kills=${KILLS:-3}
-"$python" -c 'import tensorboard.backend.event_processing.plugin_event_accumulator' 2>/dev/null || {
-    echo "skip: $python has no tensorboard (pip install -r tests/tensorboard/requirements.txt;" \
-        "PYTHON=...)"
-    exit 77
-}
+needs_python tensorboard "$here/requirements.txt" \
+    "tensorboard.plugins.hparams.backend_context, tensorboard_data_server"
+export PYTHONDONTWRITEBYTECODE=1
 
 equal() {
     run 0 "$python" "$here/equal.py" "$@"
@@ -55,6 +53,28 @@ run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run refit --set train.
     --set train.refit=true
 run 0 "$rankine" train demo/synth.yaml "${settings[@]}" --run seeds --seeds 2 --set train.epochs=2
 equal ease ials unchecked no_valid refit seeds/seed-*
+
+# ---- numbers that are none, or larger than a float ----
+mkdir numbers
+run 0 "$RANKINE_BINARY/tests/test_events" write numbers
+run 0 "$python" - "$here" <<'PYTHON'
+import sys
+sys.path.insert(0, sys.argv[1])
+from readers import READERS, scalars
+for name, reader in READERS.items():
+    found = scalars(reader("numbers"))["."]["loss/total"]
+    assert found == [(1, "nan"), (2, "inf"), (3, "-inf"), (4, "inf"), (5, "0.5")], (name, found)
+PYTHON
+
+# ---- a sweep ----
+cat >space.yaml <<'YAML'
+model.dim: [4, 8]
+"loss.kind+sampling.negatives": [[bpr, uniform], [softmax, in_batch]]
+train.learning_rate: [0.01, 1e25]
+YAML
+run 0 "$rankine" sweep demo/synth.yaml --space space.yaml --method grid --run sweep \
+    "${settings[@]}" --set train.epochs=2
+run 0 "$python" "$here/hparams.py" sweep
 
 # ---- killed ----
 epochs=$((10 + 5 * kills))

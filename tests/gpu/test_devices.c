@@ -429,6 +429,29 @@ static void no_bit_depends_on_the_launch_with_cusparse(void **unused)
     same_bits_of("cuda.propagation=cusparse");
 }
 
+/* The pieces of rows lie in another order. */
+static void no_bit_depends_on_the_order_of_rows(void **unused)
+{
+    (void)unused;
+    static const char *const kinds[][2] = {
+        {"model.layers=3", "train.propagation=fp32"},
+        {"model.layers=2", "train.propagation=fp16"},
+        {"loss.contrast=sgl", "loss.contrast_dropout=0.3"},
+    };
+    static const char *const orders[] = {"graph.order=file", "graph.order=cluster"};
+    int64_t n = n_steps() < 5 ? n_steps() : 5;
+    const size_t n_kinds = n < 3 ? 1 : sizeof kinds / sizeof kinds[0];
+    for (size_t i = 0; i < n_kinds; i++) {
+        float *values = NULL;
+        for (int j = 0; j < 2; j++) {
+            const char *settings[] = {"cuda.piece_edges=32", "graph.form=direct", kinds[i][0],
+                                      kinds[i][1],           orders[j],           NULL};
+            values = same_bits(values, "run.device=cuda", settings, false, n);
+        }
+        rk__free(values);
+    }
+}
+
 /* Branches of the graph share memory by the plan, and an early kernel waits. */
 static void no_bit_depends_on_what_overlaps(void **unused)
 {
@@ -553,6 +576,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(models_of_phases_are_the_same),
         cmocka_unit_test(no_bit_depends_on_the_launch),
         cmocka_unit_test(no_bit_depends_on_the_launch_with_cusparse),
+        cmocka_unit_test(no_bit_depends_on_the_order_of_rows),
         cmocka_unit_test(no_bit_depends_on_what_overlaps),
         cmocka_unit_test(products_of_every_precision_are_replayed),
         cmocka_unit_test(the_memory_table_is_true),

@@ -1,6 +1,7 @@
 """usage: recbole_beside.py RANKINE RATINGS [MODEL...] RecBole 1.2.1 and Rankine by the same config
 of RecBole, on RecBole's own split of MovieLens 100K: test metrics of three seeds each, whose means
-must agree within three standard errors of their difference. Both test the last epoch: RecBole 1.2.1 cannot load its best one with PyTorch from 2.6 on."""
+must agree within three standard errors of their difference. Both test the last epoch: RecBole 1.2.1
+cannot load its best one with PyTorch from 2.6 on."""
 import json
 import logging
 import math
@@ -31,7 +32,7 @@ show_progress: False
 """
 BY_GRADIENTS = "learning_rate: 0.005\ntrain_batch_size: 2048\nweight_decay: 0.0\n"
 MODELS = {
-    "LightGCN": BY_GRADIENTS + "epochs: 40\nembedding_size: 32\nn_layers: 2\nreg_weight: 1.e-4\n",
+    "LightGCN": BY_GRADIENTS + "epochs: 20\nembedding_size: 32\nn_layers: 2\nreg_weight: 1.e-4\n",
     "BPR": BY_GRADIENTS + "epochs: 20\nembedding_size: 32\n",
     "NeuMF": "learning_rate: 0.001\ntrain_batch_size: 2048\nepochs: 20\nmf_embedding_size: 32\n"
              "mlp_embedding_size: 32\nmlp_hidden_size: [64, 32]\ndropout_prob: 0.1\n",
@@ -55,6 +56,7 @@ def write_split(ratings):
     config = Config(model="BPR", dataset="whole", config_dict={
         "data_path": "dataset/", "load_col": {"inter": ["user_id", "item_id"]}, "state": "ERROR",
         "use_gpu": False, "seed": 2020})
+    init_seed(2020, True)
     dataset = create_dataset(config)
     for name, loader in zip(("train", "valid", "test"), data_preparation(config, dataset)):
         part = loader._dataset.inter_feat
@@ -67,7 +69,7 @@ def write_split(ratings):
 
 def by_recbole(path, seed):
     """run_recbole without Ray, which it imports for looking for options."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # small matrices: two threads wait for each other
     config = Config(config_file_list=[path], config_dict={"seed": seed})
     init_seed(seed, True)
     parts = data_preparation(config, create_dataset(config))

@@ -89,48 +89,72 @@ static double l2(const setting *t, const rk_l2_attr *a, double share, double *fa
     return loss;
 }
 
+static rk_l2_attr attr_of(const setting *t, int v)
+{
+    return (rk_l2_attr){.weight = 0.3,
+                        .batch = t->s.b.batch,
+                        .form = v % 2 ? RK_L2_NORM : RK_L2_SQUARED,
+                        .rows = v / 2 % 2 ? RK_L2_UNIQUE : RK_L2_BATCH,
+                        .divisor = v / 4};
+}
+
+static void l2_loss_by(int i, int v, double share)
+{
+    setting t = begin(i, v);
+    const rk_attr attr = {.l2 = attr_of(&t, v)};
+    const int64_t n = t.s.b.capacity * t.s.d;
+    double *loss = ops_doubles(t.s.c, 1), *factor = ops_doubles(t.s.c, t.s.b.capacity);
+    double *gradient = ops_doubles(t.s.c, n), *size = ops_doubles(t.s.c, n), squares[GROUPS];
+    loss[0] = l2(&t, &attr.l2, share, factor, squares);
+    for (int64_t j = 0; j < n; j++) {
+        ops_add(&gradient[j], &size[j], factor[j / t.s.d] * (double)t.s.x[j]);
+    }
+    rk_value in[] = {t.s.x_value, t.s.set.segments, t.s.set.order, t.s.set.count,
+                     t.s.state,   t.chosen_value,   RK_NONE};
+    if (share != 1) {
+        in[RK_L2_LOSS_SQUARES] = ops_input(t.s.c, RK_F64, GROUPS, 1, squares);
+    }
+    rk_value value = ops_append(t.s.c, RK_OP_L2_LOSS, in, share != 1 ? 7 : 6, attr);
+    ops_expect_reals(t.s.c, value, loss, loss, 2e-6);
+    ops_expect_reals(t.s.c, value + 1, gradient, size, 1e-6);
+    ops_run(t.s.c, 1);
+}
+
+static void l2_squares_by(int i, int v)
+{
+    setting t = begin(i, v);
+    const rk_attr attr = {.l2 = attr_of(&t, v)};
+    double *squares = ops_doubles(t.s.c, GROUPS);
+    l2(&t, &attr.l2, 1, ops_doubles(t.s.c, t.s.b.capacity), squares);
+    rk_value in[] = {t.s.x_value,   t.s.set.segments, t.s.set.order,
+                     t.s.set.count, t.s.state,        t.chosen_value};
+    ops_expect_reals(t.s.c, ops_append(t.s.c, RK_OP_L2_SQUARES, in, 6, attr), squares, squares,
+                     1e-6);
+    ops_run(t.s.c, 1);
+}
+
+/* Of rows with all columns, and with a part of them whose sums are given. */
 static void l2_loss(void)
 {
     for (int i = 0; i < N_SHAPES; i++) {
         for (int v = 0; v < 2 * 2 * 3; v++) {
-            setting t = begin(i, v);
-            rk_l2_attr a = {.weight = 0.3,
-                            .batch = t.s.b.batch,
-                            .form = v % 2 ? RK_L2_NORM : RK_L2_SQUARED,
-                            .rows = v / 2 % 2 ? RK_L2_UNIQUE : RK_L2_BATCH,
-                            .divisor = v / 4};
-            double *loss = ops_doubles(t.s.c, 1), *factor = ops_doubles(t.s.c, t.s.b.capacity);
-            double *gradient = ops_doubles(t.s.c, t.s.b.capacity * t.s.d);
-            double *size = ops_doubles(t.s.c, t.s.b.capacity * t.s.d);
-            double squares[GROUPS], *own = ops_doubles(t.s.c, GROUPS);
-            const double share = v % 3 == 2 ? 2.5 : 1;
-            loss[0] = l2(&t, &a, share, factor, squares);
-            for (int g = 0; g < GROUPS; g++) {
-                own[g] = squares[g] / share;
-            }
-            for (int64_t j = 0; j < t.s.b.capacity * t.s.d; j++) {
-                ops_add(&gradient[j], &size[j], factor[j / t.s.d] * (double)t.s.x[j]);
-            }
-            rk_value in[] = {t.s.x_value,
-                             t.s.set.segments,
-                             t.s.set.order,
-                             t.s.set.count,
-                             t.s.state,
-                             t.chosen_value,
-                             ops_input(t.s.c, RK_F64, GROUPS, 1, squares)};
-            const rk_attr attr = {.l2 = a};
-            rk_value value = ops_append(t.s.c, RK_OP_L2_LOSS, in, share == 1 ? 6 : 7, attr);
-            ops_expect_reals(t.s.c, ops_append(t.s.c, RK_OP_L2_SQUARES, in, 6, attr), own, own,
-                             1e-6);
-            ops_expect_reals(t.s.c, value, loss, loss, 2e-6);
-            ops_expect_reals(t.s.c, value + 1, gradient, size, 1e-6);
-            ops_run(t.s.c, 1);
+            l2_loss_by(i, v, 1);
+            l2_loss_by(i, v, 2.5);
+        }
+    }
+}
+
+static void l2_squares(void)
+{
+    for (int i = 0; i < N_SHAPES; i++) {
+        for (int v = 0; v < 2 * 2 * 3; v++) {
+            l2_squares_by(i, v);
         }
     }
 }
 
 const ops_entry ops_cases_l2[] = {
     {RK_OP_L2_LOSS, l2_loss},
-    {RK_OP_L2_SQUARES, l2_loss},
+    {RK_OP_L2_SQUARES, l2_squares},
     {RK_OP_COUNT, NULL},
 };

@@ -447,6 +447,19 @@ rk_graph_values ops_graph_inputs(ops_case *c, const ops_graph *g)
                              .scale = ops_input(c, RK_F32, g->n_nodes, 1, g->scale)};
 }
 
+void ops_order_rows(ops_case *c, rk_value offsets, ops_random *r)
+{
+    int32_t stored = c->program.tensors[offsets].stored;
+    int64_t n = c->store.items[stored].rows - 1;
+    int32_t *order = ops_memory(c, n, sizeof *order);
+    for (int64_t i = 0; i < n; i++) { /* inside-out shuffle */
+        int64_t at = ops_below(r, i + 1);
+        order[i] = order[at];
+        order[at] = (int32_t)i;
+    }
+    rk__store_order_rows(&c->store, stored, order);
+}
+
 /* ---- batches ---- */
 
 ops_batch ops_make_batch(ops_case *c, int64_t n_users, int64_t n_items, int64_t batch,

@@ -97,6 +97,8 @@ typedef struct ops_graph {
 ops_graph ops_make_graph(ops_case *c, int64_t n_users, int64_t n_items, double chance,
                          ops_random *r);
 rk_graph_values ops_graph_inputs(ops_case *c, const ops_graph *g);
+/* Has a device go through the rows in an order of chance. */
+void ops_order_rows(ops_case *c, rk_value offsets, ops_random *r);
 
 /* ---- a batch: its slots and row set, computed naively ---- */
 

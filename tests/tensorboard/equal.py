@@ -1,23 +1,19 @@
-"""usage: equal.py RUN... what TensorBoard's own reader finds in the event files of a run folder is
-what metrics.jsonl has: the same tags, steps and values (as 32-bit floats), each once."""
+"""usage: equal.py RUN... what TensorBoard's own readers find in the event files of a run folder is
+what metrics.jsonl has: the same tags, steps and values (as 32-bit floats), each once. A number that
+JSON has no word for, null there, is NaN or infinite."""
 import json
-import logging
 import math
 import struct
 import sys
 
-from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
-from tensorboard.util import tensor_util
+from readers import READERS, scalars
 
-logging.disable(logging.WARNING)  # a torn record is no news here
 PLACES = {"learning_rate": "train", "samples_per_second": "train", "seconds": "train",
           "check_seconds": "train"}
 
 
 def single(value):
-    if value is None:
-        return math.nan
-    return struct.unpack("<f", struct.pack("<f", value))[0]
+    return None if value is None else struct.unpack("<f", struct.pack("<f", value))[0]
 
 
 def wanted_of(run):
@@ -35,28 +31,31 @@ def wanted_of(run):
     return tags
 
 
-def found_in(run):
-    reader = EventAccumulator(run, size_guidance={"tensors": 0})
-    reader.Reload()
-    return {tag: [(event.step, tensor_util.make_ndarray(event.tensor_proto).item())
-                  for event in reader.Tensors(tag)]
-            for tag in reader.Tags()["tensors"]}
+def is_same(wanted, found):
+    return not math.isfinite(found) if wanted is None else wanted == found
 
 
-for run in sys.argv[1:]:
-    wanted, found = wanted_of(run), found_in(run)
-    final = {tag: found.pop(tag) for tag in list(found) if tag.startswith(("final/", "_hparams_/"))}
+def compare(run, reader, wanted):
+    found = {tag: [(step, float(value)) for step, value in points]
+             for tag, points in scalars(READERS[reader](run)).get(".", {}).items()}
+    final = {tag: found.pop(tag) for tag in list(found) if tag.startswith("final/")}
     if sorted(wanted) != sorted(found):
-        sys.exit(f"{run}: other tags: {sorted(wanted)} and {sorted(found)}")
+        sys.exit(f"{run}, {reader}: other tags: {sorted(wanted)} and {sorted(found)}")
     for tag in wanted:
-        same = [a[0] == b[0] and (a[1] == b[1] or (math.isnan(a[1]) and math.isnan(b[1])))
-                for a, b in zip(wanted[tag], found[tag])]
-        if len(wanted[tag]) != len(found[tag]) or not all(same):
-            sys.exit(f"{run}: {tag}: {wanted[tag]} in metrics.jsonl, {found[tag]} for TensorBoard")
+        if len(wanted[tag]) != len(found[tag]) or not all(
+                a[0] == b[0] and is_same(a[1], b[1]) for a, b in zip(wanted[tag], found[tag])):
+            sys.exit(f"{run}, {reader}: {tag}: {wanted[tag]} in metrics.jsonl, {found[tag]} for "
+                     "TensorBoard")
     report = json.load(open(f"{run}/report.json", encoding="utf-8"))
     for part in ("valid", "test"):
         for name, value in (report[part] or {}).items():
             tag = f"final/{part}/{name}"
             if "@" in name and [v for _, v in final.get(tag, [])][-1:] != [single(value)]:
-                sys.exit(f"{run}: {tag} is {final.get(tag)}, the report has {value}")
-    print(f"{run}: {len(wanted)} tags, {sum(map(len, wanted.values()))} values")
+                sys.exit(f"{run}, {reader}: {tag} is {final.get(tag)}, the report has {value}")
+
+
+for folder in sys.argv[1:]:
+    numbers = wanted_of(folder)
+    for name in READERS:
+        compare(folder, name, numbers)
+    print(f"{folder}: {len(numbers)} tags, {sum(map(len, numbers.values()))} values")

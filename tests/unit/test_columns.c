@@ -236,6 +236,9 @@ static int64_t done;
 static void on_progress(void *user, const rk_progress *progress)
 {
     (void)user;
+    if (strncmp(progress->phase, "reading ", 8) != 0) { /* passes say so where they are slow */
+        return;
+    }
     assert_string_equal(progress->phase, "reading columns");
     assert_int_equal(progress->total, N);
     done = progress->done;

@@ -174,6 +174,19 @@ static const struct {
      {"graph.form=gram", "train.propagation=fp16"},
      "but train.propagation is fp16 (--set), which is for the tables between layers of the direct"},
     {given, {"graph.form=auto", "cuda.propagation=cusparse"}, NULL},
+    {given, {"graph.order=cluster", "train.propagation=fp16"}, NULL},
+    {given, {"graph.order=cluster", "model.kind=gcn"}, NULL},
+    {given,
+     {"graph.order=cluster", "graph.form=gram"},
+     "graph.order is cluster (--set), but graph.form is gram (--set), whose products with a matrix "
+     "have "
+     "no rows to order: take graph.form direct, or graph.order file"},
+    {given,
+     {"graph.order=cluster", "cuda.propagation=cusparse"},
+     "but cuda.propagation is cusparse (--set), which goes through the rows as it likes"},
+    {given,
+     {"graph.order=cluster", "model.kind=ease"},
+     "graph.order is cluster (--set), but model.kind is ease (--set), so nothing looks at it"},
 
     {given,
      {"eval.k=20"},

@@ -1,6 +1,7 @@
 /* train/tfrecord and train/events: CRC-32C, framing, names of files, disks without space. What
  * TensorBoard's own reader makes of them is in tests/cli/test_tensorboard.sh. */
 #include <dirent.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -167,8 +168,25 @@ static void memory_runs_out(void **state)
     test_scratch_remove(folder);
 }
 
-int main(void)
+/* "write DIR": an event file for tests/cli/test_tensorboard.sh to read. */
+static int write_numbers(const char *folder)
 {
+    static const double numbers[] = {NAN, INFINITY, -INFINITY, 1e300, 0.5};
+    rk_events events = rk__events_of(folder, 1);
+    rk_status status = RK_OK;
+    for (int i = 0; i < 5 && status == RK_OK; i++) {
+        rk__events_scalar(&events, "loss/total", numbers[i]);
+        status = rk__events_write(&events, i + 1);
+    }
+    rk__events_close(&events);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "write") == 0) {
+        return (int)write_numbers(argv[2]);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crc_vectors),     cmocka_unit_test(framing),
         cmocka_unit_test(fields),          cmocka_unit_test(names_go_on),

@@ -31,7 +31,10 @@ static void on_log(void *user, rk_log_level level, const char *message)
 static void on_progress(void *user, const rk_progress *progress)
 {
     (void)user;
-    assert_int_equal(strncmp(progress->phase, "reading ", 8), 0);
+    if (strncmp(progress->phase, "reading ", 8) != 0) { /* passes say so where they are slow */
+        assert_true(progress->done <= progress->total);
+        return;
+    }
     assert_string_equal(progress->unit, "rows");
     seen.rows = progress->done;
     seen.reports++;

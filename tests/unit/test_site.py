@@ -97,6 +97,13 @@ class Readme(unittest.TestCase):
         missing = [n for n in names if f"`{n}`" not in text and f"`configs/{n}.yaml`" not in text]
         self.assertEqual(sorted(missing), [])
 
+    def test_the_picture_is_that_of_the_measurement(self):
+        """README shows the upper part of the drawing that bench/peers makes."""
+        shown = read("docs", "images", "peers.svg").split("\n")[2:-2]
+        whole = read("bench", "results", "lastfm-peers-cpu.svg").split("\n")[2:]
+        self.assertGreater(len(shown), 20)
+        self.assertEqual(shown, whole[: len(shown)])
+
     def test_every_row_of_results_is_there(self):
         text = read("docs", "results.md")
         rows = re.findall(r"(?m)^([a-z0-9-]+),", read("configs", "results", "rows.csv"))

@@ -173,7 +173,8 @@ void rk__cpu_unfold_rows(const rk_call *call)
         for (int64_t chunk = 0; chunk < n_chunks; chunk++) {
             int64_t first = chunk * ROWS_PER_CHUNK, last = first + ROWS_PER_CHUNK;
             call->isa->propagate_rows(&a, &q, d, 1, rows, others + first,
-                                      others + (last < n_others ? last : n_others), &buffer, y);
+                                      others + (last < n_others ? last : n_others), &buffer, y,
+                                      false);
         }
     }
     memset(y + count * d, 0, (size_t)((capacity - count) * d) * sizeof *y);

@@ -141,10 +141,10 @@ typedef struct rk_isa {
      * rows [first, last). y: float [last - first, d]. */
     void (*propagate)(const rk_csr *a, const rk_source *x, int64_t d, float alpha, int64_t first,
                       int64_t last, float *y);
-    /* The same for the rows rows[first..last) into y[first..last). */
+    /* The same for the rows rows[first..last) into y[first..last); in_place: to their rows of y. */
     void (*propagate_rows)(const rk_csr *a, const rk_source *x, int64_t d, float alpha,
                            const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
-                           float *y);
+                           float *y, bool in_place);
     /* The same as propagate, where row c of x is x[map[c]], float [S, d], and zero unless bit c of
      * `active`. */
     void (*propagate_from_rows)(const rk_csr *a, const float *x, int64_t d, float alpha,

@@ -13,7 +13,14 @@
 #include "device/cpu/isa_half.h"
 #include "device/cpu/isa_vector.h"
 
-enum { MAX_VECTORS = 8, CACHE_LINE = 64 };
+enum {
+    MAX_VECTORS = 8,
+    CACHE_LINE = 64,
+    /* Of rows that are scattered: from the fetch of a row's columns, of its result, to its turn. */
+    COLUMNS_AHEAD = 16,
+    RESULTS_AHEAD = 4,
+    COLUMN_LINES = 8, /* that are fetched ahead; the processor goes on by itself */
+};
 
 /* A list of edges: the row of x at the far end, and the weight, which is found by that row or by
  * the number of the edge. */
@@ -152,12 +159,35 @@ static void propagate(const rk_csr *a, const rk_source *x, int64_t d, float alph
     }
 }
 
+/* What the rows behind row `at` of a list will ask for: columns, and where they begin. */
+INLINE void prefetch_columns(const rk_csr *a, const int32_t *rows, int64_t at, int64_t last)
+{
+    if (at + 2 * COLUMNS_AHEAD < last) {
+        __builtin_prefetch(a->offsets + rows[at + 2 * COLUMNS_AHEAD]);
+    }
+    if (at + COLUMNS_AHEAD < last) {
+        int64_t row = rows[at + COLUMNS_AHEAD];
+        const char *line = (const char *)(a->columns + a->offsets[row]);
+        const char *end = (const char *)(a->columns + a->offsets[row + 1]);
+        for (int i = 0; i < COLUMN_LINES && line < end; i++, line += CACHE_LINE) {
+            __builtin_prefetch(line);
+        }
+    }
+}
+
+INLINE void prefetch_result(float *y, int64_t row, int64_t d)
+{
+    for (int64_t j = 0; j < d; j += CACHE_LINE / 4) {
+        __builtin_prefetch(y + row * d + j, 1);
+    }
+}
+
 /* Rows of a set are scattered over the graph: their edges are first brought together, so that
  * prefetching runs on from one row to the next. A row too long for the buffer needs no such help.
  */
 INLINE void some_rows(const rk_csr *a, const rk_source *x, int64_t d, float alpha,
                       const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
-                      float *y, const int halves, const int exact)
+                      float *y, const int in_place, const int halves, const int exact)
 {
     int64_t ends[RK_EDGE_ROWS];
     for (int64_t i = first; i < last;) {
@@ -167,21 +197,25 @@ INLINE void some_rows(const rk_csr *a, const rk_source *x, int64_t d, float alph
             if (length + degree > buffer->capacity) {
                 break;
             }
+            prefetch_columns(a, rows, i, last);
             memcpy(buffer->index + length, a->columns + from, (size_t)degree * sizeof *a->columns);
             length += degree;
             ends[i++ - start] = length;
         }
         edge_list edges = {buffer->index, x->weight, length};
         for (int64_t k = start; k < i; k++) {
+            if (in_place && k + RESULTS_AHEAD < last) {
+                prefetch_result(y, rows[k + RESULTS_AHEAD], d);
+            }
             sum_row(&edges, 1, begin, ends[k - start], x->rows, halves, d,
-                    alpha * a->scale[rows[k]], y + k * d, exact);
+                    alpha * a->scale[rows[k]], y + (in_place ? rows[k] : k) * d, exact);
             begin = ends[k - start];
         }
         if (i == start) {
             int64_t r = rows[i];
             edges = (edge_list){a->columns, x->weight, a->offsets[r + 1]};
             sum_row(&edges, 1, a->offsets[r], a->offsets[r + 1], x->rows, halves, d,
-                    alpha * a->scale[r], y + i * d, exact);
+                    alpha * a->scale[r], y + (in_place ? r : i) * d, exact);
             i++;
         }
     }
@@ -189,12 +223,12 @@ INLINE void some_rows(const rk_csr *a, const rk_source *x, int64_t d, float alph
 
 static void propagate_rows(const rk_csr *a, const rk_source *x, int64_t d, float alpha,
                            const int32_t *rows, int64_t first, int64_t last, rk_edge_buffer *buffer,
-                           float *y)
+                           float *y, bool in_place)
 {
     if (x->is_half) {
-        BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y, 1);
+        BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y, in_place, 1);
     } else {
-        BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y, 0);
+        BY_WIDTH(some_rows, d, a, x, d, alpha, rows, first, last, buffer, y, in_place, 0);
     }
 }
 

@@ -114,9 +114,61 @@ static void finish(const ending *e, int64_t first, int64_t last, float *rows)
 
 /* ---- all rows ---- */
 
+/* graph.order; NULL: as they are. */
+static const int32_t *row_order(const rk_call *call)
+{
+    int32_t offsets = rk__stored_offsets(call->program, call->node);
+    return offsets < 0 ? NULL : call->program->store->items[offsets].row_order;
+}
+
 int64_t rk__cpu_scratch_propagate(const rk_call *call)
 {
-    return weight_bytes(call) + call->threads * block_bytes(BLOCK_FLOATS, rk__in(call, 3)->cols);
+    int64_t d = rk__in(call, 3)->cols;
+    int64_t each = row_order(call) ? rk__edge_bytes(0) + block_bytes(LONG_BLOCK_FLOATS, d)
+                                   : block_bytes(BLOCK_FLOATS, d);
+    return weight_bytes(call) + call->threads * each;
+}
+
+/* Where part i of `parts` begins. */
+static int64_t share_of(int64_t n, int64_t i, int64_t parts)
+{
+    return n / parts * i + n % parts * i / parts;
+}
+
+/* The rows order[first..last), each finished for itself: floats in their places, others in `block`,
+ * which has room for them. */
+static void finish_in_order(const ending *e, const int32_t *order, int64_t first, int64_t last,
+                            float *block)
+{
+    if (e->floats && !e->map) {
+        return; /* they are the result */
+    }
+    for (int64_t k = first; k < last; k++) {
+        int64_t r = order[k];
+        finish(e, r, r + 1, e->floats ? e->floats + r * e->d : block + (k - first) * e->d);
+    }
+}
+
+static void propagate_in_order(const rk_call *call, const rk_csr *a, const rk_source *x,
+                               const ending *e, const int32_t *order, char *scratch)
+{
+    const int64_t d = e->d, step = block_rows(LONG_BLOCK_FLOATS, d);
+    const int64_t n_chunks = rk__chunk_count(a, (rk_row_range){0, a->n});
+    char *blocks = scratch + call->threads * rk__edge_bytes(0);
+    RK_CPU_FOR(call, chunk, n_chunks)
+    {
+        rk_edge_buffer buffer = rk__take_edges(scratch, 0);
+        float *block =
+            (float *)(void *)(blocks + rk__cpu_thread() * block_bytes(LONG_BLOCK_FLOATS, d));
+        int64_t end = share_of(a->n, chunk + 1, n_chunks);
+        for (int64_t k = share_of(a->n, chunk, n_chunks); k < end; k += step) {
+            int64_t last = k + step < end ? k + step : end;
+            call->isa->propagate_rows(a, x, d, call->node->attr.weight[0], order, k, last, &buffer,
+                                      e->floats ? e->floats : rk__origin(block, k, d),
+                                      e->floats != NULL);
+            finish_in_order(e, order, k, last, block);
+        }
+    }
 }
 
 void rk__cpu_propagate(const rk_call *call)
@@ -127,6 +179,10 @@ void rk__cpu_propagate(const rk_call *call)
     const rk_source x = source_of(call, &a, &scratch);
     const rk_row_range all = {0, a.n};
     int64_t n_chunks = rk__chunk_count(&a, all), step = block_rows(BLOCK_FLOATS, e.d);
+    if (row_order(call) && !e.parameter) { /* Adam's tables are read once, best one after another */
+        propagate_in_order(call, &a, &x, &e, row_order(call), scratch);
+        return;
+    }
     RK_CPU_FOR(call, chunk, n_chunks)
     {
         float *block =
@@ -195,7 +251,7 @@ void rk__cpu_propagate_rows(const rk_call *call)
                 rk__prefetch_gathered(&tables, rows[r], d);
             }
             call->isa->propagate_rows(&a, &x, d, call->node->attr.weight[0], rows, first, last,
-                                      &buffer, y);
+                                      &buffer, y, false);
             if (adds) {
                 add_tables(call, &tables, first, last, sum);
             }

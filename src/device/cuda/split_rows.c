@@ -6,13 +6,14 @@
  * from, each with what is left of its edges.
  *
  * The pieces lie longest first: a block keeps its place on the device until its longest piece is
- * done, so its warps get pieces of like length, and what takes long begins early. No sum depends on
- * where a piece lies.
+ * done, so its warps get pieces of like length, and what takes long begins early. In a graph whose
+ * rows have an order (rk__store_order_rows) this holds for each WINDOW of its pieces, and pieces of
+ * one length follow the order. No sum depends on where a piece lies.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "device/cuda/context.h"
 
 typedef struct host_split {
@@ -38,60 +39,91 @@ static rk_split_rows count(const int64_t *offsets, int64_t n_rows, int64_t most)
     return split;
 }
 
-/* The stored offsets of a node's graph, or of the one that it was drawn from. */
-static int32_t stored_offsets(const rk_program *program, const rk_node *node)
-{
-    const rk_node *draw = rk__edge_draw_of(program, node);
-    return program->tensors[draw ? draw->in[0] : node->in[0]].stored;
-}
-
 rk_split_rows rk__cuda_graph_size(const rk_device_context *context, const rk_program *program,
                                   const rk_node *node)
 {
-    const rk_stored *offsets = &program->store->items[stored_offsets(program, node)];
+    const rk_stored *offsets = &program->store->items[rk__stored_offsets(program, node)];
     return count(offsets->constant, offsets->rows - 1, context->options.piece_edges);
 }
 
 /* ---- the rows of a stored graph ---- */
 
-/* Longest first; of one length in the order of the rows. */
-static int by_length(const void *a, const void *b)
+/* About a dozen times the pieces that an H200 works on at a time: enough for longest first to fill
+ * its places, few enough for the rows around to be found in its cache. */
+enum { WINDOW = 1 << 16 };
+
+/* Longest first; pieces of one length stay as they are. */
+static rk_status sort_pieces(rk_piece *pieces, int64_t n)
 {
-    const rk_piece *p = a, *q = b;
-    int64_t length = p->end - p->begin, other = q->end - q->begin;
-    return length != other ? (length < other) - (length > other) : p->number - q->number;
+    rk_status status = RK_OK;
+    rk_keyed *keys = NULL, *scratch = NULL;
+    rk_piece *held = NULL;
+    RK_TRY_GOTO(done, rk__alloc(&keys, n, sizeof *keys, "the lengths of pieces"));
+    RK_TRY_GOTO(done, rk__alloc(&scratch, n, sizeof *scratch, "the lengths of pieces"));
+    RK_TRY_GOTO(done, rk__alloc(&held, n, sizeof *held, "the pieces of a graph"));
+    memcpy(held, pieces, (size_t)n * sizeof *held);
+    for (int64_t p = 0; p < n; p++) {
+        keys[p] = (rk_keyed){(uint64_t)(INT64_MAX - (held[p].end - held[p].begin)), p};
+    }
+    rk__sort_keyed(keys, n, scratch);
+    for (int64_t p = 0; p < n; p++) {
+        pieces[p] = held[keys[p].value];
+    }
+done:
+    rk__free(keys);
+    rk__free(scratch);
+    rk__free(held);
+    return status;
 }
 
-static rk_status build(host_split *out, const int64_t *offsets, int64_t n_rows, int64_t most)
+/* The pieces of all rows in their order, NULL: as they are. first: [n_rows], room for the number of
+ * each row's first piece. */
+static void cut(host_split *out, const int64_t *offsets, int64_t n_rows, int64_t most,
+                const int32_t *order, int32_t *first)
 {
-    out->size = count(offsets, n_rows, most);
-    if (out->size.n_pieces > INT32_MAX) {
-        RK_FAIL(RK_ERR_DEVICE, "the graph's rows have %lld pieces; raise cuda.piece_edges",
-                (long long)out->size.n_pieces);
-    }
-    RK_TRY(
-        rk__alloc(&out->pieces, out->size.n_pieces, sizeof *out->pieces, "the pieces of a graph"));
-    RK_TRY(rk__alloc(&out->long_rows, out->size.n_long_rows, sizeof *out->long_rows,
-                     "the long rows of a graph"));
     int64_t piece = 0, long_row = 0, partial = 0;
-    for (int64_t r = 0; r < n_rows; r++) {
+    for (int64_t r = 0, n = 0; r < n_rows; r++) {
+        first[r] = (int32_t)n;
+        n += pieces_of(offsets[r + 1] - offsets[r], most);
+    }
+    for (int64_t k = 0; k < n_rows; k++) {
+        int64_t r = order ? order[k] : k;
         int64_t begin = offsets[r], end = offsets[r + 1], n = pieces_of(end - begin, most);
         if (n > 1) {
             out->long_rows[long_row] = (rk_long_row){(int32_t)r, (int32_t)partial, (int32_t)n};
         }
         for (int64_t i = 0; i < n; i++) {
             /* Nearly equal pieces: the last is not a stump. */
-            out->pieces[piece] = (rk_piece){.begin = begin + (end - begin) * i / n,
-                                            .end = begin + (end - begin) * (i + 1) / n,
-                                            .row = (int32_t)r,
-                                            .partial = n > 1 ? (int32_t)partial++ : -1,
-                                            .long_row = n > 1 ? (int32_t)long_row : -1,
-                                            .number = (int32_t)piece};
-            piece++;
+            out->pieces[piece++] = (rk_piece){.begin = begin + (end - begin) * i / n,
+                                              .end = begin + (end - begin) * (i + 1) / n,
+                                              .row = (int32_t)r,
+                                              .partial = n > 1 ? (int32_t)partial++ : -1,
+                                              .long_row = n > 1 ? (int32_t)long_row : -1,
+                                              .number = first[r] + (int32_t)i};
         }
         long_row += n > 1;
     }
-    qsort(out->pieces, (size_t)piece, sizeof *out->pieces, by_length);
+}
+
+static rk_status build(host_split *out, const rk_stored *graph, int64_t most)
+{
+    const int64_t *offsets = graph->constant, n_rows = graph->rows - 1;
+    out->size = count(offsets, n_rows, most);
+    int64_t n = out->size.n_pieces, window = graph->row_order ? WINDOW : n;
+    int32_t *first = NULL;
+    if (n > INT32_MAX) {
+        RK_FAIL(RK_ERR_DEVICE, "the graph's rows have %lld pieces; raise cuda.piece_edges",
+                (long long)n);
+    }
+    RK_TRY(rk__alloc(&out->pieces, n, sizeof *out->pieces, "the pieces of a graph"));
+    RK_TRY(rk__alloc(&out->long_rows, out->size.n_long_rows, sizeof *out->long_rows,
+                     "the long rows of a graph"));
+    RK_TRY(rk__alloc(&first, n_rows, sizeof *first, "the pieces of a graph"));
+    cut(out, offsets, n_rows, most, graph->row_order, first);
+    rk__free(first);
+    for (int64_t p = 0; p < n; p += window) {
+        RK_TRY(sort_pieces(out->pieces + p, n - p < window ? n - p : window));
+    }
     return RK_OK;
 }
 
@@ -120,8 +152,7 @@ static rk_status fill_graph(rk_device_context *context, rk_cuda_graph *graph,
 {
     rk_status status = RK_OK;
     host_split host = {0};
-    RK_TRY_GOTO(done,
-                build(&host, offsets->constant, offsets->rows - 1, context->options.piece_edges));
+    RK_TRY_GOTO(done, build(&host, offsets, context->options.piece_edges));
     RK_TRY_GOTO(done,
                 upload(context, &graph->pieces, host.pieces,
                        host.size.n_pieces * (int64_t)sizeof *host.pieces, "the pieces of a graph"));
@@ -219,7 +250,7 @@ static rk_status make_sides(rk_device_context *context, rk_cuda_graph *graph,
     int64_t n = graph->rows.n_pieces, most = context->options.piece_edges;
     graph->n_user_pieces = count(offsets->constant, n_users, most).n_pieces;
     int64_t user = 0, item = graph->n_user_pieces;
-    RK_TRY_GOTO(done, build(&host, offsets->constant, offsets->rows - 1, most));
+    RK_TRY_GOTO(done, build(&host, offsets, most));
     RK_TRY_GOTO(done, rk__alloc(&by_side, n, sizeof *by_side, "the pieces of a graph"));
     for (int64_t p = 0; p < n; p++) {
         by_side[host.pieces[p].row < n_users ? user++ : item++] = host.pieces[p];
@@ -282,7 +313,7 @@ rk_status rk__cuda_graph_prepare(rk_loaded *loaded, rk_cuda_node *node)
     rk_device_context *context = loaded->context;
     rk_split_graph *out = &node->prepared.graph;
     const rk_node *what = node->call.node, *draw = rk__edge_draw_of(loaded->program, what);
-    int32_t stored = stored_offsets(loaded->program, what);
+    int32_t stored = rk__stored_offsets(loaded->program, what);
     if (!rk__cuda_graph_find(context, stored)) {
         RK_TRY(make_graph(context, stored));
     }

@@ -1,0 +1,74 @@
+/* graph.order: the rows of graphs in the order in which propagations go through them. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/timer.h"
+#include "engine/engine.h"
+#include "graph/order.h"
+
+/* Room for one more, which is the engine's. */
+static rk_status add_order(rk_engine *e, int64_t n_rows, int32_t **out)
+{
+    RK_TRY(rk__realloc(&e->row_orders, e->n_row_orders, e->n_row_orders + 1, sizeof *e->row_orders,
+                       "the orders of rows"));
+    RK_TRY(rk__alloc(out, n_rows, sizeof **out, "the order of a graph's rows"));
+    e->row_orders[e->n_row_orders++] = *out;
+    return RK_OK;
+}
+
+static void RK_PRINTF(3, 4) say(const rk_hooks *hooks, rk_log_level level, const char *format, ...)
+{
+    char text[320];
+    va_list arguments;
+    va_start(arguments, format);
+    if (hooks && hooks->log) {
+        vsnprintf(text, sizeof text, format, arguments);
+        hooks->log(hooks->user, level, text);
+    }
+    va_end(arguments);
+}
+
+static rk_status order_graph(rk_engine *e, int32_t offsets, int32_t columns, const rk_hooks *hooks)
+{
+    const rk_stored *items = e->store.items;
+    const rk_adjacency rows = {items[offsets].constant, items[columns].constant,
+                               items[offsets].rows - 1, e->graph.n_users};
+    int32_t *order = NULL;
+    double start = rk__now();
+    RK_TRY(add_order(e, rows.n, &order));
+    RK_TRY(rk__order_rows(&rows, order));
+    rk__store_order_rows(&e->store, offsets, order);
+    say(hooks, RK_LOG_INFO, "graph.order %s: %lld rows ordered in %.2f s",
+        rk__option_choice("graph.order", e->options->graph.order), (long long)rows.n,
+        rk__now() - start);
+    return RK_OK;
+}
+
+rk_status rk__engine_order_rows(rk_engine *e, const rk_program *program, const rk_hooks *hooks)
+{
+    if (e->options->graph.order == RK_NODE_ORDER_FILE) {
+        return RK_OK;
+    }
+    int n = 0;
+    for (int32_t i = 0; i < program->n_nodes; i++) {
+        const rk_node *node = &program->nodes[i];
+        if (node->op != RK_OP_PROPAGATE && node->op != RK_OP_PROPAGATE_ADAM) {
+            continue;
+        }
+        const rk_node *draw = rk__edge_draw_of(program, node);
+        const rk_node *of = draw ? draw : node;
+        n++;
+        int32_t offsets = program->tensors[of->in[0]].stored;
+        if (!e->store.items[offsets].row_order) {
+            RK_TRY(order_graph(e, offsets, program->tensors[of->in[1]].stored, hooks));
+        }
+    }
+    if (n == 0) {
+        say(hooks, RK_LOG_WARNING,
+            "graph.order is %s, but no step propagates over a whole graph (no layers but the one "
+            "at the batch's rows, or the Gram form): nothing goes by it",
+            rk__option_choice("graph.order", e->options->graph.order));
+    }
+    return RK_OK;
+}
