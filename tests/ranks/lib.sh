@@ -20,7 +20,7 @@ printf 'leak:%s\n' libmpi libopen libpmix mca_ libhwloc libevent >>suppressions
 ranks() {
     local n=$1
     shift
-    timeout "${RANK_SECONDS:-60}" mpirun --tag-output -n "$n" "$@"
+    timeout -k 5 "${RANK_SECONDS:-60}" mpirun --tag-output -n "$n" "$@"
 }
 
 # each_says N TEXT: N ranks say it in a line of their own on standard error

@@ -52,7 +52,7 @@ static rk_status work(rk_comm *comm, const char *what)
     int64_t usual = 0, block = 1000;
     bool with_sums = true;
     if (strcmp(what, "sums") == 0) {
-        int64_t several_rounds = 2100000;
+        int64_t several_rounds = 1100000;
         RK_TRY(rank_sums(comm, &usual));
         return rank_sums(comm, &several_rounds);
     }

@@ -18,7 +18,7 @@ typedef struct test_rank_end {
 
 enum { TEST_RANKS_MOST = 8 };
 
-/* Runs n ranks to their ends, at most 60 s. options NULL: of 30 s patience. */
+/* Runs n ranks to their ends, at most 240 s. options NULL: of 120 s patience. */
 void test_ranks(int n, const rk_comm_options *options, test_rank_work work, void *user,
                 test_rank_end ends[]);
 

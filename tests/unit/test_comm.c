@@ -42,7 +42,7 @@ static void expect_ends(int n, const rk_comm_options *options, test_rank_work wo
 static void sums_have_the_order_of_ranks(void **state)
 {
     (void)state;
-    int64_t usual = 0, several_rounds = 2100000; /* 32 MiB / 4 ranks in a message */
+    int64_t usual = 0, several_rounds = 1100000; /* 32 MiB / 4 ranks in a message */
     for (int n = 1; n <= 5; n++) {
         expect_all(n, rank_sums, &usual);
     }
@@ -54,7 +54,7 @@ static void sums_have_the_order_of_ranks(void **state)
 static void blocks_and_columns_are_gathered(void **state)
 {
     (void)state;
-    int64_t unit = 1000, several_rounds = 9000000;
+    int64_t unit = 1000, several_rounds = 2200000;
     for (int n = 1; n <= 4; n++) {
         expect_all(n, rank_gathers, &unit);
     }
