@@ -102,15 +102,15 @@ static void print_next(const work *w)
     cli_free(folder);
 }
 
-/* How to go on with what was interrupted. */
+/* How to go on with what was interrupted, in one piece: launchers of ranks mark what they pass on. */
 static void print_resume(const train_args *args, const char *run_dir)
 {
-    char *folder = cli_quote_path(run_dir);
-    fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s", folder);
+    char *folder = cli_quote_path(run_dir), seeds[40] = "";
     if (args->seeds > 0) {
-        fprintf(stderr, " --seeds %lld", (long long)args->seeds);
+        snprintf(seeds, sizeof seeds, " --seeds %lld", (long long)args->seeds);
     }
-    fprintf(stderr, " --resume\n");
+    fprintf(stderr, "rankine: interrupted; go on with\n  rankine train --run %s%s --resume\n",
+            folder, seeds);
     cli_free(folder);
 }
 

@@ -57,7 +57,7 @@ json "abs(j['report']['trace']['test']['hit@5'] - $(wanted hit)) < 1e-12"
 json "j['report']['audit']['test']['in_relations'] == $(wanted any)"
 json "j['report']['style'] == 'recbole'"
 json "'expected' not in j['report'] and 'among_candidates' not in j['report']"
-grep -q "pairs in the relation view</td><td>$(wanted view)" full/report.html ||
+grep -q "pairs in the relation <bdi>view</bdi></td><td>$(wanted view)" full/report.html ||
     fail "the page does not say what the relation view has"
 run 0 "$rankine" evaluate full --json
 json "abs(j['trace']['ndcg@5'] - $(wanted ndcg)) < 1e-12 and j['audit']['pairs'] == $(wanted pairs)"
