@@ -76,7 +76,7 @@ done:
 
 rk_status rk__comm_all_ok(rk_comm *comm, const char *what, rk_status mine)
 {
-    rk_farewell said = {.status = mine, .rank = comm->rank};
+    rk_farewell said = {.status = (int32_t)mine, .rank = comm->rank};
     int64_t *sizes = NULL;
     rk_farewell *all = NULL;
     rk_status status = RK_OK;

@@ -102,9 +102,10 @@ static bool open_ranks(int *out_rank, int *out_size, char text[RK_TRANSPORT_TEXT
 static bool start(rk_message *m, char text[RK_TRANSPORT_TEXT])
 {
     MPI_Request request;
-    int code = m->is_send
-                   ? MPI_Isend(m->bytes, (int)m->n, MPI_BYTE, m->peer, m->channel, ranks, &request)
-                   : MPI_Irecv(m->bytes, (int)m->n, MPI_BYTE, m->peer, m->channel, ranks, &request);
+    int code =
+        m->is_send
+            ? MPI_Isend(m->bytes, (int)m->n, MPI_BYTE, m->peer, (int)m->channel, ranks, &request)
+            : MPI_Irecv(m->bytes, (int)m->n, MPI_BYTE, m->peer, (int)m->channel, ranks, &request);
     if (refused(code, m->is_send ? "MPI_Isend" : "MPI_Irecv", text)) {
         return false;
     }

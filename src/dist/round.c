@@ -86,7 +86,7 @@ static void write_heads(rk_comm *comm, const rk_round *round)
 {
     head h = {.call = comm->calls,
               .bytes = round->bytes,
-              .kind = round->kind,
+              .kind = (int32_t)round->kind,
               .wants_stop = comm->wants_stop};
     snprintf(h.what, sizeof h.what, "%s", round->what);
     for (int r = 0; r < comm->size; r++) {

@@ -179,7 +179,7 @@ static int write_numbers(const char *folder)
         status = rk__events_write(&events, i + 1);
     }
     rk__events_close(&events);
-    return status;
+    return (int)status;
 }
 
 int main(int argc, char **argv)
