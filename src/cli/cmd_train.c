@@ -102,7 +102,7 @@ static void print_next(const work *w)
     cli_free(folder);
 }
 
-/* How to go on with what was interrupted, in one piece: launchers of ranks mark what they pass on. */
+/* How to go on with what was interrupted, in one piece, for launchers mark what they pass on. */
 static void print_resume(const train_args *args, const char *run_dir)
 {
     char *folder = cli_quote_path(run_dir), seeds[40] = "";
