@@ -32,7 +32,7 @@ rk_status rk__comm_gather(rk_comm *comm, const char *what, const void *mine, con
                           int root, void *all)
 {
     if (comm->size == 1) {
-        if (all != mine) {
+        if (all != mine && bytes[0] > 0) {
             memcpy(all, mine, (size_t)bytes[0]);
         }
         return RK_OK;
@@ -95,9 +95,12 @@ rk_status rk__comm_gather_columns(rk_comm *comm, const char *what, const float *
 
 rk_status rk__comm_broadcast(rk_comm *comm, const char *what, void *bytes, int64_t n, int root)
 {
-    int64_t limit = comm->size > 1 ? rk__round_limit(comm) : n;
+    if (comm->size == 1) {
+        return RK_OK;
+    }
+    int64_t limit = rk__round_limit(comm);
     int64_t *out = comm->sizes, *in = comm->sizes + comm->size;
-    for (int64_t done = 0; comm->size > 1 && done < n; done += limit) {
+    for (int64_t done = 0; done < n; done += limit) {
         int64_t length = smaller(n - done, limit);
         for (int r = 0; r < comm->size; r++) {
             out[r] = comm->rank == root ? length : -1;
