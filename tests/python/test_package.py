@@ -261,6 +261,8 @@ def test_environment_is_put_back():
 
 def test_types():
     mypy = pytest.importorskip("mypy.api")
+    if "site-packages" in rk.__file__:  # beside what is installed mypy takes all for the caller's
+        pytest.skip("types are checked in the source tree")
     source = os.path.join(os.environ["RANKINE_SOURCE"], "pyproject.toml")
     out, errors, status = mypy.run(["--config-file", source, "--cache-dir", os.devnull,
                                     os.path.dirname(rk.__file__)])
