@@ -83,13 +83,19 @@ static rk_status describe_devices(rk_buffer *out)
     return RK_OK;
 }
 
-static rk_status describe_ranks(rk_buffer *out)
+/* What a room says of itself. */
+static rk_status add_text(rk_buffer *out, rk_status (*make)(char **out_text))
 {
     char *text = NULL;
-    RK_TRY(rk__comm_describe(&text));
+    RK_TRY(make(&text));
     rk__buffer_add(out, "%s", text);
     rk__free(text);
     return RK_OK;
+}
+
+static rk_status describe_ranks(rk_buffer *out)
+{
+    return add_text(out, rk__comm_describe);
 }
 
 static rk_status describe_models(rk_buffer *out)
@@ -115,11 +121,7 @@ static rk_status describe_operations(rk_buffer *out)
 
 static rk_status describe_metrics(rk_buffer *out)
 {
-    char *text = NULL;
-    RK_TRY(rk__metrics_text(&text));
-    rk__buffer_add(out, "%s", text);
-    rk__free(text);
-    return RK_OK;
+    return add_text(out, rk__metrics_text);
 }
 
 rk_status rk_info(const char *topic, char **out_text)
