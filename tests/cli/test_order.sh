@@ -58,6 +58,27 @@ if command -v mpirun >/dev/null && "$rankine" info | grep -q "Open MPI"; then
     [ "$(grep -c "graph.order cluster: 420 rows" err)" = 1 ] || fail "not one rank tells the order"
     cmp ranks.file/last.h5 ranks.cluster/last.h5 || fail "2 ranks: other weights"
     both "lists of 2 ranks" "$rankine" recommend ranks.ORDER --users users --json --quiet
+
+    # One rank is stopped before the first step, in the middle of clustering unless it is too fast.
+    run 0 "$rankine" synth large --users 8000 --items 2000 --interactions 400000 --quiet
+    run 0 "$rankine" prepare large/synth.yaml --quiet
+    for try in 1 2 3; do
+        mpirun --oversubscribe -n 2 "$rankine" train large/synth.yaml --run stopped$try \
+            "${settings[@]}" "${direct[@]}" --set graph.order=cluster --set train.epochs=1000 \
+            --set eval.every=0 >out 2>err </dev/null &
+        launcher=$!
+        command_line="SIGTERM to one of 2 ranks, try $try"
+        for _ in $(seq 3000); do
+            ! grep -q fingerprint stopped$try/train.log 2>/dev/null || break
+            sleep 0.01
+        done
+        kill -TERM "$(pgrep -P $launcher | tail -1)"
+        wait $launcher
+        code=$?
+        [ $code = 130 ] || fail "exit code $code, expected 130"
+        grep -q "interrupted while clustering nodes; no step was taken yet\|interrupted; go on with" \
+            err || fail "nothing says that it was interrupted"
+    done
 else
     echo "left out: no MPI here"
 fi
