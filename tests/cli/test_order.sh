@@ -76,8 +76,8 @@ if command -v mpirun >/dev/null && "$rankine" info | grep -q "Open MPI"; then
         wait $launcher
         code=$?
         [ $code = 130 ] || fail "exit code $code, expected 130"
-        grep -q "interrupted while clustering nodes; no step was taken yet\|interrupted; go on with" \
-            err || fail "nothing says that it was interrupted"
+        grep -q "interrupted while clustering nodes; no step was taken\|interrupted; go on" err ||
+            fail "nothing says that it was interrupted"
     done
 else
     echo "left out: no MPI here"
