@@ -10,6 +10,7 @@
 #include "rankine/evaluate.h"
 #include "rankine/guess.h"
 #include "rankine/hooks.h"
+#include "rankine/ids.h"
 #include "rankine/info.h"
 #include "rankine/metrics.h"
 #include "rankine/model.h"

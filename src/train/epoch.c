@@ -186,7 +186,8 @@ static rk_status run_chunk(rk_trainer *t, int64_t steps)
     if (is_watched) {
         device->watch(t->engine.context, NULL);
     }
-    return status == RK_ERR_INTERRUPTED ? leave_phase(t) : status;
+    /* Without a watch it is another rank that has ended the run. */
+    return is_watched && status == RK_ERR_INTERRUPTED ? leave_phase(t) : status;
 }
 
 /* Steps of the next chunk, as this process would have them. */

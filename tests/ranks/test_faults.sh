@@ -45,6 +45,9 @@ says "run.communicator" "'tcp'"
 seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --device cpu \
     --set run.communicator=nccl
 each_says 2 "run.communicator is nccl"
+seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set cuda.device=1 \
+    --set run.communicator=mpi
+each_says 2 "cuda.device is 1 (--set), but there are 2 ranks, each of which takes the GPU of its"
 run 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set run.communicator=mpi
 says "nobody has started this process as one of several"
 OMPI_COMM_WORLD_SIZE=2 RANKINE_MPI_MODULE=/nowhere.so run 2 "$rankine" train demo/synth.yaml \

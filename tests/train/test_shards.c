@@ -212,6 +212,26 @@ static void losses_over_pairs_train_alike(void **state)
     CHECK("loss.neighbours=5", "loss.neighbours_weight=0.1");
 }
 
+/* A schedule of rows is each rank's own: no bit depends on it. */
+static void the_order_of_rows_is_local(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {"graph.order=file", "graph.order=cluster"};
+    static const char *const kinds[] = {"model.layers=3", "train.propagation=fp16",
+                                        "loss.contrast=sgl", "model.kind=lightgcn++"};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        outcome *out[2];
+        for (int i = 0; i < 2; i++) {
+            const char *const settings[] = {"graph.form=direct", kinds[k], orders[i]};
+            out[i] = shared();
+            run(2, settings, 3, out[i]);
+        }
+        assert_memory_equal(out[0], out[1], sizeof *out[0]);
+        munmap(out[0], sizeof *out[0]);
+        munmap(out[1], sizeof *out[1]);
+    }
+}
+
 /* ---- what travels ---- */
 
 /* Scores of B triplets with M negatives, three sums of squares for L2, and one for clipping. */
@@ -313,6 +333,7 @@ int main(void)
         cmocka_unit_test(propagations_train_alike),
         cmocka_unit_test(networks_over_rows_train_alike),
         cmocka_unit_test(losses_over_pairs_train_alike),
+        cmocka_unit_test(the_order_of_rows_is_local),
         cmocka_unit_test(a_step_sends_scores),
         cmocka_unit_test(what_cannot_be_divided_is_refused),
         cmocka_unit_test(models_of_whole_tables_are_refused),
