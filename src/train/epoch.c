@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "eval/ratings.h"
 #include "train/json.h"
+#include "train/ranks.h"
 #include "train/schedule.h"
 #include "train/run_events.h"
 
@@ -258,7 +259,7 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     }
     if (rk__comm_size(t->comm) > 1) {
         rk__json_int(&json, "ranks", rk__comm_size(t->comm));
-        rk__json_int(&json, "bytes_sent_per_step", t->bytes_sent / t->steps_here);
+        rk__json_int(&json, "bytes_sent_per_step", rk__ranks_bytes_per_step(t));
     }
     if (metrics) {
         rk__json_real(&json, "check_seconds", record->check_seconds);

@@ -65,6 +65,16 @@ rk_status rk__ranks_take_folder(rk_trainer *t, const rk_train_options *how)
     return rk__comm_broadcast(t->comm, "the run folder", t->run_folder, length, 0);
 }
 
+int64_t rk__ranks_bytes_per_step(const rk_trainer *t)
+{
+    const int64_t ranks = rk__comm_size(t->comm);
+    if (strcmp(rk__comm_name(t->comm), "nccl") != 0) {
+        return t->steps_here > 0 ? t->bytes_sent / t->steps_here : 0;
+    }
+    const rk_exchanges e = rk__program_exchanges(&t->step.phases[0]);
+    return 2 * e.summed * (ranks - 1) / ranks + e.gathered * (ranks - 1);
+}
+
 void rk__ranks_tell(rk_trainer *t)
 {
     const rk_exchanges e = rk__program_exchanges(&t->step.phases[0]);

@@ -432,8 +432,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .members = &t->members,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .without_test = t->without_test,
-                         .sent_bytes_per_step =
-                             t->steps_here > 0 ? t->bytes_sent / t->steps_here : 0,
+                         .sent_bytes_per_step = rk__ranks_bytes_per_step(t),
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
     rk_trace trace = {0};

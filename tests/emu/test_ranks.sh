@@ -4,9 +4,10 @@
 # emulated build.
 . "$(dirname "$0")/../ranks/lib.sh"
 export EMU_DEVICES=2 TMPDIR="$scratch"
-small_data demo
+"$rankine" synth demo --users 100 --items 60 --interactions 1500 --clusters 4 --seed 7 \
+    --quiet >/dev/null || fail "synth demo"
 cuda=(--device cuda --quiet --set train.epochs=2 --set train.steps_per_epoch=4
-    --set train.batch=256 --set model.dim=8 --set train.clip_norm=0.5 --set "eval.k=[10]"
+    --set train.batch=128 --set model.dim=8 --set train.clip_norm=0.5 --set "eval.k=[10]"
     --set eval.metric=ndcg@10)
 
 # alike ONE OTHER: losses to 1e-6 of their size, metrics to four digits
@@ -31,25 +32,23 @@ for name, value in metrics(one).items():
 PYTHON
 }
 
-run 0 "$rankine" train demo/synth.yaml --run one "${cuda[@]}"
+run 0 "$rankine" train demo/synth.yaml --run whole "${cuda[@]}"
 run 0 ranks 2 "$rankine" train demo/synth.yaml --run two "${cuda[@]}"
-alike one two
+alike whole two
 grep -q "2 ranks by nccl" two/train.log || fail "train.log says nothing of NCCL"
 python3 -c '
 import json
 r = json.load(open("two/report.json"))["train"]["ranks"]
 assert r["communicator"] == "nccl" and r["columns"] == 4, r
-assert r["sent_bytes_per_step"] >= r["summed_bytes_per_step"] > 0, r' || fail "report.json"
-run 0 ranks 2 "$rankine" train demo/synth.yaml --run again "${cuda[@]}"
-cmp two/last.h5 again/last.h5 || fail "2 ranks, again: other bits"
+assert r["sent_bytes_per_step"] == r["summed_bytes_per_step"] > 0, r' || fail "report.json"
 # Over the batch itself rows are gathered, by NCCL, too.
-pairs=("${cuda[@]}" --set loss.kind=softmax --set sampling.negatives=in_batch)
+pairs=("${cuda[@]}" --set eval.every=0 --set loss.kind=softmax --set sampling.negatives=in_batch)
 run 0 "$rankine" train demo/synth.yaml --run pairs "${pairs[@]}"
 run 0 ranks 2 "$rankine" train demo/synth.yaml --run pairs2 "${pairs[@]}"
 alike pairs pairs2
 
 # What they have trained, others go on with, evaluate and recommend, a GPU each.
-run 0 "$rankine" evaluate two --json --device cpu
+run 0 "$rankine" evaluate two --json
 sed -e 's/"seconds": [^,]*, //g' out >alone
 run 0 plain_ranks 2 "$rankine" evaluate two --json
 sed -e 's/"seconds": [^,]*, //g' out >shared
