@@ -15,6 +15,7 @@
 #include "rankine/metrics.h"
 #include "rankine/model.h"
 #include "rankine/page.h"
+#include "rankine/ranks.h"
 #include "rankine/report.h"
 #include "rankine/scoring.h"
 #include "rankine/search.h"

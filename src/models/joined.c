@@ -204,27 +204,28 @@ static void add_both(edge_list *e, int64_t from, int64_t to, int64_t type, float
     add(e, to, from, 2 * type + 1, weight);
 }
 
-/* The largest weight with which v is in the list of u, -1 = it is not. */
-static double weight_between(const rk_relation *r, int64_t u, int64_t v)
+/* The weight with which v is in the list of u by an edge of that type, -1 = it is not. */
+static double weight_between(const rk_relation *r, int64_t u, int64_t v, int32_t type)
 {
-    double most = -1;
     for (int64_t k = r->offsets[u]; k < r->offsets[u + 1] && r->columns[k] <= v; k++) {
-        if (r->columns[k] == v) {
-            most = fmax(most, r->weights ? (double)r->weights[k] : 1);
+        if (r->columns[k] == v && (!r->types || r->types[k] == type)) {
+            return r->weights ? (double)r->weights[k] : 1;
         }
     }
-    return most;
+    return -1;
 }
 
-/* The same of a relation within a type, whose lists may have an edge from both ends. */
+/* Of a relation within a type of nodes, whose lists may have an edge from both ends. Edges of
+ * different types are different edges, whichever end has which. */
 static void add_once(edge_list *e, const rk_relation *r, int64_t first, int64_t type, double weight)
 {
     for (int64_t v = 0; v < r->n_from; v++) {
         for (int64_t k = r->offsets[v]; k < r->offsets[v + 1]; k++) {
             const int64_t u = r->columns[k];
             const double own = r->weights ? (double)r->weights[k] : 1;
-            const double back = u == v ? -1 : weight_between(r, u, v);
-            const int64_t of = type + (r->types ? r->types[k] : 0);
+            const int32_t own_type = r->types ? r->types[k] : 0;
+            const double back = u == v ? -1 : weight_between(r, u, v, own_type);
+            const int64_t of = type + own_type;
             const float larger = (float)(weight * fmax(own, back));
             if (u == v) {
                 add(e, first + v, first + v, 2 * of, larger);
