@@ -50,7 +50,8 @@ static rk_status order_graph(rk_engine *e, int32_t offsets, int32_t columns, con
     RK_TRY(rk__order_rows(&rows, &watch, order, &inside));
     rk__store_order_rows(&e->store, offsets, order);
     say(hooks, RK_LOG_INFO,
-        "graph.order %s: %lld rows ordered in %.2f s, %.0f %% of the edges are inside a cluster",
+        "graph.order %s: %lld rows ordered in %.2f s, %.0f %% of the edges are inside a cluster "
+        "(from about 10 %% on it pays, docs/scaling.md)",
         rk__option_choice("graph.order", e->options->graph.order), (long long)rows.n,
         rk__now() - start, 100 * inside);
     return RK_OK;

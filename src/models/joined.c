@@ -80,34 +80,39 @@ static int find_level(const rk_levels *l, float value)
     return at;
 }
 
-rk_status rk__value_levels(rk_levels *out, const rk_options *o, const rk_model_data *data)
+rk_status rk__levels_add(rk_levels *l, const float *values, int64_t n)
 {
-    const float *values = data->train_values;
-    *out = (rk_levels){.n = 1};
-    if (o->model.type_by != RK_WEIGH_BY_VALUE) {
-        return RK_OK;
-    }
-    if (!values) {
-        RK_FAIL(RK_ERR_DATA,
-                "model.type_by is value, but the data set has no values: name their column in the "
-                "key 'value' of each of data.sources");
-    }
-    out->n = 0;
-    for (int64_t e = 0; e < data->graph->n_edges; e++) {
-        const int at = find_level(out, values[e]);
-        if (at < out->n && out->v[at] == values[e]) {
+    for (int64_t e = 0; e < n; e++) {
+        const int at = find_level(l, values[e]);
+        if (at < l->n && l->v[at] == values[e]) {
             continue;
         }
-        if (out->n == RK_MOST_LEVELS) {
+        if (l->n == RK_MOST_LEVELS) {
             RK_FAIL(RK_ERR_DATA,
                     "model.type_by is value, but train has more than %d different values, e.g. "
                     "%.9g: a type of edges for each is for ratings in steps",
                     RK_MOST_LEVELS, (double)values[e]);
         }
-        memmove(out->v + at + 1, out->v + at, (size_t)(out->n - at) * sizeof *out->v);
-        out->v[at] = values[e];
-        out->n++;
+        memmove(l->v + at + 1, l->v + at, (size_t)(l->n - at) * sizeof *l->v);
+        l->v[at] = values[e];
+        l->n++;
     }
+    return RK_OK;
+}
+
+rk_status rk__value_levels(rk_levels *out, const rk_options *o, const rk_model_data *data)
+{
+    *out = (rk_levels){.n = 1};
+    if (o->model.type_by != RK_WEIGH_BY_VALUE) {
+        return RK_OK;
+    }
+    if (!data->train_values) {
+        RK_FAIL(RK_ERR_DATA,
+                "model.type_by is value, but the data set has no values: name their column in the "
+                "key 'value' of each of data.sources");
+    }
+    out->n = 0;
+    RK_TRY(rk__levels_add(out, data->train_values, data->graph->n_edges));
     out->n = out->n > 0 ? out->n : 1;
     return RK_OK;
 }

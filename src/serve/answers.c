@@ -103,7 +103,9 @@ static bool answer_info(question *q)
     number(j, "users", r->facts.users);
     number(j, "items", r->facts.items);
     text_json_key(j, "dim");
-    bool has_dim = rk_config_get(rk_model_config(r->model), "model.dim", &dim) == RK_OK;
+    bool has_dim = false;
+    (void)rk_config_is_read(rk_model_config(r->model), "model.dim", &has_dim);
+    has_dim = has_dim && rk_config_get(rk_model_config(r->model), "model.dim", &dim) == RK_OK;
     text_json_raw(j, has_dim ? dim : "null");
     text(j, "loaded_at", r->loaded_at);
     text_json_key(j, "fields");

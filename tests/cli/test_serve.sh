@@ -178,6 +178,8 @@ with Server("served", "--token-file", "token", "--max-top", "50",
     shutil.copytree("knn", "served")
     server.signal(signal.SIGHUP)
     wait_for("SIGHUP takes the new run", lambda: client.get("/api/v1/info")["model"] == "item_knn")
+    check("neighbours have no dimension", info["dim"] == 8 and
+          client.get("/api/v1/info")["dim"] is None)
     shutil.rmtree("served")
     shutil.copytree("lightgcn", "served")
     with open("served/best.h5", "r+b") as file:

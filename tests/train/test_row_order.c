@@ -73,6 +73,7 @@ static void it_is_told(void **state)
         (run_how){.settings = {"train.epochs=1", "graph.order=cluster"}, .hooks = &h.hooks}));
     assert_non_null(strstr(h.said, "graph.order cluster: "));
     assert_non_null(strstr(h.said, " rows ordered in "));
+    assert_non_null(strstr(h.said, " % of the edges are inside a cluster (from about 10 % on"));
     h.said[0] = '\0';
     assert_ok(runs_train(
         &r, "b",
