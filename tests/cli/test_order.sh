@@ -62,7 +62,7 @@ if command -v mpirun >/dev/null && "$rankine" info | grep -q "Open MPI"; then
     # One rank is stopped before the first step, in the middle of clustering unless it is too fast.
     run 0 "$rankine" synth large --users 8000 --items 2000 --interactions 400000 --quiet
     run 0 "$rankine" prepare large/synth.yaml --quiet
-    for try in 1 2 3; do
+    for try in 1 2; do
         mpirun --oversubscribe -n 2 "$rankine" train large/synth.yaml --run stopped$try \
             "${settings[@]}" "${direct[@]}" --set graph.order=cluster --set train.epochs=1000 \
             --set eval.every=0 >out 2>err </dev/null &
