@@ -23,9 +23,7 @@ static rk_status check_gpus(rk_comm *comm, const char *gpu, int64_t count)
     snprintf(mine, sizeof mine, "%s", gpu);
     RK_TRY_GOTO(done, rk__alloc(&sizes, comm->size, sizeof *sizes, "GPUs of the ranks"));
     RK_TRY_GOTO(done, rk__alloc(&all, comm->size, GPU_ID, "GPUs of the ranks"));
-    for (int r = 0; r < comm->size; r++) {
-        sizes[r] = GPU_ID;
-    }
+    rk__round_equal(comm, GPU_ID, sizes);
     RK_TRY_GOTO(done, rk__comm_gather(comm, "GPUs", mine, sizes, RK_COMM_ALL, all));
     for (int r = 0; r < comm->size; r++) {
         for (int q = 0; q < r; q++) {

@@ -8,6 +8,7 @@
 #include "serve/embedded.h"
 #include "serve/memory.h"
 #include "serve/reply.h"
+#include "serve/run.h"
 
 enum { DISCARD_BYTES = 1024 * 1024 /* of a refused body, so that the client reads why */ };
 
@@ -201,6 +202,15 @@ static void answer_metrics(serve_http *http, serve_reply *reply)
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
 }
 
+static bool keep(serve_http *http, const serve_request *request, serve_reply *reply)
+{
+    serve_run *run = serve_world_take(http->options.world);
+    const bool is_done =
+        serve_feedback_answer(http->options.feedback, rk_model_config(run->model), request, reply);
+    serve_world_give(http->options.world, run);
+    return is_done;
+}
+
 /* ---- requests ---- */
 
 /* The request is complete. True: so is the reply. */
@@ -261,9 +271,7 @@ static bool answer(http_connection *c)
     c->request.query = c->target.query;
     c->request.n_query = c->target.n_query;
     return c->route->answerer == SERVE_BY_FEEDBACK
-               ? serve_feedback_answer(http->options.feedback,
-                                       serve_world_has_integer_ids(http->options.world),
-                                       &c->request, reply)
+               ? keep(http, &c->request, reply)
                : serve_answer(http->options.world, &c->request, reply);
 }
 

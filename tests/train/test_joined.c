@@ -319,6 +319,31 @@ static void runs_resume(void **state)
     }
 }
 
+/* In the order of clusters of the joined graph, or of each behaviour's, as in that of the data. */
+static void no_bit_depends_on_the_order_of_rows(void **state)
+{
+    (void)state;
+    static const char *const kinds[][2] = {
+        {"model.relations=view,tagged,friends", "model.layers=3"},
+        {"model.relations=tagged", "model.kind=lightgcn++"},
+        {"model.relations=view,tagged", "model.kind=gcn"},
+        {"model.relations=view", "model.kind=mbgcn_cascade"},
+    };
+    static const char *const orders[] = {"graph.order=file", "graph.order=cluster"};
+    for (int i = 0; i < 4; i++) {
+        const char *const settings[] = {"train.epochs=3", kinds[i][0], kinds[i][1], NULL};
+        rk_config *config = joined_config(settings);
+        char names[2][16];
+        for (int k = 0; k < 2; k++) {
+            snprintf(names[k], sizeof names[k], "%s%d", k == 0 ? "file" : "cluster", i);
+            assert_ok(rk_config_set(config, orders[k], "test"));
+            assert_ok(train(config, names[k], NULL, false));
+        }
+        rk_config_free(config);
+        assert_same_checkpoint(names[0], names[1]);
+    }
+}
+
 static int64_t count_lines(const char *directory, const char *name)
 {
     char path[1000];
@@ -535,6 +560,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(no_bit_depends_on_the_order_of_rows, sides_set_up,
+                                        sides_tear_down),
         cmocka_unit_test_setup_teardown(models_with_further_nodes_are_saved, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(models_begin_with_factors, sides_set_up, sides_tear_down),
