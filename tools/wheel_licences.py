@@ -37,7 +37,8 @@ def shared(folder):
 def compiled_in(build):
     with open(f"{build}/CMakeCache.txt", encoding="utf-8") as file:
         cache = dict(re.findall(r"(?m)^([^#/:\n]+):[A-Z]+=(.*)$", file.read()))
-    yield from sorted({path for path in cache.values() if path.endswith(".a")})
+    yield from sorted({path for name, path in cache.items()
+                       if path.endswith(".a") and not name.startswith(("CUDA_", "RANKINE_"))})
     yield os.path.join(cache["RANDOM123_INCLUDE"], "Random123/philox.h")
 
 

@@ -11,13 +11,12 @@ gets a ForkError instead.
 from __future__ import annotations
 
 import ctypes
-import glob
 import os
 import weakref
 from pathlib import Path
 from typing import Any, Callable
 
-from . import _abi
+from . import _abi, _cuda
 from .errors import BY_STATUS, ForkError, InternalError, RankineError
 
 _NAME = "librankine.so"
@@ -31,45 +30,24 @@ def _candidates() -> list[str]:
     return [str(beside)] if beside.exists() else [_NAME, _NAME + ".0"]
 
 
-def _load_cuda() -> None:
-    """What a CUDA build needs, from PyPI's nvidia-* packages where the loader finds none itself."""
-    import sysconfig
-
-    roots = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"),
-             str(Path(__file__).parent.parent)}
-    for stem in ("libcudart", "libnvJitLink", "libcublasLt", "libcublas", "libcusparse",
-                 "libcusolver", "libcurand"):
-        for root in roots:
-            found = sorted(glob.glob(f"{root}/nvidia/*/lib/{stem}.so.*"))
-            if found:
-                try:
-                    ctypes.CDLL(found[-1], mode=ctypes.RTLD_GLOBAL)
-                except OSError:
-                    pass  # what it lacks is in the message of librankine itself
-                break
-
-
 def _open() -> ctypes.CDLL:
     calm = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
     added = [] if any(name in os.environ for name in calm) else list(calm)
     os.environ.update({name: calm[name] for name in added})
     said = []
     try:
+        _cuda.load()
         for path in _candidates():
-            for prepare in (None, _load_cuda):
-                try:
-                    if prepare:
-                        prepare()
-                    return ctypes.CDLL(path)
-                except OSError as error:
-                    said.append(str(error))
+            try:
+                return ctypes.CDLL(path)
+            except OSError as error:
+                said.append(str(error))
     finally:
         for name in added:
             del os.environ[name]
     raise ImportError(
         f"librankine could not be loaded ({'; '.join(dict.fromkeys(said))}): install a wheel of "
-        "rankine, or let RANKINE_LIBRARY name the librankine.so that you built. A build with CUDA "
-        "needs its libraries: the toolkit's, or PyPI's (pip install 'rankine[cuda]')")
+        "rankine, or let RANKINE_LIBRARY name the librankine.so that you built")
 
 
 def _checked(library: ctypes.CDLL) -> ctypes.CDLL:

@@ -73,6 +73,9 @@ static rk_status describe_devices(rk_buffer *out)
         for (int64_t i = 0; i == 0 || i < n; i++) { /* of none, the reason why there is none */
             RK_TRY(describe_device(out, *device, i, n > 1));
         }
+        if ((*device)->libraries) {
+            RK_TRY((*device)->libraries(out));
+        }
         has_cuda = has_cuda || strcmp((*device)->name, "cuda") == 0;
     }
     if (!has_cuda) {

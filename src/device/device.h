@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "dist/comm.h"
 #include "ops/program.h"
 
@@ -179,6 +180,9 @@ typedef struct rk_device {
     /* Measures ceilings, in a fraction of a second and with memory of its own. Optional. */
     rk_status (*measure)(rk_device_context *context, const rk_device_probe *what,
                          rk_device_ceilings *out);
+    /* What of others it stands on, and which files these were loaded from, for `rankine info`.
+     * Optional. */
+    rk_status (*libraries)(rk_buffer *out);
 } rk_device;
 
 extern const rk_device rk__device_cpu;

@@ -249,6 +249,9 @@ bool rk__cuda_spmm_takes(const rk_device_context *context, const rk_program *pro
 rk_status rk__cuda_spmm_prepare(rk_loaded *loaded, rk_cuda_node *node);
 void rk__cuda_spmm_free(rk_loaded *loaded);
 
+/* libraries.c: the function of this name. */
+rk_status rk__cuda_libraries(rk_buffer *out);
+
 /* needs.c: what loading a program allocates besides its arena. */
 rk_status rk__cuda_needs(rk_device_context *context, const rk_program *program,
                          rk_device_need out[RK_MAX_NEEDS], int *out_n);

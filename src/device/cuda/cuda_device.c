@@ -413,4 +413,5 @@ const rk_device rk__device_cuda = {
     .graph_nodes = graph_nodes,
     .profile = profile,
     .measure = measure,
+    .libraries = rk__cuda_libraries,
 };
