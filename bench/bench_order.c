@@ -36,6 +36,7 @@ typedef struct arm {
     rk_graph relabelled; /* n_nodes 0: the graph as it is */
     int32_t *order;      /* NULL: the rows as they are */
     double seconds;      /* of processors, to find it */
+    double inside;       /* the share of edges inside a cluster */
     rk_program plain, adam;
     rk_loaded *loaded_plain, *loaded_adam;
     double times[2][MOST_ROUNDS];
@@ -137,10 +138,10 @@ done:
     return status;
 }
 
-static rk_status find_order(const rk_graph *g, order_kind kind, int32_t *out)
+static rk_status find_order(const rk_graph *g, order_kind kind, int32_t *out, double *out_inside)
 {
     const rk_adjacency rows = {g->offsets, g->columns, g->n_nodes, g->n_users};
-    return kind == RCM ? order_rcm(g, out) : rk__order_rows(&rows, out);
+    return kind == RCM ? order_rcm(g, out) : rk__order_rows(&rows, NULL, out, out_inside);
 }
 
 /* The graph with its nodes numbered in the order. */
@@ -176,7 +177,7 @@ static rk_status add_arm(bench *b, const char *name, order_kind kind, bool relab
     }
     double start = rk__processor_seconds();
     RK_TRY(rk__alloc(&a->order, g->n_nodes, sizeof *a->order, "an order"));
-    RK_TRY(find_order(g, kind, a->order));
+    RK_TRY(find_order(g, kind, a->order, &a->inside));
     a->seconds = rk__processor_seconds() - start;
     if (relabels) {
         RK_TRY(relabel(g, a->order, &a->relabelled));
@@ -332,16 +333,16 @@ static rk_status measure(bench *b)
     printf("%s: %" PRId64 " users, %" PRId64 " items, %" PRId64 " pairs; dim %" PRId64
            "; processor time, medians of %" PRId64 "\n",
            info.name, b->graph.n_users, b->graph.n_items, b->graph.n_edges, b->dim, b->rounds);
-    printf("%-20s %9s %13s %12s %12s\n", "order", "found, s", "propagate, ms", "ns a gather",
-           "and Adam, ms");
+    printf("%-20s %9s %9s %13s %12s %12s\n", "order", "found, s", "inside, %", "propagate, ms",
+           "ns a gather", "and Adam, ms");
     for (int i = 0; i < b->n_arms; i++) {
         arm *a = &b->arms[i];
         for (int k = 0; k < 2; k++) {
             qsort(a->times[k] + 1, (size_t)b->rounds, sizeof(double), by_value);
         }
         double median = a->times[0][1 + b->rounds / 2];
-        printf("%-20s %9.2f %13.2f %12.2f %12.2f\n", a->name, a->seconds, 1e3 * median,
-               1e9 * median / (2.0 * (double)b->graph.n_edges),
+        printf("%-20s %9.2f %9.1f %13.2f %12.2f %12.2f\n", a->name, a->seconds, 100 * a->inside,
+               1e3 * median, 1e9 * median / (2.0 * (double)b->graph.n_edges),
                1e3 * a->times[1][1 + b->rounds / 2]);
     }
     printf("peak memory %.0f MB\n", 1e-6 * (double)rk__peak_memory());

@@ -189,6 +189,7 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "rk_config_load": (_status, [P(Handle), text]),
     "rk_config_load_recbole": (_status, [P(Handle), text, _owned_text]),
     "rk_config_set": (_status, [Handle, text, text]),
+    "rk_config_check_id": (_status, [Handle, text]),
     "rk_config_get": (_status, [Handle, text, P(text)]),
     "rk_config_get_origin": (_status, [Handle, text, P(text)]),
     "rk_config_is_read": (_status, [Handle, text, P(c.c_bool)]),

@@ -188,19 +188,20 @@ done:
 static rk_status open_side(const work *w, int64_t r, const char *path, rk_model **out)
 {
     const rk_compare_options *how = &w->c->how;
-    const char *const *set = (const char *const *)w->assignments;
-    if (!rk__is_file(path)) {
-        return rk__model_open_run(path, how->device, how->data_root, set,
-                                  how->part == RK_VALID ? N_SHARED + 1 : N_SHARED, w->hooks, out);
-    }
-    if (how->part == RK_VALID && rk__config_options(w->sides[r].config)->train.refit) {
+    const bool is_file = rk__is_file(path);
+    if (is_file && how->part == RK_VALID && rk__config_options(w->sides[r].config)->train.refit) {
         RK_FAIL(
             RK_ERR_CONFIG,
             "%s holds a model that was fitted to train and valid, so that it cannot be compared "
             "on valid: name its run folder",
             path);
     }
-    return rk__model_open_file(path, how->device, set, N_SHARED, w->hooks, out);
+    const rk_model_how open = {.device = how->device,
+                               .data_root = how->data_root,
+                               .assignments = (const char *const *)w->assignments,
+                               .n_assignments =
+                                   !is_file && how->part == RK_VALID ? N_SHARED + 1 : N_SHARED};
+    return rk__model_open(path, &open, w->hooks, out);
 }
 
 static rk_status evaluate_run(work *w, int64_t r, const char *folder, int64_t seed_number)

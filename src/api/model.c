@@ -19,8 +19,9 @@ rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks)
         RK_TRY(rk__dataset_join_valid(model->dataset, &model->joined));
         model->dataset = model->joined;
     }
-    RK_TRY(rk__set_up(&model->engine, NULL, &model->scorer, rk__config_options(model->config),
-                      model->dataset, false, hooks));
+    const rk_among among = {.comm = model->ranks, .is_whole = true};
+    RK_TRY(rk__set_up_among(among, &model->engine, NULL, &model->scorer,
+                            rk__config_options(model->config), model->dataset, false, hooks));
     return rk__popularity_init(&model->popularity, model->dataset);
 }
 
@@ -64,8 +65,8 @@ static bool is_config_name(const char *path)
     return end && (strcmp(end, ".yaml") == 0 || strcmp(end, ".yml") == 0);
 }
 
-rk_status rk_model_open(const char *path, const char *device, const char *data_root,
-                        const rk_hooks *hooks, rk_model **out)
+rk_status rk__model_open(const char *path, const rk_model_how *how, const rk_hooks *hooks,
+                         rk_model **out)
 {
     const bool is_file = rk__is_file(path);
     if (is_file && is_config_name(path)) {
@@ -74,8 +75,19 @@ rk_status rk_model_open(const char *path, const char *device, const char *data_r
                 "the run folder that it makes",
                 path, path);
     }
-    return is_file ? rk__model_open_file(path, device, NULL, 0, hooks, out)
-                   : rk__model_open_run(path, device, data_root, NULL, 0, hooks, out);
+    if (!is_file) {
+        return rk__model_open_run(path, how, hooks, out);
+    }
+    rk_model_how of_file = *how;
+    of_file.data_root = NULL; /* a file has everything in it */
+    return rk__model_open_file(path, &of_file, hooks, out);
+}
+
+rk_status rk_model_open(const char *path, const char *device, const char *data_root,
+                        const rk_hooks *hooks, rk_model **out)
+{
+    const rk_model_how how = {.device = device, .data_root = data_root};
+    return rk__model_open(path, &how, hooks, out);
 }
 
 void rk_model_free(rk_model *model)

@@ -45,18 +45,13 @@ done:
     return status;
 }
 
-static rk_status open_file(rk_model *model, const char *path, const char *device,
-                           const char *const *assignments, int64_t n, const rk_hooks *hooks)
+static rk_status open_file(rk_model *model, const char *path, const rk_model_how *how,
+                           const rk_hooks *hooks)
 {
     rk_h5 *file = NULL;
     rk_status status = RK_OK;
     RK_TRY(rk__model_file_open(path, &file, &model->config));
-    if (device) {
-        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "device"));
-    }
-    for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "opening the model"));
-    }
+    RK_TRY_GOTO(done, rk__model_configure(model->config, how));
     RK_TRY_GOTO(done, rk__dataset_read(&model->owned, file, NULL));
     RK_TRY_GOTO(done, rk__members_read_configs(file, model->config));
     RK_TRY_GOTO(done, rk__h5_get_i64(file, "epoch", &model->epoch));
@@ -67,10 +62,11 @@ done:
     return status;
 }
 
-rk_status rk__model_open_file(const char *path, const char *device, const char *const *assignments,
-                              int64_t n, const rk_hooks *hooks, rk_model **out)
+rk_status rk__model_open_file(const char *path, const rk_model_how *how, const rk_hooks *hooks,
+                              rk_model **out)
 {
     rk_model *model = NULL;
     RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
-    return rk__model_hand_over(model, open_file(model, path, device, assignments, n, hooks), out);
+    model->ranks = how->ranks;
+    return rk__model_hand_over(model, open_file(model, path, how, hooks), out);
 }

@@ -27,8 +27,21 @@ rk_status rk__model_set_text(rk_config *config, const char *key, const char *val
     return status;
 }
 
-static rk_status load_config(rk_model *model, const char *directory, const char *device,
-                             const char *data_root, const char *const *assignments, int64_t n)
+rk_status rk__model_configure(rk_config *config, const rk_model_how *how)
+{
+    if (how->device) {
+        RK_TRY(rk_config_set_device(config, how->device, "device"));
+    }
+    if (how->data_root) {
+        RK_TRY(rk__model_set_text(config, "data.root", how->data_root));
+    }
+    for (int64_t i = 0; i < how->n_assignments; i++) {
+        RK_TRY(rk_config_set(config, how->assignments[i], "opening the model"));
+    }
+    return RK_OK;
+}
+
+static rk_status load_config(rk_model *model, const char *directory, const rk_model_how *how)
 {
     char *path = NULL;
     rk_status status = RK_OK;
@@ -37,15 +50,7 @@ static rk_status load_config(rk_model *model, const char *directory, const char 
         RK_FAIL_GOTO(done, RK_ERR_IO, "%s is no run folder: it has no " RK_FILE_CONFIG, directory);
     }
     RK_TRY_GOTO(done, rk_config_load(&model->config, path));
-    if (device) {
-        RK_TRY_GOTO(done, rk_config_set_device(model->config, device, "device"));
-    }
-    if (data_root) {
-        RK_TRY_GOTO(done, rk__model_set_text(model->config, "data.root", data_root));
-    }
-    for (int64_t i = 0; i < n; i++) {
-        RK_TRY_GOTO(done, rk_config_set(model->config, assignments[i], "opening the model"));
-    }
+    status = rk__model_configure(model->config, how);
 done:
     rk__free(path);
     return status;
@@ -68,19 +73,19 @@ done:
     return status;
 }
 
-rk_status rk__model_open_run(const char *directory, const char *device, const char *data_root,
-                             const char *const *assignments, int64_t n, const rk_hooks *hooks,
+rk_status rk__model_open_run(const char *directory, const rk_model_how *how, const rk_hooks *hooks,
                              rk_model **out)
 {
     rk_model *model = NULL;
     char *folder = NULL;
     RK_TRY(rk__calloc(&model, 1, sizeof *model, "a model"));
+    model->ranks = how->ranks;
     rk_status status = rk__seeds_folder_choose(directory, hooks, &folder);
     if (status == RK_OK) {
-        status = load_config(model, folder, device, data_root, assignments, n);
+        status = load_config(model, folder, how);
     }
     if (status == RK_OK) {
-        status = open_run(model, folder, data_root, hooks);
+        status = open_run(model, folder, how->data_root, hooks);
     }
     rk__free(folder);
     return rk__model_hand_over(model, status, out);

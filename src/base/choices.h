@@ -14,6 +14,6 @@ RK_CHOICE_LISTS(RK_CHOICE_ENUM)
 #undef RK_CHOICE_ENUMERATOR
 
 /* No choice of model.init: how a model may begin a parameter of its own. */
-enum { RK_INIT_CONSTANT = RK_INIT_XAVIER + 1 };
+enum { RK_INIT_CONSTANT = RK_INIT_XAVIER_NORMAL + 1 };
 
 #endif

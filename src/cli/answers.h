@@ -227,6 +227,11 @@ typedef struct cli_tops {
     bool is_default; /* nobody asked for it */
 } cli_tops;
 int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words);
-void cli_tops_clip(cli_tops *t, int64_t catalogue);
+/* tells: a note about what is cut. */
+void cli_tops_clip(cli_tops *t, int64_t catalogue, bool tells);
+
+/* "5,10,20", "5 10 20": the cut-offs of --k, each once; free *out with cli_free, also after a
+ * failure. *out_n: 0 before. */
+int cli_cutoffs(const cli_list *words, const char *command, int64_t **out, int64_t *out_n);
 
 #endif

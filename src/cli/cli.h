@@ -56,6 +56,8 @@ typedef struct cli {
     const char *positional; /* as given, or NULL; the first of several */
     cli_list more;          /* all of them, where the command takes several; the array is owned */
     char **words;           /* of the command line, the program's name first; ended by NULL */
+    rk_ranks *ranks;        /* that work on it together (ranks.c); NULL = alone */
+    bool is_other;          /* a rank that is not the first: that one prints and writes */
 } cli;
 
 /* Sets what the options' `out` point to. false: the command ends now with *exit_code (help or an
@@ -106,6 +108,31 @@ int cli_fail(const cli *c, rk_status status);
 int cli_usage(const char *command, const char *format, ...) RK_PRINTF(2, 3);
 /* Prints "rankine: MESSAGE"; returns the code. */
 int cli_error(int code, const char *format, ...) RK_PRINTF(2, 3);
+
+/* What one of these three printed last, without "rankine: ". */
+const char *cli_last_error(void);
+
+/* ---- several processes (ranks.c) ---- */
+
+/* Whom mpirun or srun started together share a command's users; rank 0 alone prints and writes. */
+#define CLI_COMMUNICATOR_OPTION(communicator)                                                      \
+    {                                                                                              \
+        "--communicator", CLI_TEXT, &(communicator), "auto|self",                                  \
+            "auto: processes that mpirun or srun has started together divide the\n"                \
+            "users among them. self: this process is alone, whoever started it",                   \
+            0, 0                                                                                   \
+    }
+
+/* Finds the others, who must have the same command line. communicator: NULL = auto. Another rank
+ * than the first hears of nothing but the wish to stop from then on. hooks: lent until
+ * cli_ranks_leave. Returns an exit code, after a message. */
+int cli_ranks_join(cli *c, const char *command, const char *communicator, rk_hooks *hooks);
+/* All ranks must have read the same: `what` names it. Returns an exit code, after a message. */
+int cli_ranks_agree(const cli *c, const char *what, const char *text);
+/* The same of a list of ids, as dense indices. */
+int cli_ranks_agree_ids(const cli *c, const char *what, const int32_t *ids, int64_t n);
+/* The end, with this rank's exit code; returns that of the rank that failed, if one did. */
+int cli_ranks_leave(cli *c, int code);
 
 /* ---- texts (text.c) ---- */
 

@@ -10,7 +10,7 @@
 static const char stop_text[] = "\nrankine: stopping (again: stop at once)\n";
 
 typedef struct evaluate_args {
-    const char *part, *device, *data, *metrics, *users, *per_user;
+    const char *part, *device, *data, *metrics, *users, *per_user, *communicator;
     cli_list k;
     bool json, slices, force;
 } evaluate_args;
@@ -387,46 +387,6 @@ static int write_users(const evaluated *e)
 
 /* ---- what is asked ---- */
 
-/* "5,10,20", "5 10 20": the cut-offs. */
-static int take_k(evaluated *e)
-{
-    size_t capacity = 0;
-    for (int i = 0; i < e->args->k.n; i++) {
-        capacity += strlen(e->args->k.v[i]) + 1;
-    }
-    e->k = capacity > 0 ? cli_alloc(capacity, sizeof *e->k) : NULL;
-    for (int i = 0; i < e->args->k.n; i++) {
-        const char *at = e->args->k.v[i];
-        while (*at) {
-            size_t length = strcspn(at, ", ");
-            char *word = cli_format("%.*s", (int)length, at);
-            int64_t k = 0;
-            bool is_new = cli_parse_int(word, 1, INT32_MAX, &k);
-            if (!is_new) {
-                int code = cli_usage("evaluate",
-                                     "--k '%s': must be cut-offs of 1 or more, e.g. "
-                                     "--k 5,10,20",
-                                     e->args->k.v[i]);
-                cli_free(word);
-                return code;
-            }
-            for (int64_t other = 0; other < e->n_k; other++) {
-                is_new = is_new && e->k[other] != k;
-            }
-            if (is_new) {
-                e->k[e->n_k++] = k;
-            }
-            cli_free(word);
-            at += length;
-            at += strspn(at, ", ");
-        }
-    }
-    if (e->args->k.n > 0 && e->n_k == 0) {
-        return cli_usage("evaluate", "--k names no cut-offs: e.g. --k 5,10,20");
-    }
-    return 0;
-}
-
 static int take_users(evaluated *e)
 {
     const rk_dataset *dataset = rk_model_dataset(e->run);
@@ -437,6 +397,7 @@ static int take_users(evaluated *e)
         e->users = cli_indices(&asking);
         e->unknown_users = asking.unknown;
         e->n_users = asking.n - asking.unknown;
+        code = cli_ranks_agree_ids(e->c, "list of --users", e->users, e->n_users);
     }
     cli_asking_free(&asking);
     return code;
@@ -450,32 +411,46 @@ static int open_run(evaluated *e, const rk_hooks *hooks)
         return cli_error(rk_status_exit_code(RK_ERR_IO), "--data %s: %s", args->data,
                          strerror(errno));
     }
-    rk_status status = rk_model_open(e->c->positional, args->device, NULL, hooks, &e->run);
+    rk_status status =
+        rk_ranks_open_model(e->c->ranks, e->c->positional, args->device, NULL, hooks, &e->run);
     if (status == RK_OK || !args->data || !cli_is_directory(args->data)) {
         return status == RK_OK ? 0 : cli_fail(e->c, status);
     }
     return cli_open_model(e->c, args->device, args->data, hooks, &e->run);
 }
 
+static int read_holdout(evaluated *e, const rk_hooks *hooks)
+{
+    const rk_status status = rk_holdout_read(e->run, e->args->data, hooks, &e->holdout);
+    if (status != RK_OK) {
+        return cli_fail(e->c, status);
+    }
+    const rk_holdout_facts f = rk_holdout_get_facts(e->holdout);
+    char *text = cli_format("%lld rows, %lld users, %lld pairs, %lld known, %lld repeated",
+                            (long long)f.rows, (long long)f.users, (long long)f.pairs,
+                            (long long)f.known, (long long)f.repeated);
+    const int code = cli_ranks_agree(e->c, "file of --data", text);
+    cli_free(text);
+    return code;
+}
+
 static int prepare(evaluated *e, const rk_hooks *hooks)
 {
-    int code = take_k(e);
-    if (code == 0 && e->args->per_user && !e->args->force && cli_is_there(e->args->per_user)) {
+    const char *per_user = e->c->is_other ? NULL : e->args->per_user;
+    int code = cli_cutoffs(&e->args->k, "evaluate", &e->k, &e->n_k);
+    if (code == 0 && per_user && !e->args->force && cli_is_there(per_user)) {
         code = cli_error(rk_status_exit_code(RK_ERR_CONFIG),
                          "--per-user %s is there already: replace it by --force, or name another "
                          "file",
-                         e->args->per_user);
+                         per_user);
     }
     code = code == 0 ? open_run(e, hooks) : code;
     code = code == 0 && e->args->users ? take_users(e) : code;
     cli_signals_install(stop_text); /* from here on somebody looks at the flag */
-    if (code == 0 && e->args->data) {
-        rk_status status = rk_holdout_read(e->run, e->args->data, hooks, &e->holdout);
-        code = status == RK_OK ? 0 : cli_fail(e->c, status);
-    }
-    return code;
+    return code == 0 && e->args->data ? read_holdout(e, hooks) : code;
 }
 
+/* What the model is compared with, rank 0 ranks alone. */
 static rk_status rank(evaluated *e, const rk_hooks *hooks)
 {
     rk_evaluate_options how = rk_evaluate_defaults();
@@ -491,6 +466,9 @@ static rk_status rank(evaluated *e, const rk_hooks *hooks)
     rk_status status = rk_evaluate(e->run, &how, hooks, &e->model);
     how.each = false;
     status = status == RK_OK ? rk_evaluate_audit(e->run, &how, &e->audit) : status;
+    if (e->c->is_other) {
+        return status;
+    }
     if (status == RK_OK && rk_dataset_has_traces(rk_model_dataset(e->run))) {
         how.trace = true;
         how.slices = false;
@@ -502,20 +480,21 @@ static rk_status rank(evaluated *e, const rk_hooks *hooks)
     return status == RK_OK ? rk_evaluate(e->run, &how, hooks, &e->popularity) : status;
 }
 
-static int evaluate(const cli *c, const evaluate_args *args)
+static int evaluate(cli *c, const evaluate_args *args)
 {
     cli_display display;
     evaluated e = {.c = c, .args = args};
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
-    int code = prepare(&e, &hooks);
+    int code = cli_ranks_join(c, "evaluate", args->communicator, &hooks);
+    code = code == 0 ? prepare(&e, &hooks) : code;
     if (code == 0) {
         rk_status status = rank(&e, &hooks);
         cli_display_end(&display);
         code = status == RK_OK ? 0 : cli_fail(c, status);
-        if (code == 0 && args->per_user) {
-            code = write_users(&e);
-        }
+    }
+    if (code == 0 && !c->is_other) {
+        code = args->per_user ? write_users(&e) : 0;
         if (code == 0 && args->json) {
             print_json(&e);
         } else if (code == 0) {
@@ -531,7 +510,7 @@ static int evaluate(const cli *c, const evaluate_args *args)
     rk_model_free(e.run);
     cli_free(e.users);
     cli_free(e.k);
-    return code;
+    return cli_ranks_leave(c, code);
 }
 
 int cmd_evaluate(cli *c, int argc, char **argv)
@@ -564,6 +543,7 @@ int cmd_evaluate(cli *c, int argc, char **argv)
          "with --data holdout, with --slices slices, with model.compat compat",
          0, 0},
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
+        CLI_COMMUNICATOR_OPTION(args.communicator),
         {"--force", CLI_FLAG, &args.force, NULL, "replace the file of --per-user", 0, 0},
         {"--quiet", CLI_FLAG, &c->quiet, NULL, "no messages and no progress", 0, 0},
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
@@ -578,7 +558,8 @@ int cmd_evaluate(cli *c, int argc, char **argv)
         "  rankine evaluate runs/demo\n"
         "  rankine evaluate runs/demo --part valid --json\n"
         "  rankine evaluate runs/demo --k 1,5,50 --metrics recall,ndcg --slices\n"
-        "  rankine evaluate runs/demo --data tomorrow.csv --per-user users.csv",
+        "  rankine evaluate runs/demo --data tomorrow.csv --per-user users.csv\n"
+        "  mpirun -n 4 rankine evaluate runs/large",
         table};
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {

@@ -9,7 +9,7 @@ enum { AT_ONCE = 1024, MOST_ANSWERS = 1 << 20 };
 
 typedef struct recommend_args {
     cli_list users, items, ratings, labels, tops;
-    const char *device, *data, *seen, *users_file;
+    const char *device, *data, *seen, *users_file, *communicator;
     cli_sink_args sink;
     cli_limits limits;
     cli_context context;
@@ -19,6 +19,7 @@ typedef struct recommend_args {
 
 /* Everything that a request needs. */
 typedef struct request {
+    const cli *c;
     recommend_args *args;
     rk_model *model;
     rk_lsh *index; /* of --approximate; owned */
@@ -42,31 +43,39 @@ static void show(request *r, const cli_answer *a)
     }
 }
 
-/* Room for the answers of some queries at once, and for the reasons of one. */
+/* A lot of those who are asked for, of whom each rank answers a share; rank 0 gets all answers. */
 typedef struct workspace {
-    rk_query *queries;
+    int64_t n;               /* at most */
+    int64_t *bytes;          /* [ranks] */
+    rk_query *queries;       /* [n], of the share */
     rk_recommendation *best; /* [n, longest top] */
-    int32_t *items;          /* [longest top], as the reasons */
+    /* With --explain, else NULL. */
+    int32_t *items; /* [longest top] */
     rk_reason *reasons;
     rk_explanation *explanations;
-    int64_t n;
 } workspace;
 
 static workspace make_workspace(const request *r, int64_t total)
 {
-    const int64_t longest = r->tops.longest, most = MOST_ANSWERS / longest;
-    int64_t n = most < 1 ? 1 : most < AT_ONCE ? most : AT_ONCE;
+    const int64_t ranks = rk_ranks_size(r->c->ranks), longest = r->tops.longest;
+    const int64_t most = MOST_ANSWERS / (r->args->explain ? CLI_REASONS + 2 : 1) / longest;
+    int64_t n = ranks * (most < 1 ? 1 : most < AT_ONCE ? most : AT_ONCE);
     n = n < total ? n : total;
-    return (workspace){.queries = cli_alloc((size_t)n, sizeof(rk_query)),
-                       .best = cli_alloc((size_t)(n * longest), sizeof(rk_recommendation)),
-                       .items = cli_alloc((size_t)longest, sizeof(int32_t)),
-                       .reasons = cli_alloc((size_t)longest * CLI_REASONS, sizeof(rk_reason)),
-                       .explanations = cli_alloc((size_t)longest, sizeof(rk_explanation)),
-                       .n = n};
+    workspace at = {.n = n,
+                    .bytes = cli_alloc((size_t)ranks, sizeof *at.bytes),
+                    .queries = cli_alloc((size_t)n, sizeof *at.queries),
+                    .best = cli_alloc((size_t)(n * longest), sizeof *at.best)};
+    if (r->args->explain) {
+        at.items = cli_alloc((size_t)longest, sizeof *at.items);
+        at.reasons = cli_alloc((size_t)(n * longest) * CLI_REASONS, sizeof *at.reasons);
+        at.explanations = cli_alloc((size_t)(n * longest), sizeof *at.explanations);
+    }
+    return at;
 }
 
 static void free_workspace(workspace *at)
 {
+    cli_free(at->bytes);
     cli_free(at->queries);
     cli_free(at->best);
     cli_free(at->items);
@@ -74,50 +83,102 @@ static void free_workspace(workspace *at)
     cli_free(at->explanations);
 }
 
-static rk_status explain(const request *r, workspace *at, cli_answer *a)
+static int64_t length_of(const rk_recommendation *best, int64_t longest)
 {
-    if (!r->args->explain || a->n == 0) {
-        return RK_OK;
+    int64_t n = 0;
+    while (n < longest && best[n].item >= 0) {
+        n++;
     }
-    for (int64_t i = 0; i < a->n; i++) {
-        at->items[i] = a->best[i].item;
-    }
-    a->reasons = at->reasons;
-    a->explanations = at->explanations;
-    return rk_model_explain(r->model, &a->query, at->items, a->n, CLI_REASONS, at->reasons,
-                            at->explanations);
+    return n;
 }
 
-/* Answers those of users[0, n) who are known together, and shows all in their order. */
-static rk_status answer_some(request *r, workspace *at, const cli_asked *users, int64_t n)
+/* The reasons of place i of the lot. */
+static rk_status explain(const request *r, workspace *at, int64_t i, const rk_query *query)
+{
+    const int64_t longest = r->tops.longest;
+    const rk_recommendation *best = at->best + i * longest;
+    const int64_t n = length_of(best, longest);
+    for (int64_t j = 0; j < n; j++) {
+        at->items[j] = best[j].item;
+    }
+    return n == 0 ? RK_OK
+                  : rk_model_explain(r->model, query, at->items, n, CLI_REASONS,
+                                     at->reasons + i * longest * CLI_REASONS,
+                                     at->explanations + i * longest);
+}
+
+static rk_query query_of(const request *r, const cli_asked *user)
+{
+    rk_query query = cli_context_query(&r->args->context, user ? user->index : -1);
+    if (!user) {
+        query.items = r->list;
+        query.weights = r->ratings;
+        query.n_items = r->items.n;
+    }
+    return query;
+}
+
+/* Answers places [begin, end) of the lot: those that are known together, each at its place. */
+static rk_status answer_share(request *r, workspace *at, const cli_asked *users, int64_t begin,
+                              int64_t end)
 {
     const int64_t longest = r->tops.longest;
     int64_t known = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (!users) {
-            at->queries[known] = cli_context_query(&r->args->context, -1);
-            at->queries[known].items = r->list;
-            at->queries[known].weights = r->ratings;
-            at->queries[known++].n_items = r->items.n;
-        } else if (users[i].index >= 0) {
-            at->queries[known++] = cli_context_query(&r->args->context, users[i].index);
+    for (int64_t i = begin; i < end; i++) {
+        if (!users || users[i].index >= 0) {
+            at->queries[known++] = query_of(r, users ? &users[i] : NULL);
         }
     }
+    if (known == 0) {
+        return RK_OK;
+    }
+    rk_recommendation *best = at->best + begin * longest;
     rk_status status =
         r->index ? rk_lsh_model_top_k(r->index, r->model, at->queries, known, &r->selection,
-                                      r->args->approximate.probes, longest, at->best)
-                 : rk_model_top_k(r->model, at->queries, known, &r->selection, longest, at->best);
-    known = 0;
+                                      r->args->approximate.probes, longest, best)
+                 : rk_model_top_k(r->model, at->queries, known, &r->selection, longest, best);
+    for (int64_t i = end - 1; i >= begin;
+         i--) { /* from the last on, so that nothing is overwritten */
+        if (!users || users[i].index >= 0) {
+            known--;
+            memmove(at->best + i * longest, best + known * longest, (size_t)longest * sizeof *best);
+            if (status == RK_OK && r->args->explain) {
+                status = explain(r, at, i, &at->queries[known]);
+            }
+        }
+    }
+    return status;
+}
+
+/* What the ranks have of a lot of n, `width` bytes a place, to rank 0. */
+static rk_status gather(const request *r, workspace *at, const char *what, int64_t n, void *values,
+                        size_t width)
+{
+    rk_ranks *ranks = r->c->ranks;
+    const int64_t size = rk_ranks_size(ranks);
+    for (int64_t rank = 0; rank < size; rank++) {
+        at->bytes[rank] =
+            (rk_ranks_share(ranks, n, rank + 1) - rk_ranks_share(ranks, n, rank)) * (int64_t)width;
+    }
+    const int64_t begin = rk_ranks_share(ranks, n, rk_ranks_rank(ranks));
+    return rk_ranks_gather(ranks, what, (char *)values + (size_t)begin * width, at->bytes, values);
+}
+
+static rk_status show_lot(request *r, const workspace *at, const cli_asked *users, int64_t n)
+{
+    const int64_t longest = r->tops.longest;
+    rk_status status = RK_OK;
     for (int64_t i = 0; i < n && status == RK_OK; i++) {
         cli_answer a = {.user = users ? &users[i] : NULL};
         if (!users || users[i].index >= 0) {
-            a.query = at->queries[known];
-            a.best = at->best + known++ * longest;
-            while (a.n < longest && a.best[a.n].item >= 0) {
-                a.n++;
-            }
+            a.query = query_of(r, a.user);
+            a.best = at->best + i * longest;
+            a.n = length_of(a.best, longest);
             status = rk_model_grounds(r->model, &a.query, &a.grounds);
-            status = status == RK_OK ? explain(r, at, &a) : status;
+            if (r->args->explain && a.n > 0) {
+                a.reasons = at->reasons + i * longest * CLI_REASONS;
+                a.explanations = at->explanations + i * longest;
+            }
         }
         if (status == RK_OK) {
             show(r, &a);
@@ -126,9 +187,29 @@ static rk_status answer_some(request *r, workspace *at, const cli_asked *users, 
     return status;
 }
 
+static rk_status answer_lot(request *r, workspace *at, const cli_asked *users, int64_t n)
+{
+    rk_ranks *ranks = r->c->ranks;
+    const size_t longest = (size_t)r->tops.longest;
+    const int64_t rank = rk_ranks_rank(ranks);
+    rk_status status = answer_share(r, at, users, rk_ranks_share(ranks, n, rank),
+                                    rk_ranks_share(ranks, n, rank + 1));
+    if (status == RK_OK) {
+        status = gather(r, at, "answers", n, at->best, longest * sizeof *at->best);
+    }
+    if (status == RK_OK && r->args->explain) {
+        status =
+            gather(r, at, "reasons", n, at->reasons, longest * CLI_REASONS * sizeof *at->reasons);
+        status = status == RK_OK ? gather(r, at, "explanations", n, at->explanations,
+                                          longest * sizeof *at->explanations)
+                                 : status;
+    }
+    return status == RK_OK && !r->c->is_other ? show_lot(r, at, users, n) : status;
+}
+
 static bool is_fine(const request *r)
 {
-    for (int i = 0; i < r->tops.n; i++) {
+    for (int i = 0; i < r->tops.n && !r->c->is_other; i++) {
         if (!cli_sink_fine(&r->sinks[i])) {
             return false;
         }
@@ -145,7 +226,7 @@ static int answer_all(const cli *c, request *r)
     int64_t first = 0;
     for (; first < total && status == RK_OK && is_fine(r) && !cli_signals_stop(); first += at.n) {
         const int64_t n = total - first < at.n ? total - first : at.n;
-        status = answer_some(r, &at, by_items ? NULL : r->users.v + first, n);
+        status = answer_lot(r, &at, by_items ? NULL : r->users.v + first, n);
     }
     free_workspace(&at);
     if (status != RK_OK) {
@@ -275,13 +356,32 @@ static int make_index(const cli *c, request *r)
         return cli_fail(c, status);
     }
     const rk_lsh_facts f = rk_lsh_get_facts(r->index);
-    if (!r->args->sink.quiet) {
+    if (!r->args->sink.quiet && !c->is_other) {
         fprintf(stderr,
                 "approximate: %s items in %s buckets of %" PRId64 " planes, made in %s; an item "
                 "may be missed\n",
                 cli_count(f.items).s, cli_count(f.buckets).s, f.planes, cli_seconds(f.seconds).s);
     }
     return 0;
+}
+
+/* All ranks must have read the same ids: from files, which may differ on their machines. */
+static int agree(const cli *c, const request *r)
+{
+    cli_asking lists[] = {r->users, r->items, r->args->limits.excluded, r->args->limits.allowed};
+    static const char *const names[] = {"list of users", "list of items", "list of --exclude",
+                                        "list of --among"};
+    const int n = rk_ranks_size(c->ranks) > 1 ? 4 : 0;
+    int code = 0;
+    for (int i = 0; i < n && code == 0; i++) {
+        int32_t *ids = cli_alloc((size_t)lists[i].n, sizeof *ids);
+        for (int64_t j = 0; j < lists[i].n; j++) {
+            ids[j] = (int32_t)lists[i].v[j].index;
+        }
+        code = cli_ranks_agree_ids(c, names[i], ids, lists[i].n);
+        cli_free(ids);
+    }
+    return code;
 }
 
 static int serve(const cli *c, request *r)
@@ -293,13 +393,14 @@ static int serve(const cli *c, request *r)
     if (code == 0) {
         code = cli_limits_find(c, &r->args->limits, "recommend", r->model, &r->selection);
     }
+    code = code ? code : agree(c, r);
     if (code == 0 && r->args->approximate.wanted) {
         code = make_index(c, r);
     }
     if (code != 0) {
         return code;
     }
-    cli_tops_clip(&r->tops, stats->items);
+    cli_tops_clip(&r->tops, stats->items, !c->is_other);
     code = take_ratings(r);
     if (code != 0) {
         return code;
@@ -314,9 +415,12 @@ static int serve(const cli *c, request *r)
                              .selection = &r->selection,
                              .explains = r->args->explain,
                              .integer_ids = cli_integer_ids(r->model)};
+    cli_signals_install("\nrankine: stopping\n");
+    if (c->is_other) {
+        return answer_all(c, r);
+    }
     code = open_sinks(r);
     if (code == 0) {
-        cli_signals_install("\nrankine: stopping\n");
         cli_context_note(&r->args->context);
         code = answer_all(c, r);
     }
@@ -348,7 +452,7 @@ static int check(const recommend_args *args, request *r)
 static int recommend(cli *c, recommend_args *args)
 {
     cli_display display;
-    request r = {.args = args};
+    request r = {.c = c, .args = args};
     int code = check(args, &r);
     if (code != 0) {
         return code;
@@ -356,7 +460,8 @@ static int recommend(cli *c, recommend_args *args)
     c->quiet = true; /* the answer comes at once: progress would only be in the way */
     cli_display_init(&display, c);
     rk_hooks hooks = cli_display_hooks(&display);
-    code = cli_open_model(c, args->device, args->data, &hooks, &r.model);
+    code = cli_ranks_join(c, "recommend", args->communicator, &hooks);
+    code = code ? code : cli_open_model(c, args->device, args->data, &hooks, &r.model);
     if (code == 0) {
         r.dataset = rk_model_dataset(r.model);
         code = serve(c, &r);
@@ -370,7 +475,7 @@ static int recommend(cli *c, recommend_args *args)
     cli_free(r.ratings);
     rk_lsh_free(r.index);
     rk_model_free(r.model);
-    return code;
+    return cli_ranks_leave(c, code);
 }
 
 int cmd_recommend(cli *c, int argc, char **argv)
@@ -423,6 +528,7 @@ int cmd_recommend(cli *c, int argc, char **argv)
         {"--device", CLI_TEXT, &args.device, "auto|cpu|cuda|cuda:N", "where to compute", 0, 0},
         {"--data", CLI_TEXT, &args.data, "DIR", "where the data files are now, if they moved", 0,
          0},
+        CLI_COMMUNICATOR_OPTION(args.communicator),
         {NULL, CLI_FLAG, NULL, NULL, NULL, 0, 0},
     };
     const cli_spec spec = {
@@ -440,16 +546,15 @@ int cmd_recommend(cli *c, int argc, char **argv)
         "  rankine recommend runs/fm --user 17 --context previous=50 skip=0\n"
         "  rankine recommend runs/demo --all --seen valid --top 20 --out lists.tsv\n"
         "  rankine recommend runs/demo --users ids.txt --out lists.jsonl\n"
-        "  rankine recommend runs/large --all --approximate --out lists.tsv",
+        "  rankine recommend runs/large --all --approximate --out lists.tsv\n"
+        "  mpirun -n 4 rankine recommend runs/large --all --out lists.tsv",
         table};
     int code;
     if (cli_parse(c, &spec, argc, argv, &code)) {
         code = recommend(c, &args);
     }
-    cli_free(args.users.v);
-    cli_free(args.items.v), cli_free(args.ratings.v);
-    cli_free(args.labels.v);
-    cli_free(args.tops.v);
+    cli_free(args.users.v), cli_free(args.items.v), cli_free(args.ratings.v);
+    cli_free(args.labels.v), cli_free(args.tops.v);
     cli_limits_free(&args.limits);
     cli_context_free(&args.context);
     return code;

@@ -218,7 +218,7 @@ static int serve(const cli *c, request *r, similar_args *args, cli_tops *tops)
     if (args->all) {
         cli_ask_all(&r->asking, r->dataset, CLI_ITEMS);
     }
-    cli_tops_clip(tops, rk_dataset_get_stats(r->dataset)->items);
+    cli_tops_clip(tops, rk_dataset_get_stats(r->dataset)->items, true);
     r->top = tops->longest;
     code = cli_sink_open(&r->sink, "similar", &args->sink, args->sink.out);
     if (code != 0) {

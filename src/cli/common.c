@@ -133,7 +133,7 @@ int cli_open_model(const cli *c, const char *device, const char *data, const rk_
             return rk_status_exit_code(RK_ERR_IO);
         }
     }
-    rk_status status = rk_model_open(c->positional, device, folder, hooks, out);
+    rk_status status = rk_ranks_open_model(c->ranks, c->positional, device, folder, hooks, out);
     cli_free(folder);
     return status == RK_OK ? 0 : cli_fail(c, status);
 }

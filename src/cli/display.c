@@ -28,7 +28,8 @@ bool cli_colour(FILE *stream)
 {
     const char *no_colour = getenv("NO_COLOR");
     const char *term = getenv("TERM");
-    return isatty(fileno(stream)) && !(no_colour && *no_colour) && term &&
+    const bool is_passed_on = getenv("OMPI_COMM_WORLD_SIZE"); /* by a terminal of mpirun's own */
+    return isatty(fileno(stream)) && !(no_colour && *no_colour) && !is_passed_on && term &&
            strcmp(term, "dumb") != 0;
 }
 

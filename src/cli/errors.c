@@ -3,11 +3,17 @@
 
 #include "cli.h"
 
+static char line[4096];
+
+const char *cli_last_error(void)
+{
+    return line;
+}
+
 /* "rankine: ..." as a line on stderr, after what stdout holds, in one piece: ranks of a run say
  * theirs at the same time. */
 static void RK_PRINTF(1, 0) say(const char *format, va_list arguments)
 {
-    char line[4096];
     vsnprintf(line, sizeof line, format, arguments);
     fflush(stdout);
     fprintf(stderr, "rankine: %s\n", line);

@@ -403,7 +403,7 @@ int cli_must_know(const cli *c, const cli_asking *a, const rk_dataset *dataset, 
             return cli_fail(c, find(dataset, what, a->v[i].id, &ignored));
         }
     }
-    if (a->unknown > 0) {
+    if (a->unknown > 0 && !c->is_other) {
         fprintf(stderr, "warning: %s: %s of %s ids are not in the data set and are passed over\n",
                 option, cli_count(a->unknown).s, cli_count(a->n).s);
     }

@@ -195,16 +195,55 @@ int cli_tops_parse(cli_tops *t, const char *command, const cli_list *words)
     return 0;
 }
 
-void cli_tops_clip(cli_tops *t, int64_t catalogue)
+void cli_tops_clip(cli_tops *t, int64_t catalogue, bool tells)
 {
     const cli_tops asked = *t;
     *t = (cli_tops){.n = 0};
     for (int i = 0; i < asked.n; i++) {
-        if (asked.v[i] > catalogue && !asked.is_default) {
+        if (asked.v[i] > catalogue && !asked.is_default && tells) {
             fprintf(stderr,
                     "note: --top %" PRId64 ": the catalogue has %s items, so there are no more\n",
                     asked.v[i], cli_count(catalogue).s);
         }
         add_top(t, asked.v[i] < catalogue ? asked.v[i] : catalogue);
     }
+}
+
+/* ---- cut-offs ---- */
+
+int cli_cutoffs(const cli_list *words, const char *command, int64_t **out, int64_t *out_n)
+{
+    size_t capacity = 0;
+    for (int i = 0; i < words->n; i++) {
+        capacity += strlen(words->v[i]) + 1;
+    }
+    *out = capacity > 0 ? cli_alloc(capacity, sizeof **out) : NULL;
+    for (int i = 0; i < words->n; i++) {
+        const char *at = words->v[i];
+        while (*at) {
+            size_t length = strcspn(at, ", ");
+            char *word = cli_format("%.*s", (int)length, at);
+            int64_t k = 0;
+            const bool is_one = cli_parse_int(word, 1, INT32_MAX, &k);
+            cli_free(word);
+            if (!is_one) {
+                return cli_usage(command,
+                                 "--k '%s': must be cut-offs of 1 or more, e.g. --k 5,10,20",
+                                 words->v[i]);
+            }
+            bool is_new = true;
+            for (int64_t other = 0; other < *out_n; other++) {
+                is_new = is_new && (*out)[other] != k;
+            }
+            if (is_new) {
+                (*out)[(*out_n)++] = k;
+            }
+            at += length;
+            at += strspn(at, ", ");
+        }
+    }
+    if (words->n > 0 && *out_n == 0) {
+        return cli_usage(command, "--k names no cut-offs: e.g. --k 5,10,20");
+    }
+    return 0;
 }

@@ -16,8 +16,7 @@ typedef struct model {
 
 static const model models[] = {
     {"LightGCN", "lightgcn", true, ""},
-    {"BPR", "mf", true,
-     "embeddings begin with Xavier's uniform numbers, not normal ones of the same variance"},
+    {"BPR", "mf", true, ""},
     {"EASE", "ease", false, ""},
     {"ItemKNN", "item_knn", false, ""},
     {"Pop", "popularity", false,
@@ -170,9 +169,10 @@ static rk_status take_optimizer(rk_bridge *b, double rows)
 static rk_status take_products(rk_bridge *b)
 {
     const char *text;
-    RK_TRY(rk__bridge_set(b, "model.init", "xavier"));
+    const bool is_mf = strcmp(b->kind, "mf") == 0;
+    RK_TRY(rk__bridge_set(b, "model.init", is_mf ? "xavier_normal" : "xavier"));
     RK_TRY(rk__bridge_row(b, "embedding_size", "64"));
-    if (strcmp(b->kind, "mf") == 0) {
+    if (is_mf) {
         rk__bridge_find(b, b->root, "model");
         return rk__bridge_set(b, "loss.l2", "0");
     }

@@ -223,7 +223,7 @@ static void add_training(rk_buffer *out, const rk_look *look)
                    "loss:\n"
                    "    kind: softmax\n"
                    "    temperature: 0.2\n"
-                   "    popularity_correction: 0.5    # 0: rarer items; 1: more popular ones\n"
+                   "    popularity_correction: 1    # less: rarer items\n"
                    "    l2: 1e-5\n"
                    "\nsampling:\n"
                    "    negatives: in_batch\n"

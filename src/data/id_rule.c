@@ -2,8 +2,10 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/parse.h"
 #include "config/utf8.h"
+#include "rankine/ids.h"
 
 static bool is_among(rk_text text, const char *const *words, size_t n)
 {
@@ -114,6 +116,13 @@ static const char *why_no_integer(rk_text text)
     return "is not a number; set data.ids to text for ids that are words";
 }
 
+/* As a sign or a leading zero would not come back out. */
+static bool has_other_form(rk_text text, bool takes_zeros)
+{
+    return text.at[0] == '+' || text.at[0] == '-' ||
+           (text.at[0] == '0' && text.length > 1 && !takes_zeros);
+}
+
 static rk_status read_integer(const rk_id_rule *rule, const rk_lines *lines, rk_text text,
                               const char *title, int64_t *out)
 {
@@ -133,8 +142,8 @@ static rk_status read_integer(const rk_id_rule *rule, const rk_lines *lines, rk_
                    "%s '%s' is negative; integer ids count from 0, so set data.ids to text", title,
                    shown.text);
     }
-    bool is_signed = text.at[0] == '+' || text.at[0] == '-';
-    if (is_signed || (text.at[0] == '0' && text.length > 1 && !rule->takes_zeros)) {
+    if (has_other_form(text, rule->takes_zeros)) {
+        bool is_signed = text.at[0] == '+' || text.at[0] == '-';
         RK_FAIL_AT(lines, text.at,
                    "%s '%s' has a %s, so as a number it would be the same as %lld; set data.ids to "
                    "text",
@@ -195,4 +204,26 @@ rk_status rk__id_read_slow(rk_id_rule *rule, const rk_lines *lines, rk_text *ino
                    text.length > 0 ? "a word for a missing value" : "empty");
     }
     return read_integer(rule, lines, *inout, title, out);
+}
+
+rk_status rk_config_check_id(const rk_config *config, const char *id)
+{
+    const rk_options *o = rk__config_options(config);
+    rk_id_rule rule = {.ids = o->data.ids,
+                       .missing = o->data.missing_ids == RK_MISSING_KEEP ? RK_MISSING_KEEP
+                                                                         : RK_MISSING_ERROR};
+    rk_text text = {id, (int64_t)strlen(id)};
+    const char *wrong = NULL;
+    int64_t value = 0;
+    bool is_missing = false;
+    if (rule.ids == RK_IDS_TEXT) {
+        (void)rk__id_check_text(&rule, false, &text, &is_missing, &wrong);
+    } else if (rk__parse_int(text.at, (size_t)text.length, &value) != RK_PARSE_OK || value < 0 ||
+               has_other_form(text, false)) {
+        wrong = "is no whole number from 0 on, without sign and leading zeros (data.ids: integer)";
+    }
+    if (wrong) {
+        RK_FAIL(RK_ERR_DATA, "'%s' %s", rk__shown(text).text, wrong);
+    }
+    return RK_OK;
 }

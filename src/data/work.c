@@ -18,7 +18,8 @@ void rk__work_begin(rk_work *work, const char *phase, int64_t total)
 
 static rk_status stop(const rk_work *work)
 {
-    RK_FAIL(RK_ERR_INTERRUPTED, "interrupted while %s; nothing was written", work->phase);
+    RK_FAIL(RK_ERR_INTERRUPTED, "interrupted while %s; %s", work->phase,
+            work->left ? work->left : "nothing was written");
 }
 
 static void tell(rk_work *work, int64_t done)

@@ -22,6 +22,7 @@ typedef struct rk_work {
     rk_spill *spill;        /* lent; NULL = all rows are in memory */
     const char *phase;      /* of the pass, for progress */
     const char *unit;       /* of what is counted, "rows" */
+    const char *left;       /* said where the work is stopped; NULL = that nothing was written */
     int64_t row_bytes;      /* that a row of a pass touches, about: read and written */
     int64_t total;          /* of the pass */
     double began, told;     /* the pass; the last progress */

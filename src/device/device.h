@@ -32,6 +32,8 @@ typedef struct rk_device_options {
     int64_t steps_per_launch; /* cuda: steps in a captured graph; 0 = 1 */
     int64_t piece_edges;      /* cuda: longest piece of a row that one warp works on; 0 = 256 */
     rk_comm *comm;            /* who else has columns of the tables; lent; NULL = nobody */
+    rk_comm *ranks;           /* who else works on this machine, on cores and GPUs of their own;
+                               * lent; NULL = nobody */
     bool exact; /* cuda, with eager: no guard bands, so that a memory checker (compute-sanitizer)
                    sees where each tensor ends */
 } rk_device_options;

@@ -49,9 +49,7 @@ rk_status rk__comm_agree(rk_comm *comm, rk_status differs, const char *what, con
     }
     RK_TRY_GOTO(done, rk__alloc(&lengths, 2 * (int64_t)comm->size, sizeof *lengths, what));
     RK_TRY_GOTO(done, rk__alloc(&texts, comm->size, sizeof *texts, what));
-    for (int r = 0; r < comm->size; r++) {
-        lengths[comm->size + r] = sizeof length;
-    }
+    rk__round_equal(comm, sizeof length, lengths + comm->size);
     RK_TRY_GOTO(done,
                 rk__comm_gather(comm, what, &length, lengths + comm->size, RK_COMM_ALL, lengths));
     for (int r = 0; r < comm->size; r++) {
@@ -86,9 +84,7 @@ rk_status rk__comm_all_ok(rk_comm *comm, const char *what, rk_status mine)
     snprintf(said.text, sizeof said.text, "%s", mine == RK_OK ? "" : rk_last_error());
     RK_TRY_GOTO(done, rk__alloc(&sizes, comm->size, sizeof *sizes, what));
     RK_TRY_GOTO(done, rk__alloc(&all, comm->size, sizeof *all, what));
-    for (int r = 0; r < comm->size; r++) {
-        sizes[r] = sizeof said;
-    }
+    rk__round_equal(comm, sizeof said, sizes);
     RK_TRY_GOTO(done, rk__comm_gather(comm, what, &said, sizes, RK_COMM_ALL, all));
     for (int r = 0; r < comm->size && status == RK_OK; r++) {
         status = (rk_status)all[r].status;

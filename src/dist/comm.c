@@ -45,6 +45,11 @@ const char *rk__comm_name(const rk_comm *comm)
     return comm->name;
 }
 
+int64_t rk__comm_share(const rk_comm *comm, int64_t n, int rank)
+{
+    return n / comm->size * rank + n % comm->size * rank / comm->size;
+}
+
 int64_t rk__comm_bytes_sent(const rk_comm *comm)
 {
     return comm->bytes_sent;
@@ -119,9 +124,7 @@ static rk_status meet(rk_comm *comm)
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__alloc(&all, comm->size, sizeof *all, "identities of ranks"));
     RK_TRY_GOTO(done, rk__alloc(&sizes, comm->size, sizeof *sizes, "identities of ranks"));
-    for (int r = 0; r < comm->size; r++) {
-        sizes[r] = sizeof us;
-    }
+    rk__round_equal(comm, sizeof us, sizes);
     RK_TRY_GOTO(done, rk__comm_gather(comm, "who is there", &us, sizes, RK_COMM_ALL, all));
     for (int r = 0; r < comm->size; r++) {
         bool is_here = strcmp(all[r].host, us.host) == 0;
@@ -187,14 +190,15 @@ static rk_status choose(const rk_comm_options *options, const rk_launch *launch,
         RK_CHOICES_COMMUNICATOR(WORD)
 #undef WORD
     };
+    const char *option = options->option ? options->option : "run.communicator";
     int choice = options->choice;
     *out_alone =
         choice == RK_COMMUNICATOR_SELF || (choice == RK_COMMUNICATOR_AUTO && launch->size == 1);
     if (!*out_alone && !launch->by) {
         RK_FAIL(RK_ERR_CONFIG,
-                "run.communicator is %s, but nobody has started this process as one of several: "
+                "%s is %s, but nobody has started this process as one of several: "
                 "mpirun -n 4 rankine ... does, or srun; auto and self do without",
-                words[choice]);
+                option, words[choice]);
     }
     if (choice == RK_COMMUNICATOR_NCCL && !options->on_cuda) {
         RK_FAIL(RK_ERR_CONFIG, "run.communicator is nccl, which adds up in the memory of GPUs, but "
@@ -220,9 +224,10 @@ rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out)
     }
     if (rk__mpi_load(&transport) != RK_OK) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s started %d processes together, but %s; run.communicator=self "
-                "lets each of them work on its own",
-                launch.by, launch.size, rk_last_error());
+                "%s started %d processes together, but %s; %s=self lets each of them work on its "
+                "own",
+                launch.by, launch.size, rk_last_error(),
+                options->option ? options->option : "run.communicator");
     }
     rk_comm *comm = NULL;
     RK_TRY(rk__comm_open_over(transport, options, &comm));
@@ -239,13 +244,26 @@ rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out)
     return RK_OK;
 }
 
+void rk__comm_part(rk_comm *comm, rk_status status)
+{
+    if (!comm->transport || comm->has_parted) {
+        return;
+    }
+    if (status != RK_OK || comm->is_lost) { /* else a GPU would wait for ranks that do not come */
+        rk__nccl_close(&comm->nccl, false);
+    }
+    comm->has_parted = true;
+    comm->may_be_freed = rk__farewells(comm, status);
+}
+
 void rk__comm_close(rk_comm *comm, rk_status status)
 {
     if (!comm || !comm->transport) {
         return;
     }
-    rk__nccl_close(&comm->nccl, status == RK_OK && !comm->is_lost);
-    if (rk__farewells(comm, status)) {
+    rk__comm_part(comm, status);
+    rk__nccl_close(&comm->nccl, true);
+    if (comm->may_be_freed) {
         free_comm(comm);
     }
 }

@@ -12,7 +12,7 @@
  * waits it looks out for others that have died (RK_ERR_RANKS) or said why they end (that rank's
  * status, with its sentence), and for the limit of time: nothing hangs.
  *
- * Life: open -> agree -> calls -> close(status), by each rank and whatever the status.
+ * Life: open -> agree -> calls -> part(status) -> close, by each rank and whatever the status.
  * Calls on one communicator come from one thread at a time.
  */
 #ifndef RK_DIST_COMM_H
@@ -31,7 +31,8 @@ typedef enum rk_comm_type { RK_COMM_F32, RK_COMM_F64 } rk_comm_type;
 enum { RK_COMM_ALL = -1 }; /* as a root: every rank gets the result */
 
 typedef struct rk_comm_options {
-    int choice;            /* RK_COMMUNICATOR_* (run.communicator) */
+    int choice;            /* RK_COMMUNICATOR_* */
+    const char *option;    /* what sets it, for errors; static text; NULL = run.communicator */
     bool on_cuda;          /* tensors live in the memory of a GPU: device sums are wanted */
     double patience;       /* seconds to wait for others in one call; 0 = for ever */
     const rk_hooks *hooks; /* lent to close; should_stop is asked while waiting. NULL is fine */
@@ -42,8 +43,12 @@ typedef struct rk_comm_options {
 rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out);
 
 /* Ends a rank's part, with the status that its work ended with and (not RK_OK) the thread's last
- * error as its sentence: whoever waits for this rank learns it and ends with the same. NULL is
- * fine; the last error stays what it was. */
+ * error as its sentence: whoever waits for this rank learns it and ends with the same. To be called
+ * before memory is freed, which the others should not wait for; after a failure work that GPUs do
+ * together is given up. No calls are made any more. The last error stays what it was. */
+void rk__comm_part(rk_comm *comm, rk_status status);
+
+/* The same, unless that was done, and frees it. NULL is fine. */
 void rk__comm_close(rk_comm *comm, rk_status status);
 
 /* A process on its own, for those who opened no communicator. Static, need not be closed. */
@@ -55,8 +60,14 @@ int rk__comm_local_rank(const rk_comm *comm);   /* among the ranks of this machi
 int rk__comm_local_size(const rk_comm *comm);   /* ranks on this machine */
 const char *rk__comm_name(const rk_comm *comm); /* "self", "mpi", "nccl" */
 
+/* Where the share of a rank begins of n things that are divided equally; rank size: n. */
+int64_t rk__comm_share(const rk_comm *comm, int64_t n, int rank);
+
 /* Bytes of values that this rank has sent so far, of device sums what NCCL's ring would send. */
 int64_t rk__comm_bytes_sent(const rk_comm *comm);
+
+/* Bytes of host memory that it allocates for calls in which no rank has more than `most` bytes. */
+int64_t rk__comm_room(const rk_comm *comm, int64_t most);
 
 /* Text for people: which MPI and NCCL were found, and who started this process. Loads both, but
  * initialises nothing. Free with rk__free. */
@@ -99,6 +110,12 @@ rk_status rk__comm_all_ok(rk_comm *comm, const char *what, rk_status mine);
  * host memory that are made anyway, so it may be answered a call later; where there were none since
  * the last call, a message of its own is sent. */
 rk_status rk__comm_stop(rk_comm *comm, bool mine, bool *out_any);
+
+/* A number that rank 0 tells the others, in the same messages (what other ranks tell is of no
+ * meaning): told returns the newest one that all of them know, 0 before there is one. It is the
+ * same on all ranks between two calls. */
+void rk__comm_tell(rk_comm *comm, int64_t number);
+int64_t rk__comm_told(const rk_comm *comm);
 
 /* ---- device memory, collective, queued on a stream ---- */
 

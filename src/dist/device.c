@@ -23,9 +23,7 @@ static rk_status check_gpus(rk_comm *comm, const char *gpu, int64_t count)
     snprintf(mine, sizeof mine, "%s", gpu);
     RK_TRY_GOTO(done, rk__alloc(&sizes, comm->size, sizeof *sizes, "GPUs of the ranks"));
     RK_TRY_GOTO(done, rk__alloc(&all, comm->size, GPU_ID, "GPUs of the ranks"));
-    for (int r = 0; r < comm->size; r++) {
-        sizes[r] = GPU_ID;
-    }
+    rk__round_equal(comm, GPU_ID, sizes);
     RK_TRY_GOTO(done, rk__comm_gather(comm, "GPUs", mine, sizes, RK_COMM_ALL, all));
     for (int r = 0; r < comm->size; r++) {
         for (int q = 0; q < r; q++) {
@@ -66,12 +64,28 @@ rk_status rk__comm_use_device(rk_comm *comm, const char *gpu, int64_t count)
                            rk__nccl_check(&comm->nccl, result, "ncclCommInitRank"));
 }
 
+/* After a failure whoever waits for a GPU once more, to clean up, hears of that one again. */
 static rk_status check_device(const rk_comm *comm)
 {
+    const rk_farewell *why = &comm->farewell;
+    if (comm->is_lost && why->status != RK_OK && why->rank != comm->rank) {
+        RK_FAIL((rk_status)why->status, "rank %d ended the run: %s", why->rank, why->text);
+    }
+    if (comm->is_lost && why->status != RK_OK) {
+        RK_FAIL((rk_status)why->status, "%s", why->text);
+    }
     if (!comm->nccl.comm || comm->is_lost) {
         RK_FAIL(RK_ERR_INTERNAL, "device memory of ranks without NCCL");
     }
     return RK_OK;
+}
+
+static void remember(rk_comm *comm, rk_status status)
+{
+    if (comm->farewell.status == RK_OK) {
+        comm->farewell = (rk_farewell){.status = (int32_t)status, .rank = comm->rank};
+        snprintf(comm->farewell.text, sizeof comm->farewell.text, "%s", rk_last_error());
+    }
 }
 
 rk_status rk__comm_sum_device(rk_comm *comm, void *memory, int64_t n, rk_comm_type type,
@@ -123,6 +137,7 @@ rk_status rk__comm_wait_device(rk_comm *comm, const char *what, bool (*is_done)(
         status = status == RK_OK ? rk__wait_turn(comm, &wait) : status;
     }
     if (status != RK_OK) {
+        remember(comm, status);
         rk__nccl_close(&comm->nccl, false); /* its kernels end: who waits for them waits no more */
         comm->is_lost = true;
     }

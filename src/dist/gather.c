@@ -37,15 +37,14 @@ rk_status rk__comm_gather(rk_comm *comm, const char *what, const void *mine, con
         }
         return RK_OK;
     }
-    int64_t limit = rk__round_limit(comm), longest = 0, total = 0;
+    const int64_t limit = rk__round_limit(comm);
+    int64_t longest = 0, total = 0;
     for (int r = 0; r < comm->size; r++) {
         longest = bytes[r] > longest ? bytes[r] : longest;
         total += bytes[r];
     }
     for (int64_t done = 0; done < longest; done += limit) {
-        for (int r = 0; r < comm->size; r++) {
-            comm->sizes[r] = bytes[r] > done ? smaller(bytes[r] - done, limit) : 0;
-        }
+        rk__round_sizes(comm, bytes, done, limit, comm->sizes);
         int64_t n = comm->sizes[comm->rank];
         rk_round round = gather_round(comm, what, total, root);
         RK_TRY(rk__round_begin(comm, &round));
@@ -53,9 +52,9 @@ rk_status rk__comm_gather(rk_comm *comm, const char *what, const void *mine, con
         RK_TRY(rk__round_run(comm, &round));
         char *to = all;
         for (int r = 0; r < comm->size && round.to_all + (root == comm->rank) > 0; r++) {
-            int64_t came = bytes[r] > done ? smaller(bytes[r] - done, limit) : 0;
-            if (came > 0) {
-                memcpy(to + done, rk__round_in(comm, r), (size_t)came);
+            const int64_t left = bytes[r] - done;
+            if (left > 0) {
+                memcpy(to + done, rk__round_in(comm, r), (size_t)smaller(left, limit));
             }
             to += bytes[r];
         }
@@ -75,9 +74,7 @@ rk_status rk__comm_gather_columns(rk_comm *comm, const char *what, const float *
     most = most < 1 ? 1 : most;
     for (int64_t first = 0; first < rows; first += most) {
         int64_t n = smaller(rows - first, most);
-        for (int r = 0; r < comm->size; r++) {
-            comm->sizes[r] = n * width;
-        }
+        rk__round_equal(comm, n * width, comm->sizes);
         rk_round round = gather_round(comm, what, rows * width, root);
         RK_TRY(rk__round_begin(comm, &round));
         memcpy(rk__round_out(comm, comm->rank), mine + first * columns, (size_t)(n * width));
@@ -165,4 +162,16 @@ rk_status rk__comm_stop(rk_comm *comm, bool mine, bool *out_any)
     comm->has_carried = false;
     *out_any = comm->stop_is_wanted;
     return RK_OK;
+}
+
+void rk__comm_tell(rk_comm *comm, int64_t number)
+{
+    if (comm->size > 1) {
+        comm->tells = number;
+    }
+}
+
+int64_t rk__comm_told(const rk_comm *comm)
+{
+    return comm->told;
 }

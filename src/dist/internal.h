@@ -39,7 +39,10 @@ struct rk_comm {
     int64_t calls;      /* collective calls so far */
     int64_t bytes_sent; /* of values */
     bool is_lost;       /* a call failed: messages may be under way that nobody waits for */
+    bool has_parted;    /* said goodbye */
+    bool may_be_freed;  /* no message is under way */
     bool wants_stop, stop_is_wanted, has_carried; /* rk__comm_stop */
+    int64_t tells, told;                          /* rk__comm_tell */
 
     rk_message *messages;    /* of a round, 2 * size */
     unsigned char *out, *in; /* their bytes */
@@ -102,6 +105,13 @@ typedef struct rk_round {
 
 /* Bytes of a message at most: larger calls go in several rounds. */
 int64_t rk__round_limit(const rk_comm *comm);
+
+/* Fills sizes[r] of all ranks with the bytes that each has in a round from `done` on, `most` at
+ * most. all_bytes[r]: what they have all in all. */
+void rk__round_sizes(const rk_comm *comm, const int64_t *all_bytes, int64_t done, int64_t most,
+                     int64_t *sizes);
+/* The same bytes for each. */
+void rk__round_equal(const rk_comm *comm, int64_t bytes, int64_t *sizes);
 
 /* Makes room for the messages of a round. */
 rk_status rk__round_begin(rk_comm *comm, const rk_round *round);

@@ -15,8 +15,9 @@
 
 typedef struct head {
     int64_t call, bytes;
+    int64_t tells; /* rk__comm_tell */
     int32_t kind, wants_stop;
-    char what[40];
+    char what[32];
 } head;
 
 enum { HEAD = 64 };
@@ -31,10 +32,43 @@ int64_t rk__round_limit(const rk_comm *comm)
     return (limit < LEAST ? LEAST : limit) / HEAD * HEAD;
 }
 
+void rk__round_sizes(const rk_comm *comm, const int64_t *all_bytes, int64_t done, int64_t most,
+                     int64_t *sizes)
+{
+    for (int r = 0; r < comm->size; r++) {
+        const int64_t left = all_bytes[r] > done ? all_bytes[r] - done : 0;
+        sizes[r] = left < most ? left : most;
+    }
+}
+
+void rk__round_equal(const rk_comm *comm, int64_t bytes, int64_t *sizes)
+{
+    for (int r = 0; r < comm->size; r++) {
+        sizes[r] = bytes;
+    }
+}
+
+/* Of a message with its head. */
+static int64_t padded(int64_t bytes)
+{
+    return HEAD + (bytes + HEAD - 1) / HEAD * HEAD;
+}
+
+/* One message out, which all get, and one in from each other; in a sum of many as much again goes
+ * out in pieces, each with a head and its end filled up. */
+int64_t rk__comm_room(const rk_comm *comm, int64_t most)
+{
+    const int64_t limit = rk__round_limit(comm);
+    if (comm->size == 1) {
+        return 0;
+    }
+    return comm->size * (padded(most < limit ? most : limit) + 2 * padded(0));
+}
+
 static int64_t place(int64_t *at, int64_t bytes, int64_t *end)
 {
     *at = bytes < 0 ? -1 : *end;
-    *end += bytes < 0 ? 0 : HEAD + (bytes + HEAD - 1) / HEAD * HEAD;
+    *end += bytes < 0 ? 0 : padded(bytes);
     return *end;
 }
 
@@ -53,14 +87,14 @@ static rk_status grow(unsigned char **memory, int64_t *room, int64_t bytes)
 rk_status rk__round_begin(rk_comm *comm, const rk_round *round)
 {
     int64_t out_end = 0, in_end = 0;
-    if (comm->is_lost) {
-        RK_FAIL(RK_ERR_INTERNAL, "%s of '%s' after the ranks have lost each other",
-                kinds[round->kind], round->what);
+    if (comm->is_lost || comm->has_parted) {
+        RK_FAIL(RK_ERR_INTERNAL, "%s of '%s' after the ranks have %s", kinds[round->kind],
+                round->what, comm->is_lost ? "lost each other" : "parted");
     }
     for (int r = 0; r < comm->size; r++) {
         if (round->is_same && round->out[r] >= 0) {
             comm->out_at[r] = 0;
-            out_end = HEAD + (round->out[r] + HEAD - 1) / HEAD * HEAD;
+            out_end = padded(round->out[r]);
         } else {
             place(&comm->out_at[r], round->out[r], &out_end);
         }
@@ -86,6 +120,7 @@ static void write_heads(rk_comm *comm, const rk_round *round)
 {
     head h = {.call = comm->calls,
               .bytes = round->bytes,
+              .tells = comm->tells,
               .kind = (int32_t)round->kind,
               .wants_stop = comm->wants_stop};
     snprintf(h.what, sizeof h.what, "%s", round->what);
@@ -124,8 +159,14 @@ static rk_status start_all(rk_comm *comm, const rk_round *round, int *out_n)
     return RK_OK;
 }
 
+/* What came beside the values. */
+typedef struct carried {
+    bool any_stop;
+    int64_t told;
+} carried;
+
 static rk_status check_head(const rk_comm *comm, const rk_round *round, const rk_message *m,
-                            bool *any_stop)
+                            carried *out)
 {
     head h;
     if (m->got < HEAD) {
@@ -146,11 +187,12 @@ static rk_status check_head(const rk_comm *comm, const rk_round *round, const rk
                 (uint32_t)h.kind <= RK_CALL_BARRIER ? kinds[h.kind] : "?", (long long)h.bytes,
                 h.what);
     }
-    *any_stop = *any_stop || h.wants_stop;
+    out->any_stop = out->any_stop || h.wants_stop;
+    out->told = m->peer == 0 ? h.tells : out->told;
     return RK_OK;
 }
 
-static rk_status finish_all(rk_comm *comm, const rk_round *round, int n, bool *any_stop)
+static rk_status finish_all(rk_comm *comm, const rk_round *round, int n, carried *out)
 {
     char text[RK_TRANSPORT_TEXT];
     rk_wait wait = rk__wait_begin(round->what, comm->messages, n);
@@ -165,7 +207,7 @@ static rk_status finish_all(rk_comm *comm, const rk_round *round, int n, bool *a
                         round->what, text);
             }
             if (m->is_done && !m->is_send) {
-                RK_TRY(check_head(comm, round, m, any_stop));
+                RK_TRY(check_head(comm, round, m, out));
             }
             m->is_checked = m->is_done;
             open -= m->is_done;
@@ -195,15 +237,17 @@ static void give_up(rk_comm *comm, int n)
 rk_status rk__round_run(rk_comm *comm, const rk_round *round)
 {
     int n = 0;
-    bool any_stop = comm->wants_stop; /* as the heads say it: while we wait it may change */
+    /* as our heads say it: while we wait it may change */
+    carried came = {.any_stop = comm->wants_stop, .told = comm->tells};
     comm->calls++;
     write_heads(comm, round);
     rk_status status = start_all(comm, round, &n);
-    status = status == RK_OK ? finish_all(comm, round, n, &any_stop) : status;
+    status = status == RK_OK ? finish_all(comm, round, n, &came) : status;
     if (status != RK_OK) {
         give_up(comm, n);
     } else if (round->to_all) { /* else not everybody heard the same */
-        comm->stop_is_wanted = comm->stop_is_wanted || any_stop;
+        comm->stop_is_wanted = comm->stop_is_wanted || came.any_stop;
+        comm->told = came.told;
         comm->has_carried = true;
     }
     return status;

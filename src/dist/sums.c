@@ -43,9 +43,7 @@ static void add_all(const rk_comm *comm, void *to, int64_t n, int64_t width)
 static rk_status sum_few(rk_comm *comm, const char *what, numbers v)
 {
     int64_t *bytes = comm->sizes;
-    for (int r = 0; r < comm->size; r++) {
-        bytes[r] = v.n * v.width;
-    }
+    rk__round_equal(comm, v.n * v.width, bytes);
     rk_round round = {.kind = RK_CALL_SUM,
                       .what = what,
                       .bytes = v.n * v.width,
@@ -60,20 +58,15 @@ static rk_status sum_few(rk_comm *comm, const char *what, numbers v)
     return RK_OK;
 }
 
-static int64_t piece_begin(const rk_comm *comm, int64_t n, int rank)
-{
-    return n / comm->size * rank + n % comm->size * rank / comm->size;
-}
-
 static rk_status sum_many(rk_comm *comm, const char *what, numbers v)
 {
     int64_t *mine = comm->sizes, *theirs = comm->sizes + comm->size;
     unsigned char *at = v.at;
-    int64_t begin = piece_begin(comm, v.n, comm->rank);
-    int64_t n = piece_begin(comm, v.n, comm->rank + 1) - begin;
+    int64_t begin = rk__comm_share(comm, v.n, comm->rank);
+    int64_t n = rk__comm_share(comm, v.n, comm->rank + 1) - begin;
     for (int r = 0; r < comm->size; r++) {
         mine[r] = n * v.width;
-        theirs[r] = (piece_begin(comm, v.n, r + 1) - piece_begin(comm, v.n, r)) * v.width;
+        theirs[r] = (rk__comm_share(comm, v.n, r + 1) - rk__comm_share(comm, v.n, r)) * v.width;
     }
     rk_round round = {.kind = RK_CALL_SUM,
                       .what = what,
@@ -83,7 +76,8 @@ static rk_status sum_many(rk_comm *comm, const char *what, numbers v)
                       .to_all = true};
     RK_TRY(rk__round_begin(comm, &round));
     for (int r = 0; r < comm->size; r++) {
-        memcpy(rk__round_out(comm, r), at + piece_begin(comm, v.n, r) * v.width, (size_t)theirs[r]);
+        memcpy(rk__round_out(comm, r), at + rk__comm_share(comm, v.n, r) * v.width,
+               (size_t)theirs[r]);
     }
     RK_TRY(rk__round_run(comm, &round));
     add_all(comm, at + begin * v.width, n, v.width);
@@ -95,7 +89,8 @@ static rk_status sum_many(rk_comm *comm, const char *what, numbers v)
     memcpy(rk__round_out(comm, comm->rank), at + begin * v.width, (size_t)mine[comm->rank]);
     RK_TRY(rk__round_run(comm, &round));
     for (int r = 0; r < comm->size; r++) {
-        memcpy(at + piece_begin(comm, v.n, r) * v.width, rk__round_in(comm, r), (size_t)theirs[r]);
+        memcpy(at + rk__comm_share(comm, v.n, r) * v.width, rk__round_in(comm, r),
+               (size_t)theirs[r]);
     }
     return RK_OK;
 }

@@ -36,7 +36,8 @@ static rk_status open_device(rk_engine *e, rk_engine_how how)
                                  .overlap = o->cuda.overlap,
                                  .steps_per_launch = o->cuda.steps_per_launch,
                                  .piece_edges = o->cuda.piece_edges,
-                                 .comm = e->comm};
+                                 .comm = e->comm,
+                                 .ranks = e->ranks};
     e->device = how.device;
     if (!e->device) {
         RK_TRY(rk__device_choose(o->run.device, o->cuda.device, &e->device, &e->device_reason));
@@ -84,8 +85,10 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
                           rk_engine_how how)
 {
     rk_status status = RK_OK;
-    *out = (rk_engine){
-        .options = options, .graph = *graph, .comm = how.comm ? how.comm : rk__comm_self()};
+    *out = (rk_engine){.options = options,
+                       .graph = *graph,
+                       .ranks = how.ranks ? how.ranks : rk__comm_self(),
+                       .comm = how.ranks && !how.is_whole ? how.ranks : rk__comm_self()};
     out->store.ranks = rk__comm_size(out->comm);
     out->store.rank = rk__comm_rank(out->comm);
     *graph = (rk_graph){0};

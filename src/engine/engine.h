@@ -16,7 +16,8 @@
 
 typedef struct rk_engine {
     const rk_options *options; /* lent */
-    rk_comm *comm;             /* the ranks that have columns of the model's tables; lent */
+    rk_comm *ranks;            /* of the run: they share the machine and divide users; lent */
+    rk_comm *comm;             /* those that have columns of the model's tables: all, or we alone */
     const rk_device *device;
     const char *device_reason;  /* why auto took it; NULL for a device that was given */
     rk_device_context *context; /* owned */
@@ -36,7 +37,8 @@ typedef struct rk_engine_how {
     const double *train_times;  /* lent; NULL = unknown */
     const float *train_values;  /* lent; NULL = there are none */
     const rk_dataset *dataset;  /* lent; fields, relations, features; NULL = none of them */
-    rk_comm *comm;              /* lent; NULL = nobody else */
+    rk_comm *ranks;             /* lent; NULL = nobody else */
+    bool is_whole;              /* each rank has all columns of the model's tables */
     bool eager;
 } rk_engine_how;
 

@@ -109,6 +109,14 @@ rk_status rk__memory_add_program(rk_memory_table *table, const rk_device *device
     return RK_OK;
 }
 
+rk_status rk__memory_add(rk_memory_table *table, const char *what, int64_t bytes,
+                         const char *option)
+{
+    rk_memory_row row = {.type = "bytes", .bytes = bytes, .option = option};
+    snprintf(row.what, sizeof row.what, "%s", what);
+    return add(table, row);
+}
+
 void rk__memory_free(rk_memory_table *table)
 {
     rk__free(table->rows);

@@ -31,6 +31,11 @@ rk_status rk__memory_add_program(rk_memory_table *table, const rk_device *device
                                  rk_device_context *context, const rk_program *program,
                                  const char *option);
 
+/* Adds bytes that no store and no program says anything of. what, option: static text; option NULL
+ * = nothing makes them fewer. */
+rk_status rk__memory_add(rk_memory_table *table, const char *what, int64_t bytes,
+                         const char *option);
+
 void rk__memory_free(rk_memory_table *table);
 
 /* Logs the table, a line a row. Rows are for information on a device with memory of its own; on

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/timer.h"
+#include "data/work.h"
 #include "engine/engine.h"
 #include "graph/order.h"
 
@@ -29,19 +30,30 @@ static void RK_PRINTF(3, 4) say(const rk_hooks *hooks, rk_log_level level, const
     va_end(arguments);
 }
 
+static rk_status look(void *work, int64_t edges)
+{
+    return rk__work_add(work, edges);
+}
+
 static rk_status order_graph(rk_engine *e, int32_t offsets, int32_t columns, const rk_hooks *hooks)
 {
     const rk_stored *items = e->store.items;
     const rk_adjacency rows = {items[offsets].constant, items[columns].constant,
                                items[offsets].rows - 1, e->graph.n_users};
+    rk_work work = {.hooks = hooks, .left = "no step was taken yet"};
+    const rk_order_watch watch = {look, &work};
     int32_t *order = NULL;
-    double start = rk__now();
+    double start = rk__now(), inside = 0;
     RK_TRY(add_order(e, rows.n, &order));
-    RK_TRY(rk__order_rows(&rows, order));
+    rk__work_begin(&work, "clustering nodes", RK_ORDER_SWEEPS * rows.offsets[rows.n]);
+    work.unit = "edges";
+    RK_TRY(rk__order_rows(&rows, &watch, order, &inside));
     rk__store_order_rows(&e->store, offsets, order);
-    say(hooks, RK_LOG_INFO, "graph.order %s: %lld rows ordered in %.2f s",
+    say(hooks, RK_LOG_INFO,
+        "graph.order %s: %lld rows ordered in %.2f s, %.0f %% of the edges are inside a cluster "
+        "(from about 10 %% on it pays, docs/scaling.md)",
         rk__option_choice("graph.order", e->options->graph.order), (long long)rows.n,
-        rk__now() - start);
+        rk__now() - start, 100 * inside);
     return RK_OK;
 }
 

@@ -235,7 +235,7 @@ rk_status rk__metrics_text(char **out)
         "            them\n"
         "\n");
 #define LINES(name, of, formula, note)                                                             \
-    rk__buffer_add(&text, "  %-16s= %s\n  %-16s  (%s)\n",                                          \
+    rk__buffer_add(&text, "  %-16s = %s\n  %-16s   (%s)\n",                                        \
                    RK_METRIC_OF_##of == RK_METRIC_OF_ORDER ? #name "@all" : #name "@K", formula,   \
                    "", note);
     RK_METRICS(LINES)

@@ -11,14 +11,15 @@
 
 enum {
     MOST_NODES = 4096, /* rows of 256 bytes that a core's own cache has room for: 1 MB */
-    MOST_SWEEPS = 6,
     LEAST_SHARE = 100, /* a sweep that moves less than one in so many is the last */
+    EDGES_PER_LOOK = 1 << 16,
 };
 
 typedef struct clusters {
     const rk_adjacency *g;
     int32_t *of, *size;     /* n: the cluster of a node, the nodes of a cluster */
     int32_t *votes, *voted; /* n: of clusters, 0 between nodes; the clusters that have some */
+    int64_t inside;         /* neighbours in the cluster that a node went to, of this sweep */
 } clusters;
 
 /* Where node v belongs. Of clusters with as many neighbours: its own, else the largest, else the
@@ -41,17 +42,29 @@ static int32_t best_of(clusters *c, int64_t v)
             best = of;
         }
     }
+    c->inside += c->votes[best];
     for (int64_t i = 0; i < n; i++) {
         c->votes[c->voted[i]] = 0;
     }
     return best;
 }
 
-/* How many nodes moved. */
-static int64_t sweep(clusters *c)
+static rk_status look(const rk_order_watch *watch, int64_t edges)
 {
-    int64_t moved = 0;
+    return watch ? watch->look(watch->self, edges) : RK_OK;
+}
+
+/* *out_moved: how many nodes moved. */
+static rk_status sweep(clusters *c, const rk_order_watch *watch, int64_t *out_moved)
+{
+    const int64_t *offsets = c->g->offsets;
+    int64_t moved = 0, looked = 0;
+    c->inside = 0;
     for (int64_t v = 0; v < c->g->n; v++) {
+        if (offsets[v] - looked >= EDGES_PER_LOOK) {
+            RK_TRY(look(watch, offsets[v] - looked));
+            looked = offsets[v];
+        }
         int32_t to = best_of(c, v), from = c->of[v];
         if (to != from) {
             c->size[from]--;
@@ -60,7 +73,18 @@ static int64_t sweep(clusters *c)
             moved++;
         }
     }
-    return moved;
+    *out_moved = moved;
+    return look(watch, offsets[c->g->n] - looked);
+}
+
+/* Until hardly any node moves. */
+static rk_status propagate_labels(clusters *c, const rk_order_watch *watch)
+{
+    int64_t moved = INT64_MAX;
+    for (int i = 0; i < RK_ORDER_SWEEPS && moved > c->g->n / LEAST_SHARE; i++) {
+        RK_TRY(sweep(c, watch, &moved));
+    }
+    return RK_OK;
 }
 
 /* The users by cluster, then the others; those of a cluster as they are. */
@@ -87,7 +111,8 @@ static void take(clusters *c, int32_t *out)
     }
 }
 
-rk_status rk__order_rows(const rk_adjacency *g, int32_t *out)
+rk_status rk__order_rows(const rk_adjacency *g, const rk_order_watch *watch, int32_t *out,
+                         double *out_inside)
 {
     rk_status status = RK_OK;
     clusters c = {.g = g};
@@ -99,9 +124,12 @@ rk_status rk__order_rows(const rk_adjacency *g, int32_t *out)
         c.of[v] = (int32_t)v;
         c.size[v] = 1;
     }
-    for (int i = 0; i < MOST_SWEEPS && sweep(&c) > g->n / LEAST_SHARE; i++) {
-    }
+    RK_TRY_GOTO(done, propagate_labels(&c, watch));
     take(&c, out);
+    if (out_inside) {
+        const int64_t edges = g->offsets[g->n];
+        *out_inside = edges > 0 ? (double)c.inside / (double)edges : 0;
+    }
 done:
     rk__free(c.of);
     rk__free(c.size);

@@ -120,7 +120,7 @@ static rk_status declare_constants(rk_model_instance *m)
         RK_TRY(declare_heads(m, k, heads_width(o, rk__layer_width(o, k + 1))));
     }
     RK_TRY(declare_items(m));
-    RK_TRY(rk__network_join(m, &block, (rk_join_options){.loops = loops}));
+    RK_TRY(rk__network_join(m, &block, (rk_join_options){.once = true, .loops = loops}));
     return rk__model_add_block(m, RK_NETWORK_EDGES, &block);
 }
 

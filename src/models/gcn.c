@@ -90,7 +90,8 @@ static rk_status declare_constants(rk_model_instance *m)
         !has_edges(o) && !has_loops(o) && o->model.edges == RK_NORMALISE_SYMMETRIC;
     rk_block block = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, has_edges(o) ? rk__network_join(m, &block, (rk_join_options){0}) : RK_OK);
+    RK_TRY_GOTO(done, has_edges(o) ? rk__network_join(m, &block, (rk_join_options){.once = true})
+                                   : RK_OK);
     RK_TRY_GOTO(done, is_plain ? RK_OK : declare_factor(m, &block, left));
     RK_TRY_GOTO(done, is_plain ? RK_OK : declare_factor(m, &block, right));
     RK_TRY_GOTO(done, has_loops(o) ? declare_factor(m, &block, own) : RK_OK);

@@ -53,6 +53,8 @@ static rk_status check_data(const rk_options *o, const rk_model_data *data)
                           "model.relations is %s, which leads from %s to %s: irgnn needs a "
                           "relation from items to items",
                           r->name, r->from, r->to);
+    } else {
+        status = rk__relations_check_weights(&all);
     }
     rk__relations_free(&all);
     return status;

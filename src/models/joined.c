@@ -80,34 +80,39 @@ static int find_level(const rk_levels *l, float value)
     return at;
 }
 
-rk_status rk__value_levels(rk_levels *out, const rk_options *o, const rk_model_data *data)
+rk_status rk__levels_add(rk_levels *l, const float *values, int64_t n)
 {
-    const float *values = data->train_values;
-    *out = (rk_levels){.n = 1};
-    if (o->model.type_by != RK_WEIGH_BY_VALUE) {
-        return RK_OK;
-    }
-    if (!values) {
-        RK_FAIL(RK_ERR_DATA,
-                "model.type_by is value, but the data set has no values: name their column in the "
-                "key 'value' of each of data.sources");
-    }
-    out->n = 0;
-    for (int64_t e = 0; e < data->graph->n_edges; e++) {
-        const int at = find_level(out, values[e]);
-        if (at < out->n && out->v[at] == values[e]) {
+    for (int64_t e = 0; e < n; e++) {
+        const int at = find_level(l, values[e]);
+        if (at < l->n && l->v[at] == values[e]) {
             continue;
         }
-        if (out->n == RK_MOST_LEVELS) {
+        if (l->n == RK_MOST_LEVELS) {
             RK_FAIL(RK_ERR_DATA,
                     "model.type_by is value, but train has more than %d different values, e.g. "
                     "%.9g: a type of edges for each is for ratings in steps",
                     RK_MOST_LEVELS, (double)values[e]);
         }
-        memmove(out->v + at + 1, out->v + at, (size_t)(out->n - at) * sizeof *out->v);
-        out->v[at] = values[e];
-        out->n++;
+        memmove(l->v + at + 1, l->v + at, (size_t)(l->n - at) * sizeof *l->v);
+        l->v[at] = values[e];
+        l->n++;
     }
+    return RK_OK;
+}
+
+rk_status rk__value_levels(rk_levels *out, const rk_options *o, const rk_model_data *data)
+{
+    *out = (rk_levels){.n = 1};
+    if (o->model.type_by != RK_WEIGH_BY_VALUE) {
+        return RK_OK;
+    }
+    if (!data->train_values) {
+        RK_FAIL(RK_ERR_DATA,
+                "model.type_by is value, but the data set has no values: name their column in the "
+                "key 'value' of each of data.sources");
+    }
+    out->n = 0;
+    RK_TRY(rk__levels_add(out, data->train_values, data->graph->n_edges));
     out->n = out->n > 0 ? out->n : 1;
     return RK_OK;
 }
@@ -204,27 +209,28 @@ static void add_both(edge_list *e, int64_t from, int64_t to, int64_t type, float
     add(e, to, from, 2 * type + 1, weight);
 }
 
-/* The largest weight with which v is in the list of u, -1 = it is not. */
-static double weight_between(const rk_relation *r, int64_t u, int64_t v)
+/* The weight with which v is in the list of u by an edge of that type, -1 = it is not. */
+static double weight_between(const rk_relation *r, int64_t u, int64_t v, int32_t type)
 {
-    double most = -1;
     for (int64_t k = r->offsets[u]; k < r->offsets[u + 1] && r->columns[k] <= v; k++) {
-        if (r->columns[k] == v) {
-            most = fmax(most, r->weights ? (double)r->weights[k] : 1);
+        if (r->columns[k] == v && (!r->types || r->types[k] == type)) {
+            return r->weights ? (double)r->weights[k] : 1;
         }
     }
-    return most;
+    return -1;
 }
 
-/* The same of a relation within a type, whose lists may have an edge from both ends. */
+/* Of a relation within a type of nodes, whose lists may have an edge from both ends. Edges of
+ * different types are different edges, whichever end has which. */
 static void add_once(edge_list *e, const rk_relation *r, int64_t first, int64_t type, double weight)
 {
     for (int64_t v = 0; v < r->n_from; v++) {
         for (int64_t k = r->offsets[v]; k < r->offsets[v + 1]; k++) {
             const int64_t u = r->columns[k];
             const double own = r->weights ? (double)r->weights[k] : 1;
-            const double back = u == v ? -1 : weight_between(r, u, v);
-            const int64_t of = type + (r->types ? r->types[k] : 0);
+            const int32_t own_type = r->types ? r->types[k] : 0;
+            const double back = u == v ? -1 : weight_between(r, u, v, own_type);
+            const int64_t of = type + own_type;
             const float larger = (float)(weight * fmax(own, back));
             if (u == v) {
                 add(e, first + v, first + v, 2 * of, larger);

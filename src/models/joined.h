@@ -35,6 +35,9 @@ typedef struct rk_levels {
     float v[RK_MOST_LEVELS];
 } rk_levels;
 
+/* Those of n values, too. RK_ERR_DATA where they are more than that. */
+rk_status rk__levels_add(rk_levels *levels, const float *values, int64_t n);
+
 /* RK_ERR_DATA where there are more than that, or no values. */
 rk_status rk__value_levels(rk_levels *out, const rk_options *options, const rk_model_data *data);
 

@@ -456,9 +456,11 @@ double rk__parameter_scale(const rk_parameter *parameter, int block)
 {
     int64_t first = 0, end = 0;
     rk__parameter_block(parameter, block, &first, &end);
-    /* Glorot & Bengio 2010: variance 2 / (fan in + fan out) */
-    return parameter->init == RK_INIT_XAVIER ? sqrt(6.0 / (double)(end - first + parameter->cols))
-                                             : parameter->init_sd;
+    /* Glorot & Bengio 2010: variance 2 / (fan in + fan out), that of a uniform unit draw is 1/3 */
+    const double fans = (double)(end - first + parameter->cols);
+    return parameter->init == RK_INIT_XAVIER          ? sqrt(6.0 / fans)
+           : parameter->init == RK_INIT_XAVIER_NORMAL ? sqrt(2.0 / fans)
+                                                      : parameter->init_sd;
 }
 
 void rk__parameter_init(const rk_parameter *parameter, int number, uint64_t seed, float *out)

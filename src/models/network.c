@@ -129,10 +129,25 @@ rk_status rk__network_check(const rk_config *config)
     return kind->network->check ? kind->network->check(config) : RK_OK;
 }
 
+/* Sums of weights below 0 are no degrees; where nothing is divided by them, or weights are not
+ * looked at, edges may have any. */
+static rk_status check_edge_weights(const rk_options *o, const rk_model_data *data)
+{
+    rk_model_relations relations = {0};
+    if (o->model.edges == RK_NORMALISE_SUM || o->model.kind == RK_MODEL_GAT) {
+        return RK_OK;
+    }
+    RK_TRY(rk__relations_init(&relations, o, data));
+    rk_status status = rk__relations_check_weights(&relations);
+    rk__relations_free(&relations);
+    return status;
+}
+
 rk_status rk__network_check_data(const rk_options *o, const rk_model_data *data)
 {
     const struct rk_network *n = rk__model_of(o)->network;
     RK_TRY(rk__network_check_input(o, data));
+    RK_TRY(check_edge_weights(o, data));
     RK_TRY(rk__network_check_labels(o, data));
     return n->check_data ? n->check_data(o, data) : RK_OK;
 }

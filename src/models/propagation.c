@@ -26,22 +26,6 @@ rk_status rk__propagation_check(const rk_config *config)
 
 /* ---- the graph ---- */
 
-static rk_status check_weights(const rk_model_relations *relations)
-{
-    for (int i = 0; i < relations->n; i++) {
-        const rk_relation *r = relations->v[i].of;
-        for (int64_t e = 0; r->weights && e < r->n_edges; e++) {
-            if (r->weights[e] < 0) {
-                RK_FAIL(RK_ERR_DATA,
-                        "an edge of the relation %s has the weight %g: weights of a graph that is "
-                        "propagated over are not negative",
-                        r->name, (double)r->weights[e]);
-            }
-        }
-    }
-    return RK_OK;
-}
-
 static rk_status join(rk_block *out, const rk_model_instance *instance,
                       const rk_model_relations *relations)
 {
@@ -97,7 +81,7 @@ rk_status rk__propagation_init(rk_propagation *out, rk_model_instance *instance)
         return RK_OK;
     }
     RK_TRY_GOTO(done, rk__relations_init(&relations, o, &instance->data));
-    RK_TRY_GOTO(done, check_weights(&relations));
+    RK_TRY_GOTO(done, rk__relations_check_weights(&relations));
     RK_TRY_GOTO(done, join(&out->block, instance, &relations));
     simplify(&out->block);
     if (out->block.weights && o->loss.contrast == RK_CONTRAST_SGL) {

@@ -176,6 +176,22 @@ done:
     return status;
 }
 
+rk_status rk__relations_check_weights(const rk_model_relations *relations)
+{
+    for (int i = 0; i < relations->n; i++) {
+        const rk_relation *r = relations->v[i].of;
+        for (int64_t e = 0; r->weights && e < r->n_edges; e++) {
+            if (r->weights[e] < 0) {
+                RK_FAIL(RK_ERR_DATA,
+                        "an edge of the relation %s has the weight %g: weights of a graph that is "
+                        "propagated over are not negative",
+                        r->name, (double)r->weights[e]);
+            }
+        }
+    }
+    return RK_OK;
+}
+
 void rk__relations_free(rk_model_relations *r)
 {
     rk__free(r->v);

@@ -18,7 +18,7 @@ RK_SHARED void rk__init_unit4(int32_t kind, uint64_t seed, int32_t number, int64
         return;
     }
     rk_words w = rk__philox(seed, RK_PURPOSE_INIT, (uint64_t)number, (uint64_t)group, 0);
-    if (kind == RK_INIT_NORMAL) {
+    if (kind == RK_INIT_NORMAL || kind == RK_INIT_XAVIER_NORMAL) {
         rk__normal2(w.v[0], w.v[1], out);
         rk__normal2(w.v[2], w.v[3], out + 2);
         return;

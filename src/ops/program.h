@@ -142,6 +142,7 @@ typedef struct rk_exchanges {
     int32_t calls;
     int64_t summed, gathered; /* bytes: of values that are summed over ranks; that a rank gives to
                                * each other one */
+    int64_t largest;          /* bytes of a rank in one of the calls */
 } rk_exchanges;
 rk_exchanges rk__program_exchanges(const rk_program *program);
 

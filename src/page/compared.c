@@ -33,7 +33,9 @@ static void add_picture(rk_buffer *out, const rk_comparison *c, int64_t r)
     }
     const double bottom = TOP + ROW * (double)rows;
     const rk_axis x = rk__axis_make(low, high, LEFT + 8, WIDTH - RIGHT, 6, 0, false);
-    rk__buffer_add(out, "<figure><figcaption>Difference to [1], percent of its value</figcaption>");
+    /* in the half of a pair, as all charts: alone it would be as wide as the page, with its text */
+    rk__buffer_add(out, "<div class=\"pair\">\n<figure>");
+    rk__buffer_add(out, "<figcaption>Difference to [1], percent of its value</figcaption>");
     rk__svg_begin(out, "Differences with their intervals", WIDTH, (int)bottom + BOTTOM);
     for (int64_t i = 0; rk__axis_next(&x, &i, &at, label);) {
         rk__svg_line(out, "grid", at, TOP, at, bottom);
@@ -56,6 +58,7 @@ static void add_picture(rk_buffer *out, const rk_comparison *c, int64_t r)
     }
     rk__buffer_add(out, "</g>\n");
     rk__svg_end(out);
+    rk__buffer_add(out, "</div>\n");
 }
 
 static void add_signed(rk_buffer *out, const char *classes, double value)

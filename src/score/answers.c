@@ -430,21 +430,42 @@ rk_status rk__rank_here(rk_scorer *s, const rk_rank_order *o)
     return status;
 }
 
-static rk_status rank_all(void *self, const rk_rank_order *o)
+static bool has_others(const rk_scorer *s)
 {
-    rk_scorer *s = self;
-    return rk__comm_size(s->engine->comm) > 1 ? rk__rank_shares(s, o) : rk__rank_here(s, o);
+    return rk__comm_size(s->engine->ranks) > 1;
 }
 
-static rk_status score_for_ranking(void *self, const int32_t *users, int64_t n,
-                                   const int64_t *offsets, const int32_t *items, float *scores)
+static rk_status rank_all(void *self, const rk_rank_order *o)
+{
+    return has_others(self) ? rk__rank_shares(self, o) : rk__rank_here(self, o);
+}
+
+rk_status rk__score_here(rk_scorer *s, const rk_score_order *o, float *scores)
 {
     rk_query queries[RK_RANK_TILE];
-    RK_ASSERT(n <= RK_RANK_TILE);
-    for (int64_t i = 0; i < n; i++) {
-        queries[i] = (rk_query){.user = users[i]};
-    }
-    return rk__scorer_scores(self, queries, n, (rk_item_lists){offsets, items}, scores);
+    int32_t *contexts = NULL;
+    RK_ASSERT(o->n <= RK_RANK_TILE);
+    RK_TRY(rk__alloc(&contexts, o->n * rk__scorer_fields(s), sizeof *contexts,
+                     "the contexts of queries"));
+    fill_queries(s, o->part, o->users, o->rows, o->n, contexts, queries);
+    rk_status status = rk__scorer_scores(s, queries, o->n, o->lists, scores);
+    rk__free(contexts);
+    return status;
+}
+
+static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const int32_t *users,
+                            int64_t n, const int64_t *offsets, const int32_t *items, float *scores)
+{
+    const rk_score_order order = {
+        .part = part, .users = users, .rows = rows, .n = n, .lists = {offsets, items}};
+    return has_others(self) ? rk__score_shares(self, &order, scores)
+                            : rk__score_here(self, &order, scores);
+}
+
+static rk_status score_users(void *self, const int32_t *users, int64_t n, const int64_t *offsets,
+                             const int32_t *items, float *scores)
+{
+    return score_rows(self, RK_TRAIN, NULL, users, n, offsets, items, scores);
 }
 
 static rk_status stand_lists(rk_scorer *s, const rk_standing_order *o, const rk_query *queries,
@@ -462,9 +483,8 @@ static rk_status stand_lists(rk_scorer *s, const rk_standing_order *o, const rk_
     return RK_OK;
 }
 
-static rk_status stand(void *self, const rk_standing_order *o, int32_t *above, int32_t *tied)
+rk_status rk__stand_here(rk_scorer *s, const rk_standing_order *o, int32_t *above, int32_t *tied)
 {
-    rk_scorer *s = self;
     rk_query queries[RK_RANK_TILE];
     int32_t *contexts = NULL;
     RK_ASSERT(o->n <= RK_RANK_TILE);
@@ -478,19 +498,10 @@ static rk_status stand(void *self, const rk_standing_order *o, int32_t *above, i
     return status;
 }
 
-static rk_status score_rows(void *self, rk_part part, const int64_t *rows, const int32_t *users,
-                            int64_t n, const int64_t *offsets, const int32_t *items, float *scores)
+static rk_status stand(void *self, const rk_standing_order *o, int32_t *above, int32_t *tied)
 {
-    rk_scorer *s = self;
-    rk_query queries[RK_RANK_TILE];
-    int32_t *contexts = NULL;
-    RK_ASSERT(n <= RK_RANK_TILE);
-    RK_TRY(rk__alloc(&contexts, n * rk__scorer_fields(s), sizeof *contexts,
-                     "the contexts of queries"));
-    fill_queries(s, part, users, rows, n, contexts, queries);
-    rk_status status = rk__scorer_scores(s, queries, n, (rk_item_lists){offsets, items}, scores);
-    rk__free(contexts);
-    return status;
+    return has_others(self) ? rk__stand_shares(self, o, above, tied)
+                            : rk__stand_here(self, o, above, tied);
 }
 
 rk_ranker rk__scorer_ranker(rk_scorer *scorer)
@@ -500,7 +511,7 @@ rk_ranker rk__scorer_ranker(rk_scorer *scorer)
                        .by_row = by_row,
                        .rank = by_row ? NULL : rank,
                        .rank_all = rank_all,
-                       .score = score_for_ranking,
+                       .score = score_users,
                        .score_rows = by_row ? score_rows : NULL,
                        .stand = stand};
 }

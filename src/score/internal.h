@@ -120,9 +120,22 @@ float rk__given_score(const rk_scorer *s, float score);
 /* s->closed to the device. */
 rk_status rk__scorer_write_blocked(rk_scorer *s);
 
-/* answers.c, shares.c: the lists of all users, by this rank alone, or with the others. */
+/* answers.c, shares.c: what the seam of evaluation does, by this rank alone, or with the others. */
 rk_status rk__rank_here(rk_scorer *s, const rk_rank_order *order);
 rk_status rk__rank_shares(rk_scorer *s, const rk_rank_order *order);
+typedef struct rk_score_order { /* as of rk_ranker.score_rows */
+    rk_part part;
+    const int32_t *users;
+    const int64_t *rows; /* NULL: without contexts */
+    int64_t n;
+    rk_item_lists lists;
+} rk_score_order;
+rk_status rk__score_here(rk_scorer *s, const rk_score_order *order, float *scores);
+rk_status rk__score_shares(rk_scorer *s, const rk_score_order *order, float *scores);
+rk_status rk__stand_here(rk_scorer *s, const rk_standing_order *order, int32_t *above,
+                         int32_t *tied);
+rk_status rk__stand_shares(rk_scorer *s, const rk_standing_order *order, int32_t *above,
+                           int32_t *tied);
 
 /* RK_ERR_CONFIG where a ranking would need the other ranks for each tile. */
 rk_status rk__scorer_check_ranks(rk_scorer *s);

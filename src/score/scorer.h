@@ -40,6 +40,8 @@ void rk__scorer_free(rk_scorer *scorer);
 /* What ranking tiles of known users allocates, and finish, which is loaded beside them while it
  * runs. Other programs are made when they are first asked for. */
 rk_status rk__scorer_add_memory(const rk_scorer *scorer, rk_memory_table *table);
+/* Bytes of the lists that a rank gives the others at a time, when users are divided among ranks. */
+int64_t rk__scorer_list_bytes(const rk_scorer *scorer);
 /* After the engine is bound. */
 rk_status rk__scorer_load(rk_scorer *scorer);
 /* Bytes of the temporaries of the programs that are loaded. */
@@ -109,7 +111,8 @@ rk_status rk__scorer_view(rk_scorer *scorer, const char *name, const void **out)
 void rk__scorer_hold(rk_scorer *scorer);
 void rk__scorer_release(rk_scorer *scorer);
 
-/* The seam of evaluation; lent. */
+/* The seam of evaluation; lent. Of an engine with several ranks all of them make its calls together
+ * (but for `rank`), each for a share of the users, and get what comes of all. */
 rk_ranker rk__scorer_ranker(rk_scorer *scorer);
 
 #endif

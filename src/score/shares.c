@@ -1,17 +1,20 @@
 /*
- * Rankings of many users among ranks. The tables that scores are made of are whole on every rank
- * (the program `finish` gathers their columns), so each ranks for a share of the users, and all get
- * all lists: whoever takes them does the same on every rank. That sends a few numbers a user, where
- * scores summed over columns would send one for each user and item. A model that scores by divided
- * tables themselves would need the other ranks for every tile, and is refused.
+ * Users divided among ranks. Each rank ranks for a share of them, and all get all lists: whoever
+ * takes them does the same on every rank. The tables that scores are made of are whole on every
+ * rank, which a program `finish` may have gathered the columns for; so a few numbers a user are
+ * sent, where scores summed over columns would send one for each user and item. A model that scores
+ * by divided tables themselves would need the other ranks for every tile, and is refused.
+ *
+ * What a rank computes for a user does not depend on who else is in a tile, so all comes out as on
+ * one rank.
  */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "score/internal.h"
 
-/* So many users a rank go at a time, for the memory of the lists. */
-enum { MOST_SHARE = 32 * RK_RANK_TILE };
+/* So many users a rank go at a time, for the lists' memory, progress, and who wants to stop. */
+enum { MOST_SHARE = 4 * RK_RANK_TILE };
 
 typedef struct share {
     int32_t *lists; /* [users of the rank, k]; owned */
@@ -42,20 +45,25 @@ rk_status rk__scorer_check_ranks(rk_scorer *s)
     return RK_OK;
 }
 
-/* Where the share of a rank begins among n users. */
-static int64_t begin_of(const rk_comm *comm, int64_t n, int rank)
+/* What answers are made of, by all ranks, also those without a share. */
+static rk_status refresh(rk_scorer *s)
 {
-    return n / rk__comm_size(comm) * rank + n % rk__comm_size(comm) * rank / rk__comm_size(comm);
+    pthread_mutex_lock(&s->lock);
+    rk_status status = rk__scorer_refresh(s);
+    pthread_mutex_unlock(&s->lock);
+    return status;
 }
+
+/* ---- ranked lists ---- */
 
 /* One share a rank of the users from o->users[first] on, n of them. */
 static rk_status rank_some(rk_scorer *s, const rk_rank_order *o, int64_t first, int64_t n,
                            share *mine, int64_t *bytes, int32_t *all)
 {
-    rk_comm *comm = s->engine->comm;
-    const int rank = rk__comm_rank(comm), size = rk__comm_size(comm);
-    const int64_t begin = first + begin_of(comm, n, rank),
-                  end = first + begin_of(comm, n, rank + 1);
+    rk_comm *ranks = s->engine->ranks;
+    const int rank = rk__comm_rank(ranks), size = rk__comm_size(ranks);
+    const int64_t begin = first + rk__comm_share(ranks, n, rank),
+                  end = first + rk__comm_share(ranks, n, rank + 1);
     rk_rank_order here = *o;
     here.users += begin;
     here.rows = o->rows ? o->rows + begin : NULL;
@@ -66,24 +74,27 @@ static rk_status rank_some(rk_scorer *s, const rk_rank_order *o, int64_t first, 
         RK_TRY(rk__rank_here(s, &here));
     }
     for (int r = 0; r < size; r++) {
-        bytes[r] = (begin_of(comm, n, r + 1) - begin_of(comm, n, r)) * o->k * 4;
+        bytes[r] = (rk__comm_share(ranks, n, r + 1) - rk__comm_share(ranks, n, r)) * o->k * 4;
     }
-    RK_TRY(rk__comm_gather(comm, "ranked lists", mine->lists, bytes, RK_COMM_ALL, all));
+    RK_TRY(rk__comm_gather(ranks, "ranked lists", mine->lists, bytes, RK_COMM_ALL, all));
     return o->take(o->taker, first, n, all);
+}
+
+int64_t rk__scorer_list_bytes(const rk_scorer *s)
+{
+    const int64_t users = s->engine->graph.n_users / rk__comm_size(s->engine->ranks) + 1;
+    return (users < MOST_SHARE ? users : MOST_SHARE) * s->sizes[RK_TILE_MANY].k * 4;
 }
 
 rk_status rk__rank_shares(rk_scorer *s, const rk_rank_order *o)
 {
-    const int64_t size = rk__comm_size(s->engine->comm), most = size * MOST_SHARE;
+    const int64_t size = rk__comm_size(s->engine->ranks), most = size * MOST_SHARE;
     const int64_t room = o->n < most ? o->n : most;
     share mine = {.k = o->k};
     int32_t *all = NULL;
     int64_t *bytes = NULL;
     rk_status status = RK_OK;
-    pthread_mutex_lock(&s->lock);
-    status = rk__scorer_refresh(s); /* by all ranks, also those without a share */
-    pthread_mutex_unlock(&s->lock);
-    RK_TRY(status);
+    RK_TRY(refresh(s));
     RK_TRY_GOTO(done, rk__alloc(&bytes, size, sizeof *bytes, "the shares of ranks"));
     RK_TRY_GOTO(
         done, rk__alloc(&mine.lists, (room / size + 1) * o->k, sizeof *mine.lists, "ranked lists"));
@@ -97,4 +108,58 @@ done:
     rk__free(mine.lists);
     rk__free(all);
     return status;
+}
+
+/* ---- given items ---- */
+
+/* values[e] of items[e] of n users: what each rank has of its share comes to all. In place. */
+static rk_status gather_values(rk_comm *ranks, const char *what, int64_t n, const int64_t *offsets,
+                               void *values)
+{
+    enum { WIDTH = 4 };
+    const int size = rk__comm_size(ranks);
+    char *at = values;
+    int64_t *bytes = NULL;
+    RK_TRY(rk__alloc(&bytes, size, sizeof *bytes, "the shares of ranks"));
+    for (int r = 0; r < size; r++) {
+        bytes[r] =
+            (offsets[rk__comm_share(ranks, n, r + 1)] - offsets[rk__comm_share(ranks, n, r)]) *
+            WIDTH;
+    }
+    rk_status status = rk__comm_gather(
+        ranks, what, at + offsets[rk__comm_share(ranks, n, rk__comm_rank(ranks))] * WIDTH, bytes,
+        RK_COMM_ALL, at + offsets[0] * WIDTH);
+    rk__free(bytes);
+    return status;
+}
+
+rk_status rk__score_shares(rk_scorer *s, const rk_score_order *o, float *scores)
+{
+    rk_comm *ranks = s->engine->ranks;
+    const int rank = rk__comm_rank(ranks);
+    const int64_t begin = rk__comm_share(ranks, o->n, rank);
+    rk_score_order here = *o;
+    here.users += begin;
+    here.rows = o->rows ? o->rows + begin : NULL;
+    here.lists.offsets += begin;
+    here.n = rk__comm_share(ranks, o->n, rank + 1) - begin;
+    RK_TRY(refresh(s));
+    RK_TRY(rk__score_here(s, &here, scores));
+    return gather_values(ranks, "scores of candidates", o->n, o->lists.offsets, scores);
+}
+
+rk_status rk__stand_shares(rk_scorer *s, const rk_standing_order *o, int32_t *above, int32_t *tied)
+{
+    rk_comm *ranks = s->engine->ranks;
+    const int rank = rk__comm_rank(ranks);
+    const int64_t begin = rk__comm_share(ranks, o->n, rank);
+    rk_standing_order here = *o;
+    here.users += begin;
+    here.rows = o->rows ? o->rows + begin : NULL;
+    here.offsets += begin;
+    here.n = rk__comm_share(ranks, o->n, rank + 1) - begin;
+    RK_TRY(refresh(s));
+    RK_TRY(rk__stand_here(s, &here, above, tied));
+    RK_TRY(gather_values(ranks, "items above", o->n, o->offsets, above));
+    return gather_values(ranks, "items tied", o->n, o->offsets, tied);
 }

@@ -103,7 +103,9 @@ static bool answer_info(question *q)
     number(j, "users", r->facts.users);
     number(j, "items", r->facts.items);
     text_json_key(j, "dim");
-    bool has_dim = rk_config_get(rk_model_config(r->model), "model.dim", &dim) == RK_OK;
+    bool has_dim = false;
+    (void)rk_config_is_read(rk_model_config(r->model), "model.dim", &has_dim);
+    has_dim = has_dim && rk_config_get(rk_model_config(r->model), "model.dim", &dim) == RK_OK;
     text_json_raw(j, has_dim ? dim : "null");
     text(j, "loaded_at", r->loaded_at);
     text_json_key(j, "fields");
@@ -133,6 +135,7 @@ static bool answer_openapi(question *q)
     const serve_run *r = q->run;
     char user[RK_ID_BYTES], items[2][RK_ID_BYTES], summary[512], word[64] = "";
     const char *ids[2] = {"", ""};
+    const int64_t most = serve_world_get_options(q->world)->most;
     if (!read(q, 0, 0, USUAL)) {
         return at_once(q);
     }
@@ -151,7 +154,10 @@ static bool answer_openapi(question *q)
                                           .user = rk_dataset_user_id(r->dataset, 0, user),
                                           .item = ids[0],
                                           .other_item = ids[1],
-                                          .words = has_word ? word : ids[0]});
+                                          .words = has_word ? word : ids[0],
+                                          .most = most,
+                                          .usual = USUAL < most ? USUAL : most,
+                                          .found = FOUND < most ? FOUND : most});
     serve_reply_json(q->reply, 200);
     return at_once(q);
 }
@@ -209,17 +215,7 @@ static int64_t draw(uint64_t *state, int64_t bound)
     return (int64_t)((z ^ z >> 31) % (uint64_t)bound);
 }
 
-static bool is_among(const int32_t *items, int64_t n, int32_t item)
-{
-    for (int64_t i = 0; i < n; i++) {
-        if (items[i] == item) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Some of the items that anybody has, each once (Floyd's algorithm: Bentley, Floyd, CACM 1987). */
+/* Some of the items that anybody has, each once: the beginning of a random order. */
 static bool answer_random(question *q)
 {
     if (!read(q, SERVE_WANT_SEED | SERVE_WANT_N, 0, USUAL)) {
@@ -231,18 +227,14 @@ static bool answer_random(question *q)
     uint64_t state = q->wants.given & SERVE_WANT_SEED
                          ? (uint64_t)q->wants.seed
                          : (uint64_t)now.tv_sec * 1000000007U + (uint64_t)now.tv_nsec;
-    int32_t *items = q->items = serve_alloc(n, sizeof *items);
+    int32_t *items = q->items = serve_alloc(all, sizeof *items);
     if (!items) {
         question_problem(q, RK_ERR_MEMORY, "There is no memory for the question: ask later");
         return at_once(q);
     }
+    memcpy(items, q->run->popular, (size_t)all * sizeof *items);
     for (int64_t i = 0; i < n; i++) {
-        const int64_t last = all - n + i, place = draw(&state, last + 1);
-        const int32_t item = q->run->popular[place];
-        items[i] = is_among(items, i, item) ? q->run->popular[last] : item;
-    }
-    for (int64_t i = n - 1; i > 0; i--) { /* their order is as random as they are */
-        const int64_t other = draw(&state, i + 1);
+        const int64_t other = i + draw(&state, all - i);
         const int32_t item = items[i];
         items[i] = items[other];
         items[other] = item;
@@ -298,11 +290,13 @@ static void write_one(serve_ask *ask)
     }
     switch (q->request->question) {
     case SERVE_GORSE_USER:
-        rows_ids(&j, q, ask->best);
+        status = rows_ids(&j, q, q->queries, ask->best);
         break;
     case SERVE_GORSE_LIST:
+        status = rows_gorse(&j, q, q->queries, ask->best);
+        break;
     case SERVE_GORSE_SIMILAR:
-        rows_gorse(&j, q, ask->best);
+        status = rows_gorse(&j, q, NULL, ask->best);
         break;
     case SERVE_SIMILAR:
         rows_similar(&j, q, ask->best);

@@ -23,6 +23,9 @@ static const char *decode(const char *raw, size_t length, bool in_query, char **
     *out = to;
     for (size_t i = 0; i < length; i++) {
         char byte = raw[i];
+        if ((unsigned char)byte <= ' ' || byte == 0x7F) {
+            return "the address has a blank or a control character: write %20 for a blank";
+        }
         if (byte == '%') {
             const int high = i + 2 < length ? hex(raw[i + 1]) : -1;
             const int low = i + 2 < length ? hex(raw[i + 2]) : -1;

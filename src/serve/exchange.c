@@ -8,6 +8,7 @@
 #include "serve/embedded.h"
 #include "serve/memory.h"
 #include "serve/reply.h"
+#include "serve/run.h"
 
 enum { DISCARD_BYTES = 1024 * 1024 /* of a refused body, so that the client reads why */ };
 
@@ -201,6 +202,15 @@ static void answer_metrics(serve_http *http, serve_reply *reply)
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
 }
 
+static bool keep(serve_http *http, const serve_request *request, serve_reply *reply)
+{
+    serve_run *run = serve_world_take(http->options.world);
+    const bool is_done =
+        serve_feedback_answer(http->options.feedback, rk_model_config(run->model), request, reply);
+    serve_world_give(http->options.world, run);
+    return is_done;
+}
+
 /* ---- requests ---- */
 
 /* The request is complete. True: so is the reply. */
@@ -261,9 +271,7 @@ static bool answer(http_connection *c)
     c->request.query = c->target.query;
     c->request.n_query = c->target.n_query;
     return c->route->answerer == SERVE_BY_FEEDBACK
-               ? serve_feedback_answer(http->options.feedback,
-                                       serve_world_has_integer_ids(http->options.world),
-                                       &c->request, reply)
+               ? keep(http, &c->request, reply)
                : serve_answer(http->options.world, &c->request, reply);
 }
 
@@ -317,12 +325,16 @@ static void take_fields(http_connection *c, const char *method)
 }
 
 /* Sizes and clarity: false with a problem, after which the connection is of no use. */
-static bool check_form(http_connection *c, const char *version, serve_rejection *why)
+static bool check_form(http_connection *c, const char *method, const char *version,
+                       serve_rejection *why)
 {
     const union MHD_ConnectionInfo *size =
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    /* the version follows the address after one byte, unless a zero byte has cut that off */
+    /* the address follows the method after one byte, and the version the address, unless a zero
+     * byte has cut that off */
     const uintptr_t hidden = (uintptr_t)version - (uintptr_t)c->raw_end;
+    const uintptr_t before =
+        (uintptr_t)c->raw_end - (uintptr_t)method - strlen(method) - (c->raw ? strlen(c->raw) : 0);
     *why = SERVE_REJECTED_SIZE;
     if (c->is_too_long) {
         serve_reply_problem(&c->reply, 414, "the address is longer than %d bytes",
@@ -332,7 +344,8 @@ static bool check_form(http_connection *c, const char *version, serve_rejection 
     } else if (size && size->header_size > SERVE_HEADER_BYTES) {
         serve_reply_problem(&c->reply, 431, "the header is longer than %d bytes",
                             SERVE_HEADER_BYTES);
-    } else if (hidden > 1 && hidden < SERVE_HEADER_BYTES) {
+    } else if ((hidden > 1 && hidden < SERVE_HEADER_BYTES) ||
+               (before > 1 && before < SERVE_HEADER_BYTES)) {
         *why = SERVE_REJECTED_MALFORMED;
         serve_reply_problem(&c->reply, 400,
                             "the request line has a zero byte, or a blank too many");
@@ -403,7 +416,7 @@ static enum MHD_Result take_header(http_connection *c, const char *method, const
 {
     serve_rejection why = SERVE_REJECTIONS;
     take_fields(c, method);
-    const bool is_clear = check_form(c, version, &why);
+    const bool is_clear = check_form(c, method, version, &why);
     const bool has_body = serve_header_has_body(&c->header);
     bool is_fine = is_clear && check_route(c, method, &why);
     if (is_fine && length_said(&c->header) > SERVE_BODY_BYTES) {

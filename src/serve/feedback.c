@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rankine/ids.h"
 #include "serve/memory.h"
 #include "serve/reply.h"
 #include "text/utf8.h"
@@ -30,7 +31,7 @@ typedef struct line {
 
 struct serve_feedback {
     int file;
-    char path[512];
+    char *path; /* owned */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -110,6 +111,47 @@ static bool mend(int file)
     return ftruncate(file, from + (off_t)start) == 0;
 }
 
+/* Opens the file, which is as `mend` leaves it; -1: errno, or 0 for a file of something else. */
+static int open_file(const char *path)
+{
+    const int file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (file >= 0 && !mend(file)) {
+        const int error = errno;
+        close(file);
+        errno = error;
+        return -1;
+    }
+    return file;
+}
+
+static const char *why_not(int error)
+{
+    return error != 0
+               ? strerror(error)
+               : "its last line is no JSON object, so it is no file of feedback, and is left "
+                 "as it is; choose another one";
+}
+
+/* Who trains may move the file away: what comes then goes into a new one of its name, and into none
+ * without a name. false: errno, as of open_file. */
+static bool follow(serve_feedback *f)
+{
+    struct stat ours, theirs;
+    if (fstat(f->file, &ours) != 0) {
+        return false;
+    }
+    const bool is_there = stat(f->path, &theirs) == 0;
+    if (is_there && theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino) {
+        return true;
+    }
+    const int file = open_file(f->path);
+    if (file >= 0) {
+        close(f->file);
+        f->file = file;
+    }
+    return file >= 0;
+}
+
 /* ---- the thread that writes ---- */
 
 static void complete(line *all, bool is_written, const char *why)
@@ -153,10 +195,11 @@ static void *write_lines(void *argument)
             serve_text_add(&text, l->text.at, l->text.length);
         }
         errno = ENOMEM;
-        const bool is_written = !text.has_failed && append(f->file, text.at, text.length);
+        const bool is_written =
+            !text.has_failed && follow(f) && append(f->file, text.at, text.length);
         char why[128] = "";
         if (!is_written) {
-            snprintf(why, sizeof why, "%s", strerror(errno));
+            snprintf(why, sizeof why, "%s", why_not(errno));
         }
         serve_text_free(&text);
         complete(all, is_written, why);
@@ -166,26 +209,31 @@ static void *write_lines(void *argument)
     return NULL;
 }
 
+static void free_feedback(serve_feedback *f)
+{
+    if (f->file >= 0) {
+        close(f->file);
+    }
+    serve_free(f->path);
+    serve_free(f);
+}
+
 serve_feedback *serve_feedback_open(const char *path, char *message, size_t size)
 {
     serve_feedback *f = serve_alloc(1, sizeof *f);
-    if (!f) {
+    char *own = serve_copy(path);
+    if (!f || !own) {
         snprintf(message, size, "there is no memory for feedback");
+        serve_free(f);
+        serve_free(own);
         return NULL;
     }
-    snprintf(f->path, sizeof f->path, "%s", path);
+    f->path = own;
     f->last = &f->first;
-    f->file = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (f->file < 0 || !mend(f->file)) {
-        snprintf(message, size, "--feedback %.300s: %s", path,
-                 f->file >= 0 && errno == 0
-                     ? "its last line is no JSON object, so it is no file of feedback, and is left "
-                       "as it is; choose another one"
-                     : strerror(errno));
-        if (f->file >= 0) {
-            close(f->file);
-        }
-        serve_free(f);
+    f->file = open_file(path);
+    if (f->file < 0) {
+        snprintf(message, size, "--feedback %.300s: %s", path, why_not(errno));
+        free_feedback(f);
         return NULL;
     }
     pthread_mutex_init(&f->lock, NULL);
@@ -194,8 +242,7 @@ serve_feedback *serve_feedback_open(const char *path, char *message, size_t size
         snprintf(message, size, "--feedback %.300s: no thread can be started for it", path);
         pthread_mutex_destroy(&f->lock);
         pthread_cond_destroy(&f->wake);
-        close(f->file);
-        serve_free(f);
+        free_feedback(f);
         return NULL;
     }
     return f;
@@ -211,16 +258,15 @@ void serve_feedback_close(serve_feedback *feedback)
         pthread_join(feedback->thread, NULL);
         pthread_mutex_destroy(&feedback->lock);
         pthread_cond_destroy(&feedback->wake);
-        close(feedback->file);
-        serve_free(feedback);
+        free_feedback(feedback);
     }
 }
 
 /* ---- requests ---- */
 
 /* An id as text; NULL, with a problem, where it is none that `prepare` would read. */
-static const char *id_of(bool integer_ids, const json_t *body, const char *name, char number[24],
-                         serve_reply *reply)
+static const char *id_of(const rk_config *config, const json_t *body, const char *name,
+                         char number[24], serve_reply *reply)
 {
     const json_t *value = json_object_get(body, name);
     const char *text = json_string_value(value);
@@ -239,17 +285,27 @@ static const char *id_of(bool integer_ids, const json_t *body, const char *name,
             return NULL;
         }
     }
-    const char *digits = text + (*text == '-');
-    const size_t n = strspn(digits, "0123456789");
-    if (integer_ids &&
-        (n == 0 || n > 18 || digits[n] || (*digits == '0' && (n > 1 || *text == '-')))) {
-        serve_reply_problem(reply, 422,
-                            "'%s' is '%.40s', and the ids of this data are whole numbers "
-                            "(data.ids: integer)",
-                            name, text);
+    if (rk_config_check_id(config, text) != RK_OK) {
+        serve_reply_problem(reply, 422, "the next run would not take this %s: %s", name,
+                            rk_last_error());
         return NULL;
     }
     return text;
+}
+
+/* What preparing would make an error of: [least, most] of data.value_range. */
+static void find_range(const rk_config *config, double *least, double *most)
+{
+    const char *text = "[]";
+    *least = -1e30;
+    *most = 1e30;
+    (void)rk_config_get(config, "data.value_range", &text);
+    json_t *range = json_loads(text, 0, NULL); /* numbers in YAML's brackets are JSON, too */
+    if (json_array_size(range) == 2) {
+        *least = json_number_value(json_array_get(range, 0));
+        *most = json_number_value(json_array_get(range, 1));
+    }
+    json_decref(range);
 }
 
 /* A number within [least, most], or `absent` where there is none; false with a problem. */
@@ -291,20 +347,22 @@ static bool knows_members(const json_t *body, serve_reply *reply)
     return true;
 }
 
-bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *out, serve_reply *reply)
+bool serve_feedback_line(const json_t *body, const rk_config *config, serve_text *out,
+                         serve_reply *reply)
 {
     char numbers[2][24];
-    double when, value;
+    double when, value, least, most;
     if (!json_is_object(body)) {
         serve_reply_problem(reply, 422, "the body must be an object: {\"user\": ID, \"item\": ID}");
         return false;
     }
-    const char *user = id_of(integer_ids, body, "user", numbers[0], reply);
-    const char *item = user ? id_of(integer_ids, body, "item", numbers[1], reply) : NULL;
-    /* up to the year 9999, so that milliseconds by mistake are noticed */
+    const char *user = id_of(config, body, "user", numbers[0], reply);
+    const char *item = user ? id_of(config, body, "item", numbers[1], reply) : NULL;
+    find_range(config, &least, &most);
+    /* from 1e11 on prepare takes the times of a file for milliseconds (source.time_unit) */
     if (!item || !knows_members(body, reply) ||
-        !number_of(body, "time", 0, 253402300799.0, (double)time(NULL), &when, reply) ||
-        !number_of(body, "value", -1e30, 1e30, (double)NAN, &value, reply)) {
+        !number_of(body, "time", 0, 99999999999.0, (double)time(NULL), &when, reply) ||
+        !number_of(body, "value", least, most, (double)NAN, &value, reply)) {
         return false;
     }
     text_json j = serve_json(out);
@@ -323,15 +381,15 @@ bool serve_feedback_line(const json_t *body, bool integer_ids, serve_text *out, 
     return true;
 }
 
-bool serve_feedback_answer(serve_feedback *feedback, bool integer_ids, const serve_request *request,
-                           serve_reply *reply)
+bool serve_feedback_answer(serve_feedback *feedback, const rk_config *config,
+                           const serve_request *request, serve_reply *reply)
 {
     line *l = serve_alloc(1, sizeof *l);
     if (!l) {
         serve_reply_problem(reply, 503, "there is no memory for the feedback");
         return true;
     }
-    if (!serve_feedback_line(request->body, integer_ids, &l->text, reply) || l->text.has_failed) {
+    if (!serve_feedback_line(request->body, config, &l->text, reply) || l->text.has_failed) {
         if (l->text.has_failed) {
             serve_reply_problem(reply, 503, "there is no memory for the feedback");
         }

@@ -5,19 +5,29 @@
 #include "serve/embedded.h"
 #include "serve/reply.h"
 
+enum { FEW = 3 /* of an example */ };
+
 /* A placeholder of the template is a whole JSON string, so the template is JSON itself, and what
- * stands in its place may be any text. */
+ * stands in its place may be any text, or a number. */
 typedef struct placeholder {
     const char *quoted;
-    const char *text;
+    const char *text; /* NULL: the number */
+    int64_t number;
 } placeholder;
 
 void serve_openapi_write(serve_text *out, const serve_examples *examples)
 {
     const placeholder placeholders[] = {
-        {"\"@VERSION@\"", examples->version},  {"\"@SUMMARY@\"", examples->summary},
-        {"\"@USER@\"", examples->user},        {"\"@ITEM@\"", examples->item},
-        {"\"@ITEM2@\"", examples->other_item}, {"\"@WORDS@\"", examples->words},
+        {"\"@VERSION@\"", examples->version, 0},
+        {"\"@SUMMARY@\"", examples->summary, 0},
+        {"\"@USER@\"", examples->user, 0},
+        {"\"@ITEM@\"", examples->item, 0},
+        {"\"@ITEM2@\"", examples->other_item, 0},
+        {"\"@WORDS@\"", examples->words, 0},
+        {"\"@MOST@\"", NULL, examples->most},
+        {"\"@USUAL@\"", NULL, examples->usual},
+        {"\"@FOUND@\"", NULL, examples->found},
+        {"\"@FEW@\"", NULL, examples->most < FEW ? examples->most : FEW},
     };
     const char *at = serve_openapi_template;
     for (const char *mark = strstr(at, "\"@"); mark; mark = strstr(at, "\"@")) {
@@ -27,7 +37,11 @@ void serve_openapi_write(serve_text *out, const serve_examples *examples)
             const placeholder *p = &placeholders[i];
             if (strncmp(mark, p->quoted, strlen(p->quoted)) == 0) {
                 text_json j = serve_json(out);
-                text_json_text(&j, p->text);
+                if (p->text) {
+                    text_json_text(&j, p->text);
+                } else {
+                    text_json_int(&j, p->number);
+                }
                 length = strlen(p->quoted);
                 mark += length;
                 length = 0;

@@ -5,12 +5,13 @@
 
 #include "serve/request.h"
 
-/* What the template leaves open; any texts. */
+/* What the template leaves open: any texts, and numbers of items in an answer. */
 typedef struct serve_examples {
     const char *version;                  /* of Rankine */
     const char *summary;                  /* one line about the run */
     const char *user, *item, *other_item; /* ids that are known */
     const char *words;                    /* that find some items */
+    int64_t most, usual, found;           /* the most, and those of who says none; of a search */
 } serve_examples;
 
 /* Adds the description to the text. */

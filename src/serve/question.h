@@ -62,9 +62,11 @@ rk_status rows_answer(text_json *j, question *q, const char *user, const rk_quer
                       const rk_recommendation *best);
 /* As rankine similar --json. */
 void rows_similar(text_json *j, question *q, const rk_recommendation *best);
-/* The ids alone, or as gorse has scores. */
-void rows_ids(text_json *j, const question *q, const rk_recommendation *best);
-void rows_gorse(text_json *j, const question *q, const rk_recommendation *best);
+/* The ids alone, or as gorse has scores. query: the one answered; NULL = similar items. */
+rk_status rows_ids(text_json *j, const question *q, const rk_query *query,
+                   const rk_recommendation *best);
+rk_status rows_gorse(text_json *j, const question *q, const rk_query *query,
+                     const rk_recommendation *best);
 /* What the pairs score: as rankine score --json, as a list. */
 rk_status rows_scores(text_json *j, question *q);
 

@@ -212,7 +212,19 @@ rk_status rows_answer(text_json *j, question *q, const char *user, const rk_quer
     return status;
 }
 
-void rows_ids(text_json *j, const question *q, const rk_recommendation *best)
+/* gorse's forms do not say what an answer comes from; the metrics do. */
+static rk_status count_answer(const question *q, const rk_query *query)
+{
+    rk_grounds grounds = {.basis = RK_BASIS_MODEL};
+    const rk_status status = rk_model_grounds(q->run->model, query, &grounds);
+    if (status == RK_OK) {
+        serve_world_count(q->world, grounds.basis, 1);
+    }
+    return status;
+}
+
+rk_status rows_ids(text_json *j, const question *q, const rk_query *query,
+                   const rk_recommendation *best)
 {
     char room[RK_ID_BYTES];
     const int64_t n = count(best, q->ask.k);
@@ -221,9 +233,11 @@ void rows_ids(text_json *j, const question *q, const rk_recommendation *best)
         text_json_text(j, id_of(q->run, best[i].item, room));
     }
     text_json_close(j, ']');
+    return count_answer(q, query);
 }
 
-void rows_gorse(text_json *j, const question *q, const rk_recommendation *best)
+rk_status rows_gorse(text_json *j, const question *q, const rk_query *query,
+                     const rk_recommendation *best)
 {
     char room[RK_ID_BYTES];
     const int64_t n = count(best, q->ask.k);
@@ -236,6 +250,7 @@ void rows_gorse(text_json *j, const question *q, const rk_recommendation *best)
         text_json_close(j, '}');
     }
     text_json_close(j, ']');
+    return query ? count_answer(q, query) : RK_OK;
 }
 
 /* ---- similar items ---- */

@@ -81,24 +81,29 @@ static unsigned find(const reading *r, const char *name)
 
 /* ---- values ---- */
 
-bool serve_wants_id(const char *id, serve_reply *reply)
+static bool is_id(const char *id, int status, serve_reply *reply)
 {
     int64_t characters = 0;
     for (const char *at = id; *at; at++) {
         characters += ((unsigned char)*at & 0xC0) != 0x80;
     }
     if (characters == 0) {
-        serve_reply_problem(reply, BAD_PARAMETER, "An id is empty");
+        serve_reply_problem(reply, status, "An id is empty");
     } else if (characters > SERVE_MOST_ID) {
-        serve_reply_problem(reply, BAD_PARAMETER, "An id has %lld characters; %d at most are taken",
+        serve_reply_problem(reply, status, "An id has %lld characters; %d at most are taken",
                             (long long)characters, SERVE_MOST_ID);
     }
     return characters > 0 && characters <= SERVE_MOST_ID;
 }
 
-static bool add(const reading *r, serve_texts *texts, const char *text, bool is_id)
+bool serve_wants_id(const char *id, serve_reply *reply)
 {
-    if (is_id && !serve_wants_id(text, r->reply)) {
+    return is_id(id, BAD_PARAMETER, reply);
+}
+
+static bool add(const reading *r, serve_texts *texts, const char *text, bool as_id)
+{
+    if (as_id && !is_id(text, bad(r), r->reply)) {
         return false;
     }
     if (texts->n >= SERVE_MOST_LISTED) {
@@ -367,6 +372,7 @@ bool serve_wants_read_session(serve_wants *out, const serve_request *request, in
 {
     *out = (serve_wants){.n = n < most ? n : most};
     const reading r = {out, reply, SERVE_WANT_N | SERVE_WANT_OFFSET, most, false};
+    const reading in_body = {out, reply, 0, most, true};
     const json_t *list = request->body;
     if (!read_parameters(&r, request)) {
         return false;
@@ -375,7 +381,7 @@ bool serve_wants_read_session(serve_wants *out, const serve_request *request, in
     for (size_t i = 0; is_fine && i < json_array_size(list); i++) {
         const char *item = json_string_value(json_object_get(json_array_get(list, i), "ItemId"));
         is_fine = item != NULL;
-        if (item && !add(&r, &out->items, item, true)) {
+        if (item && !add(&in_body, &out->items, item, true)) {
             return false;
         }
     }

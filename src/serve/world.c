@@ -81,16 +81,6 @@ const serve_world_options *serve_world_get_options(const serve_world *w)
     return &w->options;
 }
 
-bool serve_world_has_integer_ids(serve_world *w)
-{
-    const char *kind;
-    serve_run *run = serve_world_take(w);
-    const bool integer = rk_config_get(rk_model_config(run->model), "data.ids", &kind) == RK_OK &&
-                         strcmp(kind, "integer") == 0;
-    serve_world_give(w, run);
-    return integer;
-}
-
 /* ---- another one ---- */
 
 static void say(const serve_world *w, rk_log_level level, const char *text)

@@ -59,8 +59,6 @@ bool serve_world_ask(serve_world *world, serve_ask *ask);
 /* n answers were given on this ground. */
 void serve_world_count(serve_world *world, rk_basis basis, int64_t n);
 const serve_world_options *serve_world_get_options(const serve_world *world);
-/* Whether ids of the run that is served now are whole numbers (data.ids). */
-bool serve_world_has_integer_ids(serve_world *world);
 
 /* ---- how things stand ---- */
 

@@ -80,6 +80,19 @@ done:
 
 /* ---- the folder ---- */
 
+/* What is there of a sweep that was killed before it had said what it was asked. */
+static bool is_of_beginning(const char *name)
+{
+    static const char *const names[] = {".", "..", RK_FILE_CONFIG, RK_FILE_CONFIG ".tmp",
+                                        RK_FILE_SWEEP ".tmp"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static rk_status look(const char *folder, bool *out_any, bool *out_is_sweep)
 {
     DIR *directory = opendir(folder);
@@ -89,9 +102,7 @@ static rk_status look(const char *folder, bool *out_any, bool *out_is_sweep)
     *out_any = *out_is_sweep = false;
     for (struct dirent *at; (at = readdir(directory));) {
         const char *name = at->d_name;
-        *out_any = *out_any ||
-                   (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-                    strcmp(name, RK_FILE_CONFIG ".tmp") != 0 && strcmp(name, RK_FILE_CONFIG) != 0);
+        *out_any = *out_any || !is_of_beginning(name);
         *out_is_sweep = *out_is_sweep || strcmp(name, RK_FILE_SWEEP) == 0;
     }
     closedir(directory);

@@ -98,6 +98,11 @@ rk_status rk__axis_set_range(rk_axis *axis, rk_domain domain, const double *numb
         RK_FAIL(RK_ERR_CONFIG, "%s: the range of %s begins at %g; log wants numbers above 0",
                 axis->origin, axis->keys[0], axis->low);
     }
+    if (is_step && axis->is_whole &&
+        (axis->low != floor(axis->low) || axis->step != floor(axis->step))) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: %s is a whole number, which steps of %g from %g on are not",
+                axis->origin, axis->keys[0], axis->step, axis->low);
+    }
     if (is_step && !(axis->step > 0 && (axis->high - axis->low) / axis->step < MOST_VALUES)) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s: the step of %s is %g; it must be above 0 and give at most %d values",

@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "eval/ratings.h"
 #include "train/json.h"
+#include "train/ranks.h"
 #include "train/schedule.h"
 #include "train/run_events.h"
 
@@ -185,22 +186,32 @@ static rk_status run_chunk(rk_trainer *t, int64_t steps)
     if (is_watched) {
         device->watch(t->engine.context, NULL);
     }
-    return status == RK_ERR_INTERRUPTED ? leave_phase(t) : status;
+    /* Without a watch it is another rank that has ended the run. */
+    return is_watched && status == RK_ERR_INTERRUPTED ? leave_phase(t) : status;
 }
 
+/* Steps of the next chunk, as this process would have them. */
+static int64_t steps_wanted(const rk_trainer *t)
+{
+    const double wanted = t->seconds_per_step > 0 ? chunk_seconds / t->seconds_per_step : 1;
+    const double most = (double)t->position.step.steps_per_epoch;
+    return wanted < 1 ? 1 : (int64_t)(wanted < most ? wanted : most);
+}
+
+/* Among ranks rank 0's chunks are those of all; it tells them beside the question who wants to
+ * stop, and so a chunk ahead. */
 static rk_status run_steps(rk_trainer *t)
 {
     rk_step_state *s = &t->position.step;
+    const bool is_alone = rk__comm_size(t->comm) == 1;
     while (s->step_in_epoch < s->steps_per_epoch) {
+        rk__comm_tell(t->comm, steps_wanted(t));
         if (rk__should_stop(&t->log.hooks)) {
             return stop_here(t);
         }
-        int64_t left = s->steps_per_epoch - s->step_in_epoch, steps = 1;
-        if (t->seconds_per_step > 0) {
-            double wanted = chunk_seconds / t->seconds_per_step;
-            steps = wanted < 1 ? 1 : wanted > (double)left ? left : (int64_t)wanted;
-        }
-        RK_TRY(rk__comm_broadcast(t->comm, "the number of steps", &steps, sizeof steps, 0));
+        const int64_t left = s->steps_per_epoch - s->step_in_epoch;
+        int64_t steps = is_alone ? steps_wanted(t) : rk__comm_told(t->comm);
+        steps = steps < 1 ? 1 : steps < left ? steps : left;
         double began = rk__now();
         const int64_t sent = rk__comm_bytes_sent(t->comm);
         RK_TRY(run_chunk(t, steps));
@@ -248,7 +259,7 @@ static rk_status append_line(rk_trainer *t, const rk_metrics *metrics)
     }
     if (rk__comm_size(t->comm) > 1) {
         rk__json_int(&json, "ranks", rk__comm_size(t->comm));
-        rk__json_int(&json, "bytes_sent_per_step", t->bytes_sent / t->steps_here);
+        rk__json_int(&json, "bytes_sent_per_step", rk__ranks_bytes_per_step(t));
     }
     if (metrics) {
         rk__json_real(&json, "check_seconds", record->check_seconds);

@@ -13,6 +13,19 @@ static bool is_on_cuda(const rk_options *o)
            device != &rk__device_cpu;
 }
 
+/* Which GPU a rank has is not for a config that all ranks share to say. */
+static rk_status check_device(const rk_config *config, int ranks)
+{
+    const rk_options *o = rk__config_options(config);
+    if (o->run.device != RK_DEVICE_CPU && o->cuda.device != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s, but there are %d ranks, each of which takes the GPU of its place on its "
+                "machine: choose from which by CUDA_VISIBLE_DEVICES, without cuda.device",
+                rk__config_says(config, "cuda.device").text, ranks);
+    }
+    return RK_OK;
+}
+
 rk_status rk__ranks_open(rk_trainer *t, const rk_train_options *how, const rk_hooks *hooks)
 {
     const rk_options *o = rk__config_options(t->config);
@@ -33,7 +46,7 @@ rk_status rk__ranks_open(rk_trainer *t, const rk_train_options *how, const rk_ho
     status = status == RK_OK ? rk__comm_agree(t->comm, RK_ERR_CONFIG, "config", all) : status;
     rk_string_free(text);
     rk__free(all);
-    return status;
+    return status == RK_OK ? check_device(t->config, rk__comm_size(t->comm)) : status;
 }
 
 rk_status rk__ranks_take_folder(rk_trainer *t, const rk_train_options *how)
@@ -50,6 +63,16 @@ rk_status rk__ranks_take_folder(rk_trainer *t, const rk_train_options *how)
         memcpy(t->run_folder, t->folder, (size_t)length);
     }
     return rk__comm_broadcast(t->comm, "the run folder", t->run_folder, length, 0);
+}
+
+int64_t rk__ranks_bytes_per_step(const rk_trainer *t)
+{
+    const int64_t ranks = rk__comm_size(t->comm);
+    if (strcmp(rk__comm_name(t->comm), "nccl") != 0) {
+        return t->steps_here > 0 ? t->bytes_sent / t->steps_here : 0;
+    }
+    const rk_exchanges e = rk__program_exchanges(&t->step.phases[0]);
+    return 2 * e.summed * (ranks - 1) / ranks + e.gathered * (ranks - 1);
 }
 
 void rk__ranks_tell(rk_trainer *t)

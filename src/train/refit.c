@@ -28,8 +28,8 @@ rk_status rk__refit_check(const rk_config *config, const rk_dataset *dataset)
 
 static rk_status set_up(rk_trainer *t)
 {
-    RK_TRY(rk__set_up_among(t->comm, &t->engine, &t->step, &t->scorer, t->options, t->dataset,
-                            false, &t->log.hooks));
+    RK_TRY(rk__set_up_among((rk_among){.comm = t->comm}, &t->engine, &t->step, &t->scorer,
+                            t->options, t->dataset, false, &t->log.hooks));
     RK_TRY(rk__position_init(&t->position, t->step.n_terms));
     t->position.step = rk__step_first_state(&t->step);
     return rk__step_set_state(&t->step, &t->position.step);

@@ -4,6 +4,27 @@
 
 #include "eval/ratings.h"
 
+/* What ranks tell each other goes through buffers in host memory: the sums of a step, columns of
+ * tables for checkpoints and scores, lists of evaluations. */
+static rk_status add_messages(const rk_engine *e, const rk_step *step, const rk_scorer *scorer,
+                              rk_memory_table *table)
+{
+    enum { TEXTS = 64 << 10 }; /* a config is compared, too */
+    const int64_t lists = rk__scorer_list_bytes(scorer);
+    int64_t most = lists > TEXTS ? lists : TEXTS;
+    for (int32_t i = 0; i < e->store.n; i++) {
+        const rk_stored *s = &e->store.items[i];
+        const int64_t bytes = s->all_columns > 0 ? rk__stored_bytes(s) : 0;
+        most = bytes > most ? bytes : most;
+    }
+    for (int i = 0; step && i < step->n_phases; i++) {
+        const int64_t bytes = rk__program_exchanges(&step->phases[i]).largest;
+        most = bytes > most ? bytes : most;
+    }
+    const int64_t bytes = rk__comm_room(e->ranks, most);
+    return bytes > 0 ? rk__memory_add(table, "messages to other ranks", bytes, "model.dim") : RK_OK;
+}
+
 /* What will be allocated, told and compared with what there is. */
 static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_scorer *scorer,
                              const rk_hooks *hooks)
@@ -16,7 +37,8 @@ static rk_status plan_memory(const rk_engine *e, const rk_step *step, const rk_s
     RK_TRY_GOTO(done, step ? rk__step_add_memory(step, &table) : RK_OK);
     RK_TRY_GOTO(done, rk__scorer_add_memory(scorer, &table));
     if (e->device->peek) { /* each rank of the machine needs as much */
-        info.memory_free /= rk__comm_local_size(e->comm);
+        RK_TRY_GOTO(done, add_messages(e, step, scorer, &table));
+        info.memory_free /= rk__comm_local_size(e->ranks);
     }
     rk__memory_log(&table, e->device, info.memory_free, hooks);
     status = rk__memory_check(&table, e->device, info.memory_free);
@@ -125,7 +147,7 @@ static rk_status check_values(const rk_options *options, const rk_dataset *datas
     return RK_OK;
 }
 
-rk_status rk__set_up_among(rk_comm *comm, rk_engine *engine, rk_step *step, rk_scorer **scorer,
+rk_status rk__set_up_among(rk_among among, rk_engine *engine, rk_step *step, rk_scorer **scorer,
                            const rk_options *options, const rk_dataset *dataset, bool eager,
                            const rk_hooks *hooks)
 {
@@ -142,7 +164,8 @@ rk_status rk__set_up_among(rk_comm *comm, rk_engine *engine, rk_step *step, rk_s
                                  dataset->n_items));
     RK_TRY(rk__engine_open(engine, options, &graph,
                            (rk_engine_how){.eager = eager,
-                                           .comm = comm,
+                                           .ranks = among.comm,
+                                           .is_whole = among.is_whole,
                                            .train_times = dataset->details[RK_TRAIN].time,
                                            .train_values = dataset->details[RK_TRAIN].value,
                                            .dataset = dataset}));
@@ -157,7 +180,7 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                      const rk_options *options, const rk_dataset *dataset, bool eager,
                      const rk_hooks *hooks)
 {
-    return rk__set_up_among(rk__comm_self(), engine, step, scorer, options, dataset, eager, hooks);
+    return rk__set_up_among((rk_among){0}, engine, step, scorer, options, dataset, eager, hooks);
 }
 
 void rk__tear_down(rk_engine *engine, rk_step *step, rk_scorer **scorer)

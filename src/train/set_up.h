@@ -13,9 +13,14 @@ rk_status rk__set_up(rk_engine *engine, rk_step *step, rk_scorer **scorer,
                      const rk_options *options, const rk_dataset *dataset, bool eager,
                      const rk_hooks *hooks);
 
-/* The same among ranks, each with some columns of the model's tables; comm is lent for the engine's
- * life. */
-rk_status rk__set_up_among(rk_comm *comm, rk_engine *engine, rk_step *step, rk_scorer **scorer,
+/* The ranks of a run, who share the machine and divide users among them. Zeros: nobody else. */
+typedef struct rk_among {
+    rk_comm *comm; /* lent for the engine's life; NULL = nobody else */
+    bool is_whole; /* each has the model's tables whole; else some columns of them */
+} rk_among;
+
+/* The same among ranks, collective. */
+rk_status rk__set_up_among(rk_among among, rk_engine *engine, rk_step *step, rk_scorer **scorer,
                            const rk_options *options, const rk_dataset *dataset, bool eager,
                            const rk_hooks *hooks);
 

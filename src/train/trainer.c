@@ -143,8 +143,8 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
 {
     double began = rk__now();
     rk_device_info device = {0};
-    RK_TRY(rk__set_up_among(t->comm, &t->engine, &t->step, &t->scorer, t->options, t->dataset,
-                            eager, &t->log.hooks));
+    RK_TRY(rk__set_up_among((rk_among){.comm = t->comm}, &t->engine, &t->step, &t->scorer,
+                            t->options, t->dataset, eager, &t->log.hooks));
     const rk_engine *e = &t->engine;
     RK_TRY(e->device->info(e->context, &device));
     rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
@@ -432,8 +432,7 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .members = &t->members,
                          .watch = t->checks ? t->facts.watch : NULL,
                          .without_test = t->without_test,
-                         .sent_bytes_per_step =
-                             t->steps_here > 0 ? t->bytes_sent / t->steps_here : 0,
+                         .sent_bytes_per_step = rk__ranks_bytes_per_step(t),
                          .stopped_early = t->stopped_early};
     rk_popularity popularity = {0};
     rk_trace trace = {0};
@@ -579,6 +578,7 @@ done:
     if (status != RK_OK && t.log.file) {
         rk__log(&t.log, RK_LOG_DEBUG, "the run ends here: %s", rk_last_error());
     }
+    rk__comm_part(t.comm, status); /* the engine's device may still hold on to it */
     tear_down(&t);
     rk__comm_close(t.comm, status);
     return status;

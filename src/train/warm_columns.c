@@ -1,11 +1,12 @@
 /*
  * What a run to begin from has parameters of beside nodes, whose rows are matched by ids: words of
- * features, types of edges, entities and relations of triples. Their rows are taken as they are, so
- * they must be the same ones.
+ * features, types of edges and values that are such, entities and relations of triples. Their rows
+ * are taken as they are, so they must be the same ones.
  */
 #include <string.h>
 
 #include "data/triples.h"
+#include "models/joined.h"
 #include "models/models.h"
 #include "rankine/sides.h"
 #include "train/warm_start.h"
@@ -76,6 +77,34 @@ done:
     return status;
 }
 
+static rk_status add_levels(rk_levels *out, const rk_dataset *d, rk_part part)
+{
+    const float *values = d->details[part].value;
+    const rk_lists *rows = &d->parts[part];
+    return values ? rk__levels_add(out, values, rows->offsets[rows->n_rows]) : RK_OK;
+}
+
+static bool are_same_levels(const rk_levels *a, const rk_levels *b)
+{
+    bool same = a->n == b->n;
+    for (int i = 0; same && i < a->n; i++) {
+        same = a->v[i] == b->v[i];
+    }
+    return same;
+}
+
+/* The run's are those of its train part, or after a refit those of valid, too. */
+static rk_status check_levels(const char *run, const rk_dataset *then, const rk_dataset *now)
+{
+    rk_levels ours = {0}, theirs = {0};
+    RK_TRY(add_levels(&ours, now, RK_TRAIN));
+    RK_TRY(add_levels(&theirs, then, RK_TRAIN));
+    bool same = are_same_levels(&ours, &theirs);
+    RK_TRY(add_levels(&theirs, then, RK_VALID));
+    same = same || are_same_levels(&ours, &theirs);
+    return same ? RK_OK : fail_other(run, "the values of interactions");
+}
+
 rk_status rk__warm_check_columns(const char *run, const rk_dataset *then, const rk_dataset *now,
                                  const rk_options *options)
 {
@@ -85,6 +114,9 @@ rk_status rk__warm_check_columns(const char *run, const rk_dataset *then, const 
     }
     if (kind == RK_MODEL_RGCN || kind == RK_MODEL_COMPGCN) {
         RK_TRY(check_types(run, then, now));
+    }
+    if (options->model.type_by == RK_WEIGH_BY_VALUE) {
+        RK_TRY(check_levels(run, then, now));
     }
     const bool is_of_links =
         kind == RK_MODEL_DISTMULT || kind == RK_MODEL_TRANSE || kind == RK_MODEL_CONVE;

@@ -11,6 +11,7 @@
 #include "base/parse.h"
 #include "data/dataset_internal.h"
 #include "data/dataset_store.h"
+#include "models/field_pairs.h"
 #include "models/joined.h"
 #include "rankine/sides.h"
 #include "train/model_file.h"
@@ -240,8 +241,9 @@ typedef struct nodes {
     int64_t n_users, n_nodes, old_users, old_items;
     int64_t n_all, old_all; /* with the nodes of other types, which are behind users and items */
     /* Of each row of the table of contexts the row then, of so many; -1 = new. Owned; NULL = the
-     * model reads no fields. */
+     * model reads no fields, or they are all new. */
     int64_t *contexts, old_contexts;
+    rk_contexts old; /* owned; of no fields where contexts is NULL */
 } nodes;
 
 static int64_t find_id(const rk_ids *ids, const rk_ids *wanted, int64_t i)
@@ -279,40 +281,38 @@ static int64_t match(int64_t *before, const rk_ids *ids, const rk_ids *old, int6
 /* Values of fields are the same if their texts are. */
 static rk_status match_contexts(const rk_warm_source *w, const rk_engine *e, nodes *d)
 {
-    const rk_contexts *c = &e->contexts;
-    rk_contexts old = {0};
-    if (c->n == 0) {
+    const rk_contexts *c = &e->contexts, *old = &d->old;
+    if (c->n == 0 || w->is_mf) {
         return RK_OK;
     }
-    RK_TRY(rk__contexts_init(&old, w->dataset, e->options));
-    rk_status status =
-        rk__alloc(&d->contexts, c->first[c->n], sizeof *d->contexts, "the values of fields");
-    for (int f = 0; f < c->n && status == RK_OK; f++) {
+    RK_TRY(rk__contexts_init(&d->old, w->dataset, e->options));
+    RK_TRY(rk__alloc(&d->contexts, c->first[c->n], sizeof *d->contexts, "the values of fields"));
+    for (int f = 0; f < c->n; f++) {
         const rk_row_field *now = &c->dataset->fields[c->fields[f]];
         const rk_row_field *then = &w->dataset->fields[c->fields[f]];
         const bool is_derived = now->derive != RK_DERIVED_FIELD_NONE;
         int64_t *before = d->contexts + c->first[f];
-        before[0] = old.first[f]; /* empty */
+        before[0] = old->first[f]; /* empty */
         if (is_derived != (then->derive != RK_DERIVED_FIELD_NONE)) {
-            status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                              "the field %s is derived in one of this run and %s, to begin from: "
-                              "take the same data.fields",
-                              now->name, w->run);
-            break;
+            RK_FAIL(RK_ERR_CONFIG,
+                    "the field %s is derived in one of this run and %s, to begin from: take the "
+                    "same data.fields",
+                    now->name, w->run);
         }
         match(before + 1, is_derived ? &c->dataset->items : &now->values,
-              is_derived ? &w->dataset->items : &then->values, old.first[f] + 1);
+              is_derived ? &w->dataset->items : &then->values, old->first[f] + 1);
     }
-    d->old_contexts = old.first[old.n];
-    rk__contexts_free(&old);
-    return status;
+    d->old_contexts = old->first[old->n];
+    return RK_OK;
 }
 
-/* The nodes of other types that the model has, by their types and ids. */
+/* The nodes that the model has beside users and items: values of fields, and those of other types,
+ * by their types and ids. */
 static rk_status match_others(const rk_warm_source *s, const rk_engine *e,
                               const rk_dataset *dataset, nodes *out)
 {
-    const rk_model_data old = {out->old_users, out->old_items, .dataset = s->dataset};
+    const rk_model_data old = {out->old_users, out->old_items, .dataset = s->dataset,
+                               .contexts = out->contexts ? &out->old : NULL};
     rk_node_space now = {0}, then = {0};
     rk_status status = RK_OK;
     memset(out->before + out->n_nodes, 0xff, (size_t)(out->n_all - out->n_nodes) * 8); /* -1 */
@@ -322,6 +322,9 @@ static rk_status match_others(const rk_warm_source *s, const rk_engine *e,
     RK_TRY(rk__node_space(&now, &e->model.data, e->options->model.relations));
     RK_TRY_GOTO(done, rk__node_space(&then, &old, e->options->model.relations));
     out->old_all = then.n_nodes;
+    for (int64_t i = out->n_nodes; i < rk__field_nodes(&e->model.data); i++) {
+        out->before[i] = out->contexts[i];
+    }
     for (int64_t t = 2; t < now.n_types; t++) {
         const char *name = rk_dataset_node_type(dataset, t, NULL);
         for (int64_t o = 2; o < then.n_types; o++) {
@@ -364,6 +367,7 @@ static rk_status match_nodes(rk_warm_start *w, const rk_warm_source *s, const rk
                 dataset->name, s->dataset->name, s->run);
     }
     RK_TRY(s->is_mf ? RK_OK : rk__warm_check_columns(s->run, s->dataset, dataset, e->options));
+    RK_TRY(match_contexts(s, e, out));
     return match_others(s, e, dataset, out);
 }
 
@@ -541,7 +545,6 @@ static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engin
     bool found = false;
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, match_nodes(w, s, dataset, e, &d));
-    RK_TRY_GOTO(done, match_contexts(s, e, &d));
     RK_TRY_GOTO(done, rk__warm_check_left(s, &e->model));
     for (int i = 0; i < e->model.n_parameters; i++) {
         const rk_parameter *p = &e->model.parameters[i];
@@ -561,6 +564,7 @@ static rk_status take_source(rk_warm_start *w, const rk_warm_source *s, rk_engin
 done:
     rk__free(d.before);
     rk__free(d.contexts);
+    rk__contexts_free(&d.old);
     return status;
 }
 

@@ -55,8 +55,8 @@ rk_status rk__warm_differences(const rk_config *before, const rk_config *now, bo
 /* RK_ERR_CONFIG, naming them, if the source has parameters that the model has no place for. */
 rk_status rk__warm_check_left(const rk_warm_source *source, const rk_model_instance *model);
 
-/* warm_columns.c: words of features, types of edges, entities and relations of triples must be
- * those of the run. */
+/* warm_columns.c: words of features, types of edges, with model.type_by values, entities and
+ * relations of triples must be those of the run. */
 rk_status rk__warm_check_columns(const char *run, const rk_dataset *then, const rk_dataset *now,
                                  const rk_options *options);
 

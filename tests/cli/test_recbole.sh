@@ -48,6 +48,10 @@ says "g.yaml:3: n_layer: passed over" "did you mean 'n_layers'" "g.yaml:4: shrnk
 config 'layers: 2' 'l2: 1e-05' 'l2_form: norm' 'init: xavier' 'epochs: 300' 'patience: 5' \
     'metric: mrr@10' 'positives: shuffle' 'batch: 2048'
 
+sed 's/LightGCN/BPR/' g.yaml >bpr.yaml
+run 0 "$rankine" train --recbole bpr.yaml --print-config
+config 'kind: mf' 'init: xavier_normal' 'l2: 0'
+
 # ---- models with keys of their own, trained ----
 cat >parts.yaml <<'END'
 model: NeuMF

@@ -117,6 +117,11 @@ with Server("served", "--token-file", "token", "--max-top", "50",
     check("gorse's sessions", client.get("/api/session/recommend?n=2", [{"ItemId": "3"}]) ==
           [{"Id": x["item"], "Score": x["score"]} for x in best])
 
+    counted = counts(client, "rankine_answers_total")
+    client.get("/api/recommend/7")
+    client.get("/api/session/recommend", [{"ItemId": "3"}])
+    check("gorse's answers are counted", counts(client, "rankine_answers_total") == counted + 2)
+
     # who may ask what
     status, headers, _ = stranger.raw("GET", "/api/v1/info")
     check("a token is wanted", status == 401 and "www-authenticate" in headers)
@@ -129,6 +134,9 @@ with Server("served", "--token-file", "token", "--max-top", "50",
         check(f"CORS of {origin}", headers.get("access-control-allow-origin") == wanted)
     check("more than --max-top", client.ask("/api/v1/items/popular?n=51")[0] == 400)
     check("no such item", client.ask("/api/v1/items/99999")[0] == 404)
+    check("an empty id in a body", client.ask("/api/v1/batch", {"users": [""]})[0] == 422)
+    some = [x["item"] for x in client.get("/api/v1/items/random?n=50")["items"]]
+    check("random items, each once", len(set(some)) == len(some) == 50)
 
     # what is built in
     status, headers, page = stranger.raw("GET", "/")
@@ -149,6 +157,11 @@ with Server("served", "--token-file", "token", "--max-top", "50",
     check("every route is described, and no other", routes == {
         (method.upper(), path) for path in described for method in described[path]})
     check("examples instead of placeholders", "@" not in text)
+    limits = {p["operationId"]: q["schema"] for p in (described["/api/v1/items"]["get"],)
+              for q in p["parameters"] if q.get("name") == "n"}
+    limits["usual"] = json.loads(text)["components"]["parameters"]["n"]["schema"]
+    check(f"the description has the limits of this service: {limits}",
+          [(x["maximum"], x["default"]) for x in limits.values()] == [(50, 20), (50, 10)])
 
     # another run under the same name, without a lost request
     failed, asked, ends = [], [0], threading.Event()
@@ -165,6 +178,8 @@ with Server("served", "--token-file", "token", "--max-top", "50",
     shutil.copytree("knn", "served")
     server.signal(signal.SIGHUP)
     wait_for("SIGHUP takes the new run", lambda: client.get("/api/v1/info")["model"] == "item_knn")
+    check("neighbours have no dimension", info["dim"] == 8 and
+          client.get("/api/v1/info")["dim"] is None)
     shutil.rmtree("served")
     shutil.copytree("lightgcn", "served")
     with open("served/best.h5", "r+b") as file:

@@ -158,6 +158,9 @@ start one --listen 127.0.0.1:0 --feedback liked.jsonl
 ask 202 POST /api/v1/feedback -- '{"user": "7", "item": 12, "time": 1700000000}'
 ask 202 POST /api/v1/feedback -- '{"user": "9", "item": "13"}'
 ask 422 POST /api/v1/feedback -- '{"user": "somebody", "item": "13"}'
+# what would stop the next run, or make its times milliseconds
+ask 422 POST /api/v1/feedback -- '{"user": "-7", "item": "13"}'
+ask 422 POST /api/v1/feedback -- '{"user": "9", "item": "13", "time": 200000000000}'
 ask 415 POST /api/v1/feedback Content-Type=text/plain -- '{"user": "9", "item": "13"}'
 stop 0
 [ "$(wc -l <liked.jsonl)" = 2 ] || fail "feedback: $(cat liked.jsonl)"

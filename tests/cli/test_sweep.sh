@@ -135,6 +135,8 @@ space 'train.learning_rate: {log: [0, 1]}'
 refused "log wants numbers above 0" --space bad.yaml
 space 'model.dim: {int: [9, 3]}'
 refused "is empty: the smaller number first" --space bad.yaml
+space 'model.dim: {step: [8, 16, 0.5]}'
+refused "model.dim is a whole number, which steps of 0.5 from 8 on are not" --space bad.yaml
 space 'model.dim: [8]' 'model.layers+model.dim: [[1, 8]]'
 refused "bad.yaml:2: model.dim is there twice; the first is in bad.yaml:1" --space bad.yaml
 space 'loss.kind+sampling.negatives: [[bpr]]'
@@ -151,6 +153,10 @@ refused "set train.schedule_epochs" --space two.yaml --method halving --set trai
 refused "halving trains in ever more epochs" --space two.yaml --method halving \
     --set model.kind=ease
 refused "nowhere.yaml" --space nowhere.yaml
+# Killed before it had said what it was asked: begun anew.
+mkdir early && touch early/config.yaml early/sweep.yaml.tmp
+run 0 "${sweep[@]}" --space two.yaml --method grid --run early "${settings[@]}" --quiet
+absent early/sweep.yaml.tmp
 mkdir full && touch full/thesis
 run 2 "${sweep[@]}" --space two.yaml --run full
 says "is left alone"

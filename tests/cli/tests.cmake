@@ -2,7 +2,7 @@ foreach(topic help config sources eager profile program tour interrupt seeds com
         bad_files display results report recbole install
         bundle readme lists recommend answers models rows sides
         memory folders jobs export context odd_data protocols ratings links tensorboard serve
-        serve_life sweep ranks_train)
+        serve_life sweep order)
     rankine_script_test(cli/test_${topic}.sh)
 endforeach()
 add_test(NAME cli/cases COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/cases/replay.py

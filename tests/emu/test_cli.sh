@@ -31,6 +31,17 @@ says "profile of 8 steps" "of gather" "propagate_from_rows"
 run 0 "$rankine" train demo/synth.yaml "${cuda[@]}" --print-program
 prints "propagate_adam" "device cuda replays it as a graph of "
 run 0 "$rankine" recommend cuda --user 3 --top 5
+# Its rows in another order: the same weights, the same lists.
+seq 1 20 >users
+for order in file cluster; do
+    run 0 "$rankine" train demo/synth.yaml --run $order "${cuda[@]}" --set graph.form=direct \
+        --set graph.order=$order
+    cp $order/last.h5 $order.h5
+    run 0 "$rankine" recommend $order --users users --json --quiet
+    sed "s/$order/ORDER/g" out >lists.$order
+done
+cmp file.h5 cluster.h5 || fail "the order of rows: other weights"
+cmp lists.file lists.cluster || fail "the order of rows: other lists"
 
 # ---- several devices ----
 export EMU_DEVICES=2

@@ -38,6 +38,20 @@ static int depth_of(const json_t *value)
     return deepest + (json_is_object(value) || json_is_array(value));
 }
 
+/* Of data with ids that are numbers or words; made once. */
+static const rk_config *config_of(size_t are_words)
+{
+    static rk_config *configs[2];
+    if (!configs[are_words]) {
+        fuzz_check(rk_config_create(&configs[are_words]) == RK_OK &&
+                       rk_config_set(configs[are_words],
+                                     are_words ? "data.ids=text" : "data.ids=integer",
+                                     "fuzz") == RK_OK,
+                   "there is a config");
+    }
+    return configs[are_words];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *bytes = fuzz_text(data, size);
@@ -47,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (body) {
         fuzz_check(depth_of(body) <= SERVE_BODY_DEPTH, "it is not nested too deep");
         serve_text line = {.at = NULL};
-        if (serve_feedback_line(body, size % 2 == 0, &line, &reply)) {
+        if (serve_feedback_line(body, config_of(size % 2), &line, &reply)) {
             fuzz_check(line.length > 0 && line.at[line.length - 1] == '\n' &&
                            strlen(line.at) == line.length &&
                            strchr(line.at, '\n') == line.at + line.length - 1,

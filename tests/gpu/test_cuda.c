@@ -59,7 +59,7 @@ static void free_fixture(fixture *f)
 static void initial_values_are_the_hosts(void **unused)
 {
     (void)unused;
-    for (int kind = RK_INIT_NORMAL; kind <= RK_INIT_XAVIER; kind++) {
+    for (int kind = RK_INIT_NORMAL; kind <= RK_INIT_XAVIER_NORMAL; kind++) {
         fixture f;
         make_fixture(&f, (rk_device_options){0});
         rk_parameter p = {

@@ -16,4 +16,6 @@ rankine_script_test(long/test_rank_kills.sh)
 set_property(TEST long/test_rank_kills APPEND PROPERTY ENVIRONMENT
     "RANKINE_MPI_MODULE=${PROJECT_BINARY_DIR}/src/rankine-mpi.so")
 set_tests_properties(long/test_rank_kills PROPERTIES TIMEOUT 3600)
+rankine_script_test(long/test_first_config.sh)
+set_tests_properties(long/test_first_config PROPERTIES TIMEOUT 3600)
 rankine_script_test(long/test_recbole.sh)

@@ -8,26 +8,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 small_data demo
 quick=(--set train.epochs=4 --set train.batch=512 --set model.dim=12 --set run.threads=1)
 
-# seconds LIMIT CODE COMMAND...: ends with CODE in time
-seconds() {
-    local limit=$1 begin=$SECONDS
-    shift
-    run "$@"
-    [ $((SECONDS - begin)) -le "$limit" ] || fail "it took $((SECONDS - begin)) s"
-}
-
-# one_differs RANK SCRIPT: a program that runs SCRIPT on that rank first; "$@" is the command line
-one_differs() {
-    cat >one <<SCRIPT
-#!/bin/sh
-if [ "\$OMPI_COMM_WORLD_RANK" = $1 ]; then
-    $2
-fi
-exec "\$@"
-SCRIPT
-    chmod +x one
-}
-
 # ---- started wrongly ----
 one_differs 1 'set -- "$@" --set run.seed=7'
 seconds 20 2 ranks 3 ./one "$rankine" train demo/synth.yaml --run no "${quick[@]}"
@@ -65,6 +45,9 @@ says "run.communicator" "'tcp'"
 seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --device cpu \
     --set run.communicator=nccl
 each_says 2 "run.communicator is nccl"
+seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set cuda.device=1 \
+    --set run.communicator=mpi
+each_says 2 "cuda.device is 1 (--set), but there are 2 ranks, each of which takes the GPU of its"
 run 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set run.communicator=mpi
 says "nobody has started this process as one of several"
 OMPI_COMM_WORLD_SIZE=2 RANKINE_MPI_MODULE=/nowhere.so run 2 "$rankine" train demo/synth.yaml \

@@ -13,13 +13,6 @@ run 0 ranks 3 "$program" gathers
 run 0 ranks 3 "$program" stop
 run 0 ranks 2 "$program" twice
 
-# seconds LIMIT CODE COMMAND...: ends with CODE in time
-seconds() {
-    local limit=$1 begin=$SECONDS
-    shift
-    run "$@"
-    [ $((SECONDS - begin)) -le "$limit" ] || fail "it took $((SECONDS - begin)) s"
-}
 seconds 10 2 ranks 3 "$program" agree
 each_says 3 "rank 1 has another config than rank 0: 'run.seed: 2' there, 'run.seed: 1' on rank 0"
 seconds 10 3 ranks 3 "$program" full_disk

@@ -154,6 +154,8 @@ def targets():
         check=lambda r: "a header was smuggled in" if "x-evil" in r.headers else None,
     )
     yield Case("bytes that are not UTF-8 in a search", get("/api/v1/items?q=%FF"), REFUSED)
+    yield Case("a blank in a search", get("/api/v1/items?q=a b"), REFUSED)
+    yield Case("two blanks before the path", get(" /health/live"), REFUSED)
     yield Case("raw bytes in a search", get("/api/v1/items?q=\xc3\xa9"), {200, 400})
     for target in (
         "/../../../../etc/passwd",

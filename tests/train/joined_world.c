@@ -40,7 +40,30 @@ static bool has_tag(int64_t i, int64_t t)
 /* As it is read, from one side or both. */
 static bool is_friend(int64_t a, int64_t b)
 {
-    return drawn(3, a, b, 0.2);
+    return drawn(3, a, b, 0.35);
+}
+
+/* Of a graph of tags whose edges have types, from one side or both. */
+static bool is_linked(int64_t type, int64_t a, int64_t b)
+{
+    return drawn(4 + (uint64_t)type, a, b, 0.4);
+}
+
+static void put_links(void)
+{
+    char text[2000];
+    size_t at = (size_t)snprintf(text, sizeof text, "head,type,tail\n");
+    for (int64_t t = 0; t < LINKS; t++) {
+        for (int64_t a = 0; a < TAGS; a++) {
+            for (int64_t b = 0; b < TAGS; b++) {
+                if (is_linked(t, a, b)) {
+                    at += (size_t)snprintf(text + at, sizeof text - at, "%d,r%d,%d\n", (int)a,
+                                           (int)t, (int)b);
+                }
+            }
+        }
+    }
+    sides_put("links.csv", text);
 }
 
 static void put_rows(const char *name, const char *header, int64_t n, int64_t m,
@@ -56,6 +79,16 @@ static void put_rows(const char *name, const char *header, int64_t n, int64_t m,
         }
     }
     sides_put(name, text);
+}
+
+static bool are_friends(int64_t a, int64_t b)
+{
+    return a <= b && (is_friend(a, b) || is_friend(b, a));
+}
+
+void joined_put_friends_once(void)
+{
+    put_rows("friends.csv", "user,friend", USERS, USERS, are_friends);
 }
 
 /* The adjacency of interactions and of the relations that `names` has, with their weights. */
@@ -87,7 +120,16 @@ matrix joined_adjacency(const char *names, const double *weights)
     if (strstr(names, "friends")) {
         for (int64_t a = 0; a < USERS; a++) {
             for (int64_t b = a; b < USERS; b++) {
-                join(&m, a, b, (is_friend(a, b) || is_friend(b, a)) * weights[n]);
+                join(&m, a, b, are_friends(a, b) * weights[n]);
+            }
+        }
+        n++;
+    }
+    for (int64_t t = 0; t < LINKS && strstr(names, "linked"); t++) { /* each type by itself */
+        for (int64_t a = 0; a < TAGS; a++) {
+            for (int64_t b = a; b < TAGS; b++) {
+                join(&m, USERS + ITEMS + a, USERS + ITEMS + b,
+                     (is_linked(t, a, b) || is_linked(t, b, a)) * weights[n]);
             }
         }
     }
@@ -102,13 +144,16 @@ rk_config *joined_config(const char *const *settings)
     put_rows("view.csv", "user_id,item_id", USERS, ITEMS, joined_views);
     put_rows("tags.csv", "item_id,tag_id", ITEMS, TAGS, has_tag);
     put_rows("friends.csv", "user,friend", USERS, USERS, is_friend);
+    put_links();
     assert_ok(sides_config(&config,
                            "    sources: [{file: train.csv, part: train}]\n"
                            "    relations:\n"
                            "        - {name: view, file: view.csv}\n"
                            "        - {name: tagged, from: item, to: tag, file: tags.csv}\n"
                            "        - {name: friends, from: user, to: user, file: friends.csv,\n"
-                           "           head: user, tail: friend}\n"));
+                           "           head: user, tail: friend}\n"
+                           "        - {name: linked, from: tag, to: tag, file: links.csv,\n"
+                           "           head: head, type: type, tail: tail}\n"));
     static const char *const common[] = {"run.threads=2",    "run.device=cpu", "split.kind=given",
                                          "eval.every=0",     "eval.k=[2]",     "eval.metric=ndcg@2",
                                          "eval.select=last", "train.epochs=2", "train.batch=8",

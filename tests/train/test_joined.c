@@ -188,6 +188,53 @@ static void models_equal_dense_matrices(void **state)
     static const double weights[] = {0.5, 2, 3}, halves[] = {0.5, 0.5, 0.5};
     check("lightgcn", "view,tagged,friends", "[0.5, 2, 3]", weights);
     check("lightgcn++", "view,tagged,friends", "[0.5]", halves);
+    check("lightgcn", "tagged,linked", "[1]", ones);
+    check("lightgcn", "tagged,friends,linked", "[0.5, 2, 3]", weights);
+}
+
+/* The vectors that a model comes to, with friends named from one side each or as they are. */
+static float *final_vectors(const char *kind, bool is_once, int64_t *n)
+{
+    const char *const settings[] = {kind, "model.relations=view,friends", NULL};
+    rk_config *config = joined_config(settings);
+    rk_train_options how = rk_train_defaults();
+    rk_dataset *dataset = NULL;
+    rk_model *model = NULL;
+    int64_t rows = 0, cols = 0;
+    if (is_once) {
+        joined_put_friends_once();
+    }
+    assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+    how.dataset = dataset;
+    assert_ok(rk_model_fit(config, &how, NULL, &model));
+    float *final = fitted_tensor(model, "final", &rows, &cols);
+    *n = rows * cols;
+    rk_model_free(model);
+    rk_dataset_free(dataset);
+    rk_config_free(config);
+    return final;
+}
+
+/* Where types of edges are not told apart, an edge that both its ends name is one. */
+static void friends_count_once(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"model.kind=lightgcn", "model.kind=gcn", "model.kind=ngcf",
+                                        "model.kind=gat"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        int64_t n = 0, n_once = 0;
+        float *both = final_vectors(kinds[i], false, &n);
+        float *once = final_vectors(kinds[i], true, &n_once);
+        assert_int_equal(n, n_once);
+        for (int64_t k = 0; k < n; k++) {
+            if (both[k] != once[k]) {
+                fail_msg("%s: number %d is %g, but %g where each pair is named once", kinds[i],
+                         (int)k, (double)both[k], (double)once[k]);
+            }
+        }
+        free(both);
+        free(once);
+    }
 }
 
 /* ---- gradients ---- */
@@ -269,6 +316,31 @@ static void runs_resume(void **state)
         assert_ok(train(config, parts, NULL, true));
         assert_same_checkpoint(whole, parts);
         rk_config_free(config);
+    }
+}
+
+/* In the order of clusters of the joined graph, or of each behaviour's, as in that of the data. */
+static void no_bit_depends_on_the_order_of_rows(void **state)
+{
+    (void)state;
+    static const char *const kinds[][2] = {
+        {"model.relations=view,tagged,friends", "model.layers=3"},
+        {"model.relations=tagged", "model.kind=lightgcn++"},
+        {"model.relations=view,tagged", "model.kind=gcn"},
+        {"model.relations=view", "model.kind=mbgcn_cascade"},
+    };
+    static const char *const orders[] = {"graph.order=file", "graph.order=cluster"};
+    for (int i = 0; i < 4; i++) {
+        const char *const settings[] = {"train.epochs=3", kinds[i][0], kinds[i][1], NULL};
+        rk_config *config = joined_config(settings);
+        char names[2][16];
+        for (int k = 0; k < 2; k++) {
+            snprintf(names[k], sizeof names[k], "%s%d", k == 0 ? "file" : "cluster", i);
+            assert_ok(rk_config_set(config, orders[k], "test"));
+            assert_ok(train(config, names[k], NULL, false));
+        }
+        rk_config_free(config);
+        assert_same_checkpoint(names[0], names[1]);
     }
 }
 
@@ -439,6 +511,48 @@ static void bad_options_are_refused(void **state)
     }
 }
 
+static void weights_below_0_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind;
+        bool is_fine; /* nothing is divided by sums of weights, or nobody looks at them */
+    } cases[] = {{"model.kind=lightgcn", false}, {"model.kind=gcn", false},
+                 {"model.kind=ngcf", false},     {"model.kind=rgcn", false},
+                 {"model.kind=compgcn", false},  {"model.kind=irgnn", false},
+                 {"model.kind=gat", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_config *config = NULL;
+        rk_dataset *dataset = NULL;
+        rk_model *model = NULL;
+        rk_train_options how = rk_train_defaults();
+        sides_put("rows.csv", "user_id,item_id\n1,10\n1,20\n2,20\n2,30\n");
+        sides_put("like.csv", "item_id,other,w\n10,20,1\n20,30,-2\n");
+        assert_ok(sides_config(
+            &config, "    sources: [{file: rows.csv, part: train}]\n"
+                     "    relations: [{name: like, from: item, to: item, file: like.csv,\n"
+                     "                 head: item_id, tail: other, weight: w}]\n"));
+        const char *const settings[] = {"split.kind=given",     "run.device=cpu", "eval.every=0",
+                                        "eval.select=last",     "train.epochs=1", "model.dim=3",
+                                        "model.relations=like", cases[i].kind,    "eval.k=[1]",
+                                        "eval.metric=ndcg@1"};
+        for (size_t k = 0; k < sizeof settings / sizeof settings[0]; k++) {
+            assert_ok(rk_config_set(config, settings[k], "test"));
+        }
+        assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
+        how.dataset = dataset;
+        const rk_status status = rk_model_fit(config, &how, NULL, &model);
+        if (cases[i].is_fine) {
+            assert_ok(status);
+        } else {
+            assert_fails(RK_ERR_DATA, "the relation like has the weight -2", status);
+        }
+        rk_model_free(model);
+        rk_dataset_free(dataset);
+        rk_config_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,11 +560,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(runs_resume, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(no_bit_depends_on_the_order_of_rows, sides_set_up,
+                                        sides_tear_down),
         cmocka_unit_test_setup_teardown(models_with_further_nodes_are_saved, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(models_begin_with_factors, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(items_with_relations_alone_are_ranked, sides_set_up,
                                         sides_tear_down),
+        cmocka_unit_test_setup_teardown(friends_count_once, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(weights_below_0_are_refused, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,10 +298,64 @@ static void results_are_stamped(void **state)
     }
 }
 
+/* The vectors of values of fields are taken over by their texts, like those of users and items. */
+static void values_of_fields_are_taken_over(void **state)
+{
+    (void)state;
+    static world w, other;
+    static const int64_t moods = USERS + ITEMS + 1; /* behind the empty one */
+    char *folder = test_scratch();
+    const char *path = test_path(folder, "first.h5");
+    make_world(&w, false);
+    make_world(&other, false);
+    for (int r = 0; r < ROWS; r++) { /* the first one is another, which is the last one then */
+        const bool is_calm = w.mood[r] && strcmp(w.mood[r], "calm") == 0;
+        other.mood[r] = is_calm ? "wild" : w.mood[r];
+    }
+    fitted f = fit(&w, "model.kind=gcn", NULL, false);
+    float *before = fitted_tensor(f.model, "embedding", NULL, NULL);
+    assert_ok(rk_model_save(f.model, path, false));
+    const char *const settings[] = {"model.kind=gcn",
+                                    "model.dim=6",
+                                    "model.layers=1",
+                                    "model.maps=false",
+                                    "model.scorer=fm",
+                                    "model.init=xavier",
+                                    "train.batch=32",
+                                    "train.epochs=1",
+                                    FIELDS,
+                                    "model.dropout=0.2",
+                                    "train.learning_rate=1e-12",
+                                    NULL};
+    fitted g = {.config = fitted_config(settings)};
+    rk_train_options how = rk_train_defaults();
+    assert_ok(rk_dataset_from_columns(g.config, &other.columns, NULL, &g.dataset));
+    how.dataset = g.dataset;
+    how.from = path;
+    assert_ok(rk_model_fit(g.config, &how, NULL, &g.model));
+    float *after = fitted_tensor(g.model, "embedding", NULL, NULL);
+    for (int64_t v = 0; v < N; v++) {
+        const bool is_mood = v >= moods && v < moods + MOODS;
+        const bool is_new = v == moods + MOODS - 1;
+        const int64_t then = is_mood ? v + 1 : v;
+        for (int j = 0; j < DIM && !is_new; j++) {
+            assert_close((double)after[v * DIM + j], (double)before[then * DIM + j], 1e-6, 1);
+        }
+    }
+    assert_true(
+        memcmp(after + (moods + MOODS - 1) * DIM, before + moods * DIM, DIM * sizeof *after) != 0);
+    free(before);
+    free(after);
+    fitted_free(&f);
+    fitted_free(&g);
+    test_scratch_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(scores_are_those_of_the_definition),
                                        cmocka_unit_test(negatives_are_of_no_part),
-                                       cmocka_unit_test(results_are_stamped)};
+                                       cmocka_unit_test(results_are_stamped),
+                                       cmocka_unit_test(values_of_fields_are_taken_over)};
     return cmocka_run_group_tests_name("network_fm", tests, NULL, NULL);
 }

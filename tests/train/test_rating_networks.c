@@ -18,8 +18,8 @@ static double halves(int64_t user, int64_t item)
     return (double)(user * ITEMS + item) / 8;
 }
 
-static rk_status try_fit(const fitted_data *d, const char *const *settings,
-                         double (*rating)(int64_t, int64_t), fitted *out)
+static rk_status try_fit_from(const fitted_data *d, const char *const *settings,
+                              double (*rating)(int64_t, int64_t), const char *from, fitted *out)
 {
     rk_train_options how = rk_train_defaults();
     rk_columns columns = d->columns;
@@ -32,7 +32,14 @@ static rk_status try_fit(const fitted_data *d, const char *const *settings,
     rk_status status = rk_dataset_from_columns(out->config, &columns, NULL, &out->dataset);
     free(values);
     how.dataset = out->dataset;
+    how.from = from;
     return status == RK_OK ? rk_model_fit(out->config, &how, NULL, &out->model) : status;
+}
+
+static rk_status try_fit(const fitted_data *d, const char *const *settings,
+                         double (*rating)(int64_t, int64_t), fitted *out)
+{
+    return try_fit_from(d, settings, rating, NULL, out);
 }
 
 /* Do they have an edge, of which level? -1 = none. */
@@ -185,11 +192,38 @@ static void labels_are_not_given_away(void **unused)
     refused(gcmc, halves, "more than 64 different values");
 }
 
+/* Of as many values as the run to begin from has, but others. */
+static double shifted(int64_t user, int64_t item)
+{
+    return rating_of(user, item) + 0.5;
+}
+
+static void values_to_begin_from_are_the_same(void **unused)
+{
+    (void)unused;
+    char *folder = test_scratch();
+    const char *path = test_path(folder, "first.h5");
+    fitted_data d;
+    fitted first, again, other;
+    fitted_data_init(&d, USERS, ITEMS, false);
+    assert_ok(try_fit(&d, gcmc, rating_of, &first));
+    assert_ok(rk_model_save(first.model, path, false));
+    assert_ok(try_fit_from(&d, gcmc, rating_of, path, &again));
+    assert_fails(RK_ERR_DATA, "the values of interactions of the data set are not those of the run",
+                 try_fit_from(&d, gcmc, shifted, path, &other));
+    fitted_free(&first);
+    fitted_free(&again);
+    fitted_free(&other);
+    fitted_data_free(&d);
+    test_scratch_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ratings_are_those_of_the_definition),
         cmocka_unit_test(labels_are_not_given_away),
+        cmocka_unit_test(values_to_begin_from_are_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "base/alloc.h"
+#include "dist/internal.h"
 #include "support/ranks.h"
 #include "train/planted.h"
 #include "train/set_up.h"
@@ -23,6 +24,7 @@ typedef struct task {
     const char *const *settings;
     int n;
     outcome *out;
+    int64_t steps, fail_after; /* allocations of rank 1; -1 = none fails */
 } task;
 
 static rk_config *config_with(const char *const *settings, int n)
@@ -43,8 +45,9 @@ static rk_config *config_with(const char *const *settings, int n)
 }
 
 static rk_status train(rk_comm *comm, rk_step *step, rk_scorer *scorer, const rk_dataset *dataset,
-                       outcome *out)
+                       const task *t)
 {
+    outcome *out = t->out;
     rk_metrics metrics = {0};
     const rk_engine *e = step->engine;
     const rk_parameter *p = &e->model.parameters[0];
@@ -55,12 +58,12 @@ static rk_status train(rk_comm *comm, rk_step *step, rk_scorer *scorer, const rk
     RANK_CHECK(1 + step->n_terms <= MOST_SUMS && p->rows * p->cols <= MOST_FLOATS);
     RK_TRY(rk__step_set_state(step, &first));
     const int64_t before = rk__comm_bytes_sent(comm);
-    RK_TRY(rk__step_run(step, STEPS));
+    RK_TRY(rk__step_run(step, t->steps));
     const int64_t sent = rk__comm_bytes_sent(comm) - before;
     RK_TRY(rk__step_get_sums(step, sums));
     RK_TRY(rk__evaluate(dataset, e->options, RK_TEST, NULL, 0, &ranker, NULL, &metrics));
-    RK_TRY(rk__alloc(&table, p->rows * p->cols, sizeof *table, "a table"));
-    rk_status status = rk__engine_read(e, p->stored, RK_COMM_ALL, table);
+    rk_status status = rk__alloc(&table, p->rows * p->cols, sizeof *table, "a table");
+    status = status == RK_OK ? rk__engine_read(e, p->stored, RK_COMM_ALL, table) : status;
     if (status == RK_OK && rk__comm_rank(comm) == 0) {
         memcpy(out->sums, sums, sizeof sums);
         out->n_floats = p->rows * p->cols;
@@ -74,19 +77,36 @@ static rk_status train(rk_comm *comm, rk_step *step, rk_scorer *scorer, const rk
     return status;
 }
 
+/* The megabytes that the memory table has for messages. */
+static void hear_of_messages(void *user, rk_log_level level, const char *message)
+{
+    (void)level;
+    if (strstr(message, "messages to other ranks")) {
+        sscanf(strstr(message, "bytes") + strlen("bytes"), "%lf", (double *)user);
+    }
+}
+
 static rk_status work(rk_comm *comm, void *user)
 {
     const task *t = user;
+    double megabytes = 0;
+    const rk_hooks hooks = {.log = hear_of_messages, .user = &megabytes};
     rk_config *config = config_with(t->settings, t->n);
     rk_dataset *dataset = planted_dataset(true);
     rk_engine engine;
     rk_step step;
     rk_scorer *scorer = NULL;
-    rk_status status = rk__set_up_among(comm, &engine, &step, &scorer, rk__config_options(config),
-                                        dataset, false, NULL);
+    const bool fails = t->fail_after >= 0 && rk__comm_rank(comm) == 1;
+    rk__alloc_fail_after(fails ? t->fail_after : -1);
+    rk_status status = rk__set_up_among((rk_among){.comm = comm}, &engine, &step, &scorer,
+                                        rk__config_options(config), dataset, false, &hooks);
     if (status == RK_OK) {
-        status = train(comm, &step, scorer, dataset, t->out);
+        status = train(comm, &step, scorer, dataset, t);
         rk__tear_down(&engine, &step, &scorer);
+    }
+    rk__alloc_fail_after(-1);
+    if (status == RK_OK && rk__comm_size(comm) > 1) {
+        RANK_CHECK((double)(comm->out_room + comm->in_room) <= 1e6 * (megabytes + 0.05));
     }
     planted_free(dataset);
     rk_config_free(config);
@@ -104,7 +124,7 @@ static outcome *shared(void)
 static void run(int ranks, const char *const *settings, int n, outcome *out)
 {
     test_rank_end ends[TEST_RANKS_MOST];
-    task t = {settings, n, out};
+    task t = {settings, n, out, STEPS, -1};
     memset(out, 0, sizeof *out);
     test_ranks(ranks, NULL, work, &t, ends);
     for (int r = 0; r < ranks; r++) {
@@ -172,6 +192,14 @@ static void propagations_train_alike(void **state)
     CHECK("model.kind=lightgcn++");
 }
 
+/* Their layers are of the batch's rows, which are gathered. */
+static void networks_over_rows_train_alike(void **state)
+{
+    (void)state;
+    CHECK("loss.kind=bce", "model.kind=gmf");
+    CHECK("loss.kind=bce", "model.hidden=[16, 8]", "model.kind=neumf");
+}
+
 static void losses_over_pairs_train_alike(void **state)
 {
     (void)state;
@@ -182,6 +210,26 @@ static void losses_over_pairs_train_alike(void **state)
     CHECK("loss.contrast=simgcl");
     CHECK("loss.contrast=sgl");
     CHECK("loss.neighbours=5", "loss.neighbours_weight=0.1");
+}
+
+/* A schedule of rows is each rank's own: no bit depends on it. */
+static void the_order_of_rows_is_local(void **state)
+{
+    (void)state;
+    static const char *const orders[] = {"graph.order=file", "graph.order=cluster"};
+    static const char *const kinds[] = {"model.layers=3", "train.propagation=fp16",
+                                        "loss.contrast=sgl", "model.kind=lightgcn++"};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        outcome *out[2];
+        for (int i = 0; i < 2; i++) {
+            const char *const settings[] = {"graph.form=direct", kinds[k], orders[i]};
+            out[i] = shared();
+            run(2, settings, 3, out[i]);
+        }
+        assert_memory_equal(out[0], out[1], sizeof *out[0]);
+        munmap(out[0], sizeof *out[0]);
+        munmap(out[1], sizeof *out[1]);
+    }
 }
 
 /* ---- what travels ---- */
@@ -207,12 +255,12 @@ static void expect_refused(int ranks, const char *const *settings, int n, const 
 {
     test_rank_end ends[TEST_RANKS_MOST];
     outcome *out = shared();
-    task t = {settings, n, out};
+    task t = {settings, n, out, STEPS, -1};
     test_ranks(ranks, NULL, work, &t, ends);
     for (int r = 0; r < ranks; r++) {
-        assert_int_equal(ends[r].code, rk_status_exit_code(RK_ERR_CONFIG));
-        if (!strstr(ends[r].says, part)) {
-            fail_msg("rank %d says \"%s\", not \"%s\"", r, ends[r].says, part);
+        if (ends[r].code != rk_status_exit_code(RK_ERR_CONFIG) || !strstr(ends[r].says, part)) {
+            fail_msg("%s: rank %d ends with %d and \"%s\", not \"%s\"", settings[0], r,
+                     ends[r].code, ends[r].says, part);
         }
     }
     munmap(out, sizeof *out);
@@ -229,14 +277,67 @@ static void what_cannot_be_divided_is_refused(void **state)
     expect_refused(2, closed, 1, "model.kind is ease, which is not trained by gradients");
 }
 
+/* Models with layers over all columns of all nodes (docs/ranks.md), with the rest of their
+ * settings. */
+static void models_of_whole_tables_are_refused(void **state)
+{
+    (void)state;
+    static const char *const models[][3] = {
+        {"model.kind=gcn"},
+        {"model.kind=ngcf"},
+        {"model.kind=gat"},
+        {"model.kind=irgnn", "model.layers=0"},
+        {"model.kind=rgcn"},
+        {"model.kind=compgcn"},
+        {"model.kind=fm", "loss.kind=bce"},
+    };
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        char part[64];
+        snprintf(part, sizeof part, "model.kind is %s, wh", strchr(models[i][0], '=') + 1);
+        expect_refused(2, models[i], models[i][1] ? 2 : 1, part);
+    }
+}
+
+/* ---- memory ---- */
+
+/* One allocation of rank 1 fails: of the programs and what the pass makes of them, of tables, of
+ * the lists of an evaluation, of messages. Each in turn would take minutes; the first ones one by
+ * one, then with steps that grow. */
+static void a_rank_without_memory_ends_all(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"train.clip_norm=0.1"};
+    outcome *out = shared();
+    int failed = 0;
+    bool is_through = false;
+    for (int64_t n = 0; !is_through; n += 1 + n / 12) {
+        test_rank_end ends[TEST_RANKS_MOST] = {{0}};
+        task t = {settings, 1, out, 2, n};
+        test_ranks(2, NULL, work, &t, ends);
+        is_through = ends[0].code == 0 && ends[1].code == 0;
+        if (!is_through && (ends[0].code != 4 || ends[1].code != 4 ||
+                            !strstr(ends[0].says, "rank 1 ended the run: "))) {
+            fail_msg("allocation %lld: rank 0 ends with %d: %s; rank 1 with %d: %s", (long long)n,
+                     ends[0].code, ends[0].says, ends[1].code, ends[1].says);
+        }
+        failed += !is_through;
+    }
+    assert_true(failed > 30);
+    munmap(out, sizeof *out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors_train_alike),
         cmocka_unit_test(propagations_train_alike),
+        cmocka_unit_test(networks_over_rows_train_alike),
         cmocka_unit_test(losses_over_pairs_train_alike),
+        cmocka_unit_test(the_order_of_rows_is_local),
         cmocka_unit_test(a_step_sends_scores),
         cmocka_unit_test(what_cannot_be_divided_is_refused),
+        cmocka_unit_test(models_of_whole_tables_are_refused),
+        cmocka_unit_test(a_rank_without_memory_ends_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/choices.h"
+#include "dist/internal.h"
 #include "support/rank_work.h"
 #include "support/ranks.h"
 #include "support/support.h"
@@ -322,6 +323,63 @@ static void what_cannot_be_had_is_said(void **state)
 
 /* ---- memory ---- */
 
+/* What rk__comm_room says is enough, and not much more. */
+static rk_status fills_its_room(rk_comm *comm, void *user)
+{
+    static float values[1 << 20], all[TEST_RANKS_MOST << 20];
+    const int64_t most = *(int64_t *)user;
+    int64_t bytes[TEST_RANKS_MOST];
+    for (int r = 0; r < rk__comm_size(comm); r++) {
+        bytes[r] = r == 1 ? most / 2 : most;
+    }
+    RK_TRY(rk__comm_sum(comm, "scores", values, most / 4));
+    RK_TRY(rk__comm_gather(comm, "blocks", values, bytes, RK_COMM_ALL, all));
+    RK_TRY(rk__comm_gather_columns(comm, "columns", values, most / 16, 4, 0, all));
+    const int64_t there = comm->out_room + comm->in_room, said = rk__comm_room(comm, most);
+    if (there > said || 3 * there < said) {
+        RK_FAIL(RK_ERR_INTERNAL, "%lld bytes are there, %lld were said", (long long)there,
+                (long long)said);
+    }
+    return RK_OK;
+}
+
+static void buffers_are_foretold(void **state)
+{
+    (void)state;
+    int64_t sizes[] = {1 << 12, 40000, 1 << 22};
+    for (int n = 2; n <= 4; n++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            expect_all(n, fills_its_room, &sizes[i]);
+        }
+    }
+    assert_int_equal(rk__comm_room(rk__comm_self(), 1000), 0);
+}
+
+/* ---- a number of rank 0 ---- */
+
+static rk_status hears_numbers(rk_comm *comm, void *user)
+{
+    (void)user;
+    const int rank = rk__comm_rank(comm);
+    float value = 1;
+    bool stop = false;
+    RANK_CHECK(rk__comm_told(comm) == 0);
+    for (int64_t i = 1; i < 6; i++) {
+        rk__comm_tell(comm, rank == 0 ? i : 100 * rank);
+        RK_TRY(i % 2 ? rk__comm_sum(comm, "scores", &value, 1) : RK_OK);
+        rk__comm_tell(comm, rank == 0 ? i + 50 : 0); /* not before the next call */
+        RK_TRY(rk__comm_stop(comm, false, &stop));
+        RANK_CHECK(rk__comm_told(comm) == (i % 2 ? i : i + 50) && !stop);
+    }
+    return RK_OK;
+}
+
+static void numbers_travel_with_calls(void **state)
+{
+    (void)state;
+    expect_all(3, hears_numbers, NULL);
+}
+
 static rk_status memory_runs_out(rk_comm *comm, void *user)
 {
     int64_t n = *(int64_t *)user, total = 0;
@@ -373,6 +431,8 @@ int main(void)
         cmocka_unit_test(no_rank_waits_for_one_that_is_gone),
         cmocka_unit_test(planted_faults_are_found),
         cmocka_unit_test(a_rank_without_memory_ends_all),
+        cmocka_unit_test(buffers_are_foretold),
+        cmocka_unit_test(numbers_travel_with_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -326,10 +326,40 @@ static void xavier_initialiser_by_block(void **state)
     free(x);
 }
 
+/* torch.nn.init.xavier_normal_: standard deviation sqrt(2 / (fan in + fan out)) of each block. */
+static void xavier_normal_initialiser_by_block(void **state)
+{
+    (void)state;
+    const rk_parameter p = {.rows = 1901,
+                            .cols = 67,
+                            .init = RK_INIT_XAVIER_NORMAL,
+                            .init_sd = 0.1, /* not looked at */
+                            .block_end = {1501, 1901}};
+    float *x = initial(&p, 0, 2020);
+    static const int64_t first[] = {0, 1501}, rows[] = {1501, 400};
+    static const double sd[] = {0.035714286, 0.065441991}; /* of 1568 and of 467 */
+    for (int b = 0; b < 2; b++) {
+        const float *block = x + first[b] * p.cols;
+        const int64_t n = rows[b] * p.cols;
+        double mean = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) {
+            mean += (double)block[i];
+            square += (double)block[i] * (double)block[i];
+        }
+        const double error = 1 / sqrt((double)n);
+        assert_close(mean / (double)n, 0, 5 * sd[b] * error, 1);
+        assert_close(square / (double)n, sd[b] * sd[b], 5 * sqrt(2.0) * error, 0);
+        for (double z = -3; z <= 3; z += 0.5) {
+            assert_share(block, n, sd[b] * z, 0.5 * erfc(-z / sqrt(2.0)));
+        }
+    }
+    free(x);
+}
+
 static void initial_values_are_pure_functions(void **state)
 {
     (void)state;
-    for (int init = RK_INIT_NORMAL; init <= RK_INIT_XAVIER; init++) {
+    for (int init = RK_INIT_NORMAL; init <= RK_INIT_XAVIER_NORMAL; init++) {
         const rk_parameter p = {
             .rows = 101, .cols = 5, .init = init, .init_sd = 0.1, .block_end = {33, 101}};
         size_t bytes = (size_t)(p.rows * p.cols) * sizeof(float);
@@ -415,6 +445,7 @@ int main(void)
         cmocka_unit_test(data_that_does_not_do_is_refused),
         cmocka_unit_test(normal_initialiser),
         cmocka_unit_test(xavier_initialiser_by_block),
+        cmocka_unit_test(xavier_normal_initialiser_by_block),
         cmocka_unit_test(initial_values_are_pure_functions),
         cmocka_unit_test(last_layer_at_the_rows_only),
     };

@@ -20,7 +20,7 @@ static rk_graph graph_of(const int32_t (*pairs)[2], int64_t n, int64_t n_users, 
 static void order(const rk_graph *g, int32_t *out)
 {
     const rk_adjacency rows = {g->offsets, g->columns, g->n_nodes, g->n_users};
-    assert_ok(rk__order_rows(&rows, out));
+    assert_ok(rk__order_rows(&rows, NULL, out, NULL));
 }
 
 /* The users first, every node once. */
@@ -135,6 +135,52 @@ static void planted_clusters_are_found(void **state)
     rk__synth_world_free(&world);
 }
 
+/* Looks, and leaves at one of them. */
+typedef struct looks {
+    int64_t n, edges, leaves_at; /* 0 = never */
+} looks;
+
+static rk_status look(void *self, int64_t edges)
+{
+    looks *l = self;
+    assert_true(edges > 0);
+    l->edges += edges;
+    return ++l->n == l->leaves_at ? RK_ERR_INTERRUPTED : RK_OK;
+}
+
+/* More than one look a sweep, of all edges together, the same every time; each may be the last. */
+static void it_is_watched(void **state)
+{
+    (void)state;
+    rk_synth_world world;
+    rk_graph g = planted(&world);
+    const rk_adjacency rows = {g.offsets, g.columns, g.n_nodes, g.n_users};
+    const int64_t edges = 2 * g.n_edges;
+    looks all = {0};
+    const rk_order_watch watch = {look, &all};
+    double inside = 0;
+    int32_t *found = malloc((size_t)g.n_nodes * sizeof *found);
+    int32_t *watched = malloc((size_t)g.n_nodes * sizeof *watched);
+    assert_true(found && watched);
+    order(&g, found);
+    assert_ok(rk__order_rows(&rows, &watch, watched, &inside));
+    assert_memory_equal(found, watched, (size_t)g.n_nodes * sizeof *found);
+    assert_int_equal(all.edges % edges, 0);
+    assert_in_range(all.edges / edges, 2, RK_ORDER_SWEEPS);
+    assert_true(all.n > all.edges / edges);
+    assert_true(inside > 0.5 && inside < 0.95); /* 0.9 of a user's items are of their cluster */
+    for (int64_t at = 1; at <= all.n; at++) {
+        looks some = {.leaves_at = at};
+        const rk_order_watch leaves = {look, &some};
+        assert_int_equal(rk__order_rows(&rows, &leaves, watched, NULL), RK_ERR_INTERRUPTED);
+        assert_int_equal(some.n, at);
+    }
+    free(found);
+    free(watched);
+    rk__graph_free(&g);
+    rk__synth_world_free(&world);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -144,7 +190,7 @@ static void every_allocation_may_fail(void **state)
     int32_t found[6];
     for (int64_t n = 0; n < 4; n++) {
         rk__alloc_fail_after(n);
-        assert_int_equal(rk__order_rows(&rows, found), RK_ERR_MEMORY);
+        assert_int_equal(rk__order_rows(&rows, NULL, found, NULL), RK_ERR_MEMORY);
         rk__alloc_fail_after(-1);
     }
     order(&g, found);
@@ -155,9 +201,8 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cliques_are_clusters),
-        cmocka_unit_test(odd_graphs_have_an_order),
-        cmocka_unit_test(planted_clusters_are_found),
+        cmocka_unit_test(cliques_are_clusters),       cmocka_unit_test(odd_graphs_have_an_order),
+        cmocka_unit_test(planted_clusters_are_found), cmocka_unit_test(it_is_watched),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests_name("order", tests, NULL, NULL);

@@ -13,7 +13,9 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include "rankine/config.h"
 #include "serve/body.h"
 #include "serve/connections.h"
 #include "serve/feedback.h"
@@ -128,13 +130,13 @@ static void done(serve_reply *reply)
 }
 
 /* Gives feedback and waits for the answer; its status. */
-static int give_as(serve_feedback *f, bool integer_ids, const char *json)
+static int give_as(serve_feedback *f, const rk_config *config, const char *json)
 {
     waiting w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
     serve_reply reply = {.wait = wait_for, .done = done, .owner = &w};
     serve_request request = {.body = json_loads(json, 0, NULL)};
     assert_non_null(request.body);
-    if (!serve_feedback_answer(f, integer_ids, &request, &reply)) {
+    if (!serve_feedback_answer(f, config, &request, &reply)) {
         pthread_mutex_lock(&w.lock);
         while (!w.is_done) {
             pthread_cond_wait(&w.wake, &w.lock);
@@ -146,9 +148,22 @@ static int give_as(serve_feedback *f, bool integer_ids, const char *json)
     return reply.status;
 }
 
+/* A config with an option or two; NULL = as it is. */
+static rk_config *config_of(const char *first, const char *second)
+{
+    rk_config *config;
+    assert_int_equal(rk_config_create(&config), RK_OK);
+    assert_int_equal(first ? rk_config_set(config, first, "test") : RK_OK, RK_OK);
+    assert_int_equal(second ? rk_config_set(config, second, "test") : RK_OK, RK_OK);
+    return config;
+}
+
 static int give(serve_feedback *f, const char *json)
 {
-    return give_as(f, false, json);
+    rk_config *config = config_of("data.ids=text", NULL);
+    const int status = give_as(f, config, json);
+    rk_config_free(config);
+    return status;
 }
 
 static void read_all(const char *path, char *out, size_t size)
@@ -215,6 +230,11 @@ static void feedback_is_kept_in_lines(void **state)
         "{\"user\": \"a\", \"item\": \"b\", \"time\": \"now\"}",
         "{\"user\": \"a\", \"item\": \"b\", \"time\": -1}",
         "{\"user\": \"a\", \"item\": \"b\", \"time\": 1795915251000}",
+        "{\"user\": \"a\", \"item\": \"b\", \"time\": 100000000000}",
+        "{\"user\": \"nan\", \"item\": \"b\"}",
+        "{\"user\": \"a\", \"item\": \"None\"}",
+        "{\"user\": \" \\u3000\", \"item\": \"b\"}",
+        "{\"user\": \"\\ufeffa\", \"item\": \"b\"}",
         "{\"user\": \"a\", \"item\": \"b\", \"liked\": true}"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(give(f, wrong[i]), 422);
@@ -225,14 +245,17 @@ static void feedback_is_kept_in_lines(void **state)
                               "{\"user\": \"u\\\"1\", \"item\": \"\xC5\x81\", \"time\": 17}\n"
                               "{\"user\": \"5\", \"item\": \"7\", \"time\": 18, \"value\": 0.1}\n");
     f = serve_feedback_open(path, why, sizeof why);
-    assert_int_equal(give_as(f, true, "{\"user\": \"12\", \"item\": -3}"), 202);
-    static const char *const no_number[] = {"a", "1.5", "-0", "007", "", "99999999999999999999",
-                                            "-"};
+    rk_config *integers = config_of("data.ids=integer", "data.value_range=[0.5, 5]");
+    assert_int_equal(give_as(f, integers, "{\"user\": \"12\", \"item\": 0, \"value\": 5}"), 202);
+    assert_int_equal(give_as(f, integers, "{\"user\": \"12\", \"item\": 0, \"value\": 5.5}"), 422);
+    static const char *const no_number[] = {"a", "1.5", "-0", "007", "",   "99999999999999999999",
+                                            "-", "-3",  "+3", " 3",  "nan"};
     for (size_t i = 0; i < sizeof no_number / sizeof no_number[0]; i++) {
         char json[128];
         snprintf(json, sizeof json, "{\"user\": \"1\", \"item\": \"%s\"}", no_number[i]);
-        assert_int_equal(give_as(f, true, json), 422);
+        assert_int_equal(give_as(f, integers, json), 422);
     }
+    rk_config_free(integers);
     serve_feedback_close(f);
     unlink(path);
     assert_null(serve_feedback_open("/no/such/folder/a", why, sizeof why));
@@ -242,6 +265,36 @@ static void feedback_is_kept_in_lines(void **state)
         assert_int_equal(give(f, "{\"user\": \"a\", \"item\": \"b\"}"), 503);
         serve_feedback_close(f);
     }
+}
+
+/* Who trains takes the file away: what comes then is in a new one. */
+static void a_file_that_was_moved_is_followed_by_a_new_one(void **state)
+{
+    char folder[] = "/tmp/rankine-feedback-XXXXXX", path[64], moved[64], text[256], why[256];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/liked.jsonl", folder);
+    snprintf(moved, sizeof moved, "%s/before.jsonl", folder);
+    serve_feedback *f = serve_feedback_open(path, why, sizeof why);
+    assert_non_null(f);
+    assert_int_equal(give(f, "{\"user\": \"a\", \"item\": \"b\", \"time\": 1}"), 202);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(give(f, "{\"user\": \"a\", \"item\": \"c\", \"time\": 2}"), 202);
+    read_all(moved, text, sizeof text);
+    assert_string_equal(text, "{\"user\": \"a\", \"item\": \"b\", \"time\": 1}\n");
+    read_all(path, text, sizeof text);
+    assert_string_equal(text, "{\"user\": \"a\", \"item\": \"c\", \"time\": 2}\n");
+    unlink(path);
+    unlink(moved);
+    assert_int_equal(rmdir(folder), 0); /* nothing can be kept: nobody is told that it is */
+    assert_int_equal(give(f, "{\"user\": \"a\", \"item\": \"d\", \"time\": 3}"), 503);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(give(f, "{\"user\": \"a\", \"item\": \"e\", \"time\": 4}"), 202);
+    serve_feedback_close(f);
+    read_all(path, text, sizeof text);
+    assert_string_equal(text, "{\"user\": \"a\", \"item\": \"e\", \"time\": 4}\n");
+    unlink(path);
+    rmdir(folder);
 }
 
 /* ---- measures ---- */
@@ -292,6 +345,7 @@ int main(void)
         cmocka_unit_test(connections_are_cut_at_their_deadline),
         cmocka_unit_test(a_file_of_something_else_is_left_as_it_is),
         cmocka_unit_test(feedback_is_kept_in_lines),
+        cmocka_unit_test(a_file_that_was_moved_is_followed_by_a_new_one),
         cmocka_unit_test(measures_are_cumulative),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,8 @@ static void targets_are_cut_before_they_are_decoded(void **state)
             {"%4z", "!hexadecimal"}, {"%-1", "!hexadecimal"},    {"%00", "!zero"},
             {"%FF", "!UTF-8"},       {"%C3", "!UTF-8"},          {"%C0%AF", "!UTF-8"},
             {"%ED%A0%80", "!UTF-8"}, {"%F4%90%80%80", "!UTF-8"}, {"\xC3", "!UTF-8"},
-            {"%E2%82", "!UTF-8"},    {"%80", "!UTF-8"},
+            {"%E2%82", "!UTF-8"},    {"%80", "!UTF-8"},          {" ", "!%20"},
+            {"\t", "!%20"},          {"\x7F", "!%20"},
         };
         for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
             char raw[64];
@@ -95,7 +96,8 @@ static void targets_are_cut_before_they_are_decoded(void **state)
             check_target(raw, wrong[k][1]);
         }
     }
-    assert_string_equal(parts_of("/a\0b", 4), "!the address has a zero byte, which no id has");
+    assert_string_equal(parts_of("/a\0b", 4),
+                        "!the address has a blank or a control character: write %20 for a blank");
 }
 
 /* Any text comes out of its percent encoding again, whatever part it is. */

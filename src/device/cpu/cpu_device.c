@@ -63,7 +63,7 @@ static rk_status probe(int64_t index)
 static int threads_of(const rk_device_options *options)
 {
     const int threads = rk__threads(options->threads);
-    const int local = options->comm ? rk__comm_local_size(options->comm) : 1;
+    const int local = options->ranks ? rk__comm_local_size(options->ranks) : 1;
     const bool is_bound = omp_get_num_procs() < sysconf(_SC_NPROCESSORS_ONLN);
     if (options->threads > 0 || local == 1 || is_bound) {
         return threads;

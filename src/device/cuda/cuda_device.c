@@ -120,9 +120,17 @@ static rk_status open_stream(rk_device_context *context)
     return RK_OK;
 }
 
+/* Who has columns of the tables, so that programs sum over ranks. */
 static bool has_others(const rk_device_options *options)
 {
     return options->comm && rk__comm_size(options->comm) > 1;
+}
+
+static int64_t index_of(const rk_device_options *options)
+{
+    return options->ranks && rk__comm_size(options->ranks) > 1
+               ? rk__comm_device_index(options->ranks, count())
+               : options->index;
 }
 
 /* The sums over ranks go from this GPU to those of the others. */
@@ -153,8 +161,7 @@ rk_status rk__cuda_wait_stream(rk_device_context *context)
 
 static rk_status open_context(const rk_device_options *options, rk_device_context **out)
 {
-    const int64_t index =
-        has_others(options) ? rk__comm_device_index(options->comm, count()) : options->index;
+    const int64_t index = index_of(options);
     RK_TRY(probe(index));
     rk_device_context *context = NULL;
     RK_TRY(rk__calloc(&context, 1, sizeof *context, "a CUDA context"));

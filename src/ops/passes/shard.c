@@ -97,10 +97,11 @@ static bool mixes_columns(const rk_node *node)
     return node->op == RK_OP_AGGREGATE && node->attr.aggregate.compose > RK_COMPOSE_MULT;
 }
 
+/* A parameter that is whole may have been read by columns, too: what counts is how it is stored. */
 static bool updates_own(const sharding *s, const rk_node *node)
 {
     const rk_value updated = rk__updated_parameter(s->p, node);
-    return updated != RK_NONE && s->of[updated].own != RK_NONE;
+    return updated != RK_NONE && s->p->tensors[updated].all_columns > 0;
 }
 
 /* The values that are made column by column into something that is divided: the way of gradients
@@ -152,12 +153,13 @@ static void take_inputs(sharding *s, rk_node *node, uint32_t by_columns)
     }
 }
 
-/* What an update has changed, all columns of it are no longer those that were gathered. */
+/* What was gathered of a parameter, or taken, is no longer it once it is updated. */
 static void forget_updated(const sharding *s, const rk_node *written)
 {
     const rk_value updated = rk__updated_parameter(s->p, written);
-    if (updated != RK_NONE && s->of[updated].own != RK_NONE) {
-        s->of[updated].whole = s->of[updated].squares = RK_NONE;
+    if (updated != RK_NONE) {
+        *(updates_own(s, written) ? &s->of[updated].whole : &s->of[updated].own) = RK_NONE;
+        s->of[updated].squares = RK_NONE;
     }
 }
 
@@ -437,6 +439,7 @@ rk_exchanges rk__program_exchanges(const rk_program *p)
             all.calls++;
             all.summed += sums ? bytes : 0;
             all.gathered += gathers ? bytes : 0;
+            all.largest = bytes > all.largest ? bytes : all.largest;
         }
     }
     return all;
