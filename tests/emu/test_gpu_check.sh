@@ -99,7 +99,7 @@ check = runner.Check(options)
 begin = time.monotonic()
 def broken(check):
     return 1 / 0
-check.run([stages.Stage("hang", 2, "hangs", hang, 0),
+check.run([stages.Stage("hang", 0.5, "hangs", hang, 0),
            stages.Stage("broken", 1, "breaks", broken, 0)])
 assert time.monotonic() - begin < 8
 rows = open("hung/stages.csv").read().split()
