@@ -35,8 +35,16 @@ rk_status rk__bridge_text(rk_bridge *b, const yaml_node_t *map, const char *name
 /* Whether the text is the word, in upper or lower case. */
 bool rk__bridge_is(const char *text, const char *word);
 
+/* The value of a key that is true or false, by the words that PyYAML takes for one. */
+rk_status rk__bridge_flag(rk_bridge *b, const yaml_node_t *map, const char *name, bool otherwise,
+                          bool *out);
+
 /* One more line of what differs. */
 void rk__bridge_note(rk_bridge *b, const char *place, const char *name, const char *text);
+
+/* Says what RecBole passes over in a map that is a value: names has n words. */
+void rk__bridge_check_names(rk_bridge *b, const yaml_node_t *map, const char *of,
+                            const char *const *names, size_t n);
 
 /* option=value, said by the place that was looked up last; a text is taken as it is. */
 rk_status rk__bridge_set_text(rk_bridge *b, const char *option, const char *value);

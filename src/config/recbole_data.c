@@ -381,6 +381,7 @@ static rk_status take_split(rk_bridge *b, const yaml_node_t *args, bool *out_one
 
 rk_status rk__bridge_split(rk_bridge *b)
 {
+    static const char *const names[] = {"split", "group_by", "order", "mode"};
     const char *mode;
     bool is_one_item = false;
     const yaml_node_t *args = rk__bridge_find(b, b->root, "eval_args");
@@ -388,6 +389,7 @@ rk_status rk__bridge_split(rk_bridge *b)
         RK_FAIL(RK_ERR_CONFIG, "%s: eval_args is a map of split, group_by, order and mode",
                 b->place);
     }
+    rk__bridge_check_names(b, args, "eval_args", names, RK_COUNT_OF(names));
     if (!b->has_parts) {
         RK_TRY(take_split(b, args, &is_one_item));
     } else if (rk__bridge_find(b, args, "split")) {

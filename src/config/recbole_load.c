@@ -145,9 +145,45 @@ bool rk__bridge_is(const char *text, const char *word)
     return text[i] == '\0';
 }
 
+rk_status rk__bridge_flag(rk_bridge *b, const yaml_node_t *map, const char *name, bool otherwise,
+                          bool *out)
+{
+    static const char *const words[][2] = {{"false", "true"}, {"no", "yes"}, {"off", "on"}};
+    const char *text;
+    *out = otherwise;
+    RK_TRY(rk__bridge_text(b, map, name, otherwise ? "true" : "false", &text));
+    for (size_t i = 0; i < 2 * RK_COUNT_OF(words); i++) {
+        if (rk__bridge_is(text, words[i / 2][i % 2])) {
+            *out = i % 2 == 1;
+            return RK_OK;
+        }
+    }
+    RK_FAIL(RK_ERR_CONFIG, "%s: %s is '%s'; True or False is wanted", b->place, name, text);
+}
+
 void rk__bridge_note(rk_bridge *b, const char *place, const char *name, const char *text)
 {
     rk__buffer_add(&b->notes, "%s: %s: %s\n", place, name, text);
+}
+
+void rk__bridge_check_names(rk_bridge *b, const yaml_node_t *map, const char *of,
+                            const char *const *names, size_t n)
+{
+    const bool is_map = map && map->type == YAML_MAPPING_NODE;
+    for (const yaml_node_pair_t *pair = is_map ? map->data.mapping.pairs.start : NULL;
+         pair && pair < map->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = rk__yaml_node(&b->yaml, pair->key);
+        const char *name =
+            key->type == YAML_SCALAR_NODE ? (const char *)key->data.scalar.value : "a list or map";
+        bool known = false;
+        for (size_t i = 0; i < n; i++) {
+            known = known || strcmp(names[i], name) == 0;
+        }
+        if (!known) {
+            rk__buffer_add(&b->notes, "%s:%lld: %s: passed over: no key of %s\n", b->path,
+                           (long long)rk__yaml_line(key), name, of);
+        }
+    }
 }
 
 /* option=value, said by the place that was looked up last. */
@@ -343,6 +379,7 @@ rk_status rk__bridge_list(rk_bridge *b, const char *name, const char *option, co
 static rk_status translate(rk_bridge *b)
 {
     const char *text;
+    bool uses_gpu;
     RK_TRY(rk__bridge_model(b));
     RK_TRY(check_keys(b));
     RK_TRY(check_only(b));
@@ -353,8 +390,8 @@ static rk_status translate(rk_bridge *b)
     RK_TRY(rk__bridge_row(b, "seed", "2020"));
     RK_TRY(rk__bridge_text(b, b->root, "seed", "2020", &text));
     RK_TRY(rk__bridge_set(b, "split.seed", text));
-    RK_TRY(rk__bridge_text(b, b->root, "use_gpu", "True", &text));
-    if (rk__bridge_is(text, "false")) {
+    RK_TRY(rk__bridge_flag(b, b->root, "use_gpu", true, &uses_gpu));
+    if (!uses_gpu) {
         RK_TRY(rk__bridge_set(b, "run.device", "cpu"));
     }
     return rk__bridge_settings(b);

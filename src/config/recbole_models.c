@@ -89,14 +89,18 @@ static bool is_by_points(const rk_bridge *b)
 /* Negatives, and how many positives a batch of RecBole's rows has. */
 static rk_status take_sampling(rk_bridge *b, int64_t *out_negatives)
 {
+    static const char *const names[] = {"distribution", "sample_num", "alpha", "dynamic",
+                                        "candidate_num"};
     const char *distribution, *number, *text;
     int64_t n = 0, batch = 0;
+    bool is_dynamic;
     const yaml_node_t *args = rk__bridge_find(b, b->root, "train_neg_sample_args");
     if (args ? args->type != YAML_MAPPING_NODE : rk__bridge_is_given(b)) {
         RK_FAIL(RK_ERR_CONFIG, "%s: %s needs train_neg_sample_args, a map", b->place, b->kind);
     }
-    RK_TRY(rk__bridge_text(b, args, "dynamic", "False", &text));
-    if (!rk__bridge_is(text, "false")) {
+    rk__bridge_check_names(b, args, "train_neg_sample_args", names, RK_COUNT_OF(names));
+    RK_TRY(rk__bridge_flag(b, args, "dynamic", false, &is_dynamic));
+    if (is_dynamic) {
         RK_FAIL(RK_ERR_CONFIG, "%s: dynamic negatives are drawn otherwise here: write False",
                 b->place);
     }
@@ -168,7 +172,7 @@ static rk_status take_optimizer(rk_bridge *b, double rows)
 
 static rk_status take_products(rk_bridge *b)
 {
-    const char *text;
+    bool is_squared;
     const bool is_mf = strcmp(b->kind, "mf") == 0;
     RK_TRY(rk__bridge_set(b, "model.init", is_mf ? "xavier_normal" : "xavier"));
     RK_TRY(rk__bridge_row(b, "embedding_size", "64"));
@@ -178,25 +182,24 @@ static rk_status take_products(rk_bridge *b)
     }
     RK_TRY(rk__bridge_row(b, "n_layers", "2"));
     RK_TRY(rk__bridge_row(b, "reg_weight", "1e-05"));
-    RK_TRY(rk__bridge_text(b, b->root, "require_pow", "False", &text));
-    return rk__bridge_set(b, "loss.l2_form", rk__bridge_is(text, "true") ? "squared" : "norm");
+    RK_TRY(rk__bridge_flag(b, b->root, "require_pow", false, &is_squared));
+    return rk__bridge_set(b, "loss.l2_form", is_squared ? "squared" : "norm");
 }
 
 /* NeuMF without one of its halves is the other one. */
 static rk_status take_halves(rk_bridge *b)
 {
-    const char *text, *width, *other;
-    RK_TRY(rk__bridge_text(b, b->root, "use_pretrain", "False", &text));
-    if (!rk__bridge_is(text, "false")) {
+    const char *width, *other;
+    bool is_pretrained, has_products, has_layers;
+    RK_TRY(rk__bridge_flag(b, b->root, "use_pretrain", false, &is_pretrained));
+    if (is_pretrained) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s: use_pretrain reads files of RecBole's: write False, or name runs of gmf and "
                 "mlp by model.from in a config of rankine's own",
                 b->place);
     }
-    RK_TRY(rk__bridge_text(b, b->root, "mf_train", "True", &text));
-    const bool has_products = !rk__bridge_is(text, "false");
-    RK_TRY(rk__bridge_text(b, b->root, "mlp_train", "True", &text));
-    const bool has_layers = !rk__bridge_is(text, "false");
+    RK_TRY(rk__bridge_flag(b, b->root, "mf_train", true, &has_products));
+    RK_TRY(rk__bridge_flag(b, b->root, "mlp_train", true, &has_layers));
     if (!has_products && !has_layers) {
         RK_FAIL(RK_ERR_CONFIG, "%s: mf_train and mlp_train are both False", b->place);
     }
@@ -276,15 +279,16 @@ static rk_status take_elastic_net(rk_bridge *b)
 {
     const char *text;
     double alpha = 0, share = 0;
-    RK_TRY(rk__bridge_text(b, b->root, "hide_item", "True", &text));
-    if (!rk__bridge_is(text, "true")) {
+    bool is_hidden, is_positive;
+    RK_TRY(rk__bridge_flag(b, b->root, "hide_item", true, &is_hidden));
+    if (!is_hidden) {
         RK_FAIL(RK_ERR_CONFIG,
-                "%s: hide_item %s lets an item explain itself, which nothing here does: write True",
-                b->place, text);
+                "%s: hide_item False lets an item explain itself, which nothing here does: write "
+                "True",
+                b->place);
     }
-    RK_TRY(rk__bridge_text(b, b->root, "positive_only", "True", &text));
-    RK_TRY(rk__bridge_set(b, "model.negative_weights",
-                          rk__bridge_is(text, "true") ? "false" : "true"));
+    RK_TRY(rk__bridge_flag(b, b->root, "positive_only", true, &is_positive));
+    RK_TRY(rk__bridge_set(b, "model.negative_weights", is_positive ? "false" : "true"));
     RK_TRY(rk__bridge_text(b, b->root, "l1_ratio", "0.02", &text));
     if (rk__parse_real(text, strlen(text), &share) != RK_PARSE_OK || share < 0 || share > 1) {
         RK_FAIL(RK_ERR_CONFIG, "%s: l1_ratio is '%s'; a number from 0 to 1 is wanted", b->place,

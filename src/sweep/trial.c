@@ -134,10 +134,20 @@ static rk_status describe(const rk_space *space, const double *places, const boo
 }
 
 /* Halving trains by epochs, the first ones of all alike. */
-static rk_status check_halving(const rk_config *config)
+static rk_status check_halving(const rk_space *space, const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
     bool reads = false;
+    for (int64_t a = 0; a < space->n; a++) {
+        for (int64_t k = 0; k < space->axes[a].n_keys; k++) {
+            if (strcmp(space->axes[a].keys[k], "train.epochs") == 0) {
+                RK_FAIL(RK_ERR_CONFIG,
+                        "%s: halving decides how many epochs a trial has: take train.epochs out of "
+                        "the space, or another method",
+                        space->axes[a].origin);
+            }
+        }
+    }
     RK_TRY(rk_config_is_read(config, "train.epochs", &reads));
     if (!reads) {
         RK_FAIL(RK_ERR_CONFIG,
@@ -184,7 +194,7 @@ rk_status rk__trial_config(const rk_sweep_run *sweep, const double *places, int6
     RK_TRY_GOTO(done, describe(space, places, is_read, trial));
     RK_TRY_GOTO(done, drop_unread(sweep->config, config));
     if (sweep->method == RK_SWEEP_HALVING) {
-        RK_TRY_GOTO(done, check_halving(config));
+        RK_TRY_GOTO(done, check_halving(space, config));
         RK_TRY_GOTO(done, set_epochs(config, epochs));
     }
     RK_TRY_GOTO(done, rk__model_check_config(config, true, sweep->how->dataset != NULL));

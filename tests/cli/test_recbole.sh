@@ -48,6 +48,20 @@ says "g.yaml:3: n_layer: passed over" "did you mean 'n_layers'" "g.yaml:4: shrnk
 config 'layers: 2' 'l2: 1e-05' 'l2_form: norm' 'init: xavier' 'epochs: 300' 'patience: 5' \
     'metric: mrr@10' 'positives: shuffle' 'batch: 2048'
 
+# ---- true and false by PyYAML's words; names in maps ----
+printf 'model: LightGCN\ndataset: d\nrequire_pow: yes\neval_args: {groupby: none}\n' >words.yaml
+printf 'use_gpu: off\ntrain_neg_sample_args: {sample_nums: 4}\n' >>words.yaml
+run 0 "$rankine" train --recbole words.yaml --print-config
+says "words.yaml:4: groupby: passed over: no key of eval_args" \
+    "words.yaml:6: sample_nums: passed over: no key of train_neg_sample_args"
+config 'l2_form: squared' 'device: cpu' 'per_positive: 1'
+sed -i 's/: yes/: maybe/' words.yaml
+run 2 "$rankine" train --recbole words.yaml --print-config
+says "words.yaml:3: require_pow is 'maybe'; True or False is wanted"
+printf 'model: NeuMF\ndataset: d\nmf_train: no\n' >half.yaml
+run 0 "$rankine" train --recbole half.yaml --print-config
+config 'kind: mlp'
+
 sed 's/LightGCN/BPR/' g.yaml >bpr.yaml
 run 0 "$rankine" train --recbole bpr.yaml --print-config
 config 'kind: mf' 'init: xavier_normal' 'l2: 0'

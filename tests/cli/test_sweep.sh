@@ -152,6 +152,8 @@ refused "eval.split is test" --space two.yaml --set eval.split=test
 refused "set train.schedule_epochs" --space two.yaml --method halving --set train.schedule=cosine
 refused "halving trains in ever more epochs" --space two.yaml --method halving \
     --set model.kind=ease
+space 'train.epochs: [1, 2]'
+refused "bad.yaml:1: halving decides how many epochs" --space bad.yaml --method halving
 refused "nowhere.yaml" --space nowhere.yaml
 # Killed before it had said what it was asked: begun anew.
 mkdir early && touch early/config.yaml early/sweep.yaml.tmp
