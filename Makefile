@@ -40,7 +40,7 @@ report = $(or $(3),ctest).xml
 run_tests = $(CTEST) --test-dir build/$(1) $(2) $(TESTS) --output-junit $(report); status=$$?; \
 	python3 tools/count_tests.py build/$(1)/$(report) && exit $$status
 
-.PHONY: all help demo test test-sanitize test-emu test-long fuzz bench results site format format-check install \
+.PHONY: all help demo test test-sanitize test-emu test-long test-torch fuzz bench results site format format-check install \
 	release cuda-ci check-kernels dist clean
 
 all:
@@ -55,6 +55,7 @@ help:
 	@echo "make test-sanitize      the same, built with clang, AddressSanitizer and UBSan"
 	@echo "make test-emu           the emulated CUDA device under sanitizers, in the orders that make test leaves out"
 	@echo "make test-long          every test with the label long"
+	@echo "make test-torch         the Python package beside PyTorch, which is first installed into build/env-torch"
 	@echo "make fuzz FUZZ=SECONDS  run the fuzz targets (readers, configs, filters, times, stored files), each so long"
 	@echo "make bench              build the measuring programs; how to use them: bench/README.md"
 	@echo "make results DATA=DIR   train what the tables of docs/results.md show (hours); ROW=NAME for one"
@@ -91,10 +92,21 @@ test-long:
 	@$(call build,release)
 	@$(call run_tests,release,-L long)
 
+test-torch: build/env-torch/made
+	@$(call packages,build test)
+	@$(call build,release)
+	@$(call run_tests,release,-R python/test_torch,torch)
+
+build/env-torch/made: bench/pytorch/requirements.txt tests/python/requirements.txt
+	@python3 -m venv build/env-torch
+	@build/env-torch/bin/pip install --quiet -r bench/pytorch/requirements.txt \
+	$$(grep -E '^(numpy|pytest)=' tests/python/requirements.txt)
+	@touch $@
+
 fuzz:
 	@$(call packages,build clang)
-	@$(call build,fuzz)
-	@tests/fuzz/run.sh build/fuzz $(FUZZ)
+	@$(call build,sanitize,fuzz_targets)
+	@tests/fuzz/run.sh build/sanitize $(FUZZ)
 
 bench:
 	@$(call packages,build test)

@@ -7,7 +7,8 @@
 # Groups: build, cuda (beside the toolkit: nvcc's host compiler), test, mpi (for runs of several
 # ranks; test has it, too), runtime and mpi-runtime (of an installed rankine), dist (a tree with its
 # libraries bundled), wheel (tools/make_wheel.sh), image (for the test that builds the Dockerfile),
-# clang (the second compiler: sanitizers and fuzzing), format.
+# clang (the second compiler: sanitizers and fuzzing), format, cache (.ci/run compiles equal objects
+# once).
 # If nothing is missing, it neither uses the network nor asks for a password.
 set -euo pipefail
 
@@ -31,8 +32,9 @@ declare -A packages=(
     [dist]="patchelf binutils"
     [wheel]="python3-venv binutils"
     [image]="podman runc debootstrap"
-    [clang]="clang-14 libclang-rt-14-dev libomp-14-dev"
+    [clang]="clang-14 libclang-rt-14-dev libomp-14-dev lld-14"
     [format]="clang-format-14"
+    [cache]="ccache"
 )
 
 distribution=unknown

@@ -19,6 +19,8 @@ _PARTS = {"train": 0, "valid": 1, "test": 2, "given": 3}
 def pick(names: Sequence[str], wanted: str, what: str) -> str:
     """A column by its name; ConfigError says which there are."""
     if wanted in names:
+        if names.count(wanted) > 1:
+            raise ConfigError(f"there are {names.count(wanted)} columns {wanted!r}: {what} is one")
         return wanted
     near = difflib.get_close_matches(str(wanted), [str(name) for name in names], 1)
     hint = f"; did you mean {what}={near[0]!r}?" if near else ""
@@ -167,6 +169,8 @@ class Columns:
             raw.items = pointer(items, ctypes.c_int64)
         if times is not None:
             raw.times = pointer(self._keep(_times(times, n)), ctypes.c_double)
+        if isinstance(values, Texts):
+            raise TypeError("values: numbers are wanted, these are texts or truth values")
         if values is not None:
             raw.values = pointer(self._keep(real_numbers(values, "values", n)), ctypes.c_double)
         if parts is not None:

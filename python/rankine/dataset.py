@@ -152,6 +152,9 @@ class Dataset:
         Ids are the numbers of rows and columns, or those given. values: whether the entries are
         ratings or counts; None = if they are not all 1.
         """
+        if not hasattr(matrix, "tocoo"):
+            raise TypeError(f"a SciPy sparse matrix is wanted, this is a "
+                            f"{type(matrix).__name__}: scipy.sparse.csr_matrix makes one")
         sparse = matrix.tocoo()
         users, items, entries = sparse.row, sparse.col, np.asarray(sparse.data)
         if entries.dtype.kind not in "biuf":
@@ -279,11 +282,14 @@ class Dataset:
             raise ValueError(f"a one-dimensional array of {kind} ids is wanted, this has the "
                              f"shape {array.shape}")
         if array.dtype.kind in "iu" and ids.dtype.kind == "i":
+            # int64 beside uint64 is compared as floats, which would take an id for its neighbour;
+            # what is beyond int64 becomes negative, as no id is.
+            array = array.astype(np.int64, copy=False)
             places = np.minimum(np.searchsorted(ids, array), len(ids) - 1)
             lost = ids[places] != array
             if lost.any():
                 if missing is None:
-                    self._find(array[lost][0], kind)  # says so
+                    self._find(np.asarray(names)[lost][0], kind)  # says so
                 places = np.where(lost, -1 if missing is None else missing, places)
             return places.astype(np.int64)
         found = np.empty(len(names), np.int64)

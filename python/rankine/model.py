@@ -236,7 +236,8 @@ class Model:
         values = self._context(context)
         if values is None:
             # A user is the first member, and all others are zero already.
-            rows = np.frombuffer(memoryview(queries).cast("B"), np.int64).reshape(len(users), -1)
+            members = ctypes.sizeof(_abi.Query) // 8
+            rows = np.frombuffer(memoryview(queries).cast("B"), np.int64).reshape(-1, members)
             rows[:, 0] = users
         else:
             for query, user in zip(queries, users):

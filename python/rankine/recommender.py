@@ -137,7 +137,7 @@ class Recommender:
             found = self.model.recommend(None, n, items=has, weights=weights, exclude=deny,
                                          **limits)
         else:
-            found = self.model.recommend(int(user), n, exclude=deny, **limits)
+            found = self.model.recommend(user, n, exclude=deny, **limits)
         ids, scores = np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
         for place, one in enumerate(found):
             ids[place], scores[place] = one.item, one.score
@@ -155,7 +155,7 @@ class Recommender:
         """The same of users, by the cosine of their vectors."""
         vectors, data = self.model.user_embeddings, self.model.dataset
         lengths = np.linalg.norm(vectors, axis=1)
-        one = vectors[data.user_index(int(userid))]
+        one = vectors[data.user_index(userid)]
         cosines = vectors @ one / np.maximum(lengths * np.linalg.norm(one), 1e-30)
         best = np.argsort(-cosines, kind="stable")[:N]
         return data.user_ids[best], cosines[best]

@@ -197,6 +197,8 @@ def test_recommender(frame):
     best = model.recommend(7, N=1)[0][0]
     held = csr_matrix(([1.0], ([7], [best])), shape=matrix.shape)
     assert model.score(held) == 1  # what is ranked first is the one held out
+    with pytest.raises(TypeError, match="an integer or a text"):
+        model.recommend(7.5, matrix[7])
 
 
 @pytest.mark.parametrize("call, kind, says", [
@@ -229,10 +231,33 @@ def test_recommender(frame):
     (lambda r: rk.Dataset.from_arrays([1], [1], parts=["train2"]), rk.DataError, "train2"),
     (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"users": [1], "item": [1]})),
      rk.ConfigError, "did you mean user='users'"),
+    (lambda r: rk.Dataset.from_pandas(pd.DataFrame([[1, 1, 1]], columns=["user", "user", "item"])),
+     rk.ConfigError, "2 columns 'user'"),
+    (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"user": [1], "item": [1], "liked": [True]}),
+                                      value="liked"), TypeError, "truth values"),
+    (lambda r: rk.Dataset.from_csr(np.ones((2, 2))), TypeError, "sparse matrix"),
 ])
 def test_bad_input(run, call, kind, says):
     with pytest.raises(kind, match=says):
         call(run)
+
+
+def test_ids_beyond_what_a_float_holds():
+    first = 2**53  # NumPy compares int64 and uint64 as floats, for which 2^53 + 1 is 2^53
+    users = np.repeat(np.arange(first, first + 6, dtype=np.uint64), 5)
+    items = np.tile(np.arange(5), 6)
+    data = rk.Dataset.from_arrays(users, items)
+    many = np.arange(first, first + 6, dtype=np.uint64)
+    assert data.user_indices(many).tolist() == [0, 1, 2, 3, 4, 5]
+    lost = np.array([first + 1, first + 6, 2**64 - 1], np.uint64)
+    assert data.user_indices(lost, -1).tolist() == [1, -1, -1]
+    with pytest.raises(rk.DataError, match=str(first + 6)):
+        data.user_indices(lost)
+
+
+def test_nobody_is_asked_for(run):
+    ids, scores = run.recommend_many([], 3)
+    assert ids.shape == scores.shape == (0, 3)
 
 
 def test_forked_children_are_refused(demo):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="no torch, which is gigabytes on PyPI: make test-torch")
 
 CODE = """
 import json, os, sys

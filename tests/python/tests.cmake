@@ -1,1 +1,2 @@
 rankine_script_test(python/test_python.sh)
+rankine_script_test(python/test_torch.sh)
