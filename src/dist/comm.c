@@ -235,8 +235,11 @@ rk_status rk__comm_open(const rk_comm_options *options, rk_comm **out)
         rk_status status = rk__fail(
             RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
             "%s started %d processes (%s), but MPI knows of %d: it is another MPI's launcher; with "
-            "srun take --mpi=pmix, or else the mpirun of the MPI that rankine info names",
-            launch.by, launch.size, launch.variable, comm->size);
+            "srun take --mpi=pmix, or else the mpirun of the MPI that rankine info names; where "
+            "the "
+            "variable is left over from another job, %s=self",
+            launch.by, launch.size, launch.variable, comm->size,
+            options->option ? options->option : "run.communicator");
         rk__comm_close(comm, status);
         return status;
     }

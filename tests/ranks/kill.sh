@@ -24,17 +24,17 @@ lines() {
 
 # All ranks end soon. Open MPI 4.1.4 at times stays when they have: it does not count, and is ended.
 ranks_end() {
-    local process living
-    for _ in $(seq 300); do
+    local process living=1 until=$((SECONDS + 15))
+    while [ $living != 0 ] && [ $SECONDS -le $until ]; do
         living=0
         for process in $(rank_processes); do
             grep -q '^State:.*Z' "/proc/$process/status" 2>/dev/null || living=$((living + 1))
         done
-        [ $living != 0 ] || break
         sleep 0.05
     done
     [ $living = 0 ] || fail "round $round: $living ranks live 15 s after one was killed"
-    for _ in $(seq 100); do
+    until=$((SECONDS + 5))
+    while [ $SECONDS -le $until ]; do
         process=$(below "$launcher" "mpirun|orterun")
         [ -n "$process" ] || return 0
         sleep 0.05
@@ -45,7 +45,7 @@ ranks_end() {
 
 # kill_ranks RANKS KILLS
 kill_ranks() {
-    local n=$1 kills=$2 done_kills=0 silent=0 stuck=0 code begin
+    local n=$1 kills=$2 done_kills=0 silent=0 stuck=0 code
     local train=("$rankine" train demo/synth.yaml --quiet --set train.checkpoint_every=1
         --set train.epochs=200 --set train.batch=256 --set eval.every=0 --set model.dim=12)
     run 0 ranks "$n" "${train[@]}" --run whole
@@ -57,7 +57,6 @@ kill_ranks() {
         before=$(lines)
         ranks "$n" "${train[@]}" --run cut "${more[@]}" >out 2>err </dev/null &
         launcher=$!
-        begin=$(date +%s%N)
         if [ $done_kills -lt "$kills" ]; then
             # Three of four times while it trains, else at any moment.
             if [ $((RANDOM % 4)) != 0 ]; then
@@ -69,7 +68,6 @@ kill_ranks() {
             sleep 0.$(printf %03d $((RANDOM % 400)))
             victim=$(rank_processes | shuf -n 1)
             [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null && done_kills=$((done_kills + 1))
-            begin=$(date +%s%N)
             ranks_end
         fi
         wait $launcher 2>/dev/null
@@ -81,8 +79,6 @@ kill_ranks() {
             137 | 7) ;;
             *) fail "round $round: exit code $code" ;;
         esac
-        [ $code = 0 ] || [ $(($(date +%s%N) - begin)) -lt 15000000000 ] ||
-            fail "round $round: it took more than 15 s to end"
         # Who had found the others says what happened.
         if [ $code != 0 ] && ! grep -q "died while rank\|ended the run" err; then
             silent=$((silent + 1))

@@ -42,7 +42,8 @@ each_says 3 "stopped"
 OMPI_COMM_WORLD_SIZE=4 RANKINE_MPI_MODULE=/nowhere/m.so run 2 "$program" sums
 says "mpirun started 4 processes together, but MPI cannot be loaded: /nowhere/m.so"
 SLURM_STEP_NUM_TASKS=4 run 2 "$program" sums
-says "srun started 4 processes (SLURM_STEP_NUM_TASKS), but MPI knows of 1"
+says "srun started 4 processes (SLURM_STEP_NUM_TASKS), but MPI knows of 1" \
+    "left over from another job, run.communicator=self"
 
 run 0 ranks 1 "$rankine" info --ranks
 prints "mpi      Open MPI v" "started  by mpirun, with 1 processes"
