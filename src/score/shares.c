@@ -54,6 +54,18 @@ static rk_status refresh(rk_scorer *s)
     return status;
 }
 
+/* Of n users divided among ranks, those of this one. */
+typedef struct span {
+    int64_t begin, n;
+} span;
+
+static span own_share(const rk_comm *ranks, int64_t n)
+{
+    const int rank = rk__comm_rank(ranks);
+    const int64_t begin = rk__comm_share(ranks, n, rank);
+    return (span){begin, rk__comm_share(ranks, n, rank + 1) - begin};
+}
+
 /* ---- ranked lists ---- */
 
 /* One share a rank of the users from o->users[first] on, n of them. */
@@ -61,13 +73,12 @@ static rk_status rank_some(rk_scorer *s, const rk_rank_order *o, int64_t first, 
                            share *mine, int64_t *bytes, int32_t *all)
 {
     rk_comm *ranks = s->engine->ranks;
-    const int rank = rk__comm_rank(ranks), size = rk__comm_size(ranks);
-    const int64_t begin = first + rk__comm_share(ranks, n, rank),
-                  end = first + rk__comm_share(ranks, n, rank + 1);
+    const int size = rk__comm_size(ranks);
+    const span own = own_share(ranks, n);
     rk_rank_order here = *o;
-    here.users += begin;
-    here.rows = o->rows ? o->rows + begin : NULL;
-    here.n = end - begin;
+    here.users += first + own.begin;
+    here.rows = o->rows ? o->rows + first + own.begin : NULL;
+    here.n = own.n;
     here.take = keep_lists;
     here.taker = mine;
     if (here.n > 0) {
@@ -126,9 +137,8 @@ static rk_status gather_values(rk_comm *ranks, const char *what, int64_t n, cons
             (offsets[rk__comm_share(ranks, n, r + 1)] - offsets[rk__comm_share(ranks, n, r)]) *
             WIDTH;
     }
-    rk_status status = rk__comm_gather(
-        ranks, what, at + offsets[rk__comm_share(ranks, n, rk__comm_rank(ranks))] * WIDTH, bytes,
-        RK_COMM_ALL, at + offsets[0] * WIDTH);
+    rk_status status = rk__comm_gather(ranks, what, at + offsets[own_share(ranks, n).begin] * WIDTH,
+                                       bytes, RK_COMM_ALL, at + offsets[0] * WIDTH);
     rk__free(bytes);
     return status;
 }
@@ -136,13 +146,12 @@ static rk_status gather_values(rk_comm *ranks, const char *what, int64_t n, cons
 rk_status rk__score_shares(rk_scorer *s, const rk_score_order *o, float *scores)
 {
     rk_comm *ranks = s->engine->ranks;
-    const int rank = rk__comm_rank(ranks);
-    const int64_t begin = rk__comm_share(ranks, o->n, rank);
+    const span own = own_share(ranks, o->n);
     rk_score_order here = *o;
-    here.users += begin;
-    here.rows = o->rows ? o->rows + begin : NULL;
-    here.lists.offsets += begin;
-    here.n = rk__comm_share(ranks, o->n, rank + 1) - begin;
+    here.users += own.begin;
+    here.rows = o->rows ? o->rows + own.begin : NULL;
+    here.lists.offsets += own.begin;
+    here.n = own.n;
     RK_TRY(refresh(s));
     RK_TRY(rk__score_here(s, &here, scores));
     return gather_values(ranks, "scores of candidates", o->n, o->lists.offsets, scores);
@@ -151,13 +160,12 @@ rk_status rk__score_shares(rk_scorer *s, const rk_score_order *o, float *scores)
 rk_status rk__stand_shares(rk_scorer *s, const rk_standing_order *o, int32_t *above, int32_t *tied)
 {
     rk_comm *ranks = s->engine->ranks;
-    const int rank = rk__comm_rank(ranks);
-    const int64_t begin = rk__comm_share(ranks, o->n, rank);
+    const span own = own_share(ranks, o->n);
     rk_standing_order here = *o;
-    here.users += begin;
-    here.rows = o->rows ? o->rows + begin : NULL;
-    here.offsets += begin;
-    here.n = rk__comm_share(ranks, o->n, rank + 1) - begin;
+    here.users += own.begin;
+    here.rows = o->rows ? o->rows + own.begin : NULL;
+    here.offsets += own.begin;
+    here.n = own.n;
     RK_TRY(refresh(s));
     RK_TRY(rk__stand_here(s, &here, above, tied));
     RK_TRY(gather_values(ranks, "items above", o->n, o->offsets, above));
