@@ -40,7 +40,8 @@ static rk_status fit(const rk_config *config, const rk_train_options *how, const
 {
     rk_snapshot kept = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__train(config, how, hooks, &kept, &model->owned));
+    const rk_train_beside beside = {.kept = &kept, .prepared = &model->owned};
+    RK_TRY_GOTO(done, rk__train(config, how, hooks, beside));
     RK_TRY_GOTO(done, rk__config_copy(kept.config ? kept.config : config, &model->config));
     model->dataset = how->dataset;
     RK_TRY_GOTO(done, rk__model_set_up(model, NULL));

@@ -150,8 +150,13 @@ static void print_final(const rk_report *report)
         snprintf(path, sizeof path, "final.%lld.sd", (long long)i);
         const double sd = rk_report_number(report, path);
         snprintf(path, sizeof path, "final.%lld.seeds", (long long)i);
-        printf("%strial %.0f with %.0f other seeds: %s %.5f, sd %.5f\n", i == 0 ? "\n" : "", trial,
-               rk_report_number(report, path), rk_report_text(report, "sweep.metric"), mean, sd);
+        printf("%strial %.0f with %.0f other seeds: ", i == 0 ? "\n" : "", trial,
+               rk_report_number(report, path));
+        if (isnan(mean)) {
+            printf("failed\n");
+        } else {
+            printf("%s %.5f, sd %.5f\n", rk_report_text(report, "sweep.metric"), mean, sd);
+        }
     }
 }
 
