@@ -188,7 +188,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "${sweep[@]}" --space two.yaml --method gri
     --set train.epochs=100000 >out 2>err </dev/null &
 pid=$!
 command_line="sweep, then SIGINT"
-for _ in $(seq 500); do
+for _ in $(seq 6000); do
     [ -s stopped/trial-0001/metrics.jsonl ] && break
     sleep 0.01
 done
