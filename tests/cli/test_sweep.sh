@@ -86,7 +86,9 @@ mv "seeds/final/trial-000$chosen/seed-2022" elsewhere
 run 0 "$rankine" train demo/synth.yaml --run other "${settings[@]}" --set model.dim=5
 mv other "seeds/final/trial-000$chosen/seed-2022"
 run 0 "$rankine" sweep --run seeds --resume --final-seeds 2
-prints "trial $chosen with 2 other seeds: failed"
+prints "trial $chosen with 2 other seeds: failed" "test, mean of the chosen trial's 2 other seeds" \
+    "chosen by the mean ndcg@10 of 2 other seeds on valid"
+grep -q "by the mean ndcg@10 of 2 other seeds on valid" seeds/report.html || fail "the page"
 cp seeds/report.json out
 json "j['best']['trial'] != $chosen"
 json "[f['mean'] for f in j['final'] if f['trial'] == $chosen] == [None]"
