@@ -239,6 +239,7 @@ def test_types():
     if "site-packages" in rk.__file__:  # beside what is installed mypy takes all for the caller's
         pytest.skip("types are checked in the source tree")
     source = os.path.join(os.environ["RANKINE_SOURCE"], "pyproject.toml")
-    out, errors, status = mypy.run(["--config-file", source, "--cache-dir", os.devnull,
+    out, errors, status = mypy.run(["--config-file", source, "--cache-dir",
+                                    os.path.join(os.environ["RANKINE_BINARY"], "mypy"),
                                     os.path.dirname(rk.__file__)])
     assert status == 0, out + errors
