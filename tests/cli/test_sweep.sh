@@ -42,6 +42,10 @@ run 0 "$rankine" train demo/synth.yaml --run alone "${settings[@]}" --set model.
 cmp -s alone/last.h5 grid/trial-0003/last.h5 || fail "trial 3 differs from a run of its own"
 run 0 "$rankine" recommend grid --user 7
 run 0 "$rankine" recommend grid/best --user 7
+run 0 "$rankine" compare grid alone --html both.html
+prints "[1] grid/best" "[2] alone"
+run 2 "$rankine" train --run grid --resume
+says "grid is a sweep: go on with it by rankine sweep --run grid --resume"
 
 # Gone on with: nothing is trained again; other seeds for the best three.
 stat -c '%Y %i %n' grid/trial-*/last.h5 >before
@@ -86,7 +90,9 @@ mv "seeds/final/trial-000$chosen/seed-2022" elsewhere
 run 0 "$rankine" train demo/synth.yaml --run other "${settings[@]}" --set model.dim=5
 mv other "seeds/final/trial-000$chosen/seed-2022"
 run 0 "$rankine" sweep --run seeds --resume --final-seeds 2
-prints "trial $chosen with 2 other seeds: failed"
+prints "trial $chosen with 2 other seeds: failed" "test, mean of the chosen trial's 2 other seeds" \
+    "chosen by the mean ndcg@10 of 2 other seeds on valid"
+grep -q "by the mean ndcg@10 of 2 other seeds on valid" seeds/report.html || fail "the page"
 cp seeds/report.json out
 json "j['best']['trial'] != $chosen"
 json "[f['mean'] for f in j['final'] if f['trial'] == $chosen] == [None]"
@@ -197,6 +203,11 @@ wait $pid
 [ $? = 130 ] || fail "no exit code 130"
 says "rankine sweep --run stopped --resume"
 absent stopped/report.json
+for command in "recommend stopped --user 7" "compare stopped alone"; do
+    # shellcheck disable=SC2086
+    run 2 "$rankine" $command
+    says "stopped is a sweep that is not finished: go on with it by sweep --run stopped --resume"
+done
 
 # Refused before anything is written.
 refused() {
@@ -214,6 +225,9 @@ space '' 'model.dim: [8, x]'
 refused "bad.yaml:2 model.dim=x" --space bad.yaml
 space 'model.dim: 8'
 refused "bad.yaml:1: model.dim is one value" --space bad.yaml
+space 'model:' '    dim: [8, 9]' '    layers: [1, 2]'
+refused "bad.yaml:2: a space names each option whole, without sections: 'model.OPTION: [a, b]'" \
+    --space bad.yaml
 space 'model.dim: {sqrt: [1, 2]}'
 refused "a range of numbers is written {uniform" --space bad.yaml
 space 'train.learning_rate: {log: [0, 1]}'
