@@ -59,7 +59,11 @@ def _checked(library: ctypes.CDLL) -> ctypes.CDLL:
         raise ImportError(
             f"{library._name} has the interface number {found}, this package was written for "
             f"{_abi.ABI_VERSION}: take library and package of one version")
-    _abi.declare(library)
+    missing = _abi.declare(library)
+    if missing:
+        raise ImportError(
+            f"{library._name} is of an older version and lacks {', '.join(missing)}: take library "
+            "and package of one version")
     return library
 
 

@@ -43,6 +43,17 @@ def whole_numbers(values: Any, what: str) -> npt.NDArray[np.int64]:
     return np.ascontiguousarray(array, np.int64)
 
 
+def whole_number(value: Any, what: str, least: int = 1) -> int:
+    """One integer as C takes it; TypeError for a truth value, a fraction or a text, ValueError for
+    one that is too small or beyond 64 bits, which ctypes would cut off."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{what} is {value!r}; an integer from {least} on is wanted")
+    if not least <= value <= np.iinfo(np.int64).max:
+        raise ValueError(f"{what} is {value}; an integer from {least} on is wanted"
+                         f"{', of 64 bits' if value > least else ''}")
+    return int(value)
+
+
 def real_numbers(values: Any, what: str, n: int, dtype: npt.DTypeLike = np.float64) -> Array:
     """A contiguous array of n finite numbers."""
     array = np.asarray(values)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _abi
 from ._library import Owner, calls, check, compute, encoded
-from .arrays import Array, decoded, view
+from .arrays import Array, decoded, view, whole_number
 from .callbacks import Callbacks, created
 from .columns import Columns, of_arrow, of_pandas, pick
 from .config import Config, ConfigLike, as_config
@@ -223,6 +223,8 @@ class Dataset:
 
     def label(self, index: int) -> str:
         """The label of an item by its dense index, "" if it has none."""
+        if whole_number(index, "the index of an item", 0) >= self.n_items:
+            raise IndexError(f"there is no item {index}: indices end at {self.n_items - 1}")
         return str(calls().rk_dataset_item_label(self._handle, index).decode("utf-8", "replace"))
 
     def matrix(self, part: str = "train") -> Any:
@@ -272,8 +274,8 @@ class Dataset:
 
     def _find_all(self, names: Iterable[Id], kind: str, missing: int | None) -> \
             npt.NDArray[np.int64]:
-        if isinstance(names, (str, bytes)):
-            raise TypeError(f"a list of {kind} ids is wanted, this is the text {names!r}")
+        if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
+            raise TypeError(f"a list of {kind} ids is wanted, this is {names!r}")
         if not isinstance(names, (np.ndarray, list, tuple)):
             names = names.to_numpy() if hasattr(names, "to_numpy") else list(names)
         ids = self.user_ids if kind == "user" else self.item_ids

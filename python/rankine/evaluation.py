@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _abi
 from ._library import Owner, calls, check, compute, encoded
-from .arrays import Array, pointer, real_numbers
+from .arrays import Array, pointer, real_numbers, whole_number
 from .callbacks import Callbacks, watched
 from .dataset import Id, part_number
 
@@ -99,10 +99,8 @@ def evaluate(model: Model, part: str = "test", *, metrics: str | Sequence[str] |
     options.metrics = _names(metrics)
     cutoffs = who = held = None
     if k is not None:
-        cutoffs = np.atleast_1d(np.asarray(k))
-        if cutoffs.dtype.kind not in "iu" or cutoffs.ndim != 1:
-            raise TypeError(f"k is {k!r}; an integer or a list of them is wanted")
-        cutoffs = np.ascontiguousarray(cutoffs, np.int64)
+        given = [k] if np.ndim(k) == 0 else list(k)  # type: ignore[arg-type]
+        cutoffs = np.array([whole_number(one, "k") for one in given], np.int64)
         options.k, options.n_k = pointer(cutoffs, ctypes.c_int64), len(cutoffs)
     if users is not None:
         who = model.dataset.user_indices(users).astype(np.int32)

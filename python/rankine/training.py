@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 from . import _abi
 from ._library import compute, encoded
+from .arrays import whole_number
 from .callbacks import Callbacks, created, watched
 from .config import Config, ConfigLike, as_config
 from .dataset import Dataset
@@ -102,5 +103,5 @@ def train_seeds(config: ConfigLike | None, run_dir: str | os.PathLike[str], n: i
     library = compute()
     options = _options(run_dir, data, resume, force)
     watched(callbacks, library.rk_train_seeds, config_of(config, run_dir, data, False)._handle,
-            ctypes.byref(options), n, ...)
+            ctypes.byref(options), whole_number(n, "n"), ...)
     return Run(run_dir)
