@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi
-from ._library import Owner, calls, check, compute, encoded
+from ._library import Owner, calls, check, compute, encoded, failure
 from .arrays import Array, decoded, view, whole_number
 from .callbacks import Callbacks, created
-from .columns import Columns, of_arrow, of_pandas, pick
+from .columns import Columns, named_columns, of_arrow, of_pandas, pick
 from .config import Config, ConfigLike, as_config
 from .errors import DataError
 
@@ -96,20 +96,18 @@ class Dataset:
                     fields: Sequence[str] = (), config: ConfigLike | None = None,
                     callbacks: Callbacks = None) -> Dataset:
         """Of a pandas DataFrame, whose columns the other arguments name."""
+        if not hasattr(frame, "iloc"):
+            raise TypeError(f"a pandas DataFrame is wanted, this is a {type(frame).__name__}; "
+                            "from_arrow takes tables of Arrow, and to_arrow() of Polars")
         names = list(frame.columns)
 
-        def column(name: str | None, what: str) -> Any:
-            if name is None:
-                return None
+        def read(name: str, what: str) -> Any:
             series = frame[pick(names, name, what)]
             return series.astype(object).to_numpy() if what == "part" and \
                 series.dtype.kind not in "iu" else of_pandas(series)
 
-        return cls._from(Columns(
-            as_config(config), column(user, "user"), column(item, "item"),
-            times=column(time, "time"), values=column(value, "value"),
-            parts=column(part, "part"),
-            fields={name: column(name, "fields") for name in fields}), callbacks)
+        return cls._from(named_columns(as_config(config), read, user, item, time, value, part,
+                                       fields), callbacks)
 
     @classmethod
     def from_arrow(cls, table: Any, user: str = "user", item: str = "item", *,
@@ -117,19 +115,17 @@ class Dataset:
                    fields: Sequence[str] = (), config: ConfigLike | None = None,
                    callbacks: Callbacks = None) -> Dataset:
         """Of a pyarrow Table (or record batch), whose columns the other arguments name."""
+        if not hasattr(table, "schema") or not hasattr(table, "column"):
+            raise TypeError(f"a pyarrow Table is wanted, this is a {type(table).__name__}; "
+                            "from_pandas takes DataFrames")
         names = list(table.schema.names)
 
-        def column(name: str | None, what: str) -> Any:
-            if name is None:
-                return None
+        def read(name: str, what: str) -> Any:
             found = table.column(pick(names, name, what))
             return np.array(found.to_pylist()) if what == "part" else of_arrow(found)
 
-        return cls._from(Columns(
-            as_config(config), column(user, "user"), column(item, "item"),
-            times=column(time, "time"), values=column(value, "value"),
-            parts=column(part, "part"),
-            fields={name: column(name, "fields") for name in fields}), callbacks)
+        return cls._from(named_columns(as_config(config), read, user, item, time, value, part,
+                                       fields), callbacks)
 
     @classmethod
     def from_parquet(cls, path: Any, user: str = "user", item: str = "item",
@@ -268,8 +264,14 @@ class Dataset:
                             f"{type(name).__name__}")
         out = ctypes.c_int64()
         function = getattr(calls(), f"rk_dataset_find_{kind}")
-        check(function(self._handle, encoded(str(name), f"the id of the {kind}"),
-                       ctypes.byref(out)))
+        text = str(name)
+        status = function(self._handle, encoded(text, f"the id of the {kind}"), ctypes.byref(out))
+        if status != 0 and text != text.strip():  # as the ids of rows were trimmed
+            error = failure(status)
+            if function(self._handle, encoded(text.strip(), kind), ctypes.byref(out)) != 0:
+                raise error
+            return out.value
+        check(status)
         return out.value
 
     def _find_all(self, names: Iterable[Id], kind: str, missing: int | None) -> \
@@ -303,6 +305,18 @@ class Dataset:
                     raise
                 found[row] = missing
         return found
+
+    def __copy__(self) -> Dataset:
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo: Any) -> Dataset:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.path:
+            raise TypeError("a data set that was made in memory cannot be pickled: "
+                            "hand over its rows, or a run, which has it")
+        return Dataset.open, (os.path.abspath(self.path),)
 
     def __repr__(self) -> str:
         return (f"<rankine.Dataset {self.name!r}: {self.n_users:,} users, {self.n_items:,} items, "
