@@ -81,7 +81,8 @@ def real_numbers(values: Any, what: str, n: int, dtype: npt.DTypeLike = np.float
         array = array.astype(np.float64)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{what}: numbers are wanted, this is {array.dtype}")
-    return np.ascontiguousarray(array, dtype)
+    with np.errstate(over="ignore"):  # the library refuses infinities, with their row
+        return np.ascontiguousarray(array, dtype)
 
 
 class Texts:

@@ -70,8 +70,11 @@ class Config:
             before = list(source._set)
         elif isinstance(source, Mapping):
             before = list(source.items())
-        elif source is not None:
+        elif isinstance(source, (str, os.PathLike)):
             self._path = os.fspath(source)
+        elif source is not None:
+            raise TypeError(f"{source!r} is no config: a YAML file, a dict of "
+                            "options or a Config is wanted")
         self._open(before + list((options or {}).items()))
 
     @classmethod

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _abi
 from ._library import Owner, calls, check, compute, encoded, failure
-from .arrays import Array, decoded, view, whole_number
+from .arrays import Array, column_of, decoded, view, whole_number
 from .callbacks import Callbacks, created
 from .columns import Columns, named_columns, of_arrow, of_pandas, pick
 from .config import Config, ConfigLike, as_config
@@ -143,7 +143,8 @@ class Dataset:
     def from_csr(cls, matrix: Any, *, user_ids: Any = None, item_ids: Any = None,
                  values: bool | None = None, config: ConfigLike | None = None,
                  callbacks: Callbacks = None) -> Dataset:
-        """Of a SciPy sparse matrix, users x items; its stored zeros say nothing.
+        """Of a SciPy sparse matrix, users x items; its stored zeros say nothing, and entries of
+        one place are added up, as SciPy does.
 
         Ids are the numbers of rows and columns, or those given. values: whether the entries are
         ratings or counts; None = if they are not all 1.
@@ -151,21 +152,33 @@ class Dataset:
         if not hasattr(matrix, "tocoo"):
             raise TypeError(f"a SciPy sparse matrix is wanted, this is a "
                             f"{type(matrix).__name__}: scipy.sparse.csr_matrix makes one")
-        sparse = matrix.tocoo()
+        if matrix.ndim != 2:
+            raise ValueError(f"a matrix users x items is wanted, this has the shape {matrix.shape}")
+        sparse = matrix.tocsr()
+        if not sparse.has_canonical_format:
+            sparse = sparse.copy()  # which is ours to change
+            sparse.sum_duplicates()
+        sparse = sparse.tocoo()
         users, items, entries = sparse.row, sparse.col, np.asarray(sparse.data)
         if entries.dtype.kind not in "biuf":
             raise TypeError(f"the entries of the matrix are {entries.dtype}; numbers are wanted")
         kept = entries != 0
         users, items, entries = users[kept], items[kept], entries[kept]
-        for ids, side, many in ((user_ids, "user_ids", 0), (item_ids, "item_ids", 1)):
-            if ids is not None and len(ids) != matrix.shape[many]:
+        names: list[Any] = [user_ids, item_ids]
+        for many, side in enumerate(("user_ids", "item_ids")):
+            if names[many] is None:
+                continue
+            ids = names[many] = column_of(names[many], side)
+            if len(ids) != matrix.shape[many]:
                 raise ValueError(f"{side} has {len(ids)} ids, the matrix {matrix.shape[many]} "
                                  f"{('rows', 'columns')[many]}")
+            if len(set(ids.tolist())) != len(ids):
+                raise ValueError(f"{side} has ids twice: one of each {('row', 'column')[many]}")
         if values is None:
             values = bool((entries != 1).any())
         return cls.from_arrays(
-            users if user_ids is None else np.asarray(user_ids)[users],
-            items if item_ids is None else np.asarray(item_ids)[items],
+            users if names[0] is None else names[0][users],
+            items if names[1] is None else names[1][items],
             values=entries.astype(np.float64) if values else None, config=config,
             callbacks=callbacks)
 

@@ -207,7 +207,7 @@ class Model:
             name = library.rk_dataset_field_name(self.dataset._handle, field).decode()
             out = ctypes.c_int64()
             check(library.rk_dataset_find_value(
-                self.dataset._handle, field, encoded(given.pop(name, ""), name),
+                self.dataset._handle, field, encoded(str(given.pop(name, "")), name),
                 ctypes.byref(out)))
             values[place] = out.value
         if given:

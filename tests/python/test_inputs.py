@@ -53,6 +53,14 @@ import rankine as rk
     (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"user": [1], "item": [1], "liked": [True]}),
                                       value="liked"), TypeError, "truth values"),
     (lambda r: rk.Dataset.from_csr(np.ones((2, 2))), TypeError, "sparse matrix"),
+    (lambda r: rk.Dataset.from_csr(r.dataset.matrix(), user_ids=[7] * 300), ValueError,
+     "user_ids has ids twice"),
+    (lambda r: rk.Dataset.from_csr(r.dataset.matrix(), item_ids=3), ValueError, "one-dimensional"),
+    (lambda r: r.evaluate(metrics=5), TypeError, "names are wanted"),
+    (lambda r: rk.Config(5), TypeError, "5 is no config"),
+    (lambda r: rk.Run(None), TypeError, "a path is wanted"),
+    (lambda r: rk.train({}, 5, data=r.dataset), TypeError, "a path is wanted"),
+    (lambda r: rk.train({}, data=pd.DataFrame()), TypeError, "data is a DataFrame"),
     (lambda r: rk.Dataset.from_arrays(None, [1]), TypeError, "this is a NoneType"),
     (lambda r: rk.Dataset.from_arrays({1, 2}, [1, 2]), TypeError, "this is a set"),
     (lambda r: rk.Dataset.from_arrays(np.ma.masked_equal([1, 2], 2), [1, 2]), rk.DataError,
@@ -216,3 +224,18 @@ def test_fields_that_are_dates():
     same = [rk.Dataset.from_arrays(users, items, fields={"day": column}).fingerprint
             for column in (days, days.astype(str))]
     assert same[0] == same[1]
+
+
+def test_matrices_of_any_kind(run):
+    from scipy import sparse
+    matrix = run.dataset.matrix()
+    matrix[0, 0] = 3
+    fingerprint = rk.Dataset.from_csr(matrix).fingerprint
+    twice = sparse.coo_matrix(matrix)
+    twice = sparse.coo_matrix((np.append(twice.data - (twice.data == 3), 1),
+                               (np.append(twice.row, 0), np.append(twice.col, 0))), matrix.shape)
+    assert twice.nnz == matrix.nnz + 1
+    for one in (matrix.tocsc(), matrix.tolil(), sparse.csr_array(matrix), matrix.astype(np.int8),
+                twice):
+        assert rk.Dataset.from_csr(one).fingerprint == fingerprint
+    assert twice.nnz == matrix.nnz + 1 and matrix[0, 0] == 3
