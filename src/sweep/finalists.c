@@ -76,9 +76,9 @@ rk_status rk__sweep_find_final_seed(rk_sweep_run *s)
     for (int64_t a = 0; a < s->space.n; a++) {
         const rk_axis *axis = &s->space.axes[a];
         const bool is_list = axis->domain == RK_DOMAIN_LIST;
+        const int64_t n = is_list ? rk__axis_count(axis) : 1;
         for (int64_t k = 0; k < axis->n_keys; k++) {
-            for (int64_t i = 0; strcmp(axis->keys[k], SEED) == 0 && i < (is_list ? axis->n : 1);
-                 i++) {
+            for (int64_t i = 0; strcmp(axis->keys[k], SEED) == 0 && i < n; i++) {
                 char *text = NULL;
                 int64_t seed = 0;
                 RK_TRY(rk__axis_text(axis, is_list ? (double)i : axis->high, k, &text));
