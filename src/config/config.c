@@ -379,6 +379,67 @@ rk_status rk__config_add_member(rk_config *config, rk_config *member)
     return RK_OK;
 }
 
+/* A text of its own in the place of the one that is there. */
+static rk_status replace(const char **text, const char *by)
+{
+    char *fresh = NULL;
+    if (by != default_origin) {
+        RK_TRY(rk__strdup(&fresh, by));
+    }
+    if (*text != default_origin) {
+        rk__free((void *)(uintptr_t)*text);
+    }
+    *text = fresh ? fresh : default_origin;
+    return RK_OK;
+}
+
+/* Where a list's elements and their values came from; the target's last index does not matter. */
+static rk_status copy_list_origins(const rk_config *config, rk_config *copy, rk_target target)
+{
+    const rk_option_list *list = target.list;
+    int64_t n_lists = 0, n = rk__list_count(config, target);
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    for (int64_t i = 0; i < n; i++) {
+        const char *origin = NULL, *old = NULL;
+        target.at[rk__list_depth(list) - 1] = i;
+        char *element = element_of(copy, target);
+        memcpy(&origin, (char *)element_of(config, target) + list->origin, sizeof origin);
+        memcpy(&old, element + list->origin, sizeof old);
+        RK_TRY(replace(&old, origin));
+        memcpy(element + list->origin, &old, sizeof old);
+        for (int64_t r = 0; r < list->n_rows; r++) {
+            target.row = &list->rows[r];
+            RK_TRY(replace(&rk__config_field(copy, target)->origin,
+                           rk__config_field(config, target)->origin));
+        }
+        target.row = NULL;
+        for (int64_t l = 0; l < n_lists; l++) {
+            if (strcmp(lists[l].parent, list->name) == 0) {
+                target.list = &lists[l];
+                RK_TRY(copy_list_origins(config, copy, target));
+            }
+        }
+        target.list = list;
+    }
+    return RK_OK;
+}
+
+static rk_status copy_origins(const rk_config *config, rk_config *copy)
+{
+    int64_t n_rows = 0, n_lists = 0;
+    const rk_option_list *lists = rk__option_lists(&n_lists);
+    (void)rk__option_rows(&n_rows);
+    for (int64_t i = 0; i < n_rows; i++) {
+        RK_TRY(replace(&copy->fields[i].origin, config->fields[i].origin));
+    }
+    for (int64_t l = 0; l < n_lists; l++) {
+        if (lists[l].parent[0] == '\0') {
+            RK_TRY(copy_list_origins(config, copy, (rk_target){.list = &lists[l]}));
+        }
+    }
+    return RK_OK;
+}
+
 rk_status rk__config_copy(const rk_config *config, rk_config **out)
 {
     char *text = NULL;
@@ -386,6 +447,7 @@ rk_status rk__config_copy(const rk_config *config, rk_config **out)
     rk_status status = RK_OK;
     RK_TRY(rk_config_text(config, false, &text));
     RK_TRY_GOTO(done, rk__config_parse(&copy, "config", text, (int64_t)strlen(text)));
+    RK_TRY_GOTO(done, copy_origins(config, copy));
     for (int64_t i = 0; i < config->options.n_members; i++) {
         rk_config *member = NULL;
         RK_TRY_GOTO(done, rk__config_copy(config->options.members[i], &member));

@@ -82,7 +82,7 @@ const rk_options *rk__config_options(const rk_config *config);
 /* Adds the config of an ensemble's next member, which is taken over, also by a failure. */
 rk_status rk__config_add_member(rk_config *config, rk_config *member);
 
-/* The same options with the same members; where they came from is not kept. */
+/* The same options with the same members, which say the same of where they came from. */
 rk_status rk__config_copy(const rk_config *config, rk_config **out);
 
 /* rk_config_load on text that is in memory; path names it in messages and gives the folder. */

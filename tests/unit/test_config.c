@@ -260,6 +260,26 @@ static void assert_round_trip(const rk_config *config)
     rk_string_free(with_origins);
 }
 
+/* A copy says the same of where values came from, defaults and elements of lists included. */
+static void a_copy_keeps_origins(void **state)
+{
+    (void)state;
+    rk_config *config = parse(full_yaml), *copy = NULL;
+    char *text = NULL, *again = NULL;
+    assert_ok(rk_config_set(config, "data.sources[1].where=rating > 2", "--set"));
+    assert_ok(rk__config_copy(config, &copy));
+    assert_ok(rk_config_text(config, true, &text));
+    rk_config_free(config);
+    assert_ok(rk_config_text(copy, true, &again));
+    assert_string_equal(text, again);
+    assert_non_null(strstr(again, "# exp.yaml:12\n"));
+    assert_non_null(strstr(again, "# default\n"));
+    assert_string_equal(rk__config_options(copy)->sources[1].origin, "exp.yaml:7");
+    rk_config_free(copy);
+    rk_string_free(text);
+    rk_string_free(again);
+}
+
 /* Print, load from elsewhere, print: the same, for every option at a value that is not its default
  * and for texts that need care. */
 static void the_printed_config_loads_again(void **state)
@@ -499,6 +519,7 @@ int main(void)
         cmocka_unit_test(lists_may_have_lists),
         cmocka_unit_test(a_failed_set_changes_nothing),
         cmocka_unit_test(the_printed_config_loads_again),
+        cmocka_unit_test(a_copy_keeps_origins),
         cmocka_unit_test(every_option_prints_and_loads),
         cmocka_unit_test(folders_are_resolved),
         cmocka_unit_test(files_load),

@@ -25,7 +25,7 @@ static const char yaml[] = "data:\n"
 static rk_status use_a_config(const char *text)
 {
     rk_status status = RK_OK;
-    rk_config *config = NULL;
+    rk_config *config = NULL, *copy = NULL;
     char *printed = NULL, *reference = NULL;
     const char *value = NULL;
     RK_TRY_GOTO(done, rk__config_parse(&config, "dir/exp.yaml", text, (int64_t)strlen(text)));
@@ -35,6 +35,7 @@ static rk_status use_a_config(const char *text)
     RK_TRY_GOTO(done, rk_config_set(config, "data.sources[3].file=\"c\"", "--set"));
     RK_TRY_GOTO(done, rk_config_set(config, "data.sources[4].file=d", "--set"));
     RK_TRY_GOTO(done, rk_config_check(config));
+    RK_TRY_GOTO(done, rk__config_copy(config, &copy));
     RK_TRY_GOTO(done, rk_config_set(config, "data.sources=[{file: a}, {file: b}]", "--set"));
     RK_TRY_GOTO(done, rk_config_text(config, true, &printed));
     RK_TRY_GOTO(done, rk_config_get(config, "eval.k", &value));
@@ -42,6 +43,7 @@ static rk_status use_a_config(const char *text)
 done:
     rk_string_free(reference);
     rk_string_free(printed);
+    rk_config_free(copy);
     rk_config_free(config);
     return status;
 }
