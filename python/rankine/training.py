@@ -105,6 +105,7 @@ def train_seeds(config: ConfigLike | None, run_dir: str | os.PathLike[str], n: i
     """
     library = compute()
     options = _options(run_dir, data, resume, force)
-    watched(callbacks, library.rk_train_seeds, config_of(config, run_dir, data, False)._handle,
-            ctypes.byref(options), whole_number(n, "n"), ...)
+    settings = config_of(config, run_dir, data, False)  # which has to live until it is trained by
+    watched(callbacks, library.rk_train_seeds, settings._handle, ctypes.byref(options),
+            whole_number(n, "n"), ...)
     return Run(run_dir)

@@ -31,6 +31,15 @@ def test_pickles(run, frame, tmp_path):
     assert again(run.recommend(7, 3)) == run.recommend(7, 3)
 
 
+def test_a_config_lives_as_long_as_what_is_trained_by_it(frame, tmp_path):
+    data = rk.Dataset.from_arrays(frame.user_id, frame.item_id)
+    options = {"model.kind": "mf", "model.dim": 4, "train.epochs": 1, "run.seed": 7}
+    rk.train_seeds(options, tmp_path / "seeds", 2, data=data)
+    for seed in (7, 8):
+        config = rk.Run(tmp_path / f"seeds/seed-{seed}").settings
+        assert {key: config[key] for key in options} == {**options, "run.seed": seed}
+
+
 def test_pickles_of_configs_and_recommenders(run, frame):
     config = rk.Config(run.path + "/config.yaml", {"model.dim": 4})
     other = again(config)
