@@ -26,6 +26,7 @@ const char *rk_sweep_method_name(rk_sweep_method method)
 typedef struct asked {
     rk_sweep_method method;
     int64_t trials, seed; /* trials 0 = all of a grid */
+    char data[17];        /* fingerprint of the first trial's data set; "" = not said */
     rk_space space;
 } asked;
 
@@ -57,6 +58,8 @@ static rk_status read_asked(rk_sweep_run *s, asked *out)
             has_trials = rk__parse_int(word, strlen(word), &out->trials) == RK_PARSE_OK;
         } else if (strcmp(name, "seed") == 0) {
             has_seed = rk__parse_int(word, strlen(word), &out->seed) == RK_PARSE_OK;
+        } else if (strcmp(name, "data") == 0) {
+            snprintf(out->data, sizeof out->data, "%.16s", word);
         } else if (strcmp(name, "method") == 0) {
             for (int m = 0; m < METHODS; m++) {
                 if (strcmp(word, method_names[m]) == 0) {
@@ -222,7 +225,23 @@ static rk_status compare_asked(const rk_sweep_run *s, const asked *before, const
                 is_fixed ? "how halving goes depends on their number, so it stays as it is"
                          : "their number may only grow");
     }
+    if (before->data[0] && !s->how->dataset && rk__config_options(s->config)->n_sources == 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the sweep in %s was given its data set, which no file has: give it again",
+                s->folder);
+    }
     return compare_spaces(s, &before->space, &now->space);
+}
+
+rk_status rk__sweep_compare_data(const rk_sweep_run *s)
+{
+    if (s->data_before[0] && strcmp(s->data_before, s->fingerprint) != 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "the sweep in %s began on a data set with fingerprint %s, this one has %s: its "
+                "trials could not be compared; give the same data, or begin another sweep",
+                s->folder, s->data_before, s->fingerprint);
+    }
+    return RK_OK;
 }
 
 /* ---- together ---- */
@@ -261,6 +280,7 @@ rk_status rk__sweep_settle(rk_sweep_run *s)
     RK_TRY_GOTO(done, check_asked(&now));
     if (goes_on) {
         before.space = how->space ? before.space : now.space;
+        memcpy(s->data_before, before.data, sizeof s->data_before);
         status = compare_asked(s, &before, &now);
         before.space = how->space ? before.space : (rk_space){0};
         RK_TRY_GOTO(done, status);
@@ -284,9 +304,9 @@ rk_status rk__sweep_write_asked(const rk_sweep_run *s)
     RK_TRY(rk__run_folder_write_config(s->folder, s->config));
     rk__buffer_add(&buffer,
                    "# What was asked of rankine sweep; --resume goes on by it.\n"
-                   "method: %s\ntrials: %lld\nseed: %lld\nmetric: %s\nspace:\n",
+                   "method: %s\ntrials: %lld\nseed: %lld\nmetric: %s\ndata: \"%s\"\nspace:\n",
                    method_names[s->method], (long long)(s->wanted == INT64_MAX ? 0 : s->wanted),
-                   (long long)s->seed, s->metric);
+                   (long long)s->seed, s->metric, s->fingerprint);
     rk__space_print(&s->space, "  ", &buffer);
     RK_TRY_GOTO(done, rk__buffer_take(&buffer, &text));
     RK_TRY_GOTO(done, rk__path_join(&path, s->folder, RK_FILE_SWEEP));

@@ -60,6 +60,8 @@ typedef struct rk_sweep_run {
     const char *metric; /* lent */
     bool lower;         /* is better */
     rk_space space;
+    char data_before[17]; /* of a sweep that goes on: as fingerprint; "" = it does not say */
+    char fingerprint[17]; /* of the first trial's data set */
     rk_folder_lock lock;
     const char *folder; /* lent by lock */
     rk_several runs;
@@ -85,6 +87,8 @@ typedef struct rk_sweep_run {
 /* Method, trials, seed and space: as asked, of a sweep that goes on compared with sweep.yaml or
  * taken from it. With the lock in hand; writes nothing. */
 rk_status rk__sweep_settle(rk_sweep_run *sweep);
+/* RK_ERR_CONFIG where a sweep goes on with another data set than it began with. */
+rk_status rk__sweep_compare_data(const rk_sweep_run *sweep);
 /* sweep.yaml and config.yaml. */
 rk_status rk__sweep_write_asked(const rk_sweep_run *sweep);
 

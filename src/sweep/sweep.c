@@ -5,6 +5,7 @@
  * cannot start leaves no folder behind.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -39,6 +40,29 @@ static rk_status check(const rk_config *config, const rk_sweep_options *how)
     return RK_OK;
 }
 
+static bool shapes_data(const char *key)
+{
+    return strncmp(key, "data.", 5) == 0 || strncmp(key, "split.", 6) == 0 ||
+           strncmp(key, "labels.", 7) == 0;
+}
+
+/* What would shape a data set has no effect on one that was given. */
+static rk_status check_given(const rk_sweep_run *s)
+{
+    for (int64_t a = 0; s->how->dataset && a < s->space.n; a++) {
+        const rk_axis *axis = &s->space.axes[a];
+        for (int64_t k = 0; k < axis->n_keys; k++) {
+            if (shapes_data(axis->keys[k])) {
+                RK_FAIL(RK_ERR_CONFIG,
+                        "%s: %s shapes the data set, but the sweep was given one, which stays as "
+                        "it is: take it out of the space, or leave the data set to the config",
+                        axis->origin, axis->keys[k]);
+            }
+        }
+    }
+    return RK_OK;
+}
+
 /* The data set of the first trial, before anything is written. */
 static rk_status prepare(rk_sweep_run *s)
 {
@@ -48,7 +72,9 @@ static rk_status prepare(rk_sweep_run *s)
     rk_status status = RK_OK;
     RK_TRY_GOTO(done, rk__sweep_probe(s, &first));
     RK_TRY_GOTO(done, rk__trial_folder(s, 1, &folder));
-    status = rk__sweep_dataset(s, first, folder, &dataset);
+    RK_TRY_GOTO(done, rk__sweep_dataset(s, first, folder, &dataset));
+    snprintf(s->fingerprint, sizeof s->fingerprint, "%s", rk_dataset_fingerprint(dataset));
+    status = rk__sweep_compare_data(s);
 done:
     rk_config_free(first);
     rk__free(folder);
@@ -87,6 +113,7 @@ rk_status rk_sweep(const rk_config *config, const rk_sweep_options *how, const r
                                    : rk__folder_take(&s.lock, how->run_dir, 0));
     s.folder = s.lock.path;
     RK_TRY_GOTO(done, rk__sweep_settle(&s));
+    RK_TRY_GOTO(done, check_given(&s));
     RK_TRY_GOTO(done, rk__sweep_find_final_seed(&s));
     RK_TRY_GOTO(done, prepare(&s));
     rk__run_folder_remove(s.folder, RK_FILE_REPORT); /* until the end is reached again */

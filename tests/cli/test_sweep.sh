@@ -100,6 +100,11 @@ run 2 "${sweep[@]}" --space seeds.yaml --method grid --run high "${settings[@]}"
     --set run.seed=9223372036854775806 --final-seeds 2 --quiet
 says "there are no 2 final seeds above run.seed 9223372036854775806"
 absent high
+echo '"run.seed+model.dim": [[3, 4], [9223372036854775805, 6], [5, 4]]' >joint.yaml
+run 2 "${sweep[@]}" --space joint.yaml --method grid --run high "${settings[@]}" \
+    --final-seeds 2 --quiet
+says "there are no 2 final seeds above run.seed 9223372036854775805"
+absent high
 
 same_report() { # of valid, the model and what it has to beat
     python3 - "$1" "$2" <<'PYTHON' || fail "$1 and $2 report other values"
@@ -140,6 +145,17 @@ same_report by/itself shared/trial-0008
 run 0 "$rankine" train demo/synth.yaml --run by/seed --quiet "${settings_of[@]}" --set run.seed=2021
 cmp -s by/seed/last.h5 several/seed-2021/last.h5 || fail "seed 2021 differs from a run of its own"
 same_report by/seed several/seed-2021
+
+# Trials of other rows could not be compared.
+echo 'model.dim: [4, 8]' >dims.yaml
+run 0 "${sweep[@]}" --space dims.yaml --method grid --trials 1 --run rows --quiet \
+    "${settings[@]}" --set train.epochs=1 --set run.keep_data=false
+cp demo/ratings.csv kept.csv
+sed -i '$d' demo/ratings.csv
+run 2 "$rankine" sweep --run rows --resume --trials 2
+says "the sweep in rows began on a data set with fingerprint"
+mv kept.csv demo/ratings.csv
+run 0 "$rankine" sweep --run rows --resume --trials 2 --quiet
 
 # Drawn: options that change together, more trials later, the same values not trained twice.
 cat >space.yaml <<'YAML'
@@ -242,6 +258,9 @@ space 'loss.kind+sampling.negatives: [[bpr]]'
 refused "each element is a list of 2 values" --space bad.yaml
 space 'loss.kind+sampling.negatives: [[bpr, in_batch]]'
 refused "no combination of the space is valid; of the first: sampling.negatives" --space bad.yaml
+space 'model.l2: [1, 2]'
+refused "train.epochs is 30 (synth.yaml:17), but model.kind is ease (--set)" \
+    --space bad.yaml --set model.kind=ease
 space 'eval.k: [[10], [20]]'
 refused "eval.k cannot be in a space" --space bad.yaml
 space

@@ -114,6 +114,29 @@ def test_bad_spaces(tmp_path, config, space, options, kind, says):
     assert not (tmp_path / "bad" / "trials.jsonl").exists()
 
 
+def test_data_that_is_given_stays_as_it_is(tmp_path, config):
+    for key in ("split.seed", "model.dim+data.min_user"):
+        space = {key: [1, 2] if key == "split.seed" else [[4, 1], [8, 2]]}
+        with pytest.raises(rk.ConfigError, match="^space.yaml:1.*shapes the data set"):
+            rk.sweep(config, space, tmp_path / "bad", data=rk.Dataset(config))
+    assert not (tmp_path / "bad" / "trials.jsonl").exists()
+
+
+def test_goes_on_with_its_own_data_only(tmp_path):
+    def data_of(n):
+        rows = np.arange(n)
+        return rk.Dataset.from_arrays(rows % 20, rows // 20)
+
+    folder = tmp_path / "given"
+    rk.sweep(OPTIONS, {"model.dim": [4, 8]}, folder, method="grid", trials=1, data=data_of(800))
+    with pytest.raises(rk.ConfigError, match="began on a data set with fingerprint"):
+        rk.sweep(run_dir=folder, resume=True, trials=2, data=data_of(600))
+    with pytest.raises(rk.ConfigError, match="was given its data set.*give it again"):
+        rk.sweep(run_dir=folder, resume=True, trials=2)
+    swept = rk.sweep(run_dir=folder, resume=True, trials=2, data=data_of(800))
+    assert [one["state"] for one in swept.trials] == ["done", "done"]
+
+
 def test_a_run_is_no_sweep(demo):
     with pytest.raises(rk.FileError, match="no sweep"):
         rk.Sweep(demo / "cli")
