@@ -123,8 +123,9 @@ class Recommender:
             answers = [self._of_row(user, rows[place], N, filter_already_liked_items,
                                     filter_items, recalculate_user, limits)
                        for place, user in enumerate(users)]
-            ids = np.array([a[0] for a in answers]).reshape(len(users), -1)
-            scores = np.array([a[1] for a in answers]).reshape(len(users), -1)
+            shape = len(users), min(whole_number(N, "N"), len(self.model.item_ids))
+            ids = np.array([a[0] for a in answers], np.int64).reshape(shape)
+            scores = np.array([a[1] for a in answers], np.float32).reshape(shape)
         return (ids[0], scores[0]) if np.ndim(userid) == 0 else (ids, scores)
 
     def _of_row(self, user: Any, row: Any, n: int, filters: bool, denied: Any, recalculate: bool,

@@ -175,6 +175,8 @@ def test_recommender(frame):
     model = rk.Recommender("ials", model__dim=8, train__epochs=2).fit(matrix)
     ids, scores = model.recommend(7, matrix[7], N=5)
     assert len(ids) == 5 and not set(ids) & set(matrix[7].indices)
+    nobody = model.recommend(np.array([], int), matrix[:0], N=5)
+    assert [part.shape for part in nobody] == [(0, 5), (0, 5)]
     many, _ = model.recommend([7, 8], N=5)
     assert many.shape == (2, 5) and many[0].tolist() == ids.tolist()
     assert model.similar_items(3, N=4)[0][0] == 3
