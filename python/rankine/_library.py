@@ -122,7 +122,10 @@ def take_text(call: Callable[[Any], int]) -> str:
 
 def encoded(value: Any, what: str) -> bytes:
     """A text or path for C; ValueError for one with a zero byte, which would end it."""
-    data = os.fsencode(value) if isinstance(value, os.PathLike) else str(value).encode("utf-8")
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{what} is {value!r}; a text or a path is wanted")
+    data = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode(
+        "utf-8", "surrogateescape")
     if b"\0" in data:
         raise ValueError(f"{what} has a zero byte: {data!r}")
     return data

@@ -36,7 +36,11 @@ def _copied(address: Any, count: int, dtype: Any) -> Array:
 def _names(words: str | Sequence[str] | None) -> bytes | None:
     if words is None:
         return None
-    return encoded(words if isinstance(words, str) else ",".join(words), "metrics")
+    if not isinstance(words, str):
+        if not isinstance(words, Iterable) or not all(isinstance(one, str) for one in words):
+            raise TypeError(f"metrics is {words!r}; names are wanted: \"recall,ndcg\" or a list")
+        words = ",".join(words)
+    return encoded(words, "metrics")
 
 
 def _holdout(model: Model, pairs: tuple[Any, ...]) -> Owner:

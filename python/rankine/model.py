@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from .config import Config
 from .dataset import Dataset, Id
 from .errors import ConfigError
 from .evaluation import Evaluation, evaluate
+from .files import read_json, read_json_lines
 
 _DTYPES = (np.float32, np.int32, np.int64)
 _ANSWER = np.dtype([("item", np.int32), ("score", np.float32)])
@@ -206,7 +207,7 @@ class Model:
             name = library.rk_dataset_field_name(self.dataset._handle, field).decode()
             out = ctypes.c_int64()
             check(library.rk_dataset_find_value(
-                self.dataset._handle, field, encoded(given.pop(name, ""), name),
+                self.dataset._handle, field, encoded(str(given.pop(name, "")), name),
                 ctypes.byref(out)))
             values[place] = out.value
         if given:
@@ -403,6 +404,28 @@ class Model:
             self._handle, _FORMATS.index(format), encoded(directory, "the folder"), force,
             out)).splitlines()
 
+    def __copy__(self) -> Model:
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo: Any) -> Model:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds what `save` writes, and is opened on the device that its config says."""
+        with tempfile.TemporaryDirectory(prefix="rankine-") as folder:
+            path = os.path.join(folder, "model.h5")
+            self.save(path)
+            with open(path, "rb") as file:
+                return Model._of_bytes, (file.read(),)
+
+    @staticmethod
+    def _of_bytes(data: bytes) -> Model:
+        with tempfile.TemporaryDirectory(prefix="rankine-") as folder:
+            path = os.path.join(folder, "model.h5")
+            with open(path, "wb") as file:
+                file.write(data)
+            return Model(path)
+
     def __repr__(self) -> str:
         return (f"<rankine.{type(self).__name__} {self.kind}: {self._facts.users:,} users, "
                 f"{self._facts.items:,} items, epoch {self._facts.epoch}>")
@@ -423,11 +446,14 @@ class Run(Model):
         self._owner, self.path = owner, path
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds the folder's path; what is there is opened again."""
+        return Run, (os.path.abspath(self.path),)
+
     @cached_property
     def report(self) -> dict[str, Any]:
         """report.json: metrics, audit, timing, memory, data set, environment ..."""
-        with open(os.path.join(self.path, "report.json"), encoding="utf-8") as file:
-            return dict(json.load(file))
+        return read_json(os.path.join(self.path, "report.json"))
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
@@ -438,8 +464,7 @@ class Run(Model):
     @property
     def history(self) -> list[dict[str, Any]]:
         """metrics.jsonl: a dict for each epoch."""
-        with open(os.path.join(self.path, "metrics.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        return read_json_lines(os.path.join(self.path, "metrics.jsonl"))
 
     @property
     def settings(self) -> Config:

@@ -17,6 +17,7 @@ from .callbacks import Callbacks, Watch
 from .config import Config, ConfigLike
 from .dataset import Dataset
 from .errors import FileError
+from .files import read_json
 from .model import Run
 from .training import config_of
 
@@ -36,12 +37,10 @@ class Sweep:
     def report(self) -> dict[str, Any]:
         """report.json: sweep, options, trials, best, final, test, popularity."""
         name = os.path.join(self.path, "report.json")
-        try:
-            with open(name, encoding="utf-8") as file:
-                return dict(json.load(file))
-        except FileNotFoundError:
+        if not os.path.exists(name):
             raise FileError(f"{name} is not there: the sweep has not finished, or none is there; "
-                            "rankine.sweep(run_dir=..., resume=True) goes on") from None
+                            "rankine.sweep(run_dir=..., resume=True) goes on")
+        return read_json(name)
 
     @property
     def trials(self) -> list[dict[str, Any]]:

@@ -254,7 +254,7 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
-    /* [users + items]: 1 = something is known of that node even if it has no train interaction, for
+    /* [n_nodes]: 1 = something is known of that node even if it has no train interaction, for
      * rk_model_kind.knows; made by rk__model_add_known, owned; or NULL. */
     uint8_t *known;
     /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,

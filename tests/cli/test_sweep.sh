@@ -186,10 +186,13 @@ hyper 'learning_rate quniform 0.1,0.5,0' "the step of train.learning_rate is 0"
 hyper 'embedding_size choice [8, 16.5]' "model.dim takes an integer"
 hyper 'topk choice [5, 10]' "eval.k cannot be in a space"
 
-# Killed at any point: a few times here, twenty times in tests/long.
-killed random 6 4 "${settings[@]}"
-killed halving 9 4 "${settings[@]}"
-killed tpe 13 4 "${settings[@]}"
+# Killed at any point: a few times here, twenty times in tests/long. Under sanitizers one method
+# goes all ways of a resumption; that each has the same bits is for other builds to show.
+killed halving 9 2 "${settings[@]}"
+if [ -z "${RANKINE_SANITIZE:-}" ]; then
+    killed random 6 4 "${settings[@]}"
+    killed tpe 13 4 "${settings[@]}"
+fi
 
 # Interrupted.
 python3 -c '
@@ -199,10 +202,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "${sweep[@]}" --space two.yaml --method gri
     --set train.epochs=100000 >out 2>err </dev/null &
 pid=$!
 command_line="sweep, then SIGINT"
-for _ in $(seq 6000); do
-    [ -s stopped/trial-0001/metrics.jsonl ] && break
-    sleep 0.01
-done
+until_there $pid stopped/trial-0001/metrics.jsonl
 kill -INT $pid
 wait $pid
 [ $? = 130 ] || fail "no exit code 130"

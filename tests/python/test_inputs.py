@@ -1,8 +1,11 @@
 """What people give: ids, sizes and arrays that are wrong, or right and unusual."""
+import datetime
+import decimal
 import os
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import rankine as rk
@@ -50,6 +53,33 @@ import rankine as rk
     (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"user": [1], "item": [1], "liked": [True]}),
                                       value="liked"), TypeError, "truth values"),
     (lambda r: rk.Dataset.from_csr(np.ones((2, 2))), TypeError, "sparse matrix"),
+    (lambda r: rk.Dataset.from_csr(r.dataset.matrix(), user_ids=[7] * 300), ValueError,
+     "user_ids has ids twice"),
+    (lambda r: rk.Dataset.from_csr(r.dataset.matrix(), item_ids=3), ValueError, "one-dimensional"),
+    (lambda r: r.evaluate(metrics=5), TypeError, "names are wanted"),
+    (lambda r: rk.Config(5), TypeError, "5 is no config"),
+    (lambda r: rk.Run(None), TypeError, "a path is wanted"),
+    (lambda r: rk.train({}, 5, data=r.dataset), TypeError, "a path is wanted"),
+    (lambda r: rk.train({}, data=pd.DataFrame()), TypeError, "data is a DataFrame"),
+    (lambda r: rk.Dataset.from_arrays(None, [1]), TypeError, "this is a NoneType"),
+    (lambda r: rk.Dataset.from_arrays({1, 2}, [1, 2]), TypeError, "this is a set"),
+    (lambda r: rk.Dataset.from_arrays(np.ma.masked_equal([1, 2], 2), [1, 2]), rk.DataError,
+     "1 are masked"),
+    (lambda r: rk.Dataset.from_arrays([1], [1], values=np.ma.masked_equal([3], 3)), rk.DataError,
+     "1 are masked"),
+    (lambda r: rk.Dataset.from_arrays([2**70], [1]), ValueError, "beyond 2"),
+    (lambda r: rk.Dataset.from_arrays([b"a"], [b"b"]), TypeError, "S1"),
+    (lambda r: rk.Dataset.from_arrays([1], [1], values=[True]), TypeError, "bool"),
+    (lambda r: rk.Dataset.from_arrays([1], [1], times=["2020-01-01"]), TypeError, "numbers"),
+    (lambda r: rk.Dataset.from_arrays([1], [1], fields=["place"]), TypeError, "a dict"),
+    (lambda r: rk.Dataset.from_arrays([], []), rk.DataError, "no interactions"),
+    (lambda r: rk.Dataset.from_pandas(pd.DataFrame()), rk.ConfigError, "there is: none"),
+    (lambda r: rk.Dataset.from_pandas([[1, 2]]), TypeError, "this is a list"),
+    (lambda r: rk.Dataset.from_arrow(pd.DataFrame()), TypeError, "from_pandas"),
+    (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"user": [1]}), "user", "user"),
+     rk.ConfigError, "same column"),
+    (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"user": [1], "item": [2]}), fields="user"),
+     TypeError, "a list of columns"),
 ])
 def test_bad_input(run, call, kind, says):
     with pytest.raises(kind, match=says):
@@ -111,3 +141,101 @@ def test_more_than_there_are_items(run, frame, many):
     none = csr_matrix((2, int(frame.item_id.max()) + 1))
     for rows in (None, none):
         assert model.recommend([7, 8], rows, N=many)[0].tolist() == ids.tolist()
+
+
+NAMES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
+EXACT = [int, "int32", "uint64", ">i4", "Int64", object, "category", "int64[pyarrow]"]
+
+
+@pytest.mark.parametrize("kind", EXACT, ids=str)
+def test_integers_of_any_type(run, frame, kind):
+    changed = frame.assign(user_id=frame.user_id.to_numpy().astype(kind) if kind == ">i4" else
+                           frame.user_id.astype(kind))
+    data = rk.Dataset.from_pandas(changed, **NAMES)
+    assert data.fingerprint == run.dataset.fingerprint and data.user_ids.dtype == np.int64
+    if kind != ">i4":
+        data = rk.Dataset.from_arrays(changed.user_id, frame.item_id, times=frame.timestamp)
+        assert data.fingerprint == run.dataset.fingerprint
+
+
+def test_arrays_of_any_layout(run, frame):
+    rows = np.asfortranarray(frame[["user_id", "item_id", "timestamp"]].to_numpy().astype(">i8"))
+    twice = np.repeat(rows, 2, axis=0)
+    for array in (rows, np.ascontiguousarray(rows), twice[::2], rows[::-1][::-1]):
+        data = rk.Dataset.from_arrays(array[:, 0], iter(array[:, 1].tolist()), times=array[:, 2])
+        assert data.fingerprint == run.dataset.fingerprint
+
+
+def test_texts_of_any_type(frame):
+    words = frame.assign(user_id="ü " + frame.user_id.astype(str))
+    plain = rk.Dataset.from_pandas(words, **NAMES)
+    assert plain.user_ids[0].startswith("ü ")
+    for kind in (object, "category", "string", "string[pyarrow]"):
+        changed = words.assign(user_id=words.user_id.astype(kind))
+        assert rk.Dataset.from_pandas(changed, **NAMES).fingerprint == plain.fingerprint
+    assert plain.user_index(" ü 7 ") == plain.user_index("ü 7")  # as ids of rows are trimmed
+
+
+@pytest.mark.parametrize("ids", [
+    [1.0, 2.0], [b"a", b"b"], [(1, 2), (3, 4)], [True, False], [decimal.Decimal("1.5")] * 2,
+    [datetime.date(2020, 1, 1), datetime.date(2021, 1, 1)]], ids=str)
+def test_objects_that_are_no_ids(ids):
+    for values in (pd.Series(ids, dtype=object), pd.Series(ids).astype("category")):
+        with pytest.raises(TypeError, match="ids are integers or texts, these are"):
+            rk.Dataset.from_pandas(pd.DataFrame({"user": values, "item": ["a", "b"]}))
+
+
+def test_times_of_any_type(run, frame):
+    moments = pd.to_datetime(frame.timestamp, unit="s")
+    aware = moments.dt.tz_localize("UTC")
+    there = aware.dt.tz_convert("America/New_York")
+    arrow = pd.ArrowDtype(pa.timestamp("us", "UTC"))
+    for times in (moments.astype("datetime64[ns]"), there, there.astype("category"),
+                  moments.astype("timestamp[us][pyarrow]"), there.astype(arrow),
+                  pd.Series(list(moments), dtype=object), pd.Series(list(there), dtype=object),
+                  frame.timestamp.astype("Int64"),
+                  frame.timestamp.map(lambda one: decimal.Decimal(one))):
+        data = rk.Dataset.from_pandas(frame.assign(timestamp=times), **NAMES)
+        assert data.fingerprint == run.dataset.fingerprint, times.dtype
+    for times in (moments.to_numpy(), [one.to_pydatetime() for one in there],
+                  frame.timestamp.astype(object)):
+        data = rk.Dataset.from_arrays(frame.user_id, frame.item_id, times=times)
+        assert data.fingerprint == run.dataset.fingerprint
+    for times in (moments.astype(str), moments.dt.to_period("D"), frame.timestamp > 0):
+        with pytest.raises(rk.DataError, match="neither dates nor numbers"):
+            rk.Dataset.from_pandas(frame.assign(timestamp=times), **NAMES)
+
+
+@pytest.mark.parametrize("kind", [object, "category", "Int64", "string", "int64[pyarrow]"])
+def test_missing_ids(kind):
+    values = pd.Series(["1", None, "3"] if kind == "string" else [1, None, 3],
+                       dtype="str" if kind == "string" else "Int64")
+    frame = pd.DataFrame({"user": values.astype(kind), "item": [1, 2, 3]})
+    with pytest.raises(rk.DataError, match=r"(dropna|null)"):
+        rk.Dataset.from_pandas(frame)
+    if kind in (object, "category", "string"):
+        data = rk.Dataset.from_pandas(frame, config={"data.missing_ids": "drop"})
+        assert data.user_ids.tolist() == ["1", "3"]
+
+
+def test_fields_that_are_dates():
+    days = np.array(["2020-01-01", "2020-01-02"] * 3, "datetime64[ns]")
+    users, items = [0, 0, 1, 1, 2, 2], [0, 1, 1, 2, 2, 0]
+    same = [rk.Dataset.from_arrays(users, items, fields={"day": column}).fingerprint
+            for column in (days, days.astype(str))]
+    assert same[0] == same[1]
+
+
+def test_matrices_of_any_kind(run):
+    from scipy import sparse
+    matrix = run.dataset.matrix()
+    matrix[0, 0] = 3
+    fingerprint = rk.Dataset.from_csr(matrix).fingerprint
+    twice = sparse.coo_matrix(matrix)
+    twice = sparse.coo_matrix((np.append(twice.data - (twice.data == 3), 1),
+                               (np.append(twice.row, 0), np.append(twice.col, 0))), matrix.shape)
+    assert twice.nnz == matrix.nnz + 1
+    for one in (matrix.tocsc(), matrix.tolil(), sparse.csr_array(matrix), matrix.astype(np.int8),
+                twice):
+        assert rk.Dataset.from_csr(one).fingerprint == fingerprint
+    assert twice.nnz == matrix.nnz + 1 and matrix[0, 0] == 3
