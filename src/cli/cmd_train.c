@@ -185,6 +185,7 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
     options.command = command;
     options.begun = on_begun;
     options.user = &w;
+    cli_speak_late(false); /* ranks meet in there */
     rk_status status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
                                        : rk_train(config, &options, &hooks);
     cli_display_end(&w.display);

@@ -23,6 +23,7 @@ rk_status rk__behaviours_check(const rk_config *config)
                 rk__config_says(config, "model.relations").text, (long long)n,
                 rk__config_says(config, "model.kind").text, RK_MOST_BEHAVIOURS - 1);
     }
+    RK_TRY(rk__relations_check_unweighted(config));
     return rk__messages_check(config);
 }
 
@@ -38,12 +39,6 @@ rk_status rk__behaviours_check_data(const rk_options *o, const rk_model_data *da
                          "model.relations names %s, which joins %s and %s: behaviours are "
                          "relations from users to items",
                          r->name, r->from, r->to);
-        }
-        if (r->weights) {
-            RK_FAIL_GOTO(done, RK_ERR_DATA,
-                         "the edges of the relation %s have weights, which model.kind %s does not "
-                         "look at: take its key weight out of data.relations",
-                         r->name, rk__model_of(o)->name);
         }
     }
 done:

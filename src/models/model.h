@@ -212,7 +212,9 @@ struct rk_model_kind {
     rk_als_attr (*fold_equations)(const rk_model_instance *instance);
     const char *fold_table; /* that they are of; NULL = embeddings */
     const char
-        *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
+        *embeddings;     /* the tensor [users + items, w] whose dot products scores are; or NULL */
+    const char *vectors; /* without: a table of the vectors of all nodes that is made of what is
+                          * trained, to be exported beside that; NULL = what is trained is all */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
     bool reads_lists;   /* score looks at the items of known users, too */
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of

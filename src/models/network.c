@@ -129,12 +129,11 @@ rk_status rk__network_check(const rk_config *config)
     return kind->network->check ? kind->network->check(config) : RK_OK;
 }
 
-/* Sums of weights below 0 are no degrees; where nothing is divided by them, or weights are not
- * looked at, edges may have any. */
+/* Sums of weights below 0 are no degrees; where nothing is divided by them, edges may have any. */
 static rk_status check_edge_weights(const rk_options *o, const rk_model_data *data)
 {
     rk_model_relations relations = {0};
-    if (o->model.edges == RK_NORMALISE_SUM || o->model.kind == RK_MODEL_GAT) {
+    if (o->model.edges == RK_NORMALISE_SUM) {
         return RK_OK;
     }
     RK_TRY(rk__relations_init(&relations, o, data));

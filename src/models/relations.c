@@ -1,5 +1,6 @@
 #include "models/relations.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -79,6 +80,23 @@ rk_status rk__relations_check(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, so nothing looks at it: remove it, or name relations",
                 rk__config_says(config, "model.relation_weights").text,
                 rk__config_says(config, "model.relations").text);
+    }
+    return RK_OK;
+}
+
+rk_status rk__relations_check_unweighted(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    const char *at = o->model.relations, *name = NULL;
+    size_t length = 0;
+    while (rk__next_name(&at, &name, &length)) {
+        const int64_t r = find_option(o, name, length);
+        if (r >= 0 && o->relations[r].derive == RK_DERIVE_NONE && o->relations[r].weight[0]) {
+            char key[64];
+            snprintf(key, sizeof key, "data.relations[%lld].weight", (long long)r);
+            RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not look at weights of edges: remove it",
+                    rk__config_says(config, key).text, rk__config_says(config, "model.kind").text);
+        }
     }
     return RK_OK;
 }

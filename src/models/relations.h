@@ -30,6 +30,10 @@ int64_t rk__relations_count(const rk_options *options);
  * there, and there is one weight or one each. */
 rk_status rk__relations_check(const rk_config *config);
 
+/* RK_ERR_CONFIG if one of them is read with weights, which the model does not look at. Of derived
+ * relations weights have chosen the edges. */
+rk_status rk__relations_check_unweighted(const rk_config *config);
+
 /* RK_ERR_DATA if the data set has no such relation. Free with rk__relations_free. */
 rk_status rk__relations_init(rk_model_relations *out, const rk_options *options,
                              const rk_model_data *data);

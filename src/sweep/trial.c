@@ -255,7 +255,9 @@ static void drop_data(rk_sweep_run *s)
     for (int64_t i = s->n_data - 1; i >= 0; i--) {
         open += s->data[i].dataset != NULL;
         if (s->data[i].dataset && open >= KEPT_DATA) {
+            rk__groundwork_free(s->data[i].ground);
             rk_dataset_free(s->data[i].dataset);
+            s->data[i].ground = NULL;
             s->data[i].dataset = NULL;
         }
     }
@@ -277,6 +279,7 @@ rk_status rk__sweep_dataset(rk_sweep_run *s, const rk_config *config, const char
 {
     char digest[17];
     rk_sweep_data *data = NULL;
+    rk_groundwork **ground = &s->ground;
     *out = s->how->dataset;
     if (!s->how->dataset) {
         RK_TRY(rk__dataset_options_digest(rk__config_options(config), digest));
@@ -286,7 +289,10 @@ rk_status rk__sweep_dataset(rk_sweep_run *s, const rk_config *config, const char
             RK_TRY(rk__several_dataset(&s->runs, config, data->folder, true, &data->dataset));
         }
         *out = data->dataset;
+        ground = &data->ground;
     }
+    RK_TRY(*ground ? RK_OK : rk__groundwork_create(ground, *out));
+    s->runs.ground = *ground;
     if (!s->begun && s->how->begun) {
         s->how->begun(s->how->user, s->folder, *out);
     }
@@ -437,8 +443,7 @@ static rk_status read_result(rk_sweep_run *s, rk_trial *trial, const rk_report *
     return RK_OK;
 }
 
-/* Failures of one combination; others, of files or devices, are the end of the sweep. */
-static bool is_of_trial(rk_status status)
+bool rk__trial_may_fail(rk_status status)
 {
     return status == RK_ERR_DIVERGED || status == RK_ERR_CONFIG || status == RK_ERR_DATA ||
            status == RK_ERR_MEMORY;
@@ -457,7 +462,7 @@ static rk_status train(rk_sweep_run *s, int64_t t, const rk_config *config, cons
     RK_TRY(rk__sweep_dataset(s, config, folder, &how.dataset));
     RK_TRY(rk__several_is_finished(folder, config, true, &finished));
     rk_status status = rk__several_train(&s->runs, config, &how, finished, &report);
-    if (is_of_trial(status)) {
+    if (rk__trial_may_fail(status)) {
         char *why = NULL;
         RK_TRY(rk__strdup(&why, rk_last_error()));
         fail_trial(trial, why);

@@ -155,7 +155,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$rankine" train day/synth.yaml --from 'my run' --run cut \
     "${settings[@]}" --set train.epochs=100000 >out 2>err </dev/null &
 pid=$!
-for _ in $(seq 500); do
+for _ in $(seq 6000); do
     [ -s cut/metrics.jsonl ] && break
     sleep 0.01
 done

@@ -103,7 +103,7 @@ stops() {
     local job=$!
     sleep 0.7
     kill -TERM $job
-    for _ in $(seq 30); do
+    for _ in $(seq 300); do
         kill -0 $job 2>/dev/null || break
         sleep 0.1
     done

@@ -14,8 +14,6 @@
 
 #include "worker.h"
 
-extern "C" char __emu_shared_start[], __emu_shared_stop[]; /* emu.ld */
-
 uint3 threadIdx, blockIdx;
 dim3 blockDim(1, 1, 1), gridDim(1, 1, 1);
 
@@ -60,17 +58,6 @@ void die(const char *format, ...)
     abort();
 }
 
-void run_thread()
-{
-    acquire_edge(&launch_edge);
-    worker.launch->body();
-    if (worker.launch->early && !worker.running->has_waited) {
-        die("a kernel that may begin early ends without cudaGridDependencySynchronize");
-    }
-    release_edge(&done_edge);
-    thread_exits();
-}
-
 void wait_for_grids()
 {
     worker.running->has_waited = true;
@@ -78,15 +65,20 @@ void wait_for_grids()
 
 /* ---- one block ---- */
 
+/* Under ThreadSanitizer each thread has its own, and two sets take turns: so races between blocks
+ * show. They are made here, for no thread may be seen to allocate what others use. */
+static void prepare_fibers()
+{
+    std::vector<Fiber *> &set = worker.tsan_fibers[worker.block_number & 1];
+    while (set.size() < worker.n_threads) {
+        set.push_back(new_fiber());
+    }
+}
+
 static Fiber *take_fiber(unsigned thread)
 {
     if (under_tsan) {
-        /* Each thread has its own, and two sets take turns: so races between blocks show. */
-        std::vector<Fiber *> &set = worker.tsan_fibers[worker.block_number & 1];
-        while (set.size() <= thread) {
-            set.push_back(new_fiber());
-        }
-        return set[thread];
+        return worker.tsan_fibers[worker.block_number & 1][thread];
     }
     if (worker.idle.empty()) {
         worker.idle.push_back(new_fiber());
@@ -96,44 +88,76 @@ static Fiber *take_fiber(unsigned thread)
     return fiber;
 }
 
-static void resume(Thread *t)
+static void begin(Thread *t)
 {
-    if (t->state == FRESH) {
-        t->fiber = take_fiber(t->warp * 32 + t->lane);
-    }
     t->state = READY;
     worker.running = t;
     threadIdx = t->index;
     cur.lane = t->lane;
     stats.resumes++;
-    switch_to(t->fiber);
-    if (t->state == DONE && !under_tsan) {
-        worker.idle.push_back(t->fiber);
-    }
-    worker.running = nullptr;
 }
 
-/* All shared memory becomes NaN and -1. Not by memset: AddressSanitizer's red zones lie between. */
-static void poison_shared()
+/* The fiber that goes on as this thread. */
+static Fiber *begin_on_fiber(Thread *t)
 {
-    void *start = __emu_shared_start;
-    size_t bytes = (size_t)(__emu_shared_stop - __emu_shared_start);
-    if (bytes == 0) {
+    if (t->state == FRESH) {
+        t->fiber = take_fiber(t->warp * 32 + t->lane);
+    }
+    begin(t);
+    return t->fiber;
+}
+
+/* The next lane of the pass that can run, or null: the pass is over. */
+static Thread *next_lane()
+{
+    Thread *lanes = &worker.threads[worker.warp * 32];
+    while (worker.place < worker.lane_order.size()) {
+        Thread *t = lanes + worker.lane_order[worker.place++];
+        if (t->state == FRESH || t->state == READY) {
+            return t;
+        }
+    }
+    return nullptr;
+}
+
+void hand_over()
+{
+    Fiber *self = worker.running->fiber;
+    Thread *next = next_lane();
+    switch_from(self, next ? begin_on_fiber(next) : nullptr);
+}
+
+/* The thread is done: its fiber goes on as a fresh one, at once or when it is taken again. */
+static void replace_thread()
+{
+    Fiber *self = worker.running->fiber;
+    Thread *next = next_lane();
+    if (next && next->state == FRESH && !under_tsan) {
+        next->fiber = self;
+        begin(next);
         return;
     }
-    renew_memory(start, bytes);
-#if defined(__x86_64__)
-    asm volatile("rep stosb" : "+D"(start), "+c"(bytes) : "a"(POISON) : "memory");
-#else
-    for (volatile char *p = __emu_shared_start; p < __emu_shared_stop; p++) {
-        *p = (char)POISON;
+    Fiber *fiber = next ? begin_on_fiber(next) : nullptr;
+    if (!under_tsan) {
+        worker.idle.push_back(self);
     }
-#endif
+    switch_from(self, fiber);
+}
+
+void run_thread()
+{
+    acquire_edge(&launch_edge);
+    worker.launch->body();
+    if (worker.launch->early && !worker.running->has_waited) {
+        die("a kernel that may begin early ends without cudaGridDependencySynchronize");
+    }
+    release_edge(&done_edge);
+    thread_exits();
+    replace_thread();
 }
 
 static void prepare_shared(size_t bytes)
 {
-    poison_shared();
     if (!under_tsan) { /* there all live until the launch is over, lest one seem to be reused */
         worker.shared.clear();
     }
@@ -145,24 +169,37 @@ static void prepare_shared(size_t bytes)
     }
 }
 
-static void prepare_threads(const dim3 &block)
+/* The threads of the launch's blocks, whole warps. */
+static void lay_out_threads(const dim3 &block)
 {
     const unsigned n = block.x * block.y * block.z, n_warps = (n + 31) / 32;
+    worker.n_threads = n;
     worker.threads.resize(n_warps * 32);
-    worker.arrived.assign(n_warps, 0);
-    worker.gone.assign(n_warps, 0);
-    worker.warp_use.assign(n_warps, 0);
-    worker.n_threads = worker.alive = n;
-    worker.waiting = 0;
-    worker.block_number++;
     for (unsigned i = 0; i < n_warps * 32; i++) {
         Thread &t = worker.threads[i];
-        t.state = i < n ? FRESH : DONE;
-        t.has_waited = false;
         t.index = make_uint3(i % block.x, i / block.x % block.y, i / block.x / block.y);
         t.lane = i & 31;
         t.warp = i >> 5;
+    }
+}
+
+static void prepare_threads()
+{
+    const unsigned n = worker.n_threads;
+    const size_t n_warps = worker.threads.size() / 32;
+    worker.arrived.assign(n_warps, 0);
+    worker.gone.assign(n_warps, 0);
+    worker.warp_use.assign(n_warps, 0);
+    worker.alive = n;
+    worker.waiting = 0;
+    worker.block_number++;
+    for (unsigned i = 0; i < worker.threads.size(); i++) {
+        worker.threads[i].state = i < n ? FRESH : DONE;
+        worker.threads[i].has_waited = false;
         worker.gone[i >> 5] |= (unsigned)(i >= n) << (i & 31);
+    }
+    if (under_tsan) {
+        prepare_fibers();
     }
 }
 
@@ -186,12 +223,12 @@ static bool run_warp(unsigned warp)
                 break;
             }
         }
-        for (unsigned lane : worker.lane_order) {
-            Thread &t = worker.threads[warp * 32 + lane];
-            if (t.state == FRESH || t.state == READY) {
-                resume(&t);
-                progress = again = true;
-            }
+        worker.warp = warp;
+        worker.place = 0;
+        if (Thread *first = next_lane()) {
+            switch_to(begin_on_fiber(first)); /* back at the end of the pass */
+            worker.running = nullptr;
+            progress = again = true;
         }
     }
     return progress;
@@ -213,7 +250,7 @@ static void run_block(uint64_t number)
     const dim3 &grid = launch.grid;
     blockIdx = make_uint3((unsigned)(number % grid.x), (unsigned)(number / grid.x % grid.y),
                           (unsigned)(number / grid.x / grid.y));
-    prepare_threads(launch.block);
+    prepare_threads();
     prepare_shared(launch.shared_bytes);
     release_edge(&launch_edge);
     set_order(worker.warp_order, (unsigned)worker.arrived.size());
@@ -257,8 +294,10 @@ void run_launch(const Launch &launch)
     blockDim = launch.block;
     gridDim = launch.grid;
     adopt_scheduler();
+    lay_out_threads(launch.block);
     for (uint64_t i = 0; i < n; i++) {
         run_block(block_at(i, n));
+        renew_shared(launch.kernel, i == n - 1);
     }
     acquire_edge(&done_edge);
     worker.launch = nullptr;

@@ -45,7 +45,7 @@ void fence()
 
 void step_back()
 {
-    switch_back();
+    hand_over();
 }
 
 /* ---- warps ---- */
@@ -190,7 +190,7 @@ uint64_t warp_operation(Op op, unsigned mask, uint64_t value, int source, const 
     if (op != ACTIVEMASK && warp_is_complete(t->warp, *t)) {
         complete_warp(t->warp, mask);
     } else {
-        switch_back();
+        hand_over();
     }
     if (edge) {
         acquire_edge(edge);
@@ -253,7 +253,7 @@ int block_barrier(BarrierKind kind, int predicate, const char *file, int line)
     if (worker.waiting == worker.alive) {
         complete_barrier();
     } else {
-        switch_back();
+        hand_over();
     }
     acquire_edge(edge);
     return (int)t->result;

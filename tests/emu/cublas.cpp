@@ -11,6 +11,7 @@
 #include <cuda_fp16.h>
 #include <set>
 #include <tuple>
+#include <vector>
 
 #include "emu_collectives.h"
 #include "emu_internal.h"
@@ -128,6 +129,19 @@ float of_half(__half x)
     return __half2float(x);
 }
 
+/* What is multiplied, row by row. */
+template <class T>
+std::vector<float> factors(const matrix<T> &m, int64_t rows, int64_t columns, float (*factor)(T))
+{
+    std::vector<float> values(rows * columns);
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++) {
+            values[i * columns + j] = factor(m.data[i * m.row + j * m.column]);
+        }
+    }
+    return values;
+}
+
 /* Column-major: C [m, n] = alpha op(A) op(B) + beta C. */
 template <class T>
 cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m,
@@ -149,15 +163,13 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
     const matrix<T> y = {b, plain_b ? 1 : ldb, plain_b ? ldb : 1};
     const cudaError_t error = emu::enqueue(handle->stream, [=] {
         const float al = on_host ? host_alpha : *alpha, be = on_host ? host_beta : *beta;
-        for (int64_t j = 0; j < n; j++) {
-            for (int64_t i = 0; i < m; i++) {
-                float sum = 0;
-                for (int64_t l = 0; l < k; l++) {
-                    sum += factor(x.data[i * x.row + l * x.column]) *
-                           factor(y.data[l * y.row + j * y.column]);
-                }
+        const std::vector<float> left = factors(x, m, k, factor), right = factors(y, k, n, factor);
+        std::vector<float> sums(n);
+        for (int64_t i = 0; i < m; i++) {
+            emu::multiply_row(left.data() + i * k, right.data(), k, n, sums.data());
+            for (int64_t j = 0; j < n; j++) {
                 float *to = &c[i + j * ldc];
-                *to = be == 0 ? al * sum : al * sum + be * *to;
+                *to = be == 0 ? al * sums[j] : al * sums[j] + be * *to;
             }
         }
     });

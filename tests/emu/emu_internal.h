@@ -99,6 +99,11 @@ cudaError_t device_fault();
 /* Dynamic shared memory that the kernel may use. */
 size_t shared_limit(const void *kernel);
 
+/* ---- products.cpp ---- */
+
+/* sums [n] = a [k] times b [k, n], each sum in the order of k. */
+void multiply_row(const float *a, const float *b, int64_t k, int64_t n, float *sums);
+
 } // namespace emu
 
 #endif

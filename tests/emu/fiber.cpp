@@ -75,12 +75,12 @@ struct Fiber {
     void *tsan = nullptr; /* ThreadSanitizer's */
 };
 
-static Fiber *present; /* the one that runs, if any */
 static Context scheduler;
 #if defined(EMU_ASAN)
 static void *scheduler_fake;
 static const void *scheduler_stack;
 static size_t scheduler_size;
+static bool from_scheduler;
 #elif defined(EMU_TSAN)
 static void *scheduler_tsan;
 #endif
@@ -92,24 +92,25 @@ void adopt_scheduler()
 #endif
 }
 
-void switch_back()
+/* On a fiber, behind every switch to it. */
+static void arrive([[maybe_unused]] void *fake)
 {
-    Fiber *self = present;
 #if defined(EMU_ASAN)
-    __sanitizer_start_switch_fiber(&self->fake, scheduler_stack, scheduler_size);
-#elif defined(EMU_TSAN)
-    __tsan_switch_to_fiber(scheduler_tsan, __tsan_switch_to_fiber_no_sync);
-#endif
-    change(&self->context, &scheduler);
-#if defined(EMU_ASAN)
-    __sanitizer_finish_switch_fiber(self->fake, &scheduler_stack, &scheduler_size);
+    const void *stack;
+    size_t size;
+    __sanitizer_finish_switch_fiber(fake, &stack, &size);
+    if (from_scheduler) {
+        scheduler_stack = stack;
+        scheduler_size = size;
+        from_scheduler = false;
+    }
 #endif
 }
 
 void switch_to(Fiber *fiber)
 {
-    present = fiber;
 #if defined(EMU_ASAN)
+    from_scheduler = true;
     __sanitizer_start_switch_fiber(&scheduler_fake, fiber->stack, STACK);
 #elif defined(EMU_TSAN)
     __tsan_switch_to_fiber(fiber->tsan, __tsan_switch_to_fiber_no_sync);
@@ -118,18 +119,26 @@ void switch_to(Fiber *fiber)
 #if defined(EMU_ASAN)
     __sanitizer_finish_switch_fiber(scheduler_fake, nullptr, nullptr);
 #endif
-    present = nullptr;
 }
 
-/* One thread after the other: when one is done, the stack waits for the next. */
-static void fiber_main()
+void switch_from(Fiber *self, Fiber *next)
 {
 #if defined(EMU_ASAN)
-    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
+    __sanitizer_start_switch_fiber(&self->fake, next ? next->stack : scheduler_stack,
+                                   next ? STACK : scheduler_size);
+#elif defined(EMU_TSAN)
+    __tsan_switch_to_fiber(next ? next->tsan : scheduler_tsan, __tsan_switch_to_fiber_no_sync);
 #endif
+    change(&self->context, next ? &next->context : &scheduler);
+    arrive(self->fake);
+}
+
+/* One thread after the other. */
+static void fiber_main()
+{
+    arrive(nullptr);
     for (;;) {
         run_thread();
-        switch_back();
     }
 }
 

@@ -43,11 +43,11 @@ bool is_device(const void *p)
 
 void check_pointer(int argument, const volatile void *pointer)
 {
-    if (pointer && !find_allocation((const void *)pointer)) {
+    const Allocation *a = pointer ? find_allocation((const void *)pointer) : nullptr;
+    if (pointer && !a) {
         die("kernel argument %d is %p: no device, managed or pinned memory", argument,
             (const void *)pointer);
     }
-    const Allocation *a = pointer ? find_allocation((const void *)pointer) : nullptr;
     if (a && a->kind == DEVICE && a->device != current_device()) {
         die("kernel argument %d is memory of device %d, device %d is current", argument, a->device,
             current_device());

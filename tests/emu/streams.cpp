@@ -2,6 +2,7 @@
  * Streams and events. Streams are lazy: work runs only when something waits for it, so that a
  * missing synchronisation or a missing event shows as stale data, every time.
  */
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -22,6 +23,7 @@ namespace emu
 {
 
 std::vector<std::unique_ptr<CUstream_st>> streams;
+static std::vector<std::unique_ptr<CUstream_st>> dead_streams; /* whoever uses one is told so */
 CUstream_st legacy, per_thread;
 std::shared_ptr<Capture> capturing;
 
@@ -42,6 +44,9 @@ static void wait_for(const Ready &ready)
 
 void drain_to(CUstream_st *stream, uint64_t position)
 {
+    if (stream->done >= position || stream->queue.empty()) {
+        return; /* to reach the device's memory is dear under AddressSanitizer */
+    }
     OnDevice reach;
     while (stream->done < position && !stream->queue.empty()) {
         const Pending next = std::move(stream->queue.front());
@@ -188,6 +193,10 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     }
     drain(stream);
     stream->dead = true;
+    const auto place = std::find_if(streams.begin(), streams.end(),
+                                    [=](const auto &other) { return other.get() == stream; });
+    dead_streams.push_back(std::move(*place));
+    streams.erase(place);
     return cudaSuccess;
 }
 

@@ -1,8 +1,9 @@
 /*
  * A block being run: its threads, who waits where, and the fibers they run on.
  *
- * A thread is a fiber with a stack of its own; the scheduler (block.cpp) resumes one after the
- * other and a collective (collectives.cpp) that is not complete goes back to the scheduler.
+ * A thread is a fiber with a stack of its own. The scheduler (block.cpp) begins a pass over a warp;
+ * a lane that ends, or whose collective (collectives.cpp) is not complete, hands over to the next
+ * one, the last one to the scheduler.
  */
 #ifndef EMU_WORKER_H
 #define EMU_WORKER_H
@@ -23,7 +24,8 @@ struct Fiber; /* never freed: they are taken again and again */
 Fiber *new_fiber();
 /* Scheduler -> fiber. A fresh fiber, and one whose thread is done, starts run_thread. */
 void switch_to(Fiber *fiber);
-void switch_back(); /* fiber -> scheduler */
+/* From the fiber that runs to another one, or to the scheduler if there is none. */
+void switch_from(Fiber *self, Fiber *next);
 /* To be called by the scheduler before the first switch of a launch. */
 void adopt_scheduler();
 constexpr bool under_tsan =
@@ -71,7 +73,8 @@ struct Worker {
     const char *barrier_file = nullptr;
     int barrier_line = 0;
 
-    /* scheduling */
+    /* scheduling: the warp that runs, and which of lane_order is the pass's next lane */
+    unsigned warp = 0, place = 0;
     std::vector<Fiber *> idle, tsan_fibers[2];
     std::vector<unsigned> warp_order, lane_order;
     std::mt19937 random;
@@ -89,7 +92,16 @@ bool resolve_stall();
 
 /* ---- block.cpp ---- */
 
-void run_thread(); /* called by a fiber; returns when the thread is done */
+/* Called by a fiber: returns when the thread is done and a fresh one is there in its place. */
+void run_thread();
+/* The running thread waits, or lets others go first. */
+void hand_over();
+
+/* ---- shared.cpp ---- */
+
+/* Behind a block of the kernel, the last one of its launch or not: what it wrote to static shared
+ * memory is poison again. */
+void renew_shared(const void *kernel, bool is_last);
 
 } // namespace emu
 

@@ -357,6 +357,43 @@ static void bad_options_are_refused(void **state)
     rk_config_free(config);
 }
 
+/* Attention and behaviours have no place for weights of edges; those of a derived relation have
+ * chosen its edges. */
+static void weights_that_nobody_looks_at_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *relations, *message;
+    } cases[] = {
+        {"model.kind=gat", "model.relations=together,rated",
+         "data.relations[1].weight is w (sides.yaml:6), but model.kind is gat (test), which does "
+         "not "
+         "look at weights of edges: remove it"},
+        {"model.kind=mbgcn", "model.relations=rated", "but model.kind is mbgcn (test), which does"},
+        {"model.kind=mbgcn_cascade", "model.relations=counted",
+         "data.relations[2].weight is count (sides.yaml:7), but model.kind is mbgcn_cascade"},
+        {"model.kind=gat", "model.relations=together", NULL},
+        {"model.kind=lightgcn", "model.relations=rated,counted", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_config *config = NULL;
+        assert_ok(sides_config(&config,
+                               "    sources: [{file: rows.csv, part: train}]\n"
+                               "    relations:\n"
+                               "        - {name: together, derive: co_count, weight: time_decay}\n"
+                               "        - {name: rated, file: rated.csv, weight: w}\n"
+                               "        - {name: counted, file: rated.csv, weight: count}\n"));
+        assert_ok(rk_config_set(config, cases[i].kind, "test"));
+        assert_ok(rk_config_set(config, cases[i].relations, "test"));
+        if (cases[i].message) {
+            assert_fails(RK_ERR_CONFIG, cases[i].message, rk_config_check(config));
+        } else {
+            assert_ok(rk_config_check(config));
+        }
+        rk_config_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +402,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(weights_that_nobody_looks_at_are_refused, sides_set_up,
+                                        sides_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -514,14 +514,10 @@ static void bad_options_are_refused(void **state)
 static void weights_below_0_are_refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *kind;
-        bool is_fine; /* nothing is divided by sums of weights, or nobody looks at them */
-    } cases[] = {{"model.kind=lightgcn", false}, {"model.kind=gcn", false},
-                 {"model.kind=ngcf", false},     {"model.kind=rgcn", false},
-                 {"model.kind=compgcn", false},  {"model.kind=irgnn", false},
-                 {"model.kind=gat", true}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    static const char *const kinds[] = {"model.kind=lightgcn", "model.kind=gcn",
+                                        "model.kind=ngcf",     "model.kind=rgcn",
+                                        "model.kind=compgcn",  "model.kind=irgnn"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         rk_config *config = NULL;
         rk_dataset *dataset = NULL;
         rk_model *model = NULL;
@@ -534,20 +530,15 @@ static void weights_below_0_are_refused(void **state)
                      "                 head: item_id, tail: other, weight: w}]\n"));
         const char *const settings[] = {"split.kind=given",     "run.device=cpu", "eval.every=0",
                                         "eval.select=last",     "train.epochs=1", "model.dim=3",
-                                        "model.relations=like", cases[i].kind,    "eval.k=[1]",
+                                        "model.relations=like", kinds[i],         "eval.k=[1]",
                                         "eval.metric=ndcg@1"};
         for (size_t k = 0; k < sizeof settings / sizeof settings[0]; k++) {
             assert_ok(rk_config_set(config, settings[k], "test"));
         }
         assert_ok(rk_dataset_prepare(config, false, NULL, &dataset));
         how.dataset = dataset;
-        const rk_status status = rk_model_fit(config, &how, NULL, &model);
-        if (cases[i].is_fine) {
-            assert_ok(status);
-        } else {
-            assert_fails(RK_ERR_DATA, "the relation like has the weight -2", status);
-        }
-        rk_model_free(model);
+        assert_fails(RK_ERR_DATA, "the relation like has the weight -2",
+                     rk_model_fit(config, &how, NULL, &model));
         rk_dataset_free(dataset);
         rk_config_free(config);
     }
