@@ -271,8 +271,9 @@ static bool is_loaded(rk_bridge *b, const char *field)
     if (list && list->type == YAML_SCALAR_NODE) {
         return strcmp((const char *)list->data.scalar.value, "*") == 0;
     }
-    for (const yaml_node_item_t *i = list ? list->data.sequence.items.start : NULL;
-         list && i < list->data.sequence.items.top; i++) {
+    const bool is_list = list && list->type == YAML_SEQUENCE_NODE;
+    for (const yaml_node_item_t *i = is_list ? list->data.sequence.items.start : NULL;
+         is_list && i < list->data.sequence.items.top; i++) {
         const yaml_node_t *word = rk__yaml_node(&b->yaml, *i);
         if (word->type == YAML_SCALAR_NODE &&
             strcmp((const char *)word->data.scalar.value, field) == 0) {

@@ -234,6 +234,10 @@ static rk_status check_twice(rk_bridge *b, const yaml_node_t *map, int levels)
             RK_FAIL(RK_ERR_CONFIG, "%s:%lld: a key is a word", b->path,
                     (long long)rk__yaml_line(key));
         }
+        if (strcmp((char *)key->data.scalar.value, "<<") == 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s:%lld: maps are not merged here: write the keys themselves",
+                    b->path, (long long)rk__yaml_line(key));
+        }
         for (const yaml_node_pair_t *before = map->data.mapping.pairs.start; before < pair;
              before++) {
             const yaml_node_t *other = rk__yaml_node(&b->yaml, before->key);

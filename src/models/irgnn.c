@@ -54,7 +54,7 @@ static rk_status check_data(const rk_options *o, const rk_model_data *data)
                           "relation from items to items",
                           r->name, r->from, r->to);
     } else {
-        status = rk__relations_check_weights(&all);
+        status = rk__relations_check_weights(&all, true);
     }
     rk__relations_free(&all);
     return status;

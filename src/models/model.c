@@ -323,8 +323,9 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
 
 rk_status rk__model_add_known(rk_model_instance *instance)
 {
+    const int64_t n = instance->data.n_users + instance->data.n_items;
     RK_ASSERT(!instance->known);
-    return rk__calloc(&instance->known, instance->data.n_users + instance->data.n_items,
+    return rk__calloc(&instance->known, instance->n_nodes > n ? instance->n_nodes : n,
                       sizeof *instance->known, "which nodes the model knows");
 }
 

@@ -133,11 +133,8 @@ rk_status rk__network_check(const rk_config *config)
 static rk_status check_edge_weights(const rk_options *o, const rk_model_data *data)
 {
     rk_model_relations relations = {0};
-    if (o->model.edges == RK_NORMALISE_SUM) {
-        return RK_OK;
-    }
     RK_TRY(rk__relations_init(&relations, o, data));
-    rk_status status = rk__relations_check_weights(&relations);
+    rk_status status = rk__relations_check_weights(&relations, o->model.edges != RK_NORMALISE_SUM);
     rk__relations_free(&relations);
     return status;
 }
@@ -211,7 +208,6 @@ bool rk__network_masks(const rk_options *o)
 rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options how)
 {
     const rk_reals *given = &m->options->model.relation_weights;
-    const int64_t n_pairs = m->data.n_users + m->data.n_items;
     double *weights = NULL;
     int64_t n = 0, types = 0;
     rk_status status = RK_OK;
@@ -223,9 +219,7 @@ rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options 
     how.weights = weights;
     how.options = m->options;
     RK_TRY_GOTO(done, rk__block_join(out, &m->data, m->options->model.relations, &how));
-    for (int64_t i = 0; i < n_pairs && m->known; i++) {
-        m->known[i] |= out->offsets[i + 1] - out->offsets[i] > how.loops;
-    }
+    status = m->known ? rk__know_joined(m, out) : RK_OK;
 done:
     rk__free(weights);
     return status;

@@ -1,5 +1,6 @@
 #include "models/relations.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -194,12 +195,19 @@ done:
     return status;
 }
 
-rk_status rk__relations_check_weights(const rk_model_relations *relations)
+rk_status rk__relations_check_weights(const rk_model_relations *relations, bool divides)
 {
+    const float most = 1e20f; /* with model.relation_weights the sum of all edges is a float */
     for (int i = 0; i < relations->n; i++) {
         const rk_relation *r = relations->v[i].of;
         for (int64_t e = 0; r->weights && e < r->n_edges; e++) {
-            if (r->weights[e] < 0) {
+            if (!(fabsf(r->weights[e]) <= most)) {
+                RK_FAIL(RK_ERR_DATA,
+                        "an edge of the relation %s has the weight %g, and weights beyond %g "
+                        "overflow: divide them",
+                        r->name, (double)r->weights[e], (double)most);
+            }
+            if (divides && r->weights[e] < 0) {
                 RK_FAIL(RK_ERR_DATA,
                         "an edge of the relation %s has the weight %g: weights of a graph that is "
                         "propagated over are not negative",

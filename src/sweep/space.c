@@ -317,6 +317,11 @@ static rk_status read_range(reader *r, rk_axis *axis, const yaml_node_t *map)
          i++) {
         w = strcmp((const char *)key->data.scalar.value, words[i].word) == 0 ? i : w;
     }
+    if (w == sizeof words / sizeof words[0] && !strchr(axis->keys[0], '.')) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: a space names each option whole, without sections: '%s.OPTION: [a, b]'",
+                at(r, map), axis->keys[0]);
+    }
     if (w == sizeof words / sizeof words[0] || list->type != YAML_SEQUENCE_NODE) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s: a range of numbers is written {uniform: [low, high]}, {log: [low, high]}, "

@@ -8,6 +8,8 @@
 #   silent / no_output    err / out is empty
 #   absent PATH...        none of them is there
 #   json PYTHON           out is JSON; with it in `j`, the expression is true
+#   until_there PID FILE  waits until the process has written something to it, or has ended
+#   until_heard PID       waits until the process hears SIGTERM, or has ended
 set -uo pipefail
 
 : "${RANKINE:?the program to test}"
@@ -87,6 +89,22 @@ with open("out", encoding="utf-8") as file:
     j = json.load(file, object_pairs_hook=unique, parse_constant=lambda x: 1 / 0)
 sys.exit(0 if eval(sys.argv[1]) else 1)
 PYTHON
+}
+
+until_there() {
+    for _ in $(seq 6000); do
+        [ ! -s "$2" ] && kill -0 "$1" 2>/dev/null || break
+        sleep 0.01
+    done
+}
+
+until_heard() {
+    for _ in $(seq 6000); do
+        ! awk '/^Name/ { name = $2 } /^SigCgt/ { caught = substr($2, 13, 1) }
+            END { exit !(name != "bash" && caught ~ /[4-7c-f]/) }' "/proc/$1/status" 2>/dev/null &&
+            kill -0 "$1" 2>/dev/null || break
+        sleep 0.01
+    done
 }
 
 finish() {

@@ -27,7 +27,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$rankine" train demo/synth.yaml --run "$folder" \
         "${settings[@]}" >out 2>err </dev/null &
     pid=$!
-    for _ in $(seq 2000); do
+    for _ in $(seq 6000); do
         [ -f "$folder/metrics.jsonl" ] && [ "$(wc -l <"$folder/metrics.jsonl")" -ge 2 ] && break
         kill -0 $pid 2>/dev/null || break
         sleep 0.01

@@ -103,9 +103,10 @@ mkfifo silent
 for option in --data --users; do
     "$rankine" evaluate 'my run' $option silent >out 2>err &
     job=$!
-    sleep 0.5
+    until_heard $job
+    sleep 0.3 # by then it waits
     kill -TERM $job
-    for ((i = 0; i < 100; i++)); do
+    for ((i = 0; i < 300; i++)); do
         kill -0 $job 2>/dev/null || break
         sleep 0.1
     done
@@ -155,10 +156,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$rankine" train day/synth.yaml --from 'my run' --run cut \
     "${settings[@]}" --set train.epochs=100000 >out 2>err </dev/null &
 pid=$!
-for _ in $(seq 6000); do
-    [ -s cut/metrics.jsonl ] && break
-    sleep 0.01
-done
+until_there $pid cut/metrics.jsonl
 kill -INT $pid
 wait $pid
 [ $? = 130 ] || fail "an interrupted warm start ended otherwise"

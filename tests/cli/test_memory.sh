@@ -73,7 +73,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "${prepare[@]}" --set data.cache="$scratch/
     pid=$!
     { cat demo/ratings.csv && sleep 30; } >demo/pipe.csv 2>/dev/null &
     writer=$!
-    for _ in $(seq 6000); do # until rows lie in files
+    for _ in $(seq 3000); do # until rows lie in files
         ls -l /proc/$pid/fd 2>/dev/null | grep -q 'stopped.*(deleted)' && break
         sleep 0.02
     done

@@ -56,10 +56,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$rankine" train demo/synth.yaml --run cut 
     "${settings[@]}" --set train.epochs=100000 >out 2>err </dev/null &
 pid=$!
 command_line="train --seeds 2, then SIGINT"
-for _ in $(seq 6000); do
-    [ -s cut/seed-7/metrics.jsonl ] && break
-    sleep 0.01
-done
+until_there $pid cut/seed-7/metrics.jsonl
 kill -INT $pid
 wait $pid
 code=$?

@@ -101,7 +101,8 @@ says "where 'rating => 3'"
 stops() {
     "$rankine" train c.yaml --set data.sources[0].file=pipe --run run "$@" >out 2>err </dev/null &
     local job=$!
-    sleep 0.7
+    until_heard $job
+    sleep 0.3 # by then it waits, or reads
     kill -TERM $job
     for _ in $(seq 300); do
         kill -0 $job 2>/dev/null || break

@@ -105,11 +105,13 @@ static void complete_warp(unsigned warp, unsigned mask)
     const unsigned present = mask & ~worker.gone[warp];
     const int op = lanes[__builtin_ctz(present)].op;
     unsigned sum = 0;
-    bool first = true;
-    FOR_LANES(lane, present)
-    {
-        sum = combine(op, sum, (uint32_t)lanes[lane].value, lane, first);
-        first = false;
+    if (op != SHUFFLE && op != SYNCWARP) {
+        bool first = true;
+        FOR_LANES(lane, present)
+        {
+            sum = combine(op, sum, (uint32_t)lanes[lane].value, lane, first);
+            first = false;
+        }
     }
     FOR_LANES(lane, present)
     {
@@ -118,10 +120,7 @@ static void complete_warp(unsigned warp, unsigned mask)
                    : op == MATCH ? matching(warp, t, present)
                    : op == ALL   ? sum == present
                                  : sum;
-    }
-    FOR_LANES(lane, present)
-    {
-        lanes[lane].state = READY;
+        t.state = READY;
     }
     worker.arrived[warp] &= ~present;
 }

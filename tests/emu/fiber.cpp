@@ -198,18 +198,6 @@ void renew_memory(void *start, size_t bytes)
     known = true;
     __tsan_java_alloc(address, length);
 }
-#else
-void release_edge(void *)
-{
-}
-
-void acquire_edge(void *)
-{
-}
-
-void renew_memory(void *, size_t)
-{
-}
 #endif
 
 } // namespace emu

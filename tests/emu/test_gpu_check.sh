@@ -82,7 +82,7 @@ grep -c "there is no CUDA device here" none/summary.md >lines
 
 # Too little time: what does not fit is left out, and said.
 run 0 "${bare[@]}" python3 pack/gpu_check run --out short --limit 14
-grep -q '^| goodbooks | \*\*skipped\*\* | 0 | . s are left' short/summary.md ||
+grep -qE '^\| goodbooks \| \*\*skipped\*\* \| 0 \| [0-9]+ s are left' short/summary.md ||
     fail "$(cat short/summary.md)"
 
 # A program that hangs is stopped, with what it started.
@@ -101,7 +101,7 @@ def broken(check):
     return 1 / 0
 check.run([stages.Stage("hang", 0.5, "hangs", hang, 0),
            stages.Stage("broken", 1, "breaks", broken, 0)])
-assert time.monotonic() - begin < 8
+assert time.monotonic() - begin < 40
 rows = open("hung/stages.csv").read().split()
 assert rows[1].startswith("hang,124,") and rows[2].startswith("broken,70,"), rows
 PYTHON

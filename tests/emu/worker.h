@@ -35,11 +35,23 @@ constexpr bool under_tsan =
     false;
 #endif
 
+#ifdef EMU_TSAN
 /* Happens-before edges for ThreadSanitizer; an address names an edge. */
 void release_edge(void *edge);
 void acquire_edge(void *edge);
 /* A new block owns this memory anew: the accesses of the block before are forgotten. */
 void renew_memory(void *start, size_t bytes);
+#else
+inline void release_edge(void *)
+{
+}
+inline void acquire_edge(void *)
+{
+}
+inline void renew_memory(void *, size_t)
+{
+}
+#endif
 
 /* ---- threads ---- */
 

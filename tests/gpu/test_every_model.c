@@ -3,7 +3,8 @@
  * CPU device: tensors, scores and best items of known users, of lists with weights, and of users
  * without train items. On a real device where there is one, else on the one of tests/emu.
  *
- * DEVICES_STEPS below 5 asks for fewer models and users, for sanitizers.
+ * DEVICES_STEPS below 5 asks for fewer models and users, for sanitizers; with DEVICES_ALL for fewer
+ * users alone.
  */
 #include <math.h>
 
@@ -13,23 +14,27 @@
 
 enum { USERS = 45, ITEMS = 36, K = 9, LIST = 4, MOST_SETTINGS = 8 };
 
-/* One of so many models is taken. */
-static size_t models_apart(void)
+static int64_t n_steps(void)
 {
     const char *text = getenv("DEVICES_STEPS");
-    int64_t steps = text ? strtoll(text, NULL, 10) : 5;
-    return steps < 3 ? 8 : steps < 5 ? 3 : 1;
+    return text ? strtoll(text, NULL, 10) : 5;
 }
 
 static bool is_short(void)
 {
-    return models_apart() > 1;
+    return n_steps() < 5;
 }
 
 /* Where a question takes seconds: the fewest of each kind. */
 static bool is_very_short(void)
 {
-    return models_apart() > 3;
+    return n_steps() < 3;
+}
+
+/* One of so many models is taken. */
+static size_t models_apart(void)
+{
+    return getenv("DEVICES_ALL") ? 1 : is_very_short() ? 8 : is_short() ? 3 : 1;
 }
 
 static fitted fit_on(const fitted_data *d, const char *device, const char *const *settings)
@@ -249,7 +254,7 @@ static void trained_models_score_the_same(void **unused)
         {"model.kind=mf", "model.init=xavier"}};
     fitted_data d;
     fitted_data_init(&d, USERS, ITEMS, true);
-    for (size_t i = 0; i < sizeof models / sizeof models[0]; i += is_short() ? 3 : 1) {
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i += models_apart() < 3 ? 1 : 3) {
         const char *settings[MOST_SETTINGS + 1] = {NULL};
         memcpy(settings, models[i], sizeof models[i]);
         settings[3] = "model.dim=12";
@@ -299,7 +304,7 @@ static void links_are_the_same(void **unused)
                  (i * 3 + i / 11 + 1) % 11);
     }
     write_triples(folder, rows, "e1,r0,e9\n", "e2,r1,e10\n");
-    for (size_t i = 0; i < sizeof models / sizeof models[0]; i += is_short() ? 4 : 1) {
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i += models_apart() < 3 ? 1 : 4) {
         rk_model *cpu = NULL, *cuda = NULL;
         fit_links(folder, "run.device=cpu", models[i], &cpu);
         fit_links(folder, "run.device=cuda", models[i], &cuda);

@@ -66,14 +66,13 @@ static void add_cuda_targets(ops_target *targets, int *n, const rk_device *devic
     }
 }
 
+/* OPS_FEW: each number of threads, and eagerly and plainly, once; guard bands with two threads. */
 static void add_cpu_targets(ops_target *targets, int *n, const rk_device *device)
 {
+    const bool few = getenv("OPS_FEW") != NULL;
     for (const rk_isa *const *isa = rk__isa_all(); *isa; isa++) {
-        if (rk__isa_is_supported(*isa)) {
-            add_target(targets, n, device, (*isa)->name, 1, true, true);
-            add_target(targets, n, device, (*isa)->name, 2, true, false);
-            add_target(targets, n, device, (*isa)->name, 1, false, false);
-            add_target(targets, n, device, (*isa)->name, 2, false, false);
+        for (int i = few ? 1 : 0; i < (few ? 3 : 4) && rk__isa_is_supported(*isa); i++) {
+            add_target(targets, n, device, (*isa)->name, 1 + i % 2, i < 2, i == (few ? 1 : 0));
         }
     }
 }

@@ -3,8 +3,8 @@
  *
  * A case is built once and run on every target: each device of the build, on the CPU with each
  * instruction set of this machine, with 1 and 2 threads, eagerly (poisoned outputs, guard bands)
- * and plainly. Outputs are compared with the expectation, and between targets that differ in
- * threads or eagerness only, bit by bit.
+ * and plainly (OPS_FEW: two of those four). Outputs are compared with the expectation, and between
+ * targets that differ in threads or eagerness only, bit by bit.
  */
 #ifndef RK_TESTS_OPS_HARNESS_H
 #define RK_TESTS_OPS_HARNESS_H

@@ -3,6 +3,9 @@ rankine_test(ops/test_parity.c)
 # The cases of each family of operations; families.def lists them.
 file(GLOB cases CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/ops/cases_*.c)
 target_sources(test_parity PRIVATE ops/harness.c ${cases})
+if(RANKINE_SANITIZE) # every kernel still runs, with one thread and with two
+    set_property(TEST ops/test_parity APPEND PROPERTY ENVIRONMENT OPS_FEW=1)
+endif()
 rankine_test(ops/test_sample.c)
 target_sources(test_sample PRIVATE ops/harness.c)
 rankine_test(ops/test_edges.c)

@@ -19,7 +19,7 @@ export OMPI_MCA_orte_tmpdir_base=/tmp
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0"
 
 plain_ranks() {
-    timeout -k 5 "${RANK_SECONDS:-60}" mpirun -n "$@"
+    timeout -k 5 "${RANK_SECONDS:-180}" mpirun -n "$@"
 }
 
 ranks() {

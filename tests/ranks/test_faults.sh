@@ -10,7 +10,7 @@ quick=(--set train.epochs=4 --set train.batch=512 --set model.dim=12 --set run.t
 
 # ---- started wrongly ----
 one_differs 1 'set -- "$@" --set run.seed=7'
-seconds 20 2 ranks 3 ./one "$rankine" train demo/synth.yaml --run no "${quick[@]}"
+seconds 60 2 ranks 3 ./one "$rankine" train demo/synth.yaml --run no "${quick[@]}"
 each_says 3 "rank 1 has another config than rank 0: "
 says "seed: 7"
 absent no
@@ -19,7 +19,7 @@ one_differs 2 "exec env LD_LIBRARY_PATH=$PWD/other \"\$@\""
 mkdir other
 library=$(ldd "$rankine" | sed -n 's/.*librankine.so.[0-9]* => \([^ ]*\) .*/\1/p')
 sed 's/GNU \([0-9]\)/GNX \1/g; s/Clang \([0-9]\)/ClanX \1/g' "$library" >other/librankine.so.0
-seconds 20 2 ranks 3 ./one "$rankine" train demo/synth.yaml --run no "${quick[@]}"
+seconds 60 2 ranks 3 ./one "$rankine" train demo/synth.yaml --run no "${quick[@]}"
 each_says 3 "rank 2 has another build than rank 0: "
 absent no
 
@@ -30,22 +30,22 @@ cp demo/* a/
     --quiet >/dev/null
 one_differs 1 "cd $PWD/b"
 cd a || exit 1
-seconds 20 3 ranks 2 ../one "$rankine" train "$scratch/demo/synth.yaml" --run "$scratch/no" \
+seconds 60 3 ranks 2 ../one "$rankine" train "$scratch/demo/synth.yaml" --run "$scratch/no" \
     "${quick[@]}" --set data.root=/proc/self/cwd --set data.cache=/proc/self/cwd/cache
 mv out err ..
 cd .. || exit 1
 each_says 2 "rank 1 has another data set than rank 0: "
 
-seconds 20 2 ranks 4 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set model.dim=3
+seconds 60 2 ranks 4 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set model.dim=3
 says "model.dim"
-seconds 20 2 ranks 5 "$rankine" train demo/synth.yaml --run no "${quick[@]}"
+seconds 60 2 ranks 5 "$rankine" train demo/synth.yaml --run no "${quick[@]}"
 says "model.dim"
-seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no --set run.communicator=tcp
+seconds 60 2 ranks 2 "$rankine" train demo/synth.yaml --run no --set run.communicator=tcp
 says "run.communicator" "'tcp'"
-seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --device cpu \
+seconds 60 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --device cpu \
     --set run.communicator=nccl
 each_says 2 "run.communicator is nccl"
-seconds 20 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set cuda.device=1 \
+seconds 60 2 ranks 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set cuda.device=1 \
     --set run.communicator=mpi
 each_says 2 "cuda.device is 1 (--set), but there are 2 ranks, each of which takes the GPU of its"
 run 2 "$rankine" train demo/synth.yaml --run no "${quick[@]}" --set run.communicator=mpi
@@ -64,7 +64,7 @@ start_long() { # on 3 ranks; returns once there is a checkpoint
     ranks 3 "$@" "$rankine" train demo/synth.yaml --run stopped "${long[@]}" --quiet \
         >out 2>err </dev/null &
     launcher=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 2400); do
         [ ! -e stopped/last.h5 ] || break
         sleep 0.05
     done
@@ -78,7 +78,7 @@ ended() {
     wait $launcher
     code=$?
     [[ " ${*:2} " = *" $code "* ]] || fail "exit code $code, expected ${*:2}"
-    [ $((SECONDS - begin)) -le 15 ] || fail "it took $((SECONDS - begin)) s"
+    [ $((SECONDS - begin)) -le 40 ] || fail "it took $((SECONDS - begin)) s"
     h5_is_whole stopped/last.h5
 }
 

@@ -13,21 +13,21 @@ run 0 ranks 3 "$program" gathers
 run 0 ranks 3 "$program" stop
 run 0 ranks 2 "$program" twice
 
-seconds 10 2 ranks 3 "$program" agree
+seconds 40 2 ranks 3 "$program" agree
 each_says 3 "rank 1 has another config than rank 0: 'run.seed: 2' there, 'run.seed: 1' on rank 0"
-seconds 10 3 ranks 3 "$program" full_disk
+seconds 40 3 ranks 3 "$program" full_disk
 each_says 3 "last.h5: no space left on device"
-seconds 10 5 ranks 3 "$program" early
+seconds 40 5 ranks 3 "$program" early
 each_says 3 "the loss is not finite"
-seconds 10 137 ranks 3 "$program" kill
+seconds 40 137 ranks 3 "$program" kill
 each_says 2 "rank 1 (process "
-seconds 15 7 ranks 3 "$program" hang
+seconds 45 7 ranks 3 "$program" hang
 says "has waited 1 s for the others (scores)"
 
 # SIGTERM to one rank: all stop at the same step. (To mpirun: test_faults.sh.)
 ranks 3 "$program" loop >out 2>err </dev/null &
 launcher=$!
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
     [ "$(grep -c "under way" out)" = 3 ] && break
     sleep 0.05
 done

@@ -74,27 +74,27 @@ run 0 ranks 2 "$rankine" recommend trained --user 5 --json --communicator self
 [ "$(grep -c known_items out)" = 2 ] || fail "not each of them answers"
 
 # ---- what cannot be done, each rank says ----
-seconds 20 2 ranks 3 "$rankine" recommend trained --all --out all.tsv
+seconds 60 2 ranks 3 "$rankine" recommend trained --all --out all.tsv
 each_says 3 "all.tsv"
-seconds 20 2 ranks 3 "$rankine" evaluate trained --per-user all.tsv
+seconds 60 2 ranks 3 "$rankine" evaluate trained --per-user all.tsv
 each_says 3 "--per-user all.tsv is there already"
-seconds 20 2 ranks 3 "$rankine" recommend trained --users -
+seconds 60 2 ranks 3 "$rankine" recommend trained --users -
 each_says 3 "the standard input (-) reaches one of the 3 processes only"
-seconds 20 3 ranks 3 "$rankine" evaluate nowhere
+seconds 60 3 ranks 3 "$rankine" evaluate nowhere
 each_says 3 "nowhere"
-seconds 20 3 ranks 3 "$rankine" recommend trained --user 5 --exclude nothing
+seconds 60 3 ranks 3 "$rankine" recommend trained --user 5 --exclude nothing
 each_says 3 "nothing"
 one_differs 1 'set -- "$@" --top 3'
-seconds 20 2 ranks 3 ./one "$rankine" recommend trained --user 5
+seconds 60 2 ranks 3 ./one "$rankine" recommend trained --user 5
 each_says 3 "rank 1 has another command line than rank 0: "
 one_differs 1 'mkdir -p there; cp two there/; echo 3 >>there/two; cp -r trained there/run; cd there'
 cp -r trained run
-seconds 20 2 ranks 2 "./one" "$rankine" evaluate run --users two
+seconds 60 2 ranks 2 "./one" "$rankine" evaluate run --users two
 each_says 2 "rank 1 has another list of --users than rank 0: "
 run 0 "$rankine" train --run run --resume --quiet --set train.epochs=3 --set eval.select=last
-seconds 20 3 ranks 2 ./one "$rankine" evaluate run
+seconds 60 3 ranks 2 ./one "$rankine" evaluate run
 each_says 2 "rank 1 has another model than rank 0: 'epoch "
-seconds 20 3 ranks 3 "$rankine" recommend trained --all --tsv --out /dev/full
+seconds 60 3 ranks 3 "$rankine" recommend trained --all --tsv --out /dev/full
 each_says 3 "/dev/full"
 no_leftovers .
 OMPI_COMM_WORLD_SIZE=2 RANKINE_MPI_MODULE=/nowhere.so run 2 "$rankine" evaluate trained

@@ -357,6 +357,54 @@ static void bad_options_are_refused(void **state)
     rk_config_free(config);
 }
 
+/* Of users whom edges join only to others of whom nothing is learnt nothing is known: 4 and 5 are
+ * friends of each other, 6 of themselves, 7 of 1 with a weight of 0, and 8 has seen what nobody
+ * has. 9 is a friend of 8's friend, who is one of 1. */
+static void strangers_of_strangers_are_strangers(void **state)
+{
+    (void)state;
+    static const char *const kinds[][2] = {{"model.kind=lightgcn", "model.relations=friends,seen"},
+                                           {"model.kind=gcn", "model.relations=friends,seen"},
+                                           {"model.kind=rgcn", "model.relations=friends,seen"},
+                                           {"model.kind=mbgcn", "model.relations=seen"}};
+    sides_put("rows.csv", "user_id,item_id\n1,1\n1,2\n2,2\n2,3\n");
+    sides_put("test.csv", "user_id,item_id\n4,1\n5,1\n6,1\n7,1\n8,9\n9,1\n10,1\n11,1\n");
+    sides_put("friends.csv", "a,b,w\n4,5,1\n6,6,1\n7,1,0\n9,10,1\n10,1,1\n");
+    sides_put("seen.csv", "user_id,item_id\n8,9\n11,2\n");
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        const char *known = k < 3 ? " 1 2 9 10 11 " : " 1 2 11 ";
+        model m = {0};
+        rk_train_options how = rk_train_defaults();
+        assert_ok(sides_config(
+            &m.config,
+            "    sources: [{file: rows.csv, part: train}, {file: test.csv, part: test}]\n"
+            "    relations:\n"
+            "        - {name: friends, from: user, to: user, file: friends.csv, head: a,\n"
+            "           tail: b, weight: w}\n"
+            "        - {name: seen, file: seen.csv}\n"));
+        const char *const settings[] = {"split.kind=given",  "run.device=cpu", "eval.every=0",
+                                        "eval.select=last",  "train.epochs=1", "model.dim=3",
+                                        kinds[k][0],         kinds[k][1],      "eval.k=[1]",
+                                        "eval.metric=ndcg@1"};
+        for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+            assert_ok(rk_config_set(m.config, settings[i], "test"));
+        }
+        assert_ok(rk_dataset_prepare(m.config, false, NULL, &m.dataset));
+        how.dataset = m.dataset;
+        assert_ok(rk_model_fit(m.config, &how, NULL, &m.model));
+        for (int64_t u = 0; u < rk_model_get_facts(m.model).users; u++) {
+            char room[RK_ID_BYTES], id[RK_ID_BYTES + 2];
+            const rk_query query = {.user = u};
+            rk_grounds grounds;
+            snprintf(id, sizeof id, " %s ", rk_dataset_user_id(m.dataset, u, room));
+            assert_ok(rk_model_grounds(m.model, &query, &grounds));
+            assert_int_equal(grounds.basis,
+                             strstr(known, id) ? RK_BASIS_MODEL : RK_BASIS_POPULARITY);
+        }
+        free_model(&m);
+    }
+}
+
 /* Attention and behaviours have no place for weights of edges; those of a derived relation have
  * chosen its edges. */
 static void weights_that_nobody_looks_at_are_refused(void **state)
@@ -402,6 +450,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(strangers_of_strangers_are_strangers, sides_set_up,
+                                        sides_tear_down),
         cmocka_unit_test_setup_teardown(weights_that_nobody_looks_at_are_refused, sides_set_up,
                                         sides_tear_down),
     };

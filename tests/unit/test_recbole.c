@@ -259,6 +259,8 @@ static const char *const impossible[][2] = {
     {"train_neg_sample_args: {sample_num: 0}", ":3: sample_num is '0'"},
     {"USER_ID_FIELD: ''", ":3: USER_ID_FIELD is empty"},
     {"load_col: {inter: [user_id]}", ":3: load_col.inter lacks the field item_id"},
+    {"load_col: {inter: {user_id: 1, item_id: 2}}", ":3: load_col.inter lacks the field"},
+    {"<<: {epochs: 3}", ":3: maps are not merged here"},
     {"load_col: 5", ":3: load_col.inter lacks the field user_id"},
     {"seed: -1", ":3 run.seed=-1: run.seed = -1 is out of range"},
     {"seed: 1\nseed: 2", ":4: 'seed' is there twice; the first is at "},
