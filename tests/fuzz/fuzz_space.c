@@ -1,5 +1,5 @@
-/* The space of a sweep, YAML or hyper.test: what can be read is printed, and reads again as the same.
- */
+/* The space of a sweep, YAML or hyper.test: what can be read is printed, and reads again as the
+ * same. */
 #include <string.h>
 
 #include "base/alloc.h"
