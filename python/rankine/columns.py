@@ -29,7 +29,7 @@ def pick(names: Sequence[str], wanted: str, what: str) -> str:
                       f"{', '.join(map(str, names)) or 'none'}{hint}")
 
 
-def of_arrow(column: Any) -> Any:
+def of_arrow(column: Any, name: Any) -> Any:
     """A column of Arrow: integers and times as NumPy's, texts by their dictionary."""
     import pyarrow as pa
 
@@ -43,17 +43,21 @@ def of_arrow(column: Any) -> Any:
         column, kind = column.dictionary_decode(), kind.value_type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         if column.null_count:
-            raise DataError(f"{column.null_count} of the times are null")
-        return column.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)
+            raise DataError(f"{column.null_count} of the times in {name!r} are null: fill them, or "
+                            "leave their rows out")
+        return column.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False)
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or (
         hasattr(pa.types, "is_string_view") and pa.types.is_string_view(kind))
     if is_text or pa.types.is_dictionary(kind):
+        if pa.types.is_dictionary(kind) and column.dictionary.null_count:
+            column, kind = column.dictionary_decode(), kind.value_type
         coded = column if pa.types.is_dictionary(kind) else column.dictionary_encode()
         codes = coded.indices.fill_null(-1) if coded.indices.null_count else coded.indices
-        return Texts(coded.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False), "texts")
+        return Texts(coded.dictionary.to_pylist(), codes.to_numpy(zero_copy_only=False),
+                     repr(name))
     if column.null_count:
-        raise DataError(f"{column.null_count} values of a column of {kind} are null: fill them, "
-                        "or leave their rows out")
+        raise DataError(f"{column.null_count} values of the column {name!r} are null: fill them, "
+                        "or leave their rows out (dropna)")
     return column.to_numpy(zero_copy_only=False)
 
 
@@ -62,9 +66,9 @@ def of_pandas(series: Any) -> Any:
     import pandas as pd
 
     kind = series.dtype
-    if isinstance(kind, pd.ArrowDtype):
+    if isinstance(kind, getattr(pd, "ArrowDtype", ())):
         import pyarrow as pa
-        return of_arrow(pa.array(series.array))
+        return of_arrow(pa.array(series.array), series.name)
     if isinstance(kind, pd.CategoricalDtype) and pd.api.types.is_datetime64_any_dtype(
             kind.categories.dtype):
         series = series.astype(kind.categories.dtype)

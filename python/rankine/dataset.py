@@ -122,7 +122,7 @@ class Dataset:
 
         def read(name: str, what: str) -> Any:
             found = table.column(pick(names, name, what))
-            return np.array(found.to_pylist()) if what == "part" else of_arrow(found)
+            return np.array(found.to_pylist()) if what == "part" else of_arrow(found, name)
 
         return cls._from(named_columns(as_config(config), read, user, item, time, value, part,
                                        fields), callbacks)

@@ -148,6 +148,9 @@ struct rk_model_kind {
     const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
     const struct rk_network *network; /* of models/network.h; or NULL */
 
+    /* An option that models like it read and it does not. Configs may have it, so that they stay
+     * the same but for model.kind; nothing depends on it. NULL = none. */
+    const char *ignores;
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
     /* Options against each other, with rk__config_says. NULL = they always fit. */
     rk_status (*check)(const rk_config *config);

@@ -220,6 +220,9 @@ rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options 
     how.options = m->options;
     RK_TRY_GOTO(done, rk__block_join(out, &m->data, m->options->model.relations, &how));
     status = m->known ? rk__know_joined(m, out) : RK_OK;
+    if (status != RK_OK) {
+        rk__block_free(out);
+    }
 done:
     rk__free(weights);
     return status;

@@ -49,6 +49,15 @@ static int64_t count_keys(const rk_space *space)
     return n;
 }
 
+/* Whether the trial depends on the option. */
+static rk_status reads_key(const rk_config *config, const char *key, bool *out)
+{
+    const char *ignores = rk__model_of(rk__config_options(config))->ignores;
+    RK_TRY(rk_config_is_read(config, key, out));
+    *out = *out && !(ignores && strcmp(ignores, key) == 0);
+    return RK_OK;
+}
+
 /* Flags of what nothing reads under the others' values; *out_changed: there was one more. */
 static rk_status look_who_reads(const rk_space *space, const rk_config *config, bool *is_read,
                                 bool *out_changed)
@@ -60,7 +69,7 @@ static rk_status look_who_reads(const rk_space *space, const rk_config *config, 
             const char *key = space->axes[a].keys[k];
             bool reads = true;
             if (is_read[flag] && !strchr(key, '[')) {
-                RK_TRY(rk_config_is_read(config, key, &reads));
+                RK_TRY(reads_key(config, key, &reads));
             }
             *out_changed = *out_changed || !reads;
             is_read[flag] = is_read[flag] && reads;

@@ -47,6 +47,11 @@ prints "[1] grid/best" "[2] alone"
 run 2 "$rankine" train --run grid --resume
 says "grid is a sweep: go on with it by rankine sweep --run grid --resume"
 
+printf '%s\n' 'model.kind: [mf, lightgcn]' 'model.layers: [1, 2]' >kinds.yaml # mf has none
+run 0 "${sweep[@]}" --space kinds.yaml --method grid --run kinds "${settings[@]}" --quiet \
+    --set train.epochs=1
+prints "of 3 tried"
+
 # Gone on with: nothing is trained again; other seeds for the best three.
 stat -c '%Y %i %n' grid/trial-*/last.h5 >before
 run 0 "$rankine" sweep --run grid --resume --final-seeds 2

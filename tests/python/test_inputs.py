@@ -211,11 +211,25 @@ def test_missing_ids(kind):
     values = pd.Series(["1", None, "3"] if kind == "string" else [1, None, 3],
                        dtype="str" if kind == "string" else "Int64")
     frame = pd.DataFrame({"user": values.astype(kind), "item": [1, 2, 3]})
-    with pytest.raises(rk.DataError, match=r"(dropna|null)"):
+    with pytest.raises(rk.DataError, match="dropna"):
         rk.Dataset.from_pandas(frame)
     if kind in (object, "category", "string"):
         data = rk.Dataset.from_pandas(frame, config={"data.missing_ids": "drop"})
         assert data.user_ids.tolist() == ["1", "3"]
+
+
+def test_columns_of_arrow(run, frame):
+    moments = pa.array(frame.timestamp * 10**9 + 1, pa.timestamp("ns"))  # a nanosecond beyond
+    rows = {"user_id": pa.array(frame.user_id).dictionary_encode(),
+            "item_id": pa.array(frame.item_id, pa.uint16()), "timestamp": moments}
+    assert rk.Dataset.from_arrow(pa.table(rows), **NAMES).fingerprint == run.dataset.fingerprint
+    assert rk.Dataset.from_arrow(pa.record_batch(rows), **NAMES).fingerprint == \
+        run.dataset.fingerprint
+    absent = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", None]))
+    with pytest.raises(rk.DataError, match="1 are missing"):
+        rk.Dataset.from_arrow(pa.table({"user": absent, "item": ["b", "c"]}))
+    with pytest.raises(rk.DataError, match="column 'item' are null"):
+        rk.Dataset.from_arrow(pa.table({"user": ["a", "b"], "item": pa.array([1, None])}))
 
 
 def test_fields_that_are_dates():
