@@ -176,7 +176,9 @@ rk_status rk__axis_text(const rk_axis *axis, double place, int64_t k, char **out
 const char *rk__domain_name(const rk_axis *axis)
 {
     static const char *const names[RK_DOMAIN_COUNT] = {"list", "uniform", "log", "step"};
-    return axis->domain == RK_DOMAIN_STEP && axis->step == 1 ? "int" : names[axis->domain];
+    const bool is_int = axis->domain == RK_DOMAIN_STEP && axis->step == 1 &&
+                        axis->low == floor(axis->low) && axis->high == floor(axis->high);
+    return is_int ? "int" : names[axis->domain];
 }
 
 void rk__space_free(rk_space *space)
@@ -345,7 +347,11 @@ static rk_status read_range(reader *r, rk_axis *axis, const yaml_node_t *map)
         }
         n++;
     }
-    if (strcmp(words[w].word, "int") == 0 && n == 2) {
+    if (strcmp(words[w].word, "int") == 0) {
+        if (n != 2) {
+            RK_FAIL(RK_ERR_CONFIG, "%s: int wants low and high, here are %lld numbers", at(r, list),
+                    (long long)n);
+        }
         if (numbers[0] != floor(numbers[0]) || numbers[1] != floor(numbers[1])) {
             RK_FAIL(RK_ERR_CONFIG, "%s: int wants whole numbers", at(r, list));
         }

@@ -151,6 +151,12 @@ run 0 "$rankine" train demo/synth.yaml --run by/seed --quiet "${settings_of[@]}"
 cmp -s by/seed/last.h5 several/seed-2021/last.h5 || fail "seed 2021 differs from a run of its own"
 same_report by/seed several/seed-2021
 
+# What sweep.yaml says is read again: steps of 1 that are no integers.
+echo 'loss.l2: {step: [0.5, 2.5, 1]}' >steps.yaml
+run 0 "${sweep[@]}" --space steps.yaml --method grid --trials 1 --run steps --quiet \
+    "${settings[@]}" --set train.epochs=1
+run 0 "$rankine" sweep --run steps --resume --trials 2 --quiet
+
 # Trials of other rows could not be compared.
 echo 'model.dim: [4, 8]' >dims.yaml
 run 0 "${sweep[@]}" --space dims.yaml --method grid --trials 1 --run rows --quiet \
@@ -255,6 +261,8 @@ space 'train.learning_rate: {log: [0, 1]}'
 refused "log wants numbers above 0" --space bad.yaml
 space 'model.dim: {int: [9, 3]}'
 refused "is empty: the smaller number first" --space bad.yaml
+space 'model.dim: {int: [4, 16, 4]}'
+refused "bad.yaml:1: int wants low and high, here are 3 numbers" --space bad.yaml
 space 'model.dim: {step: [8, 16, 0.5]}'
 refused "model.dim is a whole number, which steps of 0.5 from 8 on are not" --space bad.yaml
 space 'model.dim: [8]' 'model.layers+model.dim: [[1, 8]]'
