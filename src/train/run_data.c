@@ -7,6 +7,7 @@
 #include "rankine/train.h"
 #include "train/checkpoint.h"
 #include "train/run_folder.h"
+#include "train/trainer.h"
 #include "train/trajectory.h"
 
 /* Does the run's own config ask for the same data set, of sources in the same places? */
@@ -95,4 +96,12 @@ rk_status rk_train_dataset(const rk_config *config, const rk_train_options *how,
     }
     *out = own;
     return RK_OK;
+}
+
+rk_status rk__train_has_dataset(const rk_config *config, const rk_train_options *how, bool *out)
+{
+    *out = how->dataset != NULL;
+    return !*out && how->resume && how->run_dir && rk__config_options(config)->n_sources == 0
+               ? rk__folder_has(how->run_dir, RK_FILE_DATA, out)
+               : RK_OK;
 }

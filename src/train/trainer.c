@@ -551,7 +551,9 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
                     .command = how->command,
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
-    RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, how->dataset != NULL));
+    bool has_data = false;
+    RK_TRY_GOTO(done, rk__train_has_dataset(config, how, &has_data));
+    RK_TRY_GOTO(done, rk__model_check_config(config, !how->resume, has_data));
     RK_TRY_GOTO(done, rk__ranks_open(&t, how, hooks));
     RK_TRY_GOTO(done, rk__warm_start_open(&t.warm, how, config, &t.log.hooks));
     RK_TRY_GOTO(done, take_folder(&t, how));

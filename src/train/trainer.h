@@ -71,6 +71,10 @@ typedef struct rk_train_beside {
     rk_dataset **prepared; /* the data set that it is of, unless the caller gave one; out */
 } rk_train_beside;
 
+/* Whether the config need not say what the data set is made of: it is given, or was when the run
+ * that goes on began, whose folder has it. */
+rk_status rk__train_has_dataset(const rk_config *config, const rk_train_options *how, bool *out);
+
 /* rk_train, also without a folder. */
 rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
                     rk_train_beside beside);

@@ -40,6 +40,24 @@ def test_a_config_lives_as_long_as_what_is_trained_by_it(frame, tmp_path):
         assert {key: config[key] for key in options} == {**options, "run.seed": seed}
 
 
+def test_a_run_goes_on_with_the_data_in_its_folder(frame, tmp_path):
+    class Stop(rk.Callback):
+        def scalar(self, name, step, value):
+            if step >= 3:
+                raise RuntimeError("enough")
+
+    data = rk.Dataset.from_arrays(frame.user_id, frame.item_id)
+    options = {"model.kind": "mf", "model.dim": 4, "train.epochs": 6, "eval.k": [10]}
+    rk.train(options, tmp_path / "whole", data=data)
+    for name, kept in (("cut", {}), ("bare", {"run.keep_data": False})):
+        with pytest.raises(RuntimeError, match="enough"):
+            rk.train({**options, **kept}, tmp_path / name, data=data, callbacks=Stop())
+    rk.train(None, tmp_path / "cut", resume=True)
+    assert (tmp_path / "cut/last.h5").read_bytes() == (tmp_path / "whole/last.h5").read_bytes()
+    with pytest.raises(rk.ConfigError, match="names no data"):
+        rk.train(None, tmp_path / "bare", resume=True)
+
+
 def test_pickles_of_configs_and_recommenders(run, frame):
     config = rk.Config(run.path + "/config.yaml", {"model.dim": 4})
     other = again(config)
