@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The wheel as those get it who install it: made by tools/make_wheel.sh, put with NumPy alone into a
-# fresh environment (smoke.py), then asked by tests/python, notebook included. Nothing of this
+# fresh environment (smoke.py), then asked by those of tests/python that run the package, notebook
+# included; what reads its sources (layout, hints, pages) is the same in make test. Nothing of this
 # tree's builds is in reach. Needs the packages of tools/install_packages.sh build wheel, and PyPI.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -26,4 +27,4 @@ else
     "$here/env/bin/pip" install -q -r "$root/tests/python/requirements.txt"
 fi
 "$here/env/bin/python" -m pytest -q -c "$root/pyproject.toml" --rootdir "$root/tests/python" \
-    --basetemp "$here/pytest" "$root/tests/python"
+    --basetemp "$here/pytest" "$root"/tests/python/test_{package,notebook,sweep}.py
