@@ -97,11 +97,9 @@ test-torch: build/env-torch/made
 	@$(call build,release)
 	@$(call run_tests,release,-R python/test_torch,torch)
 
-build/env-torch/made: bench/pytorch/requirements.txt tests/python/requirements.txt
-	@python3 -m venv build/env-torch
-	@build/env-torch/bin/pip install --quiet -r bench/pytorch/requirements.txt \
-	$$(grep -E '^(numpy|pytest)=' tests/python/requirements.txt)
-	@touch $@
+build/env-torch/made: $(addprefix tests/python/requirements,.txt -torch.txt) bench/pytorch/requirements.txt
+	@rm -f $@
+	@tools/python_environment.sh build/env-torch tests/python/requirements-torch.txt
 
 fuzz:
 	@$(call packages,build clang)
@@ -124,9 +122,8 @@ site: build/site-venv/made
 	@build/site-venv/bin/python tools/site/build.py
 
 build/site-venv/made: docs/requirements.txt
-	@python3 -m venv build/site-venv
-	@build/site-venv/bin/pip install --quiet -r docs/requirements.txt
-	@touch $@
+	@rm -f $@
+	@tools/python_environment.sh build/site-venv docs/requirements.txt
 
 format:
 	@$(call packages,format)

@@ -21,7 +21,8 @@ excluded=()
 for library in cuda cudart cublas cublasLt cusparse cusolver curand nvJitLink; do
     excluded+=(--exclude "lib$library.so*")
 done
-"$python" -m auditwheel repair "${excluded[@]}" -w "$plain/repaired" "$plain"/rankine-*.whl
+# Without compression, for wheel_licences.py packs it again.
+"$python" -m auditwheel repair -z 0 "${excluded[@]}" -w "$plain/repaired" "$plain"/rankine-*.whl
 echo "licences of what is in it:"
 "$python" tools/wheel_licences.py "$plain"/repaired/rankine-*.whl build/wheel
 mv "$plain"/repaired/rankine-*.whl "$out"

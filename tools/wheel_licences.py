@@ -17,28 +17,37 @@ import tempfile
 COMMON = "/usr/share/common-licenses/"
 
 
-def package_of(path):
-    """The Debian package of a file, by its path or, moved or renamed, by its name."""
-    real = os.path.realpath(path)
-    for pattern in (path, real, re.sub("^/usr", "", real), "*/" + os.path.basename(path)):
-        said = subprocess.run(["dpkg", "-S", pattern], capture_output=True, text=True)
-        if said.returncode == 0:
-            return said.stdout.split(":")[0].split(",")[0]
-    sys.exit(f"no Debian package has {path}, so its licence is not known: make the wheel on Debian "
-             "or Ubuntu with the libraries of the system")
+def packages_of(paths):
+    """The Debian package of each file, which may have been moved from /lib to /usr/lib."""
+    names = {path: (path, os.path.realpath(path), re.sub("^/usr", "", os.path.realpath(path)))
+             for path in paths}
+    # One question for all, since dpkg reads all its lists of files for each.
+    said = subprocess.run(["dpkg", "-S", *sum(names.values(), ())], capture_output=True,
+                          text=True).stdout
+    owners = {path: re.split("[:,]", owner)[0] for owner, path in
+              (line.rsplit(": ", 1) for line in said.splitlines())
+              if not owner.startswith("diversion by")}
+    for path in paths:
+        found = [owners[name] for name in names[path] if name in owners]
+        if not found:
+            sys.exit(f"no Debian package has {path}, so its licence is not known: make the wheel "
+                     "on Debian or Ubuntu with the libraries of the system")
+        yield path, found[0]
 
 
 def shared(folder):
-    """As they are called on the system: auditwheel puts a hash before the first dot."""
+    """Where the system has them: auditwheel puts a hash before the first dot of the name."""
     for path in sorted(glob.glob(f"{folder}/*.libs/*")):
-        yield re.sub(r"^([^.]*)-[0-9a-f]{8,}\.", r"\1.", os.path.basename(path))
+        name = re.sub(r"^([^.]*)-[0-9a-f]{8,}\.", r"\1.", os.path.basename(path))
+        found = glob.glob(f"/usr/lib/*/{name}") + glob.glob(f"/usr/lib/*/*/{name}")
+        yield found[0] if found else name
 
 
 def compiled_in(build):
     with open(f"{build}/CMakeCache.txt", encoding="utf-8") as file:
         cache = dict(re.findall(r"(?m)^([^#/:\n]+):[A-Z]+=(.*)$", file.read()))
     yield from sorted({path for name, path in cache.items()
-                       if path.endswith(".a") and not name.startswith(("CUDA_", "RANKINE_"))})
+                       if path.endswith(".a") and not name.startswith("CUDA_")})
     yield os.path.join(cache["RANDOM123_INCLUDE"], "Random123/philox.h")
 
 
@@ -52,8 +61,7 @@ def main(wheel, build):
         bundled = f"{info}/licenses/bundled"
         os.makedirs(bundled)
         named = set()
-        for path in [*shared(folder), *compiled_in(build)]:
-            package = package_of(path)
+        for path, package in packages_of([*shared(folder), *compiled_in(build)]):
             print(f"  {os.path.basename(path):32} {package}")
             shutil.copyfile(f"/usr/share/doc/{package}/copyright", f"{bundled}/{package}")
             with open(f"{bundled}/{package}", encoding="utf-8", errors="replace") as file:

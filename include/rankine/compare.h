@@ -44,7 +44,7 @@ typedef struct rk_compare_options {
 RK_API rk_compare_options rk_compare_defaults(void);
 
 typedef struct rk_compared_run {
-    const char *folder;
+    const char *folder; /* as it was named; of a sweep that of its chosen trial */
     int64_t seeds;      /* number of seeds in the folder; 1 = a single run */
     int64_t epoch;      /* that the model was taken from; 0 for several seeds */
     const char *compat; /* as in rk_model_facts */

@@ -4,7 +4,8 @@
  * Any callback may be NULL, so initialise the whole struct: rk_hooks hooks = {.progress = show};
  * members that are not named are then NULL, also those of later versions.
  *
- * Threads: callbacks run on the thread that made the call. Hooks that are handed to calls in
+ * Threads: callbacks run on the thread that made the call; but a message about ranks that do not
+ * come is logged by another one, while the call waits for them. Hooks that are handed to calls in
  * several threads at once must bear being called so. The struct is only read.
  */
 #ifndef RANKINE_HOOKS_H

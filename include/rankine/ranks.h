@@ -25,6 +25,15 @@ extern "C" {
 
 typedef struct rk_ranks rk_ranks;
 
+/* Who started this process, as a launcher tells it; before and without meeting the others. */
+typedef struct rk_ranks_start {
+    int64_t size, rank;   /* processes that were started together, and which this is; 1 and 0 */
+    const char *by;       /* "mpirun", "srun" ...; NULL = no launcher */
+    const char *variable; /* of the environment, that says how many; NULL */
+} rk_ranks_start;
+
+RK_API rk_ranks_start rk_ranks_started(void);
+
 /* Finds the others. Started by nobody as one of several, or with is_self, a process is alone: rank
  * 0 of 1, and MPI is not loaded. hooks: should_stop is asked while others are waited for; lent
  * until rk_ranks_leave, may be NULL. RK_ERR_CONFIG where this build has no MPI, or another one than

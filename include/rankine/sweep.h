@@ -61,7 +61,8 @@ typedef struct rk_sweep_options {
     int64_t seed;           /* of the choices; negative = run.seed of the config */
     int64_t final_seeds;    /* 2 to 1000: the best 3 trials are trained again, with so many other
                              * seeds each (final/trial-0007/seed-*), and the best mean decides; 0 =
-                             * the best trial is taken as it is */
+                             * the best trial is taken as it is. Trials that differ only in run.seed
+                             * count as one, and the other seeds are above all of the space */
     const rk_dataset *dataset; /* as in rk_train_options; then the space may not change data.* and
                                 * split.* */
     void (*begun)(void *user, const char *run_dir, const rk_dataset *dataset); /* as there */

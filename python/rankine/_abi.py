@@ -254,9 +254,13 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
-def declare(library: c.CDLL) -> None:
-    """Gives every function its types; AttributeError for one that the library lacks."""
+def declare(library: c.CDLL) -> list[str]:
+    """Gives every function its types; the names of those that the library lacks."""
+    missing = []
     for name, (result, arguments) in SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype = result
-        function.argtypes = arguments
+        function = getattr(library, name, None)
+        if function is None:
+            missing.append(name)
+        else:
+            function.restype, function.argtypes = result, arguments
+    return missing

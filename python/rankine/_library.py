@@ -59,7 +59,11 @@ def _checked(library: ctypes.CDLL) -> ctypes.CDLL:
         raise ImportError(
             f"{library._name} has the interface number {found}, this package was written for "
             f"{_abi.ABI_VERSION}: take library and package of one version")
-    _abi.declare(library)
+    missing = _abi.declare(library)
+    if missing:
+        raise ImportError(
+            f"{library._name} is of an older version and lacks {', '.join(missing)}: take library "
+            "and package of one version")
     return library
 
 
@@ -118,7 +122,10 @@ def take_text(call: Callable[[Any], int]) -> str:
 
 def encoded(value: Any, what: str) -> bytes:
     """A text or path for C; ValueError for one with a zero byte, which would end it."""
-    data = os.fsencode(value) if isinstance(value, os.PathLike) else str(value).encode("utf-8")
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{what} is {value!r}; a text or a path is wanted")
+    data = os.fsencode(value) if isinstance(value, os.PathLike) else value.encode(
+        "utf-8", "surrogateescape")
     if b"\0" in data:
         raise ValueError(f"{what} has a zero byte: {data!r}")
     return data

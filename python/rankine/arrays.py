@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator, Mapping, Set
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -28,12 +31,26 @@ def pointer(array: Array | None, kind: Any) -> Any:
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(kind))
 
 
-def whole_numbers(values: Any, what: str) -> npt.NDArray[np.int64]:
-    """int64 of a one-dimensional array of integers; TypeError, ValueError for anything else."""
+def column_of(values: Any, what: str) -> Array:
+    """A one-dimensional array of what holds a value a row, none of them masked."""
+    if isinstance(values, Iterator):
+        values = list(values)
+    if values is None or isinstance(values, (Set, Mapping, str, bytes)):
+        raise TypeError(f"{what}: an array or a list is wanted, a value a row, this is a "
+                        f"{type(values).__name__}")
+    if np.ma.is_masked(values):
+        raise DataError(f"{what}: {np.ma.getmaskarray(values).sum()} are masked: leave their "
+                        "rows out (compressed)")
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{what}: a one-dimensional array is wanted, this has the shape "
                          f"{array.shape}")
+    return array
+
+
+def whole_numbers(values: Any, what: str) -> npt.NDArray[np.int64]:
+    """int64 of a one-dimensional array of integers; TypeError, ValueError for anything else."""
+    array = column_of(values, what)
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.dtype.kind not in "iu":
@@ -43,21 +60,37 @@ def whole_numbers(values: Any, what: str) -> npt.NDArray[np.int64]:
     return np.ascontiguousarray(array, np.int64)
 
 
+def whole_number(value: Any, what: str, least: int = 1) -> int:
+    """One integer as C takes it; TypeError for a truth value, a fraction or a text, ValueError for
+    one that is too small or beyond 64 bits, which ctypes would cut off."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{what} is {value!r}; an integer from {least} on is wanted")
+    if not least <= value <= np.iinfo(np.int64).max:
+        raise ValueError(f"{what} is {value}; an integer from {least} on is wanted"
+                         f"{', of 64 bits' if value > least else ''}")
+    return int(value)
+
+
 def real_numbers(values: Any, what: str, n: int, dtype: npt.DTypeLike = np.float64) -> Array:
     """A contiguous array of n finite numbers."""
-    array = np.asarray(values)
+    array = column_of(values, what)
     if array.shape != (n,):
-        raise ValueError(f"{what}: {n} numbers are wanted, one a row, this has the shape "
-                         f"{array.shape}")
-    if array.dtype.kind not in "iufb":
+        raise ValueError(f"{what}: {n} numbers are wanted, one a row, there are {len(array)}")
+    if array.dtype.kind == "O" and all(isinstance(one, (Real, Decimal)) and
+                                       not isinstance(one, bool) for one in array):
+        array = array.astype(np.float64)
+    if array.dtype.kind not in "iuf":
         raise TypeError(f"{what}: numbers are wanted, this is {array.dtype}")
-    return np.ascontiguousarray(array, dtype)
+    with np.errstate(over="ignore"):  # the library refuses infinities, with their row
+        return np.ascontiguousarray(array, dtype)
 
 
 class Texts:
-    """n texts as C takes them: an array of addresses; equal texts share their bytes."""
+    """n texts as C takes them: an array of addresses, 0 for what is missing; equal texts share
+    their bytes. kinds: the types of what they were made of."""
 
     def __init__(self, unique: list[Any], codes: Array, what: str) -> None:
+        self.kinds = {type(text) for text in unique}
         data = [str(text).encode("utf-8", "surrogatepass") for text in unique]
         for text in data:
             if b"\0" in text:

@@ -70,8 +70,11 @@ class Config:
             before = list(source._set)
         elif isinstance(source, Mapping):
             before = list(source.items())
-        elif source is not None:
+        elif isinstance(source, (str, os.PathLike)):
             self._path = os.fspath(source)
+        elif source is not None:
+            raise TypeError(f"{source!r} is no config: a YAML file, a dict of "
+                            "options or a Config is wanted")
         self._open(before + list((options or {}).items()))
 
     @classmethod
@@ -161,6 +164,17 @@ class Config:
     def assignments(self) -> Iterator[tuple[str, Any]]:
         """What was set from Python, in order."""
         return iter(list(self._set))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds the path and what was set; the file is read again, as by copy."""
+        return Config._of_parts, (self._path, self._is_recbole, list(self._set))
+
+    @classmethod
+    def _of_parts(cls, path: str | None, is_recbole: bool, before: list[tuple[str, Any]]) -> Config:
+        config = cls.__new__(cls)
+        config._path, config._is_recbole = path, is_recbole
+        config._open(before)
+        return config
 
     def __repr__(self) -> str:
         inside = [] if self._path is None else [repr(self._path)]

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _abi
-from ._library import Owner, calls, check, compute, encoded
-from .arrays import Array, decoded, view
+from ._library import Owner, calls, check, compute, encoded, failure
+from .arrays import Array, column_of, decoded, view, whole_number
 from .callbacks import Callbacks, created
-from .columns import Columns, of_arrow, of_pandas, pick
+from .columns import Columns, named_columns, of_arrow, of_pandas, pick
 from .config import Config, ConfigLike, as_config
 from .errors import DataError
 
@@ -96,20 +96,18 @@ class Dataset:
                     fields: Sequence[str] = (), config: ConfigLike | None = None,
                     callbacks: Callbacks = None) -> Dataset:
         """Of a pandas DataFrame, whose columns the other arguments name."""
+        if not hasattr(frame, "iloc"):
+            raise TypeError(f"a pandas DataFrame is wanted, this is a {type(frame).__name__}; "
+                            "from_arrow takes tables of Arrow, and to_arrow() of Polars")
         names = list(frame.columns)
 
-        def column(name: str | None, what: str) -> Any:
-            if name is None:
-                return None
+        def read(name: str, what: str) -> Any:
             series = frame[pick(names, name, what)]
             return series.astype(object).to_numpy() if what == "part" and \
                 series.dtype.kind not in "iu" else of_pandas(series)
 
-        return cls._from(Columns(
-            as_config(config), column(user, "user"), column(item, "item"),
-            times=column(time, "time"), values=column(value, "value"),
-            parts=column(part, "part"),
-            fields={name: column(name, "fields") for name in fields}), callbacks)
+        return cls._from(named_columns(as_config(config), read, user, item, time, value, part,
+                                       fields), callbacks)
 
     @classmethod
     def from_arrow(cls, table: Any, user: str = "user", item: str = "item", *,
@@ -117,19 +115,17 @@ class Dataset:
                    fields: Sequence[str] = (), config: ConfigLike | None = None,
                    callbacks: Callbacks = None) -> Dataset:
         """Of a pyarrow Table (or record batch), whose columns the other arguments name."""
+        if not hasattr(table, "schema") or not hasattr(table, "column"):
+            raise TypeError(f"a pyarrow Table is wanted, this is a {type(table).__name__}; "
+                            "from_pandas takes DataFrames")
         names = list(table.schema.names)
 
-        def column(name: str | None, what: str) -> Any:
-            if name is None:
-                return None
+        def read(name: str, what: str) -> Any:
             found = table.column(pick(names, name, what))
-            return np.array(found.to_pylist()) if what == "part" else of_arrow(found)
+            return np.array(found.to_pylist()) if what == "part" else of_arrow(found, name)
 
-        return cls._from(Columns(
-            as_config(config), column(user, "user"), column(item, "item"),
-            times=column(time, "time"), values=column(value, "value"),
-            parts=column(part, "part"),
-            fields={name: column(name, "fields") for name in fields}), callbacks)
+        return cls._from(named_columns(as_config(config), read, user, item, time, value, part,
+                                       fields), callbacks)
 
     @classmethod
     def from_parquet(cls, path: Any, user: str = "user", item: str = "item",
@@ -147,7 +143,8 @@ class Dataset:
     def from_csr(cls, matrix: Any, *, user_ids: Any = None, item_ids: Any = None,
                  values: bool | None = None, config: ConfigLike | None = None,
                  callbacks: Callbacks = None) -> Dataset:
-        """Of a SciPy sparse matrix, users x items; its stored zeros say nothing.
+        """Of a SciPy sparse matrix, users x items; its stored zeros say nothing, and entries of
+        one place are added up, as SciPy does.
 
         Ids are the numbers of rows and columns, or those given. values: whether the entries are
         ratings or counts; None = if they are not all 1.
@@ -155,21 +152,33 @@ class Dataset:
         if not hasattr(matrix, "tocoo"):
             raise TypeError(f"a SciPy sparse matrix is wanted, this is a "
                             f"{type(matrix).__name__}: scipy.sparse.csr_matrix makes one")
-        sparse = matrix.tocoo()
+        if matrix.ndim != 2:
+            raise ValueError(f"a matrix users x items is wanted, this has the shape {matrix.shape}")
+        sparse = matrix.tocsr()
+        if not sparse.has_canonical_format:
+            sparse = sparse.copy()  # which is ours to change
+            sparse.sum_duplicates()
+        sparse = sparse.tocoo()
         users, items, entries = sparse.row, sparse.col, np.asarray(sparse.data)
         if entries.dtype.kind not in "biuf":
             raise TypeError(f"the entries of the matrix are {entries.dtype}; numbers are wanted")
         kept = entries != 0
         users, items, entries = users[kept], items[kept], entries[kept]
-        for ids, side, many in ((user_ids, "user_ids", 0), (item_ids, "item_ids", 1)):
-            if ids is not None and len(ids) != matrix.shape[many]:
+        names: list[Any] = [user_ids, item_ids]
+        for many, side in enumerate(("user_ids", "item_ids")):
+            if names[many] is None:
+                continue
+            ids = names[many] = column_of(names[many], side)
+            if len(ids) != matrix.shape[many]:
                 raise ValueError(f"{side} has {len(ids)} ids, the matrix {matrix.shape[many]} "
                                  f"{('rows', 'columns')[many]}")
+            if len(set(ids.tolist())) != len(ids):
+                raise ValueError(f"{side} has ids twice: one of each {('row', 'column')[many]}")
         if values is None:
             values = bool((entries != 1).any())
         return cls.from_arrays(
-            users if user_ids is None else np.asarray(user_ids)[users],
-            items if item_ids is None else np.asarray(item_ids)[items],
+            users if names[0] is None else names[0][users],
+            items if names[1] is None else names[1][items],
             values=entries.astype(np.float64) if values else None, config=config,
             callbacks=callbacks)
 
@@ -223,6 +232,8 @@ class Dataset:
 
     def label(self, index: int) -> str:
         """The label of an item by its dense index, "" if it has none."""
+        if whole_number(index, "the index of an item", 0) >= self.n_items:
+            raise IndexError(f"there is no item {index}: indices end at {self.n_items - 1}")
         return str(calls().rk_dataset_item_label(self._handle, index).decode("utf-8", "replace"))
 
     def matrix(self, part: str = "train") -> Any:
@@ -266,14 +277,20 @@ class Dataset:
                             f"{type(name).__name__}")
         out = ctypes.c_int64()
         function = getattr(calls(), f"rk_dataset_find_{kind}")
-        check(function(self._handle, encoded(str(name), f"the id of the {kind}"),
-                       ctypes.byref(out)))
+        text = str(name)
+        status = function(self._handle, encoded(text, f"the id of the {kind}"), ctypes.byref(out))
+        if status != 0 and text != text.strip():  # as the ids of rows were trimmed
+            error = failure(status)
+            if function(self._handle, encoded(text.strip(), kind), ctypes.byref(out)) != 0:
+                raise error
+            return out.value
+        check(status)
         return out.value
 
     def _find_all(self, names: Iterable[Id], kind: str, missing: int | None) -> \
             npt.NDArray[np.int64]:
-        if isinstance(names, (str, bytes)):
-            raise TypeError(f"a list of {kind} ids is wanted, this is the text {names!r}")
+        if isinstance(names, (str, bytes)) or not isinstance(names, Iterable):
+            raise TypeError(f"a list of {kind} ids is wanted, this is {names!r}")
         if not isinstance(names, (np.ndarray, list, tuple)):
             names = names.to_numpy() if hasattr(names, "to_numpy") else list(names)
         ids = self.user_ids if kind == "user" else self.item_ids
@@ -301,6 +318,18 @@ class Dataset:
                     raise
                 found[row] = missing
         return found
+
+    def __copy__(self) -> Dataset:
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo: Any) -> Dataset:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.path:
+            raise TypeError("a data set that was made in memory cannot be pickled: "
+                            "hand over its rows, or a run, which has it")
+        return Dataset.open, (os.path.abspath(self.path),)
 
     def __repr__(self) -> str:
         return (f"<rankine.Dataset {self.name!r}: {self.n_users:,} users, {self.n_items:,} items, "

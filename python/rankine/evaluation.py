@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _abi
 from ._library import Owner, calls, check, compute, encoded
-from .arrays import Array, pointer, real_numbers
+from .arrays import Array, pointer, real_numbers, whole_number
 from .callbacks import Callbacks, watched
 from .dataset import Id, part_number
 
@@ -36,7 +36,11 @@ def _copied(address: Any, count: int, dtype: Any) -> Array:
 def _names(words: str | Sequence[str] | None) -> bytes | None:
     if words is None:
         return None
-    return encoded(words if isinstance(words, str) else ",".join(words), "metrics")
+    if not isinstance(words, str):
+        if not isinstance(words, Iterable) or not all(isinstance(one, str) for one in words):
+            raise TypeError(f"metrics is {words!r}; names are wanted: \"recall,ndcg\" or a list")
+        words = ",".join(words)
+    return encoded(words, "metrics")
 
 
 def _holdout(model: Model, pairs: tuple[Any, ...]) -> Owner:
@@ -99,10 +103,8 @@ def evaluate(model: Model, part: str = "test", *, metrics: str | Sequence[str] |
     options.metrics = _names(metrics)
     cutoffs = who = held = None
     if k is not None:
-        cutoffs = np.atleast_1d(np.asarray(k))
-        if cutoffs.dtype.kind not in "iu" or cutoffs.ndim != 1:
-            raise TypeError(f"k is {k!r}; an integer or a list of them is wanted")
-        cutoffs = np.ascontiguousarray(cutoffs, np.int64)
+        given = [k] if np.ndim(k) == 0 else list(k)  # type: ignore[arg-type]
+        cutoffs = np.array([whole_number(one, "k") for one in given], np.int64)
         options.k, options.n_k = pointer(cutoffs, ctypes.c_int64), len(cutoffs)
     if users is not None:
         who = model.dataset.user_indices(users).astype(np.int32)

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,12 +12,13 @@ import numpy as np
 
 from . import _abi
 from ._library import Owner, calls, check, compute, encoded, take_text
-from .arrays import Array, pointer, real_numbers, view
+from .arrays import Array, pointer, real_numbers, view, whole_number
 from .callbacks import Callbacks, created
 from .config import Config
 from .dataset import Dataset, Id
 from .errors import ConfigError
 from .evaluation import Evaluation, evaluate
+from .files import read_json, read_json_lines
 
 _DTYPES = (np.float32, np.int32, np.int64)
 _ANSWER = np.dtype([("item", np.int32), ("score", np.float32)])
@@ -62,11 +63,20 @@ class Selection:
             self.raw.allow = pointer(self._allow, ctypes.c_int32)
             self.raw.n_allow = len(self._allow)
         if min_score is not None:
-            self.raw.has_min_score, self.raw.min_score = True, min_score
+            self.raw.has_min_score, self.raw.min_score = True, _threshold(min_score)
 
     @staticmethod
     def _items(data: Dataset, items: Iterable[Id] | None) -> Array | None:
         return None if items is None else data.item_indices(items).astype(np.int32)
+
+
+def _threshold(score: Any) -> float:
+    is_number = isinstance(score, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(score, bool):
+        raise TypeError(f"min_score is {score!r}; a number is wanted")
+    if score != score:
+        raise ValueError("min_score is NaN, with which no score can be compared")
+    return float(score)
 
 
 class Tensors(Mapping[str, Array]):
@@ -92,12 +102,6 @@ class Tensors(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return int(self._model._facts.tensors)
-
-
-def _count(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueError(f"n is {n!r}; a number of items from 1 on is wanted")
-    return int(n)
 
 
 class Model:
@@ -203,7 +207,7 @@ class Model:
             name = library.rk_dataset_field_name(self.dataset._handle, field).decode()
             out = ctypes.c_int64()
             check(library.rk_dataset_find_value(
-                self.dataset._handle, field, encoded(given.pop(name, ""), name),
+                self.dataset._handle, field, encoded(str(given.pop(name, "")), name),
                 ctypes.byref(out)))
             values[place] = out.value
         if given:
@@ -247,6 +251,10 @@ class Model:
 
     # ---- answers ----
 
+    def _width(self, n: int, what: str = "n") -> int:
+        """How many answers are made room for: no more than there are items."""
+        return min(whole_number(n, what), int(self._facts.items))
+
     def recommend(self, user: Id | None = None, n: int = 10, *,
                   items: Iterable[Id] | None = None, weights: Sequence[float] | None = None,
                   exclude: Iterable[Id] | None = None, among: Iterable[Id] | None = None,
@@ -259,7 +267,7 @@ class Model:
         """
         query, kept = self._query(user, items, weights, context)
         selection = Selection(self.dataset, exclude, among, keep_known, min_score)
-        out: Array = np.empty(min(_count(n), self._facts.items), _ANSWER)
+        out: Array = np.empty(self._width(n), _ANSWER)
         check(compute().rk_model_top_k(self._handle, ctypes.byref(query), 1,
                                        ctypes.byref(selection.raw), len(out), out.ctypes.data))
         del kept
@@ -270,7 +278,8 @@ class Model:
                        keep_known: bool = False, min_score: float | None = None,
                        context: Mapping[str, str] | None = None,
                        unknown: str = "raise") -> tuple[Array, Array]:
-        """The n best items for each of many users: ids and scores, both [users, n].
+        """The n best items for each of many users: ids and scores, both [users, n], or
+        [users, items] where n is more than there are items.
 
         Where fewer are left, the id is -1 (integer ids) or None, and the score NaN. A user who is
         not in the data set is DataError, or with unknown="popularity" gets what is popular. Much
@@ -281,35 +290,36 @@ class Model:
         indices = self.dataset.user_indices(users, None if unknown == "raise" else -1)
         queries, kept = self._queries(indices, context)
         selection = Selection(self.dataset, exclude, among, keep_known, min_score)
-        out: Array = np.empty((len(indices), _count(n)), _ANSWER)
+        out: Array = np.empty((len(indices), self._width(n)), _ANSWER)
         check(compute().rk_model_top_k(self._handle, queries, len(indices),
-                                       ctypes.byref(selection.raw), n, out.ctypes.data))
+                                       ctypes.byref(selection.raw), out.shape[1],
+                                       out.ctypes.data))
         del kept
         return self._ids_and_scores(out)
 
     def similar(self, item: Id, n: int = 10, *, exclude: Iterable[Id] | None = None,
                 among: Iterable[Id] | None = None) -> list[Recommendation]:
         """The n items that are most like another."""
-        return self._named(self._similar([item], min(_count(n), self._facts.items), exclude,
-                                         among, False)[0])
+        return self._named(self._similar([item], n, exclude, among, False)[0])
 
     def similar_many(self, items: Iterable[Id], n: int = 10, *,
                      exclude: Iterable[Id] | None = None, among: Iterable[Id] | None = None,
                      keep_given: bool = False) -> tuple[Array, Array]:
-        """The same of many items: ids and scores, [items, n], as of recommend_many.
+        """The same of many items: ids and scores, [items asked about, n], as of recommend_many.
 
         keep_given: an item may be in its own answer.
         """
-        return self._ids_and_scores(self._similar(items, _count(n), exclude, among, keep_given))
+        return self._ids_and_scores(self._similar(items, n, exclude, among, keep_given))
 
     def _similar(self, items: Iterable[Id], n: int, exclude: Iterable[Id] | None,
                  among: Iterable[Id] | None, keep_given: bool) -> Array:
         indices = self.dataset.item_indices(items).astype(np.int32)
         selection = Selection(self.dataset, exclude, among, False, None)
         selection.raw.keep_given = keep_given
-        out: Array = np.empty((len(indices), n), _ANSWER)
+        out: Array = np.empty((len(indices), self._width(n)), _ANSWER)
         check(compute().rk_model_similar(self._handle, indices.ctypes.data, len(indices),
-                                         ctypes.byref(selection.raw), n, out.ctypes.data))
+                                         ctypes.byref(selection.raw), out.shape[1],
+                                         out.ctypes.data))
         return out
 
     def score(self, users: Iterable[Id], items: Iterable[Id]) -> Array:
@@ -335,7 +345,7 @@ class Model:
         """Why an item is recommended: the k items of the user that add most to its score."""
         query, kept = self._query(user, items, weights, context)
         index = np.array([self.dataset.item_index(item)], np.int32)
-        reasons: Array = np.empty(_count(k), _REASON)
+        reasons: Array = np.empty(self._width(k, "k"), _REASON)
         out = _abi.Explanation()
         check(compute().rk_model_explain(self._handle, ctypes.byref(query), index.ctypes.data, 1,
                                          len(reasons), reasons.ctypes.data, ctypes.byref(out)))
@@ -394,6 +404,28 @@ class Model:
             self._handle, _FORMATS.index(format), encoded(directory, "the folder"), force,
             out)).splitlines()
 
+    def __copy__(self) -> Model:
+        return self  # nothing changes it
+
+    def __deepcopy__(self, memo: Any) -> Model:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds what `save` writes, and is opened on the device that its config says."""
+        with tempfile.TemporaryDirectory(prefix="rankine-") as folder:
+            path = os.path.join(folder, "model.h5")
+            self.save(path)
+            with open(path, "rb") as file:
+                return Model._of_bytes, (file.read(),)
+
+    @staticmethod
+    def _of_bytes(data: bytes) -> Model:
+        with tempfile.TemporaryDirectory(prefix="rankine-") as folder:
+            path = os.path.join(folder, "model.h5")
+            with open(path, "wb") as file:
+                file.write(data)
+            return Model(path)
+
     def __repr__(self) -> str:
         return (f"<rankine.{type(self).__name__} {self.kind}: {self._facts.users:,} users, "
                 f"{self._facts.items:,} items, epoch {self._facts.epoch}>")
@@ -414,11 +446,14 @@ class Run(Model):
         self._owner, self.path = owner, path
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds the folder's path; what is there is opened again."""
+        return Run, (os.path.abspath(self.path),)
+
     @cached_property
     def report(self) -> dict[str, Any]:
         """report.json: metrics, audit, timing, memory, data set, environment ..."""
-        with open(os.path.join(self.path, "report.json"), encoding="utf-8") as file:
-            return dict(json.load(file))
+        return read_json(os.path.join(self.path, "report.json"))
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
@@ -429,8 +464,7 @@ class Run(Model):
     @property
     def history(self) -> list[dict[str, Any]]:
         """metrics.jsonl: a dict for each epoch."""
-        with open(os.path.join(self.path, "metrics.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
+        return read_json_lines(os.path.join(self.path, "metrics.jsonl"))
 
     @property
     def settings(self) -> Config:

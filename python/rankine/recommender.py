@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, whole_number
 from .callbacks import Callbacks
 from .dataset import Dataset
 from .errors import ConfigError
@@ -138,6 +138,7 @@ class Recommender:
                                          **limits)
         else:
             found = self.model.recommend(user, n, exclude=deny, **limits)
+        n = min(n, len(self.model.item_ids))  # as wide as an answer of recommend_many
         ids, scores = np.full(n, -1, np.int64), np.full(n, np.nan, np.float32)
         for place, one in enumerate(found):
             ids[place], scores[place] = one.item, one.score
@@ -157,7 +158,7 @@ class Recommender:
         lengths = np.linalg.norm(vectors, axis=1)
         one = vectors[data.user_index(userid)]
         cosines = vectors @ one / np.maximum(lengths * np.linalg.norm(one), 1e-30)
-        best = np.argsort(-cosines, kind="stable")[:N]
+        best = np.argsort(-cosines, kind="stable")[:whole_number(N, "N")]
         return data.user_ids[best], cosines[best]
 
     def _factors(self, vectors: Array, ids: Array, n: int) -> Array:

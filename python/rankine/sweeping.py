@@ -12,10 +12,12 @@ from typing import Any, Literal, Union
 
 from . import _abi
 from ._library import calls, compute, encoded
+from .arrays import whole_number
 from .callbacks import Callbacks, Watch
 from .config import Config, ConfigLike
 from .dataset import Dataset
 from .errors import FileError
+from .files import read_json
 from .model import Run
 from .training import config_of
 
@@ -35,12 +37,10 @@ class Sweep:
     def report(self) -> dict[str, Any]:
         """report.json: sweep, options, trials, best, final, test, popularity."""
         name = os.path.join(self.path, "report.json")
-        try:
-            with open(name, encoding="utf-8") as file:
-                return dict(json.load(file))
-        except FileNotFoundError:
+        if not os.path.exists(name):
             raise FileError(f"{name} is not there: the sweep has not finished, or none is there; "
-                            "rankine.sweep(run_dir=..., resume=True) goes on") from None
+                            "rankine.sweep(run_dir=..., resume=True) goes on")
+        return read_json(name)
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -120,9 +120,9 @@ def sweep(config: ConfigLike | None = None, space: Space | None = None,
     Callback.trial hears of each trial. Errors are raised before anything is trained.
     """
     library = compute()
-    for name, number in (("trials", trials), ("seed", seed)):
-        if number is not None and number < 1 - (name == "seed"):
-            raise ValueError(f"{name} is {number}; take {1 - (name == 'seed')} or more")
+    trials = 0 if trials is None else whole_number(trials, "trials")
+    seed = -1 if seed is None else whole_number(seed, "seed", 0)
+    final_seeds = whole_number(final_seeds, "final_seeds", 0)
     if resume and space is None and method is not None:
         raise ValueError("method needs space: without one a sweep goes on as it was begun")
     settings: Config = config_of(config, run_dir, data, resume)
@@ -131,8 +131,7 @@ def sweep(config: ConfigLike | None = None, space: Space | None = None,
     options.new_dir, options.resume, options.final_seeds = new_dir, resume, final_seeds
     if method is not None:
         options.method = _methods().index(_known(method))
-    options.trials = trials or 0
-    options.seed = -1 if seed is None else seed
+    options.trials, options.seed = trials, seed
     options.dataset = None if data is None else data._handle
     taken: list[str] = []
     begun = _abi.BegunCallback(

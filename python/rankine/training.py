@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 from . import _abi
 from ._library import compute, encoded
+from .arrays import whole_number
 from .callbacks import Callbacks, created, watched
 from .config import Config, ConfigLike, as_config
 from .dataset import Dataset
@@ -27,6 +28,9 @@ def _options(run_dir: Any, data: Dataset | None, resume: bool, force: bool) -> A
 def config_of(config: ConfigLike | None, run_dir: Any, data: Dataset | None,
               resume: bool) -> Config:
     """The config; of a run that is resumed its own; that of a data set for what is not said."""
+    if data is not None and not isinstance(data, Dataset):
+        raise TypeError(f"data is a {type(data).__name__}; a Dataset is wanted, which "
+                        "Dataset.from_pandas, from_arrow, from_csr and from_arrays make")
     if config is None and resume and run_dir is not None:
         return Config(os.path.join(os.fspath(run_dir), "config.yaml"))
     made_of = None if data is None else data.config
@@ -102,5 +106,5 @@ def train_seeds(config: ConfigLike | None, run_dir: str | os.PathLike[str], n: i
     library = compute()
     options = _options(run_dir, data, resume, force)
     watched(callbacks, library.rk_train_seeds, config_of(config, run_dir, data, False)._handle,
-            ctypes.byref(options), n, ...)
+            ctypes.byref(options), whole_number(n, "n"), ...)
     return Run(run_dir)

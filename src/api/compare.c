@@ -18,6 +18,7 @@
 #include "rankine/report.h"
 #include "train/model_file.h"
 #include "train/run_folder.h"
+#include "train/seeds_folder.h"
 
 rk_compare_options rk_compare_defaults(void)
 {
@@ -387,11 +388,11 @@ static rk_status compare(work *w, const char *const *run_dirs)
     RK_TRY(rk__calloc(&c->runs, c->n_runs, sizeof *c->runs, "compared runs"));
     RK_TRY(rk__calloc(&w->sides, c->n_runs, sizeof *w->sides, "compared runs"));
     for (int64_t r = 0; r < c->n_runs; r++) {
-        RK_TRY(rk__strdup((char **)&c->runs[r].folder, run_dirs[r]));
+        RK_TRY(rk__sweep_folder_choose(run_dirs[r], (char **)&c->runs[r].folder));
     }
     w->rates = true;
     for (int64_t r = 0; r < c->n_runs; r++) {
-        RK_TRY(load_config(run_dirs[r], &w->sides[r].config));
+        RK_TRY(load_config(c->runs[r].folder, &w->sides[r].config));
         w->rates = w->rates && rk__model_of(rk__config_options(w->sides[r].config))->rates;
     }
     for (int64_t r = 0; r < c->n_runs; r++) {

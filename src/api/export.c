@@ -204,22 +204,64 @@ typedef struct tensor_format {
     bool with_ids; /* in the rows; else they are files of their own */
 } tensor_format;
 
-static rk_status add_embeddings(const rk_model *model, const char *name, tensor_format how,
-                                files *f)
+/* A table of all nodes, as that of the users and that of the items. */
+static void add_sides(const rk_model *model, const table *all, const char *of_users,
+                      const char *of_items, tensor_format how, files *f)
 {
     const int64_t n_users = model->dataset->n_users;
-    table all, users, items;
-    RK_TRY(read_table(model, name, f, &all));
-    users = items = all;
-    snprintf(users.name, sizeof users.name, "user_embeddings");
-    snprintf(items.name, sizeof items.name, "item_embeddings");
+    table users = *all, items = *all;
+    snprintf(users.name, sizeof users.name, "%s", of_users);
+    snprintf(items.name, sizeof items.name, "%s", of_items);
     users.of = RK_ROWS_USERS;
     users.rows = n_users;
     items.of = RK_ROWS_ITEMS;
     items.rows = model->dataset->n_items; /* nodes of other types are behind them */
-    items.values += n_users * all.cols * rk__dtype_size(all.dtype);
+    items.values += n_users * all->cols * rk__dtype_size(all->dtype);
     add_file(f, users, how.ending, how.add_row);
     add_file(f, items, how.ending, how.add_row);
+}
+
+static rk_status add_embeddings(const rk_model *model, const char *name, tensor_format how,
+                                files *f)
+{
+    table all;
+    RK_TRY(read_table(model, name, f, &all));
+    add_sides(model, &all, "user_embeddings", "item_embeddings", how, f);
+    return RK_OK;
+}
+
+/* The rows behind users and items: nodes of other types, values of fields. */
+static void add_others(const rk_model *model, const table *all, tensor_format how, files *f)
+{
+    const int64_t first = model->dataset->n_users + model->dataset->n_items;
+    table others = *all;
+    snprintf(others.name, sizeof others.name, "%.*s_others", RK_NAME_LENGTH, all->name);
+    others.rows -= first;
+    others.values += first * all->cols * rk__dtype_size(all->dtype);
+    if (others.rows > 0 && !how.with_ids) {
+        add_file(f, others, how.ending, how.add_row);
+    }
+}
+
+static rk_status add_tensor(const rk_model *model, const rk_parameter *p, tensor_format how,
+                            files *f)
+{
+    const char *vectors = model->engine.model.model->vectors;
+    const bool is_of_nodes =
+        p->rows == model->engine.model.n_nodes &&
+        (p->block_end[0] == model->dataset->n_users || (vectors && strcmp(p->name, vectors) == 0));
+    table t;
+    RK_TRY(read_table(model, p->name, f, &t));
+    t.of = p->of;
+    if (is_of_nodes) {
+        char users[sizeof t.name], items[sizeof t.name];
+        snprintf(users, sizeof users, "%.*s_users", RK_NAME_LENGTH, t.name);
+        snprintf(items, sizeof items, "%.*s_items", RK_NAME_LENGTH, t.name);
+        add_sides(model, &t, users, items, how, f);
+        add_others(model, &t, how, f);
+    } else if (!how.with_ids || t.of == RK_ROWS_USERS || t.of == RK_ROWS_ITEMS) {
+        add_file(f, t, how.ending, how.add_row);
+    }
     return RK_OK;
 }
 
@@ -238,16 +280,19 @@ static rk_status choose_tensors(const rk_model *model, tensor_format how, files 
     if (m->model->embeddings) {
         RK_TRY(add_embeddings(model, m->model->embeddings, how, f));
     }
-    for (int i = 0; !m->model->embeddings && i < m->n_parameters; i++) {
-        table t;
-        RK_TRY(read_table(model, m->parameters[i].name, f, &t));
-        t.of = m->parameters[i].of;
-        if (!how.with_ids || t.of == RK_ROWS_USERS || t.of == RK_ROWS_ITEMS) {
-            add_file(f, t, how.ending, how.add_row);
+    for (int i = 0; !m->model->embeddings && i < m->n_tensors; i++) {
+        const rk_parameter *p = &m->parameters[i];
+        if (i < m->n_parameters || (m->model->vectors && strcmp(p->name, m->model->vectors) == 0)) {
+            RK_TRY(add_tensor(model, p, how, f));
         }
     }
     if (!how.with_ids) {
         add_ids(model, f);
+    } else if (f->n == 0) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "a model of kind %s has no tensor with a row for each user or each item, which is "
+                "what tsv writes: take npy or safetensors",
+                m->model->name);
     }
     return RK_OK;
 }
@@ -348,7 +393,7 @@ static rk_status write_all(const rk_model *model, files *f, const char *director
 rk_status rk_model_export(const rk_model *model, rk_export_format format, const char *directory,
                           bool force, char **out_files)
 {
-    files f = {.most = model->engine.model.n_parameters + MOST_OTHERS};
+    files f = {.most = 3 * (model->engine.model.n_parameters + 1) + MOST_OTHERS};
     rk_folder_lock lock = {.path = NULL};
     rk_buffer names = {0};
     rk_status status = RK_OK;

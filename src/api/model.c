@@ -40,7 +40,8 @@ static rk_status fit(const rk_config *config, const rk_train_options *how, const
 {
     rk_snapshot kept = {0};
     rk_status status = RK_OK;
-    RK_TRY_GOTO(done, rk__train(config, how, hooks, &kept, &model->owned));
+    const rk_train_beside beside = {.kept = &kept, .prepared = &model->owned};
+    RK_TRY_GOTO(done, rk__train(config, how, hooks, beside));
     RK_TRY_GOTO(done, rk__config_copy(kept.config ? kept.config : config, &model->config));
     model->dataset = how->dataset;
     RK_TRY_GOTO(done, rk__model_set_up(model, NULL));
@@ -255,14 +256,8 @@ rk_status rk_model_embeddings(const rk_model *model, rk_tensor_info *out)
 
 /* ---- its answers ---- */
 
-/* Queries, or items that ask for those like them. */
-typedef struct asking {
-    const rk_query *queries;
-    const int32_t *items; /* NULL = queries */
-} asking;
-
-static rk_status best_of(const rk_model *model, asking asked, int64_t n,
-                         const rk_selection *selection, int64_t k, rk_recommendation *out)
+rk_status rk__model_answer(const rk_model *model, const rk_asking *asked, int64_t n,
+                           const rk_selection *selection, int64_t k, rk_recommendation *out)
 {
     const rk_selection defaults = rk_selection_defaults();
     int64_t elements = 0;
@@ -278,11 +273,15 @@ static rk_status best_of(const rk_model *model, asking asked, int64_t n,
     RK_TRY_GOTO(done, rk__alloc(&items, elements, sizeof *items, "the answers of a model"));
     RK_TRY_GOTO(done, rk__alloc(&scores, elements, sizeof *scores, "the answers of a model"));
     selection = selection ? selection : &defaults;
-    RK_TRY_GOTO(
-        done, asked.items
-                  ? rk__scorer_similar(model->scorer, asked.items, n, selection, k, items, scores)
-                  : rk__scorer_top_k(model->scorer, asked.queries, n, selection, k, items, scores));
-    for (int64_t i = 0; i < elements; i++) {
+    if (asked->index) {
+        status = rk__scorer_lsh_top_k(model->scorer, asked->index, asked->probes, asked->queries, n,
+                                      selection, k, items, scores);
+    } else if (asked->items) {
+        status = rk__scorer_similar(model->scorer, asked->items, n, selection, k, items, scores);
+    } else {
+        status = rk__scorer_top_k(model->scorer, asked->queries, n, selection, k, items, scores);
+    }
+    for (int64_t i = 0; !status && i < elements; i++) {
         out[i] = (rk_recommendation){items[i], scores[i]};
     }
 done:
@@ -294,7 +293,7 @@ done:
 rk_status rk_model_top_k(const rk_model *model, const rk_query *queries, int64_t n,
                          const rk_selection *selection, int64_t k, rk_recommendation *out)
 {
-    return best_of(model, (asking){.queries = queries}, n, selection, k, out);
+    return rk__model_answer(model, &(rk_asking){.queries = queries}, n, selection, k, out);
 }
 
 rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t n,
@@ -305,7 +304,8 @@ rk_status rk_model_similar(const rk_model *model, const int32_t *items, int64_t 
         RK_FAIL(RK_ERR_CONFIG, "%lld items ask for those like them, but there is no list of them",
                 (long long)n);
     }
-    return best_of(model, (asking){.items = items ? items : &none}, n, selection, k, out);
+    return rk__model_answer(model, &(rk_asking){.items = items ? items : &none}, n, selection, k,
+                            out);
 }
 
 const char *rk_basis_name(rk_basis basis)

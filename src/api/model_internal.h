@@ -26,6 +26,18 @@ rk_status rk__model_set_up(rk_model *model, const rk_hooks *hooks);
 /* The end of making one: the model into *out, or freed where status says that it failed. */
 rk_status rk__model_hand_over(rk_model *model, rk_status status, rk_model **out);
 
+/* Queries, answered exactly or by an index; or items that ask for those like them. All lent. */
+typedef struct rk_asking {
+    const rk_query *queries;
+    const int32_t *items; /* NULL = queries */
+    const rk_lsh *index;  /* NULL = exactly */
+    int64_t probes;       /* of the index */
+} rk_asking;
+
+/* The k best for each of n who ask, into out[n, k]; selection NULL = the defaults. */
+rk_status rk__model_answer(const rk_model *model, const rk_asking *asked, int64_t n,
+                           const rk_selection *selection, int64_t k, rk_recommendation *out);
+
 /* How one is opened. Zeros: as it is. */
 typedef struct rk_model_how {
     const char *device, *data_root; /* as of rk_model_open */

@@ -8,6 +8,7 @@
 #include "base/choices.h"
 #include "base/file.h"
 #include "dist/comm.h"
+#include "dist/launch.h"
 
 struct rk_ranks {
     rk_comm *comm; /* owned */
@@ -48,6 +49,12 @@ void rk_ranks_leave(rk_ranks *ranks, rk_status status, const char *sentence)
 }
 
 /* ---- what is known ---- */
+
+rk_ranks_start rk_ranks_started(void)
+{
+    const rk_launch l = rk__launch_find();
+    return (rk_ranks_start){.size = l.size, .rank = l.rank, .by = l.by, .variable = l.variable};
+}
 
 static rk_comm *comm_of(const rk_ranks *ranks)
 {

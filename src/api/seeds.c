@@ -70,7 +70,7 @@ static rk_status prepare_data(seeds *s, const rk_config *config)
     if (s->how->begun) {
         s->how->begun(s->how->user, s->folder, s->dataset);
     }
-    return RK_OK;
+    return rk__groundwork_create(&s->runs.ground, s->dataset);
 }
 
 static rk_status train_one(seeds *s, int64_t i)
@@ -415,6 +415,7 @@ done:
         rk_report_free(s.reports[i]);
     }
     rk__free(s.reports);
+    rk__groundwork_free(s.runs.ground);
     rk_dataset_free(s.prepared);
     rk__folder_release(&s.lock);
     return status;

@@ -82,9 +82,13 @@ rk_status rk__file_read(const char *path, char **out, int64_t *out_length)
 {
     rk_status status = RK_OK;
     char *text = NULL;
+    struct stat about;
     FILE *file = fopen(path, "rb");
     if (!file) {
         RK_FAIL(RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));
+    }
+    if (fstat(fileno(file), &about) == 0 && S_ISDIR(about.st_mode)) {
+        RK_FAIL_GOTO(done, RK_ERR_IO, "%s is a folder: name a file in it", path);
     }
     if (fseeko(file, 0, SEEK_END) != 0) {
         RK_FAIL_GOTO(done, RK_ERR_IO, "%s cannot be read: %s", path, strerror(errno));

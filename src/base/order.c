@@ -139,3 +139,12 @@ void rk__sort_keyed(rk_keyed *all, int64_t n, rk_keyed *scratch)
         sort_by_digits(all, n, scratch);
     }
 }
+
+int rk__by_score(const void *a, const void *b)
+{
+    const rk_item_score *x = a, *y = b;
+    if (x->score != y->score) {
+        return x->score < y->score ? 1 : -1;
+    }
+    return (x->item > y->item) - (x->item < y->item);
+}

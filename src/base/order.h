@@ -18,4 +18,13 @@ typedef struct rk_keyed {
 /* Ascending by key, equal keys as they were. scratch: n more. */
 void rk__sort_keyed(rk_keyed *all, int64_t n, rk_keyed *scratch);
 
+/* An item and its score. */
+typedef struct rk_item_score {
+    float score;
+    int32_t item;
+} rk_item_score;
+
+/* For qsort of rk_item_score: the higher score first, of equal ones the lower item. */
+int rk__by_score(const void *a, const void *b);
+
 #endif

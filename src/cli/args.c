@@ -278,6 +278,6 @@ bool cli_parse(cli *c, const cli_spec *spec, int argc, char **argv, int *exit_co
         cli_usage(spec->name, "%s needs a %s", spec->name, spec->positional);
         return false;
     }
-    *exit_code = 0;
-    return true;
+    *exit_code = cli_ranks_refuse(spec->name);
+    return *exit_code == 0;
 }

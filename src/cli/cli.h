@@ -87,6 +87,7 @@ typedef struct cli_command {
     const char *name;
     const char *help;
     int (*run)(cli *c, int argc, char **argv);
+    bool by_ranks; /* processes that were started together may all run it */
 } cli_command;
 
 /* All of them, ended by a row without a name (main.c). */
@@ -102,6 +103,10 @@ int cli_print_program(const cli *c, const rk_config *config, const char *run_dir
 
 /* ---- errors (errors.c) ---- */
 
+/* Of processes that were started together all but the first are late until they have met: what is
+ * wrong with a command line or a config is mostly the same for all, and a launcher ends the others
+ * when the first has said it. What only another one finds is heard two seconds later. */
+void cli_speak_late(bool late);
 /* Prints "rankine: MESSAGE" for the library's last error; returns the exit code of the status. */
 int cli_fail(const cli *c, rk_status status);
 /* Prints "rankine: MESSAGE" and how to get help; returns 2. command may be NULL. */
@@ -123,6 +128,8 @@ const char *cli_last_error(void);
             0, 0                                                                                   \
     }
 
+/* Of a command that is not by_ranks: an error where several processes were started together. */
+int cli_ranks_refuse(const char *command);
 /* Finds the others, who must have the same command line. communicator: NULL = auto. Another rank
  * than the first hears of nothing but the wish to stop from then on. hooks: lent until
  * cli_ranks_leave. Returns an exit code, after a message. */

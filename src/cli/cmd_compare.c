@@ -227,7 +227,13 @@ static int write_page(const cli *c, const compare_args *args, const rk_compariso
     how.device = args->device;
     how.data_root = args->data;
     how.comparison = comparison;
-    return cli_write_page(c, c->more.v, c->more.n, &how, "--html", args->html, args->force);
+    const char **runs = cli_alloc((size_t)comparison->n_runs, sizeof *runs);
+    for (int64_t r = 0; r < comparison->n_runs; r++) {
+        runs[r] = comparison->runs[r].folder; /* of a sweep that of its chosen trial */
+    }
+    int code = cli_write_page(c, runs, comparison->n_runs, &how, "--html", args->html, args->force);
+    cli_free(runs);
+    return code;
 }
 
 static int compare(const cli *c, const compare_args *args)

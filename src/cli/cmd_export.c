@@ -52,6 +52,17 @@ static void warn_of_untrained(const rk_model *model)
     }
 }
 
+static void say_what_tensors_are(const cli *c, const rk_model *model)
+{
+    if (!c->quiet) {
+        fprintf(
+            stderr,
+            "note: a score of %s is no dot product of a row of a user and one of an item; these "
+            "are its tensors, see \"Exports\" in docs/formats.md\n",
+            rk_model_get_facts(model).kind);
+    }
+}
+
 /* The formats of a folder, in the order of rk_export_format; -1 = there is no such one. */
 static int format_of(const char *word)
 {
@@ -87,8 +98,14 @@ static int export_run(const cli *c, const char *format, const char *out, const c
     rk_status status =
         whole ? rk_model_save(model, target, force)
               : rk_model_export(model, (rk_export_format)format_of(format), target, force, &files);
-    if (status == RK_OK && files && strstr(files, "user_embeddings")) {
-        warn_of_untrained(model);
+    rk_tensor_info embeddings;
+    const bool are_tensors = !whole && format_of(format) <= RK_EXPORT_SAFETENSORS;
+    if (status == RK_OK && are_tensors) {
+        if (rk_model_embeddings(model, &embeddings) == RK_OK) {
+            warn_of_untrained(model);
+        } else {
+            say_what_tensors_are(c, model);
+        }
     }
     if (status != RK_OK) {
         code = cli_fail(c, status);
@@ -134,7 +151,8 @@ int cmd_export(cli *c, int argc, char **argv)
         false,
         "Writes what a run has learnt. Where scores are dot products, as in lightgcn and ials,\n"
         "that is the embeddings of users and items; of the other models it is their tensors:\n"
-        "neighbours, weights, counts. With inter and npz, the data set it was trained on. In ids,\n"
+        "neighbours, weights, counts, vectors. With inter and npz, the data set it was trained on. "
+        "In ids,\n"
         "tab, line break and backslash are written as \\t, \\n, \\r and \\\\.",
         "  rankine export runs/demo\n"
         "  rankine export runs/demo --format model --out demo.h5\n"

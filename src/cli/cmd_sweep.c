@@ -150,30 +150,31 @@ static void print_final(const rk_report *report)
         snprintf(path, sizeof path, "final.%lld.sd", (long long)i);
         const double sd = rk_report_number(report, path);
         snprintf(path, sizeof path, "final.%lld.seeds", (long long)i);
-        printf("%strial %.0f with %.0f other seeds: %s %.5f, sd %.5f\n", i == 0 ? "\n" : "", trial,
-               rk_report_number(report, path), rk_report_text(report, "sweep.metric"), mean, sd);
+        printf("%strial %.0f with %.0f other seeds: ", i == 0 ? "\n" : "", trial,
+               rk_report_number(report, path));
+        if (isnan(mean)) {
+            printf("failed\n");
+        } else {
+            printf("%s %.5f, sd %.5f\n", rk_report_text(report, "sweep.metric"), mean, sd);
+        }
     }
 }
 
-static void print_test(const rk_report *report)
+/* What the report has below `prefix`: "test." or "test_errors.". */
+static void print_part(const rk_report *report, const char *prefix)
 {
-    static const char prefix[] = "test.", errors[] = "test_errors.";
-    bool any = false;
+    const bool is_error = strcmp(prefix, "test.") != 0;
     for (int64_t i = 0; i < rk_report_count(report); i++) {
         const char *path = rk_report_path(report, i);
         char other[160];
-        const bool is_error = strncmp(path, errors, strlen(errors)) == 0;
-        if (strncmp(path, prefix, strlen(prefix)) != 0 && !is_error) {
+        if (strncmp(path, prefix, strlen(prefix)) != 0) {
             continue;
         }
-        printf("%s", any ? "" : "\ntest, of the chosen trial\n");
-        any = true;
         snprintf(other, sizeof other, "popularity.%.120s", path);
         const double popularity = rk_report_number(report, other);
         snprintf(other, sizeof other, "test_sd.%.120s", path + strlen(prefix));
         const double sd = is_error ? (double)NAN : rk_report_number(report, other);
-        printf("  %-16s%9.5f", path + strlen(is_error ? errors : prefix),
-               rk_report_number(report, path));
+        printf("  %-16s%9.5f", path + strlen(prefix), rk_report_number(report, path));
         if (!isnan(sd)) {
             printf("  sd %.5f", sd);
         }
@@ -184,17 +185,39 @@ static void print_test(const rk_report *report)
     }
 }
 
+/* What the trial was chosen by comes first. */
+static void print_test(const rk_report *report, double seeds)
+{
+    const char *lower = rk_report_text(report, "sweep.lower_is_better");
+    const bool by_error = lower && strcmp(lower, "true") == 0;
+    if (seeds > 0) {
+        printf("\ntest, mean of the chosen trial's %.0f other seeds\n", seeds);
+    } else {
+        printf("\ntest, of the chosen trial\n");
+    }
+    print_part(report, by_error ? "test_errors." : "test.");
+    print_part(report, by_error ? "test." : "test_errors.");
+}
+
 static void print_report(const rk_report *report, const char *run_dir)
 {
-    const char *best = rk_report_text(report, "best.run");
+    const char *best = rk_report_text(report, "best.run"),
+               *metric = rk_report_text(report, "sweep.metric");
+    const double seeds = rk_report_number(report, "final.0.seeds"); /* NaN: none */
+    char by[160];
+    if (seeds > 0) {
+        snprintf(by, sizeof by, "the mean %.60s of %.0f other seeds", metric, seeds);
+    } else {
+        snprintf(by, sizeof by, "%.60s", metric);
+    }
     print_trials(report);
     print_final(report);
     printf("\nbest      trial %.0f of %.0f tried (%.0f failed, %.0f reused, %.0f invalid "
            "combinations), chosen by %s on valid\n",
            rk_report_number(report, "best.trial"), rk_report_number(report, "sweep.trials"),
            rk_report_number(report, "sweep.failed"), rk_report_number(report, "sweep.reused"),
-           rk_report_number(report, "sweep.invalid"), rk_report_text(report, "sweep.metric"));
-    print_test(report);
+           rk_report_number(report, "sweep.invalid"), by);
+    print_test(report, seeds);
     char *folder = cli_format("%s/%s", run_dir, best ? best : "best");
     char *quoted = cli_quote_path(folder);
     printf("\nsweep     %s\nnext      rankine evaluate %s\n", run_dir, quoted);

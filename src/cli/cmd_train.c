@@ -185,6 +185,7 @@ static int train(const cli *c, const train_args *args, const rk_config *config, 
     options.command = command;
     options.begun = on_begun;
     options.user = &w;
+    cli_speak_late(false); /* ranks meet in there */
     rk_status status = args->seeds > 0 ? rk_train_seeds(config, &options, args->seeds, &hooks)
                                        : rk_train(config, &options, &hooks);
     cli_display_end(&w.display);
@@ -228,6 +229,11 @@ static int check_folder(const train_args *args, const char *run_dir)
     }
     const bool is_run = cli_exists(run_dir, "environment.json");
     const bool has_checkpoint = cli_exists(run_dir, "last.h5");
+    if (args->resume && cli_exists(run_dir, "sweep.yaml")) {
+        return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
+                         "%s is a sweep: go on with it by rankine sweep --run %s --resume", run_dir,
+                         run_dir);
+    }
     if (args->resume && !has_checkpoint) {
         return cli_error(rk_status_exit_code(RK_ERR_CONFIG),
                          "%s: nothing to go on with, it has no last.h5; start %s --resume", run_dir,

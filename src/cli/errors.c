@@ -1,9 +1,16 @@
 /* Errors as the program says them: "rankine: MESSAGE" on the standard error. */
 #include <stdarg.h>
+#include <time.h>
 
 #include "cli.h"
 
 static char line[4096];
+static bool is_late;
+
+void cli_speak_late(bool late)
+{
+    is_late = late;
+}
 
 const char *cli_last_error(void)
 {
@@ -14,8 +21,12 @@ const char *cli_last_error(void)
  * theirs at the same time. */
 static void RK_PRINTF(1, 0) say(const char *format, va_list arguments)
 {
+    const struct timespec rest = {.tv_sec = 2};
     vsnprintf(line, sizeof line, format, arguments);
     fflush(stdout);
+    if (is_late) {
+        nanosleep(&rest, NULL);
+    }
     fprintf(stderr, "rankine: %s\n", line);
 }
 

@@ -15,23 +15,28 @@
 const cli_command *cli_commands(void)
 {
     static const cli_command commands[] = {
-        {"init", "a first config for a file of interactions", cmd_init},
-        {"train", "train a model from a config into a run folder", cmd_train},
-        {"sweep", "train many combinations of options, choose and test the best", cmd_sweep},
-        {"prepare", "make the data set of a config and show its statistics", cmd_prepare},
-        {"cache", "prepared data sets: list them, remove what is of no use", cmd_cache},
-        {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate},
-        {"compare", "runs side by side: options, metrics, paired tests over users", cmd_compare},
-        {"report", "a page to look at: runs or a sweep, curves, slices, samples", cmd_report},
-        {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend},
-        {"similar", "the items that are most like others", cmd_similar},
-        {"score", "a run's scores of given users and items", cmd_score},
-        {"serve", "answer over HTTP what these answer, with a page to try it on", cmd_serve},
-        {"export", "write a run's embeddings for other programs", cmd_export},
-        {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info},
-        {"synth", "generate a data set with planted tastes to try things on", cmd_synth},
-        {"help", "help on a command, or on the options of a config", cmd_help},
-        {NULL, NULL, NULL},
+        {"init", "a first config for a file of interactions", cmd_init, false},
+        {"train", "train a model from a config into a run folder", cmd_train, true},
+        {"sweep", "train many combinations of options, choose and test the best", cmd_sweep, true},
+        {"prepare", "make the data set of a config and show its statistics", cmd_prepare, false},
+        {"cache", "prepared data sets: list them, remove what is of no use", cmd_cache, false},
+        {"evaluate", "rank all items for all users of a run, print the metrics", cmd_evaluate,
+         true},
+        {"compare", "runs side by side: options, metrics, paired tests over users", cmd_compare,
+         false},
+        {"report", "a page to look at: runs or a sweep, curves, slices, samples", cmd_report,
+         false},
+        {"recommend", "the best unseen items for users, or for a list of items", cmd_recommend,
+         true},
+        {"similar", "the items that are most like others", cmd_similar, false},
+        {"score", "a run's scores of given users and items", cmd_score, false},
+        {"serve", "answer over HTTP what these answer, with a page to try it on", cmd_serve, false},
+        {"export", "write a run's embeddings for other programs", cmd_export, false},
+        {"info", "devices, models, operations, metrics, options; a data set; a run", cmd_info,
+         true},
+        {"synth", "generate a data set with planted tastes to try things on", cmd_synth, false},
+        {"help", "help on a command, or on the options of a config", cmd_help, true},
+        {NULL, NULL, NULL, false},
     };
     return commands;
 }
@@ -124,6 +129,7 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    cli_speak_late(rk_ranks_started().rank > 0);
     signal(SIGXFSZ, SIG_IGN); /* exceeding a file size limit is then an error with a message */
     int code = run(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == 0) {

@@ -17,6 +17,20 @@ static bool reads_input(const cli *c)
     return false;
 }
 
+int cli_ranks_refuse(const char *command)
+{
+    const rk_ranks_start start = rk_ranks_started();
+    const cli_command *found = cli_find_command(command, NULL);
+    if (start.size == 1 || !found || found->by_ranks) {
+        return 0;
+    }
+    return cli_usage(command,
+                     "%s started %" PRId64 " processes together, but %s is the work of one, and "
+                     "each would do all of it: start one process; where each has work of its own, "
+                     "start it without %s (env -u %s rankine %s ...)",
+                     start.by, start.size, command, start.variable, start.variable, command);
+}
+
 int cli_ranks_join(cli *c, const char *command, const char *communicator, rk_hooks *hooks)
 {
     const bool is_self = communicator && strcmp(communicator, "self") == 0;
@@ -27,6 +41,7 @@ int cli_ranks_join(cli *c, const char *command, const char *communicator, rk_hoo
     if (rk_ranks_size(c->ranks) == 1) {
         return 0;
     }
+    cli_speak_late(false);
     c->is_other = rk_ranks_rank(c->ranks) > 0;
     if (c->is_other) {
         hooks->log = NULL;

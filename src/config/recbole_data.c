@@ -6,20 +6,63 @@
 #include "base/parse.h"
 #include "config/recbole_bridge.h"
 
+/* "[3,inf)". */
+typedef struct span {
+    double low, high;       /* infinite where there is no end */
+    bool has_low, has_high; /* these belong to it */
+} span;
+
+static size_t trim(const char **inout_text, size_t length)
+{
+    const char *text = *inout_text;
+    while (length > 0 && (*text == ' ' || *text == '\t')) {
+        text++;
+        length--;
+    }
+    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t')) {
+        length--;
+    }
+    *inout_text = text;
+    return length;
+}
+
+static bool read_end(const char *text, size_t length, double *out)
+{
+    static const struct {
+        const char *word;
+        double value;
+    } ends[] = {{"inf", INFINITY}, {"+inf", INFINITY}, {"-inf", -INFINITY}};
+    length = trim(&text, length);
+    for (size_t i = 0; i < RK_COUNT_OF(ends); i++) {
+        if (length == strlen(ends[i].word) && memcmp(text, ends[i].word, length) == 0) {
+            *out = ends[i].value;
+            return true;
+        }
+    }
+    return rk__parse_real(text, length, out) == RK_PARSE_OK;
+}
+
+static bool read_span(const char *text, size_t length, span *out)
+{
+    length = trim(&text, length);
+    const char *comma = memchr(text, ',', length), *close = text + length - 1;
+    if (!comma || !strchr("[(", text[0]) || !strchr("])", *close)) {
+        return false;
+    }
+    out->has_low = text[0] == '[';
+    out->has_high = *close == ']';
+    return read_end(text + 1, (size_t)(comma - text) - 1, &out->low) &&
+           read_end(comma + 1, (size_t)(close - comma) - 1, &out->high);
+}
+
 /* "[5,inf)" of a count: the least; -1 for one that is bounded above or is none. */
 static double least(const char *text)
 {
-    double low = 0;
-    const char *comma = strchr(text, ',');
-    if (!comma || (text[0] != '[' && text[0] != '(')) {
+    span s;
+    if (!read_span(text, strlen(text), &s) || s.high < INFINITY || s.low < 0 || s.low == INFINITY) {
         return -1;
     }
-    const char *high = comma + 1 + strspn(comma + 1, " ");
-    if (strncmp(high, "inf", 3) != 0 ||
-        rk__parse_real(text + 1, (size_t)(comma - text) - 1, &low) != RK_PARSE_OK || low < 0) {
-        return -1;
-    }
-    low = text[0] == '(' ? floor(low) + 1 : ceil(low);
+    const double low = s.has_low ? ceil(s.low) : floor(s.low) + 1;
     return low < 1 ? 1 : low;
 }
 
@@ -41,37 +84,40 @@ static rk_status take_core(rk_bridge *b, const char *name, const char *option)
 static rk_status interval(rk_bridge *b, rk_buffer *out, const char *field, const char *text,
                           size_t length)
 {
-    double ends[2];
-    const char *comma = memchr(text, ',', length);
-    const char *close = text + length - 1;
-    bool is_bounded[2] = {false, false};
-    if (!comma || length < 5 || !strchr("[(", text[0]) || !strchr("])", *close)) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' is no interval as \"[3,inf)\"", b->place, (int)length,
-                text);
-    }
-    for (int i = 0; i < 2; i++) {
-        const char *from = i == 0 ? text + 1 : comma + 1, *to = i == 0 ? comma : close;
-        from += strspn(from, " ");
-        while (to > from && to[-1] == ' ') {
-            to--;
-        }
-        is_bounded[i] = strncmp(from, i == 0 ? "-inf" : "inf", i == 0 ? 4 : 3) != 0;
-        if (is_bounded[i] && rk__parse_real(from, (size_t)(to - from), &ends[i]) != RK_PARSE_OK) {
-            RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' is no number", b->place, (int)(to - from), from);
-        }
-    }
     char number[32];
-    for (int i = 0; i < 2; i++) {
-        if (is_bounded[i]) {
-            const bool is_closed = i == 0 ? text[0] == '[' : *close == ']';
-            rk__print_real(number, ends[i]);
-            rk__buffer_add(out, "%s\"%s\" %s%s %s", i == 1 && is_bounded[0] ? " and " : "", field,
-                           i == 0 ? ">" : "<", is_closed ? "=" : "", number);
-        }
+    span s;
+    if (!read_span(text, length, &s)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' of %s is no interval as \"[3,inf)\"", b->place,
+                (int)length, text, field);
     }
-    if (!is_bounded[0] && !is_bounded[1]) {
-        RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' keeps everything: remove it", b->place, (int)length,
-                text);
+    if (!(s.low < s.high) && !(s.low == s.high && s.has_low && s.has_high && isfinite(s.low))) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: no number is in '%.*s' of %s: the smaller end comes first, e.g. \"[3,5]\"",
+                b->place, (int)length, text, field);
+    }
+    if (isinf(s.low) && isinf(s.high)) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: '%.*s' of %s keeps everything: remove it", b->place,
+                (int)length, text, field);
+    }
+    if (isfinite(s.low)) {
+        rk__print_real(number, s.low);
+        rk__buffer_add(out, "\"%s\" >%s %s", field, s.has_low ? "=" : "", number);
+    }
+    if (isfinite(s.high)) {
+        rk__print_real(number, s.high);
+        rk__buffer_add(out, "%s\"%s\" <%s %s", isfinite(s.low) ? " and " : "", field,
+                       s.has_high ? "=" : "", number);
+    }
+    return RK_OK;
+}
+
+/* Several, ';' between. */
+static rk_status intervals(rk_bridge *b, rk_buffer *out, const char *field, const char *text)
+{
+    for (const char *at = text; at; at = strchr(at, ';'), at = at ? at + 1 : NULL) {
+        rk__buffer_add(out, "%s(", at > text ? " or " : "");
+        RK_TRY(interval(b, out, field, at, strcspn(at, ";")));
+        rk__buffer_add(out, ")");
     }
     return RK_OK;
 }
@@ -93,6 +139,9 @@ static rk_status where_text(rk_bridge *b, const yaml_node_t *map, rk_buffer *out
         if (value->type == YAML_SEQUENCE_NODE) {
             rk__buffer_add(out, "\"%s\" in [", field);
             const yaml_node_item_t *first = value->data.sequence.items.start;
+            if (first == value->data.sequence.items.top) {
+                RK_FAIL(RK_ERR_CONFIG, "%s: no value is in the list of %s", b->place, field);
+            }
             for (const yaml_node_item_t *i = first; i < value->data.sequence.items.top; i++) {
                 const yaml_node_t *word = rk__yaml_node(&b->yaml, *i);
                 if (word->type != YAML_SCALAR_NODE ||
@@ -103,15 +152,7 @@ static rk_status where_text(rk_bridge *b, const yaml_node_t *map, rk_buffer *out
             }
             rk__buffer_add(out, "]");
         } else {
-            const char *at = (const char *)value->data.scalar.value, *before = "";
-            for (size_t n; *at != '\0'; at += n + (at[n] == ';')) {
-                at += strspn(at, " ");
-                n = strcspn(at, ";");
-                rk__buffer_add(out, "%s(", before);
-                before = " or ";
-                RK_TRY(interval(b, out, field, at, n));
-                rk__buffer_add(out, ")");
-            }
+            RK_TRY(intervals(b, out, field, (const char *)value->data.scalar.value));
         }
         rk__buffer_add(out, ")");
     }
@@ -218,6 +259,47 @@ static rk_status take_filters(rk_bridge *b)
     return RK_OK;
 }
 
+/* Whether load_col has the field; without load_col all are there. */
+static bool is_loaded(rk_bridge *b, const char *field)
+{
+    const yaml_node_t *map = rk__bridge_find(b, b->root, "load_col");
+    if (!map) {
+        return rk__bridge_is_given(b);
+    }
+    const yaml_node_t *list =
+        map->type == YAML_MAPPING_NODE ? rk__bridge_find(b, map, "inter") : NULL;
+    if (list && list->type == YAML_SCALAR_NODE) {
+        return strcmp((const char *)list->data.scalar.value, "*") == 0;
+    }
+    const bool is_list = list && list->type == YAML_SEQUENCE_NODE;
+    for (const yaml_node_item_t *i = is_list ? list->data.sequence.items.start : NULL;
+         is_list && i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *word = rk__yaml_node(&b->yaml, *i);
+        if (word->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)word->data.scalar.value, field) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Users and items are among the columns that load_col names. */
+static rk_status check_loaded(rk_bridge *b)
+{
+    static const char *const keys[][2] = {{"USER_ID_FIELD", "user_id"},
+                                          {"ITEM_ID_FIELD", "item_id"}};
+    for (size_t i = 0; rk__bridge_find(b, b->root, "load_col") && i < RK_COUNT_OF(keys); i++) {
+        const char *field;
+        RK_TRY(rk__bridge_text(b, b->root, keys[i][0], keys[i][1], &field));
+        if (!is_loaded(b, field)) {
+            rk__bridge_find(b, b->root, "load_col");
+            RK_FAIL(RK_ERR_CONFIG, "%s: load_col.inter lacks the field %s, which %s names: add it",
+                    b->place, field, keys[i][0]);
+        }
+    }
+    return RK_OK;
+}
+
 rk_status rk__bridge_data(rk_bridge *b)
 {
     const char *name, *folder;
@@ -235,35 +317,14 @@ rk_status rk__bridge_data(rk_bridge *b)
     rk__free(whole);
     RK_TRY(status);
     RK_TRY(rk__bridge_set(b, "data.ids", "text"));
+    RK_TRY(check_loaded(b));
     const yaml_node_t *parts = rk__bridge_find(b, b->root, "benchmark_filename");
     if (parts) {
         return take_parts(b, parts, name);
     }
+    rk__bridge_find(b, b->root, "dataset");
     RK_TRY(take_file(b, 0, name, NULL));
     return take_filters(b);
-}
-
-/* Whether load_col has the field; without load_col all are there. */
-static bool is_loaded(rk_bridge *b, const char *field)
-{
-    const yaml_node_t *map = rk__bridge_find(b, b->root, "load_col");
-    if (!map) {
-        return rk__bridge_is_given(b);
-    }
-    const yaml_node_t *list =
-        map->type == YAML_MAPPING_NODE ? rk__bridge_find(b, map, "inter") : NULL;
-    if (list && list->type == YAML_SCALAR_NODE) {
-        return strcmp((const char *)list->data.scalar.value, "*") == 0;
-    }
-    for (const yaml_node_item_t *i = list ? list->data.sequence.items.start : NULL;
-         list && i < list->data.sequence.items.top; i++) {
-        const yaml_node_t *word = rk__yaml_node(&b->yaml, *i);
-        if (word->type == YAML_SCALAR_NODE &&
-            strcmp((const char *)word->data.scalar.value, field) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* RS: shares of train, valid and test. */
@@ -290,6 +351,10 @@ static rk_status take_ratio(rk_bridge *b, const yaml_node_t *list, const char *g
                 all <= 0 ? "the shares of RS are 0"
                          : "RS in random order without groups has no counterpart here: write "
                            "'group_by: user', or 'order: TO'");
+    }
+    if (fabs(all - 1) > 1e-9) {
+        rk__bridge_note(b, b->place, "RS",
+                        "the shares do not sum to 1: each is divided by their sum, as there");
     }
     rk__bridge_note(
         b, b->place, "RS",
@@ -359,6 +424,7 @@ static rk_status take_split(rk_bridge *b, const yaml_node_t *args, bool *out_one
         RK_TRY(rk__bridge_set_text(b, "data.sources[0].time", field));
         RK_TRY(rk__bridge_set(b, "split.ties", "row"));
         if (!is_loaded(b, field)) {
+            rk__bridge_find(b, args, "order");
             RK_FAIL(RK_ERR_CONFIG, "%s: order TO needs the field %s: add it to load_col.inter",
                     b->place, field);
         }
@@ -366,7 +432,10 @@ static rk_status take_split(rk_bridge *b, const yaml_node_t *args, bool *out_one
     const yaml_node_t *split = rk__bridge_find(b, args, "split");
     const yaml_node_t *ratio = NULL;
     if (!split) {
+        rk__bridge_find(b, args, "group_by");
         RK_TRY(take_ratio(b, NULL, group, by_time));
+    } else if (rk__bridge_find(b, split, "RS") && rk__bridge_find(b, split, "LS")) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: split has RS and LS: one of them is wanted", b->place);
     } else if ((ratio = rk__bridge_find(b, split, "RS"))) {
         RK_TRY(take_ratio(b, ratio, group, by_time));
     } else if (rk__bridge_find(b, split, "LS")) {

@@ -130,6 +130,9 @@ rk_status rk__bridge_text(rk_bridge *b, const yaml_node_t *map, const char *name
         RK_FAIL(RK_ERR_CONFIG, "%s: %s is a %s; one value is wanted", b->place, name,
                 value->type == YAML_MAPPING_NODE ? "map" : "list");
     }
+    if (value && value->data.scalar.length == 0) {
+        RK_FAIL(RK_ERR_CONFIG, "%s: %s is empty: write a value, or remove the key", b->place, name);
+    }
     *out = value ? (const char *)value->data.scalar.value : otherwise;
     return RK_OK;
 }
@@ -218,27 +221,74 @@ rk_status rk__bridge_set_real(rk_bridge *b, const char *option, double value)
     return rk__bridge_set(b, option, text);
 }
 
-/* Each key is known, or is said; the same twice is refused. */
+/* A key that is there twice, here or in a map that is a value: PyYAML takes the last one. */
+static rk_status check_twice(rk_bridge *b, const yaml_node_t *map, int levels)
+{
+    if (map->type != YAML_MAPPING_NODE || levels == 0) {
+        return RK_OK;
+    }
+    for (const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+         pair < map->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = rk__yaml_node(&b->yaml, pair->key);
+        if (key->type != YAML_SCALAR_NODE) {
+            RK_FAIL(RK_ERR_CONFIG, "%s:%lld: a key is a word", b->path,
+                    (long long)rk__yaml_line(key));
+        }
+        if (strcmp((char *)key->data.scalar.value, "<<") == 0) {
+            RK_FAIL(RK_ERR_CONFIG, "%s:%lld: maps are not merged here: write the keys themselves",
+                    b->path, (long long)rk__yaml_line(key));
+        }
+        for (const yaml_node_pair_t *before = map->data.mapping.pairs.start; before < pair;
+             before++) {
+            const yaml_node_t *other = rk__yaml_node(&b->yaml, before->key);
+            if (strcmp((char *)other->data.scalar.value, (char *)key->data.scalar.value) == 0) {
+                RK_FAIL(RK_ERR_CONFIG, "%s:%lld: '%s' is there twice; the first is at %s:%lld",
+                        b->path, (long long)rk__yaml_line(key), (char *)key->data.scalar.value,
+                        b->path, (long long)rk__yaml_line(other));
+            }
+        }
+        RK_TRY(check_twice(b, rk__yaml_node(&b->yaml, pair->value), levels - 1));
+    }
+    return RK_OK;
+}
+
+/* Whether nothing is a value of this key there. */
+static bool may_be_nothing(const char *name)
+{
+    static const char *const names[] = {
+        "val_interval",   "user_inter_num_interval", "item_inter_num_interval",
+        "load_col",       "benchmark_filename",      "rm_dup_inter",
+        "clip_grad_norm", "train_neg_sample_args"};
+    bool may = false;
+    for (size_t i = 0; i < RK_COUNT_OF(names); i++) {
+        may = may || strcmp(names[i], name) == 0;
+    }
+    for (size_t i = 0; i < RK_COUNT_OF(without_effect); i++) {
+        may = may || strcmp(without_effect[i], name) == 0;
+    }
+    for (size_t i = 0; i < RK_COUNT_OF(only); i++) {
+        may = may || strcmp(only[i][0], name) == 0;
+    }
+    return may;
+}
+
+/* Each key is known, or is said. */
 static rk_status check_keys(rk_bridge *b)
 {
+    RK_TRY(check_twice(b, b->root, 3));
     for (const yaml_node_pair_t *pair = b->root->data.mapping.pairs.start;
          pair < b->root->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = rk__yaml_node(&b->yaml, pair->key);
         char place[1024];
         snprintf(place, sizeof place, "%s:%lld", b->path, (long long)rk__yaml_line(key));
-        if (key->type != YAML_SCALAR_NODE) {
-            RK_FAIL(RK_ERR_CONFIG, "%s: a key is a word", place);
-        }
         const char *name = (const char *)key->data.scalar.value;
-        rk__bridge_find(b, b->root, name);
-        if (strcmp(b->place, place) != 0) {
-            RK_FAIL(RK_ERR_CONFIG, "%s: '%s' is there twice; the first is at %s", place, name,
-                    b->place);
-        }
         bool reads = false;
         const bool known = is_known(b, name, &reads);
         if (known && !reads) {
             rk__bridge_note(b, place, name, "passed over: this model does not read it");
+        } else if (known && rk__yaml_is_nothing(rk__yaml_node(&b->yaml, pair->value)) &&
+                   !may_be_nothing(name)) {
+            rk__bridge_note(b, place, name, "nothing stands there: RecBole's default is taken");
         } else if (!known) {
             rk_buffer hint = {0};
             rk__buffer_add(&hint, "passed over: no key of RecBole that is known here");
@@ -355,20 +405,22 @@ rk_status rk__bridge_row(rk_bridge *b, const char *name, const char *otherwise)
 rk_status rk__bridge_list(rk_bridge *b, const char *name, const char *option, const char *otherwise)
 {
     rk_buffer text = {0};
+    const char *word;
     const yaml_node_t *value = rk__bridge_find(b, b->root, name);
-    if (value && value->type == YAML_SEQUENCE_NODE) {
-        for (const yaml_node_item_t *i = value->data.sequence.items.start;
-             i < value->data.sequence.items.top; i++) {
-            const yaml_node_t *one = rk__yaml_node(&b->yaml, *i);
-            rk__buffer_add(&text, "%s%s", text.length > 0 ? "," : "",
-                           one->type == YAML_SCALAR_NODE ? (char *)one->data.scalar.value : "?");
+    if (!value || value->type != YAML_SEQUENCE_NODE) {
+        RK_TRY(rk__bridge_text(b, b->root, name, otherwise, &word));
+        return rk__bridge_set(b, option, word);
+    }
+    for (const yaml_node_item_t *i = value->data.sequence.items.start;
+         i < value->data.sequence.items.top; i++) {
+        const yaml_node_t *one = rk__yaml_node(&b->yaml, *i);
+        if (one->type != YAML_SCALAR_NODE) {
+            rk__buffer_free(&text);
+            RK_FAIL(RK_ERR_CONFIG, "%s: %s has a list or a map in it; numbers are wanted", b->place,
+                    name);
         }
-    } else {
-        const bool is_text = value && value->type == YAML_SCALAR_NODE;
-        rk__buffer_add(&text, "%s",
-                       is_text ? (char *)value->data.scalar.value
-                       : value ? "?"
-                               : otherwise);
+        rk__buffer_add(&text, "%s%s", i > value->data.sequence.items.start ? "," : "",
+                       (const char *)one->data.scalar.value);
     }
     rk_status status =
         text.status == RK_OK ? rk__bridge_set(b, option, text.at ? text.at : "") : text.status;

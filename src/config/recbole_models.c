@@ -142,6 +142,7 @@ static rk_status take_sampling(rk_bridge *b, int64_t *out_negatives)
 static rk_status take_optimizer(rk_bridge *b, double rows)
 {
     const char *text, *learner;
+    int64_t interval = -1;
     RK_TRY(rk__bridge_row(b, "epochs", "300"));
     RK_TRY(rk__bridge_row(b, "learner", "adam"));
     RK_TRY(rk__bridge_text(b, b->root, "learner", "adam", &learner));
@@ -152,7 +153,7 @@ static rk_status take_optimizer(rk_bridge *b, double rows)
     RK_TRY(set_scaled(b, "train.weight_decay", text, rows));
     RK_TRY(rk__bridge_text(b, b->root, "eval_step", "1", &text));
     RK_TRY(rk__bridge_set(b, "eval.every", text));
-    if (strcmp(text, "0") == 0) {
+    if (rk__parse_int(text, strlen(text), &interval) == RK_PARSE_OK && interval == 0) {
         RK_TRY(rk__bridge_set(b, "eval.select", "last"));
     } else {
         RK_TRY(rk__bridge_row(b, "stopping_step", "10"));
@@ -160,10 +161,17 @@ static rk_status take_optimizer(rk_bridge *b, double rows)
     const yaml_node_t *clip = rk__bridge_find(b, b->root, "clip_grad_norm");
     if (clip) {
         const char *type;
+        double most = 0;
+        char place[sizeof b->place];
+        memcpy(place, b->place, sizeof place);
         RK_TRY(rk__bridge_text(b, clip, "norm_type", "2", &type));
         RK_TRY(rk__bridge_text(b, clip, "max_norm", NULL, &text));
-        if (!text || (strcmp(type, "2") != 0 && strcmp(type, "2.0") != 0)) {
-            RK_FAIL(RK_ERR_CONFIG, "%s: clip_grad_norm wants max_norm, with norm_type 2", b->place);
+        if (!text || (strcmp(type, "2") != 0 && strcmp(type, "2.0") != 0) ||
+            rk__parse_real(text, strlen(text), &most) != RK_PARSE_OK || most <= 0) {
+            RK_FAIL(RK_ERR_CONFIG,
+                    "%s: clip_grad_norm wants max_norm, a number above 0, with norm_type 2, e.g. "
+                    "{max_norm: 5, norm_type: 2}",
+                    place);
         }
         RK_TRY(set_scaled(b, "train.clip_norm", text, rows));
     }

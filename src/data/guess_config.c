@@ -213,28 +213,32 @@ static void add_training(rk_buffer *out, const rk_look *look)
     while (look->whole && batch > 64 && batch * 20 > look->rows) {
         batch /= 2;
     }
-    rk__buffer_add(out,
-                   "\nmodel:\n"
-                   "    kind: lightgcn    # or mf, ials, ease, slim, item_knn, popularity\n"
-                   "    dim: 64\n"
-                   "    layers: 2\n"
-                   "    init: xavier\n"
-                   "\n# A softmax over the other items of the batch: quick and good on most data.\n"
-                   "loss:\n"
-                   "    kind: softmax\n"
-                   "    temperature: 0.2\n"
-                   "    popularity_correction: 1    # less: rarer items\n"
-                   "    l2: 1e-5\n"
-                   "\nsampling:\n"
-                   "    negatives: in_batch\n"
-                   "\ntrain:\n"
-                   "    epochs: 100\n"
-                   "    batch: %lld\n"
-                   "    learning_rate: 2e-3\n"
-                   "\n# Training stops when %s has not become better for 10 checks.\n"
-                   "eval:\n"
-                   "    metrics: [recall, ndcg, coverage]\n",
-                   (long long)batch, "eval.metric");
+    rk__buffer_add(
+        out,
+        "\n# mf reads the options below, too. ials, ease, slim, item_knn and others have some "
+        "of their\n# own in place of layers, init, loss, sampling: `rankine help "
+        "options`.\n"
+        "model:\n"
+        "    kind: lightgcn\n"
+        "    dim: 64\n"
+        "    layers: 2\n"
+        "    init: xavier\n"
+        "\n# A softmax over the other items of the batch: quick and good on most data.\n"
+        "loss:\n"
+        "    kind: softmax\n"
+        "    temperature: 0.2\n"
+        "    popularity_correction: 1    # less: rarer items\n"
+        "    l2: 1e-5\n"
+        "\nsampling:\n"
+        "    negatives: in_batch\n"
+        "\ntrain:\n"
+        "    epochs: 100\n"
+        "    batch: %lld\n"
+        "    learning_rate: 2e-3\n"
+        "\n# Training stops when %s has not become better for 10 checks.\n"
+        "eval:\n"
+        "    metrics: [recall, ndcg, coverage]\n",
+        (long long)batch, "eval.metric");
     if (few_items) {
         rk__buffer_add(out, "    k: [%lld]\n", (long long)k);
     } else {

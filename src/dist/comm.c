@@ -158,7 +158,11 @@ rk_status rk__comm_open_over(const rk_transport *transport, const rk_comm_option
     rk_comm *comm = NULL;
     int rank = 0, size = 0;
     *out = NULL;
-    if (!transport->open(&rank, &size, text)) {
+    rk_late late;
+    rk__late_begin(&late, options);
+    const bool is_open = transport->open(&rank, &size, text);
+    rk__late_end(&late);
+    if (!is_open) {
         RK_FAIL(RK_ERR_RANKS, "the ranks cannot be joined: %s", text);
     }
     rk_status status = allocate(size, &comm);

@@ -2,6 +2,8 @@
 #ifndef RK_DIST_INTERNAL_H
 #define RK_DIST_INTERNAL_H
 
+#include <pthread.h>
+
 #include "dist/comm.h"
 #include "dist/nccl.h"
 #include "dist/transport.h"
@@ -60,6 +62,19 @@ rk_status rk__comm_open_over(const rk_transport *transport, const rk_comm_option
                              rk_comm **out);
 
 /* ---- waiting ---- */
+
+/* Around what waits for others and cannot look up: hooks->log hears of it, from another thread,
+ * after a tenth of the patience, at most a minute. Where no thread can be had nobody does. */
+typedef struct rk_late {
+    const rk_hooks *hooks;
+    double seconds;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool has_thread, is_over; /* is_over: by lock */
+} rk_late;
+void rk__late_begin(rk_late *late, const rk_comm_options *options);
+void rk__late_end(rk_late *late);
 
 typedef struct rk_wait {
     const char *what;

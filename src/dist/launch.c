@@ -8,25 +8,35 @@
 
 #include "base/parse.h"
 
+/* Of a variable of the environment; -1 = it holds none that a launcher would set. */
+static int number_in(const char *variable)
+{
+    const char *text = getenv(variable);
+    int64_t number = -1;
+    bool is_number = text && rk__parse_int(text, strlen(text), &number) == RK_PARSE_OK;
+    return is_number && number >= 0 && number < 1000000 ? (int)number : -1;
+}
+
 rk_launch rk__launch_find(void)
 {
     /* A job's own variables (SLURM_NTASKS) are seen by its script, too, which is one process: only
      * what a launcher says of the step counts. */
     static const struct {
-        const char *variable, *by;
+        const char *size, *rank, *by;
     } launchers[] = {
-        {"OMPI_COMM_WORLD_SIZE", "mpirun"},
-        {"PMI_SIZE", "mpiexec"},
-        {"MV2_COMM_WORLD_SIZE", "mpirun_rsh"},
-        {"SLURM_STEP_NUM_TASKS", "srun"},
+        {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "mpirun"},
+        {"PMI_SIZE", "PMI_RANK", "mpiexec"},
+        {"MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "mpirun_rsh"},
+        {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "srun"},
     };
     rk_launch found = {.size = 1};
     for (size_t i = 0; i < sizeof launchers / sizeof launchers[0] && !found.by; i++) {
-        const char *text = getenv(launchers[i].variable);
-        int64_t size = 0;
-        if (text && rk__parse_int(text, strlen(text), &size) == RK_PARSE_OK && size > 0 &&
-            size < 1000000) {
-            found = (rk_launch){(int)size, launchers[i].by, launchers[i].variable};
+        const int size = number_in(launchers[i].size), rank = number_in(launchers[i].rank);
+        if (size > 0) {
+            found = (rk_launch){.size = size,
+                                .rank = rank > 0 ? rank : 0,
+                                .by = launchers[i].by,
+                                .variable = launchers[i].size};
         }
     }
     return found;

@@ -7,6 +7,7 @@
 
 typedef struct rk_launch {
     int size;             /* processes that were started together; 1 = we are alone */
+    int rank;             /* of this one, as the launcher has it; 0 where it does not say */
     const char *by;       /* "mpirun", "srun"; NULL = no launcher was seen */
     const char *variable; /* of the environment, that said so */
 } rk_launch;

@@ -87,6 +87,7 @@ rk_status rk__engine_open(rk_engine *out, const rk_options *options, rk_graph *g
     rk_status status = RK_OK;
     *out = (rk_engine){.options = options,
                        .graph = *graph,
+                       .row_order = how.row_order,
                        .ranks = how.ranks ? how.ranks : rk__comm_self(),
                        .comm = how.ranks && !how.is_whole ? how.ranks : rk__comm_self()};
     out->store.ranks = rk__comm_size(out->comm);

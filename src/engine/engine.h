@@ -29,6 +29,7 @@ typedef struct rk_engine {
     int64_t changes;      /* of the parameters; what was computed from them goes stale by it */
     int32_t **row_orders; /* n_row_orders, of graphs; owned, the store borrows them */
     int n_row_orders;
+    const int32_t *row_order; /* of `graph`, found before; lent; NULL = to be found */
 } rk_engine;
 
 typedef struct rk_engine_how {
@@ -37,6 +38,7 @@ typedef struct rk_engine_how {
     const double *train_times;  /* lent; NULL = unknown */
     const float *train_values;  /* lent; NULL = there are none */
     const rk_dataset *dataset;  /* lent; fields, relations, features; NULL = none of them */
+    const int32_t *row_order;   /* of the graph by graph.order; lent; NULL = not known yet */
     rk_comm *ranks;             /* lent; NULL = nobody else */
     bool is_whole;              /* each rank has all columns of the model's tables */
     bool eager;
@@ -67,6 +69,10 @@ int64_t rk__engine_columns(const rk_engine *engine, int32_t stored);
  * be NULL. Before the program is loaded. */
 rk_status rk__engine_order_rows(rk_engine *engine, const rk_program *program,
                                 const rk_hooks *hooks);
+
+/* The order of the graph's rows if this engine has found it: the caller's from now on, who keeps it
+ * until the engine is closed, and may give it to the next one. Else NULL. */
+int32_t *rk__engine_give_row_order(rk_engine *engine);
 
 /* Allocates the store on the device. */
 rk_status rk__engine_bind(rk_engine *engine);

@@ -44,6 +44,12 @@ static rk_status order_graph(rk_engine *e, int32_t offsets, int32_t columns, con
     const rk_order_watch watch = {look, &work};
     int32_t *order = NULL;
     double start = rk__now(), inside = 0;
+    if (e->row_order && rows.offsets == e->graph.offsets) {
+        rk__store_order_rows(&e->store, offsets, e->row_order);
+        say(hooks, RK_LOG_INFO, "graph.order %s: the order of %lld rows was found before",
+            rk__option_choice("graph.order", e->options->graph.order), (long long)rows.n);
+        return RK_OK;
+    }
     RK_TRY(add_order(e, rows.n, &order));
     rk__work_begin(&work, "clustering nodes", RK_ORDER_SWEEPS * rows.offsets[rows.n]);
     work.unit = "edges";
@@ -83,4 +89,19 @@ rk_status rk__engine_order_rows(rk_engine *e, const rk_program *program, const r
             rk__option_choice("graph.order", e->options->graph.order));
     }
     return RK_OK;
+}
+
+int32_t *rk__engine_give_row_order(rk_engine *e)
+{
+    for (int32_t i = 0; i < e->store.n; i++) {
+        const rk_stored *s = &e->store.items[i];
+        for (int r = 0; s->constant == e->graph.offsets && r < e->n_row_orders; r++) {
+            int32_t *order = e->row_orders[r];
+            if (order == s->row_order) {
+                e->row_orders[r] = e->row_orders[--e->n_row_orders];
+                return order;
+            }
+        }
+    }
+    return NULL;
 }

@@ -207,12 +207,19 @@ static rk_status rank_lists(rk_eval_work *w, const rk_ranker *ranker)
 
 /* ---- what comes of it ---- */
 
-/* One block: the values, then their names. */
+/* One block: n values, then their names of RK_MEASURE_BYTES each. */
+static rk_status allocate(rk_metrics *out, int64_t n, char **out_names)
+{
+    RK_TRY(rk__alloc(&out->values, n, sizeof *out->values + RK_MEASURE_BYTES, "metrics"));
+    *out_names = (char *)(out->values + n);
+    return RK_OK;
+}
+
 static rk_status report(const rk_eval_work *w, rk_metrics *out)
 {
     const int64_t n = w->n_values;
-    RK_TRY(rk__alloc(&out->values, n, sizeof *out->values + RK_MEASURE_BYTES, "metrics"));
-    char *name = (char *)(out->values + n);
+    char *name = NULL;
+    RK_TRY(allocate(out, n, &name));
     for (int64_t v = 0; v < n; v++, name += RK_MEASURE_BYTES) {
         const rk_metric_of of = rk__metric_of(w->measures[v].metric);
         const bool is_drawn = w->expected && of == RK_METRIC_OF_HITS;
@@ -340,6 +347,21 @@ rk_status rk__evaluate_each(const rk_dataset *dataset, const rk_options *options
     const rk_eval_more more = {.each = out_each};
     *out_each = (rk_user_values){0};
     return rk__evaluate_more(dataset, options, part, &more, ranker, hooks, out);
+}
+
+rk_status rk__metrics_copy(const rk_metrics *metrics, rk_metrics *out)
+{
+    rk_metrics copy = *metrics;
+    char *name = NULL;
+    *out = (rk_metrics){0};
+    RK_TRY(allocate(&copy, copy.count, &name));
+    for (int64_t v = 0; v < copy.count; v++, name += RK_MEASURE_BYTES) {
+        memcpy(name, metrics->values[v].name, RK_MEASURE_BYTES);
+        copy.values[v] = metrics->values[v];
+        copy.values[v].name = name;
+    }
+    *out = copy;
+    return RK_OK;
 }
 
 void rk_metrics_free(rk_metrics *metrics)

@@ -129,6 +129,9 @@ int64_t rk__eval_count(const rk_lists *const *has, unsigned parts, int64_t user)
 rk_status rk__eval_subset(const rk_dataset *dataset, rk_part part, int64_t n, uint64_t seed,
                           int32_t **out, int64_t *out_n);
 
+/* Free *out with rk_metrics_free. */
+rk_status rk__metrics_copy(const rk_metrics *metrics, rk_metrics *out);
+
 /* The value of a name such as "ndcg@10" in metrics, NaN if there is none. */
 double rk__metric_find(const rk_metrics *metrics, const char *name);
 

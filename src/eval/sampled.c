@@ -4,27 +4,14 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-
-typedef struct scored {
-    float score;
-    int32_t item;
-} scored;
-
-static int best_first(const void *a, const void *b)
-{
-    const scored *x = a, *y = b;
-    if (x->score != y->score) {
-        return x->score < y->score ? 1 : -1;
-    }
-    return (x->item > y->item) - (x->item < y->item);
-}
+#include "base/order.h"
 
 /* Of the rows of a lot: what is scored, its scores, room to sort, and the lists. */
 typedef struct lot {
     int64_t *offsets; /* RK_RANK_TILE + 1 */
     int32_t *items;   /* [RK_RANK_TILE, 1 + n_candidates], as the next two */
     float *scores;
-    scored *sorted;
+    rk_item_score *sorted;
     int32_t *lists; /* [RK_RANK_TILE, k] */
 } lot;
 
@@ -75,13 +62,13 @@ static int64_t collect(const rk_dataset *d, rk_part part, int64_t user, int32_t 
 static void sort_row(lot *l, int64_t i, int64_t k)
 {
     int64_t begin = l->offsets[i], n = 0;
-    scored *sorted = l->sorted + begin;
+    rk_item_score *sorted = l->sorted + begin;
     for (int64_t e = begin; e < l->offsets[i + 1]; e++) {
         if (l->scores[e] > -INFINITY) {
-            sorted[n++] = (scored){l->scores[e], l->items[e]};
+            sorted[n++] = (rk_item_score){l->scores[e], l->items[e]};
         }
     }
-    qsort(sorted, (size_t)n, sizeof *sorted, best_first);
+    qsort(sorted, (size_t)n, sizeof *sorted, rk__by_score);
     for (int64_t r = 0; r < k; r++) {
         l->lists[i * k + r] = r < n ? sorted[r].item : -1;
     }

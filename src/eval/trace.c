@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "eval/stand_by_scores.h"
 #include "rankine/evaluate.h"
 
@@ -145,23 +146,9 @@ static bool is_seen(const rk_dataset *d, unsigned seen, int64_t user, int32_t it
     return false;
 }
 
-typedef struct scored {
-    float score;
-    int32_t item;
-} scored;
-
-static int best_first(const void *a, const void *b)
-{
-    const scored *x = a, *y = b;
-    if (x->score != y->score) {
-        return x->score < y->score ? 1 : -1;
-    }
-    return (x->item > y->item) - (x->item < y->item);
-}
-
 /* The k best of a user; room: for all edges of the user's. */
-static void rank_user(const rk_trace *t, unsigned seen, int64_t user, int64_t k, scored *room,
-                      int32_t *items)
+static void rank_user(const rk_trace *t, unsigned seen, int64_t user, int64_t k,
+                      rk_item_score *room, int32_t *items)
 {
     const rk_popularity *p = t->popularity;
     int64_t n = 0, found = 0;
@@ -171,11 +158,11 @@ static void rank_user(const rk_trace *t, unsigned seen, int64_t user, int64_t k,
             const int32_t item = r->columns[e];
             const bool is_again = e > r->offsets[user] && item == r->columns[e - 1];
             if (!is_again && !is_met(t, i, user, item) && !is_seen(p->dataset, seen, user, item)) {
-                room[n++] = (scored){score_of(t, set_of(t, user, item), item), item};
+                room[n++] = (rk_item_score){score_of(t, set_of(t, user, item), item), item};
             }
         }
     }
-    qsort(room, (size_t)n, sizeof *room, best_first);
+    qsort(room, (size_t)n, sizeof *room, rk__by_score);
     while (found < k && found < n) {
         items[found] = room[found].item;
         found++;
@@ -205,7 +192,7 @@ static rk_status rank(void *self, unsigned seen, const int32_t *users, int64_t n
 {
     const rk_trace *t = self;
     int64_t offsets[RK_RANK_TILE + 1] = {0};
-    scored *room = NULL;
+    rk_item_score *room = NULL;
     RK_ASSERT(n <= RK_RANK_TILE);
     for (int64_t i = 0; i < n; i++) {
         offsets[i + 1] = offsets[i] + n_edges(t, users[i]);

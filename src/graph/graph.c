@@ -297,11 +297,20 @@ done:
     return status;
 }
 
+rk_graph rk__graph_view(const rk_graph *graph)
+{
+    rk_graph view = *graph;
+    view.is_lent = true;
+    return view;
+}
+
 void rk__graph_free(rk_graph *graph)
 {
-    rk__free(graph->offsets);
-    rk__free(graph->columns);
-    rk__free(graph->scale);
+    if (!graph->is_lent) {
+        rk__free(graph->offsets);
+        rk__free(graph->columns);
+        rk__free(graph->scale);
+    }
     *graph = (rk_graph){0};
 }
 

@@ -9,6 +9,7 @@
 #ifndef RK_GRAPH_GRAPH_H
 #define RK_GRAPH_GRAPH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,6 +20,7 @@ typedef struct rk_graph {
     int64_t *offsets; /* n_nodes + 1, owned */
     int32_t *columns; /* 2 * n_edges, owned */
     float *scale;     /* n_nodes, owned */
+    bool is_lent;     /* a view: the arrays are another graph's, and only read */
 } rk_graph;
 
 /* Builds the graph from n_edges pairs in any order, without duplicates; the arrays are only read.
@@ -30,6 +32,9 @@ rk_status rk__graph_build(rk_graph *out, const int32_t *users, const int32_t *it
 /* The same from one list per user (a data set's train part). */
 rk_status rk__graph_build_lists(rk_graph *out, const int64_t *offsets, const int32_t *items,
                                 int64_t n_users, int64_t n_items);
+
+/* The same graph for one more reader, who frees it as any other; it must not outlive `graph`. */
+rk_graph rk__graph_view(const rk_graph *graph);
 
 /* A zeroed or freed graph is fine. */
 void rk__graph_free(rk_graph *graph);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "models/joined.h"
 #include "models/models.h"
 #include "models/relations.h"
 
@@ -23,6 +24,7 @@ rk_status rk__behaviours_check(const rk_config *config)
                 rk__config_says(config, "model.relations").text, (long long)n,
                 rk__config_says(config, "model.kind").text, RK_MOST_BEHAVIOURS - 1);
     }
+    RK_TRY(rk__relations_check_unweighted(config));
     return rk__messages_check(config);
 }
 
@@ -39,12 +41,6 @@ rk_status rk__behaviours_check_data(const rk_options *o, const rk_model_data *da
                          "relations from users to items",
                          r->name, r->from, r->to);
         }
-        if (r->weights) {
-            RK_FAIL_GOTO(done, RK_ERR_DATA,
-                         "the edges of the relation %s have weights, which model.kind %s does not "
-                         "look at: take its key weight out of data.relations",
-                         r->name, rk__model_of(o)->name);
-        }
     }
 done:
     rk__relations_free(&relations);
@@ -53,21 +49,12 @@ done:
 
 rk_status rk__know_behaviours(rk_model_instance *m)
 {
-    rk_model_relations relations = {0};
-    rk_status status = RK_OK;
-    RK_TRY(rk__relations_init(&relations, m->options, &m->data));
-    RK_TRY_GOTO(done, rk__model_add_known(m));
-    for (int i = 0; i < relations.n; i++) {
-        const rk_relation *r = relations.v[i].of;
-        for (int64_t u = 0; u < r->n_from; u++) {
-            m->known[u] = m->known[u] || r->offsets[u + 1] > r->offsets[u];
-        }
-        for (int64_t e = 0; e < r->n_edges; e++) {
-            m->known[m->data.n_users + r->columns[e]] = 1;
-        }
-    }
-done:
-    rk__relations_free(&relations);
+    const rk_join_options plain = {0};
+    rk_block all = {0};
+    RK_TRY(rk__model_add_known(m));
+    RK_TRY(rk__block_join(&all, &m->data, m->options->model.relations, &plain));
+    rk_status status = rk__know_joined(m, &all);
+    rk__block_free(&all);
     return status;
 }
 

@@ -8,12 +8,13 @@
  * by side (concat), each model.heads-th of the layer's width, or each as wide as the layer, and
  * their mean is taken. To that a bias is added, and with model.self weight x B.
  *
- * Attention says itself what an edge counts: weights of relations are not looked at.
+ * Attention says itself what an edge counts: a relation that is read with weights is refused.
  */
 #include <stdio.h>
 
 #include "base/alloc.h"
 #include "models/network.h"
+#include "models/relations.h"
 
 static const char *const item_nodes = "items.nodes", *const item_offsets = "items.offsets";
 
@@ -50,7 +51,7 @@ static rk_status check(const rk_config *config)
                     heads.text, k + 1, (long long)out);
         }
     }
-    return RK_OK;
+    return rk__relations_check_unweighted(config);
 }
 
 /* ---- tensors ---- */

@@ -54,7 +54,7 @@ static rk_status check_data(const rk_options *o, const rk_model_data *data)
                           "relation from items to items",
                           r->name, r->from, r->to);
     } else {
-        status = rk__relations_check_weights(&all);
+        status = rk__relations_check_weights(&all, true);
     }
     rk__relations_free(&all);
     return status;
@@ -294,36 +294,24 @@ static rk_scored scores(const rk_model_instance *m, rk_program *p, const rk_valu
 
 /* ---- scoring ---- */
 
-/* What asks is [z, 1], what is asked for [z, b]. */
+/* Items are [z, b], users [z, 1], as is an item that somebody new has. */
 static void finish(const rk_model_instance *m, rk_program *p)
 {
     const int64_t dim = m->options->model.dim;
     rk_value t = encode(m, p, RK_NONE), z = rk__take_columns(p, t, 0, dim);
     const rk_value sides[] = {rk__use_named(p, is_user), rk__use_named(p, is_item)};
     const rk_value asking[] = {z, rk__add(p, sides[0], sides[1], 1, 1)};
-    const rk_value asked_for[] = {
-        z, rk__scale_rows(p, rk__take_columns(p, t, dim, 1), sides[1], RK_NONE, RK_NONE)};
+    const rk_value biases =
+        rk__scale_rows(p, rk__take_columns(p, t, dim, 1), sides[1], RK_NONE, RK_NONE);
+    const rk_value asked_for[] = {z, rk__add(p, biases, sides[0], 1, 1)};
     rk__assign_named(p, asked, rk__join_columns(p, asking, 2));
     rk__assign_named(p, final, rk__join_columns(p, asked_for, 2));
-}
-
-static rk_value query(const rk_model_instance *m, rk_program *p, const rk_tile *tile)
-{
-    (void)m;
-    return rk__take_rows(p, rk__use_named(p, asked), tile->users);
 }
 
 static rk_fold_sum fold_sum(const rk_model_instance *m)
 {
     (void)m;
     return (rk_fold_sum){"asked", 1};
-}
-
-static rk_value score(const rk_model_instance *m, rk_program *p, const rk_tile *tile,
-                      rk_value queries)
-{
-    const rk_range_attr items = {m->data.n_users, m->data.n_items};
-    return rk__score_dot(p, queries, rk__use_named(p, final), tile->count, items);
 }
 
 /* By the vectors without biases. */
@@ -346,12 +334,12 @@ const rk_model_kind rk__model_irgnn = {
     .declare = declare,
     .scores = scores,
     .finish = finish,
-    .query = query,
+    .query = rk__query_embeddings,
     .fold_in = rk__fold_by_sum,
     .fold_sum = fold_sum,
-    .fold_table = "final",
+    .embeddings = "final",
     .similar = similar,
-    .score = score,
+    .score = rk__score_embeddings,
     .scores_by_dot = true,
     .has_layers = true,
 };

@@ -368,6 +368,31 @@ done:
     return status;
 }
 
+rk_status rk__know_joined(rk_model_instance *m, const rk_block *b)
+{
+    const rk_graph *train = m->data.graph;
+    int32_t *reached = NULL; /* nodes, in the order in which they were found */
+    int64_t n = 0;
+    RK_TRY(rk__alloc(&reached, b->n_rows, sizeof *reached, "the nodes that are known"));
+    for (int64_t v = 0; v < b->n_rows; v++) {
+        m->known[v] |= v < train->n_nodes && rk__graph_degree(train, v) > 0;
+        if (m->known[v]) {
+            reached[n++] = (int32_t)v;
+        }
+    }
+    for (int64_t at = 0; at < n; at++) {
+        for (int64_t e = b->offsets[reached[at]]; e < b->offsets[reached[at] + 1]; e++) {
+            const int32_t u = b->columns[e];
+            if (!m->known[u] && (!b->weights || b->weights[e] != 0)) {
+                m->known[u] = 1;
+                reached[n++] = u;
+            }
+        }
+    }
+    rk__free(reached);
+    return RK_OK;
+}
+
 /* ---- in the store ---- */
 
 /* One array as a constant; it is the instance's from then on, also when this fails. */

@@ -61,6 +61,11 @@ typedef struct rk_join_options {
 rk_status rk__block_join(rk_block *out, const rk_model_data *data, const char *relations,
                          const rk_join_options *options);
 
+/* Marks in m->known, of all nodes, those that edges lead to, over whatever nodes and weights other
+ * than 0, from one that has train interactions or is marked already: of others nothing
+ * is learnt. */
+rk_status rk__know_joined(rk_model_instance *m, const rk_block *block);
+
 /* The edges of lists as a block of n_nodes rows and columns: list v is of row v, and first is added
  * to its columns. Without weights, types and other direction. */
 rk_status rk__block_of_lists(rk_block *out, int64_t n_nodes, int64_t n_lists,

@@ -36,6 +36,9 @@ rk_status rk__link_encoder_check(const rk_config *config)
     if (!is_compgcn(o) && o->model.composition != RK_COMPOSITION_MULT) {
         return refuse(config, "model.composition");
     }
+    if (!rk__links_are_encoded(o) && o->model.activation != RK_ACTIVATION_RELU) {
+        return refuse(config, "model.activation");
+    }
     if (!is_compgcn(o) && o->model.batch_norm) {
         return refuse(config, "model.batch_norm");
     }

@@ -36,6 +36,7 @@ static rk_fold_sum fold_sum(const rk_model_instance *instance)
 
 const rk_model_kind rk__model_mf = {
     .name = "mf",
+    .ignores = "model.layers",
     .help = "matrix factorisation (Koren et al. 2009; with BPR: Rendle et al. 2009)",
     .declare = declare,
     .encode = encode,

@@ -74,7 +74,8 @@ static bool reads_features_of_users(const rk_options *o)
     return any && rk__model_of(o)->network && o->model.features;
 }
 
-/* Users who are held out are known by their given items, by features, or not at all. */
+/* Users who are held out are known by their given items, by features, or not at all. What is given
+ * counts: a model that cannot look at it is no better for knowing features. */
 static rk_status check_held_out_users(const rk_config *config)
 {
     const rk_options *o = rk__config_options(config);
@@ -82,8 +83,8 @@ static rk_status check_held_out_users(const rk_config *config)
     const int64_t source = given_source(o);
     const bool has_given = source >= 0 || o->split.given > 0;
     rk_buffer names = {0}, who = {0};
-    bool can = model->is_same_for_all || (has_given && rk__model_folds_in(model, o)) ||
-               reads_features_of_users(o);
+    const bool has_features = reads_features_of_users(o);
+    bool can = model->is_same_for_all || (has_given ? rk__model_folds_in(model, o) : has_features);
     if ((o->split.kind != RK_SPLIT_USERS && source < 0) || can) {
         return RK_OK;
     }
@@ -99,16 +100,21 @@ static rk_status check_held_out_users(const rk_config *config)
         rk__buffer_add(&who, "%s and %s", rk__config_says(config, "split.kind").text,
                        rk__config_says(config, "split.given").text);
     }
+    const bool is_typed = o->model.type_by == RK_WEIGH_BY_VALUE;
     rk_status status = names.status == RK_OK ? who.status : names.status;
     if (status == RK_OK) {
-        status = rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
-                          "%s, but %s, which cannot rank for held-out users of whom %s; those that "
-                          "can: %s%s",
-                          who.at, rk__config_says(config, "model.kind").text,
-                          has_given ? "only items are known" : "nothing is known", names.at,
-                          has_given ? ""
-                                    : "; or give a share of their rows, or a model of networks "
-                                      "features of users (data.features)");
+        status =
+            rk__fail(RK_ERR_CONFIG, __FILE__, __LINE__, __func__,
+                     "%s, but %s%s%s, which cannot rank for held-out users of whom %s; those that "
+                     "can: %s%s",
+                     who.at, rk__config_says(config, "model.kind").text, is_typed ? " and " : "",
+                     is_typed ? rk__config_says(config, "model.type_by").text : "",
+                     has_given ? "items are known" : "nothing is known", names.at,
+                     !has_given     ? "; or give a share of their rows, or a model of "
+                                      "networks features of users (data.features)"
+                     : has_features ? "; or give nothing, to know them by their features "
+                                      "alone"
+                                    : "");
     }
     rk__buffer_free(&names);
     rk__buffer_free(&who);
@@ -317,8 +323,9 @@ rk_status rk__model_add(rk_model_instance *instance, rk_parameter parameter)
 
 rk_status rk__model_add_known(rk_model_instance *instance)
 {
+    const int64_t n = instance->data.n_users + instance->data.n_items;
     RK_ASSERT(!instance->known);
-    return rk__calloc(&instance->known, instance->data.n_users + instance->data.n_items,
+    return rk__calloc(&instance->known, instance->n_nodes > n ? instance->n_nodes : n,
                       sizeof *instance->known, "which nodes the model knows");
 }
 

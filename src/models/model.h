@@ -148,6 +148,9 @@ struct rk_model_kind {
     const rk_model_kind *(*form)(const rk_model_kind *self, const rk_options *options);
     const struct rk_network *network; /* of models/network.h; or NULL */
 
+    /* An option that models like it read and it does not. Configs may have it, so that they stay
+     * the same but for model.kind; nothing depends on it. NULL = none. */
+    const char *ignores;
     unsigned (*needs)(const rk_options *options); /* RK_NEEDS_*; NULL = nothing */
     /* Options against each other, with rk__config_says. NULL = they always fit. */
     rk_status (*check)(const rk_config *config);
@@ -212,7 +215,9 @@ struct rk_model_kind {
     rk_als_attr (*fold_equations)(const rk_model_instance *instance);
     const char *fold_table; /* that they are of; NULL = embeddings */
     const char
-        *embeddings;    /* the tensor [users + items, w] whose dot products scores are; or NULL */
+        *embeddings;     /* the tensor [users + items, w] whose dot products scores are; or NULL */
+    const char *vectors; /* without: a table of the vectors of all nodes that is made of what is
+                          * trained, to be exported beside that; NULL = what is trained is all */
     bool scores_by_dot; /* score is one score_dot: tiles need no room for the scores of all items */
     bool reads_lists;   /* score looks at the items of known users, too */
     bool reads_fields;  /* it learns of data.fields (data/contexts.h), and a query has a value of
@@ -249,7 +254,7 @@ struct rk_model_instance {
     int n_parameters;         /* trained and computed */
     int n_tensors;            /* and tables and constants */
     int capacity;
-    /* [users + items]: 1 = something is known of that node even if it has no train interaction, for
+    /* [n_nodes]: 1 = something is known of that node even if it has no train interaction, for
      * rk_model_kind.knows; made by rk__model_add_known, owned; or NULL. */
     uint8_t *known;
     /* Of an ensemble: its members, as they write into programs. Their tensors are among its own,

@@ -129,16 +129,12 @@ rk_status rk__network_check(const rk_config *config)
     return kind->network->check ? kind->network->check(config) : RK_OK;
 }
 
-/* Sums of weights below 0 are no degrees; where nothing is divided by them, or weights are not
- * looked at, edges may have any. */
+/* Sums of weights below 0 are no degrees; where nothing is divided by them, edges may have any. */
 static rk_status check_edge_weights(const rk_options *o, const rk_model_data *data)
 {
     rk_model_relations relations = {0};
-    if (o->model.edges == RK_NORMALISE_SUM || o->model.kind == RK_MODEL_GAT) {
-        return RK_OK;
-    }
     RK_TRY(rk__relations_init(&relations, o, data));
-    rk_status status = rk__relations_check_weights(&relations);
+    rk_status status = rk__relations_check_weights(&relations, o->model.edges != RK_NORMALISE_SUM);
     rk__relations_free(&relations);
     return status;
 }
@@ -212,7 +208,6 @@ bool rk__network_masks(const rk_options *o)
 rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options how)
 {
     const rk_reals *given = &m->options->model.relation_weights;
-    const int64_t n_pairs = m->data.n_users + m->data.n_items;
     double *weights = NULL;
     int64_t n = 0, types = 0;
     rk_status status = RK_OK;
@@ -224,8 +219,9 @@ rk_status rk__network_join(rk_model_instance *m, rk_block *out, rk_join_options 
     how.weights = weights;
     how.options = m->options;
     RK_TRY_GOTO(done, rk__block_join(out, &m->data, m->options->model.relations, &how));
-    for (int64_t i = 0; i < n_pairs && m->known; i++) {
-        m->known[i] |= out->offsets[i + 1] - out->offsets[i] > how.loops;
+    status = m->known ? rk__know_joined(m, out) : RK_OK;
+    if (status != RK_OK) {
+        rk__block_free(out);
     }
 done:
     rk__free(weights);

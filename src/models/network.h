@@ -192,6 +192,6 @@ rk_value rk__network_fm_fold_in(const rk_model_instance *m, rk_program *p, const
     .declare = rk__network_declare, .scores = rk__network_fm_scores,                               \
     .finish = rk__network_fm_finish, .query = rk__network_fm_query, .fold_in = FOLD,               \
     .score = rk__fm_score, .similar = rk__network_similar, .knows = rk__model_marks_known,         \
-    .scores_by_dot = true, .reads_fields = true, .has_layers = true
+    .vectors = "final", .scores_by_dot = true, .reads_fields = true, .has_layers = true
 
 #endif

@@ -99,7 +99,7 @@ static rk_status add_block(rk_model_instance *m, const rk_node_space *space)
         const rk_features *f = features_at(&m->data, space, i, &first);
         for (int64_t node = 0; f && node < f->n_nodes; node++) {
             n = add_node(f, node, first + node, column, rows, columns, weights, n);
-            if (first + node < m->data.n_users + m->data.n_items && has_features(f, node)) {
+            if (has_features(f, node)) {
                 m->known[first + node] = 1;
             }
         }

@@ -81,7 +81,7 @@ rk_status rk__propagation_init(rk_propagation *out, rk_model_instance *instance)
         return RK_OK;
     }
     RK_TRY_GOTO(done, rk__relations_init(&relations, o, &instance->data));
-    RK_TRY_GOTO(done, rk__relations_check_weights(&relations));
+    RK_TRY_GOTO(done, rk__relations_check_weights(&relations, true));
     RK_TRY_GOTO(done, join(&out->block, instance, &relations));
     simplify(&out->block);
     if (out->block.weights && o->loss.contrast == RK_CONTRAST_SGL) {
@@ -118,9 +118,7 @@ rk_status rk__declare_propagation(rk_model_instance *instance, rk_propagation *p
     rk__degree_power(instance, p, -0.5, scale);
     RK_TRY(rk__declare_constant(instance, "joined.scale", instance->n_nodes, 1, scale));
     RK_TRY(rk__model_add_known(instance));
-    for (int64_t v = 0; v < instance->data.n_users + instance->data.n_items; v++) {
-        instance->known[v] = p->degree[v] > 0;
-    }
+    RK_TRY(rk__know_joined(instance, &p->block));
     return rk__model_add_block(instance, "joined", &p->block);
 }
 

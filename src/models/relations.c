@@ -1,5 +1,7 @@
 #include "models/relations.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -79,6 +81,23 @@ rk_status rk__relations_check(const rk_config *config)
         RK_FAIL(RK_ERR_CONFIG, "%s, but %s, so nothing looks at it: remove it, or name relations",
                 rk__config_says(config, "model.relation_weights").text,
                 rk__config_says(config, "model.relations").text);
+    }
+    return RK_OK;
+}
+
+rk_status rk__relations_check_unweighted(const rk_config *config)
+{
+    const rk_options *o = rk__config_options(config);
+    const char *at = o->model.relations, *name = NULL;
+    size_t length = 0;
+    while (rk__next_name(&at, &name, &length)) {
+        const int64_t r = find_option(o, name, length);
+        if (r >= 0 && o->relations[r].derive == RK_DERIVE_NONE && o->relations[r].weight[0]) {
+            char key[64];
+            snprintf(key, sizeof key, "data.relations[%lld].weight", (long long)r);
+            RK_FAIL(RK_ERR_CONFIG, "%s, but %s, which does not look at weights of edges: remove it",
+                    rk__config_says(config, key).text, rk__config_says(config, "model.kind").text);
+        }
     }
     return RK_OK;
 }
@@ -176,12 +195,19 @@ done:
     return status;
 }
 
-rk_status rk__relations_check_weights(const rk_model_relations *relations)
+rk_status rk__relations_check_weights(const rk_model_relations *relations, bool divides)
 {
+    const float most = 1e20f; /* with model.relation_weights the sum of all edges is a float */
     for (int i = 0; i < relations->n; i++) {
         const rk_relation *r = relations->v[i].of;
         for (int64_t e = 0; r->weights && e < r->n_edges; e++) {
-            if (r->weights[e] < 0) {
+            if (!(fabsf(r->weights[e]) <= most)) {
+                RK_FAIL(RK_ERR_DATA,
+                        "an edge of the relation %s has the weight %g, and weights beyond %g "
+                        "overflow: divide them",
+                        r->name, (double)r->weights[e], (double)most);
+            }
+            if (divides && r->weights[e] < 0) {
                 RK_FAIL(RK_ERR_DATA,
                         "an edge of the relation %s has the weight %g: weights of a graph that is "
                         "propagated over are not negative",

@@ -30,11 +30,16 @@ int64_t rk__relations_count(const rk_options *options);
  * there, and there is one weight or one each. */
 rk_status rk__relations_check(const rk_config *config);
 
+/* RK_ERR_CONFIG if one of them is read with weights, which the model does not look at. Of derived
+ * relations weights have chosen the edges. */
+rk_status rk__relations_check_unweighted(const rk_config *config);
+
 /* RK_ERR_DATA if the data set has no such relation. Free with rk__relations_free. */
 rk_status rk__relations_init(rk_model_relations *out, const rk_options *options,
                              const rk_model_data *data);
-/* RK_ERR_DATA if an edge of them has a weight below 0, by whose sums nothing can be divided. */
-rk_status rk__relations_check_weights(const rk_model_relations *relations);
+/* RK_ERR_DATA if an edge of them has a weight that sums of overflow by; or, where something is
+ * divided by those, one below 0. */
+rk_status rk__relations_check_weights(const rk_model_relations *relations, bool divides);
 void rk__relations_free(rk_model_relations *relations); /* a zeroed one is fine */
 
 #endif

@@ -1,6 +1,7 @@
 /* Parallel coordinates: a line a trial over the axes of its options and of what came of it
  * (Inselberg 1985). */
 #include <math.h>
+#include <string.h>
 
 #include "page/axis.h"
 #include "page/chart.h"
@@ -28,10 +29,22 @@ static rk_axis make_axis(const rk_parallel *p, int64_t a)
                          rk__axis_least_step(axis->values, p->n), axis->is_log && low > 0);
 }
 
+/* Room beside an outer axis: half its name, left of it also its labels; a letter has 8 units. */
+static double side(const rk_parallel *p, int64_t a)
+{
+    double at = 0, room = 4 * (double)strlen(p->axes[a].name) + 4;
+    char label[48];
+    const rk_axis axis = make_axis(p, a);
+    for (int64_t i = 0; a == 0 && rk__axis_next(&axis, &i, &at, label);) {
+        room = fmax(room, 8 * (double)strlen(label) + 10);
+    }
+    return fmax(room, SIDE);
+}
+
 static double across(const rk_parallel *p, int64_t a, int width)
 {
-    return p->n_axes < 2 ? width / 2.0
-                         : SIDE + (double)a * (width - 2 * SIDE) / (double)(p->n_axes - 1);
+    const double left = side(p, 0), right = side(p, p->n_axes - 1);
+    return left + (double)a * (width - left - right) / (double)(p->n_axes - 1);
 }
 
 /* How good a value is, 0 the worst to 1 the best; -1: it has none. */

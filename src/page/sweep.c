@@ -336,6 +336,13 @@ static void add_options_of(rk_buffer *out, const trial *t)
     }
 }
 
+/* Each of the best trials was trained with so many more; 0 = with none. */
+static double final_seeds(const sweep *s)
+{
+    json_t *list = rk__page_at(s->report, "final");
+    return json_array_size(list) > 0 ? rk__page_number(json_array_get(list, 0), "seeds") : 0;
+}
+
 static void add_counts(rk_buffer *out, const sweep *s)
 {
     static const char *const states[] = {"done", "pruned", "reused", "failed", "begun"};
@@ -358,8 +365,11 @@ static void add_counts(rk_buffer *out, const sweep *s)
         rk__html_fixed(out, seconds, 1);
         rk__buffer_add(out, " s of training");
     }
-    rk__buffer_add(out, "; by ");
+    rk__buffer_add(out, "; by %s", final_seeds(s) > 0 ? "the mean " : "");
     rk__html_text(out, s->metric);
+    if (final_seeds(s) > 0) {
+        rk__buffer_add(out, " of %.0f other seeds", final_seeds(s));
+    }
     rk__buffer_add(out, " on valid%s.</p>\n", s->lower_is_better ? ", less is better" : "");
     if (!s->report) {
         rk__buffer_add(out, "<p class=\"warning\">Not finished: the page shows the trials so "
@@ -367,11 +377,28 @@ static void add_counts(rk_buffer *out, const sweep *s)
     }
 }
 
-static void add_best(rk_buffer *out, const sweep *s)
+/* What the chosen trial came to: "test" or "test_errors". */
+static void add_tested(rk_buffer *out, const sweep *s, const char *part)
 {
-    json_t *test = rk__page_at(s->report, "test"), *value = NULL;
+    json_t *value = NULL;
     const char *name = NULL;
     char path[160];
+    json_object_foreach(rk__page_at(s->report, part), name, value)
+    {
+        if (!json_is_number(value) || strcmp(name, "users") == 0 || strcmp(name, "seconds") == 0) {
+            continue;
+        }
+        snprintf(path, sizeof path, "popularity.%.40s.%.80s", part, name);
+        rk__buffer_add(out, "<tr>");
+        rk__html_cell_text(out, "", name);
+        rk__html_cell(out, "", json_number_value(value), 5);
+        rk__html_cell(out, "", rk__page_number(s->report, path), 5);
+        rk__buffer_add(out, "</tr>\n");
+    }
+}
+
+static void add_best(rk_buffer *out, const sweep *s)
+{
     if (s->best < 0) {
         rk__buffer_add(out, "<p>No trial has a value.</p>\n");
         return;
@@ -384,23 +411,14 @@ static void add_best(rk_buffer *out, const sweep *s)
     rk__buffer_add(out, "</b><span>trial %lld</span></div></div>\n<p><code>", (long long)t->number);
     add_options_of(out, t);
     rk__buffer_add(out, "</code></p>\n");
-    if (!json_is_object(test)) {
+    if (!json_is_object(rk__page_at(s->report, "test"))) {
         return;
     }
     rk__html_table_begin(out, "metrics");
-    rk__buffer_add(out, "<tr><th>on test</th><th>chosen trial</th><th>popularity</th></tr>\n");
-    json_object_foreach(test, name, value)
-    {
-        if (!json_is_number(value) || strcmp(name, "users") == 0 || strcmp(name, "seconds") == 0) {
-            continue;
-        }
-        snprintf(path, sizeof path, "popularity.test.%s", name);
-        rk__buffer_add(out, "<tr>");
-        rk__html_cell_text(out, "", name);
-        rk__html_cell(out, "", json_number_value(value), 5);
-        rk__html_cell(out, "", rk__page_number(s->report, path), 5);
-        rk__buffer_add(out, "</tr>\n");
-    }
+    rk__buffer_add(out, "<tr><th>on test%s</th><th>chosen trial</th><th>popularity</th></tr>\n",
+                   final_seeds(s) > 0 ? ", mean of the seeds" : "");
+    add_tested(out, s, s->lower_is_better ? "test_errors" : "test"); /* what was chosen by first */
+    add_tested(out, s, s->lower_is_better ? "test" : "test_errors");
     rk__html_table_end(out);
 }
 
@@ -416,7 +434,9 @@ static void add_final(rk_buffer *out, const sweep *s)
                         "deviation</th></tr>\n");
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *one = json_array_get(list, i);
-        rk__buffer_add(out, "<tr><td>%.0f</td>", rk__page_number(one, "trial"));
+        const double number = rk__page_number(one, "trial");
+        const bool is_chosen = s->best >= 0 && number == (double)s->trials[s->best].number;
+        rk__buffer_add(out, "<tr%s><td>%.0f</td>", is_chosen ? " class=\"watched\"" : "", number);
         rk__html_cell(out, "", rk__page_number(one, "seeds"), 0);
         rk__html_cell(out, "", rk__page_number(one, "mean"), 5);
         rk__html_cell(out, "", rk__page_number(one, "sd"), 5);

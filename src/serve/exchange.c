@@ -337,7 +337,9 @@ static bool check_form(http_connection *c, const char *method, const char *versi
         (uintptr_t)c->raw_end - (uintptr_t)method - strlen(method) - (c->raw ? strlen(c->raw) : 0);
     *why = SERVE_REJECTED_SIZE;
     if (c->is_too_long) {
-        serve_reply_problem(&c->reply, 414, "the address is longer than %d bytes",
+        serve_reply_problem(&c->reply, 414,
+                            "the address is longer than %d bytes; a user with such an id is asked "
+                            "for in the body of POST /api/v1/batch",
                             SERVE_TARGET_BYTES);
     } else if (!c->raw) {
         serve_reply_problem(&c->reply, 503, "there is no memory for the request");

@@ -1,4 +1,4 @@
-/* The end of a sweep: the best trials with other seeds if wanted, and test of the chosen one. */
+/* The end of a sweep: test of the chosen trial, the link to it, tables, report and page. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,21 +10,7 @@
 #include "sweep/internal.h"
 #include "train/run_folder.h"
 
-/* The best trial that is not taken yet; -1 = none. */
-static int64_t best_of(const rk_sweep_run *s, const bool *taken)
-{
-    int64_t best = -1;
-    for (int64_t t = 0; t < s->n; t++) {
-        if (s->trials[t].state == RK_TRIAL_DONE && !taken[t] &&
-            (best < 0 || rk__sweep_better(s, s->trials[t].value, s->trials[best].value))) {
-            best = t;
-        }
-    }
-    return best;
-}
-
-/* The config and the folder that trial t was trained with. */
-static rk_status config_of(const rk_sweep_run *s, int64_t t, rk_config **out, char **out_folder)
+rk_status rk__trial_open(const rk_sweep_run *s, int64_t t, rk_config **out, char **out_folder)
 {
     char *path = NULL;
     *out = NULL;
@@ -32,79 +18,6 @@ static rk_status config_of(const rk_sweep_run *s, int64_t t, rk_config **out, ch
     RK_TRY(rk__path_join(&path, *out_folder, "config.yaml"));
     rk_status status = rk_config_load(out, path);
     rk__free(path);
-    return status;
-}
-
-/* ---- other seeds ---- */
-
-/* Trial t with the seeds behind its own; tests: on test, too. */
-static rk_status train_seeds(rk_sweep_run *s, int64_t t, bool tests, char **out_folder)
-{
-    const int64_t n = s->how->final_seeds;
-    rk_config *config = NULL;
-    char *trial = NULL, assignment[64], member[64];
-    rk_train_options how = rk_train_defaults();
-    rk_status status = RK_OK;
-    RK_TRY_GOTO(done, config_of(s, t, &config, &trial));
-    const int64_t first = rk__config_options(config)->run.seed + 1;
-    snprintf(assignment, sizeof assignment, "run.seed=%lld", (long long)first);
-    snprintf(member, sizeof member, "seed-%lld", (long long)first);
-    RK_TRY_GOTO(done, rk_config_set(config, assignment, "final seeds"));
-    RK_TRY_GOTO(done,
-                rk__format(out_folder, "%s/final/trial-%04lld", s->folder, (long long)(t + 1)));
-    RK_TRY_GOTO(done, rk__folder_has(*out_folder, member, &how.resume));
-    RK_TRY_GOTO(done, rk__sweep_dataset(s, config, trial, &how.dataset));
-    how.run_dir = *out_folder;
-    how.without_test = !tests;
-    status = rk_train_seeds(config, &how, n, &s->runs.hooks);
-done:
-    rk__free(trial);
-    rk_config_free(config);
-    return status;
-}
-
-static rk_status try_seeds(rk_sweep_run *s, int64_t t)
-{
-    char *folder = NULL, path[128];
-    rk_report *report = NULL;
-    rk_finalist *f = &s->finalists[s->n_finalists];
-    rk_status status = train_seeds(s, t, false, &folder);
-    RK_TRY_GOTO(done, status);
-    RK_TRY_GOTO(done, rk_report_open(folder, &report));
-    const char *part = s->lower ? "ratings.valid.model." : "valid.";
-    snprintf(path, sizeof path, "%s%.60s.mean", part, s->metric);
-    *f = (rk_finalist){.trial = t, .mean = rk_report_number(report, path)};
-    snprintf(path, sizeof path, "%s%.60s.sd", part, s->metric);
-    f->sd = rk_report_number(report, path);
-    s->n_finalists++;
-    rk__several_say(&s->runs, RK_LOG_INFO, "trial %lld with %lld other seeds: %s %.5f, sd %.5f",
-                    (long long)(t + 1), (long long)s->how->final_seeds, s->metric, f->mean, f->sd);
-done:
-    rk_report_free(report);
-    rk__free(folder);
-    return status;
-}
-
-/* *inout_chosen: that of the best mean. */
-static rk_status choose_by_seeds(rk_sweep_run *s, int64_t *inout_chosen)
-{
-    bool *taken = NULL;
-    char *folder = NULL;
-    rk_status status = RK_OK;
-    int64_t best = 0;
-    RK_TRY(rk__calloc(&taken, s->n, sizeof *taken, "trials that are taken"));
-    for (int64_t t; s->n_finalists < RK_FINALISTS && (t = best_of(s, taken)) >= 0;) {
-        taken[t] = true;
-        RK_TRY_GOTO(done, try_seeds(s, t));
-    }
-    for (int64_t i = 1; i < s->n_finalists; i++) {
-        best = rk__sweep_better(s, s->finalists[i].mean, s->finalists[best].mean) ? i : best;
-    }
-    *inout_chosen = s->finalists[best].trial;
-    status = train_seeds(s, *inout_chosen, true, &folder);
-done:
-    rk__free(folder);
-    rk__free(taken);
     return status;
 }
 
@@ -116,7 +29,7 @@ static rk_status test(rk_sweep_run *s, int64_t t)
     rk_train_options how = rk_train_defaults();
     char *folder = NULL;
     bool finished = false;
-    rk_status status = config_of(s, t, &config, &folder);
+    rk_status status = rk__trial_open(s, t, &config, &folder);
     RK_TRY_GOTO(done, status);
     how.run_dir = folder;
     how.resume = true;
@@ -187,7 +100,7 @@ rk_status rk__sweep_finish(rk_sweep_run *s)
         return fail_none(s);
     }
     if (s->how->final_seeds > 0) {
-        RK_TRY(choose_by_seeds(s, &chosen));
+        RK_TRY(rk__sweep_choose_by_seeds(s, &chosen));
     }
     RK_TRY(test(s, chosen));
     RK_TRY(link_best(s, chosen));

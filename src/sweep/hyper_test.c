@@ -33,6 +33,21 @@ static size_t word(const char **inout_at, const char *end, const char **out)
     return (size_t)(*inout_at - *out);
 }
 
+/* The domain of a word, RK_DOMAIN_COUNT: none. */
+static rk_domain domain_of(const line *l)
+{
+    static const char *const words[RK_DOMAIN_COUNT] = {[RK_DOMAIN_LIST] = "choice",
+                                                       [RK_DOMAIN_UNIFORM] = "uniform",
+                                                       [RK_DOMAIN_STEP] = "quniform",
+                                                       [RK_DOMAIN_LOG] = "loguniform"};
+    rk_domain d = 0;
+    while (d < RK_DOMAIN_COUNT &&
+           (l->type_length != strlen(words[d]) || memcmp(l->type, words[d], l->type_length) != 0)) {
+        d++;
+    }
+    return d;
+}
+
 /* *out_any false: there is nothing in this line. */
 static rk_status split(line *out, const char *at, const char *end, bool *out_any)
 {
@@ -41,12 +56,17 @@ static rk_status split(line *out, const char *at, const char *end, bool *out_any
     *out_any = false;
     out->name_length = word(&at, end, &out->name);
     out->type_length = word(&at, end, &out->type);
+    const bool is_said = domain_of(out) < RK_DOMAIN_COUNT;
     for (size_t n; (n = word(&at, end, &part)) > 0;) {
         rk__buffer_add_bytes(&value, part, (int64_t)n);
         *out_any = true;
     }
     if (out->name_length > 0 && out->name[0] == '#') {
         *out_any = false;
+    } else if (is_said && !*out_any) {
+        rk__buffer_free(&value);
+        RK_FAIL(RK_ERR_CONFIG, "%s: no values follow '%.*s', e.g. learning_rate choice [0.01,0.1]",
+                out->place, (int)out->type_length, out->type);
     }
     return rk__buffer_take(&value, &out->value);
 }
@@ -181,30 +201,21 @@ static rk_status read_range(const line *l, const rk_recbole_key *row, rk_domain 
 static rk_status read_line(rk_space *space, const char *path, int64_t number, const line *l,
                            const rk_config *config)
 {
-    static const struct {
-        const char *word;
-        rk_domain domain;
-    } types[] = {{"choice", RK_DOMAIN_LIST},
-                 {"uniform", RK_DOMAIN_UNIFORM},
-                 {"quniform", RK_DOMAIN_STEP},
-                 {"loguniform", RK_DOMAIN_LOG}};
     const rk_recbole_key *row = NULL;
     rk_axis *axis = NULL;
     char origin[300];
+    const rk_domain domain = domain_of(l);
     RK_TRY(find(l, config, &row));
+    if (domain == RK_DOMAIN_COUNT) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: '%.*s' is no type of parameter; there is choice, uniform, quniform, "
+                "loguniform",
+                l->place, (int)l->type_length, l->type);
+    }
     snprintf(origin, sizeof origin, "%s:%lld", rk__path_name(path), (long long)number);
     RK_TRY(rk__space_add(space, origin, &axis));
     RK_TRY(rk__axis_add_key(axis, row->key, strlen(row->key)));
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-        if (l->type_length == strlen(types[i].word) &&
-            memcmp(l->type, types[i].word, l->type_length) == 0) {
-            return types[i].domain == RK_DOMAIN_LIST ? read_choice(l, row, axis)
-                                                     : read_range(l, row, types[i].domain, axis);
-        }
-    }
-    RK_FAIL(RK_ERR_CONFIG,
-            "%s: '%.*s' is no type of parameter; there is choice, uniform, quniform, loguniform",
-            l->place, (int)l->type_length, l->type);
+    return domain == RK_DOMAIN_LIST ? read_choice(l, row, axis) : read_range(l, row, domain, axis);
 }
 
 rk_status rk__space_read_hyper_test(rk_space *out, const char *path, const char *text,

@@ -1,6 +1,7 @@
 /*
  * A sweep in progress, shared by its files: folder.c (what was asked), trial.c (one trial),
- * methods.c (which trials), finish.c (the chosen one, tables and report), sweep.c (the call).
+ * methods.c (which trials), finalists.c (the best with other seeds), finish.c (the chosen one,
+ * tables and report), sweep.c (the call).
  */
 #ifndef RK_SWEEP_INTERNAL_H
 #define RK_SWEEP_INTERNAL_H
@@ -34,17 +35,18 @@ typedef struct rk_trial {
     char *why;       /* of a failure; owned */
 } rk_trial;
 
-/* A data set of some of the trials. */
+/* A data set of some of the trials, and what these have in common. */
 typedef struct rk_sweep_data {
-    char digest[17];     /* of the options that make it */
-    char *folder;        /* of the first trial that has it; owned */
-    rk_dataset *dataset; /* owned; NULL = not needed yet */
+    char digest[17];       /* of the options that make it */
+    char *folder;          /* of the first trial that has it; owned */
+    rk_dataset *dataset;   /* owned; NULL = not needed yet */
+    rk_groundwork *ground; /* of it; owned; NULL = not needed yet */
 } rk_sweep_data;
 
 /* How the best trials did with other seeds. */
 typedef struct rk_finalist {
     int64_t trial;
-    double mean, sd;
+    double mean, sd; /* NaN = a seed failed */
 } rk_finalist;
 
 enum { RK_FINALISTS = 3, RK_REDUCTION = 3 /* eta of halving */, RK_MOST_ATTEMPTS = 1000 };
@@ -70,8 +72,10 @@ typedef struct rk_sweep_run {
     double seconds;      /* of all trainings */
     rk_sweep_data *data; /* n_data; owned */
     int64_t n_data;
-    bool begun;   /* the caller was told */
-    int64_t kept; /* results that were there before */
+    rk_groundwork *ground; /* of a data set that the caller gave; owned */
+    bool begun;            /* the caller was told */
+    int64_t kept;          /* results that were there before */
+    int64_t final_seed;    /* the first of the other seeds */
     rk_finalist finalists[RK_FINALISTS];
     int64_t n_finalists;
 } rk_sweep_run;
@@ -96,9 +100,11 @@ rk_status rk__trial_folder(const rk_sweep_run *sweep, int64_t number, char **out
 /* Trains trial t (from 0) on, to so many epochs (0 = as its config says), or reads what came of it
  * before. */
 rk_status rk__trial_run(rk_sweep_run *sweep, int64_t t, int64_t epochs);
-/* The data set of a config; lent. */
+/* The data set of a config; lent. From now on runs are given what trainings on it share. */
 rk_status rk__sweep_dataset(rk_sweep_run *sweep, const rk_config *config, const char *folder,
                             const rk_dataset **out);
+/* Failures of one combination; others, of files or devices, are the end of the sweep. */
+bool rk__trial_may_fail(rk_status status);
 /* Whether a is a better value than b. */
 bool rk__sweep_better(const rk_sweep_run *sweep, double a, double b);
 
@@ -118,7 +124,18 @@ rk_status rk__trial_hparams(const rk_sweep_run *sweep, const rk_trial *trial, in
 rk_status rk__sweep_probe(rk_sweep_run *sweep, rk_config **out);
 rk_status rk__sweep_run_trials(rk_sweep_run *sweep);
 
+/* ---- finalists.c ---- */
+
+/* Sets final_seed, above the config's and all of the space; RK_ERR_CONFIG where too few are left.
+ */
+rk_status rk__sweep_find_final_seed(rk_sweep_run *sweep);
+/* *inout_chosen: the trial whose mean with other seeds is best, then tested with these. */
+rk_status rk__sweep_choose_by_seeds(rk_sweep_run *sweep, int64_t *inout_chosen);
+
 /* ---- finish.c ---- */
+
+/* The config and the folder that trial t was trained with. */
+rk_status rk__trial_open(const rk_sweep_run *sweep, int64_t t, rk_config **out, char **out_folder);
 
 /* Chooses, tests, links, and writes trials.csv and report.json. */
 rk_status rk__sweep_finish(rk_sweep_run *sweep);

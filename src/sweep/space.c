@@ -317,6 +317,11 @@ static rk_status read_range(reader *r, rk_axis *axis, const yaml_node_t *map)
          i++) {
         w = strcmp((const char *)key->data.scalar.value, words[i].word) == 0 ? i : w;
     }
+    if (w == sizeof words / sizeof words[0] && !strchr(axis->keys[0], '.')) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s: a space names each option whole, without sections: '%s.OPTION: [a, b]'",
+                at(r, map), axis->keys[0]);
+    }
     if (w == sizeof words / sizeof words[0] || list->type != YAML_SEQUENCE_NODE) {
         RK_FAIL(RK_ERR_CONFIG,
                 "%s: a range of numbers is written {uniform: [low, high]}, {log: [low, high]}, "
@@ -494,27 +499,20 @@ rk_status rk__space_of_node(rk_space *out, rk_yaml *yaml, const yaml_node_t *map
     return check(out, path, config);
 }
 
-/* hyper.test: the first line that says something is "name type ...", which no YAML space begins
- * with. */
+/* hyper.test: the first line that says something is "name type ...", two words of letters, which no
+ * YAML space begins with. */
 static bool is_hyper_test(const char *text)
 {
-    static const char *const types[] = {"choice", "uniform", "quniform", "loguniform"};
-    while (*text) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    text += strspn(text, " \t\r\n");
+    while (*text == '#') {
+        text += strcspn(text, "\r\n");
         text += strspn(text, " \t\r\n");
-        const size_t line = strcspn(text, "\r\n"), name = strcspn(text, " \t\r\n");
-        const char *type = text + name + strspn(text + name, " \t");
-        if (line > 0 && text[0] != '#') {
-            const size_t n = strcspn(type, " \t\r\n");
-            for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-                if (n == strlen(types[i]) && strncmp(type, types[i], n) == 0) {
-                    return true;
-                }
-            }
-            return false;
-        }
-        text += line;
     }
-    return false;
+    const size_t name = strspn(text, letters), gap = strspn(text + name, " \t");
+    const char *type = text + name + gap;
+    const size_t n = strspn(type, letters);
+    return name > 0 && gap > 0 && n > 0 && (type[n] == '\0' || strchr(" \t\r\n", type[n]));
 }
 
 rk_status rk__space_read(rk_space *out, const char *path, const rk_config *config)
@@ -528,8 +526,10 @@ rk_status rk__space_read(rk_space *out, const char *path, const rk_config *confi
     if (status != RK_OK) {
         return status == RK_ERR_IO ? rk__fail_prefix(RK_ERR_CONFIG, "the space") : status;
     }
-    if (is_hyper_test(text)) {
-        RK_TRY_GOTO(done, rk__space_read_hyper_test(out, path, text, config));
+    const char *start =
+        text + (strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0); /* a mark of UTF-8 */
+    if (is_hyper_test(start)) {
+        RK_TRY_GOTO(done, rk__space_read_hyper_test(out, path, start, config));
         status = check(out, path, config);
         goto done;
     }

@@ -62,8 +62,10 @@ static void close_sweep(rk_sweep_run *s)
     }
     for (int64_t i = 0; i < s->n_data; i++) {
         rk__free(s->data[i].folder);
+        rk__groundwork_free(s->data[i].ground);
         rk_dataset_free(s->data[i].dataset);
     }
+    rk__groundwork_free(s->ground);
     rk__free(s->trials);
     rk__free(s->data);
     rk__space_free(&s->space);
@@ -85,6 +87,7 @@ rk_status rk_sweep(const rk_config *config, const rk_sweep_options *how, const r
                                    : rk__folder_take(&s.lock, how->run_dir, 0));
     s.folder = s.lock.path;
     RK_TRY_GOTO(done, rk__sweep_settle(&s));
+    RK_TRY_GOTO(done, rk__sweep_find_final_seed(&s));
     RK_TRY_GOTO(done, prepare(&s));
     rk__run_folder_remove(s.folder, RK_FILE_REPORT); /* until the end is reached again */
     RK_TRY_GOTO(done, rk__sweep_write_asked(&s));

@@ -49,6 +49,15 @@ static int64_t count_keys(const rk_space *space)
     return n;
 }
 
+/* Whether the trial depends on the option. */
+static rk_status reads_key(const rk_config *config, const char *key, bool *out)
+{
+    const char *ignores = rk__model_of(rk__config_options(config))->ignores;
+    RK_TRY(rk_config_is_read(config, key, out));
+    *out = *out && !(ignores && strcmp(ignores, key) == 0);
+    return RK_OK;
+}
+
 /* Flags of what nothing reads under the others' values; *out_changed: there was one more. */
 static rk_status look_who_reads(const rk_space *space, const rk_config *config, bool *is_read,
                                 bool *out_changed)
@@ -60,7 +69,7 @@ static rk_status look_who_reads(const rk_space *space, const rk_config *config, 
             const char *key = space->axes[a].keys[k];
             bool reads = true;
             if (is_read[flag] && !strchr(key, '[')) {
-                RK_TRY(rk_config_is_read(config, key, &reads));
+                RK_TRY(reads_key(config, key, &reads));
             }
             *out_changed = *out_changed || !reads;
             is_read[flag] = is_read[flag] && reads;
@@ -255,7 +264,9 @@ static void drop_data(rk_sweep_run *s)
     for (int64_t i = s->n_data - 1; i >= 0; i--) {
         open += s->data[i].dataset != NULL;
         if (s->data[i].dataset && open >= KEPT_DATA) {
+            rk__groundwork_free(s->data[i].ground);
             rk_dataset_free(s->data[i].dataset);
+            s->data[i].ground = NULL;
             s->data[i].dataset = NULL;
         }
     }
@@ -277,6 +288,7 @@ rk_status rk__sweep_dataset(rk_sweep_run *s, const rk_config *config, const char
 {
     char digest[17];
     rk_sweep_data *data = NULL;
+    rk_groundwork **ground = &s->ground;
     *out = s->how->dataset;
     if (!s->how->dataset) {
         RK_TRY(rk__dataset_options_digest(rk__config_options(config), digest));
@@ -286,7 +298,10 @@ rk_status rk__sweep_dataset(rk_sweep_run *s, const rk_config *config, const char
             RK_TRY(rk__several_dataset(&s->runs, config, data->folder, true, &data->dataset));
         }
         *out = data->dataset;
+        ground = &data->ground;
     }
+    RK_TRY(*ground ? RK_OK : rk__groundwork_create(ground, *out));
+    s->runs.ground = *ground;
     if (!s->begun && s->how->begun) {
         s->how->begun(s->how->user, s->folder, *out);
     }
@@ -437,8 +452,7 @@ static rk_status read_result(rk_sweep_run *s, rk_trial *trial, const rk_report *
     return RK_OK;
 }
 
-/* Failures of one combination; others, of files or devices, are the end of the sweep. */
-static bool is_of_trial(rk_status status)
+bool rk__trial_may_fail(rk_status status)
 {
     return status == RK_ERR_DIVERGED || status == RK_ERR_CONFIG || status == RK_ERR_DATA ||
            status == RK_ERR_MEMORY;
@@ -457,7 +471,7 @@ static rk_status train(rk_sweep_run *s, int64_t t, const rk_config *config, cons
     RK_TRY(rk__sweep_dataset(s, config, folder, &how.dataset));
     RK_TRY(rk__several_is_finished(folder, config, true, &finished));
     rk_status status = rk__several_train(&s->runs, config, &how, finished, &report);
-    if (is_of_trial(status)) {
+    if (rk__trial_may_fail(status)) {
         char *why = NULL;
         RK_TRY(rk__strdup(&why, rk_last_error()));
         fail_trial(trial, why);

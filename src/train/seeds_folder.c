@@ -126,20 +126,29 @@ static void tell(const rk_hooks *hooks, const char *folder, const members *m, co
     }
 }
 
-rk_status rk__seeds_folder_choose(const char *path, const rk_hooks *hooks, char **out)
+rk_status rk__sweep_folder_choose(const char *path, char **out)
 {
+    bool is_sweep = false, has_best = false;
+    RK_TRY(rk__folder_has(path, "sweep.yaml", &is_sweep));
+    RK_TRY(rk__folder_has(path, "best", &has_best));
+    if (is_sweep && !has_best) {
+        RK_FAIL(RK_ERR_CONFIG,
+                "%s is a sweep that is not finished: go on with it by sweep --run %s --resume, or "
+                "name one of its trials, %s/trial-0001 ...",
+                path, path, path);
+    }
+    return is_sweep ? rk__path_join(out, path, "best") : rk__strdup(out, path);
+}
+
+rk_status rk__seeds_folder_choose(const char *of, const rk_hooks *hooks, char **out)
+{
+    char *path = NULL;
     members m = {0};
     int64_t best = -1;
     double best_value = (double)NAN;
     char *what = NULL;
     rk_status status = RK_OK;
-    bool is_sweep = false; /* which has chosen already */
-    RK_TRY_GOTO(done, rk__folder_has(path, "sweep.yaml", &is_sweep));
-    RK_TRY_GOTO(done, is_sweep ? rk__folder_has(path, "best", &is_sweep) : RK_OK);
-    if (is_sweep) {
-        status = rk__format(out, "%s/best", path);
-        goto done;
-    }
+    RK_TRY_GOTO(done, rk__sweep_folder_choose(of, &path));
     RK_TRY_GOTO(done, find_members(path, &m));
     if (m.n == 0) {
         status = rk__strdup(out, path);
@@ -162,5 +171,6 @@ rk_status rk__seeds_folder_choose(const char *path, const rk_hooks *hooks, char 
 done:
     rk__free(m.seeds);
     rk__free(what);
+    rk__free(path);
     return status;
 }

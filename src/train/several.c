@@ -9,6 +9,7 @@
 #include "config/options.h"
 #include "dist/comm.h"
 #include "train/run_folder.h"
+#include "train/trainer.h"
 
 /* ---- hooks ---- */
 
@@ -146,7 +147,8 @@ rk_status rk__several_train(rk_several *several, const rk_config *config,
         one.begun = NULL;
         one.resume = how->resume && has_checkpoint;
         one.force = begun && !one.resume;
-        RK_TRY(rk_train(config, &one, &several->hooks));
+        RK_TRY(
+            rk__train(config, &one, &several->hooks, (rk_train_beside){.ground = several->ground}));
     }
     return out_report ? rk_report_open(how->run_dir, out_report) : RK_OK;
 }

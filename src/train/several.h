@@ -7,6 +7,7 @@
 
 #include "rankine/report.h"
 #include "rankine/train.h"
+#include "train/groundwork.h"
 
 typedef struct rk_several {
     const rk_hooks *outer; /* the caller's; lent; may be NULL */
@@ -14,6 +15,7 @@ typedef struct rk_several {
     int64_t current, n;    /* the run, from 1, of so many */
     bool hushed;           /* what runs say of themselves becomes RK_LOG_DEBUG, but for warnings */
     char warned[256];      /* the last warning, which is not repeated for each run; its beginning */
+    rk_groundwork *ground; /* of the data set that the runs are given; lent; NULL = none */
     double seconds_each;   /* that a run takes, for the time that is left; 0 = not known */
 } rk_several;
 

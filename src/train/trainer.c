@@ -17,7 +17,6 @@
 #include "base/file.h"
 #include "base/timer.h"
 #include "eval/audit.h"
-#include "eval/popularity.h"
 #include "eval/ratings.h"
 #include "eval/trace.h"
 #include "train/fit_warnings.h"
@@ -143,8 +142,8 @@ static rk_status prepare_device(rk_trainer *t, bool eager)
 {
     double began = rk__now();
     rk_device_info device = {0};
-    RK_TRY(rk__set_up_among((rk_among){.comm = t->comm}, &t->engine, &t->step, &t->scorer,
-                            t->options, t->dataset, eager, &t->log.hooks));
+    RK_TRY(rk__set_up_among((rk_among){.comm = t->comm, .ground = t->ground}, &t->engine, &t->step,
+                            &t->scorer, t->options, t->dataset, eager, &t->log.hooks));
     const rk_engine *e = &t->engine;
     RK_TRY(e->device->info(e->context, &device));
     rk__log(&t->log, RK_LOG_INFO, "device %s: %s (%s)", e->device->name, device.name,
@@ -364,6 +363,7 @@ static rk_status choose(rk_trainer *t, rk_summary *report)
 typedef struct rankings {
     rk_ranker model, popularity, trace;
     bool has_traces;
+    rk_groundwork *ground;
 } rankings;
 
 static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part, const rankings *by)
@@ -381,11 +381,11 @@ static rk_status evaluate_part(rk_trainer *t, rk_summary *report, rk_part part, 
     }
     RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->model, hooks,
                              &report->model[part]));
-    RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->popularity, hooks,
-                             &report->popularity[part]));
+    RK_TRY(rk__groundwork_evaluate(by->ground, t->config, RK_BY_POPULARITY, part, &by->popularity,
+                                   hooks, &report->popularity[part]));
     if (by->has_traces) {
-        RK_TRY(rk__evaluate_more(t->dataset, t->options, part, &more, &by->trace, hooks,
-                                 &report->trace[part]));
+        RK_TRY(rk__groundwork_evaluate(by->ground, t->config, RK_BY_TRACES, part, &by->trace, hooks,
+                                       &report->trace[part]));
     }
     if (t->engine.model.model->rates) {
         RK_TRY(rk__evaluate_ratings(t->dataset, t->options, part, NULL, 0, &by->model,
@@ -434,16 +434,19 @@ static rk_status finish(rk_trainer *t, double began, rk_snapshot *kept)
                          .without_test = t->without_test,
                          .sent_bytes_per_step = rk__ranks_bytes_per_step(t),
                          .stopped_early = t->stopped_early};
-    rk_popularity popularity = {0};
+    rk_groundwork *own = NULL;
+    rk_popularity *popularity = NULL;
     rk_trace trace = {0};
     rk_refit refit = {.hooks = {0}};
     rk_status status = RK_OK;
     double evaluation_began = rk__now();
     RK_TRY_GOTO(done, choose(t, &report));
-    RK_TRY_GOTO(done, rk__popularity_init(&popularity, t->dataset));
-    RK_TRY_GOTO(done, rk__trace_init(&trace, &popularity));
-    rankings by = {rk__scorer_ranker(t->scorer), rk__popularity_ranker(&popularity),
-                   rk__trace_ranker(&trace), trace.n > 0};
+    RK_TRY_GOTO(done, t->ground ? RK_OK : rk__groundwork_create(&own, t->dataset));
+    rk_groundwork *ground = t->ground ? t->ground : own;
+    RK_TRY_GOTO(done, rk__groundwork_popularity(ground, &popularity));
+    RK_TRY_GOTO(done, rk__trace_init(&trace, popularity));
+    rankings by = {rk__scorer_ranker(t->scorer), rk__popularity_ranker(popularity),
+                   rk__trace_ranker(&trace), trace.n > 0, ground};
     by.popularity.by_row = by.trace.by_row = by.model.by_row;
     if (report.chosen_on_test) {
         rk__log(&t->log, RK_LOG_WARNING,
@@ -483,7 +486,7 @@ done:
                                 "is kept");
     }
     rk__trace_free(&trace);
-    rk__popularity_free(&popularity);
+    rk__groundwork_free(own);
     rk__refit_free(&refit);
     rk_metrics_free(&report.refit.test);
     for (int part = 0; part < 3; part++) {
@@ -534,7 +537,7 @@ static rk_status prepare_data_in_turn(rk_trainer *t, const rk_train_options *how
 }
 
 rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
-                    rk_snapshot *kept, rk_dataset **prepared)
+                    rk_train_beside beside)
 {
     /* A data set that was given took its time before the call. */
     double began = rk__now() - (how->dataset ? how->dataset->seconds : 0);
@@ -544,6 +547,7 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
                     .newest_check = NAN,
                     .profiles = how->profile,
                     .without_test = how->without_test,
+                    .ground = beside.ground,
                     .command = how->command,
                     .processor_began = rk__processor_seconds()};
     rk__run_log_init(&t.log, hooks);
@@ -566,12 +570,12 @@ rk_status rk__train(const rk_config *config, const rk_train_options *how, const 
     rk__run_log_agree(&t.log, t.comm);
     RK_TRY_GOTO(done, rk__train_epochs(&t));
     RK_TRY_GOTO(done, rk__member_weights_choose(&t));
-    RK_TRY_GOTO(done, finish(&t, began, kept));
+    RK_TRY_GOTO(done, finish(&t, began, beside.kept));
     rk__run_log_agree(&t.log, NULL);
     RK_TRY_GOTO(done, how->profile && t.folder ? report_profile(&t) : RK_OK);
     RK_TRY_GOTO(done, rk__comm_barrier(t.comm, "the end of the run"));
-    if (prepared) {
-        *prepared = t.prepared;
+    if (beside.prepared) {
+        *beside.prepared = t.prepared;
         t.prepared = NULL;
     }
 done:
@@ -590,5 +594,5 @@ rk_status rk_train(const rk_config *config, const rk_train_options *how, const r
         RK_FAIL(RK_ERR_CONFIG, "rk_train writes into a run folder: give a run_dir, or take "
                                "rk_model_fit, which needs none");
     }
-    return rk__train(config, how, hooks, NULL, NULL);
+    return rk__train(config, how, hooks, (rk_train_beside){0});
 }

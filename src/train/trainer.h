@@ -30,6 +30,7 @@ typedef struct rk_trainer {
     rk_events events;          /* writes nothing unless run.tensorboard and a folder say so */
     const rk_dataset *dataset; /* lent: the caller's, or `prepared` */
     rk_dataset *prepared;      /* owned; NULL when the caller gave one */
+    rk_groundwork *ground; /* of the data set, shared with other trainings; lent; NULL = alone */
     rk_warm_start warm;
     rk_members members; /* of an ensemble */
     rk_engine engine;
@@ -63,10 +64,16 @@ typedef struct rk_trainer {
  * RK_ERR_DIVERGED the checkpoints stay as they were. */
 rk_status rk__train_epochs(rk_trainer *trainer);
 
-/* rk_train, also without a folder; kept: the chosen model, prepared: the data set that it is of,
- * unless the caller gave one; NULL = nobody wants them. */
+/* What callers in the library have or want beside. Zeros: nothing. */
+typedef struct rk_train_beside {
+    rk_groundwork *ground; /* of how->dataset, shared with other trainings; lent */
+    rk_snapshot *kept;     /* the chosen model; out */
+    rk_dataset **prepared; /* the data set that it is of, unless the caller gave one; out */
+} rk_train_beside;
+
+/* rk_train, also without a folder. */
 rk_status rk__train(const rk_config *config, const rk_train_options *how, const rk_hooks *hooks,
-                    rk_snapshot *kept, rk_dataset **prepared);
+                    rk_train_beside beside);
 
 /* last.h5 as the run stands now. */
 rk_status rk__train_checkpoint(rk_trainer *trainer);

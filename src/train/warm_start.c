@@ -21,7 +21,7 @@
 
 /* ---- opening ---- */
 
-/* An option that decides the shape of parameters, and must be the same. */
+/* An option that decides what parameters are, and must be the same. */
 static rk_status compare_option(const char *from, const rk_config *before, const rk_config *now,
                                 const char *key)
 {
@@ -39,10 +39,26 @@ static rk_status compare_option(const char *from, const rk_config *before, const
     return RK_OK;
 }
 
+/* Free weights of layers and the logarithms that a softmax is of are tensors of one name. */
+static rk_status compare_layer_weights(const char *from, const rk_config *before,
+                                       const rk_config *now)
+{
+    const int then = rk__config_options(before)->model.layer_weights;
+    const int is = rk__config_options(now)->model.layer_weights;
+    return then == RK_WEIGHTS_LEARNED_SOFTMAX || is == RK_WEIGHTS_LEARNED_SOFTMAX
+               ? compare_option(from, before, now, "model.layer_weights")
+               : RK_OK;
+}
+
 static rk_status compare_configs(rk_warm_source *s, const rk_config *before, const rk_config *now)
 {
-    static const char *const keys[] = {"model.kind", "model.dim", "model.fields",
-                                       "model.relations"};
+    /* What parameters are made for. Some of it changes no shape: heads divide the same columns, and
+     * matrices are trained for one activation and one way to gather. */
+    static const char *const keys[] = {
+        "model.kind",          "model.dim",        "model.fields",      "model.relations",
+        "model.heads",         "model.join_heads", "model.composition", "model.activation",
+        "model.activate_last", "model.edges",      "model.self",        "model.scorer",
+        "model.ids",           "model.norm",       "model.image_width", "model.residual"};
     const rk_model_kind *m = rk__model_of(rk__config_options(now));
     const char *from = s->run;
     s->is_mf = !s->half && rk__config_options(before)->model.kind == RK_MODEL_MF &&
@@ -54,6 +70,7 @@ static rk_status compare_configs(rk_warm_source *s, const rk_config *before, con
     for (size_t i = s->half ? 1 : 0; i < sizeof keys / sizeof keys[0]; i++) {
         RK_TRY(compare_option(from, before, now, keys[i]));
     }
+    RK_TRY(compare_layer_weights(from, before, now));
     if (s->half && s->half->kind == RK_MODEL_MLP) {
         RK_TRY(compare_option(from, before, now, "model.hidden"));
     }

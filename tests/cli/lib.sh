@@ -123,11 +123,7 @@ needs_python() { # NAME REQUIREMENTS MODULES
     python=${PYTHON:-python3}
     if [ -n "${CI:-}" ] && [ -z "${PYTHON:-}" ]; then
         python=$environment/bin/python
-        cmp -s "$2" "$environment/made" || {
-            rm -rf "$environment"
-            python3 -m venv "$environment" && "$environment/bin/pip" install -q -r "$2" &&
-                cp "$2" "$environment/made"
-        }
+        "$RANKINE_SOURCE/tools/python_environment.sh" "$environment" "$2"
     fi
     "$python" -c "import $3" 2>/dev/null || {
         echo "skip: $python cannot import $3 (pip install -r ${2#"$RANKINE_SOURCE/"}; PYTHON=...)"

@@ -88,4 +88,44 @@ for side, n in (("user", len(users)), ("item", len(items))):
     assert array(open(f"npy/{side}_embeddings.npy", "rb").read()) == ((n, 8), values)
 PY
 run 0 python3 check.py
+
+# Scores again from what is exported: of irgnn as products of rows, of machines, whose scores are
+# none, from their vectors and weights.
+printf '%s\n' 'e,i3' 'e,i7' 'b\,i11' >pairs.csv
+cat >again.py <<'PY'
+import json
+import sys
+
+
+def table(name):
+    rows = [line.rstrip("\n").split("\t") for line in open(name, newline="")]
+    return {row[0]: [float(x) for x in row[1:]] for row in rows}
+
+
+scores, folder, vectors, weights = sys.argv[1:]
+of_users, of_items = vectors.split(",")
+users, items = table(f"{folder}/{of_users}.tsv"), table(f"{folder}/{of_items}.tsv")
+weight = table(f"{folder}/{weights}.tsv") if weights else {}
+pairs = [json.loads(line) for line in open(scores)]
+assert len(pairs) == 3
+for pair in pairs:
+    user = pair["user"].replace("\\", "\\\\")
+    score = sum(a * b for a, b in zip(users[user], items[pair["item"]]))
+    score += weight.get(pair["item"], [0])[0]
+    assert abs(score - pair["score"]) < 1e-5 * (1 + abs(score)), (pair, score)
+PY
+again() {
+    local name=$1 vectors=$2 weights=$3
+    run 0 "$rankine" train exp.yaml --set model.kind="$name" "${@:4}" --run "$name" --quiet
+    run 0 "$rankine" export "$name" --format tsv
+    cp err said
+    run 0 "$rankine" score "$name" --pairs pairs.csv --jsonl
+    cp out scores
+    run 0 python3 again.py scores "$name/export" "$vectors" "$weights"
+}
+again irgnn user_embeddings,item_embeddings "" --set model.relations=near \
+    --set 'data.relations=[{name: near, derive: co_count}]'
+again fm embedding_users,embedding_items weight_items
+grep -q 'no dot product of a row of a user and one of' said || fail "nothing says what they are"
+again gcn final_users,final_items weight_items --set model.scorer=fm
 finish

@@ -57,7 +57,7 @@ echo "a-token-for-this-test-alone" >token
 cp -r lightgcn served
 cat >ask.py <<'PYTHON'
 import base64, hashlib, json, os, re, shutil, signal, sys, threading, time
-from server import Server
+from server import Server, quote
 
 def check(what, true):
     if not true:
@@ -135,6 +135,13 @@ with Server("served", "--token-file", "token", "--max-top", "50",
     check("more than --max-top", client.ask("/api/v1/items/popular?n=51")[0] == 400)
     check("no such item", client.ask("/api/v1/items/99999")[0] == 404)
     check("an empty id in a body", client.ask("/api/v1/batch", {"users": [""]})[0] == 422)
+    long_id = "\u20ac" * 1000  # 3,000 bytes, and 9,000 in an address
+    status, problem = client.ask("/api/v1/users/" + quote(long_id) + "/recommendations")[:2]
+    check("an id that no address holds", status == 414 and problem["detail"] ==
+          "the address is longer than 4096 bytes; a user with such an id is asked for in the body "
+          "of POST /api/v1/batch")
+    batch = client.get("/api/v1/batch", {"users": [long_id], "n": 2})["results"]
+    check("but a body", batch[0]["user"] == long_id)
     some = [x["item"] for x in client.get("/api/v1/items/random?n=50")["items"]]
     check("random items, each once", len(set(some)) == len(some) == 50)
 

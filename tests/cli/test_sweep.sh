@@ -42,6 +42,15 @@ run 0 "$rankine" train demo/synth.yaml --run alone "${settings[@]}" --set model.
 cmp -s alone/last.h5 grid/trial-0003/last.h5 || fail "trial 3 differs from a run of its own"
 run 0 "$rankine" recommend grid --user 7
 run 0 "$rankine" recommend grid/best --user 7
+run 0 "$rankine" compare grid alone --html both.html
+prints "[1] grid/best" "[2] alone"
+run 2 "$rankine" train --run grid --resume
+says "grid is a sweep: go on with it by rankine sweep --run grid --resume"
+
+printf '%s\n' 'model.kind: [mf, lightgcn]' 'model.layers: [1, 2]' >kinds.yaml # mf has none
+run 0 "${sweep[@]}" --space kinds.yaml --method grid --run kinds "${settings[@]}" --quiet \
+    --set train.epochs=1
+prints "of 3 tried"
 
 # Gone on with: nothing is trained again; other seeds for the best three.
 stat -c '%Y %i %n' grid/trial-*/last.h5 >before
@@ -66,6 +75,77 @@ sed -i '1s/0\.01/0.02/' grid/trials.jsonl
 run 3 "$rankine" sweep --run grid --resume
 says "grid/trials.jsonl:1 says" "follows from the sweep's config, space and seed"
 
+# Seeds as an axis: what differs in nothing else is one finalist, and its other seeds are not those
+# of the axis. One that fails is not the end.
+printf '%s\n' 'run.seed: [3, 9, 5]' 'model.dim: [4, 6]' >seeds.yaml
+run 0 "${sweep[@]}" --space seeds.yaml --method grid --run seeds "${settings[@]}" \
+    --set train.epochs=2 --final-seeds 2 --quiet
+cp seeds/report.json out
+json 'len(j["final"]) == 2 and j["sweep"]["trials"] == 6'
+json 'len({t["options"]["model.dim"] for t in j["trials"]
+    if t["trial"] in [f["trial"] for f in j["final"]]}) == 2'
+for trial in seeds/final/*; do # but for the parts of the chosen one, nothing else is in there
+    [ "$(cd "$trial" && echo seed-*)" = "seed-2021 seed-2022" ] || fail "seeds of $trial"
+done
+[ "$(find seeds/final -name 'seed-*' | wc -l)" = 4 ] || fail "not two seeds of two"
+chosen=$(python3 -c 'import json; print(json.load(open("out"))["best"]["trial"])')
+sed -i 's/^    dim: .*/    dim: 5/' "seeds/final/trial-000$chosen/seed-2021/config.yaml"
+rm seeds/final/*/report.json
+mv "seeds/final/trial-000$chosen/seed-2022" elsewhere
+run 0 "$rankine" train demo/synth.yaml --run other "${settings[@]}" --set model.dim=5
+mv other "seeds/final/trial-000$chosen/seed-2022"
+run 0 "$rankine" sweep --run seeds --resume --final-seeds 2
+prints "trial $chosen with 2 other seeds: failed" "test, mean of the chosen trial's 2 other seeds" \
+    "chosen by the mean ndcg@10 of 2 other seeds on valid"
+grep -q "by the mean ndcg@10 of 2 other seeds on valid" seeds/report.html || fail "the page"
+cp seeds/report.json out
+json "j['best']['trial'] != $chosen"
+json "[f['mean'] for f in j['final'] if f['trial'] == $chosen] == [None]"
+run 2 "${sweep[@]}" --space seeds.yaml --method grid --run high "${settings[@]}" \
+    --set run.seed=9223372036854775806 --final-seeds 2 --quiet
+says "there are no 2 final seeds above run.seed 9223372036854775806"
+absent high
+
+same_report() { # of valid, the model and what it has to beat
+    python3 - "$1" "$2" <<'PYTHON' || fail "$1 and $2 report other values"
+import json, sys
+a, b = (json.load(open(f"{run}/report.json")) for run in sys.argv[1:])
+for metrics in (a["valid"], b["valid"], a["popularity"]["valid"], b["popularity"]["valid"]):
+    del metrics["seconds"]
+assert a["valid"] == b["valid"] and a["popularity"]["valid"] == b["popularity"]["valid"]
+assert a["popularity"]["valid"]["ndcg@10"] > 0
+PYTHON
+}
+
+# What trainings on one data set have in common is made once for each data set, also for seeds, and
+# with it they are bit for bit what they are alone.
+cat >shared.yaml <<'YAML'
+split.order: [time, random]
+graph.order: [file, cluster]
+train.learning_rate: [0.01, 0.02]
+YAML
+made() { # COUNT TEXT FOLDER: so many lines of its logs say it
+    local found
+    found=$(cat "$3"/*/train.log | grep -c "$2")
+    [ "$found" = "$1" ] || fail "$3: '$2' $found times, not $1"
+}
+settings_of=("${settings[@]}" --set train.epochs=2 --set model.layers=2 --set graph.form=direct)
+run 0 "$rankine" sweep demo/synth.yaml --space shared.yaml --method grid --run shared --quiet \
+    "${settings_of[@]}"
+made 2 "graph of [0-9]* edges built" shared
+made 2 "graph.order cluster: [0-9]* rows ordered" shared
+made 2 "graph.order cluster: the order of [0-9]* rows was found before" shared
+run 0 "$rankine" train demo/synth.yaml --run several --seeds 2 --quiet "${settings_of[@]}"
+made 1 "graph of [0-9]* edges built" several
+run 0 "$rankine" train demo/synth.yaml --run by/itself --quiet "${settings_of[@]}" \
+    --set split.order=random --set graph.order=cluster --set train.learning_rate=0.02
+made 1 "graph of [0-9]* edges built" by
+cmp -s by/itself/last.h5 shared/trial-0008/last.h5 || fail "trial 8 differs from a run of its own"
+same_report by/itself shared/trial-0008
+run 0 "$rankine" train demo/synth.yaml --run by/seed --quiet "${settings_of[@]}" --set run.seed=2021
+cmp -s by/seed/last.h5 several/seed-2021/last.h5 || fail "seed 2021 differs from a run of its own"
+same_report by/seed several/seed-2021
+
 # Drawn: options that change together, more trials later, the same values not trained twice.
 cat >space.yaml <<'YAML'
 train.learning_rate: {log: [1e-3, 1e-1]}
@@ -89,6 +169,22 @@ grep -q 'train.learning_rate: {log: \[0.000335463, 1\]}' bole/sweep.yaml || fail
 printf 'learning_rate loguniform -8,0\nn_layerz choice [1,2]\n' >hyper.test
 run 2 "${sweep[@]}" --space hyper.test --run none
 says "hyper.test:2: 'n_layerz'" "did you mean 'n_layers'?"
+hyper() { # LINE TEXT
+    printf '%s\n' "$1" >hyper.test
+    run 2 "${sweep[@]}" --space hyper.test --run none
+    says "hyper.test:1" "$2"
+    absent none
+}
+hyper 'learning_rate normal 0,1' "'normal' is no type of parameter; there is choice"
+hyper 'learning_rate Choice [0.1]' "'Choice' is no type of parameter"
+hyper 'learning_rate choice' "no values follow 'choice'"
+hyper 'learning_rate choice []' "choice wants a list of values"
+hyper 'learning_rate choice [0.1, nan]' "train.learning_rate takes a number"
+hyper 'learning_rate uniform 0.1,0.01' "is empty: the smaller number first"
+hyper 'learning_rate loguniform -1000,0' "log wants numbers above 0"
+hyper 'learning_rate quniform 0.1,0.5,0' "the step of train.learning_rate is 0"
+hyper 'embedding_size choice [8, 16.5]' "model.dim takes an integer"
+hyper 'topk choice [5, 10]' "eval.k cannot be in a space"
 
 # Killed at any point: a few times here, twenty times in tests/long. Under sanitizers one method
 # goes all ways of a resumption; that each has the same bits is for other builds to show.
@@ -112,6 +208,11 @@ wait $pid
 [ $? = 130 ] || fail "no exit code 130"
 says "rankine sweep --run stopped --resume"
 absent stopped/report.json
+for command in "recommend stopped --user 7" "compare stopped alone"; do
+    # shellcheck disable=SC2086
+    run 2 "$rankine" $command
+    says "stopped is a sweep that is not finished: go on with it by sweep --run stopped --resume"
+done
 
 # Refused before anything is written.
 refused() {
@@ -129,6 +230,9 @@ space '' 'model.dim: [8, x]'
 refused "bad.yaml:2 model.dim=x" --space bad.yaml
 space 'model.dim: 8'
 refused "bad.yaml:1: model.dim is one value" --space bad.yaml
+space 'model:' '    dim: [8, 9]' '    layers: [1, 2]'
+refused "bad.yaml:2: a space names each option whole, without sections: 'model.OPTION: [a, b]'" \
+    --space bad.yaml
 space 'model.dim: {sqrt: [1, 2]}'
 refused "a range of numbers is written {uniform" --space bad.yaml
 space 'train.learning_rate: {log: [0, 1]}'

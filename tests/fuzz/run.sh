@@ -10,8 +10,8 @@ build=$(cd "$1" && pwd) || exit 2
 limit=${2:-4}
 shift $(($# > 2 ? 2 : $#))
 here=$(cd "$(dirname "$0")" && pwd)
-[ $# -gt 0 ] || set -- csv movielens adjacency inter jsonl mtx npz yaml set where times dataset \
-    checkpoint target body
+[ $# -gt 0 ] || set -- csv movielens adjacency inter jsonl mtx npz yaml recbole space set where \
+    times dataset checkpoint target body
 case $limit in
     *x) limit=-runs=${limit%x} ;;
     *) limit=-max_total_time=$limit ;;

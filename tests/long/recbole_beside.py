@@ -1,10 +1,11 @@
 """usage: recbole_beside.py RANKINE RATINGS [MODEL...] RecBole 1.2.1 and Rankine by the same config
-of RecBole, on RecBole's own split of MovieLens 100K: test metrics of three seeds each, whose means
-must agree within three standard errors of their difference. Both test the last epoch: RecBole 1.2.1
-cannot load its best one with PyTorch from 2.6 on."""
+of RecBole, on RecBole's own split of MovieLens 100K: test metrics of several seeds each. Where
+random numbers are drawn, Welch's t-test must not tell them apart (p of ALPHA and more, over all
+models and metrics, by Bonferroni), and the difference must be known well enough for that to say
+something: the 95 % interval of it no wider than WIDEST of the metric to each side. Both test the
+last epoch: RecBole 1.2.1 cannot load its best one with PyTorch from 2.6 on."""
 import json
 import logging
-import math
 import os
 import statistics
 import subprocess
@@ -13,6 +14,7 @@ import warnings
 
 warnings.filterwarnings("ignore")
 import torch  # noqa: E402
+from scipy.stats import ttest_ind  # noqa: E402
 from recbole.config import Config  # noqa: E402
 from recbole.data import create_dataset, data_preparation  # noqa: E402
 from recbole.utils import get_model, get_trainer, init_seed  # noqa: E402
@@ -40,8 +42,10 @@ MODELS = {
     "EASE": "reg_weight: 250.0\n",
 }
 WITHIN = {"SLIMElastic": 5e-3, "EASE": 1e-4}  # without random numbers; SLIM's stop at a tolerance
-SEEDS = (1, 2, 3)
+SEEDS = {"BPR": (20, 40), "LightGCN": (8, 16), "NeuMF": (8, 16)}  # RecBole's and Rankine's
 NAMES = ("recall@10", "ndcg@10", "mrr@10")
+ALPHA = 0.01
+WIDEST = 0.03
 
 
 def write_split(ratings):
@@ -88,19 +92,30 @@ def by_rankine(program, path, seed, folder):
     return [report["test"][name] for name in NAMES]
 
 
+def agree(theirs, ours):
+    """Whether the seeds of a metric agree, and the sentence that says how."""
+    test = ttest_ind(ours, theirs, equal_var=False)
+    low, high = test.confidence_interval(0.95)
+    text = f"95 % interval {low:+.4f} to {high:+.4f}, p {test.pvalue:.2g}"
+    if test.pvalue < ALPHA / (len(SEEDS) * len(NAMES)):
+        return False, text + "  too far apart"
+    if (high - low) / 2 > WIDEST * statistics.mean(theirs):
+        return False, text + "  too few seeds to say"
+    return True, text
+
+
 def compare(model, theirs, ours):
     good = True
     for name, a, b in zip(NAMES, zip(*theirs), zip(*ours)):
         difference = statistics.mean(b) - statistics.mean(a)
-        if len(a) == 1:
-            error, wide = math.nan, WITHIN[model]
+        if model in WITHIN:
+            agrees = abs(difference) <= WITHIN[model]
+            text = "" if agrees else "too far apart"
         else:
-            error = math.sqrt((statistics.variance(a) + statistics.variance(b)) / len(a))
-            wide = 3 * error + 1e-4  # RecBole says four digits
-        good &= abs(difference) <= wide
+            agrees, text = agree(a, b)
+        good &= agrees
         print(f"{model:12} {name:10} RecBole {statistics.mean(a):.4f}  Rankine "
-              f"{statistics.mean(b):.4f}  difference {difference:+.4f}  standard error {error:.4f}"
-              f"{'' if abs(difference) <= wide else '  too far apart'}", flush=True)
+              f"{statistics.mean(b):.4f}  difference {difference:+.4f}  {text}", flush=True)
     return good
 
 
@@ -112,9 +127,10 @@ def main(program, ratings, *models):
         path = f"{model}.yaml"
         with open(path, "w", encoding="ascii") as file:
             file.write(f"model: {model}\n{COMMON}{MODELS[model]}")
-        seeds = SEEDS[:1] if model in WITHIN else SEEDS
-        theirs = [by_recbole(path, seed) for seed in seeds]
-        ours = [by_rankine(program, path, seed, f"runs/{model}-{seed}") for seed in seeds]
+        n_theirs, n_ours = SEEDS.get(model, (1, 1))
+        theirs = [by_recbole(path, seed + 1) for seed in range(n_theirs)]
+        ours = [by_rankine(program, path, seed + 1, f"runs/{model}-{seed + 1}")
+                for seed in range(n_ours)]
         good &= compare(model, theirs, ours)
     return 0 if good else 1
 

@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+import rankine as rk
+
 PROGRAM = os.environ.get("RANKINE", "rankine")
 OPTIONS = {"train.epochs": 2, "model.dim": 8, "eval.k": [10], "eval.metric": "ndcg@10",
            "run.device": "cpu"}
@@ -21,3 +23,17 @@ def demo(tmp_path_factory):
     sets = [f"--set={key}={value}" for key, value in OPTIONS.items()]
     program("train", folder / "demo/synth.yaml", "--run", folder / "cli", "--quiet", *sets)
     return folder
+
+
+@pytest.fixture(scope="session")
+def run(demo):
+    return rk.Run(demo / "cli")
+
+
+@pytest.fixture(scope="session")
+def frame(demo):
+    """The rows that the run has read."""
+    import pandas  # which make test-torch does without
+
+    rows = pandas.read_csv(demo / "demo/ratings.csv")
+    return rows[rows.rating >= 3].reset_index(drop=True)

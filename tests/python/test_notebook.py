@@ -51,6 +51,40 @@ def test_what_it_shows(executed):
     assert found["sweep"][1]["ndcg@10"] > 0
 
 
+def test_interrupt(tmp_path):
+    """The stop button: KeyboardInterrupt in the cell, a checkpoint, and a kernel that goes on."""
+    from jupyter_client.manager import start_new_kernel
+    manager, client = start_new_kernel(kernel_name="python3", cwd=str(tmp_path))
+    said = []
+
+    def hears(message):
+        if message["msg_type"] in ("stream", "error"):
+            said.append(message["content"].get("text") or message["content"]["ename"])
+            if "trains" in said[-1]:
+                manager.interrupt_kernel()
+
+    def run(code):
+        client.execute_interactive(code, timeout=120, output_hook=hears)
+
+    try:
+        run("""
+import numpy as np, rankine as rk
+rng = np.random.default_rng(1)
+data = rk.Dataset.from_arrays(rng.integers(0, 300, 9000), rng.integers(0, 200, 9000))
+class Says(rk.Callback):
+    def scalar(self, name, epoch, value):
+        if (name, epoch) == ("train/loss", 2):
+            print("trains", flush=True)
+config = {"train.epochs": 100000, "model.dim": 8, "run.device": "cpu", "eval.patience": 0}
+rk.train(config, "cut", data=data, callbacks=Says())""")
+        run("print('lives')")
+    finally:
+        manager.shutdown_kernel(now=True)
+    words = [one.strip() for one in said]
+    assert words == ["trains", "KeyboardInterrupt", "lives"], words
+    assert (tmp_path / "cut/last.h5").exists()
+
+
 def test_the_program_finds_the_same(executed):
     folder, _, found = executed
     config = folder / "tour.yaml"

@@ -1,4 +1,4 @@
-"""The package beside the program: the same numbers, memory that lives, interrupts, bad input."""
+"""The package beside the program: the same numbers, memory that lives, interrupts, threads."""
 import gc
 import json
 import logging
@@ -16,17 +16,6 @@ import pytest
 from conftest import OPTIONS, program
 
 import rankine as rk
-
-
-@pytest.fixture(scope="module")
-def run(demo):
-    return rk.Run(demo / "cli")
-
-
-@pytest.fixture(scope="module")
-def frame(demo):
-    rows = pd.read_csv(demo / "demo/ratings.csv")
-    return rows[rows.rating >= 3].reset_index(drop=True)
 
 
 def test_training_is_that_of_the_program(demo, run):
@@ -201,65 +190,6 @@ def test_recommender(frame):
         model.recommend(7.5, matrix[7])
 
 
-@pytest.mark.parametrize("call, kind, says", [
-    (lambda r: r.recommend(99999), rk.DataError, "99999"),
-    (lambda r: r.recommend_many([1, 99999]), rk.DataError, "99999"),
-    (lambda r: r.recommend_many([[1]]), ValueError, "one-dimensional"),
-    (lambda r: r.recommend_many("17"), TypeError, "a list of user ids"),
-    (lambda r: r.recommend(1.5), TypeError, "an integer or a text"),
-    (lambda r: r.recommend(1, 0), ValueError, "from 1 on"),
-    (lambda r: r.recommend(1, items=[1]), ValueError, "not both"),
-    (lambda r: r.recommend(items=[1], weights=[1, 2]), ValueError, "1 numbers"),
-    (lambda r: r.recommend(items=[1], weights=[-1]), rk.ConfigError, "weight"),
-    (lambda r: r.score([1, 2], [1, 2, 3]), ValueError, "2 users but 3 items"),
-    (lambda r: r.evaluate("tests"), ValueError, "train, valid, test"),
-    (lambda r: r.evaluate(metrics="recal"), rk.ConfigError, "recal"),
-    (lambda r: r.evaluate(k=[0]), rk.ConfigError, "0"),
-    (lambda r: r.tensors["nothing"], KeyError, "embedding"),
-    (lambda r: r.save(r.path + "/report.json"), rk.ConfigError, "already"),
-    (lambda r: rk.Run("nowhere"), rk.FileError, "nowhere"),
-    (lambda r: rk.Config({"train.epoch": 1}), rk.ConfigError, "train.epochs"),
-    (lambda r: rk.Config({"train.epochs": None}), TypeError, "None"),
-    (lambda r: rk.train({}), rk.RankineError, "source"),
-    (lambda r: rk.Dataset.from_arrays([1.5], [1]), TypeError, "float64"),
-    (lambda r: rk.Dataset.from_arrays([1, 2], [1]), ValueError, "2 users but 1 items"),
-    (lambda r: rk.Dataset.from_arrays([-1], [1]), rk.DataError, "row 0"),
-    (lambda r: rk.Dataset.from_arrays([1], [1], times=[np.nan]), rk.DataError, "not finite"),
-    (lambda r: rk.Dataset.from_arrays([1], [1], times=[[1]]), ValueError, "shape"),
-    (lambda r: rk.Dataset.from_arrays(["a", None], ["b", "c"]), rk.DataError, "row 1"),
-    (lambda r: rk.Dataset.from_arrays(["a\0b"], ["b"]), rk.DataError, "zero byte"),
-    (lambda r: rk.Dataset.from_arrays([1], [1], parts=["train2"]), rk.DataError, "train2"),
-    (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"users": [1], "item": [1]})),
-     rk.ConfigError, "did you mean user='users'"),
-    (lambda r: rk.Dataset.from_pandas(pd.DataFrame([[1, 1, 1]], columns=["user", "user", "item"])),
-     rk.ConfigError, "2 columns 'user'"),
-    (lambda r: rk.Dataset.from_pandas(pd.DataFrame({"user": [1], "item": [1], "liked": [True]}),
-                                      value="liked"), TypeError, "truth values"),
-    (lambda r: rk.Dataset.from_csr(np.ones((2, 2))), TypeError, "sparse matrix"),
-])
-def test_bad_input(run, call, kind, says):
-    with pytest.raises(kind, match=says):
-        call(run)
-
-
-def test_ids_beyond_what_a_float_holds():
-    first = 2**53  # NumPy compares int64 and uint64 as floats, for which 2^53 + 1 is 2^53
-    users = np.repeat(np.arange(first, first + 6, dtype=np.uint64), 5)
-    items = np.tile(np.arange(5), 6)
-    data = rk.Dataset.from_arrays(users, items)
-    many = np.arange(first, first + 6, dtype=np.uint64)
-    assert data.user_indices(many).tolist() == [0, 1, 2, 3, 4, 5]
-    lost = np.array([first + 1, first + 6, 2**64 - 1], np.uint64)
-    assert data.user_indices(lost, -1).tolist() == [1, -1, -1]
-    with pytest.raises(rk.DataError, match=str(first + 6)):
-        data.user_indices(lost)
-
-
-def test_nobody_is_asked_for(run):
-    ids, scores = run.recommend_many([], 3)
-    assert ids.shape == scores.shape == (0, 3)
-
-
 def test_forked_children_are_refused(demo):
     code = f"""
 import os, rankine as rk
@@ -279,6 +209,26 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(run.recommend(1, 3
     assert done.stdout.split() == ["7", "3"], done.stderr
 
 
+def test_a_library_of_another_version(tmp_path):
+    """One that says the right number of the interface, but is older than a function of it."""
+    from rankine import _abi
+    code = tmp_path / "old.c"
+    functions = [name for name in _abi.SIGNATURES if name != "rk_sweep"]
+    for number, names, says in ((_abi.ABI_VERSION, functions, "lacks rk_sweep: take library"),
+                                (_abi.ABI_VERSION + 1, functions, "interface number"),
+                                (None, [], "interface number 0")):
+        own = "" if number is None else f"int rk_abi_version(void) {{ return {number}; }}\n"
+        code.write_text(own + "".join(f"void {name}(void) {{}}\n" for name in names
+                                      if name != "rk_abi_version"))
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", tmp_path / "old.so",
+                        code], check=True)
+        done = subprocess.run([sys.executable, "-c", "import rankine"], capture_output=True,
+                              text=True, env={**os.environ,
+                                              "RANKINE_LIBRARY": str(tmp_path / "old.so")})
+        last = done.stderr.strip().splitlines()[-1]
+        assert done.returncode == 1 and last.startswith("ImportError: ") and says in last, last
+
+
 def test_environment_is_put_back():
     code = "import os; before = dict(os.environ); import rankine; assert before == os.environ"
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -289,6 +239,7 @@ def test_types():
     if "site-packages" in rk.__file__:  # beside what is installed mypy takes all for the caller's
         pytest.skip("types are checked in the source tree")
     source = os.path.join(os.environ["RANKINE_SOURCE"], "pyproject.toml")
-    out, errors, status = mypy.run(["--config-file", source, "--cache-dir", os.devnull,
+    out, errors, status = mypy.run(["--config-file", source, "--cache-dir",
+                                    os.path.join(os.environ["RANKINE_BINARY"], "mypy"),
                                     os.path.dirname(rk.__file__)])
     assert status == 0, out + errors

@@ -104,7 +104,7 @@ def test_interrupt_and_resume(demo, config, swept):
     ("nowhere.yaml", {}, rk.ConfigError, "nowhere.yaml"),
     (None, {}, rk.ConfigError, "space"),
     (SPACE, {"method": "bayes"}, ValueError, "grid, random, halving, tpe"),
-    (SPACE, {"trials": 0}, ValueError, "1 or more"),
+    (SPACE, {"trials": 0}, ValueError, "from 1 on"),
     (SPACE, {"final_seeds": 1}, rk.ConfigError, "final seeds"),
     (None, {"resume": True, "method": "tpe"}, ValueError, "method needs space"),
 ])

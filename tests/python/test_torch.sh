@@ -12,7 +12,8 @@ python=${PYTHON:-$RANKINE_SOURCE/build/env-torch/bin/python}
     echo "skip: no torch, which is gigabytes on PyPI: make test-torch installs it"
     exit 77
 }
-export PYTHONPATH=$RANKINE_SOURCE/python PYTHONDONTWRITEBYTECODE=1
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPATH=$RANKINE_SOURCE/python PYTHONPYCACHEPREFIX=$RANKINE_SOURCE/build/pycache
 export RANKINE_LIBRARY=$RANKINE_BINARY/src/librankine.so
 "$python" -m pytest -q -c "$RANKINE_SOURCE/pyproject.toml" --rootdir "$here" \
     --basetemp "$PWD/pytest" "$here/test_torch.py" || fail "pytest"

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "base/alloc.h"
 #include "train/fitted.h"
 #include "train/joined_world.h"
 
@@ -357,6 +358,104 @@ static void bad_options_are_refused(void **state)
     rk_config_free(config);
 }
 
+/* Allocations fail in turn, one of 41 since each of a fit would take long, until the model is
+ * fitted. */
+static void fit_without_memory(model *m, const rk_train_options *how)
+{
+    rk_status status = RK_ERR_MEMORY;
+    for (int64_t failures = 7; status != RK_OK; failures += 41) {
+        rk__alloc_fail_after(failures);
+        status = rk_model_fit(m->config, how, NULL, &m->model);
+        rk__alloc_fail_after(-1);
+        assert_true(status == RK_OK || status == RK_ERR_MEMORY);
+    }
+}
+
+/* Of users whom edges join only to others of whom nothing is learnt nothing is known: 4 and 5 are
+ * friends of each other, 6 of themselves, 7 of 1 with a weight of 0, and 8 has seen what nobody
+ * has. 9 is a friend of 8's friend, who is one of 1. */
+static void strangers_of_strangers_are_strangers(void **state)
+{
+    (void)state;
+    static const char *const kinds[][2] = {{"model.kind=lightgcn", "model.relations=friends,seen"},
+                                           {"model.kind=gcn", "model.relations=friends,seen"},
+                                           {"model.kind=rgcn", "model.relations=friends,seen"},
+                                           {"model.kind=mbgcn", "model.relations=seen"}};
+    sides_put("rows.csv", "user_id,item_id\n1,1\n1,2\n2,2\n2,3\n");
+    sides_put("test.csv", "user_id,item_id\n4,1\n5,1\n6,1\n7,1\n8,9\n9,1\n10,1\n11,1\n");
+    sides_put("friends.csv", "a,b,w\n4,5,1\n6,6,1\n7,1,0\n9,10,1\n10,1,1\n");
+    sides_put("seen.csv", "user_id,item_id\n8,9\n11,2\n");
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        const char *known = k < 3 ? " 1 2 9 10 11 " : " 1 2 11 ";
+        model m = {0};
+        rk_train_options how = rk_train_defaults();
+        assert_ok(sides_config(
+            &m.config,
+            "    sources: [{file: rows.csv, part: train}, {file: test.csv, part: test}]\n"
+            "    relations:\n"
+            "        - {name: friends, from: user, to: user, file: friends.csv, head: a,\n"
+            "           tail: b, weight: w}\n"
+            "        - {name: seen, file: seen.csv}\n"));
+        const char *const settings[] = {"split.kind=given",  "run.device=cpu", "eval.every=0",
+                                        "eval.select=last",  "train.epochs=1", "model.dim=3",
+                                        kinds[k][0],         kinds[k][1],      "eval.k=[1]",
+                                        "eval.metric=ndcg@1"};
+        for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+            assert_ok(rk_config_set(m.config, settings[i], "test"));
+        }
+        assert_ok(rk_dataset_prepare(m.config, false, NULL, &m.dataset));
+        how.dataset = m.dataset;
+        fit_without_memory(&m, &how);
+        for (int64_t u = 0; u < rk_model_get_facts(m.model).users; u++) {
+            char room[RK_ID_BYTES], id[RK_ID_BYTES + 2];
+            const rk_query query = {.user = u};
+            rk_grounds grounds;
+            snprintf(id, sizeof id, " %s ", rk_dataset_user_id(m.dataset, u, room));
+            assert_ok(rk_model_grounds(m.model, &query, &grounds));
+            assert_int_equal(grounds.basis,
+                             strstr(known, id) ? RK_BASIS_MODEL : RK_BASIS_POPULARITY);
+        }
+        free_model(&m);
+    }
+}
+
+/* Attention and behaviours have no place for weights of edges; those of a derived relation have
+ * chosen its edges. */
+static void weights_that_nobody_looks_at_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *relations, *message;
+    } cases[] = {
+        {"model.kind=gat", "model.relations=together,rated",
+         "data.relations[1].weight is w (sides.yaml:6), but model.kind is gat (test), which does "
+         "not "
+         "look at weights of edges: remove it"},
+        {"model.kind=mbgcn", "model.relations=rated", "but model.kind is mbgcn (test), which does"},
+        {"model.kind=mbgcn_cascade", "model.relations=counted",
+         "data.relations[2].weight is count (sides.yaml:7), but model.kind is mbgcn_cascade"},
+        {"model.kind=gat", "model.relations=together", NULL},
+        {"model.kind=lightgcn", "model.relations=rated,counted", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        rk_config *config = NULL;
+        assert_ok(sides_config(&config,
+                               "    sources: [{file: rows.csv, part: train}]\n"
+                               "    relations:\n"
+                               "        - {name: together, derive: co_count, weight: time_decay}\n"
+                               "        - {name: rated, file: rated.csv, weight: w}\n"
+                               "        - {name: counted, file: rated.csv, weight: count}\n"));
+        assert_ok(rk_config_set(config, cases[i].kind, "test"));
+        assert_ok(rk_config_set(config, cases[i].relations, "test"));
+        if (cases[i].message) {
+            assert_fails(RK_ERR_CONFIG, cases[i].message, rk_config_check(config));
+        } else {
+            assert_ok(rk_config_check(config));
+        }
+        rk_config_free(config);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +464,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(gradients_are_difference_quotients, sides_set_up,
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(bad_options_are_refused, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(strangers_of_strangers_are_strangers, sides_set_up,
+                                        sides_tear_down),
+        cmocka_unit_test_setup_teardown(weights_that_nobody_looks_at_are_refused, sides_set_up,
+                                        sides_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

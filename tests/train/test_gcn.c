@@ -304,6 +304,32 @@ static void new_users_by_features(void **state)
     rk_config_free(config);
 }
 
+/* Nor is what is given left aside for features, by a network whose edges have types. */
+static void given_rows_count(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"split.kind=users", "split.given=0", "model.kind=rgcn",
+                                           "model.type_by=value"};
+    rk_config *config = NULL;
+    assert_ok(sides_config(&config, "    sources: [{file: rows.csv, value: rating}]\n"
+                                    "    features: [{of: user, file: groups.csv, columns: "
+                                    "[{column: group, kind: category}]}]\n"));
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        assert_ok(rk_config_set(config, settings[i], "test"));
+    }
+    assert_ok(rk_config_check(config));
+    assert_ok(rk_config_set(config, "split.given=0.5", "test"));
+    assert_fails(RK_ERR_CONFIG,
+                 "split.given is 0.5 (test), but model.kind is rgcn (test) and model.type_by is "
+                 "value (test), which cannot rank for held-out users of whom items are known",
+                 rk_config_check(config));
+    assert_fails(RK_ERR_CONFIG, "or give nothing, to know them by their features alone",
+                 rk_config_check(config));
+    assert_ok(rk_config_set(config, "model.type_by=none", "test"));
+    assert_ok(rk_config_check(config));
+    rk_config_free(config);
+}
+
 /* ---- somebody with a list of items ---- */
 
 /* The node of a user without an embedding is what their items make of it. */
@@ -538,6 +564,7 @@ int main(void)
                                         sides_tear_down),
         cmocka_unit_test_setup_teardown(popularity_by_features, sides_set_up, sides_tear_down),
         cmocka_unit_test_setup_teardown(new_users_by_features, sides_set_up, sides_tear_down),
+        cmocka_unit_test_setup_teardown(given_rows_count, sides_set_up, sides_tear_down),
         cmocka_unit_test(lists_are_like_nodes),
         cmocka_unit_test_setup_teardown(networks_begin_from_embeddings, sides_set_up,
                                         sides_tear_down),

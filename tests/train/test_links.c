@@ -546,6 +546,7 @@ static void what_does_not_fit_is_refused(void **unused)
         {{"model.kind=mf", "loss.kind=bce", "sampling.negatives=all"},
          "which does not score all items in a step"},
         {{"model.kind=distmult", "model.encoder=rgcn"}, "set one of the two"},
+        {{"model.kind=conve", "model.activation=tanh"}, "but model.encoder is none (the default)"},
         {{"model.kind=distmult", "model.composition=sub"}, "which does not look at it"},
         {{"model.kind=conve", "model.image_width=7"}, "which is no multiple of it"},
         {{"model.kind=conve", "model.dim=4", "model.image_width=2"}, "smaller than a filter"},

@@ -365,6 +365,48 @@ static void nothing_is_left_behind(void **state)
     save(w, two, path, test_path(w->folder, "again.h5"));
 }
 
+/* Options that change what parameters mean, but not their shapes. */
+static void what_fits_by_its_shape_alone(void **state)
+{
+    const world *w = *state;
+    static const struct {
+        const char *kind, *then, *now, *message;
+    } cases[] = {
+        {"gat", "model.heads=2", "model.heads=4",
+         "was trained with 2: its parameters do not fit; set model.heads=2"},
+        {"gat", "model.join_heads=concat", "model.join_heads=mean", "was trained with concat"},
+        {"compgcn", "model.composition=sub", "model.composition=mult", "was trained with sub"},
+        {"gcn", "model.activation=tanh", "model.activation=relu", "was trained with tanh"},
+        {"gcn", "model.activate_last=true", "model.activate_last=false", "was trained with true"},
+        {"gcn", "model.edges=sum", "model.edges=mean", "was trained with sum"},
+        {"gcn", "model.self=loop", "model.self=none", "was trained with loop"},
+        {"gcn", "model.scorer=dot", "model.scorer=cosine", "was trained with dot"},
+        {"gcn", "model.ids=items", "model.ids=all", "was trained with items"},
+        {"lightgcn", "model.layer_weights=learned", "model.layer_weights=learned_softmax",
+         "was trained with learned"},
+        {"lightgcn", "model.layer_weights=mean", "model.layer_weights=last", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char kind[32], path[600], same[600];
+        snprintf(kind, sizeof kind, "model.kind=%s", cases[i].kind);
+        snprintf(path, sizeof path, "%s", test_path(w->folder, "shapes.h5"));
+        snprintf(same, sizeof same, "%s", test_path(w->folder, "same.h5"));
+        const char *settings[] = {
+            kind,          "model.dim=8", "train.epochs=1", "model.layers=1", "train.batch=32",
+            cases[i].then, NULL};
+        save(w, settings, NULL, path);
+        save(w, settings, path, same);
+        settings[5] = cases[i].now;
+        assert_int_equal(remove(same), 0);
+        if (cases[i].message) {
+            refuses(w, settings, path, RK_ERR_CONFIG, cases[i].message);
+        } else {
+            save(w, settings, path, same);
+        }
+        assert_int_equal(remove(path), 0);
+    }
+}
+
 /* A model of items alone begins with the items of mf. */
 static void items_of_factors(void **state)
 {
@@ -419,13 +461,10 @@ static void no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_go_by_ids),
-        cmocka_unit_test(who_is_new_is_folded_in),
-        cmocka_unit_test(ids_of_another_kind),
-        cmocka_unit_test(what_does_not_fit),
-        cmocka_unit_test(nothing_is_left_behind),
-        cmocka_unit_test(items_of_factors),
-        cmocka_unit_test(no_memory),
+        cmocka_unit_test(rows_go_by_ids),         cmocka_unit_test(who_is_new_is_folded_in),
+        cmocka_unit_test(ids_of_another_kind),    cmocka_unit_test(what_does_not_fit),
+        cmocka_unit_test(nothing_is_left_behind), cmocka_unit_test(what_fits_by_its_shape_alone),
+        cmocka_unit_test(items_of_factors),       cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

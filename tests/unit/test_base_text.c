@@ -77,6 +77,7 @@ static void a_file_is_replaced_or_stays(void **state)
                  rk__file_replace(test_path(scratch, "no/such/folder"), "x", 1));
     assert_fails(RK_ERR_IO, "cannot be read",
                  rk__file_read(test_path(scratch, "absent"), &text, NULL));
+    assert_fails(RK_ERR_IO, "is a folder: name a file in it", rk__file_read(scratch, &text, NULL));
     test_scratch_remove(scratch);
 }
 

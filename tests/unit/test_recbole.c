@@ -218,6 +218,105 @@ static void configs(void **state)
     test_scratch_remove(folder);
 }
 
+/* A key with a value that cannot be, in line 3; what is said of it. */
+static const char *const impossible[][2] = {
+    {"val_interval: {rating: '[5,3]'}", ":3: no number is in '[5,3]' of rating"},
+    {"val_interval: {rating: '[3,3)'}", ":3: no number is in '[3,3)' of rating"},
+    {"val_interval: {rating: '[1,2];[5,4]'}", ":3: no number is in '[5,4]' of rating"},
+    {"val_interval: {rating: '(inf,inf)'}", ":3: no number is in '(inf,inf)' of rating"},
+    {"val_interval: {rating: '(-inf,inf)'}", ":3: '(-inf,inf)' of rating keeps everything"},
+    {"val_interval: {rating: '[1,2];'}", ":3: '' of rating is no interval"},
+    {"val_interval: {rating: ''}", ":3: '' of rating is no interval"},
+    {"val_interval: {rating: '[3,infx)'}", ":3: '[3,infx)' of rating is no interval"},
+    {"val_interval: {rating: '[nan,3]'}", ":3: '[nan,3]' of rating is no interval"},
+    {"val_interval: {rating: []}", ":3: no value is in the list of rating"},
+    {"val_interval: {rating: [1], rating: [2]}", ":3: 'rating' is there twice"},
+    {"user_inter_num_interval: '[5,infx)'", ":3: user_inter_num_interval is '[5,infx)'"},
+    {"user_inter_num_interval: '[5,inf'", ":3: user_inter_num_interval is '[5,inf'"},
+    {"item_inter_num_interval: '[5,3]'", ":3: item_inter_num_interval is '[5,3]'"},
+    {"topk: -1", ":3 eval.k=-1: eval.k = -1 is out of range"},
+    {"topk: []", ":3 eval.k=: eval.k needs 1 to 1024 elements, not 0"},
+    {"topk: {a: 1}", ":3: topk is a map; one value is wanted"},
+    {"topk: [[5]]", ":3: topk has a list or a map in it"},
+    {"metrics: []", ":3: none of these metrics is known here"},
+    {"valid_metric: ''", ":3: valid_metric is empty"},
+    {"eval_args: {split: {RS: [0,0,0]}}", ":3: the shares of RS are 0"},
+    {"eval_args: {split: {RS: [-1,1,1]}}", ":3: share 1 of RS is no number from 0 on"},
+    {"eval_args: {split: {LS: test_only, RS: [1,1,1]}}", ":3: split has RS and LS"},
+    {"eval_args: {order: RO, order: TO}", ":3: 'order' is there twice"},
+    {"eval_args: {order: TO}", ":3: order TO needs the field timestamp"},
+    {"eval_args: {group_by: item}", ":3: RS in random order without groups"},
+    {"train_batch_size: 0", ":3: train_batch_size is '0'; an integer from 1 on is wanted"},
+    {"learning_rate: -0.1", ":3 train.learning_rate=-0.1: train.learning_rate = -0.1 is out"},
+    {"learning_rate: .nan", ":3 train.learning_rate=.nan: train.learning_rate takes a number"},
+    {"epochs: -1", ":3 train.epochs=-1: train.epochs = -1 is out of range"},
+    {"epochs: 1.5", ":3 train.epochs=1.5: train.epochs takes an integer"},
+    {"embedding_size: 0", ":3 model.dim=0: model.dim = 0 is out of range"},
+    {"reg_weight: nan", ":3 loss.l2=nan: loss.l2 takes a number"},
+    {"stopping_step: -1", ":3: stopping_step is '-1'; an integer from 0 on is wanted"},
+    {"clip_grad_norm: 5", ":3: clip_grad_norm wants max_norm, a number above 0"},
+    {"clip_grad_norm: {max_norm: 0}", ":3: clip_grad_norm wants max_norm, a number above 0"},
+    {"train_neg_sample_args: {sample_num: 0}", ":3: sample_num is '0'"},
+    {"USER_ID_FIELD: ''", ":3: USER_ID_FIELD is empty"},
+    {"load_col: {inter: [user_id]}", ":3: load_col.inter lacks the field item_id"},
+    {"load_col: {inter: {user_id: 1, item_id: 2}}", ":3: load_col.inter lacks the field"},
+    {"<<: {epochs: 3}", ":3: maps are not merged here"},
+    {"load_col: 5", ":3: load_col.inter lacks the field user_id"},
+    {"seed: -1", ":3 run.seed=-1: run.seed = -1 is out of range"},
+    {"seed: 1\nseed: 2", ":4: 'seed' is there twice; the first is at "},
+};
+
+static void impossible_values(void **state)
+{
+    (void)state;
+    char *folder = test_scratch();
+    for (size_t i = 0; i < sizeof impossible / sizeof impossible[0]; i++) {
+        const char *path = test_path(folder, "exp.yaml");
+        char text[512], *notes = NULL;
+        rk_config *config = NULL;
+        snprintf(text, sizeof text, "model: LightGCN\ndataset: d\n%s\n", impossible[i][0]);
+        test_write(path, text, -1);
+        if (rk_config_load_recbole(&config, path, &notes) != RK_ERR_CONFIG) {
+            fail_msg("'%s' is taken", impossible[i][0]);
+        }
+        if (!strstr(rk_last_error(), impossible[i][1])) {
+            fail_msg("of '%s' is said: %s", impossible[i][0], rk_last_error());
+        }
+    }
+    test_scratch_remove(folder);
+}
+
+/* What is unusual, and means something. */
+static void unusual_values(void **state)
+{
+    (void)state;
+    static const char text[] = "model: LightGCN\n"
+                               "dataset: d\n"
+                               "val_interval: {rating: ' [1, 2) ; (4,inf)', kind: [a, b]}\n"
+                               "item_inter_num_interval: '(2.5, inf)'\n"
+                               "eval_args: {split: {RS: [8,1,1]}}\n"
+                               "train_batch_size:\n"
+                               "eval_step: 00\n";
+    static const char *const wanted[][2] = {
+        {"data.sources[0].where",
+         "\"((\\\"rating\\\" >= 1 and \\\"rating\\\" < 2) or (\\\"rating\\\" > 4)) and "
+         "(\\\"kind\\\" in [\\\"a\\\", \\\"b\\\"])\""},
+        {"data.min_item", "3"},
+        {"split.valid", "0.1"},
+        {"train.batch", "2048"},
+        {"eval.select", "last"},
+        {NULL, NULL},
+    };
+    char *folder = test_scratch(), *notes = NULL;
+    rk_config *config = load(folder, text, &notes);
+    check_options(config, wanted);
+    assert_non_null(strstr(notes, "exp.yaml:5: RS: the shares do not sum to 1"));
+    assert_non_null(strstr(notes, "exp.yaml:6: train_batch_size: nothing stands there"));
+    rk_config_free(config);
+    rk_string_free(notes);
+    test_scratch_remove(folder);
+}
+
 /* Whatever allocation of a translation fails, nothing is left of it. */
 static void no_memory(void **state)
 {
@@ -252,7 +351,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_name_options), cmocka_unit_test(models_read_their_keys),
         cmocka_unit_test(the_model_decides), cmocka_unit_test(values),
-        cmocka_unit_test(configs),           cmocka_unit_test(no_memory),
+        cmocka_unit_test(configs),           cmocka_unit_test(impossible_values),
+        cmocka_unit_test(unusual_values),    cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
