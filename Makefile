@@ -53,7 +53,7 @@ help:
 	@echo "make demo [DATA=DIR]    train on generated data (or on real files) and recommend"
 	@echo "make test               every test but the long ones; TESTS='-R adam' for some"
 	@echo "make test-sanitize      the same, built with clang, AddressSanitizer and UBSan"
-	@echo "make test-emu           the emulated CUDA device under sanitizers, in the orders that make test leaves out"
+	@echo "make test-emu           the emulated CUDA device in the orders that make test leaves out, and under ThreadSanitizer"
 	@echo "make test-long          every test with the label long"
 	@echo "make test-torch         the Python package beside PyTorch, which is first installed into build/env-torch"
 	@echo "make fuzz FUZZ=SECONDS  run the fuzz targets (readers, configs, filters, times, stored files), each so long"

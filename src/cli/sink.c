@@ -24,6 +24,10 @@ static int choose_form(cli_sink *s, const char *command, const cli_sink_args *ar
         return cli_usage(command, "take one of --json, --jsonl and --tsv");
     }
     const char *path = args->out;
+    if (path && strcmp(path, "-") == 0) {
+        return cli_usage(command, "--out - names no file; the standard output is where it goes "
+                                  "without --out");
+    }
     s->form = args->json    ? CLI_FORM_JSON
               : args->jsonl ? CLI_FORM_JSONL
               : args->tsv   ? CLI_FORM_TSV

@@ -99,11 +99,11 @@ until_there() {
 }
 
 until_heard() {
-    for _ in $(seq 6000); do
+    for _ in $(seq 1000); do
         ! awk '/^Name/ { name = $2 } /^SigCgt/ { caught = substr($2, 13, 1) }
             END { exit !(name != "bash" && caught ~ /[4-7c-f]/) }' "/proc/$1/status" 2>/dev/null &&
             kill -0 "$1" 2>/dev/null || break
-        sleep 0.01
+        sleep 0.05
     done
 }
 

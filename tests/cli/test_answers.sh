@@ -71,6 +71,9 @@ prints "lists.tsv: the best 1 for 5 users, of whom 2 unknown"
 [ "$(wc -l <lists.tsv)" = 5 ] || fail "five rows were expected"
 run 2 "$rankine" recommend run --user 3 --out lists.txt
 says "the name ends in .tsv, .jsonl or .json"
+run 2 "$rankine" recommend run --user 7 --tsv --out -
+says "the standard output is where it goes without --out"
+absent -
 run 0 "$rankine" recommend run --user 3 --out lists.txt --tsv
 run 3 "$rankine" recommend run --all --out nowhere/lists.tsv
 says "nowhere/lists.tsv: No such file"

@@ -103,8 +103,7 @@ mkfifo silent
 for option in --data --users; do
     "$rankine" evaluate 'my run' $option silent >out 2>err &
     job=$!
-    until_heard $job
-    sleep 0.3 # by then it waits
+    sleep 0.5
     kill -TERM $job
     for ((i = 0; i < 300; i++)); do
         kill -0 $job 2>/dev/null || break

@@ -251,7 +251,7 @@ mkfifo stuck/config.yaml
 ln -sfn one current
 start current --token-file token.txt --listen 127.0.0.1:0
 command_line="a reload during a reload"
-python3 - "$url" >out 2>err <<'PYTHON' || fail "$(cat err)"
+python3 - "$url" $server >out 2>err <<'PYTHON' || fail "$(cat err)"
 import http.client, json, os, sys, threading, time, urllib.parse
 host = urllib.parse.urlsplit(sys.argv[1]).netloc
 answers = {}
@@ -260,6 +260,23 @@ def reload(name):
     c.request("POST", "/admin/reload", headers={"X-API-Key": "0123456789abcdef-token"})
     r = c.getresponse()
     answers[name] = r.status, json.loads(r.read())
+def until_it_opens():
+    """Until a thread of the service waits in open(), or two seconds where the system hides it."""
+    tasks, end = f"/proc/{sys.argv[2]}/task", time.monotonic() + 60
+    shown = os.access(f"{tasks}/{sys.argv[2]}/wchan", os.R_OK)
+    while shown and time.monotonic() < end:
+        for task in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{task}/wchan") as file:
+                    where = file.read()
+            except OSError:
+                continue  # it has ended
+            if "wait_for_partner" in where:
+                return
+            if where == "0" and task == sys.argv[2]:
+                shown = False
+        time.sleep(0.02)
+    time.sleep(2)
 def writer():
     """Of the pipe, once there is who reads."""
     while True:
@@ -273,7 +290,7 @@ def turn(to):
 turn("stuck")
 first = threading.Thread(target=reload, args=("first",))
 first.start()
-time.sleep(1.5)
+until_it_opens()
 assert not answers, answers  # it waits for somebody who writes into the pipe
 turn("two")
 second = threading.Thread(target=reload, args=("second",))

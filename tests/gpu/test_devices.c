@@ -374,6 +374,9 @@ static void runs_of_every_kind_are_the_same(void **unused)
 {
     (void)unused;
     int64_t n = n_steps() < 10 ? n_steps() : 10;
+    if (n < 5 && kinds_apart() == 1) {
+        n = 2; /* the second loss comes of the first update */
+    }
     for (size_t i = 0; i < sizeof kinds_of_gradients / sizeof kinds_of_gradients[0];
          i += kinds_apart()) {
         same_run(kinds_of_gradients[i], n);
