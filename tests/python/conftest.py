@@ -1,10 +1,14 @@
 """A small data set, and a run that the program `rankine` has trained on it."""
 import os
+import signal
 import subprocess
 
 import pytest
 
 import rankine as rk
+
+# What a shell starts in the background ignores it, and interrupts are tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROGRAM = os.environ.get("RANKINE", "rankine")
 OPTIONS = {"train.epochs": 2, "model.dim": 8, "eval.k": [10], "eval.metric": "ndcg@10",
