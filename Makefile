@@ -22,8 +22,9 @@ PROGRAM = build/release/bin/rankine
 SOURCES = git ls-files -z -- '*.c' '*.h' '*.cu' '*.cuh' '*.cpp'
 FORMAT = clang-format-14
 
-# Idle OpenMP threads sleep: two tests at a time share the cores without spinning at each other.
-CTEST = OMP_WAIT_POLICY=passive ctest --output-on-failure -j $(JOBS)
+# Idle OpenMP threads sleep: tests share the cores without spinning at each other. Tests wait for a
+# third of their time, for processes to begin, signals and sockets, so there are more than cores.
+CTEST = OMP_WAIT_POLICY=passive ctest --output-on-failure -j $$(($(JOBS) + $(JOBS) / 2))
 
 ifeq ($(PACKAGES),yes)
 packages = tools/install_packages.sh $(1)
