@@ -151,9 +151,8 @@ int cmd_export(cli *c, int argc, char **argv)
         false,
         "Writes what a run has learnt. Where scores are dot products, as in lightgcn and ials,\n"
         "that is the embeddings of users and items; of the other models it is their tensors:\n"
-        "neighbours, weights, counts, vectors. With inter and npz, the data set it was trained on. "
-        "In ids,\n"
-        "tab, line break and backslash are written as \\t, \\n, \\r and \\\\.",
+        "neighbours, weights, counts, vectors. With inter and npz, the data set it was\n"
+        "trained on. In ids, tab, line break and backslash are written as \\t, \\n, \\r and \\\\.",
         "  rankine export runs/demo\n"
         "  rankine export runs/demo --format model --out demo.h5\n"
         "  rankine export runs/demo --format tsv --out embeddings",
