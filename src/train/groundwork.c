@@ -80,12 +80,12 @@ rk_status rk__groundwork_graph(rk_groundwork *g, const rk_dataset *dataset, cons
 
 const int32_t *rk__groundwork_order(const rk_groundwork *g, const rk_options *options)
 {
-    return options->graph.order == RK_NODE_ORDER_CLUSTER ? g->by_cluster : NULL;
+    return g && options->graph.order == RK_NODE_ORDER_CLUSTER ? g->by_cluster : NULL;
 }
 
 void rk__groundwork_keep_order(rk_groundwork *g, rk_engine *engine)
 {
-    if (engine->options->graph.order == RK_NODE_ORDER_CLUSTER && !g->by_cluster) {
+    if (g && engine->options->graph.order == RK_NODE_ORDER_CLUSTER && !g->by_cluster) {
         g->by_cluster = rk__engine_give_row_order(engine);
     }
 }

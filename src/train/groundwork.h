@@ -27,9 +27,11 @@ void rk__groundwork_free(rk_groundwork *ground);
 rk_status rk__groundwork_graph(rk_groundwork *ground, const rk_dataset *dataset,
                                const rk_hooks *hooks, rk_graph *out);
 
-/* The order by graph.order that an engine before found, for rk_engine_how; NULL = none yet. */
+/* The order by graph.order that an engine before found, for rk_engine_how; NULL = none yet, as with
+ * ground NULL. */
 const int32_t *rk__groundwork_order(const rk_groundwork *ground, const rk_options *options);
-/* Takes the one that this engine found, if it did; the engine goes on reading it. */
+/* Takes the one that this engine found, if it did; the engine goes on reading it. Ground NULL: the
+ * engine keeps it. */
 void rk__groundwork_keep_order(rk_groundwork *ground, rk_engine *engine);
 
 /* Lent, as long as ground lives; to be read only. */

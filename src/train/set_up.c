@@ -160,20 +160,16 @@ rk_status rk__set_up_among(rk_among among, rk_engine *engine, rk_step *step, rk_
     }
     RK_TRY(check_values(options, dataset, step, hooks));
     RK_TRY(rk__groundwork_graph(among.ground, dataset, hooks, &graph));
-    RK_TRY(rk__engine_open(
-        engine, options, &graph,
-        (rk_engine_how){.eager = eager,
-                        .row_order =
-                            among.ground ? rk__groundwork_order(among.ground, options) : NULL,
-                        .ranks = among.comm,
-                        .is_whole = among.is_whole,
-                        .train_times = dataset->details[RK_TRAIN].time,
-                        .train_values = dataset->details[RK_TRAIN].value,
-                        .dataset = dataset}));
+    RK_TRY(rk__engine_open(engine, options, &graph,
+                           (rk_engine_how){.eager = eager,
+                                           .row_order = rk__groundwork_order(among.ground, options),
+                                           .ranks = among.comm,
+                                           .is_whole = among.is_whole,
+                                           .train_times = dataset->details[RK_TRAIN].time,
+                                           .train_values = dataset->details[RK_TRAIN].value,
+                                           .dataset = dataset}));
     status = build(engine, step, scorer, dataset, hooks);
-    if (among.ground) {
-        rk__groundwork_keep_order(among.ground, engine);
-    }
+    rk__groundwork_keep_order(among.ground, engine);
     if (status != RK_OK) {
         rk__tear_down(engine, step, scorer);
     }
